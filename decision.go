@@ -1,0 +1,257 @@
+package delegation
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/seed055b7978/delegation/internal/strictjson"
+)
+
+// AWS's limits: IAM User Guide "IAM and AWS STS quotas" and "Pass session tags in AWS STS", STS API Reference.
+const (
+	minSession         = 15 * time.Minute
+	maxSession         = 12 * time.Hour
+	defaultSession     = time.Hour
+	maxSessionName     = 64
+	sessionNameHash    = 24 // hexadecimal digits: 96 bits keep two users apart
+	maxNameID          = 256
+	maxTags            = 50
+	maxTagKey          = 128
+	maxTagValue        = 256
+	maxPolicySize      = 2048 // inline policy and ARNs together, in plain text
+	maxSessionPolicies = 10
+)
+
+// Target is what delegation is enabled for: usually one application, named by its client ID. Its settings are where rules
+// start from. A Target that a map or database does not return is a target for which delegation is off.
+type Target struct {
+	Audiences []string // client IDs whose tokens may call it; empty: the target's own name
+	Issuers   []string // issuers whose tokens may call it; empty: the only one. With several issuers it is required, because client IDs and subjects are unique for one issuer only
+
+	AWS // what rules find in RuleContext.AWS
+
+	AllowedRoles  []string          // if set, role ARNs besides which rules and mappings can choose none
+	SAMLRecipient string            // empty: Region.SAMLRecipient
+	SAMLAudience  string            // empty: Region.SAMLAudience
+	Identity      *IdentityProvider // nil: Config.IdentityProvider
+}
+
+// TargetSource finds targets. A nil Target without an error means that delegation is off. The Target is not changed. It
+// must be safe for concurrent use and honour the context.
+type TargetSource interface {
+	Target(ctx context.Context, name string) (*Target, error)
+}
+
+// Targets is a TargetSource for a fixed set.
+type Targets map[string]Target
+
+// Target implements [TargetSource].
+func (t Targets) Target(_ context.Context, name string) (*Target, error) {
+	target, ok := t[name]
+	if !ok {
+		return nil, nil
+	}
+	return &target, nil
+}
+
+// clone returns a copy that shares nothing that could be changed.
+func (t *Target) clone() Target {
+	c := *t
+	c.Audiences, c.Issuers, c.AllowedRoles = slices.Clone(t.Audiences), slices.Clone(t.Issuers), slices.Clone(t.AllowedRoles)
+	c.Mappings, c.Tags = maps.Clone(t.Mappings), maps.Clone(t.Tags)
+	c.PolicyARNs, c.TransitiveTagKeys = slices.Clone(t.PolicyARNs), slices.Clone(t.TransitiveTagKeys)
+	if t.Identity != nil {
+		c.Identity = &IdentityProvider{t.Identity.EntityID, slices.Clone(t.Identity.Keys)}
+	}
+	return c
+}
+
+// mayCall checks that the token's issuer and application may use the target.
+func (t *Target) mayCall(name string, c *claims, onlyIssuer bool) error {
+	if !slices.Contains(t.Issuers, c.issuer) && !(len(t.Issuers) == 0 && onlyIssuer) {
+		return newError(CodeIssuerNotAllowed, "the target %.80q does not take tokens of the issuer %.200q", name, c.issuer)
+	}
+	callers := t.Audiences
+	if len(callers) == 0 {
+		callers = []string{name}
+	}
+	if !slices.Contains(callers, c.client()) {
+		return newError(CodeAudienceNotAllowed, "the token was issued to the application %.80q, which may not call the target %.80q", c.client(), name)
+	}
+	return nil
+}
+
+// decision is what was decided, checked: everything that AWS will learn.
+type decision struct {
+	role, principal        arn.ARN
+	region                 Region
+	nameID                 string
+	sessionName            string
+	sessionNotOnOrAfter    time.Time // zero: none
+	duration               time.Duration
+	policy, sourceIdentity string
+	policyARNs             []string
+	recipient, audience    string
+	attributes             []attribute // in the order they are sent
+}
+
+var (
+	sessionName = regexp.MustCompile(`\A[a-zA-Z_0-9+=,.@-]{2,64}\z`)
+	hashedName  = regexp.MustCompile(`-[0-9a-f]{24}\z`)
+	oddInName   = regexp.MustCompile(`[^a-zA-Z_0-9+=,.@-]+`)
+	tagText     = regexp.MustCompile(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`)
+	policyText  = regexp.MustCompile(`\A[\x{09}\x{0A}\x{0D}\x{20}-\x{FF}]+\z`)
+)
+
+// decide is the one choke point behind the rules: whatever they and the mappings did is checked here, on every path.
+func decide(user *User, subject string, a AWS, target *Target, strictNames bool) (*decision, error) {
+	mapped, err := a.applyMappings(user)
+	if err != nil {
+		return nil, err
+	}
+	d := &decision{policy: a.Policy, policyARNs: slices.Clone(a.PolicyARNs), sourceIdentity: a.SourceIdentity}
+	if err := d.checkRole(&a, target.AllowedRoles); err != nil {
+		return nil, err
+	}
+	if d.region, err = ParseRegion(a.Region); err != nil {
+		return nil, err
+	}
+	if d.region.Partition() != d.role.Partition {
+		return nil, newError(CodeRegionInvalid, "the region %s is in the partition %s, the role %s in %s", d.region, d.region.Partition(), d.role, d.role.Partition)
+	}
+	d.recipient = cmp.Or(target.SAMLRecipient, d.region.SAMLRecipient())
+	d.audience = cmp.Or(target.SAMLAudience, d.region.SAMLAudience())
+	d.nameID = cmp.Or(a.NameID, subject)
+	if n := utf8.RuneCountInString(d.nameID); n > maxNameID || strings.ContainsAny(d.nameID, "*?") {
+		return nil, newError(CodeNameIDInvalid, "the NameID %.80q has %d characters or a wildcard", d.nameID, n)
+	}
+	d.duration = cmp.Or(a.SessionDuration, defaultSession)
+	if d.duration < minSession || d.duration > maxSession || d.duration%time.Second != 0 {
+		return nil, newError(CodeDurationInvalid, "the session duration is %s", d.duration)
+	}
+	name := cmp.Or(a.SessionName, verifiedEmail(user), subject)
+	if d.sessionName = safeSessionName(name); d.sessionName != name && strictNames {
+		return nil, newError(CodeSessionNameInvalid, "the session name %.80q is not one for AWS", name)
+	}
+	if s := d.sourceIdentity; s != "" && (!sessionName.MatchString(s) || strings.HasPrefix(strings.ToLower(s), "aws:")) {
+		return nil, newError(CodeSourceIDInvalid, "the source identity is %.80q", s)
+	}
+	if err := checkTags(a.Tags, a.TransitiveTagKeys); err != nil {
+		return nil, err
+	}
+	if err := d.checkPolicies(); err != nil {
+		return nil, err
+	}
+	d.attributes = append([]attribute{
+		{AttributeRole, []string{d.role.String() + "," + d.principal.String()}},
+		{AttributeRoleSessionName, []string{d.sessionName}},
+		{AttributeSessionDuration, []string{fmt.Sprint(int(d.duration.Seconds()))}}, // so the assertion itself grants no longer session
+	}, mapped...)
+	for _, key := range slices.Sorted(maps.Keys(a.Tags)) {
+		d.attributes = append(d.attributes, attribute{AttributePrincipalTag + key, []string{a.Tags[key]}})
+	}
+	if len(a.TransitiveTagKeys) > 0 {
+		d.attributes = append(d.attributes, attribute{AttributeTransitiveTagKeys, slices.Clone(a.TransitiveTagKeys)})
+	}
+	if d.sourceIdentity != "" {
+		d.attributes = append(d.attributes, attribute{AttributeSourceIdentity, []string{d.sourceIdentity}})
+	}
+	return d, nil
+}
+
+// checkRole parses role and principal, and checks that they belong together and are allowed.
+func (d *decision) checkRole(a *AWS, allowed []string) (err error) {
+	if d.principal, err = parseIAM(a.Principal, providerName, "SAML provider"); err != nil {
+		return newError(CodeRoleInvalid, "%w", err)
+	}
+	if d.role, err = parseIAM(a.Role, roleName, "role"); err != nil {
+		return newError(CodeRoleInvalid, "%w", err)
+	}
+	if d.role.AccountID != d.principal.AccountID || d.role.Partition != d.principal.Partition {
+		return newError(CodeAccountMismatch, "the role %s and the SAML provider %s are of different accounts or partitions", d.role, d.principal)
+	}
+	if len(allowed) > 0 && !slices.Contains(allowed, d.role.String()) {
+		return newError(CodeRoleNotAllowed, "the role %s is not allowed for this target", d.role)
+	}
+	return nil
+}
+
+// safeSessionName returns the name if AWS takes it as it is. A long or odd name is shortened and cleaned, and gets a hash
+// of the whole, so that two users never share a session name. A name that already ends like such a hash gets one too:
+// otherwise someone could choose a name that collides with another's.
+func safeSessionName(name string) string {
+	if sessionName.MatchString(name) && !hashedName.MatchString(name) {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	clean := oddInName.ReplaceAllString(name, "_")
+	clean = clean[:min(len(clean), maxSessionName-sessionNameHash-1)]
+	return clean + "-" + hex.EncodeToString(sum[:])[:sessionNameHash]
+}
+
+func checkTags(tags map[string]string, transitive []string) error {
+	if len(tags) > maxTags {
+		return newError(CodeTagsInvalid, "there are %d session tags", len(tags))
+	}
+	seen := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		n := utf8.RuneCountInString(key)
+		if n < 1 || n > maxTagKey || !tagText.MatchString(key) || strings.HasPrefix(strings.ToLower(key), "aws:") {
+			return newError(CodeTagsInvalid, "the tag key %.140q is not one for AWS", key)
+		}
+		if value := tags[key]; utf8.RuneCountInString(value) > maxTagValue || !tagText.MatchString(value) {
+			return newError(CodeTagsInvalid, "the value %.80q of the tag %q is not one for AWS", value, key)
+		}
+		folded := strings.ToLower(key)
+		if other, ok := seen[folded]; ok {
+			return newError(CodeTagsInvalid, "AWS takes the tag keys %q and %q for one", other, key)
+		}
+		seen[folded] = key
+	}
+	for _, key := range transitive {
+		if _, ok := tags[key]; !ok {
+			return newError(CodeTagsInvalid, "the transitive tag key %.140q is not the key of a tag", key)
+		}
+	}
+	return nil
+}
+
+func (d *decision) checkPolicies() error {
+	if len(d.policyARNs) > maxSessionPolicies {
+		return newError(CodePolicyInvalid, "there are %d policy ARNs", len(d.policyARNs))
+	}
+	size := utf8.RuneCountInString(d.policy)
+	for _, s := range d.policyARNs {
+		size += len(s)
+		p, err := parseIAM(s, policyName, "managed policy")
+		if err != nil {
+			return newError(CodePolicyInvalid, "%w", err)
+		}
+		if p.Partition != d.role.Partition || p.AccountID != d.role.AccountID && p.AccountID != "aws" {
+			return newError(CodePolicyInvalid, "the policy %s is neither of the role's account nor AWS's own", p)
+		}
+	}
+	if size > maxPolicySize {
+		return newError(CodePolicyInvalid, "the session policy and its ARNs have %d characters", size)
+	}
+	if d.policy == "" {
+		return nil
+	}
+	if _, err := strictjson.Object([]byte(d.policy)); err != nil {
+		return newError(CodePolicyInvalid, "the session policy is not one JSON object: %w", err)
+	}
+	if !policyText.MatchString(d.policy) {
+		return newError(CodePolicyInvalid, "the session policy has characters above U+00FF or control characters")
+	}
+	return nil
+}

@@ -1,0 +1,453 @@
+package delegation
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/seed055b7978/delegation/internal/strictjson"
+	"golang.org/x/sync/singleflight"
+)
+
+// Limits of key sets.
+const (
+	maxDocument     = 1 << 20          // bytes of a key set or discovery document
+	fetchTimeout    = 10 * time.Second // for both documents together
+	refreshCooldown = 30 * time.Second // between two refreshes of an issuer for unknown kids
+	emptyPause      = time.Second      // between two attempts while there are no keys at all
+	defaultKeyLife  = time.Hour        // without Cache-Control
+	minKeyLife      = 5 * time.Minute
+	maxKeyLife      = 24 * time.Hour
+	outageGrace     = 24 * time.Hour // known keys serve this much longer while the issuer is down
+	maxKeys         = 200
+	minRSABits      = 2048 // RFC 7518 §3.3
+	maxRSABits      = 8192 // larger keys cost a verifier too much time
+)
+
+// verificationKey is one key of a set, with what its JWK says about its use.
+type verificationKey struct {
+	kid, algorithm string // algorithm: empty if the JWK has none
+	material       any    // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, or []byte of a shared secret
+	refused        *Error // why the key may never be used
+}
+
+// suits tells whether the key may verify signatures of the algorithm.
+func (k verificationKey) suits(algorithm string) error {
+	if k.refused != nil {
+		return k.refused
+	}
+	fits := false
+	switch m := k.material.(type) {
+	case []byte:
+		fits = algorithm == "HS256"
+	case *rsa.PublicKey:
+		fits = strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS")
+	case *ecdsa.PublicKey:
+		curves := map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"} // RFC 7518 §3.4
+		fits = curves[algorithm] == m.Curve.Params().Name
+	case ed25519.PublicKey:
+		fits = algorithm == "EdDSA"
+	}
+	if !fits || k.algorithm != "" && k.algorithm != algorithm {
+		return newError(CodeKeyUnsuitable, "the issuer's key %.80q is not for %s", k.kid, algorithm)
+	}
+	return nil
+}
+
+// keySet is an immutable set of keys. As a keyFinder it is the static set of Issuer.JWKS.
+type keySet []verificationKey
+
+// find returns the key with the kid, or every key for a token without one. A static set has no newer version.
+func (s keySet) find(_ context.Context, kid string, _ bool) ([]verificationKey, error) {
+	keys := s.lookUp(kid)
+	if len(keys) == 0 {
+		return nil, newError(CodeKeyUnknown, "the issuer's key set has no key %.80q", kid)
+	}
+	return keys, nil
+}
+
+func (s keySet) lookUp(kid string) []verificationKey {
+	if kid == "" {
+		return s
+	}
+	i := slices.IndexFunc(s, func(k verificationKey) bool { return k.kid == kid })
+	if i < 0 {
+		return nil
+	}
+	return s[i : i+1]
+}
+
+// parseKeySet reads a JWK set (RFC 7517 §5). Keys for encryption and of unknown kinds are passed over, as that
+// section asks; a symmetric key or a kid that two keys share condemns the set, because it can no longer be trusted.
+func parseKeySet(document []byte) (keySet, error) {
+	object, err := strictjson.Object(document)
+	if err != nil {
+		return nil, newError(CodeKeySetInvalid, "the key set is not one JSON object: %w", err)
+	}
+	list, ok := object["keys"].([]any)
+	if !ok || len(list) > maxKeys {
+		return nil, newError(CodeKeySetInvalid, "the key set has no array \"keys\" of at most %d entries", maxKeys)
+	}
+	set := keySet{}
+	for _, entry := range list {
+		member, _ := entry.(map[string]any)
+		kty, _ := member["kty"].(string)
+		if kty == "oct" {
+			return nil, newError(CodeKeySetSymmetric, "the key set holds a symmetric key")
+		}
+		use, hasUse := member["use"]
+		if hasUse && use != "sig" {
+			continue
+		}
+		if operations, ok := member["key_ops"].([]any); ok && !slices.Contains(operations, any("verify")) {
+			continue
+		}
+		key, ok := parseKey(member)
+		if !ok {
+			continue
+		}
+		if key.kid != "" && len(set.lookUp(key.kid)) > 0 {
+			return nil, newError(CodeKeySetDuplicateID, "the key set has two keys %.80q", key.kid)
+		}
+		set = append(set, key)
+	}
+	if len(set) == 0 {
+		return nil, newError(CodeKeySetInvalid, "the key set has no signing key of a known kind")
+	}
+	return set, nil
+}
+
+// parseKey reads one JWK; false for a kind of key that is not known here.
+func parseKey(member map[string]any) (verificationKey, bool) {
+	text, err := json.Marshal(member)
+	if err != nil {
+		return verificationKey{}, false
+	}
+	parsed, err := jwk.ParseKey(text)
+	if err != nil {
+		return verificationKey{}, false
+	}
+	public, err := parsed.PublicKey()
+	if err != nil {
+		return verificationKey{}, false
+	}
+	key := verificationKey{kid: public.KeyID()}
+	key.algorithm, _ = member["alg"].(string)
+	if err := public.Raw(&key.material); err != nil {
+		return verificationKey{}, false
+	}
+	switch m := key.material.(type) {
+	case *rsa.PublicKey:
+		if bits := m.N.BitLen(); bits < minRSABits || bits > maxRSABits || m.E < 3 || m.E%2 == 0 {
+			key.refused = newError(CodeKeyWeak, "the issuer's key %.80q has %d bits and exponent %d", key.kid, bits, m.E)
+		} else if hasROCAFingerprint(m.N) {
+			key.refused = newError(CodeKeyWeak, "the issuer's key %.80q was made by a broken generator (ROCA, CVE-2017-15361)", key.kid)
+		}
+	case *ecdsa.PublicKey:
+		if _, err := m.ECDH(); err != nil {
+			key.refused = newError(CodeKeyWeak, "the issuer's key %.80q is not a point of its curve", key.kid)
+		}
+	case ed25519.PublicKey:
+	default:
+		return verificationKey{}, false
+	}
+	return key, true
+}
+
+// hasROCAFingerprint tells whether a modulus was made by the generator of CVE-2017-15361: its primes, and so the
+// modulus, lie in the subgroup that 65537 generates modulo each small prime (Nemec et al., CCS 2017, §3.3).
+func hasROCAFingerprint(n *big.Int) bool {
+	for _, prime := range []int64{11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157} {
+		residue := new(big.Int).Mod(n, big.NewInt(prime)).Int64()
+		member := false
+		for power, i := int64(1), int64(0); i < prime && !member; i++ {
+			member = power == residue
+			power = power * 65537 % prime
+		}
+		if !member {
+			return false
+		}
+	}
+	return true
+}
+
+// remoteKeys is a key set that the issuer publishes. It is refreshed when it is used: ahead of time and off the
+// caller's path when it grows old, at once but not often for an unknown kid. So there is no idle goroutine.
+type remoteKeys struct {
+	issuer, jwksURL string // jwksURL: empty means discovery
+	loopbackHTTP    bool
+	client          *http.Client
+	now             func() time.Time
+	logger          *slog.Logger
+
+	flight singleflight.Group
+	mu     sync.Mutex
+	set    keySet // nil: none yet
+	// refreshAt is when the set wants a refresh, staleAt when it may not be used any more.
+	refreshAt, staleAt time.Time
+	attempted          time.Time // when the last fetch began
+	failure            error     // of the last fetch
+}
+
+// find implements keyFinder.
+func (r *remoteKeys) find(ctx context.Context, kid string, newer bool) ([]verificationKey, error) {
+	r.mu.Lock()
+	set, now := r.set, r.now()
+	usable := set != nil && now.Before(r.staleAt)
+	due := usable && !now.Before(r.refreshAt) && now.Sub(r.attempted) >= refreshCooldown
+	r.mu.Unlock()
+	switch {
+	case !usable:
+		if err := r.refresh(ctx, emptyPause); err != nil {
+			return nil, err
+		}
+	case newer || len(set.lookUp(kid)) == 0:
+		// A failed refresh leaves the keys as they were: the token is then refused for its unknown kid below, and
+		// the reason of the failure comes with it.
+		if err := r.refresh(ctx, refreshCooldown); ctx.Err() != nil {
+			return nil, err
+		}
+	default:
+		if due {
+			go func() { _ = r.refresh(context.WithoutCancel(ctx), refreshCooldown) }() // fetch has logged a failure
+		}
+		return set.find(ctx, kid, newer)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	keys, err := r.set.find(ctx, kid, newer)
+	if err != nil && r.failure != nil {
+		return nil, newError(CodeKeyUnknown, "the issuer's key set has no key %.80q, and its last refresh failed: %w", kid, r.failure)
+	}
+	return keys, err
+}
+
+// refresh fetches the set unless that was tried within the pause. All callers share one fetch, which none of them can
+// cancel; each stops waiting when its own context ends. It returns nil if there is a usable set afterwards.
+func (r *remoteKeys) refresh(ctx context.Context, pause time.Duration) error {
+	done := r.flight.DoChan("", func() (any, error) {
+		// Whoever asks late, after another's fetch has ended, finds it within the pause.
+		r.mu.Lock()
+		now := r.now()
+		wait := !r.attempted.IsZero() && now.Sub(r.attempted) < pause
+		if !wait {
+			r.attempted = now
+		}
+		r.mu.Unlock()
+		if !wait {
+			r.fetch(now)
+		}
+		return nil, nil
+	})
+	select {
+	case <-ctx.Done():
+		return canceledAt(StageToken, ctx)
+	case <-done:
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.set != nil && r.now().Before(r.staleAt) {
+		return nil
+	}
+	return r.failure
+}
+
+// fetch gets the set and keeps it, or keeps the failure beside the keys known so far.
+func (r *remoteKeys) fetch(now time.Time) {
+	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+	defer cancel()
+	set, life, err := r.load(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failure = err
+	if err != nil {
+		r.logger.LogAttrs(ctx, slog.LevelWarn, "issuer's keys not refreshed", slog.String("issuer", r.issuer), slog.String("error", err.Error()))
+		return
+	}
+	r.set, r.refreshAt = set, now.Add(life)
+	r.staleAt = r.refreshAt.Add(outageGrace)
+}
+
+// load reads the discovery document, unless the key set's URL is configured, and the key set.
+func (r *remoteKeys) load(ctx context.Context) (keySet, time.Duration, error) {
+	from := r.jwksURL
+	if from == "" {
+		body, _, err := r.get(ctx, strings.TrimSuffix(r.issuer, "/")+"/.well-known/openid-configuration")
+		if err != nil {
+			return nil, 0, err
+		}
+		document, err := strictjson.Object(body)
+		if err != nil {
+			return nil, 0, newError(CodeKeySetInvalid, "the discovery document is not one JSON object: %w", err)
+		}
+		if document["issuer"] != r.issuer {
+			return nil, 0, newError(CodeDiscoveryIssuer, "the discovery document of %q names the issuer %.200q", r.issuer, fmt.Sprint(document["issuer"]))
+		}
+		from, _ = document["jwks_uri"].(string)
+		if err := r.checkFoundURL(from); err != nil {
+			return nil, 0, err
+		}
+	}
+	body, header, err := r.get(ctx, from)
+	if err != nil {
+		return nil, 0, err
+	}
+	set, err := parseKeySet(body)
+	return set, keyLife(header.Get("Cache-Control")), err
+}
+
+// checkFoundURL checks a key set URL that the issuer named: what the operator configured may be private, but it may
+// not lead this process to another host by bare address, such as a cloud's metadata service.
+func (r *remoteKeys) checkFoundURL(found string) error {
+	if err := checkURL(found, r.loopbackHTTP); err != nil {
+		return newError(CodeKeySetURL, "the discovery document's jwks_uri: %w", err)
+	}
+	u, err := url.Parse(found)
+	own, ownErr := url.Parse(r.issuer)
+	if err != nil || ownErr != nil || u.Hostname() != own.Hostname() && (isLoopback(u.Hostname()) || net.ParseIP(u.Hostname()) != nil) {
+		return newError(CodeKeySetURL, "the discovery document's jwks_uri leads to the address of another host: %.200q", found)
+	}
+	return nil
+}
+
+// get reads one small document and refuses redirects. Its errors hold no part of the body.
+func (r *remoteKeys) get(ctx context.Context, from string) ([]byte, http.Header, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return nil, nil, newError(CodeKeySetURL, "%.200q is not a URL", from)
+	}
+	request.Header.Set("Accept", "application/json")
+	response, err := r.client.Do(request)
+	if err != nil {
+		var ue *url.Error // it repeats the URL
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return nil, nil, newError(CodeKeySetUnavailable, "no answer from %.200q: %w", from, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= 300 && response.StatusCode < 400 {
+		return nil, nil, newError(CodeKeySetRedirect, "%.200q answered with a redirect (%d)", from, response.StatusCode)
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, nil, newError(CodeKeySetUnavailable, "%.200q answered %d", from, response.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxDocument+1))
+	if err != nil {
+		return nil, nil, newError(CodeKeySetUnavailable, "the answer of %.200q broke off: %w", from, err)
+	}
+	if len(body) > maxDocument {
+		return nil, nil, newError(CodeKeySetTooLarge, "the answer of %.200q is larger than %d bytes", from, maxDocument)
+	}
+	return body, response.Header, nil
+}
+
+// keyLife reads max-age from Cache-Control (RFC 9111 §5.2.2) and keeps it within bounds.
+func keyLife(cacheControl string) time.Duration {
+	life := defaultKeyLife
+	for directive := range strings.SplitSeq(strings.ToLower(cacheControl), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		seconds, err := strconv.ParseInt(strings.Trim(value, `"`), 10, 32)
+		switch {
+		case name == "no-store", name == "no-cache":
+			return minKeyLife
+		case name == "max-age" && err == nil:
+			life = time.Duration(seconds) * time.Second
+		}
+	}
+	return min(max(life, minKeyLife), maxKeyLife)
+}
+
+// checkURL wants https, or http to loopback if that is allowed, a host, and neither user nor fragment.
+func checkURL(s string, loopbackHTTP bool) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		return fmt.Errorf("%.200q is not a plain https URL", s)
+	}
+	if u.Scheme != "https" && !(u.Scheme == "http" && loopbackHTTP && isLoopback(u.Hostname())) {
+		return fmt.Errorf("%.200q must be https (http only to loopback, with AllowLoopbackHTTP)", s)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// trust checks an Issuer and prepares its keys. It makes no request.
+func (i Issuer) trust(c *Config) (trustedIssuer, []error) {
+	var problems []error
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if i.URL == "" {
+		problem("URL is empty")
+	} else if err := checkURL(i.URL, i.AllowLoopbackHTTP); err != nil {
+		problem("URL: %w", err)
+	}
+	t := trustedIssuer{algorithms: slices.Clone(i.Algorithms)}
+	sources := 0
+	for _, set := range []bool{len(i.JWKS) > 0, i.JWKSURL != "", i.SharedSecret.Reveal() != ""} {
+		if set {
+			sources++
+		}
+	}
+	if sources > 1 {
+		problem("set only one of JWKS, JWKSURL and SharedSecret")
+	}
+	if secret := i.SharedSecret.Reveal(); secret != "" {
+		if len(secret) < minSharedSecret {
+			problem("SharedSecret has %d bytes, fewer than %d", len(secret), minSharedSecret)
+		}
+		if len(t.algorithms) == 0 {
+			t.algorithms = []string{"HS256"}
+		}
+		if !slices.Equal(t.algorithms, []string{"HS256"}) {
+			problem("Algorithms: an issuer with a SharedSecret may use HS256 and nothing else")
+		}
+		t.keys = sharedSecret(secret)
+		return t, problems
+	}
+	if len(t.algorithms) == 0 {
+		t.algorithms = []string{"RS256"}
+	}
+	for _, a := range t.algorithms {
+		if !slices.Contains(signatureAlgorithms, a) {
+			problem("Algorithms: %.40q is none of %s", a, strings.Join(signatureAlgorithms, ", "))
+		}
+	}
+	if len(i.JWKS) > 0 {
+		set, err := parseKeySet(i.JWKS)
+		if err != nil {
+			problem("JWKS: %w", err)
+		}
+		t.keys = set
+		return t, problems
+	}
+	if i.JWKSURL != "" {
+		if err := checkURL(i.JWKSURL, i.AllowLoopbackHTTP); err != nil {
+			problem("JWKSURL: %w", err)
+		}
+	}
+	client := http.Client{}
+	if c.HTTPClient != nil {
+		client = *c.HTTPClient
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	t.keys = &remoteKeys{issuer: i.URL, jwksURL: i.JWKSURL, loopbackHTTP: i.AllowLoopbackHTTP, client: &client, now: c.Now, logger: c.Logger}
+	return t, problems
+}

@@ -1,0 +1,186 @@
+package delegation
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Mappings say which user property becomes which SAML attribute: attribute name to property path, as in Auth0's AWS
+// add-on. A list gives several values; an absent or null property gives no attribute; an object is an error.
+//
+// AWS's own attributes become part of the decision and are checked with it. A field of [AWS] that is set wins over
+// a mapping. Role and RoleSessionName are always sent, mapped or not: without a mapping they come from the virtual
+// properties awsrole ("role,principal" of the decision) and rolesessionname, which no claim can replace. A mapped Role
+// may be a pair, or a role to which the principal is added; of several, AWS.Role chooses, and only that one is sent.
+type Mappings map[string]string
+
+// SAML attributes with a meaning for AWS (IAM User Guide, "Configure SAML assertions for the authentication response").
+const (
+	AttributeNameIdentifier    = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier" // see AWS.NameIDFromMapping
+	AttributeRole              = "https://aws.amazon.com/SAML/Attributes/Role"
+	AttributeRoleSessionName   = "https://aws.amazon.com/SAML/Attributes/RoleSessionName"
+	AttributeSessionDuration   = "https://aws.amazon.com/SAML/Attributes/SessionDuration" // seconds
+	AttributePrincipalTag      = "https://aws.amazon.com/SAML/Attributes/PrincipalTag:"   // and the tag's key
+	AttributeTransitiveTagKeys = "https://aws.amazon.com/SAML/Attributes/TransitiveTagKeys"
+	AttributeSourceIdentity    = "https://aws.amazon.com/SAML/Attributes/SourceIdentity"
+)
+
+// SAML attributes that trust policies can read, with the condition key of each (IAM User Guide, "Available keys for
+// SAML-based federation"). They exist while the role is assumed and not later; only saml:sub, saml:sub_type and
+// saml:namequalifier stay. Carry anything else as a session tag.
+const (
+	AttributeEduPersonAffiliation        = "urn:oid:1.3.6.1.4.1.5923.1.1.1.1"                                        // saml:edupersonaffiliation
+	AttributeEduPersonNickname           = "urn:oid:1.3.6.1.4.1.5923.1.1.1.2"                                        // saml:edupersonnickname
+	AttributeEduPersonOrgDN              = "urn:oid:1.3.6.1.4.1.5923.1.1.1.3"                                        // saml:edupersonorgdn
+	AttributeEduPersonOrgUnitDN          = "urn:oid:1.3.6.1.4.1.5923.1.1.1.4"                                        // saml:edupersonorgunitdn
+	AttributeEduPersonPrimaryAffiliation = "urn:oid:1.3.6.1.4.1.5923.1.1.1.5"                                        // saml:edupersonprimaryaffiliation
+	AttributeEduPersonPrincipalName      = "urn:oid:1.3.6.1.4.1.5923.1.1.1.6"                                        // saml:edupersonprincipalname
+	AttributeEduPersonEntitlement        = "urn:oid:1.3.6.1.4.1.5923.1.1.1.7"                                        // saml:edupersonentitlement
+	AttributeEduPersonPrimaryOrgUnitDN   = "urn:oid:1.3.6.1.4.1.5923.1.1.1.8"                                        // saml:edupersonprimaryorgunitdn
+	AttributeEduPersonScopedAffiliation  = "urn:oid:1.3.6.1.4.1.5923.1.1.1.9"                                        // saml:edupersonscopedaffiliation
+	AttributeEduPersonTargetedID         = "urn:oid:1.3.6.1.4.1.5923.1.1.1.10"                                       // saml:edupersontargetedid
+	AttributeEduPersonAssurance          = "urn:oid:1.3.6.1.4.1.5923.1.1.1.11"                                       // saml:edupersonassurance
+	AttributeEduOrgHomePageURI           = "urn:oid:1.3.6.1.4.1.5923.1.2.1.2"                                        // saml:eduorghomepageuri
+	AttributeEduOrgIdentityAuthNPolicy   = "urn:oid:1.3.6.1.4.1.5923.1.2.1.3"                                        // saml:eduorgidentityauthnpolicyuri
+	AttributeEduOrgLegalName             = "urn:oid:1.3.6.1.4.1.5923.1.2.1.4"                                        // saml:eduorglegalname
+	AttributeEduOrgSuperiorURI           = "urn:oid:1.3.6.1.4.1.5923.1.2.1.5"                                        // saml:eduorgsuperioruri
+	AttributeEduOrgWhitePagesURI         = "urn:oid:1.3.6.1.4.1.5923.1.2.1.6"                                        // saml:eduorgwhitepagesuri
+	AttributeCN                          = "urn:oid:2.5.4.3"                                                         // saml:cn
+	AttributeName                        = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name"              // saml:name
+	AttributeCommonName                  = "http://schemas.xmlsoap.org/claims/CommonName"                            // saml:commonName
+	AttributeGivenName                   = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname"         // saml:givenName
+	AttributeSurname                     = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname"           // saml:surname
+	AttributeMail                        = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress"      // saml:mail
+	AttributePrimaryGroupSID             = "http://schemas.microsoft.com/ws/2008/06/identity/claims/primarygroupsid" // saml:primaryGroupSID or saml:uid: AWS documents both
+	AttributeCommonNameOID               = "2.5.4.3"                                                                 // saml:commonName
+	AttributeSurnameOID                  = "2.5.4.4"                                                                 // saml:surname
+	AttributeGivenNameOID                = "2.4.5.42"                                                                // saml:givenName; AWS's spelling of 2.5.4.42
+	AttributeX500UniqueIdentifier        = "2.5.4.45"                                                                // saml:x500UniqueIdentifier
+	AttributeUID                         = "0.9.2342.19200300100.1.1"                                                // saml:uid
+	AttributeMailOID                     = "0.9.2342.19200300100.1.3"                                                // saml:mail
+	AttributeOrganizationStatus          = "0.9.2342.19200300.100.1.45"                                              // saml:organizationStatus; AWS's spelling
+)
+
+// attribute is one SAML attribute of the decision.
+type attribute struct {
+	name   string
+	values []string
+}
+
+// applyMappings moves what mappings say of AWS's own attributes into the fields of a, and returns the others. Maps and
+// slices that a rule put there may be shared, so they are replaced and never written to.
+func (a *AWS) applyMappings(user *User) (others []attribute, err error) {
+	a.Tags = maps.Clone(a.Tags)
+	for _, name := range slices.Sorted(maps.Keys(a.Mappings)) {
+		path := a.Mappings[name]
+		if virtual := map[string]string{"awsrole": AttributeRole, "rolesessionname": AttributeRoleSessionName}[path]; virtual != "" {
+			if name != virtual {
+				return nil, newError(CodeMappingInvalid, "the virtual property %s belongs to %q, not to %.120q", path, virtual, name)
+			}
+			continue
+		}
+		values, err := propertyValues(user, name, path)
+		if err != nil {
+			return nil, err
+		}
+		// fill sets an empty field from a mapping that has one value.
+		fill := func(field *string) error {
+			if *field == "" && len(values) != 1 {
+				return newError(CodeMappingInvalid, "%.120q takes one value, the property %.80q has %d", name, path, len(values))
+			}
+			if *field == "" {
+				*field = values[0]
+			}
+			return nil
+		}
+		tag, isTag := strings.CutPrefix(name, AttributePrincipalTag)
+		switch {
+		case name == AttributeNameIdentifier && a.NameIDFromMapping:
+			err = fill(&a.NameID)
+		case name == AttributeNameIdentifier: // ignored: the NameID stays the token's sub
+		case name == AttributeRole:
+			err = a.chooseRole(values, path)
+		case name == AttributeRoleSessionName:
+			err = fill(&a.SessionName)
+		case len(values) == 0: // absent: no attribute
+		case name == AttributeSourceIdentity:
+			err = fill(&a.SourceIdentity)
+		case name == AttributeTransitiveTagKeys && len(a.TransitiveTagKeys) == 0:
+			a.TransitiveTagKeys = values
+		case name == AttributeTransitiveTagKeys:
+		case name == AttributeSessionDuration && a.SessionDuration == 0:
+			var text string
+			if err = fill(&text); err == nil {
+				a.SessionDuration, err = parseSeconds(text)
+			}
+		case name == AttributeSessionDuration:
+		case isTag:
+			text := a.Tags[tag]
+			if _, set := a.Tags[tag]; !set {
+				err = fill(&text)
+			}
+			if a.Tags == nil {
+				a.Tags = map[string]string{}
+			}
+			a.Tags[tag] = text
+		default:
+			others = append(others, attribute{name, values})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return others, nil
+}
+
+func parseSeconds(text string) (time.Duration, error) {
+	seconds, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || seconds <= 0 {
+		return 0, newError(CodeMappingInvalid, "%q takes a number of seconds, not %.40q", AttributeSessionDuration, text)
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
+// propertyValues returns the values of a mapped property; none if it is absent or null.
+func propertyValues(user *User, name, path string) ([]string, error) {
+	value, _ := user.Value(path)
+	list, ok := value.([]any)
+	if texts, is := value.([]string); is {
+		return slices.Clone(texts), nil
+	}
+	if !ok && value != nil {
+		list = []any{value}
+	}
+	var values []string
+	for _, entry := range list {
+		text, ok := scalar(entry)
+		if !ok {
+			return nil, newError(CodeMappingInvalid, "%.120q: the property %.80q is not text, a number, a boolean or a list of them", name, path)
+		}
+		values = append(values, text)
+	}
+	return values, nil
+}
+
+// chooseRole sets role and principal from a mapped Role attribute: one value is the role; of several, AWS.Role chooses.
+// A value is "role,principal" in either order, or a role alone.
+func (a *AWS) chooseRole(values []string, path string) error {
+	for _, value := range values {
+		role, principal, pair := strings.Cut(value, ",")
+		if pair && strings.Contains(role, ":saml-provider/") {
+			role, principal = principal, role
+		}
+		if len(values) > 1 && role != a.Role {
+			continue
+		}
+		a.Role = role
+		if pair {
+			a.Principal = principal
+		}
+		return nil
+	}
+	return newError(CodeMappingInvalid, "%q: of the %d values of the property %.80q none is AWS.Role", AttributeRole, len(values), path)
+}

@@ -1,0 +1,438 @@
+package delegation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed055b7978/delegation/internal/strictjson"
+)
+
+// User is the user of the verified ID token as rules see it: all claims, under the names that Auth0 gave to profile
+// properties, and what Config.Profile added. Each exchange has its own User; a rule may change it freely.
+//
+// user_id is the token's sub. identities is derived from a sub of the form provider|id, unless the token or the profile
+// has one. Numbers are json.Number, lists []any, objects map[string]any.
+type User struct {
+	Properties map[string]any
+}
+
+// ID returns user_id, the token's sub.
+func (u *User) ID() string { return u.Text("user_id") }
+
+// Value returns the property at a dotted path, such as app_metadata.roles or identities.0.connection. A property whose
+// own name has dots, such as https://example.com/groups, is found under its whole name, which wins over a path.
+func (u *User) Value(path string) (any, bool) { return lookUp(u.Properties, path) }
+
+// Text returns the property if it is a string, and otherwise "".
+func (u *User) Text(path string) string {
+	value, _ := u.Value(path)
+	s, _ := value.(string)
+	return s
+}
+
+// Bool returns true if the property is the JSON value true; the string "true" is not.
+func (u *User) Bool(path string) bool {
+	value, _ := u.Value(path)
+	return value == true
+}
+
+// List returns the strings of the property: of a list, or the one of a string. Entries of other types make it nil.
+func (u *User) List(path string) []string {
+	value, _ := u.Value(path)
+	switch v := value.(type) {
+	case string:
+		return []string{v}
+	case []string:
+		return slices.Clone(v)
+	case []any:
+		var list []string
+		for _, entry := range v {
+			s, ok := entry.(string)
+			if !ok {
+				return nil
+			}
+			list = append(list, s)
+		}
+		return list
+	}
+	return nil
+}
+
+// Set sets a top-level property.
+func (u *User) Set(name string, value any) {
+	if u.Properties == nil {
+		u.Properties = map[string]any{}
+	}
+	u.Properties[name] = value
+}
+
+// lookUp finds a dotted path; at each level the longest name wins.
+func lookUp(value any, path string) (any, bool) {
+	switch v := value.(type) {
+	case map[string]any:
+		if found, ok := v[path]; ok {
+			return found, true
+		}
+		for i := strings.LastIndexByte(path, '.'); i >= 0; i = strings.LastIndexByte(path[:i], '.') {
+			if next, ok := v[path[:i]]; ok {
+				if found, ok := lookUp(next, path[i+1:]); ok {
+					return found, true
+				}
+			}
+		}
+	case []any:
+		first, rest, nested := strings.Cut(path, ".")
+		index, err := strconv.Atoi(first)
+		if err != nil || index < 0 || index >= len(v) {
+			return nil, false
+		}
+		if !nested {
+			return v[index], true
+		}
+		return lookUp(v[index], rest)
+	}
+	return nil, false
+}
+
+// newUser makes the User of verified claims; it owns the claims from now on.
+func newUser(c *claims) *User {
+	u := &User{Properties: c.all}
+	u.Set("user_id", c.subject)
+	provider, id, ok := strings.Cut(c.subject, "|")
+	if _, has := u.Properties["identities"]; ok && !has {
+		u.Set("identities", []any{map[string]any{
+			"provider": provider, "connection": provider, "user_id": id, "isSocial": provider != "auth0",
+		}})
+	}
+	return u
+}
+
+// ProfileFunc loads what the ID token lacks of a user, for example groups from a database. It may read the user and
+// must not keep it. What it returns is copied and added; claims of the verified token, user_id among them, win.
+type ProfileFunc func(ctx context.Context, user *User) (map[string]any, error)
+
+// Request is what a service knows of the call that led to an exchange. It reaches rules and decides nothing by itself.
+type Request struct {
+	IP, UserAgent, Hostname string
+	Parameters              map[string]any // such as the remaining form fields of a delegation request
+}
+
+// RuleContext is what a rule knows and decides besides the [User]; it mirrors the context of Auth0 rules. Each exchange
+// has its own.
+type RuleContext struct {
+	ClientID   string // the application that the token was issued to
+	Target     string // what the caller asked for
+	Protocol   string // always "delegation"
+	Connection string // identities.0.connection of the user
+	Request    Request
+	AWS        AWS // pre-filled from the target
+}
+
+// AWS is what the target proposes and rules may change: the assumed role and all that AWS learns of the user. It is
+// checked after the last rule, and nothing is granted before.
+type AWS struct {
+	Principal string // ARN of the SAML provider in IAM
+	Role      string // ARN of the role, in the same account
+	Region    string // where STS is called, such as eu-central-1
+
+	Mappings Mappings // SAML attributes from user properties
+
+	// NameID is ${saml:sub}. Empty: the token's sub. It is 1 to 256 characters long (SAML Core §8.3.7), and without * and ?,
+	// which a policy would read as wildcards.
+	NameID string
+	// NameIDFromMapping lets a mapping of [AttributeNameIdentifier] set the NameID. Without it such a mapping is
+	// ignored, because it would change who ${saml:sub} is, for example to a name that users choose.
+	NameIDFromMapping bool
+
+	SessionName     string        // empty: the verified email address, else the sub. Made safe, see Config.StrictSessionNames
+	SessionDuration time.Duration // 15m to 12h in whole seconds; zero: one hour, AWS's default
+
+	Policy            string            // an inline session policy, JSON
+	PolicyARNs        []string          // managed session policies, at most 10
+	Tags              map[string]string // session tags, aws:PrincipalTag/KEY in policies, at most 50
+	TransitiveTagKeys []string          // keys of Tags that go on through role chaining
+	SourceIdentity    string            // 2 to 64 of [\w+=,.@-]
+}
+
+// RuleFunc is one rule. It may change the user and the context, refuse with [Deny], or fail with another error. Rules run
+// in order, after the token was verified; the first error ends the exchange. A panic becomes an error. Rules are the
+// operator's trusted code, run concurrently for different exchanges, and must honour the context when they wait.
+type RuleFunc func(ctx context.Context, user *User, rc *RuleContext) error
+
+type denial struct{ reason string }
+
+func (d *denial) Error() string { return "denied: " + d.reason }
+
+// Deny returns the error with which a rule refuses a user. The reason is shown to the user, see [Error.Public].
+func Deny(reason string) error { return &denial{reason} }
+
+// Must returns the rule of a ready-made constructor, or panics with its error: for rules written down in code.
+func Must(rule RuleFunc, err error) RuleFunc {
+	if err != nil {
+		panic(err)
+	}
+	return rule
+}
+
+// ruleName returns the name of a rule's function, such as main.requireGroup or delegation.RequireVerifiedEmail.
+func ruleName(rule RuleFunc) string {
+	name := "unknown"
+	if f := runtime.FuncForPC(reflect.ValueOf(rule).Pointer()); f != nil {
+		name = f.Name()[strings.LastIndexByte(f.Name(), '/')+1:]
+	}
+	return anonymous.ReplaceAllString(name, "")
+}
+
+var anonymous = regexp.MustCompile(`(\.func\d+)+(\.\d+)*$`)
+
+// runRules runs the rules in order. It returns the name of the rule that refused or failed, or else of the last one
+// that chose another role.
+func runRules(ctx context.Context, rules []RuleFunc, user *User, rc *RuleContext) (decisive string, err error) {
+	for i, rule := range rules {
+		if ctx.Err() != nil {
+			return decisive, canceledAt(StageRules, ctx)
+		}
+		name := ruleName(rule)
+		role := rc.AWS.Role
+		err := protect(CodeRulePanicked, name, func() error { return rule(ctx, user, rc) })
+		var denied *denial
+		var panicked *Error
+		switch {
+		case err == nil:
+			if rc.AWS.Role != role {
+				decisive = name
+			}
+			continue
+		case errors.As(err, &panicked) && panicked.Code == CodeRulePanicked:
+			return name, err
+		case errors.As(err, &denied):
+			return name, newError(CodeDenied, "rule %d (%s): %w", i+1, name, err)
+		case ctx.Err() != nil:
+			return name, canceledAt(StageRules, ctx)
+		}
+		return name, newError(CodeRuleFailed, "rule %d (%s): %w", i+1, name, err)
+	}
+	if ctx.Err() != nil {
+		return decisive, canceledAt(StageRules, ctx)
+	}
+	return decisive, nil
+}
+
+// protect turns a panic of the operator's code into an error.
+func protect(code Code, what string, call func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = newError(code, "%s panicked: %.200q", what, fmt.Sprint(r))
+		}
+	}()
+	return call()
+}
+
+// RoleMatch is one row of [RoleByClaim]'s table.
+type RoleMatch struct {
+	Pattern   string // a regular expression (RE2) that must match the whole value
+	Role      string // ARN of the role
+	Principal string // ARN of the SAML provider; empty: unchanged
+	Region    string // empty: unchanged
+}
+
+// RoleByClaim chooses the role by the value, or one of the values, of a user property. The first row that matches wins,
+// in the order of the table; if none does, or the property is absent or not text, the user is denied. A pattern that is
+// not a regular expression, an empty one, and a row without role are errors with [CodeConfigInvalid].
+func RoleByClaim(path string, table ...RoleMatch) (RuleFunc, error) {
+	patterns := make([]*regexp.Regexp, len(table))
+	for i, row := range table {
+		// Compiled alone first: the wrapping must not make a pattern of something like "a)|(b".
+		if _, err := regexp.Compile(row.Pattern); err != nil || row.Pattern == "" || row.Role == "" {
+			return nil, newError(CodeConfigInvalid, "RoleByClaim(%q), row %d: it needs a role and a regular expression, has %q", path, i+1, row.Pattern)
+		}
+		patterns[i] = regexp.MustCompile(`\A(?:` + row.Pattern + `)\z`)
+	}
+	table = slices.Clone(table)
+	return func(_ context.Context, user *User, rc *RuleContext) error {
+		values := user.List(path)
+		for i, row := range table {
+			if slices.ContainsFunc(values, patterns[i].MatchString) {
+				rc.AWS.Role = row.Role
+				if row.Principal != "" {
+					rc.AWS.Principal = row.Principal
+				}
+				if row.Region != "" {
+					rc.AWS.Region = row.Region
+				}
+				return nil
+			}
+		}
+		return Deny("no role is assigned to this user")
+	}, nil
+}
+
+// RequireVerifiedEmail denies users without an email address that the issuer marks as verified.
+func RequireVerifiedEmail() RuleFunc {
+	return func(_ context.Context, user *User, _ *RuleContext) error {
+		if verifiedEmail(user) == "" {
+			return Deny("a verified email address is required")
+		}
+		return nil
+	}
+}
+
+func verifiedEmail(user *User) string {
+	if !user.Bool("email_verified") {
+		return ""
+	}
+	return user.Text("email")
+}
+
+// AllowConnections denies users of every other connection. Without a connection listed it denies everyone.
+func AllowConnections(connections ...string) RuleFunc {
+	connections = slices.Clone(connections)
+	return func(_ context.Context, _ *User, rc *RuleContext) error {
+		if rc.Connection == "" || !slices.Contains(connections, rc.Connection) {
+			return Deny("this way of signing in is not allowed here")
+		}
+		return nil
+	}
+}
+
+// AllowEmailDomains denies users whose verified email address is of another domain; subdomains must be listed. Case
+// does not matter. Without a domain listed it denies everyone.
+func AllowEmailDomains(domains ...string) RuleFunc {
+	domains = slices.Clone(domains)
+	return func(_ context.Context, user *User, _ *RuleContext) error {
+		email := verifiedEmail(user)
+		domain := email[strings.LastIndexByte(email, '@')+1:]
+		allowed := func(d string) bool { return strings.EqualFold(d, domain) && isASCII(domain) }
+		if domain == "" || domain == email || !slices.ContainsFunc(domains, allowed) {
+			return Deny("this email domain is not allowed here")
+		}
+		return nil
+	}
+}
+
+// isASCII keeps EqualFold from folding letters such as ſ or the Kelvin sign into a domain.
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > 0x7e || r < 0x21 }) < 0
+}
+
+// TagsFromClaims sets session tags from user properties: tag key to path. A property that is absent or not one
+// string, number or boolean denies the user, because policies may grant to those without a tag.
+func TagsFromClaims(tags map[string]string) RuleFunc {
+	tags = maps.Clone(tags)
+	return func(_ context.Context, user *User, rc *RuleContext) error {
+		for _, key := range slices.Sorted(maps.Keys(tags)) {
+			path := tags[key]
+			value, _ := user.Value(path)
+			text, ok := scalar(value)
+			if !ok {
+				return Deny("the profile lacks " + path)
+			}
+			if rc.AWS.Tags == nil {
+				rc.AWS.Tags = map[string]string{}
+			}
+			rc.AWS.Tags[key] = text
+		}
+		return nil
+	}
+}
+
+// SourceIdentityFromClaim sets the source identity, which stays in CloudTrail through role chaining, from a user
+// property. One that is absent or not text denies the user.
+func SourceIdentityFromClaim(path string) RuleFunc {
+	return func(_ context.Context, user *User, rc *RuleContext) error {
+		if rc.AWS.SourceIdentity = user.Text(path); rc.AWS.SourceIdentity == "" {
+			return Deny("the profile lacks " + path)
+		}
+		return nil
+	}
+}
+
+// SessionPolicyFromTemplate sets the inline session policy from a JSON document in whose strings {{path}} stands for a
+// user property. A property that is absent, or has characters besides letters, digits, space and _.@|+=,:- denies the
+// user: a policy would read * ? $ and / as more than a name. A template that is not a JSON object is an error with
+// [CodeConfigInvalid].
+func SessionPolicyFromTemplate(template string) (RuleFunc, error) {
+	if _, err := strictjson.Object([]byte(template)); err != nil {
+		return nil, newError(CodeConfigInvalid, "the session policy's template: %w", err)
+	}
+	var compacted bytes.Buffer
+	if err := json.Compact(&compacted, []byte(template)); err != nil {
+		return nil, newError(CodeConfigInvalid, "the session policy's template: %w", err)
+	}
+	compact := compacted.String()
+	return func(_ context.Context, user *User, rc *RuleContext) error {
+		var missing string
+		rc.AWS.Policy = placeholder.ReplaceAllStringFunc(compact, func(found string) string {
+			path := strings.TrimSpace(found[2 : len(found)-2])
+			value, _ := user.Value(path)
+			text, ok := scalar(value)
+			if !ok || !policyValue.MatchString(text) {
+				missing = path
+			}
+			return text
+		})
+		if missing != "" {
+			rc.AWS.Policy = ""
+			return Deny("the profile lacks a usable " + missing)
+		}
+		return nil
+	}, nil
+}
+
+// A property that matches policyValue needs no escaping in JSON. Paths have no quotes, so a placeholder lies within
+// one JSON string.
+var (
+	placeholder = regexp.MustCompile(`\{\{[^{}"\\]*\}\}`)
+	policyValue = regexp.MustCompile(`\A[\p{L}\p{N} _.@|+=,:-]+\z`)
+)
+
+// scalar returns the text of a string, number or boolean.
+func scalar(value any) (string, bool) {
+	switch v := value.(type) {
+	case string:
+		return v, true
+	case json.Number:
+		return v.String(), true
+	case bool:
+		return strconv.FormatBool(v), true
+	case int:
+		return strconv.Itoa(v), true
+	case int64:
+		return strconv.FormatInt(v, 10), true
+	case float64: // as a rule or profile loader may set it; without an exponent
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	}
+	return "", false
+}
+
+// clone copies what a profile loader returned, so that rules of one exchange cannot change another's.
+func clone(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		c := make(map[string]any, len(v))
+		for key, entry := range v {
+			c[key] = clone(entry)
+		}
+		return c
+	case []any:
+		c := make([]any, len(v))
+		for i, entry := range v {
+			c[i] = clone(entry)
+		}
+		return c
+	case []string:
+		return slices.Clone(v)
+	}
+	return value
+}

@@ -1,0 +1,310 @@
+package delegation
+
+import (
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/beevik/etree"
+	"github.com/crewjam/saml"
+	dsig "github.com/russellhaering/goxmldsig"
+)
+
+// Limits and names of the SAML side.
+const (
+	assertionLife    = 5 * time.Minute // AWS redeems an assertion within five minutes of its issuance
+	clockAllowance   = time.Minute     // NotBefore lies this much in the past
+	maxSAMLResponse  = 100_000         // base64 characters: STS API Reference, SAMLAssertion
+	minMetadata      = 1_000           // characters: IAM API Reference, CreateSAMLProvider
+	maxSigningKeys   = 10              // keys that IAM keeps for one provider
+	maxEntityID      = 1024            // SAML Core §8.3.6
+	persistentNameID = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
+	unspecifiedAuthn = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
+	// The schema wants a sign-in address in metadata, and this identity provider has none: users never visit it.
+	noSignInAddress = "https://delegation.invalid/saml"
+)
+
+// metadataEnd is RFC 5280's way to say "no end" (§4.1.2.5); IAM does not read it.
+var metadataEnd = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+
+// IdentityProvider is the SAML identity that AWS trusts.
+type IdentityProvider struct {
+	// EntityID is the assertion's Issuer, SAML:iss in trust policies. It must equal the entityID of the metadata in IAM,
+	// byte for byte; after a move from Auth0 keep urn:TENANT.auth0.com, so that trust policies need no change.
+	EntityID string
+	// Keys: the first signs, all are published in the metadata. Publish the next key before it signs. 1 to 10.
+	Keys []SigningKey
+}
+
+// SigningKey is an RSA key of at least 2048 bits, in memory, an HSM or a KMS, and its certificate, which may be self-signed.
+// AWS trusts the key and reads neither names nor dates of the certificate. Signer must be safe for concurrent use.
+type SigningKey struct {
+	Signer      crypto.Signer
+	Certificate *x509.Certificate
+}
+
+// ParseSigningKey reads a certificate and its private key (PKCS #1 or #8) from PEM. The error is a [CodeConfigInvalid].
+func ParseSigningKey(certificatePEM, keyPEM []byte) (SigningKey, error) {
+	pair, err := tls.X509KeyPair(certificatePEM, keyPEM)
+	if err != nil {
+		return SigningKey{}, newError(CodeConfigInvalid, "the signing key: %w", err)
+	}
+	signer, ok := pair.PrivateKey.(crypto.Signer)
+	if !ok {
+		return SigningKey{}, newError(CodeConfigInvalid, "the signing key cannot sign")
+	}
+	key := SigningKey{signer, pair.Leaf}
+	return key, key.check()
+}
+
+// check reports what is wrong with the key. A signer may panic, for example as a nil pointer in the interface.
+func (k SigningKey) check() error {
+	return protect(CodeConfigInvalid, "the signing key", func() error {
+		if k.Signer == nil || k.Certificate == nil {
+			return newError(CodeConfigInvalid, "the signing key needs Signer and Certificate")
+		}
+		public, ok := k.Signer.Public().(*rsa.PublicKey)
+		if !ok || public.N.BitLen() < minRSABits {
+			return newError(CodeConfigInvalid, "the signing key is not RSA of at least %d bits, the only kind AWS is known to accept", minRSABits)
+		}
+		if !public.Equal(k.Certificate.PublicKey) {
+			return newError(CodeConfigInvalid, "the certificate does not belong to the signing key")
+		}
+		return nil
+	})
+}
+
+// check returns every problem of the identity.
+func (p IdentityProvider) check() error {
+	var problems []error
+	if p.EntityID == "" || utf8.RuneCountInString(p.EntityID) > maxEntityID || checkText(p.EntityID) != nil {
+		problems = append(problems, fmt.Errorf("EntityID must have 1 to %d characters, such as urn:example.com", maxEntityID))
+	}
+	if len(p.Keys) < 1 || len(p.Keys) > maxSigningKeys {
+		problems = append(problems, fmt.Errorf("Keys must hold 1 to %d keys, has %d", maxSigningKeys, len(p.Keys)))
+	}
+	for i, key := range p.Keys {
+		if err := key.check(); err != nil {
+			problems = append(problems, fmt.Errorf("Keys[%d]: %w", i, errors.Unwrap(err)))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// Metadata returns the SAML metadata for IAM's CreateSAMLProvider and UpdateSAMLProvider: the entity ID and the certificates
+// of all keys, without an end of validity. The error is a [CodeConfigInvalid] that names every wrong field.
+func (p IdentityProvider) Metadata() ([]byte, error) {
+	if err := p.check(); err != nil {
+		return nil, newError(CodeConfigInvalid, "IdentityProvider: %w", err)
+	}
+	descriptor := saml.IDPSSODescriptor{SingleSignOnServices: []saml.Endpoint{{Binding: saml.HTTPPostBinding, Location: noSignInAddress}}}
+	descriptor.ProtocolSupportEnumeration = "urn:oasis:names:tc:SAML:2.0:protocol"
+	descriptor.NameIDFormats = []saml.NameIDFormat{persistentNameID}
+	for _, key := range p.Keys {
+		certificate := saml.X509Certificate{Data: base64.StdEncoding.EncodeToString(key.Certificate.Raw)}
+		descriptor.KeyDescriptors = append(descriptor.KeyDescriptors, saml.KeyDescriptor{
+			Use: "signing", KeyInfo: saml.KeyInfo{X509Data: saml.X509Data{X509Certificates: []saml.X509Certificate{certificate}}},
+		})
+	}
+	entity := saml.EntityDescriptor{EntityID: p.EntityID, ValidUntil: metadataEnd, IDPSSODescriptors: []saml.IDPSSODescriptor{descriptor}}
+	text, err := xml.MarshalIndent(entity, "", "  ")
+	if err != nil || len(text) < minMetadata {
+		return nil, newError(CodeConfigInvalid, "the metadata has %d characters, IAM wants at least %d: %v", len(text), minMetadata, err)
+	}
+	return append(text, '\n'), nil
+}
+
+// signedResponse is the base64 text that STS takes, and the assertion's ID.
+type signedResponse struct {
+	assertionID string
+	encoded     Secret // whoever holds it can redeem it for five minutes
+}
+
+// respond builds, signs and encodes the response for a decision.
+func (p IdentityProvider) respond(ctx context.Context, d *decision, now time.Time, random io.Reader) (*signedResponse, error) {
+	if err := d.checkTexts(); err != nil {
+		return nil, err
+	}
+	var id [40]byte // SAML Core §1.3.4 asks for 128 bits or more; 160 for each of the two
+	if _, err := io.ReadFull(random, id[:]); err != nil {
+		return nil, newError(CodeSigningFailed, "no random numbers: %w", err)
+	}
+	responseID, assertionID := "_"+hex.EncodeToString(id[:20]), "_"+hex.EncodeToString(id[20:])
+	now = now.UTC().Truncate(time.Millisecond)
+	assertion := p.assertion(d, assertionID, now).Element()
+	for _, value := range assertion.FindElements("//saml:AttributeValue") {
+		// Without a type the values are plain text. crewjam/saml writes xs:string, a prefix that the assertion alone does not declare.
+		value.RemoveAttr("xsi:type")
+		value.RemoveAttr("xmlns:xsi")
+		value.RemoveAttr("xmlns:xs")
+	}
+	signature, err := p.sign(ctx, assertion)
+	if err != nil {
+		return nil, err
+	}
+	assertion.InsertChildAt(assertion.SelectElement("saml:Issuer").Index()+1, signature) // where the schema wants it
+
+	response := (&saml.Response{
+		ID: responseID, Version: "2.0", IssueInstant: now, Destination: d.recipient, Issuer: &saml.Issuer{Value: p.EntityID},
+		Status: saml.Status{StatusCode: saml.StatusCode{Value: saml.StatusSuccess}},
+	}).Element()
+	response.RemoveAttr("xmlns:xs")
+	response.AddChild(assertion)
+	document := etree.NewDocumentWithRoot(response)
+	// Canonical text: a bare CR would be read back as LF, and the signature would not verify.
+	document.WriteSettings = etree.WriteSettings{CanonicalText: true, CanonicalAttrVal: true, CanonicalEndTags: true}
+	text, err := document.WriteToBytes()
+	if err != nil {
+		return nil, newError(CodeSigningFailed, "the response cannot be written: %w", err)
+	}
+	encoded := base64.StdEncoding.EncodeToString(text)
+	if len(encoded) > maxSAMLResponse {
+		return nil, newError(CodeResponseTooLarge, "the response has %d characters, more than %d", len(encoded), maxSAMLResponse)
+	}
+	return &signedResponse{assertionID, NewSecret(encoded)}, nil
+}
+
+// assertion says what AWS wants to hear (IAM User Guide, "Configure SAML assertions for the authentication response").
+func (p IdentityProvider) assertion(d *decision, id string, now time.Time) *saml.Assertion {
+	end := now.Add(assertionLife)
+	authn := saml.AuthnStatement{AuthnInstant: now, SessionIndex: id, AuthnContext: saml.AuthnContext{
+		AuthnContextClassRef: &saml.AuthnContextClassRef{Value: unspecifiedAuthn}}}
+	if !d.sessionNotOnOrAfter.IsZero() {
+		session := d.sessionNotOnOrAfter.UTC().Truncate(time.Second)
+		authn.SessionNotOnOrAfter = &session
+	}
+	statement := saml.AttributeStatement{}
+	for _, a := range d.attributes {
+		attribute := saml.Attribute{Name: a.name, NameFormat: "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"}
+		for _, v := range a.values {
+			attribute.Values = append(attribute.Values, saml.AttributeValue{Value: v})
+		}
+		statement.Attributes = append(statement.Attributes, attribute)
+	}
+	return &saml.Assertion{
+		ID: id, IssueInstant: now, Version: "2.0", Issuer: saml.Issuer{Value: p.EntityID},
+		Subject: &saml.Subject{
+			NameID: &saml.NameID{Format: persistentNameID, Value: d.nameID},
+			SubjectConfirmations: []saml.SubjectConfirmation{{
+				Method:                  "urn:oasis:names:tc:SAML:2.0:cm:bearer",
+				SubjectConfirmationData: &saml.SubjectConfirmationData{Recipient: d.recipient, NotOnOrAfter: end},
+			}},
+		},
+		Conditions: &saml.Conditions{
+			NotBefore: now.Add(-clockAllowance), NotOnOrAfter: end,
+			AudienceRestrictions: []saml.AudienceRestriction{{Audience: saml.Audience{Value: d.audience}}},
+		},
+		AuthnStatements:     []saml.AuthnStatement{authn},
+		AttributeStatements: []saml.AttributeStatement{statement},
+	}
+}
+
+// sign returns the enveloped signature of the assertion: RSA-SHA256, exclusive canonicalisation. An HSM or KMS takes its time
+// and crypto.Signer has no context, so the caller can leave while the signer finishes behind it.
+func (p IdentityProvider) sign(ctx context.Context, assertion *etree.Element) (*etree.Element, error) {
+	key := p.Keys[0]
+	signing, err := dsig.NewSigningContext(checkedSigner{key.Signer, key.Certificate}, [][]byte{key.Certificate.Raw})
+	if err != nil {
+		return nil, newError(CodeSigningFailed, "%w", err)
+	}
+	signing.Canonicalizer = dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("")
+	if err := signing.SetSignatureMethod(dsig.RSASHA256SignatureMethod); err != nil {
+		return nil, newError(CodeSigningFailed, "%w", err)
+	}
+	type result struct {
+		signature *etree.Element
+		err       error
+	}
+	done := make(chan result, 1)
+	copied := assertion.Copy()
+	go func() {
+		var r result
+		r.err = protect(CodeSigningFailed, "the signer", func() (err error) {
+			r.signature, err = signing.ConstructSignature(copied, true)
+			return err
+		})
+		done <- r
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, canceledAt(StageSAML, ctx)
+	case r := <-done:
+		var known *Error
+		if r.err != nil && !errors.As(r.err, &known) {
+			r.err = newError(CodeSigningFailed, "%w", r.err)
+		}
+		return r.signature, r.err
+	}
+}
+
+// checkedSigner verifies each signature before it leaves: a signer that fails halfway, or whose key was replaced, must not
+// show up as AWS's "Response signature invalid", and a faulty RSA signature can give the key away.
+type checkedSigner struct {
+	crypto.Signer
+	certificate *x509.Certificate
+}
+
+func (s checkedSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	signature, err := s.Signer.Sign(random, digest, opts)
+	if err != nil {
+		return nil, err
+	}
+	public, ok := s.certificate.PublicKey.(*rsa.PublicKey)
+	if !ok || rsa.VerifyPKCS1v15(public, opts.HashFunc(), digest, signature) != nil {
+		return nil, errors.New("the signer's signature does not verify with its certificate")
+	}
+	return signature, nil
+}
+
+// checkTexts refuses values that XML or the libraries would alter on the way: two different users must never look alike.
+func (d *decision) checkTexts() error {
+	check := func(what, text string) error {
+		if err := checkText(text); err != nil {
+			return newError(CodeTextInvalid, "%.150q: %w", what, err)
+		}
+		return nil
+	}
+	for what, text := range map[string]string{"NameID": d.nameID, "recipient": d.recipient, "audience": d.audience} {
+		if err := check(what, text); err != nil {
+			return err
+		}
+	}
+	for _, a := range d.attributes {
+		if a.name == "" || strings.ContainsAny(a.name, "\t\r\n") {
+			return newError(CodeTextInvalid, "the attribute name %.150q is empty or has a line end or tab", a.name)
+		}
+		if err := check(a.name, a.name); err != nil {
+			return err
+		}
+		for _, value := range a.values {
+			if err := check(a.name, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkText accepts XML 1.0's Char (§2.2) without U+FFFD, which says that a decoder has already replaced something.
+func checkText(text string) error {
+	for i, r := range text {
+		if r == utf8.RuneError {
+			return fmt.Errorf("invalid UTF-8 or a replacement character at byte %d", i)
+		}
+		if r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
+			return fmt.Errorf("character %U at byte %d cannot stand in XML", r, i)
+		}
+	}
+	return nil
+}
