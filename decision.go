@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -71,9 +72,52 @@ func (t *Target) clone() Target {
 	c.Mappings, c.Tags = maps.Clone(t.Mappings), maps.Clone(t.Tags)
 	c.PolicyARNs, c.TransitiveTagKeys = slices.Clone(t.PolicyARNs), slices.Clone(t.TransitiveTagKeys)
 	if t.Identity != nil {
-		c.Identity = &IdentityProvider{t.Identity.EntityID, slices.Clone(t.Identity.Keys)}
+		own := t.Identity.clone()
+		c.Identity = &own
 	}
 	return c
+}
+
+// check reports what New refuses in a target. Role, principal and region may still be missing: rules can choose them.
+func (t *Target) check(name string, c *Config) error {
+	var problems problems
+	if name == "" {
+		problems.add("the name is empty")
+	}
+	if len(t.Issuers) == 0 && len(c.Issuers) > 1 {
+		problems.add("Issuers is empty, and there are several issuers")
+	}
+	for _, issuer := range t.Issuers {
+		if !slices.ContainsFunc(c.Issuers, func(i Issuer) bool { return i.URL == issuer }) {
+			problems.add("Issuers: %q is not a configured issuer", issuer)
+		}
+	}
+	if _, err := parseIAM(t.Principal, providerName, "SAML provider"); err != nil && t.Principal != "" {
+		problems.add("Principal: %w", err)
+	}
+	if _, err := parseIAM(t.Role, roleName, "role"); err != nil && t.Role != "" {
+		problems.add("Role: %w", err)
+	}
+	for i, role := range t.AllowedRoles {
+		if _, err := parseIAM(role, roleName, "role"); err != nil {
+			problems.add("AllowedRoles[%d]: %w", i, err)
+		}
+	}
+	if t.Region != "" {
+		region, err := ParseRegion(t.Region)
+		if err == nil {
+			_, err = region.STSHost(c.FIPS, c.DualStack)
+		}
+		if err != nil {
+			problems.add("Region: %w", errors.Unwrap(err))
+		}
+	}
+	if t.Identity != nil {
+		if err := t.Identity.check(); err != nil {
+			problems.add("Identity: %w", err)
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // mayCall checks that the token's issuer and application may use the target.

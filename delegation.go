@@ -25,12 +25,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/seed055b7978/delegation/internal/jsonvalue"
 )
 
 // Config is what [New] takes. It is copied; later changes have no effect.
@@ -67,19 +69,8 @@ type Config struct {
 
 // Delegator exchanges ID tokens for AWS credentials. Only [New] makes one; the zero value refuses.
 type Delegator struct {
-	verifier           verifier
-	identity           IdentityProvider
-	targets            TargetSource
-	rules              []RuleFunc
-	profile            ProfileFunc
-	capSession, strict bool
-	sts                STS
-	stsTimeout         time.Duration
-	fips, dualStack    bool
-	now                func() time.Time
-	random             io.Reader
-	onEvent            func(context.Context, Event)
-	logger             *slog.Logger
+	config   Config // checked, copied and with its defaults filled in
+	verifier verifier
 }
 
 // New checks the configuration and returns a Delegator. Everything that is missing or wrong is named at once, in an error with
@@ -88,8 +79,7 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 	if ctx == nil {
 		return nil, newError(CodeArgumentInvalid, "the context is nil")
 	}
-	var problems []error
-	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	var problems problems
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -99,62 +89,58 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 	c.Leeway = cmp.Or(c.Leeway, time.Minute)
 	c.STSTimeout = cmp.Or(c.STSTimeout, 10*time.Second)
 	if c.MaxTokenSize < 0 || c.STSTimeout < 0 || c.Leeway > 5*time.Minute {
-		problem("MaxTokenSize and STSTimeout must not be negative, Leeway not over 5m")
+		problems.add("MaxTokenSize and STSTimeout must not be negative, Leeway not over 5m")
 	}
-	d := &Delegator{
-		verifier: verifier{issuers: map[string]trustedIssuer{}, maxSize: c.MaxTokenSize, leeway: max(c.Leeway, 0), now: c.Now},
-		identity: c.IdentityProvider, targets: c.Targets, rules: slices.Clone(c.Rules), profile: c.Profile,
-		capSession: c.CapSessionToToken, strict: c.StrictSessionNames,
-		sts: c.STS, stsTimeout: c.STSTimeout, fips: c.FIPS, dualStack: c.DualStack,
-		now: c.Now, random: c.Rand, onEvent: c.OnEvent, logger: c.Logger,
-	}
-	d.identity.Keys = slices.Clone(c.IdentityProvider.Keys)
+	c.Issuers, c.Rules, c.IdentityProvider = slices.Clone(c.Issuers), slices.Clone(c.Rules), c.IdentityProvider.clone()
+	d := &Delegator{verifier: verifier{issuers: map[string]trustedIssuer{}, maxSize: c.MaxTokenSize, leeway: max(c.Leeway, 0), now: c.Now}}
 	if len(c.Issuers) == 0 {
-		problem("Issuers is empty")
+		problems.add("Issuers is empty")
 	}
 	for i, issuer := range c.Issuers {
 		trusted, wrong := issuer.trust(&c)
-		for _, err := range wrong {
-			problem("Issuers[%d]: %w", i, err)
+		if wrong != nil {
+			problems.add("Issuers[%d]: %w", i, wrong)
 		}
 		if _, twice := d.verifier.issuers[issuer.URL]; twice {
-			problem("Issuers[%d]: URL %q is configured twice", i, issuer.URL)
+			problems.add("Issuers[%d]: URL %q is configured twice", i, issuer.URL)
 		}
 		d.verifier.issuers[issuer.URL] = trusted
 	}
 	if err := c.IdentityProvider.check(); err != nil {
-		problem("IdentityProvider: %w", err)
+		problems.add("IdentityProvider: %w", err)
 	}
 	switch targets := c.Targets.(type) {
 	case nil:
-		problem("Targets is nil")
+		problems.add("Targets is nil")
 	case Targets:
 		copied := make(Targets, len(targets))
-		for name, target := range targets {
+		for _, name := range slices.Sorted(maps.Keys(targets)) {
+			target := targets[name]
 			copied[name] = target.clone()
-			if err := d.checkTarget(name, &target); err != nil {
-				problem("Targets[%q]: %w", name, err)
+			if err := target.check(name, &c); err != nil {
+				problems.add("Targets[%q]: %w", name, err)
 			}
 		}
-		d.targets = copied
+		c.Targets = copied
 	}
 	for i, rule := range c.Rules {
 		if rule == nil {
-			problem("Rules[%d] is nil", i)
+			problems.add("Rules[%d] is nil", i)
 		}
 	}
 	if c.FIPS && c.DualStack {
-		problem("FIPS and DualStack: AWS has no STS endpoint that is both")
+		problems.add("FIPS and DualStack: AWS has no STS endpoint that is both")
 	}
-	if len(problems) == 0 && d.sts == nil {
+	if len(problems) == 0 && c.STS == nil {
 		var err error
-		if d.sts, err = defaultSTS(ctx); err != nil {
-			problem("the AWS SDK's configuration: %w", err)
+		if c.STS, err = defaultSTS(ctx); err != nil {
+			problems.add("the AWS SDK's configuration: %w", err)
 		}
 	}
 	if len(problems) > 0 {
 		return nil, newError(CodeConfigInvalid, "%w", errors.Join(problems...))
 	}
+	d.config = c
 	return d, nil
 }
 
@@ -176,10 +162,10 @@ func WithRequest(r Request) ExchangeOption { return func(o *exchangeOptions) { o
 // credentials, and the error is an [*Error]. A context that ends stops the exchange at the step it has reached, with
 // [CodeCanceled]; a nil one is refused. Nothing is remembered between calls but the issuers' keys.
 func (d *Delegator) Exchange(ctx context.Context, idToken, target string, options ...ExchangeOption) (*Credentials, error) {
-	if ctx == nil || d == nil || d.targets == nil {
+	if ctx == nil || d == nil || d.config.Targets == nil {
 		return nil, newError(CodeArgumentInvalid, "the context is nil, or the Delegator was not made by New")
 	}
-	event := Event{Time: d.now(), Target: target, Took: map[Stage]time.Duration{}}
+	event := Event{Time: d.config.Now(), Target: target, Took: map[Stage]time.Duration{}}
 	credentials, err := d.exchange(ctx, idToken, target, options, &event)
 	event.fail(err)
 	d.report(ctx, event)
@@ -196,7 +182,7 @@ func (d *Delegator) exchange(ctx context.Context, idToken, name string, options 
 	}
 	began := event.Time
 	lap := func(stage Stage) {
-		now := d.now()
+		now := d.config.Now()
 		event.Took[stage], began = now.Sub(began), now
 	}
 
@@ -220,29 +206,29 @@ func (d *Delegator) exchange(ctx context.Context, idToken, name string, options 
 	err = d.loadProfile(ctx, user)
 	if err == nil {
 		rc.Connection = user.Text("identities.0.connection")
-		event.Rule, err = runRules(ctx, d.rules, user, rc)
+		event.Rule, err = runRules(ctx, d.config.Rules, user, rc)
 	}
 	lap(StageRules)
 	if err != nil {
 		return nil, err
 	}
 
-	decision, err := decide(user, claims.subject, rc.AWS, target, d.strict)
+	decision, err := decide(user, claims.subject, rc.AWS, target, d.config.StrictSessionNames)
 	lap(StageDecision)
 	if err != nil {
 		return nil, err
 	}
-	if d.capSession {
+	if d.config.CapSessionToToken {
 		decision.sessionNotOnOrAfter = claims.expiry
 	}
 	event.Principal, event.Role, event.Region = decision.principal.String(), decision.role.String(), decision.region.String()
 	event.SessionName, event.SourceIdentity, event.Duration = decision.sessionName, decision.sourceIdentity, decision.duration
 
-	identity := d.identity
+	identity := d.config.IdentityProvider
 	if target.Identity != nil {
 		identity = *target.Identity
 	}
-	response, err := identity.respond(ctx, decision, d.now(), d.random)
+	response, err := identity.respond(ctx, decision, d.config.Now(), d.config.Rand)
 	lap(StageSAML)
 	if err != nil {
 		return nil, err
@@ -266,7 +252,7 @@ func (d *Delegator) findTarget(ctx context.Context, name string, c *claims, clie
 	}
 	var target *Target
 	err := protect(CodeTargetFailed, "the TargetSource", func() (err error) {
-		target, err = d.targets.Target(ctx, name)
+		target, err = d.config.Targets.Target(ctx, name)
 		return err
 	})
 	switch {
@@ -282,62 +268,22 @@ func (d *Delegator) findTarget(ctx context.Context, name string, c *claims, clie
 	if err := target.mayCall(name, c, len(d.verifier.issuers) == 1); err != nil {
 		return nil, err
 	}
-	if _, checked := d.targets.(Targets); !checked {
-		if err := d.checkTarget(name, target); err != nil {
+	if _, checked := d.config.Targets.(Targets); !checked { // New has checked the map
+		if err := target.check(name, &d.config); err != nil {
 			return nil, newError(CodeTargetInvalid, "the target %.80q: %w", name, err)
 		}
 	}
 	return target, nil
 }
 
-// checkTarget reports what New refuses in a target. Role and region may still be missing: rules can choose them.
-func (d *Delegator) checkTarget(name string, t *Target) error {
-	var problems []error
-	if name == "" {
-		problems = append(problems, errors.New("the name is empty"))
-	}
-	if len(t.Issuers) == 0 && len(d.verifier.issuers) > 1 {
-		problems = append(problems, errors.New("Issuers is empty, and there are several issuers"))
-	}
-	for _, issuer := range t.Issuers {
-		if _, ok := d.verifier.issuers[issuer]; !ok {
-			problems = append(problems, fmt.Errorf("Issuers: %q is not a configured issuer", issuer))
-		}
-	}
-	if _, err := parseIAM(t.Principal, providerName, "SAML provider"); err != nil && t.Principal != "" {
-		problems = append(problems, fmt.Errorf("Principal: %w", err))
-	}
-	if _, err := parseIAM(t.Role, roleName, "role"); err != nil && t.Role != "" {
-		problems = append(problems, fmt.Errorf("Role: %w", err))
-	}
-	for i, role := range t.AllowedRoles {
-		if _, err := parseIAM(role, roleName, "role"); err != nil {
-			problems = append(problems, fmt.Errorf("AllowedRoles[%d]: %w", i, err))
-		}
-	}
-	if t.Region != "" {
-		if region, err := ParseRegion(t.Region); err != nil {
-			problems = append(problems, fmt.Errorf("Region: %w", err))
-		} else if _, err := region.STSHost(d.fips, d.dualStack); err != nil {
-			problems = append(problems, fmt.Errorf("Region: %w", err))
-		}
-	}
-	if t.Identity != nil {
-		if err := t.Identity.check(); err != nil {
-			problems = append(problems, fmt.Errorf("Identity: %w", err))
-		}
-	}
-	return errors.Join(problems...)
-}
-
 // loadProfile adds what the profile loader knows and the token lacks.
 func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
-	if d.profile == nil {
+	if d.config.Profile == nil {
 		return nil
 	}
 	var extra map[string]any
 	err := protect(CodeProfileFailed, "the profile loader", func() (err error) {
-		extra, err = d.profile(ctx, user)
+		extra, err = d.config.Profile(ctx, user)
 		return err
 	})
 	if ctx.Err() != nil {
@@ -348,7 +294,7 @@ func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
 	}
 	for name, value := range extra {
 		if _, claimed := user.Properties[name]; !claimed {
-			user.Set(name, clone(value))
+			user.Set(name, jsonvalue.Clone(value))
 		}
 	}
 	return nil
@@ -360,11 +306,11 @@ func (d *Delegator) report(ctx context.Context, event Event) {
 	if event.Err != nil {
 		level = slog.LevelWarn
 	}
-	d.logger.LogAttrs(ctx, level, "exchange", slog.Any("event", event))
-	if d.onEvent == nil {
+	d.config.Logger.LogAttrs(ctx, level, "exchange", slog.Any("event", event))
+	if d.config.OnEvent == nil {
 		return
 	}
-	if err := protect(CodeArgumentInvalid, "Config.OnEvent", func() error { d.onEvent(ctx, event); return nil }); err != nil {
-		d.logger.LogAttrs(ctx, slog.LevelError, "event lost", slog.String("error", err.Error()))
+	if err := protect(CodeArgumentInvalid, "Config.OnEvent", func() error { d.config.OnEvent(ctx, event); return nil }); err != nil {
+		d.config.Logger.LogAttrs(ctx, slog.LevelError, "event lost", slog.String("error", err.Error()))
 	}
 }

@@ -1,9 +1,12 @@
 package delegation
 
 import (
+	"cmp"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Stage is the step of an exchange that failed. It is an error itself, so that errors.Is(err, StageRules) works.
@@ -124,110 +127,27 @@ const (
 	CodeSTSRefused          Code = "sts_refused"           // any other refusal
 )
 
-// Remedies that more than one code shares.
-const (
-	signingKeyFix = "publish the signing certificate in IAM: update the SAML provider with IdentityProvider.Metadata"
-	keySetFix     = "ask the issuer's operator to correct the published key set"
-	freshToken    = "have the user sign in again and send a fresh ID token"
-	clockFix      = "check this machine's clock (NTP); an ID token and an assertion live for minutes"
-	plainToken    = "send the ID token exactly as the issuer returned it: three base64url parts joined by dots"
-)
+// explanations gives each code its stage, whether the same call may succeed later, its remedy, and what strangers see. It is
+// read from the table of the documentation, so that the two never differ.
+var explanations = parseExplanations(errorTable)
 
-// remedies gives each code its stage, its remedy in plain words, and whether the same call may succeed later.
-var remedies = map[Code]struct {
-	stage  Stage
-	remedy string
-	retry  bool
-}{
-	CodeConfigInvalid:        {StageConfig, "correct the named fields", false},
-	CodeArgumentInvalid:      {StageConfig, "pass a non-nil context to a Delegator made by New", false},
-	CodeCanceled:             {StageConfig, "give the exchange more time, or ignore this if the caller went away", true},
-	CodeTokenMissing:         {StageToken, "send the user's ID token", false},
-	CodeTokenTooLarge:        {StageToken, "ask the issuer for fewer claims, or raise Config.MaxTokenSize", false},
-	CodeTokenMalformed:       {StageToken, plainToken, false},
-	CodeTokenEncrypted:       {StageToken, "configure the issuer to sign ID tokens and not to encrypt them", false},
-	CodeTokenEncoding:        {StageToken, plainToken, false},
-	CodeTokenDuplicateMember: {StageToken, "ask the issuer's operator: a member may stand only once", false},
-	CodeTokenFoldedName:      {StageToken, "rename the custom claim or header at the issuer", false},
-	CodeTokenCritical:        {StageToken, "configure the issuer not to use critical headers", false},
-	CodeTokenB64:             {StageToken, "configure the issuer not to use the b64 header", false},
-	CodeTokenType:            {StageToken, "send the ID token, not an access token or a logout token", false},
-	CodeTokenUnsigned:        {StageToken, "configure the issuer to sign ID tokens", false},
-	CodeAlgorithmCase:        {StageToken, "algorithm names are case-sensitive (RFC 7515 §4.1.1)", false},
-	CodeAlgorithmNotAllowed:  {StageToken, "if the issuer really signs so, list the algorithm in Issuer.Algorithms", false},
-	CodeIssuerUnknown:        {StageToken, "add the issuer to Config.Issuers with exactly this URL, trailing slash included", false},
-	CodeKeyUnknown:           {StageToken, "if the issuer has just rotated its keys, try again within the minute; otherwise the token is forged or of another issuer", true},
-	CodeKeyWeak:              {StageToken, "have the issuer sign with an RSA key of 2048 to 8192 bits", false},
-	CodeKeyUnsuitable:        {StageToken, keySetFix, false},
-	CodeKeySetInvalid:        {StageToken, keySetFix, true},
-	CodeKeySetDuplicateID:    {StageToken, keySetFix, false},
-	CodeKeySetSymmetric:      {StageToken, "the issuer publishes a secret: have it withdrawn from the key set", false},
-	CodeKeySetTooLarge:       {StageToken, keySetFix, false},
-	CodeKeySetRedirect:       {StageToken, "set Issuer.JWKSURL to the address that answers directly", false},
-	CodeKeySetURL:            {StageToken, "use https; for a test issuer on loopback set Issuer.AllowLoopbackHTTP", false},
-	CodeKeySetUnavailable:    {StageToken, "check that the issuer can be reached from here; the next exchange tries again", true},
-	CodeDiscoveryIssuer:      {StageToken, "set Issuer.URL to exactly the issuer that its discovery document names", false},
-	CodeSignatureInvalid:     {StageToken, freshToken, false},
-	CodeSignatureSaltLength:  {StageToken, "have the issuer use a salt as long as the hash", false},
-	CodeClaimMissing:         {StageToken, "configure the issuer to include the claim; make sure this is an ID token", false},
-	CodeClaimType:            {StageToken, "ask the issuer's operator: the claim has the wrong type", false},
-	CodeClaimDate:            {StageToken, "ask the issuer's operator: dates are numbers of seconds (RFC 7519 §2)", false},
-	CodeClaimParty:           {StageToken, "request the ID token for one client, or have the issuer set azp to one of the audiences", false},
-	CodeTokenExpired:         {StageToken, freshToken, false},
-	CodeTokenNotYetValid:     {StageToken, clockFix, true},
-	CodeTokenFromFuture:      {StageToken, clockFix, true},
-	CodeDelegationDisabled:   {StageTarget, "add the application to Config.Targets", false},
-	CodeTargetFailed:         {StageTarget, "see the wrapped error of the TargetSource", true},
-	CodeTargetInvalid:        {StageTarget, "correct the named fields of the stored target", false},
-	CodeAudienceNotAllowed:   {StageTarget, "list the application's client ID in Target.Audiences", false},
-	CodeIssuerNotAllowed:     {StageTarget, "list the issuer's URL in Target.Issuers", false},
-	CodeClientMismatch:       {StageTarget, "send the client ID that the ID token was issued to", false},
-	CodeProfileFailed:        {StageRules, "see the wrapped error of Config.Profile", true},
-	CodeDenied:               {StageRules, "a rule refused this user: see its reason", false},
-	CodeRuleFailed:           {StageRules, "correct the named rule", false},
-	CodeRulePanicked:         {StageRules, "correct the named rule: it must return an error and not panic", false},
-	CodeRoleInvalid:          {StageDecision, "set role arn:PARTITION:iam::ACCOUNT:role/NAME and principal arn:PARTITION:iam::ACCOUNT:saml-provider/NAME", false},
-	CodeAccountMismatch:      {StageDecision, "take role and SAML provider from the same account and partition", false},
-	CodeRoleNotAllowed:       {StageDecision, "add the role to Target.AllowedRoles, or correct the rule that chose it", false},
-	CodeRegionInvalid:        {StageDecision, "name an AWS region of the role's partition, such as eu-central-1", false},
-	CodeMappingInvalid:       {StageDecision, "correct the mapping, or have a rule or the profile loader set the property", false},
-	CodeNameIDInvalid:        {StageDecision, "use 1 to 256 characters without * and ?", false},
-	CodeDurationInvalid:      {StageDecision, "use whole seconds from 15m to 12h", false},
-	CodeSessionNameInvalid:   {StageDecision, "use 2 to 64 characters of letters, digits and _+=,.@-", false},
-	CodeTagsInvalid:          {StageDecision, "at most 50 tags, keys of 1 to 128 and values of up to 256 characters, letters, digits, spaces and _.:/=+-@", false},
-	CodeSourceIDInvalid:      {StageDecision, "use 2 to 64 characters of letters, digits and _+=,.@-, not starting with aws:", false},
-	CodePolicyInvalid:        {StageDecision, "shorten or correct the session policy: JSON of at most 2048 characters with its policy ARNs, at most 10 of these", false},
-	CodeTextInvalid:          {StageSAML, "remove control characters and invalid text from the named value", false},
-	CodeResponseTooLarge:     {StageSAML, "map fewer or shorter attributes", false},
-	CodeSigningFailed:        {StageSAML, "check the signer (HSM, KMS) and that the certificate belongs to its key", true},
-	CodeSTSExpired:           {StageSTS, clockFix, true},
-	CodeSTSTooOld:            {StageSTS, clockFix, true},
-	CodeSTSClaimRejected:     {StageSTS, "AWS rejected the identity provider's claim: compare the SAML provider in IAM with this entity ID", false},
-	CodeSTSSignature:         {StageSTS, signingKeyFix, false},
-	CodeSTSIssuer:            {StageSTS, "make IdentityProvider.EntityID equal the entityID of the metadata in IAM, byte for byte", false},
-	CodeSTSProvider:          {StageSTS, "create the SAML provider in IAM from IdentityProvider.Metadata, or correct the principal ARN", false},
-	CodeSTSUnreadable:        {StageSTS, "AWS could not parse the response: report this as a bug with the request ID", false},
-	CodeSTSConfirmation:      {StageSTS, "AWS did not find recipient and expiry: check Target.Recipient", false},
-	CodeSTSAudience:          {StageSTS, "check Target.SAMLAudience; by default it fits the region's partition", false},
-	CodeSTSRolePair:          {StageSTS, "the role and principal asked for must be the pair in the assertion: check a mapping of Role", false},
-	CodeSTSSessionName:       {StageSTS, "use 2 to 64 characters of letters, digits and _+=,.@-", false},
-	CodeSTSSourceIdentity:    {StageSTS, "use 2 to 64 characters of letters, digits and _+=,.@-, not starting with aws:", false},
-	CodeSTSIdentityToken:     {StageSTS, "compare the SAML provider in IAM with IdentityProvider.Metadata", false},
-	CodeSTSPolicy:            {StageSTS, "correct the session policy: AWS's grammar refused it", false},
-	CodeSTSPackedSize:        {StageSTS, "use fewer or shorter session tags and a shorter session policy: AWS packs them into a fixed space", false},
-	CodeSTSRegionDisabled:    {StageSTS, "activate STS for the region in the account's IAM settings, or choose another region", false},
-	CodeSTSAccessDenied: {StageSTS, "check the role's trust policy: the role exists, its Principal is the SAML provider, its conditions on SAML:aud and SAML:iss fit, " +
-		"and it allows sts:TagSession if there are session tags and sts:SetSourceIdentity if there is a source identity", false},
-	CodeSTSRoleARN:          {StageSTS, "correct the role ARN", false},
-	CodeSTSPrincipalARN:     {StageSTS, "correct the principal ARN", false},
-	CodeSTSOtherAccount:     {StageSTS, "take role and SAML provider from the same account", false},
-	CodeSTSDuration:         {StageSTS, "lower SessionDuration, or raise the role's maximum session duration", false},
-	CodeSTSValidation:       {StageSTS, "correct the parameter that AWS's message names", false},
-	CodeSTSThrottled:        {StageSTS, "slow down and try again; ask AWS for a higher limit if this lasts", true},
-	CodeSTSUnavailable:      {StageSTS, "try again; check the network path to the STS host and the region's name", true},
-	CodeSTSTimeout:          {StageSTS, "try again; raise Config.STSTimeout if the network is slow", true},
-	CodeSTSAnswerIncomplete: {StageSTS, "try again; if this lasts, check what stands between here and AWS (proxy, endpoint override) and this machine's clock", true},
-	CodeSTSRefused:          {StageSTS, "see AWS's code and message", false},
+//go:embed docs/errors.md
+var errorTable string
+
+type explanation struct {
+	stage          Stage
+	retryable      bool
+	remedy, public string
+}
+
+func parseExplanations(table string) map[Code]explanation {
+	parsed := map[Code]explanation{}
+	for line := range strings.Lines(table) {
+		if cells := strings.Split(strings.Trim(line, "| \r\n"), " | "); len(cells) == 5 && strings.HasPrefix(cells[0], "`") {
+			parsed[Code(strings.Trim(cells[0], "`"))] = explanation{Stage(cells[1]), cells[2] == "yes", cells[3], cells[4]}
+		}
+	}
+	return parsed
 }
 
 // Error is the one error type of this package. It never holds a token, an assertion, a credential or a key, and what
@@ -243,8 +163,8 @@ type Error struct {
 
 // newError makes the Error of a code; its message takes %w.
 func newError(code Code, format string, args ...any) *Error {
-	r := remedies[code]
-	return &Error{Stage: r.stage, Code: code, Remedy: r.remedy, Retryable: r.retry, Err: fmt.Errorf(format, args...)}
+	x := explanations[code]
+	return &Error{Stage: x.stage, Code: code, Remedy: x.remedy, Retryable: x.retryable, Err: fmt.Errorf(format, args...)}
 }
 
 // canceledAt reports that the caller's context ended in a stage.
@@ -286,23 +206,13 @@ func (e *Error) Public() string {
 		return ""
 	}
 	var d *denial
-	switch {
-	case e.Code == CodeDenied && errors.As(e.Err, &d):
+	if e.Code == CodeDenied && errors.As(e.Err, &d) {
 		return d.reason
-	case e.Code == CodeTokenExpired:
-		return "the ID token has expired"
-	case e.Code == CodeCanceled, e.Code == CodeSTSThrottled, e.Code == CodeSTSUnavailable, e.Code == CodeSTSTimeout, e.Code == CodeKeySetUnavailable:
-		return "temporarily unavailable, try again"
-	case e.Stage == StageToken:
-		return "the ID token was not accepted"
-	case e.Code == CodeDelegationDisabled:
-		return "delegation is not enabled for this application"
-	case e.Code == CodeAudienceNotAllowed, e.Code == CodeIssuerNotAllowed, e.Code == CodeClientMismatch:
-		return "this application may not use the target"
-	case e.Stage == StageRules:
-		return "access denied"
-	case e.Stage == StageSTS:
-		return "AWS refused the request"
 	}
-	return "the request could not be completed"
+	return cmp.Or(explanations[e.Code].public, "the request could not be completed")
 }
+
+// problems collects what is wrong with a configuration, so that all of it is named at once.
+type problems []error
+
+func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Errorf(format, args...)) }

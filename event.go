@@ -38,30 +38,19 @@ type Event struct {
 // LogValue implements slog.LogValuer: a group of the fields that are set.
 func (e Event) LogValue() slog.Value {
 	var attrs []slog.Attr
-	text := func(key, value string) {
-		if value != "" {
-			attrs = append(attrs, slog.String(key, value))
+	for _, f := range [][2]string{
+		{"issuer", e.Issuer}, {"subject", e.Subject}, {"client_id", e.ClientID}, {"target", e.Target}, {"rule", e.Rule},
+		{"principal", e.Principal}, {"role", e.Role}, {"region", e.Region}, {"session_name", e.SessionName},
+		{"source_identity", e.SourceIdentity}, {"assertion_id", e.AssertionID}, {"access_key_id", e.AccessKeyID},
+		{"request_id", e.RequestID}, {"stage", string(e.Stage)}, {"code", string(e.Code)},
+	} {
+		if f[1] != "" {
+			attrs = append(attrs, slog.String(f[0], f[1]))
 		}
 	}
-	text("issuer", e.Issuer)
-	text("subject", e.Subject)
-	text("client_id", e.ClientID)
-	text("target", e.Target)
-	text("rule", e.Rule)
-	text("principal", e.Principal)
-	text("role", e.Role)
-	text("region", e.Region)
-	text("session_name", e.SessionName)
-	text("source_identity", e.SourceIdentity)
-	text("assertion_id", e.AssertionID)
-	text("access_key_id", e.AccessKeyID)
-	text("request_id", e.RequestID)
-	text("stage", string(e.Stage))
-	text("code", string(e.Code))
 	if e.Err != nil {
-		text("error", e.Err.Error())
-	}
-	if !e.Expiration.IsZero() {
+		attrs = append(attrs, slog.String("error", e.Err.Error()))
+	} else {
 		attrs = append(attrs, slog.Time("expiration", e.Expiration), slog.Int("packed_policy_size", e.PackedPolicySize))
 	}
 	for _, s := range []Stage{StageToken, StageTarget, StageRules, StageDecision, StageSAML, StageSTS} {

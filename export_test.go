@@ -11,8 +11,8 @@ import (
 // that are no claims.
 func VerifySignature(raw string, issuer Issuer) error {
 	trusted, problems := issuer.trust(&Config{Now: time.Now, Logger: slog.New(slog.DiscardHandler), HTTPClient: &http.Client{}})
-	if len(problems) > 0 {
-		return problems[0]
+	if problems != nil {
+		return problems
 	}
 	token, err := parseCompact(raw, defaultMaxTokenSize)
 	if err != nil {

@@ -235,4 +235,3 @@ func stsClient(url string) *sts.Client {
 		}),
 	})
 }
-

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,6 +20,7 @@ import (
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/seed055b7978/delegation/internal/roca"
 	"github.com/seed055b7978/delegation/internal/strictjson"
 	"golang.org/x/sync/singleflight"
 )
@@ -156,7 +156,7 @@ func parseKey(member map[string]any) (verificationKey, bool) {
 	case *rsa.PublicKey:
 		if bits := m.N.BitLen(); bits < minRSABits || bits > maxRSABits || m.E < 3 || m.E%2 == 0 {
 			key.refused = newError(CodeKeyWeak, "the issuer's key %.80q has %d bits and exponent %d", key.kid, bits, m.E)
-		} else if hasROCAFingerprint(m.N) {
+		} else if roca.Fingerprint(m.N) {
 			key.refused = newError(CodeKeyWeak, "the issuer's key %.80q was made by a broken generator (ROCA, CVE-2017-15361)", key.kid)
 		}
 	case *ecdsa.PublicKey:
@@ -168,23 +168,6 @@ func parseKey(member map[string]any) (verificationKey, bool) {
 		return verificationKey{}, false
 	}
 	return key, true
-}
-
-// hasROCAFingerprint tells whether a modulus was made by the generator of CVE-2017-15361: its primes, and so the
-// modulus, lie in the subgroup that 65537 generates modulo each small prime (Nemec et al., CCS 2017, §3.3).
-func hasROCAFingerprint(n *big.Int) bool {
-	for _, prime := range []int64{11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157} {
-		residue := new(big.Int).Mod(n, big.NewInt(prime)).Int64()
-		member := false
-		for power, i := int64(1), int64(0); i < prime && !member; i++ {
-			member = power == residue
-			power = power * 65537 % prime
-		}
-		if !member {
-			return false
-		}
-	}
-	return true
 }
 
 // remoteKeys is a key set that the issuer publishes. It is refreshed when it is used: ahead of time and off the
@@ -391,63 +374,52 @@ func isLoopback(host string) bool {
 }
 
 // trust checks an Issuer and prepares its keys. It makes no request.
-func (i Issuer) trust(c *Config) (trustedIssuer, []error) {
-	var problems []error
-	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if i.URL == "" {
-		problem("URL is empty")
-	} else if err := checkURL(i.URL, i.AllowLoopbackHTTP); err != nil {
-		problem("URL: %w", err)
+func (i Issuer) trust(c *Config) (trustedIssuer, error) {
+	var problems problems
+	if err := checkURL(i.URL, i.AllowLoopbackHTTP); err != nil {
+		problems.add("URL: %w", err)
+	}
+	secret := i.SharedSecret.Reveal()
+	if len(i.JWKS) > 0 && i.JWKSURL != "" || secret != "" && (len(i.JWKS) > 0 || i.JWKSURL != "") {
+		problems.add("set only one of JWKS, JWKSURL and SharedSecret")
 	}
 	t := trustedIssuer{algorithms: slices.Clone(i.Algorithms)}
-	sources := 0
-	for _, set := range []bool{len(i.JWKS) > 0, i.JWKSURL != "", i.SharedSecret.Reveal() != ""} {
-		if set {
-			sources++
-		}
-	}
-	if sources > 1 {
-		problem("set only one of JWKS, JWKSURL and SharedSecret")
-	}
-	if secret := i.SharedSecret.Reveal(); secret != "" {
-		if len(secret) < minSharedSecret {
-			problem("SharedSecret has %d bytes, fewer than %d", len(secret), minSharedSecret)
-		}
-		if len(t.algorithms) == 0 {
-			t.algorithms = []string{"HS256"}
-		}
-		if !slices.Equal(t.algorithms, []string{"HS256"}) {
-			problem("Algorithms: an issuer with a SharedSecret may use HS256 and nothing else")
-		}
-		t.keys = sharedSecret(secret)
-		return t, problems
+	allowed := signatureAlgorithms
+	if secret != "" {
+		allowed = []string{"HS256"}
 	}
 	if len(t.algorithms) == 0 {
-		t.algorithms = []string{"RS256"}
+		t.algorithms = allowed[:1]
 	}
 	for _, a := range t.algorithms {
-		if !slices.Contains(signatureAlgorithms, a) {
-			problem("Algorithms: %.40q is none of %s", a, strings.Join(signatureAlgorithms, ", "))
+		if !slices.Contains(allowed, a) {
+			problems.add("Algorithms: %.40q is none of %s (HS256 is for SharedSecret, and nothing else is)", a, strings.Join(allowed, ", "))
 		}
 	}
-	if len(i.JWKS) > 0 {
+	switch {
+	case secret != "":
+		if len(secret) < minSharedSecret {
+			problems.add("SharedSecret has %d bytes, fewer than %d", len(secret), minSharedSecret)
+		}
+		t.keys = sharedSecret(secret)
+	case len(i.JWKS) > 0:
 		set, err := parseKeySet(i.JWKS)
 		if err != nil {
-			problem("JWKS: %w", err)
+			problems.add("JWKS: %w", err)
 		}
 		t.keys = set
-		return t, problems
-	}
-	if i.JWKSURL != "" {
-		if err := checkURL(i.JWKSURL, i.AllowLoopbackHTTP); err != nil {
-			problem("JWKSURL: %w", err)
+	default:
+		if i.JWKSURL != "" {
+			if err := checkURL(i.JWKSURL, i.AllowLoopbackHTTP); err != nil {
+				problems.add("JWKSURL: %w", err)
+			}
 		}
+		client := http.Client{}
+		if c.HTTPClient != nil {
+			client = *c.HTTPClient
+		}
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		t.keys = &remoteKeys{issuer: i.URL, jwksURL: i.JWKSURL, loopbackHTTP: i.AllowLoopbackHTTP, client: &client, now: c.Now, logger: c.Logger}
 	}
-	client := http.Client{}
-	if c.HTTPClient != nil {
-		client = *c.HTTPClient
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	t.keys = &remoteKeys{issuer: i.URL, jwksURL: i.JWKSURL, loopbackHTTP: i.AllowLoopbackHTTP, client: &client, now: c.Now, logger: c.Logger}
-	return t, problems
+	return t, errors.Join(problems...)
 }

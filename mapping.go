@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed055b7978/delegation/internal/jsonvalue"
 )
 
 // Mappings say which user property becomes which SAML attribute: attribute name to property path, as in Auth0's AWS
@@ -82,9 +84,10 @@ func (a *AWS) applyMappings(user *User) (others []attribute, err error) {
 			}
 			continue
 		}
-		values, err := propertyValues(user, name, path)
-		if err != nil {
-			return nil, err
+		value, _ := user.Value(path)
+		values, ok := jsonvalue.Texts(value)
+		if !ok {
+			return nil, newError(CodeMappingInvalid, "%.120q: the property %.80q is not text, a number, a boolean or a list of them", name, path)
 		}
 		// fill sets an empty field from a mapping that has one value.
 		fill := func(field *string) error {
@@ -112,10 +115,11 @@ func (a *AWS) applyMappings(user *User) (others []attribute, err error) {
 			a.TransitiveTagKeys = values
 		case name == AttributeTransitiveTagKeys:
 		case name == AttributeSessionDuration && a.SessionDuration == 0:
-			var text string
-			if err = fill(&text); err == nil {
-				a.SessionDuration, err = parseSeconds(text)
+			seconds, e := strconv.ParseInt(values[0], 10, 32)
+			if e != nil || seconds <= 0 || len(values) != 1 {
+				err = newError(CodeMappingInvalid, "%q takes one number of seconds, not the property %.80q", name, path)
 			}
+			a.SessionDuration = time.Duration(seconds) * time.Second
 		case name == AttributeSessionDuration:
 		case isTag:
 			text := a.Tags[tag]
@@ -134,35 +138,6 @@ func (a *AWS) applyMappings(user *User) (others []attribute, err error) {
 		}
 	}
 	return others, nil
-}
-
-func parseSeconds(text string) (time.Duration, error) {
-	seconds, err := strconv.ParseInt(text, 10, 32)
-	if err != nil || seconds <= 0 {
-		return 0, newError(CodeMappingInvalid, "%q takes a number of seconds, not %.40q", AttributeSessionDuration, text)
-	}
-	return time.Duration(seconds) * time.Second, nil
-}
-
-// propertyValues returns the values of a mapped property; none if it is absent or null.
-func propertyValues(user *User, name, path string) ([]string, error) {
-	value, _ := user.Value(path)
-	list, ok := value.([]any)
-	if texts, is := value.([]string); is {
-		return slices.Clone(texts), nil
-	}
-	if !ok && value != nil {
-		list = []any{value}
-	}
-	var values []string
-	for _, entry := range list {
-		text, ok := scalar(entry)
-		if !ok {
-			return nil, newError(CodeMappingInvalid, "%.120q: the property %.80q is not text, a number, a boolean or a list of them", name, path)
-		}
-		values = append(values, text)
-	}
-	return values, nil
 }
 
 // chooseRole sets role and principal from a mapped Role attribute: one value is the role; of several, AWS.Role chooses.

@@ -11,10 +11,10 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/seed055b7978/delegation/internal/jsonvalue"
 	"github.com/seed055b7978/delegation/internal/strictjson"
 )
 
@@ -32,7 +32,7 @@ func (u *User) ID() string { return u.Text("user_id") }
 
 // Value returns the property at a dotted path, such as app_metadata.roles or identities.0.connection. A property whose
 // own name has dots, such as https://example.com/groups, is found under its whole name, which wins over a path.
-func (u *User) Value(path string) (any, bool) { return lookUp(u.Properties, path) }
+func (u *User) Value(path string) (any, bool) { return jsonvalue.Lookup(u.Properties, path) }
 
 // Text returns the property if it is a string, and otherwise "".
 func (u *User) Text(path string) string {
@@ -47,26 +47,12 @@ func (u *User) Bool(path string) bool {
 	return value == true
 }
 
-// List returns the strings of the property: of a list, or the one of a string. Entries of other types make it nil.
+// List returns the texts of a list of strings, numbers and booleans, or the one of such a value alone. It is nil if
+// anything else is among them.
 func (u *User) List(path string) []string {
 	value, _ := u.Value(path)
-	switch v := value.(type) {
-	case string:
-		return []string{v}
-	case []string:
-		return slices.Clone(v)
-	case []any:
-		var list []string
-		for _, entry := range v {
-			s, ok := entry.(string)
-			if !ok {
-				return nil
-			}
-			list = append(list, s)
-		}
-		return list
-	}
-	return nil
+	list, _ := jsonvalue.Texts(value)
+	return list
 }
 
 // Set sets a top-level property.
@@ -75,34 +61,6 @@ func (u *User) Set(name string, value any) {
 		u.Properties = map[string]any{}
 	}
 	u.Properties[name] = value
-}
-
-// lookUp finds a dotted path; at each level the longest name wins.
-func lookUp(value any, path string) (any, bool) {
-	switch v := value.(type) {
-	case map[string]any:
-		if found, ok := v[path]; ok {
-			return found, true
-		}
-		for i := strings.LastIndexByte(path, '.'); i >= 0; i = strings.LastIndexByte(path[:i], '.') {
-			if next, ok := v[path[:i]]; ok {
-				if found, ok := lookUp(next, path[i+1:]); ok {
-					return found, true
-				}
-			}
-		}
-	case []any:
-		first, rest, nested := strings.Cut(path, ".")
-		index, err := strconv.Atoi(first)
-		if err != nil || index < 0 || index >= len(v) {
-			return nil, false
-		}
-		if !nested {
-			return v[index], true
-		}
-		return lookUp(v[index], rest)
-	}
-	return nil, false
 }
 
 // newUser makes the User of verified claims; it owns the claims from now on.
@@ -200,31 +158,21 @@ var anonymous = regexp.MustCompile(`(\.func\d+)+(\.\d+)*$`)
 // that chose another role.
 func runRules(ctx context.Context, rules []RuleFunc, user *User, rc *RuleContext) (decisive string, err error) {
 	for i, rule := range rules {
-		if ctx.Err() != nil {
-			return decisive, canceledAt(StageRules, ctx)
-		}
-		name := ruleName(rule)
-		role := rc.AWS.Role
-		err := protect(CodeRulePanicked, name, func() error { return rule(ctx, user, rc) })
+		name, role := ruleName(rule), rc.AWS.Role
+		err := protect(CodeRulePanicked, fmt.Sprintf("rule %d (%s)", i+1, name), func() error { return rule(ctx, user, rc) })
 		var denied *denial
-		var panicked *Error
 		switch {
-		case err == nil:
-			if rc.AWS.Role != role {
-				decisive = name
-			}
-			continue
-		case errors.As(err, &panicked) && panicked.Code == CodeRulePanicked:
-			return name, err
 		case errors.As(err, &denied):
 			return name, newError(CodeDenied, "rule %d (%s): %w", i+1, name, err)
 		case ctx.Err() != nil:
 			return name, canceledAt(StageRules, ctx)
+		case errors.Is(err, CodeRulePanicked):
+			return name, err
+		case err != nil:
+			return name, newError(CodeRuleFailed, "rule %d (%s): %w", i+1, name, err)
+		case rc.AWS.Role != role:
+			decisive = name
 		}
-		return name, newError(CodeRuleFailed, "rule %d (%s): %w", i+1, name, err)
-	}
-	if ctx.Err() != nil {
-		return decisive, canceledAt(StageRules, ctx)
 	}
 	return decisive, nil
 }
@@ -280,9 +228,34 @@ func RoleByClaim(path string, table ...RoleMatch) (RuleFunc, error) {
 
 // RequireVerifiedEmail denies users without an email address that the issuer marks as verified.
 func RequireVerifiedEmail() RuleFunc {
-	return func(_ context.Context, user *User, _ *RuleContext) error {
-		if verifiedEmail(user) == "" {
-			return Deny("a verified email address is required")
+	return require("a verified email address is required", func(user *User, _ *RuleContext) bool { return verifiedEmail(user) != "" })
+}
+
+// AllowConnections denies users of every other connection. Without a connection listed it denies everyone.
+func AllowConnections(connections ...string) RuleFunc {
+	connections = slices.Clone(connections)
+	return require("this way of signing in is not allowed here", func(_ *User, rc *RuleContext) bool {
+		return rc.Connection != "" && slices.Contains(connections, rc.Connection)
+	})
+}
+
+// AllowEmailDomains denies users whose verified email address is of another domain; subdomains must be listed. Case
+// does not matter. Without a domain listed it denies everyone.
+func AllowEmailDomains(domains ...string) RuleFunc {
+	domains = slices.Clone(domains)
+	return require("this email domain is not allowed here", func(user *User, _ *RuleContext) bool {
+		email := verifiedEmail(user)
+		at := strings.LastIndexByte(email, '@')
+		domain := email[at+1:]
+		return at > 0 && isASCII(domain) && slices.ContainsFunc(domains, func(d string) bool { return d != "" && strings.EqualFold(d, domain) })
+	})
+}
+
+// require makes the rule that denies whoever does not meet a condition.
+func require(reason string, met func(*User, *RuleContext) bool) RuleFunc {
+	return func(_ context.Context, user *User, rc *RuleContext) error {
+		if !met(user, rc) {
+			return Deny(reason)
 		}
 		return nil
 	}
@@ -293,32 +266,6 @@ func verifiedEmail(user *User) string {
 		return ""
 	}
 	return user.Text("email")
-}
-
-// AllowConnections denies users of every other connection. Without a connection listed it denies everyone.
-func AllowConnections(connections ...string) RuleFunc {
-	connections = slices.Clone(connections)
-	return func(_ context.Context, _ *User, rc *RuleContext) error {
-		if rc.Connection == "" || !slices.Contains(connections, rc.Connection) {
-			return Deny("this way of signing in is not allowed here")
-		}
-		return nil
-	}
-}
-
-// AllowEmailDomains denies users whose verified email address is of another domain; subdomains must be listed. Case
-// does not matter. Without a domain listed it denies everyone.
-func AllowEmailDomains(domains ...string) RuleFunc {
-	domains = slices.Clone(domains)
-	return func(_ context.Context, user *User, _ *RuleContext) error {
-		email := verifiedEmail(user)
-		domain := email[strings.LastIndexByte(email, '@')+1:]
-		allowed := func(d string) bool { return strings.EqualFold(d, domain) && isASCII(domain) }
-		if domain == "" || domain == email || !slices.ContainsFunc(domains, allowed) {
-			return Deny("this email domain is not allowed here")
-		}
-		return nil
-	}
 }
 
 // isASCII keeps EqualFold from folding letters such as ſ or the Kelvin sign into a domain.
@@ -334,7 +281,7 @@ func TagsFromClaims(tags map[string]string) RuleFunc {
 		for _, key := range slices.Sorted(maps.Keys(tags)) {
 			path := tags[key]
 			value, _ := user.Value(path)
-			text, ok := scalar(value)
+			text, ok := jsonvalue.Text(value)
 			if !ok {
 				return Deny("the profile lacks " + path)
 			}
@@ -363,20 +310,20 @@ func SourceIdentityFromClaim(path string) RuleFunc {
 // user: a policy would read * ? $ and / as more than a name. A template that is not a JSON object is an error with
 // [CodeConfigInvalid].
 func SessionPolicyFromTemplate(template string) (RuleFunc, error) {
-	if _, err := strictjson.Object([]byte(template)); err != nil {
+	var compact bytes.Buffer
+	_, err := strictjson.Object([]byte(template))
+	if err == nil {
+		err = json.Compact(&compact, []byte(template))
+	}
+	if err != nil {
 		return nil, newError(CodeConfigInvalid, "the session policy's template: %w", err)
 	}
-	var compacted bytes.Buffer
-	if err := json.Compact(&compacted, []byte(template)); err != nil {
-		return nil, newError(CodeConfigInvalid, "the session policy's template: %w", err)
-	}
-	compact := compacted.String()
 	return func(_ context.Context, user *User, rc *RuleContext) error {
 		var missing string
-		rc.AWS.Policy = placeholder.ReplaceAllStringFunc(compact, func(found string) string {
+		rc.AWS.Policy = placeholder.ReplaceAllStringFunc(compact.String(), func(found string) string {
 			path := strings.TrimSpace(found[2 : len(found)-2])
 			value, _ := user.Value(path)
-			text, ok := scalar(value)
+			text, ok := jsonvalue.Text(value)
 			if !ok || !policyValue.MatchString(text) {
 				missing = path
 			}
@@ -396,43 +343,3 @@ var (
 	placeholder = regexp.MustCompile(`\{\{[^{}"\\]*\}\}`)
 	policyValue = regexp.MustCompile(`\A[\p{L}\p{N} _.@|+=,:-]+\z`)
 )
-
-// scalar returns the text of a string, number or boolean.
-func scalar(value any) (string, bool) {
-	switch v := value.(type) {
-	case string:
-		return v, true
-	case json.Number:
-		return v.String(), true
-	case bool:
-		return strconv.FormatBool(v), true
-	case int:
-		return strconv.Itoa(v), true
-	case int64:
-		return strconv.FormatInt(v, 10), true
-	case float64: // as a rule or profile loader may set it; without an exponent
-		return strconv.FormatFloat(v, 'f', -1, 64), true
-	}
-	return "", false
-}
-
-// clone copies what a profile loader returned, so that rules of one exchange cannot change another's.
-func clone(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		c := make(map[string]any, len(v))
-		for key, entry := range v {
-			c[key] = clone(entry)
-		}
-		return c
-	case []any:
-		c := make([]any, len(v))
-		for i, entry := range v {
-			c[i] = clone(entry)
-		}
-		return c
-	case []string:
-		return slices.Clone(v)
-	}
-	return value
-}

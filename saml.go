@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -85,18 +86,23 @@ func (k SigningKey) check() error {
 	})
 }
 
+func (p IdentityProvider) clone() IdentityProvider {
+	p.Keys = slices.Clone(p.Keys)
+	return p
+}
+
 // check returns every problem of the identity.
 func (p IdentityProvider) check() error {
-	var problems []error
+	var problems problems
 	if p.EntityID == "" || utf8.RuneCountInString(p.EntityID) > maxEntityID || checkText(p.EntityID) != nil {
-		problems = append(problems, fmt.Errorf("EntityID must have 1 to %d characters, such as urn:example.com", maxEntityID))
+		problems.add("EntityID must have 1 to %d characters, such as urn:example.com", maxEntityID)
 	}
 	if len(p.Keys) < 1 || len(p.Keys) > maxSigningKeys {
-		problems = append(problems, fmt.Errorf("Keys must hold 1 to %d keys, has %d", maxSigningKeys, len(p.Keys)))
+		problems.add("Keys must hold 1 to %d keys, has %d", maxSigningKeys, len(p.Keys))
 	}
 	for i, key := range p.Keys {
 		if err := key.check(); err != nil {
-			problems = append(problems, fmt.Errorf("Keys[%d]: %w", i, errors.Unwrap(err)))
+			problems.add("Keys[%d]: %w", i, errors.Unwrap(err))
 		}
 	}
 	return errors.Join(problems...)
@@ -269,27 +275,14 @@ func (s checkedSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerO
 
 // checkTexts refuses values that XML or the libraries would alter on the way: two different users must never look alike.
 func (d *decision) checkTexts() error {
-	check := func(what, text string) error {
-		if err := checkText(text); err != nil {
-			return newError(CodeTextInvalid, "%.150q: %w", what, err)
-		}
-		return nil
-	}
-	for what, text := range map[string]string{"NameID": d.nameID, "recipient": d.recipient, "audience": d.audience} {
-		if err := check(what, text); err != nil {
-			return err
-		}
-	}
-	for _, a := range d.attributes {
-		if a.name == "" || strings.ContainsAny(a.name, "\t\r\n") {
+	named := append([]attribute{{"NameID", []string{d.nameID}}, {"recipient", []string{d.recipient}}, {"audience", []string{d.audience}}}, d.attributes...)
+	for _, a := range named {
+		if strings.TrimSpace(a.name) == "" || strings.ContainsAny(a.name, "\t\r\n") {
 			return newError(CodeTextInvalid, "the attribute name %.150q is empty or has a line end or tab", a.name)
 		}
-		if err := check(a.name, a.name); err != nil {
-			return err
-		}
-		for _, value := range a.values {
-			if err := check(a.name, value); err != nil {
-				return err
+		for _, text := range append([]string{a.name}, a.values...) {
+			if err := checkText(text); err != nil {
+				return newError(CodeTextInvalid, "%.150q: %w", a.name, err)
 			}
 		}
 	}

@@ -49,18 +49,18 @@ func (d *Delegator) redeem(ctx context.Context, dec *decision, response *signedR
 	for _, p := range dec.policyARNs {
 		input.PolicyArns = append(input.PolicyArns, types.PolicyDescriptorType{Arn: aws.String(p)})
 	}
-	host, err := dec.region.STSHost(d.fips, d.dualStack)
+	host, err := dec.region.STSHost(d.config.FIPS, d.config.DualStack)
 	if err != nil {
 		return nil, err
 	}
-	limited, cancel := context.WithTimeout(ctx, d.stsTimeout)
+	limited, cancel := context.WithTimeout(ctx, d.config.STSTimeout)
 	defer cancel()
-	out, err := d.sts.AssumeRoleWithSAML(limited, input, func(o *sts.Options) {
+	out, err := d.config.STS.AssumeRoleWithSAML(limited, input, func(o *sts.Options) {
 		o.Region = dec.region.String()
-		if d.fips {
+		if d.config.FIPS {
 			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
 		}
-		if d.dualStack {
+		if d.config.DualStack {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 		}
 	})
@@ -89,7 +89,7 @@ func (d *Delegator) credentials(out *sts.AssumeRoleWithSAMLOutput, dec *decision
 	switch {
 	case c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" || aws.ToString(c.SessionToken) == "":
 		return nil, incomplete("the credentials have a part missing")
-	case c.Expiration == nil || !c.Expiration.After(d.now()):
+	case c.Expiration == nil || !c.Expiration.After(d.config.Now()):
 		return nil, incomplete("the credentials' expiration is missing or past")
 	case user == nil || aws.ToString(user.Arn) == "" || aws.ToString(user.AssumedRoleId) == "":
 		return nil, incomplete("the assumed role is missing")

@@ -1,0 +1,97 @@
+// Package jsonvalue reads decoded JSON: maps, slices, strings, booleans, and numbers as json.Number, int, int64 or float64.
+package jsonvalue
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Lookup finds the value at a dotted path. At each level the longest name wins, so a name with dots of its own is found under its
+// whole name; a number selects from a list.
+func Lookup(value any, path string) (any, bool) {
+	switch v := value.(type) {
+	case map[string]any:
+		if found, ok := v[path]; ok {
+			return found, true
+		}
+		for i := strings.LastIndexByte(path, '.'); i >= 0; i = strings.LastIndexByte(path[:i], '.') {
+			if next, ok := v[path[:i]]; ok {
+				if found, ok := Lookup(next, path[i+1:]); ok {
+					return found, true
+				}
+			}
+		}
+	case []any:
+		first, rest, nested := strings.Cut(path, ".")
+		index, err := strconv.Atoi(first)
+		if err != nil || index < 0 || index >= len(v) {
+			return nil, false
+		}
+		if !nested {
+			return v[index], true
+		}
+		return Lookup(v[index], rest)
+	}
+	return nil, false
+}
+
+// Text returns the text of a string, number or boolean.
+func Text(value any) (string, bool) {
+	switch v := value.(type) {
+	case string:
+		return v, true
+	case json.Number, bool, int, int64:
+		return fmt.Sprint(v), true
+	case float64: // as a rule or profile loader may set it; without an exponent
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	}
+	return "", false
+}
+
+// Texts returns the texts of a list of strings, numbers and booleans, or of one of them; none for null. False: something else is among them.
+func Texts(value any) (list []string, ok bool) {
+	switch v := value.(type) {
+	case nil:
+		return nil, true
+	case []string:
+		return slices.Clone(v), true
+	case []any:
+		for _, entry := range v {
+			text, ok := Text(entry)
+			if !ok {
+				return nil, false
+			}
+			list = append(list, text)
+		}
+		return list, true
+	}
+	text, ok := Text(value)
+	if !ok {
+		return nil, false
+	}
+	return []string{text}, true
+}
+
+// Clone returns a copy that shares no map or slice.
+func Clone(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		c := make(map[string]any, len(v))
+		for key, entry := range v {
+			c[key] = Clone(entry)
+		}
+		return c
+	case []any:
+		c := make([]any, len(v))
+		for i, entry := range v {
+			c[i] = Clone(entry)
+		}
+		return c
+	case []string:
+		return slices.Clone(v)
+	}
+	return value
+}
