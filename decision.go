@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/seed055b7978/delegation/internal/iamarn"
 	"github.com/seed055b7978/delegation/internal/strictjson"
 )
 
@@ -92,14 +93,14 @@ func (t *Target) check(name string, c *Config) error {
 			problems.add("Issuers: %q is not a configured issuer", issuer)
 		}
 	}
-	if _, err := parseIAM(t.Principal, providerName, "SAML provider"); err != nil && t.Principal != "" {
+	if _, err := iamarn.Provider.Parse(t.Principal); err != nil && t.Principal != "" {
 		problems.add("Principal: %w", err)
 	}
-	if _, err := parseIAM(t.Role, roleName, "role"); err != nil && t.Role != "" {
+	if _, err := iamarn.Role.Parse(t.Role); err != nil && t.Role != "" {
 		problems.add("Role: %w", err)
 	}
 	for i, role := range t.AllowedRoles {
-		if _, err := parseIAM(role, roleName, "role"); err != nil {
+		if _, err := iamarn.Role.Parse(role); err != nil {
 			problems.add("AllowedRoles[%d]: %w", i, err)
 		}
 	}
@@ -215,10 +216,10 @@ func decide(user *User, subject string, a AWS, target *Target, strictNames bool)
 
 // checkRole parses role and principal, and checks that they belong together and are allowed.
 func (d *decision) checkRole(a *AWS, allowed []string) (err error) {
-	if d.principal, err = parseIAM(a.Principal, providerName, "SAML provider"); err != nil {
+	if d.principal, err = iamarn.Provider.Parse(a.Principal); err != nil {
 		return newError(CodeRoleInvalid, "%w", err)
 	}
-	if d.role, err = parseIAM(a.Role, roleName, "role"); err != nil {
+	if d.role, err = iamarn.Role.Parse(a.Role); err != nil {
 		return newError(CodeRoleInvalid, "%w", err)
 	}
 	if d.role.AccountID != d.principal.AccountID || d.role.Partition != d.principal.Partition {
@@ -277,7 +278,7 @@ func (d *decision) checkPolicies() error {
 	size := utf8.RuneCountInString(d.policy)
 	for _, s := range d.policyARNs {
 		size += len(s)
-		p, err := parseIAM(s, policyName, "managed policy")
+		p, err := iamarn.Policy.Parse(s)
 		if err != nil {
 			return newError(CodePolicyInvalid, "%w", err)
 		}

@@ -8,18 +8,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/seed055b7978/delegation/internal/fetch"
 	"github.com/seed055b7978/delegation/internal/roca"
 	"github.com/seed055b7978/delegation/internal/strictjson"
 	"golang.org/x/sync/singleflight"
@@ -27,7 +24,6 @@ import (
 
 // Limits of key sets.
 const (
-	maxDocument     = 1 << 20          // bytes of a key set or discovery document
 	fetchTimeout    = 10 * time.Second // for both documents together
 	refreshCooldown = 30 * time.Second // between two refreshes of an issuer for unknown kids
 	emptyPause      = time.Second      // between two attempts while there are no keys at all
@@ -135,21 +131,13 @@ func parseKeySet(document []byte) (keySet, error) {
 
 // parseKey reads one JWK; false for a kind of key that is not known here.
 func parseKey(member map[string]any) (verificationKey, bool) {
-	text, err := json.Marshal(member)
-	if err != nil {
-		return verificationKey{}, false
-	}
+	text, _ := json.Marshal(member) // it has just been decoded
 	parsed, err := jwk.ParseKey(text)
 	if err != nil {
 		return verificationKey{}, false
 	}
-	public, err := parsed.PublicKey()
-	if err != nil {
-		return verificationKey{}, false
-	}
-	key := verificationKey{kid: public.KeyID()}
-	key.algorithm, _ = member["alg"].(string)
-	if err := public.Raw(&key.material); err != nil {
+	key := verificationKey{kid: parsed.KeyID(), algorithm: parsed.Algorithm().String()}
+	if key.material, err = jwk.PublicRawKeyOf(parsed); err != nil {
 		return verificationKey{}, false
 	}
 	switch m := key.material.(type) {
@@ -201,16 +189,12 @@ func (r *remoteKeys) find(ctx context.Context, kid string, newer bool) ([]verifi
 			return nil, err
 		}
 	case newer || len(set.lookUp(kid)) == 0:
-		// A failed refresh leaves the keys as they were: the token is then refused for its unknown kid below, and
-		// the reason of the failure comes with it.
+		// A failed refresh leaves the keys as they were; the token is then refused below, with the failure's reason.
 		if err := r.refresh(ctx, refreshCooldown); ctx.Err() != nil {
 			return nil, err
 		}
-	default:
-		if due {
-			go func() { _ = r.refresh(context.WithoutCancel(ctx), refreshCooldown) }() // fetch has logged a failure
-		}
-		return set.find(ctx, kid, newer)
+	case due:
+		go func() { _ = r.refresh(context.WithoutCancel(ctx), refreshCooldown) }() // fetch logs a failure
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -283,8 +267,8 @@ func (r *remoteKeys) load(ctx context.Context) (keySet, time.Duration, error) {
 			return nil, 0, newError(CodeDiscoveryIssuer, "the discovery document of %q names the issuer %.200q", r.issuer, fmt.Sprint(document["issuer"]))
 		}
 		from, _ = document["jwks_uri"].(string)
-		if err := r.checkFoundURL(from); err != nil {
-			return nil, 0, err
+		if err := fetch.CheckFound(from, r.issuer, r.loopbackHTTP); err != nil {
+			return nil, 0, newError(CodeKeySetURL, "the discovery document's jwks_uri: %w", err)
 		}
 	}
 	body, header, err := r.get(ctx, from)
@@ -292,91 +276,28 @@ func (r *remoteKeys) load(ctx context.Context) (keySet, time.Duration, error) {
 		return nil, 0, err
 	}
 	set, err := parseKeySet(body)
-	return set, keyLife(header.Get("Cache-Control")), err
+	return set, fetch.Life(header, defaultKeyLife, minKeyLife, maxKeyLife), err
 }
 
-// checkFoundURL checks a key set URL that the issuer named: what the operator configured may be private, but it may
-// not lead this process to another host by bare address, such as a cloud's metadata service.
-func (r *remoteKeys) checkFoundURL(found string) error {
-	if err := checkURL(found, r.loopbackHTTP); err != nil {
-		return newError(CodeKeySetURL, "the discovery document's jwks_uri: %w", err)
-	}
-	u, err := url.Parse(found)
-	own, ownErr := url.Parse(r.issuer)
-	if err != nil || ownErr != nil || u.Hostname() != own.Hostname() && (isLoopback(u.Hostname()) || net.ParseIP(u.Hostname()) != nil) {
-		return newError(CodeKeySetURL, "the discovery document's jwks_uri leads to the address of another host: %.200q", found)
-	}
-	return nil
-}
-
-// get reads one small document and refuses redirects. Its errors hold no part of the body.
+// get reads one document.
 func (r *remoteKeys) get(ctx context.Context, from string) ([]byte, http.Header, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
-	if err != nil {
-		return nil, nil, newError(CodeKeySetURL, "%.200q is not a URL", from)
+	body, header, err := fetch.Get(ctx, r.client, from)
+	code := CodeKeySetUnavailable
+	switch {
+	case err == nil:
+		return body, header, nil
+	case errors.Is(err, fetch.ErrRedirect):
+		code = CodeKeySetRedirect
+	case errors.Is(err, fetch.ErrTooLarge):
+		code = CodeKeySetTooLarge
 	}
-	request.Header.Set("Accept", "application/json")
-	response, err := r.client.Do(request)
-	if err != nil {
-		var ue *url.Error // it repeats the URL
-		if errors.As(err, &ue) {
-			err = ue.Err
-		}
-		return nil, nil, newError(CodeKeySetUnavailable, "no answer from %.200q: %w", from, err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode >= 300 && response.StatusCode < 400 {
-		return nil, nil, newError(CodeKeySetRedirect, "%.200q answered with a redirect (%d)", from, response.StatusCode)
-	}
-	if response.StatusCode != http.StatusOK {
-		return nil, nil, newError(CodeKeySetUnavailable, "%.200q answered %d", from, response.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxDocument+1))
-	if err != nil {
-		return nil, nil, newError(CodeKeySetUnavailable, "the answer of %.200q broke off: %w", from, err)
-	}
-	if len(body) > maxDocument {
-		return nil, nil, newError(CodeKeySetTooLarge, "the answer of %.200q is larger than %d bytes", from, maxDocument)
-	}
-	return body, response.Header, nil
-}
-
-// keyLife reads max-age from Cache-Control (RFC 9111 §5.2.2) and keeps it within bounds.
-func keyLife(cacheControl string) time.Duration {
-	life := defaultKeyLife
-	for directive := range strings.SplitSeq(strings.ToLower(cacheControl), ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		seconds, err := strconv.ParseInt(strings.Trim(value, `"`), 10, 32)
-		switch {
-		case name == "no-store", name == "no-cache":
-			return minKeyLife
-		case name == "max-age" && err == nil:
-			life = time.Duration(seconds) * time.Second
-		}
-	}
-	return min(max(life, minKeyLife), maxKeyLife)
-}
-
-// checkURL wants https, or http to loopback if that is allowed, a host, and neither user nor fragment.
-func checkURL(s string, loopbackHTTP bool) error {
-	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
-		return fmt.Errorf("%.200q is not a plain https URL", s)
-	}
-	if u.Scheme != "https" && !(u.Scheme == "http" && loopbackHTTP && isLoopback(u.Hostname())) {
-		return fmt.Errorf("%.200q must be https (http only to loopback, with AllowLoopbackHTTP)", s)
-	}
-	return nil
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
+	return nil, nil, newError(code, "%.200q: %w", from, err)
 }
 
 // trust checks an Issuer and prepares its keys. It makes no request.
 func (i Issuer) trust(c *Config) (trustedIssuer, error) {
 	var problems problems
-	if err := checkURL(i.URL, i.AllowLoopbackHTTP); err != nil {
+	if err := fetch.CheckURL(i.URL, i.AllowLoopbackHTTP); err != nil {
 		problems.add("URL: %w", err)
 	}
 	secret := i.SharedSecret.Reveal()
@@ -410,16 +331,11 @@ func (i Issuer) trust(c *Config) (trustedIssuer, error) {
 		t.keys = set
 	default:
 		if i.JWKSURL != "" {
-			if err := checkURL(i.JWKSURL, i.AllowLoopbackHTTP); err != nil {
+			if err := fetch.CheckURL(i.JWKSURL, i.AllowLoopbackHTTP); err != nil {
 				problems.add("JWKSURL: %w", err)
 			}
 		}
-		client := http.Client{}
-		if c.HTTPClient != nil {
-			client = *c.HTTPClient
-		}
-		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-		t.keys = &remoteKeys{issuer: i.URL, jwksURL: i.JWKSURL, loopbackHTTP: i.AllowLoopbackHTTP, client: &client, now: c.Now, logger: c.Logger}
+		t.keys = &remoteKeys{issuer: i.URL, jwksURL: i.JWKSURL, loopbackHTTP: i.AllowLoopbackHTTP, client: fetch.Client(c.HTTPClient), now: c.Now, logger: c.Logger}
 	}
 	return t, errors.Join(problems...)
 }

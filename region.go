@@ -1,12 +1,9 @@
 package delegation
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
 // partition is one row of the table that the AWS SDKs ship as partitions.json. The SDK for Go keeps its copy
@@ -104,28 +101,4 @@ func (r Region) SAMLAudience() string {
 		return a
 	}
 	return r.SAMLRecipient()
-}
-
-// The ARNs that an exchange needs. The name parts follow the IAM API reference: role paths and names, and SAML
-// provider names of 1 to 128 characters.
-var (
-	accountID    = regexp.MustCompile(`\A[0-9]{12}\z`)
-	roleName     = regexp.MustCompile(`\Arole/(?:[\x21-\x7e]{0,510}/)?[\w+=,.@-]{1,64}\z`)
-	providerName = regexp.MustCompile(`\Asaml-provider/[\w.-]{1,128}\z`)
-	policyName   = regexp.MustCompile(`\Apolicy/(?:[\x21-\x7e]{0,510}/)?[\w+=,.@-]{1,128}\z`)
-)
-
-// parseIAM parses an ARN of IAM whose resource has the given form.
-func parseIAM(s string, form *regexp.Regexp, what string) (arn.ARN, error) {
-	a, err := arn.Parse(s)
-	known := slices.ContainsFunc(partitions, func(p partition) bool { return p.id == a.Partition })
-	awsManaged := form == policyName && a.AccountID == "aws" // AWS's own managed policies
-	if err != nil || !known || a.Service != "iam" || a.Region != "" || !(accountID.MatchString(a.AccountID) || awsManaged) ||
-		!form.MatchString(a.Resource) || len(s) > 2048 {
-		if s == "" {
-			return arn.ARN{}, fmt.Errorf("the %s is empty", what)
-		}
-		return arn.ARN{}, fmt.Errorf("%.120q is not the ARN of a %s", s, what)
-	}
-	return a, nil
 }

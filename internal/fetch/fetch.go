@@ -1,0 +1,112 @@
+// Package fetch reads small documents of other parties over HTTP: https, no redirects, a limit on the size, and errors that hold
+// nothing of the answer's body.
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MaxSize is the largest body that Get takes, in bytes.
+const MaxSize = 1 << 20
+
+// What Get refuses; every other error means that there was no good answer.
+var (
+	ErrRedirect = errors.New("it answered with a redirect")
+	ErrTooLarge = fmt.Errorf("its answer is larger than %d bytes", MaxSize)
+)
+
+// Get reads one document with a client that CheckRedirect has been taken from, see [Client].
+func Get(ctx context.Context, client *http.Client, from string) ([]byte, http.Header, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return nil, nil, errors.New("it is not a URL")
+	}
+	request.Header.Set("Accept", "application/json")
+	response, err := client.Do(request)
+	if err != nil {
+		var ue *url.Error // it repeats the URL
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return nil, nil, fmt.Errorf("no answer: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= 300 && response.StatusCode < 400 {
+		return nil, nil, ErrRedirect
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, nil, fmt.Errorf("it answered %d", response.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, MaxSize+1))
+	if err != nil {
+		return nil, nil, fmt.Errorf("its answer broke off: %w", err)
+	}
+	if len(body) > MaxSize {
+		return nil, nil, ErrTooLarge
+	}
+	return body, response.Header, nil
+}
+
+// Client returns a copy of the client, or of a new one for nil, that hands redirects to Get.
+func Client(client *http.Client) *http.Client {
+	var c http.Client
+	if client != nil {
+		c = *client
+	}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
+}
+
+// Life returns how long a document may be kept: max-age of Cache-Control (RFC 9111 §5.2.2) within least and most, least for
+// no-store and no-cache, and usual if the header says nothing.
+func Life(header http.Header, usual, least, most time.Duration) time.Duration {
+	life := usual
+	for directive := range strings.SplitSeq(strings.ToLower(header.Get("Cache-Control")), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		seconds, err := strconv.ParseInt(strings.Trim(value, `"`), 10, 32)
+		switch {
+		case name == "no-store", name == "no-cache":
+			return least
+		case name == "max-age" && err == nil:
+			life = time.Duration(seconds) * time.Second
+		}
+	}
+	return min(max(life, least), most)
+}
+
+// CheckURL wants https, or http to loopback if that is allowed, a host, and neither user nor fragment.
+func CheckURL(s string, loopbackHTTP bool) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		return fmt.Errorf("%.200q is not a plain https URL", s)
+	}
+	if u.Scheme != "https" && !(u.Scheme == "http" && loopbackHTTP && isLoopback(u.Hostname())) {
+		return fmt.Errorf("%.200q must be https (http only to loopback, with AllowLoopbackHTTP)", s)
+	}
+	return nil
+}
+
+// CheckFound checks a URL that the document at another URL named. That one is configured and may be private, but it may
+// not lead this process to another host by bare address, such as a cloud's metadata service.
+func CheckFound(found, by string, loopbackHTTP bool) error {
+	if err := CheckURL(found, loopbackHTTP); err != nil {
+		return err
+	}
+	u, err := url.Parse(found)
+	own, ownErr := url.Parse(by)
+	if err != nil || ownErr != nil || u.Hostname() != own.Hostname() && (isLoopback(u.Hostname()) || net.ParseIP(u.Hostname()) != nil) {
+		return fmt.Errorf("%.200q leads to the address of another host", found)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
