@@ -3,8 +3,6 @@ package delegation
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation/internal/iamarn"
+	"github.com/seed055b7978/delegation/internal/sessionname"
 	"github.com/seed055b7978/delegation/internal/strictjson"
 )
 
@@ -24,8 +23,6 @@ const (
 	minSession         = 15 * time.Minute
 	maxSession         = 12 * time.Hour
 	defaultSession     = time.Hour
-	maxSessionName     = 64
-	sessionNameHash    = 24 // hexadecimal digits: 96 bits keep two users apart
 	maxNameID          = 256
 	maxTags            = 50
 	maxTagKey          = 128
@@ -151,11 +148,8 @@ type decision struct {
 }
 
 var (
-	sessionName = regexp.MustCompile(`\A[a-zA-Z_0-9+=,.@-]{2,64}\z`)
-	hashedName  = regexp.MustCompile(`-[0-9a-f]{24}\z`)
-	oddInName   = regexp.MustCompile(`[^a-zA-Z_0-9+=,.@-]+`)
-	tagText     = regexp.MustCompile(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`)
-	policyText  = regexp.MustCompile(`\A[\x{09}\x{0A}\x{0D}\x{20}-\x{FF}]+\z`)
+	tagText    = regexp.MustCompile(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`)
+	policyText = regexp.MustCompile(`\A[\x{09}\x{0A}\x{0D}\x{20}-\x{FF}]+\z`)
 )
 
 // decide is the one choke point behind the rules: whatever they and the mappings did is checked here, on every path.
@@ -185,10 +179,10 @@ func decide(user *User, subject string, a AWS, target *Target, strictNames bool)
 		return nil, newError(CodeDurationInvalid, "the session duration is %s", d.duration)
 	}
 	name := cmp.Or(a.SessionName, verifiedEmail(user), subject)
-	if d.sessionName = safeSessionName(name); d.sessionName != name && strictNames {
+	if d.sessionName = sessionname.Safe(name); d.sessionName != name && strictNames {
 		return nil, newError(CodeSessionNameInvalid, "the session name %.80q is not one for AWS", name)
 	}
-	if s := d.sourceIdentity; s != "" && (!sessionName.MatchString(s) || strings.HasPrefix(strings.ToLower(s), "aws:")) {
+	if s := d.sourceIdentity; s != "" && (!sessionname.Valid(s) || strings.HasPrefix(strings.ToLower(s), "aws:")) {
 		return nil, newError(CodeSourceIDInvalid, "the source identity is %.80q", s)
 	}
 	if err := checkTags(a.Tags, a.TransitiveTagKeys); err != nil {
@@ -229,19 +223,6 @@ func (d *decision) checkRole(a *AWS, allowed []string) (err error) {
 		return newError(CodeRoleNotAllowed, "the role %s is not allowed for this target", d.role)
 	}
 	return nil
-}
-
-// safeSessionName returns the name if AWS takes it as it is. A long or odd name is shortened and cleaned, and gets a hash
-// of the whole, so that two users never share a session name. A name that already ends like such a hash gets one too:
-// otherwise someone could choose a name that collides with another's.
-func safeSessionName(name string) string {
-	if sessionName.MatchString(name) && !hashedName.MatchString(name) {
-		return name
-	}
-	sum := sha256.Sum256([]byte(name))
-	clean := oddInName.ReplaceAllString(name, "_")
-	clean = clean[:min(len(clean), maxSessionName-sessionNameHash-1)]
-	return clean + "-" + hex.EncodeToString(sum[:])[:sessionNameHash]
 }
 
 func checkTags(tags map[string]string, transitive []string) error {

@@ -10,7 +10,6 @@ import (
 	"encoding/hex"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -20,6 +19,8 @@ import (
 	"github.com/beevik/etree"
 	"github.com/crewjam/saml"
 	dsig "github.com/russellhaering/goxmldsig"
+	"github.com/seed055b7978/delegation/internal/checkedsigner"
+	"github.com/seed055b7978/delegation/internal/xmltext"
 )
 
 // Limits and names of the SAML side.
@@ -94,7 +95,7 @@ func (p IdentityProvider) clone() IdentityProvider {
 // check returns every problem of the identity.
 func (p IdentityProvider) check() error {
 	var problems problems
-	if p.EntityID == "" || utf8.RuneCountInString(p.EntityID) > maxEntityID || checkText(p.EntityID) != nil {
+	if p.EntityID == "" || utf8.RuneCountInString(p.EntityID) > maxEntityID || xmltext.Check(p.EntityID) != nil {
 		problems.add("EntityID must have 1 to %d characters, such as urn:example.com", maxEntityID)
 	}
 	if len(p.Keys) < 1 || len(p.Keys) > maxSigningKeys {
@@ -220,7 +221,7 @@ func (p IdentityProvider) assertion(d *decision, id string, now time.Time) *saml
 // and crypto.Signer has no context, so the caller can leave while the signer finishes behind it.
 func (p IdentityProvider) sign(ctx context.Context, assertion *etree.Element) (*etree.Element, error) {
 	key := p.Keys[0]
-	signing, err := dsig.NewSigningContext(checkedSigner{key.Signer, key.Certificate}, [][]byte{key.Certificate.Raw})
+	signing, err := dsig.NewSigningContext(checkedsigner.New(key.Signer, key.Certificate.PublicKey), [][]byte{key.Certificate.Raw})
 	if err != nil {
 		return nil, newError(CodeSigningFailed, "%w", err)
 	}
@@ -254,25 +255,6 @@ func (p IdentityProvider) sign(ctx context.Context, assertion *etree.Element) (*
 	}
 }
 
-// checkedSigner verifies each signature before it leaves: a signer that fails halfway, or whose key was replaced, must not
-// show up as AWS's "Response signature invalid", and a faulty RSA signature can give the key away.
-type checkedSigner struct {
-	crypto.Signer
-	certificate *x509.Certificate
-}
-
-func (s checkedSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	signature, err := s.Signer.Sign(random, digest, opts)
-	if err != nil {
-		return nil, err
-	}
-	public, ok := s.certificate.PublicKey.(*rsa.PublicKey)
-	if !ok || rsa.VerifyPKCS1v15(public, opts.HashFunc(), digest, signature) != nil {
-		return nil, errors.New("the signer's signature does not verify with its certificate")
-	}
-	return signature, nil
-}
-
 // checkTexts refuses values that XML or the libraries would alter on the way: two different users must never look alike.
 func (d *decision) checkTexts() error {
 	named := append([]attribute{{"NameID", []string{d.nameID}}, {"recipient", []string{d.recipient}}, {"audience", []string{d.audience}}}, d.attributes...)
@@ -281,22 +263,9 @@ func (d *decision) checkTexts() error {
 			return newError(CodeTextInvalid, "the attribute name %.150q is empty or has a line end or tab", a.name)
 		}
 		for _, text := range append([]string{a.name}, a.values...) {
-			if err := checkText(text); err != nil {
+			if err := xmltext.Check(text); err != nil {
 				return newError(CodeTextInvalid, "%.150q: %w", a.name, err)
 			}
-		}
-	}
-	return nil
-}
-
-// checkText accepts XML 1.0's Char (§2.2) without U+FFFD, which says that a decoder has already replaced something.
-func checkText(text string) error {
-	for i, r := range text {
-		if r == utf8.RuneError {
-			return fmt.Errorf("invalid UTF-8 or a replacement character at byte %d", i)
-		}
-		if r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
-			return fmt.Errorf("character %U at byte %d cannot stand in XML", r, i)
 		}
 	}
 	return nil

@@ -1,0 +1,33 @@
+// Package checkedsigner verifies RSA signatures before they leave. A signer that fails halfway must not show up as the receiver's
+// "signature invalid", and a faulty RSA signature can give the private key away.
+package checkedsigner
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"errors"
+	"io"
+)
+
+// Signer is a crypto.Signer whose PKCS #1 v1.5 signatures are verified before anybody sees them.
+type Signer struct {
+	crypto.Signer
+	public crypto.PublicKey
+}
+
+// New wraps a signer. The public key is the one that others verify with, such as the certificate's: the signer's own may have been
+// replaced since.
+func New(signer crypto.Signer, public crypto.PublicKey) Signer { return Signer{signer, public} }
+
+// Sign signs and verifies. It fails for public keys that are not RSA.
+func (s Signer) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	signature, err := s.Signer.Sign(random, digest, opts)
+	if err != nil {
+		return nil, err
+	}
+	public, ok := s.public.(*rsa.PublicKey)
+	if !ok || rsa.VerifyPKCS1v15(public, opts.HashFunc(), digest, signature) != nil {
+		return nil, errors.New("the signer's signature does not verify with its certificate")
+	}
+	return signature, nil
+}
