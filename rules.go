@@ -227,35 +227,43 @@ func RoleByClaim(path string, table ...RoleMatch) (RuleFunc, error) {
 }
 
 // RequireVerifiedEmail denies users without an email address that the issuer marks as verified.
-func RequireVerifiedEmail() RuleFunc {
-	return require("a verified email address is required", func(user *User, _ *RuleContext) bool { return verifiedEmail(user) != "" })
+//
+//go:noinline
+func RequireVerifiedEmail() RuleFunc { // not inlined, here and below, so that ruleName finds it by its name
+	return func(_ context.Context, user *User, _ *RuleContext) error {
+		if verifiedEmail(user) == "" {
+			return Deny("a verified email address is required")
+		}
+		return nil
+	}
 }
 
 // AllowConnections denies users of every other connection. Without a connection listed it denies everyone.
+//
+//go:noinline
 func AllowConnections(connections ...string) RuleFunc {
 	connections = slices.Clone(connections)
-	return require("this way of signing in is not allowed here", func(_ *User, rc *RuleContext) bool {
-		return rc.Connection != "" && slices.Contains(connections, rc.Connection)
-	})
+	return func(_ context.Context, _ *User, rc *RuleContext) error {
+		if rc.Connection == "" || !slices.Contains(connections, rc.Connection) {
+			return Deny("this way of signing in is not allowed here")
+		}
+		return nil
+	}
 }
 
 // AllowEmailDomains denies users whose verified email address is of another domain; subdomains must be listed. Case
 // does not matter. Without a domain listed it denies everyone.
+//
+//go:noinline
 func AllowEmailDomains(domains ...string) RuleFunc {
 	domains = slices.Clone(domains)
-	return require("this email domain is not allowed here", func(user *User, _ *RuleContext) bool {
+	return func(_ context.Context, user *User, _ *RuleContext) error {
 		email := verifiedEmail(user)
 		at := strings.LastIndexByte(email, '@')
 		domain := email[at+1:]
-		return at > 0 && isASCII(domain) && slices.ContainsFunc(domains, func(d string) bool { return d != "" && strings.EqualFold(d, domain) })
-	})
-}
-
-// require makes the rule that denies whoever does not meet a condition.
-func require(reason string, met func(*User, *RuleContext) bool) RuleFunc {
-	return func(_ context.Context, user *User, rc *RuleContext) error {
-		if !met(user, rc) {
-			return Deny(reason)
+		allowed := func(d string) bool { return d != "" && isASCII(domain) && strings.EqualFold(d, domain) }
+		if at < 1 || !slices.ContainsFunc(domains, allowed) {
+			return Deny("this email domain is not allowed here")
 		}
 		return nil
 	}
@@ -275,6 +283,8 @@ func isASCII(s string) bool {
 
 // TagsFromClaims sets session tags from user properties: tag key to path. A property that is absent or not one
 // string, number or boolean denies the user, because policies may grant to those without a tag.
+//
+//go:noinline
 func TagsFromClaims(tags map[string]string) RuleFunc {
 	tags = maps.Clone(tags)
 	return func(_ context.Context, user *User, rc *RuleContext) error {
@@ -296,6 +306,8 @@ func TagsFromClaims(tags map[string]string) RuleFunc {
 
 // SourceIdentityFromClaim sets the source identity, which stays in CloudTrail through role chaining, from a user
 // property. One that is absent or not text denies the user.
+//
+//go:noinline
 func SourceIdentityFromClaim(path string) RuleFunc {
 	return func(_ context.Context, user *User, rc *RuleContext) error {
 		if rc.AWS.SourceIdentity = user.Text(path); rc.AWS.SourceIdentity == "" {
