@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // STS is the one call that this package makes to AWS. *sts.Client has it; ststest serves a fake for it. An exchange passes
@@ -149,6 +150,7 @@ func stsError(err error, host string, timedOut bool) *Error {
 	var known smithy.APIError
 	var decoding *smithy.DeserializationError
 	var transport *url.Error
+	var send *smithyhttp.RequestSendError
 	code, cause := CodeSTSRefused, error(nil)
 	switch {
 	case errors.As(err, &known):
@@ -161,8 +163,10 @@ func stsError(err error, host string, timedOut bool) *Error {
 		code, cause = CodeSTSAnswerIncomplete, errors.New("the answer cannot be read")
 	case status >= 500:
 		code, cause = CodeSTSUnavailable, errors.New("the answer was a server error")
-	case errors.As(err, &transport):
+	case errors.As(err, &transport): // net/http's own errors, which hold no body
 		code, cause = CodeSTSUnavailable, transport.Err
+	case errors.As(err, &send):
+		code, cause = CodeSTSUnavailable, errors.New("the request could not be sent")
 	default:
 		cause = errors.New("the STS client failed without an answer from AWS")
 	}

@@ -1,0 +1,191 @@
+package delegation_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/seed055b7978/delegation"
+)
+
+func TestNilAndZeroRefuse(t *testing.T) {
+	w := newWorld(t)
+	good := w.delegator(t)
+	token := w.token(nil)
+	var none *delegation.Delegator
+	var null context.Context
+	for name, call := range map[string]func() error{
+		"nil context":     func() error { _, err := good.Exchange(null, token, app); return err },
+		"nil Delegator":   func() error { _, err := none.Exchange(t.Context(), token, app); return err },
+		"zero Delegator":  func() error { _, err := new(delegation.Delegator).Exchange(t.Context(), token, app); return err },
+		"New nil context": func() error { _, err := delegation.New(null, w.config); return err },
+	} {
+		t.Run(name, func(t *testing.T) { wantError(t, call(), delegation.StageConfig, delegation.CodeArgumentInvalid) })
+	}
+	if _, err := good.Exchange(t.Context(), token, app, nil); err != nil {
+		t.Errorf("a nil option must change nothing: %v", err)
+	}
+	if _, err := good.Exchange(t.Context(), token, ""); !errors.Is(err, delegation.CodeDelegationDisabled) {
+		t.Errorf("no target's name: %v", err)
+	}
+	if _, err := good.Exchange(t.Context(), token, strings.Repeat("x", 1<<20)); !errors.Is(err, delegation.CodeDelegationDisabled) || len(err.Error()) > 500 {
+		t.Errorf("a huge target's name must be refused in few words, got %d bytes", len(err.Error()))
+	}
+}
+
+func TestCanceledBeforehand(t *testing.T) {
+	w := newWorld(t)
+	d := w.delegator(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	credentials, err := d.Exchange(ctx, w.token(nil), app)
+	wantError(t, err, delegation.StageToken, delegation.CodeCanceled) // it had no keys yet
+	if credentials != nil || !errors.Is(err, context.Canceled) || len(w.sent) != 0 {
+		t.Errorf("got %v, %v, %d calls", credentials, err, len(w.sent))
+	}
+	if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil {
+		t.Fatalf("others must not suffer: %v", err)
+	}
+	_, err = d.Exchange(ctx, w.token(nil), app)
+	wantError(t, err, delegation.StageTarget, delegation.CodeCanceled) // with keys at hand it gets one step further
+}
+
+// TestConfigIsCopied changes everything that New was given: the Delegator must not notice.
+func TestConfigIsCopied(t *testing.T) {
+	w := newWorld(t)
+	targets := w.config.Targets.(delegation.Targets)
+	tags := map[string]string{"team": "press"}
+	target := targets[app]
+	target.Tags, target.Audiences = tags, []string{app}
+	targets[app] = target
+	algorithms := []string{"RS256"}
+	w.config.Issuers[0].Algorithms = algorithms
+	keys := []delegation.SigningKey{signingKey()}
+	w.config.IdentityProvider.Keys = keys
+	rules := []delegation.RuleFunc{func(context.Context, *delegation.User, *delegation.RuleContext) error { return nil }}
+	w.config.Rules = rules
+	d := w.delegator(t)
+
+	tags["team"], target.Audiences[0], algorithms[0], keys[0] = "mallory", "other", "ES256", nextKey()
+	rules[0] = func(context.Context, *delegation.User, *delegation.RuleContext) error {
+		return delegation.Deny("changed")
+	}
+	w.config.Issuers[0] = delegation.Issuer{}
+	delete(targets, app)
+	targets["other"] = delegation.Target{}
+
+	if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil {
+		t.Fatal(err)
+	}
+	if got := attributesOf(w.last())[delegation.AttributePrincipalTag+"team"]; len(got) != 1 || got[0] != "press" {
+		t.Errorf("the tag is %q", got)
+	}
+}
+
+// TestEventOnEveryPath: one event for each exchange, with what was known where it ended.
+func TestEventOnEveryPath(t *testing.T) {
+	deny := func(context.Context, *delegation.User, *delegation.RuleContext) error { return delegation.Deny("no") }
+	for name, row := range map[string]struct {
+		set    func(*world)
+		claims map[string]any
+		target string
+		stage  delegation.Stage
+		code   delegation.Code
+		known  func(delegation.Event) bool
+	}{
+		"success": {func(*world) {}, nil, app, "", "", func(e delegation.Event) bool {
+			return e.Subject == alice && e.Role == role && e.AccessKeyID != "" && e.AssertionID != "" && !e.Expiration.IsZero() && len(e.Took) == 6
+		}},
+		"token": {func(*world) {}, map[string]any{"exp": start.Add(-time.Hour).Unix()}, app, delegation.StageToken, delegation.CodeTokenExpired,
+			func(e delegation.Event) bool { return e.Subject == "" && e.Issuer == "" && e.Target == app }},
+		"target": {func(*world) {}, nil, "elsewhere", delegation.StageTarget, delegation.CodeDelegationDisabled,
+			func(e delegation.Event) bool {
+				return e.Subject == alice && e.ClientID == app && e.Target == "elsewhere"
+			}},
+		"rules": {func(w *world) { w.config.Rules = []delegation.RuleFunc{deny} }, nil, app, delegation.StageRules, delegation.CodeDenied,
+			func(e delegation.Event) bool { return e.Rule != "" && e.Role == "" }},
+		"decision": {func(w *world) { w.retarget(func(a *delegation.AWS) { a.SessionDuration = time.Second }) }, nil, app, delegation.StageDecision, delegation.CodeDurationInvalid,
+			func(e delegation.Event) bool { return e.Role == "" }},
+		"saml": {func(*world) {}, map[string]any{"sub": "a\u0001b"}, app, delegation.StageSAML, delegation.CodeTextInvalid,
+			func(e delegation.Event) bool { return e.Role == role && e.AssertionID == "" }},
+		"sts": {func(w *world) {
+			w.config.STS = stsFunc(func(context.Context, *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+				return nil, errors.New("no")
+			})
+		}, nil, app, delegation.StageSTS, delegation.CodeSTSRefused, func(e delegation.Event) bool { return e.AssertionID != "" && e.AccessKeyID == "" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			row.set(w)
+			var logged bytes.Buffer
+			w.config.Logger = slog.New(slog.NewJSONHandler(&logged, nil))
+			_, err := w.delegator(t).Exchange(t.Context(), w.token(row.claims), row.target)
+			if len(w.events) != 1 || bytes.Count(logged.Bytes(), []byte("\n")) != 1 {
+				t.Fatalf("%d events, log %s", len(w.events), &logged)
+			}
+			e := w.events[0]
+			if e.Stage != row.stage || e.Code != row.code || !e.Time.Equal(start) || !row.known(e) {
+				t.Errorf("event %+v", e)
+			}
+			if (e.Err == nil) != (err == nil) || err != nil && !errors.Is(e.Err, row.code) {
+				t.Errorf("event's error %v, exchange's %v", e.Err, err)
+			}
+			if level := map[bool]string{true: `"level":"INFO"`, false: `"level":"WARN"`}[err == nil]; !strings.Contains(logged.String(), level) {
+				t.Errorf("log %s", &logged)
+			}
+		})
+	}
+}
+
+// TestEventSinkPanics: an exchange that has succeeded stays a success, and the loss is logged.
+func TestEventSinkPanics(t *testing.T) {
+	w := newWorld(t)
+	var logged bytes.Buffer
+	w.config.Logger = slog.New(slog.NewTextHandler(&logged, nil))
+	w.config.OnEvent = func(context.Context, delegation.Event) { panic("full") }
+	if _, err := w.exchange(t, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(logged.String(), "event lost") {
+		t.Errorf("log %s", &logged)
+	}
+}
+
+// TestConcurrentExchanges: users never get each other's session, and nothing stays behind.
+func TestConcurrentExchanges(t *testing.T) {
+	w, fake := strictWorld(t)
+	d := w.delegator(t)
+	var group sync.WaitGroup
+	for i := range 64 {
+		group.Go(func() {
+			subject := "auth0|user" + strings.Repeat("x", i)
+			credentials, err := d.Exchange(t.Context(), w.token(map[string]any{"sub": subject}), app)
+			if err != nil || credentials.Subject != subject {
+				t.Errorf("%s: got %v, %v", subject, credentials, err)
+			}
+		})
+	}
+	group.Wait()
+	if _, sets := w.provider.Fetches(); sets != 1 {
+		t.Errorf("%d fetches of the key set, want 1", sets)
+	}
+	seen := map[string]bool{}
+	for _, call := range fake.Calls() {
+		seen[call.SessionName+call.AssertionID] = true
+	}
+	if len(seen) != 64 {
+		t.Errorf("%d different sessions and assertions, want 64", len(seen))
+	}
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	if strings.Contains(string(stacks), "delegation.(*") {
+		t.Errorf("a goroutine of the library is left:\n%s", stacks)
+	}
+}

@@ -1,0 +1,455 @@
+package delegation_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/ststest"
+)
+
+// allowAll is a trust policy that trusts the provider for all that an exchange may need.
+const allowAll = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+	"Principal": {"Federated": "` + principal + `"},
+	"Action": ["sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdentity"]}]}`
+
+// strictWorld is a world whose STS is ststest behind the SDK's own client.
+func strictWorld(t testing.TB) (*world, *ststest.Server) {
+	t.Helper()
+	w := newWorld(t)
+	fake := ststest.New(ststest.Config{Region: "eu-central-1", Now: w.clock.Now})
+	if err := errors.Join(
+		fake.PutSAMLProvider(principal, must(identity().Metadata())),
+		fake.PutRole(ststest.Role{ARN: role, TrustPolicy: allowAll}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(fake)
+	t.Cleanup(server.Close)
+	w.config.STS = stsClient(server.URL)
+	return w, fake
+}
+
+func TestExchangeAgainstStrictSTS(t *testing.T) {
+	w, fake := strictWorld(t)
+	w.target(func(target *delegation.Target) {
+		target.Tags = map[string]string{"team": "press", "cost-center": "42"}
+		target.TransitiveTagKeys = []string{"team"}
+		target.SourceIdentity = "alice"
+		target.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`
+		target.PolicyARNs = []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}
+		target.Mappings = delegation.Mappings{delegation.AttributeEduPersonAffiliation: "groups"}
+		target.SessionDuration = 30 * time.Minute
+	})
+	credentials, err := w.exchange(t, map[string]any{"groups": []string{"staff", "press"}, "email": "alice@example.com", "email_verified": true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := start.Add(30 * time.Minute); !credentials.Expiration.Equal(want) {
+		t.Errorf("expiration %s, want %s", credentials.Expiration, want)
+	}
+	if credentials.PackedPolicySize == 0 || credentials.RequestID == "" {
+		t.Errorf("packed size %d and request ID %q must come back", credentials.PackedPolicySize, credentials.RequestID)
+	}
+	for what, pair := range map[string][2]string{
+		"assumed role":    {credentials.AssumedRoleARN, "arn:aws:sts::123456789012:assumed-role/photo-user/alice@example.com"},
+		"account":         {credentials.AccountID, account},
+		"subject":         {credentials.Subject, alice},
+		"subject type":    {credentials.SubjectType, "persistent"},
+		"issuer":          {credentials.Issuer, entityID},
+		"audience":        {credentials.Audience, "https://eu-central-1.signin.aws.amazon.com/saml"},
+		"source identity": {credentials.SourceIdentity, "alice"},
+		"region":          {credentials.Region, "eu-central-1"},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s is %q, want %q", what, pair[0], pair[1])
+		}
+	}
+	call := fake.Calls()[0]
+	if call.Subject != alice || call.PrincipalTags["team"] != "press" || call.TransitiveTagKeys[0] != "team" || call.Duration != 30*time.Minute {
+		t.Errorf("STS saw %+v", call)
+	}
+	event := w.events[0]
+	if event.AssertionID != call.AssertionID || event.AssertionID == "" || event.RequestID != call.RequestID || event.AccessKeyID != call.AccessKeyID {
+		t.Errorf("the event %+v does not name STS's call %+v", event, call)
+	}
+}
+
+// TestCredentialsWork signs a request with the credentials: they are whole.
+func TestCredentialsWork(t *testing.T) {
+	w, _ := strictWorld(t)
+	w.clock.Advance(time.Since(start)) // the SDK signs with the machine's clock, so the fake one must agree with it
+	credentials, err := w.exchange(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := w.config.STS.(*sts.Client)
+	identity, err := client.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}, func(o *sts.Options) {
+		o.Region = credentials.Region
+		o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials.AWS(), nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *identity.Arn != credentials.AssumedRoleARN || *identity.Account != account {
+		t.Errorf("AWS sees %s of %s", *identity.Arn, *identity.Account)
+	}
+}
+
+// TestEachRefusalOfAWS holds one code and a remedy against every code and message that AWS is known to answer, as they stand on
+// the wire: only two keep the suffix Exception there.
+func TestEachRefusalOfAWS(t *testing.T) {
+	const suffix = " (Service: AWSOpenIdDiscoveryService; Status Code: 400; Error Code: AuthSamlInvalidSamlResponseException; Request ID: 1; Proxy: null)"
+	for _, row := range []struct {
+		status        int
+		wire, message string
+		code          delegation.Code
+		attempts      int
+		retryable     bool
+		remedy        string // a word that the remedy must have
+	}{
+		{400, "ExpiredTokenException", "Response has expired", delegation.CodeSTSExpired, 1, true, "clock"},
+		{400, "ExpiredTokenException", "Token must be redeemed within 5 minutes of issuance", delegation.CodeSTSTooOld, 1, true, "clock"},
+		{403, "IDPRejectedClaim", "rejected", delegation.CodeSTSClaimRejected, 1, false, "entity ID"},
+		{400, "InvalidIdentityToken", "Response signature invalid", delegation.CodeSTSSignature, 1, false, "Metadata"},
+		{400, "InvalidIdentityToken", "Response signature invalid" + suffix, delegation.CodeSTSSignature, 1, false, "Metadata"},
+		{400, "InvalidIdentityToken", "Issuer not present in specified provider" + suffix, delegation.CodeSTSIssuer, 1, false, "EntityID"},
+		{400, "InvalidIdentityToken", "Specified provider doesn't exist" + suffix, delegation.CodeSTSProvider, 1, false, "principal"},
+		{400, "InvalidIdentityToken", "Invalid base64 SAMLResponse" + suffix, delegation.CodeSTSUnreadable, 1, false, "bug"},
+		{400, "InvalidIdentityToken", "Responses must contain SubjectConfirmatonData with a Recipient and NotOnOrAfter", delegation.CodeSTSConfirmation, 1, false, "SAMLRecipient"},
+		{400, "InvalidIdentityToken", "Response does not contain the required audience.", delegation.CodeSTSAudience, 1, false, "SAMLAudience"},
+		{400, "InvalidIdentityToken", "SAML Assertion doesn't contain the requested Role and Metadata in the attributes", delegation.CodeSTSRolePair, 1, false, "pair"},
+		{400, "InvalidIdentityToken", "RoleSessionName is required in AuthnResponse", delegation.CodeSTSSessionName, 1, false, "64"},
+		{400, "InvalidIdentityToken", "RoleSessionName in AuthnResponse must match [a-zA-Z_0-9+=,.@-]{2,64}", delegation.CodeSTSSessionName, 1, false, "64"},
+		{400, "InvalidIdentityToken", `Source Identity must match [a-zA-Z_0-9+=,.@-]{2,64} and not begin with "aws:"`, delegation.CodeSTSSourceIdentity, 1, false, "aws:"},
+		{400, "InvalidIdentityToken", "something new", delegation.CodeSTSIdentityToken, 1, false, "Metadata"},
+		{400, "MalformedPolicyDocument", "The policy is not in the valid JSON format.", delegation.CodeSTSPolicy, 1, false, "policy"},
+		{400, "PackedPolicyTooLarge", "Packed size of session tags consumes 138% of allotted space.", delegation.CodeSTSPackedSize, 1, false, "tags"},
+		{400, "PackedPolicyTooLarge", "Serialized token too large for session", delegation.CodeSTSPackedSize, 1, false, "tags"},
+		{403, "RegionDisabledException", "STS is not activated in this region for account:123456789012.", delegation.CodeSTSRegionDisabled, 1, false, "activate"},
+		{403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithSAML", delegation.CodeSTSAccessDenied, 1, false, "sts:TagSession"},
+		{400, "ValidationError", "Request ARN is invalid", delegation.CodeSTSRoleARN, 1, false, "role ARN"},
+		{400, "ValidationError", "Principal ARN is invalid", delegation.CodeSTSPrincipalARN, 1, false, "principal ARN"},
+		{400, "ValidationError", "Principal exists outside the account of the Role being assumed", delegation.CodeSTSOtherAccount, 1, false, "same account"},
+		{400, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", delegation.CodeSTSDuration, 1, false, "maximum"},
+		{400, "ValidationError", "1 validation error detected: Value '' at 'roleArn' failed to satisfy constraint: Member must have length greater than or equal to 20", delegation.CodeSTSValidation, 1, false, "parameter"},
+		{400, "MalformedInput", "", delegation.CodeSTSValidation, 1, false, "parameter"},
+		{400, "InvalidAction", "Could not find operation X for version Y", delegation.CodeSTSValidation, 1, false, "parameter"},
+		{400, "Throttling", "Rate exceeded", delegation.CodeSTSThrottled, 3, true, "slow down"},
+		{429, "TooManyRequestsException", "slow", delegation.CodeSTSThrottled, 3, true, "slow down"},
+		{500, "InternalFailure", "oops", delegation.CodeSTSUnavailable, 3, true, "try again"},
+		{503, "ServiceUnavailable", "oops", delegation.CodeSTSUnavailable, 3, true, "try again"},
+		{400, "SomethingNew", "of tomorrow", delegation.CodeSTSRefused, 1, false, "message"},
+	} {
+		t.Run(string(row.code)+"/"+row.wire, func(t *testing.T) {
+			w, fake := strictWorld(t)
+			fake.Script(ststest.Repeat(3, ststest.Refuse(row.status, row.wire, row.message)))
+			credentials, err := w.exchange(t, nil)
+			e := wantError(t, err, delegation.StageSTS, row.code)
+			if credentials != nil {
+				t.Error("credentials beside an error")
+			}
+			if got := len(fake.Calls()); got != row.attempts {
+				t.Errorf("%d attempts, want %d", got, row.attempts)
+			}
+			if e.Retryable != row.retryable || !strings.Contains(e.Remedy, row.remedy) {
+				t.Errorf("retryable %t, remedy %q", e.Retryable, e.Remedy)
+			}
+			var api smithy.APIError
+			message := cmp.Or(row.message, "UnknownError") // the SDK's word for none
+			if !errors.As(err, &api) || api.ErrorCode() != row.wire || api.ErrorMessage() != message {
+				t.Errorf("AWS's own code and message are lost: %v", err)
+			}
+			calls := fake.Calls()
+			if last := calls[len(calls)-1]; e.RequestID == "" || e.RequestID != last.RequestID {
+				t.Errorf("request ID %q, STS's was %q", e.RequestID, last.RequestID)
+			}
+			if strings.Contains(e.Public(), row.wire) || row.message != "" && strings.Contains(e.Public(), row.message) {
+				t.Errorf("strangers see AWS's words: %q", e.Public())
+			}
+		})
+	}
+}
+
+// TestRefusalsByTheirCauses lets a strict STS find the mistakes of real set-ups.
+func TestRefusalsByTheirCauses(t *testing.T) {
+	other := delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{nextKey()}}
+	elsewhere := delegation.IdentityProvider{EntityID: "urn:elsewhere", Keys: []delegation.SigningKey{signingKey()}}
+	noTags := strings.Replace(allowAll, `, "sts:TagSession"`, "", 1)
+	noSource := strings.Replace(allowAll, `, "sts:SetSourceIdentity"`, "", 1)
+	otherAudience := strings.Replace(allowAll, `"Action"`, `"Condition": {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}}, "Action"`, 1)
+	for name, row := range map[string]struct {
+		set  func(*world, *ststest.Server) error
+		code delegation.Code
+	}{
+		"stale metadata": {func(_ *world, s *ststest.Server) error {
+			return s.PutSAMLProvider(principal, must(other.Metadata()))
+		}, delegation.CodeSTSSignature},
+		"other entity ID": {func(_ *world, s *ststest.Server) error {
+			return s.PutSAMLProvider(principal, must(elsewhere.Metadata()))
+		}, delegation.CodeSTSIssuer},
+		"no provider": {func(w *world, s *ststest.Server) error {
+			w.retarget(func(a *delegation.AWS) { a.Principal = principal + "2" })
+			return nil
+		}, delegation.CodeSTSProvider},
+		"no role": {func(w *world, s *ststest.Server) error {
+			w.retarget(func(a *delegation.AWS) { a.Role = role + "2" })
+			return nil
+		}, delegation.CodeSTSAccessDenied},
+		"trust policy forgets sts:TagSession": {func(w *world, s *ststest.Server) error {
+			w.retarget(func(a *delegation.AWS) { a.Tags = map[string]string{"team": "press"} })
+			return s.PutRole(ststest.Role{ARN: role, TrustPolicy: noTags})
+		}, delegation.CodeSTSAccessDenied},
+		"trust policy forgets sts:SetSourceIdentity": {func(w *world, s *ststest.Server) error {
+			w.retarget(func(a *delegation.AWS) { a.SourceIdentity = "alice" })
+			return s.PutRole(ststest.Role{ARN: role, TrustPolicy: noSource})
+		}, delegation.CodeSTSAccessDenied},
+		"trust policy wants the global recipient": {func(_ *world, s *ststest.Server) error {
+			return s.PutRole(ststest.Role{ARN: role, TrustPolicy: otherAudience})
+		}, delegation.CodeSTSAccessDenied},
+		"session longer than the role's maximum": {func(w *world, s *ststest.Server) error {
+			w.retarget(func(a *delegation.AWS) { a.SessionDuration = 2 * time.Hour })
+			return nil
+		}, delegation.CodeSTSDuration},
+		"wrong audience": {func(w *world, s *ststest.Server) error {
+			w.target(func(t *delegation.Target) { t.SAMLAudience = "urn:elsewhere" })
+			return nil
+		}, delegation.CodeSTSAudience},
+		"clock behind by six minutes": {func(w *world, s *ststest.Server) error {
+			now := w.config.Now
+			w.config.Now = func() time.Time { return now().Add(-6 * time.Minute) }
+			w.config.Leeway = 5 * time.Minute
+			return nil
+		}, delegation.CodeSTSExpired},
+		"region not activated": {func(_ *world, s *ststest.Server) error {
+			s.Script(ststest.RegionDisabled())
+			return nil
+		}, delegation.CodeSTSRegionDisabled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, fake := strictWorld(t)
+			if err := row.set(w, fake); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.exchange(t, map[string]any{"iat": start.Add(-6 * time.Minute).Unix(), "exp": start.Add(time.Hour).Unix()})
+			wantError(t, err, delegation.StageSTS, row.code)
+		})
+	}
+}
+
+// retarget changes the target's AWS settings.
+func (w *world) retarget(change func(*delegation.AWS)) {
+	w.target(func(t *delegation.Target) { change(&t.AWS) })
+}
+
+// TestIncident_AnswerWithoutCredentials: an SDK panicked on a success without credentials. Nothing in a 200 is believed.
+func TestIncident_AnswerWithoutCredentials(t *testing.T) {
+	for name, fault := range map[string]ststest.Fault{
+		"nothing":          ststest.Missing("AssumeRoleWithSAMLResult"),
+		"no credentials":   ststest.Missing("Credentials"),
+		"no access key":    ststest.Missing("AccessKeyId"),
+		"no secret":        ststest.Missing("SecretAccessKey"),
+		"no session token": ststest.Missing("SessionToken"),
+		"no expiration":    ststest.Missing("Expiration"),
+		"expired":          ststest.Expired(),
+		"no assumed role":  ststest.Missing("AssumedRoleUser"),
+		"no role ARN":      ststest.Missing("Arn"),
+		"no role ID":       ststest.Missing("AssumedRoleId"),
+		"no subject":       ststest.Missing("Subject"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, fake := strictWorld(t)
+			fake.Script(fault)
+			credentials, err := w.exchange(t, nil)
+			e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete)
+			if credentials != nil || !e.Retryable {
+				t.Errorf("credentials %v, retryable %t", credentials, e.Retryable)
+			}
+		})
+	}
+	t.Run("nil answer", func(t *testing.T) {
+		w := newWorld(t)
+		w.config.STS = stsFunc(func(context.Context, *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+			return nil, nil
+		})
+		_, err := w.exchange(t, nil)
+		wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete)
+	})
+	t.Run("another's subject", func(t *testing.T) {
+		w := newWorld(t)
+		yes := agreeable(w.clock.Now)
+		w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+			out, err := yes(ctx, in)
+			out.Subject = aws.String("auth0|mallory")
+			return out, err
+		})
+		_, err := w.exchange(t, nil)
+		wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete)
+	})
+	for name, body := range map[string]string{"empty": "", "not XML": "canary-garbage", "cut": "<AssumeRoleWithSAMLResponse><AssumeRole"} {
+		t.Run("200 "+name, func(t *testing.T) {
+			w := newWorld(t)
+			server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprint(rw, body) }))
+			t.Cleanup(server.Close)
+			w.config.STS = stsClient(server.URL)
+			_, err := w.exchange(t, nil)
+			wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete)
+			if strings.Contains(err.Error(), "canary") {
+				t.Errorf("the error repeats the body: %v", err)
+			}
+		})
+	}
+}
+
+// TestRetries: what may pass is retried, and success after it is success.
+func TestRetries(t *testing.T) {
+	for name, faults := range map[string][]ststest.Fault{
+		"throttled twice": {ststest.Throttle(), ststest.Throttle()},
+		"5xx twice":       {ststest.Status(500), ststest.Status(503)},
+		"cut once":        {ststest.Cut()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, fake := strictWorld(t)
+			fake.Script(faults...)
+			if _, err := w.exchange(t, nil); err != nil {
+				t.Fatal(err)
+			}
+			if got := len(fake.Calls()); got != len(faults)+1 {
+				t.Errorf("%d calls, want %d", got, len(faults)+1)
+			}
+		})
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	w := newWorld(t)
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))
+	listener.Close() // now nobody does
+	w.config.STS = stsClient("http://" + listener.Addr().String())
+	_, err := w.exchange(t, nil)
+	e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSUnavailable)
+	var dial *net.OpError
+	if !e.Retryable || !errors.As(err, &dial) || !strings.Contains(err.Error(), "sts.eu-central-1.amazonaws.com") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSTSTimeout(t *testing.T) {
+	w, fake := strictWorld(t)
+	fake.Script(ststest.Repeat(3, ststest.Hang()))
+	w.config.STSTimeout = 20 * time.Millisecond // of the real clock: the SDK has no other
+	_, err := w.exchange(t, nil)
+	e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSTimeout)
+	if !e.Retryable || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestCallerLeavesDuringSTS: the caller's own context ends the call with its own error, not with a time-out of ours.
+func TestCallerLeavesDuringSTS(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.config.STS = stsFunc(func(ctx context.Context, _ *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+		cancel()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	_, err := w.delegator(t).Exchange(ctx, w.token(nil), app)
+	wantError(t, err, delegation.StageSTS, delegation.CodeCanceled)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("context.Canceled is not visible in %v", err)
+	}
+}
+
+// TestSTSErrorsHoldNoAssertion: AWS's validation errors repeat the value they refuse, and a client's own errors lead to the request.
+func TestSTSErrorsHoldNoAssertion(t *testing.T) {
+	for name, answer := range map[string]func(assertion string) error{
+		"AWS repeats it": func(a string) error {
+			return &smithy.GenericAPIError{Code: "ValidationError", Message: "Value '" + a + "' at 'sAMLAssertion' failed to satisfy constraint"}
+		},
+		"client repeats it": func(a string) error { return errors.New("cannot send " + a) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			var assertion string
+			w.config.STS = stsFunc(func(_ context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+				assertion = *in.SAMLAssertion
+				return nil, answer(assertion)
+			})
+			_, err := w.exchange(t, nil)
+			for e := err; e != nil; e = errors.Unwrap(e) {
+				if strings.Contains(e.Error(), assertion[:40]) || strings.Contains(fmt.Sprintf("%#v", e), assertion[:40]) {
+					t.Fatalf("%T holds the assertion", e)
+				}
+			}
+		})
+	}
+}
+
+// TestEndpointFollowsRegion: the call goes to the decision's region, with FIPS or dual stack if asked.
+func TestEndpointFollowsRegion(t *testing.T) {
+	for _, row := range []struct {
+		region    string
+		fips, ds  bool
+		account   string
+		partition string
+		host      string
+	}{
+		{"eu-central-1", false, false, account, "aws", "sts.eu-central-1.amazonaws.com"},
+		{"us-east-1", true, false, account, "aws", "sts-fips.us-east-1.amazonaws.com"},
+		{"eu-west-1", false, true, account, "aws", "sts.eu-west-1.api.aws"},
+		{"cn-north-1", false, false, account, "aws-cn", "sts.cn-north-1.amazonaws.com.cn"},
+		{"us-gov-west-1", true, false, account, "aws-us-gov", "sts.us-gov-west-1.amazonaws.com"},
+		{"eusc-de-east-1", false, false, account, "aws-eusc", "sts.eusc-de-east-1.amazonaws.eu"},
+	} {
+		t.Run(row.host, func(t *testing.T) {
+			w := newWorld(t)
+			w.retarget(func(a *delegation.AWS) {
+				a.Region = row.region
+				a.Role, a.Principal = strings.Replace(role, ":aws:", ":"+row.partition+":", 1), strings.Replace(principal, ":aws:", ":"+row.partition+":", 1)
+			})
+			w.config.FIPS, w.config.DualStack = row.fips, row.ds
+			var asked string
+			client := sts.New(sts.Options{Credentials: aws.AnonymousCredentials{}, HTTPClient: httpClientFunc(func(r *http.Request) (*http.Response, error) {
+				asked = r.URL.Host
+				return nil, errors.New("no network in this test")
+			}), RetryMaxAttempts: 1})
+			w.config.STS = client
+			_, err := w.exchange(t, nil)
+			e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSUnavailable)
+			if asked != row.host || !strings.Contains(e.Error(), row.host) {
+				t.Errorf("asked %q, want %q; the error is %v", asked, row.host, e)
+			}
+		})
+	}
+}
+
+type httpClientFunc func(*http.Request) (*http.Response, error)
+
+func (f httpClientFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestDefaultSTS: the default client is the SDK's, takes its endpoint overrides, retries, and asks for no credentials.
+func TestDefaultSTS(t *testing.T) {
+	w, fake := strictWorld(t)
+	server := httptest.NewServer(fake)
+	t.Cleanup(server.Close)
+	t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1") // whoever asks for credentials fails here
+	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/none")
+	w.config.STS = nil
+	if _, err := w.exchange(t, nil); err != nil {
+		t.Fatal(err)
+	}
+}
