@@ -61,6 +61,8 @@ type Credentials struct {
 	SourceIdentity   string // if one was set
 	PackedPolicySize int    // percent of the space for session policy and tags that is used; 0 if there are none
 	RequestID        string // AWS's, as in CloudTrail
+
+	SessionTokenUtilization int // percent of the largest session token; 0 if AWS does not say
 }
 
 // AWS returns the credentials as the AWS SDK for Go v2 takes them.

@@ -97,13 +97,15 @@ func (d *Delegator) credentials(out *sts.AssumeRoleWithSAMLOutput, dec *decision
 	case aws.ToString(out.Subject) != dec.nameID:
 		return nil, incomplete("for another subject")
 	}
+	//lint:ignore SA1019 the SDK's successor, SessionTokenUtilization, is about the whole token; STS's limit is on this
+	packed := int(aws.ToInt32(out.PackedPolicySize))
 	return &Credentials{
 		AccessKeyID: *c.AccessKeyId, SecretAccessKey: NewSecret(*c.SecretAccessKey), SessionToken: NewSecret(*c.SessionToken),
 		Expiration: c.Expiration.UTC(), Region: dec.region.String(), AccountID: dec.role.AccountID,
 		AssumedRoleARN: *user.Arn, AssumedRoleID: *user.AssumedRoleId,
 		Subject: aws.ToString(out.Subject), SubjectType: aws.ToString(out.SubjectType), Issuer: aws.ToString(out.Issuer),
 		Audience: aws.ToString(out.Audience), NameQualifier: aws.ToString(out.NameQualifier), SourceIdentity: aws.ToString(out.SourceIdentity),
-		PackedPolicySize: int(aws.ToInt32(out.PackedPolicySize)), RequestID: requestID,
+		PackedPolicySize: packed, SessionTokenUtilization: int(aws.ToInt32(out.SessionTokenUtilization)), RequestID: requestID,
 	}, nil
 }
 

@@ -43,6 +43,7 @@ func main() {
 // settings are what the flags say.
 type settings struct {
 	issuer, token, target, role, principal, region, entityID, certificate, key, stsURL string
+	metadata                                                                           bool
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, out io.Writer) error {
@@ -58,8 +59,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, out io.Writer) err
 	flags.StringVar(&s.certificate, "cert", "", "PEM `file` with the signing certificate")
 	flags.StringVar(&s.key, "key", "", "PEM `file` with its private key")
 	flags.StringVar(&s.stsURL, "sts", "", "`URL` of another STS endpoint; empty: AWS")
+	flags.BoolVar(&s.metadata, "metadata", false, "print the SAML metadata of -entity-id, -cert and -key for IAM, and nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if s.metadata {
+		return printMetadata(s, out)
 	}
 	if s.issuer == "" {
 		return demonstrate(ctx, out)
@@ -69,25 +74,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, out io.Writer) err
 
 // exchangeReal exchanges a token of a real issuer at the real AWS.
 func exchangeReal(ctx context.Context, s settings, stdin io.Reader, out io.Writer) error {
-	var missing []string
-	flags := [][2]string{{"-target", s.target}, {"-role", s.role}, {"-principal", s.principal}, {"-entity-id", s.entityID}, {"-cert", s.certificate}, {"-key", s.key}}
-	for _, f := range flags {
-		if f[1] == "" {
-			missing = append(missing, f[0])
-		}
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("with -issuer these flags are needed too: %s", strings.Join(missing, ", "))
-	}
-	certificate, err := os.ReadFile(s.certificate)
-	if err != nil {
+	if err := need([][2]string{{"-target", s.target}, {"-role", s.role}, {"-principal", s.principal}}); err != nil {
 		return err
 	}
-	key, err := os.ReadFile(s.key)
-	if err != nil {
-		return err
-	}
-	signingKey, err := delegation.ParseSigningKey(certificate, key)
+	identity, err := readIdentity(s)
 	if err != nil {
 		return err
 	}
@@ -101,7 +91,7 @@ func exchangeReal(ctx context.Context, s settings, stdin io.Reader, out io.Write
 	}
 	d, err := delegation.New(ctx, delegation.Config{
 		Issuers:          []delegation.Issuer{{URL: s.issuer, AllowLoopbackHTTP: true}},
-		IdentityProvider: delegation.IdentityProvider{EntityID: s.entityID, Keys: []delegation.SigningKey{signingKey}},
+		IdentityProvider: identity,
 		Targets:          delegation.Targets{s.target: {AWS: delegation.AWS{Principal: s.principal, Role: s.role, Region: s.region}}},
 		STS:              client,
 		OnEvent:          func(_ context.Context, e delegation.Event) { printDecision(out, e) },
@@ -110,6 +100,50 @@ func exchangeReal(ctx context.Context, s settings, stdin io.Reader, out io.Write
 		return err
 	}
 	return exchange(ctx, d, client, token, s.target, out)
+}
+
+// need names the flags that are missing.
+func need(flags [][2]string) error {
+	var missing []string
+	for _, f := range flags {
+		if f[1] == "" {
+			missing = append(missing, f[0])
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("these flags are needed too: %s (see -help)", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+func readIdentity(s settings) (delegation.IdentityProvider, error) {
+	none := delegation.IdentityProvider{}
+	if err := need([][2]string{{"-entity-id", s.entityID}, {"-cert", s.certificate}, {"-key", s.key}}); err != nil {
+		return none, err
+	}
+	certificate, err := os.ReadFile(s.certificate)
+	if err != nil {
+		return none, err
+	}
+	key, err := os.ReadFile(s.key)
+	if err != nil {
+		return none, err
+	}
+	signingKey, err := delegation.ParseSigningKey(certificate, key)
+	return delegation.IdentityProvider{EntityID: s.entityID, Keys: []delegation.SigningKey{signingKey}}, err
+}
+
+func printMetadata(s settings, out io.Writer) error {
+	identity, err := readIdentity(s)
+	if err != nil {
+		return err
+	}
+	metadata, err := identity.Metadata()
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(metadata)
+	return err
 }
 
 func readToken(file string, stdin io.Reader) (string, error) {

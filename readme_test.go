@@ -1,0 +1,53 @@
+package delegation_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestReadme holds the README against what it speaks of: its Go is in the examples, its errors are in the table, its links lead somewhere.
+func TestReadme(t *testing.T) {
+	readme := string(must(os.ReadFile("README.md")))
+	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+	var examples strings.Builder
+	for _, file := range must(filepath.Glob("examples/*/*.go")) {
+		examples.Write(must(os.ReadFile(file)))
+	}
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readme, -1)
+	if len(blocks) == 0 {
+		t.Error("no Go in the README")
+	}
+	for _, block := range blocks {
+		if !strings.Contains(squeeze(examples.String()), squeeze(block[1])) {
+			t.Errorf("this is in no example, so nobody compiles it:\n%s", block[1])
+		}
+	}
+
+	table := string(must(os.ReadFile("docs/errors.md")))
+	_, section, _ := strings.Cut(readme, "## Errors")
+	section, _, _ = strings.Cut(section, "## ")
+	rows := regexp.MustCompile("(?m)^\\| `[a-z0-9_]+` \\|.*$").FindAllString(section, -1)
+	if len(rows) < 10 {
+		t.Errorf("%d rows in the error table", len(rows))
+	}
+	for _, row := range rows {
+		if !strings.Contains(table, row+"\n") {
+			t.Errorf("docs/errors.md says something else than %s", row)
+		}
+	}
+
+	for _, link := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(readme, -1) {
+		if _, err := os.Stat(filepath.FromSlash(link[1])); err != nil {
+			t.Errorf("broken link: %v", err)
+		}
+	}
+	for _, command := range []string{"go run ./examples/quickstart", "go test ./..."} {
+		if !strings.Contains(readme, command) {
+			t.Errorf("the README lacks %q", command)
+		}
+	}
+}
