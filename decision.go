@@ -64,7 +64,7 @@ func (t Targets) Target(_ context.Context, name string) (*Target, error) {
 }
 
 // clone returns a copy that shares nothing that could be changed.
-func (t *Target) clone() Target {
+func (t *Target) clone() *Target {
 	c := *t
 	c.Audiences, c.Issuers, c.AllowedRoles = slices.Clone(t.Audiences), slices.Clone(t.Issuers), slices.Clone(t.AllowedRoles)
 	c.Mappings, c.Tags = maps.Clone(t.Mappings), maps.Clone(t.Tags)
@@ -73,7 +73,7 @@ func (t *Target) clone() Target {
 		own := t.Identity.clone()
 		c.Identity = &own
 	}
-	return c
+	return &c
 }
 
 // check reports what New refuses in a target. Role, principal and region may still be missing: rules can choose them.
@@ -137,8 +137,8 @@ func (t *Target) mayCall(name string, c *claims, onlyIssuer bool) error {
 type decision struct {
 	role, principal        arn.ARN
 	region                 Region
-	nameID                 string
-	sessionName            string
+	stsHost                string
+	nameID, sessionName    string
 	sessionNotOnOrAfter    time.Time // zero: none
 	duration               time.Duration
 	policy, sourceIdentity string
@@ -153,7 +153,7 @@ var (
 )
 
 // decide is the one choke point behind the rules: whatever they and the mappings did is checked here, on every path.
-func decide(user *User, subject string, a AWS, target *Target, strictNames bool) (*decision, error) {
+func decide(user *User, subject string, a AWS, target *Target, c *Config) (*decision, error) {
 	mapped, err := a.applyMappings(user)
 	if err != nil {
 		return nil, err
@@ -168,18 +168,21 @@ func decide(user *User, subject string, a AWS, target *Target, strictNames bool)
 	if d.region.Partition() != d.role.Partition {
 		return nil, newError(CodeRegionInvalid, "the region %s is in the partition %s, the role %s in %s", d.region, d.region.Partition(), d.role, d.role.Partition)
 	}
+	if d.stsHost, err = d.region.STSHost(c.FIPS, c.DualStack); err != nil {
+		return nil, err
+	}
 	d.recipient = cmp.Or(target.SAMLRecipient, d.region.SAMLRecipient())
 	d.audience = cmp.Or(target.SAMLAudience, d.region.SAMLAudience())
 	d.nameID = cmp.Or(a.NameID, subject)
-	if n := utf8.RuneCountInString(d.nameID); n > maxNameID || strings.ContainsAny(d.nameID, "*?") {
-		return nil, newError(CodeNameIDInvalid, "the NameID %.80q has %d characters or a wildcard", d.nameID, n)
+	if n := utf8.RuneCountInString(d.nameID); n > maxNameID || strings.ContainsAny(d.nameID, "*?") || strings.TrimSpace(d.nameID) != d.nameID {
+		return nil, newError(CodeNameIDInvalid, "the NameID %.80q has %d characters, a wildcard, or blanks around it", d.nameID, n)
 	}
 	d.duration = cmp.Or(a.SessionDuration, defaultSession)
 	if d.duration < minSession || d.duration > maxSession || d.duration%time.Second != 0 {
 		return nil, newError(CodeDurationInvalid, "the session duration is %s", d.duration)
 	}
 	name := cmp.Or(a.SessionName, verifiedEmail(user), subject)
-	if d.sessionName = sessionname.Safe(name); d.sessionName != name && strictNames {
+	if d.sessionName = sessionname.Safe(name); d.sessionName != name && c.StrictSessionNames {
 		return nil, newError(CodeSessionNameInvalid, "the session name %.80q is not one for AWS", name)
 	}
 	if s := d.sourceIdentity; s != "" && (!sessionname.Valid(s) || strings.HasPrefix(strings.ToLower(s), "aws:")) {

@@ -116,7 +116,7 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		copied := make(Targets, len(targets))
 		for _, name := range slices.Sorted(maps.Keys(targets)) {
 			target := targets[name]
-			copied[name] = target.clone()
+			copied[name] = *target.clone()
 			if err := target.check(name, &c); err != nil {
 				problems.add("Targets[%q]: %w", name, err)
 			}
@@ -167,7 +167,10 @@ func (d *Delegator) Exchange(ctx context.Context, idToken, target string, option
 	}
 	event := Event{Time: d.config.Now(), Target: target, Took: map[Stage]time.Duration{}}
 	credentials, err := d.exchange(ctx, idToken, target, options, &event)
-	event.fail(err)
+	var failure *Error
+	if errors.As(err, &failure) {
+		event.Stage, event.Code, event.Err, event.RequestID = failure.Stage, failure.Code, failure, failure.RequestID
+	}
 	d.report(ctx, event)
 	return credentials, err
 }
@@ -199,12 +202,12 @@ func (d *Delegator) exchange(ctx context.Context, idToken, name string, options 
 		return nil, err
 	}
 
-	user, rc := newUser(claims), &RuleContext{ClientID: claims.client(), Target: name, Protocol: "delegation", Request: o.request, AWS: target.AWS}
-	if o.clientID != "" {
-		rc.ClientID = o.clientID
-	}
+	user := newUser(claims)
+	rc := &RuleContext{ClientID: cmp.Or(o.clientID, claims.client()), Target: name, Protocol: "delegation", Request: o.request, AWS: target.AWS}
+	rc.Request.Parameters, _ = jsonvalue.Clone(o.request.Parameters).(map[string]any)
 	err = d.loadProfile(ctx, user)
 	if err == nil {
+		user.deriveIdentity()
 		rc.Connection = user.Text("identities.0.connection")
 		event.Rule, err = runRules(ctx, d.config.Rules, user, rc)
 	}
@@ -213,13 +216,15 @@ func (d *Delegator) exchange(ctx context.Context, idToken, name string, options 
 		return nil, err
 	}
 
-	decision, err := decide(user, claims.subject, rc.AWS, target, d.config.StrictSessionNames)
+	decision, err := decide(user, claims.subject, rc.AWS, target, &d.config)
 	lap(StageDecision)
 	if err != nil {
 		return nil, err
 	}
 	if d.config.CapSessionToToken {
-		decision.sessionNotOnOrAfter = claims.expiry
+		if decision.sessionNotOnOrAfter = claims.expiry; !claims.expiry.After(d.config.Now()) {
+			return nil, newError(CodeTokenExpired, "the token expired at %s, and the session may not outlive it", stamp(claims.expiry))
+		}
 	}
 	event.Principal, event.Role, event.Region = decision.principal.String(), decision.role.String(), decision.region.String()
 	event.SessionName, event.SourceIdentity, event.Duration = decision.sessionName, decision.sourceIdentity, decision.duration
@@ -263,8 +268,7 @@ func (d *Delegator) findTarget(ctx context.Context, name string, c *claims, clie
 	case target == nil:
 		return nil, newError(CodeDelegationDisabled, "there is no target %.80q", name)
 	}
-	own := target.clone() // rules may change it
-	target = &own
+	target = target.clone() // rules may change it
 	if err := target.mayCall(name, c, len(d.verifier.issuers) == 1); err != nil {
 		return nil, err
 	}
@@ -286,10 +290,10 @@ func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
 		extra, err = d.config.Profile(ctx, user)
 		return err
 	})
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return canceledAt(StageRules, ctx)
-	}
-	if err != nil {
+	case err != nil:
 		return newError(CodeProfileFailed, "the profile of this user: %w", err)
 	}
 	for name, value := range extra {

@@ -1,7 +1,6 @@
 package delegation
 
 import (
-	"errors"
 	"log/slog"
 	"time"
 )
@@ -59,13 +58,4 @@ func (e Event) LogValue() slog.Value {
 		}
 	}
 	return slog.GroupValue(attrs...)
-}
-
-// fail records how the exchange ended.
-func (e *Event) fail(err error) {
-	var de *Error
-	if errors.As(err, &de) {
-		e.Stage, e.Code, e.Err = de.Stage, de.Code, de
-		e.RequestID = de.RequestID
-	}
 }

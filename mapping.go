@@ -75,7 +75,7 @@ type attribute struct {
 // applyMappings moves what mappings say of AWS's own attributes into the fields of a, and returns the others. Maps and
 // slices that a rule put there may be shared, so they are replaced and never written to.
 func (a *AWS) applyMappings(user *User) (others []attribute, err error) {
-	a.Tags = maps.Clone(a.Tags)
+	a.Tags = maps.Collect(maps.All(a.Tags)) // a copy that is never nil
 	for _, name := range slices.Sorted(maps.Keys(a.Mappings)) {
 		path := a.Mappings[name]
 		if virtual := map[string]string{"awsrole": AttributeRole, "rolesessionname": AttributeRoleSessionName}[path]; virtual != "" {
@@ -91,12 +91,13 @@ func (a *AWS) applyMappings(user *User) (others []attribute, err error) {
 		}
 		// fill sets an empty field from a mapping that has one value.
 		fill := func(field *string) error {
-			if *field == "" && len(values) != 1 {
+			if *field != "" {
+				return nil
+			}
+			if len(values) != 1 {
 				return newError(CodeMappingInvalid, "%.120q takes one value, the property %.80q has %d", name, path, len(values))
 			}
-			if *field == "" {
-				*field = values[0]
-			}
+			*field = values[0]
 			return nil
 		}
 		tag, isTag := strings.CutPrefix(name, AttributePrincipalTag)
@@ -123,12 +124,7 @@ func (a *AWS) applyMappings(user *User) (others []attribute, err error) {
 		case name == AttributeSessionDuration:
 		case isTag:
 			text := a.Tags[tag]
-			if _, set := a.Tags[tag]; !set {
-				err = fill(&text)
-			}
-			if a.Tags == nil {
-				a.Tags = map[string]string{}
-			}
+			err = fill(&text)
 			a.Tags[tag] = text
 		default:
 			others = append(others, attribute{name, values})

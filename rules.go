@@ -67,13 +67,17 @@ func (u *User) Set(name string, value any) {
 func newUser(c *claims) *User {
 	u := &User{Properties: c.all}
 	u.Set("user_id", c.subject)
-	provider, id, ok := strings.Cut(c.subject, "|")
+	return u
+}
+
+// deriveIdentity reads Auth0's identities from the form of its user IDs, if neither token nor profile has them.
+func (u *User) deriveIdentity() {
+	provider, id, ok := strings.Cut(u.ID(), "|")
 	if _, has := u.Properties["identities"]; ok && !has {
 		u.Set("identities", []any{map[string]any{
 			"provider": provider, "connection": provider, "user_id": id, "isSocial": provider != "auth0",
 		}})
 	}
-	return u
 }
 
 // ProfileFunc loads what the ID token lacks of a user, for example groups from a database. It may read the user and
@@ -261,8 +265,8 @@ func AllowEmailDomains(domains ...string) RuleFunc {
 		email := verifiedEmail(user)
 		at := strings.LastIndexByte(email, '@')
 		domain := email[at+1:]
-		allowed := func(d string) bool { return d != "" && isASCII(domain) && strings.EqualFold(d, domain) }
-		if at < 1 || !slices.ContainsFunc(domains, allowed) {
+		odd := strings.IndexFunc(domain, func(r rune) bool { return r > 0x7e || r < 0x21 }) >= 0 // EqualFold folds the Kelvin sign into k
+		if at < 1 || odd || domain == "" || !slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, domain) }) {
 			return Deny("this email domain is not allowed here")
 		}
 		return nil
@@ -274,11 +278,6 @@ func verifiedEmail(user *User) string {
 		return ""
 	}
 	return user.Text("email")
-}
-
-// isASCII keeps EqualFold from folding letters such as ſ or the Kelvin sign into a domain.
-func isASCII(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r > 0x7e || r < 0x21 }) < 0
 }
 
 // TagsFromClaims sets session tags from user properties: tag key to path. A property that is absent or not one

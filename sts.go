@@ -50,10 +50,6 @@ func (d *Delegator) redeem(ctx context.Context, dec *decision, response *signedR
 	for _, p := range dec.policyARNs {
 		input.PolicyArns = append(input.PolicyArns, types.PolicyDescriptorType{Arn: aws.String(p)})
 	}
-	host, err := dec.region.STSHost(d.config.FIPS, d.config.DualStack)
-	if err != nil {
-		return nil, err
-	}
 	limited, cancel := context.WithTimeout(ctx, d.config.STSTimeout)
 	defer cancel()
 	out, err := d.config.STS.AssumeRoleWithSAML(limited, input, func(o *sts.Options) {
@@ -69,7 +65,7 @@ func (d *Delegator) redeem(ctx context.Context, dec *decision, response *signedR
 		if ctx.Err() != nil {
 			return nil, canceledAt(StageSTS, ctx)
 		}
-		return nil, stsError(err, host, limited.Err() != nil)
+		return nil, stsError(err, dec.stsHost, limited.Err() != nil)
 	}
 	return d.credentials(out, dec)
 }

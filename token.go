@@ -275,14 +275,7 @@ func (v *verifier) checkClaims(iss string, all map[string]any) (*claims, error) 
 	}
 	dates := map[string]time.Time{}
 	for _, name := range []string{"exp", "iat", "nbf"} {
-		value, ok := all[name]
-		if !ok && name == "nbf" {
-			continue
-		}
-		if !ok {
-			return nil, newError(CodeClaimMissing, "the token has no %s", name)
-		}
-		if dates[name], err = numericDate(name, value); err != nil {
+		if dates[name], err = numericDate(all, name); err != nil {
 			return nil, err
 		}
 	}
@@ -340,8 +333,15 @@ func audienceClaim(value any) ([]string, error) {
 	return audience, nil
 }
 
-// numericDate reads a NumericDate (RFC 7519 §2): seconds since 1970 as a JSON number, perhaps with a fraction.
-func numericDate(name string, value any) (time.Time, error) {
+// numericDate reads a NumericDate (RFC 7519 §2): seconds since 1970 as a JSON number, perhaps with a fraction. Only nbf may be absent.
+func numericDate(all map[string]any, name string) (time.Time, error) {
+	value, ok := all[name]
+	if !ok && name == "nbf" {
+		return time.Time{}, nil
+	}
+	if !ok {
+		return time.Time{}, newError(CodeClaimMissing, "the token has no %s", name)
+	}
 	n, ok := value.(json.Number)
 	seconds, err := n.Float64()
 	if !ok || err != nil || seconds < 0 || seconds > 253402300799 { // the year 9999, the last that RFC 3339 can write
