@@ -1,0 +1,93 @@
+package fetch_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed055b7978/delegation/internal/fetch"
+)
+
+func TestGet(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/full":
+			fmt.Fprint(w, strings.Repeat(" ", fetch.MaxSize))
+		case "/over":
+			fmt.Fprint(w, strings.Repeat(" ", fetch.MaxSize+1))
+		case "/moved":
+			http.Redirect(w, r, "/full", http.StatusFound)
+		case "/broken":
+			w.Header().Set("Content-Length", "10")
+			fmt.Fprint(w, "canary")
+		default:
+			http.Error(w, "canary", http.StatusTeapot)
+		}
+	}))
+	t.Cleanup(server.Close)
+	for path, want := range map[string]error{"/full": nil, "/over": fetch.ErrTooLarge, "/moved": fetch.ErrRedirect} {
+		if _, _, err := fetch.Get(t.Context(), fetch.Client(nil), server.URL+path); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", path, err, want)
+		}
+	}
+	for path, want := range map[string]string{"/broken": "broke off", "/other": "418"} {
+		_, _, err := fetch.Get(t.Context(), fetch.Client(nil), server.URL+path)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v, want %q and nothing of the body", path, err, want)
+		}
+	}
+	if _, _, err := fetch.Get(t.Context(), fetch.Client(nil), "://"); err == nil {
+		t.Error("nonsense is no URL")
+	}
+	own := &http.Client{}
+	if fetch.Client(own); own.CheckRedirect != nil {
+		t.Error("the caller's client was changed")
+	}
+}
+
+func TestLife(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"": time.Hour, "public": time.Hour, "max-age=oops": time.Hour, "max-age=7200": 2 * time.Hour, `Public, Max-Age="7200"`: 2 * time.Hour,
+		"max-age=1": time.Minute, "max-age=0": time.Minute, "max-age=-5": time.Minute, "max-age=999999999": 24 * time.Hour,
+		"no-store": time.Minute, "max-age=7200, no-cache": time.Minute, "max-age=99999999999999999999": time.Hour,
+	} {
+		if got := fetch.Life(http.Header{"Cache-Control": {header}}, time.Hour, time.Minute, 24*time.Hour); got != want {
+			t.Errorf("%q: %s, want %s", header, got, want)
+		}
+	}
+}
+
+func TestCheckURL(t *testing.T) {
+	for url, allowed := range map[string][2]bool{ // without and with http to loopback
+		"https://issuer.example.com/": {true, true}, "https://10.0.0.1/": {true, true},
+		"http://127.0.0.1:80/": {false, true}, "http://[::1]/": {false, true}, "http://localhost/": {false, true}, "http://127.9.9.9/": {false, true},
+		"http://issuer.example.com/": {}, "http://10.0.0.1/": {}, "http://localhost.example.com/": {}, "ftp://127.0.0.1/": {},
+		"https://user:secret@issuer.example.com/": {}, "https://issuer.example.com/#x": {}, "https://": {}, "": {}, "issuer.example.com": {}, "\x7f": {},
+	} {
+		for i, loopback := range []bool{false, true} {
+			if err := fetch.CheckURL(url, loopback); (err == nil) != allowed[i] {
+				t.Errorf("%q, loopback %t: got %v", url, loopback, err)
+			}
+		}
+	}
+}
+
+func TestCheckFound(t *testing.T) {
+	const by = "https://issuer.example.com/"
+	for url, allowed := range map[string]bool{
+		"https://issuer.example.com/jwks": true, "https://keys.example.net/jwks": true,
+		"https://169.254.169.254/latest": false, "https://[fd00:ec2::254]/": false, "https://127.0.0.1/": false, "https://localhost/": false,
+		"http://issuer.example.com/jwks": false, "": false,
+	} {
+		if err := fetch.CheckFound(url, by, true); (err == nil) != allowed {
+			t.Errorf("%q: got %v", url, err)
+		}
+	}
+	if err := fetch.CheckFound("https://10.0.0.1/jwks", "https://10.0.0.1/", false); err != nil {
+		t.Errorf("a private issuer may name itself: %v", err)
+	}
+}

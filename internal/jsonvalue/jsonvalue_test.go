@@ -1,0 +1,64 @@
+package jsonvalue_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	"github.com/seed055b7978/delegation/internal/jsonvalue"
+)
+
+func TestLookup(t *testing.T) {
+	document := map[string]any{
+		"a":                          map[string]any{"b": "nested", "b.c": "whole name", "n": nil},
+		"a.b":                        "dotted name",
+		"https://example.com/groups": []any{"x"},
+		"list":                       []any{map[string]any{"k": "v"}, "second"},
+		"deep.er":                    map[string]any{"x": 1},
+		"deep":                       map[string]any{"er": map[string]any{"y": 2}},
+	}
+	for path, want := range map[string]any{
+		"a.b": "dotted name", "a.b.c": "whole name", "a.n": nil, "https://example.com/groups.0": "x", "list.0.k": "v", "list.1": "second",
+		"deep.er.x": 1, "deep.er.y": 2,
+	} {
+		if got, ok := jsonvalue.Lookup(document, path); !ok || got != want {
+			t.Errorf("%s: got %v, %t, want %v", path, got, ok, want)
+		}
+	}
+	for _, path := range []string{"", ".", "b", "a.", "a.x", "a.b.x", "list.2", "list.-1", "list.x", "list.0.k.z", "list.1.k", ".."} {
+		if got, ok := jsonvalue.Lookup(document, path); ok {
+			t.Errorf("%q: got %v, want nothing", path, got)
+		}
+	}
+}
+
+func TestTexts(t *testing.T) {
+	for _, row := range []struct {
+		value any
+		want  []string
+		ok    bool
+	}{
+		{nil, nil, true}, {"s", []string{"s"}, true}, {json.Number("12345678901234567890"), []string{"12345678901234567890"}, true}, {true, []string{"true"}, true},
+		{7, []string{"7"}, true}, {int64(-7), []string{"-7"}, true}, {1e21, []string{"1000000000000000000000"}, true},
+		{[]any{"a", json.Number("1"), false}, []string{"a", "1", "false"}, true}, {[]string{"a"}, []string{"a"}, true}, {[]any{}, nil, true},
+		{[]any{"a", nil}, nil, false}, {[]any{[]any{"a"}}, nil, false}, {map[string]any{}, nil, false}, {struct{}{}, nil, false},
+	} {
+		if got, ok := jsonvalue.Texts(row.value); ok != row.ok || !reflect.DeepEqual(got, row.want) {
+			t.Errorf("%v: got %q, %t", row.value, got, ok)
+		}
+	}
+}
+
+func TestClone(t *testing.T) {
+	inner := map[string]any{"k": []any{"v"}, "s": []string{"x"}}
+	original := map[string]any{"inner": inner, "n": json.Number("1")}
+	copied := jsonvalue.Clone(original).(map[string]any)
+	if !reflect.DeepEqual(original, copied) {
+		t.Fatalf("got %v", copied)
+	}
+	inner["k"].([]any)[0], inner["s"].([]string)[0], inner["new"] = "changed", "changed", true
+	got := copied["inner"].(map[string]any)
+	if got["k"].([]any)[0] != "v" || got["s"].([]string)[0] != "x" || len(got) != 2 {
+		t.Errorf("the copy changed: %v", got)
+	}
+}
