@@ -419,7 +419,8 @@ func TestSameKeySameID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if newProvider(t, oidctest.Config{Key: key}).KeyID() != newProvider(t, oidctest.Config{Key: key}).KeyID() {
+	first, second := newProvider(t, oidctest.Config{Key: key}), newProvider(t, oidctest.Config{Key: key})
+	if first.KeyID() != second.KeyID() {
 		t.Error("one key has two IDs")
 	}
 }

@@ -1,0 +1,351 @@
+package ststest
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits of AssumeRoleWithSAML: AWS STS API Reference.
+const (
+	minARN, maxARN             = 20, 2048
+	minAssertion, maxAssertion = 4, 100_000
+	minDuration, maxDuration   = 900, 43_200
+	maxPolicy                  = 2048
+	maxPolicyARNs              = 10
+
+	// packedSpace is our stand-in for AWS's secret allotment for session
+	// policies and tags, in bytes.
+	packedSpace = 4096
+)
+
+const (
+	arnPattern    = `[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+`
+	policyPattern = `[\u0009\u000A\u000D\u0020-\u00FF]+`
+)
+
+var (
+	arnChars    = regexp.MustCompile(`\A[\x09\x0A\x0D\x20-\x7E\x{85}\x{A0}-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]+\z`)
+	policyChars = regexp.MustCompile(`\A[\x09\x0A\x0D\x20-\x{FF}]+\z`)
+	memberARN   = regexp.MustCompile(`\APolicyArns\.member\.([1-9][0-9]{0,3})\.arn\z`)
+)
+
+func validation(message string) *apiError {
+	return &apiError{status: 400, code: "ValidationError", message: message}
+}
+
+func (s *Server) assumeRoleWithSAML(r *request) (element, *apiError) {
+	duration, given, refusal := parseDuration(r)
+	if refusal != nil {
+		return element{}, refusal
+	}
+	if given {
+		r.call.Duration = time.Duration(duration) * time.Second
+	}
+	policy, hasPolicy := r.param("Policy")
+	policyARNs := parsePolicyARNs(r)
+	r.call.Policy, r.call.PolicyARNs = policy, policyARNs
+
+	if refusal := checkConstraints(r, duration, policyARNs); refusal != nil {
+		return element{}, refusal
+	}
+	role, provider, refusal := s.lookUp(r)
+	if refusal != nil {
+		return element{}, refusal
+	}
+	encoded, _ := r.param("SAMLAssertion")
+	a, refusal := s.readAssertion(r, encoded, provider)
+	if refusal != nil {
+		return element{}, refusal
+	}
+	if refusal := a.checkAttributes(r, s.config.MaxSourceIdentity); refusal != nil {
+		return element{}, refusal
+	}
+	// AWS takes the two ARNs in either order, but no blanks around them.
+	pair := role.arn.text + "," + provider.arn.text
+	reversed := provider.arn.text + "," + role.arn.text
+	if !slices.Contains(a.roles, pair) && !slices.Contains(a.roles, reversed) {
+		return element{}, invalidToken("SAML Assertion doesn't contain the requested Role and Metadata in the attributes")
+	}
+	if r.call.Duration > role.maxTTL {
+		return element{}, validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	if !trusted(role, provider, a) {
+		return element{}, notAuthorized()
+	}
+	packed, refusal := checkPolicies(role, policy, hasPolicy, policyARNs, a)
+	if refusal != nil {
+		return element{}, refusal
+	}
+
+	ttl := time.Duration(duration) * time.Second
+	if a.sessionDuration > 0 {
+		ttl = min(ttl, a.sessionDuration)
+	}
+	if !a.sessionEnd.IsZero() {
+		ttl = min(ttl, a.sessionEnd.Sub(r.now))
+	}
+	session, err := s.issue(role, a.sessionName, r.now.Add(ttl).Truncate(time.Second))
+	if err != nil {
+		return element{}, &apiError{status: 500, code: "InternalFailure", message: err.Error()}
+	}
+	r.call.AccessKeyID = session.accessKeyID
+
+	// In the order of the sample response of the AWS STS API Reference.
+	answer := element{children: []element{
+		{name: "Issuer", text: a.issuer},
+		{name: "AssumedRoleUser", children: []element{
+			{name: "Arn", text: session.arn},
+			{name: "AssumedRoleId", text: session.userID},
+		}},
+		{name: "Credentials", children: []element{
+			{name: "AccessKeyId", text: session.accessKeyID},
+			{name: "SecretAccessKey", text: session.secret},
+			{name: "SessionToken", text: session.token},
+			{name: "Expiration", text: wireTime(session.expires)},
+		}},
+		{name: "Audience", text: a.recipient},
+		{name: "SubjectType", text: strings.TrimPrefix(a.format, nameIDFormat)},
+	}}
+	if packed > 0 {
+		answer.children = append(answer.children, element{name: "PackedPolicySize", text: strconv.Itoa(packed)})
+	}
+	answer.children = append(answer.children, element{name: "NameQualifier", text: nameQualifier(a.issuer, provider.arn)})
+	if a.sourceIdentity != "" {
+		answer.children = append(answer.children, element{name: "SourceIdentity", text: a.sourceIdentity})
+	}
+	answer.children = append(answer.children, element{name: "Subject", text: a.nameID})
+	return answer, nil
+}
+
+// parseDuration reads DurationSeconds as STS does: a signed 32-bit integer
+// that may have a plus sign and leading zeros.
+func parseDuration(r *request) (seconds int64, given bool, refusal *apiError) {
+	text, given := r.param("DurationSeconds")
+	if !given {
+		return 3600, false, nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0, true, &apiError{status: 400, code: "MalformedInput"}
+	}
+	return seconds, true, nil
+}
+
+// parsePolicyARNs reads PolicyArns.member.N.arn in the order of N.
+func parsePolicyARNs(r *request) []string {
+	byIndex := map[int]string{}
+	var order []int
+	for name := range r.form {
+		if m := memberARN.FindStringSubmatch(name); m != nil {
+			i, _ := strconv.Atoi(m[1])
+			byIndex[i], _ = r.param(name)
+			order = append(order, i)
+		}
+	}
+	slices.Sort(order)
+	var arns []string
+	for _, i := range order {
+		arns = append(arns, byIndex[i])
+	}
+	return arns
+}
+
+// checkConstraints applies the constraints of the API model and reports all
+// that are broken at once, pattern before length, as STS does.
+func checkConstraints(r *request, duration int64, policyARNs []string) *apiError {
+	var broken []string
+	fail := func(value, member, constraint string) {
+		broken = append(broken, fmt.Sprintf("Value %sat '%s' failed to satisfy constraint: Member must %s", value, member, constraint))
+	}
+	length := func(quoted, value, member string, low, high int) {
+		if n := utf8.RuneCountInString(value); n < low {
+			fail(quoted, member, fmt.Sprintf("have length greater than or equal to %d", low))
+		} else if n > high {
+			fail(quoted, member, fmt.Sprintf("have length less than or equal to %d", high))
+		}
+	}
+	arn := func(value, member string) {
+		quoted := "'" + value + "' "
+		if !arnChars.MatchString(value) {
+			fail(quoted, member, "satisfy regular expression pattern: "+arnPattern)
+		}
+		length(quoted, value, member, minARN, maxARN)
+	}
+	for _, p := range [][2]string{{"RoleArn", "roleArn"}, {"PrincipalArn", "principalArn"}} {
+		if value, ok := r.param(p[0]); ok {
+			arn(value, p[1])
+		} else {
+			fail("null ", p[1], "not be null")
+		}
+	}
+	// The model marks the assertion as sensitive: its value is never repeated.
+	if value, ok := r.param("SAMLAssertion"); ok {
+		length("", value, "sAMLAssertion", minAssertion, maxAssertion)
+	} else {
+		fail("null ", "sAMLAssertion", "not be null")
+	}
+	if len(policyARNs) > maxPolicyARNs {
+		fail("", "policyArns", fmt.Sprintf("have length less than or equal to %d", maxPolicyARNs))
+	}
+	for i, value := range policyARNs {
+		arn(value, fmt.Sprintf("policyArns.%d.member.arn", i+1))
+	}
+	if value, ok := r.param("Policy"); ok {
+		quoted := "'" + value + "' "
+		if !policyChars.MatchString(value) {
+			fail(quoted, "policy", "satisfy regular expression pattern: "+policyPattern)
+		}
+		length(quoted, value, "policy", 1, maxPolicy)
+	}
+	quoted := fmt.Sprintf("'%d' ", duration)
+	if duration < minDuration {
+		fail(quoted, "durationSeconds", fmt.Sprintf("have value greater than or equal to %d", minDuration))
+	} else if duration > maxDuration {
+		fail(quoted, "durationSeconds", fmt.Sprintf("have value less than or equal to %d", maxDuration))
+	}
+	if len(broken) == 0 {
+		return nil
+	}
+	plural := "s"
+	if len(broken) == 1 {
+		plural = ""
+	}
+	return validation(fmt.Sprintf("%d validation error%s detected: %s", len(broken), plural, strings.Join(broken, "; ")))
+}
+
+// lookUp checks the two ARNs and finds the role, and then the provider.
+func (s *Server) lookUp(r *request) (*role, *provider, *apiError) {
+	ra, ok := parseARN(roleARN, r.call.RoleARN)
+	if !ok || ra.partition != partitionOf(r.region).name {
+		return nil, nil, validation("Request ARN is invalid")
+	}
+	pa, ok := parseARN(providerARN, r.call.PrincipalARN)
+	if !ok {
+		return nil, nil, validation("Principal ARN is invalid")
+	}
+	if ra.account != pa.account || ra.partition != pa.partition {
+		return nil, nil, validation("Principal exists outside the account of the Role being assumed")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	role := s.roles[ra.text]
+	// Roles of IAM Identity Center are for IAM Identity Center alone.
+	if role == nil || strings.HasPrefix(ra.name, "AWSReservedSSO_") {
+		return nil, nil, notAuthorized()
+	}
+	provider := s.providers[pa.text]
+	if provider == nil {
+		return nil, nil, s.upstream("Specified provider doesn't exist", codeNoManifest)
+	}
+	return role, provider, nil
+}
+
+// trusted evaluates the trust policy for the sign-in and for what it sets.
+func trusted(role *role, provider *provider, a *assertion) bool {
+	actions := []string{actionAssume}
+	if len(a.tags) > 0 {
+		actions = append(actions, actionTag)
+	}
+	if a.sourceIdentity != "" {
+		actions = append(actions, actionIdentity)
+	}
+	ctx := a.context(provider)
+	for _, action := range actions {
+		if !role.trust.allows(action, provider.arn.text, ctx) {
+			return false
+		}
+	}
+	return true
+}
+
+// checkPolicies checks the session policies and returns the packed size in
+// percent, zero when there are neither policies nor tags.
+func checkPolicies(role *role, policy string, hasPolicy bool, policyARNs []string, a *assertion) (int, *apiError) {
+	var compact bytes.Buffer
+	if hasPolicy {
+		object := map[string]json.RawMessage{}
+		if json.Unmarshal([]byte(policy), &object) != nil || object == nil || json.Compact(&compact, []byte(policy)) != nil {
+			return 0, &apiError{status: 400, code: "MalformedPolicyDocument", message: "The policy is not in the valid JSON format."}
+		}
+	}
+	plain := utf8.RuneCountInString(policy)
+	size := compact.Len()
+	for _, text := range policyARNs {
+		parsed, ok := parseARN(policyARN, text)
+		if !ok || parsed.partition != role.arn.partition || parsed.account != "aws" && parsed.account != role.arn.account {
+			return 0, validation("Policy ARN is invalid: want a policy of AWS or of the role's account")
+		}
+		plain += len(text)
+		size += len(text)
+	}
+	subject := "session policy"
+	if len(a.tags) > 0 {
+		if subject = "session tags"; size > 0 {
+			subject = "session tags and session policy"
+		}
+	}
+	for key, value := range a.tags {
+		size += len(key) + len(value)
+	}
+	percent := (size*100 + packedSpace - 1) / packedSpace
+	if plain > maxPolicy {
+		percent = max(percent, (plain*100+maxPolicy-1)/maxPolicy)
+	}
+	if percent > 100 {
+		return 0, &apiError{status: 400, code: "PackedPolicyTooLarge", message: fmt.Sprintf("Packed size of %s consumes %d%% of allotted space.", subject, percent)}
+	}
+	return percent, nil
+}
+
+// nameQualifier is the hash that, with the subject, names a federated user:
+// AWS STS API Reference, AssumeRoleWithSAML, NameQualifier.
+func nameQualifier(issuer string, provider arn) string {
+	sum := sha1.Sum([]byte(issuer + provider.account + "/" + provider.name))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// A session is what the credentials of one successful call stand for.
+type session struct {
+	accessKeyID, secret, token string
+	arn, userID                string
+	account, partition         string
+	expires                    time.Time
+}
+
+// issue makes credentials. The oldest session is forgotten when there are too
+// many; its credentials are then unknown rather than expired.
+func (s *Server) issue(role *role, sessionName string, expires time.Time) (*session, error) {
+	b, err := s.random(10 + 30 + 270)
+	if err != nil {
+		return nil, err
+	}
+	session := &session{
+		accessKeyID: "ASIA" + base32.StdEncoding.EncodeToString(b[:10]),
+		secret:      base64.StdEncoding.EncodeToString(b[10:40]),
+		token:       base64.StdEncoding.EncodeToString(b[40:]),
+		arn:         fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/%s", role.arn.partition, role.arn.account, role.arn.name, sessionName),
+		userID:      role.id + ":" + sessionName,
+		account:     role.arn.account,
+		partition:   role.arn.partition,
+		expires:     expires,
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.oldest) == maxSessions {
+		delete(s.sessions, s.oldest[0])
+		s.oldest = s.oldest[1:]
+	}
+	s.sessions[session.accessKeyID] = session
+	s.oldest = append(s.oldest, session.accessKeyID)
+	return session, nil
+}

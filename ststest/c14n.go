@@ -1,0 +1,88 @@
+package ststest
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+var (
+	escapeText      = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#xD;")
+	escapeAttribute = strings.NewReplacer("&", "&amp;", "<", "&lt;", `"`, "&quot;", "\t", "&#x9;", "\n", "&#xA;", "\r", "&#xD;")
+)
+
+// canonicalize returns the Exclusive XML Canonicalization 1.0 of apex, without
+// comments. It leaves out the element skip (the enveloped-signature transform,
+// XML Signature section 6.6.4) and treats the prefixes of inclusive as the
+// InclusiveNamespaces PrefixList; "#default" stands for the default namespace.
+func canonicalize(apex, skip *node, inclusive []string) []byte {
+	var b bytes.Buffer
+	writeCanonical(&b, apex, skip, inclusive, map[string]string{"": ""})
+	return b.Bytes()
+}
+
+// writeCanonical writes n. rendered holds the namespaces that output ancestors
+// have declared.
+func writeCanonical(b *bytes.Buffer, n, skip *node, inclusive []string, rendered map[string]string) {
+	// Exclusive C14N, section 3: a declaration is written where its prefix
+	// is visibly used and the output so far does not already say it.
+	used := map[string]bool{n.prefix: true}
+	for _, a := range n.attrs {
+		if a.prefix != "" {
+			used[a.prefix] = true
+		}
+	}
+	for _, prefix := range inclusive {
+		if prefix == "#default" {
+			prefix = ""
+		}
+		if _, declared := n.scope[prefix]; declared {
+			used[prefix] = true
+		}
+	}
+	delete(used, "xml") // needs no declaration
+
+	name := qualified(n.prefix, n.local)
+	b.WriteString("<" + name)
+	cloned := false
+	for _, prefix := range slices.Sorted(maps.Keys(used)) {
+		uri := n.scope[prefix]
+		if old, ok := rendered[prefix]; ok && old == uri {
+			continue
+		}
+		if !cloned {
+			rendered, cloned = maps.Clone(rendered), true
+		}
+		rendered[prefix] = uri
+		declaration := "xmlns"
+		if prefix != "" {
+			declaration += ":" + prefix
+		}
+		b.WriteString(" " + declaration + `="` + escapeAttribute.Replace(uri) + `"`)
+	}
+	sorted := slices.SortedFunc(slices.Values(n.attrs), func(x, y attribute) int {
+		return cmp.Or(cmp.Compare(x.space, y.space), cmp.Compare(x.local, y.local))
+	})
+	for _, a := range sorted {
+		b.WriteString(" " + qualified(a.prefix, a.local) + `="` + escapeAttribute.Replace(a.value) + `"`)
+	}
+	b.WriteByte('>')
+	for _, c := range n.children {
+		switch {
+		case c.el == nil:
+			b.WriteString(escapeText.Replace(c.text))
+		case c.el != skip:
+			writeCanonical(b, c.el, skip, inclusive, rendered)
+		}
+	}
+	b.WriteString("</" + name + ">")
+}
+
+func qualified(prefix, local string) string {
+	if prefix == "" {
+		return local
+	}
+	return prefix + ":" + local
+}

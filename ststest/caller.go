@@ -1,0 +1,200 @@
+package ststest
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	sigAlgorithm  = "AWS4-HMAC-SHA256"
+	sigTimeFormat = "20060102T150405Z"
+
+	// maxSkew is how far the time of a signature may be from ours.
+	maxSkew = 15 * time.Minute
+)
+
+func forbidden(code, message string) *apiError {
+	return &apiError{status: 403, code: code, message: message}
+}
+
+// getCallerIdentity answers whoever holds credentials that the Server issued.
+func (s *Server) getCallerIdentity(r *request) (element, *apiError) {
+	session, refusal := s.authenticate(r)
+	if refusal != nil {
+		return element{}, refusal
+	}
+	return element{children: []element{
+		{name: "Arn", text: session.arn},
+		{name: "UserId", text: session.userID},
+		{name: "Account", text: session.account},
+	}}, nil
+}
+
+// authenticate checks a Signature Version 4 in the Authorization header
+// (IAM User Guide, Create a signed AWS API request).
+func (s *Server) authenticate(r *request) (*session, *apiError) {
+	header := r.Header.Get("Authorization")
+	if header == "" {
+		return nil, forbidden("MissingAuthenticationToken", "Request is missing Authentication Token")
+	}
+	auth, err := parseAuthorization(header)
+	if err != nil {
+		return nil, forbidden("IncompleteSignature", err.Error())
+	}
+	date := r.Header.Get("X-Amz-Date")
+	signedAt, err := time.Parse(sigTimeFormat, date)
+	if err != nil {
+		return nil, forbidden("IncompleteSignature", "Authorization header requires existence of an 'X-Amz-Date' header in the form YYYYMMDDThhmmssZ.")
+	}
+	r.call.AccessKeyID = auth.accessKeyID
+	unknown := forbidden("InvalidClientTokenId", "The security token included in the request is invalid.")
+	s.mu.Lock()
+	session := s.sessions[auth.accessKeyID]
+	s.mu.Unlock()
+	if session == nil || session.partition != partitionOf(r.region).name {
+		return nil, unknown
+	}
+	token := r.Header.Get("X-Amz-Security-Token")
+	if subtle.ConstantTimeCompare([]byte(token), []byte(session.token)) != 1 {
+		return nil, unknown
+	}
+
+	mismatch := func(message string) *apiError { return forbidden("SignatureDoesNotMatch", message) }
+	day := signedAt.Format("20060102")
+	switch {
+	case auth.service != "sts":
+		return nil, mismatch("Credential should be scoped to correct service: 'sts'. ")
+	case auth.region != r.region:
+		return nil, mismatch("Credential should be scoped to a valid region. ")
+	case auth.day != day:
+		return nil, mismatch("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '" + auth.day + "' != '" + day + "', from '" + date + "'.")
+	}
+	now := r.now.UTC()
+	if earliest := now.Add(-maxSkew); signedAt.Before(earliest) {
+		return nil, mismatch("Signature expired: " + date + " is now earlier than " + earliest.Format(sigTimeFormat) + " (" + now.Format(sigTimeFormat) + " - 15 min.)")
+	}
+	if latest := now.Add(maxSkew); signedAt.After(latest) {
+		return nil, mismatch("Signature not yet current: " + date + " is still later than " + latest.Format(sigTimeFormat) + " (" + now.Format(sigTimeFormat) + " + 15 min.)")
+	}
+	for _, name := range []string{"host", "x-amz-date", "x-amz-security-token"} {
+		if !slices.Contains(auth.headers, name) {
+			return nil, mismatch("'" + name + "' must be a 'SignedHeader' in the AWS Authorization.")
+		}
+	}
+	want := auth.sign(session.secret, date, r.canonical(auth.headers))
+	if subtle.ConstantTimeCompare([]byte(want), []byte(auth.signature)) != 1 {
+		return nil, mismatch("The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
+	}
+	if !r.now.Before(session.expires) {
+		return nil, forbidden("ExpiredToken", "The security token included in the request is expired")
+	}
+	return session, nil
+}
+
+// An authorization is the parts of an Authorization header.
+type authorization struct {
+	accessKeyID, day, region, service string
+	headers                           []string
+	signature                         string
+}
+
+func parseAuthorization(header string) (authorization, error) {
+	var a authorization
+	//lint:ignore ST1005 AWS's own words, which go out as they are
+	bad := errors.New("Authorization header requires '" + sigAlgorithm + "' with 'Credential', 'SignedHeaders' and 'Signature' parameters.")
+	rest, ok := strings.CutPrefix(header, sigAlgorithm+" ")
+	if !ok {
+		return a, bad
+	}
+	params := map[string]string{}
+	for part := range strings.SplitSeq(rest, ",") {
+		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if _, again := params[name]; !ok || again {
+			return a, bad
+		}
+		params[name] = value
+	}
+	scope := strings.Split(params["Credential"], "/")
+	if len(params) != 3 || len(scope) != 5 || scope[4] != "aws4_request" || params["SignedHeaders"] == "" || params["Signature"] == "" {
+		return a, bad
+	}
+	a.accessKeyID, a.day, a.region, a.service = scope[0], scope[1], scope[2], scope[3]
+	a.headers = strings.Split(params["SignedHeaders"], ";")
+	a.signature = params["Signature"]
+	return a, nil
+}
+
+// sign computes the signature of a canonical request.
+func (a authorization) sign(secret, date, canonical string) string {
+	mac := func(key []byte, data string) []byte {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte(data))
+		return h.Sum(nil)
+	}
+	key := []byte("AWS4" + secret)
+	for _, part := range []string{a.day, a.region, a.service, "aws4_request"} {
+		key = mac(key, part)
+	}
+	sum := sha256.Sum256([]byte(canonical))
+	scope := strings.Join([]string{a.day, a.region, a.service, "aws4_request"}, "/")
+	toSign := strings.Join([]string{sigAlgorithm, date, scope, hex.EncodeToString(sum[:])}, "\n")
+	return hex.EncodeToString(mac(key, toSign))
+}
+
+// canonical returns the canonical request over the signed headers.
+func (r *request) canonical(headers []string) string {
+	path := strings.ReplaceAll(r.URL.EscapedPath(), "%", "%25") // encoded twice, but for S3
+	if path == "" {
+		path = "/"
+	}
+	var query []string
+	for name, values := range r.URL.Query() {
+		for _, value := range values {
+			query = append(query, awsEscape(name)+"="+awsEscape(value))
+		}
+	}
+	slices.Sort(query)
+	lines := []string{r.Method, path, strings.Join(query, "&")}
+	for _, name := range headers {
+		values := r.Header.Values(name)
+		switch name { // net/http keeps these two elsewhere
+		case "host":
+			values = []string{r.Host}
+		case "content-length":
+			values = []string{strconv.FormatInt(r.ContentLength, 10)}
+		}
+		trimmed := make([]string, len(values))
+		for i, v := range values {
+			trimmed[i] = strings.Join(strings.Fields(v), " ")
+		}
+		lines = append(lines, name+":"+strings.Join(trimmed, ","))
+	}
+	sum := sha256.Sum256(r.body)
+	return strings.Join(append(lines, "", strings.Join(headers, ";"), hex.EncodeToString(sum[:])), "\n")
+}
+
+// awsEscape percent-encodes all but the unreserved characters of RFC 3986.
+func awsEscape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+
+// accountOf returns the account a request is about, for RegionDisabled.
+func (s *Server) accountOf(r *request) string {
+	if a, ok := parseARN(roleARN, r.call.RoleARN); ok {
+		return a.account
+	}
+	if auth, err := parseAuthorization(r.Header.Get("Authorization")); err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if session := s.sessions[auth.accessKeyID]; session != nil {
+			return session.account
+		}
+	}
+	return "000000000000"
+}

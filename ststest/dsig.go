@@ -1,0 +1,194 @@
+package ststest
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// The only algorithms accepted: the ones AWS is known to accept from every
+// identity provider. SHA-1 and inclusive canonicalization are refused.
+const (
+	algExclusive = "http://www.w3.org/2001/10/xml-exc-c14n#"
+	algEnveloped = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+	algRSASHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+	algSHA256    = "http://www.w3.org/2001/04/xmlenc#sha256"
+)
+
+// findAssertion returns the only Assertion of a Response. Everything that
+// signature wrapping needs is refused before a key is touched: a second
+// Assertion anywhere, an ID used twice, a Signature in an unusual place.
+func findAssertion(response *node) (*node, error) {
+	if !response.is(nsProtocol, "Response") {
+		return nil, errors.New("the document is not a samlp:Response")
+	}
+	var (
+		assertions int
+		assertion  *node
+		ids        = map[string]bool{}
+		err        error
+	)
+	response.walk(func(n, parent *node) {
+		switch {
+		case n.is(nsAssertion, "Assertion"):
+			if assertions++; parent == response {
+				assertion = n
+			}
+		case n.is(nsAssertion, "EncryptedAssertion"):
+			err = errors.New("encrypted assertions are not supported")
+		case n.is(nsSignature, "Signature"):
+			if parent != response && !(parent != nil && parent == assertion) {
+				err = errors.New("a Signature outside the Response and the Assertion")
+			}
+		}
+		for _, a := range n.attrs {
+			if a.space == "" && strings.EqualFold(a.local, "ID") || a.space == nsXML && a.local == "id" {
+				if ids[a.value] {
+					err = fmt.Errorf("two elements share the ID %q", a.value)
+				}
+				ids[a.value] = true
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if assertions != 1 || assertion == nil {
+		return nil, fmt.Errorf("%d assertions, want one, directly in the Response", assertions)
+	}
+	return assertion, nil
+}
+
+// verifySignature checks the enveloped signature of el with the keys of the
+// registered metadata, never with those of KeyInfo. It returns the canonical
+// bytes that were signed: whoever reads only these cannot read anything else.
+func verifySignature(el *node, keys []*rsa.PublicKey) ([]byte, error) {
+	signature := el.only(nsSignature, "Signature")
+	if signature == nil {
+		return nil, errors.New("want exactly one Signature directly in the signed element")
+	}
+	parts, ok := children(signature, "SignedInfo", "SignatureValue", "KeyInfo?")
+	if !ok {
+		return nil, errors.New("want SignedInfo, SignatureValue and at most one KeyInfo in the Signature")
+	}
+	signedInfo, signatureValue := parts[0], parts[1]
+	parts, ok = children(signedInfo, "CanonicalizationMethod", "SignatureMethod", "Reference")
+	if !ok {
+		return nil, errors.New("want one CanonicalizationMethod, SignatureMethod and Reference in SignedInfo")
+	}
+	method, reference := parts[0], parts[2]
+	if alg, _ := parts[1].attr("Algorithm"); alg != algRSASHA256 || len(parts[1].children) > 0 {
+		return nil, fmt.Errorf("signature method %q is not %s", alg, algRSASHA256)
+	}
+	infoPrefixes, err := exclusivePrefixes(method)
+	if err != nil {
+		return nil, err
+	}
+
+	id, _ := el.attr("ID")
+	if uri, ok := reference.attr("URI"); !ok || id == "" || uri != "#"+id {
+		return nil, fmt.Errorf("reference %q is not to the ID of the element around the signature", uri)
+	}
+	parts, ok = children(reference, "Transforms", "DigestMethod", "DigestValue")
+	if !ok {
+		return nil, errors.New("want Transforms, DigestMethod and DigestValue in the Reference")
+	}
+	transforms, digestValue := parts[0], parts[2]
+	if alg, _ := parts[1].attr("Algorithm"); alg != algSHA256 || len(parts[1].children) > 0 {
+		return nil, fmt.Errorf("digest method %q is not %s", alg, algSHA256)
+	}
+	parts, ok = children(transforms, "Transform", "Transform")
+	if !ok {
+		return nil, errors.New("want the two transforms enveloped-signature and exclusive canonicalization")
+	}
+	if alg, _ := parts[0].attr("Algorithm"); alg != algEnveloped || len(parts[0].children) > 0 {
+		return nil, fmt.Errorf("the first transform %q is not %s", alg, algEnveloped)
+	}
+	prefixes, err := exclusivePrefixes(parts[1])
+	if err != nil {
+		return nil, err
+	}
+
+	want, err := base64Of(digestValue)
+	if err != nil {
+		return nil, fmt.Errorf("DigestValue: %w", err)
+	}
+	signed := canonicalize(el, signature, prefixes)
+	if digest := sha256.Sum256(signed); subtle.ConstantTimeCompare(digest[:], want) != 1 {
+		return nil, errors.New("the digest does not match the signed element")
+	}
+	sig, err := base64Of(signatureValue)
+	if err != nil {
+		return nil, fmt.Errorf("SignatureValue: %w", err)
+	}
+	digest := sha256.Sum256(canonicalize(signedInfo, nil, infoPrefixes))
+	for _, key := range keys {
+		if rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], sig) == nil {
+			return signed, nil
+		}
+	}
+	return nil, errors.New("no key of the registered metadata made the signature")
+}
+
+// children returns the child elements of n if they are exactly the named
+// elements of XML Signature, in order, with nothing but white space between
+// them. The last name may end in "?" for an element that can be absent.
+func children(n *node, names ...string) ([]*node, bool) {
+	var found []*node
+	for _, c := range n.children {
+		if c.el != nil {
+			found = append(found, c.el)
+		} else if strings.Trim(c.text, " \t\r\n") != "" {
+			return nil, false
+		}
+	}
+	last := len(names) - 1
+	if optional, ok := strings.CutSuffix(names[last], "?"); ok {
+		if names[last] = optional; len(found) == last {
+			names = names[:last]
+		}
+	}
+	if len(found) != len(names) {
+		return nil, false
+	}
+	for i, name := range names {
+		if !found[i].is(nsSignature, name) {
+			return nil, false
+		}
+	}
+	return found, true
+}
+
+// exclusivePrefixes checks that n asks for exclusive canonicalization without
+// comments and returns its InclusiveNamespaces PrefixList, usually empty.
+func exclusivePrefixes(n *node) ([]string, error) {
+	if alg, _ := n.attr("Algorithm"); alg != algExclusive {
+		return nil, fmt.Errorf("canonicalization %q is not %s", alg, algExclusive)
+	}
+	var prefixes []string
+	for _, c := range n.children {
+		if c.el == nil {
+			continue
+		}
+		if !c.el.is(algExclusive, "InclusiveNamespaces") || prefixes != nil {
+			return nil, fmt.Errorf("unexpected %s in a transform", c.el.local)
+		}
+		list, _ := c.el.attr("PrefixList")
+		prefixes = append([]string{}, strings.Fields(list)...)
+	}
+	return prefixes, nil
+}
+
+// base64Of decodes the text of n, where XML Schema allows white space.
+func base64Of(n *node) ([]byte, error) {
+	s, ok := n.text()
+	if !ok {
+		return nil, errors.New("elements inside base64")
+	}
+	return base64.StdEncoding.Strict().DecodeString(strings.Join(strings.Fields(s), ""))
+}

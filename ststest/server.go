@@ -1,0 +1,269 @@
+package ststest
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A Server keeps the last calls and the last sessions, so that a long run does
+// not grow without end.
+const (
+	maxCalls    = 10_000
+	maxSessions = 2_000
+)
+
+// A Config holds the settings of a [Server]. The zero value is ready to use
+// and the strictest.
+type Config struct {
+	// Region is the region of [Server.ServeHTTP] for requests that name none
+	// by their Host or the scope of their signature. Default us-east-1.
+	Region string
+
+	// Now tells the time. It is called from many goroutines. Default
+	// [time.Now].
+	Now func() time.Time
+
+	// Rand is the source of credentials and request IDs. Reads are serialized.
+	// Default [crypto/rand.Reader].
+	Rand io.Reader
+
+	// MaxSourceIdentity is the longest SourceIdentity in characters. The
+	// default is 64, what the STS API model says; newer AWS documentation and
+	// measurements of AssumeRole say 256.
+	MaxSourceIdentity int
+}
+
+// A Server is an AWS STS in memory. Make one with [New], tell it which SAML
+// providers and roles exist with [Server.PutSAMLProvider] and [Server.PutRole],
+// and give it to an HTTP server. It knows the last 2,000 sessions it issued; the
+// credentials of older ones are unknown to GetCallerIdentity. All methods are safe for concurrent use.
+type Server struct {
+	config Config
+
+	randMu sync.Mutex
+
+	mu        sync.Mutex
+	providers map[string]*provider
+	roles     map[string]*role
+	script    []Fault
+	calls     []Call
+	nextCall  int // where the next call goes once calls is full
+	sessions  map[string]*session
+	oldest    []string // access key IDs in the order they were issued
+}
+
+type provider struct {
+	arn     arn
+	issuers map[string][]*rsa.PublicKey
+}
+
+type role struct {
+	arn    arn
+	id     string
+	trust  *trustPolicy
+	maxTTL time.Duration
+}
+
+// New returns a Server with no SAML providers, no roles and no faults.
+func New(config Config) *Server {
+	if config.Region == "" {
+		config.Region = "us-east-1"
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Rand == nil {
+		config.Rand = rand.Reader
+	}
+	if config.MaxSourceIdentity == 0 {
+		config.MaxSourceIdentity = 64
+	}
+	return &Server{
+		config:    config,
+		providers: map[string]*provider{},
+		roles:     map[string]*role{},
+		sessions:  map[string]*session{},
+	}
+}
+
+// ServeHTTP answers as the STS of the region that the request names: by a Host
+// such as sts.eu-central-1.amazonaws.com, or else by the credential scope of
+// its signature. Requests that name none reach [Config.Region].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	region := regionOfHost(r.Host)
+	if region == "" {
+		if a, err := parseAuthorization(r.Header.Get("Authorization")); err == nil && isRegion(a.region) {
+			region = a.region
+		}
+	}
+	if region == "" {
+		region = s.config.Region
+	}
+	s.serve(w, r, region)
+}
+
+// Region returns a handler that is the same STS, with the same providers,
+// roles, faults and sessions, seen at the endpoint of the region name. A name
+// that is no region of AWS counts as one of the partition aws, as it does in
+// the SDKs.
+func (s *Server) Region(name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, name) })
+}
+
+// PutSAMLProvider creates the IAM SAML provider with the ARN, such as
+// arn:aws:iam::123456789012:saml-provider/example, or replaces its metadata.
+// metadata is a SAML 2.0 EntityDescriptor (or EntitiesDescriptor of up to ten)
+// of 1,000 to 10,000,000 characters with one to ten RSA signing certificates.
+// On an error nothing has changed.
+func (s *Server) PutSAMLProvider(arn string, metadata []byte) error {
+	a, ok := parseARN(providerARN, arn)
+	if !ok {
+		return fmt.Errorf("ststest: %q is not the ARN of a SAML provider; want arn:{partition}:iam::{account}:saml-provider/{name}", arn)
+	}
+	issuers, err := parseMetadata(metadata)
+	if err != nil {
+		return fmt.Errorf("ststest: SAML provider %s: %w", arn, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.providers[arn] = &provider{arn: a, issuers: issuers}
+	return nil
+}
+
+// A Role is an IAM role that a SAML response can ask for.
+type Role struct {
+	// ARN is the role's ARN, with its path if it has one, such as
+	// arn:aws:iam::123456789012:role/app/photo-user.
+	ARN string
+
+	// TrustPolicy is the role's trust policy, an IAM policy in JSON. It may
+	// use Effect, Principal with Federated, Action and Condition. The
+	// operators are StringEquals, StringLike, their negations and IgnoreCase
+	// forms, with …IfExists, ForAnyValue: and ForAllValues:, and Null. The
+	// keys are saml:…, aws:RequestTag/…, aws:TagKeys, sts:TransitiveTagKeys,
+	// sts:SourceIdentity and sts:RoleSessionName. A key that can have several
+	// values needs ForAnyValue: or ForAllValues:. Policy variables and other
+	// principals are refused.
+	TrustPolicy string
+
+	// MaxSessionDuration is the longest session, one to twelve hours in whole
+	// seconds. Default one hour.
+	MaxSessionDuration time.Duration
+}
+
+// PutRole creates a role or replaces the one with the same ARN. It reports
+// everything in the role that the Server cannot evaluate rather than ignore it;
+// then nothing has changed.
+func (s *Server) PutRole(r Role) error {
+	a, ok := parseARN(roleARN, r.ARN)
+	if !ok {
+		return fmt.Errorf("ststest: %q is not the ARN of a role; want arn:{partition}:iam::{account}:role/{path and name}", r.ARN)
+	}
+	ttl := r.MaxSessionDuration
+	if ttl == 0 {
+		ttl = time.Hour
+	}
+	if ttl < time.Hour || ttl > 12*time.Hour || ttl%time.Second != 0 {
+		return fmt.Errorf("ststest: role %s: MaxSessionDuration is %v, want 1h to 12h in whole seconds", r.ARN, ttl)
+	}
+	trust, err := parseTrustPolicy(r.TrustPolicy)
+	if err != nil {
+		return fmt.Errorf("ststest: role %s: trust policy: %w", r.ARN, err)
+	}
+	// The unique ID is made from the ARN, so that it is the same in every run.
+	sum := sha256.Sum256([]byte(r.ARN))
+	id := "AROA" + base32.StdEncoding.EncodeToString(sum[:])[:17]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.roles[r.ARN] = &role{arn: a, id: id, trust: trust, maxTTL: ttl}
+	return nil
+}
+
+// A Call is what the Server saw of one request and what it answered. It never
+// holds an assertion, a secret key or a session token.
+type Call struct {
+	Time      time.Time
+	Action    string // as sent, also when there is no such action
+	Region    string // of the endpoint that was addressed
+	RequestID string
+	Status    int    // HTTP status; zero for a fault that answers nothing
+	Code      string // error code; empty for a success and for a body without one
+
+	// The parameters of AssumeRoleWithSAML as sent; Duration is zero when the
+	// request had none.
+	RoleARN      string
+	PrincipalARN string
+	Duration     time.Duration
+	Policy       string
+	PolicyARNs   []string
+
+	// What the assertion says; empty unless its signature was good.
+	AssertionID       string
+	Subject           string
+	SessionName       string
+	SourceIdentity    string
+	PrincipalTags     map[string]string
+	TransitiveTagKeys []string
+
+	// AccessKeyID is the one issued, or the one that signed.
+	AccessKeyID string
+}
+
+// Calls returns the requests so far, oldest first: the last 10,000 of them.
+// A request is there as soon as its client can have an answer.
+func (s *Server) Calls() []Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	calls := slices.Concat(s.calls[s.nextCall:], s.calls[:s.nextCall])
+	for i := range calls {
+		c := &calls[i]
+		c.PolicyARNs = slices.Clone(c.PolicyARNs)
+		c.PrincipalTags = maps.Clone(c.PrincipalTags)
+		c.TransitiveTagKeys = slices.Clone(c.TransitiveTagKeys)
+	}
+	return calls
+}
+
+func (s *Server) record(c *Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.calls) < maxCalls {
+		s.calls = append(s.calls, *c)
+		return
+	}
+	s.calls[s.nextCall] = *c
+	s.nextCall = (s.nextCall + 1) % maxCalls
+}
+
+// random fills a new slice from Config.Rand.
+func (s *Server) random(n int) ([]byte, error) {
+	s.randMu.Lock()
+	defer s.randMu.Unlock()
+	b := make([]byte, n)
+	if _, err := io.ReadFull(s.config.Rand, b); err != nil {
+		return nil, errors.New("ststest: Config.Rand is exhausted")
+	}
+	return b, nil
+}
+
+// uuid returns a version 4 UUID, the form of AWS's request IDs.
+func (s *Server) uuid() (string, error) {
+	b, err := s.random(16)
+	if err != nil {
+		return "", err
+	}
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	h := hex.EncodeToString(b)
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:], nil
+}

@@ -1,0 +1,439 @@
+package ststest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// The actions that AssumeRoleWithSAML asks a trust policy for, in lower case:
+// IAM compares actions without regard to case.
+const (
+	actionAssume   = "sts:assumerolewithsaml"
+	actionTag      = "sts:tagsession"
+	actionIdentity = "sts:setsourceidentity"
+)
+
+// trustActions are the actions a trust policy may name.
+var trustActions = []string{actionAssume, actionTag, actionIdentity, "sts:assumerole", "sts:assumerolewithwebidentity"}
+
+// attributeKeys maps SAML attributes to the condition keys they set, without
+// the prefix "saml:" (IAM User Guide, IAM and AWS STS condition context keys,
+// with its odd spellings).
+var attributeKeys = map[string]string{
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.1":                                        "edupersonaffiliation",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.2":                                        "edupersonnickname",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.3":                                        "edupersonorgdn",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.4":                                        "edupersonorgunitdn",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.5":                                        "edupersonprimaryaffiliation",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.6":                                        "edupersonprincipalname",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.7":                                        "edupersonentitlement",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.8":                                        "edupersonprimaryorgunitdn",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.9":                                        "edupersonscopedaffiliation",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.10":                                       "edupersontargetedid",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.11":                                       "edupersonassurance",
+	"urn:oid:1.3.6.1.4.1.5923.1.2.1.2":                                        "eduorghomepageuri",
+	"urn:oid:1.3.6.1.4.1.5923.1.2.1.3":                                        "eduorgidentityauthnpolicyuri",
+	"urn:oid:1.3.6.1.4.1.5923.1.2.1.4":                                        "eduorglegalname",
+	"urn:oid:1.3.6.1.4.1.5923.1.2.1.5":                                        "eduorgsuperioruri",
+	"urn:oid:1.3.6.1.4.1.5923.1.2.1.6":                                        "eduorgwhitepagesuri",
+	"urn:oid:2.5.4.3":                                                         "cn",
+	"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name":              "name",
+	"http://schemas.xmlsoap.org/claims/CommonName":                            "commonname",
+	"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname":         "givenname",
+	"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname":           "surname",
+	"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress":      "mail",
+	"http://schemas.microsoft.com/ws/2008/06/identity/claims/primarygroupsid": "uid",
+	"2.5.4.3":                    "commonname",
+	"2.5.4.4":                    "surname",
+	"2.4.5.42":                   "givenname",
+	"2.5.4.45":                   "x500uniqueidentifier",
+	"0.9.2342.19200300100.1.1":   "uid",
+	"0.9.2342.19200300100.1.3":   "mail",
+	"0.9.2342.19200300.100.1.45": "organizationstatus",
+}
+
+// singleKeys are the condition keys with at most one value, in lower case.
+var singleKeys = []string{
+	"saml:aud", "saml:iss", "saml:doc", "saml:sub", "saml:sub_type", "saml:namequalifier",
+	"saml:edupersonorgdn", "saml:edupersonprimaryaffiliation", "saml:edupersonprincipalname", "saml:edupersonprimaryorgunitdn",
+	"sts:sourceidentity", "sts:rolesessionname",
+}
+
+// keyKind reports whether there is a condition key, in lower case, and whether
+// it can have several values.
+func keyKind(key string) (known, multi bool) {
+	if slices.Contains(singleKeys, key) {
+		return true, false
+	}
+	if tag, ok := strings.CutPrefix(key, "aws:requesttag/"); ok {
+		return tag != "", false
+	}
+	if key == "aws:tagkeys" || key == "sts:transitivetagkeys" {
+		return true, true
+	}
+	name, ok := strings.CutPrefix(key, "saml:")
+	if ok {
+		for _, k := range attributeKeys {
+			if k == name {
+				return true, true
+			}
+		}
+	}
+	return false, false
+}
+
+// A requestContext holds the values of the condition keys, which are in lower
+// case. A key that is not in the request is not in the map.
+type requestContext map[string][]string
+
+type trustPolicy struct{ statements []statement }
+
+type statement struct {
+	allow      bool
+	federated  []string
+	actions    []string // patterns in lower case
+	conditions []condition
+}
+
+// A condition is one key under one operator. All of a statement must hold.
+type condition struct {
+	set      string // "", "forallvalues" or "foranyvalue"
+	compare  func(pattern, value string) bool
+	negated  bool
+	ifExists bool
+	null     bool // the operator is Null, with wantNull
+	wantNull bool
+	key      string
+	values   []string
+}
+
+// allows evaluates the policy for one action as IAM does: no without an Allow,
+// and no whatever the Allows if there is a Deny.
+func (p *trustPolicy) allows(action, principal string, ctx requestContext) bool {
+	allowed := false
+	for _, st := range p.statements {
+		if !st.applies(action, principal, ctx) {
+			continue
+		}
+		if !st.allow {
+			return false
+		}
+		allowed = true
+	}
+	return allowed
+}
+
+func (st *statement) applies(action, principal string, ctx requestContext) bool {
+	if !slices.Contains(st.federated, principal) {
+		return false
+	}
+	if !slices.ContainsFunc(st.actions, func(pattern string) bool { return like(pattern, action) }) {
+		return false
+	}
+	for _, c := range st.conditions {
+		if !c.holds(ctx) {
+			return false
+		}
+	}
+	return true
+}
+
+// holds follows the IAM User Guide, IAM JSON policy elements: Condition
+// operators, and Set operators for multivalued context keys.
+func (c *condition) holds(ctx requestContext) bool {
+	values := ctx[c.key]
+	if c.null {
+		return (len(values) == 0) == c.wantNull
+	}
+	if len(values) == 0 {
+		switch {
+		case c.ifExists:
+			return true
+		case c.set == "":
+			return c.negated
+		}
+		return c.set == "forallvalues"
+	}
+	matches := func(value string) bool {
+		found := slices.ContainsFunc(c.values, func(pattern string) bool { return c.compare(pattern, value) })
+		return found != c.negated
+	}
+	if c.set == "forallvalues" {
+		return !slices.ContainsFunc(values, func(v string) bool { return !matches(v) })
+	}
+	return slices.ContainsFunc(values, matches)
+}
+
+// like matches a pattern in which * stands for any characters and ? for one.
+func like(pattern, value string) bool {
+	p, v := []rune(pattern), []rune(value)
+	pi, vi, star, mark := 0, 0, -1, 0
+	for vi < len(v) {
+		switch {
+		case pi < len(p) && p[pi] == '*':
+			star, mark = pi, vi
+			pi++
+		case pi < len(p) && (p[pi] == '?' || p[pi] == v[vi]):
+			pi++
+			vi++
+		case star >= 0: // let the last * take one more
+			mark++
+			pi, vi = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(string(p[pi:]), "*") == ""
+}
+
+func equal(pattern, value string) bool { return pattern == value }
+
+// operators are the condition operators other than Null, in lower case.
+var operators = map[string]condition{
+	"stringequals":              {compare: equal},
+	"stringnotequals":           {compare: equal, negated: true},
+	"stringequalsignorecase":    {compare: strings.EqualFold},
+	"stringnotequalsignorecase": {compare: strings.EqualFold, negated: true},
+	"stringlike":                {compare: like},
+	"stringnotlike":             {compare: like, negated: true},
+}
+
+// parseTrustPolicy reads a trust policy and refuses whatever it would not
+// evaluate: a policy half understood is a role half protected.
+func parseTrustPolicy(text string) (*trustPolicy, error) {
+	if text == "" {
+		return nil, errors.New("it is empty; without one nobody can assume the role")
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	value, err := strictJSON(d, 0)
+	if err != nil {
+		return nil, fmt.Errorf("not JSON: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("not JSON: more than one value")
+	}
+	top, ok := value.(map[string]any)
+	if !ok {
+		return nil, errors.New("not a JSON object")
+	}
+	if err := onlyKeys(top, "Version", "Id", "Statement"); err != nil {
+		return nil, err
+	}
+	if v, ok := top["Version"]; ok && v != "2012-10-17" && v != "2008-10-17" {
+		return nil, fmt.Errorf("the Version is %v; want 2012-10-17", v)
+	}
+	list, ok := top["Statement"].([]any)
+	if !ok {
+		list = []any{top["Statement"]}
+	}
+	if len(list) == 0 {
+		return nil, errors.New("no Statement")
+	}
+	p := &trustPolicy{}
+	for i, v := range list {
+		st, err := parseStatement(v)
+		if err != nil {
+			return nil, fmt.Errorf("statement %d: %w", i+1, err)
+		}
+		p.statements = append(p.statements, st)
+	}
+	return p, nil
+}
+
+func parseStatement(v any) (statement, error) {
+	var st statement
+	m, ok := v.(map[string]any)
+	if !ok {
+		return st, errors.New("not a JSON object")
+	}
+	if err := onlyKeys(m, "Sid", "Effect", "Principal", "Action", "Condition"); err != nil {
+		return st, err
+	}
+	switch m["Effect"] {
+	case "Allow":
+		st.allow = true
+	case "Deny":
+	default:
+		return st, errors.New("the Effect must be Allow or Deny")
+	}
+	principal, ok := m["Principal"].(map[string]any)
+	if !ok {
+		return st, errors.New(`the Principal must be an object such as {"Federated": "arn:aws:iam::…:saml-provider/…"}`)
+	}
+	if err := onlyKeys(principal, "Federated"); err != nil {
+		return st, fmt.Errorf("the Principal: %w", err)
+	}
+	var err error
+	if st.federated, err = stringsOf(principal["Federated"]); err != nil {
+		return st, fmt.Errorf("the Principal Federated: %w", err)
+	}
+	for _, f := range st.federated {
+		if f == "" || strings.ContainsAny(f, "*?") {
+			return st, fmt.Errorf("the Principal Federated %q: want a whole ARN; IAM takes no wildcards here", f)
+		}
+	}
+	actions, err := stringsOf(m["Action"])
+	if err != nil {
+		return st, fmt.Errorf("the Action: %w", err)
+	}
+	for _, a := range actions {
+		pattern := strings.ToLower(a)
+		known := slices.ContainsFunc(trustActions, func(action string) bool { return like(pattern, action) })
+		if !strings.HasPrefix(pattern, "sts:") || !known {
+			return st, fmt.Errorf("the Action %q: want sts:AssumeRoleWithSAML, sts:TagSession or sts:SetSourceIdentity", a)
+		}
+		st.actions = append(st.actions, pattern)
+	}
+	if block, ok := m["Condition"]; ok {
+		if st.conditions, err = parseConditions(block); err != nil {
+			return st, fmt.Errorf("the Condition: %w", err)
+		}
+	}
+	return st, nil
+}
+
+func parseConditions(block any) ([]condition, error) {
+	m, ok := block.(map[string]any)
+	if !ok {
+		return nil, errors.New("not a JSON object")
+	}
+	var conditions []condition
+	for operator, v := range m {
+		keys, ok := v.(map[string]any)
+		if !ok || len(keys) == 0 {
+			return nil, fmt.Errorf("%s: not a JSON object with condition keys", operator)
+		}
+		base, err := parseOperator(operator)
+		if err != nil {
+			return nil, err
+		}
+		for key, v := range keys {
+			c := base
+			c.key = strings.ToLower(key)
+			known, multi := keyKind(c.key)
+			if !known {
+				return nil, fmt.Errorf("%s: condition key %q is not one of a SAML sign-in", operator, key)
+			}
+			// IAM User Guide, Single-valued vs. multivalued context keys. What
+			// IAM does without a set operator is not documented.
+			if multi && c.set == "" && !c.null {
+				return nil, fmt.Errorf("%s: condition key %q has several values; use ForAnyValue:… or ForAllValues:…", operator, key)
+			}
+			if c.values, err = stringsOf(v); err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", operator, key, err)
+			}
+			for _, value := range c.values {
+				if strings.Contains(value, "${") {
+					return nil, fmt.Errorf("%s: %s: policy variables such as %s are not supported", operator, key, value)
+				}
+			}
+			if c.null {
+				if len(c.values) != 1 || c.values[0] != "true" && c.values[0] != "false" {
+					return nil, fmt.Errorf("%s: %s: want true or false", operator, key)
+				}
+				c.wantNull = c.values[0] == "true"
+			}
+			conditions = append(conditions, c)
+		}
+	}
+	return conditions, nil
+}
+
+func parseOperator(operator string) (condition, error) {
+	name, set := strings.ToLower(operator), ""
+	for _, s := range []string{"forallvalues", "foranyvalue"} {
+		if rest, ok := strings.CutPrefix(name, s+":"); ok {
+			name, set = rest, s
+		}
+	}
+	if name == "null" && set == "" {
+		return condition{null: true}, nil
+	}
+	name, ifExists := strings.CutSuffix(name, "ifexists")
+	c, ok := operators[name]
+	if !ok {
+		return c, fmt.Errorf("operator %q is not supported; want StringEquals, StringLike, their negations, or Null", operator)
+	}
+	c.set, c.ifExists = set, ifExists
+	return c, nil
+}
+
+func onlyKeys(m map[string]any, names ...string) error {
+	for key := range m {
+		if !slices.Contains(names, key) {
+			return fmt.Errorf("%q is not supported; want only %s", key, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+// stringsOf reads a string, a boolean, or a list of them with at least one.
+func stringsOf(v any) ([]string, error) {
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	var values []string
+	for _, v := range list {
+		switch v := v.(type) {
+		case string:
+			values = append(values, v)
+		case bool:
+			values = append(values, fmt.Sprint(v))
+		default:
+			return nil, errors.New("want a string or a list of strings")
+		}
+	}
+	if len(values) == 0 {
+		return nil, errors.New("the list is empty")
+	}
+	return values, nil
+}
+
+// strictJSON reads one value and, unlike encoding/json, refuses an object with
+// a key twice, of which one would be lost without a word.
+func strictJSON(d *json.Decoder, depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("nested deeper than %d", maxDepth)
+	}
+	token, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch token {
+	case json.Delim('{'):
+		m := map[string]any{}
+		for d.More() {
+			key, err := d.Token()
+			if err != nil {
+				return nil, err
+			}
+			name := key.(string) // the decoder allows nothing else here
+			if _, ok := m[name]; ok {
+				return nil, fmt.Errorf("key %q twice", name)
+			}
+			if m[name], err = strictJSON(d, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		_, err := d.Token()
+		return m, err
+	case json.Delim('['):
+		list := []any{}
+		for d.More() {
+			v, err := strictJSON(d, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err := d.Token()
+		return list, err
+	}
+	return token, nil
+}

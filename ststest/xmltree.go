@@ -1,0 +1,295 @@
+package ststest
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+const (
+	nsProtocol  = "urn:oasis:names:tc:SAML:2.0:protocol"
+	nsAssertion = "urn:oasis:names:tc:SAML:2.0:assertion"
+	nsMetadata  = "urn:oasis:names:tc:SAML:2.0:metadata"
+	nsSignature = "http://www.w3.org/2000/09/xmldsig#"
+	nsXML       = "http://www.w3.org/XML/1998/namespace"
+	nsXMLNS     = "http://www.w3.org/2000/xmlns/"
+
+	// maxDepth bounds the recursion of everything that walks a tree. A SAML
+	// response is about eight elements deep.
+	maxDepth = 64
+)
+
+// A node is an element as Canonical XML sees it: namespaces resolved,
+// comments gone, text on both sides of a comment joined.
+type node struct {
+	prefix, local, space string
+	attrs                []attribute       // without namespace declarations
+	scope                map[string]string // prefix to namespace; never changed once set
+	children             []child
+}
+
+type attribute struct{ prefix, local, space, value string }
+
+// A child is an element, or text when el is nil.
+type child struct {
+	el   *node
+	text string
+}
+
+// is reports whether n is the element local of the namespace space.
+func (n *node) is(space, local string) bool { return n.space == space && n.local == local }
+
+// all returns the child elements with that name, in document order.
+func (n *node) all(space, local string) []*node {
+	var found []*node
+	for _, c := range n.children {
+		if c.el != nil && c.el.is(space, local) {
+			found = append(found, c.el)
+		}
+	}
+	return found
+}
+
+// only returns the one child element with that name, and nil when there are
+// none or several: a reader that takes the first of two is a reader that can
+// be lied to.
+func (n *node) only(space, local string) *node {
+	if found := n.all(space, local); len(found) == 1 {
+		return found[0]
+	}
+	return nil
+}
+
+// attr returns the attribute of no namespace called local.
+func (n *node) attr(local string) (string, bool) {
+	for _, a := range n.attrs {
+		if a.space == "" && a.local == local {
+			return a.value, true
+		}
+	}
+	return "", false
+}
+
+// text returns the whole text of an element that holds nothing but text. A
+// comment does not cut it short (CVE-2017-11427 and its relatives).
+func (n *node) text() (string, bool) {
+	var b strings.Builder
+	for _, c := range n.children {
+		if c.el != nil {
+			return "", false
+		}
+		b.WriteString(c.text)
+	}
+	return b.String(), true
+}
+
+// walk calls f for n and everything below it.
+func (n *node) walk(f func(n, parent *node)) { n.walkFrom(nil, f) }
+
+func (n *node) walkFrom(parent *node, f func(n, parent *node)) {
+	f(n, parent)
+	for _, c := range n.children {
+		if c.el != nil {
+			c.el.walkFrom(n, f)
+		}
+	}
+}
+
+// parseXML reads a whole document. It refuses what a SAML document has no use
+// for and what parsers disagree about: document types and entities, processing
+// instructions, undeclared prefixes, repeated attributes, other encodings.
+func parseXML(doc []byte) (*node, error) {
+	var (
+		d     = xml.NewDecoder(bytes.NewReader(doc))
+		root  *node
+		stack []*node
+	)
+	for {
+		start := d.InputOffset()
+		token, err := d.RawToken()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		raw := doc[start:d.InputOffset()]
+		switch t := token.(type) {
+		case xml.StartElement:
+			if len(stack) == 0 && root != nil {
+				return nil, errors.New("a second root element")
+			}
+			if len(stack) == maxDepth {
+				return nil, fmt.Errorf("elements nested deeper than %d", maxDepth)
+			}
+			if t, err = normalizeAttributes(t, raw); err != nil {
+				return nil, err
+			}
+			scope := map[string]string{"": "", "xml": nsXML}
+			if len(stack) > 0 {
+				scope = stack[len(stack)-1].scope
+			}
+			n, err := newNode(t, scope)
+			if err != nil {
+				return nil, err
+			}
+			if len(stack) == 0 {
+				root = n
+			} else {
+				parent := stack[len(stack)-1]
+				parent.children = append(parent.children, child{el: n})
+			}
+			stack = append(stack, n)
+		case xml.EndElement:
+			if len(stack) == 0 {
+				return nil, errors.New("an end tag without a start tag")
+			}
+			top := stack[len(stack)-1]
+			if top.prefix != t.Name.Space || top.local != t.Name.Local {
+				return nil, fmt.Errorf("<%s> closed by </%s>", top.local, t.Name.Local)
+			}
+			stack = stack[:len(stack)-1]
+		case xml.CharData:
+			if len(stack) == 0 {
+				if len(bytes.Trim(t, " \t\r\n")) > 0 {
+					return nil, errors.New("text outside the root element")
+				}
+				continue
+			}
+			if badReference(raw) {
+				return nil, errors.New("a reference to a character that XML does not have")
+			}
+			top := stack[len(stack)-1]
+			if last := len(top.children) - 1; last >= 0 && top.children[last].el == nil {
+				top.children[last].text += string(t)
+			} else {
+				top.children = append(top.children, child{text: string(t)})
+			}
+		case xml.Comment:
+		case xml.ProcInst:
+			if t.Target != "xml" || start != 0 {
+				return nil, errors.New("a processing instruction")
+			}
+		default: // xml.Directive
+			return nil, errors.New("a document type declaration")
+		}
+	}
+	if root == nil || len(stack) > 0 {
+		return nil, errors.New("the document ends early")
+	}
+	return root, nil
+}
+
+// normalizeAttributes applies the attribute-value normalization of XML 1.0,
+// section 3.3.3, which encoding/xml leaves out: white space written literally
+// becomes a space, while a reference such as &#xA; keeps its character.
+func normalizeAttributes(t xml.StartElement, raw []byte) (xml.StartElement, error) {
+	if bytes.ContainsAny(raw, "\t\r\n") {
+		fixed := bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
+		var quote byte
+		for i, c := range fixed {
+			switch {
+			case quote == 0 && (c == '"' || c == '\''):
+				quote = c
+			case c == quote:
+				quote = 0
+			case quote != 0 && (c == '\t' || c == '\r' || c == '\n'):
+				fixed[i] = ' '
+			}
+		}
+		token, err := xml.NewDecoder(bytes.NewReader(fixed)).RawToken()
+		if err != nil {
+			return t, err
+		}
+		t = token.(xml.StartElement)
+	}
+	if badReference(raw) {
+		return t, errors.New("a reference to a character that XML does not have")
+	}
+	return t, nil
+}
+
+// reference is a numeric character reference.
+var reference = regexp.MustCompile(`&#(x?)0*([0-9a-fA-F]+);`)
+
+// badReference reports whether raw text refers to a surrogate. That is not
+// well-formed, and encoding/xml reads it as U+FFFD.
+func badReference(raw []byte) bool {
+	if bytes.HasPrefix(raw, []byte("<![CDATA[")) {
+		return false // no references in there
+	}
+	for _, m := range reference.FindAllSubmatch(raw, -1) {
+		base := 10
+		if len(m[1]) > 0 {
+			base = 16
+		}
+		n, err := strconv.ParseInt(string(m[2]), base, 32)
+		if err != nil || n >= 0xD800 && n <= 0xDFFF {
+			return true
+		}
+	}
+	return false
+}
+
+// newNode resolves the names of a start tag (Namespaces in XML 1.0).
+func newNode(t xml.StartElement, scope map[string]string) (*node, error) {
+	cloned := false
+	var plain []xml.Attr
+	for i, a := range t.Attr {
+		for _, b := range t.Attr[:i] {
+			if a.Name == b.Name {
+				return nil, fmt.Errorf("attribute %s repeated", a.Name.Local)
+			}
+		}
+		var prefix string
+		switch {
+		case a.Name.Space == "xmlns":
+			if prefix = a.Name.Local; a.Value == "" {
+				return nil, fmt.Errorf("prefix %s undeclared", prefix)
+			}
+		case a.Name.Space == "" && a.Name.Local == "xmlns":
+		default:
+			plain = append(plain, a)
+			continue
+		}
+		if prefix == "xml" && a.Value == nsXML {
+			continue // allowed, and says nothing new
+		}
+		if prefix == "xml" || prefix == "xmlns" || a.Value == nsXML || a.Value == nsXMLNS {
+			return nil, errors.New("a reserved namespace redeclared")
+		}
+		if !cloned {
+			scope, cloned = maps.Clone(scope), true
+		}
+		scope[prefix] = a.Value
+	}
+	n := &node{prefix: t.Name.Space, local: t.Name.Local, scope: scope}
+	var ok bool
+	if n.space, ok = scope[n.prefix]; !ok || strings.Contains(n.local, ":") {
+		return nil, fmt.Errorf("element %s:%s has no namespace", n.prefix, n.local)
+	}
+	for _, p := range plain {
+		a := attribute{prefix: p.Name.Space, local: p.Name.Local, value: p.Value}
+		if a.prefix != "" {
+			if a.space, ok = scope[a.prefix]; !ok {
+				return nil, fmt.Errorf("attribute %s:%s has no namespace", a.prefix, a.local)
+			}
+		}
+		if strings.Contains(a.local, ":") {
+			return nil, fmt.Errorf("attribute name %q", a.local)
+		}
+		for _, b := range n.attrs {
+			if a.space == b.space && a.local == b.local {
+				return nil, fmt.Errorf("attribute %s repeated", a.local)
+			}
+		}
+		n.attrs = append(n.attrs, a)
+	}
+	return n, nil
+}
