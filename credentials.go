@@ -44,9 +44,9 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // Credentials are what AWS returned: temporary credentials of the assumed role, and how AWS saw the assertion.
 // Printing, logging or marshalling the struct shows neither secret; use one of the methods for a wire shape.
 type Credentials struct {
-	AccessKeyID     string
-	SecretAccessKey Secret
-	SessionToken    Secret
+	AccessKeyID     string    // ASIA…; no secret
+	SecretAccessKey Secret    // signs requests
+	SessionToken    Secret    // goes with every request; AWS promises no length
 	Expiration      time.Time // AWS's own, in whole seconds
 
 	Region           string // where STS was called; the credentials work in all regions of its partition

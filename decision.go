@@ -182,7 +182,9 @@ func decide(user *User, subject string, a AWS, target *Target, c *Config) (*deci
 		return nil, newError(CodeDurationInvalid, "the session duration is %s", d.duration)
 	}
 	name := cmp.Or(a.SessionName, verifiedEmail(user), subject)
-	if d.sessionName = sessionname.Safe(name); d.sessionName != name && c.StrictSessionNames {
+	if d.sessionName = name; !c.StrictSessionNames {
+		d.sessionName = sessionname.Safe(name)
+	} else if !sessionname.Valid(name) {
 		return nil, newError(CodeSessionNameInvalid, "the session name %.80q is not one for AWS", name)
 	}
 	if s := d.sourceIdentity; s != "" && (!sessionname.Valid(s) || strings.HasPrefix(strings.ToLower(s), "aws:")) {
@@ -232,8 +234,8 @@ func checkTags(tags map[string]string, transitive []string) error {
 	if len(tags) > maxTags {
 		return newError(CodeTagsInvalid, "there are %d session tags", len(tags))
 	}
-	seen := map[string]string{}
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
+	keys := slices.Sorted(maps.Keys(tags))
+	for i, key := range keys {
 		n := utf8.RuneCountInString(key)
 		if n < 1 || n > maxTagKey || !tagText.MatchString(key) || strings.HasPrefix(strings.ToLower(key), "aws:") {
 			return newError(CodeTagsInvalid, "the tag key %.140q is not one for AWS", key)
@@ -241,11 +243,9 @@ func checkTags(tags map[string]string, transitive []string) error {
 		if value := tags[key]; utf8.RuneCountInString(value) > maxTagValue || !tagText.MatchString(value) {
 			return newError(CodeTagsInvalid, "the value %.80q of the tag %q is not one for AWS", value, key)
 		}
-		folded := strings.ToLower(key)
-		if other, ok := seen[folded]; ok {
-			return newError(CodeTagsInvalid, "AWS takes the tag keys %q and %q for one", other, key)
+		if slices.ContainsFunc(keys[:i], func(other string) bool { return strings.EqualFold(key, other) }) {
+			return newError(CodeTagsInvalid, "AWS takes the tag key %q and another for one: they differ only by case", key)
 		}
-		seen[folded] = key
 	}
 	for _, key := range transitive {
 		if _, ok := tags[key]; !ok {

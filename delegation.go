@@ -69,8 +69,8 @@ type Config struct {
 
 // Delegator exchanges ID tokens for AWS credentials. Only [New] makes one; the zero value refuses.
 type Delegator struct {
-	config   Config // checked, copied and with its defaults filled in
-	verifier verifier
+	config  Config // checked, copied and with its defaults filled in
+	issuers map[string]trustedIssuer
 }
 
 // New checks the configuration and returns a Delegator. Everything that is missing or wrong is named at once, in an error with
@@ -92,7 +92,7 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		problems.add("MaxTokenSize and STSTimeout must not be negative, Leeway not over 5m")
 	}
 	c.Issuers, c.Rules, c.IdentityProvider = slices.Clone(c.Issuers), slices.Clone(c.Rules), c.IdentityProvider.clone()
-	d := &Delegator{verifier: verifier{issuers: map[string]trustedIssuer{}, maxSize: c.MaxTokenSize, leeway: max(c.Leeway, 0), now: c.Now}}
+	d := &Delegator{issuers: map[string]trustedIssuer{}}
 	if len(c.Issuers) == 0 {
 		problems.add("Issuers is empty")
 	}
@@ -101,10 +101,10 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		if wrong != nil {
 			problems.add("Issuers[%d]: %w", i, wrong)
 		}
-		if _, twice := d.verifier.issuers[issuer.URL]; twice {
+		if _, twice := d.issuers[issuer.URL]; twice {
 			problems.add("Issuers[%d]: URL %q is configured twice", i, issuer.URL)
 		}
-		d.verifier.issuers[issuer.URL] = trusted
+		d.issuers[issuer.URL] = trusted
 	}
 	if err := c.IdentityProvider.check(); err != nil {
 		problems.add("IdentityProvider: %w", err)
@@ -123,10 +123,8 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		}
 		c.Targets = copied
 	}
-	for i, rule := range c.Rules {
-		if rule == nil {
-			problems.add("Rules[%d] is nil", i)
-		}
+	if i := slices.IndexFunc(c.Rules, func(rule RuleFunc) bool { return rule == nil }); i >= 0 {
+		problems.add("Rules[%d] is nil", i)
 	}
 	if c.FIPS && c.DualStack {
 		problems.add("FIPS and DualStack: AWS has no STS endpoint that is both")
@@ -140,6 +138,7 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 	if len(problems) > 0 {
 		return nil, newError(CodeConfigInvalid, "%w", errors.Join(problems...))
 	}
+	c.Leeway = max(c.Leeway, 0)
 	d.config = c
 	return d, nil
 }
@@ -189,7 +188,7 @@ func (d *Delegator) exchange(ctx context.Context, idToken, name string, options 
 		event.Took[stage], began = now.Sub(began), now
 	}
 
-	claims, err := d.verifier.verify(ctx, idToken)
+	claims, err := d.verify(ctx, idToken)
 	lap(StageToken)
 	if err != nil {
 		return nil, err
@@ -202,7 +201,8 @@ func (d *Delegator) exchange(ctx context.Context, idToken, name string, options 
 		return nil, err
 	}
 
-	user := newUser(claims)
+	user := &User{Properties: claims.all}
+	user.Set("user_id", claims.subject) // whatever a claim of that name says
 	rc := &RuleContext{ClientID: cmp.Or(o.clientID, claims.client()), Target: name, Protocol: "delegation", Request: o.request, AWS: target.AWS}
 	rc.Request.Parameters, _ = jsonvalue.Clone(o.request.Parameters).(map[string]any)
 	err = d.loadProfile(ctx, user)
@@ -256,7 +256,7 @@ func (d *Delegator) findTarget(ctx context.Context, name string, c *claims, clie
 		return nil, newError(CodeClientMismatch, "the token was not issued to the application %.80q", clientID)
 	}
 	var target *Target
-	err := protect(CodeTargetFailed, "the TargetSource", func() (err error) {
+	err := protect(func() (err error) {
 		target, err = d.config.Targets.Target(ctx, name)
 		return err
 	})
@@ -269,7 +269,7 @@ func (d *Delegator) findTarget(ctx context.Context, name string, c *claims, clie
 		return nil, newError(CodeDelegationDisabled, "there is no target %.80q", name)
 	}
 	target = target.clone() // rules may change it
-	if err := target.mayCall(name, c, len(d.verifier.issuers) == 1); err != nil {
+	if err := target.mayCall(name, c, len(d.issuers) == 1); err != nil {
 		return nil, err
 	}
 	if _, checked := d.config.Targets.(Targets); !checked { // New has checked the map
@@ -286,7 +286,7 @@ func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
 		return nil
 	}
 	var extra map[string]any
-	err := protect(CodeProfileFailed, "the profile loader", func() (err error) {
+	err := protect(func() (err error) {
 		extra, err = d.config.Profile(ctx, user)
 		return err
 	})
@@ -295,6 +295,12 @@ func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
 		return canceledAt(StageRules, ctx)
 	case err != nil:
 		return newError(CodeProfileFailed, "the profile of this user: %w", err)
+	}
+	// An address and its mark belong together: the profile's mark must not vouch for the token's address.
+	if user.Properties["email"] != nil || user.Properties["email_verified"] != nil {
+		extra = maps.Clone(extra)
+		delete(extra, "email")
+		delete(extra, "email_verified")
 	}
 	for name, value := range extra {
 		if _, claimed := user.Properties[name]; !claimed {
@@ -314,7 +320,7 @@ func (d *Delegator) report(ctx context.Context, event Event) {
 	if d.config.OnEvent == nil {
 		return
 	}
-	if err := protect(CodeArgumentInvalid, "Config.OnEvent", func() error { d.config.OnEvent(ctx, event); return nil }); err != nil {
+	if err := protect(func() error { d.config.OnEvent(ctx, event); return nil }); err != nil {
 		d.config.Logger.LogAttrs(ctx, slog.LevelError, "event lost", slog.String("error", err.Error()))
 	}
 }

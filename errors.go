@@ -153,8 +153,8 @@ func parseExplanations(table string) map[Code]explanation {
 // Error is the one error type of this package. It never holds a token, an assertion, a credential or a key, and what
 // it quotes of a stranger's input is cut short and escaped.
 type Error struct {
-	Stage     Stage
-	Code      Code
+	Stage     Stage  // the step that failed
+	Code      Code   // exactly what was wrong
 	Remedy    string // what to do, in plain words, for the operator
 	RequestID string // AWS's request ID, if AWS answered
 	Retryable bool   // whether the same call may succeed later without a change

@@ -47,6 +47,9 @@ func (e Event) LogValue() slog.Value {
 			attrs = append(attrs, slog.String(f[0], f[1]))
 		}
 	}
+	if e.Duration > 0 {
+		attrs = append(attrs, slog.Duration("duration", e.Duration))
+	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
 	} else {

@@ -2,6 +2,7 @@ package delegation
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -20,3 +21,30 @@ func VerifySignature(raw string, issuer Issuer) error {
 	}
 	return token.verifySignature(context.Background(), trusted)
 }
+
+// Verify runs the token side of an exchange alone and returns the token's claims.
+func Verify(ctx context.Context, d *Delegator, raw string) (map[string]any, error) {
+	c, err := d.verify(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	return c.all, nil
+}
+
+// Responder decides for a user of the target, and returns the function that builds and signs the response.
+func Responder(p IdentityProvider, target Target, subject string) (func(context.Context, time.Time, io.Reader) (string, error), error) {
+	d, err := decide(&User{}, subject, target.AWS, &target, &Config{})
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, now time.Time, random io.Reader) (string, error) {
+		response, err := p.respond(ctx, d, now, random)
+		if err != nil {
+			return "", err
+		}
+		return response.encoded.Reveal(), nil
+	}, nil
+}
+
+// ErrorOf makes the Error of a code, as this package does.
+func ErrorOf(code Code, cause error) *Error { return newError(code, "%w", cause) }

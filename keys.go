@@ -103,15 +103,11 @@ func parseKeySet(document []byte) (keySet, error) {
 	set := keySet{}
 	for _, entry := range list {
 		member, _ := entry.(map[string]any)
-		kty, _ := member["kty"].(string)
-		if kty == "oct" {
+		if member["kty"] == "oct" {
 			return nil, newError(CodeKeySetSymmetric, "the key set holds a symmetric key")
 		}
-		use, hasUse := member["use"]
-		if hasUse && use != "sig" {
-			continue
-		}
-		if operations, ok := member["key_ops"].([]any); ok && !slices.Contains(operations, any("verify")) {
+		operations, limited := member["key_ops"].([]any)
+		if use, ok := member["use"]; ok && use != "sig" || limited && !slices.Contains(operations, any("verify")) {
 			continue
 		}
 		key, ok := parseKey(member)
@@ -152,6 +148,9 @@ func parseKey(member map[string]any) (verificationKey, bool) {
 			key.refused = newError(CodeKeyWeak, "the issuer's key %.80q is not a point of its curve", key.kid)
 		}
 	case ed25519.PublicKey:
+		if len(m) != ed25519.PublicKeySize { // crypto/ed25519 panics on it
+			key.refused = newError(CodeKeyWeak, "the issuer's key %.80q has %d bytes", key.kid, len(m))
+		}
 	default:
 		return verificationKey{}, false
 	}
@@ -176,28 +175,28 @@ type remoteKeys struct {
 	failure            error     // of the last fetch
 }
 
-// find implements keyFinder.
+// find implements keyFinder. A refresh that fails leaves the keys as they were.
 func (r *remoteKeys) find(ctx context.Context, kid string, newer bool) ([]verificationKey, error) {
 	r.mu.Lock()
-	set, now := r.set, r.now()
-	usable := set != nil && now.Before(r.staleAt)
-	due := usable && !now.Before(r.refreshAt) && now.Sub(r.attempted) >= refreshCooldown
+	set, usable, now := r.set, r.usable(), r.now()
+	due := !now.Before(r.refreshAt) && now.Sub(r.attempted) >= refreshCooldown
 	r.mu.Unlock()
-	switch {
-	case !usable:
-		if err := r.refresh(ctx, emptyPause); err != nil {
+	pause := refreshCooldown
+	if !usable {
+		pause = emptyPause
+	}
+	if !usable || newer || len(set.lookUp(kid)) == 0 {
+		if err := r.refresh(ctx, pause); err != nil {
 			return nil, err
 		}
-	case newer || len(set.lookUp(kid)) == 0:
-		// A failed refresh leaves the keys as they were; the token is then refused below, with the failure's reason.
-		if err := r.refresh(ctx, refreshCooldown); ctx.Err() != nil {
-			return nil, err
-		}
-	case due:
-		go func() { _ = r.refresh(context.WithoutCancel(ctx), refreshCooldown) }() // fetch logs a failure
+	} else if due {
+		go func() { _ = r.refresh(context.WithoutCancel(ctx), pause) }() // off the caller's path
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.usable() {
+		return nil, r.failure
+	}
 	keys, err := r.set.find(ctx, kid, newer)
 	if err != nil && r.failure != nil {
 		return nil, newError(CodeKeyUnknown, "the issuer's key set has no key %.80q, and its last refresh failed: %w", kid, r.failure)
@@ -205,8 +204,11 @@ func (r *remoteKeys) find(ctx context.Context, kid string, newer bool) ([]verifi
 	return keys, err
 }
 
+// usable tells, under the lock, whether there are keys that may still be used.
+func (r *remoteKeys) usable() bool { return r.set != nil && r.now().Before(r.staleAt) }
+
 // refresh fetches the set unless that was tried within the pause. All callers share one fetch, which none of them can
-// cancel; each stops waiting when its own context ends. It returns nil if there is a usable set afterwards.
+// cancel; each stops waiting when its own context ends, and that is the only error.
 func (r *remoteKeys) refresh(ctx context.Context, pause time.Duration) error {
 	done := r.flight.DoChan("", func() (any, error) {
 		// Whoever asks late, after another's fetch has ended, finds it within the pause.
@@ -223,16 +225,13 @@ func (r *remoteKeys) refresh(ctx context.Context, pause time.Duration) error {
 		return nil, nil
 	})
 	select {
-	case <-ctx.Done():
-		return canceledAt(StageToken, ctx)
 	case <-done:
+	case <-ctx.Done():
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.set != nil && r.now().Before(r.staleAt) {
-		return nil
+	if ctx.Err() != nil {
+		return canceledAt(StageToken, ctx)
 	}
-	return r.failure
+	return nil
 }
 
 // fetch gets the set and keeps it, or keeps the failure beside the keys known so far.
@@ -299,6 +298,8 @@ func (i Issuer) trust(c *Config) (trustedIssuer, error) {
 	var problems problems
 	if err := fetch.CheckURL(i.URL, i.AllowLoopbackHTTP); err != nil {
 		problems.add("URL: %w", err)
+	} else if strings.Contains(i.URL, "?") { // OpenID Connect Discovery §2
+		problems.add("URL: %.200q has a query", i.URL)
 	}
 	secret := i.SharedSecret.Reveal()
 	if len(i.JWKS) > 0 && i.JWKSURL != "" || secret != "" && (len(i.JWKS) > 0 || i.JWKSURL != "") {
@@ -322,7 +323,7 @@ func (i Issuer) trust(c *Config) (trustedIssuer, error) {
 		if len(secret) < minSharedSecret {
 			problems.add("SharedSecret has %d bytes, fewer than %d", len(secret), minSharedSecret)
 		}
-		t.keys = sharedSecret(secret)
+		t.keys = sharedSecret{i.SharedSecret}
 	case len(i.JWKS) > 0:
 		set, err := parseKeySet(i.JWKS)
 		if err != nil {
@@ -330,10 +331,8 @@ func (i Issuer) trust(c *Config) (trustedIssuer, error) {
 		}
 		t.keys = set
 	default:
-		if i.JWKSURL != "" {
-			if err := fetch.CheckURL(i.JWKSURL, i.AllowLoopbackHTTP); err != nil {
-				problems.add("JWKSURL: %w", err)
-			}
+		if err := fetch.CheckURL(i.JWKSURL, i.AllowLoopbackHTTP); err != nil && i.JWKSURL != "" {
+			problems.add("JWKSURL: %w", err)
 		}
 		t.keys = &remoteKeys{issuer: i.URL, jwksURL: i.JWKSURL, loopbackHTTP: i.AllowLoopbackHTTP, client: fetch.Client(c.HTTPClient), now: c.Now, logger: c.Logger}
 	}

@@ -89,18 +89,18 @@ func (a *AWS) applyMappings(user *User) (others []attribute, err error) {
 		if !ok {
 			return nil, newError(CodeMappingInvalid, "%.120q: the property %.80q is not text, a number, a boolean or a list of them", name, path)
 		}
-		// fill sets an empty field from a mapping that has one value.
+		tag, isTag := strings.CutPrefix(name, AttributePrincipalTag)
+		// fill sets an empty field from a mapping that has one value, which only a tag may have empty.
 		fill := func(field *string) error {
 			if *field != "" {
 				return nil
 			}
-			if len(values) != 1 {
-				return newError(CodeMappingInvalid, "%.120q takes one value, the property %.80q has %d", name, path, len(values))
+			if len(values) != 1 || values[0] == "" && !isTag {
+				return newError(CodeMappingInvalid, "%.120q takes one value, the property %.80q has %d or an empty one", name, path, len(values))
 			}
 			*field = values[0]
 			return nil
 		}
-		tag, isTag := strings.CutPrefix(name, AttributePrincipalTag)
 		switch {
 		case name == AttributeNameIdentifier && a.NameIDFromMapping:
 			err = fill(&a.NameID)
@@ -114,17 +114,18 @@ func (a *AWS) applyMappings(user *User) (others []attribute, err error) {
 			err = fill(&a.SourceIdentity)
 		case name == AttributeTransitiveTagKeys && len(a.TransitiveTagKeys) == 0:
 			a.TransitiveTagKeys = values
-		case name == AttributeTransitiveTagKeys:
 		case name == AttributeSessionDuration && a.SessionDuration == 0:
 			seconds, e := strconv.ParseInt(values[0], 10, 32)
 			if e != nil || seconds <= 0 || len(values) != 1 {
 				err = newError(CodeMappingInvalid, "%q takes one number of seconds, not the property %.80q", name, path)
 			}
 			a.SessionDuration = time.Duration(seconds) * time.Second
-		case name == AttributeSessionDuration:
+		case name == AttributeTransitiveTagKeys, name == AttributeSessionDuration: // set already
 		case isTag:
-			text := a.Tags[tag]
-			err = fill(&text)
+			text, set := a.Tags[tag]
+			if !set {
+				err = fill(&text)
+			}
 			a.Tags[tag] = text
 		default:
 			others = append(others, attribute{name, values})

@@ -58,11 +58,12 @@ func (r Region) Partition() string { return r.partition }
 
 // row returns the region's partition; the zero Region has the zero row.
 func (r Region) row() partition {
-	i := slices.IndexFunc(partitions, func(p partition) bool { return p.id == r.partition })
-	if i < 0 {
-		return partition{}
+	for _, p := range partitions {
+		if p.id == r.partition {
+			return p
+		}
 	}
-	return partitions[i]
+	return partition{}
 }
 
 // STSHost returns the host of the region's STS endpoint. FIPS hosts exist in four US regions and GovCloud only

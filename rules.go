@@ -24,7 +24,7 @@ import (
 // user_id is the token's sub. identities is derived from a sub of the form provider|id, unless the token or the profile
 // has one. Numbers are json.Number, lists []any, objects map[string]any.
 type User struct {
-	Properties map[string]any
+	Properties map[string]any // by name; never nil in a rule
 }
 
 // ID returns user_id, the token's sub.
@@ -63,13 +63,6 @@ func (u *User) Set(name string, value any) {
 	u.Properties[name] = value
 }
 
-// newUser makes the User of verified claims; it owns the claims from now on.
-func newUser(c *claims) *User {
-	u := &User{Properties: c.all}
-	u.Set("user_id", c.subject)
-	return u
-}
-
 // deriveIdentity reads Auth0's identities from the form of its user IDs, if neither token nor profile has them.
 func (u *User) deriveIdentity() {
 	provider, id, ok := strings.Cut(u.ID(), "|")
@@ -86,19 +79,19 @@ type ProfileFunc func(ctx context.Context, user *User) (map[string]any, error)
 
 // Request is what a service knows of the call that led to an exchange. It reaches rules and decides nothing by itself.
 type Request struct {
-	IP, UserAgent, Hostname string
-	Parameters              map[string]any // such as the remaining form fields of a delegation request
+	IP, UserAgent, Hostname string         // of the caller, the caller, and the service; as the service vouches for them
+	Parameters              map[string]any // a copy for each exchange, such as the remaining form fields of a delegation request
 }
 
 // RuleContext is what a rule knows and decides besides the [User]; it mirrors the context of Auth0 rules. Each exchange
 // has its own.
 type RuleContext struct {
-	ClientID   string // the application that the token was issued to
-	Target     string // what the caller asked for
-	Protocol   string // always "delegation"
-	Connection string // identities.0.connection of the user
-	Request    Request
-	AWS        AWS // pre-filled from the target
+	ClientID   string  // the application that the token was issued to
+	Target     string  // what the caller asked for
+	Protocol   string  // always "delegation"
+	Connection string  // identities.0.connection of the user
+	Request    Request // of WithRequest
+	AWS        AWS     // pre-filled from the target
 }
 
 // AWS is what the target proposes and rules may change: the assumed role and all that AWS learns of the user. It is
@@ -149,11 +142,8 @@ func Must(rule RuleFunc, err error) RuleFunc {
 
 // ruleName returns the name of a rule's function, such as main.requireGroup or delegation.RequireVerifiedEmail.
 func ruleName(rule RuleFunc) string {
-	name := "unknown"
-	if f := runtime.FuncForPC(reflect.ValueOf(rule).Pointer()); f != nil {
-		name = f.Name()[strings.LastIndexByte(f.Name(), '/')+1:]
-	}
-	return anonymous.ReplaceAllString(name, "")
+	name := runtime.FuncForPC(reflect.ValueOf(rule).Pointer()).Name()
+	return anonymous.ReplaceAllString(name[strings.LastIndexByte(name, '/')+1:], "")
 }
 
 var anonymous = regexp.MustCompile(`(\.func\d+)+(\.\d+)*$`)
@@ -163,15 +153,16 @@ var anonymous = regexp.MustCompile(`(\.func\d+)+(\.\d+)*$`)
 func runRules(ctx context.Context, rules []RuleFunc, user *User, rc *RuleContext) (decisive string, err error) {
 	for i, rule := range rules {
 		name, role := ruleName(rule), rc.AWS.Role
-		err := protect(CodeRulePanicked, fmt.Sprintf("rule %d (%s)", i+1, name), func() error { return rule(ctx, user, rc) })
+		err := protect(func() error { return rule(ctx, user, rc) })
 		var denied *denial
+		_, panicked := err.(panicError)
 		switch {
 		case errors.As(err, &denied):
 			return name, newError(CodeDenied, "rule %d (%s): %w", i+1, name, err)
 		case ctx.Err() != nil:
 			return name, canceledAt(StageRules, ctx)
-		case errors.Is(err, CodeRulePanicked):
-			return name, err
+		case panicked:
+			return name, newError(CodeRulePanicked, "rule %d (%s): %w", i+1, name, err)
 		case err != nil:
 			return name, newError(CodeRuleFailed, "rule %d (%s): %w", i+1, name, err)
 		case rc.AWS.Role != role:
@@ -181,11 +172,16 @@ func runRules(ctx context.Context, rules []RuleFunc, user *User, rc *RuleContext
 	return decisive, nil
 }
 
-// protect turns a panic of the operator's code into an error.
-func protect(code Code, what string, call func() error) (err error) {
+// panicError is what protect makes of a panic.
+type panicError struct{ value any }
+
+func (p panicError) Error() string { return fmt.Sprintf("it panicked: %.200q", fmt.Sprint(p.value)) }
+
+// protect calls the operator's code and turns its panic into an error.
+func protect(call func() error) (err error) {
 	defer func() {
-		if r := recover(); r != nil {
-			err = newError(code, "%s panicked: %.200q", what, fmt.Sprint(r))
+		if value := recover(); value != nil {
+			err = panicError{value}
 		}
 	}()
 	return call()
@@ -206,10 +202,13 @@ func RoleByClaim(path string, table ...RoleMatch) (RuleFunc, error) {
 	patterns := make([]*regexp.Regexp, len(table))
 	for i, row := range table {
 		// Compiled alone first: the wrapping must not make a pattern of something like "a)|(b".
-		if _, err := regexp.Compile(row.Pattern); err != nil || row.Pattern == "" || row.Role == "" {
+		_, err := regexp.Compile(row.Pattern)
+		if err == nil {
+			patterns[i], err = regexp.Compile(`\A(?:` + row.Pattern + `)\z`)
+		}
+		if err != nil || row.Pattern == "" || row.Role == "" {
 			return nil, newError(CodeConfigInvalid, "RoleByClaim(%q), row %d: it needs a role and a regular expression, has %q", path, i+1, row.Pattern)
 		}
-		patterns[i] = regexp.MustCompile(`\A(?:` + row.Pattern + `)\z`)
 	}
 	table = slices.Clone(table)
 	return func(_ context.Context, user *User, rc *RuleContext) error {

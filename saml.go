@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -52,8 +53,8 @@ type IdentityProvider struct {
 // SigningKey is an RSA key of at least 2048 bits, in memory, an HSM or a KMS, and its certificate, which may be self-signed.
 // AWS trusts the key and reads neither names nor dates of the certificate. Signer must be safe for concurrent use.
 type SigningKey struct {
-	Signer      crypto.Signer
-	Certificate *x509.Certificate
+	Signer      crypto.Signer     // signs SHA-256 digests with PKCS #1 v1.5
+	Certificate *x509.Certificate // of Signer's public key, as x509.ParseCertificate returns it
 }
 
 // ParseSigningKey reads a certificate and its private key (PKCS #1 or #8) from PEM. The error is a [CodeConfigInvalid].
@@ -67,21 +68,24 @@ func ParseSigningKey(certificatePEM, keyPEM []byte) (SigningKey, error) {
 		return SigningKey{}, newError(CodeConfigInvalid, "the signing key cannot sign")
 	}
 	key := SigningKey{signer, pair.Leaf}
-	return key, key.check()
+	if err := key.check(); err != nil {
+		return SigningKey{}, newError(CodeConfigInvalid, "the signing key: %w", err)
+	}
+	return key, nil
 }
 
 // check reports what is wrong with the key. A signer may panic, for example as a nil pointer in the interface.
 func (k SigningKey) check() error {
-	return protect(CodeConfigInvalid, "the signing key", func() error {
-		if k.Signer == nil || k.Certificate == nil {
-			return newError(CodeConfigInvalid, "the signing key needs Signer and Certificate")
+	return protect(func() error {
+		if k.Signer == nil || k.Certificate == nil || len(k.Certificate.Raw) == 0 {
+			return errors.New("it needs Signer and a parsed Certificate")
 		}
 		public, ok := k.Signer.Public().(*rsa.PublicKey)
 		if !ok || public.N.BitLen() < minRSABits {
-			return newError(CodeConfigInvalid, "the signing key is not RSA of at least %d bits, the only kind AWS is known to accept", minRSABits)
+			return fmt.Errorf("it is not RSA of at least %d bits, the only kind AWS is known to accept", minRSABits)
 		}
 		if !public.Equal(k.Certificate.PublicKey) {
-			return newError(CodeConfigInvalid, "the certificate does not belong to the signing key")
+			return errors.New("the certificate does not belong to it")
 		}
 		return nil
 	})
@@ -103,7 +107,7 @@ func (p IdentityProvider) check() error {
 	}
 	for i, key := range p.Keys {
 		if err := key.check(); err != nil {
-			problems.add("Keys[%d]: %w", i, errors.Unwrap(err))
+			problems.add("Keys[%d]: %w", i, err)
 		}
 	}
 	return errors.Join(problems...)
@@ -221,37 +225,36 @@ func (p IdentityProvider) assertion(d *decision, id string, now time.Time) *saml
 // and crypto.Signer has no context, so the caller can leave while the signer finishes behind it.
 func (p IdentityProvider) sign(ctx context.Context, assertion *etree.Element) (*etree.Element, error) {
 	key := p.Keys[0]
-	signing, err := dsig.NewSigningContext(checkedsigner.New(key.Signer, key.Certificate.PublicKey), [][]byte{key.Certificate.Raw})
-	if err != nil {
-		return nil, newError(CodeSigningFailed, "%w", err)
-	}
-	signing.Canonicalizer = dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("")
-	if err := signing.SetSignatureMethod(dsig.RSASHA256SignatureMethod); err != nil {
-		return nil, newError(CodeSigningFailed, "%w", err)
-	}
 	type result struct {
 		signature *etree.Element
 		err       error
 	}
 	done := make(chan result, 1)
-	copied := assertion.Copy()
+	copied := assertion.Copy() // goxmldsig changes what it canonicalises
 	go func() {
-		var r result
-		r.err = protect(CodeSigningFailed, "the signer", func() (err error) {
+		r := result{err: errors.New("it ended its goroutine")}
+		defer func() { done <- r }()
+		r.err = protect(func() error {
+			signing, err := dsig.NewSigningContext(checkedsigner.New(key.Signer, key.Certificate.PublicKey), [][]byte{key.Certificate.Raw})
+			if err != nil {
+				return err
+			}
+			signing.Canonicalizer = dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("")
+			if err := signing.SetSignatureMethod(dsig.RSASHA256SignatureMethod); err != nil {
+				return err
+			}
 			r.signature, err = signing.ConstructSignature(copied, true)
 			return err
 		})
-		done <- r
 	}()
 	select {
 	case <-ctx.Done():
 		return nil, canceledAt(StageSAML, ctx)
 	case r := <-done:
-		var known *Error
-		if r.err != nil && !errors.As(r.err, &known) {
-			r.err = newError(CodeSigningFailed, "%w", r.err)
+		if r.err != nil {
+			return nil, newError(CodeSigningFailed, "the signer: %w", r.err)
 		}
-		return r.signature, r.err
+		return r.signature, nil
 	}
 }
 

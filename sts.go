@@ -153,8 +153,8 @@ func stsError(err error, host string, timedOut bool) *Error {
 	switch {
 	case errors.As(err, &known):
 		code = refusalCode(known, status)
-		message := longRun.ReplaceAllString(known.ErrorMessage(), redacted)
-		cause = &smithy.GenericAPIError{Code: known.ErrorCode(), Message: message, Fault: known.ErrorFault()}
+		clean := func(s string) string { return longRun.ReplaceAllString(s, redacted) }
+		cause = &smithy.GenericAPIError{Code: clean(known.ErrorCode()), Message: clean(known.ErrorMessage()), Fault: known.ErrorFault()}
 	case timedOut:
 		code, cause = CodeSTSTimeout, context.DeadlineExceeded
 	case errors.As(err, &decoding) || status == 200:
@@ -173,8 +173,8 @@ func stsError(err error, host string, timedOut bool) *Error {
 	return e
 }
 
-// longRun finds what may be the assertion: AWS's validation errors repeat the value that they refuse.
-var longRun = regexp.MustCompile(`[\w+/=%-]{100,}`)
+// longRun finds what may be the assertion, whole or in lines: AWS's validation errors repeat the value that they refuse.
+var longRun = regexp.MustCompile(`[\w+/=%-]{48,}`)
 
 func refusalCode(err smithy.APIError, status int) Code {
 	for _, r := range stsRefusals {

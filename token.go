@@ -1,6 +1,7 @@
 package delegation
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rsa"
@@ -52,24 +53,16 @@ type keyFinder interface {
 }
 
 // sharedSecret is the one key of an HS256 issuer. It never meets published keys.
-type sharedSecret []byte
+type sharedSecret struct{ Secret }
 
 func (s sharedSecret) find(context.Context, string, bool) ([]verificationKey, error) {
-	return []verificationKey{{material: []byte(s)}}, nil
+	return []verificationKey{{material: []byte(s.Reveal())}}, nil
 }
 
 // trustedIssuer is an Issuer that New has checked.
 type trustedIssuer struct {
 	algorithms []string
 	keys       keyFinder
-}
-
-// verifier turns raw tokens into claims.
-type verifier struct {
-	issuers map[string]trustedIssuer
-	maxSize int
-	leeway  time.Duration
-	now     func() time.Time
 }
 
 // claims are those of a token that passed every check. Each exchange owns its own copy.
@@ -101,8 +94,8 @@ var (
 )
 
 // verify checks one raw ID token. It makes no request before it has found the issuer among the configured ones.
-func (v *verifier) verify(ctx context.Context, raw string) (*claims, error) {
-	token, err := parseCompact(raw, v.maxSize)
+func (d *Delegator) verify(ctx context.Context, raw string) (*claims, error) {
+	token, err := parseCompact(raw, d.config.MaxTokenSize)
 	if err != nil {
 		return nil, err
 	}
@@ -117,14 +110,14 @@ func (v *verifier) verify(ctx context.Context, raw string) (*claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	issuer, ok := v.issuers[iss]
+	issuer, ok := d.issuers[iss]
 	if !ok {
 		return nil, newError(CodeIssuerUnknown, "%.200q is not a configured issuer", iss)
 	}
 	if err := token.verifySignature(ctx, issuer); err != nil {
 		return nil, err
 	}
-	return v.checkClaims(iss, all)
+	return checkClaims(iss, all, d.config.Now(), d.config.Leeway)
 }
 
 // compactJWS is a token that is well-formed, and neither trusted nor verified.
@@ -209,8 +202,8 @@ func (t *compactJWS) verifySignature(ctx context.Context, issuer trustedIssuer) 
 		return newError(CodeAlgorithmNotAllowed, "the token's algorithm is %.80q, the issuer may use %s", t.algorithm, strings.Join(issuer.algorithms, ", "))
 	}
 	err := t.tryKeys(ctx, issuer, false)
-	if t.kid == "" && errors.Is(err, CodeSignatureInvalid) {
-		// Without a kid only the signature tells that the issuer has rotated its key.
+	if t.kid == "" && (errors.Is(err, CodeSignatureInvalid) || errors.Is(err, CodeKeyUnsuitable)) {
+		// Without a kid only this tells that the issuer has rotated its key.
 		return t.tryKeys(ctx, issuer, true)
 	}
 	return err
@@ -223,13 +216,15 @@ func (t *compactJWS) tryKeys(ctx context.Context, issuer trustedIssuer, newer bo
 		return err
 	}
 	for _, key := range keys {
-		if e := key.verify(t); e == nil {
+		e := key.verify(t)
+		if e == nil {
 			return nil
-		} else if err == nil || errors.Is(e, CodeSignatureInvalid) { // the most telling of several
+		}
+		if err == nil || errors.Is(e, CodeSignatureInvalid) { // the most telling of several
 			err = e
 		}
 	}
-	return err
+	return cmp.Or(err, error(newError(CodeKeyUnknown, "the issuer has no key for this token")))
 }
 
 // verify checks the token's signature with this key.
@@ -256,7 +251,7 @@ func (k verificationKey) verify(t *compactJWS) error {
 var pssHashes = map[string]crypto.Hash{"PS256": crypto.SHA256, "PS384": crypto.SHA384, "PS512": crypto.SHA512}
 
 // checkClaims checks the registered claims (OpenID Connect Core §2 and §3.1.3.7) of a token with a good signature.
-func (v *verifier) checkClaims(iss string, all map[string]any) (*claims, error) {
+func checkClaims(iss string, all map[string]any, now time.Time, leeway time.Duration) (*claims, error) {
 	c := &claims{issuer: iss, all: all}
 	var err error
 	if c.subject, err = stringClaim(all, "sub"); err != nil {
@@ -280,14 +275,13 @@ func (v *verifier) checkClaims(iss string, all map[string]any) (*claims, error) 
 		}
 	}
 	c.expiry = dates["exp"]
-	now := v.now()
-	if !now.Before(c.expiry.Add(v.leeway)) {
+	if !now.Before(c.expiry.Add(leeway)) {
 		return nil, newError(CodeTokenExpired, "the token expired at %s, %s ago", stamp(c.expiry), now.Sub(c.expiry).Round(time.Second))
 	}
-	if iat := dates["iat"]; iat.After(now.Add(v.leeway)) {
+	if iat := dates["iat"]; iat.After(now.Add(leeway)) {
 		return nil, newError(CodeTokenFromFuture, "the token was issued at %s, which is %s ahead", stamp(iat), iat.Sub(now).Round(time.Second))
 	}
-	if nbf := dates["nbf"]; nbf.After(now.Add(v.leeway)) {
+	if nbf := dates["nbf"]; nbf.After(now.Add(leeway)) {
 		return nil, newError(CodeTokenNotYetValid, "the token is valid from %s, which is %s ahead", stamp(nbf), nbf.Sub(now).Round(time.Second))
 	}
 	return c, nil

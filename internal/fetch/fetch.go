@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -70,9 +71,12 @@ func Client(client *http.Client) *http.Client {
 // no-store and no-cache, and usual if the header says nothing.
 func Life(header http.Header, usual, least, most time.Duration) time.Duration {
 	life := usual
-	for directive := range strings.SplitSeq(strings.ToLower(header.Get("Cache-Control")), ",") {
+	for directive := range strings.SplitSeq(strings.ToLower(strings.Join(header.Values("Cache-Control"), ",")), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		seconds, err := strconv.ParseInt(strings.Trim(value, `"`), 10, 32)
+		if errors.Is(err, strconv.ErrRange) && seconds > 0 {
+			err = nil // the largest, as RFC 9111 §1.2.2 asks
+		}
 		switch {
 		case name == "no-store", name == "no-cache":
 			return least
@@ -103,10 +107,21 @@ func CheckFound(found, by string, loopbackHTTP bool) error {
 	}
 	u, err := url.Parse(found)
 	own, ownErr := url.Parse(by)
-	if err != nil || ownErr != nil || u.Hostname() != own.Hostname() && (isLoopback(u.Hostname()) || net.ParseIP(u.Hostname()) != nil) {
+	if err != nil || ownErr != nil || !strings.EqualFold(u.Hostname(), own.Hostname()) && isAddress(u.Hostname()) {
 		return fmt.Errorf("%.200q leads to the address of another host", found)
 	}
 	return nil
 }
 
 func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
+
+// isAddress tells whether a host is an IP address in any of the forms that resolvers take (a last label that is a number, as in the
+// URL Standard §3.5), or a name of this machine.
+func isAddress(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	_, err := netip.ParseAddr(host)
+	_, numberErr := strconv.ParseUint(last, 0, 64)
+	_, decimalErr := strconv.ParseUint(last, 10, 64)
+	return err == nil || numberErr == nil || decimalErr == nil || last == "localhost" || last == "0x" || last == ""
+}

@@ -53,7 +53,7 @@ func TestLife(t *testing.T) {
 	for header, want := range map[string]time.Duration{
 		"": time.Hour, "public": time.Hour, "max-age=oops": time.Hour, "max-age=7200": 2 * time.Hour, `Public, Max-Age="7200"`: 2 * time.Hour,
 		"max-age=1": time.Minute, "max-age=0": time.Minute, "max-age=-5": time.Minute, "max-age=999999999": 24 * time.Hour,
-		"no-store": time.Minute, "max-age=7200, no-cache": time.Minute, "max-age=99999999999999999999": time.Hour,
+		"no-store": time.Minute, "max-age=7200, no-cache": time.Minute, "max-age=99999999999999999999": 24 * time.Hour, "max-age=-99999999999999999999": time.Hour,
 	} {
 		if got := fetch.Life(http.Header{"Cache-Control": {header}}, time.Hour, time.Minute, 24*time.Hour); got != want {
 			t.Errorf("%q: %s, want %s", header, got, want)

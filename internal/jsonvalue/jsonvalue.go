@@ -4,6 +4,7 @@ package jsonvalue
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,23 +76,30 @@ func Texts(value any) (list []string, ok bool) {
 	return []string{text}, true
 }
 
-// Clone returns a copy that shares no map or slice.
+// Clone returns a copy that shares no map or slice, of whatever type they are. Structs and what pointers lead to are shared.
 func Clone(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		c := make(map[string]any, len(v))
-		for key, entry := range v {
-			c[key] = Clone(entry)
-		}
-		return c
-	case []any:
-		c := make([]any, len(v))
-		for i, entry := range v {
-			c[i] = Clone(entry)
-		}
-		return c
-	case []string:
-		return slices.Clone(v)
+	if value == nil {
+		return nil
 	}
-	return value
+	return deepCopy(reflect.ValueOf(value)).Interface()
+}
+
+func deepCopy(v reflect.Value) reflect.Value {
+	switch {
+	case v.Kind() == reflect.Interface && !v.IsNil():
+		return deepCopy(v.Elem())
+	case v.Kind() == reflect.Map && !v.IsNil():
+		copied := reflect.MakeMapWithSize(v.Type(), v.Len())
+		for entries := v.MapRange(); entries.Next(); {
+			copied.SetMapIndex(entries.Key(), deepCopy(entries.Value()))
+		}
+		return copied
+	case v.Kind() == reflect.Slice && !v.IsNil():
+		copied := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		for i := range v.Len() {
+			copied.Index(i).Set(deepCopy(v.Index(i)))
+		}
+		return copied
+	}
+	return v
 }

@@ -50,12 +50,12 @@ func Object(data []byte) (map[string]any, error) {
 
 // next decodes the next value of valid JSON.
 func next(d *json.Decoder, depth int) (any, error) {
-	if depth > maxDepth {
-		return nil, ErrDepth
-	}
 	t, err := d.Token()
 	if err != nil {
 		return nil, ErrSyntax
+	}
+	if _, nested := t.(json.Delim); nested && depth == maxDepth {
+		return nil, ErrDepth
 	}
 	switch t {
 	case json.Delim('{'):

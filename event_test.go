@@ -1,0 +1,160 @@
+package delegation_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/seed055b7978/delegation"
+)
+
+// full returns an Event with every field set, to values that differ.
+func full() delegation.Event {
+	return delegation.Event{
+		Time: start, Issuer: "an-issuer", Subject: "a-subject", ClientID: "a-client", Target: "a-target", Rule: "a-rule", Principal: "a-principal", Role: "a-role",
+		Region: "a-region", SessionName: "a-session", SourceIdentity: "a-source", Duration: 90 * time.Minute, AssertionID: "an-assertion", AccessKeyID: "a-key",
+		Expiration: start.Add(time.Hour), RequestID: "a-request", PackedPolicySize: 17, Stage: "a-stage", Code: "a-code", Err: errors.New("an-error"),
+		Took: map[delegation.Stage]time.Duration{
+			delegation.StageToken: 1, delegation.StageTarget: 2, delegation.StageRules: 3, delegation.StageDecision: 4, delegation.StageSAML: 5, delegation.StageSTS: 6,
+		},
+	}
+}
+
+// logged returns what an event says to slog: key to value.
+func logged(e delegation.Event) map[string]string {
+	attrs := map[string]string{}
+	for _, a := range e.LogValue().Group() {
+		attrs[a.Key] = a.Value.String()
+	}
+	return attrs
+}
+
+func TestEvent_LogValue(t *testing.T) {
+	failed, succeeded := full(), full()
+	failed.Expiration, failed.PackedPolicySize, failed.AccessKeyID = time.Time{}, 0, ""
+	succeeded.Stage, succeeded.Code, succeeded.Err = "", "", nil
+	both := map[string]string{
+		"issuer": "an-issuer", "subject": "a-subject", "client_id": "a-client", "target": "a-target", "rule": "a-rule", "principal": "a-principal", "role": "a-role",
+		"region": "a-region", "session_name": "a-session", "source_identity": "a-source", "duration": "1h30m0s", "assertion_id": "an-assertion", "request_id": "a-request",
+		"took_token": "1ns", "took_target": "2ns", "took_rules": "3ns", "took_decision": "4ns", "took_saml": "5ns", "took_sts": "6ns",
+	}
+	with := func(more map[string]string) map[string]string {
+		all := maps.Clone(both)
+		maps.Copy(all, more)
+		return all
+	}
+	tests := []struct {
+		name  string
+		event delegation.Event
+		want  map[string]string
+	}{
+		{"failed", failed, with(map[string]string{"stage": "a-stage", "code": "a-code", "error": "an-error"})},
+		{"succeeded", succeeded, with(map[string]string{"access_key_id": "a-key", "expiration": start.Add(time.Hour).String(), "packed_policy_size": "17"})},
+		{"stopped early", delegation.Event{Target: "a-target", Stage: delegation.StageToken, Code: "a-code", Err: errors.New("an-error")},
+			map[string]string{"target": "a-target", "stage": "token", "code": "a-code", "error": "an-error"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := logged(test.event); !maps.Equal(got, test.want) {
+				t.Errorf("got  %v\nwant %v", got, test.want)
+			}
+		})
+	}
+}
+
+// TestEvent_LogValueHasEveryField holds that a field added to Event is logged too.
+func TestEvent_LogValueHasEveryField(t *testing.T) {
+	e, zero := reflect.ValueOf(full()), logged(delegation.Event{})
+	for i := range e.NumField() {
+		name := e.Type().Field(i).Name
+		if name == "Time" {
+			continue // slog has the record's own
+		}
+		one := delegation.Event{}
+		reflect.ValueOf(&one).Elem().Field(i).Set(e.Field(i))
+		if e.Field(i).IsZero() || maps.Equal(logged(one), zero) {
+			t.Errorf("%s is not logged", name)
+		}
+	}
+}
+
+func TestEvent_LogValueSetsOff(t *testing.T) {
+	var out bytes.Buffer
+	e := full()
+	e.Target = "a\nlevel=ERROR msg=\"forged\""
+	slog.New(slog.NewTextHandler(&out, nil)).Info("exchange", "event", e)
+	if strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), "event.role=a-role") {
+		t.Errorf("a target's name broke the line: %s", out.String())
+	}
+}
+
+// TestEvent_OfASuccess holds every field against what was decided and what AWS answered.
+func TestEvent_OfASuccess(t *testing.T) {
+	w := newWorld(t)
+	w.target(func(target *delegation.Target) {
+		target.SessionDuration, target.SourceIdentity, target.Region = 2*time.Hour, "alice", "eu-west-1"
+		target.Tags = map[string]string{"a": "b"}
+	})
+	w.config.Rules = []delegation.RuleFunc{delegation.Must(delegation.RoleByClaim("sub", delegation.RoleMatch{Pattern: ".*", Role: admin, Principal: otherProvider}))}
+	credentials, err := w.exchange(t, map[string]any{"email": "alice@example.com", "email_verified": true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(w.events) != 1 {
+		t.Fatalf("%d events", len(w.events))
+	}
+	want := delegation.Event{
+		Time: start, Issuer: w.server.URL, Subject: alice, ClientID: app, Target: app, Rule: "delegation.RoleByClaim", Principal: otherProvider, Role: admin,
+		Region: "eu-west-1", SessionName: "alice@example.com", SourceIdentity: "alice", Duration: 2 * time.Hour, AccessKeyID: credentials.AccessKeyID,
+		AssertionID: responseOf(w.last()).FindElement("//saml:Assertion").SelectAttrValue("ID", ""), Expiration: start.Add(2 * time.Hour),
+		RequestID: credentials.RequestID, PackedPolicySize: credentials.PackedPolicySize,
+		Took: map[delegation.Stage]time.Duration{
+			delegation.StageToken: 0, delegation.StageTarget: 0, delegation.StageRules: 0, delegation.StageDecision: 0, delegation.StageSAML: 0, delegation.StageSTS: 0,
+		},
+	}
+	if got := w.events[0]; !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if want.AssertionID == "" {
+		t.Error("the assertion has no ID")
+	}
+}
+
+// TestEvent_TellsHowLongEachStageTook lets the clock go on inside of stages only.
+func TestEvent_TellsHowLongEachStageTook(t *testing.T) {
+	w := newWorld(t)
+	yes, target := w.config.STS.(stsFunc), sharedTarget()
+	w.config.Targets = source(func(context.Context, string) (*delegation.Target, error) {
+		w.clock.Advance(2 * time.Second)
+		return target, nil
+	})
+	w.config.Profile = func(context.Context, *delegation.User) (map[string]any, error) {
+		w.clock.Advance(3 * time.Second)
+		return nil, nil
+	}
+	w.config.Rules = []delegation.RuleFunc{func(context.Context, *delegation.User, *delegation.RuleContext) error {
+		w.clock.Advance(4 * time.Second)
+		return nil
+	}}
+	w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+		w.clock.Advance(5 * time.Second)
+		return yes(ctx, in)
+	})
+	if _, err := w.exchange(t, nil); err != nil {
+		t.Fatal(err)
+	}
+	want := map[delegation.Stage]time.Duration{
+		delegation.StageToken: 0, delegation.StageTarget: 2 * time.Second, delegation.StageRules: 7 * time.Second,
+		delegation.StageDecision: 0, delegation.StageSAML: 0, delegation.StageSTS: 5 * time.Second,
+	}
+	if got := w.events[0].Took; !maps.Equal(got, want) || !w.events[0].Time.Equal(start) {
+		t.Errorf("got %v from %s, want %v", got, w.events[0].Time, want)
+	}
+}

@@ -1,0 +1,338 @@
+package delegation_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/oidctest"
+	"github.com/seed055b7978/delegation/ststest"
+)
+
+// One exchange from end to end, against an OpenID provider and an STS in memory. In production the provider is yours, and
+// Config.STS stays empty, so that the real AWS is asked.
+func Example() {
+	ctx := context.Background()
+
+	// The issuer of ID tokens.
+	issuer, _ := oidctest.New(oidctest.Config{})
+	issuerServer := httptest.NewServer(issuer)
+	defer issuerServer.Close()
+	issuer.SetIssuer(issuerServer.URL)
+
+	// The SAML identity that AWS trusts; delegation.ParseSigningKey reads a key from PEM.
+	identity := delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{newSigningKey()}}
+	metadata, _ := identity.Metadata()
+
+	// AWS: a SAML provider made of the metadata, and a role that trusts it.
+	const (
+		principal = "arn:aws:iam::123456789012:saml-provider/delegation"
+		role      = "arn:aws:iam::123456789012:role/photo-user"
+	)
+	fake := ststest.New(ststest.Config{Region: "eu-central-1"})
+	_ = fake.PutSAMLProvider(principal, metadata)
+	_ = fake.PutRole(ststest.Role{ARN: role, TrustPolicy: `{"Version": "2012-10-17", "Statement": [{
+		"Effect": "Allow",
+		"Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/delegation"},
+		"Action": "sts:AssumeRoleWithSAML",
+		"Condition": {"StringEquals": {"SAML:aud": "https://eu-central-1.signin.aws.amazon.com/saml"}}}]}`})
+	stsServer := httptest.NewServer(fake)
+	defer stsServer.Close()
+
+	d, err := delegation.New(ctx, delegation.Config{
+		Issuers:          []delegation.Issuer{{URL: issuerServer.URL, AllowLoopbackHTTP: true}},
+		IdentityProvider: identity,
+		Targets:          delegation.Targets{"photo-app": {AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}},
+		Rules:            []delegation.RuleFunc{delegation.RequireVerifiedEmail()},
+		STS:              sts.New(sts.Options{BaseEndpoint: aws.String(stsServer.URL), Credentials: aws.AnonymousCredentials{}}),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	idToken, _ := issuer.SignIDToken(map[string]any{"sub": "auth0|alice", "aud": "photo-app", "email": "alice@example.com", "email_verified": true})
+
+	credentials, err := d.Exchange(ctx, idToken, "photo-app")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(credentials.AssumedRoleARN)
+	fmt.Println(credentials.Subject, credentials.SecretAccessKey)
+	// Output:
+	// arn:aws:sts::123456789012:assumed-role/photo-user/alice@example.com
+	// auth0|alice [redacted]
+}
+
+// What a refused exchange says to the operator, to a program, and to the user.
+func ExampleDelegator_Exchange() {
+	issuer, _ := oidctest.New(oidctest.Config{Now: func() time.Time { return time.Now().Add(-24 * time.Hour) }})
+	server := httptest.NewServer(issuer)
+	defer server.Close()
+	issuer.SetIssuer(server.URL)
+	d, err := delegation.New(context.Background(), delegation.Config{
+		Issuers:          []delegation.Issuer{{URL: server.URL, AllowLoopbackHTTP: true}},
+		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{newSigningKey()}},
+		Targets:          delegation.Targets{"photo-app": {}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	idToken, _ := issuer.SignIDToken(map[string]any{"sub": "auth0|alice", "aud": "photo-app"}) // yesterday's
+
+	_, err = d.Exchange(context.Background(), idToken, "photo-app")
+	var refused *delegation.Error
+	if errors.As(err, &refused) {
+		fmt.Println("stage: ", refused.Stage)
+		fmt.Println("code:  ", refused.Code)
+		fmt.Println("remedy:", refused.Remedy)
+		fmt.Println("public:", refused.Public())
+	}
+	fmt.Println(errors.Is(err, delegation.CodeTokenExpired), errors.Is(err, delegation.StageSTS))
+	// Output:
+	// stage:  token
+	// code:   token_expired
+	// remedy: have the user sign in again and send a fresh ID token
+	// public: the ID token has expired
+	// true false
+}
+
+// A rule of one's own. It sees the user's claims, and decides what AWS is asked for.
+func ExampleRuleFunc() {
+	onlyStaff := func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+		if !slices.Contains(user.List("app_metadata.groups"), "staff") {
+			return delegation.Deny("only staff may do this")
+		}
+		rc.AWS.SessionDuration = 15 * time.Minute
+		return nil
+	}
+	var rule delegation.RuleFunc = onlyStaff
+
+	rc := &delegation.RuleContext{}
+	staff := &delegation.User{Properties: map[string]any{"app_metadata": map[string]any{"groups": []any{"staff"}}}}
+	fmt.Println(rule(context.Background(), staff, rc), rc.AWS.SessionDuration)
+	fmt.Println(rule(context.Background(), &delegation.User{}, rc))
+	// Output:
+	// <nil> 15m0s
+	// denied: only staff may do this
+}
+
+func ExampleDeny() {
+	fmt.Println(delegation.Deny("only staff may do this"))
+	// Output: denied: only staff may do this
+}
+
+func ExampleRoleByClaim() {
+	rule, err := delegation.RoleByClaim("groups",
+		delegation.RoleMatch{Pattern: "admins", Role: "arn:aws:iam::123456789012:role/admin"},
+		delegation.RoleMatch{Pattern: "team-(red|blue)", Role: "arn:aws:iam::123456789012:role/member", Region: "eu-west-1"},
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, groups := range [][]any{{"team-blue", "admins"}, {"team-red"}, {"team-red-guests"}, nil} {
+		user := &delegation.User{Properties: map[string]any{"groups": groups}}
+		rc := &delegation.RuleContext{AWS: delegation.AWS{Region: "eu-central-1"}}
+		if err := rule(context.Background(), user, rc); err != nil {
+			fmt.Println(groups, err)
+			continue
+		}
+		fmt.Println(groups, rc.AWS.Role, rc.AWS.Region)
+	}
+	// Output:
+	// [team-blue admins] arn:aws:iam::123456789012:role/admin eu-central-1
+	// [team-red] arn:aws:iam::123456789012:role/member eu-west-1
+	// [team-red-guests] denied: no role is assigned to this user
+	// [] denied: no role is assigned to this user
+}
+
+func ExampleRequireVerifiedEmail() {
+	rule := delegation.RequireVerifiedEmail()
+	for _, verified := range []any{true, false, "true"} {
+		user := &delegation.User{Properties: map[string]any{"email": "alice@example.com", "email_verified": verified}}
+		fmt.Printf("%#v: %v\n", verified, rule(context.Background(), user, &delegation.RuleContext{}))
+	}
+	// Output:
+	// true: <nil>
+	// false: denied: a verified email address is required
+	// "true": denied: a verified email address is required
+}
+
+func ExampleAllowConnections() {
+	rule := delegation.AllowConnections("corporate-saml", "google-oauth2")
+	for _, connection := range []string{"google-oauth2", "github", ""} {
+		rc := &delegation.RuleContext{Connection: connection}
+		fmt.Printf("%q: %v\n", connection, rule(context.Background(), &delegation.User{}, rc))
+	}
+	// Output:
+	// "google-oauth2": <nil>
+	// "github": denied: this way of signing in is not allowed here
+	// "": denied: this way of signing in is not allowed here
+}
+
+func ExampleAllowEmailDomains() {
+	rule := delegation.AllowEmailDomains("example.com")
+	for _, email := range []string{"alice@example.com", "alice@Example.COM", "alice@mail.example.com", "alice@example.com@evil.net"} {
+		user := &delegation.User{Properties: map[string]any{"email": email, "email_verified": true}}
+		fmt.Println(email, rule(context.Background(), user, &delegation.RuleContext{}))
+	}
+	// Output:
+	// alice@example.com <nil>
+	// alice@Example.COM <nil>
+	// alice@mail.example.com denied: this email domain is not allowed here
+	// alice@example.com@evil.net denied: this email domain is not allowed here
+}
+
+func ExampleTagsFromClaims() {
+	rule := delegation.TagsFromClaims(map[string]string{"CostCenter": "app_metadata.cost_center"})
+	rc := &delegation.RuleContext{}
+	alice := &delegation.User{Properties: map[string]any{"app_metadata": map[string]any{"cost_center": json.Number("4711")}}}
+	fmt.Println(rule(context.Background(), alice, rc), rc.AWS.Tags)
+	bob := &delegation.User{}
+	fmt.Println(rule(context.Background(), bob, &delegation.RuleContext{}))
+	// Output:
+	// <nil> map[CostCenter:4711]
+	// denied: the profile lacks app_metadata.cost_center
+}
+
+func ExampleSourceIdentityFromClaim() {
+	rule := delegation.SourceIdentityFromClaim("nickname")
+	rc := &delegation.RuleContext{}
+	alice := &delegation.User{Properties: map[string]any{"nickname": "alice"}}
+	fmt.Println(rule(context.Background(), alice, rc), rc.AWS.SourceIdentity)
+	fmt.Println(rule(context.Background(), &delegation.User{}, &delegation.RuleContext{}))
+	// Output:
+	// <nil> alice
+	// denied: the profile lacks nickname
+}
+
+func ExampleSessionPolicyFromTemplate() {
+	rule, err := delegation.SessionPolicyFromTemplate(`{
+		"Version": "2012-10-17",
+		"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/{{nickname}}/*"}]
+	}`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, nickname := range []string{"alice", "*", "../bob"} {
+		rc := &delegation.RuleContext{}
+		user := &delegation.User{Properties: map[string]any{"nickname": nickname}}
+		if err := rule(context.Background(), user, rc); err != nil {
+			fmt.Println(nickname, err)
+			continue
+		}
+		fmt.Println(nickname, rc.AWS.Policy)
+	}
+	// Output:
+	// alice {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/alice/*"}]}
+	// * denied: the profile lacks a usable nickname
+	// ../bob denied: the profile lacks a usable nickname
+}
+
+func ExampleMust() {
+	rules := []delegation.RuleFunc{
+		delegation.RequireVerifiedEmail(),
+		delegation.Must(delegation.RoleByClaim("groups", delegation.RoleMatch{Pattern: "admins", Role: "arn:aws:iam::123456789012:role/admin"})),
+	}
+	fmt.Println(len(rules))
+	// Output: 2
+}
+
+func ExampleUser_Value() {
+	user := &delegation.User{Properties: map[string]any{
+		"app_metadata":               map[string]any{"roles": []any{"editor", "reviewer"}},
+		"https://example.com/groups": []any{"staff"},
+	}}
+	fmt.Println(user.Value("app_metadata.roles.0"))
+	fmt.Println(user.Value("https://example.com/groups"))
+	fmt.Println(user.Value("app_metadata.plan"))
+	// Output:
+	// editor true
+	// [staff] true
+	// <nil> false
+}
+
+func ExampleMappings() {
+	target := delegation.Target{AWS: delegation.AWS{
+		Principal: "arn:aws:iam::123456789012:saml-provider/delegation",
+		Role:      "arn:aws:iam::123456789012:role/photo-user",
+		Region:    "eu-central-1",
+		Mappings: delegation.Mappings{
+			delegation.AttributeEduPersonAffiliation:        "app_metadata.groups", // a list gives several values
+			delegation.AttributePrincipalTag + "CostCenter": "app_metadata.cost_center",
+		},
+	}}
+	fmt.Println(len(target.Mappings))
+	// Output: 2
+}
+
+func ExampleParseRegion() {
+	for _, name := range []string{"eu-central-1", "us-gov-east-1", "mars-north-1"} {
+		region, err := delegation.ParseRegion(name)
+		if err != nil {
+			fmt.Println(errors.Unwrap(err))
+			continue
+		}
+		host, _ := region.STSHost(false, false)
+		fmt.Println(region.Partition(), host, region.SAMLRecipient())
+	}
+	// Output:
+	// aws sts.eu-central-1.amazonaws.com https://eu-central-1.signin.aws.amazon.com/saml
+	// aws-us-gov sts.us-gov-east-1.amazonaws.com https://us-gov-east-1.signin.amazonaws-us-gov.com/saml
+	// "mars-north-1" is not the name of an AWS region
+}
+
+func ExampleSecret() {
+	secret := delegation.NewSecret("wJalrXUtnFEMI")
+	text, _ := json.Marshal(map[string]any{"secret": secret})
+	fmt.Printf("%v %+v %q %x %s\n", secret, secret, secret, secret, text)
+	fmt.Println(secret.Reveal())
+	// Output:
+	// [redacted] [redacted] [redacted] [redacted] {"secret":"[redacted]"}
+	// wJalrXUtnFEMI
+}
+
+func ExampleError_Public() {
+	rule := delegation.RequireVerifiedEmail()
+	denied := &delegation.Error{
+		Stage: delegation.StageRules, Code: delegation.CodeDenied,
+		Err: fmt.Errorf("rule 1: %w", rule(context.Background(), &delegation.User{}, &delegation.RuleContext{})),
+	}
+	refused := &delegation.Error{
+		Stage: delegation.StageSTS, Code: delegation.CodeSTSAccessDenied,
+		Err: errors.New("arn:aws:iam::123456789012:role/photo-user: not authorized to perform sts:AssumeRoleWithSAML"),
+	}
+	fmt.Println(denied.Public())
+	fmt.Println(refused.Public())
+	// Output:
+	// a verified email address is required
+	// AWS refused the request
+}
+
+func ExampleCredentials_ProcessJSON() {
+	credentials := &delegation.Credentials{
+		AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: delegation.NewSecret("secret"), SessionToken: delegation.NewSecret("token"),
+		Expiration: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), AccountID: "123456789012",
+	}
+	text, err := credentials.ProcessJSON()
+	fmt.Println(string(text), err)
+	// Output: {"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"secret","SessionToken":"token","Expiration":"2026-11-23T10:00:00Z","AccountId":"123456789012"} <nil>
+}
+
+func ExampleIdentityProvider_Metadata() {
+	identity := delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{newSigningKey(), newSigningKey()}}
+	metadata, err := identity.Metadata() // for aws iam create-saml-provider and update-saml-provider
+	fmt.Println(strings.Count(string(metadata), "<KeyDescriptor"), strings.Contains(string(metadata), `entityID="urn:tenant.example.com"`), err)
+	// Output: 2 true <nil>
+}

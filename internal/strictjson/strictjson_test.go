@@ -1,0 +1,179 @@
+package strictjson_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/seed055b7978/delegation/internal/strictjson"
+)
+
+// nested is an object in which n objects or arrays, itself included, stand around the number 1.
+func nested(n int) string {
+	return `{"a":` + strings.Repeat("[", n-1) + "1" + strings.Repeat("]", n-1) + "}"
+}
+
+func TestObject(t *testing.T) {
+	for _, test := range []struct {
+		name, text string
+		want       error
+	}{
+		{"empty object", `{}`, nil},
+		{"white space around", " \t\r\n{ } \n", nil},
+		{"every kind of value", `{"s":"x","n":1.5e3,"t":true,"f":false,"z":null,"o":{"a":{}},"l":[1,"a",null,[],{}]}`, nil},
+		{"the same name in different objects", `{"a":{"b":1},"b":{"a":1,"b":[{"a":1},{"a":2}]}}`, nil},
+		{"names that differ by case", `{"a":1,"A":2}`, nil},
+		{"an empty name", `{"":1}`, nil},
+		{"32 levels", nested(32), nil},
+
+		{"a name twice", `{"a":1,"a":1}`, strictjson.ErrDuplicate},
+		{"not side by side", `{"a":1,"b":{"c":[2]},"a":3}`, strictjson.ErrDuplicate},
+		{"once escaped", `{"a":1,"\u0061":2}`, strictjson.ErrDuplicate},
+		{"null first", `{"a":null,"a":2}`, strictjson.ErrDuplicate},
+		{"an empty name twice", `{"":1,"":2}`, strictjson.ErrDuplicate},
+		{"in an object in an object", `{"a":{"b":{"c":1,"c":1}}}`, strictjson.ErrDuplicate},
+		{"in an object in an array", `{"a":[{},[{"c":1,"c":1}]]}`, strictjson.ErrDuplicate},
+
+		{"33 levels", nested(33), strictjson.ErrDepth},
+		{"33 levels of objects", strings.Repeat(`{"a":`, 33) + "1" + strings.Repeat("}", 33), strictjson.ErrDepth},
+		{"33 levels of nothing", strings.Replace(nested(33), "1", "", 1), strictjson.ErrDepth},
+		{"more than the stack would take", nested(1 << 20), strictjson.ErrSyntax}, // encoding/json stops at 10,000
+
+		{"nothing", ``, strictjson.ErrSyntax},
+		{"white space", ` `, strictjson.ErrSyntax},
+		{"cut short", `{"a":1`, strictjson.ErrSyntax},
+		{"a second object", `{}{}`, strictjson.ErrSyntax},
+		{"a word behind", `{} x`, strictjson.ErrSyntax},
+		{"a bracket behind", `{}]`, strictjson.ErrSyntax},
+		{"a comma too many", `{"a":1,}`, strictjson.ErrSyntax},
+		{"no comma", `{"a":1 "b":2}`, strictjson.ErrSyntax},
+		{"no name", `{1:1}`, strictjson.ErrSyntax},
+		{"single quotes", `{'a':1}`, strictjson.ErrSyntax},
+		{"a comment", `{/* */}`, strictjson.ErrSyntax},
+		{"NaN", `{"a":NaN}`, strictjson.ErrSyntax},
+		{"a leading zero", `{"a":01}`, strictjson.ErrSyntax},
+		{"a raw control character", "{\"a\":\"\n\"}", strictjson.ErrSyntax},
+		{"a byte order mark", "\ufeff{}", strictjson.ErrSyntax},
+
+		{"invalid UTF-8 in a value", "{\"a\":\"\xff\"}", strictjson.ErrNotUTF8},
+		{"invalid UTF-8 in a name", "{\"\xc0\xaf\":1}", strictjson.ErrNotUTF8},
+		{"a surrogate as UTF-8", "{\"a\":\"\xed\xa0\x80\"}", strictjson.ErrNotUTF8},
+
+		{"an array", `[{}]`, strictjson.ErrNotObject},
+		{"a string", `"{}"`, strictjson.ErrNotObject},
+		{"a number", `1`, strictjson.ErrNotObject},
+		{"null", `null`, strictjson.ErrNotObject},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			object, err := strictjson.Object([]byte(test.text))
+			if !errors.Is(err, test.want) || (err == nil) != (object != nil) {
+				t.Errorf("got %v, %v, want %v", object, err, test.want)
+			}
+		})
+	}
+}
+
+func TestObjectKeepsEveryDigit(t *testing.T) {
+	object, err := strictjson.Object([]byte(`{"n":9007199254740993,"l":[0.10000000000000000001]}`))
+	want := map[string]any{"n": json.Number("9007199254740993"), "l": []any{json.Number("0.10000000000000000001")}}
+	if err != nil || !reflect.DeepEqual(object, want) {
+		t.Errorf("got %v, %v", object, err)
+	}
+}
+
+// A duplicate's name helps the operator; it is a stranger's text, so it is short and escaped. Values are never shown.
+func TestErrorsQuoteLittle(t *testing.T) {
+	long := strings.Repeat("n", 500)
+	_, err := strictjson.Object([]byte(`{"\n` + long + `":"value","\n` + long + `":"value"}`))
+	if !errors.Is(err, strictjson.ErrDuplicate) || !strings.Contains(err.Error(), `"\nnnn`) || strings.Contains(err.Error(), "value") || len(err.Error()) > 150 {
+		t.Errorf("got %v", err)
+	}
+}
+
+// FuzzStrictJSON compares with encoding/json: the same value where no member stands twice, and ErrDuplicate where one does.
+func FuzzStrictJSON(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"a":1}`, `{"a":1,"a":1}`, `{"a":[{"b":1,"b":{}}]}`, `[]`, `null`, ` {"a":"\u00e9\ud83d\ude00","\u0061b":1e400}`, `{"a":1}x`, "{\"a\":\"\xff\"}",
+		nested(32), nested(33), `{"\ud800":1,"\ud801":2}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		object, err := strictjson.Object(text)
+		if err != nil && object != nil {
+			t.Fatalf("got an object and %v", err)
+		}
+		lax := func(into any) error {
+			d := json.NewDecoder(bytes.NewReader(text))
+			d.UseNumber()
+			return d.Decode(into)
+		}
+		var want map[string]any
+		if !utf8.Valid(text) || !json.Valid(text) || lax(&want) != nil || want == nil {
+			if err == nil || errors.Is(err, strictjson.ErrDuplicate) && json.Valid(text) && text[0] == '{' {
+				t.Fatalf("got %v, %v for what is not one object in UTF-8", object, err)
+			}
+			return
+		}
+		names, depth := measure(text)
+		switch {
+		case errors.Is(err, strictjson.ErrDepth):
+			if depth <= 32 {
+				t.Fatalf("%v, but the depth is %d", err, depth)
+			}
+		case errors.Is(err, strictjson.ErrDuplicate):
+			if names == members(want) {
+				t.Fatalf("%v, but no member stands twice", err)
+			}
+		case err != nil:
+			t.Fatalf("encoding/json takes what gives %v", err)
+		case depth > 32 || names != members(want):
+			t.Fatalf("accepted with depth %d, and %d names for %d members", depth, names, members(want))
+		case !reflect.DeepEqual(object, want):
+			t.Fatalf("got %v, encoding/json reads %v", object, want)
+		}
+	})
+}
+
+// members counts those of all objects in a value. Of equal names a decoder keeps one, so that duplicates make a difference
+// to the number of names in the text.
+func members(value any) int {
+	count := 0
+	switch v := value.(type) {
+	case map[string]any:
+		for _, member := range v {
+			count += 1 + members(member)
+		}
+	case []any:
+		for _, member := range v {
+			count += members(member)
+		}
+	}
+	return count
+}
+
+// measure counts the names in valid JSON, and how deep its objects and arrays are nested.
+func measure(text []byte) (names, depth int) {
+	quoted, level := false, 0
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == ':':
+			names++
+		case c == '{' || c == '[':
+			level++
+			depth = max(depth, level)
+		case c == '}' || c == ']':
+			level--
+		}
+	}
+	return names, depth
+}

@@ -1,0 +1,296 @@
+package delegation_test
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	modulePath = "github.com/seed055b7978/delegation"
+	maxNames   = 90    // exported types, functions, methods and variables of the root package
+	maxLines   = 2_800 // of its files, tests aside
+)
+
+// rootFiles parses the root package's files without its tests.
+func rootFiles(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	files := map[string]*ast.File{}
+	for _, name := range must(filepath.Glob("*.go")) {
+		if !strings.HasSuffix(name, "_test.go") {
+			files[name] = must(parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments))
+		}
+	}
+	if len(files) < 5 {
+		t.Fatalf("only %d files: the test does not run in the root package", len(files))
+	}
+	return files
+}
+
+// export is one exported name and its documentation.
+type export struct {
+	kind, name, doc string
+}
+
+// exports lists the exported names of a package. A constant or variable may be documented by its group, and a struct's
+// field by a comment above the line or behind it.
+func exports(files map[string]*ast.File) (list []export) {
+	text := func(groups ...*ast.CommentGroup) string {
+		for _, g := range groups {
+			if s := strings.TrimSpace(g.Text()); s != "" {
+				return s
+			}
+		}
+		return ""
+	}
+	add := func(kind string, name *ast.Ident, qualifier, doc string) {
+		if name.IsExported() {
+			list = append(list, export{kind, qualifier + name.Name, doc})
+		}
+	}
+	for _, file := range files {
+		for _, declaration := range file.Decls {
+			switch d := declaration.(type) {
+			case *ast.FuncDecl:
+				if d.Recv == nil {
+					add("function", d.Name, "", text(d.Doc))
+					continue
+				}
+				receiver := d.Recv.List[0].Type
+				if star, ok := receiver.(*ast.StarExpr); ok {
+					receiver = star.X
+				}
+				if name, ok := receiver.(*ast.Ident); ok && name.IsExported() {
+					add("method", d.Name, name.Name+".", text(d.Doc))
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					switch s := spec.(type) {
+					case *ast.ValueSpec:
+						kind := map[token.Token]string{token.CONST: "constant", token.VAR: "variable"}[d.Tok]
+						for _, name := range s.Names {
+							add(kind, name, "", text(s.Doc, s.Comment, d.Doc))
+						}
+					case *ast.TypeSpec:
+						add("type", s.Name, "", text(s.Doc, d.Doc))
+						if !s.Name.IsExported() {
+							continue
+						}
+						switch underlying := s.Type.(type) {
+						case *ast.StructType:
+							for _, field := range underlying.Fields.List {
+								for _, name := range field.Names {
+									add("field", name, s.Name.Name+".", text(field.Doc, field.Comment))
+								}
+							}
+						case *ast.InterfaceType:
+							for _, method := range underlying.Methods.List {
+								for _, name := range method.Names {
+									// One method is documented by its interface.
+									add("interface method", name, s.Name.Name+".", text(method.Doc, method.Comment, s.Doc, d.Doc))
+								}
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	return list
+}
+
+// exportedConstants returns the exported constants of the root package and their documentation.
+func exportedConstants(t *testing.T) map[string]string {
+	constants := map[string]string{}
+	for _, e := range exports(rootFiles(t)) {
+		if e.kind == "constant" {
+			constants[e.name] = e.doc
+		}
+	}
+	return constants
+}
+
+// TestSurface keeps the package small enough to be read, and all of it documented.
+func TestSurface(t *testing.T) {
+	files := rootFiles(t)
+	counted, count := map[string]int{}, 0
+	for _, e := range exports(files) {
+		counted[e.kind]++
+		if slices.Contains([]string{"type", "function", "method", "variable"}, e.kind) {
+			count++
+		}
+		if e.doc == "" {
+			t.Errorf("%s %s has no documentation", e.kind, e.name)
+		}
+	}
+	if counted["type"] < 10 || counted["method"] < 10 || counted["constant"] < 50 || counted["field"] < 50 {
+		t.Fatalf("the count misses something: %v", counted)
+	}
+	if count > maxNames {
+		t.Errorf("%d exported names, more than %d: %v", count, maxNames, counted)
+	}
+	lines := 0
+	for name := range files {
+		lines += bytes.Count(must(os.ReadFile(name)), []byte("\n"))
+	}
+	if lines > maxLines {
+		t.Errorf("%d lines, more than %d", lines, maxLines)
+	}
+	var documented int
+	for _, file := range files {
+		if file.Doc != nil {
+			documented++
+		}
+	}
+	if documented != 1 {
+		t.Errorf("%d files have the package's documentation, want 1", documented)
+	}
+}
+
+// sourceFile is one Go file of the module.
+type sourceFile struct {
+	pkg, path string // pkg: the folder, "." for the root
+	test      bool
+	name      string // of the package
+	imports   []string
+}
+
+// moduleFiles parses the imports of every Go file of the module, and of no module within.
+func moduleFiles(t *testing.T) (files []sourceFile) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			_, inner := os.Stat(filepath.Join(name, "go.mod"))
+			if name != "." && (inner == nil || entry.Name() == "testdata" || strings.HasPrefix(entry.Name(), ".")) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if filepath.Ext(name) != ".go" {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		file := sourceFile{pkg: path.Dir(filepath.ToSlash(name)), path: filepath.ToSlash(name), test: strings.HasSuffix(name, "_test.go"), name: parsed.Name.Name}
+		for _, i := range parsed.Imports {
+			file.imports = append(file.imports, strings.Trim(i.Path.Value, `"`))
+		}
+		files = append(files, file)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// TestFloors reads who imports whom. The library and its two fakes are rooms without a door between them, and each
+// dependency has its own corner, so that moving away from one is the work of a file.
+func TestFloors(t *testing.T) {
+	corners := map[string][]string{
+		"github.com/lestrrat-go/jwx/v2":        {"token.go", "keys.go"},
+		"github.com/crewjam/saml":              {"saml.go"},
+		"github.com/russellhaering/goxmldsig":  {"saml.go"},
+		"github.com/beevik/etree":              {"saml.go"},
+		"golang.org/x/sync":                    {"keys.go"},
+		"github.com/aws/aws-sdk-go-v2/config":  {"sts.go"},
+		"github.com/aws/aws-sdk-go-v2/service": {"sts.go"},
+		"github.com/aws/smithy-go":             {"sts.go"},
+	}
+	within := func(imported, module string) bool {
+		return imported == module || strings.HasPrefix(imported, module+"/")
+	}
+	packages := map[string]bool{}
+	for _, file := range moduleFiles(t) {
+		packages[file.pkg] = true
+		if file.test {
+			continue
+		}
+		top := file.name == "main"
+		for _, imported := range file.imports {
+			ours, isOurs := strings.CutPrefix(imported, modulePath)
+			switch {
+			case imported == "testing" || strings.HasPrefix(imported, "testing/") || strings.HasPrefix(imported, "net/http/httptest"):
+				t.Errorf("%s imports %s, which is for tests", file.path, imported)
+			case isOurs && (file.pkg == "ststest" || file.pkg == "oidctest"):
+				t.Errorf("%s imports %s, and the fakes import nothing of ours", file.path, imported)
+			case isOurs && file.pkg == "." && !strings.HasPrefix(ours, "/internal/"):
+				t.Errorf("%s imports %s, and the root imports only what is internal", file.path, imported)
+			case isOurs && strings.HasPrefix(file.pkg, "internal/"):
+				t.Errorf("%s imports %s, and internal packages stand alone", file.path, imported)
+			case isOurs && !top && (ours == "/ststest" || ours == "/oidctest"):
+				t.Errorf("%s imports %s, a fake", file.path, imported)
+			}
+			for module, corner := range corners {
+				if within(imported, module) && !top && !slices.Contains(corner, file.path) {
+					t.Errorf("%s imports %s, which belongs into %v", file.path, imported, corner)
+				}
+			}
+		}
+	}
+	for _, pkg := range []string{".", "ststest", "oidctest"} {
+		if !packages[pkg] {
+			t.Errorf("the test has not seen the package %s", pkg)
+		}
+	}
+}
+
+var requirement = regexp.MustCompile(`(?m)^(?:require)?\s+(\S+) v\S+( // indirect)?$`)
+
+// TestDependencies lists the direct dependencies, each with its reason. A new one has to be added here on purpose.
+func TestDependencies(t *testing.T) {
+	want := map[string]string{
+		"github.com/aws/aws-sdk-go-v2":             "ARNs, credentials, retries",
+		"github.com/aws/aws-sdk-go-v2/config":      "the SDK's usual configuration",
+		"github.com/aws/aws-sdk-go-v2/service/sts": "the one call",
+		"github.com/aws/smithy-go":                 "AWS's errors",
+		"github.com/beevik/etree":                  "canonical text of the response",
+		"github.com/crewjam/saml":                  "the SAML types",
+		"github.com/lestrrat-go/jwx/v2":            "signatures and key sets",
+		"github.com/russellhaering/goxmldsig":      "the XML signature",
+		"golang.org/x/sync":                        "one fetch for all callers",
+	}
+	got := map[string]bool{}
+	for _, m := range requirement.FindAllStringSubmatch(string(must(os.ReadFile("go.mod"))), -1) {
+		if m[2] == "" {
+			got[m[1]] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(got)) {
+		if want[name] == "" {
+			t.Errorf("%s is a direct dependency without a reason", name)
+		}
+	}
+	used := map[string]bool{}
+	for _, file := range moduleFiles(t) {
+		for _, imported := range file.imports {
+			longest := ""
+			for name := range want {
+				if (imported == name || strings.HasPrefix(imported, name+"/")) && len(name) > len(longest) {
+					longest = name
+				}
+			}
+			used[longest] = true
+		}
+	}
+	for name := range want {
+		if !got[name] || !used[name] {
+			t.Errorf("%s: required %v, imported %v", name, got[name], used[name])
+		}
+	}
+}
