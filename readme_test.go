@@ -51,3 +51,18 @@ func TestReadme(t *testing.T) {
 		}
 	}
 }
+
+// TestIncident_RolesTrustSAMLOnly: a role that also trusted the OIDC provider was reached round the rules. The library cannot see
+// trust policies, so whoever sets one up must read it, wherever they look first.
+func TestIncident_RolesTrustSAMLOnly(t *testing.T) {
+	for file, words := range map[string]string{
+		"README.md":     "must trust the SAML provider only",
+		"SECURITY.md":   "trust the SAML provider only",
+		"delegation.go": "should trust the SAML provider and nothing else",
+	} {
+		text := strings.Join(strings.Fields(strings.ReplaceAll(string(must(os.ReadFile(file))), "//", "")), " ")
+		if !strings.Contains(text, words) {
+			t.Errorf("%s does not say that roles %s", file, words)
+		}
+	}
+}

@@ -107,9 +107,9 @@ func TestCredentialsWork(t *testing.T) {
 	}
 }
 
-// TestEachRefusalOfAWS holds one code and a remedy against every code and message that AWS is known to answer, as they stand on
-// the wire: only two keep the suffix Exception there.
-func TestEachRefusalOfAWS(t *testing.T) {
+// TestIncident_WireCodes: another tool's fix for packed sizes never worked, because it looked for a code with the suffix Exception, which
+// only two codes have on the wire. Here every code and message that AWS is known to answer has its own code and remedy.
+func TestIncident_WireCodes(t *testing.T) {
 	const suffix = " (Service: AWSOpenIdDiscoveryService; Status Code: 400; Error Code: AuthSamlInvalidSamlResponseException; Request ID: 1; Proxy: null)"
 	for _, row := range []struct {
 		status        int
