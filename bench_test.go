@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"testing"
+	"time"
 
 	"github.com/seed055b7978/delegation"
 )
@@ -28,7 +29,7 @@ func BenchmarkBuildAndSign(b *testing.B) {
 	target := delegation.Target{AWS: delegation.AWS{
 		Principal: principal, Role: role, Region: "eu-central-1", Tags: map[string]string{"team": "press", "cost-center": "42"},
 	}}
-	respond := must(delegation.Responder(identity(), target, alice))
+	respond := must(delegation.Responder(identity(), target, alice, time.Time{}))
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := respond(b.Context(), start, rand.Reader); err != nil {

@@ -54,6 +54,9 @@ var limits = []struct {
 	{"a role's name of 65", func(a *delegation.AWS) { a.Role = "arn:aws:iam::123456789012:role/" + strings.Repeat("r", 65) }, delegation.CodeRoleInvalid},
 	{"a path of 512", func(a *delegation.AWS) { a.Role = "arn:aws:iam::123456789012:role/" + strings.Repeat("p", 510) + "/r" }, ""},
 	{"a path of 513", func(a *delegation.AWS) { a.Role = "arn:aws:iam::123456789012:role/" + strings.Repeat("p", 511) + "/r" }, delegation.CodeRoleInvalid},
+	{"a principal of more than 2048", func(a *delegation.AWS) {
+		a.Principal = "arn:aws-" + strings.Repeat("a", 2048) + ":iam::123456789012:saml-provider/delegation"
+	}, delegation.CodeRoleInvalid},
 	{"a blank in front", func(a *delegation.AWS) { a.Role = " " + a.Role }, delegation.CodeRoleInvalid},
 	{"a line end behind", func(a *delegation.AWS) { a.Role += "\n" }, delegation.CodeRoleInvalid},
 	{"a wildcard role", func(a *delegation.AWS) { a.Role = "arn:aws:iam::123456789012:role/*" }, delegation.CodeRoleInvalid},
@@ -487,10 +490,13 @@ func TestTargets_Unknown(t *testing.T) {
 
 func TestTargets_AreCopied(t *testing.T) {
 	w := newWorld(t)
-	targets := delegation.Targets{app: *sharedTarget()}
+	target := *sharedTarget()
+	target.Issuers = []string{w.server.URL}
+	targets := delegation.Targets{app: target}
 	w.config.Targets = targets
 	d := w.delegator(t)
 	smashed := targets[app]
+	smashed.Issuers[0] = "https://evil.example.com"
 	smashed.AllowedRoles[0], smashed.Audiences[0], smashed.Tags["a"], smashed.Mappings["x"] = admin, "evil", "|", "awsrole"
 	smashed.PolicyARNs[0], smashed.TransitiveTagKeys[0] = "x", "x"
 	targets["other"] = smashed

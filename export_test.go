@@ -31,12 +31,14 @@ func Verify(ctx context.Context, d *Delegator, raw string) (map[string]any, erro
 	return c.all, nil
 }
 
-// Responder decides for a user of the target, and returns the function that builds and signs the response.
-func Responder(p IdentityProvider, target Target, subject string) (func(context.Context, time.Time, io.Reader) (string, error), error) {
+// Responder decides for a user of the target, and returns the function that builds and signs the response. The session ends
+// at sessionEnd at the latest, unless that is zero.
+func Responder(p IdentityProvider, target Target, subject string, sessionEnd time.Time) (func(context.Context, time.Time, io.Reader) (string, error), error) {
 	d, err := decide(&User{}, subject, target.AWS, &target, &Config{})
 	if err != nil {
 		return nil, err
 	}
+	d.sessionNotOnOrAfter = sessionEnd
 	return func(ctx context.Context, now time.Time, random io.Reader) (string, error) {
 		response, err := p.respond(ctx, d, now, random)
 		if err != nil {

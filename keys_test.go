@@ -257,6 +257,7 @@ func TestKeySets(t *testing.T) {
 		{"use null", keySet(with("use", json.RawMessage("null"))), refused(delegation.CodeKeySetInvalid)},
 		{"key_ops without verify", keySet(with("key_ops", []string{"encrypt", "wrapKey"})), refused(delegation.CodeKeySetInvalid)},
 		{"key_ops for nothing", keySet(with("key_ops", []string{})), refused(delegation.CodeKeySetInvalid)},
+		{"only X25519", keySet(map[string]any{"kty": "OKP", "crv": "X25519", "kid": "k", "x": encoded(make([]byte, 32))}), refused(delegation.CodeKeySetInvalid)},
 		{"only an unknown kty", keySet(with("kty", "rsa")), refused(delegation.CodeKeySetInvalid)},
 		{"kid is a number", keySet(with("kid", 1)), refused(delegation.CodeKeySetInvalid)},
 		{"201 keys", many(201), refused(delegation.CodeKeySetInvalid)},
@@ -437,6 +438,8 @@ func TestDiscoveredURL(t *testing.T) {
 		{private, "https://10.0.0.7/jwks.json", accepted}, // another port of the same host
 		{private, "https://issuer.example.com/jwks.json", accepted},
 		{private, "https://10.0.0.8:8443/jwks.json", bad},
+		{"https://[fd00::a]:8443", "https://[FD00::A]:8443/jwks.json", accepted},
+		{"https://[fd00::a]:8443", "https://[fd00::b]:8443/jwks.json", bad},
 		{loopback, loopback + "/jwks.json", accepted},
 		{loopback, "http://127.0.0.1:9090/jwks.json", accepted},
 		{loopback, "http://127.0.0.2:8080/jwks.json", bad},
@@ -444,6 +447,8 @@ func TestDiscoveredURL(t *testing.T) {
 		{loopback, "http://[::1]:8080/jwks.json", bad},
 		{loopback, "http://issuer.example.com/jwks.json", bad},
 		{issuerURL, "http://issuer.example.com/jwks.json", bad},
+		{"https://127.0.0.1:8443", "https://127.0.0.1/jwks.json", accepted},
+		{"https://127.0.0.1:8443", "http://127.0.0.1:8443/jwks.json", bad}, // plain http was not asked for
 		{issuerURL, "http://127.0.0.1/jwks.json", bad},
 		{issuerURL, "https://127.0.0.1/jwks.json", bad},
 		{issuerURL, "https://localhost/jwks.json", bad},
@@ -463,7 +468,15 @@ func TestDiscoveredURL(t *testing.T) {
 		{issuerURL, "https://2130706433/jwks.json", bad},
 		{issuerURL, "https://0x7f000001/jwks.json", bad},
 		{issuerURL, "https://0251.0376.0251.0376/jwks.json", bad},
+		{issuerURL, "https://127.0.0.08/jwks.json", bad},
+		{issuerURL, "https://127.0.0.0x/jwks.json", bad},
 		{issuerURL, "https://169.254.169.254./jwks.json", bad},
+		{issuerURL, "https://localhost../jwks.json", bad},
+		// net/http maps these to ASCII before it connects: 169.254.169.254, 127.0.0.1 and localhost.
+		{issuerURL, "https://１６９.254.169.254/jwks.json", bad},
+		{issuerURL, "https://127。0。0。1/jwks.json", bad},
+		{issuerURL, "https://%EF%BC%9127.0.0.1/jwks.json", bad},
+		{issuerURL, "https://ⓛocalhost/jwks.json", bad},
 		{issuerURL, "https://user:password@issuer.example.com/jwks.json", bad},
 		{issuerURL, "https://issuer.example.com/jwks.json#fragment", bad},
 		{issuerURL, "https:///jwks.json", bad},
@@ -921,6 +934,9 @@ func TestTimeout(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the deadline as its cause", err)
 		}
+		if strings.Count(err.Error(), issuerURL) != 1 {
+			t.Errorf("the URL is not there once: %v", err)
+		}
 
 		// A slow discovery leaves less time for the key set.
 		w.clock.Advance(time.Second)
@@ -1218,6 +1234,7 @@ func TestIssuerConfig(t *testing.T) {
 		{"http to loopback, not asked for", delegation.Issuer{URL: "http://127.0.0.1:8080"}, []string{"URL: ", "https"}},
 		{"no scheme", delegation.Issuer{URL: "issuer.example.com"}, []string{"URL: "}},
 		{"another scheme", delegation.Issuer{URL: "ftp://issuer.example.com"}, []string{"URL: ", "https"}},
+		{"another scheme to loopback", delegation.Issuer{URL: "ftp://127.0.0.1", AllowLoopbackHTTP: true}, []string{"URL: ", "https"}},
 		{"no host", delegation.Issuer{URL: "https:///tenant"}, []string{"URL: "}},
 		{"only a port", delegation.Issuer{URL: "https://:8443"}, []string{"URL: "}},
 		{"user", delegation.Issuer{URL: "https://user@issuer.example.com"}, []string{"URL: "}},

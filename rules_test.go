@@ -516,7 +516,7 @@ func TestSessionPolicyFromTemplate(t *testing.T) {
 	denied := map[string]any{
 		"every folder": "*", "a wildcard": "a*", "one character": "?", "a policy variable": "${aws:username}", "a dollar": "$", "another folder": "bob/x",
 		"a parent": "../bob", "a slash": "/", "a quote": `x","Resource":"*`, "one quote": `"`, "a backslash": `\`, "an escape": `\u002a`,
-		"a line end": "a\nb", "a line end behind": "a\n", "a tab": "a\tb", "NUL": "a\x00", "braces": "{{user_id}}", "a brace": "}", "no-break space": "a\u00A0b", "invalid UTF-8": "a\xff",
+		"a line end": "a\nb", "a line end behind": "a\n", "a tab": "a\tb", "NUL": "a\x00", "braces": "{{user_id}}", "a brace": "}", "an open brace": "{", "no-break space": "a\u00A0b", "invalid UTF-8": "a\xff",
 		"the replacement character": "\uFFFD", "an accent of its own": "e\u0301", "a mark for directions": "a\u202Eb",
 		"empty": "", "null": nil, "a list": []any{"alice"}, "an object": map[string]any{"a": "b"}, "parentheses": "(a)", "less": "<", "and": "&", "percent": "%2F", "semicolon": ";", "tilde": "~", "hash": "#", "apostrophe": "'",
 	}
@@ -884,6 +884,24 @@ func smash(v reflect.Value) {
 	}
 }
 
+// TestRules_CannotChangeTheSubject: a rule may change all that it sees of the user, and ${saml:sub} stays the token's sub
+// unless it sets AWS.NameID.
+func TestRules_CannotChangeTheSubject(t *testing.T) {
+	w := newWorld(t)
+	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, _ *delegation.RuleContext) error {
+		user.Set("sub", "root")
+		user.Set("user_id", "root")
+		return nil
+	}}
+	credentials, err := w.exchange(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := nameIDOf(w.last()); got != alice || credentials.Subject != alice || w.events[0].Subject != alice {
+		t.Errorf("the NameID is %q, the event says %q", got, w.events[0].Subject)
+	}
+}
+
 // source is a TargetSource of a function.
 type source func(ctx context.Context, name string) (*delegation.Target, error)
 
@@ -1055,15 +1073,41 @@ func TestProfile(t *testing.T) {
 }
 
 // TestProfile_VerifiedBelongsToItsEmail: a profile that says "verified" of one address must not vouch for another one that
-// the token carries without saying so.
+// the token carries without saying so, nor the token for an address of the profile.
 func TestProfile_VerifiedBelongsToItsEmail(t *testing.T) {
-	w := newWorld(t)
-	w.config.Rules = []delegation.RuleFunc{delegation.AllowEmailDomains("good.com")}
-	w.config.Profile = func(context.Context, *delegation.User) (map[string]any, error) {
-		return map[string]any{"email": "mallory@bad.com", "email_verified": true}, nil
+	tests := []struct {
+		name    string
+		claims  map[string]any
+		profile map[string]any
+		allowed bool
+	}{
+		{"both from the token", map[string]any{"email": "boss@good.com", "email_verified": true}, map[string]any{"email": "mallory@bad.com", "email_verified": false}, true},
+		{"both from the profile", nil, map[string]any{"email": "boss@good.com", "email_verified": true}, true},
+		{"the token's address, the profile's mark", map[string]any{"email": "boss@good.com"}, map[string]any{"email": "mallory@bad.com", "email_verified": true}, false},
+		{"the token's address, the profile's mark alone", map[string]any{"email": "boss@good.com"}, map[string]any{"email_verified": true}, false},
+		{"the token's mark, the profile's address", map[string]any{"email_verified": true}, map[string]any{"email": "boss@good.com"}, false},
+		{"the token's mark, and the profile has both", map[string]any{"email_verified": false}, map[string]any{"email": "boss@good.com", "email_verified": true}, false},
+		{"the token's address is null", map[string]any{"email": json.RawMessage("null")}, map[string]any{"email": "boss@good.com", "email_verified": true}, false},
 	}
-	_, err := w.exchange(t, map[string]any{"email": "boss@good.com"})
-	wantError(t, err, delegation.StageRules, delegation.CodeDenied)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.config.Rules = []delegation.RuleFunc{delegation.AllowEmailDomains("good.com")}
+			w.config.Profile = func(context.Context, *delegation.User) (map[string]any, error) { return test.profile, nil }
+			before := maps.Clone(test.profile)
+			_, err := w.exchange(t, test.claims)
+			if test.allowed {
+				if err != nil {
+					t.Error(err)
+				}
+			} else {
+				wantError(t, err, delegation.StageRules, delegation.CodeDenied)
+			}
+			if !maps.Equal(test.profile, before) {
+				t.Errorf("the profile was changed: %v", test.profile)
+			}
+		})
+	}
 }
 
 func TestProfile_Failures(t *testing.T) {

@@ -367,12 +367,21 @@ func TestResponse_SessionEndsWithTheToken(t *testing.T) {
 	t.Run("its SessionNotOnOrAfter is the token's exp, without fractions", func(t *testing.T) {
 		w := newWorld(t)
 		w.config.CapSessionToToken = true
-		if _, err := w.exchange(t, map[string]any{"exp": json.Number("1795425600.75")}); err != nil { // 2026-11-23T09:20:00.75Z
+		end := start.Add(20*time.Minute + 750*time.Millisecond)
+		if _, err := w.exchange(t, map[string]any{"exp": float64(end.UnixMilli()) / 1000}); err != nil {
 			t.Fatal(err)
 		}
 		got := responseOf(w.last()).FindElement("//saml:AuthnStatement").SelectAttrValue("SessionNotOnOrAfter", "absent")
-		if want := time.Unix(1795425600, 0).UTC().Format(time.RFC3339); got != want {
+		if want := "2026-11-23T09:20:00Z"; got != want {
 			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+	t.Run("in UTC, wherever the service runs", func(t *testing.T) {
+		end := start.Add(20 * time.Minute).In(time.FixedZone("", -5*3600))
+		target := delegation.Target{AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}
+		encoded := must(must(delegation.Responder(identity(), target, alice, end))(t.Context(), start, rand.Reader))
+		if want := ` SessionNotOnOrAfter="2026-11-23T09:20:00Z"`; !bytes.Contains(must(base64.StdEncoding.DecodeString(encoded)), []byte(want)) {
+			t.Errorf("the response has no%s", want)
 		}
 	})
 	t.Run("the credentials end with the token", func(t *testing.T) {
@@ -403,7 +412,7 @@ func TestResponse_IDsAreUnique(t *testing.T) {
 	const responses = 10_000
 	quick := must(rsa.GenerateKey(rand.Reader, 1024)) // New would refuse it, and is not asked
 	own := delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{{Signer: quick, Certificate: selfSigned(quick)}}}
-	respond := must(delegation.Responder(own, delegation.Target{AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}, alice))
+	respond := must(delegation.Responder(own, delegation.Target{AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}, alice, time.Time{}))
 	ids := regexp.MustCompile(` ID="([^"]*)"`)
 	var mu sync.Mutex
 	var workers sync.WaitGroup
@@ -903,6 +912,12 @@ func TestSigner_Hangs(t *testing.T) {
 			close(release)
 			<-finished // the signer could finish behind the exchange's back
 			w.wantNothingSent(t)
+			stacks := make([]byte, 1<<20)
+			for giveUp := time.Now().Add(10 * time.Second); bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("IdentityProvider.sign")); runtime.Gosched() {
+				if time.Now().After(giveUp) {
+					t.Fatal("the signer's goroutine is left for ever")
+				}
+			}
 		})
 	}
 }

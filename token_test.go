@@ -347,30 +347,41 @@ func TestAlgorithms(t *testing.T) {
 	}
 }
 
-// The key decides too, not only the allowlist: a key of one kind or curve is not used for the algorithm of another.
+// The key decides too, not only the allowlist: a key is not used for an algorithm of another kind or curve, nor for any
+// but its alg if it has one.
 func TestAlgorithmMustSuitTheKey(t *testing.T) {
-	for _, test := range []struct{ key, algorithm, want string }{
-		{"RS256", "RS256", accepted},
-		{"RS256", "PS256", refused(delegation.CodeKeyUnsuitable)}, // its JWK says RS256
-		{"RS256", "RS512", refused(delegation.CodeKeyUnsuitable)},
-		{"RS256", "ES256", refused(delegation.CodeKeyUnsuitable)},
-		{"RS256", "EdDSA", refused(delegation.CodeKeyUnsuitable)},
-		{"ES256", "RS256", refused(delegation.CodeKeyUnsuitable)},
-		{"ES256", "ES384", refused(delegation.CodeKeyUnsuitable)},
-		{"ES384", "ES256", refused(delegation.CodeKeyUnsuitable)},
-		{"ES512", "ES256", refused(delegation.CodeKeyUnsuitable)},
-		{"ES256", "EdDSA", refused(delegation.CodeKeyUnsuitable)},
-		{"EdDSA", "ES256", refused(delegation.CodeKeyUnsuitable)},
-		{"EdDSA", "PS256", refused(delegation.CodeKeyUnsuitable)},
-		{"EdDSA", "RS256", refused(delegation.CodeKeyUnsuitable)},
+	unsuitable := refused(delegation.CodeKeyUnsuitable)
+	for _, test := range []struct{ key, algorithm, with, without string }{ // alg in the JWK
+		{"RS256", "RS256", accepted, accepted},
+		{"RS256", "PS256", unsuitable, accepted},
+		{"RS256", "RS512", unsuitable, accepted},
+		{"PS384", "RS384", unsuitable, accepted},
+		{"RS256", "ES256", unsuitable, unsuitable},
+		{"RS256", "EdDSA", unsuitable, unsuitable},
+		{"ES256", "RS256", unsuitable, unsuitable},
+		{"ES256", "PS256", unsuitable, unsuitable},
+		{"ES256", "ES256", accepted, accepted},
+		{"ES256", "ES384", unsuitable, unsuitable},
+		{"ES256", "ES512", unsuitable, unsuitable},
+		{"ES384", "ES256", unsuitable, unsuitable},
+		{"ES512", "ES256", unsuitable, unsuitable},
+		{"ES256", "EdDSA", unsuitable, unsuitable},
+		{"EdDSA", "EdDSA", accepted, accepted},
+		{"EdDSA", "ES256", unsuitable, unsuitable},
+		{"EdDSA", "PS256", unsuitable, unsuitable},
+		{"EdDSA", "RS256", unsuitable, unsuitable},
 	} {
-		t.Run(test.algorithm+" with a key for "+test.key, func(t *testing.T) {
-			provider := providers()[test.key]
-			w := offline(t)
-			w.config.Issuers = []delegation.Issuer{{URL: issuerURL, JWKS: provider.KeySet(), Algorithms: algorithms}}
-			token := must(provider.Sign(map[string]any{"alg": test.algorithm}, []byte(payload(nil))))
-			w.wantOutcome(t, w.delegator(t), token, test.want)
-		})
+		provider := providers()[test.key]
+		token := must(provider.Sign(map[string]any{"alg": test.algorithm}, []byte(payload(nil))))
+		withAlg := provider.KeySet()
+		withoutAlg := bytes.Replace(withAlg, []byte(`"alg":"`+test.key+`",`), nil, 1)
+		for want, set := range map[*string][]byte{&test.with: withAlg, &test.without: withoutAlg} {
+			t.Run(fmt.Sprint(test.algorithm, " with a key for ", test.key, ", alg ", bytes.Contains(set, []byte(`"alg"`))), func(t *testing.T) {
+				w := offline(t)
+				w.config.Issuers = []delegation.Issuer{{URL: issuerURL, JWKS: set, Algorithms: algorithms}}
+				w.wantOutcome(t, w.delegator(t), token, *want)
+			})
+		}
 	}
 }
 

@@ -43,14 +43,14 @@ func (s signer) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([
 }
 
 func TestSign_HandsEverythingOn(t *testing.T) {
-	random := strings.NewReader("random")
+	random, options := strings.NewReader("random"), struct{ crypto.SignerOpts }{crypto.SHA256}
 	checked := checkedsigner.New(signer(func(r io.Reader, d []byte, opts crypto.SignerOpts) ([]byte, error) {
-		if r != random || !bytes.Equal(d, digest[:]) || opts != crypto.SHA256 {
+		if r != random || !bytes.Equal(d, digest[:]) || opts != options {
 			t.Errorf("the signer got %v, %x, %v", r, d, opts)
 		}
 		return own().Sign(r, d, opts)
 	}), own().Public())
-	signature, err := checked.Sign(random, digest[:], crypto.SHA256)
+	signature, err := checked.Sign(random, digest[:], options)
 	if err != nil {
 		t.Fatal(err)
 	}

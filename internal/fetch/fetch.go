@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // MaxSize is the largest body that Get takes, in bytes.
@@ -116,12 +117,13 @@ func CheckFound(found, by string, loopbackHTTP bool) error {
 func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
 
 // isAddress tells whether a host is an IP address in any of the forms that resolvers take (a last label that is a number, as in the
-// URL Standard §3.5), or a name of this machine.
+// URL Standard §3.5), a name of this machine, or written in letters that net/http would turn into one of these.
 func isAddress(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	_, err := netip.ParseAddr(host)
 	_, numberErr := strconv.ParseUint(last, 0, 64)
 	_, decimalErr := strconv.ParseUint(last, 10, 64)
-	return err == nil || numberErr == nil || decimalErr == nil || last == "localhost" || last == "0x" || last == ""
+	foreign := strings.IndexFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) >= 0
+	return foreign || err == nil || numberErr == nil || decimalErr == nil || last == "localhost" || last == "0x" || last == ""
 }

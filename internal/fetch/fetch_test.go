@@ -81,6 +81,7 @@ func TestCheckFound(t *testing.T) {
 	for url, allowed := range map[string]bool{
 		"https://issuer.example.com/jwks": true, "https://keys.example.net/jwks": true,
 		"https://169.254.169.254/latest": false, "https://[fd00:ec2::254]/": false, "https://127.0.0.1/": false, "https://localhost/": false,
+		"https://LOCALHOST./": false, "https://2130706433/": false, "https://0x7f.1/": false, "https://127。0。0。1/": false, "https://ⓛocalhost/": false,
 		"http://issuer.example.com/jwks": false, "": false,
 	} {
 		if err := fetch.CheckFound(url, by, true); (err == nil) != allowed {
