@@ -409,7 +409,7 @@ func TestResponse_SessionEndsWithTheToken(t *testing.T) {
 }
 
 func TestResponse_IDsAreUnique(t *testing.T) {
-	const responses = 10_000
+	const responses = 1_000
 	quick := must(rsa.GenerateKey(rand.Reader, 1024)) // New would refuse it, and is not asked
 	own := delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{{Signer: quick, Certificate: selfSigned(quick)}}}
 	respond := must(delegation.Responder(own, delegation.Target{AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}, alice, time.Time{}))
