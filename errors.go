@@ -54,7 +54,7 @@ const (
 	CodeAlgorithmNotAllowed  Code = "algorithm_not_allowed"   // not on the issuer's allowlist
 	CodeIssuerUnknown        Code = "issuer_unknown"          // iss is not a configured issuer; no request was made
 	CodeKeyUnknown           Code = "key_unknown"             // no published key has the token's kid
-	CodeKeyWeak              Code = "key_weak"                // RSA under 2048 bits, over 8192, a bad exponent, or a ROCA key
+	CodeKeyWeak              Code = "key_weak"                // RSA under 2048 bits, over 8192, a bad exponent or a ROCA key; a private key that is published
 	CodeKeyUnsuitable        Code = "key_unsuitable"          // the key is for another algorithm, curve or use
 	CodeKeySetInvalid        Code = "key_set_invalid"         // the key set or discovery document cannot be read
 	CodeKeySetDuplicateID    Code = "key_set_duplicate_kid"   // two signing keys share a kid

@@ -1,6 +1,7 @@
 package delegation
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -143,16 +144,16 @@ func parseKey(member map[string]any) (verificationKey, bool) {
 		} else if roca.Fingerprint(m.N) {
 			key.refused = newError(CodeKeyWeak, "the issuer's key %.80q was made by a broken generator (ROCA, CVE-2017-15361)", key.kid)
 		}
-	case *ecdsa.PublicKey:
-		if _, err := m.ECDH(); err != nil {
-			key.refused = newError(CodeKeyWeak, "the issuer's key %.80q is not a point of its curve", key.kid)
-		}
+	case *ecdsa.PublicKey: // jwx has refused points off the curve
 	case ed25519.PublicKey:
 		if len(m) != ed25519.PublicKeySize { // crypto/ed25519 panics on it
 			key.refused = newError(CodeKeyWeak, "the issuer's key %.80q has %d bytes", key.kid, len(m))
 		}
 	default:
 		return verificationKey{}, false
+	}
+	if _, private := member["d"]; private {
+		key.refused = newError(CodeKeyWeak, "the issuer's key %.80q is published with its private part", key.kid)
 	}
 	return key, true
 }
@@ -194,8 +195,8 @@ func (r *remoteKeys) find(ctx context.Context, kid string, newer bool) ([]verifi
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.usable() {
-		return nil, r.failure
+	if !r.usable() { // without a failure if the clock leapt during the fetch
+		return nil, cmp.Or(r.failure, error(newError(CodeKeySetUnavailable, "the issuer's keys came too late to be used")))
 	}
 	keys, err := r.set.find(ctx, kid, newer)
 	if err != nil && r.failure != nil {

@@ -181,6 +181,8 @@ func TestWeakKeys(t *testing.T) {
 		{"RSA with exponent 3", nil, jwk(issuerKey().Public(), map[string]any{"e": "Aw"}), refused(delegation.CodeSignatureInvalid)},
 		{"RSA with exponent 65536", nil, jwk(issuerKey().Public(), map[string]any{"e": "AQAA"}), refused(delegation.CodeKeyWeak)},
 		{"RSA by a broken generator", roca(), nil, refused(delegation.CodeKeyWeak)},
+		{"RSA published with its private part", nil, jwk(issuerKey().Public(), map[string]any{"d": encoded(issuerKey().D.Bytes()),
+			"p": encoded(issuerKey().Primes[0].Bytes()), "q": encoded(issuerKey().Primes[1].Bytes())}), refused(delegation.CodeKeyWeak)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			signer := test.key
@@ -848,6 +850,28 @@ func TestOutage(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A machine may sleep for days with a refresh on its way: what comes back then is as old as its beginning.
+func TestAnswerOfAnotherDay(t *testing.T) {
+	w := remote(t)
+	synctest.Test(t, func(t *testing.T) {
+		g := w.gate()
+		close(g.open)
+		d := w.delegator(t)
+		w.wantOutcome(t, d, w.token(nil), accepted)
+		g.open = make(chan struct{})
+		w.clock.Advance(time.Hour)
+		w.wantOutcome(t, d, w.token(nil), accepted) // and a refresh sets out
+		synctest.Wait()
+		w.clock.Advance(30 * 24 * time.Hour)
+		var wg sync.WaitGroup
+		wg.Go(func() { w.wantOutcome(t, d, w.token(nil), refused(delegation.CodeKeySetUnavailable)) })
+		synctest.Wait()
+		close(g.open)
+		wg.Wait()
+		w.wantOutcome(t, d, w.token(nil), accepted)
+	})
 }
 
 // lockedBuffer may be written by a refresh beside the test.

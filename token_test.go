@@ -27,6 +27,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed055b7978/delegation"
@@ -703,17 +704,20 @@ func TestIncident_ExpiredTokens(t *testing.T) {
 		{-1, 0}, // none
 	} {
 		t.Run(test.leeway.String(), func(t *testing.T) {
-			w := newWorld(t)
+			w := remote(t)
 			w.config.Leeway = test.configured
-			d := w.delegator(t)
-			token := w.token(map[string]any{"exp": start.Add(10 * time.Minute).Unix()})
-			w.wantOutcome(t, d, token, accepted)
-			w.clock.Advance(10*time.Minute + test.leeway - time.Nanosecond)
-			w.wantOutcome(t, d, token, accepted)
-			for _, step := range []time.Duration{time.Nanosecond, time.Second, time.Minute, time.Hour, 24 * time.Hour, 20 * 365 * 24 * time.Hour} {
-				w.clock.Advance(step)
-				w.wantOutcome(t, d, token, refused(delegation.CodeTokenExpired))
-			}
+			synctest.Test(t, func(t *testing.T) {
+				d := w.delegator(t)
+				token := w.token(map[string]any{"exp": start.Add(10 * time.Minute).Unix()})
+				w.wantOutcome(t, d, token, accepted)
+				w.clock.Advance(10*time.Minute + test.leeway - time.Nanosecond)
+				w.wantOutcome(t, d, token, accepted)
+				for _, step := range []time.Duration{time.Nanosecond, time.Second, time.Minute, time.Hour, 24 * time.Hour, 20 * 365 * 24 * time.Hour} {
+					w.clock.Advance(step)
+					w.wantOutcome(t, d, token, refused(delegation.CodeTokenExpired))
+					synctest.Wait() // for a refresh of the keys
+				}
+			})
 		})
 	}
 }
