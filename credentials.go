@@ -44,25 +44,23 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // Credentials are what AWS returned: temporary credentials of the assumed role, and how AWS saw the assertion.
 // Printing, logging or marshalling the struct shows neither secret; use one of the methods for a wire shape.
 type Credentials struct {
-	AccessKeyID     string    // ASIA…; no secret
-	SecretAccessKey Secret    // signs requests
-	SessionToken    Secret    // goes with every request; AWS promises no length
-	Expiration      time.Time // AWS's own, in whole seconds
-
-	Region           string // where STS was called; the credentials work in all regions of its partition
-	AccountID        string // of the role
-	AssumedRoleARN   string // arn:PARTITION:sts::ACCOUNT:assumed-role/ROLE/SESSION
-	AssumedRoleID    string // AROA…:SESSION
-	Subject          string // the NameID: ${saml:sub}
-	SubjectType      string // persistent: ${saml:sub_type}
-	Issuer           string // the SAML entity ID
-	Audience         string // the recipient: SAML:aud in trust policies
-	NameQualifier    string // ${saml:namequalifier}
-	SourceIdentity   string // if one was set
-	PackedPolicySize int    // percent of the space for session policy and tags that is used; 0 if there are none
-	RequestID        string // AWS's, as in CloudTrail
-
-	SessionTokenUtilization int // percent of the largest session token; 0 if AWS does not say
+	AccessKeyID             string    // ASIA…; no secret
+	SecretAccessKey         Secret    // signs requests
+	SessionToken            Secret    // goes with every request; AWS promises no length
+	Expiration              time.Time // AWS's own, in whole seconds
+	Region                  string    // where STS was called; the credentials work in all regions of its partition
+	AccountID               string    // of the role
+	AssumedRoleARN          string    // arn:PARTITION:sts::ACCOUNT:assumed-role/ROLE/SESSION
+	AssumedRoleID           string    // AROA…:SESSION
+	Subject                 string    // the NameID: ${saml:sub}
+	SubjectType             string    // persistent: ${saml:sub_type}
+	Issuer                  string    // the SAML entity ID
+	Audience                string    // the recipient: SAML:aud in trust policies
+	NameQualifier           string    // ${saml:namequalifier}
+	SourceIdentity          string    // if one was set
+	PackedPolicySize        int       // percent of the space for session policy and tags that is used; 0 if there are none
+	RequestID               string    // AWS's, as in CloudTrail
+	SessionTokenUtilization int       // percent of the largest session token; 0 if AWS does not say
 }
 
 // AWS returns the credentials as the AWS SDK for Go v2 takes them.

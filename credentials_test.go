@@ -168,6 +168,9 @@ func TestSecret_SaysThatItHides(t *testing.T) {
 			t.Errorf("%%%c: %s", verb, got)
 		}
 	}
+	if got := slog.AnyValue(s).Resolve(); got.Kind() != slog.KindString || got.String() != "[redacted]" {
+		t.Errorf("a handler of one's own would get %v", got.Any())
+	}
 	var out bytes.Buffer
 	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "s", s)
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "s", s)

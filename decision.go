@@ -187,7 +187,7 @@ func decide(user *User, subject string, a AWS, target *Target, c *Config) (*deci
 	} else if !sessionname.Valid(name) {
 		return nil, newError(CodeSessionNameInvalid, "the session name %.80q is not one for AWS", name)
 	}
-	if s := d.sourceIdentity; s != "" && (!sessionname.Valid(s) || strings.HasPrefix(strings.ToLower(s), "aws:")) {
+	if s := d.sourceIdentity; s != "" && !sessionname.Valid(s) { // which takes no colon, and so no aws: in front
 		return nil, newError(CodeSourceIDInvalid, "the source identity is %.80q", s)
 	}
 	if err := checkTags(a.Tags, a.TransitiveTagKeys); err != nil {

@@ -13,10 +13,11 @@ import (
 // Mappings say which user property becomes which SAML attribute: attribute name to property path, as in Auth0's AWS
 // add-on. A list gives several values; an absent or null property gives no attribute; an object is an error.
 //
-// AWS's own attributes become part of the decision and are checked with it. A field of [AWS] that is set wins over
-// a mapping. Role and RoleSessionName are always sent, mapped or not: without a mapping they come from the virtual
+// AWS's own attributes become part of the decision and are checked with it. A field of [AWS] that is set wins over a mapping,
+// but for Role, where one mapped value wins. Role and RoleSessionName are always sent, mapped or not: without a mapping they come from the virtual
 // properties awsrole ("role,principal" of the decision) and rolesessionname, which no claim can replace. A mapped Role
-// may be a pair, or a role to which the principal is added; of several, AWS.Role chooses, and only that one is sent.
+// may be a pair, or a role without a comma in its name to which the principal is added; of several, AWS.Role chooses, and only that
+// one is sent.
 type Mappings map[string]string
 
 // SAML attributes with a meaning for AWS (IAM User Guide, "Configure SAML assertions for the authentication response").

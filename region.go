@@ -85,9 +85,12 @@ func (r Region) STSHost(fips, dualStack bool) (string, error) {
 }
 
 // SAMLRecipient returns the sign-in URL that the assertion is addressed to. It is what trust policies see as
-// SAML:aud (IAM User Guide, "Configure SAML assertions").
+// SAML:aud (IAM User Guide, "Configure SAML assertions"). The zero Region has none.
 func (r Region) SAMLRecipient() string {
 	p := r.row()
+	if p.id == "" {
+		return ""
+	}
 	host := strings.ReplaceAll(p.signIn, "{region}", r.name)
 	if r.name == p.bareSignIn {
 		host = strings.ReplaceAll(p.signIn, "{region}.", "")

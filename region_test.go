@@ -184,3 +184,10 @@ func TestRegion_ZeroValue(t *testing.T) {
 		}
 	}
 }
+
+func TestZeroRegionHasNoNames(t *testing.T) {
+	var none delegation.Region
+	if none.String() != "" || none.Partition() != "" || none.SAMLRecipient() != "" || none.SAMLAudience() != "" {
+		t.Errorf("the zero Region has names: %q %q %q %q", none, none.Partition(), none.SAMLRecipient(), none.SAMLAudience())
+	}
+}

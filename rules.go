@@ -196,7 +196,7 @@ type RoleMatch struct {
 }
 
 // RoleByClaim chooses the role by the value, or one of the values, of a user property. The first row that matches wins,
-// in the order of the table; if none does, or the property is absent or not text, the user is denied. A pattern that is
+// in the order of the table; if none does, or the property is absent or of another type (numbers and booleans count as text), the user is denied. A pattern that is
 // not a regular expression, an empty one, and a row without role are errors with [CodeConfigInvalid].
 func RoleByClaim(path string, table ...RoleMatch) (RuleFunc, error) {
 	patterns := make([]*regexp.Regexp, len(table))

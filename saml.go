@@ -29,7 +29,6 @@ const (
 	assertionLife    = 5 * time.Minute // AWS redeems an assertion within five minutes of its issuance
 	clockAllowance   = time.Minute     // NotBefore lies this much in the past
 	maxSAMLResponse  = 100_000         // base64 characters: STS API Reference, SAMLAssertion
-	minMetadata      = 1_000           // characters: IAM API Reference, CreateSAMLProvider
 	maxSigningKeys   = 10              // keys that IAM keeps for one provider
 	maxEntityID      = 1024            // SAML Core §8.3.6
 	persistentNameID = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
@@ -56,6 +55,9 @@ type SigningKey struct {
 	Signer      crypto.Signer     // signs SHA-256 digests with PKCS #1 v1.5
 	Certificate *x509.Certificate // of Signer's public key, as x509.ParseCertificate returns it
 }
+
+// MarshalText keeps a key in memory out of JSON and logs.
+func (SigningKey) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // ParseSigningKey reads a certificate and its private key (PKCS #1 or #8) from PEM. The error is a [CodeConfigInvalid].
 func ParseSigningKey(certificatePEM, keyPEM []byte) (SigningKey, error) {
@@ -99,8 +101,8 @@ func (p IdentityProvider) clone() IdentityProvider {
 // check returns every problem of the identity.
 func (p IdentityProvider) check() error {
 	var problems problems
-	if p.EntityID == "" || utf8.RuneCountInString(p.EntityID) > maxEntityID || xmltext.Check(p.EntityID) != nil {
-		problems.add("EntityID must have 1 to %d characters, such as urn:example.com", maxEntityID)
+	if p.EntityID == "" || strings.TrimSpace(p.EntityID) != p.EntityID || utf8.RuneCountInString(p.EntityID) > maxEntityID || xmltext.Check(p.EntityID) != nil {
+		problems.add("EntityID must have 1 to %d characters and no blanks around it, such as urn:example.com", maxEntityID)
 	}
 	if len(p.Keys) < 1 || len(p.Keys) > maxSigningKeys {
 		problems.add("Keys must hold 1 to %d keys, has %d", maxSigningKeys, len(p.Keys))
@@ -114,7 +116,7 @@ func (p IdentityProvider) check() error {
 }
 
 // Metadata returns the SAML metadata for IAM's CreateSAMLProvider and UpdateSAMLProvider: the entity ID and the certificates
-// of all keys, without an end of validity. The error is a [CodeConfigInvalid] that names every wrong field.
+// of all keys, without an end of validity. One certificate alone has more than the 1,000 characters that IAM wants. The error is a [CodeConfigInvalid] that names every wrong field.
 func (p IdentityProvider) Metadata() ([]byte, error) {
 	if err := p.check(); err != nil {
 		return nil, newError(CodeConfigInvalid, "IdentityProvider: %w", err)
@@ -130,8 +132,8 @@ func (p IdentityProvider) Metadata() ([]byte, error) {
 	}
 	entity := saml.EntityDescriptor{EntityID: p.EntityID, ValidUntil: metadataEnd, IDPSSODescriptors: []saml.IDPSSODescriptor{descriptor}}
 	text, err := xml.MarshalIndent(entity, "", "  ")
-	if err != nil || len(text) < minMetadata {
-		return nil, newError(CodeConfigInvalid, "the metadata has %d characters, IAM wants at least %d: %v", len(text), minMetadata, err)
+	if err != nil {
+		return nil, newError(CodeConfigInvalid, "the metadata cannot be written: %w", err)
 	}
 	return append(text, '\n'), nil
 }
@@ -152,13 +154,12 @@ func (p IdentityProvider) respond(ctx context.Context, d *decision, now time.Tim
 		return nil, newError(CodeSigningFailed, "no random numbers: %w", err)
 	}
 	responseID, assertionID := "_"+hex.EncodeToString(id[:20]), "_"+hex.EncodeToString(id[20:])
-	now = now.UTC().Truncate(time.Millisecond)
+	now = now.UTC()
 	assertion := p.assertion(d, assertionID, now).Element()
 	for _, value := range assertion.FindElements("//saml:AttributeValue") {
 		// Without a type the values are plain text. crewjam/saml writes xs:string, a prefix that the assertion alone does not declare.
 		value.RemoveAttr("xsi:type")
 		value.RemoveAttr("xmlns:xsi")
-		value.RemoveAttr("xmlns:xs")
 	}
 	signature, err := p.sign(ctx, assertion)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"os"
 	"regexp"
@@ -998,6 +999,7 @@ func TestIdentityProvider_Refused(t *testing.T) {
 		want   string // a regular expression for the problem
 	}{
 		{"no entity ID", entity(""), badEntity},
+		{"blanks around the entity ID", entity("urn:a "), badEntity},
 		{"long entity ID", entity(strings.Repeat("é", 1025)), badEntity},
 		{"control character", entity("urn:a\x00"), badEntity},
 		{"invalid UTF-8", entity("urn:a\xff"), badEntity},
@@ -1232,8 +1234,8 @@ func TestMetadata(t *testing.T) {
 // TestMetadata_EntityID: the entity ID in metadata and the Issuer of the assertion must stay equal, byte for byte.
 func TestMetadata_EntityID(t *testing.T) {
 	for _, id := range []string{
-		entityID, "urn:tenant.auth0.com", "https://idp.example.com/?a=1&b=<2>", `urn:"quoted" & 'quoted'`, "urn:]]>", "urn: blanks ",
-		"urn:é\u2028😀", "urn:tab\tand\r\nline ends", " ",
+		entityID, "urn:tenant.auth0.com", "https://idp.example.com/?a=1&b=<2>", `urn:"quoted" & 'quoted'`, "urn:]]>", "urn: blanks within",
+		"urn:é\u2028😀", "urn:tab\tand\r\nline ends",
 	} {
 		t.Run(fmt.Sprintf("%q", id), func(t *testing.T) {
 			w, fake := strictWorld(t)
@@ -1310,5 +1312,16 @@ func TestParseSigningKey(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSigningKey_StaysOutOfJSONAndLogs: a key in memory has exported fields, which encoding/json would write.
+func TestSigningKey_StaysOutOfJSONAndLogs(t *testing.T) {
+	var logged bytes.Buffer
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("configured", "identity", identity())
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("configured", "key", signingKey())
+	logged.Write(must(json.Marshal(identity())))
+	if private := signingKey().Signer.(*rsa.PrivateKey).D.String(); strings.Contains(logged.String(), private) || strings.Count(logged.String(), "[redacted]") != 3 {
+		t.Error("the private key, or nothing at all, is in JSON or in a log")
 	}
 }

@@ -23,7 +23,6 @@ import (
 // Limits of a token. The size is Config.MaxTokenSize's default and leaves room for large group claims.
 const (
 	defaultMaxTokenSize = 16 << 10
-	maxJSONDepth        = 32
 	maxKeyID            = 512
 	minSharedSecret     = 32 // bytes: RFC 7518 §3.2, a key as long as HS256's output
 )
