@@ -52,15 +52,13 @@ type Config struct {
 	// StrictSessionNames refuses session names that AWS does not take as they are, instead of making them safe.
 	StrictSessionNames bool
 
-	STS        STS           // nil: a client of the AWS SDK for Go with its usual configuration, anonymous
-	STSTimeout time.Duration // for one call with its retries; zero: 10s
-	FIPS       bool          // use STS's FIPS endpoints
-	DualStack  bool          // use STS's dual-stack endpoints
-
+	STS        STS              // nil: a client of the AWS SDK for Go with its usual configuration, anonymous
+	STSTimeout time.Duration    // for one call with its retries; zero: 10s
+	FIPS       bool             // use STS's FIPS endpoints
+	DualStack  bool             // use STS's dual-stack endpoints
 	HTTPClient *http.Client     // for issuers' keys; nil: a new one. Redirects are refused whatever it says
 	Now        func() time.Time // nil: time.Now
 	Rand       io.Reader        // for assertion IDs, safe for concurrent use; nil: crypto/rand
-
 	// OnEvent gets the audit record of every exchange before Exchange returns, from the caller's goroutine: it must be quick.
 	OnEvent func(context.Context, Event)
 	// Logger gets each Event at level Info or Warn, and failed refreshes of issuers' keys. nil: silence.

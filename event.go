@@ -8,30 +8,27 @@ import (
 // Event is the audit record of one exchange, made on every path. It holds no token, assertion, secret or key. Issuer,
 // subject and client are set only from a token whose signature was verified. What a failed exchange did not reach is empty.
 type Event struct {
-	Time     time.Time // when the exchange began
-	Issuer   string    // iss
-	Subject  string    // sub
-	ClientID string    // the application the token was issued to
-	Target   string    // what was asked for
-	Rule     string    // the rule that refused or failed, or else the last one that changed the role
-
-	Principal        string        // ARN of the SAML provider
-	Role             string        // ARN of the role
-	Region           string        // where STS was called
-	SessionName      string        // as in CloudTrail
-	SourceIdentity   string        // as in CloudTrail
-	Duration         time.Duration // of the session, as asked for
-	AssertionID      string        // CloudTrail's sAMLAssertionID
-	AccessKeyID      string        // the credentials issued
-	Expiration       time.Time     // theirs
-	RequestID        string        // AWS's
-	PackedPolicySize int           // percent
-
-	Stage Stage // where it failed; empty on success
-	Code  Code  // why it failed; empty on success
-	Err   error // the *Error; nil on success
-
-	Took map[Stage]time.Duration // how long each stage took, by Config.Now
+	Time             time.Time               // when the exchange began
+	Issuer           string                  // iss
+	Subject          string                  // sub
+	ClientID         string                  // the application the token was issued to
+	Target           string                  // what was asked for
+	Rule             string                  // the rule that refused or failed, or else the last one that changed the role
+	Principal        string                  // ARN of the SAML provider
+	Role             string                  // ARN of the role
+	Region           string                  // where STS was called
+	SessionName      string                  // as in CloudTrail
+	SourceIdentity   string                  // as in CloudTrail
+	Duration         time.Duration           // of the session, as asked for
+	AssertionID      string                  // CloudTrail's sAMLAssertionID
+	AccessKeyID      string                  // the credentials issued
+	Expiration       time.Time               // theirs
+	RequestID        string                  // AWS's
+	PackedPolicySize int                     // percent
+	Stage            Stage                   // where it failed; empty on success
+	Code             Code                    // why it failed; empty on success
+	Err              error                   // the *Error; nil on success
+	Took             map[Stage]time.Duration // how long each stage took, by Config.Now
 }
 
 // LogValue implements slog.LogValuer: a group of the fields that are set.

@@ -129,12 +129,15 @@ func parseKeySet(document []byte) (keySet, error) {
 // parseKey reads one JWK; false for a kind of key that is not known here.
 func parseKey(member map[string]any) (verificationKey, bool) {
 	text, _ := json.Marshal(member) // it has just been decoded
-	parsed, err := jwk.ParseKey(text)
-	if err != nil {
-		return verificationKey{}, false
-	}
-	key := verificationKey{kid: parsed.KeyID(), algorithm: parsed.Algorithm().String()}
-	if key.material, err = jwk.PublicRawKeyOf(parsed); err != nil {
+	var key verificationKey
+	if err := protect(func() error { // on a fetch's goroutine a panic would end the process
+		parsed, err := jwk.ParseKey(text)
+		if err == nil {
+			key.kid, key.algorithm = parsed.KeyID(), parsed.Algorithm().String()
+			key.material, err = jwk.PublicRawKeyOf(parsed)
+		}
+		return err
+	}); err != nil {
 		return verificationKey{}, false
 	}
 	switch m := key.material.(type) {
@@ -241,14 +244,13 @@ func (r *remoteKeys) fetch(now time.Time) {
 	defer cancel()
 	set, life, err := r.load(ctx)
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.failure = err
+	if r.failure = err; err == nil {
+		r.set, r.refreshAt, r.staleAt = set, now.Add(life), now.Add(life+outageGrace)
+	}
+	r.mu.Unlock()
 	if err != nil {
 		r.logger.LogAttrs(ctx, slog.LevelWarn, "issuer's keys not refreshed", slog.String("issuer", r.issuer), slog.String("error", err.Error()))
-		return
 	}
-	r.set, r.refreshAt = set, now.Add(life)
-	r.staleAt = r.refreshAt.Add(outageGrace)
 }
 
 // load reads the discovery document, unless the key set's URL is configured, and the key set.

@@ -231,7 +231,10 @@ func (k verificationKey) verify(t *compactJWS) error {
 	if err := k.suits(t.algorithm); err != nil {
 		return err
 	}
-	if _, err := jws.Verify([]byte(t.raw), jws.WithKey(jwa.SignatureAlgorithm(t.algorithm), k.material)); err != nil {
+	if err := protect(func() error {
+		_, err := jws.Verify([]byte(t.raw), jws.WithKey(jwa.SignatureAlgorithm(t.algorithm), k.material))
+		return err
+	}); err != nil {
 		return newError(CodeSignatureInvalid, "the signature does not verify with the issuer's key %.80q", k.kid)
 	}
 	// jwx takes RSA-PSS signatures with a salt of any length; RFC 7518 §3.5 wants the hash's.
