@@ -336,9 +336,18 @@ func TestNobodyListens(t *testing.T) {
 	w := newWorld(t)
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))
 	listener.Close() // now nobody does
-	w.config.STS = stsClient("http://" + listener.Addr().String())
+	attempts := 0
+	w.config.STS = sts.New(stsClient("http://"+listener.Addr().String()).Options(), func(o *sts.Options) {
+		o.HTTPClient = httpClientFunc(func(r *http.Request) (*http.Response, error) {
+			attempts++
+			return http.DefaultClient.Do(r)
+		})
+	})
 	_, err := w.exchange(t, nil)
 	e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSUnavailable)
+	if attempts != 3 {
+		t.Errorf("%d attempts, want 3", attempts)
+	}
 	var dial *net.OpError
 	if !e.Retryable || !errors.As(err, &dial) || !strings.Contains(err.Error(), "sts.eu-central-1.amazonaws.com") {
 		t.Errorf("got %v", err)
