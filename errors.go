@@ -206,7 +206,7 @@ func (e *Error) Public() string {
 		return ""
 	}
 	var d *denial
-	if e.Code == CodeDenied && errors.As(e.Err, &d) {
+	if e.Code == CodeDenied && errors.As(e.Err, &d) && d.reason != "" {
 		return d.reason
 	}
 	return cmp.Or(explanations[e.Code].public, "the request could not be completed")

@@ -703,3 +703,13 @@ func (w *canaryWorld) mapTo(path, attribute string) {
 	w.target(func(target *delegation.Target) { target.Mappings = delegation.Mappings{attribute: path} })
 	w.config.Targets = w.world.config.Targets
 }
+
+// TestDenyWithoutReason: strangers still see a word.
+func TestDenyWithoutReason(t *testing.T) {
+	w := newWorld(t)
+	w.config.Rules = []delegation.RuleFunc{func(context.Context, *delegation.User, *delegation.RuleContext) error { return delegation.Deny("") }}
+	_, err := w.exchange(t, nil)
+	if e := wantError(t, err, delegation.StageRules, delegation.CodeDenied); e.Public() != "access denied" {
+		t.Errorf("strangers see %q", e.Public())
+	}
+}

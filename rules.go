@@ -103,8 +103,8 @@ type AWS struct {
 
 	Mappings Mappings // SAML attributes from user properties
 
-	// NameID is ${saml:sub}. Empty: the token's sub. It is 1 to 256 characters long (SAML Core §8.3.7), and without * and ?,
-	// which a policy would read as wildcards.
+	// NameID is ${saml:sub}. Empty: the token's sub. It is 1 to 256 characters long (SAML Core §8.3.7), without blanks around it,
+	// and without * and ?, which a policy would read as wildcards.
 	NameID string
 	// NameIDFromMapping lets a mapping of [AttributeNameIdentifier] set the NameID. Without it such a mapping is
 	// ignored, because it would change who ${saml:sub} is, for example to a name that users choose.
@@ -195,9 +195,9 @@ type RoleMatch struct {
 	Region    string // empty: unchanged
 }
 
-// RoleByClaim chooses the role by the value, or one of the values, of a user property. The first row that matches wins,
-// in the order of the table; if none does, or the property is absent or of another type (numbers and booleans count as text), the user is denied. A pattern that is
-// not a regular expression, an empty one, and a row without role are errors with [CodeConfigInvalid].
+// RoleByClaim chooses the role by the value, or one of the values, of a user property. The first row that matches wins, in the order of the
+// table; if none does, or the property is absent or no text (numbers and booleans count as text), the user is denied. A pattern that
+// is not a regular expression, an empty one, and a row without role are errors with [CodeConfigInvalid].
 func RoleByClaim(path string, table ...RoleMatch) (RuleFunc, error) {
 	patterns := make([]*regexp.Regexp, len(table))
 	for i, row := range table {
