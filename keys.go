@@ -185,16 +185,15 @@ func (r *remoteKeys) find(ctx context.Context, kid string, newer bool) ([]verifi
 	set, usable, now := r.set, r.usable(), r.now()
 	due := !now.Before(r.refreshAt) && now.Sub(r.attempted) >= refreshCooldown
 	r.mu.Unlock()
-	pause := refreshCooldown
-	if !usable {
-		pause = emptyPause
-	}
-	if !usable || newer || len(set.lookUp(kid)) == 0 {
-		if err := r.refresh(ctx, pause); err != nil {
-			return nil, err
+	pause := map[bool]time.Duration{true: refreshCooldown, false: emptyPause}[usable]
+	if usable && !newer && len(set.lookUp(kid)) > 0 {
+		if due {
+			go func() { _ = r.refresh(context.WithoutCancel(ctx), pause) }() // off the caller's path: this one is served as things stand
 		}
-	} else if due {
-		go func() { _ = r.refresh(context.WithoutCancel(ctx), pause) }() // off the caller's path
+		return set.find(ctx, kid, newer)
+	}
+	if err := r.refresh(ctx, pause); err != nil {
+		return nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
