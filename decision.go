@@ -205,7 +205,7 @@ func decide(user *User, subject string, a AWS, target *Target, c *Config) (*deci
 		d.attributes = append(d.attributes, attribute{AttributePrincipalTag + key, []string{a.Tags[key]}})
 	}
 	if len(a.TransitiveTagKeys) > 0 {
-		d.attributes = append(d.attributes, attribute{AttributeTransitiveTagKeys, slices.Clone(a.TransitiveTagKeys)})
+		d.attributes = append(d.attributes, attribute{AttributeTransitiveTagKeys, a.TransitiveTagKeys})
 	}
 	if d.sourceIdentity != "" {
 		d.attributes = append(d.attributes, attribute{AttributeSourceIdentity, []string{d.sourceIdentity}})

@@ -185,14 +185,13 @@ func (r *remoteKeys) find(ctx context.Context, kid string, newer bool) ([]verifi
 	set, usable, now := r.set, r.usable(), r.now()
 	due := !now.Before(r.refreshAt) && now.Sub(r.attempted) >= refreshCooldown
 	r.mu.Unlock()
-	pause := map[bool]time.Duration{true: refreshCooldown, false: emptyPause}[usable]
-	if usable && !newer && len(set.lookUp(kid)) > 0 {
+	if keys := set.lookUp(kid); usable && !newer && len(keys) > 0 {
 		if due {
-			go func() { _ = r.refresh(context.WithoutCancel(ctx), pause) }() // off the caller's path: this one is served as things stand
+			go func() { _ = r.refresh(context.WithoutCancel(ctx)) }() // off the caller's path: this one is served as things stand
 		}
-		return set.find(ctx, kid, newer)
+		return keys, nil
 	}
-	if err := r.refresh(ctx, pause); err != nil {
+	if err := r.refresh(ctx); err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
@@ -210,13 +209,16 @@ func (r *remoteKeys) find(ctx context.Context, kid string, newer bool) ([]verifi
 // usable tells, under the lock, whether there are keys that may still be used.
 func (r *remoteKeys) usable() bool { return r.set != nil && r.now().Before(r.staleAt) }
 
-// refresh fetches the set unless that was tried within the pause. All callers share one fetch, which none of them can
+// refresh fetches the set unless that was tried a moment ago. All callers share one fetch, which none of them can
 // cancel; each stops waiting when its own context ends, and that is the only error.
-func (r *remoteKeys) refresh(ctx context.Context, pause time.Duration) error {
+func (r *remoteKeys) refresh(ctx context.Context) error {
 	done := r.flight.DoChan("", func() (any, error) {
 		// Whoever asks late, after another's fetch has ended, finds it within the pause.
 		r.mu.Lock()
-		now := r.now()
+		now, pause := r.now(), refreshCooldown
+		if !r.usable() {
+			pause = emptyPause
+		}
 		wait := !r.attempted.IsZero() && now.Sub(r.attempted) < pause
 		if !wait {
 			r.attempted = now

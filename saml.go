@@ -65,10 +65,7 @@ func ParseSigningKey(certificatePEM, keyPEM []byte) (SigningKey, error) {
 	if err != nil {
 		return SigningKey{}, newError(CodeConfigInvalid, "the signing key: %w", err)
 	}
-	signer, ok := pair.PrivateKey.(crypto.Signer)
-	if !ok {
-		return SigningKey{}, newError(CodeConfigInvalid, "the signing key cannot sign")
-	}
+	signer, _ := pair.PrivateKey.(crypto.Signer) // check refuses nil
 	key := SigningKey{signer, pair.Leaf}
 	if err := key.check(); err != nil {
 		return SigningKey{}, newError(CodeConfigInvalid, "the signing key: %w", err)
@@ -116,7 +113,8 @@ func (p IdentityProvider) check() error {
 }
 
 // Metadata returns the SAML metadata for IAM's CreateSAMLProvider and UpdateSAMLProvider: the entity ID and the certificates
-// of all keys, without an end of validity. One certificate alone has more than the 1,000 characters that IAM wants. The error is a [CodeConfigInvalid] that names every wrong field.
+// of all keys, without an end of validity. One certificate alone has more than the 1,000 characters that IAM wants. The error is
+// a [CodeConfigInvalid] that names every wrong field.
 func (p IdentityProvider) Metadata() ([]byte, error) {
 	if err := p.check(); err != nil {
 		return nil, newError(CodeConfigInvalid, "IdentityProvider: %w", err)
