@@ -30,6 +30,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
@@ -147,6 +148,7 @@ type ExchangeOption func(*exchangeOptions)
 type exchangeOptions struct {
 	clientID string
 	request  Request
+	rules    []RuleFunc
 }
 
 // WithClientID says which application calls. It must be an audience of the token or its azp, or the exchange is refused.
@@ -154,6 +156,12 @@ func WithClientID(id string) ExchangeOption { return func(o *exchangeOptions) { 
 
 // WithRequest gives rules what the service knows of the call. It decides nothing by itself.
 func WithRequest(r Request) ExchangeOption { return func(o *exchangeOptions) { o.request = r } }
+
+// WithRule adds a rule for this call, before those of Config.Rules: what only the service can know of a verified user, such as
+// how often they have called. A nil rule fails the exchange with [CodeRulePanicked].
+func WithRule(rule RuleFunc) ExchangeOption {
+	return func(o *exchangeOptions) { o.rules = append(o.rules, rule) }
+}
 
 // Exchange returns AWS credentials for the user of the ID token, as target, rules and mappings decide. On any error there are no
 // credentials, and the error is an [*Error]. A context that ends stops the exchange at the step it has reached, with
@@ -207,7 +215,7 @@ func (d *Delegator) exchange(ctx context.Context, idToken, name string, options 
 	if err == nil {
 		user.deriveIdentity()
 		rc.Connection = user.Text("identities.0.connection")
-		event.Rule, err = runRules(ctx, d.config.Rules, user, rc)
+		event.Rule, err = runRules(ctx, slices.Concat(o.rules, d.config.Rules), user, rc)
 	}
 	lap(StageRules)
 	if err != nil {
@@ -306,6 +314,31 @@ func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
 		}
 	}
 	return nil
+}
+
+// CheckResult is the state of one thing that exchanges depend on.
+type CheckResult struct {
+	Name string // such as: issuer https://tenant.example.com/
+	Err  error  // nil: it works; otherwise an *Error
+}
+
+// Check tells whether each issuer has keys that can be used, in the order of Config.Issuers; it is for readiness probes. Issuers are asked
+// only for what an exchange would ask for too, all at once, and no more often. On a nil context or Delegator there is one result with
+// [CodeArgumentInvalid], on a context that ends [CodeCanceled] for every issuer that has not answered.
+func (d *Delegator) Check(ctx context.Context) []CheckResult {
+	if ctx == nil || d == nil || d.config.Targets == nil {
+		return []CheckResult{{"delegator", newError(CodeArgumentInvalid, "the context is nil, or the Delegator was not made by New")}}
+	}
+	results := make([]CheckResult, len(d.config.Issuers))
+	var all sync.WaitGroup
+	for i, issuer := range d.config.Issuers {
+		all.Go(func() {
+			_, err := d.issuers[issuer.URL].keys.find(ctx, "", false)
+			results[i] = CheckResult{"issuer " + issuer.URL, err}
+		})
+	}
+	all.Wait()
+	return results
 }
 
 // report hands the event on. What it is handed to must not spoil an exchange that has succeeded.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/oidctest"
 )
 
 func TestNilAndZeroRefuse(t *testing.T) {
@@ -187,5 +189,140 @@ func TestConcurrentExchanges(t *testing.T) {
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	if strings.Contains(string(stacks), "delegation.(*") {
 		t.Errorf("a goroutine of the library is left:\n%s", stacks)
+	}
+}
+
+// TestWithRule: a rule of one call runs before the configured ones, for that call alone, and sees a verified user.
+func TestWithRule(t *testing.T) {
+	w := newWorld(t)
+	var order []string
+	w.config.Rules = []delegation.RuleFunc{func(context.Context, *delegation.User, *delegation.RuleContext) error {
+		order = append(order, "configured")
+		return nil
+	}}
+	d := w.delegator(t)
+	mine := delegation.WithRule(func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+		order = append(order, user.ID()+" for "+rc.Target)
+		return nil
+	})
+	for range 2 {
+		if _, err := d.Exchange(t.Context(), w.token(nil), app, mine); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil {
+			t.Fatal(err)
+		}
+	}
+	call := []string{alice + " for " + app, "configured", "configured"}
+	if want := slices.Concat(call, call); !slices.Equal(order, want) {
+		t.Errorf("got %q, want %q", order, want)
+	}
+	forged := w.token(nil)
+	forged = forged[:len(forged)-8] + strings.Repeat("A", 8)
+	order = nil
+	if _, err := d.Exchange(t.Context(), forged, app, mine); err == nil || len(order) != 0 {
+		t.Errorf("a rule saw a forged token: %v, %v", order, err)
+	}
+	_, err := d.Exchange(t.Context(), w.token(nil), app, delegation.WithRule(nil))
+	wantError(t, err, delegation.StageRules, delegation.CodeRulePanicked)
+	refuse := errors.New("too many calls")
+	_, err = d.Exchange(t.Context(), w.token(nil), app, delegation.WithRule(func(context.Context, *delegation.User, *delegation.RuleContext) error { return refuse }))
+	if e := wantError(t, err, delegation.StageRules, delegation.CodeRuleFailed); !errors.Is(e, refuse) || len(order) != 0 {
+		t.Errorf("got %v after %q", e, order)
+	}
+}
+
+// TestRuleNames: a rule that runs others says which one it was, for the event and the error.
+func TestRuleNames(t *testing.T) {
+	w := newWorld(t)
+	w.config.Rules = []delegation.RuleFunc{
+		func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+			if !strings.Contains(rc.Rule, "TestRuleNames") {
+				t.Errorf("the rule is called %q", rc.Rule)
+			}
+			rc.Rule, rc.AWS.Role = "10-role.js", role+"-2"
+			return nil
+		},
+		func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+			if rc.Rule == "10-role.js" {
+				t.Error("the next rule has the name of the one before")
+			}
+			rc.Rule = "20-deny.js"
+			if user.Bool("denied") {
+				return delegation.Deny("no")
+			}
+			return nil
+		},
+	}
+	if _, err := w.exchange(t, nil); err != nil || w.events[0].Rule != "10-role.js" {
+		t.Errorf("got %v by %q", err, w.events[0].Rule)
+	}
+	_, err := w.exchange(t, map[string]any{"denied": true})
+	if e := wantError(t, err, delegation.StageRules, delegation.CodeDenied); w.events[1].Rule != "20-deny.js" || !strings.Contains(e.Error(), "rule 2 (20-deny.js)") {
+		t.Errorf("got %v by %q", e, w.events[1].Rule)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	w := newWorld(t)
+	other := newWorld(t)
+	other.provider.SetFaults(oidctest.Faults{Status: 500})
+	w.config.Issuers = append(w.config.Issuers, delegation.Issuer{URL: other.server.URL, AllowLoopbackHTTP: true},
+		delegation.Issuer{URL: "https://static.example.com", JWKS: w.provider.KeySet()},
+		delegation.Issuer{URL: "https://legacy.example.com", SharedSecret: delegation.NewSecret(strings.Repeat("s", 32))})
+	w.target(func(target *delegation.Target) { target.Issuers = []string{w.server.URL} })
+	d := w.delegator(t)
+	for range 3 {
+		results := d.Check(t.Context())
+		if len(results) != 4 {
+			t.Fatalf("got %v", results)
+		}
+		for i, result := range results {
+			if result.Name != "issuer "+w.config.Issuers[i].URL {
+				t.Errorf("result %d is %q", i, result.Name)
+			}
+			if i == 1 {
+				wantError(t, result.Err, delegation.StageToken, delegation.CodeKeySetUnavailable)
+			} else if result.Err != nil {
+				t.Errorf("%s: %v", result.Name, result.Err)
+			}
+		}
+	}
+	if discovery, _ := w.provider.Fetches(); discovery != 1 {
+		t.Errorf("%d fetches of an issuer in order", discovery)
+	}
+	if discovery, _ := other.provider.Fetches(); discovery != 1 {
+		t.Errorf("%d fetches of a broken issuer within its pause", discovery)
+	}
+	other.provider.SetFaults(oidctest.Faults{})
+	w.clock.Advance(time.Minute)
+	if results := d.Check(t.Context()); results[1].Err != nil {
+		t.Errorf("healed: %v", results[1].Err)
+	}
+
+	// An outage does not matter while there are keys that may be used.
+	w.provider.SetFaults(oidctest.Faults{Status: 500})
+	w.clock.Advance(20 * time.Hour)
+	if results := d.Check(t.Context()); results[0].Err != nil {
+		t.Errorf("keys known so far: %v", results[0].Err)
+	}
+	other.provider.SetFaults(oidctest.Faults{Hang: true})
+	w.clock.Advance(20 * time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	results := d.Check(ctx)
+	wantError(t, results[1].Err, delegation.StageToken, delegation.CodeCanceled)
+	if results[2].Err != nil {
+		t.Errorf("a static key set waits for nobody: %v", results[2].Err)
+	}
+	other.provider.SetFaults(oidctest.Faults{})
+
+	var none *delegation.Delegator
+	var null context.Context
+	for _, results := range [][]delegation.CheckResult{none.Check(t.Context()), new(delegation.Delegator).Check(t.Context()), d.Check(null)} {
+		if len(results) != 1 {
+			t.Fatalf("got %v", results)
+		}
+		wantError(t, results[0].Err, delegation.StageConfig, delegation.CodeArgumentInvalid)
 	}
 }

@@ -91,6 +91,7 @@ type RuleContext struct {
 	Protocol   string  // always "delegation"
 	Connection string  // identities.0.connection of the user
 	Request    Request // of WithRequest
+	Rule       string  // the running rule, as events and errors name it: its function. A rule that runs others may say which
 	AWS        AWS     // pre-filled from the target
 }
 
@@ -152,8 +153,10 @@ var anonymous = regexp.MustCompile(`(\.func\d+)+(\.\d+)*$`)
 // that chose another role.
 func runRules(ctx context.Context, rules []RuleFunc, user *User, rc *RuleContext) (decisive string, err error) {
 	for i, rule := range rules {
-		name, role := ruleName(rule), rc.AWS.Role
+		rc.Rule = ruleName(rule)
+		role := rc.AWS.Role
 		err := protect(func() error { return rule(ctx, user, rc) })
+		name := rc.Rule
 		var denied *denial
 		_, panicked := err.(panicError)
 		switch {
