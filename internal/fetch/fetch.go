@@ -26,13 +26,30 @@ var (
 	ErrTooLarge = fmt.Errorf("its answer is larger than %d bytes", MaxSize)
 )
 
+// StatusError is an answer that was neither good nor a redirect: its HTTP status.
+type StatusError int
+
+func (e StatusError) Error() string { return fmt.Sprintf("it answered %d", int(e)) }
+
 // Get reads one document with a client that CheckRedirect has been taken from, see [Client].
 func Get(ctx context.Context, client *http.Client, from string) ([]byte, http.Header, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	return do(ctx, client, http.MethodGet, from, nil)
+}
+
+// Post sends a form and reads the answer, likewise. No error holds the form.
+func Post(ctx context.Context, client *http.Client, to string, form url.Values) ([]byte, http.Header, error) {
+	return do(ctx, client, http.MethodPost, to, form)
+}
+
+func do(ctx context.Context, client *http.Client, method, address string, form url.Values) ([]byte, http.Header, error) {
+	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, nil, errors.New("it is not a URL")
 	}
 	request.Header.Set("Accept", "application/json")
+	if form != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
 	response, err := client.Do(request)
 	if err != nil {
 		var ue *url.Error // it repeats the URL
@@ -46,7 +63,7 @@ func Get(ctx context.Context, client *http.Client, from string) ([]byte, http.He
 		return nil, nil, ErrRedirect
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("it answered %d", response.StatusCode)
+		return nil, nil, StatusError(response.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, MaxSize+1))
 	if err != nil {

@@ -1,0 +1,134 @@
+package delegationhttp
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/fetch"
+	"github.com/seed055b7978/delegation/internal/partition"
+	"github.com/seed055b7978/delegation/internal/strictjson"
+)
+
+const (
+	federationTimeout = 10 * time.Second
+	signInLife        = 15 * time.Minute // of a sign-in URL (IAM User Guide, "Enable custom identity broker access to the AWS console")
+)
+
+// What [Console.SignInURL] returns as errors; none holds a secret.
+var (
+	ErrDestination    = errors.New("the destination is not an https URL of the partition's console")
+	ErrNoConsole      = errors.New("AWS publishes no console address for the partition of these credentials")
+	ErrSignInRefused  = errors.New("AWS's sign-in endpoint refused the credentials")
+	ErrSignInNoAnswer = errors.New("AWS's sign-in endpoint cannot be reached")
+)
+
+// Console makes sign-in URLs for the AWS console by AWS's federation endpoint. The zero value is ready to use.
+type Console struct {
+	Issuer     string       // where AWS sends users whose session has ended: the URL of your own sign-in page; empty: AWS's own page
+	Endpoint   string       // for tests: a federation endpoint instead of the partition's https://SIGN-IN-HOST/federation
+	HTTPClient *http.Client // nil: a new one. Redirects are refused whatever it says
+}
+
+func (c Console) check() error {
+	for name, s := range map[string]string{"Issuer": c.Issuer, "Endpoint": c.Endpoint} {
+		if s == "" {
+			continue
+		}
+		if err := fetch.CheckURL(s, true); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// SignInURL returns a URL that signs a browser in to the AWS console with the credentials, in the partition of their region. It is a
+// secret like them, and works for 15 minutes; the session lasts as long as they do. destination is a page of the console, https; empty is its
+// start page. The call to AWS has ten seconds, and ends with the context. Errors are [ErrDestination], [ErrNoConsole] (the isolated partitions),
+// [ErrSignInRefused] and [ErrSignInNoAnswer].
+func (c Console) SignInURL(ctx context.Context, credentials *delegation.Credentials, destination string) (string, error) {
+	if ctx == nil || credentials == nil {
+		return "", fmt.Errorf("%w: there are none, or the context is nil", ErrSignInRefused)
+	}
+	p, _ := partition.Of(credentials.Region)
+	start := p.ConsoleHost(credentials.Region)
+	if start == "" {
+		return "", ErrNoConsole
+	}
+	destination = cmp.Or(destination, "https://"+start+"/")
+	if u, err := url.Parse(destination); err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" || !p.HasConsole(strings.ToLower(u.Host)) {
+		return "", ErrDestination
+	}
+	endpoint := cmp.Or(c.Endpoint, "https://"+p.SignInHost(credentials.Region)+"/federation")
+	token, err := c.signInToken(ctx, endpoint, credentials)
+	if err != nil {
+		return "", err
+	}
+	query := url.Values{"Action": {"login"}, "Destination": {destination}, "SigninToken": {token}}
+	if c.Issuer != "" {
+		query.Set("Issuer", c.Issuer)
+	}
+	return endpoint + "?" + query.Encode(), nil
+}
+
+// signInToken posts the credentials, so that they are in no URL and in no proxy's log.
+func (c Console) signInToken(ctx context.Context, endpoint string, credentials *delegation.Credentials) (string, error) {
+	session, err := json.Marshal(map[string]string{
+		"sessionId": credentials.AccessKeyID, "sessionKey": credentials.SecretAccessKey.Reveal(), "sessionToken": credentials.SessionToken.Reveal(),
+	})
+	if err != nil {
+		return "", ErrSignInRefused
+	}
+	ctx, cancel := context.WithTimeout(ctx, federationTimeout)
+	defer cancel()
+	body, _, err := fetch.Post(ctx, fetch.Client(c.HTTPClient), endpoint, url.Values{"Action": {"getSigninToken"}, "Session": {string(session)}})
+	var status fetch.StatusError
+	switch {
+	case errors.As(err, &status) && status < 500:
+		return "", fmt.Errorf("%w: %w", ErrSignInRefused, err)
+	case err != nil:
+		return "", fmt.Errorf("%w: %w", ErrSignInNoAnswer, err)
+	}
+	object, err := strictjson.Object(body)
+	token, _ := object["SigninToken"].(string)
+	if err != nil || token == "" {
+		return "", fmt.Errorf("%w: its answer has no token", ErrSignInNoAnswer)
+	}
+	return token, nil
+}
+
+// ConsoleSignIn returns the handler that turns an ID token into a sign-in URL for the AWS console. It takes the requests of Delegation, with
+// an optional destination, a page of the console, and answers {"url", "expires_in"}: whoever has the URL is the user, for as many
+// seconds. Without Config.Console it is off, and answers 404.
+func (h *Handlers) ConsoleSignIn() http.Handler {
+	return h.cors(h.serve(http.MethodPost, auth0Shape, func(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+		if h.config.Console == nil {
+			return nil, &refusal{status: http.StatusNotFound, code: "endpoint_disabled", description: "console sign-in is not enabled"}
+		}
+		q, refused := readRequest(w, r)
+		if refused != nil {
+			return nil, refused
+		}
+		destination, ok := q.parameters["destination"].(string)
+		if !ok && q.parameters["destination"] != nil {
+			return nil, invalid(http.StatusBadRequest, "destination is not a string")
+		}
+		return h.exchange(w, r, q, func(credentials *delegation.Credentials) ([]byte, error) {
+			signIn, err := h.config.Console.SignInURL(r.Context(), credentials, destination)
+			if err != nil {
+				return nil, err
+			}
+			return json.Marshal(struct {
+				URL     string `json:"url"`
+				Expires int    `json:"expires_in"`
+			}{signIn, int(min(signInLife, credentials.Expiration.Sub(h.config.Now())).Seconds())})
+		})
+	}))
+}
