@@ -30,19 +30,19 @@ type partition struct {
 	name    string
 	regions *regexp.Regexp
 	signIn  string // host of the sign-in endpoint; regional ones put "{region}." before it
-	bare    bool   // whether that host exists without a region
+	global  string // region that the host without a region counts as; empty where there is none
 	urn     string // the audience that AWS publishes for the partition, if any
 }
 
 var partitions = []partition{
-	{"aws", regexp.MustCompile(`\A(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+\z`), "signin.aws.amazon.com", true, "urn:amazon:webservices"},
-	{"aws-cn", regexp.MustCompile(`\Acn-\w+-\d+\z`), "signin.amazonaws.cn", true, "urn:amazon:webservices:cn-north-1"},
-	{"aws-us-gov", regexp.MustCompile(`\Aus-gov-\w+-\d+\z`), "signin.amazonaws-us-gov.com", true, "urn:amazon:webservices:govcloud"},
-	{"aws-iso", regexp.MustCompile(`\Aus-iso-\w+-\d+\z`), "signin.c2shome.ic.gov", false, ""},
-	{"aws-iso-b", regexp.MustCompile(`\Aus-isob-\w+-\d+\z`), "signin.sc2shome.sgov.gov", false, ""},
-	{"aws-iso-e", regexp.MustCompile(`\Aeu-isoe-\w+-\d+\z`), "signin.csphome.adc-e.uk", false, ""},
-	{"aws-iso-f", regexp.MustCompile(`\Aus-isof-\w+-\d+\z`), "signin.csphome.hci.ic.gov", false, ""},
-	{"aws-eusc", regexp.MustCompile(`\Aeusc-(de)-\w+-\d+\z`), "signin.amazonaws-eusc.eu", false, ""},
+	{"aws", regexp.MustCompile(`\A(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+\z`), "signin.aws.amazon.com", "us-east-1", "urn:amazon:webservices"},
+	{"aws-cn", regexp.MustCompile(`\Acn-\w+-\d+\z`), "signin.amazonaws.cn", "cn-northwest-1", "urn:amazon:webservices:cn-north-1"},
+	{"aws-us-gov", regexp.MustCompile(`\Aus-gov-\w+-\d+\z`), "signin.amazonaws-us-gov.com", "us-gov-west-1", "urn:amazon:webservices:govcloud"},
+	{"aws-iso", regexp.MustCompile(`\Aus-iso-\w+-\d+\z`), "signin.c2shome.ic.gov", "", ""},
+	{"aws-iso-b", regexp.MustCompile(`\Aus-isob-\w+-\d+\z`), "signin.sc2shome.sgov.gov", "", ""},
+	{"aws-iso-e", regexp.MustCompile(`\Aeu-isoe-\w+-\d+\z`), "signin.csphome.adc-e.uk", "", ""},
+	{"aws-iso-f", regexp.MustCompile(`\Aus-isof-\w+-\d+\z`), "signin.csphome.hci.ic.gov", "", ""},
+	{"aws-eusc", regexp.MustCompile(`\Aeusc-(de)-\w+-\d+\z`), "signin.amazonaws-eusc.eu", "", ""},
 }
 
 func partitionNamed(name string) *partition {
@@ -76,7 +76,7 @@ func (p *partition) accepts(audience, region string) bool {
 	case p.urn, "https://" + region + "." + p.signIn + "/saml":
 		return true
 	case "https://" + p.signIn + "/saml":
-		return p.bare
+		return p.global != ""
 	case "https://" + p.signIn + "/static/saml":
 		return p.name == "aws"
 	}
@@ -85,10 +85,7 @@ func (p *partition) accepts(audience, region string) bool {
 
 // regionOfHost returns the region of an STS host name, or "".
 func regionOfHost(host string) string {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.ToLower(host)
+	host = hostName(host)
 	if host == "sts.amazonaws.com" {
 		return "us-east-1"
 	}
@@ -97,4 +94,30 @@ func regionOfHost(host string) string {
 		return labels[1]
 	}
 	return ""
+}
+
+// regionOfSignIn returns the region of the host name of a console sign-in, or
+// "".
+func regionOfSignIn(host string) string {
+	host = hostName(host)
+	if host == "signin-fips.amazonaws-us-gov.com" {
+		return "us-gov-west-1"
+	}
+	for _, p := range partitions {
+		if host == p.signIn {
+			return p.global
+		}
+		if region, ok := strings.CutSuffix(host, "."+p.signIn); ok && p.regions.MatchString(region) {
+			return region
+		}
+	}
+	return ""
+}
+
+// hostName returns the Host without its port, in lower case.
+func hostName(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.ToLower(host)
 }

@@ -320,6 +320,7 @@ type session struct {
 	arn, userID                string
 	account, partition         string
 	expires                    time.Time
+	maxTTL                     time.Duration // of the role
 }
 
 // issue makes credentials. The oldest session is forgotten when there are too
@@ -338,14 +339,10 @@ func (s *Server) issue(role *role, sessionName string, expires time.Time) (*sess
 		account:     role.arn.account,
 		partition:   role.arn.partition,
 		expires:     expires,
+		maxTTL:      role.maxTTL,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.oldest) == maxSessions {
-		delete(s.sessions, s.oldest[0])
-		s.oldest = s.oldest[1:]
-	}
-	s.sessions[session.accessKeyID] = session
-	s.oldest = append(s.oldest, session.accessKeyID)
+	s.sessions.put(session.accessKeyID, session)
 	return session, nil
 }

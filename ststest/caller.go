@@ -57,7 +57,7 @@ func (s *Server) authenticate(r *request) (*session, *apiError) {
 	r.call.AccessKeyID = auth.accessKeyID
 	unknown := forbidden("InvalidClientTokenId", "The security token included in the request is invalid.")
 	s.mu.Lock()
-	session := s.sessions[auth.accessKeyID]
+	session := s.sessions.values[auth.accessKeyID]
 	s.mu.Unlock()
 	if session == nil || session.partition != partitionOf(r.region).name {
 		return nil, unknown
@@ -192,7 +192,7 @@ func (s *Server) accountOf(r *request) string {
 	if auth, err := parseAuthorization(r.Header.Get("Authorization")); err == nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if session := s.sessions[auth.accessKeyID]; session != nil {
+		if session := s.sessions.values[auth.accessKeyID]; session != nil {
 			return session.account
 		}
 	}

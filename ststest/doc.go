@@ -14,6 +14,9 @@
 // policies and their size. It refuses with the codes, HTTP statuses and
 // messages of AWS. GetCallerIdentity checks Signature Version 4.
 //
+// [Server.Federation] is the endpoint that turns the credentials into console
+// sign-in URLs, and the one that such a URL leads to.
+//
 // Signatures are verified by code of its own, which shares nothing with the
 // libraries that make SAML responses in Go. Only RSA-SHA256 with exclusive
 // canonicalization is accepted, made by a key of the registered metadata over
@@ -28,7 +31,8 @@
 // SessionDuration, a NotBefore or IssueInstant in the future, a Status other
 // than Success, several session names, policy ARNs. AWS's packed binary size
 // is secret: PackedPolicySize is the length of the session policy without
-// white space, the policy ARNs and the tags, in percent of 4,096 bytes.
+// white space, the policy ARNs and the tags, in percent of 4,096 bytes. What
+// the console sign-in approximates stands at [Server.Federation].
 //
 // # What it does not check
 //
@@ -36,7 +40,7 @@
 // Destination, InResponseTo, the Format of the NameID or whether a policy says
 // anything IAM would accept. It accepts one assertion as often as AWS does,
 // any number of times in five minutes. Recipient is not compared with anything
-// but the trust policy. Permission policies do not exist, and no action other
-// than AssumeRoleWithSAML and GetCallerIdentity does. Presigned URLs are not
-// accepted.
+// but the trust policy. Permission policies do not exist, and no action of STS
+// other than AssumeRoleWithSAML and GetCallerIdentity does. Presigned URLs are
+// not accepted. Behind the console sign-in there is no console.
 package ststest

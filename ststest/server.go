@@ -16,11 +16,11 @@ import (
 	"time"
 )
 
-// A Server keeps the last calls and the last sessions, so that a long run does
-// not grow without end.
+// A Server keeps the last calls, sessions and sign-in tokens, so that a long
+// run does not grow without end.
 const (
-	maxCalls    = 10_000
-	maxSessions = 2_000
+	maxCalls  = 10_000
+	maxRecent = 2_000
 )
 
 // A Config holds the settings of a [Server]. The zero value is ready to use
@@ -47,7 +47,7 @@ type Config struct {
 // A Server is an AWS STS in memory. Make one with [New], tell it which SAML
 // providers and roles exist with [Server.PutSAMLProvider] and [Server.PutRole],
 // and give it to an HTTP server. It knows the last 2,000 sessions it issued; the
-// credentials of older ones are unknown to GetCallerIdentity. All methods are safe for concurrent use.
+// credentials of older ones are unknown to it. All methods are safe for concurrent use.
 type Server struct {
 	config Config
 
@@ -58,9 +58,28 @@ type Server struct {
 	roles     map[string]*role
 	script    []Fault
 	calls     []Call
-	nextCall  int // where the next call goes once calls is full
-	sessions  map[string]*session
-	oldest    []string // access key IDs in the order they were issued
+	nextCall  int              // where the next call goes once calls is full
+	sessions  recent[*session] // by access key ID
+	signIns   recent[signIn]   // by token
+}
+
+// recent is the last maxRecent values put into it. The zero recent is empty.
+type recent[V any] struct {
+	values map[string]V
+	keys   []string // oldest first
+}
+
+// put adds a value. A key that is put twice may be forgotten early.
+func (r *recent[V]) put(key string, value V) {
+	if r.values == nil {
+		r.values = map[string]V{}
+	}
+	if len(r.keys) == maxRecent {
+		delete(r.values, r.keys[0])
+		r.keys = r.keys[1:]
+	}
+	r.values[key] = value
+	r.keys = append(r.keys, key)
 }
 
 type provider struct {
@@ -93,7 +112,6 @@ func New(config Config) *Server {
 		config:    config,
 		providers: map[string]*provider{},
 		roles:     map[string]*role{},
-		sessions:  map[string]*session{},
 	}
 }
 
@@ -191,7 +209,7 @@ func (s *Server) PutRole(r Role) error {
 }
 
 // A Call is what the Server saw of one request and what it answered. It never
-// holds an assertion, a secret key or a session token.
+// holds an assertion, a secret key, a session token or a sign-in token.
 type Call struct {
 	Time      time.Time
 	Action    string // as sent, also when there is no such action
@@ -201,7 +219,8 @@ type Call struct {
 	Code      string // error code; empty for a success and for a body without one
 
 	// The parameters of AssumeRoleWithSAML as sent; Duration is zero when the
-	// request had none.
+	// request had none. Duration is also the SessionDuration that a
+	// getSigninToken was granted.
 	RoleARN      string
 	PrincipalARN string
 	Duration     time.Duration
@@ -216,7 +235,8 @@ type Call struct {
 	PrincipalTags     map[string]string
 	TransitiveTagKeys []string
 
-	// AccessKeyID is the one issued, or the one that signed.
+	// AccessKeyID is the one issued, the one that signed, or the one that a
+	// console sign-in was granted to.
 	AccessKeyID string
 }
 

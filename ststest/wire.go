@@ -54,16 +54,10 @@ func (r *request) param(name string) (string, bool) {
 
 // serve answers a request that was addressed to the STS of region.
 func (s *Server) serve(w http.ResponseWriter, hr *http.Request, region string) {
-	r := &request{Request: hr, region: region, now: s.config.Now(), fault: s.nextFault(region)}
-	r.call = &Call{Time: r.now, Region: region}
-	id, err := s.uuid()
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+	r := s.open(w, hr, region)
+	if r == nil {
 		return
 	}
-	r.call.RequestID = id
-	w.Header().Set("x-amzn-RequestId", id)
-
 	status, err := r.read(w)
 	if err != nil {
 		return // the client went away while it was sending
@@ -72,6 +66,9 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request, region string) {
 	r.call.RoleARN, _ = r.param("RoleArn")
 	r.call.PrincipalARN, _ = r.param("PrincipalArn")
 
+	if s.fail(w, r) {
+		return
+	}
 	switch r.fault.kind {
 	case refuse:
 		s.refuse(w, r, &apiError{status: r.fault.status, code: r.fault.code, message: r.fault.message})
@@ -80,18 +77,6 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request, region string) {
 		s.refuse(w, r, &apiError{http.StatusForbidden, "RegionDisabledException", "STS is not activated in this region for account:" +
 			s.accountOf(r) + ". Your account administrator can activate STS in this region using the IAM Console.", ""})
 		return
-	case gateway:
-		text := http.StatusText(r.fault.status)
-		page := fmt.Sprintf("<html>\r\n<head><title>%d %s</title></head>\r\n<body>%[2]s</body>\r\n</html>\r\n", r.fault.status, text)
-		s.reply(w, r, r.fault.status, "text/html", page)
-		return
-	case hang:
-		s.record(r.call)
-		<-r.Context().Done()
-		panic(http.ErrAbortHandler)
-	case cut:
-		s.record(r.call)
-		panic(http.ErrAbortHandler)
 	}
 
 	switch status {
@@ -133,13 +118,51 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request, region string) {
 	answer.name = name + "Result"
 	document := element{name: name + "Response", children: []element{
 		answer,
-		{name: "ResponseMetadata", children: []element{{name: "RequestId", text: id}}},
+		{name: "ResponseMetadata", children: []element{{name: "RequestId", text: r.call.RequestID}}},
 	}}
 	var b strings.Builder
 	for _, e := range r.fault.alter(document, r.now) {
 		e.write(&b, nsSTS, 0)
 	}
 	s.reply(w, r, http.StatusOK, "text/xml", b.String())
+}
+
+// open begins the record of a request and takes its fault. It answers by
+// itself and returns nil when there is no randomness for a request ID.
+func (s *Server) open(w http.ResponseWriter, hr *http.Request, region string) *request {
+	r := &request{Request: hr, region: region, now: s.config.Now(), fault: s.nextFault(region)}
+	id, err := s.uuid()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return nil
+	}
+	r.call = &Call{Time: r.now, Region: region, RequestID: id}
+	w.Header().Set("x-amzn-RequestId", id)
+	return r
+}
+
+// fail carries out the faults that look the same at every endpoint and reports
+// whether it has answered.
+func (s *Server) fail(w http.ResponseWriter, r *request) bool {
+	switch r.fault.kind {
+	case gateway:
+		s.page(w, r, r.fault.status)
+		return true
+	case hang:
+		s.record(r.call)
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	case cut:
+		s.record(r.call)
+		panic(http.ErrAbortHandler)
+	}
+	return false
+}
+
+// page answers with an HTML page that says no more than the status.
+func (s *Server) page(w http.ResponseWriter, r *request, status int) {
+	text := http.StatusText(status)
+	s.reply(w, r, status, "text/html", fmt.Sprintf("<html>\r\n<head><title>%d %s</title></head>\r\n<body>%[2]s</body>\r\n</html>\r\n", status, text))
 }
 
 // read reads the parameters. It returns the HTTP status of a request that is
