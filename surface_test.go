@@ -266,10 +266,12 @@ func TestDependencies(t *testing.T) {
 		"github.com/aws/smithy-go":                 "AWS's errors",
 		"github.com/beevik/etree":                  "canonical text of the response",
 		"github.com/crewjam/saml":                  "the SAML types",
+		"github.com/goccy/go-yaml":                 "the configuration file, with places in its errors",
 		"github.com/hashicorp/golang-lru/v2":       "the rate limit's bounded memory",
 		"github.com/lestrrat-go/jwx/v2":            "signatures and key sets",
 		"github.com/rs/cors":                       "preflights and headers of CORS",
 		"github.com/russellhaering/goxmldsig":      "the XML signature",
+		"github.com/spf13/cobra":                   "the command line",
 		"golang.org/x/sync":                        "one fetch for all callers",
 		"golang.org/x/time":                        "the token buckets of the rate limit",
 	}

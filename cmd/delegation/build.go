@@ -1,0 +1,334 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/delegationhttp"
+	"github.com/seed055b7978/delegation/internal/iamarn"
+)
+
+// builder turns settings into the libraries' own configurations, and notes all that is wrong with them.
+type builder struct {
+	from     *source
+	problems []error
+}
+
+func (b *builder) wrong(at key, err error) {
+	b.problems = append(b.problems, fmt.Errorf("%s: %w", b.from.at(at), err))
+}
+
+// build returns the service that the settings describe. Every problem is named, in a usageError.
+func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) (*service, error) {
+	b := &builder{from: from}
+	for at, missing := range map[key]bool{
+		"issuers": len(s.Issuers) == 0, "targets": len(s.Targets) == 0, "identity_provider": s.Identity.EntityID == "" && len(s.Identity.Keys) == 0,
+	} {
+		if missing {
+			b.wrong(at, errors.New("is missing"))
+		}
+	}
+	c := delegation.Config{
+		IdentityProvider:  b.identity("identity_provider", s.Identity),
+		Rules:             b.rules(s.Rules, s.Targets),
+		MaxTokenSize:      s.MaxTokenSize,
+		Leeway:            b.duration("leeway", s.Leeway),
+		CapSessionToToken: s.CapSessionToToken, StrictSessionNames: s.StrictSessionNames,
+		STSTimeout: b.duration("sts.timeout", s.STS.Timeout), FIPS: s.STS.FIPS, DualStack: s.STS.DualStack,
+		Logger: logger,
+	}
+	for i, issuer := range s.Issuers {
+		c.Issuers = append(c.Issuers, b.issuer(key("issuers").index(i), issuer))
+	}
+	targets := delegation.Targets{}
+	for name, target := range s.Targets {
+		targets[name] = b.target(key("targets").child(name), target)
+	}
+	c.Targets = targets
+	h := delegationhttp.Config{
+		AllowedOrigins: s.HTTP.AllowedOrigins, TrustedProxies: s.HTTP.TrustedProxies, ContainerTarget: s.HTTP.ContainerTarget, Logger: logger,
+		RateLimit: delegationhttp.RateLimit{Requests: s.HTTP.RateLimit.Requests, Per: b.duration("http.rate_limit.per", s.HTTP.RateLimit.Per), MaxUsers: s.HTTP.RateLimit.MaxUsers},
+	}
+	if s.HTTP.Console.Enabled {
+		h.Console = &delegationhttp.Console{Issuer: s.HTTP.Console.Issuer, Endpoint: s.HTTP.Console.Endpoint}
+	}
+	service := &service{listen: s.Listen, debugListen: s.DebugListen, shutdownDelay: b.duration("shutdown_delay", s.ShutdownDelay), logger: logger}
+	if service.listen == "" {
+		service.listen = defaultListen
+	}
+	if host, _, err := net.SplitHostPort(s.DebugListen); s.DebugListen != "" && (err != nil || host != "localhost" && !net.ParseIP(host).IsLoopback()) {
+		b.wrong("debug_listen", errors.New("is not an address of this machine alone, such as 127.0.0.1:6060: it is for its operator"))
+	}
+	if s.TLS != (tlsSettings{}) {
+		service.certificate = &certificateFiles{certificate: from.beside(s.TLS.CertificateFile), key: from.beside(s.TLS.KeyFile), logger: logger, now: time.Now}
+		if err := service.certificate.load(); err != nil {
+			b.wrong("tls", err)
+		}
+	}
+	var err error
+	if c.STS, err = stsClient(ctx, s.STS.Endpoint); err != nil {
+		b.wrong("sts.endpoint", err)
+	}
+	if len(b.problems) == 0 { // otherwise the same would be said twice
+		delegator, err := delegation.New(ctx, c)
+		b.add("", err)
+		if err == nil {
+			h.Exchanger = delegator
+			service.handler, err = newMux(delegator, c, h)
+			b.add("http", err)
+		}
+	}
+	if len(b.problems) > 0 {
+		return nil, usageError{errors.Join(b.problems...)}
+	}
+	return service, nil
+}
+
+// stsClient makes the SDK's client, anonymous because AssumeRoleWithSAML needs no credentials, with connections enough for a busy service.
+func stsClient(ctx context.Context, endpoint string) (*sts.Client, error) {
+	if u, err := url.Parse(endpoint); endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		return nil, fmt.Errorf("%.200q is not a URL such as https://sts.eu-central-1.amazonaws.com", endpoint)
+	}
+	c, err := config.LoadDefaultConfig(ctx, config.WithCredentialsProvider(aws.AnonymousCredentials{}),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 256 })),
+		config.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 2 * time.Second })
+		}))
+	if err != nil {
+		return nil, err
+	}
+	return sts.NewFromConfig(c, func(o *sts.Options) {
+		if endpoint != "" {
+			o.BaseEndpoint = &endpoint
+		}
+	}), nil
+}
+
+func (b *builder) duration(at key, text string) time.Duration {
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		b.wrong(at, fmt.Errorf("%.80q is not a duration such as 90s or 1h", text))
+	}
+	return d
+}
+
+// file reads a file that the configuration names.
+func (b *builder) file(at key, name string) []byte {
+	if name == "" {
+		b.wrong(at, errors.New("is missing"))
+		return nil
+	}
+	text, err := os.ReadFile(b.from.beside(name))
+	if err != nil {
+		b.wrong(at, err)
+	}
+	return text
+}
+
+func (b *builder) issuer(at key, s issuerSettings) delegation.Issuer {
+	i := delegation.Issuer{URL: s.URL, Algorithms: s.Algorithms, JWKSURL: s.JWKSURL, AllowLoopbackHTTP: s.AllowLoopbackHTTP}
+	if s.JWKSFile != "" {
+		i.JWKS = b.file(at.child("jwks_file"), s.JWKSFile)
+	}
+	if s.SharedSecretFile != "" {
+		i.SharedSecret = delegation.NewSecret(strings.TrimRight(string(b.file(at.child("shared_secret_file"), s.SharedSecretFile)), "\r\n"))
+	}
+	return i
+}
+
+func (b *builder) identity(at key, s identitySettings) delegation.IdentityProvider {
+	p := delegation.IdentityProvider{EntityID: s.EntityID}
+	for i, k := range s.Keys {
+		at, before := at.child("keys").index(i), len(b.problems)
+		certificate, private := b.file(at.child("certificate_file"), k.CertificateFile), b.file(at.child("key_file"), k.KeyFile)
+		if len(b.problems) > before {
+			continue
+		}
+		signing, err := delegation.ParseSigningKey(certificate, private)
+		b.add(at, err)
+		p.Keys = append(p.Keys, signing)
+	}
+	return p
+}
+
+func (b *builder) target(at key, s targetSettings) delegation.Target {
+	t := delegation.Target{
+		Audiences: s.Audiences, Issuers: s.Issuers, AllowedRoles: s.AllowedRoles, SAMLRecipient: s.SAMLRecipient, SAMLAudience: s.SAMLAudience,
+		AWS: delegation.AWS{
+			Principal: s.Principal, Role: s.Role, Region: s.Region, Mappings: s.Mappings, NameIDFromMapping: s.NameIDFromMapping,
+			SessionDuration: b.duration(at.child("session_duration"), s.SessionDuration),
+			Policy:          s.Policy, PolicyARNs: s.PolicyARNs, Tags: s.Tags, TransitiveTagKeys: s.TransitiveTagKeys,
+		},
+	}
+	if s.Identity != nil {
+		own := b.identity(at.child("identity"), *s.Identity)
+		t.Identity = &own
+	}
+	return t
+}
+
+func (b *builder) rules(list []ruleSettings, targets map[string]targetSettings) (rules []delegation.RuleFunc) {
+	for i, s := range list {
+		at := key("rules").index(i)
+		for _, name := range s.Targets {
+			if _, ok := targets[name]; !ok {
+				b.wrong(at.child("targets"), fmt.Errorf("%.80q is not a target", name))
+			}
+		}
+		found := map[string]delegation.RuleFunc{}
+		set := func(name string, rule delegation.RuleFunc, err error) {
+			b.add(at.child(name), err)
+			found[name] = rule
+		}
+		if s.RequireVerifiedEmail != nil {
+			set("require_verified_email", delegation.RequireVerifiedEmail(), nil)
+			if !*s.RequireVerifiedEmail {
+				b.wrong(at.child("require_verified_email"), errors.New("can only be true: leave the rule out instead"))
+			}
+		}
+		if s.AllowConnections != nil {
+			set("allow_connections", delegation.AllowConnections(s.AllowConnections...), nil)
+		}
+		if s.AllowEmailDomains != nil {
+			set("allow_email_domains", delegation.AllowEmailDomains(s.AllowEmailDomains...), nil)
+		}
+		if s.RoleByClaim != nil {
+			rule, err := b.roleByClaim(at.child("role_by_claim"), s.RoleByClaim)
+			set("role_by_claim", rule, err)
+		}
+		if s.TagsFromClaims != nil {
+			set("tags_from_claims", delegation.TagsFromClaims(s.TagsFromClaims), nil)
+		}
+		if s.SourceIdentityFromClaim != nil {
+			set("source_identity_from_claim", delegation.SourceIdentityFromClaim(*s.SourceIdentityFromClaim), nil)
+		}
+		if s.SessionPolicy != nil {
+			rule, err := delegation.SessionPolicyFromTemplate(*s.SessionPolicy)
+			set("session_policy", rule, err)
+		}
+		if len(found) != 1 {
+			b.wrong(at, fmt.Errorf("has %d rules instead of one: require_verified_email, allow_connections, allow_email_domains, role_by_claim, tags_from_claims, source_identity_from_claim or session_policy", len(found)))
+		}
+		for name, rule := range found {
+			rules = append(rules, forTargets(s.Targets, string(at.child(name)), rule))
+		}
+	}
+	return rules
+}
+
+// roleByClaim checks the ARNs as well, so that a typing mistake shows at the start and not at the first user.
+func (b *builder) roleByClaim(at key, s *roleSettings) (delegation.RuleFunc, error) {
+	if s.Claim == "" {
+		b.wrong(at.child("claim"), errors.New("is missing"))
+	}
+	var table []delegation.RoleMatch
+	for i, row := range s.Roles {
+		at := at.child("roles").index(i)
+		if _, err := iamarn.Role.Parse(row.Role); err != nil {
+			b.wrong(at.child("role"), err)
+		}
+		if _, err := iamarn.Provider.Parse(row.Principal); err != nil && row.Principal != "" {
+			b.wrong(at.child("principal"), err)
+		}
+		if _, err := delegation.ParseRegion(row.Region); err != nil && row.Region != "" {
+			b.add(at.child("region"), err)
+		}
+		table = append(table, delegation.RoleMatch{Pattern: row.Match, Role: row.Role, Principal: row.Principal, Region: row.Region})
+	}
+	return delegation.RoleByClaim(s.Claim, table...)
+}
+
+// forTargets limits a rule to some targets, or none means all, and names it after its place in the configuration.
+func forTargets(targets []string, name string, rule delegation.RuleFunc) delegation.RuleFunc {
+	return func(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+		if len(targets) > 0 && !slices.Contains(targets, rc.Target) {
+			return nil
+		}
+		rc.Rule = name
+		return rule(ctx, user, rc)
+	}
+}
+
+// add notes the problems that a library found in its configuration. Each names a field, as in Targets["photo-app"]: Role: …, which
+// is the key targets.photo-app.role here.
+func (b *builder) add(at key, err error) {
+	if err == nil {
+		return
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			b.add(at, one)
+		}
+		return
+	}
+	if e, ok := err.(*delegation.Error); ok {
+		b.add(at, e.Err) // without stage, code and remedy
+		return
+	}
+	inner := errors.Unwrap(err)
+	if inner != nil && strings.HasSuffix(err.Error(), inner.Error()) {
+		prefix := strings.TrimSuffix(err.Error(), inner.Error())
+		if field, rest := fieldKey(at, prefix); rest == "" {
+			b.add(field, inner)
+			return
+		}
+	}
+	text := err.Error()
+	for rest := ""; rest != text; {
+		rest = text
+		at, text = fieldKey(at, text)
+	}
+	b.wrong(at, errors.New(text))
+}
+
+// fieldKey takes the field in front off a text.
+func fieldKey(at key, text string) (key, string) {
+	if rest, ok := strings.CutPrefix(text, "delegationhttp: "); ok || text == "" {
+		return at, rest
+	}
+	m := field.FindStringSubmatch(text)
+	if m == nil {
+		return at, text
+	}
+	name, ok := fieldKeys[m[1]]
+	if !ok {
+		return at, text
+	}
+	k := at.child(name)
+	if index, err := strconv.Atoi(m[2]); err == nil {
+		k = k.index(index)
+	} else if name, err := strconv.Unquote(m[2]); err == nil {
+		k = k.child(name)
+	}
+	return k, text[len(m[0]):]
+}
+
+var field = regexp.MustCompile(`\A([A-Z]\w*)(?:\[(\d+|"(?:[^"\\]|\\.)*")\])?:? `)
+
+// fieldKeys are the keys of the libraries' fields, by the Go names in their errors.
+var fieldKeys = map[string]string{
+	"Issuers": "issuers", "URL": "url", "Algorithms": "algorithms", "JWKS": "jwks_file", "JWKSURL": "jwks_url", "SharedSecret": "shared_secret_file",
+	"IdentityProvider": "identity_provider", "EntityID": "entity_id", "Keys": "keys", "Identity": "identity",
+	"Targets": "targets", "Principal": "principal", "Role": "role", "AllowedRoles": "allowed_roles", "Region": "region",
+	"AllowedOrigins": "allowed_origins", "RateLimit": "rate_limit", "TrustedProxies": "trusted_proxies", "Console": "console", "Issuer": "issuer", "Endpoint": "endpoint",
+}

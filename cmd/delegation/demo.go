@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/delegationhttp"
+	"github.com/seed055b7978/delegation/oidctest"
+	"github.com/seed055b7978/delegation/ststest"
+)
+
+const (
+	demoTarget    = "photo-app"
+	demoPrincipal = "arn:aws:iam::123456789012:saml-provider/delegation"
+	demoRole      = "arn:aws:iam::123456789012:role/photo-editor"
+	demoRegion    = "eu-central-1"
+	demoTrust     = `{"Version": "2012-10-17", "Statement": [{
+	  "Effect": "Allow",
+	  "Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/delegation"},
+	  "Action": ["sts:AssumeRoleWithSAML", "sts:TagSession"],
+	  "Condition": {"StringEquals": {"SAML:aud": "https://eu-central-1.signin.aws.amazon.com/saml"}}
+	}]}`
+)
+
+// demoUsers are whom the demonstration's OpenID provider knows.
+var demoUsers = map[string]map[string]any{
+	"alice": {"sub": "auth0|alice", "email": "alice@example.com", "email_verified": true, "groups": []string{"staff", "photo-editors"}, "team": "press"},
+	"bob":   {"sub": "auth0|bob", "email": "bob@example.com", "email_verified": true, "groups": []string{"staff"}, "team": "sales"},
+}
+
+// runDemo serves with an OpenID provider and an STS in memory, all on loopback, and says what to paste.
+func runDemo(ctx context.Context, listen string, stdout, stderr io.Writer) error {
+	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	issuer, err := oidctest.New(oidctest.Config{})
+	if err != nil {
+		return err
+	}
+	issuerURL, stopIssuer, err := serveLoopback(demoIssuer(issuer), logger)
+	if err != nil {
+		return err
+	}
+	defer stopIssuer()
+	issuer.SetIssuer(issuerURL)
+
+	key, err := newSigningKey()
+	if err != nil {
+		return err
+	}
+	identity := delegation.IdentityProvider{EntityID: "urn:example.com:delegation", Keys: []delegation.SigningKey{key}}
+	metadata, err := identity.Metadata()
+	if err != nil {
+		return err
+	}
+	aws := ststest.New(ststest.Config{Region: demoRegion})
+	if err := errors.Join(aws.PutSAMLProvider(demoPrincipal, metadata), aws.PutRole(ststest.Role{ARN: demoRole, TrustPolicy: demoTrust})); err != nil {
+		return err
+	}
+	fakes := http.NewServeMux()
+	fakes.Handle("/", aws)
+	fakes.Handle("/federation", aws.Federation())
+	awsURL, stopAWS, err := serveLoopback(fakes, logger)
+	if err != nil {
+		return err
+	}
+	defer stopAWS()
+	client, err := stsClient(ctx, awsURL)
+	if err != nil {
+		return err
+	}
+
+	roles, err := delegation.RoleByClaim("groups", delegation.RoleMatch{Pattern: "photo-editors?", Role: demoRole})
+	if err != nil {
+		return err
+	}
+	c := delegation.Config{
+		Issuers:          []delegation.Issuer{{URL: issuerURL, AllowLoopbackHTTP: true}},
+		IdentityProvider: identity,
+		Targets:          delegation.Targets{demoTarget: {AWS: delegation.AWS{Principal: demoPrincipal, Region: demoRegion}}},
+		Rules:            []delegation.RuleFunc{delegation.RequireVerifiedEmail(), delegation.TagsFromClaims(map[string]string{"team": "team"}), roles},
+		STS:              client, Logger: logger,
+	}
+	delegator, err := delegation.New(ctx, c)
+	if err != nil {
+		return err
+	}
+	handler, err := newMux(delegator, c, delegationhttp.Config{
+		Exchanger: delegator, ContainerTarget: demoTarget, Logger: logger, Console: &delegationhttp.Console{Endpoint: awsURL + "/federation"},
+	})
+	if err != nil {
+		return err
+	}
+	service := &service{listen: cmp.Or(listen, defaultListen), handler: handler, logger: logger}
+	service.started = func(address string) {
+		fmt.Fprint(stdout, strings.NewReplacer("{service}", "http://"+address, "{issuer}", issuerURL, "{aws}", awsURL).Replace(demoText))
+	}
+	return service.run(ctx)
+}
+
+// demoText is what a newcomer pastes. Every line that starts with $ is a command, and a test runs them all.
+const demoText = `Serving on {service}, with an OpenID provider ({issuer}) and an AWS STS ({aws}) in memory. Nothing leaves this machine.
+
+An ID token of alice, who is a photo editor:
+$ TOKEN=$(curl -fsS '{issuer}/token?user=alice')
+
+AWS credentials for her, as Auth0's clients ask for them, with a form or JSON:
+$ curl -sS {service}/delegation -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app -d api_type=aws --data-urlencode "id_token=$TOKEN"
+$ curl -sS {service}/delegation -H 'Content-Type: application/json' -d '{"grant_type":"urn:ietf:params:oauth:grant-type:jwt-bearer","client_id":"photo-app","id_token":"'$TOKEN'"}'
+
+As the AWS CLI and every AWS SDK fetch them; the second line is for those who have the CLI:
+$ curl -sS {service}/credentials -H "Authorization: $TOKEN"
+  AWS_CONTAINER_CREDENTIALS_FULL_URI={service}/credentials AWS_CONTAINER_AUTHORIZATION_TOKEN=$TOKEN aws sts get-caller-identity --region eu-central-1 --endpoint-url {aws}
+
+A sign-in URL for the AWS console:
+$ curl -sS {service}/console -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app --data-urlencode "id_token=$TOKEN"
+
+Bob is no photo editor, and refused:
+$ curl -sS {service}/delegation -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app -d id_token=$(curl -fsS '{issuer}/token?user=bob')
+
+The SAML metadata for IAM, and health:
+$ curl -sS {service}/metadata
+$ curl -sS {service}/ready
+
+Ctrl-C ends it. For real: delegation serve --config FILE, see delegation.example.yaml.
+`
+
+// demoIssuer adds a way to get a token to the OpenID provider, which has no sign-in page.
+func demoIssuer(provider *oidctest.Provider) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", provider)
+	mux.HandleFunc("GET /token", func(w http.ResponseWriter, r *http.Request) {
+		claims, ok := demoUsers[r.URL.Query().Get("user")]
+		if !ok {
+			http.Error(w, "the users are alice and bob", http.StatusNotFound)
+			return
+		}
+		all := map[string]any{"aud": demoTarget}
+		for name, value := range claims {
+			all[name] = value
+		}
+		token, err := provider.SignIDToken(all)
+		if err != nil {
+			http.Error(w, "no token", http.StatusInternalServerError)
+			return
+		}
+		_, _ = io.WriteString(w, token)
+	})
+	return mux
+}
+
+// serveLoopback serves a handler on a free port of loopback until stop is called.
+func serveLoopback(h http.Handler, logger *slog.Logger) (url string, stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := newServer(h, logger)
+	go func() { _ = server.Serve(listener) }() // ends with Close
+	return "http://" + listener.Addr().String(), func() { _ = server.Close() }, nil
+}
+
+// newSigningKey makes a key for the demonstration; a real one is kept in a file, an HSM or a KMS.
+func newSigningKey() (delegation.SigningKey, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return delegation.SigningKey{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "delegation demo"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return delegation.SigningKey{}, err
+	}
+	certificate, err := x509.ParseCertificate(der)
+	return delegation.SigningKey{Signer: key, Certificate: certificate}, err
+}

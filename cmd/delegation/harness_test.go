@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/oidctest"
+	"github.com/seed055b7978/delegation/ststest"
+)
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+var signingKey = sync.OnceValue(func() delegation.SigningKey { return must(newSigningKey()) })
+
+// world is an OpenID provider and an STS on loopback, and a folder with the files of a configuration.
+type world struct {
+	provider  *oidctest.Provider
+	issuerURL string
+	aws       *ststest.Server
+	awsURL    string
+	folder    string
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{provider: must(oidctest.New(oidctest.Config{})), aws: ststest.New(ststest.Config{Region: demoRegion}), folder: t.TempDir()}
+	issuer := httptest.NewServer(w.provider)
+	t.Cleanup(issuer.Close)
+	w.issuerURL = issuer.URL
+	w.provider.SetIssuer(issuer.URL)
+	mux := http.NewServeMux()
+	mux.Handle("/", w.aws)
+	mux.Handle("/federation", w.aws.Federation())
+	aws := httptest.NewServer(mux)
+	t.Cleanup(aws.Close)
+	w.awsURL = aws.URL
+
+	key := signingKey()
+	identity := delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{key}}
+	if err := w.aws.PutSAMLProvider(demoPrincipal, must(identity.Metadata())); err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range []string{demoRole, strings.ReplaceAll(demoRole, "photo-editor", "photo-user")} {
+		if err := w.aws.PutRole(ststest.Role{ARN: role, TrustPolicy: demoTrust}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	private := must(x509.MarshalPKCS8PrivateKey(key.Signer))
+	w.write(t, "signing.crt", pemBlock("CERTIFICATE", key.Certificate.Raw))
+	w.write(t, "signing.key", pemBlock("PRIVATE KEY", private))
+	return w
+}
+
+func pemBlock(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+// write writes a file of the configuration's folder and returns its path.
+func (w *world) write(t testing.TB, name, text string) string {
+	t.Helper()
+	file := filepath.Join(w.folder, name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// writeTLS makes a certificate for 127.0.0.1 and returns the pool that trusts it.
+func (w *world) writeTLS(t testing.TB, serial int64) *x509.CertPool {
+	t.Helper()
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
+	w.write(t, "tls.crt", pemBlock("CERTIFICATE", der))
+	w.write(t, "tls.key", pemBlock("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key))))
+	pool := x509.NewCertPool()
+	pool.AddCert(must(x509.ParseCertificate(der)))
+	return pool
+}
+
+// config is a configuration of this world, with more lines behind it, and more settings in its target.
+func (w *world) config(t testing.TB, more string, target ...string) (file string) {
+	t.Helper()
+	settings := strings.Join(append([]string{fmt.Sprintf("principal: %q", demoPrincipal), "region: " + demoRegion}, target...), ", ")
+	return w.write(t, "delegation.yaml", fmt.Sprintf(`
+listen: 127.0.0.1:0
+issuers:
+  - {url: %q, allow_loopback_http: true}
+identity_provider:
+  entity_id: urn:tenant.example.com
+  keys:
+    - {certificate_file: signing.crt, key_file: signing.key}
+targets:
+  photo-app: {%s}
+rules:
+  - require_verified_email: true
+  - role_by_claim: {claim: groups, roles: [{match: "photo-editors?", role: %q}]}
+sts: {endpoint: %q}
+%s`, w.issuerURL, settings, demoRole, w.awsURL, more))
+}
+
+// token signs an ID token of a photo editor, with claims changed or (nil) removed.
+func (w *world) token(claims map[string]any) string {
+	all := map[string]any{"sub": "auth0|alice", "aud": demoTarget, "email": "alice@example.com", "email_verified": true, "groups": []string{"photo-editors"}}
+	for name, value := range claims {
+		all[name] = value
+	}
+	return must(w.provider.SignIDToken(all))
+}
+
+// expired are the claims of a token of an hour ago.
+func expired() map[string]any {
+	return map[string]any{"iat": time.Now().Add(-2 * time.Hour).Unix(), "exp": time.Now().Add(-time.Hour).Unix()}
+}
+
+// delegationForm is the form of an Auth0 client.
+func delegationForm(token string) url.Values {
+	return url.Values{"client_id": {demoTarget}, "grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "id_token": {token}, "api_type": {"aws"}}
+}
+
+// output is what a program says, a line at a time.
+type output struct {
+	mu    sync.Mutex
+	text  bytes.Buffer
+	lines chan string // complete ones; dropped when nobody reads
+}
+
+func newOutput() *output { return &output{lines: make(chan string, 1000)} }
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for line := range bytes.Lines(p) { // slog writes whole lines
+		select {
+		case o.lines <- string(line):
+		default:
+		}
+	}
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// served is a delegation serve that runs.
+type served struct {
+	url  string
+	logs *output
+	stop func() int // ends it and returns its exit code
+}
+
+// serve runs delegation serve --config in this process until the test ends.
+func serve(t testing.TB, file string, environment ...string) *served {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &served{logs: newOutput()}
+	code := make(chan int, 1)
+	go func() { code <- run(ctx, []string{"serve", "--config", file}, environment, newOutput(), s.logs) }()
+	s.stop = sync.OnceValue(func() int { cancel(); return <-code })
+	t.Cleanup(func() { s.stop() })
+	s.url = s.address(t)
+	return s
+}
+
+// address waits for the line that says where it listens.
+func (s *served) address(t testing.TB) string {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for {
+		select {
+		case line := <-s.logs.lines:
+			var entry struct {
+				Message string `json:"msg"`
+				Address string `json:"address"`
+				TLS     bool   `json:"tls"`
+			}
+			if json.Unmarshal([]byte(line), &entry) == nil && entry.Message == "serving" {
+				return map[bool]string{true: "https://", false: "http://"}[entry.TLS] + entry.Address
+			}
+		case <-deadline:
+			t.Fatalf("it does not serve: %s", s.logs)
+		}
+	}
+}
+
+// client trusts the pool, and keeps no connection.
+func client(pool *x509.CertPool) *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
+}

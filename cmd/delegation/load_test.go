@@ -1,0 +1,323 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// loadAndBuild does what serve does before it listens.
+func loadAndBuild(t *testing.T, file string, environment ...string) (*service, error) {
+	t.Helper()
+	s, from, _, err := load(file, environment)
+	if err != nil {
+		return nil, err
+	}
+	return build(t.Context(), s, from, slog.New(slog.DiscardHandler))
+}
+
+// TestConfigErrors: every mistake is named with file, line and key, and no line of the file is repeated.
+func TestConfigErrors(t *testing.T) {
+	const good = `listen: 127.0.0.1:0
+issuers:
+  - url: https://tenant.example.com/
+identity_provider:
+  entity_id: urn:tenant.example.com
+  keys:
+    - {certificate_file: signing.crt, key_file: signing.key}
+targets:
+  photo-app:
+    principal: arn:aws:iam::123456789012:saml-provider/delegation
+    role: arn:aws:iam::123456789012:role/photo-user
+    region: eu-central-1
+`
+	w := newWorld(t)
+	if _, err := loadAndBuild(t, w.write(t, "good.yaml", good)); err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "secret.txt", "canary-too-short")
+	w.write(t, "junk.pem", "canary-junk")
+	for name, row := range map[string]struct{ old, new, want string }{
+		"unknown key":             {"listen:", "lissten:", ":1: lissten: unknown key"},
+		"unknown nested key":      {"    region:", "    regoin:", ":12: targets.photo-app.regoin: unknown key"},
+		"unknown key of an entry": {"- url:", "- uri:", ":3: issuers[0].uri: unknown key"},
+		"key twice":               {"listen: 127.0.0.1:0", "listen: a\nlisten: b", `:2: mapping key "listen" already defined`},
+		"no YAML":                 {"listen: 127.0.0.1:0", "listen: [a", ":2: "},
+		"a list for a text":       {"listen: 127.0.0.1:0", "listen: [a]", ":1: listen: want text"},
+		"a text for a list":       {"issuers:\n  - url: https://tenant.example.com/", "issuers: https://x", ":2: issuers: "},
+		"a text for a number":     {"listen:", "max_token_size: many\nlisten:", ":1: max_token_size: want a whole number"},
+		"a text for a boolean":    {"listen:", "strict_session_names: maybe\nlisten:", ":1: strict_session_names: want true or false"},
+		"two documents":           {"listen: 127.0.0.1:0", "listen: a\n---\nlisten: b", ":3: a second document begins"},
+		"duration":                {"    region:", "    session_duration: 1 hour\n    region:", `:12: targets.photo-app.session_duration: "1 hour" is not a duration`},
+		"negative duration":       {"listen:", "leeway: -1s\nlisten:", `:1: leeway: "-1s" is not a duration`},
+		"no issuers":              {"issuers:\n  - url: https://tenant.example.com/\n", "", ": issuers: is missing"},
+		"plain http issuer":       {"https://tenant", "http://tenant", ":3: issuers[0].url: "},
+		"algorithm":               {"- url: https://tenant.example.com/", "- url: https://tenant.example.com/\n    algorithms: [RS257]", `:4: issuers[0].algorithms: "RS257" is none of`},
+		"issuer twice":            {"  - url: https://tenant.example.com/", "  - url: https://tenant.example.com/\n  - url: https://tenant.example.com/", ":4: issuers[1].url: "},
+		"short secret":            {"- url: https://tenant.example.com/", "- url: https://tenant.example.com/\n    shared_secret_file: secret.txt", ":4: issuers[0].shared_secret_file: has 16 bytes"},
+		"no key set":              {"- url: https://tenant.example.com/", "- url: https://tenant.example.com/\n    jwks_file: junk.pem", ":4: issuers[0].jwks_file: "},
+		"no such file":            {"key_file: signing.key", "key_file: other.key", ":7: identity_provider.keys[0].key_file: open "},
+		"no file":                 {", key_file: signing.key", "", ":7: identity_provider.keys[0].key_file: is missing"},
+		"no key in it":            {"key_file: signing.key", "key_file: junk.pem", ":7: identity_provider.keys[0]: "},
+		"entity ID":               {"urn:tenant.example.com", `" urn:x"`, ":5: identity_provider.entity_id: "},
+		"principal":               {"saml-provider/", "oidc-provider/", ":10: targets.photo-app.principal: "},
+		"role":                    {"role/photo-user", "user/photo-user", ":11: targets.photo-app.role: "},
+		"region":                  {"eu-central-1", "mars-north-1", `:12: targets.photo-app.region: "mars-north-1" is not the name of an AWS region`},
+		"allowed role":            {"    region:", "    allowed_roles: [x]\n    region:", ":12: targets.photo-app.allowed_roles[0]: "},
+		"foreign issuer":          {"    region:", "    issuers: [https://other.example.com]\n    region:", `:12: targets.photo-app.issuers: "https://other.example.com" is not a configured issuer`},
+		"odd name":                {"photo-app:", `"photo.app":`, ""},
+		"odd name, bad role":      {"photo-app:\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n    role: arn:aws:iam", "\"photo.app\":\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n    role: arn:xxx:iam", ":11: targets.'photo.app'.role: "},
+		"two rules in one":        {"targets:\n", "rules:\n  - require_verified_email: true\n    allow_connections: [x]\ntargets:\n", ":9: rules[0]: has 2 rules instead of one"},
+		"no rule":                 {"targets:\n", "rules:\n  - targets: [photo-app]\ntargets:\n", ":9: rules[0]: has 0 rules instead of one"},
+		"rule of no target":       {"targets:\n", "rules:\n  - require_verified_email: true\n    targets: [other]\ntargets:\n", `:10: rules[0].targets: "other" is not a target`},
+		"a rule that is off":      {"targets:\n", "rules:\n  - require_verified_email: false\ntargets:\n", ":9: rules[0].require_verified_email: can only be true"},
+		"pattern":                 {"targets:\n", "rules:\n  - role_by_claim: {claim: groups, roles: [{match: \"a)|(b\", role: \"arn:aws:iam::123456789012:role/x\"}]}\ntargets:\n", ":9: rules[0].role_by_claim: "},
+		"role of a rule":          {"targets:\n", "rules:\n  - role_by_claim: {claim: groups, roles: [{match: a, role: b}]}\ntargets:\n", ":9: rules[0].role_by_claim.roles[0].role: "},
+		"claim of a rule":         {"targets:\n", "rules:\n  - role_by_claim: {roles: [{match: a, role: \"arn:aws:iam::123456789012:role/x\"}]}\ntargets:\n", ":9: rules[0].role_by_claim.claim: is missing"},
+		"session policy":          {"targets:\n", "rules:\n  - session_policy: \"{\"\ntargets:\n", ":9: rules[0].session_policy: "},
+		"STS endpoint":            {"listen:", "sts: {endpoint: localhost}\nlisten:", `:1: sts.endpoint: "localhost" is not a URL`},
+		"FIPS with dual stack":    {"listen:", "sts: {fips: true, dual_stack: true}\nlisten:", ": FIPS and DualStack"},
+		"origin":                  {"listen:", "http:\n  allowed_origins: [\"https://app.example.com/\"]\nlisten:", ":2: http.allowed_origins[0]: "},
+		"proxies":                 {"listen:", "http: {trusted_proxies: -1}\nlisten:", ":1: http.trusted_proxies: -1"},
+		"rate limit":              {"listen:", "http: {rate_limit: {per: 1m}}\nlisten:", ":1: http.rate_limit: "},
+		"console":                 {"listen:", "http: {console: {enabled: true, issuer: x}}\nlisten:", ":1: http.console.issuer: "},
+		"TLS without a key":       {"listen:", "tls: {certificate_file: signing.crt}\nlisten:", ":1: tls: "},
+		"debugging for all":       {"listen:", "debug_listen: 0.0.0.0:6060\nlisten:", ":1: debug_listen: is not an address of this machine alone"},
+		"debugging for everyone":  {"listen:", "debug_listen: \":6060\"\nlisten:", ":1: debug_listen: is not an address of this machine alone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Replace(good, row.old, row.new, 1)
+			if text == good {
+				t.Fatalf("%q is not in the configuration", row.old)
+			}
+			file := w.write(t, "delegation.yaml", text)
+			_, err := loadAndBuild(t, file)
+			if row.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			var usage usageError
+			if !errors.As(err, &usage) {
+				t.Fatalf("got %v, want a usage error", err)
+			}
+			if !strings.Contains("\n"+err.Error(), "\n"+file+row.want) {
+				t.Errorf("got  %s\nwant %s%s", err, file, row.want)
+			}
+			if strings.Contains(err.Error(), "canary") {
+				t.Errorf("a file's text is in %v", err)
+			}
+		})
+	}
+
+	t.Run("all at once", func(t *testing.T) {
+		text := strings.NewReplacer("https://tenant", "http://tenant", "saml-provider/", "x/", "mars", "x", "role/", "x/").Replace(good)
+		_, err := loadAndBuild(t, w.write(t, "delegation.yaml", text))
+		for _, want := range []string{":3: issuers[0].url", ":10: targets.photo-app.principal", ":11: targets.photo-app.role"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q is not in %v", want, err)
+			}
+		}
+	})
+	for name, text := range map[string]string{"empty": "", "a comment": "# nothing\n", "null": "null\n"} {
+		t.Run(name, func(t *testing.T) {
+			_, err := loadAndBuild(t, w.write(t, "delegation.yaml", text))
+			for _, want := range []string{"issuers: is missing", "targets: is missing", "identity_provider: is missing"} {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is not in %v", want, err)
+				}
+			}
+		})
+	}
+	if _, err := loadAndBuild(t, filepath.Join(w.folder, "none.yaml")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+	if _, err := loadAndBuild(t, w.write(t, "huge.yaml", strings.Repeat("#\n", maxConfigFile))); err == nil || !strings.Contains(err.Error(), "larger than") {
+		t.Errorf("a huge file: %v", err)
+	}
+}
+
+// TestEnvironment: variables win over the file, also in what errors say about the place.
+func TestEnvironment(t *testing.T) {
+	w := newWorld(t)
+	file := w.config(t, "http: {trusted_proxies: 2, rate_limit: {requests: 5, per: 30s}}")
+	s, from, unknown, err := load(file, []string{
+		"PATH=/bin", "DELEGATION_CONFIG=ignored.yaml", "DELEGATION_LISTEN=:9000", "DELEGATION_HTTP_TRUSTED_PROXIES=1", "DELEGATION_STS_FIPS=true",
+		`DELEGATION_HTTP_ALLOWED_ORIGINS=["https://app.example.com", "https://b.example.com"]`, "DELEGATION_HTTP_RATE_LIMIT={requests: 7}",
+		"DELEGATION_HTTP_RATE_LIMIT_MAX_USERS=9", `DELEGATION_TARGETS={other: {region: eu-west-1}}`, "DELEGATION_PORT=tcp://10.0.0.1:80",
+		"DELEGATION_IDENTITY_PROVIDER_ENTITY_ID=urn:env", "DELEGATION_STS_ENDPOINT=",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Listen != ":9000" || s.HTTP.TrustedProxies != 1 || !s.STS.FIPS || s.STS.Endpoint != "" || s.Identity.EntityID != "urn:env" || len(s.Identity.Keys) != 1 {
+		t.Errorf("got %+v", s)
+	}
+	if !reflect.DeepEqual(s.HTTP.AllowedOrigins, []string{"https://app.example.com", "https://b.example.com"}) {
+		t.Errorf("got %q", s.HTTP.AllowedOrigins)
+	}
+	if s.HTTP.RateLimit != (rateLimitSettings{Requests: 7, MaxUsers: 9}) {
+		t.Errorf("a map replaces the file's, and what is within it comes behind: got %+v", s.HTTP.RateLimit)
+	}
+	if !reflect.DeepEqual(s.Targets, map[string]targetSettings{"other": {Region: "eu-west-1"}}) {
+		t.Errorf("got %+v", s.Targets)
+	}
+	if !reflect.DeepEqual(unknown, []string{"DELEGATION_PORT"}) {
+		t.Errorf("unknown are %q", unknown)
+	}
+	if got := from.at(key("targets").child("other").child("region")); got != "environment variable DELEGATION_TARGETS: targets.other.region" {
+		t.Errorf("got %q", got)
+	}
+
+	for variable, want := range map[string]string{
+		"DELEGATION_HTTP_TRUSTED_PROXIES=many":     "environment variable DELEGATION_HTTP_TRUSTED_PROXIES:1: want a whole number",
+		"DELEGATION_TARGETS={a: {rolle: x}}":       "environment variable DELEGATION_TARGETS:1: a.rolle: unknown key",
+		"DELEGATION_HTTP_ALLOWED_ORIGINS=[":        "environment variable DELEGATION_HTTP_ALLOWED_ORIGINS:1: ",
+		"DELEGATION_TARGETS={a: {region: mars-1}}": `environment variable DELEGATION_TARGETS: targets.a.region: "mars-1" is not the name of an AWS region`,
+		"DELEGATION_LEEWAY=soon":                   `environment variable DELEGATION_LEEWAY: leeway: "soon" is not a duration`,
+	} {
+		if _, err := loadAndBuild(t, file, variable); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", variable, err, want)
+		}
+	}
+}
+
+// TestExample: the example of all keys is good as it stands, and every key is in it.
+func TestExample(t *testing.T) {
+	example := string(must(os.ReadFile("delegation.example.yaml")))
+	w := newWorld(t)
+	if _, err := loadAndBuild(t, w.write(t, "delegation.yaml", example)); err != nil {
+		t.Error(err)
+	}
+	var check func(reflect.Type)
+	check = func(t0 reflect.Type) {
+		for t0.Kind() == reflect.Slice || t0.Kind() == reflect.Map || t0.Kind() == reflect.Pointer {
+			t0 = t0.Elem()
+		}
+		if t0.Kind() != reflect.Struct {
+			return
+		}
+		for i := range t0.NumField() {
+			name := t0.Field(i).Tag.Get("yaml")
+			if name == "" || !strings.Contains(example, name+":") {
+				t.Errorf("%s.%s: the key %q is not in the example", t0.Name(), t0.Field(i).Name, name)
+			}
+			check(t0.Field(i).Type)
+		}
+	}
+	check(reflect.TypeFor[settings]())
+
+	// The rest of it, without the marks of a comment, is good as well, as far as it is no list of alternatives.
+	for _, line := range []string{"leeway: 1m", "max_token_size: 16384", "shutdown_delay: 0s", "debug_listen: 127.0.0.1:6060", "http:\n  rate_limit: {requests: 10, per: 1m, max_users: 100000}"} {
+		if !strings.Contains(example, "# "+strings.Split(line, "\n")[0]) {
+			t.Errorf("the example has no %q", line)
+		}
+		if _, err := loadAndBuild(t, w.write(t, "delegation.yaml", example+"\n"+line+"\n")); err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
+// TestRulesOfTheConfiguration: each kind of rule does what its name says, for the targets it names.
+func TestRulesOfTheConfiguration(t *testing.T) {
+	b := &builder{from: &source{}}
+	yes, claim, policy := true, "email", `{"Version": "2012-10-17", "Statement": [{"Resource": "{{nickname}}"}]}`
+	rules := b.rules([]ruleSettings{
+		{RequireVerifiedEmail: &yes},
+		{AllowConnections: []string{"auth0"}},
+		{AllowEmailDomains: []string{"example.com"}},
+		{RoleByClaim: &roleSettings{Claim: "groups", Roles: []roleMatch{{Match: "a+", Role: demoRole, Principal: demoPrincipal, Region: "us-east-1"}}}},
+		{TagsFromClaims: map[string]string{"team": "team"}},
+		{SourceIdentityFromClaim: &claim},
+		{SessionPolicy: &policy},
+		{AllowConnections: []string{"nobody"}, Targets: []string{"other"}},
+	}, map[string]targetSettings{"other": {}})
+	if len(b.problems) > 0 || len(rules) != 8 {
+		t.Fatalf("%d rules, %v", len(rules), b.problems)
+	}
+	user := func() *delegation.User {
+		return &delegation.User{Properties: map[string]any{"user_id": "auth0|a", "email": "a@example.com", "email_verified": true, "groups": []any{"aaa"}, "team": "press", "nickname": "al"}}
+	}
+	chain := func(user *delegation.User, rc *delegation.RuleContext) (string, error) {
+		for _, rule := range rules {
+			if err := rule(t.Context(), user, rc); err != nil {
+				return rc.Rule, err
+			}
+		}
+		return "", nil
+	}
+	rc := &delegation.RuleContext{Connection: "auth0", Target: "photo-app"}
+	if rule, err := chain(user(), rc); err != nil {
+		t.Fatalf("%s: %v", rule, err)
+	}
+	want := delegation.AWS{Role: demoRole, Principal: demoPrincipal, Region: "us-east-1", Tags: map[string]string{"team": "press"}, SourceIdentity: "a@example.com",
+		Policy: `{"Version":"2012-10-17","Statement":[{"Resource":"al"}]}`}
+	if !reflect.DeepEqual(rc.AWS, want) {
+		t.Errorf("got %+v", rc.AWS)
+	}
+	for want, change := range map[string]func(*delegation.User, *delegation.RuleContext){
+		"rules[0].require_verified_email": func(u *delegation.User, _ *delegation.RuleContext) { u.Set("email_verified", false) },
+		"rules[1].allow_connections":      func(_ *delegation.User, rc *delegation.RuleContext) { rc.Connection = "google-oauth2" },
+		"rules[2].allow_email_domains":    func(u *delegation.User, _ *delegation.RuleContext) { u.Set("email", "a@example.org") },
+		"rules[3].role_by_claim":          func(u *delegation.User, _ *delegation.RuleContext) { u.Set("groups", "b") },
+		"rules[4].tags_from_claims":       func(u *delegation.User, _ *delegation.RuleContext) { u.Set("team", nil) },
+		"rules[6].session_policy":         func(u *delegation.User, _ *delegation.RuleContext) { u.Set("nickname", "*") },
+		"rules[7].allow_connections":      func(_ *delegation.User, rc *delegation.RuleContext) { rc.Target = "other" },
+	} {
+		u, rc := user(), &delegation.RuleContext{Connection: "auth0", Target: "photo-app"}
+		change(u, rc)
+		if rule, err := chain(u, rc); err == nil || rule != want {
+			t.Errorf("%s: got %v by %s", want, err, rule)
+		}
+	}
+	if rc := (&delegation.RuleContext{}); rules[5](t.Context(), &delegation.User{}, rc) == nil || rc.Rule != "rules[5].source_identity_from_claim" {
+		t.Errorf("a source identity without a claim, by %q", rc.Rule)
+	}
+}
+
+func TestLogger(t *testing.T) {
+	for _, bad := range []logSettings{{Format: "xml"}, {Level: "loud"}} {
+		if _, err := newLogger(bad, io.Discard); err == nil {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
+	for format, want := range map[string]string{"": `"msg":"hello"`, "json": `"msg":"hello"`, "text": "msg=hello"} {
+		out := newOutput()
+		logger := must(newLogger(logSettings{Format: format, Level: "warn"}, out))
+		logger.Info("quiet")
+		logger.Warn("hello")
+		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "quiet") {
+			t.Errorf("%q: %s", format, out)
+		}
+	}
+}
+
+// TestTimeouts: no field of the server that limits a wait is left at "for ever".
+func TestTimeouts(t *testing.T) {
+	server := reflect.ValueOf(newServer(nil, slog.New(slog.DiscardHandler))).Elem()
+	limits := 0
+	for i := range server.NumField() {
+		field := server.Type().Field(i)
+		if !field.IsExported() {
+			continue
+		}
+		if d, ok := server.Field(i).Interface().(time.Duration); ok {
+			limits++
+			if d <= 0 || d > 5*time.Minute {
+				t.Errorf("%s is %s", field.Name, d)
+			}
+		}
+	}
+	if limits < 4 {
+		t.Errorf("only %d time-outs found", limits)
+	}
+}

@@ -1,0 +1,423 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed055b7978/delegation/ststest"
+)
+
+// get returns status and body, and fails the test if there is no answer.
+func get(t testing.TB, c *http.Client, address string, header ...string) (int, string) {
+	t.Helper()
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil))
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	return do(t, c, request)
+}
+
+func post(t testing.TB, c *http.Client, address string, form url.Values) (int, string) {
+	t.Helper()
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(form.Encode())))
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return do(t, c, request)
+}
+
+func do(t testing.TB, c *http.Client, request *http.Request) (int, string) {
+	t.Helper()
+	response, err := c.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	return response.StatusCode, string(must(io.ReadAll(response.Body)))
+}
+
+// TestServe goes once round all that a configured service serves, over TLS, and looks for secrets in what it logs.
+func TestServe(t *testing.T) {
+	w := newWorld(t)
+	pool := w.writeTLS(t, 1)
+	s := serve(t, w.config(t, fmt.Sprintf(`
+tls: {certificate_file: tls.crt, key_file: tls.key}
+http: {container_target: photo-app, console: {enabled: true, endpoint: %q}, rate_limit: {requests: 100}}
+`, w.awsURL+"/federation")), "DELEGATION_STRANGE=1")
+	c := client(pool)
+	token := w.token(nil)
+
+	var answered struct {
+		Credentials     struct{ AccessKeyId, SecretAccessKey, SessionToken, Expiration string }
+		AssumedRoleUser struct{ Arn string }
+		Subject         string
+	}
+	status, body := post(t, c, s.url+"/delegation", delegationForm(token))
+	if err := json.Unmarshal([]byte(body), &answered); status != 200 || err != nil || answered.Subject != "auth0|alice" ||
+		answered.AssumedRoleUser.Arn != "arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
+		t.Errorf("delegation: %d %s", status, body)
+	}
+	secrets := []string{token, answered.Credentials.SecretAccessKey, answered.Credentials.SessionToken}
+	if status, body := get(t, c, s.url+"/credentials", "Authorization", token); status != 200 || !strings.Contains(body, `"Token":"`) {
+		t.Errorf("credentials: %d %s", status, body)
+	}
+	status, body = post(t, c, s.url+"/console", delegationForm(token))
+	var console struct{ URL string }
+	if err := json.Unmarshal([]byte(body), &console); status != 200 || err != nil || !strings.HasPrefix(console.URL, w.awsURL+"/federation?Action=login&") {
+		t.Errorf("console: %d %s", status, body)
+	}
+	secrets = append(secrets, must(url.Parse(console.URL)).Query().Get("SigninToken"))
+	noRedirect := client(nil)
+	noRedirect.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if status, body := get(t, noRedirect, console.URL); status != http.StatusFound {
+		t.Errorf("AWS does not take the sign-in URL: %d %s", status, body)
+	}
+	if status, body := get(t, c, s.url+"/metadata"); status != 200 || !strings.Contains(body, `entityID="urn:tenant.example.com"`) {
+		t.Errorf("metadata: %d %s", status, body)
+	}
+	for path, want := range map[string]string{"/live": `{"status":"ok"}`, "/ready": `{"status":"ok"}`} {
+		if status, body := get(t, c, s.url+path); status != 200 || body != want {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	for _, path := range []string{"/", "/delegation/", "/metadata/photo-app", "/debug/pprof/", "/token"} {
+		if status, body := get(t, c, s.url+path); status != 404 {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	if status, body := post(t, c, s.url+"/delegation", delegationForm(w.token(expired()))); status != 400 || !strings.Contains(body, "jwt expired") {
+		t.Errorf("expired: %d %s", status, body)
+	}
+	if code := s.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	logs := s.logs.String()
+	for line := range strings.Lines(logs) {
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Errorf("no structured log: %s", line)
+		}
+	}
+	for _, want := range []string{`"msg":"serving"`, `"msg":"exchange"`, `"subject":"auth0|alice"`, `"rule":"rules[1].role_by_claim"`, `"code":"token_expired"`, `"msg":"ended"`, `"name":"DELEGATION_STRANGE"`} {
+		if !strings.Contains(logs, want) {
+			t.Errorf("%s is not in the logs", want)
+		}
+	}
+	for _, secret := range secrets {
+		if secret == "" || strings.Contains(logs, secret) {
+			t.Errorf("a secret, or none: %.20q", secret)
+		}
+	}
+}
+
+// TestServe_OwnIdentity: a target's own SAML identity has its own metadata.
+func TestServe_OwnIdentity(t *testing.T) {
+	w := newWorld(t)
+	s := serve(t, w.config(t, ""), `DELEGATION_TARGETS={"odd/app": {principal: "`+demoPrincipal+`", region: eu-central-1, identity: {entity_id: "urn:own", keys: [{certificate_file: signing.crt, key_file: signing.key}]}}, plain: {}}`)
+	if status, body := get(t, client(nil), s.url+"/metadata/odd%2Fapp"); status != 200 || !strings.Contains(body, `entityID="urn:own"`) {
+		t.Errorf("%d %s", status, body)
+	}
+	for _, path := range []string{"/metadata/plain", "/metadata/none"} {
+		if status, _ := get(t, client(nil), s.url+path); status != 404 {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+}
+
+// TestServe_Shutdown: on a signal readiness fails, the request under way is answered, and then the listener is closed.
+func TestServe_Shutdown(t *testing.T) {
+	w := newWorld(t)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	slow := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		once.Do(func() { close(arrived) })
+		<-release
+		w.aws.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(slow.Close)
+	unblock := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(unblock)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	file := w.config(t, "")
+	settings, from, _, err := load(file, []string{"DELEGATION_STS_ENDPOINT=" + slow.URL, "DELEGATION_SHUTDOWN_DELAY=10m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs := newOutput()
+	service, err := build(ctx, settings, from, slog.New(slog.NewJSONHandler(logs, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	delay := make(chan time.Time)
+	service.after = func(d time.Duration) <-chan time.Time {
+		if d != 10*time.Minute {
+			t.Errorf("the delay is %s", d)
+		}
+		return delay
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- service.run(ctx) }()
+	s := &served{logs: logs}
+	s.url = s.address(t)
+
+	answer := make(chan int, 1)
+	go func() {
+		status, _ := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil)))
+		answer <- status
+	}()
+	<-arrived
+	if status, _ := get(t, client(nil), s.url+"/ready"); status != 200 {
+		t.Errorf("ready before the end: %d", status)
+	}
+	cancel()
+	for line := range logs.lines {
+		if strings.Contains(line, `"shutting down"`) {
+			break
+		}
+	}
+	if status, body := get(t, client(nil), s.url+"/ready"); status != 503 || body != `{"status":"unavailable"}` {
+		t.Errorf("ready while it drains: %d %s", status, body)
+	}
+	if status, _ := get(t, client(nil), s.url+"/live"); status != 200 {
+		t.Errorf("live while it drains: %d", status)
+	}
+	delay <- time.Time{}
+	unblock()
+	if status := <-answer; status != 200 {
+		t.Errorf("the request under way: %d", status)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := client(nil).Get(s.url + "/live"); err == nil {
+		t.Error("it still listens")
+	}
+}
+
+// TestServe_AddressTaken and a wrong TLS file end it with an error that says what to do.
+func TestServe_AddressTaken(t *testing.T) {
+	w := newWorld(t)
+	taken := serve(t, w.config(t, ""))
+	out := newOutput()
+	address := strings.TrimPrefix(taken.url, "http://")
+	if code := run(t.Context(), []string{"serve", "--config", w.config(t, ""), "--listen", address}, nil, out, out); code != exitFailed || !strings.Contains(out.String(), "--listen") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	if code := run(t.Context(), []string{"serve", "--config", w.config(t, "debug_listen: "+address)}, nil, out, out); code != exitFailed || !strings.Contains(out.String(), "for debugging") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}
+
+func TestServe_Debug(t *testing.T) {
+	w := newWorld(t)
+	s := serve(t, w.config(t, "debug_listen: 127.0.0.1:0"))
+	address := regexp.MustCompile(`"msg":"debugging","address":"([^"]+)"`).FindStringSubmatch(s.logs.String())
+	if address == nil {
+		t.Fatal(s.logs)
+	}
+	for path, want := range map[string]string{"/debug/pprof/goroutine?debug=1": "goroutine profile: total ", "/debug/vars": "memstats"} {
+		if status, body := get(t, client(nil), "http://"+address[1]+path); status != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %.100s", path, status, body)
+		}
+		if status, _ := get(t, client(nil), s.url+path); status != 404 {
+			t.Errorf("%s is public", path)
+		}
+	}
+}
+
+// TestUsage: exit codes and words for a wrong command line.
+func TestUsage(t *testing.T) {
+	for name, row := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"no configuration": {[]string{"serve"}, exitUsage, "--config"},
+		"both":             {[]string{"serve", "--demo", "--config", "x"}, exitUsage, "choose one"},
+		"no such file":     {[]string{"serve", "--config", "none.yaml"}, exitUsage, "none.yaml"},
+		"unknown flag":     {[]string{"serve", "--foo"}, exitUsage, "--foo"},
+		"argument":         {[]string{"serve", "delegation.yaml"}, exitUsage, "delegation.yaml"},
+		"unknown command":  {[]string{"server"}, exitUsage, "server"},
+		"help":             {[]string{"serve", "--help"}, 0, "--demo"},
+		"nothing":          {nil, 0, "serve"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stdout, stderr := newOutput(), newOutput()
+			code := run(t.Context(), row.args, nil, stdout, stderr)
+			said := stdout
+			if row.code != 0 {
+				said = stderr
+			}
+			if code != row.code || !strings.Contains(said.String(), row.want) {
+				t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+			}
+			if row.code != 0 && strings.Count(stderr.String(), "\n") != 1 {
+				t.Errorf("more than a line: %s", stderr)
+			}
+		})
+	}
+	stderr := newOutput()
+	if code := run(t.Context(), []string{"serve"}, []string{"DELEGATION_CONFIG=of-the-environment.yaml"}, newOutput(), stderr); code != exitUsage || !strings.Contains(stderr.String(), "of-the-environment.yaml") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+// TestCertificateRenewal: a new certificate is served without a restart, and a broken one does no harm.
+func TestCertificateRenewal(t *testing.T) {
+	w := newWorld(t)
+	w.writeTLS(t, 1)
+	logs := newOutput()
+	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	files := &certificateFiles{
+		certificate: filepath.Join(w.folder, "tls.crt"), key: filepath.Join(w.folder, "tls.key"), logger: slog.New(slog.NewTextHandler(logs, nil)),
+		now: func() time.Time { return now },
+	}
+	if err := files.load(); err != nil {
+		t.Fatal(err)
+	}
+	serial := func() int64 {
+		pair := must(files.get(nil))
+		return must(x509.ParseCertificate(pair.Certificate[0])).SerialNumber.Int64()
+	}
+	touch := func(d time.Duration) {
+		if err := os.Chtimes(files.certificate, now.Add(d), now.Add(d)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.writeTLS(t, 2)
+	touch(time.Hour)
+	if got := serial(); got != 1 {
+		t.Errorf("within the minute: %d", got)
+	}
+	now = now.Add(certificateCheck)
+	if got := serial(); got != 2 {
+		t.Errorf("renewed: %d", got)
+	}
+	w.write(t, "tls.crt", "junk")
+	touch(2 * time.Hour)
+	now = now.Add(certificateCheck)
+	if got := serial(); got != 2 || !strings.Contains(logs.String(), "not renewed") {
+		t.Errorf("broken: %d, %s", got, logs)
+	}
+	w.writeTLS(t, 3)
+	touch(3 * time.Hour)
+	now = now.Add(certificateCheck)
+	if got := serial(); got != 3 {
+		t.Errorf("mended: %d", got)
+	}
+	if err := os.Remove(files.certificate); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(certificateCheck)
+	if got := serial(); got != 3 {
+		t.Errorf("gone: %d", got)
+	}
+}
+
+// commandLine is the words of a line of the Dockerfile or the unit.
+func commandLine(t testing.TB, file, prefix string) []string {
+	t.Helper()
+	for line := range strings.Lines(string(must(os.ReadFile(file)))) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), prefix); ok {
+			var list []string
+			if json.Unmarshal([]byte(rest), &list) == nil {
+				return list
+			}
+			return strings.Fields(rest)
+		}
+	}
+	t.Fatalf("%s has no line %q", file, prefix)
+	return nil
+}
+
+// binary builds the program as the Dockerfile does.
+var binary = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "delegation")
+	if err != nil {
+		return "", err
+	}
+	words := commandLine(&testing.T{}, "Dockerfile", "RUN CGO_ENABLED=0 ")
+	for i, word := range words {
+		if word == "/delegation" {
+			words[i] = filepath.Join(folder, "delegation")
+		}
+	}
+	command := exec.Command(words[0], words[1:]...)
+	command.Dir = filepath.Join("..", "..")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	said, err := command.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, said)
+	}
+	return filepath.Join(folder, "delegation"), nil
+})
+
+// TestDeployment: what the Dockerfile builds runs with the command lines of the Dockerfile and the systemd unit.
+func TestDeployment(t *testing.T) {
+	program, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	container := append(commandLine(t, "Dockerfile", "ENTRYPOINT "), commandLine(t, "Dockerfile", "CMD ")...)
+	unit := commandLine(t, "delegation.service", "ExecStart=")
+	w := newWorld(t)
+	file := w.config(t, "")
+	for name, words := range map[string][]string{"Dockerfile": container, "systemd unit": unit} {
+		if len(words) != 4 || filepath.Base(words[0]) != "delegation" || words[3] != "/etc/delegation/delegation.yaml" {
+			t.Fatalf("%s: %q", name, words)
+		}
+		words[3] = file
+		ctx, cancel := context.WithCancel(t.Context())
+		command := exec.CommandContext(ctx, program, words[1:]...)
+		command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+		command.Env = append(os.Environ(), "DELEGATION_LISTEN=127.0.0.1:0")
+		s := &served{logs: newOutput()}
+		command.Stderr = s.logs
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if status, body := post(t, client(nil), s.address(t)+"/delegation", delegationForm(w.token(nil))); status != 200 {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+		cancel()
+		_ = command.Wait() // CommandContext reports the cancellation
+		if code := command.ProcessState.ExitCode(); code != 0 {
+			t.Errorf("%s: exit code %d: %s", name, code, s.logs)
+		}
+	}
+	if !strings.Contains(string(must(os.ReadFile("Dockerfile"))), "ENV DELEGATION_LISTEN=:8080\n") {
+		t.Error("in a container 127.0.0.1 is reached by nobody")
+	}
+}
+
+// TestServe_STSDown: an outage of AWS is 503 to the caller, named in the log, and over when AWS is back.
+func TestServe_STSDown(t *testing.T) {
+	w := newWorld(t)
+	s := serve(t, w.config(t, ""), "DELEGATION_STS_TIMEOUT=200ms")
+	w.aws.Script(ststest.Repeat(3, ststest.Hang()))
+	if status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil))); status != 503 || !strings.Contains(body, "temporarily_unavailable") {
+		t.Errorf("%d %s", status, body)
+	}
+	w.aws.Script()
+	if status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil))); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+	if !strings.Contains(s.logs.String(), `"code":"sts_timeout"`) {
+		t.Error(s.logs)
+	}
+}

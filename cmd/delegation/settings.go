@@ -1,0 +1,123 @@
+package main
+
+// settings is the configuration file. Keys are written as in the yaml tags; delegation.example.yaml explains each. Durations are Go's, such
+// as 90s or 1h. Paths of files are relative to the configuration file.
+type settings struct {
+	Listen        string      `yaml:"listen"`
+	DebugListen   string      `yaml:"debug_listen"`
+	ShutdownDelay string      `yaml:"shutdown_delay"`
+	TLS           tlsSettings `yaml:"tls"`
+	Log           logSettings `yaml:"log"`
+
+	Issuers  []issuerSettings          `yaml:"issuers"`
+	Identity identitySettings          `yaml:"identity_provider"`
+	Targets  map[string]targetSettings `yaml:"targets"`
+	Rules    []ruleSettings            `yaml:"rules"`
+	STS      stsSettings               `yaml:"sts"`
+	HTTP     httpSettings              `yaml:"http"`
+
+	Leeway             string `yaml:"leeway"`
+	MaxTokenSize       int    `yaml:"max_token_size"`
+	CapSessionToToken  bool   `yaml:"cap_session_to_token"`
+	StrictSessionNames bool   `yaml:"strict_session_names"`
+}
+
+type tlsSettings struct {
+	CertificateFile string `yaml:"certificate_file"`
+	KeyFile         string `yaml:"key_file"`
+}
+
+type logSettings struct {
+	Format string `yaml:"format"`
+	Level  string `yaml:"level"`
+}
+
+type issuerSettings struct {
+	URL               string   `yaml:"url"`
+	Algorithms        []string `yaml:"algorithms"`
+	JWKSFile          string   `yaml:"jwks_file"`
+	JWKSURL           string   `yaml:"jwks_url"`
+	SharedSecretFile  string   `yaml:"shared_secret_file"`
+	AllowLoopbackHTTP bool     `yaml:"allow_loopback_http"`
+}
+
+type identitySettings struct {
+	EntityID string        `yaml:"entity_id"`
+	Keys     []keySettings `yaml:"keys"`
+}
+
+type keySettings struct {
+	CertificateFile string `yaml:"certificate_file"`
+	KeyFile         string `yaml:"key_file"`
+}
+
+type targetSettings struct {
+	Audiences         []string          `yaml:"audiences"`
+	Issuers           []string          `yaml:"issuers"`
+	Principal         string            `yaml:"principal"`
+	Role              string            `yaml:"role"`
+	Region            string            `yaml:"region"`
+	AllowedRoles      []string          `yaml:"allowed_roles"`
+	SessionDuration   string            `yaml:"session_duration"`
+	Mappings          map[string]string `yaml:"mappings"`
+	NameIDFromMapping bool              `yaml:"name_id_from_mapping"`
+	Policy            string            `yaml:"policy"`
+	PolicyARNs        []string          `yaml:"policy_arns"`
+	Tags              map[string]string `yaml:"tags"`
+	TransitiveTagKeys []string          `yaml:"transitive_tag_keys"`
+	SAMLRecipient     string            `yaml:"saml_recipient"`
+	SAMLAudience      string            `yaml:"saml_audience"`
+	Identity          *identitySettings `yaml:"identity"`
+}
+
+// ruleSettings is one rule: exactly one key, and optionally the targets it is for.
+type ruleSettings struct {
+	Targets []string `yaml:"targets"`
+
+	RequireVerifiedEmail    *bool             `yaml:"require_verified_email"`
+	AllowConnections        []string          `yaml:"allow_connections"`
+	AllowEmailDomains       []string          `yaml:"allow_email_domains"`
+	RoleByClaim             *roleSettings     `yaml:"role_by_claim"`
+	TagsFromClaims          map[string]string `yaml:"tags_from_claims"`
+	SourceIdentityFromClaim *string           `yaml:"source_identity_from_claim"`
+	SessionPolicy           *string           `yaml:"session_policy"`
+}
+
+type roleSettings struct {
+	Claim string      `yaml:"claim"`
+	Roles []roleMatch `yaml:"roles"`
+}
+
+type roleMatch struct {
+	Match     string `yaml:"match"`
+	Role      string `yaml:"role"`
+	Principal string `yaml:"principal"`
+	Region    string `yaml:"region"`
+}
+
+type stsSettings struct {
+	Endpoint  string `yaml:"endpoint"`
+	Timeout   string `yaml:"timeout"`
+	FIPS      bool   `yaml:"fips"`
+	DualStack bool   `yaml:"dual_stack"`
+}
+
+type httpSettings struct {
+	AllowedOrigins  []string          `yaml:"allowed_origins"`
+	TrustedProxies  int               `yaml:"trusted_proxies"`
+	RateLimit       rateLimitSettings `yaml:"rate_limit"`
+	ContainerTarget string            `yaml:"container_target"`
+	Console         consoleSettings   `yaml:"console"`
+}
+
+type rateLimitSettings struct {
+	Requests int    `yaml:"requests"`
+	Per      string `yaml:"per"`
+	MaxUsers int    `yaml:"max_users"`
+}
+
+type consoleSettings struct {
+	Enabled  bool   `yaml:"enabled"`
+	Issuer   string `yaml:"issuer"`
+	Endpoint string `yaml:"endpoint"`
+}
