@@ -101,13 +101,16 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 	return service, nil
 }
 
-// stsClient makes the SDK's client, anonymous because AssumeRoleWithSAML needs no credentials, with connections enough for a busy service.
+// stsClient makes the SDK's client, anonymous because AssumeRoleWithSAML needs no credentials, with connections enough for a busy service,
+// which it gives up again.
 func stsClient(ctx context.Context, endpoint string) (*sts.Client, error) {
 	if u, err := url.Parse(endpoint); endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 		return nil, fmt.Errorf("%.200q is not a URL such as https://sts.eu-central-1.amazonaws.com", endpoint)
 	}
 	c, err := config.LoadDefaultConfig(ctx, config.WithCredentialsProvider(aws.AnonymousCredentials{}),
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 256 })),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConns, t.MaxIdleConnsPerHost, t.IdleConnTimeout = 0, 256, 30*time.Second
+		})),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 2 * time.Second })
 		}))

@@ -17,7 +17,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -150,6 +152,7 @@ func delegationForm(token string) url.Values {
 type output struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
+	rest  []byte      // of a line that is not complete
 	lines chan string // complete ones; dropped when nobody reads
 }
 
@@ -158,11 +161,17 @@ func newOutput() *output { return &output{lines: make(chan string, 1000)} }
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for line := range bytes.Lines(p) { // slog writes whole lines
+	o.rest = append(o.rest, p...)
+	for {
+		line, rest, complete := bytes.Cut(o.rest, []byte("\n"))
+		if !complete {
+			break
+		}
 		select {
 		case o.lines <- string(line):
 		default:
 		}
+		o.rest = rest
 	}
 	return o.text.Write(p)
 }
@@ -175,22 +184,92 @@ func (o *output) String() string {
 
 // served is a delegation serve that runs.
 type served struct {
-	url  string
-	logs *output
-	stop func() int // ends it and returns its exit code
+	url     string
+	said    *output    // to standard output
+	logs    *output    // to standard error
+	stop    func() int // ends it as a signal does, and returns its exit code
+	process int        // 0: this one
 }
 
 // serve runs delegation serve --config in this process until the test ends.
 func serve(t testing.TB, file string, environment ...string) *served {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &served{logs: newOutput()}
+	s := &served{said: newOutput(), logs: newOutput()}
 	code := make(chan int, 1)
-	go func() { code <- run(ctx, []string{"serve", "--config", file}, environment, newOutput(), s.logs) }()
+	go func() { code <- run(ctx, []string{"serve", "--config", file}, environment, s.said, s.logs) }()
 	s.stop = sync.OnceValue(func() int { cancel(); return <-code })
 	t.Cleanup(func() { s.stop() })
 	s.url = s.address(t)
 	return s
+}
+
+// start runs the program that the Dockerfile builds, as a process of its own, until the test ends. Its end must be a good one.
+func start(t testing.TB, environment []string, args ...string) *served {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &served{said: newOutput(), logs: newOutput()}
+	command := exec.Command(path, args...)
+	command.Env = append(os.Environ(), environment...)
+	command.Stdout, command.Stderr = s.said, s.logs
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.process = command.Process.Pid
+	s.stop = sync.OnceValue(func() int {
+		if err := command.Process.Signal(os.Interrupt); err != nil {
+			t.Error(err)
+		}
+		_ = command.Wait() // the exit code says it
+		return command.ProcessState.ExitCode()
+	})
+	t.Cleanup(func() {
+		if code := s.stop(); code != 0 {
+			t.Errorf("delegation %q ended with exit code %d: %s", args, code, s.logs)
+		}
+	})
+	if !slices.Contains(args, "--demo") { // which says so in words
+		s.url = s.address(t)
+	}
+	return s
+}
+
+// binary builds the program as the Dockerfile does.
+var binary = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "delegation")
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(folder, "delegation")
+	words := commandLine(&testing.T{}, "Dockerfile", "RUN CGO_ENABLED=0 ")
+	words[slices.Index(words, "/delegation")] = file
+	command := exec.Command(words[0], words[1:]...)
+	command.Dir = filepath.Join("..", "..")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	said, err := command.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, said)
+	}
+	return file, nil
+})
+
+// commandLine is the words of a line of the Dockerfile or the unit.
+func commandLine(t testing.TB, file, prefix string) []string {
+	t.Helper()
+	for line := range strings.Lines(string(must(os.ReadFile(file)))) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), prefix); ok {
+			var list []string
+			if json.Unmarshal([]byte(rest), &list) == nil {
+				return list
+			}
+			return strings.Fields(rest)
+		}
+	}
+	t.Fatalf("%s has no line %q", file, prefix)
+	return nil
 }
 
 // address waits for the line that says where it listens.

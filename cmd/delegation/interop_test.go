@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,32 +55,6 @@ func program(t testing.TB, environment []string, stdin string, name string, args
 	return command.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// serveProcess runs the built program with a configuration until the test ends.
-func serveProcess(t testing.TB, file string) *served {
-	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	command := exec.CommandContext(ctx, path, "serve", "--config", file)
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	s := &served{logs: newOutput()}
-	command.Stderr = s.logs
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		_ = command.Wait() // it reports the cancellation
-		if code := command.ProcessState.ExitCode(); code != 0 {
-			t.Errorf("delegation serve ended with exit code %d", code)
-		}
-	})
-	s.url = s.address(t)
-	return s
-}
-
 // TestInterop_Curl compares what curl gets with the golden table of TestAnswers.
 func TestInterop_Curl(t *testing.T) {
 	needs(t, "curl", "curl")
@@ -111,33 +86,15 @@ func TestInterop_Curl(t *testing.T) {
 func TestInterop_Demo(t *testing.T) {
 	needs(t, "curl", "curl")
 	needs(t, "aws", "awscli")
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	command := exec.CommandContext(ctx, path, "serve", "--demo", "--listen", "127.0.0.1:0")
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	stdout, stderr := must(command.StdoutPipe()), newOutput()
-	command.Stderr = stderr
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		cancel()
-		_ = command.Wait() // it reports the cancellation
-		if code := command.ProcessState.ExitCode(); code != 0 {
-			t.Errorf("exit code %d: %s", code, stderr)
-		}
-	}()
+	demo := start(t, nil, "serve", "--demo", "--listen", "127.0.0.1:0")
 	var commands []string
-	for lines := bufio.NewScanner(stdout); lines.Scan(); {
-		if command, ok := strings.CutPrefix(lines.Text(), "$ "); ok {
+	for line := range demo.said.lines {
+		if command, ok := strings.CutPrefix(line, "$ "); ok {
 			commands = append(commands, command)
-		} else if command, ok := strings.CutPrefix(lines.Text(), "  AWS_"); ok {
+		} else if command, ok := strings.CutPrefix(line, "  AWS_"); ok {
 			commands = append(commands, "AWS_"+command)
 		}
-		if strings.HasPrefix(lines.Text(), "Ctrl-C") {
+		if strings.HasPrefix(line, "Ctrl-C") {
 			break
 		}
 	}
@@ -161,7 +118,7 @@ func TestInterop_Demo(t *testing.T) {
 func TestInterop_AWSCLI(t *testing.T) {
 	needs(t, "aws", "awscli")
 	w := newWorld(t)
-	s := serveProcess(t, w.config(t, ""))
+	s := start(t, nil, "serve", "--config", w.config(t, ""))
 	tokenFile := w.write(t, "token", w.token(nil))
 	environment := w.containerEnvironment(t, s.url, tokenFile)
 	whoAmI := func() (int, string, string) {
@@ -211,7 +168,7 @@ func TestInterop_Boto3(t *testing.T) {
 		t.Skip("boto3 is missing: apt-get install python3-boto3")
 	}
 	w := newWorld(t)
-	s := serveProcess(t, w.config(t, "", "session_duration: 15m"))
+	s := start(t, nil, "serve", "--config", w.config(t, "", "session_duration: 15m"))
 	tokenFile := w.write(t, "token", w.token(nil))
 	next := w.write(t, "next", w.token(map[string]any{"sub": "auth0|carol", "email": "carol@example.com"}))
 	const script = `
@@ -225,5 +182,108 @@ print(client.get_caller_identity()["Arn"])
 	want := "arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com\narn:aws:sts::123456789012:assumed-role/photo-editor/carol@example.com\n"
 	if code != 0 || out != want {
 		t.Errorf("exit code %d: %s%s", code, out, said)
+	}
+}
+
+// TestInterop_Auth0JS runs the real auth0-js 7 in Chromium, on a page of another origin, against the service over https.
+func TestInterop_Auth0JS(t *testing.T) {
+	needs(t, "node", "nodejs")
+	needs(t, "chromium", "chromium")
+	driver := filepath.Join("testdata", "auth0js")
+	if _, err := os.Stat(filepath.Join(driver, "node_modules", "auth0-js")); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("npm ci --prefix cmd/delegation/%s: %v", driver, err)
+		}
+		t.Skipf("run first: npm ci --prefix cmd/delegation/%s", driver)
+	}
+	const origin = "http://app.localhost"
+	w := newWorld(t)
+	w.writeTLS(t, 1)
+	const encrypted = "tls: {certificate_file: tls.crt, key_file: tls.key}\n"
+	s := start(t, nil, "serve", "--config", w.config(t, encrypted+"http: {allowed_origins: ["+origin+"]}"))
+	foreign := start(t, nil, "serve", "--config", w.config(t, encrypted+"http: {allowed_origins: [http://other.localhost]}"))
+
+	type object = map[string]any
+	scenarios := []object{
+		{"name": "success", "options": object{"id_token": w.token(nil), "api": "aws", "targetClientId": demoTarget, "role": "arn:aws:iam::123456789012:role/admin"}},
+		{"name": "expired", "options": object{"id_token": w.token(expired()), "api": "aws", "targetClientId": demoTarget}},
+		{"name": "denied", "options": object{"id_token": w.token(object{"groups": []string{"staff"}}), "api": "aws", "targetClientId": demoTarget}},
+		{"name": "no target", "options": object{"id_token": w.token(nil), "api": "aws"}},
+		{"name": "empty target", "options": object{"id_token": w.token(nil), "api": "aws", "target": ""}},
+		{"name": "no api", "options": object{"id_token": w.token(nil), "targetClientId": demoTarget}},
+		{"name": "other target", "options": object{"id_token": w.token(nil), "api": "aws", "targetClientId": "other-app"}},
+		{"name": "page not allowed", "domain": strings.TrimPrefix(foreign.url, "https://"), "options": object{"id_token": w.token(nil), "api": "aws"}},
+	}
+	input := must(json.Marshal(object{"domain": strings.TrimPrefix(s.url, "https://"), "clientID": demoTarget, "origin": origin, "scenarios": scenarios}))
+	code, out, said := program(t, []string{"TMPDIR=" + t.TempDir()}, string(input), "node", filepath.Join(driver, "drive.mjs"))
+	var reports []struct {
+		Name          string
+		Error, Result object
+		Requests      []struct {
+			Method, URL, PostData string
+			Status                int
+			RequestHeaders        map[string]string
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &reports); code != 0 || err != nil || len(reports) != len(scenarios) {
+		t.Fatalf("exit code %d, %v: %s%s", code, err, out, said)
+	}
+	refusals := map[string]object{
+		"expired":          {"error": "invalid_grant", "error_description": "jwt expired", "status": 400.0},
+		"denied":           {"error": "unauthorized", "error_description": "no role is assigned to this user", "status": 401.0},
+		"other target":     {"error": "endpoint_disabled", "error_description": "delegation is not enabled for this application", "status": 404.0},
+		"page not allowed": nil,
+	}
+	for _, report := range reports {
+		if len(report.Requests) != 1 || report.Requests[0].Method != "POST" || report.Requests[0].RequestHeaders["origin"] != origin {
+			t.Errorf("%s: the requests are %+v", report.Name, report.Requests)
+			continue
+		}
+		request := report.Requests[0]
+		refusal, refused := refusals[report.Name]
+		switch {
+		case report.Name == "page not allowed": // answered, and kept from the page by the browser
+			if report.Error["name"] != "connection_refused_timeout" || report.Result != nil || request.Status != 200 {
+				t.Errorf("%s: %v %v, status %d", report.Name, report.Error, report.Result, request.Status)
+			}
+		case refused:
+			if !reflect.DeepEqual(report.Error, refusal) || report.Result != nil || float64(request.Status) != refusal["status"] {
+				t.Errorf("%s: %v %v, status %d", report.Name, report.Error, report.Result, request.Status)
+			}
+		default:
+			credentials, _ := report.Result["Credentials"].(object)
+			user, _ := report.Result["AssumedRoleUser"].(object)
+			expiration, err := time.Parse("2006-01-02T15:04:05.000Z", fmt.Sprint(credentials["Expiration"]))
+			if report.Error != nil || err != nil || time.Until(expiration) < 50*time.Minute || user["Arn"] != "arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
+				t.Errorf("%s: %v %v, %v", report.Name, report.Error, report.Result, err)
+			}
+		}
+		wants := map[string]string{"no api": "&api_type=&", "no target": "&target=photo-app&", "empty target": "&target=&"}
+		if !strings.Contains(request.PostData, wants[report.Name]) {
+			t.Errorf("%s: it sent %s, want %s", report.Name, request.PostData, wants[report.Name])
+		}
+	}
+}
+
+// TestInterop_Systemd: systemd knows every line of the unit, and thinks well of what it shuts off.
+func TestInterop_Systemd(t *testing.T) {
+	needs(t, "systemd-analyze", "systemd")
+	unit := strings.ReplaceAll(string(must(os.ReadFile("delegation.service"))), "/usr/local/bin/delegation", "/bin/true")
+	file := filepath.Join(t.TempDir(), "delegation.service")
+	verify := func(text string) string {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out, said := program(t, nil, "", "systemd-analyze", "verify", file)
+		if code != 0 {
+			return fmt.Sprintf("exit code %d: %s%s", code, out, said)
+		}
+		return out + said
+	}
+	if said := verify(unit); said != "" {
+		t.Error(said)
+	}
+	if said := verify(strings.Replace(unit, "ProtectClock", "ProtectKlock", 1)); !strings.Contains(said, "ProtectKlock") {
+		t.Errorf("a line that systemd does not know passes: %s", said)
 	}
 }

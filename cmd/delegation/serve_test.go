@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -329,50 +328,8 @@ func TestCertificateRenewal(t *testing.T) {
 	}
 }
 
-// commandLine is the words of a line of the Dockerfile or the unit.
-func commandLine(t testing.TB, file, prefix string) []string {
-	t.Helper()
-	for line := range strings.Lines(string(must(os.ReadFile(file)))) {
-		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), prefix); ok {
-			var list []string
-			if json.Unmarshal([]byte(rest), &list) == nil {
-				return list
-			}
-			return strings.Fields(rest)
-		}
-	}
-	t.Fatalf("%s has no line %q", file, prefix)
-	return nil
-}
-
-// binary builds the program as the Dockerfile does.
-var binary = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "delegation")
-	if err != nil {
-		return "", err
-	}
-	words := commandLine(&testing.T{}, "Dockerfile", "RUN CGO_ENABLED=0 ")
-	for i, word := range words {
-		if word == "/delegation" {
-			words[i] = filepath.Join(folder, "delegation")
-		}
-	}
-	command := exec.Command(words[0], words[1:]...)
-	command.Dir = filepath.Join("..", "..")
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
-	said, err := command.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, said)
-	}
-	return filepath.Join(folder, "delegation"), nil
-})
-
 // TestDeployment: what the Dockerfile builds runs with the command lines of the Dockerfile and the systemd unit.
 func TestDeployment(t *testing.T) {
-	program, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	container := append(commandLine(t, "Dockerfile", "ENTRYPOINT "), commandLine(t, "Dockerfile", "CMD ")...)
 	unit := commandLine(t, "delegation.service", "ExecStart=")
 	w := newWorld(t)
@@ -382,22 +339,9 @@ func TestDeployment(t *testing.T) {
 			t.Fatalf("%s: %q", name, words)
 		}
 		words[3] = file
-		ctx, cancel := context.WithCancel(t.Context())
-		command := exec.CommandContext(ctx, program, words[1:]...)
-		command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-		command.Env = append(os.Environ(), "DELEGATION_LISTEN=127.0.0.1:0")
-		s := &served{logs: newOutput()}
-		command.Stderr = s.logs
-		if err := command.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if status, body := post(t, client(nil), s.address(t)+"/delegation", delegationForm(w.token(nil))); status != 200 {
+		s := start(t, []string{"DELEGATION_LISTEN=127.0.0.1:0"}, words[1:]...)
+		if status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil))); status != 200 {
 			t.Errorf("%s: %d %s", name, status, body)
-		}
-		cancel()
-		_ = command.Wait() // CommandContext reports the cancellation
-		if code := command.ProcessState.ExitCode(); code != 0 {
-			t.Errorf("%s: exit code %d: %s", name, code, s.logs)
 		}
 	}
 	if !strings.Contains(string(must(os.ReadFile("Dockerfile"))), "ENV DELEGATION_LISTEN=:8080\n") {
