@@ -98,7 +98,7 @@ func runDemo(ctx context.Context, listen string, stdout, stderr io.Writer) error
 		return err
 	}
 	handler, err := newMux(delegator, c, delegationhttp.Config{
-		Exchanger: delegator, ContainerTarget: demoTarget, Logger: logger, Console: &delegationhttp.Console{Endpoint: awsURL + "/federation"},
+		Exchanger: delegator, Logger: logger, Console: &delegationhttp.Console{Endpoint: awsURL + "/federation"},
 	})
 	if err != nil {
 		return err
@@ -110,31 +110,32 @@ func runDemo(ctx context.Context, listen string, stdout, stderr io.Writer) error
 	return service.run(ctx)
 }
 
-// demoText is what a newcomer pastes. Every line that starts with $ is a command, and a test runs them all.
-const demoText = `Serving on {service}, with an OpenID provider ({issuer}) and an AWS STS ({aws}) in memory. Nothing leaves this machine.
+// demoText is what a newcomer pastes, line by line or whole: all but the commands is a comment.
+const demoText = `# Serving on {service}, with an OpenID provider ({issuer}) and an AWS STS ({aws}) in memory.
+# Nothing leaves this machine. Paste these lines into another terminal. Ctrl-C here ends it.
 
-An ID token of alice, who is a photo editor:
-$ TOKEN=$(curl -fsS '{issuer}/token?user=alice')
+# An ID token of alice, who is a photo editor:
+TOKEN=$(curl -fsS '{issuer}/token?user=alice')
 
-AWS credentials for her, as Auth0's clients ask for them, with a form or JSON:
-$ curl -sS {service}/delegation -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app -d api_type=aws --data-urlencode "id_token=$TOKEN"
-$ curl -sS {service}/delegation -H 'Content-Type: application/json' -d '{"grant_type":"urn:ietf:params:oauth:grant-type:jwt-bearer","client_id":"photo-app","id_token":"'$TOKEN'"}'
+# AWS credentials for her, as Auth0's clients ask for them, with a form or with JSON:
+curl -sS {service}/delegation -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app -d api_type=aws --data-urlencode "id_token=$TOKEN"
+curl -sS {service}/delegation -H 'Content-Type: application/json' -d '{"grant_type":"urn:ietf:params:oauth:grant-type:jwt-bearer","client_id":"photo-app","id_token":"'$TOKEN'"}'
 
-As the AWS CLI and every AWS SDK fetch them; the second line is for those who have the CLI:
-$ curl -sS {service}/credentials -H "Authorization: $TOKEN"
-  AWS_CONTAINER_CREDENTIALS_FULL_URI={service}/credentials AWS_CONTAINER_AUTHORIZATION_TOKEN=$TOKEN aws sts get-caller-identity --region eu-central-1 --endpoint-url {aws}
+# As every AWS SDK and the AWS CLI fetch them:
+curl -sS '{service}/credentials?target=photo-app' -H "Authorization: $TOKEN"
+AWS_CONTAINER_CREDENTIALS_FULL_URI='{service}/credentials?target=photo-app' AWS_CONTAINER_AUTHORIZATION_TOKEN=$TOKEN aws sts get-caller-identity --region eu-central-1 --endpoint-url {aws}
 
-A sign-in URL for the AWS console:
-$ curl -sS {service}/console -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app --data-urlencode "id_token=$TOKEN"
+# A sign-in URL for the AWS console:
+curl -sS {service}/console -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app --data-urlencode "id_token=$TOKEN"
 
-Bob is no photo editor, and refused:
-$ curl -sS {service}/delegation -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app -d id_token=$(curl -fsS '{issuer}/token?user=bob')
+# Bob is no photo editor, and refused:
+curl -sS {service}/delegation -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app --data-urlencode "id_token=$(curl -fsS '{issuer}/token?user=bob')"
 
-The SAML metadata for IAM, and health:
-$ curl -sS {service}/metadata
-$ curl -sS {service}/ready
+# The SAML metadata for IAM, and health:
+curl -sS {service}/metadata
+curl -sS {service}/ready
 
-Ctrl-C ends it. For real: delegation serve --config FILE, see delegation.example.yaml.
+# For real: delegation serve --config FILE, see delegation.example.yaml.
 `
 
 // demoIssuer adds a way to get a token to the OpenID provider, which has no sign-in page.

@@ -89,12 +89,10 @@ func TestInterop_Demo(t *testing.T) {
 	demo := start(t, nil, "serve", "--demo", "--listen", "127.0.0.1:0")
 	var commands []string
 	for line := range demo.said.lines {
-		if command, ok := strings.CutPrefix(line, "$ "); ok {
-			commands = append(commands, command)
-		} else if command, ok := strings.CutPrefix(line, "  AWS_"); ok {
-			commands = append(commands, "AWS_"+command)
+		if line != "" && !strings.HasPrefix(line, "#") {
+			commands = append(commands, line)
 		}
-		if strings.HasPrefix(line, "Ctrl-C") {
+		if strings.HasPrefix(line, "# For real") {
 			break
 		}
 	}
@@ -103,13 +101,16 @@ func TestInterop_Demo(t *testing.T) {
 	if len(commands) != len(wants) {
 		t.Fatalf("%d commands, want %d: %q", len(commands), len(wants), commands)
 	}
-	for i, command := range commands {
-		if i == 0 {
-			continue // it sets what the others use
+	environment := []string{"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null"}
+	for i, command := range commands[1:] {
+		if code, out, said := program(t, environment, "", "bash", "-c", commands[0]+"\n"+command); code != 0 || !strings.Contains(out, wants[i+1]) {
+			t.Errorf("%s\nexit code %d: %s%s\nwant %s", command, code, out, said, wants[i+1])
 		}
-		environment := []string{"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null"}
-		if code, out, said := program(t, environment, "", "bash", "-c", commands[0]+"\n"+command); code != 0 || !strings.Contains(out, wants[i]) {
-			t.Errorf("%s\nexit code %d: %s%s\nwant %s", command, code, out, said, wants[i])
+	}
+	code, out, said := program(t, environment, demo.said.String(), "bash", "-e")
+	for _, want := range wants {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("pasted whole: exit code %d: %s%s\nwant %s", code, out, said, want)
 		}
 	}
 }
