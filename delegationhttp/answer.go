@@ -81,7 +81,7 @@ func (h *Handlers) refusalOf(r *http.Request, err error) *refusal {
 		return &refusal{http.StatusTooManyRequests, "too_many_requests", limited.Error(), limited.wait, true}
 	}
 	var e *delegation.Error
-	if !errors.As(err, &e) { // there were credentials and they could not be handed on, or the Exchanger is not a Delegator
+	if !errors.As(err, &e) || e == nil { // there were credentials and they could not be handed on, or the Exchanger is not a Delegator
 		h.config.Logger.LogAttrs(r.Context(), slog.LevelWarn, "exchange without an answer", slog.String("path", r.URL.Path), slog.String("error", err.Error()))
 		for _, row := range consoleErrors {
 			if errors.Is(err, row.err) {
