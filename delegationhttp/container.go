@@ -3,6 +3,7 @@ package delegationhttp
 import (
 	"cmp"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/seed055b7978/delegation"
@@ -29,7 +30,11 @@ func (h *Handlers) ContainerCredentials() http.Handler {
 
 func (h *Handlers) readContainerRequest(r *http.Request) (*delegationRequest, *refusal) {
 	const bearer = "bearer "
-	authorization, targets := r.Header.Values("Authorization"), r.URL.Query()["target"]
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // otherwise the default would stand in for a target that cannot be read
+		return nil, invalid(http.StatusBadRequest, "the query cannot be read: a bad percent-encoding, or a semicolon")
+	}
+	authorization, targets := r.Header.Values("Authorization"), query["target"]
 	if len(authorization) > 1 || len(targets) > 1 {
 		return nil, invalid(http.StatusBadRequest, "repeated Authorization header or target")
 	}
