@@ -48,12 +48,13 @@ func readRequest(w http.ResponseWriter, r *http.Request) (*delegationRequest, *r
 func parserFor(header http.Header) (func([]byte) (map[string]any, *refusal), *refusal) {
 	kind, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
 	charset, given := parameters["charset"]
+	coding := strings.Join(header.Values("Content-Encoding"), ",") // in as many lines as there are
 	switch {
 	case len(header.Values("Content-Type")) > 1, err != nil, kind != "application/json" && kind != "application/x-www-form-urlencoded":
 		return nil, invalid(http.StatusUnsupportedMediaType, "Content-Type must be application/x-www-form-urlencoded or application/json")
 	case given && !strings.EqualFold(charset, "utf-8"):
 		return nil, invalid(http.StatusUnsupportedMediaType, "the charset must be utf-8")
-	case header.Get("Content-Encoding") != "" && !strings.EqualFold(header.Get("Content-Encoding"), "identity"):
+	case coding != "" && !strings.EqualFold(coding, "identity"):
 		return nil, invalid(http.StatusUnsupportedMediaType, "the body must not have a Content-Encoding")
 	case kind == "application/json":
 		return parseJSON, nil
