@@ -2,8 +2,8 @@ package delegationhttp
 
 import (
 	"errors"
-	"net"
 	"net/http"
+	"net/url"
 
 	"github.com/seed055b7978/delegation"
 )
@@ -25,10 +25,7 @@ func (h *Handlers) Delegation() http.Handler {
 // exchange is the one way to the Exchanger. It returns the credentials as the client reads them.
 func (h *Handlers) exchange(w http.ResponseWriter, r *http.Request, q *delegationRequest, write func(*delegation.Credentials) ([]byte, error)) ([]byte, *refusal) {
 	ip := clientIP(r, h.config.TrustedProxies)
-	hostname, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		hostname = r.Host
-	}
+	hostname := (&url.URL{Host: r.Host}).Hostname()
 	options := []delegation.ExchangeOption{
 		delegation.WithClientID(q.clientID),
 		delegation.WithRequest(delegation.Request{IP: ip, UserAgent: r.UserAgent(), Hostname: hostname, Parameters: q.parameters}),
