@@ -128,7 +128,7 @@ func (h *Handlers) ConsoleSignIn() http.Handler {
 			return json.Marshal(struct {
 				URL     string `json:"url"`
 				Expires int    `json:"expires_in"`
-			}{signIn, int(min(signInLife, credentials.Expiration.Sub(h.config.Now())).Seconds())})
+			}{signIn, int(max(0, min(signInLife, credentials.Expiration.Sub(h.config.Now()))).Seconds())})
 		})
 	}))
 }
