@@ -38,15 +38,13 @@ type Console struct {
 }
 
 func (c Console) check() error {
-	for name, s := range map[string]string{"Issuer": c.Issuer, "Endpoint": c.Endpoint} {
-		if s == "" {
-			continue
-		}
-		if err := fetch.CheckURL(s, true); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+	var problems []error
+	for _, field := range [][2]string{{"Issuer", c.Issuer}, {"Endpoint", c.Endpoint}} {
+		if err := fetch.CheckURL(field[1], true); err != nil && field[1] != "" {
+			problems = append(problems, fmt.Errorf("%s: %w", field[0], err))
 		}
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
 // SignInURL returns a URL that signs a browser in to the AWS console with the credentials, in the partition of their region. It is a
