@@ -24,7 +24,10 @@ const (
 	headerReset     = "X-RateLimit-Reset"
 )
 
-const defaultMaxUsers = 100_000 // about 30 MB
+const (
+	defaultMaxUsers = 100_000        // about 30 MB
+	maxPer          = 24 * time.Hour // nothing is remembered over a restart
+)
 
 // RateLimit limits how often one user may exchange tokens from one IP address (for IPv6: from one /64 network). It is a token bucket: all
 // Requests may come at once, and what was used comes back evenly over Per. Auth0's limit was 10 a minute. Only verified users
@@ -34,13 +37,13 @@ const defaultMaxUsers = 100_000 // about 30 MB
 // Requests are there again; a refused one is 429 with Retry-After.
 type RateLimit struct {
 	Requests int           // zero: no limit
-	Per      time.Duration // zero: a minute
+	Per      time.Duration // up to a day; zero: a minute
 	MaxUsers int           // users and addresses that are remembered, those seen last; zero: 100,000. Whoever is forgotten starts anew
 }
 
 func (l RateLimit) check() error {
-	if l.Requests < 0 || l.Per < 0 || l.MaxUsers < 0 || l.Requests > math.MaxInt32 {
-		return errors.New("Requests, Per and MaxUsers must not be negative")
+	if l.Requests < 0 || l.Requests > math.MaxInt32 || l.Per < 0 || l.Per > maxPer || l.MaxUsers < 0 {
+		return fmt.Errorf("Requests, Per and MaxUsers must not be negative, Requests not over %d and Per not over %s", math.MaxInt32, maxPer)
 	}
 	if l.Requests == 0 && (l.Per != 0 || l.MaxUsers != 0) {
 		return errors.New("Requests is zero, so there is no limit: set it, or leave out the rest")
