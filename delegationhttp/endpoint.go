@@ -22,8 +22,15 @@ func (h *Handlers) Delegation() http.Handler {
 	}))
 }
 
+// maxName is the longest client_id and target, in bytes. Events and logs name the target as it was asked for: a token in the wrong
+// field, and 64 KiB of anything, do not belong there.
+const maxName = 256
+
 // exchange is the one way to the Exchanger. It returns the credentials as the client reads them.
 func (h *Handlers) exchange(w http.ResponseWriter, r *http.Request, q *delegationRequest, write func(*delegation.Credentials) ([]byte, error)) ([]byte, *refusal) {
+	if len(q.clientID) > maxName || len(q.target) > maxName {
+		return nil, invalid(http.StatusBadRequest, "client_id or target has more than %d bytes", maxName)
+	}
 	ip := clientIP(r, h.config.TrustedProxies)
 	hostname := (&url.URL{Host: r.Host}).Hostname()
 	options := []delegation.ExchangeOption{
