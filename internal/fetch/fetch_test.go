@@ -1,10 +1,14 @@
 package fetch_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +50,86 @@ func TestGet(t *testing.T) {
 	own := &http.Client{}
 	if fetch.Client(own); own.CheckRedirect != nil {
 		t.Error("the caller's client was changed")
+	}
+}
+
+// TestPost: a form goes out, a document comes back, and what is refused says nothing of either.
+func TestPost(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/echo":
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			w.Header().Set("X-Echo", "yes")
+			fmt.Fprintf(w, "%s %s %s %s %s", r.Method, r.URL.RawQuery, r.Header.Get("Content-Type"), r.Header.Get("Accept"), body)
+		case "/moved":
+			http.Redirect(w, r, "/echo", http.StatusTemporaryRedirect) // which asks for the form again
+		case "/over":
+			fmt.Fprint(w, strings.Repeat(" ", fetch.MaxSize+1))
+		case "/broken":
+			w.Header().Set("Content-Length", "100")
+			fmt.Fprint(w, "canary")
+		case "/cut":
+			panic(http.ErrAbortHandler)
+		default:
+			status, err := strconv.Atoi(r.URL.Path[1:])
+			if err != nil {
+				t.Error(err)
+			}
+			w.WriteHeader(status)
+		}
+	}))
+	t.Cleanup(server.Close)
+	form := url.Values{"Secret": {"canary & more"}, "Action": {"a"}}
+	body, header, err := fetch.Post(t.Context(), fetch.Client(nil), server.URL+"/echo?q=1", form)
+	if want := "POST q=1 application/x-www-form-urlencoded application/json Action=a&Secret=canary+%26+more"; err != nil || string(body) != want || header.Get("X-Echo") != "yes" {
+		t.Errorf("got %q, %v, %v, want %q", body, header, err, want)
+	}
+	if body, _, err := fetch.Get(t.Context(), fetch.Client(nil), server.URL+"/echo"); err != nil || string(body) != "GET   application/json " {
+		t.Errorf("Get sent a form: %q, %v", body, err)
+	}
+	for path, want := range map[string]error{
+		"/moved": fetch.ErrRedirect, "/over": fetch.ErrTooLarge, "/300": fetch.ErrRedirect, "/399": fetch.ErrRedirect,
+		"/201": fetch.StatusError(201), "/204": fetch.StatusError(204), "/299": fetch.StatusError(299), "/400": fetch.StatusError(400), "/403": fetch.StatusError(403), "/500": fetch.StatusError(500),
+	} {
+		body, header, err := fetch.Post(t.Context(), fetch.Client(nil), server.URL+path, form)
+		if !errors.Is(err, want) || body != nil || header != nil {
+			t.Errorf("%s: got %q, %v, %v, want %v", path, body, header, err, want)
+		}
+		if status, ok := want.(fetch.StatusError); ok && err.Error() != fmt.Sprintf("it answered %d", int(status)) {
+			t.Errorf("%s: %q", path, err)
+		}
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, call := range map[string]func() error{
+		"broken off": func() error {
+			_, _, err := fetch.Post(t.Context(), fetch.Client(nil), server.URL+"/broken", form)
+			return err
+		},
+		"no answer": func() error {
+			_, _, err := fetch.Post(t.Context(), fetch.Client(nil), server.URL+"/cut", form)
+			return err
+		},
+		"canceled": func() error {
+			_, _, err := fetch.Post(canceled, fetch.Client(nil), server.URL+"/echo?canary", form)
+			return err
+		},
+		"no URL": func() error {
+			_, _, err := fetch.Post(t.Context(), fetch.Client(nil), "://canary", form)
+			return err
+		},
+	} {
+		err := call()
+		var status fetch.StatusError
+		if err == nil || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), server.URL) || errors.As(err, &status) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if errors.Is(err, context.Canceled) != (name == "canceled") {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
 

@@ -1,0 +1,117 @@
+package delegationhttp_test
+
+import (
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/seed055b7978/delegation/delegationhttp"
+)
+
+// own are the parameters of the protocol, which rules must not see.
+var own = []string{"client_id", "grant_type", "id_token", "refresh_token", "target", "api_type"}
+
+// decoded sends a body to the handler, checks what must hold whatever it is, and returns what reached the Exchanger and the status.
+func decoded(t *testing.T, client, contentType, body string) (spied, int) {
+	t.Helper()
+	var seen spied
+	h := mount(t, delegationhttp.Config{Exchanger: newSpy(t, client, &seen)})
+	a := ask(t, h, post(delegationPath, contentType, body))
+	if seen.times == 0 {
+		if !slices.Contains([]int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusNotImplemented}, a.status) ||
+			a.text("error") == "" || a.text("error_description") == "" {
+			t.Fatalf("got %d %s", a.status, a.body)
+		}
+		return seen, a.status
+	}
+	if a.refused(t, http.StatusUnauthorized, "unauthorized", "seen"); seen.times != 1 {
+		t.Fatalf("the Exchanger was asked %d times", seen.times)
+	}
+	if seen.token == "" || seen.target == "" || seen.client == "nobody" || len(seen.target) > 256 || seen.client != foreign && len(seen.client) > 256 {
+		t.Fatalf("the Exchanger saw %+v", seen)
+	}
+	for _, name := range own {
+		if value, there := seen.parameters[name]; there {
+			t.Fatalf("rules see %s: %v", name, value)
+		}
+	}
+	return seen, a.status
+}
+
+// FuzzForm: any form is refused or understood, and then as net/url understands it.
+func FuzzForm(f *testing.F) {
+	good := form(values("token", map[string]any{"target": app, "api_type": "aws", "scope": "openid"}))
+	for _, seed := range []string{
+		good, good + "&role=admin&principal=root&refresh_token=", good + "&target=" + app, good + "&scope=2", good + "&x=%", good + ";x=1", good + "&x=%ff", good + "&%00=%00",
+		good + "&=1", "&&" + good, strings.ToUpper(good), "\ufeff" + good, object(values("token", nil)), "", "client_id", "client_id=&client_id=", "grant_type=password&client_id=1",
+		"client_id=other&grant_type=" + url.QueryEscape(jwtBearer) + "&id_token=+", padded(formType, maxBody), padded(formType, maxBody+1), strings.Repeat("a&", 20_000),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		seen, status := decoded(t, app, formType, body)
+		if status != http.StatusUnauthorized {
+			return
+		}
+		all, err := url.ParseQuery(body)
+		if err != nil || all.Get("id_token") != seen.token || all.Get("grant_type") != jwtBearer || all.Get("refresh_token") != "" || all.Get("client_id") == "" ||
+			(seen.client != foreign) != (all.Get("client_id") == app) || seen.target != all.Get("target") && (all.Get("target") != "" || seen.target != all.Get("client_id")) {
+			t.Fatalf("%q, %v became %+v", all, err, seen)
+		}
+		for name, list := range all {
+			if value, there := seen.parameters[name]; len(list) != 1 || there == slices.Contains(own, name) || there && value != list[0] {
+				t.Fatalf("%q is %q, and rules see %v", name, list, value)
+			}
+		}
+		if len(seen.parameters) > len(all) {
+			t.Fatalf("rules see %v of %q", seen.parameters, all)
+		}
+	})
+}
+
+// FuzzJSON: any JSON is refused or understood. Of the same texts a JSON object and a form are the same request.
+func FuzzJSON(f *testing.F) {
+	good := object(values("token", map[string]any{"target": app, "api_type": "aws", "scope": "openid"}))
+	inner := strings.TrimSuffix(good, "}")
+	for _, seed := range []struct{ body, client, token, target, name, value string }{
+		{good, app, "token", app, "scope", "openid"}, {good + good, app, "token", "", "role", "admin"}, {inner + `,"scope":1}`, "ünï ✋", "a.b.c", "", "", ""},
+		{inner + `,"x":{"y":[1,null,true,{"y":1e400}]}}`, "a&b=c;d", "+ %", "\x00", "id_token\x00", `"\`}, {inner + `,"x":{"y":1,"y":2}}`, app, "", "", "x", ""},
+		{`{"client_id":1}`, "", "token", app, "client_id", "other"}, {`{"id_token":null,"target":[]}`, "\xff", "\xff", "\xff", "\xff", "\xff"},
+		{`{"\ud800":1,"\udfff":2}`, "\u2028", "<>", "&", "ſub", "İ"}, {"\ufeff" + good, app, "token", app, "target", "other"}, {"[]", "x", "y", "z", "api_type", "aws"},
+		{strings.Repeat("[", 40_000), strings.Repeat("c", 256), "t", strings.Repeat("t", 257), "refresh_token", ""}, {`{"a":` + strings.Repeat(`{"a":`, 31) + "1" + strings.Repeat("}", 32), "c", "t", "", "n", "v"},
+		{padded(jsonType, maxBody), "c", strings.Repeat("t", 40_000), "", "grant_type", jwtBearer}, {padded(jsonType, maxBody+1), "c", "t", "", "refresh_token", "r"}, {"", "", "", "", "", ""},
+	} {
+		f.Add(seed.body, seed.client, seed.token, seed.target, seed.name, seed.value)
+	}
+	f.Fuzz(func(t *testing.T, body, client, token, target, name, value string) {
+		decoded(t, app, jsonType, body)
+
+		texts := map[string]any{"client_id": client, "grant_type": jwtBearer, "id_token": token, "target": target}
+		if _, taken := texts[name]; !taken {
+			texts[name] = value
+		}
+		asForm, asJSON := form(texts), object(texts)
+		valid := utf8.ValidString(client + "\n" + token + "\n" + target + "\n" + name + "\n" + value)
+		if !valid { // JSON cannot say it, and the form may not
+			if _, status := decoded(t, app, formType, asForm); status != http.StatusBadRequest && len(asForm) <= maxBody {
+				t.Fatalf("%q: got %d", asForm, status)
+			}
+			return
+		}
+		if client == "" { // no token can be of such a client
+			client = app
+		}
+		fromForm, formStatus := decoded(t, client, formType, asForm)
+		fromJSON, jsonStatus := decoded(t, client, jsonType, asJSON)
+		if (formStatus != jsonStatus || !reflect.DeepEqual(fromForm, fromJSON)) && len(asForm) <= maxBody && len(asJSON) <= maxBody {
+			t.Fatalf("%d %+v from the form %q, %d %+v from the JSON %s", formStatus, fromForm, asForm, jsonStatus, fromJSON, asJSON)
+		}
+		if formStatus == http.StatusUnauthorized && (fromForm.client != client || fromForm.token != token) {
+			t.Fatalf("%+v from the form %q", fromForm, asForm)
+		}
+	})
+}
