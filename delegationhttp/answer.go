@@ -36,18 +36,15 @@ type kind struct {
 	code   string
 }
 
-// What a failed exchange is to a caller: by the error's code, or else by its stage. docs/http.md has the same table, which a test compares.
+// What a failed exchange is to a caller: by the error's code, or else by its stage, or else failed. docs/http.md has the same table, which a
+// test compares.
 var (
 	unavailable = kind{http.StatusServiceUnavailable, "temporarily_unavailable"}
 	failed      = kind{http.StatusInternalServerError, "server_error"}
 	byStage     = map[delegation.Stage]kind{
-		delegation.StageConfig:   failed,
-		delegation.StageToken:    {http.StatusBadRequest, "invalid_grant"},
-		delegation.StageTarget:   failed,
-		delegation.StageRules:    {http.StatusForbidden, "access_denied"},
-		delegation.StageDecision: failed,
-		delegation.StageSAML:     failed,
-		delegation.StageSTS:      {http.StatusBadGateway, "server_error"},
+		delegation.StageToken: {http.StatusBadRequest, "invalid_grant"},
+		delegation.StageRules: {http.StatusForbidden, "access_denied"},
+		delegation.StageSTS:   {http.StatusBadGateway, "server_error"},
 	}
 	byCode = map[delegation.Code]kind{
 		delegation.CodeCanceled:           unavailable,
