@@ -15,12 +15,23 @@ import (
 // own are the parameters of the protocol, which rules must not see.
 var own = []string{"client_id", "grant_type", "id_token", "refresh_token", "target", "api_type"}
 
-// decoded sends a body to the handler, checks what must hold whatever it is, and returns what reached the Exchanger and the status.
-func decoded(t *testing.T, client, contentType, body string) (spied, int) {
-	t.Helper()
+// decoder is the handler before a spy.
+type decoder struct {
+	http.Handler
+	seen *spied
+}
+
+func newDecoder(t testing.TB, client string) decoder {
 	var seen spied
-	h := mount(t, delegationhttp.Config{Exchanger: newSpy(t, client, &seen)})
-	a := ask(t, h, post(delegationPath, contentType, body))
+	return decoder{mount(t, delegationhttp.Config{Exchanger: newSpy(t, client, &seen)}), &seen}
+}
+
+// decode sends a body to the handler, checks what must hold whatever it is, and returns what reached the Exchanger and the status.
+func (d decoder) decode(t *testing.T, contentType, body string) (spied, int) {
+	t.Helper()
+	*d.seen = spied{}
+	a := ask(t, d, post(delegationPath, contentType, body))
+	seen := *d.seen
 	if seen.times == 0 {
 		if !slices.Contains([]int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusNotImplemented}, a.status) ||
 			a.text("error") == "" || a.text("error_description") == "" {
@@ -52,8 +63,9 @@ func FuzzForm(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+	d := newDecoder(f, app)
 	f.Fuzz(func(t *testing.T, body string) {
-		seen, status := decoded(t, app, formType, body)
+		seen, status := d.decode(t, formType, body)
 		if status != http.StatusUnauthorized {
 			return
 		}
@@ -87,8 +99,9 @@ func FuzzJSON(f *testing.F) {
 	} {
 		f.Add(seed.body, seed.client, seed.token, seed.target, seed.name, seed.value)
 	}
+	d := newDecoder(f, app)
 	f.Fuzz(func(t *testing.T, body, client, token, target, name, value string) {
-		decoded(t, app, jsonType, body)
+		d.decode(t, jsonType, body)
 
 		texts := map[string]any{"client_id": client, "grant_type": jwtBearer, "id_token": token, "target": target}
 		if _, taken := texts[name]; !taken {
@@ -97,16 +110,17 @@ func FuzzJSON(f *testing.F) {
 		asForm, asJSON := form(texts), object(texts)
 		valid := utf8.ValidString(client + "\n" + token + "\n" + target + "\n" + name + "\n" + value)
 		if !valid { // JSON cannot say it, and the form may not
-			if _, status := decoded(t, app, formType, asForm); status != http.StatusBadRequest && len(asForm) <= maxBody {
+			if _, status := d.decode(t, formType, asForm); status != http.StatusBadRequest && len(asForm) <= maxBody {
 				t.Fatalf("%q: got %d", asForm, status)
 			}
 			return
 		}
-		if client == "" { // no token can be of such a client
-			client = app
+		d := d
+		if client != "" && client != app { // no token can be of no client
+			d = newDecoder(t, client)
 		}
-		fromForm, formStatus := decoded(t, client, formType, asForm)
-		fromJSON, jsonStatus := decoded(t, client, jsonType, asJSON)
+		fromForm, formStatus := d.decode(t, formType, asForm)
+		fromJSON, jsonStatus := d.decode(t, jsonType, asJSON)
 		if (formStatus != jsonStatus || !reflect.DeepEqual(fromForm, fromJSON)) && len(asForm) <= maxBody && len(asJSON) <= maxBody {
 			t.Fatalf("%d %+v from the form %q, %d %+v from the JSON %s", formStatus, fromForm, asForm, jsonStatus, fromJSON, asJSON)
 		}
