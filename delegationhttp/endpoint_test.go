@@ -306,7 +306,7 @@ func TestForeignErrors(t *testing.T) {
 				ask(t, h, request).refused(t, row.status, row.code, row.description)
 			}
 			if got := strings.Count(log.String(), `"level":"WARN","msg":"exchange without an answer"`); row.logged == "" && log.String() != "" ||
-				row.logged != "" && (got != 3 || strings.Count(log.String(), row.logged) != 3) {
+				row.logged != "" && (got != 3 || len(regexp.MustCompile(`"path":"/[a-z]+","error":"[^"]*`+row.logged).FindAllString(log.String(), -1)) != 3) {
 				t.Errorf("log %s, want %q three times", &log, row.logged)
 			}
 		})

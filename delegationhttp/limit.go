@@ -43,10 +43,10 @@ type RateLimit struct {
 
 func (l RateLimit) check() error {
 	if l.Requests < 0 || l.Requests > math.MaxInt32 || l.Per < 0 || l.Per > maxPer || l.MaxUsers < 0 {
-		return fmt.Errorf("Requests, Per and MaxUsers must not be negative, Requests not over %d and Per not over %s", math.MaxInt32, maxPer)
+		return fmt.Errorf("none of Requests, Per and MaxUsers may be negative, Requests not over %d and Per not over %s", math.MaxInt32, maxPer)
 	}
 	if l.Requests == 0 && (l.Per != 0 || l.MaxUsers != 0) {
-		return errors.New("Requests is zero, so there is no limit: set it, or leave out the rest")
+		return errors.New("there is no limit while Requests is zero: set it, or leave out the rest")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -211,6 +212,9 @@ func TestRateLimitCountsVerifiedUsersOnly(t *testing.T) {
 	}
 	if len(w.seen) != 2 {
 		t.Errorf("rules ran %d times; the limit stands before them", len(w.seen))
+	}
+	if strings.Contains(w.log.String(), `"code":"too_many_requests"`) {
+		t.Errorf("the event has it, and the log twice: %s", w.log)
 	}
 }
 
