@@ -119,7 +119,7 @@ func (l *limiter) take(key userKey) (left int, full time.Time, wait time.Duratio
 	allowed := bucket.AllowN(now, 1)
 	tokens := bucket.TokensAt(now)
 	after := func(n float64) time.Duration {
-		return time.Duration(math.Round(n / float64(l.refill) * float64(time.Second)))
+		return time.Duration(n / float64(l.refill) * float64(time.Second)) // cut, as x/time/rate does
 	}
 	if !allowed {
 		wait = after(1 - tokens)
