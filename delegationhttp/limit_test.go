@@ -182,23 +182,22 @@ func TestRateLimitKeys(t *testing.T) {
 func TestRateLimitCountsVerifiedUsersOnly(t *testing.T) {
 	w := limited(t, delegationhttp.RateLimit{Requests: 2})
 	h, token := w.handler(t), w.token(nil)
-	for name, r := range map[string]*http.Request{
-		"forged":         by(token[:len(token)-4]+"AAAA", "192.0.2.1:1"),
-		"expired":        by(w.token(map[string]any{"exp": start.Add(-time.Hour).Unix()}), "192.0.2.1:1"),
-		"foreign issuer": by(w.token(map[string]any{"iss": "https://evil.example.com/"}), "192.0.2.1:1"),
-		"other client":   post(delegationPath, formType, form(values(token, map[string]any{"client_id": "other"}))),
-		"unknown target": post(delegationPath, formType, form(values(token, map[string]any{"target": "other"}))),
-		"unreadable":     post(delegationPath, formType, "id_token="+token),
-		"preflight":      get("", token),
+	expired, elsewhere := w.token(map[string]any{"exp": start.Add(-time.Hour).Unix()}), w.token(map[string]any{"iss": "https://evil.example.com/"})
+	for name, request := range map[string]func() *http.Request{
+		"forged":         func() *http.Request { return by(token[:len(token)-4]+"AAAA", "192.0.2.1:1") },
+		"expired":        func() *http.Request { return by(expired, "192.0.2.1:1") },
+		"foreign issuer": func() *http.Request { return by(elsewhere, "192.0.2.1:1") },
+		"other client": func() *http.Request {
+			return post(delegationPath, formType, form(values(token, map[string]any{"client_id": "other"})))
+		},
+		"unknown target":   func() *http.Request { return get("?target=other", token) },
+		"without a target": func() *http.Request { return get("", token) },
+		"unreadable":       func() *http.Request { return post(delegationPath, formType, "id_token="+token) },
 	} {
 		for range 3 {
-			a := ask(t, h, r)
-			if got := limitsOf(a.header); got.limit != "" || got.remaining != "" || got.reset != "" || a.status == 429 {
+			a := ask(t, h, request())
+			if got := limitsOf(a.header); a.status == http.StatusOK || a.status == http.StatusTooManyRequests || got != (limits{}) {
 				t.Errorf("%s: %d %+v", name, a.status, got)
-			}
-			if name == "forged" || name == "expired" || name == "foreign issuer" || name == "other client" || name == "unknown target" || name == "unreadable" {
-				r = r.Clone(t.Context())
-				r.Body = http.NoBody
 			}
 		}
 	}

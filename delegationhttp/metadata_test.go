@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationhttp"
 )
 
@@ -36,10 +37,10 @@ func TestMetadata(t *testing.T) {
 		t.Errorf("got %d %v\n%s", w.Code, w.Header(), w.Body)
 	}
 	for name, h := range map[string]http.Handler{
-		"nil":             delegationhttp.Metadata(nil),
-		"failing":         delegationhttp.Metadata(metadata(func() ([]byte, error) { return document, errors.New("canary") })),
-		"empty":           delegationhttp.Metadata(metadata(func() ([]byte, error) { return nil, nil })),
-		"without its key": delegationhttp.Metadata(struct{ metadata }{func() ([]byte, error) { return nil, errors.New("canary") }}),
+		"nil":           delegationhttp.Metadata(nil),
+		"failing":       delegationhttp.Metadata(metadata(func() ([]byte, error) { return document, errors.New("canary") })),
+		"empty":         delegationhttp.Metadata(metadata(func() ([]byte, error) { return nil, nil })),
+		"without a key": delegationhttp.Metadata(delegation.IdentityProvider{}),
 	} {
 		if w := fetch(t, h, http.MethodGet); w.Code != http.StatusInternalServerError || w.Body.String() != "the metadata is not available\n" {
 			t.Errorf("%s: got %d %q", name, w.Code, w.Body)
