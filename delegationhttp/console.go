@@ -78,12 +78,9 @@ func (c Console) SignInURL(ctx context.Context, credentials *delegation.Credenti
 
 // signInToken posts the credentials, so that they are in no URL and in no proxy's log.
 func (c Console) signInToken(ctx context.Context, endpoint string, credentials *delegation.Credentials) (string, error) {
-	session, err := json.Marshal(map[string]string{
+	session, _ := json.Marshal(map[string]string{ // texts cannot fail
 		"sessionId": credentials.AccessKeyID, "sessionKey": credentials.SecretAccessKey.Reveal(), "sessionToken": credentials.SessionToken.Reveal(),
 	})
-	if err != nil {
-		return "", ErrSignInRefused
-	}
 	ctx, cancel := context.WithTimeout(ctx, federationTimeout)
 	defer cancel()
 	body, _, err := fetch.Post(ctx, fetch.Client(c.HTTPClient), endpoint, url.Values{"Action": {"getSigninToken"}, "Session": {string(session)}})
