@@ -12,9 +12,6 @@ const maxProxies = 16
 // are what strangers say. An entry that is no address is not looked behind: the proxy that wrote it is then the client.
 func clientIP(r *http.Request, trustedProxies int) string {
 	ip := parseIP(r.RemoteAddr)
-	if trustedProxies == 0 {
-		return ip
-	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := range min(trustedProxies, len(hops)) {
 		next := parseIP(hops[len(hops)-1-i])

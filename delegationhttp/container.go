@@ -29,7 +29,7 @@ func (h *Handlers) ContainerCredentials() http.Handler {
 }
 
 func (h *Handlers) readContainerRequest(r *http.Request) (*delegationRequest, *refusal) {
-	const bearer = "bearer "
+	const bearer = "Bearer"
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil { // otherwise the default would stand in for a target that cannot be read
 		return nil, invalid(http.StatusBadRequest, "the query cannot be read: a bad percent-encoding, or a semicolon")
@@ -39,10 +39,10 @@ func (h *Handlers) readContainerRequest(r *http.Request) (*delegationRequest, *r
 		return nil, invalid(http.StatusBadRequest, "repeated Authorization header or target")
 	}
 	token := strings.TrimSpace(r.Header.Get("Authorization"))
-	if len(token) >= len(bearer) && strings.EqualFold(token[:len(bearer)], bearer) {
-		token = strings.TrimSpace(token[len(bearer):])
+	if scheme, rest, ok := strings.Cut(token, " "); ok && strings.EqualFold(scheme, bearer) {
+		token = strings.TrimSpace(rest)
 	}
-	if token == "" || strings.EqualFold(token, strings.TrimSpace(bearer)) {
+	if token == "" || strings.EqualFold(token, bearer) {
 		return nil, invalid(http.StatusUnauthorized, "missing ID token: put it into the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names")
 	}
 	target := cmp.Or(strings.Join(targets, ""), h.config.ContainerTarget)
