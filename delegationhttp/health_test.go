@@ -53,7 +53,7 @@ func TestReady(t *testing.T) {
 					t.Errorf("got %d %q %v", w.Code, w.Body, w.Header())
 				}
 			}
-			if strings.Count(log.String(), `"level":"WARN","msg":"not ready","check":"`) != row.logged || strings.Count(log.String(), "canary") != strings.Count(log.String(), "issuer https://b") {
+			if strings.Count(log.String(), `"level":"WARN","msg":"not ready","check":"`) != row.logged || strings.Count(log.String(), `"error":"canary: `) != strings.Count(log.String(), "issuer https://b") {
 				t.Errorf("log %s", &log)
 			}
 		})
