@@ -59,8 +59,8 @@ func FuzzForm(f *testing.F) {
 	for _, seed := range []string{
 		good, good + "&role=admin&principal=root&refresh_token=", good + "&target=" + app, good + "&scope=2", good + "&x=%", good + ";x=1", good + "&x=%ff", good + "&%00=%00",
 		good + "&=1", "&&" + good, strings.ToUpper(good), "\ufeff" + good, object(values("token", nil)), "", "client_id", "client_id=&client_id=", "grant_type=password&client_id=1",
-		"client_id=other&grant_type=" + url.QueryEscape(jwtBearer) + "&id_token=+", padded(formType, maxBody), padded(formType, maxBody+1), strings.Repeat("a&", 20_000),
-	} {
+		"client_id=other&grant_type=" + url.QueryEscape(jwtBearer) + "&id_token=+", strings.Repeat("a&", 200),
+	} { // no long ones: the engine would spend its time on making them short, and TestBody has the limits
 		f.Add(seed)
 	}
 	d := newDecoder(f, app)
@@ -94,8 +94,8 @@ func FuzzJSON(f *testing.F) {
 		{inner + `,"x":{"y":[1,null,true,{"y":1e400}]}}`, "a&b=c;d", "+ %", "\x00", "id_token\x00", `"\`}, {inner + `,"x":{"y":1,"y":2}}`, app, "", "", "x", ""},
 		{`{"client_id":1}`, "", "token", app, "client_id", "other"}, {`{"id_token":null,"target":[]}`, "\xff", "\xff", "\xff", "\xff", "\xff"},
 		{`{"\ud800":1,"\udfff":2}`, "\u2028", "<>", "&", "ſub", "İ"}, {"\ufeff" + good, app, "token", app, "target", "other"}, {"[]", "x", "y", "z", "api_type", "aws"},
-		{strings.Repeat("[", 40_000), strings.Repeat("c", 256), "t", strings.Repeat("t", 257), "refresh_token", ""}, {`{"a":` + strings.Repeat(`{"a":`, 31) + "1" + strings.Repeat("}", 32), "c", "t", "", "n", "v"},
-		{padded(jsonType, maxBody), "c", strings.Repeat("t", 40_000), "", "grant_type", jwtBearer}, {padded(jsonType, maxBody+1), "c", "t", "", "refresh_token", "r"}, {"", "", "", "", "", ""},
+		{strings.Repeat("[", 100), strings.Repeat("c", 256), "t", strings.Repeat("t", 257), "refresh_token", ""}, {`{"a":` + strings.Repeat(`{"a":`, 31) + "1" + strings.Repeat("}", 32), "c", "t", "", "n", "v"},
+		{`{"client_id":""}`, "c", "t", "", "grant_type", jwtBearer}, {"null", "c", "t", "", "refresh_token", "r"}, {"", "", "", "", "", ""},
 	} {
 		f.Add(seed.body, seed.client, seed.token, seed.target, seed.name, seed.value)
 	}
