@@ -1,6 +1,7 @@
 package delegationhttp
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -120,10 +121,14 @@ func (h *Handlers) ConsoleSignIn() http.Handler {
 			if err != nil {
 				return nil, err
 			}
-			return json.Marshal(struct {
+			var body bytes.Buffer
+			encoder := json.NewEncoder(&body)
+			encoder.SetEscapeHTML(false) // so that the URL can be copied from the answer
+			err = encoder.Encode(struct {
 				URL     string `json:"url"`
 				Expires int    `json:"expires_in"`
 			}{signIn, int(max(0, min(signInLife, credentials.Expiration.Sub(h.config.Now()))).Seconds())})
+			return body.Bytes(), err
 		})
 	}))
 }

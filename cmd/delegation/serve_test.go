@@ -75,7 +75,7 @@ http: {container_target: photo-app, console: {enabled: true, endpoint: %q}, rate
 	}
 	status, body = post(t, c, s.url+"/console", delegationForm(token))
 	var console struct{ URL string }
-	if err := json.Unmarshal([]byte(body), &console); status != 200 || err != nil || !strings.HasPrefix(console.URL, w.awsURL+"/federation?Action=login&") {
+	if err := json.Unmarshal([]byte(body), &console); status != 200 || err != nil || !strings.HasPrefix(console.URL, w.awsURL+"/federation?Action=login&") || !strings.Contains(body, console.URL) {
 		t.Errorf("console: %d %s", status, body)
 	}
 	secrets = append(secrets, must(url.Parse(console.URL)).Query().Get("SigninToken"))
@@ -224,7 +224,7 @@ func TestServe_AddressTaken(t *testing.T) {
 
 func TestServe_Debug(t *testing.T) {
 	w := newWorld(t)
-	s := serve(t, w.config(t, "debug_listen: 127.0.0.1:0"))
+	s := serve(t, w.config(t, "debug_listen: localhost:0"))
 	address := regexp.MustCompile(`"msg":"debugging","address":"([^"]+)"`).FindStringSubmatch(s.logs.String())
 	if address == nil {
 		t.Fatal(s.logs)
