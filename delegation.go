@@ -25,6 +25,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -170,7 +171,7 @@ func (d *Delegator) Exchange(ctx context.Context, idToken, target string, option
 	if ctx == nil || d == nil || d.config.Targets == nil {
 		return nil, newError(CodeArgumentInvalid, "the context is nil, or the Delegator was not made by New")
 	}
-	event := Event{Time: d.config.Now(), Target: target, Took: map[Stage]time.Duration{}}
+	event := Event{Time: d.config.Now(), Target: fmt.Sprintf("%.256s", target), Took: map[Stage]time.Duration{}}
 	credentials, err := d.exchange(ctx, idToken, target, options, &event)
 	var failure *Error
 	if errors.As(err, &failure) {

@@ -40,6 +40,9 @@ func TestNilAndZeroRefuse(t *testing.T) {
 	if _, err := good.Exchange(t.Context(), token, strings.Repeat("x", 1<<20)); !errors.Is(err, delegation.CodeDelegationDisabled) || len(err.Error()) > 500 {
 		t.Errorf("a huge target's name must be refused in few words, got %d bytes", len(err.Error()))
 	}
+	if got := w.events[len(w.events)-1].Target; got != strings.Repeat("x", 256) {
+		t.Errorf("a huge target's name has %d bytes in the event", len(got))
+	}
 }
 
 func TestCanceledBeforehand(t *testing.T) {

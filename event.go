@@ -12,7 +12,7 @@ type Event struct {
 	Issuer           string                  // iss
 	Subject          string                  // sub
 	ClientID         string                  // the application the token was issued to
-	Target           string                  // what was asked for
+	Target           string                  // what was asked for, cut to 256 characters
 	Rule             string                  // the rule that refused or failed, or else the last one that changed the role
 	Principal        string                  // ARN of the SAML provider
 	Role             string                  // ARN of the role

@@ -45,6 +45,9 @@ func (c Console) check() error {
 			problems = append(problems, fmt.Errorf("%s: %w", field[0], err))
 		}
 	}
+	if strings.Contains(c.Endpoint, "?") {
+		problems = append(problems, fmt.Errorf("Endpoint: %.200q has a query, where the sign-in URL has its own", c.Endpoint))
+	}
 	return errors.Join(problems...)
 }
 

@@ -49,6 +49,7 @@ func TestNewChecks(t *testing.T) {
 		"good Console":        {delegationhttp.Config{Console: &delegationhttp.Console{Issuer: "https://login.example.com/", Endpoint: "http://127.0.0.1:1/x"}}, ""},
 		"Console's Issuer":    {delegationhttp.Config{Console: &delegationhttp.Console{Issuer: "http://login.example.com/"}}, "Console: Issuer: "},
 		"Console's Endpoint":  {delegationhttp.Config{Console: &delegationhttp.Console{Endpoint: "http://10.0.0.1/"}}, "Console: Endpoint: "},
+		"Console's query":     {delegationhttp.Config{Console: &delegationhttp.Console{Endpoint: "https://signin.example.com/federation?a=b"}}, "Console: Endpoint: "},
 		"least limit":         {delegationhttp.Config{RateLimit: delegationhttp.RateLimit{Requests: 1, Per: 1, MaxUsers: 1}}, ""},
 		"largest limit":       {delegationhttp.Config{RateLimit: delegationhttp.RateLimit{Requests: math.MaxInt32, Per: 24 * time.Hour, MaxUsers: math.MaxInt}}, ""},
 		"negative Requests":   {delegationhttp.Config{RateLimit: delegationhttp.RateLimit{Requests: -1}}, "RateLimit: none of Requests, Per and MaxUsers may be negative"},

@@ -33,8 +33,8 @@ const (
 // Requests may come at once, and what was used comes back evenly over Per. Auth0's limit was 10 a minute. Only verified users
 // count, so nobody can use up another's requests with forged tokens; these cost a signature check and no more.
 //
-// Answers for verified users carry X-RateLimit-Limit, X-RateLimit-Remaining and X-RateLimit-Reset, the second since 1970 at which all
-// Requests are there again; a refused one is 429 with Retry-After.
+// It counts where rules begin, behind the checks of token and target: answers from there on carry X-RateLimit-Limit, X-RateLimit-Remaining
+// and X-RateLimit-Reset, the second since 1970 at which all Requests are there again; a refused one is 429 with Retry-After.
 type RateLimit struct {
 	Requests int           // zero: no limit
 	Per      time.Duration // up to a day; zero: a minute
@@ -93,11 +93,11 @@ func (e *rateLimited) Unwrap() error { return e.deny }
 func (l *limiter) rule(ip string, header http.Header) delegation.RuleFunc {
 	return func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 		rc.Rule = "rate limit"
-		left, full, wait := l.take(keyOf(ip, user.Text("iss"), user.ID()))
+		allowed, left, full, wait := l.take(keyOf(ip, user.Text("iss"), user.ID()))
 		header.Set(headerLimit, strconv.Itoa(l.requests))
 		header.Set(headerRemaining, strconv.Itoa(left))
 		header.Set(headerReset, strconv.FormatInt(full.Unix(), 10))
-		if wait > 0 {
+		if !allowed {
 			e := &rateLimited{wait: wait}
 			e.deny = delegation.Deny(e.Error())
 			return e
@@ -106,8 +106,8 @@ func (l *limiter) rule(ip string, header http.Header) delegation.RuleFunc {
 	}
 }
 
-// take counts one request. It returns how many are left, when all are there again, and how long to wait if this was too many.
-func (l *limiter) take(key userKey) (left int, full time.Time, wait time.Duration) {
+// take counts one request, unless it is one too many. It returns how many are left, when all are there again, and how long to wait for the next.
+func (l *limiter) take(key userKey) (allowed bool, left int, full time.Time, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	bucket, ok := l.users.Get(key)
@@ -116,16 +116,16 @@ func (l *limiter) take(key userKey) (left int, full time.Time, wait time.Duratio
 		l.users.Add(key, bucket)
 	}
 	now := l.now()
-	allowed := bucket.AllowN(now, 1)
+	allowed = bucket.AllowN(now, 1)
 	tokens := bucket.TokensAt(now)
 	after := func(n float64) time.Duration {
 		return time.Duration(n / float64(l.refill) * float64(time.Second)) // cut, as x/time/rate does
 	}
 	if !allowed {
-		wait = after(1 - tokens)
+		wait = max(after(1-tokens), 1) // never "now", whatever the rounding
 	}
 	full = now.Add(after(float64(l.requests) - tokens)).Add(time.Second - 1) // rounded up to a whole second
-	return int(tokens), full, wait
+	return allowed, int(tokens), full, wait
 }
 
 // keyOf keeps users, issuers and networks apart in a key of fixed size, whatever characters they have.
