@@ -34,6 +34,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
 )
 
@@ -263,7 +264,7 @@ func (d *Delegator) findTarget(ctx context.Context, name string, c *claims, clie
 		return nil, newError(CodeClientMismatch, "the token was not issued to the application %.80q", clientID)
 	}
 	var target *Target
-	err := protect(func() (err error) {
+	err := guard.Call(func() (err error) {
 		target, err = d.config.Targets.Target(ctx, name)
 		return err
 	})
@@ -293,7 +294,7 @@ func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
 		return nil
 	}
 	var extra map[string]any
-	err := protect(func() (err error) {
+	err := guard.Call(func() (err error) {
 		extra, err = d.config.Profile(ctx, user)
 		return err
 	})
@@ -352,7 +353,7 @@ func (d *Delegator) report(ctx context.Context, event Event) {
 	if d.config.OnEvent == nil {
 		return
 	}
-	if err := protect(func() error { d.config.OnEvent(ctx, event); return nil }); err != nil {
+	if err := guard.Call(func() error { d.config.OnEvent(ctx, event); return nil }); err != nil {
 		d.config.Logger.LogAttrs(ctx, slog.LevelError, "event lost", slog.String("error", err.Error()))
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
 	"github.com/seed055b7978/delegation/internal/fetch"
+	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/roca"
 	"github.com/seed055b7978/delegation/internal/strictjson"
 	"golang.org/x/sync/singleflight"
@@ -130,7 +131,7 @@ func parseKeySet(document []byte) (keySet, error) {
 func parseKey(member map[string]any) (verificationKey, bool) {
 	text, _ := json.Marshal(member) // it has just been decoded
 	var key verificationKey
-	if err := protect(func() error { // on a fetch's goroutine a panic would end the process
+	if err := guard.Call(func() error { // on a fetch's goroutine a panic would end the process
 		parsed, err := jwk.ParseKey(text)
 		if err == nil {
 			key.kid, key.algorithm = parsed.KeyID(), parsed.Algorithm().String()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"reflect"
 	"regexp"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
 	"github.com/seed055b7978/delegation/internal/strictjson"
 )
@@ -155,10 +155,10 @@ func runRules(ctx context.Context, rules []RuleFunc, user *User, rc *RuleContext
 	for i, rule := range rules {
 		rc.Rule = ruleName(rule)
 		role := rc.AWS.Role
-		err := protect(func() error { return rule(ctx, user, rc) })
+		err := guard.Call(func() error { return rule(ctx, user, rc) })
 		name := rc.Rule
 		var denied *denial
-		_, panicked := err.(panicError)
+		_, panicked := err.(guard.Panic)
 		switch {
 		case errors.As(err, &denied):
 			return name, newError(CodeDenied, "rule %d (%s): %w", i+1, name, err)
@@ -173,21 +173,6 @@ func runRules(ctx context.Context, rules []RuleFunc, user *User, rc *RuleContext
 		}
 	}
 	return decisive, nil
-}
-
-// panicError is what protect makes of a panic.
-type panicError struct{ value any }
-
-func (p panicError) Error() string { return fmt.Sprintf("it panicked: %.200q", fmt.Sprint(p.value)) }
-
-// protect calls the operator's code and turns its panic into an error.
-func protect(call func() error) (err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = panicError{value}
-		}
-	}()
-	return call()
 }
 
 // RoleMatch is one row of [RoleByClaim]'s table.

@@ -21,6 +21,7 @@ import (
 	"github.com/crewjam/saml"
 	dsig "github.com/russellhaering/goxmldsig"
 	"github.com/seed055b7978/delegation/internal/checkedsigner"
+	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/xmltext"
 )
 
@@ -75,7 +76,7 @@ func ParseSigningKey(certificatePEM, keyPEM []byte) (SigningKey, error) {
 
 // check reports what is wrong with the key. A signer may panic, for example as a nil pointer in the interface.
 func (k SigningKey) check() error {
-	return protect(func() error {
+	return guard.Call(func() error {
 		if k.Signer == nil || k.Certificate == nil || len(k.Certificate.Raw) == 0 {
 			return errors.New("it needs Signer and a parsed Certificate")
 		}
@@ -233,7 +234,7 @@ func (p IdentityProvider) sign(ctx context.Context, assertion *etree.Element) (*
 	go func() {
 		r := result{err: errors.New("it ended its goroutine")}
 		defer func() { done <- r }()
-		r.err = protect(func() error {
+		r.err = guard.Call(func() error {
 			signing, err := dsig.NewSigningContext(checkedsigner.New(key.Signer, key.Certificate.PublicKey), [][]byte{key.Certificate.Raw})
 			if err != nil {
 				return err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jws"
+	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/strictjson"
 )
 
@@ -231,7 +232,7 @@ func (k verificationKey) verify(t *compactJWS) error {
 	if err := k.suits(t.algorithm); err != nil {
 		return err
 	}
-	if err := protect(func() error {
+	if err := guard.Call(func() error {
 		_, err := jws.Verify([]byte(t.raw), jws.WithKey(jwa.SignatureAlgorithm(t.algorithm), k.material))
 		return err
 	}); err != nil {

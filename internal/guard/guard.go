@@ -1,0 +1,19 @@
+// Package guard calls code that may panic: the operator's, and libraries that read what strangers wrote.
+package guard
+
+import "fmt"
+
+// Panic is what Call makes of a panic. It quotes the value, cut short.
+type Panic struct{ value any }
+
+func (p Panic) Error() string { return fmt.Sprintf("it panicked: %.200q", fmt.Sprint(p.value)) }
+
+// Call returns what the function returns, or a Panic if it panics.
+func Call(call func() error) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = Panic{value}
+		}
+	}()
+	return call()
+}
