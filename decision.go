@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation/internal/iamarn"
+	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/sessionname"
 	"github.com/seed055b7978/delegation/internal/strictjson"
 )
@@ -119,16 +120,16 @@ func (t *Target) check(name string, c *Config) error {
 }
 
 // mayCall checks that the token's issuer and application may use the target.
-func (t *Target) mayCall(name string, c *claims, onlyIssuer bool) error {
-	if !slices.Contains(t.Issuers, c.issuer) && !(len(t.Issuers) == 0 && onlyIssuer) {
-		return newError(CodeIssuerNotAllowed, "the target %.80q does not take tokens of the issuer %.200q", name, c.issuer)
+func (t *Target) mayCall(name string, c *idtoken.Claims, onlyIssuer bool) error {
+	if !slices.Contains(t.Issuers, c.Issuer) && !(len(t.Issuers) == 0 && onlyIssuer) {
+		return newError(CodeIssuerNotAllowed, "the target %.80q does not take tokens of the issuer %.200q", name, c.Issuer)
 	}
 	callers := t.Audiences
 	if len(callers) == 0 {
 		callers = []string{name}
 	}
-	if !slices.Contains(callers, c.client()) {
-		return newError(CodeAudienceNotAllowed, "the token was issued to the application %.80q, which may not call the target %.80q", c.client(), name)
+	if !slices.Contains(callers, c.Client()) {
+		return newError(CodeAudienceNotAllowed, "the token was issued to the application %.80q, which may not call the target %.80q", c.Client(), name)
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/guard"
+	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
 )
 
@@ -70,8 +71,8 @@ type Config struct {
 
 // Delegator exchanges ID tokens for AWS credentials. Only [New] makes one; the zero value refuses.
 type Delegator struct {
-	config  Config // checked, copied and with its defaults filled in
-	issuers map[string]trustedIssuer
+	config Config // checked, copied and with its defaults filled in
+	tokens *idtoken.Verifier
 }
 
 // New checks the configuration and returns a Delegator. Everything that is missing or wrong is named at once, in an error with
@@ -93,19 +94,18 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		problems.add("MaxTokenSize and STSTimeout must not be negative, Leeway not over 5m")
 	}
 	c.Issuers, c.Rules, c.IdentityProvider = slices.Clone(c.Issuers), slices.Clone(c.Rules), c.IdentityProvider.clone()
-	d := &Delegator{issuers: map[string]trustedIssuer{}}
 	if len(c.Issuers) == 0 {
 		problems.add("Issuers is empty")
 	}
+	issuers := make([]idtoken.Issuer, len(c.Issuers))
 	for i, issuer := range c.Issuers {
-		trusted, wrong := issuer.trust(&c)
-		if wrong != nil {
-			problems.add("Issuers[%d]: %w", i, wrong)
+		var err error
+		if issuers[i], err = issuer.checked(); err != nil {
+			problems.add("Issuers[%d]: %w", i, err)
 		}
-		if _, twice := d.issuers[issuer.URL]; twice {
+		if slices.ContainsFunc(c.Issuers[:i], func(other Issuer) bool { return other.URL == issuer.URL }) {
 			problems.add("Issuers[%d]: URL %q is configured twice", i, issuer.URL)
 		}
-		d.issuers[issuer.URL] = trusted
 	}
 	if err := c.IdentityProvider.check(); err != nil {
 		problems.add("IdentityProvider: %w", err)
@@ -140,8 +140,7 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		return nil, newError(CodeConfigInvalid, "%w", errors.Join(problems...))
 	}
 	c.Leeway = max(c.Leeway, 0)
-	d.config = c
-	return d, nil
+	return &Delegator{c, c.verifier(issuers)}, nil
 }
 
 // ExchangeOption changes one call of [Delegator.Exchange].
@@ -196,12 +195,12 @@ func (d *Delegator) exchange(ctx context.Context, idToken, name string, options 
 		event.Took[stage], began = now.Sub(began), now
 	}
 
-	claims, err := d.verify(ctx, idToken)
+	claims, err := d.tokens.Verify(ctx, idToken)
 	lap(StageToken)
 	if err != nil {
-		return nil, err
+		return nil, tokenError(err)
 	}
-	event.Issuer, event.Subject, event.ClientID = claims.issuer, claims.subject, claims.client()
+	event.Issuer, event.Subject, event.ClientID = claims.Issuer, claims.Subject, claims.Client()
 
 	target, err := d.findTarget(ctx, name, claims, o.clientID)
 	lap(StageTarget)
@@ -209,9 +208,9 @@ func (d *Delegator) exchange(ctx context.Context, idToken, name string, options 
 		return nil, err
 	}
 
-	user := &User{Properties: claims.all}
-	user.Set("user_id", claims.subject) // whatever a claim of that name says
-	rc := &RuleContext{ClientID: cmp.Or(o.clientID, claims.client()), Target: name, Protocol: "delegation", Request: o.request, AWS: target.AWS}
+	user := &User{Properties: claims.All}
+	user.Set("user_id", claims.Subject) // whatever a claim of that name says
+	rc := &RuleContext{ClientID: cmp.Or(o.clientID, claims.Client()), Target: name, Protocol: "delegation", Request: o.request, AWS: target.AWS}
 	rc.Request.Parameters, _ = jsonvalue.Clone(o.request.Parameters).(map[string]any)
 	err = d.loadProfile(ctx, user)
 	if err == nil {
@@ -224,14 +223,14 @@ func (d *Delegator) exchange(ctx context.Context, idToken, name string, options 
 		return nil, err
 	}
 
-	decision, err := decide(user, claims.subject, rc.AWS, target, &d.config)
+	decision, err := decide(user, claims.Subject, rc.AWS, target, &d.config)
 	lap(StageDecision)
 	if err != nil {
 		return nil, err
 	}
 	if d.config.CapSessionToToken {
-		if decision.sessionNotOnOrAfter = claims.expiry; !claims.expiry.After(d.config.Now()) {
-			return nil, newError(CodeTokenExpired, "the token expired at %s, and the session may not outlive it", stamp(claims.expiry))
+		if decision.sessionNotOnOrAfter = claims.Expiry; !claims.Expiry.After(d.config.Now()) {
+			return nil, newError(CodeTokenExpired, "the token expired at %s, and the session may not outlive it", claims.Expiry.UTC().Format(time.RFC3339))
 		}
 	}
 	event.Principal, event.Role, event.Region = decision.principal.String(), decision.role.String(), decision.region.String()
@@ -259,8 +258,8 @@ func (d *Delegator) exchange(ctx context.Context, idToken, name string, options 
 }
 
 // findTarget looks the target up and checks that the token may be used for it.
-func (d *Delegator) findTarget(ctx context.Context, name string, c *claims, clientID string) (*Target, error) {
-	if clientID != "" && clientID != c.party && !slices.Contains(c.audience, clientID) {
+func (d *Delegator) findTarget(ctx context.Context, name string, c *idtoken.Claims, clientID string) (*Target, error) {
+	if clientID != "" && clientID != c.Party && !slices.Contains(c.Audience, clientID) {
 		return nil, newError(CodeClientMismatch, "the token was not issued to the application %.80q", clientID)
 	}
 	var target *Target
@@ -270,14 +269,14 @@ func (d *Delegator) findTarget(ctx context.Context, name string, c *claims, clie
 	})
 	switch {
 	case ctx.Err() != nil:
-		return nil, canceledAt(StageTarget, ctx)
+		return nil, canceledAt(StageTarget, ctx.Err())
 	case err != nil:
 		return nil, newError(CodeTargetFailed, "the target %.80q: %w", name, err)
 	case target == nil:
 		return nil, newError(CodeDelegationDisabled, "there is no target %.80q", name)
 	}
 	target = target.clone() // rules may change it
-	if err := target.mayCall(name, c, len(d.issuers) == 1); err != nil {
+	if err := target.mayCall(name, c, len(d.config.Issuers) == 1); err != nil {
 		return nil, err
 	}
 	if _, checked := d.config.Targets.(Targets); !checked { // New has checked the map
@@ -300,7 +299,7 @@ func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
 	})
 	switch {
 	case ctx.Err() != nil:
-		return canceledAt(StageRules, ctx)
+		return canceledAt(StageRules, ctx.Err())
 	case err != nil:
 		return newError(CodeProfileFailed, "the profile of this user: %w", err)
 	}
@@ -335,8 +334,7 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 	var all sync.WaitGroup
 	for i, issuer := range d.config.Issuers {
 		all.Go(func() {
-			_, err := d.issuers[issuer.URL].keys.find(ctx, "", false)
-			results[i] = CheckResult{"issuer " + issuer.URL, err}
+			results[i] = CheckResult{"issuer " + issuer.URL, tokenError(d.tokens.CheckKeys(ctx, issuer.URL))}
 		})
 	}
 	all.Wait()

@@ -2,7 +2,6 @@ package delegation
 
 import (
 	"cmp"
-	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -167,9 +166,9 @@ func newError(code Code, format string, args ...any) *Error {
 	return &Error{Stage: x.stage, Code: code, Remedy: x.remedy, Retryable: x.retryable, Err: fmt.Errorf(format, args...)}
 }
 
-// canceledAt reports that the caller's context ended in a stage.
-func canceledAt(stage Stage, ctx context.Context) *Error {
-	e := newError(CodeCanceled, "the exchange was abandoned: %w", ctx.Err())
+// canceledAt reports that the caller's context ended in a stage, with its error.
+func canceledAt(stage Stage, err error) *Error {
+	e := newError(CodeCanceled, "the exchange was abandoned: %w", err)
 	e.Stage = stage
 	return e
 }

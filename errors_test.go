@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
+	"go/parser"
 	"go/token"
 	"io"
 	"log/slog"
@@ -118,6 +119,27 @@ func TestCodes_TheTableIsComplete(t *testing.T) {
 		if !constants[value] {
 			t.Errorf("the table has %s, the package does not", value)
 		}
+	}
+}
+
+// TestCodes_OfIDTokens holds that the verifier of ID tokens has the codes of its stage, all and no others.
+func TestCodes_OfIDTokens(t *testing.T) {
+	got := map[string]bool{}
+	ast.Inspect(must(parser.ParseFile(token.NewFileSet(), "internal/idtoken/errors.go", nil, 0)), func(n ast.Node) bool {
+		if s, ok := n.(*ast.ValueSpec); ok && len(s.Values) == 1 { // a constant
+			got[must(strconv.Unquote(s.Values[0].(*ast.BasicLit).Value))] = true
+		}
+		return true
+	})
+	for _, value := range codes(t, "Code") {
+		ofToken := delegation.ErrorOf(delegation.Code(value), errors.New("x")).Stage == delegation.StageToken
+		if got[value] != ofToken {
+			t.Errorf("%s: a code of the verifier %v, of the token's stage %v", value, got[value], ofToken)
+		}
+		delete(got, value)
+	}
+	if len(got) > 0 {
+		t.Errorf("the verifier has %v besides", slices.Sorted(maps.Keys(got)))
 	}
 }
 

@@ -4,31 +4,29 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net/http"
 	"time"
+
+	"github.com/seed055b7978/delegation/internal/idtoken"
 )
 
 // VerifySignature verifies a token's form, algorithm and signature and not its claims: vectors of others have payloads
 // that are no claims.
 func VerifySignature(raw string, issuer Issuer) error {
-	trusted, problems := issuer.trust(&Config{Now: time.Now, Logger: slog.New(slog.DiscardHandler), HTTPClient: &http.Client{}})
+	checked, problems := issuer.checked()
 	if problems != nil {
 		return problems
 	}
-	token, err := parseCompact(raw, defaultMaxTokenSize)
-	if err != nil {
-		return err
-	}
-	return token.verifySignature(context.Background(), trusted)
+	c := &Config{MaxTokenSize: defaultMaxTokenSize, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
+	return tokenError(c.verifier([]idtoken.Issuer{checked}).VerifySignature(context.Background(), issuer.URL, raw))
 }
 
 // Verify runs the token side of an exchange alone and returns the token's claims.
 func Verify(ctx context.Context, d *Delegator, raw string) (map[string]any, error) {
-	c, err := d.verify(ctx, raw)
+	c, err := d.tokens.Verify(ctx, raw)
 	if err != nil {
-		return nil, err
+		return nil, tokenError(err)
 	}
-	return c.all, nil
+	return c.All, nil
 }
 
 // Responder decides for a user of the target, and returns the function that builds and signs the response. The session ends

@@ -100,7 +100,7 @@ func goroutines() int {
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	count := 0
 	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
-		ours := strings.Contains(stack, "seed055b7978/delegation.") || strings.Contains(stack, "x/sync/singleflight")
+		ours := strings.Contains(stack, "seed055b7978/delegation.") || strings.Contains(stack, "/idtoken.") || strings.Contains(stack, "x/sync/singleflight")
 		if ours && !strings.Contains(stack, "delegation_test.goroutines") {
 			count++
 		}
@@ -825,6 +825,9 @@ func TestOutage(t *testing.T) {
 				}
 				if strings.Contains(log.String(), oidctest.Garbage) {
 					t.Error("the log repeats the answer")
+				}
+				if !strings.Contains(log.String(), "issuer="+issuerURL) || !strings.Contains(log.String(), "check that the issuer can be reached") {
+					t.Errorf("the log lacks the issuer or the remedy: %s", log)
 				}
 				w.clock.Advance(30*time.Second - time.Nanosecond)
 				use(accepted)

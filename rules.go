@@ -163,7 +163,7 @@ func runRules(ctx context.Context, rules []RuleFunc, user *User, rc *RuleContext
 		case errors.As(err, &denied):
 			return name, newError(CodeDenied, "rule %d (%s): %w", i+1, name, err)
 		case ctx.Err() != nil:
-			return name, canceledAt(StageRules, ctx)
+			return name, canceledAt(StageRules, ctx.Err())
 		case panicked:
 			return name, newError(CodeRulePanicked, "rule %d (%s): %w", i+1, name, err)
 		case err != nil:

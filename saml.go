@@ -31,6 +31,7 @@ const (
 	clockAllowance   = time.Minute     // NotBefore lies this much in the past
 	maxSAMLResponse  = 100_000         // base64 characters: STS API Reference, SAMLAssertion
 	maxSigningKeys   = 10              // keys that IAM keeps for one provider
+	minSigningKey    = 2048            // bits of RSA: NIST SP 800-131A allows no signature with fewer
 	maxEntityID      = 1024            // SAML Core §8.3.6
 	persistentNameID = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 	unspecifiedAuthn = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
@@ -81,8 +82,8 @@ func (k SigningKey) check() error {
 			return errors.New("it needs Signer and a parsed Certificate")
 		}
 		public, ok := k.Signer.Public().(*rsa.PublicKey)
-		if !ok || public.N.BitLen() < minRSABits {
-			return fmt.Errorf("it is not RSA of at least %d bits, the only kind AWS is known to accept", minRSABits)
+		if !ok || public.N.BitLen() < minSigningKey {
+			return fmt.Errorf("it is not RSA of at least %d bits, the only kind AWS is known to accept", minSigningKey)
 		}
 		if !public.Equal(k.Certificate.PublicKey) {
 			return errors.New("the certificate does not belong to it")
@@ -249,7 +250,7 @@ func (p IdentityProvider) sign(ctx context.Context, assertion *etree.Element) (*
 	}()
 	select {
 	case <-ctx.Done():
-		return nil, canceledAt(StageSAML, ctx)
+		return nil, canceledAt(StageSAML, ctx.Err())
 	case r := <-done:
 		if r.err != nil {
 			return nil, newError(CodeSigningFailed, "the signer: %w", r.err)

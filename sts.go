@@ -63,7 +63,7 @@ func (d *Delegator) redeem(ctx context.Context, dec *decision, response *signedR
 	})
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, canceledAt(StageSTS, ctx)
+			return nil, canceledAt(StageSTS, ctx.Err())
 		}
 		return nil, stsError(err, dec.stsHost, limited.Err() != nil)
 	}

@@ -1,0 +1,126 @@
+package idtoken
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"time"
+)
+
+// registeredClaims are names whose look-alikes are refused: a reader that folds case would read sub from "SUB" or "ſub".
+var registeredClaims = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "nonce", "auth_time", "acr", "amr", "sid",
+	"at_hash", "c_hash", "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
+	"website", "email", "email_verified", "gender", "birthdate", "zoneinfo", "locale", "phone_number", "phone_number_verified",
+	"address", "updated_at", "user_id", "identities"}
+
+// Claims are those of a token that passed every check. The caller owns them.
+type Claims struct {
+	Issuer, Subject, Party string   // Party: azp, or empty
+	Audience               []string // at least one
+	Expiry                 time.Time
+	All                    map[string]any // as strictjson decodes them
+}
+
+// Client is the application that the token was issued to: azp if there are several audiences (OpenID Connect Core
+// §3.1.3.7), the only audience otherwise.
+func (c *Claims) Client() string {
+	if len(c.Audience) > 1 {
+		return c.Party
+	}
+	return c.Audience[0]
+}
+
+// checkClaims checks the registered claims (OpenID Connect Core §2 and §3.1.3.7) of a token with a good signature.
+func checkClaims(iss string, all map[string]any, now time.Time, leeway time.Duration) (*Claims, error) {
+	c := &Claims{Issuer: iss, All: all}
+	var err error
+	if c.Subject, err = stringClaim(all, "sub"); err != nil {
+		return nil, err
+	}
+	if c.Audience, err = audienceClaim(all["aud"]); err != nil {
+		return nil, err
+	}
+	if _, ok := all["azp"]; ok {
+		if c.Party, err = stringClaim(all, "azp"); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.Audience) > 1 && !slices.Contains(c.Audience, c.Party) {
+		return nil, newError(claimParty, "the token has %d audiences, and azp names none of them", len(c.Audience))
+	}
+	dates := map[string]time.Time{}
+	for _, name := range []string{"exp", "iat", "nbf"} {
+		if dates[name], err = numericDate(all, name); err != nil {
+			return nil, err
+		}
+	}
+	c.Expiry = dates["exp"]
+	if !now.Before(c.Expiry.Add(leeway)) {
+		return nil, newError(tokenExpired, "the token expired at %s, %s ago", stamp(c.Expiry), now.Sub(c.Expiry).Round(time.Second))
+	}
+	if iat := dates["iat"]; iat.After(now.Add(leeway)) {
+		return nil, newError(tokenFromFuture, "the token was issued at %s, which is %s ahead", stamp(iat), iat.Sub(now).Round(time.Second))
+	}
+	if nbf := dates["nbf"]; nbf.After(now.Add(leeway)) {
+		return nil, newError(tokenNotYetValid, "the token is valid from %s, which is %s ahead", stamp(nbf), nbf.Sub(now).Round(time.Second))
+	}
+	return c, nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func stringClaim(all map[string]any, name string) (string, error) {
+	value, ok := all[name]
+	if !ok || value == "" || value == nil {
+		return "", newError(claimMissing, "the token has no %s", name)
+	}
+	s, ok := value.(string)
+	if !ok {
+		return "", newError(claimType, "%s is not a string", name)
+	}
+	return s, nil
+}
+
+// audienceClaim reads aud: a string or an array of distinct strings, none empty (RFC 7519 §4.1.3).
+func audienceClaim(value any) ([]string, error) {
+	list, ok := value.([]any)
+	if !ok && value != nil {
+		list = []any{value}
+	}
+	if len(list) == 0 {
+		return nil, newError(claimMissing, "the token has no aud")
+	}
+	var audience []string
+	for _, entry := range list {
+		s, ok := entry.(string)
+		if !ok {
+			return nil, newError(claimType, "aud is neither a string nor an array of strings")
+		}
+		if s == "" {
+			return nil, newError(claimMissing, "aud has an empty entry")
+		}
+		if slices.Contains(audience, s) {
+			return nil, newError(claimType, "aud names an audience twice")
+		}
+		audience = append(audience, s)
+	}
+	return audience, nil
+}
+
+// numericDate reads a NumericDate (RFC 7519 §2): seconds since 1970 as a JSON number, perhaps with a fraction. Only nbf may be absent.
+func numericDate(all map[string]any, name string) (time.Time, error) {
+	value, ok := all[name]
+	if !ok && name == "nbf" {
+		return time.Time{}, nil
+	}
+	if !ok {
+		return time.Time{}, newError(claimMissing, "the token has no %s", name)
+	}
+	n, ok := value.(json.Number)
+	seconds, err := n.Float64()
+	if !ok || err != nil || seconds < 0 || seconds > 253402300799 { // the year 9999, the last that RFC 3339 can write
+		return time.Time{}, newError(claimDate, "%s is not a number of seconds since 1970", name)
+	}
+	whole, fraction := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(fraction*1e9)), nil
+}

@@ -1,0 +1,115 @@
+package idtoken
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/seed055b7978/delegation/internal/strictjson"
+)
+
+const maxKeyID = 512
+
+// registeredHeaders are names whose look-alikes are refused: a verifier that folds case would read alg from "ALG".
+var registeredHeaders = []string{"alg", "kid", "typ", "cty", "crit", "b64", "enc", "zip", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256"}
+
+// compactJWS is a token that is well-formed, and neither trusted nor verified.
+type compactJWS struct {
+	raw, algorithm, kid string
+	payload, signature  []byte
+}
+
+// parseCompact takes a compact JWS apart more strictly than RFC 7515 parsers usually do.
+func parseCompact(raw string, maxSize int) (*compactJWS, error) {
+	if raw == "" {
+		return nil, newError(tokenMissing, "there is no ID token")
+	}
+	if len(raw) > maxSize {
+		return nil, newError(tokenTooLarge, "the token has %d bytes, more than %d", len(raw), maxSize)
+	}
+	parts := strings.Split(raw, ".")
+	if len(parts) == 5 {
+		return nil, newError(tokenEncrypted, "the token has five parts: it is encrypted (JWE)")
+	}
+	if len(parts) != 3 {
+		return nil, newError(tokenMalformed, "the token has %d parts instead of 3", len(parts))
+	}
+	var decoded [3][]byte
+	for i, part := range parts {
+		// Strict refuses stray bits in the last character, and the decoder would skip line ends.
+		b, err := base64.RawURLEncoding.Strict().DecodeString(part)
+		if err != nil || strings.ContainsAny(part, "\r\n") {
+			return nil, newError(tokenEncoding, "part %d of the token is not base64url without padding", i+1)
+		}
+		decoded[i] = b
+	}
+	t := &compactJWS{raw: raw, payload: decoded[1], signature: decoded[2]}
+	if err := t.readHeader(decoded[0]); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// readHeader takes algorithm and key ID from the header, and refuses what would give the token another meaning.
+func (t *compactJWS) readHeader(text []byte) error {
+	header, err := parseObject("header", text, "header", registeredHeaders)
+	if err != nil {
+		return err
+	}
+	for _, refused := range []struct{ name, code string }{{"b64", tokenB64}, {"crit", tokenCritical}, {"enc", tokenEncrypted}} {
+		if _, ok := header[refused.name]; ok {
+			return newError(refused.code, "the header has %q", refused.name)
+		}
+	}
+	var ok bool
+	if t.algorithm, ok = header["alg"].(string); !ok || t.algorithm == "" {
+		return newError(tokenMalformed, "the header has no alg")
+	}
+	if kid, present := header["kid"]; present {
+		if t.kid, ok = kid.(string); !ok || t.kid == "" || len(t.kid) > maxKeyID {
+			return newError(tokenMalformed, "the header's kid is not a string of 1 to %d bytes", maxKeyID)
+		}
+	}
+	if typ, ok := header["typ"]; ok {
+		s, _ := typ.(string)
+		if !strings.EqualFold(strings.TrimPrefix(strings.ToLower(s), "application/"), "jwt") {
+			return newError(tokenType, "the header's typ is %.80q", fmt.Sprint(typ))
+		}
+	}
+	return checkAlgorithmName(t.algorithm)
+}
+
+func checkAlgorithmName(alg string) error {
+	if strings.EqualFold(alg, "none") {
+		return newError(tokenUnsigned, "the algorithm is %q", alg)
+	}
+	for _, known := range append([]string{"HS256", "HS384", "HS512"}, Algorithms()...) {
+		if alg != known && strings.EqualFold(alg, known) {
+			return newError(algorithmCase, "the algorithm is written %q instead of %q", alg, known)
+		}
+	}
+	return nil
+}
+
+// parseObject reads a part of the token, whose members are called claims or headers. It refuses names that become a registered
+// one by Unicode case folding.
+func parseObject(part string, text []byte, member string, registered []string) (map[string]any, error) {
+	object, err := strictjson.Object(text)
+	switch {
+	case errors.Is(err, strictjson.ErrDuplicate):
+		return nil, newError(tokenDuplicateMember, "the token's %s: %w", part, err)
+	case err != nil:
+		return nil, newError(tokenMalformed, "the token's %s is not one JSON object: %w", part, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		for _, r := range registered {
+			if name != r && strings.EqualFold(name, r) {
+				return nil, newError(tokenFoldedName, "the %s %.80q differs from %q only by case", member, name, r)
+			}
+		}
+	}
+	return object, nil
+}

@@ -1,0 +1,74 @@
+package idtoken
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Error says why a token was refused, or why an issuer has no usable keys. It holds no token and no key, and what it quotes of
+// a stranger's input is cut short and escaped.
+type Error struct {
+	Code    string // one of the codes below
+	Err     error  // what happened
+	Refresh error  // why the last refresh of the issuer's keys failed, if the key is unknown and that may be the cause; an *Error
+}
+
+// The codes, for whoever hands refusals on.
+const (
+	tokenMissing         = "token_missing"
+	tokenTooLarge        = "token_too_large"
+	tokenMalformed       = "token_malformed"
+	tokenEncrypted       = "token_encrypted"
+	tokenEncoding        = "token_encoding"
+	tokenDuplicateMember = "token_duplicate_member"
+	tokenFoldedName      = "token_folded_name"
+	tokenCritical        = "token_critical_header"
+	tokenB64             = "token_b64_header"
+	tokenType            = "token_type"
+	tokenUnsigned        = "token_unsigned"
+	algorithmCase        = "algorithm_case"
+	algorithmNotAllowed  = "algorithm_not_allowed"
+	issuerUnknown        = "issuer_unknown"
+	keyUnknown           = "key_unknown"
+	keyWeak              = "key_weak"
+	keyUnsuitable        = "key_unsuitable"
+	keySetInvalid        = "key_set_invalid"
+	keySetDuplicateID    = "key_set_duplicate_kid"
+	keySetSymmetric      = "key_set_symmetric"
+	keySetTooLarge       = "key_set_too_large"
+	keySetRedirect       = "key_set_redirect"
+	keySetURL            = "key_set_url"
+	keySetUnavailable    = "key_set_unavailable"
+	discoveryIssuer      = "discovery_issuer"
+	signatureInvalid     = "signature_invalid"
+	signatureSaltLength  = "signature_salt_length"
+	claimMissing         = "claim_missing"
+	claimType            = "claim_type"
+	claimDate            = "claim_date"
+	claimParty           = "claim_authorized_party"
+	tokenExpired         = "token_expired"
+	tokenNotYetValid     = "token_not_yet_valid"
+	tokenFromFuture      = "token_issued_in_future"
+)
+
+func (e *Error) Error() string {
+	if e.Refresh != nil {
+		return fmt.Sprintf("%v (%s), and its last refresh failed: %v", e.Err, e.Code, e.Refresh)
+	}
+	return fmt.Sprintf("%v (%s)", e.Err, e.Code)
+}
+
+// Unwrap returns what happened.
+func (e *Error) Unwrap() error { return e.Err }
+
+// newError makes the Error of a code; its message takes %w.
+func newError(code, format string, args ...any) *Error {
+	return &Error{Code: code, Err: fmt.Errorf(format, args...)}
+}
+
+// hasCode tells whether an error is an Error with one of the codes.
+func hasCode(err error, codes ...string) bool {
+	var e *Error
+	return errors.As(err, &e) && slices.Contains(codes, e.Code)
+}

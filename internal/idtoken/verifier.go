@@ -1,0 +1,122 @@
+// Package idtoken verifies OpenID Connect ID tokens with the keys of their issuers, and finds and keeps these keys. What a verified
+// token is good for is the caller's matter.
+package idtoken
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/seed055b7978/delegation/internal/fetch"
+)
+
+// Config is what all issuers of a [Verifier] share. The caller has checked it; only Client may be nil.
+type Config struct {
+	MaxSize int           // bytes of a token
+	Leeway  time.Duration // for clocks that differ, in exp, iat and nbf
+	Now     func() time.Time
+	Client  *http.Client // for published keys; nil: a new one. Redirects are refused whatever it says
+	// RefreshFailed hears of each fetch of an issuer's keys that failed, and why: an [*Error]. It runs on the fetch's goroutine.
+	RefreshFailed func(issuer string, err error)
+}
+
+// Issuer is a provider whose ID tokens are accepted. The caller has checked it: its URLs, and that no more than one source of
+// keys is set. If none is, they are found by OpenID Connect discovery below URL.
+type Issuer struct {
+	URL        string   // the exact iss claim
+	Algorithms []string // that it may sign with: some of [Algorithms], or HS256 alone with a SharedSecret
+
+	SharedSecret func() string // reveals the secret; a function, because fmt prints the fields of structs
+	KeySet       KeySet        // static: nothing is fetched
+	KeySetURL    string        // where the key set is published
+	LoopbackHTTP bool          // whether discovery may lead to plain http on loopback
+}
+
+// Verifier verifies the ID tokens of its issuers. It is safe for concurrent use and keeps no goroutine while it is not used.
+type Verifier struct {
+	config  Config
+	issuers map[string]issuer // by URL
+}
+
+// issuer is an Issuer with its keys ready to be found.
+type issuer struct {
+	algorithms []string
+	keys       keyFinder
+}
+
+// New makes a Verifier. It makes no request.
+func New(c Config, issuers []Issuer) *Verifier {
+	c.Client = fetch.Client(c.Client)
+	v := &Verifier{c, map[string]issuer{}}
+	for _, i := range issuers {
+		v.issuers[i.URL] = issuer{i.Algorithms, v.keysOf(i)}
+	}
+	return v
+}
+
+func (v *Verifier) keysOf(i Issuer) keyFinder {
+	switch {
+	case i.SharedSecret != nil:
+		return sharedSecret(i.SharedSecret)
+	case i.KeySet != nil:
+		return i.KeySet
+	}
+	return &remoteKeys{issuer: i.URL, url: i.KeySetURL, loopbackHTTP: i.LoopbackHTTP, client: v.config.Client, now: v.config.Now, refreshFailed: v.config.RefreshFailed}
+}
+
+// Verify checks one raw ID token. It makes no request before it has found the issuer among its own. The error is an [*Error],
+// or that of a context which ended while keys were being fetched.
+func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
+	token, err := parseCompact(raw, v.config.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	all, err := parseObject("payload", token.payload, "claim", registeredClaims)
+	if err != nil {
+		return nil, err
+	}
+	iss, err := stringClaim(all, "iss")
+	if err != nil {
+		return nil, err
+	}
+	by, err := v.issuer(iss)
+	if err != nil {
+		return nil, err
+	}
+	if err := token.verifySignature(ctx, by); err != nil {
+		return nil, err
+	}
+	return checkClaims(iss, all, v.config.Now(), v.config.Leeway)
+}
+
+// VerifySignature checks a token's form, algorithm and signature as Verify does, and not its claims: vectors of others have payloads
+// that are no claims.
+func (v *Verifier) VerifySignature(ctx context.Context, iss, raw string) error {
+	token, err := parseCompact(raw, v.config.MaxSize)
+	if err != nil {
+		return err
+	}
+	by, err := v.issuer(iss)
+	if err != nil {
+		return err
+	}
+	return token.verifySignature(ctx, by)
+}
+
+// CheckKeys tells whether an issuer has keys that can be used, and asks it for them as Verify would. Errors are those of Verify.
+func (v *Verifier) CheckKeys(ctx context.Context, iss string) error {
+	by, err := v.issuer(iss)
+	if err != nil {
+		return err
+	}
+	_, err = by.keys.find(ctx, "", false)
+	return err
+}
+
+func (v *Verifier) issuer(iss string) (issuer, error) {
+	by, ok := v.issuers[iss]
+	if !ok {
+		return issuer{}, newError(issuerUnknown, "%.200q is not a configured issuer", iss)
+	}
+	return by, nil
+}
