@@ -305,6 +305,7 @@ func TestCheck(t *testing.T) {
 
 	// An outage does not matter while there are keys that may be used.
 	w.provider.SetFaults(oidctest.Faults{Status: 500})
+	other.provider.SetFaults(oidctest.Faults{Status: 500}) // or the refresh that this check starts might save its keys from growing stale below
 	w.clock.Advance(20 * time.Hour)
 	if results := d.Check(t.Context()); results[0].Err != nil {
 		t.Errorf("keys known so far: %v", results[0].Err)
