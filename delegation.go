@@ -171,90 +171,116 @@ func (d *Delegator) Exchange(ctx context.Context, idToken, target string, option
 	if ctx == nil || d == nil || d.config.Targets == nil {
 		return nil, newError(CodeArgumentInvalid, "the context is nil, or the Delegator was not made by New")
 	}
-	event := Event{Time: d.config.Now(), Target: fmt.Sprintf("%.256s", target), Took: map[Stage]time.Duration{}}
-	credentials, err := d.exchange(ctx, idToken, target, options, &event)
-	var failure *Error
-	if errors.As(err, &failure) {
-		event.Stage, event.Code, event.Err, event.RequestID = failure.Stage, failure.Code, failure, failure.RequestID
-	}
-	d.report(ctx, event)
+	x := d.begin(target, options)
+	credentials, err := x.run(ctx, idToken)
+	x.report(ctx, err)
 	return credentials, err
 }
 
-// exchange is the path of one exchange, the only place that knows the order of the steps.
-func (d *Delegator) exchange(ctx context.Context, idToken, name string, options []ExchangeOption, event *Event) (*Credentials, error) {
-	var o exchangeOptions
+// exchange is one exchange under way: what each step leaves for those behind it.
+type exchange struct {
+	*Delegator
+	options exchangeOptions
+	name    string // of the target
+	event   Event
+	began   time.Time // when the step began
+
+	claims   *idtoken.Claims
+	target   *Target
+	decision *decision
+}
+
+func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
+	now := d.config.Now()
+	x := &exchange{Delegator: d, name: target, began: now, event: Event{Time: now, Target: fmt.Sprintf("%.256s", target), Took: map[Stage]time.Duration{}}}
 	for _, option := range options {
 		if option != nil {
-			option(&o)
+			option(&x.options)
 		}
 	}
-	began := event.Time
-	lap := func(stage Stage) {
-		now := d.config.Now()
-		event.Took[stage], began = now.Sub(began), now
-	}
+	return x
+}
 
-	claims, err := d.tokens.Verify(ctx, idToken)
-	lap(StageToken)
-	if err != nil {
-		return nil, tokenError(err)
-	}
-	event.Issuer, event.Subject, event.ClientID = claims.Issuer, claims.Subject, claims.Client()
+// lap notes that a step has ended.
+func (x *exchange) lap(stage Stage) {
+	now := x.config.Now()
+	x.event.Took[stage], x.began = now.Sub(x.began), now
+}
 
-	target, err := d.findTarget(ctx, name, claims, o.clientID)
-	lap(StageTarget)
+// run is the path of one exchange; with decide it is the only place that knows the order of the steps.
+func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error) {
+	if err := x.decide(ctx, idToken); err != nil {
+		return nil, err
+	}
+	response, err := x.identity().respond(ctx, x.decision, x.config.Now(), x.config.Rand)
+	x.lap(StageSAML)
 	if err != nil {
 		return nil, err
 	}
+	x.event.AssertionID = response.assertionID
 
-	user := &User{Properties: claims.All}
-	user.Set("user_id", claims.Subject) // whatever a claim of that name says
-	rc := &RuleContext{ClientID: cmp.Or(o.clientID, claims.Client()), Target: name, Protocol: "delegation", Request: o.request, AWS: target.AWS}
-	rc.Request.Parameters, _ = jsonvalue.Clone(o.request.Parameters).(map[string]any)
-	err = d.loadProfile(ctx, user)
+	credentials, err := x.redeem(ctx, x.decision, response)
+	x.lap(StageSTS)
+	if err != nil {
+		return nil, err
+	}
+	x.event.AccessKeyID, x.event.Expiration = credentials.AccessKeyID, credentials.Expiration
+	x.event.RequestID, x.event.PackedPolicySize = credentials.RequestID, credentials.PackedPolicySize
+	return credentials, nil
+}
+
+// decide takes the steps that look at the token and its user. Nothing is signed or sent in them.
+func (x *exchange) decide(ctx context.Context, idToken string) (err error) {
+	x.claims, err = x.tokens.Verify(ctx, idToken)
+	x.lap(StageToken)
+	if err != nil {
+		return tokenError(err)
+	}
+	x.event.Issuer, x.event.Subject, x.event.ClientID = x.claims.Issuer, x.claims.Subject, x.claims.Client()
+
+	x.target, err = x.findTarget(ctx, x.name, x.claims, x.options.clientID)
+	x.lap(StageTarget)
+	if err != nil {
+		return err
+	}
+
+	user := &User{Properties: x.claims.All}
+	user.Set("user_id", x.claims.Subject) // whatever a claim of that name says
+	rc := &RuleContext{ClientID: cmp.Or(x.options.clientID, x.claims.Client()), Target: x.name, Protocol: "delegation", Request: x.options.request, AWS: x.target.AWS}
+	rc.Request.Parameters, _ = jsonvalue.Clone(rc.Request.Parameters).(map[string]any)
+	err = x.loadProfile(ctx, user)
 	if err == nil {
 		user.deriveIdentity()
 		rc.Connection = user.Text("identities.0.connection")
-		event.Rule, err = runRules(ctx, slices.Concat(o.rules, d.config.Rules), user, rc)
+		x.event.Rule, err = runRules(ctx, slices.Concat(x.options.rules, x.config.Rules), user, rc)
 	}
-	lap(StageRules)
+	x.lap(StageRules)
 	if err != nil {
-		return nil, err
+		return err
 	}
 
-	decision, err := decide(user, claims.Subject, rc.AWS, target, &d.config)
-	lap(StageDecision)
+	x.decision, err = decide(user, x.claims.Subject, rc.AWS, x.target, &x.config)
+	x.lap(StageDecision)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if d.config.CapSessionToToken {
-		if decision.sessionNotOnOrAfter = claims.Expiry; !claims.Expiry.After(d.config.Now()) {
-			return nil, newError(CodeTokenExpired, "the token expired at %s, and the session may not outlive it", claims.Expiry.UTC().Format(time.RFC3339))
+	d := x.decision
+	if x.config.CapSessionToToken {
+		if d.sessionNotOnOrAfter = x.claims.Expiry; !x.claims.Expiry.After(x.config.Now()) {
+			return newError(CodeTokenExpired, "the token expired at %s, and the session may not outlive it", x.claims.Expiry.UTC().Format(time.RFC3339))
 		}
 	}
-	event.Principal, event.Role, event.Region = decision.principal.String(), decision.role.String(), decision.region.String()
-	event.SessionName, event.SourceIdentity, event.Duration = decision.sessionName, decision.sourceIdentity, decision.duration
+	x.event.Principal, x.event.Role, x.event.Region = d.principal.String(), d.role.String(), d.region.String()
+	x.event.SessionName, x.event.SourceIdentity, x.event.Duration = d.sessionName, d.sourceIdentity, d.duration
+	return nil
+}
 
-	identity := d.config.IdentityProvider
-	if target.Identity != nil {
-		identity = *target.Identity
+// identity is the SAML identity that speaks for the target.
+func (x *exchange) identity() IdentityProvider {
+	if x.target.Identity != nil {
+		return *x.target.Identity
 	}
-	response, err := identity.respond(ctx, decision, d.config.Now(), d.config.Rand)
-	lap(StageSAML)
-	if err != nil {
-		return nil, err
-	}
-	event.AssertionID = response.assertionID
-
-	credentials, err := d.redeem(ctx, decision, response)
-	lap(StageSTS)
-	if err != nil {
-		return nil, err
-	}
-	event.AccessKeyID, event.Expiration = credentials.AccessKeyID, credentials.Expiration
-	event.RequestID, event.PackedPolicySize = credentials.RequestID, credentials.PackedPolicySize
-	return credentials, nil
+	return x.config.IdentityProvider
 }
 
 // findTarget looks the target up and checks that the token may be used for it.
@@ -341,17 +367,19 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 	return results
 }
 
-// report hands the event on. What it is handed to must not spoil an exchange that has succeeded.
-func (d *Delegator) report(ctx context.Context, event Event) {
-	level := slog.LevelInfo
-	if event.Err != nil {
+// report completes the event and hands it on. What it is handed to must not spoil an exchange that has succeeded.
+func (x *exchange) report(ctx context.Context, err error) {
+	event, level := x.event, slog.LevelInfo
+	var failure *Error
+	if errors.As(err, &failure) {
 		level = slog.LevelWarn
+		event.Stage, event.Code, event.Err, event.RequestID = failure.Stage, failure.Code, failure, failure.RequestID
 	}
-	d.config.Logger.LogAttrs(ctx, level, "exchange", slog.Any("event", event))
-	if d.config.OnEvent == nil {
+	x.config.Logger.LogAttrs(ctx, level, "exchange", slog.Any("event", event))
+	if x.config.OnEvent == nil {
 		return
 	}
-	if err := guard.Call(func() error { d.config.OnEvent(ctx, event); return nil }); err != nil {
-		d.config.Logger.LogAttrs(ctx, slog.LevelError, "event lost", slog.String("error", err.Error()))
+	if err := guard.Call(func() error { x.config.OnEvent(ctx, event); return nil }); err != nil {
+		x.config.Logger.LogAttrs(ctx, slog.LevelError, "event lost", slog.String("error", err.Error()))
 	}
 }

@@ -46,7 +46,7 @@ func (c Console) check() error {
 		}
 	}
 	if strings.Contains(c.Endpoint, "?") {
-		problems = append(problems, fmt.Errorf("Endpoint: %.200q has a query, where the sign-in URL has its own", c.Endpoint))
+		problems = append(problems, fmt.Errorf("%s: %.200q has a query, where the sign-in URL has its own", "Endpoint", c.Endpoint))
 	}
 	return errors.Join(problems...)
 }
