@@ -2,7 +2,7 @@ package jsrules
 
 import (
 	"encoding/json"
-	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -11,118 +11,101 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// settings are the properties of context.addonConfiguration.aws that decide. The first five are Auth0's, the others are ours.
-func settings(a *delegation.AWS) []setting {
-	return []setting{
-		textSetting("principal", &a.Principal), textSetting("role", &a.Role), textSetting("region", &a.Region),
-		mapSetting("mappings", &a.Mappings), lifetimeSetting(&a.SessionDuration),
-		textSetting("policy", &a.Policy), listSetting("policyArns", &a.PolicyARNs),
-		mapSetting("tags", &a.Tags), listSetting("transitiveTagKeys", &a.TransitiveTagKeys),
-		textSetting("sourceIdentity", &a.SourceIdentity), textSetting("sessionName", &a.SessionName),
-	}
-}
-
-// setting is one property: how it is shown to a rule, and how what the rule has made of it is read.
+// setting is a property of context.addonConfiguration.aws that decides, and the field it is kept in.
 type setting struct {
 	name  string
-	value any              // nil: there is none
-	read  func(any) string // returns what the value should be instead, or ""
-	clear func()
+	field any
 }
 
-func textSetting(name string, field *string) setting {
-	s := setting{name: name, clear: func() { *field = "" }, read: func(value any) string {
-		text, ok := value.(string)
-		*field = text
-		return unless(ok, "a string")
-	}}
-	if *field != "" {
-		s.value = *field
+// settings are all of them. The first five are Auth0's, the others are ours.
+func settings(a *delegation.AWS) [11]setting {
+	return [...]setting{
+		{"principal", &a.Principal}, {"role", &a.Role}, {"region", &a.Region}, {"mappings", (*map[string]string)(&a.Mappings)},
+		{"lifetime_in_seconds", &a.SessionDuration}, {"policy", &a.Policy}, {"policyArns", &a.PolicyARNs}, {"tags", &a.Tags},
+		{"transitiveTagKeys", &a.TransitiveTagKeys}, {"sourceIdentity", &a.SourceIdentity}, {"sessionName", &a.SessionName},
 	}
-	return s
 }
 
-func mapSetting[M ~map[string]string](name string, field *M) setting {
-	s := setting{name: name, clear: func() { *field = nil }, read: func(value any) string {
-		object, ok := value.(map[string]any)
-		made := make(M, len(object))
-		for name, value := range object {
-			text, isText := value.(string)
-			made[name], ok = text, ok && isText
+// show returns what a rule sees, or nil if there is nothing.
+func (s setting) show() any {
+	switch field := s.field.(type) {
+	case *string:
+		if *field != "" {
+			return *field
 		}
-		*field = made
-		return unless(ok, "an object of strings")
-	}}
-	if len(*field) > 0 {
-		object := map[string]any{}
-		for name, value := range *field {
-			object[name] = value
+	case *time.Duration:
+		if *field != 0 {
+			return json.Number(strconv.FormatInt(int64(*field/time.Second), 10))
 		}
-		s.value = object
+	case *[]string:
+		if len(*field) > 0 {
+			return plain(*field, s.name)
+		}
+	case *map[string]string:
+		if len(*field) > 0 {
+			return plain(*field, s.name)
+		}
 	}
-	return s
+	return nil
 }
 
-func listSetting(name string, field *[]string) setting {
-	s := setting{name: name, clear: func() { *field = nil }, read: func(value any) string {
-		list, ok := value.([]any)
-		made := make([]string, len(list))
-		for i, value := range list {
-			text, isText := value.(string)
-			made[i], ok = text, ok && isText
-		}
-		*field = made
-		return unless(ok, "a list of strings")
-	}}
-	if len(*field) > 0 {
-		list := make([]any, len(*field))
-		for i, value := range *field {
-			list[i] = value
-		}
-		s.value = list
-	}
-	return s
-}
+func (s setting) clear() { reflect.ValueOf(s.field).Elem().SetZero() }
 
-// lifetimeSetting is a session's seconds. Zero is refused, because to AWS.SessionDuration it means one hour.
-func lifetimeSetting(field *time.Duration) setting {
-	s := setting{name: "lifetime_in_seconds", clear: func() { *field = 0 }, read: func(value any) string {
+// read sets the field, or returns what the value should have been.
+func (s setting) read(value any) (want string) {
+	ok := false
+	switch field := s.field.(type) {
+	case *string:
+		*field, ok = value.(string)
+		want = "a string"
+	case *time.Duration: // not 0, which to AWS.SessionDuration is one hour
 		number, _ := value.(json.Number)
 		seconds, err := strconv.ParseInt(number.String(), 10, 32)
-		*field = time.Duration(seconds) * time.Second
-		return unless(err == nil && seconds > 0, "a whole number of seconds above 0")
-	}}
-	if *field != 0 {
-		s.value = json.Number(strconv.FormatInt(int64(*field/time.Second), 10))
+		*field, ok = time.Duration(seconds)*time.Second, err == nil && seconds > 0
+		want = "a whole number of seconds above 0"
+	case *[]string:
+		var list []any
+		list, ok = value.([]any)
+		*field = make([]string, len(list))
+		for i, value := range list {
+			text, isText := value.(string)
+			(*field)[i], ok = text, ok && isText
+		}
+		want = "a list of strings"
+	case *map[string]string:
+		var object map[string]any
+		object, ok = value.(map[string]any)
+		*field = make(map[string]string, len(object))
+		for name, value := range object {
+			text, isText := value.(string)
+			(*field)[name], ok = text, ok && isText
+		}
+		want = "an object of strings"
 	}
-	return s
-}
-
-func unless(ok bool, want string) string {
 	if ok {
 		return ""
 	}
 	return want
 }
 
-// addonValue makes context.addonConfiguration: what earlier rules have left there, and the settings as they are now.
-func (r *run) addonValue(a *delegation.AWS) goja.Value {
-	addon, aws := r.exchange.addon, map[string]any{}
-	if left, ok := addon["aws"].(map[string]any); ok {
-		maps.Copy(aws, left)
-	}
-	for _, s := range settings(a) {
-		if s.value != nil {
-			aws[s.name] = s.value
-		}
-	}
-	object := r.rt.NewObject()
-	for name, value := range sorted(addon) {
+// addon makes context.addonConfiguration: what earlier rules have left there, and the settings as they are now.
+func (e *ofExchange) addon() goja.Value {
+	r, object := e.run, e.run.rt.NewObject()
+	for name, value := range sorted(r.exchange.addon) {
 		if name != "aws" {
 			r.define(object, name, r.in(value, name, 0))
 		}
 	}
-	r.aws = r.in(aws, "aws", 0).(*goja.Object)
+	r.aws = r.rt.NewObject()
+	left, _ := r.exchange.addon["aws"].(map[string]any)
+	for name, value := range sorted(left) {
+		r.define(r.aws, name, r.in(value, name, 0))
+	}
+	for _, s := range settings(&e.rc.AWS) {
+		if value := s.show(); value != nil {
+			_ = r.aws.Set(s.name, r.in(value, s.name, 0))
+		}
+	}
 	_ = object.Set("aws", r.aws)
 	return object
 }
@@ -136,32 +119,37 @@ func (o *outgoing) collectAddon(value goja.Value, c *changes) {
 		return
 	}
 	o.path = append(o.path, "addonConfiguration")
-	defer func() { o.path = o.path[:len(o.path)-1] }()
-	unknown := func(string) any { return nil }
-	left := o.members(addon, unknown, "aws")
-	aws := o.objectOr("aws", member(addon, "aws"))
-	if aws != nil {
-		o.path = append(o.path, "aws")
-		same := o.run.aws != nil && aws.SameAs(o.run.aws)
-		var names []string
-		for _, s := range settings(&c.aws) {
-			names = append(names, s.name)
+	c.addon = o.properties(addon, without(addon.Keys(), "aws"), unknown)
+	aws := o.objectOr("aws", addon.Get("aws"))
+	if aws == nil {
+		return
+	}
+	o.path = append(o.path, "aws")
+	all, same := settings(&c.aws), o.run.aws != nil && aws.SameAs(o.run.aws)
+	present := aws.Keys()
+	for _, s := range all {
+		if slices.Contains(present, s.name) {
 			value := aws.Get(s.name)
-			if value == nil {
-				if same {
-					s.clear()
-				}
-				continue
-			}
 			if want := s.read(o.out(s.name, value, nil)); want != "" {
 				o.path = append(o.path, s.name)
 				panic(o.wrong("is %s, not %s", kind(value), want))
 			}
+		} else if same {
+			s.clear()
 		}
-		left["aws"] = o.members(aws, unknown, names...)
-		o.path = o.path[:len(o.path)-1]
 	}
-	c.addon = left
+	present = slices.DeleteFunc(present, func(name string) bool {
+		return slices.ContainsFunc(all[:], func(s setting) bool { return s.name == name })
+	})
+	if len(present) > 0 {
+		c.addon["aws"] = o.properties(aws, present, unknown)
+	}
+}
+
+func unknown(string) any { return nil }
+
+func without(names []string, name string) []string {
+	return slices.DeleteFunc(names, func(other string) bool { return other == name })
 }
 
 // objectOr returns a value that is an object, or nil if there is none.

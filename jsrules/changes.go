@@ -25,7 +25,7 @@ func (r *run) collect(user *delegation.User, rc *delegation.RuleContext) *change
 		c.user = o.touched("user", r.user)
 	} else {
 		o.path = []string{"user"}
-		c.replaced, c.user = true, o.members(given, func(name string) any { was, _ := r.user.original(name); return was })
+		c.replaced, c.user = true, o.properties(given, given.Keys(), r.user.was)
 		o.path = nil
 	}
 	given := o.objectOr("context", r.answer.context)
@@ -39,7 +39,7 @@ func (r *run) collect(user *delegation.User, rc *delegation.RuleContext) *change
 	} else {
 		addon = given.Get("addonConfiguration")
 		o.path = []string{"context"}
-		c.context = o.members(given, func(name string) any { was, _ := r.context.original(name); return was }, "addonConfiguration")
+		c.context = o.properties(given, without(given.Keys(), "addonConfiguration"), r.context.was)
 	}
 	o.path = []string{"context"}
 	o.collectAddon(addon, c)
@@ -57,8 +57,7 @@ func (o *outgoing) touched(label string, from *object) map[string]any {
 		if label == "context" && name == "addonConfiguration" {
 			continue
 		}
-		was, _ := from.original(name)
-		if converted := o.out(name, value, was); converted == (absent{}) {
+		if converted := o.out(name, value, from.was(name)); converted == (absent{}) {
 			made[name] = gone{}
 		} else {
 			made[name] = converted
@@ -88,6 +87,6 @@ func (c *changes) apply(user *delegation.User, rc *delegation.RuleContext, r *ru
 	if r.global != nil && c.globalFull {
 		r.options.Set.clear()
 	} else if c.global != nil {
-		r.options.Set.merge(r.global.layers[0], c.global)
+		r.options.Set.merge(r.before, c.global)
 	}
 }

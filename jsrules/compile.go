@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -94,67 +95,111 @@ func place(name string, p file.Position, err error) *Error {
 	return &Error{name, p.Line, p.Column, err}
 }
 
-// vocabulary is which names a source uses, so that a run prepares only what it can reach. Whoever reaches a property by a name that is made
-// at run time may reach all.
+// vocabulary is which names a source uses, so that a run prepares only what the rule can reach.
 type vocabulary struct {
-	names   map[string]bool // identifiers and strings
-	dynamic bool            // or any other
-	regexp  bool            // it has a regular expression
-	bigInt  file.Idx        // where it has a BigInt
+	callback string          // the third parameter's name
+	names    map[string]bool // identifiers and strings
+	computed bool            // it reaches properties by names made at run time, and so perhaps all
+	global   bool            // it can do that with the global object
+	regexp   bool            // it has a regular expression
+	busy     bool            // it can do more than its length: it loops, or calls more than callback and console
+	bigInt   file.Idx        // where it has a BigInt; 0: nowhere
 }
 
-// mentions reports whether the source can come by one of the names.
+// mentions reports whether the source can come by a property of one of the names.
 func (v *vocabulary) mentions(names ...string) bool {
-	if v.dynamic {
-		return true
-	}
-	for _, name := range names {
-		if v.names[name] {
-			return true
-		}
-	}
-	return false
+	return v.computed || slices.ContainsFunc(names, func(name string) bool { return v.names[name] })
+}
+
+// mentionsGlobal reports whether the source can come by one of the globals.
+func (v *vocabulary) mentionsGlobal(names ...string) bool {
+	return v.computed && v.global || slices.ContainsFunc(names, func(name string) bool { return v.names[name] })
 }
 
 // read goes through a syntax tree. There are some sixty kinds of nodes and the parser has no visitor, so it goes by reflection.
 func (v *vocabulary) read(node reflect.Value) {
 	switch node.Kind() {
-	case reflect.Interface, reflect.Pointer:
-		if node.IsNil() {
-			return
-		}
-		switch n := node.Interface().(type) {
-		case *ast.BracketExpression:
-			_, text := n.Member.(*ast.StringLiteral)
-			_, number := n.Member.(*ast.NumberLiteral)
-			v.dynamic = v.dynamic || !text && !number
-		case *ast.PropertyKeyed:
-			v.dynamic = v.dynamic || n.Computed
-		case *ast.RegExpLiteral:
-			v.regexp = true
-		case *ast.NumberLiteral:
-			if _, big := n.Value.(*big.Int); big && v.bigInt == 0 {
-				v.bigInt = n.Idx
-			}
-		case *ast.StringLiteral:
-			v.names[n.Value.String()] = true
-		case *file.File:
-			return
-		}
+	case reflect.Interface:
 		v.read(node.Elem())
+	case reflect.Pointer:
+		if !node.IsNil() {
+			v.note(node.Interface())
+			v.read(node.Elem())
+		}
 	case reflect.Slice:
 		for i := range node.Len() {
 			v.read(node.Index(i))
 		}
 	case reflect.Struct:
 		if id, ok := node.Interface().(ast.Identifier); ok {
-			name := id.Name.String()
-			v.names[name] = true
-			v.dynamic = v.dynamic || name == "Reflect" || name == "require"
+			v.note(&id)
 			return
 		}
 		for i := range node.NumField() {
 			v.read(node.Field(i))
 		}
 	}
+}
+
+func (v *vocabulary) note(node any) {
+	switch n := node.(type) {
+	case *ast.Identifier:
+		name := n.Name.String()
+		v.names[name] = true
+		v.computed = v.computed || name == "Reflect" || name == "require"
+		v.global = v.global || name == "globalThis" || name == "require"
+		v.busy = v.busy || name == "length"
+	case *ast.StringLiteral:
+		v.names[n.Value.String()] = true
+		v.busy = v.busy || n.Value == "length"
+	case *ast.ThisExpression:
+		v.global = true
+	case *ast.BracketExpression:
+		_, text := n.Member.(*ast.StringLiteral)
+		number, isNumber := n.Member.(*ast.NumberLiteral)
+		v.computed = v.computed || !text && !isNumber
+		v.busy = v.busy || !text && (!isNumber || len(number.Literal) > 3) // an index makes a list as long
+	case *ast.PropertyKeyed:
+		v.computed = v.computed || n.Computed
+		v.busy = v.busy || n.Computed || n.Kind != ast.PropertyKindValue
+	case *ast.NumberLiteral:
+		if _, big := n.Value.(*big.Int); big && v.bigInt == 0 {
+			v.bigInt = n.Idx
+		}
+	case *ast.RegExpLiteral:
+		v.regexp = true
+	case *ast.CallExpression:
+		v.busy = v.busy || !v.harmless(n.Callee)
+	case *ast.NewExpression:
+		name, ok := n.Callee.(*ast.Identifier)
+		v.busy = v.busy || !ok || name.Name != "UnauthorizedError" && name.Name != "Error"
+	case *ast.ForStatement, *ast.ForInStatement, *ast.ForOfStatement, *ast.WhileStatement, *ast.DoWhileStatement, *ast.FunctionDeclaration,
+		*ast.ClassLiteral, *ast.SpreadElement, *ast.TemplateLiteral, *ast.AwaitExpression, *ast.ArrayPattern, *ast.ObjectPattern, *ast.WithStatement:
+		v.busy = true
+	case *ast.FunctionLiteral:
+		v.function(n.ParameterList, n.Async)
+	case *ast.ArrowFunctionLiteral:
+		v.function(n.ParameterList, n.Async)
+	}
+}
+
+// function notes the rule itself, which comes first, and any other.
+func (v *vocabulary) function(parameters *ast.ParameterList, async bool) {
+	v.busy = v.busy || async || v.callback != ""
+	v.callback = "callback"
+	if len(parameters.List) == 3 {
+		if name, ok := parameters.List[2].Target.(*ast.Identifier); ok {
+			v.callback = name.Name.String()
+		}
+	}
+}
+
+// harmless reports whether a call is of callback or of a function of console.
+func (v *vocabulary) harmless(callee ast.Expression) bool {
+	if method, ok := callee.(*ast.DotExpression); ok {
+		object, ok := method.Left.(*ast.Identifier)
+		return ok && object.Name == "console"
+	}
+	name, ok := callee.(*ast.Identifier)
+	return ok && name.Name.String() == v.callback
 }

@@ -2,7 +2,9 @@ package jsrules
 
 import (
 	"context"
+	"iter"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -11,7 +13,7 @@ import (
 
 // contextDefaults are properties of context that the library knows nothing about: so that rules written without a guard run, they are there and
 // empty. Those that rules ask for with if (context.organization) are undefined.
-var contextDefaults = map[string]any{
+var contextDefaults = properties{
 	"clientName": "", "clientMetadata": map[string]any{}, "connectionOptions": map[string]any{}, "connectionMetadata": map[string]any{},
 	"samlConfiguration": map[string]any{}, "stats": map[string]any{}, "sso": map[string]any{}, "accessToken": map[string]any{}, "idToken": map[string]any{},
 	"sessionID": undefined{}, "authentication": map[string]any{"methods": []any{}}, "authorization": map[string]any{"roles": []any{}}, "organization": undefined{},
@@ -19,22 +21,47 @@ var contextDefaults = map[string]any{
 
 // contextObject makes context: what earlier rules of the exchange and Options.Context say, then the exchange, then the defaults.
 func (r *run) contextObject(rc *delegation.RuleContext) *object {
-	tenant, _, _ := strings.Cut(r.options.Domain, ".")
-	return r.object(r.exchange.context, map[string]any{
-		"tenant": tenant, "clientID": rc.ClientID, "protocol": rc.Protocol, "connection": rc.Connection,
-		"connectionStrategy": later(func() goja.Value { return r.rt.ToValue(r.strategy) }),
-		"request":            later(func() goja.Value { return r.requestValue(&rc.Request) }),
-		"addonConfiguration": later(func() goja.Value { return r.addonValue(&rc.AWS) }),
-	}, contextDefaults)
+	return r.object(properties(r.exchange.context), &ofExchange{r, rc}, contextDefaults)
 }
 
-func (r *run) requestValue(request *delegation.Request) goja.Value {
-	body := request.Parameters
+// ofExchange are the properties of context that the exchange decides.
+type ofExchange struct {
+	run *run
+	rc  *delegation.RuleContext
+}
+
+func (e *ofExchange) lookup(name string) (any, bool) {
+	switch name {
+	case "tenant":
+		tenant, _, _ := strings.Cut(e.run.options.Domain, ".")
+		return tenant, true
+	case "clientID":
+		return e.rc.ClientID, true
+	case "protocol":
+		return e.rc.Protocol, true
+	case "connection":
+		return e.rc.Connection, true
+	case "connectionStrategy":
+		return e.run.strategy, true
+	case "request":
+		return later(e.request), true
+	case "addonConfiguration":
+		return later(e.addon), true
+	}
+	return nil, false
+}
+
+func (e *ofExchange) names() iter.Seq[string] {
+	return slices.Values([]string{"tenant", "clientID", "protocol", "connection", "connectionStrategy", "request", "addonConfiguration"})
+}
+
+func (e *ofExchange) request() goja.Value {
+	body := e.rc.Request.Parameters
 	if body == nil {
 		body = map[string]any{}
 	}
-	return r.in(map[string]any{
-		"ip": request.IP, "userAgent": request.UserAgent, "hostname": request.Hostname,
+	return e.run.in(map[string]any{
+		"ip": e.rc.Request.IP, "userAgent": e.rc.Request.UserAgent, "hostname": e.rc.Request.Hostname,
 		"query": map[string]any{}, "body": body, "geoip": undefined{},
 	}, "context.request", 0)
 }

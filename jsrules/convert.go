@@ -209,9 +209,14 @@ func (o *outgoing) inside(object *goja.Object, was any) any {
 		return list
 	}
 	before, _ := was.(map[string]any)
-	made := map[string]any{}
-	for _, name := range object.Keys() {
-		if value := o.out(name, object.Get(name), before[name]); value != (absent{}) {
+	return o.properties(object, object.Keys(), func(name string) any { return before[name] })
+}
+
+// properties converts those properties of an object, for each of which was says what it was.
+func (o *outgoing) properties(object *goja.Object, names []string, was func(string) any) map[string]any {
+	made := make(map[string]any, len(names))
+	for _, name := range names {
+		if value := o.out(name, object.Get(name), was(name)); value != (absent{}) {
 			made[name] = value
 		}
 	}
@@ -239,20 +244,6 @@ func (o *outgoing) unchanged(value, was any) any {
 		return was
 	}
 	return value
-}
-
-// members converts the properties of an object, for each of which was says what it was.
-func (o *outgoing) members(object *goja.Object, was func(string) any, except ...string) map[string]any {
-	made := map[string]any{}
-	for _, name := range object.Keys() {
-		if slices.Contains(except, name) {
-			continue
-		}
-		if value := o.out(name, object.Get(name), was(name)); value != (absent{}) {
-			made[name] = value
-		}
-	}
-	return made
 }
 
 // member returns a property, also of the prototype, or undefined.

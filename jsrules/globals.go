@@ -8,28 +8,31 @@ import (
 	"github.com/dop251/goja"
 )
 
-// installGlobals gives the runtime what Auth0's rules found around them, as far as the rule mentions it.
+// globals are what Auth0's rules found around them.
+var globals = map[string]func(*run) goja.Value{
+	"configuration":     (*run).configuration,
+	"auth0":             (*run).auth0,
+	"console":           (*run).console,
+	"global":            (*run).sharedGlobal,
+	"UnauthorizedError": (*run).unauthorizedError,
+	"Buffer":            func(r *run) goja.Value { return r.builtin("buffer").(*goja.Object).Get("Buffer") },
+	"require":           func(r *run) goja.Value { return r.rt.ToValue(r.require) },
+	"setTimeout":        func(r *run) goja.Value { return r.rt.ToValue(r.setTimeout) },
+	"setImmediate":      func(r *run) goja.Value { return r.rt.ToValue(r.setImmediate) },
+	"setInterval":       func(r *run) goja.Value { return r.rt.ToValue(r.setInterval) },
+	"clearTimeout":      func(r *run) goja.Value { return r.rt.ToValue(r.clearTimer) },
+	"clearImmediate":    func(r *run) goja.Value { return r.rt.ToValue(r.clearTimer) },
+	"clearInterval":     func(r *run) goja.Value { return r.rt.ToValue(r.clearTimer) },
+}
+
+// installGlobals gives the runtime those that the rule mentions.
 func (r *run) installGlobals() {
-	for name, install := range map[string]func() goja.Value{
-		"configuration":     r.configuration,
-		"auth0":             r.auth0,
-		"console":           r.console,
-		"global":            r.sharedGlobal,
-		"UnauthorizedError": r.unauthorizedError,
-		"Buffer":            func() goja.Value { return r.builtin("buffer").(*goja.Object).Get("Buffer") },
-		"require":           func() goja.Value { return r.rt.ToValue(r.require) },
-		"setTimeout":        func() goja.Value { return r.rt.ToValue(r.setTimeout) },
-		"setImmediate":      func() goja.Value { return r.rt.ToValue(r.setImmediate) },
-		"setInterval":       func() goja.Value { return r.rt.ToValue(r.setInterval) },
-		"clearTimeout":      func() goja.Value { return r.rt.ToValue(r.clearTimer) },
-		"clearImmediate":    func() goja.Value { return r.rt.ToValue(r.clearTimer) },
-		"clearInterval":     func() goja.Value { return r.rt.ToValue(r.clearTimer) },
-	} {
-		if r.uses.mentions(name, "globalThis") {
-			_ = r.rt.Set(name, install())
+	for name, install := range globals {
+		if r.uses.mentionsGlobal(name) {
+			_ = r.rt.Set(name, install(r))
 		}
 	}
-	if r.uses.mentions("Promise", "async", "then") {
+	if r.uses.busy {
 		r.rt.SetPromiseRejectionTracker(r.trackRejection)
 	}
 }
@@ -122,7 +125,8 @@ var unauthorizedErrorProgram = goja.MustCompile("UnauthorizedError", `(function 
 
 // sharedGlobal is this run's copy of what the rules of the Set share.
 func (r *run) sharedGlobal() goja.Value {
-	r.global = r.object(r.options.Set.snapshot())
+	r.before = r.options.Set.snapshot()
+	r.global = r.object(properties(r.before))
 	return r.global.js
 }
 
@@ -131,7 +135,6 @@ func (r *run) sharedGlobal() goja.Value {
 func (r *run) collectGlobal(c *changes) {
 	c.global = map[string]any{}
 	o := &outgoing{run: r}
-	was := func(name string) any { value, _ := r.global.original(name); return value }
 	var tooMuch bool
 	func() {
 		defer func() {
@@ -141,7 +144,7 @@ func (r *run) collectGlobal(c *changes) {
 				}
 			}
 		}()
-		c.global = o.members(r.global.js, was)
+		c.global = o.properties(r.global.js, r.global.Keys(), r.global.was)
 	}()
 	if tooMuch {
 		r.options.Logger.LogAttrs(r.ctx, slog.LevelWarn, "global is dropped: it has become too large", slog.String("rule", r.name))

@@ -8,24 +8,27 @@ import (
 // ones that look at its size first, as far as the rule mentions them. Two are called without a mention: join, when a list becomes
 // text, and the iterator of lists.
 func (r *run) installGuards() {
+	if !r.uses.busy {
+		return
+	}
 	r.guardLists()
 	r.guardText()
 	r.guardArguments()
-	if r.uses.mentions("JSON") {
+	if r.uses.mentionsGlobal("JSON") {
 		r.guardJSON()
 	}
 	if r.uses.regexp || r.uses.mentions("RegExp", "match", "matchAll", "search") {
 		r.guardRegExp()
 	}
-	if r.uses.mentions(append(typedArrays, "Buffer")...) {
+	if r.uses.mentionsGlobal(append(typedArrays, "Buffer")...) {
 		r.guardTypedArrays()
 	}
-	if r.uses.mentions("BigInt", "BigInt64Array", "BigUint64Array", "getBigInt64", "getBigUint64") { // one power of which can take all memory
+	if r.uses.mentionsGlobal("BigInt", "BigInt64Array", "BigUint64Array", "DataView") { // one power of which can take all memory
 		for _, name := range []string{"BigInt", "BigInt64Array", "BigUint64Array", "DataView"} {
 			_ = r.rt.GlobalObject().Delete(name)
 		}
 	}
-	if r.uses.mentions("eval", "Function", "constructor") { // the source would be neither limited nor read for what it mentions
+	if r.uses.mentionsGlobal("eval", "Function") || r.uses.mentions("constructor") { // the source would be neither limited nor read for what it mentions
 		_ = r.rt.GlobalObject().Delete("eval")
 		_ = r.rt.Set("Function", r.must(r.rt.RunProgram(noFunctionProgram)))
 	}

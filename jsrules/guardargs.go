@@ -17,7 +17,7 @@ func (r *run) guardArguments() {
 	if r.uses.mentions("apply") {
 		r.guard(r.prototype("Function"), "apply", argument(1))
 	}
-	if r.uses.mentions("Reflect") {
+	if r.uses.mentionsGlobal("Reflect") {
 		reflect := global.Get("Reflect").(*goja.Object)
 		r.guard(reflect, "apply", argument(2))
 		r.guard(reflect, "construct", argument(1))

@@ -1,6 +1,7 @@
 package jsrules
 
 import (
+	"iter"
 	"maps"
 	"slices"
 
@@ -12,7 +13,7 @@ import (
 type object struct {
 	run    *run
 	js     *goja.Object
-	layers []map[string]any      // never written to; the first that has a name wins
+	layers []layer               // never written to; the first that has a name wins
 	values map[string]goja.Value // converted or set; nil: deleted
 	added  []string              // names that the rule has added, in order
 }
@@ -23,7 +24,23 @@ type later func() goja.Value
 // gone marks a name that an earlier rule has deleted.
 type gone struct{}
 
-func (r *run) object(layers ...map[string]any) *object {
+// layer is where properties come from.
+type layer interface {
+	lookup(name string) (any, bool)
+	names() iter.Seq[string]
+}
+
+// properties are a layer from a map.
+type properties map[string]any
+
+func (p properties) lookup(name string) (any, bool) {
+	value, ok := p[name]
+	return value, ok
+}
+
+func (p properties) names() iter.Seq[string] { return maps.Keys(p) }
+
+func (r *run) object(layers ...layer) *object {
 	o := &object{run: r, layers: layers}
 	o.js = r.rt.NewDynamicObject(o)
 	return o
@@ -32,11 +49,16 @@ func (r *run) object(layers ...map[string]any) *object {
 // original returns what a property was before the rule ran.
 func (o *object) original(name string) (any, bool) {
 	for _, layer := range o.layers {
-		if value, ok := layer[name]; ok {
+		if value, ok := layer.lookup(name); ok {
 			return value, value != gone{}
 		}
 	}
 	return nil, false
+}
+
+func (o *object) was(name string) any {
+	value, _ := o.original(name)
+	return value
 }
 
 // Get implements [goja.DynamicObject].
@@ -94,11 +116,12 @@ func (o *object) Delete(name string) bool {
 
 // Keys implements [goja.DynamicObject]: sorted, because a Go map has no order, and those added behind.
 func (o *object) Keys() []string {
-	all := map[string]any{}
+	var names []string
 	for _, layer := range o.layers {
-		maps.Copy(all, layer)
+		names = slices.AppendSeq(names, layer.names())
 	}
-	names := slices.Sorted(maps.Keys(all))
+	slices.Sort(names)
+	names = slices.Compact(names)
 	names = slices.DeleteFunc(names, func(name string) bool {
 		_, ours := o.original(name)
 		return !ours || !o.Has(name)

@@ -18,8 +18,9 @@ type run struct {
 	user     *object
 	strategy string // context.connectionStrategy
 	context  *object
-	aws      *goja.Object // context.addonConfiguration.aws as the rule got it; nil: it did not look
-	global   *object      // nil: it has no global
+	aws      *goja.Object   // context.addonConfiguration.aws as the rule got it; nil: it did not look
+	global   *object        // nil: it has no global
+	before   map[string]any // what global was when it began
 	answer   answer
 	timers   timers
 	denial   *goja.Object // UnauthorizedError.prototype; nil: it has none

@@ -6,10 +6,10 @@ import (
 )
 
 // userDefaults are properties that Auth0's users had besides their profile.
-var userDefaults = map[string]any{"persistent": map[string]any{}}
+var userDefaults = properties{"persistent": map[string]any{}}
 
 func (r *run) userObject(user *delegation.User) *object {
-	return r.object(user.Properties, userDefaults)
+	return r.object(properties(user.Properties), userDefaults)
 }
 
 // mergeMetadata copies what app_metadata holds to the user's root, as Auth0 did before rules ran. What says who a user is it cannot say.
