@@ -25,8 +25,8 @@ type watch struct {
 	mu       sync.Mutex
 	timer    *time.Timer
 	over     bool
-	base     uint64 // bytes of live memory at the first look
-	suspects uint64 // bytes from which memory is measured anew
+	base     uint64 // bytes of live memory at the first look; 0: before it
+	suspects uint64 // bytes of all memory from which it is measured anew
 }
 
 func (w *watch) start() {
@@ -62,39 +62,40 @@ func (w *watch) stopped() error {
 
 // look runs on the timer's goroutine, and sets the timer again.
 func (w *watch) look() {
+	heap, live := memory()
+	w.mu.Lock()
+	if w.suspects == 0 {
+		w.base, w.suspects = live, 2*live+maxMemory // Go collects when garbage is as much as what lives
+	}
+	base, suspicious := w.base, heap > w.suspects
 	switch {
+	case w.over:
+		w.mu.Unlock()
+		return
 	case w.ctx.Err() != nil:
 		w.interrupt(context.Cause(w.ctx))
 	case time.Since(w.began) > w.limit:
 		w.interrupt(ErrTimeout)
-	case w.grown():
-		w.interrupt(ErrMemory)
+	case heap > 4*(base+maxMemory):
+		w.interrupt(ErrMemory) // there is no time to make sure: a text that doubles is as large as the machine in a few instructions
+	case suspicious:
+		w.suspects = heap + maxMemory
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.over {
-		w.timer.Reset(tick)
+	w.timer.Reset(tick)
+	w.mu.Unlock()
+
+	// Memory is counted for the whole process, so a rule is blamed only behind a collection, and a large process may grow by a half first.
+	if suspicious && w.stopped() == nil {
+		runtime.GC()
+		if _, live := memory(); live > base+max(maxMemory, base/2) {
+			w.interrupt(ErrMemory)
+		}
 	}
 }
 
-// grown reports whether live memory has grown too much since the first look. Go counts it for the whole process, garbage included,
-// so it is measured anew, after a collection, before a rule is blamed; and a large process may grow by a half first, lest it is kept collecting.
-func (w *watch) grown() bool {
-	heap := heapBytes()
-	if w.suspects == 0 {
-		w.base, w.suspects = heap, heap+max(maxMemory, heap/2)
-	}
-	if heap < w.suspects {
-		return false
-	}
-	runtime.GC()
-	heap = heapBytes()
-	w.suspects = heap + maxMemory/2
-	return heap > w.base+max(maxMemory, w.base/2)
-}
-
-func heapBytes() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+// memory returns the bytes of all objects, and of those that the last collection found alive.
+func memory() (heap, live uint64) {
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64(), samples[1].Value.Uint64()
 }
