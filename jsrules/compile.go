@@ -97,13 +97,14 @@ func place(name string, p file.Position, err error) *Error {
 
 // vocabulary is which names a source uses, so that a run prepares only what the rule can reach.
 type vocabulary struct {
-	callback string          // the third parameter's name
-	names    map[string]bool // identifiers and strings
-	computed bool            // it reaches properties by names made at run time, and so perhaps all
-	global   bool            // it can do that with the global object
-	regexp   bool            // it has a regular expression
-	busy     bool            // it can do more than its length: it loops, or calls more than callback and console
-	bigInt   file.Idx        // where it has a BigInt; 0: nowhere
+	callback  string          // the third parameter's name
+	parameter *ast.Binding    // the third parameter
+	names     map[string]bool // identifiers and strings
+	computed  bool            // it reaches properties by names made at run time, and so perhaps all
+	global    bool            // it can do that with the global object
+	regexp    bool            // it has a regular expression
+	busy      bool            // it can do more than its length: it loops, or calls more than callback and console
+	bigInt    file.Idx        // where it has a BigInt; 0: nowhere
 }
 
 // mentions reports whether the source can come by a property of one of the names.
@@ -148,12 +149,12 @@ func (v *vocabulary) note(node any) {
 		v.names[name] = true
 		v.computed = v.computed || name == "Reflect" || name == "require"
 		v.global = v.global || name == "globalThis" || name == "require"
-		v.busy = v.busy || name == "length"
+		v.busy = v.busy || name == "length" || natives[name]
 	case *ast.StringLiteral:
 		v.names[n.Value.String()] = true
 		v.busy = v.busy || n.Value == "length"
 	case *ast.ThisExpression:
-		v.global = true
+		v.global, v.busy = true, true
 	case *ast.BracketExpression:
 		_, text := n.Member.(*ast.StringLiteral)
 		number, isNumber := n.Member.(*ast.NumberLiteral)
@@ -173,8 +174,13 @@ func (v *vocabulary) note(node any) {
 	case *ast.NewExpression:
 		name, ok := n.Callee.(*ast.Identifier)
 		v.busy = v.busy || !ok || name.Name != "UnauthorizedError" && name.Name != "Error"
+	case *ast.AssignExpression:
+		v.busy = v.busy || v.callable(n.Left)
+	case *ast.Binding:
+		v.busy = v.busy || v.callable(n.Target) && n != v.parameter
 	case *ast.ForStatement, *ast.ForInStatement, *ast.ForOfStatement, *ast.WhileStatement, *ast.DoWhileStatement, *ast.FunctionDeclaration,
-		*ast.ClassLiteral, *ast.SpreadElement, *ast.TemplateLiteral, *ast.AwaitExpression, *ast.ArrayPattern, *ast.ObjectPattern, *ast.WithStatement:
+		*ast.ClassLiteral, *ast.SpreadElement, *ast.TemplateLiteral, *ast.AwaitExpression, *ast.ArrayPattern, *ast.ObjectPattern,
+		*ast.CatchStatement, *ast.WithStatement:
 		v.busy = true
 	case *ast.FunctionLiteral:
 		v.function(n.ParameterList, n.Async)
@@ -189,17 +195,37 @@ func (v *vocabulary) function(parameters *ast.ParameterList, async bool) {
 	v.callback = "callback"
 	if len(parameters.List) == 3 {
 		if name, ok := parameters.List[2].Target.(*ast.Identifier); ok {
-			v.callback = name.Name.String()
+			v.callback, v.parameter = name.Name.String(), parameters.List[2]
 		}
 	}
 }
 
+// callable reports whether something is callback, console or a function of it, which are called without a guard.
+func (v *vocabulary) callable(target ast.Expression) bool {
+	if method, ok := target.(*ast.DotExpression); ok {
+		target = method.Left
+	}
+	name, ok := target.(*ast.Identifier)
+	return ok && (name.Name == "console" || name.Name.String() == v.callback)
+}
+
 // harmless reports whether a call is of callback or of a function of console.
 func (v *vocabulary) harmless(callee ast.Expression) bool {
-	if method, ok := callee.(*ast.DotExpression); ok {
-		object, ok := method.Left.(*ast.Identifier)
-		return ok && object.Name == "console"
+	method, isMethod := callee.(*ast.DotExpression)
+	if name, ok := callee.(*ast.Identifier); ok {
+		return name.Name.String() == v.callback
 	}
-	name, ok := callee.(*ast.Identifier)
-	return ok && name.Name.String() == v.callback
+	return isMethod && v.callable(method) && method.Left.(*ast.Identifier).Name == "console"
 }
+
+// natives are the globals of the language itself, but for those that do nothing.
+var natives = func() map[string]bool {
+	names := map[string]bool{}
+	for _, name := range goja.New().GlobalObject().GetOwnPropertyNames() {
+		names[name] = true
+	}
+	for _, name := range []string{"undefined", "NaN", "Infinity", "Error"} {
+		delete(names, name)
+	}
+	return names
+}()

@@ -142,8 +142,12 @@ func (o *outgoing) out(name string, value goja.Value, was any) any {
 		return absent{}
 	}
 	switch object.ClassName() {
-	case "Number", "String", "Boolean":
-		return o.primitive(o.run.rt.ToValue(object.Export()), was)
+	case "String":
+		return o.primitive(object.ToString(), was)
+	case "Number":
+		return o.primitive(object.ToNumber(), was)
+	case "Boolean":
+		return object.Export()
 	}
 	for _, around := range o.open {
 		if around.SameAs(object) {

@@ -122,11 +122,13 @@ func lengthOf(value goja.Value) int64 {
 	return 0
 }
 
-// textOf returns a value as text, or nothing for what has none.
-func textOf(value goja.Value) goja.String {
-	if goja.IsUndefined(value) || goja.IsNull(value) {
-		return goja.StringFromUTF16(nil)
+// stringOf returns a value as JavaScript makes text of it.
+func (r *run) stringOf(value goja.Value) goja.String {
+	if object, ok := value.(*goja.Object); ok {
+		value = object.ToString()
 	}
-	text, _ := value.ToString().(goja.String)
-	return text
+	if text, ok := value.(goja.String); ok {
+		return text
+	}
+	return r.rt.ToValue(value.String()).(goja.String)
 }

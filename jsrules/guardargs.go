@@ -37,6 +37,19 @@ func (r *run) guardArguments() {
 // guardTypedArrays limits how large one can be. Each class is replaced by a proxy, which passes on everything but a size.
 func (r *run) guardTypedArrays() {
 	global := r.rt.GlobalObject()
+	hasInstance := r.rt.ToValue(func(call goja.FunctionCall) goja.Value { // goja's instanceof takes no proxy
+		class, isClass := call.This.(*goja.Object)
+		object, isObject := call.Argument(0).(*goja.Object)
+		if isClass && isObject {
+			prototype := class.Get("prototype")
+			for proto := object.Prototype(); proto != nil; proto = proto.Prototype() {
+				if proto.SameAs(prototype) {
+					return r.rt.ToValue(true)
+				}
+			}
+		}
+		return r.rt.ToValue(false)
+	})
 	for _, name := range typedArrays {
 		class := global.Get(name).(*goja.Object)
 		construct, _ := goja.AssertConstructor(class)
@@ -57,7 +70,8 @@ func (r *run) guardTypedArrays() {
 			},
 		})
 		value := r.rt.ToValue(proxy)
-		r.rt.Set(name, value)
+		_ = r.rt.Set(name, value)
+		_ = class.DefineDataPropertySymbol(goja.SymHasInstance, hasInstance, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
 		_ = class.Get("prototype").(*goja.Object).DefineDataProperty("constructor", value, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 	}
 	typed := global.Get("Uint8Array").(*goja.Object).Prototype()

@@ -9,7 +9,7 @@ import (
 func (r *run) guardJSON() {
 	object := r.rt.GlobalObject().Get("JSON").(*goja.Object)
 	r.guard(object, "parse", func(call goja.FunctionCall) {
-		text := textOf(call.Argument(0))
+		text := r.stringOf(call.Argument(0))
 		r.atMost(int64(text.Length()), maxText/16, "the JSON")
 		if nestedDeeper(text, maxNested) {
 			panic(r.rangeError("the JSON is nested too deep"))

@@ -64,9 +64,9 @@ func (r *run) join(call goja.FunctionCall) goja.Value {
 	defer func() { r.joining = r.joining[:len(r.joining)-1] }()
 	length := lengthOf(list)
 	r.atMost(length, maxList, "the list")
-	separator := goja.String(goja.StringFromUTF16([]uint16{','}))
+	separator := r.stringOf(r.rt.ToValue(","))
 	if argument := call.Argument(0); !goja.IsUndefined(argument) {
-		separator = textOf(argument)
+		separator = r.stringOf(argument)
 	}
 	var joined goja.StringBuilder
 	size := max(length-1, 0) * int64(separator.Length())
@@ -79,10 +79,10 @@ func (r *run) join(call goja.FunctionCall) goja.Value {
 			joined.WriteString(separator)
 		}
 		element := list.Get(r.rt.ToValue(i).String())
-		if element == nil {
+		if element == nil || goja.IsUndefined(element) || goja.IsNull(element) {
 			continue
 		}
-		text := textOf(element)
+		text := r.stringOf(element)
 		size += int64(text.Length())
 		r.atMost(size, maxText, "the text")
 		joined.WriteString(text)

@@ -28,9 +28,9 @@ func (r *run) guardRegExp() {
 	for _, name := range []string{"exec", "test"} {
 		original, _ := goja.AssertFunction(prototype.Get(name))
 		r.replace(prototype, name, func(call goja.FunctionCall) goja.Value {
-			text := call.Argument(0).ToString()
+			text := r.stringOf(call.Argument(0))
 			if object, ok := call.This.(*goja.Object); ok && object.ClassName() == "RegExp" {
-				r.tryMatch(object, text.(goja.String))
+				r.tryMatch(object, text)
 			}
 			return r.must(original(call.This, text))
 		})
@@ -94,7 +94,7 @@ func (r *run) patternOf(source, flags string) *pattern {
 
 // split does what the standard says of a pattern, by going from match to match.
 func (r *run) split(call goja.FunctionCall) goja.Value {
-	text := call.Argument(0).ToString().(goja.String)
+	text := r.stringOf(call.Argument(0))
 	limit := int64(1<<32 - 1)
 	if argument := call.Argument(1); !goja.IsUndefined(argument) {
 		limit = argument.ToInteger() & (1<<32 - 1)

@@ -10,7 +10,7 @@ import (
 func (r *run) guardText() {
 	text := r.prototype("String")
 	r.guard(text, "repeat", func(call goja.FunctionCall) {
-		length, times := int64(textOf(call.This).Length()), call.Argument(0).ToInteger()
+		length, times := int64(r.stringOf(call.This).Length()), call.Argument(0).ToInteger()
 		if length > 0 {
 			r.atMost(max(times, 0), maxText/length, "the text")
 		}
@@ -21,21 +21,21 @@ func (r *run) guardText() {
 		})
 	}
 	r.guard(text, "concat", func(call goja.FunctionCall) {
-		size := int64(textOf(call.This).Length())
+		size := int64(r.stringOf(call.This).Length())
 		for _, argument := range call.Arguments {
-			size += int64(argument.ToString().(goja.String).Length())
+			size += int64(r.stringOf(argument).Length())
 			r.atMost(size, maxText, "the text")
 		}
 	})
 	r.guard(text, "split", func(call goja.FunctionCall) {
-		r.atMost(int64(textOf(call.This).Length()), maxList, "the list")
+		r.atMost(int64(r.stringOf(call.This).Length()), maxList, "the list")
 	})
 	for _, name := range []string{"replace", "replaceAll"} {
 		r.guard(text, name, func(call goja.FunctionCall) {
 			_, pattern := call.Argument(0).(*goja.Object)
 			_, function := call.Argument(1).(*goja.Object)
 			if !function {
-				r.checkReplacement(int64(textOf(call.This).Length()), call.Argument(1), pattern || name == "replaceAll")
+				r.checkReplacement(int64(r.stringOf(call.This).Length()), call.Argument(1), pattern || name == "replaceAll")
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
+	"log/slog"
 	"math/big"
 	"net/http/httptest"
 	"strings"
@@ -113,4 +114,26 @@ func (o outcome) expect(t testing.TB, code delegation.Code, text string) {
 // body is a rule around statements.
 func body(statements string) string {
 	return "function (user, context, callback) {\n" + statements + "\n}"
+}
+
+// lines is a log of lines: level and text, without times.
+type lines struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, strings.TrimSuffix(string(line), "\n"))
+	return len(line), nil
+}
+
+func (l *lines) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == "rule" {
+			return slog.Attr{}
+		}
+		return a
+	}}))
 }
