@@ -33,7 +33,7 @@ func compileRule(name, source string, o *Options) (delegation.RuleFunc, error) {
 	if name == "" || len(source) > maxSource || !utf8.ValidString(source) {
 		return wrong(fmt.Errorf("%w, and has a name", ErrSource))
 	}
-	parsed, err := parser.ParseFile(nil, name, before+source, 0, parser.WithDisableSourceMaps) // which would be read from disk
+	parsed, err := parse(name, before+source)
 	if err != nil {
 		return nil, syntaxError(name, err)
 	}
@@ -45,10 +45,28 @@ func compileRule(name, source string, o *Options) (delegation.RuleFunc, error) {
 	if r.uses.bigInt > 0 {
 		return nil, place(name, parsed.File.Position(int(r.uses.bigInt)-parsed.File.Base()), errors.New("BigInt is not supported"))
 	}
-	if r.program, err = goja.CompileAST(parsed, false); err != nil {
+	if r.program, err = compileAST(parsed); err != nil {
 		return nil, syntaxError(name, err)
 	}
 	return r.run, nil
+}
+
+// parse reads a source, without source maps, which goja would read from disk.
+func parse(name, source string) (parsed *ast.Program, err error) {
+	defer failed(&err)
+	return parser.ParseFile(nil, name, source, 0, parser.WithDisableSourceMaps)
+}
+
+func compileAST(parsed *ast.Program) (program *goja.Program, err error) {
+	defer failed(&err)
+	return goja.CompileAST(parsed, false)
+}
+
+// failed makes an error of a panic of goja, whose parser has one for some of what is no JavaScript.
+func failed(err *error) {
+	if thrown := recover(); thrown != nil {
+		*err = fmt.Errorf("goja cannot read it: %v", thrown)
+	}
 }
 
 // isFunction reports whether a source is one function behind [before], and nothing else but semicolons.

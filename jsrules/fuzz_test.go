@@ -23,10 +23,13 @@ func FuzzCompile(f *testing.F) {
 		"function(a,b,c){b.addonConfiguration.aws=Object.freeze(new Date);c(null,Object.freeze(a),b)}", "function(a,b,c){throw new UnauthorizedError(c)}", "function(a,b,c){c(Symbol())}",
 		"function(a,b,c){global.a=global;c(null)}", "function(a,b,c){require(a)}", "function(a,b,c){setTimeout(c,NaN);clearTimeout({})}", "function(a,b,c){a.x=/(?<n>a)|\\k<n>/y;'aa'.replace(a.x,'$<n>');c()}",
 		"function(a,b,c){Buffer.from('zz','hex').toString('base64');c()}", "function(a,b,c){console.log(a,b,c,new Proxy(c,{}))}", "function(\\u0061,b,c){c(1n)}", "\xff", "\ufefffunction(){}",
+		"00!let[...0(", // of which goja's parser panics
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, source string) {
+		w := time.AfterFunc(6*time.Second, func() { os.WriteFile("/tmp/hang.js", []byte(source), 0o644); panic("HANG") })
+		defer w.Stop()
 		rule, err := jsrules.Compile("fuzz", source, jsrules.Options{RuleTimeout: 20 * time.Millisecond})
 		var wrong *jsrules.Error
 		if err != nil {

@@ -94,10 +94,13 @@ func (r *run) halt() {
 	}
 }
 
-func (r *run) rangeError(message string) *goja.Object {
-	made, err := r.rt.New(r.rt.GlobalObject().Get("RangeError"), r.rt.ToValue(message))
-	if err != nil {
-		return r.rt.NewTypeError(message)
+func (r *run) rangeError(message string) *goja.Object { return r.newError("RangeError", message) }
+
+// newError makes an error of one of JavaScript's classes.
+func (r *run) newError(class, message string) *goja.Object {
+	made, err := r.rt.New(r.rt.GlobalObject().Get(class), r.rt.ToValue(message))
+	if err != nil { // the rule has taken the class away
+		return r.rt.NewTypeError("%s", message)
 	}
 	return made
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/dop251/goja"
-	"github.com/dop251/goja/parser"
 )
 
 // Module is what require returns for a name, beside the built-in modules. A version behind the name, as in require('lodash@4.17.21'), is ignored
@@ -30,11 +29,10 @@ func (m Module) compile(name string) (Module, error) {
 	if m.Source == "" {
 		return m, nil
 	}
-	parsed, err := goja.Parse(name, "(function (exports, require, module, native) {"+m.Source+"\n})", parser.WithDisableSourceMaps)
-	if err != nil {
-		return m, err
+	parsed, err := parse(name, "(function (exports, require, module, native) {"+m.Source+"\n})")
+	if err == nil {
+		m.program, err = compileAST(parsed)
 	}
-	m.program, err = goja.CompileAST(parsed, false)
 	return m, err
 }
 
@@ -52,8 +50,7 @@ func (r *run) require(call goja.FunctionCall) goja.Value {
 	if _, ok := builtins[base]; ok {
 		return r.builtin(base)
 	}
-	missing := r.rt.NewTypeError("Cannot find module '%s': register it in Options.Modules", short(base))
-	_ = missing.Set("name", "Error")
+	missing := r.newError("Error", fmt.Sprintf("Cannot find module '%s': register it in Options.Modules", short(base)))
 	_ = missing.Set("code", "MODULE_NOT_FOUND")
 	panic(missing)
 }
@@ -95,7 +92,7 @@ func (r *run) native(function Function) func(goja.FunctionCall) goja.Value {
 		defer cancel()
 		result, err := function(ctx, arguments)
 		if err != nil {
-			panic(r.rt.NewGoError(err))
+			panic(r.newError("Error", short(err.Error())))
 		}
 		return r.in(result, "the result of a function in Go", 0)
 	}

@@ -3,6 +3,7 @@ package jsrules
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/dop251/goja"
@@ -135,8 +136,8 @@ func (r *run) try(call func()) (err error) {
 			err = thrown.(error)
 		case goja.Value:
 			err = &thrownValue{thrown}
-		default:
-			panic(thrown) // not the rule's doing
+		default: // a mistake in goja, or here
+			err = fmt.Errorf("the rule cannot be run: %s", short(fmt.Sprint(thrown)))
 		}
 	}()
 	if exception := r.rt.Try(call); exception != nil {
