@@ -119,14 +119,14 @@ func (o *outgoing) collectAddon(value goja.Value, c *changes) {
 		return
 	}
 	o.path = append(o.path, "addonConfiguration")
-	c.addon = o.properties(addon, without(addon.Keys(), "aws"), unknown)
+	c.addon = o.properties(addon, without(addon.GetOwnPropertyNames(), "aws"), unknown)
 	aws := o.objectOr("aws", addon.Get("aws"))
 	if aws == nil {
 		return
 	}
 	o.path = append(o.path, "aws")
 	all, same := settings(&c.aws), o.run.aws != nil && aws.SameAs(o.run.aws)
-	present := aws.Keys()
+	present := aws.GetOwnPropertyNames()
 	for _, s := range all {
 		if slices.Contains(present, s.name) {
 			value := aws.Get(s.name)

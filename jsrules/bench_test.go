@@ -2,7 +2,9 @@ package jsrules_test
 
 import (
 	"context"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/dop251/goja"
 	"github.com/seed055b7978/delegation"
@@ -37,25 +39,22 @@ func benchmarkContext() *delegation.RuleContext {
 	return &delegation.RuleContext{ClientID: "CLIENT_ID", Target: "CLIENT_ID", Protocol: "delegation", Connection: "auth0", AWS: delegation.AWS{Region: "eu-central-1"}}
 }
 
-// BenchmarkClassicRule is a whole run: runtime, guards, limits, user and context in and out.
-func BenchmarkClassicRule(b *testing.B) {
+// ours is a whole run: runtime, guards, limits, user and context in and out.
+func ours(tb testing.TB) func() {
 	rule := delegation.Must(jsrules.Compile("classic", classic, jsrules.Options{}))
-	b.ReportAllocs()
-	for b.Loop() {
+	return func() {
 		rc := benchmarkContext()
-		if err := rule(b.Context(), benchmarkUser(), rc); err != nil || rc.AWS.Role != role {
-			b.Fatal(err, rc.AWS.Role)
+		if err := rule(tb.Context(), benchmarkUser(), rc); err != nil || rc.AWS.Role != role {
+			tb.Fatal(err, rc.AWS.Role)
 		}
 	}
 }
 
-// BenchmarkClassicRuleBareGoja is the same source, user and context with goja alone, as briefly as it can be written: a new
-// runtime, maps that JavaScript sees through goja's wrappers, and the role read back. It has no limits and no guards, and a
-// rule's changes to a map's objects do not always arrive.
-func BenchmarkClassicRuleBareGoja(b *testing.B) {
+// bareGoja is the same source, user and context with goja alone, as briefly as it can be written: a new runtime, maps that JavaScript sees
+// through goja's wrappers, and the role read back. It has no limits and no guards, and changes to an object in a map do not always arrive.
+func bareGoja(tb testing.TB) func() {
 	program := goja.MustCompile("classic", "("+classic+")", false)
-	b.ReportAllocs()
-	for b.Loop() {
+	return func() {
 		user := benchmarkUser()
 		context := map[string]any{
 			"clientID": "CLIENT_ID", "clientName": "", "protocol": "delegation", "connection": "auth0", "stats": map[string]any{}, "samlConfiguration": map[string]any{},
@@ -65,7 +64,7 @@ func BenchmarkClassicRuleBareGoja(b *testing.B) {
 		runtime := goja.New()
 		value, err := runtime.RunProgram(program)
 		if err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 		function, _ := goja.AssertFunction(value)
 		var got string
@@ -74,9 +73,34 @@ func BenchmarkClassicRuleBareGoja(b *testing.B) {
 			return goja.Undefined()
 		}
 		if _, err := function(goja.Undefined(), runtime.ToValue(user.Properties), runtime.ToValue(context), runtime.ToValue(callback)); err != nil || got != role {
-			b.Fatal(err, got)
+			tb.Fatal(err, got)
 		}
 	}
+}
+
+func BenchmarkClassicRule(b *testing.B)         { benchmark(b, ours(b)) }
+func BenchmarkClassicRuleBareGoja(b *testing.B) { benchmark(b, bareGoja(b)) }
+
+func benchmark(b *testing.B, run func()) {
+	b.ReportAllocs()
+	for b.Loop() {
+		run()
+	}
+}
+
+// BenchmarkClassicRuleToBareGoja runs both in turn, and reports the ratio of their medians: what else the machine does meets both.
+func BenchmarkClassicRuleToBareGoja(b *testing.B) {
+	runs, times := []func(){ours(b), bareGoja(b)}, [2][]time.Duration{}
+	for b.Loop() {
+		for i, run := range runs {
+			began := time.Now()
+			run()
+			times[i] = append(times[i], time.Since(began))
+		}
+	}
+	slices.Sort(times[0])
+	slices.Sort(times[1])
+	b.ReportMetric(float64(times[0][len(times[0])/2])/float64(times[1][len(times[1])/2]), "ratio")
 }
 
 // BenchmarkClassicRuleInGo is what the rule costs as a rule in Go.

@@ -9,7 +9,7 @@ import (
 
 // changes are what a rule has decided, converted and checked before any of it counts.
 type changes struct {
-	user       map[string]any // properties that were looked at or set
+	user       map[string]any // properties that were set, or looked at and perhaps changed within
 	replaced   bool           // they are all that the user has now
 	context    map[string]any
 	addon      map[string]any // nil: not looked at
@@ -52,7 +52,7 @@ func (r *run) collect(user *delegation.User, rc *delegation.RuleContext) *change
 // touched converts those properties of an object that a rule has looked at or set. A name that was deleted is [gone].
 func (o *outgoing) touched(label string, from *object) map[string]any {
 	o.path = []string{label}
-	made := make(map[string]any, len(from.values))
+	made := map[string]any{}
 	for name, value := range from.values {
 		if label == "context" && name == "addonConfiguration" {
 			continue

@@ -21,6 +21,7 @@ type rule struct {
 	name    string
 	program *goja.Program // its value is the function
 	uses    vocabulary
+	globals []string // those of ours that it mentions
 	options *Options
 }
 
@@ -42,6 +43,12 @@ func compileRule(name, source string, o *Options) (delegation.RuleFunc, error) {
 	}
 	r := &rule{name: name, options: o, uses: vocabulary{names: map[string]bool{}}}
 	r.uses.read(reflect.ValueOf(parsed.Body))
+	r.uses.dynamic = r.uses.dynamic || r.uses.computed && r.uses.mentions("call", "apply", "bind")
+	for _, name := range globalNames {
+		if r.uses.mentionsGlobal(name) {
+			r.globals = append(r.globals, name)
+		}
+	}
 	if r.uses.bigInt > 0 {
 		return nil, place(name, parsed.File.Position(int(r.uses.bigInt)-parsed.File.Base()), errors.New("BigInt is not supported"))
 	}
@@ -118,7 +125,8 @@ type vocabulary struct {
 	callback  string          // the third parameter's name
 	parameter *ast.Binding    // the third parameter
 	names     map[string]bool // identifiers and strings
-	computed  bool            // it reaches properties by names made at run time, and so perhaps all
+	computed  bool            // it reads properties by names made at run time
+	dynamic   bool            // it calls functions by such names, and so perhaps all
 	global    bool            // it can do that with the global object
 	regexp    bool            // it has a regular expression
 	busy      bool            // it can do more than its length: it loops, or calls more than callback and console
@@ -127,12 +135,12 @@ type vocabulary struct {
 
 // mentions reports whether the source can come by a property of one of the names.
 func (v *vocabulary) mentions(names ...string) bool {
-	return v.computed || slices.ContainsFunc(names, func(name string) bool { return v.names[name] })
+	return v.dynamic || slices.ContainsFunc(names, func(name string) bool { return v.names[name] })
 }
 
 // mentionsGlobal reports whether the source can come by one of the globals.
 func (v *vocabulary) mentionsGlobal(names ...string) bool {
-	return v.computed && v.global || slices.ContainsFunc(names, func(name string) bool { return v.names[name] })
+	return v.dynamic && v.global || slices.ContainsFunc(names, func(name string) bool { return v.names[name] })
 }
 
 // read goes through a syntax tree. There are some sixty kinds of nodes and the parser has no visitor, so it goes by reflection.
@@ -165,7 +173,7 @@ func (v *vocabulary) note(node any) {
 	case *ast.Identifier:
 		name := n.Name.String()
 		v.names[name] = true
-		v.computed = v.computed || name == "Reflect" || name == "require"
+		v.dynamic = v.dynamic || name == "Reflect" || name == "require"
 		v.global = v.global || name == "globalThis" || name == "require"
 		v.busy = v.busy || name == "length" || natives[name]
 	case *ast.StringLiteral:
@@ -176,7 +184,7 @@ func (v *vocabulary) note(node any) {
 	case *ast.BracketExpression:
 		_, text := n.Member.(*ast.StringLiteral)
 		number, isNumber := n.Member.(*ast.NumberLiteral)
-		v.computed = v.computed || !text && !isNumber
+		v.computed = v.computed || computes(n)
 		v.busy = v.busy || !text && (!isNumber || len(number.Literal) > 3) // an index makes a list as long
 	case *ast.PropertyKeyed:
 		v.computed = v.computed || n.Computed
@@ -189,6 +197,7 @@ func (v *vocabulary) note(node any) {
 		v.regexp = true
 	case *ast.CallExpression:
 		v.busy = v.busy || !v.harmless(n.Callee)
+		v.dynamic = v.dynamic || computes(n.Callee)
 	case *ast.NewExpression:
 		name, ok := n.Callee.(*ast.Identifier)
 		v.busy = v.busy || !ok || name.Name != "UnauthorizedError" && name.Name != "Error"
@@ -197,14 +206,31 @@ func (v *vocabulary) note(node any) {
 	case *ast.Binding:
 		v.busy = v.busy || v.callable(n.Target) && n != v.parameter
 	case *ast.ForStatement, *ast.ForInStatement, *ast.ForOfStatement, *ast.WhileStatement, *ast.DoWhileStatement, *ast.FunctionDeclaration,
-		*ast.ClassLiteral, *ast.SpreadElement, *ast.TemplateLiteral, *ast.AwaitExpression, *ast.ArrayPattern, *ast.ObjectPattern,
+		*ast.ClassLiteral, *ast.SpreadElement, *ast.AwaitExpression, *ast.ArrayPattern, *ast.ObjectPattern,
 		*ast.CatchStatement, *ast.WithStatement:
 		v.busy = true
+	case *ast.TemplateLiteral:
+		v.busy, v.dynamic = true, v.dynamic || computes(n.Tag)
 	case *ast.FunctionLiteral:
 		v.function(n.ParameterList, n.Async)
 	case *ast.ArrowFunctionLiteral:
 		v.function(n.ParameterList, n.Async)
 	}
+}
+
+// computes reports whether an expression is a property by a name made at run time.
+func computes(expression ast.Expression) bool {
+	switch e := expression.(type) {
+	case *ast.Optional:
+		return computes(e.Expression)
+	case *ast.OptionalChain:
+		return computes(e.Expression)
+	case *ast.BracketExpression:
+		_, text := e.Member.(*ast.StringLiteral)
+		_, number := e.Member.(*ast.NumberLiteral)
+		return !text && !number
+	}
+	return false
 }
 
 // function notes the rule itself, which comes first, and any other.

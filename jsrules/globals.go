@@ -8,29 +8,43 @@ import (
 	"github.com/dop251/goja"
 )
 
-// globals are what Auth0's rules found around them.
-var globals = map[string]func(*run) goja.Value{
-	"configuration":     (*run).configuration,
-	"auth0":             (*run).auth0,
-	"console":           (*run).console,
-	"global":            (*run).sharedGlobal,
-	"UnauthorizedError": (*run).unauthorizedError,
-	"Buffer":            func(r *run) goja.Value { return r.builtin("buffer").(*goja.Object).Get("Buffer") },
-	"require":           func(r *run) goja.Value { return r.rt.ToValue(r.require) },
-	"setTimeout":        func(r *run) goja.Value { return r.rt.ToValue(r.setTimeout) },
-	"setImmediate":      func(r *run) goja.Value { return r.rt.ToValue(r.setImmediate) },
-	"setInterval":       func(r *run) goja.Value { return r.rt.ToValue(r.setInterval) },
-	"clearTimeout":      func(r *run) goja.Value { return r.rt.ToValue(r.clearTimer) },
-	"clearImmediate":    func(r *run) goja.Value { return r.rt.ToValue(r.clearTimer) },
-	"clearInterval":     func(r *run) goja.Value { return r.rt.ToValue(r.clearTimer) },
+// globalNames are what Auth0's rules found around them.
+var globalNames = []string{
+	"configuration", "auth0", "console", "global", "UnauthorizedError", "Buffer", "require",
+	"setTimeout", "setImmediate", "setInterval", "clearTimeout", "clearImmediate", "clearInterval",
+}
+
+// globalValue makes one of them.
+func (r *run) globalValue(name string) goja.Value {
+	switch name {
+	case "configuration":
+		return r.configuration()
+	case "auth0":
+		return r.auth0()
+	case "console":
+		return r.console()
+	case "global":
+		return r.sharedGlobal()
+	case "UnauthorizedError":
+		return r.unauthorizedError()
+	case "Buffer":
+		return r.builtin("buffer").(*goja.Object).Get("Buffer")
+	case "require":
+		return r.rt.ToValue(r.require)
+	case "setTimeout":
+		return r.rt.ToValue(r.setTimeout)
+	case "setImmediate":
+		return r.rt.ToValue(r.setImmediate)
+	case "setInterval":
+		return r.rt.ToValue(r.setInterval)
+	}
+	return r.rt.ToValue(r.clearTimer)
 }
 
 // installGlobals gives the runtime those that the rule mentions.
 func (r *run) installGlobals() {
-	for name, install := range globals {
-		if r.uses.mentionsGlobal(name) {
-			_ = r.rt.Set(name, install(r))
-		}
+	for _, name := range r.globals {
+		_ = r.rt.Set(name, r.globalValue(name))
 	}
 	if r.uses.busy {
 		r.rt.SetPromiseRejectionTracker(r.trackRejection)

@@ -14,7 +14,7 @@ type object struct {
 	run    *run
 	js     *goja.Object
 	layers []layer               // never written to; the first that has a name wins
-	values map[string]goja.Value // converted or set; nil: deleted
+	values map[string]goja.Value // objects that were looked at, and all that was set; nil: deleted
 	added  []string              // names that the rule has added, in order
 }
 
@@ -76,7 +76,9 @@ func (o *object) Get(name string) goja.Value {
 	} else {
 		value = o.run.in(original, name, 0)
 	}
-	o.put(name, value)
+	if _, mutable := value.(*goja.Object); mutable {
+		o.put(name, value)
+	}
 	return value
 }
 
