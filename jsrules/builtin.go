@@ -13,6 +13,7 @@ import (
 	"hash"
 	"net/url"
 	"strings"
+	"sync"
 	"unicode/utf16"
 
 	"github.com/dop251/goja"
@@ -24,13 +25,13 @@ var builtins = map[string]bool{"buffer": true, "crypto": true, "querystring": tr
 //go:embed builtin.js
 var builtinSource string
 
-var builtinProgram = goja.MustCompile("builtin.js", builtinSource, true)
+var builtinProgram = sync.OnceValue(func() *goja.Program { return goja.MustCompile("builtin.js", builtinSource, true) })
 
 // builtin returns a built-in module, made once in a run.
 func (r *run) builtin(name string) goja.Value {
 	all, ok := r.modules[""]
 	if !ok {
-		define, _ := goja.AssertFunction(r.must(r.rt.RunProgram(builtinProgram)))
+		define, _ := goja.AssertFunction(r.must(r.rt.RunProgram(builtinProgram())))
 		native := r.rt.NewObject()
 		for name, function := range map[string]func(goja.FunctionCall) goja.Value{
 			"encode": r.encode, "decode": r.decode, "digest": r.digest, "random": r.random, "escape": r.escape, "unescape": r.unescape,

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/dop251/goja"
@@ -175,7 +176,7 @@ func (v *vocabulary) note(node any) {
 		v.names[name] = true
 		v.dynamic = v.dynamic || name == "Reflect" || name == "require"
 		v.global = v.global || name == "globalThis" || name == "require"
-		v.busy = v.busy || name == "length" || natives[name]
+		v.busy = v.busy || name == "length" || natives()[name]
 	case *ast.StringLiteral:
 		v.names[n.Value.String()] = true
 		v.busy = v.busy || n.Value == "length"
@@ -263,7 +264,7 @@ func (v *vocabulary) harmless(callee ast.Expression) bool {
 }
 
 // natives are the globals of the language itself, but for those that do nothing.
-var natives = func() map[string]bool {
+var natives = sync.OnceValue(func() map[string]bool {
 	names := map[string]bool{}
 	for _, name := range goja.New().GlobalObject().GetOwnPropertyNames() {
 		names[name] = true
@@ -272,4 +273,4 @@ var natives = func() map[string]bool {
 		delete(names, name)
 	}
 	return names
-}()
+})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 
 	"github.com/dop251/goja"
 )
@@ -117,13 +118,14 @@ func (r *run) inspect(value goja.Value) string {
 
 // unauthorizedError makes the class whose errors are denials.
 func (r *run) unauthorizedError() goja.Value {
-	class := r.must(r.rt.RunProgram(unauthorizedErrorProgram)).(*goja.Object)
+	class := r.must(r.rt.RunProgram(unauthorizedErrorProgram())).(*goja.Object)
 	r.denial = class.Get("prototype").(*goja.Object)
 	return class
 }
 
 // It can be called without new, as JavaScript's own errors can.
-var unauthorizedErrorProgram = goja.MustCompile("UnauthorizedError", `(function () {
+var unauthorizedErrorProgram = sync.OnceValue(func() *goja.Program {
+	return goja.MustCompile("UnauthorizedError", `(function () {
 	function UnauthorizedError(message) {
 		var self = this instanceof UnauthorizedError ? this : Object.create(UnauthorizedError.prototype);
 		Object.defineProperty(self, 'message', {value: message === undefined ? '' : String(message), writable: true, configurable: true});
@@ -136,6 +138,7 @@ var unauthorizedErrorProgram = goja.MustCompile("UnauthorizedError", `(function 
 	});
 	return UnauthorizedError;
 })()`, true)
+})
 
 // sharedGlobal is this run's copy of what the rules of the Set share.
 func (r *run) sharedGlobal() goja.Value {

@@ -1,6 +1,8 @@
 package jsrules
 
 import (
+	"sync"
+
 	"github.com/dop251/goja"
 )
 
@@ -30,11 +32,12 @@ func (r *run) installGuards() {
 	}
 	if r.uses.mentionsGlobal("eval", "Function") || r.uses.mentions("constructor") { // the source would be neither limited nor read for what it mentions
 		_ = r.rt.GlobalObject().Delete("eval")
-		_ = r.rt.Set("Function", r.must(r.rt.RunProgram(noFunctionProgram)))
+		_ = r.rt.Set("Function", r.must(r.rt.RunProgram(noFunctionProgram())))
 	}
 }
 
-var noFunctionProgram = goja.MustCompile("Function", `(function () {
+var noFunctionProgram = sync.OnceValue(func() *goja.Program {
+	return goja.MustCompile("Function", `(function () {
 	function Function() { throw new EvalError('a rule makes no code at run time'); }
 	var all = [function () {}, async function () {}, function* () {}];
 	for (var i = 0; i < all.length; i++) {
@@ -43,6 +46,7 @@ var noFunctionProgram = goja.MustCompile("Function", `(function () {
 	Object.defineProperty(Function, 'prototype', {value: Object.getPrototypeOf(all[0])});
 	return Function;
 })()`, true)
+})
 
 // prototype returns the prototype of a global class.
 func (r *run) prototype(class string) *goja.Object {

@@ -31,7 +31,8 @@
 // them: what it does not touch stays as it is, to the last digit of a number. What it leaves comes back as JSON would carry it:
 // dates as text, functions and undefined not at all.
 //
-// Timers do not wait. When nothing is left to do but a timer, its time has come: Date moves on by as much, and it counts against the limit.
+// Timers do not wait. When nothing is left to do but a timer, its time has come: Date moves on by as much, and it counts against the limit. Once
+// callback was called, and the promises that could be settled are, the run is over: what timers would still do is not done.
 package jsrules
 
 import (

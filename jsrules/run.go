@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/dop251/goja"
@@ -60,14 +61,17 @@ func (c *rule) run(ctx context.Context, user *delegation.User, rc *delegation.Ru
 	if err == nil {
 		err = r.try(func() { changes = r.collect(user, rc) })
 	}
-	if reason := r.stopped(); reason != nil { // whatever the rule has made of it
-		err = reason
-	}
+	var failure error
 	if err != nil {
-		return r.fail(err)
+		failure = r.fail(err)
 	}
-	changes.apply(user, rc, r)
-	return nil
+	if reason := r.stopped(); reason != nil { // whatever the rule has made of it
+		failure = r.fail(reason)
+	}
+	if failure == nil {
+		changes.apply(user, rc, r)
+	}
+	return failure
 }
 
 // begin prepares the runtime and what the rule is called with.
@@ -110,11 +114,14 @@ func (r *run) call() {
 		r.must(next.call(goja.Undefined(), next.arguments...))
 	}
 	if rejected(result) {
-		panic(result.Export().(*goja.Promise).Result())
+		panic(&thrownValue{result.Export().(*goja.Promise).Result()})
 	}
 }
 
 func rejected(result goja.Value) bool {
+	if result.ExportType() != reflect.TypeFor[*goja.Promise]() {
+		return false
+	}
 	promise, ok := result.Export().(*goja.Promise)
 	return ok && promise.State() == goja.PromiseStateRejected
 }
@@ -132,10 +139,8 @@ func (r *run) try(call func()) (err error) {
 	defer func() {
 		switch thrown := recover().(type) {
 		case nil:
-		case *goja.Exception, *goja.InterruptedError, *goja.StackOverflowError, *valueError:
+		case *goja.Exception, *goja.InterruptedError, *goja.StackOverflowError, *valueError, *thrownValue:
 			err = thrown.(error)
-		case goja.Value:
-			err = &thrownValue{thrown}
 		default: // a mistake in goja, or here
 			err = fmt.Errorf("the rule cannot be run: %s", short(fmt.Sprint(thrown)))
 		}
@@ -146,10 +151,10 @@ func (r *run) try(call func()) (err error) {
 	return nil
 }
 
-// thrownValue is what a promise was rejected with.
+// thrownValue is what the rule's promise was rejected with, or what it gave to callback as an error.
 type thrownValue struct{ value goja.Value }
 
-func (t *thrownValue) Error() string { return "rejected" }
+func (t *thrownValue) Error() string { return "an error of the rule" }
 
 // fail makes the rule's error of whatever went wrong.
 func (r *run) fail(err error) error {
