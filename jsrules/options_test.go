@@ -2,6 +2,7 @@ package jsrules_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -60,7 +61,11 @@ func TestSources(t *testing.T) {
 	if _, err := jsrules.Compile("", classic, jsrules.Options{}); !errors.Is(err, jsrules.ErrSource) {
 		t.Errorf("no name: got %v", err)
 	}
-	if _, err := jsrules.Compile("x", body("")+"\n//# sourceMappingURL=/etc/passwd", jsrules.Options{}); err != nil {
+	// A source map would say where errors are, and goja reads one from disk: here it would say line 1 of another file.
+	sourceMap := base64.StdEncoding.EncodeToString([]byte(`{"version":3,"sources":["other.ts"],"names":[],"mappings":"AAAA;AAAA;AAAA"}`))
+	mapped := compile(t, body("throw new Error('x')")+"\n//# sourceMappingURL=data:application/json;base64,"+sourceMap, jsrules.Options{})
+	var where *jsrules.Error
+	if err := mapped(t.Context(), benchmarkUser(), benchmarkContext()); !errors.As(err, &where) || where.Line != 2 {
 		t.Errorf("a source map is read: %v", err)
 	}
 	var wrong *jsrules.Error
@@ -166,6 +171,20 @@ func TestTypesOfGo(t *testing.T) {
 	look := compile(t, body(`user.x = user.untouched; callback(null, user, context)`), jsrules.Options{})
 	if err := look(t.Context(), user, benchmarkContext()); !errors.Is(err, jsrules.ErrValue) || !strings.Contains(err.Error(), "untouched has no form in JSON") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestMetadataIsNoIdentity: app_metadata is merged into the root, but for what says who the user is.
+func TestMetadataIsNoIdentity(t *testing.T) {
+	user := &delegation.User{Properties: map[string]any{"app_metadata": map[string]any{
+		"user_id": "x", "email": "x", "email_verified": true, "identities": []any{}, "iss": "x", "sub": "x", "aud": "x", "iat": 1, "exp": 1, "persistent": 1, "team": []any{"a"},
+	}}}
+	rule := compile(t, body(`user.saw = [user.email, user.email_verified, user.sub, user.team[0]]; user.team.push('b'); callback(null, user, context)`), jsrules.Options{})
+	if err := rule(t.Context(), user, benchmarkContext()); err != nil {
+		t.Fatal(err)
+	}
+	if len(user.Properties) != 3 || !sameJSON(user.Properties["saw"], []any{nil, nil, nil, "a"}) || !sameJSON(user.List("app_metadata.team"), []string{"a"}) || !sameJSON(user.List("team"), []string{"a", "b"}) {
+		t.Errorf("got %v", user.Properties)
 	}
 }
 

@@ -45,11 +45,11 @@ func (w *watch) stop() {
 // spent is the time the rule has taken, with the time that its timers have skipped.
 func (w *watch) spent() time.Duration { return time.Since(w.began) + w.skipped }
 
-// interrupt ends the run at the next instruction, or at the next guarded built-in function. The first reason counts. It is said again at every look,
-// because goja forgets it once it is out of all functions, and a getter may be called after that.
+// interrupt ends the run at the next instruction, or at the next guarded built-in function. The first reason counts.
 func (w *watch) interrupt(reason error) {
-	w.reason.CompareAndSwap(nil, &reason)
-	w.runtime.Interrupt(w.stopped())
+	if w.reason.CompareAndSwap(nil, &reason) {
+		w.runtime.Interrupt(reason)
+	}
 }
 
 // stopped returns why the run was interrupted, or nil.
@@ -72,8 +72,6 @@ func (w *watch) look() {
 	case w.over:
 		w.mu.Unlock()
 		return
-	case w.stopped() != nil:
-		w.interrupt(nil)
 	case w.ctx.Err() != nil:
 		w.interrupt(context.Cause(w.ctx))
 	case time.Since(w.began) > w.limit:

@@ -6,6 +6,7 @@
    "promise",
    "now",
    "fifty",
+   "and behind it",
    "tick",
    "tick",
    "done"
@@ -17,6 +18,7 @@ function (user, context, callback) {
   var order = [];
   var began = Date.now();
   setTimeout(function (a, b) { order.push(a + b); }, 50, 'fif', 'ty');
+  setTimeout(function () { order.push('and behind it'); }, 50);
   setTimeout(function () {
     order.push('done');
     user.order = order;
