@@ -126,6 +126,30 @@ func TestGlobal(t *testing.T) {
 	}
 }
 
+// TestGlobalMerge: a run writes back what it has changed, and not what another has changed meanwhile.
+func TestGlobalMerge(t *testing.T) {
+	set := &jsrules.Set{}
+	during := compile(t, body(`global.theirs = 2; global.list.push(2); delete global.gone; callback(null, user, context)`), jsrules.Options{Set: set})
+	options := jsrules.Options{Set: set, Modules: map[string]jsrules.Module{"meanwhile": {Functions: map[string]jsrules.Function{
+		"run": func(ctx context.Context, _ []any) (any, error) {
+			return nil, during(ctx, benchmarkUser(), benchmarkContext())
+		},
+	}}}}
+	for _, source := range []string{
+		`global.theirs = 1; global.list = [1]; global.gone = 1; global.old = 1; callback(null, user, context)`,
+		`user.saw = [global.theirs, global.list.length, global.gone]; require('meanwhile').run(); global.mine = 3; delete global.old; callback(null, user, context)`,
+		`callback(null, {global}, context)`,
+	} {
+		user := benchmarkUser()
+		if err := compile(t, body(source), options)(t.Context(), user, benchmarkContext()); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := user.Properties["global"]; ok && !sameJSON(got, map[string]any{"theirs": 2, "list": []int{1, 2}, "mine": 3}) {
+			t.Errorf("got %v", got)
+		}
+	}
+}
+
 // TestGlobalOverflow: a rule that collects without end loses what it has collected and does not fail.
 func TestGlobalOverflow(t *testing.T) {
 	log := &lines{}

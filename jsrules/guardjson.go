@@ -47,14 +47,12 @@ func (r *run) countJSON(replacer goja.Callable) func(goja.FunctionCall) goja.Val
 		if values++; values%1024 == 0 {
 			r.halt()
 		}
-		size += lengthOf(call.Argument(0)) + int64(4+10*len(open)) // ten is the widest indentation
+		size += lengthOf(call.Argument(0)) + int64(4+10*len(open)) // ten is the widest indentation; so depth is limited, too
 		if text, ok := value.(goja.String); ok {
 			size += int64(text.Length())
 		}
 		if object, ok := value.(*goja.Object); ok {
-			if open = append(open, object); len(open) > maxNested {
-				panic(r.rangeError("the value is nested too deep"))
-			}
+			open = append(open, object)
 		}
 		r.atMost(values, maxList, "the JSON")
 		r.atMost(size, maxText, "the JSON")
