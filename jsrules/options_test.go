@@ -61,8 +61,8 @@ func TestSources(t *testing.T) {
 	if _, err := jsrules.Compile("", classic, jsrules.Options{}); !errors.Is(err, jsrules.ErrSource) {
 		t.Errorf("no name: got %v", err)
 	}
-	// A source map would say where errors are, and goja reads one from disk: here it would say line 1 of another file.
-	sourceMap := base64.StdEncoding.EncodeToString([]byte(`{"version":3,"sources":["other.ts"],"names":[],"mappings":"AAAA;AAAA;AAAA"}`))
+	// A source map would say where errors are, and goja reads one from disk: here it would say line 20 of another file.
+	sourceMap := base64.StdEncoding.EncodeToString([]byte(`{"version":3,"file":"x","sources":["other.ts"],"names":[],"mappings":"AAkBA;AACA;AACA"}`))
 	mapped := compile(t, body("throw new Error('x')")+"\n//# sourceMappingURL=data:application/json;base64,"+sourceMap, jsrules.Options{})
 	var where *jsrules.Error
 	if err := mapped(t.Context(), benchmarkUser(), benchmarkContext()); !errors.As(err, &where) || where.Line != 2 {
