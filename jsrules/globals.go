@@ -3,6 +3,8 @@ package jsrules
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -55,8 +57,8 @@ func (r *run) installGlobals() {
 // configuration is read-only, as it was at Auth0.
 func (r *run) configuration() goja.Value {
 	object := r.rt.NewObject()
-	for name, value := range r.options.Configuration {
-		_ = object.DefineDataProperty(name, r.rt.ToValue(value), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_TRUE)
+	for _, name := range slices.Sorted(maps.Keys(r.options.Configuration)) {
+		_ = object.DefineDataProperty(name, r.rt.ToValue(r.options.Configuration[name]), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_TRUE)
 	}
 	return object
 }

@@ -21,7 +21,9 @@ func (r *run) guardLists() {
 	r.guard(list, "concat", func(call goja.FunctionCall) {
 		size := lengthOf(call.This)
 		for _, argument := range call.Arguments {
-			size += max(lengthOf(argument), 1)
+			if _, text := argument.(goja.String); !text {
+				size += lengthOf(argument)
+			}
 			r.atMost(size, maxList, "the list")
 		}
 	})

@@ -115,6 +115,22 @@ func TestNil(t *testing.T) {
 	}
 }
 
+var fixed struct {
+	before string
+	rc     delegation.RuleContext
+}
+
+// TestFixedContext: a RuleContext that is not on its own, as a test may have it, does no harm.
+func TestFixedContext(t *testing.T) {
+	rule := compile(t, body(`context.n = (context.n || 0) + 1; user.n = context.n; callback(null, user, context)`), jsrules.Options{})
+	user := benchmarkUser()
+	for i := range 2 {
+		if err := rule(t.Context(), user, &fixed.rc); err != nil || !sameJSON(user.Properties["n"], i+1) {
+			t.Errorf("got %v, %v", user.Properties["n"], err)
+		}
+	}
+}
+
 // TestContextOption: what an ID token does not tell, the host can; once in an exchange, and never the settings for AWS.
 func TestContextOption(t *testing.T) {
 	calls := 0
