@@ -1,0 +1,139 @@
+package jsrules_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/dop251/goja"
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/jsrules"
+)
+
+const (
+	principal = "arn:aws:iam::123456789012:saml-provider/auth0-provider"
+	role      = "arn:aws:iam::123456789012:role/auth0-role"
+)
+
+// classic is the rule of Auth0's documentation.
+const classic = `function (user, context, callback) {
+  if (context.clientID === 'CLIENT_ID' && context.protocol === 'delegation') {
+    context.addonConfiguration = context.addonConfiguration || {};
+    context.addonConfiguration.aws = context.addonConfiguration.aws || {};
+    context.addonConfiguration.aws.principal = '` + principal + `';
+    context.addonConfiguration.aws.role = '` + role + `';
+  }
+  callback(null, user, context);
+}`
+
+func benchmarkUser() *delegation.User {
+	return &delegation.User{Properties: map[string]any{
+		"user_id": "auth0|alice", "sub": "auth0|alice", "iss": "https://tenant.auth0.com/", "aud": "CLIENT_ID", "name": "Alice", "email": "alice@example.com",
+		"email_verified": true, "iat": int64(1_795_000_000), "exp": int64(1_795_036_000), "groups": []any{"staff", "photo-editors"},
+		"identities": []any{map[string]any{"provider": "auth0", "connection": "auth0", "user_id": "alice", "isSocial": false}},
+	}}
+}
+
+func benchmarkContext() *delegation.RuleContext {
+	return &delegation.RuleContext{ClientID: "CLIENT_ID", Target: "CLIENT_ID", Protocol: "delegation", Connection: "auth0", AWS: delegation.AWS{Region: "eu-central-1"}}
+}
+
+// ours is a whole run: runtime, guards, limits, user and context in and out.
+func ours(tb testing.TB) func() {
+	rule := delegation.Must(jsrules.Compile("classic", classic, jsrules.Options{}))
+	return func() {
+		rc := benchmarkContext()
+		if err := rule(tb.Context(), benchmarkUser(), rc); err != nil || rc.AWS.Role != role {
+			tb.Fatal(err, rc.AWS.Role)
+		}
+	}
+}
+
+// bareGoja is the same source, user and context with goja alone, as briefly as it can be written: a new runtime, maps that JavaScript sees
+// through goja's wrappers, and the role read back. It has no limits and no guards, and changes to an object in a map do not always arrive.
+func bareGoja(tb testing.TB) func() {
+	program := goja.MustCompile("classic", "("+classic+")", false)
+	return func() {
+		user := benchmarkUser()
+		context := map[string]any{
+			"clientID": "CLIENT_ID", "clientName": "", "protocol": "delegation", "connection": "auth0", "stats": map[string]any{}, "samlConfiguration": map[string]any{},
+			"request":            map[string]any{"ip": "", "userAgent": "", "query": map[string]any{}, "body": map[string]any{}},
+			"addonConfiguration": map[string]any{"aws": map[string]any{"region": "eu-central-1"}},
+		}
+		runtime := goja.New()
+		value, err := runtime.RunProgram(program)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		function, _ := goja.AssertFunction(value)
+		var got string
+		callback := func(call goja.FunctionCall) goja.Value {
+			got = call.Argument(2).ToObject(runtime).Get("addonConfiguration").ToObject(runtime).Get("aws").ToObject(runtime).Get("role").String()
+			return goja.Undefined()
+		}
+		if _, err := function(goja.Undefined(), runtime.ToValue(user.Properties), runtime.ToValue(context), runtime.ToValue(callback)); err != nil || got != role {
+			tb.Fatal(err, got)
+		}
+	}
+}
+
+func BenchmarkClassicRule(b *testing.B)         { benchmark(b, ours(b)) }
+func BenchmarkClassicRuleBareGoja(b *testing.B) { benchmark(b, bareGoja(b)) }
+
+func benchmark(b *testing.B, run func()) {
+	b.ReportAllocs()
+	for b.Loop() {
+		run()
+	}
+}
+
+// BenchmarkClassicRuleToBareGoja runs both in turn, and reports the ratio of their medians: what else the machine does meets both.
+func BenchmarkClassicRuleToBareGoja(b *testing.B) {
+	runs, times := []func(){ours(b), bareGoja(b)}, [2][]time.Duration{}
+	for b.Loop() {
+		for i, run := range runs {
+			began := time.Now()
+			run()
+			times[i] = append(times[i], time.Since(began))
+		}
+	}
+	slices.Sort(times[0])
+	slices.Sort(times[1])
+	b.ReportMetric(float64(times[0][len(times[0])/2])/float64(times[1][len(times[1])/2]), "ratio")
+}
+
+// BenchmarkClassicRuleInGo is what the rule costs as a rule in Go.
+func BenchmarkClassicRuleInGo(b *testing.B) {
+	rule := func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+		if rc.ClientID == "CLIENT_ID" {
+			rc.AWS.Principal, rc.AWS.Role = principal, role
+		}
+		return nil
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		rc := benchmarkContext()
+		if err := rule(b.Context(), benchmarkUser(), rc); err != nil || rc.AWS.Role != role {
+			b.Fatal(err, rc.AWS.Role)
+		}
+	}
+}
+
+// BenchmarkGuardedRule reaches properties by names made at run time, so that every guard is installed.
+func BenchmarkGuardedRule(b *testing.B) {
+	rule := delegation.Must(jsrules.Compile("guarded", `function (user, context, callback) {
+		var roles = {'photo-editors': 'photo-editor'};
+		for (var i = 0; i < user.groups.length; i++) {
+			if (roles[user.groups[i]]) context.addonConfiguration.aws.role = 'arn:aws:iam::123456789012:role/' + roles[user.groups[i]];
+		}
+		callback(null, user, context);
+	}`, jsrules.Options{}))
+	b.ReportAllocs()
+	for b.Loop() {
+		rc := benchmarkContext()
+		if err := rule(b.Context(), benchmarkUser(), rc); err != nil || rc.AWS.Role == "" {
+			b.Fatal(err, rc.AWS.Role)
+		}
+	}
+}

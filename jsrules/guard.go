@@ -1,0 +1,141 @@
+package jsrules
+
+import (
+	"sync"
+
+	"github.com/dop251/goja"
+)
+
+// Built-in functions written in Go run to their end: no interrupt reaches them. Those whose work can grow out of proportion are replaced by
+// ones that look at its size first, as far as the rule mentions them. Two are called without a mention: join, when a list becomes
+// text, and the iterator of lists.
+func (r *run) installGuards() {
+	if !r.uses.busy {
+		return
+	}
+	r.guardLists()
+	r.guardText()
+	r.guardArguments()
+	if r.uses.mentionsGlobal("JSON") {
+		r.guardJSON()
+	}
+	if r.uses.regexp || r.uses.mentions("RegExp", "match", "matchAll", "search") {
+		r.guardRegExp()
+	}
+	if r.uses.mentionsGlobal(append(typedArrays, "Buffer")...) {
+		r.guardTypedArrays()
+	}
+	if r.uses.mentionsGlobal("BigInt", "BigInt64Array", "BigUint64Array", "DataView") { // one power of which can take all memory
+		for _, name := range []string{"BigInt", "BigInt64Array", "BigUint64Array", "DataView"} {
+			_ = r.rt.GlobalObject().Delete(name)
+		}
+	}
+	if r.uses.mentionsGlobal("eval", "Function") || r.uses.mentions("constructor") { // the source would be neither limited nor read for what it mentions
+		_ = r.rt.GlobalObject().Delete("eval")
+		_ = r.rt.Set("Function", r.must(r.rt.RunProgram(noFunctionProgram())))
+	}
+}
+
+var noFunctionProgram = sync.OnceValue(func() *goja.Program {
+	return goja.MustCompile("Function", `(function () {
+	function Function() { throw new EvalError('a rule makes no code at run time'); }
+	var all = [function () {}, async function () {}, function* () {}];
+	for (var i = 0; i < all.length; i++) {
+		Object.defineProperty(Object.getPrototypeOf(all[i]), 'constructor', {value: Function});
+	}
+	Object.defineProperty(Function, 'prototype', {value: Object.getPrototypeOf(all[0])});
+	return Function;
+})()`, true)
+})
+
+// prototype returns the prototype of a global class.
+func (r *run) prototype(class string) *goja.Object {
+	return r.rt.GlobalObject().Get(class).(*goja.Object).Get("prototype").(*goja.Object)
+}
+
+// guard puts a check before a built-in function, if the rule can call it by this name.
+func (r *run) guard(object *goja.Object, name string, check func(goja.FunctionCall)) {
+	if !r.uses.mentions(name) {
+		return
+	}
+	original, ok := goja.AssertFunction(object.Get(name))
+	if !ok {
+		return
+	}
+	r.replace(object, name, func(call goja.FunctionCall) goja.Value {
+		check(call)
+		return r.must(original(call.This, call.Arguments...))
+	})
+}
+
+// replace puts a function of ours in the place of a built-in one.
+func (r *run) replace(object *goja.Object, name string, function func(goja.FunctionCall) goja.Value) {
+	_ = object.DefineDataProperty(name, r.rt.ToValue(r.bounded(function)), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+}
+
+func (r *run) replaceSymbol(object *goja.Object, name *goja.Symbol, function func(goja.FunctionCall) goja.Value) {
+	_ = object.DefineDataPropertySymbol(name, r.rt.ToValue(r.bounded(function)), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+}
+
+// bounded limits how deep guarded functions are nested, because they would otherwise end only with the stack of the process, and
+// lets none begin in a run that was interrupted.
+func (r *run) bounded(function func(goja.FunctionCall) goja.Value) func(goja.FunctionCall) goja.Value {
+	return func(call goja.FunctionCall) goja.Value {
+		r.halt()
+		if r.nested >= maxNested {
+			panic(r.rangeError("built-in functions are nested too deep"))
+		}
+		r.nested++
+		defer func() { r.nested-- }()
+		return function(call)
+	}
+}
+
+// halt leaves a built-in function of an interrupted run. A rule may catch this, and is interrupted at its next instruction.
+func (r *run) halt() {
+	if reason := r.stopped(); reason != nil {
+		panic(r.rangeError(reason.Error()))
+	}
+}
+
+func (r *run) rangeError(message string) *goja.Object { return r.newError("RangeError", message) }
+
+// newError makes an error of one of JavaScript's classes.
+func (r *run) newError(class, message string) *goja.Object {
+	made, err := r.rt.New(r.rt.GlobalObject().Get(class), r.rt.ToValue(message))
+	if err != nil { // the rule has taken the class away
+		return r.rt.NewTypeError("%s", message)
+	}
+	return made
+}
+
+// atMost refuses a size above a limit.
+func (r *run) atMost(size, limit int64, what string) {
+	if size > limit || size < 0 {
+		panic(r.rangeError(what + " would be too large"))
+	}
+}
+
+// lengthOf returns the length of a string or of whatever has one; 0 of anything else.
+func lengthOf(value goja.Value) int64 {
+	switch v := value.(type) {
+	case goja.String:
+		return int64(v.Length())
+	case *goja.Object:
+		if length := v.Get("length"); length != nil {
+			return length.ToInteger()
+		}
+	}
+	return 0
+}
+
+// stringOf returns a value as JavaScript makes text of it.
+func (r *run) stringOf(value goja.Value) goja.String {
+	if object, ok := value.(*goja.Object); ok {
+		value = object.ToString()
+	}
+	if text, ok := value.(goja.String); ok {
+		return text
+	}
+	return r.rt.ToValue(value.String()).(goja.String)
+}

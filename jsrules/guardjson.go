@@ -1,0 +1,82 @@
+package jsrules
+
+import (
+	"github.com/dop251/goja"
+)
+
+// guardJSON limits size and depth of JSON, in both directions: a list that holds one list twice, which holds one twice, and so
+// on, is small in memory and has no end as text.
+func (r *run) guardJSON() {
+	object := r.rt.GlobalObject().Get("JSON").(*goja.Object)
+	r.guard(object, "parse", func(call goja.FunctionCall) {
+		text := r.stringOf(call.Argument(0))
+		r.atMost(int64(text.Length()), maxText/16, "the JSON")
+		if nestedDeeper(text, maxNested) {
+			panic(r.rangeError("the JSON is nested too deep"))
+		}
+	})
+	stringify, ok := goja.AssertFunction(object.Get("stringify"))
+	if !ok || !r.uses.mentions("stringify") {
+		return
+	}
+	r.replace(object, "stringify", func(call goja.FunctionCall) goja.Value {
+		replacer, callable := goja.AssertFunction(call.Argument(1))
+		counting := r.rt.ToValue(r.countJSON(replacer))
+		list, isObject := call.Argument(1).(*goja.Object)
+		if !isObject || callable {
+			return r.must(stringify(call.This, call.Argument(0), counting, call.Argument(2)))
+		}
+		r.atMost(lengthOf(list), maxList, "the list")
+		r.must(stringify(call.This, call.Argument(0), counting)) // at most what is left out of it now
+		return r.must(stringify(call.This, call.Arguments...))
+	})
+}
+
+// countJSON returns a replacer that counts, and does what the rule's own would.
+func (r *run) countJSON(replacer goja.Callable) func(goja.FunctionCall) goja.Value {
+	var values, size int64
+	var open []*goja.Object
+	return func(call goja.FunctionCall) goja.Value {
+		for len(open) > 0 && !open[len(open)-1].SameAs(call.This) {
+			open = open[:len(open)-1]
+		}
+		value := call.Argument(1)
+		if replacer != nil {
+			value = r.must(replacer(call.This, call.Argument(0), value))
+		}
+		if values++; values%1024 == 0 {
+			r.halt()
+		}
+		size += lengthOf(call.Argument(0)) + int64(4+10*len(open)) // ten is the widest indentation; so depth is limited, too
+		if text, ok := value.(goja.String); ok {
+			size += int64(text.Length())
+		}
+		if object, ok := value.(*goja.Object); ok {
+			open = append(open, object)
+		}
+		r.atMost(values, maxList, "the JSON")
+		r.atMost(size, maxText, "the JSON")
+		return value
+	}
+}
+
+// nestedDeeper reports whether brackets outside of strings are nested deeper than a limit.
+func nestedDeeper(text goja.String, limit int) bool {
+	depth, quoted := 0, false
+	for i := 0; i < text.Length(); i++ {
+		switch c := text.CharAt(i); {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			if depth++; depth > limit {
+				return true
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return false
+}

@@ -1,0 +1,61 @@
+package jsrules
+
+import (
+	"strings"
+
+	"github.com/dop251/goja"
+)
+
+// guardText limits the functions of strings whose result can be much longer than what they are given.
+func (r *run) guardText() {
+	text := r.prototype("String")
+	r.guard(text, "repeat", func(call goja.FunctionCall) {
+		length, times := int64(r.stringOf(call.This).Length()), call.Argument(0).ToInteger()
+		if length > 0 {
+			r.atMost(max(times, 0), maxText/length, "the text")
+		}
+	})
+	for _, name := range []string{"padStart", "padEnd"} {
+		r.guard(text, name, func(call goja.FunctionCall) {
+			r.atMost(max(call.Argument(0).ToInteger(), 0), maxText, "the text")
+		})
+	}
+	r.guard(text, "concat", func(call goja.FunctionCall) {
+		size := int64(r.stringOf(call.This).Length())
+		for _, argument := range call.Arguments {
+			size += int64(r.stringOf(argument).Length())
+			r.atMost(size, maxText, "the text")
+		}
+	})
+	r.guard(text, "split", func(call goja.FunctionCall) {
+		r.atMost(int64(r.stringOf(call.This).Length()), maxList, "the list")
+	})
+	for _, name := range []string{"replace", "replaceAll"} {
+		r.guard(text, name, func(call goja.FunctionCall) {
+			_, pattern := call.Argument(0).(*goja.Object)
+			_, function := call.Argument(1).(*goja.Object)
+			if !function {
+				r.checkReplacement(int64(r.stringOf(call.This).Length()), call.Argument(1), pattern || name == "replaceAll")
+			}
+		})
+	}
+}
+
+// checkReplacement limits the longest result there can be: everything replaced, where $1 and $& give back no more than was
+// taken, and $` and $' all that stands around.
+func (r *run) checkReplacement(length int64, replacement goja.Value, everywhere bool) {
+	with := replacement.String()
+	matches := int64(1)
+	if everywhere {
+		matches = length + 1
+	}
+	around := int64(strings.Count(with, "$`") + strings.Count(with, "$'"))
+	size := length*int64(1+strings.Count(with, "$")) + matches*int64(len(with))
+	r.atMost(size+min(matches, maxText)*around*min(length, maxText), maxText, "the text")
+}
+
+// limited refuses a text that is too long to convert.
+func (r *run) limited(text string) string {
+	r.atMost(int64(len(text)), maxText, "the text")
+	return text
+}

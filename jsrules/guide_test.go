@@ -1,0 +1,33 @@
+package jsrules_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestGuide holds the migration guide against what it speaks of: its Go is in the example, and its limits are the package's.
+func TestGuide(t *testing.T) {
+	guide := string(must(os.ReadFile("../docs/migrating-from-auth0.md")))
+	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	var example strings.Builder
+	for _, file := range must(filepath.Glob("../examples/auth0-rules/*.go")) {
+		example.Write(must(os.ReadFile(file)))
+	}
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(guide, -1)
+	if len(blocks) < 2 {
+		t.Fatalf("%d blocks of Go", len(blocks))
+	}
+	for _, block := range blocks {
+		if !strings.Contains(squeeze(example.String()), squeeze(block[1])) {
+			t.Errorf("this is not in the example, so nobody compiles it:\n%s", block[1])
+		}
+	}
+	for _, word := range []string{"delegation/jsrules", "go run ./examples/auth0-rules"} {
+		if readme := string(must(os.ReadFile("../README.md"))); !strings.Contains(readme, word) {
+			t.Errorf("the README lacks %q", word)
+		}
+	}
+}

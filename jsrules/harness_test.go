@@ -1,0 +1,139 @@
+package jsrules_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"math/big"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/jsrules"
+	"github.com/seed055b7978/delegation/oidctest"
+)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// world is an issuer and a signing key, made once for all tests.
+var world = sync.OnceValue(func() (w struct {
+	issuer *oidctest.Provider
+	url    string
+	key    delegation.SigningKey
+}) {
+	w.issuer = must(oidctest.New(oidctest.Config{}))
+	server := httptest.NewServer(w.issuer)
+	w.url = server.URL
+	w.issuer.SetIssuer(w.url)
+	key := must(rsa.GenerateKey(rand.Reader, 2048))
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	w.key = delegation.SigningKey{Signer: key, Certificate: must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))))}
+	return w
+})
+
+// noSTS is for exchanges that end before.
+type noSTS struct{}
+
+func (noSTS) AssumeRoleWithSAML(context.Context, *sts.AssumeRoleWithSAMLInput, ...func(*sts.Options)) (*sts.AssumeRoleWithSAMLOutput, error) {
+	return nil, errors.New("no STS here")
+}
+
+var errPassed = errors.New("all rules said yes")
+
+// outcome is what a chain of rules came to.
+type outcome struct {
+	user   *delegation.User
+	rc     *delegation.RuleContext
+	passed bool              // all rules said yes
+	err    *delegation.Error // of the rules; nil if passed
+	event  delegation.Event
+}
+
+// exchange runs rules in a real exchange, with a rule behind them that looks and ends it.
+func exchange(t testing.TB, rules []delegation.RuleFunc, claims map[string]any, target delegation.AWS, request delegation.Request) (got outcome) {
+	t.Helper()
+	w := world()
+	all := map[string]any{"sub": "auth0|alice", "aud": "CLIENT_ID", "email": "alice@example.com", "email_verified": true, "name": "Alice"}
+	for name, value := range claims {
+		all[name] = value
+	}
+	look := func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+		got.user, got.rc, got.passed = user, rc, true
+		return errPassed
+	}
+	d := must(delegation.New(t.Context(), delegation.Config{
+		Issuers:          []delegation.Issuer{{URL: w.url, AllowLoopbackHTTP: true}},
+		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:tenant.auth0.com", Keys: []delegation.SigningKey{w.key}},
+		Targets:          delegation.Targets{"CLIENT_ID": {AWS: target}},
+		Rules:            append(append([]delegation.RuleFunc{}, rules...), look),
+		STS:              noSTS{},
+		OnEvent:          func(_ context.Context, e delegation.Event) { got.event = e },
+	}))
+	_, err := d.Exchange(t.Context(), must(w.issuer.SignIDToken(all)), "CLIENT_ID", delegation.WithRequest(request))
+	if !got.passed {
+		errors.As(err, &got.err)
+	}
+	return got
+}
+
+// run runs one rule without claims and settings of its own.
+func run(t testing.TB, source string, o jsrules.Options) outcome {
+	t.Helper()
+	return exchange(t, []delegation.RuleFunc{compile(t, source, o)}, nil, delegation.AWS{}, delegation.Request{})
+}
+
+func compile(t testing.TB, source string, o jsrules.Options) delegation.RuleFunc {
+	t.Helper()
+	rule, err := jsrules.Compile("rule", source, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rule
+}
+
+// expect checks that rules ended with a code, and with a text in the error.
+func (o outcome) expect(t testing.TB, code delegation.Code, text string) {
+	t.Helper()
+	if o.passed || o.err == nil || o.err.Code != code || o.err.Stage != delegation.StageRules || !strings.Contains(o.err.Error(), text) {
+		t.Errorf("got %+v, passed: %t, want %s with %q", o.err, o.passed, code, text)
+	}
+}
+
+// body is a rule around statements.
+func body(statements string) string {
+	return "function (user, context, callback) {\n" + statements + "\n}"
+}
+
+// lines is a log of lines: level and text, without times.
+type lines struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, strings.TrimSuffix(string(line), "\n"))
+	return len(line), nil
+}
+
+func (l *lines) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == "rule" {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+}

@@ -1,0 +1,156 @@
+// Package jsrules runs Auth0's JavaScript rules, unchanged, as rules of package delegation.
+//
+//	rules, err := jsrules.CompileFolder(os.DirFS("rules"), jsrules.Options{Configuration: settings})
+//	…
+//	delegation.Config{Rules: rules, …}
+//
+// A rule is one function (user, context, callback), a classic one or an async one. What it writes to context.addonConfiguration.aws and
+// to user decides as if a rule in Go had written it, and both kinds can stand in one chain in any order. docs/migrating-from-auth0.md says
+// what is the same as at Auth0 and what differs.
+//
+// # Rules are trusted code
+//
+// This is not a sandbox. A rule is the operator's code, like a rule in Go: whoever can write one decides who gets which role. Nothing
+// that a user or a caller sends is ever run. The limits below are there for mistakes, so that one rule's does not become everybody's.
+//
+// What is guarded: the time of a rule and of all rules of an exchange, also in loops, in promises and in timers; the depth of calls; the
+// growth of the process's memory while a rule runs; the size of the source; and the built-in functions that work on in one go, where
+// no time limit reaches them: repeat, padStart, padEnd, concat, replace, split and join by the size of their result, every method of
+// arrays, typed arrays, apply and Array.from by length, sort by length, flat by depth, JSON by size and depth, regular expressions by
+// size and, where the pattern can backtrack, by time. BigInt, eval and Function are not there. Rules have no network, no files and no
+// process, but for what the operator gives them with Options.Modules.
+//
+// What is not guarded: one operation can double what is there before the next check, so memory is bounded by a multiple of the limit and
+// not by the limit; a rule that wants to harm the process it runs in will find a way; and a source of 100 kB that is made for it keeps
+// [Compile] busy for many seconds.
+//
+// # What a run is
+//
+// A rule is compiled once. Each run has a JavaScript runtime of its own, so nothing goes from one user to the next but what the rule puts into
+// global. It runs on the caller's goroutine and leaves none behind. user and context are converted as far as the rule looks at
+// them: what it does not touch stays as it is, to the last digit of a number. What it leaves comes back as JSON would carry it:
+// dates as text, functions and undefined not at all.
+//
+// Timers do not wait. When nothing is left to do but a timer, its time has come: Date moves on by as much, and it counts against the limit. Once
+// callback was called, and the promises that could be settled are, the run is over: what timers would still do is not done.
+package jsrules
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// Options are what rules find around them. The zero value is ready for rules that need nothing. They are copied; later changes have no effect.
+type Options struct {
+	Configuration map[string]string // the global configuration
+	Domain        string            // auth0.domain, such as tenant.auth0.com; its first label is context.tenant
+	Modules       map[string]Module // what require finds besides buffer, crypto, querystring and util
+
+	// Context gives properties of context that an ID token does not tell, such as clientName, clientMetadata, stats or request; each replaces
+	// what is there otherwise. Its error fails the rule. It is called for the first JavaScript rule of an exchange only. nil: none.
+	Context func(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) (map[string]any, error)
+
+	// Set is what rules share: global, and within an exchange the context. nil: the rules of one call of Compile or CompileFolder share one.
+	Set *Set
+
+	RuleTimeout  time.Duration    // for one rule; zero: 2s
+	ChainTimeout time.Duration    // for all rules of the Set in one exchange together, without rules in Go; zero: 20s
+	Logger       *slog.Logger     // gets what rules say to console; nil: silence
+	Now          func() time.Time // what Date starts from; nil: time.Now. Limits are in real time
+}
+
+// Limits that are not options. Real rules stay far below them.
+const (
+	maxSource = 100_000 // bytes of a rule; what Auth0 advised
+	maxDepth  = 1_000   // of calls
+	maxMemory = 64 << 20
+	maxText   = 16 << 20 // characters that one built-in function returns, or takes as JSON or for a regular expression in all
+	maxList   = 1 << 20  // elements that one built-in function goes through
+	maxSorted = 100_000  // elements that are sorted
+	maxNested = 200      // built-in functions within each other, and levels of lists and JSON
+	maxValues = 100_000  // values that a rule leaves in user, context or global
+	maxError  = 1_000    // bytes of a rule's message
+)
+
+func (o *Options) complete() error {
+	if o.RuleTimeout < 0 || o.ChainTimeout < 0 {
+		return errors.New("RuleTimeout and ChainTimeout must not be negative")
+	}
+	o.RuleTimeout, o.ChainTimeout = cmp.Or(o.RuleTimeout, 2*time.Second), cmp.Or(o.ChainTimeout, 20*time.Second)
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	o.Set = cmp.Or(o.Set, &Set{})
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Configuration, o.Modules = maps.Clone(o.Configuration), maps.Clone(o.Modules)
+	for name, module := range o.Modules {
+		compiled, err := module.compile(name)
+		if err != nil {
+			return fmt.Errorf("module %q: %w", name, err)
+		}
+		o.Modules[name] = compiled
+	}
+	return nil
+}
+
+// Compile makes a rule of JavaScript source: one function expression, classic, async or an arrow, named or not, with or without a semicolon
+// behind it. Events and errors of the exchange name the rule by name. An error is an [*Error] with line and column if the
+// source is wrong, and says which option is wrong otherwise.
+//
+// A rule refuses with callback(new UnauthorizedError(reason)), which is [delegation.Deny], also if it is thrown; any other error given to
+// callback or thrown fails the exchange, and so does a rule that does not call callback exactly once.
+func Compile(name, source string, o Options) (delegation.RuleFunc, error) {
+	if err := o.complete(); err != nil {
+		return nil, fmt.Errorf("jsrules: %w", err)
+	}
+	return compileRule(name, source, &o)
+}
+
+// CompileFolder makes the rules of a folder's .js files, in the order of their names, which without .js name the rules; folders within are
+// not read. Every file that is wrong is named in the error. A folder without rules is an error.
+func CompileFolder(folder fs.FS, o Options) ([]delegation.RuleFunc, error) {
+	if folder == nil {
+		return nil, errors.New("jsrules: the folder is nil")
+	}
+	if err := o.complete(); err != nil {
+		return nil, fmt.Errorf("jsrules: %w", err)
+	}
+	entries, err := fs.ReadDir(folder, ".")
+	if err != nil {
+		return nil, fmt.Errorf("jsrules: %w", err)
+	}
+	var rules []delegation.RuleFunc
+	var wrong []error
+	for _, entry := range entries { // in the order of names
+		if entry.IsDir() || path.Ext(entry.Name()) != ".js" {
+			continue
+		}
+		source, err := fs.ReadFile(folder, entry.Name())
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("jsrules: %w", err))
+			continue
+		}
+		rule, err := compileRule(strings.TrimSuffix(entry.Name(), ".js"), string(source), &o)
+		if err != nil {
+			wrong = append(wrong, err)
+		}
+		rules = append(rules, rule)
+	}
+	if len(rules)+len(wrong) == 0 {
+		return nil, errors.New("jsrules: the folder has no .js files")
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
+	return rules, nil
+}

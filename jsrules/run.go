@@ -1,0 +1,176 @@
+package jsrules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/dop251/goja"
+	"github.com/seed055b7978/delegation"
+)
+
+// run is one call of a rule, with a runtime that nobody else sees.
+type run struct {
+	*rule
+	watch
+	rt       *goja.Runtime
+	exchange *exchange
+	user     *object
+	strategy string // context.connectionStrategy
+	context  *object
+	aws      *goja.Object   // context.addonConfiguration.aws as the rule got it; nil: it did not look
+	global   *object        // nil: it has no global
+	before   map[string]any // what global was when it began
+	answer   answer
+	timers   timers
+	denial   *goja.Object // UnauthorizedError.prototype; nil: it has none
+	rejected goja.Value   // of a promise that nobody waits for
+	modules  map[string]goja.Value
+	nested   int            // guarded built-in functions in each other
+	joining  []*goja.Object // lists that are becoming text
+	patterns map[[2]string]*pattern
+}
+
+// run implements delegation.RuleFunc.
+func (c *rule) run(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+	if ctx == nil || user == nil || rc == nil {
+		return &Error{Rule: c.name, Err: errors.New("the context, the user or the RuleContext is nil")}
+	}
+	rc.Rule = c.name
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	r := &run{rule: c, rt: goja.New(), exchange: c.options.Set.exchangeOf(rc)}
+	r.watch = watch{ctx: ctx, runtime: r.rt, began: time.Now(), limit: min(c.options.RuleTimeout, c.options.ChainTimeout-r.exchange.spent)}
+	defer func() { r.exchange.spent += r.spent() }()
+	if r.limit <= 0 {
+		return r.fail(ErrTimeout)
+	}
+	if err := r.begin(ctx, user, rc); err != nil {
+		return r.fail(err)
+	}
+	r.watch.start()
+	defer r.watch.stop()
+	var changes *changes
+	err := r.try(func() { r.call() })
+	if err == nil {
+		err = r.settle()
+	}
+	if err == nil {
+		err = r.try(func() { changes = r.collect(user, rc) })
+	}
+	var failure error
+	if err != nil {
+		failure = r.fail(err)
+	}
+	if reason := r.stopped(); reason != nil { // whatever the rule has made of it
+		failure = r.fail(reason)
+	}
+	if failure == nil {
+		changes.apply(user, rc, r)
+	}
+	return failure
+}
+
+// begin prepares the runtime and what the rule is called with.
+func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+	r.rt.SetMaxCallStackSize(maxDepth)
+	r.rt.SetTimeSource(func() time.Time { return r.options.Now().Add(r.skipped) })
+	if r.exchange.context == nil {
+		given, err := r.contextGiven(ctx, user, rc)
+		if err != nil {
+			return err
+		}
+		r.exchange.context = given
+		mergeMetadata(user)
+	}
+	r.strategy = user.Text("identities.0.provider")
+	r.user = r.userObject(user)
+	r.context = r.contextObject(rc)
+	return r.try(func() {
+		r.installGuards()
+		r.installGlobals()
+	})
+}
+
+// call calls the rule, and the timers it sets, until it has called callback or has nothing left to do. Promises are settled on the
+// way: goja does that whenever no function is running.
+func (r *run) call() {
+	value := r.must(r.rt.RunProgram(r.program))
+	function, _ := goja.AssertFunction(value)
+	result := r.must(function(goja.Undefined(), r.user.js, r.context.js, r.rt.ToValue(r.answer.callback)))
+	for r.answer.calls == 0 && !rejected(result) {
+		next := r.timers.next()
+		if next == nil {
+			break
+		}
+		r.skipped = max(r.skipped, next.at)
+		if r.spent() > r.limit {
+			r.interrupt(ErrTimeout)
+			break
+		}
+		r.must(next.call(goja.Undefined(), next.arguments...))
+	}
+	if rejected(result) {
+		panic(&thrownValue{result.Export().(*goja.Promise).Result()})
+	}
+}
+
+func rejected(result goja.Value) bool {
+	if result.ExportType() != reflect.TypeFor[*goja.Promise]() {
+		return false
+	}
+	promise, ok := result.Export().(*goja.Promise)
+	return ok && promise.State() == goja.PromiseStateRejected
+}
+
+// must passes an error of JavaScript on, within [run.try].
+func (r *run) must(value goja.Value, err error) goja.Value {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+// try runs what may throw, and returns what it threw.
+func (r *run) try(call func()) (err error) {
+	defer func() {
+		switch thrown := recover().(type) {
+		case nil:
+		case *goja.Exception, *goja.InterruptedError, *goja.StackOverflowError, *valueError, *thrownValue:
+			err = thrown.(error)
+		default: // a mistake in goja, or here
+			err = fmt.Errorf("the rule cannot be run: %s", short(fmt.Sprint(thrown)))
+		}
+	}()
+	if exception := r.rt.Try(call); exception != nil {
+		return exception
+	}
+	return nil
+}
+
+// thrownValue is what the rule's promise was rejected with, or what it gave to callback as an error.
+type thrownValue struct{ value goja.Value }
+
+func (t *thrownValue) Error() string { return "an error of the rule" }
+
+// fail makes the rule's error of whatever went wrong.
+func (r *run) fail(err error) error {
+	failure := &Error{Rule: r.name, Err: err}
+	var exception *goja.Exception
+	var overflow *goja.StackOverflowError
+	var thrown *thrownValue
+	switch {
+	case r.ctx != nil && r.ctx.Err() != nil && errors.Is(err, context.Cause(r.ctx)):
+		return err
+	case errors.As(err, &overflow):
+		failure.Err = ErrDepth
+	case errors.As(err, &thrown):
+		return r.failure(thrown.value, nil)
+	case errors.As(err, &exception):
+		return r.failure(exception.Value(), exception.Stack())
+	}
+	return failure
+}

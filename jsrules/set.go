@@ -1,0 +1,85 @@
+package jsrules
+
+import (
+	"maps"
+	"reflect"
+	"runtime"
+	"sync"
+	"time"
+	"weak"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// Set is what rules share, see [Options].Set. The zero value is ready; it must not be copied once it is used.
+type Set struct {
+	mu        sync.Mutex
+	global    map[string]any // JSON-like values that nobody writes to
+	exchanges map[weak.Pointer[delegation.RuleContext]]*exchange
+}
+
+// exchange is what the rules of a Set leave for those behind them in the same exchange. Those run one after the other.
+type exchange struct {
+	context map[string]any // properties that a rule has changed, or that Options.Context has given; nil: no rule has run
+	addon   map[string]any // context.addonConfiguration, without the settings for AWS that count
+	spent   time.Duration
+}
+
+// exchangeOf finds the exchange that a RuleContext belongs to: each has its own. It is forgotten with the RuleContext, so that an exchange that ends
+// early leaves nothing behind.
+func (s *Set) exchangeOf(rc *delegation.RuleContext) *exchange {
+	key := weak.Make(rc)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found := s.exchanges[key]; found != nil {
+		return found
+	}
+	if s.exchanges == nil {
+		s.exchanges = map[weak.Pointer[delegation.RuleContext]]*exchange{}
+	}
+	made := &exchange{}
+	s.exchanges[key] = made
+	runtime.AddCleanup(rc, s.forget, key)
+	return made
+}
+
+func (s *Set) forget(key weak.Pointer[delegation.RuleContext]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.exchanges, key)
+}
+
+// snapshot returns what global holds now.
+func (s *Set) snapshot() map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.global
+}
+
+// merge writes what a run has changed in its copy of global, name by name, so that runs side by side keep each other's names.
+func (s *Set) merge(before, after map[string]any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	merged := maps.Clone(s.global)
+	if merged == nil {
+		merged = map[string]any{}
+	}
+	for name := range before {
+		if _, kept := after[name]; !kept {
+			delete(merged, name)
+		}
+	}
+	for name, value := range after {
+		if was, had := before[name]; !had || !reflect.DeepEqual(was, value) {
+			merged[name] = value
+		}
+	}
+	s.global = merged
+}
+
+// clear empties global, as Auth0 did whenever it moved a rule to another container.
+func (s *Set) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.global = nil
+}

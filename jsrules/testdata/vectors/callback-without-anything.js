@@ -1,0 +1,4 @@
+/*{
+ "Outcome": "passed"
+}*/
+function (user, context, callback) { callback(); }

@@ -1,0 +1,25 @@
+/*{
+ "Claims": {
+  "groups": [
+   "Guests"
+  ]
+ },
+ "Context": {
+  "clientMetadata": {
+   "aws_account_number": "123456789012",
+   "aws_default_group": "Power Users"
+  }
+ },
+ "Outcome": "failed",
+ "Text": "You aren't authorized to use AWS account 123456789012!"
+}*/
+function (user, context, callback) {
+  var account = context.clientMetadata.aws_account_number;
+  var wanted = context.clientMetadata.aws_default_group;
+  if (!wanted || user.groups.indexOf(wanted) < 0) {
+    return callback("You aren't authorized to use AWS account " + account + '!');
+  }
+  context.addonConfiguration.aws.principal = 'arn:aws:iam::' + account + ':saml-provider/auth0-provider';
+  context.addonConfiguration.aws.role = 'arn:aws:iam::' + account + ':role/' + context.connection + '/' + wanted.replace(/\\/g, '/').replace(/ /g, '+');
+  callback(null, user, context);
+}

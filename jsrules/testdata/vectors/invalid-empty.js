@@ -1,0 +1,5 @@
+/*{
+ "Outcome": "invalid",
+ "Text": "Unexpected end of input"
+}*/
+

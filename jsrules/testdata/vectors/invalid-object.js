@@ -1,0 +1,5 @@
+/*{
+ "Outcome": "invalid",
+ "Text": "a rule is one function"
+}*/
+{rule: function (u, c, cb) {}}

@@ -1,0 +1,5 @@
+/*{
+ "Outcome": "invalid",
+ "Text": "Unexpected token var"
+}*/
+var rule = function (u, c, cb) {};

@@ -1,0 +1,7 @@
+/*{
+ "Outcome": "invalid",
+ "Text": "SyntaxError"
+}*/
+function (u, c, cb) {
+  cb(null;
+}

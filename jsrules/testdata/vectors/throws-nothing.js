@@ -1,0 +1,5 @@
+/*{
+ "Outcome": "failed",
+ "Text": "undefined"
+}*/
+function (user, context, callback) { throw undefined; }

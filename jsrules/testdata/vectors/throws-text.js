@@ -1,0 +1,5 @@
+/*{
+ "Outcome": "failed",
+ "Text": "nope"
+}*/
+function (user, context, callback) { throw 'nope'; }

@@ -1,0 +1,7 @@
+/*{
+ "Outcome": "denied",
+ "Text": "not you"
+}*/
+function (user, context, callback) {
+  throw new UnauthorizedError('not you');
+}

@@ -1,0 +1,7 @@
+/*{
+ "Outcome": "denied",
+ "Text": "old style"
+}*/
+function (user, context, callback) {
+  return callback(UnauthorizedError('old style'));
+}

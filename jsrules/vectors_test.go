@@ -1,0 +1,153 @@
+package jsrules_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/jsrules"
+)
+
+// vector is what the comment in front of a rule in testdata/vectors says: what the rule is given, and what comes out.
+type vector struct {
+	Claims, Context map[string]any
+	Target          delegation.AWS
+	Request         delegation.Request
+	Configuration   map[string]string
+	Outcome         string         // passed, denied, failed, or invalid: it does not compile
+	Text            string         // the denial's reason, or in the error
+	At              string         // line:column of the error
+	AWS             map[string]any // all that is set, in the names of context.addonConfiguration.aws
+	User            map[string]any // some properties; null: absent
+	Log             []string       // what is said to console
+}
+
+// set lists what of the settings is set, in the names that rules know.
+func set(a delegation.AWS) map[string]any {
+	all := map[string]any{
+		"principal": a.Principal, "role": a.Role, "region": a.Region, "mappings": a.Mappings, "lifetime_in_seconds": int(a.SessionDuration / time.Second),
+		"policy": a.Policy, "policyArns": a.PolicyARNs, "tags": a.Tags, "transitiveTagKeys": a.TransitiveTagKeys, "sourceIdentity": a.SourceIdentity, "sessionName": a.SessionName,
+	}
+	for name, value := range all {
+		if v := reflect.ValueOf(value); v.IsZero() || v.Kind() == reflect.Map && v.Len() == 0 {
+			delete(all, name)
+		}
+	}
+	return all
+}
+
+// sameJSON compares two values as JSON.
+func sameJSON(a, b any) bool {
+	return reflect.DeepEqual(decoded(a), decoded(b))
+}
+
+func decoded(value any) (v any) {
+	d := json.NewDecoder(bytes.NewReader(must(json.Marshal(value))))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// TestVectors runs rules as people write them. The files are rules as they are, for the comment is part of them.
+func TestVectors(t *testing.T) {
+	files := must(filepath.Glob("testdata/vectors/*.js"))
+	if len(files) < 40 {
+		t.Fatalf("only %d vectors", len(files))
+	}
+	outcomes := map[string]int{}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".js")
+		t.Run(name, func(t *testing.T) {
+			source := string(must(os.ReadFile(file)))
+			header, _, found := strings.Cut(strings.TrimPrefix(source, "/*"), "*/")
+			d := json.NewDecoder(strings.NewReader(header))
+			d.DisallowUnknownFields()
+			d.UseNumber()
+			var v vector
+			if err := d.Decode(&v); err != nil || !found {
+				t.Fatalf("the comment: %v", err)
+			}
+			outcomes[v.Outcome]++
+			log := &lines{}
+			options := jsrules.Options{
+				Configuration: v.Configuration, Domain: "tenant.auth0.com", Logger: log.logger(),
+				Context: func(context.Context, *delegation.User, *delegation.RuleContext) (map[string]any, error) {
+					return v.Context, nil
+				},
+			}
+			rule, err := jsrules.Compile(name, source, options)
+			if v.Outcome == "invalid" {
+				v.expectError(t, err, name)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := exchange(t, []delegation.RuleFunc{rule}, v.Claims, v.Target, v.Request)
+			switch v.Outcome {
+			case "passed":
+				if !got.passed {
+					t.Fatal(got.err)
+				}
+				if v.AWS == nil {
+					v.AWS = map[string]any{}
+				}
+				if aws := set(got.rc.AWS); !sameJSON(aws, v.AWS) {
+					t.Errorf("AWS: got %v, want %v", aws, v.AWS)
+				}
+				for property, want := range v.User {
+					value, has := got.user.Properties[property]
+					if has != (want != nil) || !sameJSON(value, want) {
+						t.Errorf("user.%s: got %v, want %v", property, value, want)
+					}
+				}
+			case "denied":
+				got.expect(t, delegation.CodeDenied, v.Text)
+				if got.err.Public() != v.Text {
+					t.Errorf("the user is told %q, want %q", got.err.Public(), v.Text)
+				}
+			case "failed":
+				got.expect(t, delegation.CodeRuleFailed, v.Text)
+				v.expectError(t, got.err, name)
+				if got.err.Public() != "access denied" {
+					t.Errorf("the user is told %q", got.err.Public())
+				}
+			default:
+				t.Fatalf("unknown outcome %q", v.Outcome)
+			}
+			if !got.passed && got.event.Rule != name {
+				t.Errorf("the event names the rule %q", got.event.Rule)
+			}
+			if !reflect.DeepEqual(log.lines, v.Log) {
+				t.Errorf("log: got %q, want %q", log.lines, v.Log)
+			}
+		})
+	}
+	for _, outcome := range []string{"passed", "denied", "failed", "invalid"} {
+		if outcomes[outcome] == 0 {
+			t.Errorf("no vector is %s: %v", outcome, outcomes)
+		}
+	}
+}
+
+func (v *vector) expectError(t *testing.T, err error, name string) {
+	t.Helper()
+	var wrong *jsrules.Error
+	if !errors.As(err, &wrong) || wrong.Rule != name || !strings.Contains(err.Error(), v.Text) {
+		t.Fatalf("got %v, want an error with %q", err, v.Text)
+	}
+	if at := fmt.Sprintf("%d:%d", wrong.Line, wrong.Column); v.At != "" && at != v.At {
+		t.Errorf("the error is at %s, want %s: %v", at, v.At, err)
+	}
+}

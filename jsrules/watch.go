@@ -1,0 +1,101 @@
+package jsrules
+
+import (
+	"context"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dop251/goja"
+)
+
+// tick is how often a run is looked at. Rules usually end before the first time.
+const tick = 5 * time.Millisecond
+
+// watch stops a run that takes too long, lets memory grow, or is no longer wanted.
+type watch struct {
+	ctx      context.Context
+	runtime  *goja.Runtime
+	began    time.Time
+	limit    time.Duration
+	skipped  time.Duration // by timers, which do not wait; the run's own
+	reason   atomic.Pointer[error]
+	mu       sync.Mutex
+	timer    *time.Timer
+	over     bool
+	base     uint64 // bytes of live memory at the first look; 0: before it
+	suspects uint64 // bytes of all memory from which it is measured anew
+}
+
+func (w *watch) start() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer = time.AfterFunc(tick, w.look)
+}
+
+func (w *watch) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
+	w.timer.Stop()
+}
+
+// spent is the time the rule has taken, with the time that its timers have skipped.
+func (w *watch) spent() time.Duration { return time.Since(w.began) + w.skipped }
+
+// interrupt ends the run at the next instruction, or at the next guarded built-in function. The first reason counts.
+func (w *watch) interrupt(reason error) {
+	if w.reason.CompareAndSwap(nil, &reason) {
+		w.runtime.Interrupt(reason)
+	}
+}
+
+// stopped returns why the run was interrupted, or nil.
+func (w *watch) stopped() error {
+	if reason := w.reason.Load(); reason != nil {
+		return *reason
+	}
+	return nil
+}
+
+// look runs on the timer's goroutine, and sets the timer again.
+func (w *watch) look() {
+	heap, live := memory()
+	w.mu.Lock()
+	if w.suspects == 0 {
+		w.base, w.suspects = live, 2*live+maxMemory // Go collects when garbage is as much as what lives
+	}
+	base, suspicious := w.base, heap > w.suspects
+	switch {
+	case w.over:
+		w.mu.Unlock()
+		return
+	case w.ctx.Err() != nil:
+		w.interrupt(context.Cause(w.ctx))
+	case time.Since(w.began) > w.limit:
+		w.interrupt(ErrTimeout)
+	case heap > 4*(base+maxMemory):
+		w.interrupt(ErrMemory) // there is no time to make sure: a text that doubles is as large as the machine in a few instructions
+	case suspicious:
+		w.suspects = heap + maxMemory
+	}
+	w.timer.Reset(tick)
+	w.mu.Unlock()
+
+	// Memory is counted for the whole process, so a rule is blamed only behind a collection, and a large process may grow by a half first.
+	if suspicious && w.stopped() == nil {
+		runtime.GC()
+		if _, live := memory(); live > base+max(maxMemory, base/2) {
+			w.interrupt(ErrMemory)
+		}
+	}
+}
+
+// memory returns the bytes of all objects, and of those that the last collection found alive.
+func memory() (heap, live uint64) {
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64(), samples[1].Value.Uint64()
+}
