@@ -93,6 +93,8 @@ type RuleContext struct {
 	Request    Request // of WithRequest
 	Rule       string  // the running rule, as events and errors name it: its function. A rule that runs others may say which
 	AWS        AWS     // pre-filled from the target
+
+	Values map[any]any // what rules leave for those behind them in the same exchange, under keys of their own types; nil at first
 }
 
 // AWS is what the target proposes and rules may change: the assumed role and all that AWS learns of the user. It is

@@ -677,6 +677,30 @@ func TestRules_GetTheContext(t *testing.T) {
 	}
 }
 
+// TestRules_LeaveValues: what a rule leaves is there for the next one, and gone with the exchange.
+func TestRules_LeaveValues(t *testing.T) {
+	w := newWorld(t)
+	type key struct{}
+	var seen []any
+	look := func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+		seen = append(seen, rc.Values[key{}])
+		if rc.Values == nil {
+			rc.Values = map[any]any{key{}: "left"}
+		}
+		return nil
+	}
+	w.config.Rules = []delegation.RuleFunc{look, look}
+	d := w.delegator(t)
+	for range 2 {
+		if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []any{nil, "left", nil, "left"}; !reflect.DeepEqual(seen, want) {
+		t.Errorf("got %v, want %v", seen, want)
+	}
+}
+
 func TestRules_Cancelled(t *testing.T) {
 	t.Run("by the first rule", func(t *testing.T) {
 		w := newWorld(t)

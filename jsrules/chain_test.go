@@ -228,20 +228,3 @@ func TestCancel(t *testing.T) {
 		}
 	}
 }
-
-// TestForgetsExchanges: what rules of an exchange share is forgotten with it, also of one that ended early.
-func TestForgetsExchanges(t *testing.T) {
-	set := &jsrules.Set{}
-	rule := compile(t, body(`context.big = 'x'.repeat(1000); callback(null, user, context);`), jsrules.Options{Set: set})
-	for range 100 {
-		if err := rule(t.Context(), benchmarkUser(), benchmarkContext()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for deadline := time.Now().Add(5 * time.Second); jsrules.Exchanges(set) > 0; runtime.Gosched() {
-		runtime.GC()
-		if time.Now().After(deadline) {
-			t.Fatalf("%d exchanges are remembered", jsrules.Exchanges(set))
-		}
-	}
-}

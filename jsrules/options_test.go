@@ -209,7 +209,7 @@ func TestFailedRuleChangesNothing(t *testing.T) {
 	for _, end := range []string{"callback(new Error('x'))", "callback(new UnauthorizedError('x'))", "throw 1", "callback(null, user, context); callback()", "user.z = user; callback(null, user, context)"} {
 		user, rc := benchmarkUser(), benchmarkContext()
 		err := compile(t, body(`user.name = 'changed'; user.app = 1; context.addonConfiguration.aws.role = 'r'; `+end), jsrules.Options{})(t.Context(), user, rc)
-		rc.Rule = ""
+		rc.Rule, rc.Values = "", nil // which decide nothing
 		if err == nil || !reflect.DeepEqual(user, benchmarkUser()) || !reflect.DeepEqual(rc, benchmarkContext()) {
 			t.Errorf("%s: got %v, %v, %v", end, err, user.Properties, rc.AWS)
 		}

@@ -3,19 +3,16 @@ package jsrules
 import (
 	"maps"
 	"reflect"
-	"runtime"
 	"sync"
 	"time"
-	"weak"
 
 	"github.com/seed055b7978/delegation"
 )
 
 // Set is what rules share, see [Options].Set. The zero value is ready; it must not be copied once it is used.
 type Set struct {
-	mu        sync.Mutex
-	global    map[string]any // JSON-like values that nobody writes to
-	exchanges map[weak.Pointer[delegation.RuleContext]]*exchange
+	mu     sync.Mutex
+	global map[string]any // JSON-like values that nobody writes to
 }
 
 // exchange is what the rules of a Set leave for those behind them in the same exchange. Those run one after the other.
@@ -25,28 +22,17 @@ type exchange struct {
 	spent   time.Duration
 }
 
-// exchangeOf finds the exchange that a RuleContext belongs to: each has its own. It is forgotten with the RuleContext, so that an exchange that ends
-// early leaves nothing behind.
+// exchangeOf finds what this Set keeps with an exchange, or begins it.
 func (s *Set) exchangeOf(rc *delegation.RuleContext) *exchange {
-	key := weak.Make(rc)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if found := s.exchanges[key]; found != nil {
-		return found
+	found, ok := rc.Values[s].(*exchange)
+	if !ok {
+		if rc.Values == nil {
+			rc.Values = map[any]any{}
+		}
+		found = &exchange{}
+		rc.Values[s] = found
 	}
-	if s.exchanges == nil {
-		s.exchanges = map[weak.Pointer[delegation.RuleContext]]*exchange{}
-	}
-	made := &exchange{}
-	s.exchanges[key] = made
-	runtime.AddCleanup(rc, s.forget, key)
-	return made
-}
-
-func (s *Set) forget(key weak.Pointer[delegation.RuleContext]) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.exchanges, key)
+	return found
 }
 
 // snapshot returns what global holds now.
