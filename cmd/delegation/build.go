@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,14 +21,17 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/goccy/go-yaml"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationhttp"
 	"github.com/seed055b7978/delegation/internal/iamarn"
+	"github.com/seed055b7978/delegation/jsrules"
 )
 
 // builder turns settings into the libraries' own configurations, and notes all that is wrong with them.
 type builder struct {
 	from     *source
+	logger   *slog.Logger
 	problems []error
 }
 
@@ -37,7 +41,7 @@ func (b *builder) wrong(at key, err error) {
 
 // build returns the service that the settings describe. Every problem is named, in a usageError.
 func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) (*service, error) {
-	b := &builder{from: from}
+	b := &builder{from: from, logger: logger}
 	for at, missing := range map[key]bool{
 		"issuers": len(s.Issuers) == 0, "targets": len(s.Targets) == 0, "identity_provider": s.Identity.EntityID == "" && len(s.Identity.Keys) == 0,
 	} {
@@ -198,10 +202,10 @@ func (b *builder) rules(list []ruleSettings, targets map[string]targetSettings) 
 				b.wrong(at.child("targets"), fmt.Errorf("%.80q is not a target", name))
 			}
 		}
-		found := map[string]delegation.RuleFunc{}
+		found := map[string][]delegation.RuleFunc{}
 		set := func(name string, rule delegation.RuleFunc, err error) {
 			b.add(at.child(name), err)
-			found[name] = rule
+			found[name] = []delegation.RuleFunc{rule}
 		}
 		if s.RequireVerifiedEmail != nil {
 			set("require_verified_email", delegation.RequireVerifiedEmail(), nil)
@@ -229,11 +233,16 @@ func (b *builder) rules(list []ruleSettings, targets map[string]targetSettings) 
 			rule, err := delegation.SessionPolicyFromTemplate(*s.SessionPolicy)
 			set("session_policy", rule, err)
 		}
-		if len(found) != 1 {
-			b.wrong(at, fmt.Errorf("has %d rules instead of one: require_verified_email, allow_connections, allow_email_domains, role_by_claim, tags_from_claims, source_identity_from_claim or session_policy", len(found)))
+		if s.JavaScript != nil {
+			found["javascript"] = b.javaScript(at.child("javascript"), s.JavaScript)
 		}
-		for name, rule := range found {
-			rules = append(rules, forTargets(s.Targets, string(at.child(name)), rule))
+		if len(found) != 1 {
+			b.wrong(at, fmt.Errorf("has %d rules instead of one: require_verified_email, allow_connections, allow_email_domains, role_by_claim, tags_from_claims, source_identity_from_claim, session_policy or javascript", len(found)))
+		}
+		for name, list := range found {
+			for _, rule := range list {
+				rules = append(rules, forTargets(s.Targets, string(at.child(name)), rule))
+			}
 		}
 	}
 	return rules
@@ -259,6 +268,28 @@ func (b *builder) roleByClaim(at key, s *roleSettings) (delegation.RuleFunc, err
 		table = append(table, delegation.RoleMatch{Pattern: row.Match, Role: row.Role, Principal: row.Principal, Region: row.Region})
 	}
 	return delegation.RoleByClaim(s.Claim, table...)
+}
+
+// javaScript compiles a folder of Auth0 rules.
+func (b *builder) javaScript(at key, s *javaScriptSettings) []delegation.RuleFunc {
+	if s.Folder == "" {
+		b.wrong(at.child("folder"), errors.New("is missing"))
+		return nil
+	}
+	o := jsrules.Options{
+		Configuration: maps.Collect(maps.All(s.Configuration)), Domain: s.Domain, Logger: b.logger,
+		RuleTimeout: b.duration(at.child("timeout"), s.Timeout), ChainTimeout: b.duration(at.child("chain_timeout"), s.ChainTimeout),
+	}
+	if s.ConfigurationFile != "" {
+		var more map[string]string
+		if err := yaml.Unmarshal(b.file(at.child("configuration_file"), s.ConfigurationFile), &more); err != nil {
+			b.wrong(at.child("configuration_file"), errors.New("is not YAML or JSON of names and texts")) // the library's error would show some of it
+		}
+		maps.Copy(o.Configuration, more)
+	}
+	rules, err := jsrules.CompileFolder(os.DirFS(b.from.beside(s.Folder)), o)
+	b.add(at.child("folder"), err)
+	return rules
 }
 
 // forTargets limits a rule to some targets, or none means all, and names it after its place in the configuration.

@@ -92,6 +92,17 @@ func (w *world) write(t testing.TB, name, text string) string {
 	return file
 }
 
+// folderOf writes a folder of files.
+func (w *world) folderOf(t testing.TB, name string, files map[string]string) {
+	t.Helper()
+	if err := os.Mkdir(filepath.Join(w.folder, name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range files {
+		w.write(t, filepath.Join(name, file), text)
+	}
+}
+
 // writeTLS makes a certificate for 127.0.0.1 and returns the pool that trusts it.
 func (w *world) writeTLS(t testing.TB, serial int64) *x509.CertPool {
 	t.Helper()

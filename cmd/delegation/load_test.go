@@ -45,6 +45,9 @@ targets:
 	}
 	w.write(t, "secret.txt", "canary-too-short")
 	w.write(t, "junk.pem", "canary-junk")
+	w.write(t, "list.yaml", "- canary")
+	w.folderOf(t, "typo", map[string]string{"10-broken.js": "function (user, context, callback) {\n  callback(null, user context);\n}"})
+	w.folderOf(t, "good", map[string]string{"10-good.js": "function (user, context, callback) { callback(null, user, context); }"})
 	for name, row := range map[string]struct{ old, new, want string }{
 		"unknown key":             {"listen:", "lissten:", ":1: lissten: unknown key"},
 		"unknown nested key":      {"    region:", "    regoin:", ":12: targets.photo-app.regoin: unknown key"},
@@ -83,6 +86,11 @@ targets:
 		"role of a rule":          {"targets:\n", "rules:\n  - role_by_claim: {claim: groups, roles: [{match: a, role: b}]}\ntargets:\n", ":9: rules[0].role_by_claim.roles[0].role: "},
 		"claim of a rule":         {"targets:\n", "rules:\n  - role_by_claim: {roles: [{match: a, role: \"arn:aws:iam::123456789012:role/x\"}]}\ntargets:\n", ":9: rules[0].role_by_claim.claim: is missing"},
 		"session policy":          {"targets:\n", "rules:\n  - session_policy: \"{\"\ntargets:\n", ":9: rules[0].session_policy: "},
+		"no folder":               {"targets:\n", "rules:\n  - javascript: {domain: x}\ntargets:\n", ":9: rules[0].javascript.folder: is missing"},
+		"no such folder":          {"targets:\n", "rules:\n  - javascript: {folder: none}\ntargets:\n", ":9: rules[0].javascript.folder: "},
+		"a rule with a typo":      {"targets:\n", "rules:\n  - javascript: {folder: typo}\ntargets:\n", ":9: rules[0].javascript.folder: JavaScript rule \"10-broken\", line 2, column "},
+		"time for a rule":         {"targets:\n", "rules:\n  - javascript: {folder: good, timeout: x}\ntargets:\n", ":9: rules[0].javascript.timeout: "},
+		"settings of rules":       {"targets:\n", "rules:\n  - javascript: {folder: good, configuration_file: list.yaml}\ntargets:\n", ":9: rules[0].javascript.configuration_file: is not YAML or JSON of names and texts"},
 		"STS endpoint":            {"listen:", "sts: {endpoint: localhost}\nlisten:", `:1: sts.endpoint: "localhost" is not a URL`},
 		"FIPS with dual stack":    {"listen:", "sts: {fips: true, dual_stack: true}\nlisten:", ": FIPS and DualStack"},
 		"origin":                  {"listen:", "http:\n  allowed_origins: [\"https://app.example.com/\"]\nlisten:", ":2: http.allowed_origins[0]: "},

@@ -122,6 +122,39 @@ http: {container_target: photo-app, console: {enabled: true, endpoint: %q}, rate
 	}
 }
 
+// TestServe_JavaScript: a folder of Auth0 rules decides, between rules of the configuration, for the targets it is for.
+func TestServe_JavaScript(t *testing.T) {
+	w := newWorld(t)
+	w.folderOf(t, "rules", map[string]string{
+		"10-role.js": `function (user, context, callback) {
+			if (user.groups.indexOf(configuration.GROUP) < 0) return callback(new UnauthorizedError('members of ' + configuration.GROUP + ' only'));
+			context.addonConfiguration.aws.role = configuration.ROLE;
+			console.log('role for', user.email);
+			callback(null, user, context);
+		}`,
+		"20-fails.js": `function (user, context, callback) { callback(user.broken ? new Error('canary detail') : null, user, context); }`,
+		"notes.txt":   "no rule",
+	})
+	w.write(t, "settings.yaml", "GROUP: photo-editors\n")
+	other := strings.ReplaceAll(demoRole, "photo-editor", "photo-user")
+	s := serve(t, w.config(t, ""), fmt.Sprintf(`DELEGATION_RULES=[{require_verified_email: true}, {javascript: {folder: rules, configuration: {ROLE: %q}, configuration_file: settings.yaml}, targets: [photo-app]}]`, other))
+	c := client(nil)
+	if status, body := post(t, c, s.url+"/delegation", delegationForm(w.token(nil))); status != 200 || !strings.Contains(body, "assumed-role/photo-user/alice@example.com") {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := post(t, c, s.url+"/delegation", delegationForm(w.token(map[string]any{"groups": []string{"staff"}}))); status != 401 || !strings.Contains(body, "members of photo-editors only") {
+		t.Errorf("denied: %d %s", status, body)
+	}
+	if status, body := post(t, c, s.url+"/delegation", delegationForm(w.token(map[string]any{"broken": true}))); status != 403 || strings.Contains(body, "canary") {
+		t.Errorf("failed: %d %s", status, body)
+	}
+	for _, want := range []string{`"rule":"10-role"`, `"msg":"role for alice@example.com"`, "canary detail"} {
+		if !strings.Contains(s.logs.String(), want) {
+			t.Errorf("%s is not in the logs: %s", want, s.logs)
+		}
+	}
+}
+
 // TestServe_OwnIdentity: a target's own SAML identity has its own metadata.
 func TestServe_OwnIdentity(t *testing.T) {
 	w := newWorld(t)

@@ -70,7 +70,7 @@ type targetSettings struct {
 	Identity          *identitySettings `yaml:"identity"`
 }
 
-// ruleSettings is one rule: exactly one key, and optionally the targets it is for.
+// ruleSettings is one rule, or one folder of rules: exactly one key, and optionally the targets it is for.
 type ruleSettings struct {
 	Targets []string `yaml:"targets"`
 
@@ -81,6 +81,18 @@ type ruleSettings struct {
 	TagsFromClaims          map[string]string `yaml:"tags_from_claims"`
 	SourceIdentityFromClaim *string           `yaml:"source_identity_from_claim"`
 	SessionPolicy           *string           `yaml:"session_policy"`
+
+	JavaScript *javaScriptSettings `yaml:"javascript"`
+}
+
+// javaScriptSettings are a folder of Auth0 rules, and what they find around them.
+type javaScriptSettings struct {
+	Folder            string            `yaml:"folder"`
+	Domain            string            `yaml:"domain"`
+	Configuration     map[string]string `yaml:"configuration"`
+	ConfigurationFile string            `yaml:"configuration_file"`
+	Timeout           string            `yaml:"timeout"`
+	ChainTimeout      string            `yaml:"chain_timeout"`
 }
 
 type roleSettings struct {
