@@ -27,6 +27,7 @@ type watch struct {
 	over     bool
 	base     uint64 // bytes of live memory at the first look; 0: before it
 	suspects uint64 // bytes of all memory from which it is measured anew
+	enough   uint64 // bytes of all memory at which the run ends at once
 }
 
 func (w *watch) start() {
@@ -62,10 +63,10 @@ func (w *watch) stopped() error {
 
 // look runs on the timer's goroutine, and sets the timer again.
 func (w *watch) look() {
-	heap, live := memory()
+	heap, live, goal := memory()
 	w.mu.Lock()
 	if w.suspects == 0 {
-		w.base, w.suspects = live, 2*live+maxMemory // Go collects when garbage is as much as what lives
+		w.base, w.suspects, w.enough = live, goal+maxMemory, goal+4*maxMemory // Go lets garbage grow up to its goal
 	}
 	base, suspicious := w.base, heap > w.suspects
 	switch {
@@ -76,7 +77,7 @@ func (w *watch) look() {
 		w.interrupt(context.Cause(w.ctx))
 	case time.Since(w.began) > w.limit:
 		w.interrupt(ErrTimeout)
-	case heap > 4*(base+maxMemory):
+	case heap > w.enough:
 		w.interrupt(ErrMemory) // there is no time to make sure: a text that doubles is as large as the machine in a few instructions
 	case suspicious:
 		w.suspects = heap + maxMemory
@@ -87,15 +88,19 @@ func (w *watch) look() {
 	// Memory is counted for the whole process, so a rule is blamed only behind a collection, and a large process may grow by a half first.
 	if suspicious && w.stopped() == nil {
 		runtime.GC()
-		if _, live := memory(); live > base+max(maxMemory, base/2) {
+		if _, live, _ := memory(); live > base+max(maxMemory, base/2) {
 			w.interrupt(ErrMemory)
 		}
 	}
 }
 
-// memory returns the bytes of all objects, and of those that the last collection found alive.
-func memory() (heap, live uint64) {
-	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}}
+// memory returns the bytes of all objects, of those that the last collection found alive, and those at which the next one begins.
+func memory() (heap, live, goal uint64) {
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/goal:bytes"}}
 	metrics.Read(samples)
-	return samples[0].Value.Uint64(), samples[1].Value.Uint64()
+	goal = samples[2].Value.Uint64()
+	if goal > 1<<62 { // without collection (GOGC=off) there is none
+		goal = 2 * samples[1].Value.Uint64()
+	}
+	return samples[0].Value.Uint64(), samples[1].Value.Uint64(), goal
 }
