@@ -17,6 +17,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/sessionname"
 	"github.com/seed055b7978/delegation/internal/strictjson"
+	"github.com/seed055b7978/delegation/internal/xmlenc"
 )
 
 // AWS's limits: IAM User Guide "IAM and AWS STS quotas" and "Pass session tags in AWS STS", STS API Reference.
@@ -44,6 +45,11 @@ type Target struct {
 	SAMLRecipient string            // empty: Region.SAMLRecipient
 	SAMLAudience  string            // empty: Region.SAMLAudience
 	Identity      *IdentityProvider // nil: Config.IdentityProvider
+
+	// EncryptionKey encrypts the assertion: the public half, in PEM, of an RSA key of 2048 to 8192 bits whose private half IAM holds for Principal
+	// (AddPrivateKey). Rules and mappings can then choose no other principal, and the recipient must be Principal's own: set SAMLProviderUUID.
+	EncryptionKey    string
+	SAMLProviderUUID string // of IAM's GetSAMLProvider: puts /acs/UUID behind Region.SAMLRecipient
 }
 
 // TargetSource finds targets. A nil Target without an error means that delegation is off. The Target is not changed. It
@@ -102,6 +108,15 @@ func (t *Target) check(name string, c *Config) error {
 			problems.add("AllowedRoles[%d]: %w", i, err)
 		}
 	}
+	if t.SAMLProviderUUID != "" && (t.SAMLRecipient != "" || !providerUUID.MatchString(t.SAMLProviderUUID)) {
+		problems.add("SAMLProviderUUID %.80q is not 22 to 64 capital letters and digits, or SAMLRecipient is set too", t.SAMLProviderUUID)
+	}
+	if err := xmlenc.CheckKey(t.EncryptionKey); err != nil && t.EncryptionKey != "" {
+		problems.add("EncryptionKey: %w", err)
+	}
+	if t.EncryptionKey != "" && (t.Principal == "" || t.SAMLProviderUUID == "" && t.SAMLRecipient == "") {
+		problems.add("EncryptionKey is that of one SAML provider: set Principal, and SAMLProviderUUID or SAMLRecipient")
+	}
 	if t.Region != "" {
 		region, err := ParseRegion(t.Region)
 		if err == nil {
@@ -145,12 +160,14 @@ type decision struct {
 	policy, sourceIdentity string
 	policyARNs             []string
 	recipient, audience    string
+	encryptionKey          string      // empty: none
 	attributes             []attribute // in the order they are sent
 }
 
 var (
-	tagText    = regexp.MustCompile(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`)
-	policyText = regexp.MustCompile(`\A[\x{09}\x{0A}\x{0D}\x{20}-\x{FF}]+\z`)
+	tagText      = regexp.MustCompile(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`)
+	providerUUID = regexp.MustCompile(`\A[A-Z0-9]{22,64}\z`) // IAM API Reference, GetSAMLProvider
+	policyText   = regexp.MustCompile(`\A[\x{09}\x{0A}\x{0D}\x{20}-\x{FF}]+\z`)
 )
 
 // decide is the one choke point behind the rules: whatever they and the mappings did is checked here, on every path.
@@ -159,9 +176,12 @@ func decide(user *User, subject string, a AWS, target *Target, c *Config) (*deci
 	if err != nil {
 		return nil, err
 	}
-	d := &decision{policy: a.Policy, policyARNs: slices.Clone(a.PolicyARNs), sourceIdentity: a.SourceIdentity}
+	d := &decision{policy: a.Policy, policyARNs: slices.Clone(a.PolicyARNs), sourceIdentity: a.SourceIdentity, encryptionKey: target.EncryptionKey}
 	if err := d.checkRole(&a, target.AllowedRoles); err != nil {
 		return nil, err
+	}
+	if d.encryptionKey != "" && d.principal.String() != target.Principal {
+		return nil, newError(CodeProviderMismatch, "the target encrypts for %s, and %s was chosen", target.Principal, d.principal)
 	}
 	if d.region, err = ParseRegion(a.Region); err != nil {
 		return nil, err
@@ -173,6 +193,9 @@ func decide(user *User, subject string, a AWS, target *Target, c *Config) (*deci
 		return nil, err
 	}
 	d.recipient = cmp.Or(target.SAMLRecipient, d.region.SAMLRecipient())
+	if target.SAMLProviderUUID != "" {
+		d.recipient += "/acs/" + target.SAMLProviderUUID
+	}
 	d.audience = cmp.Or(target.SAMLAudience, d.region.SAMLAudience())
 	d.nameID = cmp.Or(a.NameID, subject)
 	if n := utf8.RuneCountInString(d.nameID); n > maxNameID || strings.ContainsAny(d.nameID, "*?") || strings.TrimSpace(d.nameID) != d.nameID {

@@ -62,7 +62,7 @@ type Config struct {
 	DualStack  bool             // use STS's dual-stack endpoints
 	HTTPClient *http.Client     // for issuers' keys; nil: a new one. Redirects are refused whatever it says
 	Now        func() time.Time // nil: time.Now
-	Rand       io.Reader        // for assertion IDs, safe for concurrent use; nil: crypto/rand
+	Rand       io.Reader        // for assertion IDs and the keys of encrypted assertions, safe for concurrent use; nil: crypto/rand
 	// OnEvent gets the audit record of every exchange before Exchange returns, from the caller's goroutine: it must be quick.
 	OnEvent func(context.Context, Event)
 	// Logger gets each Event at level Info or Warn, and failed refreshes of issuers' keys. nil: silence.

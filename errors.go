@@ -85,6 +85,7 @@ const (
 	CodeRoleInvalid          Code = "role_invalid"            // role or principal is missing or not an ARN of its kind
 	CodeAccountMismatch      Code = "account_mismatch"        // role and principal are of two accounts or partitions
 	CodeRoleNotAllowed       Code = "role_not_allowed"        // not among the target's AllowedRoles
+	CodeProviderMismatch     Code = "provider_mismatch"       // another SAML provider than the one that the target encrypts for
 	CodeRegionInvalid        Code = "region_invalid"          // an unknown region, one of another partition, or one without FIPS
 	CodeMappingInvalid       Code = "mapping_invalid"         // a mapping gives no usable value
 	CodeNameIDInvalid        Code = "name_id_invalid"         // an empty, overlong or wildcard NameID
@@ -96,6 +97,7 @@ const (
 	CodeTextInvalid          Code = "text_invalid"            // a value XML cannot carry unaltered
 	CodeResponseTooLarge     Code = "saml_response_too_large" // over AWS's 100,000 characters
 	CodeSigningFailed        Code = "signing_failed"          // the signer failed, or its signature does not fit the certificate
+	CodeEncryptionFailed     Code = "encryption_failed"       // the assertion could not be encrypted
 
 	CodeSTSExpired          Code = "sts_response_expired"
 	CodeSTSTooOld           Code = "sts_response_too_old"

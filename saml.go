@@ -22,6 +22,7 @@ import (
 	dsig "github.com/russellhaering/goxmldsig"
 	"github.com/seed055b7978/delegation/internal/checkedsigner"
 	"github.com/seed055b7978/delegation/internal/guard"
+	"github.com/seed055b7978/delegation/internal/xmlenc"
 	"github.com/seed055b7978/delegation/internal/xmltext"
 )
 
@@ -172,6 +173,11 @@ func (p IdentityProvider) respond(ctx context.Context, d *decision, now time.Tim
 		Status: saml.Status{StatusCode: saml.StatusCode{Value: saml.StatusSuccess}},
 	}).Element()
 	response.RemoveAttr("xmlns:xs")
+	if d.encryptionKey != "" {
+		if assertion, err = encrypt(assertion, d.encryptionKey, random); err != nil {
+			return nil, newError(CodeEncryptionFailed, "the assertion: %w", err)
+		}
+	}
 	response.AddChild(assertion)
 	document := etree.NewDocumentWithRoot(response)
 	// Canonical text: a bare CR would be read back as LF, and the signature would not verify.
@@ -257,6 +263,20 @@ func (p IdentityProvider) sign(ctx context.Context, assertion *etree.Element) (*
 		}
 		return r.signature, nil
 	}
+}
+
+// encrypt puts a signed assertion out of sight. Its text inside is canonical and declares every namespace that it uses, so that the
+// signature verifies wherever it is taken out.
+func encrypt(assertion *etree.Element, key string, random io.Reader) (*etree.Element, error) {
+	text, err := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("").Canonicalize(assertion)
+	if err == nil {
+		text, err = xmlenc.Encrypt(text, key, random)
+	}
+	document := etree.NewDocument()
+	if err == nil {
+		err = document.ReadFromString("<saml:EncryptedAssertion>" + string(text) + "</saml:EncryptedAssertion>")
+	}
+	return document.Root(), err
 }
 
 // checkTexts refuses values that XML or the libraries would alter on the way: two different users must never look alike.

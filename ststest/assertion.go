@@ -100,7 +100,11 @@ func (s *Server) readAssertion(r *request, encoded string, p *provider) (*assert
 	if v, _ := response.attr("Version"); v != "2.0" || !ok {
 		return nil, malformed()
 	}
-	unverified, err := findAssertion(response)
+	opened, encrypted, refusal := s.openAssertion(response, p)
+	if refusal != nil {
+		return nil, refusal
+	}
+	unverified, err := findAssertion(opened)
 	if err != nil {
 		return nil, s.upstream("Response signature invalid", codeInvalidResponse)
 	}
@@ -110,6 +114,9 @@ func (s *Server) readAssertion(r *request, encoded string, p *provider) (*assert
 	keys, ok := p.issuers[issuer]
 	if others := response.all(nsAssertion, "Issuer"); len(others) > 1 || len(others) == 1 && textOf(others[0]) != issuer {
 		ok = false
+	}
+	if !ok && encrypted { // the Issuer outside was known: nothing is said of the one inside before it is proven
+		return nil, s.upstream("Response signature invalid", codeInvalidResponse)
 	}
 	if !ok {
 		return nil, s.upstream("Issuer not present in specified provider", codeInvalidResponse)
@@ -148,6 +155,9 @@ func (s *Server) readAssertion(r *request, encoded string, p *provider) (*assert
 	}
 	if refusal := a.readSubject(n, r); refusal != nil {
 		return nil, refusal
+	}
+	if p.required && !p.ownRecipient(a.recipient) {
+		return nil, invalidToken("Response must be addressed to the sign-in URL of the SAML provider")
 	}
 	if refusal := a.readConditions(n, r, oldest, newest); refusal != nil {
 		return nil, refusal

@@ -40,7 +40,7 @@ func findAssertion(response *node) (*node, error) {
 				assertion = n
 			}
 		case n.is(nsAssertion, "EncryptedAssertion"):
-			err = errors.New("encrypted assertions are not supported")
+			err = errors.New("an EncryptedAssertion that was not decrypted")
 		case n.is(nsSignature, "Signature"):
 			if parent != response && !(parent != nil && parent == assertion) {
 				err = errors.New("a Signature outside the Response and the Assertion")

@@ -82,9 +82,14 @@ func (r *recent[V]) put(key string, value V) {
 	r.keys = append(r.keys, key)
 }
 
+// A provider is never changed once others can see it.
 type provider struct {
 	arn     arn
 	issuers map[string][]*rsa.PublicKey
+
+	privateKeys []*rsa.PrivateKey // newest first
+	required    bool              // assertions must be encrypted
+	uuid        string            // empty: none
 }
 
 type role struct {
@@ -140,7 +145,8 @@ func (s *Server) Region(name string) http.Handler {
 }
 
 // PutSAMLProvider creates the IAM SAML provider with the ARN, such as
-// arn:aws:iam::123456789012:saml-provider/example, or replaces its metadata.
+// arn:aws:iam::123456789012:saml-provider/example, or replaces its metadata and
+// leaves what [Server.PutSAMLEncryption] has set up.
 // metadata is a SAML 2.0 EntityDescriptor (or EntitiesDescriptor of up to ten)
 // of 1,000 to 10,000,000 characters with one to ten RSA signing certificates.
 // On an error nothing has changed.
@@ -155,7 +161,12 @@ func (s *Server) PutSAMLProvider(arn string, metadata []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.providers[arn] = &provider{arn: a, issuers: issuers}
+	next := provider{arn: a}
+	if old := s.providers[arn]; old != nil {
+		next = *old
+	}
+	next.issuers = issuers
+	s.providers[arn] = &next
 	return nil
 }
 

@@ -1,0 +1,147 @@
+package ststest
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Limits of encrypted assertions: IAM API Reference, UpdateSAMLProvider and
+// GetSAMLProvider. That a key has at least 2048 bits is ours.
+const (
+	maxPrivateKeys    = 2
+	maxPrivateKey     = 16_384
+	minPrivateKeyBits = 2048
+)
+
+var uuidForm = regexp.MustCompile(`\A[A-Z0-9]{22,64}\z`)
+
+// A SAMLEncryption is what IAM knows of a SAML provider's encrypted assertions.
+// In the zero value there is no private key, and assertions are not encrypted.
+type SAMLEncryption struct {
+	// PrivateKeys are up to two RSA keys of at least 2048 bits in PEM (PKCS #1 or
+	// #8, not encrypted), newest first, which is the order they are tried in. IAM
+	// has them by AddPrivateKey.
+	PrivateKeys [][]byte
+
+	// Required is the AssertionEncryptionMode Required: assertions that are not
+	// encrypted are refused, and so is a Recipient other than
+	// https://{sign-in host}/saml/acs/{UUID}. Otherwise the mode is Allowed. It
+	// needs PrivateKeys and UUID.
+	Required bool
+
+	// UUID is the SAMLProviderUUID, 22 to 64 capital letters and digits such as
+	// SAMLSPEXAMPLE000000001. IAM makes it up; here the test does.
+	UUID string
+}
+
+// PutSAMLEncryption replaces what the existing SAML provider with the ARN knows
+// of encrypted assertions. Errors have IAM's words where IAM has published any,
+// and never hold a key. On an error nothing has changed.
+func (s *Server) PutSAMLEncryption(arn string, e SAMLEncryption) error {
+	keys, err := e.parse()
+	if err != nil {
+		return fmt.Errorf("ststest: SAML provider %s: %w", arn, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.providers[arn]
+	if old == nil {
+		return fmt.Errorf("ststest: there is no SAML provider %q: call PutSAMLProvider first", arn)
+	}
+	next := *old
+	next.privateKeys, next.required, next.uuid = keys, e.Required, e.UUID
+	s.providers[arn] = &next
+	return nil
+}
+
+func (e SAMLEncryption) parse() ([]*rsa.PrivateKey, error) {
+	switch {
+	case len(e.PrivateKeys) > maxPrivateKeys:
+		return nil, iamSays("Private key limit of 2 is reached.")
+	case e.Required && len(e.PrivateKeys) == 0:
+		return nil, iamSays("Unable to set assertion encryption mode to Required because no private key is provided.")
+	case e.UUID != "" && !uuidForm.MatchString(e.UUID), e.Required && e.UUID == "":
+		return nil, errors.New("UUID must be 22 to 64 capital letters and digits, and Required needs it")
+	}
+	var keys []*rsa.PrivateKey
+	for _, text := range e.PrivateKeys {
+		key := parsePrivateKey(text)
+		if key == nil {
+			return nil, iamSays("Invalid private key.")
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func iamSays(words string) error { return errors.New(words) }
+
+// parsePrivateKey returns nil for everything but one usable RSA key in PEM.
+func parsePrivateKey(text []byte) *rsa.PrivateKey {
+	block, rest := pem.Decode(text)
+	if len(text) > maxPrivateKey || block == nil || len(bytes.TrimSpace(rest)) > 0 {
+		return nil
+	}
+	var parsed any
+	switch block.Type { // an error leaves nothing that is a key
+	case "PRIVATE KEY":
+		parsed, _ = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case "RSA PRIVATE KEY":
+		parsed, _ = x509.ParsePKCS1PrivateKey(block.Bytes)
+	}
+	key, _ := parsed.(*rsa.PrivateKey)
+	if key == nil || key.N.BitLen() < minPrivateKeyBits {
+		return nil
+	}
+	return key
+}
+
+// ownRecipient reports whether a Recipient is a sign-in URL of this very
+// provider, in any region of its partition (IAM User Guide, Create a SAML
+// identity provider in IAM).
+func (p *provider) ownRecipient(recipient string) bool {
+	host, id, found := strings.Cut(strings.TrimPrefix(recipient, "https://"), "/saml/acs/")
+	region := regionOfSignIn(host)
+	return found && strings.HasPrefix(recipient, "https://") && host == hostName(host) && id == p.uuid &&
+		region != "" && partitionOf(region).name == p.arn.partition
+}
+
+// openAssertion puts the decrypted assertion into a copy of the response, which
+// is read like any other from there on. What is wrong with the ciphertext, with
+// what it hides or with the signature inside has one refusal, so that nobody can
+// tell by the answers what a changed ciphertext decrypts to (Jager and
+// Somorovsky, How to Break XML Encryption).
+func (s *Server) openAssertion(response *node, p *provider) (opened *node, encrypted bool, refusal *apiError) {
+	if len(response.all(nsAssertion, "EncryptedAssertion")) == 0 {
+		if p.required {
+			return nil, false, invalidToken("Response must contain an encrypted assertion")
+		}
+		return response, false, nil
+	}
+	if len(p.privateKeys) == 0 {
+		return nil, true, invalidToken("Response contains an encrypted assertion, and the SAML provider has no private key")
+	}
+	// The Issuer of the response stands for that of the assertion until this can be trusted.
+	if outer := response.all(nsAssertion, "Issuer"); len(outer) > 1 || len(outer) == 1 && p.issuers[textOf(outer[0])] == nil {
+		return nil, true, s.upstream("Issuer not present in specified provider", codeInvalidResponse)
+	}
+	assertion, err := decryptAssertion(response.only(nsAssertion, "EncryptedAssertion"), p.privateKeys)
+	if err != nil {
+		return nil, true, s.upstream("Response signature invalid", codeInvalidResponse)
+	}
+	replaced := *response
+	replaced.children = nil
+	for _, c := range response.children {
+		if c.el != nil && c.el.is(nsAssertion, "EncryptedAssertion") {
+			c.el = assertion
+		}
+		replaced.children = append(replaced.children, c)
+	}
+	return &replaced, true, nil
+}
