@@ -113,19 +113,16 @@ func (p *provider) ownRecipient(recipient string) bool {
 }
 
 // openAssertion puts the decrypted assertion into a copy of the response, which
-// is read like any other from there on. What is wrong with the ciphertext, with
-// what it hides or with the signature inside has one refusal, so that nobody can
-// tell by the answers what a changed ciphertext decrypts to (Jager and
-// Somorovsky, How to Break XML Encryption).
+// is read like any other from there on. A private key that is missing or wrong, a
+// bad ciphertext, and a bad assertion or signature inside have one refusal, so
+// that nobody can tell by the answers what a changed ciphertext decrypts to
+// (Jager and Somorovsky, How to Break XML Encryption).
 func (s *Server) openAssertion(response *node, p *provider) (opened *node, encrypted bool, refusal *apiError) {
 	if len(response.all(nsAssertion, "EncryptedAssertion")) == 0 {
 		if p.required {
 			return nil, false, invalidToken("Response must contain an encrypted assertion")
 		}
 		return response, false, nil
-	}
-	if len(p.privateKeys) == 0 {
-		return nil, true, invalidToken("Response contains an encrypted assertion, and the SAML provider has no private key")
 	}
 	// The Issuer of the response stands for that of the assertion until this can be trusted.
 	if outer := response.all(nsAssertion, "Issuer"); len(outer) > 1 || len(outer) == 1 && p.issuers[textOf(outer[0])] == nil {

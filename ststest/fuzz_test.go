@@ -3,6 +3,7 @@ package ststest_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,6 +106,76 @@ func FuzzTrustPolicy(f *testing.F) {
 		named := strings.Contains(policy, "stranger") || strings.Contains(policy, `\u`)
 		if a.status != 403 && (a.status != 200 || !named) {
 			t.Fatalf("%d %s for %s", a.status, a.Message, policy)
+		}
+	})
+}
+
+// FuzzDecrypt cuts and inserts bytes anywhere in a response with an encrypted
+// assertion. Whatever is still accepted says what was signed, and no refusal
+// tells anything of what the ciphertext hides.
+func FuzzDecrypt(f *testing.F) {
+	s := encryptingServer(f, false, nextReader(), readerKey())
+	mayShow := []string{undecrypted, "400 InvalidIdentityToken " + badBase64, "400 InvalidIdentityToken " + badIssuer, "400 ExpiredTokenException " + tooOld,
+		"400 InvalidIdentityToken " + notYet, "400 InvalidIdentityToken Response status is not Success"} // all of the outside
+	var originals []string
+	for _, algorithm := range []string{aes128CBC, aes256GCM} {
+		originals = append(originals, string(encryptedResponse(sealedWith(algorithm)).document()))
+	}
+	at := func(what string) int { return strings.LastIndex(originals[0], what) }
+	f.Add(byte(0), 0, 0, "", 0, 0, "")
+	f.Add(byte(0), at("<e:CipherValue>")+20, 1, "A", 0, 0, "")
+	f.Add(byte(0), at("</e:CipherValue>")-8, 4, "AAAA", 0, 0, "")
+	f.Add(byte(1), at("<e:CipherValue>")+20, 4, "", 0, 0, "")
+	f.Add(byte(1), at(aes128CBC), len(aes128CBC), aes256CBC, 0, 0, "")
+	f.Add(byte(1), at("<e:EncryptedKey"), 0, "<e:EncryptedKey/>", 0, 0, "")
+	f.Add(byte(1), at("<e:EncryptedData"), 0, "<!-- -->", at("</saml:EncryptedAssertion>"), 0, "<x/>")
+	f.Add(byte(1), at("</samlp:Response>"), 0, `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_a"/>`, 0, 0, "")
+	f.Fuzz(func(t *testing.T, which byte, i, drop int, insert string, j, drop2 int, insert2 string) {
+		doc := edit(edit(originals[which%2], j, drop2, insert2), i, drop, insert)
+		encoded := base64.StdEncoding.EncodeToString([]byte(doc))
+		if len(encoded) > 100_000 {
+			return
+		}
+		a := post(s, form(encoded))
+		if said(a) == accepted {
+			if a.Subject != "SamlExample" || a.Audience != ownRecipient || !strings.HasSuffix(a.ARN, "/jane@example.com") {
+				t.Fatalf("accepted with other contents: %s\n%s", a.body, doc)
+			}
+		} else if !slices.Contains(mayShow, said(a)) {
+			t.Fatalf("%s\n%s", said(a), doc)
+		}
+	})
+}
+
+// FuzzHiddenText encrypts any text in the assertion's place. Only the signed
+// assertion is accepted, and every other text has the same answer.
+func FuzzHiddenText(f *testing.F) {
+	s := encryptingServer(f, false, readerKey())
+	var assertion string
+	e := sealedWith(aes256GCM)
+	e.plain = func(text string) string { assertion = text; return text }
+	signed := encryptedResponse(e)
+	signed.document()
+	algorithms := []string{aes128CBC, aes256CBC, aes128GCM, aes256GCM}
+	f.Add(byte(0), 0, 0, "")
+	f.Add(byte(1), 0, 0, "<!-- -->")
+	f.Add(byte(2), 0, 1<<20, "")
+	f.Add(byte(3), strings.Index(assertion, "SamlExample"), 11, "mallory")
+	f.Add(byte(0), 0, 1<<20, `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_a"/>`)
+	f.Add(byte(1), 0, 0, "<a>")
+	f.Add(byte(2), strings.Index(assertion, "<saml:Subject>"), 0, `<saml:EncryptedAssertion/>`)
+	f.Fuzz(func(t *testing.T, which byte, i, drop int, insert string) {
+		text := edit(assertion, i, drop, insert)
+		e := sealedWith(algorithms[which%4])
+		e.plain = func(string) string { return text }
+		encoded := encryptedResponse(e).encoded()
+		if len(encoded) > 100_000 {
+			return
+		}
+		switch a := post(s, form(encoded)); {
+		case said(a) == accepted && a.Subject == "SamlExample" && a.Audience == ownRecipient && strings.HasSuffix(a.ARN, "/jane@example.com"):
+		case said(a) != undecrypted:
+			t.Fatalf("%s\n%s", said(a), text)
 		}
 	})
 }
