@@ -4,6 +4,7 @@ package delegation_test
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -19,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/ststest"
 )
@@ -163,6 +166,7 @@ func xmllint(t testing.TB, schema string, document []byte) (code int, output str
 func TestInterop_Schemas(t *testing.T) {
 	response := golden(t)
 	begin, end := bytes.Index(response, []byte("<saml:Assertion")), bytes.Index(response, []byte("</samlp:Response>"))
+	encrypted := encryptedGolden(t)
 	metadata := must(delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{signingKey(), nextKey()}}.Metadata())
 	tests := []struct {
 		name, schema string
@@ -173,6 +177,8 @@ func TestInterop_Schemas(t *testing.T) {
 		{"Assertion in the Response", "saml-schema-protocol-2.0.xsd", response, ` Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"`},
 		{"Assertion alone", "saml-schema-assertion-2.0.xsd", response[begin:end], ` Version="2.0"`},
 		{"Signature in the Assertion", "saml-schema-assertion-2.0.xsd", response[begin:end], `<ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"></ds:DigestMethod>`},
+		{"EncryptedAssertion in the Response", "saml-schema-protocol-2.0.xsd", encrypted, ` Algorithm="http://www.w3.org/2009/xmlenc11#aes256-gcm"`},
+		{"EncryptedKey in the EncryptedAssertion", "saml-schema-protocol-2.0.xsd", encrypted, ` Algorithm="http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"`},
 		{"metadata", "saml-schema-metadata-2.0.xsd", metadata, ` protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"`},
 	}
 	for _, tt := range tests {
@@ -186,6 +192,92 @@ func TestInterop_Schemas(t *testing.T) {
 			}
 			if code, output := xmllint(t, tt.schema, broken); code == 0 || !strings.Contains(output, "fails to validate") {
 				t.Errorf("without %s: exit code %d, %s", tt.cut, code, output)
+			}
+		})
+	}
+}
+
+// encryptedGolden is the golden world's response, encrypted for readerKey.
+func encryptedGolden(t testing.TB) []byte {
+	t.Helper()
+	var odd []string
+	for _, o := range oddTexts {
+		odd = append(odd, o.text)
+	}
+	w := goldenWorld(t)
+	w.encryptFor(readerKey())
+	response, err := w.captured(t, map[string]any{"email": "alice@example.com", "email_verified": true, "groups": []string{"staff", "press"}, "odd": odd})
+	wantError(t, err, delegation.StageSTS, delegation.CodeSTSRefused)
+	return response
+}
+
+func TestInterop_XMLSec1_Decrypts(t *testing.T) {
+	needs(t, "xmlsec1", "xmlsec1")
+	encrypted := encryptedGolden(t)
+	decrypt := func(key *rsa.PrivateKey, document []byte) (code int, output string, decrypted []byte) {
+		file := filepath.Join(t.TempDir(), "decrypted.xml")
+		code, output = run(t, os.Environ(), "xmlsec1", "--decrypt", "--privkey-pem", written(t, "reader.key", privatePEM(key)), "--output", file, written(t, "encrypted.xml", document))
+		decrypted, _ = os.ReadFile(file) // there is none if it failed
+		return code, output, decrypted
+	}
+	code, output, decrypted := decrypt(readerKey(), encrypted)
+	if code != 0 {
+		t.Fatalf("xmlsec1 does not decrypt the response: %s", output)
+	}
+	if !bytes.Contains(decrypted, []byte("auth0|alice")) || bytes.Contains(decrypted, []byte("EncryptedData")) {
+		t.Fatalf("xmlsec1 decrypts something else: %s", decrypted)
+	}
+	if code, output := xmlsec1(t, certificateFile(t, testOnlyKey(t)), decrypted); code != 0 {
+		t.Errorf("xmlsec1 does not verify what it has decrypted: %s", output)
+	}
+	if code, output := xmlsec1(t, certificateFile(t, signingKey()), decrypted); code == 0 {
+		t.Errorf("xmlsec1 verifies it with another certificate: %s", output)
+	}
+
+	if code, output, _ := decrypt(nextReaderKey(), encrypted); code == 0 {
+		t.Errorf("xmlsec1 decrypts it with another key: %s", output)
+	}
+	for _, end := range []string{"</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey>", "</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>"} {
+		changed := bytes.Clone(encrypted)
+		changed[bytes.Index(changed, []byte(end))-100] ^= 1
+		if code, output, _ := decrypt(readerKey(), changed); code == 0 {
+			t.Errorf("a byte before %s changed, and xmlsec1 decrypts it: %s", end, output)
+		}
+	}
+}
+
+// TestInterop_XMLSec1_Encrypts has ststest open what xmlsec1 encrypts, so that the decryptor of the tests is proven by another's work too.
+func TestInterop_XMLSec1_Encrypts(t *testing.T) {
+	needs(t, "xmlsec1", "xmlsec1")
+	w, fake := strictWorld(t)
+	setKeys(t, fake, true, readerKey())
+	client := w.config.STS
+	w.target(func(target *delegation.Target) { target.SAMLProviderUUID = providerUUID })
+	response, err := w.captured(t, nil)
+	wantError(t, err, delegation.StageSTS, delegation.CodeSTSRefused)
+	plain := written(t, "plain.xml", response)
+	public := written(t, "reader.pub", []byte(publicPEM(readerKey())))
+	for algorithm, session := range map[string]string{
+		"http://www.w3.org/2001/04/xmlenc#aes128-cbc": "aes-128", "http://www.w3.org/2001/04/xmlenc#aes256-cbc": "aes-256",
+		"http://www.w3.org/2009/xmlenc11#aes128-gcm": "aes-128", "http://www.w3.org/2009/xmlenc11#aes256-gcm": "aes-256",
+	} {
+		t.Run(algorithm, func(t *testing.T) {
+			template := `<e:EncryptedData xmlns:e="http://www.w3.org/2001/04/xmlenc#" Type="http://www.w3.org/2001/04/xmlenc#Element"><e:EncryptionMethod Algorithm="` + algorithm + `"/>` +
+				`<KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><e:EncryptedKey><e:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"/>` +
+				`<e:CipherData><e:CipherValue/></e:CipherData></e:EncryptedKey></KeyInfo><e:CipherData><e:CipherValue/></e:CipherData></e:EncryptedData>`
+			file := filepath.Join(t.TempDir(), "encrypted.xml")
+			code, output := run(t, os.Environ(), "xmlsec1", "--encrypt", "--pubkey-pem", public, "--session-key", session, "--xml-data", plain,
+				"--node-xpath", "//*[local-name()='Assertion']", "--output", file, written(t, "template.xml", []byte(template)))
+			if code != 0 {
+				t.Fatalf("xmlsec1 does not encrypt: %s", output)
+			}
+			text := strings.NewReplacer("<e:EncryptedData", "<saml:EncryptedAssertion><e:EncryptedData", "</e:EncryptedData>", "</e:EncryptedData></saml:EncryptedAssertion>").
+				Replace(string(must(os.ReadFile(file))))
+			out, err := client.AssumeRoleWithSAML(t.Context(), &sts.AssumeRoleWithSAMLInput{
+				RoleArn: aws.String(role), PrincipalArn: aws.String(principal), SAMLAssertion: aws.String(base64.StdEncoding.EncodeToString([]byte(text))),
+			}, func(o *sts.Options) { o.Region = "eu-central-1" })
+			if err != nil || aws.ToString(out.Subject) != alice {
+				t.Errorf("ststest says %v, %v", out, err)
 			}
 		})
 	}
