@@ -106,10 +106,10 @@ func parsePrivateKey(text []byte) *rsa.PrivateKey {
 // provider, in any region of its partition (IAM User Guide, Create a SAML
 // identity provider in IAM).
 func (p *provider) ownRecipient(recipient string) bool {
-	host, id, found := strings.Cut(strings.TrimPrefix(recipient, "https://"), "/saml/acs/")
+	address, https := strings.CutPrefix(recipient, "https://")
+	host, here := strings.CutSuffix(address, "/saml/acs/"+p.uuid)
 	region := regionOfSignIn(host)
-	return found && strings.HasPrefix(recipient, "https://") && host == hostName(host) && id == p.uuid &&
-		region != "" && partitionOf(region).name == p.arn.partition
+	return https && here && host == hostName(host) && region != "" && partitionOf(region).name == p.arn.partition
 }
 
 // openAssertion puts the decrypted assertion into a copy of the response, which

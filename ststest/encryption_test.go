@@ -243,6 +243,7 @@ func TestEncryptionModes(t *testing.T) {
 		{"encrypted to a URL in capitals", hidden(acs("SIGNIN.aws.amazon.com")), undecrypted, accepted, notOwn},
 		{"encrypted to a URL with a port", hidden(acs("signin.aws.amazon.com:443")), undecrypted, accepted, notOwn},
 		{"encrypted to a URL without TLS", hidden("http" + ownRecipient[5:]), undecrypted, accepted, notOwn},
+		{"encrypted to a URL without a scheme", hidden(ownRecipient[8:]), undecrypted, accepted, notOwn},
 		{"encrypted to a URL and more", hidden(ownRecipient + "/"), undecrypted, accepted, notOwn},
 	}
 	none, allowed, required := newServer(t, ststest.Config{}), encryptingServer(t, false, readerKey()), encryptingServer(t, true, readerKey())
@@ -313,6 +314,17 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 			return r
 		}
 	}
+	cbcOf := func(size int) func() *response {
+		return func() *response {
+			r := encryptedResponse(sealedWith(aes256CBC))
+			hide := r.after
+			r.after = func(root *etree.Element) {
+				hide(root)
+				find(root, "EncryptedData").SelectElement("CipherData").SelectElement("CipherValue").SetText(base64.StdEncoding.EncodeToString(make([]byte, size)))
+			}
+			return r
+		}
+	}
 	relabelled := func(algorithm, said string) func() *response {
 		return func() *response {
 			r := encryptedResponse(sealedWith(algorithm))
@@ -368,6 +380,13 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 		{"padding 0", with(aes256CBC, func(e *envelope) { e.padding = func(text []byte, _ byte) { text[len(text)-1] = 0 } })},
 		{"padding 17", with(aes256CBC, func(e *envelope) { e.padding = func(text []byte, _ byte) { text[len(text)-1] = 17 } })},
 		{"padding 255", with(aes256CBC, func(e *envelope) { e.padding = func(text []byte, _ byte) { text[len(text)-1] = 255 } })},
+		{"padding longer than the text", with(aes256CBC, func(e *envelope) {
+			e.plain = func(string) string { return "" }
+			e.padding = func(text []byte, _ byte) { text[len(text)-1] = 255 }
+		})},
+		{"CBC without text", cbcOf(16)},
+		{"CBC without a vector", cbcOf(0)},
+		{"CBC of half a block", cbcOf(40)},
 		{"nothing inside", with(aes256GCM, func(e *envelope) { e.plain = func(string) string { return "" } })},
 		{"nothing inside, CBC", with(aes256CBC, func(e *envelope) { e.plain = func(string) string { return "" } })},
 		{"no XML inside", with(aes256CBC, func(e *envelope) { e.plain = func(string) string { return "<saml:Assertion" } })},
