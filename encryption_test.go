@@ -142,7 +142,7 @@ func TestEncryption_SurvivesOddTexts(t *testing.T) {
 	}
 }
 
-// TestEncryption_KeyRotation walks the runbook of docs/encrypted-assertions.md while exchanges run.
+// TestEncryption_KeyRotation walks the runbook of docs/encrypted-assertions.md: there is a time in which both keys work.
 func TestEncryption_KeyRotation(t *testing.T) {
 	w, fake := encryptedWorld(t)
 	token, withOld := w.token(nil), w.delegator(t)

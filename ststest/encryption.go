@@ -80,6 +80,8 @@ func (e SAMLEncryption) parse() ([]*rsa.PrivateKey, error) {
 	return keys, nil
 }
 
+// iamSays makes an error of IAM's own words, capital and full stop included (IAM
+// User Guide, Troubleshoot SAML federation with IAM).
 func iamSays(words string) error { return errors.New(words) }
 
 // parsePrivateKey returns nil for everything but one usable RSA key in PEM.

@@ -1,6 +1,5 @@
 // Package xmlenc encrypts an XML element for the holder of an RSA key (XML Encryption 1.1): the element with AES-256-GCM under
-// a key of its own, that key with RSA-OAEP. It writes the one combination that AWS, xmlsec1 and the Java and .NET stacks all read,
-// and decrypts nothing.
+// a key of its own, that key with RSA-OAEP. It writes one combination, of what AWS lists and xmlsec1 reads, and decrypts nothing.
 package xmlenc
 
 import (
@@ -52,8 +51,8 @@ func parseKey(text string) (*rsa.PublicKey, error) {
 }
 
 // envelope is EncryptedData around the encrypted element, with the encrypted key inside, where every reader looks for it. The
-// digest of OAEP is SHA-1, its mask generation too: of RSA-OAEP's variants the one that all readers have. OAEP does not need
-// a hash without collisions.
+// digest of OAEP is SHA-1, its mask generation too: RSA-OAEP as XML Encryption 1.0 has it, and the only one that xmlsec1 1.2 reads.
+// OAEP does not need a hash without collisions.
 const envelope = `<xenc:EncryptedData xmlns:xenc="http://www.w3.org/2001/04/xmlenc#" Type="http://www.w3.org/2001/04/xmlenc#Element">` +
 	`<xenc:EncryptionMethod Algorithm="http://www.w3.org/2009/xmlenc11#aes256-gcm"></xenc:EncryptionMethod>` +
 	`<ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><xenc:EncryptedKey>` +
