@@ -187,6 +187,10 @@ func (b *builder) target(at key, s targetSettings) delegation.Target {
 			Policy:          s.Policy, PolicyARNs: s.PolicyARNs, Tags: s.Tags, TransitiveTagKeys: s.TransitiveTagKeys,
 		},
 	}
+	t.SAMLProviderUUID = s.SAMLProviderUUID
+	if s.EncryptionKeyFile != "" {
+		t.EncryptionKey = string(b.file(at.child("encryption_key_file"), s.EncryptionKeyFile))
+	}
 	if s.Identity != nil {
 		own := b.identity(at.child("identity"), *s.Identity)
 		t.Identity = &own
@@ -364,5 +368,6 @@ var fieldKeys = map[string]string{
 	"Issuers": "issuers", "URL": "url", "Algorithms": "algorithms", "JWKS": "jwks_file", "JWKSURL": "jwks_url", "SharedSecret": "shared_secret_file",
 	"IdentityProvider": "identity_provider", "EntityID": "entity_id", "Keys": "keys", "Identity": "identity",
 	"Targets": "targets", "Principal": "principal", "Role": "role", "AllowedRoles": "allowed_roles", "Region": "region",
+	"SAMLProviderUUID": "saml_provider_uuid", "EncryptionKey": "encryption_key_file",
 	"AllowedOrigins": "allowed_origins", "RateLimit": "rate_limit", "TrustedProxies": "trusted_proxies", "Console": "console", "Issuer": "issuer", "Endpoint": "endpoint",
 }

@@ -76,6 +76,8 @@ targets:
 		"region":                  {"eu-central-1", "mars-north-1", `:12: targets.photo-app.region: "mars-north-1" is not the name of an AWS region`},
 		"allowed role":            {"    region:", "    allowed_roles: [x]\n    region:", ":12: targets.photo-app.allowed_roles[0]: "},
 		"foreign issuer":          {"    region:", "    issuers: [https://other.example.com]\n    region:", `:12: targets.photo-app.issuers: "https://other.example.com" is not a configured issuer`},
+		"provider's UUID":         {"    region:", "    saml_provider_uuid: x\n    region:", ":12: targets.photo-app.saml_provider_uuid: "},
+		"encryption key":          {"    region:", "    encryption_key_file: junk.pem\n    region:", ":12: targets.photo-app.encryption_key_file: "},
 		"odd name":                {"photo-app:", `"photo.app":`, ""},
 		"odd name, bad role":      {"photo-app:\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n    role: arn:aws:iam", "\"photo.app\":\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n    role: arn:xxx:iam", ":11: targets.'photo.app'.role: "},
 		"two rules in one":        {"targets:\n", "rules:\n  - require_verified_email: true\n    allow_connections: [x]\ntargets:\n", ":9: rules[0]: has 2 rules instead of one"},

@@ -67,6 +67,8 @@ type targetSettings struct {
 	TransitiveTagKeys []string          `yaml:"transitive_tag_keys"`
 	SAMLRecipient     string            `yaml:"saml_recipient"`
 	SAMLAudience      string            `yaml:"saml_audience"`
+	SAMLProviderUUID  string            `yaml:"saml_provider_uuid"`
+	EncryptionKeyFile string            `yaml:"encryption_key_file"`
 	Identity          *identitySettings `yaml:"identity"`
 }
 
