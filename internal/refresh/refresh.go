@@ -1,0 +1,122 @@
+// Package refresh keeps a value that expires, such as credentials: it is replaced ahead of time and off the path of those who use it.
+package refresh
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	ahead = 15 * time.Minute // before the end of a value's life, where its replacement is due
+	share = 4                // of a life at most the last quarter, so that a short one is not replaced all the time
+	pause = 10 * time.Second // between the beginnings of two attempts while the old value is good
+)
+
+var errLate = errors.New("the value had expired when it came")
+
+// Value is a value that expires. Only [New] makes one. It is replaced when it is used, so there is no idle goroutine.
+type Value[T any] struct {
+	fetch func(context.Context) (T, time.Time, error)
+	now   func() time.Time
+
+	mu         sync.Mutex
+	value      T
+	due, until time.Time // when the replacement is due, and until when the value is good; zero: there is none yet
+	attempted  time.Time // when the last fetch began
+	flight     *flight   // nil: no fetch is under way
+}
+
+// flight is one fetch, which all share who want it.
+type flight struct {
+	early bool          // it began while there was a good value
+	done  chan struct{} // closed when the fetch has ended and what it brought is kept
+	err   error         // read behind done
+}
+
+// New returns a Value without a value. fetch returns one, and until when it is good. Its context has the values of a caller's, and neither
+// its end nor its deadline: fetch must end by itself. It runs on a goroutine of its own, never twice at once.
+func New[T any](now func() time.Time, fetch func(context.Context) (T, time.Time, error)) *Value[T] {
+	return &Value[T]{now: now, fetch: fetch}
+}
+
+// Get returns a good value and when it is worth asking for another: never after the value's end, mostly well before it. A good value is
+// returned at once, whatever the context says. Only without one Get waits for a fetch, which those share who wait at the same time and which
+// goes on when one of them gives up; then the error is the fetch's, or the context's.
+func (v *Value[T]) Get(ctx context.Context) (value T, again time.Time, err error) {
+	v.mu.Lock()
+	now := v.now()
+	good, due, since := now.Before(v.until), !now.Before(v.due), now.Sub(v.attempted)
+	if v.flight == nil && (!good || due && (since >= pause || since < 0)) { // less than nothing: the clock was set back
+		v.attempted, v.flight = now, &flight{early: good, done: make(chan struct{})}
+		go v.refresh(context.WithoutCancel(ctx), v.flight)
+	}
+	if good {
+		defer v.mu.Unlock()
+		return v.value, v.again(now), nil
+	}
+	flight := v.flight
+	v.mu.Unlock()
+	select {
+	case <-flight.done:
+	case <-ctx.Done():
+		return value, time.Time{}, ctx.Err()
+	}
+	switch {
+	case flight.err != nil && flight.early: // a failure of then, perhaps slow, is not one of now
+		return v.Get(ctx)
+	case flight.err != nil:
+		return value, time.Time{}, flight.err
+	}
+	if value, again, good := v.Peek(); good {
+		return value, again, nil
+	}
+	return value, time.Time{}, errLate
+}
+
+// Peek returns what Get would return at once, if there is a good value, and starts nothing.
+func (v *Value[T]) Peek() (value T, again time.Time, good bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if now := v.now(); now.Before(v.until) {
+		return v.value, v.again(now), true
+	}
+	return value, time.Time{}, false
+}
+
+// again says, under the lock, when it is worth asking again: once a replacement is due, after each pause.
+func (v *Value[T]) again(now time.Time) time.Time {
+	if now.Before(v.due) {
+		return v.due
+	}
+	if next := now.Add(pause); next.Before(v.until) {
+		return next
+	}
+	return v.until
+}
+
+// refresh fetches a value and keeps it; a fetch that fails leaves the old one.
+func (v *Value[T]) refresh(ctx context.Context, f *flight) {
+	f.err = errors.New("the fetch ended its goroutine") // stays if that is so
+	defer func() {
+		v.mu.Lock()
+		v.flight = nil
+		v.mu.Unlock()
+		close(f.done)
+	}()
+	value, until, err := v.fetch(ctx)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	life := until.Sub(v.now())
+	if f.err = err; err == nil && life <= 0 {
+		f.err = errLate
+	}
+	if f.err != nil {
+		return
+	}
+	if !until.Equal(v.until) { // or else the fetch found the old value somewhere, and a new one is as due as before
+		v.due = until.Add(-min(ahead, life/share))
+	}
+	v.value, v.until = value, until
+}
