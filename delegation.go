@@ -24,6 +24,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -63,9 +64,12 @@ type Config struct {
 	HTTPClient *http.Client     // for issuers' keys; nil: a new one. Redirects are refused whatever it says
 	Now        func() time.Time // nil: time.Now
 	Rand       io.Reader        // for assertion IDs and the keys of encrypted assertions, safe for concurrent use; nil: crypto/rand
-	// OnEvent gets the audit record of every exchange before Exchange returns, from the caller's goroutine: it must be quick.
+	// OnEvent gets the audit record of every exchange before Exchange returns, from the caller's goroutine: it must be quick. For
+	// several receivers, call one behind the other.
 	OnEvent func(context.Context, Event)
-	// Logger gets each Event at level Info or Warn, and failed refreshes of issuers' keys. nil: silence.
+	// Logger gets each Event: at level Info for a success, Error if it takes the operator to make this exchange succeed (a code of the
+	// stages decision, saml and sts, target_invalid, rule_failed and rule_panicked, unless the error is retryable), and Warn for all
+	// else. It also gets failed refreshes of issuers' keys. nil: silence.
 	Logger *slog.Logger
 }
 
@@ -231,6 +235,9 @@ func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error
 
 // decide takes the steps that look at the token and its user. Nothing is signed or sent in them.
 func (x *exchange) decide(ctx context.Context, idToken string) (err error) {
+	if idToken != "" {
+		x.event.TokenSHA256 = fmt.Sprintf("%x", sha256.Sum256([]byte(idToken)))
+	}
 	x.claims, err = x.tokens.Verify(ctx, idToken)
 	x.lap(StageToken)
 	if err != nil {
@@ -369,13 +376,12 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 
 // report completes the event and hands it on. What it is handed to must not spoil an exchange that has succeeded.
 func (x *exchange) report(ctx context.Context, err error) {
-	event, level := x.event, slog.LevelInfo
+	event := x.event
 	var failure *Error
 	if errors.As(err, &failure) {
-		level = slog.LevelWarn
 		event.Stage, event.Code, event.Err, event.RequestID = failure.Stage, failure.Code, failure, failure.RequestID
 	}
-	x.config.Logger.LogAttrs(ctx, level, "exchange", slog.Any("event", event))
+	x.config.Logger.LogAttrs(ctx, failure.level(), "exchange", slog.Any("event", event))
 	if x.config.OnEvent == nil {
 		return
 	}

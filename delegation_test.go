@@ -142,7 +142,14 @@ func TestEventOnEveryPath(t *testing.T) {
 			if (e.Err == nil) != (err == nil) || err != nil && !errors.Is(e.Err, row.code) {
 				t.Errorf("event's error %v, exchange's %v", e.Err, err)
 			}
-			if level := map[bool]string{true: `"level":"INFO"`, false: `"level":"WARN"`}[err == nil]; !strings.Contains(logged.String(), level) {
+			level := `"level":"WARN"`
+			switch row.stage {
+			case "":
+				level = `"level":"INFO"`
+			case delegation.StageDecision, delegation.StageSAML, delegation.StageSTS:
+				level = `"level":"ERROR"`
+			}
+			if !strings.Contains(logged.String(), level) {
 				t.Errorf("log %s", &logged)
 			}
 		})

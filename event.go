@@ -11,6 +11,7 @@ type Event struct {
 	Time             time.Time               // when the exchange began
 	Issuer           string                  // iss
 	Subject          string                  // sub
+	TokenSHA256      string                  // of the ID token as it came, in hexadecimal, whether it was accepted or not; empty without one
 	ClientID         string                  // the application the token was issued to
 	Target           string                  // what was asked for, cut to 256 characters
 	Rule             string                  // the rule that refused or failed, or else the last one that changed the role
@@ -31,11 +32,25 @@ type Event struct {
 	Took             map[Stage]time.Duration // how long each stage took, by Config.Now
 }
 
+// level is how loud a logger gets the exchange that ended so.
+func (e *Error) level() slog.Level {
+	switch {
+	case e == nil:
+		return slog.LevelInfo
+	case e.Retryable:
+		return slog.LevelWarn
+	case e.Stage == StageDecision || e.Stage == StageSAML || e.Stage == StageSTS,
+		e.Code == CodeTargetInvalid || e.Code == CodeRuleFailed || e.Code == CodeRulePanicked:
+		return slog.LevelError
+	}
+	return slog.LevelWarn
+}
+
 // LogValue implements slog.LogValuer: a group of the fields that are set.
 func (e Event) LogValue() slog.Value {
 	var attrs []slog.Attr
 	for _, f := range [][2]string{
-		{"issuer", e.Issuer}, {"subject", e.Subject}, {"client_id", e.ClientID}, {"target", e.Target}, {"rule", e.Rule},
+		{"issuer", e.Issuer}, {"subject", e.Subject}, {"token_sha256", e.TokenSHA256}, {"client_id", e.ClientID}, {"target", e.Target}, {"rule", e.Rule},
 		{"principal", e.Principal}, {"role", e.Role}, {"region", e.Region}, {"session_name", e.SessionName},
 		{"source_identity", e.SourceIdentity}, {"assertion_id", e.AssertionID}, {"access_key_id", e.AccessKeyID},
 		{"request_id", e.RequestID}, {"stage", string(e.Stage)}, {"code", string(e.Code)},

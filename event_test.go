@@ -3,10 +3,14 @@ package delegation_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +22,7 @@ import (
 // full returns an Event with every field set, to values that differ.
 func full() delegation.Event {
 	return delegation.Event{
-		Time: start, Issuer: "an-issuer", Subject: "a-subject", ClientID: "a-client", Target: "a-target", Rule: "a-rule", Principal: "a-principal", Role: "a-role",
+		Time: start, Issuer: "an-issuer", Subject: "a-subject", TokenSHA256: "a-hash", ClientID: "a-client", Target: "a-target", Rule: "a-rule", Principal: "a-principal", Role: "a-role",
 		Region: "a-region", SessionName: "a-session", SourceIdentity: "a-source", Duration: 90 * time.Minute, AssertionID: "an-assertion", AccessKeyID: "a-key",
 		Expiration: start.Add(time.Hour), RequestID: "a-request", PackedPolicySize: 17, Stage: "a-stage", Code: "a-code", Err: errors.New("an-error"),
 		Took: map[delegation.Stage]time.Duration{
@@ -41,7 +45,7 @@ func TestEvent_LogValue(t *testing.T) {
 	failed.Expiration, failed.PackedPolicySize, failed.AccessKeyID = time.Time{}, 0, ""
 	succeeded.Stage, succeeded.Code, succeeded.Err = "", "", nil
 	both := map[string]string{
-		"issuer": "an-issuer", "subject": "a-subject", "client_id": "a-client", "target": "a-target", "rule": "a-rule", "principal": "a-principal", "role": "a-role",
+		"issuer": "an-issuer", "subject": "a-subject", "token_sha256": "a-hash", "client_id": "a-client", "target": "a-target", "rule": "a-rule", "principal": "a-principal", "role": "a-role",
 		"region": "a-region", "session_name": "a-session", "source_identity": "a-source", "duration": "1h30m0s", "assertion_id": "an-assertion", "request_id": "a-request",
 		"took_token": "1ns", "took_target": "2ns", "took_rules": "3ns", "took_decision": "4ns", "took_saml": "5ns", "took_sts": "6ns",
 	}
@@ -85,6 +89,27 @@ func TestEvent_LogValueHasEveryField(t *testing.T) {
 	}
 }
 
+// TestEvent_Documented holds that docs/events.md has every field, with its key in the log.
+func TestEvent_Documented(t *testing.T) {
+	document := string(must(os.ReadFile("docs/events.md")))
+	e, zero := reflect.ValueOf(full()), logged(delegation.Event{})
+	for i := range e.NumField() {
+		name := e.Type().Field(i).Name
+		_, row, found := strings.Cut(document, "\n| `"+name+"` | ")
+		cell, _, _ := strings.Cut(row, " |")
+		one := delegation.Event{}
+		reflect.ValueOf(&one).Elem().Field(i).Set(e.Field(i))
+		for key, value := range logged(one) {
+			if value != zero[key] && !strings.Contains(cell, "`"+key+"`") && !strings.HasPrefix(key, "took_") {
+				t.Errorf("%s: the document does not say that it is logged as %s", name, key)
+			}
+		}
+		if !found {
+			t.Errorf("%s is not documented", name)
+		}
+	}
+}
+
 func TestEvent_LogValueSetsOff(t *testing.T) {
 	var out bytes.Buffer
 	e := full()
@@ -92,6 +117,59 @@ func TestEvent_LogValueSetsOff(t *testing.T) {
 	slog.New(slog.NewTextHandler(&out, nil)).Info("exchange", "event", e)
 	if strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), "event.role=a-role") {
 		t.Errorf("a target's name broke the line: %s", out.String())
+	}
+}
+
+// TestLevels lists what only the operator can help with. A stranger cannot fill a log with errors: who is refused is a warning.
+func TestLevels(t *testing.T) {
+	want := []delegation.Code{
+		delegation.CodeTargetInvalid, delegation.CodeRuleFailed, delegation.CodeRulePanicked, delegation.CodeRoleInvalid, delegation.CodeAccountMismatch,
+		delegation.CodeRoleNotAllowed, delegation.CodeRegionInvalid, delegation.CodeMappingInvalid, delegation.CodeNameIDInvalid, delegation.CodeDurationInvalid,
+		delegation.CodeSessionNameInvalid, delegation.CodeTagsInvalid, delegation.CodeSourceIDInvalid, delegation.CodePolicyInvalid, delegation.CodeTextInvalid,
+		delegation.CodeResponseTooLarge, delegation.CodeSTSClaimRejected, delegation.CodeSTSSignature, delegation.CodeSTSIssuer, delegation.CodeSTSProvider,
+		delegation.CodeSTSUnreadable, delegation.CodeSTSConfirmation, delegation.CodeSTSAudience, delegation.CodeSTSRolePair, delegation.CodeSTSSessionName,
+		delegation.CodeSTSSourceIdentity, delegation.CodeSTSIdentityToken, delegation.CodeSTSPolicy, delegation.CodeSTSPackedSize, delegation.CodeSTSRegionDisabled,
+		delegation.CodeSTSAccessDenied, delegation.CodeSTSRoleARN, delegation.CodeSTSPrincipalARN, delegation.CodeSTSOtherAccount, delegation.CodeSTSDuration,
+		delegation.CodeSTSValidation, delegation.CodeSTSRefused,
+	}
+	var got []delegation.Code
+	for _, value := range codes(t, "Code") {
+		switch e := delegation.ErrorOf(delegation.Code(value), errors.New("x")); delegation.Level(e) {
+		case slog.LevelError:
+			got = append(got, e.Code)
+		case slog.LevelWarn:
+		default:
+			t.Errorf("%s has the level %s", e.Code, delegation.Level(e))
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	if level := delegation.Level(nil); level != slog.LevelInfo {
+		t.Errorf("a success has the level %s", level)
+	}
+}
+
+// TestEvent_TokenSHA256: the hash is there whatever became of the token, so that one that was stolen can be looked for.
+func TestEvent_TokenSHA256(t *testing.T) {
+	w := newWorld(t)
+	d := w.delegator(t)
+	good, huge := w.token(nil), strings.Repeat("a", 1<<20)
+	for _, row := range []struct {
+		token, want string
+		code        delegation.Code
+	}{
+		{good, fmt.Sprintf("%x", sha256.Sum256([]byte(good))), ""},
+		{"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", delegation.CodeTokenMalformed},
+		{huge, "9bc1b2a288b26af7257a36277ae3816a7d4f16e89c1e7e77d0a5c48bad62b360", delegation.CodeTokenTooLarge},
+		{"", "", delegation.CodeTokenMissing},
+	} {
+		_, _ = d.Exchange(t.Context(), row.token, app)
+		if e := w.events[len(w.events)-1]; e.TokenSHA256 != row.want || e.Code != row.code {
+			t.Errorf("%.10q: hash %q, code %q; want %q, %q", row.token, e.TokenSHA256, e.Code, row.want, row.code)
+		}
 	}
 }
 
@@ -103,7 +181,8 @@ func TestEvent_OfASuccess(t *testing.T) {
 		target.Tags = map[string]string{"a": "b"}
 	})
 	w.config.Rules = []delegation.RuleFunc{delegation.Must(delegation.RoleByClaim("sub", delegation.RoleMatch{Pattern: ".*", Role: admin, Principal: otherProvider}))}
-	credentials, err := w.exchange(t, map[string]any{"email": "alice@example.com", "email_verified": true})
+	token := w.token(map[string]any{"email": "alice@example.com", "email_verified": true})
+	credentials, err := w.delegator(t).Exchange(t.Context(), token, app)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +190,7 @@ func TestEvent_OfASuccess(t *testing.T) {
 		t.Fatalf("%d events", len(w.events))
 	}
 	want := delegation.Event{
-		Time: start, Issuer: w.server.URL, Subject: alice, ClientID: app, Target: app, Rule: "delegation.RoleByClaim", Principal: otherProvider, Role: admin,
+		Time: start, Issuer: w.server.URL, Subject: alice, TokenSHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(token))), ClientID: app, Target: app, Rule: "delegation.RoleByClaim", Principal: otherProvider, Role: admin,
 		Region: "eu-west-1", SessionName: "alice@example.com", SourceIdentity: "alice", Duration: 2 * time.Hour, AccessKeyID: credentials.AccessKeyID,
 		AssertionID: responseOf(w.last()).FindElement("//saml:Assertion").SelectAttrValue("ID", ""), Expiration: start.Add(2 * time.Hour),
 		RequestID: credentials.RequestID, PackedPolicySize: credentials.PackedPolicySize,

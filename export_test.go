@@ -46,5 +46,8 @@ func Responder(p IdentityProvider, target Target, subject string, sessionEnd tim
 	}, nil
 }
 
+// Level is how loud a logger gets the exchange that ended so.
+func Level(e *Error) slog.Level { return e.level() }
+
 // ErrorOf makes the Error of a code, as this package does.
 func ErrorOf(code Code, cause error) *Error { return newError(code, "%w", cause) }
