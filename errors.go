@@ -72,6 +72,7 @@ const (
 	CodeTokenExpired         Code = "token_expired"           // exp has passed
 	CodeTokenNotYetValid     Code = "token_not_yet_valid"     // nbf lies ahead
 	CodeTokenFromFuture      Code = "token_issued_in_future"  // iat lies ahead
+	CodeTokenSourceFailed    Code = "token_source_failed"     // the TokenSource of a Provider returned an error or no token
 	CodeDelegationDisabled   Code = "delegation_disabled"     // no such target: delegation is off unless it is configured
 	CodeTargetFailed         Code = "target_lookup_failed"    // the TargetSource returned an error
 	CodeTargetInvalid        Code = "target_invalid"          // the TargetSource returned a target that New would refuse

@@ -122,9 +122,10 @@ func TestCodes_TheTableIsComplete(t *testing.T) {
 	}
 }
 
-// TestCodes_OfIDTokens holds that the verifier of ID tokens has the codes of its stage, all and no others.
+// TestCodes_OfIDTokens holds that the verifier of ID tokens has the codes of its stage, all and no others, but for the one where there is
+// no token to verify.
 func TestCodes_OfIDTokens(t *testing.T) {
-	got := map[string]bool{}
+	got := map[string]bool{string(delegation.CodeTokenSourceFailed): true}
 	ast.Inspect(must(parser.ParseFile(token.NewFileSet(), "internal/idtoken/errors.go", nil, 0)), func(n ast.Node) bool {
 		if s, ok := n.(*ast.ValueSpec); ok && len(s.Values) == 1 { // a constant
 			got[must(strconv.Unquote(s.Values[0].(*ast.BasicLit).Value))] = true
@@ -176,7 +177,7 @@ func TestCodes_Retryable(t *testing.T) {
 	want := []delegation.Code{
 		delegation.CodeCanceled, delegation.CodeKeyUnknown, delegation.CodeKeySetInvalid, delegation.CodeKeySetUnavailable, delegation.CodeTokenNotYetValid,
 		delegation.CodeTokenFromFuture, delegation.CodeTargetFailed, delegation.CodeProfileFailed, delegation.CodeSigningFailed, delegation.CodeSTSExpired,
-		delegation.CodeSTSTooOld, delegation.CodeSTSThrottled, delegation.CodeSTSUnavailable, delegation.CodeSTSTimeout, delegation.CodeSTSAnswerIncomplete,
+		delegation.CodeTokenSourceFailed, delegation.CodeSTSTooOld, delegation.CodeSTSThrottled, delegation.CodeSTSUnavailable, delegation.CodeSTSTimeout, delegation.CodeSTSAnswerIncomplete,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {

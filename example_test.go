@@ -106,6 +106,25 @@ func ExampleDelegator_Exchange() {
 	// true false
 }
 
+// A program whose own ID token is in a file, such as a projected token of Kubernetes, and which uses the AWS SDK.
+func ExampleDelegator_Provider() {
+	d, file, endpoint, stop := exampleDelegator() // of delegation.New, with an issuer and an AWS in memory
+	defer stop()
+
+	client := sts.NewFromConfig(aws.Config{
+		Region:       "eu-central-1",
+		BaseEndpoint: aws.String(endpoint), // in production this line falls away
+		Credentials:  d.Provider(delegation.TokenFile(file), "photo-app"),
+	})
+	caller, err := client.GetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(*caller.Arn)
+	// Output: arn:aws:sts::123456789012:assumed-role/photo-user/reports
+}
+
 // A rule of one's own. It sees the user's claims, and decides what AWS is asked for.
 func ExampleRuleFunc() {
 	onlyStaff := func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {

@@ -208,6 +208,7 @@ func TestFloors(t *testing.T) {
 		"github.com/russellhaering/goxmldsig":  {"saml.go"},
 		"github.com/beevik/etree":              {"saml.go"},
 		"golang.org/x/sync":                    {"internal/idtoken/remote.go"},
+		"golang.org/x/oauth2":                  {"provider.go", "internal/tokensource/tokensource.go"},
 		"github.com/aws/aws-sdk-go-v2/config":  {"sts.go"},
 		"github.com/aws/aws-sdk-go-v2/service": {"sts.go"},
 		"github.com/aws/smithy-go":             {"sts.go"},
@@ -280,6 +281,7 @@ func TestDependencies(t *testing.T) {
 		"github.com/rs/cors":                       "preflights and headers of CORS",
 		"github.com/russellhaering/goxmldsig":      "the XML signature",
 		"github.com/spf13/cobra":                   "the command line",
+		"golang.org/x/oauth2":                      "ID tokens of its token sources",
 		"golang.org/x/sync":                        "one fetch for all callers",
 		"golang.org/x/time":                        "the token buckets of the rate limit",
 	}

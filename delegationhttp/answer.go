@@ -49,6 +49,7 @@ var (
 	byCode = map[delegation.Code]kind{
 		delegation.CodeCanceled:           unavailable,
 		delegation.CodeKeySetUnavailable:  unavailable,
+		delegation.CodeTokenSourceFailed:  unavailable,
 		delegation.CodeTargetFailed:       unavailable,
 		delegation.CodeSigningFailed:      unavailable,
 		delegation.CodeSTSThrottled:       unavailable,

@@ -1,0 +1,120 @@
+package delegation
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/seed055b7978/delegation/internal/guard"
+	"github.com/seed055b7978/delegation/internal/refresh"
+	"github.com/seed055b7978/delegation/internal/tokensource"
+	"golang.org/x/oauth2"
+)
+
+// providerTimeout is for one exchange of a provider, beside Config.STSTimeout: no caller's context ends it.
+const providerTimeout = time.Minute
+
+// TokenSource returns the user's ID token as it is now. A provider asks for it once for each exchange, never twice at once. It must honour the
+// context, and its error must not hold the token.
+type TokenSource func(ctx context.Context) (string, error)
+
+// TokenFile is a [TokenSource] that reads a file anew each time, such as a projected Kubernetes token: at most 1 MiB, less one line end.
+// Its errors name the file and never its content. Nothing is read before it is asked.
+func TokenFile(path string) TokenSource {
+	return func(context.Context) (string, error) { return tokensource.File(path) }
+}
+
+// TokenOAuth2 is a [TokenSource] of the ID tokens that come along with an OAuth 2.0 source's tokens, as id_token. Most sources keep a token until its
+// access token expires, and some issuers send no ID token at refreshes: a token without one is an error, and so is an expired one in
+// the exchange. The source takes no context, so its HTTP client needs a time-out.
+func TokenOAuth2(source oauth2.TokenSource) TokenSource {
+	return func(context.Context) (string, error) { return tokensource.OAuth2(source) }
+}
+
+// Provider returns a provider of AWS credentials for clients of the AWS SDK. It exchanges the source's token when it is first asked, and again
+// from 15 minutes before the credentials expire, or in the last quarter of a shorter life. That is off its callers' path: they get what is at hand
+// until it really expires, whatever fails meanwhile, and every 10 seconds a new attempt is made. Being asked triggers it, so no goroutine
+// waits. Only without good credentials do callers wait, for one exchange that all share and none of them can cancel. The
+// error is an [*Error]: one of [Delegator.Exchange], [CodeTokenSourceFailed], [CodeArgumentInvalid] for a nil source or Delegator, or
+// [CodeCanceled] with the stage token if the caller's context ends first.
+//
+// It works with and without an [aws.CredentialsCache] around it, which refreshes in its callers' path. So Expires is not when the credentials
+// expire but when to ask again, and a cache's ExpiryWindow has no effect on it. Every attempt makes an [Event]. The options hold for all.
+func (d *Delegator) Provider(source TokenSource, target string, options ...ExchangeOption) aws.CredentialsProvider {
+	if d == nil || d.config.Targets == nil || source == nil {
+		problem := newError(CodeArgumentInvalid, "the token source is nil, or the Delegator was not made by New")
+		return provider{refresh.New(time.Now, func(context.Context) (none aws.Credentials, _ time.Time, _ error) { return none, time.Time{}, problem })}
+	}
+	options = slices.Clone(options)
+	return provider{refresh.New(d.config.Now, func(ctx context.Context) (none aws.Credentials, _ time.Time, _ error) {
+		ctx, cancel := context.WithTimeout(ctx, providerTimeout+d.config.STSTimeout)
+		defer cancel()
+		credentials, err := d.exchangeFrom(ctx, source, target, options)
+		if err != nil {
+			return none, time.Time{}, err
+		}
+		return credentials.AWS(), credentials.Expiration, nil
+	})}
+}
+
+// exchangeFrom is Exchange with a source's token. If there is none, the event says so.
+func (d *Delegator) exchangeFrom(ctx context.Context, source TokenSource, target string, options []ExchangeOption) (*Credentials, error) {
+	x := d.begin(target, options)
+	var token string
+	err := guard.Call(func() (err error) {
+		token, err = source(ctx)
+		return err
+	})
+	switch {
+	case err == nil && token != "":
+		return d.Exchange(ctx, token, target, options...)
+	case err == nil:
+		err = newError(CodeTokenSourceFailed, "the token source returned no token")
+	case ctx.Err() != nil:
+		err = canceledAt(StageToken, ctx.Err())
+	default:
+		err = newError(CodeTokenSourceFailed, "the token source: %w", err)
+	}
+	x.lap(StageToken)
+	x.report(ctx, err)
+	return nil, err
+}
+
+// provider implements aws.CredentialsProvider, and what aws.CredentialsCache and the SDK look for beside it.
+type provider struct {
+	credentials *refresh.Value[aws.Credentials]
+}
+
+func (p provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if ctx == nil {
+		return aws.Credentials{}, newError(CodeArgumentInvalid, "the context is nil")
+	}
+	credentials, again, err := p.credentials.Get(ctx)
+	var known *Error
+	if err != nil && !errors.As(err, &known) { // the context ended, or the credentials came when they had expired
+		err = canceledAt(StageToken, err)
+	}
+	credentials.Expires = again
+	return credentials, err
+}
+
+// HandleFailToRefresh hands out good credentials that have come meanwhile.
+func (p provider) HandleFailToRefresh(_ context.Context, _ aws.Credentials, err error) (aws.Credentials, error) {
+	credentials, again, good := p.credentials.Peek()
+	if !good {
+		return aws.Credentials{}, err
+	}
+	credentials.Expires = again
+	return credentials, nil
+}
+
+// AdjustExpiresBy changes nothing: Expires lies ahead of the real expiry already, or these are the last credentials to be had.
+func (provider) AdjustExpiresBy(c aws.Credentials, _ time.Duration) (aws.Credentials, error) {
+	return c, nil
+}
+
+func (provider) ProviderSources() []aws.CredentialSource {
+	return []aws.CredentialSource{aws.CredentialSourceSTSAssumeRoleSaml}
+}
