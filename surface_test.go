@@ -209,6 +209,8 @@ func TestFloors(t *testing.T) {
 		"github.com/beevik/etree":              {"saml.go"},
 		"golang.org/x/sync":                    {"internal/idtoken/remote.go"},
 		"golang.org/x/oauth2":                  {"provider.go", "internal/tokensource/tokensource.go"},
+		"go.opentelemetry.io/otel":             {"delegationotel/delegationotel.go"},
+		"go.opentelemetry.io/otel/sdk":         {}, // for tests
 		"github.com/aws/aws-sdk-go-v2/config":  {"sts.go"},
 		"github.com/aws/aws-sdk-go-v2/service": {"sts.go"},
 		"github.com/aws/smithy-go":             {"sts.go"},
@@ -235,6 +237,8 @@ func TestFloors(t *testing.T) {
 				t.Errorf("%s imports %s, and the fakes import nothing of ours", file.path, imported)
 			case isOurs && file.pkg == "." && !strings.HasPrefix(ours, "/internal/"):
 				t.Errorf("%s imports %s, and the root imports only what is internal", file.path, imported)
+			case isOurs && file.pkg == "delegationotel" && ours != "":
+				t.Errorf("%s imports %s, and delegationotel sees the root only", file.path, imported)
 			case isOurs && (file.pkg == "delegationhttp" || file.pkg == "jsrules") && ours != "" && !strings.HasPrefix(ours, "/internal/"):
 				t.Errorf("%s imports %s, and %s sees the root and what is internal", file.path, imported, file.pkg)
 			case ours == "/internal/idtoken" && file.pkg != ".":
@@ -255,7 +259,7 @@ func TestFloors(t *testing.T) {
 			}
 		}
 	}
-	for _, pkg := range []string{".", "ststest", "oidctest", "delegationhttp", "jsrules"} {
+	for _, pkg := range []string{".", "ststest", "oidctest", "delegationhttp", "delegationotel", "jsrules"} {
 		if !packages[pkg] {
 			t.Errorf("the test has not seen the package %s", pkg)
 		}
@@ -281,6 +285,11 @@ func TestDependencies(t *testing.T) {
 		"github.com/rs/cors":                       "preflights and headers of CORS",
 		"github.com/russellhaering/goxmldsig":      "the XML signature",
 		"github.com/spf13/cobra":                   "the command line",
+		"go.opentelemetry.io/otel":                 "attributes and status of spans, the semantic conventions' names",
+		"go.opentelemetry.io/otel/metric":          "metrics of events",
+		"go.opentelemetry.io/otel/sdk":             "spans in memory, for tests",
+		"go.opentelemetry.io/otel/sdk/metric":      "metrics in memory, for tests",
+		"go.opentelemetry.io/otel/trace":           "spans of events",
 		"golang.org/x/oauth2":                      "ID tokens of its token sources",
 		"golang.org/x/sync":                        "one fetch for all callers",
 		"golang.org/x/time":                        "the token buckets of the rate limit",
