@@ -16,36 +16,39 @@ import (
 // providerTimeout is for one exchange of a provider, beside Config.STSTimeout: no caller's context ends it.
 const providerTimeout = time.Minute
 
-// TokenSource returns the user's ID token as it is now. A provider asks for it once for each exchange, never twice at once. It must honour the
-// context, and its error must not hold the token.
+// TokenSource returns the user's ID token as it is now. A provider asks for it once for each exchange, never twice at once.
+// It must honour the context, and its error must not hold the token.
 type TokenSource func(ctx context.Context) (string, error)
 
-// TokenFile is a [TokenSource] that reads a file anew each time, such as a projected Kubernetes token: at most 1 MiB, less one line end.
-// Its errors name the file and never its content. Nothing is read before it is asked.
+// TokenFile is a [TokenSource] that reads a file anew each time, such as a projected Kubernetes token: at most 1 MiB, less
+// one line end. Its errors name the file and never its content. Nothing is read before it is asked.
 func TokenFile(path string) TokenSource {
 	return func(context.Context) (string, error) { return tokensource.File(path) }
 }
 
-// TokenOAuth2 is a [TokenSource] of the ID tokens that come along with an OAuth 2.0 source's tokens, as id_token. Most sources keep a token until its
-// access token expires, and some issuers send no ID token at refreshes: a token without one is an error, and so is an expired one in
-// the exchange. The source takes no context, so its HTTP client needs a time-out.
+// TokenOAuth2 is a [TokenSource] of the ID tokens that come along with an OAuth 2.0 source's tokens, as id_token. Most sources
+// keep a token until its access token expires, and some issuers send no ID token at refreshes: a token without one is an
+// error, and an expired one is refused by the exchange. The source takes no context, so its HTTP client needs a time-out.
 func TokenOAuth2(source oauth2.TokenSource) TokenSource {
 	return func(context.Context) (string, error) { return tokensource.OAuth2(source) }
 }
 
-// Provider returns a provider of AWS credentials for clients of the AWS SDK. It exchanges the source's token when it is first asked, and again
-// from 15 minutes before the credentials expire, or in the last quarter of a shorter life. That is off its callers' path: they get what is at hand
-// until it really expires, whatever fails meanwhile, and every 10 seconds a new attempt is made. Being asked triggers it, so no goroutine
-// waits. Only without good credentials do callers wait, for one exchange that all share and none of them can cancel. The
-// error is an [*Error]: one of [Delegator.Exchange], [CodeTokenSourceFailed], [CodeArgumentInvalid] for a nil source or Delegator, or
-// [CodeCanceled] with the stage token if the caller's context ends first.
+// Provider returns a provider of AWS credentials for clients of the AWS SDK. It exchanges the source's token when it is first
+// asked, and again from 15 minutes before the credentials expire, or in the last quarter of a shorter life. That is off its
+// callers' path: they get what is at hand until it really expires, whatever fails meanwhile, also a refusal, and a new attempt
+// is made every 10 seconds. Being asked triggers it, so no goroutine waits. Only without good credentials do callers wait, for
+// one exchange that all share and none of them can cancel. The error is an [*Error]: one of [Delegator.Exchange],
+// [CodeTokenSourceFailed], [CodeArgumentInvalid] for a nil source or Delegator, or [CodeCanceled] with the stage token if the
+// caller's context ends first.
 //
-// It works with and without an [aws.CredentialsCache] around it, which refreshes in its callers' path. So Expires is not when the credentials
-// expire but when to ask again, and a cache's ExpiryWindow has no effect on it. Every attempt makes an [Event]. The options hold for all.
+// It works with and without an [aws.CredentialsCache] around it, which refreshes in its callers' path. So Expires is not when
+// the credentials expire but when to ask again, and a cache's ExpiryWindow has no effect on it. Every attempt makes an [Event].
+// The options hold for all. Neither the source nor Config.OnEvent may use these credentials: they would wait for themselves.
 func (d *Delegator) Provider(source TokenSource, target string, options ...ExchangeOption) aws.CredentialsProvider {
 	if d == nil || d.config.Targets == nil || source == nil {
-		problem := newError(CodeArgumentInvalid, "the token source is nil, or the Delegator was not made by New")
-		return provider{refresh.New(time.Now, func(context.Context) (none aws.Credentials, _ time.Time, _ error) { return none, time.Time{}, problem })}
+		return provider{refresh.New(time.Now, func(context.Context) (none aws.Credentials, _ time.Time, _ error) {
+			return none, time.Time{}, newError(CodeArgumentInvalid, "the token source is nil, or the Delegator was not made by New")
+		})}
 	}
 	options = slices.Clone(options)
 	return provider{refresh.New(d.config.Now, func(ctx context.Context) (none aws.Credentials, _ time.Time, _ error) {

@@ -1,15 +1,15 @@
-// Package delegationotel makes OpenTelemetry spans and metrics of a Delegator's events. It uses the API of OpenTelemetry only; the
-// program brings the SDK and its exporters.
+// Package delegationotel makes OpenTelemetry spans and metrics of a Delegator's events. It uses the API of OpenTelemetry only;
+// the program brings the SDK and its exporters.
 //
 //	record, err := delegationotel.OnEvent(tracerProvider, meterProvider)
 //	config.OnEvent = record
 //
 // # Spans
 //
-// Each exchange is a span delegation.exchange, a child of the span in Exchange's context if there is one. Under it there is one for each stage that
-// was reached: delegation.token, delegation.target, delegation.rules, delegation.decision, delegation.saml, delegation.sts. They are made
-// when the exchange has ended, with the times that Config.Now told. A failed exchange has the status Error, and so has the stage
-// that failed.
+// Each exchange is a span delegation.exchange, a child of the span in Exchange's context if there is one. Under it there is one
+// for each stage that was reached: delegation.token, delegation.target, delegation.rules, delegation.decision, delegation.saml,
+// delegation.sts. They are made when the exchange has ended, with the times that Config.Now told. A failed exchange has the
+// status Error, and so has the stage that failed.
 //
 // # Metrics
 //
@@ -18,8 +18,8 @@
 //
 // # What is not recorded
 //
-// Metrics hold nothing that a caller can choose: their attributes are stages and codes. Spans hold no token, hash of a token, credential or text of
-// an error, and what names the user only with [WithUser]. docs/events.md lists the attributes.
+// Metrics hold nothing that a caller can choose: their attributes are stages and codes. Spans hold no token, hash of a token,
+// credential or text of an error, and what names the user only with [WithUser]. docs/events.md lists the attributes.
 package delegationotel
 
 import (
@@ -67,8 +67,8 @@ type recorder struct {
 	user      bool
 }
 
-// OnEvent returns a function for Config.OnEvent. Without a TracerProvider there are no spans, without a MeterProvider no metrics;
-// the global ones are not used. It fails only if the MeterProvider refuses an instrument.
+// OnEvent returns a function for Config.OnEvent, safe for concurrent use. Without a TracerProvider there are no spans, without a
+// MeterProvider no metrics; the global ones are not used. It fails only if the MeterProvider refuses an instrument.
 func OnEvent(tracers trace.TracerProvider, meters metric.MeterProvider, options ...Option) (func(context.Context, delegation.Event), error) {
 	if tracers == nil {
 		tracers = nooptrace.NewTracerProvider()
@@ -95,7 +95,8 @@ func OnEvent(tracers trace.TracerProvider, meters metric.MeterProvider, options 
 }
 
 func (r *recorder) record(ctx context.Context, e delegation.Event) {
-	ctx, span := r.tracer.Start(ctx, "delegation.exchange", trace.WithTimestamp(e.Time), trace.WithAttributes(r.attributes(e)...))
+	ctx, span := r.tracer.Start(ctx, "delegation.exchange",
+		trace.WithTimestamp(e.Time), trace.WithAttributes(r.attributes(e)...))
 	end := e.Time
 	for _, stage := range stages {
 		took, reached := e.Took[stage]

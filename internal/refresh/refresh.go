@@ -1,4 +1,5 @@
-// Package refresh keeps a value that expires, such as credentials: it is replaced ahead of time and off the path of those who use it.
+// Package refresh keeps a value that expires, such as credentials: it is replaced ahead of time and off the path of those who
+// use it.
 package refresh
 
 import (
@@ -14,7 +15,7 @@ const (
 	pause = 10 * time.Second // between the beginnings of two attempts while the old value is good
 )
 
-var errLate = errors.New("the value had expired when it came")
+var errLate = errors.New("there was no value, or it had expired when it came")
 
 // Value is a value that expires. Only [New] makes one. It is replaced when it is used, so there is no idle goroutine.
 type Value[T any] struct {
@@ -35,15 +36,15 @@ type flight struct {
 	err   error         // read behind done
 }
 
-// New returns a Value without a value. fetch returns one, and until when it is good. Its context has the values of a caller's, and neither
-// its end nor its deadline: fetch must end by itself. It runs on a goroutine of its own, never twice at once.
+// New returns a Value without a value. fetch returns one, and until when it is good. Its context has the values of a caller's,
+// and neither its end nor its deadline: fetch must end by itself. It runs on a goroutine of its own, never twice at once.
 func New[T any](now func() time.Time, fetch func(context.Context) (T, time.Time, error)) *Value[T] {
 	return &Value[T]{now: now, fetch: fetch}
 }
 
-// Get returns a good value and when it is worth asking for another: never after the value's end, mostly well before it. A good value is
-// returned at once, whatever the context says. Only without one Get waits for a fetch, which those share who wait at the same time and which
-// goes on when one of them gives up; then the error is the fetch's, or the context's.
+// Get returns a good value and when it is worth asking for another: never after the value's end, mostly well before it. A good
+// value is returned at once, whatever the context says. Only without one Get waits for a fetch, which all share who wait at the
+// same time and which goes on when one of them gives up; then the error is the fetch's, or the context's.
 func (v *Value[T]) Get(ctx context.Context) (value T, again time.Time, err error) {
 	v.mu.Lock()
 	now := v.now()
@@ -98,8 +99,7 @@ func (v *Value[T]) again(now time.Time) time.Time {
 
 // refresh fetches a value and keeps it; a fetch that fails leaves the old one.
 func (v *Value[T]) refresh(ctx context.Context, f *flight) {
-	f.err = errors.New("the fetch ended its goroutine") // stays if that is so
-	defer func() {
+	defer func() { // also if the fetch ends its goroutine
 		v.mu.Lock()
 		v.flight = nil
 		v.mu.Unlock()

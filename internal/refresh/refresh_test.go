@@ -226,13 +226,13 @@ func TestSameAgain(t *testing.T) {
 // TestExpiredWhenItCame: such a value is never served, and does not push out a good one.
 func TestExpiredWhenItCame(t *testing.T) {
 	bubble(t, func(t *testing.T, w *well, v *refresh.Value[int]) {
-		w.life = 0
+		w.life = -time.Second
 		if value, again, err := v.Get(t.Context()); value != 0 || !again.IsZero() || err == nil {
 			t.Errorf("got %d, %s, %v", value, again, err)
 		}
 		w.set(func(w *well) { w.life = time.Hour })
 		get(t, v, 2)
-		w.set(func(w *well) { w.life = -time.Second })
+		w.set(func(w *well) { w.life = 0 })
 		time.Sleep(50 * time.Minute)
 		get(t, v, 2)
 		get(t, v, 2)

@@ -30,9 +30,9 @@ func File(path string) (string, error) {
 	}
 	switch {
 	case len(content) > maxFile:
-		return "", fmt.Errorf("%q has more than %d bytes", path, maxFile)
+		return "", fmt.Errorf("%s has more than %d bytes", path, maxFile)
 	case token == "":
-		return "", fmt.Errorf("%q is empty", path)
+		return "", fmt.Errorf("%s is empty", path)
 	}
 	return token, nil
 }
