@@ -130,7 +130,7 @@ func TestLevels(t *testing.T) {
 		delegation.CodeSTSUnreadable, delegation.CodeSTSConfirmation, delegation.CodeSTSAudience, delegation.CodeSTSRolePair, delegation.CodeSTSSessionName,
 		delegation.CodeSTSSourceIdentity, delegation.CodeSTSIdentityToken, delegation.CodeSTSPolicy, delegation.CodeSTSPackedSize, delegation.CodeSTSRegionDisabled,
 		delegation.CodeSTSAccessDenied, delegation.CodeSTSRoleARN, delegation.CodeSTSPrincipalARN, delegation.CodeSTSOtherAccount, delegation.CodeSTSDuration,
-		delegation.CodeSTSValidation, delegation.CodeSTSRefused,
+		delegation.CodeSTSValidation, delegation.CodeSTSRefused, delegation.CodeProviderMismatch, delegation.CodeEncryptionFailed,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {
