@@ -122,25 +122,32 @@ func TestCodes_TheTableIsComplete(t *testing.T) {
 	}
 }
 
-// TestCodes_OfIDTokens holds that the verifier of ID tokens has the codes of its stage, all and no others, but for the one where there is
-// no token to verify.
-func TestCodes_OfIDTokens(t *testing.T) {
-	got := map[string]bool{string(delegation.CodeTokenSourceFailed): true}
-	ast.Inspect(must(parser.ParseFile(token.NewFileSet(), "internal/idtoken/errors.go", nil, 0)), func(n ast.Node) bool {
-		if s, ok := n.(*ast.ValueSpec); ok && len(s.Values) == 1 { // a constant
-			got[must(strconv.Unquote(s.Values[0].(*ast.BasicLit).Value))] = true
+// TestCodes_OfTheRooms holds that the verifier of ID tokens and the reader of STS's errors have the codes of their stages, all and no others.
+func TestCodes_OfTheRooms(t *testing.T) {
+	for file, stage := range map[string]delegation.Stage{"internal/idtoken/errors.go": delegation.StageToken, "internal/stserror/codes.go": delegation.StageSTS} {
+		got := map[string]bool{}
+		if stage == delegation.StageToken { // where there is no token to verify
+			got[string(delegation.CodeTokenSourceFailed)] = true
 		}
-		return true
-	})
-	for _, value := range codes(t, "Code") {
-		ofToken := delegation.ErrorOf(delegation.Code(value), errors.New("x")).Stage == delegation.StageToken
-		if got[value] != ofToken {
-			t.Errorf("%s: a code of the verifier %v, of the token's stage %v", value, got[value], ofToken)
+		ast.Inspect(must(parser.ParseFile(token.NewFileSet(), file, nil, 0)), func(n ast.Node) bool {
+			if d, ok := n.(*ast.GenDecl); ok && d.Tok != token.CONST {
+				return false
+			}
+			if s, ok := n.(*ast.ValueSpec); ok {
+				got[must(strconv.Unquote(s.Values[0].(*ast.BasicLit).Value))] = true
+			}
+			return true
+		})
+		for _, value := range codes(t, "Code") {
+			ofStage := delegation.ErrorOf(delegation.Code(value), errors.New("x")).Stage == stage
+			if got[value] != ofStage {
+				t.Errorf("%s: in %s %v, of the stage %s %v", value, file, got[value], stage, ofStage)
+			}
+			delete(got, value)
 		}
-		delete(got, value)
-	}
-	if len(got) > 0 {
-		t.Errorf("the verifier has %v besides", slices.Sorted(maps.Keys(got)))
+		if len(got) > 0 {
+			t.Errorf("%s has %v besides", file, slices.Sorted(maps.Keys(got)))
+		}
 	}
 }
 

@@ -2,21 +2,15 @@ package delegation
 
 import (
 	"context"
-	"errors"
-	"net/url"
-	"regexp"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/seed055b7978/delegation/internal/stserror"
 )
 
 // STS is the one call that this package makes to AWS. *sts.Client has it; ststest serves a fake for it. An exchange passes
@@ -105,88 +99,10 @@ func (d *Delegator) credentials(out *sts.AssumeRoleWithSAMLOutput, dec *decision
 	}, nil
 }
 
-// stsRefusals lists AWS's codes as they stand on the wire, with the words that tell causes apart; the first row that fits
-// counts. Only two codes keep the suffix Exception there. The words are AWS's own, misspelling included.
-var stsRefusals = []struct {
-	wire, words string
-	code        Code
-}{
-	{"ExpiredTokenException", "within 5 minutes", CodeSTSTooOld},
-	{"ExpiredTokenException", "", CodeSTSExpired},
-	{"IDPRejectedClaim", "", CodeSTSClaimRejected},
-	{"InvalidIdentityToken", "signature invalid", CodeSTSSignature},
-	{"InvalidIdentityToken", "Issuer not present", CodeSTSIssuer},
-	{"InvalidIdentityToken", "provider doesn't exist", CodeSTSProvider},
-	{"InvalidIdentityToken", "Invalid base64", CodeSTSUnreadable},
-	{"InvalidIdentityToken", "SubjectConfirmatonData", CodeSTSConfirmation},
-	{"InvalidIdentityToken", "required audience", CodeSTSAudience},
-	{"InvalidIdentityToken", "requested Role and Metadata", CodeSTSRolePair},
-	{"InvalidIdentityToken", "RoleSessionName", CodeSTSSessionName},
-	{"InvalidIdentityToken", "Source Identity", CodeSTSSourceIdentity},
-	{"InvalidIdentityToken", "", CodeSTSIdentityToken},
-	{"MalformedPolicyDocument", "", CodeSTSPolicy},
-	{"PackedPolicyTooLarge", "", CodeSTSPackedSize},
-	{"RegionDisabledException", "", CodeSTSRegionDisabled},
-	{"AccessDenied", "", CodeSTSAccessDenied},
-	{"ValidationError", "Request ARN", CodeSTSRoleARN},
-	{"ValidationError", "Principal ARN", CodeSTSPrincipalARN},
-	{"ValidationError", "outside the account", CodeSTSOtherAccount},
-	{"ValidationError", "exceeds the MaxSessionDuration", CodeSTSDuration},
-	{"ValidationError", "", CodeSTSValidation},
-	{"MalformedInput", "", CodeSTSValidation},
-	{"InvalidAction", "", CodeSTSValidation},
-}
-
-// stsError turns what the SDK returned into an Error that keeps AWS's code, message and request ID as a smithy.APIError. The
-// SDK's own error chain is dropped: it leads to the request, and so to the assertion.
+// stsError makes the Error of a failed call: the one place where the reader's codes become ours.
 func stsError(err error, host string, timedOut bool) *Error {
-	var response *awshttp.ResponseError
-	requestID, status := "", 0
-	if errors.As(err, &response) {
-		requestID, status = response.ServiceRequestID(), response.HTTPStatusCode()
-	}
-	var known smithy.APIError
-	var decoding *smithy.DeserializationError
-	var transport *url.Error
-	var send *smithyhttp.RequestSendError
-	code, cause := CodeSTSRefused, error(nil)
-	switch {
-	case errors.As(err, &known):
-		code = refusalCode(known, status)
-		clean := func(s string) string { return longRun.ReplaceAllString(s, redacted) }
-		cause = &smithy.GenericAPIError{Code: clean(known.ErrorCode()), Message: clean(known.ErrorMessage()), Fault: known.ErrorFault()}
-	case timedOut:
-		code, cause = CodeSTSTimeout, context.DeadlineExceeded
-	case errors.As(err, &decoding) || status == 200:
-		code, cause = CodeSTSAnswerIncomplete, errors.New("the answer cannot be read")
-	case status >= 500:
-		code, cause = CodeSTSUnavailable, errors.New("the answer was a server error")
-	case errors.As(err, &transport): // net/http's own errors, which hold no body
-		code, cause = CodeSTSUnavailable, transport.Err
-	case errors.As(err, &send):
-		code, cause = CodeSTSUnavailable, errors.New("the request could not be sent")
-	default:
-		cause = errors.New("the STS client failed without an answer from AWS")
-	}
-	e := newError(code, "%s: %w", host, cause)
-	e.RequestID = requestID
+	failure := stserror.From(err, timedOut)
+	e := newError(Code(failure.Code), "%s: %w", host, failure.Err)
+	e.RequestID = failure.RequestID
 	return e
-}
-
-// longRun finds what may be the assertion, whole or in lines: AWS's validation errors repeat the value that they refuse.
-var longRun = regexp.MustCompile(`[\w+/=%-]{48,}`)
-
-func refusalCode(err smithy.APIError, status int) Code {
-	for _, r := range stsRefusals {
-		if err.ErrorCode() == r.wire && strings.Contains(err.ErrorMessage(), r.words) {
-			return r.code
-		}
-	}
-	if _, throttled := retry.DefaultThrottleErrorCodes[err.ErrorCode()]; throttled || status == 429 {
-		return CodeSTSThrottled
-	}
-	if status >= 500 {
-		return CodeSTSUnavailable
-	}
-	return CodeSTSRefused
 }
