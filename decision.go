@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation/internal/iamarn"
 	"github.com/seed055b7978/delegation/internal/idtoken"
+	"github.com/seed055b7978/delegation/internal/packedsize"
 	"github.com/seed055b7978/delegation/internal/sessionname"
 	"github.com/seed055b7978/delegation/internal/strictjson"
 	"github.com/seed055b7978/delegation/internal/xmlenc"
@@ -25,6 +26,7 @@ const (
 	minSession         = 15 * time.Minute
 	maxSession         = 12 * time.Hour
 	defaultSession     = time.Hour
+	minRoleMaximum     = time.Hour // IAM API Reference, CreateRole, MaxSessionDuration: 1 to 12 hours
 	maxNameID          = 256
 	maxTags            = 50
 	maxTagKey          = 128
@@ -76,6 +78,7 @@ func (t *Target) clone() *Target {
 	c.Audiences, c.Issuers, c.AllowedRoles = slices.Clone(t.Audiences), slices.Clone(t.Issuers), slices.Clone(t.AllowedRoles)
 	c.Mappings, c.Tags = maps.Clone(t.Mappings), maps.Clone(t.Tags)
 	c.PolicyARNs, c.TransitiveTagKeys = slices.Clone(t.PolicyARNs), slices.Clone(t.TransitiveTagKeys)
+	c.FailoverRegions, c.DroppableTags = slices.Clone(t.FailoverRegions), slices.Clone(t.DroppableTags)
 	if t.Identity != nil {
 		own := t.Identity.clone()
 		c.Identity = &own
@@ -117,14 +120,16 @@ func (t *Target) check(name string, c *Config) error {
 	if t.EncryptionKey != "" && (t.Principal == "" || t.SAMLProviderUUID == "" && t.SAMLRecipient == "") {
 		problems.add("EncryptionKey is that of one SAML provider: set Principal, and SAMLProviderUUID or SAMLRecipient")
 	}
+	var first []string
 	if t.Region != "" {
-		region, err := ParseRegion(t.Region)
-		if err == nil {
-			_, err = region.STSHost(c.FIPS, c.DualStack)
-		}
-		if err != nil {
-			problems.add("Region: %w", errors.Unwrap(err))
-		}
+		first = []string{t.Region}
+	}
+	if _, err := c.parseRegions(first); err != nil {
+		problems.add("Region: %w", errors.Unwrap(err))
+		first = nil
+	}
+	if _, err := c.parseRegions(append(first, t.FailoverRegions...)); err != nil {
+		problems.add("FailoverRegions: %w", errors.Unwrap(err))
 	}
 	if t.Identity != nil {
 		if err := t.Identity.check(); err != nil {
@@ -152,16 +157,17 @@ func (t *Target) mayCall(name string, c *idtoken.Claims, onlyIssuer bool) error 
 // decision is what was decided, checked: everything that AWS will learn.
 type decision struct {
 	role, principal        arn.ARN
-	region                 Region
-	stsHost                string
+	regions                []Region // the decided one, then those to fail over to
 	nameID, sessionName    string
 	sessionNotOnOrAfter    time.Time // zero: none
 	duration               time.Duration
 	policy, sourceIdentity string
 	policyARNs             []string
 	recipient, audience    string
-	encryptionKey          string      // empty: none
-	attributes             []attribute // in the order they are sent
+	encryptionKey          string // empty: none
+	mapped                 []attribute
+	tags                   map[string]string
+	transitive, droppable  []string // keys of tags
 }
 
 var (
@@ -176,27 +182,26 @@ func decide(user *User, subject string, a AWS, target *Target, c *Config) (*deci
 	if err != nil {
 		return nil, err
 	}
-	d := &decision{policy: a.Policy, policyARNs: slices.Clone(a.PolicyARNs), sourceIdentity: a.SourceIdentity, encryptionKey: target.EncryptionKey}
+	d := &decision{policy: a.Policy, policyARNs: slices.Clone(a.PolicyARNs), sourceIdentity: a.SourceIdentity, mapped: mapped,
+		tags: a.Tags, transitive: slices.Clone(a.TransitiveTagKeys), droppable: slices.Clone(a.DroppableTags), encryptionKey: target.EncryptionKey} // the mappings have copied Tags
 	if err := d.checkRole(&a, target.AllowedRoles); err != nil {
 		return nil, err
 	}
 	if d.encryptionKey != "" && d.principal.String() != target.Principal {
 		return nil, newError(CodeProviderMismatch, "the target encrypts for %s, and %s was chosen", target.Principal, d.principal)
 	}
-	if d.region, err = ParseRegion(a.Region); err != nil {
+	if d.regions, err = c.parseRegions(append([]string{a.Region}, a.FailoverRegions...)); err != nil {
 		return nil, err
 	}
-	if d.region.Partition() != d.role.Partition {
-		return nil, newError(CodeRegionInvalid, "the region %s is in the partition %s, the role %s in %s", d.region, d.region.Partition(), d.role, d.role.Partition)
+	region := d.regions[0] // the trust policy may have conditions on the recipient, so it stays the same wherever the response is redeemed
+	if region.Partition() != d.role.Partition {
+		return nil, newError(CodeRegionInvalid, "the region %s is in the partition %s, the role %s in %s", region, region.Partition(), d.role, d.role.Partition)
 	}
-	if d.stsHost, err = d.region.STSHost(c.FIPS, c.DualStack); err != nil {
-		return nil, err
-	}
-	d.recipient = cmp.Or(target.SAMLRecipient, d.region.SAMLRecipient())
+	d.recipient = cmp.Or(target.SAMLRecipient, region.SAMLRecipient())
 	if target.SAMLProviderUUID != "" {
 		d.recipient += "/acs/" + target.SAMLProviderUUID
 	}
-	d.audience = cmp.Or(target.SAMLAudience, d.region.SAMLAudience())
+	d.audience = cmp.Or(target.SAMLAudience, region.SAMLAudience())
 	d.nameID = cmp.Or(a.NameID, subject)
 	if n := utf8.RuneCountInString(d.nameID); n > maxNameID || strings.ContainsAny(d.nameID, "*?") || strings.TrimSpace(d.nameID) != d.nameID {
 		return nil, newError(CodeNameIDInvalid, "the NameID %.80q has %d characters, a wildcard, or blanks around it", d.nameID, n)
@@ -214,27 +219,50 @@ func decide(user *User, subject string, a AWS, target *Target, c *Config) (*deci
 	if s := d.sourceIdentity; s != "" && !sessionname.Valid(s) { // which takes no colon, and so no aws: in front
 		return nil, newError(CodeSourceIDInvalid, "the source identity is %.80q", s)
 	}
-	if err := checkTags(a.Tags, a.TransitiveTagKeys); err != nil {
+	if err := checkTags(d.tags, d.transitive, d.droppable); err != nil {
 		return nil, err
 	}
 	if err := d.checkPolicies(); err != nil {
 		return nil, err
 	}
-	d.attributes = append([]attribute{
+	return d, nil
+}
+
+// attributes are the assertion's, in the order they are sent.
+func (d *decision) attributes() []attribute {
+	list := append([]attribute{
 		{AttributeRole, []string{d.role.String() + "," + d.principal.String()}},
 		{AttributeRoleSessionName, []string{d.sessionName}},
 		{AttributeSessionDuration, []string{fmt.Sprint(int(d.duration.Seconds()))}}, // so the assertion itself grants no longer session
-	}, mapped...)
-	for _, key := range slices.Sorted(maps.Keys(a.Tags)) {
-		d.attributes = append(d.attributes, attribute{AttributePrincipalTag + key, []string{a.Tags[key]}})
+	}, d.mapped...)
+	for _, key := range slices.Sorted(maps.Keys(d.tags)) {
+		list = append(list, attribute{AttributePrincipalTag + key, []string{d.tags[key]}})
 	}
-	if len(a.TransitiveTagKeys) > 0 {
-		d.attributes = append(d.attributes, attribute{AttributeTransitiveTagKeys, a.TransitiveTagKeys})
+	if len(d.transitive) > 0 {
+		list = append(list, attribute{AttributeTransitiveTagKeys, d.transitive})
 	}
 	if d.sourceIdentity != "" {
-		d.attributes = append(d.attributes, attribute{AttributeSourceIdentity, []string{d.sourceIdentity}})
+		list = append(list, attribute{AttributeSourceIdentity, []string{d.sourceIdentity}})
 	}
-	return d, nil
+	return list
+}
+
+// session names what a role may or may not allow.
+func (d *decision) session() string { return d.role.String() + " for " + d.duration.String() }
+
+// dropTags takes droppable tags away, as many as AWS's message asks for, and returns their keys. It does so once: what then is left stays.
+func (d *decision) dropTags(message string) []string {
+	size := len(d.policy)
+	for _, p := range d.policyARNs {
+		size += len(p)
+	}
+	dropped := packedsize.Drop(message, d.tags, d.droppable, size)
+	for _, key := range dropped {
+		delete(d.tags, key)
+	}
+	d.transitive = slices.DeleteFunc(d.transitive, func(key string) bool { return slices.Contains(dropped, key) })
+	d.droppable = nil
+	return dropped
 }
 
 // checkRole parses role and principal, and checks that they belong together and are allowed.
@@ -254,7 +282,7 @@ func (d *decision) checkRole(a *AWS, allowed []string) (err error) {
 	return nil
 }
 
-func checkTags(tags map[string]string, transitive []string) error {
+func checkTags(tags map[string]string, transitive, droppable []string) error {
 	if len(tags) > maxTags {
 		return newError(CodeTagsInvalid, "there are %d session tags", len(tags))
 	}
@@ -271,9 +299,9 @@ func checkTags(tags map[string]string, transitive []string) error {
 			return newError(CodeTagsInvalid, "AWS takes the tag key %q and another for one: they differ only by case", key)
 		}
 	}
-	for _, key := range transitive {
+	for _, key := range slices.Concat(transitive, droppable) {
 		if _, ok := tags[key]; !ok {
-			return newError(CodeTagsInvalid, "the transitive tag key %.140q is not the key of a tag", key)
+			return newError(CodeTagsInvalid, "the transitive or droppable tag key %.140q is not the key of a tag", key)
 		}
 	}
 	return nil

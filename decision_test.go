@@ -498,7 +498,7 @@ func TestTargets_AreCopied(t *testing.T) {
 	smashed := targets[app]
 	smashed.Issuers[0] = "https://evil.example.com"
 	smashed.AllowedRoles[0], smashed.Audiences[0], smashed.Tags["a"], smashed.Mappings["x"] = admin, "evil", "|", "awsrole"
-	smashed.PolicyARNs[0], smashed.TransitiveTagKeys[0] = "x", "x"
+	smashed.PolicyARNs[0], smashed.TransitiveTagKeys[0], smashed.DroppableTags[0], smashed.FailoverRegions[0] = "x", "x", "x", "x"
 	targets["other"] = smashed
 	delete(targets, app)
 	if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil {
@@ -710,7 +710,7 @@ func TestNew_NamesEveryWrongFieldAtOnce(t *testing.T) {
 	w.config.Targets = delegation.Targets{
 		"": {}, "good": *sharedTarget(),
 		"bad": {
-			AWS:     delegation.AWS{Principal: role, Role: principal, Region: "mars-north-1"},
+			AWS:     delegation.AWS{Principal: role, Role: principal, Region: "mars-north-1", FailoverRegions: []string{"eu-west-1", "venus-1"}},
 			Issuers: []string{w.server.URL, "https://evil.example.com"}, AllowedRoles: []string{role, "x", "y"}, Identity: &delegation.IdentityProvider{},
 		},
 	}
@@ -718,7 +718,7 @@ func TestNew_NamesEveryWrongFieldAtOnce(t *testing.T) {
 	_, err := delegation.New(t.Context(), w.config)
 	e := wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
 	for _, field := range []string{
-		`Targets[""]`, "the name is empty", `Targets["bad"]`, "Principal", "Role", `"mars-north-1"`, `"https://evil.example.com"`, "AllowedRoles[1]", "AllowedRoles[2]",
+		`Targets[""]`, "the name is empty", `Targets["bad"]`, "Principal", "Role", `"mars-north-1"`, `FailoverRegions: "venus-1"`, `"https://evil.example.com"`, "AllowedRoles[1]", "AllowedRoles[2]",
 		"Identity: EntityID", "Keys", "Rules[1]",
 	} {
 		if !strings.Contains(e.Error(), field) {

@@ -35,6 +35,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed055b7978/delegation/internal/breaker"
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
@@ -56,9 +57,12 @@ type Config struct {
 	CapSessionToToken bool
 	// StrictSessionNames refuses session names that AWS does not take as they are, instead of making them safe.
 	StrictSessionNames bool
+	// DurationBackOff gives a session of one hour to whom the role allows no session of the decided duration. AWS does not say what a role's
+	// maximum is, and no role has a lower one. For an hour the role is then not asked for that duration again.
+	DurationBackOff bool
 
 	STS        STS              // nil: a client of the AWS SDK for Go with its usual configuration, anonymous
-	STSTimeout time.Duration    // for one call with its retries; zero: 10s
+	STSTimeout time.Duration    // for one call with its retries, in each region; zero: 10s
 	FIPS       bool             // use STS's FIPS endpoints
 	DualStack  bool             // use STS's dual-stack endpoints
 	HTTPClient *http.Client     // for issuers' keys; nil: a new one. Redirects are refused whatever it says
@@ -69,7 +73,7 @@ type Config struct {
 	OnEvent func(context.Context, Event)
 	// Logger gets each Event: at level Info for a success, Error if it takes the operator to make this exchange succeed (a code of the
 	// stages decision, saml and sts, target_invalid, rule_failed and rule_panicked, unless the error is retryable), and Warn for all
-	// else. It also gets failed refreshes of issuers' keys. nil: silence.
+	// else, a success with Warnings too. It also gets failed refreshes of issuers' keys. nil: silence.
 	Logger *slog.Logger
 }
 
@@ -77,6 +81,8 @@ type Config struct {
 type Delegator struct {
 	config Config // checked, copied and with its defaults filled in
 	tokens *idtoken.Verifier
+
+	regions, durations *breaker.Set // where STS does not answer, and what roles do not allow
 }
 
 // New checks the configuration and returns a Delegator. Everything that is missing or wrong is named at once, in an error with
@@ -144,7 +150,11 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		return nil, newError(CodeConfigInvalid, "%w", errors.Join(problems...))
 	}
 	c.Leeway = max(c.Leeway, 0)
-	return &Delegator{c, c.verifier(issuers)}, nil
+	return &Delegator{
+		config: c, tokens: c.verifier(issuers),
+		regions:   breaker.New(breaker.Config{Failures: 3, Rest: max(30*time.Second, c.STSTimeout), Names: 100, Now: c.Now}),
+		durations: breaker.New(breaker.Config{Failures: 1, Rest: time.Hour, Names: 1000, Now: c.Now}),
+	}, nil
 }
 
 // ExchangeOption changes one call of [Delegator.Exchange].
@@ -170,7 +180,8 @@ func WithRule(rule RuleFunc) ExchangeOption {
 
 // Exchange returns AWS credentials for the user of the ID token, as target, rules and mappings decide. On any error there are no
 // credentials, and the error is an [*Error]. A context that ends stops the exchange at the step it has reached, with
-// [CodeCanceled]; a nil one is refused. Nothing is remembered between calls but the issuers' keys.
+// [CodeCanceled]; a nil one is refused. Nothing is remembered between calls but the issuers' keys, regions
+// that do not answer and, with Config.DurationBackOff, what roles do not allow.
 func (d *Delegator) Exchange(ctx context.Context, idToken, target string, options ...ExchangeOption) (*Credentials, error) {
 	if ctx == nil || d == nil || d.config.Targets == nil {
 		return nil, newError(CodeArgumentInvalid, "the context is nil, or the Delegator was not made by New")
@@ -192,6 +203,7 @@ type exchange struct {
 	claims   *idtoken.Claims
 	target   *Target
 	decision *decision
+	passed   int // how many of the decision's regions did not answer
 }
 
 func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
@@ -208,7 +220,8 @@ func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 // lap notes that a step has ended.
 func (x *exchange) lap(stage Stage) {
 	now := x.config.Now()
-	x.event.Took[stage], x.began = now.Sub(x.began), now
+	x.event.Took[stage] += now.Sub(x.began)
+	x.began = now
 }
 
 // run is the path of one exchange; with decide it is the only place that knows the order of the steps.
@@ -216,21 +229,33 @@ func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error
 	if err := x.decide(ctx, idToken); err != nil {
 		return nil, err
 	}
+	if x.refusesDuration() {
+		x.shorten()
+	}
+	credentials, err := x.ask(ctx)
+	for x.concede(err) {
+		credentials, err = x.ask(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	x.durations.Succeeded(x.decision.session())
+	x.event.AccessKeyID, x.event.Expiration = credentials.AccessKeyID, credentials.Expiration
+	x.event.RequestID, x.event.PackedPolicySize = credentials.RequestID, credentials.PackedPolicySize
+	return credentials, nil
+}
+
+// ask signs a response for the decision and redeems it.
+func (x *exchange) ask(ctx context.Context) (*Credentials, error) {
 	response, err := x.identity().respond(ctx, x.decision, x.config.Now(), x.config.Rand)
 	x.lap(StageSAML)
 	if err != nil {
 		return nil, err
 	}
 	x.event.AssertionID = response.assertionID
-
-	credentials, err := x.redeem(ctx, x.decision, response)
+	credentials, err := x.redeem(ctx, response)
 	x.lap(StageSTS)
-	if err != nil {
-		return nil, err
-	}
-	x.event.AccessKeyID, x.event.Expiration = credentials.AccessKeyID, credentials.Expiration
-	x.event.RequestID, x.event.PackedPolicySize = credentials.RequestID, credentials.PackedPolicySize
-	return credentials, nil
+	return credentials, err
 }
 
 // decide takes the steps that look at the token and its user. Nothing is signed or sent in them.
@@ -277,7 +302,7 @@ func (x *exchange) decide(ctx context.Context, idToken string) (err error) {
 			return newError(CodeTokenExpired, "the token expired at %s, and the session may not outlive it", x.claims.Expiry.UTC().Format(time.RFC3339))
 		}
 	}
-	x.event.Principal, x.event.Role, x.event.Region = d.principal.String(), d.role.String(), d.region.String()
+	x.event.Principal, x.event.Role, x.event.Region = d.principal.String(), d.role.String(), d.regions[0].String()
 	x.event.SessionName, x.event.SourceIdentity, x.event.Duration = d.sessionName, d.sourceIdentity, d.duration
 	return nil
 }
@@ -381,7 +406,11 @@ func (x *exchange) report(ctx context.Context, err error) {
 	if errors.As(err, &failure) {
 		event.Stage, event.Code, event.Err, event.RequestID = failure.Stage, failure.Code, failure, failure.RequestID
 	}
-	x.config.Logger.LogAttrs(ctx, failure.level(), "exchange", slog.Any("event", event))
+	level := failure.level()
+	if event.Warnings = event.warnings(); len(event.Warnings) > 0 {
+		level = max(level, slog.LevelWarn)
+	}
+	x.config.Logger.LogAttrs(ctx, level, "exchange", slog.Any("event", event))
 	if x.config.OnEvent == nil {
 		return
 	}

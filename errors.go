@@ -87,7 +87,7 @@ const (
 	CodeAccountMismatch      Code = "account_mismatch"        // role and principal are of two accounts or partitions
 	CodeRoleNotAllowed       Code = "role_not_allowed"        // not among the target's AllowedRoles
 	CodeProviderMismatch     Code = "provider_mismatch"       // another SAML provider than the one that the target encrypts for
-	CodeRegionInvalid        Code = "region_invalid"          // an unknown region, one of another partition, or one without FIPS
+	CodeRegionInvalid        Code = "region_invalid"          // an unknown region, one of another partition, or one without FIPS; or too many for the time there is
 	CodeMappingInvalid       Code = "mapping_invalid"         // a mapping gives no usable value
 	CodeNameIDInvalid        Code = "name_id_invalid"         // an empty, overlong or wildcard NameID
 	CodeDurationInvalid      Code = "duration_invalid"        // outside 900 to 43200 whole seconds

@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// packedSizeWarning is the percentage of AWS's space from which on an Event warns: the next longer value may not fit any more.
+const packedSizeWarning = 80
+
 // Event is the audit record of one exchange, made on every path. It holds no token, assertion, secret or key. Issuer,
 // subject and client are set only from a token whose signature was verified. What a failed exchange did not reach is empty.
 type Event struct {
@@ -17,10 +20,13 @@ type Event struct {
 	Rule             string                  // the rule that refused or failed, or else the last one that changed the role
 	Principal        string                  // ARN of the SAML provider
 	Role             string                  // ARN of the role
-	Region           string                  // where STS was called
+	Region           string                  // where STS was called, or last called
+	FailedRegions    []string                // of several, those that did not answer, in order, as REGION:CODE, or REGION:skipped if it had failed before
 	SessionName      string                  // as in CloudTrail
 	SourceIdentity   string                  // as in CloudTrail
-	Duration         time.Duration           // of the session, as asked for
+	Duration         time.Duration           // of the session, as asked for last
+	ShortenedFrom    time.Duration           // the session as decided, if the role does not allow it
+	DroppedTags      []string                // keys of session tags that were left out, as AWS's space was too small
 	AssertionID      string                  // CloudTrail's sAMLAssertionID
 	AccessKeyID      string                  // the credentials issued
 	Expiration       time.Time               // theirs
@@ -29,7 +35,8 @@ type Event struct {
 	Stage            Stage                   // where it failed; empty on success
 	Code             Code                    // why it failed; empty on success
 	Err              error                   // the *Error; nil on success
-	Took             map[Stage]time.Duration // how long each stage took, by Config.Now
+	Took             map[Stage]time.Duration // how long each stage took, all its tries together, by Config.Now
+	Warnings         []string                // what to look into, whether the exchange failed or not: names listed in docs/fail-over.md
 }
 
 // level is how loud a logger gets the exchange that ended so.
@@ -59,8 +66,19 @@ func (e Event) LogValue() slog.Value {
 			attrs = append(attrs, slog.String(f[0], f[1]))
 		}
 	}
+	for _, f := range []struct {
+		name string
+		list []string
+	}{{"failed_regions", e.FailedRegions}, {"dropped_tags", e.DroppedTags}, {"warnings", e.Warnings}} {
+		if len(f.list) > 0 {
+			attrs = append(attrs, slog.Any(f.name, f.list))
+		}
+	}
 	if e.Duration > 0 {
 		attrs = append(attrs, slog.Duration("duration", e.Duration))
+	}
+	if e.ShortenedFrom > 0 {
+		attrs = append(attrs, slog.Duration("shortened_from", e.ShortenedFrom))
 	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
@@ -73,4 +91,20 @@ func (e Event) LogValue() slog.Value {
 		}
 	}
 	return slog.GroupValue(attrs...)
+}
+
+// warnings names what did not end the exchange and should be looked into.
+func (e *Event) warnings() (names []string) {
+	for _, w := range []struct {
+		name string
+		is   bool
+	}{
+		{"region_failed", len(e.FailedRegions) > 0}, {"session_shortened", e.ShortenedFrom > 0}, {"tags_dropped", len(e.DroppedTags) > 0},
+		{"packed_policy_size", e.PackedPolicySize >= packedSizeWarning},
+	} {
+		if w.is {
+			names = append(names, w.name)
+		}
+	}
+	return names
 }

@@ -3,6 +3,7 @@ package delegation
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/seed055b7978/delegation/internal/partition"
 )
@@ -17,6 +18,28 @@ func ParseRegion(name string) (Region, error) {
 		return Region{name, p.ID}, nil
 	}
 	return Region{}, newError(CodeRegionInvalid, "%.80q is not the name of an AWS region", name)
+}
+
+// parseRegions parses a region and those to fail over to: of one partition, with the STS hosts that are asked for, each once.
+func (c *Config) parseRegions(names []string) (list []Region, err error) {
+	for _, name := range names {
+		region, err := ParseRegion(name)
+		if err == nil {
+			_, err = region.STSHost(c.FIPS, c.DualStack)
+		}
+		switch {
+		case err != nil:
+			return nil, err
+		case len(list) > 0 && region.partition != list[0].partition:
+			return nil, newError(CodeRegionInvalid, "the regions %s and %s are of different partitions", list[0], region)
+		case !slices.Contains(list, region):
+			list = append(list, region)
+		}
+	}
+	if n := len(list); n > 1 && c.STSTimeout > assertionLife/time.Duration(n) {
+		return nil, newError(CodeRegionInvalid, "%d regions of %s each take longer than the %s in which AWS redeems a response", n, c.STSTimeout, assertionLife)
+	}
+	return list, nil
 }
 
 // String returns the region's name, such as eu-central-1.

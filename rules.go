@@ -104,6 +104,11 @@ type AWS struct {
 	Role      string // ARN of the role, in the same account
 	Region    string // where STS is called, such as eu-central-1
 
+	// FailoverRegions are asked in order after Region, when STS there cannot be reached, does not answer in time, answers 5xx, or is not
+	// activated for the account. They are of the role's partition and have the STS hosts that Config asks for; one that stands twice, or is
+	// Region, counts once. AWS redeems a response for five minutes, so all regions' Config.STSTimeout together must not exceed them.
+	FailoverRegions []string
+
 	Mappings Mappings // SAML attributes from user properties
 
 	// NameID is ${saml:sub}. Empty: the token's sub. It is 1 to 256 characters long (SAML Core §8.3.7), without blanks around it,
@@ -120,6 +125,7 @@ type AWS struct {
 	PolicyARNs        []string          // managed session policies, at most 10
 	Tags              map[string]string // session tags, aws:PrincipalTag/KEY in policies, at most 50
 	TransitiveTagKeys []string          // keys of Tags that go on through role chaining
+	DroppableTags     []string          // keys of Tags that may go, first ones first, if AWS finds tags and policies too large together. Empty: none
 	SourceIdentity    string            // 2 to 64 of [\w+=,.@-]
 }
 

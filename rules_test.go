@@ -885,6 +885,8 @@ func vandal(_ context.Context, user *delegation.User, rc *delegation.RuleContext
 	smash(reflect.ValueOf(rc.AWS.Tags))
 	smash(reflect.ValueOf(rc.AWS.PolicyARNs))
 	smash(reflect.ValueOf(rc.AWS.TransitiveTagKeys))
+	smash(reflect.ValueOf(rc.AWS.DroppableTags))
+	smash(reflect.ValueOf(rc.AWS.FailoverRegions))
 	rc.AWS = delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}
 	*user = delegation.User{}
 	return nil
@@ -939,6 +941,7 @@ func sharedTarget() *delegation.Target {
 		AWS: delegation.AWS{
 			Principal: principal, Role: role, Region: "eu-central-1", Mappings: delegation.Mappings{delegation.AttributeName: "name"},
 			Tags: map[string]string{"a": "b"}, PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, TransitiveTagKeys: []string{"a"},
+			DroppableTags: []string{"a"}, FailoverRegions: []string{"eu-west-1"},
 		},
 	}
 }

@@ -203,7 +203,7 @@ func (p IdentityProvider) assertion(d *decision, id string, now time.Time) *saml
 		authn.SessionNotOnOrAfter = &session
 	}
 	statement := saml.AttributeStatement{}
-	for _, a := range d.attributes {
+	for _, a := range d.attributes() {
 		attribute := saml.Attribute{Name: a.name, NameFormat: "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"}
 		for _, v := range a.values {
 			attribute.Values = append(attribute.Values, saml.AttributeValue{Value: v})
@@ -281,7 +281,7 @@ func encrypt(assertion *etree.Element, key string, random io.Reader) (*etree.Ele
 
 // checkTexts refuses values that XML or the libraries would alter on the way: two different users must never look alike.
 func (d *decision) checkTexts() error {
-	named := append([]attribute{{"NameID", []string{d.nameID}}, {"recipient", []string{d.recipient}}, {"audience", []string{d.audience}}}, d.attributes...)
+	named := append([]attribute{{"NameID", []string{d.nameID}}, {"recipient", []string{d.recipient}}, {"audience", []string{d.audience}}}, d.attributes()...)
 	for _, a := range named {
 		if strings.TrimSpace(a.name) == "" || strings.ContainsAny(a.name, "\t\r\n") {
 			return newError(CodeTextInvalid, "the attribute name %.150q is empty or has a line end or tab", a.name)

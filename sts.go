@@ -2,6 +2,7 @@ package delegation
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,8 +33,51 @@ func defaultSTS(ctx context.Context) (STS, error) {
 	return sts.NewFromConfig(c), nil
 }
 
-// redeem exchanges the response for credentials.
-func (d *Delegator) redeem(ctx context.Context, dec *decision, response *signedResponse) (*Credentials, error) {
+// redeem exchanges the response for credentials in the first of the decision's regions that answers; a further response goes on where the
+// last was answered. A region at rest is passed over, but never all of them: then the first is asked. A single region never rests.
+func (x *exchange) redeem(ctx context.Context, response *signedResponse) (credentials *Credentials, err error) {
+	regions := x.decision.regions
+	if len(regions) == 1 {
+		return x.redeemIn(ctx, regions[0], response)
+	}
+	for ; x.passed < len(regions); x.passed++ {
+		region, why := regions[x.passed], "skipped"
+		if x.regions.Allow(region.String()) {
+			credentials, err = x.redeemIn(ctx, region, response)
+			if why = x.noAnswer(region, err); why == "" {
+				return credentials, err
+			}
+		}
+		x.event.FailedRegions = append(x.event.FailedRegions, region.String()+":"+why)
+	}
+	if err == nil {
+		credentials, err = x.redeemIn(ctx, regions[0], response)
+		x.noAnswer(regions[0], err)
+	}
+	return credentials, err
+}
+
+// noAnswer returns the code for which another region may be asked, or nothing if this one has answered; it keeps the region's record.
+func (x *exchange) noAnswer(region Region, err error) string {
+	failure := new(Error)
+	switch _ = errors.As(err, &failure); failure.Code {
+	case CodeSTSUnavailable, CodeSTSTimeout:
+		x.regions.Failed(region.String())
+		return string(failure.Code)
+	case CodeCanceled: // says nothing about the region
+		return ""
+	}
+	x.regions.Succeeded(region.String())
+	if failure.Code == CodeSTSRegionDisabled { // for this account; others may use the region
+		return string(failure.Code)
+	}
+	return ""
+}
+
+// redeemIn exchanges the response for credentials in a region.
+func (x *exchange) redeemIn(ctx context.Context, region Region, response *signedResponse) (*Credentials, error) {
+	dec := x.decision
+	x.event.Region = region.String()
 	input := &sts.AssumeRoleWithSAMLInput{
 		RoleArn: aws.String(dec.role.String()), PrincipalArn: aws.String(dec.principal.String()),
 		SAMLAssertion: aws.String(response.encoded.Reveal()), DurationSeconds: aws.Int32(int32(dec.duration / time.Second)),
@@ -44,14 +88,14 @@ func (d *Delegator) redeem(ctx context.Context, dec *decision, response *signedR
 	for _, p := range dec.policyARNs {
 		input.PolicyArns = append(input.PolicyArns, types.PolicyDescriptorType{Arn: aws.String(p)})
 	}
-	limited, cancel := context.WithTimeout(ctx, d.config.STSTimeout)
+	limited, cancel := context.WithTimeout(ctx, x.config.STSTimeout)
 	defer cancel()
-	out, err := d.config.STS.AssumeRoleWithSAML(limited, input, func(o *sts.Options) {
-		o.Region = dec.region.String()
-		if d.config.FIPS {
+	out, err := x.config.STS.AssumeRoleWithSAML(limited, input, func(o *sts.Options) {
+		o.Region = region.String()
+		if x.config.FIPS {
 			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
 		}
-		if d.config.DualStack {
+		if x.config.DualStack {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 		}
 	})
@@ -59,13 +103,14 @@ func (d *Delegator) redeem(ctx context.Context, dec *decision, response *signedR
 		if ctx.Err() != nil {
 			return nil, canceledAt(StageSTS, ctx.Err())
 		}
-		return nil, stsError(err, dec.stsHost, limited.Err() != nil)
+		host, _ := region.STSHost(x.config.FIPS, x.config.DualStack) // the decision has checked it
+		return nil, stsError(err, host, limited.Err() != nil)
 	}
-	return d.credentials(out, dec)
+	return x.credentials(out, region)
 }
 
 // credentials believes nothing of a 200: every part must be there, and the expiry ahead.
-func (d *Delegator) credentials(out *sts.AssumeRoleWithSAMLOutput, dec *decision) (*Credentials, error) {
+func (x *exchange) credentials(out *sts.AssumeRoleWithSAMLOutput, region Region) (*Credentials, error) {
 	var requestID string
 	incomplete := func(what string) error {
 		e := newError(CodeSTSAnswerIncomplete, "AWS answered with success, but %s", what)
@@ -80,23 +125,49 @@ func (d *Delegator) credentials(out *sts.AssumeRoleWithSAMLOutput, dec *decision
 	switch {
 	case c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" || aws.ToString(c.SessionToken) == "":
 		return nil, incomplete("the credentials have a part missing")
-	case c.Expiration == nil || !c.Expiration.After(d.config.Now()):
+	case c.Expiration == nil || !c.Expiration.After(x.config.Now()):
 		return nil, incomplete("the credentials' expiration is missing or past")
 	case user == nil || aws.ToString(user.Arn) == "" || aws.ToString(user.AssumedRoleId) == "":
 		return nil, incomplete("the assumed role is missing")
-	case aws.ToString(out.Subject) != dec.nameID:
+	case aws.ToString(out.Subject) != x.decision.nameID:
 		return nil, incomplete("for another subject")
 	}
 	//lint:ignore SA1019 the SDK's successor, SessionTokenUtilization, is about the whole token; STS's limit is on this
 	packed := int(aws.ToInt32(out.PackedPolicySize))
 	return &Credentials{
 		AccessKeyID: *c.AccessKeyId, SecretAccessKey: NewSecret(*c.SecretAccessKey), SessionToken: NewSecret(*c.SessionToken),
-		Expiration: c.Expiration.UTC(), Region: dec.region.String(), AccountID: dec.role.AccountID,
+		Expiration: c.Expiration.UTC(), Region: region.String(), AccountID: x.decision.role.AccountID,
 		AssumedRoleARN: *user.Arn, AssumedRoleID: *user.AssumedRoleId,
 		Subject: aws.ToString(out.Subject), SubjectType: aws.ToString(out.SubjectType), Issuer: aws.ToString(out.Issuer),
 		Audience: aws.ToString(out.Audience), NameQualifier: aws.ToString(out.NameQualifier), SourceIdentity: aws.ToString(out.SourceIdentity),
 		PackedPolicySize: packed, SessionTokenUtilization: int(aws.ToInt32(out.SessionTokenUtilization)), RequestID: requestID,
 	}, nil
+}
+
+// concede tells whether what AWS refused is worth another response that asks for less, and takes it from the decision. Each kind of
+// refusal leads to one more response at most, because after that nothing is left to take.
+func (x *exchange) concede(err error) bool {
+	switch {
+	case errors.Is(err, CodeSTSDuration) && x.config.DurationBackOff && x.decision.duration > minRoleMaximum:
+		x.durations.Failed(x.decision.session())
+		x.shorten()
+	case errors.Is(err, CodeSTSPackedSize) && len(x.decision.droppable) > 0:
+		x.event.DroppedTags = x.decision.dropTags(err.Error())
+	default:
+		return false
+	}
+	return true
+}
+
+// refusesDuration tells whether the role is known not to allow the decided duration. Once in a while it is asked anew.
+func (x *exchange) refusesDuration() bool {
+	return x.config.DurationBackOff && x.decision.duration > minRoleMaximum && !x.durations.Allow(x.decision.session())
+}
+
+// shorten asks for what every role allows. The response says the same: its SessionDuration is made from the decision.
+func (x *exchange) shorten() {
+	x.event.ShortenedFrom, x.decision.duration = x.decision.duration, minRoleMaximum
+	x.event.Duration = minRoleMaximum
 }
 
 // stsError makes the Error of a failed call: the one place where the reader's codes become ours.

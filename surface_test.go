@@ -215,7 +215,7 @@ func TestFloors(t *testing.T) {
 		"github.com/aws/aws-sdk-go-v2/service": {"sts.go"},
 		"github.com/aws/smithy-go":             {"internal/stserror/stserror.go"},
 		"github.com/rs/cors":                   {"delegationhttp/delegationhttp.go"},
-		"github.com/hashicorp/golang-lru/v2":   {"delegationhttp/limit.go"},
+		"github.com/hashicorp/golang-lru/v2":   {"delegationhttp/limit.go", "internal/breaker/breaker.go"},
 		"golang.org/x/time":                    {"delegationhttp/limit.go"},
 	}
 	within := func(imported, module string) bool {
@@ -278,7 +278,7 @@ func TestDependencies(t *testing.T) {
 		"github.com/beevik/etree":                  "canonical text of the response",
 		"github.com/crewjam/saml":                  "the SAML types",
 		"github.com/goccy/go-yaml":                 "the configuration file, with places in its errors",
-		"github.com/hashicorp/golang-lru/v2":       "the rate limit's bounded memory",
+		"github.com/hashicorp/golang-lru/v2":       "bounded memory of the rate limit and the breakers",
 		"github.com/dlclark/regexp2/v2":            "a time limit for goja's regular expressions",
 		"github.com/dop251/goja":                   "JavaScript rules",
 		"github.com/lestrrat-go/jwx/v2":            "signatures and key sets",

@@ -54,7 +54,7 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 		Rules:             b.rules(s.Rules, s.Targets),
 		MaxTokenSize:      s.MaxTokenSize,
 		Leeway:            b.duration("leeway", s.Leeway),
-		CapSessionToToken: s.CapSessionToToken, StrictSessionNames: s.StrictSessionNames,
+		CapSessionToToken: s.CapSessionToToken, StrictSessionNames: s.StrictSessionNames, DurationBackOff: s.DurationBackOff,
 		STSTimeout: b.duration("sts.timeout", s.STS.Timeout), FIPS: s.STS.FIPS, DualStack: s.STS.DualStack,
 		Logger: logger,
 	}
@@ -182,9 +182,9 @@ func (b *builder) target(at key, s targetSettings) delegation.Target {
 	t := delegation.Target{
 		Audiences: s.Audiences, Issuers: s.Issuers, AllowedRoles: s.AllowedRoles, SAMLRecipient: s.SAMLRecipient, SAMLAudience: s.SAMLAudience,
 		AWS: delegation.AWS{
-			Principal: s.Principal, Role: s.Role, Region: s.Region, Mappings: s.Mappings, NameIDFromMapping: s.NameIDFromMapping,
+			Principal: s.Principal, Role: s.Role, Region: s.Region, FailoverRegions: s.FailoverRegions, Mappings: s.Mappings, NameIDFromMapping: s.NameIDFromMapping,
 			SessionDuration: b.duration(at.child("session_duration"), s.SessionDuration),
-			Policy:          s.Policy, PolicyARNs: s.PolicyARNs, Tags: s.Tags, TransitiveTagKeys: s.TransitiveTagKeys,
+			Policy:          s.Policy, PolicyARNs: s.PolicyARNs, Tags: s.Tags, TransitiveTagKeys: s.TransitiveTagKeys, DroppableTags: s.DroppableTags,
 		},
 	}
 	t.SAMLProviderUUID = s.SAMLProviderUUID

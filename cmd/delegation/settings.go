@@ -20,6 +20,7 @@ type settings struct {
 	MaxTokenSize       int    `yaml:"max_token_size"`
 	CapSessionToToken  bool   `yaml:"cap_session_to_token"`
 	StrictSessionNames bool   `yaml:"strict_session_names"`
+	DurationBackOff    bool   `yaml:"duration_back_off"`
 }
 
 type tlsSettings struct {
@@ -57,6 +58,7 @@ type targetSettings struct {
 	Principal         string            `yaml:"principal"`
 	Role              string            `yaml:"role"`
 	Region            string            `yaml:"region"`
+	FailoverRegions   []string          `yaml:"failover_regions"`
 	AllowedRoles      []string          `yaml:"allowed_roles"`
 	SessionDuration   string            `yaml:"session_duration"`
 	Mappings          map[string]string `yaml:"mappings"`
@@ -65,6 +67,7 @@ type targetSettings struct {
 	PolicyARNs        []string          `yaml:"policy_arns"`
 	Tags              map[string]string `yaml:"tags"`
 	TransitiveTagKeys []string          `yaml:"transitive_tag_keys"`
+	DroppableTags     []string          `yaml:"droppable_tags"`
 	SAMLRecipient     string            `yaml:"saml_recipient"`
 	SAMLAudience      string            `yaml:"saml_audience"`
 	SAMLProviderUUID  string            `yaml:"saml_provider_uuid"`
