@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
@@ -59,7 +60,7 @@ func (i *internet) set(down bool, regions ...string) {
 	}
 }
 
-// attempts returns how often a region was asked since the last call, without the SDK's retries if each was retried.
+// attempts returns how often a region was asked since the last call.
 func (i *internet) attempts(region string) int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -158,6 +159,19 @@ func TestFailover_TheNextRegionRedeemsTheSameResponse(t *testing.T) {
 				t.Errorf("the recipient is %s: trust policies know the first region's", credentials.Audience)
 			}
 		})
+	}
+}
+
+// TestFailover_RetriesUsedUp: in an outage the SDK soon has no retries left, and its error is another one.
+func TestFailover_RetriesUsedUp(t *testing.T) {
+	w, _, way := regionalWorld(t)
+	w.config.STS = sts.New(w.config.STS.(*sts.Client).Options(), func(o *sts.Options) {
+		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.RateLimiter = ratelimit.NewTokenRateLimit(0) })
+	})
+	way.set(true, frankfurt)
+	credentials, err := w.exchange(t, nil)
+	if err != nil || credentials.Region != dublin || way.attempts(frankfurt) != 1 {
+		t.Errorf("got %v, %v", credentials, err)
 	}
 }
 

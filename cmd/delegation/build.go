@@ -367,7 +367,7 @@ var field = regexp.MustCompile(`\A([A-Z]\w*)(?:\[(\d+|"(?:[^"\\]|\\.)*")\])?:? `
 var fieldKeys = map[string]string{
 	"Issuers": "issuers", "URL": "url", "Algorithms": "algorithms", "JWKS": "jwks_file", "JWKSURL": "jwks_url", "SharedSecret": "shared_secret_file",
 	"IdentityProvider": "identity_provider", "EntityID": "entity_id", "Keys": "keys", "Identity": "identity",
-	"Targets": "targets", "Principal": "principal", "Role": "role", "AllowedRoles": "allowed_roles", "Region": "region",
+	"Targets": "targets", "Principal": "principal", "Role": "role", "AllowedRoles": "allowed_roles", "Region": "region", "FailoverRegions": "failover_regions",
 	"SAMLProviderUUID": "saml_provider_uuid", "EncryptionKey": "encryption_key_file",
 	"AllowedOrigins": "allowed_origins", "RateLimit": "rate_limit", "TrustedProxies": "trusted_proxies", "Console": "console", "Issuer": "issuer", "Endpoint": "endpoint",
 }

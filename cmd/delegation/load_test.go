@@ -4,9 +4,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +77,7 @@ targets:
 		"principal":               {"saml-provider/", "oidc-provider/", ":10: targets.photo-app.principal: "},
 		"role":                    {"role/photo-user", "user/photo-user", ":11: targets.photo-app.role: "},
 		"region":                  {"eu-central-1", "mars-north-1", `:12: targets.photo-app.region: "mars-north-1" is not the name of an AWS region`},
+		"fail-over region":        {"    region:", "    failover_regions: [mars-north-1]\n    region:", `:12: targets.photo-app.failover_regions: "mars-north-1" is not the name of an AWS region`},
 		"allowed role":            {"    region:", "    allowed_roles: [x]\n    region:", ":12: targets.photo-app.allowed_roles[0]: "},
 		"foreign issuer":          {"    region:", "    issuers: [https://other.example.com]\n    region:", `:12: targets.photo-app.issuers: "https://other.example.com" is not a configured issuer`},
 		"provider's UUID":         {"    region:", "    saml_provider_uuid: x\n    region:", ":12: targets.photo-app.saml_provider_uuid: "},
@@ -233,6 +237,26 @@ func TestExample(t *testing.T) {
 		}
 		if _, err := loadAndBuild(t, w.write(t, "delegation.yaml", example+"\n"+line+"\n")); err != nil {
 			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
+// TestConcessionsOfTheConfiguration: what may be asked for in another region, or with less, reaches the library.
+func TestConcessionsOfTheConfiguration(t *testing.T) {
+	b := &builder{from: &source{}}
+	target := b.target("targets.a", targetSettings{FailoverRegions: []string{"eu-west-1"}, DroppableTags: []string{"note"}})
+	if len(b.problems) > 0 || !slices.Equal(target.FailoverRegions, []string{"eu-west-1"}) || !slices.Equal(target.DroppableTags, []string{"note"}) {
+		t.Errorf("got %+v, %v", target, b.problems)
+	}
+	for more, status := range map[string]int{"duration_back_off: true": http.StatusOK, "duration_back_off: false": http.StatusBadGateway} {
+		w := newWorld(t)
+		service := must(loadAndBuild(t, w.config(t, more, "session_duration: 2h"))) // and the role's maximum is one
+		request := httptest.NewRequest(http.MethodPost, "/delegation", strings.NewReader(delegationForm(w.token(nil)).Encode()))
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		answer := httptest.NewRecorder()
+		service.handler.ServeHTTP(answer, request)
+		if answer.Code != status {
+			t.Errorf("%s: %d %s", more, answer.Code, answer.Body)
 		}
 	}
 }
