@@ -97,6 +97,29 @@ func TestDurationBackOff_IsRemembered(t *testing.T) {
 	exchange("2h", 2*time.Hour)
 }
 
+// TestDurationBackOff_OfOneRole: what one role does not allow another may.
+func TestDurationBackOff_OfOneRole(t *testing.T) {
+	w, fake, _ := backOffWorld(t, time.Hour)
+	if err := fake.PutRole(ststest.Role{ARN: role + "-2", TrustPolicy: allowAll, MaxSessionDuration: 2 * time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+		rc.AWS.Role += user.Text("suffix")
+		return nil
+	}}
+	d := w.delegator(t)
+	for suffix, want := range map[string]time.Duration{"": time.Hour, "-2": 2 * time.Hour} {
+		for range 2 {
+			if _, err := d.Exchange(t.Context(), w.token(map[string]any{"suffix": suffix}), app); err != nil || w.lastEvent().Duration != want {
+				t.Errorf("%q: %s, %v", suffix, w.lastEvent().Duration, err)
+			}
+		}
+	}
+	if n := len(fake.Calls()); n != 5 {
+		t.Errorf("%d calls, want 3 for the one role and 2 for the other", n)
+	}
+}
+
 // TestDurationBackOff_HasItsLimits: it is opt-in, once, and not for what every role allows.
 func TestDurationBackOff_HasItsLimits(t *testing.T) {
 	for name, row := range map[string]struct {
@@ -197,12 +220,15 @@ func TestDroppableTags_GoByRank(t *testing.T) {
 	}
 }
 
-// TestDroppableTags_ForTheSessionPolicysSake: what policies take of the space counts too; by the tags alone two would seem enough.
+// TestDroppableTags_ForTheSessionPolicysSake: what policies take of the space counts too; by the tags, or with one kind of policy, two would seem enough.
 func TestDroppableTags_ForTheSessionPolicysSake(t *testing.T) {
 	w, fake := strictWorld(t)
 	w.retarget(func(a *delegation.AWS) {
 		tagged(a, sixteen[:9]...)
-		a.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + strings.Repeat("x", 1900) + `"}]}`
+		a.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + strings.Repeat("x", 950) + `"}]}`
+		for i := range 8 {
+			a.PolicyARNs = append(a.PolicyARNs, fmt.Sprintf("arn:aws:iam::aws:policy/%d%s", i, strings.Repeat("x", 90)))
+		}
 		a.DroppableTags = sixteen[:9]
 	})
 	if _, err := w.exchange(t, nil); err != nil {

@@ -138,7 +138,7 @@ func TestFailover_TheNextRegionRedeemsTheSameResponse(t *testing.T) {
 			fake.Script(row.fault.In(frankfurt))
 			way.set(row.down, frankfurt)
 			if row.code == delegation.CodeSTSTimeout {
-				w.config.STSTimeout = 200 * time.Millisecond // of the real clock: the SDK has no other
+				w.config.STSTimeout = time.Second // of the real clock: the SDK has no other
 			}
 			sent := capture(w)
 			credentials, err := w.exchange(t, nil)
@@ -300,11 +300,13 @@ func TestFailover_OneProbe(t *testing.T) {
 		if region != frankfurt {
 			return yes(ctx, in)
 		}
-		asked.Add(1)
+		first := asked.Add(1) == 1
 		if !alive.Load() {
 			return nil, errRefused
 		}
-		<-release
+		if first {
+			<-release
+		}
 		return yes(ctx, in)
 	})
 	w.retarget(func(a *delegation.AWS) { a.FailoverRegions = []string{dublin} })
@@ -437,6 +439,22 @@ func TestFailover_ThirdRegion(t *testing.T) {
 	}
 	if want := []string{"eu-central-1:sts_unavailable", "eu-west-3:sts_region_disabled"}; !slices.Equal(w.lastEvent().FailedRegions, want) {
 		t.Errorf("failed regions %v", w.lastEvent().FailedRegions)
+	}
+}
+
+// TestFailover_ADisabledRegionDoesNotRest: it is disabled for one account, and other accounts may use it.
+func TestFailover_ADisabledRegionDoesNotRest(t *testing.T) {
+	w, fake, way := regionalWorld(t)
+	fake.Script(ststest.Repeat(5, ststest.RegionDisabled().In(frankfurt)))
+	d := w.delegator(t)
+	for range 5 {
+		credentials, err := d.Exchange(t.Context(), w.token(nil), app)
+		if err != nil || credentials.Region != dublin || way.attempts(frankfurt) != 1 {
+			t.Fatalf("got %v, %v", credentials, err)
+		}
+	}
+	if credentials, err := d.Exchange(t.Context(), w.token(nil), app); err != nil || credentials.Region != frankfurt {
+		t.Errorf("activated, and got %v, %v", credentials, err)
 	}
 }
 

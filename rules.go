@@ -125,8 +125,11 @@ type AWS struct {
 	PolicyARNs        []string          // managed session policies, at most 10
 	Tags              map[string]string // session tags, aws:PrincipalTag/KEY in policies, at most 50
 	TransitiveTagKeys []string          // keys of Tags that go on through role chaining
-	DroppableTags     []string          // keys of Tags that may go, first ones first, if AWS finds tags and policies too large together. Empty: none
 	SourceIdentity    string            // 2 to 64 of [\w+=,.@-]
+
+	// DroppableTags are keys of Tags that are left out, first ones first, if AWS finds tags and policies too large together. Mark only tags
+	// without which a session can do nothing more. Empty: the exchange fails.
+	DroppableTags []string
 }
 
 // RuleFunc is one rule. It may change the user and the context, refuse with [Deny], or fail with another error. Rules run
