@@ -54,6 +54,22 @@ func exchanger(b *testing.B) func() error {
 	return exchange
 }
 
+// BenchmarkExchangeCached is an exchange whose decision is remembered: the token's signature is verified, the rules run, AWS is not called.
+func BenchmarkExchangeCached(b *testing.B) {
+	w := cachedWorld(b)
+	w.config.OnEvent = nil
+	d, token := w.delegator(b), w.token(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := d.Exchange(b.Context(), token, app); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if len(w.sent) != 1 {
+		b.Errorf("%d calls to STS", len(w.sent))
+	}
+}
+
 func BenchmarkExchange(b *testing.B) {
 	exchange := exchanger(b)
 	b.ReportAllocs()

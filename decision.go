@@ -247,6 +247,13 @@ func (d *decision) attributes() []attribute {
 	return list
 }
 
+// clone returns a copy of which tags can be dropped without harm to the other.
+func (d *decision) clone() *decision {
+	c := *d
+	c.tags, c.transitive = maps.Clone(d.tags), slices.Clone(d.transitive)
+	return &c
+}
+
 // session names what a role may or may not allow.
 func (d *decision) session() string { return d.role.String() + " for " + d.duration.String() }
 

@@ -13,11 +13,11 @@
 //
 // # What is not checked
 //
-// Whether the token was used before, its nonce, at_hash or acr, and whether the user has signed out or the issuer has revoked
-// the session since: an ID token counts until it expires, and credentials until they do. What the role's policies allow is IAM's matter.
+// Whether the token was used before (unless there is a [ReplayStore]), its nonce, at_hash or acr, and whether the user has signed out or the
+// issuer has revoked the session since: an ID token counts until it expires, and credentials until they do. What the role's policies allow is IAM's matter.
 // The role should trust the SAML provider and nothing else: if it also trusts an OIDC provider, users can go round the rules.
 //
-// Every function is safe for concurrent use. A Delegator keeps no goroutine of its own and needs no Close.
+// Every function is safe for concurrent use. A Delegator keeps no goroutine while nobody uses it, and needs no Close.
 package delegation
 
 import (
@@ -36,6 +36,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/breaker"
+	"github.com/seed055b7978/delegation/internal/credcache"
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
@@ -61,15 +62,25 @@ type Config struct {
 	// maximum is, and no role has a lower one. For an hour the role is then not asked for that duration again.
 	DurationBackOff bool
 
-	STS        STS              // nil: a client of the AWS SDK for Go with its usual configuration, anonymous
-	STSTimeout time.Duration    // for one call with its retries, in each region; zero: 10s
-	FIPS       bool             // use STS's FIPS endpoints
-	DualStack  bool             // use STS's dual-stack endpoints
-	HTTPClient *http.Client     // for issuers' keys; nil: a new one. Redirects are refused whatever it says
-	Now        func() time.Time // nil: time.Now
-	Rand       io.Reader        // for assertion IDs and the keys of encrypted assertions, safe for concurrent use; nil: crypto/rand
-	// OnEvent gets the audit record of every exchange before Exchange returns, from the caller's goroutine: it must be quick. For
-	// several receivers, call one behind the other.
+	STS            STS              // nil: a client of the AWS SDK for Go with its usual configuration, anonymous
+	STSTimeout     time.Duration    // for one call with its retries, in each region; zero: 10s
+	SigningTimeout time.Duration    // for one signature; zero: 30s
+	FIPS           bool             // use STS's FIPS endpoints
+	DualStack      bool             // use STS's dual-stack endpoints
+	HTTPClient     *http.Client     // for issuers' keys; nil: a new one. Redirects are refused whatever it says
+	Now            func() time.Time // nil: time.Now
+	Rand           io.Reader        // for assertion IDs and the keys of encrypted assertions, safe for concurrent use; nil: crypto/rand
+
+	// CacheSize is how many decisions' credentials are kept, of the least recently used; zero: 10,000; negative: none. The same user for whom
+	// the same is decided gets the same credentials again, and AWS is not called; token, target and rules are checked every time.
+	CacheSize   int
+	CacheWindow time.Duration // how long before they expire a caller waits for new ones; zero: 5m, but at most 1/8 of the session's duration
+	CacheAhead  time.Duration // how long before it a use has them renewed behind its back; zero: 15m, but at most 1/4
+	SharedCache SharedCache   // behind the cache, for several processes; nil: none
+	Replay      ReplayStore   // lets an ID token be used once for each target; nil: it counts until it expires
+
+	// OnEvent gets the audit record of every exchange before Exchange returns, from the caller's goroutine, and those with
+	// [CacheRefresh] from another: it must be quick. For several receivers, call one behind the other.
 	OnEvent func(context.Context, Event)
 	// Logger gets each Event: at level Info for a success, Error if it takes the operator to make this exchange succeed (a code of the
 	// stages decision, saml and sts, target_invalid, rule_failed and rule_panicked, unless the error is retryable), and Warn for all
@@ -81,6 +92,7 @@ type Config struct {
 type Delegator struct {
 	config Config // checked, copied and with its defaults filled in
 	tokens *idtoken.Verifier
+	cache  *credcache.Cache[Credentials] // nil: none
 
 	regions, durations *breaker.Set // where STS does not answer, and what roles do not allow
 }
@@ -99,9 +111,14 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	c.MaxTokenSize = cmp.Or(c.MaxTokenSize, defaultMaxTokenSize)
 	c.Leeway = cmp.Or(c.Leeway, time.Minute)
-	c.STSTimeout = cmp.Or(c.STSTimeout, 10*time.Second)
-	if c.MaxTokenSize < 0 || c.STSTimeout < 0 || c.Leeway > 5*time.Minute {
-		problems.add("MaxTokenSize and STSTimeout must not be negative, Leeway not over 5m")
+	c.STSTimeout, c.SigningTimeout = cmp.Or(c.STSTimeout, 10*time.Second), cmp.Or(c.SigningTimeout, 30*time.Second)
+	c.CacheSize = cmp.Or(c.CacheSize, 10_000)
+	c.CacheWindow, c.CacheAhead = cmp.Or(c.CacheWindow, 5*time.Minute), cmp.Or(c.CacheAhead, 15*time.Minute)
+	if c.MaxTokenSize < 0 || min(c.STSTimeout, c.SigningTimeout, c.CacheWindow, c.CacheAhead) < 0 || c.Leeway > 5*time.Minute {
+		problems.add("MaxTokenSize, STSTimeout, SigningTimeout, CacheWindow and CacheAhead must not be negative, Leeway not over 5m")
+	}
+	if c.CacheSize < 0 && c.SharedCache != nil {
+		problems.add("SharedCache has no effect with a negative CacheSize")
 	}
 	c.Issuers, c.Rules, c.IdentityProvider = slices.Clone(c.Issuers), slices.Clone(c.Rules), c.IdentityProvider.clone()
 	if len(c.Issuers) == 0 {
@@ -151,7 +168,7 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 	}
 	c.Leeway = max(c.Leeway, 0)
 	return &Delegator{
-		config: c, tokens: c.verifier(issuers),
+		config: c, tokens: c.verifier(issuers), cache: c.newCache(),
 		regions:   breaker.New(breaker.Config{Failures: 3, Rest: max(30*time.Second, c.STSTimeout), Names: 100, Now: c.Now}),
 		durations: breaker.New(breaker.Config{Failures: 1, Rest: time.Hour, Names: 1000, Now: c.Now}),
 	}, nil
@@ -161,9 +178,10 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 type ExchangeOption func(*exchangeOptions)
 
 type exchangeOptions struct {
-	clientID string
-	request  Request
-	rules    []RuleFunc
+	clientID     string
+	request      Request
+	rules        []RuleFunc
+	withoutCache bool
 }
 
 // WithClientID says which application calls. It must be an audience of the token or its azp, or the exchange is refused.
@@ -180,8 +198,8 @@ func WithRule(rule RuleFunc) ExchangeOption {
 
 // Exchange returns AWS credentials for the user of the ID token, as target, rules and mappings decide. On any error there are no
 // credentials, and the error is an [*Error]. A context that ends stops the exchange at the step it has reached, with
-// [CodeCanceled]; a nil one is refused. Nothing is remembered between calls but the issuers' keys, regions
-// that do not answer and, with Config.DurationBackOff, what roles do not allow.
+// [CodeCanceled]; a nil one is refused. Between calls the issuers' keys are remembered, what AWS answered (see Config.CacheSize), regions that do
+// not answer and, with Config.DurationBackOff, what roles do not allow. The credentials are the caller's own to change.
 func (d *Delegator) Exchange(ctx context.Context, idToken, target string, options ...ExchangeOption) (*Credentials, error) {
 	if ctx == nil || d == nil || d.config.Targets == nil {
 		return nil, newError(CodeArgumentInvalid, "the context is nil, or the Delegator was not made by New")
@@ -229,6 +247,11 @@ func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error
 	if err := x.decide(ctx, idToken); err != nil {
 		return nil, err
 	}
+	return x.obtain(ctx)
+}
+
+// issue has AWS give credentials for the decision, or for less of it where that is allowed.
+func (x *exchange) issue(ctx context.Context) (*Credentials, error) {
 	if x.refusesDuration() {
 		x.shorten()
 	}
@@ -247,9 +270,14 @@ func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error
 
 // ask signs a response for the decision and redeems it.
 func (x *exchange) ask(ctx context.Context) (*Credentials, error) {
-	response, err := x.identity().respond(ctx, x.decision, x.config.Now(), x.config.Rand)
+	signing, cancel := context.WithTimeout(ctx, x.config.SigningTimeout)
+	defer cancel()
+	response, err := x.identity().respond(signing, x.decision, x.config.Now(), x.config.Rand)
 	x.lap(StageSAML)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() == nil && signing.Err() != nil:
+		return nil, newError(CodeSigningFailed, "there is no signature after %s", x.config.SigningTimeout)
+	case err != nil:
 		return nil, err
 	}
 	x.event.AssertionID = response.assertionID
@@ -273,6 +301,10 @@ func (x *exchange) decide(ctx context.Context, idToken string) (err error) {
 	x.target, err = x.findTarget(ctx, x.name, x.claims, x.options.clientID)
 	x.lap(StageTarget)
 	if err != nil {
+		return err
+	}
+
+	if err := x.firstUse(ctx, idToken); err != nil {
 		return err
 	}
 
@@ -403,7 +435,10 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 func (x *exchange) report(ctx context.Context, err error) {
 	event := x.event
 	var failure *Error
-	if errors.As(err, &failure) {
+	if err != nil {
+		if !errors.As(err, &failure) { // of a call to AWS that went on without its exchange
+			failure = issueError(err)
+		}
 		event.Stage, event.Code, event.Err, event.RequestID = failure.Stage, failure.Code, failure, failure.RequestID
 	}
 	level := failure.level()

@@ -18,6 +18,7 @@ const (
 	StageTarget   Stage = "target"   // the target, and who may call it
 	StageRules    Stage = "rules"    // the profile loader and the operator's rules
 	StageDecision Stage = "decision" // the check of what target and rules asked for
+	StageCache    Stage = "cache"    // the memory of credentials, the shared cache, and the wait for another exchange's call: no error of an exchange
 	StageSAML     Stage = "saml"     // building and signing the assertion
 	StageSTS      Stage = "sts"      // the call to AWS
 )
@@ -99,6 +100,10 @@ const (
 	CodeResponseTooLarge     Code = "saml_response_too_large" // over AWS's 100,000 characters
 	CodeSigningFailed        Code = "signing_failed"          // the signer failed, or its signature does not fit the certificate
 	CodeEncryptionFailed     Code = "encryption_failed"       // the assertion could not be encrypted
+
+	CodeTokenReplayed     Code = "token_replayed"           // Config.Replay knows the token: it was used for this target
+	CodeReplayUnavailable Code = "replay_store_unavailable" // Config.Replay failed or is full, so nothing is granted
+	CodeSharedCache       Code = "shared_cache_failed"      // Invalidate has not reached Config.SharedCache; exchanges go on without it
 
 	CodeSTSExpired          Code = "sts_response_expired"
 	CodeSTSTooOld           Code = "sts_response_too_old"

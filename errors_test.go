@@ -61,7 +61,7 @@ func codes(t *testing.T, typeName string) map[string]string {
 }
 
 var stages = []delegation.Stage{
-	delegation.StageConfig, delegation.StageToken, delegation.StageTarget, delegation.StageRules, delegation.StageDecision, delegation.StageSAML, delegation.StageSTS,
+	delegation.StageConfig, delegation.StageToken, delegation.StageTarget, delegation.StageRules, delegation.StageDecision, delegation.StageCache, delegation.StageSAML, delegation.StageSTS,
 }
 
 func TestCodes_EachHasStageAndRemedy(t *testing.T) {
@@ -126,8 +126,10 @@ func TestCodes_TheTableIsComplete(t *testing.T) {
 func TestCodes_OfTheRooms(t *testing.T) {
 	for file, stage := range map[string]delegation.Stage{"internal/idtoken/errors.go": delegation.StageToken, "internal/stserror/codes.go": delegation.StageSTS} {
 		got := map[string]bool{}
-		if stage == delegation.StageToken { // where there is no token to verify
-			got[string(delegation.CodeTokenSourceFailed)] = true
+		if stage == delegation.StageToken { // where there is no token to verify, or it was used before
+			for _, code := range []delegation.Code{delegation.CodeTokenSourceFailed, delegation.CodeTokenReplayed, delegation.CodeReplayUnavailable} {
+				got[string(code)] = true
+			}
 		}
 		ast.Inspect(must(parser.ParseFile(token.NewFileSet(), file, nil, 0)), func(n ast.Node) bool {
 			if d, ok := n.(*ast.GenDecl); ok && d.Tok != token.CONST {
@@ -185,6 +187,7 @@ func TestCodes_Retryable(t *testing.T) {
 		delegation.CodeCanceled, delegation.CodeKeyUnknown, delegation.CodeKeySetInvalid, delegation.CodeKeySetUnavailable, delegation.CodeTokenNotYetValid,
 		delegation.CodeTokenFromFuture, delegation.CodeTargetFailed, delegation.CodeProfileFailed, delegation.CodeSigningFailed, delegation.CodeSTSExpired,
 		delegation.CodeTokenSourceFailed, delegation.CodeSTSTooOld, delegation.CodeSTSThrottled, delegation.CodeSTSUnavailable, delegation.CodeSTSTimeout, delegation.CodeSTSAnswerIncomplete,
+		delegation.CodeReplayUnavailable, delegation.CodeSharedCache,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {

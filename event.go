@@ -9,7 +9,8 @@ import (
 const packedSizeWarning = 80
 
 // Event is the audit record of one exchange, made on every path. It holds no token, assertion, secret or key. Issuer,
-// subject and client are set only from a token whose signature was verified. What a failed exchange did not reach is empty.
+// subject and client are set only from a token whose signature was verified. What a failed exchange did not reach is empty. Every assertion
+// that was signed is in one Event; credentials from the cache have none, and their AccessKeyID leads to it.
 type Event struct {
 	Time             time.Time               // when the exchange began
 	Issuer           string                  // iss
@@ -27,10 +28,11 @@ type Event struct {
 	Duration         time.Duration           // of the session, as asked for last
 	ShortenedFrom    time.Duration           // the session as decided, if the role does not allow it
 	DroppedTags      []string                // keys of session tags that were left out, as AWS's space was too small
-	AssertionID      string                  // CloudTrail's sAMLAssertionID
-	AccessKeyID      string                  // the credentials issued
+	Cache            string                  // how the credentials came about, such as CacheHit; empty: not reached
+	AssertionID      string                  // CloudTrail's sAMLAssertionID, if one was signed for this
+	AccessKeyID      string                  // the credentials issued, or those from the cache
 	Expiration       time.Time               // theirs
-	RequestID        string                  // AWS's
+	RequestID        string                  // AWS's, if it was called for this, or of the refusal
 	PackedPolicySize int                     // percent
 	Stage            Stage                   // where it failed; empty on success
 	Code             Code                    // why it failed; empty on success
@@ -59,7 +61,7 @@ func (e Event) LogValue() slog.Value {
 	for _, f := range [][2]string{
 		{"issuer", e.Issuer}, {"subject", e.Subject}, {"token_sha256", e.TokenSHA256}, {"client_id", e.ClientID}, {"target", e.Target}, {"rule", e.Rule},
 		{"principal", e.Principal}, {"role", e.Role}, {"region", e.Region}, {"session_name", e.SessionName},
-		{"source_identity", e.SourceIdentity}, {"assertion_id", e.AssertionID}, {"access_key_id", e.AccessKeyID},
+		{"source_identity", e.SourceIdentity}, {"cache", e.Cache}, {"assertion_id", e.AssertionID}, {"access_key_id", e.AccessKeyID},
 		{"request_id", e.RequestID}, {"stage", string(e.Stage)}, {"code", string(e.Code)},
 	} {
 		if f[1] != "" {
@@ -85,7 +87,7 @@ func (e Event) LogValue() slog.Value {
 	} else {
 		attrs = append(attrs, slog.Time("expiration", e.Expiration), slog.Int("packed_policy_size", e.PackedPolicySize))
 	}
-	for _, s := range []Stage{StageToken, StageTarget, StageRules, StageDecision, StageSAML, StageSTS} {
+	for _, s := range []Stage{StageToken, StageTarget, StageRules, StageDecision, StageCache, StageSAML, StageSTS} {
 		if d, ok := e.Took[s]; ok {
 			attrs = append(attrs, slog.Duration("took_"+string(s), d))
 		}

@@ -23,11 +23,11 @@ import (
 func full() delegation.Event {
 	return delegation.Event{
 		Time: start, Issuer: "an-issuer", Subject: "a-subject", TokenSHA256: "a-hash", ClientID: "a-client", Target: "a-target", Rule: "a-rule", Principal: "a-principal", Role: "a-role",
-		Region: "a-region", SessionName: "a-session", SourceIdentity: "a-source", Duration: 90 * time.Minute, AssertionID: "an-assertion", AccessKeyID: "a-key",
+		Region: "a-region", SessionName: "a-session", SourceIdentity: "a-source", Cache: "a-cache", Duration: 90 * time.Minute, AssertionID: "an-assertion", AccessKeyID: "a-key",
 		Expiration: start.Add(time.Hour), RequestID: "a-request", PackedPolicySize: 17, Stage: "a-stage", Code: "a-code", Err: errors.New("an-error"),
 		FailedRegions: []string{"b-region:a-code"}, ShortenedFrom: 2 * time.Hour, DroppedTags: []string{"a-tag"}, Warnings: []string{"a-warning"},
 		Took: map[delegation.Stage]time.Duration{
-			delegation.StageToken: 1, delegation.StageTarget: 2, delegation.StageRules: 3, delegation.StageDecision: 4, delegation.StageSAML: 5, delegation.StageSTS: 6,
+			delegation.StageToken: 1, delegation.StageTarget: 2, delegation.StageRules: 3, delegation.StageDecision: 4, delegation.StageSAML: 5, delegation.StageSTS: 6, delegation.StageCache: 7,
 		},
 	}
 }
@@ -47,9 +47,9 @@ func TestEvent_LogValue(t *testing.T) {
 	succeeded.Stage, succeeded.Code, succeeded.Err = "", "", nil
 	both := map[string]string{
 		"issuer": "an-issuer", "subject": "a-subject", "token_sha256": "a-hash", "client_id": "a-client", "target": "a-target", "rule": "a-rule", "principal": "a-principal", "role": "a-role",
-		"region": "a-region", "session_name": "a-session", "source_identity": "a-source", "duration": "1h30m0s", "assertion_id": "an-assertion", "request_id": "a-request",
+		"region": "a-region", "session_name": "a-session", "source_identity": "a-source", "duration": "1h30m0s", "cache": "a-cache", "assertion_id": "an-assertion", "request_id": "a-request",
 		"failed_regions": "[b-region:a-code]", "shortened_from": "2h0m0s", "dropped_tags": "[a-tag]", "warnings": "[a-warning]",
-		"took_token": "1ns", "took_target": "2ns", "took_rules": "3ns", "took_decision": "4ns", "took_saml": "5ns", "took_sts": "6ns",
+		"took_token": "1ns", "took_target": "2ns", "took_rules": "3ns", "took_decision": "4ns", "took_saml": "5ns", "took_sts": "6ns", "took_cache": "7ns",
 	}
 	with := func(more map[string]string) map[string]string {
 		all := maps.Clone(both)
@@ -193,7 +193,7 @@ func TestEvent_OfASuccess(t *testing.T) {
 	}
 	want := delegation.Event{
 		Time: start, Issuer: w.server.URL, Subject: alice, TokenSHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(token))), ClientID: app, Target: app, Rule: "delegation.RoleByClaim", Principal: otherProvider, Role: admin,
-		Region: "eu-west-1", SessionName: "alice@example.com", SourceIdentity: "alice", Duration: 2 * time.Hour, AccessKeyID: credentials.AccessKeyID,
+		Region: "eu-west-1", SessionName: "alice@example.com", SourceIdentity: "alice", Cache: delegation.CacheOff, Duration: 2 * time.Hour, AccessKeyID: credentials.AccessKeyID,
 		AssertionID: responseOf(w.last()).FindElement("//saml:Assertion").SelectAttrValue("ID", ""), Expiration: start.Add(2 * time.Hour),
 		RequestID: credentials.RequestID, PackedPolicySize: credentials.PackedPolicySize,
 		Took: map[delegation.Stage]time.Duration{

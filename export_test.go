@@ -2,10 +2,15 @@ package delegation
 
 import (
 	"context"
+	"crypto/x509"
+	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 	"time"
+	"unsafe"
 
+	"github.com/seed055b7978/delegation/internal/credcache"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 )
 
@@ -51,3 +56,88 @@ func Level(e *Error) slog.Level { return e.level() }
 
 // ErrorOf makes the Error of a code, as this package does.
 func ErrorOf(code Code, cause error) *Error { return newError(code, "%w", cause) }
+
+// CacheKeys returns the cache key of a decision in which every field is set, under the name "unchanged", and its keys after a change of each thing
+// that the decision holds, or that is in the key besides. It finds the decision's fields by itself.
+func CacheKeys() map[string]string {
+	certificate := &x509.Certificate{Raw: []byte("certificate")}
+	d := &decision{}
+	x := &exchange{Delegator: &Delegator{}, claims: &idtoken.Claims{Issuer: "issuer", Subject: "subject"}, decision: d, target: &Target{
+		Identity: &IdentityProvider{EntityID: "entity", Keys: []SigningKey{{Certificate: certificate}}},
+	}}
+	keys := map[string]string{}
+	note := func(name string) { keys[name] = x.cacheKey().String() }
+	// Twice through all fields: first to set them, then to change one at a time.
+	var walk func(name string, v reflect.Value, leaf func(name string, change func() (undo func())))
+	walk = func(name string, v reflect.Value, leaf func(string, func() func())) {
+		v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem() // unexported fields too
+		set := func(to reflect.Value) func() func() {
+			return func() func() {
+				old := reflect.ValueOf(v.Interface())
+				v.Set(to)
+				return func() { v.Set(old) }
+			}
+		}
+		switch at, isTime := v.Interface().(time.Time); {
+		case isTime:
+			leaf(name, set(reflect.ValueOf(at.Add(time.Nanosecond))))
+		case v.Kind() == reflect.String:
+			leaf(name, set(reflect.ValueOf(v.String()+"x").Convert(v.Type())))
+		case v.CanInt():
+			leaf(name, set(reflect.ValueOf(v.Int()+1).Convert(v.Type())))
+		case v.Kind() == reflect.Struct:
+			for i := range v.NumField() {
+				walk(name+"."+v.Type().Field(i).Name, v.Field(i), leaf)
+			}
+		case v.Kind() == reflect.Slice:
+			if v.Len() == 0 {
+				v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+			}
+			for i := range v.Len() {
+				walk(fmt.Sprintf("%s[%d]", name, i), v.Index(i), leaf)
+			}
+			leaf(name+" shorter", set(v.Slice(0, v.Len()-1)))
+			leaf(name+" longer", set(reflect.Append(v, reflect.Zero(v.Type().Elem()))))
+		case v.Kind() == reflect.Map: // of texts
+			if v.Len() == 0 {
+				v.Set(reflect.ValueOf(map[string]string{"a": "1", "b": "2"}))
+			}
+			leaf(name+" by a value, longer", set(reflect.ValueOf(map[string]string{"a": "1", "b": "22"})))
+			leaf(name+" by a key, longer", set(reflect.ValueOf(map[string]string{"a": "1", "bb": "2"})))
+			leaf(name+" shorter", set(reflect.ValueOf(map[string]string{"a": "1"})))
+			leaf(name+" longer", set(reflect.ValueOf(map[string]string{"a": "1", "b": "2", "c": ""})))
+		default:
+			panic(name + " is of a kind that this test does not know")
+		}
+	}
+	root := reflect.ValueOf(d).Elem()
+	walk("decision", root, func(name string, change func() func()) {
+		if undo := change(); len(name) > 7 && (name[len(name)-7:] == "shorter" || name[len(name)-7:] == " longer") {
+			undo()
+		}
+	})
+	note("unchanged")
+	walk("decision", root, func(name string, change func() func()) {
+		undo := change()
+		note(name)
+		undo()
+	})
+	for name, text := range map[string]*string{"issuer": &x.claims.Issuer, "subject": &x.claims.Subject, "entity ID": &x.target.Identity.EntityID} {
+		*text += "x"
+		note(name)
+		*text = (*text)[:len(*text)-1]
+	}
+	certificate.Raw = []byte("another")
+	note("signing key")
+	return keys
+}
+
+// Remember puts credentials into the cache of a Delegator, n times, each under a key and for a user of its own.
+func Remember(d *Delegator, n int, issue func(i int) *Credentials) {
+	for i := range n {
+		_, _, _ = d.cache.Get(context.Background(), credcache.Request[Credentials]{
+			Key: credcache.KeyOf([]string{fmt.Sprint(i)}), Owner: credcache.KeyOf([]string{"owner", fmt.Sprint(i)}), Life: time.Hour,
+			Issue: func(context.Context) (*Credentials, error) { return issue(i), nil },
+		})
+	}
+}

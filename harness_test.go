@@ -165,7 +165,8 @@ func newWorld(t testing.TB) *world {
 			w.mu.Unlock()
 			return yes(ctx, in)
 		}),
-		Now: w.clock.Now,
+		CacheSize: -1, // so that every exchange that is granted asks STS; cachedWorld has one
+		Now:       w.clock.Now,
 		OnEvent: func(_ context.Context, e delegation.Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -3,7 +3,6 @@ package delegation
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,14 +42,14 @@ func TokenOAuth2(source oauth2.TokenSource) TokenSource {
 //
 // It works with and without an [aws.CredentialsCache] around it, which refreshes in its callers' path. So Expires is not when
 // the credentials expire but when to ask again, and a cache's ExpiryWindow has no effect on it. Every attempt makes an [Event].
-// The options hold for all. Neither the source nor Config.OnEvent may use these credentials: they would wait for themselves.
+// Config's cache has no part in it: the provider keeps its own. The options hold for all. Neither the source nor Config.OnEvent may use these credentials: they would wait for themselves.
 func (d *Delegator) Provider(source TokenSource, target string, options ...ExchangeOption) aws.CredentialsProvider {
 	if d == nil || d.config.Targets == nil || source == nil {
 		return provider{refresh.New(time.Now, func(context.Context) (none aws.Credentials, _ time.Time, _ error) {
 			return none, time.Time{}, newError(CodeArgumentInvalid, "the token source is nil, or the Delegator was not made by New")
 		})}
 	}
-	options = slices.Clone(options)
+	options = append([]ExchangeOption{WithoutCache()}, options...)
 	return provider{refresh.New(d.config.Now, func(ctx context.Context) (none aws.Credentials, _ time.Time, _ error) {
 		ctx, cancel := context.WithTimeout(ctx, providerTimeout+d.config.STSTimeout)
 		defer cancel()

@@ -50,6 +50,7 @@ var (
 		delegation.CodeCanceled:           unavailable,
 		delegation.CodeKeySetUnavailable:  unavailable,
 		delegation.CodeTokenSourceFailed:  unavailable,
+		delegation.CodeReplayUnavailable:  unavailable,
 		delegation.CodeTargetFailed:       unavailable,
 		delegation.CodeSigningFailed:      unavailable,
 		delegation.CodeSTSThrottled:       unavailable,

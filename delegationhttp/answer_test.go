@@ -125,7 +125,7 @@ func TestKinds(t *testing.T) {
 			}
 		}
 	}
-	for _, stage := range []string{"config", "token", "target", "rules", "decision", "saml", "sts"} {
+	for _, stage := range []string{"config", "token", "target", "rules", "decision", "cache", "saml", "sts"} {
 		if rows := find(stage, true); len(rows) != 1 {
 			t.Errorf("the stage %s has %d rows", stage, len(rows))
 		}

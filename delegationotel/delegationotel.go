@@ -48,7 +48,7 @@ const (
 
 // stages are in the order in which an exchange takes them, one right behind the other.
 var stages = []delegation.Stage{
-	delegation.StageToken, delegation.StageTarget, delegation.StageRules, delegation.StageDecision, delegation.StageSAML, delegation.StageSTS,
+	delegation.StageToken, delegation.StageTarget, delegation.StageRules, delegation.StageDecision, delegation.StageCache, delegation.StageSAML, delegation.StageSTS,
 }
 
 // buckets are those of the semantic conventions for durations in seconds (HTTP metrics, http.server.request.duration).

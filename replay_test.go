@@ -1,0 +1,214 @@
+package delegation_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/oidctest"
+)
+
+// replayFunc is a ReplayStore of one function.
+type replayFunc func(ctx context.Context, key string, now, until time.Time) (bool, error)
+
+func (f replayFunc) FirstUse(ctx context.Context, key string, now, until time.Time) (bool, error) {
+	return f(ctx, key, now, until)
+}
+
+func TestReplay_OncePerTarget(t *testing.T) {
+	w := newWorld(t)
+	target := w.config.Targets.(delegation.Targets)[app]
+	target.Audiences = []string{app}
+	w.config.Targets = delegation.Targets{app: target, "second": target}
+	ran := 0
+	w.config.Rules = []delegation.RuleFunc{func(context.Context, *delegation.User, *delegation.RuleContext) error { ran++; return nil }}
+	off := w.delegator(t)
+	w.config.Replay = delegation.ReplayMemory(100)
+	d := w.delegator(t)
+	plain, named := w.token(nil), w.token(map[string]any{"jti": "one"})
+	for i, row := range []struct {
+		token, target string
+		first         bool
+	}{
+		{plain, app, true}, {plain, app, false}, {plain, "second", true}, {plain, "second", false},
+		{named, app, true}, {named, app, false}, {w.token(map[string]any{"jti": "one", "sub": "bob"}), app, false}, // the issuer's ID for a token is one token's
+		{w.token(map[string]any{"nonce": "x"}), app, true},
+		{w.token(map[string]any{"jti": 1, "nonce": "y"}), app, true}, {w.token(map[string]any{"jti": 1, "nonce": "z"}), app, true}, // no jti (RFC 7519 §4.1.7: a string)
+	} {
+		before := ran
+		_, err := d.Exchange(t.Context(), row.token, row.target)
+		if !row.first {
+			if e := wantError(t, err, delegation.StageToken, delegation.CodeTokenReplayed); e.Retryable || ran != before || w.newest().Subject == "" {
+				t.Errorf("%d: %v, rules ran %v", i, e, ran != before)
+			}
+		} else if err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	for range 2 {
+		if _, err := off.Exchange(t.Context(), plain, app); err != nil {
+			t.Errorf("without a store: %v", err)
+		}
+	}
+}
+
+// TestReplay_ComesBehindTheTarget: what is refused before leaves the token unused, what fails behind has used it.
+func TestReplay_ComesBehindTheTarget(t *testing.T) {
+	w := newWorld(t)
+	w.config.Replay = delegation.ReplayMemory(100)
+	var fault error = errAWSDown
+	w.failing(&fault)
+	d, token := w.delegator(t), w.token(nil)
+	_, err := d.Exchange(t.Context(), token, "elsewhere")
+	wantError(t, err, delegation.StageTarget, delegation.CodeDelegationDisabled)
+	_, err = d.Exchange(t.Context(), token, app)
+	wantError(t, err, delegation.StageSTS, delegation.CodeSTSThrottled)
+	fault = nil
+	_, err = d.Exchange(t.Context(), token, app)
+	wantError(t, err, delegation.StageToken, delegation.CodeTokenReplayed)
+}
+
+// TestReplay_OtherSignature: anyone can make a second signature from an ECDSA signature; the token is the same.
+func TestReplay_OtherSignature(t *testing.T) {
+	w := newWorld(t)
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	w.provider = must(oidctest.New(oidctest.Config{Key: key, Now: w.clock.Now}))
+	w.provider.SetIssuer(w.server.URL)
+	w.config.Issuers[0].JWKS, w.config.Issuers[0].Algorithms = w.provider.KeySet(), []string{"ES256"}
+	token := w.token(nil)
+	cut := strings.LastIndexByte(token, '.') + 1
+	signature := must(base64.RawURLEncoding.DecodeString(token[cut:]))
+	s := new(big.Int).SetBytes(signature[32:])
+	s.Sub(elliptic.P256().Params().N, s).FillBytes(signature[32:])
+	twin := token[:cut] + base64.RawURLEncoding.EncodeToString(signature)
+	if _, err := w.delegator(t).Exchange(t.Context(), twin, app); err != nil {
+		t.Fatalf("the second signature must verify, or this test shows nothing: %v", err)
+	}
+	w.config.Replay = delegation.ReplayMemory(100)
+	d := w.delegator(t)
+	if _, err := d.Exchange(t.Context(), token, app); err != nil {
+		t.Fatal(err)
+	}
+	_, err := d.Exchange(t.Context(), twin, app)
+	wantError(t, err, delegation.StageToken, delegation.CodeTokenReplayed)
+}
+
+// TestReplay_StoreFails: whatever the store cannot tell, nothing is granted.
+func TestReplay_StoreFails(t *testing.T) {
+	own := errors.New("connection refused")
+	for name, store := range map[string]delegation.ReplayStore{
+		"error":               replayFunc(func(context.Context, string, time.Time, time.Time) (bool, error) { return false, own }),
+		"an error and first":  replayFunc(func(context.Context, string, time.Time, time.Time) (bool, error) { return true, own }),
+		"panic":               replayFunc(func(context.Context, string, time.Time, time.Time) (bool, error) { panic("x") }),
+		"memory of no size":   delegation.ReplayMemory(0),
+		"memory of less":      delegation.ReplayMemory(-1),
+		"nil in an interface": replayFunc(nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.config.Replay = store
+			_, err := w.exchange(t, nil)
+			if e := wantError(t, err, delegation.StageToken, delegation.CodeReplayUnavailable); !e.Retryable || strings.Contains(name, "error") && !errors.Is(e, own) {
+				t.Errorf("got %v", e)
+			}
+		})
+	}
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.config.Replay = replayFunc(func(ctx context.Context, _ string, _, _ time.Time) (bool, error) { cancel(); return true, ctx.Err() })
+	_, err := w.delegator(t).Exchange(ctx, w.token(nil), app)
+	wantError(t, err, delegation.StageToken, delegation.CodeCanceled)
+}
+
+// TestReplay_Arguments: a key that tells nothing, the clock, and the moment from which the token is refused as expired.
+func TestReplay_Arguments(t *testing.T) {
+	w := newWorld(t)
+	var keys []string
+	w.config.Replay = replayFunc(func(_ context.Context, key string, now, until time.Time) (bool, error) {
+		keys = append(keys, key)
+		if !now.Equal(start) || !until.Equal(start.Add(10*time.Minute+30*time.Second)) {
+			t.Errorf("now %s, until %s", now, until)
+		}
+		w.clock.Advance(7 * time.Second)
+		return true, nil
+	})
+	w.config.Leeway = 30 * time.Second
+	if _, err := w.exchange(t, map[string]any{"jti": "id", "exp": start.Add(10 * time.Minute).Unix()}); err != nil || len(keys) != 1 || len(keys[0]) != 64 {
+		t.Errorf("%v, keys %q", err, keys)
+	}
+	if took := w.newest().Took[delegation.StageToken]; took != 7*time.Second {
+		t.Errorf("the store's time is in the stage token: %s", took)
+	}
+}
+
+func TestReplayMemory(t *testing.T) {
+	m := delegation.ReplayMemory(3)
+	use := func(key string, at, until time.Duration) string {
+		first, err := m.FirstUse(t.Context(), key, start.Add(at), start.Add(until))
+		return fmt.Sprint(first, err != nil)
+	}
+	for i, row := range []struct {
+		key       string
+		at, until time.Duration
+		want      string
+	}{
+		{"a", 0, 30, "true false"}, {"b", 0, 10, "true false"}, {"a", 0, 30, "false false"}, {"c", 0, 20, "true false"},
+		{"d", 0, 30, "false true"}, {"d", 9, 30, "false true"}, // full: not one is forgotten early
+		{"b", 9, 10, "false false"}, {"d", 10, 30, "true false"}, // b has ended
+		{"e", 10, 30, "false true"}, {"c", 19, 20, "false false"}, {"a", 29, 30, "false false"}, {"e", 29, 50, "true false"}, {"a", 30, 60, "true false"},
+	} {
+		if got := use(row.key, row.at, row.until); got != row.want {
+			t.Errorf("%d: got %s, want %s", i, got, row.want)
+		}
+	}
+}
+
+// TestReplay_Concurrent: of many uses at once exactly one is the first.
+func TestReplay_Concurrent(t *testing.T) {
+	w := newWorld(t)
+	w.config.Replay = delegation.ReplayMemory(1_000)
+	d := w.delegator(t)
+	tokens := []string{w.token(nil), w.token(map[string]any{"jti": "1"}), w.token(map[string]any{"jti": "2"})}
+	var all sync.WaitGroup
+	for i := range 999 {
+		all.Go(func() {
+			_, err := d.Exchange(t.Context(), tokens[i%3], app)
+			if err != nil && !errors.Is(err, delegation.CodeTokenReplayed) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if len(w.sent) != 3 {
+		t.Errorf("%d granted", len(w.sent))
+	}
+}
+
+// TestReplay_WithTheCache: a hit wants a token that was not used, too.
+func TestReplay_WithTheCache(t *testing.T) {
+	w := cachedWorld(t)
+	w.config.Replay = delegation.ReplayMemory(10)
+	d, token := w.delegator(t), w.token(nil)
+	for i, want := range []error{nil, delegation.CodeTokenReplayed} {
+		if _, err := d.Exchange(t.Context(), token, app); !errors.Is(err, want) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if _, err := d.Exchange(t.Context(), w.token(map[string]any{"jti": "2"}), app); err != nil {
+		t.Error(err)
+	}
+	if got := w.outcomes(); !slices.Equal(got, []string{"miss", "", "hit"}) {
+		t.Errorf("outcomes %q", got)
+	}
+}
