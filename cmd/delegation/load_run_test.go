@@ -23,14 +23,14 @@ var (
 	loadTime = flag.Duration("for", time.Minute, "how long they ask")
 )
 
-// TestLoad lets many clients ask a delegation serve of its own process, with an STS that checks everything, and prints what it saw. Each client
+// TestLoad lets many clients ask a delegation serve of its own process, with an STS that checks everything and without a cache in front of it, and prints what it saw. Each client
 // is a user of their own and looks at every answer: whose it is, whether it is whole, and whether it was ever given to someone else.
 // Every tenth request is one that must be refused. Afterwards goroutines and connections must be back where they began.
 //
 //	go test -tags load -run Load -v ./cmd/delegation -clients 200 -for 60s
 func TestLoad(t *testing.T) {
 	w := newWorld(t)
-	s := start(t, nil, "serve", "--config", w.config(t, "debug_listen: 127.0.0.1:0"))
+	s := start(t, nil, "serve", "--config", w.config(t, "debug_listen: 127.0.0.1:0\ncache: {size: -1}"))
 	debug := "http://" + s.debugAddress(t)
 
 	type user struct {

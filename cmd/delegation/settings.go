@@ -16,7 +16,10 @@ type settings struct {
 	STS      stsSettings               `yaml:"sts"`
 	HTTP     httpSettings              `yaml:"http"`
 
+	Cache cacheSettings `yaml:"cache"`
+
 	Leeway             string `yaml:"leeway"`
+	SigningTimeout     string `yaml:"signing_timeout"`
 	MaxTokenSize       int    `yaml:"max_token_size"`
 	CapSessionToToken  bool   `yaml:"cap_session_to_token"`
 	StrictSessionNames bool   `yaml:"strict_session_names"`
@@ -125,6 +128,12 @@ type httpSettings struct {
 	RateLimit       rateLimitSettings `yaml:"rate_limit"`
 	ContainerTarget string            `yaml:"container_target"`
 	Console         consoleSettings   `yaml:"console"`
+}
+
+type cacheSettings struct {
+	Size   int    `yaml:"size"`
+	Window string `yaml:"window"`
+	Ahead  string `yaml:"ahead"`
 }
 
 type rateLimitSettings struct {
