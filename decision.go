@@ -16,23 +16,18 @@ import (
 	"github.com/seed055b7978/delegation/internal/iamarn"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/packedsize"
+	"github.com/seed055b7978/delegation/internal/sessionlimits"
 	"github.com/seed055b7978/delegation/internal/sessionname"
-	"github.com/seed055b7978/delegation/internal/strictjson"
 	"github.com/seed055b7978/delegation/internal/xmlenc"
 )
 
 // AWS's limits: IAM User Guide "IAM and AWS STS quotas" and "Pass session tags in AWS STS", STS API Reference.
 const (
-	minSession         = 15 * time.Minute
-	maxSession         = 12 * time.Hour
-	defaultSession     = time.Hour
-	minRoleMaximum     = time.Hour // IAM API Reference, CreateRole, MaxSessionDuration: 1 to 12 hours
-	maxNameID          = 256
-	maxTags            = 50
-	maxTagKey          = 128
-	maxTagValue        = 256
-	maxPolicySize      = 2048 // inline policy and ARNs together, in plain text
-	maxSessionPolicies = 10
+	minSession     = 15 * time.Minute
+	maxSession     = 12 * time.Hour
+	defaultSession = time.Hour
+	minRoleMaximum = time.Hour // IAM API Reference, CreateRole, MaxSessionDuration: 1 to 12 hours
+	maxNameID      = 256
 )
 
 // Target is what delegation is enabled for: usually one application, named by its client ID. Its settings are where rules
@@ -170,11 +165,7 @@ type decision struct {
 	transitive, droppable  []string // keys of tags
 }
 
-var (
-	tagText      = regexp.MustCompile(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`)
-	providerUUID = regexp.MustCompile(`\A[A-Z0-9]{22,64}\z`) // IAM API Reference, GetSAMLProvider
-	policyText   = regexp.MustCompile(`\A[\x{09}\x{0A}\x{0D}\x{20}-\x{FF}]+\z`)
-)
+var providerUUID = regexp.MustCompile(`\A[A-Z0-9]{22,64}\z`) // IAM API Reference, GetSAMLProvider
 
 // decide is the one choke point behind the rules: whatever they and the mappings did is checked here, on every path.
 func decide(user *User, subject string, a AWS, target *Target, c *Config) (*decision, error) {
@@ -219,11 +210,11 @@ func decide(user *User, subject string, a AWS, target *Target, c *Config) (*deci
 	if s := d.sourceIdentity; s != "" && !sessionname.Valid(s) { // which takes no colon, and so no aws: in front
 		return nil, newError(CodeSourceIDInvalid, "the source identity is %.80q", s)
 	}
-	if err := checkTags(d.tags, d.transitive, d.droppable); err != nil {
-		return nil, err
+	if err := sessionlimits.CheckTags(d.tags, d.transitive, d.droppable); err != nil {
+		return nil, newError(CodeTagsInvalid, "%w", err)
 	}
-	if err := d.checkPolicies(); err != nil {
-		return nil, err
+	if err := sessionlimits.CheckPolicies(d.policy, d.policyARNs, d.role); err != nil {
+		return nil, newError(CodePolicyInvalid, "%w", err)
 	}
 	return d, nil
 }
@@ -285,61 +276,6 @@ func (d *decision) checkRole(a *AWS, allowed []string) (err error) {
 	}
 	if len(allowed) > 0 && !slices.Contains(allowed, d.role.String()) {
 		return newError(CodeRoleNotAllowed, "the role %s is not allowed for this target", d.role)
-	}
-	return nil
-}
-
-func checkTags(tags map[string]string, transitive, droppable []string) error {
-	if len(tags) > maxTags {
-		return newError(CodeTagsInvalid, "there are %d session tags", len(tags))
-	}
-	keys := slices.Sorted(maps.Keys(tags))
-	for i, key := range keys {
-		n := utf8.RuneCountInString(key)
-		if n < 1 || n > maxTagKey || !tagText.MatchString(key) || strings.HasPrefix(strings.ToLower(key), "aws:") {
-			return newError(CodeTagsInvalid, "the tag key %.140q is not one for AWS", key)
-		}
-		if value := tags[key]; utf8.RuneCountInString(value) > maxTagValue || !tagText.MatchString(value) {
-			return newError(CodeTagsInvalid, "the value %.80q of the tag %q is not one for AWS", value, key)
-		}
-		if slices.ContainsFunc(keys[:i], func(other string) bool { return strings.EqualFold(key, other) }) {
-			return newError(CodeTagsInvalid, "AWS takes the tag key %q and another for one: they differ only by case", key)
-		}
-	}
-	for _, key := range slices.Concat(transitive, droppable) {
-		if _, ok := tags[key]; !ok {
-			return newError(CodeTagsInvalid, "the transitive or droppable tag key %.140q is not the key of a tag", key)
-		}
-	}
-	return nil
-}
-
-func (d *decision) checkPolicies() error {
-	if len(d.policyARNs) > maxSessionPolicies {
-		return newError(CodePolicyInvalid, "there are %d policy ARNs", len(d.policyARNs))
-	}
-	size := utf8.RuneCountInString(d.policy)
-	for _, s := range d.policyARNs {
-		size += len(s)
-		p, err := iamarn.Policy.Parse(s)
-		if err != nil {
-			return newError(CodePolicyInvalid, "%w", err)
-		}
-		if p.Partition != d.role.Partition || p.AccountID != d.role.AccountID && p.AccountID != "aws" {
-			return newError(CodePolicyInvalid, "the policy %s is neither of the role's account nor AWS's own", p)
-		}
-	}
-	if size > maxPolicySize {
-		return newError(CodePolicyInvalid, "the session policy and its ARNs have %d characters", size)
-	}
-	if d.policy == "" {
-		return nil
-	}
-	if _, err := strictjson.Object([]byte(d.policy)); err != nil {
-		return newError(CodePolicyInvalid, "the session policy is not one JSON object: %w", err)
-	}
-	if !policyText.MatchString(d.policy) {
-		return newError(CodePolicyInvalid, "the session policy has characters above U+00FF or control characters")
 	}
 	return nil
 }
