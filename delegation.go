@@ -94,6 +94,8 @@ type Delegator struct {
 	tokens *idtoken.Verifier
 	cache  *credcache.Cache[Credentials] // nil: none
 
+	replaced sync.Map // entity ID to the IdentityProvider that SetIdentityProvider was given last
+
 	regions, durations *breaker.Set // where STS does not answer, and what roles do not allow
 }
 
@@ -337,14 +339,6 @@ func (x *exchange) decide(ctx context.Context, idToken string) (err error) {
 	x.event.Principal, x.event.Role, x.event.Region = d.principal.String(), d.role.String(), d.regions[0].String()
 	x.event.SessionName, x.event.SourceIdentity, x.event.Duration = d.sessionName, d.sourceIdentity, d.duration
 	return nil
-}
-
-// identity is the SAML identity that speaks for the target.
-func (x *exchange) identity() IdentityProvider {
-	if x.target.Identity != nil {
-		return *x.target.Identity
-	}
-	return x.config.IdentityProvider
 }
 
 // findTarget looks the target up and checks that the token may be used for it.
