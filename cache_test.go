@@ -491,6 +491,35 @@ func TestCache_EveryAssertionIsInOneEvent(t *testing.T) {
 	}
 }
 
+// TestCache_Took: the stage cache has what is left without the call, of whoever waits all of it.
+func TestCache_Took(t *testing.T) {
+	w := cachedWorld(t)
+	yes := w.config.STS.(stsFunc)
+	w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+		w.clock.Advance(5 * time.Second)
+		return yes(ctx, in)
+	})
+	if _, err := w.exchange(t, nil); err != nil {
+		t.Fatal(err)
+	}
+	if took := w.newest().Took; took[delegation.StageSTS] != 5*time.Second || took[delegation.StageCache] != 0 {
+		t.Errorf("took %v", took)
+	}
+}
+
+// TestCache_OwnFailures: what was never sent to AWS is no refusal of AWS.
+func TestCache_OwnFailures(t *testing.T) {
+	w := cachedWorld(t)
+	d, token := w.delegator(t), w.token(map[string]any{"sub": "a\u0001b"})
+	for range 2 {
+		_, err := d.Exchange(t.Context(), token, app)
+		wantError(t, err, delegation.StageSAML, delegation.CodeTextInvalid)
+	}
+	if got := w.outcomes(); !slices.Equal(got, []string{"miss", "miss"}) {
+		t.Errorf("outcomes %q", got)
+	}
+}
+
 // TestCache_LostCall: an STS client that panics is an error for all who wait, and for the next call only if it panics again.
 func TestCache_LostCall(t *testing.T) {
 	w := cachedWorld(t)

@@ -82,6 +82,17 @@ func (s *server) kill() {
 	_ = s.process.Wait()
 }
 
+// sent is how many bytes the server has sent in all.
+func (s *server) sent(t testing.TB) (bytes int) {
+	t.Helper()
+	_, text, found := strings.Cut(must(s.client.Info(t.Context(), "stats").Result()), "total_net_output_bytes:")
+	if !found {
+		t.Fatal("the server does not count")
+	}
+	must(fmt.Sscan(text, &bytes))
+	return bytes
+}
+
 // cache returns a Cache before the server, with time for a busy machine.
 func (s *server) cache(t testing.TB, change func(*rediscache.Config), keys ...rediscache.Key) *rediscache.Cache {
 	t.Helper()
@@ -136,12 +147,15 @@ func TestInterop_RedisDoesNotOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		spoil()
-		o, k := owner, other
+		o, k, before := owner, other, s.sent(t)
 		if fault == "moved" {
 			o, k = other, owner
 		}
 		if got, err := c.Get(ctx, o, k); got != nil || err != nil || strings.Count(log.String(), "level=WARN") != 1 || strings.Contains(log.String(), "canary") {
 			t.Errorf("%s: %v, %v, log %s", fault, got, err, &log)
+		}
+		if read := s.sent(t) - before; read > 1<<20 {
+			t.Errorf("%s: %d bytes read", fault, read)
 		}
 		if err := c.Put(ctx, o, k, credentials()); err != nil {
 			t.Fatal(err)

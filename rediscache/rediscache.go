@@ -128,7 +128,7 @@ func (c *Cache) mark(key string) string         { return c.config.Prefix + "r:" 
 func (c *Cache) Get(ctx context.Context, owner, key string) (*delegation.Credentials, error) {
 	var sealed string
 	err := c.do(ctx, func(ctx context.Context) (err error) {
-		sealed, err = c.client.GetRange(ctx, c.value(owner, key), 0, maxSealed).Result() // bounded: one byte more than is taken
+		sealed, err = c.client.GetRange(ctx, c.value(owner, key), 0, maxSealed).Result() // a longer one is not ours, and does not open
 		return err
 	})
 	if err != nil || sealed == "" {

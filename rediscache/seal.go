@@ -13,7 +13,7 @@ import (
 
 const (
 	keySize   = 32       // bytes: AES-256
-	maxSealed = 64 << 10 // bytes of a sealed value; AWS's session tokens have up to a few thousand
+	maxSealed = 64 << 10 // bytes of a sealed value, and no more are read; AWS's session tokens have up to a few thousand
 	purpose   = "delegation/rediscache/1"
 )
 
@@ -80,7 +80,7 @@ func (s *sealer) seal(c *delegation.Credentials, owner, key string) ([]byte, err
 
 // open is the reverse of seal. No error quotes what was sealed.
 func (s *sealer) open(sealed []byte, owner, key string) (*delegation.Credentials, error) {
-	if len(sealed) > maxSealed || len(sealed) < 1 || len(sealed) < 1+int(sealed[0]) {
+	if len(sealed) < 1 || len(sealed) < 1+int(sealed[0]) {
 		return nil, fmt.Errorf("%d bytes are no sealed credentials", len(sealed))
 	}
 	id, rest := string(sealed[1:1+sealed[0]]), sealed[1+sealed[0]:]

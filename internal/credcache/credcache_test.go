@@ -338,6 +338,21 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// TestOutage_TooSlow: what has ended while the attempt lasted serves nobody.
+func TestOutage_TooSlow(t *testing.T) {
+	bubble(t, func(f *fixture) {
+		f.want(1, credcache.Miss, nil)
+		time.Sleep(life - time.Minute)
+		f.set(errDown)
+		f.wait = make(chan struct{})
+		var all sync.WaitGroup
+		all.Go(func() { f.want(0, credcache.Miss, errDown) })
+		time.Sleep(time.Minute)
+		close(f.wait)
+		all.Wait()
+	})
+}
+
 // TestRefusedRenewal: a definite refusal ends what is remembered, on either side of the window.
 func TestRefusedRenewal(t *testing.T) {
 	bubble(t, func(f *fixture) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -313,6 +314,9 @@ func TestShared_Forget(t *testing.T) {
 			all.Wait()
 			if len(s.values) != 0 {
 				f.t.Errorf("%s: %v came back", method, s.values)
+			}
+			if method == "issue" && slices.Contains(s.calls, "put") {
+				f.t.Errorf("calls %q: another process might find it", s.calls)
 			}
 		})
 	}
