@@ -83,7 +83,8 @@ func (s *sealer) open(sealed []byte, owner, key string) (*delegation.Credentials
 	if len(sealed) < 1 || len(sealed) < 1+int(sealed[0]) {
 		return nil, fmt.Errorf("%d bytes are no sealed credentials", len(sealed))
 	}
-	id, rest := string(sealed[1:1+sealed[0]]), sealed[1+sealed[0]:]
+	end := 1 + int(sealed[0])
+	id, rest := string(sealed[1:end]), sealed[end:]
 	aead := s.keys[id]
 	if aead == nil {
 		return nil, fmt.Errorf("sealed with the key %.40q, which is not configured", id)
