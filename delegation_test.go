@@ -157,6 +157,37 @@ func TestEventOnEveryPath(t *testing.T) {
 }
 
 // TestEventSinkPanics: an exchange that has succeeded stays a success, and the loss is logged.
+// TestEventSinkSlow: whoever is slow to take an event holds up its exchange, and no other.
+func TestEventSinkSlow(t *testing.T) {
+	w := newWorld(t)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	w.config.OnEvent = func(_ context.Context, e delegation.Event) {
+		if e.Subject == "slow" {
+			close(arrived)
+			<-release
+		}
+	}
+	d := w.delegator(t)
+	slow := make(chan error)
+	go func() {
+		_, err := d.Exchange(t.Context(), w.token(map[string]any{"sub": "slow"}), app)
+		slow <- err
+	}()
+	<-arrived
+	if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil {
+		t.Errorf("another exchange: %v", err)
+	}
+	select {
+	case err := <-slow:
+		t.Errorf("it did not wait: %v", err)
+	default:
+	}
+	close(release)
+	if err := <-slow; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestEventSinkPanics(t *testing.T) {
 	w := newWorld(t)
 	var logged bytes.Buffer

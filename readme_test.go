@@ -1,6 +1,7 @@
 package delegation_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -48,6 +49,34 @@ func TestReadme(t *testing.T) {
 	for _, command := range []string{"go run ./examples/quickstart", "go test ./..."} {
 		if !strings.Contains(readme, command) {
 			t.Errorf("the README lacks %q", command)
+		}
+	}
+}
+
+// TestFailures holds that each fault of docs/failures.md has a direction, and a test that exists.
+func TestFailures(t *testing.T) {
+	var tests strings.Builder
+	err := filepath.WalkDir(".", func(name string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(name, "_test.go") {
+			tests.Write(must(os.ReadFile(name)))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| ([^|]+) \| (`+"`Test[^|]*"+`) \|$`).FindAllStringSubmatch(string(must(os.ReadFile("docs/failures.md"))), -1)
+	if len(rows) < 20 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	for _, row := range rows {
+		if !regexp.MustCompile("^(fails closed|serves stale|goes on|its exchange waits)").MatchString(row[2]) {
+			t.Errorf("%s: no direction in %q", row[1], row[2])
+		}
+		for _, name := range regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(row[3], -1) {
+			if !strings.Contains(tests.String(), "func "+name[1]+"(t *testing.T) {") {
+				t.Errorf("%s: there is no %s", row[1], name[1])
+			}
 		}
 	}
 }
