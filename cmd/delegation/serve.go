@@ -133,7 +133,7 @@ func newMux(d *delegation.Delegator, c delegation.Config, h delegationhttp.Confi
 	mux.Handle("/delegation", handlers.Delegation())
 	mux.Handle("/credentials", handlers.ContainerCredentials())
 	mux.Handle("/console", handlers.ConsoleSignIn())
-	mux.Handle("/metadata", delegationhttp.Metadata(c.IdentityProvider))
+	mux.Handle("/metadata", delegationhttp.Metadata(d))
 	targets, _ := c.Targets.(delegation.Targets)
 	mux.HandleFunc("/metadata/{target}", func(w http.ResponseWriter, r *http.Request) { // of a target with an identity of its own
 		identity := targets[r.PathValue("target")].Identity

@@ -89,7 +89,7 @@ func newHandler(ctx context.Context, c delegation.Config) (http.Handler, error) 
 	mux := http.NewServeMux()
 	mux.Handle("/delegation", handlers.Delegation())
 	mux.Handle("/credentials", handlers.ContainerCredentials())
-	mux.Handle("/metadata", delegationhttp.Metadata(c.IdentityProvider))
+	mux.Handle("/metadata", delegationhttp.Metadata(delegator))
 	mux.Handle("/live", delegationhttp.Live())
 	mux.Handle("/ready", delegationhttp.Ready(delegator, c.Logger))
 	return mux, nil
