@@ -42,11 +42,12 @@ func (b *builder) wrong(at key, err error) {
 // build returns the service that the settings describe. Every problem is named, in a usageError.
 func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) (*service, error) {
 	b := &builder{from: from, logger: logger}
-	for at, missing := range map[key]bool{
-		"issuers": len(s.Issuers) == 0, "targets": len(s.Targets) == 0, "identity_provider": s.Identity.EntityID == "" && len(s.Identity.Keys) == 0,
-	} {
-		if missing {
-			b.wrong(at, errors.New("is missing"))
+	for _, part := range []struct {
+		at      key
+		missing bool
+	}{{"issuers", len(s.Issuers) == 0}, {"identity_provider", s.Identity.EntityID == "" && len(s.Identity.Keys) == 0}, {"targets", len(s.Targets) == 0}} {
+		if part.missing {
+			b.wrong(part.at, errors.New("is missing"))
 		}
 	}
 	c := delegation.Config{
@@ -64,8 +65,8 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 		c.Issuers = append(c.Issuers, b.issuer(key("issuers").index(i), issuer))
 	}
 	targets := delegation.Targets{}
-	for name, target := range s.Targets {
-		targets[name] = b.target(key("targets").child(name), target)
+	for _, name := range slices.Sorted(maps.Keys(s.Targets)) { // so that problems come in the same order every time
+		targets[name] = b.target(key("targets").child(name), s.Targets[name])
 	}
 	c.Targets = targets
 	h := delegationhttp.Config{
@@ -182,14 +183,13 @@ func (b *builder) identity(at key, s identitySettings) delegation.IdentityProvid
 
 func (b *builder) target(at key, s targetSettings) delegation.Target {
 	t := delegation.Target{
-		Audiences: s.Audiences, Issuers: s.Issuers, AllowedRoles: s.AllowedRoles, SAMLRecipient: s.SAMLRecipient, SAMLAudience: s.SAMLAudience,
+		Audiences: s.Audiences, Issuers: s.Issuers, AllowedRoles: s.AllowedRoles, SAMLRecipient: s.SAMLRecipient, SAMLAudience: s.SAMLAudience, SAMLProviderUUID: s.SAMLProviderUUID,
 		AWS: delegation.AWS{
 			Principal: s.Principal, Role: s.Role, Region: s.Region, FailoverRegions: s.FailoverRegions, Mappings: s.Mappings, NameIDFromMapping: s.NameIDFromMapping,
 			SessionDuration: b.duration(at.child("session_duration"), s.SessionDuration),
 			Policy:          s.Policy, PolicyARNs: s.PolicyARNs, Tags: s.Tags, TransitiveTagKeys: s.TransitiveTagKeys, DroppableTags: s.DroppableTags,
 		},
 	}
-	t.SAMLProviderUUID = s.SAMLProviderUUID
 	if s.EncryptionKeyFile != "" {
 		t.EncryptionKey = string(b.file(at.child("encryption_key_file"), s.EncryptionKeyFile))
 	}
