@@ -51,7 +51,7 @@ func (c *rule) run(ctx context.Context, user *delegation.User, rc *delegation.Ru
 	if err := r.begin(ctx, user, rc); err != nil {
 		return r.fail(err)
 	}
-	r.watch.start()
+	r.watch.start(r.uses.busy)
 	defer r.watch.stop()
 	var changes *changes
 	err := r.try(func() { r.call() })

@@ -25,14 +25,18 @@ type watch struct {
 	mu       sync.Mutex
 	timer    *time.Timer
 	over     bool
-	base     uint64 // bytes of live memory at the first look; 0: before it
+	base     uint64 // bytes of live memory when the run began, or at the first look
 	suspects uint64 // bytes of all memory from which it is measured anew
 	enough   uint64 // bytes of all memory at which the run ends at once
 }
 
-func (w *watch) start() {
+// start begins to look. What can make memory grow is measured from here: on a busy machine the first look may come late.
+func (w *watch) start(grows bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if grows {
+		w.measure(memory())
+	}
 	w.timer = time.AfterFunc(tick, w.look)
 }
 
@@ -66,7 +70,7 @@ func (w *watch) look() {
 	heap, live, goal := memory()
 	w.mu.Lock()
 	if w.suspects == 0 {
-		w.base, w.suspects, w.enough = live, goal+maxMemory, goal+4*maxMemory // Go lets garbage grow up to its goal
+		w.measure(heap, live, goal)
 	}
 	base, suspicious := w.base, heap > w.suspects
 	switch {
@@ -92,6 +96,11 @@ func (w *watch) look() {
 			w.interrupt(ErrMemory)
 		}
 	}
+}
+
+// measure sets, under the lock, what growth is measured from.
+func (w *watch) measure(_, live, goal uint64) {
+	w.base, w.suspects, w.enough = live, goal+maxMemory, goal+4*maxMemory // Go lets garbage grow up to its goal
 }
 
 // memory returns the bytes of all objects, of those that the last collection found alive, and those at which the next one begins.
