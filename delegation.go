@@ -37,6 +37,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
+	"github.com/seed055b7978/delegation/internal/probe"
 )
 
 // Config is what [New] takes. It is copied; later changes have no effect.
@@ -71,8 +72,10 @@ type Config struct {
 
 // Delegator exchanges ID tokens for AWS credentials. Only [New] makes one; the zero value refuses.
 type Delegator struct {
-	config Config // checked, copied and with its defaults filled in
-	tokens *idtoken.Verifier
+	config   Config // checked, copied and with its defaults filled in
+	tokens   *idtoken.Verifier
+	replaced sync.Map    // entity ID to the IdentityProvider that SetIdentityProvider was given last
+	probes   probe.Cache // what Check found
 }
 
 // New checks the configuration and returns a Delegator. Everything that is missing or wrong is named at once, in an error with
@@ -140,7 +143,7 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		return nil, newError(CodeConfigInvalid, "%w", errors.Join(problems...))
 	}
 	c.Leeway = max(c.Leeway, 0)
-	return &Delegator{c, c.verifier(issuers)}, nil
+	return &Delegator{config: c, tokens: c.verifier(issuers)}, nil
 }
 
 // ExchangeOption changes one call of [Delegator.Exchange].
@@ -181,7 +184,8 @@ func (d *Delegator) Exchange(ctx context.Context, idToken, target string, option
 type exchange struct {
 	*Delegator
 	options exchangeOptions
-	name    string // of the target
+	rules   []RuleFunc // of the call and the configuration, in order
+	name    string     // of the target
 	event   Event
 	began   time.Time // when the step began
 
@@ -198,6 +202,7 @@ func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 			option(&x.options)
 		}
 	}
+	x.rules = slices.Concat(x.options.rules, d.config.Rules)
 	return x
 }
 
@@ -252,7 +257,7 @@ func (x *exchange) decide(ctx context.Context, idToken string) (err error) {
 	if err == nil {
 		user.deriveIdentity()
 		rc.Connection = user.Text("identities.0.connection")
-		x.event.Rule, err = runRules(ctx, slices.Concat(x.options.rules, x.config.Rules), user, rc)
+		x.event.Rule, err = runRules(ctx, x.rules, user, rc)
 	}
 	x.lap(StageRules)
 	if err != nil {
@@ -273,14 +278,6 @@ func (x *exchange) decide(ctx context.Context, idToken string) (err error) {
 	x.event.Principal, x.event.Role, x.event.Region = d.principal.String(), d.role.String(), d.region.String()
 	x.event.SessionName, x.event.SourceIdentity, x.event.Duration = d.sessionName, d.sourceIdentity, d.duration
 	return nil
-}
-
-// identity is the SAML identity that speaks for the target.
-func (x *exchange) identity() IdentityProvider {
-	if x.target.Identity != nil {
-		return *x.target.Identity
-	}
-	return x.config.IdentityProvider
 }
 
 // findTarget looks the target up and checks that the token may be used for it.
@@ -341,30 +338,6 @@ func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
 		}
 	}
 	return nil
-}
-
-// CheckResult is the state of one thing that exchanges depend on.
-type CheckResult struct {
-	Name string // such as: issuer https://tenant.example.com/
-	Err  error  // nil: it works; otherwise an *Error
-}
-
-// Check tells whether each issuer has keys that can be used, in the order of Config.Issuers; it is for readiness probes. Issuers are asked
-// only for what an exchange would ask for too, all at once, and no more often. On a nil context or Delegator there is one result with
-// [CodeArgumentInvalid], on a context that ends [CodeCanceled] for every issuer that has not answered.
-func (d *Delegator) Check(ctx context.Context) []CheckResult {
-	if ctx == nil || d == nil || d.config.Targets == nil {
-		return []CheckResult{{"delegator", newError(CodeArgumentInvalid, "the context is nil, or the Delegator was not made by New")}}
-	}
-	results := make([]CheckResult, len(d.config.Issuers))
-	var all sync.WaitGroup
-	for i, issuer := range d.config.Issuers {
-		all.Go(func() {
-			results[i] = CheckResult{"issuer " + issuer.URL, tokenError(d.tokens.CheckKeys(ctx, issuer.URL))}
-		})
-	}
-	all.Wait()
-	return results
 }
 
 // report completes the event and hands it on. What it is handed to must not spoil an exchange that has succeeded.
