@@ -1,12 +1,15 @@
 package delegation
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation/internal/advice"
 	"github.com/seed055b7978/delegation/internal/checkedsigner"
 	"github.com/seed055b7978/delegation/internal/guard"
@@ -27,7 +30,7 @@ type CheckResult struct {
 //   - metadata of ENTITYID, and signing key FINGERPRINT of ENTITYID, for Config.IdentityProvider and each Identity in [Targets]: the metadata has
 //     the size that IAM takes; each key signs a random digest and its certificate, whose SHA-256 begins with FINGERPRINT, verifies
 //     it. A certificate that is not valid yet, has expired or will within 30 days is a warning: AWS does not read its dates, others may.
-//   - sts REGION, for each region of [Targets]: STS there refuses a call with no assertion in it, so it answers.
+//   - sts REGION, for each region of [Targets] by their names: STS there refuses a call with no assertion in it, so it answers.
 //
 // Signers and STS are asked once a minute at most, for up to Config.STSTimeout. On a nil context or Delegator there is one result with
 // [CodeArgumentInvalid], on a context that ends [CodeCanceled] for all that has not answered.
@@ -74,6 +77,27 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 func (k SigningKey) try(ctx context.Context) error {
 	if err := guard.CallWithin(ctx, checkedsigner.New(k.Signer, k.Certificate.PublicKey).Try); err != nil {
 		return newError(CodeSigningFailed, "the signer: %w", err)
+	}
+	return nil
+}
+
+// reach tells whether the region's STS answers. The only call that needs no credentials is an exchange, so it is one with the role of an account that
+// nobody has, and no assertion: that AWS refuses it, definitely and in its own form, is the proof.
+func (d *Delegator) reach(ctx context.Context, region Region) error {
+	nobody := arn.ARN{Partition: region.Partition(), Service: "iam", AccountID: "000000000000", Resource: "role/delegation-check"}
+	dec := &decision{role: nobody, principal: nobody, region: region, duration: defaultSession}
+	dec.principal.Resource = "saml-provider/delegation-check"
+	dec.stsHost, _ = region.STSHost(d.config.FIPS, d.config.DualStack)
+	err := guard.Call(func() error {
+		_, err := d.redeem(context.WithoutCancel(ctx), dec, &signedResponse{encoded: NewSecret("ZGVsZWdhdGlvbi1jaGVjaw==")}) // which has its own limit
+		return err
+	})
+	e, ours := err.(*Error)
+	switch {
+	case !ours:
+		return newError(CodeSTSAnswerIncomplete, "%s: %w", dec.stsHost, cmp.Or(err, errors.New("what answers takes anything for an assertion")))
+	case e.Retryable || e.Code == CodeSTSRegionDisabled || e.Code == CodeSTSRefused && e.RequestID == "": // a proxy refuses without an ID
+		return e
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rsa"
 	"errors"
 	"fmt"
 	"slices"
@@ -77,8 +76,7 @@ func (d *Delegator) Explain(ctx context.Context, idToken, target string, options
 	}
 	// The response is built, with a blank for its signature, because its texts and its size are part of what is refused.
 	certificate := p.Keys[0].Certificate
-	public, _ := certificate.PublicKey.(*rsa.PublicKey)
-	p.Keys = []SigningKey{{checkedsigner.Blank{Key: public}, certificate}}
+	p.Keys = []SigningKey{{checkedsigner.Blank{Key: certificate.PublicKey}, certificate}}
 	response, err := p.respond(ctx, x.decision, x.began, bytes.NewReader(make([]byte, 40)))
 	if err != nil {
 		return e, err

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -18,7 +17,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"github.com/seed055b7978/delegation/internal/guard"
 )
 
 // STS is the one call that this package makes to AWS. *sts.Client has it; ststest serves a fake for it. An exchange passes
@@ -70,28 +68,6 @@ func (d *Delegator) redeem(ctx context.Context, dec *decision, response *signedR
 		return nil, stsError(err, dec.stsHost, limited.Err() != nil)
 	}
 	return d.credentials(out, dec)
-}
-
-// reach tells whether the region's STS answers. The only call that needs no credentials is an exchange, so it is one with the role of an account that
-// nobody has, and no assertion: that AWS refuses it, definitely and in its own form, is the proof.
-func (d *Delegator) reach(ctx context.Context, region Region) error {
-	nobody := arn.ARN{Partition: region.Partition(), Service: "iam", AccountID: "000000000000", Resource: "role/delegation-check"}
-	dec := &decision{role: nobody, principal: nobody, region: region, duration: defaultSession}
-	dec.principal.Resource = "saml-provider/delegation-check"
-	dec.stsHost, _ = region.STSHost(d.config.FIPS, d.config.DualStack)
-	err := guard.Call(func() error {
-		_, err := d.redeem(ctx, dec, &signedResponse{encoded: NewSecret("ZGVsZWdhdGlvbi1jaGVjaw==")})
-		return err
-	})
-	var refused smithy.APIError
-	e, ours := err.(*Error)
-	switch {
-	case !ours:
-		return newError(CodeSTSAnswerIncomplete, "%s: what answers takes anything for an assertion, or panics: %v", dec.stsHost, err)
-	case errors.As(err, &refused) && !e.Retryable && e.Code != CodeSTSRegionDisabled:
-		return nil
-	}
-	return e
 }
 
 // credentials believes nothing of a 200: every part must be there, and the expiry ahead.

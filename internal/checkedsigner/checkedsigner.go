@@ -46,12 +46,16 @@ func (s Signer) Try() error {
 
 // Blank stands in for a signer where a document is built for its size alone: it has no private key, and gives zeros of a
 // signature's length, which nobody takes for a signature. A Signer lets them through.
-type Blank struct{ Key *rsa.PublicKey }
+type Blank struct{ Key crypto.PublicKey }
 
 // Public returns the key.
 func (b Blank) Public() crypto.PublicKey { return b.Key }
 
-// Sign signs nothing.
+// Sign signs nothing. It fails for public keys that are not RSA.
 func (b Blank) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
-	return make([]byte, b.Key.Size()), nil
+	public, ok := b.Key.(*rsa.PublicKey)
+	if !ok {
+		return nil, errors.New("the key is not RSA")
+	}
+	return make([]byte, public.Size()), nil
 }

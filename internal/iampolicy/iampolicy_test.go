@@ -5,6 +5,20 @@ import (
 	"testing"
 )
 
+func TestActions(t *testing.T) {
+	for _, row := range []struct {
+		tags, source bool
+		want         string
+	}{
+		{false, false, "sts:AssumeRoleWithSAML"}, {true, false, "sts:AssumeRoleWithSAML sts:TagSession"}, {false, true, "sts:AssumeRoleWithSAML sts:SetSourceIdentity"},
+		{true, true, "sts:AssumeRoleWithSAML sts:TagSession sts:SetSourceIdentity"},
+	} {
+		if got := strings.Join(Actions(row.tags, row.source), " "); got != row.want {
+			t.Errorf("%v: got %s", row, got)
+		}
+	}
+}
+
 func TestTrust(t *testing.T) {
 	got, err := Trust("arn:aws:iam::123456789012:saml-provider/delegation", nil, "https://signin.aws.amazon.com/saml", `urn:"<a>&b`)
 	const want = `{

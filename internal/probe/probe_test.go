@@ -121,3 +121,17 @@ func TestDo_CheckEndsItsGoroutine(t *testing.T) {
 		t.Error("that is no success")
 	}
 }
+
+func TestAll(t *testing.T) {
+	gate := make(chan struct{})
+	got := All([]func() int{
+		func() int { <-gate; return 1 }, // waits for the one behind it: they run at once
+		func() int { close(gate); return 2 },
+	})
+	if len(got) != 2 || got[0] != 1 || got[1] != 2 {
+		t.Errorf("got %v", got)
+	}
+	if got := All[int](nil); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
+}
