@@ -84,8 +84,8 @@ func (d *Delegator) Explain(ctx context.Context, idToken, target string, options
 	e.Warnings = (&advice.Session{
 		Now: x.began, TokenEnd: x.claims.Expiry, Capped: d.config.CapSessionToToken, Duration: e.Duration, Subject: e.Subject, NameID: e.NameID,
 		// What Safe has changed it changes again, and what AWS takes as it is stays.
-		MadeSafe: !d.config.StrictSessionNames && sessionname.Safe(e.SessionName) != e.SessionName,
-		Tags:     x.decision.tags(), Policy: e.Policy, PolicyARNs: e.PolicyARNs, Response: len(response.encoded.Reveal()), Certificate: certificate,
+		MadeSafe: !d.config.StrictSessionNames && sessionname.Safe(e.SessionName) != e.SessionName, Attributes: e.Attributes, TagPrefix: AttributePrincipalTag,
+		Policy: e.Policy, PolicyARNs: e.PolicyARNs, Response: len(response.encoded.Reveal()), Certificate: certificate,
 	}).Warnings()
 	return e, nil
 }
@@ -115,18 +115,8 @@ func (e *Explanation) describe(d *decision, entityID string) {
 	for _, a := range d.attributes {
 		e.Attributes[a.name] = slices.Clone(a.values)
 	}
-	e.Actions = iampolicy.Actions(len(d.tags()) > 0, d.sourceIdentity != "")
-}
-
-// tags are the session tags among the attributes.
-func (d *decision) tags() map[string]string {
-	tags := map[string]string{}
-	for _, a := range d.attributes {
-		if key, ok := strings.CutPrefix(a.name, AttributePrincipalTag); ok {
-			tags[key] = a.values[0]
-		}
-	}
-	return tags
+	tagged := slices.ContainsFunc(d.attributes, func(a attribute) bool { return strings.HasPrefix(a.name, AttributePrincipalTag) })
+	e.Actions = iampolicy.Actions(tagged, d.sourceIdentity != "")
 }
 
 // String returns a line for each field that is set, with what others have chosen in quotes.

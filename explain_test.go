@@ -327,7 +327,7 @@ func (g generator) rule() delegation.RuleFunc {
 
 // TestExplain_AgreesWithExchange: whatever goes in, both refuse with the same code, or what was sent is what was explained.
 func TestExplain_AgreesWithExchange(t *testing.T) {
-	const seed, cases = 20261123, 1500
+	const seed, cases = 20261123, 800
 	outcomes := map[delegation.Code]int{}
 	w := newWorld(t)
 	w.config.Issuers[0].JWKS = w.provider.KeySet()

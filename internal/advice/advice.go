@@ -31,7 +31,8 @@ type Session struct {
 	MadeSafe      bool // the session name is not the one that was asked for
 	Subject       string
 	NameID        string
-	Tags          map[string]string
+	Attributes    map[string][]string // of SAML, by name
+	TagPrefix     string              // of the names of those that are session tags, each of one value
 	Policy        string
 	PolicyARNs    []string
 	Response      int // characters
@@ -55,10 +56,14 @@ func (s *Session) Warnings() (warnings []string) {
 	warn(s.MadeSafe, "the session name was made safe: AWS does not take the user's own")
 	warn(strings.Contains(s.NameID, "/"), "the NameID has a slash: the folder ${saml:sub} may lie within another user's")
 	warn(s.NameID != s.Subject, "the NameID, and so ${saml:sub}, is not the token's sub")
-	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
-		near(utf8.RuneCountInString(s.Tags[key]), maxTagValue, "characters in the session tag %q", key)
+	tags := 0
+	for _, name := range slices.Sorted(maps.Keys(s.Attributes)) {
+		if key, ok := strings.CutPrefix(name, s.TagPrefix); ok {
+			tags++
+			near(utf8.RuneCountInString(strings.Join(s.Attributes[name], "")), maxTagValue, "characters in the session tag %q", key)
+		}
 	}
-	near(len(s.Tags), maxTags, "session tags")
+	near(tags, maxTags, "session tags")
 	near(utf8.RuneCountInString(s.Policy)+len(strings.Join(s.PolicyARNs, "")), maxPolicies, "characters of session policy and policy ARNs")
 	near(len(s.PolicyARNs), maxARNs, "session policy ARNs")
 	near(s.Response, maxResponse, "characters of SAML response")

@@ -12,10 +12,10 @@ import (
 var now = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 func TestWarnings(t *testing.T) {
-	tags := func(n int) map[string]string {
-		all := map[string]string{}
+	tags := func(n int) map[string][]string {
+		all := map[string][]string{"other": {strings.Repeat("x", 300)}}
 		for i := range n {
-			all[fmt.Sprint(i)] = "x"
+			all[fmt.Sprint("tag:", i)] = []string{"x"}
 		}
 		return all
 	}
@@ -31,10 +31,10 @@ func TestWarnings(t *testing.T) {
 		"name":                      {func(s *Session) { s.MadeSafe = true }, []string{"the session name was made safe: AWS does not take the user's own"}},
 		"slash":                     {func(s *Session) { s.Subject, s.NameID = "a/b", "a/b" }, []string{"the NameID has a slash: the folder ${saml:sub} may lie within another user's"}},
 		"another NameID":            {func(s *Session) { s.NameID = "bob" }, []string{"the NameID, and so ${saml:sub}, is not the token's sub"}},
-		"39 tags":                   {func(s *Session) { s.Tags = tags(39) }, nil},
-		"40 tags":                   {func(s *Session) { s.Tags = tags(40) }, []string{"40 of 50 session tags"}},
-		"204 characters in a tag":   {func(s *Session) { s.Tags = map[string]string{"a": strings.Repeat("é", 204)} }, nil},
-		"205 characters in a tag":   {func(s *Session) { s.Tags = map[string]string{"a": strings.Repeat("é", 205)} }, []string{`205 of 256 characters in the session tag "a"`}},
+		"39 tags":                   {func(s *Session) { s.Attributes = tags(39) }, nil},
+		"40 tags":                   {func(s *Session) { s.Attributes = tags(40) }, []string{"40 of 50 session tags"}},
+		"204 characters in a tag":   {func(s *Session) { s.Attributes = map[string][]string{"tag:a": {strings.Repeat("é", 204)}} }, nil},
+		"205 characters in a tag":   {func(s *Session) { s.Attributes = map[string][]string{"tag:a": {strings.Repeat("é", 205)}} }, []string{`205 of 256 characters in the session tag "a"`}},
 		"1638 characters of policy": {func(s *Session) {
 			s.Policy, s.PolicyARNs = strings.Repeat("é", 1600), []string{strings.Repeat("a", 38)}
 		}, nil},
@@ -46,7 +46,7 @@ func TestWarnings(t *testing.T) {
 		"a certificate that has expired": {func(s *Session) { s.Certificate.NotAfter = now.Add(-time.Second) }, []string{"the certificate has expired on 2026-11-23T08:59:59Z; AWS does not mind"}},
 		"two at once":                    {func(s *Session) { s.NameID, s.MadeSafe = "b/c", true }, []string{"the session name was made safe: AWS does not take the user's own", "the NameID has a slash: the folder ${saml:sub} may lie within another user's", "the NameID, and so ${saml:sub}, is not the token's sub"}},
 	} {
-		s := &Session{Now: now, TokenEnd: now.Add(2 * time.Hour), Duration: time.Hour, Subject: "alice", NameID: "alice", Response: 79_999,
+		s := &Session{Now: now, TokenEnd: now.Add(2 * time.Hour), Duration: time.Hour, Subject: "alice", NameID: "alice", TagPrefix: "tag:", Response: 79_999,
 			Certificate: &x509.Certificate{NotBefore: now, NotAfter: now.AddDate(1, 0, 0)}}
 		row.change(s)
 		if got := s.Warnings(); !slices.Equal(got, row.want) {
