@@ -184,6 +184,21 @@ func TestCheck_Signers(t *testing.T) {
 	}
 }
 
+// TestCheck_ReplacedKey: an HSM that has another key since New is found out, by its signatures and by what it says of itself.
+func TestCheck_ReplacedKey(t *testing.T) {
+	w := newWorld(t)
+	f := &fickle{signer(signingKey().Signer.Sign), signingKey().Signer.Public}
+	w.signWith(f)
+	d := w.delegator(t)
+	f.signer, f.public = signer(nextKey().Signer.Sign), nextKey().Signer.Public
+	results := d.Check(t.Context())
+	wantError(t, result(t, results, keyName(signingKey(), entityID)).Err, delegation.StageSAML, delegation.CodeSigningFailed)
+	wantError(t, result(t, results, "metadata of "+entityID).Err, delegation.StageConfig, delegation.CodeConfigInvalid)
+	f.public = func() crypto.PublicKey { panic("no connection to the KMS") }
+	w.clock.Advance(time.Minute)
+	wantError(t, result(t, d.Check(t.Context()), "metadata of "+entityID).Err, delegation.StageConfig, delegation.CodeConfigInvalid)
+}
+
 // TestCheck_STS: a definite refusal is the proof; everything else is not.
 func TestCheck_STS(t *testing.T) {
 	for name, row := range map[string]struct {

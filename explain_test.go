@@ -108,6 +108,35 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestExplain_IsACopy: whoever changes an Explanation changes no target and no rule.
+func TestExplain_IsACopy(t *testing.T) {
+	w := newWorld(t)
+	keys, tags := []string{"team"}, map[string]string{"team": "press"}
+	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+		rc.AWS.Tags, rc.AWS.TransitiveTagKeys, rc.AWS.PolicyARNs = tags, keys, nil
+		return nil
+	}}
+	e := w.explained(t)
+	e.Rules[0].AWS.Tags["team"], e.Rules[0].AWS.TransitiveTagKeys[0], e.Attributes[delegation.AttributeTransitiveTagKeys][0] = "canary", "canary", "canary"
+	if keys[0] != "team" || tags["team"] != "press" {
+		t.Errorf("the rule's values are %q and %q", keys, tags)
+	}
+}
+
+// TestExplain_StrictSessionName: a name that only looks as if it was made safe is the user's own where names are strict.
+func TestExplain_StrictSessionName(t *testing.T) {
+	w := newWorld(t)
+	w.config.StrictSessionNames = true
+	w.retarget(func(a *delegation.AWS) { a.SessionName = "alice-0123456789abcdef01234567" })
+	if e := w.explained(t); e.SessionName != "alice-0123456789abcdef01234567" || len(e.Warnings) != 0 {
+		t.Errorf("got %s", e)
+	}
+	w.config.StrictSessionNames = false
+	if e := w.explained(t); e.SessionName == "alice-0123456789abcdef01234567" || len(e.Warnings) != 1 {
+		t.Errorf("got %s", e)
+	}
+}
+
 func TestExplanation_String(t *testing.T) {
 	e := &delegation.Explanation{Subject: "a\nb\x1b[31m", Role: role, Duration: time.Hour, Rules: []delegation.RuleStep{
 		{Name: "main.one", Changed: []string{"Role", "Tags"}, AWS: delegation.AWS{Role: role}}, {Name: "main.two", Err: errors.New("denied: no")},

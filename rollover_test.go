@@ -122,6 +122,7 @@ func TestSetIdentityProvider(t *testing.T) {
 	if got := key(app); got != initial[0] || changed == initial[1] || !strings.HasPrefix(changed, own.EntityID) {
 		t.Error("the keys of one identity are not those of the other")
 	}
+	result(t, d.Check(t.Context()), keyName(nextKey(), own.EntityID))
 	metadata := func() []byte { return must(d.Metadata()) }
 	if first := must(identity().Metadata()); !bytes.Equal(metadata(), first) {
 		t.Errorf("got %s", metadata())
