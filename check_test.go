@@ -137,7 +137,7 @@ func TestCheck_Metadata(t *testing.T) {
 	})}
 	d := w.delegator(t)
 	e := wantError(t, result(t, d.Check(t.Context()), "metadata of "+entityID).Err, delegation.StageConfig, delegation.CodeConfigInvalid)
-	if !strings.Contains(e.Error(), "characters") || len(e.Error()) > 300 {
+	if !strings.Contains(e.Error(), "characters, more than 10000000 (") || len(e.Error()) > 300 {
 		t.Errorf("got %.400s", e)
 	}
 	if _, err := d.Metadata(); !errors.Is(err, delegation.CodeConfigInvalid) {

@@ -133,8 +133,11 @@ func (p IdentityProvider) Metadata() ([]byte, error) {
 	}
 	entity := saml.EntityDescriptor{EntityID: p.EntityID, ValidUntil: metadataEnd, IDPSSODescriptors: []saml.IDPSSODescriptor{descriptor}}
 	text, err := xml.MarshalIndent(entity, "", "  ")
-	if n := utf8.RuneCount(text) + 1; err != nil || n > maxMetadata {
-		return nil, newError(CodeConfigInvalid, "the metadata has %d characters, or cannot be written: %w", n, err)
+	if err != nil {
+		return nil, newError(CodeConfigInvalid, "the metadata cannot be written: %w", err)
+	}
+	if n := utf8.RuneCount(text) + 1; n > maxMetadata {
+		return nil, newError(CodeConfigInvalid, "the metadata has %d characters, more than %d", n, maxMetadata)
 	}
 	return append(text, '\n'), nil
 }
