@@ -40,6 +40,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
+	"github.com/seed055b7978/delegation/internal/probe"
 )
 
 // Config is what [New] takes. It is copied; later changes have no effect.
@@ -94,7 +95,8 @@ type Delegator struct {
 	tokens *idtoken.Verifier
 	cache  *credcache.Cache[Credentials] // nil: none
 
-	replaced sync.Map // entity ID to the IdentityProvider that SetIdentityProvider was given last
+	replaced sync.Map    // entity ID to the IdentityProvider that SetIdentityProvider was given last
+	probes   probe.Cache // what Check found
 
 	regions, durations *breaker.Set // where STS does not answer, and what roles do not allow
 }
@@ -216,7 +218,8 @@ func (d *Delegator) Exchange(ctx context.Context, idToken, target string, option
 type exchange struct {
 	*Delegator
 	options exchangeOptions
-	name    string // of the target
+	rules   []RuleFunc // of the call and the configuration, in order
+	name    string     // of the target
 	event   Event
 	began   time.Time // when the step began
 
@@ -234,6 +237,7 @@ func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 			option(&x.options)
 		}
 	}
+	x.rules = slices.Concat(x.options.rules, d.config.Rules)
 	return x
 }
 
@@ -244,9 +248,16 @@ func (x *exchange) lap(stage Stage) {
 	x.began = now
 }
 
-// run is the path of one exchange; with decide it is the only place that knows the order of the steps.
+// run is the path of one exchange.
 func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error) {
-	if err := x.decide(ctx, idToken); err != nil {
+	err := x.identify(ctx, idToken)
+	if err == nil {
+		err = x.firstUse(ctx, idToken)
+	}
+	if err == nil {
+		err = x.decide(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return x.obtain(ctx)
@@ -288,8 +299,8 @@ func (x *exchange) ask(ctx context.Context) (*Credentials, error) {
 	return credentials, err
 }
 
-// decide takes the steps that look at the token and its user. Nothing is signed or sent in them.
-func (x *exchange) decide(ctx context.Context, idToken string) (err error) {
+// identify finds out who asks for what.
+func (x *exchange) identify(ctx context.Context, idToken string) (err error) {
 	if idToken != "" {
 		x.event.TokenSHA256 = fmt.Sprintf("%x", sha256.Sum256([]byte(idToken)))
 	}
@@ -302,14 +313,11 @@ func (x *exchange) decide(ctx context.Context, idToken string) (err error) {
 
 	x.target, err = x.findTarget(ctx, x.name, x.claims, x.options.clientID)
 	x.lap(StageTarget)
-	if err != nil {
-		return err
-	}
+	return err
+}
 
-	if err := x.firstUse(ctx, idToken); err != nil {
-		return err
-	}
-
+// decide takes the steps that look at the user. Nothing is signed or sent in them.
+func (x *exchange) decide(ctx context.Context) (err error) {
 	user := &User{Properties: x.claims.All}
 	user.Set("user_id", x.claims.Subject) // whatever a claim of that name says
 	rc := &RuleContext{ClientID: cmp.Or(x.options.clientID, x.claims.Client()), Target: x.name, Protocol: "delegation", Request: x.options.request, AWS: x.target.AWS}
@@ -318,7 +326,7 @@ func (x *exchange) decide(ctx context.Context, idToken string) (err error) {
 	if err == nil {
 		user.deriveIdentity()
 		rc.Connection = user.Text("identities.0.connection")
-		x.event.Rule, err = runRules(ctx, slices.Concat(x.options.rules, x.config.Rules), user, rc)
+		x.event.Rule, err = runRules(ctx, x.rules, user, rc)
 	}
 	x.lap(StageRules)
 	if err != nil {
@@ -399,30 +407,6 @@ func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
 		}
 	}
 	return nil
-}
-
-// CheckResult is the state of one thing that exchanges depend on.
-type CheckResult struct {
-	Name string // such as: issuer https://tenant.example.com/
-	Err  error  // nil: it works; otherwise an *Error
-}
-
-// Check tells whether each issuer has keys that can be used, in the order of Config.Issuers; it is for readiness probes. Issuers are asked
-// only for what an exchange would ask for too, all at once, and no more often. On a nil context or Delegator there is one result with
-// [CodeArgumentInvalid], on a context that ends [CodeCanceled] for every issuer that has not answered.
-func (d *Delegator) Check(ctx context.Context) []CheckResult {
-	if ctx == nil || d == nil || d.config.Targets == nil {
-		return []CheckResult{{"delegator", newError(CodeArgumentInvalid, "the context is nil, or the Delegator was not made by New")}}
-	}
-	results := make([]CheckResult, len(d.config.Issuers))
-	var all sync.WaitGroup
-	for i, issuer := range d.config.Issuers {
-		all.Go(func() {
-			results[i] = CheckResult{"issuer " + issuer.URL, tokenError(d.tokens.CheckKeys(ctx, issuer.URL))}
-		})
-	}
-	all.Wait()
-	return results
 }
 
 // report completes the event and hands it on. What it is handed to must not spoil an exchange that has succeeded.

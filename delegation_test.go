@@ -315,10 +315,13 @@ func TestCheck(t *testing.T) {
 	d := w.delegator(t)
 	for range 3 {
 		results := d.Check(t.Context())
-		if len(results) != 4 {
+		if len(results) != 4+3 {
 			t.Fatalf("got %v", results)
 		}
-		for i, result := range results {
+		for i, result := range results[:4] {
+			if result.Degrades || result.Warning != "" {
+				t.Errorf("got %v", result)
+			}
 			if result.Name != "issuer "+w.config.Issuers[i].URL {
 				t.Errorf("result %d is %q", i, result.Name)
 			}

@@ -22,6 +22,7 @@ func (d *Delegator) SetIdentityProvider(p IdentityProvider) error {
 		return newError(CodeConfigInvalid, "IdentityProvider: EntityID %.200q is not one of the configuration", p.EntityID)
 	}
 	d.replaced.Store(p.EntityID, p)
+	d.probes.Forget()
 	return nil
 }
 

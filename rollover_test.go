@@ -100,10 +100,17 @@ func TestSetIdentityProvider(t *testing.T) {
 	d := w.delegator(t)
 	key := func(target string) string {
 		t.Helper()
+		e, err := d.Explain(t.Context(), w.token(nil), target)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if _, err := d.Exchange(t.Context(), w.token(nil), target); err != nil {
 			t.Fatal(err)
 		}
-		return responseOf(w.last()).FindElement("//saml:Assertion/saml:Issuer").Text() + " " + signedBy(w.last())
+		if issuer := responseOf(w.last()).FindElement("//saml:Assertion/saml:Issuer").Text(); issuer != e.EntityID {
+			t.Errorf("%s: sent %s, explained %s", target, issuer, e.EntityID)
+		}
+		return e.EntityID + " " + signedBy(w.last())
 	}
 	initial := []string{key(app), key("other")}
 	keys := []delegation.SigningKey{nextKey(), signingKey()}
@@ -115,6 +122,7 @@ func TestSetIdentityProvider(t *testing.T) {
 	if got := key(app); got != initial[0] || changed == initial[1] || !strings.HasPrefix(changed, own.EntityID) {
 		t.Error("the keys of one identity are not those of the other")
 	}
+	result(t, d.Check(t.Context()), keyName(nextKey(), own.EntityID))
 	metadata := func() []byte { return must(d.Metadata()) }
 	if first := must(identity().Metadata()); !bytes.Equal(metadata(), first) {
 		t.Errorf("got %s", metadata())
@@ -206,10 +214,12 @@ func TestSetIdentityProvider_Concurrent(t *testing.T) {
 			for n := range 10 {
 				_, exchanged := d.Exchange(t.Context(), token, app)
 				set := d.SetIdentityProvider(delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{both.Keys[(i+n)%2]}})
+				_, explained := d.Explain(t.Context(), token, app)
 				_, written := d.Metadata()
-				if err := errors.Join(exchanged, set, written); err != nil {
+				if err := errors.Join(exchanged, set, explained, written); err != nil {
 					t.Error(err)
 				}
+				d.Check(t.Context())
 			}
 		})
 	}

@@ -31,6 +31,7 @@ const (
 	assertionLife    = 5 * time.Minute // AWS redeems an assertion within five minutes of its issuance
 	clockAllowance   = time.Minute     // NotBefore lies this much in the past
 	maxSAMLResponse  = 100_000         // base64 characters: STS API Reference, SAMLAssertion
+	maxMetadata      = 10_000_000      // characters: IAM API Reference, CreateSAMLProvider
 	maxSigningKeys   = 10              // keys that IAM keeps for one provider
 	minSigningKey    = 2048            // bits of RSA: NIST SP 800-131A allows no signature with fewer
 	maxEntityID      = 1024            // SAML Core §8.3.6
@@ -116,8 +117,8 @@ func (p IdentityProvider) check() error {
 }
 
 // Metadata returns the SAML metadata for IAM's CreateSAMLProvider and UpdateSAMLProvider: the entity ID and the certificates
-// of all keys, without an end of validity. One certificate alone has more than the 1,000 characters that IAM wants. The error is
-// a [CodeConfigInvalid] that names every wrong field.
+// of all keys, without an end of validity. One certificate alone has more than the 1,000 characters that IAM wants; more than its 10,000,000
+// are an error. The error is a [CodeConfigInvalid] that names every wrong field.
 func (p IdentityProvider) Metadata() ([]byte, error) {
 	if err := p.check(); err != nil {
 		return nil, newError(CodeConfigInvalid, "IdentityProvider: %w", err)
@@ -135,6 +136,9 @@ func (p IdentityProvider) Metadata() ([]byte, error) {
 	text, err := xml.MarshalIndent(entity, "", "  ")
 	if err != nil {
 		return nil, newError(CodeConfigInvalid, "the metadata cannot be written: %w", err)
+	}
+	if n := utf8.RuneCount(text) + 1; n > maxMetadata {
+		return nil, newError(CodeConfigInvalid, "the metadata has %d characters, more than %d", n, maxMetadata)
 	}
 	return append(text, '\n'), nil
 }
@@ -232,37 +236,27 @@ func (p IdentityProvider) assertion(d *decision, id string, now time.Time) *saml
 // and crypto.Signer has no context, so the caller can leave while the signer finishes behind it.
 func (p IdentityProvider) sign(ctx context.Context, assertion *etree.Element) (*etree.Element, error) {
 	key := p.Keys[0]
-	type result struct {
-		signature *etree.Element
-		err       error
-	}
-	done := make(chan result, 1)
+	var signature *etree.Element
 	copied := assertion.Copy() // goxmldsig changes what it canonicalises
-	go func() {
-		r := result{err: errors.New("it ended its goroutine")}
-		defer func() { done <- r }()
-		r.err = guard.Call(func() error {
-			signing, err := dsig.NewSigningContext(checkedsigner.New(key.Signer, key.Certificate.PublicKey), [][]byte{key.Certificate.Raw})
-			if err != nil {
-				return err
-			}
-			signing.Canonicalizer = dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("")
-			if err := signing.SetSignatureMethod(dsig.RSASHA256SignatureMethod); err != nil {
-				return err
-			}
-			r.signature, err = signing.ConstructSignature(copied, true)
+	err := guard.CallWithin(ctx, func() error {
+		signing, err := dsig.NewSigningContext(checkedsigner.New(key.Signer, key.Certificate.PublicKey), [][]byte{key.Certificate.Raw})
+		if err != nil {
 			return err
-		})
-	}()
-	select {
-	case <-ctx.Done():
-		return nil, canceledAt(StageSAML, ctx.Err())
-	case r := <-done:
-		if r.err != nil {
-			return nil, newError(CodeSigningFailed, "the signer: %w", r.err)
 		}
-		return r.signature, nil
+		signing.Canonicalizer = dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("")
+		if err := signing.SetSignatureMethod(dsig.RSASHA256SignatureMethod); err != nil {
+			return err
+		}
+		signature, err = signing.ConstructSignature(copied, true)
+		return err
+	})
+	switch {
+	case err == nil:
+		return signature, nil
+	case ctx.Err() != nil:
+		return nil, canceledAt(StageSAML, ctx.Err())
 	}
+	return nil, newError(CodeSigningFailed, "the signer: %w", err)
 }
 
 // encrypt puts a signed assertion out of sight. Its text inside is canonical and declares every namespace that it uses, so that the

@@ -7,10 +7,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationhttp"
 	"github.com/seed055b7978/delegation/oidctest"
+	"github.com/seed055b7978/delegation/ststest"
 )
 
 // checker is a Checker that always finds the same.
@@ -28,22 +31,26 @@ func TestLive(t *testing.T) {
 func TestReady(t *testing.T) {
 	works := delegation.CheckResult{Name: "issuer https://a.example.com/"}
 	fails := delegation.CheckResult{Name: "issuer https://b.example.com/", Err: errors.New("canary: connection refused")}
+	degrades := delegation.CheckResult{Name: "sts eu-central-1", Err: errors.New("canary: timed out"), Degrades: true}
 	for name, row := range map[string]struct {
 		checker delegationhttp.Checker
 		status  int
 		body    string
 		logged  int
 	}{
-		"all work":       {checker{works, works}, 200, `{"status":"ok"}`, 0},
-		"one of two":     {checker{fails, works}, 200, `{"status":"degraded"}`, 1},
-		"one of three":   {checker{fails, works, fails}, 200, `{"status":"degraded"}`, 2},
-		"none":           {checker{fails, fails}, 503, `{"status":"unavailable"}`, 2},
-		"the only one":   {checker{fails}, 503, `{"status":"unavailable"}`, 1},
-		"no results":     {checker{}, 503, `{"status":"unavailable"}`, 0},
-		"nil":            {nil, 503, `{"status":"unavailable"}`, 0},
-		"nil Delegator":  {(*delegation.Delegator)(nil), 503, `{"status":"unavailable"}`, 1},
-		"zero Delegator": {new(delegation.Delegator), 503, `{"status":"unavailable"}`, 1},
-		"nil list":       {checker(nil), 503, `{"status":"unavailable"}`, 0},
+		"all work":             {checker{works, works}, 200, `{"status":"ok"}`, 0},
+		"one of two":           {checker{fails, works}, 200, `{"status":"degraded"}`, 1},
+		"one of three":         {checker{fails, works, fails}, 200, `{"status":"degraded"}`, 2},
+		"none":                 {checker{fails, fails}, 503, `{"status":"unavailable"}`, 2},
+		"the only one":         {checker{fails}, 503, `{"status":"unavailable"}`, 1},
+		"no results":           {checker{}, 503, `{"status":"unavailable"}`, 0},
+		"nil":                  {nil, 503, `{"status":"unavailable"}`, 0},
+		"nil Delegator":        {(*delegation.Delegator)(nil), 503, `{"status":"unavailable"}`, 1},
+		"zero Delegator":       {new(delegation.Delegator), 503, `{"status":"unavailable"}`, 1},
+		"a signer fails":       {checker{works, degrades}, 200, `{"status":"degraded"}`, 1},
+		"only STS works":       {checker{fails, {Name: "sts eu-central-1", Degrades: true}}, 503, `{"status":"unavailable"}`, 1},
+		"nothing but a signer": {checker{{Name: "signing key", Degrades: true}}, 503, `{"status":"unavailable"}`, 0},
+		"nil list":             {checker(nil), 503, `{"status":"unavailable"}`, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log buffer
@@ -53,7 +60,7 @@ func TestReady(t *testing.T) {
 					t.Errorf("got %d %q %v", w.Code, w.Body, w.Header())
 				}
 			}
-			if strings.Count(log.String(), `"level":"WARN","msg":"not ready","check":"`) != row.logged || strings.Count(log.String(), `"error":"canary: `) != strings.Count(log.String(), "issuer https://b") {
+			if strings.Count(log.String(), `"level":"WARN","msg":"not ready","check":"`) != row.logged || strings.Count(log.String(), `"error":"canary: `) != strings.Count(log.String(), "issuer https://b")+strings.Count(log.String(), "sts ") {
 				t.Errorf("log %s", &log)
 			}
 		})
@@ -72,5 +79,82 @@ func TestReadyOfADelegator(t *testing.T) {
 	w.clock.Advance(3600e9)
 	if got := fetch(t, h, http.MethodGet); got.Code != 200 || got.Body.String() != `{"status":"ok"}` {
 		t.Errorf("the issuer is up: got %d %s", got.Code, got.Body)
+	}
+}
+
+// TestReady_Warnings: a warning takes nothing down and is logged once, not at every probe, until it changes.
+func TestReady_Warnings(t *testing.T) {
+	results := checker{{Name: "issuer https://a.example.com/"}, {Name: "signing key", Warning: "canary: expires", Degrades: true}}
+	var log buffer
+	h := delegationhttp.Ready(results, log.logger())
+	probe := func(want int) {
+		t.Helper()
+		for range 3 {
+			if w := fetch(t, h, http.MethodGet); w.Code != 200 || w.Body.String() != `{"status":"ok"}` {
+				t.Errorf("got %d %q", w.Code, w.Body)
+			}
+		}
+		if got := strings.Count(log.String(), `"level":"WARN","msg":"check","check":"signing key","warning":"canary: `); got != want || strings.Count(log.String(), "\n") != want {
+			t.Errorf("got %d of %d lines: %s", got, want, &log)
+		}
+	}
+	probe(1)
+	results[1].Warning = "canary: has expired"
+	probe(2)
+	results[1].Warning = ""
+	probe(2)
+	results[1].Warning = "canary: has expired"
+	probe(3)
+	if w := fetch(t, delegationhttp.Ready(results, nil), http.MethodGet); w.Code != 200 {
+		t.Errorf("without a logger: %d", w.Code)
+	}
+}
+
+// checkerFunc is a Checker of one function.
+type checkerFunc func(context.Context) []delegation.CheckResult
+
+func (f checkerFunc) Check(ctx context.Context) []delegation.CheckResult { return f(ctx) }
+
+// TestReady_Impatient: what hangs does not hold the answer for longer than a probe of Kubernetes waits, which is a second.
+func TestReady_Impatient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := delegationhttp.Ready(checkerFunc(func(ctx context.Context) []delegation.CheckResult {
+			<-ctx.Done()
+			return []delegation.CheckResult{{Name: "issuer https://a.example.com/"}, {Name: "sts eu-central-1", Err: ctx.Err(), Degrades: true}}
+		}), nil)
+		began := time.Now()
+		w := fetch(t, h, http.MethodGet)
+		if took := time.Since(began); w.Code != 200 || w.Body.String() != `{"status":"degraded"}` || took != 800*time.Millisecond {
+			t.Errorf("got %d %q after %s", w.Code, w.Body, took)
+		}
+	})
+}
+
+// TestReady_HangingSTS: a Delegator whose STS hangs stays ready, degraded.
+func TestReady_HangingSTS(t *testing.T) {
+	w := newWorld(t)
+	w.sts.Script(ststest.Repeat(10, ststest.Hang()))
+	h := delegationhttp.Ready(must(delegation.New(t.Context(), w.library)), nil)
+	if got := fetch(t, h, http.MethodGet); got.Code != 200 || got.Body.String() != `{"status":"degraded"}` {
+		t.Errorf("got %d %s", got.Code, got.Body)
+	}
+}
+
+// TestMetadata_OfADelegator shows a key as soon as it is set.
+func TestMetadata_OfADelegator(t *testing.T) {
+	w := newWorld(t)
+	d := must(delegation.New(t.Context(), w.library))
+	h := delegationhttp.Metadata(d)
+	before := fetch(t, h, http.MethodGet).Body.String()
+	next := w.library.IdentityProvider
+	next.Keys = []delegation.SigningKey{signingKey(), signingKey()}
+	if err := d.SetIdentityProvider(next); err != nil {
+		t.Fatal(err)
+	}
+	if got := fetch(t, h, http.MethodGet).Body.String(); got == before || got != string(must(next.Metadata())) {
+		t.Errorf("got %s", got)
+	}
+	if got := fetch(t, delegationhttp.Metadata((*delegation.Delegator)(nil)), http.MethodGet); got.Code != 500 {
+		t.Errorf("a nil Delegator: %d", got.Code)
 	}
 }

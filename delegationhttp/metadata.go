@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// MetadataSource has the SAML metadata that AWS needs: [delegation.Delegator], with the keys it has now, or [delegation.IdentityProvider].
+// MetadataSource has the SAML metadata that AWS needs: [delegation.Delegator], with keys that were replaced since, or [delegation.IdentityProvider].
 type MetadataSource interface {
 	Metadata() ([]byte, error)
 }

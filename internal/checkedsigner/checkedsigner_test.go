@@ -124,3 +124,36 @@ func TestSign_LetsNoBadSignatureOut(t *testing.T) {
 		})
 	}
 }
+
+func TestTry(t *testing.T) {
+	if err := checkedsigner.New(own(), own().Public()).Try(); err != nil {
+		t.Error(err)
+	}
+	if err := checkedsigner.New(own(), other().Public()).Try(); err == nil {
+		t.Error("the certificate of another key passes")
+	}
+	var digests [][]byte
+	remember := checkedsigner.New(signer(func(r io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+		digests = append(digests, bytes.Clone(digest))
+		return own().Sign(r, digest, o)
+	}), own().Public())
+	if err := errors.Join(remember.Try(), remember.Try()); err != nil || len(digests) != 2 || len(digests[0]) != 32 || bytes.Equal(digests[0], digests[1]) {
+		t.Errorf("got %v, digests %x", err, digests)
+	}
+}
+
+// TestBlank: zeros of the right length, which verify with no key.
+func TestBlank(t *testing.T) {
+	blank := checkedsigner.Blank{Key: own().Public()}
+	signature, err := checkedsigner.New(blank, blank.Public()).Sign(nil, digest[:], crypto.SHA256)
+	public := own().Public().(*rsa.PublicKey)
+	if err != nil || len(signature) != public.Size() || len(bytes.Trim(signature, "\x00")) != 0 {
+		t.Errorf("got %x, %v", signature, err)
+	}
+	if rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], signature) == nil {
+		t.Error("a blank verifies")
+	}
+	if signature, err := (checkedsigner.Blank{}).Sign(nil, digest[:], crypto.SHA256); err == nil || signature != nil {
+		t.Errorf("without a key: %x, %v", signature, err)
+	}
+}

@@ -1,7 +1,11 @@
-// Package guard calls code that may panic: the operator's, and libraries that read what strangers wrote.
+// Package guard calls code that may panic or hang: the operator's, and libraries that read what strangers wrote.
 package guard
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+)
 
 // Panic is what Call makes of a panic. It quotes the value, cut short.
 type Panic struct{ value any }
@@ -16,4 +20,21 @@ func Call(call func() error) (err error) {
 		}
 	}()
 	return call()
+}
+
+// CallWithin is Call for a function that knows no context. If the context ends first its error is returned at once, and the function
+// finishes behind the caller, who must then not look at what it writes.
+func CallWithin(ctx context.Context, call func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		err := errors.New("it ended its goroutine")
+		defer func() { done <- err }()
+		err = Call(call)
+	}()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-done:
+		return err
+	}
 }

@@ -1,0 +1,104 @@
+package delegation
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/seed055b7978/delegation/internal/advice"
+	"github.com/seed055b7978/delegation/internal/checkedsigner"
+	"github.com/seed055b7978/delegation/internal/guard"
+	"github.com/seed055b7978/delegation/internal/probe"
+)
+
+// CheckResult is the state of one thing that exchanges depend on.
+type CheckResult struct {
+	Name     string // such as: issuer https://tenant.example.com/
+	Err      error  // nil: it works; otherwise an *Error
+	Warning  string // what deserves a look though it works, such as a certificate's date
+	Degrades bool   // an error is no reason to take users elsewhere: the same holds there, and it may pass
+}
+
+// Check tests what exchanges depend on, all at once. Results come in this order, each name once:
+//
+//   - issuer URL: each of Config.Issuers has keys that can be used. It is asked only for what an exchange would ask for, and no more often.
+//   - metadata of ENTITYID, and signing key FINGERPRINT of ENTITYID, for Config.IdentityProvider and each Identity in [Targets]: the metadata has
+//     the size that IAM takes; each key signs a random digest and its certificate, whose SHA-256 begins with FINGERPRINT, verifies
+//     it. A certificate that is not valid yet, has expired or will within 30 days is a warning: AWS does not read its dates, others may.
+//   - sts REGION, for each region and fail-over region of [Targets], by the targets' names: STS there refuses a call with no assertion in it, so it answers.
+//
+// Signers and STS are asked once a minute at most, for up to Config.STSTimeout. On a nil context or Delegator there is one result with
+// [CodeArgumentInvalid], on a context that ends [CodeCanceled] for all that has not answered.
+func (d *Delegator) Check(ctx context.Context) []CheckResult {
+	if ctx == nil || d == nil || d.config.Targets == nil {
+		return []CheckResult{{Name: "delegator", Err: newError(CodeArgumentInvalid, "the context is nil, or the Delegator was not made by New")}}
+	}
+	var checks []func() CheckResult
+	named := map[string]bool{}
+	slow := func(name, warning string, stage Stage, check func(context.Context) error) {
+		if !named[name] {
+			named[name] = true
+			checks = append(checks, func() CheckResult {
+				err := d.probes.Do(ctx, name, d.config.Now, d.config.STSTimeout, check)
+				if _, ours := err.(*Error); err != nil && !ours {
+					err = canceledAt(stage, err)
+				}
+				return CheckResult{name, err, warning, true}
+			})
+		}
+	}
+	for _, issuer := range d.config.Issuers {
+		checks = append(checks, func() CheckResult {
+			return CheckResult{Name: "issuer " + issuer.URL, Err: tokenError(d.tokens.CheckKeys(ctx, issuer.URL))}
+		})
+	}
+	for _, p := range d.identities() {
+		slow("metadata of "+p.EntityID, "", StageConfig, func(context.Context) error { _, err := p.Metadata(); return err })
+		for _, key := range p.Keys {
+			sum := sha256.Sum256(key.Certificate.Raw)
+			slow(fmt.Sprintf("signing key %x of %s", sum[:8], p.EntityID), advice.Dates(key.Certificate, d.config.Now()), StageSAML, key.try)
+		}
+	}
+	targets, _ := d.config.Targets.(Targets)
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
+		for _, name := range append([]string{targets[name].Region}, targets[name].FailoverRegions...) {
+			if region, err := ParseRegion(name); err == nil { // without one a rule chooses it
+				slow("sts "+region.String(), "", StageSTS, func(ctx context.Context) error { return d.reach(ctx, region) })
+			}
+		}
+	}
+	return probe.All(checks)
+}
+
+// try makes a real signature, which the certificate must verify.
+func (k SigningKey) try(ctx context.Context) error {
+	if err := guard.CallWithin(ctx, checkedsigner.New(k.Signer, k.Certificate.PublicKey).Try); err != nil {
+		return newError(CodeSigningFailed, "the signer: %w", err)
+	}
+	return nil
+}
+
+// reach tells whether the region's STS answers. The only call that needs no credentials is an exchange, so it is one with the role of an account that
+// nobody has, and no assertion: that AWS refuses it, definitely and in its own form, is the proof.
+func (d *Delegator) reach(ctx context.Context, region Region) error {
+	nobody := arn.ARN{Partition: region.Partition(), Service: "iam", AccountID: "000000000000", Resource: "role/delegation-check"}
+	x := &exchange{Delegator: d, decision: &decision{role: nobody, principal: nobody, duration: defaultSession}}
+	x.decision.principal.Resource = "saml-provider/delegation-check"
+	err := guard.Call(func() error {
+		_, err := x.redeemIn(context.WithoutCancel(ctx), region, &signedResponse{encoded: NewSecret("ZGVsZWdhdGlvbi1jaGVjaw==")}) // which has its own limit
+		return err
+	})
+	e, ours := err.(*Error)
+	switch {
+	case !ours:
+		return newError(CodeSTSAnswerIncomplete, "%s: %w", region, cmp.Or(err, errors.New("what answers takes anything for an assertion")))
+	case e.Retryable || e.Code == CodeSTSRegionDisabled || e.Code == CodeSTSRefused && e.RequestID == "": // a proxy refuses without an ID
+		return e
+	}
+	return nil
+}
