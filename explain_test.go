@@ -236,6 +236,52 @@ func TestExplain_NilZeroCanceled(t *testing.T) {
 	}
 }
 
+// TestExplain_OneUseOfAToken: to explain an exchange is not to use its token.
+func TestExplain_OneUseOfAToken(t *testing.T) {
+	w := newWorld(t)
+	w.config.Replay = delegation.ReplayMemory(10)
+	d, token := w.delegator(t), w.token(nil)
+	for _, used := range []bool{false, true} { // and a token that was used is explained all the same
+		if _, err := d.Explain(t.Context(), token, app); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Exchange(t.Context(), token, app); (err != nil) != used || used && !errors.Is(err, delegation.CodeTokenReplayed) {
+			t.Fatalf("used %v: got %v", used, err)
+		}
+	}
+}
+
+// TestExplain_Encrypted: what is too large only when it is encrypted is refused by both.
+func TestExplain_Encrypted(t *testing.T) {
+	w, fake := encryptedWorld(t)
+	setKeys(t, fake, false, readerKey())
+	var size int
+	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+		user.Set("big", strings.Repeat("x", size))
+		rc.AWS.Mappings = delegation.Mappings{"big": "big"}
+		return nil
+	}}
+	for _, row := range []struct {
+		size                int
+		encrypted, tooLarge bool
+	}{{60_000, true, true}, {60_000, false, false}, {30_000, true, false}} {
+		size = row.size
+		w.target(func(target *delegation.Target) {
+			if target.EncryptionKey, target.SAMLProviderUUID = "", ""; row.encrypted {
+				target.EncryptionKey, target.SAMLProviderUUID = publicPEM(readerKey()), providerUUID
+			}
+		})
+		d := w.delegator(t)
+		_, explained := d.Explain(t.Context(), w.token(nil), app)
+		_, exchanged := d.Exchange(t.Context(), w.token(nil), app)
+		for _, err := range []error{explained, exchanged} {
+			if (err != nil) != row.tooLarge || row.tooLarge && !errors.Is(err, delegation.CodeResponseTooLarge) {
+				t.Errorf("%+v: got %v", row, err)
+			}
+		}
+	}
+}
+
 // generator makes settings, rules and claims of which some are good, some odd and some wrong, always the same from one seed.
 type generator struct{ *rand.Rand }
 
@@ -354,12 +400,15 @@ func TestExplain_AgreesWithExchange(t *testing.T) {
 			if g.IntN(8) == 0 {
 				target.AllowedRoles = []string{role}
 			}
+			if g.IntN(6) == 0 {
+				target.FailoverRegions = []string{pick(g, "eu-west-1", "us-east-2", "cn-north-1", "mars-north-1"), "eu-central-1"}
+			}
 			if g.IntN(8) == 0 {
 				target.SAMLRecipient, target.SAMLAudience = "https://example.com/saml?a=1&b=2", pick(g, "", "urn:audience", "a\x00b")
 			}
 		})
 		w.config.CapSessionToToken, w.config.StrictSessionNames = g.IntN(3) == 0, g.IntN(4) == 0
-		w.config.MaxTokenSize = 1 << 20
+		w.config.MaxTokenSize, w.config.Replay = 1<<20, delegation.ReplayMemory(1) // which Explain does not ask
 		for range g.IntN(4) {
 			w.config.Rules = append(w.config.Rules, g.rule())
 		}
