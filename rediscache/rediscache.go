@@ -71,18 +71,21 @@ var (
 func New(c Config) (*Cache, error) {
 	var problems []error
 	if c.Redis == nil || c.Redis.Addr == "" {
-		problems = append(problems, errors.New("no Redis.Addr"))
+		problems = append(problems, errors.New("Redis: has no Addr"))
 	}
 	seal, err := newSealer(c.Keys)
 	if err != nil {
 		problems = append(problems, err)
 	}
 	if c.Prefix = cmp.Or(c.Prefix, defaultPrefix); !prefixForm.MatchString(c.Prefix) {
-		problems = append(problems, fmt.Errorf("a Prefix has 1 to 64 letters, digits and _:-, not %.80q", c.Prefix))
+		problems = append(problems, fmt.Errorf("Prefix: %.80q is not 1 to 64 letters, digits and _:-", c.Prefix))
 	}
 	c.Timeout, c.LockTime = cmp.Or(c.Timeout, defaultTimeout), cmp.Or(c.LockTime, defaultLockTime)
-	if c.Timeout < time.Millisecond || c.LockTime < time.Millisecond {
-		problems = append(problems, errors.New("neither Timeout nor LockTime may be under 1ms"))
+	if c.Timeout < time.Millisecond {
+		problems = append(problems, fmt.Errorf("Timeout: %s is less than 1ms", c.Timeout))
+	}
+	if c.LockTime < time.Millisecond {
+		problems = append(problems, fmt.Errorf("LockTime: %s is less than 1ms", c.LockTime))
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("rediscache: %w", errors.Join(problems...))
