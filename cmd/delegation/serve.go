@@ -111,6 +111,7 @@ type service struct {
 	certificate         *certificateFiles // nil: plain http
 	shutdownDelay       time.Duration
 	handler             *handler
+	redis               *sharedRedis // nil: none
 	logger              *slog.Logger
 	started             func(address string)                 // nil, or called once it listens
 	after               func(time.Duration) <-chan time.Time // nil: time.After
@@ -169,6 +170,10 @@ func (s *service) run(ctx context.Context) error {
 			return err
 		}
 		defer stop()
+	}
+	if s.redis != nil {
+		defer func() { _ = s.redis.Close() }()
+		s.redis.report(ctx, s.logger)
 	}
 	server := newServer(s.handler, s.logger)
 	s.logger.Info("serving", slog.String("address", listener.Addr().String()), slog.Bool("tls", s.certificate != nil))
