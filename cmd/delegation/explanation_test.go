@@ -1,0 +1,165 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// hostile is what a stranger may put into a claim to have a terminal obey: colours, a title, a line of their own, C1 controls, text turned round,
+// a carriage return, a delete, a zero-width and a private-use character beyond the first plane.
+const hostile = "a\x1b[2J\x1b]0;x\x07\n|- token: ok\u009b31m\u202eb\r\x7f\u200b\U000f0000"
+
+func hostileExplanation() *delegation.Explanation {
+	return &delegation.Explanation{
+		Issuer: "https://tenant.example.com/", Subject: hostile, ClientID: hostile, Target: hostile,
+		Rules: []delegation.RuleStep{{
+			Name: hostile, Changed: []string{"Role", "Policy", "Tags", "PolicyARNs", "SessionDuration", "NameIDFromMapping", "FailoverRegions", "user." + hostile},
+			AWS: delegation.AWS{Role: hostile, Policy: `{"a":"` + "\u009b\u202e" + `"}`, Tags: map[string]string{hostile: hostile}, PolicyARNs: []string{hostile, hostile},
+				SessionDuration: time.Hour, NameIDFromMapping: true},
+		}},
+		Principal: hostile, Role: hostile, Regions: []string{hostile, hostile}, EntityID: hostile, Recipient: hostile, Audience: hostile, NameID: hostile,
+		SessionName: hostile, SourceIdentity: hostile, Policy: "{" + hostile, PolicyARNs: []string{hostile}, Duration: time.Hour, SessionEnd: time.Unix(0, 0),
+		Attributes: map[string][]string{hostile: {hostile}}, Warnings: []string{hostile},
+	}
+}
+
+// TestOutcome_ObeyedByNoTerminal: whatever strangers chose, what reaches a terminal is printable characters and our own line ends.
+func TestOutcome_ObeyedByNoTerminal(t *testing.T) {
+	for name, err := range map[string]error{
+		"allowed": nil,
+		"refused": &delegation.Error{Stage: delegation.StageSAML, Code: delegation.CodeTextInvalid, Err: errors.New(hostile), Remedy: hostile},
+		"foreign": errors.New(hostile),
+	} {
+		o := newOutcome(hostileExplanation(), err)
+		asJSON := must(o.json())
+		for _, text := range []string{o.tree(false), asJSON} {
+			if strings.Count(text, "\n") < 20 || !strings.Contains(text, "a\\") {
+				t.Errorf("%s: too little is left:\n%s", name, text)
+			}
+			for _, r := range text {
+				if r != '\n' && !unicode.IsPrint(r) {
+					t.Errorf("%s: %U in\n%q", name, r, text)
+				}
+			}
+			for line := range strings.Lines(text) {
+				if strings.HasPrefix(line, "|- token: ok") && !strings.HasPrefix(line, "|- token: ok\n") {
+					t.Errorf("%s: a line of the stranger's: %q", name, line)
+				}
+			}
+		}
+		var back outcome
+		if err := json.Unmarshal([]byte(asJSON), &back); err != nil || back.Token.Subject != hostile || back.Rules[0].ChangedUser[0] != hostile || back.Attributes[hostile][0] != hostile {
+			t.Errorf("%s: JSON does not say what was: %v %+v", name, err, back)
+		}
+	}
+}
+
+// TestOutcome_Colours: only words of ours have a colour, and the text is the same without.
+func TestOutcome_Colours(t *testing.T) {
+	refusal := &delegation.Error{Stage: delegation.StageRules, Code: delegation.CodeDenied, Err: errors.New("denied"), Remedy: "see its reason"}
+	e := hostileExplanation()
+	for _, o := range []*outcome{newOutcome(e, nil), newOutcome(e, refusal)} {
+		text := o.tree(true)
+		for _, word := range []string{"\x1b[32mok\x1b[0m", "\x1b[33mwarning\x1b[0m"} {
+			if !strings.Contains(text, word) {
+				t.Errorf("no %q in %q", word, text)
+			}
+		}
+		if (o.Refusal != nil) != strings.Contains(text, "\x1b[1;31mrefused\x1b[0m") {
+			t.Errorf("%q", text)
+		}
+		if plain := strings.NewReplacer("\x1b[32m", "", "\x1b[33m", "", "\x1b[1;31m", "", "\x1b[0m", "").Replace(text); plain != o.tree(false) {
+			t.Errorf("colours change the text:\n%s", plain)
+		}
+	}
+}
+
+// TestOutcome_Reached: the tree ends with the step that refused, wherever that is.
+func TestOutcome_Reached(t *testing.T) {
+	refused := func(stage delegation.Stage, code delegation.Code) error {
+		return &delegation.Error{Stage: stage, Code: code, Err: errors.New("because"), Remedy: "do"}
+	}
+	verified := delegation.Explanation{Target: "app", Issuer: "i", Subject: "s", ClientID: "c"}
+	ran, decided := verified, verified
+	ran.Rules = []delegation.RuleStep{{Name: "one"}}
+	decided.Principal, decided.Role, decided.Attributes = "p", "r", map[string][]string{}
+	for name, row := range map[string]struct {
+		e    delegation.Explanation
+		err  error
+		want []string
+	}{
+		"token":                      {delegation.Explanation{Target: "app"}, refused(delegation.StageToken, delegation.CodeTokenExpired), []string{"token: refused"}},
+		"argument":                   {delegation.Explanation{}, refused(delegation.StageConfig, delegation.CodeArgumentInvalid), []string{"token: refused"}},
+		"target":                     {verified, refused(delegation.StageTarget, delegation.CodeDelegationDisabled), []string{"token: ok", "target: refused"}},
+		"profile":                    {verified, refused(delegation.StageRules, delegation.CodeProfileFailed), []string{"token: ok", "target: ok", "rules: refused"}},
+		"decision":                   {ran, refused(delegation.StageDecision, delegation.CodeRoleInvalid), []string{"token: ok", "target: ok", "rules: ok", "decision: refused"}},
+		"token that ended meanwhile": {decided, refused(delegation.StageToken, delegation.CodeTokenExpired), []string{"token: ok", "target: ok", "rules: ok", "decision: refused"}},
+		"response":                   {decided, refused(delegation.StageSAML, delegation.CodeTextInvalid), []string{"token: ok", "target: ok", "rules: ok", "decision: ok", "saml: refused"}},
+		"nothing":                    {decided, nil, []string{"token: ok", "target: ok", "rules: ok", "decision: ok", "saml: ok"}},
+	} {
+		var got []string
+		text := newOutcome(&row.e, row.err).tree(false)
+		for line := range strings.Lines(text) {
+			if step, ok := strings.CutPrefix(strings.Replace(line, "`- ", "|- ", 1), "|- "); ok {
+				got = append(got, strings.TrimSpace(step))
+			}
+		}
+		if !reflect.DeepEqual(got, row.want) || row.err != nil && !strings.Contains(text, "   |- wrong: because\n   `- remedy: do\n") {
+			t.Errorf("%s: got %q in\n%s", name, got, text)
+		}
+	}
+}
+
+// TestAWSSettings: what rules set is named as in the configuration file.
+func TestAWSSettings(t *testing.T) {
+	named := reflect.TypeFor[targetSettings]()
+	both := 0
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[awsSettings]()) {
+		if setting, ok := named.FieldByName(field.Name); ok {
+			both++
+			if setting.Tag.Get("yaml") != field.Tag.Get("json") {
+				t.Errorf("%s is %q, and %q in the configuration", field.Name, field.Tag.Get("json"), setting.Tag.Get("yaml"))
+			}
+		} else if field.Tag.Get("json") == "" {
+			t.Errorf("%s has no name", field.Name)
+		}
+	}
+	if both < 10 {
+		t.Errorf("only %d fields are in both", both)
+	}
+}
+
+func TestShown(t *testing.T) {
+	for value, want := range map[string]string{
+		"":                         `""`,
+		"auth0|alice":              "auth0|alice",
+		"alice+x@example.com":      "alice+x@example.com",
+		"arn:aws:iam::1:role/a/b":  "arn:aws:iam::1:role/a/b",
+		"rules[0].javascript":      "rules[0].javascript",
+		"a b":                      `"a b"`,
+		"(none)":                   `"(none)"`,
+		`a"b`:                      `"a\"b"`,
+		"Müller":                   `"Müller"`,
+		"\xff\x1b":                 `"\xff\x1b"`,
+		"a\n":                      `"a\n"`,
+		strings.Repeat("x", 5_000): strings.Repeat("x", 5_000),
+	} {
+		if got := shown(value); got != want {
+			t.Errorf("%q is shown as %s", value, got)
+		}
+	}
+	if got, want := plain("it's \"so\"\x1b[0m\n\u202e"), `it's "so"\x1b[0m\n`+`\u202e`; got != want {
+		t.Errorf("got %s", got)
+	}
+	if got := fmt.Sprint(seconds(90 * time.Minute)); got != "1h30m0s" {
+		t.Error(got)
+	}
+}
