@@ -284,6 +284,7 @@ func TestDependencies(t *testing.T) {
 		"github.com/dop251/goja":                   "JavaScript rules",
 		"github.com/lestrrat-go/jwx/v2":            "signatures and key sets",
 		"github.com/redis/go-redis/v9":             "the shared cache",
+		"github.com/rogpeppe/go-internal":          "scripts of the command line, for tests",
 		"github.com/rs/cors":                       "preflights and headers of CORS",
 		"github.com/russellhaering/goxmldsig":      "the XML signature",
 		"github.com/spf13/cobra":                   "the command line",
@@ -294,6 +295,7 @@ func TestDependencies(t *testing.T) {
 		"go.opentelemetry.io/otel/trace":           "spans of events",
 		"golang.org/x/oauth2":                      "ID tokens of its token sources",
 		"golang.org/x/sync":                        "one fetch for all callers",
+		"golang.org/x/term":                        "whether a person sees an output: no secrets there",
 		"golang.org/x/time":                        "the token buckets of the rate limit",
 	}
 	got := map[string]bool{}

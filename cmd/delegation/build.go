@@ -98,6 +98,7 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 		b.add("", err)
 		if err == nil {
 			h.Exchanger = delegator
+			service.delegator, service.console = delegator, h.Console
 			service.handler, err = newMux(delegator, c, h)
 			b.add("http", err)
 		}

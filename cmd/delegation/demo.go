@@ -3,15 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"strings"
@@ -175,18 +170,9 @@ func serveLoopback(h http.Handler, logger *slog.Logger) (url string, stop func()
 
 // newSigningKey makes a key for the demonstration; a real one is kept in a file, an HSM or a KMS.
 func newSigningKey() (delegation.SigningKey, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	certificate, private, err := newKey("delegation demo", minKeyBits, time.Now(), 24*time.Hour)
 	if err != nil {
 		return delegation.SigningKey{}, err
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "delegation demo"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return delegation.SigningKey{}, err
-	}
-	certificate, err := x509.ParseCertificate(der)
-	return delegation.SigningKey{Signer: key, Certificate: certificate}, err
+	return delegation.ParseSigningKey(certificate, private)
 }
