@@ -62,8 +62,10 @@ func (s surroundings) explain(c *cobra.Command, file, tokenFile, target string, 
 			return err
 		}
 	}
-	_, err = io.WriteString(s.stdout, text)
-	return errors.Join(refusal, err)
+	if _, err := io.WriteString(s.stdout, text); err != nil {
+		return err
+	}
+	return refusal
 }
 
 // colours tells whether standard output may be coloured: on a terminal that can, unless its user has asked for none (https://no-color.org).

@@ -20,15 +20,14 @@ import (
 // outcome is what explain says, as --json prints it; the tree has the same. docs/cli.md has the names, which stay as they are. What was not
 // reached is null or empty.
 type outcome struct {
-	Allowed     bool                `json:"allowed"`
-	Target      string              `json:"target"`
-	Token       *tokenOutcome       `json:"token"`
-	Rules       []ruleOutcome       `json:"rules"`
-	Decision    *decisionOutcome    `json:"decision"`
-	Attributes  map[string][]string `json:"saml_attributes"`
-	TrustPolicy *trustOutcome       `json:"trust_policy"`
-	Warnings    []string            `json:"warnings"`
-	Refusal     *refusalOutcome     `json:"refusal"`
+	Allowed     bool             `json:"allowed"`
+	Target      string           `json:"target"`
+	Token       *tokenOutcome    `json:"token"`
+	Rules       []ruleOutcome    `json:"rules"`
+	Decision    *decisionOutcome `json:"decision"`
+	TrustPolicy *trustOutcome    `json:"trust_policy"`
+	Warnings    []string         `json:"warnings"`
+	Refusal     *refusalOutcome  `json:"refusal"`
 
 	reached int // index of the step, see steps
 }
@@ -47,19 +46,20 @@ type ruleOutcome struct {
 }
 
 type decisionOutcome struct {
-	Role             string     `json:"role"`
-	Principal        string     `json:"principal"`
-	Regions          []string   `json:"regions"`
-	SessionName      string     `json:"session_name"`
-	NameID           string     `json:"name_id"`
-	SourceIdentity   string     `json:"source_identity"`
-	EntityID         string     `json:"entity_id"`
-	Recipient        string     `json:"saml_recipient"`
-	Audience         string     `json:"saml_audience"`
-	Duration         seconds    `json:"session_duration"`
-	SessionEnd       *time.Time `json:"session_end"`
-	SessionPolicy    string     `json:"policy"`
-	SessionPolicyARN []string   `json:"policy_arns"`
+	Role           string              `json:"role"`
+	Principal      string              `json:"principal"`
+	Regions        []string            `json:"regions"`
+	SessionName    string              `json:"session_name"`
+	NameID         string              `json:"name_id"`
+	SourceIdentity string              `json:"source_identity"`
+	EntityID       string              `json:"entity_id"`
+	Recipient      string              `json:"saml_recipient"`
+	Audience       string              `json:"saml_audience"`
+	Duration       seconds             `json:"session_duration"`
+	SessionEnd     *time.Time          `json:"session_end"`
+	Policy         string              `json:"policy"`
+	PolicyARNs     []string            `json:"policy_arns"`
+	Attributes     map[string][]string `json:"saml_attributes"`
 }
 
 type trustOutcome struct {
@@ -101,12 +101,30 @@ func (s seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Durati
 
 func (s seconds) String() string { return time.Duration(s).String() }
 
-// steps are those of a decision, in order.
-var steps = []delegation.Stage{delegation.StageToken, delegation.StageTarget, delegation.StageRules, delegation.StageDecision, delegation.StageSAML}
+// steps are those of a decision, in order, and what has been checked after each.
+var steps = []struct {
+	stage   delegation.Stage
+	checked string
+}{
+	{delegation.StageToken, "form, issuer, signature, audience and dates"},
+	{delegation.StageTarget, "it exists, and takes tokens of this issuer and client"},
+	{delegation.StageRules, "none refuses"},
+	{delegation.StageDecision, "within AWS's limits; this is what AWS would see"},
+	{delegation.StageSAML, "the response can be built; it was not signed"},
+}
+
+func stepOf(stage delegation.Stage) int {
+	for i, step := range steps {
+		if step.stage == stage {
+			return i
+		}
+	}
+	return 0 // a call that was abandoned before its first
+}
 
 // newOutcome puts an explanation, and the refusal that it ended with, into the shape of the two formats.
 func newOutcome(e *delegation.Explanation, err error) *outcome {
-	o := &outcome{Allowed: err == nil, Target: e.Target, Rules: []ruleOutcome{}, Attributes: e.Attributes, Warnings: slices.Concat([]string{}, e.Warnings), reached: len(steps)}
+	o := &outcome{Allowed: err == nil, Target: e.Target, Rules: []ruleOutcome{}, Warnings: append([]string{}, e.Warnings...), reached: len(steps)}
 	if e.Issuer != "" {
 		o.Token = &tokenOutcome{e.Issuer, e.Subject, e.ClientID}
 	}
@@ -117,7 +135,7 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 		o.Decision = &decisionOutcome{
 			Role: e.Role, Principal: e.Principal, Regions: e.Regions, SessionName: e.SessionName, NameID: e.NameID, SourceIdentity: e.SourceIdentity,
 			EntityID: e.EntityID, Recipient: e.Recipient, Audience: e.Audience, Duration: seconds(e.Duration),
-			SessionPolicy: e.Policy, SessionPolicyARN: slices.Concat([]string{}, e.PolicyARNs),
+			Policy: e.Policy, PolicyARNs: append([]string{}, e.PolicyARNs...), Attributes: e.Attributes,
 		}
 		if !e.SessionEnd.IsZero() {
 			end := e.SessionEnd.UTC()
@@ -136,16 +154,15 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 		o.Refusal = &refusalOutcome{refusal.Stage, refusal.Code, refusal.Err.Error(), refusal.Remedy, refusal.Retryable}
 	}
 	// A token can also end after its own step, while the rules run.
-	o.reached = slices.Index(steps, o.Refusal.Stage)
+	o.reached = stepOf(o.Refusal.Stage)
 	switch {
 	case o.Decision != nil:
-		o.reached = max(o.reached, slices.Index(steps, delegation.StageDecision))
+		o.reached = max(o.reached, stepOf(delegation.StageDecision))
 	case len(o.Rules) > 0:
-		o.reached = max(o.reached, slices.Index(steps, delegation.StageRules))
+		o.reached = max(o.reached, stepOf(delegation.StageRules))
 	case o.Token != nil:
-		o.reached = max(o.reached, slices.Index(steps, delegation.StageTarget))
+		o.reached = max(o.reached, stepOf(delegation.StageTarget))
 	}
-	o.reached = max(o.reached, 0)
 	return o
 }
 
@@ -241,10 +258,15 @@ func (o *outcome) tree(p palette) string {
 		root.text = shown(o.Target) + ": " + p.bad("refused")
 	}
 	for i := range min(o.reached+1, len(steps)) {
-		step := tree{text: string(steps[i]) + ": " + p.good("ok"), leaves: o.step(steps[i], p)}
+		stage := steps[i].stage
+		step := tree{text: string(stage) + ": " + p.good("ok") + " (" + steps[i].checked + ")", leaves: o.step(stage, p)}
 		if i == o.reached {
-			step.text = string(steps[i]) + ": " + p.bad("refused")
-			step.leaves = append(step.leaves, o.Refusal.leaves()...)
+			step.text = string(stage) + ": " + p.bad("refused")
+			where := &step
+			if n := len(o.Rules); n > 0 && o.Rules[n-1].Refused {
+				where = &step.leaves[n-1]
+			}
+			where.leaves = append(where.leaves, o.Refusal.leaves()...)
 		}
 		root.leaves = append(root.leaves, step)
 	}
@@ -280,7 +302,7 @@ func (o *outcome) step(stage delegation.Stage, p palette) (leaves []tree) {
 		d := o.Decision
 		add("role", d.Role)
 		add("SAML provider", d.Principal)
-		leaves = append(leaves, leaf("STS regions, in this order", d.Regions))
+		leaves = append(leaves, leaf("STS is called in", d.Regions))
 		add("session name", d.SessionName)
 		add("${saml:sub}", d.NameID)
 		add("source identity", d.SourceIdentity)
@@ -291,11 +313,11 @@ func (o *outcome) step(stage delegation.Stage, p palette) (leaves []tree) {
 		if d.SessionEnd != nil {
 			add("session ends at the latest", d.SessionEnd.Format(time.RFC3339))
 		}
-		add("session policy", d.SessionPolicy)
-		if len(d.SessionPolicyARN) > 0 {
-			leaves = append(leaves, leaf("session policy ARNs", d.SessionPolicyARN))
+		add("session policy", d.Policy)
+		if len(d.PolicyARNs) > 0 {
+			leaves = append(leaves, leaf("session policy ARNs", d.PolicyARNs))
 		}
-		leaves = append(leaves, leaf("SAML attributes", o.Attributes))
+		leaves = append(leaves, leaf("SAML attributes", d.Attributes))
 	}
 	return leaves
 }

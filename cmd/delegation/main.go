@@ -66,6 +66,7 @@ type surroundings struct {
 func (s surroundings) commands() []*cobra.Command {
 	return []*cobra.Command{
 		keygenCommand(s),
+		explainCommand(s),
 		serveCommand(s),
 	}
 }

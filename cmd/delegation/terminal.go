@@ -54,9 +54,17 @@ func progressLine(c *cobra.Command, to io.Writer, what string, late <-chan time.
 	return sync.OnceFunc(func() { close(ended); <-gone })
 }
 
-// complain says what went wrong: a line for each problem, and behind it, if verbose, a line for each error that it wraps.
+// complain says what went wrong: a line for each problem, and behind it, if verbose, a line for each error that it wraps. What a rule says may hold
+// what a stranger chose, so no terminal obeys it; line ends are kept only between problems of a configuration.
 func (s surroundings) complain(err error, verbose bool) {
-	fmt.Fprintf(s.stderr, "delegation: %v\n", err)
+	problems := []string{err.Error()}
+	if errors.As(err, new(usageError)) {
+		problems = strings.Split(err.Error(), "\n")
+	}
+	for i, problem := range problems {
+		problems[i] = plain(problem)
+	}
+	fmt.Fprintf(s.stderr, "delegation: %s\n", strings.Join(problems, "\n"))
 	if verbose {
 		chain(s.stderr, err, "  ")
 	}
@@ -77,7 +85,7 @@ func chain(to io.Writer, err error, indent string) {
 		}
 	}
 	for _, e := range behind {
-		fmt.Fprintf(to, "%s%T: %s\n", indent, e, strings.ReplaceAll(e.Error(), "\n", "; "))
+		fmt.Fprintf(to, "%s%T: %s\n", indent, e, plain(strings.ReplaceAll(e.Error(), "\n", "; ")))
 		chain(to, e, indent+"  ")
 	}
 }
