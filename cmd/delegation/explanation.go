@@ -275,7 +275,7 @@ func (o *outcome) tree(p palette) string {
 		root.leaves = append(root.leaves, tree{text: text})
 	}
 	for _, warning := range o.Warnings {
-		root.leaves = append(root.leaves, tree{text: p.warning("warning") + ": " + plain(warning)})
+		root.leaves = append(root.leaves, tree{text: p.warning("warning") + ": " + escaped(warning)})
 	}
 	var b strings.Builder
 	root.print(&b, "", "")
@@ -337,7 +337,7 @@ func (r ruleOutcome) tree(p palette) tree {
 }
 
 func (r *refusalOutcome) leaves() []tree {
-	return []tree{leaf("code", string(r.Code)), {text: "wrong: " + plain(r.Message)}, {text: "remedy: " + plain(r.Remedy)}}
+	return []tree{leaf("code", string(r.Code)), {text: "wrong: " + escaped(r.Message)}, {text: "remedy: " + escaped(r.Remedy)}}
 }
 
 // leaf is a name of ours and a value that a stranger may have chosen.
@@ -383,8 +383,8 @@ func odd(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._:/|@+=,-${}?&#~%*[]", r))
 }
 
-// plain is a sentence on one line, with all that a terminal might obey escaped as in quotes, but without them.
-func plain(sentence string) string {
+// escaped is a sentence on one line, with all that a terminal might obey escaped as in quotes, but without them.
+func escaped(sentence string) string {
 	var b strings.Builder
 	for _, r := range sentence {
 		if unicode.IsPrint(r) {

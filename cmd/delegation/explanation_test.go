@@ -157,7 +157,7 @@ func TestShown(t *testing.T) {
 			t.Errorf("%q is shown as %s", value, got)
 		}
 	}
-	if got, want := plain("it's \"so\"\x1b[0m\n\u202e"), `it's "so"\x1b[0m\n`+`\u202e`; got != want {
+	if got, want := escaped("it's \"so\"\x1b[0m\n\u202e"), `it's "so"\x1b[0m\n`+`\u202e`; got != want {
 		t.Errorf("got %s", got)
 	}
 	if got := fmt.Sprint(seconds(90 * time.Minute)); got != "1h30m0s" {

@@ -62,7 +62,7 @@ func (s surroundings) complain(err error, verbose bool) {
 		problems = strings.Split(err.Error(), "\n")
 	}
 	for i, problem := range problems {
-		problems[i] = plain(problem)
+		problems[i] = escaped(problem)
 	}
 	fmt.Fprintf(s.stderr, "delegation: %s\n", strings.Join(problems, "\n"))
 	if verbose {
@@ -85,7 +85,7 @@ func chain(to io.Writer, err error, indent string) {
 		}
 	}
 	for _, e := range behind {
-		fmt.Fprintf(to, "%s%T: %s\n", indent, e, plain(strings.ReplaceAll(e.Error(), "\n", "; ")))
+		fmt.Fprintf(to, "%s%T: %s\n", indent, e, escaped(strings.ReplaceAll(e.Error(), "\n", "; ")))
 		chain(to, e, indent+"  ")
 	}
 }
