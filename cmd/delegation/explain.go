@@ -2,16 +2,13 @@ package main
 
 import (
 	"errors"
-	"io"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
 
 func explainCommand(s surroundings) *cobra.Command {
 	var file, tokenFile, target string
-	var asJSON bool
+	var machine bool
 	command := &cobra.Command{
 		Use:   "explain",
 		Short: "Say what an exchange would decide for an ID token, step by step, and why",
@@ -27,51 +24,35 @@ func explainCommand(s surroundings) *cobra.Command {
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if target == "" {
-				return usageError{errors.New("--target: explain needs the name of a target of the configuration")}
+				return usageError{errors.New("explain needs --target NAME: a key under targets of the configuration")}
 			}
-			return s.explain(c, file, tokenFile, target, asJSON)
+			built, err := s.configured(c.Context(), file, verbose(c), nil)
+			if err != nil {
+				return err
+			}
+			token, err := s.readToken(tokenFile)
+			if err != nil {
+				return err
+			}
+			done := s.progress(c, "Asking the issuer and the rules")
+			e, refusal := built.delegator.Explain(c.Context(), token, target)
+			done()
+			o := newOutcome(e, refusal)
+			text := o.tree(s.painter(s.stdout))
+			if machine {
+				if text, err = o.json(); err != nil {
+					return err
+				}
+			}
+			if err := s.print([]byte(text)); err != nil {
+				return err
+			}
+			return refusal
 		},
 	}
 	s.configFlag(command, &file, defaultConfig)
-	command.Flags().StringVarP(&target, "target", "t", "", "`name` of the target, as clients ask for it")
-	command.Flags().StringVarP(&tokenFile, "token-file", "f", "", "`file` with the ID token, or - for standard input")
-	command.Flags().BoolVar(&asJSON, "json", false, "print JSON, with the names of docs/cli.md")
+	s.targetFlag(command, &target, &file, "`target` that the token would be exchanged for; required")
+	tokenFlag(command, &tokenFile)
+	command.Flags().BoolVar(&machine, "json", false, "write JSON, whose names docs/cli.md has")
 	return command
-}
-
-func (s surroundings) explain(c *cobra.Command, file, tokenFile, target string, asJSON bool) error {
-	token, err := s.readToken(tokenFile)
-	if err != nil {
-		return err
-	}
-	verbose, err := c.Flags().GetBool(verboseFlag)
-	if err != nil {
-		return err
-	}
-	_, built, err := s.configured(c.Context(), file, verbose, nil)
-	if err != nil {
-		return err
-	}
-	done := s.progress(c, "asking the issuer and the rules")
-	e, refusal := built.delegator.Explain(c.Context(), token, target)
-	done()
-	o := newOutcome(e, refusal)
-	text := o.tree(palette(s.colours()))
-	if asJSON {
-		if text, err = o.json(); err != nil {
-			return err
-		}
-	}
-	if _, err := io.WriteString(s.stdout, text); err != nil {
-		return err
-	}
-	return refusal
-}
-
-// colours tells whether standard output may be coloured: on a terminal that can, unless its user has asked for none (https://no-color.org).
-func (s surroundings) colours() bool {
-	refused := func(entry string) bool {
-		return strings.HasPrefix(entry, "NO_COLOR=") && entry != "NO_COLOR=" || entry == "TERM=dumb"
-	}
-	return s.isTerminal(s.stdout) && !slices.ContainsFunc(s.environment, refused)
 }

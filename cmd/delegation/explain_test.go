@@ -55,7 +55,7 @@ func TestExplain_NobodyReads(t *testing.T) {
 	stderr := newOutput()
 	gone, closed := io.Pipe()
 	_ = gone.CloseWithError(errors.New("nobody reads"))
-	if code := run(t.Context(), args, surroundings{stdout: closed, stderr: stderr}); code != exitFailed || stderr.String() != "delegation: nobody reads\n" {
+	if code := run(t.Context(), args, surroundings{stdout: closed, stderr: stderr}); code != exitFailed || stderr.String() != "delegation: standard output: nobody reads\n" {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

@@ -237,31 +237,20 @@ func (t tree) print(b *strings.Builder, first, rest string) {
 	}
 }
 
-// palette colours words of ours, or leaves them as they are.
-type palette bool
-
-func (p palette) good(word string) string    { return p.paint("32", word) }
-func (p palette) bad(word string) string     { return p.paint("1;31", word) }
-func (p palette) warning(word string) string { return p.paint("33", word) }
-
-func (p palette) paint(code, word string) string {
-	if !p {
-		return word
-	}
-	return "\x1b[" + code + "m" + word + "\x1b[0m"
-}
+// painter colours words of ours, or does not, see surroundings.painter.
+type painter func(colour, string) string
 
 // tree returns the outcome for people.
-func (o *outcome) tree(p palette) string {
-	root := tree{text: shown(o.Target) + ": " + p.good("allowed")}
+func (o *outcome) tree(paint painter) string {
+	root := tree{text: shown(o.Target) + ": " + paint(green, "allowed")}
 	if o.Refusal != nil {
-		root.text = shown(o.Target) + ": " + p.bad("refused")
+		root.text = shown(o.Target) + ": " + paint(red, "refused")
 	}
 	for i := range min(o.reached+1, len(steps)) {
 		stage := steps[i].stage
-		step := tree{text: string(stage) + ": " + p.good("ok") + " (" + steps[i].checked + ")", leaves: o.step(stage, p)}
+		step := tree{text: string(stage) + ": " + paint(green, "ok") + " (" + steps[i].checked + ")", leaves: o.step(stage, paint)}
 		if i == o.reached {
-			step.text = string(stage) + ": " + p.bad("refused")
+			step.text = string(stage) + ": " + paint(red, "refused")
 			where := &step
 			if n := len(o.Rules); n > 0 && o.Rules[n-1].Refused {
 				where = &step.leaves[n-1]
@@ -275,7 +264,7 @@ func (o *outcome) tree(p palette) string {
 		root.leaves = append(root.leaves, tree{text: text})
 	}
 	for _, warning := range o.Warnings {
-		root.leaves = append(root.leaves, tree{text: p.warning("warning") + ": " + escaped(warning)})
+		root.leaves = append(root.leaves, tree{text: paint(yellow, "warning") + ": " + escaped(warning)})
 	}
 	var b strings.Builder
 	root.print(&b, "", "")
@@ -283,7 +272,7 @@ func (o *outcome) tree(p palette) string {
 }
 
 // step returns what is to be said of one step that was reached.
-func (o *outcome) step(stage delegation.Stage, p palette) (leaves []tree) {
+func (o *outcome) step(stage delegation.Stage, paint painter) (leaves []tree) {
 	add := func(name, value string) {
 		if value != "" {
 			leaves = append(leaves, leaf(name, value))
@@ -296,7 +285,7 @@ func (o *outcome) step(stage delegation.Stage, p palette) (leaves []tree) {
 		add("client ID", o.Token.ClientID)
 	case stage == delegation.StageRules:
 		for _, rule := range o.Rules {
-			leaves = append(leaves, rule.tree(p))
+			leaves = append(leaves, rule.tree(paint))
 		}
 	case stage == delegation.StageDecision && o.Decision != nil:
 		d := o.Decision
@@ -322,10 +311,10 @@ func (o *outcome) step(stage delegation.Stage, p palette) (leaves []tree) {
 	return leaves
 }
 
-func (r ruleOutcome) tree(p palette) tree {
-	t := tree{text: shown(r.Name) + ": " + p.good("ok")}
+func (r ruleOutcome) tree(paint painter) tree {
+	t := tree{text: shown(r.Name) + ": " + paint(green, "ok")}
 	if r.Refused {
-		t.text = shown(r.Name) + ": " + p.bad("refused")
+		t.text = shown(r.Name) + ": " + paint(red, "refused")
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Set)) {
 		t.leaves = append(t.leaves, leaf("set "+name, r.Set[name]))

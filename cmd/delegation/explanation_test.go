@@ -17,6 +17,8 @@ import (
 // a carriage return, a delete, a zero-width and a private-use character beyond the first plane.
 const hostile = "a\x1b[2J\x1b]0;x\x07\n|- token: ok\u009b31m\u202eb\r\x7f\u200b\U000f0000"
 
+func unpainted(_ colour, text string) string { return text }
+
 func hostileExplanation() *delegation.Explanation {
 	return &delegation.Explanation{
 		Issuer: "https://tenant.example.com/", Subject: hostile, ClientID: hostile, Target: hostile,
@@ -40,7 +42,7 @@ func TestOutcome_ObeyedByNoTerminal(t *testing.T) {
 	} {
 		o := newOutcome(hostileExplanation(), err)
 		asJSON := must(o.json())
-		for _, text := range []string{o.tree(false), asJSON} {
+		for _, text := range []string{o.tree(unpainted), asJSON} {
 			if strings.Count(text, "\n") < 20 || !strings.Contains(text, "a\\") {
 				t.Errorf("%s: too little is left:\n%s", name, text)
 			}
@@ -67,16 +69,16 @@ func TestOutcome_Colours(t *testing.T) {
 	refusal := &delegation.Error{Stage: delegation.StageRules, Code: delegation.CodeDenied, Err: errors.New("denied"), Remedy: "see its reason"}
 	e := hostileExplanation()
 	for _, o := range []*outcome{newOutcome(e, nil), newOutcome(e, refusal)} {
-		text := o.tree(true)
-		for _, word := range []string{"\x1b[32mok\x1b[0m", "\x1b[33mwarning\x1b[0m"} {
+		text := o.tree(func(c colour, text string) string { return fmt.Sprintf("<%d>%s</>", c, text) })
+		for _, word := range []string{"<32>ok</>", "<33>warning</>"} {
 			if !strings.Contains(text, word) {
 				t.Errorf("no %q in %q", word, text)
 			}
 		}
-		if (o.Refusal != nil) != strings.Contains(text, "\x1b[1;31mrefused\x1b[0m") {
+		if (o.Refusal != nil) != strings.Contains(text, "<31>refused</>") {
 			t.Errorf("%q", text)
 		}
-		if plain := strings.NewReplacer("\x1b[32m", "", "\x1b[33m", "", "\x1b[1;31m", "", "\x1b[0m", "").Replace(text); plain != o.tree(false) {
+		if plain := strings.NewReplacer("<31>", "", "<32>", "", "<33>", "", "</>", "").Replace(text); plain != o.tree(unpainted) {
 			t.Errorf("colours change the text:\n%s", plain)
 		}
 	}
@@ -106,7 +108,7 @@ func TestOutcome_Reached(t *testing.T) {
 		"nothing":                    {decided, nil, []string{"token: ok", "target: ok", "rules: ok", "decision: ok", "saml: ok"}},
 	} {
 		var got []string
-		text := newOutcome(&row.e, row.err).tree(false)
+		text := newOutcome(&row.e, row.err).tree(unpainted)
 		for line := range strings.Lines(text) {
 			if step, ok := strings.CutPrefix(strings.Replace(line, "`- ", "|- ", 1), "|- "); ok {
 				step, _, _ = strings.Cut(strings.TrimSpace(step), " (")
