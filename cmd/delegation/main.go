@@ -65,7 +65,12 @@ type surroundings struct {
 // commands are all that the program does, in the order of its help.
 func (s surroundings) commands() []*cobra.Command {
 	return []*cobra.Command{
+		initCommand(s),
 		keygenCommand(s),
+		trustPolicyCommand(s),
+		permissionPolicyCommand(s),
+		cloudFormationCommand(s),
+		terraformCommand(s),
 		serveCommand(s),
 	}
 }
