@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,8 +60,9 @@ type initiation struct {
 type question struct {
 	flag, usage, asks string
 	answer            *string
-	otherwise         func() string // the default, when the answers before are known; "" is none
+	otherwise         func() string // the default, which may come of the answers before; "" is none
 	check             func(answer string) error
+	derived           bool // the default is there as soon as the answers before are
 }
 
 // questions come in the order in which they are asked; a check may use the answers before.
@@ -68,15 +70,15 @@ func (i *initiation) questions() []question {
 	none := func() string { return "" }
 	text := func(s string) func() string { return func() string { return s } }
 	return []question{
-		{"issuer", "`URL` of the OpenID provider, exactly as in the iss claim, trailing slash included", "Issuer URL of the ID tokens, exactly as in their iss claim", &i.issuer, none, i.checkIssuer},
-		{"client-id", "`ID` of the application that ID tokens are issued to, the aud claim", "Client ID of the application, their aud claim", &i.clientID, none, checkName},
-		{"account", "AWS account, `12 digits`", "AWS account, 12 digits", &i.account, none, checkAccount},
-		{"region", "AWS `region` whose STS is called; by default AWS_REGION", "AWS region", &i.region, i.usualRegion, checkRegion},
-		{"bucket", "`name` of the S3 bucket in which each user has the folder ${saml:sub}", "S3 bucket in which each user has a folder", &i.bucket, none, i.checkBucket},
-		{"role", "`name` of the role to make, with its path if it has one (default delegation-user)", "Name of the role to make", &i.role, text("delegation-user"), i.checkRole},
-		{"provider", "`name` of the SAML provider to make (default delegation)", "Name of the SAML provider to make", &i.provider, text("delegation"), i.checkProvider},
-		{"target", "`name` of the target, by which clients ask (default the client ID)", "Name of the target, by which clients ask", &i.target, func() string { return i.clientID }, checkName},
-		{"entity-id", "entity `ID` of the SAML identity (default urn: and the issuer's host)", "Entity ID of the SAML identity", &i.entityID, i.usualEntityID, i.checkEntityID},
+		{"issuer", "`URL` of the OpenID provider, exactly as in the iss claim, trailing slash included", "Issuer URL of the ID tokens, exactly as in their iss claim", &i.issuer, none, i.checkIssuer, false},
+		{"client-id", "`ID` of the application that ID tokens are issued to, the aud claim", "Client ID of the application, their aud claim", &i.clientID, none, checkName, false},
+		{"account", "AWS account, `12 digits`", "AWS account, 12 digits", &i.account, none, checkAccount, false},
+		{"region", "AWS `region` whose STS is called; by default AWS_REGION", "AWS region", &i.region, i.usualRegion, checkRegion, false},
+		{"bucket", "`name` of the S3 bucket in which each user has the folder ${saml:sub}", "S3 bucket in which each user has a folder", &i.bucket, none, i.checkBucket, false},
+		{"role", "`name` of the role to make, with its path if it has one (default delegation-user)", "Name of the role to make", &i.role, text("delegation-user"), i.checkRole, false},
+		{"provider", "`name` of the SAML provider to make (default delegation)", "Name of the SAML provider to make", &i.provider, text("delegation"), i.checkProvider, false},
+		{"target", "`name` of the target, by which clients ask (default the client ID)", "Name of the target, by which clients ask", &i.target, func() string { return i.clientID }, checkName, true},
+		{"entity-id", "entity `ID` of the SAML identity (default urn: and the issuer's host)", "Entity ID of the SAML identity", &i.entityID, i.usualEntityID, i.checkEntityID, true},
 	}
 }
 
@@ -98,41 +100,41 @@ func (i *initiation) run(ctx context.Context, said func(flag string) bool) error
 	return err
 }
 
-// answerAll takes the flags' answers, asks for the others on a terminal, and fills in defaults without one. Every flag that is wrong or missing is named.
+// answerAll takes the flags' answers, asks for the others on a terminal, and takes defaults without one. Every flag that is wrong or missing is named.
 func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool) error {
-	var wrong, missing []error
-	var in *lineReader
-	if i.isTerminal(i.stdin) {
-		in = newLineReader(i.stdin)
-	}
-	for _, q := range i.questions() {
+	questions := i.questions()
+	var wrong []error
+	for _, q := range questions { // all, before anybody answers in vain
 		if said(q.flag) {
 			if err := q.check(*q.answer); err != nil {
 				wrong = append(wrong, fmt.Errorf("--%s: %w", q.flag, err))
 			}
-			continue
-		}
-		if in == nil {
-			if *q.answer = q.otherwise(); *q.answer == "" {
-				missing = append(missing, errors.New("--"+q.flag))
-			} else if err := q.check(*q.answer); err != nil && len(wrong)+len(missing) == 0 { // a default that follows from a wrong answer is no news
-				wrong = append(wrong, fmt.Errorf("the default for --%s: %w", q.flag, err))
-			}
-			continue
-		}
-		if len(wrong) > 0 { // nobody shall answer in vain
-			continue
-		}
-		if err := i.ask(ctx, in, q); err != nil {
-			return err
 		}
 	}
-	if len(missing) > 0 {
-		names := make([]string, len(missing))
-		for n, err := range missing {
-			names[n] = err.Error()
+	open := slices.DeleteFunc(questions, func(q question) bool { return said(q.flag) })
+	switch {
+	case i.isTerminal(i.stdin) && len(wrong) == 0:
+		in := newLineReader(i.stdin)
+		for _, q := range open {
+			if err := i.ask(ctx, in, q); err != nil {
+				return err
+			}
 		}
-		wrong = append(wrong, fmt.Errorf("init needs %s, or a terminal to ask on", strings.Join(names, ", ")))
+	case !i.isTerminal(i.stdin):
+		var missing []string
+		for _, q := range open {
+			switch *q.answer = q.otherwise(); {
+			case *q.answer == "" && !q.derived:
+				missing = append(missing, "--"+q.flag)
+			case *q.answer != "" && len(wrong)+len(missing) == 0: // what follows from a wrong answer is no news
+				if err := q.check(*q.answer); err != nil {
+					wrong = append(wrong, fmt.Errorf("the default for --%s: %w", q.flag, err))
+				}
+			}
+		}
+		if len(missing) > 0 {
+			wrong = append(wrong, fmt.Errorf("init needs %s, or a terminal to ask on", strings.Join(missing, ", ")))
+		}
 	}
 	if len(wrong) > 0 {
 		return usageError{errors.Join(wrong...)}
@@ -155,7 +157,7 @@ func (i *initiation) ask(ctx context.Context, in *lineReader, q question) error 
 			if errors.Is(err, io.EOF) {
 				return usageError{fmt.Errorf("there is no answer for --%s", q.flag)}
 			}
-			return err
+			return fmt.Errorf("nothing is written: %w", err)
 		}
 		if answer = strings.TrimSpace(answer); answer == "" {
 			answer = otherwise
@@ -421,7 +423,7 @@ func (i *initiation) write(ctx context.Context, files []initFile) (err error) {
 	}
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
-			return err
+			return fmt.Errorf("nothing is written: %w", err)
 		}
 		if err := writeNew(f.path, []byte(f.text)); err != nil {
 			return err
@@ -435,7 +437,7 @@ func (i *initiation) write(ctx context.Context, files []initFile) (err error) {
 	if err != nil {
 		return fmt.Errorf("the configuration is removed again, because it would not do: %w", err)
 	}
-	return ctx.Err()
+	return nil
 }
 
 // makeFolders makes a folder and those above it, and returns the ones that it has made, outer ones first.

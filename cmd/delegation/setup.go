@@ -38,7 +38,9 @@ type setup struct {
 }
 
 // providerName returns the name of the SAML provider.
-func (s *setup) providerName() string { return strings.TrimPrefix(s.principal.Resource, "saml-provider/") }
+func (s *setup) providerName() string {
+	return strings.TrimPrefix(s.principal.Resource, "saml-provider/")
+}
 
 // rolePath returns the path and the name of the role.
 func (s *setup) rolePath() (folder, name string) {
@@ -338,4 +340,3 @@ func (s *setup) remark(target targetSettings, uses use) {
 		note("the private key for encrypted assertions is not in here: add it with aws iam update-saml-provider --saml-provider-arn %s --add-private-key file://reader.key --assertion-encryption-mode Allowed", s.principal)
 	}
 }
-
