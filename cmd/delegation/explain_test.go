@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -35,12 +37,18 @@ func TestExplain_Canary(t *testing.T) {
 	}
 }
 
-// TestExplain_Canceled: a signal ends it as a refusal, and says so.
+// TestExplain_Canceled: a signal ends the wait for an issuer, and the tree says where.
 func TestExplain_Canceled(t *testing.T) {
 	w := newWorld(t)
+	ctx, signal := context.WithCancel(t.Context())
+	issuer := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		signal()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(issuer.Close)
+	w.issuerURL = issuer.URL
+	w.provider.SetIssuer(issuer.URL)
 	args := []string{"explain", "--config", w.config(t, ""), "--target", demoTarget, "--token-file", w.write(t, "token", w.token(nil))}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
 	stdout, stderr := newOutput(), newOutput()
 	code := run(ctx, args, surroundings{stdout: stdout, stderr: stderr})
 	if code != exitFailed || !strings.Contains(stdout.String(), "`- token: refused\n   |- code: canceled\n") {

@@ -69,8 +69,13 @@ type surroundings struct {
 // commands are all that the program does, beside completion and help.
 func (s surroundings) commands() []*cobra.Command {
 	return []*cobra.Command{
+		initCommand(s),
 		keygenCommand(s),
 		metadataCommand(s),
+		trustPolicyCommand(s),
+		permissionPolicyCommand(s),
+		cloudFormationCommand(s),
+		terraformCommand(s),
 		serveCommand(s),
 		checkCommand(s),
 		explainCommand(s),
