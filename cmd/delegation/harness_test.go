@@ -53,7 +53,8 @@ func newWorld(t testing.TB) *world {
 	return newWorldIn(t, t.TempDir())
 }
 
-func newWorldIn(t testing.TB, folder string) *world {
+// newBareWorld has the fakes, which know of no user's set-up, and an empty folder.
+func newBareWorld(t testing.TB, folder string) *world {
 	t.Helper()
 	w := &world{provider: must(oidctest.New(oidctest.Config{})), aws: ststest.New(ststest.Config{Region: demoRegion}), folder: folder}
 	issuer := httptest.NewServer(w.provider)
@@ -66,7 +67,12 @@ func newWorldIn(t testing.TB, folder string) *world {
 	aws := httptest.NewServer(mux)
 	t.Cleanup(aws.Close)
 	w.awsURL = aws.URL
+	return w
+}
 
+func newWorldIn(t testing.TB, folder string) *world {
+	t.Helper()
+	w := newBareWorld(t, folder)
 	key := signingKey()
 	identity := delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{key}}
 	if err := w.aws.PutSAMLProvider(demoPrincipal, must(identity.Metadata())); err != nil {

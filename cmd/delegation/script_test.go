@@ -26,8 +26,13 @@ func TestMain(m *testing.M) {
 //	mode OCTAL FILE...             the files have the mode
 //	exits N PROGRAM [ARG...]       is exec that wants an exit code
 func TestScript(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	testscript.Run(t, scriptParams("testdata/script"))
+}
+
+// scriptParams are those of the scripts in a folder.
+func scriptParams(folder string) testscript.Params {
+	return testscript.Params{
+		Dir:                 folder,
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Values[scriptKey{}] = &script{TB: e.T().(testing.TB)} // which Run says it is
@@ -36,7 +41,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"world": scriptWorld, "token": scriptToken, "mode": scriptMode, "exits": scriptExits,
 		},
-	})
+	}
 }
 
 // script is what a script's commands share.
