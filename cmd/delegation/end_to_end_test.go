@@ -9,6 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -100,7 +104,8 @@ func (w *world) cloudFormation(t testing.TB) (url string) {
 		case action == "CreateChangeSet":
 			proposed = r.FormValue("TemplateBody")
 			result = "<Id>arn:aws:cloudformation:eu-central-1:123456789012:changeSet/one</Id><StackId>arn:aws:cloudformation:eu-central-1:123456789012:stack/delegation/one</StackId>"
-		case action == "GetTemplateSummary": // before an update; there are no parameters
+		case action == "GetTemplateSummary": // before an update
+			result = "<Parameters/>"
 		case action == "DescribeChangeSet":
 			result = "<Status>CREATE_COMPLETE</Status>"
 		case action == "ExecuteChangeSet":
@@ -120,4 +125,64 @@ func (w *world) cloudFormation(t testing.TB) (url string) {
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// readmeCommands are the commands of the n-th shell block of the README's section, without their comments.
+func readmeCommands(t *testing.T, n int) []string {
+	t.Helper()
+	_, section, _ := strings.Cut(string(must(os.ReadFile("../../README.md"))), "## From a clone to credentials\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1)
+	if len(blocks) != 2 {
+		t.Fatalf("%d blocks", len(blocks))
+	}
+	var commands []string
+	for line := range strings.Lines(blocks[n][1]) {
+		command, _, _ := strings.Cut(line, " #")
+		commands = append(commands, strings.TrimSpace(command))
+	}
+	if len(commands) == 0 || len(commands) > 4 {
+		t.Fatalf("%d commands, and the README promises fewer than five: %q", len(commands), commands)
+	}
+	return commands
+}
+
+// TestInterop_Readme: who follows the README from a fresh clone has credentials in fewer than five commands, without and with an AWS account.
+func TestInterop_Readme(t *testing.T) {
+	needs(t, "aws", "awscli")
+	needs(t, "curl", "curl")
+	t.Run("demo", func(t *testing.T) {
+		commands := readmeCommands(t, 0)
+		served, ok := strings.CutPrefix(commands[0], "go run ./cmd/delegation ")
+		if !ok {
+			t.Fatalf("the first command is %q", commands[0])
+		}
+		demo := start(t, nil, append(strings.Fields(served), "--listen", "127.0.0.1:0")...)
+		address := regexp.MustCompile(`^# Serving on http://(127\.0\.0\.1:\d+),`).FindStringSubmatch(<-demo.said.lines)
+		if address == nil {
+			t.Fatalf("it does not say where it serves: %s", demo.said)
+		}
+		rest := strings.ReplaceAll(strings.Join(commands[1:], "\n"), "127.0.0.1:8080", address[1])
+		code, out, said := program(t, nil, "", "bash", "-c", "set -e\ncd '"+t.TempDir()+"'\n"+rest)
+		var credentials struct{ AccessKeyId, SecretAccessKey, Token, Expiration string }
+		if err := json.Unmarshal([]byte(out), &credentials); code != 0 || err != nil || !strings.HasPrefix(credentials.AccessKeyId, "ASIA") || credentials.Token == "" {
+			t.Errorf("exit code %d: %s%s", code, out, said)
+		}
+	})
+	t.Run("AWS", func(t *testing.T) {
+		w := newBareWorld(t, filepath.Join(t.TempDir(), "photo-app"))
+		environment := []string{
+			"DELEGATION_STS_ENDPOINT=" + w.awsURL, "AWS_ENDPOINT_URL_STS=" + w.awsURL, "AWS_ENDPOINT_URL_CLOUDFORMATION=" + w.cloudFormation(t),
+			"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
+			"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=operator", "TOKEN=" + w.token(nil),
+		}
+		// All as it stands, but for the issuer, which is on loopback here, and the folder. The token comes once there is one.
+		commands := readmeCommands(t, 1)
+		all := strings.NewReplacer("https://tenant.example.com/", w.issuerURL+" --allow-loopback-http", "../photo-app", w.folder).
+			Replace(commands[0] + "\necho $TOKEN >../photo-app/token\n" + strings.Join(commands[1:], "\n") + "\n. ../photo-app/env\n")
+		code, out, said := program(t, environment, "", "bash", "-c", "set -e\ncd ../..\n"+all+"aws sts get-caller-identity --region eu-central-1 --query Arn --output text")
+		if code != 0 || !strings.HasSuffix(out, "\narn:aws:sts::123456789012:assumed-role/delegation-user/alice@example.com\n") {
+			t.Errorf("exit code %d: %s%s", code, out, said)
+		}
+	})
 }
