@@ -140,6 +140,50 @@ func TestAWSSettings(t *testing.T) {
 	}
 }
 
+// TestLeaf: every kind of value that a rule can set, and none of it.
+func TestLeaf(t *testing.T) {
+	var b strings.Builder
+	for _, value := range []any{"", "a b", []string{}, []string{"one"}, []string{"one", "t w"}, map[string]string(nil), map[string]string{"b": "2", "a": ""},
+		delegation.Mappings{"a": "x"}, map[string][]string{"a": {"x", "y"}}, false, true, seconds(0)} {
+		leaf("v", value).print(&b, "", "")
+	}
+	policyLeaf("p", `{"a":["b"]}`).print(&b, "", "")
+	policyLeaf("p", `{"a`).print(&b, "", "")
+	policyLeaf("p", "").print(&b, "", "")
+	const want = `v: (none)
+v: "a b"
+v: (none)
+v: one
+v:
+|- one
+` + "`" + `- "t w"
+v: (none)
+v:
+|- a: (none)
+` + "`" + `- b: 2
+v:
+` + "`" + `- a: x
+v:
+` + "`" + `- a:
+   |- x
+   ` + "`" + `- y
+v: false
+v: true
+v: 0s
+p:
+   {
+     "a": [
+       "b"
+     ]
+   }
+p: "{\"a"
+p: (none)
+`
+	if b.String() != want {
+		t.Errorf("got\n%s", b.String())
+	}
+}
+
 func TestShown(t *testing.T) {
 	for value, want := range map[string]string{
 		"":                         `""`,
