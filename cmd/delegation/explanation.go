@@ -150,15 +150,9 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 	if errors.As(err, &refusal) {
 		o.Refusal = &refusalOutcome{refusal.Stage, refusal.Code, refusal.Err.Error(), refusal.Remedy, refusal.Retryable}
 	}
-	// A token can also end after its own step, while the rules run.
 	o.reached = stepOf(o.Refusal.Stage)
-	switch {
-	case o.Decision != nil:
+	if o.Decision != nil { // a token that ends while it is decided is refused there
 		o.reached = max(o.reached, stepOf(delegation.StageDecision))
-	case len(o.Rules) > 0:
-		o.reached = max(o.reached, stepOf(delegation.StageRules))
-	case o.Token != nil:
-		o.reached = max(o.reached, stepOf(delegation.StageTarget))
 	}
 	return o
 }

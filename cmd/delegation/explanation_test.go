@@ -64,6 +64,35 @@ func TestOutcome_ObeyedByNoTerminal(t *testing.T) {
 	}
 }
 
+// TestOutcome_JSON: durations are seconds wherever they stand, and what HTML would escape is as it is.
+func TestOutcome_JSON(t *testing.T) {
+	e := &delegation.Explanation{Principal: "p", Duration: 90 * time.Minute, NameID: "<&>", Rules: []delegation.RuleStep{{
+		Name: "one", Changed: []string{"SessionDuration"}, AWS: delegation.AWS{SessionDuration: 90 * time.Minute},
+	}}}
+	text := must(newOutcome(e, nil).json())
+	for _, want := range []string{"\"session_duration\": 5400\n", "\"session_duration\": 5400,\n", `"name_id": "<&>"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+// TestOutcome_Tree: what the golden trees lack.
+func TestOutcome_Tree(t *testing.T) {
+	e := &delegation.Explanation{Principal: "p", SessionEnd: time.Unix(0, 0), PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, Rules: []delegation.RuleStep{{
+		Name: "one", Changed: []string{"Policy", "user.groups"}, AWS: delegation.AWS{Policy: `{"Version":"2012-10-17"}`},
+	}}}
+	text := newOutcome(e, nil).tree(unpainted)
+	for _, want := range []string{
+		"|     |- set policy:\n|     |     {\n|     |       \"Version\": \"2012-10-17\"\n|     |     }\n|     `- changed the user's: groups\n",
+		"|  |- session ends at the latest: 1970-01-01T00:00:00Z\n|  |- session policy ARNs: arn:aws:iam::aws:policy/ReadOnlyAccess\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no\n%sin\n%s", want, text)
+		}
+	}
+}
+
 // TestOutcome_Colours: only words of ours have a colour, and the text is the same without.
 func TestOutcome_Colours(t *testing.T) {
 	refusal := &delegation.Error{Stage: delegation.StageRules, Code: delegation.CodeDenied, Err: errors.New("denied"), Remedy: "see its reason"}

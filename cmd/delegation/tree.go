@@ -13,7 +13,7 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// tree is a line, or a block of lines, with what belongs to it. It has no columns, so that neither long values nor wide characters put
+// tree is a line with what belongs to it, a block of lines or leaves. It has no columns, so that neither long values nor wide characters put
 // anything out of place, and values are whole, so that they can be copied. Its guides are ASCII, which every terminal and log shows as wide as it is.
 type tree struct {
 	text   string
@@ -23,12 +23,8 @@ type tree struct {
 func (t tree) print(b *strings.Builder, first, rest string) {
 	line, block, _ := strings.Cut(t.text, "\n")
 	b.WriteString(first + line + "\n")
-	guide := rest + "   "
-	if len(t.leaves) > 0 {
-		guide = rest + "|  "
-	}
 	for line := range strings.Lines(block) {
-		b.WriteString(guide + strings.TrimSuffix(line, "\n") + "\n")
+		b.WriteString(rest + "   " + strings.TrimSuffix(line, "\n") + "\n")
 	}
 	for i, leaf := range t.leaves {
 		if i == len(t.leaves)-1 {
