@@ -89,7 +89,11 @@ func (i *initiation) run(ctx context.Context, said func(flag string) bool) error
 	if err := i.answerAll(ctx, said); err != nil {
 		return err
 	}
-	files, err := i.files()
+	certificate, private, err := newKey("delegation", defaultKeyBits, time.Now(), keyYears*hoursOfYear*time.Hour)
+	if err != nil {
+		return err
+	}
+	files, err := i.files(certificate, private)
 	if err != nil {
 		return err
 	}
@@ -314,7 +318,7 @@ func (i *initiation) checkEntityID(text string) error {
 	}
 	e := delegation.Explanation{Principal: i.arn("saml-provider/delegation"), Recipient: "https://signin.aws.amazon.com/saml", EntityID: text}
 	_, err := e.TrustPolicy()
-	return errors.Join(plain(err), checkPolicyText(text, false))
+	return errors.Join(plain(err), checkCharacters(text))
 }
 
 // initFile is a file to write.
@@ -322,12 +326,8 @@ type initFile struct{ path, text string }
 
 const configurationFile = "delegation.yaml"
 
-// files makes all the files, in memory.
-func (i *initiation) files() ([]initFile, error) {
-	certificate, private, err := newKey("delegation", defaultKeyBits, time.Now(), keyYears*hoursOfYear*time.Hour)
-	if err != nil {
-		return nil, err
-	}
+// files makes all the files, in memory, of the answers and a signing key.
+func (i *initiation) files(certificate, private []byte) ([]initFile, error) {
 	signing, err := delegation.ParseSigningKey(certificate, private)
 	if err != nil {
 		return nil, err

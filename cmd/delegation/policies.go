@@ -184,7 +184,7 @@ func permissionTemplate(text string) (policy string, notes []string, err error) 
 			return "", nil, fmt.Errorf("statement %d %w", i+1, err)
 		}
 	}
-	if err := walk(document, checkPolicyText); err != nil {
+	if err := walk(document, checkTemplateText); err != nil {
 		return "", nil, err
 	}
 	var b bytes.Buffer
@@ -231,13 +231,18 @@ func checkStatement(value any) error {
 	return nil
 }
 
-// checkPolicyText checks a name or a text of a policy.
-func checkPolicyText(text string, _ bool) error {
+// checkTemplateText checks a name or a text of a template.
+func checkTemplateText(text string, _ bool) error {
 	if strings.Contains(text, "{{") {
 		return fmt.Errorf("%.80q has a placeholder of session policies, which IAM does not fill in: it knows ${saml:sub} and ${aws:PrincipalTag/…}", text)
 	}
+	return checkCharacters(text)
+}
+
+// checkCharacters allows those that a policy can have (IAM API Reference, PutRolePolicy).
+func checkCharacters(text string) error {
 	for _, r := range text {
-		if r > 0xff || r < ' ' && r != '\t' && r != '\n' && r != '\r' { // IAM API Reference, PutRolePolicy
+		if r > 0xff || r < ' ' && r != '\t' && r != '\n' && r != '\r' {
 			return fmt.Errorf("%.80q has the character %U: IAM's policies end at U+00FF", text, r)
 		}
 	}

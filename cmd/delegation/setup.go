@@ -164,7 +164,7 @@ func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 		t.notes = append(t.notes, fmt.Sprintf("%s: the rule may choose another provider or region: such a role needs a trust policy with --principal or --region", t.from.at(at)))
 	}
 	if t.policy, err = e.TrustPolicy(); err == nil {
-		err = errors.Join(checkPolicyText(e.Recipient, false), checkPolicyText(e.EntityID, false))
+		err = errors.Join(checkCharacters(e.Recipient), checkCharacters(e.EntityID))
 	}
 	if err != nil {
 		return nil, usageError{plain(err)}
