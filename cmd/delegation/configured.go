@@ -15,7 +15,7 @@ const defaultConfig = "delegation.yaml"
 func (s surroundings) configFlag(c *cobra.Command, file *string, otherwise string) {
 	*file = otherwise
 	for _, entry := range s.environment {
-		if value, ok := strings.CutPrefix(entry, environmentPrefix+"CONFIG="); ok {
+		if value, ok := strings.CutPrefix(entry, environmentPrefix+"CONFIG="); ok && value != "" {
 			*file = value
 		}
 	}
@@ -24,10 +24,10 @@ func (s surroundings) configFlag(c *cobra.Command, file *string, otherwise strin
 
 // configured builds what a configuration describes, for one call: nothing listens, and credentials are remembered nowhere. change, if not nil, may
 // change settings before. The log goes to standard error with --verbose only.
-func (s surroundings) configured(ctx context.Context, file string, verbose bool, change func(*settings)) (*settings, *service, error) {
+func (s surroundings) configured(ctx context.Context, file string, verbose bool, change func(*settings)) (*service, error) {
 	loaded, from, unknown, err := load(file, s.environment)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	loaded.TLS, loaded.Cache = tlsSettings{}, cacheSettings{Size: -1}
 	if change != nil {
@@ -40,10 +40,10 @@ func (s surroundings) configured(ctx context.Context, file string, verbose bool,
 	logger := slog.New(slog.NewJSONHandler(to, nil))
 	built, err := build(ctx, loaded, from, logger)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for _, name := range unknown {
 		logger.Warn("environment variable sets nothing", slog.String("name", name))
 	}
-	return loaded, built, nil
+	return built, nil
 }

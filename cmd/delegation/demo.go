@@ -170,7 +170,7 @@ func serveLoopback(h http.Handler, logger *slog.Logger) (url string, stop func()
 
 // newSigningKey makes a key for the demonstration; a real one is kept in a file, an HSM or a KMS.
 func newSigningKey() (delegation.SigningKey, error) {
-	certificate, private, err := newKey("delegation demo", minKeyBits, time.Now(), 24*time.Hour)
+	certificate, private, err := newKey("delegation demo", minKeyBits, time.Now(), defaultValid)
 	if err != nil {
 		return delegation.SigningKey{}, err
 	}

@@ -34,7 +34,7 @@ func initCommand(s surroundings) *cobra.Command {
 			"mode 0600, or none, and replaces none. Exit code 2 if a flag is missing or wrong, or a file is there.",
 		Example: "  delegation init --issuer https://tenant.example.com/ --client-id photo-app --account 123456789012 --bucket example-photos --region eu-central-1",
 		Args:    noArguments,
-		RunE:    func(c *cobra.Command, _ []string) error { return i.run(c.Context(), c.Flags().Changed) },
+		RunE:    func(c *cobra.Command, _ []string) error { return i.run(c) },
 	}
 	f := command.Flags()
 	for _, q := range i.questions() {
@@ -82,14 +82,17 @@ func (i *initiation) questions() []question {
 	}
 }
 
-func (i *initiation) run(ctx context.Context, said func(flag string) bool) error {
+func (i *initiation) run(c *cobra.Command) error {
+	ctx := c.Context()
 	if i.terraform && i.cloudFormation {
 		return usageError{errors.New("--terraform and --cloudformation are two forms of the set-up: choose one")}
 	}
-	if err := i.answerAll(ctx, said); err != nil {
+	if err := i.answerAll(ctx, c.Flags().Changed); err != nil {
 		return err
 	}
-	certificate, private, err := newKey("delegation", defaultKeyBits, time.Now(), keyYears*hoursOfYear*time.Hour)
+	done := i.progress(c, "Making a key")
+	certificate, private, err := newKey("delegation", defaultKeyBits, time.Now(), defaultValid)
+	done()
 	if err != nil {
 		return err
 	}
@@ -100,8 +103,7 @@ func (i *initiation) run(ctx context.Context, said func(flag string) bool) error
 	if err := i.write(ctx, files); err != nil {
 		return err
 	}
-	_, err = io.WriteString(i.stdout, i.rest(files))
-	return err
+	return i.print([]byte(i.rest(files)))
 }
 
 // answerAll takes the flags' answers, asks for the others on a terminal, and takes defaults without one. Every flag that is wrong or missing is named.

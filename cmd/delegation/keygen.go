@@ -20,8 +20,7 @@ const (
 	defaultKeyBits = 3072 // 128 bits of security (NIST SP 800-57 part 1, table 2)
 	minKeyBits     = 2048 // what the library signs with
 	maxKeyBits     = 8192
-	keyYears       = 10 // AWS does not read the date; whoever looks at the certificate does
-	hoursOfYear    = 8766
+	defaultValid   = 10 * 8766 * time.Hour // ten years: AWS does not read the date, whoever looks at the certificate does
 	startAllowance = time.Hour // for clocks that are behind
 )
 
@@ -45,7 +44,7 @@ func keygenCommand(s surroundings) *cobra.Command {
 	command.Flags().StringVarP(&folder, "out", "o", ".", "`folder` for the files, which must exist")
 	command.Flags().StringVar(&name, "name", "delegation", "common `name` of the certificate, for people: AWS does not read it")
 	command.Flags().IntVar(&bits, "bits", defaultKeyBits, fmt.Sprintf("size of the key, %d to %d", minKeyBits, maxKeyBits))
-	command.Flags().DurationVar(&valid, "valid", keyYears*hoursOfYear*time.Hour, "how long the certificate is valid: 10 years; AWS does not read the date")
+	command.Flags().DurationVar(&valid, "valid", defaultValid, "how long the certificate is valid, ten years if not said; AWS does not read the date")
 	return command
 }
 

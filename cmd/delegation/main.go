@@ -42,6 +42,9 @@ func (e usageError) Unwrap() error { return e.error }
 
 // noArguments is for commands that have flags only.
 func noArguments(c *cobra.Command, args []string) error {
+	if len(args) > 0 && looksLikeToken(args[0]) {
+		return usageError{fmt.Errorf("%s takes no argument, and never a token: whoever lists this machine's processes sees it", c.CommandPath())}
+	}
 	if len(args) > 0 {
 		return usageError{fmt.Errorf("%s takes no argument %.80q, see %s --help", c.CommandPath(), args[0], c.CommandPath())}
 	}
@@ -60,38 +63,42 @@ type surroundings struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	after          func(time.Duration) <-chan time.Time // nil: time.After
+	ended          <-chan struct{}                      // closed by a signal; run sets it
 }
 
-// commands are all that the program does, in the order of its help.
+// commands are all that the program does, beside completion and help.
 func (s surroundings) commands() []*cobra.Command {
 	return []*cobra.Command{
 		initCommand(s),
 		keygenCommand(s),
+		metadataCommand(s),
 		trustPolicyCommand(s),
 		permissionPolicyCommand(s),
 		cloudFormationCommand(s),
 		terraformCommand(s),
 		serveCommand(s),
+		checkCommand(s),
+		exchangeCommand(s),
 	}
 }
 
 // run is the program, with all that it takes from its surroundings.
 func run(ctx context.Context, args []string, s surroundings) int {
-	var verbose bool
-	root := rootCommand(s, &verbose)
+	s.ended = ctx.Done()
+	root := rootCommand(s)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
-	s.complain(err, verbose)
+	s.complain(err, verbose(c))
 	if errors.As(err, new(usageError)) {
 		return exitUsage
 	}
 	return exitFailed
 }
 
-func rootCommand(s surroundings, verbose *bool) *cobra.Command {
+func rootCommand(s surroundings) *cobra.Command {
 	root := &cobra.Command{
 		Use: "delegation", Short: "Turn OpenID Connect ID tokens into temporary AWS credentials", Long: rootLong,
 		Example:       "  delegation serve --demo",
@@ -99,11 +106,12 @@ func rootCommand(s surroundings, verbose *bool) *cobra.Command {
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.PersistentFlags().BoolVarP(verbose, verboseFlag, "v", false, "say what is behind an error, to standard error")
+	root.PersistentFlags().BoolP(verboseFlag, "v", false, "say what is behind an error, to standard error")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(s.commands()...)
 	root.SetIn(s.stdin)
 	root.SetOut(s.stdout)
 	root.SetErr(s.stderr)
+	addUsualCommands(root)
 	return root
 }

@@ -38,8 +38,7 @@ func trustPolicyCommand(s surroundings) *cobra.Command {
 				return err
 			}
 			s.say(t.notes)
-			_, err = io.WriteString(s.stdout, t.policy)
-			return err
+			return s.print([]byte(t.policy))
 		},
 	}
 	o.flags(s, command)
@@ -85,12 +84,11 @@ func permissionPolicyCommand(s surroundings) *cobra.Command {
 				return usageError{errors.New("permission-policy needs --bucket NAME or --template FILE")}
 			}
 			s.say(notes)
-			_, err = io.WriteString(s.stdout, policy)
-			return err
+			return s.print([]byte(policy))
 		},
 	}
 	s.configFlag(command, &file, defaultConfig)
-	command.Flags().StringVarP(&target, "target", "t", "", "`name` of the target whose region counts")
+	s.targetFlag(command, &target, &file, "`name` of the target whose region counts")
 	command.Flags().StringVar(&region, "region", "", "AWS `region`, such as eu-central-1")
 	p.flags(command)
 	return command

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path"
 	"slices"
@@ -69,7 +68,7 @@ type trustOptions struct {
 func (o *trustOptions) flags(s surroundings, c *cobra.Command) {
 	s.configFlag(c, &o.config, defaultConfig)
 	f := c.Flags()
-	f.StringVarP(&o.target, "target", "t", "", "`name` of the target in the configuration")
+	s.targetFlag(c, &o.target, &o.config, "`name` of the target in the configuration")
 	f.StringVar(&o.principal, "principal", "", "`ARN` of the SAML provider; by default the target's")
 	f.StringVar(&o.region, "region", "", "AWS `region` whose sign-in address is the recipient; by default the target's")
 	f.StringVar(&o.recipient, "recipient", "", "`URL` that assertions are addressed to, SAML:aud; by default the target's, or the region's sign-in address")
@@ -240,8 +239,7 @@ func setupCommand(s surroundings, name, short, long, example string, write func(
 			}
 			s.say(made.notes)
 			if o.out == "" {
-				_, err = io.WriteString(s.stdout, text)
-				return err
+				return s.print([]byte(text))
 			}
 			return writeNew(o.out, []byte(text))
 		},

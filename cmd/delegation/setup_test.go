@@ -257,7 +257,7 @@ sts: {endpoint: %[7]q}
 						ARN: "arn:" + partition + ":iam::123456789012:role" + found.path + found.role, TrustPolicy: found.trust, MaxSessionDuration: time.Duration(found.maxSession) * time.Second})); err != nil {
 						t.Fatal(err)
 					}
-					_, service, err := surroundings{stderr: os.Stderr}.configured(t.Context(), file, false, nil)
+					service, err := surroundings{stderr: os.Stderr}.configured(t.Context(), file, false, nil)
 					if err != nil {
 						t.Fatal(err)
 					}

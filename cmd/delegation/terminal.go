@@ -17,10 +17,51 @@ const (
 	progressDelay = time.Second // what takes no longer needs no word
 )
 
+// descriptor is what an *os.File has.
+type descriptor interface{ Fd() uintptr }
+
 // isTerminal tells whether a person sees what is written to w, or types what is read from it.
 func (s surroundings) isTerminal(w any) bool {
-	f, ok := w.(interface{ Fd() uintptr })
+	f, ok := w.(descriptor)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// print writes what a command is asked for, and reports that it could not, which fmt.Fprint would not: a full disk is no success.
+func (s surroundings) print(text []byte) error {
+	if _, err := s.stdout.Write(text); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return nil
+}
+
+// colour is a colour of terminals (ECMA-48, SGR).
+type colour int
+
+const (
+	red    colour = 31
+	green  colour = 32
+	yellow colour = 33
+)
+
+// painter returns what colours a text that is written to w: nothing does if that is no terminal or the environment wants none (NO_COLOR, TERM=dumb).
+func (s surroundings) painter(w any) func(colour, string) string {
+	plain := !s.isTerminal(w)
+	for _, entry := range s.environment {
+		name, value, _ := strings.Cut(entry, "=")
+		plain = plain || name == "NO_COLOR" && value != "" || name == "TERM" && value == "dumb"
+	}
+	return func(c colour, text string) string {
+		if plain {
+			return text
+		}
+		return fmt.Sprintf("\x1b[%dm%s\x1b[0m", c, text)
+	}
+}
+
+// verbose tells whether --verbose was given.
+func verbose(c *cobra.Command) bool {
+	on, _ := c.Flags().GetBool(verboseFlag) // every command has it
+	return on
 }
 
 // progress says on standard error what the command is waiting for, if it takes longer than a second and a person is there to read it. The line
@@ -56,7 +97,11 @@ func progressLine(c *cobra.Command, to io.Writer, what string, late <-chan time.
 
 // complain says what went wrong: a line for each problem, and behind it, if verbose, a line for each error that it wraps.
 func (s surroundings) complain(err error, verbose bool) {
-	fmt.Fprintf(s.stderr, "delegation: %v\n", err)
+	text := oneLine(err)
+	if errors.As(err, new(usageError)) {
+		text = err.Error() // a configuration may have several problems, each on a line
+	}
+	fmt.Fprintf(s.stderr, "delegation: %s\n", text)
 	if verbose {
 		chain(s.stderr, err, "  ")
 	}
@@ -77,7 +122,10 @@ func chain(to io.Writer, err error, indent string) {
 		}
 	}
 	for _, e := range behind {
-		fmt.Fprintf(to, "%s%T: %s\n", indent, e, strings.ReplaceAll(e.Error(), "\n", "; "))
+		fmt.Fprintf(to, "%s%T: %s\n", indent, e, oneLine(e))
 		chain(to, e, indent+"  ")
 	}
 }
+
+// oneLine is an error's text on one line.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
