@@ -84,6 +84,7 @@ func (i *initiation) questions() []question {
 
 func (i *initiation) run(c *cobra.Command) error {
 	ctx := c.Context()
+	i.folder = filepath.Clean(i.folder)
 	if i.terraform && i.cloudFormation {
 		return usageError{errors.New("--terraform and --cloudformation are two forms of the set-up: choose one")}
 	}
@@ -120,7 +121,7 @@ func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool)
 	open := slices.DeleteFunc(questions, func(q question) bool { return said(q.flag) })
 	switch {
 	case i.isTerminal(i.stdin) && len(wrong) == 0:
-		in := newLineReader(i.stdin)
+		in := bufio.NewScanner(i.stdin)
 		for _, q := range open {
 			if err := i.ask(ctx, in, q); err != nil {
 				return err
@@ -149,7 +150,7 @@ func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool)
 }
 
 // ask asks until the answer is good.
-func (i *initiation) ask(ctx context.Context, in *lineReader, q question) error {
+func (i *initiation) ask(ctx context.Context, in *bufio.Scanner, q question) error {
 	otherwise := q.otherwise()
 	for {
 		fmt.Fprint(i.stderr, q.asks)
@@ -157,7 +158,7 @@ func (i *initiation) ask(ctx context.Context, in *lineReader, q question) error 
 			fmt.Fprintf(i.stderr, " [%s]", otherwise)
 		}
 		fmt.Fprint(i.stderr, ": ")
-		answer, err := in.next(ctx)
+		answer, err := nextLine(ctx, in)
 		if err != nil {
 			fmt.Fprintln(i.stderr)
 			if errors.Is(err, io.EOF) {
@@ -178,41 +179,19 @@ func (i *initiation) ask(ctx context.Context, in *lineReader, q question) error 
 	}
 }
 
-// lineReader reads lines, and gives up when the context ends: a read from a terminal cannot be stopped.
-type lineReader struct {
-	want chan struct{}
-	got  chan line
-}
-
-type line struct {
-	text string
-	err  error
-}
-
-func newLineReader(from io.Reader) *lineReader {
-	l := &lineReader{make(chan struct{}), make(chan line, 1)}
+// nextLine reads a line, or gives up when the context ends: the read itself cannot be stopped, so nobody may read after that.
+func nextLine(ctx context.Context, in *bufio.Scanner) (string, error) {
+	read := make(chan error, 1)
 	go func() {
-		lines := bufio.NewScanner(from)
-		for range l.want {
-			if !lines.Scan() {
-				l.got <- line{err: errors.Join(lines.Err(), io.EOF)}
-				return
-			}
-			l.got <- line{text: lines.Text()}
+		if in.Scan() {
+			read <- nil
+			return
 		}
+		read <- errors.Join(in.Err(), io.EOF)
 	}()
-	return l
-}
-
-func (l *lineReader) next(ctx context.Context) (string, error) {
 	select {
-	case l.want <- struct{}{}:
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-	select {
-	case answer := <-l.got:
-		return answer.text, answer.err
+	case err := <-read:
+		return in.Text(), err
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/x509"
@@ -18,7 +19,7 @@ func asked(t testing.TB, i *initiation, answers string) (prompts string, err err
 	t.Helper()
 	var out bytes.Buffer
 	i.stderr = &out
-	in := newLineReader(strings.NewReader(answers))
+	in := bufio.NewScanner(strings.NewReader(answers))
 	for _, q := range i.questions() {
 		if err = i.ask(t.Context(), in, q); err != nil {
 			break
@@ -87,10 +88,10 @@ func TestInit_Interrupted(t *testing.T) {
 	defer typing.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	i := &initiation{surroundings: surroundings{stderr: promptWriter(cancel)}}
-	if err := i.ask(ctx, newLineReader(silent), i.questions()[0]); !errors.Is(err, context.Canceled) {
+	if err := i.ask(ctx, bufio.NewScanner(silent), i.questions()[0]); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if err := i.ask(ctx, newLineReader(silent), i.questions()[0]); !errors.Is(err, context.Canceled) {
+	if err := i.ask(ctx, bufio.NewScanner(silent), i.questions()[0]); !errors.Is(err, context.Canceled) {
 		t.Errorf("once it has ended: got %v", err)
 	}
 }
@@ -137,7 +138,7 @@ func TestInit_NothingHalfDone(t *testing.T) {
 	for n := range files {
 		t.Run("there is "+files[n].path, func(t *testing.T) {
 			folder := t.TempDir()
-			if err := os.Symlink("nowhere", filepath.Join(folder, files[n].path)); err != nil {
+			if err := os.WriteFile(filepath.Join(folder, files[n].path), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			err := answered(folder).write(t.Context(), place(folder))

@@ -16,7 +16,8 @@ import (
 
 const (
 	maxRolePolicy   = 10_240  // characters that are no white space, of all inline policies of a role (IAM User Guide, "IAM and AWS STS quotas")
-	maxTemplateFile = 1 << 20 // bytes
+	maxTrustPolicy  = 2_048   // characters, counted likewise; AWS raises it on request
+	maxTemplateFile = 1 << 17 // bytes
 )
 
 func trustPolicyCommand(s surroundings) *cobra.Command {

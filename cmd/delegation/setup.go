@@ -168,6 +168,9 @@ func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 	if err != nil {
 		return nil, usageError{plain(err)}
 	}
+	if n := policySize(t.policy); n > maxTrustPolicy {
+		t.notes = append(t.notes, fmt.Sprintf("the trust policy has %d characters, and IAM takes %d until AWS raises the quota: a shorter entity ID or recipient would do too", n, maxTrustPolicy))
+	}
 	return t, nil
 }
 

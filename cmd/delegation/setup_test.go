@@ -319,7 +319,7 @@ var oddTexts = []string{
 // FuzzSetup: whatever the texts are, what is written says the same to who reads it, or nothing is written.
 func FuzzSetup(f *testing.F) {
 	for i, text := range oddTexts {
-		policy := string(must(json.Marshal(map[string]any{text: []any{text, 1, 1.5e3, true, nil, map[string]string{text + "x": text}}})))
+		policy := string(must(json.Marshal(map[string]any{text: []any{text, 1, -999999999999999, true, nil, map[string]string{text + "x": text}}})))
 		f.Add(text, oddTexts[(i+1)%len(oddTexts)], policy)
 		f.Add("photo-app", text, "")
 	}
@@ -376,6 +376,24 @@ func TestSetup_OddTexts(t *testing.T) {
 			if want := strings.TrimSpace(name); want == "" && err != nil || want != "" && (err == nil || text != "" || !strings.Contains(err.Error(), want)) {
 				t.Errorf("%+v: got %q, %v, want %q", row.s.setUp(), text, err, want)
 			}
+		}
+	}
+}
+
+// TestSetup_Sizes: what is over AWS's limits is said.
+func TestSetup_Sizes(t *testing.T) {
+	long := strings.Repeat("x", 1000)
+	for url, want := range map[string]string{"https://example.com/": "", "https://example.com/" + long: "until AWS raises the quota"} {
+		_, notes := said(t, "trust-policy", "--principal", demoPrincipal, "--recipient", url, "--entity-id", long)
+		if (want == "") != (notes == "") || !strings.Contains(notes, want) {
+			t.Errorf("%d characters: it says %q", len(url), notes)
+		}
+	}
+	for n, want := range map[int]int{40: 0, 60: 1} {
+		s := odd("a", "a", "")
+		s.metadata = strings.Repeat(long+"\n", n)
+		if _, err := s.cloudFormation(); err != nil || len(s.notes) != want {
+			t.Errorf("got %v, %q", err, s.notes)
 		}
 	}
 }
