@@ -21,7 +21,7 @@ const (
 	minKeyBits     = 2048 // what the library signs with
 	maxKeyBits     = 8192
 	defaultValid   = 10 * 8766 * time.Hour // ten years: AWS does not read the date, whoever looks at the certificate does
-	startAllowance = time.Hour // for clocks that are behind
+	startAllowance = time.Hour             // for clocks that are behind
 )
 
 func keygenCommand(s surroundings) *cobra.Command {
