@@ -12,6 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/ststest"
 )
 
 // asked has the questions asked with these answers, one on a line.
@@ -235,5 +238,42 @@ func TestShellWord(t *testing.T) {
 		if got := shellWord(text); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
+	}
+}
+
+// TestInit_Exchange: once AWS has what the set-up says, the configuration exchanges tokens as it is, also for a target of another name.
+func TestInit_Exchange(t *testing.T) {
+	w := newWorld(t)
+	for _, row := range []struct {
+		name, target, file string
+		flags              []string
+		read               func(testing.TB, string) inAWS
+	}{
+		{"CloudFormation", "photo-app", "cloudformation.yaml", nil, readCloudFormation},
+		{"Terraform", "photos", "main.tf", []string{"--terraform", "--target", "photos", "--role", "teams/press/photo-user", "--provider", "other", "--entity-id", `urn:"<&>é`}, readTerraform},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			folder := t.TempDir()
+			said(t, append([]string{"init", "--issuer", w.issuerURL, "--allow-loopback-http", "--client-id", demoTarget, "--account", "123456789012", "--bucket", "example-photos",
+				"--region", demoRegion, "--out", folder}, row.flags...)...)
+			found := row.read(t, string(must(os.ReadFile(filepath.Join(folder, row.file)))))
+			if metadata := string(must(os.ReadFile(filepath.Join(folder, "metadata.xml")))); found.metadata != metadata {
+				t.Errorf("the set-up has the metadata\n%s\nand metadata.xml\n%s", found.metadata, metadata)
+			}
+			if err := errors.Join(w.aws.PutSAMLProvider("arn:aws:iam::123456789012:saml-provider/"+found.provider, []byte(found.metadata)),
+				w.aws.PutRole(ststest.Role{ARN: "arn:aws:iam::123456789012:role" + found.path + found.role, TrustPolicy: found.trust})); err != nil {
+				t.Fatal(err)
+			}
+			service, err := surroundings{environment: []string{"DELEGATION_STS_ENDPOINT=" + w.awsURL}}.configured(t.Context(), filepath.Join(folder, configurationFile), false, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := service.delegator.Exchange(t.Context(), w.token(nil), row.target); err != nil {
+				t.Error(err)
+			}
+			if _, err := service.delegator.Exchange(t.Context(), w.token(map[string]any{"email_verified": false}), row.target); !errors.Is(err, delegation.CodeDenied) {
+				t.Errorf("a user whose address is not verified: %v", err)
+			}
+		})
 	}
 }
