@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +29,8 @@ func initCommand(s surroundings) *cobra.Command {
 		Long: "Write all that a first target needs: delegation.yaml, which serve, exchange and check take as it is, signing.key and signing.crt, metadata.xml\n" +
 			"for IAM, and cloudformation.yaml or main.tf with SAML provider, role and policies, in which each user has a folder of an S3 bucket. It ends with\n" +
 			"the commands that finish the job, and calls nobody itself.\n\n" +
-			"On a terminal it asks for what no flag says, with defaults in brackets; without one the flags say all. It writes all files, with the file\n" +
-			"mode 0600, or none, and replaces none. Exit code 2 if a flag is missing or wrong, or a file is there.",
+			"On a terminal it asks, with defaults in brackets, if a flag without a default is missing. It writes all files, with the file mode 0600, or none,\n" +
+			"and replaces none. Exit code 2 if a flag is missing or wrong, or a file is there.",
 		Example: "  delegation init --issuer https://tenant.example.com/ --client-id photo-app --account 123456789012 --bucket example-photos --region eu-central-1",
 		Args:    noArguments,
 		RunE:    func(c *cobra.Command, _ []string) error { return i.run(c) },
@@ -107,40 +106,42 @@ func (i *initiation) run(c *cobra.Command) error {
 	return i.print([]byte(i.rest(files)))
 }
 
-// answerAll takes the flags' answers, asks for the others on a terminal, and takes defaults without one. Every flag that is wrong or missing is named.
+// answerAll takes the flags' answers and the defaults for the others. If that is not enough it asks, on a terminal, for all that no flag says.
+// Every flag that is wrong or missing is named, before anybody answers in vain.
 func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool) error {
-	questions := i.questions()
+	var open []question
 	var wrong []error
-	for _, q := range questions { // all, before anybody answers in vain
+	var missing []string
+	for _, q := range i.questions() {
 		if said(q.flag) {
 			if err := q.check(*q.answer); err != nil {
 				wrong = append(wrong, fmt.Errorf("--%s: %w", q.flag, err))
 			}
+			continue
+		}
+		open = append(open, q)
+		if !q.derived && q.otherwise() == "" {
+			missing = append(missing, "--"+q.flag)
 		}
 	}
-	open := slices.DeleteFunc(questions, func(q question) bool { return said(q.flag) })
+	terminal := i.isTerminal(i.stdin)
 	switch {
-	case i.isTerminal(i.stdin) && len(wrong) == 0:
+	case len(missing) > 0 && !terminal:
+		wrong = append(wrong, fmt.Errorf("init needs %s, or a terminal to ask on", strings.Join(missing, ", ")))
+	case len(wrong) > 0:
+	case len(missing) > 0:
 		in := bufio.NewScanner(i.stdin)
 		for _, q := range open {
 			if err := i.ask(ctx, in, q); err != nil {
 				return err
 			}
 		}
-	case !i.isTerminal(i.stdin):
-		var missing []string
+	default:
 		for _, q := range open {
-			switch *q.answer = q.otherwise(); {
-			case *q.answer == "" && !q.derived:
-				missing = append(missing, "--"+q.flag)
-			case *q.answer != "" && len(wrong)+len(missing) == 0: // what follows from a wrong answer is no news
-				if err := q.check(*q.answer); err != nil {
-					wrong = append(wrong, fmt.Errorf("the default for --%s: %w", q.flag, err))
-				}
+			*q.answer = q.otherwise()
+			if err := q.check(*q.answer); err != nil {
+				wrong = append(wrong, fmt.Errorf("--%s is needed, because the usual one will not do: %w", q.flag, err))
 			}
-		}
-		if len(missing) > 0 {
-			wrong = append(wrong, fmt.Errorf("init needs %s, or a terminal to ask on", strings.Join(missing, ", ")))
 		}
 	}
 	if len(wrong) > 0 {
