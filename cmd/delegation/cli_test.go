@@ -79,7 +79,8 @@ func TestNoSecrets(t *testing.T) {
 	var rows [][]string
 	for name, token := range tokens {
 		rows = append(rows, []string{"exchange", "-c", file, "-t", demoTarget, "-f", w.write(t, "token."+name, token)}, []string{"exchange", "-c", file, "-t", demoTarget, "-f", token},
-			[]string{"exchange", "-c", file, "-t", demoTarget, token}, []string{"check", token})
+			[]string{"exchange", "-c", file, "-t", demoTarget, token}, []string{"check", token}, []string{"help", token}, []string{"metadata", "-c", token}, []string{"keygen", "--bits", token},
+			[]string{"exchange", "-" + token}, []string{"exchange", "-c", file, "-t", token, "-f", "-"}, []string{"metadata", "--out", token + "/none"}, []string{token})
 	}
 	for _, config := range []string{mixed, swapped, keyAsConfig, filepath.Join(w.folder, "token.good")} {
 		rows = append(rows, []string{"exchange", "-c", config, "-t", demoTarget, "-f", "-"}, []string{"check", "-c", config}, []string{"metadata", "-c", config}, []string{"serve", "-c", config})
