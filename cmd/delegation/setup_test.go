@@ -324,7 +324,7 @@ func FuzzSetup(f *testing.F) {
 		f.Add("photo-app", text, "")
 	}
 	f.Fuzz(func(t *testing.T, target, entityID, permissions string) {
-		if !utf8.ValidString(target+entityID) || len(permissions) > maxRolePolicy { // as the commands refuse
+		if !utf8.ValidString(target) || !utf8.ValidString(entityID) || len(permissions) > maxRolePolicy { // as the commands refuse
 			return
 		}
 		s := odd(target, entityID, permissions)
