@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -122,12 +121,10 @@ func flow(value any, indent string) string {
 		return bracket("[", parts, "]", indent)
 	case string:
 		return inQuotes(v)
-	case json.Number:
-		return v.String()
-	case bool:
-		return strconv.FormatBool(v)
+	case nil:
+		return "null"
 	}
-	return "null"
+	return fmt.Sprint(value) // a number, true or false
 }
 
 func bracket(start string, parts []string, end, indent string) string {

@@ -29,7 +29,7 @@ func addUsualCommands(root *cobra.Command) {
 		RunE: func(_ *cobra.Command, args []string) error {
 			found, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
-				return usageError{fmt.Errorf("help: %.80q is no command, see delegation help", args)}
+				return usageError{fmt.Errorf("help: %q is no command, see delegation help", args)}
 			}
 			found.InitDefaultHelpFlag()
 			return found.Help()

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// object is a JSON object whose members keep their order, because policies are read by people. A value is an object, []any, string, json.Number,
-// bool or nil.
+const maxNumber = 999_999_999_999_999
+
+// object is a JSON object whose members keep their order, because policies are read by people. A value is an object, []any, string, int64, bool
+// or nil.
 type object []member
 
 type member struct {
@@ -58,6 +62,13 @@ func parseValue(d *json.Decoder) (any, error) {
 	token, err := d.Token()
 	if err != nil {
 		return nil, err
+	}
+	if number, ok := token.(json.Number); ok {
+		whole, err := strconv.ParseInt(number.String(), 10, 64)
+		if err != nil || max(whole, -whole) > maxNumber || whole == math.MinInt64 { // others are not the same to readers of JSON, YAML and HCL
+			return nil, fmt.Errorf("%.40s is not a whole number of at most 15 digits: put it in quotes", number)
+		}
+		return whole, nil
 	}
 	switch token {
 	case json.Delim('{'):

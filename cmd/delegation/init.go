@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,11 +29,11 @@ func initCommand(s surroundings) *cobra.Command {
 		Long: "Write all that a first target needs: delegation.yaml, which serve, exchange and check take as it is, signing.key and signing.crt, metadata.xml\n" +
 			"for IAM, and cloudformation.yaml or main.tf with SAML provider, role and policies, in which each user has a folder of an S3 bucket. It ends with\n" +
 			"the commands that finish the job, and calls nobody itself.\n\n" +
-			"On a terminal it asks for what no flag says, with defaults in brackets; without one the flags say all. It writes all files, with the file\n" +
-			"mode 0600, or none, and replaces none. Exit code 2 if a flag is missing or wrong, or a file is there.",
+			"On a terminal it asks, with defaults in brackets, if a flag without a default is missing. It writes all files, with the file mode 0600, or none,\n" +
+			"and replaces none. Exit code 2 if a flag is missing or wrong, or a file is there.",
 		Example: "  delegation init --issuer https://tenant.example.com/ --client-id photo-app --account 123456789012 --bucket example-photos --region eu-central-1",
 		Args:    noArguments,
-		RunE:    func(c *cobra.Command, _ []string) error { return i.run(c.Context(), c.Flags().Changed) },
+		RunE:    func(c *cobra.Command, _ []string) error { return i.run(c) },
 	}
 	f := command.Flags()
 	for _, q := range i.questions() {
@@ -82,58 +81,67 @@ func (i *initiation) questions() []question {
 	}
 }
 
-func (i *initiation) run(ctx context.Context, said func(flag string) bool) error {
+func (i *initiation) run(c *cobra.Command) error {
+	ctx := c.Context()
+	i.folder = filepath.Clean(i.folder)
 	if i.terraform && i.cloudFormation {
 		return usageError{errors.New("--terraform and --cloudformation are two forms of the set-up: choose one")}
 	}
-	if err := i.answerAll(ctx, said); err != nil {
+	if err := i.answerAll(ctx, c.Flags().Changed); err != nil {
 		return err
 	}
-	files, err := i.files()
+	done := i.progress(c, "Making a key")
+	certificate, private, err := newKey("delegation", defaultKeyBits, time.Now(), defaultValid)
+	done()
+	if err != nil {
+		return err
+	}
+	files, err := i.files(certificate, private)
 	if err != nil {
 		return err
 	}
 	if err := i.write(ctx, files); err != nil {
 		return err
 	}
-	_, err = io.WriteString(i.stdout, i.rest(files))
-	return err
+	return i.print([]byte(i.rest(files)))
 }
 
-// answerAll takes the flags' answers, asks for the others on a terminal, and takes defaults without one. Every flag that is wrong or missing is named.
+// answerAll takes the flags' answers and the defaults for the others. If that is not enough it asks, on a terminal, for all that no flag says.
+// Every flag that is wrong or missing is named, before anybody answers in vain.
 func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool) error {
-	questions := i.questions()
+	var open []question
 	var wrong []error
-	for _, q := range questions { // all, before anybody answers in vain
+	var missing []string
+	for _, q := range i.questions() {
 		if said(q.flag) {
 			if err := q.check(*q.answer); err != nil {
 				wrong = append(wrong, fmt.Errorf("--%s: %w", q.flag, err))
 			}
+			continue
+		}
+		open = append(open, q)
+		if !q.derived && q.otherwise() == "" {
+			missing = append(missing, "--"+q.flag)
 		}
 	}
-	open := slices.DeleteFunc(questions, func(q question) bool { return said(q.flag) })
+	terminal := i.isTerminal(i.stdin)
 	switch {
-	case i.isTerminal(i.stdin) && len(wrong) == 0:
-		in := newLineReader(i.stdin)
+	case len(missing) > 0 && !terminal:
+		wrong = append(wrong, fmt.Errorf("init needs %s, or a terminal to ask on", strings.Join(missing, ", ")))
+	case len(wrong) > 0:
+	case len(missing) > 0:
+		in := bufio.NewScanner(i.stdin)
 		for _, q := range open {
 			if err := i.ask(ctx, in, q); err != nil {
 				return err
 			}
 		}
-	case !i.isTerminal(i.stdin):
-		var missing []string
+	default:
 		for _, q := range open {
-			switch *q.answer = q.otherwise(); {
-			case *q.answer == "" && !q.derived:
-				missing = append(missing, "--"+q.flag)
-			case *q.answer != "" && len(wrong)+len(missing) == 0: // what follows from a wrong answer is no news
-				if err := q.check(*q.answer); err != nil {
-					wrong = append(wrong, fmt.Errorf("the default for --%s: %w", q.flag, err))
-				}
+			*q.answer = q.otherwise()
+			if err := q.check(*q.answer); err != nil {
+				wrong = append(wrong, fmt.Errorf("--%s is needed, because the usual one will not do: %w", q.flag, err))
 			}
-		}
-		if len(missing) > 0 {
-			wrong = append(wrong, fmt.Errorf("init needs %s, or a terminal to ask on", strings.Join(missing, ", ")))
 		}
 	}
 	if len(wrong) > 0 {
@@ -143,7 +151,7 @@ func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool)
 }
 
 // ask asks until the answer is good.
-func (i *initiation) ask(ctx context.Context, in *lineReader, q question) error {
+func (i *initiation) ask(ctx context.Context, in *bufio.Scanner, q question) error {
 	otherwise := q.otherwise()
 	for {
 		fmt.Fprint(i.stderr, q.asks)
@@ -151,7 +159,7 @@ func (i *initiation) ask(ctx context.Context, in *lineReader, q question) error 
 			fmt.Fprintf(i.stderr, " [%s]", otherwise)
 		}
 		fmt.Fprint(i.stderr, ": ")
-		answer, err := in.next(ctx)
+		answer, err := nextLine(ctx, in)
 		if err != nil {
 			fmt.Fprintln(i.stderr)
 			if errors.Is(err, io.EOF) {
@@ -172,41 +180,19 @@ func (i *initiation) ask(ctx context.Context, in *lineReader, q question) error 
 	}
 }
 
-// lineReader reads lines, and gives up when the context ends: a read from a terminal cannot be stopped.
-type lineReader struct {
-	want chan struct{}
-	got  chan line
-}
-
-type line struct {
-	text string
-	err  error
-}
-
-func newLineReader(from io.Reader) *lineReader {
-	l := &lineReader{make(chan struct{}), make(chan line, 1)}
+// nextLine reads a line, or gives up when the context ends: the read itself cannot be stopped, so nobody may read after that.
+func nextLine(ctx context.Context, in *bufio.Scanner) (string, error) {
+	read := make(chan error, 1)
 	go func() {
-		lines := bufio.NewScanner(from)
-		for range l.want {
-			if !lines.Scan() {
-				l.got <- line{err: errors.Join(lines.Err(), io.EOF)}
-				return
-			}
-			l.got <- line{text: lines.Text()}
+		if in.Scan() {
+			read <- nil
+			return
 		}
+		read <- errors.Join(in.Err(), io.EOF)
 	}()
-	return l
-}
-
-func (l *lineReader) next(ctx context.Context) (string, error) {
 	select {
-	case l.want <- struct{}{}:
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-	select {
-	case answer := <-l.got:
-		return answer.text, answer.err
+	case err := <-read:
+		return in.Text(), err
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
@@ -314,7 +300,7 @@ func (i *initiation) checkEntityID(text string) error {
 	}
 	e := delegation.Explanation{Principal: i.arn("saml-provider/delegation"), Recipient: "https://signin.aws.amazon.com/saml", EntityID: text}
 	_, err := e.TrustPolicy()
-	return errors.Join(plain(err), checkPolicyText(text, false))
+	return errors.Join(plain(err), checkCharacters(text))
 }
 
 // initFile is a file to write.
@@ -322,12 +308,8 @@ type initFile struct{ path, text string }
 
 const configurationFile = "delegation.yaml"
 
-// files makes all the files, in memory.
-func (i *initiation) files() ([]initFile, error) {
-	certificate, private, err := newKey("delegation", defaultKeyBits, time.Now(), defaultValid)
-	if err != nil {
-		return nil, err
-	}
+// files makes all the files, in memory, of the answers and a signing key.
+func (i *initiation) files(certificate, private []byte) ([]initFile, error) {
 	signing, err := delegation.ParseSigningKey(certificate, private)
 	if err != nil {
 		return nil, err

@@ -24,6 +24,11 @@ const (
 	startAllowance = time.Hour             // for clocks that are behind
 )
 
+const keygenNext = `%s and %s are written. Name them in the configuration, under identity_provider.keys, and register the metadata in AWS:
+  delegation metadata --entity-id urn:example.com --certificate %s --out metadata.xml
+  aws iam create-saml-provider --name delegation --saml-metadata-document file://metadata.xml
+`
+
 func keygenCommand(s surroundings) *cobra.Command {
 	var folder, name string
 	var bits int
@@ -60,10 +65,7 @@ func (s surroundings) keygen(folder, name string, bits int, valid time.Duration)
 	if err := writeNew(certificateFile, certificate); err != nil {
 		return errors.Join(err, os.Remove(keyFile)) // a key without its certificate is of no use
 	}
-	fmt.Fprintf(s.stdout, "%s and %s are written. Name them in the configuration, under identity_provider.keys; then register the metadata:\n", keyFile, certificateFile)
-	fmt.Fprintf(s.stdout, "  delegation metadata --entity-id urn:%s --certificate %s --out metadata.xml\n", name, certificateFile)
-	fmt.Fprintln(s.stdout, "  aws iam create-saml-provider --name delegation --saml-metadata-document file://metadata.xml")
-	return nil
+	return s.print(fmt.Appendf(nil, keygenNext, keyFile, certificateFile, certificateFile))
 }
 
 // newKey makes an RSA key and its self-signed certificate, both as PEM; the key in PKCS #8.

@@ -42,11 +42,8 @@ func (e usageError) Unwrap() error { return e.error }
 
 // noArguments is for commands that have flags only.
 func noArguments(c *cobra.Command, args []string) error {
-	if len(args) > 0 && looksLikeToken(args[0]) {
-		return usageError{fmt.Errorf("%s takes no argument, and never a token: whoever lists this machine's processes sees it", c.CommandPath())}
-	}
 	if len(args) > 0 {
-		return usageError{fmt.Errorf("%s takes no argument %.80q, see %s --help", c.CommandPath(), args[0], c.CommandPath())}
+		return usageError{fmt.Errorf("%s takes no argument %q, see %s --help", c.CommandPath(), args[0], c.CommandPath())}
 	}
 	return nil
 }

@@ -16,7 +16,8 @@ import (
 
 const (
 	maxRolePolicy   = 10_240  // characters that are no white space, of all inline policies of a role (IAM User Guide, "IAM and AWS STS quotas")
-	maxTemplateFile = 1 << 20 // bytes
+	maxTrustPolicy  = 2_048   // characters, counted likewise; AWS raises it on request
+	maxTemplateFile = 1 << 17 // bytes
 )
 
 func trustPolicyCommand(s surroundings) *cobra.Command {
@@ -38,8 +39,7 @@ func trustPolicyCommand(s surroundings) *cobra.Command {
 				return err
 			}
 			s.say(t.notes)
-			_, err = io.WriteString(s.stdout, t.policy)
-			return err
+			return s.print([]byte(t.policy))
 		},
 	}
 	o.flags(s, command)
@@ -85,12 +85,11 @@ func permissionPolicyCommand(s surroundings) *cobra.Command {
 				return usageError{errors.New("permission-policy needs --bucket NAME or --template FILE")}
 			}
 			s.say(notes)
-			_, err = io.WriteString(s.stdout, policy)
-			return err
+			return s.print([]byte(policy))
 		},
 	}
 	s.configFlag(command, &file, defaultConfig)
-	command.Flags().StringVarP(&target, "target", "t", "", "`name` of the target whose region counts")
+	s.targetFlag(command, &target, &file, "`name` of the target whose region counts")
 	command.Flags().StringVar(&region, "region", "", "AWS `region`, such as eu-central-1")
 	p.flags(command)
 	return command
@@ -184,7 +183,7 @@ func permissionTemplate(text string) (policy string, notes []string, err error) 
 			return "", nil, fmt.Errorf("statement %d %w", i+1, err)
 		}
 	}
-	if err := walk(document, checkPolicyText); err != nil {
+	if err := walk(document, checkTemplateText); err != nil {
 		return "", nil, err
 	}
 	var b bytes.Buffer
@@ -231,13 +230,18 @@ func checkStatement(value any) error {
 	return nil
 }
 
-// checkPolicyText checks a name or a text of a policy.
-func checkPolicyText(text string, _ bool) error {
+// checkTemplateText checks a name or a text of a template.
+func checkTemplateText(text string, _ bool) error {
 	if strings.Contains(text, "{{") {
 		return fmt.Errorf("%.80q has a placeholder of session policies, which IAM does not fill in: it knows ${saml:sub} and ${aws:PrincipalTag/…}", text)
 	}
+	return checkCharacters(text)
+}
+
+// checkCharacters allows those that a policy can have (IAM API Reference, PutRolePolicy).
+func checkCharacters(text string) error {
 	for _, r := range text {
-		if r > 0xff || r < ' ' && r != '\t' && r != '\n' && r != '\r' { // IAM API Reference, PutRolePolicy
+		if r > 0xff || r < ' ' && r != '\t' && r != '\n' && r != '\r' {
 			return fmt.Errorf("%.80q has the character %U: IAM's policies end at U+00FF", text, r)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path"
 	"slices"
@@ -69,7 +68,7 @@ type trustOptions struct {
 func (o *trustOptions) flags(s surroundings, c *cobra.Command) {
 	s.configFlag(c, &o.config, defaultConfig)
 	f := c.Flags()
-	f.StringVarP(&o.target, "target", "t", "", "`name` of the target in the configuration")
+	s.targetFlag(c, &o.target, &o.config, "`name` of the target in the configuration")
 	f.StringVar(&o.principal, "principal", "", "`ARN` of the SAML provider; by default the target's")
 	f.StringVar(&o.region, "region", "", "AWS `region` whose sign-in address is the recipient; by default the target's")
 	f.StringVar(&o.recipient, "recipient", "", "`URL` that assertions are addressed to, SAML:aud; by default the target's, or the region's sign-in address")
@@ -88,6 +87,14 @@ func targetSettingsOf(file, target string, environment []string) (*settings, *so
 		return nil, nil, usageError{fmt.Errorf("%s: %.80q is not a target", from.at("targets"), target)}
 	}
 	return loaded, from, nil
+}
+
+// identityOf returns the SAML identity of a target, and where it stands.
+func (s *settings) identityOf(target string) (key, identitySettings) {
+	if own := s.Targets[target].Identity; own != nil {
+		return key("targets").child(target).child("identity"), *own
+	}
+	return "identity_provider", s.Identity
 }
 
 // trusted writes the trust policy that the flags, and the target if there is one, ask for.
@@ -110,15 +117,12 @@ func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 			return t.from.at(key("targets").child(o.target).child(flag))
 		}
 	}
-	identity := target.Identity
-	if identity == nil {
-		identity = &identitySettings{}
-		if t.settings != nil {
-			identity = &t.settings.Identity
-		}
-	}
 	e := &t.explanation
-	e.Principal, e.EntityID = cmp.Or(o.principal, target.Principal), cmp.Or(o.entityID, identity.EntityID)
+	e.Principal, e.EntityID = cmp.Or(o.principal, target.Principal), o.entityID
+	if e.EntityID == "" && t.settings != nil {
+		_, identity := t.settings.identityOf(o.target)
+		e.EntityID = identity.EntityID
+	}
 	regionName := cmp.Or(o.region, target.Region)
 	e.Recipient = cmp.Or(o.recipient, target.SAMLRecipient)
 
@@ -144,19 +148,7 @@ func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 			e.Recipient += "/acs/" + target.SAMLProviderUUID
 		}
 	}
-	if o.said("tags") {
-		uses.tags = o.tags
-	}
-	if o.said("source-identity") {
-		uses.sourceIdentity = o.sourceIdentity
-	}
-	e.Actions = []string{"sts:AssumeRoleWithSAML"}
-	if uses.tags {
-		e.Actions = append(e.Actions, "sts:TagSession")
-	}
-	if uses.sourceIdentity {
-		e.Actions = append(e.Actions, "sts:SetSourceIdentity")
-	}
+	e.Actions = o.actions(uses)
 	if uses.javaScript != "" && !(o.said("tags") && o.said("source-identity")) {
 		t.notes = append(t.notes, fmt.Sprintf("%s: what JavaScript rules set cannot be seen from here: say --tags or --source-identity if they set session tags or a source identity, and --tags=false --source-identity=false if not", t.from.at(uses.javaScript)))
 	}
@@ -164,12 +156,27 @@ func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 		t.notes = append(t.notes, fmt.Sprintf("%s: the rule may choose another provider or region: such a role needs a trust policy with --principal or --region", t.from.at(at)))
 	}
 	if t.policy, err = e.TrustPolicy(); err == nil {
-		err = errors.Join(checkPolicyText(e.Recipient, false), checkPolicyText(e.EntityID, false))
+		err = errors.Join(checkCharacters(e.Recipient), checkCharacters(e.EntityID))
 	}
 	if err != nil {
 		return nil, usageError{plain(err)}
 	}
+	if n := policySize(t.policy); n > maxTrustPolicy {
+		t.notes = append(t.notes, fmt.Sprintf("the trust policy has %d characters, and IAM takes %d until AWS raises the quota: a shorter entity ID or recipient would do too", n, maxTrustPolicy))
+	}
 	return t, nil
+}
+
+// actions are what the trust policy has to allow (IAM User Guide, "Pass session tags in AWS STS" and "Monitor and control actions taken with assumed roles").
+func (o *trustOptions) actions(u use) []string {
+	actions := []string{"sts:AssumeRoleWithSAML"}
+	if o.said("tags") && o.tags || !o.said("tags") && u.tags {
+		actions = append(actions, "sts:TagSession")
+	}
+	if o.said("source-identity") && o.sourceIdentity || !o.said("source-identity") && u.sourceIdentity {
+		actions = append(actions, "sts:SetSourceIdentity")
+	}
+	return actions
 }
 
 // use is what a target and the rules for it make of a session.
@@ -240,8 +247,7 @@ func setupCommand(s surroundings, name, short, long, example string, write func(
 			}
 			s.say(made.notes)
 			if o.out == "" {
-				_, err = io.WriteString(s.stdout, text)
-				return err
+				return s.print([]byte(text))
 			}
 			return writeNew(o.out, []byte(text))
 		},
@@ -290,10 +296,7 @@ func (o *setupOptions) setup(s surroundings) (*setup, error) {
 		b.wrong(at.child("session_duration"), fmt.Errorf("is longer than %s, the longest that a role can allow", maxRoleSession))
 	}
 	made.maxSession = max(minRoleSession, duration.Truncate(time.Second))
-	identityAt, own := key("identity_provider"), settings.Identity
-	if target.Identity != nil {
-		identityAt, own = at.child("identity"), *target.Identity
-	}
+	identityAt, own := settings.identityOf(o.target)
 	identity := b.identity(identityAt, own)
 	if len(b.problems) == 0 { // otherwise the same would be said twice
 		metadata, err := identity.Metadata()

@@ -95,16 +95,19 @@ func progressLine(c *cobra.Command, to io.Writer, what string, late <-chan time.
 	return sync.OnceFunc(func() { close(ended); <-gone })
 }
 
-// complain says what went wrong: a line for each problem, and behind it, if verbose, a line for each error that it wraps.
+// complain says what went wrong: a line for each problem, and behind it, if verbose, a line for each error that it wraps. A token that was
+// given where none belongs, and so was taken for a name, is not repeated.
 func (s surroundings) complain(err error, verbose bool) {
 	text := oneLine(err)
 	if errors.As(err, new(usageError)) {
 		text = err.Error() // a configuration may have several problems, each on a line
 	}
-	fmt.Fprintf(s.stderr, "delegation: %s\n", text)
+	var b strings.Builder
+	fmt.Fprintf(&b, "delegation: %s\n", text)
 	if verbose {
-		chain(s.stderr, err, "  ")
+		chain(&b, err, "  ")
 	}
+	_, _ = io.WriteString(s.stderr, jwt.ReplaceAllString(b.String(), "[token]")) // if that fails, nobody can be told
 }
 
 // chain writes the errors behind an error, each with its type, deeper ones further to the right.

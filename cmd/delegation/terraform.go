@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -127,46 +126,36 @@ func policyTokens(policy string) (hclwrite.Tokens, error) {
 	if err != nil {
 		return nil, err
 	}
-	value, err := tokens(document)
-	return hclwrite.TokensForFunctionCall("jsonencode", value), err
+	return hclwrite.TokensForFunctionCall("jsonencode", tokens(document)), nil
 }
 
 // plainName is a name that needs no quotes in HCL, and is no keyword.
 var plainName = regexp.MustCompile(`\A[A-Z][A-Za-z]*\z`)
 
-func tokens(value any) (hclwrite.Tokens, error) {
+func tokens(value any) hclwrite.Tokens {
 	switch v := value.(type) {
 	case object:
 		var members []hclwrite.ObjectAttrTokens
 		for _, m := range v {
-			inner, err := tokens(m.value)
-			if err != nil {
-				return nil, err
-			}
 			name := hclwrite.TokensForValue(cty.StringVal(m.name))
 			if plainName.MatchString(m.name) {
 				name = hclwrite.TokensForIdentifier(m.name)
 			}
-			members = append(members, hclwrite.ObjectAttrTokens{Name: name, Value: inner})
+			members = append(members, hclwrite.ObjectAttrTokens{Name: name, Value: tokens(m.value)})
 		}
-		return hclwrite.TokensForObject(members), nil
+		return hclwrite.TokensForObject(members)
 	case []any:
 		var elements []hclwrite.Tokens
 		for _, element := range v {
-			inner, err := tokens(element)
-			if err != nil {
-				return nil, err
-			}
-			elements = append(elements, inner)
+			elements = append(elements, tokens(element))
 		}
-		return hclwrite.TokensForTuple(elements), nil
+		return hclwrite.TokensForTuple(elements)
 	case string:
-		return hclwrite.TokensForValue(cty.StringVal(v)), nil
-	case json.Number:
-		number, err := cty.ParseNumberVal(v.String())
-		return hclwrite.TokensForValue(number), err
+		return hclwrite.TokensForValue(cty.StringVal(v))
+	case int64:
+		return hclwrite.TokensForValue(cty.NumberIntVal(v))
 	case bool:
-		return hclwrite.TokensForValue(cty.BoolVal(v)), nil
+		return hclwrite.TokensForValue(cty.BoolVal(v))
 	}
-	return hclwrite.TokensForValue(cty.NullVal(cty.DynamicPseudoType)), nil
+	return hclwrite.TokensForValue(cty.NullVal(cty.DynamicPseudoType))
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
+	"regexp"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -27,7 +27,7 @@ func (s surroundings) readToken(file string) (string, error) {
 	switch {
 	case file == "":
 		return "", usageError{errors.New("there is no token: name its file with --token-file FILE, or - for standard input")}
-	case looksLikeToken(file):
+	case jwt.MatchString(file):
 		return "", usageError{errors.New("--token-file is the name of a file, or - for standard input, never the token itself: whoever lists this machine's processes sees it")}
 	case file == "-" && s.stdin == nil:
 		return "", usageError{errors.New("--token-file: there is no standard input")}
@@ -84,8 +84,5 @@ func (s surroundings) readInput(file string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(from, maxTokenFile+1))
 }
 
-// looksLikeToken tells whether an argument is one that must not be repeated: a JOSE header is a JSON object, which begins with e in base64url, and
-// no name of a file is longer than 255 bytes.
-func looksLikeToken(argument string) bool {
-	return strings.HasPrefix(argument, "e") && strings.Count(argument, ".") >= 2 && len(argument) > 60 || len(argument) > 255 && !strings.Contains(argument, "/")
-}
+// jwt matches what can only be a token: a JOSE header is a JSON object, which begins so in base64url.
+var jwt = regexp.MustCompile(`e[wy][\w-]{14,}\.[\w-]{16,}\.[\w-]*`)
