@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -147,6 +148,27 @@ func TestOutcome_Reached(t *testing.T) {
 		if !reflect.DeepEqual(got, row.want) || row.err != nil && !strings.Contains(text, "   |- wrong: because\n   `- remedy: do\n") {
 			t.Errorf("%s: got %q in\n%s", name, got, text)
 		}
+	}
+}
+
+// TestOutcome_Documented: docs/cli.md has every name of the JSON.
+func TestOutcome_Documented(t *testing.T) {
+	_, section, _ := strings.Cut(string(must(os.ReadFile("../../docs/cli.md"))), "## explain\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	names := 0
+	for _, part := range []reflect.Type{
+		reflect.TypeFor[outcome](), reflect.TypeFor[tokenOutcome](), reflect.TypeFor[ruleOutcome](), reflect.TypeFor[decisionOutcome](),
+		reflect.TypeFor[trustOutcome](), reflect.TypeFor[refusalOutcome](),
+	} {
+		for _, field := range reflect.VisibleFields(part) {
+			if name := field.Tag.Get("json"); field.IsExported() && !strings.Contains(section, "`"+name+"`") {
+				t.Errorf("%s.%s: docs/cli.md lacks %q", part.Name(), field.Name, name)
+			}
+			names++
+		}
+	}
+	if names < 30 {
+		t.Errorf("only %d names", names)
 	}
 }
 

@@ -182,13 +182,13 @@ func policyLeaf(name, policy string) tree {
 // shown is a value as it is, if it is of the characters of ARNs, URLs and user names, and otherwise in quotes, with all that a terminal might
 // obey escaped.
 func shown(value string) string {
-	if value != "" && strings.IndexFunc(value, odd) < 0 {
+	if value != "" && strings.IndexFunc(value, needsQuotes) < 0 {
 		return value
 	}
 	return fmt.Sprintf("%q", value)
 }
 
-func odd(r rune) bool {
+func needsQuotes(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._:/|@+=,-${}?&#~%*[]", r))
 }
 
