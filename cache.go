@@ -150,7 +150,7 @@ func (x *exchange) cacheKey() credcache.Key {
 		lists = append(lists, []string{"region", r.name, r.partition})
 	}
 	for _, a := range d.attributes() {
-		lists = append(lists, []string{a.name}, a.values)
+		lists = append(lists, []string{a.Name}, a.Values)
 	}
 	return credcache.KeyOf(lists...)
 }

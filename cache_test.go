@@ -87,7 +87,7 @@ func TestCacheKey_HasAll(t *testing.T) {
 		}
 		seen[keys[name]] = name
 	}
-	for _, name := range []string{"unchanged", "decision.role.Resource", "decision.mapped[1].values[0]", "decision.regions[1].name", "decision.tags by a key, longer", "decision.droppable[0]", "decision.policyARNs longer", "decision.sessionNotOnOrAfter", "issuer"} {
+	for _, name := range []string{"unchanged", "decision.role.Resource", "decision.mapped[1].Values[0]", "decision.regions[1].name", "decision.tags by a key, longer", "decision.droppable[0]", "decision.policyARNs longer", "decision.sessionNotOnOrAfter", "issuer"} {
 		if keys[name] == "" {
 			t.Errorf("%s was not changed", name)
 		}

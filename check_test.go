@@ -59,14 +59,14 @@ func TestCheck_Everything(t *testing.T) {
 	own := delegation.IdentityProvider{EntityID: "urn:own.example.com", Keys: []delegation.SigningKey{nextKey(), signingKey()}}
 	target := w.config.Targets.(delegation.Targets)[app]
 	other, third, open := target, target, target
-	other.Region, other.Identity = "us-east-1", &own
+	other.Region, other.FailoverRegions, other.Identity = "us-east-1", []string{"us-east-2", "eu-central-1"}, &own
 	third.Region, third.Identity = "us-east-1", &own
 	open.Region = ""
 	w.config.Targets = delegation.Targets{app: target, "other": other, "third": third, "open": open}
 	results := w.delegator(t).Check(t.Context())
 	want := []string{
 		"issuer " + w.server.URL, "metadata of " + entityID, keyName(signingKey(), entityID), "metadata of urn:own.example.com",
-		keyName(nextKey(), own.EntityID), keyName(signingKey(), own.EntityID), "sts us-east-1", "sts eu-central-1", // by the names of the targets
+		keyName(nextKey(), own.EntityID), keyName(signingKey(), own.EntityID), "sts us-east-1", "sts us-east-2", "sts eu-central-1", // by the names of the targets
 	}
 	if !slices.Equal(names(results), want) {
 		t.Fatalf("got %q, want %q", names(results), want)
@@ -82,7 +82,7 @@ func TestCheck_Everything(t *testing.T) {
 			t.Errorf("STS was asked %+v", call)
 		}
 	}
-	if n := len(fake.Calls()); n != 2 {
+	if n := len(fake.Calls()); n != 3 {
 		t.Errorf("%d calls of STS", n)
 	}
 }

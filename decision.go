@@ -16,6 +16,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/iamarn"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/packedsize"
+	"github.com/seed055b7978/delegation/internal/samldoc"
 	"github.com/seed055b7978/delegation/internal/sessionlimits"
 	"github.com/seed055b7978/delegation/internal/sessionname"
 	"github.com/seed055b7978/delegation/internal/xmlenc"
@@ -160,7 +161,7 @@ type decision struct {
 	policyARNs             []string
 	recipient, audience    string
 	encryptionKey          string // empty: none
-	mapped                 []attribute
+	mapped                 []samldoc.Attribute
 	tags                   map[string]string
 	transitive, droppable  []string // keys of tags
 }
@@ -220,20 +221,20 @@ func decide(user *User, subject string, a AWS, target *Target, c *Config) (*deci
 }
 
 // attributes are the assertion's, in the order they are sent.
-func (d *decision) attributes() []attribute {
-	list := append([]attribute{
-		{AttributeRole, []string{d.role.String() + "," + d.principal.String()}},
-		{AttributeRoleSessionName, []string{d.sessionName}},
-		{AttributeSessionDuration, []string{fmt.Sprint(int(d.duration.Seconds()))}}, // so the assertion itself grants no longer session
+func (d *decision) attributes() []samldoc.Attribute {
+	list := append([]samldoc.Attribute{
+		{Name: AttributeRole, Values: []string{d.role.String() + "," + d.principal.String()}},
+		{Name: AttributeRoleSessionName, Values: []string{d.sessionName}},
+		{Name: AttributeSessionDuration, Values: []string{fmt.Sprint(int(d.duration.Seconds()))}}, // so the assertion itself grants no longer session
 	}, d.mapped...)
 	for _, key := range slices.Sorted(maps.Keys(d.tags)) {
-		list = append(list, attribute{AttributePrincipalTag + key, []string{d.tags[key]}})
+		list = append(list, samldoc.Attribute{Name: AttributePrincipalTag + key, Values: []string{d.tags[key]}})
 	}
 	if len(d.transitive) > 0 {
-		list = append(list, attribute{AttributeTransitiveTagKeys, d.transitive})
+		list = append(list, samldoc.Attribute{Name: AttributeTransitiveTagKeys, Values: d.transitive})
 	}
 	if d.sourceIdentity != "" {
-		list = append(list, attribute{AttributeSourceIdentity, []string{d.sourceIdentity}})
+		list = append(list, samldoc.Attribute{Name: AttributeSourceIdentity, Values: []string{d.sourceIdentity}})
 	}
 	return list
 }

@@ -243,7 +243,7 @@ func TestWithRule(t *testing.T) {
 	}}
 	d := w.delegator(t)
 	mine := delegation.WithRule(func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
-		order = append(order, user.ID()+" for "+rc.Target)
+		order = append(order, user.Text("user_id")+" for "+rc.Target)
 		return nil
 	})
 	for range 2 {

@@ -5,7 +5,8 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"strings"
+
+	"github.com/seed055b7978/delegation/internal/errortable"
 )
 
 // Stage is the step of an exchange that failed. It is an error itself, so that errors.Is(err, StageRules) works.
@@ -134,28 +135,11 @@ const (
 	CodeSTSRefused          Code = "sts_refused"           // any other refusal
 )
 
-// explanations gives each code its stage, whether the same call may succeed later, its remedy, and what strangers see. It is
-// read from the table of the documentation, so that the two never differ.
-var explanations = parseExplanations(errorTable)
-
 //go:embed docs/errors.md
 var errorTable string
 
-type explanation struct {
-	stage          Stage
-	retryable      bool
-	remedy, public string
-}
-
-func parseExplanations(table string) map[Code]explanation {
-	parsed := map[Code]explanation{}
-	for line := range strings.Lines(table) {
-		if cells := strings.Split(strings.Trim(line, "| \r\n"), " | "); len(cells) == 5 && strings.HasPrefix(cells[0], "`") {
-			parsed[Code(strings.Trim(cells[0], "`"))] = explanation{Stage(cells[1]), cells[2] == "yes", cells[3], cells[4]}
-		}
-	}
-	return parsed
-}
+// errorRows gives each code its stage, whether the same call may succeed later, its remedy, and what strangers see.
+var errorRows = errortable.Parse(errorTable)
 
 // Error is the one error type of this package. It never holds a token, an assertion, a credential or a key, and what
 // it quotes of a stranger's input is cut short and escaped.
@@ -170,8 +154,8 @@ type Error struct {
 
 // newError makes the Error of a code; its message takes %w.
 func newError(code Code, format string, args ...any) *Error {
-	x := explanations[code]
-	return &Error{Stage: x.stage, Code: code, Remedy: x.remedy, Retryable: x.retryable, Err: fmt.Errorf(format, args...)}
+	row := errorRows[string(code)]
+	return &Error{Stage: Stage(row.Stage), Code: code, Remedy: row.Remedy, Retryable: row.Retryable, Err: fmt.Errorf(format, args...)}
 }
 
 // canceledAt reports that the caller's context ended in a stage, with its error.
@@ -216,7 +200,7 @@ func (e *Error) Public() string {
 	if e.Code == CodeDenied && errors.As(e.Err, &d) && d.reason != "" {
 		return d.reason
 	}
-	return cmp.Or(explanations[e.Code].public, "the request could not be completed")
+	return cmp.Or(errorRows[string(e.Code)].Public, "the request could not be completed")
 }
 
 // problems collects what is wrong with a configuration, so that all of it is named at once.

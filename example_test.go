@@ -106,6 +106,63 @@ func ExampleDelegator_Exchange() {
 	// true false
 }
 
+// What an exchange would do, without signing or calling AWS: what each rule set, and what the role's trust policy must allow.
+func ExampleDelegator_Explain() {
+	issuer, _ := oidctest.New(oidctest.Config{})
+	server := httptest.NewServer(issuer)
+	defer server.Close()
+	issuer.SetIssuer(server.URL)
+	d, err := delegation.New(context.Background(), delegation.Config{
+		Issuers:          []delegation.Issuer{{URL: server.URL, AllowLoopbackHTTP: true}},
+		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{newSigningKey()}},
+		Targets: delegation.Targets{"photo-app": {AWS: delegation.AWS{
+			Principal: "arn:aws:iam::123456789012:saml-provider/delegation", Role: "arn:aws:iam::123456789012:role/photo-user", Region: "eu-central-1",
+		}}},
+		Rules: []delegation.RuleFunc{delegation.RequireVerifiedEmail(), delegation.TagsFromClaims(map[string]string{"team": "team"})},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	idToken, _ := issuer.SignIDToken(map[string]any{
+		"sub": "auth0|alice", "aud": "photo-app", "email": "alice@example.com", "email_verified": true, "team": "press",
+	})
+
+	explanation, err := d.Explain(context.Background(), idToken, "photo-app")
+	for _, step := range explanation.Rules {
+		fmt.Println(step.Name, step.Changed)
+	}
+	fmt.Println(explanation.NameID, explanation.SessionName, explanation.Duration, explanation.Warnings, err)
+	policy, err := explanation.TrustPolicy()
+	fmt.Print(policy, err)
+	// Output:
+	// delegation.RequireVerifiedEmail []
+	// delegation.TagsFromClaims [Tags]
+	// auth0|alice alice@example.com 1h0m0s [] <nil>
+	// {
+	//   "Version": "2012-10-17",
+	//   "Statement": [
+	//     {
+	//       "Effect": "Allow",
+	//       "Principal": {
+	//         "Federated": "arn:aws:iam::123456789012:saml-provider/delegation"
+	//       },
+	//       "Action": [
+	//         "sts:AssumeRoleWithSAML",
+	//         "sts:TagSession"
+	//       ],
+	//       "Condition": {
+	//         "StringEquals": {
+	//           "SAML:aud": "https://eu-central-1.signin.aws.amazon.com/saml",
+	//           "SAML:iss": "urn:tenant.example.com"
+	//         }
+	//       }
+	//     }
+	//   ]
+	// }
+	// <nil>
+}
+
 // A program whose own ID token is in a file, such as a projected token of Kubernetes, and which uses the AWS SDK.
 func ExampleDelegator_Provider() {
 	d, file, endpoint, stop := exampleDelegator() // of delegation.New, with an issuer and an AWS in memory

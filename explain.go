@@ -15,7 +15,6 @@ import (
 	"github.com/seed055b7978/delegation/internal/iamarn"
 	"github.com/seed055b7978/delegation/internal/iampolicy"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
-	"github.com/seed055b7978/delegation/internal/lines"
 	"github.com/seed055b7978/delegation/internal/sessionname"
 )
 
@@ -118,17 +117,9 @@ func (e *Explanation) describe(d *decision, entityID string) {
 	e.SessionName, e.SourceIdentity, e.Duration, e.SessionEnd = d.sessionName, d.sourceIdentity, d.duration, d.sessionNotOnOrAfter
 	e.Policy, e.PolicyARNs, e.Attributes = d.policy, d.policyARNs, map[string][]string{}
 	for _, a := range d.attributes() {
-		e.Attributes[a.name] = slices.Clone(a.values)
+		e.Attributes[a.Name] = slices.Clone(a.Values)
 	}
 	e.Actions = iampolicy.Actions(len(d.tags) > 0, d.sourceIdentity != "")
-}
-
-// String returns a line for each field that is set, with what others have chosen in quotes.
-func (e *Explanation) String() string {
-	if e == nil {
-		return ""
-	}
-	return lines.Of(*e)
 }
 
 // TrustPolicy returns the trust policy that the role needs, as JSON: Principal may do Actions (none: sts:AssumeRoleWithSAML), where SAML:aud is

@@ -81,8 +81,8 @@ func TestExplain(t *testing.T) {
 	}
 	e.Rules = nil
 	want := &delegation.Explanation{
-		Issuer: w.server.URL, Subject: "a/b", ClientID: app, Target: app, Principal: principal, Role: role + "-2", Region: "eu-central-1",
-		STSHost: "sts.eu-central-1.amazonaws.com", EntityID: entityID, Recipient: "https://eu-central-1.signin.aws.amazon.com/saml",
+		Issuer: w.server.URL, Subject: "a/b", ClientID: app, Target: app, Principal: principal, Role: role + "-2", Regions: []string{"eu-central-1"},
+		EntityID: entityID, Recipient: "https://eu-central-1.signin.aws.amazon.com/saml",
 		Audience: "urn:amazon:webservices", NameID: "a/b", SessionName: e.SessionName, SourceIdentity: "alice", Duration: 2 * time.Hour,
 		SessionEnd: start.Add(time.Hour), Policy: `{"Version":"2012-10-17"}`, PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"},
 		Attributes: map[string][]string{
@@ -99,12 +99,10 @@ func TestExplain(t *testing.T) {
 		},
 	}
 	if e.SessionEnd = e.SessionEnd.UTC(); !reflect.DeepEqual(e, want) || !strings.HasPrefix(e.SessionName, "a_b-") {
-		t.Errorf("got\n%s\nwant\n%s", e, want)
+		t.Errorf("got\n%+v\nwant\n%+v", e, want)
 	}
-	for _, text := range []string{e.String(), string(must(json.Marshal(e)))} {
-		if strings.Contains(text, token) || strings.Contains(text, "canary") {
-			t.Errorf("too much in\n%s", text)
-		}
+	if text := string(must(json.Marshal(e))); strings.Contains(text, token) || strings.Contains(text, "canary") {
+		t.Errorf("too much in\n%s", text)
 	}
 }
 
@@ -129,30 +127,11 @@ func TestExplain_StrictSessionName(t *testing.T) {
 	w.config.StrictSessionNames = true
 	w.retarget(func(a *delegation.AWS) { a.SessionName = "alice-0123456789abcdef01234567" })
 	if e := w.explained(t); e.SessionName != "alice-0123456789abcdef01234567" || len(e.Warnings) != 0 {
-		t.Errorf("got %s", e)
+		t.Errorf("got %+v", e)
 	}
 	w.config.StrictSessionNames = false
 	if e := w.explained(t); e.SessionName == "alice-0123456789abcdef01234567" || len(e.Warnings) != 1 {
-		t.Errorf("got %s", e)
-	}
-}
-
-func TestExplanation_String(t *testing.T) {
-	e := &delegation.Explanation{Subject: "a\nb\x1b[31m", Role: role, Duration: time.Hour, Rules: []delegation.RuleStep{
-		{Name: "main.one", Changed: []string{"Role", "Tags"}, AWS: delegation.AWS{Role: role}}, {Name: "main.two", Err: errors.New("denied: no")},
-	}, Warnings: []string{"w"}}
-	const want = `Subject: "a\nb\x1b[31m"
-Rules 1: Name: "main.one", Changed: ["Role" "Tags"]
-Rules 2: Name: "main.two", Err: "denied: no"
-Role: "` + role + `"
-Duration: 1h0m0s
-Warnings: ["w"]
-`
-	if got := e.String(); got != want {
-		t.Errorf("got\n%s", got)
-	}
-	if got := (*delegation.Explanation)(nil).String(); got != "" {
-		t.Errorf("nil prints %q", got)
+		t.Errorf("got %+v", e)
 	}
 }
 
@@ -205,7 +184,7 @@ func TestExplain_UntilItFailed(t *testing.T) {
 			row.set(w)
 			e, err := w.delegator(t).Explain(t.Context(), w.token(row.claims), row.target)
 			if !errors.Is(err, row.code) || e == nil || !row.known(e) {
-				t.Errorf("got %v\n%s", err, e)
+				t.Errorf("got %v\n%+v", err, e)
 			}
 		})
 	}
@@ -227,19 +206,19 @@ func TestExplain_NilZeroCanceled(t *testing.T) {
 			e, err := call()
 			wantError(t, err, delegation.StageConfig, delegation.CodeArgumentInvalid)
 			if !reflect.DeepEqual(e, &delegation.Explanation{Target: app}) {
-				t.Errorf("got %s", e)
+				t.Errorf("got %+v", e)
 			}
 		})
 	}
 	if e, err := d.Explain(t.Context(), token, app, nil, delegation.WithRule(nil)); !errors.Is(err, delegation.CodeRulePanicked) || len(e.Rules) != 1 {
-		t.Errorf("a nil rule: %v\n%s", err, e)
+		t.Errorf("a nil rule: %v\n%+v", err, e)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	e, err := d.Explain(ctx, token, app)
 	wantError(t, err, delegation.StageTarget, delegation.CodeCanceled) // with keys at hand it gets as far as Exchange does
 	if e.Subject != alice {
-		t.Errorf("got %s", e)
+		t.Errorf("got %+v", e)
 	}
 	during, leave := context.WithCancel(t.Context())
 	e, err = d.Explain(during, token, app, delegation.WithRule(func(context.Context, *delegation.User, *delegation.RuleContext) error {
@@ -248,12 +227,58 @@ func TestExplain_NilZeroCanceled(t *testing.T) {
 	}))
 	wantError(t, err, delegation.StageRules, delegation.CodeCanceled)
 	if len(e.Rules) != 1 || e.Rules[0].Err == nil {
-		t.Errorf("got %s", e)
+		t.Errorf("got %+v", e)
 	}
 	e, err = d.Explain(t.Context(), token, app, delegation.WithClientID("stranger"))
 	wantError(t, err, delegation.StageTarget, delegation.CodeClientMismatch)
 	if e.Subject != alice {
-		t.Errorf("got %s", e)
+		t.Errorf("got %+v", e)
+	}
+}
+
+// TestExplain_OneUseOfAToken: to explain an exchange is not to use its token.
+func TestExplain_OneUseOfAToken(t *testing.T) {
+	w := newWorld(t)
+	w.config.Replay = delegation.ReplayMemory(10)
+	d, token := w.delegator(t), w.token(nil)
+	for _, used := range []bool{false, true} { // and a token that was used is explained all the same
+		if _, err := d.Explain(t.Context(), token, app); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Exchange(t.Context(), token, app); (err != nil) != used || used && !errors.Is(err, delegation.CodeTokenReplayed) {
+			t.Fatalf("used %v: got %v", used, err)
+		}
+	}
+}
+
+// TestExplain_Encrypted: what is too large only when it is encrypted is refused by both.
+func TestExplain_Encrypted(t *testing.T) {
+	w, fake := encryptedWorld(t)
+	setKeys(t, fake, false, readerKey())
+	var size int
+	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+		user.Set("big", strings.Repeat("x", size))
+		rc.AWS.Mappings = delegation.Mappings{"big": "big"}
+		return nil
+	}}
+	for _, row := range []struct {
+		size                int
+		encrypted, tooLarge bool
+	}{{60_000, true, true}, {60_000, false, false}, {30_000, true, false}} {
+		size = row.size
+		w.target(func(target *delegation.Target) {
+			if target.EncryptionKey, target.SAMLProviderUUID = "", ""; row.encrypted {
+				target.EncryptionKey, target.SAMLProviderUUID = publicPEM(readerKey()), providerUUID
+			}
+		})
+		d := w.delegator(t)
+		_, explained := d.Explain(t.Context(), w.token(nil), app)
+		_, exchanged := d.Exchange(t.Context(), w.token(nil), app)
+		for _, err := range []error{explained, exchanged} {
+			if (err != nil) != row.tooLarge || row.tooLarge && !errors.Is(err, delegation.CodeResponseTooLarge) {
+				t.Errorf("%+v: got %v", row, err)
+			}
+		}
 	}
 }
 
@@ -375,12 +400,15 @@ func TestExplain_AgreesWithExchange(t *testing.T) {
 			if g.IntN(8) == 0 {
 				target.AllowedRoles = []string{role}
 			}
+			if g.IntN(6) == 0 {
+				target.FailoverRegions = []string{pick(g, "eu-west-1", "us-east-2", "cn-north-1", "mars-north-1"), "eu-central-1"}
+			}
 			if g.IntN(8) == 0 {
 				target.SAMLRecipient, target.SAMLAudience = "https://example.com/saml?a=1&b=2", pick(g, "", "urn:audience", "a\x00b")
 			}
 		})
 		w.config.CapSessionToToken, w.config.StrictSessionNames = g.IntN(3) == 0, g.IntN(4) == 0
-		w.config.MaxTokenSize = 1 << 20
+		w.config.MaxTokenSize, w.config.Replay = 1<<20, delegation.ReplayMemory(1) // which Explain does not ask
 		for range g.IntN(4) {
 			w.config.Rules = append(w.config.Rules, g.rule())
 		}
@@ -399,7 +427,7 @@ func TestExplain_AgreesWithExchange(t *testing.T) {
 		if a != nil {
 			outcomes[a.Code]++
 			if len(w.events) > 0 && w.events[0].Stage == delegation.StageRules && !errors.Is(e.Rules[len(e.Rules)-1].Err, a.Code) {
-				t.Fatalf("case %d: %v is not the last rule's: %s", i, a, e)
+				t.Fatalf("case %d: %v is not the last rule's: %+v", i, a, e)
 			}
 			continue
 		}
@@ -432,7 +460,7 @@ func TestExplain_AgreesWithExchange(t *testing.T) {
 			{"policy", policy, e.Policy}, {"policies", fmt.Sprint(arns), fmt.Sprint(e.PolicyARNs)}, {"NameID", find("//saml:NameID"), e.NameID},
 			{"audience", find("//saml:Audience"), e.Audience}, {"issuer", find("//saml:Assertion/saml:Issuer"), e.EntityID},
 			{"recipient", document.FindElement("//saml:SubjectConfirmationData").SelectAttrValue("Recipient", ""), e.Recipient},
-			{"session end", end, explainedEnd}, {"region", event.Region, e.Region}, {"session name", event.SessionName, e.SessionName},
+			{"session end", end, explainedEnd}, {"region", event.Region, e.Regions[0]}, {"session name", event.SessionName, e.SessionName},
 			{"source identity", event.SourceIdentity, e.SourceIdentity}, {"subject", event.Subject, e.Subject}, {"client", event.ClientID, e.ClientID},
 			{"attributes", attributesOf(in), e.Attributes},
 			{"TagSession", strings.Contains(fmt.Sprint(attributesOf(in)), delegation.AttributePrincipalTag), slices.Contains(e.Actions, "sts:TagSession")},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
+	"github.com/seed055b7978/delegation/internal/samldoc"
 )
 
 // Mappings say which user property becomes which SAML attribute: attribute name to property path, as in Auth0's AWS
@@ -67,15 +68,9 @@ const (
 	AttributeOrganizationStatus          = "0.9.2342.19200300.100.1.45"                                              // saml:organizationStatus; AWS's spelling
 )
 
-// attribute is one SAML attribute of the decision.
-type attribute struct {
-	name   string
-	values []string
-}
-
 // applyMappings moves what mappings say of AWS's own attributes into the fields of a, and returns the others. Maps and
 // slices that a rule put there may be shared, so they are replaced and never written to.
-func (a *AWS) applyMappings(user *User) (others []attribute, err error) {
+func (a *AWS) applyMappings(user *User) (others []samldoc.Attribute, err error) {
 	a.Tags = maps.Collect(maps.All(a.Tags)) // a copy that is never nil
 	for _, name := range slices.Sorted(maps.Keys(a.Mappings)) {
 		path := a.Mappings[name]
@@ -129,7 +124,7 @@ func (a *AWS) applyMappings(user *User) (others []attribute, err error) {
 			}
 			a.Tags[tag] = text
 		default:
-			others = append(others, attribute{name, values})
+			others = append(others, samldoc.Attribute{Name: name, Values: values})
 		}
 		if err != nil {
 			return nil, err

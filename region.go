@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/partition"
+	"github.com/seed055b7978/delegation/internal/samldoc"
 )
 
 // Region is an AWS region whose partition is known. Only [ParseRegion] makes one; the zero value is no region.
@@ -36,8 +37,8 @@ func (c *Config) parseRegions(names []string) (list []Region, err error) {
 			list = append(list, region)
 		}
 	}
-	if n := len(list); n > 1 && c.STSTimeout > assertionLife/time.Duration(n) {
-		return nil, newError(CodeRegionInvalid, "%d regions of %s each take longer than the %s in which AWS redeems a response", n, c.STSTimeout, assertionLife)
+	if n := len(list); n > 1 && c.STSTimeout > samldoc.AssertionLife/time.Duration(n) {
+		return nil, newError(CodeRegionInvalid, "%d regions of %s each take longer than the %s in which AWS redeems a response", n, c.STSTimeout, samldoc.AssertionLife)
 	}
 	return list, nil
 }

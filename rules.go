@@ -1,9 +1,7 @@
 package delegation
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"reflect"
@@ -15,7 +13,7 @@ import (
 
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
-	"github.com/seed055b7978/delegation/internal/strictjson"
+	"github.com/seed055b7978/delegation/internal/policytemplate"
 )
 
 // User is the user of the verified ID token as rules see it: all claims, under the names that Auth0 gave to profile
@@ -26,9 +24,6 @@ import (
 type User struct {
 	Properties map[string]any // by name; never nil in a rule
 }
-
-// ID returns user_id, the token's sub.
-func (u *User) ID() string { return u.Text("user_id") }
 
 // Value returns the property at a dotted path, such as app_metadata.roles or identities.0.connection. A property whose
 // own name has dots, such as https://example.com/groups, is found under its whole name, which wins over a path.
@@ -65,7 +60,7 @@ func (u *User) Set(name string, value any) {
 
 // deriveIdentity reads Auth0's identities from the form of its user IDs, if neither token nor profile has them.
 func (u *User) deriveIdentity() {
-	provider, id, ok := strings.Cut(u.ID(), "|")
+	provider, id, ok := strings.Cut(u.Text("user_id"), "|")
 	if _, has := u.Properties["identities"]; ok && !has {
 		u.Set("identities", []any{map[string]any{
 			"provider": provider, "connection": provider, "user_id": id, "isSocial": provider != "auth0",
@@ -319,36 +314,15 @@ func SourceIdentityFromClaim(path string) RuleFunc {
 // user: a policy would read * ? $ and / as more than a name. A template that is not a JSON object is an error with
 // [CodeConfigInvalid].
 func SessionPolicyFromTemplate(template string) (RuleFunc, error) {
-	var compact bytes.Buffer
-	_, err := strictjson.Object([]byte(template))
-	if err == nil {
-		err = json.Compact(&compact, []byte(template))
-	}
+	parsed, err := policytemplate.Parse(template)
 	if err != nil {
 		return nil, newError(CodeConfigInvalid, "the session policy's template: %w", err)
 	}
 	return func(_ context.Context, user *User, rc *RuleContext) error {
 		var missing string
-		rc.AWS.Policy = placeholder.ReplaceAllStringFunc(compact.String(), func(found string) string {
-			path := strings.TrimSpace(found[2 : len(found)-2])
-			value, _ := user.Value(path)
-			text, ok := jsonvalue.Text(value)
-			if !ok || !policyValue.MatchString(text) {
-				missing = path
-			}
-			return text
-		})
-		if missing != "" {
-			rc.AWS.Policy = ""
+		if rc.AWS.Policy, missing = parsed.Fill(user.Value); missing != "" {
 			return Deny("the profile lacks a usable " + missing)
 		}
 		return nil
 	}, nil
 }
-
-// A property that matches policyValue needs no escaping in JSON. Paths have no quotes, so a placeholder lies within
-// one JSON string.
-var (
-	placeholder = regexp.MustCompile(`\{\{[^{}"\\]*\}\}`)
-	policyValue = regexp.MustCompile(`\A[\p{L}\p{N} _.@|+=,:-]+\z`)
-)

@@ -125,12 +125,12 @@ func TestUser_TypedReaders(t *testing.T) {
 
 func TestUser_ZeroValue(t *testing.T) {
 	var user delegation.User
-	if _, ok := user.Value("x"); ok || user.ID() != "" || user.Text("x") != "" || user.Bool("x") || user.List("x") != nil {
+	if _, ok := user.Value("x"); ok || user.Text("user_id") != "" || user.Text("x") != "" || user.Bool("x") || user.List("x") != nil {
 		t.Error("the zero User has properties")
 	}
 	user.Set("user_id", alice)
-	if user.ID() != alice {
-		t.Errorf("got %q after Set", user.ID())
+	if user.Text("user_id") != alice {
+		t.Errorf("got %q after Set", user.Text("user_id"))
 	}
 }
 
@@ -767,7 +767,7 @@ func panicsWithDenial(context.Context, *delegation.User, *delegation.RuleContext
 func panicsWithNil(context.Context, *delegation.User, *delegation.RuleContext) error { panic(nil) }
 func dereferencesNil(_ context.Context, user *delegation.User, _ *delegation.RuleContext) error {
 	var other *delegation.User
-	user.Set("x", other.ID())
+	user.Set("x", other.Text("user_id"))
 	return nil
 }
 
@@ -1073,8 +1073,8 @@ func TestProfile(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
 			w.config.Profile = func(_ context.Context, user *delegation.User) (map[string]any, error) {
-				if user.ID() != alice {
-					t.Errorf("the loader was asked for %q", user.ID())
+				if user.Text("user_id") != alice {
+					t.Errorf("the loader was asked for %q", user.Text("user_id"))
 				}
 				return test.profile, nil
 			}

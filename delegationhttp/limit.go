@@ -93,7 +93,7 @@ func (e *rateLimited) Unwrap() error { return e.deny }
 func (l *limiter) rule(ip string, header http.Header) delegation.RuleFunc {
 	return func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 		rc.Rule = "rate limit"
-		allowed, left, full, wait := l.take(keyOf(ip, user.Text("iss"), user.ID()))
+		allowed, left, full, wait := l.take(keyOf(ip, user.Text("iss"), user.Text("user_id")))
 		header.Set(headerLimit, strconv.Itoa(l.requests))
 		header.Set(headerRemaining, strconv.Itoa(left))
 		header.Set(headerReset, strconv.FormatInt(full.Unix(), 10))

@@ -71,18 +71,21 @@ var (
 func New(c Config) (*Cache, error) {
 	var problems []error
 	if c.Redis == nil || c.Redis.Addr == "" {
-		problems = append(problems, errors.New("no Redis.Addr"))
+		problems = append(problems, wrong("Redis", "has no Addr"))
 	}
 	seal, err := newSealer(c.Keys)
 	if err != nil {
 		problems = append(problems, err)
 	}
 	if c.Prefix = cmp.Or(c.Prefix, defaultPrefix); !prefixForm.MatchString(c.Prefix) {
-		problems = append(problems, fmt.Errorf("a Prefix has 1 to 64 letters, digits and _:-, not %.80q", c.Prefix))
+		problems = append(problems, wrong("Prefix", "%.80q is not 1 to 64 letters, digits and _:-", c.Prefix))
 	}
 	c.Timeout, c.LockTime = cmp.Or(c.Timeout, defaultTimeout), cmp.Or(c.LockTime, defaultLockTime)
-	if c.Timeout < time.Millisecond || c.LockTime < time.Millisecond {
-		problems = append(problems, errors.New("neither Timeout nor LockTime may be under 1ms"))
+	if c.Timeout < time.Millisecond {
+		problems = append(problems, wrong("Timeout", "%s is less than 1ms", c.Timeout))
+	}
+	if c.LockTime < time.Millisecond {
+		problems = append(problems, wrong("LockTime", "%s is less than 1ms", c.LockTime))
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("rediscache: %w", errors.Join(problems...))
@@ -98,6 +101,11 @@ func New(c Config) (*Cache, error) {
 	// Neither tells the server about the client nor lets it change the time-outs.
 	o.DisableIdentity, o.MaintNotificationsConfig = true, &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return &Cache{c, seal, redis.NewClient(&o)}, nil
+}
+
+// wrong names the field first, as the errors of delegation do.
+func wrong(field, problem string, args ...any) error {
+	return fmt.Errorf("%s: %s", field, fmt.Sprintf(problem, args...))
 }
 
 // Close closes the connections. Later calls fail.

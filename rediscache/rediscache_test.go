@@ -78,16 +78,16 @@ func TestNew_NamesAllThatIsWrong(t *testing.T) {
 		config rediscache.Config
 		want   []string
 	}{
-		"nothing":      {rediscache.Config{}, []string{"Redis.Addr", "Keys"}},
-		"no address":   {config("", good), []string{"Redis.Addr"}},
-		"three keys":   {config("x", good, newKey("two"), newKey("three")), []string{"not 3"}},
+		"nothing":      {rediscache.Config{}, []string{"Redis: has no Addr", "Keys: has 0 keys"}},
+		"no address":   {config("", good), []string{"Redis: has no Addr"}},
+		"three keys":   {config("x", good, newKey("two"), newKey("three")), []string{"Keys: has 3 keys"}},
 		"one ID twice": {config("x", good, newKey("one")), []string{"Keys[1]"}},
 		"no ID":        {config("x", newKey("")), []string{"Keys[0]"}},
 		"a long ID":    {config("x", newKey(strings.Repeat("x", 33))), []string{"Keys[0]"}},
 		"an odd ID":    {config("x", newKey("\xff")), []string{"Keys[0]"}},
 		"a short key":  {config("x", rediscache.Key{ID: "x", Secret: delegation.NewSecret("canary-short")}), []string{"has 12"}},
 		"others": {rediscache.Config{Redis: &redis.Options{Addr: "x"}, Keys: []rediscache.Key{good}, Prefix: "a*", Timeout: -1, LockTime: time.Microsecond},
-			[]string{"Prefix", "Timeout"}},
+			[]string{"Prefix: ", "Timeout: -1ns is less than 1ms", "LockTime: 1µs is less than 1ms"}},
 	} {
 		c, err := rediscache.New(row.config)
 		if c != nil || err == nil || strings.Contains(err.Error(), "canary") {

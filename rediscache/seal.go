@@ -33,13 +33,13 @@ type sealer struct {
 
 func newSealer(keys []Key) (*sealer, error) {
 	if len(keys) < 1 || len(keys) > 2 {
-		return nil, fmt.Errorf("one key or two belong into Keys, not %d", len(keys))
+		return nil, wrong("Keys", "has %d keys, not one or two", len(keys))
 	}
 	s := &sealer{keys[0].ID, map[string]cipher.AEAD{}}
 	for i, key := range keys {
 		secret := []byte(key.Secret.Reveal())
 		if len(secret) != keySize || !idForm.MatchString(key.ID) || s.keys[key.ID] != nil {
-			return nil, fmt.Errorf("the key Keys[%d] needs an ID of its own, 1 to 32 letters, digits and _.:-, and a Secret of %d bytes, has %d", i, keySize, len(secret))
+			return nil, wrong(fmt.Sprintf("Keys[%d]", i), "needs an ID of its own, 1 to 32 letters, digits and _.:-, and a Secret of %d bytes, has %d", keySize, len(secret))
 		}
 		block, err := aes.NewCipher(secret)
 		if err != nil {

@@ -93,6 +93,7 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 	if c.STS, err = stsClient(ctx, s.STS.Endpoint); err != nil {
 		b.wrong("sts.endpoint", err)
 	}
+	service.redis = b.stores(s, &c)
 	if len(b.problems) == 0 { // otherwise the same would be said twice
 		delegator, err := delegation.New(ctx, c)
 		b.add("", err)
@@ -344,8 +345,10 @@ func (b *builder) add(at key, err error) {
 
 // fieldKey takes the field in front off a text.
 func fieldKey(at key, text string) (key, string) {
-	if rest, ok := strings.CutPrefix(text, "delegationhttp: "); ok || text == "" {
-		return at, rest
+	for _, library := range []string{"delegationhttp: ", "rediscache: "} {
+		if rest, ok := strings.CutPrefix(text, library); ok || text == "" {
+			return at, rest
+		}
 	}
 	m := field.FindStringSubmatch(text)
 	if m == nil {
@@ -373,4 +376,5 @@ var fieldKeys = map[string]string{
 	"Targets": "targets", "Principal": "principal", "Role": "role", "AllowedRoles": "allowed_roles", "Region": "region", "FailoverRegions": "failover_regions",
 	"SAMLProviderUUID": "saml_provider_uuid", "EncryptionKey": "encryption_key_file",
 	"AllowedOrigins": "allowed_origins", "RateLimit": "rate_limit", "TrustedProxies": "trusted_proxies", "Console": "console", "Issuer": "issuer", "Endpoint": "endpoint",
+	"Prefix": "prefix", "Timeout": "timeout", "LockTime": "lock_time",
 }

@@ -107,6 +107,7 @@ type service struct {
 	delegator           *delegation.Delegator
 	console             *delegationhttp.Console // nil: off
 	handler             *handler
+	redis               *sharedRedis // nil: none
 	logger              *slog.Logger
 	started             func(address string)                 // nil, or called once it listens
 	after               func(time.Duration) <-chan time.Time // nil: time.After
@@ -165,6 +166,10 @@ func (s *service) run(ctx context.Context) error {
 			return err
 		}
 		defer stop()
+	}
+	if s.redis != nil {
+		defer func() { _ = s.redis.Close() }()
+		s.redis.report(ctx, s.logger)
 	}
 	server := newServer(s.handler, s.logger)
 	s.logger.Info("serving", slog.String("address", listener.Addr().String()), slog.Bool("tls", s.certificate != nil))

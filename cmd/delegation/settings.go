@@ -16,7 +16,9 @@ type settings struct {
 	STS      stsSettings               `yaml:"sts"`
 	HTTP     httpSettings              `yaml:"http"`
 
-	Cache cacheSettings `yaml:"cache"`
+	Cache  cacheSettings  `yaml:"cache"`
+	Replay replaySettings `yaml:"replay"`
+	Redis  redisSettings  `yaml:"redis"`
 
 	Leeway             string `yaml:"leeway"`
 	SigningTimeout     string `yaml:"signing_timeout"`
@@ -134,6 +136,35 @@ type cacheSettings struct {
 	Size   int    `yaml:"size"`
 	Window string `yaml:"window"`
 	Ahead  string `yaml:"ahead"`
+	Shared bool   `yaml:"shared"`
+}
+
+type replaySettings struct {
+	Store string `yaml:"store"`
+	Size  int    `yaml:"size"`
+}
+
+// redisSettings are rediscache.Config. Secrets come from files only.
+type redisSettings struct {
+	URL          string               `yaml:"url"`
+	Username     string               `yaml:"username"`
+	PasswordFile string               `yaml:"password_file"`
+	TLS          redisTLSSettings     `yaml:"tls"`
+	Keys         []sealingKeySettings `yaml:"keys"`
+	Prefix       string               `yaml:"prefix"`
+	Timeout      string               `yaml:"timeout"`
+	LockTime     string               `yaml:"lock_time"`
+}
+
+type redisTLSSettings struct {
+	CAFile          string `yaml:"ca_file"`
+	CertificateFile string `yaml:"certificate_file"`
+	KeyFile         string `yaml:"key_file"`
+}
+
+type sealingKeySettings struct {
+	ID         string `yaml:"id"`
+	SecretFile string `yaml:"secret_file"`
 }
 
 type rateLimitSettings struct {

@@ -49,9 +49,8 @@ func (s *Session) Warnings() (warnings []string) {
 	near := func(n, limit int, format string, args ...any) {
 		warn(n*5 >= limit*4, "%d of %d %s", n, limit, fmt.Sprintf(format, args...))
 	}
-	outlives, end := s.TokenEnd.Before(s.Now.Add(s.Duration)), s.TokenEnd.UTC().Format(time.RFC3339)
-	warn(outlives && s.Capped, "the session ends with the ID token at %s, before its duration is over", end)
-	warn(outlives && !s.Capped, "the session outlives the ID token, which expires at %s", end)
+	// A session that is not capped and outlives its token is no surprise: most tokens live for no longer than a session.
+	warn(s.Capped && s.TokenEnd.Before(s.Now.Add(s.Duration)), "the session ends with the ID token at %s, before its duration is over", s.TokenEnd.UTC().Format(time.RFC3339))
 	warn(s.Duration > roleSession, "the role's maximum session duration must have been raised to %s", s.Duration)
 	warn(s.MadeSafe, "the session name was made safe: AWS does not take the user's own")
 	warn(strings.Contains(s.NameID, "/"), "the NameID has a slash: the folder ${saml:sub} may lie within another user's")

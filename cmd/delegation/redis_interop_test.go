@@ -1,0 +1,177 @@
+//go:build interop
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// startRedis starts a redis-server with TLS, for clients with a certificate of the world's and one user, who may do what docs/caching.md says.
+func (w *world) startRedis(t testing.TB) (url string, kill func()) {
+	t.Helper()
+	needs(t, "redis-server", "redis-server")
+	w.writeRedis(t)
+	w.writeTLS(t, 1)
+	free := must(net.Listen("tcp", "127.0.0.1:0"))
+	address := free.Addr().String()
+	free.Close()
+	_, port, _ := net.SplitHostPort(address)
+	certificate, key := filepath.Join(w.folder, "tls.crt"), filepath.Join(w.folder, "tls.key")
+	command := exec.Command("redis-server", "-")
+	command.Stdin = strings.NewReader(fmt.Sprintf(`
+port 0
+tls-port %s
+bind 127.0.0.1
+tls-cert-file %s
+tls-key-file %s
+tls-ca-cert-file %s
+save ""
+appendonly no
+dir %s
+user default off
+user delegation on ">%s" ~team:* +getrange +set +del +get +eval +evalsha +scan +ping +select
+`, port, certificate, key, certificate, t.TempDir(), redisPassword))
+	output := must(command.StdoutPipe())
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill = sync.OnceFunc(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	t.Cleanup(kill)
+	var said []string
+	for lines := bufio.NewScanner(output); lines.Scan(); {
+		if strings.Contains(lines.Text(), "Ready to accept connections") {
+			go func() { _, _ = io.Copy(io.Discard, output) }()
+			return "rediss://" + address + "/2", kill
+		}
+		said = append(said, lines.Text())
+	}
+	t.Fatalf("redis-server did not start: %q", said)
+	return "", nil
+}
+
+// TestInterop_ServeWithRedis: several services share credentials and the tokens that were used. When Redis is gone, those without a replay store go
+// on, and those with one refuse.
+func TestInterop_ServeWithRedis(t *testing.T) {
+	w := newWorld(t)
+	url, kill := w.startRedis(t)
+	// With time for a busy machine.
+	file := w.config(t, fmt.Sprintf(`
+cache: {shared: true}
+replay: {store: redis}
+redis:
+  url: %q
+  username: delegation
+  password_file: password.txt
+  tls: {ca_file: tls.crt, certificate_file: tls.crt, key_file: tls.key}
+  keys: [{id: one, secret_file: one.key}]
+  prefix: "team:"
+  timeout: 20s
+  lock_time: 1m
+`, url))
+	replica := func(environment ...string) *served { return start(t, environment, "serve", "--config", file) }
+	a, b := replica(), replica()
+	next := replica(`DELEGATION_REDIS_KEYS=[{id: two, secret_file: two.key}, {id: one, secret_file: one.key}]`) // in the middle of a change of keys
+	reused := replica("DELEGATION_REPLAY_STORE=")                                                               // tokens count until they expire
+
+	tokens := 0
+	token := func(user string) string {
+		tokens++
+		return w.token(map[string]any{"jti": fmt.Sprint(tokens), "sub": "auth0|" + user, "email": user + "@example.com"})
+	}
+	ask := func(s *served, token string) (status int, accessKeyID string) {
+		status, body := post(t, client(nil), s.url+"/delegation", delegationForm(token))
+		var answered struct{ Credentials struct{ AccessKeyId string } }
+		_ = json.Unmarshal([]byte(body), &answered) // a refusal has none
+		return status, answered.Credentials.AccessKeyId
+	}
+
+	const each = 20
+	keys := make(chan string, 2*each)
+	var all sync.WaitGroup
+	for range each {
+		for _, s := range []*served{a, b} {
+			fresh := token("alice")
+			all.Go(func() {
+				status, key := ask(s, fresh)
+				if status != http.StatusOK {
+					t.Errorf("%d", status)
+				}
+				keys <- key
+			})
+		}
+	}
+	all.Wait()
+	close(keys)
+	first := <-keys
+	for key := range keys {
+		if key != first || key == "" {
+			t.Errorf("credentials %q and %q of one decision", first, key)
+		}
+	}
+	if status, key := ask(next, token("alice")); status != http.StatusOK || key != first {
+		t.Errorf("with another key in front: %d, credentials %q and not %q", status, key, first)
+	}
+	if calls := len(w.aws.Calls()); calls != 1 {
+		t.Errorf("%d calls to STS", calls)
+	}
+
+	used := token("alice")
+	for i, row := range []struct {
+		s      *served
+		status int
+	}{{reused, 200}, {a, 200}, {b, 400}, {a, 400}, {reused, 200}} {
+		if status, _ := ask(row.s, used); status != row.status {
+			t.Errorf("use %d: %d, want %d", i, status, row.status)
+		}
+	}
+
+	kill()
+	late := replica("DELEGATION_REPLAY_STORE=")
+	for i, row := range []struct {
+		s      *served
+		user   string
+		status int
+	}{
+		{a, "alice", 503}, {reused, "alice", 200}, {reused, "carol", 200}, {late, "alice", 200},
+	} {
+		if status, _ := ask(row.s, token(row.user)); status != row.status {
+			t.Errorf("%d, without Redis: %d, want %d", i, status, row.status)
+		}
+	}
+
+	for s, wants := range map[*served][]string{
+		a:      {`"msg":"Redis answers"`, `"code":"replay_store_unavailable"`},
+		b:      {`"msg":"Redis answers"`, `"code":"token_replayed"`},
+		next:   {`"msg":"Redis answers"`, `"cache":"shared"`},
+		reused: {`"msg":"Redis answers"`, `"cache":"hit"`, `"cache":"shared_down"`},
+		late:   {`"msg":"Redis does not answer"`, "exchanges go on without the shared cache", `"cache":"shared_down"`},
+	} {
+		s.stop() // all is in the log then
+		for _, want := range wants {
+			if !strings.Contains(s.logs.String(), want) {
+				t.Errorf("%s is not in the log: %s", want, s.logs)
+			}
+		}
+		if strings.Contains(s.logs.String(), "canary") {
+			t.Errorf("a secret is in the log: %s", s.logs)
+		}
+		for line := range strings.Lines(s.logs.String()) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("no structured log: %s", line)
+			}
+		}
+	}
+}

@@ -1,0 +1,23 @@
+// Package errortable reads the documentation's table of error codes, so that what errors say and what an operator reads never differ.
+package errortable
+
+import "strings"
+
+// Row is what the table says of one code.
+type Row struct {
+	Stage     string // the step that fails
+	Retryable bool   // whether the same call may succeed later
+	Remedy    string
+	Public    string // what strangers see
+}
+
+// Parse returns the rows by code. Other lines of the text are not looked at.
+func Parse(text string) map[string]Row {
+	rows := map[string]Row{}
+	for line := range strings.Lines(text) {
+		if cells := strings.Split(strings.Trim(line, "| \r\n"), " | "); len(cells) == 5 && strings.HasPrefix(cells[0], "`") {
+			rows[strings.Trim(cells[0], "`")] = Row{cells[1], cells[2] == "yes", cells[3], cells[4]}
+		}
+	}
+	return rows
+}
