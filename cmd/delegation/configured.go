@@ -30,6 +30,9 @@ func (s surroundings) configured(ctx context.Context, file string, verbose bool,
 		return nil, err
 	}
 	loaded.TLS, loaded.Cache = tlsSettings{}, cacheSettings{Size: -1}
+	if loaded.Replay.Store != "redis" {
+		loaded.Redis = redisSettings{} // which was for the cache alone
+	}
 	if change != nil {
 		change(loaded)
 	}

@@ -26,7 +26,9 @@ func explainCommand(s surroundings) *cobra.Command {
 			if target == "" {
 				return usageError{errors.New("explain needs --target NAME: a key under targets of the configuration")}
 			}
-			built, err := s.configured(c.Context(), file, verbose(c), nil)
+			built, err := s.configured(c.Context(), file, verbose(c), func(l *settings) {
+				l.Replay, l.Redis = replaySettings{}, redisSettings{} // an explanation asks neither
+			})
 			if err != nil {
 				return err
 			}
