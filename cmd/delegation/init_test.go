@@ -173,7 +173,7 @@ func TestInit_NothingHalfDone(t *testing.T) {
 		list := place(folder)
 		last := &list[len(list)-1].text
 		good := *last
-		for text, want := range map[string]string{good + "more: 1\n": "unknown key", strings.Replace(good, "eu-central-1", "cn-north-1", 1): "region"} {
+		for text, want := range map[string]string{good + "more: 1\n": "unknown key", strings.Replace(good, "eu-central-1", "mars-north-1", 1): "mars-north-1"} {
 			*last = text
 			if err := answered(folder).write(t.Context(), list); err == nil || !strings.Contains(err.Error(), want) || len(entries(outer)) != 0 {
 				t.Errorf("got %v, %q", err, entries(outer))
