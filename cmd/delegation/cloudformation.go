@@ -48,7 +48,7 @@ Resources:
         %s
 `, inQuotes(s.target), s.role.AccountID, inQuotes(s.providerName()), literal(s.metadata, "        "), inQuotes(name), inQuotes(folder),
 		int(s.maxSession.Seconds()), flow(trust, "        "))
-	texts := []any{trust, s.metadata}
+	texts := []any{trust} // which has all that is not ours in the metadata, too
 	if s.permissions != "" {
 		permissions, err := parseObject(s.permissions)
 		if err != nil {

@@ -66,6 +66,9 @@ func TestPermissionTemplate(t *testing.T) {
 			t.Errorf("got %v, %q, %s", err, notes, policy)
 		}
 	}
+	if policy, _, err := permissionTemplate(strings.Replace(full, "x", "xx", 1)); err == nil || policy != "" {
+		t.Error("one character more passes")
+	}
 	_, notes, err := permissionTemplate(head + "${SAML:iss}${saml:aud}" + tail)
 	if err != nil || len(notes) != 2 || !strings.Contains(notes[0], "saml:aud") || !strings.Contains(notes[1], "saml:iss") {
 		t.Errorf("got %v, %q", err, notes)

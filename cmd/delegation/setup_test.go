@@ -350,8 +350,12 @@ func TestSetup_OddTexts(t *testing.T) {
 	for _, text := range oddTexts {
 		s := odd(text, text, string(must(json.Marshal(map[string]string{text: text}))))
 		for name, write := range map[string]func() (string, error){"cloudformation": s.cloudFormation, "terraform": s.terraform} {
-			if _, err := write(); err != nil {
+			written, err := write()
+			if err != nil {
 				t.Errorf("%s: %q: %v", name, text, err)
+			}
+			if name == "cloudformation" && strings.ContainsFunc(written, func(r rune) bool { return r > '~' || r < ' ' && r != '\n' }) {
+				t.Errorf("%q is written as it is, and readers of YAML differ: %s", text, written)
 			}
 		}
 	}
@@ -395,5 +399,36 @@ func TestSetup_Sizes(t *testing.T) {
 		if _, err := s.cloudFormation(); err != nil || len(s.notes) != want {
 			t.Errorf("got %v, %q", err, s.notes)
 		}
+	}
+}
+
+// TestSetup_Blocks: what is written as lines is read as it was.
+func TestSetup_Blocks(t *testing.T) {
+	lines := 0
+	for _, text := range slices.Concat(oddTexts, []string{"\n\n", "a", "a\n", "a\n\n", "a\n b\n", " a\n", "\na\n", "a\n\n\nb\n", "a \n\n", "a\r\n", "a\tb\n", "a\n\tb\n", "é\n", "${a}\n", "%{a}\n", "a\nXML\nb\n", "a\n  XML \nb\n", "# a\n"}) {
+		for _, text := range []string{text, text + "\n", "<a>\n" + text + "\n"} {
+			var found struct{ A string }
+			inYAML := literal(text, "  ")
+			if err := yaml.Unmarshal([]byte("a: "+inYAML+"\n"), &found); err != nil || found.A != text {
+				t.Errorf("%q is %q in YAML, %v: %s", text, found.A, err, inYAML)
+			}
+			file := hclwrite.NewEmptyFile()
+			file.Body().SetAttributeRaw("a", heredoc(text))
+			parsed, problems := hclparse.NewParser().ParseHCL(file.Bytes(), "a.tf")
+			if problems.HasErrors() {
+				t.Errorf("%q: %v: %s", text, problems, file.Bytes())
+				continue
+			}
+			attributes, _ := parsed.Body.JustAttributes()
+			if value, problems := attributes["a"].Expr.Value(nil); problems.HasErrors() || value.AsString() != text {
+				t.Errorf("%q is %#v in HCL, %v: %s", text, value, problems, file.Bytes())
+			}
+			if strings.HasPrefix(inYAML, "|") && bytes.Contains(file.Bytes(), []byte("<<XML")) {
+				lines++
+			}
+		}
+	}
+	if lines < 50 {
+		t.Errorf("only %d texts are written as lines", lines)
 	}
 }
