@@ -217,6 +217,8 @@ func TestFloors(t *testing.T) {
 		"github.com/rs/cors":                   {"delegationhttp/delegationhttp.go"},
 		"github.com/hashicorp/golang-lru/v2":   {"delegationhttp/limit.go", "internal/breaker/breaker.go", "internal/credcache/credcache.go"},
 		"github.com/redis/go-redis":            {"rediscache/rediscache.go"},
+		"github.com/hashicorp/hcl":             {}, // for the commands
+		"github.com/zclconf/go-cty":            {},
 		"golang.org/x/time":                    {"delegationhttp/limit.go"},
 	}
 	within := func(imported, module string) bool {
@@ -282,11 +284,14 @@ func TestDependencies(t *testing.T) {
 		"github.com/hashicorp/golang-lru/v2":       "bounded memory of credentials, breakers and the rate limit",
 		"github.com/dlclark/regexp2/v2":            "a time limit for goja's regular expressions",
 		"github.com/dop251/goja":                   "JavaScript rules",
+		"github.com/hashicorp/hcl/v2":              "Terraform files, with HCL's own quotes",
 		"github.com/lestrrat-go/jwx/v2":            "signatures and key sets",
 		"github.com/redis/go-redis/v9":             "the shared cache",
+		"github.com/rogpeppe/go-internal":          "scripts of the command line, for tests",
 		"github.com/rs/cors":                       "preflights and headers of CORS",
 		"github.com/russellhaering/goxmldsig":      "the XML signature",
 		"github.com/spf13/cobra":                   "the command line",
+		"github.com/zclconf/go-cty":                "the values of Terraform files",
 		"go.opentelemetry.io/otel":                 "attributes and status of spans, the semantic conventions' names",
 		"go.opentelemetry.io/otel/metric":          "metrics of events",
 		"go.opentelemetry.io/otel/sdk":             "spans in memory, for tests",
@@ -294,6 +299,7 @@ func TestDependencies(t *testing.T) {
 		"go.opentelemetry.io/otel/trace":           "spans of events",
 		"golang.org/x/oauth2":                      "ID tokens of its token sources",
 		"golang.org/x/sync":                        "one fetch for all callers",
+		"golang.org/x/term":                        "whether a person sees an output: no secrets there",
 		"golang.org/x/time":                        "the token buckets of the rate limit",
 	}
 	got := map[string]bool{}

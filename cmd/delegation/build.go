@@ -99,6 +99,7 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 		b.add("", err)
 		if err == nil {
 			h.Exchanger = delegator
+			service.delegator, service.console = delegator, h.Console
 			service.handler, err = newMux(delegator, c, h)
 			b.add("http", err)
 		}
@@ -302,10 +303,10 @@ func (b *builder) javaScript(at key, s *javaScriptSettings) []delegation.RuleFun
 // forTargets limits a rule to some targets, or none means all, and names it after its place in the configuration.
 func forTargets(targets []string, name string, rule delegation.RuleFunc) delegation.RuleFunc {
 	return func(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+		rc.Rule = name // also where it has nothing to say: an explanation lists it
 		if len(targets) > 0 && !slices.Contains(targets, rc.Target) {
 			return nil
 		}
-		rc.Rule = name
 		return rule(ctx, user, rc)
 	}
 }

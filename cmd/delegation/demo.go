@@ -3,15 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"strings"
@@ -49,7 +44,7 @@ func runDemo(ctx context.Context, listen string, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
-	issuerURL, stopIssuer, err := serveLoopback(demoIssuer(issuer), logger)
+	issuerURL, stopIssuer, err := serveLoopback(issuer, logger)
 	if err != nil {
 		return err
 	}
@@ -103,6 +98,7 @@ func runDemo(ctx context.Context, listen string, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
+	handler.Handler = demoSignIn(issuer, handler.Handler)
 	service := &service{listen: cmp.Or(listen, defaultListen), handler: handler, logger: logger}
 	service.started = func(address string) {
 		fmt.Fprint(stdout, strings.NewReplacer("{service}", "http://"+address, "{issuer}", issuerURL, "{aws}", awsURL).Replace(demoText))
@@ -115,7 +111,7 @@ const demoText = `# Serving on {service}, with an OpenID provider ({issuer}) and
 # Nothing leaves this machine. Paste these lines into another terminal. Ctrl-C here ends it.
 
 # An ID token of alice, who is a photo editor:
-TOKEN=$(curl -fsS '{issuer}/token?user=alice')
+TOKEN=$(curl -fsS '{service}/token?user=alice')
 
 # AWS credentials for her, as Auth0's clients ask for them, with a form or with JSON:
 curl -sS {service}/delegation -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app -d api_type=aws --data-urlencode "id_token=$TOKEN"
@@ -129,7 +125,7 @@ AWS_CONTAINER_CREDENTIALS_FULL_URI='{service}/credentials?target=photo-app' AWS_
 curl -sS {service}/console -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app --data-urlencode "id_token=$TOKEN"
 
 # Bob is no photo editor, and refused:
-curl -sS {service}/delegation -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app --data-urlencode "id_token=$(curl -fsS '{issuer}/token?user=bob')"
+curl -sS {service}/delegation -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app --data-urlencode "id_token=$(curl -fsS '{service}/token?user=bob')"
 
 # The SAML metadata for IAM, and health:
 curl -sS {service}/metadata
@@ -138,10 +134,10 @@ curl -sS {service}/ready
 # For real: delegation serve --config FILE, see delegation.example.yaml.
 `
 
-// demoIssuer adds a way to get a token to the OpenID provider, which has no sign-in page.
-func demoIssuer(provider *oidctest.Provider) http.Handler {
+// demoSignIn adds a way to get a token to the service, because the OpenID provider has no sign-in page; there, because its address is known before.
+func demoSignIn(provider *oidctest.Provider, rest http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", provider)
+	mux.Handle("/", rest)
 	mux.HandleFunc("GET /token", func(w http.ResponseWriter, r *http.Request) {
 		claims, ok := demoUsers[r.URL.Query().Get("user")]
 		if !ok {
@@ -175,18 +171,9 @@ func serveLoopback(h http.Handler, logger *slog.Logger) (url string, stop func()
 
 // newSigningKey makes a key for the demonstration; a real one is kept in a file, an HSM or a KMS.
 func newSigningKey() (delegation.SigningKey, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	certificate, private, err := newKey("delegation demo", minKeyBits, time.Now(), defaultValid)
 	if err != nil {
 		return delegation.SigningKey{}, err
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "delegation demo"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return delegation.SigningKey{}, err
-	}
-	certificate, err := x509.ParseCertificate(der)
-	return delegation.SigningKey{Signer: key, Certificate: certificate}, err
+	return delegation.ParseSigningKey(certificate, private)
 }

@@ -50,7 +50,13 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{provider: must(oidctest.New(oidctest.Config{})), aws: ststest.New(ststest.Config{Region: demoRegion}), folder: t.TempDir()}
+	return newWorldIn(t, t.TempDir())
+}
+
+// newBareWorld has the fakes, which know of no user's set-up, and an empty folder.
+func newBareWorld(t testing.TB, folder string) *world {
+	t.Helper()
+	w := &world{provider: must(oidctest.New(oidctest.Config{})), aws: ststest.New(ststest.Config{Region: demoRegion}), folder: folder}
 	issuer := httptest.NewServer(w.provider)
 	t.Cleanup(issuer.Close)
 	w.issuerURL = issuer.URL
@@ -61,7 +67,12 @@ func newWorld(t testing.TB) *world {
 	aws := httptest.NewServer(mux)
 	t.Cleanup(aws.Close)
 	w.awsURL = aws.URL
+	return w
+}
 
+func newWorldIn(t testing.TB, folder string) *world {
+	t.Helper()
+	w := newBareWorld(t, folder)
 	key := signingKey()
 	identity := delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{key}}
 	if err := w.aws.PutSAMLProvider(demoPrincipal, must(identity.Metadata())); err != nil {
@@ -208,7 +219,9 @@ func serve(t testing.TB, file string, environment ...string) *served {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &served{said: newOutput(), logs: newOutput()}
 	code := make(chan int, 1)
-	go func() { code <- run(ctx, []string{"serve", "--config", file}, environment, s.said, s.logs) }()
+	go func() {
+		code <- run(ctx, []string{"serve", "--config", file}, surroundings{environment: environment, stdout: s.said, stderr: s.logs})
+	}()
 	s.stop = sync.OnceValue(func() int { cancel(); return <-code })
 	t.Cleanup(func() { s.stop() })
 	s.url = s.address(t)

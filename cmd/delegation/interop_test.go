@@ -20,8 +20,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/seed055b7978/delegation"
 )
 
 // needs skips the test, or fails it in CI, if a program is missing.
@@ -136,26 +134,30 @@ func TestInterop_AWSCLI(t *testing.T) {
 	if code, _, said := whoAmI(); code == 0 || !strings.Contains(said, "jwt expired") {
 		t.Errorf("an expired token: exit code %d: %s", code, said)
 	}
+}
 
-	t.Run("credential_process", func(t *testing.T) {
-		// What Credentials.ProcessJSON returns, through a real profile.
-		status, body := get(t, client(nil), s.url+"/credentials?target=photo-app", "Authorization", w.token(nil))
-		var c struct{ AccessKeyId, SecretAccessKey, Token, AccountId, Expiration string }
-		if err := json.Unmarshal([]byte(body), &c); status != 200 || err != nil {
-			t.Fatalf("%d %s", status, body)
-		}
-		credentials := delegation.Credentials{
-			AccessKeyID: c.AccessKeyId, SecretAccessKey: delegation.NewSecret(c.SecretAccessKey), SessionToken: delegation.NewSecret(c.Token),
-			AccountID: c.AccountId, Expiration: must(time.Parse(time.RFC3339, c.Expiration)),
-		}
-		output := w.write(t, "process.json", string(must(credentials.ProcessJSON())))
-		profile := w.write(t, "aws-profile", fmt.Sprintf("[profile delegation]\ncredential_process = cat %s\nregion = %s\n", output, demoRegion))
-		code, out, said := program(t, []string{"AWS_CONFIG_FILE=" + profile, "AWS_SHARED_CREDENTIALS_FILE=" + filepath.Join(w.folder, "none"), "AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL_STS=" + w.awsURL},
+// TestInterop_CredentialProcess: a real profile of the AWS CLI has delegation exchange for its credential_process, and shows its refusals.
+func TestInterop_CredentialProcess(t *testing.T) {
+	needs(t, "aws", "awscli")
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	config, tokenFile := w.config(t, ""), w.write(t, "token", w.token(nil))
+	profile := w.write(t, "aws-profile", fmt.Sprintf("[profile delegation]\ncredential_process = %s exchange --config %s --target %s --token-file %s --format process\nregion = %s\n",
+		path, config, demoTarget, tokenFile, demoRegion))
+	whoAmI := func() (int, string, string) {
+		return program(t, []string{"AWS_CONFIG_FILE=" + profile, "AWS_SHARED_CREDENTIALS_FILE=" + filepath.Join(w.folder, "none"), "AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL_STS=" + w.awsURL},
 			"", "aws", "--profile", "delegation", "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
-		if code != 0 || !strings.Contains(out, "assumed-role/photo-editor/alice@example.com") {
-			t.Errorf("exit code %d: %s%s", code, out, said)
-		}
-	})
+	}
+	if code, out, said := whoAmI(); code != 0 || strings.TrimSpace(out) != "arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
+		t.Errorf("exit code %d: %s%s", code, out, said)
+	}
+	w.write(t, "token", w.token(expired()))
+	if code, out, said := whoAmI(); code == 0 || !strings.Contains(said, "delegation: token: ") || !strings.Contains(said, "(token_expired)") {
+		t.Errorf("an expired token: exit code %d: %s%s", code, out, said)
+	}
 }
 
 // TestInterop_Boto3: one Python process that keeps its session picks up a rotated token file when it refreshes. Sessions of 15 minutes are

@@ -1,9 +1,10 @@
-// Command delegation serves and, in commands to come, sets up and diagnoses the exchange of ID tokens for AWS credentials.
+// Command delegation serves, sets up and diagnoses the exchange of ID tokens for AWS credentials.
 //
 //	delegation serve --demo                          # everything in memory, on loopback
 //	delegation serve --config delegation.yaml        # for real
+//	delegation help                                  # and what else it does
 //
-// It exits with 0 on success, 1 if something failed, and 2 if the command line or the configuration is wrong.
+// It exits with 0 on success, 1 if something failed or was refused, and 2 if the command line or the configuration is wrong.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -23,6 +25,16 @@ const (
 	exitUsage  = 2
 )
 
+const rootLong = `Turn OpenID Connect ID tokens into temporary AWS credentials: serve that, set it up in AWS, and see why something is refused.
+
+Exit codes:
+  0  done
+  1  failed or refused, or ended by a signal
+  2  the command line or the configuration has to be changed
+
+Errors are lines on standard error that say what is wrong, where, and how to fix it; --verbose adds what is behind them. No argument ever holds
+a secret: tokens and keys come from files or from standard input.`
+
 // usageError is a command line or a configuration that has to be changed.
 type usageError struct{ error }
 
@@ -31,7 +43,7 @@ func (e usageError) Unwrap() error { return e.error }
 // noArguments is for commands that have flags only.
 func noArguments(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError{fmt.Errorf("%s takes no argument %.80q, see %s --help", c.CommandPath(), args[0], c.CommandPath())}
+		return usageError{fmt.Errorf("%s takes no argument %q, see %s --help", c.CommandPath(), args[0], c.CommandPath())}
 	}
 	return nil
 }
@@ -39,31 +51,65 @@ func noArguments(c *cobra.Command, args []string) error {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], surroundings{environment: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}))
+}
+
+// surroundings is what a command gets from outside.
+type surroundings struct {
+	environment    []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	after          func(time.Duration) <-chan time.Time // nil: time.After
+	ended          <-chan struct{}                      // closed by a signal; run sets it
+}
+
+// commands are all that the program does, beside completion and help.
+func (s surroundings) commands() []*cobra.Command {
+	return []*cobra.Command{
+		initCommand(s),
+		keygenCommand(s),
+		metadataCommand(s),
+		trustPolicyCommand(s),
+		permissionPolicyCommand(s),
+		cloudFormationCommand(s),
+		terraformCommand(s),
+		serveCommand(s),
+		checkCommand(s),
+		explainCommand(s),
+		exchangeCommand(s),
+	}
 }
 
 // run is the program, with all that it takes from its surroundings.
-func run(ctx context.Context, args, environment []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, s surroundings) int {
+	s.ended = ctx.Done()
+	root := rootCommand(s)
+	root.SetArgs(args)
+	c, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	s.complain(err, verbose(c))
+	if errors.As(err, new(usageError)) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func rootCommand(s surroundings) *cobra.Command {
 	root := &cobra.Command{
-		Use: "delegation", Short: "Turn OpenID Connect ID tokens into temporary AWS credentials",
+		Use: "delegation", Short: "Turn OpenID Connect ID tokens into temporary AWS credentials", Long: rootLong,
+		Example:       "  delegation serve --demo",
 		SilenceErrors: true, SilenceUsage: true,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.PersistentFlags().BoolP(verboseFlag, "v", false, "say what is behind an error, to standard error")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCommand(environment, stdout, stderr))
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	var usage usageError
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "delegation: %v\n", err)
-		return exitUsage
-	}
-	fmt.Fprintf(stderr, "delegation: %v\n", err)
-	return exitFailed
+	root.AddCommand(s.commands()...)
+	root.SetIn(s.stdin)
+	root.SetOut(s.stdout)
+	root.SetErr(s.stderr)
+	addUsualCommands(root)
+	return root
 }

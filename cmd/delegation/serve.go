@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +31,7 @@ const (
 	shutdownTimeout   = 30 * time.Second // for requests that are under way
 )
 
-func serveCommand(environment []string, stdout, stderr io.Writer) *cobra.Command {
+func serveCommand(s surroundings) *cobra.Command {
 	var file, listen string
 	var demo bool
 	command := &cobra.Command{
@@ -48,19 +47,14 @@ func serveCommand(environment []string, stdout, stderr io.Writer) *cobra.Command
 			case demo && file != "":
 				return usageError{errors.New("--demo needs no --config: choose one")}
 			case demo:
-				return runDemo(c.Context(), listen, stdout, stderr)
+				return runDemo(c.Context(), listen, s.stdout, s.stderr)
 			case file == "":
 				return usageError{errors.New("serve needs --config FILE (or DELEGATION_CONFIG), or --demo to try it out")}
 			}
-			return runConfigured(c.Context(), file, listen, environment, stderr)
+			return runConfigured(c.Context(), file, listen, s.environment, s.stderr)
 		},
 	}
-	for _, entry := range environment {
-		if value, ok := strings.CutPrefix(entry, environmentPrefix+"CONFIG="); ok {
-			file = value
-		}
-	}
-	command.Flags().StringVarP(&file, "config", "c", file, "configuration `file`, see delegation.example.yaml; DELEGATION_CONFIG")
+	s.configFlag(command, &file, "")
 	command.Flags().StringVarP(&listen, "listen", "l", "", "`address` to listen on, instead of the configured one; 127.0.0.1:8080")
 	command.Flags().BoolVar(&demo, "demo", false, "serve with an OpenID provider and an AWS STS in memory, on loopback")
 	return command
@@ -110,6 +104,8 @@ type service struct {
 	listen, debugListen string
 	certificate         *certificateFiles // nil: plain http
 	shutdownDelay       time.Duration
+	delegator           *delegation.Delegator
+	console             *delegationhttp.Console // nil: off
 	handler             *handler
 	redis               *sharedRedis // nil: none
 	logger              *slog.Logger

@@ -247,10 +247,10 @@ func TestServe_AddressTaken(t *testing.T) {
 	taken := serve(t, w.config(t, ""))
 	out := newOutput()
 	address := strings.TrimPrefix(taken.url, "http://")
-	if code := run(t.Context(), []string{"serve", "--config", w.config(t, ""), "--listen", address}, nil, out, out); code != exitFailed || !strings.Contains(out.String(), "--listen") {
+	if code := run(t.Context(), []string{"serve", "--config", w.config(t, ""), "--listen", address}, surroundings{stdout: out, stderr: out}); code != exitFailed || !strings.Contains(out.String(), "--listen") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
-	if code := run(t.Context(), []string{"serve", "--config", w.config(t, "debug_listen: "+address)}, nil, out, out); code != exitFailed || !strings.Contains(out.String(), "for debugging") {
+	if code := run(t.Context(), []string{"serve", "--config", w.config(t, "debug_listen: "+address)}, surroundings{stdout: out, stderr: out}); code != exitFailed || !strings.Contains(out.String(), "for debugging") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 }
@@ -290,7 +290,7 @@ func TestUsage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			stdout, stderr := newOutput(), newOutput()
-			code := run(t.Context(), row.args, nil, stdout, stderr)
+			code := run(t.Context(), row.args, surroundings{stdout: stdout, stderr: stderr})
 			said := stdout
 			if row.code != 0 {
 				said = stderr
@@ -304,7 +304,7 @@ func TestUsage(t *testing.T) {
 		})
 	}
 	stderr := newOutput()
-	if code := run(t.Context(), []string{"serve"}, []string{"DELEGATION_CONFIG=of-the-environment.yaml"}, newOutput(), stderr); code != exitUsage || !strings.Contains(stderr.String(), "of-the-environment.yaml") {
+	if code := run(t.Context(), []string{"serve"}, surroundings{environment: []string{"DELEGATION_CONFIG=of-the-environment.yaml"}, stdout: newOutput(), stderr: stderr}); code != exitUsage || !strings.Contains(stderr.String(), "of-the-environment.yaml") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

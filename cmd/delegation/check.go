@@ -1,0 +1,119 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/spf13/cobra"
+)
+
+func checkCommand(s surroundings) *cobra.Command {
+	var file string
+	var machine bool
+	command := &cobra.Command{
+		Use:   "check",
+		Short: "Check that issuers, signing keys, metadata and STS work",
+		Long: "Check all that exchanges depend on: each issuer has keys that can be used, each signing key signs what its certificate verifies, the metadata has a\n" +
+			"size that IAM takes, and STS answers in each region. It needs no token and changes nothing.\n\n" +
+			"It reads the configuration and writes a table to standard output, or JSON with --json. Exit code 1 if anything has failed; a warning alone is no\n" +
+			"failure. Exit code 2 if the configuration itself is wrong.",
+		Example: "  delegation check --config /etc/delegation/delegation.yaml",
+		Args:    noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			built, err := s.configured(c.Context(), file, verbose(c), nil)
+			if err != nil {
+				return err
+			}
+			done := s.progress(c, "Checking issuers, keys and STS")
+			results := built.delegator.Check(c.Context())
+			done()
+			text := s.table(results)
+			if machine {
+				if text, err = checkJSON(results); err != nil {
+					return err
+				}
+			}
+			if err := s.print(text); err != nil {
+				return err
+			}
+			return failures(results)
+		},
+	}
+	s.configFlag(command, &file, defaultConfig)
+	command.Flags().BoolVar(&machine, "json", false, "write JSON: a list of name, state (ok, warning or failed) and, where there are any, what, stage and code")
+	return command
+}
+
+// failures is an error that wraps those of all results; nil if there are none.
+func failures(results []delegation.CheckResult) error {
+	var failed checksFailed
+	for _, r := range results {
+		if r.Err != nil {
+			failed.errors = append(failed.errors, r.Err)
+		}
+	}
+	if failed.of = len(results); len(failed.errors) > 0 {
+		return failed
+	}
+	return nil
+}
+
+// checksFailed says how many in one line, because the table has said which.
+type checksFailed struct {
+	errors []error
+	of     int
+}
+
+func (e checksFailed) Error() string {
+	return fmt.Sprintf("%d of %d checks failed", len(e.errors), e.of)
+}
+func (e checksFailed) Unwrap() []error { return e.errors }
+
+// table has a line for each result: its name, its state and what there is to say.
+func (s surroundings) table(results []delegation.CheckResult) []byte {
+	width := 0
+	for _, r := range results {
+		width = max(width, utf8.RuneCountInString(r.Name))
+	}
+	paint := s.painter(s.stdout)
+	var b strings.Builder
+	for _, r := range results {
+		state, what := paint(green, "ok  "), r.Warning
+		switch {
+		case r.Err != nil:
+			state, what = paint(red, "FAIL"), oneLine(r.Err)
+		case r.Warning != "":
+			state = paint(yellow, "WARN")
+		}
+		fmt.Fprintln(&b, strings.TrimRight(fmt.Sprintf("%-*s  %s  %s", width, r.Name, state, what), " "))
+	}
+	return []byte(b.String())
+}
+
+func checkJSON(results []delegation.CheckResult) ([]byte, error) {
+	type entry struct {
+		Name  string           `json:"name"`
+		State string           `json:"state"`
+		What  string           `json:"what,omitempty"`
+		Stage delegation.Stage `json:"stage,omitempty"`
+		Code  delegation.Code  `json:"code,omitempty"`
+	}
+	list := []entry{}
+	for _, r := range results {
+		e := entry{Name: r.Name, State: "ok", What: r.Warning}
+		if r.Warning != "" {
+			e.State = "warning"
+		}
+		var failed *delegation.Error
+		if errors.As(r.Err, &failed) {
+			e.State, e.What, e.Stage, e.Code = "failed", oneLine(r.Err), failed.Stage, failed.Code
+		}
+		list = append(list, e)
+	}
+	text, err := json.MarshalIndent(list, "", "  ")
+	return append(text, '\n'), err
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// allCommands are the root and all below it.
+func allCommands(s surroundings) (list []*cobra.Command) {
+	list = []*cobra.Command{rootCommand(s)}
+	for i := 0; i < len(list); i++ {
+		list = append(list, list[i].Commands()...)
+	}
+	return list
+}
+
+// TestCommands: each has help with an example of its own, takes no argument that is not meant, and no secret in one.
+func TestCommands(t *testing.T) {
+	found := map[string]bool{}
+	for _, c := range allCommands(surroundings{}) {
+		found[c.Name()] = true
+		if c.Short == "" || c.Long == "" || !strings.HasPrefix(c.Example, "  "+c.CommandPath()) && c.HasParent() || c.Example == "" {
+			t.Errorf("%s: help lacks something: %q %q %q", c.CommandPath(), c.Short, c.Long, c.Example)
+		}
+		if c.Name() != "help" { // whose argument is a command
+			stderr := newOutput()
+			args := append(strings.Fields(c.CommandPath())[1:], "stray")
+			if code := run(t.Context(), args, surroundings{stdout: newOutput(), stderr: stderr}); code != exitUsage || strings.Count(stderr.String(), "\n") != 1 {
+				t.Errorf("%q: exit code %d: %s", args, code, stderr)
+			}
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			what, _ := pflag.UnquoteUsage(f)
+			for _, word := range []string{"token", "secret", "password", "key", "credential", "assertion", "certificate"} {
+				if strings.Contains(f.Name, word) && f.Value.Type() != "bool" && what != "file" {
+					t.Errorf("%s --%s takes a %q, and a secret in an argument is in the list of processes", c.CommandPath(), f.Name, what)
+				}
+			}
+		})
+	}
+	for _, name := range []string{"keygen", "metadata", "serve", "check", "exchange", "completion", "bash", "zsh", "fish", "help"} {
+		if !found[name] {
+			t.Errorf("there is no command %s", name)
+		}
+	}
+}
+
+// TestNoSecrets: commands that fail in many ways say nothing of the token, the keys and the credentials, however much they are asked to.
+func TestNoSecrets(t *testing.T) {
+	w := newWorld(t)
+	file := w.config(t, "")
+	key := string(must(os.ReadFile(filepath.Join(w.folder, "signing.key"))))
+	tokens := map[string]string{
+		"good": w.token(nil), "expired": w.token(expired()), "denied": w.token(map[string]any{"groups": []string{"staff"}}),
+		"forged": w.token(nil)[:len(w.token(nil))-8] + "AAAAAAAA", "foreign": w.token(map[string]any{"iss": "https://canary.example.com/"}),
+	}
+	// A token is as bad without its signature; its first part is the same for all.
+	secrets := strings.Split(strings.TrimSpace(key), "\n")[1:5]
+	for _, token := range tokens {
+		secrets = append(secrets, strings.SplitN(token, ".", 2)[1], strings.Split(token, ".")[2])
+	}
+	mixed := w.write(t, "mixed.yaml", strings.ReplaceAll(string(must(os.ReadFile(file))), "signing.crt", "signing.key"))
+	swapped := w.write(t, "swapped.yaml", strings.ReplaceAll(string(must(os.ReadFile(file))), "key_file: signing.key", "key_file: token.good"))
+	keyAsConfig := filepath.Join(w.folder, "signing.key")
+	var rows [][]string
+	for name, token := range tokens {
+		rows = append(rows, []string{"exchange", "-c", file, "-t", demoTarget, "-f", w.write(t, "token."+name, token)}, []string{"exchange", "-c", file, "-t", demoTarget, "-f", token},
+			[]string{"exchange", "-c", file, "-t", demoTarget, token}, []string{"check", token}, []string{"help", token}, []string{"metadata", "-c", token}, []string{"keygen", "--bits", token},
+			[]string{"exchange", "-" + token}, []string{"exchange", "-c", file, "-t", token, "-f", "-"}, []string{"metadata", "--out", token + "/none"}, []string{token})
+	}
+	for _, config := range []string{mixed, swapped, keyAsConfig, filepath.Join(w.folder, "token.good")} {
+		rows = append(rows, []string{"exchange", "-c", config, "-t", demoTarget, "-f", "-"}, []string{"check", "-c", config}, []string{"metadata", "-c", config}, []string{"serve", "-c", config})
+	}
+	rows = append(rows, []string{"metadata", "--entity-id", "urn:a", "--certificate", keyAsConfig}, []string{"metadata", "--entity-id", "urn:a", "--certificate", filepath.Join(w.folder, "token.good")},
+		[]string{"check", "-c", file}, []string{"keygen", "--out", w.folder})
+	for _, environment := range [][]string{nil, {"DELEGATION_STS_ENDPOINT=http://127.0.0.1:1"}} {
+		for _, args := range rows {
+			for _, more := range [][]string{nil, {"--verbose"}, {"--help"}} {
+				stdout, stderr := newOutput(), newOutput()
+				args := append(slices.Clone(args), more...)
+				code := run(t.Context(), args, surroundings{environment: environment, stdin: strings.NewReader(tokens["good"]), stdout: stdout, stderr: stderr})
+				said := stderr.String()
+				if code != 0 || args[0] != "exchange" {
+					said += stdout.String()
+				}
+				for _, secret := range secrets {
+					if strings.Contains(said, secret) {
+						t.Errorf("%.40q says a secret: %s", args, said)
+					}
+				}
+				if code == 0 && args[0] == "exchange" && more == nil && (said != "" || !strings.Contains(stdout.String(), "SecretAccessKey")) {
+					t.Errorf("%.40q: %q", args, said)
+				}
+			}
+		}
+	}
+}
+
+// TestChain: --verbose shows all that an error wraps, once each, a line each.
+func TestChain(t *testing.T) {
+	inner := errors.New("inner\nwith two lines")
+	stderr := newOutput()
+	surroundings{stderr: stderr}.complain(fmt.Errorf("outer: %w", errors.Join(fmt.Errorf("left: %w", inner), errors.New("right"))), true)
+	want := `delegation: outer: left: inner; with two lines; right
+  *errors.joinError: left: inner; with two lines; right
+    *fmt.wrapError: left: inner; with two lines
+      *errors.errorString: inner; with two lines
+    *errors.errorString: right
+`
+	if stderr.String() != want {
+		t.Errorf("got\n%s", stderr)
+	}
+}
+
+// TestReadToken_Input: what a reader can do to it. Files are in the scripts.
+func TestReadToken_Input(t *testing.T) {
+	for name, row := range map[string]struct {
+		stdin io.Reader
+		code  int
+		want  string
+	}{
+		"nothing to read": {nil, exitUsage, "there is no standard input"},
+		"empty":           {strings.NewReader(" \n"), exitUsage, "standard input is empty"},
+		"breaks":          {io.MultiReader(strings.NewReader("canary"), failingReader{}), exitUsage, "the pipe broke"},
+		"without end":     {endless{}, exitUsage, "standard input is larger than 1048576 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := surroundings{stdin: row.stdin}.readToken("-")
+			if !errors.As(err, new(usageError)) || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "canary") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	token, err := surroundings{stdin: strings.NewReader("\r\n a.b.c\r\n")}.readToken("-")
+	if token != "a.b.c" || err != nil {
+		t.Errorf("got %q, %v", token, err)
+	}
+}
+
+type failingReader struct{}
+
+func (failingReader) Read([]byte) (int, error) { return 0, errors.New("the pipe broke") }
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// hanging is a server that answers nothing, and says when it was called.
+func hanging(t testing.TB) (url string, called <-chan struct{}) {
+	t.Helper()
+	calls := make(chan struct{}, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // so that the end of the connection shows
+		calls <- struct{}{}
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, calls
+}
+
+// TestSignals: both signals end what waits for somebody, with one line and exit code 1.
+func TestSignals(t *testing.T) {
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	slow, called := hanging(t)
+	slowIssuer := w.write(t, "slow-issuer.yaml", strings.ReplaceAll(string(must(os.ReadFile(w.config(t, "")))), w.issuerURL, slow))
+	slowSTS := []string{"DELEGATION_STS_ENDPOINT=" + slow}
+	token := w.write(t, "token", w.token(nil))
+	ofSlowIssuer := w.write(t, "token.slow", w.token(map[string]any{"iss": slow}))
+	pipe := filepath.Join(w.folder, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(w.folder, "delegation.yaml")
+	for name, row := range map[string]struct {
+		args, environment []string
+		wait              func()
+		want              string
+	}{
+		"exchange at STS":        {[]string{"exchange", "-c", config, "-t", demoTarget, "-f", token}, slowSTS, func() { <-called }, "delegation: sts: "},
+		"exchange at the issuer": {[]string{"exchange", "-c", slowIssuer, "-t", demoTarget, "-f", ofSlowIssuer}, nil, func() { <-called }, "delegation: token: "},
+		"exchange without token": {[]string{"exchange", "-c", config, "-t", demoTarget, "-f", pipe}, nil, func() {
+			writer := must(os.OpenFile(pipe, os.O_WRONLY, 0)) // which the reader's opening lets through
+			t.Cleanup(func() { _ = writer.Close() })
+		}, "delegation: --token-file: a signal came before the token"},
+		"check at STS": {[]string{"check", "-c", config}, slowSTS, func() { <-called }, "delegation: "},
+	} {
+		for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+			t.Run(fmt.Sprintf("%s %s", name, signal), func(t *testing.T) {
+				for len(called) > 0 { // by a process that has ended
+					<-called
+				}
+				stdout, stderr := newOutput(), newOutput()
+				command := exec.Command(path, row.args...)
+				command.Env = append(os.Environ(), row.environment...)
+				command.Stdout, command.Stderr = stdout, stderr
+				if err := command.Start(); err != nil {
+					t.Fatal(err)
+				}
+				row.wait()
+				if err := command.Process.Signal(signal); err != nil {
+					t.Error(err)
+				}
+				_ = command.Wait() // the exit code says it
+				if code := command.ProcessState.ExitCode(); code != exitFailed || !strings.HasPrefix(stderr.String(), row.want) || strings.Count(stderr.String(), "\n") != 1 {
+					t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+				}
+				if row.args[0] == "check" && !strings.Contains(stdout.String(), "FAIL  sts: the exchange was abandoned: context canceled (canceled)") {
+					t.Errorf("the table does not say why: %s", stdout)
+				}
+			})
+		}
+	}
+}
+
+// TestExchange_ContextEnded: nothing is begun after the end.
+func TestExchange_ContextEnded(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	stderr := newOutput()
+	code := run(ctx, []string{"exchange", "-c", w.config(t, ""), "-t", demoTarget, "-f", w.write(t, "token", w.token(nil))}, surroundings{stdout: newOutput(), stderr: stderr})
+	if code != exitFailed || strings.Count(stderr.String(), "\n") != 1 {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+// TestQuoteForShell: a shell gets back what was quoted, whatever it is.
+func TestQuoteForShell(t *testing.T) {
+	for _, text := range []string{"", "a b", "it's", `$(touch x) "$HOME" \ ` + "`id`", "two\nlines", "'''", "-n", "!x"} {
+		out, err := exec.Command("sh", "-c", "printf %s "+quoteForShell(text)).Output()
+		if err != nil || string(out) != text {
+			t.Errorf("%q became %q, %v", text, out, err)
+		}
+	}
+}

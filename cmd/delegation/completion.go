@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+)
+
+// targetFlag adds --target, which shells complete from the configuration.
+func (s surroundings) targetFlag(c *cobra.Command, target, config *string, usage string) {
+	c.Flags().StringVarP(target, "target", "t", "", usage)
+	_ = c.RegisterFlagCompletionFunc("target", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) { // the flag is there
+		loaded, _, _, err := load(*config, s.environment)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		return slices.Sorted(maps.Keys(loaded.Targets)), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// addUsualCommands adds cobra's completion and a help that knows what is no command.
+func addUsualCommands(root *cobra.Command) {
+	root.SetHelpCommand(&cobra.Command{
+		Use: "help [COMMAND]", Short: "Say what a command does, with an example",
+		Long:    "Say what a command does, what it reads and writes, and its exit codes, with an example. It writes to standard output.",
+		Example: "  delegation help exchange",
+		RunE: func(_ *cobra.Command, args []string) error {
+			found, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usageError{fmt.Errorf("help: %q is no command, see delegation help", args)}
+			}
+			found.InitDefaultHelpFlag()
+			return found.Help()
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+			if len(args) == 0 {
+				for _, c := range root.Commands() {
+					names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	})
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	completion, _, _ := root.Find([]string{"completion"}) // it was added just now
+	completion.Args = noArguments
+	completion.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	completion.Example = "  delegation completion bash > /etc/bash_completion.d/delegation"
+	for _, shell := range completion.Commands() {
+		shell.Args = noArguments
+		shell.Example = "  delegation completion " + shell.Name()
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+const maxNumber = 999_999_999_999_999
+
+// object is a JSON object whose members keep their order, because policies are read by people. A value is an object, []any, string, int64, bool
+// or nil.
+type object []member
+
+type member struct {
+	name  string
+	value any
+}
+
+// get returns the value of a member, or nil.
+func (o object) get(name string) any {
+	for _, m := range o {
+		if m.name == name {
+			return m.value
+		}
+	}
+	return nil
+}
+
+// parseObject parses a text that is one JSON object. A name twice is an error: readers differ in which one they take.
+func parseObject(text string) (object, error) {
+	if !utf8.ValidString(text) { // which the decoder would change
+		return nil, errors.New("it is not UTF-8")
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	value, err := parseValue(d)
+	if err == nil {
+		if _, more := d.Token(); more != io.EOF {
+			err = errors.New("there is more behind its end")
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, fmt.Errorf("it is not JSON: %w", err)
+	}
+	o, ok := value.(object)
+	if !ok {
+		return nil, errors.New("it is not a JSON object")
+	}
+	return o, nil
+}
+
+func parseValue(d *json.Decoder) (any, error) {
+	token, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	if number, ok := token.(json.Number); ok {
+		whole, err := strconv.ParseInt(number.String(), 10, 64)
+		if err != nil || max(whole, -whole) > maxNumber || whole == math.MinInt64 { // others are not the same to readers of JSON, YAML and HCL
+			return nil, fmt.Errorf("%.40s is not a whole number of at most 15 digits: put it in quotes", number)
+		}
+		return whole, nil
+	}
+	switch token {
+	case json.Delim('{'):
+		o := object{}
+		for seen := map[string]bool{}; d.More(); {
+			name, err := d.Token()
+			if err != nil {
+				return nil, err
+			}
+			m := member{name: name.(string)} // as the decoder has checked
+			if seen[m.name] {
+				return nil, fmt.Errorf("%.80q is there twice", m.name)
+			}
+			seen[m.name] = true
+			if m.value, err = parseValue(d); err != nil {
+				return nil, err
+			}
+			o = append(o, m)
+		}
+		_, err = d.Token() // the end
+		return o, err
+	case json.Delim('['):
+		list := []any{}
+		for d.More() {
+			value, err := parseValue(d)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, value)
+		}
+		_, err = d.Token()
+		return list, err
+	}
+	return token, nil
+}
+
+// walk calls visit for every name and text, those of an object's members as they come.
+func walk(value any, visit func(text string, isName bool) error) error {
+	switch v := value.(type) {
+	case object:
+		for _, m := range v {
+			if err := errors.Join(visit(m.name, true), walk(m.value, visit)); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, element := range v {
+			if err := walk(element, visit); err != nil {
+				return err
+			}
+		}
+	case string:
+		return visit(v, false)
+	}
+	return nil
+}

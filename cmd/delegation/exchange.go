@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/spf13/cobra"
+)
+
+func exchangeCommand(s surroundings) *cobra.Command {
+	var file, target, tokenFile, format string
+	var show bool
+	command := &cobra.Command{
+		Use:   "exchange",
+		Short: "Exchange an ID token for AWS credentials, as the configuration decides",
+		Long: "Exchange an ID token for AWS credentials, as the configuration decides, in this process: no service has to run.\n\n" +
+			"It reads the configuration, and the token from a file or from standard input, never from an argument. It writes to standard output:\n" +
+			"  process      what an AWS credential_process prints\n" +
+			"  env          exports for a shell: eval \"$(delegation exchange --format env …)\"\n" +
+			"  json         what Auth0's delegation endpoint answered\n" +
+			"  console-url  a URL that signs a browser in to the AWS console, for 15 minutes\n" +
+			"All are secrets, and are not written to a terminal without --show-secrets. Exit code 1 if it is refused: the line on standard error has the\n" +
+			"stage, the code and the remedy, and --verbose adds the audit record.",
+		Example: "  delegation exchange --config /etc/delegation/delegation.yaml --target photo-app --token-file token --format process",
+		Args:    noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			write := formats[format]
+			switch {
+			case write == nil:
+				return usageError{fmt.Errorf("--format is %.40q, not process, env, json or console-url", format)}
+			case target == "":
+				return usageError{errors.New("exchange needs --target NAME: a key under targets of the configuration")}
+			case !show && s.isTerminal(s.stdout):
+				return usageError{errors.New("the output is a secret and would be on the screen: send it to a file or a program with > or |, or add --show-secrets")}
+			}
+			built, err := s.configured(c.Context(), file, verbose(c), func(l *settings) {
+				l.HTTP.Console.Enabled = format == "console-url" // so that it is checked, whether the service offers it or not
+			})
+			if err != nil {
+				return err
+			}
+			token, err := s.readToken(tokenFile)
+			if err != nil {
+				return err
+			}
+			done := s.progress(c, "Exchanging the token")
+			defer done()
+			credentials, err := built.delegator.Exchange(c.Context(), token, target)
+			if err != nil {
+				return err
+			}
+			text, err := write(c.Context(), built, credentials)
+			if err != nil {
+				return err
+			}
+			done()
+			return s.print(append(text, '\n'))
+		},
+	}
+	s.configFlag(command, &file, defaultConfig)
+	s.targetFlag(command, &target, &file, "`target` of the configuration; required")
+	tokenFlag(command, &tokenFile)
+	command.Flags().StringVar(&format, "format", "process", "`shape` of the output: process, env, json or console-url")
+	command.Flags().BoolVar(&show, "show-secrets", false, "write secrets to a terminal too")
+	_ = command.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]cobra.Completion{"process", "env", "json", "console-url"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	return command
+}
+
+// formats are the shapes of credentials.
+var formats = map[string]func(context.Context, *service, *delegation.Credentials) ([]byte, error){
+	"process": func(_ context.Context, _ *service, c *delegation.Credentials) ([]byte, error) { return c.ProcessJSON() },
+	"json":    func(_ context.Context, _ *service, c *delegation.Credentials) ([]byte, error) { return c.Auth0JSON() },
+	"env":     func(_ context.Context, _ *service, c *delegation.Credentials) ([]byte, error) { return exports(c), nil },
+	"console-url": func(ctx context.Context, s *service, c *delegation.Credentials) ([]byte, error) {
+		url, err := s.console.SignInURL(ctx, c, "")
+		if err != nil {
+			return nil, fmt.Errorf("console-url: %w", err)
+		}
+		return []byte(url), nil
+	},
+}
+
+// exports are the lines that the AWS CLI's own export-credentials writes for a shell.
+func exports(c *delegation.Credentials) []byte {
+	var lines []string
+	for _, v := range [][2]string{
+		{"AWS_ACCESS_KEY_ID", c.AccessKeyID}, {"AWS_SECRET_ACCESS_KEY", c.SecretAccessKey.Reveal()}, {"AWS_SESSION_TOKEN", c.SessionToken.Reveal()},
+		{"AWS_CREDENTIAL_EXPIRATION", c.Expiration.UTC().Format(time.RFC3339)},
+	} {
+		lines = append(lines, "export "+v[0]+"="+quoteForShell(v[1]))
+	}
+	return []byte(strings.Join(lines, "\n"))
+}
+
+// quoteForShell makes one word of a text, in which a POSIX shell expands nothing.
+func quoteForShell(text string) string {
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+)
+
+func explainCommand(s surroundings) *cobra.Command {
+	var file, tokenFile, target string
+	var machine bool
+	command := &cobra.Command{
+		Use:   "explain",
+		Short: "Say what an exchange would decide for an ID token, step by step, and why",
+		Long: "Say what an exchange of an ID token for a target would decide: what was checked, which rule set what, what AWS would see, what the role's\n" +
+			"trust policy must allow, and what may surprise. If it would be refused: the steps up to the one that refuses, with the code, what is wrong\n" +
+			"and how to fix it.\n\n" +
+			"It reads the configuration, as serve does, and the token, from a file or from standard input. It asks the issuer for its keys, and rules ask\n" +
+			"whom they always ask. Nothing is signed, AWS is not called, and whether the token was used before is not asked. The token is not\n" +
+			"printed, but what it says of the user is: it is for the operator.\n\n" +
+			"It prints a tree, or JSON for programs, to standard output. Exit code 0: the exchange would be allowed; 1: it would be refused; 2: the\n" +
+			"command line or the configuration has to be changed.",
+		Example: "  delegation explain --config delegation.yaml --target photo-app --token-file token.jwt",
+		Args:    noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if target == "" {
+				return usageError{errors.New("explain needs --target NAME: a key under targets of the configuration")}
+			}
+			built, err := s.configured(c.Context(), file, verbose(c), func(l *settings) {
+				l.Replay, l.Redis = replaySettings{}, redisSettings{} // an explanation asks neither
+			})
+			if err != nil {
+				return err
+			}
+			token, err := s.readToken(tokenFile)
+			if err != nil {
+				return err
+			}
+			done := s.progress(c, "Asking the issuer and the rules")
+			e, refusal := built.delegator.Explain(c.Context(), token, target)
+			done()
+			o := newOutcome(e, refusal)
+			text := o.tree(s.painter(s.stdout))
+			if machine {
+				if text, err = o.json(); err != nil {
+					return err
+				}
+			}
+			if err := s.print([]byte(text)); err != nil {
+				return err
+			}
+			return refusal
+		},
+	}
+	s.configFlag(command, &file, defaultConfig)
+	s.targetFlag(command, &target, &file, "`target` that the token would be exchanged for; required")
+	tokenFlag(command, &tokenFile)
+	command.Flags().BoolVar(&machine, "json", false, "write JSON, whose names docs/cli.md has")
+	return command
+}

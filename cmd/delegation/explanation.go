@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf16"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// outcome is what explain says, as --json prints it; the tree has the same. docs/cli.md has the names, which stay as they are. What was not
+// reached is null or empty.
+type outcome struct {
+	Allowed     bool             `json:"allowed"`
+	Target      string           `json:"target"`
+	Token       *tokenOutcome    `json:"token"`
+	Rules       []ruleOutcome    `json:"rules"`
+	Decision    *decisionOutcome `json:"decision"`
+	TrustPolicy *trustOutcome    `json:"trust_policy"`
+	Warnings    []string         `json:"warnings"`
+	Refusal     *refusalOutcome  `json:"refusal"`
+
+	reached int // index of the step, see steps
+}
+
+type tokenOutcome struct {
+	Issuer   string `json:"issuer"`
+	Subject  string `json:"subject"`
+	ClientID string `json:"client_id"`
+}
+
+type ruleOutcome struct {
+	Name        string         `json:"name"`
+	Refused     bool           `json:"refused"`
+	Set         map[string]any `json:"set"`          // as the rule left it, by the names of awsSettings
+	ChangedUser []string       `json:"changed_user"` // properties
+}
+
+type decisionOutcome struct {
+	Role           string              `json:"role"`
+	Principal      string              `json:"principal"`
+	Regions        []string            `json:"regions"`
+	SessionName    string              `json:"session_name"`
+	NameID         string              `json:"name_id"`
+	SourceIdentity string              `json:"source_identity"`
+	EntityID       string              `json:"entity_id"`
+	Recipient      string              `json:"saml_recipient"`
+	Audience       string              `json:"saml_audience"`
+	Duration       seconds             `json:"session_duration"`
+	SessionEnd     *time.Time          `json:"session_end"`
+	Policy         string              `json:"policy"`
+	PolicyARNs     []string            `json:"policy_arns"`
+	Attributes     map[string][]string `json:"saml_attributes"`
+}
+
+type trustOutcome struct {
+	Actions  []string        `json:"actions"`
+	Document json.RawMessage `json:"document"`
+}
+
+type refusalOutcome struct {
+	Stage     delegation.Stage `json:"stage"`
+	Code      delegation.Code  `json:"code"`
+	Message   string           `json:"message"`
+	Remedy    string           `json:"remedy"`
+	Retryable bool             `json:"retryable"`
+}
+
+// awsSettings are the fields of delegation.AWS, under the names of the configuration file.
+type awsSettings struct {
+	Principal         string              `json:"principal"`
+	Role              string              `json:"role"`
+	Region            string              `json:"region"`
+	FailoverRegions   []string            `json:"failover_regions"`
+	Mappings          delegation.Mappings `json:"mappings"`
+	NameID            string              `json:"name_id"`
+	NameIDFromMapping bool                `json:"name_id_from_mapping"`
+	SessionName       string              `json:"session_name"`
+	SessionDuration   time.Duration       `json:"session_duration"`
+	Policy            string              `json:"policy"`
+	PolicyARNs        []string            `json:"policy_arns"`
+	Tags              map[string]string   `json:"tags"`
+	TransitiveTagKeys []string            `json:"transitive_tag_keys"`
+	SourceIdentity    string              `json:"source_identity"`
+	DroppableTags     []string            `json:"droppable_tags"`
+}
+
+// seconds is a duration that JSON shows as a number of them.
+type seconds time.Duration
+
+func (s seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
+
+func (s seconds) String() string { return time.Duration(s).String() }
+
+// steps are those of a decision, in order, and what has been checked after each.
+var steps = []struct {
+	stage   delegation.Stage
+	checked string
+}{
+	{delegation.StageToken, "form, issuer, signature, audience and dates"},
+	{delegation.StageTarget, "it exists, and takes tokens of this issuer and client"},
+	{delegation.StageRules, "none refuses"},
+	{delegation.StageDecision, "within AWS's limits; this is what AWS would see"},
+	{delegation.StageSAML, "the response can be built; it was not signed"},
+}
+
+func stepOf(stage delegation.Stage) int {
+	for i, step := range steps {
+		if step.stage == stage {
+			return i
+		}
+	}
+	return 0 // a call that was abandoned before its first
+}
+
+// newOutcome puts an explanation, and the refusal that it ended with, into the shape of the two formats.
+func newOutcome(e *delegation.Explanation, err error) *outcome {
+	o := &outcome{Allowed: err == nil, Target: e.Target, Rules: []ruleOutcome{}, Warnings: append([]string{}, e.Warnings...), reached: len(steps)}
+	if e.Issuer != "" {
+		o.Token = &tokenOutcome{e.Issuer, e.Subject, e.ClientID}
+	}
+	for _, rule := range e.Rules {
+		o.Rules = append(o.Rules, newRuleOutcome(rule))
+	}
+	if e.Principal != "" {
+		o.Decision = &decisionOutcome{
+			Role: e.Role, Principal: e.Principal, Regions: e.Regions, SessionName: e.SessionName, NameID: e.NameID, SourceIdentity: e.SourceIdentity,
+			EntityID: e.EntityID, Recipient: e.Recipient, Audience: e.Audience, Duration: seconds(e.Duration),
+			Policy: e.Policy, PolicyARNs: append([]string{}, e.PolicyARNs...), Attributes: e.Attributes,
+		}
+		if !e.SessionEnd.IsZero() {
+			end := e.SessionEnd.UTC()
+			o.Decision.SessionEnd = &end
+		}
+		if policy, err := e.TrustPolicy(); err == nil { // without one there is nothing to say: a recipient of the operator's own that no policy can name
+			o.TrustPolicy = &trustOutcome{e.Actions, json.RawMessage(policy)}
+		}
+	}
+	if err == nil {
+		return o
+	}
+	o.Refusal = &refusalOutcome{Message: err.Error()}
+	var refusal *delegation.Error
+	if errors.As(err, &refusal) {
+		o.Refusal = &refusalOutcome{refusal.Stage, refusal.Code, refusal.Err.Error(), refusal.Remedy, refusal.Retryable}
+	}
+	o.reached = stepOf(o.Refusal.Stage)
+	if o.Decision != nil { // a token that ends while it is decided is refused there
+		o.reached = max(o.reached, stepOf(delegation.StageDecision))
+	}
+	return o
+}
+
+func newRuleOutcome(rule delegation.RuleStep) ruleOutcome {
+	o := ruleOutcome{Name: rule.Name, Refused: rule.Err != nil, Set: map[string]any{}, ChangedUser: []string{}}
+	left := reflect.ValueOf(awsSettings(rule.AWS))
+	for _, name := range rule.Changed {
+		if property, ok := strings.CutPrefix(name, "user."); ok {
+			o.ChangedUser = append(o.ChangedUser, property)
+			continue
+		}
+		field, _ := left.Type().FieldByName(name)
+		value := left.FieldByName(name).Interface()
+		if d, ok := value.(time.Duration); ok {
+			value = seconds(d)
+		}
+		o.Set[field.Tag.Get("json")] = value
+	}
+	return o
+}
+
+// json returns the outcome for programs. A terminal that it is printed to obeys none of it.
+func (o *outcome) json() (string, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(o)
+	return printable(b.String()), err
+}
+
+// printable escapes what JSON may hold as it is and terminals may obey, such as the C1 controls and the marks that turn text round.
+func printable(jsonText string) string {
+	var b strings.Builder
+	for _, r := range jsonText {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}

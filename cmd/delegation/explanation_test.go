@@ -1,0 +1,263 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// hostile is what a stranger may put into a claim to have a terminal obey: colours, a title, a line of their own, C1 controls, text turned round,
+// a carriage return, a delete, a zero-width and a private-use character beyond the first plane.
+const hostile = "a\x1b[2J\x1b]0;x\x07\n|- token: ok\u009b31m\u202eb\r\x7f\u200b\U000f0000"
+
+func unpainted(_ colour, text string) string { return text }
+
+func hostileExplanation() *delegation.Explanation {
+	return &delegation.Explanation{
+		Issuer: "https://tenant.example.com/", Subject: hostile, ClientID: hostile, Target: hostile,
+		Rules: []delegation.RuleStep{{
+			Name: hostile, Changed: []string{"Role", "Policy", "Tags", "PolicyARNs", "SessionDuration", "NameIDFromMapping", "FailoverRegions", "user." + hostile},
+			AWS: delegation.AWS{Role: hostile, Policy: `{"a":"` + "\u009b\u202e" + `"}`, Tags: map[string]string{hostile: hostile}, PolicyARNs: []string{hostile, hostile},
+				SessionDuration: time.Hour, NameIDFromMapping: true},
+		}},
+		Principal: hostile, Role: hostile, Regions: []string{hostile, hostile}, EntityID: hostile, Recipient: hostile, Audience: hostile, NameID: hostile,
+		SessionName: hostile, SourceIdentity: hostile, Policy: "{" + hostile, PolicyARNs: []string{hostile}, Duration: time.Hour, SessionEnd: time.Unix(0, 0),
+		Attributes: map[string][]string{hostile: {hostile}}, Warnings: []string{hostile},
+	}
+}
+
+// TestOutcome_ObeyedByNoTerminal: whatever strangers chose, what reaches a terminal is printable characters and our own line ends.
+func TestOutcome_ObeyedByNoTerminal(t *testing.T) {
+	for name, err := range map[string]error{
+		"allowed": nil,
+		"refused": &delegation.Error{Stage: delegation.StageSAML, Code: delegation.CodeTextInvalid, Err: errors.New(hostile), Remedy: hostile},
+		"foreign": errors.New(hostile),
+	} {
+		o := newOutcome(hostileExplanation(), err)
+		asJSON := must(o.json())
+		for _, text := range []string{o.tree(unpainted), asJSON} {
+			if strings.Count(text, "\n") < 20 || !strings.Contains(text, "a\\") {
+				t.Errorf("%s: too little is left:\n%s", name, text)
+			}
+			for _, r := range text {
+				if r != '\n' && !unicode.IsPrint(r) {
+					t.Errorf("%s: %U in\n%q", name, r, text)
+				}
+			}
+			for line := range strings.Lines(text) {
+				if strings.HasPrefix(line, "|- token: ok") && !strings.HasPrefix(line, "|- token: ok (form") {
+					t.Errorf("%s: a line of the stranger's: %q", name, line)
+				}
+			}
+		}
+		var back outcome
+		if err := json.Unmarshal([]byte(asJSON), &back); err != nil || back.Token.Subject != hostile || back.Rules[0].ChangedUser[0] != hostile || back.Decision.Attributes[hostile][0] != hostile {
+			t.Errorf("%s: JSON does not say what was: %v %+v", name, err, back)
+		}
+	}
+}
+
+// TestOutcome_JSON: durations are seconds wherever they stand, and what HTML would escape is as it is.
+func TestOutcome_JSON(t *testing.T) {
+	e := &delegation.Explanation{Principal: "p", Duration: 90 * time.Minute, NameID: "<&>", Rules: []delegation.RuleStep{{
+		Name: "one", Changed: []string{"SessionDuration"}, AWS: delegation.AWS{SessionDuration: 90 * time.Minute},
+	}}}
+	text := must(newOutcome(e, nil).json())
+	for _, want := range []string{"\"session_duration\": 5400\n", "\"session_duration\": 5400,\n", `"name_id": "<&>"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+// TestOutcome_Tree: what the golden trees lack.
+func TestOutcome_Tree(t *testing.T) {
+	e := &delegation.Explanation{Principal: "p", SessionEnd: time.Unix(0, 0), PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, Rules: []delegation.RuleStep{{
+		Name: "one", Changed: []string{"Policy", "user.groups"}, AWS: delegation.AWS{Policy: `{"Version":"2012-10-17"}`},
+	}}}
+	text := newOutcome(e, nil).tree(unpainted)
+	for _, want := range []string{
+		"|     |- set policy:\n|     |     {\n|     |       \"Version\": \"2012-10-17\"\n|     |     }\n|     `- changed the user's: groups\n",
+		"|  |- session ends at the latest: 1970-01-01T00:00:00Z\n|  |- session policy ARNs: arn:aws:iam::aws:policy/ReadOnlyAccess\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no\n%sin\n%s", want, text)
+		}
+	}
+}
+
+// TestOutcome_Colours: only words of ours have a colour, and the text is the same without.
+func TestOutcome_Colours(t *testing.T) {
+	refusal := &delegation.Error{Stage: delegation.StageRules, Code: delegation.CodeDenied, Err: errors.New("denied"), Remedy: "see its reason"}
+	e := hostileExplanation()
+	for _, o := range []*outcome{newOutcome(e, nil), newOutcome(e, refusal)} {
+		text := o.tree(func(c colour, text string) string { return fmt.Sprintf("<%d>%s</>", c, text) })
+		for _, word := range []string{"<32>ok</>", "<33>warning</>"} {
+			if !strings.Contains(text, word) {
+				t.Errorf("no %q in %q", word, text)
+			}
+		}
+		if (o.Refusal != nil) != strings.Contains(text, "<31>refused</>") {
+			t.Errorf("%q", text)
+		}
+		if plain := strings.NewReplacer("<31>", "", "<32>", "", "<33>", "", "</>", "").Replace(text); plain != o.tree(unpainted) {
+			t.Errorf("colours change the text:\n%s", plain)
+		}
+	}
+}
+
+// TestOutcome_Reached: the tree ends with the step that refused, wherever that is.
+func TestOutcome_Reached(t *testing.T) {
+	refused := func(stage delegation.Stage, code delegation.Code) error {
+		return &delegation.Error{Stage: stage, Code: code, Err: errors.New("because"), Remedy: "do"}
+	}
+	verified := delegation.Explanation{Target: "app", Issuer: "i", Subject: "s", ClientID: "c"}
+	ran, decided := verified, verified
+	ran.Rules = []delegation.RuleStep{{Name: "one"}}
+	decided.Principal, decided.Role, decided.Attributes = "p", "r", map[string][]string{}
+	for name, row := range map[string]struct {
+		e    delegation.Explanation
+		err  error
+		want []string
+	}{
+		"token":                      {delegation.Explanation{Target: "app"}, refused(delegation.StageToken, delegation.CodeTokenExpired), []string{"token: refused"}},
+		"argument":                   {delegation.Explanation{}, refused(delegation.StageConfig, delegation.CodeArgumentInvalid), []string{"token: refused"}},
+		"target":                     {verified, refused(delegation.StageTarget, delegation.CodeDelegationDisabled), []string{"token: ok", "target: refused"}},
+		"profile":                    {verified, refused(delegation.StageRules, delegation.CodeProfileFailed), []string{"token: ok", "target: ok", "rules: refused"}},
+		"decision":                   {ran, refused(delegation.StageDecision, delegation.CodeRoleInvalid), []string{"token: ok", "target: ok", "rules: ok", "decision: refused"}},
+		"token that ended meanwhile": {decided, refused(delegation.StageToken, delegation.CodeTokenExpired), []string{"token: ok", "target: ok", "rules: ok", "decision: refused"}},
+		"response":                   {decided, refused(delegation.StageSAML, delegation.CodeTextInvalid), []string{"token: ok", "target: ok", "rules: ok", "decision: ok", "saml: refused"}},
+		"nothing":                    {decided, nil, []string{"token: ok", "target: ok", "rules: ok", "decision: ok", "saml: ok"}},
+	} {
+		var got []string
+		text := newOutcome(&row.e, row.err).tree(unpainted)
+		for line := range strings.Lines(text) {
+			if step, ok := strings.CutPrefix(strings.Replace(line, "`- ", "|- ", 1), "|- "); ok {
+				step, _, _ = strings.Cut(strings.TrimSpace(step), " (")
+				got = append(got, step)
+			}
+		}
+		if !reflect.DeepEqual(got, row.want) || row.err != nil && !strings.Contains(text, "   |- wrong: because\n   `- remedy: do\n") {
+			t.Errorf("%s: got %q in\n%s", name, got, text)
+		}
+	}
+}
+
+// TestOutcome_Documented: docs/cli.md has every name of the JSON.
+func TestOutcome_Documented(t *testing.T) {
+	_, section, _ := strings.Cut(string(must(os.ReadFile("../../docs/cli.md"))), "## explain\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	names := 0
+	for _, part := range []reflect.Type{
+		reflect.TypeFor[outcome](), reflect.TypeFor[tokenOutcome](), reflect.TypeFor[ruleOutcome](), reflect.TypeFor[decisionOutcome](),
+		reflect.TypeFor[trustOutcome](), reflect.TypeFor[refusalOutcome](),
+	} {
+		for _, field := range reflect.VisibleFields(part) {
+			if name := field.Tag.Get("json"); field.IsExported() && !strings.Contains(section, "`"+name+"`") {
+				t.Errorf("%s.%s: docs/cli.md lacks %q", part.Name(), field.Name, name)
+			}
+			names++
+		}
+	}
+	if names < 30 {
+		t.Errorf("only %d names", names)
+	}
+}
+
+// TestAWSSettings: what rules set is named as in the configuration file.
+func TestAWSSettings(t *testing.T) {
+	named := reflect.TypeFor[targetSettings]()
+	both := 0
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[awsSettings]()) {
+		if setting, ok := named.FieldByName(field.Name); ok {
+			both++
+			if setting.Tag.Get("yaml") != field.Tag.Get("json") {
+				t.Errorf("%s is %q, and %q in the configuration", field.Name, field.Tag.Get("json"), setting.Tag.Get("yaml"))
+			}
+		} else if field.Tag.Get("json") == "" {
+			t.Errorf("%s has no name", field.Name)
+		}
+	}
+	if both < 10 {
+		t.Errorf("only %d fields are in both", both)
+	}
+}
+
+// TestLeaf: every kind of value that a rule can set, and none of it.
+func TestLeaf(t *testing.T) {
+	var b strings.Builder
+	for _, value := range []any{"", "a b", []string{}, []string{"one"}, []string{"one", "t w"}, map[string]string(nil), map[string]string{"b": "2", "a": ""},
+		delegation.Mappings{"a": "x"}, map[string][]string{"a": {"x", "y"}}, false, true, seconds(0)} {
+		leaf("v", value).print(&b, "", "")
+	}
+	policyLeaf("p", `{"a":["b"]}`).print(&b, "", "")
+	policyLeaf("p", `{"a`).print(&b, "", "")
+	policyLeaf("p", "").print(&b, "", "")
+	const want = `v: (none)
+v: "a b"
+v: (none)
+v: one
+v:
+|- one
+` + "`" + `- "t w"
+v: (none)
+v:
+|- a: (none)
+` + "`" + `- b: 2
+v:
+` + "`" + `- a: x
+v:
+` + "`" + `- a:
+   |- x
+   ` + "`" + `- y
+v: false
+v: true
+v: 0s
+p:
+   {
+     "a": [
+       "b"
+     ]
+   }
+p: "{\"a"
+p: (none)
+`
+	if b.String() != want {
+		t.Errorf("got\n%s", b.String())
+	}
+}
+
+func TestShown(t *testing.T) {
+	for value, want := range map[string]string{
+		"":                         `""`,
+		"auth0|alice":              "auth0|alice",
+		"alice+x@example.com":      "alice+x@example.com",
+		"arn:aws:iam::1:role/a/b":  "arn:aws:iam::1:role/a/b",
+		"rules[0].javascript":      "rules[0].javascript",
+		"a b":                      `"a b"`,
+		"(none)":                   `"(none)"`,
+		`a"b`:                      `"a\"b"`,
+		"Müller":                   `"Müller"`,
+		"\xff\x1b":                 `"\xff\x1b"`,
+		"a\n":                      `"a\n"`,
+		strings.Repeat("x", 5_000): strings.Repeat("x", 5_000),
+	} {
+		if got := shown(value); got != want {
+			t.Errorf("%q is shown as %s", value, got)
+		}
+	}
+	if got, want := escaped("it's \"so\"\x1b[0m\n\u202e"), `it's "so"\x1b[0m\n`+`\u202e`; got != want {
+		t.Errorf("got %s", got)
+	}
+	if got := fmt.Sprint(seconds(90 * time.Minute)); got != "1h30m0s" {
+		t.Error(got)
+	}
+}

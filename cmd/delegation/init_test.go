@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/ststest"
+)
+
+// asked has the questions asked with these answers, one on a line.
+func asked(t testing.TB, i *initiation, answers string) (prompts string, err error) {
+	t.Helper()
+	var out bytes.Buffer
+	i.stderr = &out
+	in := bufio.NewScanner(strings.NewReader(answers))
+	for _, q := range i.questions() {
+		if err = i.ask(t.Context(), in, q); err != nil {
+			break
+		}
+	}
+	return out.String(), err
+}
+
+func TestInit_Asks(t *testing.T) {
+	i := &initiation{surroundings: surroundings{environment: []string{"AWS_REGION=eu-central-1", "AWS_DEFAULT_REGION=us-east-1"}}}
+	prompts, err := asked(t, i, "https://tenant.example.com/\nphoto-app\n123456789012\n\nexample-photos\n\n\n\n\n")
+	want := initiation{issuer: "https://tenant.example.com/", clientID: "photo-app", account: "123456789012", region: "eu-central-1", bucket: "example-photos",
+		role: "delegation-user", provider: "delegation", target: "photo-app", entityID: "urn:tenant.example.com"}
+	want.surroundings = i.surroundings
+	if err != nil || fmt.Sprintf("%+v", *i) != fmt.Sprintf("%+v", want) {
+		t.Errorf("got %v, %+v, want %+v", err, *i, want)
+	}
+	for _, line := range []string{"iss claim: ", "[eu-central-1]: ", "[delegation-user]: ", "[delegation]: ", "[photo-app]: ", "[urn:tenant.example.com]: "} {
+		if strings.Count(prompts, line) != 1 {
+			t.Errorf("it does not ask %s:\n%s", line, prompts)
+		}
+	}
+}
+
+// TestInit_AsksAgain until each answer is good, and says what is wrong.
+func TestInit_AsksAgain(t *testing.T) {
+	i := &initiation{}
+	prompts, err := asked(t, i, strings.Join([]string{
+		"", "tenant.example.com", "http://tenant.example.com/", "http://127.0.0.1/", "https://u:p@tenant.example.com/", "https://", "https://a/?b", "  https://tenant.example.com/  ",
+		"", strings.Repeat("x", 1025), "photo-app",
+		"", "12345678901", "1234567890123", "12345678901x", "١٢٣٤٥٦٧٨٩٠١٢", "123456789012",
+		"", "mars-north-1", "aws-global", "cn-north-1",
+		"", "Photos", "photos/*", "${saml:sub}", "example-photos",
+		"a b", "a/", strings.Repeat("r", 65), "teams/press/photo-user",
+		"a/b", "a b", "tenant",
+		"a\tb", "photos",
+		"urn:${aws:username}", "urn:日本", "urn:photos", "",
+	}, "\n"))
+	want := initiation{issuer: "https://tenant.example.com/", clientID: "photo-app", account: "123456789012", region: "cn-north-1", bucket: "example-photos",
+		role: "teams/press/photo-user", provider: "tenant", target: "photos", entityID: "urn:photos"}
+	want.surroundings = i.surroundings
+	if err != nil || fmt.Sprintf("%+v", *i) != fmt.Sprintf("%+v", want) {
+		t.Fatalf("got %v, %+v, want %+v\n%s", err, *i, want, prompts)
+	}
+	const complaints = 6 + 1 + 4 + 2 + 3 + 3 + 2 + 1 + 2
+	if got := strings.Count(prompts, "\n"); got < complaints || strings.Count(prompts, ": ") < complaints {
+		t.Errorf("%d lines: a wrong answer passes in silence:\n%s", got, prompts)
+	}
+	if got := i.principalARN() + " " + i.roleARN(); got != "arn:aws-cn:iam::123456789012:saml-provider/tenant arn:aws-cn:iam::123456789012:role/teams/press/photo-user" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestInit_NoAnswer(t *testing.T) {
+	for _, answers := range []string{"", "https://tenant.example.com/\n", strings.Repeat("x", 1<<20)} {
+		_, err := asked(t, &initiation{}, answers)
+		if !errors.As(err, new(usageError)) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestInit_Interrupted: a question that nobody answers ends with the context.
+func TestInit_Interrupted(t *testing.T) {
+	silent, typing := io.Pipe()
+	defer typing.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	i := &initiation{surroundings: surroundings{stderr: promptWriter(cancel)}}
+	if err := i.ask(ctx, bufio.NewScanner(silent), i.questions()[0]); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if err := i.ask(ctx, bufio.NewScanner(silent), i.questions()[0]); !errors.Is(err, context.Canceled) {
+		t.Errorf("once it has ended: got %v", err)
+	}
+}
+
+// promptWriter is called at the first word.
+type promptWriter func()
+
+func (w promptWriter) Write(p []byte) (int, error) { w(); return len(p), nil }
+
+// answered is a set of good answers.
+func answered(folder string) *initiation {
+	return &initiation{issuer: "https://tenant.example.com/", clientID: "photo-app", account: "123456789012", region: "eu-central-1", bucket: "example-photos",
+		role: "delegation-user", provider: "delegation", target: "photo-app", entityID: "urn:tenant.example.com", folder: folder}
+}
+
+// keyPair is the tests' signing key as PEM.
+func keyPair() (certificate, private []byte) {
+	key := signingKey()
+	return []byte(pemBlock("CERTIFICATE", key.Certificate.Raw)), []byte(pemBlock("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key.Signer))))
+}
+
+// TestInit_NothingHalfDone: whatever stops it, neither a file nor a folder is left, and what was there stays.
+func TestInit_NothingHalfDone(t *testing.T) {
+	files := must(answered("").files(keyPair()))
+	place := func(folder string) (list []initFile) {
+		for _, f := range files {
+			list = append(list, initFile{filepath.Join(folder, f.path), f.text})
+		}
+		return list
+	}
+	entries := func(folder string) (names []string) {
+		list, _ := os.ReadDir(folder)
+		for _, entry := range list {
+			names = append(names, entry.Name())
+		}
+		return names
+	}
+	t.Run("nothing stops it", func(t *testing.T) {
+		folder := filepath.Join(t.TempDir(), "a", "b")
+		if err := answered(folder).write(t.Context(), place(folder)); err != nil || len(entries(folder)) != len(files) {
+			t.Errorf("got %v, %q", err, entries(folder))
+		}
+	})
+	for n := range files {
+		t.Run("there is "+files[n].path, func(t *testing.T) {
+			folder := t.TempDir()
+			if err := os.WriteFile(filepath.Join(folder, files[n].path), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err := answered(folder).write(t.Context(), place(folder))
+			if got := entries(folder); !errors.As(err, new(usageError)) || !strings.Contains(err.Error(), files[n].path) || len(got) != 1 {
+				t.Errorf("got %v, %q", err, got)
+			}
+		})
+		t.Run("interrupted before "+files[n].path, func(t *testing.T) {
+			outer := t.TempDir()
+			folder := filepath.Join(outer, "a", "b")
+			ctx := &countdown{Context: t.Context(), left: n}
+			if err := answered(folder).write(ctx, place(folder)); !errors.Is(err, context.Canceled) || len(entries(outer)) != 0 {
+				t.Errorf("got %v, %q", err, entries(outer))
+			}
+		})
+		t.Run("cannot write "+files[n].path, func(t *testing.T) {
+			outer := t.TempDir()
+			folder := filepath.Join(outer, "a")
+			list := place(folder)
+			list[n].path = filepath.Join(folder, "no folder", files[n].path)
+			if err := answered(folder).write(t.Context(), list); err == nil || len(entries(outer)) != 0 {
+				t.Errorf("got %v, %q", err, entries(outer))
+			}
+		})
+	}
+	t.Run("the configuration does not load", func(t *testing.T) {
+		outer := t.TempDir()
+		folder := filepath.Join(outer, "a")
+		list := place(folder)
+		last := &list[len(list)-1].text
+		good := *last
+		for text, want := range map[string]string{good + "more: 1\n": "unknown key", strings.Replace(good, "eu-central-1", "mars-north-1", 1): "mars-north-1"} {
+			*last = text
+			if err := answered(folder).write(t.Context(), list); err == nil || !strings.Contains(err.Error(), want) || len(entries(outer)) != 0 {
+				t.Errorf("got %v, %q", err, entries(outer))
+			}
+		}
+	})
+	t.Run("the folder is a file", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "a")
+		if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, folder := range []string{file, filepath.Join(file, "b")} {
+			if err := answered(folder).write(t.Context(), place(folder)); err == nil {
+				t.Error("it writes into a file")
+			}
+		}
+		if got := string(must(os.ReadFile(file))); got != "mine" {
+			t.Errorf("it has %q", got)
+		}
+	})
+}
+
+// countdown is a context that ends after some looks at it.
+type countdown struct {
+	context.Context
+	left int
+}
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestInit_OddAnswers: what passes the checks makes a configuration that loads, and says what was answered.
+func TestInit_OddAnswers(t *testing.T) {
+	for _, text := range append(oddTexts, "${a}", "a.b[0]", "targets", "😀\U0001F600", "<<", "{a: b}", "[a]", "@a", "`a", "%a", ",", "?", ":") {
+		folder := t.TempDir()
+		i := answered(folder)
+		if checkName(text) != nil {
+			continue
+		}
+		i.clientID, i.target = text, text
+		if i.checkEntityID(text) == nil {
+			i.entityID = text
+		}
+		files, err := i.files(keyPair())
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if err := i.write(t.Context(), files); err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		loaded, _, _, err := load(filepath.Join(folder, configurationFile), nil)
+		if target := loaded.Targets[text]; err != nil || loaded.Identity.EntityID != i.entityID || len(target.Audiences) != 1 || target.Audiences[0] != text || target.Principal != i.principalARN() || target.Role != i.roleARN() {
+			t.Errorf("%q: %v, %+v", text, err, loaded)
+		}
+	}
+}
+
+func TestShellWord(t *testing.T) {
+	for text, want := range map[string]string{"a/b.yaml": "a/b.yaml", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$a": "'$a'", "-chdir=a": "-chdir=a", "a\n": "'a\n'"} {
+		if got := shellWord(text); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// TestInit_Exchange: once AWS has what the set-up says, the configuration exchanges tokens as it is, also for a target of another name.
+func TestInit_Exchange(t *testing.T) {
+	w := newWorld(t)
+	for _, row := range []struct {
+		name, target, file string
+		flags              []string
+		read               func(testing.TB, string) inAWS
+	}{
+		{"CloudFormation", "photo-app", "cloudformation.yaml", nil, readCloudFormation},
+		{"Terraform", "photos", "main.tf", []string{"--terraform", "--target", "photos", "--role", "teams/press/photo-user", "--provider", "other", "--entity-id", `urn:"<&>é`}, readTerraform},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			folder := t.TempDir()
+			said(t, append([]string{"init", "--issuer", w.issuerURL, "--allow-loopback-http", "--client-id", demoTarget, "--account", "123456789012", "--bucket", "example-photos",
+				"--region", demoRegion, "--out", folder}, row.flags...)...)
+			found := row.read(t, string(must(os.ReadFile(filepath.Join(folder, row.file)))))
+			if metadata := string(must(os.ReadFile(filepath.Join(folder, "metadata.xml")))); found.metadata != metadata {
+				t.Errorf("the set-up has the metadata\n%s\nand metadata.xml\n%s", found.metadata, metadata)
+			}
+			if err := errors.Join(w.aws.PutSAMLProvider("arn:aws:iam::123456789012:saml-provider/"+found.provider, []byte(found.metadata)),
+				w.aws.PutRole(ststest.Role{ARN: "arn:aws:iam::123456789012:role" + found.path + found.role, TrustPolicy: found.trust})); err != nil {
+				t.Fatal(err)
+			}
+			service, err := surroundings{environment: []string{"DELEGATION_STS_ENDPOINT=" + w.awsURL}}.configured(t.Context(), filepath.Join(folder, configurationFile), false, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := service.delegator.Exchange(t.Context(), w.token(nil), row.target); err != nil {
+				t.Error(err)
+			}
+			if _, err := service.delegator.Exchange(t.Context(), w.token(map[string]any{"email_verified": false}), row.target); !errors.Is(err, delegation.CodeDenied) {
+				t.Errorf("a user whose address is not verified: %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	defaultKeyBits = 3072 // 128 bits of security (NIST SP 800-57 part 1, table 2)
+	minKeyBits     = 2048 // what the library signs with
+	maxKeyBits     = 8192
+	defaultValid   = 10 * 8766 * time.Hour // ten years: AWS does not read the date, whoever looks at the certificate does
+	startAllowance = time.Hour             // for clocks that are behind
+)
+
+const keygenNext = `%s and %s are written. Name them in the configuration, under identity_provider.keys, and register the metadata in AWS:
+  delegation metadata --entity-id urn:example.com --certificate %s --out metadata.xml
+  aws iam create-saml-provider --name delegation --saml-metadata-document file://metadata.xml
+`
+
+func keygenCommand(s surroundings) *cobra.Command {
+	var folder, name string
+	var bits int
+	var valid time.Duration
+	command := &cobra.Command{
+		Use:   "keygen",
+		Short: "Make an RSA key and a self-signed certificate for signing SAML assertions",
+		Long: "Make an RSA key and a self-signed certificate with which SAML assertions are signed. AWS learns the certificate from the metadata; the key\n" +
+			"is what AWS trusts, so keep it where only the service can read it.\n\n" +
+			"It writes signing.key (PKCS #8, PEM) and signing.crt (PEM) into the folder of --out, with the file mode 0600, and replaces no file: it writes\n" +
+			"both or none. Exit code 2 if one is there already.",
+		Example: "  delegation keygen --name example.com --out /etc/delegation",
+		Args:    noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			return s.keygen(folder, name, bits, valid)
+		},
+	}
+	command.Flags().StringVarP(&folder, "out", "o", ".", "`folder` for the files, which must exist")
+	command.Flags().StringVar(&name, "name", "delegation", "common `name` of the certificate, for people: AWS does not read it")
+	command.Flags().IntVar(&bits, "bits", defaultKeyBits, fmt.Sprintf("size of the key, %d to %d", minKeyBits, maxKeyBits))
+	command.Flags().DurationVar(&valid, "valid", defaultValid, "how long the certificate is valid, ten years if not said; AWS does not read the date")
+	return command
+}
+
+func (s surroundings) keygen(folder, name string, bits int, valid time.Duration) error {
+	certificate, key, err := newKey(name, bits, time.Now(), valid)
+	if err != nil {
+		return err
+	}
+	keyFile, certificateFile := filepath.Join(folder, "signing.key"), filepath.Join(folder, "signing.crt")
+	if err := writeNew(keyFile, key); err != nil {
+		return err
+	}
+	if err := writeNew(certificateFile, certificate); err != nil {
+		return errors.Join(err, os.Remove(keyFile)) // a key without its certificate is of no use
+	}
+	return s.print(fmt.Appendf(nil, keygenNext, keyFile, certificateFile, certificateFile))
+}
+
+// newKey makes an RSA key and its self-signed certificate, both as PEM; the key in PKCS #8.
+func newKey(commonName string, bits int, now time.Time, valid time.Duration) (certificatePEM, keyPEM []byte, err error) {
+	switch {
+	case bits < minKeyBits || bits > maxKeyBits:
+		return nil, nil, usageError{fmt.Errorf("the key has to have %d to %d bits, not %d", minKeyBits, maxKeyBits, bits)}
+	case valid <= 0:
+		return nil, nil, usageError{fmt.Errorf("the certificate has to be valid for a while, not for %s", valid)}
+	}
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		return nil, nil, err
+	}
+	template := &x509.Certificate{ // with a random serial number
+		Subject: pkix.Name{CommonName: commonName}, NotBefore: now.Add(-startAllowance), NotAfter: now.Add(valid),
+		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, nil, err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), nil
+}
+
+// writeNew writes a file that only its owner can read, and replaces none. What it cannot write whole it removes.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return usageError{fmt.Errorf("%s: is there already and is not replaced: move it away, or choose another place", path)}
+	case err != nil:
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/spf13/cobra"
+)
+
+func metadataCommand(s surroundings) *cobra.Command {
+	var file, target, entityID, out string
+	var certificates []string
+	command := &cobra.Command{
+		Use:   "metadata",
+		Short: "Print the SAML metadata that IAM's CreateSAMLProvider takes",
+		Long: "Print the SAML metadata that IAM's CreateSAMLProvider and UpdateSAMLProvider take: the entity ID and the certificates of all keys.\n\n" +
+			"It reads identity_provider of the configuration, or that of a --target with an identity of its own, with its certificates and keys, and nothing\n" +
+			"else of it, so that targets can follow. With --entity-id and --certificate it needs neither configuration nor private key.\n" +
+			"It writes to standard output, or with --out to a new file. Exit code 2 if identity, certificates or keys do not fit.",
+		Example: "  delegation metadata --entity-id urn:example.com --certificate signing.crt --out metadata.xml",
+		Args:    noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			identity, err := delegation.IdentityProvider{}, error(nil)
+			switch {
+			case entityID == "" && len(certificates) == 0:
+				identity, err = s.configuredIdentity(file, target)
+			case c.Flags().Changed("config") || target != "":
+				err = usageError{errors.New("--entity-id and --certificate stand for --config and --target: choose one of the two")}
+			default:
+				identity, err = certifiedIdentity(entityID, certificates)
+			}
+			if err != nil {
+				return err
+			}
+			text, err := identity.Metadata()
+			if err != nil {
+				return usageError{err}
+			}
+			if out != "" {
+				return writeNew(out, text)
+			}
+			return s.print(text)
+		},
+	}
+	s.configFlag(command, &file, defaultConfig)
+	s.targetFlag(command, &target, &file, "`target` with an identity of its own, instead of the one that all share")
+	command.Flags().StringVar(&entityID, "entity-id", "", "the entity `ID`, such as urn:example.com")
+	command.Flags().StringArrayVar(&certificates, "certificate", nil, "PEM `file` with the certificate of a signing key; several times for several keys")
+	command.Flags().StringVarP(&out, "out", "o", "", "new `file` to write to, instead of standard output")
+	return command
+}
+
+// configuredIdentity is the identity of a configuration, whatever else it lacks.
+func (s surroundings) configuredIdentity(file, target string) (delegation.IdentityProvider, error) {
+	loaded, from, _, err := load(file, s.environment)
+	if err != nil {
+		return delegation.IdentityProvider{}, err
+	}
+	at, identity := key("identity_provider"), loaded.Identity
+	if target != "" {
+		at = key("targets").child(target)
+		settings, ok := loaded.Targets[target]
+		if !ok || settings.Identity == nil {
+			return delegation.IdentityProvider{}, usageError{fmt.Errorf("%s: no target has this name and an identity of its own", from.at(at))}
+		}
+		at, identity = at.child("identity"), *settings.Identity
+	}
+	b := &builder{from: from}
+	built := b.identity(at, identity)
+	if len(b.problems) > 0 {
+		return delegation.IdentityProvider{}, usageError{errors.Join(b.problems...)}
+	}
+	return built, nil
+}
+
+// certifiedIdentity is an identity that can be published and signs nothing.
+func certifiedIdentity(entityID string, files []string) (delegation.IdentityProvider, error) {
+	p := delegation.IdentityProvider{EntityID: entityID}
+	if entityID == "" || len(files) == 0 {
+		return p, usageError{errors.New("--entity-id ID and --certificate FILE belong together")}
+	}
+	for _, file := range files {
+		text, err := readConfig(file)
+		if err != nil {
+			return p, usageError{fmt.Errorf("--certificate: %w", err)}
+		}
+		block, rest := pem.Decode(text)
+		if another, _ := pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" || another != nil {
+			return p, usageError{fmt.Errorf("--certificate: %s: has to hold one PEM block, a CERTIFICATE", file)}
+		}
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return p, usageError{fmt.Errorf("--certificate: %s: %w", file, err)}
+		}
+		p.Keys = append(p.Keys, delegation.SigningKey{Signer: unsigning{certificate.PublicKey}, Certificate: certificate})
+	}
+	return p, nil
+}
+
+// unsigning is the signer of a certificate whose key is elsewhere.
+type unsigning struct{ key crypto.PublicKey }
+
+func (u unsigning) Public() crypto.PublicKey { return u.key }
+
+func (unsigning) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.New("the private key is not here")
+}

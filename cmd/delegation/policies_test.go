@@ -1,0 +1,106 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestPermissionTemplate_Refuses what IAM would refuse, or take otherwise than it was meant.
+func TestPermissionTemplate_Refuses(t *testing.T) {
+	statement := func(text string) string { return `{"Version": "2012-10-17", "Statement": ` + text + `}` }
+	const fine = `{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}`
+	for _, row := range []struct{ text, want string }{
+		{"", "not JSON"},
+		{"{", "not JSON"},
+		{`{"Version": "2012-10-17"`, "not JSON"},
+		{`{"Version": }`, "not JSON"},
+		{`{"Version": "2012-10-17",}`, "not JSON"},
+		{statement(fine) + "{}", "behind its end"},
+		{statement(fine) + "x", "behind its end"},
+		{"\xff", "not UTF-8"},
+		{`{"a": 1.5}`, "1.5 is not a whole number"},
+		{`{"a": -9223372036854775808}`, "-9223372036854775808 is not a whole number"},
+		{`{"a": 0e0}`, "0e0 is not a whole number"},
+		{`{"a": 1e3}`, "1e3 is not a whole number"},
+		{`{"a": 1000000000000000}`, "1000000000000000 is not a whole number"},
+		{`[]`, "not a JSON object"},
+		{`"a"`, "not a JSON object"},
+		{`null`, "not a JSON object"},
+		{`{"Version": "2012-10-17", "Version": "2012-10-17"}`, `"Version" is there twice`},
+		{`{"Statement": ` + fine + `}`, "Version"},
+		{`{"Version": "2008-10-17", "Statement": ` + fine + `}`, "Version"},
+		{`{"Version": "2012-10-17"}`, "needs a Statement"},
+		{statement(`[]`), "needs a Statement"},
+		{statement(`"a"`), "needs a Statement"},
+		{statement(`[1]`), "statement 1 is not an object"},
+		{statement(`[` + fine + `, {"Effect": "allow", "Action": "s3:*", "Resource": "*"}]`), "statement 2 needs the Effect"},
+		{statement(`{"Action": "s3:*", "Resource": "*"}`), "Effect"},
+		{statement(`{"Effect": "Allow", "Resource": "*"}`), "Action or NotAction"},
+		{statement(`{"Effect": "Allow", "Action": "a", "NotAction": "b", "Resource": "*"}`), "Action or NotAction"},
+		{statement(`{"Effect": "Allow", "Action": "a"}`), "Resource or NotResource"},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "NotResource": "*"}`), "Resource or NotResource"},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "Principal": "*"}`), "for trust policies"},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "NotPrincipal": "*"}`), "for trust policies"},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "Conditions": {}}`), `"Conditions", which IAM does not know`},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "arn:aws:s3:::b/{{nickname}}/*"}`), "placeholder"},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "Condition": {"StringLike": {"{{a}}": "b"}}}`), "placeholder"},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "arn:aws:s3:::b/Ā"}`), "U+0100"},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "a\u0000"}`), "U+0000"},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "` + strings.Repeat("x", maxRolePolicy) + `"}`), "takes 10240"},
+	} {
+		policy, _, err := permissionTemplate(row.text)
+		if err == nil || policy != "" || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%.200q: got %q, %v, want %s", row.text, policy, err, row.want)
+		}
+	}
+}
+
+func TestPermissionTemplate(t *testing.T) {
+	const head, tail = `{"Version": "2012-10-17", "Id": "a", "Statement": [{"Sid": "b", "Effect": "Allow", "NotAction": ["a"], "NotResource": "`, `", "Condition": {"Bool": {"a": true}}}]}`
+	bare := policySize(head + tail)
+	full := head + strings.Repeat("x", maxRolePolicy-bare) + tail + strings.Repeat("\n", 1000) // white space does not count
+	for _, text := range []string{head + "${saml:sub}é" + tail, full} {
+		policy, notes, err := permissionTemplate(text)
+		if err != nil || !sameJSON(policy, text) || len(notes) > 0 {
+			t.Errorf("got %v, %q, %s", err, notes, policy)
+		}
+	}
+	if policy, _, err := permissionTemplate(strings.Replace(full, "x", "xx", 1)); err == nil || policy != "" {
+		t.Error("one character more passes")
+	}
+	_, notes, err := permissionTemplate(head + "${SAML:iss}${saml:aud}" + tail)
+	if err != nil || len(notes) != 2 || !strings.Contains(notes[0], "saml:aud") || !strings.Contains(notes[1], "saml:iss") {
+		t.Errorf("got %v, %q", err, notes)
+	}
+	if policy, _, err := permissionTemplate(`{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "a", "Resource": "*"}}`); err != nil || policy == "" {
+		t.Errorf("one statement without a list: %v", err)
+	}
+}
+
+// TestUse: what rules do counts for the targets that they are for.
+func TestUse(t *testing.T) {
+	claim := "email"
+	s := &settings{
+		Targets: map[string]targetSettings{"a": {Principal: "p", Region: "r"}, "b": {}, "transitive": {TransitiveTagKeys: []string{"a"}}},
+		Rules: []ruleSettings{
+			{Targets: []string{"a"}, TagsFromClaims: map[string]string{"x": "y"}},
+			{Targets: []string{"a", "c"}, SourceIdentityFromClaim: &claim},
+			{Targets: []string{"a"}, JavaScript: &javaScriptSettings{}},
+			{Targets: []string{"a"}, RoleByClaim: &roleSettings{Roles: []roleMatch{{Role: "1"}, {Role: "2", Principal: "p", Region: "r"}, {Role: "3", Principal: "q"}, {Role: "4", Region: "s"}}}},
+		},
+	}
+	got := s.use("a")
+	if !got.tags || !got.sourceIdentity || got.javaScript != "rules[2].javascript" || !slices.Equal(got.roles, []string{"1", "2", "3", "4"}) ||
+		!slices.Equal(got.elsewhere, []key{"rules[3].role_by_claim.roles[2]", "rules[3].role_by_claim.roles[3]"}) {
+		t.Errorf("got %+v", got)
+	}
+	for _, name := range []string{"b", "transitive", "none"} {
+		if got := s.use(name); got.tags || got.sourceIdentity || got.javaScript != "" || got.roles != nil || got.elsewhere != nil || got.duration {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+	if s.Rules[0].Targets = nil; !s.use("b").tags {
+		t.Error("a rule for all targets does not count")
+	}
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets scripts run this test's binary as delegation.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"delegation": main})
+}
+
+// TestScript runs testdata/script/*.txtar, one or more for each command. Besides testscript's own commands there are
+//
+//	world [SETTING...]             an OpenID provider and an STS on loopback, delegation.yaml for them in the current folder, with more settings
+//	                               of its target photo-app, signing.key, signing.crt, and a good ID token in the file token. $ISSUER and
+//	                               $AWS are their addresses. Once in a script
+//	token FILE [CLAIM=JSON...]     an ID token of a photo editor of the target, with claims changed; CLAIM= removes it
+//	mode OCTAL FILE...             the files have the mode
+//	exits N PROGRAM [ARG...]       is exec that wants an exit code
+func TestScript(t *testing.T) {
+	testscript.Run(t, scriptParams("testdata/script"))
+}
+
+// scriptParams are those of the scripts in a folder.
+func scriptParams(folder string) testscript.Params {
+	return testscript.Params{
+		Dir:                 folder,
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Values[scriptKey{}] = &script{TB: e.T().(testing.TB)} // which Run says it is
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"world": scriptWorld, "token": scriptToken, "mode": scriptMode, "exits": scriptExits,
+		},
+	}
+}
+
+// script is what a script's commands share.
+type script struct {
+	testing.TB
+	*world
+}
+
+type scriptKey struct{}
+
+// usage ends the script if one of its commands is not called as TestScript says.
+func usage(ts *testscript.TestScript, ok bool) *script {
+	if !ok {
+		ts.Fatalf("it is not called so: see TestScript")
+	}
+	return ts.Value(scriptKey{}).(*script)
+}
+
+func scriptWorld(ts *testscript.TestScript, negated bool, settings []string) {
+	s := usage(ts, !negated)
+	s.world = newWorldIn(s, ts.MkAbs("."))
+	ts.Setenv("ISSUER", s.issuerURL)
+	ts.Setenv("AWS", s.awsURL)
+	s.config(s, fmt.Sprintf("http: {console: {endpoint: %q}}", s.awsURL+"/federation"), settings...)
+	s.write(s, "token", s.world.token(nil))
+}
+
+func scriptToken(ts *testscript.TestScript, negated bool, args []string) {
+	s := usage(ts, !negated && len(args) > 0)
+	claims := map[string]any{}
+	for _, arg := range args[1:] {
+		name, text, ok := strings.Cut(arg, "=")
+		usage(ts, ok)
+		var value any
+		if text != "" {
+			ts.Check(json.Unmarshal([]byte(text), &value))
+		}
+		claims[name] = value
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(s.world.token(claims)), 0o600))
+}
+
+func scriptMode(ts *testscript.TestScript, negated bool, args []string) {
+	usage(ts, !negated && len(args) > 1)
+	for _, file := range args[1:] {
+		info, err := os.Stat(ts.MkAbs(file))
+		ts.Check(err)
+		if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[0] {
+			ts.Fatalf("%s has the mode %s", file, got)
+		}
+	}
+}
+
+func scriptExits(ts *testscript.TestScript, negated bool, args []string) {
+	usage(ts, !negated && len(args) > 1)
+	code := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d", code)
+	}
+}

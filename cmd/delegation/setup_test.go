@@ -1,0 +1,434 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclparse"
+	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/iamarn"
+	"github.com/seed055b7978/delegation/ststest"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
+)
+
+// inAWS is what a file sets up, as CloudFormation or Terraform reads it.
+type inAWS struct {
+	provider, metadata string
+	path, role         string
+	maxSession         int
+	trust, permissions string // JSON; permissions is empty if there are none
+}
+
+// setUp is inAWS of a set-up.
+func (s *setup) setUp() inAWS {
+	folder, name := s.rolePath()
+	return inAWS{s.providerName(), s.metadata, folder, name, int(s.maxSession.Seconds()), s.trust, s.permissions}
+}
+
+// sameAs compares, policies by their meaning.
+func (a inAWS) sameAs(b inAWS) bool {
+	return sameJSON(a.trust, b.trust) && (a.permissions == b.permissions || sameJSON(a.permissions, b.permissions)) &&
+		a.provider == b.provider && a.metadata == b.metadata && a.path == b.path && a.role == b.role && a.maxSession == b.maxSession
+}
+
+func sameJSON(a, b string) bool {
+	var x, y any
+	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && x != nil && reflect.DeepEqual(x, y)
+}
+
+// readCloudFormation reads a template, whose keys must all be known.
+func readCloudFormation(t testing.TB, text string) inAWS {
+	t.Helper()
+	type output struct {
+		Value struct {
+			GetAtt []string `yaml:"Fn::GetAtt"`
+		} `yaml:"Value"`
+	}
+	var template struct {
+		Version     string `yaml:"AWSTemplateFormatVersion"`
+		Description string `yaml:"Description"`
+		Resources   struct {
+			Provider struct {
+				Type       string `yaml:"Type"`
+				Properties struct {
+					Name     string `yaml:"Name"`
+					Metadata string `yaml:"SamlMetadataDocument"`
+				} `yaml:"Properties"`
+			} `yaml:"Provider"`
+			Role struct {
+				Type       string `yaml:"Type"`
+				DependsOn  string `yaml:"DependsOn"`
+				Properties struct {
+					Name       string `yaml:"RoleName"`
+					Path       string `yaml:"Path"`
+					MaxSession int    `yaml:"MaxSessionDuration"`
+					Trust      any    `yaml:"AssumeRolePolicyDocument"`
+					Policies   []struct {
+						Name     string `yaml:"PolicyName"`
+						Document any    `yaml:"PolicyDocument"`
+					} `yaml:"Policies"`
+				} `yaml:"Properties"`
+			} `yaml:"Role"`
+		} `yaml:"Resources"`
+		Outputs map[string]output `yaml:"Outputs"`
+	}
+	if err := yaml.NewDecoder(strings.NewReader(text), yaml.Strict()).Decode(&template); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	provider, role := template.Resources.Provider, template.Resources.Role
+	if template.Version != "2010-09-09" || provider.Type != "AWS::IAM::SAMLProvider" || role.Type != "AWS::IAM::Role" || role.DependsOn != "Provider" {
+		t.Errorf("the resources are others\n%s", text)
+	}
+	if got := template.Outputs; !slices.Equal(got["Principal"].Value.GetAtt, []string{"Provider", "Arn"}) || !slices.Equal(got["Role"].Value.GetAtt, []string{"Role", "Arn"}) {
+		t.Errorf("the outputs are %v", got)
+	}
+	found := inAWS{provider.Properties.Name, provider.Properties.Metadata, role.Properties.Path, role.Properties.Name, role.Properties.MaxSession,
+		string(must(json.Marshal(role.Properties.Trust))), ""}
+	for _, policy := range role.Properties.Policies {
+		found.permissions += string(must(json.Marshal(policy.Document)))
+	}
+	return found
+}
+
+// readTerraform evaluates a file as Terraform does, with stand-ins for the resources' attributes.
+func readTerraform(t testing.TB, text string) (found inAWS) {
+	t.Helper()
+	if formatted := hclwrite.Format([]byte(text)); string(formatted) != text {
+		t.Errorf("it is not formatted:\n%s", text)
+	}
+	file, problems := hclparse.NewParser().ParseHCL([]byte(text), "main.tf")
+	if problems.HasErrors() {
+		t.Fatalf("%v\n%s", problems, text)
+	}
+	attribute := func(name string) cty.Value {
+		return cty.ObjectVal(map[string]cty.Value{"delegation": cty.ObjectVal(map[string]cty.Value{"arn": cty.StringVal("arn of " + name), "name": cty.StringVal("name of " + name)})})
+	}
+	evaluation := &hcl.EvalContext{
+		Functions: map[string]function.Function{"jsonencode": stdlib.JSONEncodeFunc},
+		Variables: map[string]cty.Value{"aws_iam_saml_provider": attribute("provider"), "aws_iam_role": attribute("role")},
+	}
+	labels := map[string][]string{"terraform": nil, "provider": {"name"}, "resource": {"type", "name"}, "output": {"name"}}
+	schema := &hcl.BodySchema{}
+	for kind, names := range labels {
+		schema.Blocks = append(schema.Blocks, hcl.BlockHeaderSchema{Type: kind, LabelNames: names})
+	}
+	content, problems := file.Body.Content(schema)
+	if problems.HasErrors() {
+		t.Fatal(problems)
+	}
+	for _, block := range content.Blocks {
+		if block.Type == "terraform" {
+			continue
+		}
+		attributes, problems := block.Body.JustAttributes()
+		if problems.HasErrors() {
+			t.Fatal(problems)
+		}
+		value := func(name string) cty.Value {
+			if attributes[name] == nil {
+				t.Fatalf("%v has no %s", block.Labels, name)
+			}
+			v, problems := attributes[name].Expr.Value(evaluation)
+			if problems.HasErrors() {
+				t.Fatalf("%v: %s: %v\n%s", block.Labels, name, problems, text)
+			}
+			return v
+		}
+		string := func(name string) string { return value(name).AsString() }
+		switch strings.Join(block.Labels, " ") {
+		case "aws":
+			if value("allowed_account_ids").LengthInt() != 1 || string("region") == "" {
+				t.Error("the account is open")
+			}
+		case "aws_iam_saml_provider delegation":
+			found.provider, found.metadata = string("name"), string("saml_metadata_document")
+		case "aws_iam_role delegation":
+			found.role, found.path, found.trust = string("name"), string("path"), string("assume_role_policy")
+			seconds, _ := value("max_session_duration").AsBigFloat().Int64()
+			found.maxSession = int(seconds)
+		case "aws_iam_role_policy delegation":
+			found.permissions = string("policy")
+			if string("role") != "name of role" || string("name") != "delegation" {
+				t.Error("the policy is another role's")
+			}
+		case "principal":
+			if string("value") != "arn of provider" {
+				t.Error("the output is another")
+			}
+		case "role":
+			if string("value") != "arn of role" {
+				t.Error("the output is another")
+			}
+		default:
+			t.Errorf("it has %v", block.Labels)
+		}
+	}
+	return found
+}
+
+// said runs the program and returns what it says; it has to end well.
+func said(t testing.TB, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), args, surroundings{stdout: &out, stderr: &errs}); code != 0 {
+		t.Fatalf("delegation %q: exit code %d: %s", args, code, &errs)
+	}
+	return out.String(), errs.String()
+}
+
+// TestSetup_Exchange puts what both commands write into a strict STS of every partition: an exchange goes through, and the trust policy has no
+// more actions than it needs.
+func TestSetup_Exchange(t *testing.T) {
+	regions := map[string]string{
+		"us-east-1": "aws", "eu-central-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b",
+		"eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f", "eusc-de-east-1": "aws-eusc",
+	}
+	variants := []struct {
+		name, target, rules string
+		actions             string
+		maxSession          int
+	}{
+		{name: "plain", actions: "sts:AssumeRoleWithSAML"},
+		{name: "tags", target: ", tags: {team: press}", actions: "sts:AssumeRoleWithSAML sts:TagSession"},
+		{name: "mapped tag", target: `, mappings: {"https://aws.amazon.com/SAML/Attributes/PrincipalTag:mail": email}`, actions: "sts:AssumeRoleWithSAML sts:TagSession"},
+		{name: "mapped source identity", target: `, mappings: {"https://aws.amazon.com/SAML/Attributes/SourceIdentity": email}`, actions: "sts:AssumeRoleWithSAML sts:SetSourceIdentity"},
+		{name: "rules", rules: "\n  - tags_from_claims: {mail: email}\n  - {source_identity_from_claim: email, targets: [photo-app]}", actions: "sts:AssumeRoleWithSAML sts:TagSession sts:SetSourceIdentity"},
+		{name: "rules for another target", rules: "\n  - {tags_from_claims: {mail: email}, targets: [other]}\n  - {source_identity_from_claim: email, targets: [other]}", actions: "sts:AssumeRoleWithSAML"},
+		{name: "a long session", target: ", session_duration: 10h", actions: "sts:AssumeRoleWithSAML", maxSession: 36_000},
+		{name: "a short session", target: ", session_duration: 15m", actions: "sts:AssumeRoleWithSAML"},
+		{name: "own recipient", target: `, saml_recipient: "https://example.com/saml?a=1&b=<2>"`, actions: "sts:AssumeRoleWithSAML"},
+		{name: "a path", target: "", actions: "sts:AssumeRoleWithSAML"},
+	}
+	for region, partition := range regions {
+		for _, v := range variants {
+			t.Run(region+" "+v.name, func(t *testing.T) {
+				w := newWorld(t)
+				fake := ststest.New(ststest.Config{Region: region})
+				server := httptest.NewServer(fake.Region(region))
+				t.Cleanup(server.Close)
+				principal, role := "arn:"+partition+":iam::123456789012:saml-provider/delegation", "arn:"+partition+":iam::123456789012:role/photo-user"
+				if v.name == "a path" {
+					role = "arn:" + partition + ":iam::123456789012:role/teams/press/photo-user"
+				}
+				file := w.write(t, "delegation.yaml", fmt.Sprintf(`
+issuers: [{url: %q, allow_loopback_http: true}]
+identity_provider: {entity_id: urn:tenant.example.com, keys: [{certificate_file: signing.crt, key_file: signing.key}]}
+targets:
+  photo-app: {principal: %q, role: %q, region: %s%s}
+  other: {principal: %[2]q, role: %[3]q, region: %[4]s}
+rules:
+  - require_verified_email: true%[6]s
+sts: {endpoint: %[7]q}
+`, w.issuerURL, principal, role, region, v.target, v.rules, server.URL))
+				trust, notes := said(t, "trust-policy", "-c", file, "-t", "photo-app")
+				permissions, _ := said(t, "permission-policy", "-c", file, "-t", "photo-app", "--bucket", "example-photos")
+				template, said1 := said(t, "cloudformation", "-c", file, "-t", "photo-app", "--bucket", "example-photos")
+				terraform, said2 := said(t, "terraform", "-c", file, "-t", "photo-app", "--bucket", "example-photos")
+				if notes != "" || said1 != "" || said2 != "" {
+					t.Errorf("it says %s%s%s", notes, said1, said2)
+				}
+				metadata := must(delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{signingKey()}}.Metadata())
+				parsed := must(iamarn.Role.Parse(role))
+				folder, name := (&setup{role: parsed}).rolePath()
+				if got, want := "role"+folder+name, parsed.Resource; got != want {
+					t.Errorf("path and name make %s", got)
+				}
+				want := inAWS{"delegation", string(metadata), folder, name, max(v.maxSession, 3600), trust, permissions}
+				for language, found := range map[string]inAWS{"CloudFormation": readCloudFormation(t, template), "Terraform": readTerraform(t, terraform)} {
+					if !found.sameAs(want) {
+						t.Fatalf("%s: got %+v, want %+v", language, found, want)
+					}
+					if err := errors.Join(fake.PutSAMLProvider("arn:"+partition+":iam::123456789012:saml-provider/"+found.provider, []byte(found.metadata)), fake.PutRole(ststest.Role{
+						ARN: "arn:" + partition + ":iam::123456789012:role" + found.path + found.role, TrustPolicy: found.trust, MaxSessionDuration: time.Duration(found.maxSession) * time.Second})); err != nil {
+						t.Fatal(err)
+					}
+					service, err := surroundings{stderr: os.Stderr}.configured(t.Context(), file, false, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := service.delegator.Exchange(t.Context(), w.token(nil), "photo-app"); err != nil {
+						t.Errorf("%s: %v", language, err)
+					}
+				}
+				if got := actions(t, trust); got != v.actions {
+					t.Errorf("it allows %s", got)
+				}
+			})
+		}
+	}
+}
+
+// actions are those of a policy with one statement.
+func actions(t testing.TB, policy string) string {
+	t.Helper()
+	statement := must(parseObject(policy)).get("Statement").([]any)[0].(object)
+	if one, ok := statement.get("Action").(string); ok {
+		return one
+	}
+	return strings.Trim(fmt.Sprint(statement.get("Action")), "[]")
+}
+
+// TestSetup_SameText: what is written depends on the configuration alone, also where that has maps.
+func TestSetup_SameText(t *testing.T) {
+	w := newWorld(t)
+	file := w.config(t, "", `tags: {a: "1", b: "2", c: "3"}`, `mappings: {"https://aws.amazon.com/SAML/Attributes/SourceIdentity": email, "urn:oid:2.5.4.3": name}`, "role: "+demoRole)
+	for _, command := range []string{"cloudformation", "terraform", "trust-policy"} {
+		first, _ := said(t, command, "-c", file, "-t", "photo-app")
+		for range 5 {
+			if again, _ := said(t, command, "-c", file, "-t", "photo-app"); again != first {
+				t.Fatalf("%s writes\n%s\nand then\n%s", command, first, again)
+			}
+		}
+	}
+}
+
+// odd is a set-up of texts that were never meant for a template.
+func odd(target, entityID, permissions string) *setup {
+	s := &setup{
+		target: target, maxSession: time.Hour, region: must(delegation.ParseRegion("eu-central-1")), permissions: permissions,
+		principal: must(iamarn.Provider.Parse("arn:aws:iam::012345678901:saml-provider/0755.1e3_no")),
+		role:      must(iamarn.Role.Parse("arn:aws:iam::012345678901:role/${a}/%{b}/'\"/yes")),
+		metadata:  "<EntityDescriptor entityID=\"" + entityID + "\">\n</EntityDescriptor>\n",
+	}
+	encoded, _ := json.Marshal(entityID)
+	s.trust = `{"Version": "2012-10-17", "Statement": [{"Condition": {"StringEquals": {"SAML:iss": ` + string(encoded) + `}}}]}`
+	return s
+}
+
+var oddTexts = []string{
+	`urn:example.com`, `"`, `'`, `\`, `\\`, `\n`, "\n", "a\nb\n", "\n a", " a ", "\t", "\r\n", `${saml:sub}`, `$${a}`, `$$${a}`, `$`, `$$`, `%{if}`, `%%{if}`, `%%%{`, `%`, `{{a}}`, `#`, ` # c`, `a: b`, `- a`,
+	`!Ref a`, `&a`, `*a`, `|`, `>`, `---`, `...`, `2012-10-17`, `yes`, `no`, `null`, `~`, `0755`, `1e3`, `12:30:00`, `true`, `.inf`, "é", "\u0085", "\u2028", "\ufeff", "😀", "日本", "\x7f", "\u00ff", "XML\n", "\nXML\n", "</XML>\nXML",
+	`<<EOT`, `<a & b>`, "Ref: x", strings.Repeat("x", 2000), "",
+}
+
+// FuzzSetup: whatever the texts are, what is written says the same to who reads it, or nothing is written.
+func FuzzSetup(f *testing.F) {
+	for i, text := range oddTexts {
+		policy := string(must(json.Marshal(map[string]any{text: []any{text, 1, -999999999999999, true, nil, map[string]string{text + "x": text}}})))
+		f.Add(text, oddTexts[(i+1)%len(oddTexts)], policy)
+		f.Add("photo-app", text, "")
+	}
+	f.Fuzz(func(t *testing.T, target, entityID, permissions string) {
+		if !utf8.ValidString(target) || !utf8.ValidString(entityID) || len(permissions) > maxRolePolicy { // as the commands refuse
+			return
+		}
+		s := odd(target, entityID, permissions)
+		if text, err := s.cloudFormation(); err == nil {
+			if found := readCloudFormation(t, text); !found.sameAs(s.setUp()) {
+				t.Errorf("got %+v\nof %+v\nin %s", found, s.setUp(), text)
+			}
+		} else if text != "" {
+			t.Error("an error and a text")
+		}
+		if text, err := s.terraform(); err == nil {
+			if found := readTerraform(t, text); !found.sameAs(s.setUp()) {
+				t.Errorf("got %+v\nof %+v\nin %s", found, s.setUp(), text)
+			}
+		} else if text != "" {
+			t.Error("an error and a text")
+		}
+	})
+}
+
+// TestSetup_OddTexts: all but what CloudFormation and Terraform would change can be written.
+func TestSetup_OddTexts(t *testing.T) {
+	for _, text := range oddTexts {
+		s := odd(text, text, string(must(json.Marshal(map[string]string{text: text}))))
+		for name, write := range map[string]func() (string, error){"cloudformation": s.cloudFormation, "terraform": s.terraform} {
+			written, err := write()
+			if err != nil {
+				t.Errorf("%s: %q: %v", name, text, err)
+			}
+			if name == "cloudformation" && strings.ContainsFunc(written, func(r rune) bool { return r > '~' || r < ' ' && r != '\n' }) {
+				t.Errorf("%q is written as it is, and readers of YAML differ: %s", text, written)
+			}
+		}
+	}
+	const fine = `{"a": "b"}`
+	for _, row := range []struct {
+		s                         *setup
+		cloudFormation, terraform string // "": written
+	}{
+		{odd("a", "{{resolve:ssm:a}}", fine), "dynamic reference", ""},
+		{odd("a", "a", `{"a": ["{{resolve:secretsmanager:a}}"]}`), "dynamic reference", ""},
+		{odd("a", "a", `{"a": {"Ref": "Provider"}}`), "one of its functions", ""},
+		{odd("a", "a", `{"a": [{"Fn::Sub": "a"}]}`), "one of its functions", ""},
+		{odd("a", "e\u0301", fine), "", "Unicode NFC"},
+		{odd("e\u0301", "a", fine), "", "Unicode NFC"},
+		{odd("a", "a", "{\"e\u0301\": 1}"), "", "Unicode NFC"},
+		{odd("a", "a", "{\"a\": [\"e\u0301\"]}"), "", "Unicode NFC"},
+		{odd("a", "a", `{"a": 1, "a": 2}`), "twice", "twice"},
+		{odd("a", "a", `{"a": `), "not JSON", "not JSON"},
+	} {
+		for name, write := range map[string]func() (string, error){row.cloudFormation + " ": row.s.cloudFormation, row.terraform: row.s.terraform} {
+			text, err := write()
+			if want := strings.TrimSpace(name); want == "" && err != nil || want != "" && (err == nil || text != "" || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%+v: got %q, %v, want %q", row.s.setUp(), text, err, want)
+			}
+		}
+	}
+}
+
+// TestSetup_Sizes: what is over AWS's limits is said.
+func TestSetup_Sizes(t *testing.T) {
+	long := strings.Repeat("x", 1000)
+	for url, want := range map[string]string{"https://example.com/": "", "https://example.com/" + long: "until AWS raises the quota"} {
+		_, notes := said(t, "trust-policy", "--principal", demoPrincipal, "--recipient", url, "--entity-id", long)
+		if (want == "") != (notes == "") || !strings.Contains(notes, want) {
+			t.Errorf("%d characters: it says %q", len(url), notes)
+		}
+	}
+	for n, want := range map[int]int{40: 0, 60: 1} {
+		s := odd("a", "a", "")
+		s.metadata = strings.Repeat(long+"\n", n)
+		if _, err := s.cloudFormation(); err != nil || len(s.notes) != want {
+			t.Errorf("got %v, %q", err, s.notes)
+		}
+	}
+}
+
+// TestSetup_Blocks: what is written as lines is read as it was.
+func TestSetup_Blocks(t *testing.T) {
+	lines := 0
+	for _, text := range slices.Concat(oddTexts, []string{"\n\n", "a", "a\n", "a\n\n", "a\n b\n", " a\n", "\na\n", "a\n\n\nb\n", "a \n\n", "a\r\n", "a\tb\n", "a\n\tb\n", "é\n", "${a}\n", "%{a}\n", "a\nXML\nb\n", "a\n  XML \nb\n", "# a\n"}) {
+		for _, text := range []string{text, text + "\n", "<a>\n" + text + "\n"} {
+			var found struct{ A string }
+			inYAML := literal(text, "  ")
+			if err := yaml.Unmarshal([]byte("a: "+inYAML+"\n"), &found); err != nil || found.A != text {
+				t.Errorf("%q is %q in YAML, %v: %s", text, found.A, err, inYAML)
+			}
+			file := hclwrite.NewEmptyFile()
+			file.Body().SetAttributeRaw("a", heredoc(text))
+			parsed, problems := hclparse.NewParser().ParseHCL(file.Bytes(), "a.tf")
+			if problems.HasErrors() {
+				t.Errorf("%q: %v: %s", text, problems, file.Bytes())
+				continue
+			}
+			attributes, _ := parsed.Body.JustAttributes()
+			if value, problems := attributes["a"].Expr.Value(nil); problems.HasErrors() || value.AsString() != text {
+				t.Errorf("%q is %#v in HCL, %v: %s", text, value, problems, file.Bytes())
+			}
+			if strings.HasPrefix(inYAML, "|") && bytes.Contains(file.Bytes(), []byte("<<XML")) {
+				lines++
+			}
+		}
+	}
+	if lines < 50 {
+		t.Errorf("only %d texts are written as lines", lines)
+	}
+}
