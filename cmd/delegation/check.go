@@ -18,7 +18,7 @@ func checkCommand(s surroundings) *cobra.Command {
 		Use:   "check",
 		Short: "Check that issuers, signing keys, metadata and STS work",
 		Long: "Check all that exchanges depend on: each issuer has keys that can be used, each signing key signs what its certificate verifies, the metadata has a\n" +
-			"size that IAM takes, and STS answers in each region. It needs no token and changes nothing.\n\n" +
+			"size that IAM takes, STS answers in each region, and so does Redis if replicas share anything. It needs no token and changes nothing.\n\n" +
 			"It reads the configuration and writes a table to standard output, or JSON with --json. Exit code 1 if anything has failed; a warning alone is no\n" +
 			"failure. Exit code 2 if the configuration itself is wrong.",
 		Example: "  delegation check --config /etc/delegation/delegation.yaml",
@@ -30,6 +30,9 @@ func checkCommand(s surroundings) *cobra.Command {
 			}
 			done := s.progress(c, "Checking issuers, keys and STS")
 			results := built.delegator.Check(c.Context())
+			if built.redis != nil {
+				results = append(results, delegation.CheckResult{Name: "redis", Err: built.redis.Check(c.Context())})
+			}
 			done()
 			text := s.table(results)
 			if machine {
@@ -108,9 +111,11 @@ func checkJSON(results []delegation.CheckResult) ([]byte, error) {
 		if r.Warning != "" {
 			e.State = "warning"
 		}
-		var failed *delegation.Error
-		if errors.As(r.Err, &failed) {
-			e.State, e.What, e.Stage, e.Code = "failed", oneLine(r.Err), failed.Stage, failed.Code
+		if r.Err != nil {
+			e.State, e.What = "failed", oneLine(r.Err)
+		}
+		if failed := new(delegation.Error); errors.As(r.Err, &failed) { // Redis has no code
+			e.Stage, e.Code = failed.Stage, failed.Code
 		}
 		list = append(list, e)
 	}

@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -164,77 +161,6 @@ func (failingReader) Read([]byte) (int, error) { return 0, errors.New("the pipe 
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
-
-// hanging is a server that answers nothing, and says when it was called.
-func hanging(t testing.TB) (url string, called <-chan struct{}) {
-	t.Helper()
-	calls := make(chan struct{}, 100)
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // so that the end of the connection shows
-		calls <- struct{}{}
-		<-r.Context().Done()
-	}))
-	t.Cleanup(server.Close)
-	return server.URL, calls
-}
-
-// TestSignals: both signals end what waits for somebody, with one line and exit code 1.
-func TestSignals(t *testing.T) {
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorld(t)
-	slow, called := hanging(t)
-	slowIssuer := w.write(t, "slow-issuer.yaml", strings.ReplaceAll(string(must(os.ReadFile(w.config(t, "")))), w.issuerURL, slow))
-	slowSTS := []string{"DELEGATION_STS_ENDPOINT=" + slow}
-	token := w.write(t, "token", w.token(nil))
-	ofSlowIssuer := w.write(t, "token.slow", w.token(map[string]any{"iss": slow}))
-	pipe := filepath.Join(w.folder, "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	config := filepath.Join(w.folder, "delegation.yaml")
-	for name, row := range map[string]struct {
-		args, environment []string
-		wait              func()
-		want              string
-	}{
-		"exchange at STS":        {[]string{"exchange", "-c", config, "-t", demoTarget, "-f", token}, slowSTS, func() { <-called }, "delegation: sts: "},
-		"exchange at the issuer": {[]string{"exchange", "-c", slowIssuer, "-t", demoTarget, "-f", ofSlowIssuer}, nil, func() { <-called }, "delegation: token: "},
-		"exchange without token": {[]string{"exchange", "-c", config, "-t", demoTarget, "-f", pipe}, nil, func() {
-			writer := must(os.OpenFile(pipe, os.O_WRONLY, 0)) // which the reader's opening lets through
-			t.Cleanup(func() { _ = writer.Close() })
-		}, "delegation: --token-file: a signal came before the token"},
-		"check at STS": {[]string{"check", "-c", config}, slowSTS, func() { <-called }, "delegation: "},
-	} {
-		for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-			t.Run(fmt.Sprintf("%s %s", name, signal), func(t *testing.T) {
-				for len(called) > 0 { // by a process that has ended
-					<-called
-				}
-				stdout, stderr := newOutput(), newOutput()
-				command := exec.Command(path, row.args...)
-				command.Env = append(os.Environ(), row.environment...)
-				command.Stdout, command.Stderr = stdout, stderr
-				if err := command.Start(); err != nil {
-					t.Fatal(err)
-				}
-				row.wait()
-				if err := command.Process.Signal(signal); err != nil {
-					t.Error(err)
-				}
-				_ = command.Wait() // the exit code says it
-				if code := command.ProcessState.ExitCode(); code != exitFailed || !strings.HasPrefix(stderr.String(), row.want) || strings.Count(stderr.String(), "\n") != 1 {
-					t.Errorf("exit code %d: %s%s", code, stdout, stderr)
-				}
-				if row.args[0] == "check" && !strings.Contains(stdout.String(), "FAIL  sts: the exchange was abandoned: context canceled (canceled)") {
-					t.Errorf("the table does not say why: %s", stdout)
-				}
-			})
-		}
-	}
-}
 
 // TestExchange_ContextEnded: nothing is begun after the end.
 func TestExchange_ContextEnded(t *testing.T) {

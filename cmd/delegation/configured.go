@@ -22,17 +22,14 @@ func (s surroundings) configFlag(c *cobra.Command, file *string, otherwise strin
 	c.Flags().StringVarP(file, "config", "c", *file, "configuration `file`, see delegation.example.yaml; DELEGATION_CONFIG")
 }
 
-// configured builds what a configuration describes, for one call: nothing listens, and credentials are remembered nowhere. change, if not nil, may
-// change settings before. The log goes to standard error with --verbose only.
+// configured builds what a configuration describes, for one call: nothing listens. change, if not nil, may change settings
+// before. The log goes to standard error with --verbose only.
 func (s surroundings) configured(ctx context.Context, file string, verbose bool, change func(*settings)) (*service, error) {
 	loaded, from, unknown, err := load(file, s.environment)
 	if err != nil {
 		return nil, err
 	}
-	loaded.TLS, loaded.Cache = tlsSettings{}, cacheSettings{Size: -1}
-	if loaded.Replay.Store != "redis" {
-		loaded.Redis = redisSettings{} // which was for the cache alone
-	}
+	loaded.TLS = tlsSettings{}
 	if change != nil {
 		change(loaded)
 	}
@@ -49,4 +46,12 @@ func (s surroundings) configured(ctx context.Context, file string, verbose bool,
 		logger.Warn("environment variable sets nothing", slog.String("name", name))
 	}
 	return built, nil
+}
+
+// forgetful takes out what remembers credentials: one call has nothing of it.
+func forgetful(l *settings) {
+	l.Cache = cacheSettings{Size: -1}
+	if l.Replay.Store != "redis" {
+		l.Redis = redisSettings{} // which was for the cache alone
+	}
 }

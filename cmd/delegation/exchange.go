@@ -38,6 +38,7 @@ func exchangeCommand(s surroundings) *cobra.Command {
 				return usageError{errors.New("the output is a secret and would be on the screen: send it to a file or a program with > or |, or add --show-secrets")}
 			}
 			built, err := s.configured(c.Context(), file, verbose(c), func(l *settings) {
+				forgetful(l)
 				l.HTTP.Console.Enabled = format == "console-url" // so that it is checked, whether the service offers it or not
 			})
 			if err != nil {

@@ -27,7 +27,8 @@ func explainCommand(s surroundings) *cobra.Command {
 				return usageError{errors.New("explain needs --target NAME: a key under targets of the configuration")}
 			}
 			built, err := s.configured(c.Context(), file, verbose(c), func(l *settings) {
-				l.Replay, l.Redis = replaySettings{}, redisSettings{} // an explanation asks neither
+				l.Replay = replaySettings{} // which an explanation does not ask
+				forgetful(l)
 			})
 			if err != nil {
 				return err

@@ -61,14 +61,9 @@ func (s surroundings) configuredIdentity(file, target string) (delegation.Identi
 	if err != nil {
 		return delegation.IdentityProvider{}, err
 	}
-	at, identity := key("identity_provider"), loaded.Identity
-	if target != "" {
-		at = key("targets").child(target)
-		settings, ok := loaded.Targets[target]
-		if !ok || settings.Identity == nil {
-			return delegation.IdentityProvider{}, usageError{fmt.Errorf("%s: no target has this name and an identity of its own", from.at(at))}
-		}
-		at, identity = at.child("identity"), *settings.Identity
+	at, identity := loaded.identityOf(target)
+	if target != "" && loaded.Targets[target].Identity == nil {
+		return delegation.IdentityProvider{}, usageError{fmt.Errorf("%s: no target has this name and an identity of its own", from.at(key("targets").child(target)))}
 	}
 	b := &builder{from: from}
 	built := b.identity(at, identity)

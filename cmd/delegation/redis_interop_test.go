@@ -138,7 +138,18 @@ redis:
 		}
 	}
 
+	check := func() (code int, table string) {
+		stdout := newOutput()
+		code = run(t.Context(), []string{"check", "--config", file}, surroundings{stdout: stdout, stderr: newOutput()})
+		return code, stdout.String()
+	}
+	if code, table := check(); code != 0 || !strings.HasSuffix(table, "  ok\n") || !strings.Contains(table, "\nredis ") {
+		t.Errorf("check: exit code %d\n%s", code, table)
+	}
 	kill()
+	if code, table := check(); code != exitFailed || !strings.Contains(table, "  FAIL  ") || strings.Contains(table, "canary") {
+		t.Errorf("check, without Redis: exit code %d\n%s", code, table)
+	}
 	late := replica("DELEGATION_REPLAY_STORE=")
 	for i, row := range []struct {
 		s      *served

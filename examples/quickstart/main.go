@@ -43,7 +43,6 @@ func main() {
 // settings are what the flags say.
 type settings struct {
 	issuer, token, target, role, principal, region, entityID, certificate, key, stsURL string
-	metadata                                                                           bool
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, out io.Writer) error {
@@ -59,12 +58,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, out io.Writer) err
 	flags.StringVar(&s.certificate, "cert", "", "PEM `file` with the signing certificate")
 	flags.StringVar(&s.key, "key", "", "PEM `file` with its private key")
 	flags.StringVar(&s.stsURL, "sts", "", "`URL` of another STS endpoint; empty: AWS")
-	flags.BoolVar(&s.metadata, "metadata", false, "print the SAML metadata of -entity-id, -cert and -key for IAM, and nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
-	}
-	if s.metadata {
-		return printMetadata(s, out)
 	}
 	if s.issuer == "" {
 		return demonstrate(ctx, out)
@@ -131,19 +126,6 @@ func readIdentity(s settings) (delegation.IdentityProvider, error) {
 	}
 	signingKey, err := delegation.ParseSigningKey(certificate, key)
 	return delegation.IdentityProvider{EntityID: s.entityID, Keys: []delegation.SigningKey{signingKey}}, err
-}
-
-func printMetadata(s settings, out io.Writer) error {
-	identity, err := readIdentity(s)
-	if err != nil {
-		return err
-	}
-	metadata, err := identity.Metadata()
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(metadata)
-	return err
 }
 
 func readToken(file string, stdin io.Reader) (string, error) {

@@ -35,7 +35,6 @@ func TestMistakes(t *testing.T) {
 		want string
 	}{
 		"only the issuer": {[]string{"-issuer", "https://issuer.example.com/"}, "-target, -role, -principal"},
-		"only metadata":   {[]string{"-metadata"}, "-entity-id, -cert, -key"},
 		"no such file": {[]string{"-issuer", "https://issuer.example.com/", "-target", "a", "-role", "r", "-principal", "p", "-entity-id", "e",
 			"-cert", "missing.crt", "-key", "missing.key"}, "missing.crt"},
 		"unknown flag": {[]string{"-isuer", "x"}, "-isuer"},
