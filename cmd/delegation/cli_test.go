@@ -174,6 +174,17 @@ func TestExchange_ContextEnded(t *testing.T) {
 	}
 }
 
+// TestKeygen_ContextEnded: a signal ends the wait for a key, and nothing is written.
+func TestKeygen_ContextEnded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	folder, stderr := t.TempDir(), newOutput()
+	code := run(ctx, []string{"keygen", "--out", folder}, surroundings{stdout: newOutput(), stderr: stderr})
+	if left := must(os.ReadDir(folder)); code != exitFailed || len(left) > 0 || stderr.String() != "delegation: nothing is written: context canceled\n" {
+		t.Errorf("exit code %d, %d files: %s", code, len(left), stderr)
+	}
+}
+
 // TestQuoteForShell: a shell gets back what was quoted, whatever it is.
 func TestQuoteForShell(t *testing.T) {
 	for _, text := range []string{"", "a b", "it's", `$(touch x) "$HOME" \ ` + "`id`", "two\nlines", "'''", "-n", "!x"} {
@@ -181,5 +192,28 @@ func TestQuoteForShell(t *testing.T) {
 		if err != nil || string(out) != text {
 			t.Errorf("%q became %q, %v", text, out, err)
 		}
+	}
+}
+
+// TestByKeys: who has a configuration and no Go reads of its keys only, in every remedy.
+func TestByKeys(t *testing.T) {
+	table := string(must(os.ReadFile("../../docs/errors.md")))
+	names := regexp.MustCompile(`\b(Config|Issuer|IdentityProvider|Target|AWS)\.[A-Z]\w+`).FindAllString(table, -1)
+	if len(names) < 15 {
+		t.Fatalf("%d names in the table", len(names))
+	}
+	example := string(must(os.ReadFile("delegation.example.yaml")))
+	for _, name := range names {
+		if name == "Config.Profile" || name == "Config.Rand" { // which a configuration cannot have
+			continue
+		}
+		key, _, _ := strings.Cut(byKeys(name), " of the ")
+		last := key[strings.LastIndexByte(key, '.')+1:]
+		if name != "IdentityProvider.Metadata" && !regexp.MustCompile(`[ {#]`+last+`:|(?m)^`+last+`:`).MatchString(example) {
+			t.Errorf("%s is %q, which the example does not have", name, key)
+		}
+	}
+	if got, want := byKeys("publish IdentityProvider.Metadata"), "publish the output of delegation metadata"; got != want {
+		t.Errorf("got %q", got)
 	}
 }

@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/internal/iamarn"
@@ -90,9 +87,7 @@ func (i *initiation) run(c *cobra.Command) error {
 	if err := i.answerAll(ctx, c.Flags().Changed); err != nil {
 		return err
 	}
-	done := i.progress(c, "Making a key")
-	certificate, private, err := newKey("delegation", defaultKeyBits, time.Now(), defaultValid)
-	done()
+	certificate, private, err := i.makeKey(c, "delegation", defaultKeyBits, defaultValid)
 	if err != nil {
 		return err
 	}
@@ -303,13 +298,10 @@ func (i *initiation) checkEntityID(text string) error {
 	return errors.Join(plain(err), checkCharacters(text))
 }
 
-// initFile is a file to write.
-type initFile struct{ path, text string }
-
 const configurationFile = "delegation.yaml"
 
 // files makes all the files, in memory, of the answers and a signing key.
-func (i *initiation) files(certificate, private []byte) ([]initFile, error) {
+func (i *initiation) files(certificate, private []byte) ([]newFile, error) {
 	signing, err := delegation.ParseSigningKey(certificate, private)
 	if err != nil {
 		return nil, err
@@ -343,7 +335,7 @@ func (i *initiation) files(certificate, private []byte) ([]initFile, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	files := []initFile{{"signing.key", string(private)}, {"signing.crt", string(certificate)}, {"metadata.xml", string(metadata)}, {name, inAWS}, {configurationFile, i.configuration()}}
+	files := []newFile{{"signing.key", string(private)}, {"signing.crt", string(certificate)}, {"metadata.xml", string(metadata)}, {name, inAWS}, {configurationFile, i.configuration()}}
 	for n := range files {
 		files[n].path = filepath.Join(i.folder, files[n].path)
 	}
@@ -380,66 +372,35 @@ rules: # whoever passes them all gets the role; without this one, everybody with
 }
 
 // write writes all the files or none, and checks that the configuration is one.
-func (i *initiation) write(ctx context.Context, files []initFile) (err error) {
-	var there []error
-	for _, f := range files {
-		if _, err := os.Lstat(f.path); !errors.Is(err, fs.ErrNotExist) {
-			there = append(there, fmt.Errorf("%s: is there already and is not replaced: choose another folder with --out", f.path))
-		}
+func (i *initiation) write(ctx context.Context, files []newFile) error {
+	paths := make([]string, len(files))
+	for n, f := range files {
+		paths[n] = f.path
 	}
-	if len(there) > 0 {
-		return usageError{errors.Join(there...)}
+	if err := refuseExisting(paths...); err != nil {
+		return err
 	}
 	folders, err := makeFolders(i.folder)
-	written := folders
-	defer func() {
-		if err == nil {
-			return
-		}
-		for n := len(written) - 1; n >= 0; n-- {
-			err = errors.Join(err, os.Remove(written[n]))
-		}
-	}()
 	if err != nil {
-		return usageError{fmt.Errorf("--out: %w", err)}
+		return errors.Join(usageError{fmt.Errorf("--out: %w", err)}, removeAll(folders))
 	}
-	for _, f := range files {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("nothing is written: %w", err)
-		}
-		if err := writeNew(f.path, []byte(f.text)); err != nil {
-			return err
-		}
-		written = append(written, f.path)
+	remove, err := writeFiles(ctx, files)
+	if err != nil {
+		return errors.Join(err, removeAll(folders))
 	}
 	loaded, from, _, err := load(filepath.Join(i.folder, configurationFile), nil) // what the environment changes is not of this file
 	if err == nil {
 		_, err = build(ctx, loaded, from, slog.New(slog.DiscardHandler))
 	}
 	if err != nil {
-		return fmt.Errorf("the configuration is removed again, because it would not do: %w", err)
+		err = fmt.Errorf("the configuration is removed again, because it would not do: %w", err)
+		return errors.Join(err, remove(), removeAll(folders))
 	}
 	return nil
 }
 
-// makeFolders makes a folder and those above it, and returns the ones that it has made, outer ones first.
-func makeFolders(folder string) (made []string, err error) {
-	if _, err := os.Stat(folder); err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if parent := filepath.Dir(folder); parent != folder {
-		if made, err = makeFolders(parent); err != nil {
-			return made, err
-		}
-	}
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		return made, err
-	}
-	return append(made, folder), nil
-}
-
 // rest is what is left to do.
-func (i *initiation) rest(files []initFile) string {
+func (i *initiation) rest(files []newFile) string {
 	var b strings.Builder
 	for _, f := range files {
 		fmt.Fprintf(&b, "%s is written.\n", f.path)

@@ -119,9 +119,9 @@ func keyPair() (certificate, private []byte) {
 // TestInit_NothingHalfDone: whatever stops it, neither a file nor a folder is left, and what was there stays.
 func TestInit_NothingHalfDone(t *testing.T) {
 	files := must(answered("").files(keyPair()))
-	place := func(folder string) (list []initFile) {
+	place := func(folder string) (list []newFile) {
 		for _, f := range files {
-			list = append(list, initFile{filepath.Join(folder, f.path), f.text})
+			list = append(list, newFile{filepath.Join(folder, f.path), f.text})
 		}
 		return list
 	}

@@ -6,9 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -42,8 +40,8 @@ func keygenCommand(s surroundings) *cobra.Command {
 			"both or none. Exit code 2 if one is there already.",
 		Example: "  delegation keygen --name example.com --out /etc/delegation",
 		Args:    noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			return s.keygen(folder, name, bits, valid)
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.keygen(c, folder, name, bits, valid)
 		},
 	}
 	command.Flags().StringVarP(&folder, "out", "o", ".", "`folder` for the files, which must exist")
@@ -53,19 +51,40 @@ func keygenCommand(s surroundings) *cobra.Command {
 	return command
 }
 
-func (s surroundings) keygen(folder, name string, bits int, valid time.Duration) error {
-	certificate, key, err := newKey(name, bits, time.Now(), valid)
+func (s surroundings) keygen(c *cobra.Command, folder, name string, bits int, valid time.Duration) error {
+	keyFile, certificateFile := filepath.Join(folder, "signing.key"), filepath.Join(folder, "signing.crt")
+	if err := refuseExisting(keyFile, certificateFile); err != nil { // before anybody waits for a key
+		return err
+	}
+	if _, err := os.Stat(folder); err != nil {
+		return usageError{fmt.Errorf("--out: %w: it has to be a folder", err)}
+	}
+	certificate, key, err := s.makeKey(c, name, bits, valid)
 	if err != nil {
 		return err
 	}
-	keyFile, certificateFile := filepath.Join(folder, "signing.key"), filepath.Join(folder, "signing.crt")
-	if err := writeNew(keyFile, key); err != nil {
+	if _, err := writeFiles(c.Context(), []newFile{{keyFile, string(key)}, {certificateFile, string(certificate)}}); err != nil {
 		return err
 	}
-	if err := writeNew(certificateFile, certificate); err != nil {
-		return errors.Join(err, os.Remove(keyFile)) // a key without its certificate is of no use
-	}
 	return s.print(fmt.Appendf(nil, keygenNext, keyFile, certificateFile, certificateFile))
+}
+
+// makeKey is newKey for a person, whom a large key keeps waiting: it says so, and a signal ends it.
+func (s surroundings) makeKey(c *cobra.Command, name string, bits int, valid time.Duration) (certificatePEM, keyPEM []byte, err error) {
+	defer s.progress(c, "Making a key")()
+	made := make(chan struct{})
+	var certificate, key []byte
+	var failed error
+	go func() {
+		defer close(made)
+		certificate, key, failed = newKey(name, bits, time.Now(), valid)
+	}()
+	select {
+	case <-made:
+		return certificate, key, failed
+	case <-c.Context().Done():
+		return nil, nil, fmt.Errorf("nothing is written: %w", c.Context().Err())
+	}
 }
 
 // newKey makes an RSA key and its self-signed certificate, both as PEM; the key in PKCS #8.
@@ -93,20 +112,4 @@ func newKey(commonName string, bits int, now time.Time, valid time.Duration) (ce
 		return nil, nil, err
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), nil
-}
-
-// writeNew writes a file that only its owner can read, and replaces none. What it cannot write whole it removes.
-func writeNew(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		return usageError{fmt.Errorf("%s: is there already and is not replaced: move it away, or choose another place", path)}
-	case err != nil:
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -74,7 +75,10 @@ func (s *source) at(k key) string {
 // that prefix for a service of this name.
 func load(file string, environment []string) (*settings, *source, []string, error) {
 	text, err := readConfig(file)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, nil, usageError{fmt.Errorf("%w: name the configuration with --config FILE, or begin with delegation init", err)}
+	case err != nil:
 		return nil, nil, nil, usageError{err}
 	}
 	s, from := &settings{}, &source{file: file, lines: map[key]int{}, overrides: map[key]string{}}

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -42,10 +43,16 @@ func (e usageError) Unwrap() error { return e.error }
 
 // noArguments is for commands that have flags only.
 func noArguments(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
+	switch {
+	case len(args) == 0:
+		return nil
+	case c.HasParent():
 		return usageError{fmt.Errorf("%s takes no argument %q, see %s --help", c.CommandPath(), args[0], c.CommandPath())}
 	}
-	return nil
+	if similar := c.SuggestionsFor(args[0]); len(similar) > 0 {
+		return usageError{fmt.Errorf("%q is no command: did you mean %s?", args[0], strings.Join(similar, " or "))}
+	}
+	return usageError{fmt.Errorf("%q is no command, see delegation help", args[0])}
 }
 
 func main() {
@@ -101,7 +108,7 @@ func rootCommand(s surroundings) *cobra.Command {
 		Use: "delegation", Short: "Turn OpenID Connect ID tokens into temporary AWS credentials", Long: rootLong,
 		Example:       "  delegation serve --demo",
 		SilenceErrors: true, SilenceUsage: true,
-		Args: noArguments,
+		Args: noArguments, SuggestionsMinimumDistance: 2,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentFlags().BoolP(verboseFlag, "v", false, "say what is behind an error, to standard error")

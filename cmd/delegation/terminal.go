@@ -131,4 +131,16 @@ func chain(to io.Writer, err error, indent string) {
 }
 
 // oneLine is an error's text on one line that no terminal obeys: a rule's refusal may hold what a stranger chose.
-func oneLine(err error) string { return escaped(strings.ReplaceAll(err.Error(), "\n", "; ")) }
+func oneLine(err error) string { return escaped(strings.ReplaceAll(byKeys(err.Error()), "\n", "; ")) }
+
+// byKeys names the configuration's keys where the library's remedies name fields of its own, for people who write no Go.
+func byKeys(text string) string { return fieldsToKeys.Replace(text) }
+
+var fieldsToKeys = strings.NewReplacer(
+	"Config.Issuers", "issuers", "Config.MaxTokenSize", "max_token_size", "Config.STSTimeout", "sts.timeout", "Config.Targets", "targets",
+	"Issuer.Algorithms", "algorithms of the issuer", "Issuer.JWKSURL", "jwks_url of the issuer", "Issuer.AllowLoopbackHTTP", "allow_loopback_http of the issuer",
+	"Issuer.URL", "url of the issuer", "Target.Audiences", "audiences of the target", "Target.Issuers", "issuers of the target",
+	"Target.AllowedRoles", "allowed_roles of the target", "Target.EncryptionKey", "encryption_key_file", "Target.SAMLRecipient", "saml_recipient of the target",
+	"Target.SAMLAudience", "saml_audience of the target", "AWS.FailoverRegions", "failover_regions of the target",
+	"IdentityProvider.EntityID", "identity_provider.entity_id", "IdentityProvider.Metadata", "the output of delegation metadata",
+)

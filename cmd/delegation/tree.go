@@ -130,7 +130,7 @@ func (r ruleOutcome) tree(paint painter) tree {
 }
 
 func (r *refusalOutcome) leaves() []tree {
-	return []tree{leaf("code", string(r.Code)), {text: "wrong: " + escaped(r.Message)}, {text: "remedy: " + escaped(r.Remedy)}}
+	return []tree{leaf("code", string(r.Code)), {text: "wrong: " + escaped(r.Message)}, {text: "remedy: " + escaped(byKeys(r.Remedy))}}
 }
 
 // leaf is a name of ours and a value that a stranger may have chosen.

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// newFile is a file to write.
+type newFile struct{ path, text string }
+
+// refuseExisting names every file that is there already.
+func refuseExisting(paths ...string) error {
+	var there []error
+	for _, path := range paths {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			there = append(there, cmp.Or(err, errExists(path)))
+		}
+	}
+	if len(there) > 0 {
+		return usageError{errors.Join(there...)}
+	}
+	return nil
+}
+
+func errExists(path string) error {
+	return fmt.Errorf("%s: is there already and is not replaced: move it away, or choose another place with --out", path)
+}
+
+// writeNew writes a file that only its owner can read, and replaces none. What it cannot write whole it removes.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return usageError{errExists(path)}
+	case err != nil:
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+// writeFiles writes all the files, or none if the context ends on the way, and returns what takes them away again.
+func writeFiles(ctx context.Context, files []newFile) (remove func() error, err error) {
+	var written []string
+	remove = func() error { return removeAll(written) }
+	for _, f := range files {
+		err := ctx.Err()
+		if err != nil {
+			err = fmt.Errorf("nothing is written: %w", err)
+		} else {
+			err = writeNew(f.path, []byte(f.text))
+		}
+		if err != nil {
+			return nil, errors.Join(err, remove())
+		}
+		written = append(written, f.path)
+	}
+	return remove, nil
+}
+
+// removeAll removes files and empty folders, last ones first.
+func removeAll(paths []string) (err error) {
+	for _, path := range slices.Backward(paths) {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+// makeFolders makes a folder and those above it, and returns the ones that it has made, outer ones first.
+func makeFolders(folder string) (made []string, err error) {
+	if _, err := os.Stat(folder); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if parent := filepath.Dir(folder); parent != folder {
+		if made, err = makeFolders(parent); err != nil {
+			return made, err
+		}
+	}
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return made, err
+	}
+	return append(made, folder), nil
+}
