@@ -236,6 +236,32 @@ func TestExplain_NilZeroCanceled(t *testing.T) {
 	}
 }
 
+// TestExplain_OddProperties: what a rule in Go can make of the user's properties, and JSON cannot, is explained as it is exchanged.
+func TestExplain_OddProperties(t *testing.T) {
+	w := newWorld(t)
+	loop := map[string]any{}
+	loop["self"] = loop
+	w.config.Rules = []delegation.RuleFunc{
+		func(_ context.Context, user *delegation.User, _ *delegation.RuleContext) error {
+			user.Set("loop", loop)
+			return nil
+		},
+		changeNothing,
+		func(_ context.Context, user *delegation.User, _ *delegation.RuleContext) error {
+			user.Properties = nil
+			return nil
+		},
+		changeNothing,
+	}
+	e := w.explained(t)
+	if _, err := w.exchange(t, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Rules) != 4 || !slices.Equal(e.Rules[0].Changed, []string{"user.loop"}) || len(e.Rules[1].Changed) != 0 || !slices.Contains(e.Rules[2].Changed, "user.sub") {
+		t.Errorf("got %+v", e.Rules)
+	}
+}
+
 // TestExplain_OneUseOfAToken: to explain an exchange is not to use its token.
 func TestExplain_OneUseOfAToken(t *testing.T) {
 	w := newWorld(t)

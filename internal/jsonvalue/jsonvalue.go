@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 )
 
 // Lookup finds the value at a dotted path. At each level the longest name wins, so a name with dots of its own is found under its
@@ -76,30 +77,47 @@ func Texts(value any) (list []string, ok bool) {
 	return []string{text}, true
 }
 
-// Clone returns a copy that shares no map or slice, of whatever type they are. Structs and what pointers lead to are shared.
+// Clone returns a copy that shares no map or slice, of whatever type they are. Structs and what pointers lead to are shared. A value that
+// holds itself, which JSON cannot but a rule in Go can make, has a copy that holds itself.
 func Clone(value any) any {
 	if value == nil {
 		return nil
 	}
-	return deepCopy(reflect.ValueOf(value)).Interface()
+	return copies{}.of(reflect.ValueOf(value)).Interface()
 }
 
-func deepCopy(v reflect.Value) reflect.Value {
+// copies are the maps and slices that are copied already, or about to be.
+type copies map[place]reflect.Value
+
+type place struct {
+	at     unsafe.Pointer
+	length int // parts of one array are several slices
+	kind   reflect.Type
+}
+
+func (c copies) of(v reflect.Value) reflect.Value {
 	switch {
 	case v.Kind() == reflect.Interface && !v.IsNil():
-		return deepCopy(v.Elem())
-	case v.Kind() == reflect.Map && !v.IsNil():
-		copied := reflect.MakeMapWithSize(v.Type(), v.Len())
-		for entries := v.MapRange(); entries.Next(); {
-			copied.SetMapIndex(entries.Key(), deepCopy(entries.Value()))
-		}
+		return c.of(v.Elem())
+	case v.Kind() != reflect.Map && v.Kind() != reflect.Slice || v.IsNil():
+		return v
+	}
+	here := place{v.UnsafePointer(), v.Len(), v.Type()}
+	if copied, ok := c[here]; ok {
 		return copied
-	case v.Kind() == reflect.Slice && !v.IsNil():
-		copied := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
-		for i := range v.Len() {
-			copied.Index(i).Set(deepCopy(v.Index(i)))
+	}
+	if v.Kind() == reflect.Map {
+		copied := reflect.MakeMapWithSize(v.Type(), v.Len())
+		c[here] = copied
+		for entries := v.MapRange(); entries.Next(); {
+			copied.SetMapIndex(entries.Key(), c.of(entries.Value()))
 		}
 		return copied
 	}
-	return v
+	copied := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+	c[here] = copied
+	for i := range v.Len() {
+		copied.Index(i).Set(c.of(v.Index(i)))
+	}
+	return copied
 }

@@ -62,3 +62,20 @@ func TestClone(t *testing.T) {
 		t.Errorf("the copy changed: %v", got)
 	}
 }
+
+// TestClone_HoldsItself: what a rule in Go may make ends no process.
+func TestClone_HoldsItself(t *testing.T) {
+	list := make([]any, 2)
+	m := map[string]any{"list": list, "part": list[:1]}
+	list[0], list[1], m["self"] = m, "x", m
+	copied := jsonvalue.Clone(m).(map[string]any)
+	copied["self"].(map[string]any)["list"].([]any)[1] = "changed"
+	if list[1] != "x" || copied["list"].([]any)[1] != "changed" || len(copied["part"].([]any)) != 1 {
+		t.Errorf("the copy is not one: %q", list[1])
+	}
+	if inner := copied["list"].([]any)[0].(map[string]any); inner["new"] != nil {
+		t.Error("there is something new")
+	} else if inner["new"] = true; copied["new"] != true || m["new"] != nil {
+		t.Error("the copy does not hold itself")
+	}
+}
