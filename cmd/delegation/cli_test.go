@@ -55,9 +55,16 @@ func TestCommands(t *testing.T) {
 	if flags < 15 {
 		t.Errorf("only %d flags: the test misses some", flags)
 	}
-	for _, name := range []string{"keygen", "metadata", "serve", "check", "exchange", "completion", "bash", "zsh", "fish", "help"} {
+	for _, name := range []string{"keygen", "metadata", "trust-policy", "permission-policy", "cloudformation", "terraform", "init", "serve", "check", "explain", "exchange",
+		"completion", "bash", "zsh", "fish", "help"} {
 		if !found[name] {
 			t.Errorf("there is no command %s", name)
+		}
+	}
+	for _, c := range rootCommand(surroundings{}).Commands() {
+		script := "testdata/script/" + strings.Replace(c.Name(), "completion", "help", 1) + ".txtar"
+		if text, err := os.ReadFile(script); err != nil || !strings.Contains(string(text), "exits 2 delegation "+c.Name()) {
+			t.Errorf("%s has no script that tries it in a wrong way, too: %v", c.Name(), err)
 		}
 	}
 }
@@ -83,13 +90,20 @@ func TestNoSecrets(t *testing.T) {
 	for name, token := range tokens {
 		rows = append(rows, []string{"exchange", "-c", file, "-t", demoTarget, "-f", w.write(t, "token."+name, token)}, []string{"exchange", "-c", file, "-t", demoTarget, "-f", token},
 			[]string{"exchange", "-c", file, "-t", demoTarget, token}, []string{"check", token}, []string{"help", token}, []string{"metadata", "-c", token}, []string{"keygen", "--bits", token},
-			[]string{"exchange", "-" + token}, []string{"exchange", "-c", file, "-t", token, "-f", "-"}, []string{"metadata", "--out", token + "/none"}, []string{token})
+			[]string{"exchange", "-" + token}, []string{"exchange", "-c", file, "-t", token, "-f", "-"}, []string{"metadata", "--out", token + "/none"}, []string{token},
+			[]string{"explain", "-c", file, "-t", demoTarget, "-f", filepath.Join(w.folder, "token."+name)}, []string{"explain", "-c", file, "-t", demoTarget, "-f", filepath.Join(w.folder, "token."+name), "--json"},
+			[]string{"explain", "-c", file, "-t", demoTarget, "-f", token}, []string{"init", "--issuer", token, "--account", token, "--region", token}, []string{"trust-policy", "--principal", token},
+			[]string{"permission-policy", "--bucket", token, "--region", "eu-central-1"}, []string{"terraform", "-c", file, "-t", token})
 	}
 	for _, config := range []string{mixed, swapped, keyAsConfig, filepath.Join(w.folder, "token.good")} {
-		rows = append(rows, []string{"exchange", "-c", config, "-t", demoTarget, "-f", "-"}, []string{"check", "-c", config}, []string{"metadata", "-c", config}, []string{"serve", "-c", config})
+		rows = append(rows, []string{"exchange", "-c", config, "-t", demoTarget, "-f", "-"}, []string{"check", "-c", config}, []string{"metadata", "-c", config}, []string{"serve", "-c", config},
+			[]string{"explain", "-c", config, "-t", demoTarget, "-f", "-"}, []string{"trust-policy", "-c", config, "-t", demoTarget}, []string{"cloudformation", "-c", config, "-t", demoTarget},
+			[]string{"permission-policy", "--template", config})
 	}
 	rows = append(rows, []string{"metadata", "--entity-id", "urn:a", "--certificate", keyAsConfig}, []string{"metadata", "--entity-id", "urn:a", "--certificate", filepath.Join(w.folder, "token.good")},
-		[]string{"check", "-c", file}, []string{"keygen", "--out", w.folder})
+		[]string{"check", "-c", file}, []string{"keygen", "--out", w.folder},
+		[]string{"cloudformation", "-c", file, "-t", demoTarget}, []string{"terraform", "-c", file, "-t", demoTarget}, []string{"trust-policy", "-c", file, "-t", demoTarget},
+		[]string{"init", "--issuer", "https://tenant.example.com/", "--client-id", "a", "--account", "123456789012", "--bucket", "photos", "--region", "eu-central-1", "--out", w.folder})
 	for _, environment := range [][]string{nil, {"DELEGATION_STS_ENDPOINT=http://127.0.0.1:1"}} {
 		for _, args := range rows {
 			for _, more := range [][]string{nil, {"--verbose"}, {"--help"}} {

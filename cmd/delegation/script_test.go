@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -25,6 +27,8 @@ func TestMain(m *testing.M) {
 //	token FILE [CLAIM=JSON...]     an ID token of a photo editor of the target, with claims changed; CLAIM= removes it
 //	mode OCTAL FILE...             the files have the mode
 //	exits N PROGRAM [ARG...]       is exec that wants an exit code
+//	served PATH ARG...             serves with delegation ARG..., with whole paths of files, asks for PATH with the ID token of the file token, keeps the
+//	                               answer in the file answer and the log in the file log, and ends the service with a signal, which must be a good end
 func TestScript(t *testing.T) {
 	testscript.Run(t, scriptParams("testdata/script"))
 }
@@ -39,7 +43,7 @@ func scriptParams(folder string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"world": scriptWorld, "token": scriptToken, "mode": scriptMode, "exits": scriptExits,
+			"world": scriptWorld, "token": scriptToken, "mode": scriptMode, "exits": scriptExits, "served": scriptServed,
 		},
 	}
 }
@@ -93,6 +97,24 @@ func scriptMode(ts *testscript.TestScript, negated bool, args []string) {
 			ts.Fatalf("%s has the mode %s", file, got)
 		}
 	}
+}
+
+func scriptServed(ts *testscript.TestScript, negated bool, args []string) {
+	s := usage(ts, !negated && len(args) > 1)
+	service := start(s.TB, nil, args[1:]...)
+	request, err := http.NewRequest(http.MethodGet, service.url+args[0], nil)
+	ts.Check(err)
+	request.Header.Set("Authorization", ts.ReadFile("token"))
+	response, err := client(nil).Do(request)
+	ts.Check(err)
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	if code := service.stop(); code != 0 {
+		ts.Fatalf("exit code %d", code)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("answer"), append([]byte(response.Status+"\n"), answer...), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("log"), []byte(service.logs.String()), 0o600))
 }
 
 func scriptExits(ts *testscript.TestScript, negated bool, args []string) {
