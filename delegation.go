@@ -354,11 +354,7 @@ func (d *Delegator) findTarget(ctx context.Context, name string, c *idtoken.Clai
 	if clientID != "" && clientID != c.Party && !slices.Contains(c.Audience, clientID) {
 		return nil, newError(CodeClientMismatch, "the token was not issued to the application %.80q", clientID)
 	}
-	var target *Target
-	err := guard.Call(func() (err error) {
-		target, err = d.config.Targets.Target(ctx, name)
-		return err
-	})
+	target, err := guard.Value(func() (*Target, error) { return d.config.Targets.Target(ctx, name) })
 	switch {
 	case ctx.Err() != nil:
 		return nil, canceledAt(StageTarget, ctx.Err())
@@ -384,11 +380,7 @@ func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
 	if d.config.Profile == nil {
 		return nil
 	}
-	var extra map[string]any
-	err := guard.Call(func() (err error) {
-		extra, err = d.config.Profile(ctx, user)
-		return err
-	})
+	extra, err := guard.Value(func() (map[string]any, error) { return d.config.Profile(ctx, user) })
 	switch {
 	case ctx.Err() != nil:
 		return canceledAt(StageRules, ctx.Err())

@@ -64,11 +64,7 @@ func (d *Delegator) Provider(source TokenSource, target string, options ...Excha
 // exchangeFrom is Exchange with a source's token. If there is none, the event says so.
 func (d *Delegator) exchangeFrom(ctx context.Context, source TokenSource, target string, options []ExchangeOption) (*Credentials, error) {
 	x := d.begin(target, options)
-	var token string
-	err := guard.Call(func() (err error) {
-		token, err = source(ctx)
-		return err
-	})
+	token, err := guard.Value(func() (string, error) { return source(ctx) })
 	switch {
 	case err == nil && token != "":
 		return d.Exchange(ctx, token, target, options...)

@@ -34,10 +34,8 @@ func (x *exchange) firstUse(ctx context.Context, idToken string) error {
 		kind, id = "signed", idToken[:strings.LastIndexByte(idToken, '.')]
 	}
 	key := credcache.KeyOf([]string{"replay", x.claims.Issuer, kind, id, x.name}).String()
-	first := false
-	err := guard.Call(func() (err error) {
-		first, err = x.config.Replay.FirstUse(ctx, key, x.config.Now(), x.claims.Expiry.Add(x.config.Leeway))
-		return err
+	first, err := guard.Value(func() (bool, error) {
+		return x.config.Replay.FirstUse(ctx, key, x.config.Now(), x.claims.Expiry.Add(x.config.Leeway))
 	})
 	x.lap(StageToken)
 	switch {

@@ -22,6 +22,15 @@ func Call(call func() error) (err error) {
 	return call()
 }
 
+// Value is Call for a function that returns a value, too.
+func Value[T any](call func() (T, error)) (value T, err error) {
+	err = Call(func() (err error) {
+		value, err = call()
+		return err
+	})
+	return value, err
+}
+
 // CallWithin is Call for a function that knows no context. If the context ends first its error is returned at once, and the function
 // finishes behind the caller, who must then not look at what it writes.
 func CallWithin(ctx context.Context, call func() error) error {
