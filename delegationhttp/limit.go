@@ -2,7 +2,6 @@ package delegationhttp
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/credcache"
 	"golang.org/x/time/rate"
 )
 
@@ -51,15 +51,13 @@ func (l RateLimit) check() error {
 	return nil
 }
 
-type userKey [sha256.Size]byte
-
 type limiter struct {
 	requests int
 	refill   rate.Limit
 	now      func() time.Time
 
 	mu    sync.Mutex
-	users *simplelru.LRU[userKey, *rate.Limiter]
+	users *simplelru.LRU[credcache.Key, *rate.Limiter]
 }
 
 // newLimiter returns nil for no limit.
@@ -73,7 +71,7 @@ func newLimiter(l RateLimit, now func() time.Time) *limiter {
 	if l.MaxUsers == 0 {
 		l.MaxUsers = defaultMaxUsers
 	}
-	users, err := simplelru.NewLRU[userKey, *rate.Limiter](l.MaxUsers, nil)
+	users, err := simplelru.NewLRU[credcache.Key, *rate.Limiter](l.MaxUsers, nil)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
@@ -107,7 +105,7 @@ func (l *limiter) rule(ip string, header http.Header) delegation.RuleFunc {
 }
 
 // take counts one request, unless it is one too many. It returns how many are left, when all are there again, and how long to wait for the next.
-func (l *limiter) take(key userKey) (allowed bool, left int, full time.Time, wait time.Duration) {
+func (l *limiter) take(key credcache.Key) (allowed bool, left int, full time.Time, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	bucket, ok := l.users.Get(key)
@@ -129,10 +127,10 @@ func (l *limiter) take(key userKey) (allowed bool, left int, full time.Time, wai
 }
 
 // keyOf keeps users, issuers and networks apart in a key of fixed size, whatever characters they have.
-func keyOf(ip, issuer, user string) userKey {
+func keyOf(ip, issuer, user string) credcache.Key {
 	if a, err := netip.ParseAddr(ip); err == nil && a.Is6() {
 		network, _ := a.Prefix(64) // one customer has as many addresses as they like in it (RFC 6177)
 		ip = network.String()
 	}
-	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q", ip, issuer, user))
+	return credcache.KeyOf([]string{ip, issuer, user})
 }
