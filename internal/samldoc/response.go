@@ -138,10 +138,10 @@ func (r *Response) assertion(id string, now time.Time) *saml.Assertion {
 
 // sign returns the enveloped signature of the assertion: RSA-SHA256, exclusive canonicalisation. An HSM or KMS takes its time
 // and crypto.Signer has no context, so the caller can leave while the signer finishes behind it.
-func (r *Response) sign(ctx context.Context, assertion *etree.Element) (signature *etree.Element, err error) {
+func (r *Response) sign(ctx context.Context, assertion *etree.Element) (*etree.Element, error) {
 	copied := assertion.Copy() // goxmldsig changes what it canonicalises
-	var made *etree.Element
-	err = guard.CallWithin(ctx, func() error {
+	var signature *etree.Element
+	err := guard.CallWithin(ctx, func() error {
 		signing, err := dsig.NewSigningContext(checkedsigner.New(r.Signer, r.Certificate.PublicKey), [][]byte{r.Certificate.Raw})
 		if err != nil {
 			return err
@@ -150,13 +150,13 @@ func (r *Response) sign(ctx context.Context, assertion *etree.Element) (signatur
 		if err := signing.SetSignatureMethod(dsig.RSASHA256SignatureMethod); err != nil {
 			return err
 		}
-		made, err = signing.ConstructSignature(copied, true)
+		signature, err = signing.ConstructSignature(copied, true)
 		return err
 	})
-	if err != nil {
+	if err != nil { // the signer may be at work still
 		return nil, err
 	}
-	return made, nil
+	return signature, nil
 }
 
 // encrypt puts a signed assertion out of sight. Its text inside is canonical and declares every namespace that it uses, so that the
