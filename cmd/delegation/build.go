@@ -107,6 +107,9 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 	if len(b.problems) > 0 {
 		return nil, usageError{errors.Join(b.problems...)}
 	}
+	for _, name := range from.unknown {
+		logger.Warn("environment variable sets nothing", slog.String("name", name))
+	}
 	return service, nil
 }
 

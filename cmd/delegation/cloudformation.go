@@ -94,14 +94,15 @@ func inQuotes(text string) string { return strconv.QuoteToASCII(text) }
 // literal writes a text of ASCII lines as it is, which is easier to read, and others in quotes.
 func literal(text, indent string) string {
 	rest := strings.TrimSuffix(text, "\n")
-	plain := rest != "" && rest != text && !strings.HasSuffix(rest, "\n") && strings.TrimLeft(text, " \n") == text
-	for _, r := range rest {
-		plain = plain && (r == '\n' || ' ' <= r && r <= '~')
-	}
-	if !plain {
+	if rest == "" || rest == text || strings.HasSuffix(rest, "\n") || strings.TrimLeft(text, " \n") != text || !asciiLines(rest) {
 		return inQuotes(text)
 	}
 	return "|\n" + indent + strings.ReplaceAll(rest, "\n", "\n"+indent)
+}
+
+// asciiLines tells whether a text is lines of characters that every reader takes as they are.
+func asciiLines(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') })
 }
 
 // flow writes a JSON value as YAML, which it is but for some escapes.

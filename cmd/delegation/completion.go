@@ -12,7 +12,7 @@ import (
 func (s surroundings) targetFlag(c *cobra.Command, target, config *string, usage string) {
 	c.Flags().StringVarP(target, "target", "t", "", usage)
 	_ = c.RegisterFlagCompletionFunc("target", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) { // the flag is there
-		loaded, _, _, err := load(*config, s.environment)
+		loaded, _, err := load(*config, s.environment)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}

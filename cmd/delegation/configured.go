@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -13,19 +13,13 @@ const defaultConfig = "delegation.yaml"
 
 // configFlag adds --config, whose default the environment can change.
 func (s surroundings) configFlag(c *cobra.Command, file *string, otherwise string) {
-	*file = otherwise
-	for _, entry := range s.environment {
-		if value, ok := strings.CutPrefix(entry, environmentPrefix+"CONFIG="); ok && value != "" {
-			*file = value
-		}
-	}
-	c.Flags().StringVarP(file, "config", "c", *file, "configuration `file`, see delegation.example.yaml; DELEGATION_CONFIG")
+	c.Flags().StringVarP(file, "config", "c", cmp.Or(s.variable(environmentPrefix+"CONFIG"), otherwise), "configuration `file`, see delegation.example.yaml; DELEGATION_CONFIG")
 }
 
 // configured builds what a configuration describes, for one call: nothing listens. change, if not nil, may change settings
 // before. The log goes to standard error with --verbose only.
 func (s surroundings) configured(ctx context.Context, file string, verbose bool, change func(*settings)) (*service, error) {
-	loaded, from, unknown, err := load(file, s.environment)
+	loaded, from, err := load(file, s.environment)
 	if err != nil {
 		return nil, err
 	}
@@ -38,14 +32,7 @@ func (s surroundings) configured(ctx context.Context, file string, verbose bool,
 		to = s.stderr
 	}
 	logger := slog.New(slog.NewJSONHandler(to, nil))
-	built, err := build(ctx, loaded, from, logger)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range unknown {
-		logger.Warn("environment variable sets nothing", slog.String("name", name))
-	}
-	return built, nil
+	return build(ctx, loaded, from, logger)
 }
 
 // forgetful takes out what remembers credentials: one call has nothing of it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -144,11 +145,9 @@ func demoSignIn(provider *oidctest.Provider, rest http.Handler) http.Handler {
 			http.Error(w, "the users are alice and bob", http.StatusNotFound)
 			return
 		}
-		all := map[string]any{"aud": demoTarget}
-		for name, value := range claims {
-			all[name] = value
-		}
-		token, err := provider.SignIDToken(all)
+		claims = maps.Clone(claims)
+		claims["aud"] = demoTarget
+		token, err := provider.SignIDToken(claims)
 		if err != nil {
 			http.Error(w, "no token", http.StatusInternalServerError)
 			return

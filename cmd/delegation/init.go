@@ -233,10 +233,8 @@ func checkRegion(text string) error {
 // usualRegion is the one that AWS's own programs would take from the environment.
 func (i *initiation) usualRegion() (found string) {
 	for _, name := range []string{"AWS_DEFAULT_REGION", "AWS_REGION"} {
-		for _, entry := range i.environment {
-			if value, ok := strings.CutPrefix(entry, name+"="); ok && checkRegion(value) == nil {
-				found = value
-			}
+		if value := i.variable(name); checkRegion(value) == nil {
+			found = value
 		}
 	}
 	return found
@@ -388,7 +386,7 @@ func (i *initiation) write(ctx context.Context, files []newFile) error {
 	if err != nil {
 		return errors.Join(err, removeAll(folders))
 	}
-	loaded, from, _, err := load(filepath.Join(i.folder, configurationFile), nil) // what the environment changes is not of this file
+	loaded, from, err := load(filepath.Join(i.folder, configurationFile), nil) // what the environment changes is not of this file
 	if err == nil {
 		_, err = build(ctx, loaded, from, slog.New(slog.DiscardHandler))
 	}

@@ -230,7 +230,7 @@ func TestInit_OddAnswers(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		loaded, _, _, err := load(filepath.Join(folder, configurationFile), nil)
+		loaded, _, err := load(filepath.Join(folder, configurationFile), nil)
 		if target := loaded.Targets[text]; err != nil || loaded.Identity.EntityID != i.entityID || len(target.Audiences) != 1 || target.Audiences[0] != text || target.Principal != i.principalARN() || target.Role != i.roleARN() {
 			t.Errorf("%q: %v, %+v", text, err, loaded)
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -52,6 +51,7 @@ type source struct {
 	file      string
 	lines     map[key]int    // of the file
 	overrides map[key]string // the environment variable that set it
+	unknown   []string       // environment variables of our prefix that set nothing
 }
 
 // at says where to correct a setting: file, line and key, or the environment variable.
@@ -71,46 +71,32 @@ func (s *source) at(k key) string {
 }
 
 // load reads the file and lays the environment over it. A variable is named after its key, as in DELEGATION_STS_ENDPOINT for sts.endpoint, and holds
-// YAML: a list or a map replaces the file's. Unknown keys are refused; unknown variables are returned, because container platforms set some of
+// YAML: a list or a map replaces the file's. Unknown keys are refused; unknown variables are noted, because container platforms set some of
 // that prefix for a service of this name.
-func load(file string, environment []string) (*settings, *source, []string, error) {
-	text, err := readConfig(file)
+func load(file string, environment []string) (*settings, *source, error) {
+	text, err := readBounded(file, maxConfigFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, nil, usageError{fmt.Errorf("%w: name the configuration with --config FILE, or begin with delegation init", err)}
+		return nil, nil, usageError{fmt.Errorf("%w: name the configuration with --config FILE, or begin with delegation init", err)}
 	case err != nil:
-		return nil, nil, nil, usageError{err}
+		return nil, nil, usageError{err}
 	}
 	s, from := &settings{}, &source{file: file, lines: map[key]int{}, overrides: map[key]string{}}
 	parsed, err := parser.ParseBytes(text, 0)
 	if err == nil && len(parsed.Docs) > 1 && parsed.Docs[1].Body != nil {
-		return nil, nil, nil, usageError{fmt.Errorf("%s:%d: a second document begins: one file has one", file, parsed.Docs[1].Body.GetToken().Position.Line)}
+		return nil, nil, usageError{fmt.Errorf("%s:%d: a second document begins: one file has one", file, parsed.Docs[1].Body.GetToken().Position.Line)}
 	}
 	if err == nil && len(parsed.Docs) > 0 && parsed.Docs[0].Body != nil && parsed.Docs[0].Body.Type() != ast.NullType {
 		ast.Walk(lineVisitor(from.lines), parsed.Docs[0].Body)
 		err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(s)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, nil, nil, usageError{fmt.Errorf("%s%s", file, describe(err, parsed))}
+		return nil, nil, usageError{fmt.Errorf("%s%s", file, describe(err, parsed))}
 	}
-	unknown, err := override(s, from, environment)
-	if err != nil {
-		return nil, nil, nil, usageError{err}
+	if err := override(s, from, environment); err != nil {
+		return nil, nil, usageError{err}
 	}
-	return s, from, unknown, nil
-}
-
-func readConfig(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
-	if err == nil && len(text) > maxConfigFile {
-		err = fmt.Errorf("%s is larger than %d bytes", file, maxConfigFile)
-	}
-	return text, err
+	return s, from, nil
 }
 
 // lineVisitor notes the first line of every key.
@@ -189,7 +175,7 @@ func kindName(t reflect.Type) string {
 }
 
 // override sets what the environment says.
-func override(s *settings, from *source, environment []string) (unknown []string, err error) {
+func override(s *settings, from *source, environment []string) error {
 	places := map[string]place{}
 	collect(reflect.ValueOf(s).Elem(), "", places)
 	for _, entry := range slices.Sorted(slices.Values(environment)) { // an outer key before those within it
@@ -199,7 +185,7 @@ func override(s *settings, from *source, environment []string) (unknown []string
 		}
 		p, ok := places[strings.TrimPrefix(name, environmentPrefix)]
 		if !ok {
-			unknown = append(unknown, name)
+			from.unknown = append(from.unknown, name)
 			continue
 		}
 		from.overrides[p.key] = name
@@ -213,10 +199,10 @@ func override(s *settings, from *source, environment []string) (unknown []string
 			err = yaml.NewDecoder(strings.NewReader(value), yaml.Strict()).Decode(p.value.Addr().Interface())
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("environment variable %s%s", name, describe(err, parsed))
+			return fmt.Errorf("environment variable %s%s", name, describe(err, parsed))
 		}
 	}
-	return unknown, nil
+	return nil
 }
 
 // place is where an environment variable goes.

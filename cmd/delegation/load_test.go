@@ -20,7 +20,7 @@ import (
 // loadAndBuild does what serve does before it listens.
 func loadAndBuild(t *testing.T, file string, environment ...string) (*service, error) {
 	t.Helper()
-	s, from, _, err := load(file, environment)
+	s, from, err := load(file, environment)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ targets:
 func TestEnvironment(t *testing.T) {
 	w := newWorld(t)
 	file := w.config(t, "http: {trusted_proxies: 2, rate_limit: {requests: 5, per: 30s}}")
-	s, from, unknown, err := load(file, []string{
+	s, from, err := load(file, []string{
 		"PATH=/bin", "DELEGATION_CONFIG=ignored.yaml", "DELEGATION_LISTEN=:9000", "DELEGATION_HTTP_TRUSTED_PROXIES=1", "DELEGATION_STS_FIPS=true",
 		`DELEGATION_HTTP_ALLOWED_ORIGINS=["https://app.example.com", "https://b.example.com"]`, "DELEGATION_HTTP_RATE_LIMIT={requests: 7}",
 		"DELEGATION_HTTP_RATE_LIMIT_MAX_USERS=9", `DELEGATION_TARGETS={other: {region: eu-west-1}}`, "DELEGATION_PORT=tcp://10.0.0.1:80",
@@ -185,8 +185,8 @@ func TestEnvironment(t *testing.T) {
 	if !reflect.DeepEqual(s.Targets, map[string]targetSettings{"other": {Region: "eu-west-1"}}) {
 		t.Errorf("got %+v", s.Targets)
 	}
-	if !reflect.DeepEqual(unknown, []string{"DELEGATION_PORT"}) {
-		t.Errorf("unknown are %q", unknown)
+	if !reflect.DeepEqual(from.unknown, []string{"DELEGATION_PORT"}) {
+		t.Errorf("unknown are %q", from.unknown)
 	}
 	if got := from.at(key("targets").child("other").child("region")); got != "environment variable DELEGATION_TARGETS: targets.other.region" {
 		t.Errorf("got %q", got)

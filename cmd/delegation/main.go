@@ -70,6 +70,16 @@ type surroundings struct {
 	ended          <-chan struct{}                      // closed by a signal; run sets it
 }
 
+// variable returns a variable of the environment, "" if it is not set.
+func (s surroundings) variable(name string) (value string) {
+	for _, entry := range s.environment {
+		if text, ok := strings.CutPrefix(entry, name+"="); ok {
+			value = text
+		}
+	}
+	return value
+}
+
 // commands are all that the program does, beside completion and help.
 func (s surroundings) commands() []*cobra.Command {
 	return []*cobra.Command{

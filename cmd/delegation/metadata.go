@@ -57,7 +57,7 @@ func metadataCommand(s surroundings) *cobra.Command {
 
 // configuredIdentity is the identity of a configuration, whatever else it lacks.
 func (s surroundings) configuredIdentity(file, target string) (delegation.IdentityProvider, error) {
-	loaded, from, _, err := load(file, s.environment)
+	loaded, from, err := load(file, s.environment)
 	if err != nil {
 		return delegation.IdentityProvider{}, err
 	}
@@ -80,7 +80,7 @@ func certifiedIdentity(entityID string, files []string) (delegation.IdentityProv
 		return p, usageError{errors.New("--entity-id ID and --certificate FILE belong together")}
 	}
 	for _, file := range files {
-		text, err := readConfig(file)
+		text, err := readBounded(file, maxConfigFile)
 		if err != nil {
 			return p, usageError{fmt.Errorf("--certificate: %w", err)}
 		}

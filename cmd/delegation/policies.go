@@ -5,8 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"io/fs"
 	"strings"
 	"unicode"
 
@@ -138,28 +137,14 @@ func (p *permissionOptions) policy(region delegation.Region) (policy string, not
 		if text, err = readBounded(p.template, maxTemplateFile); err == nil {
 			policy, notes, err = permissionTemplate(string(text))
 		}
+		if inside := (*fs.PathError)(nil); errors.As(err, &inside) {
+			err = inside.Err // the file is named in front
+		}
 		if err != nil {
 			err = usageError{fmt.Errorf("--template: %s: %w", p.template, err)}
 		}
 	}
 	return policy, notes, err
-}
-
-// readBounded reads a small file.
-func readBounded(file string, limit int64) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		if inner := errors.Unwrap(err); inner != nil { // the caller names the file
-			err = inner
-		}
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		err = fmt.Errorf("it is larger than %d bytes", limit)
-	}
-	return text, err
 }
 
 // permissionTemplate checks a permission policy for what IAM would refuse, and indents it.

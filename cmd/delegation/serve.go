@@ -61,7 +61,7 @@ func serveCommand(s surroundings) *cobra.Command {
 }
 
 func runConfigured(ctx context.Context, file, listen string, environment []string, stderr io.Writer) error {
-	s, from, unknown, err := load(file, environment)
+	s, from, err := load(file, environment)
 	if err != nil {
 		return err
 	}
@@ -75,9 +75,6 @@ func runConfigured(ctx context.Context, file, listen string, environment []strin
 	service, err := build(ctx, s, from, logger)
 	if err != nil {
 		return err
-	}
-	for _, name := range unknown {
-		logger.Warn("environment variable sets nothing", slog.String("name", name))
 	}
 	return service.run(ctx)
 }

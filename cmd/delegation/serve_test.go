@@ -186,7 +186,7 @@ func TestServe_Shutdown(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	file := w.config(t, "")
-	settings, from, _, err := load(file, []string{"DELEGATION_STS_ENDPOINT=" + slow.URL, "DELEGATION_SHUTDOWN_DELAY=10m"})
+	settings, from, err := load(file, []string{"DELEGATION_STS_ENDPOINT=" + slow.URL, "DELEGATION_SHUTDOWN_DELAY=10m"})
 	if err != nil {
 		t.Fatal(err)
 	}

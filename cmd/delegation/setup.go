@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/internal/iamarn"
+	"github.com/seed055b7978/delegation/internal/iampolicy"
 	"github.com/spf13/cobra"
 )
 
@@ -79,7 +80,7 @@ func (o *trustOptions) flags(s surroundings, c *cobra.Command) {
 
 // targetSettingsOf loads a configuration that has the target.
 func targetSettingsOf(file, target string, environment []string) (*settings, *source, error) {
-	loaded, from, _, err := load(file, environment)
+	loaded, from, err := load(file, environment)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -167,16 +168,16 @@ func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 	return t, nil
 }
 
-// actions are what the trust policy has to allow (IAM User Guide, "Pass session tags in AWS STS" and "Monitor and control actions taken with assumed roles").
+// actions are what the trust policy has to allow, as a flag says or else as the target uses it.
 func (o *trustOptions) actions(u use) []string {
-	actions := []string{"sts:AssumeRoleWithSAML"}
-	if o.said("tags") && o.tags || !o.said("tags") && u.tags {
-		actions = append(actions, "sts:TagSession")
+	tags, sourceIdentity := u.tags, u.sourceIdentity
+	if o.said("tags") {
+		tags = o.tags
 	}
-	if o.said("source-identity") && o.sourceIdentity || !o.said("source-identity") && u.sourceIdentity {
-		actions = append(actions, "sts:SetSourceIdentity")
+	if o.said("source-identity") {
+		sourceIdentity = o.sourceIdentity
 	}
-	return actions
+	return iampolicy.Actions(tags, sourceIdentity)
 }
 
 // use is what a target and the rules for it make of a session.

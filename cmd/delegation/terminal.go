@@ -45,11 +45,7 @@ const (
 
 // painter returns what colours a text that is written to w: nothing does if that is no terminal or the environment wants none (NO_COLOR, TERM=dumb).
 func (s surroundings) painter(w any) func(colour, string) string {
-	plain := !s.isTerminal(w)
-	for _, entry := range s.environment {
-		name, value, _ := strings.Cut(entry, "=")
-		plain = plain || name == "NO_COLOR" && value != "" || name == "TERM" && value == "dumb"
-	}
+	plain := !s.isTerminal(w) || s.variable("NO_COLOR") != "" || s.variable("TERM") == "dumb"
 	return func(c colour, text string) string {
 		if plain {
 			return text

@@ -98,12 +98,9 @@ func refuseUnnormal(text string, _ bool) error {
 
 // heredoc writes a text of ASCII lines as it is, which is easier to read, and others in quotes.
 func heredoc(text string) hclwrite.Tokens {
-	plain := strings.HasSuffix(text, "\n") && !strings.Contains(text, "${") && !strings.Contains(text, "%{")
+	plain := asciiLines(text) && strings.HasSuffix(text, "\n") && !strings.Contains(text, "${") && !strings.Contains(text, "%{")
 	for line := range strings.Lines(text) {
 		plain = plain && strings.TrimSpace(line) != endOfText
-	}
-	for _, r := range text {
-		plain = plain && (r == '\n' || ' ' <= r && r <= '~')
 	}
 	if !plain {
 		return hclwrite.TokensForValue(cty.StringVal(text))
