@@ -41,11 +41,13 @@ func TestExplain_Canary(t *testing.T) {
 func TestExplain_Canceled(t *testing.T) {
 	w := newWorld(t)
 	ctx, signal := context.WithCancel(t.Context())
-	issuer := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	over := make(chan struct{})
+	issuer := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		signal()
-		<-r.Context().Done()
+		<-over // the fetch of the keys goes on without the one who asked
 	}))
 	t.Cleanup(issuer.Close)
+	t.Cleanup(func() { close(over) })
 	w.issuerURL = issuer.URL
 	w.provider.SetIssuer(issuer.URL)
 	args := []string{"explain", "--config", w.config(t, ""), "--target", demoTarget, "--token-file", w.write(t, "token", w.token(nil))}

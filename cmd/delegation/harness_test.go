@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -37,7 +38,11 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-var signingKey = sync.OnceValue(func() delegation.SigningKey { return must(newSigningKey()) })
+// The keys are made once: each takes longer than most tests.
+var (
+	signingKey = sync.OnceValue(func() delegation.SigningKey { return must(newSigningKey()) })
+	issuerKey  = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
+)
 
 // world is an OpenID provider and an STS on loopback, and a folder with the files of a configuration.
 type world struct {
@@ -56,7 +61,11 @@ func newWorld(t testing.TB) *world {
 // newBareWorld has the fakes, which know of no user's set-up, and an empty folder.
 func newBareWorld(t testing.TB, folder string) *world {
 	t.Helper()
-	w := &world{provider: must(oidctest.New(oidctest.Config{})), aws: ststest.New(ststest.Config{Region: demoRegion}), folder: folder}
+	w := &world{
+		provider: must(oidctest.New(oidctest.Config{Key: issuerKey()})),
+		aws:      ststest.New(ststest.Config{Region: demoRegion}),
+		folder:   folder,
+	}
 	issuer := httptest.NewServer(w.provider)
 	t.Cleanup(issuer.Close)
 	w.issuerURL = issuer.URL
@@ -228,17 +237,18 @@ func serve(t testing.TB, file string, environment ...string) *served {
 	return s
 }
 
-// start runs the program that the Dockerfile builds, as a process of its own, until the test ends. Its end must be a good one.
+// patience is how long a test waits for what another goroutine or process does. Only a failure takes
+// that long, so it has room for a machine that is busy with other things.
+const patience = 3 * time.Minute
+
+// start runs the program as a process of its own until the test ends. It has to end well.
 func start(t testing.TB, environment []string, args ...string) *served {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := &served{said: newOutput(), logs: newOutput()}
-	command := exec.Command(path, args...)
+	command := exec.Command(binary(t), args...)
 	command.Env = append(os.Environ(), environment...)
-	command.Stdout, command.Stderr = s.said, s.logs
+	command.Stdout = s.said
+	command.Stderr = s.logs
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -261,24 +271,16 @@ func start(t testing.TB, environment []string, args ...string) *served {
 	return s
 }
 
-// binary builds the program as the Dockerfile does.
-var binary = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "delegation")
+// binary is the path of the program: this test's own binary, which is the program under that name, as
+// [TestMain] says. Nothing is compiled again, and what the tests run has their race detector.
+func binary(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("delegation")
 	if err != nil {
-		return "", err
+		t.Fatal(err)
 	}
-	file := filepath.Join(folder, "delegation")
-	words := commandLine(&testing.T{}, "Dockerfile", "RUN CGO_ENABLED=0 ")
-	words[slices.Index(words, "/delegation")] = file
-	command := exec.Command(words[0], words[1:]...)
-	command.Dir = filepath.Join("..", "..")
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
-	said, err := command.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, said)
-	}
-	return file, nil
-})
+	return path
+}
 
 // commandLine is the words of a line of the Dockerfile or the unit.
 func commandLine(t testing.TB, file, prefix string) []string {
@@ -299,7 +301,7 @@ func commandLine(t testing.TB, file, prefix string) []string {
 // address waits for the line that says where it listens.
 func (s *served) address(t testing.TB) string {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(patience)
 	for {
 		select {
 		case line := <-s.logs.lines:

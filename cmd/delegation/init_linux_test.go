@@ -15,8 +15,7 @@ import (
 func TestInit_ControlC(t *testing.T) {
 	tty, keys, _ := newTerminal(t)
 	folder := filepath.Join(t.TempDir(), "a")
-	command := exec.Command(must(os.Executable()), "init", "--out", folder)
-	command.Args[0] = "delegation" // as TestMain wants it
+	command := exec.Command(binary(t), "init", "--out", folder)
 	command.Stdin = tty
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // of standard input
 	said := must(command.StderrPipe())

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -139,10 +140,7 @@ func TestInterop_AWSCLI(t *testing.T) {
 // TestInterop_CredentialProcess: a real profile of the AWS CLI has delegation exchange for its credential_process, and shows its refusals.
 func TestInterop_CredentialProcess(t *testing.T) {
 	needs(t, "aws", "awscli")
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := binary(t)
 	w := newWorld(t)
 	config, tokenFile := w.config(t, ""), w.write(t, "token", w.token(nil))
 	profile := w.write(t, "aws-profile", fmt.Sprintf("[profile delegation]\ncredential_process = %s exchange --config %s --target %s --token-file %s --format process\nregion = %s\n",
@@ -265,6 +263,30 @@ func TestInterop_Auth0JS(t *testing.T) {
 		if !strings.Contains(request.PostData, wants[report.Name]) {
 			t.Errorf("%s: it sent %s, want %s", report.Name, request.PostData, wants[report.Name])
 		}
+	}
+}
+
+// TestInterop_Dockerfile: the Dockerfile's command builds a program that needs nothing around it.
+func TestInterop_Dockerfile(t *testing.T) {
+	words := commandLine(t, "Dockerfile", "RUN CGO_ENABLED=0 ")
+	file := filepath.Join(t.TempDir(), "delegation")
+	words[slices.Index(words, "/delegation")] = file
+	build := exec.Command(words[0], words[1:]...)
+	build.Dir = filepath.Join("..", "..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	help := exec.Command(file, "help")
+	help.Env = []string{}
+	said, err := help.CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(said), rootLong) {
+		t.Errorf("%v: %s", err, said)
+	}
+	program := must(elf.Open(file))
+	defer program.Close()
+	if libraries := must(program.ImportedLibraries()); len(libraries) > 0 {
+		t.Errorf("it needs %q, and the image has nothing", libraries)
 	}
 }
 

@@ -14,7 +14,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain lets scripts run this test's binary as delegation.
+// TestMain makes this test's binary the program delegation as well: it is in the PATH under that name,
+// by which it knows what it is.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"delegation": main})
 }

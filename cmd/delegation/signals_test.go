@@ -30,10 +30,7 @@ func hanging(t testing.TB) (url string, called <-chan struct{}) {
 
 // TestSignals: both signals end what waits for somebody, with one line and exit code 1.
 func TestSignals(t *testing.T) {
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := binary(t)
 	w := newWorld(t)
 	slow, called := hanging(t)
 	slowIssuer := w.write(t, "slow-issuer.yaml", strings.ReplaceAll(string(must(os.ReadFile(w.config(t, "")))), w.issuerURL, slow))

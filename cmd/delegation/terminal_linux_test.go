@@ -36,8 +36,13 @@ func newTerminal(t testing.TB) (tty *os.File, keys io.Writer, screen *output) {
 // eventually waits for what another goroutine does.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !is(); {
-		if time.Now().After(deadline) {
+	deadline := time.After(patience)
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for !is() {
+		select {
+		case <-look.C:
+		case <-deadline:
 			t.Fatalf("it never happened: %s", what)
 		}
 	}
@@ -45,10 +50,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 
 // TestTerminal_Token: a token is typed unseen, and the terminal is as it was afterwards, after a signal too.
 func TestTerminal_Token(t *testing.T) {
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := binary(t)
 	w := newWorld(t)
 	file, token := w.config(t, ""), w.token(nil)
 	for name, row := range map[string]struct {
