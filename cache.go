@@ -77,7 +77,7 @@ func (c Config) newCache() *credcache.Cache[Credentials] {
 		},
 		End:     func(kept *Credentials) time.Time { return kept.Expiration },
 		Passing: func(err error) bool { return issueError(err).Retryable },
-		Refusal: func(err error) bool { e := issueError(err); return e.Stage == StageSTS && !e.Retryable },
+		Refusal: isRefusal,
 	}
 	if c.SharedCache != nil { // or there would be an interface that holds a nil one
 		made.Shared = c.SharedCache
@@ -96,7 +96,7 @@ func (x *exchange) obtain(ctx context.Context) (*Credentials, error) {
 	own.event.Cache, own.event.Took = CacheRefresh, map[Stage]time.Duration{}
 	kept, outcome, err := x.cache.Get(ctx, credcache.Request[Credentials]{
 		Key: x.cacheKey(), Owner: credcache.KeyOf([]string{"subject", x.claims.Subject}), Life: x.decision.duration, Last: x.decision.sessionNotOnOrAfter,
-		Usable: func(c *Credentials) bool { return c.AccessKeyID != "" && c.Subject == x.decision.nameID },
+		Usable: x.usable,
 		Issue: func(ctx context.Context) (*Credentials, error) {
 			own.began = own.config.Now()
 			return own.issue(ctx)
@@ -116,9 +116,31 @@ func (x *exchange) obtain(ctx context.Context) (*Credentials, error) {
 	if err != nil {
 		return nil, issueError(err)
 	}
-	x.event.AccessKeyID, x.event.Expiration, x.event.PackedPolicySize = kept.AccessKeyID, kept.Expiration, kept.PackedPolicySize
+	x.event.AccessKeyID = kept.AccessKeyID
+	x.event.Expiration = kept.Expiration
+	x.event.PackedPolicySize = kept.PackedPolicySize
+	x.event.Unconfirmed = kept.unconfirmed()
 	copied := *kept
 	return &copied, nil
+}
+
+// usable refuses what the shared cache returns for the decision and is not of its session: whoever
+// can write there must not choose who a user is. It then counts as absent.
+func (x *exchange) usable(c *Credentials) error {
+	if c.AccessKeyID == "" || c.SecretAccessKey.Reveal() == "" || c.SessionToken.Reveal() == "" {
+		return errors.New("it returned credentials with a part missing, which are not used")
+	}
+	if difference := x.difference(c); difference != "" {
+		return fmt.Errorf("it returned credentials of another session, which are not used: %s", difference)
+	}
+	return nil
+}
+
+// isRefusal tells whether AWS has definitely refused. An answer for another session is none: it says
+// nothing about the decision, and nothing about credentials at hand.
+func isRefusal(err error) bool {
+	e := issueError(err)
+	return e.Stage == StageSTS && !e.Retryable && e.Code != CodeSTSAnswerMismatch
 }
 
 // issueError is the Error of what the cache returned, for one caller alone.

@@ -696,6 +696,89 @@ func TestSharedCache(t *testing.T) {
 	}
 }
 
+// TestSharedCache_OfAnotherSession: what the shared cache returns is believed no more than what STS
+// answers. A value of another session counts as absent, is warned of, and is replaced.
+func TestSharedCache_OfAnotherSession(t *testing.T) {
+	for name, spoil := range map[string]func(*delegation.Credentials){
+		"role": func(c *delegation.Credentials) {
+			c.AssumedRoleARN = "arn:aws:sts::123456789012:assumed-role/admin/auth0-alice"
+		},
+		"account of the role": func(c *delegation.Credentials) {
+			c.AssumedRoleARN = strings.Replace(c.AssumedRoleARN, account, "999999999999", 1)
+		},
+		"account":         func(c *delegation.Credentials) { c.AccountID = "999999999999" },
+		"subject":         func(c *delegation.Credentials) { c.Subject = "auth0|mallory" },
+		"issuer":          func(c *delegation.Credentials) { c.Issuer = "urn:eve" },
+		"audience":        func(c *delegation.Credentials) { c.Audience = "https://eve.example" },
+		"source identity": func(c *delegation.Credentials) { c.SourceIdentity = "eve" },
+		"no access key":   func(c *delegation.Credentials) { c.AccessKeyID = "" },
+		"no secret":       func(c *delegation.Credentials) { c.SecretAccessKey = delegation.Secret{} },
+		"no token":        func(c *delegation.Credentials) { c.SessionToken = delegation.Secret{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := cachedWorld(t)
+			shared := newSharedMemory()
+			w.config.SharedCache = shared
+			var logged bytes.Buffer
+			w.config.Logger = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelWarn}))
+			if _, err := w.exchange(t, nil); err != nil {
+				t.Fatal(err)
+			}
+			for key, kept := range shared.values {
+				foreign := *kept
+				spoil(&foreign)
+				shared.values[key] = &foreign
+			}
+			credentials, err := w.exchange(t, nil)
+			if err != nil || credentials.AccessKeyID != "ASIA2" {
+				t.Fatalf("got %v, %v", credentials, err)
+			}
+			if got := w.outcomes(); !slices.Equal(got, []string{"miss", "miss"}) {
+				t.Errorf("outcomes %q", got)
+			}
+			if !strings.Contains(logged.String(), "which are not used") {
+				t.Errorf("nobody is warned: %s", &logged)
+			}
+			for _, kept := range shared.values {
+				if kept.AccessKeyID != "ASIA2" {
+					t.Errorf("the value was not replaced: %v", kept)
+				}
+			}
+		})
+	}
+}
+
+// TestCache_MismatchIsNoRefusal: an answer for another session says nothing about credentials at
+// hand, and nothing about the decision.
+func TestCache_MismatchIsNoRefusal(t *testing.T) {
+	w := cachedWorld(t)
+	yes := w.config.STS
+	mixed := false
+	w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+		out, err := yes.AssumeRoleWithSAML(ctx, in)
+		if mixed {
+			out.Subject = aws.String("auth0|mallory")
+		}
+		return out, err
+	})
+	d := w.delegator(t)
+	exchange := func() (string, error) {
+		credentials, err := d.Exchange(t.Context(), w.token(nil), app)
+		if err != nil {
+			return "", err
+		}
+		return credentials.AccessKeyID, nil
+	}
+	mixed = true
+	if _, err := exchange(); !errors.Is(err, delegation.CodeSTSAnswerMismatch) {
+		t.Fatal(err)
+	}
+	mixed = false
+	if got, err := exchange(); got != "ASIA2" || err != nil { // STS is asked at once
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
 func TestCacheConfig(t *testing.T) {
 	for name, set := range map[string]func(*delegation.Config){
 		"CacheWindow":    func(c *delegation.Config) { c.CacheWindow = -1 },

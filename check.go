@@ -16,6 +16,11 @@ import (
 	"github.com/seed055b7978/delegation/internal/probe"
 )
 
+const emulatorWarning = "UnsafeSTSEmulator (sts.unsafe_emulator) is set: " +
+	"whom STS names in its answers is not checked; this is for tests only"
+
+var errTakesAnything = errors.New("what answers takes anything for an assertion")
+
 // CheckResult is the state of one thing that exchanges depend on.
 type CheckResult struct {
 	Name     string // such as: issuer https://tenant.example.com/
@@ -26,6 +31,7 @@ type CheckResult struct {
 
 // Check tests what exchanges depend on, all at once. Results come in this order, each name once:
 //
+//   - sts answers, a warning, if Config.UnsafeSTSEmulator is set.
 //   - issuer URL: each of Config.Issuers has keys that can be used. It is asked only for what an exchange would ask for, and no more often.
 //   - metadata of ENTITYID, and signing key FINGERPRINT of ENTITYID, for Config.IdentityProvider and each Identity in [Targets]: the metadata has
 //     the size that IAM takes; each key signs a random digest and its certificate, whose SHA-256 begins with FINGERPRINT, verifies
@@ -51,6 +57,11 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 				return CheckResult{name, err, warning, true}
 			})
 		}
+	}
+	if d.config.UnsafeSTSEmulator {
+		checks = append(checks, func() CheckResult {
+			return CheckResult{Name: "sts answers", Warning: emulatorWarning}
+		})
 	}
 	for _, issuer := range d.config.Issuers {
 		checks = append(checks, func() CheckResult {
@@ -96,7 +107,9 @@ func (d *Delegator) reach(ctx context.Context, region Region) error {
 	e, ours := err.(*Error)
 	switch {
 	case !ours:
-		return newError(CodeSTSAnswerIncomplete, "%s: %w", region, cmp.Or(err, errors.New("what answers takes anything for an assertion")))
+		return newError(CodeSTSAnswerIncomplete, "%s: %w", region, cmp.Or(err, errTakesAnything))
+	case e.Code == CodeSTSAnswerMismatch:
+		return newError(CodeSTSAnswerIncomplete, "%s: %w", region, errTakesAnything)
 	case e.Retryable || e.Code == CodeSTSRegionDisabled || e.Code == CodeSTSRefused && e.RequestID == "": // a proxy refuses without an ID
 		return e
 	}

@@ -63,6 +63,17 @@ type Credentials struct {
 	SessionTokenUtilization int       // percent of the largest session token; 0 if AWS does not say
 }
 
+// unconfirmed names what AWS left out of its answer, so that it could not be compared.
+func (c *Credentials) unconfirmed() (names []string) {
+	if c.Issuer == "" {
+		names = append(names, "Issuer")
+	}
+	if c.Audience == "" {
+		names = append(names, "Audience")
+	}
+	return names
+}
+
 // AWS returns the credentials as the AWS SDK for Go v2 takes them.
 func (c *Credentials) AWS() aws.Credentials {
 	return aws.Credentials{

@@ -246,6 +246,18 @@ func (d *decision) clone() *decision {
 	return &c
 }
 
+// sessionARN is what AWS calls the session that is asked for. It has the role's name without its path
+// (IAM User Guide, "IAM identifiers").
+func (d *decision) sessionARN() string {
+	name := d.role.Resource[strings.LastIndexByte(d.role.Resource, '/')+1:]
+	return arn.ARN{
+		Partition: d.role.Partition,
+		Service:   "sts",
+		AccountID: d.role.AccountID,
+		Resource:  "assumed-role/" + name + "/" + d.sessionName,
+	}.String()
+}
+
 // session names what a role may or may not allow.
 func (d *decision) session() string { return d.role.String() + " for " + d.duration.String() }
 

@@ -63,14 +63,19 @@ type Config struct {
 	// maximum is, and no role has a lower one. For an hour the role is then not asked for that duration again.
 	DurationBackOff bool
 
-	STS            STS              // nil: a client of the AWS SDK for Go with its usual configuration, anonymous
-	STSTimeout     time.Duration    // for one call with its retries, in each region; zero: 10s
-	SigningTimeout time.Duration    // for one signature; zero: 30s
-	FIPS           bool             // use STS's FIPS endpoints
-	DualStack      bool             // use STS's dual-stack endpoints
-	HTTPClient     *http.Client     // for issuers' keys; nil: a new one. Redirects are refused whatever it says
-	Now            func() time.Time // nil: time.Now
-	Rand           io.Reader        // for assertion IDs and the keys of encrypted assertions, safe for concurrent use; nil: crypto/rand
+	STS STS // nil: a client of the AWS SDK for Go with its usual configuration, anonymous
+	// UnsafeSTSEmulator is for tests only, against an emulator of STS that does not read assertions,
+	// such as moto or LocalStack: any Subject, Issuer and Audience in its answers are taken, and a
+	// source identity may be absent from them. Role, account and session name must still match. New
+	// and [Delegator.Check] warn of it.
+	UnsafeSTSEmulator bool
+	STSTimeout        time.Duration    // for one call with its retries, in each region; zero: 10s
+	SigningTimeout    time.Duration    // for one signature; zero: 30s
+	FIPS              bool             // use STS's FIPS endpoints
+	DualStack         bool             // use STS's dual-stack endpoints
+	HTTPClient        *http.Client     // for issuers' keys; nil: a new one. Redirects are refused whatever it says
+	Now               func() time.Time // nil: time.Now
+	Rand              io.Reader        // for assertion IDs and the keys of encrypted assertions, safe for concurrent use; nil: crypto/rand
 
 	// CacheSize is how many decisions' credentials are kept, of the least recently used; zero: 10,000; negative: none. The same user for whom
 	// the same is decided gets the same credentials again, and AWS is not called; token, target and rules are checked every time.
@@ -171,6 +176,9 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		return nil, newError(CodeConfigInvalid, "%w", errors.Join(problems...))
 	}
 	c.Leeway = max(c.Leeway, 0)
+	if c.UnsafeSTSEmulator {
+		c.Logger.LogAttrs(ctx, slog.LevelWarn, "unsafe setting", slog.String("warning", emulatorWarning))
+	}
 	return &Delegator{
 		config: c, tokens: c.verifier(issuers), cache: c.newCache(),
 		regions:   breaker.New(breaker.Config{Failures: 3, Rest: max(30*time.Second, c.STSTimeout), Names: 100, Now: c.Now}),
@@ -278,6 +286,7 @@ func (x *exchange) issue(ctx context.Context) (*Credentials, error) {
 	x.durations.Succeeded(x.decision.session())
 	x.event.AccessKeyID, x.event.Expiration = credentials.AccessKeyID, credentials.Expiration
 	x.event.RequestID, x.event.PackedPolicySize = credentials.RequestID, credentials.PackedPolicySize
+	x.event.Unconfirmed = credentials.unconfirmed()
 	return credentials, nil
 }
 

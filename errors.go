@@ -132,6 +132,7 @@ const (
 	CodeSTSUnavailable      Code = "sts_unavailable"       // 5xx, or no connection
 	CodeSTSTimeout          Code = "sts_timeout"           // no answer within Config.STSTimeout
 	CodeSTSAnswerIncomplete Code = "sts_answer_incomplete" // a 200 with a part missing, unreadable or expired
+	CodeSTSAnswerMismatch   Code = "sts_answer_mismatch"   // a 200 for another session than was asked for
 	CodeSTSRefused          Code = "sts_refused"           // any other refusal
 )
 

@@ -142,6 +142,9 @@ func TestCodes_OfTheRooms(t *testing.T) {
 			}
 			return true
 		})
+		if stage == delegation.StageSTS { // of an answer, which is no failure of the call
+			got[string(delegation.CodeSTSAnswerMismatch)] = true
+		}
 		for _, value := range codes(t, "Code") {
 			ofStage := delegation.ErrorOf(delegation.Code(value), errors.New("x")).Stage == stage
 			if got[value] != ofStage {
@@ -677,7 +680,6 @@ func TestIncident_CanarySecrets(t *testing.T) {
 		"no expiry":          func(o *sts.AssumeRoleWithSAMLOutput) { o.Credentials.Expiration = nil },
 		"past expiry":        func(o *sts.AssumeRoleWithSAMLOutput) { o.Credentials.Expiration = aws.Time(start) },
 		"no role":            func(o *sts.AssumeRoleWithSAMLOutput) { o.AssumedRoleUser = nil },
-		"for somebody else":  func(o *sts.AssumeRoleWithSAMLOutput) { o.Subject = o.Credentials.SecretAccessKey },
 		"nothing of account": func(o *sts.AssumeRoleWithSAMLOutput) { o.Credentials = nil },
 	} {
 		paths = append(paths, path{"STS answers: " + name, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete, plain(func(w *canaryWorld) {
@@ -685,6 +687,20 @@ func TestIncident_CanarySecrets(t *testing.T) {
 			w.answer(func(in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
 				out, err := yes(t.Context(), in)
 				spoil(out)
+				return out, err
+			})
+		})})
+	}
+	for name, spoil := range map[string]func(*sts.AssumeRoleWithSAMLOutput, *string){
+		"secret":    func(o *sts.AssumeRoleWithSAMLOutput, _ *string) { o.Subject = o.Credentials.SecretAccessKey },
+		"token":     func(o *sts.AssumeRoleWithSAMLOutput, _ *string) { o.Issuer = o.Credentials.SessionToken },
+		"assertion": func(o *sts.AssumeRoleWithSAMLOutput, assertion *string) { o.AssumedRoleUser.Arn = assertion },
+	} {
+		paths = append(paths, path{"STS answers for " + name, delegation.StageSTS, delegation.CodeSTSAnswerMismatch, plain(func(w *canaryWorld) {
+			yes := agreeable(w.clock.Now)
+			w.answer(func(in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+				out, err := yes(t.Context(), in)
+				spoil(out, in.SAMLAssertion)
 				return out, err
 			})
 		})})

@@ -34,6 +34,7 @@ type Event struct {
 	Expiration       time.Time               // theirs
 	RequestID        string                  // AWS's, if it was called for this, or of the refusal
 	PackedPolicySize int                     // percent
+	Unconfirmed      []string                // what AWS's answer left out, of Issuer and Audience, so that it could not be compared
 	Stage            Stage                   // where it failed; empty on success
 	Code             Code                    // why it failed; empty on success
 	Err              error                   // the *Error; nil on success
@@ -71,7 +72,7 @@ func (e Event) LogValue() slog.Value {
 	for _, f := range []struct {
 		name string
 		list []string
-	}{{"failed_regions", e.FailedRegions}, {"dropped_tags", e.DroppedTags}, {"warnings", e.Warnings}} {
+	}{{"failed_regions", e.FailedRegions}, {"dropped_tags", e.DroppedTags}, {"unconfirmed", e.Unconfirmed}, {"warnings", e.Warnings}} {
 		if len(f.list) > 0 {
 			attrs = append(attrs, slog.Any(f.name, f.list))
 		}
@@ -103,6 +104,7 @@ func (e *Event) warnings() (names []string) {
 	}{
 		{"region_failed", len(e.FailedRegions) > 0}, {"session_shortened", e.ShortenedFrom > 0}, {"tags_dropped", len(e.DroppedTags) > 0},
 		{"packed_policy_size", e.PackedPolicySize >= packedSizeWarning},
+		{"answer_unconfirmed", len(e.Unconfirmed) > 0},
 	} {
 		if w.is {
 			names = append(names, w.name)

@@ -25,7 +25,7 @@ func full() delegation.Event {
 		Time: start, Issuer: "an-issuer", Subject: "a-subject", TokenSHA256: "a-hash", ClientID: "a-client", Target: "a-target", Rule: "a-rule", Principal: "a-principal", Role: "a-role",
 		Region: "a-region", SessionName: "a-session", SourceIdentity: "a-source", Cache: "a-cache", Duration: 90 * time.Minute, AssertionID: "an-assertion", AccessKeyID: "a-key",
 		Expiration: start.Add(time.Hour), RequestID: "a-request", PackedPolicySize: 17, Stage: "a-stage", Code: "a-code", Err: errors.New("an-error"),
-		FailedRegions: []string{"b-region:a-code"}, ShortenedFrom: 2 * time.Hour, DroppedTags: []string{"a-tag"}, Warnings: []string{"a-warning"},
+		FailedRegions: []string{"b-region:a-code"}, ShortenedFrom: 2 * time.Hour, DroppedTags: []string{"a-tag"}, Unconfirmed: []string{"a-field"}, Warnings: []string{"a-warning"},
 		Took: map[delegation.Stage]time.Duration{
 			delegation.StageToken: 1, delegation.StageTarget: 2, delegation.StageRules: 3, delegation.StageDecision: 4, delegation.StageSAML: 5, delegation.StageSTS: 6, delegation.StageCache: 7,
 		},
@@ -48,7 +48,7 @@ func TestEvent_LogValue(t *testing.T) {
 	both := map[string]string{
 		"issuer": "an-issuer", "subject": "a-subject", "token_sha256": "a-hash", "client_id": "a-client", "target": "a-target", "rule": "a-rule", "principal": "a-principal", "role": "a-role",
 		"region": "a-region", "session_name": "a-session", "source_identity": "a-source", "duration": "1h30m0s", "cache": "a-cache", "assertion_id": "an-assertion", "request_id": "a-request",
-		"failed_regions": "[b-region:a-code]", "shortened_from": "2h0m0s", "dropped_tags": "[a-tag]", "warnings": "[a-warning]",
+		"failed_regions": "[b-region:a-code]", "shortened_from": "2h0m0s", "dropped_tags": "[a-tag]", "unconfirmed": "[a-field]", "warnings": "[a-warning]",
 		"took_token": "1ns", "took_target": "2ns", "took_rules": "3ns", "took_decision": "4ns", "took_saml": "5ns", "took_sts": "6ns", "took_cache": "7ns",
 	}
 	with := func(more map[string]string) map[string]string {
@@ -132,7 +132,7 @@ func TestLevels(t *testing.T) {
 		delegation.CodeSTSUnreadable, delegation.CodeSTSConfirmation, delegation.CodeSTSAudience, delegation.CodeSTSRolePair, delegation.CodeSTSSessionName,
 		delegation.CodeSTSSourceIdentity, delegation.CodeSTSIdentityToken, delegation.CodeSTSPolicy, delegation.CodeSTSPackedSize, delegation.CodeSTSRegionDisabled,
 		delegation.CodeSTSAccessDenied, delegation.CodeSTSRoleARN, delegation.CodeSTSPrincipalARN, delegation.CodeSTSOtherAccount, delegation.CodeSTSDuration,
-		delegation.CodeSTSValidation, delegation.CodeSTSRefused, delegation.CodeProviderMismatch, delegation.CodeEncryptionFailed,
+		delegation.CodeSTSValidation, delegation.CodeSTSRefused, delegation.CodeSTSAnswerMismatch, delegation.CodeProviderMismatch, delegation.CodeEncryptionFailed,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {

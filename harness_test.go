@@ -11,11 +11,13 @@ import (
 	"errors"
 	"math/big"
 	"net/http/httptest"
+	"path"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
@@ -107,9 +109,31 @@ func agreeable(now func() time.Time) stsFunc {
 				AccessKeyId: aws.String("ASIAEXAMPLE"), SecretAccessKey: aws.String("canary-secret-access-key"), SessionToken: aws.String("canary-session-token"),
 				Expiration: aws.Time(now().Add(time.Duration(*in.DurationSeconds) * time.Second)),
 			},
-			AssumedRoleUser: &types.AssumedRoleUser{Arn: aws.String("arn:aws:sts::123456789012:assumed-role/photo-user/s"), AssumedRoleId: aws.String("AROAEXAMPLE:s")},
+			AssumedRoleUser: assumedRole(in),
+			Audience:        aws.String(document.FindElement("//saml:SubjectConfirmationData").SelectAttrValue("Recipient", "")),
+			SourceIdentity:  first(attributesOf(in)[delegation.AttributeSourceIdentity]),
 		}, nil
 	}
+}
+
+// assumedRole is what STS calls the session of a request.
+func assumedRole(in *sts.AssumeRoleWithSAMLInput) *types.AssumedRoleUser {
+	asked := must(arn.Parse(*in.RoleArn))
+	session := attributesOf(in)[delegation.AttributeRoleSessionName][0]
+	asked.Service = "sts"
+	asked.Resource = "assumed-role/" + path.Base(asked.Resource) + "/" + session
+	return &types.AssumedRoleUser{
+		Arn:           aws.String(asked.String()),
+		AssumedRoleId: aws.String("AROAEXAMPLE:" + session),
+	}
+}
+
+// first returns the first of the texts, or nil.
+func first(texts []string) *string {
+	if len(texts) == 0 {
+		return nil
+	}
+	return &texts[0]
 }
 
 // responseOf decodes the SAML response that was sent to STS.

@@ -3,6 +3,9 @@ package delegation
 import (
 	"context"
 	"errors"
+	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -109,39 +112,110 @@ func (x *exchange) redeemIn(ctx context.Context, region Region, response *signed
 	return x.credentials(out, region)
 }
 
-// credentials believes nothing of a 200: every part must be there, and the expiry ahead.
-func (x *exchange) credentials(out *sts.AssumeRoleWithSAMLOutput, region Region) (*Credentials, error) {
-	var requestID string
-	incomplete := func(what string) error {
-		e := newError(CodeSTSAnswerIncomplete, "AWS answered with success, but %s", what)
-		e.RequestID = requestID
-		return e
-	}
+// credentials believes nothing of a 200: every part must be there, the expiry ahead, and the session
+// the one that was asked for.
+func (x *exchange) credentials(
+	out *sts.AssumeRoleWithSAMLOutput, region Region,
+) (*Credentials, error) {
 	if out == nil {
-		return nil, incomplete("with nothing in it")
+		return nil, incompleteAnswer("", "with nothing in it")
 	}
-	requestID, _ = middleware.GetRequestIDMetadata(out.ResultMetadata)
-	c, user := out.Credentials, out.AssumedRoleUser
+	requestID, _ := middleware.GetRequestIDMetadata(out.ResultMetadata)
+	if what := x.missing(out); what != "" {
+		return nil, incompleteAnswer(requestID, what)
+	}
+	credentials := read(out)
+	credentials.Region = region.String()
+	credentials.AccountID = x.decision.role.AccountID
+	credentials.RequestID = requestID
+	if difference := x.difference(credentials); difference != "" {
+		e := newError(CodeSTSAnswerMismatch, "AWS answered for another session: %s", difference)
+		e.RequestID = requestID
+		return nil, e
+	}
+	return credentials, nil
+}
+
+func incompleteAnswer(requestID, what string) error {
+	e := newError(CodeSTSAnswerIncomplete, "AWS answered with success, but %s", what)
+	e.RequestID = requestID
+	return e
+}
+
+// missing says which part of an answer is not there or of no use; empty: none.
+func (x *exchange) missing(out *sts.AssumeRoleWithSAMLOutput) string {
+	c := out.Credentials
+	user := out.AssumedRoleUser
 	switch {
-	case c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" || aws.ToString(c.SessionToken) == "":
-		return nil, incomplete("the credentials have a part missing")
+	case c == nil, aws.ToString(c.AccessKeyId) == "", aws.ToString(c.SecretAccessKey) == "",
+		aws.ToString(c.SessionToken) == "":
+		return "the credentials have a part missing"
 	case c.Expiration == nil || !c.Expiration.After(x.config.Now()):
-		return nil, incomplete("the credentials' expiration is missing or past")
-	case user == nil || aws.ToString(user.Arn) == "" || aws.ToString(user.AssumedRoleId) == "":
-		return nil, incomplete("the assumed role is missing")
-	case aws.ToString(out.Subject) != x.decision.nameID:
-		return nil, incomplete("for another subject")
+		return "the credentials' expiration is missing or past"
+	case user == nil, aws.ToString(user.Arn) == "", aws.ToString(user.AssumedRoleId) == "":
+		return "the assumed role is missing"
+	case aws.ToString(out.Subject) == "":
+		return "the subject is missing"
 	}
-	//lint:ignore SA1019 the SDK's successor, SessionTokenUtilization, is about the whole token; STS's limit is on this
+	return ""
+}
+
+// read takes over what an answer with every part says.
+func read(out *sts.AssumeRoleWithSAMLOutput) *Credentials {
+	//lint:ignore SA1019 SessionTokenUtilization is about the whole token; STS's limit is on this
 	packed := int(aws.ToInt32(out.PackedPolicySize))
 	return &Credentials{
-		AccessKeyID: *c.AccessKeyId, SecretAccessKey: NewSecret(*c.SecretAccessKey), SessionToken: NewSecret(*c.SessionToken),
-		Expiration: c.Expiration.UTC(), Region: region.String(), AccountID: x.decision.role.AccountID,
-		AssumedRoleARN: *user.Arn, AssumedRoleID: *user.AssumedRoleId,
-		Subject: aws.ToString(out.Subject), SubjectType: aws.ToString(out.SubjectType), Issuer: aws.ToString(out.Issuer),
-		Audience: aws.ToString(out.Audience), NameQualifier: aws.ToString(out.NameQualifier), SourceIdentity: aws.ToString(out.SourceIdentity),
-		PackedPolicySize: packed, SessionTokenUtilization: int(aws.ToInt32(out.SessionTokenUtilization)), RequestID: requestID,
-	}, nil
+		AccessKeyID:             *out.Credentials.AccessKeyId,
+		SecretAccessKey:         NewSecret(*out.Credentials.SecretAccessKey),
+		SessionToken:            NewSecret(*out.Credentials.SessionToken),
+		Expiration:              out.Credentials.Expiration.UTC(),
+		AssumedRoleARN:          *out.AssumedRoleUser.Arn,
+		AssumedRoleID:           *out.AssumedRoleUser.AssumedRoleId,
+		Subject:                 *out.Subject,
+		SubjectType:             aws.ToString(out.SubjectType),
+		Issuer:                  aws.ToString(out.Issuer),
+		Audience:                aws.ToString(out.Audience),
+		NameQualifier:           aws.ToString(out.NameQualifier),
+		SourceIdentity:          aws.ToString(out.SourceIdentity),
+		PackedPolicySize:        packed,
+		SessionTokenUtilization: int(aws.ToInt32(out.SessionTokenUtilization)),
+	}
+}
+
+// difference says in what credentials are of another session than the decision asks for; empty: in
+// nothing. It judges what AWS answers and what the shared cache returns. AWS documents Issuer and
+// Audience in its answers, and nobody has tried a real account, so their absence is a warning only.
+func (x *exchange) difference(c *Credentials) string {
+	d := x.decision
+	emulator := x.config.UnsafeSTSEmulator
+	var differences []string
+	compare := func(name, got, want string, tolerated bool) {
+		if got != want && !tolerated {
+			shown := withoutSecrets(got, c)
+			differences = append(differences, fmt.Sprintf("%s is %.200q, not %.200q", name, shown, want))
+		}
+	}
+	compare("AssumedRoleUser.Arn", c.AssumedRoleARN, d.sessionARN(), false)
+	compare("the account", c.AccountID, d.role.AccountID, false)
+	compare("Subject", c.Subject, d.nameID, emulator)
+	compare("Issuer", c.Issuer, x.identity().EntityID, emulator || c.Issuer == "")
+	compare("Audience", c.Audience, d.recipient, emulator || c.Audience == "")
+	compare("SourceIdentity", c.SourceIdentity, d.sourceIdentity, emulator && c.SourceIdentity == "")
+	return strings.Join(differences, "; ")
+}
+
+// longBase64 is what may be an assertion.
+var longBase64 = regexp.MustCompile(`[A-Za-z0-9+/=]{64,}`)
+
+// withoutSecrets makes a field of an answer fit for an error: an answer that has its values in the
+// wrong fields must not bring its secrets into a log.
+func withoutSecrets(text string, c *Credentials) string {
+	for _, secret := range []string{c.SecretAccessKey.Reveal(), c.SessionToken.Reveal()} {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, redacted)
+		}
+	}
+	return longBase64.ReplaceAllString(text, redacted)
 }
 
 // concede tells whether what AWS refused is worth another response that asks for less, and takes it from the decision. Each kind of

@@ -1,13 +1,16 @@
 package delegation_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -286,17 +289,6 @@ func TestIncident_AnswerWithoutCredentials(t *testing.T) {
 		_, err := w.exchange(t, nil)
 		wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete)
 	})
-	t.Run("another's subject", func(t *testing.T) {
-		w := newWorld(t)
-		yes := agreeable(w.clock.Now)
-		w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
-			out, err := yes(ctx, in)
-			out.Subject = aws.String("auth0|mallory")
-			return out, err
-		})
-		_, err := w.exchange(t, nil)
-		wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete)
-	})
 	for name, body := range map[string]string{"empty": "", "not XML": "canary-garbage", "cut": "<AssumeRoleWithSAMLResponse><AssumeRole"} {
 		t.Run("200 "+name, func(t *testing.T) {
 			w := newWorld(t)
@@ -310,6 +302,194 @@ func TestIncident_AnswerWithoutCredentials(t *testing.T) {
 			}
 		})
 	}
+}
+
+// spoiled is an agreeable STS whose answers are changed.
+func spoiled(w *world, spoil func(*sts.AssumeRoleWithSAMLOutput)) stsFunc {
+	yes := agreeable(w.clock.Now)
+	return func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+		out, err := yes(ctx, in)
+		spoil(out)
+		return out, err
+	}
+}
+
+const askedSession = "arn:aws:sts::123456789012:assumed-role/photo-user/auth0_alice-4a761a4752f6b74491860f50"
+
+// TestAnswer_IsTheOneAskedFor: a success for another session than was asked for gives no credentials,
+// and the error names what differs.
+func TestAnswer_IsTheOneAskedFor(t *testing.T) {
+	role := func(arn string) func(*sts.AssumeRoleWithSAMLOutput) {
+		return func(o *sts.AssumeRoleWithSAMLOutput) { o.AssumedRoleUser.Arn = &arn }
+	}
+	for name, row := range map[string]struct {
+		spoil func(*sts.AssumeRoleWithSAMLOutput)
+		want  []string // in the error
+	}{
+		"account": {
+			role(strings.Replace(askedSession, "123456789012", "999999999999", 1)),
+			[]string{"AssumedRoleUser.Arn", "999999999999", askedSession},
+		},
+		"role": {role(strings.Replace(askedSession, "photo-user", "other", 1)), []string{"role/other/"}},
+		"session": {
+			role(strings.Replace(askedSession, "auth0_alice", "eve", 1)), []string{"/photo-user/eve"},
+		},
+		"partition":            {role(strings.Replace(askedSession, ":aws:", ":aws-cn:", 1)), []string{"aws-cn"}},
+		"service":              {role(strings.Replace(askedSession, ":sts:", ":iam:", 1)), []string{":iam:"}},
+		"region in the ARN":    {role(strings.Replace(askedSession, "sts::", "sts:x:", 1)), []string{"sts:x:"}},
+		"case":                 {role(strings.Replace(askedSession, "photo", "Photo", 1)), []string{"Photo"}},
+		"more behind":          {role(askedSession + "/x"), []string{"/x"}},
+		"blank behind":         {role(askedSession + " "), []string{askedSession + ` "`}},
+		"a prefix of it":       {role(askedSession[:len(askedSession)-1]), []string{"AssumedRoleUser.Arn"}},
+		"the role, no session": {role("arn:aws:iam::123456789012:role/photo-user"), []string{":role/"}},
+		"subject": {
+			func(o *sts.AssumeRoleWithSAMLOutput) { o.Subject = aws.String("auth0|mallory") },
+			[]string{`Subject is "auth0|mallory", not "auth0|alice"`},
+		},
+		"subject, case": {
+			func(o *sts.AssumeRoleWithSAMLOutput) { o.Subject = aws.String("auth0|Alice") },
+			[]string{`"auth0|Alice"`},
+		},
+		"issuer": {
+			func(o *sts.AssumeRoleWithSAMLOutput) { o.Issuer = aws.String("urn:eve") },
+			[]string{`Issuer is "urn:eve"`, entityID},
+		},
+		"audience": {
+			func(o *sts.AssumeRoleWithSAMLOutput) { o.Audience = aws.String("https://eve.example") },
+			[]string{`Audience is "https://eve.example"`, "https://eu-central-1.signin.aws.amazon.com/saml"},
+		},
+		"source identity": {
+			func(o *sts.AssumeRoleWithSAMLOutput) { o.SourceIdentity = aws.String("eve") },
+			[]string{`SourceIdentity is "eve", not "alice"`},
+		},
+		"source identity, absent": {
+			func(o *sts.AssumeRoleWithSAMLOutput) { o.SourceIdentity = nil },
+			[]string{`SourceIdentity is "", not "alice"`},
+		},
+		"two at once": {
+			func(o *sts.AssumeRoleWithSAMLOutput) {
+				o.Subject = aws.String("eve")
+				o.Issuer = aws.String("urn:eve")
+			},
+			[]string{`Subject is "eve"`, `Issuer is "urn:eve"`},
+		},
+		"a very long one": {
+			func(o *sts.AssumeRoleWithSAMLOutput) { o.Subject = aws.String(strings.Repeat("x-", 500)) },
+			[]string{strings.Repeat("x-", 100) + `", not`},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.retarget(func(a *delegation.AWS) { a.SourceIdentity = "alice" })
+			w.config.STS = spoiled(w, row.spoil)
+			credentials, err := w.exchange(t, nil)
+			e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerMismatch)
+			if credentials != nil || e.Retryable || !strings.Contains(e.Remedy, "UnsafeSTSEmulator") {
+				t.Errorf("got %v, %+v", credentials, e)
+			}
+			for _, want := range row.want {
+				if !strings.Contains(e.Error(), want) {
+					t.Errorf("%q is not in %v", want, e)
+				}
+			}
+			if len(e.Error()) > 1500 {
+				t.Errorf("the error has %d bytes", len(e.Error()))
+			}
+		})
+	}
+	t.Run("a source identity that nobody sent", func(t *testing.T) {
+		w := newWorld(t)
+		w.config.STS = spoiled(w, func(o *sts.AssumeRoleWithSAMLOutput) { o.SourceIdentity = aws.String("eve") })
+		_, err := w.exchange(t, nil)
+		wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerMismatch)
+	})
+}
+
+// TestAnswer_OfARoleWithAPath: AWS leaves the path of a role out of its session's ARN.
+func TestAnswer_OfARoleWithAPath(t *testing.T) {
+	w := newWorld(t)
+	w.retarget(func(a *delegation.AWS) { a.Role = "arn:aws:iam::123456789012:role/a/b/photo-user" })
+	credentials, err := w.exchange(t, nil)
+	if err != nil || credentials.AssumedRoleARN != askedSession {
+		t.Errorf("got %v, %v", credentials, err)
+	}
+	w.config.STS = spoiled(w, func(o *sts.AssumeRoleWithSAMLOutput) {
+		withPath := strings.Replace(askedSession, "/photo-user", "/a/b/photo-user", 1)
+		o.AssumedRoleUser.Arn = &withPath
+	})
+	_, err = w.exchange(t, nil)
+	wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerMismatch)
+}
+
+// TestAnswer_Unconfirmed: what AWS leaves out cannot be compared, so the event warns of it, also when
+// the credentials come from the cache.
+func TestAnswer_Unconfirmed(t *testing.T) {
+	for name, want := range map[string][]string{
+		"Issuer": {"Issuer"}, "Audience": {"Audience"}, "NameQualifier": nil, "SubjectType": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, fake := strictWorld(t)
+			w.config.CacheSize = 0
+			fake.Script(ststest.Missing(name))
+			d := w.delegator(t)
+			for range 2 {
+				if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil {
+					t.Fatal(err)
+				}
+				event := w.newest()
+				warned := slices.Contains(event.Warnings, "answer_unconfirmed")
+				if !slices.Equal(event.Unconfirmed, want) || warned != (want != nil) {
+					t.Errorf("%s: %q, warnings %q", event.Cache, event.Unconfirmed, event.Warnings)
+				}
+			}
+		})
+	}
+}
+
+// emulated is what moto 5 answers, and LocalStack with it.
+func emulated(o *sts.AssumeRoleWithSAMLOutput) {
+	o.Subject = o.AssumedRoleUser.AssumedRoleId
+	o.Issuer = aws.String("http://localhost:3000/")
+	o.Audience = aws.String("https://signin.aws.amazon.com/saml")
+	o.SourceIdentity = nil
+}
+
+// TestUnsafeSTSEmulator: it tolerates what emulators answer, says so, and tolerates nothing else.
+func TestUnsafeSTSEmulator(t *testing.T) {
+	w := newWorld(t)
+	w.retarget(func(a *delegation.AWS) { a.SourceIdentity = "alice" })
+	w.config.STS = spoiled(w, emulated)
+	_, err := w.exchange(t, nil)
+	wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerMismatch)
+
+	w.config.UnsafeSTSEmulator = true
+	var log bytes.Buffer
+	w.config.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	if credentials, err := w.exchange(t, nil); err != nil || credentials.AssumedRoleARN != askedSession {
+		t.Errorf("got %v, %v", credentials, err)
+	}
+	if !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "UnsafeSTSEmulator") {
+		t.Errorf("New does not warn: %s", &log)
+	}
+	checks := w.delegator(t).Check(t.Context())
+	if checks[0].Name != "sts answers" || !strings.Contains(checks[0].Warning, "sts.unsafe_emulator") {
+		t.Errorf("Check does not warn: %v", checks)
+	}
+	for name, spoil := range map[string]func(*sts.AssumeRoleWithSAMLOutput){
+		"role":            func(o *sts.AssumeRoleWithSAMLOutput) { o.AssumedRoleUser.Arn = aws.String(askedSession + "x") },
+		"source identity": func(o *sts.AssumeRoleWithSAMLOutput) { o.SourceIdentity = aws.String("eve") },
+	} {
+		w.config.STS = spoiled(w, func(o *sts.AssumeRoleWithSAMLOutput) {
+			emulated(o)
+			spoil(o)
+		})
+		if _, err := w.exchange(t, nil); !errors.Is(err, delegation.CodeSTSAnswerMismatch) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	w.config.STS = spoiled(w, func(o *sts.AssumeRoleWithSAMLOutput) { o.Subject = nil })
+	_, err = w.exchange(t, nil)
+	wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete)
 }
 
 // TestRetries: what may pass is retried, and success after it is success.

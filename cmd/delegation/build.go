@@ -57,7 +57,8 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 		Leeway:            b.duration("leeway", s.Leeway),
 		CapSessionToToken: s.CapSessionToToken, StrictSessionNames: s.StrictSessionNames, DurationBackOff: s.DurationBackOff,
 		STSTimeout: b.duration("sts.timeout", s.STS.Timeout), FIPS: s.STS.FIPS, DualStack: s.STS.DualStack,
-		CacheSize: s.Cache.Size, CacheWindow: b.duration("cache.window", s.Cache.Window), CacheAhead: b.duration("cache.ahead", s.Cache.Ahead),
+		UnsafeSTSEmulator: s.STS.UnsafeEmulator,
+		CacheSize:         s.Cache.Size, CacheWindow: b.duration("cache.window", s.Cache.Window), CacheAhead: b.duration("cache.ahead", s.Cache.Ahead),
 		SigningTimeout: b.duration("signing_timeout", s.SigningTimeout),
 		Logger:         logger,
 	}

@@ -118,10 +118,11 @@ type roleMatch struct {
 }
 
 type stsSettings struct {
-	Endpoint  string `yaml:"endpoint"`
-	Timeout   string `yaml:"timeout"`
-	FIPS      bool   `yaml:"fips"`
-	DualStack bool   `yaml:"dual_stack"`
+	Endpoint       string `yaml:"endpoint"`
+	Timeout        string `yaml:"timeout"`
+	FIPS           bool   `yaml:"fips"`
+	DualStack      bool   `yaml:"dual_stack"`
+	UnsafeEmulator bool   `yaml:"unsafe_emulator"`
 }
 
 type httpSettings struct {

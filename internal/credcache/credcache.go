@@ -92,7 +92,8 @@ type Request[V any] struct {
 	Key, Owner Key
 	Life       time.Duration // how long a new value usually lives; bounds the windows
 	Last       time.Time     // unless zero: no new value ends later, so one that ends then is not renewed
-	Usable     func(*V) bool // whether a value of the shared cache may be used
+	// Usable returns why a value of the shared cache must not be used; nil: it may be.
+	Usable func(*V) error
 	// Issue makes a new value. It runs in a goroutine of its own, with the values of the context of the caller who began it but not
 	// its end: it must bound itself.
 	Issue func(context.Context) (*V, error)

@@ -72,10 +72,17 @@ func (f *fixture) issue(context.Context) (*value, error) {
 	return &value{number, time.Now().Add(f.life)}, nil
 }
 
+var errForeign = errors.New("of another")
+
 func (f *fixture) request(name string) credcache.Request[value] {
 	return credcache.Request[value]{
 		Key: credcache.KeyOf([]string{name}), Owner: credcache.KeyOf([]string{"owner of " + name}), Life: life, Issue: f.issue,
-		Usable: func(v *value) bool { return v.number >= 0 },
+		Usable: func(v *value) error {
+			if v.number < 0 {
+				return errForeign
+			}
+			return nil
+		},
 		Unattended: func(err error) {
 			f.mu.Lock()
 			defer f.mu.Unlock()

@@ -44,7 +44,11 @@ func (c *Cache[V]) obtain(ctx context.Context, r Request[V], f *flight[V], held 
 			return err
 		})
 		now := c.config.Now()
-		if down || found == nil || !r.Usable(found) || !now.Before(c.config.End(found)) {
+		if down || found == nil || !now.Before(c.config.End(found)) {
+			return nil, false
+		}
+		if err := attempt(func() error { return r.Usable(found) }); err != nil { // it counts as absent
+			_ = attempt(func() error { c.config.SharedFailed(err); return nil })
 			return nil, false
 		}
 		if good == nil || c.config.End(found).After(c.config.End(good)) {
