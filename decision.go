@@ -34,8 +34,17 @@ const (
 // Target is what delegation is enabled for: usually one application, named by its client ID. Its settings are where rules
 // start from. A Target that a map or database does not return is a target for which delegation is off.
 type Target struct {
-	Audiences []string // client IDs whose tokens may call it; empty: the target's own name
-	Issuers   []string // issuers whose tokens may call it; empty: the only one. With several issuers it is required, because client IDs and subjects are unique for one issuer only
+	// Audiences are the client IDs whose tokens may call it. Empty: the target's own name. The
+	// application that the token was issued to must be one of them, and so must an audience of the
+	// token. That application is what azp, appid, cid and client_id say, as far as they are
+	// present and agree, or else the only audience, or else the one that Issuer.ClientAudiences
+	// names. This is stricter than OpenID Connect Core, which makes the check of azp optional.
+	Audiences []string
+	// AuthorizedParties are further client IDs that may use tokens made for one of Audiences. Set
+	// it for Google's tokens across clients, in which aud is the backend and azp the mobile
+	// application. They need not be Audiences: a token whose aud is one of them is refused.
+	AuthorizedParties []string
+	Issuers           []string // issuers whose tokens may call it; empty: the only one. With several issuers it is required, because client IDs and subjects are unique for one issuer only
 
 	AWS // what rules find in RuleContext.AWS
 
@@ -71,7 +80,10 @@ func (t Targets) Target(_ context.Context, name string) (*Target, error) {
 // clone returns a copy that shares nothing that could be changed.
 func (t *Target) clone() *Target {
 	c := *t
-	c.Audiences, c.Issuers, c.AllowedRoles = slices.Clone(t.Audiences), slices.Clone(t.Issuers), slices.Clone(t.AllowedRoles)
+	c.Audiences = slices.Clone(t.Audiences)
+	c.AuthorizedParties = slices.Clone(t.AuthorizedParties)
+	c.Issuers = slices.Clone(t.Issuers)
+	c.AllowedRoles = slices.Clone(t.AllowedRoles)
 	c.Mappings, c.Tags = maps.Clone(t.Mappings), maps.Clone(t.Tags)
 	c.PolicyARNs, c.TransitiveTagKeys = slices.Clone(t.PolicyARNs), slices.Clone(t.TransitiveTagKeys)
 	c.FailoverRegions, c.DroppableTags = slices.Clone(t.FailoverRegions), slices.Clone(t.DroppableTags)
@@ -140,12 +152,20 @@ func (t *Target) mayCall(name string, c *idtoken.Claims, onlyIssuer bool) error 
 	if !slices.Contains(t.Issuers, c.Issuer) && !(len(t.Issuers) == 0 && onlyIssuer) {
 		return newError(CodeIssuerNotAllowed, "the target %.80q does not take tokens of the issuer %.200q", name, c.Issuer)
 	}
-	callers := t.Audiences
-	if len(callers) == 0 {
-		callers = []string{name}
+	audiences := t.Audiences
+	if len(audiences) == 0 {
+		audiences = []string{name}
 	}
-	if !slices.Contains(callers, c.Client()) {
-		return newError(CodeAudienceNotAllowed, "the token was issued to the application %.80q, which may not call the target %.80q", c.Client(), name)
+	if !slices.Contains(audiences, c.Client) && !slices.Contains(t.AuthorizedParties, c.Client) {
+		return newError(CodeAudienceNotAllowed,
+			"the token was issued to the application %.80q, which may not call the target %.80q",
+			c.Client, name)
+	}
+	// A token that a known application asked for, for an API of somebody else, is not ours either.
+	ours := func(audience string) bool { return slices.Contains(audiences, audience) }
+	if !slices.ContainsFunc(c.Audience, ours) {
+		return newError(CodeAudienceNotAllowed,
+			"the token's audience is %.80q, which is none of the target %.80q", c.Audience[0], name)
 	}
 	return nil
 }

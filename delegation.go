@@ -196,7 +196,10 @@ type exchangeOptions struct {
 	withoutCache bool
 }
 
-// WithClientID says which application calls. It must be an audience of the token or its azp, or the exchange is refused.
+// WithClientID says which application calls, for services whose clients say so. It must be the
+// application that the token was issued to or one of the token's audiences, or the exchange is
+// refused with [CodeClientMismatch]. It decides nothing: rules and events get the client of the
+// verified token.
 func WithClientID(id string) ExchangeOption { return func(o *exchangeOptions) { o.clientID = id } }
 
 // WithRequest gives rules what the service knows of the call. It decides nothing by itself.
@@ -318,7 +321,7 @@ func (x *exchange) identify(ctx context.Context, idToken string) (err error) {
 	if err != nil {
 		return tokenError(err)
 	}
-	x.event.Issuer, x.event.Subject, x.event.ClientID = x.claims.Issuer, x.claims.Subject, x.claims.Client()
+	x.event.Issuer, x.event.Subject, x.event.ClientID = x.claims.Issuer, x.claims.Subject, x.claims.Client
 
 	x.target, err = x.findTarget(ctx, x.name, x.claims, x.options.clientID)
 	x.lap(StageTarget)
@@ -329,7 +332,7 @@ func (x *exchange) identify(ctx context.Context, idToken string) (err error) {
 func (x *exchange) decide(ctx context.Context) (err error) {
 	user := &User{Properties: x.claims.All}
 	user.Set("user_id", x.claims.Subject) // whatever a claim of that name says
-	rc := &RuleContext{ClientID: cmp.Or(x.options.clientID, x.claims.Client()), Target: x.name, Protocol: "delegation", Request: x.options.request, AWS: x.target.AWS}
+	rc := &RuleContext{ClientID: x.claims.Client, Target: x.name, Protocol: "delegation", Request: x.options.request, AWS: x.target.AWS}
 	rc.Request.Parameters, _ = jsonvalue.Clone(rc.Request.Parameters).(map[string]any)
 	err = x.loadProfile(ctx, user)
 	if err == nil {
@@ -360,7 +363,7 @@ func (x *exchange) decide(ctx context.Context) (err error) {
 
 // findTarget looks the target up and checks that the token may be used for it.
 func (d *Delegator) findTarget(ctx context.Context, name string, c *idtoken.Claims, clientID string) (*Target, error) {
-	if clientID != "" && clientID != c.Party && !slices.Contains(c.Audience, clientID) {
+	if clientID != "" && clientID != c.Client && !slices.Contains(c.Audience, clientID) {
 		return nil, newError(CodeClientMismatch, "the token was not issued to the application %.80q", clientID)
 	}
 	target, err := guard.Value(func() (*Target, error) { return d.config.Targets.Target(ctx, name) })

@@ -70,7 +70,8 @@ const (
 	CodeClaimMissing         Code = "claim_missing"           // iss, sub, aud, exp or iat is absent or empty
 	CodeClaimType            Code = "claim_type"              // a registered claim of the wrong JSON type
 	CodeClaimDate            Code = "claim_date"              // exp, iat or nbf is not a number of seconds
-	CodeClaimParty           Code = "claim_authorized_party"  // several audiences without an azp among them
+	CodeClaimParty           Code = "claim_authorized_party"  // several audiences, and nothing says which is the client
+	CodeClaimClientConflict  Code = "claim_client_conflict"   // azp, appid, cid and client_id name different applications
 	CodeTokenExpired         Code = "token_expired"           // exp has passed
 	CodeTokenNotYetValid     Code = "token_not_yet_valid"     // nbf lies ahead
 	CodeTokenFromFuture      Code = "token_issued_in_future"  // iat lies ahead
@@ -78,9 +79,9 @@ const (
 	CodeDelegationDisabled   Code = "delegation_disabled"     // no such target: delegation is off unless it is configured
 	CodeTargetFailed         Code = "target_lookup_failed"    // the TargetSource returned an error
 	CodeTargetInvalid        Code = "target_invalid"          // the TargetSource returned a target that New would refuse
-	CodeAudienceNotAllowed   Code = "audience_not_allowed"    // the token was issued to an application the target does not list
+	CodeAudienceNotAllowed   Code = "audience_not_allowed"    // the token was issued to, or for, an application the target does not list
 	CodeIssuerNotAllowed     Code = "issuer_not_allowed"      // the target does not take tokens of this issuer
-	CodeClientMismatch       Code = "client_mismatch"         // WithClientID differs from the token's audience and azp
+	CodeClientMismatch       Code = "client_mismatch"         // WithClientID is neither the token's client nor an audience
 	CodeProfileFailed        Code = "profile_failed"          // the profile loader returned an error or panicked
 	CodeDenied               Code = "denied"                  // a rule refused with Deny
 	CodeRuleFailed           Code = "rule_failed"             // a rule returned another error
@@ -134,6 +135,33 @@ const (
 	CodeSTSAnswerIncomplete Code = "sts_answer_incomplete" // a 200 with a part missing, unreadable or expired
 	CodeSTSAnswerMismatch   Code = "sts_answer_mismatch"   // a 200 for another session than was asked for
 	CodeSTSRefused          Code = "sts_refused"           // any other refusal
+)
+
+// Codes of tokens that are well signed and no ID tokens. Each names the kind, and its remedy the
+// token to send instead. Issuer.AllowTokenMarks lets a claim pass.
+const (
+	// A payload typ of access tokens: Bearer or DPoP, as Keycloak writes it.
+	CodeTokenKindAccess Code = "token_kind_access"
+	// A payload typ of refresh tokens: Refresh or Offline.
+	CodeTokenKindRefresh Code = "token_kind_refresh"
+	// A payload typ of logout tokens: Logout.
+	CodeTokenKindLogout Code = "token_kind_logout"
+	// Any other payload typ but ID.
+	CodeTokenKindOther Code = "token_kind_other"
+	// A token_use other than id: an access token of Amazon Cognito.
+	CodeTokenKindUse Code = "token_kind_use"
+	// idtyp is app: an Entra token of an application, without a user.
+	CodeTokenKindAppOnly Code = "token_kind_app_only"
+	// appidacr: an access token of Entra, version 1.
+	CodeTokenKindEntraV1 Code = "token_kind_entra_v1_access"
+	// azpacr: an access token of Entra, version 2.
+	CodeTokenKindEntraV2 Code = "token_kind_entra_v2_access"
+	// scp: an access token with scopes, such as Entra's and Okta's.
+	CodeTokenKindScoped Code = "token_kind_scoped"
+	// cnf: the token counts only with a proof of possession, which nothing here can check.
+	CodeTokenKindBound Code = "token_kind_bound"
+	// events: a logout token or a security event token.
+	CodeTokenKindEvent Code = "token_kind_event"
 )
 
 //go:embed docs/errors.md

@@ -16,7 +16,7 @@ type Event struct {
 	Issuer           string                  // iss
 	Subject          string                  // sub
 	TokenSHA256      string                  // of the ID token as it came, in hexadecimal, whether it was accepted or not; empty without one
-	ClientID         string                  // the application the token was issued to
+	ClientID         string                  // the application that the verified token was issued to, see Target.Audiences
 	Target           string                  // what was asked for, cut to 256 characters
 	Rule             string                  // the rule that refused or failed, or else the last one that changed the role
 	Principal        string                  // ARN of the SAML provider

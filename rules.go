@@ -81,7 +81,7 @@ type Request struct {
 // RuleContext is what a rule knows and decides besides the [User]; it mirrors the context of Auth0 rules. Each exchange
 // has its own.
 type RuleContext struct {
-	ClientID   string  // the application that the token was issued to
+	ClientID   string  // the application that the verified token was issued to, whatever the caller says
 	Target     string  // what the caller asked for
 	Protocol   string  // always "delegation"
 	Connection string  // identities.0.connection of the user

@@ -33,6 +33,17 @@ type Issuer struct {
 	SharedSecret Secret
 
 	AllowLoopbackHTTP bool // for tests: plain http to 127.0.0.0/8, ::1 and localhost
+
+	// ClientAudiences name the audience that is the client, for an issuer whose ID tokens have
+	// several audiences and no azp, as those of GitLab and Kubernetes can. Exactly one audience of
+	// the token must be among them. Tokens with one audience, or with an azp, do not need it.
+	// Empty: tokens with several audiences and no azp are refused.
+	ClientAudiences []string
+	// AllowTokenMarks are claims that this issuer's ID tokens bear although they mark other kinds
+	// of tokens elsewhere: typ, token_use, idtyp, appidacr, azpacr, scp, cnf, events. A token with
+	// one that is not listed is refused, so that an access token does not pass for an ID token.
+	// A listed claim is not looked at. Empty: none.
+	AllowTokenMarks []string
 }
 
 // checked is the issuer as the verifier takes it, or what New refuses in it.
@@ -47,7 +58,20 @@ func (i Issuer) checked() (idtoken.Issuer, error) {
 	if len(i.JWKS) > 0 && i.JWKSURL != "" || secret != "" && (len(i.JWKS) > 0 || i.JWKSURL != "") {
 		problems.add("set only one of JWKS, JWKSURL and SharedSecret")
 	}
-	checked := idtoken.Issuer{URL: i.URL, Algorithms: slices.Clone(i.Algorithms), KeySetURL: i.JWKSURL, LoopbackHTTP: i.AllowLoopbackHTTP}
+	checked := idtoken.Issuer{
+		URL: i.URL, Algorithms: slices.Clone(i.Algorithms),
+		KeySetURL: i.JWKSURL, LoopbackHTTP: i.AllowLoopbackHTTP,
+		Marks: slices.Clone(i.AllowTokenMarks), Clients: slices.Clone(i.ClientAudiences),
+	}
+	if slices.Contains(i.ClientAudiences, "") {
+		problems.add("ClientAudiences has an empty entry")
+	}
+	for _, name := range i.AllowTokenMarks {
+		if !slices.Contains(idtoken.TokenMarks(), name) {
+			problems.add("AllowTokenMarks: %.40q is none of %s", name,
+				strings.Join(idtoken.TokenMarks(), ", "))
+		}
+	}
 	allowed := idtoken.Algorithms()
 	if secret != "" {
 		allowed = []string{"HS256"}

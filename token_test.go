@@ -627,11 +627,13 @@ func TestIncident_AudienceMatrix(t *testing.T) {
 		{`"photo-app "`, foreign},
 		{`"photo-app,other-app"`, foreign},
 		{`"*"`, foreign},
-		{`"photo-app","azp":"other-app"`, accepted}, // azp counts among several audiences only
+		{`"photo-app","azp":"other-app"`, foreign},
+		{`"other-app","azp":"photo-app"`, foreign},
+		{`["other-app","third-app"],"azp":"photo-app"`, foreign},
 		{`["photo-app","other-app"],"azp":"photo-app"`, accepted},
 		{`["photo-app","other-app"],"azp":"other-app"`, foreign},
 		{`["photo-app","other-app"]`, refused(delegation.CodeClaimParty)},
-		{`["photo-app","other-app"],"azp":"third-app"`, refused(delegation.CodeClaimParty)},
+		{`["photo-app","other-app"],"azp":"third-app"`, foreign},
 		{``, refused(delegation.CodeClaimMissing)},
 		{`null`, refused(delegation.CodeClaimMissing)},
 		{`""`, refused(delegation.CodeClaimMissing)},
@@ -669,6 +671,7 @@ func TestIncident_FoldedClaims(t *testing.T) {
 		"SUB": "", "Sub": "", "ſub": "", "ſUB": "", `\u017fub`: "", "Aud": "", "AUD": "", "ISS": "", "iſs": "", "iſſ": "", "EXP": "", "Iat": "", "NBF": "",
 		"JTI": "", "AZP": "", "Nonce": "", "nicKname": "", "nic\u212aname": "", `nic\u212aname`: "", "EMAIL": "", "Email_Verified": "", "At_Hash": "",
 		"Identities": "", "User_ID": "", "AMR": "", "acR": "", "ſid": "", "Updated_At": "",
+		"AppId": "", "CID": "", "Client_ID": "", "Typ": "", "Token_Use": "", "ſcp": "", "CNF": "", "Events": "",
 
 		// These only look similar: no decoder takes them for the registered name.
 		"sub ": accepted, " sub": accepted, "sub_": accepted, "süb": accepted, "ѕub": accepted, `sub\u0000`: accepted, "ıss": accepted, "": accepted,
@@ -836,6 +839,9 @@ func FuzzClaims(f *testing.F) {
 	f.Add([]byte(payload(map[string]any{"aud": []string{app, app}})))
 	f.Add([]byte(payload(map[string]any{"aud": []string{app, "other-app"}, "azp": app})))
 	f.Add([]byte(payload(map[string]any{"ſub": alice})))
+	f.Add([]byte(payload(map[string]any{"azp": app, "client_id": "other-app"})))
+	f.Add([]byte(payload(map[string]any{"typ": "Bearer", "token_use": "id", "idtyp": "user"})))
+	f.Add([]byte(payload(map[string]any{"scp": []string{"x"}, "Scp": nil, "events": nil})))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if len(text) > 8<<10 {
 			t.Skip("the token would be too large")
@@ -884,12 +890,35 @@ func wrongWith(text []byte) string {
 		}
 		seen[audience] = true
 	}
-	party, given := all["azp"]
-	if text, ok := party.(string); given && (!ok || text == "") {
-		return "azp"
+	if len(audiences) == 0 {
+		return "aud"
 	}
-	if len(audiences) == 0 || len(audiences) > 1 && !seen[party] {
-		return "aud or azp"
+	clients := map[any]bool{}
+	for _, name := range []string{"azp", "appid", "cid", "client_id"} {
+		if all[name] == nil {
+			continue
+		}
+		if text, ok := all[name].(string); !ok || text == "" {
+			return name
+		}
+		clients[all[name]] = true
+	}
+	if len(clients) > 1 || len(clients) == 0 && len(audiences) > 1 {
+		return "the client"
+	}
+	for _, name := range []string{"appidacr", "azpacr", "scp", "cnf", "events"} {
+		if all[name] != nil {
+			return name
+		}
+	}
+	if typ := all["typ"]; typ != nil && typ != "ID" {
+		return "typ"
+	}
+	if use := all["token_use"]; use != nil && use != "id" {
+		return "token_use"
+	}
+	if _, isText := all["idtyp"].(string); all["idtyp"] == "app" || all["idtyp"] != nil && !isText {
+		return "idtyp"
 	}
 	for _, name := range []string{"exp", "iat", "nbf"} {
 		value, given := all[name]
@@ -913,7 +942,8 @@ func wrongWith(text []byte) string {
 // registeredNames are the claims of OpenID Connect Core §2 and §5.1, RFC 7519 §4.1, and those that rules read.
 var registeredNames = strings.Fields(`iss sub aud exp nbf iat jti azp nonce auth_time acr amr sid at_hash c_hash
 	name given_name family_name middle_name nickname preferred_username profile picture website email email_verified gender birthdate zoneinfo
-	locale phone_number phone_number_verified address updated_at user_id identities`)
+	locale phone_number phone_number_verified address updated_at user_id identities
+	appid cid client_id typ token_use idtyp appidacr azpacr scp cnf events`)
 
 func BenchmarkVerify(b *testing.B) {
 	for _, algorithm := range []string{"RS256", "ES256"} {

@@ -9,7 +9,7 @@ import (
 )
 
 // Delegation returns the handler of POST /delegation, the endpoint of Auth0's clients. A form or a JSON object of at most 64 KiB has
-// client_id (an audience of the token, or its azp), grant_type (urn:ietf:params:oauth:grant-type:jwt-bearer), id_token, and optionally
+// client_id (the token's client or an audience of it, which is compared and decides nothing), grant_type (urn:ietf:params:oauth:grant-type:jwt-bearer), id_token, and optionally
 // target (by default the client_id) and api_type (aws). All else reaches rules as Request.Parameters and decides nothing by itself.
 // Success is the body of [delegation.Credentials.Auth0JSON], a refusal {"error", "error_description", "status"}; docs/http.md lists them.
 func (h *Handlers) Delegation() http.Handler {

@@ -77,7 +77,23 @@ func TestDelegationSuccess(t *testing.T) {
 		}
 	})
 	t.Run("the client is the azp", func(t *testing.T) {
-		ask(t, h, post(delegationPath, formType, form(values(w.token(map[string]any{"azp": "native-app"}), map[string]any{"client_id": "native-app", "target": app})))).granted(t)
+		token := w.token(map[string]any{"azp": "native-app"})
+		request := form(values(token, map[string]any{"client_id": "native-app", "target": app}))
+		ask(t, h, post(delegationPath, formType, request)).
+			refused(t, 403, "unauthorized_client", "this application may not use the target")
+
+		targets := w.library.Targets.(delegation.Targets)
+		mobile := targets[app]
+		mobile.AuthorizedParties = []string{"native-app"}
+		targets[app] = mobile
+		w.config.Exchanger = nil
+		h := w.handler(t)
+		ask(t, h, post(delegationPath, formType, request)).granted(t)
+		if rc, _ := w.last(t); rc.ClientID != "native-app" {
+			t.Errorf("rules saw the client %q", rc.ClientID)
+		}
+		// The form's client_id is an audience of the token, and decides nothing.
+		ask(t, h, post(delegationPath, formType, form(values(token, nil)))).granted(t)
 		if rc, _ := w.last(t); rc.ClientID != "native-app" {
 			t.Errorf("rules saw the client %q", rc.ClientID)
 		}

@@ -31,22 +31,31 @@ func newSpy(t testing.TB, client string, seen *spied) delegationhttp.Exchanger {
 	d := must(delegation.New(t.Context(), delegation.Config{
 		Issuers:          []delegation.Issuer{{URL: issuer, SharedSecret: delegation.NewSecret(string(secret))}},
 		IdentityProvider: identity(),
-		Targets:          delegation.Targets{app: {Audiences: []string{nobody}, AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}},
-		STS:              noSTS{},
+		Targets: delegation.Targets{app: {
+			Audiences: []string{client, nobody},
+			AWS:       delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"},
+		}},
+		STS: noSTS{},
 	}))
-	// The token is nobody's in the first place: a request without a client would be theirs.
-	token := must(provider.SignIDToken(map[string]any{"sub": alice, "aud": []string{client, nobody}, "azp": nobody}))
+	tokenOf := func(client string) string {
+		return must(provider.SignIDToken(map[string]any{"sub": alice, "aud": client}))
+	}
+	its, anothers := tokenOf(client), tokenOf(nobody)
 	return exchanger(func(ctx context.Context, idToken, target string, options ...delegation.ExchangeOption) (*delegation.Credentials, error) {
 		*seen = spied{times: seen.times + 1, token: idToken, target: target, client: foreign}
-		_, err := d.Exchange(ctx, token, app, append(options, delegation.WithRule(func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
-			seen.client, seen.parameters = rc.ClientID, rc.Request.Parameters
+		look := delegation.WithRule(func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+			seen.parameters = rc.Request.Parameters
 			return delegation.Deny("seen")
-		}))...)
+		})
+		options = append(options, look)
+		_, err := d.Exchange(ctx, its, app, options...)
+		_, other := d.Exchange(ctx, anothers, app, options...)
+		// A request without a client would pass with both tokens.
+		if errors.Is(err, delegation.CodeDenied) && errors.Is(other, delegation.CodeClientMismatch) {
+			seen.client = client
+		}
 		if errors.Is(err, delegation.CodeClientMismatch) { // look again, past the client
-			_, err = d.Exchange(ctx, token, app, append(options, delegation.WithClientID(""), delegation.WithRule(func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
-				seen.parameters = rc.Request.Parameters
-				return delegation.Deny("seen")
-			}))...)
+			_, err = d.Exchange(ctx, its, app, append(options, delegation.WithClientID(""))...)
 		}
 		return nil, err
 	})

@@ -162,7 +162,11 @@ func (b *builder) file(at key, name string) []byte {
 }
 
 func (b *builder) issuer(at key, s issuerSettings) delegation.Issuer {
-	i := delegation.Issuer{URL: s.URL, Algorithms: s.Algorithms, JWKSURL: s.JWKSURL, AllowLoopbackHTTP: s.AllowLoopbackHTTP}
+	i := delegation.Issuer{
+		URL: s.URL, Algorithms: s.Algorithms, JWKSURL: s.JWKSURL,
+		AllowLoopbackHTTP: s.AllowLoopbackHTTP,
+		ClientAudiences:   s.ClientAudiences, AllowTokenMarks: s.AllowTokenMarks,
+	}
 	if s.JWKSFile != "" {
 		i.JWKS = b.file(at.child("jwks_file"), s.JWKSFile)
 	}
@@ -189,7 +193,8 @@ func (b *builder) identity(at key, s identitySettings) delegation.IdentityProvid
 
 func (b *builder) target(at key, s targetSettings) delegation.Target {
 	t := delegation.Target{
-		Audiences: s.Audiences, Issuers: s.Issuers, AllowedRoles: s.AllowedRoles, SAMLRecipient: s.SAMLRecipient, SAMLAudience: s.SAMLAudience, SAMLProviderUUID: s.SAMLProviderUUID,
+		Audiences: s.Audiences, AuthorizedParties: s.AuthorizedParties,
+		Issuers: s.Issuers, AllowedRoles: s.AllowedRoles, SAMLRecipient: s.SAMLRecipient, SAMLAudience: s.SAMLAudience, SAMLProviderUUID: s.SAMLProviderUUID,
 		AWS: delegation.AWS{
 			Principal: s.Principal, Role: s.Role, Region: s.Region, FailoverRegions: s.FailoverRegions, Mappings: s.Mappings, NameIDFromMapping: s.NameIDFromMapping,
 			SessionDuration: b.duration(at.child("session_duration"), s.SessionDuration),
@@ -376,6 +381,7 @@ var field = regexp.MustCompile(`\A([A-Z]\w*)(?:\[(\d+|"(?:[^"\\]|\\.)*")\])?:? `
 // fieldKeys are the keys of the libraries' fields, by the Go names in their errors.
 var fieldKeys = map[string]string{
 	"Issuers": "issuers", "URL": "url", "Algorithms": "algorithms", "JWKS": "jwks_file", "JWKSURL": "jwks_url", "SharedSecret": "shared_secret_file",
+	"ClientAudiences": "client_audiences", "AllowTokenMarks": "allow_token_marks",
 	"IdentityProvider": "identity_provider", "EntityID": "entity_id", "Keys": "keys", "Identity": "identity",
 	"Targets": "targets", "Principal": "principal", "Role": "role", "AllowedRoles": "allowed_roles", "Region": "region", "FailoverRegions": "failover_regions",
 	"SAMLProviderUUID": "saml_provider_uuid", "EncryptionKey": "encryption_key_file",

@@ -45,6 +45,8 @@ type issuerSettings struct {
 	JWKSURL           string   `yaml:"jwks_url"`
 	SharedSecretFile  string   `yaml:"shared_secret_file"`
 	AllowLoopbackHTTP bool     `yaml:"allow_loopback_http"`
+	ClientAudiences   []string `yaml:"client_audiences"`
+	AllowTokenMarks   []string `yaml:"allow_token_marks"`
 }
 
 type identitySettings struct {
@@ -59,6 +61,7 @@ type keySettings struct {
 
 type targetSettings struct {
 	Audiences         []string          `yaml:"audiences"`
+	AuthorizedParties []string          `yaml:"authorized_parties"`
 	Issuers           []string          `yaml:"issuers"`
 	Principal         string            `yaml:"principal"`
 	Role              string            `yaml:"role"`

@@ -11,27 +11,24 @@ import (
 var registeredClaims = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "nonce", "auth_time", "acr", "amr", "sid",
 	"at_hash", "c_hash", "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
 	"website", "email", "email_verified", "gender", "birthdate", "zoneinfo", "locale", "phone_number", "phone_number_verified",
-	"address", "updated_at", "user_id", "identities"}
+	"address", "updated_at", "user_id", "identities",
+	"appid", "cid", "client_id", // see clientOf
+	"typ", "token_use", "idtyp", "appidacr", "azpacr", "scp", "cnf", "events"} // see marks
 
 // Claims are those of a token that passed every check. The caller owns them.
 type Claims struct {
-	Issuer, Subject, Party string   // Party: azp, or empty
-	Audience               []string // at least one
-	Expiry                 time.Time
-	All                    map[string]any // as strictjson decodes them
+	Issuer, Subject string
+	Client          string   // the application that the token was issued to, see clientOf
+	Audience        []string // at least one
+	Expiry          time.Time
+	All             map[string]any // as strictjson decodes them
 }
 
-// Client is the application that the token was issued to: azp if there are several audiences (OpenID Connect Core
-// §3.1.3.7), the only audience otherwise.
-func (c *Claims) Client() string {
-	if len(c.Audience) > 1 {
-		return c.Party
-	}
-	return c.Audience[0]
-}
-
-// checkClaims checks the registered claims (OpenID Connect Core §2 and §3.1.3.7) of a token with a good signature.
-func checkClaims(iss string, all map[string]any, now time.Time, leeway time.Duration) (*Claims, error) {
+// checkClaims checks the registered claims (OpenID Connect Core §2 and §3.1.3.7) of a token with a
+// good signature. clients are the audiences that may be the client where several are given.
+func checkClaims(
+	iss string, all map[string]any, clients []string, now time.Time, leeway time.Duration,
+) (*Claims, error) {
 	c := &Claims{Issuer: iss, All: all}
 	var err error
 	if c.Subject, err = stringClaim(all, "sub"); err != nil {
@@ -40,13 +37,8 @@ func checkClaims(iss string, all map[string]any, now time.Time, leeway time.Dura
 	if c.Audience, err = audienceClaim(all["aud"]); err != nil {
 		return nil, err
 	}
-	if _, ok := all["azp"]; ok {
-		if c.Party, err = stringClaim(all, "azp"); err != nil {
-			return nil, err
-		}
-	}
-	if len(c.Audience) > 1 && !slices.Contains(c.Audience, c.Party) {
-		return nil, newError(claimParty, "the token has %d audiences, and azp names none of them", len(c.Audience))
+	if c.Client, err = clientOf(all, c.Audience, clients); err != nil {
+		return nil, err
 	}
 	dates := map[string]time.Time{}
 	for _, name := range []string{"exp", "iat", "nbf"} {

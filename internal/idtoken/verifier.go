@@ -30,6 +30,9 @@ type Issuer struct {
 	KeySet       KeySet        // static: nothing is fetched
 	KeySetURL    string        // where the key set is published
 	LoopbackHTTP bool          // whether discovery may lead to plain http on loopback
+
+	Marks   []string // of [TokenMarks], those that its ID tokens may bear
+	Clients []string // audiences that may be the client of a token with several and no azp
 }
 
 // Verifier verifies the ID tokens of its issuers. It is safe for concurrent use and keeps no goroutine while it is not used.
@@ -40,8 +43,9 @@ type Verifier struct {
 
 // issuer is an Issuer with its keys ready to be found.
 type issuer struct {
-	algorithms []string
-	keys       keyFinder
+	algorithms     []string
+	keys           keyFinder
+	marks, clients []string // as in Issuer
 }
 
 // New makes a Verifier. It makes no request.
@@ -49,7 +53,7 @@ func New(c Config, issuers []Issuer) *Verifier {
 	c.Client = fetch.Client(c.Client)
 	v := &Verifier{c, map[string]issuer{}}
 	for _, i := range issuers {
-		v.issuers[i.URL] = issuer{i.Algorithms, v.keysOf(i)}
+		v.issuers[i.URL] = issuer{i.Algorithms, v.keysOf(i), i.Marks, i.Clients}
 	}
 	return v
 }
@@ -86,7 +90,11 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 	if err := token.verifySignature(ctx, by); err != nil {
 		return nil, err
 	}
-	return checkClaims(iss, all, v.config.Now(), v.config.Leeway)
+	// The kind comes first: the claims of another kind of token have other meanings.
+	if err := checkKind(all, by.marks); err != nil {
+		return nil, err
+	}
+	return checkClaims(iss, all, by.clients, v.config.Now(), v.config.Leeway)
 }
 
 // VerifySignature checks a token's form, algorithm and signature as Verify does, and not its claims: vectors of others have payloads
