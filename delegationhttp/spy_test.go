@@ -14,7 +14,7 @@ import (
 // spied is what reached the Exchanger last.
 type spied struct {
 	times                 int
-	token, target, client string // client: foreign, if it is not the one that was expected
+	token, target, client string // client: empty if none was named, foreign if another than the expected one was
 	parameters            map[string]any
 }
 
@@ -50,8 +50,10 @@ func newSpy(t testing.TB, client string, seen *spied) delegationhttp.Exchanger {
 		options = append(options, look)
 		_, err := d.Exchange(ctx, its, app, options...)
 		_, other := d.Exchange(ctx, anothers, app, options...)
-		// A request without a client would pass with both tokens.
-		if errors.Is(err, delegation.CodeDenied) && errors.Is(other, delegation.CodeClientMismatch) {
+		switch {
+		case errors.Is(err, delegation.CodeDenied) && errors.Is(other, delegation.CodeDenied):
+			seen.client = "" // it passes with both tokens, so the request named no client
+		case errors.Is(err, delegation.CodeDenied) && errors.Is(other, delegation.CodeClientMismatch):
 			seen.client = client
 		}
 		if errors.Is(err, delegation.CodeClientMismatch) { // look again, past the client
