@@ -272,7 +272,7 @@ func TestTokenKinds(t *testing.T) {
 			err := w.wantOutcome(t, w.delegator(t), token, refused(r.code))
 			e := wantError(t, err, delegation.StageToken, r.code)
 			if r.code != delegation.CodeClaimType && !(strings.Contains(e.Remedy, "id_token") &&
-				strings.Contains(e.Remedy, "list "+r.claim+" in Issuer.AllowTokenMarks (allow_token_marks)")) {
+				strings.Contains(e.Remedy, "list "+r.claim+" in Issuer.AllowTokenMarks")) {
 				t.Errorf("the remedy is %q", e.Remedy)
 			}
 			w.config.Issuers[0].AllowTokenMarks = []string{r.claim}
