@@ -26,11 +26,18 @@ var (
 )
 
 const (
-	asksPerPhase = 300              // a phase ends after these, so that a slow machine does no less in it
-	phaseTime    = time.Second      // or after this, where a fault makes users wait
-	attempts     = 5                // of an exchange, until it succeeds again after a fault
-	cooldown     = 61 * time.Second // on the clock: what refusals, keys and regions are remembered for
-	heapBound    = 4 << 20          // bytes: how much more heap may be in use at the end
+	// A phase ends after so many asks, so that a slow machine does no less in it, or after this
+	// time, where a fault makes users wait.
+	asksPerPhase = 300
+	phaseTime    = time.Second
+
+	// After a fault an exchange must succeed within so many attempts. Between them the clock moves
+	// on by more than refusals, failed fetches of keys and silent regions are remembered for.
+	attempts = 5
+	cooldown = 61 * time.Second
+
+	// How much more heap may be in use at the end, in bytes.
+	heapBound = 4 << 20
 )
 
 // soak is one run.

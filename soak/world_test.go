@@ -278,7 +278,8 @@ func (w *world) note(_ context.Context, e delegation.Event) {
 	}
 	w.outcomes[e.Cache]++
 	switch e.Cache {
-	case delegation.CacheMiss, delegation.CacheOff, delegation.CacheRefresh, delegation.CacheSharedDown:
+	case delegation.CacheMiss, delegation.CacheSharedDown, delegation.CacheOff,
+		delegation.CacheRefresh:
 		w.owners[e.AccessKeyID] = owner{w.issuerOf(e.Issuer), e.Subject, e.Target}
 	}
 }
@@ -434,7 +435,8 @@ func (b *bank) put(fake *ststest.Server, keys []delegation.SigningKey) error {
 }
 
 // inside matches a function of the library or of one of the fakes in a goroutine's stack.
-var inside = regexp.MustCompile(`seed055b7978/delegation(\.|/internal/|/rediscache|/ststest|/oidctest)`)
+var inside = regexp.MustCompile(
+	`seed055b7978/delegation(\.|/internal/|/rediscache|/ststest|/oidctest)`)
 
 // settle waits until nothing runs in the library any more: no renewal and no call to STS whose
 // caller has left. What then is found to be wrong is of the phase that ends here.
