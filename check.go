@@ -98,7 +98,7 @@ func (k SigningKey) try(ctx context.Context) error {
 // nobody has, and no assertion: that AWS refuses it, definitely and in its own form, is the proof.
 func (d *Delegator) reach(ctx context.Context, region Region) error {
 	nobody := arn.ARN{Partition: region.Partition(), Service: "iam", AccountID: "000000000000", Resource: "role/delegation-check"}
-	x := &exchange{Delegator: d, decision: &decision{role: nobody, principal: nobody, duration: defaultSession}}
+	x := &exchange{Delegator: d, target: &Target{}, decision: &decision{role: nobody, principal: nobody, duration: defaultSession}}
 	x.decision.principal.Resource = "saml-provider/delegation-check"
 	err := guard.Call(func() error {
 		_, err := x.redeemIn(context.WithoutCancel(ctx), region, &signedResponse{encoded: NewSecret("ZGVsZWdhdGlvbi1jaGVjaw==")}) // which has its own limit

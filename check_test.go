@@ -251,6 +251,16 @@ func TestCheck_STS(t *testing.T) {
 			return &sts.AssumeRoleWithSAMLOutput{Credentials: &types.Credentials{AccessKeyId: &text, SecretAccessKey: &text, SessionToken: &text, Expiration: &end},
 				AssumedRoleUser: &types.AssumedRoleUser{Arn: &text, AssumedRoleId: &text}}, nil
 		}),
+		"says yes for another session": stsFunc(func(context.Context, *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+			text, end := "x", start.Add(time.Hour)
+			return &sts.AssumeRoleWithSAMLOutput{
+				Credentials: &types.Credentials{
+					AccessKeyId: &text, SecretAccessKey: &text, SessionToken: &text, Expiration: &end,
+				},
+				AssumedRoleUser: &types.AssumedRoleUser{Arn: &text, AssumedRoleId: &text},
+				Subject:         &text,
+			}, nil
+		}),
 		"panics": stsFunc(func(context.Context, *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
 			panic("a bug")
 		}),

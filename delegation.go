@@ -41,6 +41,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
 	"github.com/seed055b7978/delegation/internal/probe"
+	"github.com/seed055b7978/delegation/internal/stsclient"
 )
 
 // Config is what [New] takes. It is copied; later changes have no effect.
@@ -63,7 +64,10 @@ type Config struct {
 	// maximum is, and no role has a lower one. For an hour the role is then not asked for that duration again.
 	DurationBackOff bool
 
-	STS STS // nil: a client of the AWS SDK for Go with its usual configuration, anonymous
+	// STS is nil, or a client of your own. nil makes one of the AWS SDK for Go with its usual
+	// configuration, anonymous. That one reads 1 MiB of an answer at most, follows no redirect, and
+	// takes an endpoint of plain http only on loopback.
+	STS STS
 	// UnsafeSTSEmulator is for tests only, against an emulator of STS that does not read assertions,
 	// such as moto or LocalStack: any Subject, Issuer and Audience in its answers are taken, and a
 	// source identity may be absent from them. Role, account and session name must still match. New
@@ -167,10 +171,14 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		problems.add("FIPS and DualStack: AWS has no STS endpoint that is both")
 	}
 	if len(problems) == 0 && c.STS == nil {
-		var err error
-		if c.STS, err = defaultSTS(ctx); err != nil {
+		client, err := stsclient.New(ctx, stsclient.Options{})
+		switch {
+		case errors.Is(err, stsclient.ErrPlainHTTP):
+			problems.add("the AWS SDK's configuration: %w; use https, or set STS to a client of your own", err)
+		case err != nil:
 			problems.add("the AWS SDK's configuration: %w", err)
 		}
+		c.STS = client
 	}
 	if len(problems) > 0 {
 		return nil, newError(CodeConfigInvalid, "%w", errors.Join(problems...))

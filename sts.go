@@ -10,30 +10,17 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/middleware"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/seed055b7978/delegation/internal/stserror"
 )
 
-// STS is the one call that this package makes to AWS. *sts.Client has it; ststest serves a fake for it. An exchange passes
-// the region as an option, so one client serves all regions.
+// STS is the one call that this package makes to AWS. *sts.Client has it; ststest serves a fake for
+// it. An exchange passes the region as an option, so one client serves all regions. It must honour
+// the context. A client of your own has limits of its own: the SDK's reads answers of any length and
+// follows redirects.
 type STS interface {
 	AssumeRoleWithSAML(ctx context.Context, params *sts.AssumeRoleWithSAMLInput, optFns ...func(*sts.Options)) (*sts.AssumeRoleWithSAMLOutput, error)
-}
-
-// defaultSTS makes the SDK's client from its usual configuration (endpoint overrides, proxies, CA bundle). The call is not
-// signed, so it is anonymous: otherwise the SDK might look for credentials in profiles and instance metadata. The SDK's
-// retryer repeats throttling, 5xx and dial errors, at most three attempts in all, and never a definite refusal.
-func defaultSTS(ctx context.Context) (STS, error) {
-	c, err := config.LoadDefaultConfig(ctx, config.WithCredentialsProvider(aws.AnonymousCredentials{}), config.WithRetryer(func() aws.Retryer {
-		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 2 * time.Second }) // to fit into the time-out
-	}))
-	if err != nil {
-		return nil, err
-	}
-	return sts.NewFromConfig(c), nil
 }
 
 // redeem exchanges the response for credentials in the first of the decision's regions that answers; a further response goes on where the

@@ -3,9 +3,11 @@ package delegation_test
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -510,6 +512,40 @@ func TestRetries(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDefaultSTS_IsBounded: the client that New makes where Config has none reads no answer without end, and
+// takes plain http on loopback only.
+func TestDefaultSTS_IsBounded(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(rw)
+		defer z.Close()
+		text := strings.Repeat("x", 1<<16)
+		for range 1 << 8 { // 16 MiB, which is 16 KiB on the wire
+			if _, err := io.WriteString(z, text); err != nil {
+				return
+			}
+		}
+	}))
+	defer server.Close()
+	t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
+	w := newWorld(t)
+	w.config.STS = nil
+	_, err := w.exchange(t, nil)
+	e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete)
+	if !strings.Contains(e.Error(), "larger than 1048576 bytes") {
+		t.Errorf("got %v", e)
+	}
+
+	t.Setenv("AWS_ENDPOINT_URL_STS", "http://sts.example.com")
+	_, err = delegation.New(t.Context(), w.config)
+	e = wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
+	if !strings.Contains(e.Error(), "plain http") || !strings.Contains(e.Error(), "set STS to a client of your own") {
+		t.Errorf("got %v", e)
+	}
+	w.config.STS = stsClient("http://sts.example.com")
+	w.delegator(t)
 }
 
 func TestNobodyListens(t *testing.T) {

@@ -194,8 +194,8 @@ func TestFloors(t *testing.T) {
 		"golang.org/x/oauth2":                  {"provider.go", "internal/tokensource/tokensource.go"},
 		"go.opentelemetry.io/otel":             {"delegationotel/delegationotel.go"},
 		"go.opentelemetry.io/otel/sdk":         {}, // for tests
-		"github.com/aws/aws-sdk-go-v2/config":  {"sts.go"},
-		"github.com/aws/aws-sdk-go-v2/service": {"sts.go"},
+		"github.com/aws/aws-sdk-go-v2/config":  {"internal/stsclient/stsclient.go"},
+		"github.com/aws/aws-sdk-go-v2/service": {"sts.go", "internal/stsclient/stsclient.go"},
 		"github.com/aws/smithy-go":             {"internal/stserror/stserror.go"},
 		"github.com/rs/cors":                   {"delegationhttp/delegationhttp.go"},
 		"github.com/hashicorp/golang-lru/v2":   {"delegationhttp/limit.go", "internal/breaker/breaker.go", "internal/credcache/credcache.go"},

@@ -1,6 +1,7 @@
 package delegationhttp_test
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -130,54 +131,55 @@ func TestConsoleRefused(t *testing.T) {
 		code, description string
 		logged            string
 	}{
-		"400":              {federation(http.StatusBadRequest, "canary"), "", nil, 502, "server_error", refusedBy, "it answered 400"},
-		"403":              {federation(http.StatusForbidden, "canary"), "", nil, 502, "server_error", refusedBy, "it answered 403"},
-		"499":              {federation(499, "canary"), "", nil, 502, "server_error", refusedBy, "it answered 499"},
-		"500":              {federation(http.StatusInternalServerError, "canary"), "", nil, 503, "temporarily_unavailable", noAnswer, "it answered 500"},
-		"503":              {federation(http.StatusServiceUnavailable, "canary"), "", nil, 503, "temporarily_unavailable", noAnswer, "it answered 503"},
-		"redirect":         {http.RedirectHandler("https://canary.example.com/", http.StatusTemporaryRedirect).ServeHTTP, "", nil, 503, "temporarily_unavailable", noAnswer, "redirect"},
-		"garbage":          {federation(http.StatusOK, "<html>canary"), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
-		"nothing":          {federation(http.StatusOK, ""), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
-		"null":             {federation(http.StatusOK, "null"), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
-		"no token":         {federation(http.StatusOK, `{"signintoken":"canary"}`), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
-		"empty token":      {federation(http.StatusOK, `{"SigninToken":""}`), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
-		"token of a list":  {federation(http.StatusOK, `{"SigninToken":["canary"]}`), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
-		"two tokens":       {federation(http.StatusOK, `{"SigninToken":"canary","SigninToken":"canary"}`), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
-		"over 1 MiB":       {federation(http.StatusOK, `{"SigninToken":"canary"}`+strings.Repeat(" ", 1<<20)), "", nil, 503, "temporarily_unavailable", noAnswer, "larger than"},
-		"hung up":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "", nil, 503, "temporarily_unavailable", noAnswer, "no answer"},
-		"no console":       {ok, "us-iso-east-1", nil, 500, "server_error", "AWS publishes no console address for the partition of these credentials", "no console"},
-		"no region":        {ok, "mars-north-1", nil, 500, "server_error", "AWS publishes no console address for the partition of these credentials", "no console"},
-		"other host":       {ok, "", "https://evil.example.com/", 400, "invalid_request", outside, "partition's console"},
-		"other partition":  {ok, "", "https://console.amazonaws.cn/", 400, "invalid_request", outside, "partition's console"},
-		"China's console":  {ok, "cn-north-1", "https://eu-central-1.console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
-		"suffix":           {ok, "", "https://evilconsole.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
-		"prefix":           {ok, "", "https://console.aws.amazon.com.example.com/", 400, "invalid_request", outside, "partition's console"},
-		"trailing dot":     {ok, "", "https://console.aws.amazon.com./", 400, "invalid_request", outside, "partition's console"},
-		"plain http":       {ok, "", "http://console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
-		"no scheme":        {ok, "", "console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
-		"no slashes":       {ok, "", "https:console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
-		"two slashes":      {ok, "", "//console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
-		"three slashes":    {ok, "", "https:///console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
-		"script":           {ok, "", "javascript:alert(1)//console.aws.amazon.com", 400, "invalid_request", outside, "partition's console"},
-		"user info":        {ok, "", "https://evil.example.com@console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
-		"console as user":  {ok, "", "https://console.aws.amazon.com@evil.example.com/", 400, "invalid_request", outside, "partition's console"},
-		"port":             {ok, "", "https://console.aws.amazon.com:8443/", 400, "invalid_request", outside, "partition's console"},
-		"empty port":       {ok, "", "https://console.aws.amazon.com:/", 400, "invalid_request", outside, "partition's console"},
-		"back slash":       {ok, "", `https://evil.example.com\.console.aws.amazon.com/`, 400, "invalid_request", outside, "partition's console"},
-		"escaped slash":    {ok, "", "https://evil.example.com%2f.console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
-		"question mark":    {ok, "", "https://evil.example.com?.console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
-		"fragment":         {ok, "", "https://evil.example.com#.console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
-		"control letter":   {ok, "", "https://console.aws.amazon.com/\n", 400, "invalid_request", outside, "partition's console"},
-		"blank before":     {ok, "", " https://console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
-		"a number":         {ok, "", 1, 400, "invalid_request", "destination is not a string", ""},
-		"a list":           {ok, "", []string{"https://console.aws.amazon.com/"}, 400, "invalid_request", "destination is not a string", ""},
-		"null is absent":   {ok, "", json.RawMessage("null"), 200, "", "", ""},
-		"console":          {ok, "", "https://console.aws.amazon.com/", 200, "", "", ""},
-		"page":             {ok, "", "https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#x", 200, "", "", ""},
-		"capitals":         {ok, "", "HTTPS://S3.Console.AWS.amazon.com/", 200, "", "", ""},
-		"China":            {ok, "cn-north-1", "https://cn-north-1.console.amazonaws.cn/", 200, "", "", ""},
-		"members besides":  {federation(http.StatusOK, `{"SigninToken":"t","x":[{}]}`), "", nil, 200, "", "", ""},
-		"just under 1 MiB": {federation(http.StatusOK, `{"SigninToken":"t"}`+strings.Repeat(" ", 1<<20-19)), "", nil, 200, "", "", ""},
+		"400":                {federation(http.StatusBadRequest, "canary"), "", nil, 502, "server_error", refusedBy, "it answered 400"},
+		"403":                {federation(http.StatusForbidden, "canary"), "", nil, 502, "server_error", refusedBy, "it answered 403"},
+		"499":                {federation(499, "canary"), "", nil, 502, "server_error", refusedBy, "it answered 499"},
+		"500":                {federation(http.StatusInternalServerError, "canary"), "", nil, 503, "temporarily_unavailable", noAnswer, "it answered 500"},
+		"503":                {federation(http.StatusServiceUnavailable, "canary"), "", nil, 503, "temporarily_unavailable", noAnswer, "it answered 503"},
+		"redirect":           {http.RedirectHandler("https://canary.example.com/", http.StatusTemporaryRedirect).ServeHTTP, "", nil, 503, "temporarily_unavailable", noAnswer, "redirect"},
+		"garbage":            {federation(http.StatusOK, "<html>canary"), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
+		"nothing":            {federation(http.StatusOK, ""), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
+		"null":               {federation(http.StatusOK, "null"), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
+		"no token":           {federation(http.StatusOK, `{"signintoken":"canary"}`), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
+		"empty token":        {federation(http.StatusOK, `{"SigninToken":""}`), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
+		"token of a list":    {federation(http.StatusOK, `{"SigninToken":["canary"]}`), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
+		"two tokens":         {federation(http.StatusOK, `{"SigninToken":"canary","SigninToken":"canary"}`), "", nil, 503, "temporarily_unavailable", noAnswer, "no token"},
+		"over 1 MiB":         {federation(http.StatusOK, `{"SigninToken":"canary"}`+strings.Repeat(" ", 1<<20)), "", nil, 503, "temporarily_unavailable", noAnswer, "larger than"},
+		"over 1 MiB, zipped": {zipped(`{"SigninToken":"canary"}` + strings.Repeat(" ", 1<<20)), "", nil, 503, "temporarily_unavailable", noAnswer, "larger than"},
+		"hung up":            {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "", nil, 503, "temporarily_unavailable", noAnswer, "no answer"},
+		"no console":         {ok, "us-iso-east-1", nil, 500, "server_error", "AWS publishes no console address for the partition of these credentials", "no console"},
+		"no region":          {ok, "mars-north-1", nil, 500, "server_error", "AWS publishes no console address for the partition of these credentials", "no console"},
+		"other host":         {ok, "", "https://evil.example.com/", 400, "invalid_request", outside, "partition's console"},
+		"other partition":    {ok, "", "https://console.amazonaws.cn/", 400, "invalid_request", outside, "partition's console"},
+		"China's console":    {ok, "cn-north-1", "https://eu-central-1.console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
+		"suffix":             {ok, "", "https://evilconsole.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
+		"prefix":             {ok, "", "https://console.aws.amazon.com.example.com/", 400, "invalid_request", outside, "partition's console"},
+		"trailing dot":       {ok, "", "https://console.aws.amazon.com./", 400, "invalid_request", outside, "partition's console"},
+		"plain http":         {ok, "", "http://console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
+		"no scheme":          {ok, "", "console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
+		"no slashes":         {ok, "", "https:console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
+		"two slashes":        {ok, "", "//console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
+		"three slashes":      {ok, "", "https:///console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
+		"script":             {ok, "", "javascript:alert(1)//console.aws.amazon.com", 400, "invalid_request", outside, "partition's console"},
+		"user info":          {ok, "", "https://evil.example.com@console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
+		"console as user":    {ok, "", "https://console.aws.amazon.com@evil.example.com/", 400, "invalid_request", outside, "partition's console"},
+		"port":               {ok, "", "https://console.aws.amazon.com:8443/", 400, "invalid_request", outside, "partition's console"},
+		"empty port":         {ok, "", "https://console.aws.amazon.com:/", 400, "invalid_request", outside, "partition's console"},
+		"back slash":         {ok, "", `https://evil.example.com\.console.aws.amazon.com/`, 400, "invalid_request", outside, "partition's console"},
+		"escaped slash":      {ok, "", "https://evil.example.com%2f.console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
+		"question mark":      {ok, "", "https://evil.example.com?.console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
+		"fragment":           {ok, "", "https://evil.example.com#.console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
+		"control letter":     {ok, "", "https://console.aws.amazon.com/\n", 400, "invalid_request", outside, "partition's console"},
+		"blank before":       {ok, "", " https://console.aws.amazon.com/", 400, "invalid_request", outside, "partition's console"},
+		"a number":           {ok, "", 1, 400, "invalid_request", "destination is not a string", ""},
+		"a list":             {ok, "", []string{"https://console.aws.amazon.com/"}, 400, "invalid_request", "destination is not a string", ""},
+		"null is absent":     {ok, "", json.RawMessage("null"), 200, "", "", ""},
+		"console":            {ok, "", "https://console.aws.amazon.com/", 200, "", "", ""},
+		"page":               {ok, "", "https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#x", 200, "", "", ""},
+		"capitals":           {ok, "", "HTTPS://S3.Console.AWS.amazon.com/", 200, "", "", ""},
+		"China":              {ok, "cn-north-1", "https://cn-north-1.console.amazonaws.cn/", 200, "", "", ""},
+		"members besides":    {federation(http.StatusOK, `{"SigninToken":"t","x":[{}]}`), "", nil, 200, "", "", ""},
+		"just under 1 MiB":   {federation(http.StatusOK, `{"SigninToken":"t"}`+strings.Repeat(" ", 1<<20-19)), "", nil, 200, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log buffer
@@ -208,6 +210,16 @@ func TestConsoleRefused(t *testing.T) {
 				t.Errorf("%s and log %s hold what nobody may repeat", a.body, &log)
 			}
 		})
+	}
+}
+
+// zipped is a federation endpoint that compresses its answer to a few kilobytes.
+func zipped(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		defer z.Close()
+		_, _ = io.WriteString(z, body)
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -16,15 +14,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/goccy/go-yaml"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationhttp"
 	"github.com/seed055b7978/delegation/internal/iamarn"
+	"github.com/seed055b7978/delegation/internal/stsclient"
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
@@ -91,7 +85,14 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 		}
 	}
 	var err error
-	if c.STS, err = stsClient(ctx, s.STS.Endpoint); err != nil {
+	c.STS, err = stsclient.New(ctx, stsclient.Options{
+		Endpoint:       s.STS.Endpoint,
+		AllowPlainHTTP: s.STS.AllowPlainHTTP,
+	})
+	if errors.Is(err, stsclient.ErrPlainHTTP) {
+		err = fmt.Errorf("%w; use https, or set sts.allow_plain_http", err)
+	}
+	if err != nil {
 		b.wrong("sts.endpoint", err)
 	}
 	service.redis = b.stores(s, &c)
@@ -112,29 +113,6 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 		logger.Warn("environment variable sets nothing", slog.String("name", name))
 	}
 	return service, nil
-}
-
-// stsClient makes the SDK's client, anonymous because AssumeRoleWithSAML needs no credentials, with connections enough for a busy service,
-// which it gives up again.
-func stsClient(ctx context.Context, endpoint string) (*sts.Client, error) {
-	if u, err := url.Parse(endpoint); endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
-		return nil, fmt.Errorf("%.200q is not a URL such as https://sts.eu-central-1.amazonaws.com", endpoint)
-	}
-	c, err := config.LoadDefaultConfig(ctx, config.WithCredentialsProvider(aws.AnonymousCredentials{}),
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConns, t.MaxIdleConnsPerHost, t.IdleConnTimeout = 0, 256, 30*time.Second
-		})),
-		config.WithRetryer(func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 2 * time.Second })
-		}))
-	if err != nil {
-		return nil, err
-	}
-	return sts.NewFromConfig(c, func(o *sts.Options) {
-		if endpoint != "" {
-			o.BaseEndpoint = &endpoint
-		}
-	}), nil
 }
 
 func (b *builder) duration(at key, text string) time.Duration {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationhttp"
+	"github.com/seed055b7978/delegation/internal/stsclient"
 	"github.com/seed055b7978/delegation/oidctest"
 	"github.com/seed055b7978/delegation/ststest"
 )
@@ -73,7 +74,7 @@ func runDemo(ctx context.Context, listen string, stdout, stderr io.Writer) error
 		return err
 	}
 	defer stopAWS()
-	client, err := stsClient(ctx, awsURL)
+	client, err := stsclient.New(ctx, stsclient.Options{Endpoint: awsURL})
 	if err != nil {
 		return err
 	}

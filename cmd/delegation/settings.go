@@ -122,6 +122,7 @@ type roleMatch struct {
 
 type stsSettings struct {
 	Endpoint       string `yaml:"endpoint"`
+	AllowPlainHTTP bool   `yaml:"allow_plain_http"`
 	Timeout        string `yaml:"timeout"`
 	FIPS           bool   `yaml:"fips"`
 	DualStack      bool   `yaml:"dual_stack"`

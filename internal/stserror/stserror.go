@@ -4,6 +4,8 @@ package stserror
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -36,6 +38,7 @@ func From(err error, timedOut bool) *Error {
 	}
 	var known smithy.APIError
 	var decoding *smithy.DeserializationError
+	var tooLarge *http.MaxBytesError
 	var transport *url.Error
 	var send *smithyhttp.RequestSendError
 	code, cause := refused, error(nil)
@@ -46,10 +49,12 @@ func From(err error, timedOut bool) *Error {
 		cause = &smithy.GenericAPIError{Code: clean(known.ErrorCode()), Message: clean(known.ErrorMessage()), Fault: known.ErrorFault()}
 	case timedOut:
 		code, cause = timeout, context.DeadlineExceeded
-	case errors.As(err, &decoding) || status == 200:
-		code, cause = answerIncomplete, errors.New("the answer cannot be read")
 	case status >= 500:
 		code, cause = unavailable, errors.New("the answer was a server error")
+	case errors.As(err, &tooLarge):
+		code, cause = answerIncomplete, fmt.Errorf("the answer is larger than %d bytes", tooLarge.Limit)
+	case errors.As(err, &decoding) || status == 200:
+		code, cause = answerIncomplete, errors.New("the answer cannot be read")
 	case errors.As(err, &transport): // net/http's own errors, which hold no body
 		code, cause = unavailable, transport.Err
 	case errors.As(err, &send):
