@@ -15,14 +15,20 @@ import (
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
-// folder makes rules of sources, in order.
+// folder makes rules of sources, in order, whose limits in time are those of their timers.
 func folder(t testing.TB, o jsrules.Options, sources ...string) []delegation.RuleFunc {
+	t.Helper()
+	return folderOn(t, standing(), o, sources...)
+}
+
+// folderOn makes rules of sources, in order, whose limits are measured by a clock.
+func folderOn(t testing.TB, clock func() time.Time, o jsrules.Options, sources ...string) []delegation.RuleFunc {
 	t.Helper()
 	files := fstest.MapFS{}
 	for i, source := range sources {
 		files[fmt.Sprintf("%02d-rule.js", i+1)] = &fstest.MapFile{Data: []byte(source)}
 	}
-	rules, err := jsrules.CompileFolder(files, o)
+	rules, err := jsrules.CompileFolder(files, o.WithClock(clock))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +87,10 @@ func TestChainTimeout(t *testing.T) {
 	if got := exchange(t, rules[:2], nil, delegation.AWS{}, delegation.Request{}); !got.passed {
 		t.Errorf("the next exchange has no time left: %v", got.err)
 	}
-	busy := body(`for (var began = Date.now(); Date.now() - began < 100;); callback(null, user, context)`)
-	rules = folder(t, jsrules.Options{RuleTimeout: time.Minute, ChainTimeout: 250 * time.Millisecond}, busy, busy, busy)
+	// A clock that is read once at least when a rule begins and when it ends.
+	quick := body(`callback(null, user, context)`)
+	options := jsrules.Options{RuleTimeout: time.Hour, ChainTimeout: 3 * time.Minute}
+	rules = folderOn(t, ticking(time.Minute), options, quick, quick, quick, quick)
 	exchange(t, rules, nil, delegation.AWS{}, delegation.Request{}).expect(t, delegation.CodeRuleFailed, "the time is up")
 }
 
@@ -171,7 +179,7 @@ func TestGlobalOverflow(t *testing.T) {
 // TestConcurrentRuns: one rule set serves many exchanges at once, each with its own user, and global loses no name.
 func TestConcurrentRuns(t *testing.T) {
 	set := &jsrules.Set{}
-	rules := folder(t, jsrules.Options{Set: set, RuleTimeout: time.Minute, ChainTimeout: time.Minute}, // so many at once take their time
+	rules := folder(t, jsrules.Options{Set: set, RuleTimeout: time.Hour, ChainTimeout: time.Hour}, // so many at once take their time
 		body(`var pattern = /^auth0\|(\d+)$/g;
 			context.mine = pattern.exec(user.sub)[1];
 			global['user' + context.mine] = true;
@@ -222,7 +230,7 @@ func TestCancel(t *testing.T) {
 	if err := rule(ctx, benchmarkUser(), benchmarkContext()); !errors.Is(err, cause) {
 		t.Errorf("a context that has ended: got %v", err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+	for deadline := time.Now().Add(patience); runtime.NumGoroutine() > before; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}

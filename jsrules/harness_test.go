@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,9 +95,35 @@ func run(t testing.TB, source string, o jsrules.Options) outcome {
 	return exchange(t, []delegation.RuleFunc{compile(t, source, o)}, nil, delegation.AWS{}, delegation.Request{})
 }
 
+// standing is a clock on which rules take no time, so that a slow machine does not end them. What their
+// timers skip counts as ever.
+func standing() func() time.Time {
+	now := time.Now()
+	return func() time.Time { return now }
+}
+
+// ticking is a clock that goes on by a step each time it is read, so that a run ends after so many
+// looks at it, on any machine.
+func ticking(step time.Duration) func() time.Time {
+	now := time.Now()
+	var reads atomic.Int64
+	return func() time.Time { return now.Add(time.Duration(reads.Add(1)) * step) }
+}
+
+// patience is how long a test waits before it fails. Nothing else takes that long, so a busy machine
+// has time enough.
+const patience = 3 * time.Minute
+
+// compile compiles a rule whose limits in time are those of its timers.
 func compile(t testing.TB, source string, o jsrules.Options) delegation.RuleFunc {
 	t.Helper()
-	rule, err := jsrules.Compile("rule", source, o)
+	return compileOn(t, standing(), source, o)
+}
+
+// compileOn compiles a rule whose limits are measured by a clock.
+func compileOn(t testing.TB, clock func() time.Time, source string, o jsrules.Options) delegation.RuleFunc {
+	t.Helper()
+	rule, err := jsrules.Compile("rule", source, o.WithClock(clock))
 	if err != nil {
 		t.Fatal(err)
 	}

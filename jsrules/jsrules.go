@@ -67,6 +67,10 @@ type Options struct {
 	ChainTimeout time.Duration    // for all rules of the Set in one exchange together, without rules in Go; zero: 20s
 	Logger       *slog.Logger     // gets what rules say to console; nil: silence
 	Now          func() time.Time // what Date starts from; nil: time.Now. Limits are in real time
+
+	// clock is what the limits are measured with: time.Now, but in tests, whose outcome must not
+	// depend on how fast the machine is.
+	clock func() time.Time
 }
 
 // Limits that are not options. Real rules stay far below them.
@@ -91,6 +95,9 @@ func (o *Options) complete() error {
 	o.Set = cmp.Or(o.Set, &Set{})
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.clock == nil {
+		o.clock = time.Now
 	}
 	o.Configuration, o.Modules = maps.Clone(o.Configuration), maps.Clone(o.Modules)
 	for name, module := range o.Modules {

@@ -43,7 +43,13 @@ func (c *rule) run(ctx context.Context, user *delegation.User, rc *delegation.Ru
 		return context.Cause(ctx)
 	}
 	r := &run{rule: c, rt: goja.New(), exchange: c.options.Set.exchangeOf(rc)}
-	r.watch = watch{ctx: ctx, runtime: r.rt, began: time.Now(), limit: min(c.options.RuleTimeout, c.options.ChainTimeout-r.exchange.spent)}
+	r.watch = watch{
+		ctx:     ctx,
+		runtime: r.rt,
+		now:     c.options.clock,
+		began:   c.options.clock(),
+		limit:   min(c.options.RuleTimeout, c.options.ChainTimeout-r.exchange.spent),
+	}
 	defer func() { r.exchange.spent += r.spent() }()
 	if r.limit <= 0 {
 		return r.fail(ErrTimeout)

@@ -86,7 +86,7 @@ func TestVectors(t *testing.T) {
 					return v.Context, nil
 				},
 			}
-			rule, err := jsrules.Compile(name, source, options)
+			rule, err := jsrules.Compile(name, source, options.WithClock(standing()))
 			if v.Outcome == "invalid" {
 				v.expectError(t, err, name)
 				return

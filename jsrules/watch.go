@@ -18,6 +18,7 @@ const tick = 5 * time.Millisecond
 type watch struct {
 	ctx      context.Context
 	runtime  *goja.Runtime
+	now      func() time.Time
 	began    time.Time
 	limit    time.Duration
 	skipped  time.Duration // by timers, which do not wait; the run's own
@@ -48,7 +49,7 @@ func (w *watch) stop() {
 }
 
 // spent is the time the rule has taken, with the time that its timers have skipped.
-func (w *watch) spent() time.Duration { return time.Since(w.began) + w.skipped }
+func (w *watch) spent() time.Duration { return w.now().Sub(w.began) + w.skipped }
 
 // interrupt ends the run at the next instruction, or at the next guarded built-in function. The first reason counts.
 func (w *watch) interrupt(reason error) {
@@ -79,7 +80,7 @@ func (w *watch) look() {
 		return
 	case w.ctx.Err() != nil:
 		w.interrupt(context.Cause(w.ctx))
-	case time.Since(w.began) > w.limit:
+	case w.now().Sub(w.began) > w.limit:
 		w.interrupt(ErrTimeout)
 	case heap > w.enough:
 		w.interrupt(ErrMemory) // there is no time to make sure: a text that doubles is as large as the machine in a few instructions
