@@ -2,6 +2,7 @@ package ststest
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -23,6 +24,10 @@ const (
 	// redeemWithin is how long after it was issued AWS takes a response.
 	redeemWithin = 5 * time.Minute
 
+	// maxNameID is the longest NameID in characters. SAML core 8.3.7 and 8.3.8
+	// have it for persistent and transient identifiers.
+	maxNameID = 256
+
 	// Limits of session tags: IAM User Guide, Pass session tags in AWS STS.
 	maxTags     = 50
 	maxTagKey   = 128
@@ -38,22 +43,22 @@ var (
 
 // An assertion is what the signed bytes say.
 type assertion struct {
-	id, issuer      string
-	nameID, format  string
-	recipient       string
-	sessionEnd      time.Time     // SessionNotOnOrAfter, zero if absent
-	sessionDuration time.Duration // of the attribute, zero if absent
-	sessionName     string
-	sourceIdentity  string
-	tags            map[string]string
-	transitive      []string
-	roles           []string
-	attributes      []samlAttribute
+	id, issuer     string
+	nameID, format string
+	recipient      string
+	sessionEnd     time.Time // SessionNotOnOrAfter, zero if absent
+	sessionName    string
+	sourceIdentity string
+	tags           map[string]string
+	transitive     []string
+	roles          []string
+	attributes     []samlAttribute
 }
 
 type samlAttribute struct {
 	name   string
-	values []string
+	values []string // those that are text
+	opaque int      // how many others there are
 }
 
 func invalidToken(message string) *apiError {
@@ -64,9 +69,14 @@ func expiredToken(message string) *apiError {
 	return &apiError{status: 400, code: "ExpiredTokenException", message: message}
 }
 
-// notAuthorized is the one answer to everything about which AWS says no more.
-func notAuthorized() *apiError {
-	return &apiError{status: 403, code: "AccessDenied", message: "Not authorized to perform sts:AssumeRoleWithSAML"}
+// denied is the one answer to everything about which AWS says no more.
+func (r *request) denied(why string) *apiError {
+	r.call.Cause = why
+	return &apiError{
+		status:  403,
+		code:    "AccessDenied",
+		message: "Not authorized to perform sts:AssumeRoleWithSAML",
+	}
 }
 
 // upstream adds the marks of the internal service that AWS lets through.
@@ -83,56 +93,36 @@ const (
 	codeNoManifest      = "AuthSamlManifestNotFoundException"
 )
 
+// malformed refuses what is not base64, not XML or not a Response.
+func (s *Server) malformed(r *request, why error) *apiError {
+	r.call.Cause = why.Error()
+	return s.upstream("Invalid base64 SAMLResponse", codeInvalidResponse)
+}
+
+// badSignature refuses everything about signatures, and about encryption.
+func (s *Server) badSignature(r *request, why error) *apiError {
+	r.call.Cause = why.Error()
+	return s.upstream("Response signature invalid", codeInvalidResponse)
+}
+
+func (s *Server) unknownIssuer() *apiError {
+	return s.upstream("Issuer not present in specified provider", codeInvalidResponse)
+}
+
 // readAssertion takes a SAMLAssertion parameter through every check that needs
 // neither the role nor the other parameters.
 func (s *Server) readAssertion(r *request, encoded string, p *provider) (*assertion, *apiError) {
-	malformed := func() *apiError { return s.upstream("Invalid base64 SAMLResponse", codeInvalidResponse) }
-	// encoding/base64 skips line breaks, which are not in the alphabet.
-	doc, err := base64.StdEncoding.Strict().DecodeString(encoded)
-	if err != nil || strings.ContainsAny(encoded, "\r\n") {
-		return nil, malformed()
+	response, err := decodeResponse(encoded)
+	if err != nil {
+		return nil, s.malformed(r, err)
 	}
-	response, err := parseXML(doc)
-	if err != nil || !response.is(nsProtocol, "Response") {
-		return nil, malformed()
-	}
-	responseInstant, ok := instant(response, "IssueInstant")
-	if v, _ := response.attr("Version"); v != "2.0" || !ok {
-		return nil, malformed()
-	}
-	opened, encrypted, refusal := s.openAssertion(response, p)
+	opened, encrypted, refusal := s.openAssertion(r, response, p)
 	if refusal != nil {
 		return nil, refusal
 	}
-	unverified, err := findAssertion(opened)
-	if err != nil {
-		return nil, s.upstream("Response signature invalid", codeInvalidResponse)
-	}
-	// The issuer chooses the keys, so it is read before the signature is
-	// checked; the signed bytes are those of this very element.
-	issuer := textOf(unverified.only(nsAssertion, "Issuer"))
-	keys, ok := p.issuers[issuer]
-	if others := response.all(nsAssertion, "Issuer"); len(others) > 1 || len(others) == 1 && textOf(others[0]) != issuer {
-		ok = false
-	}
-	if !ok && encrypted { // the Issuer outside was known: nothing is said of the one inside before it is proven
-		return nil, s.upstream("Response signature invalid", codeInvalidResponse)
-	}
-	if !ok {
-		return nil, s.upstream("Issuer not present in specified provider", codeInvalidResponse)
-	}
-	if len(response.all(nsSignature, "Signature")) > 0 {
-		if _, err := verifySignature(response, keys); err != nil {
-			return nil, s.upstream("Response signature invalid", codeInvalidResponse)
-		}
-	}
-	signed, err := verifySignature(unverified, keys)
-	if err != nil {
-		return nil, s.upstream("Response signature invalid", codeInvalidResponse)
-	}
-	n, err := parseXML(signed)
-	if err != nil {
-		return nil, malformed()
+	n, issuer, refusal := s.signedAssertion(r, opened, response, encrypted, p)
+	if refusal != nil {
+		return nil, refusal
 	}
 	if status := response.only(nsProtocol, "Status"); status == nil || !isSuccess(status) {
 		return nil, invalidToken("Response status is not Success")
@@ -143,15 +133,13 @@ func (s *Server) readAssertion(r *request, encoded string, p *provider) (*assert
 	r.call.AssertionID = a.id
 	issued, ok := instant(n, "IssueInstant")
 	if v, _ := n.attr("Version"); v != "2.0" || !ok {
-		return nil, malformed()
+		return nil, s.malformed(r, errors.New("the Assertion wants Version 2.0 and an IssueInstant in UTC"))
 	}
-	oldest := issued
-	if responseInstant.Before(issued) {
-		oldest = responseInstant
-	}
-	newest := issued
-	if responseInstant.After(issued) {
-		newest = responseInstant
+	oldest, newest := issued, issued
+	if answered, _ := instant(response, "IssueInstant"); answered.Before(issued) {
+		oldest = answered
+	} else {
+		newest = answered
 	}
 	if refusal := a.readSubject(n, r); refusal != nil {
 		return nil, refusal
@@ -164,6 +152,71 @@ func (s *Server) readAssertion(r *request, encoded string, p *provider) (*assert
 	}
 	a.readAttributes(n)
 	return a, nil
+}
+
+// decodeResponse reads a Response from base64, which may be broken into lines:
+// SAML bindings 3.5.4 asks for the base64 of MIME, and the file:// of the AWS CLI
+// keeps the line end of a file. Go's decoder ignores CR and LF and nothing else.
+func decodeResponse(encoded string) (*node, error) {
+	doc, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if err != nil {
+		return nil, errors.New("the parameter is not base64")
+	}
+	response, err := parseXML(doc)
+	if err != nil {
+		return nil, fmt.Errorf("the document is not XML, or is of a kind that SAML has no use for: %w", err)
+	}
+	if !response.is(nsProtocol, "Response") {
+		return nil, errors.New("the document is not a samlp:Response")
+	}
+	id, _ := response.attr("ID")
+	version, _ := response.attr("Version")
+	if _, ok := instant(response, "IssueInstant"); id == "" || version != "2.0" || !ok {
+		return nil, errors.New("the Response wants an ID, Version 2.0 and an IssueInstant in UTC")
+	}
+	return response, nil
+}
+
+// signedAssertion returns what the signature of the one assertion covers, and
+// its Issuer. opened is the response with the assertion decrypted.
+func (s *Server) signedAssertion(
+	r *request, opened, response *node, encrypted bool, p *provider,
+) (*node, string, *apiError) {
+	unverified, err := findAssertion(opened)
+	if err != nil {
+		return nil, "", s.badSignature(r, err)
+	}
+	// The issuer chooses the keys, so it is read before the signature is
+	// checked; the signed bytes are those of this very element.
+	issuer := textOf(unverified.only(nsAssertion, "Issuer"))
+	keys, ok := p.issuers[issuer]
+	others := response.all(nsAssertion, "Issuer")
+	if len(others) > 1 || len(others) == 1 && textOf(others[0]) != issuer {
+		ok = false
+	}
+	if !ok && encrypted {
+		// The Issuer outside was known: nothing is said of the one inside
+		// before it is proven.
+		return nil, "", s.badSignature(r, errors.New("the Issuer of the assertion is another"))
+	}
+	if !ok {
+		return nil, "", s.unknownIssuer()
+	}
+	v := verifier{keys: keys, allowSHA1: s.config.AllowSHA1}
+	if len(response.all(nsSignature, "Signature")) > 0 {
+		if _, err := v.verify(response); err != nil {
+			return nil, "", s.badSignature(r, fmt.Errorf("signature of the Response: %w", err))
+		}
+	}
+	signed, err := v.verify(unverified)
+	if err != nil {
+		return nil, "", s.badSignature(r, fmt.Errorf("signature of the Assertion: %w", err))
+	}
+	n, err := parseXML(signed)
+	if err != nil {
+		return nil, "", s.malformed(r, err)
+	}
+	return n, issuer, nil
 }
 
 func isSuccess(status *node) bool {
@@ -207,11 +260,19 @@ func (r *request) before(n *node) bool {
 func (a *assertion) readSubject(n *node, r *request) *apiError {
 	subject := n.only(nsAssertion, "Subject")
 	if subject == nil {
-		return notAuthorized()
+		return r.denied("the assertion wants one Subject")
 	}
 	nameID := subject.only(nsAssertion, "NameID")
-	if a.nameID = textOf(nameID); a.nameID == "" {
-		return notAuthorized()
+	// A Subject has one identifier (SAML core 2.4.1).
+	identifiers := 0
+	for _, name := range []string{"NameID", "BaseID", "EncryptedID"} {
+		identifiers += len(subject.all(nsAssertion, name))
+	}
+	if a.nameID = textOf(nameID); a.nameID == "" || identifiers > 1 {
+		return r.denied("the Subject wants one NameID, with a text, and no other identifier")
+	}
+	if utf8.RuneCountInString(a.nameID) > maxNameID {
+		return invalidToken("NameID in AuthnResponse must not have more than 256 characters")
 	}
 	if a.format, _ = nameID.attr("Format"); a.format == "" {
 		a.format = defaultFormat
@@ -274,12 +335,20 @@ func (a *assertion) readConditions(n *node, r *request, oldest, newest time.Time
 			a.sessionEnd = end
 		}
 	}
+	// A condition that is not understood leaves the assertion's validity open,
+	// and then it must be rejected (SAML core 2.5.1.1).
+	for _, c := range conditions.children {
+		if c.el != nil && !understood(c.el) {
+			return invalidToken("Response contains a condition that is not understood")
+		}
+	}
 	// Several restrictions must all hold, several audiences are alternatives
 	// (SAML core 2.5.1.4).
 	restrictions := conditions.all(nsAssertion, "AudienceRestriction")
 	p := partitionOf(r.region)
+	accepted := func(n *node) bool { return p.accepts(textOf(n), r.region) }
 	for _, restriction := range restrictions {
-		if !slices.ContainsFunc(restriction.all(nsAssertion, "Audience"), func(n *node) bool { return p.accepts(textOf(n), r.region) }) {
+		if !slices.ContainsFunc(restriction.all(nsAssertion, "Audience"), accepted) {
 			restrictions = nil
 			break
 		}
@@ -290,7 +359,16 @@ func (a *assertion) readConditions(n *node, r *request, oldest, newest time.Time
 	return nil
 }
 
-// readAttributes collects the attributes and their values that are text.
+// understood reports whether a condition is one of those that SAML core defines.
+// OneTimeUse asks not to keep the assertion and ProxyRestriction not to pass it
+// on, neither of which happens here.
+func understood(condition *node) bool {
+	return condition.is(nsAssertion, "AudienceRestriction") ||
+		condition.is(nsAssertion, "OneTimeUse") ||
+		condition.is(nsAssertion, "ProxyRestriction")
+}
+
+// readAttributes collects the attributes, with their values that are text.
 func (a *assertion) readAttributes(n *node) {
 	for _, statement := range n.all(nsAssertion, "AttributeStatement") {
 		for _, el := range statement.all(nsAssertion, "Attribute") {
@@ -299,11 +377,20 @@ func (a *assertion) readAttributes(n *node) {
 			for _, value := range el.all(nsAssertion, "AttributeValue") {
 				if s, ok := value.text(); ok {
 					attribute.values = append(attribute.values, s)
+				} else {
+					attribute.opaque++
 				}
 			}
 			a.attributes = append(a.attributes, attribute)
 		}
 	}
+}
+
+// opaque reports whether an attribute with AWS's name has a value that is no text.
+func (a *assertion) opaque(name string) bool {
+	return slices.ContainsFunc(a.attributes, func(attribute samlAttribute) bool {
+		return attribute.name == awsAttribute+name && attribute.opaque > 0
+	})
 }
 
 // values returns the values of all attributes with AWS's name, matched exactly.
@@ -323,7 +410,7 @@ func (a *assertion) checkAttributes(r *request, maxSource int) *apiError {
 	if len(names) == 0 {
 		return invalidToken("RoleSessionName is required in AuthnResponse")
 	}
-	if len(names) > 1 {
+	if len(names) > 1 || a.opaque("RoleSessionName") {
 		return invalidToken("RoleSessionName in AuthnResponse must have exactly one value")
 	}
 	if a.sessionName = names[0]; !sessionForm.MatchString(a.sessionName) {
@@ -331,35 +418,75 @@ func (a *assertion) checkAttributes(r *request, maxSource int) *apiError {
 	}
 	r.call.SessionName = a.sessionName
 
-	if values := a.values("SessionDuration"); len(values) > 0 {
-		n, err := strconv.Atoi(values[0])
-		if len(values) > 1 || err != nil || n < minDuration || n > maxDuration {
-			return invalidToken("SessionDuration in AuthnResponse must be an integer between 900 and 43200")
-		}
-		a.sessionDuration = time.Duration(n) * time.Second
+	if !a.goodSessionDuration() {
+		return invalidToken(
+			"SessionDuration in AuthnResponse must be an integer between 900 and 43200")
 	}
-
 	if refusal := a.readTags(); refusal != nil {
 		return refusal
 	}
+	untagged := invalidToken(
+		"The specified transitive tag key must be included in the requested tags.")
 	a.transitive = a.values("TransitiveTagKeys")
 	for _, key := range a.transitive {
 		if _, ok := a.tags[key]; !ok {
-			return invalidToken("The specified transitive tag key must be included in the requested tags.")
+			return untagged
 		}
 	}
-	r.call.PrincipalTags, r.call.TransitiveTagKeys = a.tags, a.transitive
+	if a.opaque("TransitiveTagKeys") {
+		return untagged
+	}
+	r.call.PrincipalTags = a.tags
+	r.call.TransitiveTagKeys = a.transitive
 
-	if values := a.values("SourceIdentity"); len(values) > 0 {
-		// The alphabet has no colon, so none begins with "aws:".
-		a.sourceIdentity = values[0]
-		if len(values) > 1 || !sourceForm.MatchString(a.sourceIdentity) || len(a.sourceIdentity) > maxSource {
-			return invalidToken(`Source Identity must match [a-zA-Z_0-9+=,.@-]{2,64} and not begin with "aws:"`)
-		}
-		r.call.SourceIdentity = a.sourceIdentity
+	if !a.readSourceIdentity(maxSource) {
+		return invalidToken(
+			`Source Identity must match [a-zA-Z_0-9+=,.@-]{2,64} and not begin with "aws:"`)
 	}
+	r.call.SourceIdentity = a.sourceIdentity
 	a.roles = a.values("Role")
 	return nil
+}
+
+// goodSessionDuration checks the SessionDuration, if there is one. It is for the
+// console and has no effect here (IAM User Guide, Configure SAML assertions for
+// the authentication response).
+func (a *assertion) goodSessionDuration() bool {
+	values := a.values("SessionDuration")
+	if a.opaque("SessionDuration") || len(values) > 1 {
+		return false
+	}
+	if len(values) == 0 {
+		return true
+	}
+	n, err := strconv.Atoi(values[0])
+	return err == nil && n >= minDuration && n <= maxDuration
+}
+
+// readSourceIdentity reads the SourceIdentity, if there is one, and reports
+// whether it may stand. Its alphabet has no colon, so none begins with "aws:".
+func (a *assertion) readSourceIdentity(maxSource int) bool {
+	values := a.values("SourceIdentity")
+	if a.opaque("SourceIdentity") || len(values) > 1 {
+		return false
+	}
+	if len(values) == 0 {
+		return true
+	}
+	a.sourceIdentity = values[0]
+	return sourceForm.MatchString(a.sourceIdentity) && len(a.sourceIdentity) <= maxSource
+}
+
+// grants reports whether a Role value names the role and the provider. AWS takes
+// the two in either order. Blanks after the comma and one comma at the end are
+// what identity providers in use send; any other character in excess is none of
+// AWS's (IAM User Guide, Troubleshoot SAML federation with IAM).
+func (a *assertion) grants(role, provider string) bool {
+	return slices.ContainsFunc(a.roles, func(value string) bool {
+		first, second, _ := strings.Cut(strings.TrimSuffix(value, ","), ",")
+		second = strings.TrimLeft(second, " ")
+		return first == role && second == provider || first == provider && second == role
+	})
 }
 
 // readTags reads the PrincipalTag attributes. Tag keys keep their case, and
@@ -371,7 +498,7 @@ func (a *assertion) readTags() *apiError {
 		if !ok {
 			continue
 		}
-		if len(attribute.values) != 1 {
+		if len(attribute.values) != 1 || attribute.opaque > 0 {
 			return invalidToken("PrincipalTag in AuthnResponse must have exactly one value")
 		}
 		value, folded := attribute.values[0], strings.ToLower(key)

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -70,27 +71,22 @@ func (s *Server) assumeRoleWithSAML(r *request) (element, *apiError) {
 	if refusal := a.checkAttributes(r, s.config.MaxSourceIdentity); refusal != nil {
 		return element{}, refusal
 	}
-	// AWS takes the two ARNs in either order, but no blanks around them.
-	pair := role.arn.text + "," + provider.arn.text
-	reversed := provider.arn.text + "," + role.arn.text
-	if !slices.Contains(a.roles, pair) && !slices.Contains(a.roles, reversed) {
+	if !a.grants(role.arn.text, provider.arn.text) {
 		return element{}, invalidToken("SAML Assertion doesn't contain the requested Role and Metadata in the attributes")
 	}
 	if r.call.Duration > role.maxTTL {
 		return element{}, validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
-	if !trusted(role, provider, a) {
-		return element{}, notAuthorized()
+	if why := trusted(r, role, provider, a); why != "" {
+		return element{}, r.denied(why)
 	}
 	packed, refusal := checkPolicies(role, policy, hasPolicy, policyARNs, a)
 	if refusal != nil {
 		return element{}, refusal
 	}
 
+	// Whichever is shorter: AWS STS API Reference, DurationSeconds.
 	ttl := time.Duration(duration) * time.Second
-	if a.sessionDuration > 0 {
-		ttl = min(ttl, a.sessionDuration)
-	}
 	if !a.sessionEnd.IsZero() {
 		ttl = min(ttl, a.sessionEnd.Sub(r.now))
 	}
@@ -239,9 +235,11 @@ func (s *Server) lookUp(r *request) (*role, *provider, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	role := s.roles[ra.text]
-	// Roles of IAM Identity Center are for IAM Identity Center alone.
-	if role == nil || strings.HasPrefix(ra.name, "AWSReservedSSO_") {
-		return nil, nil, notAuthorized()
+	if role == nil {
+		return nil, nil, r.denied("there is no role with this ARN")
+	}
+	if strings.HasPrefix(ra.name, "AWSReservedSSO_") {
+		return nil, nil, r.denied("roles of IAM Identity Center are for IAM Identity Center alone")
 	}
 	provider := s.providers[pa.text]
 	if provider == nil {
@@ -250,8 +248,9 @@ func (s *Server) lookUp(r *request) (*role, *provider, *apiError) {
 	return role, provider, nil
 }
 
-// trusted evaluates the trust policy for the sign-in and for what it sets.
-func trusted(role *role, provider *provider, a *assertion) bool {
+// trusted evaluates the trust policy for the sign-in and for what it sets. It
+// returns why not, and "" for yes.
+func trusted(r *request, role *role, provider *provider, a *assertion) string {
 	actions := []string{actionAssume}
 	if len(a.tags) > 0 {
 		actions = append(actions, actionTag)
@@ -260,12 +259,24 @@ func trusted(role *role, provider *provider, a *assertion) bool {
 		actions = append(actions, actionIdentity)
 	}
 	ctx := a.context(provider)
+	r.addTo(ctx)
 	for _, action := range actions {
-		if !role.trust.allows(action, provider.arn.text, ctx) {
-			return false
+		if why := role.trust.denies(action, provider.arn.text, ctx); why != "" {
+			return why
 		}
 	}
-	return true
+	return ""
+}
+
+// addTo adds the condition keys that the request itself sets (IAM User Guide, AWS
+// global condition context keys). Every endpoint of AWS has TLS, so the sign-in
+// counts as made with it.
+func (r *request) addTo(ctx requestContext) {
+	ctx["aws:requestedregion"] = []string{r.region}
+	ctx["aws:securetransport"] = []string{"true"}
+	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		ctx["aws:sourceip"] = []string{from.Addr().Unmap().WithZone("").String()}
+	}
 }
 
 // checkPolicies checks the session policies and returns the packed size in

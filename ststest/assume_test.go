@@ -33,7 +33,11 @@ const (
 	arnPattern = `[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+`
 	badSession = "SessionDuration in AuthnResponse must be an integer between 900 and 43200"
 	badPolicy  = "The policy is not in the valid JSON format."
-	badPolARN  = "Policy ARN is invalid: want a policy of AWS or of the role's account"
+	longNameID = "NameID in AuthnResponse must not have more than 256 characters"
+
+	unknownCondition = "Response contains a condition that is not understood"
+
+	badPolARN = "Policy ARN is invalid: want a policy of AWS or of the role's account"
 )
 
 var uuid = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
@@ -68,6 +72,27 @@ func (s *scenario) attr(tag, name, value string) {
 		} else {
 			el.CreateAttr(name, value)
 		}
+	}
+}
+
+// condition adds a condition before the signature is made, and returns what sets
+// its attributes.
+func (s *scenario) condition(tag string) func(name, value string) {
+	el := etree.NewElement(tag)
+	s.before = func(root *etree.Element) { find(root, "Conditions").AddChild(el) }
+	return func(name, value string) { el.CreateAttr(name, value) }
+}
+
+// opaque adds a value that is no text to an attribute of AWS.
+func (s *scenario) opaque(name string) {
+	s.before = func(root *etree.Element) {
+		for _, a := range root.FindElements("//Attribute") {
+			if a.SelectAttrValue("Name", "") == attributeNS+name {
+				a.CreateElement("saml:AttributeValue").CreateElement("saml:NameID").SetText("jane")
+				return
+			}
+		}
+		panic("no attribute " + name)
 	}
 }
 
@@ -143,7 +168,35 @@ func TestRefusals(t *testing.T) {
 		}, 400, ident, badBase64},
 		{"base64 in lines", func(s *scenario) {
 			s.encode = func(d []byte) string { e := base64.StdEncoding.EncodeToString(d); return e[:76] + "\r\n" + e[76:] }
+		}, 200, "", ""},
+		{"base64 in lines of Unix", func(s *scenario) {
+			s.encode = func(d []byte) string {
+				return regexp.MustCompile(`.{1,64}`).ReplaceAllString(base64.StdEncoding.EncodeToString(d), "$0\n")
+			}
+		}, 200, "", ""},
+		{"base64 after and before a line end", func(s *scenario) {
+			s.encode = func(d []byte) string { return "\n" + base64.StdEncoding.EncodeToString(d) + "\r\n" }
+		}, 200, "", ""},
+		{"base64 with a blank", func(s *scenario) {
+			s.encode = func(d []byte) string { e := base64.StdEncoding.EncodeToString(d); return e[:76] + " " + e[76:] }
 		}, 400, ident, badBase64},
+		{"base64 with a tab", func(s *scenario) {
+			s.encode = func(d []byte) string { return base64.StdEncoding.EncodeToString(d) + "\t" }
+		}, 400, ident, badBase64},
+		{"base64 without padding", func(s *scenario) {
+			s.encode = func(d []byte) string {
+				for len(d)%3 == 0 {
+					d = append(d, '\n')
+				}
+				return base64.RawStdEncoding.EncodeToString(d)
+			}
+		}, 400, ident, badBase64},
+		{"line ends count for the length", func(s *scenario) {
+			s.encode = func(d []byte) string {
+				e := base64.StdEncoding.EncodeToString(d)
+				return e + strings.Repeat("\n", 100_001-len(e))
+			}
+		}, 400, valid, "1 validation error detected: Value at 'sAMLAssertion' failed to satisfy constraint: Member must have length less than or equal to 100000"},
 		{"base64 with stray bits", func(s *scenario) {
 			s.encode = func(d []byte) string {
 				for len(d)%3 != 0 {
@@ -164,6 +217,7 @@ func TestRefusals(t *testing.T) {
 		}, 400, ident, badBase64},
 		{"version 1.1 response", func(s *scenario) { s.attr("Response", "Version", "1.1") }, 400, ident, badBase64},
 		{"version 1.1 assertion", func(s *scenario) { s.attr("Assertion", "Version", "1.1") }, 400, ident, badBase64},
+		{"no response ID", func(s *scenario) { s.attr("Response", "ID", "") }, 400, ident, badBase64},
 		{"no response instant", func(s *scenario) { s.attr("Response", "IssueInstant", "") }, 400, ident, badBase64},
 		{"no assertion instant", func(s *scenario) { s.attr("Assertion", "IssueInstant", "") }, 400, ident, badBase64},
 		{"instant with an offset", func(s *scenario) { s.attr("Assertion", "IssueInstant", "2026-01-02T04:04:05+01:00") }, 400, ident, badBase64},
@@ -192,6 +246,21 @@ func TestRefusals(t *testing.T) {
 		{"no NameID", func(s *scenario) { s.remove("NameID") }, 403, "AccessDenied", noAuth},
 		{"empty NameID", func(s *scenario) { s.nameID = "" }, 403, "AccessDenied", noAuth},
 		{"two NameIDs", func(s *scenario) { s.twice("NameID") }, 403, "AccessDenied", noAuth},
+		{"EncryptedID instead of a NameID", func(s *scenario) {
+			s.before = func(root *etree.Element) { find(root, "NameID").Tag = "EncryptedID" }
+		}, 403, "AccessDenied", noAuth},
+		{"EncryptedID next to a NameID", func(s *scenario) {
+			s.before = func(root *etree.Element) { find(root, "Subject").CreateElement("saml:EncryptedID") }
+		}, 403, "AccessDenied", noAuth},
+		{"BaseID next to a NameID", func(s *scenario) {
+			s.before = func(root *etree.Element) { find(root, "Subject").CreateElement("saml:BaseID") }
+		}, 403, "AccessDenied", noAuth},
+		{"NameID of 256", func(s *scenario) { s.nameID = strings.Repeat("é", 256) }, 200, "", ""},
+		{"NameID of 257", func(s *scenario) { s.nameID = strings.Repeat("é", 257) }, 400, ident, longNameID},
+		{"NameID of 257 in another format", func(s *scenario) {
+			s.format = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
+			s.nameID = strings.Repeat("a", 257)
+		}, 400, ident, longNameID},
 		{"no confirmation", func(s *scenario) { s.remove("SubjectConfirmation") }, 400, ident, badConfirm},
 		{"two confirmations", func(s *scenario) { s.twice("SubjectConfirmation") }, 400, ident, badConfirm},
 		{"holder of key", func(s *scenario) {
@@ -248,6 +317,23 @@ func TestRefusals(t *testing.T) {
 			}
 		}, 400, ident, noAudience},
 
+		// Other conditions.
+		{"OneTimeUse", func(s *scenario) { s.condition("saml:OneTimeUse") }, 200, "", ""},
+		{"ProxyRestriction", func(s *scenario) { s.condition("saml:ProxyRestriction") }, 200, "", ""},
+		{"a Condition of a type", func(s *scenario) {
+			c := s.condition("saml:Condition")
+			c("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance")
+			c("xsi:type", "OnlyOnMondays")
+		}, 400, ident, unknownCondition},
+		{"a condition of another namespace", func(s *scenario) {
+			s.condition("del:Delegate")("xmlns:del", "urn:oasis:names:tc:SAML:2.0:conditions:delegation")
+		}, 400, ident, unknownCondition},
+		{"OneTimeUse of another namespace", func(s *scenario) {
+			s.condition("x:OneTimeUse")("xmlns:x", "urn:x")
+		}, 400, ident, unknownCondition},
+		{"a condition that SAML does not have", func(s *scenario) { s.condition("saml:TwoTimesUse") }, 400, ident, unknownCondition},
+		{"two Conditions", func(s *scenario) { s.twice("Conditions") }, 400, ident, noAudience},
+
 		// The attributes.
 		{"no session name", func(s *scenario) { s.set("RoleSessionName") }, 400, ident, "RoleSessionName is required in AuthnResponse"},
 		{"session name in another case", func(s *scenario) { s.attributes[1].name = "rolesessionname" }, 400, ident, "RoleSessionName is required in AuthnResponse"},
@@ -257,6 +343,15 @@ func TestRefusals(t *testing.T) {
 				v.CreateElement("saml:NameID").SetText("jane")
 			}
 		}, 400, ident, "RoleSessionName is required in AuthnResponse"},
+		{"session name next to an element", func(s *scenario) { s.opaque("RoleSessionName") }, 400, ident, "RoleSessionName in AuthnResponse must have exactly one value"},
+		{"session duration in an element", func(s *scenario) { s.set("SessionDuration"); s.opaque("SessionDuration") }, 400, ident, badSession},
+		{"source identity in an element", func(s *scenario) { s.set("SourceIdentity"); s.opaque("SourceIdentity") }, 400, ident, badSource},
+		{"tag next to an element", func(s *scenario) { s.tag("Team", "a"); s.opaque("PrincipalTag:Team") }, 400, ident, "PrincipalTag in AuthnResponse must have exactly one value"},
+		{"transitive key next to an element", func(s *scenario) {
+			s.tag("Team", "a")
+			s.set("TransitiveTagKeys", "Team")
+			s.opaque("TransitiveTagKeys")
+		}, 400, ident, "The specified transitive tag key must be included in the requested tags."},
 		{"two session names", func(s *scenario) { s.set("RoleSessionName", "ab", "cd") }, 400, ident, "RoleSessionName in AuthnResponse must have exactly one value"},
 		{"session name of one character", func(s *scenario) { s.set("RoleSessionName", "a") }, 400, ident, badName},
 		{"session name of 64", func(s *scenario) { s.set("RoleSessionName", strings.Repeat("a", 64)) }, 200, "", ""},
@@ -303,7 +398,28 @@ func TestRefusals(t *testing.T) {
 		// The pair.
 		{"pair reversed", func(s *scenario) { s.set("Role", providerARN+","+roleARN) }, 200, "", ""},
 		{"pair among others", func(s *scenario) { s.set("Role", "x", roleARN+","+providerARN) }, 200, "", ""},
-		{"pair with a blank", func(s *scenario) { s.set("Role", roleARN+", "+providerARN) }, 400, ident, badPair},
+		{"pair with a blank after the comma", func(s *scenario) { s.set("Role", roleARN+", "+providerARN) }, 200, "", ""},
+		{"pair reversed with a blank after the comma", func(s *scenario) { s.set("Role", providerARN+", "+roleARN) }, 200, "", ""},
+		{"pair with two blanks after the comma", func(s *scenario) { s.set("Role", roleARN+",  "+providerARN) }, 200, "", ""},
+		{"pair with a comma at the end", func(s *scenario) { s.set("Role", roleARN+","+providerARN+",") }, 200, "", ""},
+		{"pair reversed with a comma at the end", func(s *scenario) { s.set("Role", providerARN+","+roleARN+",") }, 200, "", ""},
+		{"pair with a blank and a comma at the end", func(s *scenario) { s.set("Role", roleARN+", "+providerARN+",") }, 200, "", ""},
+		{"pair with a blank before the comma", func(s *scenario) { s.set("Role", roleARN+" ,"+providerARN) }, 400, ident, badPair},
+		{"pair with a tab after the comma", func(s *scenario) { s.set("Role", roleARN+",\t"+providerARN) }, 400, ident, badPair},
+		{"pair with a newline after the comma", func(s *scenario) { s.set("Role", roleARN+",\n"+providerARN) }, 400, ident, badPair},
+		{"pair with a no-break space after the comma", func(s *scenario) { s.set("Role", roleARN+",\u00a0"+providerARN) }, 400, ident, badPair},
+		{"pair after a blank", func(s *scenario) { s.set("Role", " "+roleARN+","+providerARN) }, 400, ident, badPair},
+		{"pair before a blank", func(s *scenario) { s.set("Role", roleARN+","+providerARN+" ") }, 400, ident, badPair},
+		{"pair before a blank and a comma", func(s *scenario) { s.set("Role", roleARN+","+providerARN+" ,") }, 400, ident, badPair},
+		{"pair before a comma and a blank", func(s *scenario) { s.set("Role", roleARN+","+providerARN+", ") }, 400, ident, badPair},
+		{"pair with two commas at the end", func(s *scenario) { s.set("Role", roleARN+","+providerARN+",,") }, 400, ident, badPair},
+		{"pair with two commas", func(s *scenario) { s.set("Role", roleARN+",,"+providerARN) }, 400, ident, badPair},
+		{"pair after a comma", func(s *scenario) { s.set("Role", ","+roleARN+","+providerARN) }, 400, ident, badPair},
+		{"pair and a third", func(s *scenario) { s.set("Role", roleARN+","+providerARN+",x") }, 400, ident, badPair},
+		{"pair with another separator", func(s *scenario) { s.set("Role", roleARN+" "+providerARN) }, 400, ident, badPair},
+		{"only the role", func(s *scenario) { s.set("Role", roleARN+",") }, 400, ident, badPair},
+		{"twice the role", func(s *scenario) { s.set("Role", roleARN+","+roleARN) }, 400, ident, badPair},
+		{"twice the provider", func(s *scenario) { s.set("Role", providerARN+","+providerARN) }, 400, ident, badPair},
 		{"pair of another role", func(s *scenario) { s.set("Role", roleARN+"2,"+providerARN) }, 400, ident, badPair},
 		{"role and provider of two pairs", func(s *scenario) { s.set("Role", roleARN+",x", "x,"+providerARN) }, 400, ident, badPair},
 		{"no pair", func(s *scenario) { s.set("Role") }, 400, ident, badPair},
@@ -395,7 +511,12 @@ func TestSessionLength(t *testing.T) {
 		{"as asked", "7200", func(r *response) {}, 2 * time.Hour},
 		{"until SessionNotOnOrAfter", "7200", func(r *response) { r.sessionEnd = epoch.Add(10 * time.Minute) }, 10 * time.Minute},
 		{"not until SessionNotOnOrAfter", "900", func(r *response) { r.sessionEnd = epoch.Add(time.Hour) }, 15 * time.Minute},
-		{"shortened by SessionDuration", "", func(r *response) { r.set("SessionDuration", "900") }, 15 * time.Minute},
+		{"not shortened by SessionDuration", "", func(r *response) { r.set("SessionDuration", "900") }, time.Hour},
+		{"not shortened by SessionDuration when asked", "3600", func(r *response) { r.set("SessionDuration", "900") }, time.Hour},
+		{"until SessionNotOnOrAfter whatever SessionDuration", "", func(r *response) {
+			r.set("SessionDuration", "900")
+			r.sessionEnd = epoch.Add(30 * time.Minute)
+		}, 30 * time.Minute},
 		{"not lengthened by SessionDuration", "", func(r *response) { r.set("SessionDuration", "7200") }, time.Hour},
 		{"the second of two statements to end first", "", twoStatements(40*time.Minute, 30*time.Minute), 30 * time.Minute},
 		{"the first of two statements to end first", "", twoStatements(30*time.Minute, 40*time.Minute), 30 * time.Minute},

@@ -3,7 +3,8 @@ package ststest
 import (
 	"crypto"
 	"crypto/rsa"
-	"crypto/sha256"
+	_ "crypto/sha1"   // registers crypto.SHA1
+	_ "crypto/sha256" // registers crypto.SHA256
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
@@ -12,13 +13,58 @@ import (
 )
 
 // The only algorithms accepted: the ones AWS is known to accept from every
-// identity provider. SHA-1 and inclusive canonicalization are refused.
+// identity provider, and SHA-1 for those who ask for it.
 const (
 	algExclusive = "http://www.w3.org/2001/10/xml-exc-c14n#"
 	algEnveloped = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 	algRSASHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+	algRSASHA1   = "http://www.w3.org/2000/09/xmldsig#rsa-sha1"
 	algSHA256    = "http://www.w3.org/2001/04/xmlenc#sha256"
+	algSHA1      = "http://www.w3.org/2000/09/xmldsig#sha1"
 )
+
+var (
+	signatureHashes = map[string]crypto.Hash{
+		algRSASHA256: crypto.SHA256,
+		algRSASHA1:   crypto.SHA1,
+	}
+	digestHashes = map[string]crypto.Hash{
+		algSHA256: crypto.SHA256,
+		algSHA1:   crypto.SHA1,
+	}
+)
+
+// errSHA1 becomes the Cause of the call.
+var errSHA1 = errors.New("the signature is made with SHA-1: " +
+	"sign with RSA-SHA256 and SHA-256, or set Config.AllowSHA1")
+
+// A verifier checks signatures with the keys of the registered metadata, never
+// with those of KeyInfo.
+type verifier struct {
+	keys      []*rsa.PublicKey
+	allowSHA1 bool
+}
+
+// hashOf returns the hash of a SignatureMethod or DigestMethod, which has no
+// parameters.
+func (v verifier) hashOf(method *node, known map[string]crypto.Hash) (crypto.Hash, error) {
+	algorithm, _ := method.attr("Algorithm")
+	hash, ok := known[algorithm]
+	if !ok || len(method.children) > 0 {
+		return 0, fmt.Errorf("%s %q is not accepted", method.local, algorithm)
+	}
+	if hash == crypto.SHA1 && !v.allowSHA1 {
+		return 0, errSHA1
+	}
+	return hash, nil
+}
+
+// digest returns the hash of b.
+func digest(hash crypto.Hash, b []byte) []byte {
+	h := hash.New()
+	h.Write(b)
+	return h.Sum(nil)
+}
 
 // findAssertion returns the only Assertion of a Response. Everything that
 // signature wrapping needs is refused before a key is touched: a second
@@ -49,7 +95,7 @@ func findAssertion(response *node) (*node, error) {
 		for _, a := range n.attrs {
 			if a.space == "" && strings.EqualFold(a.local, "ID") || a.space == nsXML && a.local == "id" {
 				if ids[a.value] {
-					err = fmt.Errorf("two elements share the ID %q", a.value)
+					err = errors.New("two elements share an ID")
 				}
 				ids[a.value] = true
 			}
@@ -64,10 +110,9 @@ func findAssertion(response *node) (*node, error) {
 	return assertion, nil
 }
 
-// verifySignature checks the enveloped signature of el with the keys of the
-// registered metadata, never with those of KeyInfo. It returns the canonical
-// bytes that were signed: whoever reads only these cannot read anything else.
-func verifySignature(el *node, keys []*rsa.PublicKey) ([]byte, error) {
+// verify checks the enveloped signature of el. It returns the canonical bytes
+// that were signed: whoever reads only these cannot read anything else.
+func (v verifier) verify(el *node) ([]byte, error) {
 	signature := el.only(nsSignature, "Signature")
 	if signature == nil {
 		return nil, errors.New("want exactly one Signature directly in the signed element")
@@ -82,8 +127,9 @@ func verifySignature(el *node, keys []*rsa.PublicKey) ([]byte, error) {
 		return nil, errors.New("want one CanonicalizationMethod, SignatureMethod and Reference in SignedInfo")
 	}
 	method, reference := parts[0], parts[2]
-	if alg, _ := parts[1].attr("Algorithm"); alg != algRSASHA256 || len(parts[1].children) > 0 {
-		return nil, fmt.Errorf("signature method %q is not %s", alg, algRSASHA256)
+	signatureHash, err := v.hashOf(parts[1], signatureHashes)
+	if err != nil {
+		return nil, err
 	}
 	infoPrefixes, err := exclusivePrefixes(method)
 	if err != nil {
@@ -92,15 +138,16 @@ func verifySignature(el *node, keys []*rsa.PublicKey) ([]byte, error) {
 
 	id, _ := el.attr("ID")
 	if uri, ok := reference.attr("URI"); !ok || id == "" || uri != "#"+id {
-		return nil, fmt.Errorf("reference %q is not to the ID of the element around the signature", uri)
+		return nil, errors.New("the reference is not to the ID of the element around the signature")
 	}
 	parts, ok = children(reference, "Transforms", "DigestMethod", "DigestValue")
 	if !ok {
 		return nil, errors.New("want Transforms, DigestMethod and DigestValue in the Reference")
 	}
 	transforms, digestValue := parts[0], parts[2]
-	if alg, _ := parts[1].attr("Algorithm"); alg != algSHA256 || len(parts[1].children) > 0 {
-		return nil, fmt.Errorf("digest method %q is not %s", alg, algSHA256)
+	digestHash, err := v.hashOf(parts[1], digestHashes)
+	if err != nil {
+		return nil, err
 	}
 	parts, ok = children(transforms, "Transform", "Transform")
 	if !ok {
@@ -119,16 +166,16 @@ func verifySignature(el *node, keys []*rsa.PublicKey) ([]byte, error) {
 		return nil, fmt.Errorf("DigestValue: %w", err)
 	}
 	signed := canonicalize(el, signature, prefixes)
-	if digest := sha256.Sum256(signed); subtle.ConstantTimeCompare(digest[:], want) != 1 {
+	if subtle.ConstantTimeCompare(digest(digestHash, signed), want) != 1 {
 		return nil, errors.New("the digest does not match the signed element")
 	}
 	sig, err := base64Of(signatureValue)
 	if err != nil {
 		return nil, fmt.Errorf("SignatureValue: %w", err)
 	}
-	digest := sha256.Sum256(canonicalize(signedInfo, nil, infoPrefixes))
-	for _, key := range keys {
-		if rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], sig) == nil {
+	said := digest(signatureHash, canonicalize(signedInfo, nil, infoPrefixes))
+	for _, key := range v.keys {
+		if rsa.VerifyPKCS1v15(key, signatureHash, said, sig) == nil {
 			return signed, nil
 		}
 	}
@@ -143,7 +190,7 @@ func children(n *node, names ...string) ([]*node, bool) {
 	for _, c := range n.children {
 		if c.el != nil {
 			found = append(found, c.el)
-		} else if strings.Trim(c.text, " \t\r\n") != "" {
+		} else if strings.Trim(c.text, xmlSpace) != "" {
 			return nil, false
 		}
 	}
@@ -179,7 +226,7 @@ func exclusivePrefixes(n *node) ([]string, error) {
 			return nil, fmt.Errorf("unexpected %s in a transform", c.el.local)
 		}
 		list, _ := c.el.attr("PrefixList")
-		prefixes = append([]string{}, strings.Fields(list)...)
+		prefixes = append([]string{}, fields(list)...)
 	}
 	return prefixes, nil
 }
@@ -190,5 +237,5 @@ func base64Of(n *node) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("elements inside base64")
 	}
-	return base64.StdEncoding.Strict().DecodeString(strings.Join(strings.Fields(s), ""))
+	return base64.StdEncoding.Strict().DecodeString(strings.Join(fields(s), ""))
 }

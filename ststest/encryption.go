@@ -55,7 +55,9 @@ func (s *Server) PutSAMLEncryption(arn string, e SAMLEncryption) error {
 		return fmt.Errorf("ststest: there is no SAML provider %q: call PutSAMLProvider first", arn)
 	}
 	next := *old
-	next.privateKeys, next.required, next.uuid = keys, e.Required, e.UUID
+	next.privateKeys = keys
+	next.required = e.Required
+	next.uuid = strings.Clone(e.UUID)
 	s.providers[arn] = &next
 	return nil
 }
@@ -118,21 +120,40 @@ func (p *provider) ownRecipient(recipient string) bool {
 // is read like any other from there on. A private key that is missing or wrong, a
 // bad ciphertext, and a bad assertion or signature inside have one refusal, so
 // that nobody can tell by the answers what a changed ciphertext decrypts to
-// (Jager and Somorovsky, How to Break XML Encryption).
-func (s *Server) openAssertion(response *node, p *provider) (opened *node, encrypted bool, refusal *apiError) {
-	if len(response.all(nsAssertion, "EncryptedAssertion")) == 0 {
+// (Jager and Somorovsky, How to Break XML Encryption). A response that has an
+// Assertion next to the EncryptedAssertion is refused before anything is
+// decrypted: otherwise the plain one is accepted whenever the hidden text is XML.
+func (s *Server) openAssertion(r *request, response *node, p *provider) (
+	opened *node, encrypted bool, refusal *apiError,
+) {
+	plain, hidden := 0, 0
+	response.walk(func(n, _ *node) {
+		switch {
+		case n.is(nsAssertion, "Assertion"):
+			plain++
+		case n.is(nsAssertion, "EncryptedAssertion"):
+			hidden++
+		}
+	})
+	if hidden == 0 {
 		if p.required {
 			return nil, false, invalidToken("Response must contain an encrypted assertion")
 		}
 		return response, false, nil
 	}
 	// The Issuer of the response stands for that of the assertion until this can be trusted.
-	if outer := response.all(nsAssertion, "Issuer"); len(outer) > 1 || len(outer) == 1 && p.issuers[textOf(outer[0])] == nil {
-		return nil, true, s.upstream("Issuer not present in specified provider", codeInvalidResponse)
+	outer := response.all(nsAssertion, "Issuer")
+	if len(outer) > 1 || len(outer) == 1 && p.issuers[textOf(outer[0])] == nil {
+		return nil, true, s.unknownIssuer()
 	}
-	assertion, err := decryptAssertion(response.only(nsAssertion, "EncryptedAssertion"), p.privateKeys)
+	element := response.only(nsAssertion, "EncryptedAssertion")
+	if plain > 0 || hidden > 1 || element == nil {
+		return nil, true, s.badSignature(r, errors.New(
+			"want exactly one Assertion or EncryptedAssertion, directly in the Response"))
+	}
+	assertion, err := decryptAssertion(element, p.privateKeys)
 	if err != nil {
-		return nil, true, s.upstream("Response signature invalid", codeInvalidResponse)
+		return nil, true, s.badSignature(r, err)
 	}
 	replaced := *response
 	replaced.children = nil

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -21,6 +22,10 @@ import (
 const (
 	maxCalls  = 10_000
 	maxRecent = 2_000
+
+	// maxKept is how many characters of a text a Call has. The API model has no
+	// longer ones.
+	maxKept = 2_048
 )
 
 // A Config holds the settings of a [Server]. The zero value is ready to use
@@ -37,6 +42,12 @@ type Config struct {
 	// Rand is the source of credentials and request IDs. Reads are serialized.
 	// Default [crypto/rand.Reader].
 	Rand io.Reader
+
+	// AllowSHA1 accepts signatures that are made with SHA-1, such as Auth0's by
+	// default: rsa-sha1, or a digest of SHA-1. AWS has taken such signatures and
+	// publishes no list of what it takes. By default they are refused with AWS's
+	// words for a bad signature, and [Call.Cause] names SHA-1.
+	AllowSHA1 bool
 
 	// MaxSourceIdentity is the longest SourceIdentity in characters. The
 	// default is 64, what the STS API model says; newer AWS documentation and
@@ -151,6 +162,7 @@ func (s *Server) Region(name string) http.Handler {
 // of 1,000 to 10,000,000 characters with one to ten RSA signing certificates.
 // On an error nothing has changed.
 func (s *Server) PutSAMLProvider(arn string, metadata []byte) error {
+	arn = strings.Clone(arn) // which may be a part of something large
 	a, ok := parseARN(providerARN, arn)
 	if !ok {
 		return fmt.Errorf("ststest: %q is not the ARN of a SAML provider; want arn:{partition}:iam::{account}:saml-provider/{name}", arn)
@@ -176,14 +188,25 @@ type Role struct {
 	// arn:aws:iam::123456789012:role/app/photo-user.
 	ARN string
 
-	// TrustPolicy is the role's trust policy, an IAM policy in JSON. It may
-	// use Effect, Principal with Federated, Action and Condition. The
-	// operators are StringEquals, StringLike, their negations and IgnoreCase
-	// forms, with …IfExists, ForAnyValue: and ForAllValues:, and Null. The
-	// keys are saml:…, aws:RequestTag/…, aws:TagKeys, sts:TransitiveTagKeys,
-	// sts:SourceIdentity and sts:RoleSessionName. A key that can have several
-	// values needs ForAnyValue: or ForAllValues:. Policy variables and other
-	// principals are refused.
+	// TrustPolicy is the role's trust policy, an IAM policy in JSON. The
+	// statements that concern a SAML sign-in decide: those with a SAML provider
+	// under Federated in the Principal, and every Deny for everyone ("*" or
+	// {"AWS": "*"}), if an Action covers sts:AssumeRoleWithSAML, sts:TagSession
+	// or sts:SetSourceIdentity. Other statements, such as those for a Service,
+	// for principals of AWS or for OpenID providers, are taken as they are and
+	// decide nothing. An Allow for everyone lets in no SAML provider, and one
+	// that covers sts:AssumeRoleWithSAML is refused.
+	//
+	// A statement that concerns SAML must be one that the Server can evaluate.
+	// Its operators are StringEquals, StringLike, their negations and
+	// IgnoreCase forms, IpAddress and NotIpAddress, and Bool, with …IfExists,
+	// ForAnyValue: and ForAllValues:, and Null. The keys are saml:…,
+	// aws:RequestTag/…, aws:TagKeys, sts:TransitiveTagKeys, sts:SourceIdentity,
+	// sts:RoleSessionName, aws:RequestedRegion, aws:SecureTransport, which is
+	// true, and aws:SourceIp, which is the address in the RemoteAddr of the
+	// request. A key that can have several values needs ForAnyValue: or
+	// ForAllValues:. Other keys and operators, policy variables, NotAction and
+	// NotPrincipal are refused: PutRole names them.
 	TrustPolicy string
 
 	// MaxSessionDuration is the longest session, one to twelve hours in whole
@@ -191,10 +214,11 @@ type Role struct {
 	MaxSessionDuration time.Duration
 }
 
-// PutRole creates a role or replaces the one with the same ARN. It reports
-// everything in the role that the Server cannot evaluate rather than ignore it;
-// then nothing has changed.
+// PutRole creates a role or replaces the one with the same ARN. It returns an
+// error for everything that concerns SAML and that the Server cannot evaluate,
+// rather than ignore it; then nothing has changed.
 func (s *Server) PutRole(r Role) error {
+	r.ARN = strings.Clone(r.ARN) // which may be a part of something large
 	a, ok := parseARN(roleARN, r.ARN)
 	if !ok {
 		return fmt.Errorf("ststest: %q is not the ARN of a role; want arn:{partition}:iam::{account}:role/{path and name}", r.ARN)
@@ -220,7 +244,9 @@ func (s *Server) PutRole(r Role) error {
 }
 
 // A Call is what the Server saw of one request and what it answered. It never
-// holds an assertion, a secret key, a session token or a sign-in token.
+// holds an assertion, a secret key, a session token or a sign-in token. It keeps
+// nothing of the request alive. Its texts end after 2,048 characters, more than
+// which AWS takes in none of them, and its lists of ARNs after 11.
 type Call struct {
 	Time      time.Time
 	Action    string // as sent, also when there is no such action
@@ -228,6 +254,12 @@ type Call struct {
 	RequestID string
 	Status    int    // HTTP status; zero for a fault that answers nothing
 	Code      string // error code; empty for a success and for a body without one
+
+	// Cause says why a call was refused, in words of ours, where AWS's message
+	// does not tell: for a signature, an encrypted assertion, a document that
+	// cannot be read, and AccessDenied. Otherwise it is empty. It may quote the
+	// name of an element or algorithm, and the wording may change.
+	Cause string
 
 	// The parameters of AssumeRoleWithSAML as sent; Duration is zero when the
 	// request had none. Duration is also the SessionDuration that a
@@ -267,14 +299,58 @@ func (s *Server) Calls() []Call {
 }
 
 func (s *Server) record(c *Call) {
+	kept := c.kept()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.calls) < maxCalls {
-		s.calls = append(s.calls, *c)
+		s.calls = append(s.calls, kept)
 		return
 	}
-	s.calls[s.nextCall] = *c
+	s.calls[s.nextCall] = kept
 	s.nextCall = (s.nextCall + 1) % maxCalls
+}
+
+// kept returns the call with texts of its own: a text that is cut out of a
+// request keeps all of it alive, up to 10 MB of body or a header.
+func (c *Call) kept() Call {
+	k := *c
+	for _, text := range []*string{
+		&k.Action, &k.Region, &k.RequestID, &k.Code, &k.Cause,
+		&k.RoleARN, &k.PrincipalARN, &k.Policy,
+		&k.AssertionID, &k.Subject, &k.SessionName, &k.SourceIdentity, &k.AccessKeyID,
+	} {
+		*text = keptText(*text)
+	}
+	k.PolicyARNs = keptTexts(c.PolicyARNs[:min(len(c.PolicyARNs), maxPolicyARNs+1)])
+	k.TransitiveTagKeys = keptTexts(c.TransitiveTagKeys)
+	if c.PrincipalTags != nil {
+		k.PrincipalTags = map[string]string{}
+	}
+	for key, value := range c.PrincipalTags {
+		k.PrincipalTags[keptText(key)] = keptText(value)
+	}
+	return k
+}
+
+// keptText returns a copy of the first maxKept characters.
+func keptText(s string) string {
+	n := 0
+	for i := range s {
+		if n == maxKept {
+			s = s[:i]
+			break
+		}
+		n++
+	}
+	return strings.Clone(s)
+}
+
+func keptTexts(list []string) []string {
+	var kept []string
+	for _, s := range list {
+		kept = append(kept, keptText(s))
+	}
+	return kept
 }
 
 // random fills a new slice from Config.Rand.

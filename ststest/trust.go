@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -17,8 +18,23 @@ const (
 	actionIdentity = "sts:setsourceidentity"
 )
 
-// trustActions are the actions a trust policy may name.
-var trustActions = []string{actionAssume, actionTag, actionIdentity, "sts:assumerole", "sts:assumerolewithwebidentity"}
+// samlActions are the actions that a SAML sign-in can need.
+var samlActions = []string{actionAssume, actionTag, actionIdentity}
+
+// actionNames are the SAML actions as IAM writes them.
+var actionNames = map[string]string{
+	actionAssume:   "sts:AssumeRoleWithSAML",
+	actionTag:      "sts:TagSession",
+	actionIdentity: "sts:SetSourceIdentity",
+}
+
+// trustActions are the actions that a statement for a SAML provider may name.
+var trustActions = slices.Concat(samlActions, []string{
+	"sts:assumerole", "sts:assumerolewithwebidentity", "sts:setcontext",
+})
+
+// everyone is the principal that stands for all.
+const everyone = "*"
 
 // attributeKeys maps SAML attributes to the condition keys they set, without
 // the prefix "saml:" (IAM User Guide, IAM and AWS STS condition context keys,
@@ -61,7 +77,14 @@ var singleKeys = []string{
 	"saml:aud", "saml:iss", "saml:doc", "saml:sub", "saml:sub_type", "saml:namequalifier",
 	"saml:edupersonorgdn", "saml:edupersonprimaryaffiliation", "saml:edupersonprincipalname", "saml:edupersonprimaryorgunitdn",
 	"sts:sourceidentity", "sts:rolesessionname",
+	keySourceIP, keySecureTransport, "aws:requestedregion",
 }
+
+// Condition keys whose values are no texts.
+const (
+	keySourceIP        = "aws:sourceip"
+	keySecureTransport = "aws:securetransport"
+)
 
 // keyKind reports whether there is a condition key, in lower case, and whether
 // it can have several values.
@@ -90,17 +113,21 @@ func keyKind(key string) (known, multi bool) {
 // case. A key that is not in the request is not in the map.
 type requestContext map[string][]string
 
+// A trustPolicy has the statements that concern a SAML sign-in.
 type trustPolicy struct{ statements []statement }
 
 type statement struct {
+	number     int // in the policy, from 1
 	allow      bool
 	federated  []string
+	everyone   bool
 	actions    []string // patterns in lower case
 	conditions []condition
 }
 
 // A condition is one key under one operator. All of a statement must hold.
 type condition struct {
+	kind     conditionKind
 	set      string // "", "forallvalues" or "foranyvalue"
 	compare  func(pattern, value string) bool
 	negated  bool
@@ -111,35 +138,64 @@ type condition struct {
 	values   []string
 }
 
-// allows evaluates the policy for one action as IAM does: no without an Allow,
-// and no whatever the Allows if there is a Deny.
-func (p *trustPolicy) allows(action, principal string, ctx requestContext) bool {
+// conditionKind is what a condition compares.
+type conditionKind int
+
+const (
+	ofTexts conditionKind = iota
+	ofAddresses
+	ofBooleans
+)
+
+// denies evaluates the policy for one action as IAM does: no without an Allow,
+// and no whatever the Allows if there is a Deny. It returns why not, and "" for
+// yes.
+func (p *trustPolicy) denies(action, principal string, ctx requestContext) string {
 	allowed := false
+	why := fmt.Sprintf("no statement of the trust policy allows %s for the SAML provider",
+		actionNames[action])
 	for _, st := range p.statements {
-		if !st.applies(action, principal, ctx) {
+		if !st.concerns(action, principal) {
 			continue
 		}
-		if !st.allow {
-			return false
+		unmet := st.unmet(ctx)
+		switch {
+		case unmet == "" && !st.allow:
+			return fmt.Sprintf("statement %d of the trust policy denies %s", st.number, actionNames[action])
+		case unmet == "":
+			allowed = true
+		case st.allow:
+			why = fmt.Sprintf("statement %d of the trust policy allows %s under a Condition "+
+				"on %s that does not hold", st.number, actionNames[action], unmet)
 		}
-		allowed = true
 	}
-	return allowed
+	if allowed {
+		return ""
+	}
+	return why
 }
 
-func (st *statement) applies(action, principal string, ctx requestContext) bool {
-	if !slices.Contains(st.federated, principal) {
-		return false
-	}
-	if !slices.ContainsFunc(st.actions, func(pattern string) bool { return like(pattern, action) }) {
-		return false
-	}
+// concerns reports whether a statement is about the action of the principal,
+// which is a SAML provider. Denies for everyone are; an Allow for everyone is
+// not, because AWS does not say that it lets a SAML provider in.
+func (st *statement) concerns(action, principal string) bool {
+	named := slices.Contains(st.federated, principal) || st.everyone && !st.allow
+	return named && covers(st.actions, action)
+}
+
+// covers reports whether one of the patterns matches the action.
+func covers(patterns []string, action string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return like(pattern, action) })
+}
+
+// unmet returns the key of a condition that does not hold, and "" if all do.
+func (st *statement) unmet(ctx requestContext) string {
 	for _, c := range st.conditions {
 		if !c.holds(ctx) {
-			return false
+			return c.key
 		}
 	}
-	return true
+	return ""
 }
 
 // holds follows the IAM User Guide, IAM JSON policy elements: Condition
@@ -200,6 +256,25 @@ var operators = map[string]condition{
 	"stringnotequalsignorecase": {compare: strings.EqualFold, negated: true},
 	"stringlike":                {compare: like},
 	"stringnotlike":             {compare: like, negated: true},
+	"ipaddress":                 {compare: inRange, kind: ofAddresses},
+	"notipaddress":              {compare: inRange, kind: ofAddresses, negated: true},
+	"bool":                      {compare: strings.EqualFold, kind: ofBooleans},
+}
+
+// inRange reports whether an address is in a range, which is one address or has
+// the form of RFC 4632 or RFC 4291, such as 203.0.113.0/24.
+func inRange(text, address string) bool {
+	r, ok := parseRange(text)
+	at, err := netip.ParseAddr(address)
+	return ok && err == nil && r.Contains(at)
+}
+
+func parseRange(text string) (netip.Prefix, bool) {
+	if at, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(at, at.BitLen()), at.Zone() == ""
+	}
+	r, err := netip.ParsePrefix(text)
+	return r, err == nil
 }
 
 // parseTrustPolicy reads a trust policy and refuses whatever it would not
@@ -240,61 +315,129 @@ func parseTrustPolicy(text string) (*trustPolicy, error) {
 		if err != nil {
 			return nil, fmt.Errorf("statement %d: %w", i+1, err)
 		}
-		p.statements = append(p.statements, st)
+		if st != nil {
+			st.number = i + 1
+			p.statements = append(p.statements, *st)
+		}
 	}
 	return p, nil
 }
 
-func parseStatement(v any) (statement, error) {
-	var st statement
+// parseStatement returns nil for a statement that does not concern SAML. Of such
+// a one it checks only what IAM wants of every statement.
+func parseStatement(v any) (*statement, error) {
 	m, ok := v.(map[string]any)
 	if !ok {
-		return st, errors.New("not a JSON object")
+		return nil, errors.New("not a JSON object")
 	}
 	if err := onlyKeys(m, "Sid", "Effect", "Principal", "Action", "Condition"); err != nil {
-		return st, err
+		return nil, err
 	}
+	st := &statement{}
 	switch m["Effect"] {
 	case "Allow":
 		st.allow = true
 	case "Deny":
 	default:
-		return st, errors.New("the Effect must be Allow or Deny")
+		return nil, errors.New("the Effect must be Allow or Deny")
 	}
-	principal, ok := m["Principal"].(map[string]any)
-	if !ok {
-		return st, errors.New(`the Principal must be an object such as {"Federated": "arn:aws:iam::…:saml-provider/…"}`)
+	if err := st.parsePrincipal(m["Principal"]); err != nil {
+		return nil, fmt.Errorf("the Principal: %w", err)
 	}
-	if err := onlyKeys(principal, "Federated"); err != nil {
-		return st, fmt.Errorf("the Principal: %w", err)
+	if err := st.parseActions(m["Action"]); err != nil {
+		return nil, fmt.Errorf("the Action: %w", err)
 	}
-	var err error
-	if st.federated, err = stringsOf(principal["Federated"]); err != nil {
-		return st, fmt.Errorf("the Principal Federated: %w", err)
+	block, conditional := m["Condition"]
+	if _, ok := block.(map[string]any); conditional && !ok {
+		return nil, errors.New("the Condition: not a JSON object")
 	}
-	for _, f := range st.federated {
-		if f == "" || strings.ContainsAny(f, "*?") {
-			return st, fmt.Errorf("the Principal Federated %q: want a whole ARN; IAM takes no wildcards here", f)
-		}
+	if st.allow && st.everyone && covers(st.actions, actionAssume) {
+		return nil, errors.New("an Allow of sts:AssumeRoleWithSAML for everyone: AWS does not say " +
+			"whether it lets a SAML provider in; name the provider under Federated")
 	}
-	actions, err := stringsOf(m["Action"])
-	if err != nil {
-		return st, fmt.Errorf("the Action: %w", err)
+	if !st.concernsSAML() {
+		return nil, nil
 	}
-	for _, a := range actions {
-		pattern := strings.ToLower(a)
-		known := slices.ContainsFunc(trustActions, func(action string) bool { return like(pattern, action) })
-		if !strings.HasPrefix(pattern, "sts:") || !known {
-			return st, fmt.Errorf("the Action %q: want sts:AssumeRoleWithSAML, sts:TagSession or sts:SetSourceIdentity", a)
-		}
-		st.actions = append(st.actions, pattern)
-	}
-	if block, ok := m["Condition"]; ok {
+	if conditional {
+		var err error
 		if st.conditions, err = parseConditions(block); err != nil {
-			return st, fmt.Errorf("the Condition: %w", err)
+			return nil, fmt.Errorf("the Condition: %w", err)
 		}
 	}
 	return st, nil
+}
+
+// concernsSAML reports whether the statement can decide a sign-in of any SAML
+// provider.
+func (st *statement) concernsSAML() bool {
+	if !st.namesSAML() && (st.allow || !st.everyone) {
+		return false
+	}
+	return slices.ContainsFunc(samlActions, func(a string) bool { return covers(st.actions, a) })
+}
+
+// namesSAML reports whether a SAML provider is among the principals.
+func (st *statement) namesSAML() bool { return slices.ContainsFunc(st.federated, isSAMLProvider) }
+
+func isSAMLProvider(principal string) bool { return strings.Contains(principal, ":saml-provider/") }
+
+// parsePrincipal reads the Principal (IAM User Guide, AWS JSON policy elements:
+// Principal).
+func (st *statement) parsePrincipal(v any) error {
+	if v == everyone {
+		st.everyone = true
+		return nil
+	}
+	m, ok := v.(map[string]any)
+	if !ok || len(m) == 0 {
+		return errors.New(`want "*" or an object such as {"Federated": "arn:aws:iam::…:saml-provider/…"}`)
+	}
+	if err := onlyKeys(m, "Federated", "AWS", "Service", "CanonicalUser"); err != nil {
+		return err
+	}
+	for kind, v := range m {
+		names, err := stringsOf(v)
+		if err != nil {
+			return fmt.Errorf("%s: %w", kind, err)
+		}
+		for _, name := range names {
+			switch {
+			case name == "":
+				return fmt.Errorf("%s: an empty name", kind)
+			case kind == "Federated" && strings.ContainsAny(name, "*?"):
+				return fmt.Errorf("Federated %q: want a whole ARN; IAM takes no wildcards here", name)
+			case kind != "Federated" && isSAMLProvider(name):
+				return fmt.Errorf("%s %q: a SAML provider belongs under Federated", kind, name)
+			case kind == "AWS" && name == everyone:
+				st.everyone = true
+			case kind == "Federated":
+				st.federated = append(st.federated, name)
+			}
+		}
+	}
+	return nil
+}
+
+// parseActions reads the Action. Trust policies have actions of STS alone; in a
+// statement for a SAML provider one that is misspelled is refused.
+func (st *statement) parseActions(v any) error {
+	actions, err := stringsOf(v)
+	if err != nil {
+		return err
+	}
+	for _, a := range actions {
+		pattern := strings.ToLower(a)
+		if !strings.HasPrefix(pattern, "sts:") {
+			return fmt.Errorf("%q: want an action of STS", a)
+		}
+		known := func(action string) bool { return like(pattern, action) }
+		if st.namesSAML() && !slices.ContainsFunc(trustActions, known) {
+			return fmt.Errorf(
+				"%q: want sts:AssumeRoleWithSAML, sts:TagSession or sts:SetSourceIdentity", a)
+		}
+		st.actions = append(st.actions, pattern)
+	}
+	return nil
 }
 
 func parseConditions(block any) ([]condition, error) {
@@ -329,8 +472,12 @@ func parseConditions(block any) ([]condition, error) {
 			}
 			for _, value := range c.values {
 				if strings.Contains(value, "${") {
-					return nil, fmt.Errorf("%s: %s: policy variables such as %s are not supported", operator, key, value)
+					return nil, fmt.Errorf(
+						"%s: %s: policy variables such as %s are not supported", operator, key, value)
 				}
+			}
+			if err := c.checkKind(); err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", operator, key, err)
 			}
 			if c.null {
 				if len(c.values) != 1 || c.values[0] != "true" && c.values[0] != "false" {
@@ -342,6 +489,30 @@ func parseConditions(block any) ([]condition, error) {
 		}
 	}
 	return conditions, nil
+}
+
+// checkKind checks that operator, key and values are of one kind.
+func (c *condition) checkKind() error {
+	want := ofTexts
+	switch c.key {
+	case keySourceIP:
+		want = ofAddresses
+	case keySecureTransport:
+		want = ofBooleans
+	}
+	if !c.null && c.kind != want {
+		return errors.New("the key is for another operator: aws:SourceIp for IpAddress and " +
+			"NotIpAddress, aws:SecureTransport for Bool, all others for those of strings")
+	}
+	for _, value := range c.values {
+		switch _, isRange := parseRange(value); {
+		case c.kind == ofAddresses && !isRange:
+			return fmt.Errorf("%q: want an IP address or a range such as 203.0.113.0/24", value)
+		case c.kind == ofBooleans && value != "true" && value != "false":
+			return fmt.Errorf("%q: want true or false", value)
+		}
+	}
+	return nil
 }
 
 func parseOperator(operator string) (condition, error) {
@@ -357,7 +528,7 @@ func parseOperator(operator string) (condition, error) {
 	name, ifExists := strings.CutSuffix(name, "ifexists")
 	c, ok := operators[name]
 	if !ok {
-		return c, fmt.Errorf("operator %q is not supported; want StringEquals, StringLike, their negations, or Null", operator)
+		return c, fmt.Errorf("operator %q is not supported; want StringEquals, StringLike, IpAddress, their negations, Bool, or Null", operator)
 	}
 	c.set, c.ifExists = set, ifExists
 	return c, nil

@@ -15,7 +15,6 @@ const (
 	// The only key transport accepted, with SHA-1 for its digest and its mask.
 	// AWS lists RSA-OAEP, and the portable form of it is this one.
 	algOAEP = "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"
-	algSHA1 = "http://www.w3.org/2000/09/xmldsig#sha1"
 )
 
 // contentCiphers are those that AWS lists (IAM User Guide, Create a SAML
@@ -32,9 +31,10 @@ var contentCiphers = map[string]struct {
 
 var errDecrypt = errors.New("the assertion cannot be decrypted")
 
-// decryptAssertion returns the element that an EncryptedAssertion hides (SAML
+// decryptAssertion returns the Assertion that an EncryptedAssertion hides (SAML
 // core 2.3.4, XML Encryption 1.1), with the first key that opens it. The hidden
-// text is read by itself: it must declare the namespaces it uses.
+// text is one Assertion and nothing else. It is read by itself: it must declare
+// the namespaces it uses.
 func decryptAssertion(n *node, keys []*rsa.PrivateKey) (*node, error) {
 	if n == nil { // none, or several
 		return nil, errDecrypt
@@ -64,8 +64,9 @@ func decryptAssertion(n *node, keys []*rsa.PrivateKey) (*node, error) {
 		if err != nil {
 			continue
 		}
-		if assertion, err := parseXML(text); err == nil {
-			return assertion, nil
+		hidden, err := parseElement(text)
+		if err == nil && hidden.is(nsAssertion, "Assertion") {
+			return hidden, nil
 		}
 	}
 	return nil, errDecrypt

@@ -12,6 +12,9 @@ import (
 	"strings"
 )
 
+// xmlSpace is what XML 1.0, section 2.3, calls white space.
+const xmlSpace = " \t\r\n"
+
 const (
 	nsProtocol  = "urn:oasis:names:tc:SAML:2.0:protocol"
 	nsAssertion = "urn:oasis:names:tc:SAML:2.0:assertion"
@@ -89,6 +92,11 @@ func (n *node) text() (string, bool) {
 	return b.String(), true
 }
 
+// fields splits s at white space of XML, of which Unicode has more.
+func fields(s string) []string {
+	return strings.FieldsFunc(s, func(c rune) bool { return strings.ContainsRune(xmlSpace, c) })
+}
+
 // walk calls f for n and everything below it.
 func (n *node) walk(f func(n, parent *node)) { n.walkFrom(nil, f) }
 
@@ -104,7 +112,13 @@ func (n *node) walkFrom(parent *node, f func(n, parent *node)) {
 // parseXML reads a whole document. It refuses what a SAML document has no use
 // for and what parsers disagree about: document types and entities, processing
 // instructions, undeclared prefixes, repeated attributes, other encodings.
-func parseXML(doc []byte) (*node, error) {
+func parseXML(doc []byte) (*node, error) { return parse(doc, false) }
+
+// parseElement reads a text that is one element and nothing else: no XML
+// declaration, no comment and no white space before or after it.
+func parseElement(text []byte) (*node, error) { return parse(text, true) }
+
+func parse(doc []byte, alone bool) (*node, error) {
 	var (
 		d     = xml.NewDecoder(bytes.NewReader(doc))
 		root  *node
@@ -120,6 +134,10 @@ func parseXML(doc []byte) (*node, error) {
 			return nil, err
 		}
 		raw := doc[start:d.InputOffset()]
+		_, starts := token.(xml.StartElement)
+		if alone && len(stack) == 0 && !starts {
+			return nil, errors.New("something next to the element")
+		}
 		switch t := token.(type) {
 		case xml.StartElement:
 			if len(stack) == 0 && root != nil {
@@ -157,7 +175,7 @@ func parseXML(doc []byte) (*node, error) {
 			stack = stack[:len(stack)-1]
 		case xml.CharData:
 			if len(stack) == 0 {
-				if len(bytes.Trim(t, " \t\r\n")) > 0 {
+				if len(bytes.Trim(t, xmlSpace)) > 0 {
 					return nil, errors.New("text outside the root element")
 				}
 				continue
