@@ -1,6 +1,7 @@
 package ststest_test
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -214,6 +215,159 @@ func TestForgedSignatures(t *testing.T) {
 	}
 }
 
+// TestSHA1IsRefusedUnlessAllowed signs with every pair of a signature's and a
+// digest's hash.
+func TestSHA1IsRefusedUnlessAllowed(t *testing.T) {
+	const (
+		digestSHA1   = "http://www.w3.org/2000/09/xmldsig#sha1"
+		digestSHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
+	)
+	tests := []struct {
+		method, digest string
+		byDefault      bool
+	}{
+		{dsig.RSASHA256SignatureMethod, digestSHA256, true},
+		{dsig.RSASHA256SignatureMethod, digestSHA1, false},
+		{dsig.RSASHA1SignatureMethod, digestSHA256, false},
+		{dsig.RSASHA1SignatureMethod, digestSHA1, false},
+	}
+	for _, tt := range tests {
+		for _, where := range []string{"assertion", "response", "encrypted"} {
+			t.Run(tt.method+" "+tt.digest+" "+where, func(t *testing.T) {
+				signed := func(root *etree.Element) *etree.Element {
+					return handMade(root, tt.method, tt.digest, goodKey())
+				}
+				r := good()
+				if where == "response" {
+					r.after = func(root *etree.Element) { root.InsertChildAt(1, signed(root)) }
+				} else {
+					r.signer = keyPair{}
+					r.after = func(root *etree.Element) {
+						a := root.SelectElement("Assertion")
+						a.InsertChildAt(1, signed(a))
+						if where == "encrypted" {
+							sealedWith(aes256GCM).replaceAssertion(root)
+						}
+					}
+				}
+				for _, allowed := range []bool{false, true} {
+					s := newServer(t, ststest.Config{AllowSHA1: allowed})
+					mustEncrypt(t, s, ststest.SAMLEncryption{PrivateKeys: [][]byte{privatePEM(readerKey())}})
+					a := post(s, form(r.encoded()))
+					cause := s.Calls()[0].Cause
+					if tt.byDefault || allowed {
+						if said(a) != accepted || cause != "" {
+							t.Errorf("allowed %v: %s, cause %q", allowed, said(a), cause)
+						}
+						continue
+					}
+					if said(a) != undecrypted || !strings.Contains(cause, "SHA-1") ||
+						!strings.Contains(cause, "Config.AllowSHA1") {
+						t.Errorf("%s, cause %q", said(a), cause)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestAllowSHA1AllowsNothingElse forges with SHA-1 and tries what is still none
+// of AWS's algorithms.
+func TestAllowSHA1AllowsNothingElse(t *testing.T) {
+	const digestSHA1 = "http://www.w3.org/2000/09/xmldsig#sha1"
+	tests := []struct {
+		name   string
+		change func(r *response)
+	}{
+		{"key of nobody", func(r *response) {
+			r.method = dsig.RSASHA1SignatureMethod
+			r.signer = otherKey()
+		}},
+		{"changed text", func(r *response) {
+			r.method = dsig.RSASHA1SignatureMethod
+			r.text = func(d string) string { return strings.Replace(d, ">SamlExample<", ">mallory<", 1) }
+		}},
+		{"RSA-SHA1 said of RSA-SHA256", func(r *response) {
+			r.after = func(root *etree.Element) {
+				find(root, "SignatureMethod").CreateAttr("Algorithm", dsig.RSASHA1SignatureMethod)
+			}
+		}},
+		{"SHA-1 said of SHA-256", func(r *response) {
+			r.after = func(root *etree.Element) {
+				resign(root, func(info *etree.Element) {
+					find(info, "DigestMethod").CreateAttr("Algorithm", digestSHA1)
+				})
+			}
+		}},
+		{"RSA-SHA512", func(r *response) { r.method = dsig.RSASHA512SignatureMethod }},
+		{"HMAC-SHA1", func(r *response) {
+			r.method = dsig.RSASHA1SignatureMethod
+			r.after = func(root *etree.Element) {
+				find(root, "SignatureMethod").CreateAttr("Algorithm", "http://www.w3.org/2000/09/xmldsig#hmac-sha1")
+			}
+		}},
+		{"DSA-SHA1", func(r *response) {
+			r.method = dsig.RSASHA1SignatureMethod
+			r.after = func(root *etree.Element) {
+				find(root, "SignatureMethod").CreateAttr("Algorithm", "http://www.w3.org/2000/09/xmldsig#dsa-sha1")
+			}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := good()
+			tt.change(r)
+			s := newServer(t, ststest.Config{AllowSHA1: true})
+			a := post(s, form(r.encoded()))
+			if cause := s.Calls()[0].Cause; said(a) != undecrypted || cause == "" {
+				t.Errorf("%s, cause %q", said(a), cause)
+			}
+		})
+	}
+}
+
+// handMade signs el with any pair of RSA signature and digest.
+func handMade(el *etree.Element, method, digest string, signer keyPair) *etree.Element {
+	hashes := map[bool]crypto.Hash{true: crypto.SHA1, false: crypto.SHA256}
+	sum := func(b []byte, hash crypto.Hash) []byte {
+		h := hash.New()
+		h.Write(b)
+		return h.Sum(nil)
+	}
+	exclusive := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("")
+	canonical, err := exclusive.Canonicalize(el.Copy())
+	if err != nil {
+		panic(err)
+	}
+	id := el.SelectAttrValue("ID", "")
+	value := sum(canonical, hashes[strings.HasSuffix(digest, "#sha1")])
+	doc := etree.NewDocument()
+	if err := doc.ReadFromString(`<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#">` +
+		`<ds:SignedInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#">` +
+		`<ds:CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/>` +
+		`<ds:SignatureMethod Algorithm="` + method + `"/><ds:Reference URI="#` + id + `">` +
+		`<ds:Transforms>` +
+		`<ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/>` +
+		`<ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/></ds:Transforms>` +
+		`<ds:DigestMethod Algorithm="` + digest + `"/>` +
+		`<ds:DigestValue>` + base64.StdEncoding.EncodeToString(value) + `</ds:DigestValue>` +
+		`</ds:Reference></ds:SignedInfo><ds:SignatureValue/></ds:Signature>`); err != nil {
+		panic(err)
+	}
+	signature := doc.Root()
+	info, err := exclusive.Canonicalize(signature.SelectElement("SignedInfo").Copy())
+	if err != nil {
+		panic(err)
+	}
+	hash := hashes[strings.HasSuffix(method, "#rsa-sha1")]
+	raw, err := rsa.SignPKCS1v15(rand.Reader, signer.key, hash, sum(info, hash))
+	if err != nil {
+		panic(err)
+	}
+	find(signature, "SignatureValue").SetText(base64.StdEncoding.EncodeToString(raw))
+	return signature
+}
+
 // forgedOf is forged for an assertion that has already lost its signature.
 func forgedOf(original *etree.Element) *etree.Element {
 	evil := original.Copy()
@@ -408,6 +562,14 @@ func TestSignedInfoMustSayWhatWasDone(t *testing.T) {
 		{"text beside the reference", func(info *etree.Element) { info.CreateText("x") }, 400},
 		{"elements in the digest", func(info *etree.Element) { find(info, "DigestValue").CreateElement("x") }, 400},
 		{"digest method of another namespace", set("DigestMethod", "xmlns:ds", "urn:x"), 400},
+		{"digest with white space", func(info *etree.Element) {
+			d := find(info, "DigestValue")
+			d.SetText(" \t" + d.Text()[:9] + "\r\n" + d.Text()[9:] + "\n")
+		}, 200},
+		{"digest with a blank that XML does not have", func(info *etree.Element) {
+			d := find(info, "DigestValue")
+			d.SetText(d.Text()[:9] + "\u00a0" + d.Text()[9:])
+		}, 400},
 		{"digest of something else", func(info *etree.Element) { find(info, "DigestValue").SetText("") }, 400},
 		{"reference to the response", set("Reference", "URI", "#_r"), 400},
 		{"reference to the document", set("Reference", "URI", ""), 400},

@@ -15,6 +15,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"hash"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -357,6 +358,10 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 		}
 		return doc.Root().SelectElement("Assertion")
 	}
+	// pair puts a good assertion next to one that hides what is no assertion.
+	pair := func(place func(root, plain *etree.Element)) func() *response {
+		return func() *response { return nextTo(`<x/>`, aes128CBC, place) }
+	}
 	tests := []struct {
 		name     string
 		response func() *response
@@ -391,6 +396,18 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 		{"nothing inside, CBC", with(aes256CBC, func(e *envelope) { e.plain = func(string) string { return "" } })},
 		{"no XML inside", with(aes256CBC, func(e *envelope) { e.plain = func(string) string { return "<saml:Assertion" } })},
 		{"two elements inside", with(aes256GCM, func(e *envelope) { e.plain = func(s string) string { return s + s } })},
+		{"a comment before the assertion", with(aes256GCM, swap("<saml:Assertion", "<!-- --><saml:Assertion"))},
+		{"a comment after the assertion", with(aes256GCM, swap("</saml:Assertion>", "</saml:Assertion><!-- -->"))},
+		{"a blank before the assertion", with(aes256GCM, swap("<saml:Assertion", " <saml:Assertion"))},
+		{"a newline after the assertion", with(aes256CBC, swap("</saml:Assertion>", "</saml:Assertion>\n"))},
+		{"text after the assertion", with(aes256GCM, swap("</saml:Assertion>", "</saml:Assertion>x"))},
+		{"an XML declaration inside", with(aes256GCM, swap("<saml:Assertion", `<?xml version="1.0"?><saml:Assertion`))},
+		{"a processing instruction inside", with(aes256GCM, swap("<saml:Assertion", `<?x?><saml:Assertion`))},
+		{"a byte order mark inside", with(aes256GCM, swap("<saml:Assertion", "\ufeff<saml:Assertion"))},
+		{"an element around the assertion", with(aes256GCM, func(e *envelope) {
+			e.plain = func(s string) string { return "<x>" + s + "</x>" }
+		})},
+		{"an assertion of SAML 1.1", with(aes256GCM, swap(`saml="urn:oasis:names:tc:SAML:2.0:assertion"`, `saml="urn:oasis:names:tc:SAML:1.0:assertion"`))},
 		{"another element inside", with(aes256GCM, func(e *envelope) {
 			e.plain = func(string) string { return `<saml:Advice xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"/>` }
 		})},
@@ -417,6 +434,21 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 		})},
 		{"two encrypted assertions", later(func(root, encrypted *etree.Element) { root.AddChild(encrypted.Copy()) })},
 		{"a plain assertion before", later(func(root, _ *etree.Element) { root.InsertChildAt(2, plain()) })},
+		{"a plain assertion behind x", pair(func(root, a *etree.Element) { root.AddChild(a) })},
+		{"a plain assertion before x", pair(func(root, a *etree.Element) { root.InsertChildAt(2, a) })},
+		{"a plain assertion in Extensions before x", pair(func(root, a *etree.Element) {
+			root.CreateElement("samlp:Extensions").AddChild(a)
+		})},
+		{"a plain assertion inside the encrypted one", pair(func(root, a *etree.Element) {
+			root.SelectElement("EncryptedAssertion").AddChild(a)
+		})},
+		{"a plain assertion inside EncryptedData", pair(func(root, a *etree.Element) {
+			find(root, "EncryptedData").AddChild(a)
+		})},
+		{"a plain assertion and two that hide x", pair(func(root, a *etree.Element) {
+			root.AddChild(root.SelectElement("EncryptedAssertion").Copy())
+			root.AddChild(a)
+		})},
 		{"a plain assertion behind", later(func(root, _ *etree.Element) { root.AddChild(plain()) })},
 		{"in Extensions", later(func(root, encrypted *etree.Element) {
 			root.RemoveChild(encrypted)
@@ -453,15 +485,18 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 			find(encrypted, "EncryptedKey").SelectElement("CipherData").SelectElement("CipherValue").SetText("")
 		})},
 	}
-	s := encryptingServer(t, false, nextReader(), readerKey())
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r := tt.response()
-			if got := said(post(s, form(r.encoded()))); got != undecrypted {
-				t.Errorf("%s\n%s", got, r.document())
-			}
-		})
+	for _, required := range []bool{false, true} {
+		s := encryptingServer(t, required, nextReader(), readerKey())
+		for _, tt := range tests {
+			t.Run(fmt.Sprint(tt.name, ", required ", required), func(t *testing.T) {
+				r := tt.response()
+				if got := said(post(s, form(r.encoded()))); got != undecrypted {
+					t.Errorf("%s\n%s", got, r.document())
+				}
+			})
+		}
 	}
+	s := encryptingServer(t, false, nextReader(), readerKey())
 
 	// What stands outside may be told apart, and it is whatever stands inside.
 	for name, change := range map[string]func(*etree.Element){
@@ -476,6 +511,85 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 			r.after = func(root *etree.Element) { hide(root); change(root) }
 			if got := said(post(s, form(r.encoded()))); got != "400 InvalidIdentityToken "+badIssuer {
 				t.Errorf("%s: %s", name, got)
+			}
+		}
+	}
+}
+
+// nextTo returns a response in which a good assertion stands next to an
+// EncryptedAssertion that hides a text.
+func nextTo(text, algorithm string, place func(root, plain *etree.Element)) *response {
+	e := sealedWith(algorithm)
+	e.plain = func(string) string { return text }
+	r := encryptedResponse(e)
+	r.after = func(root *etree.Element) {
+		plain := root.SelectElement("Assertion").Copy()
+		e.replaceAssertion(root)
+		place(root, plain)
+	}
+	return r
+}
+
+// sealedIn is a ciphertext of a document.
+var sealedIn = regexp.MustCompile(`<e:CipherValue>\s*([^<]*?)\s*</e:CipherValue>`)
+
+// altered returns the document with a byte of a ciphertext changed: the first is
+// that of the key, the second that of the assertion. A byte before 0 counts from
+// the end.
+func altered(document string, ciphertext, at int, by byte) string {
+	where := sealedIn.FindAllStringSubmatchIndex(document, -1)[ciphertext]
+	b, err := base64.StdEncoding.DecodeString(document[where[2]:where[3]])
+	if err != nil {
+		panic(err)
+	}
+	if at < 0 {
+		at += len(b)
+	}
+	b[at] ^= by
+	return document[:where[2]] + base64.StdEncoding.EncodeToString(b) + document[where[3]:]
+}
+
+// redeem posts a document.
+func redeem(s *ststest.Server, document string) answer {
+	return post(s, form(base64.StdEncoding.EncodeToString([]byte(document))))
+}
+
+// TestAPlainAssertionMakesNoOracle puts a good assertion next to a ciphertext that
+// is changed in every way that one byte can be. If any of them were accepted, an
+// answer would tell what decrypts to XML.
+func TestAPlainAssertionMakesNoOracle(t *testing.T) {
+	behind := func(root, plain *etree.Element) { root.AddChild(plain) }
+	document := string(nextTo(`<x/>`, aes128CBC, behind).document())
+	for _, required := range []bool{false, true} {
+		s := encryptingServer(t, required, readerKey())
+		for _, at := range []int{0, aes.BlockSize - 1} { // of the vector, and so of the text
+			for by := range 256 {
+				a := redeem(s, altered(document, 1, at, byte(by)))
+				if said(a) != undecrypted {
+					t.Fatalf("required %v, byte %d, %#x: %s", required, at, by, said(a))
+				}
+			}
+		}
+	}
+}
+
+// TestAlteredCiphertextsHaveOneAnswer changes the wrapped key, the nonce, and the
+// beginning and the end of a ciphertext that hides a good assertion.
+func TestAlteredCiphertextsHaveOneAnswer(t *testing.T) {
+	s := encryptingServer(t, false, nextReader(), readerKey())
+	document := string(encryptedResponse(sealedWith(aes256GCM)).document())
+	if a := redeem(s, altered(document, 1, 0, 0)); said(a) != accepted {
+		t.Fatalf("not altered: %s", said(a))
+	}
+	for at := range 66 {
+		for i, change := range []string{
+			altered(document, 0, at, 0x10),
+			altered(document, 0, -1-at, 1),
+			altered(document, 1, at, 0x10),
+			altered(document, 1, -1-at, 1),
+		} {
+			if a := redeem(s, change); said(a) != undecrypted {
+				t.Fatalf("byte %d of part %d: %s", at, i, said(a))
 			}
 		}
 	}
