@@ -133,7 +133,8 @@ func (s *Server) readAssertion(r *request, encoded string, p *provider) (*assert
 	r.call.AssertionID = a.id
 	issued, ok := instant(n, "IssueInstant")
 	if v, _ := n.attr("Version"); v != "2.0" || !ok {
-		return nil, s.malformed(r, errors.New("the Assertion wants Version 2.0 and an IssueInstant in UTC"))
+		return nil, s.malformed(r, errors.New(
+			"the Assertion wants Version 2.0 and an IssueInstant in UTC"))
 	}
 	oldest, newest := issued, issued
 	if answered, _ := instant(response, "IssueInstant"); answered.Before(issued) {
@@ -164,7 +165,7 @@ func decodeResponse(encoded string) (*node, error) {
 	}
 	response, err := parseXML(doc)
 	if err != nil {
-		return nil, fmt.Errorf("the document is not XML, or is of a kind that SAML has no use for: %w", err)
+		return nil, fmt.Errorf("the document is not XML, or not as SAML has it: %w", err)
 	}
 	if !response.is(nsProtocol, "Response") {
 		return nil, errors.New("the document is not a samlp:Response")

@@ -217,7 +217,8 @@ func TestRefusals(t *testing.T) {
 		}, 400, ident, badBase64},
 		{"version 1.1 response", func(s *scenario) { s.attr("Response", "Version", "1.1") }, 400, ident, badBase64},
 		{"version 1.1 assertion", func(s *scenario) { s.attr("Assertion", "Version", "1.1") }, 400, ident, badBase64},
-		{"no response ID", func(s *scenario) { s.attr("Response", "ID", "") }, 400, ident, badBase64},
+		{"no response ID", func(s *scenario) { s.attr("Response", "ID", "") }, 400, ident,
+			badBase64},
 		{"no response instant", func(s *scenario) { s.attr("Response", "IssueInstant", "") }, 400, ident, badBase64},
 		{"no assertion instant", func(s *scenario) { s.attr("Assertion", "IssueInstant", "") }, 400, ident, badBase64},
 		{"instant with an offset", func(s *scenario) { s.attr("Assertion", "IssueInstant", "2026-01-02T04:04:05+01:00") }, 400, ident, badBase64},
@@ -250,13 +251,20 @@ func TestRefusals(t *testing.T) {
 			s.before = func(root *etree.Element) { find(root, "NameID").Tag = "EncryptedID" }
 		}, 403, "AccessDenied", noAuth},
 		{"EncryptedID next to a NameID", func(s *scenario) {
-			s.before = func(root *etree.Element) { find(root, "Subject").CreateElement("saml:EncryptedID") }
+			s.before = func(root *etree.Element) {
+				find(root,
+					"Subject").CreateElement("saml:EncryptedID")
+			}
 		}, 403, "AccessDenied", noAuth},
 		{"BaseID next to a NameID", func(s *scenario) {
-			s.before = func(root *etree.Element) { find(root, "Subject").CreateElement("saml:BaseID") }
+			s.before = func(root *etree.Element) {
+				find(root,
+					"Subject").CreateElement("saml:BaseID")
+			}
 		}, 403, "AccessDenied", noAuth},
 		{"NameID of 256", func(s *scenario) { s.nameID = strings.Repeat("é", 256) }, 200, "", ""},
-		{"NameID of 257", func(s *scenario) { s.nameID = strings.Repeat("é", 257) }, 400, ident, longNameID},
+		{"NameID of 257", func(s *scenario) { s.nameID = strings.Repeat("é", 257) }, 400, ident,
+			longNameID},
 		{"NameID of 257 in another format", func(s *scenario) {
 			s.format = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
 			s.nameID = strings.Repeat("a", 257)
@@ -319,19 +327,22 @@ func TestRefusals(t *testing.T) {
 
 		// Other conditions.
 		{"OneTimeUse", func(s *scenario) { s.condition("saml:OneTimeUse") }, 200, "", ""},
-		{"ProxyRestriction", func(s *scenario) { s.condition("saml:ProxyRestriction") }, 200, "", ""},
+		{"ProxyRestriction", func(s *scenario) { s.condition("saml:ProxyRestriction") }, 200, "",
+			""},
 		{"a Condition of a type", func(s *scenario) {
 			c := s.condition("saml:Condition")
 			c("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance")
 			c("xsi:type", "OnlyOnMondays")
 		}, 400, ident, unknownCondition},
 		{"a condition of another namespace", func(s *scenario) {
-			s.condition("del:Delegate")("xmlns:del", "urn:oasis:names:tc:SAML:2.0:conditions:delegation")
+			s.condition("del:Delegate")("xmlns:del",
+				"urn:oasis:names:tc:SAML:2.0:conditions:delegation")
 		}, 400, ident, unknownCondition},
 		{"OneTimeUse of another namespace", func(s *scenario) {
 			s.condition("x:OneTimeUse")("xmlns:x", "urn:x")
 		}, 400, ident, unknownCondition},
-		{"a condition that SAML does not have", func(s *scenario) { s.condition("saml:TwoTimesUse") }, 400, ident, unknownCondition},
+		{"a condition that SAML does not have",
+			func(s *scenario) { s.condition("saml:TwoTimesUse") }, 400, ident, unknownCondition},
 		{"two Conditions", func(s *scenario) { s.twice("Conditions") }, 400, ident, noAudience},
 
 		// The attributes.
@@ -343,10 +354,20 @@ func TestRefusals(t *testing.T) {
 				v.CreateElement("saml:NameID").SetText("jane")
 			}
 		}, 400, ident, "RoleSessionName is required in AuthnResponse"},
-		{"session name next to an element", func(s *scenario) { s.opaque("RoleSessionName") }, 400, ident, "RoleSessionName in AuthnResponse must have exactly one value"},
-		{"session duration in an element", func(s *scenario) { s.set("SessionDuration"); s.opaque("SessionDuration") }, 400, ident, badSession},
-		{"source identity in an element", func(s *scenario) { s.set("SourceIdentity"); s.opaque("SourceIdentity") }, 400, ident, badSource},
-		{"tag next to an element", func(s *scenario) { s.tag("Team", "a"); s.opaque("PrincipalTag:Team") }, 400, ident, "PrincipalTag in AuthnResponse must have exactly one value"},
+		{"session name next to an element", func(s *scenario) { s.opaque("RoleSessionName") }, 400,
+			ident, "RoleSessionName in AuthnResponse must have exactly one value"},
+		{"session duration in an element",
+			func(s *scenario) { s.set("SessionDuration"); s.opaque("SessionDuration") }, 400, ident,
+			badSession},
+		{"source identity in an element",
+			func(s *scenario) { s.set("SourceIdentity"); s.opaque("SourceIdentity") }, 400, ident,
+			badSource},
+		{"tag next to an element", func(s *scenario) {
+			s.tag("Team",
+				"a")
+			s.opaque("PrincipalTag:Team")
+		}, 400, ident,
+			"PrincipalTag in AuthnResponse must have exactly one value"},
 		{"transitive key next to an element", func(s *scenario) {
 			s.tag("Team", "a")
 			s.set("TransitiveTagKeys", "Team")
@@ -398,28 +419,77 @@ func TestRefusals(t *testing.T) {
 		// The pair.
 		{"pair reversed", func(s *scenario) { s.set("Role", providerARN+","+roleARN) }, 200, "", ""},
 		{"pair among others", func(s *scenario) { s.set("Role", "x", roleARN+","+providerARN) }, 200, "", ""},
-		{"pair with a blank after the comma", func(s *scenario) { s.set("Role", roleARN+", "+providerARN) }, 200, "", ""},
-		{"pair reversed with a blank after the comma", func(s *scenario) { s.set("Role", providerARN+", "+roleARN) }, 200, "", ""},
-		{"pair with two blanks after the comma", func(s *scenario) { s.set("Role", roleARN+",  "+providerARN) }, 200, "", ""},
-		{"pair with a comma at the end", func(s *scenario) { s.set("Role", roleARN+","+providerARN+",") }, 200, "", ""},
-		{"pair reversed with a comma at the end", func(s *scenario) { s.set("Role", providerARN+","+roleARN+",") }, 200, "", ""},
-		{"pair with a blank and a comma at the end", func(s *scenario) { s.set("Role", roleARN+", "+providerARN+",") }, 200, "", ""},
-		{"pair with a blank before the comma", func(s *scenario) { s.set("Role", roleARN+" ,"+providerARN) }, 400, ident, badPair},
-		{"pair with a tab after the comma", func(s *scenario) { s.set("Role", roleARN+",\t"+providerARN) }, 400, ident, badPair},
-		{"pair with a newline after the comma", func(s *scenario) { s.set("Role", roleARN+",\n"+providerARN) }, 400, ident, badPair},
-		{"pair with a no-break space after the comma", func(s *scenario) { s.set("Role", roleARN+",\u00a0"+providerARN) }, 400, ident, badPair},
-		{"pair after a blank", func(s *scenario) { s.set("Role", " "+roleARN+","+providerARN) }, 400, ident, badPair},
-		{"pair before a blank", func(s *scenario) { s.set("Role", roleARN+","+providerARN+" ") }, 400, ident, badPair},
-		{"pair before a blank and a comma", func(s *scenario) { s.set("Role", roleARN+","+providerARN+" ,") }, 400, ident, badPair},
-		{"pair before a comma and a blank", func(s *scenario) { s.set("Role", roleARN+","+providerARN+", ") }, 400, ident, badPair},
-		{"pair with two commas at the end", func(s *scenario) { s.set("Role", roleARN+","+providerARN+",,") }, 400, ident, badPair},
-		{"pair with two commas", func(s *scenario) { s.set("Role", roleARN+",,"+providerARN) }, 400, ident, badPair},
-		{"pair after a comma", func(s *scenario) { s.set("Role", ","+roleARN+","+providerARN) }, 400, ident, badPair},
-		{"pair and a third", func(s *scenario) { s.set("Role", roleARN+","+providerARN+",x") }, 400, ident, badPair},
-		{"pair with another separator", func(s *scenario) { s.set("Role", roleARN+" "+providerARN) }, 400, ident, badPair},
+		{"pair with a blank after the comma", func(s *scenario) {
+			s.set("Role",
+				roleARN+", "+providerARN)
+		}, 200, "", ""},
+		{"pair reversed with a blank after the comma", func(s *scenario) {
+			s.set("Role",
+				providerARN+", "+roleARN)
+		}, 200, "", ""},
+		{"pair with two blanks after the comma", func(s *scenario) {
+			s.set("Role",
+				roleARN+",  "+providerARN)
+		}, 200, "", ""},
+		{"pair with a comma at the end", func(s *scenario) {
+			s.set("Role",
+				roleARN+","+providerARN+",")
+		}, 200, "", ""},
+		{"pair reversed with a comma at the end", func(s *scenario) {
+			s.set("Role",
+				providerARN+","+roleARN+",")
+		}, 200, "", ""},
+		{"pair with a blank and a comma at the end", func(s *scenario) {
+			s.set("Role",
+				roleARN+", "+providerARN+",")
+		}, 200, "", ""},
+		{"pair with a blank before the comma", func(s *scenario) {
+			s.set("Role",
+				roleARN+" ,"+providerARN)
+		}, 400, ident, badPair},
+		{"pair with a tab after the comma", func(s *scenario) {
+			s.set("Role",
+				roleARN+",\t"+providerARN)
+		}, 400, ident, badPair},
+		{"pair with a newline after the comma", func(s *scenario) {
+			s.set("Role",
+				roleARN+",\n"+providerARN)
+		}, 400, ident, badPair},
+		{"pair with a no-break space after the comma", func(s *scenario) {
+			s.set("Role",
+				roleARN+",\u00a0"+providerARN)
+		}, 400, ident, badPair},
+		{"pair after a blank", func(s *scenario) { s.set("Role", " "+roleARN+","+providerARN) },
+			400, ident, badPair},
+		{"pair before a blank", func(s *scenario) { s.set("Role", roleARN+","+providerARN+" ") },
+			400, ident, badPair},
+		{"pair before a blank and a comma", func(s *scenario) {
+			s.set("Role",
+				roleARN+","+providerARN+" ,")
+		}, 400, ident, badPair},
+		{"pair before a comma and a blank", func(s *scenario) {
+			s.set("Role",
+				roleARN+","+providerARN+", ")
+		}, 400, ident, badPair},
+		{"pair with two commas at the end", func(s *scenario) {
+			s.set("Role",
+				roleARN+","+providerARN+",,")
+		}, 400, ident, badPair},
+		{"pair with two commas", func(s *scenario) { s.set("Role", roleARN+",,"+providerARN) }, 400,
+			ident, badPair},
+		{"pair after a comma", func(s *scenario) { s.set("Role", ","+roleARN+","+providerARN) },
+			400, ident, badPair},
+		{"pair and a third", func(s *scenario) { s.set("Role", roleARN+","+providerARN+",x") }, 400,
+			ident, badPair},
+		{"pair with another separator", func(s *scenario) {
+			s.set("Role",
+				roleARN+" "+providerARN)
+		}, 400, ident, badPair},
 		{"only the role", func(s *scenario) { s.set("Role", roleARN+",") }, 400, ident, badPair},
-		{"twice the role", func(s *scenario) { s.set("Role", roleARN+","+roleARN) }, 400, ident, badPair},
-		{"twice the provider", func(s *scenario) { s.set("Role", providerARN+","+providerARN) }, 400, ident, badPair},
+		{"twice the role", func(s *scenario) { s.set("Role", roleARN+","+roleARN) }, 400, ident,
+			badPair},
+		{"twice the provider", func(s *scenario) { s.set("Role", providerARN+","+providerARN) },
+			400, ident, badPair},
 		{"pair of another role", func(s *scenario) { s.set("Role", roleARN+"2,"+providerARN) }, 400, ident, badPair},
 		{"role and provider of two pairs", func(s *scenario) { s.set("Role", roleARN+",x", "x,"+providerARN) }, 400, ident, badPair},
 		{"no pair", func(s *scenario) { s.set("Role") }, 400, ident, badPair},
@@ -511,8 +581,12 @@ func TestSessionLength(t *testing.T) {
 		{"as asked", "7200", func(r *response) {}, 2 * time.Hour},
 		{"until SessionNotOnOrAfter", "7200", func(r *response) { r.sessionEnd = epoch.Add(10 * time.Minute) }, 10 * time.Minute},
 		{"not until SessionNotOnOrAfter", "900", func(r *response) { r.sessionEnd = epoch.Add(time.Hour) }, 15 * time.Minute},
-		{"not shortened by SessionDuration", "", func(r *response) { r.set("SessionDuration", "900") }, time.Hour},
-		{"not shortened by SessionDuration when asked", "3600", func(r *response) { r.set("SessionDuration", "900") }, time.Hour},
+		{"not shortened by SessionDuration", "", func(r *response) {
+			r.set("SessionDuration",
+				"900")
+		}, time.Hour},
+		{"not shortened by SessionDuration when asked", "3600",
+			func(r *response) { r.set("SessionDuration", "900") }, time.Hour},
 		{"until SessionNotOnOrAfter whatever SessionDuration", "", func(r *response) {
 			r.set("SessionDuration", "900")
 			r.sessionEnd = epoch.Add(30 * time.Minute)

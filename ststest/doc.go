@@ -5,14 +5,18 @@
 //
 // # What it checks
 //
-// It is as strict as AWS and, where AWS says nothing, stricter. It checks the
+// It is as strict as AWS documents that it is, and no stricter. It checks the
 // request constraints of the STS API model, the ARNs, the SAML document, the
 // Issuer, the XML signature, the subject confirmation, every instant, the
-// audience, the attributes (roles, session name, session tags, transitive tag
-// keys, source identity, session duration), the role's maximum duration, the
-// trust policy with sts:TagSession and sts:SetSourceIdentity, the session
-// policies and their size. It refuses with the codes, HTTP statuses and
-// messages of AWS. GetCallerIdentity checks Signature Version 4.
+// conditions, the audience, the attributes (roles, session name, session tags,
+// transitive tag keys, source identity, session duration), the role's maximum
+// duration, the trust policy with sts:TagSession and sts:SetSourceIdentity, the
+// session policies and their size. It refuses with the codes, HTTP statuses and
+// messages of AWS. Where AWS's message does not tell why, [Call.Cause] does, for
+// the test alone. GetCallerIdentity checks Signature Version 4.
+//
+// DurationSeconds and SessionNotOnOrAfter limit a session, whichever is shorter.
+// The SessionDuration attribute is for the console and shortens no session here.
 //
 // [Server.Federation] is the endpoint that turns the credentials into console
 // sign-in URLs, and the one that such a URL leads to.
@@ -20,37 +24,94 @@
 // Signatures are verified by code of its own, which shares nothing with the
 // libraries that make SAML responses in Go. Only RSA-SHA256 with exclusive
 // canonicalization is accepted, made by a key of the registered metadata over
-// the assertion around the signature. What follows is read from the signed
-// bytes alone. A signature on the Response, if there is one, must be good too.
+// the assertion around the signature. [Config.AllowSHA1] adds SHA-1. What
+// follows is read from the signed bytes alone.
 //
 // Encrypted assertions are decrypted by code of its own as well, for SAML
 // providers that [Server.PutSAMLEncryption] gave private keys: AES-128 and
 // AES-256 in CBC and GCM mode, which AWS lists, with a key by rsa-oaep-mgf1p and
 // SHA-1. The signature is inside. The mode Required refuses what is not encrypted.
+// A response has exactly one Assertion or exactly one EncryptedAssertion, which
+// hides an Assertion and nothing else. Whatever is wrong with one, the answer is
+// the same, so that no answer tells what a changed ciphertext decrypts to.
 //
-// # What it approximates
+// # What AWS does not say
 //
-// AWS publishes neither the order of its checks nor all of its messages. The
-// order here is that of the list above. These refusals carry a code that AWS
-// uses and a text that is ours: bad session tags, transitive tag keys and
-// SessionDuration, a NotBefore or IssueInstant in the future, a Status other
-// than Success, several session names, policy ARNs, and in the mode Required
-// an assertion that is not encrypted or not addressed to the provider's own
-// sign-in URL. What AWS answers to an assertion that it cannot decrypt is not
-// published: here it is "Response signature invalid", whatever went wrong, but
-// the time that the answer takes is not levelled. AWS's packed binary size is
-// secret: PackedPolicySize is the length of the session policy without white
-// space, the policy ARNs and the tags, in percent of 4,096 bytes. What the
-// console sign-in approximates stands at [Server.Federation].
+// AWS publishes no rule for what follows. Each line is a choice, which may be
+// stricter or laxer than AWS is.
 //
-// # What it does not check
+// The document:
 //
-// It does not check Destination, InResponseTo, the Format of the NameID or
-// whether a policy says anything IAM would accept. It accepts one assertion as
-// often as AWS does, any number of times in five minutes. Recipient is not
-// compared with anything but the trust policy, except in the mode Required.
-// Encrypted NameIDs and attributes are not read. Permission policies do not
-// exist, and no action of STS other than AssumeRoleWithSAML and
-// GetCallerIdentity does. Presigned URLs are not accepted. Behind the console
-// sign-in there is no console.
+//   - Base64 may be broken into lines by CR and LF anywhere; they count for the length.
+//   - Blanks and tabs in base64, base64url, and base64 without its padding are refused.
+//   - A byte order mark, a document type, a processing instruction and an encoding other than UTF-8
+//     are refused.
+//   - The Response wants an ID; other elements that it should not have are not looked at.
+//   - Instants end in Z; an offset such as +00:00 is refused.
+//   - Two assertions are refused, also where both are good or one is inside an Advice.
+//   - A Status other than Success is refused, with a message of ours.
+//   - Destination, InResponseTo, Address and the Format of the NameID are not looked at.
+//
+// Signatures and encryption:
+//
+//   - SHA-1 is refused unless [Config.AllowSHA1] is set, in a signature and in a digest alike.
+//   - RSA-SHA384, RSA-SHA512, RSA-PSS, ECDSA and other digests than SHA-256 are refused.
+//   - Inclusive canonicalization, canonicalization with comments and other transforms are refused.
+//   - The assertion must be signed; a signature on the Response alone is refused.
+//   - A signature on the Response next to that of the assertion must be good too.
+//   - An ID that two elements share is refused, also where neither is signed.
+//   - KeyInfo is not looked at.
+//   - An assertion that cannot be decrypted is refused with "Response signature invalid", whatever
+//     went wrong. The time that the answer takes is not levelled.
+//   - Comments, white space and an XML declaration next to the hidden Assertion are refused.
+//   - In the mode Required the messages for an assertion that is not encrypted, or not addressed to
+//     the provider's own sign-in URL, are ours.
+//
+// Instants and conditions:
+//
+//   - The five minutes are counted from the older of the two IssueInstants.
+//   - An IssueInstant or NotBefore in the future is refused, without any skew.
+//   - Conditions without NotOnOrAfter are accepted; without AudienceRestriction they are refused.
+//   - The sign-in URL of another region than the endpoint's is no audience; the global one is.
+//   - OneTimeUse and ProxyRestriction have no effect; any other condition is refused.
+//   - Of several AuthnStatements the first SessionNotOnOrAfter to come ends the session; a response
+//     without any is accepted.
+//
+// Subject and attributes:
+//
+//   - A NameID of more than 256 characters is refused, whatever its Format.
+//   - An EncryptedID or BaseID, alone or next to a NameID, is AccessDenied, as a missing NameID is.
+//   - More than one SubjectConfirmation is refused.
+//   - SubjectType is the whole Format unless that begins as the formats of SAML 2.0 do.
+//   - A Role value may have blanks after its comma and one comma at its end.
+//   - Blanks before the comma, and tabs and line ends anywhere in a Role value, are refused.
+//   - A SessionDuration outside 900 to 43,200, or twice, is refused, though it has no effect.
+//   - A value that is an element counts as a value, and no attribute that AWS reads may have one.
+//   - Encrypted attributes are not looked at.
+//   - SourceIdentity has at most 64 characters; [Config.MaxSourceIdentity] changes that.
+//   - An attribute that holds two values for a condition key of one value sets the first.
+//
+// Trust policies ([Role.TrustPolicy]):
+//
+//   - An Allow for everyone ("*") lets in no SAML provider; a Deny for everyone does count.
+//   - A Deny for a principal of AWS, such as an account, does not concern a SAML provider.
+//   - aws:SourceIp is the address of the connection; no header changes it.
+//   - aws:SecureTransport is true, as it is at every endpoint of AWS.
+//   - A condition key with several values and no ForAnyValue or ForAllValues is refused by PutRole.
+//   - A condition in a statement for SAML that cannot be evaluated is refused by PutRole, by name.
+//
+// The order of the checks, and the messages for bad session tags, transitive tag
+// keys, SessionDuration, several session names and policy ARNs, are ours. AWS's
+// packed binary size is secret: PackedPolicySize is the length of the session
+// policy without white space, the policy ARNs and the tags, in percent of 4,096
+// bytes. What the console sign-in approximates stands at [Server.Federation].
+//
+// # What it does not do
+//
+// It accepts one assertion as often as AWS does, any number of times in five
+// minutes. Recipient is not compared with anything but the trust policy, except
+// in the mode Required. It does not check whether a session policy says anything IAM would
+// accept. Permission policies do not exist, and no action of STS other than
+// AssumeRoleWithSAML and GetCallerIdentity does. Presigned URLs are not accepted.
+// Behind the console sign-in there is no console.
 package ststest

@@ -252,7 +252,8 @@ func TestSHA1IsRefusedUnlessAllowed(t *testing.T) {
 				}
 				for _, allowed := range []bool{false, true} {
 					s := newServer(t, ststest.Config{AllowSHA1: allowed})
-					mustEncrypt(t, s, ststest.SAMLEncryption{PrivateKeys: [][]byte{privatePEM(readerKey())}})
+					mustEncrypt(t, s,
+						ststest.SAMLEncryption{PrivateKeys: [][]byte{privatePEM(readerKey())}})
 					a := post(s, form(r.encoded()))
 					cause := s.Calls()[0].Cause
 					if tt.byDefault || allowed {
@@ -285,7 +286,10 @@ func TestAllowSHA1AllowsNothingElse(t *testing.T) {
 		}},
 		{"changed text", func(r *response) {
 			r.method = dsig.RSASHA1SignatureMethod
-			r.text = func(d string) string { return strings.Replace(d, ">SamlExample<", ">mallory<", 1) }
+			r.text = func(d string) string {
+				return strings.Replace(d, ">SamlExample<", ">mallory<",
+					1)
+			}
 		}},
 		{"RSA-SHA1 said of RSA-SHA256", func(r *response) {
 			r.after = func(root *etree.Element) {
@@ -303,13 +307,15 @@ func TestAllowSHA1AllowsNothingElse(t *testing.T) {
 		{"HMAC-SHA1", func(r *response) {
 			r.method = dsig.RSASHA1SignatureMethod
 			r.after = func(root *etree.Element) {
-				find(root, "SignatureMethod").CreateAttr("Algorithm", "http://www.w3.org/2000/09/xmldsig#hmac-sha1")
+				find(root, "SignatureMethod").CreateAttr("Algorithm",
+					"http://www.w3.org/2000/09/xmldsig#hmac-sha1")
 			}
 		}},
 		{"DSA-SHA1", func(r *response) {
 			r.method = dsig.RSASHA1SignatureMethod
 			r.after = func(root *etree.Element) {
-				find(root, "SignatureMethod").CreateAttr("Algorithm", "http://www.w3.org/2000/09/xmldsig#dsa-sha1")
+				find(root, "SignatureMethod").CreateAttr("Algorithm",
+					"http://www.w3.org/2000/09/xmldsig#dsa-sha1")
 			}
 		}},
 	}

@@ -396,18 +396,28 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 		{"nothing inside, CBC", with(aes256CBC, func(e *envelope) { e.plain = func(string) string { return "" } })},
 		{"no XML inside", with(aes256CBC, func(e *envelope) { e.plain = func(string) string { return "<saml:Assertion" } })},
 		{"two elements inside", with(aes256GCM, func(e *envelope) { e.plain = func(s string) string { return s + s } })},
-		{"a comment before the assertion", with(aes256GCM, swap("<saml:Assertion", "<!-- --><saml:Assertion"))},
-		{"a comment after the assertion", with(aes256GCM, swap("</saml:Assertion>", "</saml:Assertion><!-- -->"))},
-		{"a blank before the assertion", with(aes256GCM, swap("<saml:Assertion", " <saml:Assertion"))},
-		{"a newline after the assertion", with(aes256CBC, swap("</saml:Assertion>", "</saml:Assertion>\n"))},
-		{"text after the assertion", with(aes256GCM, swap("</saml:Assertion>", "</saml:Assertion>x"))},
-		{"an XML declaration inside", with(aes256GCM, swap("<saml:Assertion", `<?xml version="1.0"?><saml:Assertion`))},
-		{"a processing instruction inside", with(aes256GCM, swap("<saml:Assertion", `<?x?><saml:Assertion`))},
-		{"a byte order mark inside", with(aes256GCM, swap("<saml:Assertion", "\ufeff<saml:Assertion"))},
+		{"a comment before the assertion", with(aes256GCM, swap("<saml:Assertion",
+			"<!-- --><saml:Assertion"))},
+		{"a comment after the assertion", with(aes256GCM, swap("</saml:Assertion>",
+			"</saml:Assertion><!-- -->"))},
+		{"a blank before the assertion", with(aes256GCM, swap("<saml:Assertion",
+			" <saml:Assertion"))},
+		{"a newline after the assertion", with(aes256CBC, swap("</saml:Assertion>",
+			"</saml:Assertion>\n"))},
+		{"text after the assertion", with(aes256GCM, swap("</saml:Assertion>",
+			"</saml:Assertion>x"))},
+		{"an XML declaration inside", with(aes256GCM, swap("<saml:Assertion",
+			`<?xml version="1.0"?><saml:Assertion`))},
+		{"a processing instruction inside", with(aes256GCM, swap("<saml:Assertion",
+			`<?x?><saml:Assertion`))},
+		{"a byte order mark inside", with(aes256GCM, swap("<saml:Assertion",
+			"\ufeff<saml:Assertion"))},
 		{"an element around the assertion", with(aes256GCM, func(e *envelope) {
 			e.plain = func(s string) string { return "<x>" + s + "</x>" }
 		})},
-		{"an assertion of SAML 1.1", with(aes256GCM, swap(`saml="urn:oasis:names:tc:SAML:2.0:assertion"`, `saml="urn:oasis:names:tc:SAML:1.0:assertion"`))},
+		{"an assertion of SAML 1.1", with(aes256GCM,
+			swap(`saml="urn:oasis:names:tc:SAML:2.0:assertion"`,
+				`saml="urn:oasis:names:tc:SAML:1.0:assertion"`))},
 		{"another element inside", with(aes256GCM, func(e *envelope) {
 			e.plain = func(string) string { return `<saml:Advice xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"/>` }
 		})},
@@ -435,7 +445,10 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 		{"two encrypted assertions", later(func(root, encrypted *etree.Element) { root.AddChild(encrypted.Copy()) })},
 		{"a plain assertion before", later(func(root, _ *etree.Element) { root.InsertChildAt(2, plain()) })},
 		{"a plain assertion behind x", pair(func(root, a *etree.Element) { root.AddChild(a) })},
-		{"a plain assertion before x", pair(func(root, a *etree.Element) { root.InsertChildAt(2, a) })},
+		{"a plain assertion before x", pair(func(root, a *etree.Element) {
+			root.InsertChildAt(2,
+				a)
+		})},
 		{"a plain assertion in Extensions before x", pair(func(root, a *etree.Element) {
 			root.CreateElement("samlp:Extensions").AddChild(a)
 		})},

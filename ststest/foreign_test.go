@@ -97,7 +97,8 @@ func TestResponsesOfOtherIdentityProviders(t *testing.T) {
 					!strings.Contains(err.Error(), "Response signature invalid (") {
 					t.Errorf("%v", err)
 				}
-				if !strings.Contains(call.Cause, "SHA-1") || !strings.Contains(call.Cause, "Config.AllowSHA1") {
+				if !strings.Contains(call.Cause, "SHA-1") || !strings.Contains(call.Cause,
+					"Config.AllowSHA1") {
 					t.Errorf("the cause is %q", call.Cause)
 				}
 				return

@@ -49,29 +49,34 @@ func TestFurtherStatements(t *testing.T) {
 	}{
 		// What does not concern SAML.
 		{"Allow a service", statement("Allow", ec2, assume, ""), true},
-		{"Allow two services", statement("Allow", `{"Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]}`, assume, ""), true},
+		{"Allow two services", statement("Allow",
+			`{"Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]}`, assume, ""), true},
 		{"Allow a service under a condition", statement("Allow", ec2, assume,
 			`{"ArnLike": {"aws:SourceArn": "arn:aws:ec2:*:123456789012:*"}}`), true},
 		{"Deny a service", statement("Deny", ec2, all, ""), true},
 		{"Allow an account", statement("Allow", root, assume, ""), true},
-		{"Allow an account by its number", statement("Allow", `{"AWS": "123456789012"}`, all, ""), true},
+		{"Allow an account by its number", statement("Allow", `{"AWS": "123456789012"}`, all, ""),
+			true},
 		{"Allow a role with tags", statement("Allow", `{"AWS": "arn:aws:iam::123456789012:role/x"}`,
 			`["sts:AssumeRole", "sts:TagSession", "sts:SetContext"]`, ""), true},
 		{"Allow an account with MFA", statement("Allow", root, assume,
 			`{"Bool": {"aws:MultiFactorAuthPresent": "true"}, "NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}`), true},
 		{"Allow an account from an address", statement("Allow", root, assume,
 			`{"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}`), true},
-		{"Allow a user by a canonical ID", statement("Allow", `{"CanonicalUser": "79a59df900b949e5"}`, assume, ""), true},
+		{"Allow a user by a canonical ID", statement("Allow",
+			`{"CanonicalUser": "79a59df900b949e5"}`, assume, ""), true},
 		{"Deny an account", statement("Deny", root, all, ""), true},
 		{"Deny an account what is for SAML", statement("Deny", root, saml, ""), true},
-		{"Allow OpenID", statement("Allow", oidc, `["sts:AssumeRoleWithWebIdentity", "sts:TagSession"]`,
+		{"Allow OpenID", statement("Allow", oidc,
+			`["sts:AssumeRoleWithWebIdentity", "sts:TagSession"]`,
 			`{"StringLike": {"token.actions.githubusercontent.com:sub": "repo:example/*"}}`), true},
 		{"Allow Cognito", statement("Allow", `{"Federated": "cognito-identity.amazonaws.com"}`,
 			`"sts:AssumeRoleWithWebIdentity"`,
 			`{"StringEquals": {"cognito-identity.amazonaws.com:aud": "eu-central-1:x"}}`), true},
 		{"Deny OpenID", statement("Deny", oidc, all, ""), true},
 		{"Allow everyone of an organization", statement("Allow", `{"AWS": "*"}`,
-			`["sts:AssumeRole", "sts:TagSession"]`, `{"StringEquals": {"aws:PrincipalOrgID": "o-x"}}`), true},
+			`["sts:AssumeRole", "sts:TagSession"]`,
+			`{"StringEquals": {"aws:PrincipalOrgID": "o-x"}}`), true},
 		{"Deny everyone outside an organization another action", statement("Deny", `"*"`, assume,
 			`{"StringNotEquals": {"aws:PrincipalOrgID": "o-x"}}`), true},
 		{"Deny the provider another action", statement("Deny", federate, assume,
@@ -81,7 +86,8 @@ func TestFurtherStatements(t *testing.T) {
 		{"Deny the provider", statement("Deny", federate, saml, ""), false},
 		{"Deny everyone", statement("Deny", `"*"`, all, ""), false},
 		{"Deny everyone of AWS", statement("Deny", `{"AWS": "*"}`, saml, ""), false},
-		{"Deny everyone of a list", statement("Deny", `{"AWS": ["123456789012", "*"]}`, saml, ""), false},
+		{"Deny everyone of a list", statement("Deny", `{"AWS": ["123456789012", "*"]}`, saml, ""),
+			false},
 		{"Deny the provider among others", statement("Deny",
 			`{"Service": "ec2.amazonaws.com", "Federated": ["`+providerARN+`", "accounts.google.com"]}`, all, ""), false},
 		{"Deny everyone another action", statement("Deny", `"*"`, `"sts:TagSession"`, ""), true},
@@ -161,7 +167,8 @@ func TestOnlyStatementsForSAMLLetIn(t *testing.T) {
 	// Nor do they lend the provider what its own statement lacks.
 	s := newServer(t, ststest.Config{})
 	mustRole(t, s, ststest.Role{ARN: roleARN, TrustPolicy: `{"Statement": [` +
-		statement("Allow", `{"Federated": "`+providerARN+`"}`, `"sts:AssumeRoleWithSAML"`, "") + "," +
+		statement("Allow", `{"Federated": "`+providerARN+`"}`, `"sts:AssumeRoleWithSAML"`,
+			"") + "," +
 		statement("Allow", `"*"`, `"sts:TagSession"`, "") + `]}`})
 	a := post(s, form(good().set("PrincipalTag:a", "b").encoded()))
 	cause := s.Calls()[0].Cause
@@ -215,31 +222,50 @@ func TestSourceIPIsTheAddressOfTheClient(t *testing.T) {
 func TestPutRoleRefusesWhatItCannotEvaluate(t *testing.T) {
 	federate := `{"Federated": "` + providerARN + `"}`
 	tests := []struct{ statement, want string }{
-		{statement("Deny", `"*"`, `"sts:*"`, `{"StringNotEquals": {"aws:PrincipalOrgID": "o-x"}}`), `"aws:PrincipalOrgID"`},
-		{statement("Deny", `{"AWS": "*"}`, `"sts:AssumeRole*"`, `{"Bool": {"aws:ViaAWSService": "true"}}`), `"aws:ViaAWSService"`},
-		{statement("Allow", federate, `"sts:*"`, `{"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}`), `"DateLessThan"`},
-		{statement("Allow", federate, `"sts:*"`, `{"StringEquals": {"aws:SourceVpc": "vpc-1"}}`), `"aws:SourceVpc"`},
-		{statement("Allow", federate, `"sts:*"`, `{"IpAddress": {"aws:SourceIp": "203.0.113.0/33"}}`), "want an IP address or a range"},
-		{statement("Allow", federate, `"sts:*"`, `{"IpAddress": {"aws:SourceIp": "fe80::1%eth0"}}`), "want an IP address or a range"},
-		{statement("Allow", federate, `"sts:*"`, `{"IpAddress": {"saml:sub": "203.0.113.0/24"}}`), "for another operator"},
-		{statement("Allow", federate, `"sts:*"`, `{"Bool": {"saml:sub": "true"}}`), "for another operator"},
-		{statement("Allow", federate, `"sts:*"`, `{"Bool": {"aws:SecureTransport": "yes"}}`), "want true or false"},
-		{statement("Allow", federate, `"sts:*"`, `{"StringEquals": {"aws:SecureTransport": "true"}}`), "for another operator"},
+		{statement("Deny", `"*"`, `"sts:*"`, `{"StringNotEquals": {"aws:PrincipalOrgID": "o-x"}}`),
+			`"aws:PrincipalOrgID"`},
+		{statement("Deny", `{"AWS": "*"}`, `"sts:AssumeRole*"`,
+			`{"Bool": {"aws:ViaAWSService": "true"}}`), `"aws:ViaAWSService"`},
+		{statement("Allow", federate, `"sts:*"`,
+			`{"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}`), `"DateLessThan"`},
+		{statement("Allow", federate, `"sts:*"`, `{"StringEquals": {"aws:SourceVpc": "vpc-1"}}`),
+			`"aws:SourceVpc"`},
+		{statement("Allow", federate, `"sts:*"`,
+			`{"IpAddress": {"aws:SourceIp": "203.0.113.0/33"}}`), "want an IP address or a range"},
+		{statement("Allow", federate, `"sts:*"`, `{"IpAddress": {"aws:SourceIp": "fe80::1%eth0"}}`),
+			"want an IP address or a range"},
+		{statement("Allow", federate, `"sts:*"`, `{"IpAddress": {"saml:sub": "203.0.113.0/24"}}`),
+			"for another operator"},
+		{statement("Allow", federate, `"sts:*"`, `{"Bool": {"saml:sub": "true"}}`),
+			"for another operator"},
+		{statement("Allow", federate, `"sts:*"`, `{"Bool": {"aws:SecureTransport": "yes"}}`),
+			"want true or false"},
+		{statement("Allow", federate, `"sts:*"`,
+			`{"StringEquals": {"aws:SecureTransport": "true"}}`), "for another operator"},
 		{statement("Allow", `"*"`, `"sts:*"`, ""), "name the provider under Federated"},
-		{statement("Allow", `{"AWS": ["*"]}`, `"sts:AssumeRoleWithSAML"`, ""), "name the provider under Federated"},
-		{statement("Allow", `{"AWS": "*", "Federated": "`+providerARN+`"}`, `"sts:*"`, ""), "name the provider under Federated"},
-		{statement("Allow", `{"Service": "`+providerARN+`"}`, `"sts:*"`, ""), "belongs under Federated"},
+		{statement("Allow", `{"AWS": ["*"]}`, `"sts:AssumeRoleWithSAML"`, ""),
+			"name the provider under Federated"},
+		{statement("Allow", `{"AWS": "*", "Federated": "`+providerARN+`"}`, `"sts:*"`, ""),
+			"name the provider under Federated"},
+		{statement("Allow", `{"Service": "`+providerARN+`"}`, `"sts:*"`, ""),
+			"belongs under Federated"},
 		{statement("Allow", `{"Federated": "*"}`, `"sts:*"`, ""), "no wildcards"},
-		{statement("Allow", `{"Serviec": "ec2.amazonaws.com"}`, `"sts:AssumeRole"`, ""), `"Serviec" is not supported`},
+		{statement("Allow", `{"Serviec": "ec2.amazonaws.com"}`, `"sts:AssumeRole"`, ""),
+			`"Serviec" is not supported`},
 		{statement("Allow", `{"Service": ""}`, `"sts:AssumeRole"`, ""), "an empty name"},
 		{statement("Allow", `{"Service": 7}`, `"sts:AssumeRole"`, ""), "want a string"},
 		{statement("Allow", `{}`, `"sts:AssumeRole"`, ""), `want "*" or an object`},
-		{statement("Allow", `"ec2.amazonaws.com"`, `"sts:AssumeRole"`, ""), `want "*" or an object`},
-		{statement("Allow", `{"Service": "ec2.amazonaws.com"}`, `"ec2:RunInstances"`, ""), "want an action of STS"},
+		{statement("Allow", `"ec2.amazonaws.com"`, `"sts:AssumeRole"`, ""),
+			`want "*" or an object`},
+		{statement("Allow", `{"Service": "ec2.amazonaws.com"}`, `"ec2:RunInstances"`, ""),
+			"want an action of STS"},
 		{statement("Allow", `{"Service": "ec2.amazonaws.com"}`, `[]`, ""), "list is empty"},
-		{statement("Allow", `{"Service": "ec2.amazonaws.com"}`, `"sts:AssumeRole"`, `[]`), "the Condition: not a JSON object"},
-		{`{"Effect": "Deny", "NotPrincipal": ` + federate + `, "Action": "sts:*"}`, `"NotPrincipal" is not supported`},
-		{`{"Effect": "Deny", "Principal": "*", "NotAction": "sts:AssumeRole"}`, `"NotAction" is not supported`},
+		{statement("Allow", `{"Service": "ec2.amazonaws.com"}`, `"sts:AssumeRole"`, `[]`),
+			"the Condition: not a JSON object"},
+		{`{"Effect": "Deny", "NotPrincipal": ` + federate + `, "Action": "sts:*"}`,
+			`"NotPrincipal" is not supported`},
+		{`{"Effect": "Deny", "Principal": "*", "NotAction": "sts:AssumeRole"}`,
+			`"NotAction" is not supported`},
 		{`{"Effect": "Allow", "Action": "sts:AssumeRole"}`, `want "*" or an object`},
 	}
 	for _, tt := range tests {
@@ -247,7 +273,8 @@ func TestPutRoleRefusesWhatItCannotEvaluate(t *testing.T) {
 			s := newServer(t, ststest.Config{})
 			err := s.PutRole(ststest.Role{ARN: roleARN,
 				TrustPolicy: `{"Statement": [` + samlAllow + "," + tt.statement + `]}`})
-			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "statement 2:") {
+			if err == nil || !strings.Contains(err.Error(),
+				tt.want) || !strings.Contains(err.Error(), "statement 2:") {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
 			if a := post(s, form(good().encoded())); a.status != 200 {
@@ -269,19 +296,25 @@ func TestCallsSayTheCause(t *testing.T) {
 		{"no role", func(s *scenario) { s.param("RoleArn", roleARN+"x") }, "no role with this ARN"},
 		{"no base64", func(s *scenario) { s.param("SAMLAssertion", "****") }, "not base64"},
 		{"no XML", func(s *scenario) { s.text = func(string) string { return "<x" } }, "not XML"},
-		{"no Response", func(s *scenario) { s.text = func(string) string { return "<x/>" } }, "not a samlp:Response"},
+		{"no Response", func(s *scenario) { s.text = func(string) string { return "<x/>" } },
+			"not a samlp:Response"},
 		{"no ID", func(s *scenario) { s.attr("Response", "ID", "") }, "wants an ID, Version 2.0"},
-		{"no signature", func(s *scenario) { s.signer = keyPair{} }, "of the Assertion: want exactly one Signature"},
+		{"no signature", func(s *scenario) { s.signer = keyPair{} },
+			"of the Assertion: want exactly one Signature"},
 		{"only the Response is signed", func(s *scenario) {
 			s.signer = keyPair{}
 			s.after = func(root *etree.Element) { root.InsertChildAt(1, good().signature(root)) }
 		}, "of the Assertion: want exactly one Signature"},
-		{"another key", func(s *scenario) { s.signer = otherKey() }, "no key of the registered metadata"},
+		{"another key", func(s *scenario) { s.signer = otherKey() },
+			"no key of the registered metadata"},
 		{"RSA-SHA512", func(s *scenario) {
 			s.method = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512"
 		}, `SignatureMethod "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512" is not accepted`},
 		{"changed", func(s *scenario) {
-			s.text = func(d string) string { return strings.Replace(d, ">SamlExample<", ">mallory<", 1) }
+			s.text = func(d string) string {
+				return strings.Replace(d, ">SamlExample<", ">mallory<",
+					1)
+			}
 		}, "the digest does not match"},
 		{"two assertions", func(s *scenario) { s.twice("Assertion") }, "two elements share an ID"},
 		{"not decrypted", func(s *scenario) {
@@ -293,7 +326,8 @@ func TestCallsSayTheCause(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := &scenario{response: good(), params: map[string]string{}, server: newServer(t, ststest.Config{}), t: t}
+			s := &scenario{response: good(), params: map[string]string{}, server: newServer(t,
+				ststest.Config{}), t: t}
 			tt.change(s)
 			f := form(s.encoded())
 			for name, value := range s.params {
@@ -307,7 +341,8 @@ func TestCallsSayTheCause(t *testing.T) {
 			if tt.cause != "" && strings.Contains(a.body, tt.cause) {
 				t.Errorf("the answer tells the cause: %s", a.body)
 			}
-			for _, secret := range []string{"SamlExample", "mallory", base64.StdEncoding.EncodeToString(s.document())} {
+			for _, secret := range []string{"SamlExample", "mallory",
+				base64.StdEncoding.EncodeToString(s.document())} {
 				if strings.Contains(cause, secret) {
 					t.Errorf("the cause has a part of the assertion: %q", cause)
 				}

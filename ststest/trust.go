@@ -161,7 +161,8 @@ func (p *trustPolicy) denies(action, principal string, ctx requestContext) strin
 		unmet := st.unmet(ctx)
 		switch {
 		case unmet == "" && !st.allow:
-			return fmt.Sprintf("statement %d of the trust policy denies %s", st.number, actionNames[action])
+			return fmt.Sprintf("statement %d of the trust policy denies %s",
+				st.number, actionNames[action])
 		case unmet == "":
 			allowed = true
 		case st.allow:
@@ -352,8 +353,9 @@ func parseStatement(v any) (*statement, error) {
 		return nil, errors.New("the Condition: not a JSON object")
 	}
 	if st.allow && st.everyone && covers(st.actions, actionAssume) {
-		return nil, errors.New("an Allow of sts:AssumeRoleWithSAML for everyone: AWS does not say " +
-			"whether it lets a SAML provider in; name the provider under Federated")
+		return nil, errors.New("an Allow of sts:AssumeRoleWithSAML for everyone: " +
+			"AWS does not say whether it lets a SAML provider in; " +
+			"name the provider under Federated")
 	}
 	if !st.concernsSAML() {
 		return nil, nil
@@ -390,7 +392,8 @@ func (st *statement) parsePrincipal(v any) error {
 	}
 	m, ok := v.(map[string]any)
 	if !ok || len(m) == 0 {
-		return errors.New(`want "*" or an object such as {"Federated": "arn:aws:iam::…:saml-provider/…"}`)
+		return errors.New(`want "*" or an object such as ` +
+			`{"Federated": "arn:aws:iam::…:saml-provider/…"}`)
 	}
 	if err := onlyKeys(m, "Federated", "AWS", "Service", "CanonicalUser"); err != nil {
 		return err
@@ -405,7 +408,8 @@ func (st *statement) parsePrincipal(v any) error {
 			case name == "":
 				return fmt.Errorf("%s: an empty name", kind)
 			case kind == "Federated" && strings.ContainsAny(name, "*?"):
-				return fmt.Errorf("Federated %q: want a whole ARN; IAM takes no wildcards here", name)
+				return fmt.Errorf("Federated %q: want a whole ARN; "+
+					"IAM takes no wildcards here", name)
 			case kind != "Federated" && isSAMLProvider(name):
 				return fmt.Errorf("%s %q: a SAML provider belongs under Federated", kind, name)
 			case kind == "AWS" && name == everyone:
@@ -473,7 +477,8 @@ func parseConditions(block any) ([]condition, error) {
 			for _, value := range c.values {
 				if strings.Contains(value, "${") {
 					return nil, fmt.Errorf(
-						"%s: %s: policy variables such as %s are not supported", operator, key, value)
+						"%s: %s: policy variables such as %s are not supported",
+						operator, key, value)
 				}
 			}
 			if err := c.checkKind(); err != nil {
@@ -528,7 +533,8 @@ func parseOperator(operator string) (condition, error) {
 	name, ifExists := strings.CutSuffix(name, "ifexists")
 	c, ok := operators[name]
 	if !ok {
-		return c, fmt.Errorf("operator %q is not supported; want StringEquals, StringLike, IpAddress, their negations, Bool, or Null", operator)
+		return c, fmt.Errorf("operator %q is not supported; want StringEquals, StringLike, "+
+			"IpAddress, their negations, Bool, or Null", operator)
 	}
 	c.set, c.ifExists = set, ifExists
 	return c, nil
