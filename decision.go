@@ -245,7 +245,8 @@ func (d *decision) attributes() []samldoc.Attribute {
 	list := append([]samldoc.Attribute{
 		{Name: AttributeRole, Values: []string{d.role.String() + "," + d.principal.String()}},
 		{Name: AttributeRoleSessionName, Values: []string{d.sessionName}},
-		{Name: AttributeSessionDuration, Values: []string{fmt.Sprint(int(d.duration.Seconds()))}}, // so the assertion itself grants no longer session
+		// The console reads it; a session of the API has DurationSeconds.
+		{Name: AttributeSessionDuration, Values: []string{fmt.Sprint(int(d.duration.Seconds()))}},
 	}, d.mapped...)
 	for _, key := range slices.Sorted(maps.Keys(d.tags)) {
 		list = append(list, samldoc.Attribute{Name: AttributePrincipalTag + key, Values: []string{d.tags[key]}})
