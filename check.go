@@ -72,7 +72,7 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 		slow("metadata of "+p.EntityID, "", StageConfig, func(context.Context) error { _, err := p.Metadata(); return err })
 		for _, key := range p.Keys {
 			sum := sha256.Sum256(key.Certificate.Raw)
-			slow(fmt.Sprintf("signing key %x of %s", sum[:8], p.EntityID), advice.Dates(key.Certificate, d.config.Now()), StageSAML, key.try)
+			slow(fmt.Sprintf("signing key %x of %s", sum[:8], p.EntityID), advice.Dates(key.Certificate, d.config.Now()), StageSAML, func(ctx context.Context) error { return d.try(ctx, key) })
 		}
 	}
 	targets, _ := d.config.Targets.(Targets)
@@ -87,8 +87,9 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 }
 
 // try makes a real signature, which the certificate must verify.
-func (k SigningKey) try(ctx context.Context) error {
-	if err := guard.CallWithin(ctx, checkedsigner.New(k.Signer, k.Certificate.PublicKey).Try); err != nil {
+func (d *Delegator) try(ctx context.Context, k SigningKey) error {
+	signer := checkedsigner.New(k.Signer, k.Certificate.PublicKey)
+	if err := d.signers.CallWithin(ctx, string(k.Certificate.Raw), signer.Try); err != nil {
 		return newError(CodeSigningFailed, "the signer: %w", err)
 	}
 	return nil

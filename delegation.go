@@ -106,6 +106,7 @@ type Delegator struct {
 
 	replaced sync.Map    // entity ID to the IdentityProvider that SetIdentityProvider was given last
 	probes   probe.Cache // what Check found
+	signers  guard.Callees
 
 	regions, durations *breaker.Set // where STS does not answer, and what roles do not allow
 }
@@ -305,7 +306,7 @@ func (x *exchange) issue(ctx context.Context) (*Credentials, error) {
 func (x *exchange) ask(ctx context.Context) (*Credentials, error) {
 	signing, cancel := context.WithTimeout(ctx, x.config.SigningTimeout)
 	defer cancel()
-	response, err := x.identity().respond(signing, x.decision, x.config.Now(), x.config.Rand)
+	response, err := x.identity().respond(signing, x.decision, x.config.Now(), x.config.Rand, &x.signers)
 	x.lap(StageSAML)
 	switch {
 	case err != nil && ctx.Err() == nil && signing.Err() != nil:

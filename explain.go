@@ -78,7 +78,7 @@ func (d *Delegator) Explain(ctx context.Context, idToken, target string, options
 	// The response is built, with a blank for its signature, because its texts and its size are part of what is refused.
 	certificate := p.Keys[0].Certificate
 	p.Keys = []SigningKey{{checkedsigner.Blank{Key: certificate.PublicKey}, certificate}}
-	response, err := p.respond(ctx, x.decision, x.began, rand.Reader)
+	response, err := p.respond(ctx, x.decision, x.began, rand.Reader, nil)
 	if err != nil {
 		return e, err
 	}

@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/seed055b7978/delegation/internal/credcache"
+	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 )
 
@@ -42,8 +43,9 @@ func Responder(p IdentityProvider, target Target, subject string, sessionEnd tim
 		return nil, err
 	}
 	d.sessionNotOnOrAfter = sessionEnd
+	signers := new(guard.Callees)
 	return func(ctx context.Context, now time.Time, random io.Reader) (string, error) {
-		response, err := p.respond(ctx, d, now, random)
+		response, err := p.respond(ctx, d, now, random, signers)
 		if err != nil {
 			return "", err
 		}

@@ -2,7 +2,9 @@ package delegation
 
 import (
 	"cmp"
+	"crypto"
 	"maps"
+	"reflect"
 	"slices"
 )
 
@@ -21,9 +23,35 @@ func (d *Delegator) SetIdentityProvider(p IdentityProvider) error {
 	if !slices.ContainsFunc(d.identities(), func(known IdentityProvider) bool { return known.EntityID == p.EntityID }) {
 		return newError(CodeConfigInvalid, "IdentityProvider: EntityID %.200q is not one of the configuration", p.EntityID)
 	}
+	before := d.identities()
 	d.replaced.Store(p.EntityID, p)
 	d.probes.Forget()
+	for _, key := range p.Keys {
+		if !isSignerOf(before, key) {
+			d.signers.Forget(string(key.Certificate.Raw)) // calls of the old one may hang
+		}
+	}
 	return nil
+}
+
+// isSignerOf tells whether the key's signer is one of the identities already. One that cannot be
+// compared counts as one: otherwise whoever replaces it often would lift its limits.
+func isSignerOf(identities []IdentityProvider, key SigningKey) bool {
+	for _, p := range identities {
+		for _, known := range p.Keys {
+			if known.Certificate.Equal(key.Certificate) && mayBeOne(known.Signer, key.Signer) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func mayBeOne(a, b crypto.Signer) bool {
+	if !reflect.ValueOf(a).Comparable() || !reflect.ValueOf(b).Comparable() {
+		return true
+	}
+	return a == b
 }
 
 // Metadata is [IdentityProvider.Metadata] of Config.IdentityProvider with the keys that it has now.

@@ -35,9 +35,13 @@ type IdentityProvider struct {
 }
 
 // SigningKey is an RSA key of at least 2048 bits, in memory, an HSM or a KMS, and its certificate, which may be self-signed.
-// AWS trusts the key and reads neither names nor dates of the certificate. Signer must be safe for concurrent use.
+// AWS trusts the key and reads neither names nor dates of the certificate.
 type SigningKey struct {
-	Signer      crypto.Signer     // signs SHA-256 digests with PKCS #1 v1.5
+	// Signer signs SHA-256 digests with PKCS #1 v1.5. It must be safe for concurrent use: up to 64
+	// calls run at the same time. crypto.Signer knows no context, so a call that hangs is left behind
+	// after Config.SigningTimeout. With 16 of them left behind, exchanges and checks fail at once with
+	// signing_failed until one returns, or until [Delegator.SetIdentityProvider] replaces the Signer.
+	Signer      crypto.Signer
 	Certificate *x509.Certificate // of Signer's public key, as x509.ParseCertificate returns it
 }
 
@@ -122,12 +126,24 @@ type signedResponse struct {
 	assertionID string
 }
 
-// respond builds, signs and encodes the response for a decision.
-func (p IdentityProvider) respond(ctx context.Context, d *decision, now time.Time, random io.Reader) (*signedResponse, error) {
-	encoded, id, err := (&samldoc.Response{
-		EntityID: p.EntityID, Recipient: d.recipient, Audience: d.audience, NameID: d.nameID, Attributes: d.attributes(),
-		SessionNotOnOrAfter: d.sessionNotOnOrAfter, EncryptionKey: d.encryptionKey, Signer: p.Keys[0].Signer, Certificate: p.Keys[0].Certificate,
-	}).Write(ctx, now, random)
+// respond builds, signs and encodes the response for a decision. signers call the signer; nil says
+// that it cannot hang.
+func (p IdentityProvider) respond(
+	ctx context.Context, d *decision, now time.Time, random io.Reader, signers *guard.Callees,
+) (*signedResponse, error) {
+	response := &samldoc.Response{
+		EntityID:            p.EntityID,
+		Recipient:           d.recipient,
+		Audience:            d.audience,
+		NameID:              d.nameID,
+		Attributes:          d.attributes(),
+		SessionNotOnOrAfter: d.sessionNotOnOrAfter,
+		EncryptionKey:       d.encryptionKey,
+		Signer:              p.Keys[0].Signer,
+		Certificate:         p.Keys[0].Certificate,
+		Callees:             signers,
+	}
+	encoded, id, err := response.Write(ctx, now, random)
 	var failure *samldoc.Error
 	switch {
 	case errors.As(err, &failure):

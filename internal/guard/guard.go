@@ -1,11 +1,7 @@
 // Package guard calls code that may panic or hang: the operator's, and libraries that read what strangers wrote.
 package guard
 
-import (
-	"context"
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // Panic is what Call makes of a panic. It quotes the value, cut short.
 type Panic struct{ value any }
@@ -29,21 +25,4 @@ func Value[T any](call func() (T, error)) (value T, err error) {
 		return err
 	})
 	return value, err
-}
-
-// CallWithin is Call for a function that knows no context. If the context ends first its error is returned at once, and the function
-// finishes behind the caller, who must then not look at what it writes.
-func CallWithin(ctx context.Context, call func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		err := errors.New("it ended its goroutine")
-		defer func() { done <- err }()
-		err = Call(call)
-	}()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case err := <-done:
-		return err
-	}
 }

@@ -1,9 +1,7 @@
 package guard_test
 
 import (
-	"context"
 	"errors"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -33,39 +31,4 @@ func TestCall(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestCallWithin(t *testing.T) {
-	broken := errors.New("broken")
-	for name, row := range map[string]struct {
-		call func() error
-		want string
-	}{
-		"success":            {func() error { return nil }, ""},
-		"error":              {func() error { return broken }, "broken"},
-		"panic":              {func() error { panic("a bug") }, `it panicked: "a bug"`},
-		"ends its goroutine": {func() error { runtime.Goexit(); return nil }, "it ended its goroutine"},
-	} {
-		got := ""
-		if err := guard.CallWithin(t.Context(), row.call); err != nil {
-			got = err.Error()
-		}
-		if got != row.want {
-			t.Errorf("%s: got %q, want %q", name, got, row.want)
-		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	began, release, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	go func() { <-began; cancel() }()
-	err := guard.CallWithin(ctx, func() error {
-		defer close(ended)
-		close(began)
-		<-release
-		return nil
-	})
-	if err != context.Canceled {
-		t.Errorf("got %v", err)
-	}
-	close(release)
-	<-ended // the call was left to finish
 }
