@@ -55,6 +55,89 @@ func TestReadme(t *testing.T) {
 
 // TestFailures holds that each fault of docs/failures.md has a direction, and a test that exists.
 func TestFailures(t *testing.T) {
+	tests := allTests(t)
+	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| ([^|]+) \| (`+"`Test[^|]*"+`) \|$`).FindAllStringSubmatch(string(must(os.ReadFile("docs/failures.md"))), -1)
+	if len(rows) < 20 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	for _, row := range rows {
+		if !regexp.MustCompile("^(fails closed|serves stale|goes on|its exchange waits)").MatchString(row[2]) {
+			t.Errorf("%s: no direction in %q", row[1], row[2])
+		}
+		for _, name := range regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(row[3], -1) {
+			if !strings.Contains(tests, "func "+name[1]+"(t *testing.T) {") {
+				t.Errorf("%s: there is no %s", row[1], name[1])
+			}
+		}
+	}
+}
+
+// TestReadme_ThreatModel holds that each threat of docs/threat-model.md is at one of the boundaries
+// of the picture, is of a kind of STRIDE, and has tests that exist.
+func TestReadme_ThreatModel(t *testing.T) {
+	document := string(must(os.ReadFile("docs/threat-model.md")))
+	picture := string(must(os.ReadFile("docs/threat-model.svg")))
+	tests := allTests(t)
+	_, section, _ := strings.Cut(document, "\n## Threats\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	kinds := map[string]int{
+		"spoofing": 0, "tampering": 0, "repudiation": 0,
+		"disclosure": 0, "denial": 0, "elevation": 0,
+	}
+	places := map[string]int{"all": 0}
+	for _, mark := range regexp.MustCompile(`class="number"[^>]*>(\d)<`).FindAllStringSubmatch(picture, -1) {
+		places[mark[1]] = 0
+	}
+	row := regexp.MustCompile(`^\| (\w+) \| (\w+) \| [^|]+ \| [^|]+ \| ([^|]+) \|$`)
+	named := regexp.MustCompile("^`((?:Test|Fuzz)\\w+)`$")
+	rows := 0
+	for line := range strings.Lines(section) {
+		line = strings.TrimSuffix(line, "\n")
+		if !strings.HasPrefix(line, "|") || line == "|---|---|---|---|---|" ||
+			strings.HasPrefix(line, "| At |") {
+			continue
+		}
+		rows++
+		found := row.FindStringSubmatch(line)
+		if found == nil {
+			t.Errorf("not a row: %s", line)
+			continue
+		}
+		if _, known := places[found[1]]; !known {
+			t.Errorf("the picture has no boundary %s: %s", found[1], line)
+		}
+		places[found[1]]++
+		if _, known := kinds[found[2]]; !known {
+			t.Errorf("%s is no kind: %s", found[2], line)
+		}
+		kinds[found[2]]++
+		for _, name := range strings.Split(found[3], ", ") {
+			test := named.FindStringSubmatch(name)
+			if test == nil || !strings.Contains(tests, "\nfunc "+test[1]+"(") {
+				t.Errorf("there is no test %s: %s", name, line)
+			}
+		}
+	}
+	if rows < 40 {
+		t.Errorf("%d threats", rows)
+	}
+	for _, counts := range []map[string]int{kinds, places} {
+		for name, n := range counts {
+			if n == 0 {
+				t.Errorf("no threat is of %s", name)
+			}
+		}
+	}
+	for _, file := range []string{"README.md", "SECURITY.md"} {
+		if !strings.Contains(string(must(os.ReadFile(file))), "docs/threat-model.md") {
+			t.Errorf("%s does not lead to the threat model", file)
+		}
+	}
+}
+
+// allTests is the source of every test of the repository.
+func allTests(t *testing.T) string {
+	t.Helper()
 	var tests strings.Builder
 	err := filepath.WalkDir(".", func(name string, _ fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(name, "_test.go") {
@@ -65,20 +148,7 @@ func TestFailures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| ([^|]+) \| (`+"`Test[^|]*"+`) \|$`).FindAllStringSubmatch(string(must(os.ReadFile("docs/failures.md"))), -1)
-	if len(rows) < 20 {
-		t.Fatalf("%d rows", len(rows))
-	}
-	for _, row := range rows {
-		if !regexp.MustCompile("^(fails closed|serves stale|goes on|its exchange waits)").MatchString(row[2]) {
-			t.Errorf("%s: no direction in %q", row[1], row[2])
-		}
-		for _, name := range regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(row[3], -1) {
-			if !strings.Contains(tests.String(), "func "+name[1]+"(t *testing.T) {") {
-				t.Errorf("%s: there is no %s", row[1], name[1])
-			}
-		}
-	}
+	return tests.String()
 }
 
 // TestIncident_RolesTrustSAMLOnly: a role that also trusted the OIDC provider was reached round the rules. The library cannot see
