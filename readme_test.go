@@ -85,7 +85,8 @@ func TestReadme_ThreatModel(t *testing.T) {
 		"disclosure": 0, "denial": 0, "elevation": 0,
 	}
 	places := map[string]int{"all": 0}
-	for _, mark := range regexp.MustCompile(`class="number"[^>]*>(\d)<`).FindAllStringSubmatch(picture, -1) {
+	number := regexp.MustCompile(`class="number"[^>]*>(\d)<`)
+	for _, mark := range number.FindAllStringSubmatch(picture, -1) {
 		places[mark[1]] = 0
 	}
 	row := regexp.MustCompile(`^\| (\w+) \| (\w+) \| [^|]+ \| [^|]+ \| ([^|]+) \|$`)
