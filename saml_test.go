@@ -855,7 +855,7 @@ func TestSigner_Fails(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			w.signWith(tt.signer)
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // so that a lost signer fails this test only
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // so that a lost signer fails this test only
 			defer cancel()
 			_, err := w.delegator(t).Exchange(ctx, w.token(nil), app)
 			wantError(t, err, delegation.StageSAML, delegation.CodeSigningFailed)

@@ -382,11 +382,25 @@ func TestDeployment(t *testing.T) {
 	}
 }
 
-// TestServe_STSDown: an outage of AWS is 503 to the caller, named in the log, and over when AWS is back.
-func TestServe_STSDown(t *testing.T) {
+// TestServe_STSHangs: that AWS does not answer in time is 503 to the caller, and named in the log.
+func TestServe_STSHangs(t *testing.T) {
 	w := newWorld(t)
 	s := serve(t, w.config(t, ""), "DELEGATION_STS_TIMEOUT=200ms")
 	w.aws.Script(ststest.Repeat(3, ststest.Hang()))
+	status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil)))
+	if status != 503 || !strings.Contains(body, "temporarily_unavailable") {
+		t.Errorf("%d %s", status, body)
+	}
+	if !strings.Contains(s.logs.String(), `"code":"sts_timeout"`) {
+		t.Error(s.logs)
+	}
+}
+
+// TestServe_STSDown: an outage of AWS is 503 to the caller, named in the log, and over when AWS is back.
+func TestServe_STSDown(t *testing.T) {
+	w := newWorld(t)
+	s := serve(t, w.config(t, ""))
+	w.aws.Script(ststest.Repeat(3, ststest.Status(503)))
 	if status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil))); status != 503 || !strings.Contains(body, "temporarily_unavailable") {
 		t.Errorf("%d %s", status, body)
 	}
@@ -394,7 +408,7 @@ func TestServe_STSDown(t *testing.T) {
 	if status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil))); status != 200 {
 		t.Errorf("%d %s", status, body)
 	}
-	if !strings.Contains(s.logs.String(), `"code":"sts_timeout"`) {
+	if !strings.Contains(s.logs.String(), `"code":"sts_unavailable"`) {
 		t.Error(s.logs)
 	}
 }
