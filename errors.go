@@ -107,6 +107,15 @@ const (
 	CodeReplayUnavailable Code = "replay_store_unavailable" // Config.Replay failed or is full, so nothing is granted
 	CodeSharedCache       Code = "shared_cache_failed"      // Invalidate has not reached Config.SharedCache; exchanges go on without it
 
+	// A JavaScript rule gave callback no user, which is how rules refuse without an error.
+	CodeRuleUserMissing Code = "rule_user_missing"
+	// A rule sent the user elsewhere by context.redirect.
+	CodeRuleRedirect Code = "rule_redirect"
+	// A rule asked for another factor by context.multifactor.
+	CodeRuleMultifactor Code = "rule_multifactor"
+	// A rule read a property of context that nobody supplies, so that a check of it decides nothing.
+	CodeRuleContextMissing Code = "rule_context_missing"
+
 	CodeSTSExpired          Code = "sts_response_expired"
 	CodeSTSTooOld           Code = "sts_response_too_old"
 	CodeSTSClaimRejected    Code = "sts_claim_rejected"

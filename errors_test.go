@@ -36,6 +36,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/jsrules"
 	"github.com/seed055b7978/delegation/oidctest"
 )
 
@@ -164,6 +165,7 @@ func TestCodes_RemediesNameWhatExists(t *testing.T) {
 		"Config": reflect.TypeFor[delegation.Config](), "Issuer": reflect.TypeFor[delegation.Issuer](), "Target": reflect.TypeFor[delegation.Target](),
 		"IdentityProvider": reflect.TypeFor[delegation.IdentityProvider](), "AWS": reflect.TypeFor[delegation.AWS](), "Region": reflect.TypeFor[delegation.Region](),
 		"SigningKey": reflect.TypeFor[delegation.SigningKey](),
+		"Options":    reflect.TypeFor[jsrules.Options](),
 	}
 	checked := 0
 	for name, value := range codes(t, "Code") {

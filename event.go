@@ -50,7 +50,8 @@ func (e *Error) level() slog.Level {
 	case e.Retryable:
 		return slog.LevelWarn
 	case e.Stage == StageDecision || e.Stage == StageSAML || e.Stage == StageSTS,
-		e.Code == CodeTargetInvalid || e.Code == CodeRuleFailed || e.Code == CodeRulePanicked:
+		e.Code == CodeTargetInvalid || e.Code == CodeRuleFailed || e.Code == CodeRulePanicked,
+		e.Code == CodeRuleContextMissing:
 		return slog.LevelError
 	}
 	return slog.LevelWarn

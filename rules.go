@@ -3,6 +3,7 @@ package delegation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"reflect"
 	"regexp"
@@ -90,6 +91,21 @@ type RuleContext struct {
 	AWS        AWS     // pre-filled from the target
 
 	Values map[any]any // what rules leave for those behind them in the same exchange, under keys of their own types; nil at first
+
+	after []afterRules
+}
+
+// afterRules is a check that a rule has left for the end of the rules, and that rule's name.
+type afterRules struct {
+	rule  string
+	check func() error
+}
+
+// AfterRules has a check called once after the last rule of the exchange. Its error ends the
+// exchange as an error of the rule that left it would. It is for what later rules may still take
+// back. Checks are called in the order in which they were left.
+func (rc *RuleContext) AfterRules(check func() error) {
+	rc.after = append(rc.after, afterRules{rc.Rule, check})
 }
 
 // AWS is what the target proposes and rules may change: the assumed role and all that AWS learns of the user. It is
@@ -130,6 +146,9 @@ type AWS struct {
 // RuleFunc is one rule. It may change the user and the context, refuse with [Deny], or fail with another error. Rules run
 // in order, after the token was verified; the first error ends the exchange. A panic becomes an error. Rules are the
 // operator's trusted code, run concurrently for different exchanges, and must honour the context when they wait.
+//
+// An error that wraps [CodeRuleUserMissing], [CodeRuleRedirect], [CodeRuleMultifactor] or
+// [CodeRuleContextMissing] keeps that code. Any other error gets [CodeRuleFailed].
 type RuleFunc func(ctx context.Context, user *User, rc *RuleContext) error
 
 type denial struct{ reason string }
@@ -163,22 +182,49 @@ func runRules(ctx context.Context, rules []RuleFunc, user *User, rc *RuleContext
 		role := rc.AWS.Role
 		err := guard.Call(func() error { return rule(ctx, user, rc) })
 		name := rc.Rule
-		var denied *denial
-		_, panicked := err.(guard.Panic)
-		switch {
-		case errors.As(err, &denied):
-			return name, newError(CodeDenied, "rule %d (%s): %w", i+1, name, err)
-		case ctx.Err() != nil:
+		if err != nil {
+			return name, ruleError(ctx, fmt.Sprintf("rule %d (%s)", i+1, name), err)
+		}
+		if ctx.Err() != nil {
 			return name, canceledAt(StageRules, ctx.Err())
-		case panicked:
-			return name, newError(CodeRulePanicked, "rule %d (%s): %w", i+1, name, err)
-		case err != nil:
-			return name, newError(CodeRuleFailed, "rule %d (%s): %w", i+1, name, err)
-		case rc.AWS.Role != role:
+		}
+		if rc.AWS.Role != role {
 			decisive = name
 		}
 	}
+	for _, left := range rc.after {
+		if err := guard.Call(left.check); err != nil {
+			return left.rule, ruleError(ctx, "after the rules, "+left.rule, err)
+		}
+	}
 	return decisive, nil
+}
+
+// ruleError gives what a rule returned its code.
+func ruleError(ctx context.Context, where string, err error) *Error {
+	var denied *denial
+	if errors.As(err, &denied) {
+		return newError(CodeDenied, "%s: %w", where, err)
+	}
+	if ctx.Err() != nil {
+		return canceledAt(StageRules, ctx.Err())
+	}
+	if _, panicked := err.(guard.Panic); panicked {
+		return newError(CodeRulePanicked, "%s: %w", where, err)
+	}
+	var code Code
+	if errors.As(err, &code) && slices.Contains(ruleCodes, code) {
+		return newError(code, "%s: %w", where, err)
+	}
+	return newError(CodeRuleFailed, "%s: %w", where, err)
+}
+
+// ruleCodes are the codes that a rule's error can bring along.
+var ruleCodes = []Code{
+	CodeRuleUserMissing,
+	CodeRuleRedirect,
+	CodeRuleMultifactor,
+	CodeRuleContextMissing,
 }
 
 // RoleMatch is one row of [RoleByClaim]'s table.

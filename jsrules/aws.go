@@ -18,11 +18,23 @@ type setting struct {
 }
 
 // settings are all of them. The first five are Auth0's, the others are ours.
-func settings(a *delegation.AWS) [11]setting {
+func settings(a *delegation.AWS) [15]setting {
 	return [...]setting{
-		{"principal", &a.Principal}, {"role", &a.Role}, {"region", &a.Region}, {"mappings", (*map[string]string)(&a.Mappings)},
-		{"lifetime_in_seconds", &a.SessionDuration}, {"policy", &a.Policy}, {"policyArns", &a.PolicyARNs}, {"tags", &a.Tags},
-		{"transitiveTagKeys", &a.TransitiveTagKeys}, {"sourceIdentity", &a.SourceIdentity}, {"sessionName", &a.SessionName},
+		{"principal", &a.Principal},
+		{"role", &a.Role},
+		{"region", &a.Region},
+		{"mappings", (*map[string]string)(&a.Mappings)},
+		{"lifetime_in_seconds", &a.SessionDuration},
+		{"policy", &a.Policy},
+		{"policyArns", &a.PolicyARNs},
+		{"tags", &a.Tags},
+		{"transitiveTagKeys", &a.TransitiveTagKeys},
+		{"droppableTags", &a.DroppableTags},
+		{"sourceIdentity", &a.SourceIdentity},
+		{"sessionName", &a.SessionName},
+		{"failoverRegions", &a.FailoverRegions},
+		{"nameID", &a.NameID},
+		{"nameIDFromMapping", &a.NameIDFromMapping},
 	}
 }
 
@@ -32,6 +44,10 @@ func (s setting) show() any {
 	case *string:
 		if *field != "" {
 			return *field
+		}
+	case *bool:
+		if *field {
+			return true
 		}
 	case *time.Duration:
 		if *field != 0 {
@@ -58,6 +74,9 @@ func (s setting) read(value any) (want string) {
 	case *string:
 		*field, ok = value.(string)
 		want = "a string"
+	case *bool:
+		*field, ok = value.(bool)
+		want = "true or false"
 	case *time.Duration: // not 0, which to AWS.SessionDuration is one hour
 		number, _ := value.(json.Number)
 		seconds, err := strconv.ParseInt(number.String(), 10, 32)
@@ -88,62 +107,91 @@ func (s setting) read(value any) (want string) {
 	return want
 }
 
-// addon makes context.addonConfiguration: what earlier rules have left there, and the settings as they are now.
+// addon makes context.addonConfiguration: what earlier rules have left there, and the settings as
+// they are now.
 func (e *ofExchange) addon() goja.Value {
-	r, object := e.run, e.run.rt.NewObject()
+	r := e.run
+	r.addon = r.rt.NewObject()
 	for name, value := range sorted(r.exchange.addon) {
-		if name != "aws" {
-			r.define(object, name, r.in(value, name, 0))
-		}
+		r.define(r.addon, name, r.in(value, name, 0))
 	}
 	r.aws = r.rt.NewObject()
-	left, _ := r.exchange.addon["aws"].(map[string]any)
-	for name, value := range sorted(left) {
-		r.define(r.aws, name, r.in(value, name, 0))
-	}
 	for _, s := range settings(&e.rc.AWS) {
 		if value := s.show(); value != nil {
 			_ = r.aws.Set(s.name, r.in(value, s.name, 0))
 		}
 	}
-	_ = object.Set("aws", r.aws)
-	return object
+	_ = r.addon.Set("aws", r.aws)
+	return r.addon
 }
 
-// collectAddon reads context.addonConfiguration: the settings for AWS, and what is kept for later rules. One that a rule has replaced by an
-// object without a setting leaves that setting as it was; to take one away a rule deletes it. undefined is an error, because a role looked up
+// collectAddon reads context.addonConfiguration: the settings for AWS, and what is kept for later
+// rules. Nothing that a rule has set is passed over: a name that is no setting is an error that
+// says which one was meant.
+//
+// An object without a setting leaves that setting as it was, if the rule has made the object. To
+// take a setting away a rule deletes it. Undefined and null are errors, because a role looked up
 // for nobody must not become the target's role.
 func (o *outgoing) collectAddon(value goja.Value, c *changes) {
-	addon := o.objectOr("addonConfiguration", value)
-	if addon == nil {
-		return
-	}
+	addon := o.mustBeObject("addonConfiguration", value)
 	o.path = append(o.path, "addonConfiguration")
-	c.addon = o.properties(addon, without(addon.GetOwnPropertyNames(), "aws"), unknown)
-	aws := o.objectOr("aws", addon.Get("aws"))
-	if aws == nil {
+	names := addon.GetOwnPropertyNames()
+	o.checkAddons(names)
+	c.addon = o.properties(addon, without(names, "aws"), unknown)
+	given := addon.Get("aws")
+	if given == nil {
+		if addon.SameAs(o.run.addon) {
+			c.aws = delegation.AWS{} // deleted
+		}
 		return
 	}
+	aws := o.mustBeObject("aws", given)
 	o.path = append(o.path, "aws")
-	all, same := settings(&c.aws), o.run.aws != nil && aws.SameAs(o.run.aws)
-	present := aws.GetOwnPropertyNames()
+	all := settings(&c.aws)
+	same := aws.SameAs(o.run.aws)
+	present := o.ownAndInherited(aws)
 	for _, s := range all {
 		if slices.Contains(present, s.name) {
-			value := aws.Get(s.name)
-			if want := s.read(o.out(s.name, value, nil)); want != "" {
-				o.path = append(o.path, s.name)
-				panic(o.wrong("is %s, not %s", kind(value), want))
-			}
+			o.readSetting(s, aws.Get(s.name))
 		} else if same {
 			s.clear()
 		}
 	}
-	present = slices.DeleteFunc(present, func(name string) bool {
-		return slices.ContainsFunc(all[:], func(s setting) bool { return s.name == name })
-	})
-	if len(present) > 0 {
-		c.addon["aws"] = o.properties(aws, present, unknown)
+	for _, name := range present {
+		known := func(s setting) bool { return s.name == name }
+		if !slices.ContainsFunc(all[:], known) {
+			panic(o.wrong("has no setting %.100q%s", name, meant(name, all[:])))
+		}
 	}
+}
+
+// readSetting sets a field, or fails the rule.
+func (o *outgoing) readSetting(s setting, value goja.Value) {
+	converted := o.out(s.name, value, nil)
+	if object, isObject := value.(*goja.Object); isObject && object.ClassName() != "Array" &&
+		notProperties(object) != "" {
+		converted = absent{} // JSON would carry it as an empty object
+	}
+	if want := s.read(converted); want != "" {
+		o.path = append(o.path, s.name)
+		panic(o.wrong("is %s, not %s", kind(value), want))
+	}
+}
+
+// ownAndInherited lists the properties of an object, also those that it has from a class of the
+// rule's own, which count when they are read.
+func (o *outgoing) ownAndInherited(object *goja.Object) []string {
+	names := object.GetOwnPropertyNames()
+	base := o.run.prototype("Object")
+	proto := object.Prototype()
+	for range maxNested {
+		if proto == nil || proto.SameAs(base) {
+			break
+		}
+		names = append(names, without(proto.GetOwnPropertyNames(), "constructor")...)
+		proto = proto.Prototype()
+	}
+	return names
 }
 
 func unknown(string) any { return nil }
@@ -157,22 +205,43 @@ func (o *outgoing) objectOr(name string, value goja.Value) *goja.Object {
 	if value == nil || goja.IsUndefined(value) || goja.IsNull(value) {
 		return nil
 	}
+	return o.mustBeObject(name, value)
+}
+
+// mustBeObject returns a value that is an object and no list, function or collection.
+func (o *outgoing) mustBeObject(name string, value goja.Value) *goja.Object {
 	object, ok := value.(*goja.Object)
-	if !ok || slices.Contains([]string{"Array", "Function"}, object.ClassName()) {
+	if !ok || notProperties(object) != "" {
 		o.path = append(o.path, name)
 		panic(o.wrong("is %s, not an object", kind(value)))
 	}
 	return object
 }
 
+// notProperties says what an object is if what it holds is not in its properties, or "".
+func notProperties(object *goja.Object) string {
+	if _, callable := goja.AssertFunction(object); callable {
+		return "a function"
+	}
+	if object.ClassName() == "Array" {
+		return "a list"
+	}
+	class := object.ExportType()
+	if class == reflect.TypeFor[*goja.Promise]() {
+		return "a promise"
+	}
+	if class.Kind() == reflect.Slice {
+		return "a collection" // a Map, a Set or a typed array
+	}
+	return ""
+}
+
 // kind says what a value is, and not which, because it may be a secret.
 func kind(value goja.Value) string {
 	object, isObject := value.(*goja.Object)
 	switch {
-	case isObject && object.ClassName() == "Array":
-		return "a list"
-	case isObject && object.ClassName() == "Function":
-		return "a function"
+	case isObject && notProperties(object) != "":
+		return notProperties(object)
 	case isObject:
 		return "an object"
 	case goja.IsUndefined(value):

@@ -39,14 +39,14 @@ func folderOn(t testing.TB, clock func() time.Time, o jsrules.Options, sources .
 func TestChain(t *testing.T) {
 	js := folder(t, jsrules.Options{},
 		body(`context.addonConfiguration.aws.role = 'arn:aws:iam::123456789012:role/one';
-			context.addonConfiguration.aws.note = {n: 1};
+			context.addonConfiguration.note = {n: 1};
 			context.addonConfiguration.azure = 'x';
 			context.own = {list: [1]};
 			context.clientID = 'changed';
 			delete context.stats;
 			user.from = ['js'];
 			callback(null, user, context);`),
-		body(`user.seen = [context.addonConfiguration.aws.role, context.addonConfiguration.aws.note, context.addonConfiguration.azure,
+		body(`user.seen = [context.addonConfiguration.aws.role, context.addonConfiguration.note, context.addonConfiguration.azure,
 				context.own, context.clientID, context.stats === undefined, 'stats' in context, user.from];
 			context.own.list.push(2);
 			callback(null, user, {own: context.own, other: true});`),

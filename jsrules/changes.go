@@ -14,8 +14,10 @@ type changes struct {
 	context    map[string]any
 	addon      map[string]any // nil: not looked at
 	aws        delegation.AWS
-	global     map[string]any // nil: not looked at
+	detours    map[*detour]bool // that were set or taken back
+	global     map[string]any   // nil: not looked at
 	globalFull bool
+	keep       bool // the next rule goes on in this runtime
 }
 
 // collect reads user and context as the rule gave them to callback, or as it got them if it gave none.
@@ -41,8 +43,15 @@ func (r *run) collect(user *delegation.User, rc *delegation.RuleContext) *change
 		o.path = []string{"context"}
 		c.context = o.properties(given, without(given.Keys(), "addonConfiguration"), r.context.was)
 	}
+	c.detours = r.detoursOf(given)
+	r.noteWhole(given)
 	o.path = []string{"context"}
-	o.collectAddon(addon, c)
+	o.checkContext(c.context)
+	if _, deleted := r.context.values["addonConfiguration"]; addon != nil {
+		o.collectAddon(addon, c)
+	} else if deleted && given.SameAs(r.context.js) {
+		c.aws = delegation.AWS{}
+	}
 	if r.global != nil && r.global.values != nil {
 		r.collectGlobal(c)
 	}
@@ -88,5 +97,9 @@ func (c *changes) apply(user *delegation.User, rc *delegation.RuleContext, r *ru
 		r.options.Set.clear()
 	} else if c.global != nil {
 		r.options.Set.merge(r.before, c.global)
+	}
+	if c.keep {
+		r.before = c.global
+		r.exchange.kept = r
 	}
 }

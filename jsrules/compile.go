@@ -56,6 +56,7 @@ func compileRule(name, source string, o *Options) (delegation.RuleFunc, error) {
 	if r.program, err = compileAST(parsed); err != nil {
 		return nil, syntaxError(name, err)
 	}
+	o.Set.add()
 	return r.run, nil
 }
 

@@ -27,9 +27,6 @@ func wrongValue(path, format string, args ...any) *valueError {
 	return &valueError{short(path), short(fmt.Sprintf(format, args...))}
 }
 
-// undefined is a property that is there without a value.
-type undefined struct{}
-
 // in converts a decoded JSON value, or what a profile loader has put beside it. Numbers become JavaScript's, which have 53 bits.
 func (r *run) in(value any, path string, depth int) goja.Value {
 	if depth > maxNested {
@@ -38,8 +35,6 @@ func (r *run) in(value any, path string, depth int) goja.Value {
 	switch v := value.(type) {
 	case nil:
 		return goja.Null()
-	case undefined:
-		return goja.Undefined()
 	case string, bool, int, int64, float64:
 		return r.rt.ToValue(v)
 	case json.Number:
@@ -111,6 +106,8 @@ type outgoing struct {
 	values int
 	text   int
 	open   []*goja.Object // objects around the value, to find a circle
+	exact  bool           // to note what JSON does not carry
+	lossy  bool           // there was such a value
 }
 
 // absent is the value of what JSON does not carry.
@@ -139,8 +136,10 @@ func (o *outgoing) out(name string, value goja.Value, was any) any {
 		return o.primitive(value, was)
 	}
 	if _, callable := goja.AssertFunction(object); callable {
+		o.lossy = true
 		return absent{}
 	}
+	o.lossy = o.lossy || o.exact && !o.run.isPlain(object)
 	switch object.ClassName() {
 	case "String":
 		return o.primitive(object.ToString(), was)
@@ -188,7 +187,18 @@ func (o *outgoing) primitive(value goja.Value, was any) any {
 	if flag, ok := value.Export().(bool); ok {
 		return flag
 	}
+	o.lossy = true
 	return absent{} // a symbol
+}
+
+// isPlain reports whether an object is one that JSON carries: an object of no class, or a list.
+func (r *run) isPlain(object *goja.Object) bool {
+	class := object.ClassName()
+	if class != "Array" && (class != "Object" || notProperties(object) != "") {
+		return false
+	}
+	prototype := object.Prototype()
+	return prototype == nil || prototype.SameAs(r.prototype(class))
 }
 
 // inside converts what an object or array holds.
@@ -232,7 +242,7 @@ func (o *outgoing) known(was any) any {
 	switch was.(type) {
 	case nil, bool, string, json.Number, map[string]any, []any:
 		return was
-	case later, undefined:
+	case later:
 		return nil
 	}
 	return plain(was, o.path[0])
@@ -241,7 +251,7 @@ func (o *outgoing) known(was any) any {
 // unchanged returns what was there if a value is the same in JSON, so that a type of Go survives.
 func (o *outgoing) unchanged(value, was any) any {
 	switch was.(type) {
-	case nil, bool, string, json.Number, map[string]any, []any, later, undefined:
+	case nil, bool, string, json.Number, map[string]any, []any, later:
 		return value
 	}
 	if reflect.DeepEqual(value, o.known(was)) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/seed055b7978/delegation"
 )
 
 // Reasons why a rule was stopped or failed, for errors.Is. Errors that a rule itself makes have none.
@@ -36,6 +38,17 @@ func (e *Error) Error() string {
 
 // Unwrap returns what is wrong.
 func (e *Error) Unwrap() error { return e.Err }
+
+// refusal is an error of a rule that has a code of its own.
+type refusal struct {
+	code delegation.Code
+	text string
+}
+
+func (r *refusal) Error() string { return r.text }
+
+// Unwrap returns the code, which the exchange's error takes over.
+func (r *refusal) Unwrap() error { return r.code }
 
 // short cuts a rule's text, which may hold anything, to a length that a log can take.
 func short(text string) string {

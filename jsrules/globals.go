@@ -120,9 +120,10 @@ func (r *run) inspect(value goja.Value) string {
 
 // unauthorizedError makes the class whose errors are denials.
 func (r *run) unauthorizedError() goja.Value {
-	class := r.must(r.rt.RunProgram(unauthorizedErrorProgram())).(*goja.Object)
-	r.denial = class.Get("prototype").(*goja.Object)
-	return class
+	if r.denial == nil {
+		r.denial = r.must(r.rt.RunProgram(unauthorizedErrorProgram())).(*goja.Object)
+	}
+	return r.denial
 }
 
 // It can be called without new, as JavaScript's own errors can.
@@ -144,31 +145,41 @@ var unauthorizedErrorProgram = sync.OnceValue(func() *goja.Program {
 
 // sharedGlobal is this run's copy of what the rules of the Set share.
 func (r *run) sharedGlobal() goja.Value {
+	if r.global != nil {
+		return r.global.js
+	}
 	r.before = r.options.Set.snapshot()
 	r.global = r.object(properties(r.before))
 	return r.global.js
 }
 
-// collectGlobal converts the copy back. What has grown too large is dropped as a whole, so that a rule that collects without end does not
-// end all exchanges.
+// collectGlobal converts the copy back. What has grown too large is dropped as a whole, so that a
+// rule that collects without end does not end all exchanges. If anything is lost on the way, the
+// next rules of the exchange go on with the run and lose nothing.
 func (r *run) collectGlobal(c *changes) {
-	c.global = map[string]any{}
-	o := &outgoing{run: r}
-	var tooMuch bool
-	func() {
-		defer func() {
-			if thrown := recover(); thrown != nil {
-				if _, tooMuch = thrown.(*valueError); !tooMuch {
-					panic(thrown)
-				}
-			}
-		}()
+	o := &outgoing{run: r, exact: true}
+	c.globalFull = r.overflows(func() {
 		c.global = o.properties(r.global.js, r.global.Keys(), r.global.was)
-	}()
-	if tooMuch {
-		r.options.Logger.LogAttrs(r.ctx, slog.LevelWarn, "global is dropped: it has become too large", slog.String("rule", r.name))
-		c.globalFull = true
+	})
+	c.keep = o.lossy || c.globalFull
+	if c.globalFull {
+		c.global = map[string]any{}
+		r.options.Logger.LogAttrs(r.ctx, slog.LevelWarn, "global is dropped: it has become too large",
+			slog.String("rule", r.name))
 	}
+}
+
+// overflows reports whether a conversion met a value that is not what it should be.
+func (r *run) overflows(convert func()) (tooMuch bool) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			if _, tooMuch = thrown.(*valueError); !tooMuch {
+				panic(thrown)
+			}
+		}
+	}()
+	convert()
+	return false
 }
 
 // trackRejection remembers the last rejected promise that nobody handles, to name it if callback is never called.

@@ -1,6 +1,7 @@
 package jsrules
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/dop251/goja"
@@ -16,24 +17,53 @@ func (r *run) installGuards() {
 	r.guardLists()
 	r.guardText()
 	r.guardArguments()
-	if r.uses.mentionsGlobal("JSON") {
+	if r.firstGlobal("JSON") {
 		r.guardJSON()
 	}
-	if r.uses.regexp || r.uses.mentions("RegExp", "match", "matchAll", "search") {
+	if r.firstRegExp() {
 		r.guardRegExp()
 	}
-	if r.uses.mentionsGlobal(append(typedArrays, "Buffer")...) {
+	if r.firstGlobal(append(typedArrays, "Buffer")...) {
 		r.guardTypedArrays()
 	}
-	if r.uses.mentionsGlobal("BigInt", "BigInt64Array", "BigUint64Array", "DataView") { // one power of which can take all memory
-		for _, name := range []string{"BigInt", "BigInt64Array", "BigUint64Array", "DataView"} {
+	numbers := []string{"BigInt", "BigInt64Array", "BigUint64Array", "DataView"}
+	if r.firstGlobal(numbers...) { // one power of which can take all memory
+		for _, name := range numbers {
 			_ = r.rt.GlobalObject().Delete(name)
 		}
 	}
-	if r.uses.mentionsGlobal("eval", "Function") || r.uses.mentions("constructor") { // the source would be neither limited nor read for what it mentions
+	// The source would be neither limited nor read for what it mentions.
+	if r.firstGlobal("eval", "Function") || r.first("constructor") {
 		_ = r.rt.GlobalObject().Delete("eval")
 		_ = r.rt.Set("Function", r.must(r.rt.RunProgram(noFunctionProgram())))
 	}
+}
+
+// first reports whether the rule mentions a name that no earlier rule of this runtime does: what
+// guards it is installed once.
+func (r *run) first(names ...string) bool {
+	mentions := func(v *vocabulary) bool { return v.busy && v.mentions(names...) }
+	return mentions(&r.uses) && !slices.ContainsFunc(r.earlier, mentions)
+}
+
+// firstGlobal is first for the names of globals.
+func (r *run) firstGlobal(names ...string) bool {
+	mentions := func(v *vocabulary) bool { return v.busy && v.mentionsGlobal(names...) }
+	return mentions(&r.uses) && !slices.ContainsFunc(r.earlier, mentions)
+}
+
+// firstRegExp reports whether the rule is the first of this runtime with a regular expression.
+func (r *run) firstRegExp() bool {
+	matches := func(v *vocabulary) bool {
+		return v.busy && (v.regexp || v.mentions("RegExp", "match", "matchAll", "search"))
+	}
+	return matches(&r.uses) && !slices.ContainsFunc(r.earlier, matches)
+}
+
+// firstBusy reports whether the rule is the first of this runtime that any guard is for.
+func (r *run) firstBusy() bool {
+	busy := func(v *vocabulary) bool { return v.busy }
+	return r.uses.busy && !slices.ContainsFunc(r.earlier, busy)
 }
 
 var noFunctionProgram = sync.OnceValue(func() *goja.Program {
@@ -55,7 +85,7 @@ func (r *run) prototype(class string) *goja.Object {
 
 // guard puts a check before a built-in function, if the rule can call it by this name.
 func (r *run) guard(object *goja.Object, name string, check func(goja.FunctionCall)) {
-	if !r.uses.mentions(name) {
+	if !r.first(name) {
 		return
 	}
 	original, ok := goja.AssertFunction(object.Get(name))

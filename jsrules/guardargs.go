@@ -14,18 +14,18 @@ func (r *run) guardArguments() {
 	argument := func(i int) func(goja.FunctionCall) {
 		return func(call goja.FunctionCall) { r.atMost(lengthOf(call.Argument(i)), maxList, "the list") }
 	}
-	if r.uses.mentions("apply") {
+	if r.first("apply") {
 		r.guard(r.prototype("Function"), "apply", argument(1))
 	}
-	if r.uses.mentionsGlobal("Reflect") {
+	if r.firstGlobal("Reflect") {
 		reflect := global.Get("Reflect").(*goja.Object)
 		r.guard(reflect, "apply", argument(2))
 		r.guard(reflect, "construct", argument(1))
 	}
-	if r.uses.mentions("from") {
+	if r.first("from") {
 		r.guard(global.Get("Array").(*goja.Object), "from", argument(0))
 	}
-	if r.uses.mentions("raw") {
+	if r.first("raw") {
 		r.guard(global.Get("String").(*goja.Object), "raw", func(call goja.FunctionCall) {
 			if template, ok := call.Argument(0).(*goja.Object); ok {
 				r.atMost(lengthOf(template.Get("raw")), maxList, "the text")

@@ -16,7 +16,7 @@ func (r *run) guardJSON() {
 		}
 	})
 	stringify, ok := goja.AssertFunction(object.Get("stringify"))
-	if !ok || !r.uses.mentions("stringify") {
+	if !ok || !r.first("stringify") {
 		return
 	}
 	r.replace(object, "stringify", func(call goja.FunctionCall) goja.Value {

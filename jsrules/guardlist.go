@@ -27,7 +27,7 @@ func (r *run) guardLists() {
 			r.atMost(size, maxList, "the list")
 		}
 	})
-	if r.uses.mentions("flat") {
+	if r.first("flat") {
 		r.replace(list, "flat", func(call goja.FunctionCall) goja.Value {
 			depth := int64(1)
 			if argument := call.Argument(0); !goja.IsUndefined(argument) {
@@ -36,20 +36,24 @@ func (r *run) guardLists() {
 			return r.flat(call.This, depth)
 		})
 	}
-	if mapped, ok := goja.AssertFunction(list.Get("map")); ok && r.uses.mentions("flatMap") {
+	if mapped, ok := goja.AssertFunction(list.Get("map")); ok && r.first("flatMap") {
 		r.replace(list, "flatMap", func(call goja.FunctionCall) goja.Value {
 			r.atMost(lengthOf(call.This), maxList, "the list")
 			return r.flat(r.must(mapped(call.This, call.Arguments...)), 1)
 		})
 	}
-	r.replace(list, "join", r.join)
+	if r.firstBusy() {
+		r.replace(list, "join", r.join)
+	}
 	values, _ := goja.AssertFunction(list.Get("values"))
 	iterate := func(call goja.FunctionCall) goja.Value {
 		r.atMost(lengthOf(call.This), maxList, "the list")
 		return r.must(values(call.This))
 	}
-	r.replaceSymbol(list, goja.SymIterator, iterate)
-	if r.uses.mentions("values") {
+	if r.firstBusy() {
+		r.replaceSymbol(list, goja.SymIterator, iterate)
+	}
+	if r.first("values") {
 		r.replace(list, "values", iterate)
 	}
 }

@@ -89,6 +89,29 @@ func exchange(t testing.TB, rules []delegation.RuleFunc, claims map[string]any, 
 	return got
 }
 
+// exchangeToTheEnd runs rules in a real exchange and returns its error, which has
+// [delegation.CodeSTSRefused] if all rules and all checks after them said yes.
+func exchangeToTheEnd(t testing.TB, rules []delegation.RuleFunc) error {
+	t.Helper()
+	w := world()
+	target := delegation.Target{AWS: delegation.AWS{
+		Principal: principal, Role: role, Region: "eu-central-1",
+	}}
+	identity := delegation.IdentityProvider{
+		EntityID: "urn:tenant.auth0.com", Keys: []delegation.SigningKey{w.key},
+	}
+	d := must(delegation.New(t.Context(), delegation.Config{
+		Issuers:          []delegation.Issuer{{URL: w.url, AllowLoopbackHTTP: true}},
+		IdentityProvider: identity,
+		Targets:          delegation.Targets{"CLIENT_ID": target},
+		Rules:            rules,
+		STS:              noSTS{},
+	}))
+	claims := map[string]any{"sub": "auth0|alice", "aud": "CLIENT_ID"}
+	_, err := d.Exchange(t.Context(), must(w.issuer.SignIDToken(claims)), "CLIENT_ID")
+	return err
+}
+
 // run runs one rule without claims and settings of its own.
 func run(t testing.TB, source string, o jsrules.Options) outcome {
 	t.Helper()
@@ -136,6 +159,20 @@ func (o outcome) expect(t testing.TB, code delegation.Code, text string) {
 	if o.passed || o.err == nil || o.err.Code != code || o.err.Stage != delegation.StageRules || !strings.Contains(o.err.Error(), text) {
 		t.Errorf("got %+v, passed: %t, want %s with %q", o.err, o.passed, code, text)
 	}
+}
+
+// failure returns the code of what failed if it is one of a rule that fails, and otherwise the code
+// of such a rule.
+func (o outcome) failure() delegation.Code {
+	for _, code := range []delegation.Code{
+		delegation.CodeRuleUserMissing, delegation.CodeRuleRedirect,
+		delegation.CodeRuleMultifactor, delegation.CodeRuleContextMissing,
+	} {
+		if errors.Is(o.err, code) {
+			return code
+		}
+	}
+	return delegation.CodeRuleFailed
 }
 
 // body is a rule around statements.

@@ -26,8 +26,10 @@
 //
 // # What a run is
 //
-// A rule is compiled once. Each run has a JavaScript runtime of its own, so nothing goes from one user to the next but what the rule puts into
-// global. It runs on the caller's goroutine and leaves none behind. user and context are converted as far as the rule looks at
+// A rule is compiled once. Each run has a JavaScript runtime of its own, so nothing goes from one
+// user to the next but what the rule puts into global. A rule that leaves functions in global is
+// followed in its runtime by the next rules of the exchange. A run stays on the caller's goroutine
+// and leaves none behind. user and context are converted as far as the rule looks at
 // them: what it does not touch stays as it is, to the last digit of a number. What it leaves comes back as JSON would carry it:
 // dates as text, functions and undefined not at all.
 //
@@ -44,29 +46,65 @@ import (
 	"log/slog"
 	"maps"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/seed055b7978/delegation"
 )
 
-// Options are what rules find around them. The zero value is ready for rules that need nothing. They are copied; later changes have no effect.
+// Options are what rules find around them. The zero value is ready for rules that need nothing.
+// They are copied; later changes have no effect.
 type Options struct {
-	Configuration map[string]string // the global configuration
-	Domain        string            // auth0.domain, such as tenant.auth0.com; its first label is context.tenant
-	Modules       map[string]Module // what require finds besides buffer, crypto, querystring and util
+	// Configuration is the global configuration, by name.
+	Configuration map[string]string
+	// Domain is auth0.domain, such as tenant.auth0.com. Its first label is context.tenant.
+	Domain string
+	// Modules are what require finds besides buffer, crypto, querystring and util, by name.
+	Modules map[string]Module
 
-	// Context gives properties of context that an ID token does not tell, such as clientName, clientMetadata, stats or request; each replaces
-	// what is there otherwise. Its error fails the rule. It is called for the first JavaScript rule of an exchange only. nil: none.
-	Context func(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) (map[string]any, error)
+	// Context gives properties of context that an ID token does not tell, such as clientName,
+	// clientMetadata, stats or organization. RuleContext.Target says for which target. Each
+	// property replaces what is there otherwise, but those of request are added to it. Its error
+	// fails the rule. It is called for the first JavaScript rule of an exchange only. Nil gives
+	// none.
+	//
+	// A rule that reads a property that neither token, request nor Context supplies fails the
+	// exchange with [delegation.CodeRuleContextMissing]: undefined would let a check such as
+	// context.clientName === 'X' pass.
+	Context func(
+		ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
+	) (map[string]any, error)
 
-	// Set is what rules share: global, and within an exchange the context. nil: the rules of one call of Compile or CompileFolder share one.
+	// Absent lists properties of context that rules may read although nobody supplies them, such
+	// as clientName, organization or request.geoip. They are undefined, and clientMetadata is
+	// empty. A name that is not one of those that can be missing is an error of [Compile].
+	Absent []string
+
+	// IgnoreMissingUser lets callback(null, null, context) go on with the user as it was. By
+	// default it fails the exchange with [delegation.CodeRuleUserMissing]. callback(null) without
+	// a second argument always keeps the user.
+	IgnoreMissingUser bool
+	// IgnoreRedirect lets an exchange go on although context.redirect is set after the last rule.
+	// By default it fails with [delegation.CodeRuleRedirect].
+	IgnoreRedirect bool
+	// IgnoreMultifactor lets an exchange go on although context.multifactor is set after the last
+	// rule. By default it fails with [delegation.CodeRuleMultifactor].
+	IgnoreMultifactor bool
+
+	// Set is what rules share: global, and within an exchange the context. Nil means that the
+	// rules of one call of [Compile] or [CompileFolder] share one.
 	Set *Set
 
-	RuleTimeout  time.Duration    // for one rule; zero: 2s
-	ChainTimeout time.Duration    // for all rules of the Set in one exchange together, without rules in Go; zero: 20s
-	Logger       *slog.Logger     // gets what rules say to console; nil: silence
-	Now          func() time.Time // what Date starts from; nil: time.Now. Limits are in real time
+	// RuleTimeout is the limit for one rule. Zero is 2 seconds.
+	RuleTimeout time.Duration
+	// ChainTimeout is the limit for all rules of the Set in one exchange together, without rules
+	// in Go. Zero is 20 seconds.
+	ChainTimeout time.Duration
+	// Logger gets what rules say to console. Nil is silence.
+	Logger *slog.Logger
+	// Now is what Date starts from. Nil is time.Now. Limits are in real time.
+	Now func() time.Time
 
 	// clock is what the limits are measured with: time.Now, but in tests, whose outcome must not
 	// depend on how fast the machine is.
@@ -90,7 +128,14 @@ func (o *Options) complete() error {
 	if o.RuleTimeout < 0 || o.ChainTimeout < 0 {
 		return errors.New("RuleTimeout and ChainTimeout must not be negative")
 	}
-	o.RuleTimeout, o.ChainTimeout = cmp.Or(o.RuleTimeout, 2*time.Second), cmp.Or(o.ChainTimeout, 20*time.Second)
+	for _, name := range o.Absent {
+		if !canBeAbsent(name) {
+			return fmt.Errorf("Absent: %q is no property of context that can be missing: %s",
+				name, strings.Join(missable(), ", "))
+		}
+	}
+	o.RuleTimeout = cmp.Or(o.RuleTimeout, 2*time.Second)
+	o.ChainTimeout = cmp.Or(o.ChainTimeout, 20*time.Second)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	o.Set = cmp.Or(o.Set, &Set{})
 	if o.Now == nil {
@@ -99,7 +144,9 @@ func (o *Options) complete() error {
 	if o.clock == nil {
 		o.clock = time.Now
 	}
-	o.Configuration, o.Modules = maps.Clone(o.Configuration), maps.Clone(o.Modules)
+	o.Configuration = maps.Clone(o.Configuration)
+	o.Modules = maps.Clone(o.Modules)
+	o.Absent = slices.Clone(o.Absent)
 	for name, module := range o.Modules {
 		compiled, err := module.compile(name)
 		if err != nil {

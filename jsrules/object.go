@@ -16,6 +16,14 @@ type object struct {
 	layers []layer               // never written to; the first that has a name wins
 	values map[string]goja.Value // objects that were looked at, and all that was set; nil: deleted
 	added  []string              // names that the rule has added, in order
+
+	// missing returns the path of a property of which nobody knows whether it is there, or "". Nil
+	// means that there is no such property.
+	missing func(name string) string
+	// asked counts how often the rule asked whether there is a missing property.
+	asked map[string]int
+	// wrap returns another form of a value than the usual one, or nil. It may be nil.
+	wrap func(name string, value any) goja.Value
 }
 
 // later is the value of a property that is made when the rule looks at it.
@@ -48,12 +56,35 @@ func (r *run) object(layers ...layer) *object {
 
 // original returns what a property was before the rule ran.
 func (o *object) original(name string) (any, bool) {
+	value, ok := o.find(name)
+	if value == (gone{}) {
+		return value, false
+	}
+	return value, ok
+}
+
+// find returns what the first layer says that knows a name, which may be [gone].
+func (o *object) find(name string) (any, bool) {
 	for _, layer := range o.layers {
 		if value, ok := layer.lookup(name); ok {
-			return value, value != gone{}
+			return value, true
 		}
 	}
 	return nil, false
+}
+
+// lacks returns the path of a property that is neither there nor known to be absent, or "".
+func (o *object) lacks(name string) string {
+	if o.missing == nil {
+		return ""
+	}
+	if _, set := o.values[name]; set {
+		return ""
+	}
+	if _, known := o.find(name); known {
+		return ""
+	}
+	return o.missing(name)
 }
 
 func (o *object) was(name string) any {
@@ -61,25 +92,37 @@ func (o *object) was(name string) any {
 	return value
 }
 
-// Get implements [goja.DynamicObject].
+// Get implements [goja.DynamicObject]. A property that is missing fails the exchange, and no catch
+// of the rule sees it.
 func (o *object) Get(name string) goja.Value {
 	if value, ok := o.values[name]; ok {
 		return value
 	}
 	original, ok := o.original(name)
 	if !ok {
+		if path := o.lacks(name); path != "" {
+			panic(o.run.lacks(path))
+		}
 		return nil
 	}
-	var value goja.Value
-	if make, ok := original.(later); ok {
-		value = make()
-	} else {
-		value = o.run.in(original, name, 0)
-	}
+	value := o.convert(name, original)
 	if _, mutable := value.(*goja.Object); mutable {
 		o.put(name, value)
 	}
 	return value
+}
+
+// convert makes JavaScript's form of a property.
+func (o *object) convert(name string, original any) goja.Value {
+	if make, ok := original.(later); ok {
+		return make()
+	}
+	if o.wrap != nil {
+		if value := o.wrap(name, original); value != nil {
+			return value
+		}
+	}
+	return o.run.in(original, name, 0)
 }
 
 func (o *object) put(name string, value goja.Value) {
@@ -89,8 +132,11 @@ func (o *object) put(name string, value goja.Value) {
 	o.values[name] = value
 }
 
-// Set implements [goja.DynamicObject].
+// Set implements [goja.DynamicObject]. goja has asked Has before.
 func (o *object) Set(name string, value goja.Value) bool {
+	if o.asked[name] > 0 {
+		o.asked[name]--
+	}
 	if _, known := o.original(name); !known && o.values[name] == nil {
 		o.added = append(o.added, name)
 	}
@@ -98,8 +144,23 @@ func (o *object) Set(name string, value goja.Value) bool {
 	return true
 }
 
-// Has implements [goja.DynamicObject].
+// Has implements [goja.DynamicObject]. It is asked by the operator in and by hasOwnProperty, and
+// before each assignment, which [object.Set] tells apart. To ask for a property that is missing is
+// to read it; but the exchange can only fail when the rule has ended.
 func (o *object) Has(name string) bool {
+	if o.has(name) {
+		return true
+	}
+	if o.lacks(name) != "" {
+		if o.asked == nil {
+			o.asked = map[string]int{}
+		}
+		o.asked[name]++
+	}
+	return false
+}
+
+func (o *object) has(name string) bool {
 	if value, ok := o.values[name]; ok {
 		return value != nil
 	}
@@ -107,9 +168,18 @@ func (o *object) Has(name string) bool {
 	return ok
 }
 
+// checkAsked fails the exchange of a rule that asked whether there is a property that is missing.
+func (o *object) checkAsked() {
+	for _, name := range slices.Sorted(maps.Keys(o.asked)) {
+		if o.asked[name] > 0 {
+			o.run.lacks(o.missing(name))
+		}
+	}
+}
+
 // Delete implements [goja.DynamicObject].
 func (o *object) Delete(name string) bool {
-	if o.Has(name) {
+	if o.has(name) || o.lacks(name) != "" {
 		o.put(name, nil)
 		o.added = slices.DeleteFunc(o.added, func(added string) bool { return added == name })
 	}
@@ -126,7 +196,7 @@ func (o *object) Keys() []string {
 	names = slices.Compact(names)
 	names = slices.DeleteFunc(names, func(name string) bool {
 		_, ours := o.original(name)
-		return !ours || !o.Has(name)
+		return !ours || !o.has(name)
 	})
 	return append(names, o.added...)
 }

@@ -11,30 +11,44 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// run is one call of a rule, with a runtime that nobody else sees.
+// run is a JavaScript runtime and what belongs to it. Usually it runs one rule. A run whose rule has
+// left functions in global runs the next rules of the exchange too, because functions cannot go
+// from one runtime to another.
 type run struct {
-	*rule
-	watch
+	turn
 	rt       *goja.Runtime
-	exchange *exchange
-	user     *object
-	strategy string // context.connectionStrategy
-	context  *object
-	aws      *goja.Object   // context.addonConfiguration.aws as the rule got it; nil: it did not look
-	global   *object        // nil: it has no global
-	before   map[string]any // what global was when it began
-	answer   answer
-	timers   timers
-	denial   *goja.Object // UnauthorizedError.prototype; nil: it has none
-	rejected goja.Value   // of a promise that nobody waits for
+	global   *object        // nil: no rule has it
+	before   map[string]any // what global was when the rule began
+	denial   *goja.Object   // UnauthorizedError; nil: no rule has it
 	modules  map[string]goja.Value
 	nested   int            // guarded built-in functions in each other
 	joining  []*goja.Object // lists that are becoming text
 	patterns map[[2]string]*pattern
+	earlier  []*vocabulary // of rules that ran before in this runtime
+}
+
+// turn is one call of a rule.
+type turn struct {
+	*rule
+	*watch
+	exchange *exchange
+	user     *object
+	strategy string // context.connectionStrategy
+	context  *object
+	guards   map[string]*goja.Object // objects in context of which a part is known
+	partial  []*object               // these, and context
+	missing  *missingError           // what the rule read and nobody supplies; nil: nothing
+	aws      *goja.Object            // addonConfiguration.aws as the rule got it; nil: not looked at
+	addon    *goja.Object            // context.addonConfiguration as the rule got it; likewise
+	answer   answer
+	timers   timers
+	rejected goja.Value // of a promise that nobody waits for
 }
 
 // run implements delegation.RuleFunc.
-func (c *rule) run(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+func (c *rule) run(
+	ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
+) error {
 	if ctx == nil || user == nil || rc == nil {
 		return &Error{Rule: c.name, Err: errors.New("the context, the user or the RuleContext is nil")}
 	}
@@ -42,14 +56,7 @@ func (c *rule) run(ctx context.Context, user *delegation.User, rc *delegation.Ru
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	r := &run{rule: c, rt: goja.New(), exchange: c.options.Set.exchangeOf(rc)}
-	r.watch = watch{
-		ctx:     ctx,
-		runtime: r.rt,
-		now:     c.options.clock,
-		began:   c.options.clock(),
-		limit:   min(c.options.RuleTimeout, c.options.ChainTimeout-r.exchange.spent),
-	}
+	r := c.take(ctx, c.options.Set.exchangeOf(rc))
 	defer func() { r.exchange.spent += r.spent() }()
 	if r.limit <= 0 {
 		return r.fail(ErrTimeout)
@@ -59,25 +66,63 @@ func (c *rule) run(ctx context.Context, user *delegation.User, rc *delegation.Ru
 	}
 	r.watch.start(r.uses.busy)
 	defer r.watch.stop()
+	changes, err := r.outcome(user, rc)
+	if err != nil {
+		return r.fail(err)
+	}
+	r.noteDetours(changes.detours, rc)
+	if r.last() {
+		if err := r.exchange.checkDetours(); err != nil {
+			rc.Rule = err.Rule
+			return err
+		}
+	}
+	changes.apply(user, rc, r)
+	return nil
+}
+
+// take returns the run that earlier rules of the exchange have left, or a new one.
+func (c *rule) take(ctx context.Context, e *exchange) *run {
+	r := e.kept
+	e.kept = nil
+	if r == nil {
+		r = &run{rt: goja.New()}
+	} else {
+		r.earlier = append(r.earlier, &r.uses)
+		r.rt.ClearInterrupt()
+	}
+	limit := min(c.options.RuleTimeout, c.options.ChainTimeout-e.spent)
+	r.turn = turn{rule: c, exchange: e, watch: &watch{
+		ctx:     ctx,
+		runtime: r.rt,
+		now:     c.options.clock,
+		began:   c.options.clock(),
+		limit:   limit,
+	}}
+	return r
+}
+
+// outcome calls the rule and reads what it has decided. The first error counts, but for reasons
+// that the rule could have caught or hidden.
+func (r *run) outcome(user *delegation.User, rc *delegation.RuleContext) (*changes, error) {
 	var changes *changes
-	err := r.try(func() { r.call() })
+	err := r.try(r.call)
 	if err == nil {
 		err = r.settle()
 	}
 	if err == nil {
 		err = r.try(func() { changes = r.collect(user, rc) })
 	}
-	var failure error
-	if err != nil {
-		failure = r.fail(err)
+	for _, object := range r.partial {
+		object.checkAsked()
 	}
-	if reason := r.stopped(); reason != nil { // whatever the rule has made of it
-		failure = r.fail(reason)
+	if reason := r.stopped(); reason != nil {
+		return nil, reason
 	}
-	if failure == nil {
-		changes.apply(user, rc, r)
+	if r.missing != nil {
+		return nil, r.missing
 	}
-	return failure
+	return changes, err
 }
 
 // begin prepares the runtime and what the rule is called with.
@@ -145,7 +190,8 @@ func (r *run) try(call func()) (err error) {
 	defer func() {
 		switch thrown := recover().(type) {
 		case nil:
-		case *goja.Exception, *goja.InterruptedError, *goja.StackOverflowError, *valueError, *thrownValue:
+		case *goja.Exception, *goja.InterruptedError, *goja.StackOverflowError, *valueError,
+			*missingError, *thrownValue:
 			err = thrown.(error)
 		default: // a mistake in goja, or here
 			err = fmt.Errorf("the rule cannot be run: %s", short(fmt.Sprint(thrown)))
@@ -168,9 +214,12 @@ func (r *run) fail(err error) error {
 	var exception *goja.Exception
 	var overflow *goja.StackOverflowError
 	var thrown *thrownValue
+	var lacking *missingError
 	switch {
 	case r.ctx != nil && r.ctx.Err() != nil && errors.Is(err, context.Cause(r.ctx)):
 		return err
+	case errors.As(err, &lacking):
+		r.locate(failure, lacking.where)
 	case errors.As(err, &overflow):
 		failure.Err = ErrDepth
 	case errors.As(err, &thrown):

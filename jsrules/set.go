@@ -13,13 +13,42 @@ import (
 type Set struct {
 	mu     sync.Mutex
 	global map[string]any // JSON-like values that nobody writes to
+	rules  int            // compiled with it
 }
 
-// exchange is what the rules of a Set leave for those behind them in the same exchange. Those run one after the other.
+// exchange is what the rules of a Set leave for those behind them in the same exchange. Those run
+// one after the other.
 type exchange struct {
-	context map[string]any // properties that a rule has changed, or that Options.Context has given; nil: no rule has run
-	addon   map[string]any // context.addonConfiguration, without the settings for AWS that count
-	spent   time.Duration
+	// context has the properties that a rule has changed, or that Options.Context has given. It is
+	// nil before the first rule.
+	context map[string]any
+	// whole names the objects in context of which everything is known: see [run.guarded].
+	whole map[string]bool
+	// addon is context.addonConfiguration without aws.
+	addon map[string]any
+	// detours are ways to go on elsewhere that rules have set, and the last rule that set each.
+	detours map[*detour]string
+	// checked says that the check of detours after all rules is arranged for.
+	checked bool
+	// kept is the run that the next rule takes over, because functions were left in global.
+	kept *run
+	// ran are the rules that said yes.
+	ran   []*rule
+	spent time.Duration
+}
+
+// add counts a rule that was compiled.
+func (s *Set) add() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rules++
+}
+
+// size returns how many rules were compiled.
+func (s *Set) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rules
 }
 
 // exchangeOf finds what this Set keeps with an exchange, or begins it.

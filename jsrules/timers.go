@@ -73,7 +73,14 @@ func (r *run) setTimer(call goja.FunctionCall, after, every time.Duration, argum
 		panic(r.rangeError("too many timers"))
 	}
 	r.timers.last++
-	r.timers.add(&timer{r.timers.last, r.skipped + after, every, function, call.Arguments[min(arguments, len(call.Arguments)):]})
+	r.timers.add(&timer{
+		id:    r.timers.last,
+		at:    r.skipped + after,
+		every: every,
+		call:  function,
+		// call.Arguments is a part of goja's stack, where the next call writes.
+		arguments: slices.Clone(call.Arguments[min(arguments, len(call.Arguments)):]),
+	})
 	return r.rt.ToValue(r.timers.last)
 }
 

@@ -2,6 +2,7 @@ package jsrules_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,22 +24,38 @@ type vector struct {
 	Target          delegation.AWS
 	Request         delegation.Request
 	Configuration   map[string]string
-	Outcome         string         // passed, denied, failed, or invalid: it does not compile
-	Text            string         // the denial's reason, or in the error
-	At              string         // line:column of the error
-	AWS             map[string]any // all that is set, in the names of context.addonConfiguration.aws
-	User            map[string]any // some properties; null: absent
-	Log             []string       // what is said to console
+	Outcome         string          // passed, denied, failed, or invalid: it does not compile
+	Code            delegation.Code // of what failed; empty: any code of a rule that fails
+	Absent          []string        // properties of context that may be missing
+	Text            string          // the denial's reason, or in the error
+	At              string          // line:column of the error
+	AWS             map[string]any  // all that is set, in the names of context.addonConfiguration.aws
+	User            map[string]any  // some properties; null: absent
+	Log             []string        // what is said to console
 }
 
 // set lists what of the settings is set, in the names that rules know.
 func set(a delegation.AWS) map[string]any {
 	all := map[string]any{
-		"principal": a.Principal, "role": a.Role, "region": a.Region, "mappings": a.Mappings, "lifetime_in_seconds": int(a.SessionDuration / time.Second),
-		"policy": a.Policy, "policyArns": a.PolicyARNs, "tags": a.Tags, "transitiveTagKeys": a.TransitiveTagKeys, "sourceIdentity": a.SourceIdentity, "sessionName": a.SessionName,
+		"principal":           a.Principal,
+		"role":                a.Role,
+		"region":              a.Region,
+		"mappings":            a.Mappings,
+		"lifetime_in_seconds": int(a.SessionDuration / time.Second),
+		"policy":              a.Policy,
+		"policyArns":          a.PolicyARNs,
+		"tags":                a.Tags,
+		"transitiveTagKeys":   a.TransitiveTagKeys,
+		"droppableTags":       a.DroppableTags,
+		"sourceIdentity":      a.SourceIdentity,
+		"sessionName":         a.SessionName,
+		"failoverRegions":     a.FailoverRegions,
+		"nameID":              a.NameID,
+		"nameIDFromMapping":   a.NameIDFromMapping,
 	}
 	for name, value := range all {
-		if v := reflect.ValueOf(value); v.IsZero() || v.Kind() == reflect.Map && v.Len() == 0 {
+		v := reflect.ValueOf(value)
+		if v.IsZero() || v.Kind() == reflect.Map && v.Len() == 0 {
 			delete(all, name)
 		}
 	}
@@ -81,7 +98,7 @@ func TestVectors(t *testing.T) {
 			outcomes[v.Outcome]++
 			log := &lines{}
 			options := jsrules.Options{
-				Configuration: v.Configuration, Domain: "tenant.auth0.com", Logger: log.logger(),
+				Configuration: v.Configuration, Domain: "tenant.auth0.com", Logger: log.logger(), Absent: v.Absent,
 				Context: func(context.Context, *delegation.User, *delegation.RuleContext) (map[string]any, error) {
 					return v.Context, nil
 				},
@@ -118,7 +135,7 @@ func TestVectors(t *testing.T) {
 					t.Errorf("the user is told %q, want %q", got.err.Public(), v.Text)
 				}
 			case "failed":
-				got.expect(t, delegation.CodeRuleFailed, v.Text)
+				got.expect(t, cmp.Or(v.Code, got.failure()), v.Text)
 				v.expectError(t, got.err, name)
 				if got.err.Public() != "access denied" {
 					t.Errorf("the user is told %q", got.err.Public())

@@ -93,7 +93,10 @@ func (w *watch) look() {
 	// Memory is counted for the whole process, so a rule is blamed only behind a collection, and a large process may grow by a half first.
 	if suspicious && w.stopped() == nil {
 		runtime.GC()
-		if _, live, _ := memory(); live > base+max(maxMemory, base/2) {
+		_, live, _ := memory()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !w.over && live > base+max(maxMemory, base/2) { // over: the runtime may be another rule's
 			w.interrupt(ErrMemory)
 		}
 	}

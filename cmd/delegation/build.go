@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -229,7 +230,7 @@ func (b *builder) rules(list []ruleSettings, targets map[string]targetSettings) 
 			set("session_policy", rule, err)
 		}
 		if s.JavaScript != nil {
-			found["javascript"] = b.javaScript(at.child("javascript"), s.JavaScript)
+			found["javascript"] = b.javaScript(at.child("javascript"), s.JavaScript, targets)
 		}
 		if len(found) != 1 {
 			b.wrong(at, fmt.Errorf("has %d rules instead of one: require_verified_email, allow_connections, allow_email_domains, role_by_claim, tags_from_claims, source_identity_from_claim, session_policy or javascript", len(found)))
@@ -266,7 +267,9 @@ func (b *builder) roleByClaim(at key, s *roleSettings) (delegation.RuleFunc, err
 }
 
 // javaScript compiles a folder of Auth0 rules.
-func (b *builder) javaScript(at key, s *javaScriptSettings) []delegation.RuleFunc {
+func (b *builder) javaScript(
+	at key, s *javaScriptSettings, targets map[string]targetSettings,
+) []delegation.RuleFunc {
 	if s.Folder == "" {
 		b.wrong(at.child("folder"), errors.New("is missing"))
 		return nil
@@ -274,6 +277,11 @@ func (b *builder) javaScript(at key, s *javaScriptSettings) []delegation.RuleFun
 	o := jsrules.Options{
 		Configuration: maps.Collect(maps.All(s.Configuration)), Domain: s.Domain, Logger: b.logger,
 		RuleTimeout: b.duration(at.child("timeout"), s.Timeout), ChainTimeout: b.duration(at.child("chain_timeout"), s.ChainTimeout),
+		Context:           b.ruleContext(at.child("context"), s.Context, targets),
+		Absent:            b.absent(at.child("absent"), s.Absent),
+		IgnoreMissingUser: s.IgnoreMissingUser,
+		IgnoreRedirect:    s.IgnoreRedirect,
+		IgnoreMultifactor: s.IgnoreMultifactor,
 	}
 	if s.ConfigurationFile != "" {
 		var more map[string]string
@@ -285,6 +293,39 @@ func (b *builder) javaScript(at key, s *javaScriptSettings) []delegation.RuleFun
 	rules, err := jsrules.CompileFolder(os.DirFS(b.from.beside(s.Folder)), o)
 	b.add(at.child("folder"), err)
 	return rules
+}
+
+// absent checks the names of properties of context that may be missing. What is wrong with them is
+// said at their own key and not at the folder's.
+func (b *builder) absent(at key, names []string) []string {
+	_, err := jsrules.Compile("absent", "function () {}", jsrules.Options{Absent: names})
+	if err != nil {
+		b.wrong(at, err)
+		return nil
+	}
+	return names
+}
+
+// ruleContext makes a jsrules.Options.Context of fixed values for each target.
+func (b *builder) ruleContext(
+	at key, byTarget map[string]map[string]any, targets map[string]targetSettings,
+) func(context.Context, *delegation.User, *delegation.RuleContext) (map[string]any, error) {
+	for _, name := range slices.Sorted(maps.Keys(byTarget)) {
+		if _, ok := targets[name]; !ok {
+			b.wrong(at, fmt.Errorf("%.80q is not a target", name))
+		}
+		if _, has := byTarget[name]["addonConfiguration"]; has {
+			b.wrong(at, errors.New("addonConfiguration comes from the target's own settings"))
+		}
+		if _, err := json.Marshal(byTarget[name]); err != nil {
+			b.wrong(at, fmt.Errorf("%.80q has a value that JSON cannot carry", name))
+		}
+	}
+	return func(
+		_ context.Context, _ *delegation.User, rc *delegation.RuleContext,
+	) (map[string]any, error) {
+		return byTarget[rc.Target], nil
+	}
 }
 
 // forTargets limits a rule to some targets, or none means all, and names it after its place in the configuration.

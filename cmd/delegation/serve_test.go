@@ -155,6 +155,57 @@ func TestServe_JavaScript(t *testing.T) {
 	}
 }
 
+// TestServe_JavaScriptContext: what a token does not tell comes from the configuration, for each
+// target, and to read what is not there fails the exchange unless its absence is permitted. The
+// three ways of rules to ask for more than yes or no are refusals unless they are ignored.
+func TestServe_JavaScriptContext(t *testing.T) {
+	const reads = `function (user, context, callback) {
+		if (context.clientName !== 'Photos' || context.clientMetadata.team !== 'press') {
+			return callback(new UnauthorizedError('not for ' + context.clientName));
+		}
+		context.addonConfiguration.aws.role = configuration.ROLE;
+		if (user.reads) context[user.reads];
+		if (user.asks) context[user.asks] = {url: 'https://example.com/'};
+		callback(null, user.nobody ? null : user, context);
+	}`
+	const supplied = "context: {photo-app: {clientName: Photos, clientMetadata: {team: press}}}"
+	for name, row := range map[string]struct {
+		settings string
+		claims   map[string]any
+		status   int
+		logged   string
+	}{
+		"supplied":            {supplied, nil, 200, ""},
+		"not supplied":        {"", nil, 403, "context.clientName is read"},
+		"another value":       {"context: {photo-app: {clientName: Other}}", nil, 401, "not for Other"},
+		"reads more":          {supplied, map[string]any{"reads": "organization"}, 403, "rule_context_missing"},
+		"reads what may lack": {supplied + ", absent: [organization]", map[string]any{"reads": "organization"}, 200, ""},
+		"redirect":            {supplied, map[string]any{"asks": "redirect"}, 403, "rule_redirect"},
+		"redirect, ignored":   {supplied + ", ignore_redirect: true", map[string]any{"asks": "redirect"}, 200, ""},
+		"factor":              {supplied, map[string]any{"asks": "multifactor"}, 403, "rule_multifactor"},
+		"factor, ignored":     {supplied + ", ignore_multifactor: true", map[string]any{"asks": "multifactor"}, 200, ""},
+		"no user":             {supplied, map[string]any{"nobody": true}, 403, "rule_user_missing"},
+		"no user, ignored":    {supplied + ", ignore_missing_user: true", map[string]any{"nobody": true}, 200, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.folderOf(t, "rules", map[string]string{"10-reads.js": reads})
+			settings := "folder: rules, configuration: {ROLE: \"" + demoRole + "\"}"
+			if row.settings != "" {
+				settings += ", " + row.settings
+			}
+			s := serve(t, w.config(t, ""), "DELEGATION_RULES=[{javascript: {"+settings+"}}]")
+			status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(row.claims)))
+			if status != row.status || !strings.Contains(s.logs.String(), row.logged) {
+				t.Errorf("got %d %s, want %d and %q in the log %s", status, body, row.status, row.logged, s.logs)
+			}
+			if status == 403 && !strings.Contains(body, "access denied") {
+				t.Errorf("the user is told %s", body)
+			}
+		})
+	}
+}
+
 // TestServe_OwnIdentity: a target's own SAML identity has its own metadata.
 func TestServe_OwnIdentity(t *testing.T) {
 	w := newWorld(t)

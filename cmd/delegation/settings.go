@@ -106,6 +106,14 @@ type javaScriptSettings struct {
 	ConfigurationFile string            `yaml:"configuration_file"`
 	Timeout           string            `yaml:"timeout"`
 	ChainTimeout      string            `yaml:"chain_timeout"`
+
+	// Context is by target: properties of context that a token does not tell.
+	Context map[string]map[string]any `yaml:"context"`
+	Absent  []string                  `yaml:"absent"`
+
+	IgnoreMissingUser bool `yaml:"ignore_missing_user"`
+	IgnoreRedirect    bool `yaml:"ignore_redirect"`
+	IgnoreMultifactor bool `yaml:"ignore_multifactor"`
 }
 
 type roleSettings struct {

@@ -1,7 +1,8 @@
 /*{
  "Outcome": "failed",
- "Text": "TypeError: Cannot read property 'country_code' of undefined",
- "At": "7:29"
+ "Code": "rule_context_missing",
+ "Text": "context.request.geoip is read",
+ "At": "8:23"
 }*/
 function (user, context, callback) {
   if (context.request.geoip.country_code === 'XX') {

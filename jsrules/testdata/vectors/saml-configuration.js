@@ -1,4 +1,6 @@
 /*{
+ "Absent": ["organization", "sessionID"],
+ "Context": {"stats": {"loginsCount": 0}, "authorization": {"roles": []}, "authentication": {"methods": []}},
  "Outcome": "passed",
  "AWS": {}
 }*/

@@ -1,0 +1,144 @@
+package jsrules_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/jsrules"
+)
+
+// TestUnknownSetting: a property of aws that is no setting fails the rule, and the error says which
+// setting was meant.
+func TestUnknownSetting(t *testing.T) {
+	for name, want := range map[string]string{
+		"policyARNs": "policyArns", "PolicyArns": "policyArns", "policy_arns": "policyArns", "policyarns": "policyArns", "managedPolicies": "policyArns",
+		"Policy": "policy", "polcy": "policy", "sessionPolicy": "policy", "inline_policy": "policy",
+		"source_identity": "sourceIdentity", "SourceIdentity": "sourceIdentity", "sourceIdentiy": "sourceIdentity",
+		"role_arn": "role", "roleArn": "role", "Role": "role", "roel": "role", "RoleARN": "role", "awsRole": "role",
+		"principal_arn": "principal", "PrincipalArn": "principal", "prinicpal": "principal", "samlProvider": "principal", "principle": "principal",
+		"Region": "region", "regoin": "region", "aws_region": "region",
+		"mapping": "mappings", "Mappings": "mappings",
+		"lifetime": "lifetime_in_seconds", "lifetimeInSeconds": "lifetime_in_seconds", "duration": "lifetime_in_seconds",
+		"DurationSeconds": "lifetime_in_seconds", "sessionDuration": "lifetime_in_seconds", "lifetime_in_second": "lifetime_in_seconds",
+		"Tags": "tags", "tag": "tags", "sessionTags": "tags",
+		"transitive_tag_keys": "transitiveTagKeys", "transitiveTags": "transitiveTagKeys",
+		"droppable_tags": "droppableTags", "dropableTags": "droppableTags",
+		"session_name": "sessionName", "roleSessionName": "sessionName",
+		"failover_regions": "failoverRegions", "fallbackRegions": "failoverRegions",
+		"nameId": "nameID", "NameID": "nameID", "name_id": "nameID", "nameidentifier": "nameID",
+		"nameIdFromMapping": "nameIDFromMapping", "name_id_from_mapping": "nameIDFromMapping",
+		"note": "the settings are principal, role,", "x": "the settings are principal, role,",
+	} {
+		for _, statement := range []string{
+			"context.addonConfiguration.aws['" + name + "'] = 'x';",
+			"context.addonConfiguration.aws['" + name + "'] = undefined;",
+			"context.addonConfiguration.aws = {'" + name + "': 'x'};",
+			"context.addonConfiguration = {aws: {'" + name + "': 'x'}};",
+			"Object.defineProperty(context.addonConfiguration.aws, '" + name + "', {value: 'x', enumerable: false});",
+			"class Settings { get ['" + name + "']() { return 'x'; } } context.addonConfiguration.aws = new Settings();",
+		} {
+			got := run(t, body(statement+passes), jsrules.Options{})
+			got.expect(t, delegation.CodeRuleFailed, "context.addonConfiguration.aws has no setting \""+name+"\": "+want)
+		}
+	}
+}
+
+// TestMisspelledPlace: settings for AWS that a rule has put next to the place that is read fail it.
+func TestMisspelledPlace(t *testing.T) {
+	for statement, want := range map[string]string{
+		"context.addonConfiguration.AWS = {role: 'x'};":                               "aws is meant",
+		"context.addonConfiguration.Aws = {role: 'x'};":                               "aws is meant",
+		"context.addonConfiguration.aws_ = {role: 'x'};":                              "aws is meant",
+		"context.addonConfiguration.asw = {role: 'x'};":                               "aws is meant",
+		"context.addonConfiguration.amazon = {role: 'x'};":                            "aws is meant",
+		"context.addOnConfiguration = {aws: {role: 'x'}};":                            "addonConfiguration is meant",
+		"context.addonconfiguration = {aws: {role: 'x'}};":                            "addonConfiguration is meant",
+		"context.addon_configuration = {aws: {role: 'x'}};":                           "addonConfiguration is meant",
+		"context.addonConfigurations = {aws: {role: 'x'}};":                           "addonConfiguration is meant",
+		"context.addonsConfiguration = context.addonsConfiguration || {};":            "addonConfiguration is meant",
+		"context.aws = {role: 'x'};":                                                  "addonConfiguration.aws is meant",
+		"context.multiFactor = {provider: 'any'};":                                    "multifactor is meant",
+		"context.multi_factor = {provider: 'any'};":                                   "multifactor is meant",
+		"context.Redirect = {url: 'x'};":                                              "redirect is meant",
+		"context.addonConfiguration = null;":                                          "addonConfiguration is null",
+		"context.addonConfiguration = undefined;":                                     "addonConfiguration is undefined",
+		"context.addonConfiguration.aws = null;":                                      "aws is null",
+		"context.addonConfiguration.aws = undefined;":                                 "aws is undefined",
+		"context.addonConfiguration.aws = new Map([['role', 'x']]);":                  "aws is a collection",
+		"context.addonConfiguration.aws = Promise.resolve({role: 'x'});":              "aws is a promise",
+		"context.addonConfiguration.aws = [{role: 'x'}];":                             "aws is a list",
+		"context.addonConfiguration.aws = async function () { return {role: 'x'}; };": "aws is a function",
+		"context.addonConfiguration.aws.tags = new Map([['team', 'x']]);":             "tags is a collection",
+		"context.addonConfiguration.aws.mappings = Promise.resolve({});":              "mappings is a promise",
+		"context.addonConfiguration.aws.policyArns = new Set(['x']);":                 "policyArns is a collection",
+		"context.addonConfiguration.aws.nameIDFromMapping = 'true';":                  "nameIDFromMapping is a string, not true or false",
+		"context.addonConfiguration.aws.droppableTags = 'team';":                      "droppableTags is a string, not a list",
+	} {
+		got := exchange(t, []delegation.RuleFunc{compile(t, body(statement+passes), jsrules.Options{})}, nil, delegation.AWS{Role: role}, delegation.Request{})
+		got.expect(t, delegation.CodeRuleFailed, want)
+	}
+	// Names of other add-ons, and of the rules' own, mean nothing here and stay.
+	for _, statement := range []string{
+		"context.addonConfiguration.firebase = {};", "context.addonConfiguration.wams = {};", "context.addonConfiguration.layer = {};",
+		"context.redirected = true;", "context.roles = [];", "context.own = {aws: 1};", "context.configuration = {};",
+	} {
+		if got := run(t, body(statement+passes), jsrules.Options{}); !got.passed {
+			t.Errorf("%s: got %v", statement, got.err)
+		}
+	}
+}
+
+// TestAWSTakenAway: to delete aws, or all of addonConfiguration, takes the target's settings away,
+// and a class's properties count as an object's own do.
+func TestAWSTakenAway(t *testing.T) {
+	target := delegation.AWS{Role: role, Principal: principal, Region: "eu-central-1"}
+	for statement, want := range map[string]map[string]any{
+		"delete context.addonConfiguration.aws;":                                                     {},
+		"delete context.addonConfiguration;":                                                         {},
+		"delete context.addonConfiguration.aws.role;":                                                {"principal": principal, "region": "eu-central-1"},
+		"context.addonConfiguration.aws;":                                                            {"principal": principal, "region": "eu-central-1", "role": role},
+		"context.addonConfiguration = {};":                                                           {"principal": principal, "region": "eu-central-1", "role": role},
+		"class A { get region() { return 'eu-west-1'; } } context.addonConfiguration.aws = new A();": {"principal": principal, "region": "eu-west-1", "role": role},
+		"context.addonConfiguration.aws = Object.create({region: 'eu-west-1'});":                     {"principal": principal, "region": "eu-west-1", "role": role},
+	} {
+		got := exchange(t, []delegation.RuleFunc{compile(t, body(statement+passes), jsrules.Options{})}, nil, target, delegation.Request{})
+		if !got.passed || !sameJSON(set(got.rc.AWS), want) {
+			t.Errorf("%s: got %v, %v, want %v", statement, got.err, got.rc, want)
+		}
+	}
+}
+
+// TestAllSettings: every field of delegation.AWS is a setting that a rule reads and writes.
+func TestAllSettings(t *testing.T) {
+	full := delegation.AWS{
+		Principal: principal, Role: role, Region: "eu-central-1", FailoverRegions: []string{"eu-west-1"},
+		Mappings: delegation.Mappings{"a": "b"}, NameID: "alice", NameIDFromMapping: true,
+		SessionName: "alice", SessionDuration: time.Hour, Policy: "{}", PolicyARNs: []string{"arn:aws:iam::aws:policy/A"},
+		Tags: map[string]string{"team": "x"}, TransitiveTagKeys: []string{"team"}, SourceIdentity: "alice", DroppableTags: []string{"team"},
+	}
+	fields := reflect.ValueOf(full)
+	for i := range fields.NumField() {
+		if fields.Field(i).IsZero() {
+			t.Fatalf("this test does not set %s", fields.Type().Field(i).Name)
+		}
+	}
+	read := compile(t, body("user.aws = JSON.parse(JSON.stringify(context.addonConfiguration.aws));"+passes), jsrules.Options{})
+	user := benchmarkUser()
+	if err := read(t.Context(), user, &delegation.RuleContext{AWS: full}); err != nil || !sameJSON(user.Properties["aws"], set(full)) {
+		t.Errorf("got %v, %v", user.Properties["aws"], err)
+	}
+	if got := len(set(full)); got != fields.NumField() {
+		t.Errorf("%d settings are compared, there are %d", got, fields.NumField())
+	}
+	write := compile(t, body("Object.assign(context.addonConfiguration.aws, user.aws);"+passes), jsrules.Options{})
+	rc := &delegation.RuleContext{}
+	if err := write(t.Context(), user, rc); err != nil || !reflect.DeepEqual(rc.AWS, full) {
+		t.Errorf("got %+v, %v", rc.AWS, err)
+	}
+	off := compile(t, body("context.addonConfiguration.aws.nameIDFromMapping = false;"+passes), jsrules.Options{})
+	if err := off(t.Context(), user, rc); err != nil || rc.AWS.NameIDFromMapping {
+		t.Errorf("got %+v, %v", rc.AWS, err)
+	}
+}

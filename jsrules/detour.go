@@ -1,0 +1,98 @@
+package jsrules
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/dop251/goja"
+	"github.com/seed055b7978/delegation"
+)
+
+// detour is a property of context by which a rule asks for more than yes or no: that the sign-in
+// goes on elsewhere. An exchange cannot, and must not go on as if nothing had been asked.
+type detour struct {
+	name   string
+	code   delegation.Code
+	ignore func(*Options) bool
+}
+
+var (
+	redirect = &detour{
+		"redirect", delegation.CodeRuleRedirect,
+		func(o *Options) bool { return o.IgnoreRedirect },
+	}
+	multifactor = &detour{
+		"multifactor", delegation.CodeRuleMultifactor,
+		func(o *Options) bool { return o.IgnoreMultifactor },
+	}
+	detours = []*detour{redirect, multifactor}
+)
+
+// detoursOf reads which detours a rule has left. They count if they are truthy, whatever they are.
+func (r *run) detoursOf(given *goja.Object) map[*detour]bool {
+	left := map[*detour]bool{}
+	for _, d := range detours {
+		if given.SameAs(r.context.js) {
+			if _, touched := r.context.values[d.name]; !touched {
+				continue
+			}
+		}
+		if value := given.Get(d.name); value != nil {
+			left[d] = value.ToBoolean()
+		} else if given.SameAs(r.context.js) {
+			left[d] = false // it was deleted
+		}
+	}
+	return left
+}
+
+// noteDetours keeps what a rule has left for the end of the rules, because a later rule may take it
+// back.
+func (r *run) noteDetours(left map[*detour]bool, rc *delegation.RuleContext) {
+	e := r.exchange
+	for d, set := range left {
+		if !set {
+			delete(e.detours, d)
+			continue
+		}
+		if d.ignore(r.options) {
+			continue
+		}
+		if e.detours == nil {
+			e.detours = map[*detour]string{}
+		}
+		if e.detours[d] == "" {
+			e.detours[d] = r.name
+		}
+	}
+	if len(e.detours) > 0 && !e.checked {
+		e.checked = true
+		rc.AfterRules(func() error {
+			if err := e.checkDetours(); err != nil {
+				return err
+			}
+			return nil
+		})
+	}
+}
+
+// checkDetours refuses an exchange whose rules have left a detour.
+func (e *exchange) checkDetours() *Error {
+	for _, d := range detours {
+		if rule := e.detours[d]; rule != "" {
+			why := &refusal{d.code, fmt.Sprintf("context.%s is set after the last rule", d.name)}
+			return &Error{Rule: rule, Err: why}
+		}
+	}
+	return nil
+}
+
+// last notes that a rule has said yes, and reports whether all rules of the Set have, so that none
+// can take anything back.
+func (r *run) last() bool {
+	e := r.exchange
+	if !slices.Contains(e.ran, r.rule) {
+		e.ran = append(e.ran, r.rule)
+	}
+	return len(e.ran) == r.options.Set.size()
+}
