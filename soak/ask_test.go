@@ -77,6 +77,8 @@ func (s *soak) one(random *rand.Rand, f *fault) {
 		s.exchange(ctx, a, append(codes(delegation.CodeCanceled), f.allowed...))
 	case n < 93:
 		s.twice(a, f.allowed)
+	case n < 94: // a probe, in the middle of everything
+		a.delegator.Check(context.Background())
 	default:
 		s.refused(a, choose(random, refusals), f.allowed)
 	}
@@ -246,7 +248,8 @@ func (s *soak) fail(a ask, err error, allowed []delegation.Code) {
 	if errors.As(err, &e) {
 		code = e.Code
 	}
-	hasty := a.delegator.hasty && code == delegation.CodeSTSTimeout
+	hasty := a.delegator.hasty &&
+		(code == delegation.CodeSTSTimeout || code == delegation.CodeSigningFailed)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failures[code]++

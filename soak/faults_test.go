@@ -56,6 +56,8 @@ var faults = []fault{
 	{"STS answers nothing", codes(delegation.CodeSTSAnswerIncomplete), script(ststest.Missing())},
 	{"STS answers what has expired", codes(delegation.CodeSTSAnswerIncomplete),
 		script(ststest.Expired())},
+	{"signer fails", codes(delegation.CodeSigningFailed), failSigner},
+	{"signer hangs", nil, hangSigner},
 	{"signing key rolls over", nil, rollOver},
 	{"signing key is not published", codes(delegation.CodeSTSSignature), rollOverTooEarly},
 	{"credentials are invalidated", nil, invalidate},
@@ -169,6 +171,21 @@ func slow(cut bool) func(*world, *rand.Rand, <-chan struct{}) {
 		w.bank.gate.Store(nil)
 		close(g.open)
 	}
+}
+
+func failSigner(w *world, _ *rand.Rand, stop <-chan struct{}) {
+	w.mood.refuses.Store(true)
+	<-stop
+	w.mood.refuses.Store(false)
+}
+
+// hangSigner holds all signatures back. Who has no time leaves; the signatures go on without them.
+func hangSigner(w *world, _ *rand.Rand, stop <-chan struct{}) {
+	g := &gate{open: make(chan struct{})}
+	w.mood.gate.Store(g)
+	<-stop
+	w.mood.gate.Store(nil)
+	close(g.open)
 }
 
 // rollOver changes the key that signs, to and fro; IAM knows both.

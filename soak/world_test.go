@@ -5,12 +5,14 @@ package soak
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -80,7 +82,7 @@ type delegator struct {
 	*delegation.Delegator
 	name   string
 	shared bool // with another, through Redis
-	hasty  bool // gives STS so little time that it may fail whenever the machine is busy
+	hasty  bool // gives signer and STS so little time that they may fail on a busy machine
 	once   bool // takes each token once
 	cache  *rediscache.Cache
 }
@@ -94,6 +96,7 @@ type world struct {
 	kids       [issuers][]string  // published, oldest first
 	keys       []delegation.SigningKey
 	current    int // of keys: the one that signs for the main entity
+	mood       mood
 	bank       *bank
 	redis      *server
 	delegators []*delegator
@@ -126,6 +129,29 @@ func newSigningKey(now time.Time) delegation.SigningKey {
 	return delegation.SigningKey{Signer: key, Certificate: must(x509.ParseCertificate(der))}
 }
 
+// mood is what all signers do.
+type mood struct {
+	gate    atomic.Pointer[gate] // nil: open
+	refuses atomic.Bool          // two of three signatures
+	asked   atomic.Int64
+}
+
+// signer is a key in a device that fails now and then.
+type signer struct {
+	crypto.Signer
+	mood *mood
+}
+
+func (s signer) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+	if g := s.mood.gate.Load(); g != nil {
+		<-g.open
+	}
+	if s.mood.asked.Add(1)%3 > 0 && s.mood.refuses.Load() {
+		return nil, errors.New("the device refuses")
+	}
+	return s.Signer.Sign(random, digest, o)
+}
+
 func newWorld(t testing.TB) *world {
 	w := &world{
 		clock:    &clock{now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)},
@@ -145,7 +171,9 @@ func newWorld(t testing.TB) *world {
 	w.stranger = must(oidctest.New(oidctest.Config{Now: w.clock.Now}))
 	w.stranger.SetIssuer(w.urls[east])
 	for range 3 {
-		w.keys = append(w.keys, newSigningKey(w.clock.Now()))
+		key := newSigningKey(w.clock.Now())
+		key.Signer = signer{key.Signer, &w.mood}
+		w.keys = append(w.keys, key)
 	}
 	w.bank = &bank{world: w, issues: map[string]*issue{}, published: w.keys[:2]}
 	w.bank.renew()
@@ -189,6 +217,7 @@ func (w *world) addDelegators(t testing.TB) {
 			config.Replay = delegation.ReplayMemory(1_000_000)
 		case d.hasty:
 			config.STSTimeout = 50 * time.Millisecond
+			config.SigningTimeout = 50 * time.Millisecond
 		}
 		d.Delegator = must(delegation.New(context.Background(), config))
 		w.delegators = append(w.delegators, d)
