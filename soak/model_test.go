@@ -5,6 +5,9 @@ package soak
 import (
 	"cmp"
 	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,6 +24,7 @@ const (
 
 	mainPrincipal = "arn:aws:iam::111111111111:saml-provider/main"
 	ownPrincipal  = "arn:aws:iam::222222222222:saml-provider/own"
+	ownUUID       = "SAMLSPSOAK000000000001" // wants encrypted assertions
 )
 
 // The issuers. Their users have the same subjects, and are others all the same.
@@ -96,7 +100,8 @@ const (
 var readOnly = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 
 // targets differ in what tells users apart: the NameID only (plain), nothing that AWS sees (team),
-// tags and names (tagged), the session policy (folder), and the role (roles).
+// tags and names (tagged), the session policy, in an encrypted assertion (folder), and the role
+// (roles).
 var targets = []*target{
 	{
 		name: "plain", issuer: east, clients: []string{web, mobile}, region: "eu-central-1",
@@ -139,6 +144,7 @@ var targets = []*target{
 			w.sessionName = "folder"
 			w.policy = folderPolicy(client, u.subject())
 			w.policyARNs = []string{readOnly}
+			w.recipient += "/acs/" + ownUUID
 		},
 	},
 	{
@@ -171,7 +177,9 @@ func (t *target) legal(u user, client string) want {
 }
 
 // settings is the target as the Delegator has it. The rule adds what depends on the user.
-func (t *target) settings(issuer string, own delegation.IdentityProvider) delegation.Target {
+func (t *target) settings(
+	issuer string, own delegation.IdentityProvider, reader *rsa.PublicKey,
+) delegation.Target {
 	settings := delegation.Target{
 		Issuers:   []string{issuer},
 		Audiences: t.clients,
@@ -185,6 +193,11 @@ func (t *target) settings(issuer string, own delegation.IdentityProvider) delega
 	}
 	if t.entity == ownEntity {
 		settings.Identity = &own
+		settings.SAMLProviderUUID = ownUUID
+		settings.EncryptionKey = string(pem.EncodeToMemory(&pem.Block{
+			Type:  "PUBLIC KEY",
+			Bytes: must(x509.MarshalPKIXPublicKey(reader)),
+		}))
 	}
 	return settings
 }

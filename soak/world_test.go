@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -97,6 +98,7 @@ type world struct {
 	keys       []delegation.SigningKey
 	current    int // of keys: the one that signs for the main entity
 	mood       mood
+	reader     *rsa.PrivateKey // of the own provider: its assertions are encrypted
 	bank       *bank
 	redis      *server
 	delegators []*delegator
@@ -175,6 +177,7 @@ func newWorld(t testing.TB) *world {
 		key.Signer = signer{key.Signer, &w.mood}
 		w.keys = append(w.keys, key)
 	}
+	w.reader = must(rsa.GenerateKey(rand.Reader, 2048))
 	w.bank = &bank{world: w, issues: map[string]*issue{}, published: w.keys[:2]}
 	w.bank.renew()
 	served := httptest.NewServer(w.bank)
@@ -244,7 +247,7 @@ func (w *world) config() delegation.Config {
 	}
 	settings := c.Targets.(delegation.Targets)
 	for _, t := range targets {
-		settings[t.name] = t.settings(w.urls[t.issuer], w.own())
+		settings[t.name] = t.settings(w.urls[t.issuer], w.own(), &w.reader.PublicKey)
 	}
 	return c
 }
@@ -443,8 +446,17 @@ func (b *bank) renew() (old *ststest.Server) {
 			}))
 		}
 	}
+	encryption := ststest.SAMLEncryption{
+		PrivateKeys: [][]byte{pem.EncodeToMemory(&pem.Block{
+			Type:  "RSA PRIVATE KEY",
+			Bytes: x509.MarshalPKCS1PrivateKey(b.world.reader),
+		})},
+		Required: true,
+		UUID:     ownUUID,
+	}
 	failures = append(failures,
 		fake.PutSAMLProvider(ownPrincipal, must(b.world.own().Metadata())),
+		fake.PutSAMLEncryption(ownPrincipal, encryption),
 		b.put(fake, b.published))
 	if err := errors.Join(failures...); err != nil {
 		panic(err)
