@@ -101,11 +101,13 @@ func TestIssuerCases_Kinds(t *testing.T) {
 // TestIssuerCases_Client: which application a token was issued to, for issuers that say it in
 // their own ways.
 func TestIssuerCases_Client(t *testing.T) {
-	t.Run("18-azp-null", func(t *testing.T) {
-		c := readIssuerCase(t, "18-azp-null")
-		w := c.world(t)
-		w.wantOutcome(t, w.delegator(t), c.token, accepted)
-	})
+	for _, file := range []string{"18-azp-null", "18-typ-null"} {
+		t.Run(file, func(t *testing.T) {
+			c := readIssuerCase(t, file)
+			w := c.world(t)
+			w.wantOutcome(t, w.delegator(t), c.token, accepted)
+		})
+	}
 	t.Run("11-gitlab-two-audiences", func(t *testing.T) {
 		c := readIssuerCase(t, "11-gitlab-two-audiences")
 		w := c.world(t)

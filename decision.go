@@ -34,7 +34,13 @@ const (
 // Target is what delegation is enabled for: usually one application, named by its client ID. Its settings are where rules
 // start from. A Target that a map or database does not return is a target for which delegation is off.
 type Target struct {
-	// Audiences are the client IDs whose tokens may call it. Empty: the target's own name. The
+	// ID identifies the target: in replay marks, and to rules as RuleContext.Target. Empty: the name
+	// that was asked for. A TargetSource that finds one target under several spellings of a name
+	// sets the same ID for all of them; without it, a token would count once for each spelling, and
+	// a rule for one spelling would pass over the others.
+	ID string
+
+	// Audiences are the client IDs whose tokens may call it. Empty: the target's ID. The
 	// application that the token was issued to must be one of them, and so must an audience of the
 	// token. That application is what azp, appid, cid and client_id say, as far as they are
 	// present and agree, or else the only audience, or else the one that Issuer.ClientAudiences
@@ -147,6 +153,9 @@ func (t *Target) check(name string, c *Config) error {
 	return errors.Join(problems...)
 }
 
+// idFor returns the target's ID, which is the name that was asked for unless it has one.
+func (t *Target) idFor(name string) string { return cmp.Or(t.ID, name) }
+
 // mayCall checks that the token's issuer and application may use the target.
 func (t *Target) mayCall(name string, c *idtoken.Claims, onlyIssuer bool) error {
 	if !slices.Contains(t.Issuers, c.Issuer) && !(len(t.Issuers) == 0 && onlyIssuer) {
@@ -154,7 +163,7 @@ func (t *Target) mayCall(name string, c *idtoken.Claims, onlyIssuer bool) error 
 	}
 	audiences := t.Audiences
 	if len(audiences) == 0 {
-		audiences = []string{name}
+		audiences = []string{t.idFor(name)}
 	}
 	if !slices.Contains(audiences, c.Client) && !slices.Contains(t.AuthorizedParties, c.Client) {
 		return newError(CodeAudienceNotAllowed,

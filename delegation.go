@@ -92,9 +92,11 @@ type Config struct {
 	// OnEvent gets the audit record of every exchange before Exchange returns, from the caller's goroutine, and those with
 	// [CacheRefresh] from another: it must be quick. For several receivers, call one behind the other.
 	OnEvent func(context.Context, Event)
-	// Logger gets each Event: at level Info for a success, Error if it takes the operator to make this exchange succeed (a code of the
-	// stages decision, saml and sts, target_invalid, rule_failed and rule_panicked, unless the error is retryable), and Warn for all
-	// else, a success with Warnings too. It also gets failed refreshes of issuers' keys. nil: silence.
+	// Logger gets each Event: at level Info for a success, Error if it takes the operator to make
+	// this exchange succeed, and Warn for all else, a success with Warnings too. Error is for codes of
+	// the stages decision, saml and sts, target_invalid, rule_failed and rule_panicked, unless the
+	// error is retryable, and for an issuer's answer that cannot be used. It also gets failed
+	// refreshes of issuers' keys, at the same levels. nil: silence.
 	Logger *slog.Logger
 }
 
@@ -272,7 +274,7 @@ func (x *exchange) lap(stage Stage) {
 func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error) {
 	err := x.identify(ctx, idToken)
 	if err == nil {
-		err = x.firstUse(ctx, idToken)
+		err = x.firstUse(ctx)
 	}
 	if err == nil {
 		err = x.decide(ctx)
@@ -341,7 +343,7 @@ func (x *exchange) identify(ctx context.Context, idToken string) (err error) {
 func (x *exchange) decide(ctx context.Context) (err error) {
 	user := &User{Properties: x.claims.All}
 	user.Set("user_id", x.claims.Subject) // whatever a claim of that name says
-	rc := &RuleContext{ClientID: x.claims.Client, Target: x.name, Protocol: "delegation", Request: x.options.request, AWS: x.target.AWS}
+	rc := &RuleContext{ClientID: x.claims.Client, Target: x.target.idFor(x.name), Protocol: "delegation", Request: x.options.request, AWS: x.target.AWS}
 	rc.Request.Parameters, _ = jsonvalue.Clone(rc.Request.Parameters).(map[string]any)
 	err = x.loadProfile(ctx, user)
 	if err == nil {

@@ -47,6 +47,8 @@ func (e *Error) level() slog.Level {
 	switch {
 	case e == nil:
 		return slog.LevelInfo
+	case e.unusableDocument():
+		return slog.LevelError
 	case e.Retryable:
 		return slog.LevelWarn
 	case e.Stage == StageDecision || e.Stage == StageSAML || e.Stage == StageSTS,
@@ -55,6 +57,17 @@ func (e *Error) level() slog.Level {
 		return slog.LevelError
 	}
 	return slog.LevelWarn
+}
+
+// unusableDocument tells whether an issuer has answered with something that its operator, or ours, has
+// to mend. The next answer may be better, so such an error is retryable as well.
+func (e *Error) unusableDocument() bool {
+	switch e.Code {
+	case CodeKeySetInvalid, CodeKeySetDuplicateID, CodeKeySetSymmetric, CodeKeySetTooLarge,
+		CodeKeySetRedirect, CodeKeySetURL, CodeDiscoveryIssuer:
+		return true
+	}
+	return false
 }
 
 // LogValue implements slog.LogValuer: a group of the fields that are set.

@@ -2,7 +2,7 @@ package delegation
 
 import (
 	"context"
-	"strings"
+	"fmt"
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/credcache"
@@ -10,30 +10,39 @@ import (
 	"github.com/seed055b7978/delegation/internal/replaymemory"
 )
 
-// ReplayStore lets an ID token be used once for each target: [ReplayMemory], or a rediscache.Cache for several processes. It must be safe for
-// concurrent use and honour the context. Whatever it cannot tell has to be an error: the exchange is then refused.
+// ReplayStore lets an ID token be used once for each target: [ReplayMemory], or a rediscache.Cache
+// for several processes. It must be safe for concurrent use and honour the context. Whatever it
+// cannot tell has to be an error: the exchange is then refused.
+//
+// A token is told from others by its issuer and its jti, or without a jti by what its issuer has
+// signed; with a jti that is not a string, or is empty, it is refused with [CodeClaimType]. A target
+// is told from others by [Target.ID].
 type ReplayStore interface {
-	// FirstUse notes in one step that the key is used, and tells whether that was the first time. The key is 64 hexadecimal
-	// digits; it may be forgotten at until, when the token has expired, and not before. The clock says now.
+	// FirstUse notes in one step that the key is used, and tells whether that was the first time.
+	// The key is 64 hexadecimal digits; it may be forgotten at until, when the token has expired,
+	// and not before. The clock says now.
 	FirstUse(ctx context.Context, key string, now, until time.Time) (first bool, err error)
 }
 
-// ReplayMemory returns a ReplayStore for one process, which remembers up to size tokens, about 200 bytes each, until they expire.
-// While it is full, tokens are refused with [CodeReplayUnavailable]: forgetting one early would let it be used again.
+// ReplayMemory returns a ReplayStore for one process, which remembers up to size tokens, about 200
+// bytes each, until they expire. While it is full, tokens are refused with [CodeReplayUnavailable]:
+// forgetting one early would let it be used again.
 func ReplayMemory(size int) ReplayStore { return replaymemory.New(size) }
 
-// firstUse refuses a token that was used for the target before. It stands behind the target, so that strangers cannot fill the store with
-// names, and before profile and rules, so that these see no token twice. What fails behind it does not give the token back.
-func (x *exchange) firstUse(ctx context.Context, idToken string) error {
+// firstUse refuses a token that was used for the target before. It comes after the target was found,
+// so that strangers cannot fill the store with names, and before profile and rules, so that these see
+// no token twice. A token that passes is spent, even if a later step fails.
+func (x *exchange) firstUse(ctx context.Context) error {
 	if x.config.Replay == nil {
 		return nil
 	}
-	kind := "jti"
-	id, _ := x.claims.All["jti"].(string)
-	if id == "" { // what was signed, without the signature: of some algorithms anyone can make a second one that verifies
-		kind, id = "signed", idToken[:strings.LastIndexByte(idToken, '.')]
+	kind, id, err := x.tokenID()
+	if err != nil {
+		x.lap(StageToken)
+		return err
 	}
-	key := credcache.KeyOf([]string{"replay", x.claims.Issuer, kind, id, x.name}).String()
+	target := x.target.idFor(x.name)
+	key := credcache.KeyOf([]string{"replay", x.claims.Issuer, kind, id, target}).String()
 	first, err := guard.Value(func() (bool, error) {
 		return x.config.Replay.FirstUse(ctx, key, x.config.Now(), x.claims.Expiry.Add(x.config.Leeway))
 	})
@@ -44,7 +53,23 @@ func (x *exchange) firstUse(ctx context.Context, idToken string) error {
 	case err != nil:
 		return newError(CodeReplayUnavailable, "the replay store: %w", err)
 	case !first:
-		return newError(CodeTokenReplayed, "the token was used for the target %.80q before", x.name)
+		return newError(CodeTokenReplayed, "the token was used for the target %.80q before", target)
 	}
 	return nil
+}
+
+// tokenID returns what tells the token from every other token of its issuer: its jti, or else the
+// hash of what was signed. A jti that no issuer may write (RFC 7519 §4.1.7: a string) is refused:
+// what is meant by it cannot be known, and so not whether it was used before.
+func (x *exchange) tokenID() (kind, id string, err error) {
+	claim, given := x.claims.All["jti"]
+	if !given {
+		return "signed", fmt.Sprintf("%x", x.claims.SignedSHA256), nil
+	}
+	id, _ = claim.(string)
+	if id == "" {
+		return "", "", newError(CodeClaimType,
+			"jti is not a string with at least one character, and tokens count once (Config.Replay)")
+	}
+	return "jti", id, nil
 }

@@ -44,7 +44,6 @@ func TestReplay_OncePerTarget(t *testing.T) {
 		{plain, app, true}, {plain, app, false}, {plain, "second", true}, {plain, "second", false},
 		{named, app, true}, {named, app, false}, {w.token(map[string]any{"jti": "one", "sub": "bob"}), app, false}, // the issuer's ID for a token is one token's
 		{w.token(map[string]any{"nonce": "x"}), app, true},
-		{w.token(map[string]any{"jti": 1, "nonce": "y"}), app, true}, {w.token(map[string]any{"jti": 1, "nonce": "z"}), app, true}, // no jti (RFC 7519 §4.1.7: a string)
 	} {
 		before := ran
 		_, err := d.Exchange(t.Context(), row.token, row.target)
@@ -59,6 +58,98 @@ func TestReplay_OncePerTarget(t *testing.T) {
 	for range 2 {
 		if _, err := off.Exchange(t.Context(), plain, app); err != nil {
 			t.Errorf("without a store: %v", err)
+		}
+	}
+}
+
+// TestReplay_TokenID: what is no string identifies no token (RFC 7519 §4.1.7), so it cannot be known
+// whether that token was used before. Without a store nobody asks.
+func TestReplay_TokenID(t *testing.T) {
+	for _, jti := range []string{`1`, `1.5`, `""`, `null`, `true`, `["one"]`, `{"id":"one"}`} {
+		t.Run(jti, func(t *testing.T) {
+			w := newWorld(t)
+			all := strings.TrimSuffix(payload(map[string]any{"iss": w.server.URL}), "}") + `,"jti":` + jti + "}"
+			token := must(w.provider.Sign(nil, []byte(all)))
+			if _, err := w.delegator(t).Exchange(t.Context(), token, app); err != nil {
+				t.Errorf("without a store: %v", err)
+			}
+			asked := false
+			w.config.Replay = replayFunc(func(context.Context, string, time.Time, time.Time) (bool, error) {
+				asked = true
+				return true, nil
+			})
+			_, err := w.delegator(t).Exchange(t.Context(), token, app)
+			e := wantError(t, err, delegation.StageToken, delegation.CodeClaimType)
+			if !strings.Contains(e.Error(), "jti") || asked {
+				t.Errorf("%v; the store was asked: %v", e, asked)
+			}
+		})
+	}
+}
+
+// anyCase is a TargetSource that finds its one target whatever the case, as many databases do.
+type anyCase struct{ target delegation.Target }
+
+func (s anyCase) Target(_ context.Context, name string) (*delegation.Target, error) {
+	if !strings.EqualFold(name, app) {
+		return nil, nil
+	}
+	return &s.target, nil
+}
+
+// TestReplay_OncePerTargetAsFound: a token counts once for a target, however the caller spells it.
+func TestReplay_OncePerTargetAsFound(t *testing.T) {
+	w := newWorld(t)
+	target := w.config.Targets.(delegation.Targets)[app]
+	target.ID, target.Audiences = "target-7", []string{app}
+	w.config.Targets = anyCase{target}
+	w.config.Replay = delegation.ReplayMemory(100)
+	seen := map[string]bool{}
+	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+		seen[rc.Target] = true
+		return nil
+	}}
+	d := w.delegator(t)
+	for _, claims := range []map[string]any{nil, {"jti": "one"}} {
+		token := w.token(claims)
+		for i, name := range []string{app, "PHOTO-APP", "Photo-App"} {
+			_, err := d.Exchange(t.Context(), token, name)
+			if i == 0 && err != nil {
+				t.Fatal(err)
+			}
+			if i > 0 {
+				wantError(t, err, delegation.StageToken, delegation.CodeTokenReplayed)
+			}
+			if got := w.newest().Target; got != name {
+				t.Errorf("the event names the target %q, but %q was asked for", got, name)
+			}
+		}
+		if _, err := d.Exchange(t.Context(), w.token(map[string]any{"nonce": "another", "jti": claims["jti"]}), "PHOTO-APP"); (err == nil) != (claims == nil) {
+			t.Errorf("another token: %v", err)
+		}
+	}
+	if len(seen) != 1 || !seen["target-7"] {
+		t.Errorf("rules saw the targets %v", seen)
+	}
+}
+
+// TestTargetID_IsTheDefaultAudience: which application may call does not hang on how it spells the
+// target either.
+func TestTargetID_IsTheDefaultAudience(t *testing.T) {
+	w := newWorld(t)
+	target := w.config.Targets.(delegation.Targets)[app]
+	for id, want := range map[string]map[string]string{
+		"":  {app: accepted, "PHOTO-APP": accepted}, // to each spelling its own application
+		app: {app: accepted, "PHOTO-APP": "target audience_not_allowed"},
+	} {
+		target.ID = id
+		w.config.Targets = anyCase{target}
+		d := w.delegator(t)
+		for name, outcomeWanted := range want {
+			_, err := d.Exchange(t.Context(), w.token(map[string]any{"aud": name}), name)
+			if got := outcome(err); got != outcomeWanted {
+				t.Errorf("ID %q, target %s: got %s", id, name, got)
+			}
 		}
 	}
 }

@@ -83,7 +83,7 @@ type Request struct {
 // has its own.
 type RuleContext struct {
 	ClientID   string  // the application that the verified token was issued to, whatever the caller says
-	Target     string  // what the caller asked for
+	Target     string  // Target.ID: what the caller asked for, unless the target has an ID
 	Protocol   string  // always "delegation"
 	Connection string  // identities.0.connection of the user
 	Request    Request // of WithRequest

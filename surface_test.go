@@ -190,7 +190,6 @@ func TestFloors(t *testing.T) {
 		"github.com/crewjam/saml":              {"internal/samldoc/response.go", "internal/samldoc/metadata.go"},
 		"github.com/russellhaering/goxmldsig":  {"internal/samldoc/response.go"},
 		"github.com/beevik/etree":              {"internal/samldoc/response.go"},
-		"golang.org/x/sync":                    {"internal/idtoken/remote.go"},
 		"golang.org/x/oauth2":                  {"provider.go", "internal/tokensource/tokensource.go"},
 		"go.opentelemetry.io/otel":             {"delegationotel/delegationotel.go"},
 		"go.opentelemetry.io/otel/sdk":         {}, // for tests
@@ -281,7 +280,6 @@ func TestDependencies(t *testing.T) {
 		"go.opentelemetry.io/otel/sdk/metric":      "metrics in memory, for tests",
 		"go.opentelemetry.io/otel/trace":           "spans of events",
 		"golang.org/x/oauth2":                      "ID tokens of its token sources",
-		"golang.org/x/sync":                        "one fetch for all callers",
 		"golang.org/x/term":                        "whether a person sees an output: no secrets there",
 		"golang.org/x/time":                        "the token buckets of the rate limit",
 	}

@@ -109,8 +109,9 @@ func (c *Config) verifier(issuers []idtoken.Issuer) *idtoken.Verifier {
 	return idtoken.New(idtoken.Config{
 		MaxSize: c.MaxTokenSize, Leeway: c.Leeway, Now: c.Now, Client: c.HTTPClient,
 		RefreshFailed: func(issuer string, err error) {
-			logger.LogAttrs(context.Background(), slog.LevelWarn, "issuer's keys not refreshed",
-				slog.String("issuer", issuer), slog.String("error", tokenError(err).Error()))
+			refusal, _ := tokenError(err).(*Error) // which it always is
+			logger.LogAttrs(context.Background(), refusal.level(), "issuer's keys not refreshed",
+				slog.String("issuer", issuer), slog.String("error", refusal.Error()))
 		},
 	}, issuers)
 }

@@ -920,9 +920,10 @@ func wrongWith(text []byte) string {
 	if _, isText := all["idtyp"].(string); all["idtyp"] == "app" || all["idtyp"] != nil && !isText {
 		return "idtyp"
 	}
+	dates := map[string][]float64{} // whole seconds and nanoseconds
 	for _, name := range []string{"exp", "iat", "nbf"} {
-		value, given := all[name]
-		if !given && name == "nbf" {
+		value := all[name]
+		if value == nil && name == "nbf" {
 			continue
 		}
 		number, ok := value.(json.Number)
@@ -931,10 +932,14 @@ func wrongWith(text []byte) string {
 			return name
 		}
 		whole, fraction := math.Modf(seconds)
+		dates[name] = []float64{whole, math.Floor(fraction * 1e9)}
 		ahead := whole - float64(start.Unix()) + math.Floor(fraction*1e9)/1e9
 		if name == "exp" && ahead <= -60 || name != "exp" && ahead > 60 {
 			return name + " is out of time"
 		}
+	}
+	if slices.Compare(dates["iat"], dates["exp"]) > 0 || slices.Compare(dates["nbf"], dates["exp"]) > 0 {
+		return "iat or nbf after exp"
 	}
 	return ""
 }

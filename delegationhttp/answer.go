@@ -27,7 +27,8 @@ func invalid(status int, format string, args ...any) *refusal {
 	return &refusal{status: status, code: "invalid_request", description: fmt.Sprintf(format, args...)}
 }
 
-// retryPause is what Retry-After says while AWS or an issuer is down or throttles: long enough to help, short for a user who waits.
+// retryPause is what Retry-After says while AWS or an issuer is down, throttles or cannot be used:
+// long enough to help, short for a user who waits.
 const retryPause = 2 * time.Second
 
 // kind is the status and the code of a refusal.
@@ -48,7 +49,15 @@ var (
 	}
 	byCode = map[delegation.Code]kind{
 		delegation.CodeCanceled:           unavailable,
+		delegation.CodeKeyPending:         unavailable,
+		delegation.CodeKeySetInvalid:      unavailable,
+		delegation.CodeKeySetDuplicateID:  unavailable,
+		delegation.CodeKeySetSymmetric:    unavailable,
+		delegation.CodeKeySetTooLarge:     unavailable,
+		delegation.CodeKeySetRedirect:     unavailable,
+		delegation.CodeKeySetURL:          unavailable,
 		delegation.CodeKeySetUnavailable:  unavailable,
+		delegation.CodeDiscoveryIssuer:    unavailable,
 		delegation.CodeTokenSourceFailed:  unavailable,
 		delegation.CodeReplayUnavailable:  unavailable,
 		delegation.CodeTargetFailed:       unavailable,

@@ -225,6 +225,17 @@ func (w *world) last(t testing.TB) (delegation.RuleContext, delegation.Event) {
 	return w.seen[len(w.seen)-1], w.events[len(w.events)-1]
 }
 
+// lastEvent returns the last event, whether rules ran or not.
+func (w *world) lastEvent(t testing.TB) delegation.Event {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.events) == 0 {
+		t.Fatal("no event")
+	}
+	return w.events[len(w.events)-1]
+}
+
 // exchanger is an Exchanger of one function.
 type exchanger func(ctx context.Context, idToken, target string, options ...delegation.ExchangeOption) (*delegation.Credentials, error)
 

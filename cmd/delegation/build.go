@@ -172,7 +172,7 @@ func (b *builder) identity(at key, s identitySettings) delegation.IdentityProvid
 
 func (b *builder) target(at key, s targetSettings) delegation.Target {
 	t := delegation.Target{
-		Audiences: s.Audiences, AuthorizedParties: s.AuthorizedParties,
+		ID: s.ID, Audiences: s.Audiences, AuthorizedParties: s.AuthorizedParties,
 		Issuers: s.Issuers, AllowedRoles: s.AllowedRoles, SAMLRecipient: s.SAMLRecipient, SAMLAudience: s.SAMLAudience, SAMLProviderUUID: s.SAMLProviderUUID,
 		AWS: delegation.AWS{
 			Principal: s.Principal, Role: s.Role, Region: s.Region, FailoverRegions: s.FailoverRegions, Mappings: s.Mappings, NameIDFromMapping: s.NameIDFromMapping,
@@ -193,10 +193,13 @@ func (b *builder) target(at key, s targetSettings) delegation.Target {
 func (b *builder) rules(list []ruleSettings, targets map[string]targetSettings) (rules []delegation.RuleFunc) {
 	for i, s := range list {
 		at := key("rules").index(i)
+		var ids []string
 		for _, name := range s.Targets {
-			if _, ok := targets[name]; !ok {
+			target, ok := targets[name]
+			if !ok {
 				b.wrong(at.child("targets"), fmt.Errorf("%.80q is not a target", name))
 			}
+			ids = append(ids, target.id(name))
 		}
 		found := map[string][]delegation.RuleFunc{}
 		set := func(name string, rule delegation.RuleFunc, err error) {
@@ -237,7 +240,7 @@ func (b *builder) rules(list []ruleSettings, targets map[string]targetSettings) 
 		}
 		for name, list := range found {
 			for _, rule := range list {
-				rules = append(rules, forTargets(s.Targets, string(at.child(name)), rule))
+				rules = append(rules, forTargets(ids, string(at.child(name)), rule))
 			}
 		}
 	}
@@ -310,10 +313,17 @@ func (b *builder) absent(at key, names []string) []string {
 func (b *builder) ruleContext(
 	at key, byTarget map[string]map[string]any, targets map[string]targetSettings,
 ) func(context.Context, *delegation.User, *delegation.RuleContext) (map[string]any, error) {
+	byID := map[string]map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(byTarget)) {
-		if _, ok := targets[name]; !ok {
+		target, ok := targets[name]
+		if !ok {
 			b.wrong(at, fmt.Errorf("%.80q is not a target", name))
 		}
+		id := target.id(name)
+		if _, taken := byID[id]; taken {
+			b.wrong(at, fmt.Errorf("%.80q has the id of another target in this list", name))
+		}
+		byID[id] = byTarget[name]
 		if _, has := byTarget[name]["addonConfiguration"]; has {
 			b.wrong(at, errors.New("addonConfiguration comes from the target's own settings"))
 		}
@@ -324,11 +334,12 @@ func (b *builder) ruleContext(
 	return func(
 		_ context.Context, _ *delegation.User, rc *delegation.RuleContext,
 	) (map[string]any, error) {
-		return byTarget[rc.Target], nil
+		return byID[rc.Target], nil
 	}
 }
 
-// forTargets limits a rule to some targets, or none means all, and names it after its place in the configuration.
+// forTargets limits a rule to the targets with some IDs, or none means all, and names it after its
+// place in the configuration.
 func forTargets(targets []string, name string, rule delegation.RuleFunc) delegation.RuleFunc {
 	return func(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 		rc.Rule = name // also where it has nothing to say: an explanation lists it

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"log/slog"
@@ -322,6 +323,42 @@ func TestRulesOfTheConfiguration(t *testing.T) {
 	}
 	if rc := (&delegation.RuleContext{}); rules[5](t.Context(), &delegation.User{}, rc) == nil || rc.Rule != "rules[5].source_identity_from_claim" {
 		t.Errorf("a source identity without a claim, by %q", rc.Rule)
+	}
+}
+
+// TestTargetID: what names a target is for it whatever its id, and for all targets that share the id.
+func TestTargetID(t *testing.T) {
+	targets := map[string]targetSettings{
+		"photo-app": {ID: "photos"}, "old-app": {ID: "photos"}, "other": {},
+	}
+	b := &builder{from: &source{}}
+	rules := b.rules([]ruleSettings{
+		{AllowConnections: []string{"nobody"}, Targets: []string{"photo-app"}},
+	}, targets)
+	values := b.ruleContext("context", map[string]map[string]any{
+		"photo-app": {"clientName": "Photos"},
+	}, targets)
+	if len(b.problems) > 0 || len(rules) != 1 {
+		t.Fatalf("%d rules, %v", len(rules), b.problems)
+	}
+	for name, settings := range targets {
+		target := b.target("targets", settings)
+		if target.ID != settings.ID {
+			t.Errorf("%s has the ID %q", name, target.ID)
+		}
+		rc := &delegation.RuleContext{Target: cmp.Or(target.ID, name)}
+		found, err := values(t.Context(), nil, rc)
+		if err != nil || (found["clientName"] == "Photos") != (name != "other") {
+			t.Errorf("%s has the values %v, %v", name, found, err)
+		}
+		refused := rules[0](t.Context(), &delegation.User{}, rc) != nil
+		if refused != (name != "other") {
+			t.Errorf("%s is refused: %v", name, refused)
+		}
+	}
+	b.ruleContext("context", map[string]map[string]any{"photo-app": {}, "old-app": {}}, targets)
+	if len(b.problems) != 1 {
+		t.Errorf("two lists of values for one id: %v", b.problems)
 	}
 }
 

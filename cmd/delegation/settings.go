@@ -1,5 +1,7 @@
 package main
 
+import "cmp"
+
 // settings is the configuration file. Keys are written as in the yaml tags; delegation.example.yaml explains each. Durations are Go's, such
 // as 90s or 1h. Paths of files are relative to the configuration file.
 type settings struct {
@@ -60,6 +62,7 @@ type keySettings struct {
 }
 
 type targetSettings struct {
+	ID                string            `yaml:"id"`
 	Audiences         []string          `yaml:"audiences"`
 	AuthorizedParties []string          `yaml:"authorized_parties"`
 	Issuers           []string          `yaml:"issuers"`
@@ -82,6 +85,9 @@ type targetSettings struct {
 	EncryptionKeyFile string            `yaml:"encryption_key_file"`
 	Identity          *identitySettings `yaml:"identity"`
 }
+
+// id is what rules know the target of this name by.
+func (s targetSettings) id(name string) string { return cmp.Or(s.ID, name) }
 
 // ruleSettings is one rule, or one folder of rules: exactly one key, and optionally the targets it is for.
 type ruleSettings struct {

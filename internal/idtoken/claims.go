@@ -1,6 +1,7 @@
 package idtoken
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"math"
 	"slices"
@@ -22,6 +23,9 @@ type Claims struct {
 	Audience        []string // at least one
 	Expiry          time.Time
 	All             map[string]any // as strictjson decodes them
+	// SignedSHA256 is the hash of what the signature covers. It identifies the token, whatever
+	// signature it bears: of some algorithms anyone can make a second one that verifies.
+	SignedSHA256 [sha256.Size]byte
 }
 
 // checkClaims checks the registered claims (OpenID Connect Core §2 and §3.1.3.7) of a token with a
@@ -48,13 +52,23 @@ func checkClaims(
 	}
 	c.Expiry = dates["exp"]
 	if !now.Before(c.Expiry.Add(leeway)) {
-		return nil, newError(tokenExpired, "the token expired at %s, %s ago", stamp(c.Expiry), now.Sub(c.Expiry).Round(time.Second))
+		return nil, newError(tokenExpired, "the token expired at %s, %s ago",
+			stamp(c.Expiry), now.Sub(c.Expiry).Round(time.Second))
+	}
+	// Before the clock is asked whether they lie ahead: to wait does not mend these.
+	for _, name := range []string{"iat", "nbf"} {
+		if dates[name].After(c.Expiry) {
+			return nil, newError(claimDateOrder, "%s is %s, after exp, which is %s",
+				name, stamp(dates[name]), stamp(c.Expiry))
+		}
 	}
 	if iat := dates["iat"]; iat.After(now.Add(leeway)) {
-		return nil, newError(tokenFromFuture, "the token was issued at %s, which is %s ahead", stamp(iat), iat.Sub(now).Round(time.Second))
+		return nil, newError(tokenFromFuture, "the token was issued at %s, which is %s ahead",
+			stamp(iat), iat.Sub(now).Round(time.Second))
 	}
 	if nbf := dates["nbf"]; nbf.After(now.Add(leeway)) {
-		return nil, newError(tokenNotYetValid, "the token is valid from %s, which is %s ahead", stamp(nbf), nbf.Sub(now).Round(time.Second))
+		return nil, newError(tokenNotYetValid, "the token is valid from %s, which is %s ahead",
+			stamp(nbf), nbf.Sub(now).Round(time.Second))
 	}
 	return c, nil
 }
@@ -99,10 +113,11 @@ func audienceClaim(value any) ([]string, error) {
 	return audience, nil
 }
 
-// numericDate reads a NumericDate (RFC 7519 §2): seconds since 1970 as a JSON number, perhaps with a fraction. Only nbf may be absent.
+// numericDate reads a NumericDate (RFC 7519 §2): seconds since 1970 as a JSON number, perhaps with
+// a fraction. Only nbf may be absent, or null, which some signers write for what they do not set.
 func numericDate(all map[string]any, name string) (time.Time, error) {
 	value, ok := all[name]
-	if !ok && name == "nbf" {
+	if value == nil && name == "nbf" {
 		return time.Time{}, nil
 	}
 	if !ok {
@@ -110,7 +125,8 @@ func numericDate(all map[string]any, name string) (time.Time, error) {
 	}
 	n, ok := value.(json.Number)
 	seconds, err := n.Float64()
-	if !ok || err != nil || seconds < 0 || seconds > 253402300799 { // the year 9999, the last that RFC 3339 can write
+	// The year 9999 is the last that RFC 3339 can write.
+	if !ok || err != nil || seconds < 0 || seconds > 253402300799 {
 		return time.Time{}, newError(claimDate, "%s is not a number of seconds since 1970", name)
 	}
 	whole, fraction := math.Modf(seconds)

@@ -1,6 +1,7 @@
 package idtoken
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -13,13 +14,18 @@ import (
 
 const maxKeyID = 512
 
-// registeredHeaders are names whose look-alikes are refused: a verifier that folds case would read alg from "ALG".
-var registeredHeaders = []string{"alg", "kid", "typ", "cty", "crit", "b64", "enc", "zip", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256"}
+// registeredHeaders are names whose look-alikes are refused: a verifier that folds case would read
+// alg from "ALG".
+var registeredHeaders = []string{"alg", "kid", "typ", "cty", "crit", "b64", "enc", "zip",
+	"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256"}
 
-// compactJWS is a token that is well-formed, and neither trusted nor verified.
+// compactJWS is a token that is well-formed, and neither trusted nor verified. It is cut once, here:
+// what is verified, what is read and what is remembered are pieces of the same text.
 type compactJWS struct {
-	raw, algorithm, kid string
-	payload, signature  []byte
+	signed             []byte            // what the signature covers, as it was received (RFC 7515 §5.2)
+	payload, signature []byte            // decoded
+	algorithm, kid     string            // kid: empty if the token names no key
+	digest             [sha256.Size]byte // of the whole token
 }
 
 // parseCompact takes a compact JWS apart more strictly than RFC 7515 parsers usually do.
@@ -42,11 +48,17 @@ func parseCompact(raw string, maxSize int) (*compactJWS, error) {
 		// Strict refuses stray bits in the last character, and the decoder would skip line ends.
 		b, err := base64.RawURLEncoding.Strict().DecodeString(part)
 		if err != nil || strings.ContainsAny(part, "\r\n") {
-			return nil, newError(tokenEncoding, "part %d of the token is not base64url without padding", i+1)
+			return nil, newError(tokenEncoding,
+				"part %d of the token is not base64url without padding", i+1)
 		}
 		decoded[i] = b
 	}
-	t := &compactJWS{raw: raw, payload: decoded[1], signature: decoded[2]}
+	t := &compactJWS{
+		signed:    []byte(raw[:strings.LastIndexByte(raw, '.')]),
+		payload:   decoded[1],
+		signature: decoded[2],
+		digest:    sha256.Sum256([]byte(raw)),
+	}
 	if err := t.readHeader(decoded[0]); err != nil {
 		return nil, err
 	}
@@ -59,7 +71,9 @@ func (t *compactJWS) readHeader(text []byte) error {
 	if err != nil {
 		return err
 	}
-	for _, refused := range []struct{ name, code string }{{"b64", tokenB64}, {"crit", tokenCritical}, {"enc", tokenEncrypted}} {
+	for _, refused := range []struct{ name, code string }{
+		{"b64", tokenB64}, {"crit", tokenCritical}, {"enc", tokenEncrypted},
+	} {
 		if _, ok := header[refused.name]; ok {
 			return newError(refused.code, "the header has %q", refused.name)
 		}
@@ -68,12 +82,14 @@ func (t *compactJWS) readHeader(text []byte) error {
 	if t.algorithm, ok = header["alg"].(string); !ok || t.algorithm == "" {
 		return newError(tokenMalformed, "the header has no alg")
 	}
-	if kid, present := header["kid"]; present {
-		if t.kid, ok = kid.(string); !ok || t.kid == "" || len(t.kid) > maxKeyID {
-			return newError(tokenMalformed, "the header's kid is not a string of 1 to %d bytes", maxKeyID)
+	// Some signers write null for what they do not set, and an empty kid for no key in particular.
+	if kid := header["kid"]; kid != nil {
+		if t.kid, ok = kid.(string); !ok || len(t.kid) > maxKeyID {
+			return newError(tokenMalformed,
+				"the header's kid is not a string of at most %d bytes", maxKeyID)
 		}
 	}
-	if typ, ok := header["typ"]; ok {
+	if typ := header["typ"]; typ != nil {
 		s, _ := typ.(string)
 		if !strings.EqualFold(strings.TrimPrefix(strings.ToLower(s), "application/"), "jwt") {
 			return newError(tokenType, "the header's typ is %.80q", fmt.Sprint(typ))
@@ -88,26 +104,32 @@ func checkAlgorithmName(alg string) error {
 	}
 	for _, known := range append([]string{"HS256", "HS384", "HS512"}, Algorithms()...) {
 		if alg != known && strings.EqualFold(alg, known) {
-			return newError(algorithmCase, "the algorithm is written %q instead of %q", alg, known)
+			return newError(algorithmCase,
+				"the algorithm is written %q instead of %q", alg, known)
 		}
 	}
 	return nil
 }
 
-// parseObject reads a part of the token, whose members are called claims or headers. It refuses names that become a registered
-// one by Unicode case folding.
-func parseObject(part string, text []byte, member string, registered []string) (map[string]any, error) {
+// parseObject reads a part of the token, whose members are called claims or headers. It refuses
+// names that become a registered one by Unicode case folding.
+func parseObject(
+	part string, text []byte, member string, registered []string,
+) (map[string]any, error) {
 	object, err := strictjson.Object(text)
 	switch {
 	case errors.Is(err, strictjson.ErrDuplicate):
 		return nil, newError(tokenDuplicateMember, "the token's %s: %w", part, err)
+	case errors.Is(err, strictjson.ErrSurrogate):
+		return nil, newError(tokenSurrogate, "the token's %s: %w", part, err)
 	case err != nil:
 		return nil, newError(tokenMalformed, "the token's %s is not one JSON object: %w", part, err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		for _, r := range registered {
 			if name != r && strings.EqualFold(name, r) {
-				return nil, newError(tokenFoldedName, "the %s %.80q differs from %q only by case", member, name, r)
+				return nil, newError(tokenFoldedName,
+					"the %s %.80q differs from %q only by case", member, name, r)
 			}
 		}
 	}

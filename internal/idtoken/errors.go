@@ -6,12 +6,14 @@ import (
 	"slices"
 )
 
-// Error says why a token was refused, or why an issuer has no usable keys. It holds no token and no key, and what it quotes of
-// a stranger's input is cut short and escaped.
+// Error says why a token was refused, or why an issuer has no usable keys. It holds no token and no
+// key, and what it quotes of a stranger's input is cut short and escaped.
 type Error struct {
-	Code    string // one of the codes below
-	Err     error  // what happened
-	Refresh error  // why the last refresh of the issuer's keys failed, if the key is unknown and that may be the cause; an *Error
+	Code string // one of the codes below
+	Err  error  // what happened
+	// Refresh is why the last refresh of the issuer's keys failed, if that may be the cause of a
+	// missing key: an *Error, or nil.
+	Refresh error
 }
 
 // The codes, for whoever hands refusals on.
@@ -23,6 +25,7 @@ const (
 	tokenEncoding        = "token_encoding"
 	tokenDuplicateMember = "token_duplicate_member"
 	tokenFoldedName      = "token_folded_name"
+	tokenSurrogate       = "token_surrogate"
 	tokenCritical        = "token_critical_header"
 	tokenB64             = "token_b64_header"
 	tokenType            = "token_type"
@@ -42,6 +45,7 @@ const (
 	algorithmNotAllowed  = "algorithm_not_allowed"
 	issuerUnknown        = "issuer_unknown"
 	keyUnknown           = "key_unknown"
+	keyPending           = "key_pending"
 	keyWeak              = "key_weak"
 	keyUnsuitable        = "key_unsuitable"
 	keySetInvalid        = "key_set_invalid"
@@ -57,6 +61,7 @@ const (
 	claimMissing         = "claim_missing"
 	claimType            = "claim_type"
 	claimDate            = "claim_date"
+	claimDateOrder       = "claim_date_order"
 	claimParty           = "claim_authorized_party"
 	claimClientConflict  = "claim_client_conflict"
 	tokenExpired         = "token_expired"

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/sha256"
 	"slices"
 	"strings"
 
@@ -49,29 +50,40 @@ func (k key) suits(algorithm string) error {
 	return nil
 }
 
-// keyFinder returns the keys that may have signed a token with the given kid, which is empty if the token has none.
-// newer asks for keys published since the last call, because those did not fit.
+// search is one token's search for the key that verifies it.
+type search struct {
+	kid     string            // empty: the token names no key
+	token   [sha256.Size]byte // of the whole token: another one with the same kid is another search
+	verdict error             // why the keys that were found last do not do; nil: none were found yet
+
+	since, tried uint64 // for the keyFinder: the fetches at the search's beginning, and the set tried
+}
+
+// keyFinder finds the keys that may have signed a token.
 type keyFinder interface {
-	find(ctx context.Context, kid string, newer bool) ([]key, error)
+	// find returns the keys that are known for the search, and newer ones each time that it is
+	// called with a verdict on these. If they are the last, there are none newer, and the verdict
+	// on them is final; without any of them it is the verdict so far.
+	find(ctx context.Context, s *search) (keys []key, last bool, err error)
 }
 
 // sharedSecret reveals the one key of an HS256 issuer. It never meets published keys.
 type sharedSecret func() string
 
-func (s sharedSecret) find(context.Context, string, bool) ([]key, error) {
-	return []key{{material: []byte(s())}}, nil
+func (s sharedSecret) find(context.Context, *search) ([]key, bool, error) {
+	return []key{{material: []byte(s())}}, true, nil
 }
 
 // KeySet is an immutable set of keys. Only [ParseKeySet] makes one.
 type KeySet []key
 
 // find implements keyFinder for a static set, which has no newer version.
-func (s KeySet) find(_ context.Context, kid string, _ bool) ([]key, error) {
-	keys := s.lookUp(kid)
+func (s KeySet) find(_ context.Context, by *search) ([]key, bool, error) {
+	keys := s.lookUp(by.kid)
 	if len(keys) == 0 {
-		return nil, newError(keyUnknown, "the issuer's key set has no key %.80q", kid)
+		return nil, true, newError(keyUnknown, "the issuer's key set has no key %.80q", by.kid)
 	}
-	return keys, nil
+	return keys, true, nil
 }
 
 // lookUp returns the key with the kid, or every key for a token without one.
@@ -92,7 +104,8 @@ func (s KeySet) lookUp(kid string) []key {
 func ParseKeySet(document []byte) (KeySet, error) {
 	object, err := strictjson.Object(document)
 	if err != nil {
-		return nil, newError(keySetInvalid, "the key set is not one JSON object: %w", err)
+		return nil, newError(keySetInvalid,
+			"the key set is not one JSON object: %w", unusable(document, err))
 	}
 	list, ok := object["keys"].([]any)
 	if !ok || len(list) > maxKeys {

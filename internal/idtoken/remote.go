@@ -1,8 +1,10 @@
 package idtoken
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,23 +13,32 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/fetch"
+	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/strictjson"
-	"golang.org/x/sync/singleflight"
 )
 
 // How long published keys are used, and how often they are asked for.
 const (
 	fetchTimeout    = 10 * time.Second // for both documents together
-	refreshCooldown = 30 * time.Second // between two refreshes of an issuer for unknown kids
+	refreshesAtOnce = 2                // of an issuer, for tokens that no known key verifies
+	refreshEvery    = 10 * time.Second // until there is one more of these
+	duePause        = 30 * time.Second // between two refreshes of a set that has grown old
 	emptyPause      = time.Second      // between two attempts while there are no keys at all
 	defaultKeyLife  = time.Hour        // without Cache-Control
 	minKeyLife      = 5 * time.Minute
 	maxKeyLife      = 24 * time.Hour
 	outageGrace     = 24 * time.Hour // known keys serve this much longer while the issuer is down
+
+	// What a fetch has refuted is remembered until the next one, for a limited time and number. Who
+	// guesses the kid of an issuer's next key delays its rotation by this time, so it is no longer
+	// than what any other stranger can do.
+	refutedLife = refreshEvery
+	maxRefuted  = 1000
 )
 
-// remoteKeys is a key set that the issuer publishes. It is refreshed when it is used: ahead of time and off the
-// caller's path when it grows old, at once but not often for an unknown kid. So there is no idle goroutine.
+// remoteKeys is a key set that the issuer publishes. It is refreshed when it is used: ahead of time
+// and off the caller's path when it grows old, at once but not often for a token that no known key
+// verifies. So there is no idle goroutine.
 type remoteKeys struct {
 	issuer, url   string // url: of the key set; empty means discovery
 	loopbackHTTP  bool
@@ -35,87 +46,195 @@ type remoteKeys struct {
 	now           func() time.Time
 	refreshFailed func(issuer string, err error)
 
-	flight singleflight.Group
 	mu     sync.Mutex
 	set    KeySet // nil: none yet
+	kept   uint64 // the number of the fetch that brought the set; zero: none yet
+	keptAt time.Time
 	// refreshAt is when the set wants a refresh, staleAt when it may not be used any more.
 	refreshAt, staleAt time.Time
-	attempted          time.Time // when the last fetch began
-	failure            error     // of the last fetch; an *Error
+
+	// Fetches are numbered from 1 and run one at a time. A fetch that began after a token came has
+	// the last word on it; one that was under way already may have read what the issuer said before.
+	begun, ended uint64
+	flight       chan struct{} // closed when the fetch under way has ended; nil: there is none
+	attempted    time.Time     // when the last one began
+	failure      error         // of the last one; an *Error
+	allowance    allowance
+	// refuted has what the kept set says nothing about: kids and tokens, see idOf.
+	refuted map[[sha256.Size]byte]bool
 }
 
 // find implements keyFinder. A refresh that fails leaves the keys as they were.
-func (r *remoteKeys) find(ctx context.Context, kid string, newer bool) ([]key, error) {
-	r.mu.Lock()
-	set, usable, now := r.set, r.usable(), r.now()
-	due := !now.Before(r.refreshAt) && now.Sub(r.attempted) >= refreshCooldown
-	r.mu.Unlock()
-	if keys := set.lookUp(kid); usable && !newer && len(keys) > 0 {
-		if due {
-			go func() { _ = r.refresh(context.WithoutCancel(ctx)) }() // off the caller's path: this one is served as things stand
-		}
-		return keys, nil
-	}
-	if err := r.refresh(ctx); err != nil {
-		return nil, err
-	}
+func (r *remoteKeys) find(ctx context.Context, s *search) ([]key, bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.usable() { // without a failure if the clock leapt during the fetch
-		return nil, cmp.Or(r.failure, error(newError(keySetUnavailable, "the issuer's keys came too late to be used")))
+	if s.verdict == nil {
+		s.since = r.begun
 	}
-	keys := r.set.lookUp(kid)
-	if len(keys) == 0 {
-		unknown := newError(keyUnknown, "the issuer's key set has no key %.80q", kid)
-		unknown.Refresh = r.failure
-		return nil, unknown
+	for {
+		keys := r.lookUp(s.kid)
+		if len(keys) > 0 && r.kept != s.tried {
+			return r.hand(s, keys)
+		}
+		final := r.usable() && (r.kept > s.since || r.refutes(idOf(s, keys)))
+		switch {
+		case ctx.Err() != nil:
+			return nil, false, ctx.Err()
+		case final && len(keys) > 0:
+			return nil, true, nil
+		case final:
+			r.refute(idOf(s, keys))
+			return nil, false, newError(keyUnknown, "the issuer's key set has no key %.80q", s.kid)
+		case r.ended > s.since, r.flight == nil && !r.mayFetch():
+			return nil, false, r.unavailable(s)
+		case r.flight == nil:
+			r.begin()
+		}
+		r.wait(ctx, r.flight)
 	}
-	return keys, nil
+}
+
+// hand returns, under the lock, keys that the search has not tried yet.
+func (r *remoteKeys) hand(s *search, keys []key) ([]key, bool, error) {
+	s.tried = r.kept
+	last := r.kept > s.since
+	if last && s.verdict != nil { // whatever becomes of it: nothing newer can be had for this token
+		r.refute(idOf(s, keys))
+	}
+	now := r.now()
+	if r.flight == nil && !now.Before(r.refreshAt) && passed(now, r.attempted, duePause) {
+		r.begin() // off the caller's path: this one is served as things stand
+	}
+	return keys, last, nil
+}
+
+// lookUp returns, under the lock, the keys for a kid that may be used now.
+func (r *remoteKeys) lookUp(kid string) []key {
+	if !r.usable() {
+		return nil
+	}
+	return r.set.lookUp(kid)
 }
 
 // usable tells, under the lock, whether there are keys that may still be used.
 func (r *remoteKeys) usable() bool { return r.set != nil && r.now().Before(r.staleAt) }
 
-// refresh fetches the set unless that was tried a moment ago. All callers share one fetch, which none of them can
-// cancel; each stops waiting when its own context ends, and that is the only error.
-func (r *remoteKeys) refresh(ctx context.Context) error {
-	done := r.flight.DoChan("", func() (any, error) {
-		// Whoever asks late, after another's fetch has ended, finds it within the pause.
-		r.mu.Lock()
-		now, pause := r.now(), refreshCooldown
-		if !r.usable() {
-			pause = emptyPause
-		}
-		wait := !r.attempted.IsZero() && now.Sub(r.attempted) < pause
-		if !wait {
-			r.attempted = now
-		}
-		r.mu.Unlock()
-		if !wait {
-			r.fetch(now)
-		}
-		return nil, nil
-	})
-	select {
-	case <-done:
-	case <-ctx.Done():
+// idOf names what a fetch can refute: a kid that the set does not have, or a token that is not signed
+// with what the set has under its kid.
+func idOf(s *search, keys []key) [sha256.Size]byte {
+	if len(keys) == 0 {
+		return sha256.Sum256([]byte("kid " + s.kid))
 	}
-	return ctx.Err()
+	return s.token
 }
 
-// fetch gets the set and keeps it, or keeps the failure beside the keys known so far.
-func (r *remoteKeys) fetch(now time.Time) {
+// refutes tells, under the lock, whether the kept set is new enough to say so.
+func (r *remoteKeys) refutes(id [sha256.Size]byte) bool {
+	return r.refuted[id] && !passed(r.now(), r.keptAt, refutedLife)
+}
+
+// refute remembers, under the lock, what the kept set has refuted, if there is room.
+func (r *remoteKeys) refute(id [sha256.Size]byte) {
+	if len(r.refuted) < maxRefuted {
+		r.refuted[id] = true
+	}
+}
+
+// mayFetch tells, under the lock, whether the issuer may be asked once more, and takes that from the
+// allowance. Without any keys there is nothing to protect but the issuer.
+func (r *remoteKeys) mayFetch() bool {
+	if r.usable() {
+		return r.allowance.take(r.now())
+	}
+	if r.attempted.IsZero() || passed(r.now(), r.attempted, emptyPause) {
+		r.allowance.spend(r.now())
+		return true
+	}
+	return false
+}
+
+// unavailable says, under the lock, why there are no keys that would give a final verdict. That is
+// never the fault of whoever sent the token.
+func (r *remoteKeys) unavailable(s *search) error {
+	if !r.usable() {
+		late := newError(keySetUnavailable, "the issuer's keys came too late to be used")
+		return cmp.Or(r.failure, error(late))
+	}
+	verdict := s.verdict
+	if len(r.lookUp(s.kid)) == 0 {
+		verdict = fmt.Errorf("the issuer's key set had no key %.80q", s.kid)
+	}
+	now := r.now()
+	pending := newError(keyPending, "%w, when it was fetched %s ago; it can be fetched again in %s",
+		verdict, now.Sub(r.keptAt).Round(time.Second), max(0, r.allowance.wait(now)))
+	pending.Refresh = r.failure
+	return pending
+}
+
+// wait waits, without the lock, for a fetch to end. No caller can cancel it; each stops waiting when
+// its own context ends.
+func (r *remoteKeys) wait(ctx context.Context, flight <-chan struct{}) {
+	r.mu.Unlock()
+	defer r.mu.Lock()
+	select {
+	case <-flight:
+	case <-ctx.Done():
+	}
+}
+
+// begin begins, under the lock, a fetch that all callers share.
+func (r *remoteKeys) begin() {
+	r.begun++
+	r.attempted = r.now()
+	r.flight = make(chan struct{})
+	go r.fetch(r.begun, r.attempted, r.flight)
+}
+
+// fetch gets the set and keeps it, or keeps the failure next to the keys known so far.
+func (r *remoteKeys) fetch(number uint64, began time.Time, done chan<- struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 	defer cancel()
-	set, life, err := r.load(ctx)
+	var set KeySet
+	var life time.Duration
+	err := error(newError(keySetUnavailable, "the HTTP client ended its goroutine"))
+	defer func() { // also if it did
+		r.keep(number, began, set, life, err)
+		close(done)
+	}()
+	err = guard.Call(func() (err error) {
+		set, life, err = r.load(ctx)
+		return err
+	})
+	var refusal *Error
+	if err != nil && !errors.As(err, &refusal) {
+		err = newError(keySetUnavailable, "the HTTP client: %w", err)
+	}
+}
+
+// keep notes what a fetch has brought.
+func (r *remoteKeys) keep(number uint64, began time.Time, set KeySet, life time.Duration, err error) {
 	r.mu.Lock()
-	if r.failure = err; err == nil {
-		r.set, r.refreshAt, r.staleAt = set, now.Add(life), now.Add(life+outageGrace)
+	r.ended = number
+	r.flight = nil
+	r.failure = err
+	if err == nil {
+		r.set = set
+		r.kept = number
+		r.keptAt = began
+		r.refreshAt = began.Add(life)
+		r.staleAt = began.Add(life + outageGrace)
+		clear(r.refuted)
 	}
 	r.mu.Unlock()
 	if err != nil {
 		r.refreshFailed(r.issuer, err)
 	}
+}
+
+// passed tells whether so much time has passed since then. A clock that was set back is not waited for.
+func passed(now, then time.Time, d time.Duration) bool {
+	since := now.Sub(then)
+	return since >= d || since < 0
 }
 
 // load reads the discovery document, unless the key set's URL is configured, and the key set.
@@ -128,10 +247,13 @@ func (r *remoteKeys) load(ctx context.Context) (KeySet, time.Duration, error) {
 		}
 		document, err := strictjson.Object(body)
 		if err != nil {
-			return nil, 0, newError(keySetInvalid, "the discovery document is not one JSON object: %w", err)
+			return nil, 0, newError(keySetInvalid,
+				"the discovery document is not one JSON object: %w", unusable(body, err))
 		}
 		if document["issuer"] != r.issuer {
-			return nil, 0, newError(discoveryIssuer, "the discovery document of %q names the issuer %.200q", r.issuer, fmt.Sprint(document["issuer"]))
+			return nil, 0, newError(discoveryIssuer,
+				"the discovery document of %q names the issuer %.200q",
+				r.issuer, fmt.Sprint(document["issuer"]))
 		}
 		from, _ = document["jwks_uri"].(string)
 		if err := fetch.CheckFound(from, r.issuer, r.loopbackHTTP); err != nil {
@@ -144,6 +266,18 @@ func (r *remoteKeys) load(ctx context.Context) (KeySet, time.Duration, error) {
 	}
 	set, err := ParseKeySet(body)
 	return set, fetch.Life(header, defaultKeyLife, minKeyLife, maxKeyLife), err
+}
+
+// unusable says what stands where JSON should, if that can be told, or else what is wrong with it.
+func unusable(body []byte, err error) error {
+	body = bytes.TrimSpace(body)
+	switch {
+	case len(body) == 0:
+		return errors.New("it is empty")
+	case body[0] == '<':
+		return errors.New("it is HTML or XML, perhaps a page of a proxy")
+	}
+	return err
 }
 
 // get reads one document.

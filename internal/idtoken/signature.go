@@ -1,7 +1,6 @@
 package idtoken
 
 import (
-	"cmp"
 	"context"
 	"crypto"
 	"crypto/rsa"
@@ -19,22 +18,28 @@ var pssHashes = map[string]crypto.Hash{"PS256": crypto.SHA256, "PS384": crypto.S
 // verifySignature finds the issuer's key for the token and verifies its signature with it.
 func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
 	if !slices.Contains(by.algorithms, t.algorithm) {
-		return newError(algorithmNotAllowed, "the token's algorithm is %.80q, the issuer may use %s", t.algorithm, strings.Join(by.algorithms, ", "))
+		return newError(algorithmNotAllowed, "the token's algorithm is %.80q, the issuer may use %s",
+			t.algorithm, strings.Join(by.algorithms, ", "))
 	}
-	err := t.tryKeys(ctx, by.keys, false)
-	if t.kid == "" && hasCode(err, signatureInvalid, keyUnsuitable) {
-		// Without a kid only this tells that the issuer has rotated its key.
-		return t.tryKeys(ctx, by.keys, true)
+	s := &search{kid: t.kid, token: t.digest}
+	for {
+		keys, last, err := by.keys.find(ctx, s)
+		if err != nil {
+			return err
+		}
+		if len(keys) > 0 {
+			s.verdict = t.tryKeys(keys)
+		}
+		// Only such a verdict tells that an issuer has changed its key and kept the kid, or uses none.
+		changed := hasCode(s.verdict, signatureInvalid, keyUnsuitable)
+		if last || !changed {
+			return s.verdict
+		}
 	}
-	return err
 }
 
-// tryKeys verifies with the key that the token names, or with any key of the set if it names none.
-func (t *compactJWS) tryKeys(ctx context.Context, from keyFinder, newer bool) error {
-	keys, err := from.find(ctx, t.kid, newer)
-	if err != nil {
-		return err
-	}
+// tryKeys verifies with any of the keys. There is at least one.
+func (t *compactJWS) tryKeys(keys []key) (err error) {
 	for _, k := range keys {
 		e := t.verifyWith(k)
 		if e == nil {
@@ -44,20 +49,21 @@ func (t *compactJWS) tryKeys(ctx context.Context, from keyFinder, newer bool) er
 			err = e
 		}
 	}
-	return cmp.Or(err, error(newError(keyUnknown, "the issuer has no key for this token")))
+	return err
 }
 
 func (t *compactJWS) verifyWith(k key) error {
 	if err := k.suits(t.algorithm); err != nil {
 		return err
 	}
-	if !verifyJWS(t.raw, t.algorithm, k.material) {
-		return newError(signatureInvalid, "the signature does not verify with the issuer's key %.80q", k.kid)
+	if !verifySigned(t.signed, t.signature, t.algorithm, k.material) {
+		return newError(signatureInvalid,
+			"the signature does not verify with the issuer's key %.80q", k.kid)
 	}
 	// jwx takes RSA-PSS signatures with a salt of any length; RFC 7518 §3.5 wants the hash's.
 	if hash, ok := pssHashes[t.algorithm]; ok {
 		digest := hash.New()
-		digest.Write([]byte(t.raw[:strings.LastIndexByte(t.raw, '.')]))
+		digest.Write(t.signed)
 		public, _ := k.material.(*rsa.PublicKey)
 		strict := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 		if public == nil || rsa.VerifyPSS(public, hash, digest.Sum(nil), t.signature, strict) != nil {

@@ -4,6 +4,7 @@ package idtoken
 
 import (
 	"context"
+	"crypto/sha256"
 	"net/http"
 	"time"
 
@@ -65,7 +66,16 @@ func (v *Verifier) keysOf(i Issuer) keyFinder {
 	case i.KeySet != nil:
 		return i.KeySet
 	}
-	return &remoteKeys{issuer: i.URL, url: i.KeySetURL, loopbackHTTP: i.LoopbackHTTP, client: v.config.Client, now: v.config.Now, refreshFailed: v.config.RefreshFailed}
+	return &remoteKeys{
+		issuer:        i.URL,
+		url:           i.KeySetURL,
+		loopbackHTTP:  i.LoopbackHTTP,
+		client:        v.config.Client,
+		now:           v.config.Now,
+		refreshFailed: v.config.RefreshFailed,
+		allowance:     allowance{atOnce: refreshesAtOnce, every: refreshEvery},
+		refuted:       map[[sha256.Size]byte]bool{},
+	}
 }
 
 // Verify checks one raw ID token. It makes no request before it has found the issuer among its own. The error is an [*Error],
@@ -94,7 +104,12 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 	if err := checkKind(all, by.marks); err != nil {
 		return nil, err
 	}
-	return checkClaims(iss, all, by.clients, v.config.Now(), v.config.Leeway)
+	claims, err := checkClaims(iss, all, by.clients, v.config.Now(), v.config.Leeway)
+	if err != nil {
+		return nil, err
+	}
+	claims.SignedSHA256 = sha256.Sum256(token.signed)
+	return claims, nil
 }
 
 // VerifySignature checks a token's form, algorithm and signature as Verify does, and not its claims: vectors of others have payloads
@@ -117,7 +132,7 @@ func (v *Verifier) CheckKeys(ctx context.Context, iss string) error {
 	if err != nil {
 		return err
 	}
-	_, err = by.keys.find(ctx, "", false)
+	_, _, err = by.keys.find(ctx, &search{})
 	return err
 }
 

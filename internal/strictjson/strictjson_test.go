@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -63,6 +65,24 @@ func TestObject(t *testing.T) {
 		{"invalid UTF-8 in a name", "{\"\xc0\xaf\":1}", strictjson.ErrNotUTF8},
 		{"a surrogate as UTF-8", "{\"a\":\"\xed\xa0\x80\"}", strictjson.ErrNotUTF8},
 
+		{"half of a surrogate pair", `{"a":"\ud800"}`, strictjson.ErrSurrogate},
+		{"the other half", `{"a":"\uDFFF"}`, strictjson.ErrSurrogate},
+		{"in a name", `{"\udbff":1}`, strictjson.ErrSurrogate},
+		{"in a name in an array", `{"a":[{"b":{"\udc00":1}}]}`, strictjson.ErrSurrogate},
+		{"a pair the wrong way round", `{"a":"\ude00\ud83d"}`, strictjson.ErrSurrogate},
+		{"a half before a pair", `{"a":"\ud83d\ud83d\ude00"}`, strictjson.ErrSurrogate},
+		{"a half after a pair", `{"a":"\ud83d\ude00\ude00"}`, strictjson.ErrSurrogate},
+		{"a half before another escape", `{"a":"\ud83d\u0041"}`, strictjson.ErrSurrogate},
+		{"a half before a short escape", `{"a":"\ud83d\\ude00"}`, strictjson.ErrSurrogate},
+		{"a half before a letter", `{"a":"\ud83dude00"}`, strictjson.ErrSurrogate},
+		{"halves in two strings", `{"a":["\ud83d","\ude00"]}`, strictjson.ErrSurrogate},
+		{"after an escaped backslash", `{"a":"\\\ud800"}`, strictjson.ErrSurrogate},
+		{"two names that would become one", `{"\ud800":1,"\ud801":2}`, strictjson.ErrSurrogate},
+		{"pairs", `{"\ud83d\ude00":"\uD800\uDC00\udbff\udfff"}`, nil},
+		{"an escaped backslash before the letters", `{"a":"\\ud800"}`, nil},
+		{"next to the surrogates", `{"a":"\ud7ff\ue000\ufffd"}`, nil},
+		{"a character beyond them as UTF-8", `{"a":"😀"}`, nil},
+
 		{"an array", `[{}]`, strictjson.ErrNotObject},
 		{"a string", `"{}"`, strictjson.ErrNotObject},
 		{"a number", `1`, strictjson.ErrNotObject},
@@ -94,11 +114,12 @@ func TestErrorsQuoteLittle(t *testing.T) {
 	}
 }
 
-// FuzzStrictJSON compares with encoding/json: the same value where no member stands twice, and ErrDuplicate where one does.
+// FuzzStrictJSON compares with encoding/json: the same value where no member stands twice and no
+// surrogate alone, and ErrDuplicate or ErrSurrogate where one does.
 func FuzzStrictJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"a":1}`, `{"a":1,"a":1}`, `{"a":[{"b":1,"b":{}}]}`, `[]`, `null`, ` {"a":"\u00e9\ud83d\ude00","\u0061b":1e400}`, `{"a":1}x`, "{\"a\":\"\xff\"}",
-		nested(32), nested(33), `{"\ud800":1,"\ud801":2}`,
+		nested(32), nested(33), `{"\ud800":1,"\ud801":2}`, `{"a":"\ud83d\ud83d\ude00"}`, `{"a":"\\\udc00"}`, `{"a":"\\ud800"}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -120,7 +141,10 @@ func FuzzStrictJSON(f *testing.F) {
 			return
 		}
 		names, depth := measure(text)
-		switch {
+		switch alone := loneSurrogate(text); {
+		case alone != errors.Is(err, strictjson.ErrSurrogate):
+			t.Fatalf("got %v; a surrogate stands alone: %v", err, alone)
+		case alone:
 		case errors.Is(err, strictjson.ErrDepth):
 			if depth <= 32 {
 				t.Fatalf("%v, but the depth is %d", err, depth)
@@ -137,6 +161,32 @@ func FuzzStrictJSON(f *testing.F) {
 			t.Fatalf("got %v, encoding/json reads %v", object, want)
 		}
 	})
+}
+
+var escape = regexp.MustCompile(`\\(?:u([0-9a-fA-F]{4})|.)`)
+
+// loneSurrogate tells whether valid JSON has half of a surrogate pair: a first half that no second
+// one follows at once, or a second half that follows no first one.
+func loneSurrogate(text []byte) bool {
+	open := -1 // where the second half must begin
+	for _, at := range escape.FindAllSubmatchIndex(text, -1) {
+		if open >= 0 && at[0] != open {
+			return true
+		}
+		unit := uint64(0)
+		if at[2] >= 0 {
+			unit, _ = strconv.ParseUint(string(text[at[2]:at[3]]), 16, 16)
+		}
+		first, second := unit>>10 == 0xd800>>10, unit>>10 == 0xdc00>>10
+		if second != (open >= 0) {
+			return true
+		}
+		open = -1
+		if first {
+			open = at[1]
+		}
+	}
+	return open >= 0
 }
 
 // members counts those of all objects in a value. Of equal names a decoder keeps one, so that duplicates make a difference
