@@ -432,6 +432,7 @@ type leaver struct{}
 
 // TestCache_EveryAssertionIsInOneEvent, whoever leaves whenever, whatever fails, with a shared cache and without.
 func TestCache_EveryAssertionIsInOneEvent(t *testing.T) {
+	t.Parallel()
 	counted := map[string]int{}
 	for _, shared := range []bool{false, true} {
 		w := cachedWorld(t)

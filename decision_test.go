@@ -177,6 +177,7 @@ var limits = []struct {
 
 // TestChokePoint runs every limit on each path by which settings come in: from a target and from a rule.
 func TestChokePoint(t *testing.T) {
+	t.Parallel()
 	paths := map[string]func(w *world, change func(*delegation.AWS)){
 		"target": func(w *world, change func(*delegation.AWS)) {
 			target := w.config.Targets.(delegation.Targets)[app]

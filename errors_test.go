@@ -454,6 +454,7 @@ func (s brokenSigner) Sign(_ io.Reader, digest []byte, _ crypto.SignerOpts) ([]b
 // TestIncident_CanarySecrets walks every kind of failure with secrets that are easy to find, and looks for them in errors,
 // events, logs and credentials under every verb. octo-sts (CVE-2025-52477) logged an issuer's answer; others logged more.
 func TestIncident_CanarySecrets(t *testing.T) {
+	t.Parallel()
 	type path struct {
 		name  string
 		stage delegation.Stage // empty: success

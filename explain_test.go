@@ -407,6 +407,7 @@ func (g generator) rule() delegation.RuleFunc {
 
 // TestExplain_AgreesWithExchange: whatever goes in, both refuse with the same code, or what was sent is what was explained.
 func TestExplain_AgreesWithExchange(t *testing.T) {
+	t.Parallel()
 	const seed, cases = 20261123, 800
 	outcomes := map[delegation.Code]int{}
 	w := newWorld(t)
@@ -515,6 +516,7 @@ func (w *world) explained(t testing.TB) *delegation.Explanation {
 
 // TestTrustPolicy puts the policy into a strict STS of every partition: what it is for goes through, and nothing else does.
 func TestTrustPolicy(t *testing.T) {
+	t.Parallel()
 	for region, partition := range map[string]string{
 		"us-east-1": "aws", "eu-central-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b",
 		"eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f", "eusc-de-east-1": "aws-eusc",

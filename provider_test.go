@@ -148,6 +148,7 @@ func (w *bubbleWorld) consumers() map[string]consumer {
 // TestProvider_Outage: STS is dead for the last ten minutes of the credentials' life and more. Nobody who asks each second fails, and within 30 s
 // of its return there are new credentials.
 func TestProvider_Outage(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		sts            string
 		from, to, asks time.Duration // before the credentials end; from asks on they are asked for each second

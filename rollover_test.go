@@ -20,6 +20,7 @@ func signedBy(in *sts.AssumeRoleWithSAMLInput) string {
 
 // TestRollover_WithoutAnOutage follows docs/key-rollover.md with one Delegator, while exchanges run: AWS trusts {old}, {old, new}, {new}.
 func TestRollover_WithoutAnOutage(t *testing.T) {
+	t.Parallel()
 	w, fake := strictWorld(t)
 	before, after := signingKey(), nextKey()
 	d, token := w.delegator(t), w.token(nil)

@@ -961,6 +961,7 @@ func sharedProfile() map[string]any {
 // TestRules_MayChangeWhatTheyGet runs 64 exchanges at once whose rules destroy all they can reach, while target, profile
 // and request are shared. The race detector and the comparison at the end both watch.
 func TestRules_MayChangeWhatTheyGet(t *testing.T) {
+	t.Parallel()
 	shared := map[string]func() any{
 		"target of a source": func() any { return sharedTarget() },
 		"target of a map":    func() any { return delegation.Targets{app: *sharedTarget()} },

@@ -410,6 +410,7 @@ func TestResponse_SessionEndsWithTheToken(t *testing.T) {
 }
 
 func TestResponse_IDsAreUnique(t *testing.T) {
+	t.Parallel()
 	const responses = 1_000
 	quick := must(rsa.GenerateKey(rand.Reader, 1024)) // New would refuse it, and is not asked
 	own := delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{{Signer: quick, Certificate: selfSigned(quick)}}}
@@ -533,6 +534,7 @@ func trustIf(condition map[string]map[string]string) string {
 }
 
 func TestText_SurvivesVerification(t *testing.T) {
+	t.Parallel()
 	for _, odd := range oddTexts {
 		t.Run(odd.name, func(t *testing.T) {
 			// Where the text may stand: an attribute's value always, a NameID without wildcards and blanks around it, a tag where AWS takes it.
@@ -644,6 +646,7 @@ func TestText_OddAddresses(t *testing.T) {
 }
 
 func TestText_Refused(t *testing.T) {
+	t.Parallel()
 	places := []struct {
 		name  string
 		stage delegation.Stage
@@ -1124,6 +1127,7 @@ func TestTarget_OwnIdentity(t *testing.T) {
 // TestIncident_KeyRollover: identity providers publish one certificate, so that a new key means an outage until somebody has
 // uploaded the new metadata. Here the next key is published before it signs, and exchanges go on all the time.
 func TestIncident_KeyRollover(t *testing.T) {
+	t.Parallel()
 	w, fake := strictWorld(t)
 	before, after := signingKey(), nextKey()
 	with := func(keys ...delegation.SigningKey) (*delegation.Delegator, []byte) {
