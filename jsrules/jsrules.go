@@ -130,8 +130,8 @@ func (o *Options) complete() error {
 	}
 	for _, name := range o.Absent {
 		if !canBeAbsent(name) {
-			return fmt.Errorf("Absent: %q is no property of context that can be missing: %s",
-				name, strings.Join(missable(), ", "))
+			return fmt.Errorf("%s: %q is no property of context that can be missing: %s",
+				"Absent", name, strings.Join(missable(), ", "))
 		}
 	}
 	o.RuleTimeout = cmp.Or(o.RuleTimeout, 2*time.Second)

@@ -408,8 +408,8 @@ func (st *statement) parsePrincipal(v any) error {
 			case name == "":
 				return fmt.Errorf("%s: an empty name", kind)
 			case kind == "Federated" && strings.ContainsAny(name, "*?"):
-				return fmt.Errorf("Federated %q: want a whole ARN; "+
-					"IAM takes no wildcards here", name)
+				return fmt.Errorf("%s %q: want a whole ARN; "+
+					"IAM takes no wildcards here", kind, name)
 			case kind != "Federated" && isSAMLProvider(name):
 				return fmt.Errorf("%s %q: a SAML provider belongs under Federated", kind, name)
 			case kind == "AWS" && name == everyone:
