@@ -167,7 +167,10 @@ func TestCache_IsByDecision(t *testing.T) {
 	w := cachedWorld(t)
 	other := newWorld(t)
 	w.config.Issuers = append(w.config.Issuers, delegation.Issuer{URL: other.server.URL, JWKS: other.provider.KeySet(), AllowLoopbackHTTP: true})
-	w.target(func(target *delegation.Target) { target.Issuers = []string{w.server.URL, other.server.URL} })
+	w.target(func(target *delegation.Target) {
+		target.Issuers = []string{w.server.URL, other.server.URL}
+		target.SubjectsAreOne = true
+	})
 	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 		rc.AWS.Tags = map[string]string{"team": user.Text("team")}
 		return nil

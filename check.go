@@ -33,6 +33,8 @@ type CheckResult struct {
 //
 //   - sts answers, a warning, if Config.UnsafeSTSEmulator is set.
 //   - issuer URL: each of Config.Issuers has keys that can be used. It is asked only for what an exchange would ask for, and no more often.
+//     An issuer that strangers share, and that nothing gates, is a warning; see [Issuer].
+//   - subjects in ROLE: a warning, if targets of several issuers lead to one role, in which ${saml:sub} does not tell their users apart.
 //   - metadata of ENTITYID, and signing key FINGERPRINT of ENTITYID, for Config.IdentityProvider and each Identity in [Targets]: the metadata has
 //     the size that IAM takes; each key signs a random digest and its certificate, whose SHA-256 begins with FINGERPRINT, verifies
 //     it. A certificate that is not valid yet, has expired or will within 30 days is a warning: AWS does not read its dates, others may.
@@ -65,7 +67,16 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 	}
 	for _, issuer := range d.config.Issuers {
 		checks = append(checks, func() CheckResult {
-			return CheckResult{Name: "issuer " + issuer.URL, Err: tokenError(d.tokens.CheckKeys(ctx, issuer.URL))}
+			return CheckResult{
+				Name: "issuer " + issuer.URL, Err: tokenError(d.tokens.CheckKeys(ctx, issuer.URL)),
+				Warning: d.config.strangers(&issuer),
+			}
+		})
+	}
+	roles := d.config.sharedRoles()
+	for _, role := range slices.Sorted(maps.Keys(roles)) {
+		checks = append(checks, func() CheckResult {
+			return CheckResult{Name: "subjects in " + role, Warning: roles[role]}
 		})
 	}
 	for _, p := range d.identities() {

@@ -50,7 +50,23 @@ type Target struct {
 	// it for Google's tokens across clients, in which aud is the backend and azp the mobile
 	// application. They need not be Audiences: a token whose aud is one of them is refused.
 	AuthorizedParties []string
-	Issuers           []string // issuers whose tokens may call it; empty: the only one. With several issuers it is required, because client IDs and subjects are unique for one issuer only
+
+	// Issuers are those whose tokens may call it. Empty: the only one of Config. With several in
+	// Config it is required, because client IDs and subjects are unique for one issuer only. For the
+	// same reason a target with several issuers must set SubjectsAreOne or NameIDTellsIssuersApart;
+	// otherwise give each issuer a target, with a role or an Identity and Principal of its own.
+	Issuers []string
+	// SubjectsAreOne says that a sub names the same user whichever of Issuers the token is from, so
+	// that ${saml:sub} may be the same, for example while an issuer moves to another URL.
+	SubjectsAreOne bool
+	// NameIDTellsIssuersApart says that a rule, or a mapping with NameIDFromMapping, sets a NameID
+	// that is another one for each issuer. An exchange in which none does is refused with
+	// [CodeNameIDInvalid]. RuleContext.Issuer has the issuer.
+	NameIDTellsIssuersApart bool
+
+	// RequiredClaims are what a token must say for this target, besides those of its issuer; see
+	// Issuer.RequiredClaims. Empty: nothing is required.
+	RequiredClaims map[string][]string
 
 	AWS // what rules find in RuleContext.AWS
 
@@ -89,6 +105,7 @@ func (t *Target) clone() *Target {
 	c.Audiences = slices.Clone(t.Audiences)
 	c.AuthorizedParties = slices.Clone(t.AuthorizedParties)
 	c.Issuers = slices.Clone(t.Issuers)
+	c.RequiredClaims = cloneLists(t.RequiredClaims)
 	c.AllowedRoles = slices.Clone(t.AllowedRoles)
 	c.Mappings, c.Tags = maps.Clone(t.Mappings), maps.Clone(t.Tags)
 	c.PolicyARNs, c.TransitiveTagKeys = slices.Clone(t.PolicyARNs), slices.Clone(t.TransitiveTagKeys)
@@ -98,6 +115,14 @@ func (t *Target) clone() *Target {
 		c.Identity = &own
 	}
 	return &c
+}
+
+func cloneLists(lists map[string][]string) map[string][]string {
+	copied := maps.Clone(lists)
+	for name, list := range copied {
+		copied[name] = slices.Clone(list)
+	}
+	return copied
 }
 
 // check reports what New refuses in a target. Role, principal and region may still be missing: rules can choose them.
@@ -113,6 +138,15 @@ func (t *Target) check(name string, c *Config) error {
 		if !slices.ContainsFunc(c.Issuers, func(i Issuer) bool { return i.URL == issuer }) {
 			problems.add("Issuers: %q is not a configured issuer", issuer)
 		}
+	}
+	issuers := slices.Compact(slices.Sorted(slices.Values(t.Issuers)))
+	if len(issuers) > 1 && t.SubjectsAreOne == t.NameIDTellsIssuersApart {
+		problems.add("Issuers has %d issuers, whose subjects would be one name space in ${saml:sub}: "+
+			"make a target for each, or set one of SubjectsAreOne and NameIDTellsIssuersApart",
+			len(issuers))
+	}
+	if _, err := compileClaims(t.RequiredClaims, "target"); err != nil {
+		problems.add("%w", err)
 	}
 	if _, err := iamarn.Provider.Parse(t.Principal); err != nil && t.Principal != "" {
 		problems.add("Principal: %w", err)
@@ -156,9 +190,14 @@ func (t *Target) check(name string, c *Config) error {
 // idFor returns the target's ID, which is the name that was asked for unless it has one.
 func (t *Target) idFor(name string) string { return cmp.Or(t.ID, name) }
 
+// takes tells whether tokens of the issuer may call the target.
+func (t *Target) takes(issuer string, onlyIssuer bool) bool {
+	return slices.Contains(t.Issuers, issuer) || len(t.Issuers) == 0 && onlyIssuer
+}
+
 // mayCall checks that the token's issuer and application may use the target.
 func (t *Target) mayCall(name string, c *idtoken.Claims, onlyIssuer bool) error {
-	if !slices.Contains(t.Issuers, c.Issuer) && !(len(t.Issuers) == 0 && onlyIssuer) {
+	if !t.takes(c.Issuer, onlyIssuer) {
 		return newError(CodeIssuerNotAllowed, "the target %.80q does not take tokens of the issuer %.200q", name, c.Issuer)
 	}
 	audiences := t.Audiences
@@ -223,6 +262,10 @@ func decide(user *User, subject string, a AWS, target *Target, c *Config) (*deci
 		d.recipient += "/acs/" + target.SAMLProviderUUID
 	}
 	d.audience = cmp.Or(target.SAMLAudience, region.SAMLAudience())
+	if a.NameID == "" && target.NameIDTellsIssuersApart {
+		return nil, newError(CodeNameIDInvalid,
+			"the target's issuers are told apart by the NameID, and no rule or mapping has set one")
+	}
 	d.nameID = cmp.Or(a.NameID, subject)
 	if n := utf8.RuneCountInString(d.nameID); n > maxNameID || strings.ContainsAny(d.nameID, "*?") || strings.TrimSpace(d.nameID) != d.nameID {
 		return nil, newError(CodeNameIDInvalid, "the NameID %.80q has %d characters, a wildcard, or blanks around it", d.nameID, n)

@@ -41,6 +41,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
 	"github.com/seed055b7978/delegation/internal/probe"
+	"github.com/seed055b7978/delegation/internal/sharedissuer"
 	"github.com/seed055b7978/delegation/internal/stsclient"
 )
 
@@ -104,7 +105,11 @@ type Config struct {
 type Delegator struct {
 	config Config // checked, copied and with its defaults filled in
 	tokens *idtoken.Verifier
-	cache  *credcache.Cache[Credentials] // nil: none
+
+	issuerClaims map[string][]requiredClaim // RequiredClaims by Issuer.URL
+	targetClaims map[string][]requiredClaim // and by the names of Targets
+
+	cache *credcache.Cache[Credentials] // nil: none
 
 	replaced sync.Map    // entity ID to the IdentityProvider that SetIdentityProvider was given last
 	probes   probe.Cache // what Check found
@@ -141,7 +146,11 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		problems.add("Issuers is empty")
 	}
 	issuers := make([]idtoken.Issuer, len(c.Issuers))
+	issuerClaims := map[string][]requiredClaim{}
+	targetClaims := map[string][]requiredClaim{}
 	for i, issuer := range c.Issuers {
+		c.Issuers[i].RequiredClaims = cloneLists(issuer.RequiredClaims)
+		issuerClaims[issuer.URL], _ = compileClaims(issuer.RequiredClaims, "issuer")
 		var err error
 		if issuers[i], err = issuer.checked(); err != nil {
 			problems.add("Issuers[%d]: %w", i, err)
@@ -161,6 +170,7 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		for _, name := range slices.Sorted(maps.Keys(targets)) {
 			target := targets[name]
 			copied[name] = *target.clone()
+			targetClaims[name], _ = compileClaims(target.RequiredClaims, "target")
 			if err := target.check(name, &c); err != nil {
 				problems.add("Targets[%q]: %w", name, err)
 			}
@@ -190,11 +200,28 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 	if c.UnsafeSTSEmulator {
 		c.Logger.LogAttrs(ctx, slog.LevelWarn, "unsafe setting", slog.String("warning", emulatorWarning))
 	}
+	c.warn(ctx)
 	return &Delegator{
 		config: c, tokens: c.verifier(issuers), cache: c.newCache(),
+		issuerClaims: issuerClaims, targetClaims: targetClaims,
 		regions:   breaker.New(breaker.Config{Failures: 3, Rest: max(30*time.Second, c.STSTimeout), Names: 100, Now: c.Now}),
 		durations: breaker.New(breaker.Config{Failures: 1, Rest: time.Hour, Names: 1000, Now: c.Now}),
 	}, nil
+}
+
+// warn tells the log what is allowed and lets in more people than an operator may think.
+func (c *Config) warn(ctx context.Context) {
+	for i := range c.Issuers {
+		if text := c.strangers(&c.Issuers[i]); text != "" {
+			c.Logger.LogAttrs(ctx, slog.LevelWarn, "issuer shared by strangers",
+				slog.String("issuer", c.Issuers[i].URL), slog.String("warning", text))
+		}
+	}
+	roles := c.sharedRoles()
+	for _, role := range slices.Sorted(maps.Keys(roles)) {
+		c.Logger.LogAttrs(ctx, slog.LevelWarn, "role shared by issuers",
+			slog.String("role", role), slog.String("warning", roles[role]))
+	}
 }
 
 // ExchangeOption changes one call of [Delegator.Exchange].
@@ -247,6 +274,7 @@ type exchange struct {
 
 	claims   *idtoken.Claims
 	target   *Target
+	claimed  []ClaimCheck // what issuer and target require, in this order
 	decision *decision
 	passed   int // how many of the decision's regions did not answer
 }
@@ -335,15 +363,30 @@ func (x *exchange) identify(ctx context.Context, idToken string) (err error) {
 	x.event.Issuer, x.event.Subject, x.event.ClientID = x.claims.Issuer, x.claims.Subject, x.claims.Client
 
 	x.target, err = x.findTarget(ctx, x.name, x.claims, x.options.clientID)
+	if err == nil {
+		err = x.requireClaims()
+	}
 	x.lap(StageTarget)
 	return err
+}
+
+// claimsOf returns what the target requires, which is compiled already unless it is from a database.
+func (d *Delegator) claimsOf(name string, target *Target) []requiredClaim {
+	if _, known := d.config.Targets.(Targets); known {
+		return d.targetClaims[name]
+	}
+	required, _ := compileClaims(target.RequiredClaims, "target") // which Target.check has found good
+	return required
 }
 
 // decide takes the steps that look at the user. Nothing is signed or sent in them.
 func (x *exchange) decide(ctx context.Context) (err error) {
 	user := &User{Properties: x.claims.All}
 	user.Set("user_id", x.claims.Subject) // whatever a claim of that name says
-	rc := &RuleContext{ClientID: x.claims.Client, Target: x.target.idFor(x.name), Protocol: "delegation", Request: x.options.request, AWS: x.target.AWS}
+	rc := &RuleContext{
+		ClientID: x.claims.Client, Issuer: x.claims.Issuer, Target: x.target.idFor(x.name),
+		Protocol: "delegation", Request: x.options.request, AWS: x.target.AWS,
+	}
 	rc.Request.Parameters, _ = jsonvalue.Clone(rc.Request.Parameters).(map[string]any)
 	err = x.loadProfile(ctx, user)
 	if err == nil {
@@ -415,6 +458,11 @@ func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
 		extra = maps.Clone(extra)
 		delete(extra, "email")
 		delete(extra, "email_verified")
+	}
+	// hd says which organisation manages a Google account, and only Google knows.
+	if sharedissuer.IsGoogle(user.Text("iss")) {
+		extra = maps.Clone(extra)
+		delete(extra, "hd")
 	}
 	for name, value := range extra {
 		if _, claimed := user.Properties[name]; !claimed {

@@ -85,6 +85,7 @@ const (
 	CodeAudienceNotAllowed   Code = "audience_not_allowed"    // the token was issued to, or for, an application the target does not list
 	CodeIssuerNotAllowed     Code = "issuer_not_allowed"      // the target does not take tokens of this issuer
 	CodeClientMismatch       Code = "client_mismatch"         // WithClientID is neither the token's client nor an audience
+	CodeRequiredClaim        Code = "required_claim"          // the token lacks a claim that Issuer or Target requires
 	CodeProfileFailed        Code = "profile_failed"          // the profile loader returned an error or panicked
 	CodeDenied               Code = "denied"                  // a rule refused with Deny
 	CodeRuleFailed           Code = "rule_failed"             // a rule returned another error

@@ -590,6 +590,11 @@ func TestIncident_CanarySecrets(t *testing.T) {
 			})
 		})},
 
+		{"a claim is required", delegation.StageTarget, delegation.CodeRequiredClaim, func(t *testing.T, w *canaryWorld) error {
+			w.config.Issuers[0].RequiredClaims = map[string][]string{"x": {"y"}}
+			return w.exchange(t, w.raw(map[string]any{"x": canaryClaim}))
+		}},
+
 		{"a denial", delegation.StageRules, delegation.CodeDenied, rule(func(context.Context, *delegation.User, *delegation.RuleContext) error { return delegation.Deny("no") })},
 		{"a failing rule", delegation.StageRules, delegation.CodeRuleFailed, rule(func(context.Context, *delegation.User, *delegation.RuleContext) error { return io.EOF })},
 		{"a panicking rule", delegation.StageRules, delegation.CodeRulePanicked, rule(dereferencesNil)},

@@ -23,6 +23,7 @@ import (
 type Explanation struct {
 	Issuer, Subject, ClientID   string              // of the verified token
 	Target                      string              // what was asked for, cut to 256 characters
+	RequiredClaims              []ClaimCheck        // of issuer and target, and what the token says
 	Rules                       []RuleStep          // those that ran, in order
 	Principal, Role             string              // ARNs
 	Regions                     []string            // where STS would be called, in this order
@@ -66,6 +67,12 @@ func (d *Delegator) Explain(ctx context.Context, idToken, target string, options
 	if n := len(e.Rules); n > 0 && errors.Is(err, StageRules) {
 		e.Rules[n-1].Err = err
 	}
+	e.RequiredClaims = x.claimed
+	if x.target != nil {
+		if text := d.config.strangersAt(x.claims.Issuer, x.name, x.target); text != "" {
+			e.Warnings = append(e.Warnings, text)
+		}
+	}
 	e.Issuer, e.Subject, e.ClientID = x.event.Issuer, x.event.Subject, x.event.ClientID
 	if x.decision == nil {
 		return e, err
@@ -82,12 +89,12 @@ func (d *Delegator) Explain(ctx context.Context, idToken, target string, options
 	if err != nil {
 		return e, err
 	}
-	e.Warnings = (&advice.Session{
+	e.Warnings = append(e.Warnings, (&advice.Session{
 		Now: x.began, TokenEnd: x.claims.Expiry, Capped: d.config.CapSessionToToken, Duration: e.Duration, Subject: e.Subject, NameID: e.NameID,
 		// What Safe has changed it changes again, and what AWS takes as it is stays.
 		MadeSafe: !d.config.StrictSessionNames && sessionname.Safe(e.SessionName) != e.SessionName, Attributes: e.Attributes, TagPrefix: AttributePrincipalTag,
 		Policy: e.Policy, PolicyARNs: e.PolicyARNs, Response: len(response.encoded.Reveal()), Certificate: certificate,
-	}).Warnings()
+	}).Warnings()...)
 	return e, nil
 }
 

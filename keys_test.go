@@ -789,7 +789,10 @@ func TestAllowanceIsPerIssuer(t *testing.T) {
 	other := must(oidctest.New(oidctest.Config{Now: w.clock.Now}))
 	other.SetIssuer("https://other.example.com")
 	w.config.Issuers = append(w.config.Issuers, delegation.Issuer{URL: other.Issuer()})
-	w.target(func(target *delegation.Target) { target.Issuers = []string{issuerURL, other.Issuer()} })
+	w.target(func(target *delegation.Target) {
+		target.Issuers = []string{issuerURL, other.Issuer()}
+		target.SubjectsAreOne = true
+	})
 	w.config.HTTPClient = &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Host == "other.example.com" {
 			return direct(other)(r)

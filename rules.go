@@ -15,6 +15,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
 	"github.com/seed055b7978/delegation/internal/policytemplate"
+	"github.com/seed055b7978/delegation/internal/sharedissuer"
 )
 
 // User is the user of the verified ID token as rules see it: all claims, under the names that Auth0 gave to profile
@@ -83,6 +84,7 @@ type Request struct {
 // has its own.
 type RuleContext struct {
 	ClientID   string  // the application that the verified token was issued to, whatever the caller says
+	Issuer     string  // the iss of the verified token
 	Target     string  // Target.ID: what the caller asked for, unless the target has an ID
 	Protocol   string  // always "delegation"
 	Connection string  // identities.0.connection of the user
@@ -93,6 +95,8 @@ type RuleContext struct {
 	Values map[any]any // what rules leave for those behind them in the same exchange, under keys of their own types; nil at first
 
 	after []afterRules
+
+	describe **readyMade // if set, a ready-made rule says what it is, and does nothing
 }
 
 // afterRules is a check that a rule has left for the end of the rules, and that rule's name.
@@ -168,6 +172,9 @@ func Must(rule RuleFunc, err error) RuleFunc {
 
 // ruleName returns the name of a rule's function, such as main.requireGroup or delegation.RequireVerifiedEmail.
 func ruleName(rule RuleFunc) string {
+	if r := describe(rule); r != nil {
+		return r.name
+	}
 	name := runtime.FuncForPC(reflect.ValueOf(rule).Pointer()).Name()
 	return anonymous.ReplaceAllString(name[strings.LastIndexByte(name, '/')+1:], "")
 }
@@ -238,20 +245,25 @@ type RoleMatch struct {
 // RoleByClaim chooses the role by the value, or one of the values, of a user property. The first row that matches wins, in the order of the
 // table; if none does, or the property is absent or no text (numbers and booleans count as text), the user is denied. A pattern that
 // is not a regular expression, an empty one, and a row without role are errors with [CodeConfigInvalid].
+//
+// It counts as a gate for issuers that strangers share (see [Issuer]), unless a row matches anything, or the
+// property is one that strangers can have, such as an email address at Google.
 func RoleByClaim(path string, table ...RoleMatch) (RuleFunc, error) {
 	patterns := make([]*regexp.Regexp, len(table))
 	for i, row := range table {
-		// Compiled alone first: the wrapping must not make a pattern of something like "a)|(b".
-		_, err := regexp.Compile(row.Pattern)
-		if err == nil {
-			patterns[i], err = regexp.Compile(`\A(?:` + row.Pattern + `)\z`)
-		}
-		if err != nil || row.Pattern == "" || row.Role == "" {
+		var err error
+		patterns[i], err = compileWhole(row.Pattern)
+		if err != nil || row.Role == "" {
 			return nil, newError(CodeConfigInvalid, "RoleByClaim(%q), row %d: it needs a role and a regular expression, has %q", path, i+1, row.Pattern)
 		}
 	}
 	table = slices.Clone(table)
-	return func(_ context.Context, user *User, rc *RuleContext) error {
+	chooses := !slices.ContainsFunc(patterns, matchesAnything)
+	r := &readyMade{name: "delegation.RoleByClaim"}
+	r.gates = func(_ string, shared sharedissuer.Issuer) bool {
+		return chooses && shared.Tells(path)
+	}
+	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
 		values := user.List(path)
 		for i, row := range table {
 			if slices.ContainsFunc(values, patterns[i].MatchString) {
@@ -266,50 +278,72 @@ func RoleByClaim(path string, table ...RoleMatch) (RuleFunc, error) {
 			}
 		}
 		return Deny("no role is assigned to this user")
-	}, nil
+	}
+	return r.ready(), nil
 }
 
-// RequireVerifiedEmail denies users without an email address that the issuer marks as verified.
-//
-//go:noinline
-func RequireVerifiedEmail() RuleFunc { // not inlined, here and below, so that ruleName finds it by its name
-	return func(_ context.Context, user *User, _ *RuleContext) error {
+// RequireVerifiedEmail denies users without an email address that the issuer marks as verified. It
+// is no gate for issuers that strangers share: strangers have verified addresses too.
+func RequireVerifiedEmail() RuleFunc {
+	r := &readyMade{name: "delegation.RequireVerifiedEmail"}
+	r.run = func(_ context.Context, user *User, _ *RuleContext) error {
 		if verifiedEmail(user) == "" {
 			return Deny("a verified email address is required")
 		}
 		return nil
 	}
+	return r.ready()
 }
 
-// AllowConnections denies users of every other connection. Without a connection listed it denies everyone.
-//
-//go:noinline
+// AllowConnections denies users of every other connection. Without a connection listed it denies
+// everyone. It counts as a gate for issuers that strangers share, whose own tokens name no connection.
 func AllowConnections(connections ...string) RuleFunc {
 	connections = slices.Clone(connections)
-	return func(_ context.Context, _ *User, rc *RuleContext) error {
+	r := &readyMade{name: "delegation.AllowConnections", gates: everywhere}
+	r.run = func(_ context.Context, _ *User, rc *RuleContext) error {
 		if rc.Connection == "" || !slices.Contains(connections, rc.Connection) {
 			return Deny("this way of signing in is not allowed here")
 		}
 		return nil
 	}
+	return r.ready()
 }
 
 // AllowEmailDomains denies users whose verified email address is of another domain; subdomains must be listed. Case
 // does not matter. Without a domain listed it denies everyone.
 //
-//go:noinline
+// Of Google's tokens it also wants the claim hd, which must equal the domain: a personal Google
+// account can have an address of any domain, and only hd says that the organisation manages it. A
+// profile loader cannot supply hd. The rule counts as a gate for issuers that strangers share.
 func AllowEmailDomains(domains ...string) RuleFunc {
 	domains = slices.Clone(domains)
-	return func(_ context.Context, user *User, _ *RuleContext) error {
+	r := &readyMade{name: "delegation.AllowEmailDomains", gates: everywhere}
+	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
 		email := verifiedEmail(user)
 		at := strings.LastIndexByte(email, '@')
 		domain := email[at+1:]
-		odd := strings.IndexFunc(domain, func(r rune) bool { return r > 0x7e || r < 0x21 }) >= 0 // EqualFold folds the Kelvin sign into k
-		if at < 1 || odd || domain == "" || !slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, domain) }) {
+		if at < 1 || !plainDomain(domain) || !containsDomain(domains, domain) {
 			return Deny("this email domain is not allowed here")
+		}
+		if sharedissuer.IsGoogle(rc.Issuer) || sharedissuer.IsGoogle(user.Text("iss")) {
+			hosted, _ := user.Properties["hd"].(string)
+			if !plainDomain(hosted) || !strings.EqualFold(hosted, domain) {
+				return Deny("this account does not belong to an organisation that is allowed here")
+			}
 		}
 		return nil
 	}
+	return r.ready()
+}
+
+// plainDomain tells whether a domain is of printable ASCII: EqualFold folds the Kelvin sign into k.
+func plainDomain(domain string) bool {
+	odd := func(r rune) bool { return r > 0x7e || r < 0x21 }
+	return domain != "" && !strings.ContainsFunc(domain, odd)
+}
+
+func containsDomain(domains []string, domain string) bool {
+	return slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, domain) })
 }
 
 func verifiedEmail(user *User) string {
@@ -321,11 +355,10 @@ func verifiedEmail(user *User) string {
 
 // TagsFromClaims sets session tags from user properties: tag key to path. A property that is absent or not one
 // string, number or boolean denies the user, because policies may grant to those without a tag.
-//
-//go:noinline
 func TagsFromClaims(tags map[string]string) RuleFunc {
 	tags = maps.Clone(tags)
-	return func(_ context.Context, user *User, rc *RuleContext) error {
+	r := &readyMade{name: "delegation.TagsFromClaims"}
+	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
 		for _, key := range slices.Sorted(maps.Keys(tags)) {
 			path := tags[key]
 			value, _ := user.Value(path)
@@ -340,19 +373,20 @@ func TagsFromClaims(tags map[string]string) RuleFunc {
 		}
 		return nil
 	}
+	return r.ready()
 }
 
 // SourceIdentityFromClaim sets the source identity, which stays in CloudTrail through role chaining, from a user
 // property. One that is absent or not text denies the user.
-//
-//go:noinline
 func SourceIdentityFromClaim(path string) RuleFunc {
-	return func(_ context.Context, user *User, rc *RuleContext) error {
+	r := &readyMade{name: "delegation.SourceIdentityFromClaim"}
+	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
 		if rc.AWS.SourceIdentity = user.Text(path); rc.AWS.SourceIdentity == "" {
 			return Deny("the profile lacks " + path)
 		}
 		return nil
 	}
+	return r.ready()
 }
 
 // SessionPolicyFromTemplate sets the inline session policy from a JSON document in whose strings {{path}} stands for a
@@ -364,11 +398,13 @@ func SessionPolicyFromTemplate(template string) (RuleFunc, error) {
 	if err != nil {
 		return nil, newError(CodeConfigInvalid, "the session policy's template: %w", err)
 	}
-	return func(_ context.Context, user *User, rc *RuleContext) error {
+	r := &readyMade{name: "delegation.SessionPolicyFromTemplate"}
+	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
 		var missing string
 		if rc.AWS.Policy, missing = parsed.Fill(user.Value); missing != "" {
 			return Deny("the profile lacks a usable " + missing)
 		}
 		return nil
-	}, nil
+	}
+	return r.ready(), nil
 }

@@ -19,6 +19,12 @@ const (
 
 // Issuer is an OpenID provider whose ID tokens are accepted, and how its keys are found. Exactly one source is used:
 // SharedSecret, JWKS, JWKSURL, or, if none is set, OpenID Connect discovery below URL.
+//
+// Some issuers are shared by strangers: anybody gets tokens of github.com's or gitlab.com's CI, of
+// Google, or of Entra's common endpoint, with an audience that is yours. Such an issuer needs a gate:
+// RequiredClaims here or in each target that takes it, or one of the ready-made rules
+// [AllowEmailDomains], [AllowConnections] and [RoleByClaim]. Without one [New] warns in the log, and
+// so do Check and Explain.
 type Issuer struct {
 	URL string // the exact iss claim, trailing slash included; https unless AllowLoopbackHTTP
 
@@ -44,6 +50,18 @@ type Issuer struct {
 	// one that is not listed is refused, so that an access token does not pass for an ID token.
 	// A listed claim is not looked at. Empty: none.
 	AllowTokenMarks []string
+
+	// RequiredClaims are what every token of this issuer must say: a claim, or a dotted path as
+	// [User.Value] reads it, and regular expressions (RE2) of which one must match the whole value.
+	// They are checked on the token's own claims, before profile loader and rules. A claim that is
+	// absent, null or no text is refused with [CodeRequiredClaim]; numbers and booleans count as
+	// text, and of a list one entry must match. Examples: hd of Google, repository_owner of GitHub,
+	// namespace_path of GitLab, tid of Entra, groups. Empty: nothing is required.
+	RequiredClaims map[string][]string
+	// GatedByRules says that rules of your own choose which users of this issuer may come in, or
+	// that everybody may. It silences the warning of New, Check and Explain about an issuer that
+	// strangers share, and changes nothing else.
+	GatedByRules bool
 }
 
 // checked is the issuer as the verifier takes it, or what New refuses in it.
@@ -62,6 +80,9 @@ func (i Issuer) checked() (idtoken.Issuer, error) {
 		URL: i.URL, Algorithms: slices.Clone(i.Algorithms),
 		KeySetURL: i.JWKSURL, LoopbackHTTP: i.AllowLoopbackHTTP,
 		Marks: slices.Clone(i.AllowTokenMarks), Clients: slices.Clone(i.ClientAudiences),
+	}
+	if _, err := compileClaims(i.RequiredClaims, "issuer"); err != nil {
+		problems.add("%w", err)
 	}
 	if slices.Contains(i.ClientAudiences, "") {
 		problems.add("ClientAudiences has an empty entry")

@@ -68,6 +68,7 @@ var (
 		delegation.CodeClientMismatch:     {http.StatusUnauthorized, "invalid_client"},
 		delegation.CodeAudienceNotAllowed: {http.StatusForbidden, "unauthorized_client"},
 		delegation.CodeIssuerNotAllowed:   {http.StatusForbidden, "unauthorized_client"},
+		delegation.CodeRequiredClaim:      {http.StatusForbidden, "access_denied"},
 		delegation.CodeDelegationDisabled: {http.StatusNotFound, "endpoint_disabled"},
 		delegation.CodeDenied:             {http.StatusUnauthorized, "unauthorized"},
 	}

@@ -65,10 +65,10 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 		Issuers:          []delegation.Issuer{{URL: w.issuerURL, AllowLoopbackHTTP: true}, {URL: broken.URL, AllowLoopbackHTTP: true}},
 		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{signingKey()}},
 		Targets: delegation.Targets{
-			"photo-app":  {AWS: ours, Issuers: issuers},
-			"other-app":  {AWS: ours, Issuers: issuers},
-			"typo":       {AWS: unknown, Issuers: issuers, Audiences: []string{"photo-app"}},
-			"incomplete": {AWS: incomplete, Issuers: issuers, Audiences: []string{"photo-app"}},
+			"photo-app":  {AWS: ours, Issuers: issuers, SubjectsAreOne: true},
+			"other-app":  {AWS: ours, Issuers: issuers, SubjectsAreOne: true},
+			"typo":       {AWS: unknown, Issuers: issuers, Audiences: []string{"photo-app"}, SubjectsAreOne: true},
+			"incomplete": {AWS: incomplete, Issuers: issuers, Audiences: []string{"photo-app"}, SubjectsAreOne: true},
 		},
 		Rules: []delegation.RuleFunc{func(_ context.Context, user *delegation.User, _ *delegation.RuleContext) error {
 			switch user.Text("mood") {

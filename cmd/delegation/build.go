@@ -145,6 +145,7 @@ func (b *builder) issuer(at key, s issuerSettings) delegation.Issuer {
 		URL: s.URL, Algorithms: s.Algorithms, JWKSURL: s.JWKSURL,
 		AllowLoopbackHTTP: s.AllowLoopbackHTTP,
 		ClientAudiences:   s.ClientAudiences, AllowTokenMarks: s.AllowTokenMarks,
+		RequiredClaims: s.RequiredClaims, GatedByRules: s.GatedByRules,
 	}
 	if s.JWKSFile != "" {
 		i.JWKS = b.file(at.child("jwks_file"), s.JWKSFile)
@@ -173,6 +174,8 @@ func (b *builder) identity(at key, s identitySettings) delegation.IdentityProvid
 func (b *builder) target(at key, s targetSettings) delegation.Target {
 	t := delegation.Target{
 		ID: s.ID, Audiences: s.Audiences, AuthorizedParties: s.AuthorizedParties,
+		RequiredClaims: s.RequiredClaims,
+		SubjectsAreOne: s.SubjectsAreOne, NameIDTellsIssuersApart: s.NameIDTellsIssuersApart,
 		Issuers: s.Issuers, AllowedRoles: s.AllowedRoles, SAMLRecipient: s.SAMLRecipient, SAMLAudience: s.SAMLAudience, SAMLProviderUUID: s.SAMLProviderUUID,
 		AWS: delegation.AWS{
 			Principal: s.Principal, Role: s.Role, Region: s.Region, FailoverRegions: s.FailoverRegions, Mappings: s.Mappings, NameIDFromMapping: s.NameIDFromMapping,
@@ -339,15 +342,9 @@ func (b *builder) ruleContext(
 }
 
 // forTargets limits a rule to the targets with some IDs, or none means all, and names it after its
-// place in the configuration.
+// place in the configuration, also where it has nothing to say: an explanation lists it.
 func forTargets(targets []string, name string, rule delegation.RuleFunc) delegation.RuleFunc {
-	return func(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) error {
-		rc.Rule = name // also where it has nothing to say: an explanation lists it
-		if len(targets) > 0 && !slices.Contains(targets, rc.Target) {
-			return nil
-		}
-		return rule(ctx, user, rc)
-	}
+	return delegation.Named(name, delegation.ForTargets(rule, targets...))
 }
 
 // add notes the problems that a library found in its configuration. Each names a field, as in Targets["photo-app"]: Role: …, which
@@ -411,6 +408,7 @@ var field = regexp.MustCompile(`\A([A-Z]\w*)(?:\[(\d+|"(?:[^"\\]|\\.)*")\])?:? `
 // fieldKeys are the keys of the libraries' fields, by the Go names in their errors.
 var fieldKeys = map[string]string{
 	"Issuers": "issuers", "URL": "url", "Algorithms": "algorithms", "JWKS": "jwks_file", "JWKSURL": "jwks_url", "SharedSecret": "shared_secret_file",
+	"RequiredClaims":  "required_claims",
 	"ClientAudiences": "client_audiences", "AllowTokenMarks": "allow_token_marks",
 	"IdentityProvider": "identity_provider", "EntityID": "entity_id", "Keys": "keys", "Identity": "identity",
 	"Targets": "targets", "Principal": "principal", "Role": "role", "AllowedRoles": "allowed_roles", "Region": "region", "FailoverRegions": "failover_regions",

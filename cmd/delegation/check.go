@@ -85,7 +85,7 @@ func (s surroundings) table(results []delegation.CheckResult) []byte {
 	paint := s.painter(s.stdout)
 	var b strings.Builder
 	for _, r := range results {
-		state, what := paint(green, "ok  "), r.Warning
+		state, what := paint(green, "ok  "), byKeys(r.Warning)
 		switch {
 		case r.Err != nil:
 			state, what = paint(red, "FAIL"), oneLine(r.Err)
@@ -107,7 +107,7 @@ func checkJSON(results []delegation.CheckResult) ([]byte, error) {
 	}
 	list := []entry{}
 	for _, r := range results {
-		e := entry{Name: r.Name, State: "ok", What: r.Warning}
+		e := entry{Name: r.Name, State: "ok", What: byKeys(r.Warning)}
 		if r.Warning != "" {
 			e.State = "warning"
 		}

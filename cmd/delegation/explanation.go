@@ -20,6 +20,7 @@ type outcome struct {
 	Allowed     bool             `json:"allowed"`
 	Target      string           `json:"target"`
 	Token       *tokenOutcome    `json:"token"`
+	Claims      []claimOutcome   `json:"required_claims"`
 	Rules       []ruleOutcome    `json:"rules"`
 	Decision    *decisionOutcome `json:"decision"`
 	TrustPolicy *trustOutcome    `json:"trust_policy"`
@@ -33,6 +34,15 @@ type tokenOutcome struct {
 	Issuer   string `json:"issuer"`
 	Subject  string `json:"subject"`
 	ClientID string `json:"client_id"`
+}
+
+// claimOutcome is a claim that issuer or target requires, and what the token says.
+type claimOutcome struct {
+	Claim    string   `json:"claim"`
+	Of       string   `json:"of"`
+	Patterns []string `json:"patterns"`
+	Values   []string `json:"values"`
+	Met      bool     `json:"met"`
 }
 
 type ruleOutcome struct {
@@ -124,6 +134,14 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 	o := &outcome{Allowed: err == nil, Target: e.Target, Rules: []ruleOutcome{}, Warnings: append([]string{}, e.Warnings...), reached: len(steps)}
 	if e.Issuer != "" {
 		o.Token = &tokenOutcome{e.Issuer, e.Subject, e.ClientID}
+	}
+	o.Claims = []claimOutcome{}
+	for _, claim := range e.RequiredClaims {
+		claim.Values = append([]string{}, claim.Values...)
+		o.Claims = append(o.Claims, claimOutcome(claim))
+	}
+	for i, warning := range o.Warnings {
+		o.Warnings[i] = byKeys(warning)
 	}
 	for _, rule := range e.Rules {
 		o.Rules = append(o.Rules, newRuleOutcome(rule))

@@ -49,6 +49,9 @@ type issuerSettings struct {
 	AllowLoopbackHTTP bool     `yaml:"allow_loopback_http"`
 	ClientAudiences   []string `yaml:"client_audiences"`
 	AllowTokenMarks   []string `yaml:"allow_token_marks"`
+
+	RequiredClaims map[string][]string `yaml:"required_claims"`
+	GatedByRules   bool                `yaml:"gated_by_rules"`
 }
 
 type identitySettings struct {
@@ -84,6 +87,10 @@ type targetSettings struct {
 	SAMLProviderUUID  string            `yaml:"saml_provider_uuid"`
 	EncryptionKeyFile string            `yaml:"encryption_key_file"`
 	Identity          *identitySettings `yaml:"identity"`
+
+	RequiredClaims          map[string][]string `yaml:"required_claims"`
+	SubjectsAreOne          bool                `yaml:"subjects_are_one"`
+	NameIDTellsIssuersApart bool                `yaml:"name_id_tells_issuers_apart"`
 }
 
 // id is what rules know the target of this name by.

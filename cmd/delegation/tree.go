@@ -81,6 +81,10 @@ func (o *outcome) step(stage delegation.Stage, paint painter) (leaves []tree) {
 		add("issuer", o.Token.Issuer)
 		add("subject", o.Token.Subject)
 		add("client ID", o.Token.ClientID)
+	case stage == delegation.StageTarget:
+		for _, claim := range o.Claims {
+			leaves = append(leaves, claim.tree(paint))
+		}
 	case stage == delegation.StageRules:
 		for _, rule := range o.Rules {
 			leaves = append(leaves, rule.tree(paint))
@@ -109,6 +113,19 @@ func (o *outcome) step(stage delegation.Stage, paint painter) (leaves []tree) {
 		leaves = append(leaves, leaf("SAML attributes", d.Attributes))
 	}
 	return leaves
+}
+
+func (c claimOutcome) tree(paint painter) tree {
+	state := paint(green, "ok")
+	if !c.Met {
+		state = paint(red, "not met")
+	}
+	t := tree{text: "the " + c.Of + " requires " + shown(c.Claim) + ": " + state}
+	t.leaves = append(t.leaves, leaf("one of", c.Patterns))
+	if len(c.Values) > 0 {
+		t.leaves = append(t.leaves, leaf("the token has", c.Values))
+	}
+	return t
 }
 
 func (r ruleOutcome) tree(paint painter) tree {

@@ -1,0 +1,196 @@
+package delegation
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/seed055b7978/delegation/internal/sharedissuer"
+)
+
+// readyMade is a rule of this package. New recognizes it among rules that are closures of others,
+// and can ask what it does.
+type readyMade struct {
+	name string // as events and errors have it
+	run  RuleFunc
+	// gates tells whether the rule refuses strangers of a shared issuer at a target; nil: it does not.
+	gates func(target string, shared sharedissuer.Issuer) bool
+}
+
+// everywhere is the gates of a rule that chooses among people whatever the issuer and the target.
+func everywhere(string, sharedissuer.Issuer) bool { return true }
+
+// ready makes the rule of a description. It is not inlined, so that all ready-made rules are closures
+// of one piece of code, by which describe knows them.
+//
+//go:noinline
+func (r *readyMade) ready() RuleFunc {
+	return func(ctx context.Context, user *User, rc *RuleContext) error {
+		if rc.describe != nil {
+			*rc.describe = r
+			return nil
+		}
+		return r.run(ctx, user, rc)
+	}
+}
+
+// describe returns what a ready-made rule is, and nil of every other one, which it does not call.
+func describe(rule RuleFunc) (r *readyMade) {
+	ours := reflect.ValueOf((&readyMade{}).ready()).Pointer()
+	if rule == nil || reflect.ValueOf(rule).Pointer() != ours {
+		return nil
+	}
+	_ = rule(context.Background(), nil, &RuleContext{describe: &r})
+	return r
+}
+
+// ForTargets limits a rule to some targets, by RuleContext.Target: for others it does nothing. With
+// no target it is the rule itself. It is a ready-made rule, so [New] can see what it wraps.
+func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
+	if rule == nil || len(targets) == 0 {
+		return rule
+	}
+	targets = slices.Clone(targets)
+	inner := describe(rule)
+	r := &readyMade{name: ruleName(rule)}
+	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
+		if !slices.Contains(targets, rc.Target) {
+			return nil
+		}
+		return rule(ctx, user, rc)
+	}
+	if inner != nil && inner.gates != nil {
+		r.gates = func(target string, shared sharedissuer.Issuer) bool {
+			return slices.Contains(targets, target) && inner.gates(target, shared)
+		}
+	}
+	return r.ready()
+}
+
+// Named gives a rule the name by which events, errors and explanations know it. It is a ready-made
+// rule, so [New] can see what it wraps. A nil rule stays nil.
+func Named(name string, rule RuleFunc) RuleFunc {
+	if rule == nil {
+		return nil
+	}
+	r := &readyMade{name: name}
+	if inner := describe(rule); inner != nil {
+		r.gates = inner.gates
+	}
+	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
+		rc.Rule = name
+		return rule(ctx, user, rc)
+	}
+	return r.ready()
+}
+
+// keepsOut tells whether required claims leave strangers of a shared issuer out: one of them is a
+// claim that tells people apart, and none of its patterns matches anything.
+func keepsOut(required map[string][]string, shared sharedissuer.Issuer) bool {
+	list, err := compileClaims(required, "")
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(list, func(c requiredClaim) bool {
+		return shared.Tells(c.name) && !slices.ContainsFunc(c.patterns, matchesAnything)
+	})
+}
+
+// gated tells whether something at the target keeps strangers of a shared issuer out. A nil target
+// is any, and only what holds for all counts then.
+func (c *Config) gated(shared sharedissuer.Issuer, issuer *Issuer, id string, target *Target) bool {
+	if issuer.GatedByRules || keepsOut(issuer.RequiredClaims, shared) {
+		return true
+	}
+	if target != nil && keepsOut(target.RequiredClaims, shared) {
+		return true
+	}
+	return slices.ContainsFunc(c.Rules, func(rule RuleFunc) bool {
+		r := describe(rule)
+		return r != nil && r.gates != nil && r.gates(id, shared)
+	})
+}
+
+// strangers says in plain words that strangers can get tokens of the issuer and nothing keeps them
+// out of the targets; empty: something does, or only the operator's people get its tokens. Targets
+// of a database are not known here, so only what holds for all of them counts.
+func (c *Config) strangers(issuer *Issuer) string {
+	shared, ok := sharedissuer.Find(issuer.URL)
+	if !ok {
+		return ""
+	}
+	targets, known := c.Targets.(Targets)
+	if !known {
+		if c.gated(shared, issuer, "", nil) {
+			return ""
+		}
+		return strangersWarning(shared, issuer.URL, "all targets")
+	}
+	var open []string
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
+		target := targets[name]
+		if target.takes(issuer.URL, len(c.Issuers) == 1) && !c.gated(shared, issuer, target.idFor(name), &target) {
+			open = append(open, fmt.Sprintf("%.80q", name))
+		}
+	}
+	switch len(open) {
+	case 0:
+		return ""
+	case 1:
+		return strangersWarning(shared, issuer.URL, "the target "+open[0])
+	}
+	return strangersWarning(shared, issuer.URL, "the targets "+strings.Join(open, ", "))
+}
+
+// strangersAt is strangers for the one target of an exchange, whatever source it is from.
+func (c *Config) strangersAt(url, name string, target *Target) string {
+	shared, ok := sharedissuer.Find(url)
+	i := slices.IndexFunc(c.Issuers, func(issuer Issuer) bool { return issuer.URL == url })
+	if !ok || i < 0 || c.gated(shared, &c.Issuers[i], target.idFor(name), target) {
+		return ""
+	}
+	return strangersWarning(shared, url, fmt.Sprintf("the target %.80q", name))
+}
+
+func strangersWarning(shared sharedissuer.Issuer, url, where string) string {
+	return fmt.Sprintf("%s can get a token of %s, and nothing keeps strangers out of %s: "+
+		"require a claim of yours, such as %s, in Issuer.RequiredClaims or Target.RequiredClaims, "+
+		"or set Issuer.GatedByRules if rules of your own choose who may come in",
+		shared.Who, url, where, shared.Claim)
+}
+
+// sharedRoles says of each role whose users come from several issuers, through several targets, that
+// ${saml:sub} does not tell them apart. Targets with several issuers say that themselves.
+func (c *Config) sharedRoles() map[string]string {
+	targets, _ := c.Targets.(Targets)
+	issuers := map[string]map[string]bool{} // by role
+	names := map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
+		target := targets[name]
+		if target.Role == "" || target.SubjectsAreOne || target.NameIDTellsIssuersApart {
+			continue
+		}
+		if issuers[target.Role] == nil {
+			issuers[target.Role] = map[string]bool{}
+		}
+		for _, issuer := range c.Issuers {
+			if target.takes(issuer.URL, len(c.Issuers) == 1) {
+				issuers[target.Role][issuer.URL] = true
+			}
+		}
+		names[target.Role] = append(names[target.Role], fmt.Sprintf("%.80q", name))
+	}
+	found := map[string]string{}
+	for role, of := range issuers {
+		if len(of) > 1 {
+			found[role] = fmt.Sprintf("the targets %s take users of %d issuers into this role, and "+
+				"${saml:sub} does not tell them apart: give each issuer a role of its own, "+
+				"or set Target.SubjectsAreOne or Target.NameIDTellsIssuersApart",
+				strings.Join(names[role], ", "), len(of))
+		}
+	}
+	return found
+}

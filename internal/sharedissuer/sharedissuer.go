@@ -1,0 +1,95 @@
+// Package sharedissuer knows OpenID providers that issue tokens to strangers under one issuer URL.
+// A valid token of such an issuer says that somebody has an account there, and not that they belong
+// to the operator's organisation: a claim has to say that. The list is AWS's ("Identity-provider
+// controls for shared OIDC providers", IAM User Guide) and providers where anybody can sign in.
+package sharedissuer
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Issuer is one that strangers share.
+type Issuer struct {
+	Who   string // who gets tokens of it, as the subject of a sentence
+	Claim string // one that tells organisations apart
+	// weak are claims that do not, although they may look so: strangers choose them, or they are
+	// nobody's alone.
+	weak []string
+}
+
+// audience claims are chosen by whoever asks for the token, and dates and kinds are everybody's.
+var alwaysWeak = []string{
+	"iss", "aud", "azp", "appid", "cid", "client_id", "exp", "iat", "nbf", "jti", "typ", "nonce",
+	"at_hash", "c_hash", "auth_time", "acr", "amr", "ver", "locale", "name", "given_name",
+	"family_name", "nickname", "picture", "email_verified",
+}
+
+// google issues tokens to everybody. An account that is nobody's employee can have an email address
+// of any domain, and only hd says which organisation manages the account.
+var google = Issuer{"anyone with a Google account", "hd", []string{"email"}}
+
+// entra serves every organisation below these addresses. Its email and user names are what the
+// tenant's administrator writes there, unverified.
+var entra = Issuer{
+	"anyone with an account of any organisation, or of Microsoft", "tid",
+	[]string{"email", "preferred_username", "upn", "unique_name"},
+}
+
+var byURL = map[string]Issuer{
+	"https://token.actions.githubusercontent.com":                {"any workflow on GitHub", "repository_owner", nil},
+	"https://vstoken.actions.githubusercontent.com":              {"any workflow on GitHub", "repository_owner", nil},
+	"https://oidc-configuration.audit-log.githubusercontent.com": {"any enterprise on GitHub", "sub", nil},
+	"https://gitlab.com":                                              {"any user or pipeline on GitLab.com", "namespace_path", nil},
+	"https://agent.buildkite.com":                                     {"any pipeline on Buildkite", "organization_slug", nil},
+	"https://app.terraform.io":                                        {"any workspace on HCP Terraform", "terraform_organization_name", nil},
+	"https://oidc.codefresh.io":                                       {"any pipeline on Codefresh", "sub", nil},
+	"https://studio.datachain.ai/api":                                 {"any team on DVC Studio", "sub", nil},
+	"https://scalr.io":                                                {"any workspace on Scalr", "sub", nil},
+	"https://tokens.cloud.shisho.dev":                                 {"any user of Shisho Cloud", "sub", nil},
+	"https://proidc.upbound.io":                                       {"any control plane on Upbound", "sub", nil},
+	"https://api.pulumi.com/oidc":                                     {"any organisation on Pulumi Cloud", "sub", nil},
+	"https://oidc.vercel.com":                                         {"any project on Vercel", "owner", nil},
+	"https://accounts.google.com":                                     google,
+	"accounts.google.com":                                             google, // as old tokens have it
+	"https://appleid.apple.com":                                       {"anyone with an Apple account", "sub", []string{"email"}},
+	"https://www.facebook.com":                                        {"anyone with a Facebook account", "sub", []string{"email"}},
+	"https://login.microsoftonline.com/common/v2.0":                   entra,
+	"https://login.microsoftonline.com/organizations/v2.0":            entra,
+	"https://login.microsoftonline.com/consumers/v2.0":                entra,
+	"https://login.microsoftonline.com/{tenantid}/v2.0":               entra, // of the discovery documents
+	"https://login.microsoftonline.com/" + personalAccounts + "/v2.0": entra,
+}
+
+// personalAccounts is the tenant of all personal Microsoft accounts.
+const personalAccounts = "9188040d-6c67-4c5b-b112-36a304b66dad"
+
+// githubEnterprise has the enterprise's name behind it, if an enterprise has asked for that.
+const githubEnterprise = "https://token.actions.githubusercontent.com/"
+
+// Find returns what is known of an issuer that strangers share. Scheme and host are compared without
+// regard to case, and a slash at the end does not count: to warn once too often is the safe side.
+func Find(issuer string) (Issuer, bool) {
+	issuer = strings.TrimSuffix(issuer, "/")
+	if u, err := url.Parse(issuer); err == nil && u.Host != "" {
+		issuer = strings.ToLower(u.Scheme+"://"+u.Host) + u.Path
+	}
+	if found, ok := byURL[issuer]; ok {
+		return found, true
+	}
+	if strings.HasPrefix(issuer, githubEnterprise) {
+		return byURL["https://token.actions.githubusercontent.com"], true
+	}
+	return Issuer{}, false
+}
+
+// IsGoogle tells whether an issuer is Google, in either spelling of its tokens.
+func IsGoogle(issuer string) bool {
+	return issuer == "https://accounts.google.com" || issuer == "accounts.google.com"
+}
+
+// Tells reports whether a claim can tell the operator's people from strangers at this issuer.
+func (i Issuer) Tells(claim string) bool {
+	return claim != "" && !slices.Contains(alwaysWeak, claim) && !slices.Contains(i.weak, claim)
+}
