@@ -142,7 +142,8 @@ func (t *Target) check(name string, c *Config) error {
 	issuers := slices.Compact(slices.Sorted(slices.Values(t.Issuers)))
 	if len(issuers) > 1 && t.SubjectsAreOne == t.NameIDTellsIssuersApart {
 		problems.add("Issuers has %d issuers, whose subjects would be one name space in ${saml:sub}: "+
-			"make a target for each, or set one of SubjectsAreOne and NameIDTellsIssuersApart",
+			"make a target for each, or set one of Target.SubjectsAreOne and "+
+			"Target.NameIDTellsIssuersApart",
 			len(issuers))
 	}
 	if _, err := compileClaims(t.RequiredClaims, "target"); err != nil {

@@ -142,6 +142,7 @@ func TestRateLimitKeys(t *testing.T) {
 	targets := w.library.Targets.(delegation.Targets)
 	target := targets[app]
 	target.Issuers = []string{w.provider.Issuer(), other.Issuer()}
+	target.SubjectsAreOne = true
 	targets[app] = target
 	h := w.handler(t)
 	token := func(sub string) string { return w.token(map[string]any{"sub": sub}) }
