@@ -221,6 +221,7 @@ func TestKeySets(t *testing.T) {
 		return keySet(keys...)
 	}
 	curve := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)).Public()
+	offCurve := jwk(curve, map[string]any{"crv": "P-384", "kid": "off"})
 	for _, test := range []struct {
 		name string
 		set  []byte
@@ -235,6 +236,7 @@ func TestKeySets(t *testing.T) {
 		{"with a member that nobody knows", keySet(with("issuedAt", 1)), accepted},
 		{"beside an unknown kty", keySet(map[string]any{"kty": "AKP", "kid": "pq", "alg": "ML-DSA-44", "pub": "AAAA"}, good), accepted},
 		{"beside an unknown curve", keySet(map[string]any{"kty": "EC", "crv": "P-257", "x": "AA", "y": "AA"}, good), accepted},
+		{"beside a point off its curve", keySet(offCurve, good), accepted},
 		{"beside X25519", keySet(map[string]any{"kty": "OKP", "crv": "X25519", "x": encoded(make([]byte, 32))}, good), accepted},
 		{"beside a key without kty", keySet(map[string]any{}, good), accepted},
 		{"beside what is no object", keySet(nil, 1, "k", []any{}, good), accepted},
@@ -265,6 +267,7 @@ func TestKeySets(t *testing.T) {
 		{"key_ops without verify", keySet(with("key_ops", []string{"encrypt", "wrapKey"})), refused(delegation.CodeKeySetInvalid)},
 		{"key_ops for nothing", keySet(with("key_ops", []string{})), refused(delegation.CodeKeySetInvalid)},
 		{"only X25519", keySet(map[string]any{"kty": "OKP", "crv": "X25519", "kid": "k", "x": encoded(make([]byte, 32))}), refused(delegation.CodeKeySetInvalid)},
+		{"only a point off its curve", keySet(offCurve), refused(delegation.CodeKeySetInvalid)},
 		{"only an unknown kty", keySet(with("kty", "rsa")), refused(delegation.CodeKeySetInvalid)},
 		{"kid is a number", keySet(with("kid", 1)), refused(delegation.CodeKeySetInvalid)},
 		{"201 keys", many(201), refused(delegation.CodeKeySetInvalid)},

@@ -1,6 +1,7 @@
 package idtoken
 
 import (
+	"crypto/ecdsa"
 	"encoding/json"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
@@ -25,7 +26,8 @@ func verifySigned(signed, signature []byte, algorithm string, material any) bool
 }
 
 // decodeJWK reads one member of a key set. The material is that of the public key, even if the
-// private one is published; jwx refuses points off the curve. False: it is no key that jwx knows.
+// private one is published. False: it is no key that jwx knows, or a point that is not on its curve
+// (RFC 7518 §6.2.1), for which jwx does not look.
 func decodeJWK(member map[string]any) (k key, ok bool) {
 	text, _ := json.Marshal(member) // it has just been decoded
 	err := guard.Call(func() error {
@@ -33,6 +35,9 @@ func decodeJWK(member map[string]any) (k key, ok bool) {
 		if err == nil {
 			k.kid, k.algorithm = parsed.KeyID(), parsed.Algorithm().String()
 			k.material, err = jwk.PublicRawKeyOf(parsed)
+		}
+		if public, ok := k.material.(*ecdsa.PublicKey); ok && err == nil {
+			_, err = public.ECDH() // which is possible with points of the curve only
 		}
 		return err
 	})
