@@ -60,7 +60,6 @@ func (w *world) anyAsk(random *rand.Rand) ask {
 // one does one of the things that users do, and leaves what came of it.
 func (s *soak) one(random *rand.Rand, f *fault) {
 	a := s.world.anyAsk(random)
-	s.asked.Add(1)
 	switch n := random.IntN(100); {
 	case n < 62:
 		s.exchange(context.Background(), a, f.allowed)
@@ -185,7 +184,8 @@ var refusals = []refusal{
 		},
 	},
 	{
-		"signed by a stranger with a known kid", codes(delegation.CodeSignatureInvalid),
+		"signed by a stranger with a known kid",
+		codes(delegation.CodeSignatureInvalid, delegation.CodeKeyPending),
 		func(w *world, a ask) (string, string) {
 			now := w.clock.Now()
 			claims := user{east, 1}.claims(web)

@@ -18,6 +18,7 @@ import (
 type fault struct {
 	name    string
 	allowed []delegation.Code // of exchanges, while it lasts
+	blocks  bool              // whether some users wait until it is over
 
 	// inject makes the fault and takes it back before it returns, which is when stop is closed.
 	inject func(w *world, random *rand.Rand, stop <-chan struct{})
@@ -26,6 +27,7 @@ type fault struct {
 // Codes of exchanges whose issuer has trouble.
 var noKeys = []delegation.Code{
 	delegation.CodeKeyUnknown,
+	delegation.CodeKeyPending,
 	delegation.CodeKeySetUnavailable,
 	delegation.CodeKeySetInvalid,
 	delegation.CodeKeySetRedirect,
@@ -39,34 +41,36 @@ var calm = fault{
 }
 
 var faults = []fault{
-	{"issuer rotates", noKeys, rotate},
-	{"issuer rotates and is down", noKeys, rotateWhileDown},
-	{"issuer rotates and hangs", noKeys, rotateWhileHanging},
-	{"STS throttles", codes(delegation.CodeSTSThrottled), script(ststest.Throttle())},
-	{"STS answers 503", codes(delegation.CodeSTSUnavailable), script(ststest.Status(503))},
-	{"STS of one region is down", codes(delegation.CodeSTSUnavailable), oneRegion},
-	{"STS not activated", codes(delegation.CodeSTSRegionDisabled), script(ststest.RegionDisabled())},
-	{"STS refuses", codes(delegation.CodeSTSAccessDenied),
+	{"issuer rotates", noKeys, false, rotate},
+	{"issuer rotates and is down", noKeys, false, rotateWhileDown},
+	{"issuer rotates and hangs", noKeys, true, rotateWhileHanging},
+	{"STS throttles", codes(delegation.CodeSTSThrottled), false, script(ststest.Throttle())},
+	{"STS answers 503", codes(delegation.CodeSTSUnavailable), false, script(ststest.Status(503))},
+	{"STS of one region is down", codes(delegation.CodeSTSUnavailable), false, oneRegion},
+	{"STS not activated", codes(delegation.CodeSTSRegionDisabled), false,
+		script(ststest.RegionDisabled())},
+	{"STS refuses", codes(delegation.CodeSTSAccessDenied), false,
 		script(ststest.Refuse(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithSAML"))},
-	{"STS is slow", nil, slow(false)},
-	{"STS is slow and cut", codes(delegation.CodeSTSUnavailable), slow(true)},
-	{"STS is cut", codes(delegation.CodeSTSUnavailable), script(ststest.Cut())},
-	{"STS answers in part", codes(delegation.CodeSTSAnswerIncomplete),
+	{"STS is slow", nil, false, slow(false)},
+	{"STS is slow and cut", codes(delegation.CodeSTSUnavailable), false, slow(true)},
+	{"STS is cut", codes(delegation.CodeSTSUnavailable), false, script(ststest.Cut())},
+	{"STS answers in part", codes(delegation.CodeSTSAnswerIncomplete), false,
 		script(ststest.Missing("SessionToken"))},
-	{"STS answers nothing", codes(delegation.CodeSTSAnswerIncomplete), script(ststest.Missing())},
-	{"STS answers what has expired", codes(delegation.CodeSTSAnswerIncomplete),
+	{"STS answers nothing", codes(delegation.CodeSTSAnswerIncomplete), false,
+		script(ststest.Missing())},
+	{"STS answers what has expired", codes(delegation.CodeSTSAnswerIncomplete), false,
 		script(ststest.Expired())},
-	{"signer fails", codes(delegation.CodeSigningFailed), failSigner},
-	{"signer hangs", nil, hangSigner},
-	{"signing key rolls over", nil, rollOver},
-	{"signing key is not published", codes(delegation.CodeSTSSignature), rollOverTooEarly},
-	{"credentials are invalidated", nil, invalidate},
-	{"Redis restarts", nil, restartRedis},
-	{"Redis hangs", nil, hangRedis},
-	{"Redis is tampered with", nil, tamper},
+	{"signer fails", codes(delegation.CodeSigningFailed), false, failSigner},
+	{"signer hangs", nil, true, hangSigner},
+	{"signing key rolls over", nil, false, rollOver},
+	{"signing key is not published", codes(delegation.CodeSTSSignature), false, rollOverTooEarly},
+	{"credentials are invalidated", nil, false, invalidate},
+	{"Redis restarts", nil, false, restartRedis},
+	{"Redis hangs", nil, true, hangRedis},
+	{"Redis is tampered with", nil, false, tamper},
 	{"time passes", codes(
 		delegation.CodeSTSExpired, delegation.CodeSTSTooOld, delegation.CodeSTSAnswerIncomplete,
-		delegation.CodeTokenExpired), passTime},
+		delegation.CodeTokenExpired), false, passTime},
 }
 
 func codes(list ...delegation.Code) []delegation.Code { return list }
@@ -232,12 +236,23 @@ func invalidate(w *world, random *rand.Rand, stop <-chan struct{}) {
 	})
 }
 
+// restartRedis has Redis stay away until an exchange has missed it, and then come back empty.
 func restartRedis(w *world, _ *rand.Rand, stop <-chan struct{}) {
-	every(150*time.Millisecond, stop, func() {
-		w.redis.kill()
-		time.Sleep(30 * time.Millisecond) // some exchanges find it down
-		w.redis.start()
+	missed, away := 0, false
+	every(20*time.Millisecond, stop, func() {
+		switch {
+		case !away:
+			missed = w.outcome(delegation.CacheSharedDown)
+			away = true
+			w.redis.kill()
+		case w.outcome(delegation.CacheSharedDown) > missed:
+			away = false
+			w.redis.start()
+		}
 	})
+	if away {
+		w.redis.start()
+	}
 }
 
 func hangRedis(w *world, _ *rand.Rand, stop <-chan struct{}) {

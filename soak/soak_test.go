@@ -26,9 +26,9 @@ var (
 )
 
 const (
-	// A phase ends after so many asks, so that a slow machine does no less in it, or after this
-	// time, where a fault makes users wait.
-	asksPerPhase = 300
+	// A phase ends after so many asks, so that a slow machine does no less in it. One in which users
+	// cannot go on until the fault is over ends after this time.
+	asksPerPhase = 150
 	phaseTime    = time.Second
 
 	// After a fault an exchange must succeed within so many attempts. Between them the clock moves
@@ -112,31 +112,30 @@ func (s *soak) phase(f *fault, number uint64) {
 	stop := make(chan struct{})
 	var injected, asking sync.WaitGroup
 	injected.Go(func() { f.inject(s.world, rand.New(rand.NewPCG(*seed, number<<8)), stop) })
-	end := s.asked.Load() + asksPerPhase
+	last := s.asked.Load() + asksPerPhase
 	var over atomic.Bool
+	enough := make(chan struct{}, *workers)
 	for worker := range *workers {
 		random := rand.New(rand.NewPCG(*seed, number<<8+uint64(worker)+1))
 		asking.Go(func() {
-			for !over.Load() && s.asked.Load() < end {
+			for !over.Load() && s.asked.Add(1) <= last {
 				s.one(random, f)
 			}
+			enough <- struct{}{}
 		})
 	}
-	done := make(chan struct{})
-	go func() {
-		asking.Wait()
-		close(done)
-	}()
-	limit := time.NewTimer(phaseTime)
-	defer limit.Stop()
+	var limit <-chan time.Time
+	if f.blocks {
+		limit = time.After(phaseTime)
+	}
 	select {
-	case <-done:
-	case <-limit.C:
+	case <-enough:
+	case <-limit:
 	}
 	over.Store(true)
 	close(stop)
 	injected.Wait()
-	<-done
+	asking.Wait()
 	s.judge()
 	s.recover(rand.New(rand.NewPCG(*seed, number<<8+255)))
 	s.judge()
@@ -334,8 +333,8 @@ func (s *soak) report(before, after measured) {
 		s.t.Error("there are more goroutines than at the beginning")
 	}
 	for _, outcome := range []string{
-		delegation.CacheHit, delegation.CacheMiss, delegation.CacheOff, delegation.CacheJoined,
-		delegation.CacheShared, delegation.CacheSharedDown,
+		delegation.CacheHit, delegation.CacheMiss, delegation.CacheOff, delegation.CacheShared,
+		delegation.CacheSharedDown,
 	} {
 		if s.world.outcomes[outcome] == 0 {
 			s.t.Errorf("no success was %q: the soak does not show much", outcome)

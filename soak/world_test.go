@@ -210,7 +210,7 @@ func (w *world) addDelegators(t testing.TB) {
 			d.cache = must(rediscache.New(rediscache.Config{
 				Redis:   &redis.Options{Addr: w.redis.addr},
 				Keys:    []rediscache.Key{{ID: "soak", Secret: secret}},
-				Timeout: 2 * time.Second,
+				Timeout: 500 * time.Millisecond,
 				Now:     w.clock.Now,
 			}))
 			t.Cleanup(func() { _ = d.cache.Close() })
