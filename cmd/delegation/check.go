@@ -20,11 +20,12 @@ func checkCommand(s surroundings) *cobra.Command {
 		Long: "Check all that exchanges depend on: each issuer has keys that can be used, each signing key signs what its certificate verifies, the metadata has a\n" +
 			"size that IAM takes, STS answers in each region, and so does Redis if replicas share anything. It needs no token and changes nothing.\n\n" +
 			"It reads the configuration and writes a table to standard output, or JSON with --json. Exit code 1 if anything has failed; a warning alone is no\n" +
-			"failure. Exit code 2 if the configuration itself is wrong.",
+			"failure, nor is a note, which names a setting whose meaning has changed (docs/upgrading.md). Exit code 2 if the configuration itself is wrong.",
 		Example: "  delegation check --config /etc/delegation/delegation.yaml",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			built, err := s.configured(c.Context(), file, verbose(c), nil)
+			var changed []note
+			built, err := s.configured(c.Context(), file, verbose(c), func(l *settings) { changed = notes(l) })
 			if err != nil {
 				return err
 			}
@@ -34,9 +35,9 @@ func checkCommand(s surroundings) *cobra.Command {
 				results = append(results, delegation.CheckResult{Name: "redis", Err: built.redis.Check(c.Context())})
 			}
 			done()
-			text := s.table(results)
+			text := s.table(results, changed)
 			if machine {
-				if text, err = checkJSON(results); err != nil {
+				if text, err = checkJSON(results, changed); err != nil {
 					return err
 				}
 			}
@@ -47,7 +48,7 @@ func checkCommand(s surroundings) *cobra.Command {
 		},
 	}
 	s.configFlag(command, &file, defaultConfig)
-	command.Flags().BoolVar(&machine, "json", false, "write JSON: a list of name, state (ok, warning or failed) and, where there are any, what, stage and code")
+	command.Flags().BoolVar(&machine, "json", false, "write JSON: a list of name, state (ok, warning, failed or note) and, where there are any, what, stage and code")
 	return command
 }
 
@@ -76,14 +77,21 @@ func (e checksFailed) Error() string {
 }
 func (e checksFailed) Unwrap() []error { return e.errors }
 
-// table has a line for each result: its name, its state and what there is to say.
-func (s surroundings) table(results []delegation.CheckResult) []byte {
+// table has a line for each result and each note: its name, its state and what there is to say.
+func (s surroundings) table(results []delegation.CheckResult, notes []note) []byte {
 	width := 0
 	for _, r := range results {
 		width = max(width, utf8.RuneCountInString(r.Name))
 	}
+	for _, n := range notes {
+		width = max(width, utf8.RuneCountInString(n.at))
+	}
 	paint := s.painter(s.stdout)
 	var b strings.Builder
+	line := func(name, state, what string) {
+		text := fmt.Sprintf("%-*s  %s  %s", width, name, state, what)
+		b.WriteString(strings.TrimRight(text, " ") + "\n")
+	}
 	for _, r := range results {
 		state, what := paint(green, "ok  "), byKeys(r.Warning)
 		switch {
@@ -92,12 +100,15 @@ func (s surroundings) table(results []delegation.CheckResult) []byte {
 		case r.Warning != "":
 			state = paint(yellow, "WARN")
 		}
-		fmt.Fprintln(&b, strings.TrimRight(fmt.Sprintf("%-*s  %s  %s", width, r.Name, state, what), " "))
+		line(r.Name, state, what)
+	}
+	for _, n := range notes {
+		line(escaped(n.at), paint(yellow, "NOTE"), n.what)
 	}
 	return []byte(b.String())
 }
 
-func checkJSON(results []delegation.CheckResult) ([]byte, error) {
+func checkJSON(results []delegation.CheckResult, notes []note) ([]byte, error) {
 	type entry struct {
 		Name  string           `json:"name"`
 		State string           `json:"state"`
@@ -118,6 +129,9 @@ func checkJSON(results []delegation.CheckResult) ([]byte, error) {
 			e.Stage, e.Code = failed.Stage, failed.Code
 		}
 		list = append(list, e)
+	}
+	for _, n := range notes {
+		list = append(list, entry{Name: n.at, State: "note", What: n.what})
 	}
 	text, err := json.MarshalIndent(list, "", "  ")
 	return append(text, '\n'), err

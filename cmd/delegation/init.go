@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/internal/iamarn"
+	"github.com/seed055b7978/delegation/internal/sharedissuer"
 	"github.com/spf13/cobra"
 )
 
@@ -342,9 +343,13 @@ func (i *initiation) files(certificate, private []byte) ([]newFile, error) {
 
 // configuration is delegation.yaml.
 func (i *initiation) configuration() string {
-	loopback := ""
+	more := ""
 	if strings.HasPrefix(i.issuer, "http:") {
-		loopback = "\n    allow_loopback_http: true"
+		more = "\n    allow_loopback_http: true"
+	}
+	if shared, ok := sharedissuer.Find(i.issuer); ok {
+		more += fmt.Sprintf("\n    # required_claims: {%s: [YOURS]} # strangers share this issuer: %s can get a token of it",
+			shared.Claim, shared.Who)
 	}
 	return fmt.Sprintf(`# Written by delegation init. Every key is explained in delegation.example.yaml, and docs/cli.md has the commands that read this file.
 listen: 127.0.0.1:8080
@@ -366,7 +371,7 @@ targets:
 
 rules: # whoever passes them all gets the role; without this one, everybody with an ID token of the client
   - require_verified_email: true
-`, inQuotes(i.issuer), loopback, inQuotes(i.entityID), inQuotes(i.target), inQuotes(i.clientID), inQuotes(i.principalARN()), inQuotes(i.roleARN()), inQuotes(i.region))
+`, inQuotes(i.issuer), more, inQuotes(i.entityID), inQuotes(i.target), inQuotes(i.clientID), inQuotes(i.principalARN()), inQuotes(i.roleARN()), inQuotes(i.region))
 }
 
 // write writes all the files or none, and checks that the configuration is one.
@@ -413,6 +418,12 @@ func (i *initiation) rest(files []newFile) string {
 			shellWord(filepath.Join(i.folder, "cloudformation.yaml")), i.region)
 	}
 	fmt.Fprintf(&b, "  delegation check --config %s\n  delegation serve --config %s\n", config, config)
+	if shared, ok := sharedissuer.Find(i.issuer); ok {
+		fmt.Fprintf(&b, "\nBefore you serve: %s can get a token of %s. Nothing in the configuration keeps\n"+
+			"strangers out yet. Fill in required_claims at the issuer, such as %s, or add a rule that chooses\n"+
+			"who may come in; delegation check warns until then. See docs/issuers.md.\n",
+			shared.Who, i.issuer, shared.Claim)
+	}
 	return b.String()
 }
 

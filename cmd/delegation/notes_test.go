@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// TestNotes: each setting whose meaning has changed is named where a configuration uses it, and
+// nowhere else.
+func TestNotes(t *testing.T) {
+	const google = "https://accounts.google.com"
+	plain := settings{
+		Issuers: []issuerSettings{{URL: "https://tenant.example.com/"}},
+		Targets: map[string]targetSettings{"photo-app": {Issuers: []string{"https://tenant.example.com/"}}},
+		Rules:   []ruleSettings{{AllowEmailDomains: []string{"example.com"}}},
+	}
+	if got := notes(&plain); len(got) > 0 {
+		t.Errorf("got %v", got)
+	}
+	used := settings{
+		Issuers: []issuerSettings{{URL: "https://tenant.example.com/"}, {URL: google}},
+		Targets: map[string]targetSettings{
+			"b": {Audiences: []string{"x"}},
+			"a": {Audiences: []string{"x"}, Issuers: []string{"https://tenant.example.com/", google}},
+			"c": {},
+		},
+		Rules:  []ruleSettings{{AllowEmailDomains: []string{"example.com"}}, {JavaScript: &javaScriptSettings{}}},
+		Replay: replaySettings{Store: "memory"},
+		STS:    stsSettings{Endpoint: "https://sts.example.com"},
+	}
+	var at []string
+	for _, n := range notes(&used) {
+		at = append(at, n.at)
+		if !strings.HasSuffix(n.what, "docs/upgrading.md") {
+			t.Errorf("%s: %s", n.at, n.what)
+		}
+	}
+	want := []string{
+		"targets.a.audiences", "targets.b.audiences", "targets.a.issuers",
+		"rules[0].allow_email_domains", "rules[1].javascript", "replay", "sts.endpoint",
+	}
+	if !slices.Equal(at, want) {
+		t.Errorf("got %q", at)
+	}
+	upgrading := string(must(os.ReadFile("../../docs/upgrading.md")))
+	for _, changed := range changedSettings {
+		if changed.setting != "javascript" && !strings.Contains(upgrading, "`"+changed.setting+"`") {
+			t.Errorf("docs/upgrading.md does not have %s", changed.setting)
+		}
+		if len(changed.used(&used)) == 0 {
+			t.Errorf("this test does not use %s", changed.setting)
+		}
+	}
+}
+
+// TestCheckRows: a note stands after the results in both forms, and is no failure.
+func TestCheckRows(t *testing.T) {
+	results := []delegation.CheckResult{{Name: "issuer x", Warning: "set Issuer.GatedByRules"}}
+	changed := []note{{"targets.a.audiences", "other"}}
+	s := surroundings{stdout: newOutput()}
+	table := string(s.table(results, changed))
+	const want = "issuer x             WARN  set gated_by_rules of the issuer\ntargets.a.audiences  NOTE  other\n"
+	if table != want {
+		t.Errorf("got %q", table)
+	}
+	text := string(must(checkJSON(results, changed)))
+	if !strings.Contains(text, "\"name\": \"targets.a.audiences\",\n    \"state\": \"note\",\n    \"what\": \"other\"\n") {
+		t.Errorf("got %s", text)
+	}
+	if err := failures(results); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSettings_Clients: the keys of issuers and targets reach the library, and a warning about
+// strangers names keys.
+func TestSettings_Clients(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name string, text []byte) {
+		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code := run(t.Context(), []string{"keygen", "--bits", "2048", "--out", folder},
+		surroundings{stdout: newOutput(), stderr: newOutput()})
+	if code != 0 {
+		t.Fatalf("keygen: exit code %d", code)
+	}
+	const configuration = `issuers:
+  - url: https://gitlab.com
+    jwks_file: keys.json
+    client_audiences: [one, two]
+    allow_token_marks: [typ, scp]
+    required_claims: {namespace_path: [our-group]}
+  - url: https://app.terraform.io
+    jwks_file: keys.json
+    gated_by_rules: true
+  - url: https://token.actions.githubusercontent.com
+    jwks_file: keys.json
+identity_provider:
+  entity_id: urn:example.com
+  keys: [{certificate_file: signing.crt, key_file: signing.key}]
+targets:
+  photo-app:
+    principal: arn:aws:iam::123456789012:saml-provider/delegation
+    role: arn:aws:iam::123456789012:role/photo-user
+    region: eu-central-1
+    authorized_parties: [mobile]
+    required_claims: {team: [photo, "press-.*"]}
+    issuers: [https://gitlab.com, https://app.terraform.io]
+    name_id_tells_issuers_apart: true
+  other-app:
+    region: eu-central-1
+    issuers: [https://gitlab.com, https://token.actions.githubusercontent.com]
+    subjects_are_one: true
+rules:
+  - allow_connections: [x]
+    targets: [photo-app]
+`
+	write("keys.json", []byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`))
+	write("delegation.yaml", []byte(configuration))
+	loaded, from, err := load(filepath.Join(folder, "delegation.yaml"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &builder{from: from, logger: slog.New(slog.DiscardHandler)}
+	issuer := b.issuer("issuers[0]", loaded.Issuers[0])
+	if !slices.Equal(issuer.ClientAudiences, []string{"one", "two"}) || !slices.Equal(issuer.AllowTokenMarks, []string{"typ", "scp"}) ||
+		!slices.Equal(issuer.RequiredClaims["namespace_path"], []string{"our-group"}) || issuer.GatedByRules {
+		t.Errorf("got %+v", issuer)
+	}
+	if !b.issuer("issuers[1]", loaded.Issuers[1]).GatedByRules {
+		t.Error("gated_by_rules is lost")
+	}
+	target := b.target("targets.photo-app", loaded.Targets["photo-app"])
+	if !slices.Equal(target.AuthorizedParties, []string{"mobile"}) || !slices.Equal(target.RequiredClaims["team"], []string{"photo", "press-.*"}) ||
+		!target.NameIDTellsIssuersApart || target.SubjectsAreOne {
+		t.Errorf("got %+v", target)
+	}
+	if !b.target("targets.other-app", loaded.Targets["other-app"]).SubjectsAreOne {
+		t.Error("subjects_are_one is lost")
+	}
+
+	service, err := build(context.Background(), loaded, from, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	warned := map[string]string{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // nobody need be asked for these warnings
+	for _, result := range service.delegator.Check(ctx) {
+		if result.Warning != "" {
+			warned[result.Name] = byKeys(result.Warning)
+		}
+	}
+	said := warned["issuer https://token.actions.githubusercontent.com"]
+	if len(warned) != 1 || !strings.Contains(said, `out of the target "other-app": require`) ||
+		!strings.Contains(said, "required_claims of the target, or set gated_by_rules of the issuer") {
+		t.Errorf("warned: %q", warned)
+	}
+}
