@@ -101,7 +101,7 @@ func (x *exchange) obtain(ctx context.Context) (*Credentials, error) {
 			own.began = own.config.Now()
 			return own.issue(ctx)
 		},
-		Unattended: func(err error) { own.report(context.WithoutCancel(ctx), err) },
+		Unattended: func(err error) { own.report(context.WithoutCancel(ctx), own.blame(err)) },
 	})
 	x.lap(StageCache)
 	x.event.Cache = string(outcome)

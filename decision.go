@@ -249,14 +249,17 @@ func decide(user *User, subject string, a AWS, target *Target, c *Config) (*deci
 		return nil, err
 	}
 	if d.encryptionKey != "" && d.principal.String() != target.Principal {
-		return nil, newError(CodeProviderMismatch, "the target encrypts for %s, and %s was chosen", target.Principal, d.principal)
+		return nil, newError(CodeProviderMismatch, "the target encrypts for %s, and %s was chosen", target.Principal, d.principal).
+			overTexts(append(a.pairs(), a.Principal)...)
 	}
-	if d.regions, err = c.parseRegions(append([]string{a.Region}, a.FailoverRegions...)); err != nil {
-		return nil, err
+	names := append([]string{a.Region}, a.FailoverRegions...)
+	if d.regions, err = c.parseRegions(names); err != nil {
+		return nil, issueError(err).overTexts(c.oddRegions(names)...)
 	}
 	region := d.regions[0] // the trust policy may have conditions on the recipient, so it stays the same wherever the response is redeemed
 	if region.Partition() != d.role.Partition {
-		return nil, newError(CodeRegionInvalid, "the region %s is in the partition %s, the role %s in %s", region, region.Partition(), d.role, d.role.Partition)
+		return nil, newError(CodeRegionInvalid, "the region %s is in the partition %s, the role %s in %s", region, region.Partition(), d.role, d.role.Partition).
+			overTexts(append(a.pairs(), a.Region, a.Role)...)
 	}
 	d.recipient = cmp.Or(target.SAMLRecipient, region.SAMLRecipient())
 	if target.SAMLProviderUUID != "" {
@@ -269,26 +272,28 @@ func decide(user *User, subject string, a AWS, target *Target, c *Config) (*deci
 	}
 	d.nameID = cmp.Or(a.NameID, subject)
 	if n := utf8.RuneCountInString(d.nameID); n > maxNameID || strings.ContainsAny(d.nameID, "*?") || strings.TrimSpace(d.nameID) != d.nameID {
-		return nil, newError(CodeNameIDInvalid, "the NameID %.80q has %d characters, a wildcard, or blanks around it", d.nameID, n)
+		return nil, newError(CodeNameIDInvalid, "the NameID %.80q has %d characters, a wildcard, or blanks around it", d.nameID, n).
+			overTexts(d.nameID)
 	}
 	d.duration = cmp.Or(a.SessionDuration, defaultSession)
 	if d.duration < minSession || d.duration > maxSession || d.duration%time.Second != 0 {
-		return nil, newError(CodeDurationInvalid, "the session duration is %s", d.duration)
+		return nil, newError(CodeDurationInvalid, "the session duration is %s", d.duration).
+			over(d.duration.String(), d.duration.Seconds())
 	}
 	name := cmp.Or(a.SessionName, verifiedEmail(user), subject)
 	if d.sessionName = name; !c.StrictSessionNames {
 		d.sessionName = sessionname.Safe(name)
 	} else if !sessionname.Valid(name) {
-		return nil, newError(CodeSessionNameInvalid, "the session name %.80q is not one for AWS", name)
+		return nil, newError(CodeSessionNameInvalid, "the session name %.80q is not one for AWS", name).overTexts(name)
 	}
 	if s := d.sourceIdentity; s != "" && !sessionname.Valid(s) { // which takes no colon, and so no aws: in front
-		return nil, newError(CodeSourceIDInvalid, "the source identity is %.80q", s)
+		return nil, newError(CodeSourceIDInvalid, "the source identity is %.80q", s).overTexts(s)
 	}
 	if err := sessionlimits.CheckTags(d.tags, d.transitive, d.droppable); err != nil {
-		return nil, newError(CodeTagsInvalid, "%w", err)
+		return nil, newError(CodeTagsInvalid, "%w", err).overTexts(d.oddTags()...)
 	}
 	if err := sessionlimits.CheckPolicies(d.policy, d.policyARNs, d.role); err != nil {
-		return nil, newError(CodePolicyInvalid, "%w", err)
+		return nil, newError(CodePolicyInvalid, "%w", err).overTexts(d.oddPolicies()...)
 	}
 	return d, nil
 }
@@ -353,16 +358,22 @@ func (d *decision) dropTags(message string) []string {
 // checkRole parses role and principal, and checks that they belong together and are allowed.
 func (d *decision) checkRole(a *AWS, allowed []string) (err error) {
 	if d.principal, err = iamarn.Provider.Parse(a.Principal); err != nil {
-		return newError(CodeRoleInvalid, "%w", err)
+		return newError(CodeRoleInvalid, "%w", err).overTexts(append(a.pairs(), a.Principal)...)
 	}
 	if d.role, err = iamarn.Role.Parse(a.Role); err != nil {
-		return newError(CodeRoleInvalid, "%w", err)
+		return newError(CodeRoleInvalid, "%w", err).overTexts(append(a.pairs(), a.Role)...)
 	}
 	if d.role.AccountID != d.principal.AccountID || d.role.Partition != d.principal.Partition {
-		return newError(CodeAccountMismatch, "the role %s and the SAML provider %s are of different accounts or partitions", d.role, d.principal)
+		return newError(CodeAccountMismatch, "the role %s and the SAML provider %s are of different accounts or partitions", d.role, d.principal).
+			overTexts(append(a.pairs(), a.Role, a.Principal)...)
 	}
 	if len(allowed) > 0 && !slices.Contains(allowed, d.role.String()) {
 		return newError(CodeRoleNotAllowed, "the role %s is not allowed for this target", d.role)
 	}
 	return nil
+}
+
+// pairs are role and principal as a mapping of Role may have had them.
+func (a *AWS) pairs() []string {
+	return []string{a.Role + "," + a.Principal, a.Principal + "," + a.Role}
 }

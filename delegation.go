@@ -310,7 +310,11 @@ func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error
 	if err != nil {
 		return nil, err
 	}
-	return x.obtain(ctx)
+	credentials, err := x.obtain(ctx)
+	if err != nil {
+		return nil, x.blame(err)
+	}
+	return credentials, nil
 }
 
 // issue has AWS give credentials for the decision, or for less of it where that is allowed.
@@ -402,7 +406,7 @@ func (x *exchange) decide(ctx context.Context) (err error) {
 	x.decision, err = decide(user, x.claims.Subject, rc.AWS, x.target, &x.config)
 	x.lap(StageDecision)
 	if err != nil {
-		return err
+		return x.blame(err)
 	}
 	d := x.decision
 	if x.config.CapSessionToToken {

@@ -192,6 +192,12 @@ type Error struct {
 	RequestID string // AWS's request ID, if AWS answered
 	Retryable bool   // whether the same call may succeed later without a change
 	Err       error  // what happened, for the operator's log
+
+	// Requested says that the value that was refused is one of the request's parameters, which a rule
+	// or a mapping handed on: the caller chose it. Code then says what was wrong with it.
+	Requested bool
+
+	refused func() []any // which values were refused; nil: not known
 }
 
 // newError makes the Error of a code; its message takes %w.
@@ -241,6 +247,9 @@ func (e *Error) Public() string {
 	var d *denial
 	if e.Code == CodeDenied && errors.As(e.Err, &d) && d.reason != "" {
 		return d.reason
+	}
+	if e.Requested {
+		return "access denied"
 	}
 	return cmp.Or(errorRows[string(e.Code)].Public, "the request could not be completed")
 }

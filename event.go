@@ -49,7 +49,7 @@ func (e *Error) level() slog.Level {
 		return slog.LevelInfo
 	case e.unusableDocument():
 		return slog.LevelError
-	case e.Retryable:
+	case e.Retryable, e.Code == CodeRoleNotAllowed, e.Requested: // it passes, or is the caller's
 		return slog.LevelWarn
 	case e.Stage == StageDecision || e.Stage == StageSAML || e.Stage == StageSTS,
 		e.Code == CodeTargetInvalid || e.Code == CodeRuleFailed || e.Code == CodeRulePanicked,

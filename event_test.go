@@ -126,7 +126,7 @@ func TestEvent_LogValueSetsOff(t *testing.T) {
 func TestLevels(t *testing.T) {
 	want := []delegation.Code{
 		delegation.CodeTargetInvalid, delegation.CodeRuleFailed, delegation.CodeRulePanicked, delegation.CodeRoleInvalid, delegation.CodeAccountMismatch,
-		delegation.CodeRoleNotAllowed, delegation.CodeRegionInvalid, delegation.CodeMappingInvalid, delegation.CodeNameIDInvalid, delegation.CodeDurationInvalid,
+		delegation.CodeRegionInvalid, delegation.CodeMappingInvalid, delegation.CodeNameIDInvalid, delegation.CodeDurationInvalid,
 		delegation.CodeSessionNameInvalid, delegation.CodeTagsInvalid, delegation.CodeSourceIDInvalid, delegation.CodePolicyInvalid, delegation.CodeTextInvalid,
 		delegation.CodeResponseTooLarge, delegation.CodeSTSClaimRejected, delegation.CodeSTSSignature, delegation.CodeSTSIssuer, delegation.CodeSTSProvider,
 		delegation.CodeSTSUnreadable, delegation.CodeSTSConfirmation, delegation.CodeSTSAudience, delegation.CodeSTSRolePair, delegation.CodeSTSSessionName,

@@ -87,7 +87,7 @@ func (d *Delegator) Explain(ctx context.Context, idToken, target string, options
 	p.Keys = []SigningKey{{checkedsigner.Blank{Key: certificate.PublicKey}, certificate}}
 	response, err := p.respond(ctx, x.decision, x.began, rand.Reader, nil)
 	if err != nil {
-		return e, err
+		return e, x.blame(err)
 	}
 	e.Warnings = append(e.Warnings, (&advice.Session{
 		Now: x.began, TokenEnd: x.claims.Expiry, Capped: d.config.CapSessionToToken, Duration: e.Duration, Subject: e.Subject, NameID: e.NameID,

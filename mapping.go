@@ -83,7 +83,8 @@ func (a *AWS) applyMappings(user *User) (others []samldoc.Attribute, err error) 
 		value, _ := user.Value(path)
 		values, ok := jsonvalue.Texts(value)
 		if !ok {
-			return nil, newError(CodeMappingInvalid, "%.120q: the property %.80q is not text, a number, a boolean or a list of them", name, path)
+			return nil, newError(CodeMappingInvalid, "%.120q: the property %.80q is not text, a number, a boolean or a list of them", name, path).
+				over(value)
 		}
 		tag, isTag := strings.CutPrefix(name, AttributePrincipalTag)
 		// fill sets an empty field from a mapping that has one value, which only a tag may have empty.
@@ -127,7 +128,11 @@ func (a *AWS) applyMappings(user *User) (others []samldoc.Attribute, err error) 
 			others = append(others, samldoc.Attribute{Name: name, Values: values})
 		}
 		if err != nil {
-			return nil, err
+			refused := []any{value}
+			for _, text := range values {
+				refused = append(refused, text)
+			}
+			return nil, issueError(err).over(refused...)
 		}
 	}
 	return others, nil

@@ -70,6 +70,7 @@ var (
 		delegation.CodeIssuerNotAllowed:   {http.StatusForbidden, "unauthorized_client"},
 		delegation.CodeRequiredClaim:      {http.StatusForbidden, "access_denied"},
 		delegation.CodeDelegationDisabled: {http.StatusNotFound, "endpoint_disabled"},
+		delegation.CodeRoleNotAllowed:     {http.StatusForbidden, "access_denied"},
 		delegation.CodeDenied:             {http.StatusUnauthorized, "unauthorized"},
 	}
 	consoleErrors = []struct {
@@ -105,6 +106,9 @@ func (h *Handlers) refusalOf(r *http.Request, err error) *refusal {
 	}
 	if !ok {
 		k = failed
+	}
+	if e.Requested {
+		k = byCode[delegation.CodeRoleNotAllowed]
 	}
 	if e.Code == delegation.CodeTokenExpired {
 		return k.refusal("jwt expired") // the words that Auth0's clients look for

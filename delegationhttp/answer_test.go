@@ -132,6 +132,29 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// TestRequested: a refusal of a value that the caller chose is the caller's, whatever its code is.
+func TestRequested(t *testing.T) {
+	for code, stage := range map[delegation.Code]delegation.Stage{
+		delegation.CodeMappingInvalid: delegation.StageDecision,
+		delegation.CodeRegionInvalid:  delegation.StageDecision,
+		delegation.CodeTextInvalid:    delegation.StageSAML,
+	} {
+		for requested, want := range map[bool][2]string{
+			true:  {"access_denied", "access denied"},
+			false: {"server_error", "the request could not be completed"},
+		} {
+			e := &delegation.Error{Stage: stage, Code: code, Requested: requested}
+			h := mount(t, delegationhttp.Config{Exchanger: failing(e)})
+			status := 500
+			if requested {
+				status = 403
+			}
+			a := ask(t, h, post(delegationPath, formType, form(values("token", nil))))
+			a.refused(t, status, want[0], want[1])
+		}
+	}
+}
+
 // TestCanceledAtEveryStage: the code tells, wherever the caller went away.
 func TestCanceledAtEveryStage(t *testing.T) {
 	for _, stage := range []delegation.Stage{

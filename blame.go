@@ -1,0 +1,162 @@
+package delegation
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/seed055b7978/delegation/internal/jsonvalue"
+	"github.com/seed055b7978/delegation/internal/sessionlimits"
+	"github.com/seed055b7978/delegation/internal/xmltext"
+)
+
+// over notes which values were refused, as rules, mappings or the target gave them, for
+// [exchange.blame].
+func (e *Error) over(values ...any) *Error {
+	e.refused = func() []any { return values }
+	return e
+}
+
+// overTexts is over for texts.
+func (e *Error) overTexts(texts ...string) *Error {
+	values := make([]any, len(texts))
+	for i, text := range texts {
+		values[i] = text
+	}
+	return e.over(values...)
+}
+
+// blame tells the caller's mistakes from the operator's, in Error.Requested. If the very value that was
+// refused is one of the request's parameters, the caller chose it, and a rule or mapping has handed it
+// on. A value that a rule made of a parameter counts as the rule's, and one that the target's own
+// settings have as the operator's.
+func (x *exchange) blame(err error) error {
+	refusal, ours := err.(*Error)
+	if !ours {
+		return err
+	}
+	if refusal.Code == CodeTextInvalid && x.decision != nil {
+		refusal.overTexts(x.decision.oddTexts()...)
+	}
+	if refusal.refused != nil {
+		refusal.Requested = slices.ContainsFunc(refusal.refused(), x.isRequested)
+	}
+	return err
+}
+
+// oddTexts are those that XML cannot carry.
+func (d *decision) oddTexts() (odd []string) {
+	texts := []string{d.nameID}
+	for _, a := range d.attributes() {
+		texts = append(texts, a.Name)
+		texts = append(texts, a.Values...)
+	}
+	for _, text := range texts {
+		if xmltext.Check(text) != nil {
+			odd = append(odd, text)
+		}
+	}
+	return odd
+}
+
+// oddRegions are the names of regions that are refused each by itself, or all: then it is that they
+// stand together.
+func (c *Config) oddRegions(names []string) (odd []string) {
+	for _, name := range names {
+		if _, err := c.parseRegions([]string{name}); err != nil {
+			odd = append(odd, name)
+		}
+	}
+	if len(odd) == 0 {
+		return names
+	}
+	return odd
+}
+
+// oddPolicies are the session policies that are refused each by itself, or all: then they are too many
+// or too long together.
+func (d *decision) oddPolicies() (odd []string) {
+	if sessionlimits.CheckPolicies(d.policy, nil, d.role) != nil {
+		odd = append(odd, d.policy)
+	}
+	for _, name := range d.policyARNs {
+		if sessionlimits.CheckPolicies("", []string{name}, d.role) != nil {
+			odd = append(odd, name)
+		}
+	}
+	if len(odd) == 0 {
+		return append([]string{d.policy}, d.policyARNs...)
+	}
+	return odd
+}
+
+// oddTags are the keys and values of tags that AWS takes from nobody, and the keys that are transitive
+// or droppable and not of a tag.
+func (d *decision) oddTags() (odd []string) {
+	refused := func(key, value string) bool {
+		return sessionlimits.CheckTags(map[string]string{key: value}, nil, nil) != nil
+	}
+	for key, value := range d.tags {
+		if refused(key, "") {
+			odd = append(odd, key)
+		}
+		if refused("any", value) {
+			odd = append(odd, value)
+		}
+	}
+	for _, key := range slices.Concat(d.transitive, d.droppable) {
+		if _, ok := d.tags[key]; !ok {
+			odd = append(odd, key)
+		}
+	}
+	return odd
+}
+
+// isRequested tells whether a value stands somewhere in the request's parameters, and not in the
+// target's own settings.
+func (x *exchange) isRequested(value any) bool {
+	wanted := comparison(value)
+	a := x.target.AWS
+	settings := []string{
+		a.Principal, a.Role, a.Region, a.NameID, a.SessionName, a.Policy, a.SourceIdentity,
+	}
+	settings = slices.Concat(settings, a.FailoverRegions, a.PolicyARNs)
+	if wanted == "" || slices.Contains(settings, wanted) {
+		return false
+	}
+	return holds(x.options.request.Parameters, wanted)
+}
+
+// holds tells whether a value is, or has somewhere inside it, the wanted one.
+func holds(value any, wanted string) bool {
+	switch v := value.(type) {
+	case map[string]any:
+		for _, inner := range v {
+			if comparison(inner) == wanted || holds(inner, wanted) {
+				return true
+			}
+		}
+	case []any:
+		for _, inner := range v {
+			if comparison(inner) == wanted || holds(inner, wanted) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// comparison is a text that two values have in common if they are the same for a mapping: the text of
+// a scalar, the JSON of anything else. Empty: nothing to compare.
+func comparison(value any) string {
+	if text, ok := jsonvalue.Text(value); ok {
+		return text
+	}
+	if value == nil {
+		return ""
+	}
+	text, err := json.Marshal(value)
+	if err != nil { // a rule can make a value that holds itself
+		return ""
+	}
+	return string(text)
+}
