@@ -63,7 +63,8 @@
 //   - KeyInfo is not looked at.
 //   - An assertion that cannot be decrypted is refused with "Response signature invalid", whatever
 //     went wrong. The time that the answer takes is not levelled.
-//   - Comments, white space and an XML declaration next to the hidden Assertion are refused.
+//   - Comments, white space and an XML declaration next to the hidden Assertion are refused, and so
+//     is one that relies on namespaces declared outside.
 //   - In the mode Required the messages for an assertion that is not encrypted, or not addressed to
 //     the provider's own sign-in URL, are ours.
 //
@@ -72,6 +73,7 @@
 //   - The five minutes are counted from the older of the two IssueInstants.
 //   - An IssueInstant or NotBefore in the future is refused, without any skew.
 //   - Conditions without NotOnOrAfter are accepted; without AudienceRestriction they are refused.
+//   - An audience is compared with its white space.
 //   - The sign-in URL of another region than the endpoint's is no audience; the global one is.
 //   - OneTimeUse and ProxyRestriction have no effect; any other condition is refused.
 //   - Of several AuthnStatements the first SessionNotOnOrAfter to come ends the session; a response

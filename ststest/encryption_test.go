@@ -608,6 +608,43 @@ func TestAlteredCiphertextsHaveOneAnswer(t *testing.T) {
 	}
 }
 
+// TestOnlyTheCallTellsWhatIsWrongWithAnEncryptedAssertion has responses that are
+// refused before anything is decrypted, and one that is not. The answer is the
+// same.
+func TestOnlyTheCallTellsWhatIsWrongWithAnEncryptedAssertion(t *testing.T) {
+	const (
+		notOne    = "want exactly one Assertion or EncryptedAssertion, directly in the Response"
+		notOpened = "the assertion cannot be decrypted"
+	)
+	tests := []struct {
+		name  string
+		place func(root, plain *etree.Element)
+		cause string
+	}{
+		{"alone", func(_, _ *etree.Element) {}, notOpened},
+		{"with a plain one", func(root, plain *etree.Element) { root.AddChild(plain) }, notOne},
+		{"twice", func(root, _ *etree.Element) {
+			root.AddChild(root.SelectElement("EncryptedAssertion").Copy())
+		}, notOne},
+		{"twice, once in Extensions", func(root, _ *etree.Element) {
+			again := root.SelectElement("EncryptedAssertion").Copy()
+			root.CreateElement("samlp:Extensions").AddChild(again)
+		}, notOne},
+		{"in Extensions", func(root, _ *etree.Element) {
+			root.CreateElement("samlp:Extensions").AddChild(root.SelectElement("EncryptedAssertion"))
+		}, notOne},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := encryptingServer(t, true, readerKey())
+			a := post(s, form(nextTo(`<x/>`, aes256GCM, tt.place).encoded()))
+			if cause := s.Calls()[0].Cause; said(a) != undecrypted || cause != tt.cause {
+				t.Errorf("%s, cause %q", said(a), cause)
+			}
+		})
+	}
+}
+
 // TestCBCIsNoOracle changes each byte of the first blocks and of the last ones.
 // In CBC mode some changes still decrypt to XML, and nothing may tell which.
 func TestCBCIsNoOracle(t *testing.T) {
