@@ -165,15 +165,20 @@ func TestOnlyStatementsForSAMLLetIn(t *testing.T) {
 		}
 	}
 	// Nor do they lend the provider what its own statement lacks.
-	s := newServer(t, ststest.Config{})
-	mustRole(t, s, ststest.Role{ARN: roleARN, TrustPolicy: `{"Statement": [` +
-		statement("Allow", `{"Federated": "`+providerARN+`"}`, `"sts:AssumeRoleWithSAML"`,
-			"") + "," +
-		statement("Allow", `"*"`, `"sts:TagSession"`, "") + `]}`})
-	a := post(s, form(good().set("PrincipalTag:a", "b").encoded()))
-	cause := s.Calls()[0].Cause
-	if said(a) != "403 AccessDenied "+noAuth || !strings.Contains(cause, "sts:TagSession") {
-		t.Errorf("%s, cause %q", said(a), cause)
+	for _, everyone := range []string{
+		`"*"`,
+		`{"AWS": "*"}`,
+		`{"AWS": "*", "Federated": "` + providerARN + `2"}`,
+	} {
+		s := newServer(t, ststest.Config{})
+		mustRole(t, s, ststest.Role{ARN: roleARN, TrustPolicy: `{"Statement": [` +
+			statement("Allow", `{"Federated": "`+providerARN+`"}`, `"sts:AssumeRoleWithSAML"`, "") +
+			"," + statement("Allow", everyone, `"sts:TagSession"`, "") + `]}`})
+		a := post(s, form(good().set("PrincipalTag:a", "b").encoded()))
+		cause := s.Calls()[0].Cause
+		if said(a) != "403 AccessDenied "+noAuth || !strings.Contains(cause, "sts:TagSession") {
+			t.Errorf("%s, cause %q for %s", said(a), cause, everyone)
+		}
 	}
 }
 
