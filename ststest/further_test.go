@@ -51,6 +51,8 @@ func TestFurtherStatements(t *testing.T) {
 		{"Allow a service", statement("Allow", ec2, assume, ""), true},
 		{"Allow two services", statement("Allow",
 			`{"Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]}`, assume, ""), true},
+		{"Allow a service what SAML has no use for", statement("Allow", ec2,
+			`"sts:GetServiceBearerToken"`, ""), true},
 		{"Allow a service under a condition", statement("Allow", ec2, assume,
 			`{"ArnLike": {"aws:SourceArn": "arn:aws:ec2:*:123456789012:*"}}`), true},
 		{"Deny a service", statement("Deny", ec2, all, ""), true},
