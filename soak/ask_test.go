@@ -39,7 +39,7 @@ type retriever struct {
 func (w *world) addRetrievers() {
 	for i, d := range w.delegators {
 		for j, t := range targets {
-			r := &retriever{ask: ask{user{t.issuer, (i + j) % usersPerIssuer}, t, t.clients[0], d}}
+			r := &retriever{ask: ask{user{t.issuers[0], (i + j) % usersPerIssuer}, t, t.clients[0], d}}
 			source := func(context.Context) (string, error) {
 				return w.token(r.user, r.client, nil), nil
 			}
@@ -53,7 +53,7 @@ func choose[T any](random *rand.Rand, list []T) T { return list[random.IntN(len(
 
 func (w *world) anyAsk(random *rand.Rand) ask {
 	t := choose(random, targets)
-	u := user{t.issuer, random.IntN(usersPerIssuer)}
+	u := user{choose(random, t.issuers), random.IntN(usersPerIssuer)}
 	return ask{u, t, choose(random, t.clients), choose(random, w.delegators)}
 }
 
@@ -217,9 +217,34 @@ var refusals = []refusal{
 		},
 	},
 	{
+		"of another tenant", codes(delegation.CodeRequiredClaim),
+		func(w *world, a ask) (string, string) {
+			return w.token(a.user, a.client, map[string]any{"tenant": "soaked"}), a.target.name
+		},
+	},
+	{
+		"of two clients", codes(delegation.CodeClaimParty),
+		func(w *world, a ask) (string, string) {
+			audiences := map[string]any{"aud": []string{a.client, nobody}}
+			return w.token(a.user, a.client, audiences), a.target.name
+		},
+	},
+	{
+		"for another client", codes(delegation.CodeAudienceNotAllowed),
+		func(w *world, a ask) (string, string) {
+			return w.token(a.user, a.client, map[string]any{"azp": nobody}), a.target.name
+		},
+	},
+	{
+		"that grants access", codes(delegation.CodeTokenKindAccess),
+		func(w *world, a ask) (string, string) {
+			return w.token(a.user, a.client, map[string]any{"typ": "Bearer"}), a.target.name
+		},
+	},
+	{
 		"of a user in no team", codes(delegation.CodeDenied),
 		func(w *world, a ask) (string, string) {
-			return w.token(user{a.target.issuer, noTeam}, a.client, nil), a.target.name
+			return w.token(user{a.user.issuer, noTeam}, a.client, nil), a.target.name
 		},
 	},
 	{

@@ -52,7 +52,7 @@ func (u user) team() string    { return teams[u.number%len(teams)] }
 
 // claims are what the issuer says of the user to a client.
 func (u user) claims(client string) map[string]any {
-	claims := map[string]any{"sub": u.subject(), "aud": client}
+	claims := map[string]any{"sub": u.subject(), "aud": client, "tenant": "soak"}
 	if u.number != noTeam {
 		claims["team"] = u.team()
 	}
@@ -63,7 +63,7 @@ func (u user) claims(client string) map[string]any {
 // rule: what the two have in common is this table's strings, and nothing that decides.
 type target struct {
 	name      string
-	issuer    int
+	issuers   []int
 	clients   []string
 	region    string
 	failover  []string
@@ -100,11 +100,11 @@ const (
 var readOnly = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 
 // targets differ in what tells users apart: the NameID only (plain), nothing that AWS sees (team),
-// tags and names (tagged), the session policy, in an encrypted assertion (folder), and the role
-// (roles).
+// tags and names (tagged), the session policy, in an encrypted assertion (folder), the role (roles)
+// and the issuer (both).
 var targets = []*target{
 	{
-		name: "plain", issuer: east, clients: []string{web, mobile}, region: "eu-central-1",
+		name: "plain", issuers: []int{east}, clients: []string{web, mobile}, region: "eu-central-1",
 		failover: []string{"eu-west-1"}, duration: time.Hour,
 		principal: mainPrincipal, entity: mainEntity,
 		want: func(u user, _ string, w *want) {
@@ -114,7 +114,7 @@ var targets = []*target{
 		},
 	},
 	{
-		name: "team", issuer: east, clients: []string{web}, region: "eu-central-1",
+		name: "team", issuers: []int{east}, clients: []string{web}, region: "eu-central-1",
 		duration: time.Hour, principal: mainPrincipal, entity: mainEntity,
 		want: func(u user, _ string, w *want) {
 			w.role = "arn:aws:iam::111111111111:role/team"
@@ -123,7 +123,7 @@ var targets = []*target{
 		},
 	},
 	{
-		name: "tagged", issuer: east, clients: []string{web, mobile}, region: "eu-west-3",
+		name: "tagged", issuers: []int{east}, clients: []string{web, mobile}, region: "eu-west-3",
 		failover: []string{"eu-central-1"}, duration: 15 * time.Minute,
 		principal: mainPrincipal, entity: mainEntity,
 		want: func(u user, client string, w *want) {
@@ -136,7 +136,7 @@ var targets = []*target{
 		},
 	},
 	{
-		name: "folder", issuer: east, clients: []string{web, mobile}, region: "eu-central-1",
+		name: "folder", issuers: []int{east}, clients: []string{web, mobile}, region: "eu-central-1",
 		duration: 30 * time.Minute, principal: ownPrincipal, entity: ownEntity,
 		want: func(u user, client string, w *want) {
 			w.role = "arn:aws:iam::222222222222:role/folder"
@@ -148,12 +148,21 @@ var targets = []*target{
 		},
 	},
 	{
-		name: "roles", issuer: west, clients: []string{batch, web}, region: "eu-west-1",
+		name: "roles", issuers: []int{west}, clients: []string{batch, web}, region: "eu-west-1",
 		duration: 2 * time.Hour, principal: mainPrincipal, entity: mainEntity,
 		want: func(u user, _ string, w *want) {
 			w.role = "arn:aws:iam::111111111111:role/" + u.team()
 			w.nameID = "west:" + u.subject()
 			w.sessionName = "roles"
+		},
+	},
+	{
+		name: "both", issuers: []int{east, west}, clients: []string{web}, region: "eu-central-1",
+		duration: time.Hour, principal: mainPrincipal, entity: mainEntity,
+		want: func(u user, _ string, w *want) {
+			w.role = "arn:aws:iam::111111111111:role/both"
+			w.nameID = fmt.Sprint(u.issuer) + ":" + u.subject()
+			w.sessionName = "both"
 		},
 	},
 }
@@ -178,11 +187,12 @@ func (t *target) legal(u user, client string) want {
 
 // settings is the target as the Delegator has it. The rule adds what depends on the user.
 func (t *target) settings(
-	issuer string, own delegation.IdentityProvider, reader *rsa.PublicKey,
+	urls [issuers]string, own delegation.IdentityProvider, reader *rsa.PublicKey,
 ) delegation.Target {
 	settings := delegation.Target{
-		Issuers:   []string{issuer},
-		Audiences: t.clients,
+		Audiences:               t.clients,
+		RequiredClaims:          map[string][]string{"tenant": {"soak"}},
+		NameIDTellsIssuersApart: len(t.issuers) > 1,
 		AWS: delegation.AWS{
 			Principal:       t.principal,
 			Region:          t.region,
@@ -190,6 +200,9 @@ func (t *target) settings(
 			SessionDuration: t.duration,
 			SessionName:     t.name,
 		},
+	}
+	for _, issuer := range t.issuers {
+		settings.Issuers = append(settings.Issuers, urls[issuer])
 	}
 	if t.entity == ownEntity {
 		settings.Identity = &own
@@ -203,7 +216,7 @@ func (t *target) settings(
 }
 
 // assign is the operator's rule.
-func assign(_ context.Context, u *delegation.User, rc *delegation.RuleContext) error {
+func (w *world) assign(_ context.Context, u *delegation.User, rc *delegation.RuleContext) error {
 	team := u.Text("team")
 	if team == "" {
 		return delegation.Deny("you are in no team")
@@ -229,6 +242,9 @@ func assign(_ context.Context, u *delegation.User, rc *delegation.RuleContext) e
 	case "roles":
 		a.Role = "arn:aws:iam::111111111111:role/" + team
 		a.NameID = "west:" + u.Text("sub")
+	case "both":
+		a.Role = "arn:aws:iam::111111111111:role/both"
+		a.NameID = fmt.Sprint(w.issuerOf(rc.Issuer)) + ":" + u.Text("sub")
 	default:
 		return fmt.Errorf("the rule does not know the target %q", rc.Target)
 	}

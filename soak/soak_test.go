@@ -189,7 +189,8 @@ func (s *soak) recover(random *rand.Rand) {
 			continue
 		}
 		for _, t := range targets {
-			a := ask{user{t.issuer, random.IntN(usersPerIssuer)}, t, choose(random, t.clients), d}
+			u := user{choose(random, t.issuers), random.IntN(usersPerIssuer)}
+			a := ask{u, t, choose(random, t.clients), d}
 			s.again(a.String(), attempts, 0, func() bool {
 				return s.exchange(context.Background(), a, s.fault.allowed)
 			})

@@ -232,7 +232,7 @@ func (w *world) config() delegation.Config {
 	c := delegation.Config{
 		IdentityProvider: w.identity(),
 		Targets:          delegation.Targets{},
-		Rules:            []delegation.RuleFunc{assign},
+		Rules:            []delegation.RuleFunc{w.assign},
 		STS:              w.stsClient(),
 		STSTimeout:       time.Minute,
 		HTTPClient:       &http.Client{Transport: w.transport()},
@@ -247,7 +247,7 @@ func (w *world) config() delegation.Config {
 	}
 	settings := c.Targets.(delegation.Targets)
 	for _, t := range targets {
-		settings[t.name] = t.settings(w.urls[t.issuer], w.own(), &w.reader.PublicKey)
+		settings[t.name] = t.settings(w.urls, w.own(), &w.reader.PublicKey)
 	}
 	return c
 }
@@ -438,7 +438,7 @@ func (b *bank) renew() (old *ststest.Server) {
 	var failures []error
 	for _, t := range targets {
 		for number := range len(teams) {
-			w := t.legal(user{t.issuer, number}, web)
+			w := t.legal(user{t.issuers[0], number}, web)
 			failures = append(failures, fake.PutRole(ststest.Role{
 				ARN:                w.role,
 				TrustPolicy:        fmt.Sprintf(trust, w.principal),
