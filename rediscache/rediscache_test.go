@@ -73,6 +73,11 @@ func same(a, b *delegation.Credentials) bool {
 	return x == y
 }
 
+// keyOf is a key of another size than the one that is wanted.
+func keyOf(bytes int) rediscache.Key {
+	return rediscache.Key{ID: "x", Secret: delegation.NewSecret(strings.Repeat("x", bytes))}
+}
+
 func config(addr string, keys ...rediscache.Key) rediscache.Config {
 	return rediscache.Config{Redis: &redis.Options{Addr: addr}, Keys: keys}
 }
@@ -91,6 +96,9 @@ func TestNew_NamesAllThatIsWrong(t *testing.T) {
 		"a long ID":    {config("x", newKey(strings.Repeat("x", 33))), []string{"Keys[0]"}},
 		"an odd ID":    {config("x", newKey("\xff")), []string{"Keys[0]"}},
 		"a short key":  {config("x", rediscache.Key{ID: "x", Secret: delegation.NewSecret("canary-short")}), []string{"has 12"}},
+		"AES-128":      {config("x", keyOf(16)), []string{"Secret of 32 bytes, has 16"}},
+		"AES-192":      {config("x", keyOf(24)), []string{"Secret of 32 bytes, has 24"}},
+		"a byte more":  {config("x", keyOf(33)), []string{"Secret of 32 bytes, has 33"}},
 		"others": {rediscache.Config{Redis: &redis.Options{Addr: "x"}, Keys: []rediscache.Key{good}, Prefix: "a*", Timeout: -1, LockTime: time.Microsecond},
 			[]string{"Prefix: ", "Timeout: -1ns is less than 1ms", "LockTime: 1µs is less than 1ms"}},
 	} {
