@@ -182,7 +182,7 @@ func (o *outgoing) readSetting(s setting, value goja.Value) {
 // rule's own, which count when they are read.
 func (o *outgoing) ownAndInherited(object *goja.Object) []string {
 	names := object.GetOwnPropertyNames()
-	base := o.run.prototype("Object")
+	base := o.run.rt.NewObject().Prototype() // not by its name, which makes goja build all of Object
 	proto := object.Prototype()
 	for range maxNested {
 		if proto == nil || proto.SameAs(base) {

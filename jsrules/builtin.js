@@ -23,7 +23,10 @@
 		}
 		static isBuffer(value) { return value instanceof Bytes; }
 		static byteLength(value, encoding) { return typeof value === 'string' ? native.decode(value, encoding).byteLength : value.byteLength; }
-		static isEncoding(name) { return /^(utf-?8|base64(url)?|hex|latin1|binary|ascii)$/i.test(name); }
+		static isEncoding(name) {
+			const known = ['utf8', 'utf-8', 'base64', 'base64url', 'hex', 'latin1', 'binary', 'ascii'];
+			return typeof name === 'string' && known.includes(name.toLowerCase());
+		}
 		static concat(list, length) {
 			let size = 0;
 			for (const part of list) size += part.length;

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/dop251/goja"
@@ -15,6 +16,7 @@ import (
 	"github.com/dop251/goja/file"
 	"github.com/dop251/goja/parser"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/ecmaregexp"
 )
 
 // rule is a compiled rule.
@@ -24,6 +26,8 @@ type rule struct {
 	uses    vocabulary
 	globals []string // those of ours that it mentions
 	options *Options
+	// literals are its regular expressions, by [patternKey].
+	literals map[string]*ecmaregexp.Regexp
 }
 
 // before makes an expression of whatever follows, so that a function needs no name, and a semicolon or comment may stand behind it.
@@ -53,11 +57,32 @@ func compileRule(name, source string, o *Options) (delegation.RuleFunc, error) {
 	if r.uses.bigInt > 0 {
 		return nil, place(name, parsed.File.Position(int(r.uses.bigInt)-parsed.File.Base()), errors.New("BigInt is not supported"))
 	}
+	if r.literals, err = compileLiterals(name, parsed, r.uses.patterns); err != nil {
+		return nil, err
+	}
 	if r.program, err = compileAST(parsed); err != nil {
 		return nil, syntaxError(name, err)
 	}
 	o.Set.add()
 	return r.run, nil
+}
+
+// compileLiterals compiles the regular expressions of a source. One that is none, or none that is
+// supported, is an error with its place.
+func compileLiterals(
+	name string, parsed *ast.Program, literals []*ast.RegExpLiteral,
+) (map[string]*ecmaregexp.Regexp, error) {
+	compiled := map[string]*ecmaregexp.Regexp{}
+	for _, literal := range literals {
+		re, err := ecmaregexp.CompileText(literal.Pattern, literal.Flags)
+		if err != nil {
+			at := parsed.File.Position(int(literal.Idx) - parsed.File.Base())
+			return nil, place(name, at, errors.New("SyntaxError: "+short(err.Error())))
+		}
+		source := goja.StringFromUTF16(utf16.Encode([]rune(literal.Pattern)))
+		compiled[patternKey(source, literal.Flags)] = re
+	}
+	return compiled, nil
 }
 
 // parse reads a source, without source maps, which goja would read from disk.
@@ -133,6 +158,7 @@ type vocabulary struct {
 	regexp    bool            // it has a regular expression
 	busy      bool            // it can do more than its length: it loops, or calls more than callback and console
 	bigInt    file.Idx        // where it has a BigInt; 0: nowhere
+	patterns  []*ast.RegExpLiteral
 }
 
 // mentions reports whether the source can come by a property of one of the names.
@@ -197,6 +223,7 @@ func (v *vocabulary) note(node any) {
 		}
 	case *ast.RegExpLiteral:
 		v.regexp = true
+		v.patterns = append(v.patterns, n)
 	case *ast.CallExpression:
 		v.busy = v.busy || !v.harmless(n.Callee)
 		v.dynamic = v.dynamic || computes(n.Callee)

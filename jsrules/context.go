@@ -85,25 +85,40 @@ func (r *run) lacks(path string) *missingError {
 	return r.missing
 }
 
+// partly says of which properties of an object it may be unknown whether they are there.
+type partly uint8
+
+const (
+	all        partly = iota // everything is known
+	ofContext                // those in [missing]
+	ofRequest                // those in [missingOfRequest]
+	ofMetadata               // every property
+)
+
+// missingPath returns the path of a property that nobody supplies and whose absence is not
+// permitted, or "".
+func (r *run) missingPath(object partly, name string) string {
+	path := ""
+	switch {
+	case object == ofContext && missing[name]:
+		path = name
+	case object == ofRequest && missingOfRequest[name]:
+		path = "request." + name
+	case object == ofMetadata && !ofEveryObject(name):
+		return "clientMetadata." + name
+	}
+	if slices.Contains(r.options.Absent, path) {
+		return ""
+	}
+	return path
+}
+
 // contextObject makes context: what earlier rules of the exchange and Options.Context say, then the
 // exchange, then what is there to be written into.
 func (r *run) contextObject(rc *delegation.RuleContext) *object {
 	made := r.object(properties(r.exchange.context), &ofExchange{r, rc}, outputs)
-	made.missing = r.missingOf("", missing)
-	made.wrap = r.guarded
-	r.partial = append(r.partial, made)
+	made.missing = ofContext
 	return made
-}
-
-// missingOf returns which properties fail the exchange when they are read.
-func (r *run) missingOf(prefix string, names map[string]bool) func(string) string {
-	return func(name string) string {
-		path := prefix + name
-		if !names[name] || slices.Contains(r.options.Absent, path) {
-			return ""
-		}
-		return path
-	}
 }
 
 // guarded makes the objects in context of which only a part is known: request, and clientMetadata
@@ -120,9 +135,9 @@ func (r *run) guarded(name string, value any) goja.Value {
 	made := r.object(properties(known))
 	switch {
 	case name == "request":
-		made.missing = r.missingOf("request.", missingOfRequest)
+		made.missing = ofRequest
 	case name == "clientMetadata" && !slices.Contains(r.options.Absent, name):
-		made.missing = missingOfMetadata
+		made.missing = ofMetadata
 	default:
 		return nil
 	}
@@ -132,14 +147,6 @@ func (r *run) guarded(name string, value any) goja.Value {
 	r.guards[name] = made.js
 	r.partial = append(r.partial, made)
 	return made.js
-}
-
-// missingOfMetadata says of each property of clientMetadata that it is missing.
-func missingOfMetadata(name string) string {
-	if ofEveryObject(name) {
-		return ""
-	}
-	return "clientMetadata." + name
 }
 
 // ofEveryObject reports whether the language itself asks any object for a property: the methods of every

@@ -30,7 +30,13 @@ var (
 
 // detoursOf reads which detours a rule has left. They count if they are truthy, whatever they are.
 func (r *run) detoursOf(given *goja.Object) map[*detour]bool {
-	left := map[*detour]bool{}
+	var left map[*detour]bool
+	note := func(d *detour, set bool) {
+		if left == nil {
+			left = map[*detour]bool{}
+		}
+		left[d] = set
+	}
 	for _, d := range detours {
 		if given.SameAs(r.context.js) {
 			if _, touched := r.context.values[d.name]; !touched {
@@ -38,9 +44,9 @@ func (r *run) detoursOf(given *goja.Object) map[*detour]bool {
 			}
 		}
 		if value := given.Get(d.name); value != nil {
-			left[d] = value.ToBoolean()
+			note(d, value.ToBoolean())
 		} else if given.SameAs(r.context.js) {
-			left[d] = false // it was deleted
+			note(d, false) // it was deleted
 		}
 	}
 	return left

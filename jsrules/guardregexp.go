@@ -1,95 +1,174 @@
 package jsrules
 
 import (
-	"regexp"
+	"errors"
 	"strings"
-	"time"
 
-	"github.com/dlclark/regexp2/v2"
 	"github.com/dop251/goja"
-	"github.com/dop251/goja/parser"
+	"github.com/seed055b7978/delegation/internal/ecmaregexp"
 )
 
-// maxMatch is how long one match may take in the engine that backtracks. Its clock ticks ten times in a second.
-const maxMatch = 200 * time.Millisecond
+// goja translates regular expressions for two engines of Go, which do not match as ECMAScript says:
+// the sign of Kelvin is a k to them, and a property such as \p{L} is the letters p{L}. So a check by
+// a regular expression lets in whom Node refuses. Rules match with an engine of our own. goja only
+// keeps the patterns.
 
-// pattern is a regular expression of the rule.
-type pattern struct {
-	backtracks bool            // goja matches it with regexp2, because of a lookaround or a backreference
-	later      *regexp2.Regexp // what goja matches with if so, or if a match does not begin at 0; nil: it cannot take long
-	runes      []rune          // of text
-	text       goja.String
-}
-
-// guardRegExp tries each match that can take long beforehand, with a time limit, which goja does not set. All functions that match come to exec
-// or test, but split, which would come there once for each character.
+// guardRegExp replaces what matches. All functions that match come to exec, but split, which would
+// come there once for each character.
 func (r *run) guardRegExp() {
 	prototype := r.prototype("RegExp")
-	for _, name := range []string{"exec", "test"} {
-		original, _ := goja.AssertFunction(prototype.Get(name))
-		r.replace(prototype, name, func(call goja.FunctionCall) goja.Value {
-			text := r.stringOf(call.Argument(0))
-			if object, ok := call.This.(*goja.Object); ok && object.ClassName() == "RegExp" {
-				r.tryMatch(object, text)
-			}
-			return r.must(original(call.This, text))
-		})
+	original, _ := goja.AssertFunction(prototype.Get("exec"))
+	exec := func(call goja.FunctionCall) goja.Value {
+		object, ok := call.This.(*goja.Object)
+		if !ok || object.ClassName() != "RegExp" {
+			return r.must(original(call.This, call.Arguments...)) // it throws
+		}
+		return r.exec(object, r.stringOf(call.Argument(0)))
 	}
+	r.replace(prototype, "exec", exec)
+	r.replace(prototype, "test", func(call goja.FunctionCall) goja.Value {
+		found := r.execOf(call.This, r.stringOf(call.Argument(0)), exec)
+		return r.rt.ToValue(!goja.IsNull(found))
+	})
 	r.replaceSymbol(prototype, goja.SymSplit, r.split)
 }
 
-func (r *run) tryMatch(object *goja.Object, text goja.String) {
+// execOf calls an object's exec, which may be a rule's own.
+func (r *run) execOf(
+	this goja.Value, text goja.String, ours func(goja.FunctionCall) goja.Value,
+) goja.Value {
+	object, isObject := this.(*goja.Object)
+	if !isObject {
+		panic(r.rt.NewTypeError("RegExp.prototype.test was called on no object"))
+	}
+	own, callable := goja.AssertFunction(member(object, "exec"))
+	if !callable {
+		return ours(goja.FunctionCall{This: this, Arguments: []goja.Value{text}})
+	}
+	found := r.must(own(this, text))
+	if _, isObject := found.(*goja.Object); !isObject && !goja.IsNull(found) {
+		panic(r.rt.NewTypeError("exec returned something other than an object or null"))
+	}
+	return found
+}
+
+// exec is RegExpBuiltinExec (ECMA-262 §22.2.7.2).
+func (r *run) exec(object *goja.Object, text goja.String) goja.Value {
 	r.atMost(int64(text.Length()), maxText/16, "the text to match")
 	flags := object.Get("flags").String()
-	p := r.patternOf(object.Get("source").String(), flags)
-	start := 0
-	if strings.ContainsAny(flags, "gy") {
-		start = int(min(max(object.Get("lastIndex").ToInteger(), 0), int64(text.Length())))
+	re := r.patternOf(object, flags)
+	sticky := strings.Contains(flags, "y")
+	keeps := sticky || strings.Contains(flags, "g")
+	from := int64(0)
+	if keeps {
+		from = max(member(object, "lastIndex").ToInteger(), 0)
 	}
-	if p.later == nil || start == 0 && !p.backtracks {
-		return
+	var found []int
+	if from <= int64(text.Length()) {
+		found = r.find(re, text, int(from), sticky)
 	}
-	if p.text == nil || !p.text.SameAs(text) {
-		p.text, p.runes = text, make([]rune, text.Length())
-		for i := range p.runes {
-			p.runes[i] = rune(text.CharAt(i))
+	if found == nil {
+		if keeps {
+			r.setLastIndex(object, 0)
 		}
+		return goja.Null()
 	}
-	p.later.MatchTimeout = max(min(maxMatch, r.limit-r.spent()), time.Millisecond)
-	if _, err := p.later.FindRunesMatchStartingAt(p.runes, start); err != nil {
-		r.interrupt(ErrTimeout)
-		r.halt()
+	if keeps {
+		r.setLastIndex(object, found[1])
+	}
+	return r.matchOf(re, text, found)
+}
+
+func (r *run) setLastIndex(object *goja.Object, index int) {
+	if err := object.Set("lastIndex", index); err != nil {
+		panic(err)
 	}
 }
 
-// patternOf finds out, once in a run, what goja does with a pattern.
-func (r *run) patternOf(source, flags string) *pattern {
-	key := [2]string{source, flags}
+// find matches, and ends the run if its time is up.
+func (r *run) find(re *ecmaregexp.Regexp, text goja.String, from int, sticky bool) []int {
+	found, err := re.Find(r.unitsOf(text), from, sticky, r.stopped)
+	if errors.Is(err, ecmaregexp.ErrTooLarge) {
+		panic(r.rangeError(err.Error()))
+	}
+	if err != nil {
+		r.halt()
+	}
+	return found
+}
+
+// unitsOf returns a text's code units. The last text is kept, because a pattern with the flag g
+// matches the same one again and again.
+func (r *run) unitsOf(text goja.String) []uint16 {
+	if r.matched == nil || !r.matched.SameAs(text) {
+		r.matched = text
+		r.units = make([]uint16, text.Length())
+		for i := range r.units {
+			r.units[i] = text.CharAt(i)
+		}
+	}
+	return r.units
+}
+
+// matchOf makes the list that exec returns.
+func (r *run) matchOf(re *ecmaregexp.Regexp, text goja.String, found []int) goja.Value {
+	captures := make([]any, len(found)/2)
+	groups := goja.Undefined()
+	for i, name := range re.Groups() {
+		captures[i] = goja.Undefined()
+		if found[2*i] >= 0 {
+			captures[i] = text.Substring(found[2*i], found[2*i+1])
+		}
+		if name == "" {
+			continue
+		}
+		if goja.IsUndefined(groups) {
+			groups = r.rt.CreateObject(nil)
+		}
+		r.define(groups.(*goja.Object), name, captures[i].(goja.Value))
+	}
+	made := r.rt.NewArray(captures...)
+	_ = made.Set("index", found[0])
+	_ = made.Set("input", text)
+	_ = made.Set("groups", groups)
+	return made
+}
+
+// patternOf compiles a pattern once in a run. One that is not supported is a SyntaxError.
+func (r *run) patternOf(object *goja.Object, flags string) *ecmaregexp.Regexp {
+	source := r.stringOf(object.Get("source"))
+	key := patternKey(source, flags)
+	if found := r.literals[key]; found != nil {
+		return found
+	}
 	if found := r.patterns[key]; found != nil {
 		return found
 	}
-	p := &pattern{}
-	re2, err := parser.TransformRegExp(source, strings.Contains(flags, "s"), strings.Contains(flags, "u"))
-	if err == nil {
-		_, err = regexp.Compile(re2)
+	units := make([]uint16, source.Length())
+	for i := range units {
+		units[i] = source.CharAt(i)
 	}
-	p.backtracks = err != nil
-	if strings.ContainsAny(source, "*+{") { // without repetition there is nothing to try again and again
-		options := regexp2.RegexOptions(regexp2.ECMAScript)
-		for flag, option := range map[string]regexp2.RegexOptions{"m": regexp2.Multiline, "s": regexp2.Singleline, "i": regexp2.IgnoreCase, "u": regexp2.Unicode} {
-			if strings.Contains(flags, flag) {
-				options |= option
-			}
-		}
-		if p.later, err = regexp2.Compile(source, options); err != nil {
-			panic(r.rangeError("the regular expression is not supported"))
-		}
+	made, err := ecmaregexp.Compile(units, flags)
+	if err != nil {
+		panic(r.newError("SyntaxError", err.Error()))
 	}
 	if r.patterns == nil {
-		r.patterns = map[[2]string]*pattern{}
+		r.patterns = map[string]*ecmaregexp.Regexp{}
 	}
-	r.patterns[key] = p
-	return p
+	r.patterns[key] = made
+	return made
+}
+
+// patternKey tells patterns apart, also those that have half characters.
+func patternKey(source goja.String, flags string) string {
+	var key strings.Builder
+	key.WriteString(flags)
+	for i := range source.Length() {
+		unit := source.CharAt(i)
+		key.WriteByte(byte(unit >> 8))
+		key.WriteByte(byte(unit))
+	}
+	return key.String()
 }
 
 // split does what the standard says of a pattern, by going from match to match.
@@ -105,12 +184,16 @@ func (r *run) split(call goja.FunctionCall) goja.Value {
 	if err != nil {
 		panic(err)
 	}
+	if limit == 0 {
+		return r.rt.NewArray()
+	}
 	exec, _ := goja.AssertFunction(splitter.Get("exec"))
 	match := func(from int) (found *goja.Object, index, end int) {
-		_ = splitter.Set("lastIndex", from)
+		r.setLastIndex(splitter, from)
 		found, _ = r.must(exec(splitter, text)).(*goja.Object)
 		if found != nil {
-			index, end = int(found.Get("index").ToInteger()), int(splitter.Get("lastIndex").ToInteger())
+			index = int(found.Get("index").ToInteger())
+			end = int(splitter.Get("lastIndex").ToInteger())
 		}
 		return found, index, end
 	}
@@ -128,7 +211,7 @@ func (r *run) split(call goja.FunctionCall) goja.Value {
 			break
 		}
 		if end == begin {
-			at = index + 1
+			at = r.after(text, index, strings.Contains(flags, "u"))
 			continue
 		}
 		pieces = append(pieces, text.Substring(begin, index))
@@ -140,8 +223,14 @@ func (r *run) split(call goja.FunctionCall) goja.Value {
 		}
 		begin, at = end, end
 	}
-	if limit == 0 {
-		return r.rt.NewArray()
-	}
 	return r.rt.NewArray(append(pieces, text.Substring(begin, size))...)
+}
+
+// after is the place behind the character at a place.
+func (r *run) after(text goja.String, at int, unicode bool) int {
+	if unicode && at+1 < text.Length() && text.CharAt(at)>>10 == 0xd800>>10 &&
+		text.CharAt(at+1)>>10 == 0xdc00>>10 {
+		return at + 2
+	}
+	return at + 1
 }

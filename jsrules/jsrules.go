@@ -17,12 +17,19 @@
 // growth of the process's memory while a rule runs; the size of the source; and the built-in functions that work on in one go, where
 // no time limit reaches them: repeat, padStart, padEnd, concat, replace, split and join by the size of their result, every method of
 // arrays, typed arrays, apply and Array.from by length, sort by length, flat by depth, JSON by size and depth, regular expressions by
-// size and, where the pattern can backtrack, by time. BigInt, eval and Function are not there. Rules have no network, no files and no
+// size, time and the places to go back to. BigInt, eval and Function are not there. Rules have no network, no files and no
 // process, but for what the operator gives them with Options.Modules.
 //
 // What is not guarded: one operation can double what is there before the next check, so memory is bounded by a multiple of the limit and
 // not by the limit; a rule that wants to harm the process it runs in will find a way; and a source of 100 kB that is made for it keeps
 // [Compile] busy for many seconds.
+//
+// # Regular expressions
+//
+// Rules match with an engine of this library that follows ECMAScript, and not with goja's, to which
+// the sign of Kelvin is a k. It backtracks, as Node's does. Characters are those of Unicode 15.0. The
+// flag v, Script_Extensions, the properties of emoji and those that depend on normalisation are not
+// supported: a literal with one does not compile, and at run time it throws a SyntaxError.
 //
 // # What a run is
 //

@@ -48,9 +48,9 @@ func meant(name string, all []setting) string {
 }
 
 // folded is a name without what tells spellings apart.
-func folded(name string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "", ".", "").Replace(name))
-}
+func folded(name string) string { return strings.ToLower(separators.Replace(name)) }
+
+var separators = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")
 
 // nearest returns the name that another is a misspelling of, or "": it differs by two letters, and
 // by a third of them, at most.
@@ -98,9 +98,12 @@ func distance(a, b string) int {
 // checkAddons refuses add-ons that are not aws and look as if they were.
 func (o *outgoing) checkAddons(names []string) {
 	for _, name := range names {
+		if name == "aws" {
+			continue
+		}
 		short := folded(name)
-		if name != "aws" && (nearest(name, []string{"aws"}) != "" || short == "amazon" ||
-			short == "awsdelegation" || short == "amazonwebservices") {
+		if nearest(name, []string{"aws"}) != "" || short == "amazon" ||
+			short == "awsdelegation" || short == "amazonwebservices" {
 			panic(o.wrong("has no add-on %.100q: aws is meant", name))
 		}
 	}
@@ -112,6 +115,9 @@ var decisive = []string{"addonConfiguration", "redirect", "multifactor"}
 // checkContext refuses properties that a rule has set in context, where nothing reads them, and
 // that stand for one that decides.
 func (o *outgoing) checkContext(set map[string]any) {
+	if len(set) == 0 {
+		return
+	}
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		for _, known := range decisive {
 			sameLetters := folded(name) == folded(known)

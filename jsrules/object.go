@@ -17,13 +17,10 @@ type object struct {
 	values map[string]goja.Value // objects that were looked at, and all that was set; nil: deleted
 	added  []string              // names that the rule has added, in order
 
-	// missing returns the path of a property of which nobody knows whether it is there, or "". Nil
-	// means that there is no such property.
-	missing func(name string) string
+	// missing says which properties nobody may know about.
+	missing partly
 	// asked counts how often the rule asked whether there is a missing property.
 	asked map[string]int
-	// wrap returns another form of a value than the usual one, or nil. It may be nil.
-	wrap func(name string, value any) goja.Value
 }
 
 // later is the value of a property that is made when the rule looks at it.
@@ -75,7 +72,7 @@ func (o *object) find(name string) (any, bool) {
 
 // lacks returns the path of a property that is neither there nor known to be absent, or "".
 func (o *object) lacks(name string) string {
-	if o.missing == nil {
+	if o.missing == all {
 		return ""
 	}
 	if _, set := o.values[name]; set {
@@ -84,7 +81,7 @@ func (o *object) lacks(name string) string {
 	if _, known := o.find(name); known {
 		return ""
 	}
-	return o.missing(name)
+	return o.run.missingPath(o.missing, name)
 }
 
 func (o *object) was(name string) any {
@@ -117,8 +114,8 @@ func (o *object) convert(name string, original any) goja.Value {
 	if make, ok := original.(later); ok {
 		return make()
 	}
-	if o.wrap != nil {
-		if value := o.wrap(name, original); value != nil {
+	if o.missing == ofContext {
+		if value := o.run.guarded(name, original); value != nil {
 			return value
 		}
 	}
@@ -170,9 +167,12 @@ func (o *object) has(name string) bool {
 
 // checkAsked fails the exchange of a rule that asked whether there is a property that is missing.
 func (o *object) checkAsked() {
+	if len(o.asked) == 0 {
+		return
+	}
 	for _, name := range slices.Sorted(maps.Keys(o.asked)) {
 		if o.asked[name] > 0 {
-			o.run.lacks(o.missing(name))
+			o.run.lacks(o.run.missingPath(o.missing, name))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -30,9 +31,15 @@ func (m Module) compile(name string) (Module, error) {
 		return m, nil
 	}
 	parsed, err := parse(name, "(function (exports, require, module, native) {"+m.Source+"\n})")
-	if err == nil {
-		m.program, err = compileAST(parsed)
+	if err != nil {
+		return m, err
 	}
+	uses := vocabulary{names: map[string]bool{}}
+	uses.read(reflect.ValueOf(parsed.Body))
+	if _, err := compileLiterals(name, parsed, uses.patterns); err != nil {
+		return m, err
+	}
+	m.program, err = compileAST(parsed)
 	return m, err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dop251/goja"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/ecmaregexp"
 )
 
 // run is a JavaScript runtime and what belongs to it. Usually it runs one rule. A run whose rule has
@@ -23,7 +24,9 @@ type run struct {
 	modules  map[string]goja.Value
 	nested   int            // guarded built-in functions in each other
 	joining  []*goja.Object // lists that are becoming text
-	patterns map[[2]string]*pattern
+	patterns map[string]*ecmaregexp.Regexp
+	matched  goja.String   // the text of the last match
+	units    []uint16      // its code units
 	earlier  []*vocabulary // of rules that ran before in this runtime
 }
 
@@ -36,7 +39,7 @@ type turn struct {
 	strategy string // context.connectionStrategy
 	context  *object
 	guards   map[string]*goja.Object // objects in context of which a part is known
-	partial  []*object               // these, and context
+	partial  []*object               // these
 	missing  *missingError           // what the rule read and nobody supplies; nil: nothing
 	aws      *goja.Object            // addonConfiguration.aws as the rule got it; nil: not looked at
 	addon    *goja.Object            // context.addonConfiguration as the rule got it; likewise
@@ -68,7 +71,11 @@ func (c *rule) run(
 	defer r.watch.stop()
 	changes, err := r.outcome(user, rc)
 	if err != nil {
-		return r.fail(err)
+		failure := r.fail(err)
+		if reason := r.stopped(); reason != nil { // while it was said what is wrong
+			return r.fail(reason)
+		}
+		return failure
 	}
 	r.noteDetours(changes.detours, rc)
 	if r.last() {
@@ -113,6 +120,7 @@ func (r *run) outcome(user *delegation.User, rc *delegation.RuleContext) (*chang
 	if err == nil {
 		err = r.try(func() { changes = r.collect(user, rc) })
 	}
+	r.context.checkAsked()
 	for _, object := range r.partial {
 		object.checkAsked()
 	}
