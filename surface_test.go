@@ -264,7 +264,6 @@ func TestDependencies(t *testing.T) {
 		"github.com/crewjam/saml":                  "the SAML types",
 		"github.com/goccy/go-yaml":                 "the configuration file, with places in its errors",
 		"github.com/hashicorp/golang-lru/v2":       "bounded memory of credentials, breakers and the rate limit",
-		"github.com/dlclark/regexp2/v2":            "a time limit for goja's regular expressions",
 		"github.com/dop251/goja":                   "JavaScript rules",
 		"github.com/hashicorp/hcl/v2":              "Terraform files, with HCL's own quotes",
 		"github.com/lestrrat-go/jwx/v2":            "signatures and key sets",
