@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/credcache"
+	"github.com/seed055b7978/delegation/internal/refresh"
 )
 
 // What Event.Cache says. With every outcome but the last, token, target, rules and decision were checked as always.
@@ -71,7 +72,8 @@ func (c Config) newCache() *credcache.Cache[Credentials] {
 		return nil
 	}
 	made := credcache.Config[Credentials]{
-		Size: c.CacheSize, Window: c.CacheWindow, Ahead: c.CacheAhead, Now: c.Now, Random: rand.Float64,
+		Size: c.CacheSize, Window: c.CacheWindow, Ahead: c.CacheAhead, Now: c.Now,
+		Random: rand.Float64, Jittered: refresh.Jittered,
 		SharedFailed: func(err error) {
 			c.Logger.LogAttrs(context.Background(), slog.LevelWarn, "shared cache failed", slog.String("error", err.Error()))
 		},

@@ -30,6 +30,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	mathrand "math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -111,7 +112,8 @@ type Delegator struct {
 
 	cache *credcache.Cache[Credentials] // nil: none
 
-	replaced sync.Map    // entity ID to the IdentityProvider that SetIdentityProvider was given last
+	replaced sync.Map // entity ID to the IdentityProvider that SetIdentityProvider was given last
+	random   func() float64
 	probes   probe.Cache // what Check found
 	signers  guard.Callees
 
@@ -204,6 +206,7 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 	return &Delegator{
 		config: c, tokens: c.verifier(issuers), cache: c.newCache(),
 		issuerClaims: issuerClaims, targetClaims: targetClaims,
+		random:    mathrand.Float64,
 		regions:   breaker.New(breaker.Config{Failures: 3, Rest: max(30*time.Second, c.STSTimeout), Names: 100, Now: c.Now}),
 		durations: breaker.New(breaker.Config{Failures: 1, Rest: time.Hour, Names: 1000, Now: c.Now}),
 	}, nil

@@ -125,7 +125,7 @@ func TestEvent_LogValueSetsOff(t *testing.T) {
 // TestLevels lists what only the operator can help with. A stranger cannot fill a log with errors: who is refused is a warning.
 func TestLevels(t *testing.T) {
 	want := []delegation.Code{
-		delegation.CodeTargetInvalid, delegation.CodeRuleFailed, delegation.CodeRulePanicked, delegation.CodeRoleInvalid, delegation.CodeAccountMismatch,
+		delegation.CodeTargetInvalid, delegation.CodeRuleFailed, delegation.CodeRulePanicked, delegation.CodeRuleContextMissing, delegation.CodeRoleInvalid, delegation.CodeAccountMismatch,
 		delegation.CodeRegionInvalid, delegation.CodeMappingInvalid, delegation.CodeNameIDInvalid, delegation.CodeDurationInvalid,
 		delegation.CodeSessionNameInvalid, delegation.CodeTagsInvalid, delegation.CodeSourceIDInvalid, delegation.CodePolicyInvalid, delegation.CodeTextInvalid,
 		delegation.CodeResponseTooLarge, delegation.CodeSTSClaimRejected, delegation.CodeSTSSignature, delegation.CodeSTSIssuer, delegation.CodeSTSProvider,

@@ -134,6 +134,9 @@ func CacheKeys() map[string]string {
 	return keys
 }
 
+// SetRandom replaces the numbers in [0, 1) by which a Delegator's providers part.
+func SetRandom(d *Delegator, random func() float64) { d.random = random }
+
 // Remember puts credentials into the cache of a Delegator, n times, each under a key and for a user of its own.
 func Remember(d *Delegator, n int, issue func(i int) *Credentials) {
 	for i := range n {

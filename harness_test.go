@@ -213,6 +213,7 @@ func (w *world) delegator(t testing.TB) *delegation.Delegator {
 	if err != nil {
 		t.Fatal(err)
 	}
+	delegation.SetRandom(d, func() float64 { return 0 })
 	return d
 }
 

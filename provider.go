@@ -3,6 +3,7 @@ package delegation
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,25 +33,31 @@ func TokenOAuth2(source oauth2.TokenSource) TokenSource {
 	return func(context.Context) (string, error) { return tokensource.OAuth2(source) }
 }
 
-// Provider returns a provider of AWS credentials for clients of the AWS SDK. It exchanges the source's token when it is first
-// asked, and again from 15 minutes before the credentials expire, or in the last quarter of a shorter life. That is off its
-// callers' path: they get what is at hand until it really expires, whatever fails meanwhile, also a refusal, and a new attempt
-// is made every 10 seconds. Being asked triggers it, so no goroutine waits. Only without good credentials do callers wait, for
-// one exchange that all share and none of them can cancel. The error is an [*Error]: one of [Delegator.Exchange],
-// [CodeTokenSourceFailed], [CodeArgumentInvalid] for a nil source or Delegator, or [CodeCanceled] with the stage token if the
-// caller's context ends first.
+// Provider returns a provider of AWS credentials for clients of the AWS SDK. It exchanges the source's
+// token when it is first asked, and again ahead of the credentials' end: from 15 minutes before it, or in
+// the last quarter of a shorter life. Up to a fifth of that time passes first, by chance, so that
+// providers that started together do not ask AWS together.
+//
+// That is off its callers' path: they get what is at hand until it really expires, whatever fails
+// meanwhile, also a refusal, and a new attempt is made every 10 seconds. Being asked triggers it, so no
+// goroutine waits. Only without good credentials do callers wait, for one exchange that all share and
+// none of them can cancel. The error is an [*Error]: one of [Delegator.Exchange],
+// [CodeTokenSourceFailed], [CodeArgumentInvalid] for a nil source or Delegator, or [CodeCanceled] with
+// the stage token if the caller's context ends first.
 //
 // It works with and without an [aws.CredentialsCache] around it, which refreshes in its callers' path. So Expires is not when
 // the credentials expire but when to ask again, and a cache's ExpiryWindow has no effect on it. Every attempt makes an [Event].
 // Config's cache has no part in it: the provider keeps its own. The options hold for all. Neither the source nor Config.OnEvent may use these credentials: they would wait for themselves.
 func (d *Delegator) Provider(source TokenSource, target string, options ...ExchangeOption) aws.CredentialsProvider {
 	if d == nil || d.config.Targets == nil || source == nil {
-		return provider{refresh.New(time.Now, func(context.Context) (none aws.Credentials, _ time.Time, _ error) {
-			return none, time.Time{}, newError(CodeArgumentInvalid, "the token source is nil, or the Delegator was not made by New")
-		})}
+		refuse := func(context.Context) (none aws.Credentials, _ time.Time, _ error) {
+			return none, time.Time{}, newError(CodeArgumentInvalid,
+				"the token source is nil, or the Delegator was not made by New")
+		}
+		return provider{refresh.New(time.Now, rand.Float64, refuse)}
 	}
 	options = append([]ExchangeOption{WithoutCache()}, options...)
-	return provider{refresh.New(d.config.Now, func(ctx context.Context) (none aws.Credentials, _ time.Time, _ error) {
+	fetch := func(ctx context.Context) (none aws.Credentials, _ time.Time, _ error) {
 		ctx, cancel := context.WithTimeout(ctx, providerTimeout+d.config.STSTimeout)
 		defer cancel()
 		credentials, err := d.exchangeFrom(ctx, source, target, options)
@@ -58,7 +65,8 @@ func (d *Delegator) Provider(source TokenSource, target string, options ...Excha
 			return none, time.Time{}, err
 		}
 		return credentials.AWS(), credentials.Expiration, nil
-	})}
+	}
+	return provider{refresh.New(d.config.Now, d.random, fetch)}
 }
 
 // exchangeFrom is Exchange with a source's token. If there is none, the event says so.

@@ -468,3 +468,67 @@ func exampleDelegator() (d *delegation.Delegator, file, endpoint string, stop fu
 		_ = os.RemoveAll(folder)
 	}
 }
+
+// TestProvider_PartsFromOthers: of a hundred providers that start at the same moment no more than a few
+// ask AWS at the same time when their credentials are due.
+func TestProvider_PartsFromOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *bubbleWorld) {
+		const pods = 100
+		d := w.delegator(t)
+		turn := 0.0
+		delegation.SetRandom(d, func() float64 { // as even as chance is in the mean
+			turn++
+			return (turn - 1) / pods
+		})
+		var providers []aws.CredentialsProvider
+		for range pods {
+			p := d.Provider(w.source, app)
+			if _, err := p.Retrieve(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			providers = append(providers, p)
+		}
+		most, before := 0, len(w.fake.Calls())
+		time.Sleep(45*time.Minute - time.Second)
+		for range 181 { // the three minutes in which they are due, second by second
+			for _, p := range providers {
+				if _, err := p.Retrieve(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Wait()
+			calls := len(w.fake.Calls())
+			most = max(most, calls-before)
+			before = calls
+			time.Sleep(time.Second)
+		}
+		if most > 3 || before != 2*pods {
+			t.Errorf("%d asked in one second, and %d in all", most, before-pods)
+		}
+	})
+}
+
+// TestProvider_LeavesSomeToChance: New gives a Delegator numbers of its own.
+func TestProvider_LeavesSomeToChance(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *bubbleWorld) {
+		d, err := delegation.New(t.Context(), w.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		due := map[time.Time]bool{}
+		for range 10 {
+			c, err := d.Provider(w.source, app).Retrieve(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			due[c.Expires] = true
+			left := time.Until(c.Expires)
+			if left < 45*time.Minute || left > 48*time.Minute {
+				t.Errorf("due in %s", left)
+			}
+		}
+		if len(due) < 5 {
+			t.Errorf("ten providers are due at %d moments", len(due))
+		}
+	})
+}

@@ -15,7 +15,6 @@ import (
 const (
 	refusalLife  = time.Minute      // how long a definite refusal is remembered
 	renewalPause = 10 * time.Second // between attempts to renew while they fail
-	jitter       = 0.2              // the largest share by which an entry's windows shrink, so that entries of one moment part
 	// However long the windows are, of a life they take no more than these shares: an entry that is always due helps nobody.
 	windowShare, aheadShare = 8, 4
 )
@@ -41,10 +40,13 @@ type Config[V any] struct {
 	Shared        Shared[V]     // nil: none
 	SharedFailed  func(error)   // told what the shared cache fails with; must be quick
 	Now           func() time.Time
-	Random        func() float64       // in [0, 1)
-	End           func(*V) time.Time   // when the value ends, really
-	Passing       func(error) bool     // whether an error may pass by itself, so that what is still good serves meanwhile
-	Refusal       func(err error) bool // whether an error is a definite refusal
+	Random        func() float64 // in [0, 1)
+	// Jittered shrinks a window by as much as a random number in [0, 1) says, so that entries of one
+	// moment part.
+	Jittered func(window time.Duration, random float64) time.Duration
+	End      func(*V) time.Time   // when the value ends, really
+	Passing  func(error) bool     // whether an error may pass by itself, so that what is still good serves meanwhile
+	Refusal  func(err error) bool // whether an error is a definite refusal
 }
 
 // Cache is made by New.
@@ -205,7 +207,7 @@ func (c *Cache[V]) settle(r Request[V], f *flight[V], held *entry[V]) {
 	switch {
 	case f.value != nil:
 		e := &entry[V]{owner: r.Owner, value: f.value, failing: f.outcome == Stale}
-		e.renewAt, e.staleAt, e.end = c.times(r, f.value, 1-jitter*c.config.Random())
+		e.renewAt, e.staleAt, e.end = c.times(r, f.value, c.config.Random())
 		if e.failing {
 			e.renewAt = now.Add(renewalPause)
 		}
@@ -217,15 +219,16 @@ func (c *Cache[V]) settle(r Request[V], f *flight[V], held *entry[V]) {
 	}
 }
 
-// times tells when a value wants a renewal, when it is stale and when it ends, with the windows shrunk to a share.
-func (c *Cache[V]) times(r Request[V], value *V, share float64) (renewAt, staleAt, end time.Time) {
+// times tells when a value wants a renewal, when it is stale and when it ends, with the windows shrunk
+// by as much as the random number says.
+func (c *Cache[V]) times(r Request[V], value *V, random float64) (renewAt, staleAt, end time.Time) {
 	end = c.config.End(value)
 	if !r.Last.IsZero() && !end.Before(r.Last.Truncate(time.Second)) {
 		return end, end, end
 	}
 	window := min(c.config.Window, r.Life/windowShare)
 	ahead := max(window, min(c.config.Ahead, r.Life/aheadShare))
-	shrunk := func(d time.Duration) time.Time { return end.Add(-time.Duration(float64(d) * share)) }
+	shrunk := func(d time.Duration) time.Time { return end.Add(-c.config.Jittered(d, random)) }
 	return shrunk(ahead), shrunk(window), end
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/credcache"
+	"github.com/seed055b7978/delegation/internal/refresh"
 )
 
 const life = time.Hour
@@ -124,7 +125,7 @@ func bubble(t *testing.T, test func(f *fixture)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fixture{t: t, life: life}
 		f.config = credcache.Config[value]{
-			Size: 10_000, Window: 5 * time.Minute, Ahead: 15 * time.Minute, Now: time.Now, Random: func() float64 { return 0 },
+			Size: 10_000, Window: 5 * time.Minute, Ahead: 15 * time.Minute, Now: time.Now, Random: func() float64 { return 0 }, Jittered: refresh.Jittered,
 			End:     func(v *value) time.Time { return v.end },
 			Passing: func(err error) bool { return err == errDown }, Refusal: func(err error) bool { return err == errRefused },
 			SharedFailed: func(err error) {

@@ -54,7 +54,7 @@ func (c *Cache[V]) obtain(ctx context.Context, r Request[V], f *flight[V], held 
 		if good == nil || c.config.End(found).After(c.config.End(good)) {
 			good = found
 		}
-		renewAt, staleAt, _ := c.times(r, found, 1)
+		renewAt, staleAt, _ := c.times(r, found, 0)
 		if held != nil {
 			staleAt = renewAt // whoever renews wants one that is better than what it holds
 		}

@@ -15,12 +15,23 @@ const (
 	pause = 10 * time.Second // between the beginnings of two attempts while the old value is good
 )
 
+// jitter is the largest share by which a window before the end of a life shrinks, so that values of one
+// moment, such as those of pods that started together, are not replaced in one moment.
+const jitter = 0.2
+
+// Jittered shrinks a window before the end of a life by up to a fifth: by as much of it as random says,
+// which is in [0, 1).
+func Jittered(window time.Duration, random float64) time.Duration {
+	return window - time.Duration(float64(window)*jitter*random)
+}
+
 var errLate = errors.New("there was no value, or it had expired when it came")
 
 // Value is a value that expires. Only [New] makes one. It is replaced when it is used, so there is no idle goroutine.
 type Value[T any] struct {
-	fetch func(context.Context) (T, time.Time, error)
-	now   func() time.Time
+	fetch  func(context.Context) (T, time.Time, error)
+	now    func() time.Time
+	random func() float64
 
 	mu         sync.Mutex
 	value      T
@@ -36,10 +47,14 @@ type flight struct {
 	err   error         // read behind done
 }
 
-// New returns a Value without a value. fetch returns one, and until when it is good. Its context has the values of a caller's,
-// and neither its end nor its deadline: fetch must end by itself. It runs on a goroutine of its own, never twice at once.
-func New[T any](now func() time.Time, fetch func(context.Context) (T, time.Time, error)) *Value[T] {
-	return &Value[T]{now: now, fetch: fetch}
+// New returns a Value without a value. fetch returns one, and until when it is good. Its context has
+// the values of a caller's, and neither its end nor its deadline: fetch must end by itself. It runs on a
+// goroutine of its own, never twice at once. random returns numbers in [0, 1): each value is replaced
+// by up to a fifth of the time later than it could be, see [Jittered].
+func New[T any](
+	now func() time.Time, random func() float64, fetch func(context.Context) (T, time.Time, error),
+) *Value[T] {
+	return &Value[T]{now: now, random: random, fetch: fetch}
 }
 
 // Get returns a good value and when it is worth asking for another: never after the value's end, mostly well before it. A good
@@ -116,7 +131,7 @@ func (v *Value[T]) refresh(ctx context.Context, f *flight) {
 		return
 	}
 	if !until.Equal(v.until) { // or else the fetch found the old value somewhere, and a new one is as due as before
-		v.due = until.Add(-min(ahead, life/share))
+		v.due = until.Add(-Jittered(min(ahead, life/share), v.random()))
 	}
 	v.value, v.until = value, until
 }

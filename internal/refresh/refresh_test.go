@@ -14,6 +14,9 @@ import (
 
 var errDown = errors.New("down")
 
+// never leaves nothing to chance: a value is replaced as early as it can be.
+func never() float64 { return 0 }
+
 // well counts what is fetched from it: the values are 1, 2, 3 and so on.
 type well struct {
 	mu       sync.Mutex
@@ -60,7 +63,7 @@ func get(t *testing.T, v *refresh.Value[int], want int) time.Duration {
 func bubble(t *testing.T, test func(t *testing.T, w *well, v *refresh.Value[int])) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &well{life: time.Hour}
-		test(t, w, refresh.New(time.Now, w.fetch))
+		test(t, w, refresh.New(time.Now, never, w.fetch))
 	})
 }
 
@@ -184,7 +187,7 @@ func TestLateCallersTryAgain(t *testing.T) {
 func TestFetchOutlivesItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type key struct{}
-		v := refresh.New(time.Now, func(ctx context.Context) (int, time.Time, error) {
+		v := refresh.New(time.Now, never, func(ctx context.Context) (int, time.Time, error) {
 			time.Sleep(time.Second)
 			if _, limited := ctx.Deadline(); limited || ctx.Err() != nil || ctx.Value(key{}) != "kept" {
 				t.Errorf("the fetch's context: %v", ctx)
@@ -205,7 +208,7 @@ func TestFetchOutlivesItsCaller(t *testing.T) {
 func TestSameAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fetches, end := 0, time.Now().Add(time.Hour)
-		v := refresh.New(time.Now, func(context.Context) (int, time.Time, error) {
+		v := refresh.New(time.Now, never, func(context.Context) (int, time.Time, error) {
 			fetches++
 			return fetches, end, nil
 		})
@@ -247,7 +250,7 @@ func TestClockLeapsBehindTheFetch(t *testing.T) {
 			return start.Add(2 * time.Hour)
 		}
 		return start
-	}, func(context.Context) (int, time.Time, error) { return 1, start.Add(time.Hour), nil })
+	}, never, func(context.Context) (int, time.Time, error) { return 1, start.Add(time.Hour), nil })
 	if value, _, err := v.Get(t.Context()); value != 0 || err == nil {
 		t.Errorf("got %d, %v", value, err)
 	}
@@ -257,7 +260,7 @@ func TestClockLeapsBehindTheFetch(t *testing.T) {
 func TestClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, back := &well{life: time.Hour}, time.Duration(0)
-		v := refresh.New(func() time.Time { return time.Now().Add(-back) }, w.fetch)
+		v := refresh.New(func() time.Time { return time.Now().Add(-back) }, never, w.fetch)
 		get(t, v, 1)
 		w.set(func(w *well) { w.err = errDown })
 		time.Sleep(50 * time.Minute)
@@ -274,7 +277,7 @@ func TestClockSetBack(t *testing.T) {
 func TestFetchEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gone := true
-		v := refresh.New(time.Now, func(context.Context) (int, time.Time, error) {
+		v := refresh.New(time.Now, never, func(context.Context) (int, time.Time, error) {
 			if gone {
 				runtime.Goexit()
 			}
@@ -286,4 +289,36 @@ func TestFetchEndsItsGoroutine(t *testing.T) {
 		gone = false
 		get(t, v, 1)
 	})
+}
+
+// TestJitter: what is due ahead of the end is due up to a fifth of that time later, by chance.
+func TestJitter(t *testing.T) {
+	for _, row := range []struct {
+		life   time.Duration
+		random float64
+		due    time.Duration // before the end
+	}{
+		{time.Hour, 0, 15 * time.Minute},
+		{time.Hour, 0.5, 13*time.Minute + 30*time.Second},
+		{time.Hour, 0.9999999999999999, 12 * time.Minute},
+		{15 * time.Minute, 0, 225 * time.Second},
+		{15 * time.Minute, 0.5, 202500 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &well{life: row.life}
+			v := refresh.New(time.Now, func() float64 { return row.random }, w.fetch)
+			again := get(t, v, 1)
+			if late := again - (row.life - row.due); late.Abs() > time.Microsecond {
+				t.Errorf("%v, %v: due in %s, %s late", row.life, row.random, again, late)
+			}
+			time.Sleep(row.life - row.due - time.Microsecond)
+			get(t, v, 1)
+			if w.fetches != 1 {
+				t.Errorf("%v, %v: it was replaced early", row.life, row.random)
+			}
+			time.Sleep(2 * time.Microsecond)
+			get(t, v, 1)
+			get(t, v, 2)
+		})
+	}
 }
