@@ -34,10 +34,10 @@ const (
 // Target is what delegation is enabled for: usually one application, named by its client ID. Its settings are where rules
 // start from. A Target that a map or database does not return is a target for which delegation is off.
 type Target struct {
-	// ID identifies the target: in replay marks, and to rules as RuleContext.Target. Empty: the name
-	// that was asked for. A TargetSource that finds one target under several spellings of a name
-	// sets the same ID for all of them; without it, a token would count once for each spelling, and
-	// a rule for one spelling would pass over the others.
+	// ID identifies the target: in replay marks, and to rules as RuleContext.Target. Empty: the
+	// name that was asked for. A TargetSource that finds one target under several spellings of a
+	// name sets the same ID for all of them; without it, a token would count once for each
+	// spelling, and a rule for one spelling would pass over the others.
 	ID string
 
 	// Audiences are the client IDs whose tokens may call it. Empty: the target's ID. The

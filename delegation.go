@@ -95,10 +95,10 @@ type Config struct {
 	// [CacheRefresh] from another: it must be quick. For several receivers, call one behind the other.
 	OnEvent func(context.Context, Event)
 	// Logger gets each Event: at level Info for a success, Error if it takes the operator to make
-	// this exchange succeed, and Warn for all else, a success with Warnings too. Error is for codes of
-	// the stages decision, saml and sts, target_invalid, rule_failed and rule_panicked, unless the
-	// error is retryable, and for an issuer's answer that cannot be used. It also gets failed
-	// refreshes of issuers' keys, at the same levels. nil: silence.
+	// this exchange succeed, and Warn for all else, a success with Warnings too. Error is for
+	// codes of the stages decision, saml and sts, target_invalid, rule_failed and rule_panicked,
+	// unless the error is retryable, and for an issuer's answer that cannot be used. It also gets
+	// failed refreshes of issuers' keys, at the same levels. nil: silence.
 	Logger *slog.Logger
 }
 

@@ -47,7 +47,7 @@ const (
 	CodeTokenEncoding        Code = "token_encoding"          // base64url with padding, stray bits or foreign characters
 	CodeTokenDuplicateMember Code = "token_duplicate_member"  // a JSON member stands twice
 	CodeTokenFoldedName      Code = "token_folded_name"       // a name that differs from a registered one only by case folding
-	CodeTokenSurrogate       Code = "token_surrogate"         // half of a surrogate pair in a string
+	CodeTokenSurrogate       Code = "token_surrogate"         // a string has half a surrogate pair
 	CodeTokenCritical        Code = "token_critical_header"   // a crit header
 	CodeTokenB64             Code = "token_b64_header"        // a b64 header (RFC 7797)
 	CodeTokenType            Code = "token_type"              // typ names another kind of token, such as at+jwt
@@ -56,7 +56,7 @@ const (
 	CodeAlgorithmNotAllowed  Code = "algorithm_not_allowed"   // not on the issuer's allowlist
 	CodeIssuerUnknown        Code = "issuer_unknown"          // iss is not a configured issuer; no request was made
 	CodeKeyUnknown           Code = "key_unknown"             // no published key has the token's kid
-	CodeKeyPending           Code = "key_pending"             // no known key fits, and none can be fetched now
+	CodeKeyPending           Code = "key_pending"             // no known key fits, no fetch now
 	CodeKeyWeak              Code = "key_weak"                // RSA under 2048 bits, over 8192, a bad exponent or a ROCA key; a private key that is published
 	CodeKeyUnsuitable        Code = "key_unsuitable"          // the key is for another algorithm, curve or use
 	CodeKeySetInvalid        Code = "key_set_invalid"         // the key set or discovery document cannot be read

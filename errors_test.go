@@ -191,12 +191,14 @@ func TestCodes_RemediesNameWhatExists(t *testing.T) {
 // TestCodes_Retryable lists what may succeed later without a change. What is final must not be repeated.
 func TestCodes_Retryable(t *testing.T) {
 	want := []delegation.Code{
-		delegation.CodeCanceled, delegation.CodeKeyPending, delegation.CodeKeySetInvalid, delegation.CodeKeySetUnavailable, delegation.CodeTokenNotYetValid,
+		delegation.CodeCanceled, delegation.CodeKeyPending, delegation.CodeKeySetInvalid,
+		delegation.CodeKeySetUnavailable, delegation.CodeTokenNotYetValid,
 		delegation.CodeTokenFromFuture, delegation.CodeTargetFailed, delegation.CodeProfileFailed, delegation.CodeSigningFailed, delegation.CodeSTSExpired,
 		delegation.CodeTokenSourceFailed, delegation.CodeSTSTooOld, delegation.CodeSTSThrottled, delegation.CodeSTSUnavailable, delegation.CodeSTSTimeout, delegation.CodeSTSAnswerIncomplete,
 		delegation.CodeReplayUnavailable, delegation.CodeSharedCache,
-		delegation.CodeKeySetDuplicateID, delegation.CodeKeySetSymmetric, delegation.CodeKeySetTooLarge,
-		delegation.CodeKeySetRedirect, delegation.CodeKeySetURL, delegation.CodeDiscoveryIssuer,
+		delegation.CodeKeySetDuplicateID, delegation.CodeKeySetSymmetric,
+		delegation.CodeKeySetTooLarge, delegation.CodeKeySetRedirect,
+		delegation.CodeKeySetURL, delegation.CodeDiscoveryIssuer,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {

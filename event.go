@@ -59,8 +59,8 @@ func (e *Error) level() slog.Level {
 	return slog.LevelWarn
 }
 
-// unusableDocument tells whether an issuer has answered with something that its operator, or ours, has
-// to mend. The next answer may be better, so such an error is retryable as well.
+// unusableDocument tells whether an issuer has answered with something that its operator, or
+// ours, has to mend. The next answer may be better, so such an error is retryable as well.
 func (e *Error) unusableDocument() bool {
 	switch e.Code {
 	case CodeKeySetInvalid, CodeKeySetDuplicateID, CodeKeySetSymmetric, CodeKeySetTooLarge,

@@ -133,9 +133,9 @@ func TestLevels(t *testing.T) {
 		delegation.CodeSTSSourceIdentity, delegation.CodeSTSIdentityToken, delegation.CodeSTSPolicy, delegation.CodeSTSPackedSize, delegation.CodeSTSRegionDisabled,
 		delegation.CodeSTSAccessDenied, delegation.CodeSTSRoleARN, delegation.CodeSTSPrincipalARN, delegation.CodeSTSOtherAccount, delegation.CodeSTSDuration,
 		delegation.CodeSTSValidation, delegation.CodeSTSRefused, delegation.CodeSTSAnswerMismatch, delegation.CodeProviderMismatch, delegation.CodeEncryptionFailed,
-		delegation.CodeKeySetInvalid, delegation.CodeKeySetDuplicateID, delegation.CodeKeySetSymmetric,
-		delegation.CodeKeySetTooLarge, delegation.CodeKeySetRedirect, delegation.CodeKeySetURL,
-		delegation.CodeDiscoveryIssuer,
+		delegation.CodeKeySetInvalid, delegation.CodeKeySetDuplicateID,
+		delegation.CodeKeySetSymmetric, delegation.CodeKeySetTooLarge,
+		delegation.CodeKeySetRedirect, delegation.CodeKeySetURL, delegation.CodeDiscoveryIssuer,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {

@@ -15,8 +15,8 @@ import (
 // cannot tell has to be an error: the exchange is then refused.
 //
 // A token is told from others by its issuer and its jti, or without a jti by what its issuer has
-// signed; with a jti that is not a string, or is empty, it is refused with [CodeClaimType]. A target
-// is told from others by [Target.ID].
+// signed; with a jti that is not a string, or is empty, it is refused with [CodeClaimType]. A
+// target is told from others by [Target.ID].
 type ReplayStore interface {
 	// FirstUse notes in one step that the key is used, and tells whether that was the first time.
 	// The key is 64 hexadecimal digits; it may be forgotten at until, when the token has expired,
@@ -29,9 +29,9 @@ type ReplayStore interface {
 // forgetting one early would let it be used again.
 func ReplayMemory(size int) ReplayStore { return replaymemory.New(size) }
 
-// firstUse refuses a token that was used for the target before. It comes after the target was found,
-// so that strangers cannot fill the store with names, and before profile and rules, so that these see
-// no token twice. A token that passes is spent, even if a later step fails.
+// firstUse refuses a token that was used for the target before. It comes after the target was
+// found, so that strangers cannot fill the store with names, and before profile and rules, so
+// that these see no token twice. A token that passes is spent, even if a later step fails.
 func (x *exchange) firstUse(ctx context.Context) error {
 	if x.config.Replay == nil {
 		return nil
@@ -69,7 +69,7 @@ func (x *exchange) tokenID() (kind, id string, err error) {
 	id, _ = claim.(string)
 	if id == "" {
 		return "", "", newError(CodeClaimType,
-			"jti is not a string with at least one character, and tokens count once (Config.Replay)")
+			"jti is not a string with at least one character, and tokens count once")
 	}
 	return "jti", id, nil
 }

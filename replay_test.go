@@ -62,22 +62,23 @@ func TestReplay_OncePerTarget(t *testing.T) {
 	}
 }
 
-// TestReplay_TokenID: what is no string identifies no token (RFC 7519 §4.1.7), so it cannot be known
-// whether that token was used before. Without a store nobody asks.
+// TestReplay_TokenID: what is no string identifies no token (RFC 7519 §4.1.7), so it cannot be
+// known whether that token was used before. Without a store nobody asks.
 func TestReplay_TokenID(t *testing.T) {
 	for _, jti := range []string{`1`, `1.5`, `""`, `null`, `true`, `["one"]`, `{"id":"one"}`} {
 		t.Run(jti, func(t *testing.T) {
 			w := newWorld(t)
-			all := strings.TrimSuffix(payload(map[string]any{"iss": w.server.URL}), "}") + `,"jti":` + jti + "}"
-			token := must(w.provider.Sign(nil, []byte(all)))
+			all := strings.TrimSuffix(payload(map[string]any{"iss": w.server.URL}), "}")
+			token := must(w.provider.Sign(nil, []byte(all+`,"jti":`+jti+"}")))
 			if _, err := w.delegator(t).Exchange(t.Context(), token, app); err != nil {
 				t.Errorf("without a store: %v", err)
 			}
 			asked := false
-			w.config.Replay = replayFunc(func(context.Context, string, time.Time, time.Time) (bool, error) {
+			store := func(context.Context, string, time.Time, time.Time) (bool, error) {
 				asked = true
 				return true, nil
-			})
+			}
+			w.config.Replay = replayFunc(store)
 			_, err := w.delegator(t).Exchange(t.Context(), token, app)
 			e := wantError(t, err, delegation.StageToken, delegation.CodeClaimType)
 			if !strings.Contains(e.Error(), "jti") || asked {
@@ -105,10 +106,11 @@ func TestReplay_OncePerTargetAsFound(t *testing.T) {
 	w.config.Targets = anyCase{target}
 	w.config.Replay = delegation.ReplayMemory(100)
 	seen := map[string]bool{}
-	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+	see := func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
 		seen[rc.Target] = true
 		return nil
-	}}
+	}
+	w.config.Rules = []delegation.RuleFunc{see}
 	d := w.delegator(t)
 	for _, claims := range []map[string]any{nil, {"jti": "one"}} {
 		token := w.token(claims)
@@ -124,7 +126,9 @@ func TestReplay_OncePerTargetAsFound(t *testing.T) {
 				t.Errorf("the event names the target %q, but %q was asked for", got, name)
 			}
 		}
-		if _, err := d.Exchange(t.Context(), w.token(map[string]any{"nonce": "another", "jti": claims["jti"]}), "PHOTO-APP"); (err == nil) != (claims == nil) {
+		another := w.token(map[string]any{"nonce": "another", "jti": claims["jti"]})
+		_, err := d.Exchange(t.Context(), another, "PHOTO-APP")
+		if (err == nil) != (claims == nil) { // the issuer says that it is the same if the jti is
 			t.Errorf("another token: %v", err)
 		}
 	}

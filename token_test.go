@@ -938,8 +938,10 @@ func wrongWith(text []byte) string {
 			return name + " is out of time"
 		}
 	}
-	if slices.Compare(dates["iat"], dates["exp"]) > 0 || slices.Compare(dates["nbf"], dates["exp"]) > 0 {
-		return "iat or nbf after exp"
+	for _, name := range []string{"iat", "nbf"} {
+		if slices.Compare(dates[name], dates["exp"]) > 0 {
+			return name + " is after exp"
+		}
 	}
 	return ""
 }

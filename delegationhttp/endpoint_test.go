@@ -255,8 +255,11 @@ func TestExchangeRefused(t *testing.T) {
 		"STS incomplete": {script(ststest.Missing("SessionToken")), nil, nil, 502, "server_error", "AWS refused the request", delegation.CodeSTSAnswerIncomplete},
 		"key set down": {faults(oidctest.Faults{Status: 500}), nil, nil,
 			503, "temporarily_unavailable", "temporarily unavailable, try again", delegation.CodeKeySetUnavailable},
-		"key set redirects": {faults(oidctest.Faults{Redirect: "https://evil.example.com/"}), nil, nil,
-			503, "temporarily_unavailable", "temporarily unavailable, try again", delegation.CodeKeySetRedirect},
+		"key set redirects": {
+			faults(oidctest.Faults{Redirect: "https://evil.example.com/"}), nil, nil, 503,
+			"temporarily_unavailable", "temporarily unavailable, try again",
+			delegation.CodeKeySetRedirect,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

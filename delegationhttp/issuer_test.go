@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ import (
 // answers.
 func (w *world) troubled(answer func(path string) (*http.Response, error)) {
 	issuer := w.provider
-	w.library.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+	transport := func(r *http.Request) (*http.Response, error) {
 		response, err := answer(r.URL.Path)
 		if response != nil || err != nil {
 			return response, err
@@ -28,7 +29,8 @@ func (w *world) troubled(answer func(path string) (*http.Response, error)) {
 		recorder := httptest.NewRecorder()
 		issuer.ServeHTTP(recorder, r)
 		return recorder.Result(), nil
-	})}
+	}
+	w.library.HTTPClient = &http.Client{Transport: roundTripper(transport)}
 }
 
 // document is an answer with a status and a body.
@@ -37,7 +39,11 @@ func document(status int, body string) *http.Response {
 	if status >= 300 && status < 400 {
 		header.Set("Location", "https://sso.example.com/login")
 	}
-	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body))}
+	return &http.Response{
+		StatusCode: status,
+		Header:     header,
+		Body:       io.NopCloser(strings.NewReader(body)),
+	}
 }
 
 // doors are the requests of one token by which an exchange is asked for.
@@ -64,12 +70,24 @@ func (w *world) exchangeLevels(t testing.TB) (levels []string) {
 	return levels
 }
 
-// TestIssuerTrouble: that an issuer cannot be asked, or answers with what nobody can use, is no fault
-// of who sends a token. It is 503 through every door; what somebody has to mend is in the log at Error.
+// TestIssuerTrouble: that an issuer cannot be asked, or answers with what nobody can use, is no
+// fault of who sends a token. It is 503 through every door; what somebody has to mend is in the
+// log at Error.
 func TestIssuerTrouble(t *testing.T) {
 	const html = "<!DOCTYPE html><html><body>maintenance canary</body></html>"
 	key := string(must(oidctest.New(oidctest.Config{Key: issuerKey()})).KeySet())
 	key = strings.TrimSuffix(strings.TrimPrefix(key, `{"keys":[`), "]}")
+	const (
+		invalid     = delegation.CodeKeySetInvalid
+		unavailable = delegation.CodeKeySetUnavailable
+		mend        = slog.LevelError
+		wait        = slog.LevelWarn
+	)
+	metadata := `{"issuer":"ISSUER","jwks_uri":"https://169.254.169.254/"}`
+	secret := `{"keys":[{"kty":"oct","k":"AAAA"}]}`
+	twins := `{"keys":[` + key + "," + key + "]}"
+	foreign := `{"issuer":"https://other.example.com"}`
+	large := strings.Repeat(" ", 1<<20+1)
 	for name, row := range map[string]struct {
 		discovery bool // or else the key set
 		status    int
@@ -77,24 +95,24 @@ func TestIssuerTrouble(t *testing.T) {
 		code      delegation.Code
 		level     slog.Level
 	}{
-		"HTML":                  {false, 200, html, delegation.CodeKeySetInvalid, slog.LevelError},
-		"HTML for discovery":    {true, 200, html, delegation.CodeKeySetInvalid, slog.LevelError},
-		"redirect":              {false, 302, "", delegation.CodeKeySetRedirect, slog.LevelError},
-		"redirect of discovery": {true, 302, "", delegation.CodeKeySetRedirect, slog.LevelError},
-		"empty":                 {false, 200, "", delegation.CodeKeySetInvalid, slog.LevelError},
-		"empty discovery":       {true, 200, " \n", delegation.CodeKeySetInvalid, slog.LevelError},
-		"no key":                {false, 200, `{"keys":[]}`, delegation.CodeKeySetInvalid, slog.LevelError},
-		"truncated":             {false, 200, `{"keys":[` + key, delegation.CodeKeySetInvalid, slog.LevelError},
-		"truncated discovery":   {true, 200, `{"issuer":"ht`, delegation.CodeKeySetInvalid, slog.LevelError},
-		"two keys of one kid":   {false, 200, `{"keys":[` + key + "," + key + "]}", delegation.CodeKeySetDuplicateID, slog.LevelError},
-		"a secret":              {false, 200, `{"keys":[{"kty":"oct","k":"AAAA"}]}`, delegation.CodeKeySetSymmetric, slog.LevelError},
-		"too large":             {false, 200, strings.Repeat(" ", 1<<20+1), delegation.CodeKeySetTooLarge, slog.LevelError},
-		"of another issuer":     {true, 200, `{"issuer":"https://other.example.com"}`, delegation.CodeDiscoveryIssuer, slog.LevelError},
-		"leads elsewhere":       {true, 200, "", delegation.CodeKeySetURL, slog.LevelError}, // see below
-		"403":                   {false, 403, html, delegation.CodeKeySetUnavailable, slog.LevelWarn},
-		"429":                   {false, 429, "", delegation.CodeKeySetUnavailable, slog.LevelWarn},
-		"503":                   {true, 503, html, delegation.CodeKeySetUnavailable, slog.LevelWarn},
-		"no connection":         {true, 0, "", delegation.CodeKeySetUnavailable, slog.LevelWarn},
+		"HTML":                  {false, 200, html, invalid, mend},
+		"HTML for discovery":    {true, 200, html, invalid, mend},
+		"redirect":              {false, 302, "", delegation.CodeKeySetRedirect, mend},
+		"redirect of discovery": {true, 302, "", delegation.CodeKeySetRedirect, mend},
+		"empty":                 {false, 200, "", invalid, mend},
+		"empty discovery":       {true, 200, " \n", invalid, mend},
+		"no key":                {false, 200, `{"keys":[]}`, invalid, mend},
+		"truncated":             {false, 200, `{"keys":[` + key, invalid, mend},
+		"truncated discovery":   {true, 200, `{"issuer":"ht`, invalid, mend},
+		"two keys of one kid":   {false, 200, twins, delegation.CodeKeySetDuplicateID, mend},
+		"a secret":              {false, 200, secret, delegation.CodeKeySetSymmetric, mend},
+		"too large":             {false, 200, large, delegation.CodeKeySetTooLarge, mend},
+		"of another issuer":     {true, 200, foreign, delegation.CodeDiscoveryIssuer, mend},
+		"leads elsewhere":       {true, 200, metadata, delegation.CodeKeySetURL, mend},
+		"403":                   {false, 403, html, unavailable, wait},
+		"429":                   {false, 429, "", unavailable, wait},
+		"503":                   {true, 503, html, unavailable, wait},
+		"no connection":         {true, 0, "", unavailable, wait},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -102,9 +120,7 @@ func TestIssuerTrouble(t *testing.T) {
 			if row.discovery {
 				path = oidctest.DiscoveryPath
 			}
-			if row.code == delegation.CodeKeySetURL {
-				row.body = `{"issuer":"` + w.provider.Issuer() + `","jwks_uri":"https://169.254.169.254/"}`
-			}
+			row.body = strings.Replace(row.body, "ISSUER", w.provider.Issuer(), 1)
 			w.troubled(func(asked string) (*http.Response, error) {
 				switch {
 				case asked != path:
@@ -127,21 +143,24 @@ func TestIssuerTrouble(t *testing.T) {
 				}
 				w.clock.Advance(time.Minute) // each door has a fetch of its own
 			}
-			if got := w.exchangeLevels(t); len(got) != 3 || got[0] != row.level.String() || got[1] != got[0] || got[2] != got[0] {
-				t.Errorf("levels %q, want %s", got, row.level)
+			want := slices.Repeat([]string{row.level.String()}, 3)
+			if got := w.exchangeLevels(t); !slices.Equal(got, want) {
+				t.Errorf("levels %q, want %q", got, want)
 			}
-			if row.body == html && row.status == 200 && !strings.Contains(w.log.String(), "it is HTML") {
-				t.Errorf("the log does not say that the answer is HTML: %s", w.log)
+			log := w.log.String()
+			if row.body == html && row.status == 200 && !strings.Contains(log, "it is HTML") {
+				t.Errorf("the log does not say that the answer is HTML: %s", log)
 			}
-			if strings.Contains(w.log.String(), "canary") {
-				t.Errorf("the log repeats the answer: %s", w.log)
+			if strings.Contains(log, "canary") {
+				t.Errorf("the log repeats the answer: %s", log)
 			}
 		})
 	}
 }
 
-// TestRotationDuringThePause: while an issuer cannot be asked once more, who comes with its new key is
-// told to come back, and who comes with no key of the issuer's is told so as soon as that is certain.
+// TestRotationDuringThePause: while an issuer cannot be asked once more, who comes with its new
+// key is told to come back, and who comes with no key of the issuer's is told so as soon as that
+// is certain.
 func TestRotationDuringThePause(t *testing.T) {
 	w := newWorld(t)
 	w.config.Console = &delegationhttp.Console{}
@@ -151,7 +170,8 @@ func TestRotationDuringThePause(t *testing.T) {
 	}
 	bogus := func(kid string) string {
 		claims := map[string]any{
-			"iss": w.provider.Issuer(), "sub": alice, "aud": app, "iat": start.Unix(), "exp": start.Add(time.Hour).Unix(),
+			"iss": w.provider.Issuer(), "sub": alice, "aud": app,
+			"iat": start.Unix(), "exp": start.Add(time.Hour).Unix(),
 		}
 		return must(w.provider.Sign(map[string]any{"kid": kid}, must(json.Marshal(claims))))
 	}

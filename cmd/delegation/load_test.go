@@ -326,7 +326,8 @@ func TestRulesOfTheConfiguration(t *testing.T) {
 	}
 }
 
-// TestTargetID: what names a target is for it whatever its id, and for all targets that share the id.
+// TestTargetID: what names a target is for it whatever its id, and for all targets that share the
+// id.
 func TestTargetID(t *testing.T) {
 	targets := map[string]targetSettings{
 		"photo-app": {ID: "photos"}, "old-app": {ID: "photos"}, "other": {},

@@ -134,7 +134,10 @@ func byKeys(text string) string { return fieldsToKeys.Replace(text) }
 
 var fieldsToKeys = strings.NewReplacer(
 	"Config.Issuers", "issuers", "Config.MaxTokenSize", "max_token_size", "Config.STSTimeout", "sts.timeout", "Config.Targets", "targets",
-	"Issuer.Algorithms", "algorithms of the issuer", "Issuer.JWKSURL", "jwks_url of the issuer", "Issuer.JWKS", "jwks_file of the issuer", "Issuer.AllowLoopbackHTTP", "allow_loopback_http of the issuer",
+	"Issuer.Algorithms", "algorithms of the issuer",
+	"Issuer.JWKSURL", "jwks_url of the issuer",
+	"Issuer.JWKS", "jwks_file of the issuer",
+	"Issuer.AllowLoopbackHTTP", "allow_loopback_http of the issuer",
 	"Issuer.AllowTokenMarks", "allow_token_marks of the issuer",
 	"Issuer.ClientAudiences", "client_audiences of the issuer",
 	"Issuer.RequiredClaims", "required_claims of the issuer",

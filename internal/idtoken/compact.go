@@ -19,10 +19,10 @@ const maxKeyID = 512
 var registeredHeaders = []string{"alg", "kid", "typ", "cty", "crit", "b64", "enc", "zip",
 	"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256"}
 
-// compactJWS is a token that is well-formed, and neither trusted nor verified. It is cut once, here:
-// what is verified, what is read and what is remembered are pieces of the same text.
+// compactJWS is a token that is well-formed, and neither trusted nor verified. It is cut once,
+// here: what is verified, what is read and what is remembered are pieces of the same text.
 type compactJWS struct {
-	signed             []byte            // what the signature covers, as it was received (RFC 7515 §5.2)
+	signed             []byte            // what the signature covers (RFC 7515 §5.2), as received
 	payload, signature []byte            // decoded
 	algorithm, kid     string            // kid: empty if the token names no key
 	digest             [sha256.Size]byte // of the whole token

@@ -12,9 +12,10 @@ import (
 
 // This file is all that knows jwx. Its panics are errors: on the goroutine of a fetch one would end the process.
 
-// verifySigned tells whether the signature over the bytes is good. jws.Verify would not do: it takes
-// the token apart on its own, and verifies a text that it puts together again from what it has read.
-// Blanks around the header's object get lost in that. Why jwx refuses a signature would help nobody.
+// verifySigned tells whether the signature over the bytes is good. jws.Verify would not do: it
+// takes the token apart on its own, and verifies a text that it puts together again from what it
+// has read. Blanks around the header's object get lost in that. Why jwx refuses a signature would
+// help nobody.
 func verifySigned(signed, signature []byte, algorithm string, material any) bool {
 	return guard.Call(func() error {
 		verifier, err := jws.NewVerifier(jwa.SignatureAlgorithm(algorithm))

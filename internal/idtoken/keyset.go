@@ -54,9 +54,11 @@ func (k key) suits(algorithm string) error {
 type search struct {
 	kid     string            // empty: the token names no key
 	token   [sha256.Size]byte // of the whole token: another one with the same kid is another search
-	verdict error             // why the keys that were found last do not do; nil: none were found yet
+	verdict error             // why the keys found last do not do; nil: none were found yet
 
-	since, tried uint64 // for the keyFinder: the fetches at the search's beginning, and the set tried
+	// For the keyFinder: how many fetches had begun before the search, and which one brought the
+	// set that it has tried last.
+	since, tried uint64
 }
 
 // keyFinder finds the keys that may have signed a token.

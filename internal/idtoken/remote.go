@@ -1,20 +1,16 @@
 package idtoken
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/seed055b7978/delegation/internal/fetch"
 	"github.com/seed055b7978/delegation/internal/guard"
-	"github.com/seed055b7978/delegation/internal/strictjson"
 )
 
 // How long published keys are used, and how often they are asked for.
@@ -53,8 +49,9 @@ type remoteKeys struct {
 	// refreshAt is when the set wants a refresh, staleAt when it may not be used any more.
 	refreshAt, staleAt time.Time
 
-	// Fetches are numbered from 1 and run one at a time. A fetch that began after a token came has
-	// the last word on it; one that was under way already may have read what the issuer said before.
+	// Fetches are numbered from 1 and run one at a time. A fetch that began after a token came
+	// has the last word on it; one that was under way already may have read what the issuer said
+	// before.
 	begun, ended uint64
 	flight       chan struct{} // closed when the fetch under way has ended; nil: there is none
 	attempted    time.Time     // when the last one began
@@ -119,8 +116,8 @@ func (r *remoteKeys) lookUp(kid string) []key {
 // usable tells, under the lock, whether there are keys that may still be used.
 func (r *remoteKeys) usable() bool { return r.set != nil && r.now().Before(r.staleAt) }
 
-// idOf names what a fetch can refute: a kid that the set does not have, or a token that is not signed
-// with what the set has under its kid.
+// idOf names what a fetch can refute: a kid that the set does not have, or a token that is not
+// signed with what the set has under its kid.
 func idOf(s *search, keys []key) [sha256.Size]byte {
 	if len(keys) == 0 {
 		return sha256.Sum256([]byte("kid " + s.kid))
@@ -140,8 +137,8 @@ func (r *remoteKeys) refute(id [sha256.Size]byte) {
 	}
 }
 
-// mayFetch tells, under the lock, whether the issuer may be asked once more, and takes that from the
-// allowance. Without any keys there is nothing to protect but the issuer.
+// mayFetch tells, under the lock, whether the issuer may be asked once more, and takes that from
+// the allowance. Without any keys there is nothing to protect but the issuer.
 func (r *remoteKeys) mayFetch() bool {
 	if r.usable() {
 		return r.allowance.take(r.now())
@@ -165,14 +162,15 @@ func (r *remoteKeys) unavailable(s *search) error {
 		verdict = fmt.Errorf("the issuer's key set had no key %.80q", s.kid)
 	}
 	now := r.now()
-	pending := newError(keyPending, "%w, when it was fetched %s ago; it can be fetched again in %s",
-		verdict, now.Sub(r.keptAt).Round(time.Second), max(0, r.allowance.wait(now)))
+	pending := newError(keyPending,
+		"%w; the issuer's keys were fetched %s ago, and can be fetched again in %s", verdict,
+		now.Sub(r.keptAt).Round(time.Second), max(0, r.allowance.wait(now)).Round(time.Second))
 	pending.Refresh = r.failure
 	return pending
 }
 
-// wait waits, without the lock, for a fetch to end. No caller can cancel it; each stops waiting when
-// its own context ends.
+// wait waits, without the lock, for a fetch to end. No caller can cancel it; each stops waiting
+// when its own context ends.
 func (r *remoteKeys) wait(ctx context.Context, flight <-chan struct{}) {
 	r.mu.Unlock()
 	defer r.mu.Lock()
@@ -212,7 +210,9 @@ func (r *remoteKeys) fetch(number uint64, began time.Time, done chan<- struct{})
 }
 
 // keep notes what a fetch has brought.
-func (r *remoteKeys) keep(number uint64, began time.Time, set KeySet, life time.Duration, err error) {
+func (r *remoteKeys) keep(
+	number uint64, began time.Time, set KeySet, life time.Duration, err error,
+) {
 	r.mu.Lock()
 	r.ended = number
 	r.flight = nil
@@ -231,66 +231,9 @@ func (r *remoteKeys) keep(number uint64, began time.Time, set KeySet, life time.
 	}
 }
 
-// passed tells whether so much time has passed since then. A clock that was set back is not waited for.
+// passed tells whether so much time has passed since then. A clock that was set back is not
+// waited for.
 func passed(now, then time.Time, d time.Duration) bool {
 	since := now.Sub(then)
 	return since >= d || since < 0
-}
-
-// load reads the discovery document, unless the key set's URL is configured, and the key set.
-func (r *remoteKeys) load(ctx context.Context) (KeySet, time.Duration, error) {
-	from := r.url
-	if from == "" {
-		body, _, err := r.get(ctx, strings.TrimSuffix(r.issuer, "/")+"/.well-known/openid-configuration")
-		if err != nil {
-			return nil, 0, err
-		}
-		document, err := strictjson.Object(body)
-		if err != nil {
-			return nil, 0, newError(keySetInvalid,
-				"the discovery document is not one JSON object: %w", unusable(body, err))
-		}
-		if document["issuer"] != r.issuer {
-			return nil, 0, newError(discoveryIssuer,
-				"the discovery document of %q names the issuer %.200q",
-				r.issuer, fmt.Sprint(document["issuer"]))
-		}
-		from, _ = document["jwks_uri"].(string)
-		if err := fetch.CheckFound(from, r.issuer, r.loopbackHTTP); err != nil {
-			return nil, 0, newError(keySetURL, "the discovery document's jwks_uri: %w", err)
-		}
-	}
-	body, header, err := r.get(ctx, from)
-	if err != nil {
-		return nil, 0, err
-	}
-	set, err := ParseKeySet(body)
-	return set, fetch.Life(header, defaultKeyLife, minKeyLife, maxKeyLife), err
-}
-
-// unusable says what stands where JSON should, if that can be told, or else what is wrong with it.
-func unusable(body []byte, err error) error {
-	body = bytes.TrimSpace(body)
-	switch {
-	case len(body) == 0:
-		return errors.New("it is empty")
-	case body[0] == '<':
-		return errors.New("it is HTML or XML, perhaps a page of a proxy")
-	}
-	return err
-}
-
-// get reads one document.
-func (r *remoteKeys) get(ctx context.Context, from string) ([]byte, http.Header, error) {
-	body, header, err := fetch.Get(ctx, r.client, from)
-	code := keySetUnavailable
-	switch {
-	case err == nil:
-		return body, header, nil
-	case errors.Is(err, fetch.ErrRedirect):
-		code = keySetRedirect
-	case errors.Is(err, fetch.ErrTooLarge):
-		code = keySetTooLarge
-	}
-	return nil, nil, newError(code, "%.200q: %w", from, err)
 }

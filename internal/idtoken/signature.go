@@ -18,7 +18,8 @@ var pssHashes = map[string]crypto.Hash{"PS256": crypto.SHA256, "PS384": crypto.S
 // verifySignature finds the issuer's key for the token and verifies its signature with it.
 func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
 	if !slices.Contains(by.algorithms, t.algorithm) {
-		return newError(algorithmNotAllowed, "the token's algorithm is %.80q, the issuer may use %s",
+		return newError(algorithmNotAllowed,
+			"the token's algorithm is %.80q, the issuer may use %s",
 			t.algorithm, strings.Join(by.algorithms, ", "))
 	}
 	s := &search{kid: t.kid, token: t.digest}
@@ -30,7 +31,8 @@ func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
 		if len(keys) > 0 {
 			s.verdict = t.tryKeys(keys)
 		}
-		// Only such a verdict tells that an issuer has changed its key and kept the kid, or uses none.
+		// Only such a verdict tells that an issuer has changed its key and kept the kid, or uses
+		// none.
 		changed := hasCode(s.verdict, signatureInvalid, keyUnsuitable)
 		if last || !changed {
 			return s.verdict

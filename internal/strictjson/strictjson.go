@@ -27,9 +27,10 @@ var (
 	ErrDepth     = fmt.Errorf("it is nested deeper than %d", maxDepth)
 )
 
-// Object decodes exactly one JSON object: UTF-8, no half of a surrogate pair, no member twice at any
-// depth, nothing behind it, at most 32 levels deep. Numbers are json.Number, so that no digit is
-// lost; the rest is as encoding/json decodes into any. Duplicate members are named in the error.
+// Object decodes exactly one JSON object: UTF-8, no half of a surrogate pair, no member twice at
+// any depth, nothing behind it, at most 32 levels deep. Numbers are json.Number, so that no digit
+// is lost; the rest is as encoding/json decodes into any. Duplicate members are named in the
+// error.
 func Object(data []byte) (map[string]any, error) {
 	if !utf8.Valid(data) {
 		return nil, ErrNotUTF8
