@@ -184,6 +184,20 @@ func TestOnlyStatementsForSAMLLetIn(t *testing.T) {
 	}
 }
 
+// TestStatementsAreCountedAsTheyAreWritten has one that decides nothing before
+// the one that denies.
+func TestStatementsAreCountedAsTheyAreWritten(t *testing.T) {
+	s := newServer(t, ststest.Config{})
+	mustRole(t, s, ststest.Role{ARN: roleARN, TrustPolicy: `{"Statement": [` +
+		statement("Allow", `{"Service": "ec2.amazonaws.com"}`, `"sts:AssumeRole"`, "") + "," +
+		samlAllow + "," + statement("Deny", `"*"`, `"sts:*"`, "") + `]}`})
+	post(s, form(good().encoded()))
+	cause := s.Calls()[0].Cause
+	if cause != "statement 3 of the trust policy denies sts:AssumeRoleWithSAML" {
+		t.Errorf("cause %q", cause)
+	}
+}
+
 // TestSourceIPIsTheAddressOfTheClient sets the address that net/http reports.
 func TestSourceIPIsTheAddressOfTheClient(t *testing.T) {
 	tests := []struct {
