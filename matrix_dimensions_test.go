@@ -1232,7 +1232,7 @@ func editValues() []matrixValue {
 // matrixForms are texts that stand where three parts joined by dots should.
 var matrixForms = map[string]func(raw string, parts []string) string{
 	"nothing":           func(string, []string) string { return "" },
-	"one part":          func(_ string, parts []string) string { return parts[1] },
+	"one part":          func(raw string, _ []string) string { return strings.ReplaceAll(raw, ".", "") },
 	"two parts":         func(_ string, parts []string) string { return parts[0] + "." + parts[1] },
 	"four parts":        func(raw string, _ []string) string { return raw + ".e30" },
 	"a dot behind":      func(raw string, _ []string) string { return raw + "." },

@@ -11,5 +11,5 @@ func TestMatrix(t *testing.T) {
 	if len(rows) > matrixSize*3/4 {
 		t.Errorf("%d pairs leave too little room for chance: raise matrixSize", len(rows))
 	}
-	runMatrix(t, fillRows(rows, matrixSize), 100)
+	runMatrix(t, fillRows(rows, matrixSize), 50)
 }

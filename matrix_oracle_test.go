@@ -100,10 +100,11 @@ func (token *matrixToken) judgeForm(v *verdict, size int) {
 		v.refuse("more than 16 KiB", delegation.CodeTokenTooLarge)
 	}
 	malformed, encoding := delegation.CodeTokenMalformed, delegation.CodeTokenEncoding
-	switch token.form {
-	case "":
-	case "nothing":
+	if size == 0 {
 		v.refuse("no token", delegation.CodeTokenMissing)
+	}
+	switch token.form {
+	case "", "nothing":
 	case "five parts":
 		v.refuse("RFC 7516 §7.1: a JWE", delegation.CodeTokenEncrypted, malformed)
 	case "parts in another order": // the claims stand where the header should
