@@ -99,6 +99,7 @@ func TestNew_NamesAllThatIsWrong(t *testing.T) {
 		"AES-128":      {config("x", keyOf(16)), []string{"Secret of 32 bytes, has 16"}},
 		"AES-192":      {config("x", keyOf(24)), []string{"Secret of 32 bytes, has 24"}},
 		"a byte more":  {config("x", keyOf(33)), []string{"Secret of 32 bytes, has 33"}},
+		"no time":      {rediscache.Config{Redis: &redis.Options{Addr: "x"}, Keys: []rediscache.Key{good}, Timeout: 1}, []string{"Timeout: 1ns is less than 1ms"}},
 		"others": {rediscache.Config{Redis: &redis.Options{Addr: "x"}, Keys: []rediscache.Key{good}, Prefix: "a*", Timeout: -1, LockTime: time.Microsecond},
 			[]string{"Prefix: ", "Timeout: -1ns is less than 1ms", "LockTime: 1µs is less than 1ms"}},
 	} {
@@ -216,6 +217,18 @@ func TestExpiredIsNotPut(t *testing.T) {
 		if err := c.Put(t.Context(), owner, other, old); err != nil {
 			t.Errorf("%s: %v", at, err)
 		}
+	}
+}
+
+// TestPut_Unwritable: JSON has no year 10000, and the error says nothing of what was to be written.
+func TestPut_Unwritable(t *testing.T) {
+	c := must(rediscache.New(config("127.0.0.1:1", newKey("one")))) // where nobody listens
+	defer c.Close()
+	late := credentials()
+	late.Expiration = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	err := c.Put(t.Context(), owner, other, late)
+	if err == nil || err.Error() != "the credentials cannot be written" {
+		t.Errorf("got %v", err)
 	}
 }
 
