@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation/internal/advice"
@@ -35,10 +36,12 @@ type CheckResult struct {
 //   - issuer URL: each of Config.Issuers has keys that can be used. It is asked only for what an exchange would ask for, and no more often.
 //     An issuer that strangers share, and that nothing gates, is a warning; see [Issuer].
 //   - subjects in ROLE: a warning, if targets of several issuers lead to one role, in which ${saml:sub} does not tell their users apart.
-//   - metadata of ENTITYID, and signing key FINGERPRINT of ENTITYID, for Config.IdentityProvider and each Identity in [Targets]: the metadata has
+//   - metadata of ENTITYID, and signing key FINGERPRINT of ENTITYID, for Config.IdentityProvider and each
+//     Identity in [Targets], or of a target that any other [TargetSource] has returned to an exchange or
+//     an explanation within the last hour, 100 at most: the metadata has
 //     the size that IAM takes; each key signs a random digest and its certificate, whose SHA-256 begins with FINGERPRINT, verifies
 //     it. A certificate that is not valid yet, has expired or will within 30 days is a warning: AWS does not read its dates, others may.
-//   - sts REGION, for each region and fail-over region of [Targets], by the targets' names: STS there refuses a call with no assertion in it, so it answers.
+//   - sts REGION, for each region and fail-over region of the same targets: STS there refuses a call with no assertion in it, so it answers.
 //
 // Signers and STS are asked once a minute at most, for up to Config.STSTimeout. On a nil context or Delegator there is one result with
 // [CodeArgumentInvalid], on a context that ends [CodeCanceled] for all that has not answered.
@@ -79,22 +82,67 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 			return CheckResult{Name: "subjects in " + role, Warning: roles[role]}
 		})
 	}
-	for _, p := range d.identities() {
-		slow("metadata of "+p.EntityID, "", StageConfig, func(context.Context) error { _, err := p.Metadata(); return err })
+	now := d.config.Now()
+	for _, p := range append(d.identities(), d.recent.identities.All(now)...) {
+		slow("metadata of "+p.EntityID, "", StageConfig, func(context.Context) error {
+			_, err := p.Metadata()
+			return err
+		})
 		for _, key := range p.Keys {
 			sum := sha256.Sum256(key.Certificate.Raw)
-			slow(fmt.Sprintf("signing key %x of %s", sum[:8], p.EntityID), advice.Dates(key.Certificate, d.config.Now()), StageSAML, func(ctx context.Context) error { return d.try(ctx, key) })
+			name := fmt.Sprintf("signing key %x of %s", sum[:8], p.EntityID)
+			slow(name, advice.Dates(key.Certificate, now), StageSAML, func(ctx context.Context) error {
+				return d.try(ctx, key)
+			})
 		}
 	}
-	targets, _ := d.config.Targets.(Targets)
-	for _, name := range slices.Sorted(maps.Keys(targets)) {
-		for _, name := range append([]string{targets[name].Region}, targets[name].FailoverRegions...) {
-			if region, err := ParseRegion(name); err == nil { // without one a rule chooses it
-				slow("sts "+region.String(), "", StageSTS, func(ctx context.Context) error { return d.reach(ctx, region) })
-			}
-		}
+	for _, region := range append(d.configuredRegions(), d.recent.regions.All(now)...) {
+		slow("sts "+region.String(), "", StageSTS, func(ctx context.Context) error {
+			return d.reach(ctx, region)
+		})
 	}
 	return probe.All(checks)
+}
+
+// configuredRegions are those of the fixed targets, in the order of the targets' names. A target without
+// one lets a rule choose it.
+func (d *Delegator) configuredRegions() (regions []Region) {
+	targets, _ := d.config.Targets.(Targets)
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
+		regions = append(regions, targets[name].knownRegions()...)
+	}
+	return regions
+}
+
+// knownRegions are the region and the fail-over regions that are names of regions.
+func (t Target) knownRegions() (regions []Region) {
+	for _, name := range append([]string{t.Region}, t.FailoverRegions...) {
+		if region, err := ParseRegion(name); err == nil {
+			regions = append(regions, region)
+		}
+	}
+	return regions
+}
+
+// recentTargets is what a TargetSource has returned lately. It cannot be asked for all of its targets,
+// so [Delegator.Check] looks at these.
+type recentTargets struct {
+	identities probe.Recent[IdentityProvider]
+	regions    probe.Recent[Region]
+}
+
+// note remembers a target that was checked.
+func (r *recentTargets) note(t *Target, now time.Time) {
+	if p := t.Identity; p != nil {
+		name := fmt.Sprintf("%q", p.EntityID)
+		for _, key := range p.Keys {
+			name += fmt.Sprintf(" %x", sha256.Sum256(key.Certificate.Raw))
+		}
+		r.identities.Note(name, p.clone(), now)
+	}
+	for _, region := range t.knownRegions() {
+		r.regions.Note(region.String(), region, now)
+	}
 }
 
 // try makes a real signature, which the certificate must verify.

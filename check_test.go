@@ -379,3 +379,78 @@ func TestCheck_SignerHangs(t *testing.T) {
 		}
 	})
 }
+
+// TestCheck_TargetSource: a source cannot be asked for all of its targets, so Check looks at the
+// identities and regions of those that exchanges and explanations have had within the last hour.
+func TestCheck_TargetSource(t *testing.T) {
+	for use, run := range map[string]func(*delegation.Delegator, string) error{
+		"Exchange": func(d *delegation.Delegator, token string) error {
+			_, err := d.Exchange(t.Context(), token, app)
+			return err
+		},
+		"Explain": func(d *delegation.Delegator, token string) error {
+			_, err := d.Explain(t.Context(), token, app)
+			return err
+		},
+	} {
+		t.Run(use, func(t *testing.T) {
+			w := newWorld(t)
+			w.config.STS = stsFunc(func(context.Context, *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+				return nil, errAWSDenies
+			})
+			target := w.config.Targets.(delegation.Targets)[app]
+			broken := signer(func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+				return nil, errors.New("the HSM is locked")
+			})
+			own := delegation.IdentityProvider{EntityID: "urn:own.example.com", Keys: []delegation.SigningKey{
+				{Signer: broken, Certificate: signingKey().Certificate},
+			}}
+			target.Identity = &own
+			target.FailoverRegions = []string{"eu-west-1"}
+			w.config.Targets = source(func(context.Context, string) (*delegation.Target, error) { return &target, nil })
+			d := w.delegator(t)
+			before := names(d.Check(t.Context()))
+			ownKey := keyName(signingKey(), own.EntityID)
+			if slices.Contains(before, ownKey) || slices.Contains(before, "sts eu-central-1") {
+				t.Errorf("nobody has asked for the target: %q", before)
+			}
+
+			_ = run(d, w.token(nil))
+			results := d.Check(t.Context())
+			want := append(before, "metadata of urn:own.example.com", ownKey, "sts eu-central-1", "sts eu-west-1")
+			if !slices.Equal(names(results), want) {
+				t.Errorf("got  %q\nwant %q", names(results), want)
+			}
+			wantError(t, result(t, results, ownKey).Err, delegation.StageSAML, delegation.CodeSigningFailed)
+
+			// The source replaces the key: both are looked at, and after an hour the old one no more.
+			w.clock.Advance(30 * time.Minute)
+			own.Keys = []delegation.SigningKey{nextKey()}
+			_ = run(d, w.token(nil))
+			w.clock.Advance(30 * time.Minute)
+			results = d.Check(t.Context())
+			if got := names(results); slices.Contains(got, ownKey) {
+				t.Errorf("an hour later: %q", got)
+			}
+			if r := result(t, results, keyName(nextKey(), own.EntityID)); r.Err != nil {
+				t.Error(r.Err)
+			}
+		})
+	}
+}
+
+// TestCheck_TargetSource_Refused: whoever may not call a target does not have it remembered.
+func TestCheck_TargetSource_Refused(t *testing.T) {
+	w := newWorld(t)
+	target := w.config.Targets.(delegation.Targets)[app]
+	target.Audiences = []string{"another"}
+	target.Identity = &delegation.IdentityProvider{EntityID: "urn:own.example.com", Keys: identity().Keys}
+	w.config.Targets = source(func(context.Context, string) (*delegation.Target, error) { return &target, nil })
+	d := w.delegator(t)
+	if _, err := d.Exchange(t.Context(), w.token(nil), app); err == nil {
+		t.Fatal("the exchange was not refused")
+	}
+	if got := names(d.Check(t.Context())); slices.Contains(got, "metadata of urn:own.example.com") {
+		t.Errorf("got %q", got)
+	}
+}

@@ -114,6 +114,7 @@ type Delegator struct {
 
 	replaced sync.Map // entity ID to the IdentityProvider that SetIdentityProvider was given last
 	random   func() float64
+	recent   recentTargets
 	probes   probe.Cache // what Check found
 	signers  guard.Callees
 
@@ -444,6 +445,7 @@ func (d *Delegator) findTarget(ctx context.Context, name string, c *idtoken.Clai
 		if err := target.check(name, &d.config); err != nil {
 			return nil, newError(CodeTargetInvalid, "the target %.80q: %w", name, err)
 		}
+		d.recent.note(target, d.config.Now())
 	}
 	return target, nil
 }
