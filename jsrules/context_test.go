@@ -245,6 +245,10 @@ func TestContextPerTarget(t *testing.T) {
 	if want := []any{"Photos", "press", nil, "DE", "192.0.2.1"}; !got.passed || !sameJSON(got.user.Properties["saw"], want) {
 		t.Errorf("got %v, %v, want %v", got.err, got.user, want)
 	}
+	whole := supply(map[string]any{"clientMetadata": map[string]any{"team": "press"}})
+	if got := run(t, body("user.other = typeof context.clientMetadata.other;"+passes), whole); got.user.Text("other") != "undefined" {
+		t.Errorf("what is supplied as a whole is known as a whole: got %v, %v", got.err, got.user)
+	}
 	bad := run(t, body("context.request.ip;"+passes), supply(map[string]any{"request": func() {}}))
 	bad.expect(t, delegation.CodeRuleFailed, "has no form in JSON")
 }

@@ -128,6 +128,7 @@ func (o *outgoing) out(name string, value goja.Value, was any) any {
 	object, isObject := value.(*goja.Object)
 	if isObject {
 		if toJSON, ok := goja.AssertFunction(member(object, "toJSON")); ok {
+			o.lossy = true
 			value = o.run.must(toJSON(object))
 			object, isObject = value.(*goja.Object)
 		}
@@ -179,6 +180,7 @@ func (o *outgoing) primitive(value goja.Value, was any) any {
 			return was
 		}
 		if math.IsNaN(number) || math.IsInf(number, 0) {
+			o.lossy = true
 			return nil
 		}
 		text, _ := json.Marshal(number)

@@ -41,6 +41,28 @@ func TestGlobalFunctions(t *testing.T) {
 	}
 	golang(t, folder(t, jsrules.Options{}, define, refuses)).expect(t, delegation.CodeDenied, "not you")
 
+	remembers := body("var E = UnauthorizedError; global.make = function (r) { return new E(r); };" + passes)
+	own := body("if (user.never) return callback(new UnauthorizedError('x')); callback(global.make('not you'));")
+	golang(t, folder(t, jsrules.Options{}, remembers, own)).expect(t, delegation.CodeDenied, "not you")
+	for value, read := range map[string]string{
+		"new Map([['a', 1]])":           "global.x.get('a')",
+		"new Set([1])":                  "+global.x.has(1)",
+		"/^a$/i":                        "+global.x.test('A')",
+		"NaN":                           "+isNaN(global.x)",
+		"new Date(1)":                   "global.x.getTime()",
+		"{deep: [new Map([['a', 1]])]}": "global.x.deep[0].get('a')",
+		"Object.create({inherited: 1})": "global.x.inherited",
+		"Symbol.iterator":               "+(global.x === Symbol.iterator)",
+		"(class { static get one() { return 1; } })": "global.x.one",
+		"new Uint8Array([1])":                        "+(global.x instanceof Uint8Array)",
+		"Promise.resolve(1)":                         "+(typeof global.x.then === 'function')",
+	} {
+		rules := folder(t, jsrules.Options{}, body("global.x = "+value+";"+passes), body("user.x = "+read+";"+passes))
+		if got := golang(t, rules); got.user == nil || !sameJSON(got.user.Properties["x"], 1) {
+			t.Errorf("%s: got %v, %v", value, got.err, got.user)
+		}
+	}
+
 	// The next exchange has what JSON carries, and no function.
 	next := golang(t, []delegation.RuleFunc{
 		folder(t, jsrules.Options{Set: &jsrules.Set{}}, define)[0],

@@ -37,8 +37,9 @@ var changedSettings = []changedSetting{
 	},
 	{
 		"javascript",
-		"null users, context.redirect and context.multifactor fail now, and so does reading " +
-			"a property of context that nobody supplies",
+		"null users, context.redirect and context.multifactor fail now, and so do unknown " +
+			"settings of aws and reading a property of context that nobody supplies; regular " +
+			"expressions match as in Node",
 		inRules(func(r ruleSettings) bool { return r.JavaScript != nil }, "javascript"),
 	},
 	{

@@ -51,7 +51,7 @@ func TestNotes(t *testing.T) {
 	}
 	upgrading := string(must(os.ReadFile("../../docs/upgrading.md")))
 	for _, changed := range changedSettings {
-		if changed.setting != "javascript" && !strings.Contains(upgrading, "`"+changed.setting+"`") {
+		if !strings.Contains(upgrading, "`"+changed.setting+"`") {
 			t.Errorf("docs/upgrading.md does not have %s", changed.setting)
 		}
 		if len(changed.used(&used)) == 0 {
