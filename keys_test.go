@@ -1025,6 +1025,32 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// A client of the operator's that panics, or ends its goroutine, is one that has brought no keys: it
+// runs on no caller's goroutine, so its panic would end the process.
+func TestClientThatPanics(t *testing.T) {
+	for name, fault := range map[string]func(){
+		"panic":  func() { panic("canary") },
+		"Goexit": runtime.Goexit,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := remote(t)
+			good := w.config.HTTPClient.Transport
+			broken := true
+			w.config.HTTPClient.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
+				if broken {
+					fault()
+				}
+				return good.RoundTrip(r)
+			})
+			d := w.delegator(t)
+			w.wantOutcome(t, d, w.token(nil), refused(delegation.CodeKeySetUnavailable))
+			broken = false
+			w.clock.Advance(time.Second)
+			w.wantOutcome(t, d, w.token(nil), accepted)
+		})
+	}
+}
+
 // A machine may sleep for days with a refresh on its way: what comes back then is as old as its
 // beginning, and whoever waits for it asks again.
 func TestAnswerOfAnotherDay(t *testing.T) {
@@ -1130,6 +1156,15 @@ func TestFirstFetchFails(t *testing.T) {
 	w.clock.Advance(time.Nanosecond)
 	w.wantOutcome(t, d, w.token(nil), accepted)
 	w.wantFetches(t, 1)
+
+	// A clock that was set back is not waited for.
+	w = remote(t)
+	d = w.delegator(t)
+	w.provider.SetFaults(oidctest.Faults{Status: 500})
+	w.wantOutcome(t, d, w.token(nil), refused(delegation.CodeKeySetUnavailable))
+	w.provider.SetFaults(oidctest.Faults{})
+	w.clock.Advance(-24 * time.Hour)
+	w.wantOutcome(t, d, w.token(nil), accepted)
 }
 
 func TestTimeout(t *testing.T) {
@@ -1343,6 +1378,17 @@ func TestForgeriesShareTheAllowance(t *testing.T) {
 			w.wantFetches(t, 4)
 		})
 	}
+}
+
+// A set that has grown old is fetched when it is used. If that use is a forgery, the fetch that it has
+// set off is the one that has the last word on it.
+func TestForgeryAtADueRefresh(t *testing.T) {
+	w := remote(t)
+	d := w.delegator(t)
+	w.wantOutcome(t, d, w.token(nil), accepted)
+	w.clock.Advance(time.Hour)
+	w.wantOutcome(t, d, withKeyID(w.provider.KeyID()), refused(delegation.CodeSignatureInvalid))
+	w.wantFetches(t, 2)
 }
 
 // What a good key says of a token is final where it is not about the signature, and where no newer
