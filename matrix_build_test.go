@@ -64,6 +64,7 @@ type matrixSetup struct {
 	// issuers is empty for one issuer, "apart" for another one that the target does not take, and
 	// "one name space" for two on one target.
 	issuers   string
+	targetID  string   // Target.ID
 	audiences []string // Target.Audiences
 	parties   []string // Target.AuthorizedParties
 	nameID    string   // Target.NameID

@@ -44,6 +44,7 @@ var matrixDimensions = slices.Concat(
 		{groupKeys, "allowed algorithms", allowlistValues()},
 		{groupDates, "leeway", leewayValues()},
 		{groupClient, "issuers", issuersValues()},
+		{groupClient, "target's ID", targetIDValues()},
 		{groupClient, "target's audiences", audiencesValues()},
 		{groupClient, "authorized parties", partiesValues()},
 		{groupClient, "client audiences", clientAudiencesValues()},
@@ -313,6 +314,10 @@ func issuersValues() []matrixValue {
 		{"two, and one of the target", func(t *matrixToken) { t.setup.issuers = "apart" }},
 		{"two of the target", func(t *matrixToken) { t.setup.issuers = "one name space" }},
 	}
+}
+
+func targetIDValues() []matrixValue {
+	return []matrixValue{{"of another", func(t *matrixToken) { t.setup.targetID = "other-app" }}}
 }
 
 func audiencesValues() []matrixValue {

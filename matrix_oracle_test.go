@@ -1,6 +1,7 @@
 package delegation_test
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -455,7 +456,7 @@ func (token *matrixToken) judgeClient(v *verdict, issuer *matrixIssuer) {
 
 	own := token.setup.audiences
 	if len(own) == 0 {
-		own = []string{app} // the target's name
+		own = []string{cmp.Or(token.setup.targetID, app)} // its ID is its name by default
 	}
 	if len(intersection(audience, own)) == 0 {
 		v.refuse("OpenID Connect Core §3.1.3.7, 3: aud", delegation.CodeAudienceNotAllowed)

@@ -317,7 +317,7 @@ func (token *matrixToken) config() delegation.Config {
 		Audiences: setup.audiences,
 		AWS:       delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"},
 	}
-	target.NameID = setup.nameID
+	target.ID, target.NameID = setup.targetID, setup.nameID
 	config := delegation.Config{
 		Issuers:          []delegation.Issuer{own},
 		IdentityProvider: identity(),
