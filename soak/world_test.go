@@ -85,6 +85,7 @@ type delegator struct {
 	shared bool // with another, through Redis
 	hasty  bool // gives signer and STS so little time that they may fail on a busy machine
 	once   bool // takes each token once
+	small  bool // remembers fewer than there are decisions, so that some are forgotten
 	cache  *rediscache.Cache
 }
 
@@ -199,8 +200,8 @@ func (w *world) addDelegators(t testing.TB) {
 	secret := delegation.NewSecret(strings.Repeat("k", 32))
 	for _, d := range []*delegator{
 		{name: "first", shared: true},
-		{name: "second", shared: true},
-		{name: "alone", once: true},
+		{name: "second", shared: true, small: true},
+		{name: "alone", once: true, small: true},
 		{name: "hasty", hasty: true},
 	} {
 		config := w.config()
@@ -216,11 +217,13 @@ func (w *world) addDelegators(t testing.TB) {
 			t.Cleanup(func() { _ = d.cache.Close() })
 			config.SharedCache = d.cache
 		case d.once:
-			config.CacheSize = 20 // fewer than there are decisions, so that some are forgotten
 			config.Replay = delegation.ReplayMemory(1_000_000)
 		case d.hasty:
 			config.STSTimeout = 50 * time.Millisecond
 			config.SigningTimeout = 50 * time.Millisecond
+		}
+		if d.small {
+			config.CacheSize = 10
 		}
 		d.Delegator = must(delegation.New(context.Background(), config))
 		w.delegators = append(w.delegators, d)
