@@ -71,12 +71,36 @@ func (s *server) kill() {
 	_ = s.process.Wait()
 }
 
+// names are the places of sealed credentials; none if Redis does not answer.
+func (s *server) names() []string {
+	names, _ := s.client.Keys(context.Background(), "delegation:c:*").Result()
+	return names
+}
+
+// swap puts two values in each other's places.
+func (s *server) swap(one, other string) error {
+	ctx := context.Background()
+	first, err := s.client.Get(ctx, one).Result()
+	if err != nil {
+		return err
+	}
+	second, err := s.client.Get(ctx, other).Result()
+	if err != nil {
+		return err
+	}
+	keep := redis.SetArgs{KeepTTL: true}
+	if err := s.client.SetArgs(ctx, one, second, keep).Err(); err != nil {
+		return err
+	}
+	return s.client.SetArgs(ctx, other, first, keep).Err()
+}
+
 // shuffle puts sealed values in each other's places, as one could who can write to Redis: those of
 // one user, whose credentials look most alike, or all.
 func (s *server) shuffle(random *rand.Rand) {
 	ctx := context.Background()
-	names, err := s.client.Keys(ctx, "delegation:c:*").Result()
-	if err != nil || len(names) < 2 {
+	names := s.names()
+	if len(names) < 2 {
 		return
 	}
 	if random.IntN(4) > 0 {

@@ -197,6 +197,7 @@ func (s *soak) recover(random *rand.Rand) {
 		}
 	}
 	s.sharing(user{east, random.IntN(usersPerIssuer)})
+	s.swapping(user{east, random.IntN(usersPerIssuer)})
 }
 
 // again wants something to succeed within a few attempts, between which time passes.
@@ -235,6 +236,41 @@ func (s *soak) sharing(u user) {
 			}
 		}
 		return s.world.outcome(delegation.CacheShared) > shared
+	})
+}
+
+// swapping has the first Delegator leave credentials of one user for two clients in Redis, which AWS
+// tells apart by the session policy alone, and puts each in the place of the other. The second
+// Delegator must not take one for the other.
+func (s *soak) swapping(u user) {
+	s.t.Helper()
+	isFolder := func(t *target) bool { return t.name == "folder" }
+	folder := targets[slices.IndexFunc(targets, isFolder)]
+	var shared []*delegator
+	for _, d := range s.world.delegators {
+		if d.shared {
+			shared = append(shared, d)
+		}
+	}
+	ask := func(d *delegator, client string) bool {
+		a := ask{u, folder, client, d}
+		return s.exchange(context.Background(), a, s.fault.allowed)
+	}
+	s.again("swapping", redisAttempts, redisPause, func() bool {
+		for _, d := range shared {
+			if d.Invalidate(context.Background(), u.subject()) != nil {
+				return false
+			}
+		}
+		before := s.world.redis.names()
+		if !ask(shared[0], web) || !ask(shared[0], mobile) {
+			return false
+		}
+		left := slices.DeleteFunc(s.world.redis.names(), func(name string) bool {
+			return slices.Contains(before, name)
+		})
+		return len(left) == 2 && s.world.redis.swap(left[0], left[1]) == nil &&
+			ask(shared[1], web) && ask(shared[1], mobile)
 	})
 }
 
