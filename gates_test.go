@@ -184,6 +184,26 @@ func TestSharedIssuers_OfADatabase(t *testing.T) {
 	}
 }
 
+// TestSharedIssuers_AreCopied: a configuration that changes after New changes no warning.
+func TestSharedIssuers_AreCopied(t *testing.T) {
+	for _, of := range []string{"issuer", "target"} {
+		w := sharedWorld(t, github)
+		required := map[string][]string{"repository_owner": {"our-org"}}
+		if of == "issuer" {
+			w.config.Issuers[0].RequiredClaims = required
+		} else {
+			w.target(func(target *delegation.Target) { target.RequiredClaims = required })
+		}
+		d := w.delegator(t)
+		required["repository_owner"][0] = ".*"
+		for _, result := range d.Check(t.Context()) {
+			if result.Warning != "" && strings.HasPrefix(result.Name, "issuer ") {
+				t.Errorf("%s: %s", of, result.Warning)
+			}
+		}
+	}
+}
+
 // TestIssuerCases_Strangers: what people of others presented, and which gate stops it.
 func TestIssuerCases_Strangers(t *testing.T) {
 	const denied = "rules denied"
