@@ -133,6 +133,8 @@ func oneLine(err error) string { return escaped(strings.ReplaceAll(byKeys(err.Er
 func byKeys(text string) string { return fieldsToKeys.Replace(text) }
 
 var fieldsToKeys = strings.NewReplacer(
+	"Config.UnsafeSTSEmulator (sts.unsafe_emulator)", "sts.unsafe_emulator",
+	"Config.UnsafeSTSEmulator", "sts.unsafe_emulator",
 	"Config.Issuers", "issuers", "Config.MaxTokenSize", "max_token_size", "Config.STSTimeout", "sts.timeout", "Config.Targets", "targets",
 	"Issuer.Algorithms", "algorithms of the issuer",
 	"Issuer.JWKSURL", "jwks_url of the issuer",
