@@ -392,7 +392,7 @@ func (x *exchange) decide(ctx context.Context) (err error) {
 	user := &User{Properties: x.claims.All}
 	user.Set("user_id", x.claims.Subject) // whatever a claim of that name says
 	rc := &RuleContext{
-		ClientID: cmp.Or(x.options.clientID, x.claims.Client), Issuer: x.claims.Issuer, Target: x.target.idFor(x.name),
+		ClientID: x.claims.Client, Issuer: x.claims.Issuer, Target: x.target.idFor(x.name),
 		Protocol: "delegation", Request: x.options.request, AWS: x.target.AWS,
 	}
 	rc.Request.Parameters, _ = jsonvalue.Clone(rc.Request.Parameters).(map[string]any)
