@@ -350,11 +350,21 @@ func clientAudiencesValues() []matrixValue {
 	audiences := func(list ...string) func(*matrixToken) {
 		return func(t *matrixToken) { t.setup.clientAudiences = list }
 	}
+	ofTwo := func(list ...string) func(*matrixToken) {
+		return func(t *matrixToken) {
+			t.setup.clientAudiences = list
+			t.payload.set("aud", stringList("other-app", app))
+		}
+	}
 	return []matrixValue{
 		{"the target's", audiences(app)},
 		{"another", audiences("other-app")},
 		{"both", audiences(app, "other-app")},
 		{"neither", audiences("third-app")},
+		{"the target's, of two", ofTwo(app, "third-app")},
+		{"another, of two", ofTwo("other-app")},
+		{"both, of two", ofTwo(app, "other-app")},
+		{"neither, of two", ofTwo("third-app")},
 	}
 }
 
@@ -397,6 +407,12 @@ func requiredValues() []matrixValue {
 			matrixValue{setting.name + ", of the target", func(t *matrixToken) {
 				t.setup.targetRequires = required
 			}})
+	}
+	for _, text := range []string{"a", "b", "ab", "a.evil", "evil.b", "a\n", "evil\na"} {
+		values = append(values, matrixValue{fmt.Sprintf("a|b of %q", text), func(t *matrixToken) {
+			t.setup.issuerRequires = map[string][]string{"gate": {"a|b"}}
+			t.payload.set("gate", jsonString(text))
+		}})
 	}
 	both := func(tenant, domain jsonValue) func(*matrixToken) {
 		return func(t *matrixToken) {
@@ -542,6 +558,14 @@ func kidValues() []matrixValue {
 		matrixNamed{"of 513 bytes", jsonString(strings.Repeat("k", 513))},
 		matrixNamed{"escaped", jsonValue{text: `"key\u002d1"`, kind: "string", str: "key-1"}},
 	)
+	for _, size := range []int{512, 513} {
+		kid := strings.Repeat("k", size)
+		name := fmt.Sprintf("of %d bytes, as the key's", size)
+		values = append(values, matrixValue{name, func(t *matrixToken) {
+			t.header.set("kid", jsonString(kid))
+			t.setup.keys[0].kid = kid
+		}})
+	}
 	return append(values, matrixValue{"of another key in the set", func(t *matrixToken) {
 		if t.setup.material != "secret" {
 			t.addSecond()
