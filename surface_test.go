@@ -194,7 +194,7 @@ func TestFloors(t *testing.T) {
 		"go.opentelemetry.io/otel":             {"delegationotel/delegationotel.go"},
 		"go.opentelemetry.io/otel/sdk":         {}, // for tests
 		"github.com/aws/aws-sdk-go-v2/config":  {"internal/stsclient/stsclient.go"},
-		"github.com/aws/aws-sdk-go-v2/service": {"sts.go", "internal/stsclient/stsclient.go"},
+		"github.com/aws/aws-sdk-go-v2/service": {"sts.go", "internal/stsclient/stsclient.go", "delegationtest/delegationtest.go"},
 		"github.com/aws/smithy-go":             {"internal/stserror/stserror.go"},
 		"github.com/rs/cors":                   {"delegationhttp/delegationhttp.go"},
 		"github.com/hashicorp/golang-lru/v2":   {"delegationhttp/limit.go", "internal/breaker/breaker.go", "internal/credcache/credcache.go"},
@@ -231,7 +231,9 @@ func TestFloors(t *testing.T) {
 			case isOurs && (file.pkg == "internal/idtoken" || file.pkg == "internal/policytemplate" || file.pkg == "internal/samldoc" || file.pkg == "internal/sessionlimits") && strings.HasPrefix(ours, "/internal/"): // as the root may
 			case isOurs && strings.HasPrefix(file.pkg, "internal/"):
 				t.Errorf("%s imports %s, and internal packages stand alone", file.path, imported)
-			case isOurs && !top && (ours == "/ststest" || ours == "/oidctest"):
+			case isOurs && !top && file.pkg == "delegationtest" && !slices.Contains([]string{"", "/ststest", "/oidctest"}, ours):
+				t.Errorf("%s imports %s, and delegationtest sees the root and the fakes", file.path, imported)
+			case isOurs && !top && file.pkg != "delegationtest" && (ours == "/ststest" || ours == "/oidctest" || ours == "/delegationtest"):
 				t.Errorf("%s imports %s, a fake", file.path, imported)
 			}
 			for module, corner := range corners {
@@ -244,7 +246,7 @@ func TestFloors(t *testing.T) {
 			}
 		}
 	}
-	for _, pkg := range []string{".", "ststest", "oidctest", "delegationhttp", "delegationotel", "jsrules"} {
+	for _, pkg := range []string{".", "ststest", "oidctest", "delegationhttp", "delegationotel", "delegationtest", "jsrules"} {
 		if !packages[pkg] {
 			t.Errorf("the test has not seen the package %s", pkg)
 		}
