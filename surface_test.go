@@ -182,6 +182,38 @@ func moduleFiles(t *testing.T) (files []sourceFile) {
 	return files
 }
 
+// commandRooms are the rooms of cmd/delegation, each with those that it may see. The commands see
+// all of them, and no arrow runs up.
+var commandRooms = map[string][]string{
+	"term": nil, // and nothing else of ours
+}
+
+// TestFloors_Command reads who imports whom within cmd/delegation.
+func TestFloors_Command(t *testing.T) {
+	const folder = "cmd/delegation/internal/"
+	seen := map[string]bool{}
+	for _, file := range moduleFiles(t) {
+		room, inside := strings.CutPrefix(file.pkg, folder)
+		if !inside || file.test {
+			continue
+		}
+		seen[room] = true
+		for _, imported := range file.imports {
+			other, ours := strings.CutPrefix(imported, modulePath+"/"+folder)
+			if ours && !slices.Contains(commandRooms[room], other) {
+				t.Errorf("%s imports %s, which is not below it", file.path, other)
+			}
+			if room == "term" && strings.HasPrefix(imported, modulePath) {
+				t.Errorf("%s imports %s, and term knows nothing of ours", file.path, imported)
+			}
+		}
+	}
+	want := slices.Sorted(maps.Keys(commandRooms))
+	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, want) {
+		t.Errorf("the rooms are %q, want %q", got, want)
+	}
+}
+
 // TestFloors reads who imports whom. The library and its two fakes are rooms without a door between them, and each
 // dependency has its own corner, so that moving away from one is the work of a file.
 func TestFloors(t *testing.T) {
@@ -212,7 +244,8 @@ func TestFloors(t *testing.T) {
 		if file.test {
 			continue
 		}
-		top := file.name == "main"
+		// The rooms of a program stand on top as it does.
+		top := file.name == "main" || strings.HasPrefix(file.pkg, "cmd/")
 		for _, imported := range file.imports {
 			ours, isOurs := strings.CutPrefix(imported, modulePath)
 			switch {

@@ -23,7 +23,8 @@ import (
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
-// builder turns settings into the libraries' own configurations, and notes all that is wrong with them.
+// builder turns settings into the libraries' own configurations, and notes all that is wrong with
+// them.
 type builder struct {
 	from     *source
 	logger   *slog.Logger
@@ -61,7 +62,8 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 		c.Issuers = append(c.Issuers, b.issuer(key("issuers").index(i), issuer))
 	}
 	targets := delegation.Targets{}
-	for _, name := range slices.Sorted(maps.Keys(s.Targets)) { // so that problems come in the same order every time
+	// so that problems come in the same order every time
+	for _, name := range slices.Sorted(maps.Keys(s.Targets)) {
 		targets[name] = b.target(key("targets").child(name), s.Targets[name])
 	}
 	c.Targets = targets
@@ -77,7 +79,8 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 		service.listen = defaultListen
 	}
 	if host, _, err := net.SplitHostPort(s.DebugListen); s.DebugListen != "" && (err != nil || host != "localhost" && !net.ParseIP(host).IsLoopback()) {
-		b.wrong("debug_listen", errors.New("is not an address of this machine alone, such as 127.0.0.1:6060: it is for its operator"))
+		b.wrong("debug_listen", errors.New("is not an address of this machine alone, such as "+
+			"127.0.0.1:6060: it is for its operator"))
 	}
 	if s.TLS != (tlsSettings{}) {
 		service.certificate = &certificateFiles{certificate: from.beside(s.TLS.CertificateFile), key: from.beside(s.TLS.KeyFile), logger: logger, now: time.Now}
@@ -212,7 +215,8 @@ func (b *builder) rules(list []ruleSettings, targets map[string]targetSettings) 
 		if s.RequireVerifiedEmail != nil {
 			set("require_verified_email", delegation.RequireVerifiedEmail(), nil)
 			if !*s.RequireVerifiedEmail {
-				b.wrong(at.child("require_verified_email"), errors.New("can only be true: leave the rule out instead"))
+				b.wrong(at.child("require_verified_email"), errors.New("can only be true: leave "+
+					"the rule out instead"))
 			}
 		}
 		if s.AllowConnections != nil {
@@ -239,7 +243,9 @@ func (b *builder) rules(list []ruleSettings, targets map[string]targetSettings) 
 			found["javascript"] = b.javaScript(at.child("javascript"), s.JavaScript, targets)
 		}
 		if len(found) != 1 {
-			b.wrong(at, fmt.Errorf("has %d rules instead of one: require_verified_email, allow_connections, allow_email_domains, role_by_claim, tags_from_claims, source_identity_from_claim, session_policy or javascript", len(found)))
+			b.wrong(at, fmt.Errorf("has %d rules instead of one: require_verified_email, "+
+				"allow_connections, allow_email_domains, role_by_claim, tags_from_claims, "+
+				"source_identity_from_claim, session_policy or javascript", len(found)))
 		}
 		for name, list := range found {
 			for _, rule := range list {
@@ -250,7 +256,8 @@ func (b *builder) rules(list []ruleSettings, targets map[string]targetSettings) 
 	return rules
 }
 
-// roleByClaim checks the ARNs as well, so that a typing mistake shows at the start and not at the first user.
+// roleByClaim checks the ARNs as well, so that a typing mistake shows at the start and not at the
+// first user.
 func (b *builder) roleByClaim(at key, s *roleSettings) (delegation.RuleFunc, error) {
 	if s.Claim == "" {
 		b.wrong(at.child("claim"), errors.New("is missing"))
@@ -292,7 +299,9 @@ func (b *builder) javaScript(
 	if s.ConfigurationFile != "" {
 		var more map[string]string
 		if err := yaml.Unmarshal(b.file(at.child("configuration_file"), s.ConfigurationFile), &more); err != nil {
-			b.wrong(at.child("configuration_file"), errors.New("is not YAML or JSON of names and texts")) // the library's error would show some of it
+			// the library's error would show some of it
+			b.wrong(at.child("configuration_file"), errors.New("is not YAML or JSON of names "+
+				"and texts"))
 		}
 		maps.Copy(o.Configuration, more)
 	}
@@ -347,8 +356,8 @@ func forTargets(targets []string, name string, rule delegation.RuleFunc) delegat
 	return delegation.Named(name, delegation.ForTargets(rule, targets...))
 }
 
-// add notes the problems that a library found in its configuration. Each names a field, as in Targets["photo-app"]: Role: …, which
-// is the key targets.photo-app.role here.
+// add notes the problems that a library found in its configuration. Each names a field, as in
+// Targets["photo-app"]: Role: …, which is the key targets.photo-app.role here.
 func (b *builder) add(at key, err error) {
 	if err == nil {
 		return

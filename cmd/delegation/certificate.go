@@ -11,8 +11,8 @@ import (
 // certificateCheck is how often a handshake looks whether the files have changed.
 const certificateCheck = time.Minute
 
-// certificateFiles is a TLS certificate that is read again when its file changes, so that renewals need no restart. Files that cannot be
-// read leave the certificate as it was.
+// certificateFiles is a TLS certificate that is read again when its file changes, so that renewals
+// need no restart. Files that cannot be read leave the certificate as it was.
 type certificateFiles struct {
 	certificate, key string
 	logger           *slog.Logger

@@ -4,10 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
 )
 
@@ -17,10 +16,14 @@ func checkCommand(s surroundings) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "check",
 		Short: "Check that issuers, signing keys, metadata and STS work",
-		Long: "Check all that exchanges depend on: each issuer has keys that can be used, each signing key signs what its certificate verifies, the metadata has a\n" +
-			"size that IAM takes, STS answers in each region, and so does Redis if replicas share anything. It needs no token and changes nothing.\n\n" +
-			"It reads the configuration and writes a table to standard output, or JSON with --json. Exit code 1 if anything has failed; a warning alone is no\n" +
-			"failure, nor is a note, which names a setting whose meaning has changed (docs/upgrading.md). Exit code 2 if the configuration itself is wrong.",
+		Long: "Check all that exchanges depend on: each issuer has keys that can be used, each " +
+			"signing key signs what its certificate verifies, the metadata has a\n" +
+			"size that IAM takes, STS answers in each region, and so does Redis if replicas " +
+			"share anything. It needs no token and changes nothing.\n\n" +
+			"It reads the configuration and writes a table to standard output, or JSON with " +
+			"--json. Exit code 1 if anything has failed; a warning alone is no\n" +
+			"failure, nor is a note, which names a setting whose meaning has changed " +
+			"(docs/upgrading.md). Exit code 2 if the configuration itself is wrong.",
 		Example: "  delegation check --config /etc/delegation/delegation.yaml",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -35,7 +38,7 @@ func checkCommand(s surroundings) *cobra.Command {
 				results = append(results, delegation.CheckResult{Name: "redis", Err: built.redis.Check(c.Context())})
 			}
 			done()
-			text := s.table(results, changed)
+			text := table(results, changed, s.painter())
 			if machine {
 				if text, err = checkJSON(results, changed); err != nil {
 					return err
@@ -48,7 +51,8 @@ func checkCommand(s surroundings) *cobra.Command {
 		},
 	}
 	s.configFlag(command, &file, defaultConfig)
-	command.Flags().BoolVar(&machine, "json", false, "write JSON: a list of name, state (ok, warning, failed or note) and, where there are any, what, stage and code")
+	command.Flags().BoolVar(&machine, "json", false, "write JSON: a list of name, state (ok, "+
+		"warning, failed or note) and, where there are any, what, stage and code")
 	return command
 }
 
@@ -75,37 +79,31 @@ type checksFailed struct {
 func (e checksFailed) Error() string {
 	return fmt.Sprintf("%d of %d checks failed", len(e.errors), e.of)
 }
+
 func (e checksFailed) Unwrap() []error { return e.errors }
 
-// table has a line for each result and each note: its name, its state and what there is to say.
-func (s surroundings) table(results []delegation.CheckResult, notes []note) []byte {
-	width := 0
+// table has a row for each result and each note: its name, its state and what there is to say.
+func table(results []delegation.CheckResult, notes []note, paint term.Painter) []byte {
+	var rows []term.Row
 	for _, r := range results {
-		width = max(width, utf8.RuneCountInString(r.Name))
-	}
-	for _, n := range notes {
-		width = max(width, utf8.RuneCountInString(n.at))
-	}
-	paint := s.painter(s.stdout)
-	var b strings.Builder
-	line := func(name, state, what string) {
-		text := fmt.Sprintf("%-*s  %s  %s", width, name, state, what)
-		b.WriteString(strings.TrimRight(text, " ") + "\n")
-	}
-	for _, r := range results {
-		state, what := paint(green, "ok  "), byKeys(r.Warning)
+		row := term.Row{Name: r.Name, State: paint(term.Green, "ok  "), What: byKeys(r.Warning)}
 		switch {
 		case r.Err != nil:
-			state, what = paint(red, "FAIL"), oneLine(r.Err)
+			row.State = paint(term.Red, "FAIL")
+			row.What = oneLine(r.Err)
 		case r.Warning != "":
-			state = paint(yellow, "WARN")
+			row.State = paint(term.Yellow, "WARN")
 		}
-		line(r.Name, state, what)
+		rows = append(rows, row)
 	}
 	for _, n := range notes {
-		line(escaped(n.at), paint(yellow, "NOTE"), n.what)
+		rows = append(rows, term.Row{
+			Name:  term.Escaped(n.at),
+			State: paint(term.Yellow, "NOTE"),
+			What:  n.what,
+		})
 	}
-	return []byte(b.String())
+	return []byte(term.Table(rows))
 }
 
 func checkJSON(results []delegation.CheckResult, notes []note) ([]byte, error) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -215,16 +214,6 @@ func TestKeygen_ContextEnded(t *testing.T) {
 	code := run(ctx, []string{"keygen", "--out", folder}, surroundings{stdout: newOutput(), stderr: stderr})
 	if left := must(os.ReadDir(folder)); code != exitFailed || len(left) > 0 || stderr.String() != "delegation: nothing is written: context canceled\n" {
 		t.Errorf("exit code %d, %d files: %s", code, len(left), stderr)
-	}
-}
-
-// TestQuoteForShell: a shell gets back what was quoted, whatever it is.
-func TestQuoteForShell(t *testing.T) {
-	for _, text := range []string{"", "a b", "it's", `$(touch x) "$HOME" \ ` + "`id`", "two\nlines", "'''", "-n", "!x"} {
-		out, err := exec.Command("sh", "-c", "printf %s "+quoteForShell(text)).Output()
-		if err != nil || string(out) != text {
-			t.Errorf("%q became %q, %v", text, out, err)
-		}
 	}
 }
 

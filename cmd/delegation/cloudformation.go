@@ -8,18 +8,23 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const maxTemplateBody = 51_200 // bytes that CloudFormation takes from a file; larger ones go through S3
+// bytes that CloudFormation takes from a file; larger ones go through S3
+const maxTemplateBody = 51_200
 
 func cloudFormationCommand(s surroundings) *cobra.Command {
-	return setupCommand(s, "cloudformation", "Write the whole set-up of a target in AWS as a CloudFormation template",
-		"Write the set-up of one target in AWS as a CloudFormation template: SAML provider with metadata, role with trust policy and permission policy. Its\n"+
+	return setupCommand(s, "cloudformation", "Write the whole set-up of a target in AWS as a "+
+		"CloudFormation template",
+		"Write the set-up of one target in AWS as a CloudFormation template: SAML provider with "+
+			"metadata, role with trust policy and permission policy. Its\n"+
 			"outputs are the two ARNs that the configuration needs.",
-		"  delegation cloudformation --config delegation.yaml --target photo-app --bucket example-photos --out cloudformation.yaml",
+		"  delegation cloudformation --config delegation.yaml --target photo-app --bucket "+
+			"example-photos --out cloudformation.yaml",
 		(*setup).cloudFormation)
 }
 
-// cloudFormation writes a template: YAML, in which every text that comes from outside is in double quotes with ASCII in them, so that readers of
-// YAML 1.1 and 1.2 agree on it. There is no Fn::Sub, so ${saml:sub} stays. Same set-up, same text.
+// cloudFormation writes a template: YAML, in which every text that comes from outside is in double
+// quotes with ASCII in them, so that readers of YAML 1.1 and 1.2 agree on it. There is no Fn::Sub,
+// so ${saml:sub} stays. Same set-up, same text.
 func (s *setup) cloudFormation() (string, error) {
 	trust, err := parseObject(s.trust)
 	if err != nil {
@@ -55,7 +60,8 @@ Resources:
 			return "", err
 		}
 		texts = append(texts, permissions)
-		fmt.Fprintf(&b, "      Policies:\n        - PolicyName: delegation\n          PolicyDocument:\n            %s\n", flow(permissions, "            "))
+		fmt.Fprintf(&b, "      Policies:\n        - PolicyName: delegation\n          "+
+			"PolicyDocument:\n            %s\n", flow(permissions, "            "))
 	}
 	b.WriteString(`Outputs: # as in the configuration, under the target
   Principal:
@@ -66,13 +72,15 @@ Resources:
       Fn::GetAtt: [Role, Arn]
 `)
 	if s.uuid {
-		b.WriteString("  SamlProviderUUID:\n    Value:\n      Fn::GetAtt: [Provider, SamlProviderUUID]\n")
+		b.WriteString("  SamlProviderUUID:\n    Value:\n      Fn::GetAtt: [Provider, " +
+			"SamlProviderUUID]\n")
 	}
 	if err := walk(texts, refuseIntrinsic); err != nil {
 		return "", err
 	}
 	if b.Len() > maxTemplateBody {
-		s.notes = append(s.notes, fmt.Sprintf("the template has %d bytes, and CloudFormation takes %d from a file: deploy it with --s3-bucket", b.Len(), maxTemplateBody))
+		s.notes = append(s.notes, fmt.Sprintf("the template has %d bytes, and CloudFormation "+
+			"takes %d from a file: deploy it with --s3-bucket", b.Len(), maxTemplateBody))
 	}
 	return b.String(), nil
 }
@@ -88,7 +96,8 @@ func refuseIntrinsic(text string, isName bool) error {
 	return nil
 }
 
-// inQuotes writes a text as YAML. Go's escapes of ASCII are a part of YAML's (YAML 1.2.2, §5.7); the text is UTF-8.
+// inQuotes writes a text as YAML. Go's escapes of ASCII are a part of YAML's (YAML 1.2.2, §5.7);
+// the text is UTF-8.
 func inQuotes(text string) string { return strconv.QuoteToASCII(text) }
 
 // literal writes a text of ASCII lines as it is, which is easier to read, and others in quotes.

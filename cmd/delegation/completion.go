@@ -11,7 +11,8 @@ import (
 // targetFlag adds --target, which shells complete from the configuration.
 func (s surroundings) targetFlag(c *cobra.Command, target, config *string, usage string) {
 	c.Flags().StringVarP(target, "target", "t", "", usage)
-	_ = c.RegisterFlagCompletionFunc("target", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) { // the flag is there
+	// the flag is there
+	_ = c.RegisterFlagCompletionFunc("target", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		loaded, _, err := load(*config, s.environment)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
@@ -24,7 +25,8 @@ func (s surroundings) targetFlag(c *cobra.Command, target, config *string, usage
 func addUsualCommands(root *cobra.Command) {
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Say what a command does, with an example",
-		Long:    "Say what a command does, what it reads and writes, and its exit codes, with an example. It writes to standard output.",
+		Long: "Say what a command does, what it reads and writes, and its exit codes, with an " +
+			"example. It writes to standard output.",
 		Example: "  delegation help exchange",
 		RunE: func(_ *cobra.Command, args []string) error {
 			found, rest, err := root.Find(args)

@@ -16,8 +16,8 @@ func (s surroundings) configFlag(c *cobra.Command, file *string, otherwise strin
 	c.Flags().StringVarP(file, "config", "c", cmp.Or(s.variable(environmentPrefix+"CONFIG"), otherwise), "configuration `file`, see delegation.example.yaml; DELEGATION_CONFIG")
 }
 
-// configured builds what a configuration describes, for one call: nothing listens. change, if not nil, may change settings
-// before. The log goes to standard error with --verbose only.
+// configured builds what a configuration describes, for one call: nothing listens. change, if not
+// nil, may change settings before. The log goes to standard error with --verbose only.
 func (s surroundings) configured(ctx context.Context, file string, verbose bool, change func(*settings)) (*service, error) {
 	loaded, from, err := load(file, s.environment)
 	if err != nil {

@@ -39,7 +39,8 @@ var demoUsers = map[string]map[string]any{
 	"bob":   {"sub": "auth0|bob", "email": "bob@example.com", "email_verified": true, "groups": []string{"staff"}, "team": "sales"},
 }
 
-// runDemo serves with an OpenID provider and an STS in memory, all on loopback, and says what to paste.
+// runDemo serves with an OpenID provider and an STS in memory, all on loopback, and says what to
+// paste.
 func runDemo(ctx context.Context, listen string, stdout, stderr io.Writer) error {
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	issuer, err := oidctest.New(oidctest.Config{})
@@ -136,7 +137,8 @@ curl -sS {service}/ready
 # For real: delegation serve --config FILE, see delegation.example.yaml.
 `
 
-// demoSignIn adds a way to get a token to the service, because the OpenID provider has no sign-in page; there, because its address is known before.
+// demoSignIn adds a way to get a token to the service, because the OpenID provider has no sign-in
+// page; there, because its address is known before.
 func demoSignIn(provider *oidctest.Provider, rest http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", rest)

@@ -13,8 +13,8 @@ import (
 
 const maxNumber = 999_999_999_999_999
 
-// object is a JSON object whose members keep their order, because policies are read by people. A value is an object, []any, string, int64, bool
-// or nil.
+// object is a JSON object whose members keep their order, because policies are read by people. A
+// value is an object, []any, string, int64, bool or nil.
 type object []member
 
 type member struct {
@@ -32,7 +32,8 @@ func (o object) get(name string) any {
 	return nil
 }
 
-// parseObject parses a text that is one JSON object. A name twice is an error: readers differ in which one they take.
+// parseObject parses a text that is one JSON object. A name twice is an error: readers differ in
+// which one they take.
 func parseObject(text string) (object, error) {
 	if !utf8.ValidString(text) { // which the decoder would change
 		return nil, errors.New("it is not UTF-8")
@@ -65,8 +66,10 @@ func parseValue(d *json.Decoder) (any, error) {
 	}
 	if number, ok := token.(json.Number); ok {
 		whole, err := strconv.ParseInt(number.String(), 10, 64)
-		if err != nil || max(whole, -whole) > maxNumber || whole == math.MinInt64 { // others are not the same to readers of JSON, YAML and HCL
-			return nil, fmt.Errorf("%.40s is not a whole number of at most 15 digits: put it in quotes", number)
+		// others are not the same to readers of JSON, YAML and HCL
+		if err != nil || max(whole, -whole) > maxNumber || whole == math.MinInt64 {
+			return nil, fmt.Errorf("%.40s is not a whole number of at most 15 digits: put it "+
+				"in quotes", number)
 		}
 		return whole, nil
 	}

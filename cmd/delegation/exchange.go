@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
 )
 
@@ -17,29 +18,37 @@ func exchangeCommand(s surroundings) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "exchange",
 		Short: "Exchange an ID token for AWS credentials, as the configuration decides",
-		Long: "Exchange an ID token for AWS credentials, as the configuration decides, in this process: no service has to run.\n\n" +
-			"It reads the configuration, and the token from a file or from standard input, never from an argument. It writes to standard output:\n" +
+		Long: "Exchange an ID token for AWS credentials, as the configuration decides, in this " +
+			"process: no service has to run.\n\n" +
+			"It reads the configuration, and the token from a file or from standard input, never " +
+			"from an argument. It writes to standard output:\n" +
 			"  process      what an AWS credential_process prints\n" +
 			"  env          exports for a shell: eval \"$(delegation exchange --format env …)\"\n" +
 			"  json         what Auth0's delegation endpoint answered\n" +
 			"  console-url  a URL that signs a browser in to the AWS console, for 15 minutes\n" +
-			"All are secrets, and are not written to a terminal without --show-secrets. Exit code 1 if it is refused: the line on standard error has the\n" +
+			"All are secrets, and are not written to a terminal without --show-secrets. Exit " +
+			"code 1 if it is refused: the line on standard error has the\n" +
 			"stage, the code and the remedy, and --verbose adds the audit record.",
-		Example: "  delegation exchange --config /etc/delegation/delegation.yaml --target photo-app --token-file token --format process",
-		Args:    noArguments,
+		Example: "  delegation exchange --config /etc/delegation/delegation.yaml --target " +
+			"photo-app --token-file token --format process",
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			write := formats[format]
 			switch {
 			case write == nil:
-				return usageError{fmt.Errorf("--format is %.40q, not process, env, json or console-url", format)}
+				return usageError{fmt.Errorf("--format is %.40q, not process, env, json or "+
+					"console-url", format)}
 			case target == "":
-				return usageError{errors.New("exchange needs --target NAME: a key under targets of the configuration")}
-			case !show && s.isTerminal(s.stdout):
-				return usageError{errors.New("the output is a secret and would be on the screen: send it to a file or a program with > or |, or add --show-secrets")}
+				return usageError{errors.New("exchange needs --target NAME: a key under targets " +
+					"of the configuration")}
+			case !show && term.IsTerminal(s.stdout):
+				return usageError{errors.New("the output is a secret and would be on the screen: " +
+					"send it to a file or a program with > or |, or add --show-secrets")}
 			}
 			built, err := s.configured(c.Context(), file, verbose(c), func(l *settings) {
 				forgetful(l)
-				l.HTTP.Console.Enabled = format == "console-url" // so that it is checked, whether the service offers it or not
+				// so that it is checked, whether the service offers it or not
+				l.HTTP.Console.Enabled = format == "console-url"
 			})
 			if err != nil {
 				return err
@@ -65,9 +74,11 @@ func exchangeCommand(s surroundings) *cobra.Command {
 	s.configFlag(command, &file, defaultConfig)
 	s.targetFlag(command, &target, &file, "`target` of the configuration; required")
 	tokenFlag(command, &tokenFile)
-	command.Flags().StringVar(&format, "format", "process", "`shape` of the output: process, env, json or console-url")
+	command.Flags().StringVar(&format, "format", "process", "`shape` of the output: process, "+
+		"env, json or console-url")
 	command.Flags().BoolVar(&show, "show-secrets", false, "write secrets to a terminal too")
-	_ = command.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]cobra.Completion{"process", "env", "json", "console-url"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	// the flag is there
+	_ = command.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]cobra.Completion{"process", "env", "json", "console-url"}, cobra.ShellCompDirectiveNoFileComp))
 	return command
 }
 
@@ -92,12 +103,7 @@ func exports(c *delegation.Credentials) []byte {
 		{"AWS_ACCESS_KEY_ID", c.AccessKeyID}, {"AWS_SECRET_ACCESS_KEY", c.SecretAccessKey.Reveal()}, {"AWS_SESSION_TOKEN", c.SessionToken.Reveal()},
 		{"AWS_CREDENTIAL_EXPIRATION", c.Expiration.UTC().Format(time.RFC3339)},
 	} {
-		lines = append(lines, "export "+v[0]+"="+quoteForShell(v[1]))
+		lines = append(lines, "export "+v[0]+"="+term.QuoteForShell(v[1]))
 	}
 	return []byte(strings.Join(lines, "\n"))
-}
-
-// quoteForShell makes one word of a text, in which a POSIX shell expands nothing.
-func quoteForShell(text string) string {
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

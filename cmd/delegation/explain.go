@@ -12,19 +12,26 @@ func explainCommand(s surroundings) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "explain",
 		Short: "Say what an exchange would decide for an ID token, step by step, and why",
-		Long: "Say what an exchange of an ID token for a target would decide: what was checked, which rule set what, what AWS would see, what the role's\n" +
-			"trust policy must allow, and what may surprise. If it would be refused: the steps up to the one that refuses, with the code, what is wrong\n" +
+		Long: "Say what an exchange of an ID token for a target would decide: what was checked, " +
+			"which rule set what, what AWS would see, what the role's\n" +
+			"trust policy must allow, and what may surprise. If it would be refused: the steps " +
+			"up to the one that refuses, with the code, what is wrong\n" +
 			"and how to fix it.\n\n" +
-			"It reads the configuration, as serve does, and the token, from a file or from standard input. It asks the issuer for its keys, and rules ask\n" +
-			"whom they always ask. Nothing is signed, AWS is not called, and whether the token was used before is not asked. The token is not\n" +
+			"It reads the configuration, as serve does, and the token, from a file or from " +
+			"standard input. It asks the issuer for its keys, and rules ask\n" +
+			"whom they always ask. Nothing is signed, AWS is not called, and whether the token " +
+			"was used before is not asked. The token is not\n" +
 			"printed, but what it says of the user is: it is for the operator.\n\n" +
-			"It prints a tree, or JSON for programs, to standard output. Exit code 0: the exchange would be allowed; 1: it would be refused; 2: the\n" +
+			"It prints a tree, or JSON for programs, to standard output. Exit code 0: the " +
+			"exchange would be allowed; 1: it would be refused; 2: the\n" +
 			"command line or the configuration has to be changed.",
-		Example: "  delegation explain --config delegation.yaml --target photo-app --token-file token.jwt",
-		Args:    noArguments,
+		Example: "  delegation explain --config delegation.yaml --target photo-app --token-file " +
+			"token.jwt",
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if target == "" {
-				return usageError{errors.New("explain needs --target NAME: a key under targets of the configuration")}
+				return usageError{errors.New("explain needs --target NAME: a key under targets " +
+					"of the configuration")}
 			}
 			built, err := s.configured(c.Context(), file, verbose(c), func(l *settings) {
 				l.Replay = replaySettings{} // which an explanation does not ask
@@ -41,7 +48,7 @@ func explainCommand(s surroundings) *cobra.Command {
 			e, refusal := built.delegator.Explain(c.Context(), token, target)
 			done()
 			o := newOutcome(e, refusal)
-			text := o.tree(s.painter(s.stdout))
+			text := o.tree(s.painter())
 			if machine {
 				if text, err = o.json(); err != nil {
 					return err
@@ -54,7 +61,8 @@ func explainCommand(s surroundings) *cobra.Command {
 		},
 	}
 	s.configFlag(command, &file, defaultConfig)
-	s.targetFlag(command, &target, &file, "`target` that the token would be exchanged for; required")
+	s.targetFlag(command, &target, &file, "`target` that the token would be exchanged for; "+
+		"required")
 	tokenFlag(command, &tokenFile)
 	command.Flags().BoolVar(&machine, "json", false, "write JSON, whose names docs/cli.md has")
 	return command

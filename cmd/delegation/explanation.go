@@ -4,18 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"reflect"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf16"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
-// outcome is what explain says, as --json prints it; the tree has the same. docs/cli.md has the names, which stay as they are. What was not
-// reached is null or empty.
+// outcome is what explain says, as --json prints it; the tree has the same. docs/cli.md has the
+// names, which stay as they are. What was not reached is null or empty.
 type outcome struct {
 	Allowed     bool             `json:"allowed"`
 	Target      string           `json:"target"`
@@ -46,9 +44,10 @@ type claimOutcome struct {
 }
 
 type ruleOutcome struct {
-	Name        string         `json:"name"`
-	Refused     bool           `json:"refused"`
-	Set         map[string]any `json:"set"`          // as the rule left it, by the names of awsSettings
+	Name    string `json:"name"`
+	Refused bool   `json:"refused"`
+	// as the rule left it, by the names of awsSettings
+	Set         map[string]any `json:"set"`
 	ChangedUser []string       `json:"changed_user"` // properties
 }
 
@@ -129,7 +128,8 @@ func stepOf(stage delegation.Stage) int {
 	return 0 // a call that was abandoned before its first
 }
 
-// newOutcome puts an explanation, and the refusal that it ended with, into the shape of the two formats.
+// newOutcome puts an explanation, and the refusal that it ended with, into the shape of the two
+// formats.
 func newOutcome(e *delegation.Explanation, err error) *outcome {
 	o := &outcome{Allowed: err == nil, Target: e.Target, Rules: []ruleOutcome{}, Warnings: append([]string{}, e.Warnings...), reached: len(steps)}
 	if e.Issuer != "" {
@@ -156,7 +156,9 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 			end := e.SessionEnd.UTC()
 			o.Decision.SessionEnd = &end
 		}
-		if policy, err := e.TrustPolicy(); err == nil { // without one there is nothing to say: a recipient of the operator's own that no policy can name
+		// without one there is nothing to say: a recipient of the operator's own that no policy can
+		// name
+		if policy, err := e.TrustPolicy(); err == nil {
 			o.TrustPolicy = &trustOutcome{e.Actions, json.RawMessage(policy)}
 		}
 	}
@@ -200,22 +202,5 @@ func (o *outcome) json() (string, error) {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	err := e.Encode(o)
-	return printable(b.String()), err
-}
-
-// printable escapes what JSON may hold as it is and terminals may obey, such as the C1 controls and the marks that turn text round.
-func printable(jsonText string) string {
-	var b strings.Builder
-	for _, r := range jsonText {
-		switch {
-		case r == '\n' || unicode.IsPrint(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
+	return term.Printable(b.String()), err
 }

@@ -12,13 +12,12 @@ import (
 	"unicode"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
 // hostile is what a stranger may put into a claim to have a terminal obey: colours, a title, a line of their own, C1 controls, text turned round,
 // a carriage return, a delete, a zero-width and a private-use character beyond the first plane.
 const hostile = "a\x1b[2J\x1b]0;x\x07\n|- token: ok\u009b31m\u202eb\r\x7f\u200b\U000f0000"
-
-func unpainted(_ colour, text string) string { return text }
 
 func hostileExplanation() *delegation.Explanation {
 	return &delegation.Explanation{
@@ -43,7 +42,7 @@ func TestOutcome_ObeyedByNoTerminal(t *testing.T) {
 	} {
 		o := newOutcome(hostileExplanation(), err)
 		asJSON := must(o.json())
-		for _, text := range []string{o.tree(unpainted), asJSON} {
+		for _, text := range []string{o.tree(term.Unpainted), asJSON} {
 			if strings.Count(text, "\n") < 20 || !strings.Contains(text, "a\\") {
 				t.Errorf("%s: too little is left:\n%s", name, text)
 			}
@@ -83,7 +82,7 @@ func TestOutcome_Tree(t *testing.T) {
 	e := &delegation.Explanation{Principal: "p", SessionEnd: time.Unix(0, 0), PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, Rules: []delegation.RuleStep{{
 		Name: "one", Changed: []string{"Policy", "user.groups"}, AWS: delegation.AWS{Policy: `{"Version":"2012-10-17"}`},
 	}}}
-	text := newOutcome(e, nil).tree(unpainted)
+	text := newOutcome(e, nil).tree(term.Unpainted)
 	for _, want := range []string{
 		"|     |- set policy:\n|     |     {\n|     |       \"Version\": \"2012-10-17\"\n|     |     }\n|     `- changed the user's: groups\n",
 		"|  |- session ends at the latest: 1970-01-01T00:00:00Z\n|  |- session policy ARNs: arn:aws:iam::aws:policy/ReadOnlyAccess\n",
@@ -99,7 +98,7 @@ func TestOutcome_Colours(t *testing.T) {
 	refusal := &delegation.Error{Stage: delegation.StageRules, Code: delegation.CodeDenied, Err: errors.New("denied"), Remedy: "see its reason"}
 	e := hostileExplanation()
 	for _, o := range []*outcome{newOutcome(e, nil), newOutcome(e, refusal)} {
-		text := o.tree(func(c colour, text string) string { return fmt.Sprintf("<%d>%s</>", c, text) })
+		text := o.tree(func(c term.Colour, text string) string { return fmt.Sprintf("<%d>%s</>", c, text) })
 		for _, word := range []string{"<32>ok</>", "<33>warning</>"} {
 			if !strings.Contains(text, word) {
 				t.Errorf("no %q in %q", word, text)
@@ -108,7 +107,7 @@ func TestOutcome_Colours(t *testing.T) {
 		if (o.Refusal != nil) != strings.Contains(text, "<31>refused</>") {
 			t.Errorf("%q", text)
 		}
-		if plain := strings.NewReplacer("<31>", "", "<32>", "", "<33>", "", "</>", "").Replace(text); plain != o.tree(unpainted) {
+		if plain := strings.NewReplacer("<31>", "", "<32>", "", "<33>", "", "</>", "").Replace(text); plain != o.tree(term.Unpainted) {
 			t.Errorf("colours change the text:\n%s", plain)
 		}
 	}
@@ -138,7 +137,7 @@ func TestOutcome_Reached(t *testing.T) {
 		"nothing":                    {decided, nil, []string{"token: ok", "target: ok", "rules: ok", "decision: ok", "saml: ok"}},
 	} {
 		var got []string
-		text := newOutcome(&row.e, row.err).tree(unpainted)
+		text := newOutcome(&row.e, row.err).tree(term.Unpainted)
 		for line := range strings.Lines(text) {
 			if step, ok := strings.CutPrefix(strings.Replace(line, "`- ", "|- ", 1), "|- "); ok {
 				step, _, _ = strings.Cut(strings.TrimSpace(step), " (")
@@ -191,72 +190,8 @@ func TestAWSSettings(t *testing.T) {
 	}
 }
 
-// TestLeaf: every kind of value that a rule can set, and none of it.
-func TestLeaf(t *testing.T) {
-	var b strings.Builder
-	for _, value := range []any{"", "a b", []string{}, []string{"one"}, []string{"one", "t w"}, map[string]string(nil), map[string]string{"b": "2", "a": ""},
-		delegation.Mappings{"a": "x"}, map[string][]string{"a": {"x", "y"}}, false, true, seconds(0)} {
-		leaf("v", value).print(&b, "", "")
-	}
-	policyLeaf("p", `{"a":["b"]}`).print(&b, "", "")
-	policyLeaf("p", `{"a`).print(&b, "", "")
-	policyLeaf("p", "").print(&b, "", "")
-	const want = `v: (none)
-v: "a b"
-v: (none)
-v: one
-v:
-|- one
-` + "`" + `- "t w"
-v: (none)
-v:
-|- a: (none)
-` + "`" + `- b: 2
-v:
-` + "`" + `- a: x
-v:
-` + "`" + `- a:
-   |- x
-   ` + "`" + `- y
-v: false
-v: true
-v: 0s
-p:
-   {
-     "a": [
-       "b"
-     ]
-   }
-p: "{\"a"
-p: (none)
-`
-	if b.String() != want {
-		t.Errorf("got\n%s", b.String())
-	}
-}
-
-func TestShown(t *testing.T) {
-	for value, want := range map[string]string{
-		"":                         `""`,
-		"auth0|alice":              "auth0|alice",
-		"alice+x@example.com":      "alice+x@example.com",
-		"arn:aws:iam::1:role/a/b":  "arn:aws:iam::1:role/a/b",
-		"rules[0].javascript":      "rules[0].javascript",
-		"a b":                      `"a b"`,
-		"(none)":                   `"(none)"`,
-		`a"b`:                      `"a\"b"`,
-		"Müller":                   `"Müller"`,
-		"\xff\x1b":                 `"\xff\x1b"`,
-		"a\n":                      `"a\n"`,
-		strings.Repeat("x", 5_000): strings.Repeat("x", 5_000),
-	} {
-		if got := shown(value); got != want {
-			t.Errorf("%q is shown as %s", value, got)
-		}
-	}
-	if got, want := escaped("it's \"so\"\x1b[0m\n\u202e"), `it's "so"\x1b[0m\n`+`\u202e`; got != want {
-		t.Errorf("got %s", got)
-	}
+// TestSeconds: people read a duration in Go's form.
+func TestSeconds(t *testing.T) {
 	if got := fmt.Sprint(seconds(90 * time.Minute)); got != "1h30m0s" {
 		t.Error(got)
 	}

@@ -44,10 +44,12 @@ func refuseExisting(paths ...string) error {
 }
 
 func errExists(path string) error {
-	return fmt.Errorf("%s: is there already and is not replaced: move it away, or choose another place with --out", path)
+	return fmt.Errorf("%s: is there already and is not replaced: move it away, or choose another "+
+		"place with --out", path)
 }
 
-// writeNew writes a file that only its owner can read, and replaces none. What it cannot write whole it removes.
+// writeNew writes a file that only its owner can read, and replaces none. What it cannot write
+// whole it removes.
 func writeNew(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
@@ -63,7 +65,8 @@ func writeNew(path string, data []byte) error {
 	return nil
 }
 
-// writeFiles writes all the files, or none if the context ends on the way, and returns what takes them away again.
+// writeFiles writes all the files, or none if the context ends on the way, and returns what takes
+// them away again.
 func writeFiles(ctx context.Context, files []newFile) (remove func() error, err error) {
 	var written []string
 	remove = func() error { return removeAll(written) }
@@ -90,7 +93,8 @@ func removeAll(paths []string) (err error) {
 	return err
 }
 
-// makeFolders makes a folder and those above it, and returns the ones that it has made, outer ones first.
+// makeFolders makes a folder and those above it, and returns the ones that it has made, outer ones
+// first.
 func makeFolders(folder string) (made []string, err error) {
 	if _, err := os.Stat(folder); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/seed055b7978/delegation/internal/iamarn"
 	"github.com/seed055b7978/delegation/internal/sharedissuer"
 	"github.com/spf13/cobra"
@@ -24,22 +25,28 @@ func initCommand(s surroundings) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "init",
 		Short: "Begin: write a configuration, a signing key and the set-up in AWS for them",
-		Long: "Write all that a first target needs: delegation.yaml, which serve, exchange and check take as it is, signing.key and signing.crt, metadata.xml\n" +
-			"for IAM, and cloudformation.yaml or main.tf with SAML provider, role and policies, in which each user has a folder of an S3 bucket. It ends with\n" +
+		Long: "Write all that a first target needs: delegation.yaml, which serve, exchange and " +
+			"check take as it is, signing.key and signing.crt, metadata.xml\n" +
+			"for IAM, and cloudformation.yaml or main.tf with SAML provider, role and policies, " +
+			"in which each user has a folder of an S3 bucket. It ends with\n" +
 			"the commands that finish the job, and calls nobody itself.\n\n" +
-			"On a terminal it asks, with defaults in brackets, if a flag without a default is missing. It writes all files, with the file mode 0600, or none,\n" +
+			"On a terminal it asks, with defaults in brackets, if a flag without a default is " +
+			"missing. It writes all files, with the file mode 0600, or none,\n" +
 			"and replaces none. Exit code 2 if a flag is missing or wrong, or a file is there.",
-		Example: "  delegation init --issuer https://tenant.example.com/ --client-id photo-app --account 123456789012 --bucket example-photos --region eu-central-1",
-		Args:    noArguments,
-		RunE:    func(c *cobra.Command, _ []string) error { return i.run(c) },
+		Example: "  delegation init --issuer https://tenant.example.com/ --client-id photo-app " +
+			"--account 123456789012 --bucket example-photos --region eu-central-1",
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return i.run(c) },
 	}
 	f := command.Flags()
 	for _, q := range i.questions() {
 		f.StringVar(q.answer, q.flag, "", q.usage)
 	}
-	f.BoolVar(&i.loopback, "allow-loopback-http", false, "the issuer may be http on loopback, for tests")
+	f.BoolVar(&i.loopback, "allow-loopback-http", false, "the issuer may be http on loopback, "+
+		"for tests")
 	f.BoolVar(&i.terraform, "terraform", false, "write the set-up for Terraform, main.tf")
-	f.BoolVar(&i.cloudFormation, "cloudformation", false, "write the set-up for CloudFormation, cloudformation.yaml (default)")
+	f.BoolVar(&i.cloudFormation, "cloudformation", false, "write the set-up for CloudFormation, "+
+		"cloudformation.yaml (default)")
 	f.StringVarP(&i.folder, "out", "o", ".", "`folder` for the files; it is made if need be")
 	return command
 }
@@ -67,15 +74,30 @@ func (i *initiation) questions() []question {
 	none := func() string { return "" }
 	text := func(s string) func() string { return func() string { return s } }
 	return []question{
-		{"issuer", "`URL` of the OpenID provider, exactly as in the iss claim, trailing slash included", "Issuer URL of the ID tokens, exactly as in their iss claim", &i.issuer, none, i.checkIssuer, false},
-		{"client-id", "`ID` of the application that ID tokens are issued to, the aud claim", "Client ID of the application, their aud claim", &i.clientID, none, checkName, false},
-		{"account", "AWS account, `12 digits`", "AWS account, 12 digits", &i.account, none, checkAccount, false},
-		{"region", "AWS `region` whose STS is called; by default AWS_REGION", "AWS region", &i.region, i.usualRegion, checkRegion, false},
-		{"bucket", "`name` of the S3 bucket in which each user has the folder ${saml:sub}", "S3 bucket in which each user has a folder", &i.bucket, none, i.checkBucket, false},
-		{"role", "`name` of the role to make, with its path if it has one (default delegation-user)", "Name of the role to make", &i.role, text("delegation-user"), i.checkRole, false},
-		{"provider", "`name` of the SAML provider to make (default delegation)", "Name of the SAML provider to make", &i.provider, text("delegation"), i.checkProvider, false},
-		{"target", "`name` of the target, by which clients ask (default the client ID)", "Name of the target, by which clients ask", &i.target, func() string { return i.clientID }, checkName, true},
-		{"entity-id", "entity `ID` of the SAML identity (default urn: and the issuer's host)", "Entity ID of the SAML identity", &i.entityID, i.usualEntityID, i.checkEntityID, true},
+		{"issuer", "`URL` of the OpenID provider, exactly as in the iss claim, trailing slash " +
+			"included", "Issuer URL of the ID tokens, exactly as in their " +
+			"iss claim", &i.issuer, none, i.checkIssuer, false},
+		{"client-id", "`ID` of the application that ID tokens are issued to, the " +
+			"aud claim", "Client ID of the application, their " +
+			"aud claim", &i.clientID, none, checkName, false},
+		{"account", "AWS account, `12 digits`", "AWS account, " +
+			"12 digits", &i.account, none, checkAccount, false},
+		{"region", "AWS `region` whose STS is called; by default " +
+			"AWS_REGION", "AWS region", &i.region, i.usualRegion, checkRegion, false},
+		{"bucket", "`name` of the S3 bucket in which each user has the folder " +
+			"${saml:sub}", "S3 bucket in which each user has " +
+			"a folder", &i.bucket, none, i.checkBucket, false},
+		{"role", "`name` of the role to make, with its path if it has one (default " +
+			"delegation-user)", "Name of the role " +
+			"to make", &i.role, text("delegation-user"), i.checkRole, false},
+		{"provider", "`name` of the SAML provider to make (default delegation)", "Name of the " +
+			"SAML provider to make", &i.provider, text("delegation"), i.checkProvider, false},
+		{"target", "`name` of the target, by which clients ask (default the " +
+			"client ID)", "Name of the target, by which " +
+			"clients ask", &i.target, func() string { return i.clientID }, checkName, true},
+		{"entity-id", "entity `ID` of the SAML identity (default urn: and the " +
+			"issuer's host)", "Entity ID of the SAML " +
+			"identity", &i.entityID, i.usualEntityID, i.checkEntityID, true},
 	}
 }
 
@@ -83,7 +105,8 @@ func (i *initiation) run(c *cobra.Command) error {
 	ctx := c.Context()
 	i.folder = filepath.Clean(i.folder)
 	if i.terraform && i.cloudFormation {
-		return usageError{errors.New("--terraform and --cloudformation are two forms of the set-up: choose one")}
+		return usageError{errors.New("--terraform and --cloudformation are two forms of the " +
+			"set-up: choose one")}
 	}
 	if err := i.answerAll(ctx, c.Flags().Changed); err != nil {
 		return err
@@ -102,8 +125,9 @@ func (i *initiation) run(c *cobra.Command) error {
 	return i.print([]byte(i.rest(files)))
 }
 
-// answerAll takes the flags' answers and the defaults for the others. If that is not enough it asks, on a terminal, for all that no flag says.
-// Every flag that is wrong or missing is named, before anybody answers in vain.
+// answerAll takes the flags' answers and the defaults for the others. If that is not enough it
+// asks, on a terminal, for all that no flag says. Every flag that is wrong or missing is named,
+// before anybody answers in vain.
 func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool) error {
 	var open []question
 	var wrong []error
@@ -120,10 +144,11 @@ func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool)
 			missing = append(missing, "--"+q.flag)
 		}
 	}
-	terminal := i.isTerminal(i.stdin)
+	terminal := term.IsTerminal(i.stdin)
 	switch {
 	case len(missing) > 0 && !terminal:
-		wrong = append(wrong, fmt.Errorf("init needs %s, or a terminal to ask on", strings.Join(missing, ", ")))
+		wrong = append(wrong, fmt.Errorf("init needs %s, or a terminal "+
+			"to ask on", strings.Join(missing, ", ")))
 	case len(wrong) > 0:
 	case len(missing) > 0:
 		in := bufio.NewScanner(i.stdin)
@@ -136,7 +161,8 @@ func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool)
 		for _, q := range open {
 			*q.answer = q.otherwise()
 			if err := q.check(*q.answer); err != nil {
-				wrong = append(wrong, fmt.Errorf("--%s is needed, because the usual one will not do: %w", q.flag, err))
+				wrong = append(wrong, fmt.Errorf("--%s is needed, because the usual one will "+
+					"not do: %w", q.flag, err))
 			}
 		}
 	}
@@ -176,7 +202,8 @@ func (i *initiation) ask(ctx context.Context, in *bufio.Scanner, q question) err
 	}
 }
 
-// nextLine reads a line, or gives up when the context ends: the read itself cannot be stopped, so nobody may read after that.
+// nextLine reads a line, or gives up when the context ends: the read itself cannot be stopped, so
+// nobody may read after that.
 func nextLine(ctx context.Context, in *bufio.Scanner) (string, error) {
 	read := make(chan error, 1)
 	go func() {
@@ -212,7 +239,8 @@ func (i *initiation) checkIssuer(text string) error {
 // checkName is for names that others have given: any text on one line.
 func checkName(text string) error {
 	if len(text) > 1024 || text == "" || strings.TrimSpace(text) != text || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\ufffd' }) {
-		return fmt.Errorf("%.80q does not have 1 to 1,024 characters on one line, without blanks around them", text)
+		return fmt.Errorf("%.80q does not have 1 to 1,024 characters on one line, without blanks "+
+			"around them", text)
 	}
 	return nil
 }
@@ -268,14 +296,16 @@ func (i *initiation) principalARN() string { return i.arn("saml-provider/" + i.p
 
 func (i *initiation) checkRole(text string) error {
 	if _, err := iamarn.Role.Parse(i.arn("role/" + text)); err != nil {
-		return fmt.Errorf("%.80q is not the name of a role: letters, digits and _+=,.@- (at most 64), behind a path with slashes if it has one", text)
+		return fmt.Errorf("%.80q is not the name of a role: letters, digits and _+=,.@- (at most "+
+			"64), behind a path with slashes if it has one", text)
 	}
 	return nil
 }
 
 func (i *initiation) checkProvider(text string) error {
 	if _, err := iamarn.Provider.Parse(i.arn("saml-provider/" + text)); err != nil {
-		return fmt.Errorf("%.80q is not the name of a SAML provider: letters, digits and _.- (at most 128)", text)
+		return fmt.Errorf("%.80q is not the name of a SAML provider: letters, digits and _.- (at "+
+			"most 128)", text)
 	}
 	return nil
 }
@@ -348,7 +378,8 @@ func (i *initiation) configuration() string {
 		more = "\n    allow_loopback_http: true"
 	}
 	if shared, ok := sharedissuer.Find(i.issuer); ok {
-		more += fmt.Sprintf("\n    # required_claims: {%s: [YOURS]} # strangers share this issuer: %s can get a token of it",
+		more += fmt.Sprintf("\n    # required_claims: {%s: [YOURS]} # strangers share this "+
+			"issuer: %s can get a token of it",
 			shared.Claim, shared.Who)
 	}
 	return fmt.Sprintf(`# Written by delegation init. Every key is explained in delegation.example.yaml, and docs/cli.md has the commands that read this file.
@@ -391,7 +422,8 @@ func (i *initiation) write(ctx context.Context, files []newFile) error {
 	if err != nil {
 		return errors.Join(err, removeAll(folders))
 	}
-	loaded, from, err := load(filepath.Join(i.folder, configurationFile), nil) // what the environment changes is not of this file
+	// what the environment changes is not of this file
+	loaded, from, err := load(filepath.Join(i.folder, configurationFile), nil)
 	if err == nil {
 		_, err = build(ctx, loaded, from, slog.New(slog.DiscardHandler))
 	}
@@ -408,31 +440,25 @@ func (i *initiation) rest(files []newFile) string {
 	for _, f := range files {
 		fmt.Fprintf(&b, "%s is written.\n", f.path)
 	}
-	config := shellWord(filepath.Join(i.folder, configurationFile))
+	config := term.ShellWord(filepath.Join(i.folder, configurationFile))
 	fmt.Fprintf(&b, "\nThree commands finish the job: set it up in AWS, check it, serve it.\n\n")
 	if i.terraform {
-		folder := shellWord("-chdir=" + i.folder)
+		folder := term.ShellWord("-chdir=" + i.folder)
 		fmt.Fprintf(&b, "  terraform %s init && terraform %s apply\n", folder, folder)
 	} else {
-		fmt.Fprintf(&b, "  aws cloudformation deploy --stack-name delegation --template-file %s --capabilities CAPABILITY_NAMED_IAM --region %s\n",
-			shellWord(filepath.Join(i.folder, "cloudformation.yaml")), i.region)
+		fmt.Fprintf(&b, "  aws cloudformation deploy --stack-name delegation --template-file %s "+
+			"--capabilities CAPABILITY_NAMED_IAM --region %s\n",
+			term.ShellWord(filepath.Join(i.folder, "cloudformation.yaml")), i.region)
 	}
-	fmt.Fprintf(&b, "  delegation check --config %s\n  delegation serve --config %s\n", config, config)
+	fmt.Fprintf(&b, "  delegation check --config %s\n  delegation serve "+
+		"--config %s\n", config, config)
 	if shared, ok := sharedissuer.Find(i.issuer); ok {
-		fmt.Fprintf(&b, "\nBefore you serve: %s can get a token of %s. Nothing in the configuration keeps\n"+
-			"strangers out yet. Fill in required_claims at the issuer, such as %s, or add a rule that chooses\n"+
+		fmt.Fprintf(&b, "\nBefore you serve: %s can get a token of %s. Nothing in the "+
+			"configuration keeps\n"+
+			"strangers out yet. Fill in required_claims at the issuer, such as %s, or add a rule "+
+			"that chooses\n"+
 			"who may come in; delegation check warns until then. See docs/issuers.md.\n",
 			shared.Who, i.issuer, shared.Claim)
 	}
 	return b.String()
-}
-
-var plainWord = regexp.MustCompile(`\A[\w@%+=:,./-]+\z`)
-
-// shellWord quotes a word for a POSIX shell if need be.
-func shellWord(text string) string {
-	if plainWord.MatchString(text) {
-		return text
-	}
-	return quoteForShell(text)
 }

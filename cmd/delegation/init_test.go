@@ -237,14 +237,6 @@ func TestInit_OddAnswers(t *testing.T) {
 	}
 }
 
-func TestShellWord(t *testing.T) {
-	for text, want := range map[string]string{"a/b.yaml": "a/b.yaml", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$a": "'$a'", "-chdir=a": "-chdir=a", "a\n": "'a\n'"} {
-		if got := shellWord(text); got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	}
-}
-
 // TestInit_Exchange: once AWS has what the set-up says, the configuration exchanges tokens as it is, also for a target of another name.
 func TestInit_Exchange(t *testing.T) {
 	w := newWorld(t)

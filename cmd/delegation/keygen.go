@@ -18,8 +18,9 @@ const (
 	defaultKeyBits = 3072 // 128 bits of security (NIST SP 800-57 part 1, table 2)
 	minKeyBits     = 2048 // what the library signs with
 	maxKeyBits     = 8192
-	defaultValid   = 10 * 8766 * time.Hour // ten years: AWS does not read the date, whoever looks at the certificate does
-	startAllowance = time.Hour             // for clocks that are behind
+	// ten years: AWS does not read the date, whoever looks at the certificate does
+	defaultValid   = 10 * 8766 * time.Hour
+	startAllowance = time.Hour // for clocks that are behind
 )
 
 const keygenNext = `%s and %s are written. Name them in the configuration, under identity_provider.keys, and register the metadata in AWS:
@@ -34,9 +35,11 @@ func keygenCommand(s surroundings) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "keygen",
 		Short: "Make an RSA key and a self-signed certificate for signing SAML assertions",
-		Long: "Make an RSA key and a self-signed certificate with which SAML assertions are signed. AWS learns the certificate from the metadata; the key\n" +
+		Long: "Make an RSA key and a self-signed certificate with which SAML assertions are " +
+			"signed. AWS learns the certificate from the metadata; the key\n" +
 			"is what AWS trusts, so keep it where only the service can read it.\n\n" +
-			"It writes signing.key (PKCS #8, PEM) and signing.crt (PEM) into the folder of --out, with the file mode 0600, and replaces no file: it writes\n" +
+			"It writes signing.key (PKCS #8, PEM) and signing.crt (PEM) into the folder of " +
+			"--out, with the file mode 0600, and replaces no file: it writes\n" +
 			"both or none. Exit code 2 if one is there already.",
 		Example: "  delegation keygen --name example.com --out /etc/delegation",
 		Args:    noArguments,
@@ -45,15 +48,19 @@ func keygenCommand(s surroundings) *cobra.Command {
 		},
 	}
 	command.Flags().StringVarP(&folder, "out", "o", ".", "`folder` for the files, which must exist")
-	command.Flags().StringVar(&name, "name", "delegation", "common `name` of the certificate, for people: AWS does not read it")
-	command.Flags().IntVar(&bits, "bits", defaultKeyBits, fmt.Sprintf("size of the key, %d to %d", minKeyBits, maxKeyBits))
-	command.Flags().DurationVar(&valid, "valid", defaultValid, "how long the certificate is valid, ten years if not said; AWS does not read the date")
+	command.Flags().StringVar(&name, "name", "delegation", "common `name` of the certificate, "+
+		"for people: AWS does not read it")
+	command.Flags().IntVar(&bits, "bits", defaultKeyBits, fmt.Sprintf("size of the key, "+
+		"%d to %d", minKeyBits, maxKeyBits))
+	command.Flags().DurationVar(&valid, "valid", defaultValid, "how long the certificate is "+
+		"valid, ten years if not said; AWS does not read the date")
 	return command
 }
 
 func (s surroundings) keygen(c *cobra.Command, folder, name string, bits int, valid time.Duration) error {
 	keyFile, certificateFile := filepath.Join(folder, "signing.key"), filepath.Join(folder, "signing.crt")
-	if err := refuseExisting(keyFile, certificateFile); err != nil { // before anybody waits for a key
+	// before anybody waits for a key
+	if err := refuseExisting(keyFile, certificateFile); err != nil {
 		return err
 	}
 	if _, err := os.Stat(folder); err != nil {
@@ -91,9 +98,11 @@ func (s surroundings) makeKey(c *cobra.Command, name string, bits int, valid tim
 func newKey(commonName string, bits int, now time.Time, valid time.Duration) (certificatePEM, keyPEM []byte, err error) {
 	switch {
 	case bits < minKeyBits || bits > maxKeyBits:
-		return nil, nil, usageError{fmt.Errorf("the key has to have %d to %d bits, not %d", minKeyBits, maxKeyBits, bits)}
+		return nil, nil, usageError{fmt.Errorf("the key has to have %d to %d "+
+			"bits, not %d", minKeyBits, maxKeyBits, bits)}
 	case valid <= 0:
-		return nil, nil, usageError{fmt.Errorf("the certificate has to be valid for a while, not for %s", valid)}
+		return nil, nil, usageError{fmt.Errorf("the certificate has to be valid for a while, "+
+			"not for %s", valid)}
 	}
 	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {

@@ -23,11 +23,13 @@ const (
 	maxConfigFile     = 1 << 20 // bytes
 )
 
-// key is the place of a setting as errors show it, such as targets.photo-app.role or issuers[0].url. It is the YAML library's path.
+// key is the place of a setting as errors show it, such as targets.photo-app.role or
+// issuers[0].url. It is the YAML library's path.
 type key string
 
 func (k key) child(name string) key {
-	inner := keyAt((&yaml.PathBuilder{}).Root().Child(name).Build().String()) // which quotes odd names
+	// which quotes odd names
+	inner := keyAt((&yaml.PathBuilder{}).Root().Child(name).Build().String())
 	if k == "" {
 		return inner
 	}
@@ -41,7 +43,8 @@ func (k key) index(i int) key {
 // keyAt takes the root off a path of the YAML library; the root itself is "".
 func keyAt(path string) key { return key(strings.TrimPrefix(strings.TrimPrefix(path, "$"), ".")) }
 
-// parent returns the key one level up, "" at the top. Names with dots and brackets are quoted, and count as one level as far as lines go.
+// parent returns the key one level up, "" at the top. Names with dots and brackets are quoted, and
+// count as one level as far as lines go.
 func (k key) parent() key {
 	return k[:max(0, strings.LastIndexAny(string(k), ".["))]
 }
@@ -70,21 +73,24 @@ func (s *source) at(k key) string {
 	return fmt.Sprintf("%s: %s", s.file, k)
 }
 
-// load reads the file and lays the environment over it. A variable is named after its key, as in DELEGATION_STS_ENDPOINT for sts.endpoint, and holds
-// YAML: a list or a map replaces the file's. Unknown keys are refused; unknown variables are noted, because container platforms set some of
+// load reads the file and lays the environment over it. A variable is named after its key, as in
+// DELEGATION_STS_ENDPOINT for sts.endpoint, and holds YAML: a list or a map replaces the file's.
+// Unknown keys are refused; unknown variables are noted, because container platforms set some of
 // that prefix for a service of this name.
 func load(file string, environment []string) (*settings, *source, error) {
 	text, err := readBounded(file, maxConfigFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, usageError{fmt.Errorf("%w: name the configuration with --config FILE, or begin with delegation init", err)}
+		return nil, nil, usageError{fmt.Errorf("%w: name the configuration with --config FILE, "+
+			"or begin with delegation init", err)}
 	case err != nil:
 		return nil, nil, usageError{err}
 	}
 	s, from := &settings{}, &source{file: file, lines: map[key]int{}, overrides: map[key]string{}}
 	parsed, err := parser.ParseBytes(text, 0)
 	if err == nil && len(parsed.Docs) > 1 && parsed.Docs[1].Body != nil {
-		return nil, nil, usageError{fmt.Errorf("%s:%d: a second document begins: one file has one", file, parsed.Docs[1].Body.GetToken().Position.Line)}
+		return nil, nil, usageError{fmt.Errorf("%s:%d: a second document begins: one file "+
+			"has one", file, parsed.Docs[1].Body.GetToken().Position.Line)}
 	}
 	if err == nil && len(parsed.Docs) > 0 && parsed.Docs[0].Body != nil && parsed.Docs[0].Body.Type() != ast.NullType {
 		ast.Walk(lineVisitor(from.lines), parsed.Docs[0].Body)
@@ -110,7 +116,8 @@ func (v lineVisitor) Visit(node ast.Node) ast.Visitor {
 	return v
 }
 
-// describe puts the YAML library's errors into words with line and key, and without the lines around: they might hold a secret.
+// describe puts the YAML library's errors into words with line and key, and without the lines
+// around: they might hold a secret.
 func describe(err error, parsed *ast.File) string {
 	var e yaml.Error
 	if !errors.As(err, &e) || e.GetToken() == nil {
@@ -178,7 +185,8 @@ func kindName(t reflect.Type) string {
 func override(s *settings, from *source, environment []string) error {
 	places := map[string]place{}
 	collect(reflect.ValueOf(s).Elem(), "", places)
-	for _, entry := range slices.Sorted(slices.Values(environment)) { // an outer key before those within it
+	// an outer key before those within it
+	for _, entry := range slices.Sorted(slices.Values(environment)) {
 		name, value, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, environmentPrefix) || name == environmentPrefix+"CONFIG" {
 			continue

@@ -4,7 +4,8 @@
 //	delegation serve --config delegation.yaml        # for real
 //	delegation help                                  # and what else it does
 //
-// It exits with 0 on success, 1 if something failed or was refused, and 2 if the command line or the configuration is wrong.
+// It exits with 0 on success, 1 if something failed or was refused, and 2 if the command line or
+// the configuration is wrong.
 package main
 
 import (
@@ -18,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
 )
 
@@ -25,6 +27,8 @@ const (
 	exitFailed = 1
 	exitUsage  = 2
 )
+
+const verboseFlag = "verbose"
 
 const rootLong = `Turn OpenID Connect ID tokens into temporary AWS credentials: serve that, set it up in AWS, and see why something is refused.
 
@@ -47,10 +51,12 @@ func noArguments(c *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return nil
 	case c.HasParent():
-		return usageError{fmt.Errorf("%s takes no argument %q, see %s --help", c.CommandPath(), args[0], c.CommandPath())}
+		return usageError{fmt.Errorf("%s takes no argument %q, see "+
+			"%s --help", c.CommandPath(), args[0], c.CommandPath())}
 	}
 	if similar := c.SuggestionsFor(args[0]); len(similar) > 0 {
-		return usageError{fmt.Errorf("%q is no command: did you mean %s?", args[0], strings.Join(similar, " or "))}
+		return usageError{fmt.Errorf("%q is no command: did you "+
+			"mean %s?", args[0], strings.Join(similar, " or "))}
 	}
 	return usageError{fmt.Errorf("%q is no command, see delegation help", args[0])}
 }
@@ -78,6 +84,23 @@ func (s surroundings) variable(name string) (value string) {
 		}
 	}
 	return value
+}
+
+// print writes what a command is asked for, and reports that it could not, which fmt.Fprint would
+// not: a full disk is no success.
+func (s surroundings) print(text []byte) error {
+	if _, err := s.stdout.Write(text); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return nil
+}
+
+// painter returns the painter of what is written to standard output.
+func (s surroundings) painter() term.Painter { return term.NewPainter(s.stdout, s.variable) }
+
+// progress says on standard error what the command is waiting for, see term.Progress.
+func (s surroundings) progress(c *cobra.Command, what string) (done func()) {
+	return term.Progress(c.Context(), s.stderr, what, s.after)
 }
 
 // commands are all that the program does, beside completion and help.
@@ -113,15 +136,23 @@ func run(ctx context.Context, args []string, s surroundings) int {
 	return exitFailed
 }
 
+// verbose tells whether --verbose was given.
+func verbose(c *cobra.Command) bool {
+	on, _ := c.Flags().GetBool(verboseFlag) // every command has it
+	return on
+}
+
 func rootCommand(s surroundings) *cobra.Command {
 	root := &cobra.Command{
-		Use: "delegation", Short: "Turn OpenID Connect ID tokens into temporary AWS credentials", Long: rootLong,
+		Use: "delegation", Short: "Turn OpenID Connect ID tokens into temporary AWS " +
+			"credentials", Long: rootLong,
 		Example:       "  delegation serve --demo",
 		SilenceErrors: true, SilenceUsage: true,
 		Args: noArguments, SuggestionsMinimumDistance: 2,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.PersistentFlags().BoolP(verboseFlag, "v", false, "say what is behind an error, to standard error")
+	root.PersistentFlags().BoolP(verboseFlag, "v", false, "say what is behind an error, to "+
+		"standard error")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(s.commands()...)
 	root.SetIn(s.stdin)

@@ -18,19 +18,25 @@ func metadataCommand(s surroundings) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "metadata",
 		Short: "Print the SAML metadata that IAM's CreateSAMLProvider takes",
-		Long: "Print the SAML metadata that IAM's CreateSAMLProvider and UpdateSAMLProvider take: the entity ID and the certificates of all keys.\n\n" +
-			"It reads identity_provider of the configuration, or that of a --target with an identity of its own, with its certificates and keys, and nothing\n" +
-			"else of it, so that targets can follow. With --entity-id and --certificate it needs neither configuration nor private key.\n" +
-			"It writes to standard output, or with --out to a new file. Exit code 2 if identity, certificates or keys do not fit.",
-		Example: "  delegation metadata --entity-id urn:example.com --certificate signing.crt --out metadata.xml",
-		Args:    noArguments,
+		Long: "Print the SAML metadata that IAM's CreateSAMLProvider and UpdateSAMLProvider " +
+			"take: the entity ID and the certificates of all keys.\n\n" +
+			"It reads identity_provider of the configuration, or that of a --target with an " +
+			"identity of its own, with its certificates and keys, and nothing\n" +
+			"else of it, so that targets can follow. With --entity-id and --certificate it needs " +
+			"neither configuration nor private key.\n" +
+			"It writes to standard output, or with --out to a new file. Exit code 2 if identity, " +
+			"certificates or keys do not fit.",
+		Example: "  delegation metadata --entity-id urn:example.com --certificate signing.crt " +
+			"--out metadata.xml",
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			identity, err := delegation.IdentityProvider{}, error(nil)
 			switch {
 			case entityID == "" && len(certificates) == 0:
 				identity, err = s.configuredIdentity(file, target)
 			case c.Flags().Changed("config") || target != "":
-				err = usageError{errors.New("--entity-id and --certificate stand for --config and --target: choose one of the two")}
+				err = usageError{errors.New("--entity-id and --certificate stand for --config " +
+					"and --target: choose one of the two")}
 			default:
 				identity, err = certifiedIdentity(entityID, certificates)
 			}
@@ -48,10 +54,14 @@ func metadataCommand(s surroundings) *cobra.Command {
 		},
 	}
 	s.configFlag(command, &file, defaultConfig)
-	s.targetFlag(command, &target, &file, "`target` with an identity of its own, instead of the one that all share")
-	command.Flags().StringVar(&entityID, "entity-id", "", "the entity `ID`, such as urn:example.com")
-	command.Flags().StringArrayVar(&certificates, "certificate", nil, "PEM `file` with the certificate of a signing key; several times for several keys")
-	command.Flags().StringVarP(&out, "out", "o", "", "new `file` to write to, instead of standard output")
+	s.targetFlag(command, &target, &file, "`target` with an identity of its own, instead of the "+
+		"one that all share")
+	command.Flags().StringVar(&entityID, "entity-id", "", "the entity `ID`, such as "+
+		"urn:example.com")
+	command.Flags().StringArrayVar(&certificates, "certificate", nil, "PEM `file` with the "+
+		"certificate of a signing key; several times for several keys")
+	command.Flags().StringVarP(&out, "out", "o", "", "new `file` to write to, instead of "+
+		"standard output")
 	return command
 }
 
@@ -63,7 +73,8 @@ func (s surroundings) configuredIdentity(file, target string) (delegation.Identi
 	}
 	at, identity := loaded.identityOf(target)
 	if target != "" && loaded.Targets[target].Identity == nil {
-		return delegation.IdentityProvider{}, usageError{fmt.Errorf("%s: no target has this name and an identity of its own", from.at(key("targets").child(target)))}
+		return delegation.IdentityProvider{}, usageError{fmt.Errorf("%s: no target has this name "+
+			"and an identity of its own", from.at(key("targets").child(target)))}
 	}
 	b := &builder{from: from}
 	built := b.identity(at, identity)
@@ -86,7 +97,8 @@ func certifiedIdentity(entityID string, files []string) (delegation.IdentityProv
 		}
 		block, rest := pem.Decode(text)
 		if another, _ := pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" || another != nil {
-			return p, usageError{fmt.Errorf("--certificate: %s: has to hold one PEM block, a CERTIFICATE", file)}
+			return p, usageError{fmt.Errorf("--certificate: %s: has to hold one PEM block, a "+
+				"CERTIFICATE", file)}
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
 // TestNotes: each setting whose meaning has changed is named where a configuration uses it, and
@@ -64,11 +65,10 @@ func TestNotes(t *testing.T) {
 func TestCheckRows(t *testing.T) {
 	results := []delegation.CheckResult{{Name: "issuer x", Warning: "set Issuer.GatedByRules"}}
 	changed := []note{{"targets.a.audiences", "other"}}
-	s := surroundings{stdout: newOutput()}
-	table := string(s.table(results, changed))
+	got := string(table(results, changed, term.Unpainted))
 	const want = "issuer x             WARN  set gated_by_rules of the issuer\ntargets.a.audiences  NOTE  other\n"
-	if table != want {
-		t.Errorf("got %q", table)
+	if got != want {
+		t.Errorf("got %q", got)
 	}
 	text := string(must(checkJSON(results, changed)))
 	if !strings.Contains(text, "\"name\": \"targets.a.audiences\",\n    \"state\": \"note\",\n    \"what\": \"other\"\n") {

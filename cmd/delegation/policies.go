@@ -14,7 +14,9 @@ import (
 )
 
 const (
-	maxRolePolicy   = 10_240  // characters that are no white space, of all inline policies of a role (IAM User Guide, "IAM and AWS STS quotas")
+	// characters that are no white space, of all inline policies of a role (IAM User Guide, "IAM
+	// and AWS STS quotas")
+	maxRolePolicy   = 10_240
 	maxTrustPolicy  = 2_048   // characters, counted likewise; AWS raises it on request
 	maxTemplateFile = 1 << 17 // bytes
 )
@@ -24,13 +26,20 @@ func trustPolicyCommand(s surroundings) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "trust-policy",
 		Short: "Print the trust policy that a role needs",
-		Long: "Print the trust policy of the role of a target, as JSON: the SAML provider may assume it, for assertions to this recipient and of this entity\n" +
-			"ID. sts:TagSession and sts:SetSourceIdentity are allowed only if the target's settings or the rules for it use session tags or a source\n" +
-			"identity; what JavaScript rules do cannot be seen, so say it with --tags and --source-identity.\n\n" +
-			"It reads the configuration if --target is given, and no key. Flags win over the target's settings; without --target they say all.\n" +
+		Long: "Print the trust policy of the role of a target, as JSON: the SAML provider may " +
+			"assume it, for assertions to this recipient and of this entity\n" +
+			"ID. sts:TagSession and sts:SetSourceIdentity are allowed only if the target's " +
+			"settings or the rules for it use session tags or a source\n" +
+			"identity; what JavaScript rules do cannot be seen, so say it with --tags and " +
+			"--source-identity.\n\n" +
+			"It reads the configuration if --target is given, and no key. Flags win over the " +
+			"target's settings; without --target they say all.\n" +
 			"Exit code 2 if something is missing or wrong.",
-		Example: "  delegation trust-policy --config delegation.yaml --target photo-app > trust.json\n" +
-			"  delegation trust-policy --principal arn:aws:iam::123456789012:saml-provider/delegation --region eu-central-1 --entity-id urn:example.com",
+		Example: "  delegation trust-policy --config delegation.yaml --target photo-app > " +
+			"trust.json\n" +
+			"  delegation trust-policy --principal " +
+			"arn:aws:iam::123456789012:saml-provider/delegation --region eu-central-1 " +
+			"--entity-id urn:example.com",
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			t, err := o.trusted(s)
@@ -42,7 +51,8 @@ func trustPolicyCommand(s surroundings) *cobra.Command {
 		},
 	}
 	o.flags(s, command)
-	command.Flags().StringVar(&o.entityID, "entity-id", "", "entity `ID` of the SAML identity; by default the configuration's")
+	command.Flags().StringVar(&o.entityID, "entity-id", "", "entity `ID` of the SAML identity; "+
+		"by default the configuration's")
 	return command
 }
 
@@ -50,26 +60,33 @@ func permissionPolicyCommand(s surroundings) *cobra.Command {
 	var file, target, region string
 	var p permissionOptions
 	command := &cobra.Command{
-		Use:   "permission-policy",
-		Short: "Print a permission policy for a role: an S3 folder for each user, or your own, checked",
-		Long: "Print a policy that says what a role may do, as JSON. With --bucket each user has the folder ${saml:sub} of an S3 bucket, in the partition of\n" +
-			"--region or of the target's region. With --template it is the policy of a file, in which IAM's own variables such as ${saml:sub} stay; it is\n" +
-			"checked for what IAM would refuse: JSON, version, statements, characters and size (10,240 characters without white space).\n\n" +
-			"It reads the template, and the configuration if --target is given. Exit code 2 if something is missing or wrong.",
+		Use: "permission-policy",
+		Short: "Print a permission policy for a role: an S3 folder for each user, or your own, " +
+			"checked",
+		Long: "Print a policy that says what a role may do, as JSON. With --bucket each user has " +
+			"the folder ${saml:sub} of an S3 bucket, in the partition of\n" +
+			"--region or of the target's region. With --template it is the policy of a file, in " +
+			"which IAM's own variables such as ${saml:sub} stay; it is\n" +
+			"checked for what IAM would refuse: JSON, version, statements, characters and size " +
+			"(10,240 characters without white space).\n\n" +
+			"It reads the template, and the configuration if --target is given. Exit code 2 if " +
+			"something is missing or wrong.",
 		Example: "  delegation permission-policy --bucket example-photos --region eu-central-1\n" +
 			"  delegation permission-policy --template policy.json",
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			if p.bucket != "" && region == "" {
 				if target == "" {
-					return usageError{errors.New("--bucket needs --region, or --config and --target: buckets have other ARNs in other partitions")}
+					return usageError{errors.New("--bucket needs --region, or --config and " +
+						"--target: buckets have other ARNs in other partitions")}
 				}
 				loaded, from, err := targetSettingsOf(file, target, s.environment)
 				if err != nil {
 					return err
 				}
 				if region = loaded.Targets[target].Region; region == "" {
-					return usageError{fmt.Errorf("%s: is missing: name one with --region", from.at(key("targets").child(target).child("region")))}
+					return usageError{fmt.Errorf("%s: is missing: name one with "+
+						"--region", from.at(key("targets").child(target).child("region")))}
 				}
 			}
 			parsed, err := parseRegion(region)
@@ -81,7 +98,8 @@ func permissionPolicyCommand(s surroundings) *cobra.Command {
 				return err
 			}
 			if policy == "" {
-				return usageError{errors.New("permission-policy needs --bucket NAME or --template FILE")}
+				return usageError{errors.New("permission-policy needs --bucket NAME or " +
+					"--template FILE")}
 			}
 			s.say(notes)
 			return s.print([]byte(policy))
@@ -106,7 +124,8 @@ func parseRegion(name string) (delegation.Region, error) {
 	return region, nil
 }
 
-// plain takes stage, code and remedy off an error of the library: on a command line the flag or the key is the remedy.
+// plain takes stage, code and remedy off an error of the library: on a command line the flag or the
+// key is the remedy.
 func plain(err error) error {
 	if e, ok := err.(*delegation.Error); ok {
 		return e.Err
@@ -118,7 +137,8 @@ func plain(err error) error {
 type permissionOptions struct{ bucket, template string }
 
 func (p *permissionOptions) flags(c *cobra.Command) {
-	c.Flags().StringVar(&p.bucket, "bucket", "", "`name` of an S3 bucket in which each user has the folder ${saml:sub}")
+	c.Flags().StringVar(&p.bucket, "bucket", "", "`name` of an S3 bucket in which each user has "+
+		"the folder ${saml:sub}")
 	c.Flags().StringVar(&p.template, "template", "", "`file` with a permission policy, as JSON")
 }
 
@@ -126,7 +146,8 @@ func (p *permissionOptions) flags(c *cobra.Command) {
 func (p *permissionOptions) policy(region delegation.Region) (policy string, notes []string, err error) {
 	switch {
 	case p.bucket != "" && p.template != "":
-		return "", nil, usageError{errors.New("--bucket and --template are two permission policies: choose one")}
+		return "", nil, usageError{errors.New("--bucket and --template are two permission " +
+			"policies: choose one")}
 	case p.bucket != "":
 		policy, err = delegation.PermissionPolicy(region, p.bucket)
 		if err != nil {
@@ -177,12 +198,14 @@ func permissionTemplate(text string) (policy string, notes []string, err error) 
 	}
 	policy = b.String() + "\n"
 	if n := policySize(policy); n > maxRolePolicy {
-		return "", nil, fmt.Errorf("it has %d characters without white space, and IAM takes %d in a role's inline policies", n, maxRolePolicy)
+		return "", nil, fmt.Errorf("it has %d characters without white space, and IAM takes %d "+
+			"in a role's inline policies", n, maxRolePolicy)
 	}
 	lower := strings.ToLower(policy)
 	for _, gone := range []string{"saml:aud", "saml:iss", "saml:doc"} {
 		if strings.Contains(lower, gone) {
-			notes = append(notes, fmt.Sprintf("the policy uses %s, which is there for the trust policy only: afterwards it never matches", gone))
+			notes = append(notes, fmt.Sprintf("the policy uses %s, which is there for the trust "+
+				"policy only: afterwards it never matches", gone))
 		}
 	}
 	return policy, notes, nil
@@ -218,7 +241,8 @@ func checkStatement(value any) error {
 // checkTemplateText checks a name or a text of a template.
 func checkTemplateText(text string, _ bool) error {
 	if strings.Contains(text, "{{") {
-		return fmt.Errorf("%.80q has a placeholder of session policies, which IAM does not fill in: it knows ${saml:sub} and ${aws:PrincipalTag/…}", text)
+		return fmt.Errorf("%.80q has a placeholder of session policies, which IAM does not fill "+
+			"in: it knows ${saml:sub} and ${aws:PrincipalTag/…}", text)
 	}
 	return checkCharacters(text)
 }

@@ -22,10 +22,12 @@ import (
 
 const defaultReplaySize = 100_000 // tokens, about 200 bytes each
 
-// quietRedis takes the standard error away from the client, which would write lines of its own between the JSON. What it fails with, the logger has.
+// quietRedis takes the standard error away from the client, which would write lines of its own
+// between the JSON. What it fails with, the logger has.
 var quietRedis = sync.OnceFunc(logging.Disable)
 
-// stores sets the shared cache and the replay store, and returns what these have in Redis, nil if nothing. No connection is made.
+// stores sets the shared cache and the replay store, and returns what these have in Redis, nil if
+// nothing. No connection is made.
 func (b *builder) stores(s *settings, c *delegation.Config) *sharedRedis {
 	memory, shared := s.Replay.Store == "memory", s.Replay.Store == "redis"
 	switch {
@@ -48,7 +50,8 @@ func (b *builder) stores(s *settings, c *delegation.Config) *sharedRedis {
 	case !configured && shared:
 		b.wrong("replay.store", errors.New("needs redis.url and redis.keys"))
 	case configured && !s.Cache.Shared && !shared:
-		b.wrong("redis", errors.New("is used for nothing: set cache.shared: true or replay.store: redis, or leave it out"))
+		b.wrong("redis", errors.New("is used for nothing: set cache.shared: true or "+
+			"replay.store: redis, or leave it out"))
 	}
 	if !configured {
 		return nil
@@ -107,7 +110,8 @@ func (b *builder) redisServer(at key, s redisSettings) *redis.Options {
 	return o
 }
 
-// redisURL takes server, TLS and database from a URL, and nothing else. No error quotes it: somebody may have put a password there.
+// redisURL takes server, TLS and database from a URL, and nothing else. No error quotes it:
+// somebody may have put a password there.
 func redisURL(text string) (*redis.Options, error) {
 	if text == "" {
 		return nil, errors.New("is missing")
@@ -118,7 +122,8 @@ func redisURL(text string) (*redis.Options, error) {
 	case err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "":
 		return nil, wrong
 	case u.User != nil:
-		return nil, errors.New("must not have a user or a password: they belong into redis.username and redis.password_file")
+		return nil, errors.New("must not have a user or a password: they belong into " +
+			"redis.username and redis.password_file")
 	}
 	o, err := redis.ParseURL(text)
 	if err != nil || o.DB < 0 {
@@ -155,8 +160,10 @@ func (b *builder) sealingKey(at key, name string) delegation.Secret {
 	before := len(b.problems)
 	text := b.file(at, name)
 	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if (err != nil || len(secret) != 32) && len(b.problems) == before { // the error would quote a character
-		b.wrong(at, errors.New("is not 32 bytes in hexadecimal, as openssl rand -hex 32 writes them"))
+	// the error would quote a character
+	if (err != nil || len(secret) != 32) && len(b.problems) == before {
+		b.wrong(at, errors.New("is not 32 bytes in hexadecimal, as openssl rand -hex 32 "+
+			"writes them"))
 	}
 	return delegation.NewSecret(string(secret))
 }
@@ -168,7 +175,8 @@ type sharedRedis struct {
 	replay bool   // whether marks are there too, and not only the shared cache
 }
 
-// report tells the log whether Redis answers. It decides nothing: Redis may come later, and go at any time.
+// report tells the log whether Redis answers. It decides nothing: Redis may come later, and go at
+// any time.
 func (r *sharedRedis) report(ctx context.Context, logger *slog.Logger) {
 	err := r.Check(ctx)
 	if err == nil {

@@ -25,20 +25,24 @@ const defaultListen = "127.0.0.1:8080"
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second // of a request with its body, 64 KiB at most
-	writeTimeout      = time.Minute      // of reading, exchange (keys 10s, STS 10s, rules) and answer
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10         // an ID token of 16 KiB fits
-	shutdownTimeout   = 30 * time.Second // for requests that are under way
+	// of reading, exchange (keys 10s, STS 10s, rules) and answer
+	writeTimeout    = time.Minute
+	idleTimeout     = 2 * time.Minute
+	maxHeaderBytes  = 64 << 10         // an ID token of 16 KiB fits
+	shutdownTimeout = 30 * time.Second // for requests that are under way
 )
 
 func serveCommand(s surroundings) *cobra.Command {
 	var file, listen string
 	var demo bool
 	command := &cobra.Command{
-		Use:   "serve",
-		Short: "Serve the delegation endpoint, container credentials, metadata and health over HTTP",
-		Long: "Serve the delegation endpoint of Auth0's clients, the container credentials endpoint of AWS's SDKs, console sign-in, SAML metadata and\n" +
-			"health over HTTP, as a YAML file says, with environment variables over it (DELEGATION_STS_ENDPOINT is sts.endpoint).\n" +
+		Use: "serve",
+		Short: "Serve the delegation endpoint, container credentials, metadata and health " +
+			"over HTTP",
+		Long: "Serve the delegation endpoint of Auth0's clients, the container credentials " +
+			"endpoint of AWS's SDKs, console sign-in, SAML metadata and\n" +
+			"health over HTTP, as a YAML file says, with environment variables over it " +
+			"(DELEGATION_STS_ENDPOINT is sts.endpoint).\n" +
 			"It ends on SIGINT or SIGTERM, after the requests that are under way.",
 		Example: "  delegation serve --demo\n  delegation serve --config delegation.yaml",
 		Args:    noArguments,
@@ -49,14 +53,17 @@ func serveCommand(s surroundings) *cobra.Command {
 			case demo:
 				return runDemo(c.Context(), listen, s.stdout, s.stderr)
 			case file == "":
-				return usageError{errors.New("serve needs --config FILE (or DELEGATION_CONFIG), or --demo to try it out")}
+				return usageError{errors.New("serve needs --config FILE (or DELEGATION_CONFIG), " +
+					"or --demo to try it out")}
 			}
 			return runConfigured(c.Context(), file, listen, s.environment, s.stderr)
 		},
 	}
 	s.configFlag(command, &file, "")
-	command.Flags().StringVarP(&listen, "listen", "l", "", "`address` to listen on, instead of the configured one; 127.0.0.1:8080")
-	command.Flags().BoolVar(&demo, "demo", false, "serve with an OpenID provider and an AWS STS in memory, on loopback")
+	command.Flags().StringVarP(&listen, "listen", "l", "", "`address` to listen on, instead of "+
+		"the configured one; 127.0.0.1:8080")
+	command.Flags().BoolVar(&demo, "demo", false, "serve with an OpenID provider and an AWS STS "+
+		"in memory, on loopback")
 	return command
 }
 
@@ -129,7 +136,8 @@ func newMux(d *delegation.Delegator, c delegation.Config, h delegationhttp.Confi
 	mux.Handle("/console", handlers.ConsoleSignIn())
 	mux.Handle("/metadata", delegationhttp.Metadata(d))
 	targets, _ := c.Targets.(delegation.Targets)
-	mux.HandleFunc("/metadata/{target}", func(w http.ResponseWriter, r *http.Request) { // of a target with an identity of its own
+	// of a target with an identity of its own
+	mux.HandleFunc("/metadata/{target}", func(w http.ResponseWriter, r *http.Request) {
 		identity := targets[r.PathValue("target")].Identity
 		if identity == nil {
 			http.NotFound(w, r)
@@ -149,8 +157,8 @@ func newMux(d *delegation.Delegator, c delegation.Config, h delegationhttp.Confi
 	return served, nil
 }
 
-// run serves until the context ends, and then lets the requests under way finish: readiness fails at once, the listener closes after the
-// shutdown delay, so that load balancers have noticed.
+// run serves until the context ends, and then lets the requests under way finish: readiness fails
+// at once, the listener closes after the shutdown delay, so that load balancers have noticed.
 func (s *service) run(ctx context.Context) error {
 	listener, err := net.Listen("tcp", s.listen)
 	if err != nil {

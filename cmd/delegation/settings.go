@@ -2,8 +2,9 @@ package main
 
 import "cmp"
 
-// settings is the configuration file. Keys are written as in the yaml tags; delegation.example.yaml explains each. Durations are Go's, such
-// as 90s or 1h. Paths of files are relative to the configuration file.
+// settings is the configuration file. Keys are written as in the yaml tags; delegation.example.yaml
+// explains each. Durations are Go's, such as 90s or 1h. Paths of files are relative to the
+// configuration file.
 type settings struct {
 	Listen        string      `yaml:"listen"`
 	DebugListen   string      `yaml:"debug_listen"`
@@ -96,7 +97,8 @@ type targetSettings struct {
 // id is what rules know the target of this name by.
 func (s targetSettings) id(name string) string { return cmp.Or(s.ID, name) }
 
-// ruleSettings is one rule, or one folder of rules: exactly one key, and optionally the targets it is for.
+// ruleSettings is one rule, or one folder of rules: exactly one key, and optionally the targets it
+// is for.
 type ruleSettings struct {
 	Targets []string `yaml:"targets"`
 

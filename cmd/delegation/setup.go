@@ -17,7 +17,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The shortest and the longest maximum session duration that a role can have (IAM API Reference, CreateRole).
+// The shortest and the longest maximum session duration that a role can have (IAM API Reference,
+// CreateRole).
 const (
 	minRoleSession = time.Hour
 	maxRoleSession = 12 * time.Hour
@@ -70,11 +71,15 @@ func (o *trustOptions) flags(s surroundings, c *cobra.Command) {
 	s.configFlag(c, &o.config, defaultConfig)
 	f := c.Flags()
 	s.targetFlag(c, &o.target, &o.config, "`name` of the target in the configuration")
-	f.StringVar(&o.principal, "principal", "", "`ARN` of the SAML provider; by default the target's")
-	f.StringVar(&o.region, "region", "", "AWS `region` whose sign-in address is the recipient; by default the target's")
-	f.StringVar(&o.recipient, "recipient", "", "`URL` that assertions are addressed to, SAML:aud; by default the target's, or the region's sign-in address")
+	f.StringVar(&o.principal, "principal", "", "`ARN` of the SAML provider; by default the "+
+		"target's")
+	f.StringVar(&o.region, "region", "", "AWS `region` whose sign-in address is the recipient; "+
+		"by default the target's")
+	f.StringVar(&o.recipient, "recipient", "", "`URL` that assertions are addressed to, "+
+		"SAML:aud; by default the target's, or the region's sign-in address")
 	f.BoolVar(&o.tags, "tags", false, "allow session tags or not, whatever the configuration says")
-	f.BoolVar(&o.sourceIdentity, "source-identity", false, "allow a source identity or not, whatever the configuration says")
+	f.BoolVar(&o.sourceIdentity, "source-identity", false, "allow a source identity or not, "+
+		"whatever the configuration says")
 	o.said = f.Changed
 }
 
@@ -85,7 +90,8 @@ func targetSettingsOf(file, target string, environment []string) (*settings, *so
 		return nil, nil, err
 	}
 	if _, ok := loaded.Targets[target]; !ok {
-		return nil, nil, usageError{fmt.Errorf("%s: %.80q is not a target", from.at("targets"), target)}
+		return nil, nil, usageError{fmt.Errorf("%s: %.80q is not "+
+			"a target", from.at("targets"), target)}
 	}
 	return loaded, from, nil
 }
@@ -130,13 +136,15 @@ func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 	var problems []error
 	wrong := func(flag string, err error) { problems = append(problems, fmt.Errorf("%s: %w", place(flag), err)) }
 	if e.Principal == "" {
-		wrong("principal", errors.New("is missing: name the SAML provider's ARN with --principal, or a target with --target"))
+		wrong("principal", errors.New("is missing: name the SAML provider's ARN with "+
+			"--principal, or a target with --target"))
 	} else if _, err := iamarn.Provider.Parse(e.Principal); err != nil {
 		wrong("principal", err)
 	}
 	var err error
 	if regionName == "" && e.Recipient == "" {
-		wrong("region", errors.New("is missing: name one with --region, or the recipient with --recipient"))
+		wrong("region", errors.New("is missing: name one with --region, or the recipient with "+
+			"--recipient"))
 	} else if t.region, err = delegation.ParseRegion(regionName); err != nil && regionName != "" {
 		wrong("region", plain(err))
 	}
@@ -151,10 +159,14 @@ func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 	}
 	e.Actions = o.actions(uses)
 	if uses.javaScript != "" && !(o.said("tags") && o.said("source-identity")) {
-		t.notes = append(t.notes, fmt.Sprintf("%s: what JavaScript rules set cannot be seen from here: say --tags or --source-identity if they set session tags or a source identity, and --tags=false --source-identity=false if not", t.from.at(uses.javaScript)))
+		t.notes = append(t.notes, fmt.Sprintf("%s: what JavaScript rules set cannot be seen from "+
+			"here: say --tags or --source-identity if they set session tags or a source "+
+			"identity, and --tags=false "+
+			"--source-identity=false if not", t.from.at(uses.javaScript)))
 	}
 	for _, at := range uses.elsewhere {
-		t.notes = append(t.notes, fmt.Sprintf("%s: the rule may choose another provider or region: such a role needs a trust policy with --principal or --region", t.from.at(at)))
+		t.notes = append(t.notes, fmt.Sprintf("%s: the rule may choose another provider or "+
+			"region: such a role needs a trust policy with --principal or --region", t.from.at(at)))
 	}
 	if t.policy, err = e.TrustPolicy(); err == nil {
 		err = errors.Join(checkCharacters(e.Recipient), checkCharacters(e.EntityID))
@@ -163,7 +175,9 @@ func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 		return nil, usageError{plain(err)}
 	}
 	if n := policySize(t.policy); n > maxTrustPolicy {
-		t.notes = append(t.notes, fmt.Sprintf("the trust policy has %d characters, and IAM takes %d until AWS raises the quota: a shorter entity ID or recipient would do too", n, maxTrustPolicy))
+		t.notes = append(t.notes, fmt.Sprintf("the trust policy has %d characters, and IAM takes "+
+			"%d until AWS raises the quota: a shorter entity ID or recipient "+
+			"would do too", n, maxTrustPolicy))
 	}
 	return t, nil
 }
@@ -233,9 +247,11 @@ func setupCommand(s surroundings, name, short, long, example string, write func(
 	command := &cobra.Command{
 		Use: name, Short: short, Example: example, Args: noArguments,
 		Long: long + "\n\n" +
-			"The role's maximum session duration fits the target's, and its permission policy is that of --bucket or --template. What the file cannot hold,\n" +
+			"The role's maximum session duration fits the target's, and its permission policy is " +
+			"that of --bucket or --template. What the file cannot hold,\n" +
 			"such as private keys for encrypted assertions, is said on standard error.\n\n" +
-			"It reads the configuration, the target's signing keys and the template. It writes to standard output, or to the file of --out, with the file mode\n" +
+			"It reads the configuration, the target's signing keys and the template. It writes " +
+			"to standard output, or to the file of --out, with the file mode\n" +
 			"0600, and replaces none. Exit code 2 if something is missing or wrong.",
 		RunE: func(*cobra.Command, []string) error {
 			made, err := o.setup(s)
@@ -256,7 +272,8 @@ func setupCommand(s surroundings, name, short, long, example string, write func(
 	o.trustOptions.flags(s, command)
 	o.permissionOptions.flags(command)
 	command.Flags().StringVar(&o.role, "role", "", "`ARN` of the role; by default the target's")
-	command.Flags().StringVarP(&o.out, "out", "o", "", "`file` to write, instead of standard output")
+	command.Flags().StringVarP(&o.out, "out", "o", "", "`file` to write, instead of "+
+		"standard output")
 	return command
 }
 
@@ -282,19 +299,24 @@ func (o *setupOptions) setup(s surroundings) (*setup, error) {
 	made.role, err = iamarn.Role.Parse(roleARN)
 	switch {
 	case roleARN == "":
-		b.problems = append(b.problems, fmt.Errorf("%s: is missing: name the role's ARN with --role%s", roleAt, choices(uses.roles)))
+		b.problems = append(b.problems, fmt.Errorf("%s: is missing: name the role's ARN with "+
+			"--role%s", roleAt, choices(uses.roles)))
 	case err != nil:
 		b.problems = append(b.problems, fmt.Errorf("%s: %w", roleAt, err))
 	case made.role.AccountID != made.principal.AccountID || made.role.Partition != made.principal.Partition:
-		b.problems = append(b.problems, fmt.Errorf("%s: the role and the SAML provider have to be in the same account", roleAt))
+		b.problems = append(b.problems, fmt.Errorf("%s: the role and the SAML provider have to "+
+			"be in the same account", roleAt))
 	case made.region.String() != "" && made.region.Partition() != made.role.Partition:
-		b.problems = append(b.problems, fmt.Errorf("%s: is in the partition %s, and the region %s in %s", roleAt, made.role.Partition, made.region, made.region.Partition()))
+		b.problems = append(b.problems, fmt.Errorf("%s: is in the partition %s, and the region "+
+			"%s in %s", roleAt, made.role.Partition, made.region, made.region.Partition()))
 	case made.region.String() == "":
-		b.problems = append(b.problems, fmt.Errorf("%s: is missing: name one with --region", from.at(at.child("region"))))
+		b.problems = append(b.problems, fmt.Errorf("%s: is missing: name one with "+
+			"--region", from.at(at.child("region"))))
 	}
 	duration := b.duration(at.child("session_duration"), target.SessionDuration)
 	if duration > maxRoleSession {
-		b.wrong(at.child("session_duration"), fmt.Errorf("is longer than %s, the longest that a role can allow", maxRoleSession))
+		b.wrong(at.child("session_duration"), fmt.Errorf("is longer than %s, the longest that a "+
+			"role can allow", maxRoleSession))
 	}
 	made.maxSession = max(minRoleSession, duration.Truncate(time.Second))
 	identityAt, own := settings.identityOf(o.target)
@@ -332,15 +354,20 @@ func (s *setup) remark(target targetSettings, uses use) {
 	others := slices.DeleteFunc(slices.Concat(target.AllowedRoles, uses.roles), func(role string) bool { return role == s.role.String() })
 	slices.Sort(others)
 	if others = slices.Compact(others); len(others) > 0 {
-		note("this is the set-up of %s. Rules may choose other roles too, which need the same trust policy: %s", s.role, strings.Join(others, ", "))
+		note("this is the set-up of %s. Rules may choose other roles too, which need the same "+
+			"trust policy: %s", s.role, strings.Join(others, ", "))
 	}
 	if uses.duration {
-		note("a mapping chooses how long sessions are: raise the role's maximum session duration from %s if it chooses more", s.maxSession)
+		note("a mapping chooses how long sessions are: raise the role's maximum session duration "+
+			"from %s if it chooses more", s.maxSession)
 	}
 	if s.uuid {
-		note("a new SAML provider has a new UUID: put it into saml_provider_uuid, and into the trust policy by writing this file again")
+		note("a new SAML provider has a new UUID: put it into saml_provider_uuid, and into the " +
+			"trust policy by writing this file again")
 	}
 	if target.EncryptionKeyFile != "" {
-		note("the private key for encrypted assertions is not in here: add it with aws iam update-saml-provider --saml-provider-arn %s --add-private-key file://reader.key --assertion-encryption-mode Allowed", s.principal)
+		note("the private key for encrypted assertions is not in here: add it with aws iam "+
+			"update-saml-provider --saml-provider-arn %s --add-private-key file://reader.key "+
+			"--assertion-encryption-mode Allowed", s.principal)
 	}
 }

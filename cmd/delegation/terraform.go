@@ -13,14 +13,19 @@ import (
 )
 
 func terraformCommand(s surroundings) *cobra.Command {
-	return setupCommand(s, "terraform", "Write the whole set-up of a target in AWS as a Terraform file",
-		"Write the set-up of one target in AWS as a Terraform file that stands alone: SAML provider with metadata, role with trust policy and permission\n"+
-			"policy, for the one account. Its outputs are the two ARNs that the configuration needs.",
-		"  delegation terraform --config delegation.yaml --target photo-app --bucket example-photos --out main.tf",
+	return setupCommand(s, "terraform", "Write the whole set-up of a target in AWS as a "+
+		"Terraform file",
+		"Write the set-up of one target in AWS as a Terraform file that stands alone: SAML "+
+			"provider with metadata, role with trust policy and permission\n"+
+			"policy, for the one account. Its outputs are the two ARNs that the "+
+			"configuration needs.",
+		"  delegation terraform --config delegation.yaml --target photo-app --bucket "+
+			"example-photos --out main.tf",
 		(*setup).terraform)
 }
 
-// terraform writes a root module. HCL's own writer puts texts into quotes, so ${saml:sub} is not Terraform's. Same set-up, same text.
+// terraform writes a root module. HCL's own writer puts texts into quotes, so ${saml:sub} is not
+// Terraform's. Same set-up, same text.
 func (s *setup) terraform() (string, error) {
 	trust, err := policyTokens(s.trust)
 	if err != nil {
@@ -34,7 +39,8 @@ func (s *setup) terraform() (string, error) {
 	folder, name := s.rolePath()
 	file := hclwrite.NewEmptyFile()
 	body := file.Body()
-	body.AppendUnstructuredTokens(comment("What the target %s needs in AWS. In a folder of its own: terraform init && terraform apply", inQuotes(s.target)))
+	body.AppendUnstructuredTokens(comment("What the target %s needs in AWS. In a folder of its "+
+		"own: terraform init && terraform apply", inQuotes(s.target)))
 	required := body.AppendNewBlock("terraform", nil).Body().AppendNewBlock("required_providers", nil).Body()
 	required.SetAttributeValue("aws", cty.ObjectVal(map[string]cty.Value{"source": cty.StringVal("hashicorp/aws")}))
 
@@ -88,10 +94,12 @@ func reference(root string, names ...string) hclwrite.Tokens {
 	return hclwrite.TokensForTraversal(traversal)
 }
 
-// refuseUnnormal finds texts that Terraform cannot hold: it takes two ways to write a letter with an accent for one.
+// refuseUnnormal finds texts that Terraform cannot hold: it takes two ways to write a letter with
+// an accent for one.
 func refuseUnnormal(text string, _ bool) error {
 	if cty.NormalizeString(text) != text {
-		return fmt.Errorf("%.80q has letters in two parts, which Terraform would join (Unicode NFC): SAML compares byte for byte, so use the joined form everywhere", text)
+		return fmt.Errorf("%.80q has letters in two parts, which Terraform would join (Unicode "+
+			"NFC): SAML compares byte for byte, so use the joined form everywhere", text)
 	}
 	return nil
 }

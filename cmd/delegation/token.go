@@ -8,8 +8,8 @@ import (
 	"os"
 	"regexp"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 // maxTokenFile is larger than every ID token, whose own limit is max_token_size.
@@ -17,72 +17,96 @@ const maxTokenFile = 1 << 20
 
 // tokenFlag adds --token-file.
 func tokenFlag(c *cobra.Command, file *string) {
-	c.Flags().StringVarP(file, "token-file", "f", "", "`file` with the ID token, or - for standard input; required")
+	c.Flags().StringVarP(file, "token-file", "f", "", "`file` with the ID token, or - for "+
+		"standard input; required")
 }
 
-// readToken reads an ID token from a file, or from standard input for "-". It is never an argument, because every user of a machine sees those, and
-// no error quotes it. Blanks and line ends around it are taken off; whether it is one is for the exchange to say. A signal ends the wait for it.
+// readToken reads an ID token from a file, or from standard input for "-". It is never an argument,
+// because every user of a machine sees those, and no error quotes it. Blanks and line ends around
+// it are taken off; whether it is one is for the exchange to say. A signal ends the wait for it.
 func (s surroundings) readToken(file string) (string, error) {
-	name := file
-	switch {
-	case file == "":
-		return "", usageError{errors.New("there is no token: name its file with --token-file FILE, or - for standard input")}
-	case jwt.MatchString(file):
-		return "", usageError{errors.New("--token-file is the name of a file, or - for standard input, never the token itself: whoever lists this machine's processes sees it")}
-	case file == "-" && s.stdin == nil:
-		return "", usageError{errors.New("--token-file: there is no standard input")}
-	case file == "-" && s.isTerminal(s.stdin):
-		fmt.Fprintln(s.stderr, "ID token (it is not shown), then Enter:")
-		terminal := int(s.stdin.(descriptor).Fd())
-		if before, err := term.GetState(terminal); err == nil {
-			defer func() { _ = term.Restore(terminal, before) }() // if a signal ends the wait
-		}
+	if err := s.checkTokenFile(file); err != nil {
+		return "", err
 	}
+	if file == "-" && term.IsTerminal(s.stdin) {
+		fmt.Fprintln(s.stderr, "ID token (it is not shown), then Enter:")
+		defer term.KeepState(s.stdin)() // if a signal ends the wait
+	}
+	text, err := s.awaitInput(file)
+	if err != nil {
+		return "", err
+	}
+	name := file
 	if file == "-" {
 		name = "standard input"
 	}
+	if len(text) > maxTokenFile {
+		return "", usageError{fmt.Errorf(
+			"--token-file: %s is larger than %d bytes, and no ID token is", name, maxTokenFile)}
+	}
+	token := string(bytes.TrimSpace(text))
+	if token == "" {
+		return "", usageError{fmt.Errorf(
+			"--token-file: %s is empty: it has to hold an ID token", name)}
+	}
+	return token, nil
+}
+
+// checkTokenFile refuses what cannot be read, and a token in place of its file.
+func (s surroundings) checkTokenFile(file string) error {
+	switch {
+	case file == "":
+		return usageError{errors.New("there is no token: name its file with --token-file FILE, " +
+			"or - for standard input")}
+	case jwt.MatchString(file):
+		return usageError{errors.New("--token-file is the name of a file, or - for standard " +
+			"input, " +
+			"never the token itself: whoever lists this machine's processes sees it")}
+	case file == "-" && s.stdin == nil:
+		return usageError{errors.New("--token-file: there is no standard input")}
+	}
+	return nil
+}
+
+// awaitInput reads in a goroutine of its own, because no signal ends the read of a pipe or a
+// terminal.
+func (s surroundings) awaitInput(file string) ([]byte, error) {
 	type result struct {
 		text []byte
 		err  error
 	}
 	read := make(chan result, 1)
-	go func() { // because no signal ends the read of a pipe or a terminal
+	go func() {
 		text, err := s.readInput(file)
 		read <- result{text, err}
 	}()
-	var r result
 	select {
-	case r = <-read:
+	case r := <-read:
+		if r.err != nil {
+			return nil, usageError{fmt.Errorf("--token-file: %w", r.err)}
+		}
+		return r.text, nil
 	case <-s.ended:
-		return "", errors.New("--token-file: a signal came before the token")
+		return nil, errors.New("--token-file: a signal came before the token")
 	}
-	token := string(bytes.TrimSpace(r.text))
-	switch {
-	case r.err != nil:
-		return "", usageError{fmt.Errorf("--token-file: %w", r.err)}
-	case len(r.text) > maxTokenFile:
-		return "", usageError{fmt.Errorf("--token-file: %s is larger than %d bytes, and no ID token is", name, maxTokenFile)}
-	case token == "":
-		return "", usageError{fmt.Errorf("--token-file: %s is empty: it has to hold an ID token", name)}
-	}
-	return token, nil
 }
 
 func (s surroundings) readInput(file string) ([]byte, error) {
+	if file == "-" && term.IsTerminal(s.stdin) {
+		return term.ReadHidden(s.stdin)
+	}
 	from := s.stdin
-	switch {
-	case file != "-":
+	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
 			return nil, err
 		}
 		defer f.Close()
 		from = f
-	case s.isTerminal(s.stdin):
-		return term.ReadPassword(int(s.stdin.(descriptor).Fd()))
 	}
 	return io.ReadAll(io.LimitReader(from, maxTokenFile+1))
 }
 
-// jwt matches what can only be a token: a JOSE header is a JSON object, which begins so in base64url.
+// jwt matches what can only be a token: a JOSE header is a JSON object, which begins so in
+// base64url.
 var jwt = regexp.MustCompile(`e[wy][\w-]{14,}\.[\w-]{16,}\.[\w-]*`)
