@@ -5,7 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -13,52 +14,45 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
-	"github.com/seed055b7978/delegation/oidctest"
-	"github.com/seed055b7978/delegation/ststest"
+	"github.com/seed055b7978/delegation/delegationtest"
 )
 
-// One exchange from end to end, against an OpenID provider and an STS in memory. In production the provider is yours, and
-// Config.STS stays empty, so that the real AWS is asked.
-func Example() {
+// One exchange from end to end. Delegationtest has the OpenID provider and an STS in memory. In
+// production the provider is yours, and without Config.STS it is AWS that is asked.
+func ExampleDelegator_Exchange() {
 	ctx := context.Background()
-
-	// The issuer of ID tokens.
-	issuer, _ := oidctest.New(oidctest.Config{})
-	issuerServer := httptest.NewServer(issuer)
-	defer issuerServer.Close()
-	issuer.SetIssuer(issuerServer.URL)
-
-	// The SAML identity that AWS trusts; delegation.ParseSigningKey reads a key from PEM.
-	identity := delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{newSigningKey()}}
-	metadata, _ := identity.Metadata()
-
-	// AWS: a SAML provider made of the metadata, and a role that trusts it.
-	const (
-		principal = "arn:aws:iam::123456789012:saml-provider/delegation"
-		role      = "arn:aws:iam::123456789012:role/photo-user"
-	)
-	fake := ststest.New(ststest.Config{Region: "eu-central-1"})
-	_ = fake.PutSAMLProvider(principal, metadata)
-	_ = fake.PutRole(ststest.Role{ARN: role, TrustPolicy: `{"Version": "2012-10-17", "Statement": [{
-		"Effect": "Allow",
-		"Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/delegation"},
-		"Action": "sts:AssumeRoleWithSAML",
-		"Condition": {"StringEquals": {"SAML:aud": "https://eu-central-1.signin.aws.amazon.com/saml"}}}]}`})
-	stsServer := httptest.NewServer(fake)
-	defer stsServer.Close()
+	world, err := delegationtest.Open()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer world.Close()
 
 	d, err := delegation.New(ctx, delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: issuerServer.URL, AllowLoopbackHTTP: true}},
-		IdentityProvider: identity,
-		Targets:          delegation.Targets{"photo-app": {AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}},
-		Rules:            []delegation.RuleFunc{delegation.RequireVerifiedEmail()},
-		STS:              sts.New(sts.Options{BaseEndpoint: aws.String(stsServer.URL), Credentials: aws.AnonymousCredentials{}}),
+		Issuers: []delegation.Issuer{{URL: world.IssuerURL, AllowLoopbackHTTP: true}},
+		IdentityProvider: delegation.IdentityProvider{
+			EntityID: "urn:tenant.example.com",
+			Keys:     []delegation.SigningKey{delegationtest.SigningKey()}, // or ParseSigningKey
+		},
+		Targets: delegation.Targets{"photo-app": {AWS: delegation.AWS{
+			Principal: "arn:aws:iam::123456789012:saml-provider/delegation",
+			Role:      "arn:aws:iam::123456789012:role/photo-user",
+			Region:    "eu-central-1",
+		}}},
+		Rules: []delegation.RuleFunc{delegation.RequireVerifiedEmail()},
+		STS:   delegationtest.NewSTSClient(world.STSURL), // in production, leave this out
+		Now:   world.Clock.Now,                           // and this
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	idToken, _ := issuer.SignIDToken(map[string]any{"sub": "auth0|alice", "aud": "photo-app", "email": "alice@example.com", "email_verified": true})
+	idToken := world.Token(map[string]any{
+		"sub":            "auth0|alice",
+		"aud":            "photo-app",
+		"email":          "alice@example.com",
+		"email_verified": true,
+	})
 
 	credentials, err := d.Exchange(ctx, idToken, "photo-app")
 	if err != nil {
@@ -73,23 +67,23 @@ func Example() {
 }
 
 // What a refused exchange says to the operator, to a program, and to the user.
-func ExampleDelegator_Exchange() {
-	issuer, _ := oidctest.New(oidctest.Config{Now: func() time.Time { return time.Now().Add(-24 * time.Hour) }})
-	server := httptest.NewServer(issuer)
-	defer server.Close()
-	issuer.SetIssuer(server.URL)
-	d, err := delegation.New(context.Background(), delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: server.URL, AllowLoopbackHTTP: true}},
-		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{newSigningKey()}},
-		Targets:          delegation.Targets{"photo-app": {}},
-	})
+func ExampleDelegator_Exchange_refused() {
+	ctx := context.Background()
+	world, err := delegationtest.Open()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	idToken, _ := issuer.SignIDToken(map[string]any{"sub": "auth0|alice", "aud": "photo-app"}) // yesterday's
+	defer world.Close()
+	d, err := world.Start(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	idToken := world.Token(nil)
+	world.Clock.Advance(24 * time.Hour)
 
-	_, err = d.Exchange(context.Background(), idToken, "photo-app")
+	_, err = d.Exchange(ctx, idToken, "photo-app")
 	var refused *delegation.Error
 	if errors.As(err, &refused) {
 		fmt.Println("stage: ", refused.Stage)
@@ -106,39 +100,42 @@ func ExampleDelegator_Exchange() {
 	// true false
 }
 
-// What an exchange would do, without signing or calling AWS: what each rule set, and what the role's trust policy must allow.
+// What an exchange would do, without signing or calling AWS: what each rule set, and what the
+// role's trust policy must allow.
 func ExampleDelegator_Explain() {
-	issuer, _ := oidctest.New(oidctest.Config{})
-	server := httptest.NewServer(issuer)
-	defer server.Close()
-	issuer.SetIssuer(server.URL)
-	d, err := delegation.New(context.Background(), delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: server.URL, AllowLoopbackHTTP: true}},
-		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{newSigningKey()}},
-		Targets: delegation.Targets{"photo-app": {AWS: delegation.AWS{
-			Principal: "arn:aws:iam::123456789012:saml-provider/delegation", Role: "arn:aws:iam::123456789012:role/photo-user", Region: "eu-central-1",
-		}}},
-		Rules: []delegation.RuleFunc{delegation.RequireVerifiedEmail(), delegation.TagsFromClaims(map[string]string{"team": "team"})},
-	})
+	ctx := context.Background()
+	world, err := delegationtest.Open()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	idToken, _ := issuer.SignIDToken(map[string]any{
-		"sub": "auth0|alice", "aud": "photo-app", "email": "alice@example.com", "email_verified": true, "team": "press",
+	defer world.Close()
+	world.Config.Rules = []delegation.RuleFunc{
+		delegation.RequireVerifiedEmail(),
+		delegation.TagsFromClaims(map[string]string{"team": "team"}),
+	}
+	d, err := world.Start(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	idToken := world.Token(map[string]any{
+		"email": "alice@example.com", "email_verified": true, "team": "press",
 	})
 
-	explanation, err := d.Explain(context.Background(), idToken, "photo-app")
+	explanation, err := d.Explain(ctx, idToken, "photo-app")
 	for _, step := range explanation.Rules {
 		fmt.Println(step.Name, step.Changed)
 	}
-	fmt.Println(explanation.NameID, explanation.SessionName, explanation.Duration, explanation.Warnings, err)
+	fmt.Println(explanation.NameID, explanation.SessionName, explanation.Duration)
+	fmt.Println(explanation.Warnings, err)
 	policy, err := explanation.TrustPolicy()
 	fmt.Print(policy, err)
 	// Output:
 	// delegation.RequireVerifiedEmail []
 	// delegation.TagsFromClaims [Tags]
-	// auth0|alice alice@example.com 1h0m0s [] <nil>
+	// auth0|alice alice@example.com 1h0m0s
+	// [] <nil>
 	// {
 	//   "Version": "2012-10-17",
 	//   "Statement": [
@@ -163,17 +160,41 @@ func ExampleDelegator_Explain() {
 	// <nil>
 }
 
-// A program whose own ID token is in a file, such as a projected token of Kubernetes, and which uses the AWS SDK.
+// A program whose own ID token is in a file, such as a projected token of Kubernetes, and which
+// uses the AWS SDK.
 func ExampleDelegator_Provider() {
-	d, file, endpoint, stop := exampleDelegator() // of delegation.New, with an issuer and an AWS in memory
-	defer stop()
+	ctx := context.Background()
+	world, err := delegationtest.Open()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer world.Close()
+	world.Clock.Set(time.Now()) // the SDK signs by the real time
+	d, err := world.Start(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	folder, err := os.MkdirTemp("", "delegation")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(folder)
+	file := filepath.Join(folder, "token")
+	idToken := world.Token(map[string]any{"sub": "reports"})
+	if err := os.WriteFile(file, []byte(idToken+"\n"), 0o600); err != nil {
+		fmt.Println(err)
+		return
+	}
 
 	client := sts.NewFromConfig(aws.Config{
 		Region:       "eu-central-1",
-		BaseEndpoint: aws.String(endpoint), // in production this line falls away
+		BaseEndpoint: aws.String(world.STSURL), // in production, leave this out
 		Credentials:  d.Provider(delegation.TokenFile(file), "photo-app"),
 	})
-	caller, err := client.GetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{})
+	caller, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -194,7 +215,9 @@ func ExampleRuleFunc() {
 	var rule delegation.RuleFunc = onlyStaff
 
 	rc := &delegation.RuleContext{}
-	staff := &delegation.User{Properties: map[string]any{"app_metadata": map[string]any{"groups": []any{"staff"}}}}
+	staff := &delegation.User{Properties: map[string]any{
+		"app_metadata": map[string]any{"groups": []any{"staff"}},
+	}}
 	fmt.Println(rule(context.Background(), staff, rc), rc.AWS.SessionDuration)
 	fmt.Println(rule(context.Background(), &delegation.User{}, rc))
 	// Output:
@@ -209,14 +232,22 @@ func ExampleDeny() {
 
 func ExampleRoleByClaim() {
 	rule, err := delegation.RoleByClaim("groups",
-		delegation.RoleMatch{Pattern: "admins", Role: "arn:aws:iam::123456789012:role/admin"},
-		delegation.RoleMatch{Pattern: "team-(red|blue)", Role: "arn:aws:iam::123456789012:role/member", Region: "eu-west-1"},
+		delegation.RoleMatch{
+			Pattern: "admins",
+			Role:    "arn:aws:iam::123456789012:role/admin",
+		},
+		delegation.RoleMatch{
+			Pattern: "team-(red|blue)",
+			Role:    "arn:aws:iam::123456789012:role/member",
+			Region:  "eu-west-1",
+		},
 	)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	for _, groups := range [][]any{{"team-blue", "admins"}, {"team-red"}, {"team-red-guests"}, nil} {
+	users := [][]any{{"team-blue", "admins"}, {"team-red"}, {"team-red-guests"}, nil}
+	for _, groups := range users {
 		user := &delegation.User{Properties: map[string]any{"groups": groups}}
 		rc := &delegation.RuleContext{AWS: delegation.AWS{Region: "eu-central-1"}}
 		if err := rule(context.Background(), user, rc); err != nil {
@@ -235,8 +266,11 @@ func ExampleRoleByClaim() {
 func ExampleRequireVerifiedEmail() {
 	rule := delegation.RequireVerifiedEmail()
 	for _, verified := range []any{true, false, "true"} {
-		user := &delegation.User{Properties: map[string]any{"email": "alice@example.com", "email_verified": verified}}
-		fmt.Printf("%#v: %v\n", verified, rule(context.Background(), user, &delegation.RuleContext{}))
+		user := &delegation.User{Properties: map[string]any{
+			"email": "alice@example.com", "email_verified": verified,
+		}}
+		err := rule(context.Background(), user, &delegation.RuleContext{})
+		fmt.Printf("%#v: %v\n", verified, err)
 	}
 	// Output:
 	// true: <nil>
@@ -258,7 +292,12 @@ func ExampleAllowConnections() {
 
 func ExampleAllowEmailDomains() {
 	rule := delegation.AllowEmailDomains("example.com")
-	for _, email := range []string{"alice@example.com", "alice@Example.COM", "alice@mail.example.com", "alice@example.com@evil.net"} {
+	for _, email := range []string{
+		"alice@example.com",
+		"alice@Example.COM",
+		"alice@mail.example.com",
+		"alice@example.com@evil.net",
+	} {
 		user := &delegation.User{Properties: map[string]any{"email": email, "email_verified": true}}
 		fmt.Println(email, rule(context.Background(), user, &delegation.RuleContext{}))
 	}
@@ -272,7 +311,9 @@ func ExampleAllowEmailDomains() {
 func ExampleTagsFromClaims() {
 	rule := delegation.TagsFromClaims(map[string]string{"CostCenter": "app_metadata.cost_center"})
 	rc := &delegation.RuleContext{}
-	alice := &delegation.User{Properties: map[string]any{"app_metadata": map[string]any{"cost_center": json.Number("4711")}}}
+	alice := &delegation.User{Properties: map[string]any{
+		"app_metadata": map[string]any{"cost_center": json.Number("4711")},
+	}}
 	fmt.Println(rule(context.Background(), alice, rc), rc.AWS.Tags)
 	bob := &delegation.User{}
 	fmt.Println(rule(context.Background(), bob, &delegation.RuleContext{}))
@@ -295,7 +336,11 @@ func ExampleSourceIdentityFromClaim() {
 func ExampleSessionPolicyFromTemplate() {
 	rule, err := delegation.SessionPolicyFromTemplate(`{
 		"Version": "2012-10-17",
-		"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/{{nickname}}/*"}]
+		"Statement": [{
+			"Effect": "Allow",
+			"Action": "s3:GetObject",
+			"Resource": "arn:aws:s3:::photos/{{nickname}}/*"
+		}]
 	}`)
 	if err != nil {
 		fmt.Println(err)
@@ -319,7 +364,9 @@ func ExampleSessionPolicyFromTemplate() {
 func ExampleMust() {
 	rules := []delegation.RuleFunc{
 		delegation.RequireVerifiedEmail(),
-		delegation.Must(delegation.RoleByClaim("groups", delegation.RoleMatch{Pattern: "admins", Role: "arn:aws:iam::123456789012:role/admin"})),
+		delegation.Must(delegation.RoleByClaim("groups",
+			delegation.RoleMatch{Pattern: "admins", Role: "arn:aws:iam::123456789012:role/admin"},
+		)),
 	}
 	fmt.Println(len(rules))
 	// Output: 2
@@ -345,7 +392,8 @@ func ExampleMappings() {
 		Role:      "arn:aws:iam::123456789012:role/photo-user",
 		Region:    "eu-central-1",
 		Mappings: delegation.Mappings{
-			delegation.AttributeEduPersonAffiliation:        "app_metadata.groups", // a list gives several values
+			// A list gives several values.
+			delegation.AttributeEduPersonAffiliation:        "app_metadata.groups",
 			delegation.AttributePrincipalTag + "CostCenter": "app_metadata.cost_center",
 		},
 	}}
@@ -380,14 +428,15 @@ func ExampleSecret() {
 }
 
 func ExampleError_Public() {
-	rule := delegation.RequireVerifiedEmail()
 	denied := &delegation.Error{
-		Stage: delegation.StageRules, Code: delegation.CodeDenied,
-		Err: fmt.Errorf("rule 1: %w", rule(context.Background(), &delegation.User{}, &delegation.RuleContext{})),
+		Stage: delegation.StageRules,
+		Code:  delegation.CodeDenied,
+		Err:   fmt.Errorf("rule 1: %w", delegation.Deny("a verified email address is required")),
 	}
 	refused := &delegation.Error{
-		Stage: delegation.StageSTS, Code: delegation.CodeSTSAccessDenied,
-		Err: errors.New("arn:aws:iam::123456789012:role/photo-user: not authorized to perform sts:AssumeRoleWithSAML"),
+		Stage: delegation.StageSTS,
+		Code:  delegation.CodeSTSAccessDenied,
+		Err:   errors.New("role/photo-user: not authorized to perform sts:AssumeRoleWithSAML"),
 	}
 	fmt.Println(denied.Public())
 	fmt.Println(refused.Public())
@@ -398,8 +447,11 @@ func ExampleError_Public() {
 
 func ExampleCredentials_ProcessJSON() {
 	credentials := &delegation.Credentials{
-		AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: delegation.NewSecret("secret"), SessionToken: delegation.NewSecret("token"),
-		Expiration: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), AccountID: "123456789012",
+		AccessKeyID:     "ASIAEXAMPLE",
+		SecretAccessKey: delegation.NewSecret("secret"),
+		SessionToken:    delegation.NewSecret("token"),
+		Expiration:      time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
+		AccountID:       "123456789012",
 	}
 	text, err := credentials.ProcessJSON()
 	fmt.Println(string(text), err)
@@ -407,8 +459,16 @@ func ExampleCredentials_ProcessJSON() {
 }
 
 func ExampleIdentityProvider_Metadata() {
-	identity := delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{newSigningKey(), newSigningKey()}}
-	metadata, err := identity.Metadata() // for aws iam create-saml-provider and update-saml-provider
-	fmt.Println(strings.Count(string(metadata), "<KeyDescriptor"), strings.Contains(string(metadata), `entityID="urn:tenant.example.com"`), err)
+	identity := delegation.IdentityProvider{
+		EntityID: "urn:tenant.example.com",
+		Keys: []delegation.SigningKey{ // two, while a key is rolled over
+			delegationtest.SigningKey(),
+			delegationtest.NextSigningKey(),
+		},
+	}
+	metadata, err := identity.Metadata() // for aws iam create-saml-provider, update-saml-provider
+	text := string(metadata)
+	named := strings.Contains(text, `entityID="urn:tenant.example.com"`)
+	fmt.Println(strings.Count(text, "<KeyDescriptor"), named, err)
 	// Output: 2 true <nil>
 }

@@ -442,33 +442,6 @@ func TestProvider_Refused(t *testing.T) {
 	}
 }
 
-// exampleDelegator returns a Delegator, a file with an ID token, and where its AWS is.
-func exampleDelegator() (d *delegation.Delegator, file, endpoint string, stop func()) {
-	issuer, fake := must(oidctest.New(oidctest.Config{})), ststest.New(ststest.Config{Region: "eu-central-1"})
-	issuerServer, stsServer := httptest.NewServer(issuer), httptest.NewServer(fake)
-	issuer.SetIssuer(issuerServer.URL)
-	folder := must(os.MkdirTemp("", "delegation"))
-	file = filepath.Join(folder, "token")
-	if err := errors.Join(
-		fake.PutSAMLProvider(principal, must(identity().Metadata())),
-		fake.PutRole(ststest.Role{ARN: role, TrustPolicy: allowAll}),
-		os.WriteFile(file, []byte(must(issuer.SignIDToken(map[string]any{"sub": "reports", "aud": app}))+"\n"), 0o600),
-	); err != nil {
-		panic(err)
-	}
-	d = must(delegation.New(context.Background(), delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: issuerServer.URL, AllowLoopbackHTTP: true}},
-		IdentityProvider: identity(),
-		Targets:          delegation.Targets{app: {AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}},
-		STS:              stsClient(stsServer.URL),
-	}))
-	return d, file, stsServer.URL, func() {
-		issuerServer.Close()
-		stsServer.Close()
-		_ = os.RemoveAll(folder)
-	}
-}
-
 // TestProvider_PartsFromOthers: of a hundred providers that start at the same moment no more than a few
 // ask AWS at the same time when their credentials are due.
 func TestProvider_PartsFromOthers(t *testing.T) {

@@ -2,6 +2,7 @@ package delegation_test
 
 import (
 	"go/ast"
+	"go/doc"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -137,6 +138,30 @@ func TestSurface(t *testing.T) {
 	}
 	if documented != 1 {
 		t.Errorf("%d files have the package's documentation, want 1", documented)
+	}
+}
+
+// TestExamples_StandAlone: each example of a public package runs where a browser shows it. Its
+// output is checked, and it uses nothing of another file, which the browser would not show.
+func TestExamples_StandAlone(t *testing.T) {
+	examples := map[string]int{}
+	for _, file := range moduleFiles(t) {
+		if !file.test || strings.HasPrefix(file.pkg, "internal/") || file.name == "main" {
+			continue
+		}
+		parsed := must(parser.ParseFile(token.NewFileSet(), file.path, nil, parser.ParseComments))
+		for _, example := range doc.Examples(parsed) {
+			examples[file.pkg]++
+			if example.Play == nil {
+				t.Errorf("%s: Example%s uses what its file does not show", file.path, example.Name)
+			}
+			if example.Output == "" {
+				t.Errorf("%s: Example%s has no output", file.path, example.Name)
+			}
+		}
+	}
+	if examples["."] < 15 || examples["delegationtest"] < 2 {
+		t.Errorf("the test has seen %v", examples)
 	}
 }
 
