@@ -11,13 +11,13 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// setting is a property of context.addonConfiguration.aws that decides, and the field it is kept in.
+// setting is a property of context.addonConfiguration.aws and the field that it sets.
 type setting struct {
 	name  string
 	field any
 }
 
-// settings are all of them. The first five are Auth0's, the others are ours.
+// settings lists all settings. The first five are Auth0's, the others are this library's.
 func settings(a *delegation.AWS) [15]setting {
 	return [...]setting{
 		{"principal", &a.Principal},
@@ -38,7 +38,7 @@ func settings(a *delegation.AWS) [15]setting {
 	}
 }
 
-// show returns what a rule sees, or nil if there is nothing.
+// show returns the value that a rule sees, or nil if the setting is not set.
 func (s setting) show() any {
 	switch field := s.field.(type) {
 	case *string:
@@ -67,7 +67,7 @@ func (s setting) show() any {
 
 func (s setting) clear() { reflect.ValueOf(s.field).Elem().SetZero() }
 
-// read sets the field, or returns what the value should have been.
+// read sets the field. If the value is of the wrong kind, it returns what the value should be.
 func (s setting) read(value any) (want string) {
 	ok := false
 	switch field := s.field.(type) {
@@ -77,28 +77,14 @@ func (s setting) read(value any) (want string) {
 	case *bool:
 		*field, ok = value.(bool)
 		want = "true or false"
-	case *time.Duration: // not 0, which to AWS.SessionDuration is one hour
-		number, _ := value.(json.Number)
-		seconds, err := strconv.ParseInt(number.String(), 10, 32)
-		*field, ok = time.Duration(seconds)*time.Second, err == nil && seconds > 0
+	case *time.Duration:
+		*field, ok = wholeSeconds(value)
 		want = "a whole number of seconds above 0"
 	case *[]string:
-		var list []any
-		list, ok = value.([]any)
-		*field = make([]string, len(list))
-		for i, value := range list {
-			text, isText := value.(string)
-			(*field)[i], ok = text, ok && isText
-		}
+		*field, ok = listOfStrings(value)
 		want = "a list of strings"
 	case *map[string]string:
-		var object map[string]any
-		object, ok = value.(map[string]any)
-		*field = make(map[string]string, len(object))
-		for name, value := range object {
-			text, isText := value.(string)
-			(*field)[name], ok = text, ok && isText
-		}
+		*field, ok = objectOfStrings(value)
 		want = "an object of strings"
 	}
 	if ok {
@@ -107,8 +93,43 @@ func (s setting) read(value any) (want string) {
 	return want
 }
 
-// addon makes context.addonConfiguration: what earlier rules have left there, and the settings as
-// they are now.
+// wholeSeconds reads a duration. Zero is not one: as AWS.SessionDuration it would mean one hour.
+func wholeSeconds(value any) (time.Duration, bool) {
+	number, _ := value.(json.Number)
+	seconds, err := strconv.ParseInt(number.String(), 10, 32)
+	return time.Duration(seconds) * time.Second, err == nil && seconds > 0
+}
+
+func listOfStrings(value any) ([]string, bool) {
+	list, ok := value.([]any)
+	if !ok {
+		return nil, false
+	}
+	texts := make([]string, len(list))
+	for i, element := range list {
+		if texts[i], ok = element.(string); !ok {
+			return nil, false
+		}
+	}
+	return texts, true
+}
+
+func objectOfStrings(value any) (map[string]string, bool) {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, false
+	}
+	texts := make(map[string]string, len(object))
+	for name, member := range object {
+		if texts[name], ok = member.(string); !ok {
+			return nil, false
+		}
+	}
+	return texts, true
+}
+
+// addon makes context.addonConfiguration. It holds what earlier rules have left there, and the
+// settings as they are now.
 func (e *ofExchange) addon() goja.Value {
 	r := e.run
 	r.addon = r.rt.NewObject()
@@ -126,12 +147,7 @@ func (e *ofExchange) addon() goja.Value {
 }
 
 // collectAddon reads context.addonConfiguration: the settings for AWS, and what is kept for later
-// rules. Nothing that a rule has set is passed over: a name that is no setting is an error that
-// says which one was meant.
-//
-// An object without a setting leaves that setting as it was, if the rule has made the object. To
-// take a setting away a rule deletes it. Undefined and null are errors, because a role looked up
-// for nobody must not become the target's role.
+// rules.
 func (o *outgoing) collectAddon(value goja.Value, c *changes) {
 	addon := o.mustBeObject("addonConfiguration", value)
 	o.path = append(o.path, "addonConfiguration")
@@ -139,12 +155,22 @@ func (o *outgoing) collectAddon(value goja.Value, c *changes) {
 	o.checkAddons(names)
 	c.addon = o.properties(addon, without(names, "aws"), unknown)
 	given := addon.Get("aws")
-	if given == nil {
-		if addon.SameAs(o.run.addon) {
-			c.aws = delegation.AWS{} // deleted
-		}
+	if given != nil {
+		o.collectSettings(given, c)
 		return
 	}
+	if deleted := addon.SameAs(o.run.addon); deleted {
+		c.aws = delegation.AWS{}
+	}
+}
+
+// collectSettings reads context.addonConfiguration.aws. It ignores nothing that a rule has set: a
+// name that is no setting is an error that says which one was meant.
+//
+// If the rule has made the object, a setting that the object lacks stays as it was. To remove a
+// setting a rule deletes it. Undefined and null are errors, because a role looked up for nobody
+// must not become the target's role.
+func (o *outgoing) collectSettings(given goja.Value, c *changes) {
 	aws := o.mustBeObject("aws", given)
 	o.path = append(o.path, "aws")
 	all := settings(&c.aws)
@@ -168,8 +194,8 @@ func (o *outgoing) collectAddon(value goja.Value, c *changes) {
 // readSetting sets a field, or fails the rule.
 func (o *outgoing) readSetting(s setting, value goja.Value) {
 	converted := o.out(s.name, value, nil)
-	if object, isObject := value.(*goja.Object); isObject && object.ClassName() != "Array" &&
-		notProperties(object) != "" {
+	object, isObject := value.(*goja.Object)
+	if isObject && object.ClassName() != "Array" && notProperties(object) != "" {
 		converted = absent{} // JSON would carry it as an empty object
 	}
 	if want := s.read(converted); want != "" {
@@ -178,11 +204,12 @@ func (o *outgoing) readSetting(s setting, value goja.Value) {
 	}
 }
 
-// ownAndInherited lists the properties of an object, also those that it has from a class of the
-// rule's own, which count when they are read.
+// ownAndInherited lists the properties of an object, including those that it inherits from a class
+// of the rule's own: reading the object finds them too.
 func (o *outgoing) ownAndInherited(object *goja.Object) []string {
 	names := object.GetOwnPropertyNames()
-	base := o.run.rt.NewObject().Prototype() // not by its name, which makes goja build all of Object
+	// Looking up Object.prototype by name would make goja build all of Object.
+	base := o.run.rt.NewObject().Prototype()
 	proto := object.Prototype()
 	for range maxNested {
 		if proto == nil || proto.SameAs(base) {
@@ -200,15 +227,16 @@ func without(names []string, name string) []string {
 	return slices.DeleteFunc(names, func(other string) bool { return other == name })
 }
 
-// objectOr returns a value that is an object, or nil if there is none.
-func (o *outgoing) objectOr(name string, value goja.Value) *goja.Object {
+// objectOrNil returns an object, or nil for undefined and null. Any other value fails the rule.
+func (o *outgoing) objectOrNil(name string, value goja.Value) *goja.Object {
 	if value == nil || goja.IsUndefined(value) || goja.IsNull(value) {
 		return nil
 	}
 	return o.mustBeObject(name, value)
 }
 
-// mustBeObject returns a value that is an object and no list, function or collection.
+// mustBeObject returns an object. Any other value fails the rule, and so does a list, a function or
+// a collection.
 func (o *outgoing) mustBeObject(name string, value goja.Value) *goja.Object {
 	object, ok := value.(*goja.Object)
 	if !ok || notProperties(object) != "" {
@@ -218,7 +246,8 @@ func (o *outgoing) mustBeObject(name string, value goja.Value) *goja.Object {
 	return object
 }
 
-// notProperties says what an object is if what it holds is not in its properties, or "".
+// notProperties says what an object is if its properties do not hold its content, such as "a list".
+// It returns "" for an ordinary object.
 func notProperties(object *goja.Object) string {
 	if _, callable := goja.AssertFunction(object); callable {
 		return "a function"
@@ -236,7 +265,7 @@ func notProperties(object *goja.Object) string {
 	return ""
 }
 
-// kind says what a value is, and not which, because it may be a secret.
+// kind names the type of a value. It never shows the value, which may be a secret.
 func kind(value goja.Value) string {
 	object, isObject := value.(*goja.Object)
 	switch {

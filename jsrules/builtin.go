@@ -19,36 +19,61 @@ import (
 	"github.com/dop251/goja"
 )
 
-// builtins are the modules that need nothing but the language and a few functions in Go. builtin.js defines them.
-var builtins = map[string]bool{"buffer": true, "crypto": true, "querystring": true, "util": true}
+// builtins are the built-in modules. builtin.js defines them, with a few functions in Go.
+var builtins = map[string]bool{
+	"buffer":      true,
+	"crypto":      true,
+	"querystring": true,
+	"util":        true,
+}
 
 //go:embed builtin.js
 var builtinSource string
 
-var builtinProgram = sync.OnceValue(func() *goja.Program { return goja.MustCompile("builtin.js", builtinSource, true) })
+var builtinProgram = sync.OnceValue(func() *goja.Program {
+	return goja.MustCompile("builtin.js", builtinSource, true)
+})
 
-// builtin returns a built-in module, made once in a run.
+// builtin returns a built-in module.
 func (r *run) builtin(name string) goja.Value {
-	all, ok := r.modules[""]
-	if !ok {
-		define, _ := goja.AssertFunction(r.must(r.rt.RunProgram(builtinProgram())))
-		native := r.rt.NewObject()
-		for name, function := range map[string]func(goja.FunctionCall) goja.Value{
-			"encode": r.encode, "decode": r.decode, "digest": r.digest, "random": r.random, "escape": r.escape, "unescape": r.unescape,
-			"inspect": func(call goja.FunctionCall) goja.Value { return r.rt.ToValue(r.inspect(call.Argument(0))) },
-		} {
-			_ = native.Set(name, function)
-		}
-		all = r.must(define(goja.Undefined(), native))
-		if r.modules == nil {
-			r.modules = map[string]goja.Value{}
-		}
-		r.modules[""] = all
-	}
-	return all.(*goja.Object).Get(name)
+	return r.allBuiltins().(*goja.Object).Get(name)
 }
 
-// decode(text, encoding) returns the bytes of a text, as Node reads it: base64 of either alphabet, and without what does not belong there.
+// allBuiltins makes the built-in modules, once in a run.
+func (r *run) allBuiltins() goja.Value {
+	if made, ok := r.modules[""]; ok {
+		return made
+	}
+	define, _ := goja.AssertFunction(r.must(r.rt.RunProgram(builtinProgram())))
+	made := r.must(define(goja.Undefined(), r.nativeFunctions()))
+	if r.modules == nil {
+		r.modules = map[string]goja.Value{}
+	}
+	r.modules[""] = made
+	return made
+}
+
+// nativeFunctions are what builtin.js needs in Go.
+func (r *run) nativeFunctions() *goja.Object {
+	native := r.rt.NewObject()
+	for name, function := range map[string]func(goja.FunctionCall) goja.Value{
+		"encode":   r.encode,
+		"decode":   r.decode,
+		"digest":   r.digest,
+		"random":   r.random,
+		"escape":   r.escape,
+		"unescape": r.unescape,
+		"inspect": func(call goja.FunctionCall) goja.Value {
+			return r.rt.ToValue(r.inspect(call.Argument(0)))
+		},
+	} {
+		_ = native.Set(name, function)
+	}
+	return native
+}
+
+// decode(text, encoding) returns the bytes of a text, as Node reads it. Hexadecimal ends at the
+// first other character.
 func (r *run) decode(call goja.FunctionCall) goja.Value {
 	text := r.limited(call.Argument(0).String())
 	var decoded []byte
@@ -56,23 +81,9 @@ func (r *run) decode(call goja.FunctionCall) goja.Value {
 	case "undefined", "utf8", "utf-8":
 		decoded = []byte(text)
 	case "base64", "base64url":
-		clean := strings.Map(func(c rune) rune {
-			switch {
-			case c == '-':
-				return '+'
-			case c == '_':
-				return '/'
-			case c == '+' || c == '/' || c < 0x80 && (c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'):
-				return c
-			}
-			return -1
-		}, strings.SplitN(text, "=", 2)[0])
-		if len(clean)%4 == 1 { // a lone character is no byte
-			clean = clean[:len(clean)-1]
-		}
-		decoded, _ = base64.RawStdEncoding.DecodeString(clean)
+		decoded = decodeBase64(text)
 	case "hex":
-		decoded, _ = hex.DecodeString(text[:len(text)/2*2]) // up to what is no hex
+		decoded, _ = hex.DecodeString(text[:len(text)/2*2])
 	case "latin1", "binary", "ascii":
 		for _, unit := range utf16.Encode([]rune(text)) {
 			decoded = append(decoded, byte(unit))
@@ -81,6 +92,31 @@ func (r *run) decode(call goja.FunctionCall) goja.Value {
 		panic(r.rt.NewTypeError("Unknown encoding: %s", short(encoding)))
 	}
 	return r.rt.ToValue(r.rt.NewArrayBuffer(decoded))
+}
+
+// decodeBase64 reads base64 of either alphabet up to the first "=", and ignores characters of
+// neither. A last character without a second one makes no byte.
+func decodeBase64(text string) []byte {
+	content, _, _ := strings.Cut(text, "=")
+	content = strings.Map(base64Character, content)
+	if len(content)%4 == 1 {
+		content = content[:len(content)-1]
+	}
+	decoded, _ := base64.RawStdEncoding.DecodeString(content)
+	return decoded
+}
+
+// base64Character returns a character in the standard alphabet, or -1 if it is in neither.
+func base64Character(c rune) rune {
+	switch {
+	case c == '-':
+		return '+'
+	case c == '_':
+		return '/'
+	case c == '+', c == '/', c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
+		return c
+	}
+	return -1
 }
 
 // encode(buffer, start, end, encoding) returns the text of bytes.
@@ -117,15 +153,24 @@ func (r *run) encode(call goja.FunctionCall) goja.Value {
 	return r.rt.ToValue(text)
 }
 
+var hashes = map[string]func() hash.Hash{
+	"md5":    md5.New,
+	"sha1":   sha1.New,
+	"sha256": sha256.New,
+	"sha384": sha512.New384,
+	"sha512": sha512.New,
+}
+
 // digest(algorithm, data) and digest(algorithm, data, key) return a hash and an HMAC.
 func (r *run) digest(call goja.FunctionCall) goja.Value {
-	make, ok := map[string]func() hash.Hash{"md5": md5.New, "sha1": sha1.New, "sha256": sha256.New, "sha384": sha512.New384, "sha512": sha512.New}[strings.ToLower(call.Argument(0).String())]
+	algorithm := call.Argument(0).String()
+	newHash, ok := hashes[strings.ToLower(algorithm)]
 	if !ok {
-		panic(r.rt.NewTypeError("Digest method not supported: %s", short(call.Argument(0).String())))
+		panic(r.rt.NewTypeError("Digest method not supported: %s", short(algorithm)))
 	}
-	h := make()
+	h := newHash()
 	if key, keyed := call.Argument(2).Export().(goja.ArrayBuffer); keyed {
-		h = hmac.New(make, key.Bytes())
+		h = hmac.New(newHash, key.Bytes())
 	}
 	if data, ok := call.Argument(1).Export().(goja.ArrayBuffer); ok {
 		h.Write(data.Bytes())
@@ -140,15 +185,17 @@ func (r *run) random(call goja.FunctionCall) goja.Value {
 		panic(r.rangeError("randomBytes takes 0 to 65536"))
 	}
 	bytes := make([]byte, n)
-	rand.Read(bytes) // it never fails
+	rand.Read(bytes) // never fails
 	return r.rt.ToValue(r.rt.NewArrayBuffer(bytes))
 }
 
-// escape and unescape are those of a query string.
+// escape(text) percent-encodes a part of a query string.
 func (r *run) escape(call goja.FunctionCall) goja.Value {
-	return r.rt.ToValue(strings.ReplaceAll(url.QueryEscape(r.limited(call.Argument(0).String())), "+", "%20"))
+	text := r.limited(call.Argument(0).String())
+	return r.rt.ToValue(strings.ReplaceAll(url.QueryEscape(text), "+", "%20"))
 }
 
+// unescape(text) decodes a part of a query string. A text that cannot be decoded stays as it is.
 func (r *run) unescape(call goja.FunctionCall) goja.Value {
 	text := r.limited(call.Argument(0).String())
 	if plain, err := url.QueryUnescape(text); err == nil {

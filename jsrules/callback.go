@@ -8,28 +8,35 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// answer is what the rule gave to callback.
+// answer is what the rule gave to callback in its first call.
 type answer struct {
-	calls              int
-	err, user, context goja.Value
-	withUser           bool // there was a second argument
+	calls    int
+	err      goja.Value
+	user     goja.Value
+	context  goja.Value
+	withUser bool // there was a second argument
 }
 
 func (a *answer) callback(call goja.FunctionCall) goja.Value {
-	if a.calls++; a.calls == 1 {
-		a.err, a.user, a.context = call.Argument(0), call.Argument(1), call.Argument(2)
-		a.withUser = len(call.Arguments) > 1
+	a.calls++
+	if a.calls > 1 {
+		return goja.Undefined()
 	}
+	a.err = call.Argument(0)
+	a.user = call.Argument(1)
+	a.context = call.Argument(2)
+	a.withUser = len(call.Arguments) > 1
 	return goja.Undefined()
 }
 
-// lacksUser reports whether the rule gave null or undefined as the user. That is how rules refuse
-// that do not want to say why, and also what a lookup gives that found nobody.
+// lacksUser reports whether the rule gave null or undefined as the user. Some rules refuse that way
+// without a reason, and a lookup that found nobody gives the same.
 func (a *answer) lacksUser() bool {
 	return a.withUser && (goja.IsNull(a.user) || goja.IsUndefined(a.user))
 }
 
-// settle decides whether the rule has said yes: callback was called once, and its first argument is nothing, as Node has it.
+// settle decides whether the rule permits the exchange: callback was called once, and its first
+// argument is falsy, as in Node.
 func (r *run) settle() error {
 	switch {
 	case r.stopped() != nil:
@@ -48,39 +55,58 @@ func (r *run) settle() error {
 	return nil
 }
 
-// failure is the error of what a rule threw, or gave to callback: a denial if it is an UnauthorizedError of this run. One that only
-// calls itself so is none, because a denial's text is shown to strangers.
+// failure makes an error from what a rule threw or gave to callback. An UnauthorizedError of this
+// run is a denial. An error that merely has that name is not, because a denial's text is shown to
+// the caller.
 func (r *run) failure(value goja.Value, stack []goja.StackFrame) error {
-	if object, ok := value.(*goja.Object); ok && r.denial != nil {
-		for proto, n := object.Prototype(), 0; proto != nil && n < maxNested; proto, n = proto.Prototype(), n+1 {
-			if proto == r.denial.Get("prototype") {
-				return delegation.Deny(r.text(object, "message"))
-			}
-		}
+	if object, ok := value.(*goja.Object); ok && r.isDenial(object) {
+		return delegation.Deny(r.text(object, "message"))
 	}
 	failure := &Error{Rule: r.name, Err: errors.New(r.describe(value))}
 	r.locate(failure, stack)
 	return failure
 }
 
-// locate says where in the rule something happened.
+// isDenial reports whether an object is an UnauthorizedError of this run, or of a class that
+// extends it.
+func (r *run) isDenial(object *goja.Object) bool {
+	if r.denial == nil {
+		return false
+	}
+	proto := object.Prototype()
+	for range maxNested {
+		if proto == nil {
+			return false
+		}
+		if proto == r.denial.Get("prototype") {
+			return true
+		}
+		proto = proto.Prototype()
+	}
+	return false
+}
+
+// locate notes the place in the rule where something happened.
 func (r *run) locate(failure *Error, stack []goja.StackFrame) {
 	for _, frame := range stack {
-		if frame.SrcName() == r.name {
-			located := place(r.name, frame.Position(), failure.Err)
-			failure.Line, failure.Column = located.Line, located.Column
-			return
+		if frame.SrcName() != r.name {
+			continue
 		}
+		located := place(r.name, frame.Position(), failure.Err)
+		failure.Line = located.Line
+		failure.Column = located.Column
+		return
 	}
 }
 
-// describe says in words what was thrown, without running more of the rule than a getter of name or message.
+// describe says in words what was thrown. Of the rule's code, only getters of name and message run.
 func (r *run) describe(value goja.Value) string {
 	object, ok := value.(*goja.Object)
 	if !ok {
 		return short(value.String())
 	}
-	name, message := r.text(object, "name"), r.text(object, "message")
+	name := r.text(object, "name")
+	message := r.text(object, "message")
 	switch {
 	case name != "" && message != "":
 		return short(name + ": " + message)
@@ -90,7 +116,7 @@ func (r *run) describe(value goja.Value) string {
 	return "an object without name and message"
 }
 
-// text returns a property if it is a string, cut short, or "".
+// text returns a property that is a string, cut short. It returns "" for any other.
 func (r *run) text(object *goja.Object, name string) (text string) {
 	_ = r.try(func() {
 		if value := object.Get(name); value != nil && goja.IsString(value) {

@@ -7,36 +7,63 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// changes are what a rule has decided, converted and checked before any of it counts.
+// changes are what a rule has decided, converted and checked before any of it takes effect.
 type changes struct {
-	user       map[string]any // properties that were set, or looked at and perhaps changed within
-	replaced   bool           // they are all that the user has now
-	context    map[string]any
-	addon      map[string]any // nil: not looked at
-	aws        delegation.AWS
-	detours    map[*detour]bool // that were set or taken back
-	global     map[string]any   // nil: not looked at
+	// user holds the properties that were set, and the objects that were read and may have changed.
+	user map[string]any
+	// replaced says that user holds every property the user has now.
+	replaced bool
+	context  map[string]any
+	addon    map[string]any // nil: not read
+	aws      delegation.AWS
+	detours  map[*detour]bool // true: set, false: taken back
+	global   map[string]any   // nil: not read
+	// globalFull says that global has become too large, and is dropped.
 	globalFull bool
-	keep       bool // the next rule goes on in this runtime
+	// keep says that the next rule runs in the same runtime.
+	keep bool
 }
 
-// collect reads user and context as the rule gave them to callback, or as it got them if it gave none.
-func (r *run) collect(user *delegation.User, rc *delegation.RuleContext) *changes {
-	o, c := &outgoing{run: r}, &changes{aws: rc.AWS}
-	if given := o.objectOr("user", r.answer.user); given == nil || given.SameAs(r.user.js) {
-		c.user = o.touched("user", r.user)
-	} else {
-		o.path = []string{"user"}
-		c.replaced, c.user = true, o.properties(given, given.Keys(), r.user.was)
-		o.path = nil
+// collect reads what the rule has left in user, context and global.
+func (r *run) collect(rc *delegation.RuleContext) *changes {
+	o := &outgoing{run: r}
+	c := &changes{aws: rc.AWS}
+	o.collectUser(c)
+	o.collectContext(c)
+	if r.global != nil && r.global.values != nil {
+		r.collectGlobal(c)
 	}
-	given := o.objectOr("context", r.answer.context)
+	return c
+}
+
+// collectUser reads the user that the rule gave to callback. Without one it reads the user that the
+// rule got.
+func (o *outgoing) collectUser(c *changes) {
+	r := o.run
+	given := o.objectOrNil("user", r.answer.user)
+	if given == nil || given.SameAs(r.user.js) {
+		c.user = o.touched("user", r.user)
+		return
+	}
+	o.path = []string{"user"}
+	c.replaced = true
+	c.user = o.properties(given, given.Keys(), r.user.was)
+	o.path = nil
+}
+
+// collectContext reads the context that the rule gave to callback. Without one it reads the context
+// that the rule got.
+func (o *outgoing) collectContext(c *changes) {
+	r := o.run
+	given := o.objectOrNil("context", r.answer.context)
 	if given == nil {
 		given = r.context.js
 	}
+	same := given.SameAs(r.context.js)
+	// addon stays nil if the rule has not read it, or has deleted it.
 	var addon goja.Value
-	if given.SameAs(r.context.js) {
-		addon = r.context.values["addonConfiguration"] // nil if the rule has not looked at it
+	if same {
+		addon = r.context.values["addonConfiguration"]
 		c.context = o.touched("context", r.context)
 	} else {
 		addon = given.Get("addonConfiguration")
@@ -47,18 +74,17 @@ func (r *run) collect(user *delegation.User, rc *delegation.RuleContext) *change
 	r.noteWhole(given)
 	o.path = []string{"context"}
 	o.checkContext(c.context)
-	if _, deleted := r.context.values["addonConfiguration"]; addon != nil {
+	if addon != nil {
 		o.collectAddon(addon, c)
-	} else if deleted && given.SameAs(r.context.js) {
+		return
+	}
+	if _, deleted := r.context.values["addonConfiguration"]; deleted && same {
 		c.aws = delegation.AWS{}
 	}
-	if r.global != nil && r.global.values != nil {
-		r.collectGlobal(c)
-	}
-	return c
 }
 
-// touched converts those properties of an object that a rule has looked at or set. A name that was deleted is [gone].
+// touched converts the properties of an object that a rule has read or set. A deleted property is
+// [gone].
 func (o *outgoing) touched(label string, from *object) map[string]any {
 	o.path = []string{label}
 	made := map[string]any{}
@@ -76,7 +102,7 @@ func (o *outgoing) touched(label string, from *object) map[string]any {
 	return made
 }
 
-// apply lets the changes count.
+// apply puts the changes into effect.
 func (c *changes) apply(user *delegation.User, rc *delegation.RuleContext, r *run) {
 	if c.replaced || user.Properties == nil {
 		user.Properties = map[string]any{}

@@ -24,51 +24,52 @@ type rule struct {
 	name    string
 	program *goja.Program // its value is the function
 	uses    vocabulary
-	globals []string // those of ours that it mentions
+	globals []string // the names of [globalNames] that it mentions
 	options *Options
 	// literals are its regular expressions, by [patternKey].
 	literals map[string]*ecmaregexp.Regexp
 }
 
-// before makes an expression of whatever follows, so that a function needs no name, and a semicolon or comment may stand behind it.
+// before turns the source into an expression. So the function needs no name, and a semicolon or a
+// comment may follow it.
 const before = "0,"
 
 func compileRule(name, source string, o *Options) (delegation.RuleFunc, error) {
-	wrong := func(err error) (delegation.RuleFunc, error) { return nil, &Error{Rule: name, Err: err} }
 	source = strings.TrimPrefix(source, "\ufeff")
 	if name == "" || len(source) > maxSource || !utf8.ValidString(source) {
-		return wrong(fmt.Errorf("%w, and has a name", ErrSource))
+		return nil, &Error{Rule: name, Err: fmt.Errorf("%w, and has a name", ErrSource)}
 	}
 	parsed, err := parse(name, before+source)
 	if err != nil {
 		return nil, syntaxError(name, err)
 	}
 	if !isFunction(parsed.Body) {
-		return wrong(ErrSource)
+		return nil, &Error{Rule: name, Err: ErrSource}
 	}
-	r := &rule{name: name, options: o, uses: vocabulary{names: map[string]bool{}}}
-	r.uses.read(reflect.ValueOf(parsed.Body))
-	r.uses.dynamic = r.uses.dynamic || r.uses.computed && r.uses.mentions("call", "apply", "bind")
+	r := &rule{name: name, options: o, uses: vocabularyOf(parsed)}
 	for _, name := range globalNames {
 		if r.uses.mentionsGlobal(name) {
 			r.globals = append(r.globals, name)
 		}
 	}
 	if r.uses.bigInt > 0 {
-		return nil, place(name, parsed.File.Position(int(r.uses.bigInt)-parsed.File.Base()), errors.New("BigInt is not supported"))
+		at := parsed.File.Position(int(r.uses.bigInt) - parsed.File.Base())
+		return nil, place(name, at, errors.New("BigInt is not supported"))
 	}
-	if r.literals, err = compileLiterals(name, parsed, r.uses.patterns); err != nil {
+	r.literals, err = compileLiterals(name, parsed, r.uses.patterns)
+	if err != nil {
 		return nil, err
 	}
-	if r.program, err = compileAST(parsed); err != nil {
+	r.program, err = compileAST(parsed)
+	if err != nil {
 		return nil, syntaxError(name, err)
 	}
 	o.Set.add()
 	return r.run, nil
 }
 
-// compileLiterals compiles the regular expressions of a source. One that is none, or none that is
-// supported, is an error with its place.
+// compileLiterals compiles the regular expressions of a source. For one that is wrong or not
+// supported, the error names its place.
 func compileLiterals(
 	name string, parsed *ast.Program, literals []*ast.RegExpLiteral,
 ) (map[string]*ecmaregexp.Regexp, error) {
@@ -85,7 +86,7 @@ func compileLiterals(
 	return compiled, nil
 }
 
-// parse reads a source, without source maps, which goja would read from disk.
+// parse reads a source. It turns source maps off, because goja would read them from disk.
 func parse(name, source string) (parsed *ast.Program, err error) {
 	defer failed(&err)
 	return parser.ParseFile(nil, name, source, 0, parser.WithDisableSourceMaps)
@@ -96,21 +97,22 @@ func compileAST(parsed *ast.Program) (program *goja.Program, err error) {
 	return goja.CompileAST(parsed, false)
 }
 
-// failed makes an error of a panic of goja, whose parser has one for some of what is no JavaScript.
+// failed turns a panic of goja into an error. goja's parser panics on some sources that are not
+// JavaScript.
 func failed(err *error) {
 	if thrown := recover(); thrown != nil {
 		*err = fmt.Errorf("goja cannot read it: %v", thrown)
 	}
 }
 
-// isFunction reports whether a source is one function behind [before], and nothing else but semicolons.
+// isFunction reports whether a source is [before], one function and at most semicolons after it.
 func isFunction(body []ast.Statement) bool {
 	for _, statement := range body[min(1, len(body)):] {
 		if _, empty := statement.(*ast.EmptyStatement); !empty {
 			return false
 		}
 	}
-	statement, _ := body[0].(*ast.ExpressionStatement) // before alone is one
+	statement, _ := body[0].(*ast.ExpressionStatement) // [before] makes a first statement
 	if statement == nil {
 		return false
 	}
@@ -134,12 +136,14 @@ func syntaxError(name string, err error) *Error {
 	case errors.As(err, &list) && len(list) > 0:
 		return place(name, list[0].Position, errors.New("SyntaxError: "+short(list[0].Message)))
 	case errors.As(err, &compiler) && compiler.File != nil:
-		return place(name, compiler.File.Position(compiler.Offset), errors.New("SyntaxError: "+short(compiler.Message)))
+		at := compiler.File.Position(compiler.Offset)
+		return place(name, at, errors.New("SyntaxError: "+short(compiler.Message)))
 	}
 	return &Error{Rule: name, Err: errors.New(short(err.Error()))}
 }
 
-// place makes an error of a position in what was compiled, which on the first line is behind the one in the source.
+// place makes an error with a place in the source. p is a position in the compiled text, whose
+// first line begins with [before].
 func place(name string, p file.Position, err error) *Error {
 	if p.Line == 1 {
 		p.Column = max(p.Column-len(before), 1)
@@ -147,31 +151,51 @@ func place(name string, p file.Position, err error) *Error {
 	return &Error{name, p.Line, p.Column, err}
 }
 
-// vocabulary is which names a source uses, so that a run prepares only what the rule can reach.
+// vocabulary tells which names a source uses, so that a run prepares only what the rule can reach.
 type vocabulary struct {
 	callback  string          // the third parameter's name
 	parameter *ast.Binding    // the third parameter
 	names     map[string]bool // identifiers and strings
-	computed  bool            // it reads properties by names made at run time
-	dynamic   bool            // it calls functions by such names, and so perhaps all
-	global    bool            // it can do that with the global object
-	regexp    bool            // it has a regular expression
-	busy      bool            // it can do more than its length: it loops, or calls more than callback and console
-	bigInt    file.Idx        // where it has a BigInt; 0: nowhere
-	patterns  []*ast.RegExpLiteral
+	// computed says that the source reads properties by names made at run time.
+	computed bool
+	// dynamic says that the source calls functions by such names, and so may call any function.
+	dynamic bool
+	// global says that the source can reach the global object, and so any global by such a name.
+	global bool
+	// regexp says that the source has a regular expression.
+	regexp bool
+	// busy says that the work of the source is not bounded by its length: it loops, or calls more
+	// than callback and console.
+	busy bool
+	// bigInt is the place of the first BigInt, or 0.
+	bigInt   file.Idx
+	patterns []*ast.RegExpLiteral
 }
 
-// mentions reports whether the source can come by a property of one of the names.
+// vocabularyOf returns the vocabulary of a rule.
+func vocabularyOf(parsed *ast.Program) vocabulary {
+	v := vocabulary{names: map[string]bool{}}
+	v.read(reflect.ValueOf(parsed.Body))
+	v.dynamic = v.dynamic || v.computed && v.mentions("call", "apply", "bind")
+	return v
+}
+
+// mentions reports whether the source can reach a property with one of the names.
 func (v *vocabulary) mentions(names ...string) bool {
-	return v.dynamic || slices.ContainsFunc(names, func(name string) bool { return v.names[name] })
+	return v.dynamic || v.hasOneOf(names)
 }
 
-// mentionsGlobal reports whether the source can come by one of the globals.
+// mentionsGlobal reports whether the source can reach one of the globals.
 func (v *vocabulary) mentionsGlobal(names ...string) bool {
-	return v.dynamic && v.global || slices.ContainsFunc(names, func(name string) bool { return v.names[name] })
+	return v.dynamic && v.global || v.hasOneOf(names)
 }
 
-// read goes through a syntax tree. There are some sixty kinds of nodes and the parser has no visitor, so it goes by reflection.
+func (v *vocabulary) hasOneOf(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return v.names[name] })
+}
+
+// read visits a syntax tree. It uses reflection, because there are some sixty kinds of nodes and
+// the parser has no visitor.
 func (v *vocabulary) read(node reflect.Value) {
 	switch node.Kind() {
 	case reflect.Interface:
@@ -196,6 +220,7 @@ func (v *vocabulary) read(node reflect.Value) {
 	}
 }
 
+// note adds what one node says.
 func (v *vocabulary) note(node any) {
 	switch n := node.(type) {
 	case *ast.Identifier:
@@ -208,12 +233,14 @@ func (v *vocabulary) note(node any) {
 		v.names[n.Value.String()] = true
 		v.busy = v.busy || n.Value == "length"
 	case *ast.ThisExpression:
-		v.global, v.busy = true, true
+		v.global = true
+		v.busy = true
 	case *ast.BracketExpression:
 		_, text := n.Member.(*ast.StringLiteral)
 		number, isNumber := n.Member.(*ast.NumberLiteral)
 		v.computed = v.computed || computes(n)
-		v.busy = v.busy || !text && (!isNumber || len(number.Literal) > 3) // an index makes a list as long
+		// Setting an index makes the list that long.
+		v.busy = v.busy || !text && (!isNumber || len(number.Literal) > 3)
 	case *ast.PropertyKeyed:
 		v.computed = v.computed || n.Computed
 		v.busy = v.busy || n.Computed || n.Kind != ast.PropertyKindValue
@@ -234,12 +261,14 @@ func (v *vocabulary) note(node any) {
 		v.busy = v.busy || v.callable(n.Left)
 	case *ast.Binding:
 		v.busy = v.busy || v.callable(n.Target) && n != v.parameter
-	case *ast.ForStatement, *ast.ForInStatement, *ast.ForOfStatement, *ast.WhileStatement, *ast.DoWhileStatement, *ast.FunctionDeclaration,
-		*ast.ClassLiteral, *ast.SpreadElement, *ast.AwaitExpression, *ast.ArrayPattern, *ast.ObjectPattern,
-		*ast.CatchStatement, *ast.WithStatement:
+	case *ast.ForStatement, *ast.ForInStatement, *ast.ForOfStatement,
+		*ast.WhileStatement, *ast.DoWhileStatement, *ast.WithStatement, *ast.CatchStatement,
+		*ast.FunctionDeclaration, *ast.ClassLiteral, *ast.AwaitExpression,
+		*ast.SpreadElement, *ast.ArrayPattern, *ast.ObjectPattern:
 		v.busy = true
 	case *ast.TemplateLiteral:
-		v.busy, v.dynamic = true, v.dynamic || computes(n.Tag)
+		v.busy = true
+		v.dynamic = v.dynamic || computes(n.Tag)
 	case *ast.FunctionLiteral:
 		v.function(n.ParameterList, n.Async)
 	case *ast.ArrowFunctionLiteral:
@@ -247,7 +276,7 @@ func (v *vocabulary) note(node any) {
 	}
 }
 
-// computes reports whether an expression is a property by a name made at run time.
+// computes reports whether an expression is a property whose name is made at run time.
 func computes(expression ast.Expression) bool {
 	switch e := expression.(type) {
 	case *ast.Optional:
@@ -262,18 +291,21 @@ func computes(expression ast.Expression) bool {
 	return false
 }
 
-// function notes the rule itself, which comes first, and any other.
+// function notes a function. The first one is the rule itself.
 func (v *vocabulary) function(parameters *ast.ParameterList, async bool) {
 	v.busy = v.busy || async || v.callback != ""
 	v.callback = "callback"
-	if len(parameters.List) == 3 {
-		if name, ok := parameters.List[2].Target.(*ast.Identifier); ok {
-			v.callback, v.parameter = name.Name.String(), parameters.List[2]
-		}
+	if len(parameters.List) != 3 {
+		return
+	}
+	if name, ok := parameters.List[2].Target.(*ast.Identifier); ok {
+		v.callback = name.Name.String()
+		v.parameter = parameters.List[2]
 	}
 }
 
-// callable reports whether something is callback, console or a function of it, which are called without a guard.
+// callable reports whether an expression is callback, console or one of their functions, which are
+// called without a guard.
 func (v *vocabulary) callable(target ast.Expression) bool {
 	if method, ok := target.(*ast.DotExpression); ok {
 		target = method.Left
@@ -282,7 +314,7 @@ func (v *vocabulary) callable(target ast.Expression) bool {
 	return ok && (name.Name == "console" || name.Name.String() == v.callback)
 }
 
-// harmless reports whether a call is of callback or of a function of console.
+// harmless reports whether a call is one of callback or of a function of console.
 func (v *vocabulary) harmless(callee ast.Expression) bool {
 	method, isMethod := callee.(*ast.DotExpression)
 	if name, ok := callee.(*ast.Identifier); ok {
@@ -291,7 +323,7 @@ func (v *vocabulary) harmless(callee ast.Expression) bool {
 	return isMethod && v.callable(method) && method.Left.(*ast.Identifier).Name == "console"
 }
 
-// natives are the globals of the language itself, but for those that do nothing.
+// natives are the globals of the language itself, except for those that do nothing.
 var natives = sync.OnceValue(func() map[string]bool {
 	names := map[string]bool{}
 	for _, name := range goja.New().GlobalObject().GetOwnPropertyNames() {

@@ -12,8 +12,8 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// outputs are objects in context that rules write into. Rules write without a guard, so they are
-// there and empty. Nothing here reads them but later rules.
+// outputs are objects in context that rules write into. Rules do not check that they exist, so they
+// exist and are empty. Only later rules read them.
 var outputs = properties{
 	"samlConfiguration": map[string]any{},
 	"accessToken":       map[string]any{},
@@ -21,7 +21,7 @@ var outputs = properties{
 	"jwtConfiguration":  map[string]any{},
 }
 
-// missing are the properties of Auth0's context that an exchange may know nothing about. Undefined
+// missing are the properties of Auth0's context that may be unknown in an exchange. Undefined
 // in their place would let a check such as context.clientName === 'X' pass, so reading one fails
 // the exchange, unless it is supplied or [Options].Absent lists it.
 var missing = map[string]bool{
@@ -43,7 +43,7 @@ var missing = map[string]bool{
 	"tenant":             true,
 }
 
-// missingOfRequest are the same of context.request.
+// missingOfRequest are such properties of context.request.
 var missingOfRequest = map[string]bool{
 	"geoip":     true,
 	"hostname":  true,
@@ -63,21 +63,21 @@ func missable() []string {
 
 func canBeAbsent(name string) bool { return slices.Contains(missable(), name) }
 
-// missingError is about a property that a rule read and nobody supplies. It is an error of the rule
-// that its own catch must not see, so it goes past it as a panic of Go.
+// missingError is about a property that a rule reads and nothing supplies. The rule must not be
+// able to catch this error, so it leaves the rule as a Go panic.
 type missingError struct {
 	path  string
 	where []goja.StackFrame
 }
 
 func (e *missingError) Error() string {
-	return fmt.Sprintf("context.%s is read, and neither the token nor the configuration supplies it",
-		e.path)
+	const unsupplied = "context.%s is read, and neither the token nor the configuration supplies it"
+	return fmt.Sprintf(unsupplied, e.path)
 }
 
 func (e *missingError) Unwrap() error { return delegation.CodeRuleContextMissing }
 
-// lacks notes the first property that the rule asked for and nobody supplies.
+// lacks notes the first property that the rule asked for and nothing supplies.
 func (r *run) lacks(path string) *missingError {
 	if r.missing == nil {
 		r.missing = &missingError{path, r.rt.CaptureCallStack(0, nil)}
@@ -85,7 +85,7 @@ func (r *run) lacks(path string) *missingError {
 	return r.missing
 }
 
-// partly says of which properties of an object it may be unknown whether they are there.
+// partly tells which properties of an object may be unknown.
 type partly uint8
 
 const (
@@ -95,8 +95,8 @@ const (
 	ofMetadata               // every property
 )
 
-// missingPath returns the path of a property that nobody supplies and whose absence is not
-// permitted, or "".
+// missingPath returns the path of a property that nothing supplies and whose absence is not
+// permitted. It returns "" for any other property.
 func (r *run) missingPath(object partly, name string) string {
 	path := ""
 	switch {
@@ -113,17 +113,17 @@ func (r *run) missingPath(object partly, name string) string {
 	return path
 }
 
-// contextObject makes context: what earlier rules of the exchange and Options.Context say, then the
-// exchange, then what is there to be written into.
+// contextObject makes context. Properties come from earlier rules of the exchange and from
+// Options.Context, then from the exchange, then from [outputs].
 func (r *run) contextObject(rc *delegation.RuleContext) *object {
 	made := r.object(properties(r.exchange.context), &ofExchange{r, rc}, outputs)
 	made.missing = ofContext
 	return made
 }
 
-// guarded makes the objects in context of which only a part is known: request, and clientMetadata
-// unless the configuration supplies it. Reading what is not known of them fails the exchange. It
-// returns nil for every other property.
+// guarded makes the objects in context that are known in part only: request, and clientMetadata
+// unless the configuration supplies it. Reading an unknown property of them fails the exchange.
+// For every other name guarded returns nil.
 func (r *run) guarded(name string, value any) goja.Value {
 	if r.exchange.whole[name] {
 		return nil
@@ -149,8 +149,8 @@ func (r *run) guarded(name string, value any) goja.Value {
 	return made.js
 }
 
-// ofEveryObject reports whether the language itself asks any object for a property: the methods of every
-// object, what JSON.stringify looks for, and what await looks for.
+// ofEveryObject reports whether the language itself asks every object for a property. Such are the
+// methods of every object, toJSON for JSON.stringify, and then for await.
 func ofEveryObject(name string) bool {
 	switch name {
 	case "constructor", "toString", "toLocaleString", "valueOf", "hasOwnProperty",
@@ -160,8 +160,8 @@ func ofEveryObject(name string) bool {
 	return strings.HasPrefix(name, "__")
 }
 
-// noteWhole remembers objects that a rule has put in the place of guarded ones. A rule that makes
-// such an object knows all of it.
+// noteWhole notes which guarded objects a rule has replaced by its own. A rule that makes such an
+// object knows all of its properties.
 func (r *run) noteWhole(given *goja.Object) {
 	for _, name := range []string{"request", "clientMetadata"} {
 		value, looked := r.context.values[name]
@@ -178,7 +178,7 @@ func (r *run) noteWhole(given *goja.Object) {
 	}
 }
 
-// know says that everything is known of an object in context.
+// know notes that every property of an object in context is known.
 func (e *exchange) know(name string) {
 	if e.whole == nil {
 		e.whole = map[string]bool{}
@@ -186,7 +186,7 @@ func (e *exchange) know(name string) {
 	e.whole[name] = true
 }
 
-// ofExchange are the properties of context that the exchange decides.
+// ofExchange is the layer of the properties of context that the exchange itself determines.
 type ofExchange struct {
 	run *run
 	rc  *delegation.RuleContext
@@ -224,11 +224,11 @@ func (e *ofExchange) names() iter.Seq[string] {
 	})
 }
 
-// known is a property that is there if it is not empty.
+// known returns a property, which exists if it is not empty.
 func known(text string) (any, bool) { return text, text != "" }
 
-// requestOf returns what is known of the request. A service that names its caller knows that one
-// without a user agent has sent none.
+// requestOf returns what is known of the request. A service that knows its caller's address also
+// knows whether the caller has sent a user agent.
 func requestOf(request *delegation.Request) map[string]any {
 	body := request.Parameters
 	if body == nil {
@@ -236,7 +236,9 @@ func requestOf(request *delegation.Request) map[string]any {
 	}
 	made := map[string]any{"query": map[string]any{}, "body": body}
 	for name, text := range map[string]string{
-		"ip": request.IP, "hostname": request.Hostname, "userAgent": request.UserAgent,
+		"ip":        request.IP,
+		"hostname":  request.Hostname,
+		"userAgent": request.UserAgent,
 	} {
 		if text != "" {
 			made[name] = text
@@ -248,8 +250,8 @@ func requestOf(request *delegation.Request) map[string]any {
 	return made
 }
 
-// contextGiven asks Options.Context, once in an exchange. The settings for AWS have one source, the
-// target.
+// contextGiven calls Options.Context, once in an exchange. It drops addonConfiguration, because the
+// target is the only source of the settings for AWS.
 func (r *run) contextGiven(
 	ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
 ) (map[string]any, error) {
@@ -272,7 +274,7 @@ func (r *run) contextGiven(
 	return given, err
 }
 
-// mergedRequest adds what the configuration says of the request to what the exchange knows.
+// mergedRequest adds the properties that the configuration supplies to those of the request.
 func mergedRequest(request *delegation.Request, supplied any) any {
 	more, isObject := supplied.(map[string]any)
 	if !isObject {

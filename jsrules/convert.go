@@ -15,8 +15,8 @@ import (
 	"github.com/dop251/goja"
 )
 
-// valueError is about a value that the rule left where it does not belong, or that has no form in JavaScript. It is an error of
-// the rule that its own catch must not see, so it goes past it as a panic of Go.
+// valueError is about a value that the rule left where it does not belong, or that has no form in
+// JavaScript. The rule must not be able to catch this error, so it leaves the rule as a Go panic.
 type valueError struct{ path, what string }
 
 func (e *valueError) Error() string { return fmt.Sprintf("%v: %s %s", ErrValue, e.path, e.what) }
@@ -27,7 +27,8 @@ func wrongValue(path, format string, args ...any) *valueError {
 	return &valueError{short(path), short(fmt.Sprintf(format, args...))}
 }
 
-// in converts a decoded JSON value, or what a profile loader has put beside it. Numbers become JavaScript's, which have 53 bits.
+// in converts a decoded JSON value, or a value of another Go type that a profile loader has added.
+// Numbers become JavaScript's, which have 53 bits.
 func (r *run) in(value any, path string, depth int) goja.Value {
 	if depth > maxNested {
 		panic(wrongValue(path, "is nested deeper than %d", maxNested))
@@ -59,7 +60,7 @@ func (r *run) in(value any, path string, depth int) goja.Value {
 	return r.in(plain(value, path), path, depth+1)
 }
 
-// define sets a property, also one whose name would otherwise reach the prototype.
+// define sets a property. A property named __proto__ does not change the prototype.
 func (r *run) define(object *goja.Object, name string, value goja.Value) {
 	if name == "__proto__" {
 		_ = object.DefineDataProperty(name, value, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE)
@@ -68,7 +69,7 @@ func (r *run) define(object *goja.Object, name string, value goja.Value) {
 	_ = object.Set(name, value)
 }
 
-// plain gives a value of another type the form that it has in JSON.
+// plain returns a value of any Go type in its JSON form.
 func plain(value any, path string) any {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -99,30 +100,32 @@ func numeric(value any) (float64, bool) {
 	return 0, false
 }
 
-// outgoing converts back what a rule left, as JSON.stringify would carry it, within limits.
+// outgoing converts the values that a rule leaves to Go, as JSON.stringify would carry them, within
+// limits.
 type outgoing struct {
 	run    *run
-	path   []string // of the value at hand
-	values int
-	text   int
-	open   []*goja.Object // objects around the value, to find a circle
-	exact  bool           // to note what JSON does not carry
-	lossy  bool           // there was such a value
+	path   []string       // of the current value
+	values int            // converted so far
+	text   int            // bytes of text so far
+	open   []*goja.Object // the objects that contain the current value, to find cycles
+	exact  bool           // whether lossy also counts objects that change their class in JSON
+	lossy  bool           // whether JSON could not carry a value as it was
 }
 
-// absent is the value of what JSON does not carry.
+// absent stands for a value that JSON does not carry, such as undefined.
 type absent struct{}
 
 func (o *outgoing) wrong(format string, args ...any) *valueError {
 	return wrongValue(strings.Join(o.path, "."), format, args...)
 }
 
-// out converts a value, given what it was. What is the same number as before stays as it was: more digits than JavaScript has are not lost,
-// and neither is a type that only Go knows.
+// out converts a value. was is the value before the rule ran. If both are equal, was itself is
+// returned: a number keeps the digits that JavaScript does not have, and a Go type survives.
 func (o *outgoing) out(name string, value goja.Value, was any) any {
 	o.path = append(o.path, name)
 	defer func() { o.path = o.path[:len(o.path)-1] }()
-	if o.values++; o.values > maxValues {
+	o.values++
+	if o.values > maxValues {
 		panic(o.wrong("and what is around it has more than %d values", maxValues))
 	}
 	object, isObject := value.(*goja.Object)
@@ -141,6 +144,11 @@ func (o *outgoing) out(name string, value goja.Value, was any) any {
 		return absent{}
 	}
 	o.lossy = o.lossy || o.exact && !o.run.isPlain(object)
+	return o.fromObject(object, was)
+}
+
+// fromObject converts an object that is not a function.
+func (o *outgoing) fromObject(object *goja.Object, was any) any {
 	switch object.ClassName() {
 	case "String":
 		return o.primitive(object.ToString(), was)
@@ -170,7 +178,8 @@ func (o *outgoing) primitive(value goja.Value, was any) any {
 		return nil
 	case goja.IsString(value):
 		text := value.String()
-		if o.text += len(text); o.text > maxText {
+		o.text += len(text)
+		if o.text > maxText {
 			panic(o.wrong("and what is around it has more than %d characters", maxText))
 		}
 		return o.unchanged(text, was)
@@ -193,7 +202,8 @@ func (o *outgoing) primitive(value goja.Value, was any) any {
 	return absent{} // a symbol
 }
 
-// isPlain reports whether an object is one that JSON carries: an object of no class, or a list.
+// isPlain reports whether JSON carries an object as it is. That holds for lists and for objects
+// without a class.
 func (r *run) isPlain(object *goja.Object) bool {
 	class := object.ClassName()
 	if class != "Array" && (class != "Object" || notProperties(object) != "") {
@@ -203,33 +213,41 @@ func (r *run) isPlain(object *goja.Object) bool {
 	return prototype == nil || prototype.SameAs(r.prototype(class))
 }
 
-// inside converts what an object or array holds.
+// inside converts the content of an object or an array.
 func (o *outgoing) inside(object *goja.Object, was any) any {
 	if object.ClassName() == "Array" {
 		before, _ := was.([]any)
-		length := object.Get("length").ToInteger()
-		if length > maxValues {
-			panic(o.wrong("has %d elements", length))
-		}
-		list := make([]any, length)
-		for i := range list {
-			var old any
-			if i < len(before) {
-				old = before[i]
-			}
-			index := strconv.Itoa(i)
-			if value := o.out(index, object.Get(index), old); value != (absent{}) {
-				list[i] = value
-			}
-		}
-		return list
+		return o.elements(object, before)
 	}
 	before, _ := was.(map[string]any)
 	return o.properties(object, object.Keys(), func(name string) any { return before[name] })
 }
 
-// properties converts those properties of an object, for each of which was says what it was.
-func (o *outgoing) properties(object *goja.Object, names []string, was func(string) any) map[string]any {
+// elements converts the elements of an array. was holds those from before the rule ran.
+func (o *outgoing) elements(array *goja.Object, was []any) []any {
+	length := array.Get("length").ToInteger()
+	if length > maxValues {
+		panic(o.wrong("has %d elements", length))
+	}
+	list := make([]any, length)
+	for i := range list {
+		var old any
+		if i < len(was) {
+			old = was[i]
+		}
+		index := strconv.Itoa(i)
+		if value := o.out(index, array.Get(index), old); value != (absent{}) {
+			list[i] = value
+		}
+	}
+	return list
+}
+
+// properties converts the named properties of an object. was returns each one as it was before the
+// rule ran.
+func (o *outgoing) properties(
+	object *goja.Object, names []string, was func(string) any,
+) map[string]any {
 	made := make(map[string]any, len(names))
 	for _, name := range names {
 		if value := o.out(name, object.Get(name), was(name)); value != (absent{}) {
@@ -239,7 +257,7 @@ func (o *outgoing) properties(object *goja.Object, names []string, was func(stri
 	return made
 }
 
-// known returns a value that was there before in the form that JSON has; it is nil for one that was not.
+// known returns a value from before the rule ran in its JSON form. Without such a value it is nil.
 func (o *outgoing) known(was any) any {
 	switch was.(type) {
 	case nil, bool, string, json.Number, map[string]any, []any:
@@ -250,7 +268,7 @@ func (o *outgoing) known(was any) any {
 	return plain(was, o.path[0])
 }
 
-// unchanged returns what was there if a value is the same in JSON, so that a type of Go survives.
+// unchanged returns was if both values are the same in JSON, so that its Go type survives.
 func (o *outgoing) unchanged(value, was any) any {
 	switch was.(type) {
 	case nil, bool, string, json.Number, map[string]any, []any, later:
@@ -262,7 +280,7 @@ func (o *outgoing) unchanged(value, was any) any {
 	return value
 }
 
-// member returns a property, also of the prototype, or undefined.
+// member returns a property of an object or of its prototypes. Without one it is undefined.
 func member(object *goja.Object, name string) goja.Value {
 	if value := object.Get(name); value != nil {
 		return value
@@ -270,7 +288,7 @@ func member(object *goja.Object, name string) goja.Value {
 	return goja.Undefined()
 }
 
-// sorted goes through a map by name.
+// sorted iterates over a map in the order of names.
 func sorted(m map[string]any) iter.Seq2[string, any] {
 	return func(yield func(string, any) bool) {
 		for _, name := range slices.Sorted(maps.Keys(m)) {

@@ -8,8 +8,8 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// detour is a property of context by which a rule asks for more than yes or no: that the sign-in
-// goes on elsewhere. An exchange cannot, and must not go on as if nothing had been asked.
+// detour is a property of context by which a rule asks for a further step of the sign-in. An
+// exchange has no such step, and must not continue as if the rule had not asked.
 type detour struct {
 	name   string
 	code   delegation.Code
@@ -18,17 +18,20 @@ type detour struct {
 
 var (
 	redirect = &detour{
-		"redirect", delegation.CodeRuleRedirect,
-		func(o *Options) bool { return o.IgnoreRedirect },
+		name:   "redirect",
+		code:   delegation.CodeRuleRedirect,
+		ignore: func(o *Options) bool { return o.IgnoreRedirect },
 	}
 	multifactor = &detour{
-		"multifactor", delegation.CodeRuleMultifactor,
-		func(o *Options) bool { return o.IgnoreMultifactor },
+		name:   "multifactor",
+		code:   delegation.CodeRuleMultifactor,
+		ignore: func(o *Options) bool { return o.IgnoreMultifactor },
 	}
 	detours = []*detour{redirect, multifactor}
 )
 
-// detoursOf reads which detours a rule has left. They count if they are truthy, whatever they are.
+// detoursOf reads which detours a rule has left in the context that it gave. A detour is set if its
+// value is truthy. One that was not touched is not in the result.
 func (r *run) detoursOf(given *goja.Object) map[*detour]bool {
 	var left map[*detour]bool
 	note := func(d *detour, set bool) {
@@ -52,8 +55,8 @@ func (r *run) detoursOf(given *goja.Object) map[*detour]bool {
 	return left
 }
 
-// noteDetours keeps what a rule has left for the end of the rules, because a later rule may take it
-// back.
+// noteDetours keeps the detours that a rule has left until the last rule has run, because a later
+// rule may take them back.
 func (r *run) noteDetours(left map[*detour]bool, rc *delegation.RuleContext) {
 	e := r.exchange
 	for d, set := range left {
@@ -71,15 +74,16 @@ func (r *run) noteDetours(left map[*detour]bool, rc *delegation.RuleContext) {
 			e.detours[d] = r.name
 		}
 	}
-	if len(e.detours) > 0 && !e.checked {
-		e.checked = true
-		rc.AfterRules(func() error {
-			if err := e.checkDetours(); err != nil {
-				return err
-			}
-			return nil
-		})
+	if len(e.detours) == 0 || e.checked {
+		return
 	}
+	e.checked = true
+	rc.AfterRules(func() error {
+		if err := e.checkDetours(); err != nil {
+			return err
+		}
+		return nil
+	})
 }
 
 // checkDetours refuses an exchange whose rules have left a detour.
@@ -93,8 +97,8 @@ func (e *exchange) checkDetours() *Error {
 	return nil
 }
 
-// last notes that a rule has said yes, and reports whether all rules of the Set have, so that none
-// can take anything back.
+// last notes that a rule has permitted the exchange. It reports whether every rule of the Set has,
+// so that none can take a detour back.
 func (r *run) last() bool {
 	e := r.exchange
 	if !slices.Contains(e.ran, r.rule) {

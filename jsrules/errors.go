@@ -9,22 +9,36 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// Reasons why a rule was stopped or failed, for errors.Is. Errors that a rule itself makes have none.
+// Reasons why a rule was stopped or failed, for errors.Is. Errors that a rule makes itself have no
+// such reason.
 var (
-	ErrSource        = errors.New("a rule is one function (user, context, callback), at most 100 kB in UTF-8")
-	ErrTimeout       = errors.New("the time is up")
-	ErrMemory        = errors.New("the process's memory grew too much while the rule ran")
-	ErrDepth         = errors.New("calls are nested too deep")
-	ErrCallback      = errors.New("callback was never called")
+	// ErrSource is a source that is not one rule, or is too large.
+	ErrSource = errors.New(
+		"a rule is one function (user, context, callback), at most 100 kB in UTF-8",
+	)
+	// ErrTimeout is a rule that ran longer than Options.RuleTimeout or Options.ChainTimeout permit.
+	ErrTimeout = errors.New("the time is up")
+	// ErrMemory is a rule during which the process's memory grew by more than 64 MiB.
+	ErrMemory = errors.New("the process's memory grew too much while the rule ran")
+	// ErrDepth is a rule with more than 1,000 nested calls.
+	ErrDepth = errors.New("calls are nested too deep")
+	// ErrCallback is a rule that ended without a call of callback.
+	ErrCallback = errors.New("callback was never called")
+	// ErrCallbackAgain is a rule that called callback more than once.
 	ErrCallbackAgain = errors.New("callback was called again")
-	ErrValue         = errors.New("a value is not what it should be") // that the rule left in user or context; the error names the property
+	// ErrValue is a value that the rule left in user or context where it does not belong. The error
+	// names the property.
+	ErrValue = errors.New("a value is not what it should be")
 )
 
-// Error is what is wrong with a rule: in its source, or in a run.
+// Error says what is wrong with a rule, in its source or in a run.
 type Error struct {
-	Rule         string // its name
-	Line, Column int    // where, from 1; 0: not at one place
-	Err          error  // what; a JavaScript error is its text, cut short
+	// Rule is the rule's name.
+	Rule string
+	// Line and Column are the place in the source, from 1. They are 0 if there is no single place.
+	Line, Column int
+	// Err is the reason. For an error in JavaScript it is the text of that error, cut short.
+	Err error
 }
 
 // Error names rule, line and column.
@@ -36,7 +50,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("JavaScript rule %q%s: %v", e.Rule, where, e.Err)
 }
 
-// Unwrap returns what is wrong.
+// Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
 // refusal is an error of a rule that has a code of its own.
@@ -50,7 +64,7 @@ func (r *refusal) Error() string { return r.text }
 // Unwrap returns the code, which the exchange's error takes over.
 func (r *refusal) Unwrap() error { return r.code }
 
-// short cuts a rule's text, which may hold anything, to a length that a log can take.
+// short cuts a text of a rule, which may hold anything, to a length that suits a log.
 func short(text string) string {
 	if len(text) <= maxError {
 		return text

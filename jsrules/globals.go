@@ -11,13 +11,13 @@ import (
 	"github.com/dop251/goja"
 )
 
-// globalNames are what Auth0's rules found around them.
+// globalNames are the globals that Auth0 gave to rules.
 var globalNames = []string{
 	"configuration", "auth0", "console", "global", "UnauthorizedError", "Buffer", "require",
 	"setTimeout", "setImmediate", "setInterval", "clearTimeout", "clearImmediate", "clearInterval",
 }
 
-// globalValue makes one of them.
+// globalValue makes the global of one of [globalNames].
 func (r *run) globalValue(name string) goja.Value {
 	switch name {
 	case "configuration":
@@ -44,7 +44,7 @@ func (r *run) globalValue(name string) goja.Value {
 	return r.rt.ToValue(r.clearTimer)
 }
 
-// installGlobals gives the runtime those that the rule mentions.
+// installGlobals gives the runtime the globals that the rule mentions.
 func (r *run) installGlobals() {
 	for _, name := range r.globals {
 		_ = r.rt.Set(name, r.globalValue(name))
@@ -58,7 +58,8 @@ func (r *run) installGlobals() {
 func (r *run) configuration() goja.Value {
 	object := r.rt.NewObject()
 	for _, name := range slices.Sorted(maps.Keys(r.options.Configuration)) {
-		_ = object.DefineDataProperty(name, r.rt.ToValue(r.options.Configuration[name]), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_TRUE)
+		value := r.rt.ToValue(r.options.Configuration[name])
+		_ = object.DefineDataProperty(name, value, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_TRUE)
 	}
 	return object
 }
@@ -70,37 +71,51 @@ func (r *run) auth0() goja.Value {
 	return object
 }
 
-// console writes what the rule says, and nothing else, to the logger.
+// console writes to the logger what the rule writes to console, and nothing else.
 func (r *run) console() goja.Value {
 	object := r.rt.NewObject()
 	for name, level := range map[string]slog.Level{
-		"log": slog.LevelInfo, "info": slog.LevelInfo, "debug": slog.LevelDebug, "trace": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError, "dir": slog.LevelInfo,
+		"log":   slog.LevelInfo,
+		"info":  slog.LevelInfo,
+		"dir":   slog.LevelInfo,
+		"debug": slog.LevelDebug,
+		"trace": slog.LevelDebug,
+		"warn":  slog.LevelWarn,
+		"error": slog.LevelError,
 	} {
 		_ = object.Set(name, func(call goja.FunctionCall) goja.Value {
-			if r.options.Logger.Enabled(r.ctx, level) {
-				r.options.Logger.LogAttrs(context.WithoutCancel(r.ctx), level, r.format(call.Arguments), slog.String("rule", r.name))
-			}
+			r.log(level, call.Arguments)
 			return goja.Undefined()
 		})
 	}
 	return object
 }
 
-// format joins values for a log line: text as it is, an error by name and message, anything else as JSON.
+func (r *run) log(level slog.Level, values []goja.Value) {
+	if !r.options.Logger.Enabled(r.ctx, level) {
+		return
+	}
+	ctx := context.WithoutCancel(r.ctx)
+	r.options.Logger.LogAttrs(ctx, level, r.format(values), slog.String("rule", r.name))
+}
+
+// format joins values in one log line. A text stays as it is, an error is its name and message, and
+// anything else is JSON.
 func (r *run) format(values []goja.Value) string {
 	var line strings.Builder
 	for i, value := range values {
 		if i > 0 {
 			line.WriteByte(' ')
 		}
-		if line.WriteString(r.inspect(value)); line.Len() > maxError {
+		line.WriteString(r.inspect(value))
+		if line.Len() > maxError {
 			break
 		}
 	}
 	return short(line.String())
 }
 
-// inspect says what a value is, for people.
+// inspect returns a value as text for people. A value that is not JSON is its kind in brackets.
 func (r *run) inspect(value goja.Value) string {
 	object, isObject := value.(*goja.Object)
 	if !isObject {
@@ -109,7 +124,8 @@ func (r *run) inspect(value goja.Value) string {
 	if object.ClassName() == "Error" {
 		return r.describe(object)
 	}
-	text := "[" + kind(value)[strings.IndexByte(kind(value), ' ')+1:] + "]" // of what is no JSON
+	_, class, _ := strings.Cut(kind(value), " ") // without the article
+	text := "[" + class + "]"
 	_ = r.try(func() {
 		if converted := (&outgoing{run: r}).out("a value", value, nil); converted != (absent{}) {
 			text = short(jsonText(converted))
@@ -118,7 +134,7 @@ func (r *run) inspect(value goja.Value) string {
 	return text
 }
 
-// unauthorizedError makes the class whose errors are denials.
+// unauthorizedError makes the class whose errors are denials, once in a run.
 func (r *run) unauthorizedError() goja.Value {
 	if r.denial == nil {
 		r.denial = r.must(r.rt.RunProgram(unauthorizedErrorProgram())).(*goja.Object)
@@ -126,14 +142,20 @@ func (r *run) unauthorizedError() goja.Value {
 	return r.denial
 }
 
-// It can be called without new, as JavaScript's own errors can.
+// unauthorizedErrorProgram makes UnauthorizedError. Like JavaScript's own errors, it can be called
+// without new.
 var unauthorizedErrorProgram = sync.OnceValue(func() *goja.Program {
 	return goja.MustCompile("UnauthorizedError", `(function () {
 	function UnauthorizedError(message) {
-		var self = this instanceof UnauthorizedError ? this : Object.create(UnauthorizedError.prototype);
-		Object.defineProperty(self, 'message', {value: message === undefined ? '' : String(message), writable: true, configurable: true});
-		Object.defineProperty(self, 'stack', {value: new Error(message).stack, writable: true, configurable: true});
+		var ours = this instanceof UnauthorizedError;
+		var self = ours ? this : Object.create(UnauthorizedError.prototype);
+		var text = message === undefined ? '' : String(message);
+		define(self, 'message', text);
+		define(self, 'stack', new Error(message).stack);
 		return self;
+	}
+	function define(error, name, value) {
+		Object.defineProperty(error, name, {value: value, writable: true, configurable: true});
 	}
 	UnauthorizedError.prototype = Object.create(Error.prototype, {
 		constructor: {value: UnauthorizedError, writable: true, configurable: true},
@@ -143,7 +165,7 @@ var unauthorizedErrorProgram = sync.OnceValue(func() *goja.Program {
 })()`, true)
 })
 
-// sharedGlobal is this run's copy of what the rules of the Set share.
+// sharedGlobal makes this run's copy of the global that the rules of the Set share.
 func (r *run) sharedGlobal() goja.Value {
 	if r.global != nil {
 		return r.global.js
@@ -153,9 +175,9 @@ func (r *run) sharedGlobal() goja.Value {
 	return r.global.js
 }
 
-// collectGlobal converts the copy back. What has grown too large is dropped as a whole, so that a
-// rule that collects without end does not end all exchanges. If anything is lost on the way, the
-// next rules of the exchange go on with the run and lose nothing.
+// collectGlobal converts the copy back. A global that has grown too large is dropped as a whole, so
+// that a rule that adds to it without end does not fail every exchange. If the conversion loses
+// anything, the next rules of the exchange continue in this run, where nothing is lost.
 func (r *run) collectGlobal(c *changes) {
 	o := &outgoing{run: r, exact: true}
 	c.globalFull = r.overflows(func() {
@@ -164,12 +186,12 @@ func (r *run) collectGlobal(c *changes) {
 	c.keep = o.lossy || c.globalFull
 	if c.globalFull {
 		c.global = map[string]any{}
-		r.options.Logger.LogAttrs(r.ctx, slog.LevelWarn, "global is dropped: it has become too large",
-			slog.String("rule", r.name))
+		const message = "global is dropped: it has become too large"
+		r.options.Logger.LogAttrs(r.ctx, slog.LevelWarn, message, slog.String("rule", r.name))
 	}
 }
 
-// overflows reports whether a conversion met a value that is not what it should be.
+// overflows reports whether a conversion fails because of a value.
 func (r *run) overflows(convert func()) (tooMuch bool) {
 	defer func() {
 		if thrown := recover(); thrown != nil {
@@ -182,7 +204,8 @@ func (r *run) overflows(convert func()) (tooMuch bool) {
 	return false
 }
 
-// trackRejection remembers the last rejected promise that nobody handles, to name it if callback is never called.
+// trackRejection remembers the last rejected promise that nothing handles. It is named if callback
+// is never called.
 func (r *run) trackRejection(promise *goja.Promise, operation goja.PromiseRejectionOperation) {
 	if operation == goja.PromiseRejectionReject {
 		r.rejected = promise.Result()

@@ -7,9 +7,15 @@ import (
 	"github.com/dop251/goja"
 )
 
-// Built-in functions written in Go run to their end: no interrupt reaches them. Those whose work can grow out of proportion are replaced by
-// ones that look at its size first, as far as the rule mentions them. Two are called without a mention: join, when a list becomes
-// text, and the iterator of lists.
+// builtinFunction is a built-in function of JavaScript that is written in Go.
+type builtinFunction = func(goja.FunctionCall) goja.Value
+
+// installGuards replaces built-in functions whose work can grow out of proportion by functions that
+// check its size first. Built-in functions are written in Go and run to their end: no interrupt
+// stops them.
+//
+// A function is replaced only if the rule mentions it. Two functions run without being mentioned:
+// join, when a list becomes text, and the iterator of lists.
 func (r *run) installGuards() {
 	if !r.uses.busy {
 		return
@@ -26,21 +32,22 @@ func (r *run) installGuards() {
 	if r.firstGlobal(append(typedArrays, "Buffer")...) {
 		r.guardTypedArrays()
 	}
+	// One power of a BigInt can take all memory.
 	numbers := []string{"BigInt", "BigInt64Array", "BigUint64Array", "DataView"}
-	if r.firstGlobal(numbers...) { // one power of which can take all memory
+	if r.firstGlobal(numbers...) {
 		for _, name := range numbers {
 			_ = r.rt.GlobalObject().Delete(name)
 		}
 	}
-	// The source would be neither limited nor read for what it mentions.
+	// Source that is made at run time is neither limited nor read for the names that it mentions.
 	if r.firstGlobal("eval", "Function") || r.first("constructor") {
 		_ = r.rt.GlobalObject().Delete("eval")
 		_ = r.rt.Set("Function", r.must(r.rt.RunProgram(noFunctionProgram())))
 	}
 }
 
-// first reports whether the rule mentions a name that no earlier rule of this runtime does: what
-// guards it is installed once.
+// first reports whether the rule mentions one of the names and no earlier rule of this runtime
+// does. So each guard is installed once.
 func (r *run) first(names ...string) bool {
 	mentions := func(v *vocabulary) bool { return v.busy && v.mentions(names...) }
 	return mentions(&r.uses) && !slices.ContainsFunc(r.earlier, mentions)
@@ -60,7 +67,7 @@ func (r *run) firstRegExp() bool {
 	return matches(&r.uses) && !slices.ContainsFunc(r.earlier, matches)
 }
 
-// firstBusy reports whether the rule is the first of this runtime that any guard is for.
+// firstBusy reports whether the rule is the first of this runtime that needs any guard.
 func (r *run) firstBusy() bool {
 	busy := func(v *vocabulary) bool { return v.busy }
 	return r.uses.busy && !slices.ContainsFunc(r.earlier, busy)
@@ -83,7 +90,7 @@ func (r *run) prototype(class string) *goja.Object {
 	return r.rt.GlobalObject().Get(class).(*goja.Object).Get("prototype").(*goja.Object)
 }
 
-// guard puts a check before a built-in function, if the rule can call it by this name.
+// guard puts a check before a built-in function, if the rule mentions its name.
 func (r *run) guard(object *goja.Object, name string, check func(goja.FunctionCall)) {
 	if !r.first(name) {
 		return
@@ -98,18 +105,22 @@ func (r *run) guard(object *goja.Object, name string, check func(goja.FunctionCa
 	})
 }
 
-// replace puts a function of ours in the place of a built-in one.
-func (r *run) replace(object *goja.Object, name string, function func(goja.FunctionCall) goja.Value) {
-	_ = object.DefineDataProperty(name, r.rt.ToValue(r.bounded(function)), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+// replace replaces a built-in function.
+func (r *run) replace(object *goja.Object, name string, by builtinFunction) {
+	value := r.rt.ToValue(r.bounded(by))
+	_ = object.DefineDataProperty(name, value, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 }
 
-func (r *run) replaceSymbol(object *goja.Object, name *goja.Symbol, function func(goja.FunctionCall) goja.Value) {
-	_ = object.DefineDataPropertySymbol(name, r.rt.ToValue(r.bounded(function)), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+func (r *run) replaceSymbol(object *goja.Object, name *goja.Symbol, by builtinFunction) {
+	value := r.rt.ToValue(r.bounded(by))
+	_ = object.DefineDataPropertySymbol(
+		name, value, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE,
+	)
 }
 
-// bounded limits how deep guarded functions are nested, because they would otherwise end only with the stack of the process, and
-// lets none begin in a run that was interrupted.
-func (r *run) bounded(function func(goja.FunctionCall) goja.Value) func(goja.FunctionCall) goja.Value {
+// bounded limits the depth of nested guarded functions, which otherwise only the stack of the
+// process would limit. A run that was interrupted calls none.
+func (r *run) bounded(function builtinFunction) builtinFunction {
 	return func(call goja.FunctionCall) goja.Value {
 		r.halt()
 		if r.nested >= maxNested {
@@ -121,7 +132,8 @@ func (r *run) bounded(function func(goja.FunctionCall) goja.Value) func(goja.Fun
 	}
 }
 
-// halt leaves a built-in function of an interrupted run. A rule may catch this, and is interrupted at its next instruction.
+// halt ends a built-in function of an interrupted run. A rule that catches the error is interrupted
+// at its next instruction.
 func (r *run) halt() {
 	if reason := r.stopped(); reason != nil {
 		panic(r.rangeError(reason.Error()))
@@ -146,7 +158,8 @@ func (r *run) atMost(size, limit int64, what string) {
 	}
 }
 
-// lengthOf returns the length of a string or of whatever has one; 0 of anything else.
+// lengthOf returns the length of a string, or the property length of an object. It is 0 for any
+// other value.
 func lengthOf(value goja.Value) int64 {
 	switch v := value.(type) {
 	case goja.String:
@@ -159,7 +172,7 @@ func lengthOf(value goja.Value) int64 {
 	return 0
 }
 
-// stringOf returns a value as JavaScript makes text of it.
+// stringOf converts a value to text as JavaScript does.
 func (r *run) stringOf(value goja.Value) goja.String {
 	if object, ok := value.(*goja.Object); ok {
 		value = object.ToString()

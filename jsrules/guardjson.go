@@ -1,11 +1,9 @@
 package jsrules
 
-import (
-	"github.com/dop251/goja"
-)
+import "github.com/dop251/goja"
 
-// guardJSON limits size and depth of JSON, in both directions: a list that holds one list twice, which holds one twice, and so
-// on, is small in memory and has no end as text.
+// guardJSON limits the size and the depth of JSON that is parsed or written. A list that holds one
+// list twice, which holds another list twice, and so on, is small in memory and huge as text.
 func (r *run) guardJSON() {
 	object := r.rt.GlobalObject().Get("JSON").(*goja.Object)
 	r.guard(object, "parse", func(call goja.FunctionCall) {
@@ -27,13 +25,15 @@ func (r *run) guardJSON() {
 			return r.must(stringify(call.This, call.Argument(0), counting, call.Argument(2)))
 		}
 		r.atMost(lengthOf(list), maxList, "the list")
-		r.must(stringify(call.This, call.Argument(0), counting)) // at most what is left out of it now
+		// Without the list of names the text is at least as long, so it is counted that way.
+		r.must(stringify(call.This, call.Argument(0), counting))
 		return r.must(stringify(call.This, call.Arguments...))
 	})
 }
 
-// countJSON returns a replacer that counts, and does what the rule's own would.
-func (r *run) countJSON(replacer goja.Callable) func(goja.FunctionCall) goja.Value {
+// countJSON returns a replacer that counts values and characters. It returns what the rule's own
+// replacer returns.
+func (r *run) countJSON(replacer goja.Callable) builtinFunction {
 	var values, size int64
 	var open []*goja.Object
 	return func(call goja.FunctionCall) goja.Value {
@@ -44,10 +44,12 @@ func (r *run) countJSON(replacer goja.Callable) func(goja.FunctionCall) goja.Val
 		if replacer != nil {
 			value = r.must(replacer(call.This, call.Argument(0), value))
 		}
-		if values++; values%1024 == 0 {
+		values++
+		if values%1024 == 0 {
 			r.halt()
 		}
-		size += lengthOf(call.Argument(0)) + int64(4+10*len(open)) // ten is the widest indentation; so depth is limited, too
+		// An indentation has at most ten characters a level. Counting it limits the depth, too.
+		size += lengthOf(call.Argument(0)) + int64(4+10*len(open))
 		if text, ok := value.(goja.String); ok {
 			size += int64(text.Length())
 		}
@@ -62,7 +64,8 @@ func (r *run) countJSON(replacer goja.Callable) func(goja.FunctionCall) goja.Val
 
 // nestedDeeper reports whether brackets outside of strings are nested deeper than a limit.
 func nestedDeeper(text goja.String, limit int) bool {
-	depth, quoted := 0, false
+	depth := 0
+	quoted := false
 	for i := 0; i < text.Length(); i++ {
 		switch c := text.CharAt(i); {
 		case quoted && c == '\\':
@@ -71,7 +74,8 @@ func nestedDeeper(text goja.String, limit int) bool {
 			quoted = !quoted
 		case quoted:
 		case c == '[' || c == '{':
-			if depth++; depth > limit {
+			depth++
+			if depth > limit {
 				return true
 			}
 		case c == ']' || c == '}':

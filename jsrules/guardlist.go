@@ -6,17 +6,26 @@ import (
 	"github.com/dop251/goja"
 )
 
-// listMethods go through a list from end to end, holes included: a length of four thousand million is set in one assignment.
-var listMethods = strings.Fields(`copyWithin every fill filter find findIndex findLast findLastIndex forEach includes indexOf lastIndexOf map
-	reduce reduceRight reverse shift slice some splice toLocaleString toReversed toSpliced unshift with`)
+// listMethods visit every index of a list, including holes. One assignment to length can make four
+// thousand million of them.
+var listMethods = strings.Fields(`
+	copyWithin every fill filter find findIndex findLast findLastIndex forEach
+	includes indexOf lastIndexOf map reduce reduceRight reverse shift slice some splice
+	toLocaleString toReversed toSpliced unshift with
+`)
 
+// guardLists limits the length of the lists that built-in functions visit.
 func (r *run) guardLists() {
 	list := r.prototype("Array")
 	for _, name := range listMethods {
-		r.guard(list, name, func(call goja.FunctionCall) { r.atMost(lengthOf(call.This), maxList, "the list") })
+		r.guard(list, name, func(call goja.FunctionCall) {
+			r.atMost(lengthOf(call.This), maxList, "the list")
+		})
 	}
 	for _, name := range []string{"sort", "toSorted"} {
-		r.guard(list, name, func(call goja.FunctionCall) { r.atMost(lengthOf(call.This), maxSorted, "the list to sort") })
+		r.guard(list, name, func(call goja.FunctionCall) {
+			r.atMost(lengthOf(call.This), maxSorted, "the list to sort")
+		})
 	}
 	r.guard(list, "concat", func(call goja.FunctionCall) {
 		size := lengthOf(call.This)
@@ -27,6 +36,15 @@ func (r *run) guardLists() {
 			r.atMost(size, maxList, "the list")
 		}
 	})
+	r.guardFlat(list)
+	if r.firstBusy() {
+		r.replace(list, "join", r.join)
+	}
+	r.guardIterator(list)
+}
+
+// guardFlat replaces the methods that unfold lists.
+func (r *run) guardFlat(list *goja.Object) {
 	if r.first("flat") {
 		r.replace(list, "flat", func(call goja.FunctionCall) goja.Value {
 			depth := int64(1)
@@ -42,9 +60,10 @@ func (r *run) guardLists() {
 			return r.flat(r.must(mapped(call.This, call.Arguments...)), 1)
 		})
 	}
-	if r.firstBusy() {
-		r.replace(list, "join", r.join)
-	}
+}
+
+// guardIterator limits the length of lists that are iterated over.
+func (r *run) guardIterator(list *goja.Object) {
 	values, _ := goja.AssertFunction(list.Get("values"))
 	iterate := func(call goja.FunctionCall) goja.Value {
 		r.atMost(lengthOf(call.This), maxList, "the list")
@@ -58,7 +77,7 @@ func (r *run) guardLists() {
 	}
 }
 
-// join writes a list as text. One within itself is empty, as in every engine.
+// join writes a list as text. A list inside itself is an empty text there, as in every engine.
 func (r *run) join(call goja.FunctionCall) goja.Value {
 	list := call.This.ToObject(r.rt)
 	for _, open := range r.joining {
@@ -96,7 +115,7 @@ func (r *run) join(call goja.FunctionCall) goja.Value {
 	return joined.String()
 }
 
-// flat unfolds lists in a list.
+// flat unfolds lists in a list, down to a depth.
 func (r *run) flat(list goja.Value, depth int64) goja.Value {
 	var elements []any
 	visited := 0
@@ -106,11 +125,13 @@ func (r *run) flat(list goja.Value, depth int64) goja.Value {
 			panic(r.rangeError("lists are nested too deep"))
 		}
 		for i := range lengthOf(list) {
-			if visited++; visited > maxList {
+			visited++
+			if visited > maxList {
 				panic(r.rangeError("the list would be too large"))
 			}
 			element := list.Get(r.rt.ToValue(i).String())
-			if inner, ok := element.(*goja.Object); ok && depth > 0 && inner.ClassName() == "Array" {
+			inner, isObject := element.(*goja.Object)
+			if isObject && depth > 0 && inner.ClassName() == "Array" {
 				unfold(inner, depth-1, level+1)
 			} else if element != nil {
 				elements = append(elements, element)

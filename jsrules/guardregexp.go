@@ -8,13 +8,13 @@ import (
 	"github.com/seed055b7978/delegation/internal/ecmaregexp"
 )
 
-// goja translates regular expressions for two engines of Go, which do not match as ECMAScript says:
-// the sign of Kelvin is a k to them, and a property such as \p{L} is the letters p{L}. So a check by
-// a regular expression lets in whom Node refuses. Rules match with an engine of our own. goja only
-// keeps the patterns.
+// goja translates regular expressions for two engines of Go that do not match as ECMAScript says.
+// They take the Kelvin sign for a k, and a property such as \p{L} for the letters p{L}. A check by
+// a regular expression would then admit a user whom Node refuses. So rules match with an engine of
+// this library, and goja only keeps the patterns.
 
-// guardRegExp replaces what matches. All functions that match come to exec, but split, which would
-// come there once for each character.
+// guardRegExp replaces the functions that match. All of them call exec, except split, which would
+// call it once for each character.
 func (r *run) guardRegExp() {
 	prototype := r.prototype("RegExp")
 	original, _ := goja.AssertFunction(prototype.Get("exec"))
@@ -85,7 +85,7 @@ func (r *run) setLastIndex(object *goja.Object, index int) {
 	}
 }
 
-// find matches, and ends the run if its time is up.
+// find matches, and ends the run if its time is up. It returns nil if there is no match.
 func (r *run) find(re *ecmaregexp.Regexp, text goja.String, from int, sticky bool) []int {
 	found, err := re.Find(r.unitsOf(text), from, sticky, r.stopped)
 	if errors.Is(err, ecmaregexp.ErrTooLarge) {
@@ -97,8 +97,8 @@ func (r *run) find(re *ecmaregexp.Regexp, text goja.String, from int, sticky boo
 	return found
 }
 
-// unitsOf returns a text's code units. The last text is kept, because a pattern with the flag g
-// matches the same one again and again.
+// unitsOf returns a text's code units. It keeps those of the last text, because a pattern with the
+// flag g matches the same text many times.
 func (r *run) unitsOf(text goja.String) []uint16 {
 	if r.matched == nil || !r.matched.SameAs(text) {
 		r.matched = text
@@ -134,7 +134,7 @@ func (r *run) matchOf(re *ecmaregexp.Regexp, text goja.String, found []int) goja
 	return made
 }
 
-// patternOf compiles a pattern once in a run. One that is not supported is a SyntaxError.
+// patternOf compiles a pattern, once in a run. An unsupported one throws a SyntaxError.
 func (r *run) patternOf(object *goja.Object, flags string) *ecmaregexp.Regexp {
 	source := r.stringOf(object.Get("source"))
 	key := patternKey(source, flags)
@@ -159,7 +159,7 @@ func (r *run) patternOf(object *goja.Object, flags string) *ecmaregexp.Regexp {
 	return made
 }
 
-// patternKey tells patterns apart, also those that have half characters.
+// patternKey is different for every pattern, including patterns that contain lone surrogates.
 func patternKey(source goja.String, flags string) string {
 	var key strings.Builder
 	key.WriteString(flags)
@@ -171,47 +171,34 @@ func patternKey(source goja.String, flags string) string {
 	return key.String()
 }
 
-// split does what the standard says of a pattern, by going from match to match.
+// split is RegExp.prototype[Symbol.split] (ECMA-262 §22.2.6.14), except that it goes from match to
+// match and not from character to character.
 func (r *run) split(call goja.FunctionCall) goja.Value {
 	text := r.stringOf(call.Argument(0))
 	limit := int64(1<<32 - 1)
 	if argument := call.Argument(1); !goja.IsUndefined(argument) {
 		limit = argument.ToInteger() & (1<<32 - 1)
 	}
-	given := call.This.ToObject(r.rt)
-	flags := strings.NewReplacer("g", "", "y", "").Replace(given.Get("flags").String()) + "g"
-	splitter, err := r.rt.New(r.rt.GlobalObject().Get("RegExp"), given.Get("source"), r.rt.ToValue(flags))
-	if err != nil {
-		panic(err)
-	}
+	s := r.newSplitter(call.This.ToObject(r.rt), text)
 	if limit == 0 {
 		return r.rt.NewArray()
 	}
-	exec, _ := goja.AssertFunction(splitter.Get("exec"))
-	match := func(from int) (found *goja.Object, index, end int) {
-		r.setLastIndex(splitter, from)
-		found, _ = r.must(exec(splitter, text)).(*goja.Object)
-		if found != nil {
-			index = int(found.Get("index").ToInteger())
-			end = int(splitter.Get("lastIndex").ToInteger())
-		}
-		return found, index, end
-	}
-	var pieces []any
-	size, begin := text.Length(), 0
+	size := text.Length()
 	if size == 0 {
-		if found, _, _ := match(0); found != nil {
+		if found, _, _ := s.match(0); found != nil {
 			return r.rt.NewArray()
 		}
 		return r.rt.NewArray(text)
 	}
+	var pieces []any
+	begin := 0
 	for at := 0; at < size; {
-		found, index, end := match(at)
+		found, index, end := s.match(at)
 		if found == nil || index >= size {
 			break
 		}
 		if end == begin {
-			at = r.after(text, index, strings.Contains(flags, "u"))
+			at = after(text, index, s.unicode)
 			continue
 		}
 		pieces = append(pieces, text.Substring(begin, index))
@@ -221,13 +208,53 @@ func (r *run) split(call goja.FunctionCall) goja.Value {
 		if int64(len(pieces)) >= limit {
 			return r.rt.NewArray(pieces[:limit]...)
 		}
-		begin, at = end, end
+		begin = end
+		at = end
 	}
 	return r.rt.NewArray(append(pieces, text.Substring(begin, size))...)
 }
 
-// after is the place behind the character at a place.
-func (r *run) after(text goja.String, at int, unicode bool) int {
+// splitter finds the separators of a text.
+type splitter struct {
+	run     *run
+	pattern *goja.Object // a copy of the rule's, with the flag g and without y
+	exec    goja.Callable
+	text    goja.String
+	unicode bool
+}
+
+func (r *run) newSplitter(given *goja.Object, text goja.String) *splitter {
+	flags := strings.NewReplacer("g", "", "y", "").Replace(given.Get("flags").String()) + "g"
+	class := r.rt.GlobalObject().Get("RegExp")
+	pattern, err := r.rt.New(class, given.Get("source"), r.rt.ToValue(flags))
+	if err != nil {
+		panic(err)
+	}
+	exec, _ := goja.AssertFunction(pattern.Get("exec"))
+	return &splitter{
+		run:     r,
+		pattern: pattern,
+		exec:    exec,
+		text:    text,
+		unicode: strings.Contains(flags, "u"),
+	}
+}
+
+// match returns the first match at a place or after it, its beginning and its end. found is nil if
+// there is none.
+func (s *splitter) match(from int) (found *goja.Object, index, end int) {
+	s.run.setLastIndex(s.pattern, from)
+	found, _ = s.run.must(s.exec(s.pattern, s.text)).(*goja.Object)
+	if found == nil {
+		return nil, 0, 0
+	}
+	index = int(found.Get("index").ToInteger())
+	end = int(s.pattern.Get("lastIndex").ToInteger())
+	return found, index, end
+}
+
+// after returns the index after the character at an index (ECMA-262 §22.2.7.3).
+func after(text goja.String, at int, unicode bool) int {
 	if unicode && at+1 < text.Length() && text.CharAt(at)>>10 == 0xd800>>10 &&
 		text.CharAt(at+1)>>10 == 0xdc00>>10 {
 		return at + 2

@@ -6,11 +6,12 @@ import (
 	"github.com/dop251/goja"
 )
 
-// guardText limits the functions of strings whose result can be much longer than what they are given.
+// guardText limits the functions of strings whose result can be much longer than their arguments.
 func (r *run) guardText() {
 	text := r.prototype("String")
 	r.guard(text, "repeat", func(call goja.FunctionCall) {
-		length, times := int64(r.stringOf(call.This).Length()), call.Argument(0).ToInteger()
+		length := int64(r.stringOf(call.This).Length())
+		times := call.Argument(0).ToInteger()
 		if length > 0 {
 			r.atMost(max(times, 0), maxText/length, "the text")
 		}
@@ -32,17 +33,19 @@ func (r *run) guardText() {
 	})
 	for _, name := range []string{"replace", "replaceAll"} {
 		r.guard(text, name, func(call goja.FunctionCall) {
-			_, pattern := call.Argument(0).(*goja.Object)
-			_, function := call.Argument(1).(*goja.Object)
-			if !function {
-				r.checkReplacement(int64(r.stringOf(call.This).Length()), call.Argument(1), pattern || name == "replaceAll")
+			_, isFunction := call.Argument(1).(*goja.Object)
+			if isFunction {
+				return
 			}
+			_, isPattern := call.Argument(0).(*goja.Object)
+			length := int64(r.stringOf(call.This).Length())
+			r.checkReplacement(length, call.Argument(1), isPattern || name == "replaceAll")
 		})
 	}
 }
 
-// checkReplacement limits the longest result there can be: everything replaced, where $1 and $& give back no more than was
-// taken, and $` and $' all that stands around.
+// checkReplacement limits the longest possible result. $1 and $& insert no more than was replaced,
+// but $` and $' insert the text before or after it.
 func (r *run) checkReplacement(length int64, replacement goja.Value, everywhere bool) {
 	with := replacement.String()
 	matches := int64(1)

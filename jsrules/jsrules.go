@@ -4,44 +4,60 @@
 //	…
 //	delegation.Config{Rules: rules, …}
 //
-// A rule is one function (user, context, callback), a classic one or an async one. What it writes to context.addonConfiguration.aws and
-// to user decides as if a rule in Go had written it, and both kinds can stand in one chain in any order. docs/migrating-from-auth0.md says
-// what is the same as at Auth0 and what differs.
+// A rule is one function (user, context, callback), classic or async. What it writes to
+// context.addonConfiguration.aws and to user has the same effect as in a rule written in Go. One
+// chain can hold both kinds in any order. docs/migrating-from-auth0.md says what is the same as at
+// Auth0 and what differs.
 //
 // # Rules are trusted code
 //
-// This is not a sandbox. A rule is the operator's code, like a rule in Go: whoever can write one decides who gets which role. Nothing
-// that a user or a caller sends is ever run. The limits below are there for mistakes, so that one rule's does not become everybody's.
+// This is not a sandbox. A rule is the operator's code, like a rule in Go: its author decides who
+// gets which role. Nothing that a user or a caller sends is ever run. The limits below guard
+// against mistakes, so that a mistake in one rule does not affect every exchange.
 //
-// What is guarded: the time of a rule and of all rules of an exchange, also in loops, in promises and in timers; the depth of calls; the
-// growth of the process's memory while a rule runs; the size of the source; and the built-in functions that work on in one go, where
-// no time limit reaches them: repeat, padStart, padEnd, concat, replace, split and join by the size of their result, every method of
-// arrays, typed arrays, apply and Array.from by length, sort by length, flat by depth, JSON by size and depth, regular expressions by
-// size, time and the places to go back to. BigInt, eval and Function are not there. Rules have no network, no files and no
-// process, but for what the operator gives them with Options.Modules.
+// What is guarded:
 //
-// What is not guarded: one operation can double what is there before the next check, so memory is bounded by a multiple of the limit and
-// not by the limit; a rule that wants to harm the process it runs in will find a way; and a source of 100 kB that is made for it keeps
-// [Compile] busy for many seconds.
+//   - the time of a rule and of all rules of an exchange, also in loops, promises and timers;
+//   - the depth of calls, and the size of the source;
+//   - the growth of the process's memory while a rule runs;
+//   - built-in functions that a time limit cannot interrupt. repeat, padStart, padEnd, concat,
+//     replace, split and join are limited by the size of their result. Every method of arrays,
+//     typed arrays, apply and Array.from are limited by length, sort by length, flat by depth, and
+//     JSON by size and depth. Regular expressions are limited by size, time and the number of
+//     places to backtrack to.
+//
+// BigInt, eval and Function are not available. Rules have no network, no files and no process,
+// except for what the operator gives them in Options.Modules.
+//
+// What is not guarded:
+//
+//   - One operation can double the memory in use before the next check. Memory is bounded by a
+//     multiple of the limit, not by the limit.
+//   - A rule that is written to harm its process will find a way.
+//   - A source of 100 kB that is written for it keeps [Compile] busy for many seconds.
 //
 // # Regular expressions
 //
-// Rules match with an engine of this library that follows ECMAScript, and not with goja's, to which
-// the sign of Kelvin is a k. It backtracks, as Node's does. Characters are those of Unicode 15.0. The
-// flag v, Script_Extensions, the properties of emoji and those that depend on normalisation are not
-// supported: a literal with one does not compile, and at run time it throws a SyntaxError.
+// Rules match with an engine of this library that follows ECMAScript. goja's own engine does not:
+// it takes the Kelvin sign for a k. The engine backtracks, as Node's does. Its characters are those
+// of Unicode 15.0. It does not support the flag v, Script_Extensions, the properties of emoji and
+// the properties that depend on normalisation. A literal that uses one of them does not compile; a
+// pattern made at run time throws a SyntaxError.
 //
 // # What a run is
 //
-// A rule is compiled once. Each run has a JavaScript runtime of its own, so nothing goes from one
-// user to the next but what the rule puts into global. A rule that leaves functions in global is
-// followed in its runtime by the next rules of the exchange. A run stays on the caller's goroutine
-// and leaves none behind. user and context are converted as far as the rule looks at
-// them: what it does not touch stays as it is, to the last digit of a number. What it leaves comes back as JSON would carry it:
+// A rule is compiled once. Each run has a JavaScript runtime of its own, so nothing passes from one
+// user to the next except what the rule puts into global. If a rule leaves functions in global, the
+// next rules of the exchange run in the same runtime. A run stays on the caller's goroutine and
+// starts none that outlives it.
+//
+// user and context are converted only where the rule reads or writes them. Everything else stays as
+// it is, to the last digit of a number. What the rule leaves comes back as JSON would carry it:
 // dates as text, functions and undefined not at all.
 //
-// Timers do not wait. When nothing is left to do but a timer, its time has come: Date moves on by as much, and it counts against the limit. Once
-// callback was called, and the promises that could be settled are, the run is over: what timers would still do is not done.
+// Timers do not wait. When only timers are left to do, the earliest one is due at once: Date moves
+// forward by its delay, and the delay counts against the time limit. The run is over when callback
+// was called and every promise that can be settled is settled. Timers that remain then do not run.
 package jsrules
 
 import (
@@ -60,21 +76,21 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// Options are what rules find around them. The zero value is ready for rules that need nothing.
+// Options are the environment of rules. The zero value is ready for rules that need nothing.
 // They are copied; later changes have no effect.
 type Options struct {
 	// Configuration is the global configuration, by name.
 	Configuration map[string]string
 	// Domain is auth0.domain, such as tenant.auth0.com. Its first label is context.tenant.
 	Domain string
-	// Modules are what require finds besides buffer, crypto, querystring and util, by name.
+	// Modules are what require finds, by name, in addition to buffer, crypto, querystring and util.
 	Modules map[string]Module
 
-	// Context gives properties of context that an ID token does not tell, such as clientName,
-	// clientMetadata, stats or organization. RuleContext.Target says for which target. Each
-	// property replaces what is there otherwise, but those of request are added to it. Its error
-	// fails the rule. It is called for the first JavaScript rule of an exchange only. Nil gives
-	// none.
+	// Context supplies properties of context that an ID token does not hold, such as clientName,
+	// clientMetadata, stats or organization. RuleContext.Target names the target. Each property
+	// replaces the one that is there otherwise, except that those of request are added to it. An
+	// error fails the rule. Context is called once in an exchange, for its first JavaScript rule.
+	// Nil supplies nothing.
 	//
 	// A rule that reads a property that neither token, request nor Context supplies fails the
 	// exchange with [delegation.CodeRuleContextMissing]: undefined would let a check such as
@@ -83,54 +99,65 @@ type Options struct {
 		ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
 	) (map[string]any, error)
 
-	// Absent lists properties of context that rules may read although nobody supplies them, such
+	// Absent lists properties of context that rules may read although nothing supplies them, such
 	// as clientName, organization or request.geoip. They are undefined, and clientMetadata is
-	// empty. A name that is not one of those that can be missing is an error of [Compile].
+	// empty. [Compile] returns an error for a name that is not one of those that can be missing.
 	Absent []string
 
-	// IgnoreMissingUser lets callback(null, null, context) go on with the user as it was. By
+	// IgnoreMissingUser lets callback(null, null, context) continue with the user as it was. By
 	// default it fails the exchange with [delegation.CodeRuleUserMissing]. callback(null) without
 	// a second argument always keeps the user.
 	IgnoreMissingUser bool
-	// IgnoreRedirect lets an exchange go on although context.redirect is set after the last rule.
-	// By default it fails with [delegation.CodeRuleRedirect].
+	// IgnoreRedirect lets an exchange continue if context.redirect is set after the last rule. By
+	// default it fails with [delegation.CodeRuleRedirect].
 	IgnoreRedirect bool
-	// IgnoreMultifactor lets an exchange go on although context.multifactor is set after the last
+	// IgnoreMultifactor lets an exchange continue if context.multifactor is set after the last
 	// rule. By default it fails with [delegation.CodeRuleMultifactor].
 	IgnoreMultifactor bool
 
-	// Set is what rules share: global, and within an exchange the context. Nil means that the
+	// Set is the state that rules share: global, and within an exchange the context. With nil, the
 	// rules of one call of [Compile] or [CompileFolder] share one.
 	Set *Set
 
 	// RuleTimeout is the limit for one rule. Zero is 2 seconds.
 	RuleTimeout time.Duration
-	// ChainTimeout is the limit for all rules of the Set in one exchange together, without rules
-	// in Go. Zero is 20 seconds.
+	// ChainTimeout is the limit for all rules of the Set in one exchange together. Rules in Go do
+	// not count. Zero is 20 seconds.
 	ChainTimeout time.Duration
-	// Logger gets what rules say to console. Nil is silence.
+	// Logger gets what rules write to console. Nil discards it.
 	Logger *slog.Logger
-	// Now is what Date starts from. Nil is time.Now. Limits are in real time.
+	// Now is the time that Date starts from. Nil is time.Now. Limits are in real time.
 	Now func() time.Time
 
-	// clock is what the limits are measured with: time.Now, but in tests, whose outcome must not
-	// depend on how fast the machine is.
+	// clock measures the limits. It is time.Now, except in tests, whose outcome must not depend on
+	// the speed of the machine.
 	clock func() time.Time
 }
 
 // Limits that are not options. Real rules stay far below them.
 const (
-	maxSource = 100_000 // bytes of a rule; what Auth0 advised
-	maxDepth  = 1_000   // of calls
+	// maxSource is the size of a rule in bytes, as Auth0 advised.
+	maxSource = 100_000
+	// maxDepth limits nested calls, and pending timers.
+	maxDepth = 1_000
+	// maxMemory is how many bytes the process may grow by while a rule runs.
 	maxMemory = 64 << 20
-	maxText   = 16 << 20 // characters that one built-in function returns, or takes as JSON or for a regular expression in all
-	maxList   = 1 << 20  // elements that one built-in function goes through
-	maxSorted = 100_000  // elements that are sorted
-	maxNested = 200      // built-in functions within each other, and levels of lists and JSON
-	maxValues = 100_000  // values that a rule leaves in user, context or global
-	maxError  = 1_000    // bytes of a rule's message
+	// maxText limits the characters that one built-in function returns. One sixteenth of it limits
+	// the text that is parsed as JSON or matched by a regular expression.
+	maxText = 16 << 20
+	// maxList limits the elements that one built-in function visits.
+	maxList = 1 << 20
+	// maxSorted limits the elements that are sorted.
+	maxSorted = 100_000
+	// maxNested limits nested calls of built-in functions, and levels of lists and JSON.
+	maxNested = 200
+	// maxValues limits the values that a rule leaves in user, context or global.
+	maxValues = 100_000
+	// maxError limits the bytes of a rule's message.
+	maxError = 1_000
 )
 
+// complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
 	if o.RuleTimeout < 0 || o.ChainTimeout < 0 {
 		return errors.New("RuleTimeout and ChainTimeout must not be negative")
@@ -164,12 +191,14 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// Compile makes a rule of JavaScript source: one function expression, classic, async or an arrow, named or not, with or without a semicolon
-// behind it. Events and errors of the exchange name the rule by name. An error is an [*Error] with line and column if the
-// source is wrong, and says which option is wrong otherwise.
+// Compile makes a rule from JavaScript source. The source is one function expression: classic,
+// async or an arrow, with or without a name, with or without a semicolon after it. Events and
+// errors of the exchange call the rule by name. If the source is wrong, the error is an [*Error]
+// with line and column. Otherwise it says which option is wrong.
 //
-// A rule refuses with callback(new UnauthorizedError(reason)), which is [delegation.Deny], also if it is thrown; any other error given to
-// callback or thrown fails the exchange, and so does a rule that does not call callback exactly once.
+// A rule refuses with callback(new UnauthorizedError(reason)), or by throwing that error; both are
+// [delegation.Deny]. Any other error that is thrown or given to callback fails the exchange, and so
+// does a rule that does not call callback exactly once.
 func Compile(name, source string, o Options) (delegation.RuleFunc, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("jsrules: %w", err)
@@ -177,8 +206,9 @@ func Compile(name, source string, o Options) (delegation.RuleFunc, error) {
 	return compileRule(name, source, &o)
 }
 
-// CompileFolder makes the rules of a folder's .js files, in the order of their names, which without .js name the rules; folders within are
-// not read. Every file that is wrong is named in the error. A folder without rules is an error.
+// CompileFolder makes one rule from each .js file of a folder, in the order of the files' names.
+// A file's name without .js is the name of its rule. Subfolders are not read. The error names every
+// file that is wrong. A folder without rules is an error.
 func CompileFolder(folder fs.FS, o Options) ([]delegation.RuleFunc, error) {
 	if folder == nil {
 		return nil, errors.New("jsrules: the folder is nil")

@@ -32,7 +32,7 @@ var aliases = map[string]string{
 	"nameidentifier": "nameID", "samlsubject": "nameID",
 }
 
-// meant says in words which setting a name that is none may stand for.
+// meant says which setting an unknown name probably means, as the end of an error.
 func meant(name string, all []setting) string {
 	names := make([]string, len(all))
 	for i, s := range all {
@@ -47,26 +47,28 @@ func meant(name string, all []setting) string {
 	return ": the settings are " + strings.Join(names, ", ")
 }
 
-// folded is a name without what tells spellings apart.
+// folded returns a name in lower case and without separators, so that spellings compare equal.
 func folded(name string) string { return strings.ToLower(separators.Replace(name)) }
 
 var separators = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")
 
-// nearest returns the name that another is a misspelling of, or "": it differs by two letters, and
-// by a third of them, at most.
+// nearest returns the known name of which a name is a misspelling, or "". A misspelling differs by
+// at most two letters, and by at most a third of the letters.
 func nearest(name string, names []string) string {
-	found, best := "", 1<<30
+	found := ""
+	best := 1 << 30
 	for _, known := range names {
 		far := distance(folded(name), folded(known))
 		if far < best && far <= 2 && far*3 <= len(folded(known)) {
-			found, best = known, far
+			found = known
+			best = far
 		}
 	}
 	return found
 }
 
-// distance counts the letters to insert, remove or replace, or the neighbours to swap, to make one
-// text of another.
+// distance counts the steps that turn one text into another: to insert, remove or replace a letter,
+// or to swap two neighbours (optimal string alignment).
 func distance(a, b string) int {
 	const longest = 100
 	if len(a) > longest || len(b) > longest {
@@ -90,12 +92,13 @@ func distance(a, b string) int {
 				row[j] = min(row[j], before[j-2]+1)
 			}
 		}
-		before, last = last, row
+		before = last
+		last = row
 	}
 	return last[len(b)]
 }
 
-// checkAddons refuses add-ons that are not aws and look as if they were.
+// checkAddons refuses add-ons whose names look like a misspelt aws.
 func (o *outgoing) checkAddons(names []string) {
 	for _, name := range names {
 		if name == "aws" {
@@ -109,11 +112,11 @@ func (o *outgoing) checkAddons(names []string) {
 	}
 }
 
-// decisive are the properties of context that decide, in the spelling that counts.
+// decisive are the properties of context that decide about the exchange.
 var decisive = []string{"addonConfiguration", "redirect", "multifactor"}
 
-// checkContext refuses properties that a rule has set in context, where nothing reads them, and
-// that stand for one that decides.
+// checkContext refuses properties of context whose names look like a misspelt decisive one. Nothing
+// would read them.
 func (o *outgoing) checkContext(set map[string]any) {
 	if len(set) == 0 {
 		return

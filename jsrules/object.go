@@ -8,28 +8,33 @@ import (
 	"github.com/dop251/goja"
 )
 
-// object is a JavaScript object over a Go map. A property is converted when the rule looks at it, and afterwards is as
-// in any other object; what the rule does not look at costs nothing and stays as it is. It implements [goja.DynamicObject].
+// object is a JavaScript object whose properties come from Go maps. A property is converted when
+// the rule reads it, and then is like one of any other object. A property that the rule does not
+// read costs nothing and stays as it is. It implements [goja.DynamicObject].
 type object struct {
-	run    *run
-	js     *goja.Object
-	layers []layer               // never written to; the first that has a name wins
-	values map[string]goja.Value // objects that were looked at, and all that was set; nil: deleted
-	added  []string              // names that the rule has added, in order
+	run *run
+	js  *goja.Object
+	// layers supply the properties. The first layer that has a name wins. They are never changed.
+	layers []layer
+	// values holds the properties that were set, and the objects that were read. A nil value is a
+	// property that was deleted.
+	values map[string]goja.Value
+	// added are the names that the rule has added, in order.
+	added []string
 
-	// missing says which properties nobody may know about.
+	// missing tells which properties may be unknown.
 	missing partly
-	// asked counts how often the rule asked whether there is a missing property.
+	// asked counts how often the rule asked whether a missing property exists.
 	asked map[string]int
 }
 
-// later is the value of a property that is made when the rule looks at it.
+// later is a property that is made when the rule reads it.
 type later func() goja.Value
 
 // gone marks a name that an earlier rule has deleted.
 type gone struct{}
 
-// layer is where properties come from.
+// layer is a source of properties.
 type layer interface {
 	lookup(name string) (any, bool)
 	names() iter.Seq[string]
@@ -60,7 +65,7 @@ func (o *object) original(name string) (any, bool) {
 	return value, ok
 }
 
-// find returns what the first layer says that knows a name, which may be [gone].
+// find returns a property from the first layer that has it. It may be [gone].
 func (o *object) find(name string) (any, bool) {
 	for _, layer := range o.layers {
 		if value, ok := layer.lookup(name); ok {
@@ -70,7 +75,8 @@ func (o *object) find(name string) (any, bool) {
 	return nil, false
 }
 
-// lacks returns the path of a property that is neither there nor known to be absent, or "".
+// lacks returns the path of a property that does not exist and is not known to be absent. For any
+// other property it returns "".
 func (o *object) lacks(name string) string {
 	if o.missing == all {
 		return ""
@@ -84,6 +90,7 @@ func (o *object) lacks(name string) string {
 	return o.run.missingPath(o.missing, name)
 }
 
+// was returns a property as it was before the rule ran, or nil.
 func (o *object) was(name string) any {
 	value, _ := o.original(name)
 	return value
@@ -109,10 +116,10 @@ func (o *object) Get(name string) goja.Value {
 	return value
 }
 
-// convert makes JavaScript's form of a property.
+// convert returns a property as a JavaScript value.
 func (o *object) convert(name string, original any) goja.Value {
-	if make, ok := original.(later); ok {
-		return make()
+	if deferred, ok := original.(later); ok {
+		return deferred()
 	}
 	if o.missing == ofContext {
 		if value := o.run.guarded(name, original); value != nil {
@@ -129,7 +136,7 @@ func (o *object) put(name string, value goja.Value) {
 	o.values[name] = value
 }
 
-// Set implements [goja.DynamicObject]. goja has asked Has before.
+// Set implements [goja.DynamicObject]. goja has called Has before.
 func (o *object) Set(name string, value goja.Value) bool {
 	if o.asked[name] > 0 {
 		o.asked[name]--
@@ -141,9 +148,9 @@ func (o *object) Set(name string, value goja.Value) bool {
 	return true
 }
 
-// Has implements [goja.DynamicObject]. It is asked by the operator in and by hasOwnProperty, and
-// before each assignment, which [object.Set] tells apart. To ask for a property that is missing is
-// to read it; but the exchange can only fail when the rule has ended.
+// Has implements [goja.DynamicObject]. goja calls it for the operator in, for hasOwnProperty, and
+// before each assignment, which [object.Set] takes back. Asking for a missing property counts as
+// reading it, but the exchange can only fail when the rule has ended.
 func (o *object) Has(name string) bool {
 	if o.has(name) {
 		return true
@@ -165,7 +172,7 @@ func (o *object) has(name string) bool {
 	return ok
 }
 
-// checkAsked fails the exchange of a rule that asked whether there is a property that is missing.
+// checkAsked fails the exchange if the rule asked whether a missing property exists.
 func (o *object) checkAsked() {
 	if len(o.asked) == 0 {
 		return
@@ -186,7 +193,8 @@ func (o *object) Delete(name string) bool {
 	return true
 }
 
-// Keys implements [goja.DynamicObject]: sorted, because a Go map has no order, and those added behind.
+// Keys implements [goja.DynamicObject]. The names are sorted, because a Go map has no order. Those
+// that the rule has added come last.
 func (o *object) Keys() []string {
 	var names []string
 	for _, layer := range o.layers {

@@ -10,22 +10,26 @@ import (
 	"github.com/dop251/goja"
 )
 
-// Module is what require returns for a name, beside the built-in modules. A version behind the name, as in require('lodash@4.17.21'), is ignored
-// unless a module is registered under the whole.
+// Module is a module that rules load with require, in addition to the built-in ones. A version in
+// the call, as in require('lodash@4.17.21'), is ignored unless a module is registered under the
+// whole name.
 type Module struct {
-	// Source is a CommonJS module: what it assigns to exports or module.exports. It may require others. It is the operator's choice and may be
-	// longer than a rule.
+	// Source is a CommonJS module. The module is what it assigns to exports or module.exports. It
+	// may require other modules. It is the operator's code and may be longer than a rule.
 	Source string
-	// Functions are written in Go. They are properties of the module, and with a Source they are its global native.
+	// Functions are functions in Go. Without a Source they are the properties of the module. With a
+	// Source they are the properties of the module's variable native.
 	Functions map[string]Function
 
 	program *goja.Program
 }
 
-// Function is a function in Go that JavaScript calls. Arguments are strings, booleans, json.Number, nil, []any and map[string]any, and so is the
-// result; it may be awaited. An error is thrown. The context ends with the rule's time, which is not looked at until Function returns.
+// Function is a function in Go that JavaScript calls. Arguments and result are strings, booleans,
+// json.Number, nil, []any and map[string]any. A rule may await the result. An error is thrown. The
+// context ends with the rule's time; the rule itself is stopped only after Function returns.
 type Function func(ctx context.Context, arguments []any) (any, error)
 
+// compile checks the module's source and prepares it for runs.
 func (m Module) compile(name string) (Module, error) {
 	if m.Source == "" {
 		return m, nil
@@ -43,6 +47,7 @@ func (m Module) compile(name string) (Module, error) {
 	return m, err
 }
 
+// require implements the global function of that name.
 func (r *run) require(call goja.FunctionCall) goja.Value {
 	name := call.Argument(0).String()
 	base := name
@@ -57,12 +62,14 @@ func (r *run) require(call goja.FunctionCall) goja.Value {
 	if _, ok := builtins[base]; ok {
 		return r.builtin(base)
 	}
-	missing := r.newError("Error", fmt.Sprintf("Cannot find module '%s': register it in Options.Modules", short(base)))
+	const notFound = "Cannot find module '%s': register it in Options.Modules"
+	missing := r.newError("Error", fmt.Sprintf(notFound, short(base)))
 	_ = missing.Set("code", "MODULE_NOT_FOUND")
 	panic(missing)
 }
 
-// load makes a module once in a run. One that requires itself in a circle gets what there is so far, as in Node.
+// load makes a module, once in a run. A module that requires itself in a cycle gets the exports
+// that it has made so far, as in Node.
 func (r *run) load(name string, m Module) goja.Value {
 	if module, ok := r.modules[name]; ok {
 		return module.(*goja.Object).Get("exports")
@@ -77,22 +84,24 @@ func (r *run) load(name string, m Module) goja.Value {
 		r.modules = map[string]goja.Value{}
 	}
 	r.modules[name] = module
-	if m.program != nil {
-		_ = module.Set("exports", r.rt.NewObject())
-		define, _ := goja.AssertFunction(r.must(r.rt.RunProgram(m.program)))
-		r.must(define(goja.Undefined(), module.Get("exports"), r.rt.ToValue(r.require), module, native))
+	if m.program == nil {
+		return native
 	}
+	exports := r.rt.NewObject()
+	_ = module.Set("exports", exports)
+	define, _ := goja.AssertFunction(r.must(r.rt.RunProgram(m.program)))
+	r.must(define(goja.Undefined(), exports, r.rt.ToValue(r.require), module, native))
 	return module.Get("exports")
 }
 
-// native makes a function in Go callable.
+// native makes a function in Go callable from JavaScript.
 func (r *run) native(function Function) func(goja.FunctionCall) goja.Value {
 	return func(call goja.FunctionCall) goja.Value {
 		arguments := make([]any, len(call.Arguments))
 		for i, value := range call.Arguments {
-			o := &outgoing{run: r}
-			if arguments[i] = o.out("an argument", value, nil); arguments[i] == (absent{}) {
-				arguments[i] = nil
+			converted := (&outgoing{run: r}).out("an argument", value, nil)
+			if converted != (absent{}) {
+				arguments[i] = converted
 			}
 		}
 		ctx, cancel := context.WithTimeoutCause(r.ctx, r.limit-r.spent(), ErrTimeout)
@@ -105,7 +114,7 @@ func (r *run) native(function Function) func(goja.FunctionCall) goja.Value {
 	}
 }
 
-// jsonText writes a converted value for people.
+// jsonText returns a converted value as text for people.
 func jsonText(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {

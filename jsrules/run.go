@@ -12,22 +12,30 @@ import (
 	"github.com/seed055b7978/delegation/internal/ecmaregexp"
 )
 
-// run is a JavaScript runtime and what belongs to it. Usually it runs one rule. A run whose rule has
-// left functions in global runs the next rules of the exchange too, because functions cannot go
-// from one runtime to another.
+// run is a JavaScript runtime and its state. Usually it runs one rule. If the rule leaves functions
+// in global, the run also runs the next rules of the exchange, because functions cannot move from
+// one runtime to another.
 type run struct {
 	turn
-	rt       *goja.Runtime
-	global   *object        // nil: no rule has it
-	before   map[string]any // what global was when the rule began
-	denial   *goja.Object   // UnauthorizedError; nil: no rule has it
-	modules  map[string]goja.Value
-	nested   int            // guarded built-in functions in each other
-	joining  []*goja.Object // lists that are becoming text
+	rt *goja.Runtime
+	// global is nil until a rule uses it.
+	global *object
+	// before holds global as it was when the rule began.
+	before map[string]any
+	// denial is the class UnauthorizedError. It is nil until a rule uses it.
+	denial  *goja.Object
+	modules map[string]goja.Value
+	// nested counts the guarded built-in functions that are under way.
+	nested int
+	// joining are the lists that are being written as text.
+	joining []*goja.Object
+	// patterns are the regular expressions made at run time, by [patternKey].
 	patterns map[string]*ecmaregexp.Regexp
-	matched  goja.String   // the text of the last match
-	units    []uint16      // its code units
-	earlier  []*vocabulary // of rules that ran before in this runtime
+	// matched is the text of the last match, and units are its code units.
+	matched goja.String
+	units   []uint16
+	// earlier are the vocabularies of the rules that ran in this runtime before.
+	earlier []*vocabulary
 }
 
 // turn is one call of a rule.
@@ -38,14 +46,20 @@ type turn struct {
 	user     *object
 	strategy string // context.connectionStrategy
 	context  *object
-	guards   map[string]*goja.Object // objects in context of which a part is known
-	partial  []*object               // these
-	missing  *missingError           // what the rule read and nobody supplies; nil: nothing
-	aws      *goja.Object            // addonConfiguration.aws as the rule got it; nil: not looked at
-	addon    *goja.Object            // context.addonConfiguration as the rule got it; likewise
-	answer   answer
-	timers   timers
-	rejected goja.Value // of a promise that nobody waits for
+	// guards are the objects in context that are known in part only, by name, and partial are the
+	// same objects.
+	guards  map[string]*goja.Object
+	partial []*object
+	// missing is about the first property that the rule read and nothing supplies, or nil.
+	missing *missingError
+	// addon and aws are context.addonConfiguration and its property aws as the rule got them. They
+	// are nil if the rule has not read them.
+	addon  *goja.Object
+	aws    *goja.Object
+	answer answer
+	timers timers
+	// rejected is the reason of a rejected promise that nothing handles.
+	rejected goja.Value
 }
 
 // run implements delegation.RuleFunc.
@@ -53,7 +67,8 @@ func (c *rule) run(
 	ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
 ) error {
 	if ctx == nil || user == nil || rc == nil {
-		return &Error{Rule: c.name, Err: errors.New("the context, the user or the RuleContext is nil")}
+		absent := errors.New("the context, the user or the RuleContext is nil")
+		return &Error{Rule: c.name, Err: absent}
 	}
 	rc.Rule = c.name
 	if ctx.Err() != nil {
@@ -69,10 +84,11 @@ func (c *rule) run(
 	}
 	r.watch.start(r.uses.busy)
 	defer r.watch.stop()
-	changes, err := r.outcome(user, rc)
+	changes, err := r.outcome(rc)
 	if err != nil {
 		failure := r.fail(err)
-		if reason := r.stopped(); reason != nil { // while it was said what is wrong
+		// Describing the error can call getters of the rule, which may have been stopped.
+		if reason := r.stopped(); reason != nil {
 			return r.fail(reason)
 		}
 		return failure
@@ -109,17 +125,10 @@ func (c *rule) take(ctx context.Context, e *exchange) *run {
 	return r
 }
 
-// outcome calls the rule and reads what it has decided. The first error counts, but for reasons
-// that the rule could have caught or hidden.
-func (r *run) outcome(user *delegation.User, rc *delegation.RuleContext) (*changes, error) {
-	var changes *changes
-	err := r.try(r.call)
-	if err == nil {
-		err = r.settle()
-	}
-	if err == nil {
-		err = r.try(func() { changes = r.collect(user, rc) })
-	}
+// outcome calls the rule and reads what it has decided. It returns the first error. Reasons to stop
+// the rule and missing properties take precedence, because the rule could have hidden them.
+func (r *run) outcome(rc *delegation.RuleContext) (*changes, error) {
+	changes, err := r.callAndCollect(rc)
 	r.context.checkAsked()
 	for _, object := range r.partial {
 		object.checkAsked()
@@ -133,7 +142,18 @@ func (r *run) outcome(user *delegation.User, rc *delegation.RuleContext) (*chang
 	return changes, err
 }
 
-// begin prepares the runtime and what the rule is called with.
+func (r *run) callAndCollect(rc *delegation.RuleContext) (changes *changes, err error) {
+	if err := r.try(r.call); err != nil {
+		return nil, err
+	}
+	if err := r.settle(); err != nil {
+		return nil, err
+	}
+	err = r.try(func() { changes = r.collect(rc) })
+	return changes, err
+}
+
+// begin prepares the runtime, and the user and the context for the rule.
 func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 	r.rt.SetMaxCallStackSize(maxDepth)
 	r.rt.SetTimeSource(func() time.Time { return r.options.Now().Add(r.skipped) })
@@ -154,12 +174,13 @@ func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.R
 	})
 }
 
-// call calls the rule, and the timers it sets, until it has called callback or has nothing left to do. Promises are settled on the
-// way: goja does that whenever no function is running.
+// call calls the rule and then its timers, until the rule has called callback or has nothing left
+// to do. goja settles promises whenever no function is running.
 func (r *run) call() {
 	value := r.must(r.rt.RunProgram(r.program))
 	function, _ := goja.AssertFunction(value)
-	result := r.must(function(goja.Undefined(), r.user.js, r.context.js, r.rt.ToValue(r.answer.callback)))
+	callback := r.rt.ToValue(r.answer.callback)
+	result := r.must(function(goja.Undefined(), r.user.js, r.context.js, callback))
 	for r.answer.calls == 0 && !rejected(result) {
 		next := r.timers.next()
 		if next == nil {
@@ -177,6 +198,7 @@ func (r *run) call() {
 	}
 }
 
+// rejected reports whether a rule's result is a promise that was rejected.
 func rejected(result goja.Value) bool {
 	if result.ExportType() != reflect.TypeFor[*goja.Promise]() {
 		return false
@@ -185,7 +207,7 @@ func rejected(result goja.Value) bool {
 	return ok && promise.State() == goja.PromiseStateRejected
 }
 
-// must passes an error of JavaScript on, within [run.try].
+// must throws an error of JavaScript, which [run.try] returns.
 func (r *run) must(value goja.Value, err error) goja.Value {
 	if err != nil {
 		panic(err)
@@ -193,7 +215,7 @@ func (r *run) must(value goja.Value, err error) goja.Value {
 	return value
 }
 
-// try runs what may throw, and returns what it threw.
+// try calls a function that may throw, and returns the error that it threw.
 func (r *run) try(call func()) (err error) {
 	defer func() {
 		switch thrown := recover().(type) {
@@ -211,12 +233,12 @@ func (r *run) try(call func()) (err error) {
 	return nil
 }
 
-// thrownValue is what the rule's promise was rejected with, or what it gave to callback as an error.
+// thrownValue is the reason of the rule's rejected promise, or the error that it gave to callback.
 type thrownValue struct{ value goja.Value }
 
 func (t *thrownValue) Error() string { return "an error of the rule" }
 
-// fail makes the rule's error of whatever went wrong.
+// fail turns any error into the rule's error. An ended context stays as it is.
 func (r *run) fail(err error) error {
 	failure := &Error{Rule: r.name, Err: err}
 	var exception *goja.Exception

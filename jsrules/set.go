@@ -9,69 +9,72 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// Set is what rules share, see [Options].Set. The zero value is ready; it must not be copied once it is used.
+// Set is the state that rules share, see [Options].Set. The zero value is ready. It must not be
+// copied after its first use.
 type Set struct {
 	mu     sync.Mutex
-	global map[string]any // JSON-like values that nobody writes to
-	rules  int            // compiled with it
+	global map[string]any // JSON-like values, which are never changed in place
+	rules  int            // how many were compiled with it
 }
 
-// exchange is what the rules of a Set leave for those behind them in the same exchange. Those run
-// one after the other.
+// exchange is the state that the rules of a Set share in one exchange, where they run one after the
+// other.
 type exchange struct {
-	// context has the properties that a rule has changed, or that Options.Context has given. It is
-	// nil before the first rule.
+	// context has the properties that a rule has changed, or that Options.Context has supplied. It
+	// is nil before the first rule.
 	context map[string]any
-	// whole names the objects in context of which everything is known: see [run.guarded].
+	// whole names the objects in context that are known completely: see [run.guarded].
 	whole map[string]bool
 	// addon is context.addonConfiguration without aws.
 	addon map[string]any
-	// detours are ways to go on elsewhere that rules have set, and the last rule that set each.
+	// detours are those that are set, each with the first rule that set it.
 	detours map[*detour]string
-	// checked says that the check of detours after all rules is arranged for.
+	// checked says that the check of detours after the last rule is registered.
 	checked bool
-	// kept is the run that the next rule takes over, because functions were left in global.
+	// kept is the run in which the next rule runs, because functions were left in global.
 	kept *run
-	// ran are the rules that said yes.
-	ran   []*rule
+	// ran are the rules that have permitted the exchange.
+	ran []*rule
+	// spent is the time that all rules have taken.
 	spent time.Duration
 }
 
-// add counts a rule that was compiled.
+// add counts a compiled rule.
 func (s *Set) add() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rules++
 }
 
-// size returns how many rules were compiled.
+// size returns the number of compiled rules.
 func (s *Set) size() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.rules
 }
 
-// exchangeOf finds what this Set keeps with an exchange, or begins it.
+// exchangeOf returns the state of this Set in an exchange. The first call makes it.
 func (s *Set) exchangeOf(rc *delegation.RuleContext) *exchange {
-	found, ok := rc.Values[s].(*exchange)
-	if !ok {
-		if rc.Values == nil {
-			rc.Values = map[any]any{}
-		}
-		found = &exchange{}
-		rc.Values[s] = found
+	if found, ok := rc.Values[s].(*exchange); ok {
+		return found
 	}
-	return found
+	if rc.Values == nil {
+		rc.Values = map[any]any{}
+	}
+	made := &exchange{}
+	rc.Values[s] = made
+	return made
 }
 
-// snapshot returns what global holds now.
+// snapshot returns the current content of global.
 func (s *Set) snapshot() map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.global
 }
 
-// merge writes what a run has changed in its copy of global, name by name, so that runs side by side keep each other's names.
+// merge takes over the changes of a run's copy of global. It does so name by name, so that
+// concurrent runs keep each other's names.
 func (s *Set) merge(before, after map[string]any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,21 +7,25 @@ import (
 	"github.com/dop251/goja"
 )
 
-// timers are the rule's: they do not wait. The earliest is next, at a time that is then said to have come.
+// timers are the timers that a rule has set. They do not wait: when nothing else is left to do, the
+// earliest one is due, and the clock moves to its time.
 type timers struct {
-	list []*timer // by time, and of the same time in order
-	last int64
+	list []*timer // by time, and for the same time in the order of setting
+	last int64    // the last id
 }
 
 type timer struct {
-	id        int64
-	at        time.Duration // since the rule began, counting skipped time alone
-	every     time.Duration // 0: once
+	id int64
+	// at is the skipped time at which the timer is due. Time that the rule takes does not count.
+	at time.Duration
+	// every is the interval of a timer that repeats, or 0.
+	every     time.Duration
 	call      goja.Callable
 	arguments []goja.Value
 }
 
-// next takes the earliest timer out, or sets it anew if it repeats. It is nil if there is none.
+// next removes and returns the earliest timer. A timer that repeats is set again. Without timers it
+// returns nil.
 func (t *timers) next() *timer {
 	if len(t.list) == 0 {
 		return nil
@@ -55,7 +59,8 @@ func (r *run) setInterval(call goja.FunctionCall) goja.Value {
 
 func (r *run) setImmediate(call goja.FunctionCall) goja.Value { return r.setTimer(call, 0, 0, 1) }
 
-// delay is what Node makes of a delay: at least a millisecond, and one that is no number is that too.
+// delay reads a delay as Node does. It is one millisecond for anything that is not a number between
+// 1 and 2³¹-1.
 func delay(value goja.Value) time.Duration {
 	milliseconds := value.ToFloat()
 	if !(milliseconds >= 1 && milliseconds <= 1<<31-1) {
@@ -64,7 +69,10 @@ func delay(value goja.Value) time.Duration {
 	return time.Duration(milliseconds * float64(time.Millisecond))
 }
 
-func (r *run) setTimer(call goja.FunctionCall, after, every time.Duration, arguments int) goja.Value {
+// setTimer adds a timer. Its function gets the arguments of the call from the given one on.
+func (r *run) setTimer(
+	call goja.FunctionCall, after, every time.Duration, arguments int,
+) goja.Value {
 	function, ok := goja.AssertFunction(call.Argument(0))
 	if !ok {
 		panic(r.rt.NewTypeError("a timer needs a function"))
@@ -78,7 +86,7 @@ func (r *run) setTimer(call goja.FunctionCall, after, every time.Duration, argum
 		at:    r.skipped + after,
 		every: every,
 		call:  function,
-		// call.Arguments is a part of goja's stack, where the next call writes.
+		// call.Arguments is a part of goja's stack, which the next call overwrites.
 		arguments: slices.Clone(call.Arguments[min(arguments, len(call.Arguments)):]),
 	})
 	return r.rt.ToValue(r.timers.last)

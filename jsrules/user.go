@@ -5,23 +5,34 @@ import (
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
 )
 
-// userDefaults are properties that Auth0's users had besides their profile.
+// userDefaults are properties that users had at Auth0 in addition to their profile.
 var userDefaults = properties{"persistent": map[string]any{}}
 
 func (r *run) userObject(user *delegation.User) *object {
 	return r.object(properties(user.Properties), userDefaults)
 }
 
-// mergeMetadata copies what app_metadata holds to the user's root, as Auth0 did before rules ran. What says who a user is it cannot say.
+// mergeMetadata copies the properties of app_metadata to the user, as Auth0 did before rules ran.
+// It replaces no property of the user, and copies none that tells who the user is.
 func mergeMetadata(user *delegation.User) {
 	metadata, _ := user.Properties["app_metadata"].(map[string]any)
 	for name, value := range metadata {
-		switch name {
-		case "user_id", "email", "email_verified", "identities", "iss", "sub", "aud", "iat", "exp", "app_metadata", "user_metadata", "persistent":
+		if isIdentity(name) {
 			continue
 		}
 		if _, has := user.Properties[name]; !has {
 			user.Set(name, jsonvalue.Clone(value))
 		}
 	}
+}
+
+// isIdentity reports whether app_metadata must not supply a property of the user.
+func isIdentity(name string) bool {
+	switch name {
+	case "user_id", "email", "email_verified", "identities",
+		"iss", "sub", "aud", "iat", "exp",
+		"app_metadata", "user_metadata", "persistent":
+		return true
+	}
+	return false
 }

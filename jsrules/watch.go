@@ -11,27 +11,34 @@ import (
 	"github.com/dop251/goja"
 )
 
-// tick is how often a run is looked at. Rules usually end before the first time.
+// tick is the interval at which a run is checked. Rules usually end before the first check.
 const tick = 5 * time.Millisecond
 
-// watch stops a run that takes too long, lets memory grow, or is no longer wanted.
+// watch stops a run that takes too long, lets memory grow, or whose context has ended.
 type watch struct {
-	ctx      context.Context
-	runtime  *goja.Runtime
-	now      func() time.Time
-	began    time.Time
-	limit    time.Duration
-	skipped  time.Duration // by timers, which do not wait; the run's own
-	reason   atomic.Pointer[error]
-	mu       sync.Mutex
-	timer    *time.Timer
-	over     bool
-	base     uint64 // bytes of live memory when the run began, or at the first look
-	suspects uint64 // bytes of all memory from which it is measured anew
-	enough   uint64 // bytes of all memory at which the run ends at once
+	ctx     context.Context
+	runtime *goja.Runtime
+	now     func() time.Time
+	began   time.Time
+	limit   time.Duration
+	// skipped is the time of timers, which do not wait. Only the run itself uses it.
+	skipped time.Duration
+	// reason is why the run was interrupted.
+	reason atomic.Pointer[error]
+
+	mu    sync.Mutex
+	timer *time.Timer
+	over  bool
+	// base is how many bytes were live when the run began, or at the first check.
+	base uint64
+	// suspects is the size of the heap from which live memory is measured again.
+	suspects uint64
+	// enough is the size of the heap at which the run ends at once.
+	enough uint64
 }
 
-// start begins to look. What can make memory grow is measured from here: on a busy machine the first look may come late.
+// start begins to check the run. It measures memory now if the run can make memory grow: on a busy
+// machine the first check may come late.
 func (w *watch) start(grows bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -48,10 +55,11 @@ func (w *watch) stop() {
 	w.timer.Stop()
 }
 
-// spent is the time the rule has taken, with the time that its timers have skipped.
+// spent is the time that the rule has taken, with the time that its timers have skipped.
 func (w *watch) spent() time.Duration { return w.now().Sub(w.began) + w.skipped }
 
-// interrupt ends the run at the next instruction, or at the next guarded built-in function. The first reason counts.
+// interrupt ends the run at the next instruction, or at the next guarded built-in function. Only
+// the first reason is kept.
 func (w *watch) interrupt(reason error) {
 	if w.reason.CompareAndSwap(nil, &reason) {
 		w.runtime.Interrupt(reason)
@@ -66,54 +74,89 @@ func (w *watch) stopped() error {
 	return nil
 }
 
-// look runs on the timer's goroutine, and sets the timer again.
+// look checks the run, on the goroutine of the timer.
 func (w *watch) look() {
-	heap, live, goal := memory()
-	w.mu.Lock()
-	if w.suspects == 0 {
-		w.measure(heap, live, goal)
+	if w.suspicious(memory()) {
+		w.checkLiveMemory()
 	}
-	base, suspicious := w.base, heap > w.suspects
+}
+
+// suspicious interrupts a run that must end, and otherwise sets the timer for the next check. It
+// reports whether the heap has grown so far that live memory must be measured.
+func (w *watch) suspicious(m memoryUse) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.suspects == 0 {
+		w.measure(m)
+	}
+	if w.over {
+		return false
+	}
+	suspicious := false
 	switch {
-	case w.over:
-		w.mu.Unlock()
-		return
 	case w.ctx.Err() != nil:
 		w.interrupt(context.Cause(w.ctx))
 	case w.now().Sub(w.began) > w.limit:
 		w.interrupt(ErrTimeout)
-	case heap > w.enough:
-		w.interrupt(ErrMemory) // there is no time to make sure: a text that doubles is as large as the machine in a few instructions
-	case suspicious:
-		w.suspects = heap + maxMemory
+	case m.heap > w.enough:
+		// There is no time to measure live memory: a text that doubles with every instruction soon
+		// fills the machine.
+		w.interrupt(ErrMemory)
+	case m.heap > w.suspects:
+		w.suspects = m.heap + maxMemory
+		suspicious = true
 	}
 	w.timer.Reset(tick)
-	w.mu.Unlock()
+	return suspicious
+}
 
-	// Memory is counted for the whole process, so a rule is blamed only behind a collection, and a large process may grow by a half first.
-	if suspicious && w.stopped() == nil {
-		runtime.GC()
-		_, live, _ := memory()
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if !w.over && live > base+max(maxMemory, base/2) { // over: the runtime may be another rule's
-			w.interrupt(ErrMemory)
-		}
+// checkLiveMemory interrupts the run if live memory has grown too much. Memory is counted for the
+// whole process, so a rule is blamed only after a collection. A large process may grow by a half.
+func (w *watch) checkLiveMemory() {
+	if w.stopped() != nil {
+		return
+	}
+	runtime.GC()
+	live := memory().live
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over { // the runtime may be running another rule
+		return
+	}
+	if live > w.base+max(maxMemory, w.base/2) {
+		w.interrupt(ErrMemory)
 	}
 }
 
-// measure sets, under the lock, what growth is measured from.
-func (w *watch) measure(_, live, goal uint64) {
-	w.base, w.suspects, w.enough = live, goal+maxMemory, goal+4*maxMemory // Go lets garbage grow up to its goal
+// measure sets what growth is measured from. Go lets garbage grow up to its goal. The caller holds
+// the lock.
+func (w *watch) measure(m memoryUse) {
+	w.base = m.live
+	w.suspects = m.goal + maxMemory
+	w.enough = m.goal + 4*maxMemory
 }
 
-// memory returns the bytes of all objects, of those that the last collection found alive, and those at which the next one begins.
-func memory() (heap, live, goal uint64) {
-	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/goal:bytes"}}
+// memoryUse is the memory of the process, in bytes.
+type memoryUse struct {
+	heap uint64 // all objects
+	live uint64 // the objects that the last collection found alive
+	goal uint64 // the size of the heap at which the next collection begins
+}
+
+func memory() memoryUse {
+	samples := []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/gc/heap/live:bytes"},
+		{Name: "/gc/heap/goal:bytes"},
+	}
 	metrics.Read(samples)
-	goal = samples[2].Value.Uint64()
-	if goal > 1<<62 { // without collection (GOGC=off) there is none
-		goal = 2 * samples[1].Value.Uint64()
+	m := memoryUse{
+		heap: samples[0].Value.Uint64(),
+		live: samples[1].Value.Uint64(),
+		goal: samples[2].Value.Uint64(),
 	}
-	return samples[0].Value.Uint64(), samples[1].Value.Uint64(), goal
+	if m.goal > 1<<62 { // without garbage collection (GOGC=off) there is no goal
+		m.goal = 2 * m.live
+	}
+	return m
 }
