@@ -210,7 +210,8 @@ func moduleFiles(t *testing.T) (files []sourceFile) {
 // commandRooms are the rooms of cmd/delegation, each with those that it may see. The commands see
 // all of them, and no arrow runs up.
 var commandRooms = map[string][]string{
-	"term": nil, // and nothing else of ours
+	"service": nil,
+	"term":    nil, // and nothing else of ours
 }
 
 // TestFloors_Command reads who imports whom within cmd/delegation.

@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/delegationhttp"
 	"github.com/seed055b7978/delegation/oidctest"
 	"github.com/seed055b7978/delegation/ststest"
@@ -56,7 +57,7 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 	w.down.SetIssuer(broken.URL)
 	w.down.SetFaults(oidctest.Faults{Status: 500})
 
-	ours := delegation.AWS{Principal: demoPrincipal, Region: demoRegion, Role: demoRole}
+	ours := delegation.AWS{Principal: service.DemoPrincipal, Region: service.DemoRegion, Role: service.DemoRole}
 	issuers := []string{w.issuerURL, broken.URL}
 	unknown, incomplete := ours, ours
 	unknown.Role = "arn:aws:iam::123456789012:role/nobody"
@@ -79,13 +80,13 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 			}
 			return nil
 		}},
-		STS: sts.New(sts.Options{Region: demoRegion, BaseEndpoint: &w.awsURL, Credentials: aws.AnonymousCredentials{}, Retryer: aws.NopRetryer{}}),
+		STS: sts.New(sts.Options{Region: service.DemoRegion, BaseEndpoint: &w.awsURL, Credentials: aws.AnonymousCredentials{}, Retryer: aws.NopRetryer{}}),
 	}
 	delegator, err := delegation.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := newMux(delegator, c, delegationhttp.Config{
+	h, err := service.NewHandler(delegator, c, delegationhttp.Config{
 		Exchanger: delegator, AllowedOrigins: []string{"https://app.example.com"}, RateLimit: delegationhttp.RateLimit{Requests: 3},
 		Now: func() time.Time { return time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC) }, // of the rate limit
 	})
@@ -93,7 +94,7 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = newServer(h, slog.New(slog.DiscardHandler))
+	server.Config = service.NewServer(h, slog.New(slog.DiscardHandler))
 	server.Start()
 	t.Cleanup(server.Close)
 	w.url = server.URL
@@ -172,7 +173,7 @@ func (w *answersWorld) fill(text string) string {
 				claims[name] = value
 			}
 		case "{down}":
-			return must(w.down.SignIDToken(map[string]any{"sub": "x", "aud": demoTarget}))
+			return must(w.down.SignIDToken(map[string]any{"sub": "x", "aud": service.DemoTarget}))
 		}
 		return w.token(claims)
 	})

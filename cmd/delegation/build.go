@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/delegationhttp"
 	"github.com/seed055b7978/delegation/internal/iamarn"
 	"github.com/seed055b7978/delegation/internal/stsclient"
@@ -36,7 +38,7 @@ func (b *builder) wrong(at key, err error) {
 }
 
 // build returns the service that the settings describe. Every problem is named, in a usageError.
-func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) (*service, error) {
+func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) (*service.Service, error) {
 	b := &builder{from: from, logger: logger}
 	for _, part := range []struct {
 		at      key
@@ -74,20 +76,17 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 	if s.HTTP.Console.Enabled {
 		h.Console = &delegationhttp.Console{Issuer: s.HTTP.Console.Issuer, Endpoint: s.HTTP.Console.Endpoint}
 	}
-	service := &service{listen: s.Listen, debugListen: s.DebugListen, shutdownDelay: b.duration("shutdown_delay", s.ShutdownDelay), logger: logger}
-	if service.listen == "" {
-		service.listen = defaultListen
+	built := &service.Service{
+		Listen:        cmp.Or(s.Listen, service.DefaultListen),
+		DebugListen:   s.DebugListen,
+		ShutdownDelay: b.duration("shutdown_delay", s.ShutdownDelay),
+		Logger:        logger,
 	}
-	if host, _, err := net.SplitHostPort(s.DebugListen); s.DebugListen != "" && (err != nil || host != "localhost" && !net.ParseIP(host).IsLoopback()) {
-		b.wrong("debug_listen", errors.New("is not an address of this machine alone, such as "+
-			"127.0.0.1:6060: it is for its operator"))
+	if !isLoopback(s.DebugListen) {
+		b.wrong("debug_listen", errors.New("is not an address of this machine alone, "+
+			"such as 127.0.0.1:6060: it is for its operator"))
 	}
-	if s.TLS != (tlsSettings{}) {
-		service.certificate = &certificateFiles{certificate: from.beside(s.TLS.CertificateFile), key: from.beside(s.TLS.KeyFile), logger: logger, now: time.Now}
-		if err := service.certificate.load(); err != nil {
-			b.wrong("tls", err)
-		}
-	}
+	built.Certificate = b.certificate("tls", s.TLS)
 	var err error
 	c.STS, err = stsclient.New(ctx, stsclient.Options{
 		Endpoint:       s.STS.Endpoint,
@@ -99,14 +98,15 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 	if err != nil {
 		b.wrong("sts.endpoint", err)
 	}
-	service.redis = b.stores(s, &c)
+	built.Redis = b.stores(s, &c)
 	if len(b.problems) == 0 { // otherwise the same would be said twice
 		delegator, err := delegation.New(ctx, c)
 		b.add("", err)
 		if err == nil {
 			h.Exchanger = delegator
-			service.delegator, service.console = delegator, h.Console
-			service.handler, err = newMux(delegator, c, h)
+			built.Delegator = delegator
+			built.Console = h.Console
+			built.Handler, err = service.NewHandler(delegator, c, h)
 			b.add("http", err)
 		}
 	}
@@ -116,7 +116,30 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 	for _, name := range from.unknown {
 		logger.Warn("environment variable sets nothing", slog.String("name", name))
 	}
-	return service, nil
+	return built, nil
+}
+
+// isLoopback tells whether an address is of this machine alone, as none is.
+func isLoopback(address string) bool {
+	if address == "" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
+}
+
+// certificate reads the certificate of HTTPS; nil: plain http.
+func (b *builder) certificate(at key, s tlsSettings) *service.Certificate {
+	if s == (tlsSettings{}) {
+		return nil
+	}
+	certificateFile := b.from.beside(s.CertificateFile)
+	keyFile := b.from.beside(s.KeyFile)
+	read, err := service.NewCertificate(certificateFile, keyFile, b.logger, time.Now)
+	if err != nil {
+		b.wrong(at, err)
+	}
+	return read
 }
 
 func (b *builder) duration(at key, text string) time.Duration {

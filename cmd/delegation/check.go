@@ -33,9 +33,9 @@ func checkCommand(s surroundings) *cobra.Command {
 				return err
 			}
 			done := s.progress(c, "Checking issuers, keys and STS")
-			results := built.delegator.Check(c.Context())
-			if built.redis != nil {
-				results = append(results, delegation.CheckResult{Name: "redis", Err: built.redis.Check(c.Context())})
+			results := built.Delegator.Check(c.Context())
+			if built.Redis != nil {
+				results = append(results, delegation.CheckResult{Name: "redis", Err: built.Redis.Check(c.Context())})
 			}
 			done()
 			text := table(results, changed, s.painter())

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/spf13/cobra"
 )
 
@@ -88,21 +89,21 @@ func TestNoSecrets(t *testing.T) {
 	keyAsConfig := filepath.Join(w.folder, "signing.key")
 	var rows [][]string
 	for name, token := range tokens {
-		rows = append(rows, []string{"exchange", "-c", file, "-t", demoTarget, "-f", w.write(t, "token."+name, token)}, []string{"exchange", "-c", file, "-t", demoTarget, "-f", token},
-			[]string{"exchange", "-c", file, "-t", demoTarget, token}, []string{"check", token}, []string{"help", token}, []string{"metadata", "-c", token}, []string{"keygen", "--bits", token},
+		rows = append(rows, []string{"exchange", "-c", file, "-t", service.DemoTarget, "-f", w.write(t, "token."+name, token)}, []string{"exchange", "-c", file, "-t", service.DemoTarget, "-f", token},
+			[]string{"exchange", "-c", file, "-t", service.DemoTarget, token}, []string{"check", token}, []string{"help", token}, []string{"metadata", "-c", token}, []string{"keygen", "--bits", token},
 			[]string{"exchange", "-" + token}, []string{"exchange", "-c", file, "-t", token, "-f", "-"}, []string{"metadata", "--out", token + "/none"}, []string{token},
-			[]string{"explain", "-c", file, "-t", demoTarget, "-f", filepath.Join(w.folder, "token."+name)}, []string{"explain", "-c", file, "-t", demoTarget, "-f", filepath.Join(w.folder, "token."+name), "--json"},
-			[]string{"explain", "-c", file, "-t", demoTarget, "-f", token}, []string{"init", "--issuer", token, "--account", token, "--region", token}, []string{"trust-policy", "--principal", token},
+			[]string{"explain", "-c", file, "-t", service.DemoTarget, "-f", filepath.Join(w.folder, "token."+name)}, []string{"explain", "-c", file, "-t", service.DemoTarget, "-f", filepath.Join(w.folder, "token."+name), "--json"},
+			[]string{"explain", "-c", file, "-t", service.DemoTarget, "-f", token}, []string{"init", "--issuer", token, "--account", token, "--region", token}, []string{"trust-policy", "--principal", token},
 			[]string{"permission-policy", "--bucket", token, "--region", "eu-central-1"}, []string{"terraform", "-c", file, "-t", token})
 	}
 	for _, config := range []string{mixed, swapped, keyAsConfig, filepath.Join(w.folder, "token.good")} {
-		rows = append(rows, []string{"exchange", "-c", config, "-t", demoTarget, "-f", "-"}, []string{"check", "-c", config}, []string{"metadata", "-c", config}, []string{"serve", "-c", config},
-			[]string{"explain", "-c", config, "-t", demoTarget, "-f", "-"}, []string{"trust-policy", "-c", config, "-t", demoTarget}, []string{"cloudformation", "-c", config, "-t", demoTarget},
+		rows = append(rows, []string{"exchange", "-c", config, "-t", service.DemoTarget, "-f", "-"}, []string{"check", "-c", config}, []string{"metadata", "-c", config}, []string{"serve", "-c", config},
+			[]string{"explain", "-c", config, "-t", service.DemoTarget, "-f", "-"}, []string{"trust-policy", "-c", config, "-t", service.DemoTarget}, []string{"cloudformation", "-c", config, "-t", service.DemoTarget},
 			[]string{"permission-policy", "--template", config})
 	}
 	rows = append(rows, []string{"metadata", "--entity-id", "urn:a", "--certificate", keyAsConfig}, []string{"metadata", "--entity-id", "urn:a", "--certificate", filepath.Join(w.folder, "token.good")},
 		[]string{"check", "-c", file}, []string{"keygen", "--out", w.folder},
-		[]string{"cloudformation", "-c", file, "-t", demoTarget}, []string{"terraform", "-c", file, "-t", demoTarget}, []string{"trust-policy", "-c", file, "-t", demoTarget},
+		[]string{"cloudformation", "-c", file, "-t", service.DemoTarget}, []string{"terraform", "-c", file, "-t", service.DemoTarget}, []string{"trust-policy", "-c", file, "-t", service.DemoTarget},
 		[]string{"init", "--issuer", "https://tenant.example.com/", "--client-id", "a", "--account", "123456789012", "--bucket", "photos", "--region", "eu-central-1", "--out", w.folder})
 	check := func(environment, args []string, plain bool) {
 		stdout, stderr := newOutput(), newOutput()
@@ -200,7 +201,7 @@ func TestExchange_ContextEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	stderr := newOutput()
-	code := run(ctx, []string{"exchange", "-c", w.config(t, ""), "-t", demoTarget, "-f", w.write(t, "token", w.token(nil))}, surroundings{stdout: newOutput(), stderr: stderr})
+	code := run(ctx, []string{"exchange", "-c", w.config(t, ""), "-t", service.DemoTarget, "-f", w.write(t, "token", w.token(nil))}, surroundings{stdout: newOutput(), stderr: stderr})
 	if code != exitFailed || strings.Count(stderr.String(), "\n") != 1 {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}

@@ -7,16 +7,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
 // containerEnvironment sets up an AWS SDK or CLI as a client by two variables, and shuts out whatever else this machine knows of AWS.
-func (w *world) containerEnvironment(t testing.TB, service, tokenFile string) []string {
+func (w *world) containerEnvironment(t testing.TB, address, tokenFile string) []string {
 	empty := w.write(t, "aws-empty", "")
 	return []string{
-		"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + service + "/credentials?target=photo-app",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + address + "/credentials?target=photo-app",
 		"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=" + tokenFile,
 		"AWS_CONFIG_FILE=" + empty, "AWS_SHARED_CREDENTIALS_FILE=" + empty, "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_REGION=" + demoRegion, "AWS_DEFAULT_REGION=" + demoRegion, "AWS_ENDPOINT_URL_STS=" + w.awsURL, "AWS_MAX_ATTEMPTS=1",
+		"AWS_REGION=" + service.DemoRegion, "AWS_DEFAULT_REGION=" + service.DemoRegion, "AWS_ENDPOINT_URL_STS=" + w.awsURL, "AWS_MAX_ATTEMPTS=1",
 	}
 }
 

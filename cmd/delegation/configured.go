@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/spf13/cobra"
 )
 
@@ -18,7 +19,7 @@ func (s surroundings) configFlag(c *cobra.Command, file *string, otherwise strin
 
 // configured builds what a configuration describes, for one call: nothing listens. change, if not
 // nil, may change settings before. The log goes to standard error with --verbose only.
-func (s surroundings) configured(ctx context.Context, file string, verbose bool, change func(*settings)) (*service, error) {
+func (s surroundings) configured(ctx context.Context, file string, verbose bool, change func(*settings)) (*service.Service, error) {
 	loaded, from, err := load(file, s.environment)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
 )
@@ -59,7 +60,7 @@ func exchangeCommand(s surroundings) *cobra.Command {
 			}
 			done := s.progress(c, "Exchanging the token")
 			defer done()
-			credentials, err := built.delegator.Exchange(c.Context(), token, target)
+			credentials, err := built.Delegator.Exchange(c.Context(), token, target)
 			if err != nil {
 				return err
 			}
@@ -83,12 +84,18 @@ func exchangeCommand(s surroundings) *cobra.Command {
 }
 
 // formats are the shapes of credentials.
-var formats = map[string]func(context.Context, *service, *delegation.Credentials) ([]byte, error){
-	"process": func(_ context.Context, _ *service, c *delegation.Credentials) ([]byte, error) { return c.ProcessJSON() },
-	"json":    func(_ context.Context, _ *service, c *delegation.Credentials) ([]byte, error) { return c.Auth0JSON() },
-	"env":     func(_ context.Context, _ *service, c *delegation.Credentials) ([]byte, error) { return exports(c), nil },
-	"console-url": func(ctx context.Context, s *service, c *delegation.Credentials) ([]byte, error) {
-		url, err := s.console.SignInURL(ctx, c, "")
+var formats = map[string]func(context.Context, *service.Service, *delegation.Credentials) ([]byte, error){
+	"process": func(_ context.Context, _ *service.Service, c *delegation.Credentials) ([]byte, error) {
+		return c.ProcessJSON()
+	},
+	"json": func(_ context.Context, _ *service.Service, c *delegation.Credentials) ([]byte, error) {
+		return c.Auth0JSON()
+	},
+	"env": func(_ context.Context, _ *service.Service, c *delegation.Credentials) ([]byte, error) {
+		return exports(c), nil
+	},
+	"console-url": func(ctx context.Context, s *service.Service, c *delegation.Credentials) ([]byte, error) {
+		url, err := s.Console.SignInURL(ctx, c, "")
 		if err != nil {
 			return nil, fmt.Errorf("console-url: %w", err)
 		}

@@ -45,7 +45,7 @@ func explainCommand(s surroundings) *cobra.Command {
 				return err
 			}
 			done := s.progress(c, "Asking the issuer and the rules")
-			e, refusal := built.delegator.Explain(c.Context(), token, target)
+			e, refusal := built.Delegator.Explain(c.Context(), token, target)
 			done()
 			o := newOutcome(e, refusal)
 			text := o.tree(s.painter())

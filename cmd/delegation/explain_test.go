@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
 // TestExplain_Canary: neither the token nor a part of it is in anything that explain says, whatever becomes of it.
@@ -23,7 +25,7 @@ func TestExplain_Canary(t *testing.T) {
 		file := w.write(t, "token", token)
 		for _, more := range [][]string{nil, {"--json"}, {"--verbose"}, {"--json", "--verbose"}} {
 			stdout, stderr := newOutput(), newOutput()
-			args := append([]string{"explain", "--config", config, "--target", demoTarget, "--token-file", file}, more...)
+			args := append([]string{"explain", "--config", config, "--target", service.DemoTarget, "--token-file", file}, more...)
 			code := run(t.Context(), args, surroundings{stdout: stdout, stderr: stderr})
 			if code != map[bool]int{true: 0, false: exitFailed}[name == "good"] || stdout.String() == "" {
 				t.Errorf("%s: exit code %d: %s", name, code, stderr)
@@ -50,7 +52,7 @@ func TestExplain_Canceled(t *testing.T) {
 	t.Cleanup(func() { close(over) })
 	w.issuerURL = issuer.URL
 	w.provider.SetIssuer(issuer.URL)
-	args := []string{"explain", "--config", w.config(t, ""), "--target", demoTarget, "--token-file", w.write(t, "token", w.token(nil))}
+	args := []string{"explain", "--config", w.config(t, ""), "--target", service.DemoTarget, "--token-file", w.write(t, "token", w.token(nil))}
 	stdout, stderr := newOutput(), newOutput()
 	code := run(ctx, args, surroundings{stdout: stdout, stderr: stderr})
 	if code != exitFailed || !strings.Contains(stdout.String(), "`- token: refused\n   |- code: canceled\n") {
@@ -61,7 +63,7 @@ func TestExplain_Canceled(t *testing.T) {
 // TestExplain_NobodyReads: what cannot be written is an error.
 func TestExplain_NobodyReads(t *testing.T) {
 	w := newWorld(t)
-	args := []string{"explain", "--config", w.config(t, ""), "--target", demoTarget, "--token-file", w.write(t, "token", w.token(nil))}
+	args := []string{"explain", "--config", w.config(t, ""), "--target", service.DemoTarget, "--token-file", w.write(t, "token", w.token(nil))}
 	stderr := newOutput()
 	gone, closed := io.Pipe()
 	_ = gone.CloseWithError(errors.New("nobody reads"))

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/oidctest"
 	"github.com/seed055b7978/delegation/ststest"
 )
@@ -63,7 +64,7 @@ func newBareWorld(t testing.TB, folder string) *world {
 	t.Helper()
 	w := &world{
 		provider: must(oidctest.New(oidctest.Config{Key: issuerKey()})),
-		aws:      ststest.New(ststest.Config{Region: demoRegion}),
+		aws:      ststest.New(ststest.Config{Region: service.DemoRegion}),
 		folder:   folder,
 	}
 	issuer := httptest.NewServer(w.provider)
@@ -84,11 +85,11 @@ func newWorldIn(t testing.TB, folder string) *world {
 	w := newBareWorld(t, folder)
 	key := signingKey()
 	identity := delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{key}}
-	if err := w.aws.PutSAMLProvider(demoPrincipal, must(identity.Metadata())); err != nil {
+	if err := w.aws.PutSAMLProvider(service.DemoPrincipal, must(identity.Metadata())); err != nil {
 		t.Fatal(err)
 	}
-	for _, role := range []string{demoRole, strings.ReplaceAll(demoRole, "photo-editor", "photo-user")} {
-		if err := w.aws.PutRole(ststest.Role{ARN: role, TrustPolicy: demoTrust}); err != nil {
+	for _, role := range []string{service.DemoRole, strings.ReplaceAll(service.DemoRole, "photo-editor", "photo-user")} {
+		if err := w.aws.PutRole(ststest.Role{ARN: role, TrustPolicy: service.DemoTrust}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -142,7 +143,7 @@ func (w *world) writeTLS(t testing.TB, serial int64) *x509.CertPool {
 // config is a configuration of this world, with more lines behind it, and more settings in its target.
 func (w *world) config(t testing.TB, more string, target ...string) (file string) {
 	t.Helper()
-	settings := strings.Join(append([]string{fmt.Sprintf("principal: %q", demoPrincipal), "region: " + demoRegion}, target...), ", ")
+	settings := strings.Join(append([]string{fmt.Sprintf("principal: %q", service.DemoPrincipal), "region: " + service.DemoRegion}, target...), ", ")
 	return w.write(t, "delegation.yaml", fmt.Sprintf(`
 listen: 127.0.0.1:0
 issuers:
@@ -157,12 +158,12 @@ rules:
   - require_verified_email: true
   - role_by_claim: {claim: groups, roles: [{match: "photo-editors?", role: %q}]}
 sts: {endpoint: %q}
-%s`, w.issuerURL, settings, demoRole, w.awsURL, more))
+%s`, w.issuerURL, settings, service.DemoRole, w.awsURL, more))
 }
 
 // token signs an ID token of a photo editor, with claims changed or (nil) removed.
 func (w *world) token(claims map[string]any) string {
-	all := map[string]any{"sub": "auth0|alice", "aud": demoTarget, "email": "alice@example.com", "email_verified": true, "groups": []string{"photo-editors"}}
+	all := map[string]any{"sub": "auth0|alice", "aud": service.DemoTarget, "email": "alice@example.com", "email_verified": true, "groups": []string{"photo-editors"}}
 	for name, value := range claims {
 		all[name] = value
 	}
@@ -176,7 +177,7 @@ func expired() map[string]any {
 
 // delegationForm is the form of an Auth0 client.
 func delegationForm(token string) url.Values {
-	return url.Values{"client_id": {demoTarget}, "grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "id_token": {token}, "api_type": {"aws"}}
+	return url.Values{"client_id": {service.DemoTarget}, "grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "id_token": {token}, "api_type": {"aws"}}
 }
 
 // output is what a program says, a line at a time.

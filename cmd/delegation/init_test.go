@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -250,8 +251,8 @@ func TestInit_Exchange(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			folder := t.TempDir()
-			said(t, append([]string{"init", "--issuer", w.issuerURL, "--allow-loopback-http", "--client-id", demoTarget, "--account", "123456789012", "--bucket", "example-photos",
-				"--region", demoRegion, "--out", folder}, row.flags...)...)
+			said(t, append([]string{"init", "--issuer", w.issuerURL, "--allow-loopback-http", "--client-id", service.DemoTarget, "--account", "123456789012", "--bucket", "example-photos",
+				"--region", service.DemoRegion, "--out", folder}, row.flags...)...)
 			found := row.read(t, string(must(os.ReadFile(filepath.Join(folder, row.file)))))
 			if metadata := string(must(os.ReadFile(filepath.Join(folder, "metadata.xml")))); found.metadata != metadata {
 				t.Errorf("the set-up has the metadata\n%s\nand metadata.xml\n%s", found.metadata, metadata)
@@ -260,14 +261,14 @@ func TestInit_Exchange(t *testing.T) {
 				w.aws.PutRole(ststest.Role{ARN: "arn:aws:iam::123456789012:role" + found.path + found.role, TrustPolicy: found.trust})); err != nil {
 				t.Fatal(err)
 			}
-			service, err := surroundings{environment: []string{"DELEGATION_STS_ENDPOINT=" + w.awsURL}}.configured(t.Context(), filepath.Join(folder, configurationFile), false, nil)
+			built, err := surroundings{environment: []string{"DELEGATION_STS_ENDPOINT=" + w.awsURL}}.configured(t.Context(), filepath.Join(folder, configurationFile), false, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := service.delegator.Exchange(t.Context(), w.token(nil), row.target); err != nil {
+			if _, err := built.Delegator.Exchange(t.Context(), w.token(nil), row.target); err != nil {
 				t.Error(err)
 			}
-			if _, err := service.delegator.Exchange(t.Context(), w.token(map[string]any{"email_verified": false}), row.target); !errors.Is(err, delegation.CodeDenied) {
+			if _, err := built.Delegator.Exchange(t.Context(), w.token(map[string]any{"email_verified": false}), row.target); !errors.Is(err, delegation.CodeDenied) {
 				t.Errorf("a user whose address is not verified: %v", err)
 			}
 		})

@@ -21,6 +21,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
 // needs skips the test, or fails it in CI, if a program is missing.
@@ -144,7 +146,7 @@ func TestInterop_CredentialProcess(t *testing.T) {
 	w := newWorld(t)
 	config, tokenFile := w.config(t, ""), w.write(t, "token", w.token(nil))
 	profile := w.write(t, "aws-profile", fmt.Sprintf("[profile delegation]\ncredential_process = %s exchange --config %s --target %s --token-file %s --format process\nregion = %s\n",
-		path, config, demoTarget, tokenFile, demoRegion))
+		path, config, service.DemoTarget, tokenFile, service.DemoRegion))
 	whoAmI := func() (int, string, string) {
 		return program(t, []string{"AWS_CONFIG_FILE=" + profile, "AWS_SHARED_CREDENTIALS_FILE=" + filepath.Join(w.folder, "none"), "AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL_STS=" + w.awsURL},
 			"", "aws", "--profile", "delegation", "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
@@ -206,16 +208,16 @@ func TestInterop_Auth0JS(t *testing.T) {
 
 	type object = map[string]any
 	scenarios := []object{
-		{"name": "success", "options": object{"id_token": w.token(nil), "api": "aws", "targetClientId": demoTarget, "role": "arn:aws:iam::123456789012:role/admin"}},
-		{"name": "expired", "options": object{"id_token": w.token(expired()), "api": "aws", "targetClientId": demoTarget}},
-		{"name": "denied", "options": object{"id_token": w.token(object{"groups": []string{"staff"}}), "api": "aws", "targetClientId": demoTarget}},
+		{"name": "success", "options": object{"id_token": w.token(nil), "api": "aws", "targetClientId": service.DemoTarget, "role": "arn:aws:iam::123456789012:role/admin"}},
+		{"name": "expired", "options": object{"id_token": w.token(expired()), "api": "aws", "targetClientId": service.DemoTarget}},
+		{"name": "denied", "options": object{"id_token": w.token(object{"groups": []string{"staff"}}), "api": "aws", "targetClientId": service.DemoTarget}},
 		{"name": "no target", "options": object{"id_token": w.token(nil), "api": "aws"}},
 		{"name": "empty target", "options": object{"id_token": w.token(nil), "api": "aws", "target": ""}},
-		{"name": "no api", "options": object{"id_token": w.token(nil), "targetClientId": demoTarget}},
+		{"name": "no api", "options": object{"id_token": w.token(nil), "targetClientId": service.DemoTarget}},
 		{"name": "other target", "options": object{"id_token": w.token(nil), "api": "aws", "targetClientId": "other-app"}},
 		{"name": "page not allowed", "domain": strings.TrimPrefix(foreign.url, "https://"), "options": object{"id_token": w.token(nil), "api": "aws"}},
 	}
-	input := must(json.Marshal(object{"domain": strings.TrimPrefix(s.url, "https://"), "clientID": demoTarget, "origin": origin, "scenarios": scenarios}))
+	input := must(json.Marshal(object{"domain": strings.TrimPrefix(s.url, "https://"), "clientID": service.DemoTarget, "origin": origin, "scenarios": scenarios}))
 	code, out, said := program(t, []string{"TMPDIR=" + t.TempDir()}, string(input), "node", filepath.Join(driver, "drive.mjs"))
 	var reports []struct {
 		Name          string

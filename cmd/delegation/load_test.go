@@ -13,13 +13,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
 // loadAndBuild does what serve does before it listens.
-func loadAndBuild(t *testing.T, file string, environment ...string) (*service, error) {
+func loadAndBuild(t *testing.T, file string, environment ...string) (*service.Service, error) {
 	t.Helper()
 	s, from, err := load(file, environment)
 	if err != nil {
@@ -258,11 +258,11 @@ func TestConcessionsOfTheConfiguration(t *testing.T) {
 	}
 	for more, status := range map[string]int{"duration_back_off: true": http.StatusOK, "duration_back_off: false": http.StatusBadGateway} {
 		w := newWorld(t)
-		service := must(loadAndBuild(t, w.config(t, more, "session_duration: 2h"))) // and the role's maximum is one
+		built := must(loadAndBuild(t, w.config(t, more, "session_duration: 2h"))) // and the role's maximum is one
 		request := httptest.NewRequest(http.MethodPost, "/delegation", strings.NewReader(delegationForm(w.token(nil)).Encode()))
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		answer := httptest.NewRecorder()
-		service.handler.ServeHTTP(answer, request)
+		built.Handler.ServeHTTP(answer, request)
 		if answer.Code != status {
 			t.Errorf("%s: %d %s", more, answer.Code, answer.Body)
 		}
@@ -277,7 +277,7 @@ func TestRulesOfTheConfiguration(t *testing.T) {
 		{RequireVerifiedEmail: &yes},
 		{AllowConnections: []string{"auth0"}},
 		{AllowEmailDomains: []string{"example.com"}},
-		{RoleByClaim: &roleSettings{Claim: "groups", Roles: []roleMatch{{Match: "a+", Role: demoRole, Principal: demoPrincipal, Region: "us-east-1"}}}},
+		{RoleByClaim: &roleSettings{Claim: "groups", Roles: []roleMatch{{Match: "a+", Role: service.DemoRole, Principal: service.DemoPrincipal, Region: "us-east-1"}}}},
 		{TagsFromClaims: map[string]string{"team": "team"}},
 		{SourceIdentityFromClaim: &claim},
 		{SessionPolicy: &policy},
@@ -301,7 +301,7 @@ func TestRulesOfTheConfiguration(t *testing.T) {
 	if rule, err := chain(user(), rc); err != nil {
 		t.Fatalf("%s: %v", rule, err)
 	}
-	want := delegation.AWS{Role: demoRole, Principal: demoPrincipal, Region: "us-east-1", Tags: map[string]string{"team": "press"}, SourceIdentity: "a@example.com",
+	want := delegation.AWS{Role: service.DemoRole, Principal: service.DemoPrincipal, Region: "us-east-1", Tags: map[string]string{"team": "press"}, SourceIdentity: "a@example.com",
 		Policy: `{"Version":"2012-10-17","Statement":[{"Resource":"al"}]}`}
 	if !reflect.DeepEqual(rc.AWS, want) {
 		t.Errorf("got %+v", rc.AWS)
@@ -377,26 +377,5 @@ func TestLogger(t *testing.T) {
 		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "quiet") {
 			t.Errorf("%q: %s", format, out)
 		}
-	}
-}
-
-// TestTimeouts: no field of the server that limits a wait is left at "for ever".
-func TestTimeouts(t *testing.T) {
-	server := reflect.ValueOf(newServer(nil, slog.New(slog.DiscardHandler))).Elem()
-	limits := 0
-	for i := range server.NumField() {
-		field := server.Type().Field(i)
-		if !field.IsExported() {
-			continue
-		}
-		if d, ok := server.Field(i).Interface().(time.Duration); ok {
-			limits++
-			if d <= 0 || d > 5*time.Minute {
-				t.Errorf("%s is %s", field.Name, d)
-			}
-		}
-	}
-	if limits < 4 {
-		t.Errorf("only %d time-outs found", limits)
 	}
 }

@@ -148,14 +148,14 @@ rules:
 		t.Error("subjects_are_one is lost")
 	}
 
-	service, err := build(context.Background(), loaded, from, slog.New(slog.DiscardHandler))
+	built, err := build(context.Background(), loaded, from, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	warned := map[string]string{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // nobody need be asked for these warnings
-	for _, result := range service.delegator.Check(ctx) {
+	for _, result := range built.Delegator.Check(ctx) {
 		if result.Warning != "" {
 			warned[result.Name] = byKeys(result.Warning)
 		}

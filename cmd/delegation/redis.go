@@ -2,13 +2,11 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"reflect"
 	"strings"
@@ -17,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/rediscache"
 )
 
@@ -28,7 +27,7 @@ var quietRedis = sync.OnceFunc(logging.Disable)
 
 // stores sets the shared cache and the replay store, and returns what these have in Redis, nil if
 // nothing. No connection is made.
-func (b *builder) stores(s *settings, c *delegation.Config) *sharedRedis {
+func (b *builder) stores(s *settings, c *delegation.Config) *service.Redis {
 	memory, shared := s.Replay.Store == "memory", s.Replay.Store == "redis"
 	switch {
 	case s.Replay.Store != "" && !memory && !shared:
@@ -73,7 +72,7 @@ func (b *builder) stores(s *settings, c *delegation.Config) *sharedRedis {
 	if shared {
 		c.Replay = cache
 	}
-	return &sharedRedis{cache, s.Redis.URL, shared}
+	return &service.Redis{Cache: cache, URL: s.Redis.URL, Replay: shared}
 }
 
 func (b *builder) redis(at key, s redisSettings) rediscache.Config {
@@ -166,26 +165,4 @@ func (b *builder) sealingKey(at key, name string) delegation.Secret {
 			"writes them"))
 	}
 	return delegation.NewSecret(string(secret))
-}
-
-// sharedRedis is what serve has in Redis.
-type sharedRedis struct {
-	*rediscache.Cache
-	url    string // without secrets
-	replay bool   // whether marks are there too, and not only the shared cache
-}
-
-// report tells the log whether Redis answers. It decides nothing: Redis may come later, and go at
-// any time.
-func (r *sharedRedis) report(ctx context.Context, logger *slog.Logger) {
-	err := r.Check(ctx)
-	if err == nil {
-		logger.Info("Redis answers", slog.String("url", r.url))
-		return
-	}
-	consequence := "exchanges go on without the shared cache"
-	if r.replay {
-		consequence = "exchanges are refused until it does"
-	}
-	logger.Warn("Redis does not answer", slog.String("url", r.url), slog.String("error", err.Error()), slog.String("consequence", consequence))
 }

@@ -179,7 +179,7 @@ func TestRedisOfTheConfiguration(t *testing.T) {
 			continue
 		}
 		_, replays := c.Replay.(*rediscache.Cache)
-		if replays != row.replays || r != nil && r.replay != replays || (c.Replay != nil) != (row.settings.Replay.Store != "") {
+		if replays != row.replays || r != nil && r.Replay != replays || (c.Replay != nil) != (row.settings.Replay.Store != "") {
 			t.Errorf("%s: replays are in %T", name, c.Replay)
 		}
 	}
@@ -246,16 +246,16 @@ func TestServe_RedisDown(t *testing.T) {
 func TestServe_RedisIsClosed(t *testing.T) {
 	w := newWorld(t)
 	w.writeRedis(t)
-	service := must(loadAndBuild(t, w.config(t, `redis: {url: "redis://127.0.0.1:1", keys: [{id: one, secret_file: one.key}]}`+"\ncache: {shared: true}")))
-	if err := service.redis.Check(t.Context()); err == nil || errors.Is(err, redis.ErrClosed) {
+	built := must(loadAndBuild(t, w.config(t, `redis: {url: "redis://127.0.0.1:1", keys: [{id: one, secret_file: one.key}]}`+"\ncache: {shared: true}")))
+	if err := built.Redis.Check(t.Context()); err == nil || errors.Is(err, redis.ErrClosed) {
 		t.Errorf("before: %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := service.run(ended); err != nil {
+	if err := built.Run(ended); err != nil {
 		t.Error(err)
 	}
-	if err := service.redis.Check(t.Context()); !errors.Is(err, redis.ErrClosed) {
+	if err := built.Redis.Check(t.Context()); !errors.Is(err, redis.ErrClosed) {
 		t.Errorf("after: %v", err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -136,7 +137,7 @@ func TestServe_JavaScript(t *testing.T) {
 		"notes.txt":   "no rule",
 	})
 	w.write(t, "settings.yaml", "GROUP: photo-editors\n")
-	other := strings.ReplaceAll(demoRole, "photo-editor", "photo-user")
+	other := strings.ReplaceAll(service.DemoRole, "photo-editor", "photo-user")
 	s := serve(t, w.config(t, ""), fmt.Sprintf(`DELEGATION_RULES=[{require_verified_email: true}, {javascript: {folder: rules, configuration: {ROLE: %q}, configuration_file: settings.yaml}, targets: [photo-app]}]`, other))
 	c := client(nil)
 	if status, body := post(t, c, s.url+"/delegation", delegationForm(w.token(nil))); status != 200 || !strings.Contains(body, "assumed-role/photo-user/alice@example.com") {
@@ -190,7 +191,7 @@ func TestServe_JavaScriptContext(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.folderOf(t, "rules", map[string]string{"10-reads.js": reads})
-			settings := "folder: rules, configuration: {ROLE: \"" + demoRole + "\"}"
+			settings := "folder: rules, configuration: {ROLE: \"" + service.DemoRole + "\"}"
 			if row.settings != "" {
 				settings += ", " + row.settings
 			}
@@ -209,7 +210,7 @@ func TestServe_JavaScriptContext(t *testing.T) {
 // TestServe_OwnIdentity: a target's own SAML identity has its own metadata.
 func TestServe_OwnIdentity(t *testing.T) {
 	w := newWorld(t)
-	s := serve(t, w.config(t, ""), `DELEGATION_TARGETS={"odd/app": {principal: "`+demoPrincipal+`", region: eu-central-1, identity: {entity_id: "urn:own", keys: [{certificate_file: signing.crt, key_file: signing.key}]}}, plain: {}}`)
+	s := serve(t, w.config(t, ""), `DELEGATION_TARGETS={"odd/app": {principal: "`+service.DemoPrincipal+`", region: eu-central-1, identity: {entity_id: "urn:own", keys: [{certificate_file: signing.crt, key_file: signing.key}]}}, plain: {}}`)
 	if status, body := get(t, client(nil), s.url+"/metadata/odd%2Fapp"); status != 200 || !strings.Contains(body, `entityID="urn:own"`) {
 		t.Errorf("%d %s", status, body)
 	}
@@ -242,19 +243,19 @@ func TestServe_Shutdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	logs := newOutput()
-	service, err := build(ctx, settings, from, slog.New(slog.NewJSONHandler(logs, nil)))
+	built, err := build(ctx, settings, from, slog.New(slog.NewJSONHandler(logs, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	delay := make(chan time.Time)
-	service.after = func(d time.Duration) <-chan time.Time {
+	built.After = func(d time.Duration) <-chan time.Time {
 		if d != 10*time.Minute {
 			t.Errorf("the delay is %s", d)
 		}
 		return delay
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- service.run(ctx) }()
+	go func() { ended <- built.Run(ctx) }()
 	s := &served{logs: logs}
 	s.url = s.address(t)
 
@@ -366,19 +367,20 @@ func TestCertificateRenewal(t *testing.T) {
 	w.writeTLS(t, 1)
 	logs := newOutput()
 	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
-	files := &certificateFiles{
-		certificate: filepath.Join(w.folder, "tls.crt"), key: filepath.Join(w.folder, "tls.key"), logger: slog.New(slog.NewTextHandler(logs, nil)),
-		now: func() time.Time { return now },
-	}
-	if err := files.load(); err != nil {
+	certificateFile := filepath.Join(w.folder, "tls.crt")
+	keyFile := filepath.Join(w.folder, "tls.key")
+	logger := slog.New(slog.NewTextHandler(logs, nil))
+	clock := func() time.Time { return now }
+	files, err := service.NewCertificate(certificateFile, keyFile, logger, clock)
+	if err != nil {
 		t.Fatal(err)
 	}
 	serial := func() int64 {
-		pair := must(files.get(nil))
+		pair := must(files.Get(nil))
 		return must(x509.ParseCertificate(pair.Certificate[0])).SerialNumber.Int64()
 	}
 	touch := func(d time.Duration) {
-		if err := os.Chtimes(files.certificate, now.Add(d), now.Add(d)); err != nil {
+		if err := os.Chtimes(certificateFile, now.Add(d), now.Add(d)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -387,26 +389,26 @@ func TestCertificateRenewal(t *testing.T) {
 	if got := serial(); got != 1 {
 		t.Errorf("within the minute: %d", got)
 	}
-	now = now.Add(certificateCheck)
+	now = now.Add(time.Minute)
 	if got := serial(); got != 2 {
 		t.Errorf("renewed: %d", got)
 	}
 	w.write(t, "tls.crt", "junk")
 	touch(2 * time.Hour)
-	now = now.Add(certificateCheck)
+	now = now.Add(time.Minute)
 	if got := serial(); got != 2 || !strings.Contains(logs.String(), "not renewed") {
 		t.Errorf("broken: %d, %s", got, logs)
 	}
 	w.writeTLS(t, 3)
 	touch(3 * time.Hour)
-	now = now.Add(certificateCheck)
+	now = now.Add(time.Minute)
 	if got := serial(); got != 3 {
 		t.Errorf("mended: %d", got)
 	}
-	if err := os.Remove(files.certificate); err != nil {
+	if err := os.Remove(certificateFile); err != nil {
 		t.Fatal(err)
 	}
-	now = now.Add(certificateCheck)
+	now = now.Add(time.Minute)
 	if got := serial(); got != 3 {
 		t.Errorf("gone: %d", got)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/internal/iamarn"
 	"github.com/seed055b7978/delegation/ststest"
 	"github.com/zclconf/go-cty/cty"
@@ -257,11 +258,11 @@ sts: {endpoint: %[7]q}
 						ARN: "arn:" + partition + ":iam::123456789012:role" + found.path + found.role, TrustPolicy: found.trust, MaxSessionDuration: time.Duration(found.maxSession) * time.Second})); err != nil {
 						t.Fatal(err)
 					}
-					service, err := surroundings{stderr: os.Stderr}.configured(t.Context(), file, false, nil)
+					built, err := surroundings{stderr: os.Stderr}.configured(t.Context(), file, false, nil)
 					if err != nil {
 						t.Fatal(err)
 					}
-					if _, err := service.delegator.Exchange(t.Context(), w.token(nil), "photo-app"); err != nil {
+					if _, err := built.Delegator.Exchange(t.Context(), w.token(nil), "photo-app"); err != nil {
 						t.Errorf("%s: %v", language, err)
 					}
 				}
@@ -286,7 +287,7 @@ func actions(t testing.TB, policy string) string {
 // TestSetup_SameText: what is written depends on the configuration alone, also where that has maps.
 func TestSetup_SameText(t *testing.T) {
 	w := newWorld(t)
-	file := w.config(t, "", `tags: {a: "1", b: "2", c: "3"}`, `mappings: {"https://aws.amazon.com/SAML/Attributes/SourceIdentity": email, "urn:oid:2.5.4.3": name}`, "role: "+demoRole)
+	file := w.config(t, "", `tags: {a: "1", b: "2", c: "3"}`, `mappings: {"https://aws.amazon.com/SAML/Attributes/SourceIdentity": email, "urn:oid:2.5.4.3": name}`, "role: "+service.DemoRole)
 	for _, command := range []string{"cloudformation", "terraform", "trust-policy"} {
 		first, _ := said(t, command, "-c", file, "-t", "photo-app")
 		for range 5 {
@@ -388,7 +389,7 @@ func TestSetup_OddTexts(t *testing.T) {
 func TestSetup_Sizes(t *testing.T) {
 	long := strings.Repeat("x", 1000)
 	for url, want := range map[string]string{"https://example.com/": "", "https://example.com/" + long: "until AWS raises the quota"} {
-		_, notes := said(t, "trust-policy", "--principal", demoPrincipal, "--recipient", url, "--entity-id", long)
+		_, notes := said(t, "trust-policy", "--principal", service.DemoPrincipal, "--recipient", url, "--entity-id", long)
 		if (want == "") != (notes == "") || !strings.Contains(notes, want) {
 			t.Errorf("%d characters: it says %q", len(url), notes)
 		}

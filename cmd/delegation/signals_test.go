@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
 // hanging is a server that answers nothing, and says when it was called.
@@ -47,9 +49,9 @@ func TestSignals(t *testing.T) {
 		wait              func()
 		want              string
 	}{
-		"exchange at STS":        {[]string{"exchange", "-c", config, "-t", demoTarget, "-f", token}, slowSTS, func() { <-called }, "delegation: sts: "},
-		"exchange at the issuer": {[]string{"exchange", "-c", slowIssuer, "-t", demoTarget, "-f", ofSlowIssuer}, nil, func() { <-called }, "delegation: token: "},
-		"exchange without token": {[]string{"exchange", "-c", config, "-t", demoTarget, "-f", pipe}, nil, func() {
+		"exchange at STS":        {[]string{"exchange", "-c", config, "-t", service.DemoTarget, "-f", token}, slowSTS, func() { <-called }, "delegation: sts: "},
+		"exchange at the issuer": {[]string{"exchange", "-c", slowIssuer, "-t", service.DemoTarget, "-f", ofSlowIssuer}, nil, func() { <-called }, "delegation: token: "},
+		"exchange without token": {[]string{"exchange", "-c", config, "-t", service.DemoTarget, "-f", pipe}, nil, func() {
 			writer := must(os.OpenFile(pipe, os.O_WRONLY, 0)) // which the reader's opening lets through
 			t.Cleanup(func() { _ = writer.Close() })
 		}, "delegation: --token-file: a signal came before the token"},

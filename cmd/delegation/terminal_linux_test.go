@@ -13,6 +13,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"golang.org/x/term"
 )
 
@@ -67,7 +68,7 @@ func TestTerminal_Token(t *testing.T) {
 			state := func() *term.State { return must(term.GetState(int(tty.Fd()))) }
 			before := state()
 			stdout, stderr := newOutput(), newOutput()
-			command := exec.Command(path, "exchange", "-c", file, "-t", demoTarget, "-f", "-")
+			command := exec.Command(path, "exchange", "-c", file, "-t", service.DemoTarget, "-f", "-")
 			command.Stdin, command.Stdout, command.Stderr = tty, stdout, stderr
 			if err := command.Start(); err != nil {
 				t.Fatal(err)
@@ -98,7 +99,7 @@ func TestTerminal_Token(t *testing.T) {
 func TestTerminal_Progress(t *testing.T) {
 	w := newWorld(t)
 	slow, called := hanging(t)
-	args := []string{"exchange", "-c", w.config(t, ""), "-t", demoTarget, "-f", w.write(t, "token", w.token(nil))}
+	args := []string{"exchange", "-c", w.config(t, ""), "-t", service.DemoTarget, "-f", w.write(t, "token", w.token(nil))}
 	late := make(chan time.Time)
 	s := surroundings{environment: []string{"DELEGATION_STS_ENDPOINT=" + slow}, after: func(d time.Duration) <-chan time.Time {
 		if d != time.Second {

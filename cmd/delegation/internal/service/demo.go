@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"cmp"
@@ -8,10 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationhttp"
@@ -20,12 +18,15 @@ import (
 	"github.com/seed055b7978/delegation/ststest"
 )
 
+// The demonstration's one target, and what it has in AWS.
 const (
-	demoTarget    = "photo-app"
-	demoPrincipal = "arn:aws:iam::123456789012:saml-provider/delegation"
-	demoRole      = "arn:aws:iam::123456789012:role/photo-editor"
-	demoRegion    = "eu-central-1"
-	demoTrust     = `{"Version": "2012-10-17", "Statement": [{
+	DemoTarget    = "photo-app"
+	DemoPrincipal = "arn:aws:iam::123456789012:saml-provider/delegation"
+	DemoRole      = "arn:aws:iam::123456789012:role/photo-editor"
+	DemoRegion    = "eu-central-1"
+
+	// DemoTrust is the role's trust policy.
+	DemoTrust = `{"Version": "2012-10-17", "Statement": [{
 	  "Effect": "Allow",
 	  "Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/delegation"},
 	  "Action": ["sts:AssumeRoleWithSAML", "sts:TagSession"],
@@ -35,14 +36,24 @@ const (
 
 // demoUsers are whom the demonstration's OpenID provider knows.
 var demoUsers = map[string]map[string]any{
-	"alice": {"sub": "auth0|alice", "email": "alice@example.com", "email_verified": true, "groups": []string{"staff", "photo-editors"}, "team": "press"},
-	"bob":   {"sub": "auth0|bob", "email": "bob@example.com", "email_verified": true, "groups": []string{"staff"}, "team": "sales"},
+	"alice": {
+		"sub": "auth0|alice", "email": "alice@example.com", "email_verified": true,
+		"groups": []string{"staff", "photo-editors"}, "team": "press",
+	},
+	"bob": {
+		"sub": "auth0|bob", "email": "bob@example.com", "email_verified": true,
+		"groups": []string{"staff"}, "team": "sales",
+	},
 }
 
-// runDemo serves with an OpenID provider and an STS in memory, all on loopback, and says what to
-// paste.
-func runDemo(ctx context.Context, listen string, stdout, stderr io.Writer) error {
-	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+// Demo serves with an OpenID provider and an STS in memory, all on loopback, until the context
+// ends. It says on stdout what to paste. listen is the address, empty for DefaultListen; key signs
+// the assertions.
+func Demo(
+	ctx context.Context, listen string, key delegation.SigningKey, stdout, stderr io.Writer,
+) error {
+	options := &slog.HandlerOptions{Level: slog.LevelWarn}
+	logger := slog.New(slog.NewTextHandler(stderr, options))
 	issuer, err := oidctest.New(oidctest.Config{})
 	if err != nil {
 		return err
@@ -54,59 +65,91 @@ func runDemo(ctx context.Context, listen string, stdout, stderr io.Writer) error
 	defer stopIssuer()
 	issuer.SetIssuer(issuerURL)
 
-	key, err := newSigningKey()
+	identity := delegation.IdentityProvider{
+		EntityID: "urn:example.com:delegation",
+		Keys:     []delegation.SigningKey{key},
+	}
+	aws, err := demoAWS(identity)
 	if err != nil {
 		return err
 	}
-	identity := delegation.IdentityProvider{EntityID: "urn:example.com:delegation", Keys: []delegation.SigningKey{key}}
-	metadata, err := identity.Metadata()
-	if err != nil {
-		return err
-	}
-	aws := ststest.New(ststest.Config{Region: demoRegion})
-	if err := errors.Join(aws.PutSAMLProvider(demoPrincipal, metadata), aws.PutRole(ststest.Role{ARN: demoRole, TrustPolicy: demoTrust})); err != nil {
-		return err
-	}
-	fakes := http.NewServeMux()
-	fakes.Handle("/", aws)
-	fakes.Handle("/federation", aws.Federation())
-	awsURL, stopAWS, err := serveLoopback(fakes, logger)
+	awsURL, stopAWS, err := serveLoopback(aws, logger)
 	if err != nil {
 		return err
 	}
 	defer stopAWS()
-	client, err := stsclient.New(ctx, stsclient.Options{Endpoint: awsURL})
-	if err != nil {
-		return err
-	}
 
-	roles, err := delegation.RoleByClaim("groups", delegation.RoleMatch{Pattern: "photo-editors?", Role: demoRole})
-	if err != nil {
-		return err
-	}
-	c := delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: issuerURL, AllowLoopbackHTTP: true}},
-		IdentityProvider: identity,
-		Targets:          delegation.Targets{demoTarget: {AWS: delegation.AWS{Principal: demoPrincipal, Region: demoRegion}}},
-		Rules:            []delegation.RuleFunc{delegation.RequireVerifiedEmail(), delegation.TagsFromClaims(map[string]string{"team": "team"}), roles},
-		STS:              client, Logger: logger,
-	}
-	delegator, err := delegation.New(ctx, c)
-	if err != nil {
-		return err
-	}
-	handler, err := newMux(delegator, c, delegationhttp.Config{
-		Exchanger: delegator, Logger: logger, Console: &delegationhttp.Console{Endpoint: awsURL + "/federation"},
-	})
+	handler, err := demoHandler(ctx, issuerURL, awsURL, identity, logger)
 	if err != nil {
 		return err
 	}
 	handler.Handler = demoSignIn(issuer, handler.Handler)
-	service := &service{listen: cmp.Or(listen, defaultListen), handler: handler, logger: logger}
-	service.started = func(address string) {
-		fmt.Fprint(stdout, strings.NewReplacer("{service}", "http://"+address, "{issuer}", issuerURL, "{aws}", awsURL).Replace(demoText))
+	service := &Service{Listen: cmp.Or(listen, DefaultListen), Handler: handler, Logger: logger}
+	service.Started = func(address string) {
+		places := strings.NewReplacer(
+			"{service}", "http://"+address, "{issuer}", issuerURL, "{aws}", awsURL)
+		fmt.Fprint(stdout, places.Replace(demoText))
 	}
-	return service.run(ctx)
+	return service.Run(ctx)
+}
+
+// demoAWS is an STS that knows the provider and the role, with the console's federation endpoint.
+func demoAWS(identity delegation.IdentityProvider) (http.Handler, error) {
+	metadata, err := identity.Metadata()
+	if err != nil {
+		return nil, err
+	}
+	aws := ststest.New(ststest.Config{Region: DemoRegion})
+	err = errors.Join(
+		aws.PutSAMLProvider(DemoPrincipal, metadata),
+		aws.PutRole(ststest.Role{ARN: DemoRole, TrustPolicy: DemoTrust}),
+	)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", aws)
+	mux.Handle("/federation", aws.Federation())
+	return mux, nil
+}
+
+// demoHandler exchanges tokens of the issuer at the STS: photo editors get the role, and their team
+// is a session tag.
+func demoHandler(
+	ctx context.Context, issuerURL, awsURL string, identity delegation.IdentityProvider,
+	logger *slog.Logger,
+) (*Handler, error) {
+	client, err := stsclient.New(ctx, stsclient.Options{Endpoint: awsURL})
+	if err != nil {
+		return nil, err
+	}
+	roles, err := delegation.RoleByClaim("groups",
+		delegation.RoleMatch{Pattern: "photo-editors?", Role: DemoRole})
+	if err != nil {
+		return nil, err
+	}
+	target := delegation.AWS{Principal: DemoPrincipal, Region: DemoRegion}
+	c := delegation.Config{
+		Issuers:          []delegation.Issuer{{URL: issuerURL, AllowLoopbackHTTP: true}},
+		IdentityProvider: identity,
+		Targets:          delegation.Targets{DemoTarget: {AWS: target}},
+		Rules: []delegation.RuleFunc{
+			delegation.RequireVerifiedEmail(),
+			delegation.TagsFromClaims(map[string]string{"team": "team"}),
+			roles,
+		},
+		STS:    client,
+		Logger: logger,
+	}
+	delegator, err := delegation.New(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return NewHandler(delegator, c, delegationhttp.Config{
+		Exchanger: delegator,
+		Logger:    logger,
+		Console:   &delegationhttp.Console{Endpoint: awsURL + "/federation"},
+	})
 }
 
 // demoText is what a newcomer pastes, line by line or whole: all but the commands is a comment.
@@ -149,7 +192,7 @@ func demoSignIn(provider *oidctest.Provider, rest http.Handler) http.Handler {
 			return
 		}
 		claims = maps.Clone(claims)
-		claims["aud"] = demoTarget
+		claims["aud"] = DemoTarget
 		token, err := provider.SignIDToken(claims)
 		if err != nil {
 			http.Error(w, "no token", http.StatusInternalServerError)
@@ -158,24 +201,4 @@ func demoSignIn(provider *oidctest.Provider, rest http.Handler) http.Handler {
 		_, _ = io.WriteString(w, token)
 	})
 	return mux
-}
-
-// serveLoopback serves a handler on a free port of loopback until stop is called.
-func serveLoopback(h http.Handler, logger *slog.Logger) (url string, stop func(), err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	server := newServer(h, logger)
-	go func() { _ = server.Serve(listener) }() // ends with Close
-	return "http://" + listener.Addr().String(), func() { _ = server.Close() }, nil
-}
-
-// newSigningKey makes a key for the demonstration; a real one is kept in a file, an HSM or a KMS.
-func newSigningKey() (delegation.SigningKey, error) {
-	certificate, private, err := newKey("delegation demo", minKeyBits, time.Now(), defaultValid)
-	if err != nil {
-		return delegation.SigningKey{}, err
-	}
-	return delegation.ParseSigningKey(certificate, private)
 }

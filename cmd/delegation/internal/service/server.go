@@ -1,0 +1,63 @@
+package service
+
+import (
+	"expvar"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+)
+
+// Time-outs of the server: one for each way in which a client or a peer can be slow.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second // of a request with its body, 64 KiB at most
+	// of reading, exchange (keys 10s, STS 10s, rules) and answer
+	writeTimeout    = time.Minute
+	idleTimeout     = 2 * time.Minute
+	maxHeaderBytes  = 64 << 10         // an ID token of 16 KiB fits
+	shutdownTimeout = 30 * time.Second // for requests that are under way
+)
+
+// NewServer returns a server that waits for nobody without end. Its own errors are warnings of
+// logger.
+func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}
+
+// serveDebug serves profiles and counters, on an address that only the operator reaches.
+func (s *Service) serveDebug() (stop func(), err error) {
+	listener, err := net.Listen("tcp", s.DebugListen)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen for debugging: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.Handle("/debug/vars", expvar.Handler())
+	server := NewServer(mux, s.Logger)
+	go func() { _ = server.Serve(listener) }()
+	s.Logger.Info("debugging", slog.String("address", listener.Addr().String()))
+	return func() { _ = server.Close() }, nil
+}
+
+// serveLoopback serves a handler on a free port of loopback until stop is called.
+func serveLoopback(h http.Handler, logger *slog.Logger) (url string, stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := NewServer(h, logger)
+	go func() { _ = server.Serve(listener) }() // ends with Close
+	return "http://" + listener.Addr().String(), func() { _ = server.Close() }, nil
+}

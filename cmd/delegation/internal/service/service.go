@@ -1,0 +1,133 @@
+// Package service runs what a configuration describes: the endpoints over HTTP or HTTPS until a
+// signal, with health, metadata and debugging, and a demonstration in memory. It takes values of
+// the libraries and reads no file but renewed certificates. Where the values come from is not its
+// matter.
+package service
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/delegationhttp"
+)
+
+// DefaultListen is where a service listens if nothing else is said: on this machine alone.
+const DefaultListen = "127.0.0.1:8080"
+
+// Service is what a configuration describes: a handler and how it is served. A call of one exchange
+// takes its Delegator, and nothing listens.
+type Service struct {
+	// Listen is the address to listen on.
+	Listen string
+
+	// DebugListen is the address for profiles and counters, empty for none. It has to be of this
+	// machine alone.
+	DebugListen string
+
+	// ShutdownDelay is how long readiness fails before the listener closes.
+	ShutdownDelay time.Duration
+
+	// Certificate is that of TLS; nil: plain http.
+	Certificate *Certificate
+
+	// Delegator exchanges tokens. Run does not use it: Handler does.
+	Delegator *delegation.Delegator
+
+	// Console makes sign-in URLs; nil: off.
+	Console *delegationhttp.Console
+
+	// Handler answers requests.
+	Handler *Handler
+
+	// Redis is closed at the end; nil: there is none.
+	Redis *Redis
+
+	// Logger is required.
+	Logger *slog.Logger
+
+	// Started is nil, or called with the address once it listens.
+	Started func(address string)
+
+	// After stands for time.After; nil is time.After itself.
+	After func(time.Duration) <-chan time.Time
+}
+
+// Run serves until the context ends, and then lets the requests under way finish: readiness fails
+// at once, the listener closes after the shutdown delay, so that load balancers have noticed.
+func (s *Service) Run(ctx context.Context) error {
+	listener, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen: %w (choose another address with --listen)", err)
+	}
+	if s.DebugListen != "" {
+		stop, err := s.serveDebug()
+		if err != nil {
+			_ = listener.Close()
+			return err
+		}
+		defer stop()
+	}
+	if s.Redis != nil {
+		defer func() { _ = s.Redis.Close() }()
+		s.Redis.report(ctx, s.Logger)
+	}
+	server := NewServer(s.Handler, s.Logger)
+	failed := s.serve(server, listener)
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	return s.shutDown(server, failed)
+}
+
+// serve begins to answer, and says so. What ends it before its time comes over the channel.
+func (s *Service) serve(server *http.Server, listener net.Listener) (failed <-chan error) {
+	address := listener.Addr().String()
+	s.Logger.Info("serving",
+		slog.String("address", address), slog.Bool("tls", s.Certificate != nil))
+	if s.Started != nil {
+		s.Started(address)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		if s.Certificate == nil {
+			ended <- server.Serve(listener)
+			return
+		}
+		server.TLSConfig = &tls.Config{
+			GetCertificate: s.Certificate.Get,
+			MinVersion:     tls.VersionTLS12,
+		}
+		ended <- server.ServeTLS(listener, "", "")
+	}()
+	return ended
+}
+
+func (s *Service) shutDown(server *http.Server, failed <-chan error) error {
+	s.Handler.draining.Store(true)
+	s.Logger.Info("shutting down", slog.Duration("delay", s.ShutdownDelay))
+	after := s.After
+	if after == nil {
+		after = time.After
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-after(s.ShutdownDelay):
+	}
+	limited, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(limited); err != nil {
+		_ = server.Close()
+		return fmt.Errorf("requests were cut off after %s: %w", shutdownTimeout, err)
+	}
+	s.Logger.Info("ended")
+	return nil
+}

@@ -1,0 +1,31 @@
+package service_test
+
+import (
+	"log/slog"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+)
+
+// TestTimeouts: no field of the server that limits a wait is left at "for ever".
+func TestTimeouts(t *testing.T) {
+	server := reflect.ValueOf(service.NewServer(nil, slog.New(slog.DiscardHandler))).Elem()
+	limits := 0
+	for i := range server.NumField() {
+		field := server.Type().Field(i)
+		if !field.IsExported() {
+			continue
+		}
+		if d, ok := server.Field(i).Interface().(time.Duration); ok {
+			limits++
+			if d <= 0 || d > 5*time.Minute {
+				t.Errorf("%s is %s", field.Name, d)
+			}
+		}
+	}
+	if limits < 4 {
+		t.Errorf("only %d time-outs found", limits)
+	}
+}
