@@ -5,8 +5,8 @@ import (
 	"slices"
 
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
-	"github.com/seed055b7978/delegation/internal/sessionlimits"
-	"github.com/seed055b7978/delegation/internal/xmltext"
+	"github.com/seed055b7978/delegation/internal/samldoc"
+	"github.com/seed055b7978/delegation/internal/session"
 )
 
 // over notes which values were refused, as rules, mappings or the target gave them, for
@@ -51,7 +51,7 @@ func (d *decision) oddTexts() (odd []string) {
 		texts = append(texts, a.Values...)
 	}
 	for _, text := range texts {
-		if xmltext.Check(text) != nil {
+		if samldoc.CheckText(text) != nil {
 			odd = append(odd, text)
 		}
 	}
@@ -75,11 +75,11 @@ func (c *Config) oddRegions(names []string) (odd []string) {
 // oddPolicies are the session policies that are refused each by itself, or all: then they are too many
 // or too long together.
 func (d *decision) oddPolicies() (odd []string) {
-	if sessionlimits.CheckPolicies(d.policy, nil, d.role) != nil {
+	if session.CheckPolicies(d.policy, nil, d.role) != nil {
 		odd = append(odd, d.policy)
 	}
 	for _, name := range d.policyARNs {
-		if sessionlimits.CheckPolicies("", []string{name}, d.role) != nil {
+		if session.CheckPolicies("", []string{name}, d.role) != nil {
 			odd = append(odd, name)
 		}
 	}
@@ -93,7 +93,7 @@ func (d *decision) oddPolicies() (odd []string) {
 // or droppable and not of a tag.
 func (d *decision) oddTags() (odd []string) {
 	refused := func(key, value string) bool {
-		return sessionlimits.CheckTags(map[string]string{key: value}, nil, nil) != nil
+		return session.CheckTags(map[string]string{key: value}, nil, nil) != nil
 	}
 	for key, value := range d.tags {
 		if refused(key, "") {

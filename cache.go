@@ -8,8 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/seed055b7978/delegation/internal/credcache"
-	"github.com/seed055b7978/delegation/internal/refresh"
+	"github.com/seed055b7978/delegation/internal/freshness"
 )
 
 // What Event.Cache says. With every outcome but the last, token, target, rules and decision were checked as always.
@@ -46,14 +45,14 @@ func WithoutCache() ExchangeOption { return func(o *exchangeOptions) { o.without
 // [CodeSharedCache]; the memory of other processes is theirs. Call it after revoking a role's sessions in IAM: AWS refuses credentials
 // issued before, and the next exchange then gets new ones. Credentials handed out already are not ended by it.
 func (d *Delegator) Invalidate(ctx context.Context, subject string) error {
-	owner := credcache.KeyOf([]string{"subject", subject})
+	owner := freshness.KeyOf([]string{"subject", subject})
 	return d.forget(ctx, &owner)
 }
 
 // InvalidateAll is [Delegator.Invalidate] for everybody.
 func (d *Delegator) InvalidateAll(ctx context.Context) error { return d.forget(ctx, nil) }
 
-func (d *Delegator) forget(ctx context.Context, owner *credcache.Key) error {
+func (d *Delegator) forget(ctx context.Context, owner *freshness.Key) error {
 	switch {
 	case ctx == nil || d == nil || d.config.Targets == nil:
 		return newError(CodeArgumentInvalid, "the context is nil, or the Delegator was not made by New")
@@ -67,13 +66,13 @@ func (d *Delegator) forget(ctx context.Context, owner *credcache.Key) error {
 }
 
 // newCache makes the cache that the configuration asks for: nil if none.
-func (c Config) newCache() *credcache.Cache[Credentials] {
+func (c Config) newCache() *freshness.Cache[Credentials] {
 	if c.CacheSize < 0 {
 		return nil
 	}
-	made := credcache.Config[Credentials]{
+	made := freshness.CacheConfig[Credentials]{
 		Size: c.CacheSize, Window: c.CacheWindow, Ahead: c.CacheAhead, Now: c.Now,
-		Random: rand.Float64, Jittered: refresh.Jittered,
+		Random: rand.Float64, Jittered: freshness.Jittered,
 		SharedFailed: func(err error) {
 			c.Logger.LogAttrs(context.Background(), slog.LevelWarn, "shared cache failed", slog.String("error", err.Error()))
 		},
@@ -84,7 +83,7 @@ func (c Config) newCache() *credcache.Cache[Credentials] {
 	if c.SharedCache != nil { // or there would be an interface that holds a nil one
 		made.Shared = c.SharedCache
 	}
-	return credcache.New(made)
+	return freshness.NewCache(made)
 }
 
 // obtain returns what is remembered for the decision, or asks AWS.
@@ -96,8 +95,8 @@ func (x *exchange) obtain(ctx context.Context) (*Credentials, error) {
 	own := *x // for a call to AWS, which may go on when this exchange has ended, and ask for less
 	own.decision = x.decision.clone()
 	own.event.Cache, own.event.Took = CacheRefresh, map[Stage]time.Duration{}
-	kept, outcome, err := x.cache.Get(ctx, credcache.Request[Credentials]{
-		Key: x.cacheKey(), Owner: credcache.KeyOf([]string{"subject", x.claims.Subject}), Life: x.decision.duration, Last: x.decision.sessionNotOnOrAfter,
+	kept, outcome, err := x.cache.Get(ctx, freshness.Request[Credentials]{
+		Key: x.cacheKey(), Owner: freshness.KeyOf([]string{"subject", x.claims.Subject}), Life: x.decision.duration, Last: x.decision.sessionNotOnOrAfter,
 		Usable: x.usable,
 		Issue: func(ctx context.Context) (*Credentials, error) {
 			own.began = own.config.Now()
@@ -107,7 +106,7 @@ func (x *exchange) obtain(ctx context.Context) (*Credentials, error) {
 	})
 	x.lap(StageCache)
 	x.event.Cache = string(outcome)
-	if outcome == credcache.Miss || outcome == credcache.SharedDown { // the call was this exchange's, and has ended
+	if outcome == freshness.Miss || outcome == freshness.SharedDown { // the call was this exchange's, and has ended
 		own.event.Took[StageCache] = -own.event.Took[StageSAML] - own.event.Took[StageSTS]
 		for stage, took := range x.event.Took {
 			own.event.Took[stage] += took
@@ -160,7 +159,7 @@ func issueError(err error) *Error {
 
 // cacheKey is made of all that the decision holds, and of who decided: the token's issuer and subject, and the SAML identity with the key that
 // signs. So what is remembered is never served to an identity that AWS might refuse, and not after a key was replaced.
-func (x *exchange) cacheKey() credcache.Key {
+func (x *exchange) cacheKey() freshness.Key {
 	d, identity := x.decision, x.identity()
 	lists := [][]string{
 		{x.claims.Issuer, x.claims.Subject, identity.EntityID, string(identity.Keys[0].Certificate.Raw)},
@@ -176,5 +175,5 @@ func (x *exchange) cacheKey() credcache.Key {
 	for _, a := range d.attributes() {
 		lists = append(lists, []string{a.Name}, a.Values)
 	}
-	return credcache.KeyOf(lists...)
+	return freshness.KeyOf(lists...)
 }

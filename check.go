@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/seed055b7978/delegation/internal/advice"
-	"github.com/seed055b7978/delegation/internal/checkedsigner"
+	"github.com/seed055b7978/delegation/internal/explain"
+	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/guard"
-	"github.com/seed055b7978/delegation/internal/probe"
+	"github.com/seed055b7978/delegation/internal/samldoc"
 )
 
 const emulatorWarning = "UnsafeSTSEmulator (sts.unsafe_emulator) is set: " +
@@ -91,7 +91,7 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 		for _, key := range p.Keys {
 			sum := sha256.Sum256(key.Certificate.Raw)
 			name := fmt.Sprintf("signing key %x of %s", sum[:8], p.EntityID)
-			slow(name, advice.Dates(key.Certificate, now), StageSAML, func(ctx context.Context) error {
+			slow(name, explain.CertificateDates(key.Certificate, now), StageSAML, func(ctx context.Context) error {
 				return d.try(ctx, key)
 			})
 		}
@@ -101,7 +101,7 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 			return d.reach(ctx, region)
 		})
 	}
-	return probe.All(checks)
+	return freshness.ProbeAll(checks)
 }
 
 // configuredRegions are those of the fixed targets, in the order of the targets' names. A target without
@@ -127,8 +127,8 @@ func (t Target) knownRegions() (regions []Region) {
 // recentTargets is what a TargetSource has returned lately. It cannot be asked for all of its targets,
 // so [Delegator.Check] looks at these.
 type recentTargets struct {
-	identities probe.Recent[IdentityProvider]
-	regions    probe.Recent[Region]
+	identities freshness.Recent[IdentityProvider]
+	regions    freshness.Recent[Region]
 }
 
 // note remembers a target that was checked.
@@ -147,7 +147,7 @@ func (r *recentTargets) note(t *Target, now time.Time) {
 
 // try makes a real signature, which the certificate must verify.
 func (d *Delegator) try(ctx context.Context, k SigningKey) error {
-	signer := checkedsigner.New(k.Signer, k.Certificate.PublicKey)
+	signer := samldoc.NewCheckedSigner(k.Signer, k.Certificate.PublicKey)
 	if err := d.signers.CallWithin(ctx, string(k.Certificate.Raw), signer.Try); err != nil {
 		return newError(CodeSigningFailed, "the signer: %w", err)
 	}

@@ -13,13 +13,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/seed055b7978/delegation/internal/iamarn"
+	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/seed055b7978/delegation/internal/idtoken"
-	"github.com/seed055b7978/delegation/internal/packedsize"
 	"github.com/seed055b7978/delegation/internal/samldoc"
-	"github.com/seed055b7978/delegation/internal/sessionlimits"
-	"github.com/seed055b7978/delegation/internal/sessionname"
-	"github.com/seed055b7978/delegation/internal/xmlenc"
+	"github.com/seed055b7978/delegation/internal/session"
 )
 
 // AWS's limits: IAM User Guide "IAM and AWS STS quotas" and "Pass session tags in AWS STS", STS API Reference.
@@ -149,21 +146,21 @@ func (t *Target) check(name string, c *Config) error {
 	if _, err := compileClaims(t.RequiredClaims, "target"); err != nil {
 		problems.add("%w", err)
 	}
-	if _, err := iamarn.Provider.Parse(t.Principal); err != nil && t.Principal != "" {
+	if _, err := iam.Provider.Parse(t.Principal); err != nil && t.Principal != "" {
 		problems.add("Principal: %w", err)
 	}
-	if _, err := iamarn.Role.Parse(t.Role); err != nil && t.Role != "" {
+	if _, err := iam.Role.Parse(t.Role); err != nil && t.Role != "" {
 		problems.add("Role: %w", err)
 	}
 	for i, role := range t.AllowedRoles {
-		if _, err := iamarn.Role.Parse(role); err != nil {
+		if _, err := iam.Role.Parse(role); err != nil {
 			problems.add("AllowedRoles[%d]: %w", i, err)
 		}
 	}
 	if t.SAMLProviderUUID != "" && (t.SAMLRecipient != "" || !providerUUID.MatchString(t.SAMLProviderUUID)) {
 		problems.add("SAMLProviderUUID %.80q is not 22 to 64 capital letters and digits, or SAMLRecipient is set too", t.SAMLProviderUUID)
 	}
-	if err := xmlenc.CheckKey(t.EncryptionKey); err != nil && t.EncryptionKey != "" {
+	if err := samldoc.CheckEncryptionKey(t.EncryptionKey); err != nil && t.EncryptionKey != "" {
 		problems.add("EncryptionKey: %w", err)
 	}
 	if t.EncryptionKey != "" && (t.Principal == "" || t.SAMLProviderUUID == "" && t.SAMLRecipient == "") {
@@ -282,17 +279,17 @@ func decide(user *User, subject string, a AWS, target *Target, c *Config) (*deci
 	}
 	name := cmp.Or(a.SessionName, verifiedEmail(user), subject)
 	if d.sessionName = name; !c.StrictSessionNames {
-		d.sessionName = sessionname.Safe(name)
-	} else if !sessionname.Valid(name) {
+		d.sessionName = session.SafeName(name)
+	} else if !session.ValidName(name) {
 		return nil, newError(CodeSessionNameInvalid, "the session name %.80q is not one for AWS", name).overTexts(name)
 	}
-	if s := d.sourceIdentity; s != "" && !sessionname.Valid(s) { // which takes no colon, and so no aws: in front
+	if s := d.sourceIdentity; s != "" && !session.ValidName(s) { // which takes no colon, and so no aws: in front
 		return nil, newError(CodeSourceIDInvalid, "the source identity is %.80q", s).overTexts(s)
 	}
-	if err := sessionlimits.CheckTags(d.tags, d.transitive, d.droppable); err != nil {
+	if err := session.CheckTags(d.tags, d.transitive, d.droppable); err != nil {
 		return nil, newError(CodeTagsInvalid, "%w", err).overTexts(d.oddTags()...)
 	}
-	if err := sessionlimits.CheckPolicies(d.policy, d.policyARNs, d.role); err != nil {
+	if err := session.CheckPolicies(d.policy, d.policyARNs, d.role); err != nil {
 		return nil, newError(CodePolicyInvalid, "%w", err).overTexts(d.oddPolicies()...)
 	}
 	return d, nil
@@ -346,7 +343,7 @@ func (d *decision) dropTags(message string) []string {
 	for _, p := range d.policyARNs {
 		size += len(p)
 	}
-	dropped := packedsize.Drop(message, d.tags, d.droppable, size)
+	dropped := session.DropTags(message, d.tags, d.droppable, size)
 	for _, key := range dropped {
 		delete(d.tags, key)
 	}
@@ -357,10 +354,10 @@ func (d *decision) dropTags(message string) []string {
 
 // checkRole parses role and principal, and checks that they belong together and are allowed.
 func (d *decision) checkRole(a *AWS, allowed []string) (err error) {
-	if d.principal, err = iamarn.Provider.Parse(a.Principal); err != nil {
+	if d.principal, err = iam.Provider.Parse(a.Principal); err != nil {
 		return newError(CodeRoleInvalid, "%w", err).overTexts(append(a.pairs(), a.Principal)...)
 	}
-	if d.role, err = iamarn.Role.Parse(a.Role); err != nil {
+	if d.role, err = iam.Role.Parse(a.Role); err != nil {
 		return newError(CodeRoleInvalid, "%w", err).overTexts(append(a.pairs(), a.Role)...)
 	}
 	if d.role.AccountID != d.principal.AccountID || d.role.Partition != d.principal.Partition {

@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
-	"github.com/seed055b7978/delegation/internal/sessionname"
+	"github.com/seed055b7978/delegation/internal/session"
 )
 
-func safe(name string) string { return sessionname.Safe(name) }
+func safe(name string) string { return session.SafeName(name) }
 
 // numbered returns n tags.
 func numbered(n int) map[string]string {

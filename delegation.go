@@ -36,14 +36,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed055b7978/delegation/internal/breaker"
-	"github.com/seed055b7978/delegation/internal/credcache"
+	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
-	"github.com/seed055b7978/delegation/internal/probe"
+	"github.com/seed055b7978/delegation/internal/session"
 	"github.com/seed055b7978/delegation/internal/sharedissuer"
-	"github.com/seed055b7978/delegation/internal/stsclient"
 )
 
 // Config is what [New] takes. It is copied; later changes have no effect.
@@ -110,15 +108,15 @@ type Delegator struct {
 	issuerClaims map[string][]requiredClaim // RequiredClaims by Issuer.URL
 	targetClaims map[string][]requiredClaim // and by the names of Targets
 
-	cache *credcache.Cache[Credentials] // nil: none
+	cache *freshness.Cache[Credentials] // nil: none
 
 	replaced sync.Map // entity ID to the IdentityProvider that SetIdentityProvider was given last
 	random   func() float64
 	recent   recentTargets
-	probes   probe.Cache // what Check found
+	probes   freshness.Probes // what Check found
 	signers  guard.Callees
 
-	regions, durations *breaker.Set // where STS does not answer, and what roles do not allow
+	regions, durations *freshness.Breakers // where STS does not answer, and what roles do not allow
 }
 
 // New checks the configuration and returns a Delegator. Everything that is missing or wrong is named at once, in an error with
@@ -187,9 +185,9 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		problems.add("FIPS and DualStack: AWS has no STS endpoint that is both")
 	}
 	if len(problems) == 0 && c.STS == nil {
-		client, err := stsclient.New(ctx, stsclient.Options{})
+		client, err := session.NewClient(ctx, session.ClientOptions{})
 		switch {
-		case errors.Is(err, stsclient.ErrPlainHTTP):
+		case errors.Is(err, session.ErrPlainHTTP):
 			problems.add("the AWS SDK's configuration: %w; use https, or set STS to a client of your own", err)
 		case err != nil:
 			problems.add("the AWS SDK's configuration: %w", err)
@@ -208,8 +206,8 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		config: c, tokens: c.verifier(issuers), cache: c.newCache(),
 		issuerClaims: issuerClaims, targetClaims: targetClaims,
 		random:    mathrand.Float64,
-		regions:   breaker.New(breaker.Config{Failures: 3, Rest: max(30*time.Second, c.STSTimeout), Names: 100, Now: c.Now}),
-		durations: breaker.New(breaker.Config{Failures: 1, Rest: time.Hour, Names: 1000, Now: c.Now}),
+		regions:   freshness.NewBreakers(freshness.BreakersConfig{Failures: 3, Rest: max(30*time.Second, c.STSTimeout), Names: 100, Now: c.Now}),
+		durations: freshness.NewBreakers(freshness.BreakersConfig{Failures: 1, Rest: time.Hour, Names: 1000, Now: c.Now}),
 	}, nil
 }
 

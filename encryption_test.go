@@ -286,7 +286,7 @@ func TestEncryption_OtherPrincipal(t *testing.T) {
 
 // TestEncryption_Deterministic holds that all that is random comes from Config.Rand, and that nothing is sent without it.
 func TestEncryption_Deterministic(t *testing.T) {
-	const needed = 40 + 64 // IDs, and what internal/xmlenc says
+	const needed = 40 + 64 // IDs, and what samldoc.Encrypt says
 	exchange := func(random io.Reader) ([]byte, error) {
 		w := goldenWorld(t)
 		w.encryptFor(readerKey())

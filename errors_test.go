@@ -126,7 +126,7 @@ func TestCodes_TheTableIsComplete(t *testing.T) {
 // TestCodes_OfTheRooms holds that the verifier of ID tokens, the writer of SAML and the reader of STS's errors have the codes of their stages, all and no others.
 func TestCodes_OfTheRooms(t *testing.T) {
 	for file, stage := range map[string]delegation.Stage{
-		"internal/idtoken/errors.go": delegation.StageToken, "internal/samldoc/errors.go": delegation.StageSAML, "internal/stserror/codes.go": delegation.StageSTS,
+		"internal/idtoken/errors.go": delegation.StageToken, "internal/samldoc/errors.go": delegation.StageSAML, "internal/session/codes.go": delegation.StageSTS,
 	} {
 		got := map[string]bool{}
 		if stage == delegation.StageToken { // where there is no token to verify, or it was used before

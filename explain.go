@@ -9,13 +9,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/seed055b7978/delegation/internal/advice"
-	"github.com/seed055b7978/delegation/internal/changes"
-	"github.com/seed055b7978/delegation/internal/checkedsigner"
-	"github.com/seed055b7978/delegation/internal/iamarn"
-	"github.com/seed055b7978/delegation/internal/iampolicy"
+	"github.com/seed055b7978/delegation/internal/explain"
+	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
-	"github.com/seed055b7978/delegation/internal/sessionname"
+	"github.com/seed055b7978/delegation/internal/samldoc"
+	"github.com/seed055b7978/delegation/internal/session"
 )
 
 // Explanation is what an exchange would do, and why. What was not reached is empty. It holds no token, assertion or key, but what is
@@ -84,15 +82,15 @@ func (d *Delegator) Explain(ctx context.Context, idToken, target string, options
 	}
 	// The response is built, with a blank for its signature, because its texts and its size are part of what is refused.
 	certificate := p.Keys[0].Certificate
-	p.Keys = []SigningKey{{checkedsigner.Blank{Key: certificate.PublicKey}, certificate}}
+	p.Keys = []SigningKey{{samldoc.BlankSigner{Key: certificate.PublicKey}, certificate}}
 	response, err := p.respond(ctx, x.decision, x.began, rand.Reader, nil)
 	if err != nil {
 		return e, x.blame(err)
 	}
-	e.Warnings = append(e.Warnings, (&advice.Session{
+	e.Warnings = append(e.Warnings, (&explain.Session{
 		Now: x.began, TokenEnd: x.claims.Expiry, Capped: d.config.CapSessionToToken, Duration: e.Duration, Subject: e.Subject, NameID: e.NameID,
 		// What Safe has changed it changes again, and what AWS takes as it is stays.
-		MadeSafe: !d.config.StrictSessionNames && sessionname.Safe(e.SessionName) != e.SessionName, Attributes: e.Attributes, TagPrefix: AttributePrincipalTag,
+		MadeSafe: !d.config.StrictSessionNames && session.SafeName(e.SessionName) != e.SessionName, Attributes: e.Attributes, TagPrefix: AttributePrincipalTag,
 		Policy: e.Policy, PolicyARNs: e.PolicyARNs, Response: len(response.encoded.Reveal()), Certificate: certificate,
 	}).Warnings()...)
 	return e, nil
@@ -105,8 +103,8 @@ func (e *Explanation) watch(rule RuleFunc) RuleFunc {
 		before, properties := (&Target{AWS: rc.AWS}).clone().AWS, jsonvalue.Clone(user.Properties).(map[string]any)
 		defer func() {
 			step := RuleStep{Name: rc.Rule, AWS: (&Target{AWS: rc.AWS}).clone().AWS}
-			step.Changed = changes.Fields(before, step.AWS)
-			for _, name := range changes.Keys(properties, user.Properties) {
+			step.Changed = explain.ChangedFields(before, step.AWS)
+			for _, name := range explain.ChangedKeys(properties, user.Properties) {
 				step.Changed = append(step.Changed, "user."+name)
 			}
 			e.Rules = append(e.Rules, step)
@@ -126,7 +124,7 @@ func (e *Explanation) describe(d *decision, entityID string) {
 	for _, a := range d.attributes() {
 		e.Attributes[a.Name] = slices.Clone(a.Values)
 	}
-	e.Actions = iampolicy.Actions(len(d.tags) > 0, d.sourceIdentity != "")
+	e.Actions = iam.TrustActions(len(d.tags) > 0, d.sourceIdentity != "")
 }
 
 // TrustPolicy returns the trust policy that the role needs, as JSON: Principal may do Actions (none: sts:AssumeRoleWithSAML), where SAML:aud is
@@ -136,8 +134,8 @@ func (e *Explanation) TrustPolicy() (string, error) {
 	if e == nil {
 		e = &Explanation{}
 	}
-	_, err := iamarn.Provider.Parse(e.Principal)
-	policy, problem := iampolicy.Trust(e.Principal, e.Actions, e.Recipient, e.EntityID)
+	_, err := iam.Provider.Parse(e.Principal)
+	policy, problem := iam.TrustPolicy(e.Principal, e.Actions, e.Recipient, e.EntityID)
 	if err = cmp.Or(err, problem); err != nil {
 		return "", newError(CodeConfigInvalid, "the trust policy: %w", err)
 	}
@@ -147,7 +145,7 @@ func (e *Explanation) TrustPolicy() (string, error) {
 // PermissionPolicy returns a policy for the role, as JSON, that confines each user to the folder ${saml:sub} of an S3 bucket in the region's
 // partition. The zero Region, and a name that no bucket can have, are errors with [CodeConfigInvalid].
 func PermissionPolicy(region Region, bucket string) (string, error) {
-	policy, err := iampolicy.Folder(region.Partition(), bucket)
+	policy, err := iam.FolderPolicy(region.Partition(), bucket)
 	if err != nil {
 		return "", newError(CodeConfigInvalid, "the permission policy: %w", err)
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/seed055b7978/delegation/internal/credcache"
+	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 )
@@ -140,8 +140,8 @@ func SetRandom(d *Delegator, random func() float64) { d.random = random }
 // Remember puts credentials into the cache of a Delegator, n times, each under a key and for a user of its own.
 func Remember(d *Delegator, n int, issue func(i int) *Credentials) {
 	for i := range n {
-		_, _, _ = d.cache.Get(context.Background(), credcache.Request[Credentials]{
-			Key: credcache.KeyOf([]string{fmt.Sprint(i)}), Owner: credcache.KeyOf([]string{"owner", fmt.Sprint(i)}), Life: time.Hour,
+		_, _, _ = d.cache.Get(context.Background(), freshness.Request[Credentials]{
+			Key: freshness.KeyOf([]string{fmt.Sprint(i)}), Owner: freshness.KeyOf([]string{"owner", fmt.Sprint(i)}), Life: time.Hour,
 			Issue: func(context.Context) (*Credentials, error) { return issue(i), nil },
 		})
 	}

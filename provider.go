@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/guard"
-	"github.com/seed055b7978/delegation/internal/refresh"
 	"github.com/seed055b7978/delegation/internal/tokensource"
 	"golang.org/x/oauth2"
 )
@@ -54,7 +54,7 @@ func (d *Delegator) Provider(source TokenSource, target string, options ...Excha
 			return none, time.Time{}, newError(CodeArgumentInvalid,
 				"the token source is nil, or the Delegator was not made by New")
 		}
-		return provider{refresh.New(time.Now, rand.Float64, refuse)}
+		return provider{freshness.NewValue(time.Now, rand.Float64, refuse)}
 	}
 	options = append([]ExchangeOption{WithoutCache()}, options...)
 	fetch := func(ctx context.Context) (none aws.Credentials, _ time.Time, _ error) {
@@ -66,7 +66,7 @@ func (d *Delegator) Provider(source TokenSource, target string, options ...Excha
 		}
 		return credentials.AWS(), credentials.Expiration, nil
 	}
-	return provider{refresh.New(d.config.Now, d.random, fetch)}
+	return provider{freshness.NewValue(d.config.Now, d.random, fetch)}
 }
 
 // exchangeFrom is Exchange with a source's token. If there is none, the event says so.
@@ -90,7 +90,7 @@ func (d *Delegator) exchangeFrom(ctx context.Context, source TokenSource, target
 
 // provider implements aws.CredentialsProvider, and what aws.CredentialsCache and the SDK look for beside it.
 type provider struct {
-	credentials *refresh.Value[aws.Credentials]
+	credentials *freshness.Value[aws.Credentials]
 }
 
 func (p provider) Retrieve(ctx context.Context) (aws.Credentials, error) {

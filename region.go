@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/seed055b7978/delegation/internal/partition"
+	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/seed055b7978/delegation/internal/samldoc"
 )
 
@@ -15,7 +15,7 @@ type Region struct{ name, partition string }
 // ParseRegion returns the region of that name. A name that fits no partition's pattern, such as mars-north-1 or the
 // pseudo-region aws-global, is an error with [CodeRegionInvalid]: the SDK would send it to partition aws.
 func ParseRegion(name string) (Region, error) {
-	if p, ok := partition.Of(name); ok {
+	if p, ok := iam.PartitionOf(name); ok {
 		return Region{name, p.ID}, nil
 	}
 	return Region{}, newError(CodeRegionInvalid, "%.80q is not the name of an AWS region", name)
@@ -53,7 +53,7 @@ func (r Region) Partition() string { return r.partition }
 // (AWS General Reference, STS endpoints), though the SDK prints one for any region: elsewhere it is an error with
 // [CodeRegionInvalid], and so is FIPS together with dual stack, for which AWS publishes no STS host.
 func (r Region) STSHost(fips, dualStack bool) (string, error) {
-	p, ok := partition.Of(r.name)
+	p, ok := iam.PartitionOf(r.name)
 	switch {
 	case !ok:
 		return "", newError(CodeRegionInvalid, "no region is set")
@@ -70,7 +70,7 @@ func (r Region) STSHost(fips, dualStack bool) (string, error) {
 // SAMLRecipient returns the sign-in URL that the assertion is addressed to. It is what trust policies see as
 // SAML:aud (IAM User Guide, "Configure SAML assertions"). The zero Region has none.
 func (r Region) SAMLRecipient() string {
-	p, ok := partition.Of(r.name)
+	p, ok := iam.PartitionOf(r.name)
 	if !ok {
 		return ""
 	}
@@ -80,6 +80,6 @@ func (r Region) SAMLRecipient() string {
 // SAMLAudience returns the value of AudienceRestriction that AWS expects in the region's partition. For the ISO
 // and EUSC partitions, where AWS publishes none, it is the recipient.
 func (r Region) SAMLAudience() string {
-	p, _ := partition.Of(r.name)
+	p, _ := iam.PartitionOf(r.name)
 	return cmp.Or(p.Audience, r.SAMLRecipient())
 }

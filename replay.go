@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/seed055b7978/delegation/internal/credcache"
+	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/guard"
-	"github.com/seed055b7978/delegation/internal/replaymemory"
 )
 
 // ReplayStore lets an ID token be used once for each target: [ReplayMemory], or a rediscache.Cache
@@ -27,7 +26,7 @@ type ReplayStore interface {
 // ReplayMemory returns a ReplayStore for one process, which remembers up to size tokens, about 200
 // bytes each, until they expire. While it is full, tokens are refused with [CodeReplayUnavailable]:
 // forgetting one early would let it be used again.
-func ReplayMemory(size int) ReplayStore { return replaymemory.New(size) }
+func ReplayMemory(size int) ReplayStore { return freshness.NewReplayMemory(size) }
 
 // firstUse refuses a token that was used for the target before. It comes after the target was
 // found, so that strangers cannot fill the store with names, and before profile and rules, so
@@ -42,7 +41,7 @@ func (x *exchange) firstUse(ctx context.Context) error {
 		return err
 	}
 	target := x.target.idFor(x.name)
-	key := credcache.KeyOf([]string{"replay", x.claims.Issuer, kind, id, target}).String()
+	key := freshness.KeyOf([]string{"replay", x.claims.Issuer, kind, id, target}).String()
 	first, err := guard.Value(func() (bool, error) {
 		return x.config.Replay.FirstUse(ctx, key, x.config.Now(), x.claims.Expiry.Add(x.config.Leeway))
 	})

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/guard"
+	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
-	"github.com/seed055b7978/delegation/internal/policytemplate"
 	"github.com/seed055b7978/delegation/internal/sharedissuer"
 )
 
@@ -394,7 +394,7 @@ func SourceIdentityFromClaim(path string) RuleFunc {
 // user: a policy would read * ? $ and / as more than a name. A template that is not a JSON object is an error with
 // [CodeConfigInvalid].
 func SessionPolicyFromTemplate(template string) (RuleFunc, error) {
-	parsed, err := policytemplate.Parse(template)
+	parsed, err := iam.ParseTemplate(template)
 	if err != nil {
 		return nil, newError(CodeConfigInvalid, "the session policy's template: %w", err)
 	}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/samldoc"
-	"github.com/seed055b7978/delegation/internal/xmltext"
 )
 
 const (
@@ -87,7 +86,7 @@ func (p IdentityProvider) clone() IdentityProvider {
 // check returns every problem of the identity.
 func (p IdentityProvider) check() error {
 	var problems problems
-	if p.EntityID == "" || strings.TrimSpace(p.EntityID) != p.EntityID || utf8.RuneCountInString(p.EntityID) > maxEntityID || xmltext.Check(p.EntityID) != nil {
+	if p.EntityID == "" || strings.TrimSpace(p.EntityID) != p.EntityID || utf8.RuneCountInString(p.EntityID) > maxEntityID || samldoc.CheckText(p.EntityID) != nil {
 		problems.add("EntityID must have 1 to %d characters and no blanks around it, such as urn:example.com", maxEntityID)
 	}
 	if len(p.Keys) < 1 || len(p.Keys) > maxSigningKeys {

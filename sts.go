@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
-	"github.com/seed055b7978/delegation/internal/stserror"
+	"github.com/seed055b7978/delegation/internal/session"
 )
 
 // STS is the one call that this package makes to AWS. *sts.Client has it; ststest serves a fake for
@@ -233,7 +233,7 @@ func (x *exchange) shorten() {
 
 // stsError makes the Error of a failed call: the one place where the reader's codes become ours.
 func stsError(err error, host string, timedOut bool) *Error {
-	failure := stserror.From(err, timedOut)
+	failure := session.ErrorOf(err, timedOut)
 	e := newError(Code(failure.Code), "%s: %w", host, failure.Err)
 	e.RequestID = failure.RequestID
 	return e

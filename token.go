@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed055b7978/delegation/internal/fetch"
+	"github.com/seed055b7978/delegation/internal/document"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 )
 
@@ -67,7 +67,7 @@ type Issuer struct {
 // checked is the issuer as the verifier takes it, or what New refuses in it.
 func (i Issuer) checked() (idtoken.Issuer, error) {
 	var problems problems
-	if err := fetch.CheckURL(i.URL, i.AllowLoopbackHTTP); err != nil {
+	if err := document.CheckURL(i.URL, i.AllowLoopbackHTTP); err != nil {
 		problems.add("URL: %w", err)
 	} else if strings.Contains(i.URL, "?") { // OpenID Connect Discovery §2
 		problems.add("URL: %.200q has a query", i.URL)
@@ -117,7 +117,7 @@ func (i Issuer) checked() (idtoken.Issuer, error) {
 			problems.add("JWKS: %w", tokenError(err))
 		}
 	case i.JWKSURL != "":
-		if err := fetch.CheckURL(i.JWKSURL, i.AllowLoopbackHTTP); err != nil {
+		if err := document.CheckURL(i.JWKSURL, i.AllowLoopbackHTTP); err != nil {
 			problems.add("JWKSURL: %w", err)
 		}
 	}

@@ -31,7 +31,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
-	"github.com/seed055b7978/delegation/internal/strictjson"
+	"github.com/seed055b7978/delegation/internal/document"
 	"github.com/seed055b7978/delegation/oidctest"
 )
 
@@ -862,7 +862,7 @@ func FuzzClaims(f *testing.F) {
 
 // wrongWith says which rule for claims a payload of FuzzClaims breaks, or "" if it meets all.
 func wrongWith(text []byte) string {
-	all, err := strictjson.Object(text)
+	all, err := document.Object(text)
 	if err != nil {
 		return err.Error()
 	}

@@ -13,9 +13,8 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
-	"github.com/seed055b7978/delegation/internal/fetch"
-	"github.com/seed055b7978/delegation/internal/partition"
-	"github.com/seed055b7978/delegation/internal/strictjson"
+	"github.com/seed055b7978/delegation/internal/document"
+	"github.com/seed055b7978/delegation/internal/iam"
 )
 
 const (
@@ -41,7 +40,7 @@ type Console struct {
 func (c Console) check() error {
 	var problems []error
 	for _, field := range [][2]string{{"Issuer", c.Issuer}, {"Endpoint", c.Endpoint}} {
-		if err := fetch.CheckURL(field[1], true); err != nil && field[1] != "" {
+		if err := document.CheckURL(field[1], true); err != nil && field[1] != "" {
 			problems = append(problems, fmt.Errorf("%s: %w", field[0], err))
 		}
 	}
@@ -59,7 +58,7 @@ func (c Console) SignInURL(ctx context.Context, credentials *delegation.Credenti
 	if ctx == nil || credentials == nil {
 		return "", fmt.Errorf("%w: there are none, or the context is nil", ErrSignInRefused)
 	}
-	p, _ := partition.Of(credentials.Region)
+	p, _ := iam.PartitionOf(credentials.Region)
 	start := p.ConsoleHost(credentials.Region)
 	if start == "" {
 		return "", ErrNoConsole
@@ -87,15 +86,15 @@ func (c Console) signInToken(ctx context.Context, endpoint string, credentials *
 	})
 	ctx, cancel := context.WithTimeout(ctx, federationTimeout)
 	defer cancel()
-	body, _, err := fetch.Post(ctx, fetch.Client(c.HTTPClient), endpoint, url.Values{"Action": {"getSigninToken"}, "Session": {string(session)}})
-	var status fetch.StatusError
+	body, _, err := document.Post(ctx, document.Client(c.HTTPClient), endpoint, url.Values{"Action": {"getSigninToken"}, "Session": {string(session)}})
+	var status document.StatusError
 	switch {
 	case errors.As(err, &status) && status < 500:
 		return "", fmt.Errorf("%w: %w", ErrSignInRefused, err)
 	case err != nil:
 		return "", fmt.Errorf("%w: %w", ErrSignInNoAnswer, err)
 	}
-	object, err := strictjson.Object(body)
+	object, err := document.Object(body)
 	token, _ := object["SigninToken"].(string)
 	if err != nil || token == "" {
 		return "", fmt.Errorf("%w: its answer has no token", ErrSignInNoAnswer)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/seed055b7978/delegation"
-	"github.com/seed055b7978/delegation/internal/credcache"
+	"github.com/seed055b7978/delegation/internal/freshness"
 	"golang.org/x/time/rate"
 )
 
@@ -57,7 +57,7 @@ type limiter struct {
 	now      func() time.Time
 
 	mu    sync.Mutex
-	users *simplelru.LRU[credcache.Key, *rate.Limiter]
+	users *simplelru.LRU[freshness.Key, *rate.Limiter]
 }
 
 // newLimiter returns nil for no limit.
@@ -71,7 +71,7 @@ func newLimiter(l RateLimit, now func() time.Time) *limiter {
 	if l.MaxUsers == 0 {
 		l.MaxUsers = defaultMaxUsers
 	}
-	users, err := simplelru.NewLRU[credcache.Key, *rate.Limiter](l.MaxUsers, nil)
+	users, err := simplelru.NewLRU[freshness.Key, *rate.Limiter](l.MaxUsers, nil)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
@@ -105,7 +105,7 @@ func (l *limiter) rule(ip string, header http.Header) delegation.RuleFunc {
 }
 
 // take counts one request, unless it is one too many. It returns how many are left, when all are there again, and how long to wait for the next.
-func (l *limiter) take(key credcache.Key) (allowed bool, left int, full time.Time, wait time.Duration) {
+func (l *limiter) take(key freshness.Key) (allowed bool, left int, full time.Time, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	bucket, ok := l.users.Get(key)
@@ -127,10 +127,10 @@ func (l *limiter) take(key credcache.Key) (allowed bool, left int, full time.Tim
 }
 
 // keyOf keeps users, issuers and networks apart in a key of fixed size, whatever characters they have.
-func keyOf(ip, issuer, user string) credcache.Key {
+func keyOf(ip, issuer, user string) freshness.Key {
 	if a, err := netip.ParseAddr(ip); err == nil && a.Is6() {
 		network, _ := a.Prefix(64) // one customer has as many addresses as they like in it (RFC 6177)
 		ip = network.String()
 	}
-	return credcache.KeyOf([]string{ip, issuer, user})
+	return freshness.KeyOf([]string{ip, issuer, user})
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/seed055b7978/delegation/internal/strictjson"
+	"github.com/seed055b7978/delegation/internal/document"
 )
 
 const (
@@ -63,7 +63,7 @@ func parserFor(header http.Header) (func([]byte) (map[string]any, *refusal), *re
 }
 
 func parseJSON(body []byte) (map[string]any, *refusal) {
-	values, err := strictjson.Object(body)
+	values, err := document.Object(body)
 	if err != nil { // names a member at most, and no value
 		return nil, invalid(http.StatusBadRequest, "the body is not one JSON object: %v", err)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/dop251/goja/file"
 	"github.com/dop251/goja/parser"
 	"github.com/seed055b7978/delegation"
-	"github.com/seed055b7978/delegation/internal/ecmaregexp"
+	"github.com/seed055b7978/delegation/jsrules/internal/ecmaregexp"
 )
 
 // rule is a compiled rule.

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/dop251/goja"
-	"github.com/seed055b7978/delegation/internal/ecmaregexp"
+	"github.com/seed055b7978/delegation/jsrules/internal/ecmaregexp"
 )
 
 // goja translates regular expressions for two engines of Go that do not match as ECMAScript says.

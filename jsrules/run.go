@@ -9,7 +9,7 @@ import (
 
 	"github.com/dop251/goja"
 	"github.com/seed055b7978/delegation"
-	"github.com/seed055b7978/delegation/internal/ecmaregexp"
+	"github.com/seed055b7978/delegation/jsrules/internal/ecmaregexp"
 )
 
 // run is a JavaScript runtime and its state. Usually it runs one rule. If the rule leaves functions

@@ -20,8 +20,8 @@ import (
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/delegationhttp"
-	"github.com/seed055b7978/delegation/internal/iamarn"
-	"github.com/seed055b7978/delegation/internal/stsclient"
+	"github.com/seed055b7978/delegation/internal/iam"
+	"github.com/seed055b7978/delegation/internal/session"
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
@@ -88,11 +88,11 @@ func build(ctx context.Context, s *settings, from *source, logger *slog.Logger) 
 	}
 	built.Certificate = b.certificate("tls", s.TLS)
 	var err error
-	c.STS, err = stsclient.New(ctx, stsclient.Options{
+	c.STS, err = session.NewClient(ctx, session.ClientOptions{
 		Endpoint:       s.STS.Endpoint,
 		AllowPlainHTTP: s.STS.AllowPlainHTTP,
 	})
-	if errors.Is(err, stsclient.ErrPlainHTTP) {
+	if errors.Is(err, session.ErrPlainHTTP) {
 		err = fmt.Errorf("%w; use https, or set sts.allow_plain_http", err)
 	}
 	if err != nil {
@@ -288,10 +288,10 @@ func (b *builder) roleByClaim(at key, s *roleSettings) (delegation.RuleFunc, err
 	var table []delegation.RoleMatch
 	for i, row := range s.Roles {
 		at := at.child("roles").index(i)
-		if _, err := iamarn.Role.Parse(row.Role); err != nil {
+		if _, err := iam.Role.Parse(row.Role); err != nil {
 			b.wrong(at.child("role"), err)
 		}
-		if _, err := iamarn.Provider.Parse(row.Principal); err != nil && row.Principal != "" {
+		if _, err := iam.Provider.Parse(row.Principal); err != nil && row.Principal != "" {
 			b.wrong(at.child("principal"), err)
 		}
 		if _, err := delegation.ParseRegion(row.Region); err != nil && row.Region != "" {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
-	"github.com/seed055b7978/delegation/internal/iamarn"
+	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/seed055b7978/delegation/internal/sharedissuer"
 	"github.com/spf13/cobra"
 )
@@ -295,7 +295,7 @@ func (i *initiation) roleARN() string      { return i.arn("role/" + i.role) }
 func (i *initiation) principalARN() string { return i.arn("saml-provider/" + i.provider) }
 
 func (i *initiation) checkRole(text string) error {
-	if _, err := iamarn.Role.Parse(i.arn("role/" + text)); err != nil {
+	if _, err := iam.Role.Parse(i.arn("role/" + text)); err != nil {
 		return fmt.Errorf("%.80q is not the name of a role: letters, digits and _+=,.@- (at most "+
 			"64), behind a path with slashes if it has one", text)
 	}
@@ -303,7 +303,7 @@ func (i *initiation) checkRole(text string) error {
 }
 
 func (i *initiation) checkProvider(text string) error {
-	if _, err := iamarn.Provider.Parse(i.arn("saml-provider/" + text)); err != nil {
+	if _, err := iam.Provider.Parse(i.arn("saml-provider/" + text)); err != nil {
 		return fmt.Errorf("%.80q is not the name of a SAML provider: letters, digits and _.- (at "+
 			"most 128)", text)
 	}
@@ -343,10 +343,10 @@ func (i *initiation) files(certificate, private []byte) ([]newFile, error) {
 	if made.region, err = delegation.ParseRegion(i.region); err != nil {
 		return nil, usageError{err}
 	}
-	if made.principal, err = iamarn.Provider.Parse(i.principalARN()); err != nil {
+	if made.principal, err = iam.Provider.Parse(i.principalARN()); err != nil {
 		return nil, usageError{err}
 	}
-	if made.role, err = iamarn.Role.Parse(i.roleARN()); err != nil {
+	if made.role, err = iam.Role.Parse(i.roleARN()); err != nil {
 		return nil, usageError{err}
 	}
 	e := delegation.Explanation{Principal: i.principalARN(), Recipient: made.region.SAMLRecipient(), EntityID: i.entityID}

@@ -12,8 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation"
-	"github.com/seed055b7978/delegation/internal/iamarn"
-	"github.com/seed055b7978/delegation/internal/iampolicy"
+	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/spf13/cobra"
 )
 
@@ -138,7 +137,7 @@ func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 	if e.Principal == "" {
 		wrong("principal", errors.New("is missing: name the SAML provider's ARN with "+
 			"--principal, or a target with --target"))
-	} else if _, err := iamarn.Provider.Parse(e.Principal); err != nil {
+	} else if _, err := iam.Provider.Parse(e.Principal); err != nil {
 		wrong("principal", err)
 	}
 	var err error
@@ -191,7 +190,7 @@ func (o *trustOptions) actions(u use) []string {
 	if o.said("source-identity") {
 		sourceIdentity = o.sourceIdentity
 	}
-	return iampolicy.Actions(tags, sourceIdentity)
+	return iam.TrustActions(tags, sourceIdentity)
 }
 
 // use is what a target and the rules for it make of a session.
@@ -290,13 +289,13 @@ func (o *setupOptions) setup(s surroundings) (*setup, error) {
 	target, at, uses := settings.Targets[o.target], key("targets").child(o.target), settings.use(o.target)
 	b := &builder{from: from, logger: slog.New(slog.DiscardHandler)}
 	made := &setup{target: o.target, region: trusted.region, trust: trusted.policy, notes: trusted.notes, uuid: target.SAMLProviderUUID != ""}
-	made.principal, _ = iamarn.Provider.Parse(trusted.explanation.Principal) // which is checked
+	made.principal, _ = iam.Provider.Parse(trusted.explanation.Principal) // which is checked
 	roleAt := from.at(at.child("role"))
 	if o.role != "" {
 		roleAt = "--role"
 	}
 	roleARN := cmp.Or(o.role, target.Role)
-	made.role, err = iamarn.Role.Parse(roleARN)
+	made.role, err = iam.Role.Parse(roleARN)
 	switch {
 	case roleARN == "":
 		b.problems = append(b.problems, fmt.Errorf("%s: is missing: name the role's ARN with "+

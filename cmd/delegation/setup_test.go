@@ -20,7 +20,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
-	"github.com/seed055b7978/delegation/internal/iamarn"
+	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/seed055b7978/delegation/ststest"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
@@ -244,7 +244,7 @@ sts: {endpoint: %[7]q}
 					t.Errorf("it says %s%s%s", notes, said1, said2)
 				}
 				metadata := must(delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{signingKey()}}.Metadata())
-				parsed := must(iamarn.Role.Parse(role))
+				parsed := must(iam.Role.Parse(role))
 				folder, name := (&setup{role: parsed}).rolePath()
 				if got, want := "role"+folder+name, parsed.Resource; got != want {
 					t.Errorf("path and name make %s", got)
@@ -302,8 +302,8 @@ func TestSetup_SameText(t *testing.T) {
 func odd(target, entityID, permissions string) *setup {
 	s := &setup{
 		target: target, maxSession: time.Hour, region: must(delegation.ParseRegion("eu-central-1")), permissions: permissions,
-		principal: must(iamarn.Provider.Parse("arn:aws:iam::012345678901:saml-provider/0755.1e3_no")),
-		role:      must(iamarn.Role.Parse("arn:aws:iam::012345678901:role/${a}/%{b}/'\"/yes")),
+		principal: must(iam.Provider.Parse("arn:aws:iam::012345678901:saml-provider/0755.1e3_no")),
+		role:      must(iam.Role.Parse("arn:aws:iam::012345678901:role/${a}/%{b}/'\"/yes")),
 		metadata:  "<EntityDescriptor entityID=\"" + entityID + "\">\n</EntityDescriptor>\n",
 	}
 	encoded, _ := json.Marshal(entityID)

@@ -22,7 +22,7 @@ type Claims struct {
 	Client          string   // the application that the token was issued to, see clientOf
 	Audience        []string // at least one
 	Expiry          time.Time
-	All             map[string]any // as strictjson decodes them
+	All             map[string]any // as [document.Object] decodes them
 	// SignedSHA256 is the hash of what the signature covers. It identifies the token, whatever
 	// signature it bears: of some algorithms anyone can make a second one that verifies.
 	SignedSHA256 [sha256.Size]byte

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed055b7978/delegation/internal/strictjson"
+	"github.com/seed055b7978/delegation/internal/document"
 )
 
 const maxKeyID = 512
@@ -116,11 +116,11 @@ func checkAlgorithmName(alg string) error {
 func parseObject(
 	part string, text []byte, member string, registered []string,
 ) (map[string]any, error) {
-	object, err := strictjson.Object(text)
+	object, err := document.Object(text)
 	switch {
-	case errors.Is(err, strictjson.ErrDuplicate):
+	case errors.Is(err, document.ErrDuplicate):
 		return nil, newError(tokenDuplicateMember, "the token's %s: %w", part, err)
-	case errors.Is(err, strictjson.ErrSurrogate):
+	case errors.Is(err, document.ErrSurrogate):
 		return nil, newError(tokenSurrogate, "the token's %s: %w", part, err)
 	case err != nil:
 		return nil, newError(tokenMalformed, "the token's %s is not one JSON object: %w", part, err)

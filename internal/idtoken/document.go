@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed055b7978/delegation/internal/fetch"
-	"github.com/seed055b7978/delegation/internal/strictjson"
+	"github.com/seed055b7978/delegation/internal/document"
 )
 
 // load reads the discovery document, unless the key set's URL is configured, and the key set.
@@ -21,18 +20,18 @@ func (r *remoteKeys) load(ctx context.Context) (KeySet, time.Duration, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		document, err := strictjson.Object(body)
+		found, err := document.Object(body)
 		if err != nil {
 			return nil, 0, newError(keySetInvalid,
 				"the discovery document is not one JSON object: %w", unusable(body, err))
 		}
-		if document["issuer"] != r.issuer {
+		if found["issuer"] != r.issuer {
 			return nil, 0, newError(discoveryIssuer,
 				"the discovery document of %q names the issuer %.200q",
-				r.issuer, fmt.Sprint(document["issuer"]))
+				r.issuer, fmt.Sprint(found["issuer"]))
 		}
-		from, _ = document["jwks_uri"].(string)
-		if err := fetch.CheckFound(from, r.issuer, r.loopbackHTTP); err != nil {
+		from, _ = found["jwks_uri"].(string)
+		if err := document.CheckFound(from, r.issuer, r.loopbackHTTP); err != nil {
 			return nil, 0, newError(keySetURL, "the discovery document's jwks_uri: %w", err)
 		}
 	}
@@ -41,7 +40,7 @@ func (r *remoteKeys) load(ctx context.Context) (KeySet, time.Duration, error) {
 		return nil, 0, err
 	}
 	set, err := ParseKeySet(body)
-	return set, fetch.Life(header, defaultKeyLife, minKeyLife, maxKeyLife), err
+	return set, document.Life(header, defaultKeyLife, minKeyLife, maxKeyLife), err
 }
 
 // unusable says what stands where JSON should, if that can be told, or else what is wrong with it.
@@ -58,14 +57,14 @@ func unusable(body []byte, err error) error {
 
 // get reads one document.
 func (r *remoteKeys) get(ctx context.Context, from string) ([]byte, http.Header, error) {
-	body, header, err := fetch.Get(ctx, r.client, from)
+	body, header, err := document.Get(ctx, r.client, from)
 	code := keySetUnavailable
 	switch {
 	case err == nil:
 		return body, header, nil
-	case errors.Is(err, fetch.ErrRedirect):
+	case errors.Is(err, document.ErrRedirect):
 		code = keySetRedirect
-	case errors.Is(err, fetch.ErrTooLarge):
+	case errors.Is(err, document.ErrTooLarge):
 		code = keySetTooLarge
 	}
 	return nil, nil, newError(code, "%.200q: %w", from, err)

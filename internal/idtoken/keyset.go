@@ -9,8 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed055b7978/delegation/internal/roca"
-	"github.com/seed055b7978/delegation/internal/strictjson"
+	"github.com/seed055b7978/delegation/internal/document"
 )
 
 // Limits of key sets.
@@ -103,11 +102,11 @@ func (s KeySet) lookUp(kid string) []key {
 // ParseKeySet reads a JWK set (RFC 7517 §5). Keys for encryption and of unknown kinds are passed over, as that
 // section asks; a symmetric key or a kid that two keys share condemns the set, because it can no longer be trusted. The error is
 // an [*Error].
-func ParseKeySet(document []byte) (KeySet, error) {
-	object, err := strictjson.Object(document)
+func ParseKeySet(text []byte) (KeySet, error) {
+	object, err := document.Object(text)
 	if err != nil {
 		return nil, newError(keySetInvalid,
-			"the key set is not one JSON object: %w", unusable(document, err))
+			"the key set is not one JSON object: %w", unusable(text, err))
 	}
 	list, ok := object["keys"].([]any)
 	if !ok || len(list) > maxKeys {
@@ -148,7 +147,7 @@ func parseKey(member map[string]any) (key, bool) {
 	case *rsa.PublicKey:
 		if bits := m.N.BitLen(); bits < minRSABits || bits > maxRSABits || m.E < 3 || m.E%2 == 0 {
 			k.refused = newError(keyWeak, "the issuer's key %.80q has %d bits and exponent %d", k.kid, bits, m.E)
-		} else if roca.Fingerprint(m.N) {
+		} else if HasROCAFingerprint(m.N) {
 			k.refused = newError(keyWeak, "the issuer's key %.80q was made by a broken generator (ROCA, CVE-2017-15361)", k.kid)
 		}
 	case *ecdsa.PublicKey: // decodeJWK has refused points off the curve

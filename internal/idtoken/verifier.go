@@ -1,5 +1,3 @@
-// Package idtoken verifies OpenID Connect ID tokens with the keys of their issuers, and finds and keeps these keys. What a verified
-// token is good for is the caller's matter.
 package idtoken
 
 import (
@@ -8,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/seed055b7978/delegation/internal/fetch"
+	"github.com/seed055b7978/delegation/internal/document"
 )
 
 // Config is what all issuers of a [Verifier] share. The caller has checked it; only Client may be nil.
@@ -51,7 +49,7 @@ type issuer struct {
 
 // New makes a Verifier. It makes no request.
 func New(c Config, issuers []Issuer) *Verifier {
-	c.Client = fetch.Client(c.Client)
+	c.Client = document.Client(c.Client)
 	v := &Verifier{c, map[string]issuer{}}
 	for _, i := range issuers {
 		v.issuers[i.URL] = issuer{i.Algorithms, v.keysOf(i), i.Marks, i.Clients}

@@ -1,4 +1,3 @@
-// Package samldoc writes the two SAML documents that AWS reads: responses with one signed assertion, and metadata.
 package samldoc
 
 import (
@@ -15,10 +14,8 @@ import (
 	"github.com/beevik/etree"
 	"github.com/crewjam/saml"
 	dsig "github.com/russellhaering/goxmldsig"
-	"github.com/seed055b7978/delegation/internal/checkedsigner"
+
 	"github.com/seed055b7978/delegation/internal/guard"
-	"github.com/seed055b7978/delegation/internal/xmlenc"
-	"github.com/seed055b7978/delegation/internal/xmltext"
 )
 
 // AssertionLife is how long a response can be redeemed.
@@ -144,7 +141,7 @@ func (r *Response) sign(ctx context.Context, assertion *etree.Element) (*etree.E
 	copied := assertion.Copy() // goxmldsig changes what it canonicalises
 	var signature *etree.Element
 	call := func() error {
-		signing, err := dsig.NewSigningContext(checkedsigner.New(r.Signer, r.Certificate.PublicKey), [][]byte{r.Certificate.Raw})
+		signing, err := dsig.NewSigningContext(NewCheckedSigner(r.Signer, r.Certificate.PublicKey), [][]byte{r.Certificate.Raw})
 		if err != nil {
 			return err
 		}
@@ -172,7 +169,7 @@ func (r *Response) sign(ctx context.Context, assertion *etree.Element) (*etree.E
 func encrypt(assertion *etree.Element, key string, random io.Reader) (*etree.Element, error) {
 	text, err := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("").Canonicalize(assertion)
 	if err == nil {
-		text, err = xmlenc.Encrypt(text, key, random)
+		text, err = Encrypt(text, key, random)
 	}
 	document := etree.NewDocument()
 	if err == nil {
@@ -189,7 +186,7 @@ func (r *Response) checkTexts() error {
 			return fmt.Errorf("the attribute name %.150q is empty or has a line end or tab", a.Name)
 		}
 		for _, text := range append([]string{a.Name}, a.Values...) {
-			if err := xmltext.Check(text); err != nil {
+			if err := CheckText(text); err != nil {
 				return fmt.Errorf("%.150q: %w", a.Name, err)
 			}
 		}

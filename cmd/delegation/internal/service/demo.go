@@ -13,7 +13,7 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationhttp"
-	"github.com/seed055b7978/delegation/internal/stsclient"
+	"github.com/seed055b7978/delegation/internal/session"
 	"github.com/seed055b7978/delegation/oidctest"
 	"github.com/seed055b7978/delegation/ststest"
 )
@@ -119,7 +119,7 @@ func demoHandler(
 	ctx context.Context, issuerURL, awsURL string, identity delegation.IdentityProvider,
 	logger *slog.Logger,
 ) (*Handler, error) {
-	client, err := stsclient.New(ctx, stsclient.Options{Endpoint: awsURL})
+	client, err := session.NewClient(ctx, session.ClientOptions{Endpoint: awsURL})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,144 @@
+package document
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// MaxSize is the largest body that Get takes, in bytes.
+const MaxSize = 1 << 20
+
+// What Get refuses; every other error means that there was no good answer.
+var (
+	ErrRedirect = errors.New("it answered with a redirect")
+	ErrTooLarge = fmt.Errorf("its answer is larger than %d bytes", MaxSize)
+)
+
+// StatusError is an answer that was neither good nor a redirect: its HTTP status.
+type StatusError int
+
+func (e StatusError) Error() string { return fmt.Sprintf("it answered %d", int(e)) }
+
+// Get reads one document with a client that CheckRedirect has been taken from, see [Client].
+func Get(ctx context.Context, client *http.Client, from string) ([]byte, http.Header, error) {
+	return do(ctx, client, http.MethodGet, from, nil)
+}
+
+// Post sends a form and reads the answer, likewise. No error holds the form.
+func Post(ctx context.Context, client *http.Client, to string, form url.Values) ([]byte, http.Header, error) {
+	return do(ctx, client, http.MethodPost, to, form)
+}
+
+func do(ctx context.Context, client *http.Client, method, address string, form url.Values) ([]byte, http.Header, error) {
+	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, nil, errors.New("it is not a URL")
+	}
+	request.Header.Set("Accept", "application/json")
+	if form != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		var ue *url.Error // it repeats the URL
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return nil, nil, fmt.Errorf("no answer: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= 300 && response.StatusCode < 400 {
+		return nil, nil, ErrRedirect
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, nil, StatusError(response.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, MaxSize+1))
+	if err != nil {
+		return nil, nil, fmt.Errorf("its answer broke off: %w", err)
+	}
+	if len(body) > MaxSize {
+		return nil, nil, ErrTooLarge
+	}
+	return body, response.Header, nil
+}
+
+// Client returns a copy of the client, or of a new one for nil, that hands redirects to Get.
+func Client(client *http.Client) *http.Client {
+	var c http.Client
+	if client != nil {
+		c = *client
+	}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
+}
+
+// Life returns how long a document may be kept: max-age of Cache-Control (RFC 9111 §5.2.2) within least and most, least for
+// no-store and no-cache, and usual if the header says nothing.
+func Life(header http.Header, usual, least, most time.Duration) time.Duration {
+	life := usual
+	for directive := range strings.SplitSeq(strings.ToLower(strings.Join(header.Values("Cache-Control"), ",")), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		seconds, err := strconv.ParseInt(strings.Trim(value, `"`), 10, 32)
+		if errors.Is(err, strconv.ErrRange) && seconds > 0 {
+			err = nil // the largest, as RFC 9111 §1.2.2 asks
+		}
+		switch {
+		case name == "no-store", name == "no-cache":
+			return least
+		case name == "max-age" && err == nil:
+			life = time.Duration(seconds) * time.Second
+		}
+	}
+	return min(max(life, least), most)
+}
+
+// CheckURL wants https, or http to loopback if that is allowed, a host, and neither user nor fragment.
+func CheckURL(s string, loopbackHTTP bool) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		return fmt.Errorf("%.200q is not a plain https URL", s)
+	}
+	if u.Scheme != "https" && !(u.Scheme == "http" && loopbackHTTP && isLoopback(u.Hostname())) {
+		return fmt.Errorf("%.200q must be https (http only to loopback, with AllowLoopbackHTTP)", s)
+	}
+	return nil
+}
+
+// CheckFound checks a URL that the document at another URL named. That one is configured and may be private, but it may
+// not lead this process to another host by bare address, such as a cloud's metadata service.
+func CheckFound(found, by string, loopbackHTTP bool) error {
+	if err := CheckURL(found, loopbackHTTP); err != nil {
+		return err
+	}
+	u, err := url.Parse(found)
+	own, ownErr := url.Parse(by)
+	if err != nil || ownErr != nil || !strings.EqualFold(u.Hostname(), own.Hostname()) && isAddress(u.Hostname()) {
+		return fmt.Errorf("%.200q leads to the address of another host", found)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
+
+// isAddress tells whether a host is an IP address in any of the forms that resolvers take (a last label that is a number, as in the
+// URL Standard §3.5), a name of this machine, or written in letters that net/http would turn into one of these.
+func isAddress(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	_, err := netip.ParseAddr(host)
+	_, numberErr := strconv.ParseUint(last, 0, 64)
+	_, decimalErr := strconv.ParseUint(last, 10, 64)
+	foreign := strings.IndexFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) >= 0
+	return foreign || err == nil || numberErr == nil || decimalErr == nil || last == "localhost" || last == "0x" || last == ""
+}

@@ -1,0 +1,269 @@
+package freshness
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+const (
+	refusalLife  = time.Minute      // how long a definite refusal is remembered
+	renewalPause = 10 * time.Second // between attempts to renew while they fail
+	// However long the windows are, of a life they take no more than these shares: an entry that is always due helps nobody.
+	windowShare, aheadShare = 8, 4
+)
+
+// Outcome is what a Get came to.
+type Outcome string
+
+// Outcomes.
+const (
+	Hit        Outcome = "hit"         // from memory
+	Stale      Outcome = "stale"       // from memory or the shared cache, within the window, because renewing fails
+	Miss       Outcome = "miss"        // issued for this caller
+	Joined     Outcome = "joined"      // issued for another caller, or the caller left before the end
+	Denied     Outcome = "denied"      // refused from memory
+	InShared   Outcome = "shared"      // found in the shared cache
+	SharedDown Outcome = "shared_down" // issued for this caller, and the shared cache failed
+)
+
+// CacheConfig is what [NewCache] takes. Every field but Shared is required.
+type CacheConfig[V any] struct {
+	Size          int           // entries at most; the least recently used goes first
+	Window, Ahead time.Duration // before the end: from when a caller waits for a renewal, and from when one begins behind the caller's back
+	Shared        Shared[V]     // nil: none
+	SharedFailed  func(error)   // told what the shared cache fails with; must be quick
+	Now           func() time.Time
+	Random        func() float64 // in [0, 1)
+	// Jittered shrinks a window by as much as a random number in [0, 1) says, so that entries of one
+	// moment part.
+	Jittered func(window time.Duration, random float64) time.Duration
+	End      func(*V) time.Time   // when the value ends, really
+	Passing  func(error) bool     // whether an error may pass by itself, so that what is still good serves meanwhile
+	Refusal  func(err error) bool // whether an error is a definite refusal
+}
+
+// Cache remembers credentials, or whatever else is issued, lasts for a time and can be refused. It
+// is bounded, issues for one key once at a time however many wait, and renews ahead of the end when
+// it is used. Only [NewCache] makes one; it is safe for concurrent use.
+type Cache[V any] struct {
+	config  CacheConfig[V]
+	mu      sync.Mutex
+	entries *simplelru.LRU[Key, *entry[V]]
+	flights map[Key]*flight[V]
+}
+
+// NewCache returns an empty Cache. It panics if the size is not positive.
+func NewCache[V any](c CacheConfig[V]) *Cache[V] {
+	entries, err := simplelru.NewLRU[Key, *entry[V]](c.Size, nil)
+	if err != nil {
+		panic(err)
+	}
+	return &Cache[V]{config: c, entries: entries, flights: map[Key]*flight[V]{}}
+}
+
+// entry is a value or a refusal. Its fields are read and written under the Cache's lock; what value points to is never written.
+type entry[V any] struct {
+	owner   Key
+	value   *V
+	refusal error
+	renewAt time.Time // from here on a use begins a renewal
+	staleAt time.Time // from here on a use waits for it, unless the last one failed
+	end     time.Time
+	failing bool // the last renewal failed, in a way that may pass
+}
+
+// flight is one issue under way, for all who want it.
+type flight[V any] struct {
+	owner   Key
+	done    chan struct{} // closed when the fields below are final
+	value   *V
+	outcome Outcome
+	err     error       // with a value: why it is a stale one
+	issued  bool        // Issue was called
+	alone   atomic.Bool // the caller who began it has left, or none waited from the start; or it has ended
+	dropped bool        // under the Cache's lock: the result came too late to be kept
+}
+
+// Request is what a caller wants.
+type Request[V any] struct {
+	Key, Owner Key
+	Life       time.Duration // how long a new value usually lives; bounds the windows
+	Last       time.Time     // unless zero: no new value ends later, so one that ends then is not renewed
+	// Usable returns why a value of the shared cache must not be used; nil: it may be.
+	Usable func(*V) error
+	// Issue makes a new value. It runs in a goroutine of its own, with the values of the context of the caller who began it but not
+	// its end: it must bound itself.
+	Issue func(context.Context) (*V, error)
+	// Unattended is called, in the same goroutine, when Issue has ended and no caller tells of it: in a renewal behind the caller's back, and
+	// when the caller has left or was served something else.
+	Unattended func(error)
+}
+
+// Get returns the value of a key: the one that is remembered, or a new one. The value is shared and must not be changed. The error is what Issue
+// returned, remembered or not, or the context's when it ended before there was a result, or one of this package if Issue was lost.
+func (c *Cache[V]) Get(ctx context.Context, r Request[V]) (*V, Outcome, error) {
+	now := c.config.Now()
+	c.mu.Lock()
+	e, _ := c.entries.Get(r.Key)
+	if e != nil && !now.Before(e.end) {
+		c.entries.Remove(r.Key)
+		e = nil
+	}
+	f := c.flights[r.Key]
+	switch {
+	case e == nil:
+	case e.refusal != nil:
+		c.mu.Unlock()
+		return nil, Denied, e.refusal
+	case now.Before(e.staleAt) || e.failing: // while renewing fails nobody waits for it to fail again
+		outcome := Hit
+		if !now.Before(e.staleAt) {
+			outcome = Stale
+		}
+		if f == nil && !now.Before(e.renewAt) {
+			c.begin(ctx, r, e, true)
+		}
+		value := e.value
+		c.mu.Unlock()
+		return value, outcome, nil
+	}
+	mine := f == nil
+	if mine {
+		f = c.begin(ctx, r, e, false)
+	}
+	c.mu.Unlock()
+
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		if !mine || f.alone.CompareAndSwap(false, true) {
+			return nil, Joined, ctx.Err()
+		}
+		<-f.done // it is about to be closed, and counts on this caller
+	}
+	outcome := f.outcome
+	if !mine && (outcome == Miss || outcome == SharedDown) {
+		outcome = Joined
+	}
+	if f.value != nil {
+		return f.value, outcome, nil
+	}
+	return nil, outcome, f.err
+}
+
+// begin starts a flight, under the lock.
+func (c *Cache[V]) begin(ctx context.Context, r Request[V], held *entry[V], alone bool) *flight[V] {
+	f := &flight[V]{owner: r.Owner, done: make(chan struct{}), outcome: Miss, err: errLost}
+	f.alone.Store(alone)
+	c.flights[r.Key] = f
+	go c.fly(context.WithoutCancel(ctx), r, f, held)
+	return f
+}
+
+var errLost = errors.New("it ended its goroutine, or panicked")
+
+// fly obtains a value and hands it to those who wait, whatever happens on the way.
+func (c *Cache[V]) fly(ctx context.Context, r Request[V], f *flight[V], held *entry[V]) {
+	defer func() {
+		_ = recover() // errLost stands
+		c.settle(r, f, held)
+		left := !f.alone.CompareAndSwap(false, true)
+		close(f.done)
+		if f.issued && (left || f.outcome == Stale) {
+			_ = attempt(func() error { r.Unattended(f.err); return nil })
+		}
+	}()
+	f.value, f.outcome, f.err = c.obtain(ctx, r, f, held)
+}
+
+// issue makes a new value, or falls back on one that is still good. Of a refusal nothing is left, here or in the shared cache.
+func (c *Cache[V]) issue(ctx context.Context, r Request[V], f *flight[V], good *V) (*V, Outcome, error) {
+	f.issued = true
+	value, err := (*V)(nil), errLost
+	_ = attempt(func() error { value, err = r.Issue(ctx); return nil })
+	switch {
+	case err == nil:
+		return value, Miss, nil
+	case c.config.Passing(err) && good != nil && c.config.Now().Before(c.config.End(good)):
+		return good, Stale, err
+	}
+	return nil, Miss, err
+}
+
+// settle remembers what a flight came to.
+func (c *Cache[V]) settle(r Request[V], f *flight[V], held *entry[V]) {
+	now := c.config.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.dropped {
+		return
+	}
+	delete(c.flights, r.Key)
+	switch {
+	case f.value != nil:
+		e := &entry[V]{owner: r.Owner, value: f.value, failing: f.outcome == Stale}
+		e.renewAt, e.staleAt, e.end = c.times(r, f.value, c.config.Random())
+		if e.failing {
+			e.renewAt = now.Add(renewalPause)
+		}
+		c.entries.Add(r.Key, e)
+	case c.config.Refusal(f.err):
+		c.entries.Add(r.Key, &entry[V]{owner: r.Owner, refusal: f.err, end: now.Add(refusalLife)})
+	case held != nil: // neither passing nor a refusal
+		held.renewAt = now.Add(renewalPause)
+	}
+}
+
+// times tells when a value wants a renewal, when it is stale and when it ends, with the windows shrunk
+// by as much as the random number says.
+func (c *Cache[V]) times(r Request[V], value *V, random float64) (renewAt, staleAt, end time.Time) {
+	end = c.config.End(value)
+	if !r.Last.IsZero() && !end.Before(r.Last.Truncate(time.Second)) {
+		return end, end, end
+	}
+	window := min(c.config.Window, r.Life/windowShare)
+	ahead := max(window, min(c.config.Ahead, r.Life/aheadShare))
+	shrunk := func(d time.Duration) time.Time { return end.Add(-c.config.Jittered(d, random)) }
+	return shrunk(ahead), shrunk(window), end
+}
+
+// Forget drops an owner's entries, or everybody's if the owner is nil, here and in the shared cache, whose error it returns. Whoever waits for a
+// value already gets it, but it is not kept.
+func (c *Cache[V]) Forget(ctx context.Context, owner *Key) error {
+	c.mu.Lock()
+	for _, key := range c.entries.Keys() {
+		if e, ok := c.entries.Peek(key); ok && (owner == nil || e.owner == *owner) {
+			c.entries.Remove(key)
+		}
+	}
+	for key, f := range c.flights {
+		if owner == nil || f.owner == *owner {
+			f.dropped = true
+			delete(c.flights, key)
+		}
+	}
+	c.mu.Unlock()
+	if c.config.Shared == nil {
+		return nil
+	}
+	name := ""
+	if owner != nil {
+		name = owner.String()
+	}
+	return attempt(func() error { return c.config.Shared.Delete(ctx, name, "") })
+}
+
+// attempt calls what may panic.
+func attempt(call func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errLost
+		}
+	}()
+	return call()
+}

@@ -1,0 +1,63 @@
+package freshness
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// ReplayMemory remembers what was used once. It is bounded and never forgets before the time: when
+// it is full, it refuses. Only [NewReplayMemory] makes one; it is safe for concurrent use.
+type ReplayMemory struct {
+	size  int
+	mu    sync.Mutex
+	used  map[string]struct{}
+	order usedOrder
+}
+
+// NewReplayMemory returns a memory of that many keys. One of no size is always full.
+func NewReplayMemory(size int) *ReplayMemory {
+	return &ReplayMemory{size: size, used: map[string]struct{}{}}
+}
+
+var errFull = errors.New("the memory of used tokens is full")
+
+// FirstUse notes that the key is used, until the time, and tells whether that was for the first time. The only error is that there is no room.
+func (m *ReplayMemory) FirstUse(_ context.Context, key string, now, until time.Time) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.order) > 0 && !now.Before(m.order[0].until) {
+		delete(m.used, heap.Pop(&m.order).(usedUntil).key)
+	}
+	if _, ok := m.used[key]; ok {
+		return false, nil
+	}
+	if len(m.order) >= m.size {
+		return false, errFull
+	}
+	m.used[key] = struct{}{}
+	heap.Push(&m.order, usedUntil{key, until})
+	return true, nil
+}
+
+type usedUntil struct {
+	key   string
+	until time.Time
+}
+
+// usedOrder is a heap, the first to end on top.
+type usedOrder []usedUntil
+
+func (m usedOrder) Len() int           { return len(m) }
+func (m usedOrder) Less(i, j int) bool { return m[i].until.Before(m[j].until) }
+func (m usedOrder) Swap(i, j int)      { m[i], m[j] = m[j], m[i] }
+func (m *usedOrder) Push(x any)        { *m = append(*m, x.(usedUntil)) }
+func (m *usedOrder) Pop() any {
+	last := len(*m) - 1
+	x := (*m)[last]
+	(*m)[last] = usedUntil{}
+	*m = (*m)[:last]
+	return x
+}

@@ -1,0 +1,70 @@
+package iam
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Partition is one row of the table of AWS partitions. The zero value is no partition.
+type Partition struct {
+	ID              string // aws, aws-cn, …: the second part of its ARNs
+	DNSSuffix       string
+	DualStackSuffix string
+	Audience        string   // AudienceRestriction; empty: the recipient
+	FIPS            []string // regions with a FIPS host of STS (AWS General Reference, STS endpoints)
+
+	regions    *regexp.Regexp
+	signIn     string // host of the sign-in page; {region} is replaced
+	bareSignIn string // the region whose sign-in host has no region in front
+	console    string // likewise; empty: AWS publishes none
+}
+
+// partitions is the table that the AWS SDKs ship as partitions.json, with the hosts of sign-in and
+// console beside it. The SDK for Go keeps its copy internal and sends unknown regions to partition
+// aws without a word, so the table stands here, and the tests hold it against the SDK's own
+// resolvers.
+var partitions = []Partition{
+	{"aws", "amazonaws.com", "api.aws", "urn:amazon:webservices", []string{"us-east-1", "us-east-2", "us-west-1", "us-west-2"},
+		regions(`(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+`), "{region}.signin.aws.amazon.com", "us-east-1", "{region}.console.aws.amazon.com"},
+	{"aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "urn:amazon:webservices:cn-north-1", nil,
+		regions(`cn-\w+-\d+`), "signin.amazonaws.cn", "", "console.amazonaws.cn"},
+	{"aws-us-gov", "amazonaws.com", "api.aws", "urn:amazon:webservices:govcloud", []string{"us-gov-west-1", "us-gov-east-1"},
+		regions(`us-gov-\w+-\d+`), "{region}.signin.amazonaws-us-gov.com", "us-gov-west-1", "console.amazonaws-us-gov.com"},
+	{"aws-iso", "c2s.ic.gov", "api.aws.ic.gov", "", nil, regions(`us-iso-\w+-\d+`), "{region}.signin.c2shome.ic.gov", "", ""},
+	{"aws-iso-b", "sc2s.sgov.gov", "api.aws.scloud", "", nil, regions(`us-isob-\w+-\d+`), "{region}.signin.sc2shome.sgov.gov", "", ""},
+	{"aws-iso-e", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "", nil, regions(`eu-isoe-\w+-\d+`), "{region}.signin.csphome.adc-e.uk", "", ""},
+	{"aws-iso-f", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "", nil, regions(`us-isof-\w+-\d+`), "{region}.signin.csphome.hci.ic.gov", "", ""},
+	{"aws-eusc", "amazonaws.eu", "api.amazonwebservices.eu", "", nil,
+		regions(`eusc-(de)-\w+-\d+`), "{region}.signin.amazonaws-eusc.eu", "", "{region}.console.amazonaws-eusc.eu"},
+}
+
+func regions(pattern string) *regexp.Regexp { return regexp.MustCompile(`\A(?:` + pattern + `)\z`) }
+
+// PartitionOf returns the partition of a region by its name; false for a name that fits none, such as mars-north-1 or aws-global.
+func PartitionOf(region string) (Partition, bool) {
+	for _, p := range partitions {
+		if p.regions.MatchString(region) {
+			return p, true
+		}
+	}
+	return Partition{}, false
+}
+
+// SignInHost returns the host of the sign-in page for a region of the partition.
+func (p Partition) SignInHost(region string) string {
+	if region == p.bareSignIn {
+		return strings.ReplaceAll(p.signIn, "{region}.", "")
+	}
+	return strings.ReplaceAll(p.signIn, "{region}", region)
+}
+
+// ConsoleHost returns the host of the console for a region of the partition; empty if AWS publishes none.
+func (p Partition) ConsoleHost(region string) string {
+	return strings.ReplaceAll(p.console, "{region}", region)
+}
+
+// HasConsole tells whether a host is the partition's console, or a page of it such as s3.console.aws.amazon.com.
+func (p Partition) HasConsole(host string) bool {
+	domain := strings.TrimPrefix(p.console, "{region}.")
+	return domain != "" && (host == domain || strings.HasSuffix(host, "."+domain))
+}

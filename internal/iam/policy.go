@@ -1,0 +1,88 @@
+package iam
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// policyDocument is an IAM policy, with the keys in the order in which AWS's own documents have
+// them.
+type policyDocument struct {
+	Version   string
+	Statement []statement
+}
+
+type statement struct {
+	Effect    string
+	Principal map[string]string `json:",omitempty"`
+	Action    any
+	Resource  string                       `json:",omitempty"`
+	Condition map[string]map[string]string `json:",omitempty"`
+}
+
+// TrustActions returns what a role's trust policy must allow for an assertion with or without session tags and a source identity.
+func TrustActions(tags, sourceIdentity bool) []string {
+	actions := []string{"sts:AssumeRoleWithSAML"}
+	if tags {
+		actions = append(actions, "sts:TagSession")
+	}
+	if sourceIdentity {
+		actions = append(actions, "sts:SetSourceIdentity")
+	}
+	return actions
+}
+
+// TrustPolicy returns the trust policy of a role: the SAML provider may do the actions (none: sts:AssumeRoleWithSAML) for assertions to this recipient and,
+// unless it is empty, of this issuer.
+func TrustPolicy(provider string, actions []string, recipient, issuer string) (string, error) {
+	if recipient == "" {
+		return "", errors.New("there is no recipient")
+	}
+	if strings.Contains(recipient+" "+issuer, "${") { // StringEquals expands it (IAM User Guide, "Policy elements: Variables and tags")
+		return "", fmt.Errorf("%.200q or %.200q has the beginning of a policy variable", recipient, issuer)
+	}
+	conditions := map[string]string{"SAML:aud": recipient}
+	if issuer != "" {
+		conditions["SAML:iss"] = issuer
+	}
+	if len(actions) == 0 {
+		actions = TrustActions(false, false)
+	}
+	var action any = actions
+	if len(actions) == 1 {
+		action = actions[0]
+	}
+	return policyText(statement{Effect: "Allow", Principal: map[string]string{"Federated": provider}, Action: action,
+		Condition: map[string]map[string]string{"StringEquals": conditions}})
+}
+
+// bucket is a name by S3's rules for general purpose buckets. It has no wildcard, no variable and no slash.
+var bucket = regexp.MustCompile(`\A[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\z`)
+
+// FolderPolicy returns a permission policy for a bucket in which each user of a SAML provider has a folder named after ${saml:sub}.
+func FolderPolicy(partition, name string) (string, error) {
+	if partition == "" {
+		return "", errors.New("no region is set")
+	}
+	if !bucket.MatchString(name) {
+		return "", fmt.Errorf("%.80q is not the name of a bucket", name)
+	}
+	arn := "arn:" + partition + ":s3:::" + name
+	return policyText(
+		statement{Effect: "Allow", Action: []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}, Resource: arn + "/${saml:sub}/*"},
+		statement{Effect: "Allow", Action: "s3:ListBucket", Resource: arn,
+			Condition: map[string]map[string]string{"StringLike": {"s3:prefix": "${saml:sub}/*"}}})
+}
+
+func policyText(statements ...statement) (string, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(policyDocument{"2012-10-17", statements})
+	return b.String(), err
+}

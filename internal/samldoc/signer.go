@@ -1,0 +1,63 @@
+package samldoc
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"io"
+)
+
+// CheckedSigner is a crypto.Signer whose PKCS #1 v1.5 signatures are verified before anybody sees
+// them. A signer that fails halfway must not show up as the receiver's "signature invalid", and a
+// faulty RSA signature can give the private key away.
+type CheckedSigner struct {
+	crypto.Signer
+	public crypto.PublicKey
+}
+
+// NewCheckedSigner wraps a signer. The public key is the one that others verify with, such as the certificate's: the signer's own may have been
+// replaced since.
+func NewCheckedSigner(signer crypto.Signer, public crypto.PublicKey) CheckedSigner {
+	return CheckedSigner{signer, public}
+}
+
+// Sign signs and verifies. It fails for public keys that are not RSA.
+func (s CheckedSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	signature, err := s.Signer.Sign(random, digest, opts)
+	if err != nil {
+		return nil, err
+	}
+	if _, blank := s.Signer.(BlankSigner); blank {
+		return signature, nil
+	}
+	public, ok := s.public.(*rsa.PublicKey)
+	if !ok || rsa.VerifyPKCS1v15(public, opts.HashFunc(), digest, signature) != nil {
+		return nil, errors.New("the signer's signature does not verify with its certificate")
+	}
+	return signature, nil
+}
+
+// Try makes a real signature of a random digest and verifies it.
+func (s CheckedSigner) Try() error {
+	digest := make([]byte, crypto.SHA256.Size())
+	_, _ = rand.Read(digest) // never fails
+	_, err := s.Sign(rand.Reader, digest, crypto.SHA256)
+	return err
+}
+
+// BlankSigner stands in for a signer where a document is built for its size alone: it has no private key, and gives zeros of a
+// signature's length, which nobody takes for a signature. A Signer lets them through.
+type BlankSigner struct{ Key crypto.PublicKey }
+
+// Public returns the key.
+func (b BlankSigner) Public() crypto.PublicKey { return b.Key }
+
+// Sign signs nothing. It fails for public keys that are not RSA.
+func (b BlankSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	public, ok := b.Key.(*rsa.PublicKey)
+	if !ok {
+		return nil, errors.New("the key is not RSA")
+	}
+	return make([]byte, public.Size()), nil
+}
