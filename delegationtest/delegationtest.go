@@ -8,7 +8,7 @@
 //		idToken := d.Token(map[string]any{"email": "alice@example.com", "email_verified": false})
 //		_, err := d.Exchange(t.Context(), idToken, delegationtest.Target)
 //		if !errors.Is(err, delegation.CodeDenied) {
-//			t.Errorf("got %v", err)
+//			t.Errorf("got %v, want a refusal", err)
 //		}
 //	}
 //

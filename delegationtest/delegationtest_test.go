@@ -2,6 +2,7 @@ package delegationtest_test
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"maps"
@@ -279,6 +280,19 @@ func TestKeys(t *testing.T) {
 	slices.Sort(moduli)
 	if n := len(slices.Compact(moduli)); n != 4 {
 		t.Errorf("%d keys, want 4", n)
+	}
+}
+
+// TestSigningKeyPEM: what is read from the files is the same key.
+func TestSigningKeyPEM(t *testing.T) {
+	key, err := delegation.ParseSigningKey(delegationtest.SigningKeyPEM())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := delegationtest.SigningKey()
+	if !want.Certificate.Equal(key.Certificate) ||
+		!want.Certificate.PublicKey.(*rsa.PublicKey).Equal(key.Signer.Public()) {
+		t.Error("it is another key")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"math/big"
 	"sync"
 	"time"
@@ -41,6 +42,22 @@ func Identity() delegation.IdentityProvider {
 // NewSigningKey makes a key like [SigningKey] that nothing else in the process has. It takes a
 // fraction of a second.
 func NewSigningKey() delegation.SigningKey { return newSigningKey() }
+
+// SigningKeyPEM returns [SigningKey] as [delegation.ParseSigningKey] reads it, for tests of programs
+// that have their key in files: the certificate, and the private key in PKCS #8.
+func SigningKeyPEM() (certificate, privateKey []byte) {
+	key := SigningKey()
+	der, err := x509.MarshalPKCS8PrivateKey(key.Signer)
+	if err != nil {
+		panic(err) // an RSA key always has this form
+	}
+	certificate = pem.EncodeToMemory(&pem.Block{
+		Type:  "CERTIFICATE",
+		Bytes: key.Certificate.Raw,
+	})
+	privateKey = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	return certificate, privateKey
+}
 
 func newKey() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

@@ -2,33 +2,26 @@
 //
 //	go run ./examples/auth0-rules
 //
-// needs nothing: it starts an OpenID provider and an STS in memory, both on loopback. The role's trust policy is one for Auth0: it
-// asks for SAML:iss, and for the group that a rule maps to eduPersonAffiliation. docs/migrating-from-auth0.md is the guide.
+// needs nothing: delegationtest has an OpenID provider and an STS in memory, both on loopback. The
+// role's trust policy is one for Auth0: it asks for SAML:iss, and for the group that a rule maps to
+// eduPersonAffiliation. docs/migrating-from-auth0.md is the guide.
 package main
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"embed"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
-	"math/big"
-	"net"
-	"net/http"
+	"maps"
 	"os"
-	"time"
+	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/jsrules"
-	"github.com/seed055b7978/delegation/oidctest"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -44,6 +37,7 @@ var files embed.FS
 
 const (
 	principal = "arn:aws:iam::123456789012:saml-provider/auth0-provider"
+	role      = "arn:aws:iam::123456789012:role/photo-editor"
 	trust     = `{"Version": "2012-10-17", "Statement": [{
 	  "Effect": "Allow",
 	  "Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/auth0-provider"},
@@ -55,7 +49,8 @@ const (
 	}]}`
 )
 
-// compileRules compiles the folder, with what the rules ask for: a setting, and a module that the host writes in Go.
+// compileRules compiles the folder, with what the rules ask for: a setting, and a module that the
+// host writes in Go.
 func compileRules(log io.Writer) ([]delegation.RuleFunc, error) {
 	folder, err := fs.Sub(files, "rules")
 	if err != nil {
@@ -74,13 +69,16 @@ func compileRules(log io.Writer) ([]delegation.RuleFunc, error) {
 				return team, nil
 			},
 		}}},
-		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		}})),
+		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
 	})
+}
+
+// withoutTime keeps the log the same in every run.
+func withoutTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
 }
 
 func run(ctx context.Context, out io.Writer) error {
@@ -88,107 +86,84 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	issuer, err := oidctest.New(oidctest.Config{})
+	world, err := delegationtest.Open()
 	if err != nil {
 		return err
 	}
-	issuerURL, stop, err := serve(issuer)
+	defer world.Close()
+	// The entity ID of Auth0's metadata, so that trust policies that ask for SAML:iss stay as
+	// they are.
+	world.Config.IdentityProvider.EntityID = "urn:tenant.auth0.com"
+	if err := setUpAWS(world); err != nil {
+		return err
+	}
+	world.Config.Targets = delegation.Targets{"CLIENT_ID": {}} // the rules decide everything
+	world.Config.Rules = slices.Insert(rules, 0, delegation.AllowConnections("auth0"))
+	world.Config.OnEvent = func(_ context.Context, e delegation.Event) { printDecision(out, e) }
+	d, err := world.Start(ctx)
 	if err != nil {
 		return err
 	}
-	defer stop()
-	issuer.SetIssuer(issuerURL)
 
-	signingKey, err := newSigningKey()
-	if err != nil {
-		return err
-	}
-	// The entity ID of Auth0's metadata: so trust policies that ask for SAML:iss stay as they are.
-	identity := delegation.IdentityProvider{EntityID: "urn:tenant.auth0.com", Keys: []delegation.SigningKey{signingKey}}
-	metadata, err := identity.Metadata()
-	if err != nil {
-		return err
-	}
-	fake := ststest.New(ststest.Config{Region: "eu-central-1"})
-	err = errors.Join(fake.PutSAMLProvider(principal, metadata),
-		fake.PutRole(ststest.Role{ARN: "arn:aws:iam::123456789012:role/photo-editor", TrustPolicy: trust}))
-	if err != nil {
-		return err
-	}
-	stsURL, stop, err := serve(fake)
-	if err != nil {
-		return err
-	}
-	defer stop()
-
-	d, err := delegation.New(ctx, delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: issuerURL, AllowLoopbackHTTP: true}},
-		IdentityProvider: identity,
-		Targets:          delegation.Targets{"CLIENT_ID": {}}, // the rules decide everything
-		Rules:            append([]delegation.RuleFunc{delegation.AllowConnections("auth0")}, rules...),
-		STS:              sts.New(sts.Options{Region: "eu-central-1", BaseEndpoint: &stsURL, Credentials: aws.AnonymousCredentials{}}),
-		OnEvent: func(_ context.Context, e delegation.Event) {
-			fmt.Fprintf(out, "  rule         %s\n", e.Rule)
-			if e.Err == nil {
-				fmt.Fprintf(out, "  role         %s\n  region       %s\n  session      %s\n", e.Role, e.Region, e.SessionName)
-			}
-		},
-	})
-	if err != nil {
-		return err
-	}
-	for _, user := range []struct {
-		what   string
-		claims map[string]any
-	}{
-		{"A photo editor", map[string]any{"sub": "auth0|alice", "email": "alice@example.com", "groups": []string{"staff", "photo-editors"}}},
-		{"Somebody of another domain", map[string]any{"sub": "auth0|mallory", "email": "mallory@evil.example", "groups": []string{"photo-editors"}}},
-		{"Somebody without a group", map[string]any{"sub": "auth0|bob", "email": "bob@example.com"}},
-		{"Somebody the directory does not know", map[string]any{"sub": "auth0|carol", "email": "carol@example.org", "groups": []string{"audit"}}},
-	} {
-		user.claims["aud"], user.claims["email_verified"] = "CLIENT_ID", true
-		token, err := issuer.SignIDToken(user.claims)
-		if err != nil {
-			return err
-		}
+	for _, user := range users {
 		fmt.Fprintf(out, "%s:\n", user.what)
-		credentials, err := d.Exchange(ctx, token, "CLIENT_ID")
+		claims := maps.Clone(user.claims)
+		claims["aud"] = "CLIENT_ID"
+		claims["email_verified"] = true
+		credentials, err := d.Exchange(ctx, world.Token(claims), "CLIENT_ID")
 		var refused *delegation.Error
-		switch {
-		case errors.As(err, &refused):
-			fmt.Fprintf(out, "  refused      %s, %s: %v\n  is told      %s\n\n", refused.Stage, refused.Code, refused.Err, refused.Public())
-		default:
-			fmt.Fprintf(out, "  credentials  of %s, secret %s\n\n", credentials.AssumedRoleARN, credentials.SecretAccessKey)
+		if errors.As(err, &refused) {
+			fmt.Fprintf(out, "  refused      %s, %s: %v\n", refused.Stage, refused.Code, refused.Err)
+			fmt.Fprintf(out, "  is told      %s\n\n", refused.Public())
+			continue
 		}
+		fmt.Fprintf(out, "  credentials  of %s, secret %s\n\n",
+			credentials.AssumedRoleARN, credentials.SecretAccessKey)
 	}
 	return nil
 }
 
-// serve serves a handler on a free port of loopback until stop is called.
-func serve(handler http.Handler) (url string, stop func(), err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// setUpAWS makes the SAML provider and the role, as they were with Auth0.
+func setUpAWS(world *delegationtest.World) error {
+	metadata, err := world.Config.IdentityProvider.Metadata()
 	if err != nil {
-		return "", nil, err
+		return err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = server.Serve(listener) }() // ends with Close
-	return "http://" + listener.Addr().String(), func() { _ = server.Close() }, nil
+	return errors.Join(
+		world.STS.PutSAMLProvider(principal, metadata),
+		world.STS.PutRole(ststest.Role{ARN: role, TrustPolicy: trust}),
+	)
 }
 
-// newSigningKey makes a key for the demonstration; a real one is kept in a file, an HSM or a KMS.
-func newSigningKey() (delegation.SigningKey, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return delegation.SigningKey{}, err
+// users are who asks for credentials.
+var users = []struct {
+	what   string
+	claims map[string]any
+}{
+	{"A photo editor", map[string]any{
+		"sub": "auth0|alice", "email": "alice@example.com",
+		"groups": []string{"staff", "photo-editors"},
+	}},
+	{"Somebody of another domain", map[string]any{
+		"sub": "auth0|mallory", "email": "mallory@evil.example",
+		"groups": []string{"photo-editors"},
+	}},
+	{"Somebody without a group", map[string]any{
+		"sub": "auth0|bob", "email": "bob@example.com",
+	}},
+	{"Somebody the directory does not know", map[string]any{
+		"sub": "auth0|carol", "email": "carol@example.org",
+		"groups": []string{"audit"},
+	}},
+}
+
+// printDecision prints what an exchange decided, from its audit event.
+func printDecision(out io.Writer, e delegation.Event) {
+	fmt.Fprintf(out, "  rule         %s\n", e.Rule)
+	if e.Err != nil {
+		return
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "auth0-rules example"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return delegation.SigningKey{}, err
-	}
-	certificate, err := x509.ParseCertificate(der)
-	return delegation.SigningKey{Signer: key, Certificate: certificate}, err
+	fmt.Fprintf(out, "  role         %s\n", e.Role)
+	fmt.Fprintf(out, "  region       %s\n", e.Region)
+	fmt.Fprintf(out, "  session      %s\n", e.SessionName)
 }

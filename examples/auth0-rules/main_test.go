@@ -10,7 +10,8 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// TestRules holds what the program prints: one user gets a role, three are refused by different rules, no secret is shown.
+// TestRules holds what the program prints: one user gets a role, three are refused by different
+// rules, no secret is shown.
 func TestRules(t *testing.T) {
 	var out bytes.Buffer
 	if err := run(t.Context(), &out); err != nil {
@@ -45,7 +46,7 @@ Somebody the directory does not know:
 	}
 }
 
-// TestRoleByGroup tests one rule alone, without an exchange: as a rule is a function, so is its test.
+// TestRoleByGroup tests one rule alone, without an exchange: a rule is a function.
 func TestRoleByGroup(t *testing.T) {
 	rules, err := compileRules(io.Discard)
 	if err != nil {
@@ -59,8 +60,12 @@ func TestRoleByGroup(t *testing.T) {
 		user := &delegation.User{Properties: map[string]any{"groups": []any{group}}}
 		rc := &delegation.RuleContext{ClientID: "CLIENT_ID", Protocol: "delegation"}
 		err := rules[2](context.Background(), user, rc)
-		if got := rc.AWS.Role; err == nil && got != want || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %q, %v", group, got, err)
+		got := rc.AWS.Role
+		if err != nil {
+			got = err.Error()
+		}
+		if err == nil && got != want || err != nil && !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q", group, got, want)
 		}
 	}
 }

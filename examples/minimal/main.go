@@ -1,4 +1,5 @@
-// Minimal is the program of the README: it reads an ID token from standard input and prints whose credentials it became.
+// Minimal is the program of the README: it reads an ID token from standard input and prints whose
+// credentials it became.
 package main
 
 import (
@@ -23,7 +24,9 @@ func main() {
 	fmt.Println(credentials.AssumedRoleARN, "until", credentials.Expiration)
 }
 
-func exchange(ctx context.Context, idToken, certificateFile, keyFile string) (*delegation.Credentials, error) {
+func exchange(
+	ctx context.Context, idToken, certificateFile, keyFile string,
+) (*delegation.Credentials, error) {
 	certificate, err := os.ReadFile(certificateFile)
 	if err != nil {
 		return nil, err
@@ -38,14 +41,22 @@ func exchange(ctx context.Context, idToken, certificateFile, keyFile string) (*d
 		return nil, err
 	}
 	d, err := delegation.New(ctx, delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: "https://tenant.example.com/"}},
-		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{key}},
+		Issuers: []delegation.Issuer{{URL: "https://tenant.example.com/"}},
+		IdentityProvider: delegation.IdentityProvider{
+			EntityID: "urn:tenant.example.com",
+			Keys:     []delegation.SigningKey{key},
+		},
 		Targets: delegation.Targets{"photo-app": {AWS: delegation.AWS{
 			Principal: "arn:aws:iam::123456789012:saml-provider/delegation",
-			Role:      "arn:aws:iam::123456789012:role/photo-user",
 			Region:    "eu-central-1",
 		}}},
-		Rules: []delegation.RuleFunc{delegation.RequireVerifiedEmail()},
+		Rules: []delegation.RuleFunc{
+			delegation.RequireVerifiedEmail(),
+			delegation.Must(delegation.RoleByClaim("groups", delegation.RoleMatch{
+				Pattern: "photo-users",
+				Role:    "arn:aws:iam::123456789012:role/photo-user",
+			})),
+		},
 	})
 	if err != nil {
 		return nil, err

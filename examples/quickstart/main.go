@@ -2,23 +2,17 @@
 //
 //	go run ./examples/quickstart
 //
-// needs nothing: it starts an OpenID provider and an STS in memory, both on loopback. With -issuer it uses a real issuer, a
-// token from a file and the real AWS; see -help.
+// needs nothing: delegationtest has an OpenID provider and an STS in memory, both on loopback. With
+// -issuer it uses a real issuer, a token from a file and the real AWS; see -help.
 package main
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
-	"net/http"
+	"maps"
 	"os"
 	"strings"
 	"time"
@@ -27,7 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
-	"github.com/seed055b7978/delegation/oidctest"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -42,13 +36,17 @@ func main() {
 
 // settings are what the flags say.
 type settings struct {
-	issuer, token, target, role, principal, region, entityID, certificate, key, stsURL string
+	issuer, token, target    string
+	role, principal, region  string
+	entityID                 string
+	certificate, key, stsURL string
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, out io.Writer) error {
 	var s settings
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	flags.StringVar(&s.issuer, "issuer", "", "`URL` of a real OpenID issuer; without it the demonstration runs")
+	flags.StringVar(&s.issuer, "issuer", "",
+		"`URL` of a real OpenID issuer; without it the demonstration runs")
 	flags.StringVar(&s.token, "token", "-", "`file` with the ID token; - is standard input")
 	flags.StringVar(&s.target, "target", "", "client `ID` that the ID token was issued to")
 	flags.StringVar(&s.role, "role", "", "`ARN` of the role")
@@ -69,7 +67,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, out io.Writer) err
 
 // exchangeReal exchanges a token of a real issuer at the real AWS.
 func exchangeReal(ctx context.Context, s settings, stdin io.Reader, out io.Writer) error {
-	if err := need([][2]string{{"-target", s.target}, {"-role", s.role}, {"-principal", s.principal}}); err != nil {
+	needed := [][2]string{{"-target", s.target}, {"-role", s.role}, {"-principal", s.principal}}
+	if err := need(needed); err != nil {
 		return err
 	}
 	identity, err := readIdentity(s)
@@ -87,9 +86,13 @@ func exchangeReal(ctx context.Context, s settings, stdin io.Reader, out io.Write
 	d, err := delegation.New(ctx, delegation.Config{
 		Issuers:          []delegation.Issuer{{URL: s.issuer, AllowLoopbackHTTP: true}},
 		IdentityProvider: identity,
-		Targets:          delegation.Targets{s.target: {AWS: delegation.AWS{Principal: s.principal, Role: s.role, Region: s.region}}},
-		STS:              client,
-		OnEvent:          func(_ context.Context, e delegation.Event) { printDecision(out, e) },
+		Targets: delegation.Targets{s.target: {AWS: delegation.AWS{
+			Principal: s.principal,
+			Role:      s.role,
+			Region:    s.region,
+		}}},
+		STS:     client,
+		OnEvent: func(_ context.Context, e delegation.Event) { printDecision(out, e) },
 	})
 	if err != nil {
 		return err
@@ -113,7 +116,8 @@ func need(flags [][2]string) error {
 
 func readIdentity(s settings) (delegation.IdentityProvider, error) {
 	none := delegation.IdentityProvider{}
-	if err := need([][2]string{{"-entity-id", s.entityID}, {"-cert", s.certificate}, {"-key", s.key}}); err != nil {
+	needed := [][2]string{{"-entity-id", s.entityID}, {"-cert", s.certificate}, {"-key", s.key}}
+	if err := need(needed); err != nil {
 		return none, err
 	}
 	certificate, err := os.ReadFile(s.certificate)
@@ -125,7 +129,13 @@ func readIdentity(s settings) (delegation.IdentityProvider, error) {
 		return none, err
 	}
 	signingKey, err := delegation.ParseSigningKey(certificate, key)
-	return delegation.IdentityProvider{EntityID: s.entityID, Keys: []delegation.SigningKey{signingKey}}, err
+	if err != nil {
+		return none, err
+	}
+	return delegation.IdentityProvider{
+		EntityID: s.entityID,
+		Keys:     []delegation.SigningKey{signingKey},
+	}, nil
 }
 
 func readToken(file string, stdin io.Reader) (string, error) {
@@ -143,7 +153,10 @@ func readToken(file string, stdin io.Reader) (string, error) {
 
 // newSTS makes the SDK's client: anonymous, because AssumeRoleWithSAML needs no credentials.
 func newSTS(ctx context.Context, region, url string) (*sts.Client, error) {
-	c, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithCredentialsProvider(aws.AnonymousCredentials{}))
+	c, err := config.LoadDefaultConfig(ctx,
+		config.WithRegion(region),
+		config.WithCredentialsProvider(aws.AnonymousCredentials{}),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -154,18 +167,26 @@ func newSTS(ctx context.Context, region, url string) (*sts.Client, error) {
 	}), nil
 }
 
-// exchange does the exchange and asks AWS who the credentials belong to. OnEvent prints the decision in between.
-func exchange(ctx context.Context, d *delegation.Delegator, client *sts.Client, token, target string, out io.Writer) error {
+// exchange does the exchange and asks AWS who the credentials belong to. OnEvent prints the
+// decision in between.
+func exchange(
+	ctx context.Context, d *delegation.Delegator, client *sts.Client,
+	token, target string, out io.Writer,
+) error {
 	credentials, err := d.Exchange(ctx, token, target)
 	if err != nil {
 		return err
 	}
-	show(out, "credentials", fmt.Sprintf("%s, secret %s, session token %s", credentials.AccessKeyID, credentials.SecretAccessKey, credentials.SessionToken))
+	show(out, "credentials", fmt.Sprintf("%s, secret %s, session token %s",
+		credentials.AccessKeyID, credentials.SecretAccessKey, credentials.SessionToken))
 	show(out, "expires", credentials.Expiration.Format(time.RFC3339))
-	identity, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) {
+	as := func(o *sts.Options) {
 		o.Region = credentials.Region
-		o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials.AWS(), nil })
-	})
+		o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return credentials.AWS(), nil
+		})
+	}
+	identity, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, as)
 	if err != nil {
 		return fmt.Errorf("the credentials do not work: %w", err)
 	}
@@ -192,107 +213,78 @@ func printDecision(out io.Writer, e delegation.Event) {
 func show(out io.Writer, what, value string) { fmt.Fprintf(out, "  %-12s %s\n", what, value) }
 
 const (
-	target    = "photo-app"
-	principal = "arn:aws:iam::123456789012:saml-provider/delegation"
-	editor    = "arn:aws:iam::123456789012:role/photo-editor"
-	auditor   = "arn:aws:iam::123456789012:role/photo-auditor"
-	// trust is the trust policy of a role: this SAML provider and nobody else, for assertions meant for AWS's sign-in.
-	trust = `{"Version": "2012-10-17", "Statement": [{
+	editor  = "arn:aws:iam::123456789012:role/photo-editor"
+	auditor = "arn:aws:iam::123456789012:role/photo-auditor"
+
+	// withoutTags is a trust policy with a mistake: it lacks sts:TagSession.
+	withoutTags = `{"Version": "2012-10-17", "Statement": [{
 	  "Effect": "Allow",
 	  "Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/delegation"},
-	  "Action": [%s],
-	  "Condition": {"StringEquals": {"SAML:aud": "https://eu-central-1.signin.aws.amazon.com/saml"}}
+	  "Action": "sts:AssumeRoleWithSAML"
 	}]}`
 )
 
 // demonstrate runs one good exchange and three refusals against an issuer and an STS in memory.
 func demonstrate(ctx context.Context, out io.Writer) error {
-	issuer, err := oidctest.New(oidctest.Config{})
+	world, err := delegationtest.Open()
 	if err != nil {
 		return err
 	}
-	issuerURL, stop, err := serve(issuer)
+	defer world.Close()
+	world.Clock.Set(time.Now()) // the SDK signs by the real time
+	err = errors.Join(
+		world.STS.PutRole(ststest.Role{ARN: editor, TrustPolicy: delegationtest.TrustPolicy}),
+		world.STS.PutRole(ststest.Role{ARN: auditor, TrustPolicy: withoutTags}),
+	)
 	if err != nil {
 		return err
 	}
-	defer stop()
-	issuer.SetIssuer(issuerURL)
-
-	signingKey, err := newSigningKey()
+	client, err := newSTS(ctx, delegationtest.Region, world.STSURL)
 	if err != nil {
 		return err
 	}
-	identity := delegation.IdentityProvider{EntityID: "urn:example.com:delegation", Keys: []delegation.SigningKey{signingKey}}
-	metadata, err := identity.Metadata()
-	if err != nil {
-		return err
+	world.Config.STS = client
+	world.Config.Rules = []delegation.RuleFunc{
+		delegation.RequireVerifiedEmail(),
+		delegation.TagsFromClaims(map[string]string{"team": "team"}),
+		delegation.Must(delegation.RoleByClaim("groups",
+			delegation.RoleMatch{Pattern: "photo-editors?", Role: editor},
+			delegation.RoleMatch{Pattern: "audit", Role: auditor},
+		)),
 	}
-	fake := ststest.New(ststest.Config{Region: "eu-central-1"})
-	err = errors.Join(fake.PutSAMLProvider(principal, metadata),
-		fake.PutRole(ststest.Role{ARN: editor, TrustPolicy: fmt.Sprintf(trust, `"sts:AssumeRoleWithSAML", "sts:TagSession"`)}),
-		fake.PutRole(ststest.Role{ARN: auditor, TrustPolicy: fmt.Sprintf(trust, `"sts:AssumeRoleWithSAML"`)})) // no sts:TagSession: a mistake
-	if err != nil {
-		return err
-	}
-	stsURL, stop, err := serve(fake)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	client, err := newSTS(ctx, "eu-central-1", stsURL)
-	if err != nil {
-		return err
-	}
-
-	roles, err := delegation.RoleByClaim("groups",
-		delegation.RoleMatch{Pattern: "photo-editors?", Role: editor},
-		delegation.RoleMatch{Pattern: "audit", Role: auditor})
-	if err != nil {
-		return err
-	}
-	d, err := delegation.New(ctx, delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: issuerURL, AllowLoopbackHTTP: true}},
-		IdentityProvider: identity,
-		Targets:          delegation.Targets{target: {AWS: delegation.AWS{Principal: principal, Region: "eu-central-1"}}},
-		Rules:            []delegation.RuleFunc{delegation.RequireVerifiedEmail(), delegation.TagsFromClaims(map[string]string{"team": "team"}), roles},
-		STS:              client,
-		OnEvent:          func(_ context.Context, e delegation.Event) { printDecision(out, e) },
-	})
+	world.Config.OnEvent = func(_ context.Context, e delegation.Event) { printDecision(out, e) }
+	d, err := world.Start(ctx)
 	if err != nil {
 		return err
 	}
 
 	claims := map[string]any{
-		"sub": "auth0|alice", "aud": target, "email": "alice@example.com", "email_verified": true,
-		"groups": []string{"staff", "photo-editors"}, "team": "press",
+		"email":          "alice@example.com",
+		"email_verified": true,
+		"groups":         []string{"staff", "photo-editors"},
+		"team":           "press",
 	}
-	token, err := issuer.SignIDToken(claims)
-	if err != nil {
-		return err
-	}
+	token := world.Token(claims)
 	fmt.Fprintf(out, "An ID token of %d bytes becomes AWS credentials:\n", len(token))
-	if err := exchange(ctx, d, client, token, target, out); err != nil {
+	if err := exchange(ctx, d, client, token, delegationtest.Target, out); err != nil {
 		return err
 	}
 	for _, refusal := range []struct {
 		what   string
 		change map[string]any
 	}{
-		{"An expired token", map[string]any{"iat": time.Now().Add(-2 * time.Hour).Unix(), "exp": time.Now().Add(-time.Hour).Unix()}},
+		{"An expired token", map[string]any{
+			"iat": time.Now().Add(-2 * time.Hour).Unix(),
+			"exp": time.Now().Add(-time.Hour).Unix(),
+		}},
 		{"A user whose email address is not verified", map[string]any{"email_verified": false}},
-		{"A role whose trust policy forgets session tags", map[string]any{"groups": []string{"audit"}}},
+		{"A role whose trust policy forgets session tags", map[string]any{
+			"groups": []string{"audit"},
+		}},
 	} {
-		changed := map[string]any{}
-		for _, source := range []map[string]any{claims, refusal.change} {
-			for name, value := range source {
-				changed[name] = value
-			}
-		}
-		token, err := issuer.SignIDToken(changed)
-		if err != nil {
-			return err
-		}
-		_, err = d.Exchange(ctx, token, target)
+		changed := maps.Clone(claims)
+		maps.Copy(changed, refusal.change)
+		_, err := d.Exchange(ctx, world.Token(changed), delegationtest.Target)
 		var refused *delegation.Error
 		if !errors.As(err, &refused) {
 			return fmt.Errorf("%s was not refused", refusal.what)
@@ -303,35 +295,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 		show(out, "remedy", refused.Remedy)
 		show(out, "user is told", refused.Public())
 	}
-	fmt.Fprintln(out, "\nNext: the README shows the set-up in AWS; go run ./examples/quickstart -help lists the flags for the real thing.")
+	fmt.Fprintln(out, "\nNext: the README shows the set-up in AWS; "+
+		"go run ./examples/quickstart -help lists the flags for the real thing.")
 	return nil
-}
-
-// serve serves a handler on a free port of loopback until stop is called.
-func serve(handler http.Handler) (url string, stop func(), err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = server.Serve(listener) }() // ends with Close
-	return "http://" + listener.Addr().String(), func() { _ = server.Close() }, nil
-}
-
-// newSigningKey makes a key for the demonstration; a real one is kept in a file, an HSM or a KMS.
-func newSigningKey() (delegation.SigningKey, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return delegation.SigningKey{}, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "delegation quickstart"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return delegation.SigningKey{}, err
-	}
-	certificate, err := x509.ParseCertificate(der)
-	return delegation.SigningKey{Signer: key, Certificate: certificate}, err
 }

@@ -14,8 +14,13 @@ func TestDemonstration(t *testing.T) {
 	}
 	text := out.String()
 	for _, want := range []string{
-		"user         auth0|alice of http://127.0.0.1:", "decided by   delegation.RoleByClaim", "role         arn:aws:iam::123456789012:role/photo-editor",
-		"region       eu-central-1", "session      alice@example.com for 1h0m0s", "secret [redacted], session token [redacted]", "expires      20",
+		"user         auth0|alice of http://127.0.0.1:",
+		"decided by   delegation.RoleByClaim",
+		"role         arn:aws:iam::123456789012:role/photo-editor",
+		"region       eu-central-1",
+		"session      alice@example.com for 1h0m0s",
+		"secret [redacted], session token [redacted]",
+		"expires      20",
 		"AWS sees     arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com",
 		"token, token_expired", "rules, denied", "sts, sts_access_denied", "sts:TagSession",
 	} {
@@ -34,13 +39,23 @@ func TestMistakes(t *testing.T) {
 		args []string
 		want string
 	}{
-		"only the issuer": {[]string{"-issuer", "https://issuer.example.com/"}, "-target, -role, -principal"},
-		"no such file": {[]string{"-issuer", "https://issuer.example.com/", "-target", "a", "-role", "r", "-principal", "p", "-entity-id", "e",
-			"-cert", "missing.crt", "-key", "missing.key"}, "missing.crt"},
+		"only the issuer": {
+			[]string{"-issuer", "https://issuer.example.com/"},
+			"-target, -role, -principal",
+		},
+		"no such file": {
+			[]string{
+				"-issuer", "https://issuer.example.com/", "-target", "a", "-role", "r",
+				"-principal", "p", "-entity-id", "e",
+				"-cert", "missing.crt", "-key", "missing.key",
+			},
+			"missing.crt",
+		},
 		"unknown flag": {[]string{"-isuer", "x"}, "-isuer"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := run(t.Context(), row.args, strings.NewReader(""), &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), row.want) {
+			err := run(t.Context(), row.args, strings.NewReader(""), &bytes.Buffer{})
+			if err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("got %v, want it to name %s", err, row.want)
 			}
 		})

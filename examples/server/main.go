@@ -1,4 +1,5 @@
-// Server is what a Go service of your own needs to serve AWS credentials: copy it and change the configuration.
+// Server is what a Go service of your own needs to serve AWS credentials: copy it and change the
+// configuration.
 //
 //	go run ./examples/server -cert signing.crt -key signing.key
 //
@@ -47,9 +48,10 @@ func run(ctx context.Context, logger *slog.Logger, address, certificateFile, key
 	if err != nil {
 		return err
 	}
+	keys := []delegation.SigningKey{signingKey}
 	handler, err := newHandler(ctx, delegation.Config{
 		Issuers:          []delegation.Issuer{{URL: "https://tenant.example.com/"}},
-		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{signingKey}},
+		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: keys},
 		Targets: delegation.Targets{"photo-app": {AWS: delegation.AWS{
 			Principal: "arn:aws:iam::123456789012:saml-provider/delegation",
 			Role:      "arn:aws:iam::123456789012:role/photo-user",
@@ -61,10 +63,11 @@ func run(ctx context.Context, logger *slog.Logger, address, certificateFile, key
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Addr: address, Handler: handler,
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	server := &http.Server{Addr: address, Handler: handler, MaxHeaderBytes: 64 << 10,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
 	finished := make(chan error, 1)
-	context.AfterFunc(ctx, func() { finished <- server.Shutdown(context.Background()) }) // the time-outs end what is under way
+	context.AfterFunc(ctx, func() { finished <- server.Shutdown(context.Background()) }) // waits
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
