@@ -39,8 +39,8 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
 
-// TestEndless: of an endless answer no more than MaxSize and a byte is read, and nothing of one that is
-// refused for its status.
+// TestEndless: of an endless answer no more than MaxSize and a byte is read, and nothing of one
+// that is refused for its status.
 func TestEndless(t *testing.T) {
 	for status, most := range map[int]int{200: document.MaxSize + 1, 302: 0, 404: 0, 503: 0} {
 		var body endless
@@ -57,8 +57,8 @@ func TestEndless(t *testing.T) {
 	}
 }
 
-// TestEndless_Compressed: what counts is the size after decompression. This answer has a few kilobytes
-// on the wire.
+// TestEndless_Compressed: what counts is the size after decompression. This answer has a few
+// kilobytes on the wire.
 func TestEndless_Compressed(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {

@@ -83,8 +83,8 @@ func Client(client *http.Client) *http.Client {
 	return &c
 }
 
-// Life returns how long a document may be kept: max-age of Cache-Control (RFC 9111 §5.2.2) within least and most, least for
-// no-store and no-cache, and usual if the header says nothing.
+// Life returns how long a document may be kept: max-age of Cache-Control (RFC 9111 §5.2.2) within
+// least and most, least for no-store and no-cache, and usual if the header says nothing.
 func Life(header http.Header, usual, least, most time.Duration) time.Duration {
 	life := usual
 	for directive := range strings.SplitSeq(strings.ToLower(strings.Join(header.Values("Cache-Control"), ",")), ",") {
@@ -103,7 +103,8 @@ func Life(header http.Header, usual, least, most time.Duration) time.Duration {
 	return min(max(life, least), most)
 }
 
-// CheckURL wants https, or http to loopback if that is allowed, a host, and neither user nor fragment.
+// CheckURL wants https, or http to loopback if that is allowed, a host, and neither user nor
+// fragment.
 func CheckURL(s string, loopbackHTTP bool) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
@@ -115,8 +116,9 @@ func CheckURL(s string, loopbackHTTP bool) error {
 	return nil
 }
 
-// CheckFound checks a URL that the document at another URL named. That one is configured and may be private, but it may
-// not lead this process to another host by bare address, such as a cloud's metadata service.
+// CheckFound checks a URL that the document at another URL named. That one is configured and may be
+// private, but it may not lead this process to another host by bare address, such as a cloud's
+// metadata service.
 func CheckFound(found, by string, loopbackHTTP bool) error {
 	if err := CheckURL(found, loopbackHTTP); err != nil {
 		return err
@@ -131,8 +133,9 @@ func CheckFound(found, by string, loopbackHTTP bool) error {
 
 func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
 
-// isAddress tells whether a host is an IP address in any of the forms that resolvers take (a last label that is a number, as in the
-// URL Standard §3.5), a name of this machine, or written in letters that net/http would turn into one of these.
+// isAddress tells whether a host is an IP address in any of the forms that resolvers take (a last
+// label that is a number, as in the URL Standard §3.5), a name of this machine, or written in
+// letters that net/http would turn into one of these.
 func isAddress(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	last := host[strings.LastIndexByte(host, '.')+1:]

@@ -65,7 +65,8 @@ func TestPost(t *testing.T) {
 			w.Header().Set("X-Echo", "yes")
 			fmt.Fprintf(w, "%s %s %s %s %s", r.Method, r.URL.RawQuery, r.Header.Get("Content-Type"), r.Header.Get("Accept"), body)
 		case "/moved":
-			http.Redirect(w, r, "/echo", http.StatusTemporaryRedirect) // which asks for the form again
+			// which asks for the form again
+			http.Redirect(w, r, "/echo", http.StatusTemporaryRedirect)
 		case "/over":
 			fmt.Fprint(w, strings.Repeat(" ", document.MaxSize+1))
 		case "/broken":

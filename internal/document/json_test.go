@@ -43,7 +43,8 @@ func TestObject(t *testing.T) {
 		{"33 levels", nested(33), document.ErrDepth},
 		{"33 levels of objects", strings.Repeat(`{"a":`, 33) + "1" + strings.Repeat("}", 33), document.ErrDepth},
 		{"33 levels of nothing", strings.Replace(nested(33), "1", "", 1), document.ErrDepth},
-		{"more than the stack would take", nested(1 << 20), document.ErrSyntax}, // encoding/json stops at 10,000
+		// encoding/json stops at 10,000
+		{"more than the stack would take", nested(1 << 20), document.ErrSyntax},
 
 		{"nothing", ``, document.ErrSyntax},
 		{"white space", ` `, document.ErrSyntax},
@@ -105,7 +106,8 @@ func TestObjectKeepsEveryDigit(t *testing.T) {
 	}
 }
 
-// A duplicate's name helps the operator; it is a stranger's text, so it is short and escaped. Values are never shown.
+// A duplicate's name helps the operator; it is a stranger's text, so it is short and escaped.
+// Values are never shown.
 func TestErrorsQuoteLittle(t *testing.T) {
 	long := strings.Repeat("n", 500)
 	_, err := document.Object([]byte(`{"\n` + long + `":"value","\n` + long + `":"value"}`))
@@ -191,8 +193,8 @@ func loneSurrogate(text []byte) bool {
 	return open >= 0
 }
 
-// members counts those of all objects in a value. Of equal names a decoder keeps one, so that duplicates make a difference
-// to the number of names in the text.
+// members counts those of all objects in a value. Of equal names a decoder keeps one, so that
+// duplicates make a difference to the number of names in the text.
 func members(value any) int {
 	count := 0
 	switch v := value.(type) {

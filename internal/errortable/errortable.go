@@ -1,4 +1,5 @@
-// Package errortable reads the documentation's table of error codes, so that what errors say and what an operator reads never differ.
+// Package errortable reads the documentation's table of error codes, so that what errors say and
+// what an operator reads never differ.
 package errortable
 
 import "strings"

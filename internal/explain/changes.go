@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// ChangedFields returns the names of the exported fields in which two structs of one type differ, in their order.
+// ChangedFields returns the names of the exported fields in which two structs of one type differ,
+// in their order.
 func ChangedFields(before, after any) (names []string) {
 	b, a := reflect.ValueOf(before), reflect.ValueOf(after)
 	for i := range b.NumField() {

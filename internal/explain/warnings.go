@@ -12,7 +12,8 @@ import (
 
 const soon = 30 * 24 * time.Hour // so long before its end a certificate deserves a look
 
-// AWS's limits of what one session carries, and a role's longest session unless it was raised: IAM User Guide "IAM and AWS STS quotas", STS API Reference.
+// AWS's limits of what one session carries, and a role's longest session unless it was raised: IAM
+// User Guide "IAM and AWS STS quotas", STS API Reference.
 const (
 	maxTags     = 50
 	maxTagValue = 256
@@ -31,11 +32,12 @@ type Session struct {
 	Subject       string
 	NameID        string
 	Attributes    map[string][]string // of SAML, by name
-	TagPrefix     string              // of the names of those that are session tags, each of one value
-	Policy        string
-	PolicyARNs    []string
-	Response      int // characters
-	Certificate   *x509.Certificate
+	// of the names of those that are session tags, each of one value
+	TagPrefix   string
+	Policy      string
+	PolicyARNs  []string
+	Response    int // characters
+	Certificate *x509.Certificate
 }
 
 // Warnings returns what is allowed and may surprise, always in the same order.
@@ -48,7 +50,8 @@ func (s *Session) Warnings() (warnings []string) {
 	near := func(n, limit int, format string, args ...any) {
 		warn(n*5 >= limit*4, "%d of %d %s", n, limit, fmt.Sprintf(format, args...))
 	}
-	// A session that is not capped and outlives its token is no surprise: most tokens live for no longer than a session.
+	// A session that is not capped and outlives its token is no surprise: most tokens live for no
+	// longer than a session.
 	warn(s.Capped && s.TokenEnd.Before(s.Now.Add(s.Duration)), "the session ends with the ID token at %s, before its duration is over", s.TokenEnd.UTC().Format(time.RFC3339))
 	warn(s.Duration > roleSession, "the role's maximum session duration must have been raised to %s", s.Duration)
 	warn(s.MadeSafe, "the session name was made safe: AWS does not take the user's own")
@@ -70,7 +73,8 @@ func (s *Session) Warnings() (warnings []string) {
 	return warnings
 }
 
-// CertificateDates says what a reader of the certificate's dates would object to, now or soon; empty: nothing.
+// CertificateDates says what a reader of the certificate's dates would object to, now or soon;
+// empty: nothing.
 func CertificateDates(c *x509.Certificate, now time.Time) string {
 	from, to := c.NotBefore.UTC(), c.NotAfter.UTC()
 	switch {

@@ -9,10 +9,13 @@ import (
 
 // BreakersConfig is what [NewBreakers] takes: it says when a name rests.
 type BreakersConfig struct {
-	Failures int              // in a row, after which a name rests; at least 1
-	Rest     time.Duration    // how long. Longer than a call takes, so that no call from before a rest ends after it
-	Names    int              // how many failing names are remembered; of more, that which was asked for longest ago is forgotten. At least 1
-	Now      func() time.Time // safe for concurrent use
+	Failures int // in a row, after which a name rests; at least 1
+	// how long. Longer than a call takes, so that no call from before a rest ends after it
+	Rest time.Duration
+	// how many failing names are remembered; of more, that which was asked for longest ago is
+	// forgotten. At least 1
+	Names int
+	Now   func() time.Time // safe for concurrent use
 }
 
 // Breakers are circuit breakers by name: they remember what has failed, so that it is not asked in
@@ -39,8 +42,9 @@ func NewBreakers(c BreakersConfig) *Breakers {
 	return &Breakers{config: c, failing: lru}
 }
 
-// Allow tells whether the name may be asked. After each rest one caller may, the probe (half-open): with its success the name
-// is whole again; on its failure, or if it is never heard of again, the next probe is a rest away.
+// Allow tells whether the name may be asked. After each rest one caller may, the probe (half-open):
+// with its success the name is whole again; on its failure, or if it is never heard of again, the
+// next probe is a rest away.
 func (s *Breakers) Allow(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,7 +53,8 @@ func (s *Breakers) Allow(name string) bool {
 		return true
 	}
 	now := s.config.Now()
-	if left := f.until.Sub(now); left > 0 && left <= s.config.Rest { // more is left only if the clock was set back
+	if left := f.until.Sub(now); left > 0 && left <= s.config.Rest {
+		// more is left only if the clock was set back
 		return false
 	}
 	f.until = now.Add(s.config.Rest)

@@ -73,7 +73,8 @@ func TestSet_ClockSetBack(t *testing.T) {
 	want(t, s, "a", false)
 }
 
-// TestSet_IsBounded: of too many names that which was asked for longest ago is forgotten, and may then be asked.
+// TestSet_IsBounded: of too many names that which was asked for longest ago is forgotten, and may
+// then be asked.
 func TestSet_IsBounded(t *testing.T) {
 	s, _ := newBreakers(3)
 	for i := range 3 {

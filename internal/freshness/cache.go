@@ -13,7 +13,8 @@ import (
 const (
 	refusalLife  = time.Minute      // how long a definite refusal is remembered
 	renewalPause = 10 * time.Second // between attempts to renew while they fail
-	// However long the windows are, of a life they take no more than these shares: an entry that is always due helps nobody.
+	// However long the windows are, of a life they take no more than these shares: an entry that is
+	// always due helps nobody.
 	windowShare, aheadShare = 8, 4
 )
 
@@ -22,10 +23,12 @@ type Outcome string
 
 // Outcomes.
 const (
-	Hit        Outcome = "hit"         // from memory
-	Stale      Outcome = "stale"       // from memory or the shared cache, within the window, because renewing fails
-	Miss       Outcome = "miss"        // issued for this caller
-	Joined     Outcome = "joined"      // issued for another caller, or the caller left before the end
+	Hit Outcome = "hit" // from memory
+	// from memory or the shared cache, within the window, because renewing fails
+	Stale Outcome = "stale"
+	Miss  Outcome = "miss" // issued for this caller
+	// issued for another caller, or the caller left before the end
+	Joined     Outcome = "joined"
 	Denied     Outcome = "denied"      // refused from memory
 	InShared   Outcome = "shared"      // found in the shared cache
 	SharedDown Outcome = "shared_down" // issued for this caller, and the shared cache failed
@@ -33,18 +36,21 @@ const (
 
 // CacheConfig is what [NewCache] takes. Every field but Shared is required.
 type CacheConfig[V any] struct {
-	Size          int           // entries at most; the least recently used goes first
-	Window, Ahead time.Duration // before the end: from when a caller waits for a renewal, and from when one begins behind the caller's back
-	Shared        Shared[V]     // nil: none
-	SharedFailed  func(error)   // told what the shared cache fails with; must be quick
+	Size int // entries at most; the least recently used goes first
+	// before the end: from when a caller waits for a renewal, and from when one begins behind the
+	// caller's back
+	Window, Ahead time.Duration
+	Shared        Shared[V]   // nil: none
+	SharedFailed  func(error) // told what the shared cache fails with; must be quick
 	Now           func() time.Time
 	Random        func() float64 // in [0, 1)
-	// Jittered shrinks a window by as much as a random number in [0, 1) says, so that entries of one
-	// moment part.
+	// Jittered shrinks a window by as much as a random number in [0, 1) says, so that entries of
+	// one moment part.
 	Jittered func(window time.Duration, random float64) time.Duration
-	End      func(*V) time.Time   // when the value ends, really
-	Passing  func(error) bool     // whether an error may pass by itself, so that what is still good serves meanwhile
-	Refusal  func(err error) bool // whether an error is a definite refusal
+	End      func(*V) time.Time // when the value ends, really
+	// whether an error may pass by itself, so that what is still good serves meanwhile
+	Passing func(error) bool
+	Refusal func(err error) bool // whether an error is a definite refusal
 }
 
 // Cache remembers credentials, or whatever else is issued, lasts for a time and can be refused. It
@@ -66,7 +72,8 @@ func NewCache[V any](c CacheConfig[V]) *Cache[V] {
 	return &Cache[V]{config: c, entries: entries, flights: map[Key]*flight[V]{}}
 }
 
-// entry is a value or a refusal. Its fields are read and written under the Cache's lock; what value points to is never written.
+// entry is a value or a refusal. Its fields are read and written under the Cache's lock; what value
+// points to is never written.
 type entry[V any] struct {
 	owner   Key
 	value   *V
@@ -83,29 +90,33 @@ type flight[V any] struct {
 	done    chan struct{} // closed when the fields below are final
 	value   *V
 	outcome Outcome
-	err     error       // with a value: why it is a stale one
-	issued  bool        // Issue was called
-	alone   atomic.Bool // the caller who began it has left, or none waited from the start; or it has ended
-	dropped bool        // under the Cache's lock: the result came too late to be kept
+	err     error // with a value: why it is a stale one
+	issued  bool  // Issue was called
+	// the caller who began it has left, or none waited from the start; or it has ended
+	alone   atomic.Bool
+	dropped bool // under the Cache's lock: the result came too late to be kept
 }
 
 // Request is what a caller wants.
 type Request[V any] struct {
 	Key, Owner Key
 	Life       time.Duration // how long a new value usually lives; bounds the windows
-	Last       time.Time     // unless zero: no new value ends later, so one that ends then is not renewed
+	// unless zero: no new value ends later, so one that ends then is not renewed
+	Last time.Time
 	// Usable returns why a value of the shared cache must not be used; nil: it may be.
 	Usable func(*V) error
-	// Issue makes a new value. It runs in a goroutine of its own, with the values of the context of the caller who began it but not
-	// its end: it must bound itself.
+	// Issue makes a new value. It runs in a goroutine of its own, with the values of the context of
+	// the caller who began it but not its end: it must bound itself.
 	Issue func(context.Context) (*V, error)
-	// Unattended is called, in the same goroutine, when Issue has ended and no caller tells of it: in a renewal behind the caller's back, and
-	// when the caller has left or was served something else.
+	// Unattended is called, in the same goroutine, when Issue has ended and no caller tells of it:
+	// in a renewal behind the caller's back, and when the caller has left or was served something
+	// else.
 	Unattended func(error)
 }
 
-// Get returns the value of a key: the one that is remembered, or a new one. The value is shared and must not be changed. The error is what Issue
-// returned, remembered or not, or the context's when it ended before there was a result, or one of this package if Issue was lost.
+// Get returns the value of a key: the one that is remembered, or a new one. The value is shared and
+// must not be changed. The error is what Issue returned, remembered or not, or the context's when
+// it ended before there was a result, or one of this package if Issue was lost.
 func (c *Cache[V]) Get(ctx context.Context, r Request[V]) (*V, Outcome, error) {
 	now := c.config.Now()
 	c.mu.Lock()
@@ -120,7 +131,8 @@ func (c *Cache[V]) Get(ctx context.Context, r Request[V]) (*V, Outcome, error) {
 	case e.refusal != nil:
 		c.mu.Unlock()
 		return nil, Denied, e.refusal
-	case now.Before(e.staleAt) || e.failing: // while renewing fails nobody waits for it to fail again
+	case now.Before(e.staleAt) || e.failing:
+		// while renewing fails nobody waits for it to fail again
 		outcome := Hit
 		if !now.Before(e.staleAt) {
 			outcome = Stale
@@ -181,7 +193,8 @@ func (c *Cache[V]) fly(ctx context.Context, r Request[V], f *flight[V], held *en
 	f.value, f.outcome, f.err = c.obtain(ctx, r, f, held)
 }
 
-// issue makes a new value, or falls back on one that is still good. Of a refusal nothing is left, here or in the shared cache.
+// issue makes a new value, or falls back on one that is still good. Of a refusal nothing is left,
+// here or in the shared cache.
 func (c *Cache[V]) issue(ctx context.Context, r Request[V], f *flight[V], good *V) (*V, Outcome, error) {
 	f.issued = true
 	value, err := (*V)(nil), errLost
@@ -219,8 +232,8 @@ func (c *Cache[V]) settle(r Request[V], f *flight[V], held *entry[V]) {
 	}
 }
 
-// times tells when a value wants a renewal, when it is stale and when it ends, with the windows shrunk
-// by as much as the random number says.
+// times tells when a value wants a renewal, when it is stale and when it ends, with the windows
+// shrunk by as much as the random number says.
 func (c *Cache[V]) times(r Request[V], value *V, random float64) (renewAt, staleAt, end time.Time) {
 	end = c.config.End(value)
 	if !r.Last.IsZero() && !end.Before(r.Last.Truncate(time.Second)) {
@@ -232,8 +245,8 @@ func (c *Cache[V]) times(r Request[V], value *V, random float64) (renewAt, stale
 	return shrunk(ahead), shrunk(window), end
 }
 
-// Forget drops an owner's entries, or everybody's if the owner is nil, here and in the shared cache, whose error it returns. Whoever waits for a
-// value already gets it, but it is not kept.
+// Forget drops an owner's entries, or everybody's if the owner is nil, here and in the shared
+// cache, whose error it returns. Whoever waits for a value already gets it, but it is not kept.
 func (c *Cache[V]) Forget(ctx context.Context, owner *Key) error {
 	c.mu.Lock()
 	for _, key := range c.entries.Keys() {

@@ -119,7 +119,8 @@ func (f *fixture) wantUnattended(want ...string) {
 	f.unattended = nil
 }
 
-// bubble runs a test in a bubble of fake time. When it ends every goroutine must have ended, or synctest fails it.
+// bubble runs a test in a bubble of fake time. When it ends every goroutine must have ended, or
+// synctest fails it.
 func bubble(t *testing.T, test func(f *fixture)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fixture{t: t, life: life}
@@ -240,7 +241,8 @@ func TestCallerLeaves(t *testing.T) {
 	})
 }
 
-// TestLostIssue: whatever becomes of Issue, all who wait get an answer, and the next call tries again.
+// TestLostIssue: whatever becomes of Issue, all who wait get an answer, and the next call tries
+// again.
 func TestLostIssue(t *testing.T) {
 	for name, lose := range map[string]func(){"panic": func() { panic("secret") }, "Goexit": runtime.Goexit, "nil panic": func() { panic(nil) }} {
 		t.Run(name, func(t *testing.T) {
@@ -303,9 +305,11 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-// TestOutage: what is good serves to its real end, nobody waits for an attempt after the first, and recovery takes one pause.
+// TestOutage: what is good serves to its real end, nobody waits for an attempt after the first, and
+// recovery takes one pause.
 func TestOutage(t *testing.T) {
-	for _, before := range []time.Duration{10 * time.Minute, 4 * time.Minute} { // within Ahead, within Window
+	for _, before := range []time.Duration{10 * time.Minute, 4 * time.Minute} {
+		// within Ahead, within Window
 		bubble(t, func(f *fixture) {
 			f.want(1, freshness.Miss, nil)
 			time.Sleep(life - before)
@@ -381,7 +385,8 @@ func TestRefusedRenewal(t *testing.T) {
 	})
 }
 
-// TestOddRenewal: an error that neither passes nor refuses is shown to whoever waits, and leaves what is remembered until then.
+// TestOddRenewal: an error that neither passes nor refuses is shown to whoever waits, and leaves
+// what is remembered until then.
 func TestOddRenewal(t *testing.T) {
 	bubble(t, func(f *fixture) {
 		f.want(1, freshness.Miss, nil)
@@ -419,7 +424,8 @@ func TestBounded(t *testing.T) {
 	freshness.NewCache(freshness.CacheConfig[value]{})
 }
 
-// TestWindows: shrunk by chance and to shares of the life, so that a short session is not renewed at every use.
+// TestWindows: shrunk by chance and to shares of the life, so that a short session is not renewed
+// at every use.
 func TestWindows(t *testing.T) {
 	for _, row := range []struct {
 		life         time.Duration
@@ -463,7 +469,8 @@ func TestLast(t *testing.T) {
 	bubble(t, func(f *fixture) {
 		f.life = 10 * time.Minute
 		r := f.request("x")
-		r.Last = time.Now().Add(f.life).Add(999 * time.Millisecond) // a value ends with a whole second
+		// a value ends with a whole second
+		r.Last = time.Now().Add(f.life).Add(999 * time.Millisecond)
 		f.wantOf(f.cache, r, 1, freshness.Miss, nil)
 		time.Sleep(f.life - 1)
 		f.wantOf(f.cache, r, 1, freshness.Hit, nil)
@@ -499,7 +506,8 @@ func TestForget(t *testing.T) {
 	})
 }
 
-// TestForgetDuringAFlight: who waits gets the old value, nobody else does, and it does not push out the new one.
+// TestForgetDuringAFlight: who waits gets the old value, nobody else does, and it does not push out
+// the new one.
 func TestForgetDuringAFlight(t *testing.T) {
 	bubble(t, func(f *fixture) {
 		old := make(chan struct{})

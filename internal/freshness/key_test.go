@@ -8,7 +8,8 @@ import (
 	"github.com/seed055b7978/delegation/internal/freshness"
 )
 
-// TestKeyOf_NoTwoAlike: every sequence of up to three lists of up to two odd texts has a key of its own.
+// TestKeyOf_NoTwoAlike: every sequence of up to three lists of up to two odd texts has a key of its
+// own.
 func TestKeyOf_NoTwoAlike(t *testing.T) {
 	texts := []string{"", "a", "aa", "\x00", "\x00\x00\x00\x00\x00\x00\x00\x01", "a\x00\x00\x00\x00\x00\x00\x00\x01a"}
 	lists := [][]string{{}}

@@ -9,7 +9,8 @@ import (
 
 const probeLife = time.Minute // so long a result counts
 
-// ProbeAll calls all functions at once, and returns their results in order when the last one has come.
+// ProbeAll calls all functions at once, and returns their results in order when the last one has
+// come.
 func ProbeAll[T any](calls []func() T) []T {
 	results := make([]T, len(calls))
 	var all sync.WaitGroup
@@ -20,8 +21,8 @@ func ProbeAll[T any](calls []func() T) []T {
 	return results
 }
 
-// Probes keep the results of slow checks, by name, for a minute, so that whoever asks often does not
-// repeat them. The zero value is ready; it is safe for concurrent use.
+// Probes keep the results of slow checks, by name, for a minute, so that whoever asks often does
+// not repeat them. The zero value is ready; it is safe for concurrent use.
 type Probes struct {
 	mu      sync.Mutex
 	results map[string]*probeResult
@@ -33,8 +34,9 @@ type probeResult struct {
 	at   time.Time
 }
 
-// Do returns the check's last result if it is less than a minute old. Otherwise the check runs, once for all who ask, with a context of its
-// own that ends after the limit: one who gives up, with the error of their context, does not keep the others or the next from a result.
+// Do returns the check's last result if it is less than a minute old. Otherwise the check runs,
+// once for all who ask, with a context of its own that ends after the limit: one who gives up, with
+// the error of their context, does not keep the others or the next from a result.
 func (c *Probes) Do(ctx context.Context, name string, now func() time.Time, limit time.Duration, check func(context.Context) error) error {
 	c.mu.Lock()
 	r := c.results[name]
@@ -60,7 +62,8 @@ func (c *Probes) Do(ctx context.Context, name string, now func() time.Time, limi
 	}
 }
 
-// old tells whether there is a result that does not count any more, or one of a clock that has been put back since.
+// old tells whether there is a result that does not count any more, or one of a clock that has been
+// put back since.
 func (r *probeResult) old(now time.Time) bool {
 	select {
 	case <-r.done:

@@ -24,7 +24,8 @@ func NewReplayMemory(size int) *ReplayMemory {
 
 var errFull = errors.New("the memory of used tokens is full")
 
-// FirstUse notes that the key is used, until the time, and tells whether that was for the first time. The only error is that there is no room.
+// FirstUse notes that the key is used, until the time, and tells whether that was for the first
+// time. The only error is that there is no room.
 func (m *ReplayMemory) FirstUse(_ context.Context, key string, now, until time.Time) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -5,18 +5,22 @@ import (
 	"time"
 )
 
-// sharedTimeout is for one call of the shared cache, the wait for another process included. It guards against one that has no time-outs of its own.
+// sharedTimeout is for one call of the shared cache, the wait for another process included. It
+// guards against one that has no time-outs of its own.
 const sharedTimeout = 30 * time.Second
 
 // Shared keeps values for several processes. Owner and key are hexadecimal.
 type Shared[V any] interface {
-	Get(ctx context.Context, owner, key string) (*V, error)      // nil, nil: absent
-	Put(ctx context.Context, owner, key string, value *V) error  // until the value ends
-	Delete(ctx context.Context, owner, key string) error         // key empty: all of the owner's; owner too: everything
-	Lock(ctx context.Context, owner, key string) (func(), error) // waits until no other process issues for the key
+	Get(ctx context.Context, owner, key string) (*V, error)     // nil, nil: absent
+	Put(ctx context.Context, owner, key string, value *V) error // until the value ends
+	// key empty: all of the owner's; owner too: everything
+	Delete(ctx context.Context, owner, key string) error
+	// waits until no other process issues for the key
+	Lock(ctx context.Context, owner, key string) (func(), error)
 }
 
-// obtain finds a value in the shared cache or issues one. Nothing that the shared cache does wrong stops it.
+// obtain finds a value in the shared cache or issues one. Nothing that the shared cache does wrong
+// stops it.
 func (c *Cache[V]) obtain(ctx context.Context, r Request[V], f *flight[V], held *entry[V]) (*V, Outcome, error) {
 	var good *V
 	if held != nil {
@@ -37,7 +41,8 @@ func (c *Cache[V]) obtain(ctx context.Context, r Request[V], f *flight[V], held 
 		}
 		return err == nil
 	}
-	// look tells whether there is a value that need not be renewed now; any other that is still good may yet be of use.
+	// look tells whether there is a value that need not be renewed now; any other that is still
+	// good may yet be of use.
 	look := func() (found *V, enough bool) {
 		limited(func(ctx context.Context) (err error) {
 			found, err = shared.Get(ctx, owner, key)
@@ -47,7 +52,8 @@ func (c *Cache[V]) obtain(ctx context.Context, r Request[V], f *flight[V], held 
 		if down || found == nil || !now.Before(c.config.End(found)) {
 			return nil, false
 		}
-		if err := attempt(func() error { return r.Usable(found) }); err != nil { // it counts as absent
+		if err := attempt(func() error { return r.Usable(found) }); err != nil {
+			// it counts as absent
 			_ = attempt(func() error { c.config.SharedFailed(err); return nil })
 			return nil, false
 		}
@@ -84,7 +90,8 @@ func (c *Cache[V]) obtain(ctx context.Context, r Request[V], f *flight[V], held 
 		if c.isDropped(f) { // meanwhile
 			limited(func(ctx context.Context) error { return shared.Delete(ctx, owner, key) })
 		}
-	case err != nil && c.config.Refusal(err): // or another process would go on with what was refused
+	case err != nil && c.config.Refusal(err):
+		// or another process would go on with what was refused
 		limited(func(ctx context.Context) error { return shared.Delete(ctx, owner, key) })
 	}
 	if down && outcome == Miss {

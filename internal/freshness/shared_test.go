@@ -128,7 +128,8 @@ func TestShared_OneIssueForAll(t *testing.T) {
 		all.Wait()
 		f.wantOf(a, f.request("x"), 1, freshness.Hit, nil)
 		f.wantOf(b, f.request("x"), 1, freshness.Hit, nil)
-		f.wantOf(freshness.NewCache(f.config), f.request("x"), 1, freshness.InShared, nil) // a replica that starts later
+		// a replica that starts later
+		f.wantOf(freshness.NewCache(f.config), f.request("x"), 1, freshness.InShared, nil)
 
 		// Renewed once, too: the second finds what the first has got.
 		time.Sleep(life - 10*time.Minute)
@@ -185,7 +186,8 @@ func TestShared_Hangs(t *testing.T) {
 	for _, method := range []string{"get", "lock"} {
 		fleet(t, func(f *fixture, s *store, a, b *freshness.Cache[value]) {
 			if method == "lock" {
-				s.locked[f.request("x").Owner.String()+f.request("x").Key.String()] = make(chan struct{}) // for ever
+				// for ever
+				s.locked[f.request("x").Owner.String()+f.request("x").Key.String()] = make(chan struct{})
 			} else {
 				f.config.Shared = hanging{s}
 				a = freshness.NewCache(f.config)
@@ -295,7 +297,8 @@ func TestShared_Forget(t *testing.T) {
 			f.t.Error("a failure was not told")
 		}
 	})
-	// A value that was issued before does not come back, whether Forget comes before it is put or while.
+	// A value that was issued before does not come back, whether Forget comes before it is put or
+	// while.
 	for _, method := range []string{"issue", "put"} {
 		fleet(t, func(f *fixture, s *store, a, b *freshness.Cache[value]) {
 			gate := make(chan struct{})

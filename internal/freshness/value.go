@@ -9,16 +9,19 @@ import (
 
 const (
 	valueAhead = 15 * time.Minute // before the end of a value's life, where its replacement is due
-	valueShare = 4                // of a life at most the last quarter, so that a short one is not replaced all the time
-	valuePause = 10 * time.Second // between the beginnings of two attempts while the old value is good
+	// of a life at most the last quarter, so that a short one is not replaced all the time
+	valueShare = 4
+	// between the beginnings of two attempts while the old value is good
+	valuePause = 10 * time.Second
 )
 
-// jitterShare is the largest share by which a window before the end of a life shrinks, so that values of one
-// moment, such as those of pods that started together, are not replaced in one moment.
+// jitterShare is the largest share by which a window before the end of a life shrinks, so that
+// values of one moment, such as those of pods that started together, are not replaced in one
+// moment.
 const jitterShare = 0.2
 
-// Jittered shrinks a window before the end of a life by up to a fifth: by as much of it as random says,
-// which is in [0, 1).
+// Jittered shrinks a window before the end of a life by up to a fifth: by as much of it as random
+// says, which is in [0, 1).
 func Jittered(window time.Duration, random float64) time.Duration {
 	return window - time.Duration(float64(window)*jitterShare*random)
 }
@@ -26,15 +29,17 @@ func Jittered(window time.Duration, random float64) time.Duration {
 var errLate = errors.New("there was no value, or it had expired when it came")
 
 // Value is a value that expires, such as credentials. It is replaced when it is used, ahead of its
-// end and off the path of those who use it, so there is no idle goroutine. Only [NewValue] makes one.
+// end and off the path of those who use it, so there is no idle goroutine. Only [NewValue] makes
+// one.
 type Value[T any] struct {
 	fetch  func(context.Context) (T, time.Time, error)
 	now    func() time.Time
 	random func() float64
 
-	mu          sync.Mutex
-	value       T
-	due, until  time.Time    // when the replacement is due, and until when the value is good; zero: there is none yet
+	mu    sync.Mutex
+	value T
+	// when the replacement is due, and until when the value is good; zero: there is none yet
+	due, until  time.Time
 	attempted   time.Time    // when the last fetch began
 	replacement *replacement // nil: no fetch is under way
 }
@@ -46,24 +51,26 @@ type replacement struct {
 	err   error         // read behind done
 }
 
-// NewValue returns a Value without a value. fetch returns one, and until when it is good. Its context has
-// the values of a caller's, and neither its end nor its deadline: fetch must end by itself. It runs on a
-// goroutine of its own, never twice at once. random returns numbers in [0, 1): each value is replaced
-// by up to a fifth of the time later than it could be, see [Jittered].
+// NewValue returns a Value without a value. fetch returns one, and until when it is good. Its
+// context has the values of a caller's, and neither its end nor its deadline: fetch must end by
+// itself. It runs on a goroutine of its own, never twice at once. random returns numbers in [0, 1):
+// each value is replaced by up to a fifth of the time later than it could be, see [Jittered].
 func NewValue[T any](
 	now func() time.Time, random func() float64, fetch func(context.Context) (T, time.Time, error),
 ) *Value[T] {
 	return &Value[T]{now: now, random: random, fetch: fetch}
 }
 
-// Get returns a good value and when it is worth asking for another: never after the value's end, mostly well before it. A good
-// value is returned at once, whatever the context says. Only without one Get waits for a fetch, which all share who wait at the
-// same time and which goes on when one of them gives up; then the error is the fetch's, or the context's.
+// Get returns a good value and when it is worth asking for another: never after the value's end,
+// mostly well before it. A good value is returned at once, whatever the context says. Only without
+// one Get waits for a fetch, which all share who wait at the same time and which goes on when one
+// of them gives up; then the error is the fetch's, or the context's.
 func (v *Value[T]) Get(ctx context.Context) (value T, again time.Time, err error) {
 	v.mu.Lock()
 	now := v.now()
 	good, due, since := now.Before(v.until), !now.Before(v.due), now.Sub(v.attempted)
-	if v.replacement == nil && (!good || due && (since >= valuePause || since < 0)) { // less than nothing: the clock was set back
+	if v.replacement == nil && (!good || due && (since >= valuePause || since < 0)) {
+		// less than nothing: the clock was set back
 		v.attempted, v.replacement = now, &replacement{early: good, done: make(chan struct{})}
 		go v.refresh(context.WithoutCancel(ctx), v.replacement)
 	}
@@ -79,7 +86,8 @@ func (v *Value[T]) Get(ctx context.Context) (value T, again time.Time, err error
 		return value, time.Time{}, ctx.Err()
 	}
 	switch {
-	case replacement.err != nil && replacement.early: // a failure of then, perhaps slow, is not one of now
+	case replacement.err != nil && replacement.early:
+		// a failure of then, perhaps slow, is not one of now
 		return v.Get(ctx)
 	case replacement.err != nil:
 		return value, time.Time{}, replacement.err
@@ -100,7 +108,8 @@ func (v *Value[T]) Peek() (value T, again time.Time, good bool) {
 	return value, time.Time{}, false
 }
 
-// again says, under the lock, when it is worth asking again: once a replacement is due, after each pause.
+// again says, under the lock, when it is worth asking again: once a replacement is due, after each
+// pause.
 func (v *Value[T]) again(now time.Time) time.Time {
 	if now.Before(v.due) {
 		return v.due
@@ -129,7 +138,8 @@ func (v *Value[T]) refresh(ctx context.Context, f *replacement) {
 	if f.err != nil {
 		return
 	}
-	if !until.Equal(v.until) { // or else the fetch found the old value somewhere, and a new one is as due as before
+	if !until.Equal(v.until) {
+		// or else the fetch found the old value somewhere, and a new one is as due as before
 		v.due = until.Add(-Jittered(min(valueAhead, life/valueShare), v.random()))
 	}
 	v.value, v.until = value, until

@@ -163,7 +163,8 @@ func TestOneFetchForAll(t *testing.T) {
 	})
 }
 
-// TestLateCallersTryAgain: a fetch that began before the end, and hangs beyond it, has not tried what comes after.
+// TestLateCallersTryAgain: a fetch that began before the end, and hangs beyond it, has not tried
+// what comes after.
 func TestLateCallersTryAgain(t *testing.T) {
 	wellBubble(t, func(t *testing.T, w *well, v *freshness.Value[int]) {
 		get(t, v, 1)
@@ -204,7 +205,8 @@ func TestFetchOutlivesItsCaller(t *testing.T) {
 	})
 }
 
-// TestSameAgain: a fetch that finds the old value somewhere changes nothing, and the next comes after the pause.
+// TestSameAgain: a fetch that finds the old value somewhere changes nothing, and the next comes
+// after the pause.
 func TestSameAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fetches, end := 0, time.Now().Add(time.Hour)

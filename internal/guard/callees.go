@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// MaxStuck is how many calls of one callee may go on after their callers have left. With as many
-	// as that, no other is made until one returns.
+	// MaxStuck is how many calls of one callee may go on after their callers have left. With as
+	// many as that, no other is made until one returns.
 	MaxStuck = 16
 	// MaxCalls is how many calls of one callee run at the same time; more wait for their turn.
 	MaxCalls = 64
@@ -19,8 +19,8 @@ const (
 var ErrStuck = fmt.Errorf("%d calls of it have not returned, and no more are made until one does", MaxStuck)
 
 // Callees calls functions that know no context and may hang, each under the name of what it depends
-// on. Those who wait can leave, and what they leave behind is bounded: at most MaxCalls goroutines for
-// a name. The zero value is ready; it is safe for concurrent use.
+// on. Those who wait can leave, and what they leave behind is bounded: at most MaxCalls goroutines
+// for a name. The zero value is ready; it is safe for concurrent use.
 type Callees struct {
 	mu     sync.Mutex
 	byName map[string]*callee

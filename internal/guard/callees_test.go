@@ -151,7 +151,8 @@ func TestCallees_TakeTurns(t *testing.T) {
 	})
 }
 
-// TestCallees_Forget: a name begins anew, and what still runs under it does no harm when it returns.
+// TestCallees_Forget: a name begins anew, and what still runs under it does no harm when it
+// returns.
 func TestCallees_Forget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var callees guard.Callees

@@ -1,4 +1,5 @@
-// Package guard calls code that may panic or hang: the operator's, and libraries that read what strangers wrote.
+// Package guard calls code that may panic or hang: the operator's, and libraries that read what
+// strangers wrote.
 package guard
 
 import "fmt"

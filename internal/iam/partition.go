@@ -10,8 +10,9 @@ type Partition struct {
 	ID              string // aws, aws-cn, …: the second part of its ARNs
 	DNSSuffix       string
 	DualStackSuffix string
-	Audience        string   // AudienceRestriction; empty: the recipient
-	FIPS            []string // regions with a FIPS host of STS (AWS General Reference, STS endpoints)
+	Audience        string // AudienceRestriction; empty: the recipient
+	// regions with a FIPS host of STS (AWS General Reference, STS endpoints)
+	FIPS []string
 
 	regions    *regexp.Regexp
 	signIn     string // host of the sign-in page; {region} is replaced
@@ -40,7 +41,8 @@ var partitions = []Partition{
 
 func regions(pattern string) *regexp.Regexp { return regexp.MustCompile(`\A(?:` + pattern + `)\z`) }
 
-// PartitionOf returns the partition of a region by its name; false for a name that fits none, such as mars-north-1 or aws-global.
+// PartitionOf returns the partition of a region by its name; false for a name that fits none, such
+// as mars-north-1 or aws-global.
 func PartitionOf(region string) (Partition, bool) {
 	for _, p := range partitions {
 		if p.regions.MatchString(region) {
@@ -58,12 +60,14 @@ func (p Partition) SignInHost(region string) string {
 	return strings.ReplaceAll(p.signIn, "{region}", region)
 }
 
-// ConsoleHost returns the host of the console for a region of the partition; empty if AWS publishes none.
+// ConsoleHost returns the host of the console for a region of the partition; empty if AWS publishes
+// none.
 func (p Partition) ConsoleHost(region string) string {
 	return strings.ReplaceAll(p.console, "{region}", region)
 }
 
-// HasConsole tells whether a host is the partition's console, or a page of it such as s3.console.aws.amazon.com.
+// HasConsole tells whether a host is the partition's console, or a page of it such as
+// s3.console.aws.amazon.com.
 func (p Partition) HasConsole(host string) bool {
 	domain := strings.TrimPrefix(p.console, "{region}.")
 	return domain != "" && (host == domain || strings.HasSuffix(host, "."+domain))

@@ -3,7 +3,8 @@ package iam
 import "testing"
 
 func TestPartitionOf(t *testing.T) {
-	for region, want := range map[string][3]string{ // partition, sign-in, console (AWS General Reference, "AWS Sign-In endpoints")
+	for region, want := range map[string][3]string{
+		// partition, sign-in, console (AWS General Reference, "AWS Sign-In endpoints")
 		"eu-central-1":   {"aws", "eu-central-1.signin.aws.amazon.com", "eu-central-1.console.aws.amazon.com"},
 		"us-east-1":      {"aws", "signin.aws.amazon.com", "us-east-1.console.aws.amazon.com"},
 		"cn-north-1":     {"aws-cn", "signin.amazonaws.cn", "console.amazonaws.cn"},

@@ -24,7 +24,8 @@ type statement struct {
 	Condition map[string]map[string]string `json:",omitempty"`
 }
 
-// TrustActions returns what a role's trust policy must allow for an assertion with or without session tags and a source identity.
+// TrustActions returns what a role's trust policy must allow for an assertion with or without
+// session tags and a source identity.
 func TrustActions(tags, sourceIdentity bool) []string {
 	actions := []string{"sts:AssumeRoleWithSAML"}
 	if tags {
@@ -36,13 +37,14 @@ func TrustActions(tags, sourceIdentity bool) []string {
 	return actions
 }
 
-// TrustPolicy returns the trust policy of a role: the SAML provider may do the actions (none: sts:AssumeRoleWithSAML) for assertions to this recipient and,
-// unless it is empty, of this issuer.
+// TrustPolicy returns the trust policy of a role: the SAML provider may do the actions (none:
+// sts:AssumeRoleWithSAML) for assertions to this recipient and, unless it is empty, of this issuer.
 func TrustPolicy(provider string, actions []string, recipient, issuer string) (string, error) {
 	if recipient == "" {
 		return "", errors.New("there is no recipient")
 	}
-	if strings.Contains(recipient+" "+issuer, "${") { // StringEquals expands it (IAM User Guide, "Policy elements: Variables and tags")
+	if strings.Contains(recipient+" "+issuer, "${") {
+		// StringEquals expands it (IAM User Guide, "Policy elements: Variables and tags")
 		return "", fmt.Errorf("%.200q or %.200q has the beginning of a policy variable", recipient, issuer)
 	}
 	conditions := map[string]string{"SAML:aud": recipient}
@@ -60,10 +62,12 @@ func TrustPolicy(provider string, actions []string, recipient, issuer string) (s
 		Condition: map[string]map[string]string{"StringEquals": conditions}})
 }
 
-// bucket is a name by S3's rules for general purpose buckets. It has no wildcard, no variable and no slash.
+// bucket is a name by S3's rules for general purpose buckets. It has no wildcard, no variable and
+// no slash.
 var bucket = regexp.MustCompile(`\A[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\z`)
 
-// FolderPolicy returns a permission policy for a bucket in which each user of a SAML provider has a folder named after ${saml:sub}.
+// FolderPolicy returns a permission policy for a bucket in which each user of a SAML provider has a
+// folder named after ${saml:sub}.
 func FolderPolicy(partition, name string) (string, error) {
 	if partition == "" {
 		return "", errors.New("no region is set")

@@ -10,7 +10,8 @@ import (
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
 )
 
-// A value that matches plain needs no escaping in JSON. Paths have no quotes, so a placeholder lies within one JSON string.
+// A value that matches plain needs no escaping in JSON. Paths have no quotes, so a placeholder lies
+// within one JSON string.
 var (
 	placeholder = regexp.MustCompile(`\{\{[^{}"\\]*\}\}`)
 	plain       = regexp.MustCompile(`\A[\p{L}\p{N} _.@|+=,:-]+\z`)
@@ -29,7 +30,8 @@ func ParseTemplate(text string) (Template, error) {
 	return Template{compact.String()}, err
 }
 
-// Fill returns the policy. A value that is absent, or has characters that a policy reads as more than a name, gives no policy and the value's path.
+// Fill returns the policy. A value that is absent, or has characters that a policy reads as more
+// than a name, gives no policy and the value's path.
 func (t Template) Fill(value func(path string) (any, bool)) (policy, missing string) {
 	policy = placeholder.ReplaceAllStringFunc(t.compact, func(found string) string {
 		path := strings.TrimSpace(found[2 : len(found)-2])

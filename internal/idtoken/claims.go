@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// registeredClaims are names whose look-alikes are refused: a reader that folds case would read sub from "SUB" or "ſub".
+// registeredClaims are names whose look-alikes are refused: a reader that folds case would read sub
+// from "SUB" or "ſub".
 var registeredClaims = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "nonce", "auth_time", "acr", "amr", "sid",
 	"at_hash", "c_hash", "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
 	"website", "email", "email_verified", "gender", "birthdate", "zoneinfo", "locale", "phone_number", "phone_number_verified",

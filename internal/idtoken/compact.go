@@ -65,7 +65,8 @@ func parseCompact(raw string, maxSize int) (*compactJWS, error) {
 	return t, nil
 }
 
-// readHeader takes algorithm and key ID from the header, and refuses what would give the token another meaning.
+// readHeader takes algorithm and key ID from the header, and refuses what would give the token
+// another meaning.
 func (t *compactJWS) readHeader(text []byte) error {
 	header, err := parseObject("header", text, "header", registeredHeaders)
 	if err != nil {

@@ -1,5 +1,5 @@
-// The verification of tokens and key sets is tested through the root package, with its codes: see token_test.go and keys_test.go
-// there. Here is what only a caller of this package can see.
+// The verification of tokens and key sets is tested through the root package, with its codes: see
+// token_test.go and keys_test.go there. Here is what only a caller of this package can see.
 package idtoken_test
 
 import (
@@ -27,7 +27,8 @@ type transportFunc func(*http.Request) (*http.Response, error)
 
 func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// verifier has an issuer that is down and one with a shared secret. Failed refreshes are reported to the function.
+// verifier has an issuer that is down and one with a shared secret. Failed refreshes are reported
+// to the function.
 func verifier(failed func(issuer string, err error)) *idtoken.Verifier {
 	down := transportFunc(func(*http.Request) (*http.Response, error) { return nil, errDown })
 	return idtoken.New(idtoken.Config{

@@ -10,7 +10,8 @@ import (
 	"github.com/seed055b7978/delegation/internal/guard"
 )
 
-// This file is all that knows jwx. Its panics are errors: on the goroutine of a fetch one would end the process.
+// This file is all that knows jwx. Its panics are errors: on the goroutine of a fetch one would end
+// the process.
 
 // verifySigned tells whether the signature over the bytes is good. jws.Verify would not do: it
 // takes the token apart on its own, and verifies a text that it puts together again from what it

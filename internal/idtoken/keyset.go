@@ -22,8 +22,9 @@ const (
 // key is one key of a set, with what its JWK says about its use.
 type key struct {
 	kid, algorithm string // algorithm: empty if the JWK has none
-	material       any    // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, or []byte of a shared secret
-	refused        *Error // why the key may never be used
+	// *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, or []byte of a shared secret
+	material any
+	refused  *Error // why the key may never be used
 }
 
 // suits tells whether the key may verify signatures of the algorithm.
@@ -38,7 +39,8 @@ func (k key) suits(algorithm string) error {
 	case *rsa.PublicKey:
 		fits = strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS")
 	case *ecdsa.PublicKey:
-		curves := map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"} // RFC 7518 §3.4
+		// RFC 7518 §3.4
+		curves := map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 		fits = curves[algorithm] == m.Curve.Params().Name
 	case ed25519.PublicKey:
 		fits = algorithm == "EdDSA"
@@ -99,9 +101,9 @@ func (s KeySet) lookUp(kid string) []key {
 	return s[i : i+1]
 }
 
-// ParseKeySet reads a JWK set (RFC 7517 §5). Keys for encryption and of unknown kinds are passed over, as that
-// section asks; a symmetric key or a kid that two keys share condemns the set, because it can no longer be trusted. The error is
-// an [*Error].
+// ParseKeySet reads a JWK set (RFC 7517 §5). Keys for encryption and of unknown kinds are passed
+// over, as that section asks; a symmetric key or a kid that two keys share condemns the set,
+// because it can no longer be trusted. The error is an [*Error].
 func ParseKeySet(text []byte) (KeySet, error) {
 	object, err := document.Object(text)
 	if err != nil {

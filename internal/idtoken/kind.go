@@ -29,7 +29,8 @@ var marks = []mark{
 	{"events", whenPresent(tokenKindEvent)},
 }
 
-// TokenMarks returns the names of the claims by which other kinds of tokens are told from ID tokens.
+// TokenMarks returns the names of the claims by which other kinds of tokens are told from ID
+// tokens.
 func TokenMarks() []string {
 	names := make([]string, len(marks))
 	for i, m := range marks {

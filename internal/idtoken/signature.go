@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Algorithms returns those that published keys can sign with. HS256 is for a shared secret, and nothing else is.
+// Algorithms returns those that published keys can sign with. HS256 is for a shared secret, and
+// nothing else is.
 func Algorithms() []string {
 	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }

@@ -9,32 +9,39 @@ import (
 	"github.com/seed055b7978/delegation/internal/document"
 )
 
-// Config is what all issuers of a [Verifier] share. The caller has checked it; only Client may be nil.
+// Config is what all issuers of a [Verifier] share. The caller has checked it; only Client may be
+// nil.
 type Config struct {
 	MaxSize int           // bytes of a token
 	Leeway  time.Duration // for clocks that differ, in exp, iat and nbf
 	Now     func() time.Time
-	Client  *http.Client // for published keys; nil: a new one. Redirects are refused whatever it says
-	// RefreshFailed hears of each fetch of an issuer's keys that failed, and why: an [*Error]. It runs on the fetch's goroutine.
+	// for published keys; nil: a new one. Redirects are refused whatever it says
+	Client *http.Client
+	// RefreshFailed hears of each fetch of an issuer's keys that failed, and why: an [*Error]. It
+	// runs on the fetch's goroutine.
 	RefreshFailed func(issuer string, err error)
 }
 
-// Issuer is a provider whose ID tokens are accepted. The caller has checked it: its URLs, and that no more than one source of
-// keys is set. If none is, they are found by OpenID Connect discovery below URL.
+// Issuer is a provider whose ID tokens are accepted. The caller has checked it: its URLs, and that
+// no more than one source of keys is set. If none is, they are found by OpenID Connect discovery
+// below URL.
 type Issuer struct {
-	URL        string   // the exact iss claim
-	Algorithms []string // that it may sign with: some of [Algorithms], or HS256 alone with a SharedSecret
+	URL string // the exact iss claim
+	// that it may sign with: some of [Algorithms], or HS256 alone with a SharedSecret
+	Algorithms []string
 
-	SharedSecret func() string // reveals the secret; a function, because fmt prints the fields of structs
-	KeySet       KeySet        // static: nothing is fetched
-	KeySetURL    string        // where the key set is published
-	LoopbackHTTP bool          // whether discovery may lead to plain http on loopback
+	// reveals the secret; a function, because fmt prints the fields of structs
+	SharedSecret func() string
+	KeySet       KeySet // static: nothing is fetched
+	KeySetURL    string // where the key set is published
+	LoopbackHTTP bool   // whether discovery may lead to plain http on loopback
 
 	Marks   []string // of [TokenMarks], those that its ID tokens may bear
 	Clients []string // audiences that may be the client of a token with several and no azp
 }
 
-// Verifier verifies the ID tokens of its issuers. It is safe for concurrent use and keeps no goroutine while it is not used.
+// Verifier verifies the ID tokens of its issuers. It is safe for concurrent use and keeps no
+// goroutine while it is not used.
 type Verifier struct {
 	config  Config
 	issuers map[string]issuer // by URL
@@ -76,8 +83,8 @@ func (v *Verifier) keysOf(i Issuer) keyFinder {
 	}
 }
 
-// Verify checks one raw ID token. It makes no request before it has found the issuer among its own. The error is an [*Error],
-// or that of a context which ended while keys were being fetched.
+// Verify checks one raw ID token. It makes no request before it has found the issuer among its own.
+// The error is an [*Error], or that of a context which ended while keys were being fetched.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 	token, err := parseCompact(raw, v.config.MaxSize)
 	if err != nil {
@@ -110,8 +117,8 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 	return claims, nil
 }
 
-// VerifySignature checks a token's form, algorithm and signature as Verify does, and not its claims: vectors of others have payloads
-// that are no claims.
+// VerifySignature checks a token's form, algorithm and signature as Verify does, and not its
+// claims: vectors of others have payloads that are no claims.
 func (v *Verifier) VerifySignature(ctx context.Context, iss, raw string) error {
 	token, err := parseCompact(raw, v.config.MaxSize)
 	if err != nil {
@@ -124,7 +131,8 @@ func (v *Verifier) VerifySignature(ctx context.Context, iss, raw string) error {
 	return token.verifySignature(ctx, by)
 }
 
-// CheckKeys tells whether an issuer has keys that can be used, and asks it for them as Verify would. Errors are those of Verify.
+// CheckKeys tells whether an issuer has keys that can be used, and asks it for them as Verify
+// would. Errors are those of Verify.
 func (v *Verifier) CheckKeys(ctx context.Context, iss string) error {
 	by, err := v.issuer(iss)
 	if err != nil {

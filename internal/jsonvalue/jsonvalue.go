@@ -1,4 +1,5 @@
-// Package jsonvalue reads decoded JSON: maps, slices, strings, booleans, and numbers as json.Number, int, int64 or float64.
+// Package jsonvalue reads decoded JSON: maps, slices, strings, booleans, and numbers as
+// json.Number, int, int64 or float64.
 package jsonvalue
 
 import (
@@ -11,8 +12,8 @@ import (
 	"unsafe"
 )
 
-// Lookup finds the value at a dotted path. At each level the longest name wins, so a name with dots of its own is found under its
-// whole name; a number selects from a list.
+// Lookup finds the value at a dotted path. At each level the longest name wins, so a name with dots
+// of its own is found under its whole name; a number selects from a list.
 func Lookup(value any, path string) (any, bool) {
 	switch v := value.(type) {
 	case map[string]any:
@@ -53,7 +54,8 @@ func Text(value any) (string, bool) {
 	return "", false
 }
 
-// Texts returns the texts of a list of strings, numbers and booleans, or of one of them; none for null. False: something else is among them.
+// Texts returns the texts of a list of strings, numbers and booleans, or of one of them; none for
+// null. False: something else is among them.
 func Texts(value any) (list []string, ok bool) {
 	switch v := value.(type) {
 	case nil:
@@ -77,8 +79,9 @@ func Texts(value any) (list []string, ok bool) {
 	return []string{text}, true
 }
 
-// Clone returns a copy that shares no map or slice, of whatever type they are. Structs and what pointers lead to are shared. A value that
-// holds itself, which JSON cannot but a rule in Go can make, has a copy that holds itself.
+// Clone returns a copy that shares no map or slice, of whatever type they are. Structs and what
+// pointers lead to are shared. A value that holds itself, which JSON cannot but a rule in Go can
+// make, has a copy that holds itself.
 func Clone(value any) any {
 	if value == nil {
 		return nil

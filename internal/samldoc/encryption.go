@@ -20,8 +20,9 @@ const (
 	maxEncryptionBits = 8192
 )
 
-// CheckEncryptionKey tells what is wrong with a key that [Encrypt] would not take: it wants one PEM block PUBLIC KEY, as openssl pkey -pubout
-// writes it, with an RSA key of 2048 to 8192 bits. A private key is refused, because it belongs to the reader alone. The error quotes nothing.
+// CheckEncryptionKey tells what is wrong with a key that [Encrypt] would not take: it wants one PEM
+// block PUBLIC KEY, as openssl pkey -pubout writes it, with an RSA key of 2048 to 8192 bits. A
+// private key is refused, because it belongs to the reader alone. The error quotes nothing.
 func CheckEncryptionKey(publicPEM string) error {
 	_, err := parseEncryptionKey(publicPEM)
 	return err
@@ -48,9 +49,10 @@ func parseEncryptionKey(text string) (*rsa.PublicKey, error) {
 	return key, nil
 }
 
-// envelope is EncryptedData around the encrypted element, with the encrypted key inside, where every reader looks for it. The
-// digest of OAEP is SHA-1, its mask generation too: RSA-OAEP as XML Encryption 1.0 has it, and the only one that xmlsec1 1.2 reads.
-// OAEP does not need a hash without collisions.
+// envelope is EncryptedData around the encrypted element, with the encrypted key inside, where
+// every reader looks for it. The digest of OAEP is SHA-1, its mask generation too: RSA-OAEP as XML
+// Encryption 1.0 has it, and the only one that xmlsec1 1.2 reads. OAEP does not need a hash without
+// collisions.
 const envelope = `<xenc:EncryptedData xmlns:xenc="http://www.w3.org/2001/04/xmlenc#" Type="http://www.w3.org/2001/04/xmlenc#Element">` +
 	`<xenc:EncryptionMethod Algorithm="http://www.w3.org/2009/xmlenc11#aes256-gcm"></xenc:EncryptionMethod>` +
 	`<ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><xenc:EncryptedKey>` +
@@ -86,6 +88,7 @@ func Encrypt(element []byte, publicPEM string, random io.Reader) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	sealed := gcm.Seal(nonce, nonce, element, nil) // XML Encryption 1.1 §5.2.4: nonce, ciphertext, tag
+	// XML Encryption 1.1 §5.2.4: nonce, ciphertext, tag
+	sealed := gcm.Seal(nonce, nonce, element, nil)
 	return fmt.Appendf(nil, envelope, base64.StdEncoding.EncodeToString(wrapped), base64.StdEncoding.EncodeToString(sealed)), nil
 }

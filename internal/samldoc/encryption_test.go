@@ -150,8 +150,8 @@ func TestEncrypt_FreshKeys(t *testing.T) {
 	}
 }
 
-// TestEncrypt_RandomNumbers holds that all that is secret comes from the given source, in the documented order, and that with too
-// few of them nothing is encrypted.
+// TestEncrypt_RandomNumbers holds that all that is secret comes from the given source, in the
+// documented order, and that with too few of them nothing is encrypted.
 func TestEncrypt_RandomNumbers(t *testing.T) {
 	key := publicPEM(&reader().PublicKey)
 	random := make([]byte, 64)

@@ -10,7 +10,8 @@ const (
 	encryptionFailed = "encryption_failed"
 )
 
-// Error says why there is no response. It holds no key and no assertion, and what it quotes is cut short and escaped.
+// Error says why there is no response. It holds no key and no assertion, and what it quotes is cut
+// short and escaped.
 type Error struct {
 	Code string // one of the codes above
 	Err  error

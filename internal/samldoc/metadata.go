@@ -13,15 +13,16 @@ import (
 
 const (
 	maxMetadata = 10_000_000 // characters: IAM API Reference, CreateSAMLProvider
-	// The schema wants a sign-in address in metadata, and this identity provider has none: users never visit it.
+	// The schema wants a sign-in address in metadata, and this identity provider has none: users
+	// never visit it.
 	noSignInAddress = "https://delegation.invalid/saml"
 )
 
 // metadataEnd is RFC 5280's way to say "no end" (§4.1.2.5); IAM does not read it.
 var metadataEnd = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
-// Metadata returns the metadata of an identity provider with these certificates. It fails if it has more characters than IAM takes; one
-// certificate alone has more than the 1,000 that IAM wants.
+// Metadata returns the metadata of an identity provider with these certificates. It fails if it has
+// more characters than IAM takes; one certificate alone has more than the 1,000 that IAM wants.
 func Metadata(entityID string, certificates []*x509.Certificate) ([]byte, error) {
 	descriptor := saml.IDPSSODescriptor{SingleSignOnServices: []saml.Endpoint{{Binding: saml.HTTPPostBinding, Location: noSignInAddress}}}
 	descriptor.ProtocolSupportEnumeration = "urn:oasis:names:tc:SAML:2.0:protocol"

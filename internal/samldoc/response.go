@@ -19,7 +19,8 @@ import (
 )
 
 // AssertionLife is how long a response can be redeemed.
-const AssertionLife = 5 * time.Minute // AWS redeems an assertion within five minutes of its issuance
+// AWS redeems an assertion within five minutes of its issuance
+const AssertionLife = 5 * time.Minute
 
 const (
 	clockAllowance   = time.Minute // NotBefore lies this much in the past
@@ -42,14 +43,17 @@ type Response struct {
 	NameID              string
 	Attributes          []Attribute // in the order they are sent
 	SessionNotOnOrAfter time.Time   // zero: none
-	EncryptionKey       string      // PEM of an RSA public key that the assertion is encrypted for; empty: it is not
-	Signer              crypto.Signer
-	Certificate         *x509.Certificate // the signature must verify with it
-	Callees             *guard.Callees    // call the signer, under the certificate's text; nil: it cannot hang
+	// PEM of an RSA public key that the assertion is encrypted for; empty: it is not
+	EncryptionKey string
+	Signer        crypto.Signer
+	Certificate   *x509.Certificate // the signature must verify with it
+	// call the signer, under the certificate's text; nil: it cannot hang
+	Callees *guard.Callees
 }
 
-// Write builds, signs and, if asked, encrypts, and returns the base64 text that STS takes and the assertion's ID. Whoever holds the text can redeem it
-// for five minutes. The error is an [*Error], or the context's if that ended first.
+// Write builds, signs and, if asked, encrypts, and returns the base64 text that STS takes and the
+// assertion's ID. Whoever holds the text can redeem it for five minutes. The error is an [*Error],
+// or the context's if that ended first.
 func (r *Response) Write(ctx context.Context, now time.Time, random io.Reader) (encoded, assertionID string, err error) {
 	if err := r.checkTexts(); err != nil {
 		return "", "", failed(textInvalid, "%w", err)
@@ -62,7 +66,8 @@ func (r *Response) Write(ctx context.Context, now time.Time, random io.Reader) (
 	now = now.UTC()
 	assertion := r.assertion(assertionID, now).Element()
 	for _, value := range assertion.FindElements("//saml:AttributeValue") {
-		// Without a type the values are plain text. crewjam/saml writes xs:string, a prefix that the assertion alone does not declare.
+		// Without a type the values are plain text. crewjam/saml writes xs:string, a prefix that
+		// the assertion alone does not declare.
 		value.RemoveAttr("xsi:type")
 		value.RemoveAttr("xmlns:xsi")
 	}
@@ -73,7 +78,8 @@ func (r *Response) Write(ctx context.Context, now time.Time, random io.Reader) (
 	case err != nil:
 		return "", "", failed(signingFailed, "the signer: %w", err)
 	}
-	assertion.InsertChildAt(assertion.SelectElement("saml:Issuer").Index()+1, signature) // where the schema wants it
+	// where the schema wants it
+	assertion.InsertChildAt(assertion.SelectElement("saml:Issuer").Index()+1, signature)
 
 	response := (&saml.Response{
 		ID: responseID, Version: "2.0", IssueInstant: now, Destination: r.Recipient, Issuer: &saml.Issuer{Value: r.EntityID},
@@ -99,7 +105,8 @@ func (r *Response) Write(ctx context.Context, now time.Time, random io.Reader) (
 	return encoded, assertionID, nil
 }
 
-// assertion says what AWS wants to hear (IAM User Guide, "Configure SAML assertions for the authentication response").
+// assertion says what AWS wants to hear (IAM User Guide, "Configure SAML assertions for the
+// authentication response").
 func (r *Response) assertion(id string, now time.Time) *saml.Assertion {
 	end := now.Add(AssertionLife)
 	authn := saml.AuthnStatement{AuthnInstant: now, SessionIndex: id, AuthnContext: saml.AuthnContext{
@@ -135,8 +142,8 @@ func (r *Response) assertion(id string, now time.Time) *saml.Assertion {
 }
 
 // sign returns the enveloped signature of the assertion: RSA-SHA256, exclusive canonicalisation. An
-// HSM or KMS takes its time and crypto.Signer has no context, so the caller can leave while the signer
-// finishes without it.
+// HSM or KMS takes its time and crypto.Signer has no context, so the caller can leave while the
+// signer finishes without it.
 func (r *Response) sign(ctx context.Context, assertion *etree.Element) (*etree.Element, error) {
 	copied := assertion.Copy() // goxmldsig changes what it canonicalises
 	var signature *etree.Element
@@ -164,8 +171,8 @@ func (r *Response) sign(ctx context.Context, assertion *etree.Element) (*etree.E
 	return signature, nil
 }
 
-// encrypt puts a signed assertion out of sight. Its text inside is canonical and declares every namespace that it uses, so that the
-// signature verifies wherever it is taken out.
+// encrypt puts a signed assertion out of sight. Its text inside is canonical and declares every
+// namespace that it uses, so that the signature verifies wherever it is taken out.
 func encrypt(assertion *etree.Element, key string, random io.Reader) (*etree.Element, error) {
 	text, err := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("").Canonicalize(assertion)
 	if err == nil {
@@ -178,7 +185,8 @@ func encrypt(assertion *etree.Element, key string, random io.Reader) (*etree.Ele
 	return document.Root(), err
 }
 
-// checkTexts refuses values that XML or the libraries would alter on the way: two different users must never look alike.
+// checkTexts refuses values that XML or the libraries would alter on the way: two different users
+// must never look alike.
 func (r *Response) checkTexts() error {
 	named := append([]Attribute{{"NameID", []string{r.NameID}}, {"recipient", []string{r.Recipient}}, {"audience", []string{r.Audience}}}, r.Attributes...)
 	for _, a := range named {

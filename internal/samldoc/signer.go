@@ -16,8 +16,8 @@ type CheckedSigner struct {
 	public crypto.PublicKey
 }
 
-// NewCheckedSigner wraps a signer. The public key is the one that others verify with, such as the certificate's: the signer's own may have been
-// replaced since.
+// NewCheckedSigner wraps a signer. The public key is the one that others verify with, such as the
+// certificate's: the signer's own may have been replaced since.
 func NewCheckedSigner(signer crypto.Signer, public crypto.PublicKey) CheckedSigner {
 	return CheckedSigner{signer, public}
 }
@@ -46,8 +46,9 @@ func (s CheckedSigner) Try() error {
 	return err
 }
 
-// BlankSigner stands in for a signer where a document is built for its size alone: it has no private key, and gives zeros of a
-// signature's length, which nobody takes for a signature. A Signer lets them through.
+// BlankSigner stands in for a signer where a document is built for its size alone: it has no
+// private key, and gives zeros of a signature's length, which nobody takes for a signature. A
+// Signer lets them through.
 type BlankSigner struct{ Key crypto.PublicKey }
 
 // Public returns the key.

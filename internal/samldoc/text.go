@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// CheckText accepts XML 1.0's Char (§2.2) without U+FFFD, which says that a decoder has already replaced something: two texts that
-// were different may have become one.
+// CheckText accepts XML 1.0's Char (§2.2) without U+FFFD, which says that a decoder has already
+// replaced something: two texts that were different may have become one.
 func CheckText(text string) error {
 	for i, r := range text {
 		if r == utf8.RuneError {

@@ -52,9 +52,11 @@ func TestCheckText_TellsWhere(t *testing.T) {
 		{"\uFFFE", "character U+FFFE at byte 0 cannot stand in XML"},
 		{"😀\xff", "invalid UTF-8 or a replacement character at byte 4"},
 		{"x\uFFFD", "invalid UTF-8 or a replacement character at byte 1"},
-		{"\xC0\x80", "invalid UTF-8 or a replacement character at byte 0"},         // an overlong NUL
-		{"\xF4\x90\x80\x80", "invalid UTF-8 or a replacement character at byte 0"}, // above U+10FFFF
-		{"a\xE2\x82", "invalid UTF-8 or a replacement character at byte 1"},        // cut off
+		// an overlong NUL
+		{"\xC0\x80", "invalid UTF-8 or a replacement character at byte 0"},
+		// above U+10FFFF
+		{"\xF4\x90\x80\x80", "invalid UTF-8 or a replacement character at byte 0"},
+		{"a\xE2\x82", "invalid UTF-8 or a replacement character at byte 1"}, // cut off
 	}
 	for _, tt := range tests {
 		if err := samldoc.CheckText(tt.text); err == nil || err.Error() != tt.want {

@@ -44,9 +44,9 @@ type ClientOptions struct {
 // one (endpoint overrides, proxies, CA bundle).
 //
 // The call is not signed, so it is anonymous: otherwise the SDK might look for credentials in
-// profiles and instance metadata. The SDK's retryer repeats throttling, 5xx and dial errors, at most
-// three attempts in all, and never a definite refusal. An endpoint that is no URL, or that is plain
-// http and neither loopback nor allowed, is an error.
+// profiles and instance metadata. The SDK's retryer repeats throttling, 5xx and dial errors, at
+// most three attempts in all, and never a definite refusal. An endpoint that is no URL, or that is
+// plain http and neither loopback nor allowed, is an error.
 func NewClient(ctx context.Context, o ClientOptions) (*sts.Client, error) {
 	c, err := config.LoadDefaultConfig(ctx,
 		config.WithCredentialsProvider(aws.AnonymousCredentials{}),
@@ -97,9 +97,9 @@ func checkEndpoint(endpoint string, allowPlainHTTP bool) error {
 	return nil
 }
 
-// BoundedClient returns a client whose answers end, with an *http.MaxBytesError, after 1 MiB of what is
-// left after decompression, and which follows no redirect. The SDK follows 307 and 308 to wherever
-// they lead, with the assertion.
+// BoundedClient returns a client whose answers end, with an *http.MaxBytesError, after 1 MiB of
+// what is left after decompression, and which follows no redirect. The SDK follows 307 and 308 to
+// wherever they lead, with the assertion.
 func BoundedClient(client aws.HTTPClient) aws.HTTPClient {
 	if buildable, ok := client.(*awshttp.BuildableClient); ok {
 		client = buildable.Freeze()

@@ -69,8 +69,9 @@ func assume(t *testing.T, client *sts.Client, change func(*sts.Options)) error {
 	return err
 }
 
-// TestBoundedClient_ReadsNoMore: of an endless answer no more than 1 MiB is read, whatever its status is and
-// wherever in it the SDK is, and the body is closed. The SDK drains every body before it closes it.
+// TestBoundedClient_ReadsNoMore: of an endless answer no more than 1 MiB is read, whatever its
+// status is and wherever in it the SDK is, and the body is closed. The SDK drains every body before
+// it closes it.
 func TestBoundedClient_ReadsNoMore(t *testing.T) {
 	const open = `<AssumeRoleWithSAMLResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">`
 	for name, answer := range map[string]struct {
@@ -131,8 +132,8 @@ func TestBoundedClient_TakesOneMebibyte(t *testing.T) {
 	}
 }
 
-// TestNewClient_Bounded: the client that New makes counts what is left after decompression. The answer has a
-// few kilobytes on the wire.
+// TestNewClient_Bounded: the client that New makes counts what is left after decompression. The
+// answer has a few kilobytes on the wire.
 func TestNewClient_Bounded(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
@@ -189,8 +190,8 @@ func TestNewClient_FollowsNoRedirect(t *testing.T) {
 	}
 }
 
-// TestNewClient_Endpoint: plain http is for loopback, unless it is allowed by name, also where the SDK's own
-// configuration has the endpoint.
+// TestNewClient_Endpoint: plain http is for loopback, unless it is allowed by name, also where the
+// SDK's own configuration has the endpoint.
 func TestNewClient_Endpoint(t *testing.T) {
 	for endpoint, want := range map[string]string{
 		"":                                       "",

@@ -31,8 +31,9 @@ const (
 	refused          = "sts_refused"
 )
 
-// refusals lists AWS's codes as they stand on the wire, with the words that tell causes apart; the first row that fits
-// counts. Only two codes keep the suffix Exception there. The words are AWS's own, misspelling included.
+// refusals lists AWS's codes as they stand on the wire, with the words that tell causes apart; the
+// first row that fits counts. Only two codes keep the suffix Exception there. The words are AWS's
+// own, misspelling included.
 var refusals = []struct{ wire, words, code string }{
 	{"ExpiredTokenException", "within 5 minutes", tooOld},
 	{"ExpiredTokenException", "", expired},

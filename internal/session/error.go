@@ -15,9 +15,9 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// Error says why a call of AssumeRoleWithSAML failed: AWS's own refusal, or a failure on the way. It
-// holds no assertion: the SDK's own error chain leads to the request, and so to the assertion, and
-// is dropped.
+// Error says why a call of AssumeRoleWithSAML failed: AWS's own refusal, or a failure on the way.
+// It holds no assertion: the SDK's own error chain leads to the request, and so to the assertion,
+// and is dropped.
 type Error struct {
 	Code      string // one of the codes in codes.go
 	RequestID string // AWS's, if AWS answered
@@ -65,7 +65,8 @@ func ErrorOf(err error, timedOut bool) *Error {
 	return &Error{Code: code, RequestID: requestID, Err: cause}
 }
 
-// longRun finds what may be the assertion, whole or in lines: AWS's validation errors repeat the value that they refuse.
+// longRun finds what may be the assertion, whole or in lines: AWS's validation errors repeat the
+// value that they refuse.
 var longRun = regexp.MustCompile(`[\w+/=%-]{48,}`)
 
 func refusal(err smithy.APIError, status int) string {

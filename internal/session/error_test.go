@@ -12,7 +12,8 @@ import (
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
-// TestErrorOf holds what the root's tests, which let a fake answer over the wire, do not reach: errors that clients of others make.
+// TestErrorOf holds what the root's tests, which let a fake answer over the wire, do not reach:
+// errors that clients of others make.
 func TestErrorOf(t *testing.T) {
 	assertion := strings.Repeat("QUJD", 30)
 	for name, row := range map[string]struct {

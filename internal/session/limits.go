@@ -52,7 +52,8 @@ func CheckTags(tags map[string]string, transitive, droppable []string) error {
 	return nil
 }
 
-// CheckPolicies checks an inline session policy, which may be empty, and the ARNs of managed ones, for the role.
+// CheckPolicies checks an inline session policy, which may be empty, and the ARNs of managed ones,
+// for the role.
 func CheckPolicies(policy string, arns []string, role arn.ARN) error {
 	if len(arns) > maxPolicies {
 		return fmt.Errorf("there are %d policy ARNs", len(arns))

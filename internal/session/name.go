@@ -17,12 +17,14 @@ var (
 	oddInName  = regexp.MustCompile(`[^a-zA-Z_0-9+=,.@-]+`)
 )
 
-// ValidName tells whether AWS takes the name as a session name; the same rule holds for a source identity.
+// ValidName tells whether AWS takes the name as a session name; the same rule holds for a source
+// identity.
 func ValidName(name string) bool { return validName.MatchString(name) }
 
-// SafeName returns the name if AWS takes it as it is. A long or odd name is cleaned and shortened, and gets a hash of the whole, so
-// that two users never share a session name. A name that already ends like such a hash gets one too: otherwise someone
-// could choose a name that collides with another's.
+// SafeName returns the name if AWS takes it as it is. A long or odd name is cleaned and shortened,
+// and gets a hash of the whole, so that two users never share a session name. A name that already
+// ends like such a hash gets one too: otherwise someone could choose a name that collides with
+// another's.
 func SafeName(name string) string {
 	if ValidName(name) && !hashedName.MatchString(name) {
 		return name

@@ -24,7 +24,8 @@ func TestSafeName(t *testing.T) {
 			t.Errorf("%q gives %q, want %q", name, got, want)
 		}
 	}
-	for _, name := range []string{"", "Zoë 🦊", "\xff", "x-0123456789abcdef01234567"} { // the last could be chosen to look like another's
+	for _, name := range []string{"", "Zoë 🦊", "\xff", "x-0123456789abcdef01234567"} {
+		// the last could be chosen to look like another's
 		if got := session.SafeName(name); got == name || !session.ValidName(got) || len(got) < 25 {
 			t.Errorf("%q gives %q, want a name with a hash", name, got)
 		}

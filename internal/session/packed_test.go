@@ -10,7 +10,8 @@ import (
 )
 
 func TestDropTags(t *testing.T) {
-	tags := map[string]string{"a": strings.Repeat("x", 99), "b": strings.Repeat("x", 99), "c": strings.Repeat("x", 99), "keep": strings.Repeat("x", 96)} // 400 bytes
+	// 400 bytes
+	tags := map[string]string{"a": strings.Repeat("x", 99), "b": strings.Repeat("x", 99), "c": strings.Repeat("x", 99), "keep": strings.Repeat("x", 96)}
 	says := func(percent int) string {
 		return fmt.Sprintf("host: api error PackedPolicyTooLarge: Packed size of session tags consumes %d%% of allotted space.", percent)
 	}

@@ -41,24 +41,26 @@ var byURL = map[string]Issuer{
 	"https://token.actions.githubusercontent.com":                {"any workflow on GitHub", "repository_owner", nil},
 	"https://vstoken.actions.githubusercontent.com":              {"any workflow on GitHub", "repository_owner", nil},
 	"https://oidc-configuration.audit-log.githubusercontent.com": {"any enterprise on GitHub", "sub", nil},
-	"https://gitlab.com":                                              {"any user or pipeline on GitLab.com", "namespace_path", nil},
-	"https://agent.buildkite.com":                                     {"any pipeline on Buildkite", "organization_slug", nil},
-	"https://app.terraform.io":                                        {"any workspace on HCP Terraform", "terraform_organization_name", nil},
-	"https://oidc.codefresh.io":                                       {"any pipeline on Codefresh", "sub", nil},
-	"https://studio.datachain.ai/api":                                 {"any team on DVC Studio", "sub", nil},
-	"https://scalr.io":                                                {"any workspace on Scalr", "sub", nil},
-	"https://tokens.cloud.shisho.dev":                                 {"any user of Shisho Cloud", "sub", nil},
-	"https://proidc.upbound.io":                                       {"any control plane on Upbound", "sub", nil},
-	"https://api.pulumi.com/oidc":                                     {"any organisation on Pulumi Cloud", "sub", nil},
-	"https://oidc.vercel.com":                                         {"any project on Vercel", "owner", nil},
-	"https://accounts.google.com":                                     google,
-	"accounts.google.com":                                             google, // as old tokens have it
-	"https://appleid.apple.com":                                       {"anyone with an Apple account", "sub", []string{"email"}},
-	"https://www.facebook.com":                                        {"anyone with a Facebook account", "sub", []string{"email"}},
-	"https://login.microsoftonline.com/common/v2.0":                   entra,
-	"https://login.microsoftonline.com/organizations/v2.0":            entra,
-	"https://login.microsoftonline.com/consumers/v2.0":                entra,
-	"https://login.microsoftonline.com/{tenantid}/v2.0":               entra, // of the discovery documents
+	"https://gitlab.com":              {"any user or pipeline on GitLab.com", "namespace_path", nil},
+	"https://agent.buildkite.com":     {"any pipeline on Buildkite", "organization_slug", nil},
+	"https://app.terraform.io":        {"any workspace on HCP Terraform", "terraform_organization_name", nil},
+	"https://oidc.codefresh.io":       {"any pipeline on Codefresh", "sub", nil},
+	"https://studio.datachain.ai/api": {"any team on DVC Studio", "sub", nil},
+	"https://scalr.io":                {"any workspace on Scalr", "sub", nil},
+	"https://tokens.cloud.shisho.dev": {"any user of Shisho Cloud", "sub", nil},
+	"https://proidc.upbound.io":       {"any control plane on Upbound", "sub", nil},
+	"https://api.pulumi.com/oidc":     {"any organisation on Pulumi Cloud", "sub", nil},
+	"https://oidc.vercel.com":         {"any project on Vercel", "owner", nil},
+	"https://accounts.google.com":     google,
+	// as old tokens have it
+	"accounts.google.com":                                  google,
+	"https://appleid.apple.com":                            {"anyone with an Apple account", "sub", []string{"email"}},
+	"https://www.facebook.com":                             {"anyone with a Facebook account", "sub", []string{"email"}},
+	"https://login.microsoftonline.com/common/v2.0":        entra,
+	"https://login.microsoftonline.com/organizations/v2.0": entra,
+	"https://login.microsoftonline.com/consumers/v2.0":     entra,
+	// of the discovery documents
+	"https://login.microsoftonline.com/{tenantid}/v2.0":               entra,
 	"https://login.microsoftonline.com/" + personalAccounts + "/v2.0": entra,
 }
 
@@ -68,8 +70,9 @@ const personalAccounts = "9188040d-6c67-4c5b-b112-36a304b66dad"
 // githubEnterprise has the enterprise's name behind it, if an enterprise has asked for that.
 const githubEnterprise = "https://token.actions.githubusercontent.com/"
 
-// Find returns what is known of an issuer that strangers share. Scheme and host are compared without
-// regard to case, and a slash at the end does not count: to warn once too often is the safe side.
+// Find returns what is known of an issuer that strangers share. Scheme and host are compared
+// without regard to case, and a slash at the end does not count: to warn once too often is the safe
+// side.
 func Find(issuer string) (Issuer, bool) {
 	issuer = strings.TrimSuffix(issuer, "/")
 	if u, err := url.Parse(issuer); err == nil && u.Host != "" {

@@ -1,4 +1,5 @@
-// Package tokensource gets ID tokens from where they are kept. Its errors never hold a token or what a stranger answered.
+// Package tokensource gets ID tokens from where they are kept. Its errors never hold a token or
+// what a stranger answered.
 package tokensource
 
 import (
@@ -11,7 +12,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-const maxFile = 1 << 20 // bytes; the verifier's limit for tokens is lower, and this one for files that are none
+// bytes; the verifier's limit for tokens is lower, and this one for files that are none
+const maxFile = 1 << 20
 
 // File reads a token from a file, less one line end.
 func File(path string) (string, error) {

@@ -63,8 +63,8 @@ func encode(units []uint16) string {
 	return strings.Join(words, " ")
 }
 
-// TestAsNode compares thousands of matches with Node's: which patterns are refused, where each match
-// is, and what its captures are.
+// TestAsNode compares thousands of matches with Node's: which patterns are refused, where each
+// match is, and what its captures are.
 func TestAsNode(t *testing.T) {
 	rows := readNode(t).Rows
 	if len(rows) < 2000 {

@@ -219,7 +219,8 @@ func (m *matcher) repeat(i *instruction, pc, at int) (next, nextAt int, ok bool,
 	return i.a, at, true, err
 }
 
-// look matches ahead or behind. What a positive one has matched stays, and it is not gone back into.
+// look matches ahead or behind. What a positive one has matched stays, and it is not gone back
+// into.
 func (m *matcher) look(pc, at int, negative bool) (bool, error) {
 	base := len(m.stack)
 	found, err := m.run(pc, at)
