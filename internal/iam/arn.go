@@ -15,10 +15,14 @@ type Kind struct {
 
 // The kinds, with names as the IAM API Reference limits them.
 var (
-	Role     = Kind{"role", regexp.MustCompile(`\Arole/(?:[\x21-\x7e]{0,510}/)?[\w+=,.@-]{1,64}\z`)}
-	Provider = Kind{"SAML provider", regexp.MustCompile(`\Asaml-provider/[\w.-]{1,128}\z`)}
-	Policy   = Kind{"managed policy", regexp.MustCompile(`\Apolicy/(?:[\x21-\x7e]{0,510}/)?[\w+=,.@-]{1,128}\z`)}
+	Role     = kind("role", `role/(?:[\x21-\x7e]{0,510}/)?[\w+=,.@-]{1,64}`)
+	Provider = kind("SAML provider", `saml-provider/[\w.-]{1,128}`)
+	Policy   = kind("managed policy", `policy/(?:[\x21-\x7e]{0,510}/)?[\w+=,.@-]{1,128}`)
 )
+
+func kind(name, resource string) Kind {
+	return Kind{name, regexp.MustCompile(`\A(?:` + resource + `)\z`)}
+}
 
 const maxARN = 2048 // STS API Reference, AssumeRoleWithSAML
 
@@ -33,9 +37,17 @@ func (k Kind) Parse(s string) (arn.ARN, error) {
 		return arn.ARN{}, fmt.Errorf("the %s is empty", k.name)
 	}
 	a, err := arn.Parse(s)
-	ownAccount := accountID.MatchString(a.AccountID) || k == Policy && a.AccountID == "aws"
-	if err != nil || len(s) > maxARN || !partitionName.MatchString(a.Partition) || a.Service != "iam" || a.Region != "" || !ownAccount || !k.form.MatchString(a.Resource) {
+	if err != nil || len(s) > maxARN || !k.fits(a) {
 		return arn.ARN{}, fmt.Errorf("%.120q is not the ARN of a %s", s, k.name)
 	}
 	return a, nil
+}
+
+// fits tells whether an ARN names a resource of this kind.
+func (k Kind) fits(a arn.ARN) bool {
+	if a.Service != "iam" || a.Region != "" || !partitionName.MatchString(a.Partition) {
+		return false
+	}
+	awsOwn := k == Policy && a.AccountID == "aws"
+	return (awsOwn || accountID.MatchString(a.AccountID)) && k.form.MatchString(a.Resource)
 }

@@ -43,23 +43,37 @@ func parseEncryptionKey(text string) (*rsa.PublicKey, error) {
 	switch {
 	case err != nil:
 		return nil, errors.New("the PEM block holds no public key")
-	case !ok || key.N.BitLen() < minEncryptionBits || key.N.BitLen() > maxEncryptionBits || key.E < 3 || key.E%2 == 0 || key.N.Bit(0) == 0:
-		return nil, fmt.Errorf("it is not an RSA key of %d to %d bits", minEncryptionBits, maxEncryptionBits)
+	case !ok || !isSound(key):
+		return nil, fmt.Errorf(
+			"it is not an RSA key of %d to %d bits", minEncryptionBits, maxEncryptionBits)
 	}
 	return key, nil
+}
+
+// isSound tells whether a key is of a good size, and can be one of RSA at all: modulus and exponent
+// are odd.
+func isSound(key *rsa.PublicKey) bool {
+	bits := key.N.BitLen()
+	return bits >= minEncryptionBits && bits <= maxEncryptionBits && key.N.Bit(0) == 1 &&
+		key.E >= 3 && key.E%2 == 1
 }
 
 // envelope is EncryptedData around the encrypted element, with the encrypted key inside, where
 // every reader looks for it. The digest of OAEP is SHA-1, its mask generation too: RSA-OAEP as XML
 // Encryption 1.0 has it, and the only one that xmlsec1 1.2 reads. OAEP does not need a hash without
 // collisions.
-const envelope = `<xenc:EncryptedData xmlns:xenc="http://www.w3.org/2001/04/xmlenc#" Type="http://www.w3.org/2001/04/xmlenc#Element">` +
-	`<xenc:EncryptionMethod Algorithm="http://www.w3.org/2009/xmlenc11#aes256-gcm"></xenc:EncryptionMethod>` +
+const envelope = `<xenc:EncryptedData xmlns:xenc="http://www.w3.org/2001/04/xmlenc#"` +
+	` Type="http://www.w3.org/2001/04/xmlenc#Element">` +
+	`<xenc:EncryptionMethod Algorithm="http://www.w3.org/2009/xmlenc11#aes256-gcm">` +
+	`</xenc:EncryptionMethod>` +
 	`<ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><xenc:EncryptedKey>` +
 	`<xenc:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p">` +
-	`<ds:DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"></ds:DigestMethod></xenc:EncryptionMethod>` +
-	`<xenc:CipherData><xenc:CipherValue>%s</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey></ds:KeyInfo>` +
-	`<xenc:CipherData><xenc:CipherValue>%s</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>`
+	`<ds:DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"></ds:DigestMethod>` +
+	`</xenc:EncryptionMethod>` +
+	`<xenc:CipherData><xenc:CipherValue>%s</xenc:CipherValue></xenc:CipherData>` +
+	`</xenc:EncryptedKey></ds:KeyInfo>` +
+	`<xenc:CipherData><xenc:CipherValue>%s</xenc:CipherValue></xenc:CipherData>` +
+	`</xenc:EncryptedData>`
 
 // Encrypt encrypts an XML element for the holder of an RSA key (XML Encryption 1.1): the element
 // with AES-256-GCM under a key of its own, that key with RSA-OAEP. It writes one combination, of
@@ -90,5 +104,6 @@ func Encrypt(element []byte, publicPEM string, random io.Reader) ([]byte, error)
 	}
 	// XML Encryption 1.1 §5.2.4: nonce, ciphertext, tag
 	sealed := gcm.Seal(nonce, nonce, element, nil)
-	return fmt.Appendf(nil, envelope, base64.StdEncoding.EncodeToString(wrapped), base64.StdEncoding.EncodeToString(sealed)), nil
+	encode := base64.StdEncoding.EncodeToString
+	return fmt.Appendf(nil, envelope, encode(wrapped), encode(sealed)), nil
 }

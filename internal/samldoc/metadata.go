@@ -24,16 +24,20 @@ var metadataEnd = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 // Metadata returns the metadata of an identity provider with these certificates. It fails if it has
 // more characters than IAM takes; one certificate alone has more than the 1,000 that IAM wants.
 func Metadata(entityID string, certificates []*x509.Certificate) ([]byte, error) {
-	descriptor := saml.IDPSSODescriptor{SingleSignOnServices: []saml.Endpoint{{Binding: saml.HTTPPostBinding, Location: noSignInAddress}}}
+	var descriptor saml.IDPSSODescriptor
 	descriptor.ProtocolSupportEnumeration = "urn:oasis:names:tc:SAML:2.0:protocol"
 	descriptor.NameIDFormats = []saml.NameIDFormat{persistentNameID}
-	for _, certificate := range certificates {
-		data := saml.X509Certificate{Data: base64.StdEncoding.EncodeToString(certificate.Raw)}
-		descriptor.KeyDescriptors = append(descriptor.KeyDescriptors, saml.KeyDescriptor{
-			Use: "signing", KeyInfo: saml.KeyInfo{X509Data: saml.X509Data{X509Certificates: []saml.X509Certificate{data}}},
-		})
+	descriptor.SingleSignOnServices = []saml.Endpoint{
+		{Binding: saml.HTTPPostBinding, Location: noSignInAddress},
 	}
-	entity := saml.EntityDescriptor{EntityID: entityID, ValidUntil: metadataEnd, IDPSSODescriptors: []saml.IDPSSODescriptor{descriptor}}
+	for _, certificate := range certificates {
+		descriptor.KeyDescriptors = append(descriptor.KeyDescriptors, signingKey(certificate))
+	}
+	entity := saml.EntityDescriptor{
+		EntityID:          entityID,
+		ValidUntil:        metadataEnd,
+		IDPSSODescriptors: []saml.IDPSSODescriptor{descriptor},
+	}
 	text, err := xml.MarshalIndent(entity, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("the metadata cannot be written: %w", err)
@@ -42,4 +46,14 @@ func Metadata(entityID string, certificates []*x509.Certificate) ([]byte, error)
 		return nil, fmt.Errorf("the metadata has %d characters, more than %d", n, maxMetadata)
 	}
 	return append(text, '\n'), nil
+}
+
+func signingKey(certificate *x509.Certificate) saml.KeyDescriptor {
+	data := saml.X509Certificate{Data: base64.StdEncoding.EncodeToString(certificate.Raw)}
+	return saml.KeyDescriptor{
+		Use: "signing",
+		KeyInfo: saml.KeyInfo{
+			X509Data: saml.X509Data{X509Certificates: []saml.X509Certificate{data}},
+		},
+	}
 }

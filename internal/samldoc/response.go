@@ -27,6 +27,7 @@ const (
 	maxResponse      = 100_000     // base64 characters: STS API Reference, SAMLAssertion
 	persistentNameID = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 	unspecifiedAuthn = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
+	attributeURI     = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
 )
 
 // Attribute is a SAML attribute.
@@ -54,7 +55,9 @@ type Response struct {
 // Write builds, signs and, if asked, encrypts, and returns the base64 text that STS takes and the
 // assertion's ID. Whoever holds the text can redeem it for five minutes. The error is an [*Error],
 // or the context's if that ended first.
-func (r *Response) Write(ctx context.Context, now time.Time, random io.Reader) (encoded, assertionID string, err error) {
+func (r *Response) Write(
+	ctx context.Context, now time.Time, random io.Reader,
+) (encoded, assertionID string, err error) {
 	if err := r.checkTexts(); err != nil {
 		return "", "", failed(textInvalid, "%w", err)
 	}
@@ -62,9 +65,34 @@ func (r *Response) Write(ctx context.Context, now time.Time, random io.Reader) (
 	if _, err := io.ReadFull(random, id[:]); err != nil {
 		return "", "", failed(signingFailed, "no random numbers: %w", err)
 	}
-	responseID, assertionID := "_"+hex.EncodeToString(id[:20]), "_"+hex.EncodeToString(id[20:])
+	responseID := "_" + hex.EncodeToString(id[:20])
+	assertionID = "_" + hex.EncodeToString(id[20:])
 	now = now.UTC()
-	assertion := r.assertion(assertionID, now).Element()
+	assertion, err := r.signed(ctx, assertionID, now)
+	if err != nil {
+		return "", "", err
+	}
+	if r.EncryptionKey != "" {
+		assertion, err = encryptAssertion(assertion, r.EncryptionKey, random)
+		if err != nil {
+			return "", "", failed(encryptionFailed, "the assertion: %w", err)
+		}
+	}
+	text, err := textOf(r.around(assertion, responseID, now))
+	if err != nil {
+		return "", "", failed(signingFailed, "the response cannot be written: %w", err)
+	}
+	encoded = base64.StdEncoding.EncodeToString(text)
+	if len(encoded) > maxResponse {
+		return "", "", failed(tooLarge,
+			"the response has %d characters, more than %d", len(encoded), maxResponse)
+	}
+	return encoded, assertionID, nil
+}
+
+// signed returns the assertion with its signature. The error is as Write's.
+func (r *Response) signed(ctx context.Context, id string, now time.Time) (*etree.Element, error) {
+	assertion := r.assertion(id, now).Element()
 	for _, value := range assertion.FindElements("//saml:AttributeValue") {
 		// Without a type the values are plain text. crewjam/saml writes xs:string, a prefix that
 		// the assertion alone does not declare.
@@ -72,73 +100,73 @@ func (r *Response) Write(ctx context.Context, now time.Time, random io.Reader) (
 		value.RemoveAttr("xmlns:xsi")
 	}
 	signature, err := r.sign(ctx, assertion)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return "", "", ctx.Err()
-	case err != nil:
-		return "", "", failed(signingFailed, "the signer: %w", err)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
-	// where the schema wants it
-	assertion.InsertChildAt(assertion.SelectElement("saml:Issuer").Index()+1, signature)
-
-	response := (&saml.Response{
-		ID: responseID, Version: "2.0", IssueInstant: now, Destination: r.Recipient, Issuer: &saml.Issuer{Value: r.EntityID},
-		Status: saml.Status{StatusCode: saml.StatusCode{Value: saml.StatusSuccess}},
-	}).Element()
-	response.RemoveAttr("xmlns:xs")
-	if r.EncryptionKey != "" {
-		if assertion, err = encrypt(assertion, r.EncryptionKey, random); err != nil {
-			return "", "", failed(encryptionFailed, "the assertion: %w", err)
-		}
-	}
-	response.AddChild(assertion)
-	document := etree.NewDocumentWithRoot(response)
-	// Canonical text: a bare CR would be read back as LF, and the signature would not verify.
-	document.WriteSettings = etree.WriteSettings{CanonicalText: true, CanonicalAttrVal: true, CanonicalEndTags: true}
-	text, err := document.WriteToBytes()
 	if err != nil {
-		return "", "", failed(signingFailed, "the response cannot be written: %w", err)
+		return nil, failed(signingFailed, "the signer: %w", err)
 	}
-	if encoded = base64.StdEncoding.EncodeToString(text); len(encoded) > maxResponse {
-		return "", "", failed(tooLarge, "the response has %d characters, more than %d", len(encoded), maxResponse)
-	}
-	return encoded, assertionID, nil
+	// The schema wants it behind the issuer.
+	behind := assertion.SelectElement("saml:Issuer").Index() + 1
+	assertion.InsertChildAt(behind, signature)
+	return assertion, nil
 }
 
 // assertion says what AWS wants to hear (IAM User Guide, "Configure SAML assertions for the
 // authentication response").
 func (r *Response) assertion(id string, now time.Time) *saml.Assertion {
 	end := now.Add(AssertionLife)
-	authn := saml.AuthnStatement{AuthnInstant: now, SessionIndex: id, AuthnContext: saml.AuthnContext{
-		AuthnContextClassRef: &saml.AuthnContextClassRef{Value: unspecifiedAuthn}}}
-	if !r.SessionNotOnOrAfter.IsZero() {
-		session := r.SessionNotOnOrAfter.UTC().Truncate(time.Second)
-		authn.SessionNotOnOrAfter = &session
+	return &saml.Assertion{
+		ID:           id,
+		IssueInstant: now,
+		Version:      "2.0",
+		Issuer:       saml.Issuer{Value: r.EntityID},
+		Subject: &saml.Subject{
+			NameID: &saml.NameID{Format: persistentNameID, Value: r.NameID},
+			SubjectConfirmations: []saml.SubjectConfirmation{{
+				Method: "urn:oasis:names:tc:SAML:2.0:cm:bearer",
+				SubjectConfirmationData: &saml.SubjectConfirmationData{
+					Recipient:    r.Recipient,
+					NotOnOrAfter: end,
+				},
+			}},
+		},
+		Conditions: &saml.Conditions{
+			NotBefore:    now.Add(-clockAllowance),
+			NotOnOrAfter: end,
+			AudienceRestrictions: []saml.AudienceRestriction{
+				{Audience: saml.Audience{Value: r.Audience}},
+			},
+		},
+		AuthnStatements:     []saml.AuthnStatement{r.authentication(id, now)},
+		AttributeStatements: []saml.AttributeStatement{r.attributes()},
 	}
-	statement := saml.AttributeStatement{}
+}
+
+func (r *Response) authentication(index string, now time.Time) saml.AuthnStatement {
+	statement := saml.AuthnStatement{
+		AuthnInstant: now,
+		SessionIndex: index,
+		AuthnContext: saml.AuthnContext{
+			AuthnContextClassRef: &saml.AuthnContextClassRef{Value: unspecifiedAuthn},
+		},
+	}
+	if !r.SessionNotOnOrAfter.IsZero() {
+		end := r.SessionNotOnOrAfter.UTC().Truncate(time.Second)
+		statement.SessionNotOnOrAfter = &end
+	}
+	return statement
+}
+
+func (r *Response) attributes() (statement saml.AttributeStatement) {
 	for _, a := range r.Attributes {
-		attribute := saml.Attribute{Name: a.Name, NameFormat: "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"}
+		attribute := saml.Attribute{Name: a.Name, NameFormat: attributeURI}
 		for _, v := range a.Values {
 			attribute.Values = append(attribute.Values, saml.AttributeValue{Value: v})
 		}
 		statement.Attributes = append(statement.Attributes, attribute)
 	}
-	return &saml.Assertion{
-		ID: id, IssueInstant: now, Version: "2.0", Issuer: saml.Issuer{Value: r.EntityID},
-		Subject: &saml.Subject{
-			NameID: &saml.NameID{Format: persistentNameID, Value: r.NameID},
-			SubjectConfirmations: []saml.SubjectConfirmation{{
-				Method:                  "urn:oasis:names:tc:SAML:2.0:cm:bearer",
-				SubjectConfirmationData: &saml.SubjectConfirmationData{Recipient: r.Recipient, NotOnOrAfter: end},
-			}},
-		},
-		Conditions: &saml.Conditions{
-			NotBefore: now.Add(-clockAllowance), NotOnOrAfter: end,
-			AudienceRestrictions: []saml.AudienceRestriction{{Audience: saml.Audience{Value: r.Audience}}},
-		},
-		AuthnStatements:     []saml.AuthnStatement{authn},
-		AttributeStatements: []saml.AttributeStatement{statement},
-	}
+	return statement
 }
 
 // sign returns the enveloped signature of the assertion: RSA-SHA256, exclusive canonicalisation. An
@@ -148,7 +176,8 @@ func (r *Response) sign(ctx context.Context, assertion *etree.Element) (*etree.E
 	copied := assertion.Copy() // goxmldsig changes what it canonicalises
 	var signature *etree.Element
 	call := func() error {
-		signing, err := dsig.NewSigningContext(NewCheckedSigner(r.Signer, r.Certificate.PublicKey), [][]byte{r.Certificate.Raw})
+		signer := NewCheckedSigner(r.Signer, r.Certificate.PublicKey)
+		signing, err := dsig.NewSigningContext(signer, [][]byte{r.Certificate.Raw})
 		if err != nil {
 			return err
 		}
@@ -171,25 +200,62 @@ func (r *Response) sign(ctx context.Context, assertion *etree.Element) (*etree.E
 	return signature, nil
 }
 
-// encrypt puts a signed assertion out of sight. Its text inside is canonical and declares every
-// namespace that it uses, so that the signature verifies wherever it is taken out.
-func encrypt(assertion *etree.Element, key string, random io.Reader) (*etree.Element, error) {
-	text, err := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("").Canonicalize(assertion)
-	if err == nil {
-		text, err = Encrypt(text, key, random)
+// around returns a response around an assertion.
+func (r *Response) around(assertion *etree.Element, id string, now time.Time) *etree.Element {
+	response := (&saml.Response{
+		ID:           id,
+		Version:      "2.0",
+		IssueInstant: now,
+		Destination:  r.Recipient,
+		Issuer:       &saml.Issuer{Value: r.EntityID},
+		Status:       saml.Status{StatusCode: saml.StatusCode{Value: saml.StatusSuccess}},
+	}).Element()
+	response.RemoveAttr("xmlns:xs")
+	response.AddChild(assertion)
+	return response
+}
+
+// textOf returns the canonical text of an element: a bare CR would be read back as LF, and the
+// signature would not verify.
+func textOf(element *etree.Element) ([]byte, error) {
+	document := etree.NewDocumentWithRoot(element)
+	document.WriteSettings = etree.WriteSettings{
+		CanonicalText:    true,
+		CanonicalAttrVal: true,
+		CanonicalEndTags: true,
+	}
+	return document.WriteToBytes()
+}
+
+// encryptAssertion puts a signed assertion out of sight. Its text inside is canonical and declares
+// every namespace that it uses, so that the signature verifies wherever it is taken out.
+func encryptAssertion(
+	assertion *etree.Element, key string, random io.Reader,
+) (*etree.Element, error) {
+	canonical := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("")
+	text, err := canonical.Canonicalize(assertion)
+	if err != nil {
+		return nil, err
+	}
+	encrypted, err := Encrypt(text, key, random)
+	if err != nil {
+		return nil, err
 	}
 	document := etree.NewDocument()
-	if err == nil {
-		err = document.ReadFromString("<saml:EncryptedAssertion>" + string(text) + "</saml:EncryptedAssertion>")
-	}
+	err = document.ReadFromString(
+		"<saml:EncryptedAssertion>" + string(encrypted) + "</saml:EncryptedAssertion>")
 	return document.Root(), err
 }
 
 // checkTexts refuses values that XML or the libraries would alter on the way: two different users
 // must never look alike.
 func (r *Response) checkTexts() error {
-	named := append([]Attribute{{"NameID", []string{r.NameID}}, {"recipient", []string{r.Recipient}}, {"audience", []string{r.Audience}}}, r.Attributes...)
-	for _, a := range named {
+	named := []Attribute{
+		{"NameID", []string{r.NameID}},
+		{"recipient", []string{r.Recipient}},
+		{"audience", []string{r.Audience}},
+	}
+	for _, a := range append(named, r.Attributes...) {
 		if strings.TrimSpace(a.Name) == "" || strings.ContainsAny(a.Name, "\t\r\n") {
 			return fmt.Errorf("the attribute name %.150q is empty or has a line end or tab", a.Name)
 		}

@@ -23,7 +23,9 @@ func NewCheckedSigner(signer crypto.Signer, public crypto.PublicKey) CheckedSign
 }
 
 // Sign signs and verifies. It fails for public keys that are not RSA.
-func (s CheckedSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+func (s CheckedSigner) Sign(
+	random io.Reader, digest []byte, opts crypto.SignerOpts,
+) ([]byte, error) {
 	signature, err := s.Signer.Sign(random, digest, opts)
 	if err != nil {
 		return nil, err
