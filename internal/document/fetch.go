@@ -35,12 +35,17 @@ func Get(ctx context.Context, client *http.Client, from string) ([]byte, http.He
 }
 
 // Post sends a form and reads the answer, likewise. No error holds the form.
-func Post(ctx context.Context, client *http.Client, to string, form url.Values) ([]byte, http.Header, error) {
+func Post(
+	ctx context.Context, client *http.Client, to string, form url.Values,
+) ([]byte, http.Header, error) {
 	return do(ctx, client, http.MethodPost, to, form)
 }
 
-func do(ctx context.Context, client *http.Client, method, address string, form url.Values) ([]byte, http.Header, error) {
-	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))
+func do(
+	ctx context.Context, client *http.Client, method, address string, form url.Values,
+) ([]byte, http.Header, error) {
+	content := strings.NewReader(form.Encode())
+	request, err := http.NewRequestWithContext(ctx, method, address, content)
 	if err != nil {
 		return nil, nil, errors.New("it is not a URL")
 	}
@@ -87,7 +92,8 @@ func Client(client *http.Client) *http.Client {
 // least and most, least for no-store and no-cache, and usual if the header says nothing.
 func Life(header http.Header, usual, least, most time.Duration) time.Duration {
 	life := usual
-	for directive := range strings.SplitSeq(strings.ToLower(strings.Join(header.Values("Cache-Control"), ",")), ",") {
+	directives := strings.ToLower(strings.Join(header.Values("Cache-Control"), ","))
+	for directive := range strings.SplitSeq(directives, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		seconds, err := strconv.ParseInt(strings.Trim(value, `"`), 10, 32)
 		if errors.Is(err, strconv.ErrRange) && seconds > 0 {
@@ -125,7 +131,10 @@ func CheckFound(found, by string, loopbackHTTP bool) error {
 	}
 	u, err := url.Parse(found)
 	own, ownErr := url.Parse(by)
-	if err != nil || ownErr != nil || !strings.EqualFold(u.Hostname(), own.Hostname()) && isAddress(u.Hostname()) {
+	if err != nil || ownErr != nil {
+		return fmt.Errorf("%.200q leads to the address of another host", found)
+	}
+	if !strings.EqualFold(u.Hostname(), own.Hostname()) && isAddress(u.Hostname()) {
 		return fmt.Errorf("%.200q leads to the address of another host", found)
 	}
 	return nil
@@ -138,10 +147,25 @@ func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(ho
 // letters that net/http would turn into one of these.
 func isAddress(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if strings.IndexFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) >= 0 {
+		return true
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
-	_, err := netip.ParseAddr(host)
-	_, numberErr := strconv.ParseUint(last, 0, 64)
-	_, decimalErr := strconv.ParseUint(last, 10, 64)
-	foreign := strings.IndexFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) >= 0
-	return foreign || err == nil || numberErr == nil || decimalErr == nil || last == "localhost" || last == "0x" || last == ""
+	return isNumber(last) || last == "localhost" || last == ""
+}
+
+// isNumber tells whether a resolver takes a label for a number: decimal, also with zeros in front,
+// or hexadecimal or octal by its prefix, where 0x alone is zero.
+func isNumber(label string) bool {
+	if label == "0x" {
+		return true
+	}
+	if _, err := strconv.ParseUint(label, 0, 64); err == nil {
+		return true
+	}
+	_, err := strconv.ParseUint(label, 10, 64)
+	return err == nil
 }

@@ -16,8 +16,15 @@ type Row struct {
 func Parse(text string) map[string]Row {
 	rows := map[string]Row{}
 	for line := range strings.Lines(text) {
-		if cells := strings.Split(strings.Trim(line, "| \r\n"), " | "); len(cells) == 5 && strings.HasPrefix(cells[0], "`") {
-			rows[strings.Trim(cells[0], "`")] = Row{cells[1], cells[2] == "yes", cells[3], cells[4]}
+		cells := strings.Split(strings.Trim(line, "| \r\n"), " | ")
+		if len(cells) != 5 || !strings.HasPrefix(cells[0], "`") {
+			continue
+		}
+		rows[strings.Trim(cells[0], "`")] = Row{
+			Stage:     cells[1],
+			Retryable: cells[2] == "yes",
+			Remedy:    cells[3],
+			Public:    cells[4],
 		}
 	}
 	return rows

@@ -8,19 +8,15 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/seed055b7978/delegation/internal/session"
 )
 
 const soon = 30 * 24 * time.Hour // so long before its end a certificate deserves a look
 
-// AWS's limits of what one session carries, and a role's longest session unless it was raised: IAM
-// User Guide "IAM and AWS STS quotas", STS API Reference.
 const (
-	maxTags     = 50
-	maxTagValue = 256
-	maxPolicies = 2048
-	maxARNs     = 10
-	maxResponse = 100_000
-	roleSession = time.Hour
+	maxResponse = 100_000   // characters: STS API Reference, SAMLAssertion
+	roleSession = time.Hour // a role's longest session, unless it was raised
 )
 
 // Session is what is known of a session before AWS is asked for it.
@@ -32,7 +28,7 @@ type Session struct {
 	Subject       string
 	NameID        string
 	Attributes    map[string][]string // of SAML, by name
-	// of the names of those that are session tags, each of one value
+	// TagPrefix begins the names of those that are session tags, each of one value.
 	TagPrefix   string
 	Policy      string
 	PolicyARNs  []string
@@ -41,36 +37,71 @@ type Session struct {
 }
 
 // Warnings returns what is allowed and may surprise, always in the same order.
-func (s *Session) Warnings() (warnings []string) {
-	warn := func(when bool, format string, args ...any) {
-		if when {
-			warnings = append(warnings, fmt.Sprintf(format, args...))
-		}
+func (s *Session) Warnings() []string {
+	var w warnings
+	s.warnOfTime(&w)
+	s.warnOfNames(&w)
+	s.warnOfLimits(&w)
+	if dates := CertificateDates(s.Certificate, s.Now); dates != "" {
+		w.add("%s", dates)
 	}
-	near := func(n, limit int, format string, args ...any) {
-		warn(n*5 >= limit*4, "%d of %d %s", n, limit, fmt.Sprintf(format, args...))
+	return w
+}
+
+type warnings []string
+
+func (w *warnings) add(format string, args ...any) {
+	*w = append(*w, fmt.Sprintf(format, args...))
+}
+
+// near warns where four fifths of a limit are used.
+func (w *warnings) near(n, limit int, what string) {
+	if n*5 >= limit*4 {
+		w.add("%d of %d %s", n, limit, what)
 	}
+}
+
+func (s *Session) warnOfTime(w *warnings) {
 	// A session that is not capped and outlives its token is no surprise: most tokens live for no
 	// longer than a session.
-	warn(s.Capped && s.TokenEnd.Before(s.Now.Add(s.Duration)), "the session ends with the ID token at %s, before its duration is over", s.TokenEnd.UTC().Format(time.RFC3339))
-	warn(s.Duration > roleSession, "the role's maximum session duration must have been raised to %s", s.Duration)
-	warn(s.MadeSafe, "the session name was made safe: AWS does not take the user's own")
-	warn(strings.Contains(s.NameID, "/"), "the NameID has a slash: the folder ${saml:sub} may lie within another user's")
-	warn(s.NameID != s.Subject, "the NameID, and so ${saml:sub}, is not the token's sub")
+	if s.Capped && s.TokenEnd.Before(s.Now.Add(s.Duration)) {
+		w.add("the session ends with the ID token at %s, before its duration is over",
+			s.TokenEnd.UTC().Format(time.RFC3339))
+	}
+	if s.Duration > roleSession {
+		w.add("the role's maximum session duration must have been raised to %s", s.Duration)
+	}
+}
+
+func (s *Session) warnOfNames(w *warnings) {
+	if s.MadeSafe {
+		w.add("the session name was made safe: AWS does not take the user's own")
+	}
+	if strings.Contains(s.NameID, "/") {
+		w.add("the NameID has a slash: the folder ${saml:sub} may lie within another user's")
+	}
+	if s.NameID != s.Subject {
+		w.add("the NameID, and so ${saml:sub}, is not the token's sub")
+	}
+}
+
+func (s *Session) warnOfLimits(w *warnings) {
 	tags := 0
 	for _, name := range slices.Sorted(maps.Keys(s.Attributes)) {
-		if key, ok := strings.CutPrefix(name, s.TagPrefix); ok {
-			tags++
-			near(utf8.RuneCountInString(strings.Join(s.Attributes[name], "")), maxTagValue, "characters in the session tag %q", key)
+		key, ok := strings.CutPrefix(name, s.TagPrefix)
+		if !ok {
+			continue
 		}
+		tags++
+		value := strings.Join(s.Attributes[name], "")
+		w.near(utf8.RuneCountInString(value), session.MaxTagValue,
+			fmt.Sprintf("characters in the session tag %q", key))
 	}
-	near(tags, maxTags, "session tags")
-	near(utf8.RuneCountInString(s.Policy)+len(strings.Join(s.PolicyARNs, "")), maxPolicies, "characters of session policy and policy ARNs")
-	near(len(s.PolicyARNs), maxARNs, "session policy ARNs")
-	near(s.Response, maxResponse, "characters of SAML response")
-	dates := CertificateDates(s.Certificate, s.Now)
-	warn(dates != "", "%s", dates)
-	return warnings
+	w.near(tags, session.MaxTags, "session tags")
+	policies := utf8.RuneCountInString(s.Policy) + len(strings.Join(s.PolicyARNs, ""))
+	w.near(policies, session.MaxPolicyText, "characters of session policy and policy ARNs")
+	w.near(len(s.PolicyARNs), session.MaxPolicyARNs, "session policy ARNs")
+	w.near(s.Response, maxResponse, "characters of SAML response")
 }
 
 // CertificateDates says what a reader of the certificate's dates would object to, now or soon;

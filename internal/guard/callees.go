@@ -16,7 +16,8 @@ const (
 )
 
 // ErrStuck says that a callee was not called, because earlier calls of it have not returned.
-var ErrStuck = fmt.Errorf("%d calls of it have not returned, and no more are made until one does", MaxStuck)
+var ErrStuck = fmt.Errorf(
+	"%d calls of it have not returned, and no more are made until one does", MaxStuck)
 
 // Callees calls functions that know no context and may hang, each under the name of what it depends
 // on. Those who wait can leave, and what they leave behind is bounded: at most MaxCalls goroutines

@@ -43,9 +43,10 @@ func TrustPolicy(provider string, actions []string, recipient, issuer string) (s
 	if recipient == "" {
 		return "", errors.New("there is no recipient")
 	}
+	// StringEquals expands variables (IAM User Guide, "Policy elements: Variables and tags").
 	if strings.Contains(recipient+" "+issuer, "${") {
-		// StringEquals expands it (IAM User Guide, "Policy elements: Variables and tags")
-		return "", fmt.Errorf("%.200q or %.200q has the beginning of a policy variable", recipient, issuer)
+		return "", fmt.Errorf(
+			"%.200q or %.200q has the beginning of a policy variable", recipient, issuer)
 	}
 	conditions := map[string]string{"SAML:aud": recipient}
 	if issuer != "" {
@@ -58,8 +59,12 @@ func TrustPolicy(provider string, actions []string, recipient, issuer string) (s
 	if len(actions) == 1 {
 		action = actions[0]
 	}
-	return policyText(statement{Effect: "Allow", Principal: map[string]string{"Federated": provider}, Action: action,
-		Condition: map[string]map[string]string{"StringEquals": conditions}})
+	return policyText(statement{
+		Effect:    "Allow",
+		Principal: map[string]string{"Federated": provider},
+		Action:    action,
+		Condition: map[string]map[string]string{"StringEquals": conditions},
+	})
 }
 
 // bucket is a name by S3's rules for general purpose buckets. It has no wildcard, no variable and
@@ -77,9 +82,18 @@ func FolderPolicy(partition, name string) (string, error) {
 	}
 	arn := "arn:" + partition + ":s3:::" + name
 	return policyText(
-		statement{Effect: "Allow", Action: []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}, Resource: arn + "/${saml:sub}/*"},
-		statement{Effect: "Allow", Action: "s3:ListBucket", Resource: arn,
-			Condition: map[string]map[string]string{"StringLike": {"s3:prefix": "${saml:sub}/*"}}})
+		statement{
+			Effect:   "Allow",
+			Action:   []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject"},
+			Resource: arn + "/${saml:sub}/*",
+		},
+		statement{
+			Effect:    "Allow",
+			Action:    "s3:ListBucket",
+			Resource:  arn,
+			Condition: map[string]map[string]string{"StringLike": {"s3:prefix": "${saml:sub}/*"}},
+		},
+	)
 }
 
 func policyText(statements ...statement) (string, error) {

@@ -10,12 +10,16 @@ import (
 
 // registeredClaims are names whose look-alikes are refused: a reader that folds case would read sub
 // from "SUB" or "ſub".
-var registeredClaims = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "nonce", "auth_time", "acr", "amr", "sid",
-	"at_hash", "c_hash", "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
-	"website", "email", "email_verified", "gender", "birthdate", "zoneinfo", "locale", "phone_number", "phone_number_verified",
-	"address", "updated_at", "user_id", "identities",
+var registeredClaims = []string{
+	"iss", "sub", "aud", "exp", "nbf", "iat", "jti",
+	"azp", "nonce", "auth_time", "acr", "amr", "sid", "at_hash", "c_hash",
+	"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username",
+	"profile", "picture", "website", "email", "email_verified", "gender", "birthdate",
+	"zoneinfo", "locale", "phone_number", "phone_number_verified", "address", "updated_at",
+	"user_id", "identities",
 	"appid", "cid", "client_id", // see clientOf
-	"typ", "token_use", "idtyp", "appidacr", "azpacr", "scp", "cnf", "events"} // see marks
+	"typ", "token_use", "idtyp", "appidacr", "azpacr", "scp", "cnf", "events", // see marks
+}
 
 // Claims are those of a token that passed every check. The caller owns them.
 type Claims struct {

@@ -43,7 +43,8 @@ func clientOf(all map[string]any, audience, named []string) (string, error) {
 	})
 	if len(found) != 1 {
 		return "", newError(claimParty,
-			"the token has %d audiences, none of %s, and %d of the audiences are named as its client",
+			"the token has %d audiences, none of %s, "+
+				"and %d of the audiences are named as its client",
 			len(audience), strings.Join(clientClaims, ", "), len(found))
 	}
 	return found[0], nil

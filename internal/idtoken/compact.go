@@ -34,7 +34,8 @@ func parseCompact(raw string, maxSize int) (*compactJWS, error) {
 		return nil, newError(tokenMissing, "there is no ID token")
 	}
 	if len(raw) > maxSize {
-		return nil, newError(tokenTooLarge, "the token has %d bytes, more than %d", len(raw), maxSize)
+		return nil, newError(tokenTooLarge,
+			"the token has %d bytes, more than %d", len(raw), maxSize)
 	}
 	parts := strings.Split(raw, ".")
 	if len(parts) == 5 {

@@ -16,7 +16,8 @@ import (
 func (r *remoteKeys) load(ctx context.Context) (KeySet, time.Duration, error) {
 	from := r.url
 	if from == "" {
-		body, _, err := r.get(ctx, strings.TrimSuffix(r.issuer, "/")+"/.well-known/openid-configuration")
+		below := strings.TrimSuffix(r.issuer, "/")
+		body, _, err := r.get(ctx, below+"/.well-known/openid-configuration")
 		if err != nil {
 			return nil, 0, err
 		}

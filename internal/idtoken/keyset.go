@@ -112,7 +112,8 @@ func ParseKeySet(text []byte) (KeySet, error) {
 	}
 	list, ok := object["keys"].([]any)
 	if !ok || len(list) > maxKeys {
-		return nil, newError(keySetInvalid, "the key set has no array \"keys\" of at most %d entries", maxKeys)
+		return nil, newError(keySetInvalid,
+			"the key set has no array \"keys\" of at most %d entries", maxKeys)
 	}
 	set := KeySet{}
 	for _, entry := range list {
@@ -120,8 +121,7 @@ func ParseKeySet(text []byte) (KeySet, error) {
 		if member["kty"] == "oct" {
 			return nil, newError(keySetSymmetric, "the key set holds a symmetric key")
 		}
-		operations, limited := member["key_ops"].([]any)
-		if use, ok := member["use"]; ok && use != "sig" || limited && !slices.Contains(operations, any("verify")) {
+		if !verifies(member) {
 			continue
 		}
 		k, ok := parseKey(member)
@@ -139,6 +139,15 @@ func ParseKeySet(text []byte) (KeySet, error) {
 	return set, nil
 }
 
+// verifies tells whether a JWK leaves it open that its key verifies signatures (RFC 7517 §4.2, §4.3).
+func verifies(member map[string]any) bool {
+	if use, ok := member["use"]; ok && use != "sig" {
+		return false
+	}
+	operations, limited := member["key_ops"].([]any)
+	return !limited || slices.Contains(operations, any("verify"))
+}
+
 // parseKey reads one JWK; false for a kind of key that is not known here.
 func parseKey(member map[string]any) (key, bool) {
 	k, ok := decodeJWK(member)
@@ -148,9 +157,12 @@ func parseKey(member map[string]any) (key, bool) {
 	switch m := k.material.(type) {
 	case *rsa.PublicKey:
 		if bits := m.N.BitLen(); bits < minRSABits || bits > maxRSABits || m.E < 3 || m.E%2 == 0 {
-			k.refused = newError(keyWeak, "the issuer's key %.80q has %d bits and exponent %d", k.kid, bits, m.E)
+			k.refused = newError(keyWeak,
+				"the issuer's key %.80q has %d bits and exponent %d", k.kid, bits, m.E)
 		} else if HasROCAFingerprint(m.N) {
-			k.refused = newError(keyWeak, "the issuer's key %.80q was made by a broken generator (ROCA, CVE-2017-15361)", k.kid)
+			k.refused = newError(keyWeak,
+				"the issuer's key %.80q was made by a broken generator (ROCA, CVE-2017-15361)",
+				k.kid)
 		}
 	case *ecdsa.PublicKey: // decodeJWK has refused points off the curve
 	case ed25519.PublicKey:
@@ -161,7 +173,8 @@ func parseKey(member map[string]any) (key, bool) {
 		return key{}, false
 	}
 	if _, private := member["d"]; private {
-		k.refused = newError(keyWeak, "the issuer's key %.80q is published with its private part", k.kid)
+		k.refused = newError(keyWeak,
+			"the issuer's key %.80q is published with its private part", k.kid)
 	}
 	return k, true
 }

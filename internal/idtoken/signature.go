@@ -11,10 +11,19 @@ import (
 // Algorithms returns those that published keys can sign with. HS256 is for a shared secret, and
 // nothing else is.
 func Algorithms() []string {
-	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+	return []string{
+		"RS256", "RS384", "RS512",
+		"PS256", "PS384", "PS512",
+		"ES256", "ES384", "ES512",
+		"EdDSA",
+	}
 }
 
-var pssHashes = map[string]crypto.Hash{"PS256": crypto.SHA256, "PS384": crypto.SHA384, "PS512": crypto.SHA512}
+var pssHashes = map[string]crypto.Hash{
+	"PS256": crypto.SHA256,
+	"PS384": crypto.SHA384,
+	"PS512": crypto.SHA512,
+}
 
 // verifySignature finds the issuer's key for the token and verifies its signature with it.
 func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
@@ -63,15 +72,21 @@ func (t *compactJWS) verifyWith(k key) error {
 		return newError(signatureInvalid,
 			"the signature does not verify with the issuer's key %.80q", k.kid)
 	}
-	// jwx takes RSA-PSS signatures with a salt of any length; RFC 7518 §3.5 wants the hash's.
-	if hash, ok := pssHashes[t.algorithm]; ok {
-		digest := hash.New()
-		digest.Write(t.signed)
-		public, _ := k.material.(*rsa.PublicKey)
-		strict := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
-		if public == nil || rsa.VerifyPSS(public, hash, digest.Sum(nil), t.signature, strict) != nil {
-			return newError(signatureSaltLength, "the signature's salt is not as long as its hash")
-		}
+	if hash, ok := pssHashes[t.algorithm]; ok && !t.hasSaltOf(hash, k) {
+		return newError(signatureSaltLength, "the signature's salt is not as long as its hash")
 	}
 	return nil
+}
+
+// hasSaltOf tells whether an RSA-PSS signature verifies with a salt that is as long as its hash, as
+// RFC 7518 §3.5 wants. jwx takes a salt of any length.
+func (t *compactJWS) hasSaltOf(hash crypto.Hash, k key) bool {
+	public, ok := k.material.(*rsa.PublicKey)
+	if !ok {
+		return false
+	}
+	digest := hash.New()
+	digest.Write(t.signed)
+	strict := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+	return rsa.VerifyPSS(public, hash, digest.Sum(nil), t.signature, strict) == nil
 }

@@ -20,11 +20,13 @@ func Lookup(value any, path string) (any, bool) {
 		if found, ok := v[path]; ok {
 			return found, true
 		}
-		for i := strings.LastIndexByte(path, '.'); i >= 0; i = strings.LastIndexByte(path[:i], '.') {
-			if next, ok := v[path[:i]]; ok {
-				if found, ok := Lookup(next, path[i+1:]); ok {
-					return found, true
-				}
+		for i := lastDot(path); i >= 0; i = lastDot(path[:i]) {
+			next, ok := v[path[:i]]
+			if !ok {
+				continue
+			}
+			if found, ok := Lookup(next, path[i+1:]); ok {
+				return found, true
 			}
 		}
 	case []any:
@@ -40,6 +42,8 @@ func Lookup(value any, path string) (any, bool) {
 	}
 	return nil, false
 }
+
+func lastDot(path string) int { return strings.LastIndexByte(path, '.') }
 
 // Text returns the text of a string, number or boolean.
 func Text(value any) (string, bool) {

@@ -27,7 +27,8 @@ const (
 )
 
 // ErrPlainHTTP is an endpoint to which assertions and credentials would travel in the clear.
-var ErrPlainHTTP = errors.New("plain http to another machine shows everyone on the way the credentials")
+var ErrPlainHTTP = errors.New(
+	"plain http to another machine shows everyone on the way the credentials")
 
 // ClientOptions are what [NewClient] takes.
 type ClientOptions struct {
@@ -88,7 +89,8 @@ func checkEndpoint(endpoint string, allowPlainHTTP bool) error {
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return fmt.Errorf("%.200q is not a URL such as https://sts.eu-central-1.amazonaws.com", endpoint)
+		return fmt.Errorf(
+			"%.200q is not a URL such as https://sts.eu-central-1.amazonaws.com", endpoint)
 	}
 	loopback := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
 	if u.Scheme == "http" && !loopback && !allowPlainHTTP {

@@ -31,51 +31,72 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // ErrorOf reads the SDK's error. timedOut says that the call's own time was over.
 func ErrorOf(err error, timedOut bool) *Error {
+	failure := &Error{}
+	status := 0
 	var response *awshttp.ResponseError
-	requestID, status := "", 0
 	if errors.As(err, &response) {
-		requestID, status = response.ServiceRequestID(), response.HTTPStatusCode()
+		failure.RequestID = response.ServiceRequestID()
+		status = response.HTTPStatusCode()
 	}
+	failure.Code, failure.Err = causeOf(err, status, timedOut)
+	return failure
+}
+
+// causeOf returns the code of an error and what may be told of it. The status is that of AWS's
+// answer, or zero.
+func causeOf(err error, status int, timedOut bool) (code string, cause error) {
 	var known smithy.APIError
-	var decoding *smithy.DeserializationError
-	var tooLarge *http.MaxBytesError
-	var transport *url.Error
-	var send *smithyhttp.RequestSendError
-	code, cause := refused, error(nil)
-	switch {
-	case errors.As(err, &known):
-		code = refusal(known, status)
-		clean := func(s string) string { return longRun.ReplaceAllString(s, "[redacted]") }
-		cause = &smithy.GenericAPIError{Code: clean(known.ErrorCode()), Message: clean(known.ErrorMessage()), Fault: known.ErrorFault()}
-	case timedOut:
-		code, cause = timeout, context.DeadlineExceeded
-	case status >= 500:
-		code, cause = unavailable, errors.New("the answer was a server error")
-	case errors.As(err, &tooLarge):
-		code, cause = answerIncomplete, fmt.Errorf("the answer is larger than %d bytes", tooLarge.Limit)
-	case errors.As(err, &decoding) || status == 200:
-		code, cause = answerIncomplete, errors.New("the answer cannot be read")
-	case errors.As(err, &transport): // net/http's own errors, which hold no body
-		code, cause = unavailable, transport.Err
-	case errors.As(err, &send):
-		code, cause = unavailable, errors.New("the request could not be sent")
-	default:
-		cause = errors.New("the STS client failed without an answer from AWS")
+	if errors.As(err, &known) {
+		return refusalCode(known, status), withoutAssertion(known)
 	}
-	return &Error{Code: code, RequestID: requestID, Err: cause}
+	if timedOut {
+		return timeout, context.DeadlineExceeded
+	}
+	if status >= 500 {
+		return unavailable, errors.New("the answer was a server error")
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return answerIncomplete, fmt.Errorf("the answer is larger than %d bytes", tooLarge.Limit)
+	}
+	var decoding *smithy.DeserializationError
+	if errors.As(err, &decoding) || status == 200 {
+		return answerIncomplete, errors.New("the answer cannot be read")
+	}
+	var transport *url.Error
+	if errors.As(err, &transport) {
+		return unavailable, transport.Err // one of net/http's own errors, which hold no body
+	}
+	var send *smithyhttp.RequestSendError
+	if errors.As(err, &send) {
+		return unavailable, errors.New("the request could not be sent")
+	}
+	return refused, errors.New("the STS client failed without an answer from AWS")
+}
+
+// withoutAssertion copies AWS's refusal less what may be the assertion.
+func withoutAssertion(refusal smithy.APIError) *smithy.GenericAPIError {
+	clean := func(s string) string { return longRun.ReplaceAllString(s, "[redacted]") }
+	return &smithy.GenericAPIError{
+		Code:    clean(refusal.ErrorCode()),
+		Message: clean(refusal.ErrorMessage()),
+		Fault:   refusal.ErrorFault(),
+	}
 }
 
 // longRun finds what may be the assertion, whole or in lines: AWS's validation errors repeat the
 // value that they refuse.
 var longRun = regexp.MustCompile(`[\w+/=%-]{48,}`)
 
-func refusal(err smithy.APIError, status int) string {
+// refusalCode returns the code of what AWS refused.
+func refusalCode(err smithy.APIError, status int) string {
 	for _, r := range refusals {
 		if err.ErrorCode() == r.wire && strings.Contains(err.ErrorMessage(), r.words) {
 			return r.code
 		}
 	}
-	if _, isThrottle := retry.DefaultThrottleErrorCodes[err.ErrorCode()]; isThrottle || status == 429 {
+	_, throttles := retry.DefaultThrottleErrorCodes[err.ErrorCode()]
+	if throttles || status == http.StatusTooManyRequests {
 		return throttled
 	}
 	if status >= 500 {

@@ -13,12 +13,14 @@ import (
 	"github.com/seed055b7978/delegation/internal/iam"
 )
 
+// AWS's limits of what one session carries.
 const (
-	maxTags       = 50
-	maxTagKey     = 128
-	maxTagValue   = 256
-	maxPolicyText = 2048 // inline policy and ARNs together, in plain text
-	maxPolicies   = 10
+	MaxTags       = 50
+	MaxTagValue   = 256  // characters
+	MaxPolicyText = 2048 // characters of inline policy and ARNs together, in plain text
+	MaxPolicyARNs = 10
+
+	maxTagKey = 128 // characters
 )
 
 var (
@@ -28,26 +30,37 @@ var (
 
 // CheckTags checks session tags, and that each key beside them is the key of one.
 func CheckTags(tags map[string]string, transitive, droppable []string) error {
-	if len(tags) > maxTags {
+	if len(tags) > MaxTags {
 		return fmt.Errorf("there are %d session tags", len(tags))
 	}
 	keys := slices.Sorted(maps.Keys(tags))
 	for i, key := range keys {
-		n := utf8.RuneCountInString(key)
-		if n < 1 || n > maxTagKey || !tagText.MatchString(key) || strings.HasPrefix(strings.ToLower(key), "aws:") {
-			return fmt.Errorf("the tag key %.140q is not one for AWS", key)
+		if err := checkTag(key, tags[key]); err != nil {
+			return err
 		}
-		if value := tags[key]; utf8.RuneCountInString(value) > maxTagValue || !tagText.MatchString(value) {
-			return fmt.Errorf("the value %.80q of the tag %q is not one for AWS", value, key)
-		}
-		if slices.ContainsFunc(keys[:i], func(other string) bool { return strings.EqualFold(key, other) }) {
-			return fmt.Errorf("AWS takes the tag key %q and another for one: they differ only by case", key)
+		same := func(other string) bool { return strings.EqualFold(key, other) }
+		if slices.ContainsFunc(keys[:i], same) {
+			return fmt.Errorf(
+				"AWS takes the tag key %q and another for one: they differ only by case", key)
 		}
 	}
 	for _, key := range slices.Concat(transitive, droppable) {
 		if _, ok := tags[key]; !ok {
-			return fmt.Errorf("the transitive or droppable tag key %.140q is not the key of a tag", key)
+			return fmt.Errorf(
+				"the transitive or droppable tag key %.140q is not the key of a tag", key)
 		}
+	}
+	return nil
+}
+
+func checkTag(key, value string) error {
+	n := utf8.RuneCountInString(key)
+	ofAWS := strings.HasPrefix(strings.ToLower(key), "aws:")
+	if n < 1 || n > maxTagKey || ofAWS || !tagText.MatchString(key) {
+		return fmt.Errorf("the tag key %.140q is not one for AWS", key)
+	}
+	if utf8.RuneCountInString(value) > MaxTagValue || !tagText.MatchString(value) {
+		return fmt.Errorf("the value %.80q of the tag %q is not one for AWS", value, key)
 	}
 	return nil
 }
@@ -55,7 +68,7 @@ func CheckTags(tags map[string]string, transitive, droppable []string) error {
 // CheckPolicies checks an inline session policy, which may be empty, and the ARNs of managed ones,
 // for the role.
 func CheckPolicies(policy string, arns []string, role arn.ARN) error {
-	if len(arns) > maxPolicies {
+	if len(arns) > MaxPolicyARNs {
 		return fmt.Errorf("there are %d policy ARNs", len(arns))
 	}
 	size := utf8.RuneCountInString(policy)
@@ -69,7 +82,7 @@ func CheckPolicies(policy string, arns []string, role arn.ARN) error {
 			return fmt.Errorf("the policy %s is neither of the role's account nor AWS's own", p)
 		}
 	}
-	if size > maxPolicyText {
+	if size > MaxPolicyText {
 		return fmt.Errorf("the session policy and its ARNs have %d characters", size)
 	}
 	if policy == "" {

@@ -37,13 +37,26 @@ var entra = Issuer{
 	[]string{"email", "preferred_username", "upn", "unique_name"},
 }
 
+var github = Issuer{"any workflow on GitHub", "repository_owner", nil}
+
 var byURL = map[string]Issuer{
-	"https://token.actions.githubusercontent.com":                {"any workflow on GitHub", "repository_owner", nil},
-	"https://vstoken.actions.githubusercontent.com":              {"any workflow on GitHub", "repository_owner", nil},
-	"https://oidc-configuration.audit-log.githubusercontent.com": {"any enterprise on GitHub", "sub", nil},
-	"https://gitlab.com":              {"any user or pipeline on GitLab.com", "namespace_path", nil},
+	"https://token.actions.githubusercontent.com":   github,
+	"https://vstoken.actions.githubusercontent.com": github,
+
+	"https://oidc-configuration.audit-log.githubusercontent.com": {
+		Who:   "any enterprise on GitHub",
+		Claim: "sub",
+	},
+	"https://gitlab.com": {
+		Who:   "any user or pipeline on GitLab.com",
+		Claim: "namespace_path",
+	},
+	"https://app.terraform.io": {
+		Who:   "any workspace on HCP Terraform",
+		Claim: "terraform_organization_name",
+	},
+
 	"https://agent.buildkite.com":     {"any pipeline on Buildkite", "organization_slug", nil},
-	"https://app.terraform.io":        {"any workspace on HCP Terraform", "terraform_organization_name", nil},
 	"https://oidc.codefresh.io":       {"any pipeline on Codefresh", "sub", nil},
 	"https://studio.datachain.ai/api": {"any team on DVC Studio", "sub", nil},
 	"https://scalr.io":                {"any workspace on Scalr", "sub", nil},
@@ -51,17 +64,18 @@ var byURL = map[string]Issuer{
 	"https://proidc.upbound.io":       {"any control plane on Upbound", "sub", nil},
 	"https://api.pulumi.com/oidc":     {"any organisation on Pulumi Cloud", "sub", nil},
 	"https://oidc.vercel.com":         {"any project on Vercel", "owner", nil},
-	"https://accounts.google.com":     google,
-	// as old tokens have it
-	"accounts.google.com":                                  google,
-	"https://appleid.apple.com":                            {"anyone with an Apple account", "sub", []string{"email"}},
-	"https://www.facebook.com":                             {"anyone with a Facebook account", "sub", []string{"email"}},
-	"https://login.microsoftonline.com/common/v2.0":        entra,
-	"https://login.microsoftonline.com/organizations/v2.0": entra,
-	"https://login.microsoftonline.com/consumers/v2.0":     entra,
-	// of the discovery documents
-	"https://login.microsoftonline.com/{tenantid}/v2.0":               entra,
+
+	"https://accounts.google.com": google,
+	"accounts.google.com":         google, // as old tokens have it
+	"https://appleid.apple.com":   {"anyone with an Apple account", "sub", []string{"email"}},
+	"https://www.facebook.com":    {"anyone with a Facebook account", "sub", []string{"email"}},
+
+	"https://login.microsoftonline.com/common/v2.0":                   entra,
+	"https://login.microsoftonline.com/organizations/v2.0":            entra,
+	"https://login.microsoftonline.com/consumers/v2.0":                entra,
 	"https://login.microsoftonline.com/" + personalAccounts + "/v2.0": entra,
+	// As the discovery documents have it.
+	"https://login.microsoftonline.com/{tenantid}/v2.0": entra,
 }
 
 // personalAccounts is the tenant of all personal Microsoft accounts.
@@ -82,7 +96,7 @@ func Find(issuer string) (Issuer, bool) {
 		return found, true
 	}
 	if strings.HasPrefix(issuer, githubEnterprise) {
-		return byURL["https://token.actions.githubusercontent.com"], true
+		return github, true
 	}
 	return Issuer{}, false
 }

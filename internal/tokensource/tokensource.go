@@ -12,7 +12,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// bytes; the verifier's limit for tokens is lower, and this one for files that are none
+// maxFile is in bytes. The verifier's limit for tokens is lower, and this one is for files that are
+// none.
 const maxFile = 1 << 20
 
 // File reads a token from a file, less one line end.
@@ -52,7 +53,8 @@ func OAuth2(source oauth2.TokenSource) (string, error) {
 		if answer.Response != nil {
 			status = answer.Response.Status
 		}
-		return "", fmt.Errorf("the issuer's token endpoint refused: %.80q (%.80q)", answer.ErrorCode, status)
+		return "", fmt.Errorf(
+			"the issuer's token endpoint refused: %.80q (%.80q)", answer.ErrorCode, status)
 	case err != nil:
 		return "", err
 	case token == nil:
@@ -60,7 +62,8 @@ func OAuth2(source oauth2.TokenSource) (string, error) {
 	}
 	idToken, _ := token.Extra("id_token").(string)
 	if idToken == "" {
-		return "", errors.New("the OAuth 2.0 token has no id_token: ask for the scope openid, and see whether the issuer sends one at refreshes")
+		return "", errors.New("the OAuth 2.0 token has no id_token: ask for the scope openid, " +
+			"and see whether the issuer sends one at refreshes")
 	}
 	return idToken, nil
 }
