@@ -13,22 +13,29 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// refusal is an answer other than success, as a stranger may see it.
+// refusal is an answer other than success. It holds nothing that a caller may not see.
 type refusal struct {
-	status      int
-	code        string // one of RFC 6749 §5.2 and §4.1.2.1, or of Auth0's delegation endpoint
+	status int
+	// code is one of RFC 6749 §5.2 and §4.1.2.1, or one of Auth0's delegation endpoint.
+	code        string
 	description string
-	retryAfter  time.Duration // zero: no Retry-After
-	recorded    bool          // an event or a log has it already
+	// retryAfter is the value of the header Retry-After. Zero leaves the header out.
+	retryAfter time.Duration
+	// recorded says that an event or a log has the refusal already.
+	recorded bool
 }
 
-// invalid is a request that cannot be read.
+// invalid is the refusal of a request that cannot be read.
 func invalid(status int, format string, args ...any) *refusal {
-	return &refusal{status: status, code: "invalid_request", description: fmt.Sprintf(format, args...)}
+	return &refusal{
+		status:      status,
+		code:        "invalid_request",
+		description: fmt.Sprintf(format, args...),
+	}
 }
 
-// retryPause is what Retry-After says while AWS or an issuer is down, throttles or cannot be used:
-// long enough to help, short for a user who waits.
+// retryPause is the Retry-After of an answer while AWS or an issuer is down or throttles. It is
+// long enough to help, and short enough for a user who waits.
 const retryPause = 2 * time.Second
 
 // kind is the status and the code of a refusal.
@@ -37,8 +44,8 @@ type kind struct {
 	code   string
 }
 
-// What a failed exchange is to a caller: by the error's code, or else by its stage, or else failed. docs/http.md has the same table, which a
-// test compares.
+// The kinds of failed exchanges. The error's code determines the kind, or else its stage. Every
+// other error is failed. docs/http.md has the same table, and a test compares them.
 var (
 	unavailable = kind{http.StatusServiceUnavailable, "temporarily_unavailable"}
 	failed      = kind{http.StatusInternalServerError, "server_error"}
@@ -84,51 +91,78 @@ var (
 	}
 )
 
-// refusalOf says what a failed exchange is to the caller. It shows nothing of the error but its public text.
+// refusalOf returns the answer to a failed exchange. Of the error it shows only the public text.
 func (h *Handlers) refusalOf(r *http.Request, err error) *refusal {
 	var limited *rateLimited
 	if errors.As(err, &limited) {
-		return &refusal{http.StatusTooManyRequests, "too_many_requests", limited.Error(), limited.wait, true}
+		return &refusal{
+			status:      http.StatusTooManyRequests,
+			code:        "too_many_requests",
+			description: limited.Error(),
+			retryAfter:  limited.wait,
+			recorded:    true,
+		}
 	}
 	var e *delegation.Error
-	if !errors.As(err, &e) || e == nil { // there were credentials and they could not be handed on, or the Exchanger is not a Delegator
-		h.config.Logger.LogAttrs(r.Context(), slog.LevelWarn, "exchange without an answer", slog.String("path", r.URL.Path), slog.String("error", err.Error()))
-		for _, row := range consoleErrors {
-			if errors.Is(err, row.err) {
-				return row.kind.refusal(row.err.Error())
-			}
-		}
-		return failed.refusal(new(delegation.Error).Public())
+	if !errors.As(err, &e) || e == nil {
+		return h.unreportedRefusal(r, err)
 	}
-	k, ok := byCode[e.Code]
-	if !ok {
-		k, ok = byStage[e.Stage]
-	}
-	if !ok {
-		k = failed
-	}
-	if e.Requested {
-		k = byCode[delegation.CodeRoleNotAllowed]
-	}
+	k := kindOf(e)
 	if e.Code == delegation.CodeTokenExpired {
-		return k.refusal("jwt expired") // the words that Auth0's clients look for
+		return k.refusal("jwt expired") // the text that Auth0's clients look for
 	}
 	return k.refusal(e.Public())
 }
 
-// refusal makes the refusal of this kind, which an event or a log has recorded.
+// unreportedRefusal logs an error that the Delegator's event does not have, and returns the answer
+// to it. Such an error occurs if the credentials cannot be written for the client, or if the
+// Exchanger is not a Delegator.
+func (h *Handlers) unreportedRefusal(r *http.Request, err error) *refusal {
+	h.config.Logger.LogAttrs(r.Context(), slog.LevelWarn, "exchange without an answer",
+		slog.String("path", r.URL.Path),
+		slog.String("error", err.Error()),
+	)
+	for _, row := range consoleErrors {
+		if errors.Is(err, row.err) {
+			return row.kind.refusal(row.err.Error())
+		}
+	}
+	return failed.refusal(new(delegation.Error).Public())
+}
+
+// kindOf returns the kind of an error of the Delegator.
+func kindOf(e *delegation.Error) kind {
+	if e.Requested {
+		return byCode[delegation.CodeRoleNotAllowed]
+	}
+	if k, ok := byCode[e.Code]; ok {
+		return k
+	}
+	if k, ok := byStage[e.Stage]; ok {
+		return k
+	}
+	return failed
+}
+
+// refusal makes a refusal of this kind that an event or a log has already.
 func (k kind) refusal(description string) *refusal {
 	pause := time.Duration(0)
 	if k == unavailable {
 		pause = retryPause
 	}
-	return &refusal{k.status, k.code, description, pause, true}
+	return &refusal{
+		status:      k.status,
+		code:        k.code,
+		description: description,
+		retryAfter:  pause,
+		recorded:    true,
+	}
 }
 
-// shape writes a refusal's body in the words of one kind of client.
+// shape returns the body of a refusal for one kind of client.
 type shape func(r *refusal) any
 
-// auth0Shape repeats the status in the body: auth0-js 7 hands only the body to its caller.
+// auth0Shape repeats the status in the body, because auth0-js 7 gives only the body to its caller.
 func auth0Shape(r *refusal) any {
 	return struct {
 		Error       string `json:"error"`
@@ -137,7 +171,7 @@ func auth0Shape(r *refusal) any {
 	}{r.code, r.description, r.status}
 }
 
-// containerShape is what the AWS SDK for Go reads.
+// containerShape is the body that the AWS SDK for Go reads.
 func containerShape(r *refusal) any {
 	return struct {
 		Code    string `json:"code"`
@@ -145,10 +179,10 @@ func containerShape(r *refusal) any {
 	}{r.code, r.description}
 }
 
-// endpoint answers one request, with a body of JSON or a refusal.
+// endpoint answers one request, with a JSON body or a refusal.
 type endpoint func(w http.ResponseWriter, r *http.Request) ([]byte, *refusal)
 
-// serve makes the handler of an endpoint whose answers may hold a secret.
+// serve makes the handler of an endpoint. Its answers may hold a secret, so they are never cached.
 func (h *Handlers) serve(method string, as shape, answers endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -156,7 +190,8 @@ func (h *Handlers) serve(method string, as shape, answers endpoint) http.Handler
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if r.Method != method {
 			w.Header().Set("Allow", method)
-			h.refuse(w, r, invalid(http.StatusMethodNotAllowed, "the method must be %s", method), as)
+			refused := invalid(http.StatusMethodNotAllowed, "the method must be %s", method)
+			h.refuse(w, r, refused, as)
 			return
 		}
 		body, refused := answers(w, r)
@@ -168,22 +203,31 @@ func (h *Handlers) serve(method string, as shape, answers endpoint) http.Handler
 	})
 }
 
+// refuse writes a refusal, and logs it unless it is recorded already.
 func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, refused *refusal, as shape) {
 	if !refused.recorded {
-		h.config.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request refused", slog.String("method", r.Method), slog.String("path", r.URL.Path),
-			slog.String("ip", clientIP(r, h.config.TrustedProxies)), slog.Int("status", refused.status), slog.String("code", refused.code), slog.String("error", refused.description))
+		h.config.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request refused",
+			slog.String("method", r.Method),
+			slog.String("path", r.URL.Path),
+			slog.String("ip", clientIP(r, h.config.TrustedProxies)),
+			slog.Int("status", refused.status),
+			slog.String("code", refused.code),
+			slog.String("error", refused.description),
+		)
 	}
 	if refused.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(refused.retryAfter.Seconds())))) // who comes back too early is refused again
+		// Rounded up: a client that retries too early is refused again.
+		seconds := int(math.Ceil(refused.retryAfter.Seconds()))
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	}
 	if refused.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 §15.5.2 wants one
+		w.Header().Set("WWW-Authenticate", "Bearer") // required by RFC 9110 §15.5.2
 	}
-	body, _ := json.Marshal(as(refused)) // of texts and a number
+	body, _ := json.Marshal(as(refused)) // texts and a number cannot fail
 	answer(w, refused.status, body)
 }
 
-// answer writes JSON. The AWS SDK for Go reads errors only if the type has no charset behind it.
+// answer writes JSON. The AWS SDK for Go reads errors only if the Content-Type has no charset.
 func answer(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))

@@ -6,10 +6,12 @@ import (
 	"strings"
 )
 
+// maxProxies limits Config.TrustedProxies.
 const maxProxies = 16
 
-// clientIP returns the address that called the outermost trusted proxy, or the connection's if there is none. Entries before it
-// are what strangers say. An entry that is no address is not looked behind: the proxy that wrote it is then the client.
+// clientIP returns the address that called the outermost trusted proxy. Without a proxy it is the
+// connection's. Earlier entries of X-Forwarded-For come from untrusted callers and are ignored. If
+// an entry is not an address, the proxy that wrote it is the client.
 func clientIP(r *http.Request, trustedProxies int) string {
 	ip := parseIP(r.RemoteAddr)
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
@@ -23,7 +25,8 @@ func clientIP(r *http.Request, trustedProxies int) string {
 	return ip
 }
 
-// parseIP reads an address with or without a port and returns it in one form for every spelling; empty if it is none.
+// parseIP reads an address with or without a port. It returns one spelling for every form of an
+// address, and "" for a text that is not an address.
 func parseIP(s string) string {
 	s = strings.TrimSpace(s)
 	if withPort, err := netip.ParseAddrPort(s); err == nil {

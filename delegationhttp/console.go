@@ -18,43 +18,69 @@ import (
 )
 
 const (
+	// federationTimeout limits the call to AWS's federation endpoint.
 	federationTimeout = 10 * time.Second
-	signInLife        = 15 * time.Minute // of a sign-in URL (IAM User Guide, "Enable custom identity broker access to the AWS console")
+	// signInLife is how long a sign-in URL works (IAM User Guide, "Enable custom identity broker
+	// access to the AWS console").
+	signInLife = 15 * time.Minute
 )
 
-// What [Console.SignInURL] returns as errors; none holds a secret.
+// Errors of [Console.SignInURL]. None of them holds a secret.
 var (
-	ErrDestination    = errors.New("the destination is not an https URL of the partition's console")
-	ErrNoConsole      = errors.New("AWS publishes no console address for the partition of these credentials")
-	ErrSignInRefused  = errors.New("AWS's sign-in endpoint refused the credentials")
+	// ErrDestination is a destination that is not a page of the partition's console.
+	ErrDestination = errors.New("the destination is not an https URL of the partition's console")
+	// ErrNoConsole is a partition without a public console, such as an isolated one.
+	ErrNoConsole = errors.New(
+		"AWS publishes no console address for the partition of these credentials",
+	)
+	// ErrSignInRefused is an answer of AWS that refuses the credentials.
+	ErrSignInRefused = errors.New("AWS's sign-in endpoint refused the credentials")
+	// ErrSignInNoAnswer is a call to AWS that failed or had no usable answer.
 	ErrSignInNoAnswer = errors.New("AWS's sign-in endpoint cannot be reached")
 )
 
-// Console makes sign-in URLs for the AWS console by AWS's federation endpoint. The zero value is ready to use.
+// Console makes sign-in URLs for the AWS console. It uses AWS's federation endpoint. The zero value
+// is ready to use.
 type Console struct {
-	Issuer     string       // where AWS sends users whose session has ended: the URL of your own sign-in page; empty: AWS's own page
-	Endpoint   string       // for tests: a federation endpoint instead of the partition's https://SIGN-IN-HOST/federation
-	HTTPClient *http.Client // nil: a new one. Redirects are refused whatever it says
+	// Issuer is the URL of your own sign-in page, to which AWS sends users whose session has ended.
+	// Empty is AWS's own page.
+	Issuer string
+	// Endpoint replaces the partition's endpoint, https://SIGN-IN-HOST/federation, in tests.
+	Endpoint string
+	// HTTPClient calls the endpoint. Nil is a new client. Redirects are always refused.
+	HTTPClient *http.Client
 }
 
 func (c Console) check() error {
 	var problems []error
-	for _, field := range [][2]string{{"Issuer", c.Issuer}, {"Endpoint", c.Endpoint}} {
-		if err := document.CheckURL(field[1], true); err != nil && field[1] != "" {
-			problems = append(problems, fmt.Errorf("%s: %w", field[0], err))
+	for _, field := range []struct{ name, url string }{
+		{"Issuer", c.Issuer},
+		{"Endpoint", c.Endpoint},
+	} {
+		if field.url == "" {
+			continue
+		}
+		if err := document.CheckURL(field.url, true); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", field.name, err))
 		}
 	}
 	if strings.Contains(c.Endpoint, "?") {
-		problems = append(problems, fmt.Errorf("%s: %.200q has a query, where the sign-in URL has its own", "Endpoint", c.Endpoint))
+		const hasQuery = "%s: %.200q has a query, where the sign-in URL has its own"
+		problems = append(problems, fmt.Errorf(hasQuery, "Endpoint", c.Endpoint))
 	}
 	return errors.Join(problems...)
 }
 
-// SignInURL returns a URL that signs a browser in to the AWS console with the credentials, in the partition of their region. It is a
-// secret like them, and works for 15 minutes; the session lasts as long as they do. destination is a page of the console, https; empty is its
-// start page. The call to AWS has ten seconds, and ends with the context. Errors are [ErrDestination], [ErrNoConsole] (the isolated partitions),
-// [ErrSignInRefused] and [ErrSignInNoAnswer].
-func (c Console) SignInURL(ctx context.Context, credentials *delegation.Credentials, destination string) (string, error) {
+// SignInURL returns a URL that signs a browser in to the AWS console. It uses the credentials, in
+// the partition of their region. The URL is a secret like the credentials. It works for 15 minutes,
+// and the session lasts as long as the credentials.
+//
+// destination is the https URL of a page of the console; empty is its start page. The call to AWS
+// has a time limit of ten seconds and ends with the context. Errors are [ErrDestination],
+// [ErrNoConsole], [ErrSignInRefused] and [ErrSignInNoAnswer].
+func (c Console) SignInURL(
+	ctx context.Context, credentials *delegation.Credentials, destination string,
+) (string, error) {
 	if ctx == nil || credentials == nil {
 		return "", fmt.Errorf("%w: there are none, or the context is nil", ErrSignInRefused)
 	}
@@ -64,7 +90,7 @@ func (c Console) SignInURL(ctx context.Context, credentials *delegation.Credenti
 		return "", ErrNoConsole
 	}
 	destination = cmp.Or(destination, "https://"+start+"/")
-	if u, err := url.Parse(destination); err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" || !p.HasConsole(strings.ToLower(u.Host)) {
+	if !isConsolePage(p, destination) {
 		return "", ErrDestination
 	}
 	endpoint := cmp.Or(c.Endpoint, "https://"+p.SignInHost(credentials.Region)+"/federation")
@@ -72,21 +98,43 @@ func (c Console) SignInURL(ctx context.Context, credentials *delegation.Credenti
 	if err != nil {
 		return "", err
 	}
-	query := url.Values{"Action": {"login"}, "Destination": {destination}, "SigninToken": {token}}
+	query := url.Values{
+		"Action":      {"login"},
+		"Destination": {destination},
+		"SigninToken": {token},
+	}
 	if c.Issuer != "" {
 		query.Set("Issuer", c.Issuer)
 	}
 	return endpoint + "?" + query.Encode(), nil
 }
 
-// signInToken posts the credentials, so that they are in no URL and in no proxy's log.
-func (c Console) signInToken(ctx context.Context, endpoint string, credentials *delegation.Credentials) (string, error) {
+// isConsolePage reports whether a destination is an https URL of the partition's console.
+func isConsolePage(p iam.Partition, destination string) bool {
+	u, err := url.Parse(destination)
+	if err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" {
+		return false
+	}
+	return p.HasConsole(strings.ToLower(u.Host))
+}
+
+// signInToken exchanges the credentials for a token of the sign-in endpoint. It posts them, so that
+// they are in no URL and in no log of a proxy.
+func (c Console) signInToken(
+	ctx context.Context, endpoint string, credentials *delegation.Credentials,
+) (string, error) {
 	session, _ := json.Marshal(map[string]string{ // texts cannot fail
-		"sessionId": credentials.AccessKeyID, "sessionKey": credentials.SecretAccessKey.Reveal(), "sessionToken": credentials.SessionToken.Reveal(),
+		"sessionId":    credentials.AccessKeyID,
+		"sessionKey":   credentials.SecretAccessKey.Reveal(),
+		"sessionToken": credentials.SessionToken.Reveal(),
 	})
 	ctx, cancel := context.WithTimeout(ctx, federationTimeout)
 	defer cancel()
-	body, _, err := document.Post(ctx, document.Client(c.HTTPClient), endpoint, url.Values{"Action": {"getSigninToken"}, "Session": {string(session)}})
+	form := url.Values{
+		"Action":  {"getSigninToken"},
+		"Session": {string(session)},
+	}
+	body, _, err := document.Post(ctx, document.Client(c.HTTPClient), endpoint, form)
 	var status document.StatusError
 	switch {
 	case errors.As(err, &status) && status < 500:
@@ -102,35 +150,52 @@ func (c Console) signInToken(ctx context.Context, endpoint string, credentials *
 	return token, nil
 }
 
-// ConsoleSignIn returns the handler that turns an ID token into a sign-in URL for the AWS console. It takes the requests of Delegation, with
-// an optional destination, a page of the console, and answers {"url", "expires_in"}: whoever has the URL is the user, for as many
-// seconds. Without Config.Console it is off, and answers 404.
+// ConsoleSignIn returns the handler that turns an ID token into a sign-in URL for the AWS console.
+// It takes the requests of Delegation, with an optional destination, a page of the console. It
+// answers {"url", "expires_in"}. The URL is a secret, because it signs in as the user until it
+// expires. Without Config.Console the handler is off and answers 404.
 func (h *Handlers) ConsoleSignIn() http.Handler {
-	return h.cors(h.serve(http.MethodPost, auth0Shape, func(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
-		if h.config.Console == nil {
-			return nil, &refusal{status: http.StatusNotFound, code: "endpoint_disabled", description: "console sign-in is not enabled"}
+	return h.cors(h.serve(http.MethodPost, auth0Shape, h.consoleSignIn))
+}
+
+func (h *Handlers) consoleSignIn(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+	if h.config.Console == nil {
+		return nil, &refusal{
+			status:      http.StatusNotFound,
+			code:        "endpoint_disabled",
+			description: "console sign-in is not enabled",
 		}
-		q, refused := readRequest(w, r)
-		if refused != nil {
-			return nil, refused
+	}
+	q, refused := readRequest(w, r)
+	if refused != nil {
+		return nil, refused
+	}
+	destination, ok := q.parameters["destination"].(string)
+	if !ok && q.parameters["destination"] != nil {
+		return nil, invalid(http.StatusBadRequest, "destination is not a string")
+	}
+	return h.exchange(w, r, q, func(credentials *delegation.Credentials) ([]byte, error) {
+		signIn, err := h.config.Console.SignInURL(r.Context(), credentials, destination)
+		if err != nil {
+			return nil, err
 		}
-		destination, ok := q.parameters["destination"].(string)
-		if !ok && q.parameters["destination"] != nil {
-			return nil, invalid(http.StatusBadRequest, "destination is not a string")
-		}
-		return h.exchange(w, r, q, func(credentials *delegation.Credentials) ([]byte, error) {
-			signIn, err := h.config.Console.SignInURL(r.Context(), credentials, destination)
-			if err != nil {
-				return nil, err
-			}
-			var body bytes.Buffer
-			encoder := json.NewEncoder(&body)
-			encoder.SetEscapeHTML(false) // so that the URL can be copied from the answer
-			err = encoder.Encode(struct {
-				URL     string `json:"url"`
-				Expires int    `json:"expires_in"`
-			}{signIn, int(max(0, min(signInLife, credentials.Expiration.Sub(h.config.Now()))).Seconds())})
-			return body.Bytes(), err
-		})
-	}))
+		return signInJSON(signIn, credentials.Expiration.Sub(h.config.Now()))
+	})
+}
+
+// signInJSON returns the answer with a sign-in URL. It expires with the credentials, if they expire
+// first. The URL can be copied from it, because the characters of HTML are not escaped.
+func signInJSON(signIn string, left time.Duration) ([]byte, error) {
+	life := max(0, min(signInLife, left))
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(struct {
+		URL     string `json:"url"`
+		Expires int    `json:"expires_in"`
+	}{
+		URL:     signIn,
+		Expires: int(life.Seconds()),
+	})
+	return body.Bytes(), err
 }

@@ -10,60 +10,97 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// Checker tells whether exchanges can succeed: [delegation.Delegator].
+// Checker checks whether exchanges can succeed. It is a [delegation.Delegator].
 type Checker interface {
 	Check(ctx context.Context) []delegation.CheckResult
 }
 
-// Live returns the handler of a liveness probe: the process answers.
+// The bodies of health answers.
+const (
+	bodyOK          = `{"status":"ok"}`
+	bodyDegraded    = `{"status":"degraded"}`
+	bodyUnavailable = `{"status":"unavailable"}`
+)
+
+// Live returns the handler of a liveness probe. It answers 200 as long as the process answers.
 func Live() http.Handler {
-	return readOnly(func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, []byte(`{"status":"ok"}`)) })
-}
-
-// patience is how long a readiness probe waits: less than the second that Kubernetes gives a probe unless told otherwise.
-const patience = 800 * time.Millisecond
-
-// Ready returns the handler of a readiness probe, from [delegation.Delegator.Check]. If everything works it answers 200 "ok", if something does
-// 200 "degraded", and if nothing does 503 "unavailable": one issuer's outage must not take the service from the users of all others. What only
-// [delegation.CheckResult.Degrades], a signer or STS, never makes it unavailable: no other replica would do better, and credentials that are there already can
-// still be had. What has not answered within 0.8 seconds counts as not working. That is logged at level Warn and not told to the caller, and so is each
-// warning, when it is new. A nil checker, or one without results, is unavailable; a nil logger is silence.
-func Ready(checker Checker, logger *slog.Logger) http.Handler {
-	var warned sync.Map // by name of the check: probes come every few seconds, and a certificate's warning lasts for weeks
-	return readOnly(func(w http.ResponseWriter, r *http.Request) {
-		var results []delegation.CheckResult
-		if checker != nil {
-			ctx, cancel := context.WithTimeout(r.Context(), patience)
-			defer cancel()
-			results = checker.Check(ctx)
-		}
-		working, failing := 0, 0
-		for _, result := range results {
-			before, _ := warned.Swap(result.Name, result.Warning)
-			switch {
-			case result.Err != nil:
-				failing++
-				log(r, logger, "not ready", result.Name, "error", result.Err.Error())
-			case !result.Degrades:
-				working++
-			}
-			if result.Warning != "" && before != result.Warning {
-				log(r, logger, "check", result.Name, "warning", result.Warning)
-			}
-		}
-		switch {
-		case working == 0:
-			answer(w, http.StatusServiceUnavailable, []byte(`{"status":"unavailable"}`))
-		case failing > 0:
-			answer(w, http.StatusOK, []byte(`{"status":"degraded"}`))
-		default:
-			answer(w, http.StatusOK, []byte(`{"status":"ok"}`))
-		}
+	return readOnly(func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, []byte(bodyOK))
 	})
 }
 
-func log(r *http.Request, logger *slog.Logger, message, check, key, value string) {
-	if logger != nil {
-		logger.LogAttrs(r.Context(), slog.LevelWarn, message, slog.String("check", check), slog.String(key, value))
+// patience is how long a readiness probe waits. It is less than one second, which is the default
+// timeout of a probe in Kubernetes.
+const patience = 800 * time.Millisecond
+
+// Ready returns the handler of a readiness probe, from [delegation.Delegator.Check]. It answers 200
+// "ok" if everything works, 200 "degraded" if a part works, and 503 "unavailable" if nothing works:
+// an outage of one issuer must not make the service unavailable to the users of all others.
+//
+// A result that only [delegation.CheckResult.Degrades], of a signer or of STS, never makes the
+// service unavailable. No other replica would do better, and cached credentials still work. A check
+// without an answer after 0.8 seconds has failed.
+//
+// Failures are logged at level Warn and not told to the caller. A warning of a check is logged when
+// it is new. A nil checker, or one without results, is unavailable. A nil logger discards.
+func Ready(checker Checker, logger *slog.Logger) http.Handler {
+	p := &readiness{checker: checker, logger: logger}
+	return readOnly(p.serve)
+}
+
+// readiness is a readiness probe.
+type readiness struct {
+	checker Checker
+	logger  *slog.Logger
+	// warned holds the last warning of each check. Probes come every few seconds, and a warning
+	// about a certificate lasts for weeks.
+	warned sync.Map
+}
+
+func (p *readiness) serve(w http.ResponseWriter, r *http.Request) {
+	working := 0
+	failing := 0
+	for _, result := range p.check(r.Context()) {
+		switch {
+		case result.Err != nil:
+			failing++
+		case !result.Degrades:
+			working++
+		}
+		p.report(r.Context(), result)
+	}
+	switch {
+	case working == 0:
+		answer(w, http.StatusServiceUnavailable, []byte(bodyUnavailable))
+	case failing > 0:
+		answer(w, http.StatusOK, []byte(bodyDegraded))
+	default:
+		answer(w, http.StatusOK, []byte(bodyOK))
+	}
+}
+
+func (p *readiness) check(ctx context.Context) []delegation.CheckResult {
+	if p.checker == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return p.checker.Check(ctx)
+}
+
+// report logs a failure, and a warning that is new.
+func (p *readiness) report(ctx context.Context, result delegation.CheckResult) {
+	before, _ := p.warned.Swap(result.Name, result.Warning)
+	if p.logger == nil {
+		return
+	}
+	check := slog.String("check", result.Name)
+	if result.Err != nil {
+		failure := slog.String("error", result.Err.Error())
+		p.logger.LogAttrs(ctx, slog.LevelWarn, "not ready", check, failure)
+	}
+	if result.Warning != "" && before != result.Warning {
+		warning := slog.String("warning", result.Warning)
+		p.logger.LogAttrs(ctx, slog.LevelWarn, "check", check, warning)
 	}
 }

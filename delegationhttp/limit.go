@@ -25,25 +25,37 @@ const (
 )
 
 const (
-	defaultMaxUsers = 100_000        // about 30 MB
-	maxPer          = 24 * time.Hour // nothing is remembered over a restart
+	// defaultMaxUsers users take about 30 MB.
+	defaultMaxUsers = 100_000
+	// maxPer is a day, because a restart forgets everything.
+	maxPer = 24 * time.Hour
 )
 
-// RateLimit limits how often one user may exchange tokens from one IP address (for IPv6: from one /64 network). It is a token bucket: all
-// Requests may come at once, and what was used comes back evenly over Per. Auth0's limit was 10 a minute. Only verified users
-// count, so nobody can use up another's requests with forged tokens; these cost a signature check and no more.
+// RateLimit limits how often one user may exchange tokens from one IP address. For IPv6 it counts
+// per /64 network. It is a token bucket: all Requests may come at once, and used ones become
+// available again evenly over Per. Auth0's limit was 10 a minute.
 //
-// It counts where rules begin, behind the checks of token and target: answers from there on carry X-RateLimit-Limit, X-RateLimit-Remaining
-// and X-RateLimit-Reset, the second since 1970 at which all Requests are there again; a refused one is 429 with Retry-After.
+// Only verified users count, so nobody can use up another user's requests with forged tokens. A
+// forged token costs a signature check and no more.
+//
+// The limit counts a request before the rules, after the checks of token and target. From there on
+// answers have the headers X-RateLimit-Limit, X-RateLimit-Remaining and X-RateLimit-Reset, the Unix
+// time in seconds at which all Requests are available again. A refusal is 429 with Retry-After.
 type RateLimit struct {
-	Requests int           // zero: no limit
-	Per      time.Duration // up to a day; zero: a minute
-	MaxUsers int           // users and addresses that are remembered, those seen last; zero: 100,000. Whoever is forgotten starts anew
+	// Requests is the limit. Zero is no limit.
+	Requests int
+	// Per is the period of Requests, up to a day. Zero is a minute.
+	Per time.Duration
+	// MaxUsers is how many pairs of user and address are remembered, those seen last. One that is
+	// forgotten has all Requests again. Zero is 100,000.
+	MaxUsers int
 }
 
 func (l RateLimit) check() error {
-	if l.Requests < 0 || l.Requests > math.MaxInt32 || l.Per < 0 || l.Per > maxPer || l.MaxUsers < 0 {
-		return fmt.Errorf("none of Requests, Per and MaxUsers may be negative, Requests not over %d and Per not over %s", math.MaxInt32, maxPer)
+	outside := l.Requests > math.MaxInt32 || l.Per > maxPer
+	if l.Requests < 0 || l.Per < 0 || l.MaxUsers < 0 || outside {
+		return fmt.Errorf("none of Requests, Per and MaxUsers may be negative, "+
+			"Requests not over %d and Per not over %s", math.MaxInt32, maxPer)
 	}
 	if l.Requests == 0 && (l.Per != 0 || l.MaxUsers != 0) {
 		return errors.New("there is no limit while Requests is zero: set it, or leave out the rest")
@@ -75,10 +87,16 @@ func newLimiter(l RateLimit, now func() time.Time) *limiter {
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
-	return &limiter{requests: l.Requests, refill: rate.Limit(float64(l.Requests) / l.Per.Seconds()), now: now, users: users}
+	return &limiter{
+		requests: l.Requests,
+		refill:   rate.Limit(float64(l.Requests) / l.Per.Seconds()),
+		now:      now,
+		users:    users,
+	}
 }
 
-// rateLimited refuses a user who has called too often. For the Delegator it is a denial, so that the event has its reason.
+// rateLimited refuses a user who has called too often. To the Delegator it is a denial, so that the
+// event has its reason.
 type rateLimited struct {
 	wait time.Duration
 	deny error
@@ -87,25 +105,34 @@ type rateLimited struct {
 func (*rateLimited) Error() string   { return "too many requests, try again later" }
 func (e *rateLimited) Unwrap() error { return e.deny }
 
-// rule returns the rule that counts one exchange. The Delegator runs it after the token was verified, on the goroutine of the request.
+// rule returns the rule that counts one exchange and sets the headers of its answer. The Delegator
+// runs it after the token was verified, on the goroutine of the request.
 func (l *limiter) rule(ip string, header http.Header) delegation.RuleFunc {
 	return func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 		rc.Rule = "rate limit"
-		allowed, left, full, wait := l.take(keyOf(ip, user.Text("iss"), user.Text("user_id")))
+		c := l.take(keyOf(ip, user.Text("iss"), user.Text("user_id")))
 		header.Set(headerLimit, strconv.Itoa(l.requests))
-		header.Set(headerRemaining, strconv.Itoa(left))
-		header.Set(headerReset, strconv.FormatInt(full.Unix(), 10))
-		if !allowed {
-			e := &rateLimited{wait: wait}
-			e.deny = delegation.Deny(e.Error())
-			return e
+		header.Set(headerRemaining, strconv.Itoa(c.left))
+		header.Set(headerReset, strconv.FormatInt(c.full.Unix(), 10))
+		if c.allowed {
+			return nil
 		}
-		return nil
+		e := &rateLimited{wait: c.wait}
+		e.deny = delegation.Deny(e.Error())
+		return e
 	}
 }
 
-// take counts one request, unless it is one too many. It returns how many are left, when all are there again, and how long to wait for the next.
-func (l *limiter) take(key freshness.Key) (allowed bool, left int, full time.Time, wait time.Duration) {
+// count is the state of one user's limit after a request.
+type count struct {
+	allowed bool
+	left    int           // requests that are available now
+	full    time.Time     // when all requests are available again
+	wait    time.Duration // until the next request, if this one is refused
+}
+
+// take counts one request, unless it is over the limit.
+func (l *limiter) take(key freshness.Key) count {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	bucket, ok := l.users.Get(key)
@@ -114,22 +141,29 @@ func (l *limiter) take(key freshness.Key) (allowed bool, left int, full time.Tim
 		l.users.Add(key, bucket)
 	}
 	now := l.now()
-	allowed = bucket.AllowN(now, 1)
+	c := count{allowed: bucket.AllowN(now, 1)}
 	tokens := bucket.TokensAt(now)
-	after := func(n float64) time.Duration {
-		return time.Duration(n / float64(l.refill) * float64(time.Second)) // cut, as x/time/rate does
+	c.left = int(tokens)
+	untilFull := l.refillTime(float64(l.requests) - tokens)
+	c.full = now.Add(untilFull).Add(time.Second - 1) // rounded up to a whole second
+	if !c.allowed {
+		c.wait = max(l.refillTime(1-tokens), 1) // above zero, regardless of rounding
 	}
-	if !allowed {
-		wait = max(after(1-tokens), 1) // never "now", whatever the rounding
-	}
-	full = now.Add(after(float64(l.requests) - tokens)).Add(time.Second - 1) // rounded up to a whole second
-	return allowed, int(tokens), full, wait
+	return c
 }
 
-// keyOf keeps users, issuers and networks apart in a key of fixed size, whatever characters they have.
+// refillTime is the time in which a number of requests become available. It is rounded down, as
+// x/time/rate does.
+func (l *limiter) refillTime(requests float64) time.Duration {
+	return time.Duration(requests / float64(l.refill) * float64(time.Second))
+}
+
+// keyOf returns a key of fixed size. It is different for every user, issuer and network, whatever
+// characters they contain.
 func keyOf(ip, issuer, user string) freshness.Key {
 	if a, err := netip.ParseAddr(ip); err == nil && a.Is6() {
-		network, _ := a.Prefix(64) // one customer has as many addresses as they like in it (RFC 6177)
+		// One customer usually has all addresses of such a network (RFC 6177).
+		network, _ := a.Prefix(64)
 		ip = network.String()
 	}
 	return freshness.KeyOf([]string{ip, issuer, user})

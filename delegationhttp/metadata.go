@@ -5,14 +5,16 @@ import (
 	"strconv"
 )
 
-// MetadataSource has the SAML metadata that AWS needs: [delegation.Delegator], with keys that were replaced since, or [delegation.IdentityProvider].
+// MetadataSource has the SAML metadata that AWS needs. It is a [delegation.Delegator], whose
+// metadata follows a replacement of keys, or a [delegation.IdentityProvider].
 type MetadataSource interface {
 	Metadata() ([]byte, error)
 }
 
-// Metadata returns the handler of the SAML metadata (application/samlmetadata+xml, SAML Metadata Interoperability §2.1), for the
-// operator to hand to IAM. It is public: it holds certificates and no key. The source is asked at every request, so keys that are added show
-// at once. A nil source, and one that fails, is answered with 500 and no detail.
+// Metadata returns the handler of the SAML metadata, which the operator uploads to IAM. The media
+// type is application/samlmetadata+xml. The document is public: it holds certificates and no key.
+// Every request asks the source, so added keys appear at once. If the source is nil or fails, the
+// answer is 500 without detail.
 func Metadata(source MetadataSource) http.Handler {
 	return readOnly(func(w http.ResponseWriter, _ *http.Request) {
 		var document []byte
@@ -30,7 +32,8 @@ func Metadata(source MetadataSource) http.Handler {
 	})
 }
 
-// readOnly is for documents without a secret: GET and HEAD, and fresh at every request.
+// readOnly makes the handler of a document without a secret. It answers GET and HEAD, and caches
+// must revalidate the answer.
 func readOnly(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")

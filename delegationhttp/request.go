@@ -1,6 +1,7 @@
 package delegationhttp
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"mime"
@@ -12,15 +13,20 @@ import (
 	"github.com/seed055b7978/delegation/internal/document"
 )
 
-const (
-	maxBody   = 64 << 10 // bytes: an ID token of 16 KiB, percent-encoded, and parameters for the rules
-	grantType = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-)
+// maxBody is the largest body in bytes. It has room for an ID token of 16 KiB, percent-encoded, and
+// for parameters for the rules.
+const maxBody = 64 << 10
 
-// delegationRequest is a well-formed request of an Auth0 delegation client. Nothing in it is verified.
+const grantType = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+// delegationRequest is a well-formed request of an Auth0 delegation client. Nothing in it is
+// verified.
 type delegationRequest struct {
-	clientID, idToken, target string
-	parameters                map[string]any // what is left for the rules
+	clientID string
+	idToken  string
+	target   string
+	// parameters are all others. Rules may read them.
+	parameters map[string]any
 }
 
 // readRequest reads a delegation request from a form or a JSON object.
@@ -33,7 +39,8 @@ func readRequest(w http.ResponseWriter, r *http.Request) (*delegationRequest, *r
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, invalid(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", maxBody)
+		return nil, invalid(http.StatusRequestEntityTooLarge,
+			"the body has more than %d bytes", maxBody)
 	case err != nil:
 		return nil, invalid(http.StatusBadRequest, "the body broke off")
 	}
@@ -44,37 +51,53 @@ func readRequest(w http.ResponseWriter, r *http.Request) (*delegationRequest, *r
 	return newRequest(values)
 }
 
-// parserFor chooses by the media type. Only what cannot be read in two ways is taken: UTF-8, and no content coding.
-func parserFor(header http.Header) (func([]byte) (map[string]any, *refusal), *refusal) {
-	kind, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
-	charset, given := parameters["charset"]
-	coding := strings.Join(header.Values("Content-Encoding"), ",") // in as many lines as there are
-	switch {
-	case len(header.Values("Content-Type")) > 1, err != nil, kind != "application/json" && kind != "application/x-www-form-urlencoded":
-		return nil, invalid(http.StatusUnsupportedMediaType, "Content-Type must be application/x-www-form-urlencoded or application/json")
-	case given && !strings.EqualFold(charset, "utf-8"):
-		return nil, invalid(http.StatusUnsupportedMediaType, "the charset must be utf-8")
-	case coding != "" && !strings.EqualFold(coding, "identity"):
-		return nil, invalid(http.StatusUnsupportedMediaType, "the body must not have a Content-Encoding")
-	case kind == "application/json":
-		return parseJSON, nil
+// parser reads the parameters of a body.
+type parser func(body []byte) (map[string]any, *refusal)
+
+// parserFor chooses the parser by the media type. It accepts only bodies that every reader reads
+// the same way: in UTF-8 and without a content coding.
+func parserFor(header http.Header) (parser, *refusal) {
+	const unsupported = http.StatusUnsupportedMediaType
+	mediaType, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if err != nil || len(header.Values("Content-Type")) > 1 {
+		mediaType = ""
 	}
-	return parseForm, nil
+	var parse parser
+	switch mediaType {
+	case "application/json":
+		parse = parseJSON
+	case "application/x-www-form-urlencoded":
+		parse = parseForm
+	default:
+		return nil, invalid(unsupported,
+			"Content-Type must be application/x-www-form-urlencoded or application/json")
+	}
+	charset, given := parameters["charset"]
+	if given && !strings.EqualFold(charset, "utf-8") {
+		return nil, invalid(unsupported, "the charset must be utf-8")
+	}
+	coding := strings.Join(header.Values("Content-Encoding"), ",")
+	if coding != "" && !strings.EqualFold(coding, "identity") {
+		return nil, invalid(unsupported, "the body must not have a Content-Encoding")
+	}
+	return parse, nil
 }
 
 func parseJSON(body []byte) (map[string]any, *refusal) {
 	values, err := document.Object(body)
-	if err != nil { // names a member at most, and no value
+	if err != nil { // the error may name a member, but holds no value
 		return nil, invalid(http.StatusBadRequest, "the body is not one JSON object: %v", err)
 	}
 	return values, nil
 }
 
-// parseForm refuses a name that stands twice, of whatever parameter (RFC 6749 §3.1): two readers would choose differently.
+// parseForm reads a form. It refuses every repeated parameter (RFC 6749 §3.1), because two readers
+// might choose different values.
 func parseForm(body []byte) (map[string]any, *refusal) {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return nil, invalid(http.StatusBadRequest, "the body is not a form: a bad percent-encoding, or a semicolon")
+		return nil, invalid(http.StatusBadRequest,
+			"the body is not a form: a bad percent-encoding, or a semicolon")
 	}
 	values := make(map[string]any, len(form))
 	for name, all := range form {
@@ -89,11 +112,16 @@ func parseForm(body []byte) (map[string]any, *refusal) {
 	return values, nil
 }
 
-// newRequest takes the protocol's own parameters out of the values. Clients send options that are not set as empty texts
-// or null, so these count as absent.
+// protocolParameters are the parameters that belong to the protocol. All others are for the rules.
+var protocolParameters = []string{
+	"client_id", "grant_type", "id_token", "refresh_token", "target", "api_type",
+}
+
+// newRequest makes a request from the parameters of a body. Clients send options that are not set
+// as an empty text or null, so these count as absent.
 func newRequest(values map[string]any) (*delegationRequest, *refusal) {
 	own := map[string]string{}
-	for _, name := range []string{"client_id", "grant_type", "id_token", "refresh_token", "target", "api_type"} {
+	for _, name := range protocolParameters {
 		text, ok := values[name].(string)
 		if values[name] != nil && !ok {
 			return nil, invalid(http.StatusBadRequest, "%s is not a string", name)
@@ -101,23 +129,37 @@ func newRequest(values map[string]any) (*delegationRequest, *refusal) {
 		own[name] = text
 		delete(values, name)
 	}
+	if refused := checkParameters(own); refused != nil {
+		return nil, refused
+	}
+	return &delegationRequest{
+		clientID:   own["client_id"],
+		idToken:    own["id_token"],
+		target:     cmp.Or(own["target"], own["client_id"]),
+		parameters: values,
+	}, nil
+}
+
+// checkParameters refuses a request whose protocol parameters are missing or not supported.
+func checkParameters(own map[string]string) *refusal {
 	switch {
 	case own["client_id"] == "":
-		return nil, invalid(http.StatusBadRequest, "missing client_id parameter")
+		return invalid(http.StatusBadRequest, "missing client_id parameter")
 	case own["grant_type"] == "":
-		return nil, invalid(http.StatusBadRequest, "missing grant_type parameter")
+		return invalid(http.StatusBadRequest, "missing grant_type parameter")
 	case own["grant_type"] != grantType:
-		return nil, &refusal{status: http.StatusNotImplemented, code: "unsupported_grant_type", description: "grant_type must be " + grantType}
+		return &refusal{
+			status:      http.StatusNotImplemented,
+			code:        "unsupported_grant_type",
+			description: "grant_type must be " + grantType,
+		}
 	case own["refresh_token"] != "":
-		return nil, invalid(http.StatusBadRequest, "refresh_token is not supported: send the user's ID token as id_token, alone")
+		return invalid(http.StatusBadRequest,
+			"refresh_token is not supported: send the user's ID token as id_token, alone")
 	case own["id_token"] == "":
-		return nil, invalid(http.StatusBadRequest, "missing id_token parameter")
+		return invalid(http.StatusBadRequest, "missing id_token parameter")
 	case own["api_type"] != "" && own["api_type"] != "aws":
-		return nil, invalid(http.StatusBadRequest, "api_type must be aws")
+		return invalid(http.StatusBadRequest, "api_type must be aws")
 	}
-	q := &delegationRequest{clientID: own["client_id"], idToken: own["id_token"], target: own["target"], parameters: values}
-	if q.target == "" {
-		q.target = q.clientID
-	}
-	return q, nil
+	return nil
 }
