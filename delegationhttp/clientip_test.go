@@ -12,7 +12,7 @@ import (
 // TestClientIP: what rules see of the caller's address, by how many proxies are trusted. What strangers write never counts.
 func TestClientIP(t *testing.T) {
 	w := limited(t, delegationhttp.RateLimit{})
-	token := w.token(nil)
+	token := w.Token(nil)
 	for _, row := range []struct {
 		remote    string
 		forwarded []string
@@ -50,7 +50,7 @@ func TestClientIP(t *testing.T) {
 	} {
 		for proxies, want := range row.want {
 			t.Run(fmt.Sprintf("%s %.60q %d", row.remote, row.forwarded, proxies), func(t *testing.T) {
-				w.config.TrustedProxies = proxies
+				w.http.TrustedProxies = proxies
 				for _, r := range []*http.Request{post(delegationPath, formType, form(values(token, nil))), get("?target="+app, token)} {
 					r.RemoteAddr = row.remote
 					r.Header["X-Forwarded-For"] = row.forwarded

@@ -55,11 +55,11 @@ func TestConsoleSignIn(t *testing.T) {
 		}
 		_, _ = io.WriteString(answer, `{"SigninToken": "t&=+ %"}`)
 	})) + "/federation"
-	w.config.Console = &delegationhttp.Console{Endpoint: endpoint, Issuer: "https://login.example.com/?a=b"}
+	w.http.Console = &delegationhttp.Console{Endpoint: endpoint, Issuer: "https://login.example.com/?a=b"}
 	h := w.handler(t)
 	for encoding, request := range map[string]*http.Request{
-		"form": post(consolePath, formType, form(values(w.token(nil), map[string]any{"destination": "https://s3.console.aws.amazon.com/s3?a=b&c#d"}))),
-		"json": post(consolePath, jsonType, object(values(w.token(nil), map[string]any{"destination": "https://s3.console.aws.amazon.com/s3?a=b&c#d"}))),
+		"form": post(consolePath, formType, form(values(w.Token(nil), map[string]any{"destination": "https://s3.console.aws.amazon.com/s3?a=b&c#d"}))),
+		"json": post(consolePath, jsonType, object(values(w.Token(nil), map[string]any{"destination": "https://s3.console.aws.amazon.com/s3?a=b&c#d"}))),
 	} {
 		t.Run(encoding, func(t *testing.T) {
 			a := ask(t, h, request)
@@ -90,7 +90,7 @@ func TestConsoleSignIn(t *testing.T) {
 		})
 	}
 	for name, changes := range map[string]map[string]any{"none": nil, "empty": {"destination": ""}} {
-		a := ask(t, h, post(consolePath, formType, form(values(w.token(nil), changes))))
+		a := ask(t, h, post(consolePath, formType, form(values(w.Token(nil), changes))))
 		if got := must(url.Parse(a.text("url"))).Query().Get("Destination"); got != "https://eu-central-1.console.aws.amazon.com/" {
 			t.Errorf("destination %s: %q", name, got)
 		}

@@ -13,11 +13,11 @@ import (
 // TestContainerSuccess is what AWS's SDKs read, whichever way the token file was written.
 func TestContainerSuccess(t *testing.T) {
 	w := newWorld(t)
-	w.config.ContainerTarget = "elsewhere"
+	w.http.ContainerTarget = "elsewhere"
 	h := w.handler(t)
 	for _, prefix := range []string{"", "Bearer ", "bearer ", "BEARER  ", " \t", " Bearer \t"} {
 		for _, suffix := range []string{"", " ", "\n", "\r\n"} {
-			a := ask(t, h, get("?target="+app, prefix+w.token(nil)+suffix))
+			a := ask(t, h, get("?target="+app, prefix+w.Token(nil)+suffix))
 			if a.status != http.StatusOK || len(a.json) != 5 {
 				t.Fatalf("%q and %q: got %d %s", prefix, suffix, a.status, a.body)
 			}
@@ -128,8 +128,8 @@ func TestContainerHasNoCORS(t *testing.T) {
 // TestContainerExpired: in words that reach the user of a CLI.
 func TestContainerExpired(t *testing.T) {
 	w := newWorld(t)
-	token := w.token(nil)
-	w.clock.Advance(2 * 3600e9)
+	token := w.Token(nil)
+	w.Clock.Advance(2 * 3600e9)
 	ask(t, w.handler(t), get("?target="+app, token)).refused(t, 400, "invalid_grant", "jwt expired")
 	if _, code := w.events[0].Stage, w.events[0].Code; code != delegation.CodeTokenExpired {
 		t.Errorf("event %s", code)

@@ -140,23 +140,23 @@ func TestAnyOrigin(t *testing.T) {
 // TestCORSOnRefusals: a page must be able to read why it was refused, and when to come back.
 func TestCORSOnRefusals(t *testing.T) {
 	w := newWorld(t)
-	w.config.AllowedOrigins = []string{page}
-	w.config.RateLimit = delegationhttp.RateLimit{Requests: 1}
+	w.http.AllowedOrigins = []string{page}
+	w.http.RateLimit = delegationhttp.RateLimit{Requests: 1}
 	h := w.handler(t)
-	good := form(values(w.token(nil), nil))
+	good := form(values(w.Token(nil), nil))
 	ask(t, h, post(delegationPath, formType, good)).granted(t)
 	for status, row := range map[int]struct {
 		h http.Handler
 		r *http.Request
 	}{
 		400: {h, post(delegationPath, formType, "")},
-		401: {h, post(delegationPath, formType, form(values(w.token(nil), map[string]any{"client_id": "other"})))},
+		401: {h, post(delegationPath, formType, form(values(w.Token(nil), map[string]any{"client_id": "other"})))},
 		404: {h, post(consolePath, formType, "")},
 		405: {h, httptest.NewRequest(http.MethodGet, delegationPath+"?cbx=jsonp", nil)},
 		413: {h, post(delegationPath, formType, padded(formType, maxBody+1))},
 		415: {h, post(delegationPath, "text/plain", "")},
 		429: {h, post(delegationPath, formType, good)},
-		503: {mount(t, delegationhttp.Config{Exchanger: failing(&delegation.Error{Code: delegation.CodeSTSThrottled}), AllowedOrigins: w.config.AllowedOrigins}),
+		503: {mount(t, delegationhttp.Config{Exchanger: failing(&delegation.Error{Code: delegation.CodeSTSThrottled}), AllowedOrigins: w.http.AllowedOrigins}),
 			post(delegationPath, formType, good)},
 	} {
 		a := ask(t, row.h, from(page, row.r))

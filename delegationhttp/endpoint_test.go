@@ -33,8 +33,8 @@ func TestDelegationSuccess(t *testing.T) {
 		"role and principal in vain": {"role": "arn:aws:iam::123456789012:role/admin", "principal": "arn:aws:iam::999999999999:saml-provider/x", "region": "us-east-1"},
 	} {
 		for encoding, request := range map[string]*http.Request{
-			"form": post(delegationPath, formType, form(values(w.token(nil), changes))),
-			"json": post(delegationPath, jsonType, object(values(w.token(nil), changes))),
+			"form": post(delegationPath, formType, form(values(w.Token(nil), changes))),
+			"json": post(delegationPath, jsonType, object(values(w.Token(nil), changes))),
 		} {
 			t.Run(name+", "+encoding, func(t *testing.T) {
 				a := ask(t, h, request)
@@ -62,31 +62,31 @@ func TestDelegationSuccess(t *testing.T) {
 		}
 	}
 	t.Run("null is absent", func(t *testing.T) {
-		ask(t, h, post(delegationPath, jsonType, strings.TrimSuffix(object(values(w.token(nil), nil)), "}")+
+		ask(t, h, post(delegationPath, jsonType, strings.TrimSuffix(object(values(w.Token(nil), nil)), "}")+
 			`,"target":null,"api_type":null,"refresh_token":null}`)).granted(t)
 	})
 	t.Run("another target", func(t *testing.T) {
-		targets := w.library.Targets.(delegation.Targets)
+		targets := w.Config.Targets.(delegation.Targets)
 		archive := targets[app]
 		archive.Audiences = []string{app}
 		targets["archive"] = archive
-		w.config.Exchanger = nil
-		ask(t, w.handler(t), post(delegationPath, formType, form(values(w.token(nil), map[string]any{"target": "archive"})))).granted(t)
+		w.http.Exchanger = nil
+		ask(t, w.handler(t), post(delegationPath, formType, form(values(w.Token(nil), map[string]any{"target": "archive"})))).granted(t)
 		if rc, _ := w.last(t); rc.Target != "archive" || rc.ClientID != app {
 			t.Errorf("rules saw the target %q and client %q", rc.Target, rc.ClientID)
 		}
 	})
 	t.Run("the client is the azp", func(t *testing.T) {
-		token := w.token(map[string]any{"azp": "native-app"})
+		token := w.Token(map[string]any{"azp": "native-app"})
 		request := form(values(token, map[string]any{"client_id": "native-app", "target": app}))
 		ask(t, h, post(delegationPath, formType, request)).
 			refused(t, 403, "unauthorized_client", "this application may not use the target")
 
-		targets := w.library.Targets.(delegation.Targets)
+		targets := w.Config.Targets.(delegation.Targets)
 		mobile := targets[app]
 		mobile.AuthorizedParties = []string{"native-app"}
 		targets[app] = mobile
-		w.config.Exchanger = nil
+		w.http.Exchanger = nil
 		h := w.handler(t)
 		ask(t, h, post(delegationPath, formType, request)).granted(t)
 		if rc, _ := w.last(t); rc.ClientID != "native-app" {
@@ -107,7 +107,7 @@ func TestDelegationSuccess(t *testing.T) {
 func TestRulesSeeTheRequest(t *testing.T) {
 	w := newWorld(t)
 	h := w.handler(t)
-	own := map[string]any{"client_id": app, "grant_type": jwtBearer, "id_token": w.token(nil), "refresh_token": "", "target": app, "api_type": "aws"}
+	own := map[string]any{"client_id": app, "grant_type": jwtBearer, "id_token": w.Token(nil), "refresh_token": "", "target": app, "api_type": "aws"}
 	texts := map[string]any{"role": "admin", "principal": "root", "scope": "passthrough", "device": "", "Client_ID": "x", "": "no name", "ünï": "cödé\x00"}
 	all := map[string]any{}
 	for _, some := range []map[string]any{own, texts} {
@@ -151,7 +151,7 @@ func TestRulesSeeTheRequest(t *testing.T) {
 	for host, want := range map[string]string{
 		"login.example.com": "login.example.com", "[2001:db8::1]:443": "2001:db8::1", "[2001:db8::1]": "2001:db8::1", "": "",
 	} {
-		request := post(delegationPath, formType, form(values(w.token(nil), nil)))
+		request := post(delegationPath, formType, form(values(w.Token(nil), nil)))
 		request.Host = host
 		ask(t, h, request).granted(t)
 		if rc, _ := w.last(t); rc.Request.Hostname != want {
@@ -200,8 +200,8 @@ func TestExchangeRefused(t *testing.T) {
 			w.rules(func(context.Context, *delegation.User, *delegation.RuleContext) error { return delegation.Deny(reason) })
 		}
 	}
-	faults := func(f oidctest.Faults) func(*world) { return func(w *world) { w.provider.SetFaults(f) } }
-	script := func(f ...ststest.Fault) func(*world) { return func(w *world) { w.sts.Script(f...) } }
+	faults := func(f oidctest.Faults) func(*world) { return func(w *world) { w.Issuer.SetFaults(f) } }
+	script := func(f ...ststest.Fault) func(*world) { return func(w *world) { w.STS.Script(f...) } }
 	const odd = "no entry: <b>\"été\"</b> & ✋ \\ \n\x00 {{}}"
 	for name, row := range map[string]struct {
 		set               func(*world)
@@ -234,7 +234,7 @@ func TestExchangeRefused(t *testing.T) {
 			w.rules(func(context.Context, *delegation.User, *delegation.RuleContext) error { panic("canary") })
 		}, nil, nil, 403, "access_denied", "access denied", delegation.CodeRulePanicked},
 		"profile failed": {func(w *world) {
-			w.library.Profile = func(context.Context, *delegation.User) (map[string]any, error) { return nil, errors.New("canary") }
+			w.Config.Profile = func(context.Context, *delegation.User) (map[string]any, error) { return nil, errors.New("canary") }
 		}, nil, nil, 403, "access_denied", "access denied", delegation.CodeProfileFailed},
 		"decision refused": {func(w *world) {
 			w.rules(func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
@@ -249,8 +249,8 @@ func TestExchangeRefused(t *testing.T) {
 		"STS down": {script(ststest.Repeat(3, ststest.Status(502))), nil, nil,
 			503, "temporarily_unavailable", "temporarily unavailable, try again", delegation.CodeSTSUnavailable},
 		"STS silent": {func(w *world) {
-			w.library.STSTimeout = time.Millisecond
-			w.sts.Script(ststest.Hang())
+			w.Config.STSTimeout = time.Millisecond
+			w.STS.Script(ststest.Hang())
 		}, nil, nil, 503, "temporarily_unavailable", "temporarily unavailable, try again", delegation.CodeSTSTimeout},
 		"STS incomplete": {script(ststest.Missing("SessionToken")), nil, nil, 502, "server_error", "AWS refused the request", delegation.CodeSTSAnswerIncomplete},
 		"key set down": {faults(oidctest.Faults{Status: 500}), nil, nil,
@@ -266,7 +266,7 @@ func TestExchangeRefused(t *testing.T) {
 			if row.set != nil {
 				row.set(w)
 			}
-			a := ask(t, w.handler(t), post(delegationPath, formType, form(values(w.token(row.claims), row.changes))))
+			a := ask(t, w.handler(t), post(delegationPath, formType, form(values(w.Token(row.claims), row.changes))))
 			a.refused(t, row.status, row.code, row.description)
 			if len(w.events) != 1 || w.events[0].Code != row.event {
 				t.Errorf("events %+v, want one with %s", w.events, row.event)
@@ -344,25 +344,25 @@ func TestCanceledRequest(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for path, request := range map[string]*http.Request{
-		delegationPath: post(delegationPath, formType, form(values(w.token(nil), nil))), credentialsPath: get("?target="+app, w.token(nil)),
+		delegationPath: post(delegationPath, formType, form(values(w.Token(nil), nil))), credentialsPath: get("?target="+app, w.Token(nil)),
 	} {
 		a := ask(t, h, request.WithContext(ctx))
 		a.refused(t, 503, "temporarily_unavailable", "temporarily unavailable, try again")
-		if len(w.sts.Calls()) != 0 {
+		if len(w.STS.Calls()) != 0 {
 			t.Errorf("%s: STS was called", path)
 		}
 	}
-	ask(t, h, post(delegationPath, formType, form(values(w.token(nil), nil)))).granted(t)
+	ask(t, h, post(delegationPath, formType, form(values(w.Token(nil), nil)))).granted(t)
 }
 
 // TestConcurrentUse runs under the race detector: every caller gets what is theirs.
 func TestConcurrentUse(t *testing.T) {
 	w := newWorld(t)
-	w.config.RateLimit = delegationhttp.RateLimit{Requests: 1000}
+	w.http.RateLimit = delegationhttp.RateLimit{Requests: 1000}
 	h := w.handler(t)
 	var all sync.WaitGroup
 	for _, user := range strings.Split("abcdefgh", "") {
-		token := w.token(map[string]any{"sub": "auth0|" + user})
+		token := w.Token(map[string]any{"sub": "auth0|" + user})
 		all.Go(func() {
 			for range 4 {
 				if a := ask(t, h, post(delegationPath, formType, form(values(token, nil)))); a.text("Subject") != "auth0|"+user {
@@ -381,10 +381,10 @@ func TestConcurrentUse(t *testing.T) {
 // TestNothingSecret searches logs, events and the answers of every path, headers too, for what belongs to the caller alone.
 func TestNothingSecret(t *testing.T) {
 	w := newWorld(t)
-	w.config.Console = &delegationhttp.Console{Endpoint: serve(t, federation(http.StatusBadRequest, `canary-federation`))}
-	w.config.RateLimit = delegationhttp.RateLimit{Requests: 8}
+	w.http.Console = &delegationhttp.Console{Endpoint: serve(t, federation(http.StatusBadRequest, `canary-federation`))}
+	w.http.RateLimit = delegationhttp.RateLimit{Requests: 8}
 	h := w.handler(t)
-	good, expired := w.token(nil), w.token(map[string]any{"exp": start.Add(-time.Hour).Unix()})
+	good, expired := w.Token(nil), w.Token(map[string]any{"exp": start.Add(-time.Hour).Unix()})
 	forged := good[:len(good)-8] + "AAAAAAAA"
 	secrets := []string{"canary-password", "canary-federation"}
 	for _, token := range []string{good, expired, forged} {
@@ -431,7 +431,7 @@ func TestNothingSecret(t *testing.T) {
 			}
 		}
 	}
-	w.clock.Advance(time.Minute)
+	w.Clock.Advance(time.Minute)
 	for _, request := range []*http.Request{post(delegationPath, formType, form(values(good, nil))), get("?target="+app, good)} {
 		a := ask(t, h, request)
 		granted = append(granted, a.text("Credentials", "SecretAccessKey"), a.text("Credentials", "SessionToken"), a.text("SecretAccessKey"), a.text("Token"))

@@ -3,15 +3,10 @@ package delegationhttp_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -22,20 +17,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationhttp"
-	"github.com/seed055b7978/delegation/oidctest"
-	"github.com/seed055b7978/delegation/ststest"
+	"github.com/seed055b7978/delegation/delegationtest"
 )
 
 const (
-	principal = "arn:aws:iam::123456789012:saml-provider/delegation"
-	role      = "arn:aws:iam::123456789012:role/photo-user"
-	app       = "photo-app"
-	alice     = "auth0|alice"
+	principal = delegationtest.Principal
+	role      = delegationtest.Role
+	app       = delegationtest.Target
+	alice     = delegationtest.Subject
 	jwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 	formType  = "application/x-www-form-urlencoded"
 	jsonType  = "application/json"
@@ -51,24 +42,6 @@ const (
 
 // start is the fake clock's first moment.
 var start = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
-
-// clock is a fake clock that is safe for concurrent use.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 // buffer is a log that is safe for concurrent use.
 type buffer struct {
@@ -99,32 +72,12 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// Keys are made once for all tests, because RSA keys take their time.
-var (
-	signingKey = sync.OnceValue(func() delegation.SigningKey {
-		key := must(rsa.GenerateKey(rand.Reader, 2048))
-		template := &x509.Certificate{
-			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "delegation test"},
-			NotBefore: start.Add(-time.Hour), NotAfter: start.AddDate(10, 0, 0),
-		}
-		der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
-		return delegation.SigningKey{Signer: key, Certificate: must(x509.ParseCertificate(der))}
-	})
-	issuerKey = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
-)
-
-func identity() delegation.IdentityProvider {
-	return delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{signingKey()}}
-}
-
-// world is an issuer and a strict STS on loopback, the Delegator between them, and the handlers before it, all by one fake clock.
+// world is an issuer and a strict STS on loopback, the Delegator between them, and the handlers
+// before it, all by one fake clock.
 type world struct {
-	clock    *clock
-	provider *oidctest.Provider
-	sts      *ststest.Server
-	library  delegation.Config
-	config   delegationhttp.Config // without an Exchanger: the Delegator of library
-	log      *buffer               // of both
+	*delegationtest.World                       // its Config: of the Delegator
+	http                  delegationhttp.Config // without an Exchanger: that Delegator
+	log                   *buffer               // of both
 
 	mu     sync.Mutex
 	events []delegation.Event
@@ -133,39 +86,21 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{clock: &clock{now: start}, log: &buffer{}}
-	w.provider = must(oidctest.New(oidctest.Config{Key: issuerKey(), Now: w.clock.Now}))
-	issuer := serve(t, w.provider)
-	w.provider.SetIssuer(issuer)
-	w.sts = ststest.New(ststest.Config{Region: "eu-central-1", Now: w.clock.Now})
-	trust := `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Federated": "` + principal + `"}, "Action": "sts:AssumeRoleWithSAML"}]}`
-	if err := errors.Join(w.sts.PutSAMLProvider(principal, must(identity().Metadata())), w.sts.PutRole(ststest.Role{ARN: role, TrustPolicy: trust})); err != nil {
-		t.Fatal(err)
+	w := &world{World: must(delegationtest.Open()), log: &buffer{}}
+	t.Cleanup(w.Close)
+	w.Config.Logger = w.log.logger()
+	w.Config.OnEvent = func(_ context.Context, e delegation.Event) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.events = append(w.events, e)
 	}
-	w.library = delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: issuer, AllowLoopbackHTTP: true}},
-		IdentityProvider: identity(),
-		Targets:          delegation.Targets{app: {AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}},
-		STS: sts.New(sts.Options{
-			BaseEndpoint: aws.String(serve(t, w.sts)), Credentials: aws.AnonymousCredentials{},
-			Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
-				o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
-			}),
-		}),
-		Now: w.clock.Now, Logger: w.log.logger(),
-		OnEvent: func(_ context.Context, e delegation.Event) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.events = append(w.events, e)
-		},
-	}
-	w.library.Rules = []delegation.RuleFunc{func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+	w.rules(func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.seen = append(w.seen, *rc)
 		return nil
-	}}
-	w.config = delegationhttp.Config{Now: w.clock.Now, Logger: w.log.logger()}
+	})
+	w.http = delegationhttp.Config{Now: w.Clock.Now, Logger: w.log.logger()}
 	return w
 }
 
@@ -179,16 +114,16 @@ func serve(t testing.TB, h http.Handler) string {
 
 // rules adds rules behind the one that looks.
 func (w *world) rules(rules ...delegation.RuleFunc) {
-	w.library.Rules = append(w.library.Rules, rules...)
+	w.Config.Rules = append(w.Config.Rules, rules...)
 }
 
 // handler returns all handlers of the world as it is configured now.
 func (w *world) handler(t testing.TB) http.Handler {
 	t.Helper()
-	if w.config.Exchanger == nil {
-		w.config.Exchanger = must(delegation.New(t.Context(), w.library))
+	if w.http.Exchanger == nil {
+		w.http.Exchanger = must(delegation.New(t.Context(), w.Config))
 	}
-	return mount(t, w.config)
+	return mount(t, w.http)
 }
 
 // mount makes the handlers of a configuration and mounts them at their paths.
@@ -203,15 +138,6 @@ func mount(t testing.TB, c delegationhttp.Config) http.Handler {
 	mux.Handle(credentialsPath, handlers.ContainerCredentials())
 	mux.Handle(consolePath, handlers.ConsoleSignIn())
 	return mux
-}
-
-// token signs an ID token for alice and the app, with claims changed or (nil) removed.
-func (w *world) token(claims map[string]any) string {
-	all := map[string]any{"sub": alice, "aud": app}
-	for name, value := range claims {
-		all[name] = value
-	}
-	return must(w.provider.SignIDToken(all))
 }
 
 // last returns what the looking rule saw last, and the last event.

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationhttp"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/oidctest"
 )
 
@@ -70,13 +71,13 @@ func TestReady(t *testing.T) {
 // TestReadyOfADelegator asks the issuers themselves.
 func TestReadyOfADelegator(t *testing.T) {
 	w := newWorld(t)
-	h := delegationhttp.Ready(must(delegation.New(t.Context(), w.library)), nil)
-	w.provider.SetFaults(oidctest.Faults{Status: 500})
+	h := delegationhttp.Ready(must(delegation.New(t.Context(), w.Config)), nil)
+	w.Issuer.SetFaults(oidctest.Faults{Status: 500})
 	if got := fetch(t, h, http.MethodGet); got.Code != 503 {
 		t.Errorf("the issuer is down: got %d", got.Code)
 	}
-	w.provider.SetFaults(oidctest.Faults{})
-	w.clock.Advance(3600e9)
+	w.Issuer.SetFaults(oidctest.Faults{})
+	w.Clock.Advance(3600e9)
 	if got := fetch(t, h, http.MethodGet); got.Code != 200 || got.Body.String() != `{"status":"ok"}` {
 		t.Errorf("the issuer is up: got %d %s", got.Code, got.Body)
 	}
@@ -144,10 +145,10 @@ func (hangingSTS) AssumeRoleWithSAML(
 // memory, so that a slow machine does not keep it from answering in time.
 func TestReady_HangingSTS(t *testing.T) {
 	w := newWorld(t)
-	w.library.Issuers = []delegation.Issuer{{URL: "https://tenant.example.com/", JWKS: w.provider.KeySet()}}
-	w.library.STS = hangingSTS{}
+	w.Config.Issuers = []delegation.Issuer{{URL: "https://tenant.example.com/", JWKS: w.Issuer.KeySet()}}
+	w.Config.STS = hangingSTS{}
 	synctest.Test(t, func(t *testing.T) {
-		h := delegationhttp.Ready(must(delegation.New(t.Context(), w.library)), nil)
+		h := delegationhttp.Ready(must(delegation.New(t.Context(), w.Config)), nil)
 		began := time.Now()
 		got := fetch(t, h, http.MethodGet)
 		if got.Code != 200 || got.Body.String() != `{"status":"degraded"}` {
@@ -163,11 +164,11 @@ func TestReady_HangingSTS(t *testing.T) {
 // TestMetadata_OfADelegator shows a key as soon as it is set.
 func TestMetadata_OfADelegator(t *testing.T) {
 	w := newWorld(t)
-	d := must(delegation.New(t.Context(), w.library))
+	d := must(delegation.New(t.Context(), w.Config))
 	h := delegationhttp.Metadata(d)
 	before := fetch(t, h, http.MethodGet).Body.String()
-	next := w.library.IdentityProvider
-	next.Keys = []delegation.SigningKey{signingKey(), signingKey()}
+	next := w.Config.IdentityProvider
+	next.Keys = []delegation.SigningKey{delegationtest.SigningKey(), delegationtest.SigningKey()}
 	if err := d.SetIdentityProvider(next); err != nil {
 		t.Fatal(err)
 	}

@@ -14,13 +14,14 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationhttp"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/oidctest"
 )
 
 // troubled answers for the issuer what the function makes of the request, and else what the issuer
 // answers.
 func (w *world) troubled(answer func(path string) (*http.Response, error)) {
-	issuer := w.provider
+	issuer := w.Issuer
 	transport := func(r *http.Request) (*http.Response, error) {
 		response, err := answer(r.URL.Path)
 		if response != nil || err != nil {
@@ -30,7 +31,7 @@ func (w *world) troubled(answer func(path string) (*http.Response, error)) {
 		issuer.ServeHTTP(recorder, r)
 		return recorder.Result(), nil
 	}
-	w.library.HTTPClient = &http.Client{Transport: roundTripper(transport)}
+	w.Config.HTTPClient = &http.Client{Transport: roundTripper(transport)}
 }
 
 // document is an answer with a status and a body.
@@ -75,7 +76,7 @@ func (w *world) exchangeLevels(t testing.TB) (levels []string) {
 // log at Error.
 func TestIssuerTrouble(t *testing.T) {
 	const html = "<!DOCTYPE html><html><body>maintenance canary</body></html>"
-	key := string(must(oidctest.New(oidctest.Config{Key: issuerKey()})).KeySet())
+	key := string(must(oidctest.New(oidctest.Config{Key: delegationtest.IssuerKey()})).KeySet())
 	key = strings.TrimSuffix(strings.TrimPrefix(key, `{"keys":[`), "]}")
 	const (
 		invalid     = delegation.CodeKeySetInvalid
@@ -120,7 +121,7 @@ func TestIssuerTrouble(t *testing.T) {
 			if row.discovery {
 				path = oidctest.DiscoveryPath
 			}
-			row.body = strings.Replace(row.body, "ISSUER", w.provider.Issuer(), 1)
+			row.body = strings.Replace(row.body, "ISSUER", w.Issuer.Issuer(), 1)
 			w.troubled(func(asked string) (*http.Response, error) {
 				switch {
 				case asked != path:
@@ -130,9 +131,9 @@ func TestIssuerTrouble(t *testing.T) {
 				}
 				return document(row.status, row.body), nil
 			})
-			w.config.Console = &delegationhttp.Console{}
+			w.http.Console = &delegationhttp.Console{}
 			h := w.handler(t)
-			for door, request := range doors(w.token(nil)) {
+			for door, request := range doors(w.Token(nil)) {
 				a := ask(t, h, request)
 				a.refused(t, 503, "temporarily_unavailable", "temporarily unavailable, try again")
 				if got := a.header.Get("Retry-After"); got != "2" {
@@ -141,7 +142,7 @@ func TestIssuerTrouble(t *testing.T) {
 				if event := w.lastEvent(t); event.Code != row.code {
 					t.Errorf("%s: the event has the code %s: %v", door, event.Code, event.Err)
 				}
-				w.clock.Advance(time.Minute) // each door has a fetch of its own
+				w.Clock.Advance(time.Minute) // each door has a fetch of its own
 			}
 			want := slices.Repeat([]string{row.level.String()}, 3)
 			if got := w.exchangeLevels(t); !slices.Equal(got, want) {
@@ -163,23 +164,23 @@ func TestIssuerTrouble(t *testing.T) {
 // is certain.
 func TestRotationDuringThePause(t *testing.T) {
 	w := newWorld(t)
-	w.config.Console = &delegationhttp.Console{}
+	w.http.Console = &delegationhttp.Console{}
 	h := w.handler(t)
 	send := func(token string) answer {
 		return ask(t, h, post(delegationPath, formType, form(values(token, nil))))
 	}
 	bogus := func(kid string) string {
 		claims := map[string]any{
-			"iss": w.provider.Issuer(), "sub": alice, "aud": app,
+			"iss": w.Issuer.Issuer(), "sub": alice, "aud": app,
 			"iat": start.Unix(), "exp": start.Add(time.Hour).Unix(),
 		}
-		return must(w.provider.Sign(map[string]any{"kid": kid}, must(json.Marshal(claims))))
+		return must(w.Issuer.Sign(map[string]any{"kid": kid}, must(json.Marshal(claims))))
 	}
 	for _, kid := range []string{"a", "b"} { // the first fetches the keys
 		send(bogus(kid)).refused(t, 400, "invalid_grant", "the ID token was not accepted")
 	}
-	must(w.provider.Rotate())
-	rotated := w.token(nil)
+	must(w.Issuer.Rotate())
+	rotated := w.Token(nil)
 	for door, request := range doors(rotated) {
 		a := ask(t, h, request)
 		a.refused(t, 503, "temporarily_unavailable", "temporarily unavailable, try again")
@@ -190,6 +191,6 @@ func TestRotationDuringThePause(t *testing.T) {
 			t.Errorf("%s: the event has the code %s", door, event.Code)
 		}
 	}
-	w.clock.Advance(10 * time.Second)
+	w.Clock.Advance(10 * time.Second)
 	send(rotated).granted(t)
 }

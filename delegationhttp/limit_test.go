@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationhttp"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/oidctest"
 )
 
@@ -29,7 +30,7 @@ func at(after time.Duration) string { return strconv.FormatInt(start.Add(after).
 // limited is a world with a rate limit, where exchanges end before AWS: a rule denies whoever came so far.
 func limited(t testing.TB, limit delegationhttp.RateLimit) *world {
 	w := newWorld(t)
-	w.config.RateLimit = limit
+	w.http.RateLimit = limit
 	w.rules(func(context.Context, *delegation.User, *delegation.RuleContext) error {
 		return delegation.Deny("passed")
 	})
@@ -58,7 +59,7 @@ func by(token, ip string) *http.Request {
 // TestNoRateLimitByDefault: as many as they like, and no header of it.
 func TestNoRateLimitByDefault(t *testing.T) {
 	w := limited(t, delegationhttp.RateLimit{})
-	h, token := w.handler(t), w.token(nil)
+	h, token := w.handler(t), w.Token(nil)
 	for range 20 {
 		a := ask(t, h, by(token, "192.0.2.1:1"))
 		a.refused(t, 401, "unauthorized", "passed")
@@ -71,13 +72,13 @@ func TestNoRateLimitByDefault(t *testing.T) {
 // TestRateLimit is Auth0's limit: ten a minute, all at once if they like, and then one every six seconds.
 func TestRateLimit(t *testing.T) {
 	w := limited(t, delegationhttp.RateLimit{Requests: 10})
-	h, token := w.handler(t), w.token(nil)
+	h, token := w.handler(t), w.Token(nil)
 	step := func(wait time.Duration, status int, want limits) {
 		t.Helper()
-		w.clock.Advance(wait)
+		w.Clock.Advance(wait)
 		a := ask(t, h, by(token, "192.0.2.1:1"))
 		if got := limitsOf(a.header); a.status != status || got != want {
-			t.Errorf("%s after the start: got %d %+v, want %d %+v", w.clock.Now().Sub(start), a.status, got, status, want)
+			t.Errorf("%s after the start: got %d %+v, want %d %+v", w.Clock.Now().Sub(start), a.status, got, status, want)
 		}
 	}
 	for i := range 10 {
@@ -112,19 +113,19 @@ func TestRateLimitTable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := limited(t, row.limit)
-			h, token := w.handler(t), w.token(nil)
+			h, token := w.handler(t), w.Token(nil)
 			for i := range row.limit.Requests {
 				if !passed(t, h, by(token, "192.0.2.1:1")) {
 					t.Fatalf("refused after %d", i)
 				}
 			}
 			for range 20 {
-				a := ask(t, h, by(w.token(nil), "192.0.2.1:1"))
+				a := ask(t, h, by(w.Token(nil), "192.0.2.1:1"))
 				if got := a.header.Get("Retry-After"); a.status != 429 || got != row.retry {
 					t.Fatalf("got %d, Retry-After %q", a.status, got)
 				}
-				w.clock.Advance(row.pace)
-				if !passed(t, h, by(w.token(nil), "192.0.2.1:1")) {
+				w.Clock.Advance(row.pace)
+				if !passed(t, h, by(w.Token(nil), "192.0.2.1:1")) {
 					t.Fatal("refused at the pace")
 				}
 			}
@@ -135,27 +136,27 @@ func TestRateLimitTable(t *testing.T) {
 // TestRateLimitKeys: who shares requests with whom.
 func TestRateLimitKeys(t *testing.T) {
 	w := limited(t, delegationhttp.RateLimit{Requests: 1})
-	w.config.TrustedProxies = 1
-	other := must(oidctest.New(oidctest.Config{Key: issuerKey(), Now: w.clock.Now}))
+	w.http.TrustedProxies = 1
+	other := must(oidctest.New(oidctest.Config{Key: delegationtest.IssuerKey(), Now: w.Clock.Now}))
 	other.SetIssuer(serve(t, other))
-	w.library.Issuers = append(w.library.Issuers, delegation.Issuer{URL: other.Issuer(), AllowLoopbackHTTP: true})
-	targets := w.library.Targets.(delegation.Targets)
+	w.Config.Issuers = append(w.Config.Issuers, delegation.Issuer{URL: other.Issuer(), AllowLoopbackHTTP: true})
+	targets := w.Config.Targets.(delegation.Targets)
 	target := targets[app]
-	target.Issuers = []string{w.provider.Issuer(), other.Issuer()}
+	target.Issuers = []string{w.Issuer.Issuer(), other.Issuer()}
 	target.SubjectsAreOne = true
 	targets[app] = target
 	h := w.handler(t)
-	token := func(sub string) string { return w.token(map[string]any{"sub": sub}) }
+	token := func(sub string) string { return w.Token(map[string]any{"sub": sub}) }
 	for _, row := range []struct {
 		name, token, remote, forwarded string
 		passed                         bool
 	}{
 		{"alice", token(alice), "192.0.2.1:1", "", true},
-		{"alice again, by another token and port", w.token(map[string]any{"jti": "2"}), "192.0.2.1:2", "", false},
+		{"alice again, by another token and port", w.Token(map[string]any{"jti": "2"}), "192.0.2.1:2", "", false},
 		{"alice from another address", token(alice), "192.0.2.2:1", "", true},
 		{"bob", token("auth0|bob"), "192.0.2.1:1", "", true},
 		{"alice of another issuer", must(other.SignIDToken(map[string]any{"sub": alice, "aud": app})), "192.0.2.1:1", "", true},
-		{"alice with a claim user_id", w.token(map[string]any{"user_id": "other"}), "192.0.2.1:1", "", false},
+		{"alice with a claim user_id", w.Token(map[string]any{"user_id": "other"}), "192.0.2.1:1", "", false},
 		{"Alice", token("auth0|Alice"), "192.0.2.1:1", "", true},
 		{"a name like a key", token(`auth0|alice" "`), "192.0.2.1:1", "", true},
 		{"alice behind the proxy", token(alice), "192.0.2.1:1", "198.51.100.1", true},
@@ -182,8 +183,8 @@ func TestRateLimitKeys(t *testing.T) {
 // TestRateLimitCountsVerifiedUsersOnly: nobody can use up another's requests.
 func TestRateLimitCountsVerifiedUsersOnly(t *testing.T) {
 	w := limited(t, delegationhttp.RateLimit{Requests: 2})
-	h, token := w.handler(t), w.token(nil)
-	expired, elsewhere := w.token(map[string]any{"exp": start.Add(-time.Hour).Unix()}), w.token(map[string]any{"iss": "https://evil.example.com/"})
+	h, token := w.handler(t), w.Token(nil)
+	expired, elsewhere := w.Token(map[string]any{"exp": start.Add(-time.Hour).Unix()}), w.Token(map[string]any{"iss": "https://evil.example.com/"})
 	for name, request := range map[string]func() *http.Request{
 		"forged":         func() *http.Request { return by(token[:len(token)-4]+"AAAA", "192.0.2.1:1") },
 		"expired":        func() *http.Request { return by(expired, "192.0.2.1:1") },
@@ -221,9 +222,9 @@ func TestRateLimitCountsVerifiedUsersOnly(t *testing.T) {
 // TestRateLimitIsShared by all handlers of one configuration, and not by two configurations.
 func TestRateLimitIsShared(t *testing.T) {
 	w := newWorld(t)
-	w.config.RateLimit = delegationhttp.RateLimit{Requests: 3}
-	w.config.Console = &delegationhttp.Console{Endpoint: serve(t, federation(http.StatusOK, `{"SigninToken":"t"}`))}
-	h, token := w.handler(t), w.token(nil)
+	w.http.RateLimit = delegationhttp.RateLimit{Requests: 3}
+	w.http.Console = &delegationhttp.Console{Endpoint: serve(t, federation(http.StatusOK, `{"SigninToken":"t"}`))}
+	h, token := w.handler(t), w.Token(nil)
 	requests := func() []*http.Request {
 		return []*http.Request{by(token, "192.0.2.1:1"), get("?target="+app, token), post(consolePath, formType, form(values(token, nil)))}
 	}
@@ -233,7 +234,7 @@ func TestRateLimitIsShared(t *testing.T) {
 			t.Errorf("%d: got %d %+v", i, a.status, got)
 		}
 	}
-	calls := len(w.sts.Calls())
+	calls := len(w.STS.Calls())
 	for _, r := range requests() {
 		a := ask(t, h, r)
 		a.refused(t, 429, "too_many_requests", "too many requests, try again later")
@@ -241,7 +242,7 @@ func TestRateLimitIsShared(t *testing.T) {
 			t.Errorf("%s: %+v", r.URL.Path, got)
 		}
 	}
-	if len(w.sts.Calls()) != calls {
+	if len(w.STS.Calls()) != calls {
 		t.Error("AWS was called for a request too many")
 	}
 	for _, r := range requests() {
@@ -265,7 +266,7 @@ func TestRateLimitForgets(t *testing.T) {
 		{"b", true}, // starts anew; a is forgotten
 		{"c", false}, {"d", false}, {"b", false}, {"a", true},
 	} {
-		if got := passed(t, h, by(w.token(map[string]any{"sub": row.user}), "192.0.2.1:1")); got != row.passed {
+		if got := passed(t, h, by(w.Token(map[string]any{"sub": row.user}), "192.0.2.1:1")); got != row.passed {
 			t.Errorf("step %d: %s passed: %v", i, row.user, got)
 		}
 	}
@@ -274,7 +275,7 @@ func TestRateLimitForgets(t *testing.T) {
 // TestRateLimitDefaultMaxUsers: more users than a test of the bound has, and all are remembered.
 func TestRateLimitDefaultMaxUsers(t *testing.T) {
 	w := limited(t, delegationhttp.RateLimit{Requests: 1})
-	h, token := w.handler(t), w.token(nil)
+	h, token := w.handler(t), w.Token(nil)
 	for _, want := range []bool{true, false} {
 		for i := range 200 {
 			if got := passed(t, h, by(token, fmt.Sprintf("10.0.0.%d:1", i))); got != want {
@@ -291,7 +292,7 @@ func TestRateLimitConcurrent(t *testing.T) {
 	var counts [2]atomic.Int32
 	var all sync.WaitGroup
 	for user := range counts {
-		token := w.token(map[string]any{"sub": fmt.Sprint("user", user)})
+		token := w.Token(map[string]any{"sub": fmt.Sprint("user", user)})
 		for range 100 {
 			all.Go(func() {
 				if passed(t, h, by(token, "192.0.2.1:1")) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationhttp"
+	"github.com/seed055b7978/delegation/delegationtest"
 )
 
 // metadata is a MetadataSource of one function.
@@ -29,8 +30,8 @@ func fetch(t testing.TB, h http.Handler, method string) *httptest.ResponseRecord
 }
 
 func TestMetadata(t *testing.T) {
-	document := must(identity().Metadata())
-	w := fetch(t, delegationhttp.Metadata(identity()), http.MethodGet)
+	document := must(delegationtest.Identity().Metadata())
+	w := fetch(t, delegationhttp.Metadata(delegationtest.Identity()), http.MethodGet)
 	if w.Code != http.StatusOK || !bytes.Equal(w.Body.Bytes(), document) || w.Header().Get("Content-Type") != "application/samlmetadata+xml" ||
 		w.Header().Get("Content-Length") != strconv.Itoa(len(document)) {
 		t.Errorf("got %d %v\n%s", w.Code, w.Header(), w.Body)
@@ -59,7 +60,7 @@ func TestMetadata(t *testing.T) {
 // TestReadOnly: HEAD is GET without the body, everything else 405, for all documents that hold no secret.
 func TestReadOnly(t *testing.T) {
 	for name, h := range map[string]http.Handler{
-		"metadata": delegationhttp.Metadata(identity()), "live": delegationhttp.Live(), "ready": delegationhttp.Ready(checker{{Name: "a"}}, nil),
+		"metadata": delegationhttp.Metadata(delegationtest.Identity()), "live": delegationhttp.Live(), "ready": delegationhttp.Ready(checker{{Name: "a"}}, nil),
 	} {
 		url := serve(t, h)
 		whole := must(http.Get(url))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationhttp"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/oidctest"
 )
 
@@ -30,7 +31,7 @@ func newSpy(t testing.TB, client string, seen *spied) delegationhttp.Exchanger {
 	provider.SetIssuer(issuer)
 	d := must(delegation.New(t.Context(), delegation.Config{
 		Issuers:          []delegation.Issuer{{URL: issuer, SharedSecret: delegation.NewSecret(string(secret))}},
-		IdentityProvider: identity(),
+		IdentityProvider: delegationtest.Identity(),
 		Targets: delegation.Targets{app: {
 			Audiences: []string{client, nobody},
 			AWS:       delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"},
