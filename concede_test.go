@@ -220,6 +220,23 @@ func TestDroppableTags_GoByRank(t *testing.T) {
 	}
 }
 
+// TestDroppableTags_Once: if what is left is too large as well, the exchange fails, and does not go on
+// taking tags away.
+func TestDroppableTags_Once(t *testing.T) {
+	w, fake := strictWorld(t)
+	w.retarget(func(a *delegation.AWS) {
+		tagged(a, sixteen...)
+		a.DroppableTags = []string{"p", "a", "b", "c"}
+	})
+	const words = "Packed size of session tags consumes 101% of allotted space."
+	fake.Script(ststest.Repeat(3, ststest.Refuse(400, "PackedPolicyTooLarge", words)))
+	_, err := w.exchange(t, nil)
+	wantError(t, err, delegation.StageSTS, delegation.CodeSTSPackedSize)
+	if e := w.lastEvent(); len(fake.Calls()) != 2 || !slices.Equal(e.DroppedTags, []string{"p", "a"}) {
+		t.Errorf("%d calls, dropped %v", len(fake.Calls()), e.DroppedTags)
+	}
+}
+
 // TestDroppableTags_ForTheSessionPolicysSake: what policies take of the space counts too; by the tags, or with one kind of policy, two would seem enough.
 func TestDroppableTags_ForTheSessionPolicysSake(t *testing.T) {
 	w, fake := strictWorld(t)

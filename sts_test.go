@@ -283,6 +283,21 @@ func TestIncident_AnswerWithoutCredentials(t *testing.T) {
 			}
 		})
 	}
+	for name, field := range map[string]func(*sts.AssumeRoleWithSAMLOutput) **string{
+		"access key":    func(o *sts.AssumeRoleWithSAMLOutput) **string { return &o.Credentials.AccessKeyId },
+		"secret":        func(o *sts.AssumeRoleWithSAMLOutput) **string { return &o.Credentials.SecretAccessKey },
+		"session token": func(o *sts.AssumeRoleWithSAMLOutput) **string { return &o.Credentials.SessionToken },
+		"role ARN":      func(o *sts.AssumeRoleWithSAMLOutput) **string { return &o.AssumedRoleUser.Arn },
+		"role ID":       func(o *sts.AssumeRoleWithSAMLOutput) **string { return &o.AssumedRoleUser.AssumedRoleId },
+		"subject":       func(o *sts.AssumeRoleWithSAMLOutput) **string { return &o.Subject },
+	} {
+		t.Run("an empty "+name, func(t *testing.T) {
+			w := newWorld(t)
+			w.config.STS = spoiled(w, func(o *sts.AssumeRoleWithSAMLOutput) { *field(o) = aws.String("") })
+			_, err := w.exchange(t, nil)
+			wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete)
+		})
+	}
 	t.Run("nil answer", func(t *testing.T) {
 		w := newWorld(t)
 		w.config.STS = stsFunc(func(context.Context, *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
