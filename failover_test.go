@@ -280,6 +280,40 @@ func TestFailover_SuccessBetweenFailures(t *testing.T) {
 	}
 }
 
+// TestFailover_ACallerWhoLeaves says nothing about a region: failures before and after are in a row.
+func TestFailover_ACallerWhoLeaves(t *testing.T) {
+	w, _, way := regionalWorld(t)
+	way.set(true, frankfurt)
+	ctx, leave := context.WithCancel(t.Context())
+	internet := w.config.STS
+	leaves := false
+	w.config.STS = regionalFunc(func(
+		ctx context.Context, region string, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
+		if leaves {
+			leave()
+			return nil, ctx.Err()
+		}
+		return internet.AssumeRoleWithSAML(ctx, in, func(o *sts.Options) { o.Region = region })
+	})
+	d := w.delegator(t)
+	exchange := func(ctx context.Context, failed ...string) {
+		t.Helper()
+		_, err := d.Exchange(ctx, w.token(nil), app)
+		if (err != nil) != leaves || !slices.Equal(w.lastEvent().FailedRegions, failed) {
+			t.Fatalf("%v; failed regions %q, want %q", err, w.lastEvent().FailedRegions, failed)
+		}
+	}
+	down := frankfurt + ":sts_unavailable"
+	exchange(t.Context(), down)
+	exchange(t.Context(), down)
+	leaves = true
+	exchange(ctx)
+	leaves = false
+	exchange(t.Context(), down)
+	exchange(t.Context(), frankfurt+":skipped")
+}
+
 // TestFailover_RestIsNoShorterThanACall: a call from before the rest must not end after it.
 func TestFailover_RestIsNoShorterThanACall(t *testing.T) {
 	w, _, way := regionalWorld(t)

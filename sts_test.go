@@ -422,6 +422,33 @@ func TestAnswer_IsTheOneAskedFor(t *testing.T) {
 	})
 }
 
+// TestAnswer_InTheWrongFields: an answer that has its secrets, or an assertion, where it should have
+// something else does not bring them into an error.
+func TestAnswer_InTheWrongFields(t *testing.T) {
+	assertion := "canary" + strings.Repeat("PHNhbWw+", 20)
+	for name, spoil := range map[string]func(*sts.AssumeRoleWithSAMLOutput){
+		"the secret": func(o *sts.AssumeRoleWithSAMLOutput) {
+			o.Credentials.SecretAccessKey = aws.String("canary/secret")
+			o.Subject = o.Credentials.SecretAccessKey
+		},
+		"the session token": func(o *sts.AssumeRoleWithSAMLOutput) {
+			o.Credentials.SessionToken = aws.String("canary/token")
+			o.Audience = aws.String("in front, " + *o.Credentials.SessionToken)
+		},
+		"an assertion": func(o *sts.AssumeRoleWithSAMLOutput) { o.Issuer = &assertion },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.config.STS = spoiled(w, spoil)
+			_, err := w.exchange(t, nil)
+			e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerMismatch)
+			if strings.Contains(e.Error(), "canary") || !strings.Contains(e.Error(), "[redacted]") {
+				t.Errorf("got %v", e)
+			}
+		})
+	}
+}
+
 // TestAnswer_OfARoleWithAPath: AWS leaves the path of a role out of its session's ARN.
 func TestAnswer_OfARoleWithAPath(t *testing.T) {
 	w := newWorld(t)

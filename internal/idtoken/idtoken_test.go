@@ -105,6 +105,21 @@ func TestCanceled(t *testing.T) {
 	}
 }
 
+// A shared secret is for HS256 alone (see Algorithms), even where an issuer's list says more.
+func TestSharedSecretIsForHS256(t *testing.T) {
+	for algorithm, want := range map[string]string{
+		"HS256": "signature_invalid", "HS384": "key_unsuitable", "HS512": "key_unsuitable",
+		"RS256": "key_unsuitable", "EdDSA": "key_unsuitable",
+	} {
+		v := idtoken.New(idtoken.Config{MaxSize: 1 << 10, Now: time.Now}, []idtoken.Issuer{{
+			URL: shared, Algorithms: []string{algorithm}, SharedSecret: func() string { return secret },
+		}})
+		if _, err := v.Verify(t.Context(), token(algorithm, shared)); codeOf(err) != want {
+			t.Errorf("%s: got %s, want %s", algorithm, codeOf(err), want)
+		}
+	}
+}
+
 func TestSecretIsNotShown(t *testing.T) {
 	v := verifier(func(string, error) {})
 	_, err := v.Verify(t.Context(), token("HS256", shared))
