@@ -2,13 +2,10 @@ package jsrules_test
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"errors"
 	"log/slog"
-	"math/big"
-	"net/http/httptest"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,8 +14,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/jsrules"
-	"github.com/seed055b7978/delegation/oidctest"
 )
 
 func must[T any](v T, err error) T {
@@ -29,20 +26,24 @@ func must[T any](v T, err error) T {
 }
 
 // world is an issuer and a signing key, made once for all tests.
-var world = sync.OnceValue(func() (w struct {
-	issuer *oidctest.Provider
-	url    string
-	key    delegation.SigningKey
-}) {
-	w.issuer = must(oidctest.New(oidctest.Config{}))
-	server := httptest.NewServer(w.issuer)
-	w.url = server.URL
-	w.issuer.SetIssuer(w.url)
-	key := must(rsa.GenerateKey(rand.Reader, 2048))
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	w.key = delegation.SigningKey{Signer: key, Certificate: must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))))}
-	return w
+var world = sync.OnceValue(func() *delegationtest.World {
+	return must(delegationtest.Open())
 })
+
+// delegator returns a Delegator of the world for the one target, with these rules.
+func delegator(
+	t testing.TB, target delegation.AWS, rules []delegation.RuleFunc,
+	onEvent func(context.Context, delegation.Event),
+) *delegation.Delegator {
+	t.Helper()
+	c := world().Config
+	c.IdentityProvider.EntityID = "urn:tenant.auth0.com"
+	c.Targets = delegation.Targets{"CLIENT_ID": {AWS: target}}
+	c.Rules = rules
+	c.STS = noSTS{}
+	c.OnEvent = onEvent
+	return must(delegation.New(t.Context(), c))
+}
 
 // noSTS is for exchanges that end before.
 type noSTS struct{}
@@ -65,24 +66,23 @@ type outcome struct {
 // exchange runs rules in a real exchange, with a rule behind them that looks and ends it.
 func exchange(t testing.TB, rules []delegation.RuleFunc, claims map[string]any, target delegation.AWS, request delegation.Request) (got outcome) {
 	t.Helper()
-	w := world()
-	all := map[string]any{"sub": "auth0|alice", "aud": "CLIENT_ID", "email": "alice@example.com", "email_verified": true, "name": "Alice"}
-	for name, value := range claims {
-		all[name] = value
+	all := map[string]any{
+		"aud":            "CLIENT_ID",
+		"email":          "alice@example.com",
+		"email_verified": true,
+		"name":           "Alice",
 	}
+	maps.Copy(all, claims)
 	look := func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
-		got.user, got.rc, got.passed = user, rc, true
+		got.user = user
+		got.rc = rc
+		got.passed = true
 		return errPassed
 	}
-	d := must(delegation.New(t.Context(), delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: w.url, AllowLoopbackHTTP: true}},
-		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:tenant.auth0.com", Keys: []delegation.SigningKey{w.key}},
-		Targets:          delegation.Targets{"CLIENT_ID": {AWS: target}},
-		Rules:            append(append([]delegation.RuleFunc{}, rules...), look),
-		STS:              noSTS{},
-		OnEvent:          func(_ context.Context, e delegation.Event) { got.event = e },
-	}))
-	_, err := d.Exchange(t.Context(), must(w.issuer.SignIDToken(all)), "CLIENT_ID", delegation.WithRequest(request))
+	note := func(_ context.Context, e delegation.Event) { got.event = e }
+	d := delegator(t, target, slices.Concat(rules, []delegation.RuleFunc{look}), note)
+	_, err := d.Exchange(t.Context(), world().Token(all), "CLIENT_ID",
+		delegation.WithRequest(request))
 	if !got.passed {
 		errors.As(err, &got.err)
 	}
@@ -93,22 +93,10 @@ func exchange(t testing.TB, rules []delegation.RuleFunc, claims map[string]any, 
 // [delegation.CodeSTSRefused] if all rules and all checks after them said yes.
 func exchangeToTheEnd(t testing.TB, rules []delegation.RuleFunc) error {
 	t.Helper()
-	w := world()
-	target := delegation.Target{AWS: delegation.AWS{
-		Principal: principal, Role: role, Region: "eu-central-1",
-	}}
-	identity := delegation.IdentityProvider{
-		EntityID: "urn:tenant.auth0.com", Keys: []delegation.SigningKey{w.key},
-	}
-	d := must(delegation.New(t.Context(), delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: w.url, AllowLoopbackHTTP: true}},
-		IdentityProvider: identity,
-		Targets:          delegation.Targets{"CLIENT_ID": target},
-		Rules:            rules,
-		STS:              noSTS{},
-	}))
-	claims := map[string]any{"sub": "auth0|alice", "aud": "CLIENT_ID"}
-	_, err := d.Exchange(t.Context(), must(w.issuer.SignIDToken(claims)), "CLIENT_ID")
+	target := delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}
+	d := delegator(t, target, rules, nil)
+	idToken := world().Token(map[string]any{"aud": "CLIENT_ID"})
+	_, err := d.Exchange(t.Context(), idToken, "CLIENT_ID")
 	return err
 }
 
