@@ -210,6 +210,7 @@ func moduleFiles(t *testing.T) (files []sourceFile) {
 // commandRooms are the rooms of cmd/delegation, each with those that it may see. The commands see
 // all of them, and no arrow runs up.
 var commandRooms = map[string][]string{
+	"config":  {"service"},
 	"service": nil,
 	"term":    nil, // and nothing else of ours
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
 )
@@ -27,8 +28,8 @@ func checkCommand(s surroundings) *cobra.Command {
 		Example: "  delegation check --config /etc/delegation/delegation.yaml",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			var changed []note
-			built, err := s.configured(c.Context(), file, verbose(c), func(l *settings) { changed = notes(l) })
+			var changed []config.Note
+			built, err := s.configured(c.Context(), file, verbose(c), func(l *config.Settings) { changed = config.Notes(l) })
 			if err != nil {
 				return err
 			}
@@ -83,10 +84,10 @@ func (e checksFailed) Error() string {
 func (e checksFailed) Unwrap() []error { return e.errors }
 
 // table has a row for each result and each note: its name, its state and what there is to say.
-func table(results []delegation.CheckResult, notes []note, paint term.Painter) []byte {
+func table(results []delegation.CheckResult, notes []config.Note, paint term.Painter) []byte {
 	var rows []term.Row
 	for _, r := range results {
-		row := term.Row{Name: r.Name, State: paint(term.Green, "ok  "), What: byKeys(r.Warning)}
+		row := term.Row{Name: r.Name, State: paint(term.Green, "ok  "), What: config.ByKeys(r.Warning)}
 		switch {
 		case r.Err != nil:
 			row.State = paint(term.Red, "FAIL")
@@ -98,15 +99,15 @@ func table(results []delegation.CheckResult, notes []note, paint term.Painter) [
 	}
 	for _, n := range notes {
 		rows = append(rows, term.Row{
-			Name:  term.Escaped(n.at),
+			Name:  term.Escaped(n.At),
 			State: paint(term.Yellow, "NOTE"),
-			What:  n.what,
+			What:  n.What,
 		})
 	}
 	return []byte(term.Table(rows))
 }
 
-func checkJSON(results []delegation.CheckResult, notes []note) ([]byte, error) {
+func checkJSON(results []delegation.CheckResult, notes []config.Note) ([]byte, error) {
 	type entry struct {
 		Name  string           `json:"name"`
 		State string           `json:"state"`
@@ -116,7 +117,7 @@ func checkJSON(results []delegation.CheckResult, notes []note) ([]byte, error) {
 	}
 	list := []entry{}
 	for _, r := range results {
-		e := entry{Name: r.Name, State: "ok", What: byKeys(r.Warning)}
+		e := entry{Name: r.Name, State: "ok", What: config.ByKeys(r.Warning)}
 		if r.Warning != "" {
 			e.State = "warning"
 		}
@@ -129,7 +130,7 @@ func checkJSON(results []delegation.CheckResult, notes []note) ([]byte, error) {
 		list = append(list, e)
 	}
 	for _, n := range notes {
-		list = append(list, entry{Name: n.at, State: "note", What: n.what})
+		list = append(list, entry{Name: n.At, State: "note", What: n.What})
 	}
 	text, err := json.MarshalIndent(list, "", "  ")
 	return append(text, '\n'), err

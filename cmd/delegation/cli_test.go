@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/spf13/cobra"
 )
@@ -176,7 +177,7 @@ func TestReadToken_Input(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := surroundings{stdin: row.stdin}.readToken("-")
-			if !errors.As(err, new(usageError)) || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "canary") {
+			if !errors.As(err, new(config.UsageError)) || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "canary") {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -230,13 +231,13 @@ func TestByKeys(t *testing.T) {
 		if name == "Config.Profile" || name == "Config.Rand" { // which a configuration cannot have
 			continue
 		}
-		key, _, _ := strings.Cut(byKeys(name), " of the ")
+		key, _, _ := strings.Cut(config.ByKeys(name), " of the ")
 		last := key[strings.LastIndexByte(key, '.')+1:]
 		if name != "IdentityProvider.Metadata" && !regexp.MustCompile(`[ {#]`+last+`:|(?m)^`+last+`:`).MatchString(example) {
 			t.Errorf("%s is %q, which the example does not have", name, key)
 		}
 	}
-	if got, want := byKeys("publish IdentityProvider.Metadata"), "publish the output of delegation metadata"; got != want {
+	if got, want := config.ByKeys("publish IdentityProvider.Metadata"), "publish the output of delegation metadata"; got != want {
 		t.Errorf("got %q", got)
 	}
 }

@@ -1,19 +1,19 @@
 package main
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/spf13/cobra"
 )
 
 // targetFlag adds --target, which shells complete from the configuration.
-func (s surroundings) targetFlag(c *cobra.Command, target, config *string, usage string) {
+func (s surroundings) targetFlag(c *cobra.Command, target, file *string, usage string) {
 	c.Flags().StringVarP(target, "target", "t", "", usage)
 	// the flag is there
 	_ = c.RegisterFlagCompletionFunc("target", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		loaded, _, err := load(*config, s.environment)
+		loaded, _, err := config.Load(*file, s.environment)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
@@ -31,7 +31,7 @@ func addUsualCommands(root *cobra.Command) {
 		RunE: func(_ *cobra.Command, args []string) error {
 			found, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
-				return usageError{fmt.Errorf("help: %q is no command, see delegation help", args)}
+				return config.Usagef("help: %q is no command, see delegation help", args)
 			}
 			found.InitDefaultHelpFlag()
 			return found.Help()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/spf13/cobra"
 )
@@ -14,17 +15,17 @@ const defaultConfig = "delegation.yaml"
 
 // configFlag adds --config, whose default the environment can change.
 func (s surroundings) configFlag(c *cobra.Command, file *string, otherwise string) {
-	c.Flags().StringVarP(file, "config", "c", cmp.Or(s.variable(environmentPrefix+"CONFIG"), otherwise), "configuration `file`, see delegation.example.yaml; DELEGATION_CONFIG")
+	c.Flags().StringVarP(file, "config", "c", cmp.Or(s.variable(config.EnvironmentPrefix+"CONFIG"), otherwise), "configuration `file`, see delegation.example.yaml; DELEGATION_CONFIG")
 }
 
 // configured builds what a configuration describes, for one call: nothing listens. change, if not
 // nil, may change settings before. The log goes to standard error with --verbose only.
-func (s surroundings) configured(ctx context.Context, file string, verbose bool, change func(*settings)) (*service.Service, error) {
-	loaded, from, err := load(file, s.environment)
+func (s surroundings) configured(ctx context.Context, file string, verbose bool, change func(*config.Settings)) (*service.Service, error) {
+	loaded, from, err := config.Load(file, s.environment)
 	if err != nil {
 		return nil, err
 	}
-	loaded.TLS = tlsSettings{}
+	loaded.TLS = config.TLSSettings{}
 	if change != nil {
 		change(loaded)
 	}
@@ -33,13 +34,13 @@ func (s surroundings) configured(ctx context.Context, file string, verbose bool,
 		to = s.stderr
 	}
 	logger := slog.New(slog.NewJSONHandler(to, nil))
-	return build(ctx, loaded, from, logger)
+	return config.Build(ctx, loaded, from, logger)
 }
 
 // forgetful takes out what remembers credentials: one call has nothing of it.
-func forgetful(l *settings) {
-	l.Cache = cacheSettings{Size: -1}
+func forgetful(l *config.Settings) {
+	l.Cache = config.CacheSettings{Size: -1}
 	if l.Replay.Store != "redis" {
-		l.Redis = redisSettings{} // which was for the cache alone
+		l.Redis = config.RedisSettings{} // which was for the cache alone
 	}
 }

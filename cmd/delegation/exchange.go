@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
@@ -37,16 +38,18 @@ func exchangeCommand(s surroundings) *cobra.Command {
 			write := formats[format]
 			switch {
 			case write == nil:
-				return usageError{fmt.Errorf("--format is %.40q, not process, env, json or "+
-					"console-url", format)}
+				return config.Usagef("--format is %.40q, not process, env, json or "+
+					"console-url", format)
 			case target == "":
-				return usageError{errors.New("exchange needs --target NAME: a key under targets " +
-					"of the configuration")}
+				return config.Usage(errors.New("exchange needs --target NAME: a key under " +
+					"targets " +
+					"of the configuration"))
 			case !show && term.IsTerminal(s.stdout):
-				return usageError{errors.New("the output is a secret and would be on the screen: " +
-					"send it to a file or a program with > or |, or add --show-secrets")}
+				return config.Usage(errors.New("the output is a secret and would be on the " +
+					"screen: " +
+					"send it to a file or a program with > or |, or add --show-secrets"))
 			}
-			built, err := s.configured(c.Context(), file, verbose(c), func(l *settings) {
+			built, err := s.configured(c.Context(), file, verbose(c), func(l *config.Settings) {
 				forgetful(l)
 				// so that it is checked, whether the service offers it or not
 				l.HTTP.Console.Enabled = format == "console-url"

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/spf13/cobra"
 )
 
@@ -30,11 +31,11 @@ func explainCommand(s surroundings) *cobra.Command {
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if target == "" {
-				return usageError{errors.New("explain needs --target NAME: a key under targets " +
-					"of the configuration")}
+				return config.Usage(errors.New("explain needs --target NAME: a key under targets " +
+					"of the configuration"))
 			}
-			built, err := s.configured(c.Context(), file, verbose(c), func(l *settings) {
-				l.Replay = replaySettings{} // which an explanation does not ask
+			built, err := s.configured(c.Context(), file, verbose(c), func(l *config.Settings) {
+				l.Replay = config.ReplaySettings{} // which an explanation does not ask
 				forgetful(l)
 			})
 			if err != nil {

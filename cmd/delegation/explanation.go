@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
@@ -141,7 +142,7 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 		o.Claims = append(o.Claims, claimOutcome(claim))
 	}
 	for i, warning := range o.Warnings {
-		o.Warnings[i] = byKeys(warning)
+		o.Warnings[i] = config.ByKeys(warning)
 	}
 	for _, rule := range e.Rules {
 		o.Rules = append(o.Rules, newRuleOutcome(rule))

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
@@ -173,7 +174,7 @@ func TestOutcome_Documented(t *testing.T) {
 
 // TestAWSSettings: what rules set is named as in the configuration file.
 func TestAWSSettings(t *testing.T) {
-	named := reflect.TypeFor[targetSettings]()
+	named := reflect.TypeFor[config.TargetSettings]()
 	both := 0
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[awsSettings]()) {
 		if setting, ok := named.FieldByName(field.Name); ok {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
@@ -148,6 +149,6 @@ func (r *refusalOutcome) leaves() []term.Tree {
 	return []term.Tree{
 		term.Leaf("code", string(r.Code)),
 		{Text: "wrong: " + term.Escaped(r.Message)},
-		{Text: "remedy: " + term.Escaped(byKeys(r.Remedy))},
+		{Text: "remedy: " + term.Escaped(config.ByKeys(r.Remedy))},
 	}
 }

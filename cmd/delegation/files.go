@@ -5,26 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-)
 
-// readBounded reads a file that is not larger than it can reasonably be.
-func readBounded(file string, limit int64) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		err = fmt.Errorf("%s is larger than %d bytes", file, limit)
-	}
-	return text, err
-}
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+)
 
 // newFile is a file to write.
 type newFile struct{ path, text string }
@@ -38,7 +25,7 @@ func refuseExisting(paths ...string) error {
 		}
 	}
 	if len(there) > 0 {
-		return usageError{errors.Join(there...)}
+		return config.Usage(errors.Join(there...))
 	}
 	return nil
 }
@@ -54,7 +41,7 @@ func writeNew(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return usageError{errExists(path)}
+		return config.Usage(errExists(path))
 	case err != nil:
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/seed055b7978/delegation/internal/sharedissuer"
@@ -105,8 +106,8 @@ func (i *initiation) run(c *cobra.Command) error {
 	ctx := c.Context()
 	i.folder = filepath.Clean(i.folder)
 	if i.terraform && i.cloudFormation {
-		return usageError{errors.New("--terraform and --cloudformation are two forms of the " +
-			"set-up: choose one")}
+		return config.Usage(errors.New("--terraform and --cloudformation are two forms of the " +
+			"set-up: choose one"))
 	}
 	if err := i.answerAll(ctx, c.Flags().Changed); err != nil {
 		return err
@@ -167,7 +168,7 @@ func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool)
 		}
 	}
 	if len(wrong) > 0 {
-		return usageError{errors.Join(wrong...)}
+		return config.Usage(errors.Join(wrong...))
 	}
 	return nil
 }
@@ -185,7 +186,7 @@ func (i *initiation) ask(ctx context.Context, in *bufio.Scanner, q question) err
 		if err != nil {
 			fmt.Fprintln(i.stderr)
 			if errors.Is(err, io.EOF) {
-				return usageError{fmt.Errorf("there is no answer for --%s", q.flag)}
+				return config.Usagef("there is no answer for --%s", q.flag)
 			}
 			return fmt.Errorf("nothing is written: %w", err)
 		}
@@ -337,24 +338,24 @@ func (i *initiation) files(certificate, private []byte) ([]newFile, error) {
 	}
 	metadata, err := delegation.IdentityProvider{EntityID: i.entityID, Keys: []delegation.SigningKey{signing}}.Metadata()
 	if err != nil {
-		return nil, usageError{plain(err)}
+		return nil, config.Usage(plain(err))
 	}
 	made := &setup{target: i.target, maxSession: minRoleSession, metadata: string(metadata)}
 	if made.region, err = delegation.ParseRegion(i.region); err != nil {
-		return nil, usageError{err}
+		return nil, config.Usage(err)
 	}
 	if made.principal, err = iam.Provider.Parse(i.principalARN()); err != nil {
-		return nil, usageError{err}
+		return nil, config.Usage(err)
 	}
 	if made.role, err = iam.Role.Parse(i.roleARN()); err != nil {
-		return nil, usageError{err}
+		return nil, config.Usage(err)
 	}
 	e := delegation.Explanation{Principal: i.principalARN(), Recipient: made.region.SAMLRecipient(), EntityID: i.entityID}
 	if made.trust, err = e.TrustPolicy(); err != nil {
-		return nil, usageError{plain(err)}
+		return nil, config.Usage(plain(err))
 	}
 	if made.permissions, err = delegation.PermissionPolicy(made.region, i.bucket); err != nil {
-		return nil, usageError{plain(err)}
+		return nil, config.Usage(plain(err))
 	}
 	name, write := "cloudformation.yaml", (*setup).cloudFormation
 	if i.terraform {
@@ -362,7 +363,7 @@ func (i *initiation) files(certificate, private []byte) ([]newFile, error) {
 	}
 	inAWS, err := write(made)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, config.Usage(err)
 	}
 	files := []newFile{{"signing.key", string(private)}, {"signing.crt", string(certificate)}, {"metadata.xml", string(metadata)}, {name, inAWS}, {configurationFile, i.configuration()}}
 	for n := range files {
@@ -416,16 +417,16 @@ func (i *initiation) write(ctx context.Context, files []newFile) error {
 	}
 	folders, err := makeFolders(i.folder)
 	if err != nil {
-		return errors.Join(usageError{fmt.Errorf("--out: %w", err)}, removeAll(folders))
+		return errors.Join(config.Usagef("--out: %w", err), removeAll(folders))
 	}
 	remove, err := writeFiles(ctx, files)
 	if err != nil {
 		return errors.Join(err, removeAll(folders))
 	}
 	// what the environment changes is not of this file
-	loaded, from, err := load(filepath.Join(i.folder, configurationFile), nil)
+	loaded, from, err := config.Load(filepath.Join(i.folder, configurationFile), nil)
 	if err == nil {
-		_, err = build(ctx, loaded, from, slog.New(slog.DiscardHandler))
+		_, err = config.Build(ctx, loaded, from, slog.New(slog.DiscardHandler))
 	}
 	if err != nil {
 		err = fmt.Errorf("the configuration is removed again, because it would not do: %w", err)

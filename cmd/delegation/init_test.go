@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/ststest"
 )
@@ -80,7 +81,7 @@ func TestInit_AsksAgain(t *testing.T) {
 func TestInit_NoAnswer(t *testing.T) {
 	for _, answers := range []string{"", "https://tenant.example.com/\n", strings.Repeat("x", 1<<20)} {
 		_, err := asked(t, &initiation{}, answers)
-		if !errors.As(err, new(usageError)) {
+		if !errors.As(err, new(config.UsageError)) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -146,7 +147,7 @@ func TestInit_NothingHalfDone(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := answered(folder).write(t.Context(), place(folder))
-			if got := entries(folder); !errors.As(err, new(usageError)) || !strings.Contains(err.Error(), files[n].path) || len(got) != 1 {
+			if got := entries(folder); !errors.As(err, new(config.UsageError)) || !strings.Contains(err.Error(), files[n].path) || len(got) != 1 {
 				t.Errorf("got %v, %q", err, got)
 			}
 		})
@@ -231,7 +232,7 @@ func TestInit_OddAnswers(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		loaded, _, err := load(filepath.Join(folder, configurationFile), nil)
+		loaded, _, err := config.Load(filepath.Join(folder, configurationFile), nil)
 		if target := loaded.Targets[text]; err != nil || loaded.Identity.EntityID != i.entityID || len(target.Audiences) != 1 || target.Audiences[0] != text || target.Principal != i.principalARN() || target.Role != i.roleARN() {
 			t.Errorf("%q: %v, %+v", text, err, loaded)
 		}

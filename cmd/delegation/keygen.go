@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/spf13/cobra"
 )
 
@@ -64,7 +65,7 @@ func (s surroundings) keygen(c *cobra.Command, folder, name string, bits int, va
 		return err
 	}
 	if _, err := os.Stat(folder); err != nil {
-		return usageError{fmt.Errorf("--out: %w: it has to be a folder", err)}
+		return config.Usagef("--out: %w: it has to be a folder", err)
 	}
 	certificate, key, err := s.makeKey(c, name, bits, valid)
 	if err != nil {
@@ -98,11 +99,11 @@ func (s surroundings) makeKey(c *cobra.Command, name string, bits int, valid tim
 func newKey(commonName string, bits int, now time.Time, valid time.Duration) (certificatePEM, keyPEM []byte, err error) {
 	switch {
 	case bits < minKeyBits || bits > maxKeyBits:
-		return nil, nil, usageError{fmt.Errorf("the key has to have %d to %d "+
-			"bits, not %d", minKeyBits, maxKeyBits, bits)}
+		return nil, nil, config.Usagef("the key has to have %d to %d "+
+			"bits, not %d", minKeyBits, maxKeyBits, bits)
 	case valid <= 0:
-		return nil, nil, usageError{fmt.Errorf("the certificate has to be valid for a while, "+
-			"not for %s", valid)}
+		return nil, nil, config.Usagef("the certificate has to be valid for a while, "+
+			"not for %s", valid)
 	}
 	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
 )
@@ -40,25 +41,20 @@ Exit codes:
 Errors are lines on standard error that say what is wrong, where, and how to fix it; --verbose adds what is behind them. No argument ever holds
 a secret: tokens and keys come from files or from standard input.`
 
-// usageError is a command line or a configuration that has to be changed.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
 // noArguments is for commands that have flags only.
 func noArguments(c *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
 		return nil
 	case c.HasParent():
-		return usageError{fmt.Errorf("%s takes no argument %q, see "+
-			"%s --help", c.CommandPath(), args[0], c.CommandPath())}
+		return config.Usagef("%s takes no argument %q, see "+
+			"%s --help", c.CommandPath(), args[0], c.CommandPath())
 	}
 	if similar := c.SuggestionsFor(args[0]); len(similar) > 0 {
-		return usageError{fmt.Errorf("%q is no command: did you "+
-			"mean %s?", args[0], strings.Join(similar, " or "))}
+		return config.Usagef("%q is no command: did you "+
+			"mean %s?", args[0], strings.Join(similar, " or "))
 	}
-	return usageError{fmt.Errorf("%q is no command, see delegation help", args[0])}
+	return config.Usagef("%q is no command, see delegation help", args[0])
 }
 
 func main() {
@@ -130,7 +126,7 @@ func run(ctx context.Context, args []string, s surroundings) int {
 		return 0
 	}
 	s.complain(err, verbose(c))
-	if errors.As(err, new(usageError)) {
+	if errors.As(err, new(config.UsageError)) {
 		return exitUsage
 	}
 	return exitFailed
@@ -153,7 +149,7 @@ func rootCommand(s surroundings) *cobra.Command {
 	}
 	root.PersistentFlags().BoolP(verboseFlag, "v", false, "say what is behind an error, to "+
 		"standard error")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return config.Usage(err) })
 	root.AddCommand(s.commands()...)
 	root.SetIn(s.stdin)
 	root.SetOut(s.stdout)

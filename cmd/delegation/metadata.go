@@ -5,10 +5,11 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/spf13/cobra"
 )
 
@@ -35,8 +36,8 @@ func metadataCommand(s surroundings) *cobra.Command {
 			case entityID == "" && len(certificates) == 0:
 				identity, err = s.configuredIdentity(file, target)
 			case c.Flags().Changed("config") || target != "":
-				err = usageError{errors.New("--entity-id and --certificate stand for --config " +
-					"and --target: choose one of the two")}
+				err = config.Usage(errors.New("--entity-id and --certificate stand for --config " +
+					"and --target: choose one of the two"))
 			default:
 				identity, err = certifiedIdentity(entityID, certificates)
 			}
@@ -45,7 +46,7 @@ func metadataCommand(s surroundings) *cobra.Command {
 			}
 			text, err := identity.Metadata()
 			if err != nil {
-				return usageError{err}
+				return config.Usage(err)
 			}
 			if out != "" {
 				return writeNew(out, text)
@@ -67,19 +68,19 @@ func metadataCommand(s surroundings) *cobra.Command {
 
 // configuredIdentity is the identity of a configuration, whatever else it lacks.
 func (s surroundings) configuredIdentity(file, target string) (delegation.IdentityProvider, error) {
-	loaded, from, err := load(file, s.environment)
+	loaded, from, err := config.Load(file, s.environment)
 	if err != nil {
 		return delegation.IdentityProvider{}, err
 	}
-	at, identity := loaded.identityOf(target)
+	at, identity := loaded.IdentityOf(target)
 	if target != "" && loaded.Targets[target].Identity == nil {
-		return delegation.IdentityProvider{}, usageError{fmt.Errorf("%s: no target has this name "+
-			"and an identity of its own", from.at(key("targets").child(target)))}
+		return delegation.IdentityProvider{}, config.Usagef("%s: no target has this name "+
+			"and an identity of its own", from.At(config.Key("targets").Child(target)))
 	}
-	b := &builder{from: from}
-	built := b.identity(at, identity)
-	if len(b.problems) > 0 {
-		return delegation.IdentityProvider{}, usageError{errors.Join(b.problems...)}
+	b := config.NewBuilder(from, slog.New(slog.DiscardHandler))
+	built := b.Identity(at, identity)
+	if err := b.Err(); err != nil {
+		return delegation.IdentityProvider{}, err
 	}
 	return built, nil
 }
@@ -88,21 +89,21 @@ func (s surroundings) configuredIdentity(file, target string) (delegation.Identi
 func certifiedIdentity(entityID string, files []string) (delegation.IdentityProvider, error) {
 	p := delegation.IdentityProvider{EntityID: entityID}
 	if entityID == "" || len(files) == 0 {
-		return p, usageError{errors.New("--entity-id ID and --certificate FILE belong together")}
+		return p, config.Usage(errors.New("--entity-id ID and --certificate FILE belong together"))
 	}
 	for _, file := range files {
-		text, err := readBounded(file, maxConfigFile)
+		text, err := config.ReadBounded(file, config.MaxFile)
 		if err != nil {
-			return p, usageError{fmt.Errorf("--certificate: %w", err)}
+			return p, config.Usagef("--certificate: %w", err)
 		}
 		block, rest := pem.Decode(text)
 		if another, _ := pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" || another != nil {
-			return p, usageError{fmt.Errorf("--certificate: %s: has to hold one PEM block, a "+
-				"CERTIFICATE", file)}
+			return p, config.Usagef("--certificate: %s: has to hold one PEM block, a "+
+				"CERTIFICATE", file)
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return p, usageError{fmt.Errorf("--certificate: %s: %w", file, err)}
+			return p, config.Usagef("--certificate: %s: %w", file, err)
 		}
 		p.Keys = append(p.Keys, delegation.SigningKey{Signer: unsigning{certificate.PublicKey}, Certificate: certificate})
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/spf13/cobra"
 )
 
@@ -77,16 +78,16 @@ func permissionPolicyCommand(s surroundings) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			if p.bucket != "" && region == "" {
 				if target == "" {
-					return usageError{errors.New("--bucket needs --region, or --config and " +
-						"--target: buckets have other ARNs in other partitions")}
+					return config.Usage(errors.New("--bucket needs --region, or --config and " +
+						"--target: buckets have other ARNs in other partitions"))
 				}
 				loaded, from, err := targetSettingsOf(file, target, s.environment)
 				if err != nil {
 					return err
 				}
 				if region = loaded.Targets[target].Region; region == "" {
-					return usageError{fmt.Errorf("%s: is missing: name one with "+
-						"--region", from.at(key("targets").child(target).child("region")))}
+					return config.Usagef("%s: is missing: name one with "+
+						"--region", from.At(config.Key("targets").Child(target).Child("region")))
 				}
 			}
 			parsed, err := parseRegion(region)
@@ -98,8 +99,8 @@ func permissionPolicyCommand(s surroundings) *cobra.Command {
 				return err
 			}
 			if policy == "" {
-				return usageError{errors.New("permission-policy needs --bucket NAME or " +
-					"--template FILE")}
+				return config.Usage(errors.New("permission-policy needs --bucket NAME or " +
+					"--template FILE"))
 			}
 			s.say(notes)
 			return s.print([]byte(policy))
@@ -119,7 +120,7 @@ func parseRegion(name string) (delegation.Region, error) {
 	}
 	region, err := delegation.ParseRegion(name)
 	if err != nil {
-		return region, usageError{fmt.Errorf("--region: %w", plain(err))}
+		return region, config.Usagef("--region: %w", plain(err))
 	}
 	return region, nil
 }
@@ -146,23 +147,23 @@ func (p *permissionOptions) flags(c *cobra.Command) {
 func (p *permissionOptions) policy(region delegation.Region) (policy string, notes []string, err error) {
 	switch {
 	case p.bucket != "" && p.template != "":
-		return "", nil, usageError{errors.New("--bucket and --template are two permission " +
-			"policies: choose one")}
+		return "", nil, config.Usage(errors.New("--bucket and --template are two permission " +
+			"policies: choose one"))
 	case p.bucket != "":
 		policy, err = delegation.PermissionPolicy(region, p.bucket)
 		if err != nil {
-			err = usageError{fmt.Errorf("--bucket: %w", plain(err))}
+			err = config.Usagef("--bucket: %w", plain(err))
 		}
 	case p.template != "":
 		var text []byte
-		if text, err = readBounded(p.template, maxTemplateFile); err == nil {
+		if text, err = config.ReadBounded(p.template, maxTemplateFile); err == nil {
 			policy, notes, err = permissionTemplate(string(text))
 		}
 		if inside := (*fs.PathError)(nil); errors.As(err, &inside) {
 			err = inside.Err // the file is named in front
 		}
 		if err != nil {
-			err = usageError{fmt.Errorf("--template: %s: %w", p.template, err)}
+			err = config.Usagef("--template: %s: %w", p.template, err)
 		}
 	}
 	return policy, notes, err

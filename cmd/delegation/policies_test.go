@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 )
 
 // TestPermissionTemplate_Refuses what IAM would refuse, or take otherwise than it was meant.
@@ -81,26 +83,26 @@ func TestPermissionTemplate(t *testing.T) {
 // TestUse: what rules do counts for the targets that they are for.
 func TestUse(t *testing.T) {
 	claim := "email"
-	s := &settings{
-		Targets: map[string]targetSettings{"a": {Principal: "p", Region: "r"}, "b": {}, "transitive": {TransitiveTagKeys: []string{"a"}}},
-		Rules: []ruleSettings{
+	s := &config.Settings{
+		Targets: map[string]config.TargetSettings{"a": {Principal: "p", Region: "r"}, "b": {}, "transitive": {TransitiveTagKeys: []string{"a"}}},
+		Rules: []config.RuleSettings{
 			{Targets: []string{"a"}, TagsFromClaims: map[string]string{"x": "y"}},
 			{Targets: []string{"a", "c"}, SourceIdentityFromClaim: &claim},
-			{Targets: []string{"a"}, JavaScript: &javaScriptSettings{}},
-			{Targets: []string{"a"}, RoleByClaim: &roleSettings{Roles: []roleMatch{{Role: "1"}, {Role: "2", Principal: "p", Region: "r"}, {Role: "3", Principal: "q"}, {Role: "4", Region: "s"}}}},
+			{Targets: []string{"a"}, JavaScript: &config.JavaScriptSettings{}},
+			{Targets: []string{"a"}, RoleByClaim: &config.RoleSettings{Roles: []config.RoleMatch{{Role: "1"}, {Role: "2", Principal: "p", Region: "r"}, {Role: "3", Principal: "q"}, {Role: "4", Region: "s"}}}},
 		},
 	}
-	got := s.use("a")
+	got := useOf(s, "a")
 	if !got.tags || !got.sourceIdentity || got.javaScript != "rules[2].javascript" || !slices.Equal(got.roles, []string{"1", "2", "3", "4"}) ||
-		!slices.Equal(got.elsewhere, []key{"rules[3].role_by_claim.roles[2]", "rules[3].role_by_claim.roles[3]"}) {
+		!slices.Equal(got.elsewhere, []config.Key{"rules[3].role_by_claim.roles[2]", "rules[3].role_by_claim.roles[3]"}) {
 		t.Errorf("got %+v", got)
 	}
 	for _, name := range []string{"b", "transitive", "none"} {
-		if got := s.use(name); got.tags || got.sourceIdentity || got.javaScript != "" || got.roles != nil || got.elsewhere != nil || got.duration {
+		if got := useOf(s, name); got.tags || got.sourceIdentity || got.javaScript != "" || got.roles != nil || got.elsewhere != nil || got.duration {
 			t.Errorf("%s: got %+v", name, got)
 		}
 	}
-	if s.Rules[0].Targets = nil; !s.use("b").tags {
+	if s.Rules[0].Targets = nil; !useOf(s, "b").tags {
 		t.Error("a rule for all targets does not count")
 	}
 }

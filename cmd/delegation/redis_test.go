@@ -16,6 +16,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/rediscache"
 )
 
@@ -112,7 +113,7 @@ replay: {store: redis}
 				t.Fatalf("%q is not in the configuration", row.old)
 			}
 			_, err := loadAndBuild(t, w.config(t, text))
-			var usage usageError
+			var usage config.UsageError
 			if !errors.As(err, &usage) {
 				t.Fatalf("got %v, want a usage error", err)
 			}
@@ -131,21 +132,26 @@ func TestRedisOfTheConfiguration(t *testing.T) {
 	w := newWorld(t)
 	w.writeRedis(t)
 	pool := w.writeTLS(t, 1)
-	b := &builder{from: &source{file: w.config(t, "")}, logger: slog.New(slog.DiscardHandler)}
-	all := redisSettings{
+	_, from, err := config.Load(w.config(t, ""), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logger := slog.New(slog.DiscardHandler)
+	b := config.NewBuilder(from, logger)
+	all := config.RedisSettings{
 		URL: "rediss://redis.example.com/2", Username: "delegation", PasswordFile: "password.txt",
-		TLS:    redisTLSSettings{CAFile: "tls.crt", CertificateFile: "tls.crt", KeyFile: "tls.key"},
-		Keys:   []sealingKeySettings{{"new", "two.key"}, {"old", "one.key"}},
+		TLS:    config.RedisTLSSettings{CAFile: "tls.crt", CertificateFile: "tls.crt", KeyFile: "tls.key"},
+		Keys:   []config.SealingKeySettings{{ID: "new", SecretFile: "two.key"}, {ID: "old", SecretFile: "one.key"}},
 		Prefix: "team:", Timeout: "1s", LockTime: "1m",
 	}
-	got := b.redis("redis", all)
-	if len(b.problems) > 0 {
-		t.Fatal(b.problems)
+	got := b.RedisConfig("redis", all)
+	if b.Err() != nil {
+		t.Fatal(b.Err())
 	}
 	want := rediscache.Config{
 		Redis:  got.Redis,
 		Keys:   []rediscache.Key{{ID: "new", Secret: delegation.NewSecret(strings.Repeat("\x0b", 32))}, {ID: "old", Secret: delegation.NewSecret(strings.Repeat("\n", 32))}},
-		Prefix: "team:", Timeout: time.Second, LockTime: time.Minute, Logger: b.logger,
+		Prefix: "team:", Timeout: time.Second, LockTime: time.Minute, Logger: logger,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
@@ -157,25 +163,25 @@ func TestRedisOfTheConfiguration(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	plain := all
-	plain.URL, plain.TLS = "redis://[::1]:7000", redisTLSSettings{}
-	if o := b.redis("redis", plain).Redis; len(b.problems) > 0 || o.Addr != "[::1]:7000" || o.DB != 0 || o.TLSConfig != nil {
-		t.Errorf("got %+v, %v", o, b.problems)
+	plain.URL, plain.TLS = "redis://[::1]:7000", config.RedisTLSSettings{}
+	if o := b.RedisConfig("redis", plain).Redis; b.Err() != nil || o.Addr != "[::1]:7000" || o.DB != 0 || o.TLSConfig != nil {
+		t.Errorf("got %+v, %v", o, b.Err())
 	}
 
 	for name, row := range map[string]struct {
-		settings               settings
+		settings               config.Settings
 		redis, shared, replays bool
 	}{
-		"nothing":      {settings{}, false, false, false},
-		"shared cache": {settings{Redis: all, Cache: cacheSettings{Shared: true}}, true, true, false},
-		"replay":       {settings{Redis: all, Replay: replaySettings{Store: "redis"}}, true, false, true},
-		"both":         {settings{Redis: all, Cache: cacheSettings{Shared: true}, Replay: replaySettings{Store: "redis"}}, true, true, true},
-		"one of each":  {settings{Redis: all, Cache: cacheSettings{Shared: true}, Replay: replaySettings{Store: "memory"}}, true, true, false},
+		"nothing":      {config.Settings{}, false, false, false},
+		"shared cache": {config.Settings{Redis: all, Cache: config.CacheSettings{Shared: true}}, true, true, false},
+		"replay":       {config.Settings{Redis: all, Replay: config.ReplaySettings{Store: "redis"}}, true, false, true},
+		"both":         {config.Settings{Redis: all, Cache: config.CacheSettings{Shared: true}, Replay: config.ReplaySettings{Store: "redis"}}, true, true, true},
+		"one of each":  {config.Settings{Redis: all, Cache: config.CacheSettings{Shared: true}, Replay: config.ReplaySettings{Store: "memory"}}, true, true, false},
 	} {
 		var c delegation.Config
-		r := b.stores(&row.settings, &c)
-		if len(b.problems) > 0 || (r != nil) != row.redis || (c.SharedCache != nil) != row.shared {
-			t.Errorf("%s: %v, %v, %v", name, r, c.SharedCache, b.problems)
+		r := b.Stores(&row.settings, &c)
+		if b.Err() != nil || (r != nil) != row.redis || (c.SharedCache != nil) != row.shared {
+			t.Errorf("%s: %v, %v, %v", name, r, c.SharedCache, b.Err())
 			continue
 		}
 		_, replays := c.Replay.(*rediscache.Cache)

@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
 	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/spf13/cobra"
 )
@@ -30,12 +29,13 @@ func serveCommand(s surroundings) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
 			case demo && file != "":
-				return usageError{errors.New("--demo needs no --config: choose one")}
+				return config.Usage(errors.New("--demo needs no --config: choose one"))
 			case demo:
 				return s.runDemo(c.Context(), listen)
 			case file == "":
-				return usageError{errors.New("serve needs --config FILE (or DELEGATION_CONFIG), " +
-					"or --demo to try it out")}
+				return config.Usage(errors.New("serve needs --config FILE (or " +
+					"DELEGATION_CONFIG), " +
+					"or --demo to try it out"))
 			}
 			return runConfigured(c.Context(), file, listen, s.environment, s.stderr)
 		},
@@ -49,39 +49,22 @@ func serveCommand(s surroundings) *cobra.Command {
 }
 
 func runConfigured(ctx context.Context, file, listen string, environment []string, stderr io.Writer) error {
-	s, from, err := load(file, environment)
+	s, from, err := config.Load(file, environment)
 	if err != nil {
 		return err
 	}
-	logger, err := newLogger(s.Log, stderr)
+	logger, err := config.NewLogger(s.Log, stderr)
 	if err != nil {
-		return usageError{fmt.Errorf("%s: %w", from.at("log"), err)}
+		return config.Usagef("%s: %w", from.At("log"), err)
 	}
 	if listen != "" {
 		s.Listen = listen
 	}
-	built, err := build(ctx, s, from, logger)
+	built, err := config.Build(ctx, s, from, logger)
 	if err != nil {
 		return err
 	}
 	return built.Run(ctx)
-}
-
-func newLogger(s logSettings, to io.Writer) (*slog.Logger, error) {
-	var level slog.Level
-	if s.Level != "" {
-		if err := level.UnmarshalText([]byte(s.Level)); err != nil {
-			return nil, fmt.Errorf("level is %.40q, not debug, info, warn or error", s.Level)
-		}
-	}
-	options := &slog.HandlerOptions{Level: level}
-	switch s.Format {
-	case "", "json":
-		return slog.New(slog.NewJSONHandler(to, options)), nil
-	case "text":
-		return slog.New(slog.NewTextHandler(to, options)), nil
-	}
-	return nil, fmt.Errorf("format is %.40q, not json or text", s.Format)
 }
 
 // runDemo makes a key for the demonstration; a real one is kept in a file, an HSM or a KMS.

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/ststest"
 )
@@ -238,12 +239,12 @@ func TestServe_Shutdown(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	file := w.config(t, "")
-	settings, from, err := load(file, []string{"DELEGATION_STS_ENDPOINT=" + slow.URL, "DELEGATION_SHUTDOWN_DELAY=10m"})
+	settings, from, err := config.Load(file, []string{"DELEGATION_STS_ENDPOINT=" + slow.URL, "DELEGATION_SHUTDOWN_DELAY=10m"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	logs := newOutput()
-	built, err := build(ctx, settings, from, slog.New(slog.NewJSONHandler(logs, nil)))
+	built, err := config.Build(ctx, settings, from, slog.New(slog.NewJSONHandler(logs, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

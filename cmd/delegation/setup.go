@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/spf13/cobra"
 )
@@ -54,8 +55,8 @@ type trust struct {
 	explanation delegation.Explanation
 	region      delegation.Region
 	notes       []string
-	settings    *settings // nil without --target
-	from        *source
+	settings    *config.Settings // nil without --target
+	from        *config.Source
 }
 
 // trustOptions are the flags that say whom a role trusts.
@@ -83,30 +84,22 @@ func (o *trustOptions) flags(s surroundings, c *cobra.Command) {
 }
 
 // targetSettingsOf loads a configuration that has the target.
-func targetSettingsOf(file, target string, environment []string) (*settings, *source, error) {
-	loaded, from, err := load(file, environment)
+func targetSettingsOf(file, target string, environment []string) (*config.Settings, *config.Source, error) {
+	loaded, from, err := config.Load(file, environment)
 	if err != nil {
 		return nil, nil, err
 	}
 	if _, ok := loaded.Targets[target]; !ok {
-		return nil, nil, usageError{fmt.Errorf("%s: %.80q is not "+
-			"a target", from.at("targets"), target)}
+		return nil, nil, config.Usagef("%s: %.80q is not "+
+			"a target", from.At("targets"), target)
 	}
 	return loaded, from, nil
-}
-
-// identityOf returns the SAML identity of a target, and where it stands.
-func (s *settings) identityOf(target string) (key, identitySettings) {
-	if own := s.Targets[target].Identity; own != nil {
-		return key("targets").child(target).child("identity"), *own
-	}
-	return "identity_provider", s.Identity
 }
 
 // trusted writes the trust policy that the flags, and the target if there is one, ask for.
 func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 	t := &trust{}
-	var target targetSettings
+	var target config.TargetSettings
 	var uses use
 	place := func(flag string) string { return "--" + flag }
 	if o.target != "" {
@@ -115,18 +108,18 @@ func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 			return nil, err
 		}
 		target = t.settings.Targets[o.target]
-		uses = t.settings.use(o.target)
+		uses = useOf(t.settings, o.target)
 		place = func(flag string) string {
 			if o.said(flag) {
 				return "--" + flag
 			}
-			return t.from.at(key("targets").child(o.target).child(flag))
+			return t.from.At(config.Key("targets").Child(o.target).Child(flag))
 		}
 	}
 	e := &t.explanation
 	e.Principal, e.EntityID = cmp.Or(o.principal, target.Principal), o.entityID
 	if e.EntityID == "" && t.settings != nil {
-		_, identity := t.settings.identityOf(o.target)
+		_, identity := t.settings.IdentityOf(o.target)
 		e.EntityID = identity.EntityID
 	}
 	regionName := cmp.Or(o.region, target.Region)
@@ -148,7 +141,7 @@ func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 		wrong("region", plain(err))
 	}
 	if len(problems) > 0 {
-		return nil, usageError{errors.Join(problems...)}
+		return nil, config.Usage(errors.Join(problems...))
 	}
 	if e.Recipient == "" {
 		e.Recipient = t.region.SAMLRecipient()
@@ -161,17 +154,17 @@ func (o *trustOptions) trusted(s surroundings) (*trust, error) {
 		t.notes = append(t.notes, fmt.Sprintf("%s: what JavaScript rules set cannot be seen from "+
 			"here: say --tags or --source-identity if they set session tags or a source "+
 			"identity, and --tags=false "+
-			"--source-identity=false if not", t.from.at(uses.javaScript)))
+			"--source-identity=false if not", t.from.At(uses.javaScript)))
 	}
 	for _, at := range uses.elsewhere {
 		t.notes = append(t.notes, fmt.Sprintf("%s: the rule may choose another provider or "+
-			"region: such a role needs a trust policy with --principal or --region", t.from.at(at)))
+			"region: such a role needs a trust policy with --principal or --region", t.from.At(at)))
 	}
 	if t.policy, err = e.TrustPolicy(); err == nil {
 		err = errors.Join(checkCharacters(e.Recipient), checkCharacters(e.EntityID))
 	}
 	if err != nil {
-		return nil, usageError{plain(err)}
+		return nil, config.Usage(plain(err))
 	}
 	if n := policySize(t.policy); n > maxTrustPolicy {
 		t.notes = append(t.notes, fmt.Sprintf("the trust policy has %d characters, and IAM takes "+
@@ -196,13 +189,14 @@ func (o *trustOptions) actions(u use) []string {
 // use is what a target and the rules for it make of a session.
 type use struct {
 	tags, sourceIdentity bool
-	javaScript           key      // of a JavaScript rule, which may do anything; empty: none
-	elsewhere            []key    // rows that choose another provider or region than the target's
-	roles                []string // that rules may choose
-	duration             bool     // a mapping chooses how long sessions are
+	javaScript           config.Key // of a JavaScript rule, which may do anything; empty: none
+	// rows that choose another provider or region than the target's
+	elsewhere []config.Key
+	roles     []string // that rules may choose
+	duration  bool     // a mapping chooses how long sessions are
 }
 
-func (s *settings) use(name string) (u use) {
+func useOf(s *config.Settings, name string) (u use) {
 	target := s.Targets[name]
 	u.tags = len(target.Tags) > 0
 	for attribute := range target.Mappings {
@@ -214,11 +208,11 @@ func (s *settings) use(name string) (u use) {
 		if len(rule.Targets) > 0 && !slices.Contains(rule.Targets, name) {
 			continue
 		}
-		at := key("rules").index(i)
+		at := config.Key("rules").Index(i)
 		u.tags = u.tags || len(rule.TagsFromClaims) > 0
 		u.sourceIdentity = u.sourceIdentity || rule.SourceIdentityFromClaim != nil
 		if rule.JavaScript != nil {
-			u.javaScript = at.child("javascript")
+			u.javaScript = at.Child("javascript")
 		}
 		if rule.RoleByClaim == nil {
 			continue
@@ -226,7 +220,7 @@ func (s *settings) use(name string) (u use) {
 		for n, row := range rule.RoleByClaim.Roles {
 			u.roles = append(u.roles, row.Role)
 			if row.Principal != "" && row.Principal != target.Principal || row.Region != "" && row.Region != target.Region {
-				u.elsewhere = append(u.elsewhere, at.child("role_by_claim").child("roles").index(n))
+				u.elsewhere = append(u.elsewhere, at.Child("role_by_claim").Child("roles").Index(n))
 			}
 		}
 	}
@@ -259,7 +253,7 @@ func setupCommand(s surroundings, name, short, long, example string, write func(
 			}
 			text, err := write(made)
 			if err != nil {
-				return usageError{err}
+				return config.Usage(err)
 			}
 			s.say(made.notes)
 			if o.out == "" {
@@ -279,18 +273,18 @@ func setupCommand(s surroundings, name, short, long, example string, write func(
 // setup finds all that the target needs.
 func (o *setupOptions) setup(s surroundings) (*setup, error) {
 	if o.target == "" {
-		return nil, usageError{errors.New("name a target of the configuration with --target")}
+		return nil, config.Usage(errors.New("name a target of the configuration with --target"))
 	}
 	trusted, err := o.trusted(s)
 	if err != nil {
 		return nil, err
 	}
 	settings, from := trusted.settings, trusted.from
-	target, at, uses := settings.Targets[o.target], key("targets").child(o.target), settings.use(o.target)
-	b := &builder{from: from, logger: slog.New(slog.DiscardHandler)}
+	target, at, uses := settings.Targets[o.target], config.Key("targets").Child(o.target), useOf(settings, o.target)
+	b := config.NewBuilder(from, slog.New(slog.DiscardHandler))
 	made := &setup{target: o.target, region: trusted.region, trust: trusted.policy, notes: trusted.notes, uuid: target.SAMLProviderUUID != ""}
 	made.principal, _ = iam.Provider.Parse(trusted.explanation.Principal) // which is checked
-	roleAt := from.at(at.child("role"))
+	roleAt := from.At(at.Child("role"))
 	if o.role != "" {
 		roleAt = "--role"
 	}
@@ -298,35 +292,35 @@ func (o *setupOptions) setup(s surroundings) (*setup, error) {
 	made.role, err = iam.Role.Parse(roleARN)
 	switch {
 	case roleARN == "":
-		b.problems = append(b.problems, fmt.Errorf("%s: is missing: name the role's ARN with "+
+		b.Problem(fmt.Errorf("%s: is missing: name the role's ARN with "+
 			"--role%s", roleAt, choices(uses.roles)))
 	case err != nil:
-		b.problems = append(b.problems, fmt.Errorf("%s: %w", roleAt, err))
+		b.Problem(fmt.Errorf("%s: %w", roleAt, err))
 	case made.role.AccountID != made.principal.AccountID || made.role.Partition != made.principal.Partition:
-		b.problems = append(b.problems, fmt.Errorf("%s: the role and the SAML provider have to "+
+		b.Problem(fmt.Errorf("%s: the role and the SAML provider have to "+
 			"be in the same account", roleAt))
 	case made.region.String() != "" && made.region.Partition() != made.role.Partition:
-		b.problems = append(b.problems, fmt.Errorf("%s: is in the partition %s, and the region "+
+		b.Problem(fmt.Errorf("%s: is in the partition %s, and the region "+
 			"%s in %s", roleAt, made.role.Partition, made.region, made.region.Partition()))
 	case made.region.String() == "":
-		b.problems = append(b.problems, fmt.Errorf("%s: is missing: name one with "+
-			"--region", from.at(at.child("region"))))
+		b.Problem(fmt.Errorf("%s: is missing: name one with "+
+			"--region", from.At(at.Child("region"))))
 	}
-	duration := b.duration(at.child("session_duration"), target.SessionDuration)
+	duration := b.Duration(at.Child("session_duration"), target.SessionDuration)
 	if duration > maxRoleSession {
-		b.wrong(at.child("session_duration"), fmt.Errorf("is longer than %s, the longest that a "+
+		b.Wrong(at.Child("session_duration"), fmt.Errorf("is longer than %s, the longest that a "+
 			"role can allow", maxRoleSession))
 	}
 	made.maxSession = max(minRoleSession, duration.Truncate(time.Second))
-	identityAt, own := settings.identityOf(o.target)
-	identity := b.identity(identityAt, own)
-	if len(b.problems) == 0 { // otherwise the same would be said twice
+	identityAt, own := settings.IdentityOf(o.target)
+	identity := b.Identity(identityAt, own)
+	if b.Err() == nil { // otherwise the same would be said twice
 		metadata, err := identity.Metadata()
-		b.add(identityAt, err)
+		b.Add(identityAt, err)
 		made.metadata = string(metadata)
 	}
-	if len(b.problems) > 0 {
-		return nil, usageError{errors.Join(b.problems...)}
+	if err := b.Err(); err != nil {
+		return nil, err
 	}
 	var notes []string
 	if made.permissions, notes, err = o.policy(made.region); err != nil {
@@ -345,23 +339,27 @@ func choices(roles []string) string {
 }
 
 // remark notes what the set-up cannot hold.
-func (s *setup) remark(target targetSettings, uses use) {
+func (s *setup) remark(target config.TargetSettings, uses use) {
 	note := func(format string, args ...any) { s.notes = append(s.notes, fmt.Sprintf(format, args...)) }
 	if s.permissions == "" {
-		note("the role may do nothing yet: add a permission policy with --bucket or --template")
+		note("the role may do nothing yet: add a permission policy with --bucket or " +
+			"--template")
 	}
 	others := slices.DeleteFunc(slices.Concat(target.AllowedRoles, uses.roles), func(role string) bool { return role == s.role.String() })
 	slices.Sort(others)
 	if others = slices.Compact(others); len(others) > 0 {
-		note("this is the set-up of %s. Rules may choose other roles too, which need the same "+
+		note("this is the set-up of %s. Rules may choose other roles too, which need "+
+			"the same "+
 			"trust policy: %s", s.role, strings.Join(others, ", "))
 	}
 	if uses.duration {
-		note("a mapping chooses how long sessions are: raise the role's maximum session duration "+
+		note("a mapping chooses how long sessions are: raise the role's maximum session "+
+			"duration "+
 			"from %s if it chooses more", s.maxSession)
 	}
 	if s.uuid {
-		note("a new SAML provider has a new UUID: put it into saml_provider_uuid, and into the " +
+		note("a new SAML provider has a new UUID: put it into saml_provider_uuid, and " +
+			"into the " +
 			"trust policy by writing this file again")
 	}
 	if target.EncryptionKeyFile != "" {

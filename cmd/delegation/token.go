@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
 )
@@ -41,13 +42,13 @@ func (s surroundings) readToken(file string) (string, error) {
 		name = "standard input"
 	}
 	if len(text) > maxTokenFile {
-		return "", usageError{fmt.Errorf(
-			"--token-file: %s is larger than %d bytes, and no ID token is", name, maxTokenFile)}
+		return "", config.Usagef(
+			"--token-file: %s is larger than %d bytes, and no ID token is", name, maxTokenFile)
 	}
 	token := string(bytes.TrimSpace(text))
 	if token == "" {
-		return "", usageError{fmt.Errorf(
-			"--token-file: %s is empty: it has to hold an ID token", name)}
+		return "", config.Usagef(
+			"--token-file: %s is empty: it has to hold an ID token", name)
 	}
 	return token, nil
 }
@@ -56,14 +57,14 @@ func (s surroundings) readToken(file string) (string, error) {
 func (s surroundings) checkTokenFile(file string) error {
 	switch {
 	case file == "":
-		return usageError{errors.New("there is no token: name its file with --token-file FILE, " +
-			"or - for standard input")}
+		return config.Usage(errors.New("there is no token: name its file with --token-file FILE, " +
+			"or - for standard input"))
 	case jwt.MatchString(file):
-		return usageError{errors.New("--token-file is the name of a file, or - for standard " +
+		return config.Usage(errors.New("--token-file is the name of a file, or - for standard " +
 			"input, " +
-			"never the token itself: whoever lists this machine's processes sees it")}
+			"never the token itself: whoever lists this machine's processes sees it"))
 	case file == "-" && s.stdin == nil:
-		return usageError{errors.New("--token-file: there is no standard input")}
+		return config.Usage(errors.New("--token-file: there is no standard input"))
 	}
 	return nil
 }
@@ -83,7 +84,7 @@ func (s surroundings) awaitInput(file string) ([]byte, error) {
 	select {
 	case r := <-read:
 		if r.err != nil {
-			return nil, usageError{fmt.Errorf("--token-file: %w", r.err)}
+			return nil, config.Usagef("--token-file: %w", r.err)
 		}
 		return r.text, nil
 	case <-s.ended:

@@ -10,61 +10,14 @@ import (
 	"testing"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
-
-// TestNotes: each setting whose meaning has changed is named where a configuration uses it, and
-// nowhere else.
-func TestNotes(t *testing.T) {
-	const google = "https://accounts.google.com"
-	plain := settings{
-		Issuers: []issuerSettings{{URL: "https://tenant.example.com/"}},
-		Targets: map[string]targetSettings{"photo-app": {Issuers: []string{"https://tenant.example.com/"}}},
-		Rules:   []ruleSettings{{AllowEmailDomains: []string{"example.com"}}},
-	}
-	if got := notes(&plain); len(got) > 0 {
-		t.Errorf("got %v", got)
-	}
-	used := settings{
-		Issuers: []issuerSettings{{URL: "https://tenant.example.com/"}, {URL: google}},
-		Targets: map[string]targetSettings{
-			"b": {Audiences: []string{"x"}},
-			"a": {Audiences: []string{"x"}, Issuers: []string{"https://tenant.example.com/", google}},
-			"c": {},
-		},
-		Rules:  []ruleSettings{{AllowEmailDomains: []string{"example.com"}}, {JavaScript: &javaScriptSettings{}}},
-		Replay: replaySettings{Store: "memory"},
-		STS:    stsSettings{Endpoint: "https://sts.example.com"},
-	}
-	var at []string
-	for _, n := range notes(&used) {
-		at = append(at, n.at)
-		if !strings.HasSuffix(n.what, "docs/upgrading.md") {
-			t.Errorf("%s: %s", n.at, n.what)
-		}
-	}
-	want := []string{
-		"targets.a.audiences", "targets.b.audiences", "targets.a.issuers",
-		"rules[0].allow_email_domains", "rules[1].javascript", "replay", "sts.endpoint",
-	}
-	if !slices.Equal(at, want) {
-		t.Errorf("got %q", at)
-	}
-	upgrading := string(must(os.ReadFile("../../docs/upgrading.md")))
-	for _, changed := range changedSettings {
-		if !strings.Contains(upgrading, "`"+changed.setting+"`") {
-			t.Errorf("docs/upgrading.md does not have %s", changed.setting)
-		}
-		if len(changed.used(&used)) == 0 {
-			t.Errorf("this test does not use %s", changed.setting)
-		}
-	}
-}
 
 // TestCheckRows: a note stands after the results in both forms, and is no failure.
 func TestCheckRows(t *testing.T) {
 	results := []delegation.CheckResult{{Name: "issuer x", Warning: "set Issuer.GatedByRules"}}
-	changed := []note{{"targets.a.audiences", "other"}}
+	changed := []config.Note{{At: "targets.a.audiences", What: "other"}}
 	got := string(table(results, changed, term.Unpainted))
 	const want = "issuer x             WARN  set gated_by_rules of the issuer\ntargets.a.audiences  NOTE  other\n"
 	if got != want {
@@ -126,29 +79,29 @@ rules:
 `
 	write("keys.json", []byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`))
 	write("delegation.yaml", []byte(configuration))
-	loaded, from, err := load(filepath.Join(folder, "delegation.yaml"), nil)
+	loaded, from, err := config.Load(filepath.Join(folder, "delegation.yaml"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &builder{from: from, logger: slog.New(slog.DiscardHandler)}
-	issuer := b.issuer("issuers[0]", loaded.Issuers[0])
+	b := config.NewBuilder(from, slog.New(slog.DiscardHandler))
+	issuer := b.Issuer("issuers[0]", loaded.Issuers[0])
 	if !slices.Equal(issuer.ClientAudiences, []string{"one", "two"}) || !slices.Equal(issuer.AllowTokenMarks, []string{"typ", "scp"}) ||
 		!slices.Equal(issuer.RequiredClaims["namespace_path"], []string{"our-group"}) || issuer.GatedByRules {
 		t.Errorf("got %+v", issuer)
 	}
-	if !b.issuer("issuers[1]", loaded.Issuers[1]).GatedByRules {
+	if !b.Issuer("issuers[1]", loaded.Issuers[1]).GatedByRules {
 		t.Error("gated_by_rules is lost")
 	}
-	target := b.target("targets.photo-app", loaded.Targets["photo-app"])
+	target := b.Target("targets.photo-app", loaded.Targets["photo-app"])
 	if !slices.Equal(target.AuthorizedParties, []string{"mobile"}) || !slices.Equal(target.RequiredClaims["team"], []string{"photo", "press-.*"}) ||
 		!target.NameIDTellsIssuersApart || target.SubjectsAreOne {
 		t.Errorf("got %+v", target)
 	}
-	if !b.target("targets.other-app", loaded.Targets["other-app"]).SubjectsAreOne {
+	if !b.Target("targets.other-app", loaded.Targets["other-app"]).SubjectsAreOne {
 		t.Error("subjects_are_one is lost")
 	}
 
-	built, err := build(context.Background(), loaded, from, slog.New(slog.DiscardHandler))
+	built, err := config.Build(context.Background(), loaded, from, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +110,7 @@ rules:
 	cancel() // nobody need be asked for these warnings
 	for _, result := range built.Delegator.Check(ctx) {
 		if result.Warning != "" {
-			warned[result.Name] = byKeys(result.Warning)
+			warned[result.Name] = config.ByKeys(result.Warning)
 		}
 	}
 	said := warned["issuer https://token.actions.githubusercontent.com"]

@@ -1,27 +1,27 @@
-package main
+package config
 
 import "cmp"
 
-// settings is the configuration file. Keys are written as in the yaml tags; delegation.example.yaml
+// Settings is the configuration file. Keys are written as in the yaml tags; delegation.example.yaml
 // explains each. Durations are Go's, such as 90s or 1h. Paths of files are relative to the
 // configuration file.
-type settings struct {
+type Settings struct {
 	Listen        string      `yaml:"listen"`
 	DebugListen   string      `yaml:"debug_listen"`
 	ShutdownDelay string      `yaml:"shutdown_delay"`
-	TLS           tlsSettings `yaml:"tls"`
-	Log           logSettings `yaml:"log"`
+	TLS           TLSSettings `yaml:"tls"`
+	Log           LogSettings `yaml:"log"`
 
-	Issuers  []issuerSettings          `yaml:"issuers"`
-	Identity identitySettings          `yaml:"identity_provider"`
-	Targets  map[string]targetSettings `yaml:"targets"`
-	Rules    []ruleSettings            `yaml:"rules"`
-	STS      stsSettings               `yaml:"sts"`
-	HTTP     httpSettings              `yaml:"http"`
+	Issuers  []IssuerSettings          `yaml:"issuers"`
+	Identity IdentitySettings          `yaml:"identity_provider"`
+	Targets  map[string]TargetSettings `yaml:"targets"`
+	Rules    []RuleSettings            `yaml:"rules"`
+	STS      STSSettings               `yaml:"sts"`
+	HTTP     HTTPSettings              `yaml:"http"`
 
-	Cache  cacheSettings  `yaml:"cache"`
-	Replay replaySettings `yaml:"replay"`
-	Redis  redisSettings  `yaml:"redis"`
+	Cache  CacheSettings  `yaml:"cache"`
+	Replay ReplaySettings `yaml:"replay"`
+	Redis  RedisSettings  `yaml:"redis"`
 
 	Leeway             string `yaml:"leeway"`
 	SigningTimeout     string `yaml:"signing_timeout"`
@@ -31,17 +31,28 @@ type settings struct {
 	DurationBackOff    bool   `yaml:"duration_back_off"`
 }
 
-type tlsSettings struct {
+// IdentityOf returns the SAML identity of a target, and where it stands.
+func (s *Settings) IdentityOf(target string) (Key, IdentitySettings) {
+	if own := s.Targets[target].Identity; own != nil {
+		return Key("targets").Child(target).Child("identity"), *own
+	}
+	return "identity_provider", s.Identity
+}
+
+// TLSSettings is the certificate of HTTPS; all empty: plain http.
+type TLSSettings struct {
 	CertificateFile string `yaml:"certificate_file"`
 	KeyFile         string `yaml:"key_file"`
 }
 
-type logSettings struct {
+// LogSettings is where the log differs from JSON at the level info.
+type LogSettings struct {
 	Format string `yaml:"format"`
 	Level  string `yaml:"level"`
 }
 
-type issuerSettings struct {
+// IssuerSettings is delegation.Issuer.
+type IssuerSettings struct {
 	URL               string   `yaml:"url"`
 	Algorithms        []string `yaml:"algorithms"`
 	JWKSFile          string   `yaml:"jwks_file"`
@@ -55,17 +66,20 @@ type issuerSettings struct {
 	GatedByRules   bool                `yaml:"gated_by_rules"`
 }
 
-type identitySettings struct {
+// IdentitySettings is delegation.IdentityProvider.
+type IdentitySettings struct {
 	EntityID string        `yaml:"entity_id"`
-	Keys     []keySettings `yaml:"keys"`
+	Keys     []KeySettings `yaml:"keys"`
 }
 
-type keySettings struct {
+// KeySettings is a signing key.
+type KeySettings struct {
 	CertificateFile string `yaml:"certificate_file"`
 	KeyFile         string `yaml:"key_file"`
 }
 
-type targetSettings struct {
+// TargetSettings is delegation.Target with its AWS.
+type TargetSettings struct {
 	ID                string            `yaml:"id"`
 	Audiences         []string          `yaml:"audiences"`
 	AuthorizedParties []string          `yaml:"authorized_parties"`
@@ -87,7 +101,7 @@ type targetSettings struct {
 	SAMLAudience      string            `yaml:"saml_audience"`
 	SAMLProviderUUID  string            `yaml:"saml_provider_uuid"`
 	EncryptionKeyFile string            `yaml:"encryption_key_file"`
-	Identity          *identitySettings `yaml:"identity"`
+	Identity          *IdentitySettings `yaml:"identity"`
 
 	RequiredClaims          map[string][]string `yaml:"required_claims"`
 	SubjectsAreOne          bool                `yaml:"subjects_are_one"`
@@ -95,26 +109,26 @@ type targetSettings struct {
 }
 
 // id is what rules know the target of this name by.
-func (s targetSettings) id(name string) string { return cmp.Or(s.ID, name) }
+func (s TargetSettings) id(name string) string { return cmp.Or(s.ID, name) }
 
-// ruleSettings is one rule, or one folder of rules: exactly one key, and optionally the targets it
+// RuleSettings is one rule, or one folder of rules: exactly one key, and optionally the targets it
 // is for.
-type ruleSettings struct {
+type RuleSettings struct {
 	Targets []string `yaml:"targets"`
 
 	RequireVerifiedEmail    *bool             `yaml:"require_verified_email"`
 	AllowConnections        []string          `yaml:"allow_connections"`
 	AllowEmailDomains       []string          `yaml:"allow_email_domains"`
-	RoleByClaim             *roleSettings     `yaml:"role_by_claim"`
+	RoleByClaim             *RoleSettings     `yaml:"role_by_claim"`
 	TagsFromClaims          map[string]string `yaml:"tags_from_claims"`
 	SourceIdentityFromClaim *string           `yaml:"source_identity_from_claim"`
 	SessionPolicy           *string           `yaml:"session_policy"`
 
-	JavaScript *javaScriptSettings `yaml:"javascript"`
+	JavaScript *JavaScriptSettings `yaml:"javascript"`
 }
 
-// javaScriptSettings are a folder of Auth0 rules, and what they find around them.
-type javaScriptSettings struct {
+// JavaScriptSettings are a folder of Auth0 rules, and what they find around them.
+type JavaScriptSettings struct {
 	Folder            string            `yaml:"folder"`
 	Domain            string            `yaml:"domain"`
 	Configuration     map[string]string `yaml:"configuration"`
@@ -131,19 +145,22 @@ type javaScriptSettings struct {
 	IgnoreMultifactor bool `yaml:"ignore_multifactor"`
 }
 
-type roleSettings struct {
+// RoleSettings is delegation.RoleByClaim.
+type RoleSettings struct {
 	Claim string      `yaml:"claim"`
-	Roles []roleMatch `yaml:"roles"`
+	Roles []RoleMatch `yaml:"roles"`
 }
 
-type roleMatch struct {
+// RoleMatch is delegation.RoleMatch.
+type RoleMatch struct {
 	Match     string `yaml:"match"`
 	Role      string `yaml:"role"`
 	Principal string `yaml:"principal"`
 	Region    string `yaml:"region"`
 }
 
-type stsSettings struct {
+// STSSettings is how STS is called.
+type STSSettings struct {
 	Endpoint       string `yaml:"endpoint"`
 	AllowPlainHTTP bool   `yaml:"allow_plain_http"`
 	Timeout        string `yaml:"timeout"`
@@ -152,56 +169,63 @@ type stsSettings struct {
 	UnsafeEmulator bool   `yaml:"unsafe_emulator"`
 }
 
-type httpSettings struct {
+// HTTPSettings is delegationhttp.Config.
+type HTTPSettings struct {
 	AllowedOrigins  []string          `yaml:"allowed_origins"`
 	TrustedProxies  int               `yaml:"trusted_proxies"`
-	RateLimit       rateLimitSettings `yaml:"rate_limit"`
+	RateLimit       RateLimitSettings `yaml:"rate_limit"`
 	ContainerTarget string            `yaml:"container_target"`
-	Console         consoleSettings   `yaml:"console"`
+	Console         ConsoleSettings   `yaml:"console"`
 }
 
-type cacheSettings struct {
+// CacheSettings is the cache of credentials.
+type CacheSettings struct {
 	Size   int    `yaml:"size"`
 	Window string `yaml:"window"`
 	Ahead  string `yaml:"ahead"`
 	Shared bool   `yaml:"shared"`
 }
 
-type replaySettings struct {
+// ReplaySettings is where the marks of used tokens are; an empty Store: nowhere.
+type ReplaySettings struct {
 	Store string `yaml:"store"`
 	Size  int    `yaml:"size"`
 }
 
-// redisSettings are rediscache.Config. Secrets come from files only.
-type redisSettings struct {
+// RedisSettings are rediscache.Config. Secrets come from files only.
+type RedisSettings struct {
 	URL          string               `yaml:"url"`
 	Username     string               `yaml:"username"`
 	PasswordFile string               `yaml:"password_file"`
-	TLS          redisTLSSettings     `yaml:"tls"`
-	Keys         []sealingKeySettings `yaml:"keys"`
+	TLS          RedisTLSSettings     `yaml:"tls"`
+	Keys         []SealingKeySettings `yaml:"keys"`
 	Prefix       string               `yaml:"prefix"`
 	Timeout      string               `yaml:"timeout"`
 	LockTime     string               `yaml:"lock_time"`
 }
 
-type redisTLSSettings struct {
+// RedisTLSSettings is TLS to Redis, for a URL that begins with rediss.
+type RedisTLSSettings struct {
 	CAFile          string `yaml:"ca_file"`
 	CertificateFile string `yaml:"certificate_file"`
 	KeyFile         string `yaml:"key_file"`
 }
 
-type sealingKeySettings struct {
+// SealingKeySettings is a key of what is stored in Redis.
+type SealingKeySettings struct {
 	ID         string `yaml:"id"`
 	SecretFile string `yaml:"secret_file"`
 }
 
-type rateLimitSettings struct {
+// RateLimitSettings is delegationhttp.RateLimit.
+type RateLimitSettings struct {
 	Requests int    `yaml:"requests"`
 	Per      string `yaml:"per"`
 	MaxUsers int    `yaml:"max_users"`
 }
 
-type consoleSettings struct {
+// ConsoleSettings is delegationhttp.Console.
+type ConsoleSettings struct {
 	Enabled  bool   `yaml:"enabled"`
 	Issuer   string `yaml:"issuer"`
 	Endpoint string `yaml:"endpoint"`

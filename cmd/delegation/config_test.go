@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,18 +12,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
 // loadAndBuild does what serve does before it listens.
 func loadAndBuild(t *testing.T, file string, environment ...string) (*service.Service, error) {
 	t.Helper()
-	s, from, err := load(file, environment)
+	s, from, err := config.Load(file, environment)
 	if err != nil {
 		return nil, err
 	}
-	return build(t.Context(), s, from, slog.New(slog.DiscardHandler))
+	return config.Build(t.Context(), s, from, slog.New(slog.DiscardHandler))
 }
 
 // TestConfigErrors: every mistake is named with file, line and key, and no line of the file is repeated.
@@ -128,7 +126,7 @@ targets:
 				}
 				return
 			}
-			var usage usageError
+			var usage config.UsageError
 			if !errors.As(err, &usage) {
 				t.Fatalf("got %v, want a usage error", err)
 			}
@@ -163,7 +161,7 @@ targets:
 	if _, err := loadAndBuild(t, filepath.Join(w.folder, "none.yaml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
-	if _, err := loadAndBuild(t, w.write(t, "huge.yaml", strings.Repeat("#\n", maxConfigFile))); err == nil || !strings.Contains(err.Error(), "larger than") {
+	if _, err := loadAndBuild(t, w.write(t, "huge.yaml", strings.Repeat("#\n", config.MaxFile))); err == nil || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("a huge file: %v", err)
 	}
 }
@@ -172,7 +170,7 @@ targets:
 func TestEnvironment(t *testing.T) {
 	w := newWorld(t)
 	file := w.config(t, "http: {trusted_proxies: 2, rate_limit: {requests: 5, per: 30s}}")
-	s, from, err := load(file, []string{
+	s, from, err := config.Load(file, []string{
 		"PATH=/bin", "DELEGATION_CONFIG=ignored.yaml", "DELEGATION_LISTEN=:9000", "DELEGATION_HTTP_TRUSTED_PROXIES=1", "DELEGATION_STS_FIPS=true",
 		`DELEGATION_HTTP_ALLOWED_ORIGINS=["https://app.example.com", "https://b.example.com"]`, "DELEGATION_HTTP_RATE_LIMIT={requests: 7}",
 		"DELEGATION_HTTP_RATE_LIMIT_MAX_USERS=9", `DELEGATION_TARGETS={other: {region: eu-west-1}}`, "DELEGATION_PORT=tcp://10.0.0.1:80",
@@ -187,16 +185,16 @@ func TestEnvironment(t *testing.T) {
 	if !reflect.DeepEqual(s.HTTP.AllowedOrigins, []string{"https://app.example.com", "https://b.example.com"}) {
 		t.Errorf("got %q", s.HTTP.AllowedOrigins)
 	}
-	if s.HTTP.RateLimit != (rateLimitSettings{Requests: 7, MaxUsers: 9}) {
+	if s.HTTP.RateLimit != (config.RateLimitSettings{Requests: 7, MaxUsers: 9}) {
 		t.Errorf("a map replaces the file's, and what is within it comes behind: got %+v", s.HTTP.RateLimit)
 	}
-	if !reflect.DeepEqual(s.Targets, map[string]targetSettings{"other": {Region: "eu-west-1"}}) {
+	if !reflect.DeepEqual(s.Targets, map[string]config.TargetSettings{"other": {Region: "eu-west-1"}}) {
 		t.Errorf("got %+v", s.Targets)
 	}
-	if !reflect.DeepEqual(from.unknown, []string{"DELEGATION_PORT"}) {
-		t.Errorf("unknown are %q", from.unknown)
+	if !reflect.DeepEqual(from.Unknown, []string{"DELEGATION_PORT"}) {
+		t.Errorf("unknown are %q", from.Unknown)
 	}
-	if got := from.at(key("targets").child("other").child("region")); got != "environment variable DELEGATION_TARGETS: targets.other.region" {
+	if got := from.At(config.Key("targets").Child("other").Child("region")); got != "environment variable DELEGATION_TARGETS: targets.other.region" {
 		t.Errorf("got %q", got)
 	}
 
@@ -236,7 +234,7 @@ func TestExample(t *testing.T) {
 			check(t0.Field(i).Type)
 		}
 	}
-	check(reflect.TypeFor[settings]())
+	check(reflect.TypeFor[config.Settings]())
 
 	// The rest of it, without the marks of a comment, is good as well, as far as it is no list of alternatives.
 	for _, line := range []string{"leeway: 1m", "max_token_size: 16384", "shutdown_delay: 0s", "debug_listen: 127.0.0.1:6060", "http:\n  rate_limit: {requests: 10, per: 1m, max_users: 100000}"} {
@@ -251,10 +249,10 @@ func TestExample(t *testing.T) {
 
 // TestConcessionsOfTheConfiguration: what may be asked for in another region, or with less, reaches the library.
 func TestConcessionsOfTheConfiguration(t *testing.T) {
-	b := &builder{from: &source{}}
-	target := b.target("targets.a", targetSettings{FailoverRegions: []string{"eu-west-1"}, DroppableTags: []string{"note"}})
-	if len(b.problems) > 0 || !slices.Equal(target.FailoverRegions, []string{"eu-west-1"}) || !slices.Equal(target.DroppableTags, []string{"note"}) {
-		t.Errorf("got %+v, %v", target, b.problems)
+	b := config.NewBuilder(&config.Source{}, slog.New(slog.DiscardHandler))
+	target := b.Target("targets.a", config.TargetSettings{FailoverRegions: []string{"eu-west-1"}, DroppableTags: []string{"note"}})
+	if b.Err() != nil || !slices.Equal(target.FailoverRegions, []string{"eu-west-1"}) || !slices.Equal(target.DroppableTags, []string{"note"}) {
+		t.Errorf("got %+v, %v", target, b.Err())
 	}
 	for more, status := range map[string]int{"duration_back_off: true": http.StatusOK, "duration_back_off: false": http.StatusBadGateway} {
 		w := newWorld(t)
@@ -265,117 +263,6 @@ func TestConcessionsOfTheConfiguration(t *testing.T) {
 		built.Handler.ServeHTTP(answer, request)
 		if answer.Code != status {
 			t.Errorf("%s: %d %s", more, answer.Code, answer.Body)
-		}
-	}
-}
-
-// TestRulesOfTheConfiguration: each kind of rule does what its name says, for the targets it names.
-func TestRulesOfTheConfiguration(t *testing.T) {
-	b := &builder{from: &source{}}
-	yes, claim, policy := true, "email", `{"Version": "2012-10-17", "Statement": [{"Resource": "{{nickname}}"}]}`
-	rules := b.rules([]ruleSettings{
-		{RequireVerifiedEmail: &yes},
-		{AllowConnections: []string{"auth0"}},
-		{AllowEmailDomains: []string{"example.com"}},
-		{RoleByClaim: &roleSettings{Claim: "groups", Roles: []roleMatch{{Match: "a+", Role: service.DemoRole, Principal: service.DemoPrincipal, Region: "us-east-1"}}}},
-		{TagsFromClaims: map[string]string{"team": "team"}},
-		{SourceIdentityFromClaim: &claim},
-		{SessionPolicy: &policy},
-		{AllowConnections: []string{"nobody"}, Targets: []string{"other"}},
-	}, map[string]targetSettings{"other": {}})
-	if len(b.problems) > 0 || len(rules) != 8 {
-		t.Fatalf("%d rules, %v", len(rules), b.problems)
-	}
-	user := func() *delegation.User {
-		return &delegation.User{Properties: map[string]any{"user_id": "auth0|a", "email": "a@example.com", "email_verified": true, "groups": []any{"aaa"}, "team": "press", "nickname": "al"}}
-	}
-	chain := func(user *delegation.User, rc *delegation.RuleContext) (string, error) {
-		for _, rule := range rules {
-			if err := rule(t.Context(), user, rc); err != nil {
-				return rc.Rule, err
-			}
-		}
-		return "", nil
-	}
-	rc := &delegation.RuleContext{Connection: "auth0", Target: "photo-app"}
-	if rule, err := chain(user(), rc); err != nil {
-		t.Fatalf("%s: %v", rule, err)
-	}
-	want := delegation.AWS{Role: service.DemoRole, Principal: service.DemoPrincipal, Region: "us-east-1", Tags: map[string]string{"team": "press"}, SourceIdentity: "a@example.com",
-		Policy: `{"Version":"2012-10-17","Statement":[{"Resource":"al"}]}`}
-	if !reflect.DeepEqual(rc.AWS, want) {
-		t.Errorf("got %+v", rc.AWS)
-	}
-	for want, change := range map[string]func(*delegation.User, *delegation.RuleContext){
-		"rules[0].require_verified_email": func(u *delegation.User, _ *delegation.RuleContext) { u.Set("email_verified", false) },
-		"rules[1].allow_connections":      func(_ *delegation.User, rc *delegation.RuleContext) { rc.Connection = "google-oauth2" },
-		"rules[2].allow_email_domains":    func(u *delegation.User, _ *delegation.RuleContext) { u.Set("email", "a@example.org") },
-		"rules[3].role_by_claim":          func(u *delegation.User, _ *delegation.RuleContext) { u.Set("groups", "b") },
-		"rules[4].tags_from_claims":       func(u *delegation.User, _ *delegation.RuleContext) { u.Set("team", nil) },
-		"rules[6].session_policy":         func(u *delegation.User, _ *delegation.RuleContext) { u.Set("nickname", "*") },
-		"rules[7].allow_connections":      func(_ *delegation.User, rc *delegation.RuleContext) { rc.Target = "other" },
-	} {
-		u, rc := user(), &delegation.RuleContext{Connection: "auth0", Target: "photo-app"}
-		change(u, rc)
-		if rule, err := chain(u, rc); err == nil || rule != want {
-			t.Errorf("%s: got %v by %s", want, err, rule)
-		}
-	}
-	if rc := (&delegation.RuleContext{}); rules[5](t.Context(), &delegation.User{}, rc) == nil || rc.Rule != "rules[5].source_identity_from_claim" {
-		t.Errorf("a source identity without a claim, by %q", rc.Rule)
-	}
-}
-
-// TestTargetID: what names a target is for it whatever its id, and for all targets that share the
-// id.
-func TestTargetID(t *testing.T) {
-	targets := map[string]targetSettings{
-		"photo-app": {ID: "photos"}, "old-app": {ID: "photos"}, "other": {},
-	}
-	b := &builder{from: &source{}}
-	rules := b.rules([]ruleSettings{
-		{AllowConnections: []string{"nobody"}, Targets: []string{"photo-app"}},
-	}, targets)
-	values := b.ruleContext("context", map[string]map[string]any{
-		"photo-app": {"clientName": "Photos"},
-	}, targets)
-	if len(b.problems) > 0 || len(rules) != 1 {
-		t.Fatalf("%d rules, %v", len(rules), b.problems)
-	}
-	for name, settings := range targets {
-		target := b.target("targets", settings)
-		if target.ID != settings.ID {
-			t.Errorf("%s has the ID %q", name, target.ID)
-		}
-		rc := &delegation.RuleContext{Target: cmp.Or(target.ID, name)}
-		found, err := values(t.Context(), nil, rc)
-		if err != nil || (found["clientName"] == "Photos") != (name != "other") {
-			t.Errorf("%s has the values %v, %v", name, found, err)
-		}
-		refused := rules[0](t.Context(), &delegation.User{}, rc) != nil
-		if refused != (name != "other") {
-			t.Errorf("%s is refused: %v", name, refused)
-		}
-	}
-	b.ruleContext("context", map[string]map[string]any{"photo-app": {}, "old-app": {}}, targets)
-	if len(b.problems) != 1 {
-		t.Errorf("two lists of values for one id: %v", b.problems)
-	}
-}
-
-func TestLogger(t *testing.T) {
-	for _, bad := range []logSettings{{Format: "xml"}, {Level: "loud"}} {
-		if _, err := newLogger(bad, io.Discard); err == nil {
-			t.Errorf("%+v is taken", bad)
-		}
-	}
-	for format, want := range map[string]string{"": `"msg":"hello"`, "json": `"msg":"hello"`, "text": "msg=hello"} {
-		out := newOutput()
-		logger := must(newLogger(logSettings{Format: format, Level: "warn"}, out))
-		logger.Info("quiet")
-		logger.Warn("hello")
-		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "quiet") {
-			t.Errorf("%q: %s", format, out)
 		}
 	}
 }

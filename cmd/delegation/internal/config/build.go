@@ -1,0 +1,195 @@
+// Package config reads the configuration of the program, and makes it into what the libraries take.
+// It is the only reader of its YAML and of the environment variables over it. Every problem names
+// file, line and key, or the variable, and none quotes what may be a secret.
+package config
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/delegationhttp"
+	"github.com/seed055b7978/delegation/internal/session"
+)
+
+// Builder turns settings into the libraries' own configurations, and notes all that is wrong with
+// them. What a method returns for wrong settings is of no use; Err tells.
+type Builder struct {
+	from     *Source
+	logger   *slog.Logger
+	problems []error
+}
+
+// NewBuilder returns a builder for settings that came from there. What it builds logs to logger.
+func NewBuilder(from *Source, logger *slog.Logger) *Builder {
+	return &Builder{from: from, logger: logger}
+}
+
+// Build returns the service that the settings describe; nothing listens yet, and no connection is
+// made. Every problem is named, in a UsageError. Environment variables that set nothing are
+// warnings of logger.
+func Build(
+	ctx context.Context, s *Settings, from *Source, logger *slog.Logger,
+) (*service.Service, error) {
+	b := NewBuilder(from, logger)
+	b.requireParts(s)
+	c := b.delegation(s)
+	h := b.endpoints(s.HTTP)
+	built := b.service(s)
+	c.STS = b.sts(ctx, s.STS)
+	built.Redis = b.Stores(s, &c)
+	if len(b.problems) == 0 { // otherwise the same would be said twice
+		b.assemble(ctx, built, c, h)
+	}
+	if err := b.Err(); err != nil {
+		return nil, err
+	}
+	for _, name := range from.Unknown {
+		logger.Warn("environment variable sets nothing", slog.String("name", name))
+	}
+	return built, nil
+}
+
+// assemble makes the Delegator and the endpoints, whose own checks find the rest.
+func (b *Builder) assemble(
+	ctx context.Context, built *service.Service, c delegation.Config, h delegationhttp.Config,
+) {
+	delegator, err := delegation.New(ctx, c)
+	if err != nil {
+		b.Add("", err)
+		return
+	}
+	h.Exchanger = delegator
+	built.Delegator = delegator
+	built.Console = h.Console
+	built.Handler, err = service.NewHandler(delegator, c, h)
+	b.Add("http", err)
+}
+
+// requireParts names each part without which nothing works.
+func (b *Builder) requireParts(s *Settings) {
+	if len(s.Issuers) == 0 {
+		b.Wrong("issuers", errors.New("is missing"))
+	}
+	if s.Identity.EntityID == "" && len(s.Identity.Keys) == 0 {
+		b.Wrong("identity_provider", errors.New("is missing"))
+	}
+	if len(s.Targets) == 0 {
+		b.Wrong("targets", errors.New("is missing"))
+	}
+}
+
+// delegation is all of the library's configuration but STS and what is shared.
+func (b *Builder) delegation(s *Settings) delegation.Config {
+	c := delegation.Config{
+		IdentityProvider:   b.Identity("identity_provider", s.Identity),
+		Rules:              b.Rules(s.Rules, s.Targets),
+		MaxTokenSize:       s.MaxTokenSize,
+		Leeway:             b.Duration("leeway", s.Leeway),
+		CapSessionToToken:  s.CapSessionToToken,
+		StrictSessionNames: s.StrictSessionNames,
+		DurationBackOff:    s.DurationBackOff,
+		STSTimeout:         b.Duration("sts.timeout", s.STS.Timeout),
+		FIPS:               s.STS.FIPS,
+		DualStack:          s.STS.DualStack,
+		UnsafeSTSEmulator:  s.STS.UnsafeEmulator,
+		CacheSize:          s.Cache.Size,
+		CacheWindow:        b.Duration("cache.window", s.Cache.Window),
+		CacheAhead:         b.Duration("cache.ahead", s.Cache.Ahead),
+		SigningTimeout:     b.Duration("signing_timeout", s.SigningTimeout),
+		Logger:             b.logger,
+	}
+	for i, issuer := range s.Issuers {
+		c.Issuers = append(c.Issuers, b.Issuer(Key("issuers").Index(i), issuer))
+	}
+	targets := delegation.Targets{}
+	// Sorted: problems come in the same order every time.
+	for _, name := range slices.Sorted(maps.Keys(s.Targets)) {
+		targets[name] = b.Target(Key("targets").Child(name), s.Targets[name])
+	}
+	c.Targets = targets
+	return c
+}
+
+// endpoints is the configuration of the HTTP endpoints without their Exchanger.
+func (b *Builder) endpoints(s HTTPSettings) delegationhttp.Config {
+	h := delegationhttp.Config{
+		AllowedOrigins:  s.AllowedOrigins,
+		TrustedProxies:  s.TrustedProxies,
+		ContainerTarget: s.ContainerTarget,
+		Logger:          b.logger,
+		RateLimit: delegationhttp.RateLimit{
+			Requests: s.RateLimit.Requests,
+			Per:      b.Duration("http.rate_limit.per", s.RateLimit.Per),
+			MaxUsers: s.RateLimit.MaxUsers,
+		},
+	}
+	if s.Console.Enabled {
+		h.Console = &delegationhttp.Console{
+			Issuer:   s.Console.Issuer,
+			Endpoint: s.Console.Endpoint,
+		}
+	}
+	return h
+}
+
+// service is how it is served, and not yet what.
+func (b *Builder) service(s *Settings) *service.Service {
+	built := &service.Service{
+		Listen:        cmp.Or(s.Listen, service.DefaultListen),
+		DebugListen:   s.DebugListen,
+		ShutdownDelay: b.Duration("shutdown_delay", s.ShutdownDelay),
+		Logger:        b.logger,
+	}
+	if !isLoopback(s.DebugListen) {
+		b.Wrong("debug_listen", errors.New("is not an address of this machine alone, "+
+			"such as 127.0.0.1:6060: it is for its operator"))
+	}
+	built.Certificate = b.certificate("tls", s.TLS)
+	return built
+}
+
+func (b *Builder) sts(ctx context.Context, s STSSettings) delegation.STS {
+	client, err := session.NewClient(ctx, session.ClientOptions{
+		Endpoint:       s.Endpoint,
+		AllowPlainHTTP: s.AllowPlainHTTP,
+	})
+	if errors.Is(err, session.ErrPlainHTTP) {
+		err = fmt.Errorf("%w; use https, or set sts.allow_plain_http", err)
+	}
+	if err != nil {
+		b.Wrong("sts.endpoint", err)
+	}
+	return client
+}
+
+// isLoopback tells whether an address is of this machine alone, as none is.
+func isLoopback(address string) bool {
+	if address == "" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
+}
+
+// certificate reads the certificate of HTTPS; nil: plain http.
+func (b *Builder) certificate(at Key, s TLSSettings) *service.Certificate {
+	if s == (TLSSettings{}) {
+		return nil
+	}
+	certificateFile := b.from.beside(s.CertificateFile)
+	keyFile := b.from.beside(s.KeyFile)
+	read, err := service.NewCertificate(certificateFile, keyFile, b.logger, time.Now)
+	if err != nil {
+		b.Wrong(at, err)
+	}
+	return read
+}

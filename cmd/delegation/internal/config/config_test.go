@@ -1,0 +1,183 @@
+package config_test
+
+import (
+	"cmp"
+	"io"
+	"log/slog"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+)
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+// TestNotes: each setting whose meaning has changed is named where a configuration uses it, and
+// nowhere else.
+func TestNotes(t *testing.T) {
+	const google = "https://accounts.google.com"
+	plain := config.Settings{
+		Issuers: []config.IssuerSettings{{URL: "https://tenant.example.com/"}},
+		Targets: map[string]config.TargetSettings{"photo-app": {Issuers: []string{"https://tenant.example.com/"}}},
+		Rules:   []config.RuleSettings{{AllowEmailDomains: []string{"example.com"}}},
+	}
+	if got := config.Notes(&plain); len(got) > 0 {
+		t.Errorf("got %v", got)
+	}
+	used := config.Settings{
+		Issuers: []config.IssuerSettings{{URL: "https://tenant.example.com/"}, {URL: google}},
+		Targets: map[string]config.TargetSettings{
+			"b": {Audiences: []string{"x"}},
+			"a": {Audiences: []string{"x"}, Issuers: []string{"https://tenant.example.com/", google}},
+			"c": {},
+		},
+		Rules:  []config.RuleSettings{{AllowEmailDomains: []string{"example.com"}}, {JavaScript: &config.JavaScriptSettings{}}},
+		Replay: config.ReplaySettings{Store: "memory"},
+		STS:    config.STSSettings{Endpoint: "https://sts.example.com"},
+	}
+	var at []string
+	for _, n := range config.Notes(&used) {
+		at = append(at, n.At)
+		if !strings.HasSuffix(n.What, "docs/upgrading.md") {
+			t.Errorf("%s: %s", n.At, n.What)
+		}
+	}
+	want := []string{
+		"targets.a.audiences", "targets.b.audiences", "targets.a.issuers",
+		"rules[0].allow_email_domains", "rules[1].javascript", "replay", "sts.endpoint",
+	}
+	if !slices.Equal(at, want) {
+		t.Errorf("got %q", at)
+	}
+	upgrading := string(must(os.ReadFile("../../../../docs/upgrading.md")))
+	for _, changed := range config.ChangedSettings {
+		if !strings.Contains(upgrading, "`"+changed.Setting+"`") {
+			t.Errorf("docs/upgrading.md does not have %s", changed.Setting)
+		}
+		if len(changed.Used(&used)) == 0 {
+			t.Errorf("this test does not use %s", changed.Setting)
+		}
+	}
+}
+
+// TestRulesOfTheConfiguration: each kind of rule does what its name says, for the targets it names.
+func TestRulesOfTheConfiguration(t *testing.T) {
+	b := config.NewBuilder(&config.Source{}, slog.New(slog.DiscardHandler))
+	yes, claim, policy := true, "email", `{"Version": "2012-10-17", "Statement": [{"Resource": "{{nickname}}"}]}`
+	rules := b.Rules([]config.RuleSettings{
+		{RequireVerifiedEmail: &yes},
+		{AllowConnections: []string{"auth0"}},
+		{AllowEmailDomains: []string{"example.com"}},
+		{RoleByClaim: &config.RoleSettings{Claim: "groups", Roles: []config.RoleMatch{{Match: "a+", Role: service.DemoRole, Principal: service.DemoPrincipal, Region: "us-east-1"}}}},
+		{TagsFromClaims: map[string]string{"team": "team"}},
+		{SourceIdentityFromClaim: &claim},
+		{SessionPolicy: &policy},
+		{AllowConnections: []string{"nobody"}, Targets: []string{"other"}},
+	}, map[string]config.TargetSettings{"other": {}})
+	if b.Err() != nil || len(rules) != 8 {
+		t.Fatalf("%d rules, %v", len(rules), b.Err())
+	}
+	user := func() *delegation.User {
+		return &delegation.User{Properties: map[string]any{"user_id": "auth0|a", "email": "a@example.com", "email_verified": true, "groups": []any{"aaa"}, "team": "press", "nickname": "al"}}
+	}
+	chain := func(user *delegation.User, rc *delegation.RuleContext) (string, error) {
+		for _, rule := range rules {
+			if err := rule(t.Context(), user, rc); err != nil {
+				return rc.Rule, err
+			}
+		}
+		return "", nil
+	}
+	rc := &delegation.RuleContext{Connection: "auth0", Target: "photo-app"}
+	if rule, err := chain(user(), rc); err != nil {
+		t.Fatalf("%s: %v", rule, err)
+	}
+	want := delegation.AWS{Role: service.DemoRole, Principal: service.DemoPrincipal, Region: "us-east-1", Tags: map[string]string{"team": "press"}, SourceIdentity: "a@example.com",
+		Policy: `{"Version":"2012-10-17","Statement":[{"Resource":"al"}]}`}
+	if !reflect.DeepEqual(rc.AWS, want) {
+		t.Errorf("got %+v", rc.AWS)
+	}
+	for want, change := range map[string]func(*delegation.User, *delegation.RuleContext){
+		"rules[0].require_verified_email": func(u *delegation.User, _ *delegation.RuleContext) { u.Set("email_verified", false) },
+		"rules[1].allow_connections":      func(_ *delegation.User, rc *delegation.RuleContext) { rc.Connection = "google-oauth2" },
+		"rules[2].allow_email_domains":    func(u *delegation.User, _ *delegation.RuleContext) { u.Set("email", "a@example.org") },
+		"rules[3].role_by_claim":          func(u *delegation.User, _ *delegation.RuleContext) { u.Set("groups", "b") },
+		"rules[4].tags_from_claims":       func(u *delegation.User, _ *delegation.RuleContext) { u.Set("team", nil) },
+		"rules[6].session_policy":         func(u *delegation.User, _ *delegation.RuleContext) { u.Set("nickname", "*") },
+		"rules[7].allow_connections":      func(_ *delegation.User, rc *delegation.RuleContext) { rc.Target = "other" },
+	} {
+		u, rc := user(), &delegation.RuleContext{Connection: "auth0", Target: "photo-app"}
+		change(u, rc)
+		if rule, err := chain(u, rc); err == nil || rule != want {
+			t.Errorf("%s: got %v by %s", want, err, rule)
+		}
+	}
+	if rc := (&delegation.RuleContext{}); rules[5](t.Context(), &delegation.User{}, rc) == nil || rc.Rule != "rules[5].source_identity_from_claim" {
+		t.Errorf("a source identity without a claim, by %q", rc.Rule)
+	}
+}
+
+// TestTargetID: what names a target is for it whatever its id, and for all targets that share the
+// id.
+func TestTargetID(t *testing.T) {
+	targets := map[string]config.TargetSettings{
+		"photo-app": {ID: "photos"}, "old-app": {ID: "photos"}, "other": {},
+	}
+	b := config.NewBuilder(&config.Source{}, slog.New(slog.DiscardHandler))
+	rules := b.Rules([]config.RuleSettings{
+		{AllowConnections: []string{"nobody"}, Targets: []string{"photo-app"}},
+	}, targets)
+	values := b.RuleContext("context", map[string]map[string]any{
+		"photo-app": {"clientName": "Photos"},
+	}, targets)
+	if b.Err() != nil || len(rules) != 1 {
+		t.Fatalf("%d rules, %v", len(rules), b.Err())
+	}
+	for name, settings := range targets {
+		target := b.Target("targets", settings)
+		if target.ID != settings.ID {
+			t.Errorf("%s has the ID %q", name, target.ID)
+		}
+		rc := &delegation.RuleContext{Target: cmp.Or(target.ID, name)}
+		found, err := values(t.Context(), nil, rc)
+		if err != nil || (found["clientName"] == "Photos") != (name != "other") {
+			t.Errorf("%s has the values %v, %v", name, found, err)
+		}
+		refused := rules[0](t.Context(), &delegation.User{}, rc) != nil
+		if refused != (name != "other") {
+			t.Errorf("%s is refused: %v", name, refused)
+		}
+	}
+	b.RuleContext("context", map[string]map[string]any{"photo-app": {}, "old-app": {}}, targets)
+	if err := b.Err(); err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("two lists of values for one id: %v", b.Err())
+	}
+}
+
+// TestLogger: the log has the form and the level that the settings say, and nothing else passes.
+func TestLogger(t *testing.T) {
+	for _, bad := range []config.LogSettings{{Format: "xml"}, {Level: "loud"}} {
+		if _, err := config.NewLogger(bad, io.Discard); err == nil {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
+	for format, want := range map[string]string{"": `"msg":"hello"`, "json": `"msg":"hello"`, "text": "msg=hello"} {
+		out := &strings.Builder{}
+		logger := must(config.NewLogger(config.LogSettings{Format: format, Level: "warn"}, out))
+		logger.Info("quiet")
+		logger.Warn("hello")
+		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "quiet") {
+			t.Errorf("%q: %s", format, out)
+		}
+	}
+}

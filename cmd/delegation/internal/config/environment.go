@@ -1,0 +1,72 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// override sets what the environment says.
+func override(s *Settings, from *Source, environment []string) error {
+	places := map[string]place{}
+	collect(reflect.ValueOf(s).Elem(), "", places)
+	// Sorted: an outer key comes before those within it.
+	for _, entry := range slices.Sorted(slices.Values(environment)) {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, EnvironmentPrefix) || name == EnvironmentPrefix+"CONFIG" {
+			continue
+		}
+		p, ok := places[strings.TrimPrefix(name, EnvironmentPrefix)]
+		if !ok {
+			from.Unknown = append(from.Unknown, name)
+			continue
+		}
+		from.overrides[p.Key] = name
+		if err := p.set(value); err != nil {
+			return fmt.Errorf("environment variable %s%v", name, err)
+		}
+	}
+	return nil
+}
+
+// place is where an environment variable goes.
+type place struct {
+	Key   Key
+	value reflect.Value
+}
+
+// set replaces the value. What its errors say begins with a line or a colon.
+func (p place) set(value string) error {
+	if p.value.Kind() == reflect.String {
+		p.value.SetString(value) // as it is: an address is no YAML
+		return nil
+	}
+	p.value.SetZero()
+	parsed, err := parser.ParseBytes([]byte(value), 0)
+	if err == nil {
+		decoder := yaml.NewDecoder(strings.NewReader(value), yaml.Strict())
+		err = decoder.Decode(p.value.Addr().Interface())
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return describe(err, parsed)
+	}
+	return nil
+}
+
+// collect finds the variables: every key of a fixed name, at the top and within.
+func collect(v reflect.Value, at Key, into map[string]place) {
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Tag.Get("yaml")
+		k := at.Child(name)
+		into[strings.ToUpper(strings.ReplaceAll(string(k), ".", "_"))] = place{k, v.Field(i)}
+		if v.Field(i).Kind() == reflect.Struct {
+			collect(v.Field(i), k, into)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package config
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"reflect"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+const (
+	// EnvironmentPrefix begins the name of every variable that sets something.
+	EnvironmentPrefix = "DELEGATION_"
+
+	// MaxFile is the size of the largest configuration, in bytes.
+	MaxFile = 1 << 20
+)
+
+// Load reads the file and lays the environment over it. A variable is named after its key, as in
+// DELEGATION_STS_ENDPOINT for sts.endpoint, and holds YAML: a list or a map replaces the file's.
+// Unknown keys are refused; unknown variables are noted, because container platforms set some of
+// that prefix for a service of this name.
+func Load(file string, environment []string) (*Settings, *Source, error) {
+	text, err := ReadBounded(file, MaxFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, Usagef(
+			"%w: name the configuration with --config FILE, or begin with delegation init", err)
+	case err != nil:
+		return nil, nil, Usage(err)
+	}
+	from := &Source{file: file, lines: map[Key]int{}, overrides: map[Key]string{}}
+	s, err := parse(text, from)
+	if err != nil {
+		return nil, nil, Usagef("%s%v", file, err)
+	}
+	if err := override(s, from, environment); err != nil {
+		return nil, nil, Usage(err)
+	}
+	return s, from, nil
+}
+
+// parse reads the one document of a file. What its errors say begins with a line or a colon.
+func parse(text []byte, from *Source) (*Settings, error) {
+	s := &Settings{}
+	parsed, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return nil, describe(err, parsed)
+	}
+	if len(parsed.Docs) > 1 && parsed.Docs[1].Body != nil {
+		line := parsed.Docs[1].Body.GetToken().Position.Line
+		return nil, fmt.Errorf(":%d: a second document begins: one file has one", line)
+	}
+	if len(parsed.Docs) == 0 || isNothing(parsed.Docs[0].Body) {
+		return s, nil
+	}
+	ast.Walk(lineVisitor(from.lines), parsed.Docs[0].Body)
+	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(s)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, describe(err, parsed)
+	}
+	return s, nil
+}
+
+func isNothing(body ast.Node) bool { return body == nil || body.Type() == ast.NullType }
+
+// ReadBounded reads a file that is not larger than it can reasonably be, and fails if it is.
+func ReadBounded(file string, limit int64) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("%s is larger than %d bytes", file, limit)
+	}
+	return text, err
+}
+
+// lineVisitor notes the first line of every key.
+type lineVisitor map[Key]int
+
+func (v lineVisitor) Visit(node ast.Node) ast.Visitor {
+	k := keyAt(node.GetPath())
+	if _, seen := v[k]; !seen {
+		v[k] = node.GetToken().Position.Line
+	}
+	return v
+}
+
+// describe puts the YAML library's errors into words with line and key, and without the lines
+// around: they might hold a secret.
+func describe(err error, parsed *ast.File) error {
+	var e yaml.Error
+	if !errors.As(err, &e) || e.GetToken() == nil {
+		return errors.New(": " + err.Error())
+	}
+	at := e.GetToken()
+	where := fmt.Sprintf(":%d: ", at.Position.Line)
+	if k := keyOf(at, parsed); k != "" {
+		where += string(k) + ": "
+	}
+	var wrongType *yaml.TypeError
+	var unknown *yaml.UnknownFieldError
+	switch {
+	case errors.As(err, &wrongType):
+		return errors.New(where + "want " + kindName(wrongType.DstType))
+	case errors.As(err, &unknown):
+		return errors.New(where + "unknown key")
+	}
+	return errors.New(where + e.GetMessage())
+}
+
+// keyOf finds the key of the node with the token.
+func keyOf(at *token.Token, parsed *ast.File) (found Key) {
+	if parsed == nil {
+		return ""
+	}
+	for _, document := range parsed.Docs {
+		if document.Body == nil {
+			continue
+		}
+		ast.Walk(visitor(func(node ast.Node) {
+			if t := node.GetToken(); t != nil && t.Position.Offset == at.Position.Offset {
+				found = cmp.Or(keyAt(node.GetPath()), found)
+			}
+		}), document.Body)
+	}
+	return found
+}
+
+type visitor func(ast.Node)
+
+func (v visitor) Visit(node ast.Node) ast.Visitor {
+	v(node)
+	return v
+}
+
+func kindName(t reflect.Type) string {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil {
+		return "another type"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Slice:
+		return "a list"
+	}
+	return "keys with values"
+}

@@ -1,0 +1,119 @@
+package config
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/seed055b7978/delegation/internal/sharedissuer"
+)
+
+// Note is a setting that a configuration uses and whose meaning has changed.
+type Note struct {
+	// At is the setting's key.
+	At string
+
+	// What is different now.
+	What string
+}
+
+// ChangedSetting is a row of docs/upgrading.md that a configuration can meet.
+type ChangedSetting struct {
+	// Setting is its name, as docs/upgrading.md has it.
+	Setting string
+
+	// What is different now.
+	What string
+
+	// Used returns where a configuration uses it.
+	Used func(s *Settings) []Key
+}
+
+// ChangedSettings has a row for each setting whose meaning has changed. What no configuration can
+// show, such as a call of the library, is in docs/upgrading.md alone.
+var ChangedSettings = []ChangedSetting{
+	{
+		"audiences",
+		"tokens whose azp, appid, cid or client_id names another client are refused now",
+		inTargets(func(t TargetSettings) bool { return len(t.Audiences) > 0 }, "audiences"),
+	},
+	{
+		"targets.*.issuers",
+		"the subjects of several issuers are one name space only if the target says so",
+		inTargets(func(t TargetSettings) bool { return len(t.Issuers) > 1 }, "issuers"),
+	},
+	{
+		"allow_email_domains",
+		"of Google's accounts the claim hd must equal the domain now",
+		googleDomains,
+	},
+	{
+		"javascript",
+		"null users, context.redirect and context.multifactor fail now, and so do unknown " +
+			"settings of aws and reading a property of context that nobody supplies; regular " +
+			"expressions match as in Node",
+		inRules(func(r RuleSettings) bool { return r.JavaScript != nil }, "javascript"),
+	},
+	{
+		"replay",
+		"a jti that is no text is refused now",
+		func(s *Settings) []Key {
+			if s.Replay.Store == "" {
+				return nil
+			}
+			return []Key{"replay"}
+		},
+	},
+	{
+		"sts.endpoint",
+		"its answers must be those of the session that was asked for, end after 1 MiB, " +
+			"and may not be redirects",
+		func(s *Settings) []Key {
+			if s.STS.Endpoint == "" {
+				return nil
+			}
+			return []Key{"sts.endpoint"}
+		},
+	},
+}
+
+// Notes are those of a configuration, in the order of its targets' names and of its rules.
+func Notes(s *Settings) (list []Note) {
+	for _, changed := range ChangedSettings {
+		for _, at := range changed.Used(s) {
+			list = append(list, Note{string(at), changed.What + ": see docs/upgrading.md"})
+		}
+	}
+	return list
+}
+
+func inTargets(uses func(TargetSettings) bool, name string) func(*Settings) []Key {
+	return func(s *Settings) (found []Key) {
+		for _, target := range slices.Sorted(maps.Keys(s.Targets)) {
+			if uses(s.Targets[target]) {
+				found = append(found, Key("targets").Child(target).Child(name))
+			}
+		}
+		return found
+	}
+}
+
+func inRules(uses func(RuleSettings) bool, name string) func(*Settings) []Key {
+	return func(s *Settings) (found []Key) {
+		for i, rule := range s.Rules {
+			if uses(rule) {
+				found = append(found, Key("rules").Index(i).Child(name))
+			}
+		}
+		return found
+	}
+}
+
+// googleDomains finds the rules of email domains of a configuration that takes Google's tokens.
+func googleDomains(s *Settings) []Key {
+	google := func(i IssuerSettings) bool { return sharedissuer.IsGoogle(i.URL) }
+	if !slices.ContainsFunc(s.Issuers, google) {
+		return nil
+	}
+	uses := func(r RuleSettings) bool { return r.AllowEmailDomains != nil }
+	return inRules(uses, "allow_email_domains")(s)
+}

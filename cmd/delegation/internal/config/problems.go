@@ -1,0 +1,134 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// UsageError is a command line or a configuration that has to be changed. It may hold several
+// problems, each on a line.
+type UsageError struct{ error }
+
+// Unwrap returns what is wrong.
+func (e UsageError) Unwrap() error { return e.error }
+
+// Usage makes a UsageError of what is wrong.
+func Usage(err error) error { return UsageError{err} }
+
+// Usagef makes a UsageError as fmt.Errorf makes an error.
+func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
+
+// Wrong notes that the setting at a key has to be changed.
+func (b *Builder) Wrong(at Key, err error) {
+	b.Problem(fmt.Errorf("%s: %w", b.from.At(at), err))
+}
+
+// Problem notes a problem that names its own place, such as a flag.
+func (b *Builder) Problem(err error) { b.problems = append(b.problems, err) }
+
+// Err returns all problems that were noted so far as a UsageError, nil if there are none.
+func (b *Builder) Err() error {
+	if len(b.problems) == 0 {
+		return nil
+	}
+	return Usage(errors.Join(b.problems...))
+}
+
+// Add notes the problems that a library found in its configuration. Each names a field, as in
+// Targets["photo-app"]: Role: …, which is the key targets.photo-app.role here.
+func (b *Builder) Add(at Key, err error) {
+	if err == nil {
+		return
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			b.Add(at, one)
+		}
+		return
+	}
+	if e, ok := err.(*delegation.Error); ok {
+		b.Add(at, e.Err) // without stage, code and remedy
+		return
+	}
+	inner := errors.Unwrap(err)
+	if inner != nil && strings.HasSuffix(err.Error(), inner.Error()) {
+		prefix := strings.TrimSuffix(err.Error(), inner.Error())
+		if at, rest := fieldKey(at, prefix); rest == "" {
+			b.Add(at, inner)
+			return
+		}
+	}
+	text := err.Error()
+	for rest := ""; rest != text; {
+		rest = text
+		at, text = fieldKey(at, text)
+	}
+	b.Wrong(at, errors.New(text))
+}
+
+// fieldKey takes the field in front off a text.
+func fieldKey(at Key, text string) (Key, string) {
+	for _, library := range []string{"delegationhttp: ", "rediscache: "} {
+		if rest, ok := strings.CutPrefix(text, library); ok || text == "" {
+			return at, rest
+		}
+	}
+	m := field.FindStringSubmatch(text)
+	if m == nil {
+		return at, text
+	}
+	name, ok := fieldKeys[m[1]]
+	if !ok {
+		return at, text
+	}
+	k := at.Child(name)
+	rest := text[len(m[0]):]
+	if index, err := strconv.Atoi(m[2]); err == nil {
+		return k.Index(index), rest
+	}
+	if name, err := strconv.Unquote(m[2]); err == nil {
+		return k.Child(name), rest
+	}
+	return k, rest
+}
+
+var field = regexp.MustCompile(`\A([A-Z]\w*)(?:\[(\d+|"(?:[^"\\]|\\.)*")\])?:? `)
+
+// fieldKeys are the keys of the libraries' fields, by the Go names in their errors.
+var fieldKeys = map[string]string{
+	"Issuers":          "issuers",
+	"URL":              "url",
+	"Algorithms":       "algorithms",
+	"JWKS":             "jwks_file",
+	"JWKSURL":          "jwks_url",
+	"SharedSecret":     "shared_secret_file",
+	"RequiredClaims":   "required_claims",
+	"ClientAudiences":  "client_audiences",
+	"AllowTokenMarks":  "allow_token_marks",
+	"IdentityProvider": "identity_provider",
+	"EntityID":         "entity_id",
+	"Keys":             "keys",
+	"Identity":         "identity",
+	"Targets":          "targets",
+	"Principal":        "principal",
+	"Role":             "role",
+	"AllowedRoles":     "allowed_roles",
+	"Region":           "region",
+	"FailoverRegions":  "failover_regions",
+	"SAMLProviderUUID": "saml_provider_uuid",
+	"EncryptionKey":    "encryption_key_file",
+	"AllowedOrigins":   "allowed_origins",
+	"RateLimit":        "rate_limit",
+	"TrustedProxies":   "trusted_proxies",
+	"Console":          "console",
+	"Issuer":           "issuer",
+	"Endpoint":         "endpoint",
+	"Prefix":           "prefix",
+	"Timeout":          "timeout",
+	"LockTime":         "lock_time",
+}

@@ -1,0 +1,208 @@
+package config
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/goccy/go-yaml"
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/iam"
+	"github.com/seed055b7978/delegation/jsrules"
+)
+
+// Rules makes the rules of a configuration, each for the targets that it names and named after its
+// place.
+func (b *Builder) Rules(
+	list []RuleSettings, targets map[string]TargetSettings,
+) (rules []delegation.RuleFunc) {
+	for i, s := range list {
+		at := Key("rules").Index(i)
+		ids := b.targetIDs(at.Child("targets"), s.Targets, targets)
+		found := b.rule(at, s, targets)
+		if len(found) != 1 {
+			b.Wrong(at, fmt.Errorf("has %d rules instead of one: require_verified_email, "+
+				"allow_connections, allow_email_domains, role_by_claim, tags_from_claims, "+
+				"source_identity_from_claim, session_policy or javascript", len(found)))
+		}
+		for name, list := range found {
+			for _, rule := range list {
+				rules = append(rules, forTargets(ids, string(at.Child(name)), rule))
+			}
+		}
+	}
+	return rules
+}
+
+// targetIDs are what rules know the targets of these names by.
+func (b *Builder) targetIDs(
+	at Key, names []string, targets map[string]TargetSettings,
+) (ids []string) {
+	for _, name := range names {
+		target, ok := targets[name]
+		if !ok {
+			b.Wrong(at, fmt.Errorf("%.80q is not a target", name))
+		}
+		ids = append(ids, target.id(name))
+	}
+	return ids
+}
+
+// rule returns what one entry of the list asks for, by its key: one rule, or those of a folder. An
+// entry with another number of keys is for the caller to refuse.
+func (b *Builder) rule(
+	at Key, s RuleSettings, targets map[string]TargetSettings,
+) map[string][]delegation.RuleFunc {
+	found := map[string][]delegation.RuleFunc{}
+	set := func(name string, rule delegation.RuleFunc, err error) {
+		b.Add(at.Child(name), err)
+		found[name] = []delegation.RuleFunc{rule}
+	}
+	if s.RequireVerifiedEmail != nil {
+		set("require_verified_email", delegation.RequireVerifiedEmail(), nil)
+		if !*s.RequireVerifiedEmail {
+			b.Wrong(at.Child("require_verified_email"),
+				errors.New("can only be true: leave the rule out instead"))
+		}
+	}
+	if s.AllowConnections != nil {
+		set("allow_connections", delegation.AllowConnections(s.AllowConnections...), nil)
+	}
+	if s.AllowEmailDomains != nil {
+		set("allow_email_domains", delegation.AllowEmailDomains(s.AllowEmailDomains...), nil)
+	}
+	if s.RoleByClaim != nil {
+		rule, err := b.roleByClaim(at.Child("role_by_claim"), s.RoleByClaim)
+		set("role_by_claim", rule, err)
+	}
+	if s.TagsFromClaims != nil {
+		set("tags_from_claims", delegation.TagsFromClaims(s.TagsFromClaims), nil)
+	}
+	if s.SourceIdentityFromClaim != nil {
+		rule := delegation.SourceIdentityFromClaim(*s.SourceIdentityFromClaim)
+		set("source_identity_from_claim", rule, nil)
+	}
+	if s.SessionPolicy != nil {
+		rule, err := delegation.SessionPolicyFromTemplate(*s.SessionPolicy)
+		set("session_policy", rule, err)
+	}
+	if s.JavaScript != nil {
+		found["javascript"] = b.javaScript(at.Child("javascript"), s.JavaScript, targets)
+	}
+	return found
+}
+
+// roleByClaim checks the ARNs as well, so that a typing mistake shows at the start and not at the
+// first user.
+func (b *Builder) roleByClaim(at Key, s *RoleSettings) (delegation.RuleFunc, error) {
+	if s.Claim == "" {
+		b.Wrong(at.Child("claim"), errors.New("is missing"))
+	}
+	var table []delegation.RoleMatch
+	for i, row := range s.Roles {
+		at := at.Child("roles").Index(i)
+		if _, err := iam.Role.Parse(row.Role); err != nil {
+			b.Wrong(at.Child("role"), err)
+		}
+		if _, err := iam.Provider.Parse(row.Principal); err != nil && row.Principal != "" {
+			b.Wrong(at.Child("principal"), err)
+		}
+		if _, err := delegation.ParseRegion(row.Region); err != nil && row.Region != "" {
+			b.Add(at.Child("region"), err)
+		}
+		table = append(table, delegation.RoleMatch{
+			Pattern:   row.Match,
+			Role:      row.Role,
+			Principal: row.Principal,
+			Region:    row.Region,
+		})
+	}
+	return delegation.RoleByClaim(s.Claim, table...)
+}
+
+// javaScript compiles a folder of Auth0 rules.
+func (b *Builder) javaScript(
+	at Key, s *JavaScriptSettings, targets map[string]TargetSettings,
+) []delegation.RuleFunc {
+	if s.Folder == "" {
+		b.Wrong(at.Child("folder"), errors.New("is missing"))
+		return nil
+	}
+	o := jsrules.Options{
+		Configuration:     maps.Collect(maps.All(s.Configuration)),
+		Domain:            s.Domain,
+		Logger:            b.logger,
+		RuleTimeout:       b.Duration(at.Child("timeout"), s.Timeout),
+		ChainTimeout:      b.Duration(at.Child("chain_timeout"), s.ChainTimeout),
+		Context:           b.RuleContext(at.Child("context"), s.Context, targets),
+		Absent:            b.absent(at.Child("absent"), s.Absent),
+		IgnoreMissingUser: s.IgnoreMissingUser,
+		IgnoreRedirect:    s.IgnoreRedirect,
+		IgnoreMultifactor: s.IgnoreMultifactor,
+	}
+	if s.ConfigurationFile != "" {
+		maps.Copy(o.Configuration, b.texts(at.Child("configuration_file"), s.ConfigurationFile))
+	}
+	rules, err := jsrules.CompileFolder(os.DirFS(b.from.beside(s.Folder)), o)
+	b.Add(at.Child("folder"), err)
+	return rules
+}
+
+// texts reads a file of names and texts, which may be secrets.
+func (b *Builder) texts(at Key, name string) (texts map[string]string) {
+	if err := yaml.Unmarshal(b.file(at, name), &texts); err != nil {
+		// The library's error would show some of it.
+		b.Wrong(at, errors.New("is not YAML or JSON of names and texts"))
+	}
+	return texts
+}
+
+// absent checks the names of properties of context that may be missing. What is wrong with them is
+// said at their own key and not at the folder's.
+func (b *Builder) absent(at Key, names []string) []string {
+	_, err := jsrules.Compile("absent", "function () {}", jsrules.Options{Absent: names})
+	if err != nil {
+		b.Wrong(at, err)
+		return nil
+	}
+	return names
+}
+
+// RuleContext makes a jsrules.Options.Context of fixed values for each target.
+func (b *Builder) RuleContext(
+	at Key, byTarget map[string]map[string]any, targets map[string]TargetSettings,
+) func(context.Context, *delegation.User, *delegation.RuleContext) (map[string]any, error) {
+	byID := map[string]map[string]any{}
+	for _, name := range slices.Sorted(maps.Keys(byTarget)) {
+		target, ok := targets[name]
+		if !ok {
+			b.Wrong(at, fmt.Errorf("%.80q is not a target", name))
+		}
+		id := target.id(name)
+		if _, taken := byID[id]; taken {
+			b.Wrong(at, fmt.Errorf("%.80q has the id of another target in this list", name))
+		}
+		byID[id] = byTarget[name]
+		if _, has := byTarget[name]["addonConfiguration"]; has {
+			b.Wrong(at, errors.New("addonConfiguration comes from the target's own settings"))
+		}
+		if _, err := json.Marshal(byTarget[name]); err != nil {
+			b.Wrong(at, fmt.Errorf("%.80q has a value that JSON cannot carry", name))
+		}
+	}
+	return func(
+		_ context.Context, _ *delegation.User, rc *delegation.RuleContext,
+	) (map[string]any, error) {
+		return byID[rc.Target], nil
+	}
+}
+
+// forTargets limits a rule to the targets with some IDs, or none means all, and names it after its
+// place in the configuration, also where it has nothing to say: an explanation lists it.
+func forTargets(targets []string, name string, rule delegation.RuleFunc) delegation.RuleFunc {
+	return delegation.Named(name, delegation.ForTargets(rule, targets...))
+}

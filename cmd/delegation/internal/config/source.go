@@ -1,0 +1,70 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Key is the place of a setting as errors show it, such as targets.photo-app.role or
+// issuers[0].url. It is the YAML library's path.
+type Key string
+
+// Child returns the key of that name below. Odd names are quoted.
+func (k Key) Child(name string) Key {
+	inner := keyAt((&yaml.PathBuilder{}).Root().Child(name).Build().String())
+	if k == "" {
+		return inner
+	}
+	return k + "." + inner
+}
+
+// Index returns the key of an element of a list, counted from 0.
+func (k Key) Index(i int) Key {
+	return k + Key(fmt.Sprintf("[%d]", i))
+}
+
+// keyAt takes the root off a path of the YAML library; the root itself is "".
+func keyAt(path string) Key { return Key(strings.TrimPrefix(strings.TrimPrefix(path, "$"), ".")) }
+
+// parent returns the key one level up, "" at the top. Names with dots and brackets are quoted, and
+// count as one level as far as lines go.
+func (k Key) parent() Key {
+	return k[:max(0, strings.LastIndexAny(string(k), ".["))]
+}
+
+// Source tells where each setting came from.
+type Source struct {
+	file      string
+	lines     map[Key]int    // of the file
+	overrides map[Key]string // the environment variable that set it
+
+	// Unknown are the environment variables of our prefix that set nothing.
+	Unknown []string
+}
+
+// At says where to correct a setting: file, line and key, or the environment variable.
+func (s *Source) At(k Key) string {
+	for nearest := k; nearest != ""; nearest = nearest.parent() {
+		if variable, ok := s.overrides[nearest]; ok {
+			return fmt.Sprintf("environment variable %s: %s", variable, k)
+		}
+		if line, ok := s.lines[nearest]; ok {
+			return fmt.Sprintf("%s:%d: %s", s.file, line, k)
+		}
+	}
+	if k == "" {
+		return s.file
+	}
+	return fmt.Sprintf("%s: %s", s.file, k)
+}
+
+// beside returns the path of a file that the configuration names.
+func (s *Source) beside(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(s.file), name)
+}

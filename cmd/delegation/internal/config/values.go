@@ -1,0 +1,120 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// Duration parses a duration, 0 if there is no text.
+func (b *Builder) Duration(at Key, text string) time.Duration {
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		b.Wrong(at, fmt.Errorf("%.80q is not a duration such as 90s or 1h", text))
+	}
+	return d
+}
+
+// file reads a file that the configuration names.
+func (b *Builder) file(at Key, name string) []byte {
+	if name == "" {
+		b.Wrong(at, errors.New("is missing"))
+		return nil
+	}
+	text, err := os.ReadFile(b.from.beside(name))
+	if err != nil {
+		b.Wrong(at, err)
+	}
+	return text
+}
+
+// Issuer reads the files of an issuer, and leaves all else to the library.
+func (b *Builder) Issuer(at Key, s IssuerSettings) delegation.Issuer {
+	i := delegation.Issuer{
+		URL:               s.URL,
+		Algorithms:        s.Algorithms,
+		JWKSURL:           s.JWKSURL,
+		AllowLoopbackHTTP: s.AllowLoopbackHTTP,
+		ClientAudiences:   s.ClientAudiences,
+		AllowTokenMarks:   s.AllowTokenMarks,
+		RequiredClaims:    s.RequiredClaims,
+		GatedByRules:      s.GatedByRules,
+	}
+	if s.JWKSFile != "" {
+		i.JWKS = b.file(at.Child("jwks_file"), s.JWKSFile)
+	}
+	if s.SharedSecretFile != "" {
+		secret := b.line(at.Child("shared_secret_file"), s.SharedSecretFile)
+		i.SharedSecret = delegation.NewSecret(secret)
+	}
+	return i
+}
+
+// line reads a file without the end of its last line.
+func (b *Builder) line(at Key, name string) string {
+	return strings.TrimRight(string(b.file(at, name)), "\r\n")
+}
+
+// Identity reads certificates and keys, and parses them.
+func (b *Builder) Identity(at Key, s IdentitySettings) delegation.IdentityProvider {
+	p := delegation.IdentityProvider{EntityID: s.EntityID}
+	for i, k := range s.Keys {
+		at := at.Child("keys").Index(i)
+		before := len(b.problems)
+		certificate := b.file(at.Child("certificate_file"), k.CertificateFile)
+		private := b.file(at.Child("key_file"), k.KeyFile)
+		if len(b.problems) > before {
+			continue
+		}
+		signing, err := delegation.ParseSigningKey(certificate, private)
+		b.Add(at, err)
+		p.Keys = append(p.Keys, signing)
+	}
+	return p
+}
+
+// Target reads the files of a target, and leaves all else to the library.
+func (b *Builder) Target(at Key, s TargetSettings) delegation.Target {
+	t := delegation.Target{
+		ID:                      s.ID,
+		Audiences:               s.Audiences,
+		AuthorizedParties:       s.AuthorizedParties,
+		RequiredClaims:          s.RequiredClaims,
+		SubjectsAreOne:          s.SubjectsAreOne,
+		NameIDTellsIssuersApart: s.NameIDTellsIssuersApart,
+		Issuers:                 s.Issuers,
+		AllowedRoles:            s.AllowedRoles,
+		SAMLRecipient:           s.SAMLRecipient,
+		SAMLAudience:            s.SAMLAudience,
+		SAMLProviderUUID:        s.SAMLProviderUUID,
+		AWS: delegation.AWS{
+			Principal:         s.Principal,
+			Role:              s.Role,
+			Region:            s.Region,
+			FailoverRegions:   s.FailoverRegions,
+			Mappings:          s.Mappings,
+			NameIDFromMapping: s.NameIDFromMapping,
+			SessionDuration:   b.Duration(at.Child("session_duration"), s.SessionDuration),
+			Policy:            s.Policy,
+			PolicyARNs:        s.PolicyARNs,
+			Tags:              s.Tags,
+			TransitiveTagKeys: s.TransitiveTagKeys,
+			DroppableTags:     s.DroppableTags,
+		},
+	}
+	if s.EncryptionKeyFile != "" {
+		t.EncryptionKey = string(b.file(at.Child("encryption_key_file"), s.EncryptionKeyFile))
+	}
+	if s.Identity != nil {
+		own := b.Identity(at.Child("identity"), *s.Identity)
+		t.Identity = &own
+	}
+	return t
+}
