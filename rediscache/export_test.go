@@ -2,8 +2,13 @@ package rediscache
 
 import "github.com/seed055b7978/delegation"
 
-// Sealer returns what seals and opens with the keys.
-func Sealer(keys ...Key) (seal func(c *delegation.Credentials, owner, key string) ([]byte, error), open func(sealed []byte, owner, key string) (*delegation.Credentials, error), err error) {
+type (
+	sealFunc func(c *delegation.Credentials, owner, key string) ([]byte, error)
+	openFunc func(sealed []byte, owner, key string) (*delegation.Credentials, error)
+)
+
+// Sealer returns the functions that seal and open with the keys.
+func Sealer(keys ...Key) (seal sealFunc, open openFunc, err error) {
 	s, err := newSealer(keys)
 	if err != nil {
 		return nil, nil, err

@@ -1,11 +1,14 @@
-// Package rediscache keeps credentials and replay marks in Redis, for the replicas of one service: [Cache] is a [delegation.SharedCache], so
-// that all replicas together call AWS once for each decision, and a [delegation.ReplayStore].
+// Package rediscache keeps credentials and replay marks in Redis, for the replicas of one service.
+// [Cache] is a [delegation.SharedCache], with which all replicas together call AWS once for each
+// decision. It is also a [delegation.ReplayStore].
 //
-// What Redis holds of credentials is sealed with AES-256-GCM under the operator's key: who can read Redis, its backups or its traffic learns how
-// many there are and when they end. Who can write to it can take entries away and put back older ones that have not ended, and nothing else;
-// over replay marks they have power, so keep Redis to the service.
+// Credentials in Redis are sealed with AES-256-GCM under the operator's key. A reader of Redis, its
+// backups or its traffic learns how many there are and when they expire. A writer can remove
+// entries and restore older ones that have not expired, and nothing else. Replay marks are not
+// protected from a writer, so let only the service reach Redis.
 //
-// While Redis is down or slow, exchanges go on without the cache, and are refused without the replay store.
+// While Redis is down or slow, exchanges work without the cache. Without the replay store they are
+// refused.
 package rediscache
 
 import (
@@ -29,31 +32,46 @@ const (
 	defaultTimeout  = 250 * time.Millisecond
 	defaultLockTime = 15 * time.Second
 	defaultPrefix   = "delegation:"
-	lockPause       = 50 * time.Millisecond // between two looks at a lock, on average
-	scanCount       = 1000                  // keys that Redis looks at in one step of a scan
+
+	// lockPause is the average time between two attempts to take a lock.
+	lockPause = 50 * time.Millisecond
+	// scanCount is how many keys Redis visits in one step of a scan.
+	scanCount = 1000
 )
 
-// Config is what [New] takes. It is copied.
+// Config configures a [Cache]. It is copied.
 type Config struct {
-	// Redis says where the server is, its user, password and TLS: one server, or what stands for one; not a Redis Cluster. Time-outs and retries are
-	// those of this Config, whatever it says. go-redis writes failed connections to stderr; redis.SetLogger, of the whole process, changes that.
+	// Redis has the address, the user, the password and the TLS settings of the server. It is one
+	// server, or a proxy that acts as one, but not a Redis Cluster. Its timeouts and retries are
+	// ignored: those of this Config apply. go-redis writes failed connections to stderr;
+	// redis.SetLogger changes that for the whole process.
 	Redis *redis.Options
-	// Keys: the first seals, all of them open. One, or two while the key is changed.
+
+	// Keys are one key, or two while the key is being changed. The first key seals, and each of
+	// them opens.
 	Keys []Key
-	// Prefix stands before all keys in Redis; empty: delegation:. Only replicas of one configuration may share it: letters, digits and _:-.
+
+	// Prefix is the beginning of every key in Redis: 1 to 64 letters, digits and _:-. Only replicas
+	// of one configuration may share it. Empty is "delegation:".
 	Prefix string
-	// Timeout is for one command, a new connection included; zero: 250ms.
+
+	// Timeout limits one command, including a new connection. Zero is 250 milliseconds.
 	Timeout time.Duration
-	// LockTime is after how long a lock ends whose holder has died, and how long a replica waits for it; zero: 15s. Make it longer than
-	// a signature and delegation.Config.STSTimeout together, or a slow AWS is asked more than once.
+
+	// LockTime is when the lock of a holder that has died ends, and how long a replica waits for a
+	// lock. Zero is 15 seconds. It should exceed the time of a signature and
+	// delegation.Config.STSTimeout together. Otherwise a slow AWS is called more than once.
 	LockTime time.Duration
-	// Now must be the clock of delegation.Config.Now; nil: time.Now.
+
+	// Now must be the clock of delegation.Config.Now. Nil is time.Now.
 	Now func() time.Time
-	// Logger gets a Warn for each value that does not open. nil: silence.
+
+	// Logger gets a message at level Warn for each value that does not open. Nil discards it.
 	Logger *slog.Logger
 }
 
-// Cache is made by [New] and safe for concurrent use. The zero value panics.
+// Cache keeps credentials and replay marks in Redis. Only [New] makes one; the zero value panics.
+// It is safe for concurrent use.
 type Cache struct {
 	config Config
 	seal   *sealer
@@ -64,11 +82,14 @@ var (
 	_ delegation.SharedCache = (*Cache)(nil)
 	_ delegation.ReplayStore = (*Cache)(nil)
 
-	prefixForm = regexp.MustCompile(`\A[A-Za-z0-9_:-]{1,64}\z`) // nothing that SCAN takes for a pattern
+	// prefixForm permits no character that has a meaning in a pattern of SCAN.
+	prefixForm = regexp.MustCompile(`\A[A-Za-z0-9_:-]{1,64}\z`)
 )
 
-// New checks the configuration, names all that is wrong, and returns a Cache. No connection is made yet.
+// New makes a Cache. The error names everything that is wrong with the configuration. New does not
+// connect to Redis.
 func New(c Config) (*Cache, error) {
+	c = c.withDefaults()
 	var problems []error
 	if c.Redis == nil || c.Redis.Addr == "" {
 		problems = append(problems, wrong("Redis", "has no Addr"))
@@ -77,10 +98,10 @@ func New(c Config) (*Cache, error) {
 	if err != nil {
 		problems = append(problems, err)
 	}
-	if c.Prefix = cmp.Or(c.Prefix, defaultPrefix); !prefixForm.MatchString(c.Prefix) {
-		problems = append(problems, wrong("Prefix", "%.80q is not 1 to 64 letters, digits and _:-", c.Prefix))
+	if !prefixForm.MatchString(c.Prefix) {
+		const notPrefix = "%.80q is not 1 to 64 letters, digits and _:-"
+		problems = append(problems, wrong("Prefix", notPrefix, c.Prefix))
 	}
-	c.Timeout, c.LockTime = cmp.Or(c.Timeout, defaultTimeout), cmp.Or(c.LockTime, defaultLockTime)
 	if c.Timeout < time.Millisecond {
 		problems = append(problems, wrong("Timeout", "%s is less than 1ms", c.Timeout))
 	}
@@ -90,17 +111,37 @@ func New(c Config) (*Cache, error) {
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("rediscache: %w", errors.Join(problems...))
 	}
+	return &Cache{config: c, seal: seal, client: redis.NewClient(c.redisOptions())}, nil
+}
+
+func (c Config) withDefaults() Config {
+	c.Prefix = cmp.Or(c.Prefix, defaultPrefix)
+	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
+	c.LockTime = cmp.Or(c.LockTime, defaultLockTime)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	return c
+}
+
+// redisOptions returns the options of the client, with the timeouts of this configuration.
+func (c Config) redisOptions() *redis.Options {
 	o := *c.Redis
-	// One attempt, within the time-out: whoever waits can do without.
-	o.ContextTimeoutEnabled, o.MaxRetries, o.DialerRetries = true, -1, 1
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = c.Timeout, c.Timeout, c.Timeout, c.Timeout
-	// Neither tells the server about the client nor lets it change the time-outs.
-	o.DisableIdentity, o.MaintNotificationsConfig = true, &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return &Cache{c, seal, redis.NewClient(&o)}, nil
+	// One attempt within the timeout: an exchange should not wait for a cache.
+	o.ContextTimeoutEnabled = true
+	o.MaxRetries = -1
+	o.DialerRetries = 1
+	o.DialTimeout = c.Timeout
+	o.ReadTimeout = c.Timeout
+	o.WriteTimeout = c.Timeout
+	o.PoolTimeout = c.Timeout
+	// The client does not identify itself, and the server cannot change the timeouts.
+	o.DisableIdentity = true
+	o.MaintNotificationsConfig = &maintnotifications.Config{
+		Mode: maintnotifications.ModeDisabled,
+	}
+	return &o
 }
 
 // wrong names the field first, as the errors of delegation do.
@@ -111,12 +152,12 @@ func wrong(field, problem string, args ...any) error {
 // Close closes the connections. Later calls fail.
 func (c *Cache) Close() error { return c.client.Close() }
 
-// Check tells whether Redis answers, for readiness probes.
+// Check returns an error if Redis does not answer. It is for readiness probes.
 func (c *Cache) Check(ctx context.Context) error {
 	return c.do(ctx, func(ctx context.Context) error { return c.client.Ping(ctx).Err() })
 }
 
-// do calls Redis within the time-out.
+// do calls Redis within the timeout.
 func (c *Cache) do(ctx context.Context, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
@@ -126,17 +167,28 @@ func (c *Cache) do(ctx context.Context, call func(context.Context) error) error 
 	return nil
 }
 
-// value, lock and mark name the keys in Redis.
-func (c *Cache) value(owner, key string) string { return c.config.Prefix + "c:" + owner + ":" + key }
-func (c *Cache) lock(owner, key string) string  { return c.config.Prefix + "l:" + owner + ":" + key }
-func (c *Cache) mark(key string) string         { return c.config.Prefix + "r:" + key }
+// valueKey is the key of credentials in Redis.
+func (c *Cache) valueKey(owner, key string) string {
+	return c.config.Prefix + "c:" + owner + ":" + key
+}
 
-// Get implements [delegation.SharedCache]. A value that does not open (another key, changed, moved here from elsewhere, not of this package) counts
-// as absent, so that it is replaced, and is logged.
+// lockKey is the key of a lock in Redis.
+func (c *Cache) lockKey(owner, key string) string {
+	return c.config.Prefix + "l:" + owner + ":" + key
+}
+
+// markKey is the key of a replay mark in Redis.
+func (c *Cache) markKey(key string) string { return c.config.Prefix + "r:" + key }
+
+// Get implements [delegation.SharedCache]. A value that does not open counts as absent, so that it
+// is replaced, and is logged. It may be sealed with another key, changed, moved from another place,
+// or not be a value of this package.
 func (c *Cache) Get(ctx context.Context, owner, key string) (*delegation.Credentials, error) {
+	name := c.valueKey(owner, key)
 	var sealed string
 	err := c.do(ctx, func(ctx context.Context) (err error) {
-		sealed, err = c.client.GetRange(ctx, c.value(owner, key), 0, maxSealed).Result() // a longer one is not ours, and does not open
+		// A longer value is not one of this package. It is cut and does not open.
+		sealed, err = c.client.GetRange(ctx, name, 0, maxSealed).Result()
 		return err
 	})
 	if err != nil || sealed == "" {
@@ -144,70 +196,92 @@ func (c *Cache) Get(ctx context.Context, owner, key string) (*delegation.Credent
 	}
 	credentials, err := c.seal.open([]byte(sealed), owner, key)
 	if err != nil {
-		c.config.Logger.LogAttrs(ctx, slog.LevelWarn, "shared credentials not opened", slog.String("key", c.value(owner, key)), slog.String("error", err.Error()))
+		c.config.Logger.LogAttrs(ctx, slog.LevelWarn, "shared credentials not opened",
+			slog.String("key", name),
+			slog.String("error", err.Error()),
+		)
 		return nil, nil
 	}
 	return credentials, nil
 }
 
-// Put implements [delegation.SharedCache]. Redis forgets the credentials when they expire.
-func (c *Cache) Put(ctx context.Context, owner, key string, credentials *delegation.Credentials) error {
+// Put implements [delegation.SharedCache]. Redis removes the credentials when they expire.
+func (c *Cache) Put(
+	ctx context.Context, owner, key string, credentials *delegation.Credentials,
+) error {
 	life := credentials.Expiration.Sub(c.config.Now())
-	if life < time.Millisecond { // for Redis, no expiry at all
+	if life < time.Millisecond { // Redis would never remove them
 		return nil
 	}
 	sealed, err := c.seal.seal(credentials, owner, key)
 	if err != nil {
 		return err
 	}
-	return c.do(ctx, func(ctx context.Context) error { return c.client.Set(ctx, c.value(owner, key), sealed, life).Err() })
+	return c.do(ctx, func(ctx context.Context) error {
+		return c.client.Set(ctx, c.valueKey(owner, key), sealed, life).Err()
+	})
 }
 
-// Delete implements [delegation.SharedCache]. Without a key it looks at every key in Redis.
+// Delete implements [delegation.SharedCache]. Without a key it visits every key in Redis.
 func (c *Cache) Delete(ctx context.Context, owner, key string) error {
 	if key != "" {
-		return c.do(ctx, func(ctx context.Context) error { return c.client.Del(ctx, c.value(owner, key)).Err() })
-	}
-	pattern := c.value(owner, "*")
-	if owner == "" {
-		pattern = c.value("*", "*")
-	}
-	for cursor := uint64(0); ; {
-		var found []string
-		err := c.do(ctx, func(ctx context.Context) (err error) {
-			if found, cursor, err = c.client.Scan(ctx, cursor, pattern, scanCount).Result(); err != nil || len(found) == 0 {
-				return err
-			}
-			return c.client.Del(ctx, found...).Err()
+		return c.do(ctx, func(ctx context.Context) error {
+			return c.client.Del(ctx, c.valueKey(owner, key)).Err()
 		})
-		if err != nil || cursor == 0 {
+	}
+	pattern := c.valueKey(owner, "*")
+	if owner == "" {
+		pattern = c.valueKey("*", "*")
+	}
+	cursor := uint64(0)
+	for {
+		next, err := c.deleteStep(ctx, pattern, cursor)
+		if err != nil || next == 0 {
 			return err
 		}
+		cursor = next
 	}
 }
 
-// release deletes a lock if it is still the caller's: it may have ended, and another have it.
-var release = redis.NewScript(`if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`)
+// deleteStep deletes the keys of one step of a scan. It returns the cursor of the next step, which
+// is 0 after the last one.
+func (c *Cache) deleteStep(
+	ctx context.Context, pattern string, cursor uint64,
+) (next uint64, err error) {
+	err = c.do(ctx, func(ctx context.Context) error {
+		var found []string
+		var err error
+		found, next, err = c.client.Scan(ctx, cursor, pattern, scanCount).Result()
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		return c.client.Del(ctx, found...).Err()
+	})
+	return next, err
+}
 
-// Lock implements [delegation.SharedCache]. It waits until the lock is free, for Config.LockTime at most, and fails then.
+// release deletes a lock if the caller still holds it. It may have ended, and another replica may
+// hold it now.
+var release = redis.NewScript(`if redis.call('GET', KEYS[1]) == ARGV[1] ` +
+	`then return redis.call('DEL', KEYS[1]) end return 0`)
+
+// Lock implements [delegation.SharedCache]. It waits until the lock is free, and fails after
+// Config.LockTime.
 func (c *Cache) Lock(ctx context.Context, owner, key string) (unlock func(), err error) {
-	name, token := c.lock(owner, key), rand.Text()
+	name := c.lockKey(owner, key)
+	token := rand.Text()
 	end := time.NewTimer(c.config.LockTime)
 	defer end.Stop()
 	for {
-		err := c.do(ctx, func(ctx context.Context) error {
-			return c.client.SetArgs(ctx, name, token, redis.SetArgs{Mode: "NX", TTL: c.config.LockTime}).Err()
-		})
-		switch {
-		case err == nil:
-			return func() {
-				// Whatever has become of the caller. If this fails, the lock ends by itself.
-				_ = c.do(context.WithoutCancel(ctx), func(ctx context.Context) error { return release.Run(ctx, c.client, []string{name}, token).Err() })
-			}, nil
-		case !errors.Is(err, redis.Nil): // Nil: another holds it
+		taken, err := c.setIfAbsent(ctx, name, token, c.config.LockTime)
+		if err != nil {
 			return nil, err
 		}
-		pause := time.NewTimer(lockPause/2 + mathrand.N(lockPause)) // so that those who wait do not ask in step
+		if taken {
+			return func() { c.unlock(ctx, name, token) }, nil
+		}
+		// The pause is random, so that waiting replicas do not call Redis at the same time.
+		pause := time.NewTimer(lockPause/2 + mathrand.N(lockPause))
 		select {
 		case <-pause.C:
 		case <-end.C:
@@ -220,13 +294,31 @@ func (c *Cache) Lock(ctx context.Context, owner, key string) (unlock func(), err
 	}
 }
 
-// FirstUse implements [delegation.ReplayStore]. It is only as good as Redis's memory: without maxmemory-policy noeviction, or after a restart
-// without its data, used tokens are unknown.
-func (c *Cache) FirstUse(ctx context.Context, key string, now, until time.Time) (first bool, err error) {
-	err = c.do(ctx, func(ctx context.Context) error {
-		return c.client.SetArgs(ctx, c.mark(key), "1", redis.SetArgs{Mode: "NX", TTL: max(until.Sub(now), time.Second)}).Err()
+// unlock releases a lock, even if the caller's context has ended. If it fails, the lock ends after
+// Config.LockTime.
+func (c *Cache) unlock(ctx context.Context, name, token string) {
+	_ = c.do(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		return release.Run(ctx, c.client, []string{name}, token).Err()
 	})
-	if errors.Is(err, redis.Nil) {
+}
+
+// FirstUse implements [delegation.ReplayStore]. It depends on the memory of Redis: used tokens are
+// forgotten without maxmemory-policy noeviction, and by a restart that loses the data.
+func (c *Cache) FirstUse(
+	ctx context.Context, key string, now, until time.Time,
+) (first bool, err error) {
+	return c.setIfAbsent(ctx, c.markKey(key), "1", max(until.Sub(now), time.Second))
+}
+
+// setIfAbsent sets a key that ends after a time. It reports whether it has set the key: one that
+// exists stays as it is.
+func (c *Cache) setIfAbsent(
+	ctx context.Context, name, value string, life time.Duration,
+) (set bool, err error) {
+	err = c.do(ctx, func(ctx context.Context) error {
+		return c.client.SetArgs(ctx, name, value, redis.SetArgs{Mode: "NX", TTL: life}).Err()
+	})
+	if errors.Is(err, redis.Nil) { // the key exists
 		return false, nil
 	}
 	return err == nil, err
