@@ -1,25 +1,28 @@
-// Package delegationotel makes OpenTelemetry spans and metrics of a Delegator's events. It uses the API of OpenTelemetry only;
-// the program brings the SDK and its exporters.
+// Package delegationotel makes OpenTelemetry spans and metrics from a Delegator's events. It uses
+// only the API of OpenTelemetry. The program chooses the SDK and its exporters.
 //
 //	record, err := delegationotel.OnEvent(tracerProvider, meterProvider)
 //	config.OnEvent = record
 //
 // # Spans
 //
-// Each exchange is a span delegation.exchange, a child of the span in Exchange's context if there is one. Under it there is one
-// for each stage that was reached: delegation.token, delegation.target, delegation.rules, delegation.decision, delegation.saml,
-// delegation.sts. They are made when the exchange has ended, with the times that Config.Now told. A failed exchange has the
-// status Error, and so has the stage that failed.
+// Each exchange is a span delegation.exchange. It is a child of the span in Exchange's context, if
+// there is one. Each stage that the exchange reached is a child of it: delegation.token,
+// delegation.target, delegation.rules, delegation.decision, delegation.cache, delegation.saml,
+// delegation.sts. The spans are made when the exchange has ended, with the times of Config.Now. A
+// failed exchange has the status Error, and so has the stage that failed.
 //
 // # Metrics
 //
-// delegation.exchanges counts exchanges by delegation.outcome (success or failure), delegation.stage and error.type.
-// delegation.stage.duration is a histogram of how long stages took, in seconds, by delegation.stage and error.type.
+// delegation.exchanges counts exchanges by delegation.outcome (success or failure),
+// delegation.stage and error.type. delegation.stage.duration is a histogram of the duration of
+// stages, in seconds, by delegation.stage and error.type.
 //
 // # What is not recorded
 //
-// Metrics hold nothing that a caller can choose: their attributes are stages and codes. Spans hold no token, hash of a token,
-// credential or text of an error, and what names the user only with [WithUser]. docs/events.md lists the attributes.
+// Metrics hold nothing that a caller can choose: their attributes are stages and codes. Spans hold
+// no token, no hash of a token, no credential and no text of an error. They identify the user only
+// with [WithUser]. docs/events.md lists the attributes.
 package delegationotel
 
 import (
@@ -27,6 +30,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/seed055b7978/delegation"
 	"go.opentelemetry.io/otel/attribute"
@@ -40,26 +44,35 @@ import (
 
 const scope = "github.com/seed055b7978/delegation/delegationotel"
 
-// What the semantic conventions have no name for.
+// Attributes for which the semantic conventions have no name.
 const (
 	keyOutcome = attribute.Key("delegation.outcome")
 	keyStage   = attribute.Key("delegation.stage")
 )
 
-// stages are in the order in which an exchange takes them, one right behind the other.
+// stages are in the order of an exchange. Each begins when the one before it ends.
 var stages = []delegation.Stage{
-	delegation.StageToken, delegation.StageTarget, delegation.StageRules, delegation.StageDecision, delegation.StageCache, delegation.StageSAML, delegation.StageSTS,
+	delegation.StageToken,
+	delegation.StageTarget,
+	delegation.StageRules,
+	delegation.StageDecision,
+	delegation.StageCache,
+	delegation.StageSAML,
+	delegation.StageSTS,
 }
 
-// buckets are those of the semantic conventions for durations in seconds (HTTP metrics, http.server.request.duration).
+// buckets are those of the semantic conventions for durations in seconds (HTTP metrics,
+// http.server.request.duration).
 var buckets = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
 
 // Option changes what [OnEvent] records.
 type Option func(*recorder)
 
-// WithUser adds to spans what names the user: subject (user.id), session name and source identity. It never concerns metrics.
+// WithUser adds the user to spans: the subject (user.id), the session name and the source identity.
+// Metrics never hold the user.
 func WithUser() Option { return func(r *recorder) { r.user = true } }
 
+// recorder makes spans and metrics from events.
 type recorder struct {
 	tracer    trace.Tracer
 	exchanges metric.Int64Counter
@@ -67,23 +80,21 @@ type recorder struct {
 	user      bool
 }
 
-// OnEvent returns a function for Config.OnEvent, safe for concurrent use. Without a TracerProvider there are no spans, without a
-// MeterProvider no metrics; the global ones are not used. It fails only if the MeterProvider refuses an instrument.
-func OnEvent(tracers trace.TracerProvider, meters metric.MeterProvider, options ...Option) (func(context.Context, delegation.Event), error) {
+// OnEvent returns a function for Config.OnEvent, safe for concurrent use. Without a TracerProvider
+// there are no spans, and without a MeterProvider no metrics. The global providers are not used. It
+// fails only if the MeterProvider refuses an instrument.
+func OnEvent(
+	tracers trace.TracerProvider, meters metric.MeterProvider, options ...Option,
+) (func(context.Context, delegation.Event), error) {
 	if tracers == nil {
 		tracers = nooptrace.NewTracerProvider()
 	}
 	if meters == nil {
 		meters = noopmetric.NewMeterProvider()
 	}
-	meter := meters.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
 	r := &recorder{tracer: tracers.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))}
-	var counter, histogram error
-	r.exchanges, counter = meter.Int64Counter("delegation.exchanges", metric.WithUnit("{exchange}"),
-		metric.WithDescription("Exchanges of ID tokens for AWS credentials that have ended."))
-	r.durations, histogram = meter.Float64Histogram("delegation.stage.duration", metric.WithUnit("s"),
-		metric.WithDescription("How long a stage of an exchange took."), metric.WithExplicitBucketBoundaries(buckets...))
-	if err := errors.Join(counter, histogram); err != nil {
+	meter := meters.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
+	if err := r.makeInstruments(meter); err != nil {
 		return nil, fmt.Errorf("delegationotel: %w", err)
 	}
 	for _, option := range options {
@@ -94,50 +105,87 @@ func OnEvent(tracers trace.TracerProvider, meters metric.MeterProvider, options 
 	return r.record, nil
 }
 
+func (r *recorder) makeInstruments(meter metric.Meter) error {
+	var counter, histogram error
+	r.exchanges, counter = meter.Int64Counter("delegation.exchanges",
+		metric.WithUnit("{exchange}"),
+		metric.WithDescription("Exchanges of ID tokens for AWS credentials that have ended."),
+	)
+	r.durations, histogram = meter.Float64Histogram("delegation.stage.duration",
+		metric.WithUnit("s"),
+		metric.WithDescription("How long a stage of an exchange took."),
+		metric.WithExplicitBucketBoundaries(buckets...),
+	)
+	return errors.Join(counter, histogram)
+}
+
 func (r *recorder) record(ctx context.Context, e delegation.Event) {
 	ctx, span := r.tracer.Start(ctx, "delegation.exchange",
-		trace.WithTimestamp(e.Time), trace.WithAttributes(r.attributes(e)...))
+		trace.WithTimestamp(e.Time),
+		trace.WithAttributes(r.attributes(e)...),
+	)
 	end := e.Time
 	for _, stage := range stages {
 		took, reached := e.Took[stage]
 		if !reached {
 			continue
 		}
+		begin := end
+		end = begin.Add(took)
 		failure := ""
 		if stage == e.Stage {
 			failure = string(e.Code)
 		}
-		attributes := []attribute.KeyValue{keyStage.String(string(stage))}
-		_, part := r.tracer.Start(ctx, "delegation."+string(stage), trace.WithTimestamp(end))
-		if failure != "" {
-			attributes = append(attributes, semconv.ErrorTypeKey.String(failure))
-			fail(part, failure)
-		}
-		end = end.Add(took)
-		part.End(trace.WithTimestamp(end))
-		r.durations.Record(ctx, took.Seconds(), metric.WithAttributes(attributes...))
+		r.recordStage(ctx, stage, begin, end, failure)
 	}
-	outcome := []attribute.KeyValue{keyOutcome.String("success")}
 	if e.Code != "" {
-		outcome = []attribute.KeyValue{keyOutcome.String("failure"), keyStage.String(string(e.Stage)), semconv.ErrorTypeKey.String(string(e.Code))}
 		fail(span, string(e.Code))
 	}
-	r.exchanges.Add(ctx, 1, metric.WithAttributes(outcome...))
+	r.exchanges.Add(ctx, 1, metric.WithAttributes(outcome(e)...))
 	span.End(trace.WithTimestamp(end))
 }
 
-// fail marks a span as failed. The error's text stays out: it may quote the user.
+// recordStage records one stage. failure is the code of the error that ended it, or empty.
+func (r *recorder) recordStage(
+	ctx context.Context, stage delegation.Stage, begin, end time.Time, failure string,
+) {
+	attributes := []attribute.KeyValue{keyStage.String(string(stage))}
+	_, span := r.tracer.Start(ctx, "delegation."+string(stage), trace.WithTimestamp(begin))
+	if failure != "" {
+		attributes = append(attributes, semconv.ErrorTypeKey.String(failure))
+		fail(span, failure)
+	}
+	span.End(trace.WithTimestamp(end))
+	r.durations.Record(ctx, end.Sub(begin).Seconds(), metric.WithAttributes(attributes...))
+}
+
+// outcome returns the attributes by which exchanges are counted.
+func outcome(e delegation.Event) []attribute.KeyValue {
+	if e.Code == "" {
+		return []attribute.KeyValue{keyOutcome.String("success")}
+	}
+	return []attribute.KeyValue{
+		keyOutcome.String("failure"),
+		keyStage.String(string(e.Stage)),
+		semconv.ErrorTypeKey.String(string(e.Code)),
+	}
+}
+
+// fail marks a span as failed. It leaves out the error's text, which may quote the user.
 func fail(span trace.Span, code string) {
 	span.SetAttributes(semconv.ErrorTypeKey.String(code))
 	span.SetStatus(codes.Error, code)
 }
 
-// attributes are those of the exchange's span that are known and may be shown.
+// attributes returns the attributes of the exchange's span. Those that are empty are left out.
 func (r *recorder) attributes(e delegation.Event) (list []attribute.KeyValue) {
 	add := func(key attribute.Key, value string) {
-		if value != "" { // an exporter may drop a whole batch for a text that is no UTF-8, and a target may be any
-			list = append(list, key.String(strings.ToValidUTF8(value, "\uFFFD")))
+		if value == "" {
+			return
 		}
+		// A target may be any text, and an exporter may drop a whole batch that has one text with
+		// invalid UTF-8.
+		list = append(list, key.String(strings.ToValidUTF8(value, "\uFFFD")))
 	}
 	add("delegation.issuer", e.Issuer)
 	add("delegation.client_id", e.ClientID)
