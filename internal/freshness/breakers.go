@@ -9,11 +9,13 @@ import (
 
 // BreakersConfig is what [NewBreakers] takes: it says when a name rests.
 type BreakersConfig struct {
-	Failures int // in a row, after which a name rests; at least 1
-	// how long. Longer than a call takes, so that no call from before a rest ends after it
+	// Failures is after how many failures in a row a name rests; at least 1.
+	Failures int
+	// Rest is how long. It must be longer than a call takes, so that no call from before a rest
+	// ends after it.
 	Rest time.Duration
-	// how many failing names are remembered; of more, that which was asked for longest ago is
-	// forgotten. At least 1
+	// Names is how many failing names are remembered; at least 1. Of more, that which was asked for
+	// longest ago is forgotten.
 	Names int
 	Now   func() time.Time // safe for concurrent use
 }
@@ -45,34 +47,37 @@ func NewBreakers(c BreakersConfig) *Breakers {
 // Allow tells whether the name may be asked. After each rest one caller may, the probe (half-open):
 // with its success the name is whole again; on its failure, or if it is never heard of again, the
 // next probe is a rest away.
-func (s *Breakers) Allow(name string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f, ok := s.failing.Get(name)
-	if !ok || f.times < s.config.Failures {
+func (b *Breakers) Allow(name string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f, ok := b.failing.Get(name)
+	if !ok || f.times < b.config.Failures {
 		return true
 	}
-	now := s.config.Now()
-	if left := f.until.Sub(now); left > 0 && left <= s.config.Rest {
-		// more is left only if the clock was set back
+	now := b.config.Now()
+	left := f.until.Sub(now)
+	clockSetBack := left > b.config.Rest
+	if left > 0 && !clockSetBack {
 		return false
 	}
-	f.until = now.Add(s.config.Rest)
-	s.failing.Add(name, f)
+	f.until = now.Add(b.config.Rest)
+	b.failing.Add(name, f)
 	return true
 }
 
 // Failed notes that asking the name failed.
-func (s *Breakers) Failed(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f, _ := s.failing.Get(name)
-	s.failing.Add(name, failing{min(f.times+1, s.config.Failures), s.config.Now().Add(s.config.Rest)})
+func (b *Breakers) Failed(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f, _ := b.failing.Get(name)
+	f.times = min(f.times+1, b.config.Failures)
+	f.until = b.config.Now().Add(b.config.Rest)
+	b.failing.Add(name, f)
 }
 
 // Succeeded notes that asking the name did not fail.
-func (s *Breakers) Succeeded(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.failing.Remove(name)
+func (b *Breakers) Succeeded(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failing.Remove(name)
 }

@@ -13,9 +13,11 @@ import (
 const (
 	refusalLife  = time.Minute      // how long a definite refusal is remembered
 	renewalPause = 10 * time.Second // between attempts to renew while they fail
+
 	// However long the windows are, of a life they take no more than these shares: an entry that is
 	// always due helps nobody.
-	windowShare, aheadShare = 8, 4
+	windowShare = 8
+	aheadShare  = 4
 )
 
 // Outcome is what a Get came to.
@@ -23,34 +25,48 @@ type Outcome string
 
 // Outcomes.
 const (
-	Hit Outcome = "hit" // from memory
-	// from memory or the shared cache, within the window, because renewing fails
+	// Hit is a value from memory.
+	Hit Outcome = "hit"
+	// Stale is a value from memory or the shared cache, within the window, because renewing fails.
 	Stale Outcome = "stale"
-	Miss  Outcome = "miss" // issued for this caller
-	// issued for another caller, or the caller left before the end
-	Joined     Outcome = "joined"
-	Denied     Outcome = "denied"      // refused from memory
-	InShared   Outcome = "shared"      // found in the shared cache
-	SharedDown Outcome = "shared_down" // issued for this caller, and the shared cache failed
+	// Miss is a value that was issued for this caller.
+	Miss Outcome = "miss"
+	// Joined is a value that was issued for another caller, or a caller who left before the end.
+	Joined Outcome = "joined"
+	// Denied is a refusal from memory.
+	Denied Outcome = "denied"
+	// InShared is a value that was found in the shared cache.
+	InShared Outcome = "shared"
+	// SharedDown is a value that was issued for this caller while the shared cache failed.
+	SharedDown Outcome = "shared_down"
 )
 
 // CacheConfig is what [NewCache] takes. Every field but Shared is required.
 type CacheConfig[V any] struct {
-	Size int // entries at most; the least recently used goes first
-	// before the end: from when a caller waits for a renewal, and from when one begins behind the
-	// caller's back
-	Window, Ahead time.Duration
-	Shared        Shared[V]   // nil: none
-	SharedFailed  func(error) // told what the shared cache fails with; must be quick
-	Now           func() time.Time
-	Random        func() float64 // in [0, 1)
+	// Size is how many entries are kept at most. The least recently used goes first.
+	Size int
+	// Window is how long before a value's end callers begin to wait for a renewal.
+	Window time.Duration
+	// Ahead is how long before a value's end one begins behind the caller's back.
+	Ahead time.Duration
+	// Shared keeps values for several processes; nil: none.
+	Shared Shared[V]
+	// SharedFailed is told what the shared cache fails with. It must be quick.
+	SharedFailed func(error)
+
+	Now    func() time.Time
+	Random func() float64 // in [0, 1)
 	// Jittered shrinks a window by as much as a random number in [0, 1) says, so that entries of
 	// one moment part.
 	Jittered func(window time.Duration, random float64) time.Duration
-	End      func(*V) time.Time // when the value ends, really
-	// whether an error may pass by itself, so that what is still good serves meanwhile
+
+	// End tells when a value ends, really.
+	End func(*V) time.Time
+	// Passing tells whether an error may pass by itself, so that what is still good serves
+	// meanwhile.
 	Passing func(error) bool
-	Refusal func(err error) bool // whether an error is a definite refusal
+	// Refusal tells whether an error is a definite refusal.
+	Refusal func(error) bool
 }
 
 // Cache remembers credentials, or whatever else is issued, lasts for a time and can be refused. It
@@ -86,22 +102,29 @@ type entry[V any] struct {
 
 // flight is one issue under way, for all who want it.
 type flight[V any] struct {
-	owner   Key
+	owner Key
+
 	done    chan struct{} // closed when the fields below are final
 	value   *V
 	outcome Outcome
 	err     error // with a value: why it is a stale one
 	issued  bool  // Issue was called
-	// the caller who began it has left, or none waited from the start; or it has ended
-	alone   atomic.Bool
-	dropped bool // under the Cache's lock: the result came too late to be kept
+
+	// alone says that the caller who began it has left, or none waited from the start; or that it
+	// has ended.
+	alone atomic.Bool
+	// dropped says, under the Cache's lock, that the result came too late to be kept.
+	dropped bool
 }
 
 // Request is what a caller wants.
 type Request[V any] struct {
-	Key, Owner Key
-	Life       time.Duration // how long a new value usually lives; bounds the windows
-	// unless zero: no new value ends later, so one that ends then is not renewed
+	Key   Key
+	Owner Key
+	// Life is how long a new value usually lives. It bounds the windows.
+	Life time.Duration
+	// Last is the moment after which no new value ends, so that one which ends then is not
+	// renewed; zero: there is none.
 	Last time.Time
 	// Usable returns why a value of the shared cache must not be used; nil: it may be.
 	Usable func(*V) error
@@ -120,36 +143,52 @@ type Request[V any] struct {
 func (c *Cache[V]) Get(ctx context.Context, r Request[V]) (*V, Outcome, error) {
 	now := c.config.Now()
 	c.mu.Lock()
-	e, _ := c.entries.Get(r.Key)
-	if e != nil && !now.Before(e.end) {
-		c.entries.Remove(r.Key)
-		e = nil
+	held := c.remembered(r.Key, now)
+	if held != nil && held.refusal != nil {
+		c.mu.Unlock()
+		return nil, Denied, held.refusal
 	}
 	f := c.flights[r.Key]
-	switch {
-	case e == nil:
-	case e.refusal != nil:
-		c.mu.Unlock()
-		return nil, Denied, e.refusal
-	case now.Before(e.staleAt) || e.failing:
-		// while renewing fails nobody waits for it to fail again
-		outcome := Hit
-		if !now.Before(e.staleAt) {
-			outcome = Stale
+	// While renewing fails nobody waits for it to fail again.
+	if held != nil && (now.Before(held.staleAt) || held.failing) {
+		if f == nil && !now.Before(held.renewAt) {
+			c.begin(ctx, r, held, true)
 		}
-		if f == nil && !now.Before(e.renewAt) {
-			c.begin(ctx, r, e, true)
-		}
-		value := e.value
+		value, outcome := held.served(now)
 		c.mu.Unlock()
 		return value, outcome, nil
 	}
 	mine := f == nil
 	if mine {
-		f = c.begin(ctx, r, e, false)
+		f = c.begin(ctx, r, held, false)
 	}
 	c.mu.Unlock()
+	return f.wait(ctx, mine)
+}
 
+// remembered returns, under the lock, what is known of a key and has not ended; nil: nothing.
+func (c *Cache[V]) remembered(key Key, now time.Time) *entry[V] {
+	e, ok := c.entries.Get(key)
+	if !ok {
+		return nil
+	}
+	if !now.Before(e.end) {
+		c.entries.Remove(key)
+		return nil
+	}
+	return e
+}
+
+// served returns, under the lock, an entry's value and what serving it comes to.
+func (e *entry[V]) served(now time.Time) (*V, Outcome) {
+	if now.Before(e.staleAt) {
+		return e.value, Hit
+	}
+	return e.value, Stale
+}
+
+// wait returns what a flight came to. It is the caller's own, or one that the caller joins.
+func (f *flight[V]) wait(ctx context.Context, mine bool) (*V, Outcome, error) {
 	select {
 	case <-f.done:
 	case <-ctx.Done():
@@ -162,10 +201,10 @@ func (c *Cache[V]) Get(ctx context.Context, r Request[V]) (*V, Outcome, error) {
 	if !mine && (outcome == Miss || outcome == SharedDown) {
 		outcome = Joined
 	}
-	if f.value != nil {
-		return f.value, outcome, nil
+	if f.value == nil {
+		return nil, outcome, f.err
 	}
-	return nil, outcome, f.err
+	return f.value, outcome, nil
 }
 
 // begin starts a flight, under the lock.
@@ -187,7 +226,7 @@ func (c *Cache[V]) fly(ctx context.Context, r Request[V], f *flight[V], held *en
 		left := !f.alone.CompareAndSwap(false, true)
 		close(f.done)
 		if f.issued && (left || f.outcome == Stale) {
-			_ = attempt(func() error { r.Unattended(f.err); return nil })
+			try(func() { r.Unattended(f.err) })
 		}
 	}()
 	f.value, f.outcome, f.err = c.obtain(ctx, r, f, held)
@@ -195,14 +234,20 @@ func (c *Cache[V]) fly(ctx context.Context, r Request[V], f *flight[V], held *en
 
 // issue makes a new value, or falls back on one that is still good. Of a refusal nothing is left,
 // here or in the shared cache.
-func (c *Cache[V]) issue(ctx context.Context, r Request[V], f *flight[V], good *V) (*V, Outcome, error) {
+func (c *Cache[V]) issue(
+	ctx context.Context, r Request[V], f *flight[V], good *V,
+) (*V, Outcome, error) {
 	f.issued = true
-	value, err := (*V)(nil), errLost
-	_ = attempt(func() error { value, err = r.Issue(ctx); return nil })
-	switch {
-	case err == nil:
+	var value *V
+	err := errLost
+	_ = attempt(func() error {
+		value, err = r.Issue(ctx)
+		return nil
+	})
+	if err == nil {
 		return value, Miss, nil
-	case c.config.Passing(err) && good != nil && c.config.Now().Before(c.config.End(good)):
+	}
+	if c.config.Passing(err) && good != nil && c.config.Now().Before(c.config.End(good)) {
 		return good, Stale, err
 	}
 	return nil, Miss, err
@@ -279,4 +324,12 @@ func attempt(call func() error) (err error) {
 		}
 	}()
 	return call()
+}
+
+// try calls what may panic and tells nothing.
+func try(call func()) {
+	_ = attempt(func() error {
+		call()
+		return nil
+	})
 }

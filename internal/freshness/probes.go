@@ -37,18 +37,21 @@ type probeResult struct {
 // Do returns the check's last result if it is less than a minute old. Otherwise the check runs,
 // once for all who ask, with a context of its own that ends after the limit: one who gives up, with
 // the error of their context, does not keep the others or the next from a result.
-func (c *Probes) Do(ctx context.Context, name string, now func() time.Time, limit time.Duration, check func(context.Context) error) error {
-	c.mu.Lock()
-	r := c.results[name]
+func (p *Probes) Do(
+	ctx context.Context, name string, now func() time.Time, limit time.Duration,
+	check func(context.Context) error,
+) error {
+	p.mu.Lock()
+	r := p.results[name]
 	if r == nil || r.old(now()) {
 		r = &probeResult{done: make(chan struct{})}
-		if c.results == nil {
-			c.results = map[string]*probeResult{}
+		if p.results == nil {
+			p.results = map[string]*probeResult{}
 		}
-		c.results[name] = r
+		p.results[name] = r
 		go r.run(ctx, now, limit, check)
 	}
-	c.mu.Unlock()
+	p.mu.Unlock()
 	select {
 	case <-r.done:
 		return r.err
@@ -73,7 +76,10 @@ func (r *probeResult) old(now time.Time) bool {
 	}
 }
 
-func (r *probeResult) run(ctx context.Context, now func() time.Time, limit time.Duration, check func(context.Context) error) {
+func (r *probeResult) run(
+	ctx context.Context, now func() time.Time, limit time.Duration,
+	check func(context.Context) error,
+) {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	r.err = errors.New("the check ended its goroutine")
@@ -85,8 +91,8 @@ func (r *probeResult) run(ctx context.Context, now func() time.Time, limit time.
 }
 
 // Forget drops all results: what they were about has been replaced.
-func (c *Probes) Forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.results = nil
+func (p *Probes) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.results = nil
 }

@@ -1,17 +1,16 @@
-package freshness
+package freshness_test
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-)
 
-var errDown = errors.New("down")
+	"github.com/seed055b7978/delegation/internal/freshness"
+)
 
 // counting is a check that fails, and how often it ran.
 func counting(calls *atomic.Int32) func(context.Context) error {
@@ -20,7 +19,7 @@ func counting(calls *atomic.Int32) func(context.Context) error {
 
 func TestDo_OnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c Probes
+		var c freshness.Probes
 		var calls atomic.Int32
 		do := func(name string) {
 			t.Helper()
@@ -52,7 +51,7 @@ func TestDo_OnceAMinute(t *testing.T) {
 }
 
 func TestDo_ClockPutBack(t *testing.T) {
-	var c Probes
+	var c freshness.Probes
 	var calls atomic.Int32
 	now := time.Now()
 	clock := func() time.Time { return now }
@@ -66,7 +65,7 @@ func TestDo_ClockPutBack(t *testing.T) {
 
 func TestDo_OneForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c Probes
+		var c freshness.Probes
 		var calls atomic.Int32
 		gate := make(chan struct{})
 		check := func(context.Context) error { calls.Add(1); <-gate; return errDown }
@@ -103,7 +102,7 @@ func TestDo_OneForAll(t *testing.T) {
 // TestDo_Limit: the check has its own end, and not that of the one who asked first.
 func TestDo_Limit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c Probes
+		var c freshness.Probes
 		check := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 		gone, leave := context.WithCancel(t.Context())
 		leave()
@@ -118,7 +117,7 @@ func TestDo_Limit(t *testing.T) {
 }
 
 func TestDo_CheckEndsItsGoroutine(t *testing.T) {
-	var c Probes
+	var c freshness.Probes
 	if err := c.Do(t.Context(), "a", time.Now, time.Second, func(context.Context) error { runtime.Goexit(); return nil }); err == nil {
 		t.Error("that is no success")
 	}
@@ -126,14 +125,14 @@ func TestDo_CheckEndsItsGoroutine(t *testing.T) {
 
 func TestProbeAll(t *testing.T) {
 	gate := make(chan struct{})
-	got := ProbeAll([]func() int{
+	got := freshness.ProbeAll([]func() int{
 		func() int { <-gate; return 1 }, // waits for the one behind it: they run at once
 		func() int { close(gate); return 2 },
 	})
 	if len(got) != 2 || got[0] != 1 || got[1] != 2 {
 		t.Errorf("got %v", got)
 	}
-	if got := ProbeAll[int](nil); len(got) != 0 {
+	if got := freshness.ProbeAll[int](nil); len(got) != 0 {
 		t.Errorf("got %v", got)
 	}
 }

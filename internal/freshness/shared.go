@@ -11,93 +11,150 @@ const sharedTimeout = 30 * time.Second
 
 // Shared keeps values for several processes. Owner and key are hexadecimal.
 type Shared[V any] interface {
-	Get(ctx context.Context, owner, key string) (*V, error)     // nil, nil: absent
-	Put(ctx context.Context, owner, key string, value *V) error // until the value ends
-	// key empty: all of the owner's; owner too: everything
+	// Get returns a value; nil without an error: it is absent.
+	Get(ctx context.Context, owner, key string) (*V, error)
+	// Put keeps a value until it ends.
+	Put(ctx context.Context, owner, key string, value *V) error
+	// Delete drops a value. Without a key it drops all of the owner's, and without an owner, too,
+	// everything.
 	Delete(ctx context.Context, owner, key string) error
-	// waits until no other process issues for the key
-	Lock(ctx context.Context, owner, key string) (func(), error)
+	// Lock waits until no other process issues for the key.
+	Lock(ctx context.Context, owner, key string) (unlock func(), err error)
 }
 
 // obtain finds a value in the shared cache or issues one. Nothing that the shared cache does wrong
 // stops it.
-func (c *Cache[V]) obtain(ctx context.Context, r Request[V], f *flight[V], held *entry[V]) (*V, Outcome, error) {
+func (c *Cache[V]) obtain(
+	ctx context.Context, r Request[V], f *flight[V], held *entry[V],
+) (*V, Outcome, error) {
 	var good *V
 	if held != nil {
 		good = held.value
 	}
-	shared := c.config.Shared
-	if shared == nil {
+	if c.config.Shared == nil {
 		return c.issue(ctx, r, f, good)
 	}
-	owner, key, down := r.Owner.String(), r.Key.String(), false
-	limited := func(call func(context.Context) error) bool {
-		bounded, cancel := context.WithTimeout(ctx, sharedTimeout)
-		defer cancel()
-		err := attempt(func() error { return call(bounded) })
-		if err != nil {
-			down = true
-			_ = attempt(func() error { c.config.SharedFailed(err); return nil })
-		}
-		return err == nil
+	s := &sharing[V]{
+		cache:   c,
+		request: r,
+		owner:   r.Owner.String(),
+		key:     r.Key.String(),
+		renews:  held != nil,
+		good:    good,
 	}
-	// look tells whether there is a value that need not be renewed now; any other that is still
-	// good may yet be of use.
-	look := func() (found *V, enough bool) {
-		limited(func(ctx context.Context) (err error) {
-			found, err = shared.Get(ctx, owner, key)
-			return err
-		})
-		now := c.config.Now()
-		if down || found == nil || !now.Before(c.config.End(found)) {
-			return nil, false
-		}
-		if err := attempt(func() error { return r.Usable(found) }); err != nil {
-			// it counts as absent
-			_ = attempt(func() error { c.config.SharedFailed(err); return nil })
-			return nil, false
-		}
-		if good == nil || c.config.End(found).After(c.config.End(good)) {
-			good = found
-		}
-		renewAt, staleAt, _ := c.times(r, found, 0)
-		if held != nil {
-			staleAt = renewAt // whoever renews wants one that is better than what it holds
-		}
-		return found, now.Before(staleAt)
-	}
-	if found, enough := look(); enough {
+	if found := s.look(ctx); found != nil {
 		return found, InShared, nil
 	}
-	if !down {
-		var unlock func()
-		if limited(func(ctx context.Context) (err error) {
-			unlock, err = shared.Lock(ctx, owner, key)
-			return err
-		}) && unlock != nil {
-			defer func() { _ = attempt(func() error { unlock(); return nil }) }()
-			if found, enough := look(); enough {
-				return found, InShared, nil
-			}
+	if unlock := s.lock(ctx); unlock != nil {
+		defer try(unlock)
+		if found := s.look(ctx); found != nil {
+			return found, InShared, nil
 		}
 	}
-	reachable := !down
-	value, outcome, err := c.issue(ctx, r, f, good)
+	reachable := !s.down
+	value, outcome, err := c.issue(ctx, r, f, s.good)
 	switch {
 	case !reachable:
-	case outcome == Miss && err == nil && !c.isDropped(f):
-		limited(func(ctx context.Context) error { return shared.Put(ctx, owner, key, value) })
-		if c.isDropped(f) { // meanwhile
-			limited(func(ctx context.Context) error { return shared.Delete(ctx, owner, key) })
-		}
+	case outcome == Miss && err == nil:
+		s.put(ctx, f, value)
 	case err != nil && c.config.Refusal(err):
-		// or another process would go on with what was refused
-		limited(func(ctx context.Context) error { return shared.Delete(ctx, owner, key) })
+		s.delete(ctx) // or another process would go on with what was refused
 	}
-	if down && outcome == Miss {
+	if s.down && outcome == Miss {
 		outcome = SharedDown
 	}
 	return value, outcome, err
+}
+
+// sharing is what one flight has to do with the shared cache.
+type sharing[V any] struct {
+	cache      *Cache[V]
+	request    Request[V]
+	owner, key string
+
+	renews bool // there is a value, and a better one is wanted
+	good   *V   // the best value so far that has not ended; nil: none
+	down   bool // the shared cache has failed
+}
+
+// look returns a value that need not be renewed now; nil: there is none. Any other that is still
+// good may yet be of use.
+func (s *sharing[V]) look(ctx context.Context) *V {
+	var found *V
+	s.call(ctx, func(ctx context.Context) (err error) {
+		found, err = s.cache.config.Shared.Get(ctx, s.owner, s.key)
+		return err
+	})
+	end := s.cache.config.End
+	now := s.cache.config.Now()
+	if s.down || found == nil || !now.Before(end(found)) {
+		return nil
+	}
+	if err := attempt(func() error { return s.request.Usable(found) }); err != nil {
+		s.tell(err) // it counts as absent
+		return nil
+	}
+	if s.good == nil || end(found).After(end(s.good)) {
+		s.good = found
+	}
+	wanted, stale, _ := s.cache.times(s.request, found, 0)
+	if s.renews { // whoever renews wants one that is better than what it holds
+		stale = wanted
+	}
+	if !now.Before(stale) {
+		return nil
+	}
+	return found
+}
+
+// lock waits for other processes. It returns nil if there is nothing to unlock.
+func (s *sharing[V]) lock(ctx context.Context) (unlock func()) {
+	if s.down {
+		return nil
+	}
+	ok := s.call(ctx, func(ctx context.Context) (err error) {
+		unlock, err = s.cache.config.Shared.Lock(ctx, s.owner, s.key)
+		return err
+	})
+	if !ok {
+		return nil
+	}
+	return unlock
+}
+
+// put keeps a new value, unless it was forgotten meanwhile.
+func (s *sharing[V]) put(ctx context.Context, f *flight[V], value *V) {
+	if s.cache.isDropped(f) {
+		return
+	}
+	s.call(ctx, func(ctx context.Context) error {
+		return s.cache.config.Shared.Put(ctx, s.owner, s.key, value)
+	})
+	if s.cache.isDropped(f) {
+		s.delete(ctx)
+	}
+}
+
+func (s *sharing[V]) delete(ctx context.Context) {
+	s.call(ctx, func(ctx context.Context) error {
+		return s.cache.config.Shared.Delete(ctx, s.owner, s.key)
+	})
+}
+
+// call calls the shared cache, for a limited time, and tells whether that went well.
+func (s *sharing[V]) call(ctx context.Context, call func(context.Context) error) bool {
+	bounded, cancel := context.WithTimeout(ctx, sharedTimeout)
+	defer cancel()
+	err := attempt(func() error { return call(bounded) })
+	if err != nil {
+		s.down = true
+		s.tell(err)
+	}
+	return err == nil
+}
+
+func (s *sharing[V]) tell(err error) {
+	try(func() { s.cache.config.SharedFailed(err) })
 }
 
 func (c *Cache[V]) isDropped(f *flight[V]) bool {

@@ -8,10 +8,12 @@ import (
 )
 
 const (
-	valueAhead = 15 * time.Minute // before the end of a value's life, where its replacement is due
-	// of a life at most the last quarter, so that a short one is not replaced all the time
+	// valueAhead is how long before the end of a value's life its replacement is due.
+	valueAhead = 15 * time.Minute
+	// valueShare is the part of a life that this is at most, the last quarter, so that a short one
+	// is not replaced all the time.
 	valueShare = 4
-	// between the beginnings of two attempts while the old value is good
+	// valuePause lies between the beginnings of two attempts while the old value is good.
 	valuePause = 10 * time.Second
 )
 
@@ -36,10 +38,10 @@ type Value[T any] struct {
 	now    func() time.Time
 	random func() float64
 
-	mu    sync.Mutex
-	value T
-	// when the replacement is due, and until when the value is good; zero: there is none yet
-	due, until  time.Time
+	mu          sync.Mutex
+	value       T
+	due         time.Time    // when the replacement is due; zero: there is no value yet
+	until       time.Time    // until when the value is good; likewise
 	attempted   time.Time    // when the last fetch began
 	replacement *replacement // nil: no fetch is under way
 }
@@ -68,10 +70,10 @@ func NewValue[T any](
 func (v *Value[T]) Get(ctx context.Context) (value T, again time.Time, err error) {
 	v.mu.Lock()
 	now := v.now()
-	good, due, since := now.Before(v.until), !now.Before(v.due), now.Sub(v.attempted)
-	if v.replacement == nil && (!good || due && (since >= valuePause || since < 0)) {
-		// less than nothing: the clock was set back
-		v.attempted, v.replacement = now, &replacement{early: good, done: make(chan struct{})}
+	good := now.Before(v.until)
+	if v.replacement == nil && (!good || v.wantsReplacement(now)) {
+		v.attempted = now
+		v.replacement = &replacement{early: good, done: make(chan struct{})}
 		go v.refresh(context.WithoutCancel(ctx), v.replacement)
 	}
 	if good {
@@ -85,17 +87,24 @@ func (v *Value[T]) Get(ctx context.Context) (value T, again time.Time, err error
 	case <-ctx.Done():
 		return value, time.Time{}, ctx.Err()
 	}
-	switch {
-	case replacement.err != nil && replacement.early:
-		// a failure of then, perhaps slow, is not one of now
-		return v.Get(ctx)
-	case replacement.err != nil:
+	if replacement.err != nil && replacement.early {
+		return v.Get(ctx) // a failure of then, perhaps slow, is not one of now
+	}
+	if replacement.err != nil {
 		return value, time.Time{}, replacement.err
 	}
 	if value, again, good := v.Peek(); good {
 		return value, again, nil
 	}
 	return value, time.Time{}, errLate
+}
+
+// wantsReplacement tells, under the lock, whether a good value is due for one and the last attempt
+// is a while ago.
+func (v *Value[T]) wantsReplacement(now time.Time) bool {
+	since := now.Sub(v.attempted)
+	clockSetBack := since < 0
+	return !now.Before(v.due) && (since >= valuePause || clockSetBack)
 }
 
 // Peek returns what Get would return at once, if there is a good value, and starts nothing.
@@ -132,15 +141,17 @@ func (v *Value[T]) refresh(ctx context.Context, f *replacement) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	life := until.Sub(v.now())
-	if f.err = err; err == nil && life <= 0 {
-		f.err = errLate
+	if err == nil && life <= 0 {
+		err = errLate
 	}
-	if f.err != nil {
+	f.err = err
+	if err != nil {
 		return
 	}
+	// If the fetch found the old value somewhere, a new one is as due as before.
 	if !until.Equal(v.until) {
-		// or else the fetch found the old value somewhere, and a new one is as due as before
 		v.due = until.Add(-Jittered(min(valueAhead, life/valueShare), v.random()))
 	}
-	v.value, v.until = value, until
+	v.value = value
+	v.until = until
 }

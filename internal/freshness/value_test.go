@@ -2,7 +2,6 @@ package freshness_test
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"sync"
 	"testing"
@@ -11,8 +10,6 @@ import (
 
 	"github.com/seed055b7978/delegation/internal/freshness"
 )
-
-var errWellDown = errors.New("down")
 
 // never leaves nothing to chance: a value is replaced as early as it can be.
 func never() float64 { return 0 }
@@ -105,7 +102,7 @@ func TestUseTriggers(t *testing.T) {
 func TestGoodUntilItsEnd(t *testing.T) {
 	wellBubble(t, func(t *testing.T, w *well, v *freshness.Value[int]) {
 		get(t, v, 1)
-		w.set(func(w *well) { w.err = errWellDown })
+		w.set(func(w *well) { w.err = errDown })
 		time.Sleep(45 * time.Minute)
 		for left := 15 * time.Minute; left > 0; left -= time.Second {
 			if again := get(t, v, 1); again != min(10*time.Second, left) {
@@ -119,7 +116,7 @@ func TestGoodUntilItsEnd(t *testing.T) {
 		if value, _, good := v.Peek(); good || value != 0 {
 			t.Errorf("peeked at %d behind its end", value)
 		}
-		if value, _, err := v.Get(t.Context()); value != 0 || err != errWellDown {
+		if value, _, err := v.Get(t.Context()); value != 0 || err != errDown {
 			t.Errorf("got %d, %v behind its end", value, err)
 		}
 		w.set(func(w *well) { w.err = nil })
@@ -169,12 +166,12 @@ func TestLateCallersTryAgain(t *testing.T) {
 	wellBubble(t, func(t *testing.T, w *well, v *freshness.Value[int]) {
 		get(t, v, 1)
 		time.Sleep(time.Hour - time.Second)
-		w.set(func(w *well) { w.err, w.takes = errWellDown, 10*time.Second })
+		w.set(func(w *well) { w.err, w.takes = errDown, 10*time.Second })
 		if _, _, err := v.Get(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if value, _, err := v.Get(t.Context()); value != 0 || err != errWellDown || w.fetches != 3 {
+		if value, _, err := v.Get(t.Context()); value != 0 || err != errDown || w.fetches != 3 {
 			t.Errorf("got %d, %v after %d fetches, want the error of the third", value, err, w.fetches)
 		}
 		_, _, _ = v.Get(t.Context())
@@ -264,7 +261,7 @@ func TestClockSetBack(t *testing.T) {
 		w, back := &well{life: time.Hour}, time.Duration(0)
 		v := freshness.NewValue(func() time.Time { return time.Now().Add(-back) }, never, w.fetch)
 		get(t, v, 1)
-		w.set(func(w *well) { w.err = errWellDown })
+		w.set(func(w *well) { w.err = errDown })
 		time.Sleep(50 * time.Minute)
 		get(t, v, 1)
 		back = 4 * time.Minute
