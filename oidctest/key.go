@@ -43,7 +43,8 @@ func generateKey(algorithm string) (*key, error) {
 	case "EdDSA":
 		_, signer, err = ed25519.GenerateKey(rand.Reader)
 	default:
-		return nil, fmt.Errorf("oidctest: Config.Algorithm: %q is not one of this package", algorithm)
+		const unknown = "oidctest: Config.Algorithm: %q is not one of this package"
+		return nil, fmt.Errorf(unknown, algorithm)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("oidctest: new key: %w", err)
@@ -55,26 +56,12 @@ func generateKey(algorithm string) (*key, error) {
 // the first that fits.
 func newKey(algorithm string, signer crypto.Signer) (*key, error) {
 	k := &key{algorithm: algorithm, signer: signer}
-	switch public := signer.Public().(type) { // members: RFC 7518, section 6, and RFC 8037, section 2
-	case *rsa.PublicKey:
-		k.fits = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
-		e := big.NewInt(int64(public.E))
-		k.jwk = map[string]string{"kty": "RSA", "n": base64url(public.N.Bytes()), "e": base64url(e.Bytes())}
-	case *ecdsa.PublicKey:
-		point, err := public.Bytes() // 4, x, y: the coordinates have full length
-		if err != nil {
-			return nil, fmt.Errorf("oidctest: Config.Key: %w", err)
-		}
-		curve := public.Params().Name
-		k.fits = map[string][]string{"P-256": {"ES256"}, "P-384": {"ES384"}, "P-521": {"ES512"}}[curve]
-		x, y := point[1:1+len(point)/2], point[1+len(point)/2:]
-		k.jwk = map[string]string{"kty": "EC", "crv": curve, "x": base64url(x), "y": base64url(y)}
-	case ed25519.PublicKey:
-		k.fits = []string{"EdDSA"}
-		k.jwk = map[string]string{"kty": "OKP", "crv": "Ed25519", "x": base64url(public)}
+	if err := k.describe(); err != nil {
+		return nil, fmt.Errorf("oidctest: Config.Key: %w", err)
 	}
 	if len(k.fits) == 0 {
-		return nil, fmt.Errorf("oidctest: Config.Key: no algorithm for a key of type %T or its curve", signer.Public())
+		const unsupported = "oidctest: Config.Key: no algorithm for a key of type %T or its curve"
+		return nil, fmt.Errorf(unsupported, signer.Public())
 	}
 	if algorithm == "" {
 		k.algorithm = k.fits[0]
@@ -90,6 +77,55 @@ func newKey(algorithm string, signer crypto.Signer) (*key, error) {
 	return k, nil
 }
 
+// describe fills in the algorithms of the key and the members of its JWK (RFC
+// 7518, section 6, and RFC 8037, section 2).
+func (k *key) describe() error {
+	switch public := k.signer.Public().(type) {
+	case *rsa.PublicKey:
+		k.fits = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+		k.jwk = map[string]string{
+			"kty": "RSA",
+			"n":   base64url(public.N.Bytes()),
+			"e":   base64url(big.NewInt(int64(public.E)).Bytes()),
+		}
+	case *ecdsa.PublicKey:
+		point, err := public.Bytes() // 4, x, y: the coordinates have full length
+		if err != nil {
+			return err
+		}
+		curve := public.Params().Name
+		size := len(point) / 2
+		k.fits = curveAlgorithms[curve]
+		k.jwk = map[string]string{
+			"kty": "EC",
+			"crv": curve,
+			"x":   base64url(point[1 : 1+size]),
+			"y":   base64url(point[1+size:]),
+		}
+	case ed25519.PublicKey:
+		k.fits = []string{"EdDSA"}
+		k.jwk = map[string]string{
+			"kty": "OKP",
+			"crv": "Ed25519",
+			"x":   base64url(public),
+		}
+	}
+	return nil
+}
+
+var curveAlgorithms = map[string][]string{
+	"P-256": {"ES256"},
+	"P-384": {"ES384"},
+	"P-521": {"ES512"},
+}
+
+// hashes are the hashes of algorithms, by the end of an algorithm's name.
+var hashes = map[string]crypto.Hash{
+	"256": crypto.SHA256,
+	"384": crypto.SHA384,
+	"512": crypto.SHA512,
+}
+
 // sign signs with the algorithm if it fits the key, else with the key's own.
 func (k *key) sign(algorithm string, input []byte) ([]byte, error) {
 	if !slices.Contains(k.fits, algorithm) {
@@ -98,7 +134,7 @@ func (k *key) sign(algorithm string, input []byte) ([]byte, error) {
 	if algorithm == "EdDSA" { // RFC 8037, section 3.1: the input is not hashed first
 		return k.signer.Sign(rand.Reader, input, crypto.Hash(0))
 	}
-	hash := map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}[algorithm[2:]]
+	hash := hashes[algorithm[2:]]
 	if k.signer == nil {
 		mac := hmac.New(hash.New, k.secret)
 		mac.Write(input)

@@ -54,8 +54,8 @@ type Config struct {
 	// publishes, and empty then means 32 random bytes.
 	Secret []byte
 
-	// Now is the clock behind iat and exp. Nil means [time.Now]. It may be
-	// called from several goroutines at once.
+	// Now is the clock for iat and exp. Nil means [time.Now]. It may be called
+	// from several goroutines at once.
 	Now func() time.Time
 
 	// CacheControl is the Cache-Control header of the key set's answer. Empty
@@ -95,30 +95,47 @@ func New(config Config) (*Provider, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	p := &Provider{config: config, current: current, changed: make(chan struct{}), fetches: make(map[string]int)}
+	p := &Provider{
+		config:  config,
+		current: current,
+		changed: make(chan struct{}),
+		fetches: make(map[string]int),
+	}
 	if current.signer != nil {
 		p.published = []*key{current}
 	}
 	return p, nil
 }
 
+// secretAlgorithms are the algorithms that sign with [Config.Secret].
+var secretAlgorithms = []string{"HS256", "HS384", "HS512"}
+
+// firstKey returns the key that the configuration gives or asks for.
 func firstKey(config Config) (*key, error) {
-	secrets := []string{"HS256", "HS384", "HS512"}
 	switch {
-	case slices.Contains(secrets, config.Algorithm):
-		var errs []error
-		if len(config.Secret) == 0 {
-			errs = append(errs, fmt.Errorf("oidctest: Config.Secret: %s needs one", config.Algorithm))
-		}
-		if config.Key != nil {
-			errs = append(errs, fmt.Errorf("oidctest: Config.Key: %s signs with Config.Secret only", config.Algorithm))
-		}
-		return &key{algorithm: config.Algorithm, fits: secrets, secret: config.Secret}, errors.Join(errs...)
+	case slices.Contains(secretAlgorithms, config.Algorithm):
+		return secretKey(config)
 	case config.Key != nil:
 		return newKey(config.Algorithm, config.Key)
 	default:
 		return generateKey(cmp.Or(config.Algorithm, "RS256"))
 	}
+}
+
+func secretKey(config Config) (*key, error) {
+	algorithm := config.Algorithm
+	var errs []error
+	if len(config.Secret) == 0 {
+		errs = append(errs, fmt.Errorf("oidctest: Config.Secret: %s needs one", algorithm))
+	}
+	if config.Key != nil {
+		const secretOnly = "oidctest: Config.Key: %s signs with Config.Secret only"
+		errs = append(errs, fmt.Errorf(secretOnly, algorithm))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return &key{algorithm: algorithm, fits: secretAlgorithms, secret: config.Secret}, nil
 }
 
 // SetIssuer sets the issuer: the iss of tokens, the issuer of the discovery
@@ -204,7 +221,8 @@ func (p *Provider) Sign(header map[string]any, payload []byte) (string, error) {
 // algorithms, whose one key is [Config.Secret].
 func (p *Provider) Rotate() (kid string, err error) {
 	if p.signingKey().signer == nil {
-		return "", fmt.Errorf("oidctest: a secret (%s) cannot be rotated: use a second provider", p.config.Algorithm)
+		const notRotated = "oidctest: a secret (%s) cannot be rotated: use a second provider"
+		return "", fmt.Errorf(notRotated, p.config.Algorithm)
 	}
 	k, err := generateKey(p.config.Algorithm)
 	if err != nil {
@@ -240,7 +258,7 @@ func (p *Provider) PublicKeyPEM() []byte {
 	}
 	der, err := x509.MarshalPKIXPublicKey(k.signer.Public())
 	if err != nil {
-		panic(err) // newKey lets in only what this can marshal
+		panic(err) // newKey accepts only keys that can be marshalled
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
@@ -251,7 +269,8 @@ func (p *Provider) signingKey() *key {
 	return p.current
 }
 
-// merge lays the overrides over the defaults, which it changes; nil removes.
+// merge changes the defaults by the overrides and returns them. A nil override
+// removes a member.
 func merge(defaults, overrides map[string]any) map[string]any {
 	for name, value := range overrides {
 		if value == nil {

@@ -29,17 +29,17 @@ const (
 // oversize is one byte more than a reader with a limit of 1 MiB takes.
 const oversize = 1<<20 + 1
 
-// Faults are what is wrong with a provider. The zero value is a healthy one.
-// Faults combine; of those that replace the whole answer the first in the order
-// below wins.
+// Faults make a provider misbehave. The zero value is a healthy provider.
+// Faults combine. Of those that replace the whole answer, the first in the
+// order below wins.
 type Faults struct {
 	// Only limits Hang, Redirect, Status, Malformed and Oversize to one
 	// document, DiscoveryPath or KeySetPath. Empty means both.
 	Only string
 
 	// Hang holds every request until its context ends, and then returns without
-	// an answer. A change by [Provider.SetFaults] lets the waiting requests go
-	// on under the new faults. A server cannot close before they end.
+	// an answer. A change by [Provider.SetFaults] lets the waiting requests
+	// continue with the new faults. A server cannot close before they end.
 	Hang bool
 	// Redirect answers 302 to this URL. Empty means off.
 	Redirect string
@@ -60,8 +60,8 @@ type Faults struct {
 	// provider's own.
 	JWKSURL string
 
-	// UnknownKeyType puts a key with a kty that nobody knows first in the key
-	// set, under [UnknownKeyID].
+	// UnknownKeyType puts a key with an unknown kty first in the key set, under
+	// [UnknownKeyID].
 	UnknownKeyType bool
 	// SymmetricKey puts an oct key that holds [Config.Secret] first in the key
 	// set, under [SymmetricKeyID].
@@ -199,7 +199,8 @@ func (p *Provider) keySet() []byte {
 	keys := []map[string]string{} // an empty set is [], not null
 	publish := func(jwk map[string]string, id, algorithm string) {
 		jwk = maps.Clone(jwk)
-		jwk["kid"], jwk["use"] = id, "sig"
+		jwk["kid"] = id
+		jwk["use"] = "sig"
 		if !p.faults.OmitAlg {
 			jwk["alg"] = algorithm
 		}
@@ -209,7 +210,8 @@ func (p *Provider) keySet() []byte {
 		publish(map[string]string{"kty": "OIDCTEST"}, UnknownKeyID, p.config.Algorithm)
 	}
 	if p.faults.SymmetricKey {
-		publish(map[string]string{"kty": "oct", "k": base64url(p.config.Secret)}, SymmetricKeyID, "HS256")
+		secret := map[string]string{"kty": "oct", "k": base64url(p.config.Secret)}
+		publish(secret, SymmetricKeyID, "HS256")
 	}
 	if p.faults.DuplicateKeyID && p.decoy != nil {
 		publish(p.decoy.jwk, p.current.id, p.config.Algorithm)
