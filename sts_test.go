@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -609,6 +610,30 @@ func TestNobodyListens(t *testing.T) {
 	var dial *net.OpError
 	if !e.Retryable || !errors.As(err, &dial) || !strings.Contains(err.Error(), "sts.eu-central-1.amazonaws.com") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestSTSTimeout_Exactly: a call has the time of the configuration, ten seconds by default, by the
+// bubble's clock.
+func TestSTSTimeout_Exactly(t *testing.T) {
+	w := newWorld(t)
+	w.config.Issuers[0].JWKS = w.provider.KeySet()
+	w.config.STS = stsFunc(func(ctx context.Context, _ *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	token := w.token(nil)
+	for limit, want := range map[time.Duration]time.Duration{0: 10 * time.Second, 7 * time.Second: 7 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			w.config.STSTimeout = limit
+			d := w.delegator(t)
+			began := time.Now()
+			_, err := d.Exchange(t.Context(), token, app)
+			wantError(t, err, delegation.StageSTS, delegation.CodeSTSTimeout)
+			if took := time.Since(began); took != want {
+				t.Errorf("it took %s, want %s", took, want)
+			}
+		})
 	}
 }
 
