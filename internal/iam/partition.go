@@ -7,17 +7,23 @@ import (
 
 // Partition is one row of the table of AWS partitions. The zero value is no partition.
 type Partition struct {
-	ID              string // aws, aws-cn, …: the second part of its ARNs
+	// ID is the second part of its ARNs: aws, aws-cn, …
+	ID string
+	// DNSSuffix and DualStackSuffix are the ends of its hosts' names.
 	DNSSuffix       string
 	DualStackSuffix string
-	Audience        string // AudienceRestriction; empty: the recipient
-	// regions with a FIPS host of STS (AWS General Reference, STS endpoints)
+	// Audience is the AudienceRestriction of its assertions; empty: the recipient.
+	Audience string
+	// FIPS lists the regions with a FIPS host of STS (AWS General Reference, STS endpoints).
 	FIPS []string
 
-	regions    *regexp.Regexp
-	signIn     string // host of the sign-in page; {region} is replaced
-	bareSignIn string // the region whose sign-in host has no region in front
-	console    string // likewise; empty: AWS publishes none
+	regions *regexp.Regexp
+	// signIn is the host of the sign-in page; {region} is replaced.
+	signIn string
+	// bareSignIn is the region whose sign-in host has no region in front.
+	bareSignIn string
+	// console is the console's host, likewise; empty: AWS publishes none.
+	console string
 }
 
 // partitions is the table that the AWS SDKs ship as partitions.json, with the hosts of sign-in and

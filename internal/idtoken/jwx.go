@@ -34,11 +34,16 @@ func decodeJWK(member map[string]any) (k key, ok bool) {
 	text, _ := json.Marshal(member) // it has just been decoded
 	err := guard.Call(func() error {
 		parsed, err := jwk.ParseKey(text)
-		if err == nil {
-			k.kid, k.algorithm = parsed.KeyID(), parsed.Algorithm().String()
-			k.material, err = jwk.PublicRawKeyOf(parsed)
+		if err != nil {
+			return err
 		}
-		if public, ok := k.material.(*ecdsa.PublicKey); ok && err == nil {
+		k.kid = parsed.KeyID()
+		k.algorithm = parsed.Algorithm().String()
+		k.material, err = jwk.PublicRawKeyOf(parsed)
+		if err != nil {
+			return err
+		}
+		if public, ok := k.material.(*ecdsa.PublicKey); ok {
 			_, err = public.ECDH() // which is possible with points of the curve only
 		}
 		return err

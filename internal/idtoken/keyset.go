@@ -139,7 +139,8 @@ func ParseKeySet(text []byte) (KeySet, error) {
 	return set, nil
 }
 
-// verifies tells whether a JWK leaves it open that its key verifies signatures (RFC 7517 §4.2, §4.3).
+// verifies tells whether a JWK leaves it open that its key verifies signatures (RFC 7517 §4.2,
+// §4.3).
 func verifies(member map[string]any) bool {
 	if use, ok := member["use"]; ok && use != "sig" {
 		return false

@@ -12,10 +12,12 @@ import (
 // Config is what all issuers of a [Verifier] share. The caller has checked it; only Client may be
 // nil.
 type Config struct {
-	MaxSize int           // bytes of a token
-	Leeway  time.Duration // for clocks that differ, in exp, iat and nbf
-	Now     func() time.Time
-	// for published keys; nil: a new one. Redirects are refused whatever it says
+	// MaxSize is how many bytes a token may have.
+	MaxSize int
+	// Leeway is for clocks that differ, in exp, iat and nbf.
+	Leeway time.Duration
+	Now    func() time.Time
+	// Client fetches published keys; nil: a new one. Redirects are refused whatever it says.
 	Client *http.Client
 	// RefreshFailed hears of each fetch of an issuer's keys that failed, and why: an [*Error]. It
 	// runs on the fetch's goroutine.
@@ -26,18 +28,25 @@ type Config struct {
 // no more than one source of keys is set. If none is, they are found by OpenID Connect discovery
 // below URL.
 type Issuer struct {
-	URL string // the exact iss claim
-	// that it may sign with: some of [Algorithms], or HS256 alone with a SharedSecret
+	// URL is the exact iss claim.
+	URL string
+	// Algorithms are those that it may sign with: some of [Algorithms], or HS256 alone with a
+	// SharedSecret.
 	Algorithms []string
 
-	// reveals the secret; a function, because fmt prints the fields of structs
+	// SharedSecret reveals the secret. It is a function, because fmt prints the fields of structs.
 	SharedSecret func() string
-	KeySet       KeySet // static: nothing is fetched
-	KeySetURL    string // where the key set is published
-	LoopbackHTTP bool   // whether discovery may lead to plain http on loopback
+	// KeySet is static: nothing is fetched.
+	KeySet KeySet
+	// KeySetURL is where the key set is published.
+	KeySetURL string
+	// LoopbackHTTP says whether discovery may lead to plain http on loopback.
+	LoopbackHTTP bool
 
-	Marks   []string // of [TokenMarks], those that its ID tokens may bear
-	Clients []string // audiences that may be the client of a token with several and no azp
+	// Marks are those of [TokenMarks] that its ID tokens may bear.
+	Marks []string
+	// Clients are the audiences that may be the client of a token with several and no azp.
+	Clients []string
 }
 
 // Verifier verifies the ID tokens of its issuers. It is safe for concurrent use and keeps no

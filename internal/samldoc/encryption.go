@@ -89,7 +89,8 @@ func Encrypt(element []byte, publicPEM string, random io.Reader) ([]byte, error)
 	if _, err := io.ReadFull(random, secret); err != nil {
 		return nil, fmt.Errorf("no random numbers: %w", err)
 	}
-	contentKey, nonce := secret[:32], secret[32:]
+	contentKey := secret[:32]
+	nonce := secret[32:]
 	block, err := aes.NewCipher(contentKey)
 	if err != nil {
 		return nil, err

@@ -18,8 +18,8 @@ import (
 	"github.com/seed055b7978/delegation/internal/guard"
 )
 
-// AssertionLife is how long a response can be redeemed.
-// AWS redeems an assertion within five minutes of its issuance
+// AssertionLife is how long a response can be redeemed: AWS takes an assertion within five minutes
+// of its issuance.
 const AssertionLife = 5 * time.Minute
 
 const (
@@ -38,17 +38,23 @@ type Attribute struct {
 
 // Response is what a response says, and who signs it.
 type Response struct {
-	EntityID            string // the issuer
-	Recipient           string
-	Audience            string
-	NameID              string
-	Attributes          []Attribute // in the order they are sent
-	SessionNotOnOrAfter time.Time   // zero: none
-	// PEM of an RSA public key that the assertion is encrypted for; empty: it is not
+	EntityID  string // the issuer
+	Recipient string
+	Audience  string
+	NameID    string
+	// Attributes are sent in this order.
+	Attributes []Attribute
+	// SessionNotOnOrAfter is when the session at AWS ends at the latest; zero: not said.
+	SessionNotOnOrAfter time.Time
+
+	// EncryptionKey is the PEM of an RSA public key that the assertion is encrypted for; empty: it
+	// is not.
 	EncryptionKey string
-	Signer        crypto.Signer
-	Certificate   *x509.Certificate // the signature must verify with it
-	// call the signer, under the certificate's text; nil: it cannot hang
+
+	Signer crypto.Signer
+	// Certificate is the one that the signature must verify with.
+	Certificate *x509.Certificate
+	// Callees call the signer, under the certificate's text; nil: it cannot hang.
 	Callees *guard.Callees
 }
 

@@ -360,7 +360,8 @@ func (p *parser) groupName() string {
 			c = utf16.DecodeRune(c, p.peek())
 			p.at++
 		}
-		starts := c == '$' || c == '_' || unicode.In(c, unicode.L, unicode.Nl, unicode.Other_ID_Start)
+		starts := c == '$' || c == '_' ||
+			unicode.In(c, unicode.L, unicode.Nl, unicode.Other_ID_Start)
 		goes := starts || c == 0x200c || c == 0x200d ||
 			unicode.In(c, unicode.Mn, unicode.Mc, unicode.Nd, unicode.Pc, unicode.Other_ID_Continue)
 		if name.Len() == 0 && !starts || !goes {

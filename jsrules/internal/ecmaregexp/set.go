@@ -97,8 +97,9 @@ var (
 	digits = &set{ranges: []span{{'0', '9'}}}
 	words  = &set{ranges: []span{{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}}
 	// foldedWords are those that fold to one of words: the long s and the sign of Kelvin are more.
-	foldedWords = &set{ranges: normal(append(slices.Clone(words.ranges), span{0x17f, 0x17f}, span{0x212a, 0x212a}))}
-	spaces      = &set{ranges: []span{
+	foldedWords = &set{ranges: normal(
+		append(slices.Clone(words.ranges), span{0x17f, 0x17f}, span{0x212a, 0x212a}))}
+	spaces = &set{ranges: []span{
 		{'\t', '\r'}, {' ', ' '}, {0xa0, 0xa0}, {0x1680, 0x1680}, {0x2000, 0x200a},
 		{0x2028, 0x2029}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000}, {0xfeff, 0xfeff},
 	}}
