@@ -1,10 +1,10 @@
-// Auth0-rules runs a folder of Auth0 rules, as they were, in exchanges.
+// Auth0-rules runs a folder of unchanged Auth0 rules in exchanges.
 //
 //	go run ./examples/auth0-rules
 //
-// needs nothing: delegationtest has an OpenID provider and an STS in memory, both on loopback. The
-// role's trust policy is one for Auth0: it asks for SAML:iss, and for the group that a rule maps to
-// eduPersonAffiliation. docs/migrating-from-auth0.md is the guide.
+// It needs nothing else: delegationtest has an OpenID provider and an STS in memory, both on
+// loopback. The role's trust policy is one for Auth0. It requires SAML:iss, and the group that a
+// rule maps to eduPersonAffiliation. docs/migrating-from-auth0.md is the guide.
 package main
 
 import (
@@ -49,28 +49,30 @@ const (
 	}]}`
 )
 
-// compileRules compiles the folder, with what the rules ask for: a setting, and a module that the
-// host writes in Go.
+// compileRules compiles the folder. The rules need a setting, and a module that is written in Go.
 func compileRules(log io.Writer) ([]delegation.RuleFunc, error) {
 	folder, err := fs.Sub(files, "rules")
 	if err != nil {
 		return nil, err
 	}
-	teams := map[any]string{"auth0|alice": "press"}
 	return jsrules.CompileFolder(folder, jsrules.Options{
 		Domain:        "tenant.auth0.com",
 		Configuration: map[string]string{"AWS_ACCOUNT": "123456789012"},
-		Modules: map[string]jsrules.Module{"directory": {Functions: map[string]jsrules.Function{
-			"teamOf": func(_ context.Context, arguments []any) (any, error) {
-				team, ok := teams[arguments[0]]
-				if !ok {
-					return nil, errors.New("the directory does not know this user")
-				}
-				return team, nil
-			},
-		}}},
+		Modules: map[string]jsrules.Module{
+			"directory": {Functions: map[string]jsrules.Function{"teamOf": teamOf}},
+		},
 		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
 	})
+}
+
+// teamOf looks a user up in a directory.
+func teamOf(_ context.Context, arguments []any) (any, error) {
+	teams := map[any]string{"auth0|alice": "press"}
+	team, ok := teams[arguments[0]]
+	if !ok {
+		return nil, errors.New("the directory does not know this user")
+	}
+	return team, nil
 }
 
 // withoutTime keeps the log the same in every run.
@@ -111,19 +113,24 @@ func run(ctx context.Context, out io.Writer) error {
 		claims["aud"] = "CLIENT_ID"
 		claims["email_verified"] = true
 		credentials, err := d.Exchange(ctx, world.Token(claims), "CLIENT_ID")
-		var refused *delegation.Error
-		if errors.As(err, &refused) {
-			fmt.Fprintf(out, "  refused      %s, %s: %v\n", refused.Stage, refused.Code, refused.Err)
-			fmt.Fprintf(out, "  is told      %s\n\n", refused.Public())
-			continue
-		}
-		fmt.Fprintf(out, "  credentials  of %s, secret %s\n\n",
-			credentials.AssumedRoleARN, credentials.SecretAccessKey)
+		printOutcome(out, credentials, err)
 	}
 	return nil
 }
 
-// setUpAWS makes the SAML provider and the role, as they were with Auth0.
+// printOutcome prints the credentials, or why there are none and what the user is told.
+func printOutcome(out io.Writer, credentials *delegation.Credentials, err error) {
+	var refused *delegation.Error
+	if errors.As(err, &refused) {
+		fmt.Fprintf(out, "  refused      %s, %s: %v\n", refused.Stage, refused.Code, refused.Err)
+		fmt.Fprintf(out, "  is told      %s\n\n", refused.Public())
+		return
+	}
+	fmt.Fprintf(out, "  credentials  of %s, secret %s\n\n",
+		credentials.AssumedRoleARN, credentials.SecretAccessKey)
+}
+
+// setUpAWS makes the SAML provider and the role, with the names that they had for Auth0.
 func setUpAWS(world *delegationtest.World) error {
 	metadata, err := world.Config.IdentityProvider.Metadata()
 	if err != nil {
@@ -135,7 +142,7 @@ func setUpAWS(world *delegationtest.World) error {
 	)
 }
 
-// users are who asks for credentials.
+// users are the users who ask for credentials.
 var users = []struct {
 	what   string
 	claims map[string]any

@@ -1,5 +1,5 @@
-// Minimal is the program of the README: it reads an ID token from standard input and prints whose
-// credentials it became.
+// Minimal is the program of the README. It reads an ID token from standard input, exchanges it for
+// AWS credentials, and prints to which session they belong.
 package main
 
 import (
@@ -17,9 +17,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	credentials, err := exchange(context.Background(), string(idToken), "signing.crt", "signing.key")
+	ctx := context.Background()
+	credentials, err := exchange(ctx, string(idToken), "signing.crt", "signing.key")
 	if err != nil {
-		log.Fatal(err) // for the operator; a stranger gets Public() of the *delegation.Error
+		// The operator may see err. Show a user only Public() of the *delegation.Error.
+		log.Fatal(err)
 	}
 	fmt.Println(credentials.AssumedRoleARN, "until", credentials.Expiration)
 }

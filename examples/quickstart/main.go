@@ -2,8 +2,8 @@
 //
 //	go run ./examples/quickstart
 //
-// needs nothing: delegationtest has an OpenID provider and an STS in memory, both on loopback. With
-// -issuer it uses a real issuer, a token from a file and the real AWS; see -help.
+// It needs nothing else: delegationtest has an OpenID provider and an STS in memory, both on
+// loopback. With -issuer it uses a real issuer, a token from a file and the real AWS; see -help.
 package main
 
 import (
@@ -34,12 +34,18 @@ func main() {
 	}
 }
 
-// settings are what the flags say.
+// settings are the values of the flags.
 type settings struct {
-	issuer, token, target    string
-	role, principal, region  string
-	entityID                 string
-	certificate, key, stsURL string
+	issuer      string
+	token       string
+	target      string
+	role        string
+	principal   string
+	region      string
+	entityID    string
+	certificate string
+	key         string
+	stsURL      string
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, out io.Writer) error {
@@ -167,8 +173,7 @@ func newSTS(ctx context.Context, region, url string) (*sts.Client, error) {
 	}), nil
 }
 
-// exchange does the exchange and asks AWS who the credentials belong to. OnEvent prints the
-// decision in between.
+// exchange exchanges the token and prints the credentials. OnEvent prints the decision before them.
 func exchange(
 	ctx context.Context, d *delegation.Delegator, client *sts.Client,
 	token, target string, out io.Writer,
@@ -180,6 +185,13 @@ func exchange(
 	show(out, "credentials", fmt.Sprintf("%s, secret %s, session token %s",
 		credentials.AccessKeyID, credentials.SecretAccessKey, credentials.SessionToken))
 	show(out, "expires", credentials.Expiration.Format(time.RFC3339))
+	return showIdentity(ctx, client, credentials, out)
+}
+
+// showIdentity asks AWS to whom the credentials belong, and prints the answer.
+func showIdentity(
+	ctx context.Context, client *sts.Client, credentials *delegation.Credentials, out io.Writer,
+) error {
 	as := func(o *sts.Options) {
 		o.Region = credentials.Region
 		o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -197,7 +209,7 @@ func exchange(
 // printDecision prints what an exchange decided, from its audit event.
 func printDecision(out io.Writer, e delegation.Event) {
 	if e.Err != nil {
-		return // the error says it all
+		return // the error is printed later
 	}
 	show(out, "user", e.Subject+" of "+e.Issuer)
 	rule := e.Rule
@@ -210,6 +222,7 @@ func printDecision(out io.Writer, e delegation.Event) {
 	show(out, "session", fmt.Sprintf("%s for %s", e.SessionName, e.Duration))
 }
 
+// show prints one line of a step.
 func show(out io.Writer, what, value string) { fmt.Fprintf(out, "  %-12s %s\n", what, value) }
 
 const (
@@ -231,17 +244,55 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer world.Close()
-	world.Clock.Set(time.Now()) // the SDK signs by the real time
-	err = errors.Join(
+	client, err := configure(ctx, world, out)
+	if err != nil {
+		return err
+	}
+	d, err := world.Start(ctx)
+	if err != nil {
+		return err
+	}
+
+	token := world.Token(claims)
+	fmt.Fprintf(out, "An ID token of %d bytes becomes AWS credentials:\n", len(token))
+	if err := exchange(ctx, d, client, token, delegationtest.Target, out); err != nil {
+		return err
+	}
+	for _, r := range refusals() {
+		changed := maps.Clone(claims)
+		maps.Copy(changed, r.change)
+		_, err := d.Exchange(ctx, world.Token(changed), delegationtest.Target)
+		var refused *delegation.Error
+		if !errors.As(err, &refused) {
+			return fmt.Errorf("%s was not refused", r.what)
+		}
+		fmt.Fprintf(out, "\n%s is refused:\n", r.what)
+		show(out, "stage, code", string(refused.Stage)+", "+string(refused.Code))
+		show(out, "what", refused.Err.Error())
+		show(out, "remedy", refused.Remedy)
+		show(out, "user is told", refused.Public())
+	}
+	fmt.Fprintln(out, "\nNext: the README shows the set-up in AWS; "+
+		"go run ./examples/quickstart -help lists the flags for the real thing.")
+	return nil
+}
+
+// configure makes the two roles, and configures the rules and a client of the STS in memory. It
+// returns the client.
+func configure(
+	ctx context.Context, world *delegationtest.World, out io.Writer,
+) (*sts.Client, error) {
+	world.Clock.Set(time.Now()) // the SDK signs with the real time
+	err := errors.Join(
 		world.STS.PutRole(ststest.Role{ARN: editor, TrustPolicy: delegationtest.TrustPolicy}),
 		world.STS.PutRole(ststest.Role{ARN: auditor, TrustPolicy: withoutTags}),
 	)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	client, err := newSTS(ctx, delegationtest.Region, world.STSURL)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	world.Config.STS = client
 	world.Config.Rules = []delegation.RuleFunc{
@@ -253,49 +304,34 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 		)),
 	}
 	world.Config.OnEvent = func(_ context.Context, e delegation.Event) { printDecision(out, e) }
-	d, err := world.Start(ctx)
-	if err != nil {
-		return err
-	}
+	return client, nil
+}
 
-	claims := map[string]any{
-		"email":          "alice@example.com",
-		"email_verified": true,
-		"groups":         []string{"staff", "photo-editors"},
-		"team":           "press",
-	}
-	token := world.Token(claims)
-	fmt.Fprintf(out, "An ID token of %d bytes becomes AWS credentials:\n", len(token))
-	if err := exchange(ctx, d, client, token, delegationtest.Target, out); err != nil {
-		return err
-	}
-	for _, refusal := range []struct {
-		what   string
-		change map[string]any
-	}{
+// claims are those of the demonstration's user.
+var claims = map[string]any{
+	"email":          "alice@example.com",
+	"email_verified": true,
+	"groups":         []string{"staff", "photo-editors"},
+	"team":           "press",
+}
+
+// refusal is a change of the claims with which the exchange is refused.
+type refusal struct {
+	what   string
+	change map[string]any
+}
+
+func refusals() []refusal {
+	return []refusal{
 		{"An expired token", map[string]any{
 			"iat": time.Now().Add(-2 * time.Hour).Unix(),
 			"exp": time.Now().Add(-time.Hour).Unix(),
 		}},
-		{"A user whose email address is not verified", map[string]any{"email_verified": false}},
+		{"A user whose email address is not verified", map[string]any{
+			"email_verified": false,
+		}},
 		{"A role whose trust policy forgets session tags", map[string]any{
 			"groups": []string{"audit"},
 		}},
-	} {
-		changed := maps.Clone(claims)
-		maps.Copy(changed, refusal.change)
-		_, err := d.Exchange(ctx, world.Token(changed), delegationtest.Target)
-		var refused *delegation.Error
-		if !errors.As(err, &refused) {
-			return fmt.Errorf("%s was not refused", refusal.what)
-		}
-		fmt.Fprintf(out, "\n%s is refused:\n", refusal.what)
-		show(out, "stage, code", string(refused.Stage)+", "+string(refused.Code))
-		show(out, "what", refused.Err.Error())
-		show(out, "remedy", refused.Remedy)
-		show(out, "user is told", refused.Public())
 	}
-	fmt.Fprintln(out, "\nNext: the README shows the set-up in AWS; "+
-		"go run ./examples/quickstart -help lists the flags for the real thing.")
-	return nil
 }

@@ -1,9 +1,8 @@
-// Server is what a Go service of your own needs to serve AWS credentials: copy it and change the
-// configuration.
+// Server is a Go service that serves AWS credentials. Copy it and change the configuration.
 //
 //	go run ./examples/server -cert signing.crt -key signing.key
 //
-// Those who need no code of their own run cmd/delegation instead.
+// If you need no code of your own, run cmd/delegation instead.
 package main
 
 import (
@@ -48,10 +47,12 @@ func run(ctx context.Context, logger *slog.Logger, address, certificateFile, key
 	if err != nil {
 		return err
 	}
-	keys := []delegation.SigningKey{signingKey}
 	handler, err := newHandler(ctx, delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: "https://tenant.example.com/"}},
-		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: keys},
+		Issuers: []delegation.Issuer{{URL: "https://tenant.example.com/"}},
+		IdentityProvider: delegation.IdentityProvider{
+			EntityID: "urn:tenant.example.com",
+			Keys:     []delegation.SigningKey{signingKey},
+		},
 		Targets: delegation.Targets{"photo-app": {AWS: delegation.AWS{
 			Principal: "arn:aws:iam::123456789012:saml-provider/delegation",
 			Role:      "arn:aws:iam::123456789012:role/photo-user",
@@ -63,18 +64,20 @@ func run(ctx context.Context, logger *slog.Logger, address, certificateFile, key
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Addr: address, Handler: handler, MaxHeaderBytes: 64 << 10,
+	server := &http.Server{
+		Addr: address, Handler: handler, MaxHeaderBytes: 64 << 10,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
-		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
-	finished := make(chan error, 1)
-	context.AfterFunc(ctx, func() { finished <- server.Shutdown(context.Background()) }) // waits
+		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+	}
+	finished := make(chan error, 1) // Shutdown waits for the requests under way
+	context.AfterFunc(ctx, func() { finished <- server.Shutdown(context.Background()) })
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return <-finished
 }
 
-// newHandler puts the handlers beside your own.
+// newHandler mounts the handlers. Add your own to the mux.
 func newHandler(ctx context.Context, c delegation.Config) (http.Handler, error) {
 	delegator, err := delegation.New(ctx, c)
 	if err != nil {
