@@ -1,8 +1,7 @@
-// Server is a Go service that serves AWS credentials. Copy it and change the configuration.
+// Server is a Go service that serves AWS credentials. Copy it and change the configuration. If you
+// need no code of your own, run cmd/delegation instead.
 //
 //	go run ./examples/server -cert signing.crt -key signing.key
-//
-// If you need no code of your own, run cmd/delegation instead.
 package main
 
 import (
@@ -50,8 +49,7 @@ func run(ctx context.Context, logger *slog.Logger, address, certificateFile, key
 	handler, err := newHandler(ctx, delegation.Config{
 		Issuers: []delegation.Issuer{{URL: "https://tenant.example.com/"}},
 		IdentityProvider: delegation.IdentityProvider{
-			EntityID: "urn:tenant.example.com",
-			Keys:     []delegation.SigningKey{signingKey},
+			EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{signingKey},
 		},
 		Targets: delegation.Targets{"photo-app": {AWS: delegation.AWS{
 			Principal: "arn:aws:iam::123456789012:saml-provider/delegation",
@@ -64,11 +62,9 @@ func run(ctx context.Context, logger *slog.Logger, address, certificateFile, key
 	if err != nil {
 		return err
 	}
-	server := &http.Server{
-		Addr: address, Handler: handler, MaxHeaderBytes: 64 << 10,
+	server := &http.Server{Addr: address, Handler: handler, MaxHeaderBytes: 64 << 10,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
-		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-	}
+		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
 	finished := make(chan error, 1) // Shutdown waits for the requests under way
 	context.AfterFunc(ctx, func() { finished <- server.Shutdown(context.Background()) })
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
