@@ -44,15 +44,18 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t
 func TestEndless(t *testing.T) {
 	for status, most := range map[int]int{200: document.MaxSize + 1, 302: 0, 404: 0, 503: 0} {
 		var body endless
-		client := document.Client(&http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: status, Header: http.Header{}, Body: &body, Request: r}, nil
-		})})
+		client := document.Client(&http.Client{Transport: transport(
+			func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: status, Header: http.Header{}, Body: &body,
+					Request: r}, nil
+			})})
 		_, _, err := document.Get(t.Context(), client, "https://example.com/")
 		if err == nil || errors.Is(err, document.ErrTooLarge) != (status == 200) {
 			t.Errorf("%d: got %v", status, err)
 		}
 		if body.read > most || !body.closed {
-			t.Errorf("%d: %d bytes were read, more than %d, or it was not closed", status, body.read, most)
+			t.Errorf("%d: %d bytes were read, more than %d, or it was not closed", status,
+				body.read, most)
 		}
 	}
 }
@@ -70,7 +73,8 @@ func TestEndless_Compressed(t *testing.T) {
 		_, _ = io.CopyN(z, &endless{}, 2*document.MaxSize)
 	}))
 	defer server.Close()
-	if _, _, err := document.Get(t.Context(), document.Client(nil), server.URL); !errors.Is(err, document.ErrTooLarge) {
+	if _, _, err := document.Get(t.Context(), document.Client(nil), server.URL); !errors.Is(err,
+		document.ErrTooLarge) {
 		t.Errorf("got %v", err)
 	}
 	_, _, err := document.Post(t.Context(), document.Client(nil), server.URL, url.Values{})

@@ -33,14 +33,17 @@ func TestGet(t *testing.T) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	for path, want := range map[string]error{"/full": nil, "/over": document.ErrTooLarge, "/moved": document.ErrRedirect} {
-		if _, _, err := document.Get(t.Context(), document.Client(nil), server.URL+path); !errors.Is(err, want) {
+	for path, want := range map[string]error{"/full": nil, "/over": document.ErrTooLarge,
+		"/moved": document.ErrRedirect} {
+		if _, _, err := document.Get(t.Context(), document.Client(nil),
+			server.URL+path); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", path, err, want)
 		}
 	}
 	for path, want := range map[string]string{"/broken": "broke off", "/other": "418"} {
 		_, _, err := document.Get(t.Context(), document.Client(nil), server.URL+path)
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got %v, want %q and nothing of the body", path, err, want)
 		}
 	}
@@ -63,7 +66,8 @@ func TestPost(t *testing.T) {
 				t.Error(err)
 			}
 			w.Header().Set("X-Echo", "yes")
-			fmt.Fprintf(w, "%s %s %s %s %s", r.Method, r.URL.RawQuery, r.Header.Get("Content-Type"), r.Header.Get("Accept"), body)
+			fmt.Fprintf(w, "%s %s %s %s %s", r.Method, r.URL.RawQuery, r.Header.Get("Content-Type"),
+				r.Header.Get("Accept"), body)
 		case "/moved":
 			// which asks for the form again
 			http.Redirect(w, r, "/echo", http.StatusTemporaryRedirect)
@@ -84,22 +88,30 @@ func TestPost(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	form := url.Values{"Secret": {"canary & more"}, "Action": {"a"}}
-	body, header, err := document.Post(t.Context(), document.Client(nil), server.URL+"/echo?q=1", form)
-	if want := "POST q=1 application/x-www-form-urlencoded application/json Action=a&Secret=canary+%26+more"; err != nil || string(body) != want || header.Get("X-Echo") != "yes" {
+	body, header, err := document.Post(t.Context(), document.Client(nil), server.URL+"/echo?q=1",
+		form)
+	want := "POST q=1 application/x-www-form-urlencoded application/json " +
+		"Action=a&Secret=canary+%26+more"
+	if err != nil || string(body) != want || header.Get("X-Echo") != "yes" {
 		t.Errorf("got %q, %v, %v, want %q", body, header, err, want)
 	}
-	if body, _, err := document.Get(t.Context(), document.Client(nil), server.URL+"/echo"); err != nil || string(body) != "GET   application/json " {
+	if body, _, err := document.Get(t.Context(), document.Client(nil),
+		server.URL+"/echo"); err != nil || string(body) != "GET   application/json " {
 		t.Errorf("Get sent a form: %q, %v", body, err)
 	}
 	for path, want := range map[string]error{
-		"/moved": document.ErrRedirect, "/over": document.ErrTooLarge, "/300": document.ErrRedirect, "/399": document.ErrRedirect,
-		"/201": document.StatusError(201), "/204": document.StatusError(204), "/299": document.StatusError(299), "/400": document.StatusError(400), "/403": document.StatusError(403), "/500": document.StatusError(500),
+		"/moved": document.ErrRedirect, "/over": document.ErrTooLarge, "/300": document.ErrRedirect,
+		"/399": document.ErrRedirect,
+		"/201": document.StatusError(201), "/204": document.StatusError(204),
+		"/299": document.StatusError(299), "/400": document.StatusError(400),
+		"/403": document.StatusError(403), "/500": document.StatusError(500),
 	} {
 		body, header, err := document.Post(t.Context(), document.Client(nil), server.URL+path, form)
 		if !errors.Is(err, want) || body != nil || header != nil {
 			t.Errorf("%s: got %q, %v, %v, want %v", path, body, header, err, want)
 		}
-		if status, ok := want.(document.StatusError); ok && err.Error() != fmt.Sprintf("it answered %d", int(status)) {
+		if status, ok := want.(document.StatusError); ok &&
+			err.Error() != fmt.Sprintf("it answered %d", int(status)) {
 			t.Errorf("%s: %q", path, err)
 		}
 	}
@@ -107,7 +119,8 @@ func TestPost(t *testing.T) {
 	cancel()
 	for name, call := range map[string]func() error{
 		"broken off": func() error {
-			_, _, err := document.Post(t.Context(), document.Client(nil), server.URL+"/broken", form)
+			_, _, err := document.Post(t.Context(), document.Client(nil), server.URL+"/broken",
+				form)
 			return err
 		},
 		"no answer": func() error {
@@ -115,7 +128,8 @@ func TestPost(t *testing.T) {
 			return err
 		},
 		"canceled": func() error {
-			_, _, err := document.Post(canceled, document.Client(nil), server.URL+"/echo?canary", form)
+			_, _, err := document.Post(canceled, document.Client(nil), server.URL+"/echo?canary",
+				form)
 			return err
 		},
 		"no URL": func() error {
@@ -125,7 +139,8 @@ func TestPost(t *testing.T) {
 	} {
 		err := call()
 		var status document.StatusError
-		if err == nil || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), server.URL) || errors.As(err, &status) {
+		if err == nil || strings.Contains(err.Error(), "canary") ||
+			strings.Contains(err.Error(), server.URL) || errors.As(err, &status) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		if errors.Is(err, context.Canceled) != (name == "canceled") {
@@ -136,11 +151,15 @@ func TestPost(t *testing.T) {
 
 func TestLife(t *testing.T) {
 	for header, want := range map[string]time.Duration{
-		"": time.Hour, "public": time.Hour, "max-age=oops": time.Hour, "max-age=7200": 2 * time.Hour, `Public, Max-Age="7200"`: 2 * time.Hour,
-		"max-age=1": time.Minute, "max-age=0": time.Minute, "max-age=-5": time.Minute, "max-age=999999999": 24 * time.Hour,
-		"no-store": time.Minute, "max-age=7200, no-cache": time.Minute, "max-age=99999999999999999999": 24 * time.Hour, "max-age=-99999999999999999999": time.Hour,
+		"": time.Hour, "public": time.Hour, "max-age=oops": time.Hour,
+		"max-age=7200": 2 * time.Hour, `Public, Max-Age="7200"`: 2 * time.Hour,
+		"max-age=1": time.Minute, "max-age=0": time.Minute, "max-age=-5": time.Minute,
+		"max-age=999999999": 24 * time.Hour,
+		"no-store":          time.Minute, "max-age=7200, no-cache": time.Minute,
+		"max-age=99999999999999999999": 24 * time.Hour, "max-age=-99999999999999999999": time.Hour,
 	} {
-		if got := document.Life(http.Header{"Cache-Control": {header}}, time.Hour, time.Minute, 24*time.Hour); got != want {
+		if got := document.Life(http.Header{"Cache-Control": {header}}, time.Hour, time.Minute,
+			24*time.Hour); got != want {
 			t.Errorf("%q: %s, want %s", header, got, want)
 		}
 	}
@@ -149,9 +168,12 @@ func TestLife(t *testing.T) {
 func TestCheckURL(t *testing.T) {
 	for url, allowed := range map[string][2]bool{ // without and with http to loopback
 		"https://issuer.example.com/": {true, true}, "https://10.0.0.1/": {true, true},
-		"http://127.0.0.1:80/": {false, true}, "http://[::1]/": {false, true}, "http://localhost/": {false, true}, "http://127.9.9.9/": {false, true},
-		"http://issuer.example.com/": {}, "http://10.0.0.1/": {}, "http://localhost.example.com/": {}, "ftp://127.0.0.1/": {},
-		"https://user:secret@issuer.example.com/": {}, "https://issuer.example.com/#x": {}, "https://": {}, "": {}, "issuer.example.com": {}, "\x7f": {},
+		"http://127.0.0.1:80/": {false, true}, "http://[::1]/": {false, true},
+		"http://localhost/": {false, true}, "http://127.9.9.9/": {false, true},
+		"http://issuer.example.com/": {}, "http://10.0.0.1/": {},
+		"http://localhost.example.com/": {}, "ftp://127.0.0.1/": {},
+		"https://user:secret@issuer.example.com/": {}, "https://issuer.example.com/#x": {},
+		"https://": {}, "": {}, "issuer.example.com": {}, "\x7f": {},
 	} {
 		for i, loopback := range []bool{false, true} {
 			if err := document.CheckURL(url, loopback); (err == nil) != allowed[i] {
@@ -165,8 +187,10 @@ func TestCheckFound(t *testing.T) {
 	const by = "https://issuer.example.com/"
 	for url, allowed := range map[string]bool{
 		"https://issuer.example.com/jwks": true, "https://keys.example.net/jwks": true,
-		"https://169.254.169.254/latest": false, "https://[fd00:ec2::254]/": false, "https://127.0.0.1/": false, "https://localhost/": false,
-		"https://LOCALHOST./": false, "https://2130706433/": false, "https://0x7f.1/": false, "https://127。0。0。1/": false, "https://ⓛocalhost/": false,
+		"https://169.254.169.254/latest": false, "https://[fd00:ec2::254]/": false,
+		"https://127.0.0.1/": false, "https://localhost/": false,
+		"https://LOCALHOST./": false, "https://2130706433/": false, "https://0x7f.1/": false,
+		"https://127。0。0。1/": false, "https://ⓛocalhost/": false,
 		"http://issuer.example.com/jwks": false, "": false,
 	} {
 		if err := document.CheckFound(url, by, true); (err == nil) != allowed {

@@ -27,7 +27,8 @@ func TestObject(t *testing.T) {
 		{"empty object", `{}`, nil},
 		{"white space around", " \t\r\n{ } \n", nil},
 		{"every kind of value", `{"s":"x","n":1.5e3,"t":true,"f":false,"z":null,"o":{"a":{}},"l":[1,"a",null,[],{}]}`, nil},
-		{"the same name in different objects", `{"a":{"b":1},"b":{"a":1,"b":[{"a":1},{"a":2}]}}`, nil},
+		{"the same name in different objects", `{"a":{"b":1},"b":{"a":1,"b":[{"a":1},{"a":2}]}}`,
+			nil},
 		{"names that differ by case", `{"a":1,"A":2}`, nil},
 		{"an empty name", `{"":1}`, nil},
 		{"32 levels", nested(32), nil},
@@ -41,7 +42,8 @@ func TestObject(t *testing.T) {
 		{"in an object in an array", `{"a":[{},[{"c":1,"c":1}]]}`, document.ErrDuplicate},
 
 		{"33 levels", nested(33), document.ErrDepth},
-		{"33 levels of objects", strings.Repeat(`{"a":`, 33) + "1" + strings.Repeat("}", 33), document.ErrDepth},
+		{"33 levels of objects", strings.Repeat(`{"a":`, 33) + "1" + strings.Repeat("}", 33),
+			document.ErrDepth},
 		{"33 levels of nothing", strings.Replace(nested(33), "1", "", 1), document.ErrDepth},
 		// encoding/json stops at 10,000
 		{"more than the stack would take", nested(1 << 20), document.ErrSyntax},
@@ -100,7 +102,8 @@ func TestObject(t *testing.T) {
 
 func TestObjectKeepsEveryDigit(t *testing.T) {
 	object, err := document.Object([]byte(`{"n":9007199254740993,"l":[0.10000000000000000001]}`))
-	want := map[string]any{"n": json.Number("9007199254740993"), "l": []any{json.Number("0.10000000000000000001")}}
+	want := map[string]any{"n": json.Number("9007199254740993"),
+		"l": []any{json.Number("0.10000000000000000001")}}
 	if err != nil || !reflect.DeepEqual(object, want) {
 		t.Errorf("got %v, %v", object, err)
 	}
@@ -111,7 +114,8 @@ func TestObjectKeepsEveryDigit(t *testing.T) {
 func TestErrorsQuoteLittle(t *testing.T) {
 	long := strings.Repeat("n", 500)
 	_, err := document.Object([]byte(`{"\n` + long + `":"value","\n` + long + `":"value"}`))
-	if !errors.Is(err, document.ErrDuplicate) || !strings.Contains(err.Error(), `"\nnnn`) || strings.Contains(err.Error(), "value") || len(err.Error()) > 150 {
+	if !errors.Is(err, document.ErrDuplicate) || !strings.Contains(err.Error(), `"\nnnn`) ||
+		strings.Contains(err.Error(), "value") || len(err.Error()) > 150 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -120,7 +124,8 @@ func TestErrorsQuoteLittle(t *testing.T) {
 // surrogate alone, and ErrDuplicate or ErrSurrogate where one does.
 func FuzzStrictJSON(f *testing.F) {
 	for _, seed := range []string{
-		`{}`, `{"a":1}`, `{"a":1,"a":1}`, `{"a":[{"b":1,"b":{}}]}`, `[]`, `null`, ` {"a":"\u00e9\ud83d\ude00","\u0061b":1e400}`, `{"a":1}x`, "{\"a\":\"\xff\"}",
+		`{}`, `{"a":1}`, `{"a":1,"a":1}`, `{"a":[{"b":1,"b":{}}]}`, `[]`, `null`,
+		` {"a":"\u00e9\ud83d\ude00","\u0061b":1e400}`, `{"a":1}x`, "{\"a\":\"\xff\"}",
 		nested(32), nested(33),
 		`{"\ud800":1,"\ud801":2}`, `{"a":"\ud83d\ud83d\ude00"}`, `{"a":"\\\udc00"}`,
 		`{"a":"\\ud800"}`,
@@ -139,7 +144,8 @@ func FuzzStrictJSON(f *testing.F) {
 		}
 		var want map[string]any
 		if !utf8.Valid(text) || !json.Valid(text) || lax(&want) != nil || want == nil {
-			if err == nil || errors.Is(err, document.ErrDuplicate) && json.Valid(text) && text[0] == '{' {
+			if err == nil || errors.Is(err, document.ErrDuplicate) && json.Valid(text) &&
+				text[0] == '{' {
 				t.Fatalf("got %v, %v for what is not one object in UTF-8", object, err)
 			}
 			return
@@ -160,7 +166,8 @@ func FuzzStrictJSON(f *testing.F) {
 		case err != nil:
 			t.Fatalf("encoding/json takes what gives %v", err)
 		case depth > 32 || names != members(want):
-			t.Fatalf("accepted with depth %d, and %d names for %d members", depth, names, members(want))
+			t.Fatalf("accepted with depth %d, and %d names for %d members", depth, names,
+				members(want))
 		case !reflect.DeepEqual(object, want):
 			t.Fatalf("got %v, encoding/json reads %v", object, want)
 		}

@@ -18,13 +18,18 @@ func TestChangedFields(t *testing.T) {
 		before, after state
 		want          []string
 	}{
-		"nothing":          {full, full, nil},
-		"zero":             {state{}, state{}, nil},
-		"one":              {full, state{A: "a", B: "c", List: []string{"x"}, Map: map[string]string{"k": "v"}}, []string{"B"}},
-		"all, in order":    {full, state{}, []string{"A", "B", "List", "Map"}},
-		"nil and empty":    {state{}, state{List: []string{}, Map: map[string]string{}}, nil},
-		"inside a map":     {full, state{A: "a", B: "b", List: []string{"x"}, Map: map[string]string{"k": "w"}}, []string{"Map"}},
-		"order of a list":  {state{List: []string{"x", "y"}}, state{List: []string{"y", "x"}}, []string{"List"}},
+		"nothing": {full, full, nil},
+		"zero":    {state{}, state{}, nil},
+		"one": {full,
+			state{A: "a", B: "c", List: []string{"x"}, Map: map[string]string{"k": "v"}},
+			[]string{"B"}},
+		"all, in order": {full, state{}, []string{"A", "B", "List", "Map"}},
+		"nil and empty": {state{}, state{List: []string{}, Map: map[string]string{}}, nil},
+		"inside a map": {full,
+			state{A: "a", B: "b", List: []string{"x"}, Map: map[string]string{"k": "w"}},
+			[]string{"Map"}},
+		"order of a list": {state{List: []string{"x", "y"}}, state{List: []string{"y", "x"}},
+			[]string{"List"}},
 		"unexported field": {state{hidden: 1}, state{hidden: 2}, nil},
 	} {
 		if got := ChangedFields(row.before, row.after); !slices.Equal(got, row.want) {
@@ -34,9 +39,12 @@ func TestChangedFields(t *testing.T) {
 }
 
 func TestChangedKeys(t *testing.T) {
-	before := map[string]any{"same": []any{"x", map[string]any{"y": 1}}, "gone": nil, "changed": "a", "deep": map[string]any{"k": []any{"v"}}}
-	after := map[string]any{"same": []any{"x", map[string]any{"y": 1}}, "new": nil, "changed": true, "deep": map[string]any{"k": []any{"w"}}}
-	if got, want := ChangedKeys(before, after), []string{"changed", "deep", "gone", "new"}; !slices.Equal(got, want) {
+	before := map[string]any{"same": []any{"x", map[string]any{"y": 1}}, "gone": nil,
+		"changed": "a", "deep": map[string]any{"k": []any{"v"}}}
+	after := map[string]any{"same": []any{"x", map[string]any{"y": 1}}, "new": nil, "changed": true,
+		"deep": map[string]any{"k": []any{"w"}}}
+	if got, want := ChangedKeys(before, after),
+		[]string{"changed", "deep", "gone", "new"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if len(before) != 4 || len(after) != 4 {

@@ -19,35 +19,82 @@ func TestWarnings(t *testing.T) {
 		}
 		return all
 	}
+	inTag := func(n int) map[string][]string {
+		return map[string][]string{"tag:a": {strings.Repeat("é", n)}}
+	}
+	const (
+		endsSooner = "the session ends with the ID token at 2026-11-23T09:59:59Z, " +
+			"before its duration is over"
+		madeSafe = "the session name was made safe: AWS does not take the user's own"
+		slash    = "the NameID has a slash: the folder ${saml:sub} may lie within another user's"
+		notSub   = "the NameID, and so ${saml:sub}, is not the token's sub"
+	)
 	for name, row := range map[string]struct {
 		change func(*Session)
 		want   []string
 	}{
 		"nothing":                   {func(*Session) {}, nil},
 		"a token that ends with it": {func(s *Session) { s.TokenEnd = now.Add(time.Hour) }, nil},
-		"a token that ends sooner":  {func(s *Session) { s.TokenEnd = now.Add(time.Hour - 1) }, nil},
-		"the same, capped":          {func(s *Session) { s.TokenEnd, s.Capped = now.Add(time.Hour-1), true }, []string{"the session ends with the ID token at 2026-11-23T09:59:59Z, before its duration is over"}},
-		"longer than roles allow":   {func(s *Session) { s.Duration = time.Hour + time.Second }, []string{"the role's maximum session duration must have been raised to 1h0m1s"}},
-		"name":                      {func(s *Session) { s.MadeSafe = true }, []string{"the session name was made safe: AWS does not take the user's own"}},
-		"slash":                     {func(s *Session) { s.Subject, s.NameID = "a/b", "a/b" }, []string{"the NameID has a slash: the folder ${saml:sub} may lie within another user's"}},
-		"another NameID":            {func(s *Session) { s.NameID = "bob" }, []string{"the NameID, and so ${saml:sub}, is not the token's sub"}},
-		"39 tags":                   {func(s *Session) { s.Attributes = tags(39) }, nil},
-		"40 tags":                   {func(s *Session) { s.Attributes = tags(40) }, []string{"40 of 50 session tags"}},
-		"204 characters in a tag":   {func(s *Session) { s.Attributes = map[string][]string{"tag:a": {strings.Repeat("é", 204)}} }, nil},
-		"205 characters in a tag":   {func(s *Session) { s.Attributes = map[string][]string{"tag:a": {strings.Repeat("é", 205)}} }, []string{`205 of 256 characters in the session tag "a"`}},
+		"a token that ends sooner": {
+			func(s *Session) { s.TokenEnd = now.Add(time.Hour - 1) }, nil,
+		},
+		"the same, capped": {
+			func(s *Session) { s.TokenEnd, s.Capped = now.Add(time.Hour-1), true },
+			[]string{endsSooner},
+		},
+		"longer than roles allow": {
+			func(s *Session) { s.Duration = time.Hour + time.Second },
+			[]string{"the role's maximum session duration must have been raised to 1h0m1s"},
+		},
+		"name": {func(s *Session) { s.MadeSafe = true }, []string{madeSafe}},
+		"slash": {
+			func(s *Session) { s.Subject, s.NameID = "a/b", "a/b" },
+			[]string{slash},
+		},
+		"another NameID": {func(s *Session) { s.NameID = "bob" }, []string{notSub}},
+		"39 tags":        {func(s *Session) { s.Attributes = tags(39) }, nil},
+		"40 tags": {
+			func(s *Session) { s.Attributes = tags(40) },
+			[]string{"40 of 50 session tags"},
+		},
+		"204 characters in a tag": {func(s *Session) { s.Attributes = inTag(204) }, nil},
+		"205 characters in a tag": {
+			func(s *Session) { s.Attributes = inTag(205) },
+			[]string{`205 of 256 characters in the session tag "a"`},
+		},
 		"1638 characters of policy": {func(s *Session) {
 			s.Policy, s.PolicyARNs = strings.Repeat("é", 1600), []string{strings.Repeat("a", 38)}
 		}, nil},
 		"1639 characters of policy": {func(s *Session) {
 			s.Policy, s.PolicyARNs = strings.Repeat("é", 1600), []string{strings.Repeat("a", 39)}
 		}, []string{"1639 of 2048 characters of session policy and policy ARNs"}},
-		"8 ARNs":                         {func(s *Session) { s.PolicyARNs = make([]string, 8) }, []string{"8 of 10 session policy ARNs"}},
-		"80,000 characters of response":  {func(s *Session) { s.Response = 80_000 }, []string{"80000 of 100000 characters of SAML response"}},
-		"a certificate that has expired": {func(s *Session) { s.Certificate.NotAfter = now.Add(-time.Second) }, []string{"the certificate has expired on 2026-11-23T08:59:59Z; AWS does not mind"}},
-		"two at once":                    {func(s *Session) { s.NameID, s.MadeSafe = "b/c", true }, []string{"the session name was made safe: AWS does not take the user's own", "the NameID has a slash: the folder ${saml:sub} may lie within another user's", "the NameID, and so ${saml:sub}, is not the token's sub"}},
+		"8 ARNs": {
+			func(s *Session) { s.PolicyARNs = make([]string, 8) },
+			[]string{"8 of 10 session policy ARNs"},
+		},
+		"80,000 characters of response": {
+			func(s *Session) { s.Response = 80_000 },
+			[]string{"80000 of 100000 characters of SAML response"},
+		},
+		"a certificate that has expired": {
+			func(s *Session) { s.Certificate.NotAfter = now.Add(-time.Second) },
+			[]string{"the certificate has expired on 2026-11-23T08:59:59Z; AWS does not mind"},
+		},
+		"two at once": {
+			func(s *Session) { s.NameID, s.MadeSafe = "b/c", true },
+			[]string{madeSafe, slash, notSub},
+		},
 	} {
-		s := &Session{Now: now, TokenEnd: now.Add(2 * time.Hour), Duration: time.Hour, Subject: "alice", NameID: "alice", TagPrefix: "tag:", Response: 79_999,
-			Certificate: &x509.Certificate{NotBefore: now, NotAfter: now.AddDate(1, 0, 0)}}
+		s := &Session{
+			Now:         now,
+			TokenEnd:    now.Add(2 * time.Hour),
+			Duration:    time.Hour,
+			Subject:     "alice",
+			NameID:      "alice",
+			TagPrefix:   "tag:",
+			Response:    79_999,
+			Certificate: &x509.Certificate{NotBefore: now, NotAfter: now.AddDate(1, 0, 0)},
+		}
 		row.change(s)
 		if got := s.Warnings(); !slices.Equal(got, row.want) {
 			t.Errorf("%s: got %q", name, got)
@@ -56,7 +103,8 @@ func TestWarnings(t *testing.T) {
 }
 
 func TestCertificateDates(t *testing.T) {
-	from, to := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	from, to := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	certificate := &x509.Certificate{NotBefore: from, NotAfter: to}
 	for _, row := range []struct {
 		now  time.Time
@@ -65,7 +113,8 @@ func TestCertificateDates(t *testing.T) {
 		{from.Add(-1), "the certificate is valid from 2026-01-01T00:00:00Z; AWS does not mind"},
 		{from, ""},
 		{to.Add(-30 * 24 * time.Hour), ""},
-		{to.Add(-30*24*time.Hour + 1), "the certificate expires on 2027-01-01T00:00:00Z; AWS does not mind"},
+		{to.Add(-30*24*time.Hour + 1),
+			"the certificate expires on 2027-01-01T00:00:00Z; AWS does not mind"},
 		{to, "the certificate expires on 2027-01-01T00:00:00Z; AWS does not mind"},
 		{to.Add(1), "the certificate has expired on 2027-01-01T00:00:00Z; AWS does not mind"},
 	} {

@@ -18,7 +18,8 @@ func (c *clock) advance(d time.Duration) { c.at.Add(int64(d)) }
 
 func newBreakers(names int) (*freshness.Breakers, *clock) {
 	c := &clock{}
-	return freshness.NewBreakers(freshness.BreakersConfig{Failures: 2, Rest: time.Minute, Names: names, Now: c.Now}), c
+	return freshness.NewBreakers(freshness.BreakersConfig{Failures: 2, Rest: time.Minute,
+		Names: names, Now: c.Now}), c
 }
 
 func want(t *testing.T, s *freshness.Breakers, name string, allowed bool) {

@@ -76,7 +76,8 @@ var errForeign = errors.New("of another")
 
 func (f *fixture) request(name string) freshness.Request[value] {
 	return freshness.Request[value]{
-		Key: freshness.KeyOf([]string{name}), Owner: freshness.KeyOf([]string{"owner of " + name}), Life: life, Issue: f.issue,
+		Key: freshness.KeyOf([]string{name}), Owner: freshness.KeyOf([]string{"owner of " + name}),
+		Life: life, Issue: f.issue,
 		Usable: func(v *value) error {
 			if v.number < 0 {
 				return errForeign
@@ -97,7 +98,8 @@ func (f *fixture) want(number int, outcome freshness.Outcome, err error) {
 	f.wantOf(f.cache, f.request("x"), number, outcome, err)
 }
 
-func (f *fixture) wantOf(c *freshness.Cache[value], r freshness.Request[value], number int, outcome freshness.Outcome, want error) {
+func (f *fixture) wantOf(c *freshness.Cache[value], r freshness.Request[value], number int,
+	outcome freshness.Outcome, want error) {
 	f.t.Helper()
 	v, got, err := c.Get(f.t.Context(), r)
 	n := 0
@@ -125,9 +127,11 @@ func bubble(t *testing.T, test func(f *fixture)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fixture{t: t, life: life}
 		f.config = freshness.CacheConfig[value]{
-			Size: 10_000, Window: 5 * time.Minute, Ahead: 15 * time.Minute, Now: time.Now, Random: func() float64 { return 0 }, Jittered: freshness.Jittered,
+			Size: 10_000, Window: 5 * time.Minute, Ahead: 15 * time.Minute, Now: time.Now,
+			Random: func() float64 { return 0 }, Jittered: freshness.Jittered,
 			End:     func(v *value) time.Time { return v.end },
-			Passing: func(err error) bool { return err == errDown }, Refusal: func(err error) bool { return err == errRefused },
+			Passing: func(err error) bool { return err == errDown },
+			Refusal: func(err error) bool { return err == errRefused },
 			SharedFailed: func(err error) {
 				f.mu.Lock()
 				defer f.mu.Unlock()
@@ -194,13 +198,15 @@ func TestSingleFlight(t *testing.T) {
 					if v == nil || err != nil {
 						t.Errorf("got %v, %v", v, err)
 					}
-					got[slices.Index([]freshness.Outcome{freshness.Miss, freshness.Joined}, outcome)].Add(1)
+					got[slices.Index([]freshness.Outcome{freshness.Miss, freshness.Joined},
+						outcome)].Add(1)
 				})
 			}
 			synctest.Wait() // all of them wait
 			close(f.wait)
 			all.Wait()
-			if f.count() != keys || got[0].Load() != int64(keys) || got[1].Load() != int64(10_000-keys) {
+			if f.count() != keys || got[0].Load() != int64(keys) ||
+				got[1].Load() != int64(10_000-keys) {
 				t.Errorf("%d issued, %d misses, %d joined", f.count(), got[0].Load(), got[1].Load())
 			}
 		})
@@ -215,13 +221,15 @@ func TestCallerLeaves(t *testing.T) {
 		defer cancel()
 		var all sync.WaitGroup
 		all.Go(func() {
-			if v, outcome, err := f.cache.Get(ctx, f.request("x")); v != nil || outcome != freshness.Joined || err != context.DeadlineExceeded {
+			if v, outcome, err := f.cache.Get(ctx, f.request("x")); v != nil ||
+				outcome != freshness.Joined || err != context.DeadlineExceeded {
 				t.Errorf("the first: %v, %s, %v", v, outcome, err)
 			}
 		})
 		synctest.Wait()
 		all.Go(func() {
-			if v, outcome, err := f.cache.Get(ctx, f.request("x")); v != nil || outcome != freshness.Joined || err != context.DeadlineExceeded {
+			if v, outcome, err := f.cache.Get(ctx, f.request("x")); v != nil ||
+				outcome != freshness.Joined || err != context.DeadlineExceeded {
 				t.Errorf("the second: %v, %s, %v", v, outcome, err)
 			}
 		})
@@ -244,7 +252,8 @@ func TestCallerLeaves(t *testing.T) {
 // TestLostIssue: whatever becomes of Issue, all who wait get an answer, and the next call tries
 // again.
 func TestLostIssue(t *testing.T) {
-	for name, lose := range map[string]func(){"panic": func() { panic("secret") }, "Goexit": runtime.Goexit, "nil panic": func() { panic(nil) }} {
+	for name, lose := range map[string]func(){"panic": func() { panic("secret") },
+		"Goexit": runtime.Goexit, "nil panic": func() { panic(nil) }} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(f *fixture) {
 				gate := make(chan struct{})
@@ -257,7 +266,8 @@ func TestLostIssue(t *testing.T) {
 				var all sync.WaitGroup
 				for range 10 {
 					all.Go(func() {
-						if v, _, err := f.cache.Get(f.t.Context(), r); v != nil || err == nil || err.Error() != "it ended its goroutine, or panicked" {
+						if v, _, err := f.cache.Get(f.t.Context(), r); v != nil || err == nil ||
+							err.Error() != "it ended its goroutine, or panicked" {
 							t.Errorf("got %v, %v", v, err)
 						}
 					})
@@ -317,7 +327,8 @@ func TestOutage(t *testing.T) {
 			for range int(before / time.Second) {
 				v, outcome, err := f.cache.Get(f.t.Context(), f.request("x"))
 				left := time.Until(v.end)
-				if err != nil || left <= 0 || (outcome == freshness.Stale) != (left <= 5*time.Minute) {
+				if err != nil || left <= 0 ||
+					(outcome == freshness.Stale) != (left <= 5*time.Minute) {
 					t.Fatalf("with %s left: %s, %v", left, outcome, err)
 				}
 				synctest.Wait()
@@ -522,7 +533,8 @@ func TestForgetDuringAFlight(t *testing.T) {
 		close(old)
 		all.Wait()
 		synctest.Wait()
-		if v, outcome, _ := f.cache.Get(f.t.Context(), f.request("x")); outcome != freshness.Hit || v.number != 2 || f.count() != 2 {
+		if v, outcome, _ := f.cache.Get(f.t.Context(), f.request("x")); outcome != freshness.Hit ||
+			v.number != 2 || f.count() != 2 {
 			t.Errorf("got %v, %s, %d issued", v, outcome, f.count())
 		}
 	})

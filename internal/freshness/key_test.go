@@ -11,7 +11,8 @@ import (
 // TestKeyOf_NoTwoAlike: every sequence of up to three lists of up to two odd texts has a key of its
 // own.
 func TestKeyOf_NoTwoAlike(t *testing.T) {
-	texts := []string{"", "a", "aa", "\x00", "\x00\x00\x00\x00\x00\x00\x00\x01", "a\x00\x00\x00\x00\x00\x00\x00\x01a"}
+	texts := []string{"", "a", "aa", "\x00", "\x00\x00\x00\x00\x00\x00\x00\x01",
+		"a\x00\x00\x00\x00\x00\x00\x00\x01a"}
 	lists := [][]string{{}}
 	for _, a := range texts {
 		lists = append(lists, []string{a})
@@ -46,8 +47,10 @@ func FuzzKeyOf(f *testing.F) {
 	f.Add("a", "b", "c", "d", "e", "f")
 	f.Add("", "ab", "", "a", "b", "")
 	f.Fuzz(func(t *testing.T, a, b, c, d, e, g string) {
-		for _, other := range [][][]string{{{d, e, g}}, {{d, e}, {g}}, {{d}, {e, g}}, {{d}, {e}, {g}}, {{d}, {}, {e, g}}, {{d + e, g}}} {
-			same := len(other) == 2 && slices.Equal(other[0], []string{a}) && slices.Equal(other[1], []string{b, c})
+		for _, other := range [][][]string{{{d, e, g}}, {{d, e}, {g}}, {{d}, {e, g}},
+			{{d}, {e}, {g}}, {{d}, {}, {e, g}}, {{d + e, g}}} {
+			same := len(other) == 2 && slices.Equal(other[0], []string{a}) &&
+				slices.Equal(other[1], []string{b, c})
 			if (freshness.KeyOf([]string{a}, []string{b, c}) == freshness.KeyOf(other...)) != same {
 				t.Errorf("%q, %q and %q", a, []string{b, c}, other)
 			}
@@ -57,7 +60,8 @@ func FuzzKeyOf(f *testing.F) {
 
 func TestKey_String(t *testing.T) {
 	// SHA-256 of eight zero bytes: no list.
-	if got := freshness.KeyOf().String(); got != "af5570f5a1810b7af78caf4bc70a660f0df51e42baf91d4de5b2328de0e83dfc" {
+	const want = "af5570f5a1810b7af78caf4bc70a660f0df51e42baf91d4de5b2328de0e83dfc"
+	if got := freshness.KeyOf().String(); got != want {
 		t.Errorf("got %s", got)
 	}
 }

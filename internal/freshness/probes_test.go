@@ -23,7 +23,8 @@ func TestDo_OnceAMinute(t *testing.T) {
 		var calls atomic.Int32
 		do := func(name string) {
 			t.Helper()
-			if err := c.Do(t.Context(), name, time.Now, time.Second, counting(&calls)); err != errDown {
+			if err := c.Do(t.Context(), name, time.Now, time.Second,
+				counting(&calls)); err != errDown {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -110,7 +111,8 @@ func TestDo_Limit(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		began := time.Now()
-		if err := c.Do(t.Context(), "a", time.Now, 10*time.Second, check); err != context.DeadlineExceeded || time.Since(began) != 10*time.Second {
+		if err := c.Do(t.Context(), "a", time.Now, 10*time.Second,
+			check); err != context.DeadlineExceeded || time.Since(began) != 10*time.Second {
 			t.Errorf("got %v after %s", err, time.Since(began))
 		}
 	})
@@ -118,7 +120,8 @@ func TestDo_Limit(t *testing.T) {
 
 func TestDo_CheckEndsItsGoroutine(t *testing.T) {
 	var c freshness.Probes
-	if err := c.Do(t.Context(), "a", time.Now, time.Second, func(context.Context) error { runtime.Goexit(); return nil }); err == nil {
+	if err := c.Do(t.Context(), "a", time.Now, time.Second,
+		func(context.Context) error { runtime.Goexit(); return nil }); err == nil {
 		t.Error("that is no success")
 	}
 }

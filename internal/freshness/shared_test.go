@@ -24,7 +24,8 @@ type store struct {
 }
 
 func newStore() *store {
-	return &store{values: map[string]*value{}, locked: map[string]chan struct{}{}, fails: map[string]func() error{}}
+	return &store{values: map[string]*value{}, locked: map[string]chan struct{}{},
+		fails: map[string]func() error{}}
 }
 
 func (s *store) enter(method string) error {
@@ -117,7 +118,8 @@ func TestShared_OneIssueForAll(t *testing.T) {
 		for range 100 {
 			for _, c := range []*freshness.Cache[value]{a, b} {
 				all.Go(func() {
-					if v, _, err := c.Get(f.t.Context(), f.request("x")); err != nil || v.number != 1 {
+					if v, _, err := c.Get(f.t.Context(), f.request("x")); err != nil ||
+						v.number != 1 {
 						f.t.Errorf("got %v, %v", v, err)
 					}
 				})
@@ -158,7 +160,8 @@ func TestShared_Faults(t *testing.T) {
 				bubble(t, func(f *fixture) {
 					s := newStore()
 					s.fails[method], f.config.Shared = fault, s
-					if v, _, err := freshness.NewCache(f.config).Get(f.t.Context(), f.request("x")); v != nil || err == nil {
+					if v, _, err := freshness.NewCache(f.config).Get(f.t.Context(),
+						f.request("x")); v != nil || err == nil {
 						f.t.Errorf("%s: got %v, %v", method, v, err)
 					}
 				})
@@ -168,10 +171,12 @@ func TestShared_Faults(t *testing.T) {
 				s.fails[method] = fault
 				f.wantOf(a, f.request("x"), 1, freshness.SharedDown, nil)
 				f.wantOf(a, f.request("x"), 1, freshness.Hit, nil)
-				if len(f.shared) != 1 || f.shared[0] == nil || name == "error" && f.shared[0] != down {
+				if len(f.shared) != 1 || f.shared[0] == nil ||
+					name == "error" && f.shared[0] != down {
 					f.t.Errorf("%s %s: told of %v", method, name, f.shared)
 				}
-				if calls := strings.Join(s.calls, " "); calls != map[string]string{"get": "get", "lock": "get lock", "put": "get lock get put unlock"}[method] {
+				if calls := strings.Join(s.calls, " "); calls != map[string]string{"get": "get",
+					"lock": "get lock", "put": "get lock get put unlock"}[method] {
 					f.t.Errorf("%s: calls %s", method, calls)
 				}
 				clear(s.fails)
@@ -187,14 +192,16 @@ func TestShared_Hangs(t *testing.T) {
 		fleet(t, func(f *fixture, s *store, a, b *freshness.Cache[value]) {
 			if method == "lock" {
 				// for ever
-				s.locked[f.request("x").Owner.String()+f.request("x").Key.String()] = make(chan struct{})
+				s.locked[f.request("x").Owner.String()+f.request("x").Key.String()] = make(
+					chan struct{})
 			} else {
 				f.config.Shared = hanging{s}
 				a = freshness.NewCache(f.config)
 			}
 			began := time.Now()
 			f.wantOf(a, f.request("x"), 1, freshness.SharedDown, nil)
-			if took := time.Since(began); took != 30*time.Second || !errors.Is(f.shared[0], context.DeadlineExceeded) {
+			if took := time.Since(began); took != 30*time.Second ||
+				!errors.Is(f.shared[0], context.DeadlineExceeded) {
 				f.t.Errorf("%s: %s, %v", method, took, f.shared)
 			}
 		})

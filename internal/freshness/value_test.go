@@ -66,7 +66,8 @@ func wellBubble(t *testing.T, test func(t *testing.T, w *well, v *freshness.Valu
 
 func TestReplacedAheadOfTime(t *testing.T) {
 	for _, row := range []struct{ life, due time.Duration }{
-		{time.Hour, 45 * time.Minute}, {12 * time.Hour, 11*time.Hour + 45*time.Minute}, {15 * time.Minute, 11*time.Minute + 15*time.Second}, {20 * time.Second, 15 * time.Second},
+		{time.Hour, 45 * time.Minute}, {12 * time.Hour, 11*time.Hour + 45*time.Minute},
+		{15 * time.Minute, 11*time.Minute + 15*time.Second}, {20 * time.Second, 15 * time.Second},
 	} {
 		wellBubble(t, func(t *testing.T, w *well, v *freshness.Value[int]) {
 			w.life = row.life
@@ -172,7 +173,8 @@ func TestLateCallersTryAgain(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		if value, _, err := v.Get(t.Context()); value != 0 || err != errDown || w.fetches != 3 {
-			t.Errorf("got %d, %v after %d fetches, want the error of the third", value, err, w.fetches)
+			t.Errorf("got %d, %v after %d fetches, want the error of the third", value, err,
+				w.fetches)
 		}
 		_, _, _ = v.Get(t.Context())
 		if w.fetches != 4 {
@@ -187,12 +189,14 @@ func TestFetchOutlivesItsCaller(t *testing.T) {
 		type key struct{}
 		v := freshness.NewValue(time.Now, never, func(ctx context.Context) (int, time.Time, error) {
 			time.Sleep(time.Second)
-			if _, limited := ctx.Deadline(); limited || ctx.Err() != nil || ctx.Value(key{}) != "kept" {
+			if _, limited := ctx.Deadline(); limited || ctx.Err() != nil ||
+				ctx.Value(key{}) != "kept" {
 				t.Errorf("the fetch's context: %v", ctx)
 			}
 			return 1, time.Now().Add(time.Hour), nil
 		})
-		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "kept"), time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "kept"),
+			time.Millisecond)
 		defer cancel()
 		if _, _, err := v.Get(ctx); err != context.DeadlineExceeded {
 			t.Errorf("got %v", err)

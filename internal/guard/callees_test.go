@@ -19,10 +19,11 @@ func TestCallees_CallWithin(t *testing.T) {
 		call func() error
 		want string
 	}{
-		"success":            {func() error { return nil }, ""},
-		"error":              {func() error { return broken }, "broken"},
-		"panic":              {func() error { panic("a bug") }, `it panicked: "a bug"`},
-		"ends its goroutine": {func() error { runtime.Goexit(); return nil }, "it ended its goroutine"},
+		"success": {func() error { return nil }, ""},
+		"error":   {func() error { return broken }, "broken"},
+		"panic":   {func() error { panic("a bug") }, `it panicked: "a bug"`},
+		"ends its goroutine": {func() error { runtime.Goexit(); return nil },
+			"it ended its goroutine"},
 	} {
 		got := ""
 		if err := callees.CallWithin(t.Context(), "signer", row.call); err != nil {

@@ -16,17 +16,21 @@ func TestCall(t *testing.T) {
 		want     error  // returned as it is
 		panicked string // or the text of a Panic
 	}{
-		"success":         {func() error { return nil }, nil, ""},
-		"error":           {func() error { return wrong }, wrong, ""},
-		"panic":           {func() error { panic("at the\ndisco") }, nil, `it panicked: "at the\ndisco"`},
+		"success": {func() error { return nil }, nil, ""},
+		"error":   {func() error { return wrong }, wrong, ""},
+		"panic": {func() error { panic("at the\ndisco") }, nil,
+			`it panicked: "at the\ndisco"`},
 		"panic, an error": {func() error { panic(wrong) }, nil, `it panicked: "wrong"`},
-		"panic, runtime":  {func() error { nothing["x"] = 1; return nil }, nil, `it panicked: "assignment to entry in nil map"`},
-		"panic, huge":     {func() error { panic(strings.Repeat("x", 1<<20)) }, nil, `it panicked: "` + strings.Repeat("x", 200) + `"`},
+		"panic, runtime": {func() error { nothing["x"] = 1; return nil }, nil,
+			`it panicked: "assignment to entry in nil map"`},
+		"panic, huge": {func() error { panic(strings.Repeat("x", 1<<20)) }, nil,
+			`it panicked: "` + strings.Repeat("x", 200) + `"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := guard.Call(test.call)
 			_, panicked := err.(guard.Panic)
-			if panicked != (test.panicked != "") || panicked && err.Error() != test.panicked || !panicked && err != test.want {
+			if panicked != (test.panicked != "") || panicked && err.Error() != test.panicked ||
+				!panicked && err != test.want {
 				t.Errorf("got %T %v", err, err)
 			}
 		})

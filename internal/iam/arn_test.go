@@ -33,7 +33,8 @@ func TestParse(t *testing.T) {
 		{iam.Role, false, "arn:aws:iam::123456789012:role/" + strings.Repeat("p", 511) + "/r"},
 		{iam.Provider, true, "arn:aws-cn:iam::123456789012:saml-provider/p._-"},
 		{iam.Provider, true, "arn:aws:iam::123456789012:saml-provider/" + strings.Repeat("p", 128)},
-		{iam.Provider, false, "arn:aws:iam::123456789012:saml-provider/" + strings.Repeat("p", 129)},
+		{iam.Provider, false, "arn:aws:iam::123456789012:saml-provider/" +
+			strings.Repeat("p", 129)},
 		{iam.Provider, false, "arn:aws:iam::123456789012:saml-provider/a/b"},
 		{iam.Provider, false, "arn:aws:iam::123456789012:oidc-provider/p"},
 		{iam.Policy, true, "arn:aws:iam::aws:policy/ReadOnlyAccess"},

@@ -10,7 +10,9 @@ func TestTrustActions(t *testing.T) {
 		tags, source bool
 		want         string
 	}{
-		{false, false, "sts:AssumeRoleWithSAML"}, {true, false, "sts:AssumeRoleWithSAML sts:TagSession"}, {false, true, "sts:AssumeRoleWithSAML sts:SetSourceIdentity"},
+		{false, false, "sts:AssumeRoleWithSAML"},
+		{true, false, "sts:AssumeRoleWithSAML sts:TagSession"},
+		{false, true, "sts:AssumeRoleWithSAML sts:SetSourceIdentity"},
 		{true, true, "sts:AssumeRoleWithSAML sts:TagSession sts:SetSourceIdentity"},
 	} {
 		if got := strings.Join(TrustActions(row.tags, row.source), " "); got != row.want {
@@ -20,7 +22,8 @@ func TestTrustActions(t *testing.T) {
 }
 
 func TestTrustPolicy(t *testing.T) {
-	got, err := TrustPolicy("arn:aws:iam::123456789012:saml-provider/delegation", nil, "https://signin.aws.amazon.com/saml", `urn:"<a>&b`)
+	got, err := TrustPolicy("arn:aws:iam::123456789012:saml-provider/delegation", nil,
+		"https://signin.aws.amazon.com/saml", `urn:"<a>&b`)
 	const want = `{
   "Version": "2012-10-17",
   "Statement": [
@@ -52,7 +55,8 @@ func TestTrustPolicy(t *testing.T) {
 	}
 	for _, value := range []string{"${aws:username}", "urn:${", "a${$}b"} {
 		for _, pair := range [][2]string{{value, ""}, {"a", value}} {
-			if got, err := TrustPolicy("p", []string{"a"}, pair[0], pair[1]); err == nil || got != "" {
+			if got, err := TrustPolicy("p", []string{"a"}, pair[0], pair[1]); err == nil ||
+				got != "" {
 				t.Errorf("%q has a variable, and gives %s", pair, got)
 			}
 		}
@@ -67,7 +71,8 @@ func TestTrustPolicy_WithoutARecipient(t *testing.T) {
 
 func TestFolderPolicy_Refuses(t *testing.T) {
 	for _, name := range []string{
-		"", "a", "ab", strings.Repeat("a", 64), "*", "photos*", "photos?", "photos/", "photos/x", "${saml:sub}", "photos${x}", "Photos", "photos ", "photos\n", "-photos", "photos-",
+		"", "a", "ab", strings.Repeat("a", 64), "*", "photos*", "photos?", "photos/", "photos/x",
+		"${saml:sub}", "photos${x}", "Photos", "photos ", "photos\n", "-photos", "photos-",
 		".photos", "photos.", "phötos", "photos_1", "arn:aws:s3:::photos", `photos"`,
 	} {
 		if got, err := FolderPolicy("aws", name); err == nil || got != "" {
@@ -78,7 +83,8 @@ func TestFolderPolicy_Refuses(t *testing.T) {
 		t.Errorf("no partition gives %s", got)
 	}
 	for _, name := range []string{"abc", "my.photos-1", strings.Repeat("a", 63)} {
-		if got, err := FolderPolicy("aws-cn", name); err != nil || !strings.Contains(got, `"arn:aws-cn:s3:::`+name+`/${saml:sub}/*"`) {
+		if got, err := FolderPolicy("aws-cn", name); err != nil ||
+			!strings.Contains(got, `"arn:aws-cn:s3:::`+name+`/${saml:sub}/*"`) {
 			t.Errorf("%q gives %v %s", name, err, got)
 		}
 	}

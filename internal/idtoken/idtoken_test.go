@@ -32,7 +32,8 @@ func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { retu
 func verifier(failed func(issuer string, err error)) *idtoken.Verifier {
 	down := transportFunc(func(*http.Request) (*http.Response, error) { return nil, errDown })
 	return idtoken.New(idtoken.Config{
-		MaxSize: 1 << 10, Now: func() time.Time { return time.Unix(1795424400, 0) }, Client: &http.Client{Transport: down}, RefreshFailed: failed,
+		MaxSize: 1 << 10, Now: func() time.Time { return time.Unix(1795424400, 0) },
+		Client: &http.Client{Transport: down}, RefreshFailed: failed,
 	}, []idtoken.Issuer{
 		{URL: published, Algorithms: []string{"RS256"}},
 		{URL: shared, Algorithms: []string{"HS256"}, SharedSecret: func() string { return secret }},
@@ -50,7 +51,8 @@ func codeOf(err error) string {
 // token is a token of the issuer with a signature of no key.
 func token(algorithm, iss string) string {
 	encode := base64.RawURLEncoding.EncodeToString
-	return encode(fmt.Appendf(nil, `{"alg":%q,"kid":"k"}`, algorithm)) + "." + encode(fmt.Appendf(nil, `{"iss":%q}`, iss)) + ".AAAA"
+	return encode(fmt.Appendf(nil, `{"alg":%q,"kid":"k"}`, algorithm)) + "." +
+		encode(fmt.Appendf(nil, `{"iss":%q}`, iss)) + ".AAAA"
 }
 
 // Every door refuses an issuer that is not among the verifier's, and asks nobody.
@@ -112,7 +114,8 @@ func TestSharedSecretIsForHS256(t *testing.T) {
 		"RS256": "key_unsuitable", "EdDSA": "key_unsuitable",
 	} {
 		v := idtoken.New(idtoken.Config{MaxSize: 1 << 10, Now: time.Now}, []idtoken.Issuer{{
-			URL: shared, Algorithms: []string{algorithm}, SharedSecret: func() string { return secret },
+			URL: shared, Algorithms: []string{algorithm},
+			SharedSecret: func() string { return secret },
 		}})
 		if _, err := v.Verify(t.Context(), token(algorithm, shared)); codeOf(err) != want {
 			t.Errorf("%s: got %s, want %s", algorithm, codeOf(err), want)
@@ -128,7 +131,8 @@ func TestSecretIsNotShown(t *testing.T) {
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
 		said := fmt.Sprintf(verb, []any{v, *v, err})
-		for _, spelling := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprint([]byte(secret))} {
+		for _, spelling := range []string{secret, fmt.Sprintf("%x", secret),
+			fmt.Sprint([]byte(secret))} {
 			if strings.Contains(said, strings.Trim(spelling, "[]")) {
 				t.Errorf("%s shows it: %s", verb, said)
 			}
@@ -140,10 +144,12 @@ func TestError(t *testing.T) {
 	cause := errors.New("no answer")
 	down := &idtoken.Error{Code: "key_set_unavailable", Err: cause}
 	unknown := &idtoken.Error{Code: "key_unknown", Err: errors.New("no such key"), Refresh: down}
-	if got, want := down.Error(), "no answer (key_set_unavailable)"; got != want || !errors.Is(down, cause) {
+	if got, want := down.Error(), "no answer (key_set_unavailable)"; got != want ||
+		!errors.Is(down, cause) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := unknown.Error(), "no such key (key_unknown), and its last refresh failed: no answer (key_set_unavailable)"; got != want {
+	if got, want := unknown.Error(),
+		"no such key (key_unknown), and its last refresh failed: no answer (key_set_unavailable)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -151,7 +157,8 @@ func TestError(t *testing.T) {
 // What one caller does to the list is not seen by another.
 func TestAlgorithms(t *testing.T) {
 	clear(idtoken.Algorithms())
-	if got := strings.Join(idtoken.Algorithms(), " "); got != "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA" {
+	if got := strings.Join(idtoken.Algorithms(),
+		" "); got != "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -13,7 +13,8 @@ func TestHasROCAFingerprint(t *testing.T) {
 	// What the broken generator makes: a product of two numbers k·M + 65537^a mod M, M the product
 	// of the first primes.
 	m := big.NewInt(1)
-	for _, prime := range []int64{2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109,
+	for _, prime := range []int64{2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59,
+		61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109,
 		113, 127, 131, 137, 139, 149, 151, 157, 163, 167} {
 		m.Mul(m, big.NewInt(prime))
 	}

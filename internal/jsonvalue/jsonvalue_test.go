@@ -18,14 +18,16 @@ func TestLookup(t *testing.T) {
 		"deep":                       map[string]any{"er": map[string]any{"y": 2}},
 	}
 	for path, want := range map[string]any{
-		"a.b": "dotted name", "a.b.c": "whole name", "a.n": nil, "https://example.com/groups.0": "x", "list.0.k": "v", "list.1": "second",
+		"a.b": "dotted name", "a.b.c": "whole name", "a.n": nil,
+		"https://example.com/groups.0": "x", "list.0.k": "v", "list.1": "second",
 		"deep.er.x": 1, "deep.er.y": 2,
 	} {
 		if got, ok := jsonvalue.Lookup(document, path); !ok || got != want {
 			t.Errorf("%s: got %v, %t, want %v", path, got, ok, want)
 		}
 	}
-	for _, path := range []string{"", ".", "b", "a.", "a.x", "a.b.x", "list.2", "list.-1", "list.x", "list.0.k.z", "list.1.k", ".."} {
+	for _, path := range []string{"", ".", "b", "a.", "a.x", "a.b.x", "list.2", "list.-1", "list.x",
+		"list.0.k.z", "list.1.k", ".."} {
 		if got, ok := jsonvalue.Lookup(document, path); ok {
 			t.Errorf("%q: got %v, want nothing", path, got)
 		}
@@ -38,12 +40,18 @@ func TestTexts(t *testing.T) {
 		want  []string
 		ok    bool
 	}{
-		{nil, nil, true}, {"s", []string{"s"}, true}, {json.Number("12345678901234567890"), []string{"12345678901234567890"}, true}, {true, []string{"true"}, true},
-		{7, []string{"7"}, true}, {int64(-7), []string{"-7"}, true}, {1e21, []string{"1000000000000000000000"}, true},
-		{[]any{"a", json.Number("1"), false}, []string{"a", "1", "false"}, true}, {[]string{"a"}, []string{"a"}, true}, {[]any{}, nil, true},
-		{[]any{"a", nil}, nil, false}, {[]any{[]any{"a"}}, nil, false}, {map[string]any{}, nil, false}, {struct{}{}, nil, false},
+		{nil, nil, true}, {"s", []string{"s"}, true},
+		{json.Number("12345678901234567890"), []string{"12345678901234567890"}, true},
+		{true, []string{"true"}, true},
+		{7, []string{"7"}, true}, {int64(-7), []string{"-7"}, true},
+		{1e21, []string{"1000000000000000000000"}, true},
+		{[]any{"a", json.Number("1"), false}, []string{"a", "1", "false"}, true},
+		{[]string{"a"}, []string{"a"}, true}, {[]any{}, nil, true},
+		{[]any{"a", nil}, nil, false}, {[]any{[]any{"a"}}, nil, false},
+		{map[string]any{}, nil, false}, {struct{}{}, nil, false},
 	} {
-		if got, ok := jsonvalue.Texts(row.value); ok != row.ok || !reflect.DeepEqual(got, row.want) {
+		if got, ok := jsonvalue.Texts(row.value); ok != row.ok ||
+			!reflect.DeepEqual(got, row.want) {
 			t.Errorf("%v: got %q, %t", row.value, got, ok)
 		}
 	}
@@ -70,7 +78,8 @@ func TestClone_HoldsItself(t *testing.T) {
 	list[0], list[1], m["self"] = m, "x", m
 	copied := jsonvalue.Clone(m).(map[string]any)
 	copied["self"].(map[string]any)["list"].([]any)[1] = "changed"
-	if list[1] != "x" || copied["list"].([]any)[1] != "changed" || len(copied["part"].([]any)) != 1 {
+	if list[1] != "x" || copied["list"].([]any)[1] != "changed" ||
+		len(copied["part"].([]any)) != 1 {
 		t.Errorf("the copy is not one: %q", list[1])
 	}
 	if inner := copied["list"].([]any)[0].(map[string]any); inner["new"] != nil {

@@ -24,7 +24,9 @@ import (
 	"github.com/seed055b7978/delegation/internal/samldoc"
 )
 
-var reader = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
+var reader = sync.OnceValue(func() *rsa.PrivateKey {
+	return must(rsa.GenerateKey(rand.Reader, 2048))
+})
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -52,7 +54,8 @@ func ofBits(bits int, change func(*rsa.PublicKey)) *rsa.PublicKey {
 func TestCheckEncryptionKey(t *testing.T) {
 	key := reader()
 	good := publicPEM(&key.PublicKey)
-	const size, private, kind = "not an RSA key of 2048 to 8192 bits", "a private key", "not one PEM block of the type PUBLIC KEY"
+	const size, private, kind = "not an RSA key of 2048 to 8192 bits", "a private key",
+		"not one PEM block of the type PUBLIC KEY"
 	tests := []struct{ name, text, want string }{
 		{"2048 bits", good, ""},
 		{"8192 bits", publicPEM(ofBits(8192, nil)), ""},
@@ -62,12 +65,16 @@ func TestCheckEncryptionKey(t *testing.T) {
 		{"exponent 3", publicPEM(ofBits(2048, func(k *rsa.PublicKey) { k.E = 3 })), ""},
 		{"exponent 1", publicPEM(ofBits(2048, func(k *rsa.PublicKey) { k.E = 1 })), size},
 		{"an even exponent", publicPEM(ofBits(2048, func(k *rsa.PublicKey) { k.E = 4 })), size},
-		{"an even modulus", publicPEM(ofBits(2048, func(k *rsa.PublicKey) { k.N.SetBit(k.N, 0, 0) })), size},
-		{"an elliptic key", publicPEM(must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)).Public()), size},
+		{"an even modulus", publicPEM(
+			ofBits(2048, func(k *rsa.PublicKey) { k.N.SetBit(k.N, 0, 0) })), size},
+		{"an elliptic key", publicPEM(
+			must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)).Public()), size},
 		{"the private key", block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key))), private},
-		{"the private key, PKCS #1", block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)), private},
+		{"the private key, PKCS #1", block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)),
+			private},
 		{"an encrypted private key", block("ENCRYPTED PRIVATE KEY", []byte("x")), private},
-		{"the private key behind it", good + block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key))), kind},
+		{"the private key behind it",
+			good + block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key))), kind},
 		{"two keys", good + good, kind},
 		{"PKCS #1", block("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&key.PublicKey)), kind},
 		{"a certificate", block("CERTIFICATE", []byte("x")), kind},
@@ -78,13 +85,15 @@ func TestCheckEncryptionKey(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			err := samldoc.CheckEncryptionKey(tt.text)
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			if tt.want == "" && err != nil ||
+				tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 			if err != nil && len(err.Error()) > 80 {
 				t.Errorf("the error quotes something: %v", err)
 			}
-			if _, other := samldoc.Encrypt([]byte("<a/>"), tt.text, rand.Reader); (other != nil) != (err != nil) {
+			_, other := samldoc.Encrypt([]byte("<a/>"), tt.text, rand.Reader)
+			if (other != nil) != (err != nil) {
 				t.Errorf("Encrypt says %v, CheckKey %v", other, err)
 			}
 		})
@@ -117,11 +126,14 @@ func parts(t *testing.T, text []byte) (contentKey, nonce, plaintext []byte) {
 	if err := xml.Unmarshal(text, &e); err != nil {
 		t.Fatal(err)
 	}
-	if e.Type != "http://www.w3.org/2001/04/xmlenc#Element" || e.Method.Algorithm != "http://www.w3.org/2009/xmlenc11#aes256-gcm" ||
-		e.Key.Method.Algorithm != "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p" || e.Key.Method.Digest.Algorithm != "http://www.w3.org/2000/09/xmldsig#sha1" {
+	if e.Type != "http://www.w3.org/2001/04/xmlenc#Element" ||
+		e.Method.Algorithm != "http://www.w3.org/2009/xmlenc11#aes256-gcm" ||
+		e.Key.Method.Algorithm != "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p" ||
+		e.Key.Method.Digest.Algorithm != "http://www.w3.org/2000/09/xmldsig#sha1" {
 		t.Fatalf("the algorithms are %+v", e)
 	}
-	contentKey = must(rsa.DecryptOAEP(sha1.New(), nil, reader(), must(base64.StdEncoding.DecodeString(e.Key.Value)), nil))
+	contentKey = must(rsa.DecryptOAEP(sha1.New(), nil, reader(),
+		must(base64.StdEncoding.DecodeString(e.Key.Value)), nil))
 	sealed := must(base64.StdEncoding.DecodeString(e.Value))
 	gcm := must(cipher.NewGCM(must(aes.NewCipher(contentKey))))
 	return contentKey, sealed[:12], must(gcm.Open(nil, sealed[:12], sealed[12:], nil))
@@ -129,7 +141,8 @@ func parts(t *testing.T, text []byte) (contentKey, nonce, plaintext []byte) {
 
 func TestEncrypt_RoundTrip(t *testing.T) {
 	key := publicPEM(&reader().PublicKey)
-	for _, text := range []string{"", "<a/>", "<a>é 😀 ]]&gt;</a>", strings.Repeat("<b></b>", 20_000)} {
+	for _, text := range []string{"", "<a/>", "<a>é 😀 ]]&gt;</a>",
+		strings.Repeat("<b></b>", 20_000)} {
 		element := []byte(text)
 		_, _, plaintext := parts(t, must(samldoc.Encrypt(element, key, rand.Reader)))
 		if string(plaintext) != text || string(element) != text {
@@ -163,17 +176,20 @@ func TestEncrypt_RandomNumbers(t *testing.T) {
 	if !bytes.Equal(contentKey, random[:32]) || !bytes.Equal(nonce, random[32:44]) {
 		t.Errorf("the key is %x, the nonce %x", contentKey, nonce)
 	}
-	if again := must(samldoc.Encrypt([]byte("<a/>"), key, bytes.NewReader(random))); !bytes.Equal(again, first) {
+	if again := must(samldoc.Encrypt(
+		[]byte("<a/>"), key, bytes.NewReader(random))); !bytes.Equal(again, first) {
 		t.Errorf("the same random numbers give\n%s and\n%s", first, again)
 	}
 	changed := bytes.Clone(random)
 	changed[63] ^= 1
-	if other := must(samldoc.Encrypt([]byte("<a/>"), key, bytes.NewReader(changed))); bytes.Equal(other, first) {
+	if other := must(samldoc.Encrypt(
+		[]byte("<a/>"), key, bytes.NewReader(changed))); bytes.Equal(other, first) {
 		t.Error("the last random number changes nothing: OAEP's seed is not random")
 	}
 	broken := errors.New("no entropy")
 	for n := range random {
-		text, err := samldoc.Encrypt([]byte("<a/>"), key, io.MultiReader(bytes.NewReader(random[:n]), iotest.ErrReader(broken)))
+		text, err := samldoc.Encrypt([]byte("<a/>"), key,
+			io.MultiReader(bytes.NewReader(random[:n]), iotest.ErrReader(broken)))
 		if text != nil || !errors.Is(err, broken) {
 			t.Errorf("with %d random numbers: %s, %v", n, text, err)
 		}

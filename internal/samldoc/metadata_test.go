@@ -19,7 +19,8 @@ func TestMetadata_Size(t *testing.T) {
 	missing := limit - len(text)
 	for _, entityID := range []string{strings.Repeat("x", missing), strings.Repeat("é", missing)} {
 		// characters, not bytes
-		if text, err := samldoc.Metadata(entityID, certificates); err != nil || strings.Count(string(text), entityID) != 1 {
+		if text, err := samldoc.Metadata(entityID, certificates); err != nil ||
+			strings.Count(string(text), entityID) != 1 {
 			t.Errorf("at the limit: %v", err)
 		}
 	}

@@ -44,26 +44,29 @@ func (s signer) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([
 
 func TestSign_HandsEverythingOn(t *testing.T) {
 	random, options := strings.NewReader("random"), struct{ crypto.SignerOpts }{crypto.SHA256}
-	checked := samldoc.NewCheckedSigner(signer(func(r io.Reader, d []byte, opts crypto.SignerOpts) ([]byte, error) {
-		if r != random || !bytes.Equal(d, digest[:]) || opts != options {
-			t.Errorf("the signer got %v, %x, %v", r, d, opts)
-		}
-		return own().Sign(r, d, opts)
-	}), own().Public())
+	checked := samldoc.NewCheckedSigner(
+		signer(func(r io.Reader, d []byte, opts crypto.SignerOpts) ([]byte, error) {
+			if r != random || !bytes.Equal(d, digest[:]) || opts != options {
+				t.Errorf("the signer got %v, %x, %v", r, d, opts)
+			}
+			return own().Sign(r, d, opts)
+		}), own().Public())
 	signature, err := checked.Sign(random, digest[:], options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := rsa.VerifyPKCS1v15(&own().PublicKey, crypto.SHA256, digest[:], signature); err != nil {
+	if err := rsa.VerifyPKCS1v15(&own().PublicKey, crypto.SHA256, digest[:],
+		signature); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestSign_PassesTheSignersErrorOn(t *testing.T) {
 	broken := errors.New("the HSM is locked")
-	checked := samldoc.NewCheckedSigner(signer(func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
-		return []byte("half a signature"), broken
-	}), own().Public())
+	checked := samldoc.NewCheckedSigner(
+		signer(func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+			return []byte("half a signature"), broken
+		}), own().Public())
 	signature, err := checked.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != broken || signature != nil {
 		t.Errorf("got %q, %v", signature, err)
@@ -100,7 +103,8 @@ func TestSign_LetsNoBadSignatureOut(t *testing.T) {
 		{"the first byte missing", returns(genuine()[1:]), own().Public()},
 		{"of another key", other(), own().Public()},
 		{"the certificate's key replaced", own(), other().Public()},
-		{"of another digest", signer(func(r io.Reader, d []byte, opts crypto.SignerOpts) ([]byte, error) {
+		{"of another digest", signer(func(r io.Reader, d []byte, opts crypto.SignerOpts) (
+			[]byte, error) {
 			changed := slices.Clone(d)
 			changed[0] ^= 1
 			return own().Sign(r, changed, opts)
@@ -114,7 +118,8 @@ func TestSign_LetsNoBadSignatureOut(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			signature, err := samldoc.NewCheckedSigner(tt.signer, tt.public).Sign(rand.Reader, digest[:], crypto.SHA256)
+			signature, err := samldoc.NewCheckedSigner(tt.signer, tt.public).Sign(rand.Reader,
+				digest[:], crypto.SHA256)
 			if err == nil || err.Error() != refusal {
 				t.Errorf("got %v, want %s", err, refusal)
 			}
@@ -133,11 +138,13 @@ func TestTry(t *testing.T) {
 		t.Error("the certificate of another key passes")
 	}
 	var digests [][]byte
-	remember := samldoc.NewCheckedSigner(signer(func(r io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
-		digests = append(digests, bytes.Clone(digest))
-		return own().Sign(r, digest, o)
-	}), own().Public())
-	if err := errors.Join(remember.Try(), remember.Try()); err != nil || len(digests) != 2 || len(digests[0]) != 32 || bytes.Equal(digests[0], digests[1]) {
+	remember := samldoc.NewCheckedSigner(
+		signer(func(r io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+			digests = append(digests, bytes.Clone(digest))
+			return own().Sign(r, digest, o)
+		}), own().Public())
+	if err := errors.Join(remember.Try(), remember.Try()); err != nil || len(digests) != 2 ||
+		len(digests[0]) != 32 || bytes.Equal(digests[0], digests[1]) {
 		t.Errorf("got %v, digests %x", err, digests)
 	}
 }
@@ -145,7 +152,8 @@ func TestTry(t *testing.T) {
 // TestBlank: zeros of the right length, which verify with no key.
 func TestBlank(t *testing.T) {
 	blank := samldoc.BlankSigner{Key: own().Public()}
-	signature, err := samldoc.NewCheckedSigner(blank, blank.Public()).Sign(nil, digest[:], crypto.SHA256)
+	signature, err := samldoc.NewCheckedSigner(blank, blank.Public()).Sign(nil, digest[:],
+		crypto.SHA256)
 	public := own().Public().(*rsa.PublicKey)
 	if err != nil || len(signature) != public.Size() || len(bytes.Trim(signature, "\x00")) != 0 {
 		t.Errorf("got %x, %v", signature, err)
@@ -153,7 +161,8 @@ func TestBlank(t *testing.T) {
 	if rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], signature) == nil {
 		t.Error("a blank verifies")
 	}
-	if signature, err := (samldoc.BlankSigner{}).Sign(nil, digest[:], crypto.SHA256); err == nil || signature != nil {
+	if signature, err := (samldoc.BlankSigner{}).Sign(nil, digest[:], crypto.SHA256); err == nil ||
+		signature != nil {
 		t.Errorf("without a key: %x, %v", signature, err)
 	}
 }

@@ -12,7 +12,8 @@ import (
 
 // isChar is the production Char of XML 1.0 §2.2, word for word.
 func isChar(r rune) bool {
-	return r == 0x9 || r == 0xA || r == 0xD || 0x20 <= r && r <= 0xD7FF || 0xE000 <= r && r <= 0xFFFD || 0x10000 <= r && r <= 0x10FFFF
+	return r == 0x9 || r == 0xA || r == 0xD || 0x20 <= r && r <= 0xD7FF ||
+		0xE000 <= r && r <= 0xFFFD || 0x10000 <= r && r <= 0x10FFFF
 }
 
 func TestCheckText_EveryCodePoint(t *testing.T) {
@@ -70,7 +71,8 @@ func TestCheckText_TellsWhere(t *testing.T) {
 
 // FuzzCheckText: what is accepted comes out of an XML element exactly as it went in.
 func FuzzCheckText(f *testing.F) {
-	for _, text := range []string{"", "plain", "a\rb\r\nc", "\t \n", "]]>", "<!-- &amp; -->", "\u2028\u0085", "😀", "\x00", "\xff", "\uFFFD"} {
+	for _, text := range []string{"", "plain", "a\rb\r\nc", "\t \n", "]]>", "<!-- &amp; -->",
+		"\u2028\u0085", "😀", "\x00", "\xff", "\uFFFD"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -82,7 +84,8 @@ func FuzzCheckText(f *testing.F) {
 			t.Fatal(err)
 		}
 		var read string
-		if err := xml.Unmarshal(fmt.Appendf(nil, "<v>%s</v>", written.String()), &read); err != nil || read != text {
+		if err := xml.Unmarshal(fmt.Appendf(nil, "<v>%s</v>", written.String()),
+			&read); err != nil || read != text {
 			t.Errorf("%q was read as %q, %v", text, read, err)
 		}
 	})

@@ -78,9 +78,10 @@ func TestBoundedClient_ReadsNoMore(t *testing.T) {
 		status int
 		begin  string
 	}{
-		"text":            {200, ""},
-		"one element":     {200, open + "<AssumeRoleWithSAMLResult><Subject>"},
-		"behind the end":  {200, open + "<AssumeRoleWithSAMLResult></AssumeRoleWithSAMLResult></AssumeRoleWithSAMLResponse>"},
+		"text":        {200, ""},
+		"one element": {200, open + "<AssumeRoleWithSAMLResult><Subject>"},
+		"behind the end": {200,
+			open + "<AssumeRoleWithSAMLResult></AssumeRoleWithSAMLResult></AssumeRoleWithSAMLResponse>"},
 		"a refusal":       {403, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>"},
 		"a server error":  {503, "<html>"},
 		"a redirect":      {302, "<html>"},
@@ -95,9 +96,11 @@ func TestBoundedClient_ReadsNoMore(t *testing.T) {
 				t.Fatal(err)
 			}
 			err = assume(t, client, func(o *sts.Options) {
-				o.HTTPClient = session.BoundedClient(doer(func(r *http.Request) (*http.Response, error) {
-					return &http.Response{StatusCode: answer.status, Body: body, Request: r, Header: http.Header{}}, nil
-				}))
+				o.HTTPClient = session.BoundedClient(
+					doer(func(r *http.Request) (*http.Response, error) {
+						return &http.Response{StatusCode: answer.status, Body: body, Request: r,
+							Header: http.Header{}}, nil
+					}))
 			})
 			var tooLarge *http.MaxBytesError
 			if name != "behind the end" && (!errors.As(err, &tooLarge) || tooLarge.Limit != limit) {
@@ -114,7 +117,8 @@ func TestBoundedClient_ReadsNoMore(t *testing.T) {
 func TestBoundedClient_TakesOneMebibyte(t *testing.T) {
 	for size, want := range map[int]bool{limit: true, limit + 1: false} {
 		client := session.BoundedClient(doer(func(*http.Request) (*http.Response, error) {
-			return &http.Response{Body: io.NopCloser(strings.NewReader(strings.Repeat("x", size)))}, nil
+			return &http.Response{Body: io.NopCloser(strings.NewReader(strings.Repeat("x", size)))},
+				nil
 		}))
 		response, err := client.Do(nil)
 		if err != nil {
@@ -126,7 +130,8 @@ func TestBoundedClient_TakesOneMebibyte(t *testing.T) {
 		}
 	}
 	broken := errors.New("broken")
-	_, err := session.BoundedClient(doer(func(*http.Request) (*http.Response, error) { return nil, broken })).Do(nil)
+	_, err := session.BoundedClient(
+		doer(func(*http.Request) (*http.Response, error) { return nil, broken })).Do(nil)
 	if err != broken {
 		t.Errorf("got %v", err)
 	}
@@ -165,7 +170,8 @@ func TestNewClient_BoundedHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := assume(t, client, nil); err == nil || !strings.Contains(err.Error(), "response headers exceeded") {
+	if err := assume(t, client, nil); err == nil ||
+		!strings.Contains(err.Error(), "response headers exceeded") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -173,7 +179,8 @@ func TestNewClient_BoundedHeaders(t *testing.T) {
 // TestNewClient_FollowsNoRedirect: an assertion goes to the endpoint and nowhere else.
 func TestNewClient_FollowsNoRedirect(t *testing.T) {
 	var elsewhere int
-	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere++ }))
+	other := httptest.NewServer(http.HandlerFunc(
+		func(http.ResponseWriter, *http.Request) { elsewhere++ }))
 	defer other.Close()
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -215,12 +222,19 @@ func TestNewClient_Endpoint(t *testing.T) {
 		"https://[":                               "not a URL",
 	} {
 		for place, set := range map[string]func(*testing.T, *session.ClientOptions){
-			"option":               func(_ *testing.T, o *session.ClientOptions) { o.Endpoint = endpoint },
-			"AWS_ENDPOINT_URL":     func(t *testing.T, _ *session.ClientOptions) { t.Setenv("AWS_ENDPOINT_URL", endpoint) },
-			"AWS_ENDPOINT_URL_STS": func(t *testing.T, _ *session.ClientOptions) { t.Setenv("AWS_ENDPOINT_URL_STS", endpoint) },
+			"option": func(_ *testing.T, o *session.ClientOptions) {
+				o.Endpoint = endpoint
+			},
+			"AWS_ENDPOINT_URL": func(t *testing.T, _ *session.ClientOptions) {
+				t.Setenv("AWS_ENDPOINT_URL", endpoint)
+			},
+			"AWS_ENDPOINT_URL_STS": func(t *testing.T, _ *session.ClientOptions) {
+				t.Setenv("AWS_ENDPOINT_URL_STS", endpoint)
+			},
 			"profile": func(t *testing.T, _ *session.ClientOptions) {
 				file := filepath.Join(t.TempDir(), "config")
-				text := "[default]\nservices = own\n[services own]\nsts =\n  endpoint_url = " + endpoint + "\n"
+				text := "[default]\nservices = own\n[services own]\nsts =\n  endpoint_url = " +
+					endpoint + "\n"
 				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -234,11 +248,13 @@ func TestNewClient_Endpoint(t *testing.T) {
 				if plain := errors.Is(err, session.ErrPlainHTTP); plain != (want == "plain") {
 					t.Errorf("got %v", err)
 				}
-				if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+				if (err == nil) != (want == "") ||
+					err != nil && !strings.Contains(err.Error(), want) {
 					t.Errorf("got %v, want %q", err, want)
 				}
 				o.AllowPlainHTTP = true
-				if _, err := session.NewClient(t.Context(), o); (err == nil) != (want != "not a URL") {
+				_, err = session.NewClient(t.Context(), o)
+				if (err == nil) != (want != "not a URL") {
 					t.Errorf("with AllowPlainHTTP: got %v", err)
 				}
 			})

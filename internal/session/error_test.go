@@ -16,26 +16,40 @@ import (
 // errors that clients of others make.
 func TestErrorOf(t *testing.T) {
 	assertion := strings.Repeat("QUJD", 30)
+	answered := func(code, message string) error {
+		return &smithy.GenericAPIError{Code: code, Message: message}
+	}
+	wrapped := fmt.Errorf("client: %w", answered("PackedPolicyTooLarge", "no"))
+	suffixed := answered("PackedPolicyTooLargeException", "no")
+	repeated := answered("ValidationError", "Value '"+assertion+"' at 'sAMLAssertion'")
+	unconnected := &url.Error{
+		Op:  "Post",
+		URL: "https://x/?" + assertion,
+		Err: errors.New("refused"),
+	}
 	for name, row := range map[string]struct {
 		err      error
 		timedOut bool
 		code     string
 	}{
-		"AWS's words":                  {&smithy.GenericAPIError{Code: "AccessDenied", Message: "no"}, false, "sts_access_denied"},
-		"wrapped":                      {fmt.Errorf("client: %w", &smithy.GenericAPIError{Code: "PackedPolicyTooLarge", Message: "no"}), false, "sts_packed_policy_too_large"},
-		"AWS answered at the last":     {&smithy.GenericAPIError{Code: "AccessDenied", Message: "no"}, true, "sts_access_denied"},
-		"a suffix AWS does not send":   {&smithy.GenericAPIError{Code: "PackedPolicyTooLargeException", Message: "no"}, false, "sts_refused"},
-		"throttled":                    {&smithy.GenericAPIError{Code: "ThrottlingException"}, false, "sts_throttled"},
-		"time over":                    {errors.New("whatever " + assertion), true, "sts_timeout"},
-		"no connection":                {&url.Error{Op: "Post", URL: "https://x/?" + assertion, Err: errors.New("refused")}, false, "sts_unavailable"},
-		"nobody knows":                 {errors.New("cannot send " + assertion), false, "sts_refused"},
-		"AWS repeats the assertion":    {&smithy.GenericAPIError{Code: "ValidationError", Message: "Value '" + assertion + "' at 'sAMLAssertion'"}, false, "sts_validation"},
-		"AWS repeats it in its code":   {&smithy.GenericAPIError{Code: assertion}, false, "sts_refused"},
+		"AWS's words":                {answered("AccessDenied", "no"), false, "sts_access_denied"},
+		"wrapped":                    {wrapped, false, "sts_packed_policy_too_large"},
+		"AWS answered at the last":   {answered("AccessDenied", "no"), true, "sts_access_denied"},
+		"a suffix AWS does not send": {suffixed, false, "sts_refused"},
+		"throttled":                  {answered("ThrottlingException", ""), false, "sts_throttled"},
+
+		"time over":     {errors.New("whatever " + assertion), true, "sts_timeout"},
+		"no connection": {unconnected, false, "sts_unavailable"},
+		"nobody knows":  {errors.New("cannot send " + assertion), false, "sts_refused"},
+
+		"AWS repeats the assertion":    {repeated, false, "sts_validation"},
+		"AWS repeats it in its code":   {answered(assertion, ""), false, "sts_refused"},
 		"the caller's deadline, alone": {context.DeadlineExceeded, false, "sts_refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := session.ErrorOf(row.err, row.timedOut)
-			if got.Code != row.code || !strings.HasSuffix(got.Error(), "("+row.code+")") || errors.Unwrap(got) != got.Err || got.Err == nil {
+			if got.Code != row.code || !strings.HasSuffix(got.Error(), "("+row.code+")") ||
+				errors.Unwrap(got) != got.Err || got.Err == nil {
 				t.Errorf("got %v, want %s", got, row.code)
 			}
 			if strings.Contains(fmt.Sprintf("%v %#v", got, got.Err), assertion[:48]) {

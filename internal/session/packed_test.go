@@ -11,9 +11,11 @@ import (
 
 func TestDropTags(t *testing.T) {
 	// 400 bytes
-	tags := map[string]string{"a": strings.Repeat("x", 99), "b": strings.Repeat("x", 99), "c": strings.Repeat("x", 99), "keep": strings.Repeat("x", 96)}
+	tags := map[string]string{"a": strings.Repeat("x", 99), "b": strings.Repeat("x", 99),
+		"c": strings.Repeat("x", 99), "keep": strings.Repeat("x", 96)}
 	says := func(percent int) string {
-		return fmt.Sprintf("host: api error PackedPolicyTooLarge: Packed size of session tags consumes %d%% of allotted space.", percent)
+		return fmt.Sprintf("host: api error PackedPolicyTooLarge: "+
+			"Packed size of session tags consumes %d%% of allotted space.", percent)
 	}
 	ranked := []string{"b", "a", "c"}
 	for name, row := range map[string]struct {
@@ -38,7 +40,8 @@ func TestDropTags(t *testing.T) {
 		"a large rest does not crash": {says(138), ranked, 1 << 40, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := session.DropTags(row.message, tags, row.ranked, row.rest); !slices.Equal(got, row.ranked[:row.want]) {
+			if got := session.DropTags(row.message, tags, row.ranked, row.rest); !slices.Equal(got,
+				row.ranked[:row.want]) {
 				t.Errorf("got %v, want the first %d of %v", got, row.want, row.ranked)
 			}
 		})

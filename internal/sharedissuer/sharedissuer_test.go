@@ -40,10 +40,14 @@ func TestFind(t *testing.T) {
 // A claim that everybody has, or chooses, or that is unverified there, tells nobody apart.
 func TestTells(t *testing.T) {
 	for issuer, claims := range map[string]map[string]bool{
-		"https://token.actions.githubusercontent.com":   {"repository_owner": true, "sub": true, "aud": false, "iss": false, "": false},
-		"https://gitlab.com":                            {"namespace_path": true, "email": true, "azp": false},
-		"https://accounts.google.com":                   {"hd": true, "sub": true, "email": false, "email_verified": false, "name": false},
-		"https://login.microsoftonline.com/common/v2.0": {"tid": true, "oid": true, "email": false, "preferred_username": false, "upn": false},
+		"https://token.actions.githubusercontent.com": {"repository_owner": true, "sub": true,
+			"aud": false, "iss": false, "": false},
+		"https://gitlab.com": {"namespace_path": true, "email": true,
+			"azp": false},
+		"https://accounts.google.com": {"hd": true, "sub": true, "email": false,
+			"email_verified": false, "name": false},
+		"https://login.microsoftonline.com/common/v2.0": {"tid": true, "oid": true, "email": false,
+			"preferred_username": false, "upn": false},
 	} {
 		shared, ok := sharedissuer.Find(issuer)
 		if !ok || !shared.Tells(shared.Claim) {
@@ -60,7 +64,8 @@ func TestTells(t *testing.T) {
 func TestIsGoogle(t *testing.T) {
 	for issuer, want := range map[string]bool{
 		"https://accounts.google.com": true, "accounts.google.com": true,
-		"https://accounts.google.com/": false, "https://accounts.google.com.example.com": false, "": false,
+		"https://accounts.google.com/": false, "https://accounts.google.com.example.com": false,
+		"": false,
 	} {
 		if got := sharedissuer.IsGoogle(issuer); got != want {
 			t.Errorf("%q: got %v", issuer, got)

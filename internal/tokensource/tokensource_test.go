@@ -15,7 +15,8 @@ import (
 func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	for content, want := range map[string]string{
-		"abc": "abc", "abc\n": "abc", "abc\r\n": "abc", "abc\n\n": "abc\n", "abc\r": "abc\r", " abc ": " abc ",
+		"abc": "abc", "abc\n": "abc", "abc\r\n": "abc", "abc\n\n": "abc\n", "abc\r": "abc\r",
+		" abc ":                    " abc ",
 		strings.Repeat("a", 1<<20): strings.Repeat("a", 1<<20),
 	} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -31,16 +32,19 @@ func TestFile(t *testing.T) {
 func TestFile_Refused(t *testing.T) {
 	folder := t.TempDir()
 	for name, content := range map[string]string{
-		"empty": "", "line-end": "\n", "dos-line-end": "\r\n", "huge": strings.Repeat("canary", 1<<18), "one-too-many": strings.Repeat("a", 1<<20) + "\n",
+		"empty": "", "line-end": "\n", "dos-line-end": "\r\n",
+		"huge": strings.Repeat("canary", 1<<18), "one-too-many": strings.Repeat("a", 1<<20) + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"empty", "line-end", "dos-line-end", "huge", "one-too-many", "missing", "."} {
+	for _, name := range []string{"empty", "line-end", "dos-line-end", "huge", "one-too-many",
+		"missing", "."} {
 		path := filepath.Join(folder, name)
 		token, err := tokensource.File(path)
-		if err == nil || token != "" || strings.Contains(err.Error(), "canary") || !strings.Contains(err.Error(), path) {
+		if err == nil || token != "" || strings.Contains(err.Error(), "canary") ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %.20q, %v", name, token, err)
 		}
 	}
@@ -60,7 +64,8 @@ func TestOAuth2(t *testing.T) {
 			return (&oauth2.Token{AccessToken: "canary"}).WithExtra(extra), nil
 		}
 	}
-	if token, err := tokensource.OAuth2(with(map[string]any{"id_token": "abc"})); token != "abc" || err != nil {
+	if token, err := tokensource.OAuth2(with(map[string]any{"id_token": "abc"})); token != "abc" ||
+		err != nil {
 		t.Errorf("got %q, %v", token, err)
 	}
 	for name, row := range map[string]struct {
@@ -75,15 +80,19 @@ func TestOAuth2(t *testing.T) {
 		"not a string": {with(map[string]any{"id_token": 1}), "scope openid"},
 		"down":         {source(func() (*oauth2.Token, error) { return nil, errDown }), "down"},
 		"refused": {source(func() (*oauth2.Token, error) {
-			return nil, &oauth2.RetrieveError{Response: &http.Response{Status: "400 Bad Request"}, ErrorCode: "invalid_grant", ErrorDescription: "canary", Body: []byte("canary")}
+			return nil, &oauth2.RetrieveError{Response: &http.Response{Status: "400 Bad Request"},
+				ErrorCode: "invalid_grant", ErrorDescription: "canary", Body: []byte("canary")}
 		}), `"invalid_grant" ("400 Bad Request")`},
 		"a page": {source(func() (*oauth2.Token, error) {
-			return nil, &oauth2.RetrieveError{Response: &http.Response{Status: "502 Bad Gateway"}, Body: []byte("canary")}
+			return nil, &oauth2.RetrieveError{Response: &http.Response{Status: "502 Bad Gateway"},
+				Body: []byte("canary")}
 		}), "502 Bad Gateway"},
-		"no answer": {source(func() (*oauth2.Token, error) { return nil, &oauth2.RetrieveError{} }), "no status"},
+		"no answer": {source(func() (*oauth2.Token, error) { return nil, &oauth2.RetrieveError{} }),
+			"no status"},
 	} {
 		token, err := tokensource.OAuth2(row.source)
-		if token != "" || err == nil || !strings.Contains(err.Error(), row.words) || strings.Contains(err.Error(), "canary") {
+		if token != "" || err == nil || !strings.Contains(err.Error(), row.words) ||
+			strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got %q, %v", name, token, err)
 		}
 		var answer *oauth2.RetrieveError

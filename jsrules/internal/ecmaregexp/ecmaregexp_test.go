@@ -101,7 +101,8 @@ func TestAsNode(t *testing.T) {
 				continue // V8 looks there, against the standard
 			}
 			if !reflect.DeepEqual(got, want) {
-				t.Errorf("%s on %q from %d: got %v, want %v", name, string(utf16.Decode(units)), from, got, want)
+				t.Errorf("%s on %q from %d: got %v, want %v", name, string(utf16.Decode(units)),
+					from, got, want)
 			}
 			if got != nil {
 				matches++

@@ -23,7 +23,8 @@ func compile(t *testing.T, pattern, flags string) *ecmaregexp.Regexp {
 func TestHalts(t *testing.T) {
 	enough := errors.New("enough")
 	text := utf16.Encode([]rune(strings.Repeat("a", 40) + "b"))
-	for _, pattern := range []string{`^(a+)+$`, `^(?=(a+)+$)`, `^(a|aa)+$`, `(?<=x(a+)+)b`, `^(a*?)*$`, `^(?!(a+)+$)c`} {
+	for _, pattern := range []string{`^(a+)+$`, `^(?=(a+)+$)`, `^(a|aa)+$`, `(?<=x(a+)+)b`,
+		`^(a*?)*$`, `^(?!(a+)+$)c`} {
 		looks := 0
 		found, err := compile(t, pattern, "").Find(text, 0, false, func() error {
 			if looks++; looks == 10 {
@@ -88,7 +89,8 @@ func TestSyntaxErrors(t *testing.T) {
 
 // FuzzFind: any pattern on any text ends, with captures that lie within the text.
 func FuzzFind(f *testing.F) {
-	for _, seed := range []string{`(a)|b`, `(?<=a(b)*)\1`, `[^\W\d]{2,}?`, `\p{L}+?(?!x)`, `(?<n>a*)*\k<n>`} {
+	for _, seed := range []string{`(a)|b`, `(?<=a(b)*)\1`, `[^\W\d]{2,}?`, `\p{L}+?(?!x)`,
+		`(?<n>a*)*\k<n>`} {
 		f.Add(seed, "iu", "aAb\U0001f600k")
 		f.Add(seed, "", "aAb\U0001f600k")
 	}
