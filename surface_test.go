@@ -211,6 +211,7 @@ func moduleFiles(t *testing.T) (files []sourceFile) {
 // all of them, and no arrow runs up.
 var commandRooms = map[string][]string{
 	"config":  {"service"},
+	"setup":   {"config", "term"},
 	"service": nil,
 	"term":    nil, // and nothing else of ours
 }

@@ -29,14 +29,19 @@ func checkCommand(s surroundings) *cobra.Command {
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var changed []config.Note
-			built, err := s.configured(c.Context(), file, verbose(c), func(l *config.Settings) { changed = config.Notes(l) })
+			built, err := s.configured(c.Context(), file, verbose(c), func(l *config.Settings) {
+				changed = config.Notes(l)
+			})
 			if err != nil {
 				return err
 			}
 			done := s.progress(c, "Checking issuers, keys and STS")
 			results := built.Delegator.Check(c.Context())
 			if built.Redis != nil {
-				results = append(results, delegation.CheckResult{Name: "redis", Err: built.Redis.Check(c.Context())})
+				results = append(results, delegation.CheckResult{
+					Name: "redis",
+					Err:  built.Redis.Check(c.Context()),
+				})
 			}
 			done()
 			text := table(results, changed, s.painter())
@@ -87,7 +92,11 @@ func (e checksFailed) Unwrap() []error { return e.errors }
 func table(results []delegation.CheckResult, notes []config.Note, paint term.Painter) []byte {
 	var rows []term.Row
 	for _, r := range results {
-		row := term.Row{Name: r.Name, State: paint(term.Green, "ok  "), What: config.ByKeys(r.Warning)}
+		row := term.Row{
+			Name:  r.Name,
+			State: paint(term.Green, "ok  "),
+			What:  config.ByKeys(r.Warning),
+		}
 		switch {
 		case r.Err != nil:
 			row.State = paint(term.Red, "FAIL")

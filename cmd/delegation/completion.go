@@ -11,14 +11,16 @@ import (
 // targetFlag adds --target, which shells complete from the configuration.
 func (s surroundings) targetFlag(c *cobra.Command, target, file *string, usage string) {
 	c.Flags().StringVarP(target, "target", "t", "", usage)
-	// the flag is there
-	_ = c.RegisterFlagCompletionFunc("target", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	targets := func(
+		*cobra.Command, []string, string,
+	) ([]cobra.Completion, cobra.ShellCompDirective) {
 		loaded, _, err := config.Load(*file, s.environment)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
 		return slices.Sorted(maps.Keys(loaded.Targets)), cobra.ShellCompDirectiveNoFileComp
-	})
+	}
+	_ = c.RegisterFlagCompletionFunc("target", targets) // the flag is there
 }
 
 // addUsualCommands adds cobra's completion and a help that knows what is no command.
@@ -36,7 +38,9 @@ func addUsualCommands(root *cobra.Command) {
 			found.InitDefaultHelpFlag()
 			return found.Help()
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+		ValidArgsFunction: func(
+			_ *cobra.Command, args []string, _ string,
+		) (names []cobra.Completion, _ cobra.ShellCompDirective) {
 			if len(args) == 0 {
 				for _, c := range root.Commands() {
 					names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))

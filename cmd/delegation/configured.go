@@ -15,12 +15,16 @@ const defaultConfig = "delegation.yaml"
 
 // configFlag adds --config, whose default the environment can change.
 func (s surroundings) configFlag(c *cobra.Command, file *string, otherwise string) {
-	c.Flags().StringVarP(file, "config", "c", cmp.Or(s.variable(config.EnvironmentPrefix+"CONFIG"), otherwise), "configuration `file`, see delegation.example.yaml; DELEGATION_CONFIG")
+	usual := cmp.Or(s.variable(config.EnvironmentPrefix+"CONFIG"), otherwise)
+	c.Flags().StringVarP(file, "config", "c", usual,
+		"configuration `file`, see delegation.example.yaml; DELEGATION_CONFIG")
 }
 
 // configured builds what a configuration describes, for one call: nothing listens. change, if not
 // nil, may change settings before. The log goes to standard error with --verbose only.
-func (s surroundings) configured(ctx context.Context, file string, verbose bool, change func(*config.Settings)) (*service.Service, error) {
+func (s surroundings) configured(
+	ctx context.Context, file string, verbose bool, change func(*config.Settings),
+) (*service.Service, error) {
 	loaded, from, err := config.Load(file, s.environment)
 	if err != nil {
 		return nil, err

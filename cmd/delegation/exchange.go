@@ -15,7 +15,7 @@ import (
 )
 
 func exchangeCommand(s surroundings) *cobra.Command {
-	var file, target, tokenFile, format string
+	var file, target, tokenFile, shape string
 	var show bool
 	command := &cobra.Command{
 		Use:   "exchange",
@@ -35,11 +35,11 @@ func exchangeCommand(s surroundings) *cobra.Command {
 			"photo-app --token-file token --format process",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			write := formats[format]
+			write := formats[shape]
 			switch {
 			case write == nil:
 				return config.Usagef("--format is %.40q, not process, env, json or "+
-					"console-url", format)
+					"console-url", shape)
 			case target == "":
 				return config.Usage(errors.New("exchange needs --target NAME: a key under " +
 					"targets " +
@@ -52,7 +52,7 @@ func exchangeCommand(s surroundings) *cobra.Command {
 			built, err := s.configured(c.Context(), file, verbose(c), func(l *config.Settings) {
 				forgetful(l)
 				// so that it is checked, whether the service offers it or not
-				l.HTTP.Console.Enabled = format == "console-url"
+				l.HTTP.Console.Enabled = shape == "console-url"
 			})
 			if err != nil {
 				return err
@@ -78,42 +78,57 @@ func exchangeCommand(s surroundings) *cobra.Command {
 	s.configFlag(command, &file, defaultConfig)
 	s.targetFlag(command, &target, &file, "`target` of the configuration; required")
 	tokenFlag(command, &tokenFile)
-	command.Flags().StringVar(&format, "format", "process", "`shape` of the output: process, "+
+	command.Flags().StringVar(&shape, "format", "process", "`shape` of the output: process, "+
 		"env, json or console-url")
 	command.Flags().BoolVar(&show, "show-secrets", false, "write secrets to a terminal too")
-	// the flag is there
-	_ = command.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]cobra.Completion{"process", "env", "json", "console-url"}, cobra.ShellCompDirectiveNoFileComp))
+	shapes := cobra.FixedCompletions(
+		[]cobra.Completion{"process", "env", "json", "console-url"},
+		cobra.ShellCompDirectiveNoFileComp)
+	_ = command.RegisterFlagCompletionFunc("format", shapes) // the flag is there
 	return command
 }
 
+// format writes credentials in some shape. The service knows the console.
+type format func(context.Context, *service.Service, *delegation.Credentials) ([]byte, error)
+
 // formats are the shapes of credentials.
-var formats = map[string]func(context.Context, *service.Service, *delegation.Credentials) ([]byte, error){
-	"process": func(_ context.Context, _ *service.Service, c *delegation.Credentials) ([]byte, error) {
-		return c.ProcessJSON()
-	},
-	"json": func(_ context.Context, _ *service.Service, c *delegation.Credentials) ([]byte, error) {
-		return c.Auth0JSON()
-	},
-	"env": func(_ context.Context, _ *service.Service, c *delegation.Credentials) ([]byte, error) {
-		return exports(c), nil
-	},
-	"console-url": func(ctx context.Context, s *service.Service, c *delegation.Credentials) ([]byte, error) {
-		url, err := s.Console.SignInURL(ctx, c, "")
-		if err != nil {
-			return nil, fmt.Errorf("console-url: %w", err)
-		}
-		return []byte(url), nil
-	},
+var formats = map[string]format{
+	"process":     plainFormat((*delegation.Credentials).ProcessJSON),
+	"json":        plainFormat((*delegation.Credentials).Auth0JSON),
+	"env":         plainFormat(exports),
+	"console-url": consoleURL,
+}
+
+// plainFormat is a format that needs the credentials only.
+func plainFormat(write func(*delegation.Credentials) ([]byte, error)) format {
+	return func(
+		_ context.Context, _ *service.Service, c *delegation.Credentials,
+	) ([]byte, error) {
+		return write(c)
+	}
+}
+
+func consoleURL(
+	ctx context.Context, s *service.Service, c *delegation.Credentials,
+) ([]byte, error) {
+	url, err := s.Console.SignInURL(ctx, c, "")
+	if err != nil {
+		return nil, fmt.Errorf("console-url: %w", err)
+	}
+	return []byte(url), nil
 }
 
 // exports are the lines that the AWS CLI's own export-credentials writes for a shell.
-func exports(c *delegation.Credentials) []byte {
-	var lines []string
-	for _, v := range [][2]string{
-		{"AWS_ACCESS_KEY_ID", c.AccessKeyID}, {"AWS_SECRET_ACCESS_KEY", c.SecretAccessKey.Reveal()}, {"AWS_SESSION_TOKEN", c.SessionToken.Reveal()},
+func exports(c *delegation.Credentials) ([]byte, error) {
+	variables := [][2]string{
+		{"AWS_ACCESS_KEY_ID", c.AccessKeyID},
+		{"AWS_SECRET_ACCESS_KEY", c.SecretAccessKey.Reveal()},
+		{"AWS_SESSION_TOKEN", c.SessionToken.Reveal()},
 		{"AWS_CREDENTIAL_EXPIRATION", c.Expiration.UTC().Format(time.RFC3339)},
-	} {
+	}
+	var lines []string
+	for _, v := range variables {
 		lines = append(lines, "export "+v[0]+"="+term.QuoteForShell(v[1]))
 	}
-	return []byte(strings.Join(lines, "\n"))
+	return []byte(strings.Join(lines, "\n")), nil
 }

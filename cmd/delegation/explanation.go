@@ -132,11 +132,17 @@ func stepOf(stage delegation.Stage) int {
 // newOutcome puts an explanation, and the refusal that it ended with, into the shape of the two
 // formats.
 func newOutcome(e *delegation.Explanation, err error) *outcome {
-	o := &outcome{Allowed: err == nil, Target: e.Target, Rules: []ruleOutcome{}, Warnings: append([]string{}, e.Warnings...), reached: len(steps)}
+	o := &outcome{
+		Allowed:  err == nil,
+		Target:   e.Target,
+		Claims:   []claimOutcome{},
+		Rules:    []ruleOutcome{},
+		Warnings: append([]string{}, e.Warnings...),
+		reached:  len(steps),
+	}
 	if e.Issuer != "" {
 		o.Token = &tokenOutcome{e.Issuer, e.Subject, e.ClientID}
 	}
-	o.Claims = []claimOutcome{}
 	for _, claim := range e.RequiredClaims {
 		claim.Values = append([]string{}, claim.Values...)
 		o.Claims = append(o.Claims, claimOutcome(claim))
@@ -148,17 +154,9 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 		o.Rules = append(o.Rules, newRuleOutcome(rule))
 	}
 	if e.Principal != "" {
-		o.Decision = &decisionOutcome{
-			Role: e.Role, Principal: e.Principal, Regions: e.Regions, SessionName: e.SessionName, NameID: e.NameID, SourceIdentity: e.SourceIdentity,
-			EntityID: e.EntityID, Recipient: e.Recipient, Audience: e.Audience, Duration: seconds(e.Duration),
-			Policy: e.Policy, PolicyARNs: append([]string{}, e.PolicyARNs...), Attributes: e.Attributes,
-		}
-		if !e.SessionEnd.IsZero() {
-			end := e.SessionEnd.UTC()
-			o.Decision.SessionEnd = &end
-		}
-		// without one there is nothing to say: a recipient of the operator's own that no policy can
-		// name
+		o.Decision = newDecisionOutcome(e)
+		// Without one there is nothing to say: a recipient of the operator's own that no policy can
+		// name.
 		if policy, err := e.TrustPolicy(); err == nil {
 			o.TrustPolicy = &trustOutcome{e.Actions, json.RawMessage(policy)}
 		}
@@ -169,7 +167,13 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 	o.Refusal = &refusalOutcome{Message: err.Error()}
 	var refusal *delegation.Error
 	if errors.As(err, &refusal) {
-		o.Refusal = &refusalOutcome{refusal.Stage, refusal.Code, refusal.Err.Error(), refusal.Remedy, refusal.Retryable}
+		o.Refusal = &refusalOutcome{
+			Stage:     refusal.Stage,
+			Code:      refusal.Code,
+			Message:   refusal.Err.Error(),
+			Remedy:    refusal.Remedy,
+			Retryable: refusal.Retryable,
+		}
 	}
 	o.reached = stepOf(o.Refusal.Stage)
 	if o.Decision != nil { // a token that ends while it is decided is refused there
@@ -178,8 +182,36 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 	return o
 }
 
+func newDecisionOutcome(e *delegation.Explanation) *decisionOutcome {
+	o := &decisionOutcome{
+		Role:           e.Role,
+		Principal:      e.Principal,
+		Regions:        e.Regions,
+		SessionName:    e.SessionName,
+		NameID:         e.NameID,
+		SourceIdentity: e.SourceIdentity,
+		EntityID:       e.EntityID,
+		Recipient:      e.Recipient,
+		Audience:       e.Audience,
+		Duration:       seconds(e.Duration),
+		Policy:         e.Policy,
+		PolicyARNs:     append([]string{}, e.PolicyARNs...),
+		Attributes:     e.Attributes,
+	}
+	if !e.SessionEnd.IsZero() {
+		end := e.SessionEnd.UTC()
+		o.SessionEnd = &end
+	}
+	return o
+}
+
 func newRuleOutcome(rule delegation.RuleStep) ruleOutcome {
-	o := ruleOutcome{Name: rule.Name, Refused: rule.Err != nil, Set: map[string]any{}, ChangedUser: []string{}}
+	o := ruleOutcome{
+		Name:        rule.Name,
+		Refused:     rule.Err != nil,
+		Set:         map[string]any{},
+		ChangedUser: []string{},
+	}
 	left := reflect.ValueOf(awsSettings(rule.AWS))
 	for _, name := range rule.Changed {
 		if property, ok := strings.CutPrefix(name, "user."); ok {

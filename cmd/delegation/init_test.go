@@ -16,6 +16,7 @@ import (
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -36,8 +37,11 @@ func asked(t testing.TB, i *initiation, answers string) (prompts string, err err
 func TestInit_Asks(t *testing.T) {
 	i := &initiation{surroundings: surroundings{environment: []string{"AWS_REGION=eu-central-1", "AWS_DEFAULT_REGION=us-east-1"}}}
 	prompts, err := asked(t, i, "https://tenant.example.com/\nphoto-app\n123456789012\n\nexample-photos\n\n\n\n\n")
-	want := initiation{issuer: "https://tenant.example.com/", clientID: "photo-app", account: "123456789012", region: "eu-central-1", bucket: "example-photos",
-		role: "delegation-user", provider: "delegation", target: "photo-app", entityID: "urn:tenant.example.com"}
+	want := initiation{Answers: setup.Answers{
+		Issuer: "https://tenant.example.com/", ClientID: "photo-app", Account: "123456789012",
+		Region: "eu-central-1", Bucket: "example-photos", Role: "delegation-user",
+		Provider: "delegation", Target: "photo-app", EntityID: "urn:tenant.example.com",
+	}}
 	want.surroundings = i.surroundings
 	if err != nil || fmt.Sprintf("%+v", *i) != fmt.Sprintf("%+v", want) {
 		t.Errorf("got %v, %+v, want %+v", err, *i, want)
@@ -63,8 +67,11 @@ func TestInit_AsksAgain(t *testing.T) {
 		"a\tb", "photos",
 		"urn:${aws:username}", "urn:日本", "urn:photos", "",
 	}, "\n"))
-	want := initiation{issuer: "https://tenant.example.com/", clientID: "photo-app", account: "123456789012", region: "cn-north-1", bucket: "example-photos",
-		role: "teams/press/photo-user", provider: "tenant", target: "photos", entityID: "urn:photos"}
+	want := initiation{Answers: setup.Answers{
+		Issuer: "https://tenant.example.com/", ClientID: "photo-app", Account: "123456789012",
+		Region: "cn-north-1", Bucket: "example-photos", Role: "teams/press/photo-user",
+		Provider: "tenant", Target: "photos", EntityID: "urn:photos",
+	}}
 	want.surroundings = i.surroundings
 	if err != nil || fmt.Sprintf("%+v", *i) != fmt.Sprintf("%+v", want) {
 		t.Fatalf("got %v, %+v, want %+v\n%s", err, *i, want, prompts)
@@ -73,7 +80,7 @@ func TestInit_AsksAgain(t *testing.T) {
 	if got := strings.Count(prompts, "\n"); got < complaints || strings.Count(prompts, ": ") < complaints {
 		t.Errorf("%d lines: a wrong answer passes in silence:\n%s", got, prompts)
 	}
-	if got := i.principalARN() + " " + i.roleARN(); got != "arn:aws-cn:iam::123456789012:saml-provider/tenant arn:aws-cn:iam::123456789012:role/teams/press/photo-user" {
+	if got := i.PrincipalARN() + " " + i.RoleARN(); got != "arn:aws-cn:iam::123456789012:saml-provider/tenant arn:aws-cn:iam::123456789012:role/teams/press/photo-user" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -107,9 +114,13 @@ type promptWriter func()
 func (w promptWriter) Write(p []byte) (int, error) { w(); return len(p), nil }
 
 // answered is a set of good answers.
-func answered(folder string) *initiation {
-	return &initiation{issuer: "https://tenant.example.com/", clientID: "photo-app", account: "123456789012", region: "eu-central-1", bucket: "example-photos",
-		role: "delegation-user", provider: "delegation", target: "photo-app", entityID: "urn:tenant.example.com", folder: folder}
+func answered(folder string) *setup.Answers {
+	return &setup.Answers{
+		Issuer: "https://tenant.example.com/", ClientID: "photo-app", Account: "123456789012",
+		Region: "eu-central-1", Bucket: "example-photos", Role: "delegation-user",
+		Provider: "delegation", Target: "photo-app", EntityID: "urn:tenant.example.com",
+		Folder: folder,
+	}
 }
 
 // keyPair is the tests' signing key as PEM.
@@ -120,10 +131,10 @@ func keyPair() (certificate, private []byte) {
 
 // TestInit_NothingHalfDone: whatever stops it, neither a file nor a folder is left, and what was there stays.
 func TestInit_NothingHalfDone(t *testing.T) {
-	files := must(answered("").files(keyPair()))
-	place := func(folder string) (list []newFile) {
+	files := must(answered("").Files(keyPair()))
+	place := func(folder string) (list []setup.File) {
 		for _, f := range files {
-			list = append(list, newFile{filepath.Join(folder, f.path), f.text})
+			list = append(list, setup.File{Path: filepath.Join(folder, f.Path), Text: f.Text})
 		}
 		return list
 	}
@@ -136,35 +147,35 @@ func TestInit_NothingHalfDone(t *testing.T) {
 	}
 	t.Run("nothing stops it", func(t *testing.T) {
 		folder := filepath.Join(t.TempDir(), "a", "b")
-		if err := answered(folder).write(t.Context(), place(folder)); err != nil || len(entries(folder)) != len(files) {
+		if err := answered(folder).Write(t.Context(), place(folder)); err != nil || len(entries(folder)) != len(files) {
 			t.Errorf("got %v, %q", err, entries(folder))
 		}
 	})
 	for n := range files {
-		t.Run("there is "+files[n].path, func(t *testing.T) {
+		t.Run("there is "+files[n].Path, func(t *testing.T) {
 			folder := t.TempDir()
-			if err := os.WriteFile(filepath.Join(folder, files[n].path), nil, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(folder, files[n].Path), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			err := answered(folder).write(t.Context(), place(folder))
-			if got := entries(folder); !errors.As(err, new(config.UsageError)) || !strings.Contains(err.Error(), files[n].path) || len(got) != 1 {
+			err := answered(folder).Write(t.Context(), place(folder))
+			if got := entries(folder); !errors.As(err, new(config.UsageError)) || !strings.Contains(err.Error(), files[n].Path) || len(got) != 1 {
 				t.Errorf("got %v, %q", err, got)
 			}
 		})
-		t.Run("interrupted before "+files[n].path, func(t *testing.T) {
+		t.Run("interrupted before "+files[n].Path, func(t *testing.T) {
 			outer := t.TempDir()
 			folder := filepath.Join(outer, "a", "b")
 			ctx := &countdown{Context: t.Context(), left: n}
-			if err := answered(folder).write(ctx, place(folder)); !errors.Is(err, context.Canceled) || len(entries(outer)) != 0 {
+			if err := answered(folder).Write(ctx, place(folder)); !errors.Is(err, context.Canceled) || len(entries(outer)) != 0 {
 				t.Errorf("got %v, %q", err, entries(outer))
 			}
 		})
-		t.Run("cannot write "+files[n].path, func(t *testing.T) {
+		t.Run("cannot write "+files[n].Path, func(t *testing.T) {
 			outer := t.TempDir()
 			folder := filepath.Join(outer, "a")
 			list := place(folder)
-			list[n].path = filepath.Join(folder, "no folder", files[n].path)
-			if err := answered(folder).write(t.Context(), list); err == nil || len(entries(outer)) != 0 {
+			list[n].Path = filepath.Join(folder, "no folder", files[n].Path)
+			if err := answered(folder).Write(t.Context(), list); err == nil || len(entries(outer)) != 0 {
 				t.Errorf("got %v, %q", err, entries(outer))
 			}
 		})
@@ -173,11 +184,11 @@ func TestInit_NothingHalfDone(t *testing.T) {
 		outer := t.TempDir()
 		folder := filepath.Join(outer, "a")
 		list := place(folder)
-		last := &list[len(list)-1].text
+		last := &list[len(list)-1].Text
 		good := *last
 		for text, want := range map[string]string{good + "more: 1\n": "unknown key", strings.Replace(good, "eu-central-1", "mars-north-1", 1): "mars-north-1"} {
 			*last = text
-			if err := answered(folder).write(t.Context(), list); err == nil || !strings.Contains(err.Error(), want) || len(entries(outer)) != 0 {
+			if err := answered(folder).Write(t.Context(), list); err == nil || !strings.Contains(err.Error(), want) || len(entries(outer)) != 0 {
 				t.Errorf("got %v, %q", err, entries(outer))
 			}
 		}
@@ -188,7 +199,7 @@ func TestInit_NothingHalfDone(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, folder := range []string{file, filepath.Join(file, "b")} {
-			if err := answered(folder).write(t.Context(), place(folder)); err == nil {
+			if err := answered(folder).Write(t.Context(), place(folder)); err == nil {
 				t.Error("it writes into a file")
 			}
 		}
@@ -216,24 +227,25 @@ func TestInit_OddAnswers(t *testing.T) {
 	for _, text := range append(oddTexts, "${a}", "a.b[0]", "targets", "😀\U0001F600", "<<", "{a: b}", "[a]", "@a", "`a", "%a", ",", "?", ":") {
 		folder := t.TempDir()
 		i := answered(folder)
-		if checkName(text) != nil {
+		if setup.CheckName(text) != nil {
 			continue
 		}
-		i.clientID, i.target = text, text
-		if i.checkEntityID(text) == nil {
-			i.entityID = text
+		i.ClientID = text
+		i.Target = text
+		if i.CheckEntityID(text) == nil {
+			i.EntityID = text
 		}
-		files, err := i.files(keyPair())
+		files, err := i.Files(keyPair())
 		if err != nil {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		if err := i.write(t.Context(), files); err != nil {
+		if err := i.Write(t.Context(), files); err != nil {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		loaded, _, err := config.Load(filepath.Join(folder, configurationFile), nil)
-		if target := loaded.Targets[text]; err != nil || loaded.Identity.EntityID != i.entityID || len(target.Audiences) != 1 || target.Audiences[0] != text || target.Principal != i.principalARN() || target.Role != i.roleARN() {
+		loaded, _, err := config.Load(filepath.Join(folder, setup.ConfigurationFile), nil)
+		if target := loaded.Targets[text]; err != nil || loaded.Identity.EntityID != i.EntityID || len(target.Audiences) != 1 || target.Audiences[0] != text || target.Principal != i.PrincipalARN() || target.Role != i.RoleARN() {
 			t.Errorf("%q: %v, %+v", text, err, loaded)
 		}
 	}
@@ -262,7 +274,7 @@ func TestInit_Exchange(t *testing.T) {
 				w.aws.PutRole(ststest.Role{ARN: "arn:aws:iam::123456789012:role" + found.path + found.role, TrustPolicy: found.trust})); err != nil {
 				t.Fatal(err)
 			}
-			built, err := surroundings{environment: []string{"DELEGATION_STS_ENDPOINT=" + w.awsURL}}.configured(t.Context(), filepath.Join(folder, configurationFile), false, nil)
+			built, err := surroundings{environment: []string{"DELEGATION_STS_ENDPOINT=" + w.awsURL}}.configured(t.Context(), filepath.Join(folder, setup.ConfigurationFile), false, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
 	"github.com/spf13/cobra"
 )
 
@@ -49,7 +50,7 @@ func metadataCommand(s surroundings) *cobra.Command {
 				return config.Usage(err)
 			}
 			if out != "" {
-				return writeNew(out, text)
+				return setup.WriteNew(out, text)
 			}
 			return s.print(text)
 		},
@@ -97,7 +98,8 @@ func certifiedIdentity(entityID string, files []string) (delegation.IdentityProv
 			return p, config.Usagef("--certificate: %w", err)
 		}
 		block, rest := pem.Decode(text)
-		if another, _ := pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" || another != nil {
+		another, _ := pem.Decode(rest)
+		if block == nil || block.Type != "CERTIFICATE" || another != nil {
 			return p, config.Usagef("--certificate: %s: has to hold one PEM block, a "+
 				"CERTIFICATE", file)
 		}
@@ -105,7 +107,10 @@ func certifiedIdentity(entityID string, files []string) (delegation.IdentityProv
 		if err != nil {
 			return p, config.Usagef("--certificate: %s: %w", file, err)
 		}
-		p.Keys = append(p.Keys, delegation.SigningKey{Signer: unsigning{certificate.PublicKey}, Certificate: certificate})
+		p.Keys = append(p.Keys, delegation.SigningKey{
+			Signer:      unsigning{certificate.PublicKey},
+			Certificate: certificate,
+		})
 	}
 	return p, nil
 }

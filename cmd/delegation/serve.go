@@ -9,6 +9,7 @@ import (
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
 	"github.com/spf13/cobra"
 )
 
@@ -48,7 +49,9 @@ func serveCommand(s surroundings) *cobra.Command {
 	return command
 }
 
-func runConfigured(ctx context.Context, file, listen string, environment []string, stderr io.Writer) error {
+func runConfigured(
+	ctx context.Context, file, listen string, environment []string, stderr io.Writer,
+) error {
 	s, from, err := config.Load(file, environment)
 	if err != nil {
 		return err
@@ -77,7 +80,8 @@ func (s surroundings) runDemo(ctx context.Context, listen string) error {
 }
 
 func newSigningKey() (delegation.SigningKey, error) {
-	certificate, private, err := newKey("delegation demo", minKeyBits, time.Now(), defaultValid)
+	certificate, private, err := setup.NewKey(
+		"delegation demo", setup.MinKeyBits, time.Now(), setup.DefaultValid)
 	if err != nil {
 		return delegation.SigningKey{}, err
 	}

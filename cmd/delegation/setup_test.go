@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
 	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/seed055b7978/delegation/ststest"
 	"github.com/zclconf/go-cty/cty"
@@ -36,9 +37,13 @@ type inAWS struct {
 }
 
 // setUp is inAWS of a set-up.
-func (s *setup) setUp() inAWS {
-	folder, name := s.rolePath()
-	return inAWS{s.providerName(), s.metadata, folder, name, int(s.maxSession.Seconds()), s.trust, s.permissions}
+func setUp(s *setup.Setup) inAWS {
+	folder, name := s.RolePath()
+	return inAWS{
+		provider: s.ProviderName(), metadata: s.Metadata,
+		path: folder, role: name, maxSession: int(s.MaxSession.Seconds()),
+		trust: s.Trust, permissions: s.Permissions,
+	}
 }
 
 // sameAs compares, policies by their meaning.
@@ -245,7 +250,7 @@ sts: {endpoint: %[7]q}
 				}
 				metadata := must(delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{signingKey()}}.Metadata())
 				parsed := must(iam.Role.Parse(role))
-				folder, name := (&setup{role: parsed}).rolePath()
+				folder, name := (&setup.Setup{Role: parsed}).RolePath()
 				if got, want := "role"+folder+name, parsed.Resource; got != want {
 					t.Errorf("path and name make %s", got)
 				}
@@ -277,11 +282,16 @@ sts: {endpoint: %[7]q}
 // actions are those of a policy with one statement.
 func actions(t testing.TB, policy string) string {
 	t.Helper()
-	statement := must(parseObject(policy)).get("Statement").([]any)[0].(object)
-	if one, ok := statement.get("Action").(string); ok {
+	var document struct {
+		Statement []struct{ Action any }
+	}
+	if err := json.Unmarshal([]byte(policy), &document); err != nil {
+		t.Fatal(err)
+	}
+	if one, ok := document.Statement[0].Action.(string); ok {
 		return one
 	}
-	return strings.Trim(fmt.Sprint(statement.get("Action")), "[]")
+	return strings.Trim(fmt.Sprint(document.Statement[0].Action), "[]")
 }
 
 // TestSetup_SameText: what is written depends on the configuration alone, also where that has maps.
@@ -299,15 +309,18 @@ func TestSetup_SameText(t *testing.T) {
 }
 
 // odd is a set-up of texts that were never meant for a template.
-func odd(target, entityID, permissions string) *setup {
-	s := &setup{
-		target: target, maxSession: time.Hour, region: must(delegation.ParseRegion("eu-central-1")), permissions: permissions,
-		principal: must(iam.Provider.Parse("arn:aws:iam::012345678901:saml-provider/0755.1e3_no")),
-		role:      must(iam.Role.Parse("arn:aws:iam::012345678901:role/${a}/%{b}/'\"/yes")),
-		metadata:  "<EntityDescriptor entityID=\"" + entityID + "\">\n</EntityDescriptor>\n",
+func odd(target, entityID, permissions string) *setup.Setup {
+	s := &setup.Setup{
+		Target:      target,
+		MaxSession:  time.Hour,
+		Region:      must(delegation.ParseRegion("eu-central-1")),
+		Permissions: permissions,
+		Principal:   must(iam.Provider.Parse("arn:aws:iam::012345678901:saml-provider/0755.1e3_no")),
+		Role:        must(iam.Role.Parse("arn:aws:iam::012345678901:role/${a}/%{b}/'\"/yes")),
+		Metadata:    "<EntityDescriptor entityID=\"" + entityID + "\">\n</EntityDescriptor>\n",
 	}
 	encoded, _ := json.Marshal(entityID)
-	s.trust = `{"Version": "2012-10-17", "Statement": [{"Condition": {"StringEquals": {"SAML:iss": ` + string(encoded) + `}}}]}`
+	s.Trust = `{"Version": "2012-10-17", "Statement": [{"Condition": {"StringEquals": {"SAML:iss": ` + string(encoded) + `}}}]}`
 	return s
 }
 
@@ -325,20 +338,20 @@ func FuzzSetup(f *testing.F) {
 		f.Add("photo-app", text, "")
 	}
 	f.Fuzz(func(t *testing.T, target, entityID, permissions string) {
-		if !utf8.ValidString(target) || !utf8.ValidString(entityID) || len(permissions) > maxRolePolicy { // as the commands refuse
+		if !utf8.ValidString(target) || !utf8.ValidString(entityID) || len(permissions) > setup.MaxRolePolicy { // as the commands refuse
 			return
 		}
 		s := odd(target, entityID, permissions)
-		if text, err := s.cloudFormation(); err == nil {
-			if found := readCloudFormation(t, text); !found.sameAs(s.setUp()) {
-				t.Errorf("got %+v\nof %+v\nin %s", found, s.setUp(), text)
+		if text, err := s.CloudFormation(); err == nil {
+			if found := readCloudFormation(t, text); !found.sameAs(setUp(s)) {
+				t.Errorf("got %+v\nof %+v\nin %s", found, setUp(s), text)
 			}
 		} else if text != "" {
 			t.Error("an error and a text")
 		}
-		if text, err := s.terraform(); err == nil {
-			if found := readTerraform(t, text); !found.sameAs(s.setUp()) {
-				t.Errorf("got %+v\nof %+v\nin %s", found, s.setUp(), text)
+		if text, err := s.Terraform(); err == nil {
+			if found := readTerraform(t, text); !found.sameAs(setUp(s)) {
+				t.Errorf("got %+v\nof %+v\nin %s", found, setUp(s), text)
 			}
 		} else if text != "" {
 			t.Error("an error and a text")
@@ -350,7 +363,7 @@ func FuzzSetup(f *testing.F) {
 func TestSetup_OddTexts(t *testing.T) {
 	for _, text := range oddTexts {
 		s := odd(text, text, string(must(json.Marshal(map[string]string{text: text}))))
-		for name, write := range map[string]func() (string, error){"cloudformation": s.cloudFormation, "terraform": s.terraform} {
+		for name, write := range map[string]func() (string, error){"cloudformation": s.CloudFormation, "terraform": s.Terraform} {
 			written, err := write()
 			if err != nil {
 				t.Errorf("%s: %q: %v", name, text, err)
@@ -362,7 +375,7 @@ func TestSetup_OddTexts(t *testing.T) {
 	}
 	const fine = `{"a": "b"}`
 	for _, row := range []struct {
-		s                         *setup
+		s                         *setup.Setup
 		cloudFormation, terraform string // "": written
 	}{
 		{odd("a", "{{resolve:ssm:a}}", fine), "dynamic reference", ""},
@@ -376,10 +389,10 @@ func TestSetup_OddTexts(t *testing.T) {
 		{odd("a", "a", `{"a": 1, "a": 2}`), "twice", "twice"},
 		{odd("a", "a", `{"a": `), "not JSON", "not JSON"},
 	} {
-		for name, write := range map[string]func() (string, error){row.cloudFormation + " ": row.s.cloudFormation, row.terraform: row.s.terraform} {
+		for name, write := range map[string]func() (string, error){row.cloudFormation + " ": row.s.CloudFormation, row.terraform: row.s.Terraform} {
 			text, err := write()
 			if want := strings.TrimSpace(name); want == "" && err != nil || want != "" && (err == nil || text != "" || !strings.Contains(err.Error(), want)) {
-				t.Errorf("%+v: got %q, %v, want %q", row.s.setUp(), text, err, want)
+				t.Errorf("%+v: got %q, %v, want %q", setUp(row.s), text, err, want)
 			}
 		}
 	}
@@ -396,9 +409,9 @@ func TestSetup_Sizes(t *testing.T) {
 	}
 	for n, want := range map[int]int{40: 0, 60: 1} {
 		s := odd("a", "a", "")
-		s.metadata = strings.Repeat(long+"\n", n)
-		if _, err := s.cloudFormation(); err != nil || len(s.notes) != want {
-			t.Errorf("got %v, %q", err, s.notes)
+		s.Metadata = strings.Repeat(long+"\n", n)
+		if _, err := s.CloudFormation(); err != nil || len(s.Notes) != want {
+			t.Errorf("got %v, %q", err, s.Notes)
 		}
 	}
 }
@@ -409,12 +422,12 @@ func TestSetup_Blocks(t *testing.T) {
 	for _, text := range slices.Concat(oddTexts, []string{"\n\n", "a", "a\n", "a\n\n", "a\n b\n", " a\n", "\na\n", "a\n\n\nb\n", "a \n\n", "a\r\n", "a\tb\n", "a\n\tb\n", "é\n", "${a}\n", "%{a}\n", "a\nXML\nb\n", "a\n  XML \nb\n", "# a\n"}) {
 		for _, text := range []string{text, text + "\n", "<a>\n" + text + "\n"} {
 			var found struct{ A string }
-			inYAML := literal(text, "  ")
+			inYAML := setup.Literal(text, "  ")
 			if err := yaml.Unmarshal([]byte("a: "+inYAML+"\n"), &found); err != nil || found.A != text {
 				t.Errorf("%q is %q in YAML, %v: %s", text, found.A, err, inYAML)
 			}
 			file := hclwrite.NewEmptyFile()
-			file.Body().SetAttributeRaw("a", heredoc(text))
+			file.Body().SetAttributeRaw("a", setup.Heredoc(text))
 			parsed, problems := hclparse.NewParser().ParseHCL(file.Bytes(), "a.tf")
 			if problems.HasErrors() {
 				t.Errorf("%q: %v: %s", text, problems, file.Bytes())

@@ -1,4 +1,4 @@
-package main
+package setup
 
 import (
 	"cmp"
@@ -13,11 +13,14 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 )
 
-// newFile is a file to write.
-type newFile struct{ path, text string }
+// File is a file to write.
+type File struct {
+	// Path is where; Text is all that it holds.
+	Path, Text string
+}
 
-// refuseExisting names every file that is there already.
-func refuseExisting(paths ...string) error {
+// RefuseExisting names every file that is there already, in a config.UsageError.
+func RefuseExisting(paths ...string) error {
 	var there []error
 	for _, path := range paths {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -35,9 +38,9 @@ func errExists(path string) error {
 		"place with --out", path)
 }
 
-// writeNew writes a file that only its owner can read, and replaces none. What it cannot write
+// WriteNew writes a file that only its owner can read, and replaces none. What it cannot write
 // whole it removes.
-func writeNew(path string, data []byte) error {
+func WriteNew(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrExist):
@@ -52,22 +55,19 @@ func writeNew(path string, data []byte) error {
 	return nil
 }
 
-// writeFiles writes all the files, or none if the context ends on the way, and returns what takes
+// WriteFiles writes all the files, or none if the context ends on the way, and returns what takes
 // them away again.
-func writeFiles(ctx context.Context, files []newFile) (remove func() error, err error) {
+func WriteFiles(ctx context.Context, files []File) (remove func() error, err error) {
 	var written []string
 	remove = func() error { return removeAll(written) }
 	for _, f := range files {
-		err := ctx.Err()
-		if err != nil {
-			err = fmt.Errorf("nothing is written: %w", err)
-		} else {
-			err = writeNew(f.path, []byte(f.text))
+		if err := ctx.Err(); err != nil {
+			return nil, errors.Join(fmt.Errorf("nothing is written: %w", err), remove())
 		}
-		if err != nil {
+		if err := WriteNew(f.Path, []byte(f.Text)); err != nil {
 			return nil, errors.Join(err, remove())
 		}
-		written = append(written, f.path)
+		written = append(written, f.Path)
 	}
 	return remove, nil
 }

@@ -1,36 +1,23 @@
-package main
+package setup
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/spf13/cobra"
 )
 
-// bytes that CloudFormation takes from a file; larger ones go through S3
+// maxTemplateBody is how many bytes CloudFormation takes from a file; larger ones go through S3.
 const maxTemplateBody = 51_200
 
-func cloudFormationCommand(s surroundings) *cobra.Command {
-	return setupCommand(s, "cloudformation", "Write the whole set-up of a target in AWS as a "+
-		"CloudFormation template",
-		"Write the set-up of one target in AWS as a CloudFormation template: SAML provider with "+
-			"metadata, role with trust policy and permission policy. Its\n"+
-			"outputs are the two ARNs that the configuration needs.",
-		"  delegation cloudformation --config delegation.yaml --target photo-app --bucket "+
-			"example-photos --out cloudformation.yaml",
-		(*setup).cloudFormation)
-}
-
-// cloudFormation writes a template: YAML, in which every text that comes from outside is in double
+// CloudFormation writes a template: YAML, in which every text that comes from outside is in double
 // quotes with ASCII in them, so that readers of YAML 1.1 and 1.2 agree on it. There is no Fn::Sub,
 // so ${saml:sub} stays. Same set-up, same text.
-func (s *setup) cloudFormation() (string, error) {
-	trust, err := parseObject(s.trust)
+func (s *Setup) CloudFormation() (string, error) {
+	trust, err := parseObject(s.Trust)
 	if err != nil {
 		return "", err
 	}
-	folder, name := s.rolePath()
+	folder, name := s.RolePath()
 	var b strings.Builder
 	fmt.Fprintf(&b, `# What the target %s needs in AWS. For the account %s:
 #   aws cloudformation deploy --stack-name delegation --template-file FILE --capabilities CAPABILITY_NAMED_IAM
@@ -51,11 +38,14 @@ Resources:
       MaxSessionDuration: %d # seconds
       AssumeRolePolicyDocument:
         %s
-`, inQuotes(s.target), s.role.AccountID, inQuotes(s.providerName()), literal(s.metadata, "        "), inQuotes(name), inQuotes(folder),
-		int(s.maxSession.Seconds()), flow(trust, "        "))
+`,
+		inQuotes(s.Target), s.Role.AccountID,
+		inQuotes(s.ProviderName()), Literal(s.Metadata, "        "),
+		inQuotes(name), inQuotes(folder), int(s.MaxSession.Seconds()),
+		flow(trust, "        "))
 	texts := []any{trust} // which has all that is not ours in the metadata, too
-	if s.permissions != "" {
-		permissions, err := parseObject(s.permissions)
+	if s.Permissions != "" {
+		permissions, err := parseObject(s.Permissions)
 		if err != nil {
 			return "", err
 		}
@@ -71,7 +61,7 @@ Resources:
     Value:
       Fn::GetAtt: [Role, Arn]
 `)
-	if s.uuid {
+	if s.ByUUID {
 		b.WriteString("  SamlProviderUUID:\n    Value:\n      Fn::GetAtt: [Provider, " +
 			"SamlProviderUUID]\n")
 	}
@@ -79,7 +69,7 @@ Resources:
 		return "", err
 	}
 	if b.Len() > maxTemplateBody {
-		s.notes = append(s.notes, fmt.Sprintf("the template has %d bytes, and CloudFormation "+
+		s.Notes = append(s.Notes, fmt.Sprintf("the template has %d bytes, and CloudFormation "+
 			"takes %d from a file: deploy it with --s3-bucket", b.Len(), maxTemplateBody))
 	}
 	return b.String(), nil
@@ -100,10 +90,12 @@ func refuseIntrinsic(text string, isName bool) error {
 // the text is UTF-8.
 func inQuotes(text string) string { return strconv.QuoteToASCII(text) }
 
-// literal writes a text of ASCII lines as it is, which is easier to read, and others in quotes.
-func literal(text, indent string) string {
+// Literal writes a text of ASCII lines as it is, which is easier to read, and others in quotes.
+func Literal(text, indent string) string {
 	rest := strings.TrimSuffix(text, "\n")
-	if rest == "" || rest == text || strings.HasSuffix(rest, "\n") || strings.TrimLeft(text, " \n") != text || !asciiLines(rest) {
+	oneEnd := rest != text && !strings.HasSuffix(rest, "\n")
+	noIndent := strings.TrimLeft(text, " \n") == text
+	if rest == "" || !oneEnd || !noIndent || !asciiLines(rest) {
 		return inQuotes(text)
 	}
 	return "|\n" + indent + strings.ReplaceAll(rest, "\n", "\n"+indent)
@@ -111,7 +103,8 @@ func literal(text, indent string) string {
 
 // asciiLines tells whether a text is lines of characters that every reader takes as they are.
 func asciiLines(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') })
+	other := func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') }
+	return !strings.ContainsFunc(text, other)
 }
 
 // flow writes a JSON value as YAML, which it is but for some escapes.
@@ -141,5 +134,6 @@ func bracket(start string, parts []string, end, indent string) string {
 	if len(parts) == 0 {
 		return start + end
 	}
-	return start + "\n" + indent + "  " + strings.Join(parts, ",\n"+indent+"  ") + "\n" + indent + end
+	inner := "\n" + indent + "  "
+	return start + inner + strings.Join(parts, ","+inner) + "\n" + indent + end
 }

@@ -1,11 +1,14 @@
-package main
+package setup_test
 
 import (
+	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
 )
 
 // TestPermissionTemplate_Refuses what IAM would refuse, or take otherwise than it was meant.
@@ -49,9 +52,9 @@ func TestPermissionTemplate_Refuses(t *testing.T) {
 		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "Condition": {"StringLike": {"{{a}}": "b"}}}`), "placeholder"},
 		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "arn:aws:s3:::b/Ā"}`), "U+0100"},
 		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "a\u0000"}`), "U+0000"},
-		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "` + strings.Repeat("x", maxRolePolicy) + `"}`), "takes 10240"},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "` + strings.Repeat("x", setup.MaxRolePolicy) + `"}`), "takes 10240"},
 	} {
-		policy, _, err := permissionTemplate(row.text)
+		policy, _, err := setup.PermissionTemplate(row.text)
 		if err == nil || policy != "" || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%.200q: got %q, %v, want %s", row.text, policy, err, row.want)
 		}
@@ -60,22 +63,22 @@ func TestPermissionTemplate_Refuses(t *testing.T) {
 
 func TestPermissionTemplate(t *testing.T) {
 	const head, tail = `{"Version": "2012-10-17", "Id": "a", "Statement": [{"Sid": "b", "Effect": "Allow", "NotAction": ["a"], "NotResource": "`, `", "Condition": {"Bool": {"a": true}}}]}`
-	bare := policySize(head + tail)
-	full := head + strings.Repeat("x", maxRolePolicy-bare) + tail + strings.Repeat("\n", 1000) // white space does not count
+	bare := setup.PolicySize(head + tail)
+	full := head + strings.Repeat("x", setup.MaxRolePolicy-bare) + tail + strings.Repeat("\n", 1000) // white space does not count
 	for _, text := range []string{head + "${saml:sub}é" + tail, full} {
-		policy, notes, err := permissionTemplate(text)
+		policy, notes, err := setup.PermissionTemplate(text)
 		if err != nil || !sameJSON(policy, text) || len(notes) > 0 {
 			t.Errorf("got %v, %q, %s", err, notes, policy)
 		}
 	}
-	if policy, _, err := permissionTemplate(strings.Replace(full, "x", "xx", 1)); err == nil || policy != "" {
+	if policy, _, err := setup.PermissionTemplate(strings.Replace(full, "x", "xx", 1)); err == nil || policy != "" {
 		t.Error("one character more passes")
 	}
-	_, notes, err := permissionTemplate(head + "${SAML:iss}${saml:aud}" + tail)
+	_, notes, err := setup.PermissionTemplate(head + "${SAML:iss}${saml:aud}" + tail)
 	if err != nil || len(notes) != 2 || !strings.Contains(notes[0], "saml:aud") || !strings.Contains(notes[1], "saml:iss") {
 		t.Errorf("got %v, %q", err, notes)
 	}
-	if policy, _, err := permissionTemplate(`{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "a", "Resource": "*"}}`); err != nil || policy == "" {
+	if policy, _, err := setup.PermissionTemplate(`{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "a", "Resource": "*"}}`); err != nil || policy == "" {
 		t.Errorf("one statement without a list: %v", err)
 	}
 }
@@ -92,17 +95,24 @@ func TestUse(t *testing.T) {
 			{Targets: []string{"a"}, RoleByClaim: &config.RoleSettings{Roles: []config.RoleMatch{{Role: "1"}, {Role: "2", Principal: "p", Region: "r"}, {Role: "3", Principal: "q"}, {Role: "4", Region: "s"}}}},
 		},
 	}
-	got := useOf(s, "a")
-	if !got.tags || !got.sourceIdentity || got.javaScript != "rules[2].javascript" || !slices.Equal(got.roles, []string{"1", "2", "3", "4"}) ||
-		!slices.Equal(got.elsewhere, []config.Key{"rules[3].role_by_claim.roles[2]", "rules[3].role_by_claim.roles[3]"}) {
+	got := setup.UseOf(s, "a")
+	if !got.Tags || !got.SourceIdentity || got.JavaScript != "rules[2].javascript" || !slices.Equal(got.Roles, []string{"1", "2", "3", "4"}) ||
+		!slices.Equal(got.Elsewhere, []config.Key{"rules[3].role_by_claim.roles[2]", "rules[3].role_by_claim.roles[3]"}) {
 		t.Errorf("got %+v", got)
 	}
 	for _, name := range []string{"b", "transitive", "none"} {
-		if got := useOf(s, name); got.tags || got.sourceIdentity || got.javaScript != "" || got.roles != nil || got.elsewhere != nil || got.duration {
+		if got := setup.UseOf(s, name); got.Tags || got.SourceIdentity || got.JavaScript != "" || got.Roles != nil || got.Elsewhere != nil || got.Duration {
 			t.Errorf("%s: got %+v", name, got)
 		}
 	}
-	if s.Rules[0].Targets = nil; !useOf(s, "b").tags {
+	if s.Rules[0].Targets = nil; !setup.UseOf(s, "b").Tags {
 		t.Error("a rule for all targets does not count")
 	}
+}
+
+// sameJSON compares two documents by their meaning.
+func sameJSON(a, b string) bool {
+	var x, y any
+	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && x != nil &&
+		reflect.DeepEqual(x, y)
 }

@@ -1,4 +1,4 @@
-package main
+package setup
 
 import (
 	"fmt"
@@ -8,72 +8,90 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
-	"github.com/spf13/cobra"
 	"github.com/zclconf/go-cty/cty"
 )
 
-func terraformCommand(s surroundings) *cobra.Command {
-	return setupCommand(s, "terraform", "Write the whole set-up of a target in AWS as a "+
-		"Terraform file",
-		"Write the set-up of one target in AWS as a Terraform file that stands alone: SAML "+
-			"provider with metadata, role with trust policy and permission\n"+
-			"policy, for the one account. Its outputs are the two ARNs that the "+
-			"configuration needs.",
-		"  delegation terraform --config delegation.yaml --target photo-app --bucket "+
-			"example-photos --out main.tf",
-		(*setup).terraform)
-}
-
-// terraform writes a root module. HCL's own writer puts texts into quotes, so ${saml:sub} is not
+// Terraform writes a root module. HCL's own writer puts texts into quotes, so ${saml:sub} is not
 // Terraform's. Same set-up, same text.
-func (s *setup) terraform() (string, error) {
-	trust, err := policyTokens(s.trust)
+func (s *Setup) Terraform() (string, error) {
+	trust, err := policyTokens(s.Trust)
 	if err != nil {
 		return "", err
 	}
-	for _, text := range []string{s.target, s.metadata} {
+	for _, text := range []string{s.Target, s.Metadata} {
 		if err := refuseUnnormal(text, false); err != nil {
 			return "", err
 		}
 	}
-	folder, name := s.rolePath()
 	file := hclwrite.NewEmptyFile()
 	body := file.Body()
 	body.AppendUnstructuredTokens(comment("What the target %s needs in AWS. In a folder of its "+
-		"own: terraform init && terraform apply", inQuotes(s.target)))
-	required := body.AppendNewBlock("terraform", nil).Body().AppendNewBlock("required_providers", nil).Body()
-	required.SetAttributeValue("aws", cty.ObjectVal(map[string]cty.Value{"source": cty.StringVal("hashicorp/aws")}))
+		"own: terraform init && terraform apply", inQuotes(s.Target)))
+	s.providers(body)
+	s.samlProvider(body)
+	s.role(body, trust)
+	if err := s.rolePolicy(body); err != nil {
+		return "", err
+	}
+	outputs(body)
+	return string(hclwrite.Format(file.Bytes())), nil
+}
+
+// providers names Terraform's provider for AWS, for the one account.
+func (s *Setup) providers(body *hclwrite.Body) {
+	terraform := body.AppendNewBlock("terraform", nil).Body()
+	required := terraform.AppendNewBlock("required_providers", nil).Body()
+	source := map[string]cty.Value{"source": cty.StringVal("hashicorp/aws")}
+	required.SetAttributeValue("aws", cty.ObjectVal(source))
 
 	aws := block(body, "provider", "aws")
-	aws.SetAttributeValue("region", cty.StringVal(s.region.String()))
-	aws.SetAttributeValue("allowed_account_ids", cty.ListVal([]cty.Value{cty.StringVal(s.role.AccountID)}))
+	aws.SetAttributeValue("region", cty.StringVal(s.Region.String()))
+	accounts := []cty.Value{cty.StringVal(s.Role.AccountID)}
+	aws.SetAttributeValue("allowed_account_ids", cty.ListVal(accounts))
+}
 
+func (s *Setup) samlProvider(body *hclwrite.Body) {
 	provider := block(body, "resource", "aws_iam_saml_provider", "delegation")
-	provider.SetAttributeValue("name", cty.StringVal(s.providerName()))
-	provider.SetAttributeRaw("saml_metadata_document", heredoc(s.metadata))
+	provider.SetAttributeValue("name", cty.StringVal(s.ProviderName()))
+	provider.SetAttributeRaw("saml_metadata_document", Heredoc(s.Metadata))
+}
 
+func (s *Setup) role(body *hclwrite.Body, trust hclwrite.Tokens) {
+	folder, name := s.RolePath()
+	seconds := int64(s.MaxSession.Seconds())
+	needs := []hclwrite.Tokens{reference("aws_iam_saml_provider", "delegation")}
 	role := block(body, "resource", "aws_iam_role", "delegation")
 	role.SetAttributeValue("name", cty.StringVal(name))
 	role.SetAttributeValue("path", cty.StringVal(folder))
-	role.SetAttributeValue("max_session_duration", cty.NumberIntVal(int64(s.maxSession.Seconds())))
+	role.SetAttributeValue("max_session_duration", cty.NumberIntVal(seconds))
 	role.SetAttributeRaw("assume_role_policy", trust)
-	role.SetAttributeRaw("depends_on", hclwrite.TokensForTuple([]hclwrite.Tokens{reference("aws_iam_saml_provider", "delegation")}))
+	role.SetAttributeRaw("depends_on", hclwrite.TokensForTuple(needs))
+}
 
-	if s.permissions != "" {
-		permissions, err := policyTokens(s.permissions)
-		if err != nil {
-			return "", err
-		}
-		policy := block(body, "resource", "aws_iam_role_policy", "delegation")
-		policy.SetAttributeValue("name", cty.StringVal("delegation"))
-		policy.SetAttributeRaw("role", reference("aws_iam_role", "delegation", "name"))
-		policy.SetAttributeRaw("policy", permissions)
+// rolePolicy writes the permission policy, if there is one.
+func (s *Setup) rolePolicy(body *hclwrite.Body) error {
+	if s.Permissions == "" {
+		return nil
 	}
+	permissions, err := policyTokens(s.Permissions)
+	if err != nil {
+		return err
+	}
+	policy := block(body, "resource", "aws_iam_role_policy", "delegation")
+	policy.SetAttributeValue("name", cty.StringVal("delegation"))
+	policy.SetAttributeRaw("role", reference("aws_iam_role", "delegation", "name"))
+	policy.SetAttributeRaw("policy", permissions)
+	return nil
+}
+
+// outputs are the two ARNs that a configuration needs.
+func outputs(body *hclwrite.Body) {
 	body.AppendNewline()
 	body.AppendUnstructuredTokens(comment("As in the configuration, under the target."))
-	body.AppendNewBlock("output", []string{"principal"}).Body().SetAttributeRaw("value", reference("aws_iam_saml_provider", "delegation", "arn"))
-	block(body, "output", "role").SetAttributeRaw("value", reference("aws_iam_role", "delegation", "arn"))
-	return string(hclwrite.Format(file.Bytes())), nil
+	principal := body.AppendNewBlock("output", []string{"principal"}).Body()
+	principal.SetAttributeRaw("value", reference("aws_iam_saml_provider", "delegation", "arn"))
+	role := block(body, "output", "role")
+	role.SetAttributeRaw("value", reference("aws_iam_role", "delegation", "arn"))
 }
 
 // block begins a block after an empty line.
@@ -83,7 +101,8 @@ func block(body *hclwrite.Body, kind string, labels ...string) *hclwrite.Body {
 }
 
 func comment(format string, args ...any) hclwrite.Tokens {
-	return hclwrite.Tokens{{Type: hclsyntax.TokenComment, Bytes: []byte("# " + fmt.Sprintf(format, args...) + "\n")}}
+	text := "# " + fmt.Sprintf(format, args...) + "\n"
+	return hclwrite.Tokens{{Type: hclsyntax.TokenComment, Bytes: []byte(text)}}
 }
 
 func reference(root string, names ...string) hclwrite.Tokens {
@@ -104,9 +123,10 @@ func refuseUnnormal(text string, _ bool) error {
 	return nil
 }
 
-// heredoc writes a text of ASCII lines as it is, which is easier to read, and others in quotes.
-func heredoc(text string) hclwrite.Tokens {
-	plain := asciiLines(text) && strings.HasSuffix(text, "\n") && !strings.Contains(text, "${") && !strings.Contains(text, "%{")
+// Heredoc writes a text of ASCII lines as it is, which is easier to read, and others in quotes.
+func Heredoc(text string) hclwrite.Tokens {
+	plain := asciiLines(text) && strings.HasSuffix(text, "\n") &&
+		!strings.Contains(text, "${") && !strings.Contains(text, "%{")
 	for line := range strings.Lines(text) {
 		plain = plain && strings.TrimSpace(line) != endOfText
 	}

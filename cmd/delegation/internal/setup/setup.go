@@ -1,0 +1,201 @@
+// Package setup writes what a target needs in AWS, and what a first target needs on disk: trust and
+// permission policies, CloudFormation, Terraform, keys, and the files of init. The same settings
+// make the same text, and a text from outside cannot become a part of a template's language. It
+// calls nobody; it replaces no file.
+package setup
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/internal/iam"
+)
+
+// The shortest and the longest maximum session duration that a role can have (IAM API Reference,
+// CreateRole).
+const (
+	minRoleSession = time.Hour
+	maxRoleSession = 12 * time.Hour
+)
+
+// Setup is what one target needs in AWS: a SAML provider and a role.
+type Setup struct {
+	// Target is its name, for people.
+	Target string
+
+	// Principal is the SAML provider, and Role the role, in one account.
+	Principal, Role arn.ARN
+
+	// Region is the one whose STS is called.
+	Region delegation.Region
+
+	// MaxSession is the role's maximum session duration.
+	MaxSession time.Duration
+
+	// Metadata is that of the SAML provider.
+	Metadata string
+
+	// Trust is the role's trust policy, JSON.
+	Trust string
+
+	// Permissions is the role's permission policy, JSON; empty: the role may do nothing.
+	Permissions string
+
+	// ByUUID tells that the target is addressed by the provider's UUID.
+	ByUUID bool
+
+	// Notes are for the operator. CloudFormation adds to them.
+	Notes []string
+}
+
+// ProviderName returns the name of the SAML provider.
+func (s *Setup) ProviderName() string {
+	return strings.TrimPrefix(s.Principal.Resource, "saml-provider/")
+}
+
+// RolePath returns the path and the name of the role.
+func (s *Setup) RolePath() (folder, name string) {
+	return path.Split(strings.TrimPrefix(s.Role.Resource, "role"))
+}
+
+// Options say what to set up.
+type Options struct {
+	TrustOptions
+	PermissionOptions
+
+	// Role is the role's ARN; empty: the target's.
+	Role string
+}
+
+// Setup finds all that the target needs. An error is a config.UsageError.
+func (o *Options) Setup(environment []string) (*Setup, error) {
+	if o.Target == "" {
+		return nil, config.Usage(errors.New("name a target of the configuration with --target"))
+	}
+	trust, err := o.Trust(environment)
+	if err != nil {
+		return nil, err
+	}
+	target := trust.Settings.Targets[o.Target]
+	made := &Setup{
+		Target: o.Target,
+		Region: trust.Region,
+		Trust:  trust.Policy,
+		Notes:  trust.Notes,
+		ByUUID: target.SAMLProviderUUID != "",
+	}
+	made.Principal, _ = iam.Provider.Parse(trust.Explanation.Principal) // which is checked
+	if err := o.complete(made, trust); err != nil {
+		return nil, err
+	}
+	policy, notes, err := o.Policy(made.Region)
+	if err != nil {
+		return nil, err
+	}
+	made.Permissions = policy
+	made.Notes = append(made.Notes, notes...)
+	made.remark(target, trust.uses)
+	return made, nil
+}
+
+// complete fills in the role, how long its sessions are, and the metadata.
+func (o *Options) complete(made *Setup, trust *Trust) error {
+	target := trust.Settings.Targets[o.Target]
+	at := config.Key("targets").Child(o.Target)
+	b := config.NewBuilder(trust.From, slog.New(slog.DiscardHandler))
+	o.chooseRole(b, made, trust)
+	duration := b.Duration(at.Child("session_duration"), target.SessionDuration)
+	if duration > maxRoleSession {
+		b.Wrong(at.Child("session_duration"),
+			fmt.Errorf("is longer than %s, the longest that a role can allow", maxRoleSession))
+	}
+	made.MaxSession = max(minRoleSession, duration.Truncate(time.Second))
+	identityAt, own := trust.Settings.IdentityOf(o.Target)
+	identity := b.Identity(identityAt, own)
+	if b.Err() == nil { // otherwise the same would be said twice
+		metadata, err := identity.Metadata()
+		b.Add(identityAt, err)
+		made.Metadata = string(metadata)
+	}
+	return b.Err()
+}
+
+// chooseRole takes the role of the flag or of the target, which has to fit the rest.
+func (o *Options) chooseRole(b *config.Builder, made *Setup, trust *Trust) {
+	at := config.Key("targets").Child(o.Target)
+	place := trust.From.At(at.Child("role"))
+	if o.Role != "" {
+		place = "--role"
+	}
+	roleARN := cmp.Or(o.Role, trust.Settings.Targets[o.Target].Role)
+	role, err := iam.Role.Parse(roleARN)
+	made.Role = role
+	regional := made.Region.String() != ""
+	switch {
+	case roleARN == "":
+		b.Problem(fmt.Errorf("%s: is missing: name the role's ARN with --role%s",
+			place, choices(trust.uses.Roles)))
+	case err != nil:
+		b.Problem(fmt.Errorf("%s: %w", place, err))
+	case role.AccountID != made.Principal.AccountID || role.Partition != made.Principal.Partition:
+		b.Problem(fmt.Errorf("%s: the role and the SAML provider have to be in the same account",
+			place))
+	case regional && made.Region.Partition() != role.Partition:
+		b.Problem(fmt.Errorf("%s: is in the partition %s, and the region %s in %s",
+			place, role.Partition, made.Region, made.Region.Partition()))
+	case !regional:
+		b.Problem(fmt.Errorf("%s: is missing: name one with --region",
+			trust.From.At(at.Child("region"))))
+	}
+}
+
+func choices(roles []string) string {
+	if len(roles) == 0 {
+		return ""
+	}
+	return ", such as " + roles[0] + ", which a rule may choose"
+}
+
+// remark notes what the set-up cannot hold.
+func (s *Setup) remark(target config.TargetSettings, uses Use) {
+	note := func(format string, args ...any) {
+		s.Notes = append(s.Notes, fmt.Sprintf(format, args...))
+	}
+	if s.Permissions == "" {
+		note("the role may do nothing yet: add a permission policy with --bucket or --template")
+	}
+	if others := s.otherRoles(target, uses); len(others) > 0 {
+		note("this is the set-up of %s. Rules may choose other roles too, which need the same "+
+			"trust policy: %s", s.Role, strings.Join(others, ", "))
+	}
+	if uses.Duration {
+		note("a mapping chooses how long sessions are: raise the role's maximum session duration "+
+			"from %s if it chooses more", s.MaxSession)
+	}
+	if s.ByUUID {
+		note("a new SAML provider has a new UUID: put it into saml_provider_uuid, and into the " +
+			"trust policy by writing this file again")
+	}
+	if target.EncryptionKeyFile != "" {
+		note("the private key for encrypted assertions is not in here: add it with aws iam "+
+			"update-saml-provider --saml-provider-arn %s --add-private-key file://reader.key "+
+			"--assertion-encryption-mode Allowed", s.Principal)
+	}
+}
+
+// otherRoles are those that rules may choose and that are not this one, in order.
+func (s *Setup) otherRoles(target config.TargetSettings, uses Use) []string {
+	all := slices.Concat(target.AllowedRoles, uses.Roles)
+	slices.Sort(all)
+	this := func(role string) bool { return role == s.Role.String() }
+	return slices.Compact(slices.DeleteFunc(all, this))
+}

@@ -1,0 +1,320 @@
+package setup
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
+	"github.com/seed055b7978/delegation/internal/iam"
+	"github.com/seed055b7978/delegation/internal/sharedissuer"
+)
+
+// ConfigurationFile is the name of the configuration that init writes.
+const ConfigurationFile = "delegation.yaml"
+
+// Answers are what init has found out. Each has been checked by the method or function of its name
+// before Files is called.
+type Answers struct {
+	// Issuer, ClientID, Account, Region, Bucket, Role, Provider, Target and EntityID are the
+	// answers to the questions of these names.
+	Issuer, ClientID, Account, Region, Bucket, Role, Provider, Target, EntityID string
+
+	// Folder is where the files go.
+	Folder string
+
+	// AllowLoopbackHTTP takes an issuer that is http on loopback, for tests.
+	AllowLoopbackHTTP bool
+
+	// Terraform writes the set-up for Terraform, and otherwise for CloudFormation.
+	Terraform bool
+}
+
+// CheckIssuer takes an https URL without anything that an issuer's may not have.
+func (i *Answers) CheckIssuer(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || CheckName(text) != nil || u.Host == "" || u.User != nil ||
+		u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("%.200q is not a URL such as https://tenant.example.com/", text)
+	}
+	local := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
+	switch {
+	case u.Scheme == "https", u.Scheme == "http" && local && i.AllowLoopbackHTTP:
+		return nil
+	case local:
+		return fmt.Errorf("%.200q is not https: for tests there is --allow-loopback-http", text)
+	}
+	return fmt.Errorf("%.200q is not https, and nothing else proves whose keys are read", text)
+}
+
+// CheckName is for names that others have given: any text on one line.
+func CheckName(text string) error {
+	if len(text) > 1024 || text == "" || strings.TrimSpace(text) != text ||
+		strings.ContainsFunc(text, endsLine) {
+		return fmt.Errorf("%.80q does not have 1 to 1,024 characters on one line, without blanks "+
+			"around them", text)
+	}
+	return nil
+}
+
+// endsLine finds control characters, and what was not UTF-8.
+func endsLine(r rune) bool { return r < ' ' || r == 0x7f || r == '\ufffd' }
+
+var account = regexp.MustCompile(`\A[0-9]{12}\z`)
+
+// CheckAccount takes the 12 digits of an AWS account.
+func CheckAccount(text string) error {
+	if !account.MatchString(text) {
+		return fmt.Errorf("%.80q does not have 12 digits", text)
+	}
+	return nil
+}
+
+// CheckRegion takes the name of an AWS region.
+func CheckRegion(text string) error {
+	_, err := delegation.ParseRegion(text)
+	return Plain(err)
+}
+
+// CheckBucket takes a bucket that a permission policy can name, in the partition of Region.
+func (i *Answers) CheckBucket(text string) error {
+	region, err := delegation.ParseRegion(i.Region)
+	if err != nil {
+		region, _ = delegation.ParseRegion("us-east-1") // the region's own problem is named already
+	}
+	_, err = delegation.PermissionPolicy(region, text)
+	return Plain(err)
+}
+
+// arn is the ARN of a resource of the account, of any partition while the region is not known.
+func (i *Answers) arn(resource string) string {
+	region, _ := delegation.ParseRegion(i.Region)
+	partition := cmp.Or(region.Partition(), "aws")
+	number := i.Account
+	if CheckAccount(number) != nil {
+		number = "000000000000"
+	}
+	return "arn:" + partition + ":iam::" + number + ":" + resource
+}
+
+// RoleARN is that of the role to make.
+func (i *Answers) RoleARN() string { return i.arn("role/" + i.Role) }
+
+// PrincipalARN is that of the SAML provider to make.
+func (i *Answers) PrincipalARN() string { return i.arn("saml-provider/" + i.Provider) }
+
+// CheckRole takes the name of a role, with its path if it has one.
+func (i *Answers) CheckRole(text string) error {
+	if _, err := iam.Role.Parse(i.arn("role/" + text)); err != nil {
+		return fmt.Errorf("%.80q is not the name of a role: letters, digits and _+=,.@- (at most "+
+			"64), behind a path with slashes if it has one", text)
+	}
+	return nil
+}
+
+// CheckProvider takes the name of a SAML provider.
+func (i *Answers) CheckProvider(text string) error {
+	if _, err := iam.Provider.Parse(i.arn("saml-provider/" + text)); err != nil {
+		return fmt.Errorf("%.80q is not the name of a SAML provider: letters, digits and _.- (at "+
+			"most 128)", text)
+	}
+	return nil
+}
+
+// UsualEntityID is urn: and the issuer's host; "" if the issuer has none.
+func (i *Answers) UsualEntityID() string {
+	u, err := url.Parse(i.Issuer)
+	if err != nil || u.Hostname() == "" {
+		return ""
+	}
+	return "urn:" + u.Hostname()
+}
+
+// CheckEntityID takes an entity ID that a trust policy can hold.
+func (i *Answers) CheckEntityID(text string) error {
+	if err := CheckName(text); err != nil {
+		return err
+	}
+	e := delegation.Explanation{
+		Principal: i.arn("saml-provider/delegation"),
+		Recipient: "https://signin.aws.amazon.com/saml",
+		EntityID:  text,
+	}
+	_, err := e.TrustPolicy()
+	return errors.Join(Plain(err), CheckCharacters(text))
+}
+
+// Files makes all the files, in memory, of the answers and a signing key.
+func (i *Answers) Files(certificate, private []byte) ([]File, error) {
+	signing, err := delegation.ParseSigningKey(certificate, private)
+	if err != nil {
+		return nil, err
+	}
+	identity := delegation.IdentityProvider{
+		EntityID: i.EntityID,
+		Keys:     []delegation.SigningKey{signing},
+	}
+	metadata, err := identity.Metadata()
+	if err != nil {
+		return nil, config.Usage(Plain(err))
+	}
+	made, err := i.setup(metadata)
+	if err != nil {
+		return nil, config.Usage(err)
+	}
+	inAWS := File{Path: "cloudformation.yaml"}
+	if i.Terraform {
+		inAWS.Path = "main.tf"
+		inAWS.Text, err = made.Terraform()
+	} else {
+		inAWS.Text, err = made.CloudFormation()
+	}
+	if err != nil {
+		return nil, config.Usage(err)
+	}
+	files := []File{
+		{Path: "signing.key", Text: string(private)},
+		{Path: "signing.crt", Text: string(certificate)},
+		{Path: "metadata.xml", Text: string(metadata)},
+		inAWS,
+		{Path: ConfigurationFile, Text: i.configuration()},
+	}
+	for n := range files {
+		files[n].Path = filepath.Join(i.Folder, files[n].Path)
+	}
+	return files, nil
+}
+
+// setup is what the answers need in AWS.
+func (i *Answers) setup(metadata []byte) (*Setup, error) {
+	made := &Setup{
+		Target:     i.Target,
+		MaxSession: minRoleSession,
+		Metadata:   string(metadata),
+	}
+	var err error
+	if made.Region, err = delegation.ParseRegion(i.Region); err != nil {
+		return nil, err
+	}
+	if made.Principal, err = iam.Provider.Parse(i.PrincipalARN()); err != nil {
+		return nil, err
+	}
+	if made.Role, err = iam.Role.Parse(i.RoleARN()); err != nil {
+		return nil, err
+	}
+	e := delegation.Explanation{
+		Principal: i.PrincipalARN(),
+		Recipient: made.Region.SAMLRecipient(),
+		EntityID:  i.EntityID,
+	}
+	if made.Trust, err = e.TrustPolicy(); err != nil {
+		return nil, Plain(err)
+	}
+	if made.Permissions, err = delegation.PermissionPolicy(made.Region, i.Bucket); err != nil {
+		return nil, Plain(err)
+	}
+	return made, nil
+}
+
+// configuration is delegation.yaml.
+func (i *Answers) configuration() string {
+	more := ""
+	if strings.HasPrefix(i.Issuer, "http:") {
+		more = "\n    allow_loopback_http: true"
+	}
+	if shared, ok := sharedissuer.Find(i.Issuer); ok {
+		more += fmt.Sprintf("\n    # required_claims: {%s: [YOURS]} # strangers share this "+
+			"issuer: %s can get a token of it",
+			shared.Claim, shared.Who)
+	}
+	return fmt.Sprintf(`# Written by delegation init. Every key is explained in delegation.example.yaml, and docs/cli.md has the commands that read this file.
+listen: 127.0.0.1:8080
+
+issuers:
+  - url: %s%s
+
+identity_provider:
+  entity_id: %s
+  keys:
+    - {certificate_file: signing.crt, key_file: signing.key}
+
+targets:
+  %s:
+    audiences: [%s]
+    principal: %s
+    role: %s
+    region: %s
+
+rules: # whoever passes them all gets the role; without this one, everybody with an ID token of the client
+  - require_verified_email: true
+`,
+		inQuotes(i.Issuer), more, inQuotes(i.EntityID), inQuotes(i.Target), inQuotes(i.ClientID),
+		inQuotes(i.PrincipalARN()), inQuotes(i.RoleARN()), inQuotes(i.Region))
+}
+
+// Write writes all the files or none, and checks that the configuration is one.
+func (i *Answers) Write(ctx context.Context, files []File) error {
+	paths := make([]string, len(files))
+	for n, f := range files {
+		paths[n] = f.Path
+	}
+	if err := RefuseExisting(paths...); err != nil {
+		return err
+	}
+	folders, err := makeFolders(i.Folder)
+	if err != nil {
+		return errors.Join(config.Usagef("--out: %w", err), removeAll(folders))
+	}
+	remove, err := WriteFiles(ctx, files)
+	if err != nil {
+		return errors.Join(err, removeAll(folders))
+	}
+	// Without the environment: what that changes is not of this file.
+	loaded, from, err := config.Load(filepath.Join(i.Folder, ConfigurationFile), nil)
+	if err == nil {
+		_, err = config.Build(ctx, loaded, from, slog.New(slog.DiscardHandler))
+	}
+	if err != nil {
+		err = fmt.Errorf("the configuration is removed again, because it would not do: %w", err)
+		return errors.Join(err, remove(), removeAll(folders))
+	}
+	return nil
+}
+
+// Rest is what is left to do.
+func (i *Answers) Rest(files []File) string {
+	var b strings.Builder
+	for _, f := range files {
+		fmt.Fprintf(&b, "%s is written.\n", f.Path)
+	}
+	file := term.ShellWord(filepath.Join(i.Folder, ConfigurationFile))
+	fmt.Fprintf(&b, "\nThree commands finish the job: set it up in AWS, check it, serve it.\n\n")
+	if i.Terraform {
+		folder := term.ShellWord("-chdir=" + i.Folder)
+		fmt.Fprintf(&b, "  terraform %s init && terraform %s apply\n", folder, folder)
+	} else {
+		fmt.Fprintf(&b, "  aws cloudformation deploy --stack-name delegation --template-file %s "+
+			"--capabilities CAPABILITY_NAMED_IAM --region %s\n",
+			term.ShellWord(filepath.Join(i.Folder, "cloudformation.yaml")), i.Region)
+	}
+	fmt.Fprintf(&b, "  delegation check --config %s\n  delegation serve "+
+		"--config %s\n", file, file)
+	if shared, ok := sharedissuer.Find(i.Issuer); ok {
+		fmt.Fprintf(&b, "\nBefore you serve: %s can get a token of %s. Nothing in the "+
+			"configuration keeps\n"+
+			"strangers out yet. Fill in required_claims at the issuer, such as %s, or add a rule "+
+			"that chooses\n"+
+			"who may come in; delegation check warns until then. See docs/issuers.md.\n",
+			shared.Who, i.Issuer, shared.Claim)
+	}
+	return b.String()
+}

@@ -1,0 +1,245 @@
+package setup
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/internal/iam"
+)
+
+// TrustOptions say whom a role trusts. What is empty is the target's, if one is named.
+type TrustOptions struct {
+	// Config is the file of the configuration, which is read only if Target is named.
+	Config string
+
+	// Target is a key under targets of the configuration; empty: the other fields say all.
+	Target string
+
+	// Principal is the ARN of the SAML provider.
+	Principal string
+
+	// Region is the one whose sign-in address is the recipient.
+	Region string
+
+	// Recipient is SAML:aud; empty: the target's, or the region's sign-in address.
+	Recipient string
+
+	// EntityID is SAML:iss; empty: the configuration's.
+	EntityID string
+
+	// Tags and SourceIdentity allow these or not. They count only if Said reports their flags.
+	Tags, SourceIdentity bool
+
+	// Said tells whether a flag was given: principal, region, tags and so on.
+	Said func(flag string) bool
+}
+
+// Trust is a trust policy, what it is made of, and what to know about it.
+type Trust struct {
+	// Policy is the document, JSON.
+	Policy string
+
+	// Explanation is what the policy is for.
+	Explanation delegation.Explanation
+
+	// Region is the zero Region if only a recipient was named.
+	Region delegation.Region
+
+	// Notes are for the operator.
+	Notes []string
+
+	// Settings and From are the configuration; nil without a target.
+	Settings *config.Settings
+	From     *config.Source
+
+	uses Use
+}
+
+// LoadTarget loads a configuration that has the target.
+func LoadTarget(
+	file, target string, environment []string,
+) (*config.Settings, *config.Source, error) {
+	loaded, from, err := config.Load(file, environment)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, ok := loaded.Targets[target]; !ok {
+		return nil, nil, config.Usagef("%s: %.80q is not a target", from.At("targets"), target)
+	}
+	return loaded, from, nil
+}
+
+// Trust writes the trust policy that the options, and the target if there is one, ask for. An error
+// is a config.UsageError.
+func (o *TrustOptions) Trust(environment []string) (*Trust, error) {
+	t := &Trust{}
+	var target config.TargetSettings
+	if o.Target != "" {
+		var err error
+		t.Settings, t.From, err = LoadTarget(o.Config, o.Target, environment)
+		if err != nil {
+			return nil, err
+		}
+		target = t.Settings.Targets[o.Target]
+		t.uses = UseOf(t.Settings, o.Target)
+	}
+	if err := o.explain(t, target); err != nil {
+		return nil, err
+	}
+	t.Notes = o.notes(t)
+	policy, err := t.Explanation.TrustPolicy()
+	if err == nil {
+		err = errors.Join(
+			CheckCharacters(t.Explanation.Recipient), CheckCharacters(t.Explanation.EntityID))
+	}
+	if err != nil {
+		return nil, config.Usage(Plain(err))
+	}
+	t.Policy = policy
+	if n := PolicySize(policy); n > maxTrustPolicy {
+		t.Notes = append(t.Notes, fmt.Sprintf("the trust policy has %d characters, and IAM takes "+
+			"%d until AWS raises the quota: a shorter entity ID or recipient would do too",
+			n, maxTrustPolicy))
+	}
+	return t, nil
+}
+
+// explain finds what the policy is made of. Every problem is named with its flag or its key.
+func (o *TrustOptions) explain(t *Trust, target config.TargetSettings) error {
+	e := &t.Explanation
+	e.Principal = cmp.Or(o.Principal, target.Principal)
+	e.Recipient = cmp.Or(o.Recipient, target.SAMLRecipient)
+	e.EntityID = o.EntityID
+	if e.EntityID == "" && t.Settings != nil {
+		_, identity := t.Settings.IdentityOf(o.Target)
+		e.EntityID = identity.EntityID
+	}
+	e.Actions = o.actions(t.uses)
+
+	var problems []error
+	wrong := func(flag string, err error) {
+		problems = append(problems, fmt.Errorf("%s: %w", o.place(flag, t.From), err))
+	}
+	if e.Principal == "" {
+		wrong("principal", errors.New("is missing: name the SAML provider's ARN with "+
+			"--principal, or a target with --target"))
+	} else if _, err := iam.Provider.Parse(e.Principal); err != nil {
+		wrong("principal", err)
+	}
+	if name := cmp.Or(o.Region, target.Region); name != "" {
+		region, err := delegation.ParseRegion(name)
+		if err != nil {
+			wrong("region", Plain(err))
+		}
+		t.Region = region
+	} else if e.Recipient == "" {
+		wrong("region", errors.New("is missing: name one with --region, or the recipient with "+
+			"--recipient"))
+	}
+	if len(problems) > 0 {
+		return config.Usage(errors.Join(problems...))
+	}
+	if e.Recipient == "" {
+		e.Recipient = t.Region.SAMLRecipient()
+		if target.SAMLProviderUUID != "" {
+			e.Recipient += "/acs/" + target.SAMLProviderUUID
+		}
+	}
+	return nil
+}
+
+// place says where to correct a value: at its flag, or at the target's key of the same name.
+func (o *TrustOptions) place(flag string, from *config.Source) string {
+	if from == nil || o.Said(flag) {
+		return "--" + flag
+	}
+	return from.At(config.Key("targets").Child(o.Target).Child(flag))
+}
+
+// notes say what rules may do that the policy does not know of.
+func (o *TrustOptions) notes(t *Trust) (notes []string) {
+	if t.uses.JavaScript != "" && !(o.Said("tags") && o.Said("source-identity")) {
+		notes = append(notes, fmt.Sprintf("%s: what JavaScript rules set cannot be seen "+
+			"from here: "+
+			"say --tags or --source-identity if they set session tags or a source identity, and "+
+			"--tags=false --source-identity=false if not", t.From.At(t.uses.JavaScript)))
+	}
+	for _, at := range t.uses.Elsewhere {
+		notes = append(notes, fmt.Sprintf("%s: the rule may choose another provider or region: "+
+			"such a role needs a trust policy with --principal or --region", t.From.At(at)))
+	}
+	return notes
+}
+
+// actions are what the trust policy has to allow, as a flag says or else as the target uses it.
+func (o *TrustOptions) actions(u Use) []string {
+	tags := u.Tags
+	if o.Said("tags") {
+		tags = o.Tags
+	}
+	sourceIdentity := u.SourceIdentity
+	if o.Said("source-identity") {
+		sourceIdentity = o.SourceIdentity
+	}
+	return iam.TrustActions(tags, sourceIdentity)
+}
+
+// Use is what a target and the rules for it make of a session.
+type Use struct {
+	// Tags and SourceIdentity tell whether sessions have these.
+	Tags, SourceIdentity bool
+
+	// JavaScript is the key of a JavaScript rule, which may do anything; empty: none.
+	JavaScript config.Key
+
+	// Elsewhere are the rows that choose another provider or region than the target's.
+	Elsewhere []config.Key
+
+	// Roles are those that rules may choose.
+	Roles []string
+
+	// Duration tells whether a mapping chooses how long sessions are.
+	Duration bool
+}
+
+// UseOf reads what the target of that name, and the rules for it, use.
+func UseOf(s *config.Settings, name string) (u Use) {
+	target := s.Targets[name]
+	u.Tags = len(target.Tags) > 0
+	for attribute := range target.Mappings {
+		u.Tags = u.Tags || strings.HasPrefix(attribute, delegation.AttributePrincipalTag)
+		u.SourceIdentity = u.SourceIdentity || attribute == delegation.AttributeSourceIdentity
+		u.Duration = u.Duration || attribute == delegation.AttributeSessionDuration
+	}
+	for i, rule := range s.Rules {
+		if len(rule.Targets) > 0 && !slices.Contains(rule.Targets, name) {
+			continue
+		}
+		at := config.Key("rules").Index(i)
+		u.Tags = u.Tags || len(rule.TagsFromClaims) > 0
+		u.SourceIdentity = u.SourceIdentity || rule.SourceIdentityFromClaim != nil
+		if rule.JavaScript != nil {
+			u.JavaScript = at.Child("javascript")
+		}
+		if rule.RoleByClaim != nil {
+			u.addRoles(at.Child("role_by_claim").Child("roles"), rule.RoleByClaim.Roles, target)
+		}
+	}
+	return u
+}
+
+func (u *Use) addRoles(at config.Key, rows []config.RoleMatch, target config.TargetSettings) {
+	for n, row := range rows {
+		u.Roles = append(u.Roles, row.Role)
+		otherProvider := row.Principal != "" && row.Principal != target.Principal
+		otherRegion := row.Region != "" && row.Region != target.Region
+		if otherProvider || otherRegion {
+			u.Elsewhere = append(u.Elsewhere, at.Index(n))
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
+	"github.com/spf13/cobra"
+)
+
+func permissionPolicyCommand(s surroundings) *cobra.Command {
+	var file, target, region string
+	var p setup.PermissionOptions
+	command := &cobra.Command{
+		Use: "permission-policy",
+		Short: "Print a permission policy for a role: an S3 folder for each user, or your own, " +
+			"checked",
+		Long: "Print a policy that says what a role may do, as JSON. With --bucket each user has " +
+			"the folder ${saml:sub} of an S3 bucket, in the partition of\n" +
+			"--region or of the target's region. With --template it is the policy of a file, in " +
+			"which IAM's own variables such as ${saml:sub} stay; it is\n" +
+			"checked for what IAM would refuse: JSON, version, statements, characters and size " +
+			"(10,240 characters without white space).\n\n" +
+			"It reads the template, and the configuration if --target is given. Exit code 2 if " +
+			"something is missing or wrong.",
+		Example: "  delegation permission-policy --bucket example-photos --region eu-central-1\n" +
+			"  delegation permission-policy --template policy.json",
+		Args: noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			if p.Bucket != "" && region == "" {
+				var err error
+				if region, err = s.regionOf(file, target); err != nil {
+					return err
+				}
+			}
+			parsed, err := setup.ParseRegion(region)
+			if err != nil {
+				return err
+			}
+			policy, notes, err := p.Policy(parsed)
+			if err != nil {
+				return err
+			}
+			if policy == "" {
+				return config.Usage(errors.New(
+					"permission-policy needs --bucket NAME or --template FILE"))
+			}
+			s.say(notes)
+			return s.print([]byte(policy))
+		},
+	}
+	s.configFlag(command, &file, defaultConfig)
+	s.targetFlag(command, &target, &file, "`name` of the target whose region counts")
+	command.Flags().StringVar(&region, "region", "", "AWS `region`, such as eu-central-1")
+	permissionFlags(command, &p)
+	return command
+}
+
+// regionOf is the region of a target, in whose partition the bucket is.
+func (s surroundings) regionOf(file, target string) (string, error) {
+	if target == "" {
+		return "", config.Usage(errors.New("--bucket needs --region, or --config and --target: " +
+			"buckets have other ARNs in other partitions"))
+	}
+	loaded, from, err := setup.LoadTarget(file, target, s.environment)
+	if err != nil {
+		return "", err
+	}
+	region := loaded.Targets[target].Region
+	if region == "" {
+		at := config.Key("targets").Child(target).Child("region")
+		return "", config.Usagef("%s: is missing: name one with --region", from.At(at))
+	}
+	return region, nil
+}
+
+// permissionFlags adds the flags of what a role may do.
+func permissionFlags(c *cobra.Command, p *setup.PermissionOptions) {
+	c.Flags().StringVar(&p.Bucket, "bucket", "", "`name` of an S3 bucket in which each user has "+
+		"the folder ${saml:sub}")
+	c.Flags().StringVar(&p.Template, "template", "", "`file` with a permission policy, as JSON")
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
+	"github.com/spf13/cobra"
+)
+
+func trustPolicyCommand(s surroundings) *cobra.Command {
+	var o setup.TrustOptions
+	command := &cobra.Command{
+		Use:   "trust-policy",
+		Short: "Print the trust policy that a role needs",
+		Long: "Print the trust policy of the role of a target, as JSON: the SAML provider may " +
+			"assume it, for assertions to this recipient and of this entity\n" +
+			"ID. sts:TagSession and sts:SetSourceIdentity are allowed only if the target's " +
+			"settings or the rules for it use session tags or a source\n" +
+			"identity; what JavaScript rules do cannot be seen, so say it with --tags and " +
+			"--source-identity.\n\n" +
+			"It reads the configuration if --target is given, and no key. Flags win over the " +
+			"target's settings; without --target they say all.\n" +
+			"Exit code 2 if something is missing or wrong.",
+		Example: "  delegation trust-policy --config delegation.yaml --target photo-app > " +
+			"trust.json\n" +
+			"  delegation trust-policy --principal " +
+			"arn:aws:iam::123456789012:saml-provider/delegation --region eu-central-1 " +
+			"--entity-id urn:example.com",
+		Args: noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			t, err := o.Trust(s.environment)
+			if err != nil {
+				return err
+			}
+			s.say(t.Notes)
+			return s.print([]byte(t.Policy))
+		},
+	}
+	s.trustFlags(command, &o)
+	command.Flags().StringVar(&o.EntityID, "entity-id", "", "entity `ID` of the SAML identity; "+
+		"by default the configuration's")
+	return command
+}
+
+// trustFlags adds the flags of whom a role trusts.
+func (s surroundings) trustFlags(c *cobra.Command, o *setup.TrustOptions) {
+	s.configFlag(c, &o.Config, defaultConfig)
+	f := c.Flags()
+	s.targetFlag(c, &o.Target, &o.Config, "`name` of the target in the configuration")
+	f.StringVar(&o.Principal, "principal", "", "`ARN` of the SAML provider; by default the "+
+		"target's")
+	f.StringVar(&o.Region, "region", "", "AWS `region` whose sign-in address is the recipient; "+
+		"by default the target's")
+	f.StringVar(&o.Recipient, "recipient", "", "`URL` that assertions are addressed to, "+
+		"SAML:aud; by default the target's, or the region's sign-in address")
+	f.BoolVar(&o.Tags, "tags", false, "allow session tags or not, whatever the configuration says")
+	f.BoolVar(&o.SourceIdentity, "source-identity", false, "allow a source identity or not, "+
+		"whatever the configuration says")
+	o.Said = f.Changed
+}
