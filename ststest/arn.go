@@ -8,9 +8,12 @@ import (
 
 var (
 	// IAM API Reference: role names, paths and SAML provider names.
-	roleARN     = regexp.MustCompile(`\Aarn:([a-z-]+):iam::([0-9]{12}):role/(?:[!-~]+/)?([\w+=,.@-]{1,64})\z`)
-	providerARN = regexp.MustCompile(`\Aarn:([a-z-]+):iam::([0-9]{12}):saml-provider/([\w.-]{1,128})\z`)
-	policyARN   = regexp.MustCompile(`\Aarn:([a-z-]+):iam::([0-9]{12}|aws):policy/(?:[!-~]+/)?([\w+=,.@-]{1,128})\z`)
+	roleARN = regexp.MustCompile(`\Aarn:([a-z-]+):iam::([0-9]{12}):` +
+		`role/(?:[!-~]+/)?([\w+=,.@-]{1,64})\z`)
+	providerARN = regexp.MustCompile(`\Aarn:([a-z-]+):iam::([0-9]{12}):` +
+		`saml-provider/([\w.-]{1,128})\z`)
+	policyARN = regexp.MustCompile(`\Aarn:([a-z-]+):iam::([0-9]{12}|aws):` +
+		`policy/(?:[!-~]+/)?([\w+=,.@-]{1,128})\z`)
 )
 
 // An arn is the parts of an IAM ARN. name is without the path.
@@ -24,25 +27,68 @@ func parseARN(form *regexp.Regexp, s string) (arn, bool) {
 	return arn{text: s, partition: m[1], account: m[2], name: m[3]}, true
 }
 
-// A partition of AWS: the regions and their names are those of the SDKs'
-// partitions.json.
+// A partition of AWS. The regions and their names are those of partitions.json
+// in the SDKs.
 type partition struct {
 	name    string
 	regions *regexp.Regexp
-	signIn  string // host of the sign-in endpoint; regional ones put "{region}." before it
-	global  string // region that the host without a region counts as; empty where there is none
-	urn     string // the audience that AWS publishes for the partition, if any
+	// signIn is the host of the sign-in endpoint. The host of a region has
+	// "{region}." before it.
+	signIn string
+	// global is the region that the host without a region counts as, or empty if
+	// the partition has no such host.
+	global string
+	// urn is the audience that AWS publishes for the partition, if any.
+	urn string
 }
 
 var partitions = []partition{
-	{"aws", regexp.MustCompile(`\A(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+\z`), "signin.aws.amazon.com", "us-east-1", "urn:amazon:webservices"},
-	{"aws-cn", regexp.MustCompile(`\Acn-\w+-\d+\z`), "signin.amazonaws.cn", "cn-northwest-1", "urn:amazon:webservices:cn-north-1"},
-	{"aws-us-gov", regexp.MustCompile(`\Aus-gov-\w+-\d+\z`), "signin.amazonaws-us-gov.com", "us-gov-west-1", "urn:amazon:webservices:govcloud"},
-	{"aws-iso", regexp.MustCompile(`\Aus-iso-\w+-\d+\z`), "signin.c2shome.ic.gov", "", ""},
-	{"aws-iso-b", regexp.MustCompile(`\Aus-isob-\w+-\d+\z`), "signin.sc2shome.sgov.gov", "", ""},
-	{"aws-iso-e", regexp.MustCompile(`\Aeu-isoe-\w+-\d+\z`), "signin.csphome.adc-e.uk", "", ""},
-	{"aws-iso-f", regexp.MustCompile(`\Aus-isof-\w+-\d+\z`), "signin.csphome.hci.ic.gov", "", ""},
-	{"aws-eusc", regexp.MustCompile(`\Aeusc-(de)-\w+-\d+\z`), "signin.amazonaws-eusc.eu", "", ""},
+	{
+		name:    "aws",
+		regions: regexp.MustCompile(`\A(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+\z`),
+		signIn:  "signin.aws.amazon.com",
+		global:  "us-east-1",
+		urn:     "urn:amazon:webservices",
+	},
+	{
+		name:    "aws-cn",
+		regions: regexp.MustCompile(`\Acn-\w+-\d+\z`),
+		signIn:  "signin.amazonaws.cn",
+		global:  "cn-northwest-1",
+		urn:     "urn:amazon:webservices:cn-north-1",
+	},
+	{
+		name:    "aws-us-gov",
+		regions: regexp.MustCompile(`\Aus-gov-\w+-\d+\z`),
+		signIn:  "signin.amazonaws-us-gov.com",
+		global:  "us-gov-west-1",
+		urn:     "urn:amazon:webservices:govcloud",
+	},
+	{
+		name:    "aws-iso",
+		regions: regexp.MustCompile(`\Aus-iso-\w+-\d+\z`),
+		signIn:  "signin.c2shome.ic.gov",
+	},
+	{
+		name:    "aws-iso-b",
+		regions: regexp.MustCompile(`\Aus-isob-\w+-\d+\z`),
+		signIn:  "signin.sc2shome.sgov.gov",
+	},
+	{
+		name:    "aws-iso-e",
+		regions: regexp.MustCompile(`\Aeu-isoe-\w+-\d+\z`),
+		signIn:  "signin.csphome.adc-e.uk",
+	},
+	{
+		name:    "aws-iso-f",
+		regions: regexp.MustCompile(`\Aus-isof-\w+-\d+\z`),
+		signIn:  "signin.csphome.hci.ic.gov",
+	},
+	{
+		name:    "aws-eusc",
+		regions: regexp.MustCompile(`\Aeusc-(de)-\w+-\d+\z`),
+		signIn:  "signin.amazonaws-eusc.eu",
+	},
 }
 
 func partitionNamed(name string) *partition {
@@ -107,7 +153,8 @@ func regionOfSignIn(host string) string {
 		if host == p.signIn {
 			return p.global
 		}
-		if region, ok := strings.CutSuffix(host, "."+p.signIn); ok && p.regions.MatchString(region) {
+		region, ok := strings.CutSuffix(host, "."+p.signIn)
+		if ok && p.regions.MatchString(region) {
 			return region
 		}
 	}

@@ -41,10 +41,12 @@ var (
 	tagForm     = regexp.MustCompile(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`)
 )
 
-// An assertion is what the signed bytes say.
+// An assertion is the content of the signed bytes.
 type assertion struct {
-	id, issuer     string
-	nameID, format string
+	id             string
+	issuer         string
+	nameID         string
+	format         string // of nameID
 	recipient      string
 	sessionEnd     time.Time // SessionNotOnOrAfter, zero if absent
 	sessionName    string
@@ -69,7 +71,7 @@ func expiredToken(message string) *apiError {
 	return &apiError{status: 400, code: "ExpiredTokenException", message: message}
 }
 
-// denied is the one answer to everything about which AWS says no more.
+// denied is the answer to every refusal for which AWS gives no reason.
 func (r *request) denied(why string) *apiError {
 	r.call.Cause = why
 	return &apiError{
@@ -85,7 +87,9 @@ func (s *Server) upstream(message, code string) *apiError {
 	if err != nil {
 		return &apiError{status: 500, code: "InternalFailure", message: err.Error()}
 	}
-	return invalidToken(fmt.Sprintf("%s (Service: AWSOpenIdDiscoveryService; Status Code: 400; Error Code: %s; Request ID: %s; Proxy: null)", message, code, id))
+	const marked = "%s (Service: AWSOpenIdDiscoveryService; Status Code: 400; " +
+		"Error Code: %s; Request ID: %s; Proxy: null)"
+	return invalidToken(fmt.Sprintf(marked, message, code, id))
 }
 
 const (
@@ -146,7 +150,8 @@ func (s *Server) readAssertion(r *request, encoded string, p *provider) (*assert
 		return nil, refusal
 	}
 	if p.required && !p.ownRecipient(a.recipient) {
-		return nil, invalidToken("Response must be addressed to the sign-in URL of the SAML provider")
+		return nil, invalidToken(
+			"Response must be addressed to the sign-in URL of the SAML provider")
 	}
 	if refusal := a.readConditions(n, r, oldest, newest); refusal != nil {
 		return nil, refusal
@@ -281,7 +286,8 @@ func (a *assertion) readSubject(n *node, r *request) *apiError {
 	r.call.Subject = a.nameID
 
 	// The misspelling is AWS's own.
-	bad := invalidToken("Responses must contain SubjectConfirmatonData with a Recipient and NotOnOrAfter")
+	bad := invalidToken(
+		"Responses must contain SubjectConfirmatonData with a Recipient and NotOnOrAfter")
 	confirmation := subject.only(nsAssertion, "SubjectConfirmation")
 	if confirmation == nil {
 		return bad
@@ -465,7 +471,7 @@ func (a *assertion) goodSessionDuration() bool {
 }
 
 // readSourceIdentity reads the SourceIdentity, if there is one, and reports
-// whether it may stand. Its alphabet has no colon, so none begins with "aws:".
+// whether it is valid. Its alphabet has no colon, so none begins with "aws:".
 func (a *assertion) readSourceIdentity(maxSource int) bool {
 	values := a.values("SourceIdentity")
 	if a.opaque("SourceIdentity") || len(values) > 1 {
@@ -478,10 +484,10 @@ func (a *assertion) readSourceIdentity(maxSource int) bool {
 	return sourceForm.MatchString(a.sourceIdentity) && len(a.sourceIdentity) <= maxSource
 }
 
-// grants reports whether a Role value names the role and the provider. AWS takes
-// the two in either order. Blanks after the comma and one comma at the end are
-// what identity providers in use send; any other character in excess is none of
-// AWS's (IAM User Guide, Troubleshoot SAML federation with IAM).
+// grants reports whether a Role value names the role and the provider. AWS
+// accepts the two in either order. Some identity providers send blanks after
+// the comma and a comma at the end; other extra characters are refused (IAM
+// User Guide, Troubleshoot SAML federation with IAM).
 func (a *assertion) grants(role, provider string) bool {
 	return slices.ContainsFunc(a.roles, func(value string) bool {
 		first, second, _ := strings.Cut(strings.TrimSuffix(value, ","), ",")
@@ -490,8 +496,8 @@ func (a *assertion) grants(role, provider string) bool {
 	})
 }
 
-// readTags reads the PrincipalTag attributes. Tag keys keep their case, and
-// two that differ in nothing else collide.
+// readTags reads the PrincipalTag attributes. Tag keys keep their case, but two
+// that differ only in case are refused.
 func (a *assertion) readTags() *apiError {
 	seen := map[string]bool{}
 	for _, attribute := range a.attributes {
@@ -502,23 +508,28 @@ func (a *assertion) readTags() *apiError {
 		if len(attribute.values) != 1 || attribute.opaque > 0 {
 			return invalidToken("PrincipalTag in AuthnResponse must have exactly one value")
 		}
-		value, folded := attribute.values[0], strings.ToLower(key)
+		value := attribute.values[0]
+		folded := strings.ToLower(key)
 		switch {
 		case key == "" || utf8.RuneCountInString(key) > maxTagKey || !tagForm.MatchString(key):
-			return invalidToken(`PrincipalTag key in AuthnResponse must match [\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}`)
+			return invalidToken(
+				`PrincipalTag key in AuthnResponse must match [\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}`)
 		case strings.HasPrefix(folded, "aws:"):
 			return invalidToken(`PrincipalTag key in AuthnResponse must not begin with "aws:"`)
 		case utf8.RuneCountInString(value) > maxTagValue || !tagForm.MatchString(value):
-			return invalidToken(`PrincipalTag value in AuthnResponse must match [\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}`)
+			return invalidToken(
+				`PrincipalTag value in AuthnResponse must match [\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}`)
 		case seen[folded]:
-			return invalidToken("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+			return invalidToken(
+				"Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 		case len(a.tags) == maxTags:
 			return invalidToken("AuthnResponse must not have more than 50 PrincipalTag attributes")
 		}
 		if a.tags == nil {
 			a.tags = map[string]string{}
 		}
-		seen[folded], a.tags[key] = true, value
+		seen[folded] = true
+		a.tags[key] = value
 	}
 	return nil
 }

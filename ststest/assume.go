@@ -30,12 +30,14 @@ const (
 )
 
 const (
-	arnPattern    = `[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+`
+	arnPattern = `[\u0009\u000A\u000D\u0020-\u007E\u0085` +
+		`\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+`
 	policyPattern = `[\u0009\u000A\u000D\u0020-\u00FF]+`
 )
 
 var (
-	arnChars    = regexp.MustCompile(`\A[\x09\x0A\x0D\x20-\x7E\x{85}\x{A0}-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]+\z`)
+	arnChars = regexp.MustCompile(`\A[\x09\x0A\x0D\x20-\x7E\x{85}` +
+		`\x{A0}-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]+\z`)
 	policyChars = regexp.MustCompile(`\A[\x09\x0A\x0D\x20-\x{FF}]+\z`)
 	memberARN   = regexp.MustCompile(`\APolicyArns\.member\.([1-9][0-9]{0,3})\.arn\z`)
 )
@@ -54,7 +56,8 @@ func (s *Server) assumeRoleWithSAML(r *request) (element, *apiError) {
 	}
 	policy, hasPolicy := r.param("Policy")
 	policyARNs := parsePolicyARNs(r)
-	r.call.Policy, r.call.PolicyARNs = policy, policyARNs
+	r.call.Policy = policy
+	r.call.PolicyARNs = policyARNs
 
 	if refusal := checkConstraints(r, duration, policyARNs); refusal != nil {
 		return element{}, refusal
@@ -72,10 +75,12 @@ func (s *Server) assumeRoleWithSAML(r *request) (element, *apiError) {
 		return element{}, refusal
 	}
 	if !a.grants(role.arn.text, provider.arn.text) {
-		return element{}, invalidToken("SAML Assertion doesn't contain the requested Role and Metadata in the attributes")
+		return element{}, invalidToken(
+			"SAML Assertion doesn't contain the requested Role and Metadata in the attributes")
 	}
 	if r.call.Duration > role.maxTTL {
-		return element{}, validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+		return element{}, validation(
+			"The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
 	if why := trusted(r, role, provider, a); why != "" {
 		return element{}, r.denied(why)
@@ -95,8 +100,12 @@ func (s *Server) assumeRoleWithSAML(r *request) (element, *apiError) {
 		return element{}, &apiError{status: 500, code: "InternalFailure", message: err.Error()}
 	}
 	r.call.AccessKeyID = session.accessKeyID
+	return assumed(a, provider, session, packed), nil
+}
 
-	// In the order of the sample response of the AWS STS API Reference.
+// assumed returns the successful answer, in the order of the sample response of
+// the AWS STS API Reference.
+func assumed(a *assertion, provider *provider, session *session, packed int) element {
 	answer := element{children: []element{
 		{name: "Issuer", text: a.issuer},
 		{name: "AssumedRoleUser", children: []element{
@@ -112,15 +121,18 @@ func (s *Server) assumeRoleWithSAML(r *request) (element, *apiError) {
 		{name: "Audience", text: a.recipient},
 		{name: "SubjectType", text: strings.TrimPrefix(a.format, nameIDFormat)},
 	}}
+	add := func(name, text string) {
+		answer.children = append(answer.children, element{name: name, text: text})
+	}
 	if packed > 0 {
-		answer.children = append(answer.children, element{name: "PackedPolicySize", text: strconv.Itoa(packed)})
+		add("PackedPolicySize", strconv.Itoa(packed))
 	}
-	answer.children = append(answer.children, element{name: "NameQualifier", text: nameQualifier(a.issuer, provider.arn)})
+	add("NameQualifier", nameQualifier(a.issuer, provider.arn))
 	if a.sourceIdentity != "" {
-		answer.children = append(answer.children, element{name: "SourceIdentity", text: a.sourceIdentity})
+		add("SourceIdentity", a.sourceIdentity)
 	}
-	answer.children = append(answer.children, element{name: "Subject", text: a.nameID})
-	return answer, nil
+	add("Subject", a.nameID)
+	return answer
 }
 
 // parseDuration reads DurationSeconds as STS does: a signed 32-bit integer
@@ -161,7 +173,8 @@ func parsePolicyARNs(r *request) []string {
 func checkConstraints(r *request, duration int64, policyARNs []string) *apiError {
 	var broken []string
 	fail := func(value, member, constraint string) {
-		broken = append(broken, fmt.Sprintf("Value %sat '%s' failed to satisfy constraint: Member must %s", value, member, constraint))
+		const unsatisfied = "Value %sat '%s' failed to satisfy constraint: Member must %s"
+		broken = append(broken, fmt.Sprintf(unsatisfied, value, member, constraint))
 	}
 	length := func(quoted, value, member string, low, high int) {
 		if n := utf8.RuneCountInString(value); n < low {
@@ -203,12 +216,21 @@ func checkConstraints(r *request, duration int64, policyARNs []string) *apiError
 		}
 		length(quoted, value, "policy", 1, maxPolicy)
 	}
-	quoted := fmt.Sprintf("'%d' ", duration)
+	bound := ""
 	if duration < minDuration {
-		fail(quoted, "durationSeconds", fmt.Sprintf("have value greater than or equal to %d", minDuration))
+		bound = fmt.Sprintf("have value greater than or equal to %d", minDuration)
 	} else if duration > maxDuration {
-		fail(quoted, "durationSeconds", fmt.Sprintf("have value less than or equal to %d", maxDuration))
+		bound = fmt.Sprintf("have value less than or equal to %d", maxDuration)
 	}
+	if bound != "" {
+		fail(fmt.Sprintf("'%d' ", duration), "durationSeconds", bound)
+	}
+	return unsatisfiedConstraints(broken)
+}
+
+// unsatisfiedConstraints returns the one refusal for all constraints that are
+// broken, or nil if there are none.
+func unsatisfiedConstraints(broken []string) *apiError {
 	if len(broken) == 0 {
 		return nil
 	}
@@ -216,7 +238,8 @@ func checkConstraints(r *request, duration int64, policyARNs []string) *apiError
 	if len(broken) == 1 {
 		plural = ""
 	}
-	return validation(fmt.Sprintf("%d validation error%s detected: %s", len(broken), plural, strings.Join(broken, "; ")))
+	all := strings.Join(broken, "; ")
+	return validation(fmt.Sprintf("%d validation error%s detected: %s", len(broken), plural, all))
 }
 
 // lookUp checks the two ARNs and finds the role, and then the provider.
@@ -230,7 +253,8 @@ func (s *Server) lookUp(r *request) (*role, *provider, *apiError) {
 		return nil, nil, validation("Principal ARN is invalid")
 	}
 	if ra.account != pa.account || ra.partition != pa.partition {
-		return nil, nil, validation("Principal exists outside the account of the Role being assumed")
+		return nil, nil, validation(
+			"Principal exists outside the account of the Role being assumed")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -281,20 +305,25 @@ func (r *request) addTo(ctx requestContext) {
 
 // checkPolicies checks the session policies and returns the packed size in
 // percent, zero when there are neither policies nor tags.
-func checkPolicies(role *role, policy string, hasPolicy bool, policyARNs []string, a *assertion) (int, *apiError) {
-	var compact bytes.Buffer
+func checkPolicies(
+	role *role, policy string, hasPolicy bool, policyARNs []string, a *assertion,
+) (int, *apiError) {
+	size := 0
 	if hasPolicy {
-		object := map[string]json.RawMessage{}
-		if json.Unmarshal([]byte(policy), &object) != nil || object == nil || json.Compact(&compact, []byte(policy)) != nil {
-			return 0, &apiError{status: 400, code: "MalformedPolicyDocument", message: "The policy is not in the valid JSON format."}
+		var ok bool
+		if size, ok = compactSize(policy); !ok {
+			return 0, &apiError{
+				status:  400,
+				code:    "MalformedPolicyDocument",
+				message: "The policy is not in the valid JSON format.",
+			}
 		}
 	}
 	plain := utf8.RuneCountInString(policy)
-	size := compact.Len()
 	for _, text := range policyARNs {
-		parsed, ok := parseARN(policyARN, text)
-		if !ok || parsed.partition != role.arn.partition || parsed.account != "aws" && parsed.account != role.arn.account {
-			return 0, validation("Policy ARN is invalid: want a policy of AWS or of the role's account")
+		if !role.mayUsePolicy(text) {
+			return 0, validation(
+				"Policy ARN is invalid: want a policy of AWS or of the role's account")
 		}
 		plain += len(text)
 		size += len(text)
@@ -313,9 +342,36 @@ func checkPolicies(role *role, policy string, hasPolicy bool, policyARNs []strin
 		percent = max(percent, (plain*100+maxPolicy-1)/maxPolicy)
 	}
 	if percent > 100 {
-		return 0, &apiError{status: 400, code: "PackedPolicyTooLarge", message: fmt.Sprintf("Packed size of %s consumes %d%% of allotted space.", subject, percent)}
+		const tooLarge = "Packed size of %s consumes %d%% of allotted space."
+		return 0, &apiError{
+			status:  400,
+			code:    "PackedPolicyTooLarge",
+			message: fmt.Sprintf(tooLarge, subject, percent),
+		}
 	}
 	return percent, nil
+}
+
+// compactSize returns the size of a policy without white space. It reports
+// whether the policy is a JSON object.
+func compactSize(policy string) (int, bool) {
+	object := map[string]json.RawMessage{}
+	if json.Unmarshal([]byte(policy), &object) != nil || object == nil {
+		return 0, false
+	}
+	var compact bytes.Buffer
+	err := json.Compact(&compact, []byte(policy))
+	return compact.Len(), err == nil
+}
+
+// mayUsePolicy reports whether an ARN is that of a policy of AWS or of the
+// role's account.
+func (r *role) mayUsePolicy(text string) bool {
+	policy, ok := parseARN(policyARN, text)
+	if !ok || policy.partition != r.arn.partition {
+		return false
+	}
+	return policy.account == "aws" || policy.account == r.arn.account
 }
 
 // nameQualifier is the hash that, with the subject, names a federated user:
@@ -341,11 +397,13 @@ func (s *Server) issue(role *role, sessionName string, expires time.Time) (*sess
 	if err != nil {
 		return nil, err
 	}
+	sessionARN := fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/%s",
+		role.arn.partition, role.arn.account, role.arn.name, sessionName)
 	session := &session{
 		accessKeyID: "ASIA" + base32.StdEncoding.EncodeToString(b[:10]),
 		secret:      base64.StdEncoding.EncodeToString(b[10:40]),
 		token:       base64.StdEncoding.EncodeToString(b[40:]),
-		arn:         fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/%s", role.arn.partition, role.arn.account, role.arn.name, sessionName),
+		arn:         sessionARN,
 		userID:      role.id + ":" + sessionName,
 		account:     role.arn.account,
 		partition:   role.arn.partition,

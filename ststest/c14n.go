@@ -8,9 +8,22 @@ import (
 	"strings"
 )
 
+// The characters that canonical XML escapes (Canonical XML 1.0, section 2.3).
 var (
-	escapeText      = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#xD;")
-	escapeAttribute = strings.NewReplacer("&", "&amp;", "<", "&lt;", `"`, "&quot;", "\t", "&#x9;", "\n", "&#xA;", "\r", "&#xD;")
+	escapeText = strings.NewReplacer(
+		"&", "&amp;",
+		"<", "&lt;",
+		">", "&gt;",
+		"\r", "&#xD;",
+	)
+	escapeAttribute = strings.NewReplacer(
+		"&", "&amp;",
+		"<", "&lt;",
+		`"`, "&quot;",
+		"\t", "&#x9;",
+		"\n", "&#xA;",
+		"\r", "&#xD;",
+	)
 )
 
 // canonicalize returns the Exclusive XML Canonicalization 1.0 of apex, without
@@ -25,9 +38,51 @@ func canonicalize(apex, skip *node, inclusive []string) []byte {
 
 // writeCanonical writes n. rendered holds the namespaces that output ancestors
 // have declared.
-func writeCanonical(b *bytes.Buffer, n, skip *node, inclusive []string, rendered map[string]string) {
-	// Exclusive C14N, section 3: a declaration is written where its prefix
-	// is visibly used and the output so far does not already say it.
+func writeCanonical(
+	b *bytes.Buffer, n, skip *node, inclusive []string, rendered map[string]string,
+) {
+	name := qualified(n.prefix, n.local)
+	b.WriteString("<" + name)
+	cloned := false
+	for _, prefix := range usedPrefixes(n, inclusive) {
+		uri := n.scope[prefix]
+		if old, ok := rendered[prefix]; ok && old == uri {
+			continue
+		}
+		if !cloned {
+			rendered = maps.Clone(rendered)
+			cloned = true
+		}
+		rendered[prefix] = uri
+		declaration := "xmlns"
+		if prefix != "" {
+			declaration += ":" + prefix
+		}
+		b.WriteString(" " + declaration + `="` + escapeAttribute.Replace(uri) + `"`)
+	}
+	sorted := slices.SortedFunc(slices.Values(n.attrs), func(x, y attribute) int {
+		return cmp.Or(cmp.Compare(x.space, y.space), cmp.Compare(x.local, y.local))
+	})
+	for _, a := range sorted {
+		value := escapeAttribute.Replace(a.value)
+		b.WriteString(" " + qualified(a.prefix, a.local) + `="` + value + `"`)
+	}
+	b.WriteByte('>')
+	for _, c := range n.children {
+		switch {
+		case c.el == nil:
+			b.WriteString(escapeText.Replace(c.text))
+		case c.el != skip:
+			writeCanonical(b, c.el, skip, inclusive, rendered)
+		}
+	}
+	b.WriteString("</" + name + ">")
+}
+
+// usedPrefixes returns the prefixes that an element declares in the output if no
+// ancestor does, in order (Exclusive XML Canonicalization, section 3): those
+// that it visibly uses, and those of the inclusive list.
+func usedPrefixes(n *node, inclusive []string) []string {
 	used := map[string]bool{n.prefix: true}
 	for _, a := range n.attrs {
 		if a.prefix != "" {
@@ -43,41 +98,7 @@ func writeCanonical(b *bytes.Buffer, n, skip *node, inclusive []string, rendered
 		}
 	}
 	delete(used, "xml") // needs no declaration
-
-	name := qualified(n.prefix, n.local)
-	b.WriteString("<" + name)
-	cloned := false
-	for _, prefix := range slices.Sorted(maps.Keys(used)) {
-		uri := n.scope[prefix]
-		if old, ok := rendered[prefix]; ok && old == uri {
-			continue
-		}
-		if !cloned {
-			rendered, cloned = maps.Clone(rendered), true
-		}
-		rendered[prefix] = uri
-		declaration := "xmlns"
-		if prefix != "" {
-			declaration += ":" + prefix
-		}
-		b.WriteString(" " + declaration + `="` + escapeAttribute.Replace(uri) + `"`)
-	}
-	sorted := slices.SortedFunc(slices.Values(n.attrs), func(x, y attribute) int {
-		return cmp.Or(cmp.Compare(x.space, y.space), cmp.Compare(x.local, y.local))
-	})
-	for _, a := range sorted {
-		b.WriteString(" " + qualified(a.prefix, a.local) + `="` + escapeAttribute.Replace(a.value) + `"`)
-	}
-	b.WriteByte('>')
-	for _, c := range n.children {
-		switch {
-		case c.el == nil:
-			b.WriteString(escapeText.Replace(c.text))
-		case c.el != skip:
-			writeCanonical(b, c.el, skip, inclusive, rendered)
-		}
-	}
-	b.WriteString("</" + name + ">")
+	return slices.Sorted(maps.Keys(used))
 }
 
 func qualified(prefix, local string) string {

@@ -25,7 +25,7 @@ func forbidden(code, message string) *apiError {
 	return &apiError{status: 403, code: code, message: message}
 }
 
-// getCallerIdentity answers whoever holds credentials that the Server issued.
+// getCallerIdentity answers a caller with credentials that the Server issued.
 func (s *Server) getCallerIdentity(r *request) (element, *apiError) {
 	session, refusal := s.authenticate(r)
 	if refusal != nil {
@@ -43,7 +43,8 @@ func (s *Server) getCallerIdentity(r *request) (element, *apiError) {
 func (s *Server) authenticate(r *request) (*session, *apiError) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
-		return nil, forbidden("MissingAuthenticationToken", "Request is missing Authentication Token")
+		const missing = "Request is missing Authentication Token"
+		return nil, forbidden("MissingAuthenticationToken", missing)
 	}
 	auth, err := parseAuthorization(header)
 	if err != nil {
@@ -52,51 +53,78 @@ func (s *Server) authenticate(r *request) (*session, *apiError) {
 	date := r.Header.Get("X-Amz-Date")
 	signedAt, err := time.Parse(sigTimeFormat, date)
 	if err != nil {
-		return nil, forbidden("IncompleteSignature", "Authorization header requires existence of an 'X-Amz-Date' header in the form YYYYMMDDThhmmssZ.")
+		return nil, forbidden("IncompleteSignature",
+			"Authorization header requires existence of an 'X-Amz-Date' header "+
+				"in the form YYYYMMDDThhmmssZ.")
 	}
 	r.call.AccessKeyID = auth.accessKeyID
-	unknown := forbidden("InvalidClientTokenId", "The security token included in the request is invalid.")
-	s.mu.Lock()
-	session := s.sessions.values[auth.accessKeyID]
-	s.mu.Unlock()
-	if session == nil || session.partition != partitionOf(r.region).name {
-		return nil, unknown
+	session := s.sessionWith(r, auth.accessKeyID)
+	if session == nil {
+		return nil, forbidden("InvalidClientTokenId",
+			"The security token included in the request is invalid.")
 	}
-	token := r.Header.Get("X-Amz-Security-Token")
-	if subtle.ConstantTimeCompare([]byte(token), []byte(session.token)) != 1 {
-		return nil, unknown
-	}
-
-	mismatch := func(message string) *apiError { return forbidden("SignatureDoesNotMatch", message) }
-	day := signedAt.Format("20060102")
-	switch {
-	case auth.service != "sts":
-		return nil, mismatch("Credential should be scoped to correct service: 'sts'. ")
-	case auth.region != r.region:
-		return nil, mismatch("Credential should be scoped to a valid region. ")
-	case auth.day != day:
-		return nil, mismatch("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '" + auth.day + "' != '" + day + "', from '" + date + "'.")
-	}
-	now := r.now.UTC()
-	if earliest := now.Add(-maxSkew); signedAt.Before(earliest) {
-		return nil, mismatch("Signature expired: " + date + " is now earlier than " + earliest.Format(sigTimeFormat) + " (" + now.Format(sigTimeFormat) + " - 15 min.)")
-	}
-	if latest := now.Add(maxSkew); signedAt.After(latest) {
-		return nil, mismatch("Signature not yet current: " + date + " is still later than " + latest.Format(sigTimeFormat) + " (" + now.Format(sigTimeFormat) + " + 15 min.)")
+	if refusal := r.checkScope(auth, date, signedAt); refusal != nil {
+		return nil, refusal
 	}
 	for _, name := range []string{"host", "x-amz-date", "x-amz-security-token"} {
 		if !slices.Contains(auth.headers, name) {
-			return nil, mismatch("'" + name + "' must be a 'SignedHeader' in the AWS Authorization.")
+			return nil, mismatch("'" + name +
+				"' must be a 'SignedHeader' in the AWS Authorization.")
 		}
 	}
 	want := auth.sign(session.secret, date, r.canonical(auth.headers))
 	if subtle.ConstantTimeCompare([]byte(want), []byte(auth.signature)) != 1 {
-		return nil, mismatch("The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
+		return nil, mismatch("The request signature we calculated does not match the signature " +
+			"you provided. Check your AWS Secret Access Key and signing method. " +
+			"Consult the service documentation for details.")
 	}
 	if !r.now.Before(session.expires) {
-		return nil, forbidden("ExpiredToken", "The security token included in the request is expired")
+		return nil, forbidden("ExpiredToken",
+			"The security token included in the request is expired")
 	}
 	return session, nil
+}
+
+func mismatch(message string) *apiError { return forbidden("SignatureDoesNotMatch", message) }
+
+// sessionWith returns the session of an access key ID, if it belongs to the
+// region's partition and the request has its token. Otherwise it returns nil.
+func (s *Server) sessionWith(r *request, accessKeyID string) *session {
+	s.mu.Lock()
+	session := s.sessions.values[accessKeyID]
+	s.mu.Unlock()
+	if session == nil || session.partition != partitionOf(r.region).name {
+		return nil
+	}
+	token := r.Header.Get("X-Amz-Security-Token")
+	if subtle.ConstantTimeCompare([]byte(token), []byte(session.token)) != 1 {
+		return nil
+	}
+	return session
+}
+
+// checkScope checks the scope and the time of a signature.
+func (r *request) checkScope(auth authorization, date string, signedAt time.Time) *apiError {
+	day := signedAt.Format("20060102")
+	switch {
+	case auth.service != "sts":
+		return mismatch("Credential should be scoped to correct service: 'sts'. ")
+	case auth.region != r.region:
+		return mismatch("Credential should be scoped to a valid region. ")
+	case auth.day != day:
+		return mismatch("Date in Credential scope does not match YYYYMMDD from ISO-8601 version " +
+			"of date from HTTP: '" + auth.day + "' != '" + day + "', from '" + date + "'.")
+	}
+	now := r.now.UTC()
+	if earliest := now.Add(-maxSkew); signedAt.Before(earliest) {
+		return mismatch("Signature expired: " + date + " is now earlier than " +
+			earliest.Format(sigTimeFormat) + " (" + now.Format(sigTimeFormat) + " - 15 min.)")
+	}
+	if latest := now.Add(maxSkew); signedAt.After(latest) {
+		return mismatch("Signature not yet current: " + date + " is still later than " +
+			latest.Format(sigTimeFormat) + " (" + now.Format(sigTimeFormat) + " + 15 min.)")
+	}
+	return nil
 }
 
 // An authorization is the parts of an Authorization header.
@@ -109,7 +137,8 @@ type authorization struct {
 func parseAuthorization(header string) (authorization, error) {
 	var a authorization
 	//lint:ignore ST1005 AWS's own words, which go out as they are
-	bad := errors.New("Authorization header requires '" + sigAlgorithm + "' with 'Credential', 'SignedHeaders' and 'Signature' parameters.")
+	bad := errors.New("Authorization header requires '" + sigAlgorithm +
+		"' with 'Credential', 'SignedHeaders' and 'Signature' parameters.")
 	rest, ok := strings.CutPrefix(header, sigAlgorithm+" ")
 	if !ok {
 		return a, bad
@@ -123,10 +152,16 @@ func parseAuthorization(header string) (authorization, error) {
 		params[name] = value
 	}
 	scope := strings.Split(params["Credential"], "/")
-	if len(params) != 3 || len(scope) != 5 || scope[4] != "aws4_request" || params["SignedHeaders"] == "" || params["Signature"] == "" {
+	if len(params) != 3 || params["SignedHeaders"] == "" || params["Signature"] == "" {
 		return a, bad
 	}
-	a.accessKeyID, a.day, a.region, a.service = scope[0], scope[1], scope[2], scope[3]
+	if len(scope) != 5 || scope[4] != "aws4_request" {
+		return a, bad
+	}
+	a.accessKeyID = scope[0]
+	a.day = scope[1]
+	a.region = scope[2]
+	a.service = scope[3]
 	a.headers = strings.Split(params["SignedHeaders"], ";")
 	a.signature = params["Signature"]
 	return a, nil
@@ -178,7 +213,8 @@ func (r *request) canonical(headers []string) string {
 		lines = append(lines, name+":"+strings.Join(trimmed, ","))
 	}
 	sum := sha256.Sum256(r.body)
-	return strings.Join(append(lines, "", strings.Join(headers, ";"), hex.EncodeToString(sum[:])), "\n")
+	lines = append(lines, "", strings.Join(headers, ";"), hex.EncodeToString(sum[:]))
+	return strings.Join(lines, "\n")
 }
 
 // awsEscape percent-encodes all but the unreserved characters of RFC 3986.

@@ -46,11 +46,11 @@
 //   - Blanks and tabs in base64, base64url, and base64 without its padding are refused.
 //   - A byte order mark, a document type, a processing instruction and an encoding other than UTF-8
 //     are refused.
-//   - The Response wants an ID; other elements that it should not have are not looked at.
+//   - The Response wants an ID; other elements that it should not have are ignored.
 //   - Instants end in Z; an offset such as +00:00 is refused.
 //   - Two assertions are refused, also where both are good or one is inside an Advice.
 //   - A Status other than Success is refused, with a message of ours.
-//   - Destination, InResponseTo, Address and the Format of the NameID are not looked at.
+//   - Destination, InResponseTo, Address and the Format of the NameID are ignored.
 //
 // Signatures and encryption:
 //
@@ -60,9 +60,9 @@
 //   - The assertion must be signed; a signature on the Response alone is refused.
 //   - A signature on the Response next to that of the assertion must be good too.
 //   - An ID that two elements share is refused, also where neither is signed.
-//   - KeyInfo is not looked at.
+//   - KeyInfo is ignored.
 //   - An assertion that cannot be decrypted is refused with "Response signature invalid", whatever
-//     went wrong. The time that the answer takes is not levelled.
+//     went wrong. The time of an answer is not constant.
 //   - Comments, white space and an XML declaration next to the hidden Assertion are refused, and so
 //     is one that relies on namespaces declared outside.
 //   - In the mode Required the messages for an assertion that is not encrypted, or not addressed to
@@ -89,7 +89,7 @@
 //   - Blanks before the comma, and tabs and line ends anywhere in a Role value, are refused.
 //   - A SessionDuration outside 900 to 43,200, or twice, is refused, though it has no effect.
 //   - A value that is an element counts as a value, and no attribute that AWS reads may have one.
-//   - Encrypted attributes are not looked at.
+//   - Encrypted attributes are ignored.
 //   - SourceIdentity has at most 64 characters; [Config.MaxSourceIdentity] changes that.
 //   - An attribute that holds two values for a condition key of one value sets the first.
 //
@@ -106,7 +106,7 @@
 // keys, SessionDuration, several session names and policy ARNs, are ours. AWS's
 // packed binary size is secret: PackedPolicySize is the length of the session
 // policy without white space, the policy ARNs and the tags, in percent of 4,096
-// bytes. What the console sign-in approximates stands at [Server.Federation].
+// bytes. [Server.Federation] says what the console sign-in approximates.
 //
 // # What it does not do
 //
@@ -115,5 +115,5 @@
 // in the mode Required. It does not check whether a session policy says anything IAM would
 // accept. Permission policies do not exist, and no action of STS other than
 // AssumeRoleWithSAML and GetCallerIdentity does. Presigned URLs are not accepted.
-// Behind the console sign-in there is no console.
+// The console sign-in leads to no console.
 package ststest

@@ -93,12 +93,13 @@ func findAssertion(response *node) (*node, error) {
 			}
 		}
 		for _, a := range n.attrs {
-			if a.space == "" && strings.EqualFold(a.local, "ID") || a.space == nsXML && a.local == "id" {
-				if ids[a.value] {
-					err = errors.New("two elements share an ID")
-				}
-				ids[a.value] = true
+			if !a.isID() {
+				continue
 			}
+			if ids[a.value] {
+				err = errors.New("two elements share an ID")
+			}
+			ids[a.value] = true
 		}
 	})
 	if err != nil {
@@ -110,8 +111,13 @@ func findAssertion(response *node) (*node, error) {
 	return assertion, nil
 }
 
+// isID reports whether an attribute is an ID in any spelling, or an xml:id.
+func (a attribute) isID() bool {
+	return a.space == "" && strings.EqualFold(a.local, "ID") || a.space == nsXML && a.local == "id"
+}
+
 // verify checks the enveloped signature of el. It returns the canonical bytes
-// that were signed: whoever reads only these cannot read anything else.
+// that were signed. A caller that reads only these bytes reads nothing unsigned.
 func (v verifier) verify(el *node) ([]byte, error) {
 	signature := el.only(nsSignature, "Signature")
 	if signature == nil {
@@ -119,12 +125,14 @@ func (v verifier) verify(el *node) ([]byte, error) {
 	}
 	parts, ok := children(signature, "SignedInfo", "SignatureValue", "KeyInfo?")
 	if !ok {
-		return nil, errors.New("want SignedInfo, SignatureValue and at most one KeyInfo in the Signature")
+		return nil, errors.New(
+			"want SignedInfo, SignatureValue and at most one KeyInfo in the Signature")
 	}
 	signedInfo, signatureValue := parts[0], parts[1]
 	parts, ok = children(signedInfo, "CanonicalizationMethod", "SignatureMethod", "Reference")
 	if !ok {
-		return nil, errors.New("want one CanonicalizationMethod, SignatureMethod and Reference in SignedInfo")
+		return nil, errors.New(
+			"want one CanonicalizationMethod, SignatureMethod and Reference in SignedInfo")
 	}
 	method, reference := parts[0], parts[2]
 	signatureHash, err := v.hashOf(parts[1], signatureHashes)
@@ -151,7 +159,8 @@ func (v verifier) verify(el *node) ([]byte, error) {
 	}
 	parts, ok = children(transforms, "Transform", "Transform")
 	if !ok {
-		return nil, errors.New("want the two transforms enveloped-signature and exclusive canonicalization")
+		return nil, errors.New(
+			"want the two transforms enveloped-signature and exclusive canonicalization")
 	}
 	if alg, _ := parts[0].attr("Algorithm"); alg != algEnveloped || len(parts[0].children) > 0 {
 		return nil, fmt.Errorf("the first transform %q is not %s", alg, algEnveloped)

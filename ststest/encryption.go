@@ -67,9 +67,11 @@ func (e SAMLEncryption) parse() ([]*rsa.PrivateKey, error) {
 	case len(e.PrivateKeys) > maxPrivateKeys:
 		return nil, iamSays("Private key limit of 2 is reached.")
 	case e.Required && len(e.PrivateKeys) == 0:
-		return nil, iamSays("Unable to set assertion encryption mode to Required because no private key is provided.")
+		return nil, iamSays("Unable to set assertion encryption mode to Required " +
+			"because no private key is provided.")
 	case e.UUID != "" && !uuidForm.MatchString(e.UUID), e.Required && e.UUID == "":
-		return nil, errors.New("UUID must be 22 to 64 capital letters and digits, and Required needs it")
+		return nil, errors.New(
+			"UUID must be 22 to 64 capital letters and digits, and Required needs it")
 	}
 	var keys []*rsa.PrivateKey
 	for _, text := range e.PrivateKeys {
@@ -113,7 +115,10 @@ func (p *provider) ownRecipient(recipient string) bool {
 	address, https := strings.CutPrefix(recipient, "https://")
 	host, here := strings.CutSuffix(address, "/saml/acs/"+p.uuid)
 	region := regionOfSignIn(host)
-	return https && here && host == hostName(host) && region != "" && partitionOf(region).name == p.arn.partition
+	if !https || !here || host != hostName(host) || region == "" {
+		return false
+	}
+	return partitionOf(region).name == p.arn.partition
 }
 
 // openAssertion puts the decrypted assertion into a copy of the response, which

@@ -45,9 +45,11 @@ func Status(code int) Fault {
 	}
 	switch code {
 	case http.StatusInternalServerError:
-		return Refuse(code, "InternalFailure", "The request processing has failed because of an unknown error, exception or failure.")
+		return Refuse(code, "InternalFailure", "The request processing has failed "+
+			"because of an unknown error, exception or failure.")
 	case http.StatusServiceUnavailable:
-		return Refuse(code, "ServiceUnavailable", "The request has failed due to a temporary failure of the server.")
+		return Refuse(code, "ServiceUnavailable",
+			"The request has failed due to a temporary failure of the server.")
 	}
 	return Fault{kind: gateway, status: code}
 }
@@ -75,7 +77,8 @@ func Cut() Fault { return Fault{kind: cut} }
 func Missing(names ...string) Fault {
 	for _, name := range names {
 		if !slices.Contains(memberNames, name) {
-			panic(fmt.Sprintf("ststest: Missing(%q): no answer has this member; the names are %q", name, memberNames))
+			const unknown = "ststest: Missing(%q): no answer has this member; the names are %q"
+			panic(fmt.Sprintf(unknown, name, memberNames))
 		}
 	}
 	return Fault{kind: missing, names: slices.Clone(names)}

@@ -29,7 +29,7 @@ var consoles = map[string]*regexp.Regexp{
 // urlChars are what a URL is made of: printable ASCII without blanks.
 var urlChars = regexp.MustCompile(`\A[!-~]+\z`)
 
-// A signIn is what a sign-in token stands for. It holds no credentials.
+// A signIn is the state of a sign-in token. It holds no credentials.
 type signIn struct {
 	accessKeyID, partition string
 	until                  time.Time // the first instant at which it is good for nothing
@@ -60,10 +60,10 @@ type signIn struct {
 // AWS publishes the actions and their parameters, the range of SessionDuration,
 // the 15 minutes, and the status 400 for bad credentials or a SessionDuration
 // that they do not allow. All else is ours: other statuses, bodies and headers,
-// refusing a parameter or a member of Session that stands twice and members of
+// refusing a repeated parameter or member of Session and members of
 // other names, and the look of a token, which always has a plus sign so that a
 // URL that does not escape it fails. Issuer and parameters of other names are
-// not looked at. AWS sets cookies and may redirect by way of other pages. The
+// ignored. AWS sets cookies and may redirect by way of other pages. The
 // consoles of the ISO partitions are not known, so that no login there succeeds.
 func (s *Server) Federation() http.Handler { return http.HandlerFunc(s.serveFederation) }
 
@@ -116,7 +116,8 @@ func (s *Server) getSigninToken(w http.ResponseWriter, r *request) {
 		s.page(w, r, http.StatusInternalServerError)
 		return
 	}
-	r.call.AccessKeyID, r.call.Duration = session.accessKeyID, duration
+	r.call.AccessKeyID = session.accessKeyID
+	r.call.Duration = duration
 	b[0] = 0b111110 << 2 // base64 writes these six bits as "+"
 	token := base64.StdEncoding.EncodeToString(b)
 	until := r.now.Add(signInWithin)
@@ -149,10 +150,15 @@ func (s *Server) sessionOf(r *request) *session {
 	s.mu.Lock()
 	session := s.sessions.values[id]
 	s.mu.Unlock()
-	if len(parts) != 3 || session == nil || session.partition != partitionOf(r.region).name || !r.now.Before(session.expires) {
+	if len(parts) != 3 || session == nil {
 		return nil
 	}
-	if subtle.ConstantTimeCompare([]byte(secret), []byte(session.secret))&subtle.ConstantTimeCompare([]byte(token), []byte(session.token)) != 1 {
+	if session.partition != partitionOf(r.region).name || !r.now.Before(session.expires) {
+		return nil
+	}
+	sameSecret := subtle.ConstantTimeCompare([]byte(secret), []byte(session.secret))
+	sameToken := subtle.ConstantTimeCompare([]byte(token), []byte(session.token))
+	if sameSecret&sameToken != 1 {
 		return nil
 	}
 	return session
@@ -165,7 +171,8 @@ func (s *Server) login(w http.ResponseWriter, r *request) {
 	in := s.signIns.values[token] // one that is unknown ended long ago
 	s.mu.Unlock()
 	partition := partitionOf(r.region).name
-	if r.Method != http.MethodGet || in.partition != partition || !r.now.Before(in.until) || !isConsole(destination, partition) {
+	good := in.partition == partition && r.now.Before(in.until)
+	if r.Method != http.MethodGet || !good || !isConsole(destination, partition) {
 		s.page(w, r, http.StatusBadRequest)
 		return
 	}

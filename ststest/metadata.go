@@ -27,7 +27,8 @@ func parseMetadata(doc []byte) (map[string][]*rsa.PublicKey, error) {
 		return nil, errors.New("metadata must be UTF-8 without a byte order mark")
 	}
 	if n := utf8.RuneCount(doc); n < minMetadata || n > maxMetadata {
-		return nil, fmt.Errorf("metadata has %d characters, want %d to %d", n, minMetadata, maxMetadata)
+		const size = "metadata has %d characters, want %d to %d"
+		return nil, fmt.Errorf(size, n, minMetadata, maxMetadata)
 	}
 	root, err := parseXML(doc)
 	if err != nil {
@@ -38,9 +39,11 @@ func parseMetadata(doc []byte) (map[string][]*rsa.PublicKey, error) {
 		entities = root.all(nsMetadata, "EntityDescriptor")
 	}
 	if len(entities) == 0 || len(entities) > maxEntities {
-		return nil, fmt.Errorf("metadata has %d EntityDescriptors, want 1 to %d", len(entities), maxEntities)
+		const count = "metadata has %d EntityDescriptors, want 1 to %d"
+		return nil, fmt.Errorf(count, len(entities), maxEntities)
 	}
-	issuers, total := map[string][]*rsa.PublicKey{}, 0
+	issuers := map[string][]*rsa.PublicKey{}
+	total := 0
 	for _, entity := range entities {
 		id, _ := entity.attr("entityID")
 		if !entity.is(nsMetadata, "EntityDescriptor") || id == "" {
@@ -91,7 +94,8 @@ func signingKeys(entity *node) ([]*rsa.PublicKey, error) {
 		}
 		key, ok := cert.PublicKey.(*rsa.PublicKey)
 		if !ok || key.N.BitLen() < minRSABits {
-			return nil, fmt.Errorf("X509Certificate: the key must be RSA of at least %d bits", minRSABits)
+			const weak = "X509Certificate: the key must be RSA of at least %d bits"
+			return nil, fmt.Errorf(weak, minRSABits)
 		}
 		keys = append(keys, key)
 	}

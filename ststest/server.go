@@ -137,7 +137,8 @@ func New(config Config) *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	region := regionOfHost(r.Host)
 	if region == "" {
-		if a, err := parseAuthorization(r.Header.Get("Authorization")); err == nil && isRegion(a.region) {
+		a, err := parseAuthorization(r.Header.Get("Authorization"))
+		if err == nil && isRegion(a.region) {
 			region = a.region
 		}
 	}
@@ -165,7 +166,8 @@ func (s *Server) PutSAMLProvider(arn string, metadata []byte) error {
 	arn = strings.Clone(arn) // which may be a part of something large
 	a, ok := parseARN(providerARN, arn)
 	if !ok {
-		return fmt.Errorf("ststest: %q is not the ARN of a SAML provider; want arn:{partition}:iam::{account}:saml-provider/{name}", arn)
+		return fmt.Errorf("ststest: %q is not the ARN of a SAML provider; "+
+			"want arn:{partition}:iam::{account}:saml-provider/{name}", arn)
 	}
 	issuers, err := parseMetadata(metadata)
 	if err != nil {
@@ -221,14 +223,16 @@ func (s *Server) PutRole(r Role) error {
 	r.ARN = strings.Clone(r.ARN) // which may be a part of something large
 	a, ok := parseARN(roleARN, r.ARN)
 	if !ok {
-		return fmt.Errorf("ststest: %q is not the ARN of a role; want arn:{partition}:iam::{account}:role/{path and name}", r.ARN)
+		return fmt.Errorf("ststest: %q is not the ARN of a role; "+
+			"want arn:{partition}:iam::{account}:role/{path and name}", r.ARN)
 	}
 	ttl := r.MaxSessionDuration
 	if ttl == 0 {
 		ttl = time.Hour
 	}
 	if ttl < time.Hour || ttl > 12*time.Hour || ttl%time.Second != 0 {
-		return fmt.Errorf("ststest: role %s: MaxSessionDuration is %v, want 1h to 12h in whole seconds", r.ARN, ttl)
+		return fmt.Errorf("ststest: role %s: MaxSessionDuration is %v, "+
+			"want 1h to 12h in whole seconds", r.ARN, ttl)
 	}
 	trust, err := parseTrustPolicy(r.TrustPolicy)
 	if err != nil {

@@ -33,36 +33,38 @@ var trustActions = slices.Concat(samlActions, []string{
 	"sts:assumerole", "sts:assumerolewithwebidentity", "sts:setcontext",
 })
 
-// everyone is the principal that stands for all.
+// everyone is the principal that matches every principal.
 const everyone = "*"
 
 // attributeKeys maps SAML attributes to the condition keys they set, without
 // the prefix "saml:" (IAM User Guide, IAM and AWS STS condition context keys,
 // with its odd spellings).
 var attributeKeys = map[string]string{
-	"urn:oid:1.3.6.1.4.1.5923.1.1.1.1":                                        "edupersonaffiliation",
-	"urn:oid:1.3.6.1.4.1.5923.1.1.1.2":                                        "edupersonnickname",
-	"urn:oid:1.3.6.1.4.1.5923.1.1.1.3":                                        "edupersonorgdn",
-	"urn:oid:1.3.6.1.4.1.5923.1.1.1.4":                                        "edupersonorgunitdn",
-	"urn:oid:1.3.6.1.4.1.5923.1.1.1.5":                                        "edupersonprimaryaffiliation",
-	"urn:oid:1.3.6.1.4.1.5923.1.1.1.6":                                        "edupersonprincipalname",
-	"urn:oid:1.3.6.1.4.1.5923.1.1.1.7":                                        "edupersonentitlement",
-	"urn:oid:1.3.6.1.4.1.5923.1.1.1.8":                                        "edupersonprimaryorgunitdn",
-	"urn:oid:1.3.6.1.4.1.5923.1.1.1.9":                                        "edupersonscopedaffiliation",
-	"urn:oid:1.3.6.1.4.1.5923.1.1.1.10":                                       "edupersontargetedid",
-	"urn:oid:1.3.6.1.4.1.5923.1.1.1.11":                                       "edupersonassurance",
-	"urn:oid:1.3.6.1.4.1.5923.1.2.1.2":                                        "eduorghomepageuri",
-	"urn:oid:1.3.6.1.4.1.5923.1.2.1.3":                                        "eduorgidentityauthnpolicyuri",
-	"urn:oid:1.3.6.1.4.1.5923.1.2.1.4":                                        "eduorglegalname",
-	"urn:oid:1.3.6.1.4.1.5923.1.2.1.5":                                        "eduorgsuperioruri",
-	"urn:oid:1.3.6.1.4.1.5923.1.2.1.6":                                        "eduorgwhitepagesuri",
-	"urn:oid:2.5.4.3":                                                         "cn",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.1":  "edupersonaffiliation",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.2":  "edupersonnickname",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.3":  "edupersonorgdn",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.4":  "edupersonorgunitdn",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.5":  "edupersonprimaryaffiliation",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.6":  "edupersonprincipalname",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.7":  "edupersonentitlement",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.8":  "edupersonprimaryorgunitdn",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.9":  "edupersonscopedaffiliation",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.10": "edupersontargetedid",
+	"urn:oid:1.3.6.1.4.1.5923.1.1.1.11": "edupersonassurance",
+	"urn:oid:1.3.6.1.4.1.5923.1.2.1.2":  "eduorghomepageuri",
+	"urn:oid:1.3.6.1.4.1.5923.1.2.1.3":  "eduorgidentityauthnpolicyuri",
+	"urn:oid:1.3.6.1.4.1.5923.1.2.1.4":  "eduorglegalname",
+	"urn:oid:1.3.6.1.4.1.5923.1.2.1.5":  "eduorgsuperioruri",
+	"urn:oid:1.3.6.1.4.1.5923.1.2.1.6":  "eduorgwhitepagesuri",
+	"urn:oid:2.5.4.3":                   "cn",
+
 	"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name":              "name",
 	"http://schemas.xmlsoap.org/claims/CommonName":                            "commonname",
 	"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname":         "givenname",
 	"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname":           "surname",
 	"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress":      "mail",
 	"http://schemas.microsoft.com/ws/2008/06/identity/claims/primarygroupsid": "uid",
+
 	"2.5.4.3":                    "commonname",
 	"2.5.4.4":                    "surname",
 	"2.4.5.42":                   "givenname",
@@ -75,7 +77,8 @@ var attributeKeys = map[string]string{
 // singleKeys are the condition keys with at most one value, in lower case.
 var singleKeys = []string{
 	"saml:aud", "saml:iss", "saml:doc", "saml:sub", "saml:sub_type", "saml:namequalifier",
-	"saml:edupersonorgdn", "saml:edupersonprimaryaffiliation", "saml:edupersonprincipalname", "saml:edupersonprimaryorgunitdn",
+	"saml:edupersonorgdn", "saml:edupersonprimaryaffiliation",
+	"saml:edupersonprincipalname", "saml:edupersonprimaryorgunitdn",
 	"sts:sourceidentity", "sts:rolesessionname",
 	keySourceIP, keySecureTransport, "aws:requestedregion",
 }
@@ -216,7 +219,9 @@ func (c *condition) holds(ctx requestContext) bool {
 		return c.set == "forallvalues"
 	}
 	matches := func(value string) bool {
-		found := slices.ContainsFunc(c.values, func(pattern string) bool { return c.compare(pattern, value) })
+		found := slices.ContainsFunc(c.values, func(pattern string) bool {
+			return c.compare(pattern, value)
+		})
 		return found != c.negated
 	}
 	if c.set == "forallvalues" {
@@ -464,12 +469,15 @@ func parseConditions(block any) ([]condition, error) {
 			c.key = strings.ToLower(key)
 			known, multi := keyKind(c.key)
 			if !known {
-				return nil, fmt.Errorf("%s: condition key %q is not one of a SAML sign-in", operator, key)
+				const foreign = "%s: condition key %q is not one of a SAML sign-in"
+				return nil, fmt.Errorf(foreign, operator, key)
 			}
 			// IAM User Guide, Single-valued vs. multivalued context keys. What
 			// IAM does without a set operator is not documented.
 			if multi && c.set == "" && !c.null {
-				return nil, fmt.Errorf("%s: condition key %q has several values; use ForAnyValue:… or ForAllValues:…", operator, key)
+				const several = "%s: condition key %q has several values; " +
+					"use ForAnyValue:… or ForAllValues:…"
+				return nil, fmt.Errorf(several, operator, key)
 			}
 			if c.values, err = stringsOf(v); err != nil {
 				return nil, fmt.Errorf("%s: %s: %w", operator, key, err)

@@ -27,9 +27,10 @@ const (
 // An apiError is a refusal as it goes over the wire. A message of "" is left
 // out, as STS does for MalformedInput.
 type apiError struct {
-	status        int
-	code, message string
-	namespace     string // default nsSTS
+	status    int
+	code      string
+	message   string
+	namespace string // empty is nsSTS
 }
 
 // A request is one call on its way through the checks.
@@ -71,11 +72,20 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request, region string) {
 	}
 	switch r.fault.kind {
 	case refuse:
-		s.refuse(w, r, &apiError{status: r.fault.status, code: r.fault.code, message: r.fault.message})
+		s.refuse(w, r, &apiError{
+			status:  r.fault.status,
+			code:    r.fault.code,
+			message: r.fault.message,
+		})
 		return
 	case regionDisabled:
-		s.refuse(w, r, &apiError{http.StatusForbidden, "RegionDisabledException", "STS is not activated in this region for account:" +
-			s.accountOf(r) + ". Your account administrator can activate STS in this region using the IAM Console.", ""})
+		s.refuse(w, r, &apiError{
+			status: http.StatusForbidden,
+			code:   "RegionDisabledException",
+			message: "STS is not activated in this region for account:" + s.accountOf(r) +
+				". Your account administrator can activate STS in this region " +
+				"using the IAM Console.",
+		})
 		return
 	}
 
@@ -107,8 +117,13 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request, region string) {
 	case asked == version && r.call.Action == "GetCallerIdentity":
 		answer, refusal = s.getCallerIdentity(r)
 	default:
-		refusal = &apiError{http.StatusBadRequest, "InvalidAction",
-			fmt.Sprintf("Could not find operation %s for version %s", r.call.Action, asked), nsFault}
+		const unknown = "Could not find operation %s for version %s"
+		refusal = &apiError{
+			status:    http.StatusBadRequest,
+			code:      "InvalidAction",
+			message:   fmt.Sprintf(unknown, r.call.Action, asked),
+			namespace: nsFault,
+		}
 	}
 	if refusal != nil {
 		s.refuse(w, r, refusal)
@@ -118,7 +133,9 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request, region string) {
 	answer.name = name + "Result"
 	document := element{name: name + "Response", children: []element{
 		answer,
-		{name: "ResponseMetadata", children: []element{{name: "RequestId", text: r.call.RequestID}}},
+		{name: "ResponseMetadata", children: []element{
+			{name: "RequestId", text: r.call.RequestID},
+		}},
 	}}
 	var b strings.Builder
 	for _, e := range r.fault.alter(document, r.now) {
@@ -162,7 +179,11 @@ func (s *Server) fail(w http.ResponseWriter, r *request) bool {
 // page answers with an HTML page that says no more than the status.
 func (s *Server) page(w http.ResponseWriter, r *request, status int) {
 	text := http.StatusText(status)
-	s.reply(w, r, status, "text/html", fmt.Sprintf("<html>\r\n<head><title>%d %s</title></head>\r\n<body>%[2]s</body>\r\n</html>\r\n", status, text))
+	const page = "<html>\r\n" +
+		"<head><title>%d %s</title></head>\r\n" +
+		"<body>%[2]s</body>\r\n" +
+		"</html>\r\n"
+	s.reply(w, r, status, "text/html", fmt.Sprintf(page, status, text))
 }
 
 // read reads the parameters. It returns the HTTP status of a request that is
@@ -180,7 +201,8 @@ func (r *request) read(w http.ResponseWriter) (int, error) {
 	switch r.Method {
 	case http.MethodGet:
 	case http.MethodPost:
-		if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != formType {
+		mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if err != nil || mediaType != formType {
 			return http.StatusFound, nil
 		}
 		query = string(body)
@@ -198,7 +220,7 @@ func (r *request) read(w http.ResponseWriter) (int, error) {
 	return http.StatusOK, nil
 }
 
-// refuse writes the error document. The RequestId stands beside Error, not in
+// refuse writes the error document. The RequestId is next to Error, not in
 // ResponseMetadata.
 func (s *Server) refuse(w http.ResponseWriter, r *request, e *apiError) {
 	r.call.Code = e.code

@@ -72,8 +72,8 @@ func decryptAssertion(n *node, keys []*rsa.PrivateKey) (*node, error) {
 	return nil, errDecrypt
 }
 
-// wrappedKey returns the ciphertext of the one EncryptedKey, which may stand in
-// the KeyInfo of the data or beside the data.
+// wrappedKey returns the ciphertext of the one EncryptedKey, which may be in
+// the KeyInfo of the data or next to the data.
 func wrappedKey(n, data *node) []byte {
 	keys := n.all(nsEncryption, "EncryptedKey")
 	if info := data.only(nsSignature, "KeyInfo"); info != nil {
