@@ -261,6 +261,10 @@ func TestAbsentNames(t *testing.T) {
 			t.Errorf("%q: got %v", name, err)
 		}
 	}
+	one := jsrules.Options{Absent: []string{"clientName"}}
+	run(t, body("context.sso;"+passes), one).expect(t, delegation.CodeRuleContextMissing, "context.sso")
+	run(t, body("context.request.geoip;"+passes), one).
+		expect(t, delegation.CodeRuleContextMissing, "context.request.geoip")
 	names := []string{"clientName"}
 	rule := compile(t, body("context.clientName;"+passes), jsrules.Options{Absent: names})
 	names[0] = "sso"
