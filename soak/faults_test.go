@@ -271,7 +271,7 @@ func passTime(w *world, random *rand.Rand, stop <-chan struct{}) {
 	every(10*time.Millisecond, stop, func() {
 		step := time.Duration(5+random.IntN(200)) * time.Second
 		if left -= step; left > 0 {
-			w.clock.advance(step)
+			w.clock.Advance(step)
 		}
 	})
 }

@@ -183,7 +183,7 @@ func (s *soak) judge() {
 // Delegator serves every target again, and the two that share a cache share it.
 func (s *soak) recover(random *rand.Rand) {
 	s.t.Helper()
-	s.world.clock.advance(cooldown)
+	s.world.clock.Advance(cooldown)
 	for _, d := range s.world.delegators {
 		if d.hasty { // it may fail on a busy machine
 			continue
@@ -207,7 +207,7 @@ func (s *soak) again(what string, attempts int, pause time.Duration, attempt fun
 		if attempt() {
 			return
 		}
-		s.world.clock.advance(cooldown)
+		s.world.clock.Advance(cooldown)
 		time.Sleep(pause)
 	}
 	s.t.Errorf("after %q: %s: no success in %d attempts", s.fault.name, what, attempts)
@@ -294,7 +294,7 @@ func (s *soak) measure(wanted int) measured {
 		}
 		return true
 	})
-	w.clock.advance(3 * time.Hour) // all tokens, marks and sessions have ended
+	w.clock.Advance(3 * time.Hour) // all tokens, marks and sessions have ended
 	s.recover(rand.New(rand.NewPCG(*seed, 1)))
 	s.judge()
 	clear(w.floors)

@@ -9,12 +9,10 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -31,6 +29,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/redis/go-redis/v9"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/oidctest"
 	"github.com/seed055b7978/delegation/rediscache"
 	"github.com/seed055b7978/delegation/ststest"
@@ -41,24 +40,6 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
-}
-
-// clock stands still unless it is moved, so that how fast the machine is decides nothing.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }
 
 // owner is the user for whom credentials were issued, as the events say.
@@ -91,7 +72,7 @@ type delegator struct {
 
 // world is everything that the Delegators talk to, and the Delegators.
 type world struct {
-	clock      *clock
+	clock      *delegationtest.Clock // stands still, so that how fast the machine is decides nothing
 	providers  [issuers]*oidctest.Provider
 	urls       [issuers]string
 	stranger   *oidctest.Provider // signs with a key that no issuer has published
@@ -119,19 +100,6 @@ type floorKey struct {
 	subject   string
 }
 
-// newSigningKey returns a new key with a certificate of its own.
-func newSigningKey(now time.Time) delegation.SigningKey {
-	key := must(rsa.GenerateKey(rand.Reader, 2048))
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "soak"},
-		NotBefore:    now.Add(-time.Hour),
-		NotAfter:     now.AddDate(10, 0, 0),
-	}
-	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
-	return delegation.SigningKey{Signer: key, Certificate: must(x509.ParseCertificate(der))}
-}
-
 // mood is what all signers do.
 type mood struct {
 	gate    atomic.Pointer[gate] // nil: open
@@ -157,7 +125,7 @@ func (s signer) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) ([]by
 
 func newWorld(t testing.TB) *world {
 	w := &world{
-		clock:    &clock{now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)},
+		clock:    delegationtest.NewClock(time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)),
 		owners:   map[string]owner{},
 		outcomes: map[string]int{},
 		floors:   map[floorKey]int64{},
@@ -174,7 +142,7 @@ func newWorld(t testing.TB) *world {
 	w.stranger = must(oidctest.New(oidctest.Config{Now: w.clock.Now}))
 	w.stranger.SetIssuer(w.urls[east])
 	for range 3 {
-		key := newSigningKey(w.clock.Now())
+		key := delegationtest.NewSigningKey()
 		key.Signer = signer{key.Signer, &w.mood}
 		w.keys = append(w.keys, key)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/delegationhttp"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/oidctest"
 	"github.com/seed055b7978/delegation/ststest"
 )
@@ -64,7 +65,7 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 	incomplete.Role = ""
 	c := delegation.Config{
 		Issuers:          []delegation.Issuer{{URL: w.issuerURL, AllowLoopbackHTTP: true}, {URL: broken.URL, AllowLoopbackHTTP: true}},
-		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{signingKey()}},
+		IdentityProvider: delegationtest.Identity(),
 		Targets: delegation.Targets{
 			"photo-app":  {AWS: ours, Issuers: issuers, SubjectsAreOne: true},
 			"other-app":  {AWS: ours, Issuers: issuers, SubjectsAreOne: true},

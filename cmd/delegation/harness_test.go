@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -26,8 +25,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/oidctest"
 	"github.com/seed055b7978/delegation/ststest"
 )
@@ -38,12 +37,6 @@ func must[T any](value T, err error) T {
 	}
 	return value
 }
-
-// The keys are made once: each takes longer than most tests.
-var (
-	signingKey = sync.OnceValue(func() delegation.SigningKey { return must(newSigningKey()) })
-	issuerKey  = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
-)
 
 // world is an OpenID provider and an STS on loopback, and a folder with the files of a configuration.
 type world struct {
@@ -63,7 +56,7 @@ func newWorld(t testing.TB) *world {
 func newBareWorld(t testing.TB, folder string) *world {
 	t.Helper()
 	w := &world{
-		provider: must(oidctest.New(oidctest.Config{Key: issuerKey()})),
+		provider: must(oidctest.New(oidctest.Config{Key: delegationtest.IssuerKey()})),
 		aws:      ststest.New(ststest.Config{Region: service.DemoRegion}),
 		folder:   folder,
 	}
@@ -83,9 +76,8 @@ func newBareWorld(t testing.TB, folder string) *world {
 func newWorldIn(t testing.TB, folder string) *world {
 	t.Helper()
 	w := newBareWorld(t, folder)
-	key := signingKey()
-	identity := delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{key}}
-	if err := w.aws.PutSAMLProvider(service.DemoPrincipal, must(identity.Metadata())); err != nil {
+	metadata := must(delegationtest.Identity().Metadata())
+	if err := w.aws.PutSAMLProvider(service.DemoPrincipal, metadata); err != nil {
 		t.Fatal(err)
 	}
 	for _, role := range []string{service.DemoRole, strings.ReplaceAll(service.DemoRole, "photo-editor", "photo-user")} {
@@ -93,9 +85,9 @@ func newWorldIn(t testing.TB, folder string) *world {
 			t.Fatal(err)
 		}
 	}
-	private := must(x509.MarshalPKCS8PrivateKey(key.Signer))
-	w.write(t, "signing.crt", pemBlock("CERTIFICATE", key.Certificate.Raw))
-	w.write(t, "signing.key", pemBlock("PRIVATE KEY", private))
+	certificate, key := delegationtest.SigningKeyPEM()
+	w.write(t, "signing.crt", string(certificate))
+	w.write(t, "signing.key", string(key))
 	return w
 }
 

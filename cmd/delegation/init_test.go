@@ -17,6 +17,7 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -125,7 +126,7 @@ func answered(folder string) *setup.Answers {
 
 // keyPair is the tests' signing key as PEM.
 func keyPair() (certificate, private []byte) {
-	key := signingKey()
+	key := delegationtest.SigningKey()
 	return []byte(pemBlock("CERTIFICATE", key.Certificate.Raw)), []byte(pemBlock("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key.Signer))))
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/seed055b7978/delegation/ststest"
 	"github.com/zclconf/go-cty/cty"
@@ -248,7 +249,7 @@ sts: {endpoint: %[7]q}
 				if notes != "" || said1 != "" || said2 != "" {
 					t.Errorf("it says %s%s%s", notes, said1, said2)
 				}
-				metadata := must(delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{signingKey()}}.Metadata())
+				metadata := must(delegationtest.Identity().Metadata())
 				parsed := must(iam.Role.Parse(role))
 				folder, name := (&setup.Setup{Role: parsed}).RolePath()
 				if got, want := "role"+folder+name, parsed.Resource; got != want {
