@@ -166,9 +166,9 @@ func TestCache_Hit(t *testing.T) {
 func TestCache_IsByDecision(t *testing.T) {
 	w := cachedWorld(t)
 	other := newWorld(t)
-	w.config.Issuers = append(w.config.Issuers, delegation.Issuer{URL: other.server.URL, JWKS: other.provider.KeySet(), AllowLoopbackHTTP: true})
+	w.config.Issuers = append(w.config.Issuers, delegation.Issuer{URL: other.url, JWKS: other.provider.KeySet(), AllowLoopbackHTTP: true})
 	w.target(func(target *delegation.Target) {
-		target.Issuers = []string{w.server.URL, other.server.URL}
+		target.Issuers = []string{w.url, other.url}
 		target.SubjectsAreOne = true
 	})
 	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {

@@ -65,7 +65,7 @@ func TestCheck_Everything(t *testing.T) {
 	w.config.Targets = delegation.Targets{app: target, "other": other, "third": third, "open": open}
 	results := w.delegator(t).Check(t.Context())
 	want := []string{
-		"issuer " + w.server.URL, "metadata of " + entityID, keyName(signingKey(), entityID), "metadata of urn:own.example.com",
+		"issuer " + w.url, "metadata of " + entityID, keyName(signingKey(), entityID), "metadata of urn:own.example.com",
 		keyName(nextKey(), own.EntityID), keyName(signingKey(), own.EntityID), "sts us-east-1", "sts us-east-2", "sts eu-central-1", // by the names of the targets
 	}
 	if !slices.Equal(names(results), want) {
@@ -94,7 +94,7 @@ func TestCheck_DatabaseTargets(t *testing.T) {
 		t.Error("the source was asked")
 		return nil, nil
 	})
-	if got, want := names(w.delegator(t).Check(t.Context())), []string{"issuer " + w.server.URL, "metadata of " + entityID, keyName(signingKey(), entityID)}; !slices.Equal(got, want) {
+	if got, want := names(w.delegator(t).Check(t.Context())), []string{"issuer " + w.url, "metadata of " + entityID, keyName(signingKey(), entityID)}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 }

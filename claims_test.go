@@ -177,7 +177,7 @@ func TestRequiredClaims_Explained(t *testing.T) {
 func TestTargets_SubjectsOfSeveralIssuers(t *testing.T) {
 	one, two := newWorld(t), newWorld(t)
 	one.config.Issuers = append(one.config.Issuers, two.config.Issuers...)
-	both := []string{one.server.URL, two.server.URL}
+	both := []string{one.url, two.url}
 	for name, test := range map[string]struct {
 		issuers           []string
 		areOne, nameID    bool
@@ -234,13 +234,13 @@ func TestNameIDTellsIssuersApart(t *testing.T) {
 	one, two := newWorld(t), newWorld(t)
 	one.config.Issuers = append(one.config.Issuers, two.config.Issuers...)
 	one.target(func(target *delegation.Target) {
-		target.Issuers = []string{one.server.URL, two.server.URL}
+		target.Issuers = []string{one.url, two.url}
 		target.NameIDTellsIssuersApart = true
 	})
 	_, err := one.exchange(t, nil)
 	wantError(t, err, delegation.StageDecision, delegation.CodeNameIDInvalid)
 
-	names := map[string]string{one.server.URL: "one:", two.server.URL: "two:"}
+	names := map[string]string{one.url: "one:", two.url: "two:"}
 	one.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 		rc.AWS.NameID = names[rc.Issuer] + user.Text("user_id")
 		return nil

@@ -492,7 +492,7 @@ func TestTargets_Unknown(t *testing.T) {
 func TestTargets_AreCopied(t *testing.T) {
 	w := newWorld(t)
 	target := *sharedTarget()
-	target.Issuers = []string{w.server.URL}
+	target.Issuers = []string{w.url}
 	targets := delegation.Targets{app: target}
 	w.config.Targets = targets
 	d := w.delegator(t)
@@ -567,7 +567,7 @@ func TestTargetSource(t *testing.T) {
 	t.Run("an issuer beside the true one that nobody configured", func(t *testing.T) {
 		w := newWorld(t)
 		target := sharedTarget()
-		target.Issuers = []string{w.server.URL, "https://evil.example.com"}
+		target.Issuers = []string{w.url, "https://evil.example.com"}
 		w.config.Targets = source(func(context.Context, string) (*delegation.Target, error) { return target, nil })
 		_, err := w.exchange(t, nil)
 		wantError(t, err, delegation.StageTarget, delegation.CodeTargetInvalid)
@@ -630,7 +630,7 @@ func TestTargets_SeveralIssuers(t *testing.T) {
 	})
 	t.Run("each target takes its own issuer's tokens only", func(t *testing.T) {
 		target := *sharedTarget()
-		target.Issuers = []string{two.server.URL}
+		target.Issuers = []string{two.url}
 		one.config.Targets = delegation.Targets{app: target}
 		d := one.delegator(t)
 		if _, err := d.Exchange(t.Context(), two.token(nil), app); err != nil {
@@ -712,7 +712,7 @@ func TestNew_NamesEveryWrongFieldAtOnce(t *testing.T) {
 		"": {}, "good": *sharedTarget(),
 		"bad": {
 			AWS:     delegation.AWS{Principal: role, Role: principal, Region: "mars-north-1", FailoverRegions: []string{"eu-west-1", "venus-1"}},
-			Issuers: []string{w.server.URL, "https://evil.example.com"}, AllowedRoles: []string{role, "x", "y"}, Identity: &delegation.IdentityProvider{},
+			Issuers: []string{w.url, "https://evil.example.com"}, AllowedRoles: []string{role, "x", "y"}, Identity: &delegation.IdentityProvider{},
 		},
 	}
 	w.config.Rules = []delegation.RuleFunc{delegation.RequireVerifiedEmail(), nil}

@@ -308,10 +308,10 @@ func TestCheck(t *testing.T) {
 	w := newWorld(t)
 	other := newWorld(t)
 	other.provider.SetFaults(oidctest.Faults{Status: 500})
-	w.config.Issuers = append(w.config.Issuers, delegation.Issuer{URL: other.server.URL, AllowLoopbackHTTP: true},
+	w.config.Issuers = append(w.config.Issuers, delegation.Issuer{URL: other.url, AllowLoopbackHTTP: true},
 		delegation.Issuer{URL: "https://static.example.com", JWKS: w.provider.KeySet()},
 		delegation.Issuer{URL: "https://legacy.example.com", SharedSecret: delegation.NewSecret(strings.Repeat("s", 32))})
-	w.target(func(target *delegation.Target) { target.Issuers = []string{w.server.URL} })
+	w.target(func(target *delegation.Target) { target.Issuers = []string{w.url} })
 	d := w.delegator(t)
 	for range 3 {
 		results := d.Check(t.Context())

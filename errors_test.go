@@ -471,7 +471,7 @@ func TestIncident_CanarySecrets(t *testing.T) {
 	}
 	header := func(header map[string]any, payload string) func(*testing.T, *canaryWorld) error {
 		return func(t *testing.T, w *canaryWorld) error {
-			payload := strings.ReplaceAll(payload, "ISSUER", w.server.URL)
+			payload := strings.ReplaceAll(payload, "ISSUER", w.url)
 			return w.exchange(t, must(w.provider.Sign(header, []byte(payload))))
 		}
 	}
@@ -579,7 +579,7 @@ func TestIncident_CanarySecrets(t *testing.T) {
 		{"another issuer's document", delegation.StageToken, delegation.CodeDiscoveryIssuer, faulty(oidctest.Faults{Issuer: "https://other.example.com"})},
 		{"a symmetric key is published", delegation.StageToken, delegation.CodeKeySetSymmetric, faulty(oidctest.Faults{SymmetricKey: true})},
 		{"a kid twice", delegation.StageToken, delegation.CodeKeySetDuplicateID, faulty(oidctest.Faults{DuplicateKeyID: true})},
-		{"no answer", delegation.StageToken, delegation.CodeKeySetUnavailable, plain(func(w *canaryWorld) { w.server.Close() })},
+		{"no answer", delegation.StageToken, delegation.CodeKeySetUnavailable, plain(func(w *canaryWorld) { w.close() })},
 
 		{"another application", delegation.StageTarget, delegation.CodeAudienceNotAllowed, with(map[string]any{"aud": "other"})},
 		{"no target", delegation.StageTarget, delegation.CodeDelegationDisabled, plain(func(w *canaryWorld) { w.config.Targets = delegation.Targets{} })},

@@ -195,7 +195,7 @@ func TestEvent_OfASuccess(t *testing.T) {
 		t.Fatalf("%d events", len(w.events))
 	}
 	want := delegation.Event{
-		Time: start, Issuer: w.server.URL, Subject: alice, TokenSHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(token))), ClientID: app, Target: app, Rule: "delegation.RoleByClaim", Principal: otherProvider, Role: admin,
+		Time: start, Issuer: w.url, Subject: alice, TokenSHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(token))), ClientID: app, Target: app, Rule: "delegation.RoleByClaim", Principal: otherProvider, Role: admin,
 		Region: "eu-west-1", SessionName: "alice@example.com", SourceIdentity: "alice", Cache: delegation.CacheOff, Duration: 2 * time.Hour, AccessKeyID: credentials.AccessKeyID,
 		AssertionID: responseOf(w.last()).FindElement("//saml:Assertion").SelectAttrValue("ID", ""), Expiration: start.Add(2 * time.Hour),
 		RequestID: credentials.RequestID, PackedPolicySize: credentials.PackedPolicySize,

@@ -81,7 +81,7 @@ func TestExplain(t *testing.T) {
 	}
 	e.Rules = nil
 	want := &delegation.Explanation{
-		Issuer: w.server.URL, Subject: "a/b", ClientID: app, Target: app, Principal: principal, Role: role + "-2", Regions: []string{"eu-central-1"},
+		Issuer: w.url, Subject: "a/b", ClientID: app, Target: app, Principal: principal, Role: role + "-2", Regions: []string{"eu-central-1"},
 		EntityID: entityID, Recipient: "https://eu-central-1.signin.aws.amazon.com/saml",
 		Audience: "urn:amazon:webservices", NameID: "a/b", SessionName: e.SessionName, SourceIdentity: "alice", Duration: 2 * time.Hour,
 		SessionEnd: start.Add(time.Hour), Policy: `{"Version":"2012-10-17"}`, PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"},

@@ -3,14 +3,8 @@ package delegation_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"errors"
-	"math/big"
-	"net/http/httptest"
 	"path"
 	"sync"
 	"testing"
@@ -18,62 +12,42 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/beevik/etree"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/oidctest"
+	"github.com/seed055b7978/delegation/ststest"
 )
 
 const (
-	account   = "123456789012"
-	principal = "arn:aws:iam::123456789012:saml-provider/delegation"
-	role      = "arn:aws:iam::123456789012:role/photo-user"
-	entityID  = "urn:tenant.example.com"
-	app       = "photo-app"
-	alice     = "auth0|alice"
+	account   = delegationtest.Account
+	principal = delegationtest.Principal
+	role      = delegationtest.Role
+	entityID  = delegationtest.EntityID
+	app       = delegationtest.Target
+	alice     = delegationtest.Subject
 )
 
 // start is the fake clock's first moment.
 var start = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
-// clock is a fake clock that is safe for concurrent use.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
+func newClock() *delegationtest.Clock { return delegationtest.NewClock(start) }
 
-func newClock() *clock { return &clock{now: start} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// Keys are made once for all tests, because RSA keys take their time.
+// The keys of all tests, made once.
 var (
-	signingKey = sync.OnceValue(newSigningKey)
-	nextKey    = sync.OnceValue(newSigningKey)
-	issuerKey  = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
+	signingKey = delegationtest.SigningKey
+	nextKey    = delegationtest.NextSigningKey
+	issuerKey  = delegationtest.IssuerKey
 )
 
-func newSigningKey() delegation.SigningKey {
-	key := must(rsa.GenerateKey(rand.Reader, 2048))
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "delegation test"},
-		NotBefore: start.Add(-time.Hour), NotAfter: start.AddDate(10, 0, 0),
-	}
-	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
-	return delegation.SigningKey{Signer: key, Certificate: must(x509.ParseCertificate(der))}
-}
+// identity is the identity that STS trusts.
+var identity = delegationtest.Identity
+
+// stsClient is the SDK's own client for a server on loopback, with its retries and without their
+// pauses.
+var stsClient = delegationtest.NewSTSClient
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -82,20 +56,22 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func identity() delegation.IdentityProvider {
-	return delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{signingKey()}}
-}
-
 // stsFunc is an STS of one function, for tests that look at what is sent or decide what comes back.
-type stsFunc func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error)
+type stsFunc func(
+	ctx context.Context, in *sts.AssumeRoleWithSAMLInput,
+) (*sts.AssumeRoleWithSAMLOutput, error)
 
-func (f stsFunc) AssumeRoleWithSAML(ctx context.Context, in *sts.AssumeRoleWithSAMLInput, _ ...func(*sts.Options)) (*sts.AssumeRoleWithSAMLOutput, error) {
+func (f stsFunc) AssumeRoleWithSAML(
+	ctx context.Context, in *sts.AssumeRoleWithSAMLInput, _ ...func(*sts.Options),
+) (*sts.AssumeRoleWithSAMLOutput, error) {
 	return f(ctx, in)
 }
 
 // agreeable is an STS that says yes to everything; ststest is the strict one.
 func agreeable(now func() time.Time) stsFunc {
-	return func(_ context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	return func(
+		_ context.Context, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		document := responseOf(in)
 		text := func(path string) *string {
 			if e := document.FindElement(path); e != nil {
@@ -103,14 +79,20 @@ func agreeable(now func() time.Time) stsFunc {
 			}
 			return nil
 		}
+		confirmation := document.FindElement("//saml:SubjectConfirmationData")
 		return &sts.AssumeRoleWithSAMLOutput{
-			Subject: text("//saml:NameID"), SubjectType: aws.String("persistent"), Issuer: text("//saml:Issuer"),
+			Subject:     text("//saml:NameID"),
+			SubjectType: aws.String("persistent"),
+			Issuer:      text("//saml:Issuer"),
 			Credentials: &types.Credentials{
-				AccessKeyId: aws.String("ASIAEXAMPLE"), SecretAccessKey: aws.String("canary-secret-access-key"), SessionToken: aws.String("canary-session-token"),
-				Expiration: aws.Time(now().Add(time.Duration(*in.DurationSeconds) * time.Second)),
+				AccessKeyId:     aws.String("ASIAEXAMPLE"),
+				SecretAccessKey: aws.String("canary-secret-access-key"),
+				SessionToken:    aws.String("canary-session-token"),
+				Expiration: aws.Time(
+					now().Add(time.Duration(*in.DurationSeconds) * time.Second)),
 			},
 			AssumedRoleUser: assumedRole(in),
-			Audience:        aws.String(document.FindElement("//saml:SubjectConfirmationData").SelectAttrValue("Recipient", "")),
+			Audience:        aws.String(confirmation.SelectAttrValue("Recipient", "")),
 			SourceIdentity:  first(attributesOf(in)[delegation.AttributeSourceIdentity]),
 		}, nil
 	}
@@ -139,7 +121,8 @@ func first(texts []string) *string {
 // responseOf decodes the SAML response that was sent to STS.
 func responseOf(in *sts.AssumeRoleWithSAMLInput) *etree.Document {
 	document := etree.NewDocument()
-	if err := document.ReadFromBytes(must(base64.StdEncoding.DecodeString(*in.SAMLAssertion))); err != nil {
+	decoded := must(base64.StdEncoding.DecodeString(*in.SAMLAssertion))
+	if err := document.ReadFromBytes(decoded); err != nil {
 		panic(err)
 	}
 	return document
@@ -157,12 +140,16 @@ func attributesOf(in *sts.AssumeRoleWithSAMLInput) map[string][]string {
 	return attributes
 }
 
-// world is an issuer on loopback and a Delegator that trusts it, with an agreeable STS and a fake clock.
+// world is an issuer on loopback and a Delegator that trusts it, with an agreeable STS and a fake
+// clock.
 type world struct {
-	clock    *clock
+	clock    *delegationtest.Clock
 	provider *oidctest.Provider
-	server   *httptest.Server
+	url      string // of the issuer
+	close    func() // ends the issuer before the test ends
 	config   delegation.Config
+	fake     *ststest.Server                // the strict STS, which strictWorld has
+	strict   delegation.STS                 // leads to it
 	sent     []*sts.AssumeRoleWithSAMLInput // by newest last, while the STS is the agreeable one
 	events   []delegation.Event
 	logs     *bytes.Buffer
@@ -171,31 +158,32 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{clock: newClock(), logs: &bytes.Buffer{}}
-	w.provider = must(oidctest.New(oidctest.Config{Key: issuerKey(), Now: w.clock.Now}))
-	w.server = httptest.NewServer(w.provider)
-	t.Cleanup(w.server.Close)
-	w.provider.SetIssuer(w.server.URL)
+	opened := must(delegationtest.Open())
+	t.Cleanup(opened.Close)
+	w := &world{
+		clock:    opened.Clock,
+		provider: opened.Issuer,
+		url:      opened.IssuerURL,
+		close:    opened.Close,
+		config:   opened.Config,
+		fake:     opened.STS,
+		strict:   opened.Config.STS,
+		logs:     &bytes.Buffer{},
+	}
 	yes := agreeable(w.clock.Now)
-	w.config = delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: w.server.URL, AllowLoopbackHTTP: true}},
-		IdentityProvider: identity(),
-		Targets: delegation.Targets{app: {AWS: delegation.AWS{
-			Principal: principal, Role: role, Region: "eu-central-1",
-		}}},
-		STS: stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
-			w.mu.Lock()
-			w.sent = append(w.sent, in)
-			w.mu.Unlock()
-			return yes(ctx, in)
-		}),
-		CacheSize: -1, // so that every exchange that is granted asks STS; cachedWorld has one
-		Now:       w.clock.Now,
-		OnEvent: func(_ context.Context, e delegation.Event) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.events = append(w.events, e)
-		},
+	w.config.STS = stsFunc(func(
+		ctx context.Context, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
+		w.mu.Lock()
+		w.sent = append(w.sent, in)
+		w.mu.Unlock()
+		return yes(ctx, in)
+	})
+	w.config.CacheSize = -1 // so that every exchange that is granted asks STS; cachedWorld has one
+	w.config.OnEvent = func(_ context.Context, e delegation.Event) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.events = append(w.events, e)
 	}
 	return w
 }
@@ -240,7 +228,9 @@ func (w *world) last() *sts.AssumeRoleWithSAMLInput {
 }
 
 // wantError checks an error's stage and code.
-func wantError(t testing.TB, err error, stage delegation.Stage, code delegation.Code) *delegation.Error {
+func wantError(
+	t testing.TB, err error, stage delegation.Stage, code delegation.Code,
+) *delegation.Error {
 	t.Helper()
 	var e *delegation.Error
 	if !errors.As(err, &e) || !errors.Is(err, stage) || !errors.Is(err, code) {
@@ -250,14 +240,4 @@ func wantError(t testing.TB, err error, stage delegation.Stage, code delegation.
 		t.Fatalf("incomplete error %#v", e)
 	}
 	return e
-}
-
-// stsClient is the SDK's own client against a server on loopback, with its retries and without their pauses.
-func stsClient(url string) *sts.Client {
-	return sts.New(sts.Options{
-		BaseEndpoint: aws.String(url), Credentials: aws.AnonymousCredentials{},
-		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
-			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
-		}),
-	})
 }

@@ -365,9 +365,9 @@ func withKeySet(provider http.Handler, set []byte) http.Handler {
 
 func TestKeySources(t *testing.T) {
 	w := newWorld(t)
-	own := delegation.Issuer{URL: w.server.URL, AllowLoopbackHTTP: true}
+	own := delegation.Issuer{URL: w.url, AllowLoopbackHTTP: true}
 	byURL, static, slash := own, own, own
-	byURL.JWKSURL = w.server.URL + oidctest.KeySetPath
+	byURL.JWKSURL = w.url + oidctest.KeySetPath
 	static.JWKS = w.provider.KeySet()
 	slash.URL += "/"
 	for _, test := range []struct {

@@ -68,7 +68,7 @@ func TestReplay_TokenID(t *testing.T) {
 	for _, jti := range []string{`1`, `1.5`, `""`, `null`, `true`, `["one"]`, `{"id":"one"}`} {
 		t.Run(jti, func(t *testing.T) {
 			w := newWorld(t)
-			all := strings.TrimSuffix(payload(map[string]any{"iss": w.server.URL}), "}")
+			all := strings.TrimSuffix(payload(map[string]any{"iss": w.url}), "}")
 			token := must(w.provider.Sign(nil, []byte(all+`,"jti":`+jti+"}")))
 			if _, err := w.delegator(t).Exchange(t.Context(), token, app); err != nil {
 				t.Errorf("without a store: %v", err)
@@ -179,7 +179,7 @@ func TestReplay_OtherSignature(t *testing.T) {
 	w := newWorld(t)
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	w.provider = must(oidctest.New(oidctest.Config{Key: key, Now: w.clock.Now}))
-	w.provider.SetIssuer(w.server.URL)
+	w.provider.SetIssuer(w.url)
 	w.config.Issuers[0].JWKS, w.config.Issuers[0].Algorithms = w.provider.KeySet(), []string{"ES256"}
 	token := w.token(nil)
 	cut := strings.LastIndexByte(token, '.') + 1

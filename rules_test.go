@@ -662,7 +662,7 @@ func TestRules_GetTheContext(t *testing.T) {
 	type key struct{}
 	w.config.Rules = []delegation.RuleFunc{func(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 		want := &delegation.RuleContext{
-			ClientID: app, Issuer: w.server.URL, Target: app, Protocol: "delegation",
+			ClientID: app, Issuer: w.url, Target: app, Protocol: "delegation",
 			Connection: "auth0", Rule: "delegation_test.TestRules_GetTheContext", AWS: settings,
 			Request: delegation.Request{IP: "192.0.2.1", UserAgent: "curl", Hostname: "example.com", Parameters: map[string]any{"x": "y"}},
 		}

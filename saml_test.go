@@ -347,7 +347,7 @@ func TestResponse_Structure(t *testing.T) {
 
 func TestResponse_InstantsAreUTCInMilliseconds(t *testing.T) {
 	w := newWorld(t)
-	w.clock.now = start.Add(123_999_999 * time.Nanosecond).In(time.FixedZone("", 5*3600))
+	w.clock.Set(start.Add(123_999_999 * time.Nanosecond).In(time.FixedZone("", 5*3600)))
 	if _, err := w.exchange(t, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -727,7 +727,7 @@ func TestText_TwoUsersNeverLookAlike(t *testing.T) {
 	} {
 		w := newWorld(t)
 		token := must(w.provider.Sign(nil, fmt.Appendf(nil, `{"iss":%q,"aud":%q,"iat":%d,"exp":%d,"sub":"%s"}`,
-			w.server.URL, app, start.Unix(), start.Add(time.Hour).Unix(), sub)))
+			w.url, app, start.Unix(), start.Add(time.Hour).Unix(), sub)))
 		_, err := w.delegator(t).Exchange(t.Context(), token, app)
 		wantError(t, err, want.stage, want.code)
 		w.wantNothingSent(t)

@@ -22,29 +22,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
 // allowAll is a trust policy that trusts the provider for all that an exchange may need.
-const allowAll = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
-	"Principal": {"Federated": "` + principal + `"},
-	"Action": ["sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdentity"]}]}`
+const allowAll = delegationtest.TrustPolicy
 
 // strictWorld is a world whose STS is ststest behind the SDK's own client.
 func strictWorld(t testing.TB) (*world, *ststest.Server) {
 	t.Helper()
 	w := newWorld(t)
-	fake := ststest.New(ststest.Config{Region: "eu-central-1", Now: w.clock.Now})
-	if err := errors.Join(
-		fake.PutSAMLProvider(principal, must(identity().Metadata())),
-		fake.PutRole(ststest.Role{ARN: role, TrustPolicy: allowAll}),
-	); err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
-	w.config.STS = stsClient(server.URL)
-	return w, fake
+	w.config.STS = w.strict
+	return w, w.fake
 }
 
 func TestExchangeAgainstStrictSTS(t *testing.T) {

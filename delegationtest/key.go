@@ -43,8 +43,8 @@ func Identity() delegation.IdentityProvider {
 // fraction of a second.
 func NewSigningKey() delegation.SigningKey { return newSigningKey() }
 
-// SigningKeyPEM returns [SigningKey] as [delegation.ParseSigningKey] reads it, for tests of programs
-// that have their key in files: the certificate, and the private key in PKCS #8.
+// SigningKeyPEM returns [SigningKey] as [delegation.ParseSigningKey] reads it: the certificate, and
+// the private key in PKCS #8. It is for tests of programs that have their key in files.
 func SigningKeyPEM() (certificate, privateKey []byte) {
 	key := SigningKey()
 	der, err := x509.MarshalPKCS8PrivateKey(key.Signer)
