@@ -70,61 +70,43 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request, region string) {
 	if s.fail(w, r) {
 		return
 	}
-	switch r.fault.kind {
-	case refuse:
-		s.refuse(w, r, &apiError{
-			status:  r.fault.status,
-			code:    r.fault.code,
-			message: r.fault.message,
-		})
+	if refusal := s.refusalOf(r.fault, r); refusal != nil {
+		s.refuse(w, r, refusal)
 		return
+	}
+	switch status {
+	case http.StatusOK:
+		s.act(w, r)
+	case http.StatusBadRequest:
+		s.refuse(w, r, &apiError{status: status, code: "MalformedInput"})
+	case http.StatusFound:
+		w.Header().Set("Location", landingPage)
+		s.reply(w, r, status, "", "")
+	default:
+		s.reply(w, r, status, "", "")
+	}
+}
+
+// refusalOf returns the refusal of a fault that refuses every request, or nil.
+func (s *Server) refusalOf(f Fault, r *request) *apiError {
+	switch f.kind {
+	case refuse:
+		return &apiError{status: f.status, code: f.code, message: f.message}
 	case regionDisabled:
-		s.refuse(w, r, &apiError{
+		return &apiError{
 			status: http.StatusForbidden,
 			code:   "RegionDisabledException",
 			message: "STS is not activated in this region for account:" + s.accountOf(r) +
 				". Your account administrator can activate STS in this region " +
 				"using the IAM Console.",
-		})
-		return
-	}
-
-	switch status {
-	case http.StatusOK:
-	case http.StatusFound:
-		w.Header().Set("Location", landingPage)
-		s.reply(w, r, status, "", "")
-		return
-	case http.StatusBadRequest:
-		s.refuse(w, r, &apiError{status: status, code: "MalformedInput"})
-		return
-	default:
-		s.reply(w, r, status, "", "")
-		return
-	}
-
-	var (
-		answer  element
-		refusal *apiError
-	)
-	asked, ok := r.param("Version")
-	if !ok {
-		asked = "NO_VERSION_SPECIFIED"
-	}
-	switch {
-	case asked == version && r.call.Action == "AssumeRoleWithSAML":
-		answer, refusal = s.assumeRoleWithSAML(r)
-	case asked == version && r.call.Action == "GetCallerIdentity":
-		answer, refusal = s.getCallerIdentity(r)
-	default:
-		const unknown = "Could not find operation %s for version %s"
-		refusal = &apiError{
-			status:    http.StatusBadRequest,
-			code:      "InvalidAction",
-			message:   fmt.Sprintf(unknown, r.call.Action, asked),
-			namespace: nsFault,
 		}
 	}
+	return nil
+}
+
+// act carries out the action of a request and answers it.
+func (s *Server) act(w http.ResponseWriter, r *request) {
+	answer, refusal := s.answerOf(r)
 	if refusal != nil {
 		s.refuse(w, r, refusal)
 		return
@@ -142,6 +124,27 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request, region string) {
 		e.write(&b, nsSTS, 0)
 	}
 	s.reply(w, r, http.StatusOK, "text/xml", b.String())
+}
+
+// answerOf carries out the action of a request and returns its result.
+func (s *Server) answerOf(r *request) (element, *apiError) {
+	asked, ok := r.param("Version")
+	if !ok {
+		asked = "NO_VERSION_SPECIFIED"
+	}
+	switch {
+	case asked == version && r.call.Action == "AssumeRoleWithSAML":
+		return s.assumeRoleWithSAML(r)
+	case asked == version && r.call.Action == "GetCallerIdentity":
+		return s.getCallerIdentity(r)
+	}
+	const unknown = "Could not find operation %s for version %s"
+	return element{}, &apiError{
+		status:    http.StatusBadRequest,
+		code:      "InvalidAction",
+		message:   fmt.Sprintf(unknown, r.call.Action, asked),
+		namespace: nsFault,
+	}
 }
 
 // open begins the record of a request and takes its fault. It answers by
