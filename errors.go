@@ -1,15 +1,14 @@
 package delegation
 
 import (
-	"cmp"
-	_ "embed"
 	"errors"
 	"fmt"
 
 	"github.com/seed055b7978/delegation/internal/errortable"
 )
 
-// Stage is the step of an exchange that failed. It is an error itself, so that errors.Is(err, StageRules) works.
+// Stage is the step of an exchange that failed. It is an error itself, so that
+// errors.Is(err, StageRules) works.
 type Stage string
 
 // The stages, in the order of an exchange.
@@ -19,139 +18,73 @@ const (
 	StageTarget   Stage = "target"   // the target, and who may call it
 	StageRules    Stage = "rules"    // the profile loader and the operator's rules
 	StageDecision Stage = "decision" // the check of what target and rules asked for
-	StageCache    Stage = "cache"    // the memory of credentials, the shared cache, and the wait for another exchange's call: no error of an exchange
-	StageSAML     Stage = "saml"     // building and signing the assertion
-	StageSTS      Stage = "sts"      // the call to AWS
+	// The memory of credentials, the shared cache, and the wait for another exchange's call. No
+	// exchange fails in this stage.
+	StageCache Stage = "cache"
+	StageSAML  Stage = "saml" // building and signing the assertion
+	StageSTS   Stage = "sts"  // the call to AWS
 )
 
 // Error returns the stage's name.
 func (s Stage) Error() string { return string(s) }
 
-// Code says exactly what was wrong; each belongs to one [Stage] and has one remedy. It is an error itself, so that
-// errors.Is(err, CodeTokenExpired) works. Codes are stable: programs may switch on them and dashboards may count them.
+// Code says exactly what was wrong. Each code belongs to one [Stage] and has one remedy; the table
+// in docs/errors.md lists them. A code is an error itself, so that errors.Is(err, CodeTokenExpired)
+// works. Codes are stable: programs may switch on them and dashboards may count them.
 type Code string
 
 // Error returns the code.
 func (c Code) Error() string { return string(c) }
 
-// Codes of every stage.
+// Codes of the caller: how New and Exchange were called.
 const (
-	CodeConfigInvalid   Code = "config_invalid"   // New was given fields that are missing or wrong; all are named
-	CodeArgumentInvalid Code = "argument_invalid" // a nil context, or a Delegator that New did not make
-	CodeCanceled        Code = "canceled"         // the caller's context ended; its error is wrapped. The stage says where
-
-	CodeTokenMissing         Code = "token_missing"           // the ID token is empty
-	CodeTokenTooLarge        Code = "token_too_large"         // longer than Config.MaxTokenSize
-	CodeTokenMalformed       Code = "token_malformed"         // not one compact JWS with JSON objects inside
-	CodeTokenEncrypted       Code = "token_encrypted"         // a JWE
-	CodeTokenEncoding        Code = "token_encoding"          // base64url with padding, stray bits or foreign characters
-	CodeTokenDuplicateMember Code = "token_duplicate_member"  // a JSON member stands twice
-	CodeTokenFoldedName      Code = "token_folded_name"       // a name that differs from a registered one only by case folding
-	CodeTokenSurrogate       Code = "token_surrogate"         // a string has half a surrogate pair
-	CodeTokenCritical        Code = "token_critical_header"   // a crit header
-	CodeTokenB64             Code = "token_b64_header"        // a b64 header (RFC 7797)
-	CodeTokenType            Code = "token_type"              // typ names another kind of token, such as at+jwt
-	CodeTokenUnsigned        Code = "token_unsigned"          // algorithm none
-	CodeAlgorithmCase        Code = "algorithm_case"          // an algorithm's name in the wrong case
-	CodeAlgorithmNotAllowed  Code = "algorithm_not_allowed"   // not on the issuer's allowlist
-	CodeIssuerUnknown        Code = "issuer_unknown"          // iss is not a configured issuer; no request was made
-	CodeKeyUnknown           Code = "key_unknown"             // no published key has the token's kid
-	CodeKeyPending           Code = "key_pending"             // no known key fits, no fetch now
-	CodeKeyWeak              Code = "key_weak"                // RSA under 2048 bits, over 8192, a bad exponent or a ROCA key; a private key that is published
-	CodeKeyUnsuitable        Code = "key_unsuitable"          // the key is for another algorithm, curve or use
-	CodeKeySetInvalid        Code = "key_set_invalid"         // the key set or discovery document cannot be read
-	CodeKeySetDuplicateID    Code = "key_set_duplicate_kid"   // two signing keys share a kid
-	CodeKeySetSymmetric      Code = "key_set_symmetric"       // the published set holds a symmetric key
-	CodeKeySetTooLarge       Code = "key_set_too_large"       // a document over 1 MiB
-	CodeKeySetRedirect       Code = "key_set_redirect"        // the issuer answered with a redirect
-	CodeKeySetURL            Code = "key_set_url"             // a key set URL that is not https, or leads to another host's address
-	CodeKeySetUnavailable    Code = "key_set_unavailable"     // the issuer cannot be reached and no usable keys are left
-	CodeDiscoveryIssuer      Code = "discovery_issuer"        // the discovery document names another issuer
-	CodeSignatureInvalid     Code = "signature_invalid"       // the signature does not verify
-	CodeSignatureSaltLength  Code = "signature_salt_length"   // RSA-PSS with a salt that is not as long as the hash (RFC 7518 §3.5)
-	CodeClaimMissing         Code = "claim_missing"           // iss, sub, aud, exp or iat is absent or empty
-	CodeClaimType            Code = "claim_type"              // a registered claim of the wrong JSON type
-	CodeClaimDate            Code = "claim_date"              // exp, iat or nbf is not a number of seconds
-	CodeClaimDateOrder       Code = "claim_date_order"        // iat or nbf is after exp
-	CodeClaimParty           Code = "claim_authorized_party"  // several audiences, and nothing says which is the client
-	CodeClaimClientConflict  Code = "claim_client_conflict"   // azp, appid, cid and client_id name different applications
-	CodeTokenExpired         Code = "token_expired"           // exp has passed
-	CodeTokenNotYetValid     Code = "token_not_yet_valid"     // nbf lies ahead
-	CodeTokenFromFuture      Code = "token_issued_in_future"  // iat lies ahead
-	CodeTokenSourceFailed    Code = "token_source_failed"     // the TokenSource of a Provider returned an error or no token
-	CodeDelegationDisabled   Code = "delegation_disabled"     // no such target: delegation is off unless it is configured
-	CodeTargetFailed         Code = "target_lookup_failed"    // the TargetSource returned an error
-	CodeTargetInvalid        Code = "target_invalid"          // the TargetSource returned a target that New would refuse
-	CodeAudienceNotAllowed   Code = "audience_not_allowed"    // the token was issued to, or for, an application the target does not list
-	CodeIssuerNotAllowed     Code = "issuer_not_allowed"      // the target does not take tokens of this issuer
-	CodeClientMismatch       Code = "client_mismatch"         // WithClientID is neither the token's client nor an audience
-	CodeRequiredClaim        Code = "required_claim"          // the token lacks a claim that Issuer or Target requires
-	CodeProfileFailed        Code = "profile_failed"          // the profile loader returned an error or panicked
-	CodeDenied               Code = "denied"                  // a rule refused with Deny
-	CodeRuleFailed           Code = "rule_failed"             // a rule returned another error
-	CodeRulePanicked         Code = "rule_panicked"           // a rule panicked
-	CodeRoleInvalid          Code = "role_invalid"            // role or principal is missing or not an ARN of its kind
-	CodeAccountMismatch      Code = "account_mismatch"        // role and principal are of two accounts or partitions
-	CodeRoleNotAllowed       Code = "role_not_allowed"        // not among the target's AllowedRoles
-	CodeProviderMismatch     Code = "provider_mismatch"       // another SAML provider than the one that the target encrypts for
-	CodeRegionInvalid        Code = "region_invalid"          // an unknown region, one of another partition, or one without FIPS; or too many for the time there is
-	CodeMappingInvalid       Code = "mapping_invalid"         // a mapping gives no usable value
-	CodeNameIDInvalid        Code = "name_id_invalid"         // an empty, overlong or wildcard NameID
-	CodeDurationInvalid      Code = "duration_invalid"        // outside 900 to 43200 whole seconds
-	CodeSessionNameInvalid   Code = "session_name_invalid"    // no session name, or an odd one in strict mode
-	CodeTagsInvalid          Code = "tags_invalid"            // session tags against AWS's limits
-	CodeSourceIDInvalid      Code = "source_identity_invalid" // not 2 to 64 of [\w+=,.@-], or starting with aws:
-	CodePolicyInvalid        Code = "session_policy_invalid"  // not JSON, too long, or with characters AWS refuses
-	CodeTextInvalid          Code = "text_invalid"            // a value XML cannot carry unaltered
-	CodeResponseTooLarge     Code = "saml_response_too_large" // over AWS's 100,000 characters
-	CodeSigningFailed        Code = "signing_failed"          // the signer failed, or its signature does not fit the certificate
-	CodeEncryptionFailed     Code = "encryption_failed"       // the assertion could not be encrypted
-
-	CodeTokenReplayed     Code = "token_replayed"           // Config.Replay knows the token: it was used for this target
-	CodeReplayUnavailable Code = "replay_store_unavailable" // Config.Replay failed or is full, so nothing is granted
-	CodeSharedCache       Code = "shared_cache_failed"      // Invalidate has not reached Config.SharedCache; exchanges go on without it
-
-	// A JavaScript rule gave callback no user, which is how rules refuse without an error.
-	CodeRuleUserMissing Code = "rule_user_missing"
-	// A rule sent the user elsewhere by context.redirect.
-	CodeRuleRedirect Code = "rule_redirect"
-	// A rule asked for another factor by context.multifactor.
-	CodeRuleMultifactor Code = "rule_multifactor"
-	// A rule read a property of context that nobody supplies, so that a check of it decides nothing.
-	CodeRuleContextMissing Code = "rule_context_missing"
-
-	CodeSTSExpired          Code = "sts_response_expired"
-	CodeSTSTooOld           Code = "sts_response_too_old"
-	CodeSTSClaimRejected    Code = "sts_claim_rejected"
-	CodeSTSSignature        Code = "sts_signature_invalid"
-	CodeSTSIssuer           Code = "sts_issuer_not_in_provider"
-	CodeSTSProvider         Code = "sts_provider_missing"
-	CodeSTSUnreadable       Code = "sts_response_unreadable"
-	CodeSTSConfirmation     Code = "sts_subject_confirmation"
-	CodeSTSAudience         Code = "sts_audience"
-	CodeSTSRolePair         Code = "sts_role_pair_missing"
-	CodeSTSSessionName      Code = "sts_session_name"
-	CodeSTSSourceIdentity   Code = "sts_source_identity"
-	CodeSTSIdentityToken    Code = "sts_invalid_identity_token" // InvalidIdentityToken with a message not listed here
-	CodeSTSPolicy           Code = "sts_policy_malformed"
-	CodeSTSPackedSize       Code = "sts_packed_policy_too_large"
-	CodeSTSRegionDisabled   Code = "sts_region_disabled"
-	CodeSTSAccessDenied     Code = "sts_access_denied"
-	CodeSTSRoleARN          Code = "sts_role_arn"
-	CodeSTSPrincipalARN     Code = "sts_principal_arn"
-	CodeSTSOtherAccount     Code = "sts_principal_other_account"
-	CodeSTSDuration         Code = "sts_duration_exceeds_role"
-	CodeSTSValidation       Code = "sts_validation" // ValidationError, MalformedInput or InvalidAction with another message
-	CodeSTSThrottled        Code = "sts_throttled"
-	CodeSTSUnavailable      Code = "sts_unavailable"       // 5xx, or no connection
-	CodeSTSTimeout          Code = "sts_timeout"           // no answer within Config.STSTimeout
-	CodeSTSAnswerIncomplete Code = "sts_answer_incomplete" // a 200 with a part missing, unreadable or expired
-	CodeSTSAnswerMismatch   Code = "sts_answer_mismatch"   // a 200 for another session than was asked for
-	CodeSTSRefused          Code = "sts_refused"           // any other refusal
+	// New was given fields that are missing or wrong; all are named.
+	CodeConfigInvalid Code = "config_invalid"
+	// A nil context, or a Delegator that New did not make.
+	CodeArgumentInvalid Code = "argument_invalid"
+	// The caller's context ended; its error is wrapped. The error's stage says where the exchange
+	// was.
+	CodeCanceled Code = "canceled"
 )
 
-// Codes of tokens that are well signed and no ID tokens. Each names the kind, and its remedy the
-// token to send instead. Issuer.AllowTokenMarks lets a claim pass.
+// Codes of the token: its form, its header and its signature.
+const (
+	// The ID token is empty.
+	CodeTokenMissing Code = "token_missing"
+	// Longer than Config.MaxTokenSize.
+	CodeTokenTooLarge Code = "token_too_large"
+	// Not one compact JWS with JSON objects inside.
+	CodeTokenMalformed Code = "token_malformed"
+	// A JWE.
+	CodeTokenEncrypted Code = "token_encrypted"
+	// base64url with padding, stray bits or foreign characters.
+	CodeTokenEncoding Code = "token_encoding"
+	// A JSON member occurs twice.
+	CodeTokenDuplicateMember Code = "token_duplicate_member"
+	// A name that differs from a registered one only by case folding.
+	CodeTokenFoldedName Code = "token_folded_name"
+	// A string has half a surrogate pair.
+	CodeTokenSurrogate Code = "token_surrogate"
+	// A crit header.
+	CodeTokenCritical Code = "token_critical_header"
+	// A b64 header (RFC 7797).
+	CodeTokenB64 Code = "token_b64_header"
+	// typ names another kind of token, such as at+jwt.
+	CodeTokenType Code = "token_type"
+	// Algorithm none.
+	CodeTokenUnsigned Code = "token_unsigned"
+	// An algorithm's name in the wrong case.
+	CodeAlgorithmCase Code = "algorithm_case"
+	// Not on the issuer's allowlist.
+	CodeAlgorithmNotAllowed Code = "algorithm_not_allowed"
+	// The signature does not verify.
+	CodeSignatureInvalid Code = "signature_invalid"
+	// RSA-PSS with a salt that is not as long as the hash (RFC 7518 §3.5).
+	CodeSignatureSaltLength Code = "signature_salt_length"
+)
+
+// Codes of tokens that are well signed and no ID tokens. Each code names the kind, and its remedy
+// names the token to send instead. Issuer.AllowTokenMarks lets a claim pass.
 const (
 	// A payload typ of access tokens: Bearer or DPoP, as Keycloak writes it.
 	CodeTokenKindAccess Code = "token_kind_access"
@@ -177,14 +110,218 @@ const (
 	CodeTokenKindEvent Code = "token_kind_event"
 )
 
-//go:embed docs/errors.md
-var errorTable string
+// Codes of the issuer and its keys.
+const (
+	// iss is not a configured issuer; no request was made.
+	CodeIssuerUnknown Code = "issuer_unknown"
+	// No published key has the token's kid.
+	CodeKeyUnknown Code = "key_unknown"
+	// No known key fits, and the keys are not fetched again now.
+	CodeKeyPending Code = "key_pending"
+	// RSA under 2048 bits, over 8192, with a bad exponent or a ROCA key, or a private key that is
+	// published.
+	CodeKeyWeak Code = "key_weak"
+	// The key is for another algorithm, curve or use.
+	CodeKeyUnsuitable Code = "key_unsuitable"
+	// The key set or discovery document cannot be read.
+	CodeKeySetInvalid Code = "key_set_invalid"
+	// Two signing keys share a kid.
+	CodeKeySetDuplicateID Code = "key_set_duplicate_kid"
+	// The published set holds a symmetric key.
+	CodeKeySetSymmetric Code = "key_set_symmetric"
+	// A document over 1 MiB.
+	CodeKeySetTooLarge Code = "key_set_too_large"
+	// The issuer answered with a redirect.
+	CodeKeySetRedirect Code = "key_set_redirect"
+	// A key set URL that is not https, or leads to another host's address.
+	CodeKeySetURL Code = "key_set_url"
+	// The issuer cannot be reached and no usable keys are left.
+	CodeKeySetUnavailable Code = "key_set_unavailable"
+	// The discovery document names another issuer.
+	CodeDiscoveryIssuer Code = "discovery_issuer"
+)
 
-// errorRows gives each code its stage, whether the same call may succeed later, its remedy, and what strangers see.
-var errorRows = errortable.Parse(errorTable)
+// Codes of the token's claims.
+const (
+	// Iss, sub, aud, exp or iat is absent or empty.
+	CodeClaimMissing Code = "claim_missing"
+	// A registered claim of the wrong JSON type.
+	CodeClaimType Code = "claim_type"
+	// Exp, iat or nbf is not a number of seconds.
+	CodeClaimDate Code = "claim_date"
+	// iat or nbf is after exp.
+	CodeClaimDateOrder Code = "claim_date_order"
+	// Several audiences, and nothing says which is the client.
+	CodeClaimParty Code = "claim_authorized_party"
+	// azp, appid, cid and client_id name different applications.
+	CodeClaimClientConflict Code = "claim_client_conflict"
+	// exp has passed.
+	CodeTokenExpired Code = "token_expired"
+	// nbf lies ahead.
+	CodeTokenNotYetValid Code = "token_not_yet_valid"
+	// iat lies ahead.
+	CodeTokenFromFuture Code = "token_issued_in_future"
+)
 
-// Error is the one error type of this package. It never holds a token, an assertion, a credential or a key, and what
-// it quotes of a stranger's input is cut short and escaped.
+// Codes of the token's source and of its first use.
+const (
+	// The TokenSource of a Provider returned an error or no token.
+	CodeTokenSourceFailed Code = "token_source_failed"
+	// Config.Replay knows the token: it was used for this target.
+	CodeTokenReplayed Code = "token_replayed"
+	// Config.Replay failed or is full, so nothing is granted.
+	CodeReplayUnavailable Code = "replay_store_unavailable"
+)
+
+// Codes of the target, and of who may use it.
+const (
+	// No such target: delegation is off unless it is configured.
+	CodeDelegationDisabled Code = "delegation_disabled"
+	// The TargetSource returned an error.
+	CodeTargetFailed Code = "target_lookup_failed"
+	// The TargetSource returned a target that New would refuse.
+	CodeTargetInvalid Code = "target_invalid"
+	// The token was issued to, or for, an application that the target does not list.
+	CodeAudienceNotAllowed Code = "audience_not_allowed"
+	// The target does not accept tokens of this issuer.
+	CodeIssuerNotAllowed Code = "issuer_not_allowed"
+	// WithClientID is neither the token's client nor an audience.
+	CodeClientMismatch Code = "client_mismatch"
+	// The token lacks a claim that Issuer or Target requires.
+	CodeRequiredClaim Code = "required_claim"
+)
+
+// Codes of the profile loader and the rules.
+const (
+	// The profile loader returned an error or panicked.
+	CodeProfileFailed Code = "profile_failed"
+	// A rule refused with Deny.
+	CodeDenied Code = "denied"
+	// A rule returned another error.
+	CodeRuleFailed Code = "rule_failed"
+	// A rule panicked.
+	CodeRulePanicked Code = "rule_panicked"
+	// A JavaScript rule gave callback no user, which is how rules refuse without an error.
+	CodeRuleUserMissing Code = "rule_user_missing"
+	// A rule sent the user elsewhere by context.redirect.
+	CodeRuleRedirect Code = "rule_redirect"
+	// A rule asked for another factor by context.multifactor.
+	CodeRuleMultifactor Code = "rule_multifactor"
+	// A rule read a property of context that nobody supplies, so that a check of it decides
+	// nothing.
+	CodeRuleContextMissing Code = "rule_context_missing"
+)
+
+// Codes of the decision: what target and rules asked for cannot be granted.
+const (
+	// Role or principal is missing or not an ARN of its kind.
+	CodeRoleInvalid Code = "role_invalid"
+	// Role and principal are of two accounts or partitions.
+	CodeAccountMismatch Code = "account_mismatch"
+	// Not among the target's AllowedRoles.
+	CodeRoleNotAllowed Code = "role_not_allowed"
+	// Another SAML provider than the one that the target encrypts for.
+	CodeProviderMismatch Code = "provider_mismatch"
+	// An unknown region, one of another partition, one without FIPS, or too many regions for the
+	// time there is.
+	CodeRegionInvalid Code = "region_invalid"
+	// A mapping gives no usable value.
+	CodeMappingInvalid Code = "mapping_invalid"
+	// An empty, overlong or wildcard NameID.
+	CodeNameIDInvalid Code = "name_id_invalid"
+	// Outside 900 to 43200 whole seconds.
+	CodeDurationInvalid Code = "duration_invalid"
+	// No session name, or an odd one in strict mode.
+	CodeSessionNameInvalid Code = "session_name_invalid"
+	// Session tags against AWS's limits.
+	CodeTagsInvalid Code = "tags_invalid"
+	// Not 2 to 64 characters of [\w+=,.@-], or starting with aws:.
+	CodeSourceIDInvalid Code = "source_identity_invalid"
+	// Not JSON, too long, or with characters that AWS refuses.
+	CodePolicyInvalid Code = "session_policy_invalid"
+)
+
+// A code of the cache.
+const (
+	// Invalidate has not reached Config.SharedCache; exchanges go on without it.
+	CodeSharedCache Code = "shared_cache_failed"
+)
+
+// Codes of the SAML response.
+const (
+	// A value XML cannot carry unaltered.
+	CodeTextInvalid Code = "text_invalid"
+	// Over AWS's 100,000 characters.
+	CodeResponseTooLarge Code = "saml_response_too_large"
+	// The signer failed, or its signature does not fit the certificate.
+	CodeSigningFailed Code = "signing_failed"
+	// The assertion could not be encrypted.
+	CodeEncryptionFailed Code = "encryption_failed"
+)
+
+// Codes of STS: what AWS refused, told apart by AWS's code and the words of its message, and
+// answers that cannot be used.
+const (
+	// The SAML response has expired.
+	CodeSTSExpired Code = "sts_response_expired"
+	// It was issued more than five minutes ago.
+	CodeSTSTooOld Code = "sts_response_too_old"
+	// IDPRejectedClaim.
+	CodeSTSClaimRejected Code = "sts_claim_rejected"
+	// No key of AWS's metadata verifies the signature.
+	CodeSTSSignature Code = "sts_signature_invalid"
+	// The metadata's entityID is another.
+	CodeSTSIssuer Code = "sts_issuer_not_in_provider"
+	// There is no such SAML provider.
+	CodeSTSProvider Code = "sts_provider_missing"
+	// AWS cannot parse the SAML response.
+	CodeSTSUnreadable Code = "sts_response_unreadable"
+	// Recipient or expiry is missing.
+	CodeSTSConfirmation Code = "sts_subject_confirmation"
+	// The audience is not AWS.
+	CodeSTSAudience Code = "sts_audience"
+	// The assertion does not have the pair of role and SAML provider that was asked for.
+	CodeSTSRolePair Code = "sts_role_pair_missing"
+	// RoleSessionName is missing or not as AWS wants it.
+	CodeSTSSessionName Code = "sts_session_name"
+	// The source identity is not as AWS wants it.
+	CodeSTSSourceIdentity Code = "sts_source_identity"
+	// InvalidIdentityToken with a message that is not listed here.
+	CodeSTSIdentityToken Code = "sts_invalid_identity_token"
+	// MalformedPolicyDocument.
+	CodeSTSPolicy Code = "sts_policy_malformed"
+	// PackedPolicyTooLarge.
+	CodeSTSPackedSize Code = "sts_packed_policy_too_large"
+	// STS is not active in the region.
+	CodeSTSRegionDisabled Code = "sts_region_disabled"
+	// No such role, or its trust policy does not allow it.
+	CodeSTSAccessDenied Code = "sts_access_denied"
+	// AWS cannot read the role ARN.
+	CodeSTSRoleARN Code = "sts_role_arn"
+	// AWS cannot read the SAML provider's ARN.
+	CodeSTSPrincipalARN Code = "sts_principal_arn"
+	// Role and SAML provider are of two accounts.
+	CodeSTSOtherAccount Code = "sts_principal_other_account"
+	// Longer than the role's maximum session duration.
+	CodeSTSDuration Code = "sts_duration_exceeds_role"
+	// ValidationError, MalformedInput or InvalidAction with another message.
+	CodeSTSValidation Code = "sts_validation"
+	// AWS limits the calls.
+	CodeSTSThrottled Code = "sts_throttled"
+	// 5xx, or no connection.
+	CodeSTSUnavailable Code = "sts_unavailable"
+	// No answer within Config.STSTimeout.
+	CodeSTSTimeout Code = "sts_timeout"
+	// A 200 with a part missing, unreadable or expired.
+	CodeSTSAnswerIncomplete Code = "sts_answer_incomplete"
+	// A 200 for another session than was asked for.
+	CodeSTSAnswerMismatch Code = "sts_answer_mismatch"
+	// Any other refusal.
+	CodeSTSRefused Code = "sts_refused"
+)
+
+// Error is the one error type of this package. It never holds a token, an assertion, a credential
+// or a key. What it quotes of a stranger's input is cut short and escaped.
 type Error struct {
 	Stage     Stage  // the step that failed
 	Code      Code   // exactly what was wrong
@@ -193,8 +330,8 @@ type Error struct {
 	Retryable bool   // whether the same call may succeed later without a change
 	Err       error  // what happened, for the operator's log
 
-	// Requested says that the value that was refused is one of the request's parameters, which a rule
-	// or a mapping handed on: the caller chose it. Code then says what was wrong with it.
+	// Requested says that the value that was refused is one of the request's parameters, which a
+	// rule or a mapping handed on: the caller chose it. Code then says what was wrong with it.
 	Requested bool
 
 	refused func() []any // which values were refused; nil: not known
@@ -202,8 +339,14 @@ type Error struct {
 
 // newError makes the Error of a code; its message takes %w.
 func newError(code Code, format string, args ...any) *Error {
-	row := errorRows[string(code)]
-	return &Error{Stage: Stage(row.Stage), Code: code, Remedy: row.Remedy, Retryable: row.Retryable, Err: fmt.Errorf(format, args...)}
+	row, _ := errortable.Of(string(code))
+	return &Error{
+		Stage:     Stage(row.Stage),
+		Code:      code,
+		Remedy:    row.Remedy,
+		Retryable: row.Retryable,
+		Err:       fmt.Errorf(format, args...),
+	}
 }
 
 // canceledAt reports that the caller's context ended in a stage, with its error.
@@ -213,7 +356,8 @@ func canceledAt(stage Stage, err error) *Error {
 	return e
 }
 
-// Error says what was wrong, where, and how to fix it. It is for the operator; strangers get [Error.Public].
+// Error says what was wrong, where, and how to fix it. It is for the operator; strangers get
+// [Error.Public].
 func (e *Error) Error() string {
 	if e == nil {
 		return "no error"
@@ -230,7 +374,8 @@ func (e *Error) Is(target error) bool {
 	return e != nil && (target == e.Stage || target == e.Code)
 }
 
-// Unwrap returns what happened, such as context.Canceled, a rule's own error, or AWS's smithy.APIError.
+// Unwrap returns what happened, such as context.Canceled, a rule's own error, or AWS's
+// smithy.APIError.
 func (e *Error) Unwrap() error {
 	if e == nil {
 		return nil
@@ -238,8 +383,9 @@ func (e *Error) Unwrap() error {
 	return e.Err
 }
 
-// Public returns the only text that a stranger may see. A rule's refusal shows the reason that the rule gave to
-// [Deny]; everything else is said in general words, without names, ARNs or AWS's answer.
+// Public returns the only text that a stranger may see. A rule's refusal shows the reason that the
+// rule gave to [Deny]. Everything else is said in general words, without names, ARNs or AWS's
+// answer.
 func (e *Error) Public() string {
 	if e == nil {
 		return ""
@@ -251,10 +397,16 @@ func (e *Error) Public() string {
 	if e.Requested {
 		return "access denied"
 	}
-	return cmp.Or(errorRows[string(e.Code)].Public, "the request could not be completed")
+	row, known := errortable.Of(string(e.Code))
+	if !known {
+		return "the request could not be completed"
+	}
+	return row.Public
 }
 
 // problems collects what is wrong with a configuration, so that all of it is named at once.
 type problems []error
 
-func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Errorf(format, args...)) }
+func (p *problems) add(format string, args ...any) {
+	*p = append(*p, fmt.Errorf(format, args...))
+}

@@ -36,6 +36,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/errortable"
 	"github.com/seed055b7978/delegation/jsrules"
 	"github.com/seed055b7978/delegation/oidctest"
 )
@@ -106,7 +107,7 @@ func TestCodes_TheTableIsComplete(t *testing.T) {
 	for line := range strings.Lines(string(must(os.ReadFile("docs/errors.md")))) {
 		if m := regexp.MustCompile("^\\| `([^`]*)` \\|").FindStringSubmatch(line); m != nil {
 			rows[m[1]]++
-			if n := strings.Count(line, " | "); n != 4 {
+			if n := strings.Count(line, " | "); n != 5 {
 				t.Errorf("the row of %s has %d cells", m[1], n+1)
 			}
 		}
@@ -119,6 +120,18 @@ func TestCodes_TheTableIsComplete(t *testing.T) {
 	for value := range rows {
 		if !constants[value] {
 			t.Errorf("the table has %s, the package does not", value)
+		}
+	}
+	for name, stage := range codes(t, "Stage") {
+		if _, known := errortable.OfStage(stage); !known {
+			t.Errorf("%s = %q has no answer", name, stage)
+		}
+	}
+	for value := range constants {
+		e := delegation.ErrorOf(delegation.Code(value), errors.New("x"))
+		row, known := errortable.Of(value)
+		if !known || string(e.Stage) != row.Stage || e.Remedy != row.Remedy || e.Retryable != row.Retryable {
+			t.Errorf("%s: the error is %+v, the row %+v", value, e, row)
 		}
 	}
 }

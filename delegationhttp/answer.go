@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/errortable"
 )
 
 // refusal is an answer other than success. It holds nothing that a caller may not see.
@@ -44,104 +45,121 @@ type kind struct {
 	code   string
 }
 
-// The kinds of failed exchanges. The error's code determines the kind, or else its stage. Every
-// other error is failed. docs/http.md has the same table, and a test compares them.
+// Kinds of errors that are not of an exchange. Those of an exchange are in docs/errors.md.
 var (
-	unavailable = kind{http.StatusServiceUnavailable, "temporarily_unavailable"}
-	failed      = kind{http.StatusInternalServerError, "server_error"}
-	byStage     = map[delegation.Stage]kind{
-		delegation.StageToken: {http.StatusBadRequest, "invalid_grant"},
-		delegation.StageRules: {http.StatusForbidden, "access_denied"},
-		delegation.StageSTS:   {http.StatusBadGateway, "server_error"},
-	}
-	byCode = map[delegation.Code]kind{
-		delegation.CodeCanceled:           unavailable,
-		delegation.CodeKeyPending:         unavailable,
-		delegation.CodeKeySetInvalid:      unavailable,
-		delegation.CodeKeySetDuplicateID:  unavailable,
-		delegation.CodeKeySetSymmetric:    unavailable,
-		delegation.CodeKeySetTooLarge:     unavailable,
-		delegation.CodeKeySetRedirect:     unavailable,
-		delegation.CodeKeySetURL:          unavailable,
-		delegation.CodeKeySetUnavailable:  unavailable,
-		delegation.CodeDiscoveryIssuer:    unavailable,
-		delegation.CodeTokenSourceFailed:  unavailable,
-		delegation.CodeReplayUnavailable:  unavailable,
-		delegation.CodeTargetFailed:       unavailable,
-		delegation.CodeSigningFailed:      unavailable,
-		delegation.CodeSTSThrottled:       unavailable,
-		delegation.CodeSTSUnavailable:     unavailable,
-		delegation.CodeSTSTimeout:         unavailable,
-		delegation.CodeClientMismatch:     {http.StatusUnauthorized, "invalid_client"},
-		delegation.CodeAudienceNotAllowed: {http.StatusForbidden, "unauthorized_client"},
-		delegation.CodeIssuerNotAllowed:   {http.StatusForbidden, "unauthorized_client"},
-		delegation.CodeRequiredClaim:      {http.StatusForbidden, "access_denied"},
-		delegation.CodeDelegationDisabled: {http.StatusNotFound, "endpoint_disabled"},
-		delegation.CodeRoleNotAllowed:     {http.StatusForbidden, "access_denied"},
-		delegation.CodeDenied:             {http.StatusUnauthorized, "unauthorized"},
-	}
-	consoleErrors = []struct {
-		err  error
-		kind kind
-	}{
-		{ErrDestination, kind{http.StatusBadRequest, "invalid_request"}},
-		{ErrNoConsole, failed},
-		{ErrSignInRefused, kind{http.StatusBadGateway, "server_error"}},
-		{ErrSignInNoAnswer, unavailable},
-	}
+	limitReached = kind{http.StatusTooManyRequests, "too_many_requests"}
+	unavailable  = kind{http.StatusServiceUnavailable, "temporarily_unavailable"}
+	failed       = kind{http.StatusInternalServerError, "server_error"}
 )
+
+// consoleErrors are the failures of ConsoleSignIn after a successful exchange.
+var consoleErrors = []struct {
+	err  error
+	kind kind
+}{
+	{ErrDestination, kind{http.StatusBadRequest, "invalid_request"}},
+	{ErrNoConsole, failed},
+	{ErrSignInRefused, kind{http.StatusBadGateway, "server_error"}},
+	{ErrSignInNoAnswer, unavailable},
+}
+
+// StatusOf returns the HTTP status with which the handlers of this package answer an error. A
+// service with handlers of its own uses it to answer as they do.
+//
+//   - nil is 200.
+//   - A [delegation.Error] has the status that docs/errors.md lists for its code, or else for its
+//     stage. [delegation.CodeCanceled] is 503 at every stage. With Error.Requested it is 403.
+//   - A user who is over Config.RateLimit is 429.
+//   - [ErrDestination] is 400, [ErrNoConsole] 500, [ErrSignInRefused] 502 and [ErrSignInNoAnswer] 503.
+//   - Every other error is 500. This includes context.Canceled, unless a [delegation.Error] wraps it.
+//
+// Wrapped errors count as what they wrap.
+func StatusOf(err error) int {
+	if err == nil {
+		return http.StatusOK
+	}
+	return kindOf(err).status
+}
+
+// kindOf returns the kind of the answer to an error.
+func kindOf(err error) kind {
+	var limited *rateLimited
+	if errors.As(err, &limited) {
+		return limitReached
+	}
+	if e := exchangeError(err); e != nil {
+		return kindOfExchange(e)
+	}
+	for _, row := range consoleErrors {
+		if errors.Is(err, row.err) {
+			return row.kind
+		}
+	}
+	return failed
+}
+
+// kindOfExchange returns the kind of a failed exchange. docs/errors.md lists it by code and, for
+// codes of others, by stage. docs/http.md lists the codes by kind, and a test compares them.
+func kindOfExchange(e *delegation.Error) kind {
+	code := e.Code
+	if e.Requested {
+		code = delegation.CodeRoleNotAllowed // the caller asked for what it may not have
+	}
+	if row, known := errortable.Of(string(code)); known {
+		return kind{row.Answer.Status, row.Answer.Word}
+	}
+	if answer, known := errortable.OfStage(string(e.Stage)); known {
+		return kind{answer.Status, answer.Word}
+	}
+	return failed
+}
+
+// exchangeError returns the Delegator's error in a chain, or nil.
+func exchangeError(err error) *delegation.Error {
+	var e *delegation.Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	return e
+}
 
 // refusalOf returns the answer to a failed exchange. Of the error it shows only the public text.
 func (h *Handlers) refusalOf(r *http.Request, err error) *refusal {
+	k := kindOf(err)
 	var limited *rateLimited
 	if errors.As(err, &limited) {
-		return &refusal{
-			status:      http.StatusTooManyRequests,
-			code:        "too_many_requests",
-			description: limited.Error(),
-			retryAfter:  limited.wait,
-			recorded:    true,
-		}
+		refused := k.refusal(limited.Error())
+		refused.retryAfter = limited.wait
+		return refused
 	}
-	var e *delegation.Error
-	if !errors.As(err, &e) || e == nil {
-		return h.unreportedRefusal(r, err)
+	e := exchangeError(err)
+	if e == nil {
+		h.logUnreported(r, err)
+		return k.refusal(publicText(err))
 	}
-	k := kindOf(e)
 	if e.Code == delegation.CodeTokenExpired {
 		return k.refusal("jwt expired") // the text that Auth0's clients look for
 	}
 	return k.refusal(e.Public())
 }
 
-// unreportedRefusal logs an error that the Delegator's event does not have, and returns the answer
-// to it. Such an error occurs if the credentials cannot be written for the client, or if the
-// Exchanger is not a Delegator.
-func (h *Handlers) unreportedRefusal(r *http.Request, err error) *refusal {
+// logUnreported logs an error that the Delegator's event does not have. Such an error occurs if the
+// credentials cannot be written for the client, or if the Exchanger is not a Delegator.
+func (h *Handlers) logUnreported(r *http.Request, err error) {
 	h.config.Logger.LogAttrs(r.Context(), slog.LevelWarn, "exchange without an answer",
 		slog.String("path", r.URL.Path),
 		slog.String("error", err.Error()),
 	)
-	for _, row := range consoleErrors {
-		if errors.Is(err, row.err) {
-			return row.kind.refusal(row.err.Error())
-		}
-	}
-	return failed.refusal(new(delegation.Error).Public())
 }
 
-// kindOf returns the kind of an error of the Delegator.
-func kindOf(e *delegation.Error) kind {
-	if e.Requested {
-		return byCode[delegation.CodeRoleNotAllowed]
+// publicText returns what a caller may see of an error that is not the Delegator's.
+func publicText(err error) string {
+	for _, row := range consoleErrors {
+		if errors.Is(err, row.err) {
+			return row.err.Error()
+		}
 	}
-	if k, ok := byCode[e.Code]; ok {
-		return k
-	}
-	if k, ok := byStage[e.Stage]; ok {
-		return k
-	}
-	return failed
+	return new(delegation.Error).Public()
 }
 
 // refusal makes a refusal of this kind that an event or a log has already.

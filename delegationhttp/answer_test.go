@@ -105,6 +105,9 @@ func TestKinds(t *testing.T) {
 			if code == delegation.CodeTokenExpired {
 				description = "jwt expired"
 			}
+			if got := delegationhttp.StatusOf(e); got != rows[0].status {
+				t.Errorf("StatusOf is %d, want %d", got, rows[0].status)
+			}
 			h := mount(t, delegationhttp.Config{Exchanger: failing(e), Console: &delegationhttp.Console{}, ContainerTarget: app})
 			for path, a := range map[string]answer{
 				delegationPath:  ask(t, h, post(delegationPath, formType, form(values("token", nil)))),
