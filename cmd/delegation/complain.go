@@ -23,7 +23,7 @@ func (s surroundings) complain(err error, verbose bool) {
 	if verbose {
 		chain(&b, err, "  ")
 	}
-	// if that fails, nobody can be told
+	// If that fails, nobody can be told.
 	_, _ = io.WriteString(s.stderr, jwt.ReplaceAllString(b.String(), "[token]"))
 }
 

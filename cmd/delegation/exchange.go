@@ -51,7 +51,7 @@ func exchangeCommand(s surroundings) *cobra.Command {
 			}
 			built, err := s.configured(c.Context(), file, verbose(c), func(l *config.Settings) {
 				forgetful(l)
-				// so that it is checked, whether the service offers it or not
+				// It is checked, whether the service offers it or not.
 				l.HTTP.Console.Enabled = shape == "console-url"
 			})
 			if err != nil {

@@ -47,7 +47,7 @@ type claimOutcome struct {
 type ruleOutcome struct {
 	Name    string `json:"name"`
 	Refused bool   `json:"refused"`
-	// as the rule left it, by the names of awsSettings
+	// Set is as the rule left it, by the names of awsSettings.
 	Set         map[string]any `json:"set"`
 	ChangedUser []string       `json:"changed_user"` // properties
 }

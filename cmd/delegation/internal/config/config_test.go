@@ -28,8 +28,10 @@ func TestNotes(t *testing.T) {
 	const google = "https://accounts.google.com"
 	plain := config.Settings{
 		Issuers: []config.IssuerSettings{{URL: "https://tenant.example.com/"}},
-		Targets: map[string]config.TargetSettings{"photo-app": {Issuers: []string{"https://tenant.example.com/"}}},
-		Rules:   []config.RuleSettings{{AllowEmailDomains: []string{"example.com"}}},
+		Targets: map[string]config.TargetSettings{
+			"photo-app": {Issuers: []string{"https://tenant.example.com/"}},
+		},
+		Rules: []config.RuleSettings{{AllowEmailDomains: []string{"example.com"}}},
 	}
 	if got := config.Notes(&plain); len(got) > 0 {
 		t.Errorf("got %v", got)
@@ -41,7 +43,10 @@ func TestNotes(t *testing.T) {
 			"a": {Audiences: []string{"x"}, Issuers: []string{"https://tenant.example.com/", google}},
 			"c": {},
 		},
-		Rules:  []config.RuleSettings{{AllowEmailDomains: []string{"example.com"}}, {JavaScript: &config.JavaScriptSettings{}}},
+		Rules: []config.RuleSettings{
+			{AllowEmailDomains: []string{"example.com"}},
+			{JavaScript: &config.JavaScriptSettings{}},
+		},
 		Replay: config.ReplaySettings{Store: "memory"},
 		STS:    config.STSSettings{Endpoint: "https://sts.example.com"},
 	}
@@ -73,12 +78,17 @@ func TestNotes(t *testing.T) {
 // TestRulesOfTheConfiguration: each kind of rule does what its name says, for the targets it names.
 func TestRulesOfTheConfiguration(t *testing.T) {
 	b := config.NewBuilder(&config.Source{}, slog.New(slog.DiscardHandler))
-	yes, claim, policy := true, "email", `{"Version": "2012-10-17", "Statement": [{"Resource": "{{nickname}}"}]}`
+	yes := true
+	claim := "email"
+	policy := `{"Version": "2012-10-17", "Statement": [{"Resource": "{{nickname}}"}]}`
+	roles := []config.RoleMatch{{
+		Match: "a+", Role: service.DemoRole, Principal: service.DemoPrincipal, Region: "us-east-1",
+	}}
 	rules := b.Rules([]config.RuleSettings{
 		{RequireVerifiedEmail: &yes},
 		{AllowConnections: []string{"auth0"}},
 		{AllowEmailDomains: []string{"example.com"}},
-		{RoleByClaim: &config.RoleSettings{Claim: "groups", Roles: []config.RoleMatch{{Match: "a+", Role: service.DemoRole, Principal: service.DemoPrincipal, Region: "us-east-1"}}}},
+		{RoleByClaim: &config.RoleSettings{Claim: "groups", Roles: roles}},
 		{TagsFromClaims: map[string]string{"team": "team"}},
 		{SourceIdentityFromClaim: &claim},
 		{SessionPolicy: &policy},
@@ -88,7 +98,10 @@ func TestRulesOfTheConfiguration(t *testing.T) {
 		t.Fatalf("%d rules, %v", len(rules), b.Err())
 	}
 	user := func() *delegation.User {
-		return &delegation.User{Properties: map[string]any{"user_id": "auth0|a", "email": "a@example.com", "email_verified": true, "groups": []any{"aaa"}, "team": "press", "nickname": "al"}}
+		return &delegation.User{Properties: map[string]any{
+			"user_id": "auth0|a", "email": "a@example.com", "email_verified": true,
+			"groups": []any{"aaa"}, "team": "press", "nickname": "al",
+		}}
 	}
 	chain := func(user *delegation.User, rc *delegation.RuleContext) (string, error) {
 		for _, rule := range rules {
@@ -102,19 +115,36 @@ func TestRulesOfTheConfiguration(t *testing.T) {
 	if rule, err := chain(user(), rc); err != nil {
 		t.Fatalf("%s: %v", rule, err)
 	}
-	want := delegation.AWS{Role: service.DemoRole, Principal: service.DemoPrincipal, Region: "us-east-1", Tags: map[string]string{"team": "press"}, SourceIdentity: "a@example.com",
-		Policy: `{"Version":"2012-10-17","Statement":[{"Resource":"al"}]}`}
+	want := delegation.AWS{
+		Role: service.DemoRole, Principal: service.DemoPrincipal, Region: "us-east-1",
+		Tags: map[string]string{"team": "press"}, SourceIdentity: "a@example.com",
+		Policy: `{"Version":"2012-10-17","Statement":[{"Resource":"al"}]}`,
+	}
 	if !reflect.DeepEqual(rc.AWS, want) {
 		t.Errorf("got %+v", rc.AWS)
 	}
 	for want, change := range map[string]func(*delegation.User, *delegation.RuleContext){
-		"rules[0].require_verified_email": func(u *delegation.User, _ *delegation.RuleContext) { u.Set("email_verified", false) },
-		"rules[1].allow_connections":      func(_ *delegation.User, rc *delegation.RuleContext) { rc.Connection = "google-oauth2" },
-		"rules[2].allow_email_domains":    func(u *delegation.User, _ *delegation.RuleContext) { u.Set("email", "a@example.org") },
-		"rules[3].role_by_claim":          func(u *delegation.User, _ *delegation.RuleContext) { u.Set("groups", "b") },
-		"rules[4].tags_from_claims":       func(u *delegation.User, _ *delegation.RuleContext) { u.Set("team", nil) },
-		"rules[6].session_policy":         func(u *delegation.User, _ *delegation.RuleContext) { u.Set("nickname", "*") },
-		"rules[7].allow_connections":      func(_ *delegation.User, rc *delegation.RuleContext) { rc.Target = "other" },
+		"rules[0].require_verified_email": func(u *delegation.User, _ *delegation.RuleContext) {
+			u.Set("email_verified", false)
+		},
+		"rules[1].allow_connections": func(_ *delegation.User, rc *delegation.RuleContext) {
+			rc.Connection = "google-oauth2"
+		},
+		"rules[2].allow_email_domains": func(u *delegation.User, _ *delegation.RuleContext) {
+			u.Set("email", "a@example.org")
+		},
+		"rules[3].role_by_claim": func(u *delegation.User, _ *delegation.RuleContext) {
+			u.Set("groups", "b")
+		},
+		"rules[4].tags_from_claims": func(u *delegation.User, _ *delegation.RuleContext) {
+			u.Set("team", nil)
+		},
+		"rules[6].session_policy": func(u *delegation.User, _ *delegation.RuleContext) {
+			u.Set("nickname", "*")
+		},
+		"rules[7].allow_connections": func(_ *delegation.User, rc *delegation.RuleContext) {
+			rc.Target = "other"
+		},
 	} {
 		u, rc := user(), &delegation.RuleContext{Connection: "auth0", Target: "photo-app"}
 		change(u, rc)
@@ -122,7 +152,9 @@ func TestRulesOfTheConfiguration(t *testing.T) {
 			t.Errorf("%s: got %v by %s", want, err, rule)
 		}
 	}
-	if rc := (&delegation.RuleContext{}); rules[5](t.Context(), &delegation.User{}, rc) == nil || rc.Rule != "rules[5].source_identity_from_claim" {
+	rc = &delegation.RuleContext{}
+	err := rules[5](t.Context(), &delegation.User{}, rc)
+	if err == nil || rc.Rule != "rules[5].source_identity_from_claim" {
 		t.Errorf("a source identity without a claim, by %q", rc.Rule)
 	}
 }
@@ -171,7 +203,9 @@ func TestLogger(t *testing.T) {
 			t.Errorf("%+v is taken", bad)
 		}
 	}
-	for format, want := range map[string]string{"": `"msg":"hello"`, "json": `"msg":"hello"`, "text": "msg=hello"} {
+	for format, want := range map[string]string{
+		"": `"msg":"hello"`, "json": `"msg":"hello"`, "text": "msg=hello",
+	} {
 		out := &strings.Builder{}
 		logger := must(config.NewLogger(config.LogSettings{Format: format, Level: "warn"}, out))
 		logger.Info("quiet")

@@ -174,7 +174,7 @@ func (b *Builder) sealingKey(at Key, name string) delegation.Secret {
 	before := len(b.problems)
 	text := b.file(at, name)
 	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	// the error would quote a character
+	// The error would quote a character.
 	if (err != nil || len(secret) != 32) && len(b.problems) == before {
 		b.Wrong(at, errors.New("is not 32 bytes in hexadecimal, as openssl rand -hex 32 "+
 			"writes them"))

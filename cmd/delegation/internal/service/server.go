@@ -13,12 +13,20 @@ import (
 // Time-outs of the server: one for each way in which a client or a peer can be slow.
 const (
 	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 15 * time.Second // of a request with its body, 64 KiB at most
-	// of reading, exchange (keys 10s, STS 10s, rules) and answer
-	writeTimeout    = time.Minute
-	idleTimeout     = 2 * time.Minute
-	maxHeaderBytes  = 64 << 10         // an ID token of 16 KiB fits
-	shutdownTimeout = 30 * time.Second // for requests that are under way
+
+	// readTimeout is for a request with its body, 64 KiB at most.
+	readTimeout = 15 * time.Second
+
+	// writeTimeout is for reading, exchange (keys 10s, STS 10s, rules) and answer.
+	writeTimeout = time.Minute
+
+	idleTimeout = 2 * time.Minute
+
+	// maxHeaderBytes has room for an ID token of 16 KiB.
+	maxHeaderBytes = 64 << 10
+
+	// shutdownTimeout is for requests that are under way.
+	shutdownTimeout = 30 * time.Second
 )
 
 // NewServer returns a server that waits for nobody without end. Its own errors are warnings of

@@ -66,7 +66,7 @@ func parseValue(d *json.Decoder) (any, error) {
 	}
 	if number, ok := token.(json.Number); ok {
 		whole, err := strconv.ParseInt(number.String(), 10, 64)
-		// others are not the same to readers of JSON, YAML and HCL
+		// Others are not the same to readers of JSON, YAML and HCL.
 		if err != nil || max(whole, -whole) > maxNumber || whole == math.MinInt64 {
 			return nil, fmt.Errorf("%.40s is not a whole number of at most 15 digits: put it "+
 				"in quotes", number)
