@@ -324,6 +324,54 @@ func TestFloors(t *testing.T) {
 	}
 }
 
+// roomRow is a row of CONTRIBUTING's table of rooms: the name, what is in it, what it builds on.
+var roomRow = regexp.MustCompile("(?m)^\\| `(\\w+)` \\| [^|]+ \\| ([^|]*)\\|$")
+
+// TestRooms holds CONTRIBUTING's table of rooms against the folders of internal and their imports,
+// and that each room has one package comment.
+func TestRooms(t *testing.T) {
+	arrows := map[string]map[string]bool{}
+	comments := map[string]int{}
+	for _, file := range moduleFiles(t) {
+		room, ok := strings.CutPrefix(file.pkg, "internal/")
+		if !ok || file.test {
+			continue
+		}
+		if arrows[room] == nil {
+			arrows[room] = map[string]bool{}
+		}
+		for _, imported := range file.imports {
+			if other, ok := strings.CutPrefix(imported, modulePath+"/internal/"); ok {
+				arrows[room][other] = true
+			}
+		}
+		mode := parser.PackageClauseOnly | parser.ParseComments
+		parsed := must(parser.ParseFile(token.NewFileSet(), file.path, nil, mode))
+		if strings.HasPrefix(parsed.Doc.Text(), "Package "+room+" ") {
+			comments[room]++
+		}
+	}
+	rows := map[string]string{}
+	text := string(must(os.ReadFile("CONTRIBUTING.md")))
+	for _, m := range roomRow.FindAllStringSubmatch(text, -1) {
+		rows[m[1]] = strings.TrimSpace(strings.ReplaceAll(m[2], "`", ""))
+	}
+	for room, others := range arrows {
+		want := strings.Join(slices.Sorted(maps.Keys(others)), ", ")
+		if got, ok := rows[room]; !ok || got != want {
+			t.Errorf("CONTRIBUTING: %s builds on %q, the table says %q", room, want, got)
+		}
+		if comments[room] != 1 {
+			t.Errorf("%s has %d package comments", room, comments[room])
+		}
+	}
+	for room := range rows {
+		if arrows[room] == nil {
+			t.Errorf("CONTRIBUTING: there is no internal/%s", room)
+		}
+	}
+}
+
 var requirement = regexp.MustCompile(`(?m)^(?:require)?\s+(\S+) v\S+( // indirect)?$`)
 
 // TestDependencies lists the direct dependencies, each with its reason. A new one has to be added here on purpose.

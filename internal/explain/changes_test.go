@@ -1,8 +1,10 @@
-package explain
+package explain_test
 
 import (
 	"slices"
 	"testing"
+
+	"github.com/seed055b7978/delegation/internal/explain"
 )
 
 type state struct {
@@ -32,7 +34,7 @@ func TestChangedFields(t *testing.T) {
 			[]string{"List"}},
 		"unexported field": {state{hidden: 1}, state{hidden: 2}, nil},
 	} {
-		if got := ChangedFields(row.before, row.after); !slices.Equal(got, row.want) {
+		if got := explain.ChangedFields(row.before, row.after); !slices.Equal(got, row.want) {
 			t.Errorf("%s: got %q, want %q", name, got, row.want)
 		}
 	}
@@ -43,20 +45,20 @@ func TestChangedKeys(t *testing.T) {
 		"changed": "a", "deep": map[string]any{"k": []any{"v"}}}
 	after := map[string]any{"same": []any{"x", map[string]any{"y": 1}}, "new": nil, "changed": true,
 		"deep": map[string]any{"k": []any{"w"}}}
-	if got, want := ChangedKeys(before, after),
+	if got, want := explain.ChangedKeys(before, after),
 		[]string{"changed", "deep", "gone", "new"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if len(before) != 4 || len(after) != 4 {
 		t.Error("the maps have changed")
 	}
-	if got := ChangedKeys(nil, nil); got != nil {
+	if got := explain.ChangedKeys(nil, nil); got != nil {
 		t.Errorf("nothing became %q", got)
 	}
-	if got := ChangedKeys(nil, map[string]any{"a": 1}); !slices.Equal(got, []string{"a"}) {
+	if got := explain.ChangedKeys(nil, map[string]any{"a": 1}); !slices.Equal(got, []string{"a"}) {
 		t.Errorf("from nil: %q", got)
 	}
-	if got := ChangedKeys(map[string]any{"a": 1}, nil); !slices.Equal(got, []string{"a"}) {
+	if got := explain.ChangedKeys(map[string]any{"a": 1}, nil); !slices.Equal(got, []string{"a"}) {
 		t.Errorf("to nil: %q", got)
 	}
 }

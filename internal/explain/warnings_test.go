@@ -1,4 +1,4 @@
-package explain
+package explain_test
 
 import (
 	"crypto/x509"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed055b7978/delegation/internal/explain"
 )
 
 var now = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
@@ -30,62 +32,62 @@ func TestWarnings(t *testing.T) {
 		notSub   = "the NameID, and so ${saml:sub}, is not the token's sub"
 	)
 	for name, row := range map[string]struct {
-		change func(*Session)
+		change func(*explain.Session)
 		want   []string
 	}{
-		"nothing":                   {func(*Session) {}, nil},
-		"a token that ends with it": {func(s *Session) { s.TokenEnd = now.Add(time.Hour) }, nil},
+		"nothing":                   {func(*explain.Session) {}, nil},
+		"a token that ends with it": {func(s *explain.Session) { s.TokenEnd = now.Add(time.Hour) }, nil},
 		"a token that ends sooner": {
-			func(s *Session) { s.TokenEnd = now.Add(time.Hour - 1) }, nil,
+			func(s *explain.Session) { s.TokenEnd = now.Add(time.Hour - 1) }, nil,
 		},
 		"the same, capped": {
-			func(s *Session) { s.TokenEnd, s.Capped = now.Add(time.Hour-1), true },
+			func(s *explain.Session) { s.TokenEnd, s.Capped = now.Add(time.Hour-1), true },
 			[]string{endsSooner},
 		},
 		"longer than roles allow": {
-			func(s *Session) { s.Duration = time.Hour + time.Second },
+			func(s *explain.Session) { s.Duration = time.Hour + time.Second },
 			[]string{"the role's maximum session duration must have been raised to 1h0m1s"},
 		},
-		"name": {func(s *Session) { s.MadeSafe = true }, []string{madeSafe}},
+		"name": {func(s *explain.Session) { s.MadeSafe = true }, []string{madeSafe}},
 		"slash": {
-			func(s *Session) { s.Subject, s.NameID = "a/b", "a/b" },
+			func(s *explain.Session) { s.Subject, s.NameID = "a/b", "a/b" },
 			[]string{slash},
 		},
-		"another NameID": {func(s *Session) { s.NameID = "bob" }, []string{notSub}},
-		"39 tags":        {func(s *Session) { s.Attributes = tags(39) }, nil},
+		"another NameID": {func(s *explain.Session) { s.NameID = "bob" }, []string{notSub}},
+		"39 tags":        {func(s *explain.Session) { s.Attributes = tags(39) }, nil},
 		"40 tags": {
-			func(s *Session) { s.Attributes = tags(40) },
+			func(s *explain.Session) { s.Attributes = tags(40) },
 			[]string{"40 of 50 session tags"},
 		},
-		"204 characters in a tag": {func(s *Session) { s.Attributes = inTag(204) }, nil},
+		"204 characters in a tag": {func(s *explain.Session) { s.Attributes = inTag(204) }, nil},
 		"205 characters in a tag": {
-			func(s *Session) { s.Attributes = inTag(205) },
+			func(s *explain.Session) { s.Attributes = inTag(205) },
 			[]string{`205 of 256 characters in the session tag "a"`},
 		},
-		"1638 characters of policy": {func(s *Session) {
+		"1638 characters of policy": {func(s *explain.Session) {
 			s.Policy, s.PolicyARNs = strings.Repeat("é", 1600), []string{strings.Repeat("a", 38)}
 		}, nil},
-		"1639 characters of policy": {func(s *Session) {
+		"1639 characters of policy": {func(s *explain.Session) {
 			s.Policy, s.PolicyARNs = strings.Repeat("é", 1600), []string{strings.Repeat("a", 39)}
 		}, []string{"1639 of 2048 characters of session policy and policy ARNs"}},
 		"8 ARNs": {
-			func(s *Session) { s.PolicyARNs = make([]string, 8) },
+			func(s *explain.Session) { s.PolicyARNs = make([]string, 8) },
 			[]string{"8 of 10 session policy ARNs"},
 		},
 		"80,000 characters of response": {
-			func(s *Session) { s.Response = 80_000 },
+			func(s *explain.Session) { s.Response = 80_000 },
 			[]string{"80000 of 100000 characters of SAML response"},
 		},
 		"a certificate that has expired": {
-			func(s *Session) { s.Certificate.NotAfter = now.Add(-time.Second) },
+			func(s *explain.Session) { s.Certificate.NotAfter = now.Add(-time.Second) },
 			[]string{"the certificate has expired on 2026-11-23T08:59:59Z; AWS does not mind"},
 		},
 		"two at once": {
-			func(s *Session) { s.NameID, s.MadeSafe = "b/c", true },
+			func(s *explain.Session) { s.NameID, s.MadeSafe = "b/c", true },
 			[]string{madeSafe, slash, notSub},
 		},
 	} {
-		s := &Session{
+		s := &explain.Session{
 			Now:         now,
 			TokenEnd:    now.Add(2 * time.Hour),
 			Duration:    time.Hour,
@@ -118,7 +120,7 @@ func TestCertificateDates(t *testing.T) {
 		{to, "the certificate expires on 2027-01-01T00:00:00Z; AWS does not mind"},
 		{to.Add(1), "the certificate has expired on 2027-01-01T00:00:00Z; AWS does not mind"},
 	} {
-		if got := CertificateDates(certificate, row.now); got != row.want {
+		if got := explain.CertificateDates(certificate, row.now); got != row.want {
 			t.Errorf("%s: got %q, want %q", row.now, got, row.want)
 		}
 	}

@@ -1,6 +1,10 @@
-package iam
+package iam_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/seed055b7978/delegation/internal/iam"
+)
 
 func TestPartitionOf(t *testing.T) {
 	for region, want := range map[string][3]string{
@@ -18,22 +22,22 @@ func TestPartitionOf(t *testing.T) {
 		"eusc-de-east-1": {"aws-eusc", "eusc-de-east-1.signin.amazonaws-eusc.eu",
 			"eusc-de-east-1.console.amazonaws-eusc.eu"},
 	} {
-		p, ok := PartitionOf(region)
+		p, ok := iam.PartitionOf(region)
 		if got := [3]string{p.ID, p.SignInHost(region), p.ConsoleHost(region)}; !ok || got != want {
 			t.Errorf("%s: got %v %v, want %v", region, ok, got, want)
 		}
 	}
 	for _, region := range []string{"", "mars-north-1", "aws-global", "aws-cn-global",
 		"eu-central-1 ", "eu-central-1\n", "xeu-central-1", "EU-CENTRAL-1"} {
-		if p, ok := PartitionOf(region); ok || p.ID != "" {
+		if p, ok := iam.PartitionOf(region); ok || p.ID != "" {
 			t.Errorf("%q counts as a region of %s", region, p.ID)
 		}
 	}
 }
 
 func TestHasConsole(t *testing.T) {
-	commercial, _ := PartitionOf("eu-central-1")
-	iso, _ := PartitionOf("us-iso-east-1")
+	commercial, _ := iam.PartitionOf("eu-central-1")
+	iso, _ := iam.PartitionOf("us-iso-east-1")
 	for host, want := range map[string]bool{
 		"console.aws.amazon.com": true, "eu-west-1.console.aws.amazon.com": true,
 		"s3.console.aws.amazon.com": true,

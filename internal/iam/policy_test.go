@@ -1,8 +1,10 @@
-package iam
+package iam_test
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/seed055b7978/delegation/internal/iam"
 )
 
 func TestTrustActions(t *testing.T) {
@@ -15,14 +17,14 @@ func TestTrustActions(t *testing.T) {
 		{false, true, "sts:AssumeRoleWithSAML sts:SetSourceIdentity"},
 		{true, true, "sts:AssumeRoleWithSAML sts:TagSession sts:SetSourceIdentity"},
 	} {
-		if got := strings.Join(TrustActions(row.tags, row.source), " "); got != row.want {
+		if got := strings.Join(iam.TrustActions(row.tags, row.source), " "); got != row.want {
 			t.Errorf("%v: got %s", row, got)
 		}
 	}
 }
 
 func TestTrustPolicy(t *testing.T) {
-	got, err := TrustPolicy("arn:aws:iam::123456789012:saml-provider/delegation", nil,
+	got, err := iam.TrustPolicy("arn:aws:iam::123456789012:saml-provider/delegation", nil,
 		"https://signin.aws.amazon.com/saml", `urn:"<a>&b`)
 	const want = `{
   "Version": "2012-10-17",
@@ -46,7 +48,7 @@ func TestTrustPolicy(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("got %v\n%s", err, got)
 	}
-	got, err = TrustPolicy("p", []string{"sts:AssumeRoleWithSAML", "sts:TagSession"}, "a", "")
+	got, err = iam.TrustPolicy("p", []string{"sts:AssumeRoleWithSAML", "sts:TagSession"}, "a", "")
 	if err != nil || !strings.Contains(got, `"Action": [
         "sts:AssumeRoleWithSAML",
         "sts:TagSession"
@@ -55,7 +57,7 @@ func TestTrustPolicy(t *testing.T) {
 	}
 	for _, value := range []string{"${aws:username}", "urn:${", "a${$}b"} {
 		for _, pair := range [][2]string{{value, ""}, {"a", value}} {
-			if got, err := TrustPolicy("p", []string{"a"}, pair[0], pair[1]); err == nil ||
+			if got, err := iam.TrustPolicy("p", []string{"a"}, pair[0], pair[1]); err == nil ||
 				got != "" {
 				t.Errorf("%q has a variable, and gives %s", pair, got)
 			}
@@ -64,7 +66,7 @@ func TestTrustPolicy(t *testing.T) {
 }
 
 func TestTrustPolicy_WithoutARecipient(t *testing.T) {
-	if got, err := TrustPolicy("p", nil, "", "urn:example.com"); err == nil || got != "" {
+	if got, err := iam.TrustPolicy("p", nil, "", "urn:example.com"); err == nil || got != "" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -75,15 +77,15 @@ func TestFolderPolicy_Refuses(t *testing.T) {
 		"${saml:sub}", "photos${x}", "Photos", "photos ", "photos\n", "-photos", "photos-",
 		".photos", "photos.", "phötos", "photos_1", "arn:aws:s3:::photos", `photos"`,
 	} {
-		if got, err := FolderPolicy("aws", name); err == nil || got != "" {
+		if got, err := iam.FolderPolicy("aws", name); err == nil || got != "" {
 			t.Errorf("%q gives %s", name, got)
 		}
 	}
-	if got, err := FolderPolicy("", "photos"); err == nil || got != "" {
+	if got, err := iam.FolderPolicy("", "photos"); err == nil || got != "" {
 		t.Errorf("no partition gives %s", got)
 	}
 	for _, name := range []string{"abc", "my.photos-1", strings.Repeat("a", 63)} {
-		if got, err := FolderPolicy("aws-cn", name); err != nil ||
+		if got, err := iam.FolderPolicy("aws-cn", name); err != nil ||
 			!strings.Contains(got, `"arn:aws-cn:s3:::`+name+`/${saml:sub}/*"`) {
 			t.Errorf("%q gives %v %s", name, err, got)
 		}

@@ -1,5 +1,5 @@
-// Package tokensource gets ID tokens from where they are kept. Its errors never hold a token or
-// what a stranger answered.
+// Package tokensource gets ID tokens from where they are kept. That is a file, or a token source of
+// OAuth 2.0. Its errors never hold a token or what a stranger answered.
 package tokensource
 
 import (
