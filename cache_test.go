@@ -68,7 +68,7 @@ func (w *world) newest() delegation.Event {
 }
 
 // outcomes returns Event.Cache of all events, and forgets them.
-func (w *world) outcomes() (list []string) {
+func (w *world) outcomes() (list []delegation.CacheOutcome) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range w.events {
@@ -205,7 +205,7 @@ func TestCache_ChecksComeFirst(t *testing.T) {
 	w.clock.Advance(11 * time.Minute)
 	_, err = d.Exchange(t.Context(), token, app)
 	wantError(t, err, delegation.StageToken, delegation.CodeTokenExpired)
-	if got := w.outcomes(); !slices.Equal(got, []string{"miss", "", ""}) {
+	if got := w.outcomes(); !slices.Equal(got, []delegation.CacheOutcome{"miss", "", ""}) {
 		t.Errorf("outcomes %q", got)
 	}
 }
@@ -223,7 +223,7 @@ func TestCache_WithoutCache(t *testing.T) {
 			t.Errorf("%d: %v, %v", i, credentials, err)
 		}
 	}
-	if got := w.outcomes(); !slices.Equal(got, []string{"miss", "off", "hit"}) {
+	if got := w.outcomes(); !slices.Equal(got, []delegation.CacheOutcome{"miss", "off", "hit"}) {
 		t.Errorf("outcomes %q", got)
 	}
 }
@@ -244,7 +244,7 @@ func TestCache_Renewal(t *testing.T) {
 		exchange()
 		w.clock.Advance(45*time.Minute - time.Second)
 		exchange()
-		if got := w.outcomes(); !slices.Equal(got, []string{"miss", "hit"}) {
+		if got := w.outcomes(); !slices.Equal(got, []delegation.CacheOutcome{"miss", "hit"}) {
 			t.Errorf("before 15 minutes: %q", got)
 		}
 		w.clock.Advance(3*time.Minute + time.Second) // a fifth less by chance
@@ -379,7 +379,7 @@ func TestCache_CapSessionToToken(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := w.outcomes(); !slices.Equal(got, []string{"miss", "miss", "hit", "hit"}) {
+		if got := w.outcomes(); !slices.Equal(got, []delegation.CacheOutcome{"miss", "miss", "hit", "hit"}) {
 			t.Errorf("outcomes %q", got)
 		}
 		w.clock.Advance(20*time.Minute - time.Second)
@@ -436,7 +436,7 @@ type leaver struct{}
 // TestCache_EveryAssertionIsInOneEvent, whoever leaves whenever, whatever fails, with a shared cache and without.
 func TestCache_EveryAssertionIsInOneEvent(t *testing.T) {
 	t.Parallel()
-	counted := map[string]int{}
+	counted := map[delegation.CacheOutcome]int{}
 	for _, shared := range []bool{false, true} {
 		w := cachedWorld(t)
 		yes := w.config.STS.(stsFunc)
@@ -488,7 +488,10 @@ func TestCache_EveryAssertionIsInOneEvent(t *testing.T) {
 			t.Errorf("%d assertions signed, %d told", len(signed), len(told))
 		}
 	}
-	for _, outcome := range []string{delegation.CacheMiss, delegation.CacheHit, delegation.CacheStale, delegation.CacheJoined, delegation.CacheDenied, delegation.CacheRefresh} {
+	for _, outcome := range []delegation.CacheOutcome{
+		delegation.CacheMiss, delegation.CacheHit, delegation.CacheStale,
+		delegation.CacheJoined, delegation.CacheDenied, delegation.CacheRefresh,
+	} {
 		if counted[outcome] == 0 {
 			t.Errorf("no %s among %v", outcome, counted)
 		}
@@ -519,7 +522,7 @@ func TestCache_OwnFailures(t *testing.T) {
 		_, err := d.Exchange(t.Context(), token, app)
 		wantError(t, err, delegation.StageSAML, delegation.CodeTextInvalid)
 	}
-	if got := w.outcomes(); !slices.Equal(got, []string{"miss", "miss"}) {
+	if got := w.outcomes(); !slices.Equal(got, []delegation.CacheOutcome{"miss", "miss"}) {
 		t.Errorf("outcomes %q", got)
 	}
 }
@@ -668,7 +671,7 @@ func TestSharedCache(t *testing.T) {
 	if got := exchange(a).AccessKeyID + exchange(b).AccessKeyID + exchange(b).AccessKeyID; got != "ASIA1ASIA1ASIA1" {
 		t.Errorf("got %s", got)
 	}
-	if got := w.outcomes(); !slices.Equal(got, []string{"miss", "shared", "hit"}) {
+	if got := w.outcomes(); !slices.Equal(got, []delegation.CacheOutcome{"miss", "shared", "hit"}) {
 		t.Errorf("outcomes %q", got)
 	}
 	for key, c := range shared.values {
@@ -691,7 +694,7 @@ func TestSharedCache(t *testing.T) {
 	if got := exchange(a).AccessKeyID + exchange(a).AccessKeyID; got != "ASIA3ASIA3" {
 		t.Errorf("got %s", got)
 	}
-	if got := w.outcomes(); !slices.Equal(got, []string{"shared_down", "hit"}) || strings.Count(logged.String(), "connection refused") != 1 {
+	if got := w.outcomes(); !slices.Equal(got, []delegation.CacheOutcome{"shared_down", "hit"}) || strings.Count(logged.String(), "connection refused") != 1 {
 		t.Errorf("outcomes %q, log %s", got, &logged)
 	}
 	e := wantError(t, a.InvalidateAll(t.Context()), delegation.StageCache, delegation.CodeSharedCache)
@@ -737,7 +740,7 @@ func TestSharedCache_OfAnotherSession(t *testing.T) {
 			if err != nil || credentials.AccessKeyID != "ASIA2" {
 				t.Fatalf("got %v, %v", credentials, err)
 			}
-			if got := w.outcomes(); !slices.Equal(got, []string{"miss", "miss"}) {
+			if got := w.outcomes(); !slices.Equal(got, []delegation.CacheOutcome{"miss", "miss"}) {
 				t.Errorf("outcomes %q", got)
 			}
 			if !strings.Contains(logged.String(), "which are not used") {

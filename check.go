@@ -154,14 +154,22 @@ func (d *Delegator) try(ctx context.Context, k SigningKey) error {
 	return nil
 }
 
-// reach tells whether the region's STS answers. The only call that needs no credentials is an exchange, so it is one with the role of an account that
-// nobody has, and no assertion: that AWS refuses it, definitely and in its own form, is the proof.
+// reach tells whether the region's STS answers. The only call that needs no credentials is an
+// exchange, so it is one with the role of an account that nobody has, and no assertion: that AWS
+// refuses it, definitely and in its own form, is the proof.
 func (d *Delegator) reach(ctx context.Context, region Region) error {
-	nobody := arn.ARN{Partition: region.Partition(), Service: "iam", AccountID: "000000000000", Resource: "role/delegation-check"}
-	x := &exchange{Delegator: d, target: &Target{}, decision: &decision{role: nobody, principal: nobody, duration: defaultSession}}
-	x.decision.principal.Resource = "saml-provider/delegation-check"
+	nobody := arn.ARN{Partition: region.Partition(), Service: "iam", AccountID: "000000000000"}
+	role, principal := nobody, nobody
+	role.Resource = "role/delegation-check"
+	principal.Resource = "saml-provider/delegation-check"
+	c := &call{
+		Delegator: d,
+		target:    &Target{},
+		decision:  &decision{role: role, principal: principal, duration: defaultSession},
+	}
+	nothing := &signedResponse{encoded: NewSecret("ZGVsZWdhdGlvbi1jaGVjaw==")}
 	err := guard.Call(func() error {
-		_, err := x.redeemIn(context.WithoutCancel(ctx), region, &signedResponse{encoded: NewSecret("ZGVsZWdhdGlvbi1jaGVjaw==")}) // which has its own limit
+		_, err := c.redeemIn(context.WithoutCancel(ctx), region, nothing) // which has its own limit
 		return err
 	})
 	e, ours := err.(*Error)
@@ -170,7 +178,9 @@ func (d *Delegator) reach(ctx context.Context, region Region) error {
 		return newError(CodeSTSAnswerIncomplete, "%s: %w", region, cmp.Or(err, errTakesAnything))
 	case e.Code == CodeSTSAnswerMismatch:
 		return newError(CodeSTSAnswerIncomplete, "%s: %w", region, errTakesAnything)
-	case e.Retryable || e.Code == CodeSTSRegionDisabled || e.Code == CodeSTSRefused && e.RequestID == "": // a proxy refuses without an ID
+	case e.Retryable || e.Code == CodeSTSRegionDisabled:
+		return e
+	case e.Code == CodeSTSRefused && e.RequestID == "": // of a proxy: AWS gives an ID
 		return e
 	}
 	return nil

@@ -1,45 +1,153 @@
 package delegation
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/seed055b7978/delegation/internal/guard"
 )
 
-// packedSizeWarning is the percentage of AWS's space from which on an Event warns: the next longer value may not fit any more.
+// packedSizeWarning is the percentage of AWS's space from which on an Event warns: the next longer
+// value may not fit any more.
 const packedSizeWarning = 80
 
-// Event is the audit record of one exchange, made on every path. It holds no token, assertion, secret or key. Issuer,
-// subject and client are set only from a token whose signature was verified. What a failed exchange did not reach is empty. Every assertion
-// that was signed is in one Event; credentials from the cache have none, and their AccessKeyID leads to it.
+// Event is the audit record of one exchange, made on every path. It holds no token, assertion, secret
+// or key. Issuer, subject and client are set only from a token whose signature was verified. What a
+// failed exchange did not reach is empty.
+//
+// Every assertion that was signed is in one Event. Credentials from the cache have none, and their
+// AccessKeyID leads to it.
 type Event struct {
-	Time             time.Time               // when the exchange began
-	Issuer           string                  // iss
-	Subject          string                  // sub
-	TokenSHA256      string                  // of the ID token as it came, in hexadecimal, whether it was accepted or not; empty without one
-	ClientID         string                  // the application that the verified token was issued to, see Target.Audiences
-	Target           string                  // what was asked for, cut to 256 characters
-	Rule             string                  // the rule that refused or failed, or else the last one that changed the role
-	Principal        string                  // ARN of the SAML provider
-	Role             string                  // ARN of the role
-	Region           string                  // where STS was called, or last called
-	FailedRegions    []string                // of several, those that did not answer, in order, as REGION:CODE, or REGION:skipped if it had failed before
-	SessionName      string                  // as in CloudTrail
-	SourceIdentity   string                  // as in CloudTrail
-	Duration         time.Duration           // of the session, as asked for last
-	ShortenedFrom    time.Duration           // the session as decided, if the role does not allow it
-	DroppedTags      []string                // keys of session tags that were left out, as AWS's space was too small
-	Cache            string                  // how the credentials came about, such as CacheHit; empty: not reached
-	AssertionID      string                  // CloudTrail's sAMLAssertionID, if one was signed for this
-	AccessKeyID      string                  // the credentials issued, or those from the cache
-	Expiration       time.Time               // theirs
-	RequestID        string                  // AWS's, if it was called for this, or of the refusal
-	PackedPolicySize int                     // percent
-	Unconfirmed      []string                // what AWS's answer left out, of Issuer and Audience, so that it could not be compared
-	Stage            Stage                   // where it failed; empty on success
-	Code             Code                    // why it failed; empty on success
-	Err              error                   // the *Error; nil on success
-	Took             map[Stage]time.Duration // how long each stage took, all its tries together, by Config.Now
-	Warnings         []string                // what to look into, whether the exchange failed or not: names listed in docs/fail-over.md
+	// Time is when the exchange began.
+	Time time.Time
+	// Issuer is the token's iss.
+	Issuer string
+	// Subject is the token's sub.
+	Subject string
+	// TokenSHA256 is the hash of the ID token as it came, in hexadecimal, whether it was accepted or
+	// not. Empty without a token.
+	TokenSHA256 string
+	// ClientID is the application that the verified token was issued to; see Target.Audiences.
+	ClientID string
+
+	// Target is what was asked for, cut to 256 characters.
+	Target string
+	// Rule is the rule that refused or failed, or else the last one that changed the role.
+	Rule string
+	// Principal is the ARN of the SAML provider.
+	Principal string
+	// Role is the ARN of the role.
+	Role string
+	// Region is where STS was called, or last called.
+	Region string
+	// FailedRegions are, of several, those that did not answer, in order. Each is REGION:CODE, or
+	// REGION:skipped if it had failed before.
+	FailedRegions []string
+	// SessionName is the session's name, as in CloudTrail.
+	SessionName string
+	// SourceIdentity is the session's source identity, as in CloudTrail.
+	SourceIdentity string
+	// Duration is the session's, as asked for last.
+	Duration time.Duration
+	// ShortenedFrom is the duration as decided, if the role does not allow it.
+	ShortenedFrom time.Duration
+	// DroppedTags are the keys of session tags that were left out, as AWS's space was too small.
+	DroppedTags []string
+
+	// Cache is how the credentials came about, such as [CacheHit]. Empty: that was not reached.
+	Cache CacheOutcome
+	// AssertionID is CloudTrail's sAMLAssertionID, if an assertion was signed for this exchange.
+	AssertionID string
+	// AccessKeyID is that of the credentials, whether they were issued now or are from the cache.
+	AccessKeyID string
+	// Expiration is when the credentials end.
+	Expiration time.Time
+	// RequestID is AWS's, if it was called for this exchange, or of the refusal.
+	RequestID string
+	// PackedPolicySize is the share of AWS's space that policies and tags take, in percent.
+	PackedPolicySize int
+	// Unconfirmed is what AWS's answer left out, of Issuer and Audience, so that it could not be
+	// compared.
+	Unconfirmed []string
+
+	// Stage is where the exchange failed. Empty on success.
+	Stage Stage
+	// Code is why it failed. Empty on success.
+	Code Code
+	// Err is the *[Error]. nil on success.
+	Err error
+	// Took is how long each stage took, all its tries together, by Config.Now.
+	Took map[Stage]time.Duration
+	// Warnings name what to look into, whether the exchange failed or not. They are listed in
+	// docs/fail-over.md.
+	Warnings []string
+}
+
+// record is an Event while it is being written.
+type record struct {
+	event Event
+	now   func() time.Time
+	began time.Time // when the current stage began
+}
+
+func newRecord(now func() time.Time, target string) record {
+	began := now()
+	return record{
+		event: Event{
+			Time:   began,
+			Target: fmt.Sprintf("%.256s", target),
+			Took:   map[Stage]time.Duration{},
+		},
+		now:   now,
+		began: began,
+	}
+}
+
+// apart returns a record that goes on by itself, and in which no stage has taken any time.
+func (r record) apart() record {
+	r.event.Took = map[Stage]time.Duration{}
+	return r
+}
+
+// lap notes that a stage has ended.
+func (r *record) lap(stage Stage) {
+	now := r.now()
+	r.event.Took[stage] += now.Sub(r.began)
+	r.began = now
+}
+
+// report completes the event and hands it on. What it is handed to must not spoil an exchange that has
+// succeeded.
+func (d *Delegator) report(ctx context.Context, event Event, err error) {
+	var failure *Error
+	if err != nil {
+		if !errors.As(err, &failure) {
+			failure = issueError(err)
+		}
+		event.Stage = failure.Stage
+		event.Code = failure.Code
+		event.Err = failure
+		event.RequestID = failure.RequestID
+	}
+	level := failure.level()
+	event.Warnings = event.warnings()
+	if len(event.Warnings) > 0 {
+		level = max(level, slog.LevelWarn)
+	}
+	d.config.Logger.LogAttrs(ctx, level, "exchange", slog.Any("event", event))
+	if d.config.OnEvent == nil {
+		return
+	}
+	err = guard.Call(func() error {
+		d.config.OnEvent(ctx, event)
+		return nil
+	})
+	if err != nil {
+		d.config.Logger.LogAttrs(ctx, slog.LevelError, "event lost", slog.String("error", err.Error()))
+	}
 }
 
 // level is how loud a logger gets the exchange that ended so.
@@ -73,22 +181,14 @@ func (e *Error) unusableDocument() bool {
 // LogValue implements slog.LogValuer: a group of the fields that are set.
 func (e Event) LogValue() slog.Value {
 	var attrs []slog.Attr
-	for _, f := range [][2]string{
-		{"issuer", e.Issuer}, {"subject", e.Subject}, {"token_sha256", e.TokenSHA256}, {"client_id", e.ClientID}, {"target", e.Target}, {"rule", e.Rule},
-		{"principal", e.Principal}, {"role", e.Role}, {"region", e.Region}, {"session_name", e.SessionName},
-		{"source_identity", e.SourceIdentity}, {"cache", e.Cache}, {"assertion_id", e.AssertionID}, {"access_key_id", e.AccessKeyID},
-		{"request_id", e.RequestID}, {"stage", string(e.Stage)}, {"code", string(e.Code)},
-	} {
-		if f[1] != "" {
-			attrs = append(attrs, slog.String(f[0], f[1]))
+	for _, field := range e.texts() {
+		if field.text != "" {
+			attrs = append(attrs, slog.String(field.name, field.text))
 		}
 	}
-	for _, f := range []struct {
-		name string
-		list []string
-	}{{"failed_regions", e.FailedRegions}, {"dropped_tags", e.DroppedTags}, {"unconfirmed", e.Unconfirmed}, {"warnings", e.Warnings}} {
-		if len(f.list) > 0 {
-			attrs = append(attrs, slog.Any(f.name, f.list))
+	for _, field := range e.lists() {
+		if len(field.list) > 0 {
+			attrs = append(attrs, slog.Any(field.name, field.list))
 		}
 	}
 	if e.Duration > 0 {
@@ -100,29 +200,81 @@ func (e Event) LogValue() slog.Value {
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
 	} else {
-		attrs = append(attrs, slog.Time("expiration", e.Expiration), slog.Int("packed_policy_size", e.PackedPolicySize))
+		attrs = append(attrs,
+			slog.Time("expiration", e.Expiration),
+			slog.Int("packed_policy_size", e.PackedPolicySize))
 	}
-	for _, s := range []Stage{StageToken, StageTarget, StageRules, StageDecision, StageCache, StageSAML, StageSTS} {
-		if d, ok := e.Took[s]; ok {
-			attrs = append(attrs, slog.Duration("took_"+string(s), d))
+	for _, stage := range stagesInOrder {
+		if took, ok := e.Took[stage]; ok {
+			attrs = append(attrs, slog.Duration("took_"+string(stage), took))
 		}
 	}
 	return slog.GroupValue(attrs...)
 }
 
+// stagesInOrder are the stages of an exchange as it takes them.
+var stagesInOrder = [...]Stage{
+	StageToken, StageTarget, StageRules, StageDecision, StageCache, StageSAML, StageSTS,
+}
+
+// textField is a field of an Event that is one text, with its name in a log.
+type textField struct {
+	name, text string
+}
+
+func (e *Event) texts() []textField {
+	return []textField{
+		{"issuer", e.Issuer},
+		{"subject", e.Subject},
+		{"token_sha256", e.TokenSHA256},
+		{"client_id", e.ClientID},
+		{"target", e.Target},
+		{"rule", e.Rule},
+		{"principal", e.Principal},
+		{"role", e.Role},
+		{"region", e.Region},
+		{"session_name", e.SessionName},
+		{"source_identity", e.SourceIdentity},
+		{"cache", string(e.Cache)},
+		{"assertion_id", e.AssertionID},
+		{"access_key_id", e.AccessKeyID},
+		{"request_id", e.RequestID},
+		{"stage", string(e.Stage)},
+		{"code", string(e.Code)},
+	}
+}
+
+// listField is a field of an Event that is a list of texts, with its name in a log.
+type listField struct {
+	name string
+	list []string
+}
+
+func (e *Event) lists() []listField {
+	return []listField{
+		{"failed_regions", e.FailedRegions},
+		{"dropped_tags", e.DroppedTags},
+		{"unconfirmed", e.Unconfirmed},
+		{"warnings", e.Warnings},
+	}
+}
+
 // warnings names what did not end the exchange and should be looked into.
 func (e *Event) warnings() (names []string) {
-	for _, w := range []struct {
-		name string
-		is   bool
-	}{
-		{"region_failed", len(e.FailedRegions) > 0}, {"session_shortened", e.ShortenedFrom > 0}, {"tags_dropped", len(e.DroppedTags) > 0},
-		{"packed_policy_size", e.PackedPolicySize >= packedSizeWarning},
-		{"answer_unconfirmed", len(e.Unconfirmed) > 0},
-	} {
-		if w.is {
-			names = append(names, w.name)
-		}
+	if len(e.FailedRegions) > 0 {
+		names = append(names, "region_failed")
+	}
+	if e.ShortenedFrom > 0 {
+		names = append(names, "session_shortened")
+	}
+	if len(e.DroppedTags) > 0 {
+		names = append(names, "tags_dropped")
+	}
+	if e.PackedPolicySize >= packedSizeWarning {
+		names = append(names, "packed_policy_size")
+	}
+	if len(e.Unconfirmed) > 0 {
+		names = append(names, "answer_unconfirmed")
 	}
 	return names
 }

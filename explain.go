@@ -75,7 +75,7 @@ func (d *Delegator) Explain(ctx context.Context, idToken, target string, options
 	if x.decision == nil {
 		return e, err
 	}
-	p := x.identity()
+	p := x.identity(x.target)
 	e.describe(x.decision, p.EntityID)
 	if err != nil {
 		return e, err

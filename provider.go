@@ -84,7 +84,7 @@ func (d *Delegator) exchangeFrom(ctx context.Context, source TokenSource, target
 		err = newError(CodeTokenSourceFailed, "the token source: %w", err)
 	}
 	x.lap(StageToken)
-	x.report(ctx, err)
+	d.report(ctx, x.event, err)
 	return nil, err
 }
 

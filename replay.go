@@ -28,10 +28,10 @@ type ReplayStore interface {
 // forgetting one early would let it be used again.
 func ReplayMemory(size int) ReplayStore { return freshness.NewReplayMemory(size) }
 
-// firstUse refuses a token that was used for the target before. It comes after the target was
+// requireFirstUse refuses a token that was used for the target before. It comes after the target was
 // found, so that strangers cannot fill the store with names, and before profile and rules, so
 // that these see no token twice. A token that passes is spent, even if a later step fails.
-func (x *exchange) firstUse(ctx context.Context) error {
+func (x *exchange) requireFirstUse(ctx context.Context) error {
 	if x.config.Replay == nil {
 		return nil
 	}
@@ -43,7 +43,8 @@ func (x *exchange) firstUse(ctx context.Context) error {
 	target := x.target.idFor(x.name)
 	key := freshness.KeyOf([]string{"replay", x.claims.Issuer, kind, id, target}).String()
 	first, err := guard.Value(func() (bool, error) {
-		return x.config.Replay.FirstUse(ctx, key, x.config.Now(), x.claims.Expiry.Add(x.config.Leeway))
+		until := x.claims.Expiry.Add(x.config.Leeway)
+		return x.config.Replay.FirstUse(ctx, key, x.config.Now(), until)
 	})
 	x.lap(StageToken)
 	switch {

@@ -303,7 +303,7 @@ func TestReplay_WithTheCache(t *testing.T) {
 	if _, err := d.Exchange(t.Context(), w.token(map[string]any{"jti": "2"}), app); err != nil {
 		t.Error(err)
 	}
-	if got := w.outcomes(); !slices.Equal(got, []string{"miss", "", "hit"}) {
+	if got := w.outcomes(); !slices.Equal(got, []delegation.CacheOutcome{"miss", "", "hit"}) {
 		t.Errorf("outcomes %q", got)
 	}
 }

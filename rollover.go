@@ -83,10 +83,11 @@ func (d *Delegator) identities() []IdentityProvider {
 	return all
 }
 
-// identity is the SAML identity that speaks for the target. What a TargetSource says is newer than all that is known here.
-func (x *exchange) identity() IdentityProvider {
-	if _, fixed := x.config.Targets.(Targets); !fixed && x.target.Identity != nil {
-		return *x.target.Identity
+// identity is the SAML identity that speaks for the target. What a TargetSource says is newer than
+// all that is known here.
+func (d *Delegator) identity(target *Target) IdentityProvider {
+	if _, fixed := d.config.Targets.(Targets); !fixed && target.Identity != nil {
+		return *target.Identity
 	}
-	return x.current(x.target.Identity)
+	return d.current(target.Identity)
 }

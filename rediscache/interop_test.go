@@ -425,7 +425,9 @@ func TestInterop_RedisKilled(t *testing.T) {
 	w, fake := newWorld(t, s.addr, 3)
 	var outcomes []string
 	d := w.delegator(t, func(_ *rediscache.Config, c *delegation.Config) {
-		c.OnEvent = func(_ context.Context, e delegation.Event) { outcomes = append(outcomes, e.Cache) }
+		c.OnEvent = func(_ context.Context, e delegation.Event) {
+			outcomes = append(outcomes, string(e.Cache))
+		}
 	})
 	exchange := func(user int) {
 		t.Helper()

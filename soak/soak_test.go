@@ -346,7 +346,7 @@ func (s *soak) report(before, after measured) {
 	row("calls to STS", s.world.bank.calls.Load())
 	b.WriteString("successes by cache outcome\n")
 	for _, name := range slices.Sorted(maps.Keys(s.world.outcomes)) {
-		row(name, s.world.outcomes[name])
+		row(string(name), s.world.outcomes[name])
 	}
 	b.WriteString("failures by code\n")
 	for _, code := range slices.Sorted(maps.Keys(s.failures)) {
@@ -369,7 +369,7 @@ func (s *soak) report(before, after measured) {
 	if after.goroutines > before.goroutines {
 		s.t.Error("there are more goroutines than at the beginning")
 	}
-	for _, outcome := range []string{
+	for _, outcome := range []delegation.CacheOutcome{
 		delegation.CacheHit, delegation.CacheMiss, delegation.CacheOff, delegation.CacheShared,
 		delegation.CacheSharedDown,
 	} {

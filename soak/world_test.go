@@ -89,8 +89,8 @@ type world struct {
 	transports []*http.Transport
 
 	mu       sync.Mutex
-	owners   map[string]owner // of access keys issued since the last judgement
-	outcomes map[string]int   // of exchanges, by Event.Cache
+	owners   map[string]owner                // of access keys issued since the last judgement
+	outcomes map[delegation.CacheOutcome]int // of exchanges, by Event.Cache
 	floors   map[floorKey]int64
 }
 
@@ -127,7 +127,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{
 		clock:    delegationtest.NewClock(time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)),
 		owners:   map[string]owner{},
-		outcomes: map[string]int{},
+		outcomes: map[delegation.CacheOutcome]int{},
 		floors:   map[floorKey]int64{},
 	}
 	for i, algorithm := range [issuers]string{east: "RS256", west: "ES256"} {
@@ -297,7 +297,7 @@ func (w *world) takeOwners() map[string]owner {
 }
 
 // outcome counts exchanges by Event.Cache.
-func (w *world) outcome(name string) int {
+func (w *world) outcome(name delegation.CacheOutcome) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.outcomes[name]

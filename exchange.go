@@ -1,0 +1,298 @@
+package delegation
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/seed055b7978/delegation/internal/guard"
+	"github.com/seed055b7978/delegation/internal/idtoken"
+	"github.com/seed055b7978/delegation/internal/jsonvalue"
+	"github.com/seed055b7978/delegation/internal/sharedissuer"
+)
+
+// ExchangeOption changes one call of [Delegator.Exchange].
+type ExchangeOption func(*exchangeOptions)
+
+type exchangeOptions struct {
+	clientID     string
+	request      Request
+	rules        []RuleFunc
+	withoutCache bool
+}
+
+// WithClientID says which application calls, for services whose clients say so. It must be the
+// application that the token was issued to or one of the token's audiences, or the exchange is
+// refused with [CodeClientMismatch]. It decides nothing: rules and events get the client of the
+// verified token.
+func WithClientID(id string) ExchangeOption {
+	return func(o *exchangeOptions) { o.clientID = id }
+}
+
+// WithRequest gives rules what the service knows of the call. It decides nothing by itself.
+func WithRequest(r Request) ExchangeOption {
+	return func(o *exchangeOptions) { o.request = r }
+}
+
+// WithRule adds a rule for this call, before those of Config.Rules. It is for what only the service
+// can know of a verified user, such as how often they have called. A nil rule fails the exchange
+// with [CodeRulePanicked].
+func WithRule(rule RuleFunc) ExchangeOption {
+	return func(o *exchangeOptions) { o.rules = append(o.rules, rule) }
+}
+
+// WithoutCache gets new credentials from AWS for this call. They are not remembered, and what is
+// remembered stays as it is.
+func WithoutCache() ExchangeOption {
+	return func(o *exchangeOptions) { o.withoutCache = true }
+}
+
+// Exchange returns AWS credentials for the user of the ID token, as target, rules and mappings
+// decide. The credentials are the caller's own to change.
+//
+// On any error there are no credentials, and the error is an [*Error]. A context that ends stops
+// the exchange at the step it has reached, with [CodeCanceled]; a nil one is refused with
+// [CodeArgumentInvalid].
+//
+// Between calls a Delegator remembers the issuers' keys, what AWS answered (see Config.CacheSize),
+// regions that do not answer and, with Config.DurationBackOff, what roles do not allow.
+func (d *Delegator) Exchange(
+	ctx context.Context, idToken, target string, options ...ExchangeOption,
+) (*Credentials, error) {
+	if ctx == nil || d == nil || d.config.Targets == nil {
+		return nil, newError(CodeArgumentInvalid,
+			"the context is nil, or the Delegator was not made by New")
+	}
+	x := d.begin(target, options)
+	credentials, err := x.run(ctx, idToken)
+	d.report(ctx, x.event, err)
+	return credentials, err
+}
+
+// exchange is one exchange under way: what each step leaves for the next. What belongs to a call to
+// AWS, which can outlive its exchange, is a [call].
+type exchange struct {
+	*Delegator
+	record
+	options exchangeOptions
+	rules   []RuleFunc // of the caller and of the configuration, in this order
+	name    string     // of the target
+
+	claims   *idtoken.Claims
+	target   *Target
+	claimed  []ClaimCheck // what issuer and target require, in this order
+	decision *decision
+}
+
+func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
+	x := &exchange{
+		Delegator: d,
+		record:    newRecord(d.config.Now, target),
+		name:      target,
+	}
+	for _, option := range options {
+		if option != nil {
+			option(&x.options)
+		}
+	}
+	x.rules = slices.Concat(x.options.rules, d.config.Rules)
+	return x
+}
+
+// run is the path of one exchange. Who takes part, and whether, is settled before AWS is called.
+func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error) {
+	if err := x.identify(ctx, idToken); err != nil {
+		return nil, err
+	}
+	if err := x.requireFirstUse(ctx); err != nil {
+		return nil, err
+	}
+	if err := x.decide(ctx); err != nil {
+		return nil, err
+	}
+	credentials, err := x.obtain(ctx)
+	if err != nil {
+		return nil, x.blame(err)
+	}
+	return credentials, nil
+}
+
+// identify finds out who asks for what: it verifies the token, and finds the target that it may be
+// used for.
+func (x *exchange) identify(ctx context.Context, idToken string) error {
+	if err := x.verify(ctx, idToken); err != nil {
+		return err
+	}
+	defer x.lap(StageTarget)
+	target, err := x.findTarget(ctx, x.name, x.claims, x.options.clientID)
+	if err != nil {
+		return err
+	}
+	x.target = target
+	return x.requireClaims()
+}
+
+// verify reads the token's claims. Nothing of a token that is refused is in the event but its hash.
+func (x *exchange) verify(ctx context.Context, idToken string) error {
+	if idToken != "" {
+		x.event.TokenSHA256 = fmt.Sprintf("%x", sha256.Sum256([]byte(idToken)))
+	}
+	claims, err := x.tokens.Verify(ctx, idToken)
+	x.lap(StageToken)
+	if err != nil {
+		return tokenError(err)
+	}
+	x.claims = claims
+	x.event.Issuer = claims.Issuer
+	x.event.Subject = claims.Subject
+	x.event.ClientID = claims.Client
+	return nil
+}
+
+// findTarget looks the target up and checks that the token may be used for it.
+func (d *Delegator) findTarget(
+	ctx context.Context, name string, c *idtoken.Claims, clientID string,
+) (*Target, error) {
+	if clientID != "" && clientID != c.Client && !slices.Contains(c.Audience, clientID) {
+		return nil, newError(CodeClientMismatch,
+			"the token was not issued to the application %.80q", clientID)
+	}
+	target, err := guard.Value(func() (*Target, error) { return d.config.Targets.Target(ctx, name) })
+	switch {
+	case ctx.Err() != nil:
+		return nil, canceledAt(StageTarget, ctx.Err())
+	case err != nil:
+		return nil, newError(CodeTargetFailed, "the target %.80q: %w", name, err)
+	case target == nil:
+		return nil, newError(CodeDelegationDisabled, "there is no target %.80q", name)
+	}
+	target = target.clone() // rules may change it
+	if err := target.mayCall(name, c, len(d.config.Issuers) == 1); err != nil {
+		return nil, err
+	}
+	if _, fixed := d.config.Targets.(Targets); fixed { // New has checked the map
+		return target, nil
+	}
+	if err := target.check(name, &d.config); err != nil {
+		return nil, newError(CodeTargetInvalid, "the target %.80q: %w", name, err)
+	}
+	d.recent.note(target, d.config.Now())
+	return target, nil
+}
+
+// claimsOf returns what the target requires. For the targets of a map, New has compiled it.
+func (d *Delegator) claimsOf(name string, target *Target) []requiredClaim {
+	if _, fixed := d.config.Targets.(Targets); fixed {
+		return d.targetClaims[name]
+	}
+	required, _ := compileClaims(target.RequiredClaims, "target") // which Target.check has found good
+	return required
+}
+
+// decide takes the steps that look at the user: profile, rules, and the check of what they decided.
+// Nothing is signed or sent in them.
+func (x *exchange) decide(ctx context.Context) error {
+	user := &User{Properties: x.claims.All}
+	user.Set("user_id", x.claims.Subject) // whatever a claim of that name says
+	rc := x.ruleContext()
+	err := x.applyRules(ctx, user, rc)
+	x.lap(StageRules)
+	if err != nil {
+		return err
+	}
+	x.decision, err = decide(user, x.claims.Subject, rc.AWS, x.target, &x.config)
+	x.lap(StageDecision)
+	if err != nil {
+		return x.blame(err)
+	}
+	if err := x.capSession(); err != nil {
+		return err
+	}
+	x.decision.describe(&x.event)
+	return nil
+}
+
+// ruleContext is what rules get of the exchange. They may change all of it.
+func (x *exchange) ruleContext() *RuleContext {
+	rc := &RuleContext{
+		ClientID: x.claims.Client,
+		Issuer:   x.claims.Issuer,
+		Target:   x.target.idFor(x.name),
+		Protocol: "delegation",
+		Request:  x.options.request,
+		AWS:      x.target.AWS,
+	}
+	rc.Request.Parameters, _ = jsonvalue.Clone(rc.Request.Parameters).(map[string]any)
+	return rc
+}
+
+// applyRules completes the user and runs the rules.
+func (x *exchange) applyRules(ctx context.Context, user *User, rc *RuleContext) error {
+	if err := x.loadProfile(ctx, user); err != nil {
+		return err
+	}
+	user.deriveIdentity()
+	rc.Connection = user.Text("identities.0.connection")
+	rule, err := runRules(ctx, x.rules, user, rc)
+	x.event.Rule = rule
+	return err
+}
+
+// loadProfile adds what the profile loader knows and the token lacks.
+func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
+	if d.config.Profile == nil {
+		return nil
+	}
+	extra, err := guard.Value(func() (map[string]any, error) { return d.config.Profile(ctx, user) })
+	switch {
+	case ctx.Err() != nil:
+		return canceledAt(StageRules, ctx.Err())
+	case err != nil:
+		return newError(CodeProfileFailed, "the profile of this user: %w", err)
+	}
+	extra = maps.Clone(extra) // the loader may keep its own
+	// An address and its mark belong together: the profile's mark must not vouch for the token's
+	// address.
+	if user.Properties["email"] != nil || user.Properties["email_verified"] != nil {
+		delete(extra, "email")
+		delete(extra, "email_verified")
+	}
+	// hd says which organisation manages a Google account, and only Google knows.
+	if sharedissuer.IsGoogle(user.Text("iss")) {
+		delete(extra, "hd")
+	}
+	for name, value := range extra {
+		if _, claimed := user.Properties[name]; !claimed {
+			user.Set(name, jsonvalue.Clone(value))
+		}
+	}
+	return nil
+}
+
+// capSession ends the session with the token, if the configuration says so.
+func (x *exchange) capSession() error {
+	if !x.config.CapSessionToToken {
+		return nil
+	}
+	expiry := x.claims.Expiry
+	x.decision.sessionNotOnOrAfter = expiry
+	if !expiry.After(x.config.Now()) { // within the leeway
+		return newError(CodeTokenExpired,
+			"the token expired at %s, and the session may not outlive it",
+			expiry.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// describe writes into the event what was decided.
+func (d *decision) describe(e *Event) {
+	e.Principal = d.principal.String()
+	e.Role = d.role.String()
+	e.Region = d.regions[0].String()
+	e.SessionName = d.sessionName
+	e.SourceIdentity = d.sourceIdentity
+	e.Duration = d.duration
+}
