@@ -119,11 +119,8 @@ func parseXML(doc []byte) (*node, error) { return parse(doc, false) }
 func parseElement(text []byte) (*node, error) { return parse(text, true) }
 
 func parse(doc []byte, alone bool) (*node, error) {
-	var (
-		d     = xml.NewDecoder(bytes.NewReader(doc))
-		root  *node
-		stack []*node
-	)
+	d := xml.NewDecoder(bytes.NewReader(doc))
+	var t tree
 	for {
 		start := d.InputOffset()
 		token, err := d.RawToken()
@@ -135,73 +132,105 @@ func parse(doc []byte, alone bool) (*node, error) {
 		}
 		raw := doc[start:d.InputOffset()]
 		_, starts := token.(xml.StartElement)
-		if alone && len(stack) == 0 && !starts {
+		if alone && len(t.open) == 0 && !starts {
 			return nil, errors.New("something next to the element")
 		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			if len(stack) == 0 && root != nil {
-				return nil, errors.New("a second root element")
-			}
-			if len(stack) == maxDepth {
-				return nil, fmt.Errorf("elements nested deeper than %d", maxDepth)
-			}
-			if t, err = normalizeAttributes(t, raw); err != nil {
-				return nil, err
-			}
-			scope := map[string]string{"": "", "xml": nsXML}
-			if len(stack) > 0 {
-				scope = stack[len(stack)-1].scope
-			}
-			n, err := newNode(t, scope)
-			if err != nil {
-				return nil, err
-			}
-			if len(stack) == 0 {
-				root = n
-			} else {
-				parent := stack[len(stack)-1]
-				parent.children = append(parent.children, child{el: n})
-			}
-			stack = append(stack, n)
-		case xml.EndElement:
-			if len(stack) == 0 {
-				return nil, errors.New("an end tag without a start tag")
-			}
-			top := stack[len(stack)-1]
-			if top.prefix != t.Name.Space || top.local != t.Name.Local {
-				return nil, fmt.Errorf("<%s> closed by </%s>", top.local, t.Name.Local)
-			}
-			stack = stack[:len(stack)-1]
-		case xml.CharData:
-			if len(stack) == 0 {
-				if len(bytes.Trim(t, xmlSpace)) > 0 {
-					return nil, errors.New("text outside the root element")
-				}
-				continue
-			}
-			if badReference(raw) {
-				return nil, errors.New("a reference to a character that XML does not have")
-			}
-			top := stack[len(stack)-1]
-			if last := len(top.children) - 1; last >= 0 && top.children[last].el == nil {
-				top.children[last].text += string(t)
-			} else {
-				top.children = append(top.children, child{text: string(t)})
-			}
-		case xml.Comment:
-		case xml.ProcInst:
-			if t.Target != "xml" || start != 0 {
-				return nil, errors.New("a processing instruction")
-			}
-		default: // xml.Directive
-			return nil, errors.New("a document type declaration")
+		if err := t.add(token, raw, start == 0); err != nil {
+			return nil, err
 		}
 	}
-	if root == nil || len(stack) > 0 {
+	if t.root == nil || len(t.open) > 0 {
 		return nil, errors.New("the document ends early")
 	}
-	return root, nil
+	return t.root, nil
+}
+
+// A tree is a document of which a part is read.
+type tree struct {
+	root *node
+	open []*node // the elements without an end tag yet, outermost first
+}
+
+// add adds a token. raw is its text in the document, and first tells whether the
+// document begins with it.
+func (t *tree) add(token xml.Token, raw []byte, first bool) error {
+	switch token := token.(type) {
+	case xml.StartElement:
+		return t.start(token, raw)
+	case xml.EndElement:
+		return t.end(token)
+	case xml.CharData:
+		return t.text(token, raw)
+	case xml.Comment:
+		return nil
+	case xml.ProcInst:
+		if token.Target != "xml" || !first {
+			return errors.New("a processing instruction")
+		}
+		return nil
+	default: // xml.Directive
+		return errors.New("a document type declaration")
+	}
+}
+
+func (t *tree) start(tag xml.StartElement, raw []byte) error {
+	if len(t.open) == 0 && t.root != nil {
+		return errors.New("a second root element")
+	}
+	if len(t.open) == maxDepth {
+		return fmt.Errorf("elements nested deeper than %d", maxDepth)
+	}
+	tag, err := normalizeAttributes(tag, raw)
+	if err != nil {
+		return err
+	}
+	scope := map[string]string{"": "", "xml": nsXML}
+	if len(t.open) > 0 {
+		scope = t.open[len(t.open)-1].scope
+	}
+	n, err := newNode(tag, scope)
+	if err != nil {
+		return err
+	}
+	if len(t.open) == 0 {
+		t.root = n
+	} else {
+		parent := t.open[len(t.open)-1]
+		parent.children = append(parent.children, child{el: n})
+	}
+	t.open = append(t.open, n)
+	return nil
+}
+
+func (t *tree) end(tag xml.EndElement) error {
+	if len(t.open) == 0 {
+		return errors.New("an end tag without a start tag")
+	}
+	top := t.open[len(t.open)-1]
+	if top.prefix != tag.Name.Space || top.local != tag.Name.Local {
+		return fmt.Errorf("<%s> closed by </%s>", top.local, tag.Name.Local)
+	}
+	t.open = t.open[:len(t.open)-1]
+	return nil
+}
+
+func (t *tree) text(text xml.CharData, raw []byte) error {
+	if len(t.open) == 0 {
+		if len(bytes.Trim(text, xmlSpace)) > 0 {
+			return errors.New("text outside the root element")
+		}
+		return nil
+	}
+	if badReference(raw) {
+		return errors.New("a reference to a character that XML does not have")
+	}
+	top := t.open[len(t.open)-1]
+	if last := len(top.children) - 1; last >= 0 && top.children[last].el == nil {
+		top.children[last].text += string(text)
+	} else {
+		top.children = append(top.children, child{text: string(text)})
+	}
+	return nil
 }
 
 // normalizeAttributes applies the attribute-value normalization of XML 1.0,
