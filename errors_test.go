@@ -39,6 +39,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/errortable"
 	"github.com/seed055b7978/delegation/jsrules"
 	"github.com/seed055b7978/delegation/oidctest"
+	"github.com/seed055b7978/delegation/samlattr"
 )
 
 // codes reads the constants of type Code, or of another type, from the source: name to value.
@@ -623,7 +624,7 @@ func TestIncident_CanarySecrets(t *testing.T) {
 		})},
 
 		{"a mapping of an object", delegation.StageDecision, delegation.CodeMappingInvalid, func(t *testing.T, w *canaryWorld) error {
-			w.mapTo("x", delegation.AttributeMail)
+			w.mapTo("x", samlattr.Mail)
 			return w.exchange(t, w.raw(map[string]any{"x": map[string]any{"y": canaryClaim}}))
 		}},
 		{"a mapping of two", delegation.StageDecision, delegation.CodeMappingInvalid, func(t *testing.T, w *canaryWorld) error {
@@ -632,13 +633,13 @@ func TestIncident_CanarySecrets(t *testing.T) {
 		}},
 
 		{"a control character", delegation.StageSAML, delegation.CodeTextInvalid, func(t *testing.T, w *canaryWorld) error {
-			w.mapTo("x", delegation.AttributeMail)
+			w.mapTo("x", samlattr.Mail)
 			return w.exchange(t, w.raw(map[string]any{"x": canaryClaim + "\x00"}))
 		}},
 		{"a large response", delegation.StageSAML, delegation.CodeResponseTooLarge, func(t *testing.T, w *canaryWorld) error {
 			w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 				user.Set("x", strings.Repeat(canaryClaim, 5000))
-				rc.AWS.Mappings = delegation.Mappings{delegation.AttributeMail: "x"}
+				rc.AWS.Mappings = delegation.Mappings{samlattr.Mail: "x"}
 				return nil
 			}}
 			return w.exchange(t, w.raw(nil))

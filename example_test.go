@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationtest"
+	"github.com/seed055b7978/delegation/samlattr"
 )
 
 // One exchange from end to end. Delegationtest has the OpenID provider and an STS in memory. In
@@ -393,7 +394,7 @@ func ExampleMappings() {
 		Region:    "eu-central-1",
 		Mappings: delegation.Mappings{
 			// A list gives several values.
-			delegation.AttributeEduPersonAffiliation:        "app_metadata.groups",
+			samlattr.EduPersonAffiliation:                   "app_metadata.groups",
 			delegation.AttributePrincipalTag + "CostCenter": "app_metadata.cost_center",
 		},
 	}}

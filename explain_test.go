@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/samlattr"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -51,7 +52,7 @@ func TestExplain(t *testing.T) {
 	w.target(func(target *delegation.Target) {
 		target.Tags = map[string]string{"cost-center": "42"}
 		target.TransitiveTagKeys = []string{"team"}
-		target.Mappings = delegation.Mappings{delegation.AttributeEduPersonAffiliation: "groups"}
+		target.Mappings = delegation.Mappings{samlattr.EduPersonAffiliation: "groups"}
 		target.Policy = `{"Version":"2012-10-17"}`
 		target.PolicyARNs = []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}
 		target.SessionDuration = 2 * time.Hour
@@ -87,7 +88,7 @@ func TestExplain(t *testing.T) {
 		SessionEnd: start.Add(time.Hour), Policy: `{"Version":"2012-10-17"}`, PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"},
 		Attributes: map[string][]string{
 			delegation.AttributeRole: {role + "-2," + principal}, delegation.AttributeRoleSessionName: {e.SessionName}, delegation.AttributeSessionDuration: {"7200"},
-			delegation.AttributeEduPersonAffiliation: {"staff"}, delegation.AttributePrincipalTag + "team": {"press"},
+			samlattr.EduPersonAffiliation: {"staff"}, delegation.AttributePrincipalTag + "team": {"press"},
 			delegation.AttributePrincipalTag + "cost-center": {"42"}, delegation.AttributeTransitiveTagKeys: {"team"}, delegation.AttributeSourceIdentity: {"alice"},
 		},
 		Actions: []string{"sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdentity"},
@@ -381,7 +382,7 @@ func (g generator) change(a *delegation.AWS) {
 		a.Mappings, a.NameIDFromMapping = delegation.Mappings{}, one(2)
 		for range 1 + g.IntN(3) {
 			a.Mappings[pick(g, delegation.AttributeRole, delegation.AttributeRoleSessionName, delegation.AttributeSessionDuration, delegation.AttributePrincipalTag+"mapped",
-				delegation.AttributeTransitiveTagKeys, delegation.AttributeSourceIdentity, delegation.AttributeNameIdentifier, delegation.AttributeMail, delegation.AttributeCN, "custom", "a\tb", "")] =
+				delegation.AttributeTransitiveTagKeys, delegation.AttributeSourceIdentity, delegation.AttributeNameIdentifier, samlattr.Mail, samlattr.CN, "custom", "a\tb", "")] =
 				pick(g, "sub", "claim0", "claim1", "claim2", "absent", "awsrole", "rolesessionname", "email")
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/samlattr"
 )
 
 // attempt runs one exchange of alice's token under the target's settings as changed, and returns what was sent to STS.
@@ -62,7 +63,7 @@ func TestMappings(t *testing.T) {
 		"rolesWithOurs": []any{admin, role}, "pairsWithOurs": []any{admin + "," + principal, otherProvider + "," + role},
 		"seconds": json.RawMessage("7200"), "secondsText": "7200",
 	}
-	const group = delegation.AttributeEduPersonAffiliation
+	const group = samlattr.EduPersonAffiliation
 	tests := []struct {
 		name     string
 		mappings delegation.Mappings
@@ -78,10 +79,10 @@ func TestMappings(t *testing.T) {
 		{"an empty text is a value", delegation.Mappings{group: "empty"}, with(map[string][]string{group: {""}})},
 		{"a number, digit by digit", delegation.Mappings{group: "n"}, with(map[string][]string{group: {"12.50"}})},
 		{"a number beyond 64 bits", delegation.Mappings{group: "big"}, with(map[string][]string{group: {"12345678901234567890"}})},
-		{"booleans", delegation.Mappings{group: "yes", delegation.AttributeMail: "no"}, with(map[string][]string{group: {"true"}, delegation.AttributeMail: {"false"}})},
+		{"booleans", delegation.Mappings{group: "yes", samlattr.Mail: "no"}, with(map[string][]string{group: {"true"}, samlattr.Mail: {"false"}})},
 		{"a mixed list", delegation.Mappings{group: "mixed"}, with(map[string][]string{group: {"a", "1", "true"}})},
-		{"absent, null and the empty list give no attribute", delegation.Mappings{group: "absent", delegation.AttributeMail: "null", delegation.AttributeUID: "none"}, always()},
-		{"one property to several attributes", delegation.Mappings{group: "name", delegation.AttributeName: "name"}, with(map[string][]string{group: {"Alice"}, delegation.AttributeName: {"Alice"}})},
+		{"absent, null and the empty list give no attribute", delegation.Mappings{group: "absent", samlattr.Mail: "null", samlattr.UID: "none"}, always()},
+		{"one property to several attributes", delegation.Mappings{group: "name", samlattr.Name: "name"}, with(map[string][]string{group: {"Alice"}, samlattr.Name: {"Alice"}})},
 		{"an attribute of the operator's own", delegation.Mappings{"urn:example:plan": "app_metadata.plan"}, with(map[string][]string{"urn:example:plan": {"pro"}})},
 		{"AWS's names in another case are not AWS's", delegation.Mappings{strings.ToLower(delegation.AttributeRole): "admin"}, with(map[string][]string{strings.ToLower(delegation.AttributeRole): {admin}})},
 
@@ -144,10 +145,10 @@ func TestMappings_Refused(t *testing.T) {
 		path      string
 		saying    string
 	}{
-		{"an object", delegation.AttributeMail, "object", "object"},
-		{"a list of objects", delegation.AttributeMail, "objects", "objects"},
-		{"a list of lists", delegation.AttributeMail, "lists", "lists"},
-		{"null in a list", delegation.AttributeMail, "nulls", "nulls"},
+		{"an object", samlattr.Mail, "object", "object"},
+		{"a list of objects", samlattr.Mail, "objects", "objects"},
+		{"a list of lists", samlattr.Mail, "lists", "lists"},
+		{"null in a list", samlattr.Mail, "nulls", "nulls"},
 		{"an object as the ignored name identifier", delegation.AttributeNameIdentifier, "object", "object"},
 		{"several roles, and none is the decision's", delegation.AttributeRole, "roles", "AWS.Role"},
 		{"an absent role", delegation.AttributeRole, "absent", "absent"},
@@ -165,8 +166,8 @@ func TestMappings_Refused(t *testing.T) {
 		{"half a second", delegation.AttributeSessionDuration, "fraction", "seconds"},
 		{"a duration with an exponent", delegation.AttributeSessionDuration, "exponent", "seconds"},
 		{"a duration beyond 32 bits", delegation.AttributeSessionDuration, "huge", "seconds"},
-		{"awsrole elsewhere", delegation.AttributeMail, "awsrole", "awsrole"},
-		{"rolesessionname elsewhere", delegation.AttributeMail, "rolesessionname", "rolesessionname"},
+		{"awsrole elsewhere", samlattr.Mail, "awsrole", "awsrole"},
+		{"rolesessionname elsewhere", samlattr.Mail, "rolesessionname", "rolesessionname"},
 		{"awsrole as session name", delegation.AttributeRoleSessionName, "awsrole", "awsrole"},
 		{"rolesessionname as role", delegation.AttributeRole, "rolesessionname", "rolesessionname"},
 	}
@@ -265,18 +266,18 @@ func TestMappings_NameID(t *testing.T) {
 func TestMappings_OfARule(t *testing.T) {
 	w := newWorld(t)
 	w.target(func(target *delegation.Target) {
-		target.Mappings = delegation.Mappings{delegation.AttributeMail: "email"}
+		target.Mappings = delegation.Mappings{samlattr.Mail: "email"}
 	})
 	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 		user.Set("awsGroup", []string{"a", "b"})
 		user.Set("awsrole", admin+","+otherProvider)
-		rc.AWS.Mappings = delegation.Mappings{delegation.AttributeRole: "awsrole", delegation.AttributeEduPersonAffiliation: "awsGroup"}
+		rc.AWS.Mappings = delegation.Mappings{delegation.AttributeRole: "awsrole", samlattr.EduPersonAffiliation: "awsGroup"}
 		return nil
 	}}
 	if _, err := w.exchange(t, map[string]any{"email": "alice@example.com"}); err != nil {
 		t.Fatal(err)
 	}
-	want := with(map[string][]string{delegation.AttributeEduPersonAffiliation: {"a", "b"}})
+	want := with(map[string][]string{samlattr.EduPersonAffiliation: {"a", "b"}})
 	if got := attributesOf(w.last()); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
@@ -311,7 +312,7 @@ func TestMappings_OrderIsAlwaysTheSame(t *testing.T) {
 		in, err := attempt(t, map[string]any{"x": "y"}, func(target *delegation.Target) {
 			target.Tags = map[string]string{"b": "", "a": "", "c": ""}
 			target.Mappings = delegation.Mappings{}
-			for _, name := range []string{delegation.AttributeMail, delegation.AttributeUID, delegation.AttributeName, delegation.AttributeCN, "z", "urn:a"} {
+			for _, name := range []string{samlattr.Mail, samlattr.UID, samlattr.Name, samlattr.CN, "z", "urn:a"} {
 				target.Mappings[name] = "x"
 			}
 		})
@@ -332,7 +333,7 @@ func TestMappings_OrderIsAlwaysTheSame(t *testing.T) {
 }
 
 // TestAttributeNames holds the constants against the tables of the IAM User Guide, "Configure SAML assertions for the
-// authentication response" and "Available keys for SAML-based federation", spelling mistakes included.
+// authentication response".
 func TestAttributeNames(t *testing.T) {
 	for constant, documented := range map[string]string{
 		delegation.AttributeRole:                        "https://aws.amazon.com/SAML/Attributes/Role",
@@ -342,37 +343,6 @@ func TestAttributeNames(t *testing.T) {
 		delegation.AttributeTransitiveTagKeys:           "https://aws.amazon.com/SAML/Attributes/TransitiveTagKeys",
 		delegation.AttributeSourceIdentity:              "https://aws.amazon.com/SAML/Attributes/SourceIdentity",
 		delegation.AttributeNameIdentifier:              "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier",
-
-		delegation.AttributeEduPersonAffiliation:        "urn:oid:1.3.6.1.4.1.5923.1.1.1.1",
-		delegation.AttributeEduPersonNickname:           "urn:oid:1.3.6.1.4.1.5923.1.1.1.2",
-		delegation.AttributeEduPersonOrgDN:              "urn:oid:1.3.6.1.4.1.5923.1.1.1.3",
-		delegation.AttributeEduPersonOrgUnitDN:          "urn:oid:1.3.6.1.4.1.5923.1.1.1.4",
-		delegation.AttributeEduPersonPrimaryAffiliation: "urn:oid:1.3.6.1.4.1.5923.1.1.1.5",
-		delegation.AttributeEduPersonPrincipalName:      "urn:oid:1.3.6.1.4.1.5923.1.1.1.6",
-		delegation.AttributeEduPersonEntitlement:        "urn:oid:1.3.6.1.4.1.5923.1.1.1.7",
-		delegation.AttributeEduPersonPrimaryOrgUnitDN:   "urn:oid:1.3.6.1.4.1.5923.1.1.1.8",
-		delegation.AttributeEduPersonScopedAffiliation:  "urn:oid:1.3.6.1.4.1.5923.1.1.1.9",
-		delegation.AttributeEduPersonTargetedID:         "urn:oid:1.3.6.1.4.1.5923.1.1.1.10",
-		delegation.AttributeEduPersonAssurance:          "urn:oid:1.3.6.1.4.1.5923.1.1.1.11",
-		delegation.AttributeEduOrgHomePageURI:           "urn:oid:1.3.6.1.4.1.5923.1.2.1.2",
-		delegation.AttributeEduOrgIdentityAuthNPolicy:   "urn:oid:1.3.6.1.4.1.5923.1.2.1.3",
-		delegation.AttributeEduOrgLegalName:             "urn:oid:1.3.6.1.4.1.5923.1.2.1.4",
-		delegation.AttributeEduOrgSuperiorURI:           "urn:oid:1.3.6.1.4.1.5923.1.2.1.5",
-		delegation.AttributeEduOrgWhitePagesURI:         "urn:oid:1.3.6.1.4.1.5923.1.2.1.6",
-		delegation.AttributeCN:                          "urn:oid:2.5.4.3",
-		delegation.AttributeName:                        "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name",
-		delegation.AttributeCommonName:                  "http://schemas.xmlsoap.org/claims/CommonName",
-		delegation.AttributeGivenName:                   "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname",
-		delegation.AttributeSurname:                     "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname",
-		delegation.AttributeMail:                        "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
-		delegation.AttributePrimaryGroupSID:             "http://schemas.microsoft.com/ws/2008/06/identity/claims/primarygroupsid",
-		delegation.AttributeCommonNameOID:               "2.5.4.3",
-		delegation.AttributeSurnameOID:                  "2.5.4.4",
-		delegation.AttributeGivenNameOID:                "2.4.5.42",
-		delegation.AttributeX500UniqueIdentifier:        "2.5.4.45",
-		delegation.AttributeUID:                         "0.9.2342.19200300100.1.1",
-		delegation.AttributeMailOID:                     "0.9.2342.19200300100.1.3",
-		delegation.AttributeOrganizationStatus:          "0.9.2342.19200300.100.1.45",
 	} {
 		if constant != documented {
 			t.Errorf("got %q, documented %q", constant, documented)
@@ -384,8 +354,8 @@ func TestAttributeNames(t *testing.T) {
 			constants++
 		}
 	}
-	if constants != 37 {
-		t.Errorf("there are %d constants Attribute…, and 37 in the table above", constants)
+	if constants != 7 {
+		t.Errorf("there are %d constants Attribute…, and 7 in the table above", constants)
 	}
 }
 

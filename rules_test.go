@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/samlattr"
 )
 
 const (
@@ -655,7 +656,7 @@ func TestRules_SeeWhatEarlierOnesChanged(t *testing.T) {
 func TestRules_GetTheContext(t *testing.T) {
 	w := newWorld(t)
 	settings := delegation.AWS{
-		Principal: principal, Role: role, Region: "eu-central-1", Mappings: delegation.Mappings{delegation.AttributeName: "name"},
+		Principal: principal, Role: role, Region: "eu-central-1", Mappings: delegation.Mappings{samlattr.Name: "name"},
 		Tags: map[string]string{"a": "b"}, PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, TransitiveTagKeys: []string{"a"}, SourceIdentity: "source",
 	}
 	w.target(func(target *delegation.Target) { target.AWS = settings })
@@ -940,7 +941,7 @@ func sharedTarget() *delegation.Target {
 	return &delegation.Target{
 		Audiences: []string{app}, AllowedRoles: []string{role},
 		AWS: delegation.AWS{
-			Principal: principal, Role: role, Region: "eu-central-1", Mappings: delegation.Mappings{delegation.AttributeName: "name"},
+			Principal: principal, Role: role, Region: "eu-central-1", Mappings: delegation.Mappings{samlattr.Name: "name"},
 			Tags: map[string]string{"a": "b"}, PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, TransitiveTagKeys: []string{"a"},
 			DroppableTags: []string{"a"}, FailoverRegions: []string{"eu-west-1"},
 		},

@@ -37,6 +37,7 @@ import (
 	"github.com/crewjam/saml"
 	dsig "github.com/russellhaering/goxmldsig"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/samlattr"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -135,9 +136,9 @@ func goldenWorld(t testing.TB) *world {
 	w.config.CapSessionToToken = true
 	w.target(func(target *delegation.Target) {
 		target.Mappings = delegation.Mappings{
-			delegation.AttributeMail:                 "email",
-			delegation.AttributeEduPersonAffiliation: "groups",
-			delegation.AttributeCN:                   "odd",
+			samlattr.Mail:                 "email",
+			samlattr.EduPersonAffiliation: "groups",
+			samlattr.CN:                   "odd",
 		}
 		target.Tags = map[string]string{"team": "press", "cost-center": "", "Büro": "שלום 1"}
 		target.TransitiveTagKeys = []string{"team", "Büro"}
@@ -212,7 +213,7 @@ func TestMetadata_Golden(t *testing.T) {
 func TestResponse_Structure(t *testing.T) {
 	w := newWorld(t)
 	w.target(func(target *delegation.Target) {
-		target.Mappings = delegation.Mappings{delegation.AttributeMail: "email", delegation.AttributeCN: "name"}
+		target.Mappings = delegation.Mappings{samlattr.Mail: "email", samlattr.CN: "name"}
 		target.Tags = map[string]string{"team": "press", "Project": "x"}
 		target.TransitiveTagKeys = []string{"team", "Project"}
 		target.SourceIdentity = "alice"
@@ -313,8 +314,8 @@ func TestResponse_Structure(t *testing.T) {
 			delegation.AttributeRole + "=" + role + "," + principal,
 			delegation.AttributeRoleSessionName + "=alice@example.com",
 			delegation.AttributeSessionDuration + "=1800",
-			delegation.AttributeMail + "=alice@example.com",
-			delegation.AttributeCN + "=Alice",
+			samlattr.Mail + "=alice@example.com",
+			samlattr.CN + "=Alice",
 			delegation.AttributePrincipalTag + "Project=x",
 			delegation.AttributePrincipalTag + "team=press",
 			delegation.AttributeTransitiveTagKeys + "=team Project",
@@ -514,7 +515,7 @@ func textWorld(t testing.TB) *world {
 }
 
 func (w *world) carryText() {
-	w.target(func(target *delegation.Target) { target.Mappings = delegation.Mappings{delegation.AttributeCN: "text"} })
+	w.target(func(target *delegation.Target) { target.Mappings = delegation.Mappings{samlattr.CN: "text"} })
 	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 		user.Set("text", rc.Request.Parameters["text"])
 		return nil
@@ -562,8 +563,8 @@ func TestText_SurvivesVerification(t *testing.T) {
 				for _, a := range assertion.FindElements("./AttributeStatement/Attribute") {
 					got[a.SelectAttrValue("Name", "")] = a.SelectElement("AttributeValue").Text()
 				}
-				if got[delegation.AttributeCN] != odd.text {
-					t.Errorf("attribute %q, want %q", got[delegation.AttributeCN], odd.text)
+				if got[samlattr.CN] != odd.text {
+					t.Errorf("attribute %q, want %q", got[samlattr.CN], odd.text)
 				}
 				if tag, set := got[delegation.AttributePrincipalTag+"odd"]; tag != odd.text && odd.tag || set != odd.tag {
 					t.Errorf("tag %q, want %q", tag, odd.text)
@@ -656,14 +657,14 @@ func TestText_Refused(t *testing.T) {
 		{"attribute value", delegation.StageSAML, delegation.CodeTextInvalid, func(w *world, text string) {
 			w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 				user.Set("text", text)
-				rc.AWS.Mappings = delegation.Mappings{delegation.AttributeCN: "text"}
+				rc.AWS.Mappings = delegation.Mappings{samlattr.CN: "text"}
 				return nil
 			}}
 		}},
 		{"last of several values", delegation.StageSAML, delegation.CodeTextInvalid, func(w *world, text string) {
 			w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 				user.Set("text", []any{"good", text})
-				rc.AWS.Mappings = delegation.Mappings{delegation.AttributeCN: "text"}
+				rc.AWS.Mappings = delegation.Mappings{samlattr.CN: "text"}
 				return nil
 			}}
 		}},
@@ -767,7 +768,7 @@ func FuzzText(f *testing.F) {
 		if err := xml.Unmarshal(document, &read); err != nil {
 			t.Fatal(err)
 		}
-		if a := read.Attributes[len(read.Attributes)-1]; a.Name != delegation.AttributeCN || len(a.Values) != 1 || a.Values[0] != text {
+		if a := read.Attributes[len(read.Attributes)-1]; a.Name != samlattr.CN || len(a.Values) != 1 || a.Values[0] != text {
 			t.Errorf("encoding/xml reads %q as %q", text, a)
 		}
 		assertion := verified(t, document, signingKey().Certificate)

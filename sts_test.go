@@ -23,6 +23,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationtest"
+	"github.com/seed055b7978/delegation/samlattr"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -45,7 +46,7 @@ func TestExchangeAgainstStrictSTS(t *testing.T) {
 		target.SourceIdentity = "alice"
 		target.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`
 		target.PolicyARNs = []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}
-		target.Mappings = delegation.Mappings{delegation.AttributeEduPersonAffiliation: "groups"}
+		target.Mappings = delegation.Mappings{samlattr.EduPersonAffiliation: "groups"}
 		target.SessionDuration = 30 * time.Minute
 	})
 	credentials, err := w.exchange(t, map[string]any{"groups": []string{"staff", "press"}, "email": "alice@example.com", "email_verified": true})

@@ -21,14 +21,24 @@ const modulePath = "github.com/seed055b7978/delegation"
 // rootFiles parses the root package's files without its tests.
 func rootFiles(t *testing.T) map[string]*ast.File {
 	t.Helper()
+	files := filesOf(t, ".")
+	if len(files) < 5 {
+		t.Fatalf("only %d files: the test does not run in the root package", len(files))
+	}
+	return files
+}
+
+// filesOf parses a folder's Go files without its tests.
+func filesOf(t *testing.T, folder string) map[string]*ast.File {
+	t.Helper()
 	files := map[string]*ast.File{}
-	for _, name := range must(filepath.Glob("*.go")) {
+	for _, name := range must(filepath.Glob(filepath.Join(folder, "*.go"))) {
 		if !strings.HasSuffix(name, "_test.go") {
 			files[name] = must(parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments))
 		}
 	}
-	if len(files) < 5 {
-		t.Fatalf("only %d files: the test does not run in the root package", len(files))
+	if len(files) == 0 {
+		t.Fatalf("%s has no files", folder)
 	}
 	return files
 }
@@ -121,7 +131,7 @@ func exportedConstants(t *testing.T) map[string]string {
 func TestSurface(t *testing.T) {
 	files := rootFiles(t)
 	counted := map[string]int{}
-	for _, e := range exports(files) {
+	for _, e := range append(exports(files), exports(filesOf(t, "samlattr"))...) {
 		counted[e.kind]++
 		if e.doc == "" {
 			t.Errorf("%s %s has no documentation", e.kind, e.name)
@@ -288,6 +298,8 @@ func TestFloors(t *testing.T) {
 			switch {
 			case imported == "testing" || strings.HasPrefix(imported, "testing/") || strings.HasPrefix(imported, "net/http/httptest"):
 				t.Errorf("%s imports %s, which is for tests", file.path, imported)
+			case file.pkg == "samlattr":
+				t.Errorf("%s imports %s, and samlattr is names only", file.path, imported)
 			case isOurs && (file.pkg == "ststest" || file.pkg == "oidctest"):
 				t.Errorf("%s imports %s, and the fakes import nothing of ours", file.path, imported)
 			case isOurs && file.pkg == "." && !strings.HasPrefix(ours, "/internal/"):
@@ -317,7 +329,7 @@ func TestFloors(t *testing.T) {
 			}
 		}
 	}
-	for _, pkg := range []string{".", "ststest", "oidctest", "delegationhttp", "delegationotel", "delegationtest", "jsrules"} {
+	for _, pkg := range []string{".", "ststest", "oidctest", "delegationhttp", "delegationotel", "delegationtest", "jsrules", "samlattr"} {
 		if !packages[pkg] {
 			t.Errorf("the test has not seen the package %s", pkg)
 		}
