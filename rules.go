@@ -147,6 +147,17 @@ type AWS struct {
 	DroppableTags []string
 }
 
+// clone returns a copy that shares nothing that could be changed.
+func (a AWS) clone() AWS {
+	a.Mappings = maps.Clone(a.Mappings)
+	a.FailoverRegions = slices.Clone(a.FailoverRegions)
+	a.PolicyARNs = slices.Clone(a.PolicyARNs)
+	a.Tags = maps.Clone(a.Tags)
+	a.TransitiveTagKeys = slices.Clone(a.TransitiveTagKeys)
+	a.DroppableTags = slices.Clone(a.DroppableTags)
+	return a
+}
+
 // RuleFunc is one rule. It may change the user and the context, refuse with [Deny], or fail with another error. Rules run
 // in order, after the token was verified; the first error ends the exchange. A panic becomes an error. Rules are the
 // operator's trusted code, run concurrently for different exchanges, and must honour the context when they wait.

@@ -1,0 +1,251 @@
+package delegation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"regexp"
+	"slices"
+
+	"github.com/seed055b7978/delegation/internal/iam"
+	"github.com/seed055b7978/delegation/internal/idtoken"
+	"github.com/seed055b7978/delegation/internal/samldoc"
+)
+
+// Target is what delegation is enabled for: usually one application, named by its client ID. Its
+// settings are where rules start from. Delegation is off for a target that a map or database does
+// not return.
+type Target struct {
+	// ID identifies the target: in replay marks, and to rules as RuleContext.Target. Empty: the
+	// name that was asked for. A TargetSource that finds one target under several spellings of a
+	// name sets the same ID for all of them; without it, a token would count once for each
+	// spelling, and a rule for one spelling would pass over the others.
+	ID string
+
+	// Audiences are the client IDs whose tokens may call it. Empty: the target's ID. The
+	// application that the token was issued to must be one of them, and so must an audience of the
+	// token. That application is what azp, appid, cid and client_id say, as far as they are
+	// present and agree, or else the only audience, or else the one that Issuer.ClientAudiences
+	// names. This is stricter than OpenID Connect Core, which makes the check of azp optional.
+	Audiences []string
+	// AuthorizedParties are further client IDs that may use tokens made for one of Audiences. Set
+	// it for Google's tokens across clients, in which aud is the backend and azp the mobile
+	// application. They need not be Audiences: a token whose aud is one of them is refused.
+	AuthorizedParties []string
+
+	// Issuers are those whose tokens may call it. Empty: the only one of Config. With several in
+	// Config it is required, because client IDs and subjects are unique for one issuer only. For the
+	// same reason a target with several issuers must set SubjectsAreOne or NameIDTellsIssuersApart;
+	// otherwise give each issuer a target, with a role or an Identity and Principal of its own.
+	Issuers []string
+	// SubjectsAreOne says that a sub names the same user whichever of Issuers the token is from, so
+	// that ${saml:sub} may be the same, for example while an issuer moves to another URL.
+	SubjectsAreOne bool
+	// NameIDTellsIssuersApart says that a rule, or a mapping with NameIDFromMapping, sets a NameID
+	// that is another one for each issuer. An exchange in which none does is refused with
+	// [CodeNameIDInvalid]. RuleContext.Issuer has the issuer.
+	NameIDTellsIssuersApart bool
+
+	// RequiredClaims are what a token must say for this target, besides those of its issuer; see
+	// Issuer.RequiredClaims. Empty: nothing is required.
+	RequiredClaims map[string][]string
+
+	// AWS is what rules find in RuleContext.AWS.
+	AWS
+
+	// AllowedRoles are the ARNs of the only roles that rules and mappings can choose. Empty: all
+	// that share an account with their SAML provider.
+	AllowedRoles []string
+	// SAMLRecipient is the recipient of the assertion. Empty: Region.SAMLRecipient.
+	SAMLRecipient string
+	// SAMLAudience is the audience of the assertion. Empty: Region.SAMLAudience.
+	SAMLAudience string
+	// Identity is the SAML identity that signs for the target. Nil: Config.IdentityProvider.
+	Identity *IdentityProvider
+
+	// EncryptionKey encrypts the assertion. It is the public half, in PEM, of an RSA key of 2048 to
+	// 8192 bits, whose private half IAM holds for Principal (AddPrivateKey). Rules and mappings can
+	// then choose no other principal, and the recipient must be Principal's own: set
+	// SAMLProviderUUID or SAMLRecipient. Empty: the assertion is not encrypted.
+	EncryptionKey string
+	// SAMLProviderUUID appends /acs/UUID to Region.SAMLRecipient. IAM's GetSAMLProvider returns it.
+	// It cannot be set together with SAMLRecipient.
+	SAMLProviderUUID string
+}
+
+// TargetSource finds targets. It must be safe for concurrent use and honour the context. A nil
+// Target without an error means that delegation is off. The Target is not changed.
+type TargetSource interface {
+	Target(ctx context.Context, name string) (*Target, error)
+}
+
+// Targets is a TargetSource for a fixed set.
+type Targets map[string]Target
+
+// Target implements [TargetSource].
+func (t Targets) Target(_ context.Context, name string) (*Target, error) {
+	target, ok := t[name]
+	if !ok {
+		return nil, nil
+	}
+	return &target, nil
+}
+
+// clone returns a copy that shares nothing that could be changed.
+func (t *Target) clone() *Target {
+	c := *t
+	c.Audiences = slices.Clone(t.Audiences)
+	c.AuthorizedParties = slices.Clone(t.AuthorizedParties)
+	c.Issuers = slices.Clone(t.Issuers)
+	c.RequiredClaims = cloneLists(t.RequiredClaims)
+	c.AllowedRoles = slices.Clone(t.AllowedRoles)
+	c.AWS = t.AWS.clone()
+	if t.Identity != nil {
+		own := t.Identity.clone()
+		c.Identity = &own
+	}
+	return &c
+}
+
+func cloneLists(lists map[string][]string) map[string][]string {
+	copied := maps.Clone(lists)
+	for name, list := range copied {
+		copied[name] = slices.Clone(list)
+	}
+	return copied
+}
+
+// providerUUID is of the IAM API Reference, GetSAMLProvider.
+var providerUUID = regexp.MustCompile(`\A[A-Z0-9]{22,64}\z`)
+
+// check reports what New refuses in a target. Role, principal and region may still be missing:
+// rules can choose them.
+func (t *Target) check(name string, c *Config) error {
+	var problems problems
+	if name == "" {
+		problems.add("the name is empty")
+	}
+	t.checkIssuers(c, &problems)
+	if _, err := compileClaims(t.RequiredClaims, "target"); err != nil {
+		problems.add("%w", err)
+	}
+	t.checkARNs(&problems)
+	t.checkEncryption(&problems)
+	t.checkRegions(c, &problems)
+	if t.Identity != nil {
+		if err := t.Identity.check(); err != nil {
+			problems.add("Identity: %w", err)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// checkIssuers checks that the target's issuers are configured, and that users of several are told
+// apart.
+func (t *Target) checkIssuers(c *Config, problems *problems) {
+	if len(t.Issuers) == 0 && len(c.Issuers) > 1 {
+		problems.add("Issuers is empty, and there are several issuers")
+	}
+	for _, issuer := range t.Issuers {
+		if !slices.ContainsFunc(c.Issuers, func(i Issuer) bool { return i.URL == issuer }) {
+			problems.add("Issuers: %q is not a configured issuer", issuer)
+		}
+	}
+	issuers := slices.Compact(slices.Sorted(slices.Values(t.Issuers)))
+	if len(issuers) > 1 && t.SubjectsAreOne == t.NameIDTellsIssuersApart {
+		problems.add("Issuers has %d issuers, whose subjects would be one name space in ${saml:sub}: "+
+			"make a target for each, or set one of Target.SubjectsAreOne and "+
+			"Target.NameIDTellsIssuersApart",
+			len(issuers))
+	}
+}
+
+// checkARNs parses the ARNs that are set.
+func (t *Target) checkARNs(problems *problems) {
+	if t.Principal != "" {
+		if _, err := iam.Provider.Parse(t.Principal); err != nil {
+			problems.add("Principal: %w", err)
+		}
+	}
+	if t.Role != "" {
+		if _, err := iam.Role.Parse(t.Role); err != nil {
+			problems.add("Role: %w", err)
+		}
+	}
+	for i, role := range t.AllowedRoles {
+		if _, err := iam.Role.Parse(role); err != nil {
+			problems.add("AllowedRoles[%d]: %w", i, err)
+		}
+	}
+}
+
+// checkEncryption checks the encryption key and the provider that can decrypt it.
+func (t *Target) checkEncryption(problems *problems) {
+	if uuid := t.SAMLProviderUUID; uuid != "" {
+		if t.SAMLRecipient != "" || !providerUUID.MatchString(uuid) {
+			problems.add("SAMLProviderUUID %.80q is not 22 to 64 capital letters and digits, "+
+				"or SAMLRecipient is set too", uuid)
+		}
+	}
+	if t.EncryptionKey == "" {
+		return
+	}
+	if err := samldoc.CheckEncryptionKey(t.EncryptionKey); err != nil {
+		problems.add("EncryptionKey: %w", err)
+	}
+	if t.Principal == "" || t.SAMLProviderUUID == "" && t.SAMLRecipient == "" {
+		problems.add("EncryptionKey is that of one SAML provider: " +
+			"set Principal, and SAMLProviderUUID or SAMLRecipient")
+	}
+}
+
+// checkRegions checks the regions by themselves, and that the target can fail over between them.
+func (t *Target) checkRegions(c *Config, problems *problems) {
+	var first []string
+	if t.Region != "" {
+		first = []string{t.Region}
+	}
+	if _, err := c.parseRegions(first); err != nil {
+		problems.add("Region: %w", errors.Unwrap(err))
+		first = nil
+	}
+	if _, err := c.parseRegions(append(first, t.FailoverRegions...)); err != nil {
+		problems.add("FailoverRegions: %w", errors.Unwrap(err))
+	}
+}
+
+// idFor returns the target's ID, which is the name that was asked for unless it has one.
+func (t *Target) idFor(name string) string { return cmp.Or(t.ID, name) }
+
+// takes tells whether tokens of the issuer may call the target.
+func (t *Target) takes(issuer string, onlyIssuer bool) bool {
+	if len(t.Issuers) == 0 {
+		return onlyIssuer
+	}
+	return slices.Contains(t.Issuers, issuer)
+}
+
+// mayCall checks that the token's issuer and application may use the target.
+func (t *Target) mayCall(name string, c *idtoken.Claims, onlyIssuer bool) error {
+	if !t.takes(c.Issuer, onlyIssuer) {
+		return newError(CodeIssuerNotAllowed,
+			"the target %.80q does not take tokens of the issuer %.200q", name, c.Issuer)
+	}
+	audiences := t.Audiences
+	if len(audiences) == 0 {
+		audiences = []string{t.idFor(name)}
+	}
+	if !slices.Contains(audiences, c.Client) && !slices.Contains(t.AuthorizedParties, c.Client) {
+		return newError(CodeAudienceNotAllowed,
+			"the token was issued to the application %.80q, which may not call the target %.80q",
+			c.Client, name)
+	}
+	// A token that a known application requested for somebody else's API is refused too.
+	ours := func(audience string) bool { return slices.Contains(audiences, audience) }
+	if !slices.ContainsFunc(c.Audience, ours) {
+		return newError(CodeAudienceNotAllowed,
+			"the token's audience is %.80q, which is none of the target %.80q", c.Audience[0], name)
+	}
+	return nil
+}
