@@ -1,91 +1,13 @@
 package delegation
 
 import (
-	"context"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/seed055b7978/delegation/internal/sharedissuer"
 )
-
-// readyMade is a rule of this package. New recognizes it among rules that are closures of others,
-// and can ask what it does.
-type readyMade struct {
-	name string // as events and errors have it
-	run  RuleFunc
-	// gates tells whether the rule refuses strangers of a shared issuer at a target; nil: it does not.
-	gates func(target string, shared sharedissuer.Issuer) bool
-}
-
-// everywhere is the gates of a rule that chooses among people whatever the issuer and the target.
-func everywhere(string, sharedissuer.Issuer) bool { return true }
-
-// ready makes the rule of a description. It is not inlined, so that all ready-made rules are closures
-// of one piece of code, by which describe knows them.
-//
-//go:noinline
-func (r *readyMade) ready() RuleFunc {
-	return func(ctx context.Context, user *User, rc *RuleContext) error {
-		if rc.describe != nil {
-			*rc.describe = r
-			return nil
-		}
-		return r.run(ctx, user, rc)
-	}
-}
-
-// describe returns what a ready-made rule is, and nil of every other one, which it does not call.
-func describe(rule RuleFunc) (r *readyMade) {
-	ours := reflect.ValueOf((&readyMade{}).ready()).Pointer()
-	if rule == nil || reflect.ValueOf(rule).Pointer() != ours {
-		return nil
-	}
-	_ = rule(context.Background(), nil, &RuleContext{describe: &r})
-	return r
-}
-
-// ForTargets limits a rule to some targets, by RuleContext.Target: for others it does nothing. With
-// no target it is the rule itself. It is a ready-made rule, so [New] can see what it wraps.
-func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
-	if rule == nil || len(targets) == 0 {
-		return rule
-	}
-	targets = slices.Clone(targets)
-	inner := describe(rule)
-	r := &readyMade{name: ruleName(rule)}
-	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
-		if !slices.Contains(targets, rc.Target) {
-			return nil
-		}
-		return rule(ctx, user, rc)
-	}
-	if inner != nil && inner.gates != nil {
-		r.gates = func(target string, shared sharedissuer.Issuer) bool {
-			return slices.Contains(targets, target) && inner.gates(target, shared)
-		}
-	}
-	return r.ready()
-}
-
-// Named gives a rule the name by which events, errors and explanations know it. It is a ready-made
-// rule, so [New] can see what it wraps. A nil rule stays nil.
-func Named(name string, rule RuleFunc) RuleFunc {
-	if rule == nil {
-		return nil
-	}
-	r := &readyMade{name: name}
-	if inner := describe(rule); inner != nil {
-		r.gates = inner.gates
-	}
-	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
-		rc.Rule = name
-		return rule(ctx, user, rc)
-	}
-	return r.ready()
-}
 
 // keepsOut tells whether required claims leave strangers of a shared issuer out: one of them is a
 // claim that tells people apart, and none of its patterns matches anything.

@@ -9,36 +9,44 @@ import (
 	"github.com/seed055b7978/delegation/internal/samldoc"
 )
 
-// Region is an AWS region whose partition is known. Only [ParseRegion] makes one; the zero value is no region.
+// Region is an AWS region whose partition is known. Only [ParseRegion] makes one; the zero value is
+// no region.
 type Region struct{ name, partition string }
 
-// ParseRegion returns the region of that name. A name that fits no partition's pattern, such as mars-north-1 or the
-// pseudo-region aws-global, is an error with [CodeRegionInvalid]: the SDK would send it to partition aws.
+// ParseRegion returns the region of that name. A name that fits no partition's pattern, such as
+// mars-north-1 or the pseudo-region aws-global, is an error with [CodeRegionInvalid]: the SDK would
+// send it to partition aws.
 func ParseRegion(name string) (Region, error) {
-	if p, ok := iam.PartitionOf(name); ok {
-		return Region{name, p.ID}, nil
+	p, ok := iam.PartitionOf(name)
+	if !ok {
+		return Region{}, newError(CodeRegionInvalid, "%.80q is not the name of an AWS region", name)
 	}
-	return Region{}, newError(CodeRegionInvalid, "%.80q is not the name of an AWS region", name)
+	return Region{name, p.ID}, nil
 }
 
-// parseRegions parses a region and those to fail over to: of one partition, with the STS hosts that are asked for, each once.
+// parseRegions parses a region and those to fail over to. They are of one partition and have the STS
+// hosts that Config asks for. A region that is listed twice counts once.
 func (c *Config) parseRegions(names []string) (list []Region, err error) {
 	for _, name := range names {
 		region, err := ParseRegion(name)
-		if err == nil {
-			_, err = region.STSHost(c.FIPS, c.DualStack)
-		}
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case len(list) > 0 && region.partition != list[0].partition:
-			return nil, newError(CodeRegionInvalid, "the regions %s and %s are of different partitions", list[0], region)
-		case !slices.Contains(list, region):
+		}
+		if _, err := region.STSHost(c.FIPS, c.DualStack); err != nil {
+			return nil, err
+		}
+		if len(list) > 0 && region.partition != list[0].partition {
+			return nil, newError(CodeRegionInvalid,
+				"the regions %s and %s are of different partitions", list[0], region)
+		}
+		if !slices.Contains(list, region) {
 			list = append(list, region)
 		}
 	}
 	if n := len(list); n > 1 && c.STSTimeout > samldoc.AssertionLife/time.Duration(n) {
-		return nil, newError(CodeRegionInvalid, "%d regions of %s each take longer than the %s in which AWS redeems a response", n, c.STSTimeout, samldoc.AssertionLife)
+		return nil, newError(CodeRegionInvalid,
+			"%d regions of %s each take longer than the %s in which AWS redeems a response",
+			n, c.STSTimeout, samldoc.AssertionLife)
 	}
 	return list, nil
 }
@@ -49,9 +57,10 @@ func (r Region) String() string { return r.name }
 // Partition returns aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f or aws-eusc.
 func (r Region) Partition() string { return r.partition }
 
-// STSHost returns the host of the region's STS endpoint. FIPS hosts exist in four US regions and GovCloud only
-// (AWS General Reference, STS endpoints), though the SDK prints one for any region: elsewhere it is an error with
-// [CodeRegionInvalid], and so is FIPS together with dual stack, for which AWS publishes no STS host.
+// STSHost returns the host of the region's STS endpoint. Only four US regions and GovCloud have FIPS
+// hosts (AWS General Reference, STS endpoints), though the SDK prints one for any region. FIPS
+// elsewhere is an error with [CodeRegionInvalid], and so is FIPS together with dual stack, for which
+// AWS publishes no STS host.
 func (r Region) STSHost(fips, dualStack bool) (string, error) {
 	p, ok := iam.PartitionOf(r.name)
 	switch {
@@ -67,7 +76,7 @@ func (r Region) STSHost(fips, dualStack bool) (string, error) {
 	return "sts." + r.name + "." + p.DNSSuffix, nil
 }
 
-// SAMLRecipient returns the sign-in URL that the assertion is addressed to. It is what trust policies see as
+// SAMLRecipient returns the sign-in URL that the assertion is addressed to. Trust policies read it as
 // SAML:aud (IAM User Guide, "Configure SAML assertions"). The zero Region has none.
 func (r Region) SAMLRecipient() string {
 	p, ok := iam.PartitionOf(r.name)
@@ -77,8 +86,8 @@ func (r Region) SAMLRecipient() string {
 	return "https://" + p.SignInHost(r.name) + "/saml"
 }
 
-// SAMLAudience returns the value of AudienceRestriction that AWS expects in the region's partition. For the ISO
-// and EUSC partitions, where AWS publishes none, it is the recipient.
+// SAMLAudience returns the value of AudienceRestriction that AWS expects in the region's partition.
+// For the ISO and EUSC partitions, for which AWS publishes none, it is the recipient.
 func (r Region) SAMLAudience() string {
 	p, _ := iam.PartitionOf(r.name)
 	return cmp.Or(p.Audience, r.SAMLRecipient())

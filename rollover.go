@@ -8,10 +8,13 @@ import (
 	"slices"
 )
 
-// SetIdentityProvider replaces the keys of the identity of this entity ID while exchanges run: of Config.IdentityProvider and of each Identity in
-// [Targets] that has it. An exchange signs with the keys before or with those after. The entity ID cannot change: AWS trusts the identity by it. What
-// [New] would refuse is an error with [CodeConfigInvalid], and nothing has changed. Any other [TargetSource] replaces the Identity of its targets itself. See
-// docs/key-rollover.md for an order without an outage.
+// SetIdentityProvider replaces the keys of an identity while exchanges run. It applies to
+// Config.IdentityProvider and to each Identity in [Targets] that has the entity ID of p. An exchange
+// signs with the keys before or with those after.
+//
+// The entity ID cannot change, because AWS trusts the identity by it. What [New] would refuse is an
+// error with [CodeConfigInvalid], and nothing has changed. Any other [TargetSource] replaces the
+// Identity of its targets itself. See docs/key-rollover.md for an order without an outage.
 func (d *Delegator) SetIdentityProvider(p IdentityProvider) error {
 	if d == nil || d.config.Targets == nil {
 		return newError(CodeArgumentInvalid, "the Delegator was not made by New")
@@ -20,22 +23,24 @@ func (d *Delegator) SetIdentityProvider(p IdentityProvider) error {
 	if err := p.check(); err != nil {
 		return newError(CodeConfigInvalid, "IdentityProvider: %w", err)
 	}
-	if !slices.ContainsFunc(d.identities(), func(known IdentityProvider) bool { return known.EntityID == p.EntityID }) {
-		return newError(CodeConfigInvalid, "IdentityProvider: EntityID %.200q is not one of the configuration", p.EntityID)
-	}
 	before := d.identities()
+	same := func(known IdentityProvider) bool { return known.EntityID == p.EntityID }
+	if !slices.ContainsFunc(before, same) {
+		return newError(CodeConfigInvalid,
+			"IdentityProvider: EntityID %.200q is not one of the configuration", p.EntityID)
+	}
 	d.replaced.Store(p.EntityID, p)
 	d.probes.Forget()
 	for _, key := range p.Keys {
 		if !isSignerOf(before, key) {
-			d.signers.Forget(string(key.Certificate.Raw)) // calls of the old one may hang
+			d.signers.Forget(string(key.Certificate.Raw)) // calls to the old signer may hang
 		}
 	}
 	return nil
 }
 
-// isSignerOf tells whether the key's signer is one of the identities already. One that cannot be
-// compared counts as one: otherwise whoever replaces it often would lift its limits.
+// isSignerOf tells whether the key's signer is already one of the identities'. A signer that cannot
+// be compared counts as the same: otherwise frequent replacements would lift its limits.
 func isSignerOf(identities []IdentityProvider, key SigningKey) bool {
 	for _, p := range identities {
 		for _, known := range p.Keys {
@@ -47,6 +52,7 @@ func isSignerOf(identities []IdentityProvider, key SigningKey) bool {
 	return false
 }
 
+// mayBeOne tells whether two signers are the same, as far as they can be compared.
 func mayBeOne(a, b crypto.Signer) bool {
 	if !reflect.ValueOf(a).Comparable() || !reflect.ValueOf(b).Comparable() {
 		return true
@@ -54,7 +60,7 @@ func mayBeOne(a, b crypto.Signer) bool {
 	return a == b
 }
 
-// Metadata is [IdentityProvider.Metadata] of Config.IdentityProvider with the keys that it has now.
+// Metadata returns [IdentityProvider.Metadata] of Config.IdentityProvider with its present keys.
 func (d *Delegator) Metadata() ([]byte, error) {
 	if d == nil || d.config.Targets == nil {
 		return nil, newError(CodeArgumentInvalid, "the Delegator was not made by New")
@@ -62,7 +68,7 @@ func (d *Delegator) Metadata() ([]byte, error) {
 	return d.current(nil).Metadata()
 }
 
-// current is an identity of the configuration, nil for the main one, with the keys that it has now.
+// current is an identity of the configuration with its present keys. Nil is the main one.
 func (d *Delegator) current(p *IdentityProvider) IdentityProvider {
 	p = cmp.Or(p, &d.config.IdentityProvider)
 	if replaced, ok := d.replaced.Load(p.EntityID); ok {
@@ -71,7 +77,7 @@ func (d *Delegator) current(p *IdentityProvider) IdentityProvider {
 	return *p
 }
 
-// identities are those of the configuration and of the fixed targets, as they are now.
+// identities are those of the configuration and of the fixed targets, with their present keys.
 func (d *Delegator) identities() []IdentityProvider {
 	all := []IdentityProvider{d.current(nil)}
 	targets, _ := d.config.Targets.(Targets)
@@ -83,8 +89,8 @@ func (d *Delegator) identities() []IdentityProvider {
 	return all
 }
 
-// identity is the SAML identity that speaks for the target. What a TargetSource says is newer than
-// all that is known here.
+// identity is the SAML identity that signs for the target. What a TargetSource returns is newer than
+// anything that SetIdentityProvider has set.
 func (d *Delegator) identity(target *Target) IdentityProvider {
 	if _, fixed := d.config.Targets.(Targets); !fixed && target.Identity != nil {
 		return *target.Identity

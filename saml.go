@@ -26,28 +26,36 @@ const (
 
 // IdentityProvider is the SAML identity that AWS trusts.
 type IdentityProvider struct {
-	// EntityID is the assertion's Issuer, SAML:iss in trust policies. It must equal the entityID of the metadata in IAM,
-	// byte for byte; after a move from Auth0 keep urn:TENANT.auth0.com, so that trust policies need no change.
+	// EntityID is the assertion's Issuer, which trust policies read as SAML:iss. It must equal the
+	// entityID of the metadata in IAM, byte for byte. After a move from Auth0 keep
+	// urn:TENANT.auth0.com, so that trust policies need no change. 1 to 1024 characters, without
+	// blanks around them.
 	EntityID string
-	// Keys: the first signs, all are published in the metadata. Publish the next key before it signs. 1 to 10.
+	// Keys are 1 to 10 keys. The first signs, and the metadata has all of them. Publish the next key
+	// before it signs.
 	Keys []SigningKey
 }
 
-// SigningKey is an RSA key of at least 2048 bits, in memory, an HSM or a KMS, and its certificate, which may be self-signed.
-// AWS trusts the key and reads neither names nor dates of the certificate.
+// SigningKey is an RSA key of at least 2048 bits, in memory, an HSM or a KMS, with its certificate,
+// which may be self-signed. AWS trusts the key and reads neither names nor dates of the certificate.
 type SigningKey struct {
 	// Signer signs SHA-256 digests with PKCS #1 v1.5. It must be safe for concurrent use: up to 64
-	// calls run at the same time. crypto.Signer knows no context, so a call that hangs is left behind
-	// after Config.SigningTimeout. With 16 of them left behind, exchanges and checks fail at once with
-	// signing_failed until one returns, or until [Delegator.SetIdentityProvider] replaces the Signer.
-	Signer      crypto.Signer
-	Certificate *x509.Certificate // of Signer's public key, as x509.ParseCertificate returns it
+	// calls run at the same time.
+	//
+	// A crypto.Signer knows no context, so a call that hangs is abandoned after
+	// Config.SigningTimeout. With 16 abandoned calls, exchanges and checks fail at once with
+	// [CodeSigningFailed] until one returns, or until [Delegator.SetIdentityProvider] replaces the
+	// Signer.
+	Signer crypto.Signer
+	// Certificate is that of Signer's public key, as x509.ParseCertificate returns it.
+	Certificate *x509.Certificate
 }
 
 // MarshalText keeps a key in memory out of JSON and logs.
 func (SigningKey) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// ParseSigningKey reads a certificate and its private key (PKCS #1 or #8) from PEM. The error is a [CodeConfigInvalid].
+// ParseSigningKey reads a certificate and its private key (PKCS #1 or #8) from PEM. The error is a
+// [CodeConfigInvalid].
 func ParseSigningKey(certificatePEM, keyPEM []byte) (SigningKey, error) {
 	pair, err := tls.X509KeyPair(certificatePEM, keyPEM)
 	if err != nil {
@@ -61,7 +69,8 @@ func ParseSigningKey(certificatePEM, keyPEM []byte) (SigningKey, error) {
 	return key, nil
 }
 
-// check reports what is wrong with the key. A signer may panic, for example as a nil pointer in the interface.
+// check reports what is wrong with the key. A signer may panic, for example as a nil pointer in the
+// interface.
 func (k SigningKey) check() error {
 	return guard.Call(func() error {
 		if k.Signer == nil || k.Certificate == nil || len(k.Certificate.Raw) == 0 {
@@ -69,7 +78,8 @@ func (k SigningKey) check() error {
 		}
 		public, ok := k.Signer.Public().(*rsa.PublicKey)
 		if !ok || public.N.BitLen() < minSigningKey {
-			return fmt.Errorf("it is not RSA of at least %d bits, the only kind AWS is known to accept", minSigningKey)
+			return fmt.Errorf("it is not RSA of at least %d bits, the only kind AWS is known to accept",
+				minSigningKey)
 		}
 		if !public.Equal(k.Certificate.PublicKey) {
 			return errors.New("the certificate does not belong to it")
@@ -86,8 +96,9 @@ func (p IdentityProvider) clone() IdentityProvider {
 // check returns every problem of the identity.
 func (p IdentityProvider) check() error {
 	var problems problems
-	if p.EntityID == "" || strings.TrimSpace(p.EntityID) != p.EntityID || utf8.RuneCountInString(p.EntityID) > maxEntityID || samldoc.CheckText(p.EntityID) != nil {
-		problems.add("EntityID must have 1 to %d characters and no blanks around it, such as urn:example.com", maxEntityID)
+	if !validEntityID(p.EntityID) {
+		problems.add("EntityID must have 1 to %d characters and no blanks around it, "+
+			"such as urn:example.com", maxEntityID)
 	}
 	if len(p.Keys) < 1 || len(p.Keys) > maxSigningKeys {
 		problems.add("Keys must hold 1 to %d keys, has %d", maxSigningKeys, len(p.Keys))
@@ -100,28 +111,35 @@ func (p IdentityProvider) check() error {
 	return errors.Join(problems...)
 }
 
-// Metadata returns the SAML metadata for IAM's CreateSAMLProvider and UpdateSAMLProvider: the entity ID and the certificates
-// of all keys, without an end of validity. The error is a [CodeConfigInvalid] that names every wrong field, or says that there are more than the
+func validEntityID(id string) bool {
+	if id == "" || utf8.RuneCountInString(id) > maxEntityID {
+		return false
+	}
+	return strings.TrimSpace(id) == id && samldoc.CheckText(id) == nil
+}
+
+// Metadata returns the SAML metadata for IAM's CreateSAMLProvider and UpdateSAMLProvider. It has the
+// entity ID and the certificates of all keys, and no end of validity. The error is a
+// [CodeConfigInvalid] that names every wrong field, or says that the metadata has more than the
 // 10,000,000 characters that IAM takes.
 func (p IdentityProvider) Metadata() ([]byte, error) {
-	err := p.check()
-	var text []byte
-	if err == nil {
-		certificates := make([]*x509.Certificate, len(p.Keys))
-		for i, key := range p.Keys {
-			certificates[i] = key.Certificate
-		}
-		text, err = samldoc.Metadata(p.EntityID, certificates)
+	if err := p.check(); err != nil {
+		return nil, newError(CodeConfigInvalid, "IdentityProvider: %w", err)
 	}
+	certificates := make([]*x509.Certificate, len(p.Keys))
+	for i, key := range p.Keys {
+		certificates[i] = key.Certificate
+	}
+	text, err := samldoc.Metadata(p.EntityID, certificates)
 	if err != nil {
 		return nil, newError(CodeConfigInvalid, "IdentityProvider: %w", err)
 	}
 	return text, nil
 }
 
-// signedResponse is the base64 text that STS takes, and the assertion's ID.
+// signedResponse is a response that STS takes.
 type signedResponse struct {
-	encoded     Secret // whoever holds it can redeem it for five minutes
+	encoded     Secret // base64; whoever holds it can redeem it for five minutes
 	assertionID string
 }
 
@@ -143,12 +161,17 @@ func (p IdentityProvider) respond(
 		Callees:             signers,
 	}
 	encoded, id, err := response.Write(ctx, now, random)
-	var failure *samldoc.Error
-	switch {
-	case errors.As(err, &failure):
-		return nil, newError(Code(failure.Code), "%w", failure.Err)
-	case err != nil: // of the context: there is nothing else
-		return nil, canceledAt(StageSAML, err)
+	if err != nil {
+		return nil, responseError(err)
 	}
 	return &signedResponse{NewSecret(encoded), id}, nil
+}
+
+// responseError makes the Error of what samldoc returned.
+func responseError(err error) error {
+	var failure *samldoc.Error
+	if errors.As(err, &failure) {
+		return newError(Code(failure.Code), "%w", failure.Err)
+	}
+	return canceledAt(StageSAML, err) // all other errors are the context's
 }

@@ -1,0 +1,285 @@
+package delegation
+
+import (
+	"context"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/seed055b7978/delegation/internal/iam"
+	"github.com/seed055b7978/delegation/internal/jsonvalue"
+	"github.com/seed055b7978/delegation/internal/sharedissuer"
+)
+
+// readyMade is a rule of this package. New recognizes it among rules that are closures of others,
+// and can ask what it does.
+type readyMade struct {
+	name string // as events and errors have it
+	run  RuleFunc
+	// gates tells whether the rule refuses strangers of a shared issuer at a target; nil: it does not.
+	gates func(target string, shared sharedissuer.Issuer) bool
+}
+
+// everywhere is the gates of a rule that chooses among people whatever the issuer and the target.
+func everywhere(string, sharedissuer.Issuer) bool { return true }
+
+// ready makes the rule of a description. It is not inlined, so that all ready-made rules are closures
+// of one piece of code, by which describe knows them.
+//
+//go:noinline
+func (r *readyMade) ready() RuleFunc {
+	return func(ctx context.Context, user *User, rc *RuleContext) error {
+		if rc.describe != nil {
+			*rc.describe = r
+			return nil
+		}
+		return r.run(ctx, user, rc)
+	}
+}
+
+// describe returns what a ready-made rule is, and nil of every other one, which it does not call.
+func describe(rule RuleFunc) (r *readyMade) {
+	ours := reflect.ValueOf((&readyMade{}).ready()).Pointer()
+	if rule == nil || reflect.ValueOf(rule).Pointer() != ours {
+		return nil
+	}
+	_ = rule(context.Background(), nil, &RuleContext{describe: &r})
+	return r
+}
+
+// ForTargets limits a rule to some targets, by RuleContext.Target: for others it does nothing. With
+// no target it is the rule itself. It is a ready-made rule, so [New] can see what it wraps.
+func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
+	if rule == nil || len(targets) == 0 {
+		return rule
+	}
+	targets = slices.Clone(targets)
+	inner := describe(rule)
+	r := &readyMade{name: ruleName(rule)}
+	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
+		if !slices.Contains(targets, rc.Target) {
+			return nil
+		}
+		return rule(ctx, user, rc)
+	}
+	if inner != nil && inner.gates != nil {
+		r.gates = func(target string, shared sharedissuer.Issuer) bool {
+			return slices.Contains(targets, target) && inner.gates(target, shared)
+		}
+	}
+	return r.ready()
+}
+
+// Named gives a rule the name by which events, errors and explanations know it. It is a ready-made
+// rule, so [New] can see what it wraps. A nil rule stays nil.
+func Named(name string, rule RuleFunc) RuleFunc {
+	if rule == nil {
+		return nil
+	}
+	r := &readyMade{name: name}
+	if inner := describe(rule); inner != nil {
+		r.gates = inner.gates
+	}
+	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
+		rc.Rule = name
+		return rule(ctx, user, rc)
+	}
+	return r.ready()
+}
+
+// RoleMatch is one row of [RoleByClaim]'s table.
+type RoleMatch struct {
+	// Pattern is a regular expression (RE2) that must match the whole value.
+	Pattern string
+	// Role is the ARN of the role.
+	Role string
+	// Principal is the ARN of the SAML provider. Empty: unchanged.
+	Principal string
+	// Region is where STS is called. Empty: unchanged.
+	Region string
+}
+
+// RoleByClaim chooses the role by the value, or one of the values, of a user property. The first
+// row that matches wins, in the order of the table. Numbers and booleans count as text. If no row
+// matches, or the property is absent or not text, the user is denied. A pattern that is not a
+// regular expression, an empty one, and a row without a role are errors with [CodeConfigInvalid].
+//
+// It counts as a gate for issuers that strangers share (see [Issuer]), unless a row matches
+// anything, or the property is one that strangers can have, such as an email address at Google.
+func RoleByClaim(path string, table ...RoleMatch) (RuleFunc, error) {
+	patterns := make([]*regexp.Regexp, len(table))
+	for i, row := range table {
+		pattern, err := compileWhole(row.Pattern)
+		if err != nil || row.Role == "" {
+			return nil, newError(CodeConfigInvalid,
+				"RoleByClaim(%q), row %d: it needs a role and a regular expression, has %q",
+				path, i+1, row.Pattern)
+		}
+		patterns[i] = pattern
+	}
+	table = slices.Clone(table)
+	chooses := !slices.ContainsFunc(patterns, matchesAnything)
+	r := &readyMade{name: "delegation.RoleByClaim"}
+	r.gates = func(_ string, shared sharedissuer.Issuer) bool {
+		return chooses && shared.Tells(path)
+	}
+	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
+		values := user.List(path)
+		i := slices.IndexFunc(patterns, func(pattern *regexp.Regexp) bool {
+			return slices.ContainsFunc(values, pattern.MatchString)
+		})
+		if i < 0 {
+			return Deny("no role is assigned to this user")
+		}
+		table[i].choose(&rc.AWS)
+		return nil
+	}
+	return r.ready(), nil
+}
+
+// choose sets what the row has.
+func (m *RoleMatch) choose(a *AWS) {
+	a.Role = m.Role
+	if m.Principal != "" {
+		a.Principal = m.Principal
+	}
+	if m.Region != "" {
+		a.Region = m.Region
+	}
+}
+
+// RequireVerifiedEmail denies users without an email address that the issuer marks as verified. It
+// is no gate for issuers that strangers share: strangers have verified addresses too.
+func RequireVerifiedEmail() RuleFunc {
+	r := &readyMade{name: "delegation.RequireVerifiedEmail"}
+	r.run = func(_ context.Context, user *User, _ *RuleContext) error {
+		if verifiedEmail(user) == "" {
+			return Deny("a verified email address is required")
+		}
+		return nil
+	}
+	return r.ready()
+}
+
+// AllowConnections denies users of every other connection. Without a connection listed it denies
+// everyone. It counts as a gate for issuers that strangers share: their own tokens name no
+// connection.
+func AllowConnections(connections ...string) RuleFunc {
+	connections = slices.Clone(connections)
+	r := &readyMade{name: "delegation.AllowConnections", gates: everywhere}
+	r.run = func(_ context.Context, _ *User, rc *RuleContext) error {
+		if rc.Connection == "" || !slices.Contains(connections, rc.Connection) {
+			return Deny("this way of signing in is not allowed here")
+		}
+		return nil
+	}
+	return r.ready()
+}
+
+// AllowEmailDomains denies users whose verified email address is not in one of the domains. A
+// subdomain must be listed itself, and case does not matter. Without a domain listed it denies
+// everyone.
+//
+// For Google's tokens the claim hd must equal the domain too: a personal Google account can have an
+// address of any domain, and only hd says that the organisation manages it. A profile loader cannot
+// supply hd. The rule counts as a gate for issuers that strangers share.
+func AllowEmailDomains(domains ...string) RuleFunc {
+	domains = slices.Clone(domains)
+	r := &readyMade{name: "delegation.AllowEmailDomains", gates: everywhere}
+	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
+		email := verifiedEmail(user)
+		at := strings.LastIndexByte(email, '@')
+		domain := email[at+1:]
+		if at < 1 || !plainDomain(domain) || !containsDomain(domains, domain) {
+			return Deny("this email domain is not allowed here")
+		}
+		if !sharedissuer.IsGoogle(rc.Issuer) && !sharedissuer.IsGoogle(user.Text("iss")) {
+			return nil
+		}
+		hosted, _ := user.Properties["hd"].(string)
+		if !plainDomain(hosted) || !strings.EqualFold(hosted, domain) {
+			return Deny("this account does not belong to an organisation that is allowed here")
+		}
+		return nil
+	}
+	return r.ready()
+}
+
+// plainDomain tells whether a domain is of printable ASCII: EqualFold folds the Kelvin sign into k.
+func plainDomain(domain string) bool {
+	odd := func(r rune) bool { return r > 0x7e || r < 0x21 }
+	return domain != "" && !strings.ContainsFunc(domain, odd)
+}
+
+func containsDomain(domains []string, domain string) bool {
+	return slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, domain) })
+}
+
+// verifiedEmail returns the email address that the issuer marks as verified, and otherwise "".
+func verifiedEmail(user *User) string {
+	if !user.Bool("email_verified") {
+		return ""
+	}
+	return user.Text("email")
+}
+
+// TagsFromClaims sets session tags from user properties: tag key to path. A property that is absent,
+// or is not one string, number or boolean, denies the user, because a policy may grant something to
+// those who lack the tag.
+func TagsFromClaims(tags map[string]string) RuleFunc {
+	tags = maps.Clone(tags)
+	r := &readyMade{name: "delegation.TagsFromClaims"}
+	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
+		for _, key := range slices.Sorted(maps.Keys(tags)) {
+			path := tags[key]
+			value, _ := user.Value(path)
+			text, ok := jsonvalue.Text(value)
+			if !ok {
+				return Deny("the profile lacks " + path)
+			}
+			if rc.AWS.Tags == nil {
+				rc.AWS.Tags = map[string]string{}
+			}
+			rc.AWS.Tags[key] = text
+		}
+		return nil
+	}
+	return r.ready()
+}
+
+// SourceIdentityFromClaim sets the source identity from a user property. A property that is absent
+// or not text denies the user. CloudTrail shows the source identity also after role chaining.
+func SourceIdentityFromClaim(path string) RuleFunc {
+	r := &readyMade{name: "delegation.SourceIdentityFromClaim"}
+	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
+		rc.AWS.SourceIdentity = user.Text(path)
+		if rc.AWS.SourceIdentity == "" {
+			return Deny("the profile lacks " + path)
+		}
+		return nil
+	}
+	return r.ready()
+}
+
+// SessionPolicyFromTemplate sets the inline session policy from a JSON document in whose strings
+// {{path}} stands for a user property. A property denies the user if it is absent, or has characters
+// besides letters, digits, space and _.@|+=,:- because a policy would read * ? $ and / as more than
+// a name. A template that is not a JSON object is an error with [CodeConfigInvalid].
+func SessionPolicyFromTemplate(template string) (RuleFunc, error) {
+	parsed, err := iam.ParseTemplate(template)
+	if err != nil {
+		return nil, newError(CodeConfigInvalid, "the session policy's template: %w", err)
+	}
+	r := &readyMade{name: "delegation.SessionPolicyFromTemplate"}
+	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
+		policy, missing := parsed.Fill(user.Value)
+		rc.AWS.Policy = policy
+		if missing != "" {
+			return Deny("the profile lacks a usable " + missing)
+		}
+		return nil
+	}
+	return r.ready(), nil
+}
