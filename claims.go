@@ -11,18 +11,24 @@ import (
 
 // ClaimCheck is one required claim of an issuer or a target, and whether a token meets it.
 type ClaimCheck struct {
-	Claim    string   // as in RequiredClaims
-	Of       string   // whose RequiredClaims: "issuer" or "target"
-	Patterns []string // of which one must match
-	Values   []string // the token's; empty if the claim is absent, null or of another type
-	Met      bool     // whether a pattern matches a value
+	// Claim is the name as in RequiredClaims.
+	Claim string
+	// Of says whose RequiredClaims it is from: "issuer" or "target".
+	Of string
+	// Patterns are those of which one must match.
+	Patterns []string
+	// Values are the token's. They are empty if the claim is absent, null or of another type.
+	Values []string
+	// Met tells whether a pattern matches a value.
+	Met bool
 }
 
 // requiredClaim is an entry of RequiredClaims, compiled.
 type requiredClaim struct {
-	name, of string
+	name     string
+	of       string // as ClaimCheck.Of
 	texts    []string
-	patterns []*regexp.Regexp
+	patterns []*regexp.Regexp // of texts
 }
 
 // compileClaims compiles RequiredClaims of an issuer or a target, in the order of their names.
@@ -46,8 +52,8 @@ func compileClaims(required map[string][]string, of string) ([]requiredClaim, er
 	return list, errors.Join(problems...)
 }
 
-// compileWhole compiles a pattern that must match the whole of a text. It is compiled alone first:
-// the wrapping must not make a pattern of something like "a)|(b".
+// compileWhole compiles a pattern that must match the whole of a text. It compiles the pattern alone
+// first: the wrapping must not turn something like "a)|(b" into a valid pattern.
 func compileWhole(pattern string) (*regexp.Regexp, error) {
 	if pattern == "" {
 		return nil, errors.New("the pattern is empty")
@@ -58,18 +64,27 @@ func compileWhole(pattern string) (*regexp.Regexp, error) {
 	return regexp.Compile(`\A(?:` + pattern + `)\z`)
 }
 
-// check looks at the claims of the token alone: nothing that a profile loader or a rule adds.
+// check looks at the claims of the token alone, and at nothing that a profile loader or a rule adds.
 func (r *requiredClaim) check(claims map[string]any) ClaimCheck {
 	value, _ := jsonvalue.Lookup(claims, r.name)
 	values, _ := jsonvalue.Texts(value) // none of a value of another type
-	c := ClaimCheck{Claim: r.name, Of: r.of, Patterns: slices.Clone(r.texts), Values: values}
-	for _, pattern := range r.patterns {
-		c.Met = c.Met || slices.ContainsFunc(values, pattern.MatchString)
+	return ClaimCheck{
+		Claim:    r.name,
+		Of:       r.of,
+		Patterns: slices.Clone(r.texts),
+		Values:   values,
+		Met:      r.matches(values),
 	}
-	return c
 }
 
-// requireClaims checks what issuer and target ask of the token, and notes all of it.
+// matches tells whether a pattern matches one of the values.
+func (r *requiredClaim) matches(values []string) bool {
+	return slices.ContainsFunc(r.patterns, func(pattern *regexp.Regexp) bool {
+		return slices.ContainsFunc(values, pattern.MatchString)
+	})
+}
+
+// requireClaims checks what issuer and target require of the token, and notes every check.
 func (x *exchange) requireClaims() error {
 	required := slices.Concat(x.issuerClaims[x.claims.Issuer], x.claimsOf(x.name, x.target))
 	for i := range required {
@@ -88,8 +103,8 @@ func (x *exchange) requireClaims() error {
 		"the %s requires the claim %.80q, and no pattern matches the token's", c.Of, c.Claim)
 }
 
-// matchesAnything tells whether a pattern leaves nobody out, as far as a few texts show that have
-// nothing in common.
+// matchesAnything tells whether a pattern leaves nobody out, as far as a few texts that have nothing
+// in common can show.
 func matchesAnything(pattern *regexp.Regexp) bool {
 	for _, text := range []string{"a", "Z9", "0", "x.y/z:w", "someone-else@example.org", "é ü"} {
 		if !pattern.MatchString(text) {

@@ -12,10 +12,11 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret holds a value that must not be shown by accident: under every fmt verb, in slog and in JSON it reads
-// [redacted], also deep inside other values. [Secret.Reveal] is the only way to it. The zero value is empty.
+// Secret holds a value that must not be shown by accident. Under every fmt verb, in slog and in JSON
+// it reads [redacted], also deep inside other values. [Secret.Reveal] is the only way to the value.
+// The zero Secret is empty.
 type Secret struct {
-	value *string // behind a pointer, because fmt prints unexported fields without asking for a method
+	value *string // a pointer, because fmt prints unexported fields without calling their methods
 }
 
 // NewSecret returns a Secret of the value.
@@ -32,7 +33,7 @@ func (s Secret) Reveal() string {
 // Format implements fmt.Formatter: [redacted] under every verb.
 func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// String implements fmt.Stringer, for those who call it directly.
+// String implements fmt.Stringer, for direct calls.
 func (Secret) String() string { return redacted }
 
 // LogValue implements slog.LogValuer.
@@ -41,26 +42,49 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText implements encoding.TextMarshaler, which encoding/json and encoding/xml use.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Credentials are what AWS returned: temporary credentials of the assumed role, and how AWS saw the assertion.
-// Printing, logging or marshalling the struct shows neither secret; use one of the methods for a wire shape.
+// Credentials are what AWS returned: temporary credentials of the assumed role, and how AWS read the
+// assertion. Printing, logging or marshalling the struct shows neither secret. Use one of the methods
+// for a wire shape.
 type Credentials struct {
-	AccessKeyID             string    // ASIA…; no secret
-	SecretAccessKey         Secret    // signs requests
-	SessionToken            Secret    // goes with every request; AWS promises no length
-	Expiration              time.Time // AWS's own, in whole seconds
-	Region                  string    // where STS was called; the credentials work in all regions of its partition
-	AccountID               string    // of the role
-	AssumedRoleARN          string    // arn:PARTITION:sts::ACCOUNT:assumed-role/ROLE/SESSION
-	AssumedRoleID           string    // AROA…:SESSION
-	Subject                 string    // the NameID: ${saml:sub}
-	SubjectType             string    // persistent: ${saml:sub_type}
-	Issuer                  string    // the SAML entity ID
-	Audience                string    // the recipient: SAML:aud in trust policies
-	NameQualifier           string    // ${saml:namequalifier}
-	SourceIdentity          string    // if one was set
-	PackedPolicySize        int       // percent of the space for session policy and tags that is used; 0 if there are none
-	RequestID               string    // AWS's, as in CloudTrail
-	SessionTokenUtilization int       // percent of the largest session token; 0 if AWS does not say
+	// AccessKeyID begins with ASIA. It is no secret.
+	AccessKeyID string
+	// SecretAccessKey signs requests.
+	SecretAccessKey Secret
+	// SessionToken goes with every request. AWS promises no maximum length.
+	SessionToken Secret
+	// Expiration is AWS's own, in whole seconds.
+	Expiration time.Time
+
+	// Region is where STS was called. The credentials work in all regions of its partition.
+	Region string
+	// AccountID is that of the role.
+	AccountID string
+	// AssumedRoleARN is arn:PARTITION:sts::ACCOUNT:assumed-role/ROLE/SESSION.
+	AssumedRoleARN string
+	// AssumedRoleID is AROA…:SESSION.
+	AssumedRoleID string
+
+	// Subject is the NameID, ${saml:sub}.
+	Subject string
+	// SubjectType is ${saml:sub_type}: persistent.
+	SubjectType string
+	// Issuer is the SAML entity ID.
+	Issuer string
+	// Audience is the recipient, which trust policies read as SAML:aud.
+	Audience string
+	// NameQualifier is ${saml:namequalifier}.
+	NameQualifier string
+	// SourceIdentity is empty if none was set.
+	SourceIdentity string
+
+	// PackedPolicySize is how much of the space for session policies and tags is used, in percent.
+	// It is 0 if there are none.
+	PackedPolicySize int
+	// RequestID is AWS's, as in CloudTrail.
+	RequestID string
+	// SessionTokenUtilization is the token's size in percent of the largest session token. It is 0
+	// if AWS does not say.
+	SessionTokenUtilization int
 }
 
 // unconfirmed names what AWS left out of its answer, so that it could not be compared.
@@ -77,46 +101,101 @@ func (c *Credentials) unconfirmed() (names []string) {
 // AWS returns the credentials as the AWS SDK for Go v2 takes them.
 func (c *Credentials) AWS() aws.Credentials {
 	return aws.Credentials{
-		AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey.Reveal(), SessionToken: c.SessionToken.Reveal(),
-		Source: "AssumeRoleWithSAML", CanExpire: true, Expires: c.Expiration, AccountID: c.AccountID,
+		AccessKeyID:     c.AccessKeyID,
+		SecretAccessKey: c.SecretAccessKey.Reveal(),
+		SessionToken:    c.SessionToken.Reveal(),
+		Source:          "AssumeRoleWithSAML",
+		CanExpire:       true,
+		Expires:         c.Expiration,
+		AccountID:       c.AccountID,
 	}
 }
 
 // ProcessJSON returns the JSON that an AWS credential_process prints. It holds the secrets.
 func (c *Credentials) ProcessJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		Version                                                int // the number 1: the format's version
-		AccessKeyId, SecretAccessKey, SessionToken, Expiration string
-		AccountId                                              string `json:",omitempty"`
-	}{1, c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal(), c.Expiration.UTC().Format(time.RFC3339), c.AccountID})
+		Version         int
+		AccessKeyId     string
+		SecretAccessKey string
+		SessionToken    string
+		Expiration      string
+		AccountId       string `json:",omitempty"`
+	}{
+		Version:         1, // of the format
+		AccessKeyId:     c.AccessKeyID,
+		SecretAccessKey: c.SecretAccessKey.Reveal(),
+		SessionToken:    c.SessionToken.Reveal(),
+		Expiration:      c.Expiration.UTC().Format(time.RFC3339),
+		AccountId:       c.AccountID,
+	})
 }
 
-// ContainerJSON returns the JSON of the AWS container credentials endpoint, where the session token is called Token.
-// It holds the secrets.
+// ContainerJSON returns the JSON of the AWS container credentials endpoint, where the session token
+// is called Token. It holds the secrets.
 func (c *Credentials) ContainerJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		AccessKeyId, SecretAccessKey, Token, Expiration string
-		AccountId                                       string `json:",omitempty"`
-	}{c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal(), c.Expiration.UTC().Format(time.RFC3339), c.AccountID})
+		AccessKeyId     string
+		SecretAccessKey string
+		Token           string
+		Expiration      string
+		AccountId       string `json:",omitempty"`
+	}{
+		AccessKeyId:     c.AccessKeyID,
+		SecretAccessKey: c.SecretAccessKey.Reveal(),
+		Token:           c.SessionToken.Reveal(),
+		Expiration:      c.Expiration.UTC().Format(time.RFC3339),
+		AccountId:       c.AccountID,
+	})
 }
 
-// Auth0JSON returns the JSON that Auth0's delegation endpoint answered: the result of AssumeRoleWithSAML, with the
-// expiry in ISO 8601 with milliseconds. It holds the secrets.
+// auth0Answer is what Auth0's delegation endpoint answered: the result of AssumeRoleWithSAML.
+type auth0Answer struct {
+	ResponseMetadata auth0Metadata
+	Credentials      auth0Credentials
+	AssumedRoleUser  auth0Role
+	PackedPolicySize int `json:",omitempty"`
+	Subject          string
+	SubjectType      string
+	Issuer           string
+	Audience         string
+	NameQualifier    string
+	SourceIdentity   string `json:",omitempty"`
+}
+
+type auth0Metadata struct {
+	RequestId string
+}
+
+type auth0Credentials struct {
+	AccessKeyId     string
+	SecretAccessKey string
+	SessionToken    string
+	Expiration      string
+}
+
+type auth0Role struct {
+	AssumedRoleId string
+	Arn           string
+}
+
+// Auth0JSON returns the JSON that Auth0's delegation endpoint answered: the result of
+// AssumeRoleWithSAML, with the expiry in ISO 8601 with milliseconds. It holds the secrets.
 func (c *Credentials) Auth0JSON() ([]byte, error) {
-	type credentials struct{ AccessKeyId, SecretAccessKey, SessionToken, Expiration string }
-	type role struct{ AssumedRoleId, Arn string }
-	type metadata struct{ RequestId string }
-	return json.Marshal(struct {
-		ResponseMetadata                                      metadata
-		Credentials                                           credentials
-		AssumedRoleUser                                       role
-		PackedPolicySize                                      int `json:",omitempty"`
-		Subject, SubjectType, Issuer, Audience, NameQualifier string
-		SourceIdentity                                        string `json:",omitempty"`
-	}{
-		metadata{c.RequestID},
-		credentials{c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal(), c.Expiration.UTC().Format("2006-01-02T15:04:05.000Z")},
-		role{c.AssumedRoleID, c.AssumedRoleARN}, c.PackedPolicySize,
-		c.Subject, c.SubjectType, c.Issuer, c.Audience, c.NameQualifier, c.SourceIdentity,
+	return json.Marshal(auth0Answer{
+		ResponseMetadata: auth0Metadata{c.RequestID},
+		Credentials: auth0Credentials{
+			AccessKeyId:     c.AccessKeyID,
+			SecretAccessKey: c.SecretAccessKey.Reveal(),
+			SessionToken:    c.SessionToken.Reveal(),
+			Expiration:      c.Expiration.UTC().Format("2006-01-02T15:04:05.000Z"),
+		},
+		AssumedRoleUser:  auth0Role{AssumedRoleId: c.AssumedRoleID, Arn: c.AssumedRoleARN},
+		PackedPolicySize: c.PackedPolicySize,
+		Subject:          c.Subject,
+		SubjectType:      c.SubjectType,
+		Issuer:           c.Issuer,
+		Audience:         c.Audience,
+		NameQualifier:    c.NameQualifier,
+		SourceIdentity:   c.SourceIdentity,
 	})
 }

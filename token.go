@@ -17,8 +17,9 @@ const (
 	minSharedSecret     = 32 // bytes: RFC 7518 §3.2, a key as long as HS256's output
 )
 
-// Issuer is an OpenID provider whose ID tokens are accepted, and how its keys are found. Exactly one source is used:
-// SharedSecret, JWKS, JWKSURL, or, if none is set, OpenID Connect discovery below URL.
+// Issuer is an OpenID provider whose ID tokens are accepted, and how its keys are found. Exactly one
+// source is used: SharedSecret, JWKS, JWKSURL, or, if none is set, OpenID Connect discovery below
+// URL.
 //
 // Some issuers are shared by strangers: anybody gets tokens of github.com's or gitlab.com's CI, of
 // Google, or of Entra's common endpoint, with an audience that is yours. Such an issuer needs a gate:
@@ -26,27 +27,33 @@ const (
 // [AllowEmailDomains], [AllowConnections] and [RoleByClaim]. Without one [New] warns in the log, and
 // so do Check and Explain.
 type Issuer struct {
-	URL string // the exact iss claim, trailing slash included; https unless AllowLoopbackHTTP
+	// URL is the exact iss claim, trailing slash included. It is https unless AllowLoopbackHTTP.
+	URL string
 
-	// Algorithms are those that the issuer may sign with: RS, PS and ES with 256, 384 or 512, and EdDSA. Empty: RS256.
+	// Algorithms are those that the issuer may sign with: RS, PS and ES with 256, 384 or 512, and
+	// EdDSA. Empty: RS256.
 	Algorithms []string
 
-	JWKS    []byte // a static key set (RFC 7517) as JSON; nothing is fetched
-	JWKSURL string // where the key set is; discovery is skipped
+	// JWKS is a static key set (RFC 7517) as JSON. Nothing is fetched.
+	JWKS []byte
+	// JWKSURL is where the key set is. Discovery is skipped.
+	JWKSURL string
 
-	// SharedSecret, of at least 32 bytes, makes this an issuer that signs with HS256 and nothing else, such as a
-	// legacy Auth0 client. Whoever can verify such tokens can also make them: prefer RS256.
+	// SharedSecret makes this an issuer that signs with HS256 and nothing else, such as a legacy
+	// Auth0 client. It has at least 32 bytes. Whoever can verify such tokens can also make them, so
+	// prefer RS256.
 	SharedSecret Secret
 
-	AllowLoopbackHTTP bool // for tests: plain http to 127.0.0.0/8, ::1 and localhost
+	// AllowLoopbackHTTP allows plain http to 127.0.0.0/8, ::1 and localhost. It is for tests.
+	AllowLoopbackHTTP bool
 
 	// ClientAudiences name the audience that is the client, for an issuer whose ID tokens have
 	// several audiences and no azp, as those of GitLab and Kubernetes can. Exactly one audience of
 	// the token must be among them. Tokens with one audience, or with an azp, do not need it.
 	// Empty: tokens with several audiences and no azp are refused.
 	ClientAudiences []string
-	// AllowTokenMarks are claims that this issuer's ID tokens bear although they mark other kinds
-	// of tokens elsewhere: typ, token_use, idtyp, appidacr, azpacr, scp, cnf, events. A token with
+	// AllowTokenMarks are claims that this issuer's ID tokens have although elsewhere they mark
+	// other kinds of tokens: typ, token_use, idtyp, appidacr, azpacr, scp, cnf, events. A token with
 	// one that is not listed is refused, so that an access token does not pass for an ID token.
 	// A listed claim is not looked at. Empty: none.
 	AllowTokenMarks []string
@@ -58,8 +65,8 @@ type Issuer struct {
 	// text, and of a list one entry must match. Examples: hd of Google, repository_owner of GitHub,
 	// namespace_path of GitLab, tid of Entra, groups. Empty: nothing is required.
 	RequiredClaims map[string][]string
-	// GatedByRules says that rules of your own choose which users of this issuer may come in, or
-	// that everybody may. It silences the warning of New, Check and Explain about an issuer that
+	// GatedByRules says that rules of your own choose which users of this issuer are let in, or
+	// that all of them are. It silences the warning of New, Check and Explain about an issuer that
 	// strangers share, and changes nothing else.
 	GatedByRules bool
 }
@@ -67,44 +74,82 @@ type Issuer struct {
 // checked is the issuer as the verifier takes it, or what New refuses in it.
 func (i Issuer) checked() (idtoken.Issuer, error) {
 	var problems problems
-	if err := document.CheckURL(i.URL, i.AllowLoopbackHTTP); err != nil {
-		problems.add("URL: %w", err)
-	} else if strings.Contains(i.URL, "?") { // OpenID Connect Discovery §2
-		problems.add("URL: %.200q has a query", i.URL)
-	}
-	secret := i.SharedSecret.Reveal()
-	if len(i.JWKS) > 0 && i.JWKSURL != "" || secret != "" && (len(i.JWKS) > 0 || i.JWKSURL != "") {
-		problems.add("set only one of JWKS, JWKSURL and SharedSecret")
-	}
-	checked := idtoken.Issuer{
-		URL: i.URL, Algorithms: slices.Clone(i.Algorithms),
-		KeySetURL: i.JWKSURL, LoopbackHTTP: i.AllowLoopbackHTTP,
-		Marks: slices.Clone(i.AllowTokenMarks), Clients: slices.Clone(i.ClientAudiences),
-	}
+	i.checkURL(&problems)
+	i.checkOneSource(&problems)
 	if _, err := compileClaims(i.RequiredClaims, "issuer"); err != nil {
 		problems.add("%w", err)
 	}
+	i.checkLists(&problems)
+	algorithms := i.algorithms(&problems)
+	checked := idtoken.Issuer{
+		URL:          i.URL,
+		Algorithms:   algorithms,
+		KeySetURL:    i.JWKSURL,
+		LoopbackHTTP: i.AllowLoopbackHTTP,
+		Marks:        slices.Clone(i.AllowTokenMarks),
+		Clients:      slices.Clone(i.ClientAudiences),
+	}
+	i.setKeys(&checked, &problems)
+	return checked, errors.Join(problems...)
+}
+
+func (i Issuer) checkURL(problems *problems) {
+	if err := document.CheckURL(i.URL, i.AllowLoopbackHTTP); err != nil {
+		problems.add("URL: %w", err)
+		return
+	}
+	if strings.Contains(i.URL, "?") { // OpenID Connect Discovery §2
+		problems.add("URL: %.200q has a query", i.URL)
+	}
+}
+
+// checkOneSource checks that at most one source of keys is set.
+func (i Issuer) checkOneSource(problems *problems) {
+	sources := 0
+	for _, set := range []bool{i.SharedSecret.Reveal() != "", len(i.JWKS) > 0, i.JWKSURL != ""} {
+		if set {
+			sources++
+		}
+	}
+	if sources > 1 {
+		problems.add("set only one of JWKS, JWKSURL and SharedSecret")
+	}
+}
+
+func (i Issuer) checkLists(problems *problems) {
 	if slices.Contains(i.ClientAudiences, "") {
 		problems.add("ClientAudiences has an empty entry")
 	}
+	known := idtoken.TokenMarks()
 	for _, name := range i.AllowTokenMarks {
-		if !slices.Contains(idtoken.TokenMarks(), name) {
-			problems.add("AllowTokenMarks: %.40q is none of %s", name,
-				strings.Join(idtoken.TokenMarks(), ", "))
+		if !slices.Contains(known, name) {
+			problems.add("AllowTokenMarks: %.40q is none of %s", name, strings.Join(known, ", "))
 		}
 	}
+}
+
+// algorithms are those that the issuer may sign with, the default if it names none.
+func (i Issuer) algorithms(problems *problems) []string {
 	allowed := idtoken.Algorithms()
-	if secret != "" {
+	if i.SharedSecret.Reveal() != "" {
 		allowed = []string{"HS256"}
 	}
-	if len(checked.Algorithms) == 0 {
-		checked.Algorithms = allowed[:1]
+	if len(i.Algorithms) == 0 {
+		return allowed[:1]
 	}
-	for _, a := range checked.Algorithms {
-		if !slices.Contains(allowed, a) {
-			problems.add("Algorithms: %.40q is none of %s (HS256 is for SharedSecret, and nothing else is)", a, strings.Join(allowed, ", "))
+	for _, name := range i.Algorithms {
+		if !slices.Contains(allowed, name) {
+			problems.add("Algorithms: %.40q is none of %s "+
+				"(HS256 is for SharedSecret, and nothing else is)",
+				name, strings.Join(allowed, ", "))
 		}
 	}
+	return slices.Clone(i.Algorithms)
+}
+
+// setKeys checks the source of the keys, and sets those that are known without a request.
+func (i Issuer) setKeys(checked *idtoken.Issuer, problems *problems) {
+	secret := i.SharedSecret.Reveal()
 	switch {
 	case secret != "":
 		if len(secret) < minSharedSecret {
@@ -112,41 +157,50 @@ func (i Issuer) checked() (idtoken.Issuer, error) {
 		}
 		checked.SharedSecret = i.SharedSecret.Reveal
 	case len(i.JWKS) > 0:
-		var err error
-		if checked.KeySet, err = idtoken.ParseKeySet(i.JWKS); err != nil {
+		keys, err := idtoken.ParseKeySet(i.JWKS)
+		if err != nil {
 			problems.add("JWKS: %w", tokenError(err))
 		}
+		checked.KeySet = keys
 	case i.JWKSURL != "":
 		if err := document.CheckURL(i.JWKSURL, i.AllowLoopbackHTTP); err != nil {
 			problems.add("JWKSURL: %w", err)
 		}
 	}
-	return checked, errors.Join(problems...)
 }
 
 // verifier makes the verifier of the issuers' tokens. It makes no request.
 func (c *Config) verifier(issuers []idtoken.Issuer) *idtoken.Verifier {
 	logger := c.Logger
+	refreshFailed := func(issuer string, err error) {
+		refusal, _ := tokenError(err).(*Error) // it always is one
+		logger.LogAttrs(context.Background(), refusal.level(), "issuer's keys not refreshed",
+			slog.String("issuer", issuer),
+			slog.String("error", refusal.Error()),
+		)
+	}
 	return idtoken.New(idtoken.Config{
-		MaxSize: c.MaxTokenSize, Leeway: c.Leeway, Now: c.Now, Client: c.HTTPClient,
-		RefreshFailed: func(issuer string, err error) {
-			refusal, _ := tokenError(err).(*Error) // which it always is
-			logger.LogAttrs(context.Background(), refusal.level(), "issuer's keys not refreshed",
-				slog.String("issuer", issuer), slog.String("error", refusal.Error()))
-		},
+		MaxSize:       c.MaxTokenSize,
+		Leeway:        c.Leeway,
+		Now:           c.Now,
+		Client:        c.HTTPClient,
+		RefreshFailed: refreshFailed,
 	}, issuers)
 }
 
-// tokenError makes the Error of what the verifier returned: the one place where its codes become ours.
+// tokenError makes the Error of what the verifier returned. It is the one place where the verifier's
+// codes become ours.
 func tokenError(err error) error {
-	var refusal *idtoken.Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case !errors.As(err, &refusal): // of the context: there is nothing else
-		return canceledAt(StageToken, err)
-	case refusal.Refresh != nil:
-		return newError(Code(refusal.Code), "%w, and its last refresh failed: %w", refusal.Err, tokenError(refusal.Refresh))
+	}
+	var refusal *idtoken.Error
+	if !errors.As(err, &refusal) {
+		return canceledAt(StageToken, err) // all other errors are the context's
+	}
+	if refusal.Refresh != nil {
+		return newError(Code(refusal.Code), "%w, and its last refresh failed: %w",
+			refusal.Err, tokenError(refusal.Refresh))
 	}
 	return newError(Code(refusal.Code), "%w", refusal.Err)
 }
