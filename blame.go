@@ -25,10 +25,10 @@ func (e *Error) overTexts(texts ...string) *Error {
 	return e.over(values...)
 }
 
-// blame tells the caller's mistakes from the operator's, in Error.Requested. If the very value that was
-// refused is one of the request's parameters, the caller chose it, and a rule or mapping has handed it
-// on. A value that a rule made of a parameter counts as the rule's, and one that the target's own
-// settings have as the operator's.
+// blame tells the caller's mistakes from the operator's, in Error.Requested. If the refused value is
+// exactly one of the request's parameters, the caller chose it, and a rule or mapping passed it on. A
+// value that a rule made from a parameter counts as the rule's, and a value that is among the
+// target's own settings as the operator's.
 func (x *exchange) blame(err error) error {
 	refusal, ours := err.(*Error)
 	if !ours {
@@ -43,7 +43,7 @@ func (x *exchange) blame(err error) error {
 	return err
 }
 
-// oddTexts are those that XML cannot carry.
+// oddTexts are the decision's texts that XML cannot carry.
 func (d *decision) oddTexts() (odd []string) {
 	texts := []string{d.nameID}
 	for _, a := range d.attributes() {
@@ -58,8 +58,8 @@ func (d *decision) oddTexts() (odd []string) {
 	return odd
 }
 
-// oddRegions are the names of regions that are refused each by itself, or all: then it is that they
-// stand together.
+// oddRegions are the names of regions that are refused each by itself. If there is none, they are all
+// names: the regions do not go together.
 func (c *Config) oddRegions(names []string) (odd []string) {
 	for _, name := range names {
 		if _, err := c.parseRegions([]string{name}); err != nil {
@@ -72,8 +72,8 @@ func (c *Config) oddRegions(names []string) (odd []string) {
 	return odd
 }
 
-// oddPolicies are the session policies that are refused each by itself, or all: then they are too many
-// or too long together.
+// oddPolicies are the session policies that are refused each by itself. If there is none, they are
+// all policies: together they are too many or too long.
 func (d *decision) oddPolicies() (odd []string) {
 	if session.CheckPolicies(d.policy, nil, d.role) != nil {
 		odd = append(odd, d.policy)
@@ -89,8 +89,8 @@ func (d *decision) oddPolicies() (odd []string) {
 	return odd
 }
 
-// oddTags are the keys and values of tags that AWS takes from nobody, and the keys that are transitive
-// or droppable and not of a tag.
+// oddTags are the keys and values of tags that AWS never accepts, and the transitive and droppable
+// keys that are not keys of tags.
 func (d *decision) oddTags() (odd []string) {
 	refused := func(key, value string) bool {
 		return session.CheckTags(map[string]string{key: value}, nil, nil) != nil
@@ -111,7 +111,7 @@ func (d *decision) oddTags() (odd []string) {
 	return odd
 }
 
-// isRequested tells whether a value stands somewhere in the request's parameters, and not in the
+// isRequested tells whether a value is somewhere in the request's parameters, and not among the
 // target's own settings.
 func (x *exchange) isRequested(value any) bool {
 	wanted := comparison(value)
@@ -126,7 +126,7 @@ func (x *exchange) isRequested(value any) bool {
 	return holds(x.options.request.Parameters, wanted)
 }
 
-// holds tells whether a value is, or has somewhere inside it, the wanted one.
+// holds tells whether a map or list has the wanted value somewhere inside it.
 func holds(value any, wanted string) bool {
 	switch v := value.(type) {
 	case map[string]any:
@@ -145,8 +145,8 @@ func holds(value any, wanted string) bool {
 	return false
 }
 
-// comparison is a text that two values have in common if they are the same for a mapping: the text of
-// a scalar, the JSON of anything else. Empty: nothing to compare.
+// comparison is a text that is the same for two values if a mapping treats them the same: the text of
+// a scalar, the JSON of anything else. Empty: there is nothing to compare.
 func comparison(value any) string {
 	if text, ok := jsonvalue.Text(value); ok {
 		return text

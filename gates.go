@@ -9,8 +9,8 @@ import (
 	"github.com/seed055b7978/delegation/internal/sharedissuer"
 )
 
-// keepsOut tells whether required claims leave strangers of a shared issuer out: one of them is a
-// claim that tells people apart, and none of its patterns matches anything.
+// keepsOut tells whether required claims keep strangers of a shared issuer out. They do if one of
+// them is a claim that tells people apart, and none of its patterns matches just anything.
 func keepsOut(required map[string][]string, shared sharedissuer.Issuer) bool {
 	list, err := compileClaims(required, "")
 	if err != nil {
@@ -21,9 +21,11 @@ func keepsOut(required map[string][]string, shared sharedissuer.Issuer) bool {
 	})
 }
 
-// gated tells whether something at the target keeps strangers of a shared issuer out. A nil target
-// is any, and only what holds for all counts then.
-func (c *Config) gated(shared sharedissuer.Issuer, issuer *Issuer, id string, target *Target) bool {
+// gated tells whether something keeps strangers of a shared issuer out of the target. A nil target
+// is any target, so only what holds for all of them counts.
+func (c *Config) gated(
+	shared sharedissuer.Issuer, issuer *Issuer, id string, target *Target,
+) bool {
 	if issuer.GatedByRules || keepsOut(issuer.RequiredClaims, shared) {
 		return true
 	}
@@ -37,8 +39,8 @@ func (c *Config) gated(shared sharedissuer.Issuer, issuer *Issuer, id string, ta
 }
 
 // strangers says in plain words that strangers can get tokens of the issuer and nothing keeps them
-// out of the targets; empty: something does, or only the operator's people get its tokens. Targets
-// of a database are not known here, so only what holds for all of them counts.
+// out of the targets. It is empty if something does, or if only the operator's people get tokens of
+// the issuer. Targets of a database are not known here, so only what holds for all of them counts.
 func (c *Config) strangers(issuer *Issuer) string {
 	shared, ok := sharedissuer.Find(issuer.URL)
 	if !ok {
@@ -51,13 +53,7 @@ func (c *Config) strangers(issuer *Issuer) string {
 		}
 		return strangersWarning(shared, issuer.URL, "all targets")
 	}
-	var open []string
-	for _, name := range slices.Sorted(maps.Keys(targets)) {
-		target := targets[name]
-		if target.takes(issuer.URL, len(c.Issuers) == 1) && !c.gated(shared, issuer, target.idFor(name), &target) {
-			open = append(open, fmt.Sprintf("%.80q", name))
-		}
-	}
+	open := c.openTargets(targets, shared, issuer)
 	switch len(open) {
 	case 0:
 		return ""
@@ -67,11 +63,30 @@ func (c *Config) strangers(issuer *Issuer) string {
 	return strangersWarning(shared, issuer.URL, "the targets "+strings.Join(open, ", "))
 }
 
+// openTargets are the quoted names of the targets that strangers of the issuer can call.
+func (c *Config) openTargets(
+	targets Targets, shared sharedissuer.Issuer, issuer *Issuer,
+) (open []string) {
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
+		target := targets[name]
+		if !target.takes(issuer.URL, len(c.Issuers) == 1) {
+			continue
+		}
+		if !c.gated(shared, issuer, target.idFor(name), &target) {
+			open = append(open, fmt.Sprintf("%.80q", name))
+		}
+	}
+	return open
+}
+
 // strangersAt is strangers for the one target of an exchange, whatever source it is from.
 func (c *Config) strangersAt(url, name string, target *Target) string {
 	shared, ok := sharedissuer.Find(url)
+	if !ok {
+		return ""
+	}
 	i := slices.IndexFunc(c.Issuers, func(issuer Issuer) bool { return issuer.URL == url })
-	if !ok || i < 0 || c.gated(shared, &c.Issuers[i], target.idFor(name), target) {
+	if i < 0 || c.gated(shared, &c.Issuers[i], target.idFor(name), target) {
 		return ""
 	}
 	return strangersWarning(shared, url, fmt.Sprintf("the target %.80q", name))
@@ -84,35 +99,49 @@ func strangersWarning(shared sharedissuer.Issuer, url, where string) string {
 		shared.Who, url, where, shared.Claim)
 }
 
-// sharedRoles says of each role whose users come from several issuers, through several targets, that
-// ${saml:sub} does not tell them apart. Targets with several issuers say that themselves.
+// roleUsers are those who can get one role.
+type roleUsers struct {
+	targets []string        // quoted names
+	issuers map[string]bool // by URL
+}
+
+// sharedRoles returns a warning for each role whose users come from several issuers through several
+// targets, because ${saml:sub} does not tell them apart. A target with several issuers must say so
+// itself.
 func (c *Config) sharedRoles() map[string]string {
 	targets, _ := c.Targets.(Targets)
-	issuers := map[string]map[string]bool{} // by role
-	names := map[string][]string{}
+	found := map[string]string{}
+	for role, users := range c.usersByRole(targets) {
+		if len(users.issuers) < 2 {
+			continue
+		}
+		found[role] = fmt.Sprintf("the targets %s take users of %d issuers into this role, and "+
+			"${saml:sub} does not tell them apart: give each issuer a role of its own, "+
+			"or set Target.SubjectsAreOne or Target.NameIDTellsIssuersApart",
+			strings.Join(users.targets, ", "), len(users.issuers))
+	}
+	return found
+}
+
+// usersByRole finds who can get the roles of those targets that do not tell issuers apart.
+func (c *Config) usersByRole(targets Targets) map[string]*roleUsers {
+	roles := map[string]*roleUsers{}
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
 		target := targets[name]
 		if target.Role == "" || target.SubjectsAreOne || target.NameIDTellsIssuersApart {
 			continue
 		}
-		if issuers[target.Role] == nil {
-			issuers[target.Role] = map[string]bool{}
+		users := roles[target.Role]
+		if users == nil {
+			users = &roleUsers{issuers: map[string]bool{}}
+			roles[target.Role] = users
 		}
+		users.targets = append(users.targets, fmt.Sprintf("%.80q", name))
 		for _, issuer := range c.Issuers {
 			if target.takes(issuer.URL, len(c.Issuers) == 1) {
-				issuers[target.Role][issuer.URL] = true
+				users.issuers[issuer.URL] = true
 			}
 		}
-		names[target.Role] = append(names[target.Role], fmt.Sprintf("%.80q", name))
 	}
-	found := map[string]string{}
-	for role, of := range issuers {
-		if len(of) > 1 {
-			found[role] = fmt.Sprintf("the targets %s take users of %d issuers into this role, and "+
-				"${saml:sub} does not tell them apart: give each issuer a role of its own, "+
-				"or set Target.SubjectsAreOne or Target.NameIDTellsIssuersApart",
-				strings.Join(names[role], ", "), len(of))
-		}
-	}
-	return found
+	return roles
 }

@@ -18,15 +18,16 @@ import (
 type readyMade struct {
 	name string // as events and errors have it
 	run  RuleFunc
-	// gates tells whether the rule refuses strangers of a shared issuer at a target; nil: it does not.
+	// gates tells whether the rule refuses strangers of a shared issuer at a target. Nil: it does
+	// not.
 	gates func(target string, shared sharedissuer.Issuer) bool
 }
 
 // everywhere is the gates of a rule that chooses among people whatever the issuer and the target.
 func everywhere(string, sharedissuer.Issuer) bool { return true }
 
-// ready makes the rule of a description. It is not inlined, so that all ready-made rules are closures
-// of one piece of code, by which describe knows them.
+// ready returns the rule as a function. It is not inlined: describe recognizes ready-made rules by
+// their code, which they share.
 //
 //go:noinline
 func (r *readyMade) ready() RuleFunc {
@@ -39,7 +40,7 @@ func (r *readyMade) ready() RuleFunc {
 	}
 }
 
-// describe returns what a ready-made rule is, and nil of every other one, which it does not call.
+// describe returns what a ready-made rule is. For every other rule it returns nil, without a call.
 func describe(rule RuleFunc) (r *readyMade) {
 	ours := reflect.ValueOf((&readyMade{}).ready()).Pointer()
 	if rule == nil || reflect.ValueOf(rule).Pointer() != ours {
@@ -49,8 +50,9 @@ func describe(rule RuleFunc) (r *readyMade) {
 	return r
 }
 
-// ForTargets limits a rule to some targets, by RuleContext.Target: for others it does nothing. With
-// no target it is the rule itself. It is a ready-made rule, so [New] can see what it wraps.
+// ForTargets limits a rule to some targets, by RuleContext.Target. For all others the rule does
+// nothing. Without a target listed it returns the rule itself. The result is a ready-made rule, so
+// [New] can see what it wraps.
 func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 	if rule == nil || len(targets) == 0 {
 		return rule
@@ -72,8 +74,8 @@ func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 	return r.ready()
 }
 
-// Named gives a rule the name by which events, errors and explanations know it. It is a ready-made
-// rule, so [New] can see what it wraps. A nil rule stays nil.
+// Named gives a rule a name for events, errors and explanations. The result is a ready-made rule, so
+// [New] can see what it wraps. A nil rule stays nil.
 func Named(name string, rule RuleFunc) RuleFunc {
 	if rule == nil {
 		return nil
