@@ -70,8 +70,10 @@ var consoleErrors = []struct {
 //   - A [delegation.Error] has the status that docs/errors.md lists for its code, or else for its
 //     stage. [delegation.CodeCanceled] is 503 at every stage. With Error.Requested it is 403.
 //   - A user who is over Config.RateLimit is 429.
-//   - [ErrDestination] is 400, [ErrNoConsole] 500, [ErrSignInRefused] 502 and [ErrSignInNoAnswer] 503.
-//   - Every other error is 500. This includes context.Canceled, unless a [delegation.Error] wraps it.
+//   - [ErrDestination] is 400, [ErrNoConsole] 500, [ErrSignInRefused] 502, and
+//     [ErrSignInNoAnswer] 503.
+//   - Every other error is 500. This includes context.Canceled, unless a [delegation.Error] wraps
+//     it.
 //
 // Wrapped errors count as what they wrap.
 func StatusOf(err error) int {

@@ -1,6 +1,6 @@
 package session
 
-// The codes, for whoever hands failures on.
+// The codes of failures. Each has a row in docs/errors.md.
 const (
 	expired          = "sts_response_expired"
 	tooOld           = "sts_response_too_old"
