@@ -286,7 +286,7 @@ func TestInterop_XMLSec1_Encrypts(t *testing.T) {
 func TestInterop_AWSCLI(t *testing.T) {
 	needs(t, "aws", "awscli")
 	w := newWorld(t)
-	w.clock.now = time.Now() // the clock of the AWS CLI's signatures
+	w.clock.Set(time.Now()) // the clock of the AWS CLI's signatures
 	w.target(func(target *delegation.Target) { target.Tags = map[string]string{"team": "press"} })
 	fake := ststest.New(ststest.Config{Region: "eu-central-1"})
 	const otherRole = "arn:aws:iam::123456789012:role/other"
