@@ -68,7 +68,8 @@ func (c *call) sign(ctx context.Context) (*signedResponse, error) {
 	limited, cancel := context.WithTimeout(ctx, c.config.SigningTimeout)
 	defer cancel()
 	identity := c.identity(c.target)
-	response, err := identity.respond(limited, c.decision, c.config.Now(), c.config.Rand, &c.signers)
+	now := c.config.Now()
+	response, err := identity.respond(limited, c.decision, now, c.config.Rand, &c.signers)
 	c.lap(StageSAML)
 	if err != nil && ctx.Err() == nil && limited.Err() != nil {
 		return nil, newError(CodeSigningFailed,

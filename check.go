@@ -24,88 +24,128 @@ var errTakesAnything = errors.New("what answers takes anything for an assertion"
 
 // CheckResult is the state of one thing that exchanges depend on.
 type CheckResult struct {
-	Name     string // such as: issuer https://tenant.example.com/
-	Err      error  // nil: it works; otherwise an *Error
-	Warning  string // what deserves a look though it works, such as a certificate's date
-	Degrades bool   // an error is no reason to take users elsewhere: the same holds there, and it may pass
+	// Name says which thing, such as: issuer https://tenant.example.com/
+	Name string
+	// Err is an *[Error], or nil if it works.
+	Err error
+	// Warning is what deserves a look though it works, such as a certificate's date.
+	Warning string
+	// Degrades says that an error is no reason to take users elsewhere: the same holds there, and
+	// it may pass.
+	Degrades bool
 }
 
 // Check tests what exchanges depend on, all at once. Results come in this order, each name once:
 //
 //   - sts answers, a warning, if Config.UnsafeSTSEmulator is set.
-//   - issuer URL: each of Config.Issuers has keys that can be used. It is asked only for what an exchange would ask for, and no more often.
-//     An issuer that strangers share, and that nothing gates, is a warning; see [Issuer].
-//   - subjects in ROLE: a warning, if targets of several issuers lead to one role, in which ${saml:sub} does not tell their users apart.
-//   - metadata of ENTITYID, and signing key FINGERPRINT of ENTITYID, for Config.IdentityProvider and each
-//     Identity in [Targets], or of a target that any other [TargetSource] has returned to an exchange or
-//     an explanation within the last hour, 100 at most: the metadata has
-//     the size that IAM takes; each key signs a random digest and its certificate, whose SHA-256 begins with FINGERPRINT, verifies
-//     it. A certificate that is not valid yet, has expired or will within 30 days is a warning: AWS does not read its dates, others may.
-//   - sts REGION, for each region and fail-over region of the same targets: STS there refuses a call with no assertion in it, so it answers.
+//   - issuer URL: each of Config.Issuers has keys that can be used. It is asked only for what an
+//     exchange would ask for, and no more often. An issuer that strangers share, and that nothing
+//     gates, is a warning; see [Issuer].
+//   - subjects in ROLE: a warning, if targets of several issuers lead to one role, in which
+//     ${saml:sub} does not tell their users apart.
+//   - metadata of ENTITYID: it has the size that IAM takes.
+//   - signing key FINGERPRINT of ENTITYID: it signs a random digest, and its certificate, whose
+//     SHA-256 begins with FINGERPRINT, verifies it. A certificate that is not valid yet, has expired
+//     or will within 30 days is a warning: AWS does not read its dates, others may.
+//   - sts REGION: STS there refuses a call with no assertion in it, so it answers.
 //
-// Signers and STS are asked once a minute at most, for up to Config.STSTimeout. On a nil context or Delegator there is one result with
-// [CodeArgumentInvalid], on a context that ends [CodeCanceled] for all that has not answered.
+// The identities are Config.IdentityProvider and each Identity in [Targets], or of a target that
+// any other [TargetSource] has returned to an exchange or an explanation within the last hour, 100
+// at most. The regions are those of the same targets, with those to fail over to.
+//
+// Signers and STS are asked once a minute at most, for up to Config.STSTimeout. On a nil context
+// or Delegator there is one result with [CodeArgumentInvalid], on a context that ends
+// [CodeCanceled] for all that has not answered.
 func (d *Delegator) Check(ctx context.Context) []CheckResult {
 	if ctx == nil || d == nil || d.config.Targets == nil {
-		return []CheckResult{{Name: "delegator", Err: newError(CodeArgumentInvalid, "the context is nil, or the Delegator was not made by New")}}
-	}
-	var checks []func() CheckResult
-	named := map[string]bool{}
-	slow := func(name, warning string, stage Stage, check func(context.Context) error) {
-		if !named[name] {
-			named[name] = true
-			checks = append(checks, func() CheckResult {
-				err := d.probes.Do(ctx, name, d.config.Now, d.config.STSTimeout, check)
-				if _, ours := err.(*Error); err != nil && !ours {
-					err = canceledAt(stage, err)
-				}
-				return CheckResult{name, err, warning, true}
-			})
-		}
-	}
-	if d.config.UnsafeSTSEmulator {
-		checks = append(checks, func() CheckResult {
-			return CheckResult{Name: "sts answers", Warning: emulatorWarning}
-		})
-	}
-	for _, issuer := range d.config.Issuers {
-		checks = append(checks, func() CheckResult {
-			return CheckResult{
-				Name: "issuer " + issuer.URL, Err: tokenError(d.tokens.CheckKeys(ctx, issuer.URL)),
-				Warning: d.config.strangers(&issuer),
-			}
-		})
-	}
-	roles := d.config.sharedRoles()
-	for _, role := range slices.Sorted(maps.Keys(roles)) {
-		checks = append(checks, func() CheckResult {
-			return CheckResult{Name: "subjects in " + role, Warning: roles[role]}
-		})
+		return []CheckResult{{
+			Name: "delegator",
+			Err: newError(CodeArgumentInvalid,
+				"the context is nil, or the Delegator was not made by New"),
+		}}
 	}
 	now := d.config.Now()
+	list := checks{Delegator: d, ctx: ctx, probed: map[string]bool{}}
+	list.addIssuers()
 	for _, p := range append(d.identities(), d.recent.identities.All(now)...) {
-		slow("metadata of "+p.EntityID, "", StageConfig, func(context.Context) error {
-			_, err := p.Metadata()
-			return err
-		})
-		for _, key := range p.Keys {
-			sum := sha256.Sum256(key.Certificate.Raw)
-			name := fmt.Sprintf("signing key %x of %s", sum[:8], p.EntityID)
-			slow(name, explain.CertificateDates(key.Certificate, now), StageSAML, func(ctx context.Context) error {
-				return d.try(ctx, key)
-			})
-		}
+		list.addIdentity(p, now)
 	}
 	for _, region := range append(d.configuredRegions(), d.recent.regions.All(now)...) {
-		slow("sts "+region.String(), "", StageSTS, func(ctx context.Context) error {
+		list.addProbe("sts "+region.String(), "", StageSTS, func(ctx context.Context) error {
 			return d.reach(ctx, region)
 		})
 	}
-	return freshness.ProbeAll(checks)
+	return freshness.ProbeAll(list.all)
 }
 
-// configuredRegions are those of the fixed targets, in the order of the targets' names. A target without
-// one lets a rule choose it.
+// checks are what one call of Check has to do, in order.
+type checks struct {
+	*Delegator
+	ctx    context.Context
+	all    []func() CheckResult
+	probed map[string]bool // by name
+}
+
+func (l *checks) add(check func() CheckResult) { l.all = append(l.all, check) }
+
+func (l *checks) addWarning(name, text string) {
+	l.add(func() CheckResult { return CheckResult{Name: name, Warning: text} })
+}
+
+// addProbe adds a check that costs a signature or a call to AWS, and so is made once a minute at
+// most. The error of a context is one of the stage.
+func (l *checks) addProbe(name, warning string, stage Stage, probe func(context.Context) error) {
+	if l.probed[name] {
+		return
+	}
+	l.probed[name] = true
+	l.add(func() CheckResult {
+		err := l.probes.Do(l.ctx, name, l.config.Now, l.config.STSTimeout, probe)
+		if _, ours := err.(*Error); err != nil && !ours {
+			err = canceledAt(stage, err)
+		}
+		return CheckResult{Name: name, Err: err, Warning: warning, Degrades: true}
+	})
+}
+
+// addIssuers adds what depends on the configuration and its issuers alone.
+func (l *checks) addIssuers() {
+	if l.config.UnsafeSTSEmulator {
+		l.addWarning("sts answers", emulatorWarning)
+	}
+	for _, issuer := range l.config.Issuers {
+		l.add(func() CheckResult {
+			return CheckResult{
+				Name:    "issuer " + issuer.URL,
+				Err:     tokenError(l.tokens.CheckKeys(l.ctx, issuer.URL)),
+				Warning: l.config.strangers(&issuer),
+			}
+		})
+	}
+	roles := l.config.sharedRoles()
+	for _, role := range slices.Sorted(maps.Keys(roles)) {
+		l.addWarning("subjects in "+role, roles[role])
+	}
+}
+
+// addIdentity adds an identity's metadata and its keys.
+func (l *checks) addIdentity(p IdentityProvider, now time.Time) {
+	l.addProbe("metadata of "+p.EntityID, "", StageConfig, func(context.Context) error {
+		_, err := p.Metadata()
+		return err
+	})
+	for _, key := range p.Keys {
+		sum := sha256.Sum256(key.Certificate.Raw)
+		name := fmt.Sprintf("signing key %x of %s", sum[:8], p.EntityID)
+		dates := explain.CertificateDates(key.Certificate, now)
+		l.addProbe(name, dates, StageSAML, func(ctx context.Context) error {
+			return l.try(ctx, key)
+		})
+	}
+}
+
+// configuredRegions are those of the fixed targets, in the order of the targets' names. A target
+// without one lets a rule choose it.
 func (d *Delegator) configuredRegions() (regions []Region) {
 	targets, _ := d.config.Targets.(Targets)
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
@@ -124,8 +164,8 @@ func (t Target) knownRegions() (regions []Region) {
 	return regions
 }
 
-// recentTargets is what a TargetSource has returned lately. It cannot be asked for all of its targets,
-// so [Delegator.Check] looks at these.
+// recentTargets is what a TargetSource has returned lately. It cannot be asked for all of its
+// targets, so [Delegator.Check] looks at these.
 type recentTargets struct {
 	identities freshness.Recent[IdentityProvider]
 	regions    freshness.Recent[Region]

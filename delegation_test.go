@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -369,5 +370,47 @@ func TestCheck(t *testing.T) {
 			t.Fatalf("got %v", results)
 		}
 		wantError(t, results[0].Err, delegation.StageConfig, delegation.CodeArgumentInvalid)
+	}
+}
+
+// packageProgram is the program of the package's documentation.
+func packageProgram(
+	ctx context.Context, key delegation.SigningKey, idToken string,
+) (*delegation.Credentials, error) {
+	d, err := delegation.New(ctx, delegation.Config{
+		Issuers: []delegation.Issuer{{URL: "https://tenant.example.com/"}},
+		IdentityProvider: delegation.IdentityProvider{
+			EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{key},
+		},
+		Targets: delegation.Targets{"photo-app": {AWS: delegation.AWS{
+			Principal: "arn:aws:iam::123456789012:saml-provider/delegation",
+			Role:      "arn:aws:iam::123456789012:role/photo-user",
+			Region:    "eu-central-1",
+		}}},
+		Rules: []delegation.RuleFunc{delegation.RequireVerifiedEmail()},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d.Exchange(ctx, idToken, "photo-app")
+}
+
+// TestPackageComment_Program: the program of the package's documentation compiles, and New takes its
+// configuration.
+func TestPackageComment_Program(t *testing.T) {
+	if _, err := packageProgram(t.Context(), signingKey(), ""); !errors.Is(err, delegation.StageToken) {
+		t.Errorf("%v, want a refusal of the empty token", err)
+	}
+	var program strings.Builder
+	for line := range strings.Lines(string(must(os.ReadFile("delegation.go")))) {
+		if code, isCode := strings.CutPrefix(line, "//\t"); isCode {
+			program.WriteString("\t" + code)
+		}
+	}
+	if program.Len() == 0 {
+		t.Fatal("the package's documentation has no program")
+	}
+	if !strings.Contains(string(must(os.ReadFile("delegation_test.go"))), program.String()) {
+		t.Errorf("packageProgram is another program than\n%s", &program)
 	}
 }

@@ -14,9 +14,9 @@ import (
 // value may not fit any more.
 const packedSizeWarning = 80
 
-// Event is the audit record of one exchange, made on every path. It holds no token, assertion, secret
-// or key. Issuer, subject and client are set only from a token whose signature was verified. What a
-// failed exchange did not reach is empty.
+// Event is the audit record of one exchange, made on every path. It holds no token, assertion,
+// secret or key. Issuer, subject and client are set only from a token whose signature was
+// verified. What a failed exchange did not reach is empty.
 //
 // Every assertion that was signed is in one Event. Credentials from the cache have none, and their
 // AccessKeyID leads to it.
@@ -27,8 +27,8 @@ type Event struct {
 	Issuer string
 	// Subject is the token's sub.
 	Subject string
-	// TokenSHA256 is the hash of the ID token as it came, in hexadecimal, whether it was accepted or
-	// not. Empty without a token.
+	// TokenSHA256 is the hash of the ID token as it came, in hexadecimal, whether it was accepted
+	// or not. Empty without a token.
 	TokenSHA256 string
 	// ClientID is the application that the verified token was issued to; see Target.Audiences.
 	ClientID string
@@ -119,8 +119,8 @@ func (r *record) lap(stage Stage) {
 	r.began = now
 }
 
-// report completes the event and hands it on. What it is handed to must not spoil an exchange that has
-// succeeded.
+// report completes the event and hands it on. What it is handed to must not spoil an exchange that
+// has succeeded.
 func (d *Delegator) report(ctx context.Context, event Event, err error) {
 	var failure *Error
 	if err != nil {
@@ -146,7 +146,8 @@ func (d *Delegator) report(ctx context.Context, event Event, err error) {
 		return nil
 	})
 	if err != nil {
-		d.config.Logger.LogAttrs(ctx, slog.LevelError, "event lost", slog.String("error", err.Error()))
+		d.config.Logger.LogAttrs(ctx, slog.LevelError, "event lost",
+			slog.String("error", err.Error()))
 	}
 }
 

@@ -102,7 +102,7 @@ func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 	return x
 }
 
-// run is the path of one exchange. Who takes part, and whether, is settled before AWS is called.
+// run is the path of one exchange.
 func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error) {
 	if err := x.identify(ctx, idToken); err != nil {
 		return nil, err
@@ -160,7 +160,9 @@ func (d *Delegator) findTarget(
 		return nil, newError(CodeClientMismatch,
 			"the token was not issued to the application %.80q", clientID)
 	}
-	target, err := guard.Value(func() (*Target, error) { return d.config.Targets.Target(ctx, name) })
+	target, err := guard.Value(func() (*Target, error) {
+		return d.config.Targets.Target(ctx, name)
+	})
 	switch {
 	case ctx.Err() != nil:
 		return nil, canceledAt(StageTarget, ctx.Err())
@@ -188,7 +190,8 @@ func (d *Delegator) claimsOf(name string, target *Target) []requiredClaim {
 	if _, fixed := d.config.Targets.(Targets); fixed {
 		return d.targetClaims[name]
 	}
-	required, _ := compileClaims(target.RequiredClaims, "target") // which Target.check has found good
+	// Target.check has found them good.
+	required, _ := compileClaims(target.RequiredClaims, "target")
 	return required
 }
 
@@ -246,7 +249,9 @@ func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
 	if d.config.Profile == nil {
 		return nil
 	}
-	extra, err := guard.Value(func() (map[string]any, error) { return d.config.Profile(ctx, user) })
+	extra, err := guard.Value(func() (map[string]any, error) {
+		return d.config.Profile(ctx, user)
+	})
 	switch {
 	case ctx.Err() != nil:
 		return canceledAt(StageRules, ctx.Err())

@@ -16,43 +16,82 @@ import (
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
-// Explanation is what an exchange would do, and why. What was not reached is empty. It holds no token, assertion or key, but what is
-// said of the user: it is for the operator.
+// Explanation is what an exchange would do, and why. What was not reached is empty. It holds no
+// token, assertion or key, but what is said of the user: it is for the operator.
 type Explanation struct {
-	Issuer, Subject, ClientID   string              // of the verified token
-	Target                      string              // what was asked for, cut to 256 characters
-	RequiredClaims              []ClaimCheck        // of issuer and target, and what the token says
-	Rules                       []RuleStep          // those that ran, in order
-	Principal, Role             string              // ARNs
-	Regions                     []string            // where STS would be called, in this order
-	EntityID, Recipient         string              // SAML:iss and SAML:aud in trust policies
-	Audience                    string              // of the AudienceRestriction, which policies do not see
-	NameID                      string              // ${saml:sub} in policies
-	SessionName, SourceIdentity string              // as in CloudTrail
-	Duration                    time.Duration       // of the session, as asked for
-	SessionEnd                  time.Time           // when the session ends at the latest, if Config.CapSessionToToken is set
-	Policy                      string              // the inline session policy
-	PolicyARNs                  []string            // managed session policies
-	Attributes                  map[string][]string // all SAML attributes, by name
-	Actions                     []string            // what the role's trust policy must allow, see TrustPolicy
-	Warnings                    []string            // what is allowed and may surprise
+	// Issuer is the iss of the verified token.
+	Issuer string
+	// Subject is its sub.
+	Subject string
+	// ClientID is the application that it was issued to.
+	ClientID string
+	// Target is what was asked for, cut to 256 characters.
+	Target string
+	// RequiredClaims are those of issuer and target, and what the token says.
+	RequiredClaims []ClaimCheck
+	// Rules are those that ran, in order.
+	Rules []RuleStep
+
+	// Principal is the ARN of the SAML provider.
+	Principal string
+	// Role is the ARN of the role.
+	Role string
+	// Regions are where STS would be called, in this order.
+	Regions []string
+	// EntityID is SAML:iss in trust policies.
+	EntityID string
+	// Recipient is SAML:aud in trust policies.
+	Recipient string
+	// Audience is that of the AudienceRestriction, which policies do not see.
+	Audience string
+	// NameID is ${saml:sub} in policies.
+	NameID string
+	// SessionName is the session's name, as in CloudTrail.
+	SessionName string
+	// SourceIdentity is the session's source identity, as in CloudTrail.
+	SourceIdentity string
+	// Duration is that of the session, as asked for.
+	Duration time.Duration
+	// SessionEnd is when the session ends at the latest, if Config.CapSessionToToken is set.
+	SessionEnd time.Time
+	// Policy is the inline session policy.
+	Policy string
+	// PolicyARNs are the managed session policies.
+	PolicyARNs []string
+	// Attributes are all SAML attributes, by name.
+	Attributes map[string][]string
+	// Actions are what the role's trust policy must allow; see TrustPolicy.
+	Actions []string
+	// Warnings are what is allowed and may surprise.
+	Warnings []string
 }
 
 // RuleStep is a rule that ran.
 type RuleStep struct {
-	Name    string   // as events and errors name it
-	Changed []string // fields of AWS, such as Role, and top-level properties of the user, such as user.groups
-	AWS     AWS      // as the rule left it
-	Err     error    // its refusal or failure; nil: the next one ran
+	// Name is the rule's, as in events and errors.
+	Name string
+	// Changed are fields of AWS, such as Role, and top-level properties of the user, such as
+	// user.groups.
+	Changed []string
+	// AWS is what the rule left.
+	AWS AWS
+	// Err is its refusal or failure. nil: the next rule ran.
+	Err error
 }
 
-// Explain decides as [Delegator.Exchange] does, on the same path. Nothing is signed, sent to AWS or reported as an [Event]; issuer, target source,
-// profile loader and rules are asked as always. What Exchange would refuse before AWS is called, Explain refuses with the same code, but for what
-// only a signer can do. The Explanation is never nil: beside an error it holds what was known until then.
-func (d *Delegator) Explain(ctx context.Context, idToken, target string, options ...ExchangeOption) (*Explanation, error) {
+// Explain decides as [Delegator.Exchange] does, on the same path. Nothing is signed, sent to AWS or
+// reported as an [Event]; issuer, target source, profile loader and rules are asked as always.
+//
+// What Exchange would refuse before AWS is called, Explain refuses with the same code, except for
+// what only a signer or a [ReplayStore] can tell. The Explanation is never nil: next to an error
+// it holds what was known until then.
+func (d *Delegator) Explain(
+	ctx context.Context, idToken, target string, options ...ExchangeOption,
+) (*Explanation, error) {
 	e := &Explanation{Target: fmt.Sprintf("%.256s", target)}
 	if ctx == nil || d == nil || d.config.Targets == nil {
-		return e, newError(CodeArgumentInvalid, "the context is nil, or the Delegator was not made by New")
+		return e, newError(CodeArgumentInvalid,
+			"the context is nil, or the Delegator was not made by New")
 	}
 	x := d.begin(target, options)
 	for i, rule := range x.rules {
@@ -62,47 +101,77 @@ func (d *Delegator) Explain(ctx context.Context, idToken, target string, options
 	if err == nil {
 		err = x.decide(ctx)
 	}
-	if n := len(e.Rules); n > 0 && errors.Is(err, StageRules) {
-		e.Rules[n-1].Err = err
-	}
-	e.RequiredClaims = x.claimed
-	if x.target != nil {
-		if text := d.config.strangersAt(x.claims.Issuer, x.name, x.target); text != "" {
-			e.Warnings = append(e.Warnings, text)
-		}
-	}
-	e.Issuer, e.Subject, e.ClientID = x.event.Issuer, x.event.Subject, x.event.ClientID
+	e.describeUser(x, err)
 	if x.decision == nil {
 		return e, err
 	}
-	p := x.identity(x.target)
-	e.describe(x.decision, p.EntityID)
+	e.describe(x.decision, x.identity(x.target).EntityID)
 	if err != nil {
 		return e, err
 	}
-	// The response is built, with a blank for its signature, because its texts and its size are part of what is refused.
-	certificate := p.Keys[0].Certificate
-	p.Keys = []SigningKey{{samldoc.BlankSigner{Key: certificate.PublicKey}, certificate}}
-	response, err := p.respond(ctx, x.decision, x.began, rand.Reader, nil)
-	if err != nil {
-		return e, x.blame(err)
-	}
-	e.Warnings = append(e.Warnings, (&explain.Session{
-		Now: x.began, TokenEnd: x.claims.Expiry, Capped: d.config.CapSessionToToken, Duration: e.Duration, Subject: e.Subject, NameID: e.NameID,
-		// What Safe has changed it changes again, and what AWS takes as it is stays.
-		MadeSafe: !d.config.StrictSessionNames && session.SafeName(e.SessionName) != e.SessionName, Attributes: e.Attributes, TagPrefix: AttributePrincipalTag,
-		Policy: e.Policy, PolicyARNs: e.PolicyARNs, Response: len(response.encoded.Reveal()), Certificate: certificate,
-	}).Warnings()...)
-	return e, nil
+	return e, e.rehearse(ctx, x)
 }
 
-// watch wraps a rule so that it runs as always, under its own name, and leaves a RuleStep, also when it panics.
+// describeUser says who asked for what, and what the rules made of it.
+func (e *Explanation) describeUser(x *exchange, err error) {
+	if n := len(e.Rules); n > 0 && errors.Is(err, StageRules) {
+		e.Rules[n-1].Err = err
+	}
+	e.Issuer = x.event.Issuer
+	e.Subject = x.event.Subject
+	e.ClientID = x.event.ClientID
+	e.RequiredClaims = x.claimed
+	if x.target == nil {
+		return
+	}
+	if text := x.config.strangersAt(x.claims.Issuer, x.name, x.target); text != "" {
+		e.Warnings = append(e.Warnings, text)
+	}
+}
+
+// rehearse builds the response with a blank for its signature, because its texts and its size are
+// part of what is refused, and looks for what may surprise.
+func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
+	identity := x.identity(x.target)
+	certificate := identity.Keys[0].Certificate
+	identity.Keys = []SigningKey{{
+		Signer:      samldoc.BlankSigner{Key: certificate.PublicKey},
+		Certificate: certificate,
+	}}
+	response, err := identity.respond(ctx, x.decision, x.began, rand.Reader, nil)
+	if err != nil {
+		return x.blame(err)
+	}
+	// What SafeName has changed it changes again, and what AWS takes as it is stays.
+	unsafeName := session.SafeName(e.SessionName) != e.SessionName
+	planned := &explain.Session{
+		Now:         x.began,
+		TokenEnd:    x.claims.Expiry,
+		Capped:      x.config.CapSessionToToken,
+		Duration:    e.Duration,
+		Subject:     e.Subject,
+		NameID:      e.NameID,
+		MadeSafe:    !x.config.StrictSessionNames && unsafeName,
+		Attributes:  e.Attributes,
+		TagPrefix:   AttributePrincipalTag,
+		Policy:      e.Policy,
+		PolicyARNs:  e.PolicyARNs,
+		Response:    len(response.encoded.Reveal()),
+		Certificate: certificate,
+	}
+	e.Warnings = append(e.Warnings, planned.Warnings()...)
+	return nil
+}
+
+// watch wraps a rule so that it runs as always, under its own name, and leaves a RuleStep, also
+// when it panics.
 func (e *Explanation) watch(rule RuleFunc) RuleFunc {
 	return func(ctx context.Context, user *User, rc *RuleContext) error {
 		rc.Rule = ruleName(rule)
-		before, properties := (&Target{AWS: rc.AWS}).clone().AWS, jsonvalue.Clone(user.Properties).(map[string]any)
+		before := copyAWS(rc.AWS)
+		properties := jsonvalue.Clone(user.Properties).(map[string]any)
 		defer func() {
-			step := RuleStep{Name: rc.Rule, AWS: (&Target{AWS: rc.AWS}).clone().AWS}
+			step := RuleStep{Name: rc.Rule, AWS: copyAWS(rc.AWS)}
 			step.Changed = explain.ChangedFields(before, step.AWS)
 			for _, name := range explain.ChangedKeys(properties, user.Properties) {
 				step.Changed = append(step.Changed, "user."+name)
@@ -113,23 +182,42 @@ func (e *Explanation) watch(rule RuleFunc) RuleFunc {
 	}
 }
 
+// copyAWS returns settings that share nothing with those given.
+func copyAWS(settings AWS) AWS {
+	return (&Target{AWS: settings}).clone().AWS
+}
+
+// describe says what was decided.
 func (e *Explanation) describe(d *decision, entityID string) {
-	e.Principal, e.Role = d.principal.String(), d.role.String()
+	e.Principal = d.principal.String()
+	e.Role = d.role.String()
 	for _, region := range d.regions {
 		e.Regions = append(e.Regions, region.String())
 	}
-	e.EntityID, e.Recipient, e.Audience, e.NameID = entityID, d.recipient, d.audience, d.nameID
-	e.SessionName, e.SourceIdentity, e.Duration, e.SessionEnd = d.sessionName, d.sourceIdentity, d.duration, d.sessionNotOnOrAfter
-	e.Policy, e.PolicyARNs, e.Attributes = d.policy, d.policyARNs, map[string][]string{}
+	e.EntityID = entityID
+	e.Recipient = d.recipient
+	e.Audience = d.audience
+	e.NameID = d.nameID
+	e.SessionName = d.sessionName
+	e.SourceIdentity = d.sourceIdentity
+	e.Duration = d.duration
+	e.SessionEnd = d.sessionNotOnOrAfter
+	e.Policy = d.policy
+	e.PolicyARNs = d.policyARNs
+	e.Attributes = map[string][]string{}
 	for _, a := range d.attributes() {
 		e.Attributes[a.Name] = slices.Clone(a.Values)
 	}
 	e.Actions = iam.TrustActions(len(d.tags) > 0, d.sourceIdentity != "")
 }
 
-// TrustPolicy returns the trust policy that the role needs, as JSON: Principal may do Actions (none: sts:AssumeRoleWithSAML), where SAML:aud is
-// Recipient and, unless EntityID is empty, SAML:iss is EntityID. It reads nothing else, so these can also be written down before there is a token.
-// Without principal or recipient, or with a policy variable in a condition, it is an error with [CodeConfigInvalid].
+// TrustPolicy returns the trust policy that the role needs, as JSON. Principal may do Actions
+// (none: sts:AssumeRoleWithSAML), where SAML:aud is Recipient and, unless EntityID is empty,
+// SAML:iss is EntityID. It reads nothing else, so these can also be written down before there is a
+// token.
+//
+// Without principal or recipient, or with a policy variable in a condition, it is an error with
+// [CodeConfigInvalid].
 func (e *Explanation) TrustPolicy() (string, error) {
 	if e == nil {
 		e = &Explanation{}
@@ -142,8 +230,9 @@ func (e *Explanation) TrustPolicy() (string, error) {
 	return policy, nil
 }
 
-// PermissionPolicy returns a policy for the role, as JSON, that confines each user to the folder ${saml:sub} of an S3 bucket in the region's
-// partition. The zero Region, and a name that no bucket can have, are errors with [CodeConfigInvalid].
+// PermissionPolicy returns a policy for the role, as JSON, that confines each user to the folder
+// ${saml:sub} of an S3 bucket in the region's partition. The zero Region, and a name that no
+// bucket can have, are errors with [CodeConfigInvalid].
 func PermissionPolicy(region Region, bucket string) (string, error) {
 	policy, err := iam.FolderPolicy(region.Partition(), bucket)
 	if err != nil {

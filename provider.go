@@ -13,42 +13,52 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// providerTimeout is for one exchange of a provider, beside Config.STSTimeout: no caller's context ends it.
+// providerTimeout is for one exchange of a provider, next to Config.STSTimeout: no caller's context
+// ends it.
 const providerTimeout = time.Minute
 
-// TokenSource returns the user's ID token as it is now. A provider asks for it once for each exchange, never twice at once.
-// It must honour the context, and its error must not hold the token.
+// TokenSource returns the user's ID token as it is now. A provider asks for it once for each
+// exchange, never twice at once. It must honour the context, and its error must not hold the
+// token.
 type TokenSource func(ctx context.Context) (string, error)
 
-// TokenFile is a [TokenSource] that reads a file anew each time, such as a projected Kubernetes token: at most 1 MiB, less
-// one line end. Its errors name the file and never its content. Nothing is read before it is asked.
+// TokenFile is a [TokenSource] that reads a file anew each time, such as a projected Kubernetes
+// token. It takes at most 1 MiB, less one line end. Its errors name the file and never its
+// content. Nothing is read before it is asked.
 func TokenFile(path string) TokenSource {
 	return func(context.Context) (string, error) { return tokensource.File(path) }
 }
 
-// TokenOAuth2 is a [TokenSource] of the ID tokens that come along with an OAuth 2.0 source's tokens, as id_token. Most sources
-// keep a token until its access token expires, and some issuers send no ID token at refreshes: a token without one is an
-// error, and an expired one is refused by the exchange. The source takes no context, so its HTTP client needs a time-out.
+// TokenOAuth2 is a [TokenSource] of the ID tokens that come with an OAuth 2.0 source's tokens, as
+// id_token. Most sources keep a token until its access token expires, and some issuers send no ID
+// token at refreshes: a token without one is an error, and an expired one is refused by the
+// exchange. The source takes no context, so its HTTP client needs a time-out.
 func TokenOAuth2(source oauth2.TokenSource) TokenSource {
 	return func(context.Context) (string, error) { return tokensource.OAuth2(source) }
 }
 
-// Provider returns a provider of AWS credentials for clients of the AWS SDK. It exchanges the source's
-// token when it is first asked, and again ahead of the credentials' end: from 15 minutes before it, or in
-// the last quarter of a shorter life. Up to a fifth of that time passes first, by chance, so that
-// providers that started together do not ask AWS together.
+// Provider returns a provider of AWS credentials for clients of the AWS SDK. It exchanges the
+// source's token when it is first asked, and again ahead of the credentials' end: from 15 minutes
+// before it, or in the last quarter of a shorter life. Up to a fifth of that time passes first, by
+// chance, so that providers that started together do not ask AWS together.
 //
 // That is off its callers' path: they get what is at hand until it really expires, whatever fails
-// meanwhile, also a refusal, and a new attempt is made every 10 seconds. Being asked triggers it, so no
-// goroutine waits. Only without good credentials do callers wait, for one exchange that all share and
-// none of them can cancel. The error is an [*Error]: one of [Delegator.Exchange],
-// [CodeTokenSourceFailed], [CodeArgumentInvalid] for a nil source or Delegator, or [CodeCanceled] with
-// the stage token if the caller's context ends first.
+// meanwhile, also a refusal, and a new attempt is made every 10 seconds. Being asked triggers it,
+// so no goroutine waits. Only without good credentials do callers wait, for one exchange that all
+// share and none of them can cancel. The error is an [*Error]: one of [Delegator.Exchange],
+// [CodeTokenSourceFailed], [CodeArgumentInvalid] for a nil source or Delegator, or [CodeCanceled]
+// with the stage token if the caller's context ends first.
 //
-// It works with and without an [aws.CredentialsCache] around it, which refreshes in its callers' path. So Expires is not when
-// the credentials expire but when to ask again, and a cache's ExpiryWindow has no effect on it. Every attempt makes an [Event].
-// Config's cache has no part in it: the provider keeps its own. The options hold for all. Neither the source nor Config.OnEvent may use these credentials: they would wait for themselves.
-func (d *Delegator) Provider(source TokenSource, target string, options ...ExchangeOption) aws.CredentialsProvider {
+// It works with and without an [aws.CredentialsCache] around it, which refreshes in its callers'
+// path. So Expires is not when the credentials expire but when to ask again, and a cache's
+// ExpiryWindow has no effect on it.
+//
+// Every attempt makes an [Event]. Config's cache has no part in it: the provider keeps its own.
+// The options hold for every exchange. Neither the source nor Config.OnEvent may use these
+// credentials: they would wait for themselves.
+func (d *Delegator) Provider(
+	source TokenSource, target string, options ...ExchangeOption,
+) aws.CredentialsProvider {
 	if d == nil || d.config.Targets == nil || source == nil {
 		refuse := func(context.Context) (none aws.Credentials, _ time.Time, _ error) {
 			return none, time.Time{}, newError(CodeArgumentInvalid,
@@ -70,7 +80,9 @@ func (d *Delegator) Provider(source TokenSource, target string, options ...Excha
 }
 
 // exchangeFrom is Exchange with a source's token. If there is none, the event says so.
-func (d *Delegator) exchangeFrom(ctx context.Context, source TokenSource, target string, options []ExchangeOption) (*Credentials, error) {
+func (d *Delegator) exchangeFrom(
+	ctx context.Context, source TokenSource, target string, options []ExchangeOption,
+) (*Credentials, error) {
 	x := d.begin(target, options)
 	token, err := guard.Value(func() (string, error) { return source(ctx) })
 	switch {
@@ -88,7 +100,8 @@ func (d *Delegator) exchangeFrom(ctx context.Context, source TokenSource, target
 	return nil, err
 }
 
-// provider implements aws.CredentialsProvider, and what aws.CredentialsCache and the SDK look for beside it.
+// provider implements aws.CredentialsProvider, and what else aws.CredentialsCache and the SDK look
+// for.
 type provider struct {
 	credentials *freshness.Value[aws.Credentials]
 }
@@ -99,7 +112,8 @@ func (p provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	}
 	credentials, again, err := p.credentials.Get(ctx)
 	var known *Error
-	if err != nil && !errors.As(err, &known) { // the context ended, or the credentials came when they had expired
+	if err != nil && !errors.As(err, &known) {
+		// The context ended, or the credentials came when they had expired.
 		err = canceledAt(StageToken, err)
 	}
 	credentials.Expires = again
@@ -107,7 +121,9 @@ func (p provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 }
 
 // HandleFailToRefresh hands out good credentials that have come meanwhile.
-func (p provider) HandleFailToRefresh(_ context.Context, _ aws.Credentials, err error) (aws.Credentials, error) {
+func (p provider) HandleFailToRefresh(
+	_ context.Context, _ aws.Credentials, err error,
+) (aws.Credentials, error) {
 	credentials, again, good := p.credentials.Peek()
 	if !good {
 		return aws.Credentials{}, err
@@ -116,7 +132,8 @@ func (p provider) HandleFailToRefresh(_ context.Context, _ aws.Credentials, err 
 	return credentials, nil
 }
 
-// AdjustExpiresBy changes nothing: Expires lies ahead of the real expiry already, or these are the last credentials to be had.
+// AdjustExpiresBy changes nothing: Expires lies ahead of the real expiry already, or these are the
+// last credentials to be had.
 func (provider) AdjustExpiresBy(c aws.Credentials, _ time.Duration) (aws.Credentials, error) {
 	return c, nil
 }

@@ -28,8 +28,8 @@ type ReplayStore interface {
 // forgetting one early would let it be used again.
 func ReplayMemory(size int) ReplayStore { return freshness.NewReplayMemory(size) }
 
-// requireFirstUse refuses a token that was used for the target before. It comes after the target was
-// found, so that strangers cannot fill the store with names, and before profile and rules, so
+// requireFirstUse refuses a token that was used for the target before. It comes after the target
+// was found, so that strangers cannot fill the store with names, and before profile and rules, so
 // that these see no token twice. A token that passes is spent, even if a later step fails.
 func (x *exchange) requireFirstUse(ctx context.Context) error {
 	if x.config.Replay == nil {

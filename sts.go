@@ -201,7 +201,8 @@ func (d *decision) difference(c *Credentials, entityID string, emulator bool) st
 	compare := func(name, got, want string, tolerated bool) {
 		if got != want && !tolerated {
 			shown := withoutSecrets(got, c)
-			differences = append(differences, fmt.Sprintf("%s is %.200q, not %.200q", name, shown, want))
+			text := fmt.Sprintf("%s is %.200q, not %.200q", name, shown, want)
+			differences = append(differences, text)
 		}
 	}
 	compare("AssumedRoleUser.Arn", c.AssumedRoleARN, d.sessionARN(), false)
@@ -209,7 +210,8 @@ func (d *decision) difference(c *Credentials, entityID string, emulator bool) st
 	compare("Subject", c.Subject, d.nameID, emulator)
 	compare("Issuer", c.Issuer, entityID, emulator || c.Issuer == "")
 	compare("Audience", c.Audience, d.recipient, emulator || c.Audience == "")
-	compare("SourceIdentity", c.SourceIdentity, d.sourceIdentity, emulator && c.SourceIdentity == "")
+	compare("SourceIdentity", c.SourceIdentity, d.sourceIdentity,
+		emulator && c.SourceIdentity == "")
 	return strings.Join(differences, "; ")
 }
 
