@@ -25,9 +25,9 @@ func (e *Error) overTexts(texts ...string) *Error {
 	return e.over(values...)
 }
 
-// blame tells the caller's mistakes from the operator's, in Error.Requested. If the refused value is
-// exactly one of the request's parameters, the caller chose it, and a rule or mapping passed it on. A
-// value that a rule made from a parameter counts as the rule's, and a value that is among the
+// blame tells the caller's mistakes from the operator's, in Error.Requested. If the refused value
+// is exactly one of the request's parameters, the caller chose it, and a rule or mapping passed it
+// on. A value that a rule made from a parameter counts as the rule's, and a value that is among the
 // target's own settings as the operator's.
 func (x *exchange) blame(err error) error {
 	refusal, ours := err.(*Error)
@@ -58,8 +58,8 @@ func (d *decision) oddTexts() (odd []string) {
 	return odd
 }
 
-// oddRegions are the names of regions that are refused each by itself. If there is none, they are all
-// names: the regions do not go together.
+// oddRegions are the names of regions that are refused each by itself. If there is none, they are
+// all names: the regions do not go together.
 func (c *Config) oddRegions(names []string) (odd []string) {
 	for _, name := range names {
 		if _, err := c.parseRegions([]string{name}); err != nil {
@@ -145,8 +145,8 @@ func holds(value any, wanted string) bool {
 	return false
 }
 
-// comparison is a text that is the same for two values if a mapping treats them the same: the text of
-// a scalar, the JSON of anything else. Empty: there is nothing to compare.
+// comparison is a text that is the same for two values if a mapping treats them the same: the text
+// of a scalar, the JSON of anything else. Empty: there is nothing to compare.
 func comparison(value any) string {
 	if text, ok := jsonvalue.Text(value); ok {
 		return text

@@ -52,8 +52,8 @@ func compileClaims(required map[string][]string, of string) ([]requiredClaim, er
 	return list, errors.Join(problems...)
 }
 
-// compileWhole compiles a pattern that must match the whole of a text. It compiles the pattern alone
-// first: the wrapping must not turn something like "a)|(b" into a valid pattern.
+// compileWhole compiles a pattern that must match the whole of a text. It compiles the pattern
+// alone first: the wrapping must not turn something like "a)|(b" into a valid pattern.
 func compileWhole(pattern string) (*regexp.Regexp, error) {
 	if pattern == "" {
 		return nil, errors.New("the pattern is empty")
@@ -64,7 +64,8 @@ func compileWhole(pattern string) (*regexp.Regexp, error) {
 	return regexp.Compile(`\A(?:` + pattern + `)\z`)
 }
 
-// check looks at the claims of the token alone, and at nothing that a profile loader or a rule adds.
+// check looks at the claims of the token alone, and at nothing that a profile loader or a rule
+// adds.
 func (r *requiredClaim) check(claims map[string]any) ClaimCheck {
 	value, _ := jsonvalue.Lookup(claims, r.name)
 	values, _ := jsonvalue.Texts(value) // none of a value of another type
@@ -103,8 +104,8 @@ func (x *exchange) requireClaims() error {
 		"the %s requires the claim %.80q, and no pattern matches the token's", c.Of, c.Claim)
 }
 
-// matchesAnything tells whether a pattern leaves nobody out, as far as a few texts that have nothing
-// in common can show.
+// matchesAnything tells whether a pattern leaves nobody out, as far as a few texts that have
+// nothing in common can show.
 func matchesAnything(pattern *regexp.Regexp) bool {
 	for _, text := range []string{"a", "Z9", "0", "x.y/z:w", "someone-else@example.org", "é ü"} {
 		if !pattern.MatchString(text) {

@@ -12,9 +12,9 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret holds a value that must not be shown by accident. Under every fmt verb, in slog and in JSON
-// it reads [redacted], also deep inside other values. [Secret.Reveal] is the only way to the value.
-// The zero Secret is empty.
+// Secret holds a value that must not be shown by accident. Under every fmt verb, in slog and in
+// JSON it reads [redacted], also deep inside other values. [Secret.Reveal] is the only way to the
+// value. The zero Secret is empty.
 type Secret struct {
 	value *string // a pointer, because fmt prints unexported fields without calling their methods
 }
@@ -42,9 +42,9 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText implements encoding.TextMarshaler, which encoding/json and encoding/xml use.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Credentials are what AWS returned: temporary credentials of the assumed role, and how AWS read the
-// assertion. Printing, logging or marshalling the struct shows neither secret. Use one of the methods
-// for a wire shape.
+// Credentials are what AWS returned: temporary credentials of the assumed role, and how AWS read
+// the assertion. Printing, logging or marshalling the struct shows neither secret. Use one of the
+// methods for a wire shape.
 type Credentials struct {
 	// AccessKeyID begins with ASIA. It is no secret.
 	AccessKeyID string

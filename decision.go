@@ -148,8 +148,8 @@ func (d *decision) setRegions(a *AWS, c *Config) error {
 	return nil
 }
 
-// setAddressee sets recipient and audience from the first region. A trust policy may have conditions
-// on the recipient, so it stays the same in whichever region the response is redeemed.
+// setAddressee sets recipient and audience from the first region. A trust policy may have
+// conditions on the recipient, so it stays the same in whichever region the response is redeemed.
 func (d *decision) setAddressee(target *Target) {
 	region := d.regions[0]
 	d.recipient = cmp.Or(target.SAMLRecipient, region.SAMLRecipient())
@@ -186,7 +186,8 @@ func (d *decision) setDuration(chosen time.Duration) error {
 	return nil
 }
 
-// setSessionName sets the session's name. A strict one must be valid as it is; any other is made so.
+// setSessionName sets the session's name. A strict one must be valid as it is; any other is made
+// so.
 func (d *decision) setSessionName(name string, strict bool) error {
 	if !strict {
 		d.sessionName = session.SafeName(name)
@@ -262,8 +263,8 @@ func (d *decision) sessionARN() string {
 // session names what a role may or may not allow.
 func (d *decision) session() string { return d.role.String() + " for " + d.duration.String() }
 
-// dropTags removes as many droppable tags as AWS's message asks for, and returns their keys. It does
-// so once: the tags that remain are not droppable any more.
+// dropTags removes as many droppable tags as AWS's message asks for, and returns their keys. It
+// does so once: the tags that remain are not droppable any more.
 func (d *decision) dropTags(message string) []string {
 	size := len(d.policy)
 	for _, p := range d.policyARNs {

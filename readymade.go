@@ -74,8 +74,8 @@ func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 	return r.ready()
 }
 
-// Named gives a rule a name for events, errors and explanations. The result is a ready-made rule, so
-// [New] can see what it wraps. A nil rule stays nil.
+// Named gives a rule a name for events, errors and explanations. The result is a ready-made rule,
+// so [New] can see what it wraps. A nil rule stays nil.
 func Named(name string, rule RuleFunc) RuleFunc {
 	if rule == nil {
 		return nil
@@ -227,9 +227,9 @@ func verifiedEmail(user *User) string {
 	return user.Text("email")
 }
 
-// TagsFromClaims sets session tags from user properties: tag key to path. A property that is absent,
-// or is not one string, number or boolean, denies the user, because a policy may grant something to
-// those who lack the tag.
+// TagsFromClaims sets session tags from user properties: tag key to path. A property that is
+// absent, or is not one string, number or boolean, denies the user, because a policy may grant
+// something to those who lack the tag.
 func TagsFromClaims(tags map[string]string) RuleFunc {
 	tags = maps.Clone(tags)
 	r := &readyMade{name: "delegation.TagsFromClaims"}
@@ -266,9 +266,9 @@ func SourceIdentityFromClaim(path string) RuleFunc {
 }
 
 // SessionPolicyFromTemplate sets the inline session policy from a JSON document in whose strings
-// {{path}} stands for a user property. A property denies the user if it is absent, or has characters
-// besides letters, digits, space and _.@|+=,:- because a policy would read * ? $ and / as more than
-// a name. A template that is not a JSON object is an error with [CodeConfigInvalid].
+// {{path}} stands for a user property. A property denies the user if it is absent, or has
+// characters besides letters, digits, space and _.@|+=,:- because a policy would read * ? $ and /
+// as more than a name. A template that is not a JSON object is an error with [CodeConfigInvalid].
 func SessionPolicyFromTemplate(template string) (RuleFunc, error) {
 	parsed, err := iam.ParseTemplate(template)
 	if err != nil {

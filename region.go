@@ -24,8 +24,8 @@ func ParseRegion(name string) (Region, error) {
 	return Region{name, p.ID}, nil
 }
 
-// parseRegions parses a region and those to fail over to. They are of one partition and have the STS
-// hosts that Config asks for. A region that is listed twice counts once.
+// parseRegions parses a region and those to fail over to. They are of one partition and have the
+// STS hosts that Config asks for. A region that is listed twice counts once.
 func (c *Config) parseRegions(names []string) (list []Region, err error) {
 	for _, name := range names {
 		region, err := ParseRegion(name)
@@ -57,10 +57,10 @@ func (r Region) String() string { return r.name }
 // Partition returns aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f or aws-eusc.
 func (r Region) Partition() string { return r.partition }
 
-// STSHost returns the host of the region's STS endpoint. Only four US regions and GovCloud have FIPS
-// hosts (AWS General Reference, STS endpoints), though the SDK prints one for any region. FIPS
-// elsewhere is an error with [CodeRegionInvalid], and so is FIPS together with dual stack, for which
-// AWS publishes no STS host.
+// STSHost returns the host of the region's STS endpoint. Only four US regions and GovCloud have
+// FIPS hosts (AWS General Reference, STS endpoints), though the SDK prints one for any region. FIPS
+// elsewhere is an error with [CodeRegionInvalid], and so is FIPS together with dual stack, for
+// which AWS publishes no STS host.
 func (r Region) STSHost(fips, dualStack bool) (string, error) {
 	p, ok := iam.PartitionOf(r.name)
 	switch {
@@ -76,8 +76,8 @@ func (r Region) STSHost(fips, dualStack bool) (string, error) {
 	return "sts." + r.name + "." + p.DNSSuffix, nil
 }
 
-// SAMLRecipient returns the sign-in URL that the assertion is addressed to. Trust policies read it as
-// SAML:aud (IAM User Guide, "Configure SAML assertions"). The zero Region has none.
+// SAMLRecipient returns the sign-in URL that the assertion is addressed to. Trust policies read it
+// as SAML:aud (IAM User Guide, "Configure SAML assertions"). The zero Region has none.
 func (r Region) SAMLRecipient() string {
 	p, ok := iam.PartitionOf(r.name)
 	if !ok {

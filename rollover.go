@@ -9,8 +9,8 @@ import (
 )
 
 // SetIdentityProvider replaces the keys of an identity while exchanges run. It applies to
-// Config.IdentityProvider and to each Identity in [Targets] that has the entity ID of p. An exchange
-// signs with the keys before or with those after.
+// Config.IdentityProvider and to each Identity in [Targets] that has the entity ID of p. An
+// exchange signs with the keys before or with those after.
 //
 // The entity ID cannot change, because AWS trusts the identity by it. What [New] would refuse is an
 // error with [CodeConfigInvalid], and nothing has changed. Any other [TargetSource] replaces the
@@ -89,8 +89,8 @@ func (d *Delegator) identities() []IdentityProvider {
 	return all
 }
 
-// identity is the SAML identity that signs for the target. What a TargetSource returns is newer than
-// anything that SetIdentityProvider has set.
+// identity is the SAML identity that signs for the target. What a TargetSource returns is newer
+// than anything that SetIdentityProvider has set.
 func (d *Delegator) identity(target *Target) IdentityProvider {
 	if _, fixed := d.config.Targets.(Targets); !fixed && target.Identity != nil {
 		return *target.Identity

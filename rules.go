@@ -16,13 +16,13 @@ import (
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
 )
 
-// User is the user of the verified ID token as rules see it. It has all claims, under the names that
-// Auth0 gave to profile properties, and what Config.Profile added. Each exchange has its own User; a
-// rule may change it freely.
+// User is the user of the verified ID token as rules see it. It has all claims, under the names
+// that Auth0 gave to profile properties, and what Config.Profile added. Each exchange has its own
+// User; a rule may change it freely.
 //
-// The property user_id is the token's sub. The property identities is derived from a sub of the form
-// provider|id, unless the token or the profile has it. Numbers are json.Number, lists []any, objects
-// map[string]any.
+// The property user_id is the token's sub. The property identities is derived from a sub of the
+// form provider|id, unless the token or the profile has it. Numbers are json.Number, lists []any,
+// objects map[string]any.
 type User struct {
 	// Properties are by name. The map is never nil in a rule.
 	Properties map[string]any
@@ -81,8 +81,8 @@ func (u *User) deriveIdentity() {
 }
 
 // ProfileFunc loads what the ID token lacks of a user, for example groups from a database. It may
-// read the user and must not keep it. What it returns is copied and added to the user. Claims of the
-// verified token win over it, user_id among them.
+// read the user and must not keep it. What it returns is copied and added to the user. Claims of
+// the verified token win over it, user_id among them.
 type ProfileFunc func(ctx context.Context, user *User) (map[string]any, error)
 
 // Request is what a service knows of the call that led to an exchange. It reaches rules and decides
@@ -220,7 +220,8 @@ type denial struct{ reason string }
 
 func (d *denial) Error() string { return "denied: " + d.reason }
 
-// Deny returns the error with which a rule refuses a user. The reason is shown to the user, see [Error.Public].
+// Deny returns the error with which a rule refuses a user. The reason is shown to the user, see
+// [Error.Public].
 func Deny(reason string) error { return &denial{reason} }
 
 // Must returns the rule of a ready-made constructor, or panics with its error. It is for rules that

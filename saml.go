@@ -31,13 +31,14 @@ type IdentityProvider struct {
 	// urn:TENANT.auth0.com, so that trust policies need no change. 1 to 1024 characters, without
 	// blanks around them.
 	EntityID string
-	// Keys are 1 to 10 keys. The first signs, and the metadata has all of them. Publish the next key
-	// before it signs.
+	// Keys are 1 to 10 keys. The first signs, and the metadata has all of them. Publish the next
+	// key before it signs.
 	Keys []SigningKey
 }
 
 // SigningKey is an RSA key of at least 2048 bits, in memory, an HSM or a KMS, with its certificate,
-// which may be self-signed. AWS trusts the key and reads neither names nor dates of the certificate.
+// which may be self-signed. AWS trusts the key and reads neither names nor dates of the
+// certificate.
 type SigningKey struct {
 	// Signer signs SHA-256 digests with PKCS #1 v1.5. It must be safe for concurrent use: up to 64
 	// calls run at the same time.
@@ -78,8 +79,8 @@ func (k SigningKey) check() error {
 		}
 		public, ok := k.Signer.Public().(*rsa.PublicKey)
 		if !ok || public.N.BitLen() < minSigningKey {
-			return fmt.Errorf("it is not RSA of at least %d bits, the only kind AWS is known to accept",
-				minSigningKey)
+			return fmt.Errorf("it is not RSA of at least %d bits, "+
+				"the only kind AWS is known to accept", minSigningKey)
 		}
 		if !public.Equal(k.Certificate.PublicKey) {
 			return errors.New("the certificate does not belong to it")
@@ -118,8 +119,8 @@ func validEntityID(id string) bool {
 	return strings.TrimSpace(id) == id && samldoc.CheckText(id) == nil
 }
 
-// Metadata returns the SAML metadata for IAM's CreateSAMLProvider and UpdateSAMLProvider. It has the
-// entity ID and the certificates of all keys, and no end of validity. The error is a
+// Metadata returns the SAML metadata for IAM's CreateSAMLProvider and UpdateSAMLProvider. It has
+// the entity ID and the certificates of all keys, and no end of validity. The error is a
 // [CodeConfigInvalid] that names every wrong field, or says that the metadata has more than the
 // 10,000,000 characters that IAM takes.
 func (p IdentityProvider) Metadata() ([]byte, error) {

@@ -35,9 +35,10 @@ type Target struct {
 	AuthorizedParties []string
 
 	// Issuers are those whose tokens may call it. Empty: the only one of Config. With several in
-	// Config it is required, because client IDs and subjects are unique for one issuer only. For the
-	// same reason a target with several issuers must set SubjectsAreOne or NameIDTellsIssuersApart;
-	// otherwise give each issuer a target, with a role or an Identity and Principal of its own.
+	// Config it is required, because client IDs and subjects are unique for one issuer only. For
+	// the same reason a target with several issuers must set SubjectsAreOne or
+	// NameIDTellsIssuersApart; otherwise give each issuer a target, with a role or an Identity and
+	// Principal of its own.
 	Issuers []string
 	// SubjectsAreOne says that a sub names the same user whichever of Issuers the token is from, so
 	// that ${saml:sub} may be the same, for example while an issuer moves to another URL.
@@ -154,8 +155,8 @@ func (t *Target) checkIssuers(c *Config, problems *problems) {
 	}
 	issuers := slices.Compact(slices.Sorted(slices.Values(t.Issuers)))
 	if len(issuers) > 1 && t.SubjectsAreOne == t.NameIDTellsIssuersApart {
-		problems.add("Issuers has %d issuers, whose subjects would be one name space in ${saml:sub}: "+
-			"make a target for each, or set one of Target.SubjectsAreOne and "+
+		problems.add("Issuers has %d issuers, whose subjects would be one name space in "+
+			"${saml:sub}: make a target for each, or set one of Target.SubjectsAreOne and "+
 			"Target.NameIDTellsIssuersApart",
 			len(issuers))
 	}

@@ -11,21 +11,22 @@ import (
 	"github.com/seed055b7978/delegation/internal/idtoken"
 )
 
-// Limits of a token. The size is Config.MaxTokenSize's default and leaves room for large group claims.
+// Limits of a token. The size is Config.MaxTokenSize's default and leaves room for large group
+// claims.
 const (
 	defaultMaxTokenSize = 16 << 10
 	minSharedSecret     = 32 // bytes: RFC 7518 §3.2, a key as long as HS256's output
 )
 
-// Issuer is an OpenID provider whose ID tokens are accepted, and how its keys are found. Exactly one
-// source is used: SharedSecret, JWKS, JWKSURL, or, if none is set, OpenID Connect discovery below
-// URL.
+// Issuer is an OpenID provider whose ID tokens are accepted, and how its keys are found. Exactly
+// one source is used: SharedSecret, JWKS, JWKSURL, or, if none is set, OpenID Connect discovery
+// below URL.
 //
 // Some issuers are shared by strangers: anybody gets tokens of github.com's or gitlab.com's CI, of
-// Google, or of Entra's common endpoint, with an audience that is yours. Such an issuer needs a gate:
-// RequiredClaims here or in each target that takes it, or one of the ready-made rules
-// [AllowEmailDomains], [AllowConnections] and [RoleByClaim]. Without one [New] warns in the log, and
-// so do Check and Explain.
+// Google, or of Entra's common endpoint, with an audience that is yours. Such an issuer needs a
+// gate: RequiredClaims here or in each target that takes it, or one of the ready-made rules
+// [AllowEmailDomains], [AllowConnections] and [RoleByClaim]. Without one [New] warns in the log,
+// and so do Check and Explain.
 type Issuer struct {
 	// URL is the exact iss claim, trailing slash included. It is https unless AllowLoopbackHTTP.
 	URL string
@@ -53,9 +54,9 @@ type Issuer struct {
 	// Empty: tokens with several audiences and no azp are refused.
 	ClientAudiences []string
 	// AllowTokenMarks are claims that this issuer's ID tokens have although elsewhere they mark
-	// other kinds of tokens: typ, token_use, idtyp, appidacr, azpacr, scp, cnf, events. A token with
-	// one that is not listed is refused, so that an access token does not pass for an ID token.
-	// A listed claim is not looked at. Empty: none.
+	// other kinds of tokens: typ, token_use, idtyp, appidacr, azpacr, scp, cnf, events. A token
+	// with one that is not listed is refused, so that an access token does not pass for an ID
+	// token. A listed claim is not looked at. Empty: none.
 	AllowTokenMarks []string
 
 	// RequiredClaims are what every token of this issuer must say: a claim, or a dotted path as
@@ -188,8 +189,8 @@ func (c *Config) verifier(issuers []idtoken.Issuer) *idtoken.Verifier {
 	}, issuers)
 }
 
-// tokenError makes the Error of what the verifier returned. It is the one place where the verifier's
-// codes become ours.
+// tokenError makes the Error of what the verifier returned. It is the one place where the
+// verifier's codes become ours.
 func tokenError(err error) error {
 	if err == nil {
 		return nil

@@ -3,9 +3,9 @@
 // reads it by. The names are those of the IAM User Guide, "Available keys for SAML-based
 // federation", spelled as AWS spells them.
 //
-// The condition keys exist while the role is assumed and not later: only saml:sub, saml:sub_type and
-// saml:namequalifier stay with the session. Send anything else that policies need as a session tag,
-// for example with delegation.TagsFromClaims.
+// The condition keys exist while the role is assumed and not later: only saml:sub, saml:sub_type
+// and saml:namequalifier stay with the session. Send anything else that policies need as a session
+// tag, for example with delegation.TagsFromClaims.
 //
 //	target.Mappings = delegation.Mappings{
 //		samlattr.EduPersonAffiliation: "groups",
@@ -74,8 +74,8 @@ const (
 	CommonNameOID = "2.5.4.3"
 	// SurnameOID is what the condition key saml:surname reads.
 	SurnameOID = "2.5.4.4"
-	// GivenNameOID is what the condition key saml:givenName reads. AWS documents it as 2.4.5.42; X.520
-	// has 2.5.4.42.
+	// GivenNameOID is what the condition key saml:givenName reads. AWS documents it as 2.4.5.42;
+	// X.520 has 2.5.4.42.
 	GivenNameOID = "2.4.5.42"
 	// X500UniqueIdentifier is what the condition key saml:x500UniqueIdentifier reads.
 	X500UniqueIdentifier = "2.5.4.45"
@@ -83,7 +83,7 @@ const (
 	UID = "0.9.2342.19200300100.1.1"
 	// MailOID is what the condition key saml:mail reads.
 	MailOID = "0.9.2342.19200300100.1.3"
-	// OrganizationStatus is what the condition key saml:organizationStatus reads. The dot after 19200300
-	// is AWS's spelling.
+	// OrganizationStatus is what the condition key saml:organizationStatus reads. The dot after
+	// 19200300 is AWS's spelling.
 	OrganizationStatus = "0.9.2342.19200300.100.1.45"
 )
