@@ -84,8 +84,8 @@ func TestNew_ChangesInOrder(t *testing.T) {
 	}
 }
 
-// stopped is what a recorder panics with, as FailNow ends the goroutine of a test.
-var stopped = errors.New("the test ends here")
+// errStopped is what a recorder panics with, as FailNow ends the goroutine of a test.
+var errStopped = errors.New("the test ends here")
 
 // recorder is a test that notes what is done to it.
 type recorder struct {
@@ -97,7 +97,7 @@ func (r *recorder) Helper()          {}
 func (r *recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
 func (r *recorder) Fatalf(format string, args ...any) {
 	r.failure = fmt.Sprintf(format, args...)
-	panic(stopped)
+	panic(errStopped)
 }
 
 // TestNew_FailsTheTest: a configuration that delegation.New refuses fails the test, with its
@@ -107,7 +107,7 @@ func TestNew_FailsTheTest(t *testing.T) {
 	var url string
 	func() {
 		defer func() {
-			if got := recover(); got != stopped {
+			if got := recover(); got != errStopped {
 				t.Errorf("the test goes on: %v", got)
 			}
 		}()
@@ -262,14 +262,16 @@ func TestClock(t *testing.T) {
 
 // TestKeys: each is made once, no two are one, and the certificates hold at the real time, too.
 func TestKeys(t *testing.T) {
-	signing, next, fresh := delegationtest.SigningKey(), delegationtest.NextSigningKey(),
-		delegationtest.NewSigningKey()
+	signing := delegationtest.SigningKey()
+	next := delegationtest.NextSigningKey()
+	fresh := delegationtest.NewSigningKey()
+	issuer := delegationtest.IssuerKey()
 	if signing.Signer != delegationtest.SigningKey().Signer ||
 		next.Signer != delegationtest.NextSigningKey().Signer ||
-		delegationtest.IssuerKey() != delegationtest.IssuerKey() {
+		issuer != delegationtest.IssuerKey() {
 		t.Error("a key is made twice")
 	}
-	moduli := []string{delegationtest.IssuerKey().N.String()}
+	moduli := []string{issuer.N.String()}
 	for _, key := range []delegation.SigningKey{signing, next, fresh} {
 		if now := time.Now(); now.Before(key.Certificate.NotBefore) ||
 			now.After(key.Certificate.NotAfter) {

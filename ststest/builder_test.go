@@ -324,18 +324,3 @@ func do(h http.Handler, r *http.Request) answer {
 	a.status, a.header, a.body = res.StatusCode, res.Header, string(body)
 	return a
 }
-
-// An identityProvider signs responses of the present, for the example.
-type identityProvider struct{ entityID string }
-
-func newIdentityProvider(entityID string) identityProvider { return identityProvider{entityID} }
-
-func (p identityProvider) Metadata() []byte { return metadataFor(p.entityID, goodKey().cert) }
-
-func (p identityProvider) Response(role, provider, session string) string {
-	r := good().set("Role", role+","+provider).set("RoleSessionName", session)
-	now := time.Now().Truncate(time.Millisecond)
-	r.issuer, r.issued, r.notBefore = p.entityID, now, now
-	r.end, r.confirmed = now.Add(time.Minute), now.Add(time.Minute)
-	return r.encoded()
-}
