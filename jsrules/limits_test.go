@@ -94,6 +94,7 @@ func TestLimits(t *testing.T) {
 		"String.raw":                        {"String.raw({raw: {length: 4e9}})", nil, "RangeError"},
 		"flat in a circle":                  {"var a = []; a.push(a, a); a.flat(Infinity)", nil, "RangeError"},
 		"flat of lists of lists":            {"var a = [1]; for (var i = 0; i < 40; i++) a = [a, a]; a.flat(Infinity)", nil, "RangeError"},
+		"flat of a list in a list in":       {"var a = []; for (var i = 0; i < 1e5; i++) a = [a]; a.flat(Infinity)", nil, "RangeError: lists are nested too deep"},
 		"flatMap":                           {"[1].flatMap(function () { return new Array(4294967295) })", nil, "RangeError"},
 		"a typed array":                     {"new Uint8Array(4e9)", nil, "RangeError"},
 		"a typed array of one":              {"new Float64Array({length: 4e9})", nil, "RangeError"},
