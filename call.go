@@ -38,7 +38,7 @@ func (c *call) issue(ctx context.Context) (*Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.durations.Succeeded(c.decision.session())
+	c.durations.Succeeded(c.decision.roleAndDuration())
 	c.event.RequestID = credentials.RequestID
 	credentials.describe(&c.event)
 	return credentials, nil
@@ -88,7 +88,7 @@ func (c *call) sign(ctx context.Context) (*signedResponse, error) {
 func (c *call) concede(err error) bool {
 	switch {
 	case errors.Is(err, CodeSTSDuration) && c.mayShorten():
-		c.durations.Failed(c.decision.session())
+		c.durations.Failed(c.decision.roleAndDuration())
 		c.shorten()
 		return true
 	case errors.Is(err, CodeSTSPackedSize) && len(c.decision.droppable) > 0:
@@ -108,7 +108,7 @@ func (c *call) mayShorten() bool {
 // refusesDuration tells whether the role is known not to allow the decided duration. Once in a
 // while it is asked anew.
 func (c *call) refusesDuration() bool {
-	return c.mayShorten() && !c.durations.Allow(c.decision.session())
+	return c.mayShorten() && !c.durations.Allow(c.decision.roleAndDuration())
 }
 
 // shorten asks for what every role allows. The response says the same: its SessionDuration is made

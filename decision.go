@@ -260,8 +260,10 @@ func (d *decision) sessionARN() string {
 	}.String()
 }
 
-// session names what a role may or may not allow.
-func (d *decision) session() string { return d.role.String() + " for " + d.duration.String() }
+// roleAndDuration names what a role may or may not allow.
+func (d *decision) roleAndDuration() string {
+	return d.role.String() + " for " + d.duration.String()
+}
 
 // dropTags removes as many droppable tags as AWS's message asks for, and returns their keys. It
 // does so once: the tags that remain are not droppable any more.
