@@ -168,10 +168,10 @@ func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
 func (e *Explanation) watch(rule RuleFunc) RuleFunc {
 	return func(ctx context.Context, user *User, rc *RuleContext) error {
 		rc.Rule = ruleName(rule)
-		before := copyAWS(rc.AWS)
+		before := rc.AWS.clone()
 		properties := jsonvalue.Clone(user.Properties).(map[string]any)
 		defer func() {
-			step := RuleStep{Name: rc.Rule, AWS: copyAWS(rc.AWS)}
+			step := RuleStep{Name: rc.Rule, AWS: rc.AWS.clone()}
 			step.Changed = explain.ChangedFields(before, step.AWS)
 			for _, name := range explain.ChangedKeys(properties, user.Properties) {
 				step.Changed = append(step.Changed, "user."+name)
@@ -180,11 +180,6 @@ func (e *Explanation) watch(rule RuleFunc) RuleFunc {
 		}()
 		return rule(ctx, user, rc)
 	}
-}
-
-// copyAWS returns settings that share nothing with those given.
-func copyAWS(settings AWS) AWS {
-	return (&Target{AWS: settings}).clone().AWS
 }
 
 // describe says what was decided.
