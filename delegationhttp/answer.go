@@ -1,6 +1,7 @@
 package delegationhttp
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -247,8 +248,12 @@ func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, refused *refus
 	answer(w, refused.status, body)
 }
 
-// answer writes JSON. The AWS SDK for Go reads errors only if the Content-Type has no charset.
+var lineEnd = []byte("\n")
+
+// answer writes JSON and ends its line, for people who call with curl. The AWS SDK for Go reads
+// errors only if the Content-Type has no charset.
 func answer(w http.ResponseWriter, status int, body []byte) {
+	body = append(bytes.TrimSuffix(body, lineEnd), lineEnd...)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)

@@ -256,6 +256,9 @@ func ask(t testing.TB, h http.Handler, r *http.Request) answer {
 			t.Errorf("%d: %s is %q", a.status, name, got)
 		}
 	}
+	if !bytes.HasSuffix(a.body, []byte("}\n")) {
+		t.Errorf("%d: the body does not end its line once: %q", a.status, a.body)
+	}
 	if err := json.Unmarshal(a.body, &a.json); err != nil {
 		t.Errorf("%d: the body is not JSON: %q", a.status, a.body)
 	}

@@ -23,7 +23,7 @@ type checker []delegation.CheckResult
 func (c checker) Check(context.Context) []delegation.CheckResult { return c }
 
 func TestLive(t *testing.T) {
-	if w := fetch(t, delegationhttp.Live(), http.MethodGet); w.Code != 200 || w.Body.String() != `{"status":"ok"}` || w.Header().Get("Content-Type") != "application/json" {
+	if w := fetch(t, delegationhttp.Live(), http.MethodGet); w.Code != 200 || w.Body.String() != `{"status":"ok"}`+"\n" || w.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("got %d %q %v", w.Code, w.Body, w.Header())
 	}
 }
@@ -39,19 +39,19 @@ func TestReady(t *testing.T) {
 		body    string
 		logged  int
 	}{
-		"all work":             {checker{works, works}, 200, `{"status":"ok"}`, 0},
-		"one of two":           {checker{fails, works}, 200, `{"status":"degraded"}`, 1},
-		"one of three":         {checker{fails, works, fails}, 200, `{"status":"degraded"}`, 2},
-		"none":                 {checker{fails, fails}, 503, `{"status":"unavailable"}`, 2},
-		"the only one":         {checker{fails}, 503, `{"status":"unavailable"}`, 1},
-		"no results":           {checker{}, 503, `{"status":"unavailable"}`, 0},
-		"nil":                  {nil, 503, `{"status":"unavailable"}`, 0},
-		"nil Delegator":        {(*delegation.Delegator)(nil), 503, `{"status":"unavailable"}`, 1},
-		"zero Delegator":       {new(delegation.Delegator), 503, `{"status":"unavailable"}`, 1},
-		"a signer fails":       {checker{works, degrades}, 200, `{"status":"degraded"}`, 1},
-		"only STS works":       {checker{fails, {Name: "sts eu-central-1", Degrades: true}}, 503, `{"status":"unavailable"}`, 1},
-		"nothing but a signer": {checker{{Name: "signing key", Degrades: true}}, 503, `{"status":"unavailable"}`, 0},
-		"nil list":             {checker(nil), 503, `{"status":"unavailable"}`, 0},
+		"all work":             {checker{works, works}, 200, `{"status":"ok"}` + "\n", 0},
+		"one of two":           {checker{fails, works}, 200, `{"status":"degraded"}` + "\n", 1},
+		"one of three":         {checker{fails, works, fails}, 200, `{"status":"degraded"}` + "\n", 2},
+		"none":                 {checker{fails, fails}, 503, `{"status":"unavailable"}` + "\n", 2},
+		"the only one":         {checker{fails}, 503, `{"status":"unavailable"}` + "\n", 1},
+		"no results":           {checker{}, 503, `{"status":"unavailable"}` + "\n", 0},
+		"nil":                  {nil, 503, `{"status":"unavailable"}` + "\n", 0},
+		"nil Delegator":        {(*delegation.Delegator)(nil), 503, `{"status":"unavailable"}` + "\n", 1},
+		"zero Delegator":       {new(delegation.Delegator), 503, `{"status":"unavailable"}` + "\n", 1},
+		"a signer fails":       {checker{works, degrades}, 200, `{"status":"degraded"}` + "\n", 1},
+		"only STS works":       {checker{fails, {Name: "sts eu-central-1", Degrades: true}}, 503, `{"status":"unavailable"}` + "\n", 1},
+		"nothing but a signer": {checker{{Name: "signing key", Degrades: true}}, 503, `{"status":"unavailable"}` + "\n", 0},
+		"nil list":             {checker(nil), 503, `{"status":"unavailable"}` + "\n", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log buffer
@@ -78,7 +78,7 @@ func TestReadyOfADelegator(t *testing.T) {
 	}
 	w.Issuer.SetFaults(oidctest.Faults{})
 	w.Clock.Advance(3600e9)
-	if got := fetch(t, h, http.MethodGet); got.Code != 200 || got.Body.String() != `{"status":"ok"}` {
+	if got := fetch(t, h, http.MethodGet); got.Code != 200 || got.Body.String() != `{"status":"ok"}`+"\n" {
 		t.Errorf("the issuer is up: got %d %s", got.Code, got.Body)
 	}
 }
@@ -91,7 +91,7 @@ func TestReady_Warnings(t *testing.T) {
 	probe := func(want int) {
 		t.Helper()
 		for range 3 {
-			if w := fetch(t, h, http.MethodGet); w.Code != 200 || w.Body.String() != `{"status":"ok"}` {
+			if w := fetch(t, h, http.MethodGet); w.Code != 200 || w.Body.String() != `{"status":"ok"}`+"\n" {
 				t.Errorf("got %d %q", w.Code, w.Body)
 			}
 		}
@@ -125,7 +125,7 @@ func TestReady_Impatient(t *testing.T) {
 		}), nil)
 		began := time.Now()
 		w := fetch(t, h, http.MethodGet)
-		if took := time.Since(began); w.Code != 200 || w.Body.String() != `{"status":"degraded"}` || took != 800*time.Millisecond {
+		if took := time.Since(began); w.Code != 200 || w.Body.String() != `{"status":"degraded"}`+"\n" || took != 800*time.Millisecond {
 			t.Errorf("got %d %q after %s", w.Code, w.Body, took)
 		}
 	})
@@ -151,7 +151,7 @@ func TestReady_HangingSTS(t *testing.T) {
 		h := delegationhttp.Ready(must(delegation.New(t.Context(), w.Config)), nil)
 		began := time.Now()
 		got := fetch(t, h, http.MethodGet)
-		if got.Code != 200 || got.Body.String() != `{"status":"degraded"}` {
+		if got.Code != 200 || got.Body.String() != `{"status":"degraded"}`+"\n" {
 			t.Errorf("got %d %s", got.Code, got.Body)
 		}
 		if took := time.Since(began); took != 800*time.Millisecond {

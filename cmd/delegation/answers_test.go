@@ -195,8 +195,8 @@ func (r *row) answer(status int, header http.Header, body []byte) string {
 	}
 	slices.Sort(lines)
 	out.WriteString(strings.Join(lines, "") + "\n")
-	text := changing.ReplaceAllString(strings.TrimSpace(string(body)), `"$1":"…"`)
-	return out.String() + text + "\n\n"
+	// The body is as it came: the end of its last line is part of it.
+	return out.String() + changing.ReplaceAllString(string(body), `"$1":"…"`) + "\n"
 }
 
 var changing = regexp.MustCompile(`"(AccessKeyId|SecretAccessKey|SessionToken|Token|Expiration|RequestId)":"[^"]+"`)

@@ -89,7 +89,7 @@ http: {container_target: photo-app, console: {enabled: true, endpoint: %q}, rate
 	if status, body := get(t, c, s.url+"/metadata"); status != 200 || !strings.Contains(body, `entityID="urn:tenant.example.com"`) {
 		t.Errorf("metadata: %d %s", status, body)
 	}
-	for path, want := range map[string]string{"/live": `{"status":"ok"}`, "/ready": `{"status":"ok"}`} {
+	for path, want := range map[string]string{"/live": "{\"status\":\"ok\"}\n", "/ready": "{\"status\":\"ok\"}\n"} {
 		if status, body := get(t, c, s.url+path); status != 200 || body != want {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
@@ -275,7 +275,7 @@ func TestServe_Shutdown(t *testing.T) {
 			break
 		}
 	}
-	if status, body := get(t, client(nil), s.url+"/ready"); status != 503 || body != `{"status":"unavailable"}` {
+	if status, body := get(t, client(nil), s.url+"/ready"); status != 503 || body != `{"status":"unavailable"}`+"\n" {
 		t.Errorf("ready while it drains: %d %s", status, body)
 	}
 	if status, _ := get(t, client(nil), s.url+"/live"); status != 200 {
