@@ -64,9 +64,9 @@ func compileWhole(pattern string) (*regexp.Regexp, error) {
 	return regexp.Compile(`\A(?:` + pattern + `)\z`)
 }
 
-// check looks at the claims of the token alone, and at nothing that a profile loader or a rule
+// compare looks at the claims of the token alone, and at nothing that a profile loader or a rule
 // adds.
-func (r *requiredClaim) check(claims map[string]any) ClaimCheck {
+func (r *requiredClaim) compare(claims map[string]any) ClaimCheck {
 	value, _ := jsonvalue.Lookup(claims, r.name)
 	values, _ := jsonvalue.Texts(value) // none of a value of another type
 	return ClaimCheck{
@@ -87,15 +87,15 @@ func (r *requiredClaim) matches(values []string) bool {
 
 // requireClaims checks what issuer and target require of the token, and notes every check.
 func (x *exchange) requireClaims() error {
-	required := slices.Concat(x.issuerClaims[x.claims.Issuer], x.claimsOf(x.name, x.target))
+	required := slices.Concat(x.issuerClaims[x.claims.Issuer], x.required)
 	for i := range required {
-		x.claimed = append(x.claimed, required[i].check(x.claims.All))
+		x.claimChecks = append(x.claimChecks, required[i].compare(x.claims.All))
 	}
-	unmet := slices.IndexFunc(x.claimed, func(c ClaimCheck) bool { return !c.Met })
+	unmet := slices.IndexFunc(x.claimChecks, func(c ClaimCheck) bool { return !c.Met })
 	if unmet < 0 {
 		return nil
 	}
-	c := x.claimed[unmet]
+	c := x.claimChecks[unmet]
 	if len(c.Values) == 0 {
 		return newError(CodeRequiredClaim,
 			"the %s requires the claim %.80q, which the token does not have as text", c.Of, c.Claim)

@@ -291,7 +291,7 @@ func (c *Config) checkIssuers(problems *problems) (
 	claims = map[string][]requiredClaim{}
 	known := map[string]bool{}
 	for i, issuer := range c.Issuers {
-		checked, err := issuer.checked()
+		compiled, required, err := issuer.compile()
 		if err != nil {
 			problems.add("Issuers[%d]: %w", i, err)
 		}
@@ -299,8 +299,8 @@ func (c *Config) checkIssuers(problems *problems) (
 			problems.add("Issuers[%d]: URL %q is configured twice", i, issuer.URL)
 		}
 		known[issuer.URL] = true
-		issuers = append(issuers, checked)
-		claims[issuer.URL], _ = compileClaims(issuer.RequiredClaims, "issuer") // checked above
+		issuers = append(issuers, compiled)
+		claims[issuer.URL] = required
 	}
 	return issuers, claims
 }
@@ -315,10 +315,11 @@ func (c *Config) checkTargets(problems *problems) map[string][]requiredClaim {
 	targets, _ := c.Targets.(Targets)
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
 		target := targets[name]
-		if err := target.check(name, c); err != nil {
+		required, err := target.compile(name, c)
+		if err != nil {
 			problems.add("Targets[%q]: %w", name, err)
 		}
-		claims[name], _ = compileClaims(target.RequiredClaims, "target") // checked above
+		claims[name] = required
 	}
 	return claims
 }

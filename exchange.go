@@ -81,10 +81,11 @@ type exchange struct {
 	rules   []RuleFunc // of the caller and of the configuration, in this order
 	name    string     // of the target
 
-	claims   *idtoken.Claims
-	target   *Target
-	claimed  []ClaimCheck // what issuer and target require, in this order
-	decision *decision
+	claims      *idtoken.Claims
+	target      *Target
+	required    []requiredClaim // by the target
+	claimChecks []ClaimCheck    // of what issuer and target require, in this order
+	decision    *decision
 }
 
 func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
@@ -127,11 +128,9 @@ func (x *exchange) identify(ctx context.Context, idToken string) error {
 		return err
 	}
 	defer x.lap(StageTarget)
-	target, err := x.findTarget(ctx, x.name, x.claims, x.options.clientID)
-	if err != nil {
+	if err := x.findTarget(ctx); err != nil {
 		return err
 	}
-	x.target = target
 	return x.requireClaims()
 }
 
@@ -152,47 +151,50 @@ func (x *exchange) verify(ctx context.Context, idToken string) error {
 	return nil
 }
 
-// findTarget looks the target up and checks that the token may be used for it.
-func (d *Delegator) findTarget(
-	ctx context.Context, name string, c *idtoken.Claims, clientID string,
-) (*Target, error) {
-	if clientID != "" && clientID != c.Client && !slices.Contains(c.Audience, clientID) {
-		return nil, newError(CodeClientMismatch,
+// findTarget looks the target up, checks that the token may be used for it, and notes what it
+// requires.
+func (x *exchange) findTarget(ctx context.Context) error {
+	clientID := x.options.clientID
+	if clientID != "" && clientID != x.claims.Client &&
+		!slices.Contains(x.claims.Audience, clientID) {
+		return newError(CodeClientMismatch,
 			"the token was not issued to the application %.80q", clientID)
 	}
 	target, err := guard.Value(func() (*Target, error) {
-		return d.config.Targets.Target(ctx, name)
+		return x.config.Targets.Target(ctx, x.name)
 	})
 	switch {
 	case ctx.Err() != nil:
-		return nil, canceledAt(StageTarget, ctx.Err())
+		return canceledAt(StageTarget, ctx.Err())
 	case err != nil:
-		return nil, newError(CodeTargetFailed, "the target %.80q: %w", name, err)
+		return newError(CodeTargetFailed, "the target %.80q: %w", x.name, err)
 	case target == nil:
-		return nil, newError(CodeDelegationDisabled, "there is no target %.80q", name)
+		return newError(CodeDelegationDisabled, "there is no target %.80q", x.name)
 	}
 	target = target.clone() // rules may change it
-	if err := target.mayCall(name, c, len(d.config.Issuers) == 1); err != nil {
-		return nil, err
+	if err := target.mayCall(x.name, x.claims, len(x.config.Issuers) == 1); err != nil {
+		return err
 	}
-	if _, fixed := d.config.Targets.(Targets); fixed { // New has checked the map
-		return target, nil
+	x.required, err = x.requirements(target)
+	if err != nil {
+		return err
 	}
-	if err := target.check(name, &d.config); err != nil {
-		return nil, newError(CodeTargetInvalid, "the target %.80q: %w", name, err)
-	}
-	d.recent.note(target, d.config.Now())
-	return target, nil
+	x.target = target
+	return nil
 }
 
-// claimsOf returns what the target requires. For the targets of a map, New has compiled it.
-func (d *Delegator) claimsOf(name string, target *Target) []requiredClaim {
-	if _, fixed := d.config.Targets.(Targets); fixed {
-		return d.targetClaims[name]
+// requirements returns what the target requires of a token. New has compiled the targets of a map;
+// what another source returns is checked here, in each exchange.
+func (x *exchange) requirements(target *Target) ([]requiredClaim, error) {
+	if _, fixed := x.config.Targets.(Targets); fixed {
+		return x.targetClaims[x.name], nil
 	}
-	// Target.check has found them good.
-	required, _ := compileClaims(target.RequiredClaims, "target")
-	return required
+	required, err := target.compile(x.name, &x.config)
+	if err != nil {
+		return nil, newError(CodeTargetInvalid, "the target %.80q: %w", x.name, err)
+	}
+	x.recent.note(target, x.config.Now())
+	return required, nil
 }
 
 // decide takes the steps that look at the user: profile, rules, and the check of what they decided.

@@ -120,7 +120,7 @@ func (e *Explanation) describeUser(x *exchange, err error) {
 	e.Issuer = x.event.Issuer
 	e.Subject = x.event.Subject
 	e.ClientID = x.event.ClientID
-	e.RequiredClaims = x.claimed
+	e.RequiredClaims = x.claimChecks
 	if x.target == nil {
 		return
 	}

@@ -18,12 +18,12 @@ import (
 // VerifySignature verifies a token's form, algorithm and signature and not its claims: vectors of others have payloads
 // that are no claims.
 func VerifySignature(raw string, issuer Issuer) error {
-	checked, problems := issuer.checked()
-	if problems != nil {
-		return problems
+	compiled, _, err := issuer.compile()
+	if err != nil {
+		return err
 	}
 	c := &Config{MaxTokenSize: defaultMaxTokenSize, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
-	return tokenError(c.verifier([]idtoken.Issuer{checked}).VerifySignature(context.Background(), issuer.URL, raw))
+	return tokenError(c.verifier([]idtoken.Issuer{compiled}).VerifySignature(context.Background(), issuer.URL, raw))
 }
 
 // Verify runs the token side of an exchange alone and returns the token's claims.

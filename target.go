@@ -120,15 +120,16 @@ func cloneLists(lists map[string][]string) map[string][]string {
 // providerUUID is of the IAM API Reference, GetSAMLProvider.
 var providerUUID = regexp.MustCompile(`\A[A-Z0-9]{22,64}\z`)
 
-// check reports what New refuses in a target. Role, principal and region may still be missing:
-// rules can choose them.
-func (t *Target) check(name string, c *Config) error {
+// compile checks a target, and returns what it requires of tokens or everything that New refuses in
+// it. Role, principal and region may still be missing: rules can choose them.
+func (t *Target) compile(name string, c *Config) ([]requiredClaim, error) {
 	var problems problems
 	if name == "" {
 		problems.add("the name is empty")
 	}
 	t.checkIssuers(c, &problems)
-	if _, err := compileClaims(t.RequiredClaims, "target"); err != nil {
+	required, err := compileClaims(t.RequiredClaims, "target")
+	if err != nil {
 		problems.add("%w", err)
 	}
 	t.checkARNs(&problems)
@@ -139,7 +140,7 @@ func (t *Target) check(name string, c *Config) error {
 			problems.add("Identity: %w", err)
 		}
 	}
-	return errors.Join(problems...)
+	return required, errors.Join(problems...)
 }
 
 // checkIssuers checks that the target's issuers are configured, and that users of several are told

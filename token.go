@@ -72,17 +72,19 @@ type Issuer struct {
 	GatedByRules bool
 }
 
-// checked is the issuer as the verifier takes it, or what New refuses in it.
-func (i Issuer) checked() (idtoken.Issuer, error) {
+// compile checks an issuer, and returns it as the verifier takes it and what it requires of tokens,
+// or everything that New refuses in it.
+func (i Issuer) compile() (idtoken.Issuer, []requiredClaim, error) {
 	var problems problems
 	i.checkURL(&problems)
 	i.checkOneSource(&problems)
-	if _, err := compileClaims(i.RequiredClaims, "issuer"); err != nil {
+	required, err := compileClaims(i.RequiredClaims, "issuer")
+	if err != nil {
 		problems.add("%w", err)
 	}
 	i.checkLists(&problems)
 	algorithms := i.algorithms(&problems)
-	checked := idtoken.Issuer{
+	compiled := idtoken.Issuer{
 		URL:          i.URL,
 		Algorithms:   algorithms,
 		KeySetURL:    i.JWKSURL,
@@ -90,8 +92,8 @@ func (i Issuer) checked() (idtoken.Issuer, error) {
 		Marks:        slices.Clone(i.AllowTokenMarks),
 		Clients:      slices.Clone(i.ClientAudiences),
 	}
-	i.setKeys(&checked, &problems)
-	return checked, errors.Join(problems...)
+	i.setKeys(&compiled, &problems)
+	return compiled, required, errors.Join(problems...)
 }
 
 func (i Issuer) checkURL(problems *problems) {
@@ -149,20 +151,20 @@ func (i Issuer) algorithms(problems *problems) []string {
 }
 
 // setKeys checks the source of the keys, and sets those that are known without a request.
-func (i Issuer) setKeys(checked *idtoken.Issuer, problems *problems) {
+func (i Issuer) setKeys(compiled *idtoken.Issuer, problems *problems) {
 	secret := i.SharedSecret.Reveal()
 	switch {
 	case secret != "":
 		if len(secret) < minSharedSecret {
 			problems.add("SharedSecret has %d bytes, fewer than %d", len(secret), minSharedSecret)
 		}
-		checked.SharedSecret = i.SharedSecret.Reveal
+		compiled.SharedSecret = i.SharedSecret.Reveal
 	case len(i.JWKS) > 0:
 		keys, err := idtoken.ParseKeySet(i.JWKS)
 		if err != nil {
 			problems.add("JWKS: %w", tokenError(err))
 		}
-		checked.KeySet = keys
+		compiled.KeySet = keys
 	case i.JWKSURL != "":
 		if err := document.CheckURL(i.JWKSURL, i.AllowLoopbackHTTP); err != nil {
 			problems.add("JWKSURL: %w", err)
