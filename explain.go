@@ -144,7 +144,7 @@ func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
 	}
 	// What SafeName has changed it changes again, and what AWS takes as it is stays.
 	unsafeName := session.SafeName(e.SessionName) != e.SessionName
-	planned := &explain.Session{
+	plan := &explain.Plan{
 		Now:         x.began,
 		TokenEnd:    x.claims.Expiry,
 		Capped:      x.config.CapSessionToToken,
@@ -157,9 +157,10 @@ func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
 		Policy:      e.Policy,
 		PolicyARNs:  e.PolicyARNs,
 		Response:    len(response.encoded.Reveal()),
+		MaxResponse: samldoc.MaxResponse,
 		Certificate: certificate,
 	}
-	e.Warnings = append(e.Warnings, planned.Warnings()...)
+	e.Warnings = append(e.Warnings, plan.Warnings()...)
 	return nil
 }
 

@@ -12,15 +12,13 @@ import (
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
-const soon = 30 * 24 * time.Hour // so long before its end a certificate deserves a look
-
 const (
-	maxResponse = 100_000   // characters: STS API Reference, SAMLAssertion
-	roleSession = time.Hour // a role's longest session, unless it was raised
+	soon        = 30 * 24 * time.Hour // so long before its end a certificate deserves a look
+	roleSession = time.Hour           // a role's longest session, unless it was raised
 )
 
-// Session is what is known of a session before AWS is asked for it.
-type Session struct {
+// Plan is what is known of a session before AWS is asked for it.
+type Plan struct {
 	Now, TokenEnd time.Time
 	Capped        bool // the session ends with the token
 	Duration      time.Duration
@@ -32,17 +30,18 @@ type Session struct {
 	TagPrefix   string
 	Policy      string
 	PolicyARNs  []string
-	Response    int // characters
+	Response    int // characters of the SAML response
+	MaxResponse int // how many AWS takes
 	Certificate *x509.Certificate
 }
 
 // Warnings returns what is allowed and may surprise, always in the same order.
-func (s *Session) Warnings() []string {
+func (p *Plan) Warnings() []string {
 	var w warnings
-	s.warnOfTime(&w)
-	s.warnOfNames(&w)
-	s.warnOfLimits(&w)
-	if dates := CertificateDates(s.Certificate, s.Now); dates != "" {
+	p.warnOfTime(&w)
+	p.warnOfNames(&w)
+	p.warnOfLimits(&w)
+	if dates := CertificateDates(p.Certificate, p.Now); dates != "" {
 		w.add("%s", dates)
 	}
 	return w
@@ -61,47 +60,47 @@ func (w *warnings) near(n, limit int, what string) {
 	}
 }
 
-func (s *Session) warnOfTime(w *warnings) {
+func (p *Plan) warnOfTime(w *warnings) {
 	// A session that is not capped and outlives its token is no surprise: most tokens live for no
 	// longer than a session.
-	if s.Capped && s.TokenEnd.Before(s.Now.Add(s.Duration)) {
+	if p.Capped && p.TokenEnd.Before(p.Now.Add(p.Duration)) {
 		w.add("the session ends with the ID token at %s, before its duration is over",
-			s.TokenEnd.UTC().Format(time.RFC3339))
+			p.TokenEnd.UTC().Format(time.RFC3339))
 	}
-	if s.Duration > roleSession {
-		w.add("the role's maximum session duration must have been raised to %s", s.Duration)
+	if p.Duration > roleSession {
+		w.add("the role's maximum session duration must have been raised to %s", p.Duration)
 	}
 }
 
-func (s *Session) warnOfNames(w *warnings) {
-	if s.MadeSafe {
+func (p *Plan) warnOfNames(w *warnings) {
+	if p.MadeSafe {
 		w.add("the session name was made safe: AWS does not take the user's own")
 	}
-	if strings.Contains(s.NameID, "/") {
+	if strings.Contains(p.NameID, "/") {
 		w.add("the NameID has a slash: the folder ${saml:sub} may lie within another user's")
 	}
-	if s.NameID != s.Subject {
+	if p.NameID != p.Subject {
 		w.add("the NameID, and so ${saml:sub}, is not the token's sub")
 	}
 }
 
-func (s *Session) warnOfLimits(w *warnings) {
+func (p *Plan) warnOfLimits(w *warnings) {
 	tags := 0
-	for _, name := range slices.Sorted(maps.Keys(s.Attributes)) {
-		key, ok := strings.CutPrefix(name, s.TagPrefix)
+	for _, name := range slices.Sorted(maps.Keys(p.Attributes)) {
+		key, ok := strings.CutPrefix(name, p.TagPrefix)
 		if !ok {
 			continue
 		}
 		tags++
-		value := strings.Join(s.Attributes[name], "")
+		value := strings.Join(p.Attributes[name], "")
 		w.near(utf8.RuneCountInString(value), session.MaxTagValue,
 			fmt.Sprintf("characters in the session tag %q", key))
 	}
 	w.near(tags, session.MaxTags, "session tags")
-	policies := utf8.RuneCountInString(s.Policy) + len(strings.Join(s.PolicyARNs, ""))
+	policies := utf8.RuneCountInString(p.Policy) + len(strings.Join(p.PolicyARNs, ""))
 	w.near(policies, session.MaxPolicyText, "characters of session policy and policy ARNs")
-	w.near(len(s.PolicyARNs), session.MaxPolicyARNs, "session policy ARNs")
-	w.near(s.Response, maxResponse, "characters of SAML response")
+	w.near(len(p.PolicyARNs), session.MaxPolicyARNs, "session policy ARNs")
+	w.near(p.Response, p.MaxResponse, "characters of SAML response")
 }
 
 // CertificateDates says what a reader of the certificate's dates would object to, now or soon;

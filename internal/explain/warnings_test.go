@@ -32,62 +32,62 @@ func TestWarnings(t *testing.T) {
 		notSub   = "the NameID, and so ${saml:sub}, is not the token's sub"
 	)
 	for name, row := range map[string]struct {
-		change func(*explain.Session)
+		change func(*explain.Plan)
 		want   []string
 	}{
-		"nothing":                   {func(*explain.Session) {}, nil},
-		"a token that ends with it": {func(s *explain.Session) { s.TokenEnd = now.Add(time.Hour) }, nil},
+		"nothing":                   {func(*explain.Plan) {}, nil},
+		"a token that ends with it": {func(p *explain.Plan) { p.TokenEnd = now.Add(time.Hour) }, nil},
 		"a token that ends sooner": {
-			func(s *explain.Session) { s.TokenEnd = now.Add(time.Hour - 1) }, nil,
+			func(p *explain.Plan) { p.TokenEnd = now.Add(time.Hour - 1) }, nil,
 		},
 		"the same, capped": {
-			func(s *explain.Session) { s.TokenEnd, s.Capped = now.Add(time.Hour-1), true },
+			func(p *explain.Plan) { p.TokenEnd, p.Capped = now.Add(time.Hour-1), true },
 			[]string{endsSooner},
 		},
 		"longer than roles allow": {
-			func(s *explain.Session) { s.Duration = time.Hour + time.Second },
+			func(p *explain.Plan) { p.Duration = time.Hour + time.Second },
 			[]string{"the role's maximum session duration must have been raised to 1h0m1s"},
 		},
-		"name": {func(s *explain.Session) { s.MadeSafe = true }, []string{madeSafe}},
+		"name": {func(p *explain.Plan) { p.MadeSafe = true }, []string{madeSafe}},
 		"slash": {
-			func(s *explain.Session) { s.Subject, s.NameID = "a/b", "a/b" },
+			func(p *explain.Plan) { p.Subject, p.NameID = "a/b", "a/b" },
 			[]string{slash},
 		},
-		"another NameID": {func(s *explain.Session) { s.NameID = "bob" }, []string{notSub}},
-		"39 tags":        {func(s *explain.Session) { s.Attributes = tags(39) }, nil},
+		"another NameID": {func(p *explain.Plan) { p.NameID = "bob" }, []string{notSub}},
+		"39 tags":        {func(p *explain.Plan) { p.Attributes = tags(39) }, nil},
 		"40 tags": {
-			func(s *explain.Session) { s.Attributes = tags(40) },
+			func(p *explain.Plan) { p.Attributes = tags(40) },
 			[]string{"40 of 50 session tags"},
 		},
-		"204 characters in a tag": {func(s *explain.Session) { s.Attributes = inTag(204) }, nil},
+		"204 characters in a tag": {func(p *explain.Plan) { p.Attributes = inTag(204) }, nil},
 		"205 characters in a tag": {
-			func(s *explain.Session) { s.Attributes = inTag(205) },
+			func(p *explain.Plan) { p.Attributes = inTag(205) },
 			[]string{`205 of 256 characters in the session tag "a"`},
 		},
-		"1638 characters of policy": {func(s *explain.Session) {
-			s.Policy, s.PolicyARNs = strings.Repeat("é", 1600), []string{strings.Repeat("a", 38)}
+		"1638 characters of policy": {func(p *explain.Plan) {
+			p.Policy, p.PolicyARNs = strings.Repeat("é", 1600), []string{strings.Repeat("a", 38)}
 		}, nil},
-		"1639 characters of policy": {func(s *explain.Session) {
-			s.Policy, s.PolicyARNs = strings.Repeat("é", 1600), []string{strings.Repeat("a", 39)}
+		"1639 characters of policy": {func(p *explain.Plan) {
+			p.Policy, p.PolicyARNs = strings.Repeat("é", 1600), []string{strings.Repeat("a", 39)}
 		}, []string{"1639 of 2048 characters of session policy and policy ARNs"}},
 		"8 ARNs": {
-			func(s *explain.Session) { s.PolicyARNs = make([]string, 8) },
+			func(p *explain.Plan) { p.PolicyARNs = make([]string, 8) },
 			[]string{"8 of 10 session policy ARNs"},
 		},
 		"80,000 characters of response": {
-			func(s *explain.Session) { s.Response = 80_000 },
+			func(p *explain.Plan) { p.Response = 80_000 },
 			[]string{"80000 of 100000 characters of SAML response"},
 		},
 		"a certificate that has expired": {
-			func(s *explain.Session) { s.Certificate.NotAfter = now.Add(-time.Second) },
+			func(p *explain.Plan) { p.Certificate.NotAfter = now.Add(-time.Second) },
 			[]string{"the certificate has expired on 2026-11-23T08:59:59Z; AWS does not mind"},
 		},
 		"two at once": {
-			func(s *explain.Session) { s.NameID, s.MadeSafe = "b/c", true },
+			func(p *explain.Plan) { p.NameID, p.MadeSafe = "b/c", true },
 			[]string{madeSafe, slash, notSub},
 		},
 	} {
-		s := &explain.Session{
+		p := &explain.Plan{
 			Now:         now,
 			TokenEnd:    now.Add(2 * time.Hour),
 			Duration:    time.Hour,
@@ -95,10 +95,11 @@ func TestWarnings(t *testing.T) {
 			NameID:      "alice",
 			TagPrefix:   "tag:",
 			Response:    79_999,
+			MaxResponse: 100_000,
 			Certificate: &x509.Certificate{NotBefore: now, NotAfter: now.AddDate(1, 0, 0)},
 		}
-		row.change(s)
-		if got := s.Warnings(); !slices.Equal(got, row.want) {
+		row.change(p)
+		if got := p.Warnings(); !slices.Equal(got, row.want) {
 			t.Errorf("%s: got %q", name, got)
 		}
 	}

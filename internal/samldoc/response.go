@@ -22,9 +22,12 @@ import (
 // of its issuance.
 const AssertionLife = 5 * time.Minute
 
+// MaxResponse is how many base64 characters a response may have (STS API Reference,
+// AssumeRoleWithSAML, SAMLAssertion).
+const MaxResponse = 100_000
+
 const (
 	clockAllowance   = time.Minute // NotBefore lies this much in the past
-	maxResponse      = 100_000     // base64 characters: STS API Reference, SAMLAssertion
 	persistentNameID = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 	unspecifiedAuthn = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
 	attributeURI     = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
@@ -89,9 +92,9 @@ func (r *Response) Write(
 		return "", "", failed(signingFailed, "the response cannot be written: %w", err)
 	}
 	encoded = base64.StdEncoding.EncodeToString(text)
-	if len(encoded) > maxResponse {
+	if len(encoded) > MaxResponse {
 		return "", "", failed(tooLarge,
-			"the response has %d characters, more than %d", len(encoded), maxResponse)
+			"the response has %d characters, more than %d", len(encoded), MaxResponse)
 	}
 	return encoded, assertionID, nil
 }
