@@ -58,7 +58,7 @@ func checkCommand(s surroundings) *cobra.Command {
 	}
 	s.configFlag(command, &file, defaultConfig)
 	command.Flags().BoolVar(&machine, "json", false, "write JSON: a list of name, state (ok, "+
-		"warning, failed or note) and, where there are any, what, stage and code")
+		"warning, failed or note) and, where there are any, what, warning, stage and code")
 	return command
 }
 
@@ -88,53 +88,58 @@ func (e checksFailed) Error() string {
 
 func (e checksFailed) Unwrap() []error { return e.errors }
 
-// table has a row for each result and each note: its name, its state and what there is to say.
+// table has a row for each result and each note: its name, its state and what there is to say. A
+// result that has failed and has a warning too has a row for each.
 func table(results []delegation.CheckResult, notes []config.Note, paint term.Painter) []byte {
 	var rows []term.Row
+	add := func(name, state, what string) {
+		rows = append(rows, term.Row{Name: name, State: state, What: what})
+	}
 	for _, r := range results {
-		row := term.Row{
-			Name:  r.Name,
-			State: paint(term.Green, "ok  "),
-			What:  config.ByKeys(r.Warning),
+		warning := config.ByKeys(r.Warning)
+		if r.Err != nil {
+			add(r.Name, paint(term.Red, "FAIL"), oneLine(r.Err))
 		}
-		switch {
-		case r.Err != nil:
-			row.State = paint(term.Red, "FAIL")
-			row.What = oneLine(r.Err)
-		case r.Warning != "":
-			row.State = paint(term.Yellow, "WARN")
+		if warning != "" {
+			add(r.Name, paint(term.Yellow, "WARN"), warning)
 		}
-		rows = append(rows, row)
+		if r.Err == nil && warning == "" {
+			add(r.Name, paint(term.Green, "ok  "), "")
+		}
 	}
 	for _, n := range notes {
-		rows = append(rows, term.Row{
-			Name:  term.Escaped(n.At),
-			State: paint(term.Yellow, "NOTE"),
-			What:  n.What,
-		})
+		add(term.Escaped(n.At), paint(term.Yellow, "NOTE"), n.What)
 	}
 	return []byte(term.Table(rows))
 }
 
+// checkJSON has an entry for each result and each note. A name is never in it twice, so the
+// warning of a result that has failed is a member of its entry.
 func checkJSON(results []delegation.CheckResult, notes []config.Note) ([]byte, error) {
 	type entry struct {
-		Name  string           `json:"name"`
-		State string           `json:"state"`
-		What  string           `json:"what,omitempty"`
-		Stage delegation.Stage `json:"stage,omitempty"`
-		Code  delegation.Code  `json:"code,omitempty"`
+		Name    string           `json:"name"`
+		State   string           `json:"state"`
+		What    string           `json:"what,omitempty"`
+		Warning string           `json:"warning,omitempty"` // next to a failure
+		Stage   delegation.Stage `json:"stage,omitempty"`
+		Code    delegation.Code  `json:"code,omitempty"`
 	}
 	list := []entry{}
 	for _, r := range results {
-		e := entry{Name: r.Name, State: "ok", What: config.ByKeys(r.Warning)}
-		if r.Warning != "" {
+		e := entry{Name: r.Name, State: "ok"}
+		warning := config.ByKeys(r.Warning)
+		switch {
+		case r.Err != nil:
+			e.State = "failed"
+			e.What = oneLine(r.Err)
+			e.Warning = warning
+		case warning != "":
 			e.State = "warning"
-		}
-		if r.Err != nil {
-			e.State, e.What = "failed", oneLine(r.Err)
+			e.What = warning
 		}
 		if failed := new(delegation.Error); errors.As(r.Err, &failed) { // Redis has no code
-			e.Stage, e.Code = failed.Stage, failed.Code
+			e.Stage = failed.Stage
+			e.Code = failed.Code
 		}
 		list = append(list, e)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -29,6 +30,34 @@ func TestCheckRows(t *testing.T) {
 	}
 	if err := failures(results); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCheckRows_FailureAndWarning: a warning is said next to a failure, in both forms. The issuer
+// that nobody reaches today may still be one that strangers share.
+func TestCheckRows_FailureAndWarning(t *testing.T) {
+	results := []delegation.CheckResult{{
+		Name:    "issuer x",
+		Err:     errors.New("no answer"),
+		Warning: "set Issuer.GatedByRules",
+	}}
+	got := string(table(results, nil, term.Unpainted))
+	const rows = "issuer x  FAIL  no answer\n" +
+		"issuer x  WARN  set gated_by_rules of the issuer\n"
+	if got != rows {
+		t.Errorf("got %q", got)
+	}
+	const list = `[
+  {
+    "name": "issuer x",
+    "state": "failed",
+    "what": "no answer",
+    "warning": "set gated_by_rules of the issuer"
+  }
+]
+`
+	if text := string(must(checkJSON(results, nil))); text != list {
+		t.Errorf("got %s", text)
 	}
 }
 
