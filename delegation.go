@@ -141,10 +141,9 @@ type Config struct {
 	// receivers, call one after the other.
 	OnEvent func(context.Context, Event)
 	// Logger gets each Event: at level Info for a success, Error if it takes the operator to make
-	// this exchange succeed, and Warn for all else, a success with Warnings too. Error is for
-	// codes of the stages decision, saml and sts, target_invalid, rule_failed and rule_panicked,
-	// unless the error is retryable, and for an issuer's answer that cannot be used. It also gets
-	// failed refreshes of issuers' keys, at the same levels. nil: silence.
+	// this exchange succeed, and Warn for all else, a success with Warnings too. docs/errors.md has
+	// the level of each code. It also gets failed refreshes of issuers' keys, at the same levels.
+	// nil: silence.
 	Logger *slog.Logger
 	// HTTPClient fetches issuers' keys. Redirects are refused whatever it says. nil: a new one.
 	HTTPClient *http.Client

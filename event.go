@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/seed055b7978/delegation/internal/errortable"
 	"github.com/seed055b7978/delegation/internal/guard"
 )
 
@@ -151,32 +152,17 @@ func (d *Delegator) report(ctx context.Context, event Event, err error) {
 	}
 }
 
-// level is how loud a logger gets the exchange that ended so.
+// level is how loud a logger gets the exchange that ended so, by docs/errors.md. What the caller
+// chose is the caller's to correct.
 func (e *Error) level() slog.Level {
-	switch {
-	case e == nil:
+	if e == nil {
 		return slog.LevelInfo
-	case e.unusableDocument():
-		return slog.LevelError
-	case e.Retryable, e.Code == CodeRoleNotAllowed, e.Requested: // it passes, or is the caller's
+	}
+	row, known := errortable.Of(string(e.Code))
+	if !known || e.Requested {
 		return slog.LevelWarn
-	case e.Stage == StageDecision || e.Stage == StageSAML || e.Stage == StageSTS,
-		e.Code == CodeTargetInvalid || e.Code == CodeRuleFailed || e.Code == CodeRulePanicked,
-		e.Code == CodeRuleContextMissing:
-		return slog.LevelError
 	}
-	return slog.LevelWarn
-}
-
-// unusableDocument tells whether an issuer has answered with something that its operator, or
-// ours, has to mend. The next answer may be better, so such an error is retryable as well.
-func (e *Error) unusableDocument() bool {
-	switch e.Code {
-	case CodeKeySetInvalid, CodeKeySetDuplicateID, CodeKeySetSymmetric, CodeKeySetTooLarge,
-		CodeKeySetRedirect, CodeKeySetURL, CodeDiscoveryIssuer:
-		return true
-	}
-	return false
+	return row.Level
 }
 
 // LogValue implements slog.LogValuer: a group of the fields that are set.

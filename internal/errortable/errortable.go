@@ -4,6 +4,7 @@
 package errortable
 
 import (
+	"log/slog"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ type Row struct {
 	Remedy    string
 	Public    string // what strangers see
 	Answer    Answer
+	Level     slog.Level // how loud a log is about it
 }
 
 // Answer is how an error is told over HTTP.
@@ -28,32 +30,54 @@ type Answer struct {
 
 // Of returns the row of a code. Without one it returns false.
 func Of(code string) (Row, bool) {
-	row, known := ofCode[code]
+	row, known := parsed.codes[code]
 	return row, known
 }
 
 // OfStage returns the answer to an error of a stage whose code has no row. It returns false for a
 // stage that has none either.
 func OfStage(stage string) (Answer, bool) {
-	answer, known := ofStage[stage]
+	answer, known := parsed.answers[stage]
 	return answer, known
 }
 
-var ofCode, ofStage = parse(docs.Errors())
+var parsed = parse(docs.Errors())
 
-// parse returns the rows by code, and the answers by stage. Every other line is prose.
-func parse(text string) (map[string]Row, map[string]Answer) {
-	byCode := map[string]Row{}
-	byStage := map[string]Answer{}
-	for _, cells := range rows(text) {
-		if code, row, ok := codeRow(cells); ok {
-			byCode[code] = row
-		}
-		if stage, answer, ok := stageRow(cells); ok {
-			byStage[stage] = answer
-		}
+// tables are the tables of the document.
+type tables struct {
+	codes   map[string]Row
+	answers map[string]Answer     // by stage
+	levels  map[string]slog.Level // by stage, and by those codes that differ from their stage
+}
+
+// parse reads the tables. Every other line is prose.
+func parse(text string) *tables {
+	t := &tables{
+		codes:   map[string]Row{},
+		answers: map[string]Answer{},
+		levels:  map[string]slog.Level{},
 	}
-	return byCode, byStage
+	for _, cells := range rows(text) {
+		t.readCode(cells)
+		t.readStage(cells)
+		t.readLevel(cells)
+	}
+	for code, row := range t.codes {
+		row.Level = t.level(code, row)
+		t.codes[code] = row
+	}
+	return t
+}
+
+// level returns a code's level: its own, or that of its stage, where only the operator can help.
+func (t *tables) level(code string, row Row) slog.Level {
+	if own, differs := t.levels[code]; differs {
+		return own
+	}
+	if row.Retryable {
+		return slog.LevelWarn
+	}
+	return t.levels[row.Stage]
 }
 
 // rows returns the cells of each line that may be a row of a table.
@@ -68,31 +92,50 @@ func rows(text string) [][]string {
 	return all
 }
 
-// codeRow reads: | `code` | stage | again | remedy | public text | answer |
-func codeRow(cells []string) (code string, row Row, ok bool) {
+// readCode reads: | `code` | stage | again | remedy | public text | answer |
+func (t *tables) readCode(cells []string) {
 	if len(cells) != 6 {
-		return "", Row{}, false
+		return
 	}
 	answer, ok := parseAnswer(cells[5])
 	if !ok {
-		return "", Row{}, false
+		return
 	}
-	return strings.Trim(cells[0], "`"), Row{
+	t.codes[strings.Trim(cells[0], "`")] = Row{
 		Stage:     cells[1],
 		Retryable: cells[2] == "yes",
 		Remedy:    cells[3],
 		Public:    cells[4],
 		Answer:    answer,
-	}, true
+	}
 }
 
-// stageRow reads: | stage | answer |
-func stageRow(cells []string) (stage string, answer Answer, ok bool) {
-	if len(cells) != 2 {
-		return "", Answer{}, false
+// readStage reads: | stage | answer | level |
+func (t *tables) readStage(cells []string) {
+	if len(cells) != 3 {
+		return
 	}
-	answer, ok = parseAnswer(cells[1])
-	return cells[0], answer, ok
+	answer, ok := parseAnswer(cells[1])
+	level, known := levelNames[cells[2]]
+	if ok && known {
+		t.answers[cells[0]] = answer
+		t.levels[cells[0]] = level
+	}
+}
+
+// readLevel reads: | level | `code` | why |
+func (t *tables) readLevel(cells []string) {
+	if len(cells) != 3 {
+		return
+	}
+	if level, known := levelNames[cells[0]]; known {
+		t.levels[strings.Trim(cells[1], "`")] = level
+	}
+}
+
+var levelNames = map[string]slog.Level{
+	slog.LevelWarn.String():  slog.LevelWarn,
+	slog.LevelError.String(): slog.LevelError,
 }
 
 // A cell such as: 400 `invalid_grant`

@@ -1,6 +1,7 @@
 package errortable_test
 
 import (
+	"log/slog"
 	"net/http"
 	"os"
 	"regexp"
@@ -80,6 +81,59 @@ func TestOfStage(t *testing.T) {
 	for _, none := range []string{"", "Stage", "---", "denied"} {
 		if answer, known := errortable.OfStage(none); known {
 			t.Errorf("%q has %+v", none, answer)
+		}
+	}
+}
+
+// TestOf_Level: a code has a level of its own, or that of its stage where the same call cannot
+// succeed later.
+func TestOf_Level(t *testing.T) {
+	for code, level := range map[string]slog.Level{
+		"key_set_invalid":   slog.LevelError, // of its own, though retryable
+		"rule_panicked":     slog.LevelError, // of its own
+		"role_not_allowed":  slog.LevelWarn,  // of its own
+		"sts_throttled":     slog.LevelWarn,  // retryable
+		"sts_access_denied": slog.LevelError, // of its stage
+		"role_invalid":      slog.LevelError,
+		"text_invalid":      slog.LevelError,
+		"denied":            slog.LevelWarn,
+		"token_expired":     slog.LevelWarn,
+	} {
+		if row, known := errortable.Of(code); !known || row.Level != level {
+			t.Errorf("%s has the level %s, want %s", code, row.Level, level)
+		}
+	}
+}
+
+// TestLevels_Documented: each row of the table of levels is read, names a code, and differs from
+// what the code would have without it.
+func TestLevels_Documented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages := map[string]string{}
+	for _, row := range regexp.MustCompile(`(?m)^\| ([a-z]+) \| .* \| (WARN|ERROR) \|$`).
+		FindAllStringSubmatch(string(text), -1) {
+		stages[row[1]] = row[2]
+	}
+	form := regexp.MustCompile("(?m)^\\| ([A-Z]+) \\| `([a-z_]+)` \\| ")
+	levels := form.FindAllStringSubmatch(string(text), -1)
+	if len(stages) != 8 || len(levels) < 10 {
+		t.Fatalf("%d stages, %d codes", len(stages), len(levels))
+	}
+	for _, match := range levels {
+		level, code := match[1], match[2]
+		row, known := errortable.Of(code)
+		if !known || row.Level.String() != level {
+			t.Errorf("%s has the level %s, the document says %s", code, row.Level, level)
+		}
+		otherwise := stages[row.Stage]
+		if row.Retryable {
+			otherwise = "WARN"
+		}
+		if level == otherwise {
+			t.Errorf("%s is %s by its stage", code, level)
 		}
 	}
 }
