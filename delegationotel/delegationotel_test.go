@@ -301,6 +301,44 @@ func TestStages(t *testing.T) {
 	}
 }
 
+// TestStages_Order: stages follow each other as in the library's log, and as docs/events.md lists
+// them.
+func TestStages_Order(t *testing.T) {
+	e := full()
+	e.Took = map[delegation.Stage]time.Duration{}
+	for _, stage := range []delegation.Stage{
+		delegation.StageSTS, delegation.StageSAML, delegation.StageCache, delegation.StageDecision,
+		delegation.StageRules, delegation.StageTarget, delegation.StageToken,
+	} {
+		e.Took[stage] = time.Second
+	}
+	var logged []string
+	for _, attr := range e.LogValue().Group() {
+		if stage, ok := strings.CutPrefix(attr.Key, "took_"); ok {
+			logged = append(logged, stage)
+		}
+	}
+	w := newWorld()
+	w.record(t, e)
+	spans := w.spans.GetSpans()
+	slices.SortStableFunc(spans, func(a, b tracetest.SpanStub) int {
+		return a.StartTime.Compare(b.StartTime)
+	})
+	var recorded []string
+	for _, span := range spans {
+		if stage, _ := strings.CutPrefix(span.Name, "delegation."); stage != "exchange" {
+			recorded = append(recorded, stage)
+		}
+	}
+	if len(logged) != len(e.Took) || !slices.Equal(recorded, logged) {
+		t.Errorf("spans %v, the log has %v", recorded, logged)
+	}
+	row := "| `delegation." + strings.Join(logged, "`, `.") + "` |"
+	if !strings.Contains(string(must(os.ReadFile("../docs/events.md"))), row) {
+		t.Errorf("docs/events.md lacks the row %s", row)
+	}
+}
+
 func TestNothingToRecordWith(t *testing.T) {
 	record, err := delegationotel.OnEvent(nil, nil)
 	if err != nil {
