@@ -200,28 +200,42 @@ func containerShape(r *refusal) any {
 	}{r.code, r.description}
 }
 
-// endpoint answers one request, with a JSON body or a refusal.
-type endpoint func(w http.ResponseWriter, r *http.Request) ([]byte, *refusal)
+// endpoint is how the requests for one path are answered.
+type endpoint struct {
+	// method is the only one that is answered.
+	method string
+	// headers are those that a page of another origin may send.
+	headers []string
+	// shape is that of its refusals.
+	shape shape
+	// answer returns a JSON body or a refusal.
+	answer func(w http.ResponseWriter, r *http.Request) ([]byte, *refusal)
+}
 
 // serve makes the handler of an endpoint. Its answers may hold a secret, so they are never cached.
-func (h *Handlers) serve(method string, as shape, answers endpoint) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Pragma", "no-cache")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if r.Method != method {
-			w.Header().Set("Allow", method)
-			refused := invalid(http.StatusMethodNotAllowed, "the method must be %s", method)
-			h.refuse(w, r, refused, as)
+func (h *Handlers) serve(e endpoint) http.Handler {
+	return h.forPages(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		neverCached(w.Header())
+		if r.Method != e.method {
+			w.Header().Set("Allow", e.method)
+			refused := invalid(http.StatusMethodNotAllowed, "the method must be %s", e.method)
+			h.refuse(w, r, refused, e.shape)
 			return
 		}
-		body, refused := answers(w, r)
+		body, refused := e.answer(w, r)
 		if refused != nil {
-			h.refuse(w, r, refused, as)
+			h.refuse(w, r, refused, e.shape)
 			return
 		}
 		answer(w, http.StatusOK, body)
-	})
+	}))
+}
+
+// neverCached keeps an answer out of every cache, and from being taken for another type.
+func neverCached(header http.Header) {
+	header.Set("Cache-Control", "no-store")
+	header.Set("Pragma", "no-cache")
+	header.Set("X-Content-Type-Options", "nosniff")
 }
 
 // refuse writes a refusal, and logs it unless it is recorded already.

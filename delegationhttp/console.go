@@ -155,7 +155,12 @@ func (c Console) signInToken(
 // answers {"url", "expires_in"}. The URL is a secret, because it signs in as the user until it
 // expires. Without Config.Console the handler is off and answers 404.
 func (h *Handlers) ConsoleSignIn() http.Handler {
-	return h.cors(h.serve(http.MethodPost, auth0Shape, h.consoleSignIn))
+	return h.serve(endpoint{
+		method:  http.MethodPost,
+		headers: auth0Headers,
+		shape:   auth0Shape,
+		answer:  h.consoleSignIn,
+	})
 }
 
 func (h *Handlers) consoleSignIn(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {

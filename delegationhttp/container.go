@@ -21,9 +21,15 @@ import (
 // The handler answers GET. The Authorization header holds the ID token, with or without "Bearer ".
 // The target comes from the query, or else from Config.ContainerTarget. Success is the body of
 // [delegation.Credentials.ContainerJSON]. A refusal is {"code", "message"} with the codes of
-// Delegation. SDKs use plain http only for loopback addresses.
+// Delegation. SDKs use plain http only for loopback addresses. Pages of Config.AllowedOrigins may
+// call it, too.
 func (h *Handlers) ContainerCredentials() http.Handler {
-	return h.serve(http.MethodGet, containerShape, h.containerCredentials)
+	return h.serve(endpoint{
+		method:  http.MethodGet,
+		headers: []string{"Authorization", "Content-Type"},
+		shape:   containerShape,
+		answer:  h.containerCredentials,
+	})
 }
 
 func (h *Handlers) containerCredentials(

@@ -1,7 +1,6 @@
 package delegationhttp_test
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -105,22 +104,29 @@ func TestContainerRequest(t *testing.T) {
 	}
 }
 
-// TestContainerHasNoCORS: no page of the web has business there, even where every origin is allowed elsewhere.
-func TestContainerHasNoCORS(t *testing.T) {
-	h := mount(t, delegationhttp.Config{Exchanger: failing(errors.New("no")), AllowedOrigins: []string{"*"}})
-	for _, method := range []string{http.MethodGet, http.MethodOptions} {
-		r := get("?target=a", "token")
-		r.Method = method
-		r.Header.Set("Origin", "https://app.example.com")
-		r.Header.Set("Access-Control-Request-Method", "GET")
-		a := ask(t, h, r)
-		for _, line := range flat(a.header) {
-			if strings.HasPrefix(line, "Access-Control-") || strings.HasPrefix(line, "Vary") {
-				t.Errorf("%s: %s", method, line)
+// TestContainerCORS: a page of a listed origin reads credentials and refusals, and no other does.
+func TestContainerCORS(t *testing.T) {
+	h := mount(t, delegationhttp.Config{
+		Exchanger:       exchanger(agreeable),
+		AllowedOrigins:  []string{page},
+		ContainerTarget: app,
+	})
+	for origin, allowed := range map[string]string{page: page, "https://evil.example.com": "", "": ""} {
+		for status, r := range map[int]*http.Request{
+			200: get("", "token"),
+			400: get("?target=a&target=b", "token"),
+			401: get("", ""),
+			405: post(credentialsPath, formType, ""),
+		} {
+			a := ask(t, h, from(origin, r)) // it is for the browser to refuse
+			got := a.header.Get("Access-Control-Allow-Origin")
+			if a.status != status || got != allowed || a.header.Get("Vary") != "Origin" {
+				t.Errorf("%q: got %d %q, want %d", origin, a.status, corsOf(a.header), status)
 			}
-		}
-		if method == http.MethodOptions && a.status != http.StatusMethodNotAllowed {
-			t.Errorf("a preflight got %d", a.status)
+			exposed := a.header.Get("Access-Control-Expose-Headers")
+			if strings.Contains(exposed, "Retry-After") != (allowed != "") {
+				t.Errorf("%q: it exposes %q", origin, exposed)
+			}
 		}
 	}
 }

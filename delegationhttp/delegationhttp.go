@@ -27,12 +27,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"regexp"
 	"slices"
 	"time"
 
-	"github.com/rs/cors"
 	"github.com/seed055b7978/delegation"
 )
 
@@ -48,9 +45,10 @@ type Config struct {
 	// Exchanger is the *delegation.Delegator.
 	Exchanger Exchanger
 
-	// AllowedOrigins are the web origins whose pages may call Delegation and ConsoleSignIn and read
-	// the answers (CORS). Write them as browsers send them, such as https://app.example.com. Empty
-	// permits none. ["*"] permits every page of the web.
+	// AllowedOrigins are the web origins whose pages may call Delegation, ContainerCredentials and
+	// ConsoleSignIn and read the answers (CORS). Write them as browsers send them, such as
+	// https://app.example.com. Empty permits none. ["*"] permits every page of the web. A preflight
+	// that asks for more is refused with 403, and logged.
 	AllowedOrigins []string
 
 	// RateLimit limits the exchanges of one user from one IP address, over all handlers together.
@@ -83,7 +81,6 @@ type Config struct {
 type Handlers struct {
 	config  Config
 	limiter *limiter // nil: no limit
-	cors    func(http.Handler) http.Handler
 }
 
 // New makes the handlers of a configuration. The error names everything that is wrong with it.
@@ -95,7 +92,6 @@ func New(c Config) (*Handlers, error) {
 	return &Handlers{
 		config:  c,
 		limiter: newLimiter(c.RateLimit, c.Now),
-		cors:    allowOrigins(c.AllowedOrigins),
 	}, nil
 }
 
@@ -136,48 +132,4 @@ func (c Config) withDefaults() Config {
 	}
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	return c
-}
-
-const anyOrigin = "*"
-
-// checkOrigin accepts an origin as browsers serialise it (Fetch Standard §3.2), because it is
-// compared as a whole. of is the number of all origins.
-func checkOrigin(origin string, of int) error {
-	switch {
-	case origin == anyOrigin && of > 1:
-		return errors.New(`"*" makes the others meaningless: list it alone, or not at all`)
-	case origin != anyOrigin && (!originForm.MatchString(origin) || usualPort.MatchString(origin)):
-		return fmt.Errorf("%.200q is not an origin such as https://app.example.com: "+
-			"scheme and host in lower case, a port if it is not the usual one, and no path", origin)
-	}
-	return nil
-}
-
-var (
-	originForm = regexp.MustCompile(`\A[a-z][a-z0-9+.-]*://` +
-		`(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])` +
-		`(?::[1-9][0-9]{0,4})?\z`)
-	usualPort = regexp.MustCompile(`\A(?:https://.*:443|http://.*:80)\z`)
-)
-
-// allowOrigins answers preflights and adds the headers of CORS, also to refusals. Without origins
-// it does nothing, whereas rs/cors would allow every origin.
-func allowOrigins(origins []string) func(http.Handler) http.Handler {
-	if len(origins) == 0 {
-		return func(h http.Handler) http.Handler { return h }
-	}
-	o := cors.Options{
-		// With GET and HEAD listed, their answer 405 has the headers of CORS, too.
-		AllowedMethods: []string{http.MethodPost, http.MethodGet, http.MethodHead},
-		AllowedHeaders: []string{"Content-Type", "Auth0-Client"},
-		ExposedHeaders: []string{"Retry-After", headerLimit, headerRemaining, headerReset},
-		MaxAge:         int((10 * time.Minute).Seconds()),
-	}
-	if slices.Contains(origins, anyOrigin) {
-		o.AllowedOrigins = origins
-	} else {
-		// The lists of rs/cors ignore case and accept patterns.
-		o.AllowOriginFunc = func(origin string) bool { return slices.Contains(origins, origin) }
-	}
-	return cors.New(o).Handler
 }

@@ -21,8 +21,16 @@ import (
 // is the body of [delegation.Credentials.Auth0JSON]. A refusal is {"error", "error_description",
 // "status"}; docs/http.md lists them.
 func (h *Handlers) Delegation() http.Handler {
-	return h.cors(h.serve(http.MethodPost, auth0Shape, h.delegation))
+	return h.serve(endpoint{
+		method:  http.MethodPost,
+		headers: auth0Headers,
+		shape:   auth0Shape,
+		answer:  h.delegation,
+	})
 }
+
+// auth0Headers are the headers of Auth0's clients that a browser asks about first.
+var auth0Headers = []string{"Content-Type", "Auth0-Client"}
 
 func (h *Handlers) delegation(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	q, refused := readRequest(w, r)

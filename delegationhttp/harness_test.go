@@ -239,6 +239,12 @@ func ask(t testing.TB, h http.Handler, r *http.Request) answer {
 	t.Helper()
 	recorder := httptest.NewRecorder()
 	h.ServeHTTP(recorder, r)
+	return asked(t, recorder)
+}
+
+// asked checks the answer that was recorded.
+func asked(t testing.TB, recorder *httptest.ResponseRecorder) answer {
+	t.Helper()
 	a := answer{status: recorder.Code, header: recorder.Header(), body: recorder.Body.Bytes()}
 	for name, want := range map[string]string{
 		"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff",

@@ -149,6 +149,55 @@ func (w *answersWorld) rows() []row {
 		{name: "a page of another origin", header: []string{"Origin: https://evil.example.com"}, body: form("hal")},
 		{name: "preflight", method: http.MethodOptions, header: []string{"Origin: https://app.example.com", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: auth0-client,content-type"}},
 		{name: "preflight of another origin", method: http.MethodOptions, header: []string{"Origin: https://evil.example.com", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: content-type"}},
+		{
+			name:   "preflight with another header",
+			method: http.MethodOptions,
+			header: []string{
+				"Origin: https://app.example.com",
+				"Access-Control-Request-Method: POST",
+				"Access-Control-Request-Headers: authorization",
+			},
+		},
+		{
+			name:   "preflight with another method",
+			method: http.MethodOptions,
+			header: []string{
+				"Origin: https://app.example.com",
+				"Access-Control-Request-Method: PUT",
+			},
+		},
+		{
+			name:   "preflight of container credentials",
+			method: http.MethodOptions,
+			path:   "/credentials?target=photo-app",
+			header: []string{
+				"Origin: https://app.example.com",
+				"Access-Control-Request-Method: GET",
+				"Access-Control-Request-Headers: authorization",
+			},
+		},
+		{
+			name:   "preflight of container credentials by another origin",
+			method: http.MethodOptions,
+			path:   "/credentials?target=photo-app",
+			header: []string{
+				"Origin: https://evil.example.com",
+				"Access-Control-Request-Method: GET",
+				"Access-Control-Request-Headers: authorization",
+			},
+		},
+		{
+			name:   "container credentials of a page",
+			method: http.MethodGet,
+			path:   "/credentials?target=photo-app",
+			header: []string{"Authorization: {kim}", "Origin: https://app.example.com"},
+		},
+		{
+			name:   "a refusal of container credentials for a page",
+			method: http.MethodGet,
+			path:   "/credentials?target=none",
+			header: []string{"Authorization: {kim}", "Origin: https://app.example.com"},
+		},
 		{name: "container credentials", method: http.MethodGet, path: "/credentials?target=photo-app", header: []string{"Authorization: {ida}"}},
 		{name: "container credentials of a bearer", method: http.MethodGet, path: "/credentials?target=photo-app", header: []string{"Authorization: Bearer {joe}"}},
 		{name: "container credentials without a token", method: http.MethodGet, path: "/credentials?target=photo-app"},
