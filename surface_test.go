@@ -266,7 +266,7 @@ func TestFloors(t *testing.T) {
 		"github.com/aws/aws-sdk-go-v2/config":  {"internal/session/client.go"},
 		"github.com/aws/aws-sdk-go-v2/service": {"sts.go", "internal/session/client.go", "delegationtest/delegationtest.go"},
 		"github.com/aws/smithy-go":             {"internal/session/error.go"},
-		"github.com/rs/cors":                   {"delegationhttp/delegationhttp.go"},
+		"github.com/rs/cors":                   {"delegationhttp/cors.go"},
 		"github.com/hashicorp/golang-lru/v2":   {"delegationhttp/limit.go", "internal/freshness/breakers.go", "internal/freshness/cache.go"},
 		"github.com/redis/go-redis":            {"rediscache/rediscache.go"},
 		"github.com/hashicorp/hcl":             {}, // for the commands
