@@ -190,11 +190,10 @@ func ExampleDelegator_Provider() {
 		return
 	}
 
-	client := sts.NewFromConfig(aws.Config{
-		Region:       "eu-central-1",
-		BaseEndpoint: aws.String(world.STSURL), // in production, leave this out
-		Credentials:  d.Provider(delegation.TokenFile(file), "photo-app"),
-	})
+	cfg := aws.Config{Region: "eu-central-1"}
+	cfg.Credentials = d.Provider(delegation.TokenFile(file), "photo-app")
+	cfg.BaseEndpoint = aws.String(world.STSURL) // in production, leave this out
+	client := sts.NewFromConfig(cfg)
 	caller, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		fmt.Println(err)

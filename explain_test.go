@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -598,11 +597,11 @@ func TestTrustPolicy(t *testing.T) {
 func TestTrustPolicy_WrittenDown(t *testing.T) {
 	e := &delegation.Explanation{Principal: principal, Recipient: must(delegation.ParseRegion("eu-central-1")).SAMLRecipient()}
 	policy := must(e.TrustPolicy())
-	if want := readmePolicy(t, "AssumeRoleWithSAML"); !sameJSON(t, strings.Replace(want, `["sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdentity"]`, `"sts:AssumeRoleWithSAML"`, 1), policy) {
-		t.Errorf("got %s, the README has %s", policy, want)
+	if want := documentedPolicy(t, "AssumeRoleWithSAML"); !sameJSON(t, strings.Replace(want, `["sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdentity"]`, `"sts:AssumeRoleWithSAML"`, 1), policy) {
+		t.Errorf("got %s, docs/aws-setup.md has %s", policy, want)
 	}
 	e.Actions = []string{"sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdentity"}
-	if got := must(e.TrustPolicy()); !sameJSON(t, readmePolicy(t, "AssumeRoleWithSAML"), got) {
+	if got := must(e.TrustPolicy()); !sameJSON(t, documentedPolicy(t, "AssumeRoleWithSAML"), got) {
 		t.Errorf("got %s", got)
 	}
 	for name, e := range map[string]*delegation.Explanation{
@@ -619,14 +618,14 @@ func TestTrustPolicy_WrittenDown(t *testing.T) {
 	}
 }
 
-// TestPermissionPolicy holds the policy of every partition against the README's.
+// TestPermissionPolicy holds the policy of every partition against that of docs/aws-setup.md.
 func TestPermissionPolicy(t *testing.T) {
 	for region, partition := range map[string]string{
 		"us-east-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b",
 		"eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f", "eusc-de-east-1": "aws-eusc",
 	} {
 		policy, err := delegation.PermissionPolicy(must(delegation.ParseRegion(region)), "my.photos-1")
-		want := strings.NewReplacer("arn:aws:", "arn:"+partition+":", "BUCKET", "my.photos-1").Replace(readmePolicy(t, "s3:GetObject"))
+		want := strings.NewReplacer("arn:aws:", "arn:"+partition+":", "BUCKET", "my.photos-1").Replace(documentedPolicy(t, "s3:GetObject"))
 		if err != nil || !sameJSON(t, policy, want) {
 			t.Errorf("%s: got %v\n%s", region, err, policy)
 		}
@@ -643,15 +642,15 @@ func TestPermissionPolicy(t *testing.T) {
 	}
 }
 
-// readmePolicy is the JSON block of the README that has the word.
-func readmePolicy(t testing.TB, word string) string {
+// documentedPolicy is the JSON block of docs/aws-setup.md that has the word.
+func documentedPolicy(t testing.TB, word string) string {
 	t.Helper()
-	for _, block := range regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(string(must(os.ReadFile("README.md"))), -1) {
-		if strings.Contains(block[1], word) {
-			return block[1]
+	for _, block := range blocksOf(string(must(os.ReadFile("docs/aws-setup.md"))), "json") {
+		if strings.Contains(block, word) {
+			return block
 		}
 	}
-	t.Fatalf("the README has no policy with %s", word)
+	t.Fatalf("docs/aws-setup.md has no policy with %s", word)
 	return ""
 }
 

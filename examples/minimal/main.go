@@ -1,5 +1,5 @@
 // Minimal is the program of the README. It reads an ID token from standard input, exchanges it for
-// AWS credentials, and prints to which session they belong.
+// AWS credentials, and prints which session they belong to.
 package main
 
 import (
@@ -17,52 +17,33 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ctx := context.Background()
-	credentials, err := exchange(ctx, string(idToken), "signing.crt", "signing.key")
+	certificate, err := os.ReadFile("signing.crt")
 	if err != nil {
-		// The operator may see err. Show a user only Public() of the *delegation.Error.
+		log.Fatal(err)
+	}
+	privateKey, err := os.ReadFile("signing.key")
+	if err != nil {
+		log.Fatal(err)
+	}
+	credentials, err := run(context.Background(), string(idToken), certificate, privateKey)
+	if err != nil {
+		// This text is for the operator. Show a user only Public() of the *delegation.Error.
 		log.Fatal(err)
 	}
 	fmt.Println(credentials.AssumedRoleARN, "until", credentials.Expiration)
 }
 
-func exchange(
-	ctx context.Context, idToken, certificateFile, keyFile string,
+// run makes a Delegator for one exchange. A service makes one when it starts, and keeps it.
+func run(
+	ctx context.Context, idToken string, certificate, privateKey []byte,
 ) (*delegation.Credentials, error) {
-	certificate, err := os.ReadFile(certificateFile)
-	if err != nil {
-		return nil, err
-	}
-	privateKey, err := os.ReadFile(keyFile)
-	if err != nil {
-		return nil, err
-	}
-	// README: start
 	key, err := delegation.ParseSigningKey(certificate, privateKey)
 	if err != nil {
 		return nil, err
 	}
-	d, err := delegation.New(ctx, delegation.Config{
-		Issuers: []delegation.Issuer{{URL: "https://tenant.example.com/"}},
-		IdentityProvider: delegation.IdentityProvider{
-			EntityID: "urn:tenant.example.com",
-			Keys:     []delegation.SigningKey{key},
-		},
-		Targets: delegation.Targets{"photo-app": {AWS: delegation.AWS{
-			Principal: "arn:aws:iam::123456789012:saml-provider/delegation",
-			Region:    "eu-central-1",
-		}}},
-		Rules: []delegation.RuleFunc{
-			delegation.RequireVerifiedEmail(),
-			delegation.Must(delegation.RoleByClaim("groups", delegation.RoleMatch{
-				Pattern: "photo-users",
-				Role:    "arn:aws:iam::123456789012:role/photo-user",
-			})),
-		},
-	})
+	d, err := newDelegator(ctx, key)
 	if err != nil {
 		return nil, err
 	}
 	return d.Exchange(ctx, idToken, "photo-app")
-	// README: end
 }

@@ -272,7 +272,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 		show(out, "remedy", refused.Remedy)
 		show(out, "user is told", refused.Public())
 	}
-	fmt.Fprintln(out, "\nNext: the README shows the set-up in AWS; "+
+	fmt.Fprintln(out, "\nNext: docs/aws-setup.md has the set-up in AWS; "+
 		"go run ./examples/quickstart -help lists the flags for the real thing.")
 	return nil
 }

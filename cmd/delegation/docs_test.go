@@ -1,0 +1,130 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/seed055b7978/delegation/ststest"
+)
+
+// TestDocs_SetUpByHand takes the four steps of docs/aws-setup.md by hand: the delegation commands
+// run as they are written, and an STS in memory gets what the aws commands send to IAM. An exchange
+// then goes through.
+func TestDocs_SetUpByHand(t *testing.T) {
+	commands := setUpByHand(t)
+	w := newBareWorld(t, t.TempDir())
+	t.Chdir(w.folder)
+	const account = "arn:aws:iam::123456789012:"
+	var took []string
+	for _, command := range commands {
+		words := strings.Fields(command)
+		took = append(took, words[0]+" "+words[1])
+		if words[0] == "delegation" {
+			output := ""
+			if n := len(words); n > 2 && words[n-2] == ">" {
+				output = words[n-1]
+				words = words[:n-2]
+			}
+			text, _ := said(t, words[1:]...)
+			if output != "" {
+				w.write(t, output, text)
+			}
+			continue
+		}
+		var err error
+		switch words[2] {
+		case "create-saml-provider":
+			err = w.aws.PutSAMLProvider(account+"saml-provider/"+flagOf(t, words, "--name"),
+				[]byte(fileOf(t, words, "--saml-metadata-document")))
+		case "create-role":
+			err = w.aws.PutRole(ststest.Role{
+				ARN:         account + "role/" + flagOf(t, words, "--role-name"),
+				TrustPolicy: fileOf(t, words, "--assume-role-policy-document"),
+			})
+		case "put-role-policy":
+			if policy := fileOf(t, words, "--policy-document"); !strings.Contains(policy, "${saml:sub}") {
+				t.Errorf("the policy is %s", policy)
+			}
+		default:
+			t.Errorf("nobody here knows what it does: %s", command)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+	want := "delegation keygen, delegation metadata, aws iam, delegation trust-policy, aws iam, " +
+		"delegation permission-policy, aws iam"
+	if got := strings.Join(took, ", "); got != want {
+		t.Errorf("the steps are %s, want %s", got, want)
+	}
+	config := w.config(t, "")
+	config = w.write(t, "delegation.yaml", strings.ReplaceAll(
+		string(must(os.ReadFile(config))), "role/photo-editor", "role/photo-user"))
+	token := w.write(t, "token", w.token(nil))
+	out, _ := said(t, "exchange", "--config", config, "--target", "photo-app", "--token-file", token)
+	if !strings.Contains(out, `"AccessKeyId"`) {
+		t.Errorf("the exchange prints %s", out)
+	}
+}
+
+// setUpByHand are the commands of docs/aws-setup.md under "By hand", in order.
+func setUpByHand(t *testing.T) []string {
+	t.Helper()
+	page := string(must(os.ReadFile("../../docs/aws-setup.md")))
+	_, section, found := strings.Cut(page, "\n## By hand\n")
+	if !found {
+		t.Fatal("docs/aws-setup.md has no section By hand")
+	}
+	var commands []string
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1) {
+		for line := range strings.Lines(block[1]) {
+			commands = append(commands, strings.TrimSpace(line))
+		}
+	}
+	return commands
+}
+
+// flagOf is the value of a flag.
+func flagOf(t *testing.T, words []string, name string) string {
+	t.Helper()
+	for i, word := range words[:len(words)-1] {
+		if word == name {
+			return words[i+1]
+		}
+	}
+	t.Fatalf("%q has no %s", words, name)
+	return ""
+}
+
+// fileOf is the content of the file that a flag names as the AWS CLI takes it, file://NAME.
+func fileOf(t *testing.T, words []string, name string) string {
+	t.Helper()
+	return string(must(os.ReadFile(strings.TrimPrefix(flagOf(t, words, name), "file://"))))
+}
+
+// TestDocs_Diagnosis runs the commands of docs/refusals.md.
+func TestDocs_Diagnosis(t *testing.T) {
+	page := string(must(os.ReadFile("../../docs/refusals.md")))
+	block := regexp.MustCompile("(?s)```sh\n(.*?)```").FindStringSubmatch(page)
+	if block == nil {
+		t.Fatal("docs/refusals.md has no commands")
+	}
+	w := newWorld(t)
+	w.config(t, "")
+	w.write(t, "token", w.token(nil))
+	t.Chdir(w.folder)
+	want := map[string]string{"explain": "photo-app: allowed", "check": "signing key "}
+	for line := range strings.Lines(block[1]) {
+		words := strings.Fields(line)
+		out, _ := said(t, words[1:]...)
+		if want[words[1]] == "" || !strings.Contains(out, want[words[1]]) {
+			t.Errorf("%s prints %s", line, out)
+		}
+		delete(want, words[1])
+	}
+	if len(want) > 0 {
+		t.Errorf("not there: %v", want)
+	}
+}

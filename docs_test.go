@@ -1,0 +1,359 @@
+package delegation_test
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"unicode"
+	"unicode/utf8"
+)
+
+// blocksOf returns the fenced blocks of a language in a Markdown text. A block in a list is
+// returned without its indent.
+func blocksOf(text, language string) []string {
+	var blocks []string
+	fence := regexp.MustCompile("(?ms)^( *)```" + language + "\n(.*?)^ *```$")
+	for _, found := range fence.FindAllStringSubmatch(text, -1) {
+		blocks = append(blocks, regexp.MustCompile("(?m)^"+found[1]).ReplaceAllString(found[2], ""))
+	}
+	return blocks
+}
+
+// TestReadme_Size: a newcomer reads all of the README, on a page and not in a scroll box.
+func TestReadme_Size(t *testing.T) {
+	const maxLines = 120
+	const maxColumns = 100
+	text := string(must(os.ReadFile("README.md")))
+	if n := strings.Count(text, "\n"); n > maxLines {
+		t.Errorf("%d lines, at most %d", n, maxLines)
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		columns := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    "))
+		if columns > maxColumns {
+			t.Errorf("%d columns, at most %d: %s", columns, maxColumns, line)
+		}
+	}
+}
+
+// shell says for each shell block of the README and of docs/, by its first line, which tests run
+// it. A block that no test runs has a reason instead.
+var shell = map[string]struct {
+	tests  []string
+	reason string
+}{
+	"go get github.com/seed055b7978/delegation": {
+		reason: "it asks the module proxy; the path is compared with go.mod's below",
+	},
+	"go run ./examples/quickstart   # one exchange and three refusals, explained step by step": {
+		tests:  []string{"TestDemonstration"},
+		reason: "go test ./... is what runs this test",
+	},
+	"go run ./cmd/delegation serve --demo # in one terminal; the rest in another": {
+		tests: []string{"TestInterop_Readme"},
+	},
+	"go run ./cmd/delegation serve --demo": {
+		tests: []string{"TestInterop_Readme"},
+	},
+	"go run ./cmd/delegation serve --config delegation.yaml": {
+		tests: []string{"TestServe"},
+	},
+	"delegation explain --config delegation.yaml --target photo-app --token-file token": {
+		tests: []string{"TestDocs_Diagnosis"},
+	},
+	"go run ./cmd/delegation init --issuer https://tenant.example.com/ --client-id photo-app " +
+		"--account 123456789012 --bucket example-photos --region eu-central-1 --out ../photo-app": {
+		tests: []string{"TestInterop_Readme"},
+	},
+	"delegation keygen": {
+		tests: []string{"TestDocs_SetUpByHand"},
+	},
+	"delegation metadata --entity-id urn:tenant.example.com --certificate signing.crt " +
+		"--out metadata.xml": {
+		tests: []string{"TestDocs_SetUpByHand"},
+	},
+	"delegation trust-policy --principal arn:aws:iam::123456789012:saml-provider/delegation " +
+		"--region eu-central-1 --entity-id urn:tenant.example.com > trust.json": {
+		tests: []string{"TestDocs_SetUpByHand"},
+	},
+	"delegation permission-policy --bucket example-photos --region eu-central-1 > folder.json": {
+		tests: []string{"TestDocs_SetUpByHand"},
+	},
+	"# A pair. The private half goes to IAM and is then deleted; it need not be kept: " +
+		"a new pair is made as fast.": {
+		reason: "its aws commands change an AWS account",
+	},
+	"aws iam update-saml-provider --saml-provider-arn $arn --assertion-encryption-mode Required": {
+		reason: "it changes an AWS account",
+	},
+	"# A new pair as above, then:": {
+		reason: "its aws commands change an AWS account",
+	},
+}
+
+// TestReadme_Commands: every shell block of the README and of docs/ is run by a test, or has a
+// reason not to be.
+func TestReadme_Commands(t *testing.T) {
+	tests := allTests(t)
+	found := map[string]bool{}
+	for _, page := range append(must(filepath.Glob("docs/*.md")), "README.md") {
+		for _, block := range blocksOf(string(must(os.ReadFile(page))), "sh") {
+			first, _, _ := strings.Cut(block, "\n")
+			found[first] = true
+			how, known := shell[first]
+			if !known {
+				t.Errorf("%s: no test runs this, and nothing says why not:\n%s", page, block)
+			}
+			if len(how.tests) == 0 && how.reason == "" {
+				t.Errorf("%s: neither tests nor a reason: %s", page, first)
+			}
+			for _, name := range how.tests {
+				if !strings.Contains(tests, "\nfunc "+name+"(t *testing.T) {") {
+					t.Errorf("%s: there is no %s, which would run %s", page, name, first)
+				}
+			}
+		}
+	}
+	for _, first := range slices.Sorted(maps.Keys(shell)) {
+		if !found[first] {
+			t.Errorf("no page has %s", first)
+		}
+	}
+	readme := string(must(os.ReadFile("README.md")))
+	module := regexp.MustCompile(`(?m)^module (\S+)$`).FindSubmatch(must(os.ReadFile("go.mod")))
+	for _, command := range []string{
+		"go get " + string(module[1]), "go run ./examples/quickstart", "go test ./...",
+	} {
+		if !strings.Contains(readme, "\n"+command) {
+			t.Errorf("the README lacks %q", command)
+		}
+	}
+}
+
+// TestReadme_Links: every relative link in every Markdown file leads to a file, and every anchor to
+// a heading. Whatever a comment or a configuration calls docs/NAME.md is there.
+func TestReadme_Links(t *testing.T) {
+	broken, links := brokenLinks(t, os.DirFS("."))
+	for _, problem := range broken {
+		t.Error(problem)
+	}
+	if links < 100 {
+		t.Errorf("only %d links are found", links)
+	}
+	err := fs.WalkDir(os.DirFS("."), ".", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || !slices.Contains([]string{".go", ".yaml", ".js"}, path.Ext(name)) {
+			return err
+		}
+		if strings.Contains(name, "node_modules/") || name == "docs_test.go" {
+			return nil
+		}
+		mention := regexp.MustCompile(`\bdocs/([a-z0-9-]+\.md)`)
+		text := must(os.ReadFile(name))
+		for _, page := range mention.FindAllSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join("docs", string(page[1]))); err != nil {
+				t.Errorf("%s names docs/%s, which is not there", name, page[1])
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReadme_BrokenLinks: the check of links finds what is broken, and accepts what GitHub accepts.
+func TestReadme_BrokenLinks(t *testing.T) {
+	good := "# A `b` & c_d\n## Twice\n## Twice\n```sh\n# no heading\n```\n<a id=\"here\"></a>\n"
+	for text, want := range map[string]string{
+		"[x](other.md)":                            "",
+		"[x](docs)":                                "",
+		"[x](other.md#a-b--c_d)":                   "",
+		"[x](other.md#twice-1)":                    "",
+		"[x](other.md#here)":                       "",
+		"# Top\n[x](#top)":                         "",
+		"[x](https://example.com/none.md#a)":       "",
+		"`[x](none.md)` and\n```\n[x](no.md)\n```": "",
+		"[x](other.md \"a title\")":                "",
+		"[one\ntwo](none.md)":                      "none.md",
+		"[x](other.md \"a title\") [y](no.md)":     "no.md",
+		"![x](none.svg)":                           "none.svg",
+		"<img src=\"none.png\">":                   "none.png",
+		"<source srcset=\"none.png\">":             "none.png",
+		"[x]\n\n[x]: none.md":                      "none.md",
+		"[x](other.md#twice-2)":                    "other.md#twice-2",
+		"[x](other.md#no-heading)":                 "other.md#no-heading",
+		"[x](other.md#Twice)":                      "other.md#Twice",
+		"[x](#nothing)":                            "#nothing",
+		"[x](../outside.md)":                       "../outside.md",
+		"[x](docs#index)":                          "docs#index",
+	} {
+		broken, _ := brokenLinks(t, fstest.MapFS{
+			"page.md":   {Data: []byte(text + "\n")},
+			"other.md":  {Data: []byte(good)},
+			"docs/x.go": {},
+		})
+		if want == "" && len(broken) == 0 {
+			continue
+		}
+		if want == "" || len(broken) != 1 || !strings.HasSuffix(broken[0], " "+want) {
+			t.Errorf("%q: got %q, want %q", text, broken, want)
+		}
+	}
+}
+
+// brokenLinks returns a line for each link of a Markdown file that leads nowhere, and the number of
+// all relative links.
+func brokenLinks(t *testing.T, files fs.FS) (broken []string, links int) {
+	t.Helper()
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git") {
+			return fs.SkipDir
+		}
+		if path.Ext(name) != ".md" {
+			return nil
+		}
+		for _, link := range linksOf(string(must(fs.ReadFile(files, name)))) {
+			if regexp.MustCompile(`^[a-z]+:`).MatchString(link) {
+				continue // another site's
+			}
+			links++
+			if !leadsSomewhere(files, name, link) {
+				broken = append(broken, fmt.Sprintf("%s: broken link: %s", name, link))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return broken, links
+}
+
+var (
+	fencedBlock = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
+	codeSpan    = regexp.MustCompile("`[^`\n]*`")
+	anyLink     = regexp.MustCompile(`\]\(([^)\s]+)[^)]*\)` + // [text](link) and ![text](link)
+		`|\b(?:href|src|srcset)="([^"]+)"` +
+		`|(?m:^\[[^\]]+\]:\s+(\S+))`) // [name]: link
+)
+
+// linksOf returns the links of a Markdown text, without those in code.
+func linksOf(text string) []string {
+	text = fencedBlock.ReplaceAllString(text, "")
+	text = codeSpan.ReplaceAllString(text, "")
+	var links []string
+	for _, found := range anyLink.FindAllStringSubmatch(text, -1) {
+		links = append(links, found[1]+found[2]+found[3])
+	}
+	return links
+}
+
+// leadsSomewhere says whether a file's link names a file or folder, and its anchor a heading.
+func leadsSomewhere(files fs.FS, from, link string) bool {
+	target, anchor, anchored := strings.Cut(link, "#")
+	file := from
+	if target != "" {
+		file = path.Join(path.Dir(from), target)
+	}
+	if !fs.ValidPath(file) {
+		return false // outside of the repository
+	}
+	if _, err := fs.Stat(files, file); err != nil {
+		return false
+	}
+	if !anchored {
+		return true
+	}
+	if path.Ext(file) != ".md" {
+		return false
+	}
+	return slices.Contains(anchorsOf(string(must(fs.ReadFile(files, file)))), anchor)
+}
+
+// anchorsOf returns the anchors of a Markdown text as GitHub makes them: a heading in lower case,
+// without punctuation, with hyphens for spaces, and numbered from the second of its kind.
+func anchorsOf(text string) []string {
+	text = fencedBlock.ReplaceAllString(text, "")
+	var anchors []string
+	times := map[string]int{}
+	for _, heading := range regexp.MustCompile(`(?m)^#{1,6} +(.*)$`).FindAllStringSubmatch(text, -1) {
+		title := regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`).ReplaceAllString(heading[1], "$1")
+		anchor := strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-', r == '_', unicode.In(r, unicode.L, unicode.M, unicode.N):
+				return r
+			}
+			return -1
+		}, strings.ToLower(strings.TrimSpace(title)))
+		times[anchor]++
+		if n := times[anchor]; n > 1 {
+			anchor = fmt.Sprintf("%s-%d", anchor, n-1)
+		}
+		anchors = append(anchors, anchor)
+	}
+	for _, id := range regexp.MustCompile(`<a (?:id|name)="([^"]+)"`).FindAllStringSubmatch(text, -1) {
+		anchors = append(anchors, id[1])
+	}
+	return anchors
+}
+
+// TestReadme_Index: docs/README.md answers "I want to …" and leads to every page, and the README
+// leads to it.
+func TestReadme_Index(t *testing.T) {
+	index := string(must(os.ReadFile("docs/README.md")))
+	links := map[string]bool{}
+	for _, link := range linksOf(index) {
+		file, _, _ := strings.Cut(link, "#")
+		links[file] = true
+	}
+	for _, page := range must(filepath.Glob("docs/*.md")) {
+		if name := filepath.Base(page); name != "README.md" && !links[name] {
+			t.Errorf("no line of docs/README.md leads to %s", name)
+		}
+	}
+	rows := regexp.MustCompile(`(?m)^\| [a-z].* \| .*\]\(.*\) \|$`).FindAllString(index, -1)
+	if len(rows) < 20 {
+		t.Errorf("%d lines", len(rows))
+	}
+	if !slices.Contains(linksOf(string(must(os.ReadFile("README.md")))), "docs/README.md") {
+		t.Error("the README does not lead to docs/README.md")
+	}
+}
+
+// TestReadme_Dependencies: docs/dependencies.md has a reason for every direct dependency, and for
+// nothing else.
+func TestReadme_Dependencies(t *testing.T) {
+	page := string(must(os.ReadFile("docs/dependencies.md")))
+	documented := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*) \\| [^|]{5,} \\|$").FindAllStringSubmatch(page, -1) {
+		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
+			documented[name[1]] = true
+		}
+	}
+	for _, m := range requirement.FindAllStringSubmatch(string(must(os.ReadFile("go.mod"))), -1) {
+		if m[2] != "" {
+			continue // indirect
+		}
+		name := strings.TrimPrefix(m[1], "github.com/")
+		if !documented[name] {
+			t.Errorf("docs/dependencies.md has no reason for %s", name)
+		}
+		delete(documented, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(documented)) {
+		t.Errorf("%s of docs/dependencies.md is no direct dependency", name)
+	}
+}
