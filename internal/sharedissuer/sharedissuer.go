@@ -37,8 +37,52 @@ var entra = Issuer{
 	[]string{"email", "preferred_username", "upn", "unique_name"},
 }
 
-var github = Issuer{"any workflow on GitHub", "repository_owner", nil}
+// github is the issuer of workflows. A pull request or a run in a stranger's repository has the
+// stranger's branch, environment and workflow names, and job_workflow_ref is the operator's where
+// a stranger calls a reusable workflow of the operator's.
+var github = Issuer{
+	"any workflow on GitHub", "repository_owner",
+	[]string{
+		"actor", "actor_id", "base_ref", "check_run_id", "environment", "event_name", "head_ref",
+		"job_workflow_ref", "job_workflow_sha", "ref", "ref_protected", "ref_type",
+		"repository_visibility", "run_attempt", "run_id", "run_number", "runner_environment",
+		"sha", "workflow", "workflow_sha",
+	},
+}
 
+// gitlab is the issuer of people who sign in and of CI jobs. A job's user may work in a stranger's
+// project, and the stranger chooses where its pipeline is defined.
+var gitlab = Issuer{
+	"any user or pipeline on GitLab.com", "namespace_path",
+	[]string{
+		"ci_config_ref_uri", "ci_config_sha", "deployment_tier", "environment",
+		"environment_action", "environment_protected", "job_id", "pipeline_id", "pipeline_source",
+		"project_visibility", "ref", "ref_path", "ref_protected", "ref_type", "runner_environment",
+		"runner_id", "sha", "user_access_level", "user_email", "user_id", "user_identities",
+		"user_login",
+	},
+}
+
+// codefresh is the issuer of pipelines. A stranger can build a repository of the operator's.
+var codefresh = Issuer{
+	"any pipeline on Codefresh", "account_id",
+	[]string{
+		"initiator", "pipeline_name", "platform_url", "runner_environment",
+		"scm_pull_request_target_branch", "scm_ref", "scm_repo_url", "scm_user_name",
+		"workflow_id",
+	},
+}
+
+// buildkite is the issuer of jobs. Slugs other than the organization's are of any organization.
+var buildkite = Issuer{
+	"any pipeline on Buildkite", "organization_slug",
+	[]string{
+		"agent_id", "build_branch", "build_commit", "build_number", "build_source", "build_tag",
+		"job_id", "pipeline_slug", "runner_environment", "step_key",
+	},
+}
+
+// docs/issuers.md has the form of each claim, and where the provider documents it.
 var byURL = map[string]Issuer{
 	"https://token.actions.githubusercontent.com":   github,
 	"https://vstoken.actions.githubusercontent.com": github,
@@ -47,23 +91,34 @@ var byURL = map[string]Issuer{
 		Who:   "any enterprise on GitHub",
 		Claim: "sub",
 	},
-	"https://gitlab.com": {
-		Who:   "any user or pipeline on GitLab.com",
-		Claim: "namespace_path",
-	},
+	"https://gitlab.com": gitlab,
 	"https://app.terraform.io": {
-		Who:   "any workspace on HCP Terraform",
-		Claim: "terraform_organization_name",
+		"any workspace on HCP Terraform", "terraform_organization_name",
+		[]string{
+			"terraform_project_name", "terraform_run_id", "terraform_run_phase",
+			"terraform_workspace_name",
+		},
 	},
-
-	"https://agent.buildkite.com":     {"any pipeline on Buildkite", "organization_slug", nil},
-	"https://oidc.codefresh.io":       {"any pipeline on Codefresh", "sub", nil},
+	"https://agent.buildkite.com":     buildkite,
+	"https://oidc.codefresh.io":       codefresh,
 	"https://studio.datachain.ai/api": {"any team on DVC Studio", "sub", nil},
 	"https://scalr.io":                {"any workspace on Scalr", "sub", nil},
-	"https://tokens.cloud.shisho.dev": {"any user of Shisho Cloud", "sub", nil},
+	"https://tokens.cloud.shisho.dev": {"any organisation on Shisho Cloud", "sub", nil},
 	"https://proidc.upbound.io":       {"any control plane on Upbound", "sub", nil},
-	"https://api.pulumi.com/oidc":     {"any organisation on Pulumi Cloud", "sub", nil},
-	"https://oidc.vercel.com":         {"any project on Vercel", "owner", nil},
+	"https://api.pulumi.com/oidc": {
+		"any organisation on Pulumi Cloud", "org",
+		[]string{"deployment", "env", "operation", "project", "scope", "stack"},
+	},
+	// The tokens that an environment of Pulumi ESC asks for with an audience of its choice.
+	"https://api.pulumi.com/oidc/v2": {
+		"any organisation on Pulumi Cloud", "https://pulumi.com/org_id",
+		[]string{"https://pulumi.com/current_env", "https://pulumi.com/root_env"},
+	},
+	// A team that has its own issuer has its name as the path, and shares it with nobody.
+	"https://oidc.vercel.com": {
+		"any project on Vercel", "owner_id",
+		[]string{"environment", "project"},
+	},
 
 	"https://accounts.google.com": google,
 	"accounts.google.com":         google, // as old tokens have it

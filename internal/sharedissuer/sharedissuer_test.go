@@ -26,6 +26,10 @@ func TestFind(t *testing.T) {
 		"https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0": "anyone with an account of any organisation, or of Microsoft",
 		"https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0": "",
 		"https://oidc.circleci.com/org/11111111-2222-3333-4444-555555555555":          "",
+		"https://oidc.vercel.com":                                                     "any project on Vercel",
+		"https://oidc.vercel.com/our-team":                                            "",
+		"https://api.pulumi.com/oidc":                                                 "any organisation on Pulumi Cloud",
+		"https://api.pulumi.com/oidc/v2":                                              "any organisation on Pulumi Cloud",
 		"https://tenant.example.com/":                                                 "",
 		"":                                                                            "",
 		"://":                                                                         "",
@@ -41,9 +45,30 @@ func TestFind(t *testing.T) {
 func TestTells(t *testing.T) {
 	for issuer, claims := range map[string]map[string]bool{
 		"https://token.actions.githubusercontent.com": {"repository_owner": true, "sub": true,
-			"aud": false, "iss": false, "": false},
-		"https://gitlab.com": {"namespace_path": true, "email": true,
-			"azp": false},
+			"repository": true, "repository_owner_id": true, "enterprise": true,
+			"aud": false, "iss": false, "": false, "ref": false, "environment": false,
+			"actor": false, "workflow": false, "job_workflow_ref": false},
+		"https://gitlab.com": {"namespace_path": true, "email": true, "project_path": true,
+			"azp": false, "ref": false, "ref_protected": false, "environment": false,
+			"user_login": false, "ci_config_ref_uri": false},
+		"https://app.terraform.io": {"terraform_organization_name": true, "sub": true,
+			"terraform_organization_id": true, "terraform_workspace_name": false},
+		"https://agent.buildkite.com": {"organization_slug": true, "organization_id": true,
+			"sub": true, "pipeline_slug": false, "build_branch": false},
+		"https://oidc.codefresh.io": {"account_id": true, "sub": true, "pipeline_id": true,
+			"scm_repo_url": false, "scm_ref": false},
+		"https://studio.datachain.ai/api": {"sub": true},
+		"https://scalr.io":                {"sub": true},
+		"https://tokens.cloud.shisho.dev": {"sub": true},
+		"https://proidc.upbound.io":       {"sub": true},
+		"https://api.pulumi.com/oidc": {"org": true, "sub": true, "project": false,
+			"stack": false},
+		"https://api.pulumi.com/oidc/v2": {"https://pulumi.com/org_id": true,
+			"https://pulumi.com/org": true, "https://pulumi.com/current_env": false},
+		"https://oidc.vercel.com": {"owner_id": true, "owner": true, "sub": true,
+			"project_id": true, "project": false, "environment": false},
+		"https://appleid.apple.com": {"sub": true, "email": false},
+		"https://www.facebook.com":  {"sub": true, "email": false},
 		"https://accounts.google.com": {"hd": true, "sub": true, "email": false,
 			"email_verified": false, "name": false},
 		"https://login.microsoftonline.com/common/v2.0": {"tid": true, "oid": true, "email": false,
@@ -57,6 +82,34 @@ func TestTells(t *testing.T) {
 			if got := shared.Tells(claim); got != want {
 				t.Errorf("%s: %q: got %v", issuer, claim, got)
 			}
+		}
+	}
+}
+
+// What the warning recommends is the claim that docs/issuers.md has with its source.
+func TestClaim(t *testing.T) {
+	for issuer, want := range map[string]string{
+		"https://token.actions.githubusercontent.com":                "repository_owner",
+		"https://vstoken.actions.githubusercontent.com":              "repository_owner",
+		"https://oidc-configuration.audit-log.githubusercontent.com": "sub",
+		"https://gitlab.com":                            "namespace_path",
+		"https://app.terraform.io":                      "terraform_organization_name",
+		"https://agent.buildkite.com":                   "organization_slug",
+		"https://oidc.codefresh.io":                     "account_id",
+		"https://studio.datachain.ai/api":               "sub",
+		"https://scalr.io":                              "sub",
+		"https://tokens.cloud.shisho.dev":               "sub",
+		"https://proidc.upbound.io":                     "sub",
+		"https://api.pulumi.com/oidc":                   "org",
+		"https://api.pulumi.com/oidc/v2":                "https://pulumi.com/org_id",
+		"https://oidc.vercel.com":                       "owner_id",
+		"https://accounts.google.com":                   "hd",
+		"https://appleid.apple.com":                     "sub",
+		"https://www.facebook.com":                      "sub",
+		"https://login.microsoftonline.com/common/v2.0": "tid",
+	} {
+		if got, ok := sharedissuer.Find(issuer); !ok || got.Claim != want {
+			t.Errorf("%s: got %q, known: %v", issuer, got.Claim, ok)
 		}
 	}
 }
