@@ -57,8 +57,8 @@ func TestRules_LevelOfTheirCodes(t *testing.T) {
 	}
 }
 
-// TestRules_AfterRules: what a rule leaves for the end is asked once, after the last rule, in order;
-// its error has a code and a rule's name as the rule's own would.
+// TestRules_AfterRules: what a rule leaves for the end is asked once, after the last rule, in
+// order; its error has a code and a rule's name as the rule's own would.
 func TestRules_AfterRules(t *testing.T) {
 	var order []string
 	note := func(name string, result error) func() error {

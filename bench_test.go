@@ -23,11 +23,12 @@ func BenchmarkBareRSA2048Signature(b *testing.B) {
 	}
 }
 
-// BenchmarkBuildAndSign makes the response for a user with a role and two session tags: XML, signature,
-// the check of the signature, base64.
+// BenchmarkBuildAndSign makes the response for a user with a role and two session tags: XML,
+// signature, the check of the signature, base64.
 func BenchmarkBuildAndSign(b *testing.B) {
 	target := delegation.Target{AWS: delegation.AWS{
-		Principal: principal, Role: role, Region: "eu-central-1", Tags: map[string]string{"team": "press", "cost-center": "42"},
+		Principal: principal, Role: role, Region: "eu-central-1",
+		Tags: map[string]string{"team": "press", "cost-center": "42"},
 	}}
 	respond := must(delegation.Responder(identity(), target, alice, time.Time{}))
 	b.ReportAllocs()
@@ -38,8 +39,8 @@ func BenchmarkBuildAndSign(b *testing.B) {
 	}
 }
 
-// exchanger returns a whole exchange, from ID token to credentials: ststest is asked over loopback HTTP by the SDK's client,
-// and the issuer's keys are known already.
+// exchanger returns a whole exchange, from ID token to credentials: ststest is asked over loopback
+// HTTP by the SDK's client, and the issuer's keys are known already.
 func exchanger(b *testing.B) func() error {
 	w, _ := strictWorld(b)
 	w.config.OnEvent = nil
@@ -54,7 +55,8 @@ func exchanger(b *testing.B) func() error {
 	return exchange
 }
 
-// BenchmarkExchangeCached is an exchange whose decision is remembered: the token's signature is verified, the rules run, AWS is not called.
+// BenchmarkExchangeCached is an exchange whose decision is remembered: the token's signature is
+// verified, the rules run, AWS is not called.
 func BenchmarkExchangeCached(b *testing.B) {
 	w := cachedWorld(b)
 	w.config.OnEvent = nil

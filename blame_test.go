@@ -12,8 +12,8 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// TestBlame: a value that was refused is the caller's fault if it is a parameter of the request, and
-// the operator's if a rule made it up. The code says the same.
+// TestBlame: a value that was refused is the caller's fault if it is a parameter of the request,
+// and the operator's if a rule made it up. The code says the same.
 func TestBlame(t *testing.T) {
 	mapped := func(attribute string) func(*delegation.User, *delegation.AWS, any) {
 		return func(u *delegation.User, a *delegation.AWS, value any) {
@@ -29,32 +29,51 @@ func TestBlame(t *testing.T) {
 		value any
 		code  delegation.Code
 	}{
-		"an object, mapped": {mapped("x"), map[string]any{"a": []any{1.5, nil}}, delegation.CodeMappingInvalid},
-		"a list of lists":   {mapped("x"), []any{[]any{"a"}}, delegation.CodeMappingInvalid},
+		"an object, mapped": {mapped("x"), map[string]any{"a": []any{1.5, nil}},
+			delegation.CodeMappingInvalid},
+		"a list of lists": {mapped("x"), []any{[]any{"a"}}, delegation.CodeMappingInvalid},
 		"two names, mapped": {
-			mapped(delegation.AttributeRoleSessionName), []any{"a", "b"}, delegation.CodeMappingInvalid,
+			mapped(delegation.AttributeRoleSessionName), []any{"a", "b"},
+			delegation.CodeMappingInvalid,
 		},
-		"a duration, mapped":       {mapped(delegation.AttributeSessionDuration), "soon", delegation.CodeMappingInvalid},
-		"a long duration, mapped":  {mapped(delegation.AttributeSessionDuration), "99999", delegation.CodeDurationInvalid},
-		"a long duration, number":  {mapped(delegation.AttributeSessionDuration), json.Number("99999"), delegation.CodeDurationInvalid},
-		"a role, mapped":           {mapped(delegation.AttributeRole), "admin", delegation.CodeRoleInvalid},
-		"a pair, mapped":           {mapped(delegation.AttributeRole), "admin," + principal, delegation.CodeRoleInvalid},
-		"a pair, turned, mapped":   {mapped(delegation.AttributeRole), principal + ",admin", delegation.CodeRoleInvalid},
-		"roles, mapped":            {mapped(delegation.AttributeRole), []any{"a", "b"}, delegation.CodeMappingInvalid},
-		"a tag, mapped":            {mapped(delegation.AttributePrincipalTag + "team"), "a*", delegation.CodeTagsInvalid},
+		"a duration, mapped": {mapped(delegation.AttributeSessionDuration), "soon",
+			delegation.CodeMappingInvalid},
+		"a long duration, mapped": {mapped(delegation.AttributeSessionDuration), "99999",
+			delegation.CodeDurationInvalid},
+		"a long duration, number": {mapped(delegation.AttributeSessionDuration),
+			json.Number("99999"), delegation.CodeDurationInvalid},
+		"a role, mapped": {mapped(delegation.AttributeRole), "admin",
+			delegation.CodeRoleInvalid},
+		"a pair, mapped": {mapped(delegation.AttributeRole), "admin," + principal,
+			delegation.CodeRoleInvalid},
+		"a pair, turned, mapped": {mapped(delegation.AttributeRole), principal + ",admin",
+			delegation.CodeRoleInvalid},
+		"roles, mapped": {mapped(delegation.AttributeRole), []any{"a", "b"},
+			delegation.CodeMappingInvalid},
+		"a tag, mapped": {mapped(delegation.AttributePrincipalTag + "team"), "a*",
+			delegation.CodeTagsInvalid},
 		"a control letter, mapped": {mapped("x"), "a\x00b", delegation.CodeTextInvalid},
-		"a role":                   {text(func(a *delegation.AWS) *string { return &a.Role }), "admin", delegation.CodeRoleInvalid},
+		"a role": {text(func(a *delegation.AWS) *string { return &a.Role }),
+			"admin", delegation.CodeRoleInvalid},
 		"a role elsewhere": {
-			text(func(a *delegation.AWS) *string { return &a.Role }), "arn:aws:iam::999999999999:role/admin",
+			text(func(a *delegation.AWS) *string { return &a.Role }),
+			"arn:aws:iam::999999999999:role/admin",
 			delegation.CodeAccountMismatch,
 		},
-		"a principal":       {text(func(a *delegation.AWS) *string { return &a.Principal }), "x", delegation.CodeRoleInvalid},
-		"a region":          {text(func(a *delegation.AWS) *string { return &a.Region }), "mars-1", delegation.CodeRegionInvalid},
-		"a far region":      {text(func(a *delegation.AWS) *string { return &a.Region }), "cn-north-1", delegation.CodeRegionInvalid},
-		"a NameID":          {text(func(a *delegation.AWS) *string { return &a.NameID }), "*", delegation.CodeNameIDInvalid},
-		"a session name":    {text(func(a *delegation.AWS) *string { return &a.SessionName }), "a b", delegation.CodeSessionNameInvalid},
-		"a source identity": {text(func(a *delegation.AWS) *string { return &a.SourceIdentity }), "aws:x", delegation.CodeSourceIDInvalid},
-		"a policy":          {text(func(a *delegation.AWS) *string { return &a.Policy }), "{", delegation.CodePolicyInvalid},
+		"a principal": {text(func(a *delegation.AWS) *string { return &a.Principal }), "x",
+			delegation.CodeRoleInvalid},
+		"a region": {text(func(a *delegation.AWS) *string { return &a.Region }), "mars-1",
+			delegation.CodeRegionInvalid},
+		"a far region": {text(func(a *delegation.AWS) *string { return &a.Region }),
+			"cn-north-1", delegation.CodeRegionInvalid},
+		"a NameID": {text(func(a *delegation.AWS) *string { return &a.NameID }), "*",
+			delegation.CodeNameIDInvalid},
+		"a session name": {text(func(a *delegation.AWS) *string { return &a.SessionName }),
+			"a b", delegation.CodeSessionNameInvalid},
+		"a source identity": {text(func(a *delegation.AWS) *string { return &a.SourceIdentity }),
+			"aws:x", delegation.CodeSourceIDInvalid},
+		"a policy": {text(func(a *delegation.AWS) *string { return &a.Policy }), "{",
+			delegation.CodePolicyInvalid},
 		"a policy's ARN": {func(_ *delegation.User, a *delegation.AWS, value any) {
 			a.PolicyARNs = []string{value.(string)}
 		}, "arn:aws:s3:::x", delegation.CodePolicyInvalid},
@@ -115,8 +134,8 @@ func TestBlame(t *testing.T) {
 	}
 }
 
-// TestBlame_OfTheTargetsOwnSettings: a caller who sends what the operator has configured wrongly does not
-// take the blame, nor quiet the alarm.
+// TestBlame_OfTheTargetsOwnSettings: a caller who sends what the operator has configured wrongly
+// does not take the blame, nor quiet the alarm.
 func TestBlame_OfTheTargetsOwnSettings(t *testing.T) {
 	w := newWorld(t)
 	w.retarget(func(a *delegation.AWS) { a.SourceIdentity = "aws:operator" })
@@ -127,8 +146,8 @@ func TestBlame_OfTheTargetsOwnSettings(t *testing.T) {
 	}
 }
 
-// TestBlame_IsPrecise: a caller who asks for something good is not to blame for what the operator has
-// wrong next to it.
+// TestBlame_IsPrecise: a caller who asks for something good is not to blame for what the operator
+// has wrong next to it.
 func TestBlame_IsPrecise(t *testing.T) {
 	const asked = "asked"
 	for name, row := range map[string]struct {
@@ -136,8 +155,10 @@ func TestBlame_IsPrecise(t *testing.T) {
 		set   func(*delegation.AWS)
 		code  delegation.Code
 	}{
-		"a good role, a bad principal": {role, func(a *delegation.AWS) { a.Principal = "x" }, delegation.CodeRoleInvalid},
-		"a bad role, a good principal": {principal, func(a *delegation.AWS) { a.Role = "x" }, delegation.CodeRoleInvalid},
+		"a good role, a bad principal": {role, func(a *delegation.AWS) { a.Principal = "x" },
+			delegation.CodeRoleInvalid},
+		"a bad role, a good principal": {principal, func(a *delegation.AWS) { a.Role = "x" },
+			delegation.CodeRoleInvalid},
 		"a good region": {"eu-west-1", func(a *delegation.AWS) {
 			a.Region = "eu-west-1"
 			a.FailoverRegions = []string{"mars-1"}
@@ -152,14 +173,17 @@ func TestBlame_IsPrecise(t *testing.T) {
 			a.Policy = "{}"
 			a.PolicyARNs = []string{"x"}
 		}, delegation.CodePolicyInvalid},
-		"a good ARN, a bad policy": {"arn:aws:iam::aws:policy/ReadOnlyAccess", func(a *delegation.AWS) {
-			a.Policy = "{"
-			a.PolicyARNs = []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}
-		}, delegation.CodePolicyInvalid},
+		"a good ARN, a bad policy": {"arn:aws:iam::aws:policy/ReadOnlyAccess",
+			func(a *delegation.AWS) {
+				a.Policy = "{"
+				a.PolicyARNs = []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}
+			}, delegation.CodePolicyInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.config.Rules = []delegation.RuleFunc{func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+			w.config.Rules = []delegation.RuleFunc{func(
+				_ context.Context, _ *delegation.User, rc *delegation.RuleContext,
+			) error {
 				row.set(&rc.AWS)
 				return nil
 			}}
@@ -174,7 +198,9 @@ func TestBlame_IsPrecise(t *testing.T) {
 // TestBlame_OfAValueThatARuleMade: the rule should have checked what it makes a value of.
 func TestBlame_OfAValueThatARuleMade(t *testing.T) {
 	w := newWorld(t)
-	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, u *delegation.User, rc *delegation.RuleContext) error {
+	w.config.Rules = []delegation.RuleFunc{func(
+		_ context.Context, u *delegation.User, rc *delegation.RuleContext,
+	) error {
 		rc.AWS.Role = "arn:aws:iam::12:role/" + rc.Request.Parameters["text"].(string)
 		loop := map[string]any{}
 		loop["itself"] = loop
@@ -187,7 +213,8 @@ func TestBlame_OfAValueThatARuleMade(t *testing.T) {
 	}
 	w.retarget(func(a *delegation.AWS) { a.Mappings = delegation.Mappings{"x": "loop"} })
 	_, err = w.delegator(t).Exchange(t.Context(), w.token(nil), app, withText("x"))
-	if e := wantError(t, err, delegation.StageDecision, delegation.CodeMappingInvalid); e.Requested {
+	e := wantError(t, err, delegation.StageDecision, delegation.CodeMappingInvalid)
+	if e.Requested {
 		t.Errorf("a value that holds itself: %#v", e)
 	}
 }
@@ -195,7 +222,9 @@ func TestBlame_OfAValueThatARuleMade(t *testing.T) {
 // TestBlame_WithACache: with a cache, too, the one who asked is the one to blame.
 func TestBlame_WithACache(t *testing.T) {
 	w := cachedWorld(t)
-	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+	w.config.Rules = []delegation.RuleFunc{func(
+		_ context.Context, _ *delegation.User, rc *delegation.RuleContext,
+	) error {
 		rc.AWS.Tags = map[string]string{"a": "b"}
 		rc.AWS.NameID = "a\x00"
 		rc.AWS.SessionDuration = time.Hour
@@ -213,7 +242,8 @@ func TestBlame_WithACache(t *testing.T) {
 
 // TestRoleNotAllowed_IsTheCallers: whoever chose the role, it is no alarm for the operator.
 func TestRoleNotAllowed_IsTheCallers(t *testing.T) {
-	if e := delegation.ErrorOf(delegation.CodeRoleNotAllowed, errors.New("x")); delegation.Level(e) != slog.LevelWarn {
+	e := delegation.ErrorOf(delegation.CodeRoleNotAllowed, errors.New("x"))
+	if delegation.Level(e) != slog.LevelWarn {
 		t.Errorf("its level is %s", delegation.Level(e))
 	}
 }

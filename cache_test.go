@@ -24,14 +24,16 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// cachedWorld is a world with the default cache and an issuer that need not be asked for keys, so that it works in a synctest bubble, which
-// waits for renewals. Access key IDs are numbered.
+// cachedWorld is a world with the default cache and an issuer that need not be asked for keys, so
+// that it works in a synctest bubble, which waits for renewals. Access key IDs are numbered.
 func cachedWorld(t testing.TB) *world {
 	w := newWorld(t)
 	w.config.CacheSize = 0
 	w.config.Issuers[0].JWKS = w.provider.KeySet()
 	yes := w.config.STS.(stsFunc)
-	w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	w.config.STS = stsFunc(func(
+		ctx context.Context, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		out, err := yes(ctx, in)
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -44,7 +46,9 @@ func cachedWorld(t testing.TB) *world {
 // failing lets STS fail while the error is not nil, after the call was counted.
 func (w *world) failing(err *error) {
 	yes := w.config.STS.(stsFunc)
-	w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	w.config.STS = stsFunc(func(
+		ctx context.Context, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		out, no := yes(ctx, in)
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -57,7 +61,10 @@ func (w *world) failing(err *error) {
 
 var (
 	errAWSDown   = &smithy.GenericAPIError{Code: "ThrottlingException", Message: "Rate exceeded"}
-	errAWSDenies = &smithy.GenericAPIError{Code: "AccessDenied", Message: "Not authorized to perform sts:AssumeRoleWithSAML"}
+	errAWSDenies = &smithy.GenericAPIError{
+		Code:    "AccessDenied",
+		Message: "Not authorized to perform sts:AssumeRoleWithSAML",
+	}
 )
 
 // newest returns the newest event.
@@ -87,7 +94,11 @@ func TestCacheKey_HasAll(t *testing.T) {
 		}
 		seen[keys[name]] = name
 	}
-	for _, name := range []string{"unchanged", "decision.role.Resource", "decision.mapped[1].Values[0]", "decision.regions[1].name", "decision.tags by a key, longer", "decision.droppable[0]", "decision.policyARNs longer", "decision.sessionNotOnOrAfter", "issuer"} {
+	for _, name := range []string{
+		"unchanged", "decision.role.Resource", "decision.mapped[1].Values[0]",
+		"decision.regions[1].name", "decision.tags by a key, longer", "decision.droppable[0]",
+		"decision.policyARNs longer", "decision.sessionNotOnOrAfter", "issuer",
+	} {
 		if keys[name] == "" {
 			t.Errorf("%s was not changed", name)
 		}
@@ -97,7 +108,8 @@ func TestCacheKey_HasAll(t *testing.T) {
 	}
 }
 
-// TestCache_OneCallForADecision is the promise: as many calls to AWS as there are decisions, however many exchanges at once.
+// TestCache_OneCallForADecision is the promise: as many calls to AWS as there are decisions,
+// however many exchanges at once.
 func TestCache_OneCallForADecision(t *testing.T) {
 	for _, decisions := range []int{1, 1_000} {
 		t.Run(fmt.Sprint(decisions), func(t *testing.T) {
@@ -135,7 +147,8 @@ func TestCache_OneCallForADecision(t *testing.T) {
 	}
 }
 
-// TestCache_Hit: the same credentials, as the caller's own copy; the event has their key ID and no assertion.
+// TestCache_Hit: the same credentials, as the caller's own copy; the event has their key ID and no
+// assertion.
 func TestCache_Hit(t *testing.T) {
 	w := cachedWorld(t)
 	d := w.delegator(t)
@@ -146,14 +159,18 @@ func TestCache_Hit(t *testing.T) {
 	want := *first
 	*first = delegation.Credentials{}
 	second, err := d.Exchange(t.Context(), w.token(map[string]any{"jti": "another token"}), app)
-	if err != nil || second.AccessKeyID != want.AccessKeyID || second.SecretAccessKey.Reveal() != want.SecretAccessKey.Reveal() || !second.Expiration.Equal(want.Expiration) {
+	if err != nil || second.AccessKeyID != want.AccessKeyID ||
+		second.SecretAccessKey.Reveal() != want.SecretAccessKey.Reveal() ||
+		!second.Expiration.Equal(want.Expiration) {
 		t.Fatalf("got %v, %v", second, err)
 	}
 	miss, hit := w.events[0], w.events[1]
-	if miss.Cache != delegation.CacheMiss || miss.AssertionID == "" || miss.AccessKeyID != "ASIA1" || len(miss.Took) != 7 {
+	if miss.Cache != delegation.CacheMiss || miss.AssertionID == "" ||
+		miss.AccessKeyID != "ASIA1" || len(miss.Took) != 7 {
 		t.Errorf("miss %+v", miss)
 	}
-	if hit.Cache != delegation.CacheHit || hit.AssertionID != "" || hit.RequestID != "" || hit.AccessKeyID != "ASIA1" || hit.Role != role ||
+	if hit.Cache != delegation.CacheHit || hit.AssertionID != "" || hit.RequestID != "" ||
+		hit.AccessKeyID != "ASIA1" || hit.Role != role ||
 		!hit.Expiration.Equal(want.Expiration) || len(hit.Took) != 5 {
 		t.Errorf("hit %+v", hit)
 	}
@@ -166,12 +183,15 @@ func TestCache_Hit(t *testing.T) {
 func TestCache_IsByDecision(t *testing.T) {
 	w := cachedWorld(t)
 	other := newWorld(t)
-	w.config.Issuers = append(w.config.Issuers, delegation.Issuer{URL: other.url, JWKS: other.provider.KeySet(), AllowLoopbackHTTP: true})
+	w.config.Issuers = append(w.config.Issuers,
+		delegation.Issuer{URL: other.url, JWKS: other.provider.KeySet(), AllowLoopbackHTTP: true})
 	w.target(func(target *delegation.Target) {
 		target.Issuers = []string{w.url, other.url}
 		target.SubjectsAreOne = true
 	})
-	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+	w.config.Rules = []delegation.RuleFunc{func(
+		_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+	) error {
 		rc.AWS.Tags = map[string]string{"team": user.Text("team")}
 		return nil
 	}}
@@ -181,9 +201,11 @@ func TestCache_IsByDecision(t *testing.T) {
 		calls int
 	}{
 		{w.token(nil), 1}, {w.token(nil), 1}, {w.token(map[string]any{"nonce": "x"}), 1},
-		{w.token(map[string]any{"team": "press"}), 2}, {w.token(map[string]any{"sub": "bob"}), 3}, {other.token(nil), 4}, {w.token(nil), 4},
+		{w.token(map[string]any{"team": "press"}), 2}, {w.token(map[string]any{"sub": "bob"}), 3},
+		{other.token(nil), 4}, {w.token(nil), 4},
 	} {
-		if _, err := d.Exchange(t.Context(), row.token, app); err != nil || len(w.sent) != row.calls {
+		_, err := d.Exchange(t.Context(), row.token, app)
+		if err != nil || len(w.sent) != row.calls {
 			t.Errorf("%d: %v, %d calls, want %d", i, err, len(w.sent), row.calls)
 		}
 	}
@@ -193,7 +215,9 @@ func TestCache_IsByDecision(t *testing.T) {
 func TestCache_ChecksComeFirst(t *testing.T) {
 	w := cachedWorld(t)
 	var no error
-	w.config.Rules = []delegation.RuleFunc{func(context.Context, *delegation.User, *delegation.RuleContext) error { return no }}
+	w.config.Rules = []delegation.RuleFunc{
+		func(context.Context, *delegation.User, *delegation.RuleContext) error { return no },
+	}
 	d, token := w.delegator(t), w.token(map[string]any{"exp": start.Add(10 * time.Minute).Unix()})
 	if _, err := d.Exchange(t.Context(), token, app); err != nil {
 		t.Fatal(err)
@@ -217,9 +241,11 @@ func TestCache_WithoutCache(t *testing.T) {
 		options []delegation.ExchangeOption
 		key     string
 	}{
-		{nil, "ASIA1"}, {[]delegation.ExchangeOption{delegation.WithoutCache()}, "ASIA2"}, {nil, "ASIA1"},
+		{nil, "ASIA1"}, {[]delegation.ExchangeOption{delegation.WithoutCache()}, "ASIA2"},
+		{nil, "ASIA1"},
 	} {
-		if credentials, err := d.Exchange(t.Context(), w.token(nil), app, row.options...); err != nil || credentials.AccessKeyID != row.key {
+		credentials, err := d.Exchange(t.Context(), w.token(nil), app, row.options...)
+		if err != nil || credentials.AccessKeyID != row.key {
 			t.Errorf("%d: %v, %v", i, credentials, err)
 		}
 	}
@@ -228,7 +254,8 @@ func TestCache_WithoutCache(t *testing.T) {
 	}
 }
 
-// TestCache_Renewal: ahead of the end, behind the caller's back, with an event of its own that holds the new assertion.
+// TestCache_Renewal: ahead of the end, behind the caller's back, with an event of its own that
+// holds the new assertion.
 func TestCache_Renewal(t *testing.T) {
 	w := cachedWorld(t)
 	d := w.delegator(t)
@@ -252,7 +279,9 @@ func TestCache_Renewal(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		own := w.events[1]
-		if got := w.events; len(got) != 3 || own.Cache != delegation.CacheRefresh || own.AccessKeyID != "ASIA2" || own.AssertionID == "" || own.Subject != alice ||
+		got := w.events
+		if len(got) != 3 || own.Cache != delegation.CacheRefresh || own.AccessKeyID != "ASIA2" ||
+			own.AssertionID == "" || own.Subject != alice ||
 			!own.Time.Equal(w.clock.Now()) || len(own.Took) != 2 || own.Err != nil {
 			t.Errorf("events %+v", got)
 		}
@@ -264,7 +293,8 @@ func TestCache_Renewal(t *testing.T) {
 	})
 }
 
-// TestCache_Outage: AWS is gone for the last ten minutes of the credentials' life. No exchange fails, and thirty seconds after its return there are new ones.
+// TestCache_Outage: AWS is gone for the last ten minutes of the credentials' life. No exchange
+// fails, and thirty seconds after its return there are new ones.
 func TestCache_Outage(t *testing.T) {
 	w := cachedWorld(t)
 	var fault error
@@ -296,7 +326,8 @@ func TestCache_Outage(t *testing.T) {
 			switch {
 			case e.Cache == delegation.CacheStale && e.Err == nil && e.AssertionID == "":
 				stale++
-			case e.Cache == delegation.CacheRefresh && (e.Code != delegation.CodeSTSThrottled || e.AssertionID == ""):
+			case e.Cache == delegation.CacheRefresh &&
+				(e.Code != delegation.CodeSTSThrottled || e.AssertionID == ""):
 				t.Errorf("a failed attempt: %+v", e)
 			}
 		}
@@ -308,13 +339,15 @@ func TestCache_Outage(t *testing.T) {
 			w.clock.Advance(time.Second)
 			exchange()
 		}
-		if credentials, err := exchange(); err != nil || credentials.Expiration.Sub(w.clock.Now()) < 59*time.Minute {
+		credentials, err := exchange()
+		if err != nil || credentials.Expiration.Sub(w.clock.Now()) < 59*time.Minute {
 			t.Errorf("got %v, %v", credentials, err)
 		}
 	})
 }
 
-// TestCache_Denied: a definite refusal counts for a minute and ends what was remembered; what may pass is asked again.
+// TestCache_Denied: a definite refusal counts for a minute and ends what was remembered; what may
+// pass is asked again.
 func TestCache_Denied(t *testing.T) {
 	w := cachedWorld(t)
 	var fault error = errAWSDenies
@@ -323,7 +356,8 @@ func TestCache_Denied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := func(code delegation.Code) *delegation.Error {
 			t.Helper()
-			credentials, err := d.Exchange(t.Context(), w.token(map[string]any{"exp": start.Add(9 * time.Hour).Unix()}), app)
+			credentials, err := d.Exchange(t.Context(),
+				w.token(map[string]any{"exp": start.Add(9 * time.Hour).Unix()}), app)
 			synctest.Wait()
 			if credentials != nil {
 				t.Fatal("credentials")
@@ -333,7 +367,9 @@ func TestCache_Denied(t *testing.T) {
 		refused(delegation.CodeSTSAccessDenied).Remedy = "the caller's own copy"
 		w.clock.Advance(59 * time.Second)
 		refused(delegation.CodeSTSAccessDenied).Code = "too"
-		if e := w.newest(); e.Cache != delegation.CacheDenied || e.Code != delegation.CodeSTSAccessDenied || e.AssertionID != "" || len(w.sent) != 1 {
+		e := w.newest()
+		if e.Cache != delegation.CacheDenied || e.Code != delegation.CodeSTSAccessDenied ||
+			e.AssertionID != "" || len(w.sent) != 1 {
 			t.Errorf("event %+v, %d calls", e, len(w.sent))
 		}
 		if e := refused(delegation.CodeSTSAccessDenied); e.Remedy == "the caller's own copy" {
@@ -355,7 +391,8 @@ func TestCache_Denied(t *testing.T) {
 
 		fault = errAWSDenies
 		w.clock.Advance(48 * time.Minute)
-		if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil { // still good, and found refused behind its back
+		// still good, and found refused behind its back
+		if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -366,7 +403,8 @@ func TestCache_Denied(t *testing.T) {
 	})
 }
 
-// TestCache_CapSessionToToken: credentials end with the token they were issued for, and that of another brings new ones.
+// TestCache_CapSessionToToken: credentials end with the token they were issued for, and that of
+// another brings new ones.
 func TestCache_CapSessionToToken(t *testing.T) {
 	w := cachedWorld(t)
 	w.config.CapSessionToToken, w.config.Leeway = true, time.Minute
@@ -379,25 +417,30 @@ func TestCache_CapSessionToToken(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := w.outcomes(); !slices.Equal(got, []delegation.CacheOutcome{"miss", "miss", "hit", "hit"}) {
+		got := w.outcomes()
+		if !slices.Equal(got, []delegation.CacheOutcome{"miss", "miss", "hit", "hit"}) {
 			t.Errorf("outcomes %q", got)
 		}
 		w.clock.Advance(20*time.Minute - time.Second)
 		if _, err := d.Exchange(t.Context(), short, app); err != nil {
 			t.Error(err)
 		}
-		w.clock.Advance(time.Second) // within the leeway, and yet over; this STS has not heard of SessionNotOnOrAfter
+		// within the leeway, and yet over; this STS has not heard of SessionNotOnOrAfter
+		w.clock.Advance(time.Second)
 		_, err := d.Exchange(t.Context(), short, app)
 		wantError(t, err, delegation.StageToken, delegation.CodeTokenExpired)
 	})
 }
 
-// TestCache_CallerLeaves: the exchange ends at the caller's own time; the call goes on, and its assertion is in an event.
+// TestCache_CallerLeaves: the exchange ends at the caller's own time; the call goes on, and its
+// assertion is in an event.
 func TestCache_CallerLeaves(t *testing.T) {
 	w := cachedWorld(t)
 	yes := w.config.STS.(stsFunc)
 	var gate chan struct{}
-	w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	w.config.STS = stsFunc(func(
+		ctx context.Context, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		<-gate
 		if ctx.Err() != nil || ctx.Value(leaver{}) != "kept" {
 			t.Errorf("the call's context: %v, %v", ctx.Err(), ctx.Value(leaver{}))
@@ -417,15 +460,20 @@ func TestCache_CallerLeaves(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		e := wantError(t, <-done, delegation.StageSTS, delegation.CodeCanceled)
-		if first := w.newest(); !errors.Is(e, context.Canceled) || first.Cache != delegation.CacheJoined || first.AssertionID != "" || len(w.events) != 1 {
+		first := w.newest()
+		if !errors.Is(e, context.Canceled) || first.Cache != delegation.CacheJoined ||
+			first.AssertionID != "" || len(w.events) != 1 {
 			t.Errorf("got %v, events %+v", e, w.events)
 		}
 		close(gate)
 		synctest.Wait()
-		if own := w.newest(); own.Cache != delegation.CacheRefresh || own.AssertionID == "" || own.AccessKeyID != "ASIA1" || len(w.events) != 2 {
+		own := w.newest()
+		if own.Cache != delegation.CacheRefresh || own.AssertionID == "" ||
+			own.AccessKeyID != "ASIA1" || len(w.events) != 2 {
 			t.Errorf("events %+v", w.events)
 		}
-		if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil || w.newest().Cache != delegation.CacheHit {
+		_, err := d.Exchange(t.Context(), w.token(nil), app)
+		if err != nil || w.newest().Cache != delegation.CacheHit {
 			t.Errorf("got %v, %+v", err, w.newest())
 		}
 	})
@@ -433,14 +481,17 @@ func TestCache_CallerLeaves(t *testing.T) {
 
 type leaver struct{}
 
-// TestCache_EveryAssertionIsInOneEvent, whoever leaves whenever, whatever fails, with a shared cache and without.
+// TestCache_EveryAssertionIsInOneEvent, whoever leaves whenever, whatever fails, with a shared
+// cache and without.
 func TestCache_EveryAssertionIsInOneEvent(t *testing.T) {
 	t.Parallel()
 	counted := map[delegation.CacheOutcome]int{}
 	for _, shared := range []bool{false, true} {
 		w := cachedWorld(t)
 		yes := w.config.STS.(stsFunc)
-		w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+		w.config.STS = stsFunc(func(
+			ctx context.Context, in *sts.AssumeRoleWithSAMLInput,
+		) (*sts.AssumeRoleWithSAMLOutput, error) {
 			out, err := yes(ctx, in)
 			time.Sleep(rand.N(10 * time.Millisecond)) // of the bubble, which takes none
 			switch rand.N(4) {
@@ -461,7 +512,8 @@ func TestCache_EveryAssertionIsInOneEvent(t *testing.T) {
 				var all sync.WaitGroup
 				for _, d := range []*delegation.Delegator{d, d, other} {
 					all.Go(func() {
-						ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond+rand.N(20*time.Millisecond))
+						ctx, cancel := context.WithTimeout(t.Context(),
+							time.Nanosecond+rand.N(20*time.Millisecond))
 						defer cancel()
 						_, _ = d.Exchange(ctx, token, app)
 					})
@@ -502,14 +554,17 @@ func TestCache_EveryAssertionIsInOneEvent(t *testing.T) {
 func TestCache_Took(t *testing.T) {
 	w := cachedWorld(t)
 	yes := w.config.STS.(stsFunc)
-	w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	w.config.STS = stsFunc(func(
+		ctx context.Context, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		w.clock.Advance(5 * time.Second)
 		return yes(ctx, in)
 	})
 	if _, err := w.exchange(t, nil); err != nil {
 		t.Fatal(err)
 	}
-	if took := w.newest().Took; took[delegation.StageSTS] != 5*time.Second || took[delegation.StageCache] != 0 {
+	took := w.newest().Took
+	if took[delegation.StageSTS] != 5*time.Second || took[delegation.StageCache] != 0 {
 		t.Errorf("took %v", took)
 	}
 }
@@ -527,11 +582,14 @@ func TestCache_OwnFailures(t *testing.T) {
 	}
 }
 
-// TestCache_LostCall: an STS client that panics is an error for all who wait, and for the next call only if it panics again.
+// TestCache_LostCall: an STS client that panics is an error for all who wait, and for the next call
+// only if it panics again.
 func TestCache_LostCall(t *testing.T) {
 	w := cachedWorld(t)
 	yes, broken := w.config.STS.(stsFunc), true
-	w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	w.config.STS = stsFunc(func(
+		ctx context.Context, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		if broken {
 			panic(*in.SAMLAssertion)
 		}
@@ -539,7 +597,8 @@ func TestCache_LostCall(t *testing.T) {
 	})
 	d := w.delegator(t)
 	_, err := d.Exchange(t.Context(), w.token(nil), app)
-	if e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete); !e.Retryable || len(e.Error()) > 400 {
+	e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete)
+	if !e.Retryable || len(e.Error()) > 400 {
 		t.Errorf("got %v", e)
 	}
 	if w.newest().AssertionID == "" {
@@ -557,13 +616,16 @@ func TestSigningTimeout(t *testing.T) {
 		w := cachedWorld(t)
 		w.config.CacheSize, w.config.SigningTimeout = size, 10*time.Millisecond // of the real clock
 		gate := make(chan struct{})
-		w.config.IdentityProvider.Keys[0].Signer = signer(func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+		w.config.IdentityProvider.Keys[0].Signer = signer(func(
+			io.Reader, []byte, crypto.SignerOpts,
+		) ([]byte, error) {
 			<-gate
 			return nil, errors.New("late")
 		})
 		_, err := w.exchange(t, nil)
 		close(gate)
-		if e := wantError(t, err, delegation.StageSAML, delegation.CodeSigningFailed); !strings.Contains(e.Error(), "10ms") {
+		e := wantError(t, err, delegation.StageSAML, delegation.CodeSigningFailed)
+		if !strings.Contains(e.Error(), "10ms") {
 			t.Errorf("got %v", e)
 		}
 	}
@@ -575,7 +637,8 @@ func TestInvalidate(t *testing.T) {
 	calls := func(want int, subjects ...string) {
 		t.Helper()
 		for _, s := range subjects {
-			if _, err := d.Exchange(t.Context(), w.token(map[string]any{"sub": s}), app); err != nil {
+			_, err := d.Exchange(t.Context(), w.token(map[string]any{"sub": s}), app)
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -592,7 +655,8 @@ func TestInvalidate(t *testing.T) {
 		t.Error(err)
 	}
 	calls(5, alice, "bob")
-	if err := errors.Join(d.Invalidate(t.Context(), ""), d.Invalidate(t.Context(), "nobody")); err != nil {
+	err := errors.Join(d.Invalidate(t.Context(), ""), d.Invalidate(t.Context(), "nobody"))
+	if err != nil {
 		t.Error(err)
 	}
 	calls(5, alice, "bob")
@@ -603,7 +667,10 @@ func TestInvalidate(t *testing.T) {
 	}
 	var none *delegation.Delegator
 	var null context.Context
-	for _, err := range []error{none.Invalidate(t.Context(), alice), new(delegation.Delegator).InvalidateAll(t.Context()), d.InvalidateAll(null)} {
+	for _, err := range []error{
+		none.Invalidate(t.Context(), alice), new(delegation.Delegator).InvalidateAll(t.Context()),
+		d.InvalidateAll(null),
+	} {
 		wantError(t, err, delegation.StageConfig, delegation.CodeArgumentInvalid)
 	}
 }
@@ -617,7 +684,10 @@ type sharedMemory struct {
 }
 
 func newSharedMemory() *sharedMemory {
-	return &sharedMemory{values: map[[2]string]*delegation.Credentials{}, lock: make(chan struct{}, 1)}
+	return &sharedMemory{
+		values: map[[2]string]*delegation.Credentials{},
+		lock:   make(chan struct{}, 1),
+	}
 }
 
 func (s *sharedMemory) Get(_ context.Context, owner, key string) (*delegation.Credentials, error) {
@@ -658,7 +728,8 @@ func TestSharedCache(t *testing.T) {
 	shared := newSharedMemory()
 	w.config.SharedCache = shared
 	var logged bytes.Buffer
-	w.config.Logger = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	w.config.Logger = slog.New(slog.NewTextHandler(&logged,
+		&slog.HandlerOptions{Level: slog.LevelWarn}))
 	a, b := w.delegator(t), w.delegator(t)
 	exchange := func(d *delegation.Delegator) *delegation.Credentials {
 		t.Helper()
@@ -668,21 +739,24 @@ func TestSharedCache(t *testing.T) {
 		}
 		return credentials
 	}
-	if got := exchange(a).AccessKeyID + exchange(b).AccessKeyID + exchange(b).AccessKeyID; got != "ASIA1ASIA1ASIA1" {
+	got := exchange(a).AccessKeyID + exchange(b).AccessKeyID + exchange(b).AccessKeyID
+	if got != "ASIA1ASIA1ASIA1" {
 		t.Errorf("got %s", got)
 	}
 	if got := w.outcomes(); !slices.Equal(got, []delegation.CacheOutcome{"miss", "shared", "hit"}) {
 		t.Errorf("outcomes %q", got)
 	}
 	for key, c := range shared.values {
-		if len(key[0]) != 64 || len(key[1]) != 64 || strings.Contains(key[0], alice) || c.SecretAccessKey.Reveal() == "" {
+		if len(key[0]) != 64 || len(key[1]) != 64 || strings.Contains(key[0], alice) ||
+			c.SecretAccessKey.Reveal() == "" {
 			t.Errorf("shared %q: %v", key, c)
 		}
 		another := *c
 		another.Subject, another.AccessKeyID = "bob", "ASIABOB"
 		shared.values[key] = &another
 	}
-	if got := exchange(w.delegator(t)).AccessKeyID; got != "ASIA2" { // of another user, it is believed nothing
+	// of another user, it is believed nothing
+	if got := exchange(w.delegator(t)).AccessKeyID; got != "ASIA2" {
 		t.Errorf("got %s", got)
 	}
 	if err := a.Invalidate(t.Context(), alice); err != nil || len(shared.values) != 0 {
@@ -694,10 +768,13 @@ func TestSharedCache(t *testing.T) {
 	if got := exchange(a).AccessKeyID + exchange(a).AccessKeyID; got != "ASIA3ASIA3" {
 		t.Errorf("got %s", got)
 	}
-	if got := w.outcomes(); !slices.Equal(got, []delegation.CacheOutcome{"shared_down", "hit"}) || strings.Count(logged.String(), "connection refused") != 1 {
-		t.Errorf("outcomes %q, log %s", got, &logged)
+	outcomes := w.outcomes()
+	if !slices.Equal(outcomes, []delegation.CacheOutcome{"shared_down", "hit"}) ||
+		strings.Count(logged.String(), "connection refused") != 1 {
+		t.Errorf("outcomes %q, log %s", outcomes, &logged)
 	}
-	e := wantError(t, a.InvalidateAll(t.Context()), delegation.StageCache, delegation.CodeSharedCache)
+	e := wantError(t, a.InvalidateAll(t.Context()), delegation.StageCache,
+		delegation.CodeSharedCache)
 	if !errors.Is(e, shared.err) {
 		t.Errorf("got %v", e)
 	}
@@ -719,15 +796,18 @@ func TestSharedCache_OfAnotherSession(t *testing.T) {
 		"audience":        func(c *delegation.Credentials) { c.Audience = "https://eve.example" },
 		"source identity": func(c *delegation.Credentials) { c.SourceIdentity = "eve" },
 		"no access key":   func(c *delegation.Credentials) { c.AccessKeyID = "" },
-		"no secret":       func(c *delegation.Credentials) { c.SecretAccessKey = delegation.Secret{} },
-		"no token":        func(c *delegation.Credentials) { c.SessionToken = delegation.Secret{} },
+		"no secret": func(c *delegation.Credentials) {
+			c.SecretAccessKey = delegation.Secret{}
+		},
+		"no token": func(c *delegation.Credentials) { c.SessionToken = delegation.Secret{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := cachedWorld(t)
 			shared := newSharedMemory()
 			w.config.SharedCache = shared
 			var logged bytes.Buffer
-			w.config.Logger = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelWarn}))
+			w.config.Logger = slog.New(slog.NewTextHandler(&logged,
+				&slog.HandlerOptions{Level: slog.LevelWarn}))
 			if _, err := w.exchange(t, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -761,7 +841,9 @@ func TestCache_MismatchIsNoRefusal(t *testing.T) {
 	w := cachedWorld(t)
 	yes := w.config.STS
 	mixed := false
-	w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	w.config.STS = stsFunc(func(
+		ctx context.Context, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		out, err := yes.AssumeRoleWithSAML(ctx, in)
 		if mixed {
 			out.Subject = aws.String("auth0|mallory")
@@ -791,12 +873,15 @@ func TestCacheConfig(t *testing.T) {
 		"CacheWindow":    func(c *delegation.Config) { c.CacheWindow = -1 },
 		"CacheAhead":     func(c *delegation.Config) { c.CacheAhead = -1 },
 		"SigningTimeout": func(c *delegation.Config) { c.SigningTimeout = -1 },
-		"SharedCache":    func(c *delegation.Config) { c.CacheSize, c.SharedCache = -1, newSharedMemory() },
+		"SharedCache": func(c *delegation.Config) {
+			c.CacheSize, c.SharedCache = -1, newSharedMemory()
+		},
 	} {
 		w := cachedWorld(t)
 		set(&w.config)
 		_, err := delegation.New(t.Context(), w.config)
-		if e := wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid); !strings.Contains(e.Error(), name) {
+		e := wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
+		if !strings.Contains(e.Error(), name) {
 			t.Errorf("%s: %v", name, e)
 		}
 	}
@@ -806,9 +891,15 @@ func TestCacheConfig(t *testing.T) {
 func largeCredentials(i int) *delegation.Credentials {
 	id := fmt.Sprintf("%020d", i)
 	return &delegation.Credentials{
-		AccessKeyID: id, SecretAccessKey: delegation.NewSecret(id + id), SessionToken: delegation.NewSecret(strings.Repeat(id, 50)), Expiration: start.Add(time.Hour),
-		Region: "eu-central-1", AccountID: account, AssumedRoleARN: "arn:aws:sts::123456789012:assumed-role/photo-user/" + id, AssumedRoleID: "AROA:" + id,
-		Subject: "auth0|" + id, SubjectType: "persistent", Issuer: entityID, Audience: "https://eu-central-1.signin.aws.amazon.com/saml", NameQualifier: id, RequestID: id,
+		AccessKeyID: id, SecretAccessKey: delegation.NewSecret(id + id),
+		SessionToken: delegation.NewSecret(strings.Repeat(id, 50)),
+		Expiration:   start.Add(time.Hour),
+		Region:       "eu-central-1", AccountID: account,
+		AssumedRoleARN: "arn:aws:sts::123456789012:assumed-role/photo-user/" + id,
+		AssumedRoleID:  "AROA:" + id,
+		Subject:        "auth0|" + id, SubjectType: "persistent", Issuer: entityID,
+		Audience:      "https://eu-central-1.signin.aws.amazon.com/saml",
+		NameQualifier: id, RequestID: id,
 	}
 }
 
@@ -833,7 +924,8 @@ func TestCache_Memory(t *testing.T) {
 		t.Errorf("%d bytes each", each)
 	}
 	before = heap()
-	delegation.Remember(d, 2*users, largeCredentials) // the first half is there, the other pushes it out
+	// the first half is there, the other pushes it out
+	delegation.Remember(d, 2*users, largeCredentials)
 	if after := heap(); after > before+before/10 {
 		t.Errorf("it grew from %d to %d bytes", before, after)
 	}

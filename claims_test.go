@@ -24,35 +24,59 @@ func TestRequiredClaims(t *testing.T) {
 		required required
 		want     string
 	}{
-		"met":                             {claims{"hd": "example.com"}, required{"hd": {"example.com"}}, accepted},
-		"another value":                   {claims{"hd": "example.org"}, required{"hd": {"example.com"}}, lacksClaim},
-		"absent":                          {claims{}, required{"hd": {"example.com"}}, lacksClaim},
-		"absent, and everything matches":  {claims{}, required{"hd": {".*"}}, lacksClaim},
-		"null":                            {claims{"hd": null}, required{"hd": {".*"}}, lacksClaim},
-		"an object":                       {claims{"hd": claims{"example.com": "example.com"}}, required{"hd": {".*"}}, lacksClaim},
-		"an empty list":                   {claims{"groups": []string{}}, required{"groups": {".*"}}, lacksClaim},
-		"a list with one that matches":    {claims{"groups": []string{"a", "admins"}}, required{"groups": {"admins"}}, accepted},
-		"a list without one":              {claims{"groups": []string{"a", "admins2"}}, required{"groups": {"admins"}}, lacksClaim},
-		"a list with something else":      {claims{"groups": []any{"admins", claims{}}}, required{"groups": {"admins"}}, lacksClaim},
-		"a list with null":                {claims{"groups": []any{"admins", nil}}, required{"groups": {"admins"}}, lacksClaim},
-		"the second pattern":              {claims{"hd": "b.example"}, required{"hd": {"a.example", "b.example"}}, accepted},
-		"the whole value counts":          {claims{"hd": "example.com.evil.example"}, required{"hd": {"example.com"}}, lacksClaim},
-		"the whole value, before":         {claims{"hd": "evil.example.com"}, required{"hd": {"example.com"}}, lacksClaim},
-		"an alternative is no beginning":  {claims{"hd": "a.evil"}, required{"hd": {"a|b"}}, lacksClaim},
-		"an alternative is no end":        {claims{"hd": "evil.b"}, required{"hd": {"a|b"}}, lacksClaim},
-		"a line end is no end":            {claims{"hd": "example.com\nx"}, required{"hd": {"example.com"}}, lacksClaim},
-		"a line end behind it":            {claims{"hd": "example.com\n"}, required{"hd": {"example.com"}}, lacksClaim},
-		"multi-line mode makes no line":   {claims{"hd": "x\nexample.com"}, required{"hd": {"(?m)^example.com$"}}, lacksClaim},
-		"case counts":                     {claims{"hd": "Example.com"}, required{"hd": {"example.com"}}, lacksClaim},
-		"all claims are needed":           {claims{"a": "1"}, required{"a": {"1"}, "b": {"1"}}, lacksClaim},
-		"all claims":                      {claims{"a": "1", "b": "1"}, required{"a": {"1"}, "b": {"1"}}, accepted},
-		"a boolean":                       {claims{"ok": true}, required{"ok": {"true"}}, accepted},
-		"a boolean that is not":           {claims{"ok": false}, required{"ok": {"true"}}, lacksClaim},
-		"a number":                        {claims{"level": 3}, required{"level": {"[3-9]"}}, accepted},
-		"a path":                          {claims{"kubernetes.io": claims{"namespace": "prod"}}, required{"kubernetes.io.namespace": {"prod"}}, accepted},
-		"a path to another value":         {claims{"kubernetes.io": claims{"namespace": "dev"}}, required{"kubernetes.io.namespace": {"prod"}}, lacksClaim},
-		"a whole name goes before a path": {claims{"a.b": "x", "a": claims{"b": "y"}}, required{"a.b": {"y"}}, lacksClaim},
-		"an empty text matches nothing":   {claims{"hd": ""}, required{"hd": {".+"}}, lacksClaim},
+		"met": {claims{"hd": "example.com"},
+			required{"hd": {"example.com"}}, accepted},
+		"another value": {claims{"hd": "example.org"},
+			required{"hd": {"example.com"}}, lacksClaim},
+		"absent":                         {claims{}, required{"hd": {"example.com"}}, lacksClaim},
+		"absent, and everything matches": {claims{}, required{"hd": {".*"}}, lacksClaim},
+		"null":                           {claims{"hd": null}, required{"hd": {".*"}}, lacksClaim},
+		"an object": {claims{"hd": claims{"example.com": "example.com"}},
+			required{"hd": {".*"}}, lacksClaim},
+		"an empty list": {claims{"groups": []string{}},
+			required{"groups": {".*"}}, lacksClaim},
+		"a list with one that matches": {claims{"groups": []string{"a", "admins"}},
+			required{"groups": {"admins"}}, accepted},
+		"a list without one": {claims{"groups": []string{"a", "admins2"}},
+			required{"groups": {"admins"}}, lacksClaim},
+		"a list with something else": {claims{"groups": []any{"admins", claims{}}},
+			required{"groups": {"admins"}}, lacksClaim},
+		"a list with null": {claims{"groups": []any{"admins", nil}},
+			required{"groups": {"admins"}}, lacksClaim},
+		"the second pattern": {claims{"hd": "b.example"},
+			required{"hd": {"a.example", "b.example"}}, accepted},
+		"the whole value counts": {claims{"hd": "example.com.evil.example"},
+			required{"hd": {"example.com"}}, lacksClaim},
+		"the whole value, before": {claims{"hd": "evil.example.com"},
+			required{"hd": {"example.com"}}, lacksClaim},
+		"an alternative is no beginning": {claims{"hd": "a.evil"}, required{"hd": {"a|b"}},
+			lacksClaim},
+		"an alternative is no end": {claims{"hd": "evil.b"}, required{"hd": {"a|b"}},
+			lacksClaim},
+		"a line end is no end": {claims{"hd": "example.com\nx"},
+			required{"hd": {"example.com"}}, lacksClaim},
+		"a line end behind it": {claims{"hd": "example.com\n"},
+			required{"hd": {"example.com"}}, lacksClaim},
+		"multi-line mode makes no line": {claims{"hd": "x\nexample.com"},
+			required{"hd": {"(?m)^example.com$"}}, lacksClaim},
+		"case counts": {claims{"hd": "Example.com"},
+			required{"hd": {"example.com"}}, lacksClaim},
+		"all claims are needed": {claims{"a": "1"}, required{"a": {"1"}, "b": {"1"}},
+			lacksClaim},
+		"all claims": {claims{"a": "1", "b": "1"},
+			required{"a": {"1"}, "b": {"1"}}, accepted},
+		"a boolean": {claims{"ok": true}, required{"ok": {"true"}}, accepted},
+		"a boolean that is not": {claims{"ok": false}, required{"ok": {"true"}},
+			lacksClaim},
+		"a number": {claims{"level": 3}, required{"level": {"[3-9]"}},
+			accepted},
+		"a path": {claims{"kubernetes.io": claims{"namespace": "prod"}},
+			required{"kubernetes.io.namespace": {"prod"}}, accepted},
+		"a path to another value": {claims{"kubernetes.io": claims{"namespace": "dev"}},
+			required{"kubernetes.io.namespace": {"prod"}}, lacksClaim},
+		"a whole name goes before a path": {claims{"a.b": "x", "a": claims{"b": "y"}},
+			required{"a.b": {"y"}}, lacksClaim},
+		"an empty text matches nothing": {claims{"hd": ""}, required{"hd": {".+"}}, lacksClaim},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, of := range []string{"issuer", "target"} {
@@ -60,7 +84,9 @@ func TestRequiredClaims(t *testing.T) {
 				if of == "issuer" {
 					w.config.Issuers[0].RequiredClaims = test.required
 				} else {
-					w.target(func(target *delegation.Target) { target.RequiredClaims = test.required })
+					w.target(func(target *delegation.Target) {
+						target.RequiredClaims = test.required
+					})
 				}
 				err := w.wantOutcome(t, w.delegator(t), w.token(test.claims), test.want)
 				if test.want == accepted {
@@ -72,15 +98,18 @@ func TestRequiredClaims(t *testing.T) {
 				}
 				// The same from a database.
 				target := w.config.Targets.(delegation.Targets)[app]
-				w.config.Targets = source(func(context.Context, string) (*delegation.Target, error) { return &target, nil })
+				w.config.Targets = source(func(context.Context, string) (*delegation.Target,
+					error) {
+					return &target, nil
+				})
 				w.wantOutcome(t, w.delegator(t), w.token(test.claims), test.want)
 			}
 		})
 	}
 }
 
-// TestRequiredClaims_AreTheTokens: what a profile loader or a rule knows does not count, and neither
-// runs for a token that is refused.
+// TestRequiredClaims_AreTheTokens: what a profile loader or a rule knows does not count, and
+// neither runs for a token that is refused.
 func TestRequiredClaims_AreTheTokens(t *testing.T) {
 	w := offline(t)
 	ran := false
@@ -88,7 +117,9 @@ func TestRequiredClaims_AreTheTokens(t *testing.T) {
 		ran = true
 		return map[string]any{"hd": "example.com"}, nil
 	}
-	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, _ *delegation.RuleContext) error {
+	w.config.Rules = []delegation.RuleFunc{func(
+		_ context.Context, user *delegation.User, _ *delegation.RuleContext,
+	) error {
 		ran = true
 		user.Set("hd", "example.com")
 		return nil
@@ -104,7 +135,9 @@ func TestRequiredClaims_AreTheTokens(t *testing.T) {
 func TestRequiredClaims_OfBoth(t *testing.T) {
 	w := offline(t)
 	w.config.Issuers[0].RequiredClaims = map[string][]string{"hd": {"example.com"}}
-	w.target(func(target *delegation.Target) { target.RequiredClaims = map[string][]string{"team": {"photo"}} })
+	w.target(func(target *delegation.Target) {
+		target.RequiredClaims = map[string][]string{"team": {"photo"}}
+	})
 	d := w.delegator(t)
 	w.wantOutcome(t, d, w.token(map[string]any{"hd": "example.com", "team": "photo"}), accepted)
 	w.wantOutcome(t, d, w.token(map[string]any{"hd": "example.com"}), lacksClaim)
@@ -138,21 +171,25 @@ func TestRequiredClaims_New(t *testing.T) {
 			w.target(func(target *delegation.Target) { target.RequiredClaims = required })
 			_, err := delegation.New(t.Context(), w.config)
 			e := wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
-			for _, field := range []string{`Issuers[0]: RequiredClaims[`, `Targets["photo-app"]: RequiredClaims[`} {
+			for _, field := range []string{
+				`Issuers[0]: RequiredClaims[`, `Targets["photo-app"]: RequiredClaims[`,
+			} {
 				if !strings.Contains(e.Error(), field) {
 					t.Errorf("%v does not name %s", e, field)
 				}
 			}
 			target := w.config.Targets.(delegation.Targets)[app]
 			w.config.Issuers[0].RequiredClaims = nil
-			w.config.Targets = source(func(context.Context, string) (*delegation.Target, error) { return &target, nil })
+			w.config.Targets = source(func(context.Context, string) (*delegation.Target, error) {
+				return &target, nil
+			})
 			w.wantOutcome(t, w.delegator(t), w.token(nil), "target target_invalid")
 		})
 	}
 }
 
-// TestRequiredClaims_Explained: an explanation has each claim, whose it is, and what the token says,
-// also where a later one is not met.
+// TestRequiredClaims_Explained: an explanation has each claim, whose it is, and what the token
+// says, also where a later one is not met.
 func TestRequiredClaims_Explained(t *testing.T) {
 	w := offline(t)
 	w.config.Issuers[0].RequiredClaims = map[string][]string{"hd": {"example.com", "example.net"}}
@@ -163,9 +200,21 @@ func TestRequiredClaims_Explained(t *testing.T) {
 	e, err := w.delegator(t).Explain(t.Context(), token, app)
 	wantError(t, err, delegation.StageTarget, delegation.CodeRequiredClaim)
 	want := []delegation.ClaimCheck{
-		{Claim: "hd", Of: "issuer", Patterns: []string{"example.com", "example.net"}, Values: []string{"example.net"}, Met: true},
+		{
+			Claim:    "hd",
+			Of:       "issuer",
+			Patterns: []string{"example.com", "example.net"},
+			Values:   []string{"example.net"},
+			Met:      true,
+		},
 		{Claim: "absent", Of: "target", Patterns: []string{".*"}},
-		{Claim: "groups", Of: "target", Patterns: []string{"photo"}, Values: []string{"a", "photo"}, Met: true},
+		{
+			Claim:    "groups",
+			Of:       "target",
+			Patterns: []string{"photo"},
+			Values:   []string{"a", "photo"},
+			Met:      true,
+		},
 	}
 	if !reflect.DeepEqual(e.RequiredClaims, want) {
 		t.Errorf("got %+v", e.RequiredClaims)
@@ -213,8 +262,12 @@ func TestTargets_SubjectsOfSeveralIssuers(t *testing.T) {
 			} else if err != nil {
 				t.Error(err)
 			}
-			one.config.Targets = source(func(context.Context, string) (*delegation.Target, error) { return &target, nil })
-			one.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+			one.config.Targets = source(func(context.Context, string) (*delegation.Target, error) {
+				return &target, nil
+			})
+			one.config.Rules = []delegation.RuleFunc{func(
+				_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+			) error {
 				rc.AWS.NameID = "one:" + user.Text("sub")
 				return nil
 			}}
@@ -241,7 +294,9 @@ func TestNameIDTellsIssuersApart(t *testing.T) {
 	wantError(t, err, delegation.StageDecision, delegation.CodeNameIDInvalid)
 
 	names := map[string]string{one.url: "one:", two.url: "two:"}
-	one.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+	one.config.Rules = []delegation.RuleFunc{func(
+		_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+	) error {
 		rc.AWS.NameID = names[rc.Issuer] + user.Text("user_id")
 		return nil
 	}}

@@ -58,7 +58,9 @@ func (c *issuerCase) world(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.config.Issuers = []delegation.Issuer{{URL: c.issuer}}
-	w.config.HTTPClient = &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+	w.config.HTTPClient = &http.Client{Transport: transportFunc(func(
+		r *http.Request,
+	) (*http.Response, error) {
 		text, ok := c.documents[r.URL.String()]
 		if !ok {
 			t.Errorf("%s was requested", r.URL)
@@ -81,14 +83,17 @@ func TestIssuerCases_Kinds(t *testing.T) {
 		remedy string
 	}{
 		{"02-entra-app-only-token", delegation.CodeTokenKindAppOnly, "id_token of a user"},
-		{"02-entra-v2-access-token-for-own-api", delegation.CodeTokenKindEntraV2, "send the id_token"},
-		{"02-keycloak-access-token-of-another-client", delegation.CodeTokenKindAccess, "send the id_token"},
+		{"02-entra-v2-access-token-for-own-api", delegation.CodeTokenKindEntraV2,
+			"send the id_token"},
+		{"02-keycloak-access-token-of-another-client", delegation.CodeTokenKindAccess,
+			"send the id_token"},
 	} {
 		t.Run(test.file, func(t *testing.T) {
 			c := readIssuerCase(t, test.file)
 			w := c.world(t)
 			err := w.wantOutcome(t, w.delegator(t), c.token, refused(test.code))
-			if e := wantError(t, err, delegation.StageToken, test.code); !strings.Contains(e.Remedy, test.remedy) {
+			e := wantError(t, err, delegation.StageToken, test.code)
+			if !strings.Contains(e.Remedy, test.remedy) {
 				t.Errorf("the remedy is %q", e.Remedy)
 			}
 			// Where the kind is let pass, the client still is another one.
@@ -112,7 +117,8 @@ func TestIssuerCases_Client(t *testing.T) {
 		c := readIssuerCase(t, "11-gitlab-two-audiences")
 		w := c.world(t)
 		err := w.wantOutcome(t, w.delegator(t), c.token, refused(delegation.CodeClaimParty))
-		if e := wantError(t, err, delegation.StageToken, delegation.CodeClaimParty); !strings.Contains(e.Remedy, "ClientAudiences") {
+		e := wantError(t, err, delegation.StageToken, delegation.CodeClaimParty)
+		if !strings.Contains(e.Remedy, "ClientAudiences") {
 			t.Errorf("the remedy is %q", e.Remedy)
 		}
 		w.config.Issuers[0].ClientAudiences = []string{"https://aws.example.com"}
@@ -144,39 +150,74 @@ func TestClient(t *testing.T) {
 		want      string
 		client    string
 	}{
-		"only an audience":      {claims: claims{"aud": app}, want: accepted, client: app},
-		"azp too":               {claims: claims{"azp": app}, want: accepted, client: app},
-		"another azp":           {claims: claims{"azp": "evil-client"}, want: foreign, client: "evil-client"},
-		"another appid":         {claims: claims{"appid": "evil-client"}, want: foreign, client: "evil-client"},
-		"another cid":           {claims: claims{"cid": "evil-client"}, want: foreign, client: "evil-client"},
-		"another client_id":     {claims: claims{"client_id": "evil-client"}, want: foreign, client: "evil-client"},
-		"all four agree":        {claims: claims{"azp": app, "appid": app, "cid": app, "client_id": app}, want: accepted, client: app},
-		"the first disagrees":   {claims: claims{"azp": "other", "client_id": app}, want: conflict},
-		"the last disagrees":    {claims: claims{"azp": app, "appid": app, "cid": app, "client_id": "other"}, want: conflict},
-		"they differ by case":   {claims: claims{"azp": app, "client_id": "Photo-App"}, want: conflict},
-		"null is absent":        {claims: claims{"azp": json.RawMessage("null"), "client_id": app, "cid": json.RawMessage("null")}, want: accepted, client: app},
-		"a number":              {claims: claims{"cid": 1}, want: wrong},
-		"a list":                {claims: claims{"client_id": list(app)}, want: wrong},
-		"an empty text":         {claims: claims{"appid": ""}, want: missing},
-		"azp of two audiences":  {claims: claims{"aud": list("x", app), "azp": app}, want: accepted, client: app},
-		"for another API":       {claims: claims{"aud": list("https://api.example.com", "https://tenant.example.com/userinfo"), "azp": app}, want: foreign, client: app},
-		"for one other API":     {claims: claims{"aud": "https://api.example.com", "azp": app}, want: foreign, client: app},
+		"only an audience": {claims: claims{"aud": app}, want: accepted, client: app},
+		"azp too":          {claims: claims{"azp": app}, want: accepted, client: app},
+		"another azp": {claims: claims{"azp": "evil-client"},
+			want: foreign, client: "evil-client"},
+		"another appid": {claims: claims{"appid": "evil-client"},
+			want: foreign, client: "evil-client"},
+		"another cid": {claims: claims{"cid": "evil-client"},
+			want: foreign, client: "evil-client"},
+		"another client_id": {claims: claims{"client_id": "evil-client"},
+			want: foreign, client: "evil-client"},
+		"all four agree": {
+			claims: claims{"azp": app, "appid": app, "cid": app, "client_id": app},
+			want:   accepted, client: app,
+		},
+		"the first disagrees": {claims: claims{"azp": "other", "client_id": app}, want: conflict},
+		"the last disagrees": {
+			claims: claims{"azp": app, "appid": app, "cid": app, "client_id": "other"},
+			want:   conflict,
+		},
+		"they differ by case": {claims: claims{"azp": app, "client_id": "Photo-App"},
+			want: conflict},
+		"null is absent": {
+			claims: claims{
+				"azp": json.RawMessage("null"), "client_id": app, "cid": json.RawMessage("null"),
+			}, want: accepted, client: app,
+		},
+		"a number":      {claims: claims{"cid": 1}, want: wrong},
+		"a list":        {claims: claims{"client_id": list(app)}, want: wrong},
+		"an empty text": {claims: claims{"appid": ""}, want: missing},
+		"azp of two audiences": {claims: claims{"aud": list("x", app), "azp": app},
+			want: accepted, client: app},
+		"for another API": {
+			claims: claims{
+				"aud": list("https://api.example.com", "https://tenant.example.com/userinfo"),
+				"azp": app,
+			}, want: foreign, client: app,
+		},
+		"for one other API": {claims: claims{"aud": "https://api.example.com", "azp": app},
+			want: foreign, client: app},
 		"none of two audiences": {claims: claims{"aud": list("x", app)}, want: several},
 
-		"one of two is named":          {claims: claims{"aud": list("x", app)}, named: list(app), want: accepted, client: app},
-		"the named one is another":     {claims: claims{"aud": list("x", app)}, named: list("x"), want: foreign, client: "x"},
-		"both are named":               {claims: claims{"aud": list("x", app)}, named: list("x", app), want: several},
-		"another one is named":         {claims: claims{"aud": list("x", app)}, named: list("y"), want: several},
-		"azp goes before the named":    {claims: claims{"aud": list("x", app), "azp": "x"}, named: list(app), want: foreign, client: "x"},
-		"a single one need not be":     {claims: claims{"aud": app}, named: list("x"), want: accepted, client: app},
-		"naming does not open targets": {claims: claims{"aud": "x"}, named: list("x"), want: foreign, client: "x"},
+		"one of two is named": {claims: claims{"aud": list("x", app)},
+			named: list(app), want: accepted, client: app},
+		"the named one is another": {claims: claims{"aud": list("x", app)},
+			named: list("x"), want: foreign, client: "x"},
+		"both are named": {claims: claims{"aud": list("x", app)},
+			named: list("x", app), want: several},
+		"another one is named": {claims: claims{"aud": list("x", app)},
+			named: list("y"), want: several},
+		"azp goes before the named": {claims: claims{"aud": list("x", app), "azp": "x"},
+			named: list(app), want: foreign, client: "x"},
+		"a single one need not be": {claims: claims{"aud": app},
+			named: list("x"), want: accepted, client: app},
+		"naming does not open targets": {claims: claims{"aud": "x"},
+			named: list("x"), want: foreign, client: "x"},
 
-		"across clients":                {claims: claims{"aud": "backend", "azp": "mobile"}, audiences: "backend", parties: list("mobile"), want: accepted, client: "mobile"},
-		"across clients, without":       {claims: claims{"aud": "backend", "azp": "mobile"}, audiences: "backend", want: foreign, client: "mobile"},
-		"across clients, another":       {claims: claims{"aud": "backend", "azp": "game"}, audiences: "backend", parties: list("mobile"), want: foreign, client: "game"},
-		"across clients, for another":   {claims: claims{"aud": "game", "azp": "mobile"}, audiences: "backend", parties: list("mobile"), want: foreign, client: "mobile"},
-		"a party's own token":           {claims: claims{"aud": "mobile"}, audiences: "backend", parties: list("mobile"), want: foreign, client: "mobile"},
-		"both are the target's clients": {claims: claims{"aud": "backend", "azp": app}, audiences: both, want: accepted, client: app},
+		"across clients": {claims: claims{"aud": "backend", "azp": "mobile"},
+			audiences: "backend", parties: list("mobile"), want: accepted, client: "mobile"},
+		"across clients, without": {claims: claims{"aud": "backend", "azp": "mobile"},
+			audiences: "backend", want: foreign, client: "mobile"},
+		"across clients, another": {claims: claims{"aud": "backend", "azp": "game"},
+			audiences: "backend", parties: list("mobile"), want: foreign, client: "game"},
+		"across clients, for another": {claims: claims{"aud": "game", "azp": "mobile"},
+			audiences: "backend", parties: list("mobile"), want: foreign, client: "mobile"},
+		"a party's own token": {claims: claims{"aud": "mobile"},
+			audiences: "backend", parties: list("mobile"), want: foreign, client: "mobile"},
+		"both are the target's clients": {claims: claims{"aud": "backend", "azp": app},
+			audiences: both, want: accepted, client: app},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := offline(t)
@@ -186,7 +227,9 @@ func TestClient(t *testing.T) {
 				target.AuthorizedParties = test.parties
 			})
 			seen := ""
-			w.config.Rules = []delegation.RuleFunc{func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+			w.config.Rules = []delegation.RuleFunc{func(
+				_ context.Context, _ *delegation.User, rc *delegation.RuleContext,
+			) error {
 				seen = rc.ClientID
 				return nil
 			}}
@@ -210,7 +253,9 @@ func TestClient(t *testing.T) {
 func TestClientIsTheTokens(t *testing.T) {
 	w := newWorld(t)
 	seen := ""
-	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+	w.config.Rules = []delegation.RuleFunc{func(
+		_ context.Context, _ *delegation.User, rc *delegation.RuleContext,
+	) error {
 		seen = rc.ClientID
 		return nil
 	}}
@@ -237,26 +282,38 @@ func TestTokenKinds(t *testing.T) {
 	null := json.RawMessage("null")
 	rows := []row{
 		{"typ", "ID", ""}, {"typ", null, ""},
-		{"typ", "Bearer", delegation.CodeTokenKindAccess}, {"typ", "DPoP", delegation.CodeTokenKindAccess},
-		{"typ", "Refresh", delegation.CodeTokenKindRefresh}, {"typ", "Offline", delegation.CodeTokenKindRefresh},
+		{"typ", "Bearer", delegation.CodeTokenKindAccess},
+		{"typ", "DPoP", delegation.CodeTokenKindAccess},
+		{"typ", "Refresh", delegation.CodeTokenKindRefresh},
+		{"typ", "Offline", delegation.CodeTokenKindRefresh},
 		{"typ", "Logout", delegation.CodeTokenKindLogout},
-		{"typ", "id", delegation.CodeTokenKindOther}, {"typ", "bearer", delegation.CodeTokenKindOther},
+		{"typ", "id", delegation.CodeTokenKindOther},
+		{"typ", "bearer", delegation.CodeTokenKindOther},
 		{"typ", "", delegation.CodeTokenKindOther}, {"typ", "JWT", delegation.CodeTokenKindOther},
-		{"typ", []string{"ID"}, delegation.CodeTokenKindOther}, {"typ", false, delegation.CodeTokenKindOther},
+		{"typ", []string{"ID"}, delegation.CodeTokenKindOther},
+		{"typ", false, delegation.CodeTokenKindOther},
 		{"token_use", "id", ""}, {"token_use", null, ""},
-		{"token_use", "access", delegation.CodeTokenKindUse}, {"token_use", "ID", delegation.CodeTokenKindUse},
+		{"token_use", "access", delegation.CodeTokenKindUse},
+		{"token_use", "ID", delegation.CodeTokenKindUse},
 		{"token_use", 0, delegation.CodeTokenKindUse},
-		{"idtyp", "app", delegation.CodeTokenKindAppOnly}, {"idtyp", "user", ""}, {"idtyp", null, ""},
+		{"idtyp", "app", delegation.CodeTokenKindAppOnly}, {"idtyp", "user", ""},
+		{"idtyp", null, ""},
 		{"idtyp", []string{"app"}, delegation.CodeClaimType},
-		{"appidacr", "0", delegation.CodeTokenKindEntraV1}, {"appidacr", 0, delegation.CodeTokenKindEntraV1},
+		{"appidacr", "0", delegation.CodeTokenKindEntraV1},
+		{"appidacr", 0, delegation.CodeTokenKindEntraV1},
 		{"appidacr", null, ""},
-		{"azpacr", "1", delegation.CodeTokenKindEntraV2}, {"azpacr", "", delegation.CodeTokenKindEntraV2},
+		{"azpacr", "1", delegation.CodeTokenKindEntraV2},
+		{"azpacr", "", delegation.CodeTokenKindEntraV2},
 		{"azpacr", null, ""},
-		{"scp", "access_as_user", delegation.CodeTokenKindScoped}, {"scp", []string{}, delegation.CodeTokenKindScoped},
+		{"scp", "access_as_user", delegation.CodeTokenKindScoped},
+		{"scp", []string{}, delegation.CodeTokenKindScoped},
 		{"scp", null, ""},
-		{"cnf", map[string]any{"jkt": "x"}, delegation.CodeTokenKindBound}, {"cnf", map[string]any{}, delegation.CodeTokenKindBound},
+		{"cnf", map[string]any{"jkt": "x"}, delegation.CodeTokenKindBound},
+		{"cnf", map[string]any{}, delegation.CodeTokenKindBound},
 		{"cnf", null, ""},
-		{"events", map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}, delegation.CodeTokenKindEvent},
+		{"events",
+			map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
+			delegation.CodeTokenKindEvent},
 		{"events", false, delegation.CodeTokenKindEvent}, {"events", null, ""},
 	}
 	claims := map[string]bool{}
@@ -283,7 +340,8 @@ func TestTokenKinds(t *testing.T) {
 			w.config.Issuers[0].AllowTokenMarks = nil
 			for _, other := range slices.Sorted(maps.Keys(claims)) {
 				if other != r.claim {
-					w.config.Issuers[0].AllowTokenMarks = append(w.config.Issuers[0].AllowTokenMarks, other)
+					w.config.Issuers[0].AllowTokenMarks = append(
+						w.config.Issuers[0].AllowTokenMarks, other)
 				}
 			}
 			w.wantOutcome(t, w.delegator(t), token, refused(r.code))
@@ -304,7 +362,8 @@ func TestTokenKinds(t *testing.T) {
 			w.config.Issuers[0].AllowTokenMarks = []string{"typ", name}
 			_, err := delegation.New(t.Context(), w.config)
 			e := wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
-			if !strings.Contains(e.Error(), "Issuers[0]: AllowTokenMarks") || strings.Count(e.Error(), "AllowTokenMarks") != 1 {
+			if !strings.Contains(e.Error(), "Issuers[0]: AllowTokenMarks") ||
+				strings.Count(e.Error(), "AllowTokenMarks") != 1 {
 				t.Errorf("%q: %v", name, e)
 			}
 		}
@@ -313,7 +372,8 @@ func TestTokenKinds(t *testing.T) {
 		w := offline(t)
 		w.config.Issuers[0].ClientAudiences = []string{app, ""}
 		_, err := delegation.New(t.Context(), w.config)
-		if e := wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid); !strings.Contains(e.Error(), "Issuers[0]: ClientAudiences") {
+		e := wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
+		if !strings.Contains(e.Error(), "Issuers[0]: ClientAudiences") {
 			t.Error(e)
 		}
 	})

@@ -17,11 +17,13 @@ import (
 	"github.com/seed055b7978/delegation/ststest"
 )
 
-// backOffWorld is a strict world with a role of the given maximum, for whose target sessions of two hours are decided.
+// backOffWorld is a strict world with a role of the given maximum, for whose target sessions of two
+// hours are decided.
 func backOffWorld(t *testing.T, maximum time.Duration) (*world, *ststest.Server, *captured) {
 	t.Helper()
 	w, fake := strictWorld(t)
-	if err := fake.PutRole(ststest.Role{ARN: role, TrustPolicy: allowAll, MaxSessionDuration: maximum}); err != nil {
+	err := fake.PutRole(ststest.Role{ARN: role, TrustPolicy: allowAll, MaxSessionDuration: maximum})
+	if err != nil {
 		t.Fatal(err)
 	}
 	w.config.DurationBackOff = true
@@ -29,7 +31,8 @@ func backOffWorld(t *testing.T, maximum time.Duration) (*world, *ststest.Server,
 	return w, fake, capture(w)
 }
 
-// TestDurationBackOff_OneHourInstead: with a response of its own, which says the same as the request.
+// TestDurationBackOff_OneHourInstead: with a response of its own, which says the same as the
+// request.
 func TestDurationBackOff_OneHourInstead(t *testing.T) {
 	w, fake, sent := backOffWorld(t, 90*time.Minute)
 	credentials, err := w.exchange(t, nil)
@@ -40,30 +43,39 @@ func TestDurationBackOff_OneHourInstead(t *testing.T) {
 		t.Errorf("expiration %s, want %s", credentials.Expiration, want)
 	}
 	for i, seconds := range []int32{7200, 3600} {
-		if in := sent.sent[i]; *in.DurationSeconds != seconds || attributesOf(in)[delegation.AttributeSessionDuration][0] != fmt.Sprint(seconds) {
-			t.Errorf("call %d asks for %d s, its response says %v", i, *in.DurationSeconds, attributesOf(in)[delegation.AttributeSessionDuration])
+		in := sent.sent[i]
+		if *in.DurationSeconds != seconds ||
+			attributesOf(in)[delegation.AttributeSessionDuration][0] != fmt.Sprint(seconds) {
+			t.Errorf("call %d asks for %d s, its response says %v", i, *in.DurationSeconds,
+				attributesOf(in)[delegation.AttributeSessionDuration])
 		}
 	}
 	calls, e := fake.Calls(), w.lastEvent()
-	if len(calls) != 2 || calls[0].AssertionID == calls[1].AssertionID || e.AssertionID != calls[1].AssertionID {
+	if len(calls) != 2 || calls[0].AssertionID == calls[1].AssertionID ||
+		e.AssertionID != calls[1].AssertionID {
 		t.Errorf("the event names the assertion %s, the calls are %+v", e.AssertionID, calls)
 	}
-	if e.Duration != time.Hour || e.ShortenedFrom != 2*time.Hour || !slices.Equal(e.Warnings, []string{"session_shortened"}) || e.Code != "" {
+	if e.Duration != time.Hour || e.ShortenedFrom != 2*time.Hour ||
+		!slices.Equal(e.Warnings, []string{"session_shortened"}) || e.Code != "" {
 		t.Errorf("the event says %+v", e)
 	}
 }
 
-// TestDurationBackOff_IsRemembered for an hour and this duration; then the role is asked anew, because its maximum may have been raised.
+// TestDurationBackOff_IsRemembered for an hour and this duration; then the role is asked anew,
+// because its maximum may have been raised.
 func TestDurationBackOff_IsRemembered(t *testing.T) {
 	w, fake, sent := backOffWorld(t, 90*time.Minute)
-	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+	w.config.Rules = []delegation.RuleFunc{func(
+		_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+	) error {
 		rc.AWS.SessionDuration = must(time.ParseDuration(user.Text("length")))
 		return nil
 	}}
 	d := w.delegator(t)
 	exchange := func(length string, asked ...time.Duration) {
 		t.Helper()
-		if _, err := d.Exchange(t.Context(), w.token(map[string]any{"length": length}), app); err != nil {
+		_, err := d.Exchange(t.Context(), w.token(map[string]any{"length": length}), app)
+		if err != nil {
 			t.Fatal(err)
 		}
 		var got []time.Duration
@@ -73,7 +85,9 @@ func TestDurationBackOff_IsRemembered(t *testing.T) {
 		if sent.sent = nil; !slices.Equal(got, asked) {
 			t.Errorf("asked for %v, want %v", got, asked)
 		}
-		if e := w.lastEvent(); e.Duration != asked[len(asked)-1] || (e.ShortenedFrom == 0) != (e.Duration.Hours() != 1 || length == "1h") {
+		e := w.lastEvent()
+		if e.Duration != asked[len(asked)-1] ||
+			(e.ShortenedFrom == 0) != (e.Duration.Hours() != 1 || length == "1h") {
 			t.Errorf("the event says %s, shortened from %s", e.Duration, e.ShortenedFrom)
 		}
 	}
@@ -89,7 +103,12 @@ func TestDurationBackOff_IsRemembered(t *testing.T) {
 	w.clock.Advance(1)
 	exchange("2h", 2*time.Hour, time.Hour)
 	exchange("2h", time.Hour)
-	if err := fake.PutRole(ststest.Role{ARN: role, TrustPolicy: allowAll, MaxSessionDuration: 12 * time.Hour}); err != nil {
+	err := fake.PutRole(ststest.Role{
+		ARN:                role,
+		TrustPolicy:        allowAll,
+		MaxSessionDuration: 12 * time.Hour,
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	w.clock.Advance(time.Hour)
@@ -100,17 +119,25 @@ func TestDurationBackOff_IsRemembered(t *testing.T) {
 // TestDurationBackOff_OfOneRole: what one role does not allow another may.
 func TestDurationBackOff_OfOneRole(t *testing.T) {
 	w, fake, _ := backOffWorld(t, time.Hour)
-	if err := fake.PutRole(ststest.Role{ARN: role + "-2", TrustPolicy: allowAll, MaxSessionDuration: 2 * time.Hour}); err != nil {
+	err := fake.PutRole(ststest.Role{
+		ARN:                role + "-2",
+		TrustPolicy:        allowAll,
+		MaxSessionDuration: 2 * time.Hour,
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+	w.config.Rules = []delegation.RuleFunc{func(
+		_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+	) error {
 		rc.AWS.Role += user.Text("suffix")
 		return nil
 	}}
 	d := w.delegator(t)
 	for suffix, want := range map[string]time.Duration{"": time.Hour, "-2": 2 * time.Hour} {
 		for range 2 {
-			if _, err := d.Exchange(t.Context(), w.token(map[string]any{"suffix": suffix}), app); err != nil || w.lastEvent().Duration != want {
+			_, err := d.Exchange(t.Context(), w.token(map[string]any{"suffix": suffix}), app)
+			if err != nil || w.lastEvent().Duration != want {
 				t.Errorf("%q: %s, %v", suffix, w.lastEvent().Duration, err)
 			}
 		}
@@ -136,7 +163,8 @@ func TestDurationBackOff_HasItsLimits(t *testing.T) {
 			w, fake, _ := backOffWorld(t, time.Hour)
 			w.config.DurationBackOff = row.on
 			w.retarget(func(a *delegation.AWS) { a.SessionDuration = row.duration })
-			fake.Script(ststest.Repeat(3, ststest.Refuse(400, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")))
+			fake.Script(ststest.Repeat(3, ststest.Refuse(400, "ValidationError",
+				"The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")))
 			_, err := w.exchange(t, nil)
 			e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSDuration)
 			calls := fake.Calls()
@@ -155,9 +183,11 @@ func tagged(a *delegation.AWS, long ...string) {
 	}
 }
 
-var sixteen = strings.Fields("a b c d e f g h i j k l m n o p") // with team 4,121 bytes, more than 100 % of the fake's space
+// with team 4,121 bytes, more than 100 % of the fake's space
+var sixteen = strings.Fields("a b c d e f g h i j k l m n o p")
 
-// TestDroppableTags_GoByRank: as many as AWS's percentage asks for, once, with a response of its own; the others stay.
+// TestDroppableTags_GoByRank: as many as AWS's percentage asks for, once, with a response of its
+// own; the others stay.
 func TestDroppableTags_GoByRank(t *testing.T) {
 	for name, row := range map[string]struct {
 		droppable []string
@@ -165,18 +195,23 @@ func TestDroppableTags_GoByRank(t *testing.T) {
 		dropped   []string
 		code      delegation.Code
 	}{
-		"as many as needed":        {[]string{"p", "a", "b", "c"}, "", []string{"p", "a"}, ""}, // 101 %, and the aim is 90 %
-		"all there are":            {[]string{"p"}, "", []string{"p"}, ""},
-		"all if AWS does not say":  {[]string{"p", "a", "b", "c"}, "Serialized token too large for session", []string{"p", "a", "b", "c"}, ""},
-		"all if AWS says nonsense": {[]string{"p", "a"}, "consumes 99999999999999999999% of allotted space", []string{"p", "a"}, ""},
-		"too few":                  {[]string{"team"}, "", []string{"team"}, delegation.CodeSTSPackedSize},
-		"none marked":              {nil, "", nil, delegation.CodeSTSPackedSize},
+		// 101 %, and the aim is 90 %
+		"as many as needed": {[]string{"p", "a", "b", "c"}, "", []string{"p", "a"}, ""},
+		"all there are":     {[]string{"p"}, "", []string{"p"}, ""},
+		"all if AWS does not say": {[]string{"p", "a", "b", "c"},
+			"Serialized token too large for session", []string{"p", "a", "b", "c"}, ""},
+		"all if AWS says nonsense": {[]string{"p", "a"},
+			"consumes 99999999999999999999% of allotted space", []string{"p", "a"}, ""},
+		"too few": {[]string{"team"}, "", []string{"team"},
+			delegation.CodeSTSPackedSize},
+		"none marked": {nil, "", nil, delegation.CodeSTSPackedSize},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, fake := strictWorld(t)
 			w.retarget(func(a *delegation.AWS) {
 				tagged(a, sixteen...)
-				a.DroppableTags, a.TransitiveTagKeys = row.droppable, []string{"p", "team", "c", "o"}
+				a.DroppableTags = row.droppable
+				a.TransitiveTagKeys = []string{"p", "team", "c", "o"}
 			})
 			if row.answer != "" {
 				fake.Script(ststest.Refuse(400, "PackedPolicyTooLarge", row.answer))
@@ -186,7 +221,8 @@ func TestDroppableTags_GoByRank(t *testing.T) {
 			}
 			_, err := w.exchange(t, nil)
 			e := w.lastEvent()
-			if !slices.Equal(e.DroppedTags, row.dropped) || (len(row.dropped) > 0) != slices.Contains(e.Warnings, "tags_dropped") {
+			if !slices.Equal(e.DroppedTags, row.dropped) ||
+				(len(row.dropped) > 0) != slices.Contains(e.Warnings, "tags_dropped") {
 				t.Errorf("dropped %v, want %v; warnings %v", e.DroppedTags, row.dropped, e.Warnings)
 			}
 			calls, want := fake.Calls(), 2
@@ -209,7 +245,8 @@ func TestDroppableTags_GoByRank(t *testing.T) {
 					t.Errorf("%s: kept %v", key, kept)
 				}
 			}
-			left := slices.DeleteFunc([]string{"p", "team", "c", "o"}, func(key string) bool { return slices.Contains(row.dropped, key) })
+			left := slices.DeleteFunc([]string{"p", "team", "c", "o"},
+				func(key string) bool { return slices.Contains(row.dropped, key) })
 			if !slices.Equal(got.TransitiveTagKeys, left) {
 				t.Errorf("transitive are %v, want %v", got.TransitiveTagKeys, left)
 			}
@@ -220,8 +257,8 @@ func TestDroppableTags_GoByRank(t *testing.T) {
 	}
 }
 
-// TestDroppableTags_Once: if what is left is too large as well, the exchange fails, and does not go on
-// taking tags away.
+// TestDroppableTags_Once: if what is left is too large as well, the exchange fails, and does not go
+// on taking tags away.
 func TestDroppableTags_Once(t *testing.T) {
 	w, fake := strictWorld(t)
 	w.retarget(func(a *delegation.AWS) {
@@ -232,19 +269,22 @@ func TestDroppableTags_Once(t *testing.T) {
 	fake.Script(ststest.Repeat(3, ststest.Refuse(400, "PackedPolicyTooLarge", words)))
 	_, err := w.exchange(t, nil)
 	wantError(t, err, delegation.StageSTS, delegation.CodeSTSPackedSize)
-	if e := w.lastEvent(); len(fake.Calls()) != 2 || !slices.Equal(e.DroppedTags, []string{"p", "a"}) {
+	e := w.lastEvent()
+	if len(fake.Calls()) != 2 || !slices.Equal(e.DroppedTags, []string{"p", "a"}) {
 		t.Errorf("%d calls, dropped %v", len(fake.Calls()), e.DroppedTags)
 	}
 }
 
-// TestDroppableTags_ForTheSessionPolicysSake: what policies take of the space counts too; by the tags, or with one kind of policy, two would seem enough.
+// TestDroppableTags_ForTheSessionPolicysSake: what policies take of the space counts too; by the
+// tags, or with one kind of policy, two would seem enough.
 func TestDroppableTags_ForTheSessionPolicysSake(t *testing.T) {
 	w, fake := strictWorld(t)
 	w.retarget(func(a *delegation.AWS) {
 		tagged(a, sixteen[:9]...)
 		a.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + strings.Repeat("x", 950) + `"}]}`
 		for i := range 8 {
-			a.PolicyARNs = append(a.PolicyARNs, fmt.Sprintf("arn:aws:iam::aws:policy/%d%s", i, strings.Repeat("x", 90)))
+			a.PolicyARNs = append(a.PolicyARNs,
+				fmt.Sprintf("arn:aws:iam::aws:policy/%d%s", i, strings.Repeat("x", 90)))
 		}
 		a.DroppableTags = sixteen[:9]
 	})
@@ -270,7 +310,8 @@ func TestDroppableTags_LastTransitive(t *testing.T) {
 	if _, err := w.exchange(t, nil); err != nil {
 		t.Fatal(err)
 	}
-	if got, ok := attributesOf(sent.sent[1])[delegation.AttributeTransitiveTagKeys]; ok || len(fake.Calls()) != 2 {
+	got, ok := attributesOf(sent.sent[1])[delegation.AttributeTransitiveTagKeys]
+	if ok || len(fake.Calls()) != 2 {
 		t.Errorf("transitive are %v", got)
 	}
 }
@@ -281,15 +322,21 @@ func TestDroppableTags_DoNotTouchTheRules(t *testing.T) {
 	var shared delegation.AWS
 	tagged(&shared, sixteen...)
 	shared.DroppableTags, shared.TransitiveTagKeys = []string{"p", "o"}, []string{"p", "o"}
-	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
-		rc.AWS.Tags, rc.AWS.DroppableTags, rc.AWS.TransitiveTagKeys = shared.Tags, shared.DroppableTags, shared.TransitiveTagKeys
+	w.config.Rules = []delegation.RuleFunc{func(
+		_ context.Context, _ *delegation.User, rc *delegation.RuleContext,
+	) error {
+		rc.AWS.Tags = shared.Tags
+		rc.AWS.DroppableTags = shared.DroppableTags
+		rc.AWS.TransitiveTagKeys = shared.TransitiveTagKeys
 		return nil
 	}}
 	if _, err := w.exchange(t, nil); err != nil {
 		t.Fatal(err)
 	}
-	if len(shared.Tags) != 17 || !slices.Equal(shared.DroppableTags, []string{"p", "o"}) || !slices.Equal(shared.TransitiveTagKeys, []string{"p", "o"}) {
-		t.Errorf("the rule's own values became %v, %v, %v", shared.Tags, shared.DroppableTags, shared.TransitiveTagKeys)
+	if len(shared.Tags) != 17 || !slices.Equal(shared.DroppableTags, []string{"p", "o"}) ||
+		!slices.Equal(shared.TransitiveTagKeys, []string{"p", "o"}) {
+		t.Errorf("the rule's own values became %v, %v, %v", shared.Tags, shared.DroppableTags,
+			shared.TransitiveTagKeys)
 	}
 }
 
@@ -305,7 +352,8 @@ func TestDroppableTags_AreKeysOfTags(t *testing.T) {
 	}
 }
 
-// TestConcede_Both: an exchange that is refused for its duration, for its tags, and by a dead region, still succeeds.
+// TestConcede_Both: an exchange that is refused for its duration, for its tags, and by a dead
+// region, still succeeds.
 func TestConcede_Both(t *testing.T) {
 	w, fake, way := regionalWorld(t)
 	w.config.DurationBackOff = true
@@ -318,11 +366,13 @@ func TestConcede_Both(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := w.lastEvent()
-	if !slices.Equal(e.Warnings, []string{"region_failed", "session_shortened", "tags_dropped", "packed_policy_size"}) {
+	if !slices.Equal(e.Warnings,
+		[]string{"region_failed", "session_shortened", "tags_dropped", "packed_policy_size"}) {
 		t.Errorf("warnings %v", e.Warnings)
 	}
 	if dead, calls := way.attempts(frankfurt), fake.Calls(); dead != 1 || len(calls) != 3 {
-		t.Errorf("%d attempts of the dead region, which one response has to find dead once, and %d calls", dead, len(calls))
+		t.Errorf(
+			"%d attempts of the dead region, which one response has to find dead once, and %d calls", dead, len(calls))
 	}
 }
 
@@ -332,10 +382,17 @@ func TestTook_OfAllTries(t *testing.T) {
 	w.config.DurationBackOff = true
 	w.retarget(func(a *delegation.AWS) { a.SessionDuration = 2 * time.Hour })
 	yes := agreeable(w.clock.Now)
-	w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	w.config.STS = stsFunc(func(
+		ctx context.Context, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		w.clock.Advance(5 * time.Second)
 		if *in.DurationSeconds > 3600 {
-			return nil, &smithy.GenericAPIError{Code: "ValidationError", Message: "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."}
+			return nil,
+				&smithy.GenericAPIError{
+					Code: "ValidationError",
+					Message: "The requested DurationSeconds exceeds the MaxSessionDuration set " +
+						"for this role.",
+				}
 		}
 		return yes(ctx, in)
 	})
@@ -352,7 +409,9 @@ func TestPackedSize_WarnsFrom80(t *testing.T) {
 	for size, warns := range map[int32]bool{0: false, 79: false, 80: true, 100: true} {
 		w := newWorld(t)
 		yes := agreeable(w.clock.Now)
-		w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+		w.config.STS = stsFunc(func(
+			ctx context.Context, in *sts.AssumeRoleWithSAMLInput,
+		) (*sts.AssumeRoleWithSAMLOutput, error) {
 			out, err := yes(ctx, in)
 			out.PackedPolicySize = aws.Int32(size) //lint:ignore SA1019 STS's limit is on this
 			return out, err
@@ -362,10 +421,15 @@ func TestPackedSize_WarnsFrom80(t *testing.T) {
 		if _, err := w.exchange(t, nil); err != nil {
 			t.Fatal(err)
 		}
-		if e := w.lastEvent(); slices.Equal(e.Warnings, []string{"packed_policy_size"}) != warns || e.PackedPolicySize != int(size) {
+		e := w.lastEvent()
+		if slices.Equal(e.Warnings, []string{"packed_policy_size"}) != warns ||
+			e.PackedPolicySize != int(size) {
 			t.Errorf("%d %%: warnings %v", size, e.Warnings)
 		}
-		if line := log.String(); strings.Contains(line, "level=WARN") != warns || strings.Contains(line, "event.warnings=[packed_policy_size]") != warns || strings.Count(line, "\n") != 1 {
+		line := log.String()
+		if strings.Contains(line, "level=WARN") != warns ||
+			strings.Contains(line, "event.warnings=[packed_policy_size]") != warns ||
+			strings.Count(line, "\n") != 1 {
 			t.Errorf("%d %%: the log says %s", size, line)
 		}
 	}

@@ -25,21 +25,32 @@ func TestNilAndZeroRefuse(t *testing.T) {
 	var none *delegation.Delegator
 	var null context.Context
 	for name, call := range map[string]func() error{
-		"nil context":     func() error { _, err := good.Exchange(null, token, app); return err },
-		"nil Delegator":   func() error { _, err := none.Exchange(t.Context(), token, app); return err },
-		"zero Delegator":  func() error { _, err := new(delegation.Delegator).Exchange(t.Context(), token, app); return err },
+		"nil context": func() error { _, err := good.Exchange(null, token, app); return err },
+		"nil Delegator": func() error {
+			_, err := none.Exchange(t.Context(), token, app)
+			return err
+		},
+		"zero Delegator": func() error {
+			_, err := new(delegation.Delegator).Exchange(t.Context(), token, app)
+			return err
+		},
 		"New nil context": func() error { _, err := delegation.New(null, w.config); return err },
 	} {
-		t.Run(name, func(t *testing.T) { wantError(t, call(), delegation.StageConfig, delegation.CodeArgumentInvalid) })
+		t.Run(name, func(t *testing.T) {
+			wantError(t, call(), delegation.StageConfig, delegation.CodeArgumentInvalid)
+		})
 	}
 	if _, err := good.Exchange(t.Context(), token, app, nil); err != nil {
 		t.Errorf("a nil option must change nothing: %v", err)
 	}
-	if _, err := good.Exchange(t.Context(), token, ""); !errors.Is(err, delegation.CodeDelegationDisabled) {
+	_, err := good.Exchange(t.Context(), token, "")
+	if !errors.Is(err, delegation.CodeDelegationDisabled) {
 		t.Errorf("no target's name: %v", err)
 	}
-	if _, err := good.Exchange(t.Context(), token, strings.Repeat("x", 1<<20)); !errors.Is(err, delegation.CodeDelegationDisabled) || len(err.Error()) > 500 {
-		t.Errorf("a huge target's name must be refused in few words, got %d bytes", len(err.Error()))
+	_, err = good.Exchange(t.Context(), token, strings.Repeat("x", 1<<20))
+	if !errors.Is(err, delegation.CodeDelegationDisabled) || len(err.Error()) > 500 {
+		t.Errorf("a huge target's name must be refused in few words, got %d bytes",
+			len(err.Error()))
 	}
 	if got := w.events[len(w.events)-1].Target; got != strings.Repeat("x", 256) {
 		t.Errorf("a huge target's name has %d bytes in the event", len(got))
@@ -60,7 +71,8 @@ func TestCanceledBeforehand(t *testing.T) {
 		t.Fatalf("others must not suffer: %v", err)
 	}
 	_, err = d.Exchange(ctx, w.token(nil), app)
-	wantError(t, err, delegation.StageTarget, delegation.CodeCanceled) // with keys at hand it gets one step further
+	// with keys at hand it gets one step further
+	wantError(t, err, delegation.StageTarget, delegation.CodeCanceled)
 }
 
 // TestConfigIsCopied changes everything that New was given: the Delegator must not notice.
@@ -75,11 +87,16 @@ func TestConfigIsCopied(t *testing.T) {
 	w.config.Issuers[0].Algorithms = algorithms
 	keys := []delegation.SigningKey{signingKey()}
 	w.config.IdentityProvider.Keys = keys
-	rules := []delegation.RuleFunc{func(context.Context, *delegation.User, *delegation.RuleContext) error { return nil }}
+	rules := []delegation.RuleFunc{
+		func(context.Context, *delegation.User, *delegation.RuleContext) error { return nil },
+	}
 	w.config.Rules = rules
 	d := w.delegator(t)
 
-	tags["team"], target.Audiences[0], algorithms[0], keys[0] = "mallory", "other", "ES256", nextKey()
+	tags["team"] = "mallory"
+	target.Audiences[0] = "other"
+	algorithms[0] = "ES256"
+	keys[0] = nextKey()
 	rules[0] = func(context.Context, *delegation.User, *delegation.RuleContext) error {
 		return delegation.Deny("changed")
 	}
@@ -90,14 +107,17 @@ func TestConfigIsCopied(t *testing.T) {
 	if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil {
 		t.Fatal(err)
 	}
-	if got := attributesOf(w.last())[delegation.AttributePrincipalTag+"team"]; len(got) != 1 || got[0] != "press" {
+	got := attributesOf(w.last())[delegation.AttributePrincipalTag+"team"]
+	if len(got) != 1 || got[0] != "press" {
 		t.Errorf("the tag is %q", got)
 	}
 }
 
 // TestEventOnEveryPath: one event for each exchange, with what was known where it ended.
 func TestEventOnEveryPath(t *testing.T) {
-	deny := func(context.Context, *delegation.User, *delegation.RuleContext) error { return delegation.Deny("no") }
+	deny := func(context.Context, *delegation.User, *delegation.RuleContext) error {
+		return delegation.Deny("no")
+	}
 	for name, row := range map[string]struct {
 		set    func(*world)
 		claims map[string]any
@@ -107,25 +127,39 @@ func TestEventOnEveryPath(t *testing.T) {
 		known  func(delegation.Event) bool
 	}{
 		"success": {func(*world) {}, nil, app, "", "", func(e delegation.Event) bool {
-			return e.Subject == alice && e.Role == role && e.AccessKeyID != "" && e.AssertionID != "" && !e.Expiration.IsZero() && len(e.Took) == 6
+			return e.Subject == alice && e.Role == role && e.AccessKeyID != "" &&
+				e.AssertionID != "" && !e.Expiration.IsZero() && len(e.Took) == 6
 		}},
-		"token": {func(*world) {}, map[string]any{"exp": start.Add(-time.Hour).Unix()}, app, delegation.StageToken, delegation.CodeTokenExpired,
-			func(e delegation.Event) bool { return e.Subject == "" && e.Issuer == "" && e.Target == app }},
-		"target": {func(*world) {}, nil, "elsewhere", delegation.StageTarget, delegation.CodeDelegationDisabled,
+		"token": {func(*world) {}, map[string]any{"exp": start.Add(-time.Hour).Unix()},
+			app, delegation.StageToken, delegation.CodeTokenExpired,
+			func(e delegation.Event) bool {
+				return e.Subject == "" && e.Issuer == "" && e.Target == app
+			}},
+		"target": {func(*world) {}, nil, "elsewhere", delegation.StageTarget,
+			delegation.CodeDelegationDisabled,
 			func(e delegation.Event) bool {
 				return e.Subject == alice && e.ClientID == app && e.Target == "elsewhere"
 			}},
-		"rules": {func(w *world) { w.config.Rules = []delegation.RuleFunc{deny} }, nil, app, delegation.StageRules, delegation.CodeDenied,
+		"rules": {func(w *world) { w.config.Rules = []delegation.RuleFunc{deny} },
+			nil, app, delegation.StageRules, delegation.CodeDenied,
 			func(e delegation.Event) bool { return e.Rule != "" && e.Role == "" }},
-		"decision": {func(w *world) { w.retarget(func(a *delegation.AWS) { a.SessionDuration = time.Second }) }, nil, app, delegation.StageDecision, delegation.CodeDurationInvalid,
-			func(e delegation.Event) bool { return e.Role == "" }},
-		"saml": {func(*world) {}, map[string]any{"sub": "a\u0001b"}, app, delegation.StageSAML, delegation.CodeTextInvalid,
+		"decision": {
+			func(w *world) {
+				w.retarget(func(a *delegation.AWS) { a.SessionDuration = time.Second })
+			}, nil, app, delegation.StageDecision, delegation.CodeDurationInvalid,
+			func(e delegation.Event) bool { return e.Role == "" },
+		},
+		"saml": {func(*world) {}, map[string]any{"sub": "a\u0001b"},
+			app, delegation.StageSAML, delegation.CodeTextInvalid,
 			func(e delegation.Event) bool { return e.Role == role && e.AssertionID == "" }},
 		"sts": {func(w *world) {
-			w.config.STS = stsFunc(func(context.Context, *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+			w.config.STS = stsFunc(func(
+				context.Context, *sts.AssumeRoleWithSAMLInput,
+			) (*sts.AssumeRoleWithSAMLOutput, error) {
 				return nil, errors.New("no")
 			})
-		}, nil, app, delegation.StageSTS, delegation.CodeSTSRefused, func(e delegation.Event) bool { return e.AssertionID != "" && e.AccessKeyID == "" }},
+		}, nil, app, delegation.StageSTS, delegation.CodeSTSRefused,
+			func(e delegation.Event) bool { return e.AssertionID != "" && e.AccessKeyID == "" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -210,7 +244,8 @@ func TestConcurrentExchanges(t *testing.T) {
 	for i := range 64 {
 		group.Go(func() {
 			subject := "auth0|user" + strings.Repeat("x", i)
-			credentials, err := d.Exchange(t.Context(), w.token(map[string]any{"sub": subject}), app)
+			credentials, err := d.Exchange(t.Context(),
+				w.token(map[string]any{"sub": subject}), app)
 			if err != nil || credentials.Subject != subject {
 				t.Errorf("%s: got %v, %v", subject, credentials, err)
 			}
@@ -229,21 +264,27 @@ func TestConcurrentExchanges(t *testing.T) {
 	}
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
-	if strings.Contains(string(stacks), "delegation.(*") || strings.Contains(string(stacks), "idtoken.(*") {
+	if strings.Contains(string(stacks), "delegation.(*") ||
+		strings.Contains(string(stacks), "idtoken.(*") {
 		t.Errorf("a goroutine of the library is left:\n%s", stacks)
 	}
 }
 
-// TestWithRule: a rule of one call runs before the configured ones, for that call alone, and sees a verified user.
+// TestWithRule: a rule of one call runs before the configured ones, for that call alone, and sees a
+// verified user.
 func TestWithRule(t *testing.T) {
 	w := newWorld(t)
 	var order []string
-	w.config.Rules = []delegation.RuleFunc{func(context.Context, *delegation.User, *delegation.RuleContext) error {
+	w.config.Rules = []delegation.RuleFunc{func(
+		context.Context, *delegation.User, *delegation.RuleContext,
+	) error {
 		order = append(order, "configured")
 		return nil
 	}}
 	d := w.delegator(t)
-	mine := delegation.WithRule(func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+	mine := delegation.WithRule(func(
+		_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+	) error {
 		order = append(order, user.Text("user_id")+" for "+rc.Target)
 		return nil
 	})
@@ -268,8 +309,12 @@ func TestWithRule(t *testing.T) {
 	_, err := d.Exchange(t.Context(), w.token(nil), app, delegation.WithRule(nil))
 	wantError(t, err, delegation.StageRules, delegation.CodeRulePanicked)
 	refuse := errors.New("too many calls")
-	_, err = d.Exchange(t.Context(), w.token(nil), app, delegation.WithRule(func(context.Context, *delegation.User, *delegation.RuleContext) error { return refuse }))
-	if e := wantError(t, err, delegation.StageRules, delegation.CodeRuleFailed); !errors.Is(e, refuse) || len(order) != 0 {
+	_, err = d.Exchange(t.Context(), w.token(nil), app,
+		delegation.WithRule(func(context.Context, *delegation.User, *delegation.RuleContext) error {
+			return refuse
+		}))
+	e := wantError(t, err, delegation.StageRules, delegation.CodeRuleFailed)
+	if !errors.Is(e, refuse) || len(order) != 0 {
 		t.Errorf("got %v after %q", e, order)
 	}
 }
@@ -300,7 +345,8 @@ func TestRuleNames(t *testing.T) {
 		t.Errorf("got %v by %q", err, w.events[0].Rule)
 	}
 	_, err := w.exchange(t, map[string]any{"denied": true})
-	if e := wantError(t, err, delegation.StageRules, delegation.CodeDenied); w.events[1].Rule != "20-deny.js" || !strings.Contains(e.Error(), "rule 2 (20-deny.js)") {
+	e := wantError(t, err, delegation.StageRules, delegation.CodeDenied)
+	if w.events[1].Rule != "20-deny.js" || !strings.Contains(e.Error(), "rule 2 (20-deny.js)") {
 		t.Errorf("got %v by %q", e, w.events[1].Rule)
 	}
 }
@@ -309,9 +355,13 @@ func TestCheck(t *testing.T) {
 	w := newWorld(t)
 	other := newWorld(t)
 	other.provider.SetFaults(oidctest.Faults{Status: 500})
-	w.config.Issuers = append(w.config.Issuers, delegation.Issuer{URL: other.url, AllowLoopbackHTTP: true},
+	w.config.Issuers = append(w.config.Issuers,
+		delegation.Issuer{URL: other.url, AllowLoopbackHTTP: true},
 		delegation.Issuer{URL: "https://static.example.com", JWKS: w.provider.KeySet()},
-		delegation.Issuer{URL: "https://legacy.example.com", SharedSecret: delegation.NewSecret(strings.Repeat("s", 32))})
+		delegation.Issuer{
+			URL:          "https://legacy.example.com",
+			SharedSecret: delegation.NewSecret(strings.Repeat("s", 32)),
+		})
 	w.target(func(target *delegation.Target) { target.Issuers = []string{w.url} })
 	d := w.delegator(t)
 	for range 3 {
@@ -347,7 +397,8 @@ func TestCheck(t *testing.T) {
 
 	// An outage does not matter while there are keys that may be used.
 	w.provider.SetFaults(oidctest.Faults{Status: 500})
-	other.provider.SetFaults(oidctest.Faults{Status: 500}) // or the refresh that this check starts might save its keys from growing stale below
+	// or the refresh that this check starts might save its keys from growing stale below
+	other.provider.SetFaults(oidctest.Faults{Status: 500})
 	w.clock.Advance(20 * time.Hour)
 	if results := d.Check(t.Context()); results[0].Err != nil {
 		t.Errorf("keys known so far: %v", results[0].Err)
@@ -365,7 +416,9 @@ func TestCheck(t *testing.T) {
 
 	var none *delegation.Delegator
 	var null context.Context
-	for _, results := range [][]delegation.CheckResult{none.Check(t.Context()), new(delegation.Delegator).Check(t.Context()), d.Check(null)} {
+	for _, results := range [][]delegation.CheckResult{
+		none.Check(t.Context()), new(delegation.Delegator).Check(t.Context()), d.Check(null),
+	} {
 		if len(results) != 1 {
 			t.Fatalf("got %v", results)
 		}
@@ -395,10 +448,11 @@ func packageProgram(
 	return d.Exchange(ctx, idToken, "photo-app")
 }
 
-// TestPackageComment_Program: the program of the package's documentation compiles, and New takes its
-// configuration.
+// TestPackageComment_Program: the program of the package's documentation compiles, and New takes
+// its configuration.
 func TestPackageComment_Program(t *testing.T) {
-	if _, err := packageProgram(t.Context(), signingKey(), ""); !errors.Is(err, delegation.StageToken) {
+	_, err := packageProgram(t.Context(), signingKey(), "")
+	if !errors.Is(err, delegation.StageToken) {
 		t.Errorf("%v, want a refusal of the empty token", err)
 	}
 	var program strings.Builder

@@ -28,16 +28,26 @@ const (
 
 // Two pairs of keys, of which IAM has the private halves.
 var (
-	readerKey     = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
-	nextReaderKey = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
+	readerKey = sync.OnceValue(func() *rsa.PrivateKey {
+		return must(rsa.GenerateKey(rand.Reader, 2048))
+	})
+	nextReaderKey = sync.OnceValue(func() *rsa.PrivateKey {
+		return must(rsa.GenerateKey(rand.Reader, 2048))
+	})
 )
 
 func publicPEM(key *rsa.PrivateKey) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(key.Public()))}))
+	return string(pem.EncodeToMemory(&pem.Block{
+		Type:  "PUBLIC KEY",
+		Bytes: must(x509.MarshalPKIXPublicKey(key.Public())),
+	}))
 }
 
 func privatePEM(key *rsa.PrivateKey) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(key))})
+	return pem.EncodeToMemory(&pem.Block{
+		Type:  "PRIVATE KEY",
+		Bytes: must(x509.MarshalPKCS8PrivateKey(key)),
+	})
 }
 
 // encryptFor makes the target encrypt for a key in IAM.
@@ -47,10 +57,13 @@ func (w *world) encryptFor(key *rsa.PrivateKey) {
 	})
 }
 
-// captured runs an exchange as far as STS and returns the response: an agreeable STS could not read it.
+// captured runs an exchange as far as STS and returns the response: an agreeable STS could not read
+// it.
 func (w *world) captured(t testing.TB, claims map[string]any) (response []byte, err error) {
 	t.Helper()
-	w.config.STS = stsFunc(func(_ context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	w.config.STS = stsFunc(func(
+		_ context.Context, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		response = xmlOf(in)
 		return nil, errors.New("that is enough")
 	})
@@ -89,7 +102,8 @@ func TestEncryption_Modes(t *testing.T) {
 	plain := w.delegator(t)
 	w.encryptFor(readerKey())
 	w.target(func(target *delegation.Target) {
-		target.SAMLProviderUUID, target.SAMLRecipient = "", "https://eu-central-1.signin.aws.amazon.com/saml"
+		target.SAMLProviderUUID = ""
+		target.SAMLRecipient = "https://eu-central-1.signin.aws.amazon.com/saml"
 	})
 	toEverybody := w.delegator(t)
 	const signature, other = delegation.CodeSTSSignature, delegation.CodeSTSIdentityToken
@@ -103,7 +117,8 @@ func TestEncryption_Modes(t *testing.T) {
 		{"no key", false, nil, signature, "", "", signature},
 		{"Allowed", false, []*rsa.PrivateKey{readerKey()}, "", "", "", ""},
 		{"Required", true, []*rsa.PrivateKey{readerKey()}, "", other, other, other},
-		{"Required, another key", true, []*rsa.PrivateKey{nextReaderKey()}, signature, other, other, signature},
+		{"Required, another key", true, []*rsa.PrivateKey{nextReaderKey()},
+			signature, other, other, signature},
 	} {
 		t.Run(mode.name, func(t *testing.T) {
 			setKeys(t, fake, mode.required, mode.keys...)
@@ -112,7 +127,8 @@ func TestEncryption_Modes(t *testing.T) {
 				d    *delegation.Delegator
 				want delegation.Code
 			}{
-				{"encrypted", encrypted, mode.encrypted}, {"plain to the own URL", toOwnURL, mode.toOwnURL}, {"plain", plain, mode.plain},
+				{"encrypted", encrypted, mode.encrypted},
+				{"plain to the own URL", toOwnURL, mode.toOwnURL}, {"plain", plain, mode.plain},
 				{"encrypted to everybody's URL", toEverybody, mode.toEverybody},
 			} {
 				credentials, err := tt.d.Exchange(t.Context(), token, app)
@@ -121,7 +137,9 @@ func TestEncryption_Modes(t *testing.T) {
 					wantError(t, err, delegation.StageSTS, tt.want)
 				case err != nil:
 					t.Errorf("%s: %v", tt.name, err)
-				case credentials.Subject != alice || credentials.SourceIdentity != "alice" || (credentials.Audience == ownRecipient) != (tt.d == encrypted || tt.d == toOwnURL):
+				case credentials.Subject != alice || credentials.SourceIdentity != "alice" ||
+					(credentials.Audience == ownRecipient) !=
+						(tt.d == encrypted || tt.d == toOwnURL):
 					t.Errorf("%s: %+v", tt.name, credentials)
 				}
 			}
@@ -129,7 +147,8 @@ func TestEncryption_Modes(t *testing.T) {
 	}
 }
 
-// TestEncryption_SurvivesOddTexts holds that the signature verifies after decryption, whatever stands in the assertion.
+// TestEncryption_SurvivesOddTexts holds that the signature verifies after decryption, whatever
+// stands in the assertion.
 func TestEncryption_SurvivesOddTexts(t *testing.T) {
 	w, fake := encryptedWorld(t)
 	setKeys(t, fake, true, readerKey())
@@ -142,7 +161,8 @@ func TestEncryption_SurvivesOddTexts(t *testing.T) {
 	}
 }
 
-// TestEncryption_KeyRotation walks the runbook of docs/encrypted-assertions.md: there is a time in which both keys work.
+// TestEncryption_KeyRotation walks the runbook of docs/encrypted-assertions.md: there is a time in
+// which both keys work.
 func TestEncryption_KeyRotation(t *testing.T) {
 	w, fake := encryptedWorld(t)
 	token, withOld := w.token(nil), w.delegator(t)
@@ -176,12 +196,17 @@ func TestEncryption_HidesTheAssertion(t *testing.T) {
 	w.encryptFor(readerKey())
 	sent, err := w.captured(t, map[string]any{"email": "alice@example.com", "email_verified": true})
 	wantError(t, err, delegation.StageSTS, delegation.CodeSTSRefused)
-	for _, visible := range []string{"<saml:EncryptedAssertion>", "aes256-gcm", `Destination="` + ownRecipient + `"`} {
+	for _, visible := range []string{
+		"<saml:EncryptedAssertion>", "aes256-gcm", `Destination="` + ownRecipient + `"`,
+	} {
 		if !bytes.Contains(sent, []byte(visible)) {
 			t.Errorf("there is no %s in %s", visible, sent)
 		}
 	}
-	for _, hidden := range []string{"auth0|alice", "alice@example.com", role, principal, "<saml:Assertion", "Signature", base64.StdEncoding.EncodeToString(signingKey().Certificate.Raw)} {
+	for _, hidden := range []string{
+		"auth0|alice", "alice@example.com", role, principal, "<saml:Assertion", "Signature",
+		base64.StdEncoding.EncodeToString(signingKey().Certificate.Raw),
+	} {
 		if bytes.Contains(sent, []byte(hidden)) {
 			t.Errorf("%s shows in %s", hidden, sent)
 		}
@@ -200,7 +225,9 @@ func TestEncryption_Recipient(t *testing.T) {
 		w, fake := encryptedWorld(t)
 		setKeys(t, fake, false, readerKey())
 		w.target(func(target *delegation.Target) {
-			target.Region, target.SAMLProviderUUID, target.SAMLRecipient = tt.region, tt.uuid, tt.recipient
+			target.Region = tt.region
+			target.SAMLProviderUUID = tt.uuid
+			target.SAMLRecipient = tt.recipient
 		})
 		credentials, err := w.exchange(t, nil)
 		if err != nil || credentials.Audience != tt.want {
@@ -211,28 +238,53 @@ func TestEncryption_Recipient(t *testing.T) {
 
 func TestEncryption_TargetRefused(t *testing.T) {
 	good := publicPEM(readerKey())
-	weak := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(must(rsa.GenerateKey(rand.Reader, 2047)).Public()))}))
+	weak := string(pem.EncodeToMemory(&pem.Block{
+		Type:  "PUBLIC KEY",
+		Bytes: must(x509.MarshalPKIXPublicKey(must(rsa.GenerateKey(rand.Reader, 2047)).Public())),
+	}))
 	tests := []struct {
 		name   string
 		change func(*delegation.Target)
 		want   string // of the error; empty for none
 	}{
 		{"with a UUID", func(target *delegation.Target) {}, ""},
-		{"with a recipient", func(target *delegation.Target) { target.SAMLProviderUUID, target.SAMLRecipient = "", ownRecipient }, ""},
+		{"with a recipient", func(target *delegation.Target) {
+			target.SAMLProviderUUID, target.SAMLRecipient = "", ownRecipient
+		}, ""},
 		{"a UUID alone", func(target *delegation.Target) { target.EncryptionKey = "" }, ""},
-		{"a UUID and no principal", func(target *delegation.Target) { target.EncryptionKey, target.Principal = "", "" }, ""},
-		{"a UUID of 64", func(target *delegation.Target) { target.SAMLProviderUUID = strings.Repeat("A", 64) }, ""},
-		{"neither", func(target *delegation.Target) { target.SAMLProviderUUID = "" }, "EncryptionKey is that of one SAML provider"},
-		{"no principal", func(target *delegation.Target) { target.Principal = "" }, "EncryptionKey is that of one SAML provider"},
-		{"both", func(target *delegation.Target) { target.SAMLRecipient = ownRecipient }, "SAMLRecipient is set too"},
-		{"a UUID of 21", func(target *delegation.Target) { target.SAMLProviderUUID = strings.Repeat("A", 21) }, "SAMLProviderUUID"},
-		{"a UUID of 65", func(target *delegation.Target) { target.SAMLProviderUUID = strings.Repeat("A", 65) }, "SAMLProviderUUID"},
-		{"a path in the UUID", func(target *delegation.Target) { target.SAMLProviderUUID = providerUUID + "/X" }, "SAMLProviderUUID"},
-		{"a line end in the UUID", func(target *delegation.Target) { target.SAMLProviderUUID += "\n" }, "SAMLProviderUUID"},
-		{"a weak key", func(target *delegation.Target) { target.EncryptionKey = weak }, "EncryptionKey: it is not an RSA key of 2048"},
-		{"no key", func(target *delegation.Target) { target.EncryptionKey = " " }, "EncryptionKey: it is not PEM"},
-		{"two keys", func(target *delegation.Target) { target.EncryptionKey += good }, "EncryptionKey: it is not one PEM block"},
-		{"the private key", func(target *delegation.Target) { target.EncryptionKey = string(privatePEM(readerKey())) }, "EncryptionKey: it is a private key"},
+		{"a UUID and no principal", func(target *delegation.Target) {
+			target.EncryptionKey, target.Principal = "", ""
+		}, ""},
+		{"a UUID of 64", func(target *delegation.Target) {
+			target.SAMLProviderUUID = strings.Repeat("A", 64)
+		}, ""},
+		{"neither", func(target *delegation.Target) { target.SAMLProviderUUID = "" },
+			"EncryptionKey is that of one SAML provider"},
+		{"no principal", func(target *delegation.Target) { target.Principal = "" },
+			"EncryptionKey is that of one SAML provider"},
+		{"both", func(target *delegation.Target) { target.SAMLRecipient = ownRecipient },
+			"SAMLRecipient is set too"},
+		{"a UUID of 21", func(target *delegation.Target) {
+			target.SAMLProviderUUID = strings.Repeat("A", 21)
+		}, "SAMLProviderUUID"},
+		{"a UUID of 65", func(target *delegation.Target) {
+			target.SAMLProviderUUID = strings.Repeat("A", 65)
+		}, "SAMLProviderUUID"},
+		{"a path in the UUID", func(target *delegation.Target) {
+			target.SAMLProviderUUID = providerUUID + "/X"
+		}, "SAMLProviderUUID"},
+		{"a line end in the UUID", func(target *delegation.Target) {
+			target.SAMLProviderUUID += "\n"
+		}, "SAMLProviderUUID"},
+		{"a weak key", func(target *delegation.Target) { target.EncryptionKey = weak },
+			"EncryptionKey: it is not an RSA key of 2048"},
+		{"no key", func(target *delegation.Target) { target.EncryptionKey = " " },
+			"EncryptionKey: it is not PEM"},
+		{"two keys", func(target *delegation.Target) { target.EncryptionKey += good },
+			"EncryptionKey: it is not one PEM block"},
+		{"the private key", func(target *delegation.Target) {
+			target.EncryptionKey = string(privatePEM(readerKey()))
+		}, "EncryptionKey: it is a private key"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -250,7 +302,8 @@ func TestEncryption_TargetRefused(t *testing.T) {
 			if !strings.Contains(e.Error(), tt.want) {
 				t.Errorf("got %v, want %s", e, tt.want)
 			}
-			for _, piece := range pieces(base64.StdEncoding.EncodeToString(x509.MarshalPKCS1PrivateKey(readerKey())), 40) {
+			for _, piece := range pieces(
+				base64.StdEncoding.EncodeToString(x509.MarshalPKCS1PrivateKey(readerKey())), 40) {
 				if strings.Contains(e.Error(), piece) {
 					t.Fatalf("the private key shows: %v", e)
 				}
@@ -263,13 +316,16 @@ func TestEncryption_TargetRefused(t *testing.T) {
 	}
 }
 
-// TestEncryption_OtherPrincipal holds that neither a rule nor a mapping can take an encrypting target to another SAML provider: it
-// could not read the assertion, and sending it in the clear instead is not what was configured.
+// TestEncryption_OtherPrincipal holds that neither a rule nor a mapping can take an encrypting
+// target to another SAML provider: it could not read the assertion, and sending it in the clear
+// instead is not what was configured.
 func TestEncryption_OtherPrincipal(t *testing.T) {
 	const other = "arn:aws:iam::123456789012:saml-provider/other"
 	w := newWorld(t)
 	w.encryptFor(readerKey())
-	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+	w.config.Rules = []delegation.RuleFunc{func(
+		_ context.Context, _ *delegation.User, rc *delegation.RuleContext,
+	) error {
 		rc.AWS.Principal = other
 		return nil
 	}}
@@ -284,14 +340,16 @@ func TestEncryption_OtherPrincipal(t *testing.T) {
 	w.wantNothingSent(t)
 }
 
-// TestEncryption_Deterministic holds that all that is random comes from Config.Rand, and that nothing is sent without it.
+// TestEncryption_Deterministic holds that all that is random comes from Config.Rand, and that
+// nothing is sent without it.
 func TestEncryption_Deterministic(t *testing.T) {
 	const needed = 40 + 64 // IDs, and what samldoc.Encrypt says
 	exchange := func(random io.Reader) ([]byte, error) {
 		w := goldenWorld(t)
 		w.encryptFor(readerKey())
 		w.config.Rand = random
-		return w.captured(t, map[string]any{"email": "alice@example.com", "email_verified": true, "groups": []string{"staff"}, "odd": "x"})
+		return w.captured(t, map[string]any{"email": "alice@example.com", "email_verified": true,
+			"groups": []string{"staff"}, "odd": "x"})
 	}
 	first, _ := exchange(&counter{})
 	second, _ := exchange(&counter{})
@@ -303,7 +361,8 @@ func TestEncryption_Deterministic(t *testing.T) {
 	}
 	broken := errors.New("no entropy")
 	for _, n := range []int{40, 41, 71, 72, 83, 84, 103} {
-		sent, err := exchange(io.MultiReader(bytes.NewReader(make([]byte, n)), iotest.ErrReader(broken)))
+		sent, err := exchange(io.MultiReader(bytes.NewReader(make([]byte, n)),
+			iotest.ErrReader(broken)))
 		wantError(t, err, delegation.StageSAML, delegation.CodeEncryptionFailed)
 		if !errors.Is(err, broken) || sent != nil {
 			t.Errorf("with %d random numbers: %v, and this was sent: %s", n, err, sent)
@@ -314,7 +373,8 @@ func TestEncryption_Deterministic(t *testing.T) {
 	}
 }
 
-// TestEncryption_Size holds that AWS's limit is compared with what is sent, which base64 twice has made longer.
+// TestEncryption_Size holds that AWS's limit is compared with what is sent, which base64 twice has
+// made longer.
 func TestEncryption_Size(t *testing.T) {
 	w, fake := encryptedWorld(t)
 	setKeys(t, fake, true, readerKey())
@@ -342,42 +402,55 @@ func TestEncryption_Size(t *testing.T) {
 	}
 }
 
-// TestEncryption_CanarySecrets looks for the assertion in the clear, its signature and the private key in all that an exchange says,
-// where it fails and where it succeeds.
+// TestEncryption_CanarySecrets looks for the assertion in the clear, its signature and the private
+// key in all that an exchange says, where it fails and where it succeeds.
 func TestEncryption_CanarySecrets(t *testing.T) {
 	broken := errors.New("no entropy")
 	for name, prepare := range map[string]func(w *world, fake *ststest.Server){
-		"success":       func(_ *world, fake *ststest.Server) { setKeys(t, fake, true, readerKey()) },
+		"success": func(_ *world, fake *ststest.Server) {
+			setKeys(t, fake, true, readerKey())
+		},
 		"no key in IAM": func(_ *world, fake *ststest.Server) { setKeys(t, fake, false) },
 		"encryption fails": func(w *world, _ *ststest.Server) {
-			w.config.Rand = io.MultiReader(bytes.NewReader(make([]byte, 50)), iotest.ErrReader(broken))
+			w.config.Rand = io.MultiReader(bytes.NewReader(make([]byte, 50)),
+				iotest.ErrReader(broken))
 		},
 		"too large": func(w *world, _ *ststest.Server) {
-			w.config.Rules = append(w.config.Rules, func(_ context.Context, user *delegation.User, _ *delegation.RuleContext) error {
-				user.Set("text", strings.Repeat("canary-text-", 6000))
-				return nil
-			})
+			w.config.Rules = append(w.config.Rules,
+				func(_ context.Context, user *delegation.User, _ *delegation.RuleContext) error {
+					user.Set("text", strings.Repeat("canary-text-", 6000))
+					return nil
+				})
 		},
 		"private key by mistake": func(w *world, _ *ststest.Server) {
-			w.target(func(target *delegation.Target) { target.EncryptionKey = string(privatePEM(readerKey())) })
+			w.target(func(target *delegation.Target) {
+				target.EncryptionKey = string(privatePEM(readerKey()))
+			})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			strict, fake := encryptedWorld(t)
 			strict.carryText()
-			strict.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, _ *delegation.RuleContext) error {
+			strict.config.Rules = []delegation.RuleFunc{func(
+				_ context.Context, user *delegation.User, _ *delegation.RuleContext,
+			) error {
 				user.Set("text", "canary-text-in-the-assertion")
 				return nil
 			}}
 			strict.config.Rand = &counter{}
 			prepare(strict, fake)
-			w := newCanaryWorld(t, func(out io.Writer, o *slog.HandlerOptions) slog.Handler { return slog.NewJSONHandler(out, o) })
+			w := newCanaryWorld(t, func(out io.Writer, o *slog.HandlerOptions) slog.Handler {
+				return slog.NewJSONHandler(out, o)
+			})
 			w.world = strict
 			logger, onEvent := w.config.Logger, w.config.OnEvent
 			w.config = strict.config
 			w.config.Logger, w.config.OnEvent = logger, onEvent
 			w.secrets["text of the assertion"] = []string{"canary-text-"}
-			w.secrets["private key of IAM"] = pieces(base64.StdEncoding.EncodeToString(must(x509.MarshalPKCS8PrivateKey(readerKey()))), 40)[1:] // the first piece is the same for all
+			// the first piece is the same for all
+			w.secrets["private key of IAM"] = pieces(
+				base64.StdEncoding.EncodeToString(must(x509.MarshalPKCS8PrivateKey(readerKey()))),
+				40)[1:]
 			content := make([]byte, 32)
 			(&counter{next: 40}).Read(content)
 			w.secrets["key of the content"] = []string{string(content)}

@@ -22,12 +22,20 @@ import (
 // full returns an Event with every field set, to values that differ.
 func full() delegation.Event {
 	return delegation.Event{
-		Time: start, Issuer: "an-issuer", Subject: "a-subject", TokenSHA256: "a-hash", ClientID: "a-client", Target: "a-target", Rule: "a-rule", Principal: "a-principal", Role: "a-role",
-		Region: "a-region", SessionName: "a-session", SourceIdentity: "a-source", Cache: "a-cache", Duration: 90 * time.Minute, AssertionID: "an-assertion", AccessKeyID: "a-key",
-		Expiration: start.Add(time.Hour), RequestID: "a-request", PackedPolicySize: 17, Stage: "a-stage", Code: "a-code", Err: errors.New("an-error"),
-		FailedRegions: []string{"b-region:a-code"}, ShortenedFrom: 2 * time.Hour, DroppedTags: []string{"a-tag"}, Unconfirmed: []string{"a-field"}, Warnings: []string{"a-warning"},
+		Time: start, Issuer: "an-issuer", Subject: "a-subject", TokenSHA256: "a-hash",
+		ClientID: "a-client", Target: "a-target", Rule: "a-rule", Principal: "a-principal",
+		Role:   "a-role",
+		Region: "a-region", SessionName: "a-session", SourceIdentity: "a-source", Cache: "a-cache",
+		Duration: 90 * time.Minute, AssertionID: "an-assertion", AccessKeyID: "a-key",
+		Expiration: start.Add(time.Hour), RequestID: "a-request", PackedPolicySize: 17,
+		Stage: "a-stage", Code: "a-code", Err: errors.New("an-error"),
+		FailedRegions: []string{"b-region:a-code"}, ShortenedFrom: 2 * time.Hour,
+		DroppedTags: []string{"a-tag"}, Unconfirmed: []string{"a-field"},
+		Warnings: []string{"a-warning"},
 		Took: map[delegation.Stage]time.Duration{
-			delegation.StageToken: 1, delegation.StageTarget: 2, delegation.StageRules: 3, delegation.StageDecision: 4, delegation.StageSAML: 5, delegation.StageSTS: 6, delegation.StageCache: 7,
+			delegation.StageToken: 1, delegation.StageTarget: 2, delegation.StageRules: 3,
+			delegation.StageDecision: 4, delegation.StageSAML: 5, delegation.StageSTS: 6,
+			delegation.StageCache: 7,
 		},
 	}
 }
@@ -46,10 +54,16 @@ func TestEvent_LogValue(t *testing.T) {
 	failed.Expiration, failed.PackedPolicySize, failed.AccessKeyID = time.Time{}, 0, ""
 	succeeded.Stage, succeeded.Code, succeeded.Err = "", "", nil
 	both := map[string]string{
-		"issuer": "an-issuer", "subject": "a-subject", "token_sha256": "a-hash", "client_id": "a-client", "target": "a-target", "rule": "a-rule", "principal": "a-principal", "role": "a-role",
-		"region": "a-region", "session_name": "a-session", "source_identity": "a-source", "duration": "1h30m0s", "cache": "a-cache", "assertion_id": "an-assertion", "request_id": "a-request",
-		"failed_regions": "[b-region:a-code]", "shortened_from": "2h0m0s", "dropped_tags": "[a-tag]", "unconfirmed": "[a-field]", "warnings": "[a-warning]",
-		"took_token": "1ns", "took_target": "2ns", "took_rules": "3ns", "took_decision": "4ns", "took_saml": "5ns", "took_sts": "6ns", "took_cache": "7ns",
+		"issuer": "an-issuer", "subject": "a-subject", "token_sha256": "a-hash",
+		"client_id": "a-client", "target": "a-target", "rule": "a-rule", "principal": "a-principal",
+		"role":   "a-role",
+		"region": "a-region", "session_name": "a-session", "source_identity": "a-source",
+		"duration": "1h30m0s", "cache": "a-cache", "assertion_id": "an-assertion",
+		"request_id":     "a-request",
+		"failed_regions": "[b-region:a-code]", "shortened_from": "2h0m0s",
+		"dropped_tags": "[a-tag]", "unconfirmed": "[a-field]", "warnings": "[a-warning]",
+		"took_token": "1ns", "took_target": "2ns", "took_rules": "3ns", "took_decision": "4ns",
+		"took_saml": "5ns", "took_sts": "6ns", "took_cache": "7ns",
 	}
 	with := func(more map[string]string) map[string]string {
 		all := maps.Clone(both)
@@ -61,10 +75,20 @@ func TestEvent_LogValue(t *testing.T) {
 		event delegation.Event
 		want  map[string]string
 	}{
-		{"failed", failed, with(map[string]string{"stage": "a-stage", "code": "a-code", "error": "an-error"})},
-		{"succeeded", succeeded, with(map[string]string{"access_key_id": "a-key", "expiration": start.Add(time.Hour).String(), "packed_policy_size": "17"})},
-		{"stopped early", delegation.Event{Target: "a-target", Stage: delegation.StageToken, Code: "a-code", Err: errors.New("an-error")},
-			map[string]string{"target": "a-target", "stage": "token", "code": "a-code", "error": "an-error"}},
+		{"failed", failed,
+			with(map[string]string{"stage": "a-stage", "code": "a-code", "error": "an-error"})},
+		{"succeeded", succeeded, with(map[string]string{"access_key_id": "a-key",
+			"expiration": start.Add(time.Hour).String(), "packed_policy_size": "17"})},
+		{"stopped early",
+			delegation.Event{
+				Target: "a-target",
+				Stage:  delegation.StageToken,
+				Code:   "a-code",
+				Err:    errors.New("an-error"),
+			},
+			map[string]string{
+				"target": "a-target", "stage": "token", "code": "a-code", "error": "an-error",
+			}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -102,7 +126,8 @@ func TestEvent_Documented(t *testing.T) {
 		one := delegation.Event{}
 		reflect.ValueOf(&one).Elem().Field(i).Set(e.Field(i))
 		for key, value := range logged(one) {
-			if value != zero[key] && !strings.Contains(cell, "`"+key+"`") && !strings.HasPrefix(key, "took_") {
+			if value != zero[key] && !strings.Contains(cell, "`"+key+"`") &&
+				!strings.HasPrefix(key, "took_") {
 				t.Errorf("%s: the document does not say that it is logged as %s", name, key)
 			}
 		}
@@ -117,29 +142,41 @@ func TestEvent_LogValueSetsOff(t *testing.T) {
 	e := full()
 	e.Target = "a\nlevel=ERROR msg=\"forged\""
 	slog.New(slog.NewTextHandler(&out, nil)).Info("exchange", "event", e)
-	if strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), "event.role=a-role") {
+	if strings.Count(out.String(), "\n") != 1 ||
+		!strings.Contains(out.String(), "event.role=a-role") {
 		t.Errorf("a target's name broke the line: %s", out.String())
 	}
 }
 
-// TestLevels lists what only the operator can help with. A stranger cannot fill a log with errors: who is refused is a warning.
+// TestLevels lists what only the operator can help with. A stranger cannot fill a log with errors:
+// who is refused is a warning.
 func TestLevels(t *testing.T) {
 	want := []delegation.Code{
-		delegation.CodeTargetInvalid, delegation.CodeRuleFailed, delegation.CodeRulePanicked, delegation.CodeRuleContextMissing, delegation.CodeRoleInvalid, delegation.CodeAccountMismatch,
-		delegation.CodeRegionInvalid, delegation.CodeMappingInvalid, delegation.CodeNameIDInvalid, delegation.CodeDurationInvalid,
-		delegation.CodeSessionNameInvalid, delegation.CodeTagsInvalid, delegation.CodeSourceIDInvalid, delegation.CodePolicyInvalid, delegation.CodeTextInvalid,
-		delegation.CodeResponseTooLarge, delegation.CodeSTSClaimRejected, delegation.CodeSTSSignature, delegation.CodeSTSIssuer, delegation.CodeSTSProvider,
-		delegation.CodeSTSUnreadable, delegation.CodeSTSConfirmation, delegation.CodeSTSAudience, delegation.CodeSTSRolePair, delegation.CodeSTSSessionName,
-		delegation.CodeSTSSourceIdentity, delegation.CodeSTSIdentityToken, delegation.CodeSTSPolicy, delegation.CodeSTSPackedSize, delegation.CodeSTSRegionDisabled,
-		delegation.CodeSTSAccessDenied, delegation.CodeSTSRoleARN, delegation.CodeSTSPrincipalARN, delegation.CodeSTSOtherAccount, delegation.CodeSTSDuration,
-		delegation.CodeSTSValidation, delegation.CodeSTSRefused, delegation.CodeSTSAnswerMismatch, delegation.CodeProviderMismatch, delegation.CodeEncryptionFailed,
+		delegation.CodeTargetInvalid, delegation.CodeRuleFailed, delegation.CodeRulePanicked,
+		delegation.CodeRuleContextMissing, delegation.CodeRoleInvalid,
+		delegation.CodeAccountMismatch,
+		delegation.CodeRegionInvalid, delegation.CodeMappingInvalid, delegation.CodeNameIDInvalid,
+		delegation.CodeDurationInvalid,
+		delegation.CodeSessionNameInvalid, delegation.CodeTagsInvalid,
+		delegation.CodeSourceIDInvalid, delegation.CodePolicyInvalid, delegation.CodeTextInvalid,
+		delegation.CodeResponseTooLarge, delegation.CodeSTSClaimRejected,
+		delegation.CodeSTSSignature, delegation.CodeSTSIssuer, delegation.CodeSTSProvider,
+		delegation.CodeSTSUnreadable, delegation.CodeSTSConfirmation, delegation.CodeSTSAudience,
+		delegation.CodeSTSRolePair, delegation.CodeSTSSessionName,
+		delegation.CodeSTSSourceIdentity, delegation.CodeSTSIdentityToken, delegation.CodeSTSPolicy,
+		delegation.CodeSTSPackedSize, delegation.CodeSTSRegionDisabled,
+		delegation.CodeSTSAccessDenied, delegation.CodeSTSRoleARN, delegation.CodeSTSPrincipalARN,
+		delegation.CodeSTSOtherAccount, delegation.CodeSTSDuration,
+		delegation.CodeSTSValidation, delegation.CodeSTSRefused, delegation.CodeSTSAnswerMismatch,
+		delegation.CodeProviderMismatch, delegation.CodeEncryptionFailed,
 		delegation.CodeKeySetInvalid, delegation.CodeKeySetDuplicateID,
 		delegation.CodeKeySetSymmetric, delegation.CodeKeySetTooLarge,
 		delegation.CodeKeySetRedirect, delegation.CodeKeySetURL, delegation.CodeDiscoveryIssuer,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {
-		switch e := delegation.ErrorOf(delegation.Code(value), errors.New("x")); delegation.Level(e) {
+		switch e := delegation.ErrorOf(delegation.Code(value),
+			errors.New("x")); delegation.Level(e) {
 		case slog.LevelError:
 			got = append(got, e.Code)
 		case slog.LevelWarn:
@@ -157,7 +194,8 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// TestEvent_TokenSHA256: the hash is there whatever became of the token, so that one that was stolen can be looked for.
+// TestEvent_TokenSHA256: the hash is there whatever became of the token, so that one that was
+// stolen can be looked for.
 func TestEvent_TokenSHA256(t *testing.T) {
 	w := newWorld(t)
 	d := w.delegator(t)
@@ -167,13 +205,16 @@ func TestEvent_TokenSHA256(t *testing.T) {
 		code        delegation.Code
 	}{
 		{good, fmt.Sprintf("%x", sha256.Sum256([]byte(good))), ""},
-		{"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", delegation.CodeTokenMalformed},
-		{huge, "9bc1b2a288b26af7257a36277ae3816a7d4f16e89c1e7e77d0a5c48bad62b360", delegation.CodeTokenTooLarge},
+		{"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+			delegation.CodeTokenMalformed},
+		{huge, "9bc1b2a288b26af7257a36277ae3816a7d4f16e89c1e7e77d0a5c48bad62b360",
+			delegation.CodeTokenTooLarge},
 		{"", "", delegation.CodeTokenMissing},
 	} {
 		_, _ = d.Exchange(t.Context(), row.token, app)
 		if e := w.events[len(w.events)-1]; e.TokenSHA256 != row.want || e.Code != row.code {
-			t.Errorf("%.10q: hash %q, code %q; want %q, %q", row.token, e.TokenSHA256, e.Code, row.want, row.code)
+			t.Errorf("%.10q: hash %q, code %q; want %q, %q", row.token, e.TokenSHA256, e.Code,
+				row.want, row.code)
 		}
 	}
 }
@@ -182,10 +223,13 @@ func TestEvent_TokenSHA256(t *testing.T) {
 func TestEvent_OfASuccess(t *testing.T) {
 	w := newWorld(t)
 	w.target(func(target *delegation.Target) {
-		target.SessionDuration, target.SourceIdentity, target.Region = 2*time.Hour, "alice", "eu-west-1"
+		target.SessionDuration = 2 * time.Hour
+		target.SourceIdentity = "alice"
+		target.Region = "eu-west-1"
 		target.Tags = map[string]string{"a": "b"}
 	})
-	w.config.Rules = []delegation.RuleFunc{delegation.Must(delegation.RoleByClaim("sub", delegation.RoleMatch{Pattern: ".*", Role: admin, Principal: otherProvider}))}
+	w.config.Rules = []delegation.RuleFunc{delegation.Must(delegation.RoleByClaim("sub",
+		delegation.RoleMatch{Pattern: ".*", Role: admin, Principal: otherProvider}))}
 	token := w.token(map[string]any{"email": "alice@example.com", "email_verified": true})
 	credentials, err := w.delegator(t).Exchange(t.Context(), token, app)
 	if err != nil {
@@ -195,12 +239,17 @@ func TestEvent_OfASuccess(t *testing.T) {
 		t.Fatalf("%d events", len(w.events))
 	}
 	want := delegation.Event{
-		Time: start, Issuer: w.url, Subject: alice, TokenSHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(token))), ClientID: app, Target: app, Rule: "delegation.RoleByClaim", Principal: otherProvider, Role: admin,
-		Region: "eu-west-1", SessionName: "alice@example.com", SourceIdentity: "alice", Cache: delegation.CacheOff, Duration: 2 * time.Hour, AccessKeyID: credentials.AccessKeyID,
-		AssertionID: responseOf(w.last()).FindElement("//saml:Assertion").SelectAttrValue("ID", ""), Expiration: start.Add(2 * time.Hour),
-		RequestID: credentials.RequestID, PackedPolicySize: credentials.PackedPolicySize,
+		Time: start, Issuer: w.url, Subject: alice,
+		TokenSHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(token))), ClientID: app, Target: app,
+		Rule: "delegation.RoleByClaim", Principal: otherProvider, Role: admin,
+		Region: "eu-west-1", SessionName: "alice@example.com", SourceIdentity: "alice",
+		Cache: delegation.CacheOff, Duration: 2 * time.Hour, AccessKeyID: credentials.AccessKeyID,
+		AssertionID: responseOf(w.last()).FindElement("//saml:Assertion").SelectAttrValue("ID", ""),
+		Expiration:  start.Add(2 * time.Hour),
+		RequestID:   credentials.RequestID, PackedPolicySize: credentials.PackedPolicySize,
 		Took: map[delegation.Stage]time.Duration{
-			delegation.StageToken: 0, delegation.StageTarget: 0, delegation.StageRules: 0, delegation.StageDecision: 0, delegation.StageSAML: 0, delegation.StageSTS: 0,
+			delegation.StageToken: 0, delegation.StageTarget: 0, delegation.StageRules: 0,
+			delegation.StageDecision: 0, delegation.StageSAML: 0, delegation.StageSTS: 0,
 		},
 	}
 	if got := w.events[0]; !reflect.DeepEqual(got, want) {
@@ -223,11 +272,15 @@ func TestEvent_TellsHowLongEachStageTook(t *testing.T) {
 		w.clock.Advance(3 * time.Second)
 		return nil, nil
 	}
-	w.config.Rules = []delegation.RuleFunc{func(context.Context, *delegation.User, *delegation.RuleContext) error {
+	w.config.Rules = []delegation.RuleFunc{func(
+		context.Context, *delegation.User, *delegation.RuleContext,
+	) error {
 		w.clock.Advance(4 * time.Second)
 		return nil
 	}}
-	w.config.STS = stsFunc(func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	w.config.STS = stsFunc(func(
+		ctx context.Context, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		w.clock.Advance(5 * time.Second)
 		return yes(ctx, in)
 	})
@@ -235,7 +288,8 @@ func TestEvent_TellsHowLongEachStageTook(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[delegation.Stage]time.Duration{
-		delegation.StageToken: 0, delegation.StageTarget: 2 * time.Second, delegation.StageRules: 7 * time.Second,
+		delegation.StageToken: 0, delegation.StageTarget: 2 * time.Second,
+		delegation.StageRules:    7 * time.Second,
 		delegation.StageDecision: 0, delegation.StageSAML: 0, delegation.StageSTS: 5 * time.Second,
 	}
 	if got := w.events[0].Took; !maps.Equal(got, want) || !w.events[0].Time.Equal(start) {

@@ -15,15 +15,20 @@ import (
 	"github.com/seed055b7978/delegation/internal/idtoken"
 )
 
-// VerifySignature verifies a token's form, algorithm and signature and not its claims: vectors of others have payloads
-// that are no claims.
+// VerifySignature verifies a token's form, algorithm and signature and not its claims: vectors of
+// others have payloads that are no claims.
 func VerifySignature(raw string, issuer Issuer) error {
 	compiled, _, err := issuer.compile()
 	if err != nil {
 		return err
 	}
-	c := &Config{MaxTokenSize: defaultMaxTokenSize, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
-	return tokenError(c.verifier([]idtoken.Issuer{compiled}).VerifySignature(context.Background(), issuer.URL, raw))
+	c := &Config{
+		MaxTokenSize: defaultMaxTokenSize,
+		Now:          time.Now,
+		Logger:       slog.New(slog.DiscardHandler),
+	}
+	return tokenError(c.verifier([]idtoken.Issuer{compiled}).
+		VerifySignature(context.Background(), issuer.URL, raw))
 }
 
 // Verify runs the token side of an exchange alone and returns the token's claims.
@@ -35,9 +40,11 @@ func Verify(ctx context.Context, d *Delegator, raw string) (map[string]any, erro
 	return c.All, nil
 }
 
-// Responder decides for a user of the target, and returns the function that builds and signs the response. The session ends
-// at sessionEnd at the latest, unless that is zero.
-func Responder(p IdentityProvider, target Target, subject string, sessionEnd time.Time) (func(context.Context, time.Time, io.Reader) (string, error), error) {
+// Responder decides for a user of the target, and returns the function that builds and signs the
+// response. The session ends at sessionEnd at the latest, unless that is zero.
+func Responder(
+	p IdentityProvider, target Target, subject string, sessionEnd time.Time,
+) (func(context.Context, time.Time, io.Reader) (string, error), error) {
 	d, err := decide(&User{}, subject, target.AWS, &target, &Config{})
 	if err != nil {
 		return nil, err
@@ -59,14 +66,23 @@ func Level(e *Error) slog.Level { return e.level() }
 // ErrorOf makes the Error of a code, as this package does.
 func ErrorOf(code Code, cause error) *Error { return newError(code, "%w", cause) }
 
-// CacheKeys returns the cache key of a decision in which every field is set, under the name "unchanged", and its keys after a change of each thing
-// that the decision holds, or that is in the key besides. It finds the decision's fields by itself.
+// CacheKeys returns the cache key of a decision in which every field is set, under the name
+// "unchanged", and its keys after a change of each thing that the decision holds, or that is in the
+// key besides. It finds the decision's fields by itself.
 func CacheKeys() map[string]string {
 	certificate := &x509.Certificate{Raw: []byte("certificate")}
 	d := &decision{}
-	x := &exchange{Delegator: &Delegator{}, claims: &idtoken.Claims{Issuer: "issuer", Subject: "subject"}, decision: d, target: &Target{
-		Identity: &IdentityProvider{EntityID: "entity", Keys: []SigningKey{{Certificate: certificate}}},
-	}}
+	x := &exchange{
+		Delegator: &Delegator{},
+		claims:    &idtoken.Claims{Issuer: "issuer", Subject: "subject"},
+		decision:  d,
+		target: &Target{
+			Identity: &IdentityProvider{
+				EntityID: "entity",
+				Keys:     []SigningKey{{Certificate: certificate}},
+			},
+		},
+	}
 	keys := map[string]string{}
 	note := func(name string) { keys[name] = x.cacheKey().String() }
 	// Twice through all fields: first to set them, then to change one at a time.
@@ -104,17 +120,21 @@ func CacheKeys() map[string]string {
 			if v.Len() == 0 {
 				v.Set(reflect.ValueOf(map[string]string{"a": "1", "b": "2"}))
 			}
-			leaf(name+" by a value, longer", set(reflect.ValueOf(map[string]string{"a": "1", "b": "22"})))
-			leaf(name+" by a key, longer", set(reflect.ValueOf(map[string]string{"a": "1", "bb": "2"})))
+			leaf(name+" by a value, longer",
+				set(reflect.ValueOf(map[string]string{"a": "1", "b": "22"})))
+			leaf(name+" by a key, longer",
+				set(reflect.ValueOf(map[string]string{"a": "1", "bb": "2"})))
 			leaf(name+" shorter", set(reflect.ValueOf(map[string]string{"a": "1"})))
-			leaf(name+" longer", set(reflect.ValueOf(map[string]string{"a": "1", "b": "2", "c": ""})))
+			leaf(name+" longer",
+				set(reflect.ValueOf(map[string]string{"a": "1", "b": "2", "c": ""})))
 		default:
 			panic(name + " is of a kind that this test does not know")
 		}
 	}
 	root := reflect.ValueOf(d).Elem()
 	walk("decision", root, func(name string, change func() func()) {
-		if undo := change(); len(name) > 7 && (name[len(name)-7:] == "shorter" || name[len(name)-7:] == " longer") {
+		undo := change()
+		if len(name) > 7 && (name[len(name)-7:] == "shorter" || name[len(name)-7:] == " longer") {
 			undo()
 		}
 	})
@@ -124,7 +144,10 @@ func CacheKeys() map[string]string {
 		note(name)
 		undo()
 	})
-	for name, text := range map[string]*string{"issuer": &x.claims.Issuer, "subject": &x.claims.Subject, "entity ID": &x.target.Identity.EntityID} {
+	for name, text := range map[string]*string{
+		"issuer": &x.claims.Issuer, "subject": &x.claims.Subject,
+		"entity ID": &x.target.Identity.EntityID,
+	} {
 		*text += "x"
 		note(name)
 		*text = (*text)[:len(*text)-1]
@@ -137,11 +160,13 @@ func CacheKeys() map[string]string {
 // SetRandom replaces the numbers in [0, 1) by which a Delegator's providers part.
 func SetRandom(d *Delegator, random func() float64) { d.random = random }
 
-// Remember puts credentials into the cache of a Delegator, n times, each under a key and for a user of its own.
+// Remember puts credentials into the cache of a Delegator, n times, each under a key and for a user
+// of its own.
 func Remember(d *Delegator, n int, issue func(i int) *Credentials) {
 	for i := range n {
 		_, _, _ = d.cache.Get(context.Background(), freshness.Request[Credentials]{
-			Key: freshness.KeyOf([]string{fmt.Sprint(i)}), Owner: freshness.KeyOf([]string{"owner", fmt.Sprint(i)}), Life: time.Hour,
+			Key:   freshness.KeyOf([]string{fmt.Sprint(i)}),
+			Owner: freshness.KeyOf([]string{"owner", fmt.Sprint(i)}), Life: time.Hour,
 			Issue: func(context.Context) (*Credentials, error) { return issue(i), nil },
 		})
 	}

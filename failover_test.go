@@ -28,7 +28,8 @@ const (
 	paris     = "eu-west-3"
 )
 
-// internet leads the SDK's requests to STS's own hosts to a fake, and to no host of a region that is down.
+// internet leads the SDK's requests to STS's own hosts to a fake, and to no host of a region that
+// is down.
 type internet struct {
 	server string // host and port of the fake
 
@@ -69,21 +70,32 @@ func (i *internet) attempts(region string) int {
 	return n
 }
 
-// regionalWorld is a strict world in all regions, for whose target Dublin stands in for Frankfurt. The trust policy wants Frankfurt's recipient.
+// regionalWorld is a strict world in all regions, for whose target Dublin stands in for Frankfurt.
+// The trust policy wants Frankfurt's recipient.
 func regionalWorld(t testing.TB) (*world, *ststest.Server, *internet) {
 	t.Helper()
 	w, fake := strictWorld(t)
 	aud := `"Condition": {"StringEquals": {"SAML:aud": "https://eu-central-1.signin.aws.amazon.com/saml"}}, "Action"`
-	if err := fake.PutRole(ststest.Role{ARN: role, TrustPolicy: strings.Replace(allowAll, `"Action"`, aud, 1)}); err != nil {
+	err := fake.PutRole(ststest.Role{
+		ARN:         role,
+		TrustPolicy: strings.Replace(allowAll, `"Action"`, aud, 1),
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
-	way := &internet{server: strings.TrimPrefix(server.URL, "http://"), down: map[string]bool{}, asked: map[string]int{}}
+	way := &internet{
+		server: strings.TrimPrefix(server.URL, "http://"),
+		down:   map[string]bool{},
+		asked:  map[string]int{},
+	}
 	w.config.STS = sts.New(sts.Options{
 		Credentials: aws.AnonymousCredentials{}, HTTPClient: way,
 		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
-			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) {
+				return 0, nil
+			})
 			o.MaxAttempts = 1
 		}),
 	})
@@ -105,7 +117,9 @@ type captured struct {
 	sent []*sts.AssumeRoleWithSAMLInput
 }
 
-func (c *captured) AssumeRoleWithSAML(ctx context.Context, in *sts.AssumeRoleWithSAMLInput, o ...func(*sts.Options)) (*sts.AssumeRoleWithSAMLOutput, error) {
+func (c *captured) AssumeRoleWithSAML(
+	ctx context.Context, in *sts.AssumeRoleWithSAMLInput, o ...func(*sts.Options),
+) (*sts.AssumeRoleWithSAMLOutput, error) {
 	c.mu.Lock()
 	c.sent = append(c.sent, in)
 	c.mu.Unlock()
@@ -138,20 +152,22 @@ func capture(w *world) *captured {
 	return c
 }
 
-// TestFailover_TheNextRegionRedeemsTheSameResponse: what says nothing about the response sends it on to the next region.
+// TestFailover_TheNextRegionRedeemsTheSameResponse: what says nothing about the response sends it
+// on to the next region.
 func TestFailover_TheNextRegionRedeemsTheSameResponse(t *testing.T) {
 	for name, row := range map[string]struct {
 		fault ststest.Fault
 		down  bool
 		code  delegation.Code
 	}{
-		"nobody listens":     {down: true, code: delegation.CodeSTSUnavailable},
-		"500":                {fault: ststest.Status(500), code: delegation.CodeSTSUnavailable},
-		"503":                {fault: ststest.Status(503), code: delegation.CodeSTSUnavailable},
-		"a balancer's 502":   {fault: ststest.Status(502), code: delegation.CodeSTSUnavailable},
-		"connection is cut":  {fault: ststest.Cut(), code: delegation.CodeSTSUnavailable},
-		"no answer in time":  {fault: ststest.Hang(), code: delegation.CodeSTSTimeout},
-		"region not enabled": {fault: ststest.RegionDisabled(), code: delegation.CodeSTSRegionDisabled},
+		"nobody listens":    {down: true, code: delegation.CodeSTSUnavailable},
+		"500":               {fault: ststest.Status(500), code: delegation.CodeSTSUnavailable},
+		"503":               {fault: ststest.Status(503), code: delegation.CodeSTSUnavailable},
+		"a balancer's 502":  {fault: ststest.Status(502), code: delegation.CodeSTSUnavailable},
+		"connection is cut": {fault: ststest.Cut(), code: delegation.CodeSTSUnavailable},
+		"no answer in time": {fault: ststest.Hang(), code: delegation.CodeSTSTimeout},
+		"region not enabled": {fault: ststest.RegionDisabled(),
+			code: delegation.CodeSTSRegionDisabled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, fake, way := regionalWorld(t)
@@ -159,7 +175,8 @@ func TestFailover_TheNextRegionRedeemsTheSameResponse(t *testing.T) {
 			way.set(row.down, frankfurt)
 			sent := capture(w)
 			if row.code == delegation.CodeSTSTimeout {
-				w.config.STSTimeout = 50 * time.Millisecond // of the real clock: the SDK has no other
+				// of the real clock: the SDK has no other
+				w.config.STSTimeout = 50 * time.Millisecond
 				w.config.STS = limitedIn{frankfurt, sent}
 			}
 			credentials, err := w.exchange(t, nil)
@@ -170,24 +187,31 @@ func TestFailover_TheNextRegionRedeemsTheSameResponse(t *testing.T) {
 			if credentials.Region != dublin || e.Region != dublin {
 				t.Errorf("answered by %s, the event says %s", credentials.Region, e.Region)
 			}
-			if want := []string{frankfurt + ":" + string(row.code)}; !slices.Equal(e.FailedRegions, want) || !slices.Equal(e.Warnings, []string{"region_failed"}) {
-				t.Errorf("failed regions %v, want %v; warnings %v", e.FailedRegions, want, e.Warnings)
+			want := []string{frankfurt + ":" + string(row.code)}
+			if !slices.Equal(e.FailedRegions, want) ||
+				!slices.Equal(e.Warnings, []string{"region_failed"}) {
+				t.Errorf("failed regions %v, want %v; warnings %v", e.FailedRegions,
+					want, e.Warnings)
 			}
 			if len(sent.sent) != 2 || *sent.sent[0].SAMLAssertion != *sent.sent[1].SAMLAssertion {
 				t.Errorf("%d calls, or not the same response", len(sent.sent))
 			}
 			if credentials.Audience != "https://eu-central-1.signin.aws.amazon.com/saml" {
-				t.Errorf("the recipient is %s: trust policies know the first region's", credentials.Audience)
+				t.Errorf("the recipient is %s: trust policies know the first region's",
+					credentials.Audience)
 			}
 		})
 	}
 }
 
-// TestFailover_RetriesUsedUp: in an outage the SDK soon has no retries left, and its error is another one.
+// TestFailover_RetriesUsedUp: in an outage the SDK soon has no retries left, and its error is
+// another one.
 func TestFailover_RetriesUsedUp(t *testing.T) {
 	w, _, way := regionalWorld(t)
 	w.config.STS = sts.New(w.config.STS.(*sts.Client).Options(), func(o *sts.Options) {
-		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.RateLimiter = ratelimit.NewTokenRateLimit(0) })
+		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+			o.RateLimiter = ratelimit.NewTokenRateLimit(0)
+		})
 	})
 	way.set(true, frankfurt)
 	credentials, err := w.exchange(t, nil)
@@ -202,15 +226,29 @@ func TestFailover_AnAnswerStays(t *testing.T) {
 		fault ststest.Fault
 		code  delegation.Code
 	}{
-		"throttled":          {ststest.Throttle(), delegation.CodeSTSThrottled},
-		"429":                {ststest.Refuse(429, "TooManyRequestsException", "slow"), delegation.CodeSTSThrottled},
-		"throttled with 503": {ststest.Refuse(503, "SlowDown", "slow"), delegation.CodeSTSThrottled},
-		"access denied":      {ststest.Refuse(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithSAML"), delegation.CodeSTSAccessDenied},
-		"expired":            {ststest.Refuse(400, "ExpiredTokenException", "Response has expired"), delegation.CodeSTSExpired},
-		"packed size":        {ststest.Refuse(400, "PackedPolicyTooLarge", "Packed size of session tags consumes 138% of allotted space."), delegation.CodeSTSPackedSize},
-		"duration":           {ststest.Refuse(400, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."), delegation.CodeSTSDuration},
-		"of tomorrow":        {ststest.Refuse(400, "SomethingNew", "x"), delegation.CodeSTSRefused},
-		"incomplete":         {ststest.Missing("Credentials"), delegation.CodeSTSAnswerIncomplete},
+		"throttled": {ststest.Throttle(), delegation.CodeSTSThrottled},
+		"429": {ststest.Refuse(429, "TooManyRequestsException", "slow"),
+			delegation.CodeSTSThrottled},
+		"throttled with 503": {ststest.Refuse(503, "SlowDown", "slow"),
+			delegation.CodeSTSThrottled},
+		"access denied": {
+			ststest.Refuse(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithSAML"),
+			delegation.CodeSTSAccessDenied,
+		},
+		"expired": {ststest.Refuse(400, "ExpiredTokenException", "Response has expired"),
+			delegation.CodeSTSExpired},
+		"packed size": {
+			ststest.Refuse(400, "PackedPolicyTooLarge",
+				"Packed size of session tags consumes 138% of allotted space."),
+			delegation.CodeSTSPackedSize,
+		},
+		"duration": {
+			ststest.Refuse(400, "ValidationError",
+				"The requested DurationSeconds exceeds the MaxSessionDuration set for this role."),
+			delegation.CodeSTSDuration,
+		},
+		"of tomorrow": {ststest.Refuse(400, "SomethingNew", "x"), delegation.CodeSTSRefused},
+		"incomplete":  {ststest.Missing("Credentials"), delegation.CodeSTSAnswerIncomplete},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, fake, way := regionalWorld(t)
@@ -220,17 +258,20 @@ func TestFailover_AnAnswerStays(t *testing.T) {
 				_, err := d.Exchange(t.Context(), w.token(nil), app)
 				wantError(t, err, delegation.StageSTS, row.code)
 			}
-			if first, second := way.attempts(frankfurt), way.attempts(dublin); first != 4 || second != 0 {
+			first, second := way.attempts(frankfurt), way.attempts(dublin)
+			if first != 4 || second != 0 {
 				t.Errorf("%d calls, and %d to the second region", first, second)
 			}
-			if e := w.lastEvent(); e.Region != frankfurt || e.FailedRegions != nil || e.Warnings != nil {
+			e := w.lastEvent()
+			if e.Region != frankfurt || e.FailedRegions != nil || e.Warnings != nil {
 				t.Errorf("the event says %+v", e)
 			}
 		})
 	}
 }
 
-// TestFailover_ADeadRegionRests: three failures in a row, and it is not asked for 30 s; then one exchange asks.
+// TestFailover_ADeadRegionRests: three failures in a row, and it is not asked for 30 s; then one
+// exchange asks.
 func TestFailover_ADeadRegionRests(t *testing.T) {
 	w, _, way := regionalWorld(t)
 	way.set(true, frankfurt)
@@ -241,8 +282,11 @@ func TestFailover_ADeadRegionRests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := way.attempts(frankfurt); credentials.Region != region || got != asked || !slices.Equal(w.lastEvent().FailedRegions, failed) {
-			t.Fatalf("%s answered, %s was asked %d times, want %s and %d; %v", credentials.Region, frankfurt, got, region, asked, w.lastEvent().FailedRegions)
+		got := way.attempts(frankfurt)
+		if credentials.Region != region || got != asked ||
+			!slices.Equal(w.lastEvent().FailedRegions, failed) {
+			t.Fatalf("%s answered, %s was asked %d times, want %s and %d; %v", credentials.Region,
+				frankfurt, got, region, asked, w.lastEvent().FailedRegions)
 		}
 	}
 	for range 3 {
@@ -280,7 +324,8 @@ func TestFailover_SuccessBetweenFailures(t *testing.T) {
 	}
 }
 
-// TestFailover_ACallerWhoLeaves says nothing about a region: failures before and after are in a row.
+// TestFailover_ACallerWhoLeaves says nothing about a region: failures before and after are in a
+// row.
 func TestFailover_ACallerWhoLeaves(t *testing.T) {
 	w, _, way := regionalWorld(t)
 	way.set(true, frankfurt)
@@ -332,9 +377,12 @@ func TestFailover_RestIsNoShorterThanACall(t *testing.T) {
 }
 
 // regionalFunc is an STS of one function that sees the region.
-type regionalFunc func(ctx context.Context, region string, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error)
+type regionalFunc func(ctx context.Context, region string,
+	in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error)
 
-func (f regionalFunc) AssumeRoleWithSAML(ctx context.Context, in *sts.AssumeRoleWithSAMLInput, options ...func(*sts.Options)) (*sts.AssumeRoleWithSAMLOutput, error) {
+func (f regionalFunc) AssumeRoleWithSAML(
+	ctx context.Context, in *sts.AssumeRoleWithSAMLInput, options ...func(*sts.Options),
+) (*sts.AssumeRoleWithSAMLOutput, error) {
 	var o sts.Options
 	for _, option := range options {
 		option(&o)
@@ -342,16 +390,23 @@ func (f regionalFunc) AssumeRoleWithSAML(ctx context.Context, in *sts.AssumeRole
 	return f(ctx, o.Region, in)
 }
 
-var errRefused = &url.Error{Op: "Post", URL: "https://sts.example.com", Err: errors.New("connection refused")}
+var errRefused = &url.Error{
+	Op:  "Post",
+	URL: "https://sts.example.com",
+	Err: errors.New("connection refused"),
+}
 
-// TestFailover_OneProbe: of 64 exchanges at once after the rest, one asks the region, and the others do not wait for it.
+// TestFailover_OneProbe: of 64 exchanges at once after the rest, one asks the region, and the
+// others do not wait for it.
 func TestFailover_OneProbe(t *testing.T) {
 	w := newWorld(t)
 	yes := agreeable(w.clock.Now)
 	var alive atomic.Bool
 	var asked atomic.Int32
 	release := make(chan struct{})
-	w.config.STS = regionalFunc(func(ctx context.Context, region string, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	w.config.STS = regionalFunc(func(
+		ctx context.Context, region string, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		if region != frankfurt {
 			return yes(ctx, in)
 		}
@@ -406,7 +461,8 @@ func TestFailover_OneProbe(t *testing.T) {
 	}
 }
 
-// TestFailover_AllAtRest: the first region is asked then, because to refuse without asking helps nobody.
+// TestFailover_AllAtRest: the first region is asked then, because to refuse without asking helps
+// nobody.
 func TestFailover_AllAtRest(t *testing.T) {
 	w, _, way := regionalWorld(t)
 	way.set(true, frankfurt, dublin)
@@ -430,16 +486,19 @@ func TestFailover_AllAtRest(t *testing.T) {
 	if err != nil || credentials.Region != frankfurt || w.lastEvent().Region != frankfurt {
 		t.Fatalf("got %v, %v", credentials, err)
 	}
-	if want := []string{"eu-central-1:skipped", "eu-west-1:skipped"}; !slices.Equal(w.lastEvent().FailedRegions, want) {
+	want := []string{"eu-central-1:skipped", "eu-west-1:skipped"}
+	if !slices.Equal(w.lastEvent().FailedRegions, want) {
 		t.Errorf("failed regions %v", w.lastEvent().FailedRegions)
 	}
 	way.attempts(frankfurt)
-	if credentials, err = d.Exchange(t.Context(), w.token(nil), app); err != nil || w.lastEvent().FailedRegions != nil {
+	credentials, err = d.Exchange(t.Context(), w.token(nil), app)
+	if err != nil || w.lastEvent().FailedRegions != nil {
 		t.Errorf("the answer did not end the rest: %v, %v", credentials, err)
 	}
 }
 
-// TestFailover_OneRegionNeverRests: without another region nothing is passed over, and nothing is recorded.
+// TestFailover_OneRegionNeverRests: without another region nothing is passed over, and nothing is
+// recorded.
 func TestFailover_OneRegionNeverRests(t *testing.T) {
 	w, _, way := regionalWorld(t)
 	w.retarget(func(a *delegation.AWS) { a.FailoverRegions = []string{frankfurt} }) // counts once
@@ -448,7 +507,8 @@ func TestFailover_OneRegionNeverRests(t *testing.T) {
 	for range 10 {
 		_, err := d.Exchange(t.Context(), w.token(nil), app)
 		wantError(t, err, delegation.StageSTS, delegation.CodeSTSUnavailable)
-		if e := w.lastEvent(); way.attempts(frankfurt) != 1 || e.FailedRegions != nil || e.Warnings != nil {
+		e := w.lastEvent()
+		if way.attempts(frankfurt) != 1 || e.FailedRegions != nil || e.Warnings != nil {
 			t.Fatalf("the event is %+v", e)
 		}
 	}
@@ -458,12 +518,15 @@ func TestFailover_OneRegionNeverRests(t *testing.T) {
 	}
 }
 
-// TestFailover_CallerLeaves: who leaves ends the exchange where it is, and says nothing about the region.
+// TestFailover_CallerLeaves: who leaves ends the exchange where it is, and says nothing about the
+// region.
 func TestFailover_CallerLeaves(t *testing.T) {
 	w := newWorld(t)
 	asked := map[string]int{}
 	var leave context.CancelFunc
-	w.config.STS = regionalFunc(func(ctx context.Context, region string, _ *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	w.config.STS = regionalFunc(func(
+		ctx context.Context, region string, _ *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		asked[region]++
 		leave()
 		<-ctx.Done()
@@ -492,12 +555,14 @@ func TestFailover_ThirdRegion(t *testing.T) {
 	if err != nil || credentials.Region != dublin {
 		t.Fatalf("got %v, %v", credentials, err)
 	}
-	if want := []string{"eu-central-1:sts_unavailable", "eu-west-3:sts_region_disabled"}; !slices.Equal(w.lastEvent().FailedRegions, want) {
+	want := []string{"eu-central-1:sts_unavailable", "eu-west-3:sts_region_disabled"}
+	if !slices.Equal(w.lastEvent().FailedRegions, want) {
 		t.Errorf("failed regions %v", w.lastEvent().FailedRegions)
 	}
 }
 
-// TestFailover_ADisabledRegionDoesNotRest: it is disabled for one account, and other accounts may use it.
+// TestFailover_ADisabledRegionDoesNotRest: it is disabled for one account, and other accounts may
+// use it.
 func TestFailover_ADisabledRegionDoesNotRest(t *testing.T) {
 	w, fake, way := regionalWorld(t)
 	fake.Script(ststest.Repeat(5, ststest.RegionDisabled().In(frankfurt)))
@@ -508,24 +573,30 @@ func TestFailover_ADisabledRegionDoesNotRest(t *testing.T) {
 			t.Fatalf("got %v, %v", credentials, err)
 		}
 	}
-	if credentials, err := d.Exchange(t.Context(), w.token(nil), app); err != nil || credentials.Region != frankfurt {
+	credentials, err := d.Exchange(t.Context(), w.token(nil), app)
+	if err != nil || credentials.Region != frankfurt {
 		t.Errorf("activated, and got %v, %v", credentials, err)
 	}
 }
 
-// TestFailoverRegions_AreChecked: by New where they stand in a map, and in any case behind the rules.
+// TestFailoverRegions_AreChecked: by New where they stand in a map, and in any case behind the
+// rules.
 func TestFailoverRegions_AreChecked(t *testing.T) {
 	for name, row := range map[string]struct {
 		regions []string
 		set     func(*delegation.Config)
 		says    string
 	}{
-		"no region":          {[]string{dublin, "mars-north-1"}, nil, `"mars-north-1"`},
-		"empty":              {[]string{""}, nil, `"" is not`},
-		"another partition":  {[]string{"cn-north-1"}, nil, "different partitions"},
-		"no FIPS host":       {[]string{"us-east-1", dublin}, func(c *delegation.Config) { c.FIPS = true }, "FIPS endpoint in eu-west-1"},
-		"longer than 5m":     {[]string{dublin, paris}, func(c *delegation.Config) { c.STSTimeout = 100*time.Second + 1 }, "3 regions of 1m40.000000001s"},
-		"longer than a life": {[]string{dublin}, func(c *delegation.Config) { c.STSTimeout = 1<<63 - 1 }, "2 regions"},
+		"no region":         {[]string{dublin, "mars-north-1"}, nil, `"mars-north-1"`},
+		"empty":             {[]string{""}, nil, `"" is not`},
+		"another partition": {[]string{"cn-north-1"}, nil, "different partitions"},
+		"no FIPS host": {[]string{"us-east-1", dublin},
+			func(c *delegation.Config) { c.FIPS = true }, "FIPS endpoint in eu-west-1"},
+		"longer than 5m": {[]string{dublin, paris}, func(c *delegation.Config) {
+			c.STSTimeout = 100*time.Second + 1
+		}, "3 regions of 1m40.000000001s"},
+		"longer than a life": {[]string{dublin},
+			func(c *delegation.Config) { c.STSTimeout = 1<<63 - 1 }, "2 regions"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -537,7 +608,9 @@ func TestFailoverRegions_AreChecked(t *testing.T) {
 				first = "us-west-2"
 			}
 			w.retarget(func(a *delegation.AWS) { a.Region = first })
-			w.config.Rules = []delegation.RuleFunc{func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+			w.config.Rules = []delegation.RuleFunc{func(
+				_ context.Context, _ *delegation.User, rc *delegation.RuleContext,
+			) error {
 				rc.AWS.FailoverRegions = row.regions
 				return nil
 			}}
@@ -549,21 +622,28 @@ func TestFailoverRegions_AreChecked(t *testing.T) {
 			w.retarget(func(a *delegation.AWS) { a.FailoverRegions = row.regions })
 			_, err = delegation.New(t.Context(), w.config)
 			e = wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
-			if !strings.Contains(e.Error(), "FailoverRegions: ") || !strings.Contains(e.Error(), row.says) {
+			if !strings.Contains(e.Error(), "FailoverRegions: ") ||
+				!strings.Contains(e.Error(), row.says) {
 				t.Errorf("New says %v", e)
 			}
 		})
 	}
 	w := newWorld(t)
 	w.config.STSTimeout = 100 * time.Second // three of them are five minutes
-	w.retarget(func(a *delegation.AWS) { a.FailoverRegions = []string{dublin, paris, dublin, frankfurt} })
+	w.retarget(func(a *delegation.AWS) {
+		a.FailoverRegions = []string{dublin, paris, dublin, frankfurt}
+	})
 	if _, err := w.exchange(t, nil); err != nil {
 		t.Error(err)
 	}
-	w.retarget(func(a *delegation.AWS) { a.Region, a.FailoverRegions = "cn-north-1", []string{"cn-northwest-1"} }) // of one partition, and not the role's
+	// of one partition, and not the role's
+	w.retarget(func(a *delegation.AWS) {
+		a.Region, a.FailoverRegions = "cn-north-1", []string{"cn-northwest-1"}
+	})
 	_, err := w.exchange(t, nil)
 	wantError(t, err, delegation.StageDecision, delegation.CodeRegionInvalid)
-	w.retarget(func(a *delegation.AWS) { a.Region = "" }) // a rule may choose it, and what there is is checked
+	// a rule may choose it, and what there is is checked
+	w.retarget(func(a *delegation.AWS) { a.Region = "" })
 	if _, err := delegation.New(t.Context(), w.config); err != nil {
 		t.Error(err)
 	}

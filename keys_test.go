@@ -30,7 +30,8 @@ import (
 	"github.com/seed055b7978/delegation/oidctest"
 )
 
-// direct is a transport that asks a handler without a socket, so that tests can use https and any host.
+// direct is a transport that asks a handler without a socket, so that tests can use https and any
+// host.
 func direct(h http.Handler) transportFunc {
 	return func(r *http.Request) (*http.Response, error) {
 		recorder := httptest.NewRecorder()
@@ -49,7 +50,8 @@ type switched struct{ to http.Handler }
 
 func (s *switched) RoundTrip(r *http.Request) (*http.Response, error) { return direct(s.to)(r) }
 
-// remote is a world whose issuer is found by discovery, without sockets, so that it also lives in a synctest bubble.
+// remote is a world whose issuer is found by discovery, without sockets, so that it also lives in a
+// synctest bubble.
 func remote(t testing.TB) *world {
 	t.Helper()
 	w := newWorld(t)
@@ -61,7 +63,11 @@ func remote(t testing.TB) *world {
 
 // withCacheControl replaces the world's provider by one whose key set has the header.
 func (w *world) withCacheControl(value string) {
-	w.provider = must(oidctest.New(oidctest.Config{Key: issuerKey(), Now: w.clock.Now, CacheControl: value}))
+	w.provider = must(oidctest.New(oidctest.Config{
+		Key:          issuerKey(),
+		Now:          w.clock.Now,
+		CacheControl: value,
+	}))
 	w.provider.SetIssuer(issuerURL)
 	w.config.HTTPClient = &http.Client{Transport: direct(w.provider)}
 }
@@ -83,7 +89,11 @@ type gate struct {
 }
 
 func (w *world) gate() *gate {
-	g := &gate{next: direct(w.provider), arrived: make(chan *http.Request, 100), open: make(chan struct{})}
+	g := &gate{
+		next:    direct(w.provider),
+		arrived: make(chan *http.Request, 100),
+		open:    make(chan struct{}),
+	}
 	w.config.HTTPClient = &http.Client{Transport: g}
 	return g
 }
@@ -119,10 +129,15 @@ func jwk(public crypto.PublicKey, changes map[string]any) map[string]any {
 	member := map[string]any{"kid": "k", "use": "sig"}
 	switch k := public.(type) {
 	case *rsa.PublicKey:
-		member["kty"], member["n"], member["e"] = "RSA", encoded(k.N.Bytes()), encoded(big.NewInt(int64(k.E)).Bytes())
+		member["kty"] = "RSA"
+		member["n"] = encoded(k.N.Bytes())
+		member["e"] = encoded(big.NewInt(int64(k.E)).Bytes())
 	case *ecdsa.PublicKey:
 		point := must(k.Bytes())[1:]
-		member["kty"], member["crv"], member["x"], member["y"] = "EC", k.Curve.Params().Name, encoded(point[:len(point)/2]), encoded(point[len(point)/2:])
+		member["kty"] = "EC"
+		member["crv"] = k.Curve.Params().Name
+		member["x"] = encoded(point[:len(point)/2])
+		member["y"] = encoded(point[len(point)/2:])
 	case ed25519.PublicKey:
 		member["kty"], member["crv"], member["x"] = "OKP", "Ed25519", encoded(k)
 	}
@@ -136,7 +151,8 @@ func jwk(public crypto.PublicKey, changes map[string]any) map[string]any {
 
 func keySet(keys ...any) []byte { return must(json.Marshal(map[string]any{"keys": keys})) }
 
-// roca is an RSA key with the flaw of CVE-2017-15361: modulo small primes, its primes are powers of 65537.
+// roca is an RSA key with the flaw of CVE-2017-15361: modulo small primes, its primes are powers of
+// 65537.
 var roca = sync.OnceValue(func() *rsa.PrivateKey {
 	m := big.NewInt(1)
 	for p := int64(2); p <= 167; p++ {
@@ -147,7 +163,8 @@ var roca = sync.OnceValue(func() *rsa.PrivateKey {
 	prime := func(power int64) *big.Int {
 		p := new(big.Int).Exp(big.NewInt(65537), big.NewInt(power), m)
 		k := must(rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 1021)))
-		k.Add(k, new(big.Int).Lsh(big.NewInt(3), 1022)) // two such primes have a product of 2048 bits
+		// two such primes have a product of 2048 bits
+		k.Add(k, new(big.Int).Lsh(big.NewInt(3), 1022))
 		for p.Add(p, k.Sub(k, new(big.Int).Mod(k, m))); !p.ProbablyPrime(10); {
 			p.Add(p, m)
 		}
@@ -164,7 +181,8 @@ var roca = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-// Keys that must not verify anything. Each token has a signature that the key does verify, as far as Go lets one make it.
+// Keys that must not verify anything. Each token has a signature that the key does verify, as far
+// as Go lets one make it.
 func TestWeakKeys(t *testing.T) {
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	modulus := func(bits int) *rsa.PublicKey {
@@ -178,17 +196,25 @@ func TestWeakKeys(t *testing.T) {
 		want string
 	}{
 		{"RSA of 2048 bits", issuerKey(), jwk(issuerKey().Public(), nil), accepted},
-		{"RSA of 1024 bits", must(rsa.GenerateKey(rand.Reader, 1024)), nil, refused(delegation.CodeKeyWeak)},
+		{"RSA of 1024 bits", must(rsa.GenerateKey(rand.Reader, 1024)), nil,
+			refused(delegation.CodeKeyWeak)},
 		{"RSA of 2047 bits", nil, jwk(modulus(2047), nil), refused(delegation.CodeKeyWeak)},
-		{"RSA of 8192 bits", nil, jwk(modulus(8192), nil), refused(delegation.CodeSignatureInvalid)},
+		{"RSA of 8192 bits", nil, jwk(modulus(8192), nil),
+			refused(delegation.CodeSignatureInvalid)},
 		{"RSA of 8193 bits", nil, jwk(modulus(8193), nil), refused(delegation.CodeKeyWeak)},
-		{"RSA with exponent 1", nil, jwk(issuerKey().Public(), map[string]any{"e": "AQ"}), refused(delegation.CodeKeyWeak)},
-		{"RSA with exponent 2", nil, jwk(issuerKey().Public(), map[string]any{"e": "Ag"}), refused(delegation.CodeKeyWeak)},
-		{"RSA with exponent 3", nil, jwk(issuerKey().Public(), map[string]any{"e": "Aw"}), refused(delegation.CodeSignatureInvalid)},
-		{"RSA with exponent 65536", nil, jwk(issuerKey().Public(), map[string]any{"e": "AQAA"}), refused(delegation.CodeKeyWeak)},
+		{"RSA with exponent 1", nil, jwk(issuerKey().Public(), map[string]any{"e": "AQ"}),
+			refused(delegation.CodeKeyWeak)},
+		{"RSA with exponent 2", nil, jwk(issuerKey().Public(), map[string]any{"e": "Ag"}),
+			refused(delegation.CodeKeyWeak)},
+		{"RSA with exponent 3", nil, jwk(issuerKey().Public(), map[string]any{"e": "Aw"}),
+			refused(delegation.CodeSignatureInvalid)},
+		{"RSA with exponent 65536", nil, jwk(issuerKey().Public(), map[string]any{"e": "AQAA"}),
+			refused(delegation.CodeKeyWeak)},
 		{"RSA by a broken generator", roca(), nil, refused(delegation.CodeKeyWeak)},
-		{"RSA published with its private part", nil, jwk(issuerKey().Public(), map[string]any{"d": encoded(issuerKey().D.Bytes()),
-			"p": encoded(issuerKey().Primes[0].Bytes()), "q": encoded(issuerKey().Primes[1].Bytes())}), refused(delegation.CodeKeyWeak)},
+		{"RSA published with its private part", nil,
+			jwk(issuerKey().Public(), map[string]any{"d": encoded(issuerKey().D.Bytes()),
+				"p": encoded(issuerKey().Primes[0].Bytes()),
+				"q": encoded(issuerKey().Primes[1].Bytes())}), refused(delegation.CodeKeyWeak)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			signer := test.key
@@ -198,7 +224,10 @@ func TestWeakKeys(t *testing.T) {
 			if test.jwk == nil {
 				test.jwk = jwk(signer.Public(), nil)
 			}
-			provider := must(oidctest.New(oidctest.Config{Key: signer, Now: func() time.Time { return start }}))
+			provider := must(oidctest.New(oidctest.Config{
+				Key: signer,
+				Now: func() time.Time { return start },
+			}))
 			token := must(provider.Sign(map[string]any{"kid": "k"}, []byte(payload(nil))))
 			w := offline(t)
 			w.config.Issuers[0].JWKS = keySet(test.jwk)
@@ -207,7 +236,8 @@ func TestWeakKeys(t *testing.T) {
 	}
 }
 
-// What a published set may hold beside or instead of a good key. In a set that is fit for use, the good key works.
+// What a published set may hold beside or instead of a good key. In a set that is fit for use, the
+// good key works.
 func TestKeySets(t *testing.T) {
 	good := jwk(issuerKey().Public(), nil)
 	other := must(rsa.GenerateKey(rand.Reader, 2048)).Public()
@@ -232,42 +262,77 @@ func TestKeySets(t *testing.T) {
 		{"without alg", keySet(with("alg", nil)), accepted},
 		{"with alg", keySet(with("alg", "RS256")), accepted},
 		{"without use", keySet(with("use", nil)), accepted},
-		{"as Auth0 writes it", keySet(jwk(issuerKey().Public(), map[string]any{"alg": "RS256", "x5t": "c29tZSB0aHVtYnByaW50", "x5c": []string{encodedCertificate()}})), accepted},
+		{"as Auth0 writes it",
+			keySet(jwk(issuerKey().Public(),
+				map[string]any{"alg": "RS256", "x5t": "c29tZSB0aHVtYnByaW50",
+					"x5c": []string{encodedCertificate()}})),
+			accepted},
 		{"with key_ops", keySet(with("key_ops", []string{"verify"})), accepted},
 		{"with a member that nobody knows", keySet(with("issuedAt", 1)), accepted},
-		{"beside an unknown kty", keySet(map[string]any{"kty": "AKP", "kid": "pq", "alg": "ML-DSA-44", "pub": "AAAA"}, good), accepted},
-		{"beside an unknown curve", keySet(map[string]any{"kty": "EC", "crv": "P-257", "x": "AA", "y": "AA"}, good), accepted},
+		{"beside an unknown kty",
+			keySet(map[string]any{"kty": "AKP", "kid": "pq", "alg": "ML-DSA-44", "pub": "AAAA"},
+				good),
+			accepted},
+		{"beside an unknown curve",
+			keySet(map[string]any{"kty": "EC", "crv": "P-257", "x": "AA", "y": "AA"}, good),
+			accepted},
 		{"beside a point off its curve", keySet(offCurve, good), accepted},
-		{"beside X25519", keySet(map[string]any{"kty": "OKP", "crv": "X25519", "x": encoded(make([]byte, 32))}, good), accepted},
+		{"beside X25519",
+			keySet(map[string]any{"kty": "OKP", "crv": "X25519", "x": encoded(make([]byte, 32))},
+				good),
+			accepted},
 		{"beside a key without kty", keySet(map[string]any{}, good), accepted},
 		{"beside what is no object", keySet(nil, 1, "k", []any{}, good), accepted},
-		{"beside a broken key", keySet(map[string]any{"kty": "RSA", "n": "!", "e": 1}, good), accepted},
+		{"beside a broken key",
+			keySet(map[string]any{"kty": "RSA", "n": "!", "e": 1}, good), accepted},
 		{"beside a key for encryption", keySet(with("use", "enc"), good), accepted},
-		{"beside a weak key", keySet(jwk(other, map[string]any{"kid": "w", "e": "AQ"}), good), accepted},
+		{"beside a weak key",
+			keySet(jwk(other, map[string]any{"kid": "w", "e": "AQ"}), good), accepted},
 		{"200 keys", many(200), accepted},
 
-		{"for another algorithm", keySet(with("alg", "PS256")), refused(delegation.CodeKeyUnsuitable)},
-		{"for key transport", keySet(with("alg", "RSA-OAEP")), refused(delegation.CodeKeyUnsuitable)},
-		{"for an algorithm that nobody knows", keySet(with("alg", "RS257")), refused(delegation.CodeKeyUnsuitable)},
+		{"for another algorithm", keySet(with("alg", "PS256")),
+			refused(delegation.CodeKeyUnsuitable)},
+		{"for key transport", keySet(with("alg", "RSA-OAEP")),
+			refused(delegation.CodeKeyUnsuitable)},
+		{"for an algorithm that nobody knows", keySet(with("alg", "RS257")),
+			refused(delegation.CodeKeyUnsuitable)},
 		{"of another kind", keySet(jwk(curve, nil)), refused(delegation.CodeKeyUnsuitable)},
 		{"another kid", keySet(with("kid", "K")), refused(delegation.CodeKeyUnknown)},
 		{"no kid", keySet(with("kid", nil)), refused(delegation.CodeKeyUnknown)},
 		{"another key", keySet(jwk(other, nil)), refused(delegation.CodeSignatureInvalid)},
 
 		{"a kid twice", keySet(good, good), refused(delegation.CodeKeySetDuplicateID)},
-		{"a kid of two keys", keySet(jwk(other, nil), good), refused(delegation.CodeKeySetDuplicateID)},
-		{"another kid twice", keySet(good, jwk(other, map[string]any{"kid": "2"}), jwk(curve, map[string]any{"kid": "2"})), refused(delegation.CodeKeySetDuplicateID)},
-		{"a symmetric key", keySet(map[string]any{"kty": "oct", "kid": "k", "k": encoded(make([]byte, 32))}), refused(delegation.CodeKeySetSymmetric)},
-		{"a symmetric key behind a good one", keySet(good, map[string]any{"kty": "oct", "k": "AAAA"}), refused(delegation.CodeKeySetSymmetric)},
-		{"a symmetric key for encryption", keySet(good, map[string]any{"kty": "oct", "k": "AAAA", "use": "enc"}), refused(delegation.CodeKeySetSymmetric)},
-		{"a broken symmetric key", keySet(good, map[string]any{"kty": "oct"}), refused(delegation.CodeKeySetSymmetric)},
+		{"a kid of two keys", keySet(jwk(other, nil), good),
+			refused(delegation.CodeKeySetDuplicateID)},
+		{"another kid twice",
+			keySet(good, jwk(other, map[string]any{"kid": "2"}),
+				jwk(curve, map[string]any{"kid": "2"})),
+			refused(delegation.CodeKeySetDuplicateID)},
+		{"a symmetric key",
+			keySet(map[string]any{"kty": "oct", "kid": "k", "k": encoded(make([]byte, 32))}),
+			refused(delegation.CodeKeySetSymmetric)},
+		{"a symmetric key behind a good one",
+			keySet(good, map[string]any{"kty": "oct", "k": "AAAA"}),
+			refused(delegation.CodeKeySetSymmetric)},
+		{"a symmetric key for encryption",
+			keySet(good, map[string]any{"kty": "oct", "k": "AAAA", "use": "enc"}),
+			refused(delegation.CodeKeySetSymmetric)},
+		{"a broken symmetric key", keySet(good, map[string]any{"kty": "oct"}),
+			refused(delegation.CodeKeySetSymmetric)},
 
 		{"no key", keySet(), refused(delegation.CodeKeySetInvalid)},
-		{"only a key for encryption", keySet(with("use", "enc")), refused(delegation.CodeKeySetInvalid)},
-		{"use null", keySet(with("use", json.RawMessage("null"))), refused(delegation.CodeKeySetInvalid)},
-		{"key_ops without verify", keySet(with("key_ops", []string{"encrypt", "wrapKey"})), refused(delegation.CodeKeySetInvalid)},
-		{"key_ops for nothing", keySet(with("key_ops", []string{})), refused(delegation.CodeKeySetInvalid)},
-		{"only X25519", keySet(map[string]any{"kty": "OKP", "crv": "X25519", "kid": "k", "x": encoded(make([]byte, 32))}), refused(delegation.CodeKeySetInvalid)},
+		{"only a key for encryption", keySet(with("use", "enc")),
+			refused(delegation.CodeKeySetInvalid)},
+		{"use null", keySet(with("use", json.RawMessage("null"))),
+			refused(delegation.CodeKeySetInvalid)},
+		{"key_ops without verify", keySet(with("key_ops", []string{"encrypt", "wrapKey"})),
+			refused(delegation.CodeKeySetInvalid)},
+		{"key_ops for nothing", keySet(with("key_ops", []string{})),
+			refused(delegation.CodeKeySetInvalid)},
+		{"only X25519",
+			keySet(map[string]any{
+				"kty": "OKP", "crv": "X25519", "kid": "k", "x": encoded(make([]byte, 32)),
+			}), refused(delegation.CodeKeySetInvalid)},
 		{"only a point off its curve", keySet(offCurve), refused(delegation.CodeKeySetInvalid)},
 		{"only an unknown kty", keySet(with("kty", "rsa")), refused(delegation.CodeKeySetInvalid)},
 		{"kid is a number", keySet(with("kid", 1)), refused(delegation.CodeKeySetInvalid)},
@@ -279,21 +344,34 @@ func TestKeySets(t *testing.T) {
 		{"an array", []byte(`[]`), refused(delegation.CodeKeySetInvalid)},
 		{"empty", []byte{' '}, refused(delegation.CodeKeySetInvalid)},
 		{"an HTML page", []byte(`<html>`), refused(delegation.CodeKeySetInvalid)},
-		{"a duplicate member", []byte(`{"keys":[],` + string(keySet(good)[1:])), refused(delegation.CodeKeySetInvalid)},
-		{"a duplicate member in a key", bytes.Replace(keySet(good), []byte(`"use":"sig"`), []byte(`"use":"sig","use":"sig"`), 1), refused(delegation.CodeKeySetInvalid)},
+		{"a duplicate member", []byte(`{"keys":[],` + string(keySet(good)[1:])),
+			refused(delegation.CodeKeySetInvalid)},
+		{"a duplicate member in a key",
+			bytes.Replace(keySet(good), []byte(`"use":"sig"`), []byte(`"use":"sig","use":"sig"`),
+				1),
+			refused(delegation.CodeKeySetInvalid)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := offline(t)
 			token := must(w.provider.Sign(map[string]any{"kid": "k"}, []byte(payload(nil))))
-			w.config.Issuers[0] = delegation.Issuer{URL: issuerURL, JWKSURL: "https://keys.example.com/"}
-			w.config.HTTPClient = &http.Client{Transport: direct(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(test.set) }))}
+			w.config.Issuers[0] = delegation.Issuer{
+				URL:     issuerURL,
+				JWKSURL: "https://keys.example.com/",
+			}
+			w.config.HTTPClient = &http.Client{
+				Transport: direct(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+					_, _ = rw.Write(test.set)
+				})),
+			}
 			w.wantOutcome(t, w.delegator(t), token, test.want)
 
-			// A static set is judged by the same rules, but New refuses it if no token can ever pass.
+			// A static set is judged by the same rules, but New refuses it if no token can ever
+			// pass.
 			w.config.Issuers[0] = delegation.Issuer{URL: issuerURL, JWKS: test.set}
 			w.config.HTTPClient = noNetwork(t)
 			d, err := delegation.New(t.Context(), w.config)
-			if code := test.want[strings.IndexByte(test.want, ' ')+1:]; strings.HasPrefix(code, "key_set_") {
+			code := test.want[strings.IndexByte(test.want, ' ')+1:]
+			if strings.HasPrefix(code, "key_set_") {
 				wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
 				if !errors.Is(errors.Unwrap(err), delegation.Code(code)) {
 					t.Errorf("got %v, want the cause %s", err, code)
@@ -309,7 +387,8 @@ func TestKeySets(t *testing.T) {
 }
 
 func encodedCertificate() string {
-	return strings.NewReplacer("-", "+", "_", "/").Replace(encoded(signingKey().Certificate.Raw)) + strings.Repeat("=", (3-len(signingKey().Certificate.Raw)%3)%3)
+	return strings.NewReplacer("-", "+", "_", "/").Replace(encoded(signingKey().Certificate.Raw)) +
+		strings.Repeat("=", (3-len(signingKey().Certificate.Raw)%3)%3)
 }
 
 // A key set must not be able to bring the process down, whatever its keys look like.
@@ -318,37 +397,46 @@ func TestBrokenKeysOfEveryKind(t *testing.T) {
 		algorithm, member string
 		value             any
 	}{
-		{"EdDSA", "x", ""}, {"EdDSA", "x", "AA"}, {"EdDSA", "x", encoded(make([]byte, 31))}, {"EdDSA", "x", encoded(make([]byte, 33))}, {"EdDSA", "x", nil},
-		{"ES256", "x", ""}, {"ES256", "x", "AA"}, {"ES256", "y", encoded(make([]byte, 32))}, {"ES256", "y", encoded(make([]byte, 64))}, {"ES256", "crv", "P-384"},
-		{"ES256", "crv", "secp256k1"}, {"ES256", "kty", "RSA"}, {"ES256", "kty", "OKP"}, {"ES512", "y", nil},
-		{"RS256", "n", ""}, {"RS256", "n", "AA"}, {"RS256", "e", ""}, {"RS256", "e", "AA"}, {"RS256", "e", encoded(bytes.Repeat([]byte{255}, 300))}, {"RS256", "n", nil},
+		{"EdDSA", "x", ""}, {"EdDSA", "x", "AA"}, {"EdDSA", "x", encoded(make([]byte, 31))},
+		{"EdDSA", "x", encoded(make([]byte, 33))}, {"EdDSA", "x", nil},
+		{"ES256", "x", ""}, {"ES256", "x", "AA"}, {"ES256", "y", encoded(make([]byte, 32))},
+		{"ES256", "y", encoded(make([]byte, 64))}, {"ES256", "crv", "P-384"},
+		{"ES256", "crv", "secp256k1"}, {"ES256", "kty", "RSA"}, {"ES256", "kty", "OKP"},
+		{"ES512", "y", nil},
+		{"RS256", "n", ""}, {"RS256", "n", "AA"}, {"RS256", "e", ""}, {"RS256", "e", "AA"},
+		{"RS256", "e", encoded(bytes.Repeat([]byte{255}, 300))}, {"RS256", "n", nil},
 		{"PS256", "n", encoded(bytes.Repeat([]byte{255}, 255)) + "A"},
 	} {
-		t.Run(fmt.Sprintf("%s with %s %.50v", test.algorithm, test.member, test.value), func(t *testing.T) {
-			provider := providers()[test.algorithm]
-			var set struct{ Keys []map[string]any }
-			if err := json.Unmarshal(provider.KeySet(), &set); err != nil {
-				t.Fatal(err)
-			}
-			if set.Keys[0][test.member] = test.value; test.value == nil {
-				delete(set.Keys[0], test.member)
-			}
-			w := offline(t)
-			w.config.Issuers = []delegation.Issuer{{URL: issuerURL, Algorithms: algorithms}}
-			w.config.HTTPClient = &http.Client{Transport: direct(withKeySet(provider, keySet(set.Keys[0])))}
-			d := w.delegator(t)
-			defer func() {
-				if p := recover(); p != nil {
-					t.Errorf("panic: %v", p)
+		t.Run(fmt.Sprintf("%s with %s %.50v", test.algorithm, test.member, test.value),
+			func(t *testing.T) {
+				provider := providers()[test.algorithm]
+				var set struct{ Keys []map[string]any }
+				if err := json.Unmarshal(provider.KeySet(), &set); err != nil {
+					t.Fatal(err)
 				}
-			}()
-			_, err := d.Exchange(t.Context(), must(provider.Sign(nil, []byte(payload(nil)))), app)
-			switch got := outcome(err); got {
-			case refused(delegation.CodeKeySetInvalid), refused(delegation.CodeKeyWeak), refused(delegation.CodeKeyUnsuitable), refused(delegation.CodeSignatureInvalid):
-			default:
-				t.Errorf("got %s", got)
-			}
-		})
+				if set.Keys[0][test.member] = test.value; test.value == nil {
+					delete(set.Keys[0], test.member)
+				}
+				w := offline(t)
+				w.config.Issuers = []delegation.Issuer{{URL: issuerURL, Algorithms: algorithms}}
+				w.config.HTTPClient = &http.Client{
+					Transport: direct(withKeySet(provider, keySet(set.Keys[0]))),
+				}
+				d := w.delegator(t)
+				defer func() {
+					if p := recover(); p != nil {
+						t.Errorf("panic: %v", p)
+					}
+				}()
+				_, err := d.Exchange(t.Context(),
+					must(provider.Sign(nil, []byte(payload(nil)))), app)
+				switch got := outcome(err); got {
+				case refused(delegation.CodeKeySetInvalid), refused(delegation.CodeKeyWeak),
+					refused(delegation.CodeKeyUnsuitable), refused(delegation.CodeSignatureInvalid):
+				default:
+					t.Errorf("got %s", got)
+				}
+			})
 	}
 }
 
@@ -385,7 +473,8 @@ func TestKeySources(t *testing.T) {
 			w.config.Issuers = []delegation.Issuer{test.issuer}
 			discoveriesBefore, before := w.provider.Fetches()
 			d := w.delegator(t)
-			if discoveries, fetches := w.provider.Fetches(); discoveries != discoveriesBefore || fetches != before {
+			if discoveries, fetches := w.provider.Fetches(); discoveries != discoveriesBefore ||
+				fetches != before {
 				t.Error("New has asked the issuer")
 			}
 			for range 3 {
@@ -405,13 +494,17 @@ func TestKeySources(t *testing.T) {
 func TestDiscovery(t *testing.T) {
 	for _, test := range []struct{ document, want string }{
 		{`{"issuer":"https://issuer.example.com","jwks_uri":"https://issuer.example.com/jwks.json"}`, accepted},
-		{`{"issuer":"https://issuer.example.com","jwks_uri":"https://keys.example.net/jwks.json"}`, accepted}, // Google has another host
+		// Google has another host
+		{`{"issuer":"https://issuer.example.com","jwks_uri":"https://keys.example.net/jwks.json"}`,
+			accepted},
 		{`{"issuer":"https://issuer.example.com/","jwks_uri":"https://issuer.example.com/jwks.json"}`, refused(delegation.CodeDiscoveryIssuer)},
 		{`{"issuer":"https://ISSUER.example.com","jwks_uri":"https://issuer.example.com/jwks.json"}`, refused(delegation.CodeDiscoveryIssuer)},
-		{`{"issuer":"https://evil.example","jwks_uri":"https://issuer.example.com/jwks.json"}`, refused(delegation.CodeDiscoveryIssuer)},
+		{`{"issuer":"https://evil.example","jwks_uri":"https://issuer.example.com/jwks.json"}`,
+			refused(delegation.CodeDiscoveryIssuer)},
 		{`{"issuer":["https://issuer.example.com"],"jwks_uri":"https://issuer.example.com/jwks.json"}`, refused(delegation.CodeDiscoveryIssuer)},
 		{`{"Issuer":"https://issuer.example.com","jwks_uri":"https://issuer.example.com/jwks.json"}`, refused(delegation.CodeDiscoveryIssuer)},
-		{`{"jwks_uri":"https://issuer.example.com/jwks.json"}`, refused(delegation.CodeDiscoveryIssuer)},
+		{`{"jwks_uri":"https://issuer.example.com/jwks.json"}`,
+			refused(delegation.CodeDiscoveryIssuer)},
 		{`{}`, refused(delegation.CodeDiscoveryIssuer)},
 		{`{"issuer":"https://issuer.example.com","issuer":"https://issuer.example.com","jwks_uri":"https://issuer.example.com/jwks.json"}`, refused(delegation.CodeKeySetInvalid)},
 		{`[]`, refused(delegation.CodeKeySetInvalid)},
@@ -421,7 +514,9 @@ func TestDiscovery(t *testing.T) {
 	} {
 		t.Run(test.document, func(t *testing.T) {
 			w := remote(t)
-			w.config.HTTPClient = &http.Client{Transport: direct(withDiscovery(w.provider, test.document))}
+			w.config.HTTPClient = &http.Client{
+				Transport: direct(withDiscovery(w.provider, test.document)),
+			}
 			w.wantOutcome(t, w.delegator(t), w.token(nil), test.want)
 		})
 	}
@@ -437,8 +532,8 @@ func withDiscovery(provider http.Handler, document string) http.Handler {
 	})
 }
 
-// The operator may configure a private issuer; where the issuer's document leads is the issuer's word only, so it may
-// not name this machine or a bare address such as a cloud's metadata service.
+// The operator may configure a private issuer; where the issuer's document leads is the issuer's
+// word only, so it may not name this machine or a bare address such as a cloud's metadata service.
 func TestDiscoveredURL(t *testing.T) {
 	const private, loopback = "https://10.0.0.7:8443", "http://127.0.0.1:8080"
 	bad := refused(delegation.CodeKeySetURL)
@@ -459,7 +554,8 @@ func TestDiscoveredURL(t *testing.T) {
 		{loopback, "http://issuer.example.com/jwks.json", bad},
 		{issuerURL, "http://issuer.example.com/jwks.json", bad},
 		{"https://127.0.0.1:8443", "https://127.0.0.1/jwks.json", accepted},
-		{"https://127.0.0.1:8443", "http://127.0.0.1:8443/jwks.json", bad}, // plain http was not asked for
+		// plain http was not asked for
+		{"https://127.0.0.1:8443", "http://127.0.0.1:8443/jwks.json", bad},
 		{issuerURL, "http://127.0.0.1/jwks.json", bad},
 		{issuerURL, "https://127.0.0.1/jwks.json", bad},
 		{issuerURL, "https://localhost/jwks.json", bad},
@@ -483,7 +579,8 @@ func TestDiscoveredURL(t *testing.T) {
 		{issuerURL, "https://127.0.0.0x/jwks.json", bad},
 		{issuerURL, "https://169.254.169.254./jwks.json", bad},
 		{issuerURL, "https://localhost../jwks.json", bad},
-		// net/http maps these to ASCII before it connects: 169.254.169.254, 127.0.0.1 and localhost.
+		// net/http maps these to ASCII before it connects: 169.254.169.254, 127.0.0.1 and
+		// localhost.
 		{issuerURL, "https://１６９.254.169.254/jwks.json", bad},
 		{issuerURL, "https://127。0。0。1/jwks.json", bad},
 		{issuerURL, "https://%EF%BC%9127.0.0.1/jwks.json", bad},
@@ -503,11 +600,18 @@ func TestDiscoveredURL(t *testing.T) {
 		t.Run(test.issuer+" to "+test.found, func(t *testing.T) {
 			w := newWorld(t)
 			w.provider.SetIssuer(test.issuer)
-			w.config.Issuers = []delegation.Issuer{{URL: test.issuer, AllowLoopbackHTTP: test.issuer == loopback}}
-			document := string(must(json.Marshal(map[string]any{"issuer": test.issuer, "jwks_uri": test.found})))
+			w.config.Issuers = []delegation.Issuer{{
+				URL:               test.issuer,
+				AllowLoopbackHTTP: test.issuer == loopback,
+			}}
+			document := string(must(json.Marshal(map[string]any{
+				"issuer": test.issuer, "jwks_uri": test.found,
+			})))
 			requests := 0
 			transport := direct(withDiscovery(w.provider, document))
-			w.config.HTTPClient = &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+			w.config.HTTPClient = &http.Client{Transport: transportFunc(func(
+				r *http.Request,
+			) (*http.Response, error) {
 				requests++
 				return transport(r)
 			})}
@@ -532,7 +636,10 @@ func TestDocumentSize(t *testing.T) {
 		})
 	}
 	for _, path := range []string{oidctest.DiscoveryPath, oidctest.KeySetPath} {
-		for size, want := range map[int]string{1 << 20: accepted, 1<<20 + 1: refused(delegation.CodeKeySetTooLarge), 3 << 20: refused(delegation.CodeKeySetTooLarge)} {
+		for size, want := range map[int]string{
+			1 << 20: accepted, 1<<20 + 1: refused(delegation.CodeKeySetTooLarge),
+			3 << 20: refused(delegation.CodeKeySetTooLarge),
+		} {
 			t.Run(fmt.Sprint(path, " of ", size), func(t *testing.T) {
 				w := remote(t)
 				w.config.HTTPClient = &http.Client{Transport: direct(fill(w.provider, path, size))}
@@ -554,11 +661,15 @@ func TestDocumentSize(t *testing.T) {
 	})
 	t.Run("broken off", func(t *testing.T) {
 		w := remote(t)
-		w.config.HTTPClient = &http.Client{Transport: transportFunc(func(*http.Request) (*http.Response, error) {
+		w.config.HTTPClient = &http.Client{Transport: transportFunc(func(
+			*http.Request,
+		) (*http.Response, error) {
 			body := io.MultiReader(strings.NewReader(oidctest.Garbage), brokenReader{})
-			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(body)}, nil
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(body)},
+				nil
 		})}
-		err := w.wantOutcome(t, w.delegator(t), w.token(nil), refused(delegation.CodeKeySetUnavailable))
+		err := w.wantOutcome(t, w.delegator(t), w.token(nil),
+			refused(delegation.CodeKeySetUnavailable))
 		if strings.Contains(err.Error(), oidctest.Garbage) || !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("got %v", err)
 		}
@@ -801,7 +912,9 @@ func TestAllowanceIsPerIssuer(t *testing.T) {
 		target.Issuers = []string{issuerURL, other.Issuer()}
 		target.SubjectsAreOne = true
 	})
-	w.config.HTTPClient = &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+	w.config.HTTPClient = &http.Client{Transport: transportFunc(func(
+		r *http.Request,
+	) (*http.Response, error) {
 		if r.URL.Host == "other.example.com" {
 			return direct(other)(r)
 		}
@@ -811,7 +924,8 @@ func TestAllowanceIsPerIssuer(t *testing.T) {
 	w.wantOutcome(t, d, w.token(nil), accepted)
 	w.wantOutcome(t, d, must(other.SignIDToken(map[string]any{"sub": alice, "aud": app})), accepted)
 	w.clock.Advance(time.Minute)
-	w.wantOutcome(t, d, must(w.provider.Sign(map[string]any{"kid": "bogus"}, []byte(payload(nil)))), refused(delegation.CodeKeyUnknown))
+	w.wantOutcome(t, d, must(w.provider.Sign(map[string]any{"kid": "bogus"}, []byte(payload(nil)))),
+		refused(delegation.CodeKeyUnknown))
 	must(other.Rotate())
 	w.wantOutcome(t, d, must(other.SignIDToken(map[string]any{"sub": alice, "aud": app})), accepted)
 
@@ -843,7 +957,8 @@ func TestKeyLife(t *testing.T) {
 		{"max-age=86400", 24 * time.Hour},
 		{"max-age=86401", 24 * time.Hour},
 		{"max-age=2147483647", 24 * time.Hour},
-		{"max-age=99999999999999999999", 24 * time.Hour}, // RFC 9111 §1.2.2: what is too large counts as 2^31
+		// RFC 9111 §1.2.2: what is too large counts as 2^31
+		{"max-age=99999999999999999999", 24 * time.Hour},
 		{"max-age=soon", time.Hour},
 		{"max-age", time.Hour},
 		{"max-age=", time.Hour},
@@ -867,9 +982,12 @@ func TestKeyLife(t *testing.T) {
 			})
 		})
 	}
-	t.Run("in two header lines", func(t *testing.T) { // RFC 9110 §5.3: the same as one line with a comma
+	// RFC 9110 §5.3: the same as one line with a comma
+	t.Run("in two header lines", func(t *testing.T) {
 		w := remote(t)
-		w.config.HTTPClient.Transport = direct(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.config.HTTPClient.Transport = direct(http.HandlerFunc(func(
+			rw http.ResponseWriter, r *http.Request,
+		) {
 			rw.Header().Add("Cache-Control", "public")
 			rw.Header().Add("Cache-Control", "max-age=600")
 			w.provider.ServeHTTP(rw, r)
@@ -939,7 +1057,8 @@ func TestRefreshDoesNotDelayCallers(t *testing.T) {
 	})
 }
 
-// A key set is refreshed when it is used and at no other time: there is no idle goroutine, and nothing to close.
+// A key set is refreshed when it is used and at no other time: there is no idle goroutine, and
+// nothing to close.
 func TestNoGoroutineIsLeft(t *testing.T) {
 	if n := goroutines(); n != 0 {
 		t.Fatalf("%d goroutines of other tests", n)
@@ -952,7 +1071,9 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 			w.clock.Advance(time.Hour)
 			w.wantOutcome(t, d, w.token(nil), accepted)
 			synctest.Wait()
-			w.wantOutcome(t, d, must(w.provider.Sign(map[string]any{"kid": "bogus"}, []byte(payload(nil)))), refused(delegation.CodeKeyUnknown))
+			w.wantOutcome(t, d,
+				must(w.provider.Sign(map[string]any{"kid": "bogus"}, []byte(payload(nil)))),
+				refused(delegation.CodeKeyUnknown))
 		}
 		w.provider.SetFaults(oidctest.Faults{Status: 500})
 		w.clock.Advance(time.Hour)
@@ -969,7 +1090,8 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 	})
 }
 
-// Known keys serve until 24 h after their life, and not a moment longer. The way back is one good answer.
+// Known keys serve until 24 h after their life, and not a moment longer. The way back is one good
+// answer.
 func TestOutage(t *testing.T) {
 	for _, life := range []time.Duration{5 * time.Minute, time.Hour, 24 * time.Hour} {
 		t.Run(life.String(), func(t *testing.T) {
@@ -990,13 +1112,15 @@ func TestOutage(t *testing.T) {
 				w.clock.Advance(life)
 				use(accepted)
 				attempts, _ := w.provider.Fetches()
-				if attempts != 2 || !strings.Contains(log.String(), string(delegation.CodeKeySetUnavailable)) {
+				if attempts != 2 ||
+					!strings.Contains(log.String(), string(delegation.CodeKeySetUnavailable)) {
 					t.Errorf("%d attempts, log: %s", attempts, log)
 				}
 				if strings.Contains(log.String(), oidctest.Garbage) {
 					t.Error("the log repeats the answer")
 				}
-				if !strings.Contains(log.String(), "issuer="+issuerURL) || !strings.Contains(log.String(), "check that the issuer can be reached") {
+				if !strings.Contains(log.String(), "issuer="+issuerURL) ||
+					!strings.Contains(log.String(), "check that the issuer can be reached") {
 					t.Errorf("the log lacks the issuer or the remedy: %s", log)
 				}
 				w.clock.Advance(30*time.Second - time.Nanosecond)
@@ -1025,8 +1149,8 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// A client of the operator's that panics, or ends its goroutine, is one that has brought no keys: it
-// runs on no caller's goroutine, so its panic would end the process.
+// A client of the operator's that panics, or ends its goroutine, is one that has brought no keys:
+// it runs on no caller's goroutine, so its panic would end the process.
 func TestClientThatPanics(t *testing.T) {
 	for name, fault := range map[string]func(){
 		"panic":  func() { panic("canary") },
@@ -1036,7 +1160,9 @@ func TestClientThatPanics(t *testing.T) {
 			w := remote(t)
 			good := w.config.HTTPClient.Transport
 			broken := true
-			w.config.HTTPClient.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
+			w.config.HTTPClient.Transport = transportFunc(func(
+				r *http.Request,
+			) (*http.Response, error) {
 				if broken {
 					fault()
 				}
@@ -1074,7 +1200,9 @@ func TestAnswerOfAnotherDay(t *testing.T) {
 
 		g.open = make(chan struct{})
 		w.clock.Advance(30 * 24 * time.Hour)
-		wg.Go(func() { w.wantOutcome(t, d, w.token(nil), refused(delegation.CodeKeySetUnavailable)) })
+		wg.Go(func() {
+			w.wantOutcome(t, d, w.token(nil), refused(delegation.CodeKeySetUnavailable))
+		})
 		synctest.Wait()
 		w.clock.Advance(30 * 24 * time.Hour) // with that one's own fetch on its way
 		close(g.open)
@@ -1201,7 +1329,8 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// The one who waits may give up. The fetch goes on for the others, even if the one who gives up was the first.
+// The one who waits may give up. The fetch goes on for the others, even if the one who gives up was
+// the first.
 func TestWaiterGivesUp(t *testing.T) {
 	for _, warm := range []bool{false, true} {
 		t.Run(fmt.Sprint("warm ", warm), func(t *testing.T) {
@@ -1263,7 +1392,8 @@ type lateContext struct{ context.Context }
 
 func (lateContext) Err() error { return context.Canceled }
 
-// A caller who is gone before the keys are there gets no answer that could pass for a verified token.
+// A caller who is gone before the keys are there gets no answer that could pass for a verified
+// token.
 func TestCanceledCallerIsNotVerified(t *testing.T) {
 	w := remote(t)
 	d := w.delegator(t)
@@ -1271,7 +1401,9 @@ func TestCanceledCallerIsNotVerified(t *testing.T) {
 	mallory := encoded([]byte(payload(map[string]any{"sub": "auth0|mallory"})))
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	for name, ctx := range map[string]context.Context{"before": gone, "late": lateContext{t.Context()}} {
+	for name, ctx := range map[string]context.Context{
+		"before": gone, "late": lateContext{t.Context()},
+	} {
 		for _, header := range []string{`{"alg":"RS256","kid":"bogus"}`, `{"alg":"RS256"}`} {
 			t.Run(name+" "+header, func(t *testing.T) {
 				forged := encoded([]byte(header)) + "." + mallory + ".AAAA"
@@ -1380,8 +1512,8 @@ func TestForgeriesShareTheAllowance(t *testing.T) {
 	}
 }
 
-// A set that has grown old is fetched when it is used. If that use is a forgery, the fetch that it has
-// set off is the one that has the last word on it.
+// A set that has grown old is fetched when it is used. If that use is a forgery, the fetch that it
+// has set off is the one that has the last word on it.
 func TestForgeryAtADueRefresh(t *testing.T) {
 	w := remote(t)
 	d := w.delegator(t)
@@ -1466,8 +1598,15 @@ func TestRotationToAnotherKindOfKey(t *testing.T) {
 			before, after := providers()["RS256"], providers()["ES256"]
 			handler := http.Handler(before)
 			w := newWorld(t)
-			w.config.Issuers = []delegation.Issuer{{URL: issuerURL, Algorithms: []string{"RS256", "ES256"}}}
-			w.config.HTTPClient = &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) { return direct(handler)(r) })}
+			w.config.Issuers = []delegation.Issuer{{
+				URL:        issuerURL,
+				Algorithms: []string{"RS256", "ES256"},
+			}}
+			w.config.HTTPClient = &http.Client{
+				Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+					return direct(handler)(r)
+				}),
+			}
 			d := w.delegator(t)
 			token := func(p *oidctest.Provider) string {
 				header := map[string]any{}
@@ -1490,8 +1629,12 @@ func TestSetsWithoutKeyIDs(t *testing.T) {
 	rsaKey := issuerKey()
 	weak := jwk(rsaKey.Public(), map[string]any{"kid": nil, "e": "AQ"})
 	w := offline(t)
-	w.config.Issuers[0] = delegation.Issuer{URL: issuerURL, Algorithms: []string{"RS256", "ES256", "EdDSA"},
-		JWKS: keySet(weak, jwk(ec.Public(), map[string]any{"kid": nil}), jwk(rsaKey.Public(), map[string]any{"kid": nil}))}
+	w.config.Issuers[0] = delegation.Issuer{
+		URL:        issuerURL,
+		Algorithms: []string{"RS256", "ES256", "EdDSA"},
+		JWKS: keySet(weak, jwk(ec.Public(), map[string]any{"kid": nil}),
+			jwk(rsaKey.Public(), map[string]any{"kid": nil})),
+	}
 	d := w.delegator(t)
 	stranger := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	_, edwards, _ := ed25519.GenerateKey(rand.Reader)
@@ -1504,24 +1647,29 @@ func TestSetsWithoutKeyIDs(t *testing.T) {
 		{"the RSA key", rsaKey, nil, accepted},
 		{"the ECDSA key", ec, nil, accepted},
 		{"a stranger's ECDSA key", stranger, nil, refused(delegation.CodeSignatureInvalid)},
-		{"a kind that is not in the set", edwards, nil, refused(delegation.CodeKeyWeak)}, // the first key's fault
+		// the first key's fault
+		{"a kind that is not in the set", edwards, nil, refused(delegation.CodeKeyWeak)},
 		{"a kid that nobody has", ec, "k", refused(delegation.CodeKeyUnknown)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			provider := must(oidctest.New(oidctest.Config{Key: test.key}))
-			w.wantOutcome(t, d, must(provider.Sign(map[string]any{"kid": test.kid}, []byte(payload(nil)))), test.want)
+			w.wantOutcome(t, d,
+				must(provider.Sign(map[string]any{"kid": test.kid}, []byte(payload(nil)))),
+				test.want)
 		})
 	}
 }
 
-// Everything at once: many callers, good and bad tokens, some callers gone, outages, and hours that pass.
+// Everything at once: many callers, good and bad tokens, some callers gone, outages, and hours that
+// pass.
 func TestKeysUnderLoad(t *testing.T) {
 	w := remote(t)
 	w.config.OnEvent = nil
 	d := w.delegator(t)
 	late := map[string]any{"exp": start.AddDate(1, 0, 0).Unix()}
 	good := w.token(late)
-	bogus := encoded([]byte(`{"alg":"RS256","kid":"bogus"}`)) + "." + encoded([]byte(payload(late))) + ".AAAA"
+	bogus := encoded([]byte(`{"alg":"RS256","kid":"bogus"}`)) + "." +
+		encoded([]byte(payload(late))) + ".AAAA"
 	if _, err := delegation.Verify(t.Context(), d, good); err != nil {
 		t.Fatal(err)
 	}
@@ -1546,7 +1694,8 @@ func TestKeysUnderLoad(t *testing.T) {
 				}
 				cancel()
 				w.provider.SetFaults(oidctest.Faults{Status: 500 * (round % 2)})
-				w.clock.Advance(24 * time.Hour / callers / rounds) // in all, less than known keys serve in an outage
+				// in all, less than known keys serve in an outage
+				w.clock.Advance(24 * time.Hour / callers / rounds)
 			}
 		})
 	}
@@ -1566,52 +1715,114 @@ func TestIssuerConfig(t *testing.T) {
 		{"with a path", delegation.Issuer{URL: issuerURL + "/tenant/v2.0"}, nil},
 		{"private", delegation.Issuer{URL: "https://10.0.0.7:8443"}, nil},
 		{"loopback by https", delegation.Issuer{URL: "https://localhost:8443"}, nil},
-		{"loopback by http", delegation.Issuer{URL: "http://127.0.0.1:8080", AllowLoopbackHTTP: true}, nil},
-		{"localhost by http", delegation.Issuer{URL: "http://localhost:8080", AllowLoopbackHTTP: true}, nil},
-		{"IPv6 loopback by http", delegation.Issuer{URL: "http://[::1]:8080", AllowLoopbackHTTP: true}, nil},
-		{"JWKS URL of another host", delegation.Issuer{URL: issuerURL, JWKSURL: "https://10.0.0.7/keys"}, nil},
+		{"loopback by http",
+			delegation.Issuer{URL: "http://127.0.0.1:8080", AllowLoopbackHTTP: true}, nil},
+		{"localhost by http",
+			delegation.Issuer{URL: "http://localhost:8080", AllowLoopbackHTTP: true}, nil},
+		{"IPv6 loopback by http",
+			delegation.Issuer{URL: "http://[::1]:8080", AllowLoopbackHTTP: true}, nil},
+		{"JWKS URL of another host",
+			delegation.Issuer{URL: issuerURL, JWKSURL: "https://10.0.0.7/keys"}, nil},
 		{"static", delegation.Issuer{URL: issuerURL, JWKS: set}, nil},
 		{"all algorithms", delegation.Issuer{URL: issuerURL, Algorithms: algorithms}, nil},
 		{"shared secret", delegation.Issuer{URL: issuerURL, SharedSecret: secret}, nil},
-		{"shared secret and HS256", delegation.Issuer{URL: issuerURL, SharedSecret: secret, Algorithms: []string{"HS256"}}, nil},
+		{"shared secret and HS256",
+			delegation.Issuer{URL: issuerURL, SharedSecret: secret, Algorithms: []string{"HS256"}},
+			nil},
 
 		{"nothing", delegation.Issuer{}, []string{"URL: "}},
 		{"http", delegation.Issuer{URL: "http://issuer.example.com"}, []string{"URL: ", "https"}},
-		{"http, allowed for loopback", delegation.Issuer{URL: "http://issuer.example.com", AllowLoopbackHTTP: true}, []string{"URL: ", "https"}},
-		{"http to a private address", delegation.Issuer{URL: "http://10.0.0.7", AllowLoopbackHTTP: true}, []string{"URL: ", "https"}},
-		{"http to every address", delegation.Issuer{URL: "http://0.0.0.0", AllowLoopbackHTTP: true}, []string{"URL: ", "https"}},
-		{"http to a name like localhost", delegation.Issuer{URL: "http://localhost.example.com", AllowLoopbackHTTP: true}, []string{"URL: ", "https"}},
-		{"http to loopback, not asked for", delegation.Issuer{URL: "http://127.0.0.1:8080"}, []string{"URL: ", "https"}},
+		{"http, allowed for loopback",
+			delegation.Issuer{URL: "http://issuer.example.com", AllowLoopbackHTTP: true},
+			[]string{"URL: ", "https"}},
+		{"http to a private address",
+			delegation.Issuer{URL: "http://10.0.0.7", AllowLoopbackHTTP: true},
+			[]string{"URL: ", "https"}},
+		{"http to every address", delegation.Issuer{URL: "http://0.0.0.0", AllowLoopbackHTTP: true},
+			[]string{"URL: ", "https"}},
+		{"http to a name like localhost",
+			delegation.Issuer{URL: "http://localhost.example.com", AllowLoopbackHTTP: true},
+			[]string{"URL: ", "https"}},
+		{"http to loopback, not asked for", delegation.Issuer{URL: "http://127.0.0.1:8080"},
+			[]string{"URL: ", "https"}},
 		{"no scheme", delegation.Issuer{URL: "issuer.example.com"}, []string{"URL: "}},
-		{"another scheme", delegation.Issuer{URL: "ftp://issuer.example.com"}, []string{"URL: ", "https"}},
-		{"another scheme to loopback", delegation.Issuer{URL: "ftp://127.0.0.1", AllowLoopbackHTTP: true}, []string{"URL: ", "https"}},
+		{"another scheme", delegation.Issuer{URL: "ftp://issuer.example.com"},
+			[]string{"URL: ", "https"}},
+		{"another scheme to loopback",
+			delegation.Issuer{URL: "ftp://127.0.0.1", AllowLoopbackHTTP: true},
+			[]string{"URL: ", "https"}},
 		{"no host", delegation.Issuer{URL: "https:///tenant"}, []string{"URL: "}},
 		{"only a port", delegation.Issuer{URL: "https://:8443"}, []string{"URL: "}},
 		{"user", delegation.Issuer{URL: "https://user@issuer.example.com"}, []string{"URL: "}},
 		{"fragment", delegation.Issuer{URL: issuerURL + "#top"}, []string{"URL: "}},
-		{"query", delegation.Issuer{URL: issuerURL + "?tenant=1"}, []string{"URL: "}}, // discovery could not append its path
+		// discovery could not append its path
+		{"query", delegation.Issuer{URL: issuerURL + "?tenant=1"}, []string{"URL: "}},
 		{"no URL at all", delegation.Issuer{URL: "https://%zz"}, []string{"URL: "}},
-		{"JWKS URL by http", delegation.Issuer{URL: issuerURL, JWKSURL: "http://issuer.example.com/keys"}, []string{"JWKSURL: ", "https"}},
-		{"JWKS URL by http to loopback", delegation.Issuer{URL: issuerURL, JWKSURL: "http://127.0.0.1/keys"}, []string{"JWKSURL: ", "https"}},
-		{"JWKS URL without host", delegation.Issuer{URL: issuerURL, JWKSURL: "/keys"}, []string{"JWKSURL: "}},
-		{"static set is no set", delegation.Issuer{URL: issuerURL, JWKS: []byte("{}")}, []string{"JWKS: "}},
-		{"unknown algorithm", delegation.Issuer{URL: issuerURL, Algorithms: []string{"RS256", "XS256"}}, []string{"Algorithms: ", `"XS256"`}},
-		{"algorithm in the wrong case", delegation.Issuer{URL: issuerURL, Algorithms: []string{"rs256"}}, []string{"Algorithms: ", `"rs256"`}},
-		{"none", delegation.Issuer{URL: issuerURL, Algorithms: []string{"none"}}, []string{"Algorithms: ", `"none"`}},
-		{"empty algorithm", delegation.Issuer{URL: issuerURL, Algorithms: []string{""}}, []string{"Algorithms: ", `""`}},
-		{"HS256 without a secret", delegation.Issuer{URL: issuerURL, Algorithms: []string{"HS256"}}, []string{"Algorithms: ", `"HS256"`}},
-		{"HS256 with a static set", delegation.Issuer{URL: issuerURL, JWKS: set, Algorithms: []string{"RS256", "HS256"}}, []string{"Algorithms: ", `"HS256"`}},
-		{"short secret", delegation.Issuer{URL: issuerURL, SharedSecret: delegation.NewSecret(strings.Repeat("s", 31))}, []string{"SharedSecret ", "31", "32"}},
-		{"secret and RS256", delegation.Issuer{URL: issuerURL, SharedSecret: secret, Algorithms: []string{"RS256"}}, []string{"Algorithms: ", "HS256"}},
-		{"secret and both", delegation.Issuer{URL: issuerURL, SharedSecret: secret, Algorithms: []string{"HS256", "RS256"}}, []string{"Algorithms: ", "HS256"}},
-		{"secret and HS512", delegation.Issuer{URL: issuerURL, SharedSecret: secret, Algorithms: []string{"HS512"}}, []string{"Algorithms: ", "HS256"}},
-		{"secret and JWKS", delegation.Issuer{URL: issuerURL, SharedSecret: secret, JWKS: set}, []string{"only one of JWKS, JWKSURL and SharedSecret"}},
-		{"secret and JWKS URL", delegation.Issuer{URL: issuerURL, SharedSecret: secret, JWKSURL: issuerURL}, []string{"only one of JWKS, JWKSURL and SharedSecret"}},
-		{"JWKS and JWKS URL", delegation.Issuer{URL: issuerURL, JWKS: set, JWKSURL: issuerURL}, []string{"only one of JWKS, JWKSURL and SharedSecret"}},
+		{"JWKS URL by http",
+			delegation.Issuer{URL: issuerURL, JWKSURL: "http://issuer.example.com/keys"},
+			[]string{"JWKSURL: ", "https"}},
+		{"JWKS URL by http to loopback",
+			delegation.Issuer{URL: issuerURL, JWKSURL: "http://127.0.0.1/keys"},
+			[]string{"JWKSURL: ", "https"}},
+		{"JWKS URL without host", delegation.Issuer{URL: issuerURL, JWKSURL: "/keys"},
+			[]string{"JWKSURL: "}},
+		{"static set is no set", delegation.Issuer{URL: issuerURL, JWKS: []byte("{}")},
+			[]string{"JWKS: "}},
+		{"unknown algorithm",
+			delegation.Issuer{URL: issuerURL, Algorithms: []string{"RS256", "XS256"}},
+			[]string{"Algorithms: ", `"XS256"`}},
+		{"algorithm in the wrong case",
+			delegation.Issuer{URL: issuerURL, Algorithms: []string{"rs256"}},
+			[]string{"Algorithms: ", `"rs256"`}},
+		{"none", delegation.Issuer{URL: issuerURL, Algorithms: []string{"none"}},
+			[]string{"Algorithms: ", `"none"`}},
+		{"empty algorithm", delegation.Issuer{URL: issuerURL, Algorithms: []string{""}},
+			[]string{"Algorithms: ", `""`}},
+		{"HS256 without a secret", delegation.Issuer{URL: issuerURL, Algorithms: []string{"HS256"}},
+			[]string{"Algorithms: ", `"HS256"`}},
+		{"HS256 with a static set",
+			delegation.Issuer{URL: issuerURL, JWKS: set, Algorithms: []string{"RS256", "HS256"}},
+			[]string{"Algorithms: ", `"HS256"`}},
+		{"short secret",
+			delegation.Issuer{
+				URL:          issuerURL,
+				SharedSecret: delegation.NewSecret(strings.Repeat("s", 31)),
+			}, []string{"SharedSecret ", "31", "32"}},
+		{"secret and RS256",
+			delegation.Issuer{URL: issuerURL, SharedSecret: secret, Algorithms: []string{"RS256"}},
+			[]string{"Algorithms: ", "HS256"}},
+		{"secret and both",
+			delegation.Issuer{
+				URL:          issuerURL,
+				SharedSecret: secret,
+				Algorithms:   []string{"HS256", "RS256"},
+			}, []string{"Algorithms: ", "HS256"}},
+		{"secret and HS512",
+			delegation.Issuer{URL: issuerURL, SharedSecret: secret, Algorithms: []string{"HS512"}},
+			[]string{"Algorithms: ", "HS256"}},
+		{"secret and JWKS", delegation.Issuer{URL: issuerURL, SharedSecret: secret, JWKS: set},
+			[]string{"only one of JWKS, JWKSURL and SharedSecret"}},
+		{"secret and JWKS URL",
+			delegation.Issuer{URL: issuerURL, SharedSecret: secret, JWKSURL: issuerURL},
+			[]string{"only one of JWKS, JWKSURL and SharedSecret"}},
+		{"JWKS and JWKS URL", delegation.Issuer{URL: issuerURL, JWKS: set, JWKSURL: issuerURL},
+			[]string{"only one of JWKS, JWKSURL and SharedSecret"}},
 
-		{"wrong in every field", delegation.Issuer{URL: "http://issuer.example.com", Algorithms: []string{"none", "HS256"}, JWKS: []byte("[]"), JWKSURL: "ftp://x"},
+		{"wrong in every field",
+			delegation.Issuer{
+				URL:        "http://issuer.example.com",
+				Algorithms: []string{"none", "HS256"},
+				JWKS:       []byte("[]"),
+				JWKSURL:    "ftp://x",
+			},
 			[]string{"URL: ", `"none"`, `"HS256"`, "only one of", "JWKS: "}},
-		{"wrong in every field, with a secret", delegation.Issuer{Algorithms: []string{"RS256"}, SharedSecret: delegation.NewSecret("short"), JWKS: []byte("[]"), JWKSURL: "ftp://x"},
+		{"wrong in every field, with a secret",
+			delegation.Issuer{
+				Algorithms:   []string{"RS256"},
+				SharedSecret: delegation.NewSecret("short"),
+				JWKS:         []byte("[]"),
+				JWKSURL:      "ftp://x",
+			},
 			[]string{"URL: ", "SharedSecret ", "Algorithms: ", "only one of"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -1631,7 +1842,8 @@ func TestIssuerConfig(t *testing.T) {
 					t.Errorf("%q is not in %v", words, err)
 				}
 			}
-			if secret := test.issuer.SharedSecret.Reveal(); len(secret) > 10 && strings.Contains(err.Error(), secret) {
+			secret := test.issuer.SharedSecret.Reveal()
+			if len(secret) > 10 && strings.Contains(err.Error(), secret) {
 				t.Errorf("the secret is in %v", err)
 			}
 		})
@@ -1640,7 +1852,9 @@ func TestIssuerConfig(t *testing.T) {
 
 func TestIssuersConfig(t *testing.T) {
 	w := newWorld(t)
-	w.config.Issuers = []delegation.Issuer{{URL: "ftp://x"}, {URL: issuerURL}, {URL: issuerURL}, {URL: issuerURL + "/"}}
+	w.config.Issuers = []delegation.Issuer{
+		{URL: "ftp://x"}, {URL: issuerURL}, {URL: issuerURL}, {URL: issuerURL + "/"},
+	}
 	w.target(func(target *delegation.Target) { target.Issuers = []string{issuerURL} })
 	_, err := delegation.New(t.Context(), w.config)
 	wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)

@@ -1260,8 +1260,10 @@ func editValues() []matrixValue {
 
 // matrixForms are texts that stand where three parts joined by dots should.
 var matrixForms = map[string]func(raw string, parts []string) string{
-	"nothing":           func(string, []string) string { return "" },
-	"one part":          func(raw string, _ []string) string { return strings.ReplaceAll(raw, ".", "") },
+	"nothing": func(string, []string) string { return "" },
+	"one part": func(raw string, _ []string) string {
+		return strings.ReplaceAll(raw, ".", "")
+	},
 	"two parts":         func(_ string, parts []string) string { return parts[0] + "." + parts[1] },
 	"four parts":        func(raw string, _ []string) string { return raw + ".e30" },
 	"a dot behind":      func(raw string, _ []string) string { return raw + "." },

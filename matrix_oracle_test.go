@@ -54,7 +54,8 @@ func (v verdict) String() string {
 var matrixCodes = []delegation.Code{
 	delegation.CodeTokenMissing, delegation.CodeTokenTooLarge, delegation.CodeTokenMalformed,
 	delegation.CodeTokenEncrypted, delegation.CodeTokenEncoding,
-	delegation.CodeTokenDuplicateMember, delegation.CodeTokenFoldedName, delegation.CodeTokenSurrogate,
+	delegation.CodeTokenDuplicateMember, delegation.CodeTokenFoldedName,
+	delegation.CodeTokenSurrogate,
 	delegation.CodeTokenCritical, delegation.CodeTokenB64, delegation.CodeTokenType,
 	delegation.CodeTokenUnsigned, delegation.CodeAlgorithmCase,
 	delegation.CodeAlgorithmNotAllowed, delegation.CodeIssuerUnknown,

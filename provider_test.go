@@ -41,7 +41,11 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		case "refuses connections":
 			return nil, errors.New("connection refused")
 		}
-		return &http.Response{StatusCode: http.StatusServiceUnavailable, Body: http.NoBody, Request: r}, nil
+		return &http.Response{
+			StatusCode: http.StatusServiceUnavailable,
+			Body:       http.NoBody,
+			Request:    r,
+		}, nil
 	}
 	recorder, served := httptest.NewRecorder(), r.Clone(r.Context())
 	served.Host = r.URL.Host
@@ -57,7 +61,8 @@ func (w *wire) breaks(how string) {
 	}
 }
 
-// bubbleWorld is a world in a bubble of fake time, with ststest at the end of a wire. The clock is time.Now, which the SDK reads too.
+// bubbleWorld is a world in a bubble of fake time, with ststest at the end of a wire. The clock is
+// time.Now, which the SDK reads too.
 type bubbleWorld struct {
 	*world
 	fake *ststest.Server
@@ -70,8 +75,13 @@ func inBubble(t *testing.T, test func(t *testing.T, w *bubbleWorld)) {
 	_, _ = signingKey(), issuerKey() // not while a bubble waits for them
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(start))
-		w := &bubbleWorld{world: &world{clock: newClock()}, fake: ststest.New(ststest.Config{Region: "eu-central-1"})}
-		if err := errors.Join(w.fake.PutSAMLProvider(principal, must(identity().Metadata())), w.fake.PutRole(ststest.Role{ARN: role, TrustPolicy: allowAll})); err != nil {
+		w := &bubbleWorld{
+			world: &world{clock: newClock()},
+			fake:  ststest.New(ststest.Config{Region: "eu-central-1"}),
+		}
+		err := errors.Join(w.fake.PutSAMLProvider(principal, must(identity().Metadata())),
+			w.fake.PutRole(ststest.Role{ARN: role, TrustPolicy: allowAll}))
+		if err != nil {
 			t.Fatal(err)
 		}
 		w.provider = must(oidctest.New(oidctest.Config{Key: issuerKey()}))
@@ -83,10 +93,17 @@ func inBubble(t *testing.T, test func(t *testing.T, w *bubbleWorld)) {
 		options := stsClient("https://sts.example.com").Options()
 		options.HTTPClient = w.wire
 		w.config = delegation.Config{
-			Issuers:          []delegation.Issuer{{URL: "https://tenant.example.com/", JWKS: keys.Body.Bytes()}},
+			Issuers: []delegation.Issuer{{
+				URL:  "https://tenant.example.com/",
+				JWKS: keys.Body.Bytes(),
+			}},
 			IdentityProvider: identity(),
-			Targets:          delegation.Targets{app: {AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}},
-			STS:              sts.New(options),
+			Targets: delegation.Targets{app: {AWS: delegation.AWS{
+				Principal: principal,
+				Role:      role,
+				Region:    "eu-central-1",
+			}}},
+			STS: sts.New(options),
 			OnEvent: func(_ context.Context, e delegation.Event) {
 				w.mu.Lock()
 				defer w.mu.Unlock()
@@ -127,16 +144,24 @@ func (w *bubbleWorld) consumers() map[string]consumer {
 		"cache": func(p aws.CredentialsProvider) func(context.Context) (string, error) {
 			return retrieve(aws.NewCredentialsCache(p))
 		},
-		"cache with a window": func(p aws.CredentialsProvider) func(context.Context) (string, error) {
-			return retrieve(aws.NewCredentialsCache(p, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow, o.ExpiryWindowJitterFrac = 5*time.Minute, 0.5 }))
+		"cache with a window": func(
+			p aws.CredentialsProvider,
+		) func(context.Context) (string, error) {
+			return retrieve(aws.NewCredentialsCache(p, func(o *aws.CredentialsCacheOptions) {
+				o.ExpiryWindow, o.ExpiryWindowJitterFrac = 5*time.Minute, 0.5
+			}))
 		},
-		"client": func(p aws.CredentialsProvider) func(context.Context) (string, error) { // ststest refuses what has expired
+		// ststest refuses what has expired
+		"client": func(p aws.CredentialsProvider) func(context.Context) (string, error) {
 			config := aws.Config{
-				Region: "eu-central-1", Credentials: aws.NewCredentialsCache(p), BaseEndpoint: aws.String("https://sts.example.com"), HTTPClient: &wire{handler: w.fake},
+				Region: "eu-central-1", Credentials: aws.NewCredentialsCache(p),
+				BaseEndpoint: aws.String("https://sts.example.com"),
+				HTTPClient:   &wire{handler: w.fake},
 			}
 			client := sts.NewFromConfig(config)
 			return func(ctx context.Context) (string, error) {
-				if _, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); err != nil {
+				_, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+				if err != nil {
 					return "", err
 				}
 				return retrieve(config.Credentials)(ctx)
@@ -145,13 +170,14 @@ func (w *bubbleWorld) consumers() map[string]consumer {
 	}
 }
 
-// TestProvider_Outage: STS is dead for the last ten minutes of the credentials' life and more. Nobody who asks each second fails, and within 30 s
-// of its return there are new credentials.
+// TestProvider_Outage: STS is dead for the last ten minutes of the credentials' life and more.
+// Nobody who asks each second fails, and within 30 s of its return there are new credentials.
 func TestProvider_Outage(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
-		sts            string
-		from, to, asks time.Duration // before the credentials end; from asks on they are asked for each second
+		sts string
+		// before the credentials end; from asks on they are asked for each second
+		from, to, asks time.Duration
 	}{
 		{"hangs", 10 * time.Minute, 0, 17 * time.Minute},
 		{"hangs", 10 * time.Minute, 0, 10 * time.Minute}, // no refresh was possible before
@@ -161,44 +187,52 @@ func TestProvider_Outage(t *testing.T) {
 		{"answers 503", 16 * time.Minute, 7 * time.Minute, 17 * time.Minute},
 	} {
 		for name := range (&bubbleWorld{}).consumers() {
-			t.Run(fmt.Sprintf("%s from %s to %s, asked from %s, %s", row.sts, row.from, row.to, row.asks, name), func(t *testing.T) {
-				inBubble(t, func(t *testing.T, w *bubbleWorld) {
-					use := w.consumers()[name](w.delegator(t).Provider(w.source, app))
-					key, err := use(t.Context())
-					if err != nil {
-						t.Fatal(err)
-					}
-					var renewed time.Time
-					end := time.Now().Add(time.Hour)
-					for time.Sleep(time.Hour - row.asks); time.Now().Before(end.Add(time.Minute)); time.Sleep(time.Second) {
-						left := time.Until(end)
-						w.wire.breaks(map[bool]string{true: row.sts}[left <= row.from && left > row.to])
-						now, err := use(t.Context())
+			t.Run(
+				fmt.Sprintf("%s from %s to %s, asked from %s, %s", row.sts, row.from, row.to,
+					row.asks, name),
+				func(t *testing.T) {
+					inBubble(t, func(t *testing.T, w *bubbleWorld) {
+						use := w.consumers()[name](w.delegator(t).Provider(w.source, app))
+						key, err := use(t.Context())
 						if err != nil {
-							t.Fatalf("%s before the end: %v", left, err)
+							t.Fatal(err)
 						}
-						if key != now {
-							key, renewed = now, time.Now()
+						var renewed time.Time
+						end := time.Now().Add(time.Hour)
+						for time.Sleep(time.Hour - row.asks); time.Now().
+							Before(end.Add(time.Minute)); time.Sleep(time.Second) {
+							left := time.Until(end)
+							w.wire.breaks(
+								map[bool]string{true: row.sts}[left <= row.from && left > row.to])
+							now, err := use(t.Context())
+							if err != nil {
+								t.Fatalf("%s before the end: %v", left, err)
+							}
+							if key != now {
+								key, renewed = now, time.Now()
+							}
 						}
-					}
-					latest := end.Add(30*time.Second - row.to)
-					if row.from < 15*time.Minute && row.asks > row.from { // they were renewed before the outage
-						latest = end.Add(30*time.Second - 15*time.Minute)
-					}
-					if renewed.IsZero() || renewed.After(latest) {
-						t.Errorf("renewed at %s, and not by %s", renewed, latest)
-					}
-					attempts := 0
-					for code, n := range w.outcomes() {
-						if attempts += n; code != "" && code != delegation.CodeSTSTimeout && code != delegation.CodeSTSUnavailable {
-							t.Errorf("%d events of %s", n, code)
+						latest := end.Add(30*time.Second - row.to)
+						// they were renewed before the outage
+						if row.from < 15*time.Minute && row.asks > row.from {
+							latest = end.Add(30*time.Second - 15*time.Minute)
 						}
-					}
-					if most := 4 + int((row.from-row.to)/(10*time.Second)); attempts > most {
-						t.Errorf("%d attempts, more than %d", attempts, most)
-					}
+						if renewed.IsZero() || renewed.After(latest) {
+							t.Errorf("renewed at %s, and not by %s", renewed, latest)
+						}
+						attempts := 0
+						for code, n := range w.outcomes() {
+							attempts += n
+							if code != "" && code != delegation.CodeSTSTimeout &&
+								code != delegation.CodeSTSUnavailable {
+								t.Errorf("%d events of %s", n, code)
+							}
+						}
+						if most := 4 + int((row.from-row.to)/(10*time.Second)); attempts > most {
+							t.Errorf("%d attempts, more than %d", attempts, most)
+						}
+					})
 				})
-			})
 		}
 	}
 }
@@ -222,14 +256,17 @@ func TestProvider_OffTheCallersPath(t *testing.T) {
 	}
 }
 
-// TestProvider_Expires: what is advertised is when to ask again, never later than the credentials last.
+// TestProvider_Expires: what is advertised is when to ask again, never later than the credentials
+// last.
 func TestProvider_Expires(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *bubbleWorld) {
 		p := w.delegator(t).Provider(w.source, app)
 		want := func(expires time.Time) {
 			t.Helper()
 			c, err := p.Retrieve(t.Context())
-			if err != nil || !c.Expires.Equal(expires) || !c.CanExpire || c.Source != "AssumeRoleWithSAML" || c.AccountID != account || !c.HasKeys() || c.SessionToken == "" {
+			if err != nil || !c.Expires.Equal(expires) || !c.CanExpire ||
+				c.Source != "AssumeRoleWithSAML" || c.AccountID != account || !c.HasKeys() ||
+				c.SessionToken == "" {
 				t.Fatalf("got %+v, %v; want one that expires at %s", c, err, expires)
 			}
 			synctest.Wait()
@@ -249,7 +286,8 @@ func TestProvider_Expires(t *testing.T) {
 	})
 }
 
-// TestProvider_CredentialsCache holds the provider to what the SDK's cache asks of it, with the compiler's help.
+// TestProvider_CredentialsCache holds the provider to what the SDK's cache asks of it, with the
+// compiler's help.
 func TestProvider_CredentialsCache(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *bubbleWorld) {
 		p := w.delegator(t).Provider(w.source, app).(interface {
@@ -259,28 +297,34 @@ func TestProvider_CredentialsCache(t *testing.T) {
 			aws.CredentialProviderSource
 		})
 		failure := errors.New("a failure")
-		if c, err := p.HandleFailToRefresh(t.Context(), aws.Credentials{AccessKeyID: "AKIAOLD", SecretAccessKey: "old"}, failure); c != (aws.Credentials{}) || err != failure {
+		c, err := p.HandleFailToRefresh(t.Context(),
+			aws.Credentials{AccessKeyID: "AKIAOLD", SecretAccessKey: "old"}, failure)
+		if c != (aws.Credentials{}) || err != failure {
 			t.Errorf("without credentials: %v", err)
 		}
 		got := must(p.Retrieve(t.Context()))
-		if c, err := p.HandleFailToRefresh(t.Context(), aws.Credentials{}, failure); c != got || err != nil {
+		c, err = p.HandleFailToRefresh(t.Context(), aws.Credentials{}, failure)
+		if c != got || err != nil {
 			t.Errorf("with credentials: %v, want them", err)
 		}
 		time.Sleep(time.Hour)
-		if c, err := p.HandleFailToRefresh(t.Context(), got, failure); c != (aws.Credentials{}) || err != failure {
+		c, err = p.HandleFailToRefresh(t.Context(), got, failure)
+		if c != (aws.Credentials{}) || err != failure {
 			t.Errorf("with expired credentials: %v", err)
 		}
 		if c, err := p.AdjustExpiresBy(got, -5*time.Minute); c != got || err != nil {
 			t.Errorf("adjusted to %s, %v", c.Expires, err)
 		}
 		cache := aws.NewCredentialsCache(p)
-		if s := cache.ProviderSources(); len(s) != 1 || s[0] != aws.CredentialSourceSTSAssumeRoleSaml {
+		s := cache.ProviderSources()
+		if len(s) != 1 || s[0] != aws.CredentialSourceSTSAssumeRoleSaml {
 			t.Errorf("sources %v", s)
 		}
 	})
 }
 
-// TestProvider_OneExchangeForAll: a thousand callers make one exchange, and the one that gives up stops none of the others.
+// TestProvider_OneExchangeForAll: a thousand callers make one exchange, and the one that gives up
+// stops none of the others.
 func TestProvider_OneExchangeForAll(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *bubbleWorld) {
 		asked := 0
@@ -315,7 +359,8 @@ func TestProvider_OneExchangeForAll(t *testing.T) {
 	})
 }
 
-// TestProvider_Source: what becomes of an exchange for which there is no token. It has its event, too.
+// TestProvider_Source: what becomes of an exchange for which there is no token. It has its event,
+// too.
 func TestProvider_Source(t *testing.T) {
 	folder := t.TempDir()
 	broken := errors.New("broken")
@@ -324,22 +369,36 @@ func TestProvider_Source(t *testing.T) {
 		code   delegation.Code
 		words  string
 	}{
-		"an error":     {func(context.Context) (string, error) { return "", broken }, delegation.CodeTokenSourceFailed, "broken"},
-		"both":         {func(context.Context) (string, error) { return "canary", broken }, delegation.CodeTokenSourceFailed, "broken"},
-		"nothing":      {func(context.Context) (string, error) { return "", nil }, delegation.CodeTokenSourceFailed, "no token"},
-		"a panic":      {func(context.Context) (string, error) { panic("boom") }, delegation.CodeTokenSourceFailed, "boom"},
-		"a hanging":    {func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }, delegation.CodeCanceled, "deadline"},
-		"no file":      {delegation.TokenFile(filepath.Join(folder, "missing")), delegation.CodeTokenSourceFailed, "missing"},
-		"no id_token":  {delegation.TokenOAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "canary"})), delegation.CodeTokenSourceFailed, "scope openid"},
-		"a bad token":  {func(context.Context) (string, error) { return "canary", nil }, delegation.CodeTokenMalformed, "three"},
-		"a line's end": {func(context.Context) (string, error) { return "\n", nil }, delegation.CodeTokenMalformed, "three"},
+		"an error": {func(context.Context) (string, error) { return "", broken },
+			delegation.CodeTokenSourceFailed, "broken"},
+		"both": {func(context.Context) (string, error) { return "canary", broken },
+			delegation.CodeTokenSourceFailed, "broken"},
+		"nothing": {func(context.Context) (string, error) { return "", nil },
+			delegation.CodeTokenSourceFailed, "no token"},
+		"a panic": {func(context.Context) (string, error) { panic("boom") },
+			delegation.CodeTokenSourceFailed, "boom"},
+		"a hanging": {func(ctx context.Context) (string, error) {
+			<-ctx.Done()
+			return "", ctx.Err()
+		}, delegation.CodeCanceled, "deadline"},
+		"no file": {delegation.TokenFile(filepath.Join(folder, "missing")),
+			delegation.CodeTokenSourceFailed, "missing"},
+		"no id_token": {
+			delegation.TokenOAuth2(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "canary"})),
+			delegation.CodeTokenSourceFailed, "scope openid",
+		},
+		"a bad token": {func(context.Context) (string, error) { return "canary", nil },
+			delegation.CodeTokenMalformed, "three"},
+		"a line's end": {func(context.Context) (string, error) { return "\n", nil },
+			delegation.CodeTokenMalformed, "three"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *bubbleWorld) {
 				began := time.Now()
 				c, err := w.delegator(t).Provider(row.source, app).Retrieve(t.Context())
 				e := wantError(t, err, delegation.StageToken, row.code)
-				if c != (aws.Credentials{}) || !strings.Contains(err.Error(), row.words) || strings.Contains(err.Error(), "canary") {
+				if c != (aws.Credentials{}) || !strings.Contains(err.Error(), row.words) ||
+					strings.Contains(err.Error(), "canary") {
 					t.Errorf("got %v", err)
 				}
 				if name == "an error" && !errors.Is(err, broken) {
@@ -349,10 +408,13 @@ func TestProvider_Source(t *testing.T) {
 					t.Fatalf("%d events", len(w.events))
 				}
 				event := w.events[0]
-				if event.Err != e || event.Code != row.code || event.Target != app || !event.Time.Equal(began) || event.Took[delegation.StageToken] != time.Since(began) {
+				if event.Err != e || event.Code != row.code || event.Target != app ||
+					!event.Time.Equal(began) ||
+					event.Took[delegation.StageToken] != time.Since(began) {
 					t.Errorf("event %+v", event)
 				}
-				if row.code == delegation.CodeCanceled && time.Since(began) != time.Minute+10*time.Second {
+				if row.code == delegation.CodeCanceled &&
+					time.Since(began) != time.Minute+10*time.Second {
 					t.Errorf("it hung for %s", time.Since(began))
 				}
 			})
@@ -360,7 +422,8 @@ func TestProvider_Source(t *testing.T) {
 	}
 }
 
-// TestProvider_SourceFailsLater: credentials at hand are served, and the operator is told with each attempt.
+// TestProvider_SourceFailsLater: credentials at hand are served, and the operator is told with each
+// attempt.
 func TestProvider_SourceFailsLater(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *bubbleWorld) {
 		file := filepath.Join(t.TempDir(), "token")
@@ -386,7 +449,8 @@ func TestProvider_SourceFailsLater(t *testing.T) {
 		if c := must(p.Retrieve(t.Context())); c.AccessKeyID == first.AccessKeyID {
 			t.Error("still the old credentials")
 		}
-		if got := w.outcomes(); got[""] != 2 || got[delegation.CodeTokenSourceFailed] != 3 || len(got) != 2 {
+		got := w.outcomes()
+		if got[""] != 2 || got[delegation.CodeTokenSourceFailed] != 3 || len(got) != 2 {
 			t.Errorf("events %v", got)
 		}
 	})
@@ -397,12 +461,14 @@ func TestProvider_OAuth2(t *testing.T) {
 	w, _ := strictWorld(t)
 	endpoint := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(rw, `{"access_token": "canary", "token_type": "Bearer", "id_token": %q}`, w.token(nil))
+		fmt.Fprintf(rw,
+			`{"access_token": "canary", "token_type": "Bearer", "id_token": %q}`, w.token(nil))
 	}))
 	defer endpoint.Close()
 	config := oauth2.Config{Endpoint: oauth2.Endpoint{TokenURL: endpoint.URL}}
 	source := config.TokenSource(t.Context(), &oauth2.Token{RefreshToken: "canary"})
-	if c, err := w.delegator(t).Provider(delegation.TokenOAuth2(source), app).Retrieve(t.Context()); err != nil || !c.HasKeys() {
+	c, err := w.delegator(t).Provider(delegation.TokenOAuth2(source), app).Retrieve(t.Context())
+	if err != nil || !c.HasKeys() {
 		t.Fatal(err)
 	}
 }
@@ -418,7 +484,8 @@ func TestProvider_Options(t *testing.T) {
 	})
 }
 
-// TestProvider_Refused: what a provider cannot work with is an error when it is asked, and no panic.
+// TestProvider_Refused: what a provider cannot work with is an error when it is asked, and no
+// panic.
 func TestProvider_Refused(t *testing.T) {
 	w := newWorld(t)
 	source := func(context.Context) (string, error) { return "", nil }
@@ -429,7 +496,8 @@ func TestProvider_Refused(t *testing.T) {
 	} {
 		for range 2 {
 			c, err := p.Retrieve(t.Context())
-			if e := wantError(t, err, delegation.StageConfig, delegation.CodeArgumentInvalid); c != (aws.Credentials{}) || !strings.Contains(e.Error(), "token source") {
+			e := wantError(t, err, delegation.StageConfig, delegation.CodeArgumentInvalid)
+			if c != (aws.Credentials{}) || !strings.Contains(e.Error(), "token source") {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -442,8 +510,8 @@ func TestProvider_Refused(t *testing.T) {
 	}
 }
 
-// TestProvider_PartsFromOthers: of a hundred providers that start at the same moment no more than a few
-// ask AWS at the same time when their credentials are due.
+// TestProvider_PartsFromOthers: of a hundred providers that start at the same moment no more than a
+// few ask AWS at the same time when their credentials are due.
 func TestProvider_PartsFromOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *bubbleWorld) {
 		const pods = 100

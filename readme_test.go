@@ -32,7 +32,8 @@ func TestReadme(t *testing.T) {
 
 	table := string(must(os.ReadFile("docs/errors.md")))
 	refusals := string(must(os.ReadFile("docs/refusals.md")))
-	rows := regexp.MustCompile("(?m)^\\| `[a-z0-9_]+` \\|.*\\| \\d{3} .*$").FindAllString(refusals, -1)
+	rows := regexp.MustCompile("(?m)^\\| `[a-z0-9_]+` \\|.*\\| \\d{3} .*$").
+		FindAllString(refusals, -1)
 	if len(rows) < 10 {
 		t.Errorf("%d rows in the error table", len(rows))
 	}
@@ -46,12 +47,14 @@ func TestReadme(t *testing.T) {
 // TestFailures holds that each fault of docs/failures.md has a direction, and a test that exists.
 func TestFailures(t *testing.T) {
 	tests := allTests(t)
-	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| ([^|]+) \| (`+"`Test[^|]*"+`) \|$`).FindAllStringSubmatch(string(must(os.ReadFile("docs/failures.md"))), -1)
+	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| ([^|]+) \| (`+"`Test[^|]*"+`) \|$`).
+		FindAllStringSubmatch(string(must(os.ReadFile("docs/failures.md"))), -1)
 	if len(rows) < 20 {
 		t.Fatalf("%d rows", len(rows))
 	}
 	for _, row := range rows {
-		if !regexp.MustCompile("^(fails closed|serves stale|goes on|its exchange waits)").MatchString(row[2]) {
+		if !regexp.MustCompile("^(fails closed|serves stale|goes on|its exchange waits)").
+			MatchString(row[2]) {
 			t.Errorf("%s: no direction in %q", row[1], row[2])
 		}
 		for _, name := range regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(row[3], -1) {
@@ -143,8 +146,8 @@ func allTests(t *testing.T) string {
 }
 
 // TestIncident_RolesTrustSAMLOnly: users bypassed the rules of a role that also trusted the OIDC
-// provider. The library cannot see trust policies, so all who set one up must read it, wherever they
-// look first.
+// provider. The library cannot see trust policies, so all who set one up must read it, wherever
+// they look first.
 func TestIncident_RolesTrustSAMLOnly(t *testing.T) {
 	for file, words := range map[string]string{
 		"README.md":         "must trust the SAML provider only",
@@ -153,7 +156,8 @@ func TestIncident_RolesTrustSAMLOnly(t *testing.T) {
 		"docs/checks.md":    "must trust the SAML provider only",
 		"delegation.go":     "should trust the SAML provider and nothing else",
 	} {
-		text := strings.Join(strings.Fields(strings.ReplaceAll(string(must(os.ReadFile(file))), "//", "")), " ")
+		text := strings.Join(
+			strings.Fields(strings.ReplaceAll(string(must(os.ReadFile(file))), "//", "")), " ")
 		if !strings.Contains(text, words) {
 			t.Errorf("%s does not say that roles %s", file, words)
 		}

@@ -32,7 +32,12 @@ func TestReplay_OncePerTarget(t *testing.T) {
 	target.Audiences = []string{app}
 	w.config.Targets = delegation.Targets{app: target, "second": target}
 	ran := 0
-	w.config.Rules = []delegation.RuleFunc{func(context.Context, *delegation.User, *delegation.RuleContext) error { ran++; return nil }}
+	w.config.Rules = []delegation.RuleFunc{
+		func(context.Context, *delegation.User, *delegation.RuleContext) error {
+			ran++
+			return nil
+		},
+	}
 	off := w.delegator(t)
 	w.config.Replay = delegation.ReplayMemory(100)
 	d := w.delegator(t)
@@ -42,13 +47,16 @@ func TestReplay_OncePerTarget(t *testing.T) {
 		first         bool
 	}{
 		{plain, app, true}, {plain, app, false}, {plain, "second", true}, {plain, "second", false},
-		{named, app, true}, {named, app, false}, {w.token(map[string]any{"jti": "one", "sub": "bob"}), app, false}, // the issuer's ID for a token is one token's
+		// the issuer's ID for a token is one token's
+		{named, app, true}, {named, app, false},
+		{w.token(map[string]any{"jti": "one", "sub": "bob"}), app, false},
 		{w.token(map[string]any{"nonce": "x"}), app, true},
 	} {
 		before := ran
 		_, err := d.Exchange(t.Context(), row.token, row.target)
 		if !row.first {
-			if e := wantError(t, err, delegation.StageToken, delegation.CodeTokenReplayed); e.Retryable || ran != before || w.newest().Subject == "" {
+			e := wantError(t, err, delegation.StageToken, delegation.CodeTokenReplayed)
+			if e.Retryable || ran != before || w.newest().Subject == "" {
 				t.Errorf("%d: %v, rules ran %v", i, e, ran != before)
 			}
 		} else if err != nil {
@@ -158,7 +166,8 @@ func TestTargetID_IsTheDefaultAudience(t *testing.T) {
 	}
 }
 
-// TestReplay_ComesBehindTheTarget: what is refused before leaves the token unused, what fails behind has used it.
+// TestReplay_ComesBehindTheTarget: what is refused before leaves the token unused, what fails
+// behind has used it.
 func TestReplay_ComesBehindTheTarget(t *testing.T) {
 	w := newWorld(t)
 	w.config.Replay = delegation.ReplayMemory(100)
@@ -174,13 +183,15 @@ func TestReplay_ComesBehindTheTarget(t *testing.T) {
 	wantError(t, err, delegation.StageToken, delegation.CodeTokenReplayed)
 }
 
-// TestReplay_OtherSignature: anyone can make a second signature from an ECDSA signature; the token is the same.
+// TestReplay_OtherSignature: anyone can make a second signature from an ECDSA signature; the token
+// is the same.
 func TestReplay_OtherSignature(t *testing.T) {
 	w := newWorld(t)
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	w.provider = must(oidctest.New(oidctest.Config{Key: key, Now: w.clock.Now}))
 	w.provider.SetIssuer(w.url)
-	w.config.Issuers[0].JWKS, w.config.Issuers[0].Algorithms = w.provider.KeySet(), []string{"ES256"}
+	w.config.Issuers[0].JWKS = w.provider.KeySet()
+	w.config.Issuers[0].Algorithms = []string{"ES256"}
 	token := w.token(nil)
 	cut := strings.LastIndexByte(token, '.') + 1
 	signature := must(base64.RawURLEncoding.DecodeString(token[cut:]))
@@ -203,9 +214,18 @@ func TestReplay_OtherSignature(t *testing.T) {
 func TestReplay_StoreFails(t *testing.T) {
 	own := errors.New("connection refused")
 	for name, store := range map[string]delegation.ReplayStore{
-		"error":               replayFunc(func(context.Context, string, time.Time, time.Time) (bool, error) { return false, own }),
-		"an error and first":  replayFunc(func(context.Context, string, time.Time, time.Time) (bool, error) { return true, own }),
-		"panic":               replayFunc(func(context.Context, string, time.Time, time.Time) (bool, error) { panic("x") }),
+		"error": replayFunc(func(context.Context, string, time.Time, time.Time) (bool,
+			error) {
+			return false, own
+		}),
+		"an error and first": replayFunc(func(context.Context, string, time.Time, time.Time) (bool,
+			error) {
+			return true, own
+		}),
+		"panic": replayFunc(func(context.Context, string, time.Time, time.Time) (bool,
+			error) {
+			panic("x")
+		}),
 		"memory of no size":   delegation.ReplayMemory(0),
 		"memory of less":      delegation.ReplayMemory(-1),
 		"nil in an interface": replayFunc(nil),
@@ -214,23 +234,30 @@ func TestReplay_StoreFails(t *testing.T) {
 			w := newWorld(t)
 			w.config.Replay = store
 			_, err := w.exchange(t, nil)
-			if e := wantError(t, err, delegation.StageToken, delegation.CodeReplayUnavailable); !e.Retryable || strings.Contains(name, "error") && !errors.Is(e, own) {
+			e := wantError(t, err, delegation.StageToken, delegation.CodeReplayUnavailable)
+			if !e.Retryable || strings.Contains(name, "error") && !errors.Is(e, own) {
 				t.Errorf("got %v", e)
 			}
 		})
 	}
 	w := newWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	w.config.Replay = replayFunc(func(ctx context.Context, _ string, _, _ time.Time) (bool, error) { cancel(); return true, ctx.Err() })
+	w.config.Replay = replayFunc(func(ctx context.Context, _ string, _, _ time.Time) (bool, error) {
+		cancel()
+		return true, ctx.Err()
+	})
 	_, err := w.delegator(t).Exchange(ctx, w.token(nil), app)
 	wantError(t, err, delegation.StageToken, delegation.CodeCanceled)
 }
 
-// TestReplay_Arguments: a key that tells nothing, the clock, and the moment from which the token is refused as expired.
+// TestReplay_Arguments: a key that tells nothing, the clock, and the moment from which the token is
+// refused as expired.
 func TestReplay_Arguments(t *testing.T) {
 	w := newWorld(t)
 	var keys []string
-	w.config.Replay = replayFunc(func(_ context.Context, key string, now, until time.Time) (bool, error) {
+	w.config.Replay = replayFunc(func(
+		_ context.Context, key string, now, until time.Time,
+	) (bool, error) {
 		keys = append(keys, key)
 		if !now.Equal(start) || !until.Equal(start.Add(10*time.Minute+30*time.Second)) {
 			t.Errorf("now %s, until %s", now, until)
@@ -239,7 +266,8 @@ func TestReplay_Arguments(t *testing.T) {
 		return true, nil
 	})
 	w.config.Leeway = 30 * time.Second
-	if _, err := w.exchange(t, map[string]any{"jti": "id", "exp": start.Add(10 * time.Minute).Unix()}); err != nil || len(keys) != 1 || len(keys[0]) != 64 {
+	_, err := w.exchange(t, map[string]any{"jti": "id", "exp": start.Add(10 * time.Minute).Unix()})
+	if err != nil || len(keys) != 1 || len(keys[0]) != 64 {
 		t.Errorf("%v, keys %q", err, keys)
 	}
 	if took := w.newest().Took[delegation.StageToken]; took != 7*time.Second {
@@ -258,10 +286,12 @@ func TestReplayMemory(t *testing.T) {
 		at, until time.Duration
 		want      string
 	}{
-		{"a", 0, 30, "true false"}, {"b", 0, 10, "true false"}, {"a", 0, 30, "false false"}, {"c", 0, 20, "true false"},
+		{"a", 0, 30, "true false"}, {"b", 0, 10, "true false"}, {"a", 0, 30, "false false"},
+		{"c", 0, 20, "true false"},
 		{"d", 0, 30, "false true"}, {"d", 9, 30, "false true"}, // full: not one is forgotten early
 		{"b", 9, 10, "false false"}, {"d", 10, 30, "true false"}, // b has ended
-		{"e", 10, 30, "false true"}, {"c", 19, 20, "false false"}, {"a", 29, 30, "false false"}, {"e", 29, 50, "true false"}, {"a", 30, 60, "true false"},
+		{"e", 10, 30, "false true"}, {"c", 19, 20, "false false"}, {"a", 29, 30, "false false"},
+		{"e", 29, 50, "true false"}, {"a", 30, 60, "true false"},
 	} {
 		if got := use(row.key, row.at, row.until); got != row.want {
 			t.Errorf("%d: got %s, want %s", i, got, row.want)
@@ -274,7 +304,9 @@ func TestReplay_Concurrent(t *testing.T) {
 	w := newWorld(t)
 	w.config.Replay = delegation.ReplayMemory(1_000)
 	d := w.delegator(t)
-	tokens := []string{w.token(nil), w.token(map[string]any{"jti": "1"}), w.token(map[string]any{"jti": "2"})}
+	tokens := []string{
+		w.token(nil), w.token(map[string]any{"jti": "1"}), w.token(map[string]any{"jti": "2"}),
+	}
 	var all sync.WaitGroup
 	for i := range 999 {
 		all.Go(func() {

@@ -15,10 +15,12 @@ import (
 
 // signedBy is the certificate in the response that was sent to STS.
 func signedBy(in *sts.AssumeRoleWithSAMLInput) string {
-	return strings.Join(strings.Fields(responseOf(in).FindElement("//ds:X509Certificate").Text()), "")
+	return strings.Join(strings.Fields(responseOf(in).FindElement("//ds:X509Certificate").Text()),
+		"")
 }
 
-// TestRollover_WithoutAnOutage follows docs/key-rollover.md with one Delegator, while exchanges run: AWS trusts {old}, {old, new}, {new}.
+// TestRollover_WithoutAnOutage follows docs/key-rollover.md with one Delegator, while exchanges
+// run: AWS trusts {old}, {old, new}, {new}.
 func TestRollover_WithoutAnOutage(t *testing.T) {
 	t.Parallel()
 	w, fake := strictWorld(t)
@@ -26,7 +28,8 @@ func TestRollover_WithoutAnOutage(t *testing.T) {
 	d, token := w.delegator(t), w.token(nil)
 	set := func(keys ...delegation.SigningKey) {
 		t.Helper()
-		if err := d.SetIdentityProvider(delegation.IdentityProvider{EntityID: entityID, Keys: keys}); err != nil {
+		err := d.SetIdentityProvider(delegation.IdentityProvider{EntityID: entityID, Keys: keys})
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -58,7 +61,8 @@ func TestRollover_WithoutAnOutage(t *testing.T) {
 			}
 		})
 	}
-	// wait lets every client finish the exchange that is under way, and some more: an operator waits for the five minutes of an assertion.
+	// wait lets every client finish the exchange that is under way, and some more: an operator
+	// waits for the five minutes of an assertion.
 	wait := func() {
 		for range 6 {
 			for _, f := range finished {
@@ -90,10 +94,14 @@ func TestRollover_WithoutAnOutage(t *testing.T) {
 	wantError(t, err, delegation.StageSTS, delegation.CodeSTSSignature)
 }
 
-// TestSetIdentityProvider: what is set counts from then on, for the configuration's identity and for targets that have it.
+// TestSetIdentityProvider: what is set counts from then on, for the configuration's identity and
+// for targets that have it.
 func TestSetIdentityProvider(t *testing.T) {
 	w := newWorld(t)
-	own := delegation.IdentityProvider{EntityID: "urn:own.example.com", Keys: []delegation.SigningKey{signingKey()}}
+	own := delegation.IdentityProvider{
+		EntityID: "urn:own.example.com",
+		Keys:     []delegation.SigningKey{signingKey()},
+	}
 	target := w.config.Targets.(delegation.Targets)[app]
 	other := target
 	other.Identity, other.Audiences = &own, []string{app}
@@ -108,19 +116,22 @@ func TestSetIdentityProvider(t *testing.T) {
 		if _, err := d.Exchange(t.Context(), w.token(nil), target); err != nil {
 			t.Fatal(err)
 		}
-		if issuer := responseOf(w.last()).FindElement("//saml:Assertion/saml:Issuer").Text(); issuer != e.EntityID {
+		issuer := responseOf(w.last()).FindElement("//saml:Assertion/saml:Issuer").Text()
+		if issuer != e.EntityID {
 			t.Errorf("%s: sent %s, explained %s", target, issuer, e.EntityID)
 		}
 		return e.EntityID + " " + signedBy(w.last())
 	}
 	initial := []string{key(app), key("other")}
 	keys := []delegation.SigningKey{nextKey(), signingKey()}
-	if err := d.SetIdentityProvider(delegation.IdentityProvider{EntityID: own.EntityID, Keys: keys}); err != nil {
+	err := d.SetIdentityProvider(delegation.IdentityProvider{EntityID: own.EntityID, Keys: keys})
+	if err != nil {
 		t.Fatal(err)
 	}
 	keys[0] = delegation.SigningKey{} // it was copied
 	changed := key("other")
-	if got := key(app); got != initial[0] || changed == initial[1] || !strings.HasPrefix(changed, own.EntityID) {
+	got := key(app)
+	if got != initial[0] || changed == initial[1] || !strings.HasPrefix(changed, own.EntityID) {
 		t.Error("the keys of one identity are not those of the other")
 	}
 	result(t, d.Check(t.Context()), keyName(nextKey(), own.EntityID))
@@ -128,25 +139,42 @@ func TestSetIdentityProvider(t *testing.T) {
 	if first := must(identity().Metadata()); !bytes.Equal(metadata(), first) {
 		t.Errorf("got %s", metadata())
 	}
-	next := delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{nextKey(), signingKey()}}
+	next := delegation.IdentityProvider{
+		EntityID: entityID,
+		Keys:     []delegation.SigningKey{nextKey(), signingKey()},
+	}
 	if err := d.SetIdentityProvider(next); err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(metadata(), must(next.Metadata())) || key(app) == initial[0] || key("other") != changed {
+	if !bytes.Equal(metadata(), must(next.Metadata())) || key(app) == initial[0] ||
+		key("other") != changed {
 		t.Error("the configuration's identity did not change, or another one did")
 	}
 
 	// A refusal changes nothing.
 	for name, bad := range map[string]delegation.IdentityProvider{
-		"zero":                {},
-		"no key":              {EntityID: entityID},
-		"an unknown identity": {EntityID: entityID + "/", Keys: []delegation.SigningKey{signingKey()}},
-		"a key of another":    {EntityID: entityID, Keys: []delegation.SigningKey{{Signer: signingKey().Signer, Certificate: nextKey().Certificate}}},
-		"eleven keys":         {EntityID: entityID, Keys: make([]delegation.SigningKey, 11)},
-		"an empty key behind": {EntityID: entityID, Keys: []delegation.SigningKey{signingKey(), {}}},
+		"zero":   {},
+		"no key": {EntityID: entityID},
+		"an unknown identity": {
+			EntityID: entityID + "/",
+			Keys:     []delegation.SigningKey{signingKey()},
+		},
+		"a key of another": {
+			EntityID: entityID,
+			Keys: []delegation.SigningKey{{
+				Signer:      signingKey().Signer,
+				Certificate: nextKey().Certificate,
+			}},
+		},
+		"eleven keys": {EntityID: entityID, Keys: make([]delegation.SigningKey, 11)},
+		"an empty key behind": {
+			EntityID: entityID,
+			Keys:     []delegation.SigningKey{signingKey(), {}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantError(t, d.SetIdentityProvider(bad), delegation.StageConfig, delegation.CodeConfigInvalid)
+			wantError(t, d.SetIdentityProvider(bad), delegation.StageConfig,
+				delegation.CodeConfigInvalid)
 			if !bytes.Equal(metadata(), must(next.Metadata())) || key("other") != changed {
 				t.Error("it has changed nevertheless")
 			}
@@ -154,11 +182,15 @@ func TestSetIdentityProvider(t *testing.T) {
 	}
 }
 
-// TestSetIdentityProvider_DatabaseTargets: their source says what they sign with, and is asked at every exchange.
+// TestSetIdentityProvider_DatabaseTargets: their source says what they sign with, and is asked at
+// every exchange.
 func TestSetIdentityProvider_DatabaseTargets(t *testing.T) {
 	w := newWorld(t)
 	target := w.config.Targets.(delegation.Targets)[app]
-	own := delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{signingKey()}}
+	own := delegation.IdentityProvider{
+		EntityID: entityID,
+		Keys:     []delegation.SigningKey{signingKey()},
+	}
 	w.config.Targets = source(func(_ context.Context, name string) (*delegation.Target, error) {
 		found := target
 		found.Audiences = []string{app}
@@ -176,7 +208,11 @@ func TestSetIdentityProvider_DatabaseTargets(t *testing.T) {
 		return signedBy(w.last())
 	}
 	first := key("own")
-	if err := d.SetIdentityProvider(delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{nextKey()}}); err != nil {
+	err := d.SetIdentityProvider(delegation.IdentityProvider{
+		EntityID: entityID,
+		Keys:     []delegation.SigningKey{nextKey()},
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	second := key(app)
@@ -193,9 +229,11 @@ func TestSetIdentityProvider_DatabaseTargets(t *testing.T) {
 
 func TestRollover_NilAndZero(t *testing.T) {
 	for _, d := range []*delegation.Delegator{nil, new(delegation.Delegator)} {
-		wantError(t, d.SetIdentityProvider(identity()), delegation.StageConfig, delegation.CodeArgumentInvalid)
+		wantError(t, d.SetIdentityProvider(identity()), delegation.StageConfig,
+			delegation.CodeArgumentInvalid)
 		document, err := d.Metadata()
-		if wantError(t, err, delegation.StageConfig, delegation.CodeArgumentInvalid); document != nil {
+		if wantError(t, err, delegation.StageConfig,
+			delegation.CodeArgumentInvalid); document != nil {
 			t.Errorf("got %s", document)
 		}
 	}
@@ -204,7 +242,10 @@ func TestRollover_NilAndZero(t *testing.T) {
 // TestSetIdentityProvider_Concurrent: every response is signed by one of the two, whole.
 func TestSetIdentityProvider_Concurrent(t *testing.T) {
 	w, fake := strictWorld(t)
-	both := delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{signingKey(), nextKey()}}
+	both := delegation.IdentityProvider{
+		EntityID: entityID,
+		Keys:     []delegation.SigningKey{signingKey(), nextKey()},
+	}
 	if err := fake.PutSAMLProvider(principal, must(both.Metadata())); err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +255,10 @@ func TestSetIdentityProvider_Concurrent(t *testing.T) {
 		all.Go(func() {
 			for n := range 10 {
 				_, exchanged := d.Exchange(t.Context(), token, app)
-				set := d.SetIdentityProvider(delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{both.Keys[(i+n)%2]}})
+				set := d.SetIdentityProvider(delegation.IdentityProvider{
+					EntityID: entityID,
+					Keys:     []delegation.SigningKey{both.Keys[(i+n)%2]},
+				})
 				_, explained := d.Explain(t.Context(), token, app)
 				_, written := d.Metadata()
 				if err := errors.Join(exchanged, set, explained, written); err != nil {

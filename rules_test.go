@@ -25,7 +25,11 @@ const (
 
 // apply runs one rule on a user with the given properties, and returns what it made of the context.
 func apply(rule delegation.RuleFunc, properties map[string]any) (delegation.AWS, error) {
-	rc := &delegation.RuleContext{AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}
+	rc := &delegation.RuleContext{AWS: delegation.AWS{
+		Principal: principal,
+		Role:      role,
+		Region:    "eu-central-1",
+	}}
 	err := rule(context.Background(), &delegation.User{Properties: properties}, rc)
 	return rc.AWS, err
 }
@@ -64,7 +68,8 @@ func TestUser_Value(t *testing.T) {
 		{"app_metadata.roles.-1", nil, false},
 		{"app_metadata.roles.x", nil, false},
 		{"app_metadata.a.b.c", "dotted inside", true},
-		{"app_metadata.a.b.d", "plain inside", true}, // the longest name has no such member, the shorter one has
+		// the longest name has no such member, the shorter one has
+		{"app_metadata.a.b.d", "plain inside", true},
 		{"identities.0.connection", "google", true},
 		{"identities.1.connection", nil, false},
 		{"https://example.com/groups", []any{"staff"}, true},
@@ -88,10 +93,13 @@ func TestUser_Value(t *testing.T) {
 
 func TestUser_TypedReaders(t *testing.T) {
 	user := &delegation.User{Properties: map[string]any{
-		"text": "x", "true": true, "false": false, "number": json.Number("1"), "one": 1, "words": "true", "null": nil,
-		"list": []any{"a", "b"}, "strings": []string{"a", "b"}, "mixed": []any{"a", json.Number("1"), false},
-		"withNull": []any{"a", nil}, "withList": []any{"a", []any{"b"}}, "withObject": []any{"a", map[string]any{}},
-		"empty": []any{}, "object": map[string]any{"a": "b"},
+		"text": "x", "true": true, "false": false, "number": json.Number("1"), "one": 1,
+		"words": "true", "null": nil,
+		"list": []any{"a", "b"}, "strings": []string{"a", "b"},
+		"mixed":    []any{"a", json.Number("1"), false},
+		"withNull": []any{"a", nil}, "withList": []any{"a", []any{"b"}},
+		"withObject": []any{"a", map[string]any{}},
+		"empty":      []any{}, "object": map[string]any{"a": "b"},
 	}}
 	texts, bools, lists := map[string]string{}, map[string]bool{}, map[string][]string{}
 	for name := range user.Properties {
@@ -112,7 +120,8 @@ func TestUser_TypedReaders(t *testing.T) {
 		t.Errorf("Bool: got %v, want %v", bools, want)
 	}
 	want := map[string][]string{
-		"text": {"x"}, "words": {"true"}, "true": {"true"}, "false": {"false"}, "number": {"1"}, "one": {"1"},
+		"text": {"x"}, "words": {"true"}, "true": {"true"}, "false": {"false"}, "number": {"1"},
+		"one":  {"1"},
 		"list": {"a", "b"}, "strings": {"a", "b"}, "mixed": {"a", "1", "false"},
 	}
 	if !reflect.DeepEqual(lists, want) {
@@ -126,7 +135,9 @@ func TestUser_TypedReaders(t *testing.T) {
 
 func TestUser_ZeroValue(t *testing.T) {
 	var user delegation.User
-	if _, ok := user.Value("x"); ok || user.Text("user_id") != "" || user.Text("x") != "" || user.Bool("x") || user.List("x") != nil {
+	_, ok := user.Value("x")
+	if ok || user.Text("user_id") != "" || user.Text("x") != "" || user.Bool("x") ||
+		user.List("x") != nil {
 		t.Error("the zero User has properties")
 	}
 	user.Set("user_id", alice)
@@ -136,30 +147,51 @@ func TestUser_ZeroValue(t *testing.T) {
 }
 
 func TestUser_OfTheToken(t *testing.T) {
-	derived := []any{map[string]any{"provider": "google-oauth2", "connection": "google-oauth2", "user_id": "1130", "isSocial": true}}
+	derived := []any{map[string]any{
+		"provider": "google-oauth2", "connection": "google-oauth2", "user_id": "1130",
+		"isSocial": true,
+	}}
 	tests := []struct {
 		name       string
 		claims     map[string]any
 		want       map[string]any // nil: absent
 		connection string
 	}{
-		{"user_id is the sub", map[string]any{"sub": "auth0|bob"}, map[string]any{"user_id": "auth0|bob", "sub": "auth0|bob"}, "auth0"},
-		{"a claim user_id counts for nothing", map[string]any{"user_id": "auth0|root"}, map[string]any{"user_id": alice}, "auth0"},
-		{"identities from the sub", map[string]any{"sub": "google-oauth2|1130"}, map[string]any{"identities": derived}, "google-oauth2"},
-		{"the database is not social", nil, map[string]any{"identities.0.isSocial": false, "identities.0.user_id": "alice"}, "auth0"},
-		{"only the first bar divides", map[string]any{"sub": "samlp|adfs|bob"}, map[string]any{"identities.0.provider": "samlp", "identities.0.user_id": "adfs|bob"}, "samlp"},
-		{"a sub without provider", map[string]any{"sub": "bob"}, map[string]any{"identities": nil}, ""},
-		{"the token's own identities", map[string]any{"identities": []any{map[string]any{"connection": "corp"}}},
-			map[string]any{"identities.0.connection": "corp", "identities.0.provider": nil}, "corp"},
-		{"all claims", map[string]any{"name": "Alice", "nickname": "al", "groups": []string{"a"}, "https://example.com/x": 1.5},
-			map[string]any{"name": "Alice", "nickname": "al", "groups": []any{"a"}, "https://example.com/x": json.Number("1.5"), "aud": app}, "auth0"},
-		{"no digit of a number is lost", map[string]any{"n": json.RawMessage("12345678901234567890123")}, map[string]any{"n": json.Number("12345678901234567890123")}, "auth0"},
+		{"user_id is the sub", map[string]any{"sub": "auth0|bob"},
+			map[string]any{"user_id": "auth0|bob", "sub": "auth0|bob"}, "auth0"},
+		{"a claim user_id counts for nothing", map[string]any{"user_id": "auth0|root"},
+			map[string]any{"user_id": alice}, "auth0"},
+		{"identities from the sub", map[string]any{"sub": "google-oauth2|1130"},
+			map[string]any{"identities": derived}, "google-oauth2"},
+		{"the database is not social", nil,
+			map[string]any{"identities.0.isSocial": false, "identities.0.user_id": "alice"},
+			"auth0"},
+		{"only the first bar divides", map[string]any{"sub": "samlp|adfs|bob"},
+			map[string]any{"identities.0.provider": "samlp", "identities.0.user_id": "adfs|bob"},
+			"samlp"},
+		{"a sub without provider", map[string]any{"sub": "bob"}, map[string]any{"identities": nil},
+			""},
+		{"the token's own identities",
+			map[string]any{"identities": []any{map[string]any{"connection": "corp"}}},
+			map[string]any{"identities.0.connection": "corp", "identities.0.provider": nil},
+			"corp"},
+		{"all claims", map[string]any{"name": "Alice", "nickname": "al", "groups": []string{"a"},
+			"https://example.com/x": 1.5},
+			map[string]any{
+				"name": "Alice", "nickname": "al", "groups": []any{"a"},
+				"https://example.com/x": json.Number("1.5"), "aud": app,
+			}, "auth0"},
+		{"no digit of a number is lost",
+			map[string]any{"n": json.RawMessage("12345678901234567890123")},
+			map[string]any{"n": json.Number("12345678901234567890123")}, "auth0"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
 			ran := false
-			w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+			w.config.Rules = []delegation.RuleFunc{func(
+				_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+			) error {
 				ran = true
 				for path, want := range test.want {
 					if got, _ := user.Value(path); !reflect.DeepEqual(got, want) {
@@ -196,11 +228,13 @@ func TestRoleByClaim(t *testing.T) {
 	}{
 		{"one value", "ops", admin, principal, "eu-central-1"},
 		{"one of a list", []any{"x", "ops"}, admin, principal, "eu-central-1"},
-		{"a list of strings, as a rule may set it", []string{"ops"}, admin, principal, "eu-central-1"},
+		{"a list of strings, as a rule may set it", []string{"ops"},
+			admin, principal, "eu-central-1"},
 		{"first alternative", "a", reader, otherProvider, "us-east-1"},
 		{"second alternative", "b", reader, otherProvider, "us-east-1"},
 		{"the first row wins", "team-1", admin, otherProvider, "eu-central-1"},
-		{"the table's order wins over the claim's", []any{"b", "ops"}, admin, principal, "eu-central-1"},
+		{"the table's order wins over the claim's", []any{"b", "ops"},
+			admin, principal, "eu-central-1"},
 		{"flags of a pattern", "GUEST", reader, principal, "eu-central-1"},
 		{"no flags, no folding", "OPS", "", "", ""},
 		{"an alternative is whole: behind", "a.evil", "", "", ""},
@@ -234,7 +268,8 @@ func TestRoleByClaim(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || got.Role != test.wantRole || got.Principal != test.principal || got.Region != test.region {
+			if err != nil || got.Role != test.wantRole || got.Principal != test.principal ||
+				got.Region != test.region {
 				t.Errorf("got %s, %s, %s, %v", got.Role, got.Principal, got.Region, err)
 			}
 		})
@@ -245,14 +280,16 @@ func TestRoleByClaim(t *testing.T) {
 		wantDenied(t, err, denied)
 	})
 	t.Run("an empty table denies", func(t *testing.T) {
-		_, err := apply(delegation.Must(delegation.RoleByClaim("groups")), map[string]any{"groups": "ops"})
+		_, err := apply(delegation.Must(delegation.RoleByClaim("groups")),
+			map[string]any{"groups": "ops"})
 		wantDenied(t, err, denied)
 	})
 	t.Run("the table is copied", func(t *testing.T) {
 		own := []delegation.RoleMatch{{Pattern: "ops", Role: reader}}
 		rule := delegation.Must(delegation.RoleByClaim("groups", own...))
 		own[0].Role = admin
-		if got, err := apply(rule, map[string]any{"groups": "ops"}); err != nil || got.Role != reader {
+		got, err := apply(rule, map[string]any{"groups": "ops"})
+		if err != nil || got.Role != reader {
 			t.Errorf("got %s, %v", got.Role, err)
 		}
 	})
@@ -263,12 +300,13 @@ func TestRoleByClaim_RefusesBadTables(t *testing.T) {
 		"parentheses that only the wrapping closes": {Pattern: "a)|(b", Role: role},
 		"a closing parenthesis":                     {Pattern: "a)", Role: role},
 		"an open group":                             {Pattern: "(a", Role: role},
-		"an open quotation":                         {Pattern: `\Qa`, Role: role}, // valid alone, and swallows what is wrapped around it
-		"an open class":                             {Pattern: "[a", Role: role},
-		"a trailing backslash":                      {Pattern: `a\`, Role: role},
-		"an empty pattern":                          {Role: role},
-		"no role":                                   {Pattern: "a"},
-		"nothing":                                   {},
+		// valid alone, and swallows what is wrapped around it
+		"an open quotation":    {Pattern: `\Qa`, Role: role},
+		"an open class":        {Pattern: "[a", Role: role},
+		"a trailing backslash": {Pattern: `a\`, Role: role},
+		"an empty pattern":     {Role: role},
+		"no role":              {Pattern: "a"},
+		"nothing":              {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -279,7 +317,8 @@ func TestRoleByClaim_RefusesBadTables(t *testing.T) {
 			good := delegation.RoleMatch{Pattern: "x", Role: role}
 			rule, err := delegation.RoleByClaim("groups", good, row)
 			e := wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
-			if rule != nil || !strings.Contains(e.Error(), "row 2") || !strings.Contains(e.Error(), `"groups"`) {
+			if rule != nil || !strings.Contains(e.Error(), "row 2") ||
+				!strings.Contains(e.Error(), `"groups"`) {
 				t.Errorf("the error names neither property nor row: %v", e)
 			}
 		})
@@ -302,18 +341,29 @@ func TestRequireVerifiedEmail(t *testing.T) {
 		properties map[string]any
 		allowed    bool
 	}{
-		"verified":            {map[string]any{"email": "a@example.com", "email_verified": true}, true},
-		"not verified":        {map[string]any{"email": "a@example.com", "email_verified": false}, false},
-		"the text true":       {map[string]any{"email": "a@example.com", "email_verified": "true"}, false},
-		"the number 1":        {map[string]any{"email": "a@example.com", "email_verified": json.Number("1")}, false},
-		"a list":              {map[string]any{"email": "a@example.com", "email_verified": []any{true}}, false},
-		"null":                {map[string]any{"email": "a@example.com", "email_verified": nil}, false},
-		"absent":              {map[string]any{"email": "a@example.com"}, false},
-		"no email":            {map[string]any{"email_verified": true}, false},
-		"an empty email":      {map[string]any{"email": "", "email_verified": true}, false},
-		"an email of no text": {map[string]any{"email": []any{"a@example.com"}, "email_verified": true}, false},
-		"nothing":             {nil, false},
-		"another case":        {map[string]any{"email": "a@example.com", "Email_Verified": true}, false},
+		"verified": {map[string]any{"email": "a@example.com", "email_verified": true},
+			true},
+		"not verified": {map[string]any{"email": "a@example.com", "email_verified": false},
+			false},
+		"the text true": {map[string]any{"email": "a@example.com", "email_verified": "true"},
+			false},
+		"the number 1": {
+			map[string]any{"email": "a@example.com", "email_verified": json.Number("1")}, false,
+		},
+		"a list": {
+			map[string]any{"email": "a@example.com", "email_verified": []any{true}}, false,
+		},
+		"null": {map[string]any{"email": "a@example.com", "email_verified": nil},
+			false},
+		"absent":         {map[string]any{"email": "a@example.com"}, false},
+		"no email":       {map[string]any{"email_verified": true}, false},
+		"an empty email": {map[string]any{"email": "", "email_verified": true}, false},
+		"an email of no text": {
+			map[string]any{"email": []any{"a@example.com"}, "email_verified": true}, false,
+		},
+		"nothing": {nil, false},
+		"another case": {map[string]any{"email": "a@example.com", "Email_Verified": true},
+			false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -349,7 +399,8 @@ func TestAllowConnections(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			rule := delegation.AllowConnections(test.listed...)
-			err := rule(t.Context(), &delegation.User{}, &delegation.RuleContext{Connection: test.connection})
+			err := rule(t.Context(), &delegation.User{},
+				&delegation.RuleContext{Connection: test.connection})
 			if test.allowed {
 				if err != nil {
 					t.Error(err)
@@ -363,7 +414,9 @@ func TestAllowConnections(t *testing.T) {
 		own := []string{"corp"}
 		rule := delegation.AllowConnections(own...)
 		own[0] = "evil"
-		wantDenied(t, rule(t.Context(), &delegation.User{}, &delegation.RuleContext{Connection: "evil"}), "this way of signing in is not allowed here")
+		wantDenied(t, rule(t.Context(), &delegation.User{}, &delegation.RuleContext{
+			Connection: "evil",
+		}), "this way of signing in is not allowed here")
 	})
 }
 
@@ -404,7 +457,8 @@ func TestAllowEmailDomains(t *testing.T) {
 	const reason = "this email domain is not allowed here"
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := apply(delegation.AllowEmailDomains(test.domains...), map[string]any{"email": test.email, "email_verified": true})
+			_, err := apply(delegation.AllowEmailDomains(test.domains...),
+				map[string]any{"email": test.email, "email_verified": true})
 			if !test.allowed {
 				wantDenied(t, err, reason)
 			} else if err != nil {
@@ -414,7 +468,8 @@ func TestAllowEmailDomains(t *testing.T) {
 	}
 	t.Run("not verified", func(t *testing.T) {
 		for _, verified := range []any{nil, false, "true", json.Number("1")} {
-			_, err := apply(delegation.AllowEmailDomains("good.com"), map[string]any{"email": "a@good.com", "email_verified": verified})
+			_, err := apply(delegation.AllowEmailDomains("good.com"),
+				map[string]any{"email": "a@good.com", "email_verified": verified})
 			wantDenied(t, err, reason)
 		}
 	})
@@ -449,7 +504,8 @@ func TestTagsFromClaims(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			rule := delegation.TagsFromClaims(map[string]string{"Color": "app_metadata.color"})
-			got, err := apply(rule, map[string]any{"app_metadata": map[string]any{"color": test.value}})
+			got, err := apply(rule,
+				map[string]any{"app_metadata": map[string]any{"color": test.value}})
 			if !test.ok {
 				wantDenied(t, err, "the profile lacks app_metadata.color")
 				return
@@ -467,28 +523,37 @@ func TestTagsFromClaims(t *testing.T) {
 		own := map[string]string{"Color": "color"}
 		rule := delegation.TagsFromClaims(own)
 		own["Admin"] = "admin"
-		rc := &delegation.RuleContext{AWS: delegation.AWS{Tags: map[string]string{"Color": "blue", "Team": "a"}}}
+		rc := &delegation.RuleContext{AWS: delegation.AWS{
+			Tags: map[string]string{"Color": "blue", "Team": "a"},
+		}}
 		user := &delegation.User{Properties: map[string]any{"color": "red", "admin": "yes"}}
-		if err := rule(t.Context(), user, rc); err != nil || !maps.Equal(rc.AWS.Tags, map[string]string{"Color": "red", "Team": "a"}) {
+		err := rule(t.Context(), user, rc)
+		if err != nil || !maps.Equal(rc.AWS.Tags, map[string]string{"Color": "red", "Team": "a"}) {
 			t.Errorf("got %v, %v", rc.AWS.Tags, err)
 		}
 	})
 	t.Run("of several that lack, always the same is named", func(t *testing.T) {
 		for range 20 {
-			_, err := apply(delegation.TagsFromClaims(map[string]string{"b": "pb", "a": "pa", "c": "pc"}), nil)
+			_, err := apply(
+				delegation.TagsFromClaims(map[string]string{"b": "pb", "a": "pa", "c": "pc"}), nil)
 			wantDenied(t, err, "the profile lacks pa")
 		}
 	})
 }
 
 func TestSourceIdentityFromClaim(t *testing.T) {
-	for name, value := range map[string]any{"absent": nil, "empty": "", "a number": json.Number("7"), "a list": []any{"al"}, "a boolean": true} {
+	for name, value := range map[string]any{
+		"absent": nil, "empty": "", "a number": json.Number("7"), "a list": []any{"al"},
+		"a boolean": true,
+	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := apply(delegation.SourceIdentityFromClaim("nickname"), map[string]any{"nickname": value})
+			_, err := apply(delegation.SourceIdentityFromClaim("nickname"),
+				map[string]any{"nickname": value})
 			wantDenied(t, err, "the profile lacks nickname")
 		})
 	}
-	got, err := apply(delegation.SourceIdentityFromClaim("a.nickname"), map[string]any{"a": map[string]any{"nickname": "al"}})
+	got, err := apply(delegation.SourceIdentityFromClaim("a.nickname"),
+		map[string]any{"a": map[string]any{"nickname": "al"}})
 	if err != nil || got.SourceIdentity != "al" {
 		t.Errorf("got %q, %v", got.SourceIdentity, err)
 	}
@@ -502,24 +567,34 @@ const folderPolicy = `{
 func TestSessionPolicyFromTemplate(t *testing.T) {
 	rule := delegation.Must(delegation.SessionPolicyFromTemplate(folderPolicy))
 	allowed := map[string]any{
-		"letters": "alice", "an email": "al.ice+x@example.com", "a user id": "auth0|5", "another alphabet": "Zoë", "a blank": "a b",
+		"letters": "alice", "an email": "al.ice+x@example.com", "a user id": "auth0|5",
+		"another alphabet": "Zoë", "a blank": "a b",
 		"a number": json.Number("42"), "a boolean": true, "the rest": "_.@|+=,:-",
 	}
 	for name, value := range allowed {
 		t.Run("allowed: "+name, func(t *testing.T) {
 			got, err := apply(rule, map[string]any{"app_metadata": map[string]any{"folder": value}})
-			want := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::photos/%v/*"}]}`, value)
+			want := fmt.Sprintf(
+				`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::photos/%v/*"}]}`, value)
 			if err != nil || got.Policy != want {
 				t.Errorf("got %s, %v", got.Policy, err)
 			}
 		})
 	}
 	denied := map[string]any{
-		"every folder": "*", "a wildcard": "a*", "one character": "?", "a policy variable": "${aws:username}", "a dollar": "$", "another folder": "bob/x",
-		"a parent": "../bob", "a slash": "/", "a quote": `x","Resource":"*`, "one quote": `"`, "a backslash": `\`, "an escape": `\u002a`,
-		"a line end": "a\nb", "a line end behind": "a\n", "a tab": "a\tb", "NUL": "a\x00", "braces": "{{user_id}}", "a brace": "}", "an open brace": "{", "no-break space": "a\u00A0b", "invalid UTF-8": "a\xff",
-		"the replacement character": "\uFFFD", "an accent of its own": "e\u0301", "a mark for directions": "a\u202Eb",
-		"empty": "", "null": nil, "a list": []any{"alice"}, "an object": map[string]any{"a": "b"}, "parentheses": "(a)", "less": "<", "and": "&", "percent": "%2F", "semicolon": ";", "tilde": "~", "hash": "#", "apostrophe": "'",
+		"every folder": "*", "a wildcard": "a*", "one character": "?",
+		"a policy variable": "${aws:username}", "a dollar": "$", "another folder": "bob/x",
+		"a parent": "../bob", "a slash": "/", "a quote": `x","Resource":"*`, "one quote": `"`,
+		"a backslash": `\`, "an escape": `\u002a`,
+		"a line end": "a\nb", "a line end behind": "a\n", "a tab": "a\tb", "NUL": "a\x00",
+		"braces": "{{user_id}}", "a brace": "}", "an open brace": "{", "no-break space": "a\u00A0b",
+		"invalid UTF-8":             "a\xff",
+		"the replacement character": "\uFFFD", "an accent of its own": "e\u0301",
+		"a mark for directions": "a\u202Eb",
+		"empty":                 "", "null": nil, "a list": []any{"alice"},
+		"an object":   map[string]any{"a": "b"},
+		"parentheses": "(a)", "less": "<", "and": "&", "percent": "%2F", "semicolon": ";",
+		"tilde": "~", "hash": "#", "apostrophe": "'",
 	}
 	for name, value := range denied {
 		t.Run("denied: "+name, func(t *testing.T) {
@@ -535,7 +610,8 @@ func TestSessionPolicyFromTemplate(t *testing.T) {
 		wantDenied(t, err, "the profile lacks a usable app_metadata.folder")
 	})
 	t.Run("one good property does not excuse a bad one", func(t *testing.T) {
-		rule := delegation.Must(delegation.SessionPolicyFromTemplate(`{"a":"{{bad}}","b":"{{good}}"}`))
+		rule := delegation.Must(delegation.SessionPolicyFromTemplate(
+			`{"a":"{{bad}}","b":"{{good}}"}`))
 		got, err := apply(rule, map[string]any{"bad": "*", "good": "x"})
 		wantDenied(t, err, "the profile lacks a usable bad")
 		if got.Policy != "" {
@@ -543,7 +619,8 @@ func TestSessionPolicyFromTemplate(t *testing.T) {
 		}
 	})
 	t.Run("values are not templates, and text around them stays", func(t *testing.T) {
-		rule := delegation.Must(delegation.SessionPolicyFromTemplate(`{"{{x}}":"<{{x}}-{{x}}>","${aws:username}":"{x}"}`))
+		rule := delegation.Must(delegation.SessionPolicyFromTemplate(
+			`{"{{x}}":"<{{x}}-{{x}}>","${aws:username}":"{x}"}`))
 		got, err := apply(rule, map[string]any{"x": "v"})
 		if want := `{"v":"<v-v>","${aws:username}":"{x}"}`; err != nil || got.Policy != want {
 			t.Errorf("got %s, %v", got.Policy, err)
@@ -559,7 +636,8 @@ func TestSessionPolicyFromTemplate(t *testing.T) {
 
 func TestSessionPolicyFromTemplate_RefusesBadTemplates(t *testing.T) {
 	for name, template := range map[string]string{
-		"empty": "", "no JSON": "{", "a list": "[]", "a text": `"x"`, "a property outside a string": `{"a":{{x}}}`, "two objects": "{}{}",
+		"empty": "", "no JSON": "{", "a list": "[]", "a text": `"x"`,
+		"a property outside a string": `{"a":{{x}}}`, "two objects": "{}{}",
 		"a member twice": `{"a":1,"a":2}`, "invalid UTF-8": "{\"a\":\"\xff\"}",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -572,13 +650,17 @@ func TestSessionPolicyFromTemplate_RefusesBadTemplates(t *testing.T) {
 	}
 }
 
-// FuzzPolicyTemplate holds that a value which gets into a policy stands there as one JSON string, unaltered, and with
-// nothing that a policy reads as more than a name.
+// FuzzPolicyTemplate holds that a value which gets into a policy stands there as one JSON string,
+// unaltered, and with nothing that a policy reads as more than a name.
 func FuzzPolicyTemplate(f *testing.F) {
-	for _, seed := range []string{"alice", "*", `"`, "${aws:username}", "a/b", "a\nb", "Zoë", "\xff", "{{x}}", "\\", "a b", "\u2028"} {
+	for _, seed := range []string{
+		"alice", "*", `"`, "${aws:username}", "a/b", "a\nb", "Zoë", "\xff", "{{x}}", "\\",
+		"a b", "\u2028",
+	} {
 		f.Add(seed)
 	}
-	rule := delegation.Must(delegation.SessionPolicyFromTemplate(`{"Resource":"photos/{{x}}/","Other":["{{x}}"],"Fixed":"f"}`))
+	rule := delegation.Must(delegation.SessionPolicyFromTemplate(
+		`{"Resource":"photos/{{x}}/","Other":["{{x}}"],"Fixed":"f"}`))
 	f.Fuzz(func(t *testing.T, value string) {
 		got, err := apply(rule, map[string]any{"x": value})
 		if err != nil {
@@ -592,7 +674,10 @@ func FuzzPolicyTemplate(f *testing.F) {
 		if err := json.Unmarshal([]byte(got.Policy), &policy); err != nil {
 			t.Fatal(err)
 		}
-		if want := map[string]any{"Resource": "photos/" + value + "/", "Other": []any{value}, "Fixed": "f"}; !reflect.DeepEqual(policy, want) {
+		want := map[string]any{
+			"Resource": "photos/" + value + "/", "Other": []any{value}, "Fixed": "f",
+		}
+		if !reflect.DeepEqual(policy, want) {
 			t.Fatalf("got %v, want %v", policy, want)
 		}
 	})
@@ -609,7 +694,9 @@ func trace(into *[]string, name string, then error) delegation.RuleFunc {
 func TestRules_RunInOrder(t *testing.T) {
 	w := newWorld(t)
 	var ran []string
-	w.config.Rules = []delegation.RuleFunc{trace(&ran, "first", nil), trace(&ran, "second", nil), trace(&ran, "third", nil)}
+	w.config.Rules = []delegation.RuleFunc{
+		trace(&ran, "first", nil), trace(&ran, "second", nil), trace(&ran, "third", nil),
+	}
 	if _, err := w.exchange(t, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -621,10 +708,14 @@ func TestRules_RunInOrder(t *testing.T) {
 func TestRules_TheFirstErrorEndsTheExchange(t *testing.T) {
 	w := newWorld(t)
 	var ran []string
-	w.config.Rules = []delegation.RuleFunc{trace(&ran, "first", nil), trace(&ran, "second", delegation.Deny("enough")), trace(&ran, "third", nil)}
+	w.config.Rules = []delegation.RuleFunc{
+		trace(&ran, "first", nil), trace(&ran, "second", delegation.Deny("enough")),
+		trace(&ran, "third", nil),
+	}
 	credentials, err := w.exchange(t, nil)
 	wantError(t, err, delegation.StageRules, delegation.CodeDenied)
-	if want := []string{"first", "second"}; !slices.Equal(ran, want) || credentials != nil || len(w.sent) > 0 {
+	want := []string{"first", "second"}
+	if !slices.Equal(ran, want) || credentials != nil || len(w.sent) > 0 {
 		t.Errorf("ran %v, sent %d", ran, len(w.sent))
 	}
 }
@@ -656,16 +747,26 @@ func TestRules_SeeWhatEarlierOnesChanged(t *testing.T) {
 func TestRules_GetTheContext(t *testing.T) {
 	w := newWorld(t)
 	settings := delegation.AWS{
-		Principal: principal, Role: role, Region: "eu-central-1", Mappings: delegation.Mappings{samlattr.Name: "name"},
-		Tags: map[string]string{"a": "b"}, PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, TransitiveTagKeys: []string{"a"}, SourceIdentity: "source",
+		Principal: principal, Role: role, Region: "eu-central-1",
+		Mappings:          delegation.Mappings{samlattr.Name: "name"},
+		Tags:              map[string]string{"a": "b"},
+		PolicyARNs:        []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"},
+		TransitiveTagKeys: []string{"a"}, SourceIdentity: "source",
 	}
 	w.target(func(target *delegation.Target) { target.AWS = settings })
 	type key struct{}
-	w.config.Rules = []delegation.RuleFunc{func(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+	w.config.Rules = []delegation.RuleFunc{func(
+		ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
+	) error {
 		want := &delegation.RuleContext{
 			ClientID: app, Issuer: w.url, Target: app, Protocol: "delegation",
 			Connection: "auth0", Rule: "delegation_test.TestRules_GetTheContext", AWS: settings,
-			Request: delegation.Request{IP: "192.0.2.1", UserAgent: "curl", Hostname: "example.com", Parameters: map[string]any{"x": "y"}},
+			Request: delegation.Request{
+				IP:         "192.0.2.1",
+				UserAgent:  "curl",
+				Hostname:   "example.com",
+				Parameters: map[string]any{"x": "y"},
+			},
 		}
 		if ctx.Value(key{}) != "mine" || !reflect.DeepEqual(rc, want) {
 			t.Errorf("got %+v, want %+v", rc, want)
@@ -673,8 +774,14 @@ func TestRules_GetTheContext(t *testing.T) {
 		return nil
 	}}
 	ctx := context.WithValue(t.Context(), key{}, "mine")
-	request := delegation.Request{IP: "192.0.2.1", UserAgent: "curl", Hostname: "example.com", Parameters: map[string]any{"x": "y"}}
-	if _, err := w.delegator(t).Exchange(ctx, w.token(nil), app, delegation.WithRequest(request)); err != nil {
+	request := delegation.Request{
+		IP:         "192.0.2.1",
+		UserAgent:  "curl",
+		Hostname:   "example.com",
+		Parameters: map[string]any{"x": "y"},
+	}
+	_, err := w.delegator(t).Exchange(ctx, w.token(nil), app, delegation.WithRequest(request))
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -709,7 +816,10 @@ func TestRules_Cancelled(t *testing.T) {
 		var ran []string
 		ctx, cancel := context.WithCancel(t.Context())
 		w.config.Rules = []delegation.RuleFunc{
-			func(context.Context, *delegation.User, *delegation.RuleContext) error { cancel(); return nil },
+			func(context.Context, *delegation.User, *delegation.RuleContext) error {
+				cancel()
+				return nil
+			},
 			trace(&ran, "second", nil),
 		}
 		_, err := w.delegator(t).Exchange(ctx, w.token(nil), app)
@@ -721,14 +831,21 @@ func TestRules_Cancelled(t *testing.T) {
 	t.Run("by the last rule", func(t *testing.T) {
 		w := newWorld(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		w.config.Rules = []delegation.RuleFunc{func(context.Context, *delegation.User, *delegation.RuleContext) error { cancel(); return nil }}
+		w.config.Rules = []delegation.RuleFunc{
+			func(context.Context, *delegation.User, *delegation.RuleContext) error {
+				cancel()
+				return nil
+			},
+		}
 		_, err := w.delegator(t).Exchange(ctx, w.token(nil), app)
 		wantError(t, err, delegation.StageRules, delegation.CodeCanceled)
 	})
 	t.Run("a rule passes the cancellation on", func(t *testing.T) {
 		w := newWorld(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		w.config.Rules = []delegation.RuleFunc{func(ctx context.Context, _ *delegation.User, _ *delegation.RuleContext) error {
+		w.config.Rules = []delegation.RuleFunc{func(
+			ctx context.Context, _ *delegation.User, _ *delegation.RuleContext,
+		) error {
 			cancel()
 			<-ctx.Done()
 			return fmt.Errorf("asking the database: %w", ctx.Err())
@@ -748,7 +865,9 @@ func TestRules_Cancelled(t *testing.T) {
 	t.Run("a denial stands, cancelled or not", func(t *testing.T) {
 		w := newWorld(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		w.config.Rules = []delegation.RuleFunc{func(context.Context, *delegation.User, *delegation.RuleContext) error {
+		w.config.Rules = []delegation.RuleFunc{func(
+			context.Context, *delegation.User, *delegation.RuleContext,
+		) error {
 			cancel()
 			return delegation.Deny("no")
 		}}
@@ -775,18 +894,22 @@ func dereferencesNil(_ context.Context, user *delegation.User, _ *delegation.Rul
 
 func TestRules_PanicBecomesAnError(t *testing.T) {
 	for name, rule := range map[string]delegation.RuleFunc{
-		"panicsWithValue": panicsWithValue, "panicsWithError": panicsWithError, "panicsWithDenial": panicsWithDenial,
-		"panicsWithNil": panicsWithNil, "dereferencesNil": dereferencesNil,
+		"panicsWithValue": panicsWithValue, "panicsWithError": panicsWithError,
+		"panicsWithDenial": panicsWithDenial,
+		"panicsWithNil":    panicsWithNil, "dereferencesNil": dereferencesNil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.config.Rules = []delegation.RuleFunc{delegation.AllowConnections("auth0"), rule}
 			_, err := w.exchange(t, nil)
 			e := wantError(t, err, delegation.StageRules, delegation.CodeRulePanicked)
-			if !strings.Contains(e.Error(), "delegation_test."+name) || e.Public() != "access denied" {
-				t.Errorf("the error does not name the rule, or says too much: %v; %s", e, e.Public())
+			if !strings.Contains(e.Error(), "delegation_test."+name) ||
+				e.Public() != "access denied" {
+				t.Errorf("the error does not name the rule, or says too much: %v; %s",
+					e, e.Public())
 			}
-			if len(w.events) != 1 || w.events[0].Rule != "delegation_test."+name || w.events[0].Code != delegation.CodeRulePanicked {
+			if len(w.events) != 1 || w.events[0].Rule != "delegation_test."+name ||
+				w.events[0].Code != delegation.CodeRulePanicked {
 				t.Errorf("the event does not name the rule: %+v", w.events)
 			}
 		})
@@ -803,19 +926,26 @@ func TestRules_Failures(t *testing.T) {
 		wraps  error
 	}{
 		{"a denial", delegation.Deny("only staff"), delegation.CodeDenied, "only staff", nil},
-		{"a wrapped denial", fmt.Errorf("group check: %w", delegation.Deny("only staff")), delegation.CodeDenied, "only staff", nil},
-		{"a joined denial", errors.Join(own, delegation.Deny("only staff")), delegation.CodeDenied, "only staff", own},
+		{"a wrapped denial", fmt.Errorf("group check: %w", delegation.Deny("only staff")),
+			delegation.CodeDenied, "only staff", nil},
+		{"a joined denial", errors.Join(own, delegation.Deny("only staff")), delegation.CodeDenied,
+			"only staff", own},
 		{"another error", own, delegation.CodeRuleFailed, "access denied", own},
-		{"an error of this package", delegation.CodeTokenExpired, delegation.CodeRuleFailed, "access denied", delegation.CodeTokenExpired},
-		{"an error that says panic", delegation.CodeRulePanicked, delegation.CodeRuleFailed, "access denied", delegation.CodeRulePanicked},
+		{"an error of this package", delegation.CodeTokenExpired, delegation.CodeRuleFailed,
+			"access denied", delegation.CodeTokenExpired},
+		{"an error that says panic", delegation.CodeRulePanicked, delegation.CodeRuleFailed,
+			"access denied", delegation.CodeRulePanicked},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
-			w.config.Rules = []delegation.RuleFunc{delegation.AllowConnections("auth0"), trace(new([]string), "", test.err)}
+			w.config.Rules = []delegation.RuleFunc{
+				delegation.AllowConnections("auth0"), trace(new([]string), "", test.err),
+			}
 			_, err := w.exchange(t, nil)
 			e := wantError(t, err, delegation.StageRules, test.code)
-			if e.Public() != test.public || !errors.Is(err, test.err) || test.wraps != nil && !errors.Is(err, test.wraps) {
+			if e.Public() != test.public || !errors.Is(err, test.err) ||
+				test.wraps != nil && !errors.Is(err, test.wraps) {
 				t.Errorf("got %v, public %q", err, e.Public())
 			}
 			if !strings.Contains(err.Error(), "rule 2 (delegation_test.") {
@@ -830,7 +960,8 @@ func TestRules_Failures(t *testing.T) {
 
 func TestRules_EventNamesTheRuleThatDecided(t *testing.T) {
 	choose := func(arn string) delegation.RuleFunc {
-		return delegation.Must(delegation.RoleByClaim("sub", delegation.RoleMatch{Pattern: ".*", Role: arn}))
+		return delegation.Must(delegation.RoleByClaim("sub",
+			delegation.RoleMatch{Pattern: ".*", Role: arn}))
 	}
 	tests := []struct {
 		name  string
@@ -838,9 +969,13 @@ func TestRules_EventNamesTheRuleThatDecided(t *testing.T) {
 		want  string
 	}{
 		{"no rules", nil, ""},
-		{"none changed the role", []delegation.RuleFunc{delegation.AllowConnections("auth0"), choose(role)}, ""},
-		{"the last that changed it", []delegation.RuleFunc{choose(admin), delegation.AllowConnections("auth0")}, "delegation.RoleByClaim"},
-		{"the one that refused", []delegation.RuleFunc{choose(admin), delegation.RequireVerifiedEmail()}, "delegation."},
+		{"none changed the role",
+			[]delegation.RuleFunc{delegation.AllowConnections("auth0"), choose(role)}, ""},
+		{"the last that changed it",
+			[]delegation.RuleFunc{choose(admin), delegation.AllowConnections("auth0")},
+			"delegation.RoleByClaim"},
+		{"the one that refused",
+			[]delegation.RuleFunc{choose(admin), delegation.RequireVerifiedEmail()}, "delegation."},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -848,22 +983,25 @@ func TestRules_EventNamesTheRuleThatDecided(t *testing.T) {
 			w.config.Rules = test.rules
 			_, _ = w.exchange(t, nil)
 			got := w.events[0].Rule
-			if got != test.want && !(strings.HasSuffix(test.want, ".") && strings.HasPrefix(got, test.want)) {
+			if got != test.want &&
+				!(strings.HasSuffix(test.want, ".") && strings.HasPrefix(got, test.want)) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
 }
 
-// TestRules_ReadyMadeHaveNames holds that an operator who reads an error or event can tell which of the ready-made rules
-// refused.
+// TestRules_ReadyMadeHaveNames holds that an operator who reads an error or event can tell which of
+// the ready-made rules refused.
 func TestRules_ReadyMadeHaveNames(t *testing.T) {
 	for name, rule := range map[string]delegation.RuleFunc{
-		"delegation.RequireVerifiedEmail":      delegation.RequireVerifiedEmail(),
-		"delegation.AllowConnections":          delegation.AllowConnections(),
-		"delegation.AllowEmailDomains":         delegation.AllowEmailDomains(),
-		"delegation.RoleByClaim":               delegation.Must(delegation.RoleByClaim("x")),
-		"delegation.TagsFromClaims":            delegation.TagsFromClaims(map[string]string{"a": "absent"}),
+		"delegation.RequireVerifiedEmail": delegation.RequireVerifiedEmail(),
+		"delegation.AllowConnections":     delegation.AllowConnections(),
+		"delegation.AllowEmailDomains":    delegation.AllowEmailDomains(),
+		"delegation.RoleByClaim":          delegation.Must(delegation.RoleByClaim("x")),
+		"delegation.TagsFromClaims": delegation.TagsFromClaims(map[string]string{
+			"a": "absent",
+		}),
 		"delegation.SourceIdentityFromClaim":   delegation.SourceIdentityFromClaim("absent"),
 		"delegation.SessionPolicyFromTemplate": delegation.Must(delegation.SessionPolicyFromTemplate(`{"a":"{{absent}}"}`)),
 	} {
@@ -912,11 +1050,13 @@ func smash(v reflect.Value) {
 	}
 }
 
-// TestRules_CannotChangeTheSubject: a rule may change all that it sees of the user, and ${saml:sub} stays the token's sub
-// unless it sets AWS.NameID.
+// TestRules_CannotChangeTheSubject: a rule may change all that it sees of the user, and ${saml:sub}
+// stays the token's sub unless it sets AWS.NameID.
 func TestRules_CannotChangeTheSubject(t *testing.T) {
 	w := newWorld(t)
-	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, _ *delegation.RuleContext) error {
+	w.config.Rules = []delegation.RuleFunc{func(
+		_ context.Context, user *delegation.User, _ *delegation.RuleContext,
+	) error {
 		user.Set("sub", "root")
 		user.Set("user_id", "root")
 		return nil
@@ -925,7 +1065,8 @@ func TestRules_CannotChangeTheSubject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := nameIDOf(w.last()); got != alice || credentials.Subject != alice || w.events[0].Subject != alice {
+	got := nameIDOf(w.last())
+	if got != alice || credentials.Subject != alice || w.events[0].Subject != alice {
 		t.Errorf("the NameID is %q, the event says %q", got, w.events[0].Subject)
 	}
 }
@@ -941,34 +1082,42 @@ func sharedTarget() *delegation.Target {
 	return &delegation.Target{
 		Audiences: []string{app}, AllowedRoles: []string{role},
 		AWS: delegation.AWS{
-			Principal: principal, Role: role, Region: "eu-central-1", Mappings: delegation.Mappings{samlattr.Name: "name"},
-			Tags: map[string]string{"a": "b"}, PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, TransitiveTagKeys: []string{"a"},
-			DroppableTags: []string{"a"}, FailoverRegions: []string{"eu-west-1"},
+			Principal: principal, Role: role, Region: "eu-central-1",
+			Mappings:          delegation.Mappings{samlattr.Name: "name"},
+			Tags:              map[string]string{"a": "b"},
+			PolicyARNs:        []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"},
+			TransitiveTagKeys: []string{"a"},
+			DroppableTags:     []string{"a"}, FailoverRegions: []string{"eu-west-1"},
 		},
 	}
 }
 
 func sharedProfile() map[string]any {
 	return map[string]any{
-		"groups":       []any{"staff", map[string]any{"deep": []any{"x"}}},
-		"app_metadata": map[string]any{"roles": []any{"r"}, "quota": map[string]any{"gb": json.Number("1")}},
-		"strings":      []string{"s"},
-		"labels":       map[string]string{"team": "a"},
-		"accounts":     []map[string]any{{"id": "1"}},
-		"numbers":      []int{1},
-		"lists":        map[string][]string{"x": {"y"}},
+		"groups": []any{"staff", map[string]any{"deep": []any{"x"}}},
+		"app_metadata": map[string]any{
+			"roles": []any{"r"}, "quota": map[string]any{"gb": json.Number("1")},
+		},
+		"strings":  []string{"s"},
+		"labels":   map[string]string{"team": "a"},
+		"accounts": []map[string]any{{"id": "1"}},
+		"numbers":  []int{1},
+		"lists":    map[string][]string{"x": {"y"}},
 	}
 }
 
-// TestRules_MayChangeWhatTheyGet runs 64 exchanges at once whose rules destroy all they can reach, while target, profile
-// and request are shared. The race detector and the comparison at the end both watch.
+// TestRules_MayChangeWhatTheyGet runs 64 exchanges at once whose rules destroy all they can reach,
+// while target, profile and request are shared. The race detector and the comparison at the end
+// both watch.
 func TestRules_MayChangeWhatTheyGet(t *testing.T) {
 	t.Parallel()
 	shared := map[string]func() any{
 		"target of a source": func() any { return sharedTarget() },
 		"target of a map":    func() any { return delegation.Targets{app: *sharedTarget()} },
 		"profile":            func() any { return sharedProfile() },
-		"request":            func() any { return delegation.Request{Parameters: map[string]any{"x": "y", "list": []any{"z"}}} },
+		"request": func() any {
+			return delegation.Request{Parameters: map[string]any{"x": "y", "list": []any{"z"}}}
+		},
 	}
 	for name, fresh := range shared {
 		t.Run(name, func(t *testing.T) {
@@ -977,11 +1126,16 @@ func TestRules_MayChangeWhatTheyGet(t *testing.T) {
 			value, options := fresh(), []delegation.ExchangeOption(nil)
 			switch v := value.(type) {
 			case *delegation.Target:
-				w.config.Targets = source(func(context.Context, string) (*delegation.Target, error) { return v, nil })
+				w.config.Targets = source(func(context.Context, string) (*delegation.Target,
+					error) {
+					return v, nil
+				})
 			case delegation.Targets:
 				w.config.Targets = v
 			case map[string]any:
-				w.config.Profile = func(context.Context, *delegation.User) (map[string]any, error) { return v, nil }
+				w.config.Profile = func(context.Context, *delegation.User) (map[string]any, error) {
+					return v, nil
+				}
 			case delegation.Request:
 				options = append(options, delegation.WithRequest(v))
 			}
@@ -989,7 +1143,8 @@ func TestRules_MayChangeWhatTheyGet(t *testing.T) {
 			var wait sync.WaitGroup
 			for range 64 {
 				wait.Go(func() {
-					if _, err := d.Exchange(context.Background(), token, app, options...); err != nil {
+					_, err := d.Exchange(context.Background(), token, app, options...)
+					if err != nil {
 						t.Error(err)
 					}
 				})
@@ -1005,7 +1160,9 @@ func TestRules_MayChangeWhatTheyGet(t *testing.T) {
 func TestRules_ConcurrentExchangesDoNotMix(t *testing.T) {
 	w := newWorld(t)
 	w.target(func(target *delegation.Target) { target.Tags = map[string]string{"who": "nobody"} })
-	w.config.Rules = []delegation.RuleFunc{delegation.TagsFromClaims(map[string]string{"who": "nickname"})}
+	w.config.Rules = []delegation.RuleFunc{delegation.TagsFromClaims(map[string]string{
+		"who": "nickname",
+	})}
 	d := w.delegator(t)
 	var wait sync.WaitGroup
 	for i := range 64 {
@@ -1021,16 +1178,20 @@ func TestRules_ConcurrentExchangesDoNotMix(t *testing.T) {
 	wait.Wait()
 	for _, in := range w.sent {
 		who := responseOf(in).FindElement("//saml:NameID").Text()
-		if got := attributesOf(in)[delegation.AttributePrincipalTag+"who"]; !slices.Equal(got, []string{who}) {
+		got := attributesOf(in)[delegation.AttributePrincipalTag+"who"]
+		if !slices.Equal(got, []string{who}) {
 			t.Errorf("%s has the tag %v", who, got)
 		}
 	}
 }
 
 func TestRequest_DecidesNothingByItself(t *testing.T) {
-	baseline := func(options ...delegation.ExchangeOption) (*sts.AssumeRoleWithSAMLInput, map[string][]string) {
+	baseline := func(
+		options ...delegation.ExchangeOption,
+	) (*sts.AssumeRoleWithSAMLInput, map[string][]string) {
 		w := newWorld(t)
-		if _, err := w.delegator(t).Exchange(t.Context(), w.token(nil), app, options...); err != nil {
+		_, err := w.delegator(t).Exchange(t.Context(), w.token(nil), app, options...)
+		if err != nil {
 			t.Fatal(err)
 		}
 		return w.last(), attributesOf(w.last())
@@ -1039,12 +1200,16 @@ func TestRequest_DecidesNothingByItself(t *testing.T) {
 	in, got := baseline(delegation.WithRequest(delegation.Request{
 		IP: "10.0.0.1", UserAgent: "x", Hostname: "evil.example.com",
 		Parameters: map[string]any{
-			"role": admin, "principal": otherProvider, "region": "us-east-1", "awsrole": admin + "," + otherProvider, "rolesessionname": "root",
-			"duration": 43200, "policy": `{}`, "target": "other", "client_id": "other", "sub": "root", "user_id": "root", "mappings": map[string]any{"x": "sub"},
+			"role": admin, "principal": otherProvider, "region": "us-east-1",
+			"awsrole": admin + "," + otherProvider, "rolesessionname": "root",
+			"duration": 43200, "policy": `{}`, "target": "other", "client_id": "other",
+			"sub": "root", "user_id": "root", "mappings": map[string]any{"x": "sub"},
 		},
 	}))
-	if *in.RoleArn != *plain.RoleArn || *in.PrincipalArn != *plain.PrincipalArn || *in.DurationSeconds != *plain.DurationSeconds || in.Policy != nil {
-		t.Errorf("a request parameter got through: %s %s %d", *in.RoleArn, *in.PrincipalArn, *in.DurationSeconds)
+	if *in.RoleArn != *plain.RoleArn || *in.PrincipalArn != *plain.PrincipalArn ||
+		*in.DurationSeconds != *plain.DurationSeconds || in.Policy != nil {
+		t.Errorf("a request parameter got through: %s %s %d", *in.RoleArn, *in.PrincipalArn,
+			*in.DurationSeconds)
 	}
 	if !reflect.DeepEqual(got, attributes) {
 		t.Errorf("a request parameter got through: %v, want %v", got, attributes)
@@ -1058,30 +1223,42 @@ func TestProfile(t *testing.T) {
 		profile map[string]any
 		want    map[string]any
 	}{
-		{"it adds what the token lacks", nil, map[string]any{"groups": []any{"staff"}, "app_metadata": map[string]any{"plan": "pro"}},
+		{"it adds what the token lacks", nil,
+			map[string]any{"groups": []any{"staff"}, "app_metadata": map[string]any{"plan": "pro"}},
 			map[string]any{"groups": []any{"staff"}, "app_metadata.plan": "pro", "user_id": alice}},
-		{"verified claims win", map[string]any{"groups": []any{"few"}}, map[string]any{"groups": []any{"many"}}, map[string]any{"groups": []any{"few"}}},
-		{"a claim that is null wins too", map[string]any{"groups": json.RawMessage("null")}, map[string]any{"groups": []any{"many"}}, map[string]any{"groups": nil}},
-		{"no merging within a claim", map[string]any{"app_metadata": map[string]any{"a": "b"}}, map[string]any{"app_metadata": map[string]any{"plan": "pro"}},
+		{"verified claims win", map[string]any{"groups": []any{"few"}},
+			map[string]any{"groups": []any{"many"}}, map[string]any{"groups": []any{"few"}}},
+		{"a claim that is null wins too", map[string]any{"groups": json.RawMessage("null")},
+			map[string]any{"groups": []any{"many"}}, map[string]any{"groups": nil}},
+		{"no merging within a claim", map[string]any{"app_metadata": map[string]any{"a": "b"}},
+			map[string]any{"app_metadata": map[string]any{"plan": "pro"}},
 			map[string]any{"app_metadata.plan": nil, "app_metadata.a": "b"}},
-		{"it cannot change who the user is", nil, map[string]any{"user_id": "root", "sub": "root", "iss": "https://evil.example.com", "aud": "x", "exp": 1},
+		{"it cannot change who the user is", nil, map[string]any{"user_id": "root", "sub": "root",
+			"iss": "https://evil.example.com", "aud": "x", "exp": 1},
 			map[string]any{"user_id": alice, "sub": alice, "aud": app}},
-		{"the profile's identities replace those derived from the sub", nil, map[string]any{"identities": []any{map[string]any{"connection": "corp"}}},
+		{"the profile's identities replace those derived from the sub", nil,
+			map[string]any{"identities": []any{map[string]any{"connection": "corp"}}},
 			map[string]any{"identities.0.connection": "corp"}},
-		{"the token's identities win", map[string]any{"identities": []any{map[string]any{"connection": "token"}}}, map[string]any{"identities": []any{map[string]any{"connection": "corp"}}},
+		{"the token's identities win",
+			map[string]any{"identities": []any{map[string]any{"connection": "token"}}},
+			map[string]any{"identities": []any{map[string]any{"connection": "corp"}}},
 			map[string]any{"identities.0.connection": "token"}},
 		{"nothing", nil, nil, map[string]any{"user_id": alice}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
-			w.config.Profile = func(_ context.Context, user *delegation.User) (map[string]any, error) {
+			w.config.Profile = func(
+				_ context.Context, user *delegation.User,
+			) (map[string]any, error) {
 				if user.Text("user_id") != alice {
 					t.Errorf("the loader was asked for %q", user.Text("user_id"))
 				}
 				return test.profile, nil
 			}
-			w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+			w.config.Rules = []delegation.RuleFunc{func(
+				_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+			) error {
 				for path, want := range test.want {
 					if got, _ := user.Value(path); !reflect.DeepEqual(got, want) {
 						t.Errorf("%s: got %#v, want %#v", path, got, want)
@@ -1095,15 +1272,17 @@ func TestProfile(t *testing.T) {
 			if _, err := w.exchange(t, test.claims); err != nil {
 				t.Fatal(err)
 			}
-			if subject := responseOf(w.last()).FindElement("//saml:NameID").Text(); subject != alice {
+			subject := responseOf(w.last()).FindElement("//saml:NameID").Text()
+			if subject != alice {
 				t.Errorf("the NameID is %q", subject)
 			}
 		})
 	}
 }
 
-// TestProfile_VerifiedBelongsToItsEmail: a profile that says "verified" of one address must not vouch for another one that
-// the token carries without saying so, nor the token for an address of the profile.
+// TestProfile_VerifiedBelongsToItsEmail: a profile that says "verified" of one address must not
+// vouch for another one that the token carries without saying so, nor the token for an address of
+// the profile.
 func TestProfile_VerifiedBelongsToItsEmail(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -1111,19 +1290,28 @@ func TestProfile_VerifiedBelongsToItsEmail(t *testing.T) {
 		profile map[string]any
 		allowed bool
 	}{
-		{"both from the token", map[string]any{"email": "boss@good.com", "email_verified": true}, map[string]any{"email": "mallory@bad.com", "email_verified": false}, true},
-		{"both from the profile", nil, map[string]any{"email": "boss@good.com", "email_verified": true}, true},
-		{"the token's address, the profile's mark", map[string]any{"email": "boss@good.com"}, map[string]any{"email": "mallory@bad.com", "email_verified": true}, false},
-		{"the token's address, the profile's mark alone", map[string]any{"email": "boss@good.com"}, map[string]any{"email_verified": true}, false},
-		{"the token's mark, the profile's address", map[string]any{"email_verified": true}, map[string]any{"email": "boss@good.com"}, false},
-		{"the token's mark, and the profile has both", map[string]any{"email_verified": false}, map[string]any{"email": "boss@good.com", "email_verified": true}, false},
-		{"the token's address is null", map[string]any{"email": json.RawMessage("null")}, map[string]any{"email": "boss@good.com", "email_verified": true}, false},
+		{"both from the token", map[string]any{"email": "boss@good.com", "email_verified": true},
+			map[string]any{"email": "mallory@bad.com", "email_verified": false}, true},
+		{"both from the profile", nil,
+			map[string]any{"email": "boss@good.com", "email_verified": true}, true},
+		{"the token's address, the profile's mark", map[string]any{"email": "boss@good.com"},
+			map[string]any{"email": "mallory@bad.com", "email_verified": true}, false},
+		{"the token's address, the profile's mark alone", map[string]any{"email": "boss@good.com"},
+			map[string]any{"email_verified": true}, false},
+		{"the token's mark, the profile's address", map[string]any{"email_verified": true},
+			map[string]any{"email": "boss@good.com"}, false},
+		{"the token's mark, and the profile has both", map[string]any{"email_verified": false},
+			map[string]any{"email": "boss@good.com", "email_verified": true}, false},
+		{"the token's address is null", map[string]any{"email": json.RawMessage("null")},
+			map[string]any{"email": "boss@good.com", "email_verified": true}, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
 			w.config.Rules = []delegation.RuleFunc{delegation.AllowEmailDomains("good.com")}
-			w.config.Profile = func(context.Context, *delegation.User) (map[string]any, error) { return test.profile, nil }
+			w.config.Profile = func(context.Context, *delegation.User) (map[string]any, error) {
+				return test.profile, nil
+			}
 			before := maps.Clone(test.profile)
 			_, err := w.exchange(t, test.claims)
 			if test.allowed {
@@ -1149,11 +1337,22 @@ func TestProfile_Failures(t *testing.T) {
 		wraps  error
 		saying string
 	}{
-		{"an error", func(func()) (map[string]any, error) { return map[string]any{"groups": "x"}, own }, delegation.CodeProfileFailed, own, "the database is down"},
-		{"a denial is no rule's", func(func()) (map[string]any, error) { return nil, delegation.Deny("x") }, delegation.CodeProfileFailed, nil, "profile"},
-		{"a panic", func(func()) (map[string]any, error) { panic("a value") }, delegation.CodeProfileFailed, nil, "a value"},
-		{"cancelled", func(cancel func()) (map[string]any, error) { cancel(); return nil, nil }, delegation.CodeCanceled, context.Canceled, "canceled"},
-		{"cancelled with an error", func(cancel func()) (map[string]any, error) { cancel(); return nil, own }, delegation.CodeCanceled, context.Canceled, "canceled"},
+		{"an error", func(func()) (map[string]any, error) {
+			return map[string]any{"groups": "x"}, own
+		}, delegation.CodeProfileFailed, own, "the database is down"},
+		{"a denial is no rule's", func(func()) (map[string]any, error) {
+			return nil, delegation.Deny("x")
+		}, delegation.CodeProfileFailed, nil, "profile"},
+		{"a panic", func(func()) (map[string]any, error) { panic("a value") },
+			delegation.CodeProfileFailed, nil, "a value"},
+		{"cancelled", func(cancel func()) (map[string]any, error) {
+			cancel()
+			return nil, nil
+		}, delegation.CodeCanceled, context.Canceled, "canceled"},
+		{"cancelled with an error", func(cancel func()) (map[string]any, error) {
+			cancel()
+			return nil, own
+		}, delegation.CodeCanceled, context.Canceled, "canceled"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -1161,14 +1360,18 @@ func TestProfile_Failures(t *testing.T) {
 			var ran []string
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			w.config.Profile = func(context.Context, *delegation.User) (map[string]any, error) { return test.load(cancel) }
+			w.config.Profile = func(context.Context, *delegation.User) (map[string]any, error) {
+				return test.load(cancel)
+			}
 			w.config.Rules = []delegation.RuleFunc{trace(&ran, "rule", nil)}
 			_, err := w.delegator(t).Exchange(ctx, w.token(nil), app)
 			e := wantError(t, err, delegation.StageRules, test.code)
-			if test.wraps != nil && !errors.Is(err, test.wraps) || !strings.Contains(err.Error(), test.saying) || len(ran) > 0 {
+			if test.wraps != nil && !errors.Is(err, test.wraps) ||
+				!strings.Contains(err.Error(), test.saying) || len(ran) > 0 {
 				t.Errorf("got %v, ran %v", err, ran)
 			}
-			if strings.Contains(e.Public(), "database") || strings.Contains(e.Public(), "value") || e.Public() == "x" {
+			if strings.Contains(e.Public(), "database") || strings.Contains(e.Public(), "value") ||
+				e.Public() == "x" {
 				t.Errorf("Public says too much: %s", e.Public())
 			}
 		})

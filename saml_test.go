@@ -48,17 +48,21 @@ const (
 	goldenMetadata = "testdata/saml/metadata.xml"
 )
 
-// testOnlyKey is the key of the golden files. It is public, so nobody may ever trust it; its PEM block is not called a
-// private key, so that no program takes it for one.
+// testOnlyKey is the key of the golden files. It is public, so nobody may ever trust it; its PEM
+// block is not called a private key, so that no program takes it for one.
 func testOnlyKey(t testing.TB) delegation.SigningKey {
 	t.Helper()
 	certificate := must(os.ReadFile("testdata/saml/test-only.crt.pem"))
-	key := bytes.ReplaceAll(must(os.ReadFile("testdata/saml/test-only.key.pem")), []byte("TESTING KEY"), []byte("PRIVATE KEY"))
+	key := bytes.ReplaceAll(must(os.ReadFile("testdata/saml/test-only.key.pem")),
+		[]byte("TESTING KEY"), []byte("PRIVATE KEY"))
 	return must(delegation.ParseSigningKey(certificate, key))
 }
 
 func goldenIdentity(t testing.TB) delegation.IdentityProvider {
-	return delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{testOnlyKey(t)}}
+	return delegation.IdentityProvider{
+		EntityID: entityID,
+		Keys:     []delegation.SigningKey{testOnlyKey(t)},
+	}
 }
 
 // counter is a random source that counts.
@@ -128,7 +132,8 @@ var badTexts = []struct{ name, text string }{
 	{"replacement character", "a\uFFFDb"},
 }
 
-// goldenWorld is a world whose response is always the same, with every part that a response can have.
+// goldenWorld is a world whose response is always the same, with every part that a response can
+// have.
 func goldenWorld(t testing.TB) *world {
 	w := newWorld(t)
 	w.config.IdentityProvider = goldenIdentity(t)
@@ -155,9 +160,11 @@ func golden(t testing.TB) []byte {
 		odd = append(odd, o.text)
 	}
 	w := goldenWorld(t)
-	if _, err := w.exchange(t, map[string]any{
-		"email": "alice@example.com", "email_verified": true, "groups": []string{"staff", "press"}, "odd": odd,
-	}); err != nil {
+	_, err := w.exchange(t, map[string]any{
+		"email": "alice@example.com", "email_verified": true, "groups": []string{"staff", "press"},
+		"odd": odd,
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return xmlOf(w.last())
@@ -168,7 +175,8 @@ func xmlOf(in *sts.AssumeRoleWithSAMLInput) []byte {
 	return must(base64.StdEncoding.DecodeString(*in.SAMLAssertion))
 }
 
-// verified returns what goxmldsig reads of a response's assertion, after it has verified it with the certificate.
+// verified returns what goxmldsig reads of a response's assertion, after it has verified it with
+// the certificate.
 func verified(t testing.TB, response []byte, certificate *x509.Certificate) *etree.Element {
 	t.Helper()
 	assertion, err := validate(response, certificate)
@@ -183,7 +191,9 @@ func validate(response []byte, certificate *x509.Certificate) (*etree.Element, e
 	if err := document.ReadFromBytes(response); err != nil {
 		return nil, err
 	}
-	validation := dsig.NewDefaultValidationContext(&dsig.MemoryX509CertificateStore{Roots: []*x509.Certificate{certificate}})
+	validation := dsig.NewDefaultValidationContext(&dsig.MemoryX509CertificateStore{
+		Roots: []*x509.Certificate{certificate},
+	})
 	validation.Clock = dsig.NewFakeClockAt(start)
 	return validation.Validate(document.FindElement("/samlp:Response/saml:Assertion"))
 }
@@ -200,7 +210,9 @@ func compareGolden(t *testing.T, file string, got []byte) {
 		for at < min(len(got), len(want)) && got[at] == want[at] {
 			at++
 		}
-		t.Errorf("%s: %d bytes instead of %d, different from byte %d on:\n got …%.200q\nwant …%.200q", file, len(got), len(want), at, got[at:], want[at:])
+		t.Errorf(
+			"%s: %d bytes instead of %d, different from byte %d on:\n got …%.200q\nwant …%.200q",
+			file, len(got), len(want), at, got[at:], want[at:])
 	}
 }
 
@@ -219,7 +231,9 @@ func TestResponse_Structure(t *testing.T) {
 		target.SourceIdentity = "alice"
 		target.SessionDuration = 30 * time.Minute
 	})
-	if _, err := w.exchange(t, map[string]any{"email": "alice@example.com", "email_verified": true, "name": "Alice"}); err != nil {
+	_, err := w.exchange(t,
+		map[string]any{"email": "alice@example.com", "email_verified": true, "name": "Alice"})
+	if err != nil {
 		t.Fatal(err)
 	}
 	raw, document := string(xmlOf(w.last())), responseOf(w.last())
@@ -255,17 +269,24 @@ func TestResponse_Structure(t *testing.T) {
 	facts := []struct{ name, got, want string }{
 		{"order in the Response", children(response), "saml:Issuer samlp:Status saml:Assertion"},
 		{"Signature right after the Assertion's Issuer", children(assertion),
-			"saml:Issuer ds:Signature saml:Subject saml:Conditions saml:AuthnStatement saml:AttributeStatement"},
+			"saml:Issuer ds:Signature saml:Subject saml:Conditions saml:AuthnStatement " +
+				"saml:AttributeStatement"},
 		{"one Signature", fmt.Sprint(len(document.FindElements("//ds:Signature"))), "1"},
 		{"one Assertion", fmt.Sprint(len(document.FindElements("//saml:Assertion"))), "1"},
-		{"canonicalization", attr(signature+"/ds:SignedInfo/ds:CanonicalizationMethod", "Algorithm"), exclusive},
-		{"signature method", attr(signature+"/ds:SignedInfo/ds:SignatureMethod", "Algorithm"), "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"},
-		{"digest method", attr(reference+"/ds:DigestMethod", "Algorithm"), "http://www.w3.org/2001/04/xmlenc#sha256"},
+		{"canonicalization",
+			attr(signature+"/ds:SignedInfo/ds:CanonicalizationMethod", "Algorithm"), exclusive},
+		{"signature method", attr(signature+"/ds:SignedInfo/ds:SignatureMethod", "Algorithm"),
+			"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"},
+		{"digest method", attr(reference+"/ds:DigestMethod", "Algorithm"),
+			"http://www.w3.org/2001/04/xmlenc#sha256"},
 		{"transforms", children(reference + "/ds:Transforms"), "ds:Transform ds:Transform"},
-		{"first transform", attr(reference+"/ds:Transforms/ds:Transform[1]", "Algorithm"), "http://www.w3.org/2000/09/xmldsig#enveloped-signature"},
-		{"second transform", attr(reference+"/ds:Transforms/ds:Transform[2]", "Algorithm"), exclusive},
+		{"first transform", attr(reference+"/ds:Transforms/ds:Transform[1]", "Algorithm"),
+			"http://www.w3.org/2000/09/xmldsig#enveloped-signature"},
+		{"second transform",
+			attr(reference+"/ds:Transforms/ds:Transform[2]", "Algorithm"), exclusive},
 		{"Reference to the Assertion", attr(reference, "URI"), "#" + attr(assertion, "ID")},
-		{"certificate", text(signature + "/ds:KeyInfo/ds:X509Data/ds:X509Certificate"), base64.StdEncoding.EncodeToString(signingKey().Certificate.Raw)},
+		{"certificate", text(signature + "/ds:KeyInfo/ds:X509Data/ds:X509Certificate"),
+			base64.StdEncoding.EncodeToString(signingKey().Certificate.Raw)},
 		{"Response Version", attr(response, "Version"), "2.0"},
 		{"Assertion Version", attr(assertion, "Version"), "2.0"},
 		{"Response IssueInstant", attr(response, "IssueInstant"), now},
@@ -273,24 +294,33 @@ func TestResponse_Structure(t *testing.T) {
 		{"Response Issuer", text(response + "/saml:Issuer"), entityID},
 		{"Assertion Issuer", text(assertion + "/saml:Issuer"), entityID},
 		{"Destination", attr(response, "Destination"), signInURL},
-		{"Status", attr(response+"/samlp:Status/samlp:StatusCode", "Value"), "urn:oasis:names:tc:SAML:2.0:status:Success"},
+		{"Status", attr(response+"/samlp:Status/samlp:StatusCode", "Value"),
+			"urn:oasis:names:tc:SAML:2.0:status:Success"},
 		{"no InResponseTo", fmt.Sprint(strings.Contains(raw, "InResponseTo")), "false"},
-		{"no type or schema prefix", fmt.Sprint(regexp.MustCompile(`xsi|xmlns:xs|xs:|XMLSchema`).MatchString(raw)), "false"},
-		{"one Subject confirmation", children(assertion + "/saml:Subject"), "saml:NameID saml:SubjectConfirmation"},
+		{"no type or schema prefix",
+			fmt.Sprint(regexp.MustCompile(`xsi|xmlns:xs|xs:|XMLSchema`).MatchString(raw)), "false"},
+		{"one Subject confirmation", children(assertion + "/saml:Subject"),
+			"saml:NameID saml:SubjectConfirmation"},
 		{"NameID", text(assertion + "/saml:Subject/saml:NameID"), alice},
-		{"NameID Format", attr(assertion+"/saml:Subject/saml:NameID", "Format"), "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"},
+		{"NameID Format", attr(assertion+"/saml:Subject/saml:NameID", "Format"),
+			"urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"},
 		{"bearer", attr(confirmed, "Method"), "urn:oasis:names:tc:SAML:2.0:cm:bearer"},
 		{"Recipient", attr(confirmed+"/saml:SubjectConfirmationData", "Recipient"), signInURL},
-		{"confirmation NotOnOrAfter", attr(confirmed+"/saml:SubjectConfirmationData", "NotOnOrAfter"), end},
-		{"confirmation has no NotBefore", attr(confirmed+"/saml:SubjectConfirmationData", "NotBefore"), "absent"}, // SAML Profiles §4.1.4.2
+		{"confirmation NotOnOrAfter",
+			attr(confirmed+"/saml:SubjectConfirmationData", "NotOnOrAfter"), end},
+		// SAML Profiles §4.1.4.2
+		{"confirmation has no NotBefore",
+			attr(confirmed+"/saml:SubjectConfirmationData", "NotBefore"), "absent"},
 		{"NotBefore in the past", attr(assertion+"/saml:Conditions", "NotBefore"), recently},
 		{"Conditions NotOnOrAfter", attr(assertion+"/saml:Conditions", "NotOnOrAfter"), end},
 		{"one condition", children(assertion + "/saml:Conditions"), "saml:AudienceRestriction"},
-		{"Audience", text(assertion + "/saml:Conditions/saml:AudienceRestriction/saml:Audience"), "urn:amazon:webservices"},
+		{"Audience", text(assertion + "/saml:Conditions/saml:AudienceRestriction/saml:Audience"),
+			"urn:amazon:webservices"},
 		{"AuthnInstant", attr(authn, "AuthnInstant"), now},
 		{"SessionIndex", attr(authn, "SessionIndex"), attr(assertion, "ID")},
 		{"no SessionNotOnOrAfter", attr(authn, "SessionNotOnOrAfter"), "absent"},
-		{"AuthnContextClassRef", text(authn + "/saml:AuthnContext/saml:AuthnContextClassRef"), "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"},
+		{"AuthnContextClassRef", text(authn + "/saml:AuthnContext/saml:AuthnContextClassRef"),
+			"urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"},
 	}
 	for _, fact := range facts {
 		t.Run(fact.name, func(t *testing.T) {
@@ -300,7 +330,8 @@ func TestResponse_Structure(t *testing.T) {
 		})
 	}
 	t.Run("IDs", func(t *testing.T) {
-		form := regexp.MustCompile(`\A_[0-9a-f]{40}\z`) // 160 bits, and an xs:ID starts with no digit
+		// 160 bits, and an xs:ID starts with no digit
+		form := regexp.MustCompile(`\A_[0-9a-f]{40}\z`)
 		a, b := attr(response, "ID"), attr(assertion, "ID")
 		if !form.MatchString(a) || !form.MatchString(b) || a == b {
 			t.Errorf("got %q and %q", a, b)
@@ -323,7 +354,8 @@ func TestResponse_Structure(t *testing.T) {
 		}
 		var got []string
 		for _, a := range find(assertion + "/saml:AttributeStatement").ChildElements() {
-			if format := a.SelectAttrValue("NameFormat", ""); format != "urn:oasis:names:tc:SAML:2.0:attrname-format:uri" {
+			format := a.SelectAttrValue("NameFormat", "")
+			if format != "urn:oasis:names:tc:SAML:2.0:attrname-format:uri" {
 				t.Errorf("NameFormat %q", format)
 			}
 			var values []string
@@ -340,7 +372,8 @@ func TestResponse_Structure(t *testing.T) {
 		}
 	})
 	t.Run("standard base64", func(t *testing.T) {
-		if sent := *w.last().SAMLAssertion; sent != base64.StdEncoding.EncodeToString([]byte(raw)) || len(sent)%4 != 0 {
+		sent := *w.last().SAMLAssertion
+		if sent != base64.StdEncoding.EncodeToString([]byte(raw)) || len(sent)%4 != 0 {
 			t.Error("the response is not padded base64 without line ends")
 		}
 	})
@@ -353,12 +386,16 @@ func TestResponse_InstantsAreUTCInMilliseconds(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, m := range regexp.MustCompile(`(\w+)="(\d{4}-[^"]*)"`).FindAllStringSubmatch(string(xmlOf(w.last())), -1) {
+	for _, m := range regexp.MustCompile(`(\w+)="(\d{4}-[^"]*)"`).
+		FindAllStringSubmatch(string(xmlOf(w.last())), -1) {
 		got = append(got, m[1]+" "+m[2])
 	}
-	want := []string{ // cut off rather than rounded: an instant ahead of the receiver's clock may be refused
-		"IssueInstant 2026-11-23T09:00:00.123Z", "IssueInstant 2026-11-23T09:00:00.123Z", "NotOnOrAfter 2026-11-23T09:05:00.123Z",
-		"NotBefore 2026-11-23T08:59:00.123Z", "NotOnOrAfter 2026-11-23T09:05:00.123Z", "AuthnInstant 2026-11-23T09:00:00.123Z",
+	// cut off rather than rounded: an instant ahead of the receiver's clock may be refused
+	want := []string{
+		"IssueInstant 2026-11-23T09:00:00.123Z", "IssueInstant 2026-11-23T09:00:00.123Z",
+		"NotOnOrAfter 2026-11-23T09:05:00.123Z",
+		"NotBefore 2026-11-23T08:59:00.123Z", "NotOnOrAfter 2026-11-23T09:05:00.123Z",
+		"AuthnInstant 2026-11-23T09:00:00.123Z",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -370,19 +407,27 @@ func TestResponse_SessionEndsWithTheToken(t *testing.T) {
 		w := newWorld(t)
 		w.config.CapSessionToToken = true
 		end := start.Add(20*time.Minute + 750*time.Millisecond)
-		if _, err := w.exchange(t, map[string]any{"exp": float64(end.UnixMilli()) / 1000}); err != nil {
+		_, err := w.exchange(t, map[string]any{"exp": float64(end.UnixMilli()) / 1000})
+		if err != nil {
 			t.Fatal(err)
 		}
-		got := responseOf(w.last()).FindElement("//saml:AuthnStatement").SelectAttrValue("SessionNotOnOrAfter", "absent")
+		got := responseOf(w.last()).FindElement("//saml:AuthnStatement").
+			SelectAttrValue("SessionNotOnOrAfter", "absent")
 		if want := "2026-11-23T09:20:00Z"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	})
 	t.Run("in UTC, wherever the service runs", func(t *testing.T) {
 		end := start.Add(20 * time.Minute).In(time.FixedZone("", -5*3600))
-		target := delegation.Target{AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}
-		encoded := must(must(delegation.Responder(identity(), target, alice, end))(t.Context(), start, rand.Reader))
-		if want := ` SessionNotOnOrAfter="2026-11-23T09:20:00Z"`; !bytes.Contains(must(base64.StdEncoding.DecodeString(encoded)), []byte(want)) {
+		target := delegation.Target{AWS: delegation.AWS{
+			Principal: principal,
+			Role:      role,
+			Region:    "eu-central-1",
+		}}
+		encoded := must(must(delegation.Responder(identity(), target, alice, end))(t.Context(),
+			start, rand.Reader))
+		want := ` SessionNotOnOrAfter="2026-11-23T09:20:00Z"`
+		if !bytes.Contains(must(base64.StdEncoding.DecodeString(encoded)), []byte(want)) {
 			t.Errorf("the response has no%s", want)
 		}
 	})
@@ -414,8 +459,16 @@ func TestResponse_IDsAreUnique(t *testing.T) {
 	t.Parallel()
 	const responses = 1_000
 	quick := must(rsa.GenerateKey(rand.Reader, 1024)) // New would refuse it, and is not asked
-	own := delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{{Signer: quick, Certificate: selfSigned(quick)}}}
-	respond := must(delegation.Responder(own, delegation.Target{AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}, alice, time.Time{}))
+	own := delegation.IdentityProvider{
+		EntityID: entityID,
+		Keys:     []delegation.SigningKey{{Signer: quick, Certificate: selfSigned(quick)}},
+	}
+	respond := must(delegation.Responder(own,
+		delegation.Target{AWS: delegation.AWS{
+			Principal: principal,
+			Role:      role,
+			Region:    "eu-central-1",
+		}}, alice, time.Time{}))
 	ids := regexp.MustCompile(` ID="([^"]*)"`)
 	var mu sync.Mutex
 	var workers sync.WaitGroup
@@ -433,7 +486,8 @@ func TestResponse_IDsAreUnique(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				found := ids.FindAllStringSubmatch(string(must(base64.StdEncoding.DecodeString(encoded))), -1)
+				found := ids.FindAllStringSubmatch(
+					string(must(base64.StdEncoding.DecodeString(encoded))), -1)
 				mu.Lock()
 				for _, id := range found {
 					seen[id[1]] = true
@@ -458,16 +512,19 @@ func TestResponse_IDsAreUnique(t *testing.T) {
 	}
 }
 
-// TestResponse_IDsAreAllOfTheRandomNumbers: every random bit that is drawn shows up in an ID, none is spent on anything else.
+// TestResponse_IDsAreAllOfTheRandomNumbers: every random bit that is drawn shows up in an ID, none
+// is spent on anything else.
 func TestResponse_IDsAreAllOfTheRandomNumbers(t *testing.T) {
 	document := etree.NewDocument()
 	if err := document.ReadFromBytes(golden(t)); err != nil {
 		t.Fatal(err)
 	}
-	if got := document.Root().SelectAttrValue("ID", ""); got != "_000102030405060708090a0b0c0d0e0f10111213" {
+	got := document.Root().SelectAttrValue("ID", "")
+	if got != "_000102030405060708090a0b0c0d0e0f10111213" {
 		t.Errorf("the Response has the ID %s", got)
 	}
-	if got := document.FindElement("//saml:Assertion").SelectAttrValue("ID", ""); got != "_1415161718191a1b1c1d1e1f2021222324252627" {
+	got = document.FindElement("//saml:Assertion").SelectAttrValue("ID", "")
+	if got != "_1415161718191a1b1c1d1e1f2021222324252627" {
 		t.Errorf("the Assertion has the ID %s", got)
 	}
 }
@@ -480,7 +537,8 @@ func TestResponse_RandomSourceFails(t *testing.T) {
 		cause  error
 	}{
 		{"at once", iotest.ErrReader(broken), broken},
-		{"halfway", io.MultiReader(bytes.NewReader(make([]byte, 39)), iotest.ErrReader(broken)), broken},
+		{"halfway",
+			io.MultiReader(bytes.NewReader(make([]byte, 39)), iotest.ErrReader(broken)), broken},
 		{"it ends", bytes.NewReader(make([]byte, 39)), io.ErrUnexpectedEOF},
 		{"it is empty", bytes.NewReader(nil), io.EOF},
 	}
@@ -515,8 +573,12 @@ func textWorld(t testing.TB) *world {
 }
 
 func (w *world) carryText() {
-	w.target(func(target *delegation.Target) { target.Mappings = delegation.Mappings{samlattr.CN: "text"} })
-	w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+	w.target(func(target *delegation.Target) {
+		target.Mappings = delegation.Mappings{samlattr.CN: "text"}
+	})
+	w.config.Rules = []delegation.RuleFunc{func(
+		_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+	) error {
 		user.Set("text", rc.Request.Parameters["text"])
 		return nil
 	}}
@@ -528,17 +590,21 @@ func withText(text any) delegation.ExchangeOption {
 
 // trustIf is a trust policy that trusts the provider under a condition.
 func trustIf(condition map[string]map[string]string) string {
-	return string(must(json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
-		"Effect": "Allow", "Principal": map[string]string{"Federated": principal}, "Action": []string{"sts:AssumeRoleWithSAML", "sts:TagSession"},
-		"Condition": condition,
-	}}})))
+	return string(must(json.Marshal(map[string]any{
+		"Version": "2012-10-17", "Statement": []any{map[string]any{
+			"Effect": "Allow", "Principal": map[string]string{"Federated": principal},
+			"Action":    []string{"sts:AssumeRoleWithSAML", "sts:TagSession"},
+			"Condition": condition,
+		}},
+	})))
 }
 
 func TestText_SurvivesVerification(t *testing.T) {
 	t.Parallel()
 	for _, odd := range oddTexts {
 		t.Run(odd.name, func(t *testing.T) {
-			// Where the text may stand: an attribute's value always, a NameID without wildcards and blanks around it, a tag where AWS takes it.
+			// Where the text may stand: an attribute's value always, a NameID without wildcards and
+			// blanks around it, a tag where AWS takes it.
 			nameID := "a" + strings.ReplaceAll(odd.text, "?", "") + "z"
 			place := func(w *world) {
 				w.carryText()
@@ -552,7 +618,9 @@ func TestText_SurvivesVerification(t *testing.T) {
 			t.Run("goxmldsig", func(t *testing.T) {
 				w := newWorld(t)
 				place(w)
-				if _, err := w.delegator(t).Exchange(t.Context(), w.token(nil), app, withText(odd.text)); err != nil {
+				_, err := w.delegator(t).Exchange(t.Context(), w.token(nil), app,
+					withText(odd.text))
+				if err != nil {
 					t.Fatal(err)
 				}
 				assertion := verified(t, xmlOf(w.last()), signingKey().Certificate)
@@ -566,17 +634,21 @@ func TestText_SurvivesVerification(t *testing.T) {
 				if got[samlattr.CN] != odd.text {
 					t.Errorf("attribute %q, want %q", got[samlattr.CN], odd.text)
 				}
-				if tag, set := got[delegation.AttributePrincipalTag+"odd"]; tag != odd.text && odd.tag || set != odd.tag {
+				tag, set := got[delegation.AttributePrincipalTag+"odd"]
+				if tag != odd.text && odd.tag || set != odd.tag {
 					t.Errorf("tag %q, want %q", tag, odd.text)
 				}
 			})
 			t.Run("ststest", func(t *testing.T) {
 				w, fake := strictWorld(t)
 				place(w)
-				if err := fake.PutRole(ststest.Role{ARN: role, TrustPolicy: trustIf(map[string]map[string]string{
-					"ForAnyValue:StringEquals": {"saml:cn": odd.text},
-					"StringEquals":             {"saml:sub": nameID},
-				})}); err != nil {
+				if err := fake.PutRole(ststest.Role{
+					ARN: role,
+					TrustPolicy: trustIf(map[string]map[string]string{
+						"ForAnyValue:StringEquals": {"saml:cn": odd.text},
+						"StringEquals":             {"saml:sub": nameID},
+					}),
+				}); err != nil {
 					t.Fatal(err)
 				}
 				d := w.delegator(t)
@@ -587,17 +659,21 @@ func TestText_SurvivesVerification(t *testing.T) {
 				if credentials.Subject != nameID {
 					t.Errorf("AWS's subject is %q, want %q", credentials.Subject, nameID)
 				}
-				if call := fake.Calls()[0]; call.Subject != nameID || call.PrincipalTags["odd"] != odd.text && odd.tag {
-					t.Errorf("STS saw the subject %q and the tags %q", call.Subject, call.PrincipalTags)
+				call := fake.Calls()[0]
+				if call.Subject != nameID || call.PrincipalTags["odd"] != odd.text && odd.tag {
+					t.Errorf("STS saw the subject %q and the tags %q", call.Subject,
+						call.PrincipalTags)
 				}
 				_, err = d.Exchange(t.Context(), w.token(nil), app, withText(odd.text+"."))
-				wantError(t, err, delegation.StageSTS, delegation.CodeSTSAccessDenied) // so the condition above did compare
+				// so the condition above did compare
+				wantError(t, err, delegation.StageSTS, delegation.CodeSTSAccessDenied)
 			})
 		})
 	}
 }
 
-// TestText_OddAddresses: names, recipients, audiences and entity IDs stand in XML attributes and elements too.
+// TestText_OddAddresses: names, recipients, audiences and entity IDs stand in XML attributes and
+// elements too.
 func TestText_OddAddresses(t *testing.T) {
 	const (
 		name      = `urn:a"b'c<d>&amp;` + "\u2028\u0085😀"
@@ -616,8 +692,12 @@ func TestText_OddAddresses(t *testing.T) {
 	}
 	assertion := verified(t, xmlOf(w.last()), signingKey().Certificate)
 	facts := []struct{ name, got, want string }{
-		{"attribute name", assertion.FindElement("./AttributeStatement/Attribute[4]").SelectAttrValue("Name", ""), name},
-		{"Recipient", assertion.FindElement("//SubjectConfirmationData").SelectAttrValue("Recipient", ""), recipient},
+		{"attribute name",
+			assertion.FindElement("./AttributeStatement/Attribute[4]").SelectAttrValue("Name", ""),
+			name},
+		{"Recipient",
+			assertion.FindElement("//SubjectConfirmationData").SelectAttrValue("Recipient", ""),
+			recipient},
 		{"Destination", responseOf(w.last()).Root().SelectAttrValue("Destination", ""), recipient},
 		{"Audience", assertion.FindElement("//Audience").Text(), audience},
 		{"Issuer", assertion.FindElement("./Issuer").Text(), issuer},
@@ -633,7 +713,12 @@ func TestText_OddAddresses(t *testing.T) {
 	strict.target(func(target *delegation.Target) { target.SAMLRecipient = recipient })
 	if err := errors.Join(
 		fake.PutSAMLProvider(principal, must(strict.config.IdentityProvider.Metadata())),
-		fake.PutRole(ststest.Role{ARN: role, TrustPolicy: trustIf(map[string]map[string]string{"StringEquals": {"saml:aud": recipient, "saml:iss": issuer}})}),
+		fake.PutRole(ststest.Role{
+			ARN: role,
+			TrustPolicy: trustIf(map[string]map[string]string{"StringEquals": {
+				"saml:aud": recipient, "saml:iss": issuer,
+			}}),
+		}),
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -654,41 +739,58 @@ func TestText_Refused(t *testing.T) {
 		code  delegation.Code
 		place func(w *world, text string)
 	}{
-		{"attribute value", delegation.StageSAML, delegation.CodeTextInvalid, func(w *world, text string) {
-			w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
-				user.Set("text", text)
-				rc.AWS.Mappings = delegation.Mappings{samlattr.CN: "text"}
-				return nil
-			}}
-		}},
-		{"last of several values", delegation.StageSAML, delegation.CodeTextInvalid, func(w *world, text string) {
-			w.config.Rules = []delegation.RuleFunc{func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
-				user.Set("text", []any{"good", text})
-				rc.AWS.Mappings = delegation.Mappings{samlattr.CN: "text"}
-				return nil
-			}}
-		}},
-		{"attribute name", delegation.StageSAML, delegation.CodeTextInvalid, func(w *world, text string) {
-			w.target(func(target *delegation.Target) { target.Mappings = delegation.Mappings{"urn:a" + text: "sub"} })
-		}},
+		{"attribute value", delegation.StageSAML, delegation.CodeTextInvalid,
+			func(w *world, text string) {
+				w.config.Rules = []delegation.RuleFunc{func(
+					_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+				) error {
+					user.Set("text", text)
+					rc.AWS.Mappings = delegation.Mappings{samlattr.CN: "text"}
+					return nil
+				}}
+			}},
+		{"last of several values", delegation.StageSAML, delegation.CodeTextInvalid,
+			func(w *world, text string) {
+				w.config.Rules = []delegation.RuleFunc{func(
+					_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+				) error {
+					user.Set("text", []any{"good", text})
+					rc.AWS.Mappings = delegation.Mappings{samlattr.CN: "text"}
+					return nil
+				}}
+			}},
+		{"attribute name", delegation.StageSAML, delegation.CodeTextInvalid,
+			func(w *world, text string) {
+				w.target(func(target *delegation.Target) {
+					target.Mappings = delegation.Mappings{"urn:a" + text: "sub"}
+				})
+			}},
 		{"NameID", delegation.StageSAML, delegation.CodeTextInvalid, func(w *world, text string) {
 			w.target(func(target *delegation.Target) { target.NameID = text })
 		}},
-		{"recipient", delegation.StageSAML, delegation.CodeTextInvalid, func(w *world, text string) {
-			w.target(func(target *delegation.Target) { target.SAMLRecipient = text })
-		}},
+		{"recipient", delegation.StageSAML, delegation.CodeTextInvalid,
+			func(w *world, text string) {
+				w.target(func(target *delegation.Target) { target.SAMLRecipient = text })
+			}},
 		{"audience", delegation.StageSAML, delegation.CodeTextInvalid, func(w *world, text string) {
 			w.target(func(target *delegation.Target) { target.SAMLAudience = text })
 		}},
-		{"tag key", delegation.StageDecision, delegation.CodeTagsInvalid, func(w *world, text string) {
-			w.target(func(target *delegation.Target) { target.Tags = map[string]string{"a" + text: "value"} })
-		}},
-		{"tag value", delegation.StageDecision, delegation.CodeTagsInvalid, func(w *world, text string) {
-			w.target(func(target *delegation.Target) { target.Tags = map[string]string{"key": text} })
-		}},
-		{"source identity", delegation.StageDecision, delegation.CodeSourceIDInvalid, func(w *world, text string) {
-			w.target(func(target *delegation.Target) { target.SourceIdentity = "a" + text })
-		}},
+		{"tag key", delegation.StageDecision, delegation.CodeTagsInvalid,
+			func(w *world, text string) {
+				w.target(func(target *delegation.Target) {
+					target.Tags = map[string]string{"a" + text: "value"}
+				})
+			}},
+		{"tag value", delegation.StageDecision, delegation.CodeTagsInvalid,
+			func(w *world, text string) {
+				w.target(func(target *delegation.Target) {
+					target.Tags = map[string]string{"key": text}
+				})
+			}},
+		{"source identity", delegation.StageDecision, delegation.CodeSourceIDInvalid,
+			func(w *world, text string) {
+				w.target(func(target *delegation.Target) { target.SourceIdentity = "a" + text })
+			}},
 	}
 	for _, p := range places {
 		for _, bad := range badTexts {
@@ -707,7 +809,9 @@ func TestText_AttributeNames(t *testing.T) {
 	for _, name := range []string{"", " ", "\u2003", "\t", "urn:a\tb", "urn:a\rb", "urn:a\n"} {
 		t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
 			w := newWorld(t)
-			w.target(func(target *delegation.Target) { target.Mappings = delegation.Mappings{name: "sub"} })
+			w.target(func(target *delegation.Target) {
+				target.Mappings = delegation.Mappings{name: "sub"}
+			})
 			_, err := w.exchange(t, nil)
 			wantError(t, err, delegation.StageSAML, delegation.CodeTextInvalid)
 			w.wantNothingSent(t)
@@ -727,15 +831,17 @@ func TestText_TwoUsersNeverLookAlike(t *testing.T) {
 		`auth0|\ufffd`: {delegation.StageSAML, delegation.CodeTextInvalid},
 	} {
 		w := newWorld(t)
-		token := must(w.provider.Sign(nil, fmt.Appendf(nil, `{"iss":%q,"aud":%q,"iat":%d,"exp":%d,"sub":"%s"}`,
-			w.url, app, start.Unix(), start.Add(time.Hour).Unix(), sub)))
+		token := must(w.provider.Sign(nil,
+			fmt.Appendf(nil, `{"iss":%q,"aud":%q,"iat":%d,"exp":%d,"sub":"%s"}`,
+				w.url, app, start.Unix(), start.Add(time.Hour).Unix(), sub)))
 		_, err := w.delegator(t).Exchange(t.Context(), token, app)
 		wantError(t, err, want.stage, want.code)
 		w.wantNothingSent(t)
 	}
 }
 
-// FuzzText: any text in an attribute's value is refused, or comes out of the verified XML exactly as it went in.
+// FuzzText: any text in an attribute's value is refused, or comes out of the verified XML exactly
+// as it went in.
 func FuzzText(f *testing.F) {
 	for _, odd := range oddTexts {
 		f.Add(odd.text)
@@ -752,7 +858,9 @@ func FuzzText(f *testing.F) {
 		_, err := d.Exchange(t.Context(), token, app, withText(text))
 		if err != nil {
 			wantError(t, err, delegation.StageSAML, delegation.CodeTextInvalid)
-			strange := func(r rune) bool { return unicode.IsControl(r) || r >= 0xFFFD && r <= 0xFFFF }
+			strange := func(r rune) bool {
+				return unicode.IsControl(r) || r >= 0xFFFD && r <= 0xFFFF
+			}
 			if utf8.ValidString(text) && !strings.ContainsFunc(text, strange) {
 				t.Errorf("%q was refused: %v", text, err)
 			}
@@ -768,11 +876,13 @@ func FuzzText(f *testing.F) {
 		if err := xml.Unmarshal(document, &read); err != nil {
 			t.Fatal(err)
 		}
-		if a := read.Attributes[len(read.Attributes)-1]; a.Name != samlattr.CN || len(a.Values) != 1 || a.Values[0] != text {
+		a := read.Attributes[len(read.Attributes)-1]
+		if a.Name != samlattr.CN || len(a.Values) != 1 || a.Values[0] != text {
 			t.Errorf("encoding/xml reads %q as %q", text, a)
 		}
 		assertion := verified(t, document, signingKey().Certificate)
-		if got := assertion.FindElement("./AttributeStatement/Attribute[4]/AttributeValue").Text(); got != text {
+		got := assertion.FindElement("./AttributeStatement/Attribute[4]/AttributeValue").Text()
+		if got != text {
 			t.Errorf("goxmldsig reads %q as %q", text, got)
 		}
 	})
@@ -803,8 +913,8 @@ func TestResponse_Size(t *testing.T) {
 	}
 }
 
-// signer is a crypto.Signer of one function, with the public key of signingKey: like that of an HSM or KMS its private key is
-// out of sight.
+// signer is a crypto.Signer of one function, with the public key of signingKey: like that of an HSM
+// or KMS its private key is out of sight.
 type signer func(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error)
 
 func (signer) Public() crypto.PublicKey { return signingKey().Signer.Public() }
@@ -818,7 +928,9 @@ func (w *world) signWith(s crypto.Signer) { w.config.IdentityProvider.Keys[0].Si
 func TestSigner_Opaque(t *testing.T) {
 	w, fake := strictWorld(t)
 	asked := 0
-	w.signWith(signer(func(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	w.signWith(signer(func(
+		random io.Reader, digest []byte, opts crypto.SignerOpts,
+	) ([]byte, error) {
 		asked++
 		if random == nil || len(digest) != sha256.Size || opts != crypto.SHA256 {
 			t.Errorf("the signer got %v, %d bytes, %v", random, len(digest), opts)
@@ -835,7 +947,9 @@ func TestSigner_Opaque(t *testing.T) {
 
 func TestSigner_Fails(t *testing.T) {
 	locked := errors.New("the HSM is locked")
-	signs := func(key delegation.SigningKey, change func(digest []byte), opts crypto.SignerOpts) signer {
+	signs := func(
+		key delegation.SigningKey, change func(digest []byte), opts crypto.SignerOpts,
+	) signer {
 		return func(random io.Reader, digest []byte, _ crypto.SignerOpts) ([]byte, error) {
 			digest = slices.Clone(digest)
 			change(digest)
@@ -849,29 +963,45 @@ func TestSigner_Fails(t *testing.T) {
 		want   string // in the error
 		cause  error
 	}{
-		{"error", func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, locked }, "the HSM is locked", locked},
-		{"its own cancellation", func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, context.Canceled }, "context canceled", context.Canceled},
+		{"error", func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, locked },
+			"the HSM is locked", locked},
+		{"its own cancellation", func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+			return nil, context.Canceled
+		}, "context canceled", context.Canceled},
 		{"an error of this package", func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 			_, err := delegation.ParseRegion("mars-north-1")
 			return nil, err
 		}, "mars-north-1", nil},
-		{"panic", func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { panic("the HSM is on fire") }, "the HSM is on fire", nil},
-		{"end of the goroutine", func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { runtime.Goexit(); return nil, nil }, "the signer", nil},
-		{"nothing", func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, nil }, "does not verify", nil},
-		{"garbage", func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return make([]byte, 256), nil }, "does not verify", nil},
+		{"panic", func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+			panic("the HSM is on fire")
+		}, "the HSM is on fire", nil},
+		{"end of the goroutine", func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+			runtime.Goexit()
+			return nil, nil
+		}, "the signer", nil},
+		{"nothing", func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, nil },
+			"does not verify", nil},
+		{"garbage", func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+			return make([]byte, 256), nil
+		}, "does not verify", nil},
 		{"another key", signs(nextKey(), unchanged, crypto.SHA256), "does not verify", nil},
-		{"another digest", signs(signingKey(), func(digest []byte) { digest[0] ^= 1 }, crypto.SHA256), "does not verify", nil},
-		{"RSA-PSS", signs(signingKey(), unchanged, &rsa.PSSOptions{Hash: crypto.SHA256}), "does not verify", nil},
+		{"another digest",
+			signs(signingKey(), func(digest []byte) { digest[0] ^= 1 }, crypto.SHA256),
+			"does not verify", nil},
+		{"RSA-PSS", signs(signingKey(), unchanged, &rsa.PSSOptions{Hash: crypto.SHA256}),
+			"does not verify", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			w.signWith(tt.signer)
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // so that a lost signer fails this test only
+			// so that a lost signer fails this test only
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			_, err := w.delegator(t).Exchange(ctx, w.token(nil), app)
 			wantError(t, err, delegation.StageSAML, delegation.CodeSigningFailed)
-			if !strings.Contains(err.Error(), tt.want) || tt.cause != nil && !errors.Is(err, tt.cause) {
+			if !strings.Contains(err.Error(), tt.want) ||
+				tt.cause != nil && !errors.Is(err, tt.cause) {
 				t.Errorf("got %v, want %q and the cause %v", err, tt.want, tt.cause)
 			}
 			w.wantNothingSent(t)
@@ -901,8 +1031,12 @@ func TestSigner_Hangs(t *testing.T) {
 	for _, cause := range []error{context.Canceled, context.DeadlineExceeded} {
 		t.Run(cause.Error(), func(t *testing.T) {
 			w := newWorld(t)
-			entered, release, finished := make(chan struct{}), make(chan struct{}), make(chan struct{})
-			w.signWith(signer(func(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+			entered := make(chan struct{})
+			release := make(chan struct{})
+			finished := make(chan struct{})
+			w.signWith(signer(func(
+				random io.Reader, digest []byte, opts crypto.SignerOpts,
+			) ([]byte, error) {
 				defer close(finished)
 				close(entered)
 				<-release
@@ -926,7 +1060,9 @@ func TestSigner_Hangs(t *testing.T) {
 			<-finished // the signer could finish behind the exchange's back
 			w.wantNothingSent(t)
 			stacks := make([]byte, 1<<20)
-			for giveUp := time.Now().Add(10 * time.Second); bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("IdentityProvider.sign")); runtime.Gosched() {
+			for giveUp := time.Now().Add(10 * time.Second); bytes.Contains(
+				stacks[:runtime.Stack(stacks, true)],
+				[]byte("IdentityProvider.sign")); runtime.Gosched() {
 				if time.Now().After(giveUp) {
 					t.Fatal("the signer's goroutine is left for ever")
 				}
@@ -966,7 +1102,8 @@ func TestSigner_PublicKeyAfterNew(t *testing.T) {
 			}()
 			_, err := d.Exchange(t.Context(), w.token(nil), app)
 			if err == nil {
-				verified(t, xmlOf(w.last()), signingKey().Certificate) // the certificate's key is what counts
+				// the certificate's key is what counts
+				verified(t, xmlOf(w.last()), signingKey().Certificate)
 				return
 			}
 			wantError(t, err, delegation.StageSAML, delegation.CodeSigningFailed)
@@ -977,14 +1114,21 @@ func TestSigner_PublicKeyAfterNew(t *testing.T) {
 
 // selfSigned returns the certificate of any key.
 func selfSigned(key crypto.Signer) *x509.Certificate {
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: start, NotAfter: start.AddDate(10, 0, 0)}
-	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))))
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		NotBefore:    start,
+		NotAfter:     start.AddDate(10, 0, 0),
+	}
+	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template,
+		key.Public(), key))))
 }
 
 func TestIdentityProvider_Refused(t *testing.T) {
 	ec := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	short := must(rsa.GenerateKey(rand.Reader, 1024))
-	key := func(signer crypto.Signer, certificate *x509.Certificate) func(*delegation.IdentityProvider) {
+	key := func(
+		signer crypto.Signer, certificate *x509.Certificate,
+	) func(*delegation.IdentityProvider) {
 		return func(p *delegation.IdentityProvider) {
 			p.Keys = append(p.Keys, delegation.SigningKey{Signer: signer, Certificate: certificate})
 		}
@@ -1016,7 +1160,8 @@ func TestIdentityProvider_Refused(t *testing.T) {
 		{"control character", entity("urn:a\x00"), badEntity},
 		{"invalid UTF-8", entity("urn:a\xff"), badEntity},
 		{"no key", func(p *delegation.IdentityProvider) { p.Keys = nil }, badNumber + "0"},
-		{"eleven keys", func(p *delegation.IdentityProvider) { p.Keys = slices.Repeat(p.Keys, 11) }, badNumber + "11"},
+		{"eleven keys", func(p *delegation.IdentityProvider) { p.Keys = slices.Repeat(p.Keys, 11) },
+			badNumber + "11"},
 		{"nil signer", key(nil, good.Certificate), incomplete},
 		{"nil certificate", key(good.Signer, nil), incomplete},
 		{"zero key", key(nil, nil), incomplete},
@@ -1025,12 +1170,16 @@ func TestIdentityProvider_Refused(t *testing.T) {
 		{"ECDSA", key(ec, selfSigned(ec)), wrongKind},
 		{"1024 bits", key(short, selfSigned(short)), wrongKind},
 		{"no public key", key(public(nil), good.Certificate), wrongKind},
-		{"public key by value", key(public(*good.Signer.Public().(*rsa.PublicKey)), good.Certificate), wrongKind},
+		{"public key by value",
+			key(public(*good.Signer.Public().(*rsa.PublicKey)), good.Certificate), wrongKind},
 		{"certificate of another key", key(good.Signer, nextKey().Certificate), wrongPair},
 		{"certificate of another kind of key", key(good.Signer, selfSigned(ec)), wrongPair},
-		// A literal instead of what x509.ParseCertificate returned: the metadata would hold an empty certificate.
+		// A literal instead of what x509.ParseCertificate returned: the metadata would hold an
+		// empty certificate.
 		{"empty certificate", key(good.Signer, &x509.Certificate{}), notMetadata},
-		{"certificate without its DER", key(good.Signer, &x509.Certificate{PublicKey: good.Certificate.PublicKey}), notMetadata},
+		{"certificate without its DER", key(good.Signer, &x509.Certificate{
+			PublicKey: good.Certificate.PublicKey,
+		}), notMetadata},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -1061,9 +1210,13 @@ func TestIdentityProvider_Refused(t *testing.T) {
 		})
 	}
 	t.Run("all at once", func(t *testing.T) {
-		_, err := delegation.IdentityProvider{Keys: []delegation.SigningKey{{}, good, {Signer: good.Signer, Certificate: nextKey().Certificate}}}.Metadata()
+		_, err := delegation.IdentityProvider{Keys: []delegation.SigningKey{
+			{}, good, {Signer: good.Signer, Certificate: nextKey().Certificate},
+		}}.Metadata()
 		wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
-		if !regexp.MustCompile(`(?s)EntityID must.*Keys\[0\]: .*needs Signer.*Keys\[2\]: .*does not belong`).MatchString(err.Error()) {
+		if !regexp.MustCompile(
+			`(?s)EntityID must.*Keys\[0\]: .*needs Signer.*Keys\[2\]: .*does not belong`).
+			MatchString(err.Error()) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -1071,7 +1224,10 @@ func TestIdentityProvider_Refused(t *testing.T) {
 
 func TestIdentityProvider_Limits(t *testing.T) {
 	w := newWorld(t)
-	p := delegation.IdentityProvider{EntityID: strings.Repeat("é", 1024), Keys: slices.Repeat(identity().Keys, 10)}
+	p := delegation.IdentityProvider{
+		EntityID: strings.Repeat("é", 1024),
+		Keys:     slices.Repeat(identity().Keys, 10),
+	}
 	w.config.IdentityProvider = p
 	if _, err := w.exchange(t, nil); err != nil {
 		t.Error(err)
@@ -1098,22 +1254,34 @@ func TestIdentityProvider_FirstKeySigns(t *testing.T) {
 
 func TestTarget_OwnIdentity(t *testing.T) {
 	const ownEntity = "urn:photo.example.com"
-	own := delegation.IdentityProvider{EntityID: ownEntity, Keys: []delegation.SigningKey{nextKey()}}
+	own := delegation.IdentityProvider{
+		EntityID: ownEntity,
+		Keys:     []delegation.SigningKey{nextKey()},
+	}
 	w, fake := strictWorld(t)
 	const plain = "plain-app"
 	targets := delegation.Targets{
-		app:   {Identity: &own, AWS: delegation.AWS{Principal: otherProvider, Role: role, Region: "eu-central-1"}},
+		app: {
+			Identity: &own,
+			AWS:      delegation.AWS{Principal: otherProvider, Role: role, Region: "eu-central-1"},
+		},
 		plain: {AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}},
 	}
 	w.config.Targets = targets
-	if err := errors.Join(
+	err := errors.Join(
 		fake.PutSAMLProvider(otherProvider, must(own.Metadata())),
-		fake.PutRole(ststest.Role{ARN: role, TrustPolicy: strings.Replace(allowAll, `"`+principal+`"`, `["`+principal+`", "`+otherProvider+`"]`, 1)}),
-	); err != nil {
+		fake.PutRole(ststest.Role{
+			ARN: role,
+			TrustPolicy: strings.Replace(allowAll, `"`+principal+`"`,
+				`["`+principal+`", "`+otherProvider+`"]`, 1),
+		}),
+	)
+	if err != nil {
 		t.Fatal(err)
 	}
 	d := w.delegator(t)
-	own.EntityID, own.Keys[0] = "urn:changed.example.com", signingKey() // after New, so it has no effect
+	// after New, so it has no effect
+	own.EntityID, own.Keys[0] = "urn:changed.example.com", signingKey()
 	for target, want := range map[string]string{app: ownEntity, plain: entityID} {
 		credentials, err := d.Exchange(t.Context(), w.token(map[string]any{"aud": target}), target)
 		if err != nil {
@@ -1125,8 +1293,9 @@ func TestTarget_OwnIdentity(t *testing.T) {
 	}
 }
 
-// TestIncident_KeyRollover: identity providers publish one certificate, so that a new key means an outage until somebody has
-// uploaded the new metadata. Here the next key is published before it signs, and exchanges go on all the time.
+// TestIncident_KeyRollover: identity providers publish one certificate, so that a new key means an
+// outage until somebody has uploaded the new metadata. Here the next key is published before it
+// signs, and exchanges go on all the time.
 func TestIncident_KeyRollover(t *testing.T) {
 	t.Parallel()
 	w, fake := strictWorld(t)
@@ -1149,7 +1318,8 @@ func TestIncident_KeyRollover(t *testing.T) {
 
 	var mu sync.RWMutex // held for reading by exchanges under way
 	current := onlyOld
-	deploy := func(d *delegation.Delegator) { // and wait for the exchanges under way, as an operator waits five minutes
+	// and wait for the exchanges under way, as an operator waits five minutes
+	deploy := func(d *delegation.Delegator) {
 		mu.Lock()
 		defer mu.Unlock()
 		current = d
@@ -1204,7 +1374,10 @@ func TestIncident_KeyRollover(t *testing.T) {
 }
 
 func TestMetadata(t *testing.T) {
-	p := delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{signingKey(), nextKey()}}
+	p := delegation.IdentityProvider{
+		EntityID: entityID,
+		Keys:     []delegation.SigningKey{signingKey(), nextKey()},
+	}
 	text := must(p.Metadata())
 	var entity saml.EntityDescriptor
 	if err := xml.Unmarshal(text, &entity); err != nil {
@@ -1213,11 +1386,16 @@ func TestMetadata(t *testing.T) {
 	if n := utf8.RuneCount(text); n < 1000 || !bytes.HasSuffix(text, []byte(">\n")) {
 		t.Errorf("%d characters; IAM wants at least 1,000, an editor one line end", n)
 	}
-	if entity.EntityID != entityID || !entity.ValidUntil.Equal(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)) || entity.CacheDuration != 0 {
-		t.Errorf("entity %q, valid until %s, for %s", entity.EntityID, entity.ValidUntil, entity.CacheDuration)
+	if entity.EntityID != entityID ||
+		!entity.ValidUntil.Equal(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)) ||
+		entity.CacheDuration != 0 {
+		t.Errorf("entity %q, valid until %s, for %s", entity.EntityID, entity.ValidUntil,
+			entity.CacheDuration)
 	}
-	if len(entity.IDPSSODescriptors) != 1 || len(entity.SPSSODescriptors)+len(entity.RoleDescriptors) > 0 {
-		t.Fatalf("%d roles of an identity provider, want one and nothing else", len(entity.IDPSSODescriptors))
+	if len(entity.IDPSSODescriptors) != 1 ||
+		len(entity.SPSSODescriptors)+len(entity.RoleDescriptors) > 0 {
+		t.Fatalf("%d roles of an identity provider, want one and nothing else",
+			len(entity.IDPSSODescriptors))
 	}
 	idp := entity.IDPSSODescriptors[0]
 	if idp.ProtocolSupportEnumeration != "urn:oasis:names:tc:SAML:2.0:protocol" {
@@ -1226,7 +1404,9 @@ func TestMetadata(t *testing.T) {
 	if !slices.Equal(idp.NameIDFormats, []saml.NameIDFormat{saml.PersistentNameIDFormat}) {
 		t.Errorf("NameID formats %v", idp.NameIDFormats)
 	}
-	if s := idp.SingleSignOnServices; len(s) != 1 || s[0].Binding != saml.HTTPPostBinding || s[0].Location != "https://delegation.invalid/saml" {
+	s := idp.SingleSignOnServices
+	if len(s) != 1 || s[0].Binding != saml.HTTPPostBinding ||
+		s[0].Location != "https://delegation.invalid/saml" {
 		t.Errorf("sign-in services %+v", s)
 	}
 	if len(idp.KeyDescriptors) != 2 {
@@ -1235,8 +1415,10 @@ func TestMetadata(t *testing.T) {
 	for i, key := range p.Keys {
 		descriptor := idp.KeyDescriptors[i]
 		certificates := descriptor.KeyInfo.X509Data.X509Certificates
-		if descriptor.Use != "signing" || len(certificates) != 1 || certificates[0].Data != base64.StdEncoding.EncodeToString(key.Certificate.Raw) {
-			t.Errorf("key %d: use %q, %d certificates, or another one", i, descriptor.Use, len(certificates))
+		if descriptor.Use != "signing" || len(certificates) != 1 ||
+			certificates[0].Data != base64.StdEncoding.EncodeToString(key.Certificate.Raw) {
+			t.Errorf("key %d: use %q, %d certificates, or another one", i, descriptor.Use,
+				len(certificates))
 		}
 	}
 	if again := must(p.Metadata()); !bytes.Equal(text, again) {
@@ -1244,10 +1426,12 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestMetadata_EntityID: the entity ID in metadata and the Issuer of the assertion must stay equal, byte for byte.
+// TestMetadata_EntityID: the entity ID in metadata and the Issuer of the assertion must stay equal,
+// byte for byte.
 func TestMetadata_EntityID(t *testing.T) {
 	for _, id := range []string{
-		entityID, "urn:tenant.auth0.com", "https://idp.example.com/?a=1&b=<2>", `urn:"quoted" & 'quoted'`, "urn:]]>", "urn: blanks within",
+		entityID, "urn:tenant.auth0.com", "https://idp.example.com/?a=1&b=<2>",
+		`urn:"quoted" & 'quoted'`, "urn:]]>", "urn: blanks within",
 		"urn:é\u2028😀", "urn:tab\tand\r\nline ends",
 	} {
 		t.Run(fmt.Sprintf("%q", id), func(t *testing.T) {
@@ -1269,11 +1453,17 @@ func TestMetadata_EntityID(t *testing.T) {
 }
 
 func TestParseSigningKey(t *testing.T) {
-	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
+	block := func(kind string, der []byte) []byte {
+		return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+	}
 	private := signingKey().Signer.(*rsa.PrivateKey)
 	certificate := block("CERTIFICATE", signingKey().Certificate.Raw)
-	pkcs1, pkcs8 := block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(private)), block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(private)))
-	for name, key := range map[string][]byte{"PKCS #1": pkcs1, "PKCS #8": pkcs8, "text around it": slices.Concat([]byte("my key\n"), pkcs8, []byte("\nthat was it\n"))} {
+	pkcs1 := block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(private))
+	pkcs8 := block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(private)))
+	for name, key := range map[string][]byte{
+		"PKCS #1": pkcs1, "PKCS #8": pkcs8,
+		"text around it": slices.Concat([]byte("my key\n"), pkcs8, []byte("\nthat was it\n")),
+	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := delegation.ParseSigningKey(certificate, key)
 			if err != nil {
@@ -1286,9 +1476,11 @@ func TestParseSigningKey(t *testing.T) {
 	}
 
 	ec := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	ecKey, ecCertificate := block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(ec))), block("CERTIFICATE", selfSigned(ec).Raw)
+	ecKey := block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(ec)))
+	ecCertificate := block("CERTIFICATE", selfSigned(ec).Raw)
 	short := must(rsa.GenerateKey(rand.Reader, 1024))
-	shortKey, shortCertificate := block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(short)), block("CERTIFICATE", selfSigned(short).Raw)
+	shortKey := block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(short))
+	shortCertificate := block("CERTIFICATE", selfSigned(short).Raw)
 	damaged := slices.Clone(x509.MarshalPKCS1PrivateKey(private))
 	damaged[len(damaged)/2] ^= 1
 	tests := []struct {
@@ -1300,12 +1492,19 @@ func TestParseSigningKey(t *testing.T) {
 		{"no key", certificate, nil, "the signing key: "},
 		{"no certificate", nil, pkcs8, "the signing key: "},
 		{"the wrong way round", pkcs8, certificate, "the signing key: "},
-		{"garbage", certificate, []byte("-----BEGIN PRIVATE KEY-----\nZ2FyYmFnZSB0aGF0IGlzIG5vIGtleQ==\n-----END PRIVATE KEY-----\n"), "the signing key: "},
+		{"garbage", certificate,
+			[]byte(
+				"-----BEGIN PRIVATE KEY-----\nZ2FyYmFnZSB0aGF0IGlzIG5vIGtleQ==\n-----END PRIVATE KEY-----\n"),
+			"the signing key: "},
 		{"cut off", certificate, pkcs8[:len(pkcs8)/2], "the signing key: "},
 		{"damaged", certificate, block("RSA PRIVATE KEY", damaged), "the signing key: "},
-		{"encrypted", certificate, block("ENCRYPTED PRIVATE KEY", bytes.Repeat([]byte("sealed"), 200)), "the signing key: "},
-		{"garbage for a certificate", block("CERTIFICATE", []byte("garbage")), pkcs8, "the signing key: "},
-		{"certificate of another key", block("CERTIFICATE", nextKey().Certificate.Raw), pkcs8, "the signing key: "},
+		{"encrypted", certificate,
+			block("ENCRYPTED PRIVATE KEY", bytes.Repeat([]byte("sealed"), 200)),
+			"the signing key: "},
+		{"garbage for a certificate", block("CERTIFICATE", []byte("garbage")), pkcs8,
+			"the signing key: "},
+		{"certificate of another key", block("CERTIFICATE", nextKey().Certificate.Raw), pkcs8,
+			"the signing key: "},
 		{"ECDSA", ecCertificate, ecKey, "not RSA of at least 2048 bits"},
 		{"1024 bits", shortCertificate, shortKey, "not RSA of at least 2048 bits"},
 	}
@@ -1320,7 +1519,9 @@ func TestParseSigningKey(t *testing.T) {
 				t.Error("the key came out all the same")
 			}
 			for line := range strings.Lines(string(tt.key)) {
-				if line = strings.TrimSpace(line); len(line) > 20 && strings.Contains(fmt.Sprintf("%v %+v", err, err), line) && !strings.HasPrefix(line, "-----") {
+				line = strings.TrimSpace(line)
+				if len(line) > 20 && strings.Contains(fmt.Sprintf("%v %+v", err, err), line) &&
+					!strings.HasPrefix(line, "-----") {
 					t.Errorf("the error holds a line of the key: %v", err)
 				}
 			}
@@ -1328,13 +1529,16 @@ func TestParseSigningKey(t *testing.T) {
 	}
 }
 
-// TestSigningKey_StaysOutOfJSONAndLogs: a key in memory has exported fields, which encoding/json would write.
+// TestSigningKey_StaysOutOfJSONAndLogs: a key in memory has exported fields, which encoding/json
+// would write.
 func TestSigningKey_StaysOutOfJSONAndLogs(t *testing.T) {
 	var logged bytes.Buffer
 	slog.New(slog.NewJSONHandler(&logged, nil)).Info("configured", "identity", identity())
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("configured", "key", signingKey())
 	logged.Write(must(json.Marshal(identity())))
-	if private := signingKey().Signer.(*rsa.PrivateKey).D.String(); strings.Contains(logged.String(), private) || strings.Count(logged.String(), "[redacted]") != 3 {
+	private := signingKey().Signer.(*rsa.PrivateKey).D.String()
+	if strings.Contains(logged.String(), private) ||
+		strings.Count(logged.String(), "[redacted]") != 3 {
 		t.Error("the private key, or nothing at all, is in JSON or in a log")
 	}
 }

@@ -49,7 +49,8 @@ func TestExchangeAgainstStrictSTS(t *testing.T) {
 		target.Mappings = delegation.Mappings{samlattr.EduPersonAffiliation: "groups"}
 		target.SessionDuration = 30 * time.Minute
 	})
-	credentials, err := w.exchange(t, map[string]any{"groups": []string{"staff", "press"}, "email": "alice@example.com", "email_verified": true})
+	credentials, err := w.exchange(t, map[string]any{"groups": []string{"staff", "press"},
+		"email": "alice@example.com", "email_verified": true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,15 +58,18 @@ func TestExchangeAgainstStrictSTS(t *testing.T) {
 		t.Errorf("expiration %s, want %s", credentials.Expiration, want)
 	}
 	if credentials.PackedPolicySize == 0 || credentials.RequestID == "" {
-		t.Errorf("packed size %d and request ID %q must come back", credentials.PackedPolicySize, credentials.RequestID)
+		t.Errorf("packed size %d and request ID %q must come back", credentials.PackedPolicySize,
+			credentials.RequestID)
 	}
 	for what, pair := range map[string][2]string{
-		"assumed role":    {credentials.AssumedRoleARN, "arn:aws:sts::123456789012:assumed-role/photo-user/alice@example.com"},
-		"account":         {credentials.AccountID, account},
-		"subject":         {credentials.Subject, alice},
-		"subject type":    {credentials.SubjectType, "persistent"},
-		"issuer":          {credentials.Issuer, entityID},
-		"audience":        {credentials.Audience, "https://eu-central-1.signin.aws.amazon.com/saml"},
+		"assumed role": {credentials.AssumedRoleARN,
+			"arn:aws:sts::123456789012:assumed-role/photo-user/alice@example.com"},
+		"account":      {credentials.AccountID, account},
+		"subject":      {credentials.Subject, alice},
+		"subject type": {credentials.SubjectType, "persistent"},
+		"issuer":       {credentials.Issuer, entityID},
+		"audience": {credentials.Audience,
+			"https://eu-central-1.signin.aws.amazon.com/saml"},
 		"source identity": {credentials.SourceIdentity, "alice"},
 		"region":          {credentials.Region, "eu-central-1"},
 	} {
@@ -74,11 +78,13 @@ func TestExchangeAgainstStrictSTS(t *testing.T) {
 		}
 	}
 	call := fake.Calls()[0]
-	if call.Subject != alice || call.PrincipalTags["team"] != "press" || call.TransitiveTagKeys[0] != "team" || call.Duration != 30*time.Minute {
+	if call.Subject != alice || call.PrincipalTags["team"] != "press" ||
+		call.TransitiveTagKeys[0] != "team" || call.Duration != 30*time.Minute {
 		t.Errorf("STS saw %+v", call)
 	}
 	event := w.events[0]
-	if event.AssertionID != call.AssertionID || event.AssertionID == "" || event.RequestID != call.RequestID || event.AccessKeyID != call.AccessKeyID {
+	if event.AssertionID != call.AssertionID || event.AssertionID == "" ||
+		event.RequestID != call.RequestID || event.AccessKeyID != call.AccessKeyID {
 		t.Errorf("the event %+v does not name STS's call %+v", event, call)
 	}
 }
@@ -86,16 +92,22 @@ func TestExchangeAgainstStrictSTS(t *testing.T) {
 // TestCredentialsWork signs a request with the credentials: they are whole.
 func TestCredentialsWork(t *testing.T) {
 	w, _ := strictWorld(t)
-	w.clock.Advance(time.Since(start)) // the SDK signs with the machine's clock, so the fake one must agree with it
+	// the SDK signs with the machine's clock, so the fake one must agree with it
+	w.clock.Advance(time.Since(start))
 	credentials, err := w.exchange(t, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := w.config.STS.(*sts.Client)
-	identity, err := client.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}, func(o *sts.Options) {
-		o.Region = credentials.Region
-		o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials.AWS(), nil })
-	})
+	identity, err := client.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{},
+		func(o *sts.Options) {
+			o.Region = credentials.Region
+			o.Credentials = aws.CredentialsProviderFunc(func(
+				context.Context,
+			) (aws.Credentials, error) {
+				return credentials.AWS(), nil
+			})
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,10 +116,12 @@ func TestCredentialsWork(t *testing.T) {
 	}
 }
 
-// TestIncident_WireCodes: another tool's fix for packed sizes never worked, because it looked for a code with the suffix Exception, which
-// only two codes have on the wire. Here every code and message that AWS is known to answer has its own code and remedy.
+// TestIncident_WireCodes: another tool's fix for packed sizes never worked, because it looked for a
+// code with the suffix Exception, which only two codes have on the wire. Here every code and
+// message that AWS is known to answer has its own code and remedy.
 func TestIncident_WireCodes(t *testing.T) {
-	const suffix = " (Service: AWSOpenIdDiscoveryService; Status Code: 400; Error Code: AuthSamlInvalidSamlResponseException; Request ID: 1; Proxy: null)"
+	const suffix = " (Service: AWSOpenIdDiscoveryService; Status Code: 400; Error Code: " +
+		"AuthSamlInvalidSamlResponseException; Request ID: 1; Proxy: null)"
 	for _, row := range []struct {
 		status        int
 		wire, message string
@@ -116,35 +130,71 @@ func TestIncident_WireCodes(t *testing.T) {
 		retryable     bool
 		remedy        string // a word that the remedy must have
 	}{
-		{400, "ExpiredTokenException", "Response has expired", delegation.CodeSTSExpired, 1, true, "clock"},
-		{400, "ExpiredTokenException", "Token must be redeemed within 5 minutes of issuance", delegation.CodeSTSTooOld, 1, true, "clock"},
-		{403, "IDPRejectedClaim", "rejected", delegation.CodeSTSClaimRejected, 1, false, "entity ID"},
-		{400, "InvalidIdentityToken", "Response signature invalid", delegation.CodeSTSSignature, 1, false, "Metadata"},
-		{400, "InvalidIdentityToken", "Response signature invalid" + suffix, delegation.CodeSTSSignature, 1, false, "Metadata"},
-		{400, "InvalidIdentityToken", "Issuer not present in specified provider" + suffix, delegation.CodeSTSIssuer, 1, false, "EntityID"},
-		{400, "InvalidIdentityToken", "Specified provider doesn't exist" + suffix, delegation.CodeSTSProvider, 1, false, "principal"},
-		{400, "InvalidIdentityToken", "Invalid base64 SAMLResponse" + suffix, delegation.CodeSTSUnreadable, 1, false, "bug"},
-		{400, "InvalidIdentityToken", "Responses must contain SubjectConfirmatonData with a Recipient and NotOnOrAfter", delegation.CodeSTSConfirmation, 1, false, "SAMLRecipient"},
-		{400, "InvalidIdentityToken", "Response does not contain the required audience.", delegation.CodeSTSAudience, 1, false, "SAMLAudience"},
-		{400, "InvalidIdentityToken", "SAML Assertion doesn't contain the requested Role and Metadata in the attributes", delegation.CodeSTSRolePair, 1, false, "pair"},
-		{400, "InvalidIdentityToken", "RoleSessionName is required in AuthnResponse", delegation.CodeSTSSessionName, 1, false, "64"},
-		{400, "InvalidIdentityToken", "RoleSessionName in AuthnResponse must match [a-zA-Z_0-9+=,.@-]{2,64}", delegation.CodeSTSSessionName, 1, false, "64"},
-		{400, "InvalidIdentityToken", `Source Identity must match [a-zA-Z_0-9+=,.@-]{2,64} and not begin with "aws:"`, delegation.CodeSTSSourceIdentity, 1, false, "aws:"},
-		{400, "InvalidIdentityToken", "something new", delegation.CodeSTSIdentityToken, 1, false, "Metadata"},
-		{400, "MalformedPolicyDocument", "The policy is not in the valid JSON format.", delegation.CodeSTSPolicy, 1, false, "policy"},
-		{400, "PackedPolicyTooLarge", "Packed size of session tags consumes 138% of allotted space.", delegation.CodeSTSPackedSize, 1, false, "tags"},
-		{400, "PackedPolicyTooLarge", "Serialized token too large for session", delegation.CodeSTSPackedSize, 1, false, "tags"},
-		{403, "RegionDisabledException", "STS is not activated in this region for account:123456789012.", delegation.CodeSTSRegionDisabled, 1, false, "activate"},
-		{403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithSAML", delegation.CodeSTSAccessDenied, 1, false, "sts:TagSession"},
-		{400, "ValidationError", "Request ARN is invalid", delegation.CodeSTSRoleARN, 1, false, "role ARN"},
-		{400, "ValidationError", "Principal ARN is invalid", delegation.CodeSTSPrincipalARN, 1, false, "principal ARN"},
-		{400, "ValidationError", "Principal exists outside the account of the Role being assumed", delegation.CodeSTSOtherAccount, 1, false, "same account"},
-		{400, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", delegation.CodeSTSDuration, 1, false, "maximum"},
-		{400, "ValidationError", "1 validation error detected: Value '' at 'roleArn' failed to satisfy constraint: Member must have length greater than or equal to 20", delegation.CodeSTSValidation, 1, false, "parameter"},
+		{400, "ExpiredTokenException", "Response has expired", delegation.CodeSTSExpired,
+			1, true, "clock"},
+		{400, "ExpiredTokenException", "Token must be redeemed within 5 minutes of issuance",
+			delegation.CodeSTSTooOld, 1, true, "clock"},
+		{403, "IDPRejectedClaim", "rejected", delegation.CodeSTSClaimRejected, 1,
+			false, "entity ID"},
+		{400, "InvalidIdentityToken", "Response signature invalid", delegation.CodeSTSSignature, 1,
+			false, "Metadata"},
+		{400, "InvalidIdentityToken", "Response signature invalid" + suffix,
+			delegation.CodeSTSSignature, 1, false, "Metadata"},
+		{400, "InvalidIdentityToken", "Issuer not present in specified provider" + suffix,
+			delegation.CodeSTSIssuer, 1, false, "EntityID"},
+		{400, "InvalidIdentityToken", "Specified provider doesn't exist" + suffix,
+			delegation.CodeSTSProvider, 1, false, "principal"},
+		{400, "InvalidIdentityToken", "Invalid base64 SAMLResponse" + suffix,
+			delegation.CodeSTSUnreadable, 1, false, "bug"},
+		{400, "InvalidIdentityToken",
+			"Responses must contain SubjectConfirmatonData with a Recipient and NotOnOrAfter",
+			delegation.CodeSTSConfirmation, 1, false, "SAMLRecipient"},
+		{400, "InvalidIdentityToken", "Response does not contain the required audience.",
+			delegation.CodeSTSAudience, 1, false, "SAMLAudience"},
+		{400, "InvalidIdentityToken",
+			"SAML Assertion doesn't contain the requested Role and Metadata in the attributes",
+			delegation.CodeSTSRolePair, 1, false, "pair"},
+		{400, "InvalidIdentityToken", "RoleSessionName is required in AuthnResponse",
+			delegation.CodeSTSSessionName, 1, false, "64"},
+		{400, "InvalidIdentityToken",
+			"RoleSessionName in AuthnResponse must match [a-zA-Z_0-9+=,.@-]{2,64}",
+			delegation.CodeSTSSessionName, 1, false, "64"},
+		{400, "InvalidIdentityToken",
+			`Source Identity must match [a-zA-Z_0-9+=,.@-]{2,64} and not begin with "aws:"`,
+			delegation.CodeSTSSourceIdentity, 1, false, "aws:"},
+		{400, "InvalidIdentityToken", "something new", delegation.CodeSTSIdentityToken, 1,
+			false, "Metadata"},
+		{400, "MalformedPolicyDocument", "The policy is not in the valid JSON format.",
+			delegation.CodeSTSPolicy, 1, false, "policy"},
+		{400, "PackedPolicyTooLarge",
+			"Packed size of session tags consumes 138% of allotted space.",
+			delegation.CodeSTSPackedSize, 1, false, "tags"},
+		{400, "PackedPolicyTooLarge", "Serialized token too large for session",
+			delegation.CodeSTSPackedSize, 1, false, "tags"},
+		{403, "RegionDisabledException",
+			"STS is not activated in this region for account:123456789012.",
+			delegation.CodeSTSRegionDisabled, 1, false, "activate"},
+		{403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithSAML",
+			delegation.CodeSTSAccessDenied, 1, false, "sts:TagSession"},
+		{400, "ValidationError", "Request ARN is invalid", delegation.CodeSTSRoleARN, 1,
+			false, "role ARN"},
+		{400, "ValidationError", "Principal ARN is invalid", delegation.CodeSTSPrincipalARN, 1,
+			false, "principal ARN"},
+		{400, "ValidationError", "Principal exists outside the account of the Role being assumed",
+			delegation.CodeSTSOtherAccount, 1, false, "same account"},
+		{400, "ValidationError",
+			"The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+			delegation.CodeSTSDuration, 1, false, "maximum"},
+		{400, "ValidationError",
+			"1 validation error detected: Value '' at 'roleArn' failed to satisfy constraint: " +
+				"Member must have length greater than or equal to 20", delegation.CodeSTSValidation,
+			1, false, "parameter"},
 		{400, "MalformedInput", "", delegation.CodeSTSValidation, 1, false, "parameter"},
-		{400, "InvalidAction", "Could not find operation X for version Y", delegation.CodeSTSValidation, 1, false, "parameter"},
+		{400, "InvalidAction", "Could not find operation X for version Y",
+			delegation.CodeSTSValidation, 1, false, "parameter"},
 		{400, "Throttling", "Rate exceeded", delegation.CodeSTSThrottled, 3, true, "slow down"},
-		{429, "TooManyRequestsException", "slow", delegation.CodeSTSThrottled, 3, true, "slow down"},
+		{429, "TooManyRequestsException", "slow", delegation.CodeSTSThrottled, 3,
+			true, "slow down"},
 		{500, "InternalFailure", "oops", delegation.CodeSTSUnavailable, 3, true, "try again"},
 		{503, "ServiceUnavailable", "oops", delegation.CodeSTSUnavailable, 3, true, "try again"},
 		{400, "SomethingNew", "of tomorrow", delegation.CodeSTSRefused, 1, false, "message"},
@@ -165,14 +215,16 @@ func TestIncident_WireCodes(t *testing.T) {
 			}
 			var api smithy.APIError
 			message := cmp.Or(row.message, "UnknownError") // the SDK's word for none
-			if !errors.As(err, &api) || api.ErrorCode() != row.wire || api.ErrorMessage() != message {
+			if !errors.As(err, &api) || api.ErrorCode() != row.wire ||
+				api.ErrorMessage() != message {
 				t.Errorf("AWS's own code and message are lost: %v", err)
 			}
 			calls := fake.Calls()
 			if last := calls[len(calls)-1]; e.RequestID == "" || e.RequestID != last.RequestID {
 				t.Errorf("request ID %q, STS's was %q", e.RequestID, last.RequestID)
 			}
-			if strings.Contains(e.Public(), row.wire) || row.message != "" && strings.Contains(e.Public(), row.message) {
+			if strings.Contains(e.Public(), row.wire) ||
+				row.message != "" && strings.Contains(e.Public(), row.message) {
 				t.Errorf("strangers see AWS's words: %q", e.Public())
 			}
 		})
@@ -181,11 +233,18 @@ func TestIncident_WireCodes(t *testing.T) {
 
 // TestRefusalsByTheirCauses lets a strict STS find the mistakes of real set-ups.
 func TestRefusalsByTheirCauses(t *testing.T) {
-	other := delegation.IdentityProvider{EntityID: entityID, Keys: []delegation.SigningKey{nextKey()}}
-	elsewhere := delegation.IdentityProvider{EntityID: "urn:elsewhere", Keys: []delegation.SigningKey{signingKey()}}
+	other := delegation.IdentityProvider{
+		EntityID: entityID,
+		Keys:     []delegation.SigningKey{nextKey()},
+	}
+	elsewhere := delegation.IdentityProvider{
+		EntityID: "urn:elsewhere",
+		Keys:     []delegation.SigningKey{signingKey()},
+	}
 	noTags := strings.Replace(allowAll, `, "sts:TagSession"`, "", 1)
 	noSource := strings.Replace(allowAll, `, "sts:SetSourceIdentity"`, "", 1)
-	otherAudience := strings.Replace(allowAll, `"Action"`, `"Condition": {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}}, "Action"`, 1)
+	otherAudience := strings.Replace(allowAll, `"Action"`,
+		`"Condition": {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}}, "Action"`, 1)
 	for name, row := range map[string]struct {
 		set  func(*world, *ststest.Server) error
 		code delegation.Code
@@ -239,7 +298,8 @@ func TestRefusalsByTheirCauses(t *testing.T) {
 			if err := row.set(w, fake); err != nil {
 				t.Fatal(err)
 			}
-			_, err := w.exchange(t, map[string]any{"iat": start.Add(-6 * time.Minute).Unix(), "exp": start.Add(time.Hour).Unix()})
+			_, err := w.exchange(t, map[string]any{"iat": start.Add(-6 * time.Minute).Unix(),
+				"exp": start.Add(time.Hour).Unix()})
 			wantError(t, err, delegation.StageSTS, row.code)
 		})
 	}
@@ -250,7 +310,8 @@ func (w *world) retarget(change func(*delegation.AWS)) {
 	w.target(func(t *delegation.Target) { change(&t.AWS) })
 }
 
-// TestIncident_AnswerWithoutCredentials: an SDK panicked on a success without credentials. Nothing in a 200 is believed.
+// TestIncident_AnswerWithoutCredentials: an SDK panicked on a success without credentials. Nothing
+// in a 200 is believed.
 func TestIncident_AnswerWithoutCredentials(t *testing.T) {
 	for name, fault := range map[string]ststest.Fault{
 		"nothing":          ststest.Missing("AssumeRoleWithSAMLResult"),
@@ -276,29 +337,44 @@ func TestIncident_AnswerWithoutCredentials(t *testing.T) {
 		})
 	}
 	for name, field := range map[string]func(*sts.AssumeRoleWithSAMLOutput) **string{
-		"access key":    func(o *sts.AssumeRoleWithSAMLOutput) **string { return &o.Credentials.AccessKeyId },
-		"secret":        func(o *sts.AssumeRoleWithSAMLOutput) **string { return &o.Credentials.SecretAccessKey },
-		"session token": func(o *sts.AssumeRoleWithSAMLOutput) **string { return &o.Credentials.SessionToken },
-		"role ARN":      func(o *sts.AssumeRoleWithSAMLOutput) **string { return &o.AssumedRoleUser.Arn },
-		"role ID":       func(o *sts.AssumeRoleWithSAMLOutput) **string { return &o.AssumedRoleUser.AssumedRoleId },
-		"subject":       func(o *sts.AssumeRoleWithSAMLOutput) **string { return &o.Subject },
+		"access key": func(o *sts.AssumeRoleWithSAMLOutput) **string {
+			return &o.Credentials.AccessKeyId
+		},
+		"secret": func(o *sts.AssumeRoleWithSAMLOutput) **string {
+			return &o.Credentials.SecretAccessKey
+		},
+		"session token": func(o *sts.AssumeRoleWithSAMLOutput) **string {
+			return &o.Credentials.SessionToken
+		},
+		"role ARN": func(o *sts.AssumeRoleWithSAMLOutput) **string {
+			return &o.AssumedRoleUser.Arn
+		},
+		"role ID": func(o *sts.AssumeRoleWithSAMLOutput) **string {
+			return &o.AssumedRoleUser.AssumedRoleId
+		},
+		"subject": func(o *sts.AssumeRoleWithSAMLOutput) **string { return &o.Subject },
 	} {
 		t.Run("an empty "+name, func(t *testing.T) {
 			w := newWorld(t)
-			w.config.STS = spoiled(w, func(o *sts.AssumeRoleWithSAMLOutput) { *field(o) = aws.String("") })
+			w.config.STS = spoiled(w,
+				func(o *sts.AssumeRoleWithSAMLOutput) { *field(o) = aws.String("") })
 			_, err := w.exchange(t, nil)
 			wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete)
 		})
 	}
 	t.Run("nil answer", func(t *testing.T) {
 		w := newWorld(t)
-		w.config.STS = stsFunc(func(context.Context, *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+		w.config.STS = stsFunc(func(
+			context.Context, *sts.AssumeRoleWithSAMLInput,
+		) (*sts.AssumeRoleWithSAMLOutput, error) {
 			return nil, nil
 		})
 		_, err := w.exchange(t, nil)
 		wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete)
 	})
-	for name, body := range map[string]string{"empty": "", "not XML": "canary-garbage", "cut": "<AssumeRoleWithSAMLResponse><AssumeRole"} {
+	for name, body := range map[string]string{
+		"empty": "", "not XML": "canary-garbage", "cut": "<AssumeRoleWithSAMLResponse><AssumeRole",
+	} {
 		t.Run("200 "+name, func(t *testing.T) {
 			w := newWorld(t)
 			server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprint(rw, body) }))
@@ -316,7 +392,9 @@ func TestIncident_AnswerWithoutCredentials(t *testing.T) {
 // spoiled is an agreeable STS whose answers are changed.
 func spoiled(w *world, spoil func(*sts.AssumeRoleWithSAMLOutput)) stsFunc {
 	yes := agreeable(w.clock.Now)
-	return func(ctx context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	return func(
+		ctx context.Context, in *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		out, err := yes(ctx, in)
 		spoil(out)
 		return out, err
@@ -325,8 +403,8 @@ func spoiled(w *world, spoil func(*sts.AssumeRoleWithSAMLOutput)) stsFunc {
 
 const askedSession = "arn:aws:sts::123456789012:assumed-role/photo-user/auth0_alice-4a761a4752f6b74491860f50"
 
-// TestAnswer_IsTheOneAskedFor: a success for another session than was asked for gives no credentials,
-// and the error names what differs.
+// TestAnswer_IsTheOneAskedFor: a success for another session than was asked for gives no
+// credentials, and the error names what differs.
 func TestAnswer_IsTheOneAskedFor(t *testing.T) {
 	role := func(arn string) func(*sts.AssumeRoleWithSAMLOutput) {
 		return func(o *sts.AssumeRoleWithSAMLOutput) { o.AssumedRoleUser.Arn = &arn }
@@ -339,18 +417,26 @@ func TestAnswer_IsTheOneAskedFor(t *testing.T) {
 			role(strings.Replace(askedSession, "123456789012", "999999999999", 1)),
 			[]string{"AssumedRoleUser.Arn", "999999999999", askedSession},
 		},
-		"role": {role(strings.Replace(askedSession, "photo-user", "other", 1)), []string{"role/other/"}},
+		"role": {role(strings.Replace(askedSession, "photo-user", "other", 1)),
+			[]string{"role/other/"}},
 		"session": {
-			role(strings.Replace(askedSession, "auth0_alice", "eve", 1)), []string{"/photo-user/eve"},
+			role(strings.Replace(askedSession, "auth0_alice", "eve", 1)),
+			[]string{"/photo-user/eve"},
 		},
-		"partition":            {role(strings.Replace(askedSession, ":aws:", ":aws-cn:", 1)), []string{"aws-cn"}},
-		"service":              {role(strings.Replace(askedSession, ":sts:", ":iam:", 1)), []string{":iam:"}},
-		"region in the ARN":    {role(strings.Replace(askedSession, "sts::", "sts:x:", 1)), []string{"sts:x:"}},
-		"case":                 {role(strings.Replace(askedSession, "photo", "Photo", 1)), []string{"Photo"}},
-		"more behind":          {role(askedSession + "/x"), []string{"/x"}},
-		"blank behind":         {role(askedSession + " "), []string{askedSession + ` "`}},
-		"a prefix of it":       {role(askedSession[:len(askedSession)-1]), []string{"AssumedRoleUser.Arn"}},
-		"the role, no session": {role("arn:aws:iam::123456789012:role/photo-user"), []string{":role/"}},
+		"partition": {role(strings.Replace(askedSession, ":aws:", ":aws-cn:", 1)),
+			[]string{"aws-cn"}},
+		"service": {role(strings.Replace(askedSession, ":sts:", ":iam:", 1)),
+			[]string{":iam:"}},
+		"region in the ARN": {role(strings.Replace(askedSession, "sts::", "sts:x:", 1)),
+			[]string{"sts:x:"}},
+		"case": {role(strings.Replace(askedSession, "photo", "Photo", 1)),
+			[]string{"Photo"}},
+		"more behind":  {role(askedSession + "/x"), []string{"/x"}},
+		"blank behind": {role(askedSession + " "), []string{askedSession + ` "`}},
+		"a prefix of it": {role(askedSession[:len(askedSession)-1]),
+			[]string{"AssumedRoleUser.Arn"}},
+		"the role, no session": {role("arn:aws:iam::123456789012:role/photo-user"),
+			[]string{":role/"}},
 		"subject": {
 			func(o *sts.AssumeRoleWithSAMLOutput) { o.Subject = aws.String("auth0|mallory") },
 			[]string{`Subject is "auth0|mallory", not "auth0|alice"`},
@@ -364,8 +450,13 @@ func TestAnswer_IsTheOneAskedFor(t *testing.T) {
 			[]string{`Issuer is "urn:eve"`, entityID},
 		},
 		"audience": {
-			func(o *sts.AssumeRoleWithSAMLOutput) { o.Audience = aws.String("https://eve.example") },
-			[]string{`Audience is "https://eve.example"`, "https://eu-central-1.signin.aws.amazon.com/saml"},
+			func(o *sts.AssumeRoleWithSAMLOutput) {
+				o.Audience = aws.String("https://eve.example")
+			},
+			[]string{
+				`Audience is "https://eve.example"`,
+				"https://eu-central-1.signin.aws.amazon.com/saml",
+			},
 		},
 		"source identity": {
 			func(o *sts.AssumeRoleWithSAMLOutput) { o.SourceIdentity = aws.String("eve") },
@@ -383,7 +474,9 @@ func TestAnswer_IsTheOneAskedFor(t *testing.T) {
 			[]string{`Subject is "eve"`, `Issuer is "urn:eve"`},
 		},
 		"a very long one": {
-			func(o *sts.AssumeRoleWithSAMLOutput) { o.Subject = aws.String(strings.Repeat("x-", 500)) },
+			func(o *sts.AssumeRoleWithSAMLOutput) {
+				o.Subject = aws.String(strings.Repeat("x-", 500))
+			},
 			[]string{strings.Repeat("x-", 100) + `", not`},
 		},
 	} {
@@ -393,7 +486,8 @@ func TestAnswer_IsTheOneAskedFor(t *testing.T) {
 			w.config.STS = spoiled(w, row.spoil)
 			credentials, err := w.exchange(t, nil)
 			e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerMismatch)
-			if credentials != nil || e.Retryable || !strings.Contains(e.Remedy, "UnsafeSTSEmulator") {
+			if credentials != nil || e.Retryable ||
+				!strings.Contains(e.Remedy, "UnsafeSTSEmulator") {
 				t.Errorf("got %v, %+v", credentials, e)
 			}
 			for _, want := range row.want {
@@ -408,14 +502,15 @@ func TestAnswer_IsTheOneAskedFor(t *testing.T) {
 	}
 	t.Run("a source identity that nobody sent", func(t *testing.T) {
 		w := newWorld(t)
-		w.config.STS = spoiled(w, func(o *sts.AssumeRoleWithSAMLOutput) { o.SourceIdentity = aws.String("eve") })
+		w.config.STS = spoiled(w,
+			func(o *sts.AssumeRoleWithSAMLOutput) { o.SourceIdentity = aws.String("eve") })
 		_, err := w.exchange(t, nil)
 		wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerMismatch)
 	})
 }
 
-// TestAnswer_InTheWrongFields: an answer that has its secrets, or an assertion, where it should have
-// something else does not bring them into an error.
+// TestAnswer_InTheWrongFields: an answer that has its secrets, or an assertion, where it should
+// have something else does not bring them into an error.
 func TestAnswer_InTheWrongFields(t *testing.T) {
 	assertion := "canary" + strings.Repeat("PHNhbWw+", 20)
 	for name, spoil := range map[string]func(*sts.AssumeRoleWithSAMLOutput){
@@ -457,8 +552,8 @@ func TestAnswer_OfARoleWithAPath(t *testing.T) {
 	wantError(t, err, delegation.StageSTS, delegation.CodeSTSAnswerMismatch)
 }
 
-// TestAnswer_Unconfirmed: what AWS leaves out cannot be compared, so the event warns of it, also when
-// the credentials come from the cache.
+// TestAnswer_Unconfirmed: what AWS leaves out cannot be compared, so the event warns of it, also
+// when the credentials come from the cache.
 func TestAnswer_Unconfirmed(t *testing.T) {
 	for name, want := range map[string][]string{
 		"Issuer": {"Issuer"}, "Audience": {"Audience"}, "NameQualifier": nil, "SubjectType": nil,
@@ -501,19 +596,26 @@ func TestUnsafeSTSEmulator(t *testing.T) {
 	w.config.UnsafeSTSEmulator = true
 	var log bytes.Buffer
 	w.config.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	if credentials, err := w.exchange(t, nil); err != nil || credentials.AssumedRoleARN != askedSession {
+	if credentials, err := w.exchange(t, nil); err != nil ||
+		credentials.AssumedRoleARN != askedSession {
 		t.Errorf("got %v, %v", credentials, err)
 	}
-	if !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "UnsafeSTSEmulator") {
+	if !strings.Contains(log.String(), "level=WARN") ||
+		!strings.Contains(log.String(), "UnsafeSTSEmulator") {
 		t.Errorf("New does not warn: %s", &log)
 	}
 	checks := w.delegator(t).Check(t.Context())
-	if checks[0].Name != "sts answers" || !strings.Contains(checks[0].Warning, "sts.unsafe_emulator") {
+	if checks[0].Name != "sts answers" ||
+		!strings.Contains(checks[0].Warning, "sts.unsafe_emulator") {
 		t.Errorf("Check does not warn: %v", checks)
 	}
 	for name, spoil := range map[string]func(*sts.AssumeRoleWithSAMLOutput){
-		"role":            func(o *sts.AssumeRoleWithSAMLOutput) { o.AssumedRoleUser.Arn = aws.String(askedSession + "x") },
-		"source identity": func(o *sts.AssumeRoleWithSAMLOutput) { o.SourceIdentity = aws.String("eve") },
+		"role": func(o *sts.AssumeRoleWithSAMLOutput) {
+			o.AssumedRoleUser.Arn = aws.String(askedSession + "x")
+		},
+		"source identity": func(o *sts.AssumeRoleWithSAMLOutput) {
+			o.SourceIdentity = aws.String("eve")
+		},
 	} {
 		w.config.STS = spoiled(w, func(o *sts.AssumeRoleWithSAMLOutput) {
 			emulated(o)
@@ -548,8 +650,8 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// TestDefaultSTS_IsBounded: the client that New makes where Config has none reads no answer without end, and
-// takes plain http on loopback only.
+// TestDefaultSTS_IsBounded: the client that New makes where Config has none reads no answer without
+// end, and takes plain http on loopback only.
 func TestDefaultSTS_IsBounded(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Encoding", "gzip")
@@ -575,7 +677,8 @@ func TestDefaultSTS_IsBounded(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL_STS", "http://sts.example.com")
 	_, err = delegation.New(t.Context(), w.config)
 	e = wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
-	if !strings.Contains(e.Error(), "plain http") || !strings.Contains(e.Error(), "set STS to a client of your own") {
+	if !strings.Contains(e.Error(), "plain http") ||
+		!strings.Contains(e.Error(), "set STS to a client of your own") {
 		t.Errorf("got %v", e)
 	}
 	w.config.STS = stsClient("http://sts.example.com")
@@ -587,19 +690,21 @@ func TestNobodyListens(t *testing.T) {
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))
 	listener.Close() // now nobody does
 	attempts := 0
-	w.config.STS = sts.New(stsClient("http://"+listener.Addr().String()).Options(), func(o *sts.Options) {
-		o.HTTPClient = httpClientFunc(func(r *http.Request) (*http.Response, error) {
-			attempts++
-			return http.DefaultClient.Do(r)
+	w.config.STS = sts.New(stsClient("http://"+listener.Addr().String()).Options(),
+		func(o *sts.Options) {
+			o.HTTPClient = httpClientFunc(func(r *http.Request) (*http.Response, error) {
+				attempts++
+				return http.DefaultClient.Do(r)
+			})
 		})
-	})
 	_, err := w.exchange(t, nil)
 	e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSUnavailable)
 	if attempts != 3 {
 		t.Errorf("%d attempts, want 3", attempts)
 	}
 	var dial *net.OpError
-	if !e.Retryable || !errors.As(err, &dial) || !strings.Contains(err.Error(), "sts.eu-central-1.amazonaws.com") {
+	if !e.Retryable || !errors.As(err, &dial) ||
+		!strings.Contains(err.Error(), "sts.eu-central-1.amazonaws.com") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -609,12 +714,16 @@ func TestNobodyListens(t *testing.T) {
 func TestSTSTimeout_Exactly(t *testing.T) {
 	w := newWorld(t)
 	w.config.Issuers[0].JWKS = w.provider.KeySet()
-	w.config.STS = stsFunc(func(ctx context.Context, _ *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	w.config.STS = stsFunc(func(
+		ctx context.Context, _ *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	})
 	token := w.token(nil)
-	for limit, want := range map[time.Duration]time.Duration{0: 10 * time.Second, 7 * time.Second: 7 * time.Second} {
+	for limit, want := range map[time.Duration]time.Duration{
+		0: 10 * time.Second, 7 * time.Second: 7 * time.Second,
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			w.config.STSTimeout = limit
 			d := w.delegator(t)
@@ -639,11 +748,14 @@ func TestSTSTimeout(t *testing.T) {
 	}
 }
 
-// TestCallerLeavesDuringSTS: the caller's own context ends the call with its own error, not with a time-out of ours.
+// TestCallerLeavesDuringSTS: the caller's own context ends the call with its own error, not with a
+// time-out of ours.
 func TestCallerLeavesDuringSTS(t *testing.T) {
 	w := newWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	w.config.STS = stsFunc(func(ctx context.Context, _ *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+	w.config.STS = stsFunc(func(
+		ctx context.Context, _ *sts.AssumeRoleWithSAMLInput,
+	) (*sts.AssumeRoleWithSAMLOutput, error) {
 		cancel()
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -655,24 +767,31 @@ func TestCallerLeavesDuringSTS(t *testing.T) {
 	}
 }
 
-// TestSTSErrorsHoldNoAssertion: AWS's validation errors repeat the value they refuse, and a client's own errors lead to the request.
+// TestSTSErrorsHoldNoAssertion: AWS's validation errors repeat the value they refuse, and a
+// client's own errors lead to the request.
 func TestSTSErrorsHoldNoAssertion(t *testing.T) {
 	for name, answer := range map[string]func(assertion string) error{
 		"AWS repeats it": func(a string) error {
-			return &smithy.GenericAPIError{Code: "ValidationError", Message: "Value '" + a + "' at 'sAMLAssertion' failed to satisfy constraint"}
+			return &smithy.GenericAPIError{
+				Code:    "ValidationError",
+				Message: "Value '" + a + "' at 'sAMLAssertion' failed to satisfy constraint",
+			}
 		},
 		"client repeats it": func(a string) error { return errors.New("cannot send " + a) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			var assertion string
-			w.config.STS = stsFunc(func(_ context.Context, in *sts.AssumeRoleWithSAMLInput) (*sts.AssumeRoleWithSAMLOutput, error) {
+			w.config.STS = stsFunc(func(
+				_ context.Context, in *sts.AssumeRoleWithSAMLInput,
+			) (*sts.AssumeRoleWithSAMLOutput, error) {
 				assertion = *in.SAMLAssertion
 				return nil, answer(assertion)
 			})
 			_, err := w.exchange(t, nil)
 			for e := err; e != nil; e = errors.Unwrap(e) {
-				if strings.Contains(e.Error(), assertion[:40]) || strings.Contains(fmt.Sprintf("%#v", e), assertion[:40]) {
+				if strings.Contains(e.Error(), assertion[:40]) ||
+					strings.Contains(fmt.Sprintf("%#v", e), assertion[:40]) {
 					t.Fatalf("%T holds the assertion", e)
 				}
 			}
@@ -680,7 +799,8 @@ func TestSTSErrorsHoldNoAssertion(t *testing.T) {
 	}
 }
 
-// TestEndpointFollowsRegion: the call goes to the decision's region, with FIPS or dual stack if asked.
+// TestEndpointFollowsRegion: the call goes to the decision's region, with FIPS or dual stack if
+// asked.
 func TestEndpointFollowsRegion(t *testing.T) {
 	for _, row := range []struct {
 		region    string
@@ -700,14 +820,19 @@ func TestEndpointFollowsRegion(t *testing.T) {
 			w := newWorld(t)
 			w.retarget(func(a *delegation.AWS) {
 				a.Region = row.region
-				a.Role, a.Principal = strings.Replace(role, ":aws:", ":"+row.partition+":", 1), strings.Replace(principal, ":aws:", ":"+row.partition+":", 1)
+				a.Role = strings.Replace(role, ":aws:", ":"+row.partition+":", 1)
+				a.Principal = strings.Replace(principal, ":aws:", ":"+row.partition+":", 1)
 			})
 			w.config.FIPS, w.config.DualStack = row.fips, row.ds
 			var asked string
-			client := sts.New(sts.Options{Credentials: aws.AnonymousCredentials{}, HTTPClient: httpClientFunc(func(r *http.Request) (*http.Response, error) {
-				asked = r.URL.Host
-				return nil, errors.New("no network in this test")
-			}), RetryMaxAttempts: 1})
+			client := sts.New(sts.Options{
+				Credentials: aws.AnonymousCredentials{},
+				HTTPClient: httpClientFunc(func(r *http.Request) (*http.Response, error) {
+					asked = r.URL.Host
+					return nil, errors.New("no network in this test")
+				}),
+				RetryMaxAttempts: 1,
+			})
 			w.config.STS = client
 			_, err := w.exchange(t, nil)
 			e := wantError(t, err, delegation.StageSTS, delegation.CodeSTSUnavailable)
@@ -722,13 +847,15 @@ type httpClientFunc func(*http.Request) (*http.Response, error)
 
 func (f httpClientFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestDefaultSTS: the default client is the SDK's, takes its endpoint overrides, retries, and asks for no credentials.
+// TestDefaultSTS: the default client is the SDK's, takes its endpoint overrides, retries, and asks
+// for no credentials.
 func TestDefaultSTS(t *testing.T) {
 	w, fake := strictWorld(t)
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
 	t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
-	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1") // whoever asks for credentials fails here
+	// whoever asks for credentials fails here
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1")
 	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/none")
 	w.config.STS = nil

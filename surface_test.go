@@ -34,7 +34,8 @@ func filesOf(t *testing.T, folder string) map[string]*ast.File {
 	files := map[string]*ast.File{}
 	for _, name := range must(filepath.Glob(filepath.Join(folder, "*.go"))) {
 		if !strings.HasSuffix(name, "_test.go") {
-			files[name] = must(parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments))
+			files[name] = must(parser.ParseFile(token.NewFileSet(), name, nil,
+				parser.ParseComments))
 		}
 	}
 	if len(files) == 0 {
@@ -48,8 +49,8 @@ type export struct {
 	kind, name, doc string
 }
 
-// exports lists the exported names of a package. A constant or variable may be documented by its group, and a struct's
-// field by a comment above the line or behind it.
+// exports lists the exported names of a package. A constant or variable may be documented by its
+// group, and a struct's field by a comment above the line or behind it.
 func exports(files map[string]*ast.File) (list []export) {
 	text := func(groups ...*ast.CommentGroup) string {
 		for _, g := range groups {
@@ -83,7 +84,9 @@ func exports(files map[string]*ast.File) (list []export) {
 				for _, spec := range d.Specs {
 					switch s := spec.(type) {
 					case *ast.ValueSpec:
-						kind := map[token.Token]string{token.CONST: "constant", token.VAR: "variable"}[d.Tok]
+						kind := map[token.Token]string{
+							token.CONST: "constant", token.VAR: "variable",
+						}[d.Tok]
 						for _, name := range s.Names {
 							add(kind, name, "", text(s.Doc, s.Comment, d.Doc))
 						}
@@ -96,14 +99,16 @@ func exports(files map[string]*ast.File) (list []export) {
 						case *ast.StructType:
 							for _, field := range underlying.Fields.List {
 								for _, name := range field.Names {
-									add("field", name, s.Name.Name+".", text(field.Doc, field.Comment))
+									add("field", name, s.Name.Name+".",
+										text(field.Doc, field.Comment))
 								}
 							}
 						case *ast.InterfaceType:
 							for _, method := range underlying.Methods.List {
 								for _, name := range method.Names {
 									// One method is documented by its interface.
-									add("interface method", name, s.Name.Name+".", text(method.Doc, method.Comment, s.Doc, d.Doc))
+									add("interface method", name, s.Name.Name+".",
+										text(method.Doc, method.Comment, s.Doc, d.Doc))
 								}
 							}
 						}
@@ -137,7 +142,8 @@ func TestSurface(t *testing.T) {
 			t.Errorf("%s %s has no documentation", e.kind, e.name)
 		}
 	}
-	if counted["type"] < 10 || counted["method"] < 10 || counted["constant"] < 50 || counted["field"] < 50 {
+	if counted["type"] < 10 || counted["method"] < 10 || counted["constant"] < 50 ||
+		counted["field"] < 50 {
 		t.Fatalf("the count misses something: %v", counted)
 	}
 	var documented int
@@ -192,7 +198,9 @@ func moduleFiles(t *testing.T) (files []sourceFile) {
 		}
 		if entry.IsDir() {
 			_, inner := os.Stat(filepath.Join(name, "go.mod"))
-			if name != "." && (inner == nil || entry.Name() == "testdata" || strings.HasPrefix(entry.Name(), ".")) {
+			if name != "." &&
+				(inner == nil || entry.Name() == "testdata" ||
+					strings.HasPrefix(entry.Name(), ".")) {
 				return filepath.SkipDir
 			}
 			return nil
@@ -204,7 +212,12 @@ func moduleFiles(t *testing.T) (files []sourceFile) {
 		if err != nil {
 			return err
 		}
-		file := sourceFile{pkg: path.Dir(filepath.ToSlash(name)), path: filepath.ToSlash(name), test: strings.HasSuffix(name, "_test.go"), name: parsed.Name.Name}
+		file := sourceFile{
+			pkg:  path.Dir(filepath.ToSlash(name)),
+			path: filepath.ToSlash(name),
+			test: strings.HasSuffix(name, "_test.go"),
+			name: parsed.Name.Name,
+		}
 		for _, i := range parsed.Imports {
 			file.imports = append(file.imports, strings.Trim(i.Path.Value, `"`))
 		}
@@ -252,26 +265,30 @@ func TestFloors_Command(t *testing.T) {
 	}
 }
 
-// TestFloors reads who imports whom. The library and its two fakes are rooms without a door between them, and each
-// dependency has its own corner, so that moving away from one is the work of a file.
+// TestFloors reads who imports whom. The library and its two fakes are rooms without a door between
+// them, and each dependency has its own corner, so that moving away from one is the work of a file.
 func TestFloors(t *testing.T) {
 	corners := map[string][]string{
-		"github.com/lestrrat-go/jwx/v2":        {"internal/idtoken/jwx.go"},
-		"github.com/crewjam/saml":              {"internal/samldoc/response.go", "internal/samldoc/metadata.go"},
-		"github.com/russellhaering/goxmldsig":  {"internal/samldoc/response.go"},
-		"github.com/beevik/etree":              {"internal/samldoc/response.go"},
-		"golang.org/x/oauth2":                  {"provider.go", "internal/tokensource/tokensource.go"},
-		"go.opentelemetry.io/otel":             {"delegationotel/delegationotel.go"},
-		"go.opentelemetry.io/otel/sdk":         {}, // for tests
-		"github.com/aws/aws-sdk-go-v2/config":  {"internal/session/client.go"},
-		"github.com/aws/aws-sdk-go-v2/service": {"sts.go", "internal/session/client.go", "delegationtest/delegationtest.go"},
-		"github.com/aws/smithy-go":             {"internal/session/error.go"},
-		"github.com/rs/cors":                   {"delegationhttp/cors.go"},
-		"github.com/hashicorp/golang-lru/v2":   {"delegationhttp/limit.go", "internal/freshness/breakers.go", "internal/freshness/cache.go"},
-		"github.com/redis/go-redis":            {"rediscache/rediscache.go"},
-		"github.com/hashicorp/hcl":             {}, // for the commands
-		"github.com/zclconf/go-cty":            {},
-		"golang.org/x/time":                    {"delegationhttp/limit.go"},
+		"github.com/lestrrat-go/jwx/v2": {"internal/idtoken/jwx.go"},
+		"github.com/crewjam/saml": {"internal/samldoc/response.go",
+			"internal/samldoc/metadata.go"},
+		"github.com/russellhaering/goxmldsig": {"internal/samldoc/response.go"},
+		"github.com/beevik/etree":             {"internal/samldoc/response.go"},
+		"golang.org/x/oauth2": {"provider.go",
+			"internal/tokensource/tokensource.go"},
+		"go.opentelemetry.io/otel":            {"delegationotel/delegationotel.go"},
+		"go.opentelemetry.io/otel/sdk":        {}, // for tests
+		"github.com/aws/aws-sdk-go-v2/config": {"internal/session/client.go"},
+		"github.com/aws/aws-sdk-go-v2/service": {"sts.go", "internal/session/client.go",
+			"delegationtest/delegationtest.go"},
+		"github.com/aws/smithy-go": {"internal/session/error.go"},
+		"github.com/rs/cors":       {"delegationhttp/cors.go"},
+		"github.com/hashicorp/golang-lru/v2": {"delegationhttp/limit.go",
+			"internal/freshness/breakers.go", "internal/freshness/cache.go"},
+		"github.com/redis/go-redis": {"rediscache/rediscache.go"},
+		"github.com/hashicorp/hcl":  {}, // for the commands
+		"github.com/zclconf/go-cty": {},
+		"golang.org/x/time":         {"delegationhttp/limit.go"},
 	}
 	// The rooms of internal that build on others. All the rest stand alone.
 	rooms := map[string][]string{
@@ -296,32 +313,43 @@ func TestFloors(t *testing.T) {
 		for _, imported := range file.imports {
 			ours, isOurs := strings.CutPrefix(imported, modulePath)
 			switch {
-			case imported == "testing" || strings.HasPrefix(imported, "testing/") || strings.HasPrefix(imported, "net/http/httptest"):
+			case imported == "testing" || strings.HasPrefix(imported, "testing/") ||
+				strings.HasPrefix(imported, "net/http/httptest"):
 				t.Errorf("%s imports %s, which is for tests", file.path, imported)
 			case file.pkg == "samlattr":
 				t.Errorf("%s imports %s, and samlattr is names only", file.path, imported)
 			case isOurs && (file.pkg == "ststest" || file.pkg == "oidctest"):
 				t.Errorf("%s imports %s, and the fakes import nothing of ours", file.path, imported)
 			case isOurs && file.pkg == "." && !strings.HasPrefix(ours, "/internal/"):
-				t.Errorf("%s imports %s, and the root imports only what is internal", file.path, imported)
+				t.Errorf("%s imports %s, and the root imports only what is internal",
+					file.path, imported)
 			case isOurs && (file.pkg == "delegationotel" || file.pkg == "rediscache") && ours != "":
 				t.Errorf("%s imports %s, and %s sees the root only", file.path, imported, file.pkg)
-			case isOurs && (file.pkg == "delegationhttp" || file.pkg == "jsrules") && ours != "" && !strings.HasPrefix(ours, "/internal/") && !strings.HasPrefix(ours, "/"+file.pkg+"/internal/"):
-				t.Errorf("%s imports %s, and %s sees the root and what is internal", file.path, imported, file.pkg)
+			case isOurs && (file.pkg == "delegationhttp" || file.pkg == "jsrules") && ours != "" &&
+				!strings.HasPrefix(ours, "/internal/") &&
+				!strings.HasPrefix(ours, "/"+file.pkg+"/internal/"):
+				t.Errorf("%s imports %s, and %s sees the root and what is internal", file.path,
+					imported, file.pkg)
 			case (ours == "/internal/idtoken" || ours == "/internal/samldoc") && file.pkg != ".":
 				t.Errorf("%s imports %s, which is a step of the root's", file.path, imported)
-			case isOurs && strings.HasPrefix(file.pkg, "internal/") && !slices.Contains(rooms[file.pkg], ours):
-				t.Errorf("%s imports %s, and %s builds on %q only", file.path, imported, file.pkg, rooms[file.pkg])
+			case isOurs && strings.HasPrefix(file.pkg, "internal/") &&
+				!slices.Contains(rooms[file.pkg], ours):
+				t.Errorf("%s imports %s, and %s builds on %q only", file.path, imported, file.pkg,
+					rooms[file.pkg])
 			case isOurs && (strings.HasPrefix(file.pkg, "jsrules/internal/") || file.pkg == "docs"):
 				t.Errorf("%s imports %s, and it stands alone", file.path, imported)
-			case isOurs && !top && file.pkg == "delegationtest" && !slices.Contains([]string{"", "/ststest", "/oidctest"}, ours):
-				t.Errorf("%s imports %s, and delegationtest sees the root and the fakes", file.path, imported)
-			case isOurs && !top && file.pkg != "delegationtest" && (ours == "/ststest" || ours == "/oidctest" || ours == "/delegationtest"):
+			case isOurs && !top && file.pkg == "delegationtest" &&
+				!slices.Contains([]string{"", "/ststest", "/oidctest"}, ours):
+				t.Errorf("%s imports %s, and delegationtest sees the root and the fakes",
+					file.path, imported)
+			case isOurs && !top && file.pkg != "delegationtest" &&
+				(ours == "/ststest" || ours == "/oidctest" || ours == "/delegationtest"):
 				t.Errorf("%s imports %s, a fake", file.path, imported)
 			}
 			for module, corner := range corners {
 				inside := func(place string) bool {
-					return file.path == place || strings.HasSuffix(place, "/") && strings.HasPrefix(file.path, place)
+					return file.path == place ||
+						strings.HasSuffix(place, "/") && strings.HasPrefix(file.path, place)
 				}
 				if within(imported, module) && !top && !slices.ContainsFunc(corner, inside) {
 					t.Errorf("%s imports %s, which belongs into %v", file.path, imported, corner)
@@ -329,7 +357,10 @@ func TestFloors(t *testing.T) {
 			}
 		}
 	}
-	for _, pkg := range []string{".", "ststest", "oidctest", "delegationhttp", "delegationotel", "delegationtest", "jsrules", "samlattr"} {
+	for _, pkg := range []string{
+		".", "ststest", "oidctest", "delegationhttp", "delegationotel", "delegationtest",
+		"jsrules", "samlattr",
+	} {
 		if !packages[pkg] {
 			t.Errorf("the test has not seen the package %s", pkg)
 		}
@@ -388,7 +419,8 @@ func TestRooms(t *testing.T) {
 
 var requirement = regexp.MustCompile(`(?m)^(?:require)?\s+(\S+) v\S+( // indirect)?$`)
 
-// TestDependencies lists the direct dependencies, each with its reason. A new one has to be added here on purpose.
+// TestDependencies lists the direct dependencies, each with its reason. A new one has to be added
+// here on purpose.
 func TestDependencies(t *testing.T) {
 	want := map[string]string{
 		"github.com/aws/aws-sdk-go-v2":             "ARNs, credentials, retries",
@@ -398,24 +430,26 @@ func TestDependencies(t *testing.T) {
 		"github.com/beevik/etree":                  "canonical text of the response",
 		"github.com/crewjam/saml":                  "the SAML types",
 		"github.com/goccy/go-yaml":                 "the configuration file, with places in its errors",
-		"github.com/hashicorp/golang-lru/v2":       "bounded memory of credentials, breakers and the rate limit",
-		"github.com/dop251/goja":                   "JavaScript rules",
-		"github.com/hashicorp/hcl/v2":              "Terraform files, with HCL's own quotes",
-		"github.com/lestrrat-go/jwx/v2":            "signatures and key sets",
-		"github.com/redis/go-redis/v9":             "the shared cache",
-		"github.com/rogpeppe/go-internal":          "scripts of the command line, for tests",
-		"github.com/rs/cors":                       "preflights and headers of CORS",
-		"github.com/russellhaering/goxmldsig":      "the XML signature",
-		"github.com/spf13/cobra":                   "the command line",
-		"github.com/zclconf/go-cty":                "the values of Terraform files",
-		"go.opentelemetry.io/otel":                 "attributes and status of spans, the semantic conventions' names",
-		"go.opentelemetry.io/otel/metric":          "metrics of events",
-		"go.opentelemetry.io/otel/sdk":             "spans in memory, for tests",
-		"go.opentelemetry.io/otel/sdk/metric":      "metrics in memory, for tests",
-		"go.opentelemetry.io/otel/trace":           "spans of events",
-		"golang.org/x/oauth2":                      "ID tokens of its token sources",
-		"golang.org/x/term":                        "whether a person sees an output: no secrets there",
-		"golang.org/x/time":                        "the token buckets of the rate limit",
+		"github.com/hashicorp/golang-lru/v2": "bounded memory of credentials, breakers and " +
+			"the rate limit",
+		"github.com/dop251/goja":              "JavaScript rules",
+		"github.com/hashicorp/hcl/v2":         "Terraform files, with HCL's own quotes",
+		"github.com/lestrrat-go/jwx/v2":       "signatures and key sets",
+		"github.com/redis/go-redis/v9":        "the shared cache",
+		"github.com/rogpeppe/go-internal":     "scripts of the command line, for tests",
+		"github.com/rs/cors":                  "preflights and headers of CORS",
+		"github.com/russellhaering/goxmldsig": "the XML signature",
+		"github.com/spf13/cobra":              "the command line",
+		"github.com/zclconf/go-cty":           "the values of Terraform files",
+		"go.opentelemetry.io/otel": "attributes and status of spans, the " +
+			"semantic conventions' names",
+		"go.opentelemetry.io/otel/metric":     "metrics of events",
+		"go.opentelemetry.io/otel/sdk":        "spans in memory, for tests",
+		"go.opentelemetry.io/otel/sdk/metric": "metrics in memory, for tests",
+		"go.opentelemetry.io/otel/trace":      "spans of events",
+		"golang.org/x/oauth2":                 "ID tokens of its token sources",
+		"golang.org/x/term":                   "whether a person sees an output: no secrets there",
+		"golang.org/x/time":                   "the token buckets of the rate limit",
 	}
 	got := map[string]bool{}
 	for _, m := range requirement.FindAllStringSubmatch(string(must(os.ReadFile("go.mod"))), -1) {
@@ -433,7 +467,8 @@ func TestDependencies(t *testing.T) {
 		for _, imported := range file.imports {
 			longest := ""
 			for name := range want {
-				if (imported == name || strings.HasPrefix(imported, name+"/")) && len(name) > len(longest) {
+				if (imported == name || strings.HasPrefix(imported, name+"/")) &&
+					len(name) > len(longest) {
 					longest = name
 				}
 			}

@@ -39,12 +39,16 @@ import (
 const issuerURL = "https://issuer.example.com"
 
 // algorithms are all that can be allowed; HS256 comes with a shared secret only.
-var algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+var algorithms = []string{
+	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+}
 
 const accepted = "accepted"
 
 // refused is the outcome of a token that is refused with the code.
-func refused(code delegation.Code) string { return string(delegation.StageToken) + " " + string(code) }
+func refused(code delegation.Code) string {
+	return string(delegation.StageToken) + " " + string(code)
+}
 
 // outcome says in one line what became of an exchange: "accepted", or the stage and the code.
 func outcome(err error) string {
@@ -58,7 +62,8 @@ func outcome(err error) string {
 	return fmt.Sprintf("%T instead of an *Error: %v", err, err)
 }
 
-// wantOutcome runs an exchange and checks what became of it, and that AWS is asked after an acceptance only.
+// wantOutcome runs an exchange and checks what became of it, and that AWS is asked after an
+// acceptance only.
 func (w *world) wantOutcome(t testing.TB, d *delegation.Delegator, token, want string) error {
 	t.Helper()
 	w.mu.Lock()
@@ -94,11 +99,16 @@ func offline(t testing.TB, algorithms ...string) *world {
 	w := newWorld(t)
 	w.provider.SetIssuer(issuerURL)
 	w.config.HTTPClient = noNetwork(t)
-	w.config.Issuers = []delegation.Issuer{{URL: issuerURL, JWKS: w.provider.KeySet(), Algorithms: algorithms}}
+	w.config.Issuers = []delegation.Issuer{{
+		URL:        issuerURL,
+		JWKS:       w.provider.KeySet(),
+		Algorithms: algorithms,
+	}}
 	return w
 }
 
-// providers have one key for each algorithm. They keep their keys for all tests, so nobody may rotate them.
+// providers have one key for each algorithm. They keep their keys for all tests, so nobody may
+// rotate them.
 var providers = sync.OnceValue(func() map[string]*oidctest.Provider {
 	all := map[string]*oidctest.Provider{}
 	for _, algorithm := range algorithms {
@@ -114,7 +124,8 @@ var providers = sync.OnceValue(func() map[string]*oidctest.Provider {
 
 func encoded(data []byte) string { return base64.RawURLEncoding.EncodeToString(data) }
 
-// signed is a token with header and payload exactly as they are given, signed with RS256 and the issuer's key.
+// signed is a token with header and payload exactly as they are given, signed with RS256 and the
+// issuer's key.
 func signed(header, payload string) string {
 	input := encoded([]byte(header)) + "." + encoded([]byte(payload))
 	digest := sha256.Sum256([]byte(input))
@@ -136,7 +147,10 @@ func maced(header map[string]any, payload string, key []byte) string {
 
 // payload is what a good token of alice says, with claims changed, added or (nil) removed.
 func payload(changes map[string]any) string {
-	claims := map[string]any{"iss": issuerURL, "sub": alice, "aud": app, "iat": start.Unix(), "exp": start.Add(time.Hour).Unix()}
+	claims := map[string]any{
+		"iss": issuerURL, "sub": alice, "aud": app, "iat": start.Unix(),
+		"exp": start.Add(time.Hour).Unix(),
+	}
 	for name, value := range changes {
 		if claims[name] = value; value == nil {
 			delete(claims, name)
@@ -145,17 +159,21 @@ func payload(changes map[string]any) string {
 	return string(must(json.Marshal(claims)))
 }
 
-// vector is a file of testdata/vectors. The issuer is issuerURL with a static set of one RS256 key, its clock stands at
-// 2026-11-23T09:00:00Z (1795424400), and the leeway is the default of 60 s.
+// vector is a file of testdata/vectors. The issuer is issuerURL with a static set of one RS256 key,
+// its clock stands at 2026-11-23T09:00:00Z (1795424400), and the leeway is the default of 60 s.
 type vector struct {
 	Name string `json:"name"` // what the token looks like
 	Why  string `json:"why"`  // where the rule comes from, if that is not plain
 
-	Header     map[string]json.RawMessage `json:"header"`      // changes to the usual header; null removes
-	HeaderText string                     `json:"header_text"` // or the header itself; $kid is the key's ID
-	Claims     map[string]json.RawMessage `json:"claims"`      // changes to the usual claims; null removes
-	Payload    *string                    `json:"payload"`     // or the payload itself
-	Token      *string                    `json:"token"`       // how the signed parts are put together, if not as usual
+	// changes to the usual header; null removes
+	Header map[string]json.RawMessage `json:"header"`
+	// or the header itself; $kid is the key's ID
+	HeaderText string `json:"header_text"`
+	// changes to the usual claims; null removes
+	Claims  map[string]json.RawMessage `json:"claims"`
+	Payload *string                    `json:"payload"` // or the payload itself
+	// how the signed parts are put together, if not as usual
+	Token *string `json:"token"`
 
 	Outcome string `json:"outcome"` // "accepted", or stage and code
 }
@@ -182,7 +200,8 @@ func (v *vector) build(kid string) string {
 		return token
 	}
 	parts := strings.Split(token, ".")
-	return strings.NewReplacer("$header", parts[0], "$payload", parts[1], "$signature", parts[2]).Replace(*v.Token)
+	return strings.NewReplacer("$header", parts[0], "$payload", parts[1], "$signature", parts[2]).
+		Replace(*v.Token)
 }
 
 func changed(object map[string]any, changes map[string]json.RawMessage) string {
@@ -225,11 +244,14 @@ func TestInvalidUTF8(t *testing.T) {
 	d := w.delegator(t)
 	header := `{"alg":"RS256","kid":"` + w.provider.KeyID() + `"}`
 	w.wantOutcome(t, d, signed(header, payload(nil)), accepted)
-	w.wantOutcome(t, d, signed("{\"alg\":\"RS256\",\"x\":\"\xff\"}", payload(nil)), refused(delegation.CodeTokenMalformed))
-	w.wantOutcome(t, d, signed(header, strings.Replace(payload(nil), "alice", "ali\xffce", 1)), refused(delegation.CodeTokenMalformed))
+	w.wantOutcome(t, d, signed("{\"alg\":\"RS256\",\"x\":\"\xff\"}", payload(nil)),
+		refused(delegation.CodeTokenMalformed))
+	w.wantOutcome(t, d, signed(header, strings.Replace(payload(nil), "alice", "ali\xffce", 1)),
+		refused(delegation.CodeTokenMalformed))
 }
 
-// Each of the three parts ends in a character with unused bits; a lax decoder reads the same bytes whatever they are.
+// Each of the three parts ends in a character with unused bits; a lax decoder reads the same bytes
+// whatever they are.
 func TestStrayBits(t *testing.T) {
 	w := offline(t)
 	d := w.delegator(t)
@@ -248,7 +270,8 @@ func TestStrayBits(t *testing.T) {
 		last := len(part) - 1
 		stray := slices.Clone(parts)
 		stray[i] = part[:last] + string(alphabet[strings.IndexByte(alphabet, part[last])+1])
-		if !bytes.Equal(must(base64.RawURLEncoding.DecodeString(stray[i])), must(base64.RawURLEncoding.DecodeString(part))) {
+		if !bytes.Equal(must(base64.RawURLEncoding.DecodeString(stray[i])),
+			must(base64.RawURLEncoding.DecodeString(part))) {
 			t.Fatalf("part %d has no unused bits", i)
 		}
 		w.wantOutcome(t, d, strings.Join(stray, "."), refused(delegation.CodeTokenEncoding))
@@ -275,8 +298,8 @@ func TestTokenSize(t *testing.T) {
 	}
 }
 
-// tokenOfSize is a good token with exactly so many characters. Some lengths need another length of header, because
-// base64 has no strings of 4n+1 characters.
+// tokenOfSize is a good token with exactly so many characters. Some lengths need another length of
+// header, because base64 has no strings of 4n+1 characters.
 func tokenOfSize(t *testing.T, size int) string {
 	t.Helper()
 	for pad := range 3 {
@@ -301,7 +324,8 @@ func TestAlgorithms(t *testing.T) {
 		t.Run(algorithm, func(t *testing.T) {
 			provider := providers()[algorithm]
 			token := must(provider.Sign(nil, []byte(payload(nil))))
-			others := slices.DeleteFunc(slices.Clone(algorithms), func(other string) bool { return other == algorithm })
+			others := slices.DeleteFunc(slices.Clone(algorithms),
+				func(other string) bool { return other == algorithm })
 			for _, test := range []struct {
 				name    string
 				allowed []string
@@ -312,8 +336,13 @@ func TestAlgorithms(t *testing.T) {
 				{"all others allowed", others, refused(delegation.CodeAlgorithmNotAllowed)},
 			} {
 				w := offline(t)
-				w.config.Issuers = []delegation.Issuer{{URL: issuerURL, JWKS: provider.KeySet(), Algorithms: test.allowed}}
-				t.Run(test.name, func(t *testing.T) { w.wantOutcome(t, w.delegator(t), token, test.want) })
+				w.config.Issuers = []delegation.Issuer{{
+					URL:        issuerURL,
+					JWKS:       provider.KeySet(),
+					Algorithms: test.allowed,
+				}}
+				t.Run(test.name,
+					func(t *testing.T) { w.wantOutcome(t, w.delegator(t), token, test.want) })
 			}
 			t.Run("by default", func(t *testing.T) {
 				w := offline(t)
@@ -326,30 +355,37 @@ func TestAlgorithms(t *testing.T) {
 			})
 			t.Run("forged", func(t *testing.T) {
 				w := offline(t)
-				w.config.Issuers = []delegation.Issuer{{URL: issuerURL, JWKS: provider.KeySet(), Algorithms: algorithms}}
+				w.config.Issuers = []delegation.Issuer{{
+					URL:        issuerURL,
+					JWKS:       provider.KeySet(),
+					Algorithms: algorithms,
+				}}
 				d := w.delegator(t)
 				parts := strings.Split(token, ".")
 				signature := must(base64.RawURLEncoding.DecodeString(parts[2]))
 				for name, bad := range map[string][]byte{
-					"a flipped bit": slices.Concat(signature[:9], []byte{signature[9] ^ 1}, signature[10:]),
-					"cut short":     signature[:len(signature)-1],
-					"a byte more":   append(slices.Clone(signature), 0),
-					"zeros":         make([]byte, len(signature)),
-					"empty":         nil,
+					"a flipped bit": slices.Concat(signature[:9], []byte{signature[9] ^ 1},
+						signature[10:]),
+					"cut short":   signature[:len(signature)-1],
+					"a byte more": append(slices.Clone(signature), 0),
+					"zeros":       make([]byte, len(signature)),
+					"empty":       nil,
 				} {
 					t.Run(name, func(t *testing.T) {
-						w.wantOutcome(t, d, parts[0]+"."+parts[1]+"."+encoded(bad), refused(delegation.CodeSignatureInvalid))
+						w.wantOutcome(t, d, parts[0]+"."+parts[1]+"."+encoded(bad),
+							refused(delegation.CodeSignatureInvalid))
 					})
 				}
 				bob := encoded([]byte(payload(map[string]any{"sub": "auth0|bob"})))
-				w.wantOutcome(t, d, parts[0]+"."+bob+"."+parts[2], refused(delegation.CodeSignatureInvalid))
+				w.wantOutcome(t, d, parts[0]+"."+bob+"."+parts[2],
+					refused(delegation.CodeSignatureInvalid))
 			})
 		})
 	}
 }
 
-// The key decides too, not only the allowlist: a key is not used for an algorithm of another kind or curve, nor for any
-// but its alg if it has one.
+// The key decides too, not only the allowlist: a key is not used for an algorithm of another kind
+// or curve, nor for any but its alg if it has one.
 func TestAlgorithmMustSuitTheKey(t *testing.T) {
 	unsuitable := refused(delegation.CodeKeyUnsuitable)
 	for _, test := range []struct{ key, algorithm, with, without string }{ // alg in the JWK
@@ -377,18 +413,27 @@ func TestAlgorithmMustSuitTheKey(t *testing.T) {
 		withAlg := provider.KeySet()
 		withoutAlg := bytes.Replace(withAlg, []byte(`"alg":"`+test.key+`",`), nil, 1)
 		for want, set := range map[*string][]byte{&test.with: withAlg, &test.without: withoutAlg} {
-			t.Run(fmt.Sprint(test.algorithm, " with a key for ", test.key, ", alg ", bytes.Contains(set, []byte(`"alg"`))), func(t *testing.T) {
-				w := offline(t)
-				w.config.Issuers = []delegation.Issuer{{URL: issuerURL, JWKS: set, Algorithms: algorithms}}
-				w.wantOutcome(t, w.delegator(t), token, *want)
-			})
+			t.Run(
+				fmt.Sprint(test.algorithm, " with a key for ", test.key, ", alg ",
+					bytes.Contains(set, []byte(`"alg"`))),
+				func(t *testing.T) {
+					w := offline(t)
+					w.config.Issuers = []delegation.Issuer{{
+						URL:        issuerURL,
+						JWKS:       set,
+						Algorithms: algorithms,
+					}}
+					w.wantOutcome(t, w.delegator(t), token, *want)
+				})
 		}
 	}
 }
 
 // RFC 7518 §3.5: the salt of RSA-PSS is as long as the hash. crypto/rsa and jwx take any.
 func TestSaltLength(t *testing.T) {
-	for algorithm, hash := range map[string]crypto.Hash{"PS256": crypto.SHA256, "PS384": crypto.SHA384, "PS512": crypto.SHA512} {
+	for algorithm, hash := range map[string]crypto.Hash{
+		"PS256": crypto.SHA256, "PS384": crypto.SHA384, "PS512": crypto.SHA512,
+	} {
 		w := offline(t, algorithm)
 		w.config.Issuers[0].JWKS = providers()[algorithm].KeySet()
 		d := w.delegator(t)
@@ -403,11 +448,13 @@ func TestSaltLength(t *testing.T) {
 		} {
 			for _, kid := range []string{`,"kid":"` + w.provider.KeyID() + `"`, ""} {
 				t.Run(fmt.Sprint(algorithm, " with ", salt, " bytes", kid), func(t *testing.T) {
-					input := encoded([]byte(`{"alg":"`+algorithm+`"`+kid+`}`)) + "." + encoded([]byte(payload(nil)))
+					input := encoded([]byte(`{"alg":"`+algorithm+`"`+kid+`}`)) + "." +
+						encoded([]byte(payload(nil)))
 					digest := hash.New()
 					digest.Write([]byte(input))
 					options := &rsa.PSSOptions{SaltLength: salt}
-					signature := must(rsa.SignPSS(rand.Reader, issuerKey(), hash, digest.Sum(nil), options))
+					signature := must(rsa.SignPSS(rand.Reader, issuerKey(), hash,
+						digest.Sum(nil), options))
 					w.wantOutcome(t, d, input+"."+encoded(signature), want)
 				})
 			}
@@ -418,7 +465,10 @@ func TestSaltLength(t *testing.T) {
 func TestSharedSecret(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	w := offline(t)
-	w.config.Issuers = []delegation.Issuer{{URL: issuerURL, SharedSecret: delegation.NewSecret(secret)}}
+	w.config.Issuers = []delegation.Issuer{{
+		URL:          issuerURL,
+		SharedSecret: delegation.NewSecret(secret),
+	}}
 	d := w.delegator(t)
 	for _, test := range []struct {
 		name   string
@@ -428,13 +478,20 @@ func TestSharedSecret(t *testing.T) {
 	}{
 		{"HS256", map[string]any{"alg": "HS256"}, secret, accepted},
 		{"HS256 with any kid", map[string]any{"alg": "HS256", "kid": "k"}, secret, accepted},
-		{"another secret", map[string]any{"alg": "HS256"}, strings.Repeat("t", 32), refused(delegation.CodeSignatureInvalid)},
-		{"the secret and a byte", map[string]any{"alg": "HS256"}, secret + "s", refused(delegation.CodeSignatureInvalid)},
-		{"the empty secret", map[string]any{"alg": "HS256"}, "", refused(delegation.CodeSignatureInvalid)},
-		{"HS384", map[string]any{"alg": "HS384"}, secret, refused(delegation.CodeAlgorithmNotAllowed)},
-		{"HS512", map[string]any{"alg": "HS512"}, secret, refused(delegation.CodeAlgorithmNotAllowed)},
-		{"wrong case", map[string]any{"alg": "hs256"}, secret, refused(delegation.CodeAlgorithmCase)},
-		{"RS256", map[string]any{"alg": "RS256"}, secret, refused(delegation.CodeAlgorithmNotAllowed)},
+		{"another secret", map[string]any{"alg": "HS256"},
+			strings.Repeat("t", 32), refused(delegation.CodeSignatureInvalid)},
+		{"the secret and a byte", map[string]any{"alg": "HS256"},
+			secret + "s", refused(delegation.CodeSignatureInvalid)},
+		{"the empty secret", map[string]any{"alg": "HS256"},
+			"", refused(delegation.CodeSignatureInvalid)},
+		{"HS384", map[string]any{"alg": "HS384"},
+			secret, refused(delegation.CodeAlgorithmNotAllowed)},
+		{"HS512", map[string]any{"alg": "HS512"},
+			secret, refused(delegation.CodeAlgorithmNotAllowed)},
+		{"wrong case", map[string]any{"alg": "hs256"},
+			secret, refused(delegation.CodeAlgorithmCase)},
+		{"RS256", map[string]any{"alg": "RS256"},
+			secret, refused(delegation.CodeAlgorithmNotAllowed)},
 		{"none", map[string]any{"alg": "none"}, secret, refused(delegation.CodeTokenUnsigned)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -443,7 +500,8 @@ func TestSharedSecret(t *testing.T) {
 	}
 }
 
-// MinIO CVE-2026-33322: a public key is no secret, so whoever lets the token choose HMAC lets everybody sign.
+// MinIO CVE-2026-33322: a public key is no secret, so whoever lets the token choose HMAC lets
+// everybody sign.
 func TestIncident_AlgorithmConfusion(t *testing.T) {
 	public := issuerKey().Public().(*rsa.PublicKey)
 	pkix := must(x509.MarshalPKIXPublicKey(public))
@@ -469,14 +527,17 @@ func TestIncident_AlgorithmConfusion(t *testing.T) {
 		"nothing":          nil,
 		"32 bytes of zero": make([]byte, 32),
 	}
-	mixed := bytes.Replace(w.provider.KeySet(), []byte(`"keys":[`), []byte(`"keys":[{"kty":"OIDCTEST"},`), 1)
+	mixed := bytes.Replace(w.provider.KeySet(), []byte(`"keys":[`),
+		[]byte(`"keys":[{"kty":"OIDCTEST"},`), 1)
 	issuers := map[string]delegation.Issuer{
 		"discovery":       {},
 		"JWKS URL":        {JWKSURL: issuerURL + oidctest.KeySetPath},
 		"static":          {JWKS: w.provider.KeySet()},
 		"static, all":     {JWKS: w.provider.KeySet(), Algorithms: algorithms},
 		"static, unknown": {JWKS: mixed},
-		"shared secret":   {SharedSecret: delegation.NewSecret("an entirely different secret of this issuer")},
+		"shared secret": {
+			SharedSecret: delegation.NewSecret("an entirely different secret of this issuer"),
+		},
 	}
 	for kind, issuer := range issuers {
 		issuer.URL = issuerURL
@@ -485,7 +546,9 @@ func TestIncident_AlgorithmConfusion(t *testing.T) {
 		d := w.delegator(t)
 		for form, secret := range secrets {
 			for _, kid := range []any{w.provider.KeyID(), nil} {
-				for _, algorithm := range []string{"HS256", "HS384", "HS512", "hs256", "Hs512", "none", "NONE", "nOnE"} {
+				for _, algorithm := range []string{
+					"HS256", "HS384", "HS512", "hs256", "Hs512", "none", "NONE", "nOnE",
+				} {
 					header := map[string]any{"alg": algorithm, "kid": kid}
 					if kid == nil {
 						delete(header, "kid")
@@ -509,17 +572,24 @@ func TestIncident_AlgorithmConfusion(t *testing.T) {
 
 	t.Run("a symmetric key in a published set", func(t *testing.T) {
 		secret := bytes.Repeat([]byte("s"), 32)
-		provider := must(oidctest.New(oidctest.Config{Key: issuerKey(), Secret: secret, Now: w.clock.Now}))
+		provider := must(oidctest.New(oidctest.Config{
+			Key:    issuerKey(),
+			Secret: secret,
+			Now:    w.clock.Now,
+		}))
 		provider.SetIssuer(issuerURL)
 		provider.SetFaults(oidctest.Faults{SymmetricKey: true})
 		w.config.Issuers = []delegation.Issuer{{URL: issuerURL, Algorithms: algorithms}}
 		w.config.HTTPClient = &http.Client{Transport: direct(provider)}
 		d := w.delegator(t)
-		forged := maced(map[string]any{"alg": "HS256", "kid": oidctest.SymmetricKeyID}, payload(nil), secret)
+		forged := maced(map[string]any{"alg": "HS256", "kid": oidctest.SymmetricKeyID},
+			payload(nil), secret)
 		w.wantOutcome(t, d, forged, refused(delegation.CodeAlgorithmNotAllowed))
-		named := must(provider.Sign(map[string]any{"kid": oidctest.SymmetricKeyID}, []byte(payload(nil))))
+		named := must(provider.Sign(map[string]any{"kid": oidctest.SymmetricKeyID},
+			[]byte(payload(nil))))
 		w.wantOutcome(t, d, named, refused(delegation.CodeKeySetSymmetric))
-		w.wantOutcome(t, d, must(provider.SignIDToken(map[string]any{"sub": alice, "aud": app})), refused(delegation.CodeKeySetSymmetric))
+		w.wantOutcome(t, d, must(provider.SignIDToken(map[string]any{"sub": alice, "aud": app})),
+			refused(delegation.CodeKeySetSymmetric))
 
 		w.config.Issuers = []delegation.Issuer{{URL: issuerURL, JWKS: provider.KeySet()}}
 		_, err := delegation.New(t.Context(), w.config)
@@ -530,7 +600,8 @@ func TestIncident_AlgorithmConfusion(t *testing.T) {
 	})
 }
 
-// octo-sts CVE-2025-52477: an iss that was fetched before it was checked let strangers choose the addresses to call.
+// octo-sts CVE-2025-52477: an iss that was fetched before it was checked let strangers choose the
+// addresses to call.
 func TestIncident_UnknownIssuerOpensNoSocket(t *testing.T) {
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))
 	defer listener.Close()
@@ -549,24 +620,35 @@ func TestIncident_UnknownIssuerOpensNoSocket(t *testing.T) {
 	for _, client := range []*http.Client{noNetwork(t), nil} {
 		w := newWorld(t)
 		w.config.HTTPClient = client
-		w.config.Issuers = []delegation.Issuer{{URL: good}, {URL: "https://other.example.com", JWKSURL: here + "/keys", AllowLoopbackHTTP: true}}
+		w.config.Issuers = []delegation.Issuer{
+			{URL: good},
+			{URL: "https://other.example.com", JWKSURL: here + "/keys", AllowLoopbackHTTP: true},
+		}
 		w.target(func(target *delegation.Target) { target.Issuers = []string{good} })
 		d := w.delegator(t)
 		header := map[string]any{"jku": here, "x5u": here}
 		for _, iss := range []string{
-			here, here + "/", "http://169.254.169.254/latest/meta-data", good + "/", good + "/x", good + "?", good + "#", "HTTPS://issuer.example.com",
-			"https://issuer.example.com.evil.example", "https://issuer.example.com@" + listener.Addr().String(), "//" + listener.Addr().String(),
-			"https://other.example.com/", "file:///etc/passwd", "photo-app", " " + good, good + "\n", strings.Repeat("https://", 500),
+			here, here + "/", "http://169.254.169.254/latest/meta-data", good + "/", good + "/x",
+			good + "?", good + "#", "HTTPS://issuer.example.com",
+			"https://issuer.example.com.evil.example",
+			"https://issuer.example.com@" + listener.Addr().String(),
+			"//" + listener.Addr().String(),
+			"https://other.example.com/", "file:///etc/passwd", "photo-app", " " + good,
+			good + "\n", strings.Repeat("https://", 500),
 		} {
 			token := must(w.provider.Sign(header, []byte(payload(map[string]any{"iss": iss}))))
 			w.wantOutcome(t, d, token, refused(delegation.CodeIssuerUnknown))
 		}
 		// Nor does a token that a known issuer cannot have signed.
 		for _, test := range []struct{ token, want string }{
-			{must(w.provider.Sign(map[string]any{"alg": "HS256"}, []byte(payload(nil)))), refused(delegation.CodeAlgorithmNotAllowed)},
-			{must(w.provider.Sign(map[string]any{"alg": "none"}, []byte(payload(nil)))), refused(delegation.CodeTokenUnsigned)},
-			{must(w.provider.Sign(header, []byte(payload(map[string]any{"iss": nil})))), refused(delegation.CodeClaimMissing)},
-			{must(w.provider.Sign(header, []byte(payload(map[string]any{"SUB": "x"})))), refused(delegation.CodeTokenFoldedName)},
+			{must(w.provider.Sign(map[string]any{"alg": "HS256"}, []byte(payload(nil)))),
+				refused(delegation.CodeAlgorithmNotAllowed)},
+			{must(w.provider.Sign(map[string]any{"alg": "none"}, []byte(payload(nil)))),
+				refused(delegation.CodeTokenUnsigned)},
+			{must(w.provider.Sign(header, []byte(payload(map[string]any{"iss": nil})))),
+				refused(delegation.CodeClaimMissing)},
+			{must(w.provider.Sign(header, []byte(payload(map[string]any{"SUB": "x"})))),
+				refused(delegation.CodeTokenFoldedName)},
 		} {
 			w.wantOutcome(t, d, test.token, test.want)
 		}
@@ -575,7 +657,9 @@ func TestIncident_UnknownIssuerOpensNoSocket(t *testing.T) {
 
 // The same incident: redirects led elsewhere, and the answer's body stood in the log.
 func TestIncident_RedirectsAndBodies(t *testing.T) {
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("the redirect to %s was followed", r.URL) }))
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("the redirect to %s was followed", r.URL)
+	}))
 	defer elsewhere.Close()
 	for _, document := range []string{oidctest.DiscoveryPath, oidctest.KeySetPath} {
 		for _, test := range []struct {
@@ -583,12 +667,15 @@ func TestIncident_RedirectsAndBodies(t *testing.T) {
 			faults oidctest.Faults
 			want   string
 		}{
-			{"redirect", oidctest.Faults{Redirect: elsewhere.URL}, refused(delegation.CodeKeySetRedirect)},
-			{"redirect to itself", oidctest.Faults{Redirect: document + "?again"}, refused(delegation.CodeKeySetRedirect)},
+			{"redirect", oidctest.Faults{Redirect: elsewhere.URL},
+				refused(delegation.CodeKeySetRedirect)},
+			{"redirect to itself", oidctest.Faults{Redirect: document + "?again"},
+				refused(delegation.CodeKeySetRedirect)},
 			{"404", oidctest.Faults{Status: 404}, refused(delegation.CodeKeySetUnavailable)},
 			{"500", oidctest.Faults{Status: 500}, refused(delegation.CodeKeySetUnavailable)},
 			{"203", oidctest.Faults{Status: 203}, refused(delegation.CodeKeySetUnavailable)},
-			{"200 with garbage", oidctest.Faults{Status: 200}, refused(delegation.CodeKeySetInvalid)},
+			{"200 with garbage", oidctest.Faults{Status: 200},
+				refused(delegation.CodeKeySetInvalid)},
 			{"malformed", oidctest.Faults{Malformed: true}, refused(delegation.CodeKeySetInvalid)},
 		} {
 			t.Run(test.name+" for "+document, func(t *testing.T) {
@@ -596,12 +683,17 @@ func TestIncident_RedirectsAndBodies(t *testing.T) {
 				log := &bytes.Buffer{}
 				w.config.Logger = slog.New(slog.NewTextHandler(log, nil))
 				followed := false
-				own := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { followed = true; return nil }}
+				own := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+					followed = true
+					return nil
+				}}
 				w.config.HTTPClient = own
 				test.faults.Only = document
 				w.provider.SetFaults(test.faults)
 				err := w.wantOutcome(t, w.delegator(t), w.token(nil), test.want)
-				if said := fmt.Sprintf("%v %+v %s %v", err, w.events, log, err.(*delegation.Error).Public()); strings.Contains(said, oidctest.Garbage) {
+				said := fmt.Sprintf("%v %+v %s %v", err, w.events, log,
+					err.(*delegation.Error).Public())
+				if strings.Contains(said, oidctest.Garbage) {
 					t.Errorf("the answer's body is repeated: %s", said)
 				}
 				if !strings.Contains(log.String(), test.want[len("token "):]) {
@@ -665,16 +757,21 @@ func TestIncident_AudienceMatrix(t *testing.T) {
 	}
 }
 
-// hashicorp/cap #191: a decoder that folds case reads sub from "ſub", and an issuer lets users name such a claim.
+// hashicorp/cap #191: a decoder that folds case reads sub from "ſub", and an issuer lets users name
+// such a claim.
 func TestIncident_FoldedClaims(t *testing.T) {
 	for name, want := range map[string]string{
-		"SUB": "", "Sub": "", "ſub": "", "ſUB": "", `\u017fub`: "", "Aud": "", "AUD": "", "ISS": "", "iſs": "", "iſſ": "", "EXP": "", "Iat": "", "NBF": "",
-		"JTI": "", "AZP": "", "Nonce": "", "nicKname": "", "nic\u212aname": "", `nic\u212aname`: "", "EMAIL": "", "Email_Verified": "", "At_Hash": "",
+		"SUB": "", "Sub": "", "ſub": "", "ſUB": "", `\u017fub`: "", "Aud": "", "AUD": "", "ISS": "",
+		"iſs": "", "iſſ": "", "EXP": "", "Iat": "", "NBF": "",
+		"JTI": "", "AZP": "", "Nonce": "", "nicKname": "", "nic\u212aname": "", `nic\u212aname`: "",
+		"EMAIL": "", "Email_Verified": "", "At_Hash": "",
 		"Identities": "", "User_ID": "", "AMR": "", "acR": "", "ſid": "", "Updated_At": "",
-		"AppId": "", "CID": "", "Client_ID": "", "Typ": "", "Token_Use": "", "ſcp": "", "CNF": "", "Events": "",
+		"AppId": "", "CID": "", "Client_ID": "", "Typ": "", "Token_Use": "", "ſcp": "",
+		"CNF": "", "Events": "",
 
 		// These only look similar: no decoder takes them for the registered name.
-		"sub ": accepted, " sub": accepted, "sub_": accepted, "süb": accepted, "ѕub": accepted, `sub\u0000`: accepted, "ıss": accepted, "": accepted,
+		"sub ": accepted, " sub": accepted, "sub_": accepted, "süb": accepted, "ѕub": accepted,
+		`sub\u0000`: accepted, "ıss": accepted, "": accepted,
 	} {
 		if want == "" {
 			want = refused(delegation.CodeTokenFoldedName)
@@ -690,15 +787,21 @@ func TestIncident_FoldedClaims(t *testing.T) {
 			}
 		})
 	}
-	for _, name := range []string{"ALG", "Alg", "KID", "\u212aid", "Kid", "TYP", "CRIT", "crIt", "B64", "Enc", "ZIP", "JWK", "j\u212au", "X5C", "x5t#s256"} {
+	for _, name := range []string{
+		"ALG", "Alg", "KID", "\u212aid", "Kid", "TYP", "CRIT", "crIt", "B64", "Enc", "ZIP", "JWK",
+		"j\u212au", "X5C", "x5t#s256",
+	} {
 		t.Run("header "+name, func(t *testing.T) {
 			w := offline(t)
-			w.wantOutcome(t, w.delegator(t), must(w.provider.Sign(map[string]any{name: "x"}, []byte(payload(nil)))), refused(delegation.CodeTokenFoldedName))
+			w.wantOutcome(t, w.delegator(t),
+				must(w.provider.Sign(map[string]any{name: "x"}, []byte(payload(nil)))),
+				refused(delegation.CodeTokenFoldedName))
 		})
 	}
 }
 
-// litellm #34637: a cache replayed expired tokens for 59 minutes. Nothing here is older than exp and the leeway.
+// litellm #34637: a cache replayed expired tokens for 59 minutes. Nothing here is older than exp
+// and the leeway.
 func TestIncident_ExpiredTokens(t *testing.T) {
 	for _, test := range []struct{ configured, leeway time.Duration }{
 		{0, time.Minute}, // the default
@@ -715,7 +818,10 @@ func TestIncident_ExpiredTokens(t *testing.T) {
 				w.wantOutcome(t, d, token, accepted)
 				w.clock.Advance(10*time.Minute + test.leeway - time.Nanosecond)
 				w.wantOutcome(t, d, token, accepted)
-				for _, step := range []time.Duration{time.Nanosecond, time.Second, time.Minute, time.Hour, 24 * time.Hour, 20 * 365 * 24 * time.Hour} {
+				for _, step := range []time.Duration{
+					time.Nanosecond, time.Second, time.Minute, time.Hour, 24 * time.Hour,
+					20 * 365 * 24 * time.Hour,
+				} {
 					w.clock.Advance(step)
 					w.wantOutcome(t, d, token, refused(delegation.CodeTokenExpired))
 					synctest.Wait() // for a refresh of the keys
@@ -727,13 +833,18 @@ func TestIncident_ExpiredTokens(t *testing.T) {
 
 // iat and nbf use the same leeway, and their last good moment is leeway before.
 func TestTokensOfTheFuture(t *testing.T) {
-	for _, test := range []struct{ configured, leeway time.Duration }{{0, time.Minute}, {5 * time.Minute, 5 * time.Minute}, {-1, 0}} {
-		for claim, code := range map[string]delegation.Code{"iat": delegation.CodeTokenFromFuture, "nbf": delegation.CodeTokenNotYetValid} {
+	for _, test := range []struct{ configured, leeway time.Duration }{
+		{0, time.Minute}, {5 * time.Minute, 5 * time.Minute}, {-1, 0},
+	} {
+		for claim, code := range map[string]delegation.Code{
+			"iat": delegation.CodeTokenFromFuture, "nbf": delegation.CodeTokenNotYetValid,
+		} {
 			t.Run(claim+" "+test.leeway.String(), func(t *testing.T) {
 				w := offline(t)
 				w.config.Leeway = test.configured
 				d := w.delegator(t)
-				token := must(w.provider.Sign(nil, []byte(payload(map[string]any{claim: start.Add(10 * time.Minute).Unix()}))))
+				token := must(w.provider.Sign(nil,
+					[]byte(payload(map[string]any{claim: start.Add(10 * time.Minute).Unix()}))))
 				w.clock.Advance(10*time.Minute - test.leeway - time.Nanosecond)
 				err := w.wantOutcome(t, d, token, refused(code))
 				if e := (*delegation.Error)(nil); !errors.As(err, &e) || !e.Retryable {
@@ -746,14 +857,16 @@ func TestTokensOfTheFuture(t *testing.T) {
 	}
 }
 
-// What a stranger writes stands in errors for the operator's log: short, escaped, and never the token itself.
+// What a stranger writes stands in errors for the operator's log: short, escaped, and never the
+// token itself.
 func TestErrorsQuoteLittle(t *testing.T) {
 	w := offline(t)
 	d := w.delegator(t)
 	long := "\x1b[31m\n" + strings.Repeat("long", 1000)
 	for name, token := range map[string]string{
-		"iss":     must(w.provider.Sign(nil, []byte(payload(map[string]any{"iss": long})))),
-		"claim":   must(w.provider.Sign(nil, []byte(`{"`+strings.Repeat("long", 500)+`":1,"`+strings.Repeat("long", 500)+`":2}`))),
+		"iss": must(w.provider.Sign(nil, []byte(payload(map[string]any{"iss": long})))),
+		"claim": must(w.provider.Sign(nil,
+			[]byte(`{"`+strings.Repeat("long", 500)+`":1,"`+strings.Repeat("long", 500)+`":2}`))),
 		"alg":     must(w.provider.Sign(map[string]any{"alg": long}, nil)),
 		"alg too": must(w.provider.Sign(map[string]any{"alg": long}, []byte(payload(nil)))),
 		"kid":     must(w.provider.Sign(map[string]any{"kid": long[:512]}, []byte(payload(nil)))),
@@ -790,15 +903,19 @@ func wantShortError(t testing.TB, err error, token string) {
 	}
 }
 
-// FuzzToken tries what strangers can send: without the issuer's key nothing is accepted, and everything has its code.
+// FuzzToken tries what strangers can send: without the issuer's key nothing is accepted, and
+// everything has its code.
 func FuzzToken(f *testing.F) {
 	w := offline(f)
 	good := must(w.provider.Sign(nil, []byte(payload(nil))))
 	parts := strings.Split(good, ".")
 	for _, seed := range []string{
-		"", ".", "..", "...", "....", good, good + "=", parts[0] + "." + parts[1] + ".", "{}.{}.{}", "e30.e30.e30", "eyJhbGciOiJub25lIn0.e30.",
-		maced(map[string]any{"alg": "HS256"}, payload(nil), nil), maced(map[string]any{"alg": "RS256", "kid": w.provider.KeyID()}, payload(nil), nil),
-		encoded([]byte(`{"alg":"RS256","crit":["exp"]}`)) + ".e30.AA", encoded([]byte(`{"alg":"RS256","alg":"none"}`)) + ".e30.AA",
+		"", ".", "..", "...", "....", good, good + "=", parts[0] + "." + parts[1] + ".", "{}.{}.{}",
+		"e30.e30.e30", "eyJhbGciOiJub25lIn0.e30.",
+		maced(map[string]any{"alg": "HS256"}, payload(nil), nil),
+		maced(map[string]any{"alg": "RS256", "kid": w.provider.KeyID()}, payload(nil), nil),
+		encoded([]byte(`{"alg":"RS256","crit":["exp"]}`)) + ".e30.AA",
+		encoded([]byte(`{"alg":"RS256","alg":"none"}`)) + ".e30.AA",
 		encoded([]byte(`{"alg":"ES256"}`)) + "." + parts[1] + "." + encoded(make([]byte, 64)),
 	} {
 		f.Add(seed)
@@ -806,20 +923,27 @@ func FuzzToken(f *testing.F) {
 	// The fuzzer knows tokens that the key above has signed; the issuer in the test has other keys.
 	stranger := must(rsa.GenerateKey(rand.Reader, 2048))
 	provider := must(oidctest.New(oidctest.Config{Key: stranger, Now: w.clock.Now}))
-	w.config.Issuers = []delegation.Issuer{{URL: issuerURL, JWKS: bytes.ReplaceAll(provider.KeySet(), []byte(provider.KeyID()), []byte(w.provider.KeyID())), Algorithms: algorithms}}
+	w.config.Issuers = []delegation.Issuer{{
+		URL: issuerURL,
+		JWKS: bytes.ReplaceAll(provider.KeySet(), []byte(provider.KeyID()),
+			[]byte(w.provider.KeyID())),
+		Algorithms: algorithms,
+	}}
 	w.config.OnEvent = nil
 	d := w.delegator(f)
 	f.Fuzz(func(t *testing.T, token string) {
 		credentials, err := d.Exchange(t.Context(), token, app)
 		var e *delegation.Error
-		if credentials != nil || !errors.As(err, &e) || e.Stage != delegation.StageToken || e.Code == "" || e.Remedy == "" {
+		if credentials != nil || !errors.As(err, &e) || e.Stage != delegation.StageToken ||
+			e.Code == "" || e.Remedy == "" {
 			t.Fatalf("%v, %#v", credentials, err)
 		}
 		wantShortError(t, err, token)
 	})
 }
 
-// FuzzClaims lets the issuer sign any payload: it is accepted exactly if the rules, written down once more, are met.
+// FuzzClaims lets the issuer sign any payload: it is accepted exactly if the rules, written down
+// once more, are met.
 func FuzzClaims(f *testing.F) {
 	provider := providers()["EdDSA"]
 	w := offline(f, "EdDSA")
@@ -946,8 +1070,10 @@ func wrongWith(text []byte) string {
 	return ""
 }
 
-// registeredNames are the claims of OpenID Connect Core §2 and §5.1, RFC 7519 §4.1, and those that rules read.
-var registeredNames = strings.Fields(`iss sub aud exp nbf iat jti azp nonce auth_time acr amr sid at_hash c_hash
+// registeredNames are the claims of OpenID Connect Core §2 and §5.1, RFC 7519 §4.1, and those that
+// rules read.
+var registeredNames = strings.Fields(
+	`iss sub aud exp nbf iat jti azp nonce auth_time acr amr sid at_hash c_hash
 	name given_name family_name middle_name nickname preferred_username profile picture website email email_verified gender birthdate zoneinfo
 	locale phone_number phone_number_verified address updated_at user_id identities
 	appid cid client_id typ token_use idtyp appidacr azpacr scp cnf events`)
@@ -957,7 +1083,10 @@ func BenchmarkVerify(b *testing.B) {
 		b.Run(algorithm, func(b *testing.B) {
 			provider := providers()[algorithm]
 			w := newWorld(b)
-			w.config.Issuers = []delegation.Issuer{{URL: issuerURL, Algorithms: []string{algorithm}}}
+			w.config.Issuers = []delegation.Issuer{{
+				URL:        issuerURL,
+				Algorithms: []string{algorithm},
+			}}
 			w.config.HTTPClient = &http.Client{Transport: direct(provider)}
 			d := w.delegator(b)
 			token := must(provider.Sign(nil, []byte(payload(nil))))

@@ -12,8 +12,8 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// wycheproofExclusions are the vectors that come out otherwise here, and why that is right. One that has become needless
-// fails the test.
+// wycheproofExclusions are the vectors that come out otherwise here, and why that is right. One
+// that has become needless fails the test.
 var wycheproofExclusions = map[string]map[int]string{
 	"json_web_signature_test.json": {
 		346: "the key is for PS256 and the token says PS384: RFC 7517 §4.4 binds a key to its alg",
@@ -26,7 +26,8 @@ var wycheproofExclusions = map[string]map[int]string{
 		373: "a question mark in the payload is not base64url",
 	},
 	"json_web_key_test.json": {
-		2:  "a set of symmetric keys: a secret has no place in a key set here, one HS256 key can be a SharedSecret",
+		2: "a set of symmetric keys: a secret has no place in a key set here, one HS256 key can " +
+			"be a SharedSecret",
 		14: "HS384 cannot be allowed: the only algorithm with a secret is HS256",
 		15: "HS512 cannot be allowed either",
 	},
@@ -57,7 +58,8 @@ func TestWycheproof(t *testing.T) {
 	for name, excluded := range wycheproofExclusions {
 		t.Run(name, func(t *testing.T) {
 			var file wycheproofFile
-			if err := json.Unmarshal(must(os.ReadFile(filepath.Join(folder, name))), &file); err != nil {
+			err := json.Unmarshal(must(os.ReadFile(filepath.Join(folder, name))), &file)
+			if err != nil {
 				t.Fatal(err)
 			}
 			counts := map[string]int{}
@@ -88,9 +90,11 @@ func TestWycheproof(t *testing.T) {
 						t.Errorf("%d: the exclusion %q is not needed", test.TcID, reason)
 					case exclude:
 						counts["excluded"]++
-						t.Logf("%d (%s) is %s here: %s: %v", test.TcID, test.Comment, got, reason, err)
+						t.Logf("%d (%s) is %s here: %s: %v", test.TcID, test.Comment,
+							got, reason, err)
 					case got != test.Result:
-						t.Errorf("%d (%s): got %s (%v), want %s", test.TcID, test.Comment, got, err, test.Result)
+						t.Errorf("%d (%s): got %s (%v), want %s", test.TcID, test.Comment, got,
+							err, test.Result)
 					default:
 						counts[got]++
 					}
@@ -101,7 +105,8 @@ func TestWycheproof(t *testing.T) {
 					t.Errorf("there is no vector %d to exclude", id)
 				}
 			}
-			if counts["all"] != file.NumberOfTests || counts["valid"] == 0 || counts["invalid"] == 0 {
+			if counts["all"] != file.NumberOfTests || counts["valid"] == 0 ||
+				counts["invalid"] == 0 {
 				t.Errorf("%d of %d vectors", counts["all"], file.NumberOfTests)
 			}
 			t.Logf("%v", counts)
@@ -109,8 +114,9 @@ func TestWycheproof(t *testing.T) {
 	}
 }
 
-// wycheproofIssuer is an issuer with the vector's key and nothing allowed but its algorithm. A single symmetric key
-// becomes the issuer's secret; several have no place but the key set, which does not take them.
+// wycheproofIssuer is an issuer with the vector's key and nothing allowed but its algorithm. A
+// single symmetric key becomes the issuer's secret; several have no place but the key set, which
+// does not take them.
 func wycheproofIssuer(t *testing.T, text json.RawMessage, token string) delegation.Issuer {
 	t.Helper()
 	var set struct{ Keys []json.RawMessage }
@@ -120,18 +126,23 @@ func wycheproofIssuer(t *testing.T, text json.RawMessage, token string) delegati
 	if set.Keys == nil {
 		set.Keys = []json.RawMessage{text}
 	}
-	issuer := delegation.Issuer{URL: issuerURL, JWKS: must(json.Marshal(map[string]any{"keys": set.Keys}))}
+	issuer := delegation.Issuer{
+		URL:  issuerURL,
+		JWKS: must(json.Marshal(map[string]any{"keys": set.Keys})),
+	}
 	for _, text := range set.Keys {
 		var key struct{ Kty, Alg, K string }
 		if err := json.Unmarshal(text, &key); err != nil {
 			t.Fatal(err)
 		}
 		if key.Kty == "oct" && len(set.Keys) == 1 {
-			issuer.JWKS, issuer.SharedSecret = nil, delegation.NewSecret(string(must(base64.RawURLEncoding.DecodeString(key.K))))
+			issuer.JWKS = nil
+			issuer.SharedSecret = delegation.NewSecret(string(must(base64.RawURLEncoding.DecodeString(key.K))))
 			issuer.Algorithms = []string{key.Alg}
 			return issuer
 		}
-		if !slices.Contains(algorithms, key.Alg) { // a key without a usable alg must fail even if the token's is allowed
+		// a key without a usable alg must fail even if the token's is allowed
+		if !slices.Contains(algorithms, key.Alg) {
 			key.Alg = algorithmOf(token)
 		}
 		if !slices.Contains(issuer.Algorithms, key.Alg) {

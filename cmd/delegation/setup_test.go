@@ -49,13 +49,16 @@ func setUp(s *setup.Setup) inAWS {
 
 // sameAs compares, policies by their meaning.
 func (a inAWS) sameAs(b inAWS) bool {
-	return sameJSON(a.trust, b.trust) && (a.permissions == b.permissions || sameJSON(a.permissions, b.permissions)) &&
-		a.provider == b.provider && a.metadata == b.metadata && a.path == b.path && a.role == b.role && a.maxSession == b.maxSession
+	return sameJSON(a.trust, b.trust) &&
+		(a.permissions == b.permissions || sameJSON(a.permissions, b.permissions)) &&
+		a.provider == b.provider && a.metadata == b.metadata && a.path == b.path &&
+		a.role == b.role && a.maxSession == b.maxSession
 }
 
 func sameJSON(a, b string) bool {
 	var x, y any
-	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && x != nil && reflect.DeepEqual(x, y)
+	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil &&
+		x != nil && reflect.DeepEqual(x, y)
 }
 
 // readCloudFormation reads a template, whose keys must all be known.
@@ -94,18 +97,25 @@ func readCloudFormation(t testing.TB, text string) inAWS {
 		} `yaml:"Resources"`
 		Outputs map[string]output `yaml:"Outputs"`
 	}
-	if err := yaml.NewDecoder(strings.NewReader(text), yaml.Strict()).Decode(&template); err != nil {
+	err := yaml.NewDecoder(strings.NewReader(text), yaml.Strict()).Decode(&template)
+	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	provider, role := template.Resources.Provider, template.Resources.Role
-	if template.Version != "2010-09-09" || provider.Type != "AWS::IAM::SAMLProvider" || role.Type != "AWS::IAM::Role" || role.DependsOn != "Provider" {
+	if template.Version != "2010-09-09" || provider.Type != "AWS::IAM::SAMLProvider" ||
+		role.Type != "AWS::IAM::Role" || role.DependsOn != "Provider" {
 		t.Errorf("the resources are others\n%s", text)
 	}
-	if got := template.Outputs; !slices.Equal(got["Principal"].Value.GetAtt, []string{"Provider", "Arn"}) || !slices.Equal(got["Role"].Value.GetAtt, []string{"Role", "Arn"}) {
+	got := template.Outputs
+	if !slices.Equal(got["Principal"].Value.GetAtt, []string{"Provider", "Arn"}) ||
+		!slices.Equal(got["Role"].Value.GetAtt, []string{"Role", "Arn"}) {
 		t.Errorf("the outputs are %v", got)
 	}
-	found := inAWS{provider.Properties.Name, provider.Properties.Metadata, role.Properties.Path, role.Properties.Name, role.Properties.MaxSession,
-		string(must(json.Marshal(role.Properties.Trust))), ""}
+	found := inAWS{
+		provider.Properties.Name, provider.Properties.Metadata, role.Properties.Path,
+		role.Properties.Name, role.Properties.MaxSession,
+		string(must(json.Marshal(role.Properties.Trust))), "",
+	}
 	for _, policy := range role.Properties.Policies {
 		found.permissions += string(must(json.Marshal(policy.Document)))
 	}
@@ -123,13 +133,19 @@ func readTerraform(t testing.TB, text string) (found inAWS) {
 		t.Fatalf("%v\n%s", problems, text)
 	}
 	attribute := func(name string) cty.Value {
-		return cty.ObjectVal(map[string]cty.Value{"delegation": cty.ObjectVal(map[string]cty.Value{"arn": cty.StringVal("arn of " + name), "name": cty.StringVal("name of " + name)})})
+		return cty.ObjectVal(map[string]cty.Value{"delegation": cty.ObjectVal(map[string]cty.Value{
+			"arn": cty.StringVal("arn of " + name), "name": cty.StringVal("name of " + name),
+		})})
 	}
 	evaluation := &hcl.EvalContext{
 		Functions: map[string]function.Function{"jsonencode": stdlib.JSONEncodeFunc},
-		Variables: map[string]cty.Value{"aws_iam_saml_provider": attribute("provider"), "aws_iam_role": attribute("role")},
+		Variables: map[string]cty.Value{
+			"aws_iam_saml_provider": attribute("provider"), "aws_iam_role": attribute("role"),
+		},
 	}
-	labels := map[string][]string{"terraform": nil, "provider": {"name"}, "resource": {"type", "name"}, "output": {"name"}}
+	labels := map[string][]string{
+		"terraform": nil, "provider": {"name"}, "resource": {"type", "name"}, "output": {"name"},
+	}
 	schema := &hcl.BodySchema{}
 	for kind, names := range labels {
 		schema.Blocks = append(schema.Blocks, hcl.BlockHeaderSchema{Type: kind, LabelNames: names})
@@ -165,7 +181,9 @@ func readTerraform(t testing.TB, text string) (found inAWS) {
 		case "aws_iam_saml_provider delegation":
 			found.provider, found.metadata = string("name"), string("saml_metadata_document")
 		case "aws_iam_role delegation":
-			found.role, found.path, found.trust = string("name"), string("path"), string("assume_role_policy")
+			found.role = string("name")
+			found.path = string("path")
+			found.trust = string("assume_role_policy")
 			seconds, _ := value("max_session_duration").AsBigFloat().Int64()
 			found.maxSession = int(seconds)
 		case "aws_iam_role_policy delegation":
@@ -198,11 +216,12 @@ func said(t testing.TB, args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// TestSetup_Exchange puts what both commands write into a strict STS of every partition: an exchange goes through, and the trust policy has no
-// more actions than it needs.
+// TestSetup_Exchange puts what both commands write into a strict STS of every partition: an
+// exchange goes through, and the trust policy has no more actions than it needs.
 func TestSetup_Exchange(t *testing.T) {
 	regions := map[string]string{
-		"us-east-1": "aws", "eu-central-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b",
+		"us-east-1": "aws", "eu-central-1": "aws", "cn-north-1": "aws-cn",
+		"us-gov-west-1": "aws-us-gov", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b",
 		"eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f", "eusc-de-east-1": "aws-eusc",
 	}
 	variants := []struct {
@@ -211,14 +230,28 @@ func TestSetup_Exchange(t *testing.T) {
 		maxSession          int
 	}{
 		{name: "plain", actions: "sts:AssumeRoleWithSAML"},
-		{name: "tags", target: ", tags: {team: press}", actions: "sts:AssumeRoleWithSAML sts:TagSession"},
-		{name: "mapped tag", target: `, mappings: {"https://aws.amazon.com/SAML/Attributes/PrincipalTag:mail": email}`, actions: "sts:AssumeRoleWithSAML sts:TagSession"},
-		{name: "mapped source identity", target: `, mappings: {"https://aws.amazon.com/SAML/Attributes/SourceIdentity": email}`, actions: "sts:AssumeRoleWithSAML sts:SetSourceIdentity"},
-		{name: "rules", rules: "\n  - tags_from_claims: {mail: email}\n  - {source_identity_from_claim: email, targets: [photo-app]}", actions: "sts:AssumeRoleWithSAML sts:TagSession sts:SetSourceIdentity"},
-		{name: "rules for another target", rules: "\n  - {tags_from_claims: {mail: email}, targets: [other]}\n  - {source_identity_from_claim: email, targets: [other]}", actions: "sts:AssumeRoleWithSAML"},
-		{name: "a long session", target: ", session_duration: 10h", actions: "sts:AssumeRoleWithSAML", maxSession: 36_000},
-		{name: "a short session", target: ", session_duration: 15m", actions: "sts:AssumeRoleWithSAML"},
-		{name: "own recipient", target: `, saml_recipient: "https://example.com/saml?a=1&b=<2>"`, actions: "sts:AssumeRoleWithSAML"},
+		{name: "tags", target: ", tags: {team: press}",
+			actions: "sts:AssumeRoleWithSAML sts:TagSession"},
+		{name: "mapped tag",
+			target:  `, mappings: {"https://aws.amazon.com/SAML/Attributes/PrincipalTag:mail": email}`,
+			actions: "sts:AssumeRoleWithSAML sts:TagSession"},
+		{name: "mapped source identity",
+			target:  `, mappings: {"https://aws.amazon.com/SAML/Attributes/SourceIdentity": email}`,
+			actions: "sts:AssumeRoleWithSAML sts:SetSourceIdentity"},
+		{name: "rules",
+			rules: "\n  - tags_from_claims: {mail: email}\n" +
+				"  - {source_identity_from_claim: email, targets: [photo-app]}",
+			actions: "sts:AssumeRoleWithSAML sts:TagSession sts:SetSourceIdentity"},
+		{name: "rules for another target",
+			rules: "\n  - {tags_from_claims: {mail: email}, targets: [other]}\n" +
+				"  - {source_identity_from_claim: email, targets: [other]}",
+			actions: "sts:AssumeRoleWithSAML"},
+		{name: "a long session", target: ", session_duration: 10h",
+			actions: "sts:AssumeRoleWithSAML", maxSession: 36_000},
+		{name: "a short session", target: ", session_duration: 15m",
+			actions: "sts:AssumeRoleWithSAML"},
+		{name: "own recipient", target: `, saml_recipient: "https://example.com/saml?a=1&b=<2>"`,
+			actions: "sts:AssumeRoleWithSAML"},
 		{name: "a path", target: "", actions: "sts:AssumeRoleWithSAML"},
 	}
 	for region, partition := range regions {
@@ -228,7 +261,9 @@ func TestSetup_Exchange(t *testing.T) {
 				fake := ststest.New(ststest.Config{Region: region})
 				server := httptest.NewServer(fake.Region(region))
 				t.Cleanup(server.Close)
-				principal, role := "arn:"+partition+":iam::123456789012:saml-provider/delegation", "arn:"+partition+":iam::123456789012:role/photo-user"
+				account := "arn:" + partition + ":iam::123456789012:"
+				principal := account + "saml-provider/delegation"
+				role := account + "role/photo-user"
 				if v.name == "a path" {
 					role = "arn:" + partition + ":iam::123456789012:role/teams/press/photo-user"
 				}
@@ -243,9 +278,12 @@ rules:
 sts: {endpoint: %[7]q}
 `, w.issuerURL, principal, role, region, v.target, v.rules, server.URL))
 				trust, notes := said(t, "trust-policy", "-c", file, "-t", "photo-app")
-				permissions, _ := said(t, "permission-policy", "-c", file, "-t", "photo-app", "--bucket", "example-photos")
-				template, said1 := said(t, "cloudformation", "-c", file, "-t", "photo-app", "--bucket", "example-photos")
-				terraform, said2 := said(t, "terraform", "-c", file, "-t", "photo-app", "--bucket", "example-photos")
+				permissions, _ := said(t, "permission-policy", "-c", file, "-t", "photo-app",
+					"--bucket", "example-photos")
+				template, said1 := said(t, "cloudformation", "-c", file, "-t", "photo-app",
+					"--bucket", "example-photos")
+				terraform, said2 := said(t, "terraform", "-c", file, "-t", "photo-app", "--bucket",
+					"example-photos")
 				if notes != "" || said1 != "" || said2 != "" {
 					t.Errorf("it says %s%s%s", notes, said1, said2)
 				}
@@ -255,20 +293,35 @@ sts: {endpoint: %[7]q}
 				if got, want := "role"+folder+name, parsed.Resource; got != want {
 					t.Errorf("path and name make %s", got)
 				}
-				want := inAWS{"delegation", string(metadata), folder, name, max(v.maxSession, 3600), trust, permissions}
-				for language, found := range map[string]inAWS{"CloudFormation": readCloudFormation(t, template), "Terraform": readTerraform(t, terraform)} {
+				want := inAWS{
+					"delegation", string(metadata), folder, name, max(v.maxSession, 3600),
+					trust, permissions,
+				}
+				for language, found := range map[string]inAWS{
+					"CloudFormation": readCloudFormation(t, template),
+					"Terraform":      readTerraform(t, terraform),
+				} {
 					if !found.sameAs(want) {
 						t.Fatalf("%s: got %+v, want %+v", language, found, want)
 					}
-					if err := errors.Join(fake.PutSAMLProvider("arn:"+partition+":iam::123456789012:saml-provider/"+found.provider, []byte(found.metadata)), fake.PutRole(ststest.Role{
-						ARN: "arn:" + partition + ":iam::123456789012:role" + found.path + found.role, TrustPolicy: found.trust, MaxSessionDuration: time.Duration(found.maxSession) * time.Second})); err != nil {
-						t.Fatal(err)
-					}
-					built, err := surroundings{stderr: os.Stderr}.configured(t.Context(), file, false, nil)
+					err := errors.Join(
+						fake.PutSAMLProvider(account+"saml-provider/"+found.provider,
+							[]byte(found.metadata)),
+						fake.PutRole(ststest.Role{
+							ARN:                account + "role" + found.path + found.role,
+							TrustPolicy:        found.trust,
+							MaxSessionDuration: time.Duration(found.maxSession) * time.Second,
+						}))
 					if err != nil {
 						t.Fatal(err)
 					}
-					if _, err := built.Delegator.Exchange(t.Context(), w.token(nil), "photo-app"); err != nil {
+					built, err := surroundings{stderr: os.Stderr}.configured(t.Context(),
+						file, false, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					_, err = built.Delegator.Exchange(t.Context(), w.token(nil), "photo-app")
+					if err != nil {
 						t.Errorf("%s: %v", language, err)
 					}
 				}
@@ -298,7 +351,9 @@ func actions(t testing.TB, policy string) string {
 // TestSetup_SameText: what is written depends on the configuration alone, also where that has maps.
 func TestSetup_SameText(t *testing.T) {
 	w := newWorld(t)
-	file := w.config(t, "", `tags: {a: "1", b: "2", c: "3"}`, `mappings: {"https://aws.amazon.com/SAML/Attributes/SourceIdentity": email, "urn:oid:2.5.4.3": name}`, "role: "+service.DemoRole)
+	file := w.config(t, "", `tags: {a: "1", b: "2", c: "3"}`,
+		`mappings: {"https://aws.amazon.com/SAML/Attributes/SourceIdentity": email, "urn:oid:2.5.4.3": name}`,
+		"role: "+service.DemoRole)
 	for _, command := range []string{"cloudformation", "terraform", "trust-policy"} {
 		first, _ := said(t, command, "-c", file, "-t", "photo-app")
 		for range 5 {
@@ -316,9 +371,10 @@ func odd(target, entityID, permissions string) *setup.Setup {
 		MaxSession:  time.Hour,
 		Region:      must(delegation.ParseRegion("eu-central-1")),
 		Permissions: permissions,
-		Principal:   must(iam.Provider.Parse("arn:aws:iam::012345678901:saml-provider/0755.1e3_no")),
-		Role:        must(iam.Role.Parse("arn:aws:iam::012345678901:role/${a}/%{b}/'\"/yes")),
-		Metadata:    "<EntityDescriptor entityID=\"" + entityID + "\">\n</EntityDescriptor>\n",
+		Principal: must(iam.Provider.Parse(
+			"arn:aws:iam::012345678901:saml-provider/0755.1e3_no")),
+		Role:     must(iam.Role.Parse("arn:aws:iam::012345678901:role/${a}/%{b}/'\"/yes")),
+		Metadata: "<EntityDescriptor entityID=\"" + entityID + "\">\n</EntityDescriptor>\n",
 	}
 	encoded, _ := json.Marshal(entityID)
 	s.Trust = `{"Version": "2012-10-17", "Statement": [{"Condition": {"StringEquals": {"SAML:iss": ` + string(encoded) + `}}}]}`
@@ -326,20 +382,29 @@ func odd(target, entityID, permissions string) *setup.Setup {
 }
 
 var oddTexts = []string{
-	`urn:example.com`, `"`, `'`, `\`, `\\`, `\n`, "\n", "a\nb\n", "\n a", " a ", "\t", "\r\n", `${saml:sub}`, `$${a}`, `$$${a}`, `$`, `$$`, `%{if}`, `%%{if}`, `%%%{`, `%`, `{{a}}`, `#`, ` # c`, `a: b`, `- a`,
-	`!Ref a`, `&a`, `*a`, `|`, `>`, `---`, `...`, `2012-10-17`, `yes`, `no`, `null`, `~`, `0755`, `1e3`, `12:30:00`, `true`, `.inf`, "é", "\u0085", "\u2028", "\ufeff", "😀", "日本", "\x7f", "\u00ff", "XML\n", "\nXML\n", "</XML>\nXML",
+	`urn:example.com`, `"`, `'`, `\`, `\\`, `\n`, "\n", "a\nb\n", "\n a", " a ", "\t", "\r\n",
+	`${saml:sub}`, `$${a}`, `$$${a}`, `$`, `$$`, `%{if}`, `%%{if}`, `%%%{`, `%`, `{{a}}`, `#`,
+	` # c`, `a: b`, `- a`,
+	`!Ref a`, `&a`, `*a`, `|`, `>`, `---`, `...`, `2012-10-17`, `yes`, `no`, `null`, `~`, `0755`,
+	`1e3`, `12:30:00`, `true`, `.inf`, "é", "\u0085", "\u2028", "\ufeff", "😀", "日本", "\x7f",
+	"\u00ff", "XML\n", "\nXML\n", "</XML>\nXML",
 	`<<EOT`, `<a & b>`, "Ref: x", strings.Repeat("x", 2000), "",
 }
 
-// FuzzSetup: whatever the texts are, what is written says the same to who reads it, or nothing is written.
+// FuzzSetup: whatever the texts are, what is written says the same to who reads it, or nothing is
+// written.
 func FuzzSetup(f *testing.F) {
 	for i, text := range oddTexts {
-		policy := string(must(json.Marshal(map[string]any{text: []any{text, 1, -999999999999999, true, nil, map[string]string{text + "x": text}}})))
+		policy := string(must(json.Marshal(map[string]any{text: []any{
+			text, 1, -999999999999999, true, nil, map[string]string{text + "x": text},
+		}})))
 		f.Add(text, oddTexts[(i+1)%len(oddTexts)], policy)
 		f.Add("photo-app", text, "")
 	}
 	f.Fuzz(func(t *testing.T, target, entityID, permissions string) {
-		if !utf8.ValidString(target) || !utf8.ValidString(entityID) || len(permissions) > setup.MaxRolePolicy { // as the commands refuse
+		// as the commands refuse
+		if !utf8.ValidString(target) || !utf8.ValidString(entityID) ||
+			len(permissions) > setup.MaxRolePolicy {
 			return
 		}
 		s := odd(target, entityID, permissions)
@@ -364,12 +429,15 @@ func FuzzSetup(f *testing.F) {
 func TestSetup_OddTexts(t *testing.T) {
 	for _, text := range oddTexts {
 		s := odd(text, text, string(must(json.Marshal(map[string]string{text: text}))))
-		for name, write := range map[string]func() (string, error){"cloudformation": s.CloudFormation, "terraform": s.Terraform} {
+		for name, write := range map[string]func() (string, error){
+			"cloudformation": s.CloudFormation, "terraform": s.Terraform,
+		} {
 			written, err := write()
 			if err != nil {
 				t.Errorf("%s: %q: %v", name, text, err)
 			}
-			if name == "cloudformation" && strings.ContainsFunc(written, func(r rune) bool { return r > '~' || r < ' ' && r != '\n' }) {
+			if name == "cloudformation" && strings.ContainsFunc(written,
+				func(r rune) bool { return r > '~' || r < ' ' && r != '\n' }) {
 				t.Errorf("%q is written as it is, and readers of YAML differ: %s", text, written)
 			}
 		}
@@ -390,9 +458,13 @@ func TestSetup_OddTexts(t *testing.T) {
 		{odd("a", "a", `{"a": 1, "a": 2}`), "twice", "twice"},
 		{odd("a", "a", `{"a": `), "not JSON", "not JSON"},
 	} {
-		for name, write := range map[string]func() (string, error){row.cloudFormation + " ": row.s.CloudFormation, row.terraform: row.s.Terraform} {
+		for name, write := range map[string]func() (string, error){
+			row.cloudFormation + " ": row.s.CloudFormation, row.terraform: row.s.Terraform,
+		} {
 			text, err := write()
-			if want := strings.TrimSpace(name); want == "" && err != nil || want != "" && (err == nil || text != "" || !strings.Contains(err.Error(), want)) {
+			want := strings.TrimSpace(name)
+			if want == "" && err != nil ||
+				want != "" && (err == nil || text != "" || !strings.Contains(err.Error(), want)) {
 				t.Errorf("%+v: got %q, %v, want %q", setUp(row.s), text, err, want)
 			}
 		}
@@ -402,8 +474,11 @@ func TestSetup_OddTexts(t *testing.T) {
 // TestSetup_Sizes: what is over AWS's limits is said.
 func TestSetup_Sizes(t *testing.T) {
 	long := strings.Repeat("x", 1000)
-	for url, want := range map[string]string{"https://example.com/": "", "https://example.com/" + long: "until AWS raises the quota"} {
-		_, notes := said(t, "trust-policy", "--principal", service.DemoPrincipal, "--recipient", url, "--entity-id", long)
+	for url, want := range map[string]string{
+		"https://example.com/": "", "https://example.com/" + long: "until AWS raises the quota",
+	} {
+		_, notes := said(t, "trust-policy", "--principal", service.DemoPrincipal, "--recipient",
+			url, "--entity-id", long)
 		if (want == "") != (notes == "") || !strings.Contains(notes, want) {
 			t.Errorf("%d characters: it says %q", len(url), notes)
 		}
@@ -420,11 +495,15 @@ func TestSetup_Sizes(t *testing.T) {
 // TestSetup_Blocks: what is written as lines is read as it was.
 func TestSetup_Blocks(t *testing.T) {
 	lines := 0
-	for _, text := range slices.Concat(oddTexts, []string{"\n\n", "a", "a\n", "a\n\n", "a\n b\n", " a\n", "\na\n", "a\n\n\nb\n", "a \n\n", "a\r\n", "a\tb\n", "a\n\tb\n", "é\n", "${a}\n", "%{a}\n", "a\nXML\nb\n", "a\n  XML \nb\n", "# a\n"}) {
+	for _, text := range slices.Concat(oddTexts,
+		[]string{"\n\n", "a", "a\n", "a\n\n", "a\n b\n", " a\n", "\na\n", "a\n\n\nb\n", "a \n\n",
+			"a\r\n", "a\tb\n", "a\n\tb\n", "é\n", "${a}\n", "%{a}\n", "a\nXML\nb\n",
+			"a\n  XML \nb\n", "# a\n"}) {
 		for _, text := range []string{text, text + "\n", "<a>\n" + text + "\n"} {
 			var found struct{ A string }
 			inYAML := setup.Literal(text, "  ")
-			if err := yaml.Unmarshal([]byte("a: "+inYAML+"\n"), &found); err != nil || found.A != text {
+			err := yaml.Unmarshal([]byte("a: "+inYAML+"\n"), &found)
+			if err != nil || found.A != text {
 				t.Errorf("%q is %q in YAML, %v: %s", text, found.A, err, inYAML)
 			}
 			file := hclwrite.NewEmptyFile()
@@ -435,7 +514,8 @@ func TestSetup_Blocks(t *testing.T) {
 				continue
 			}
 			attributes, _ := parsed.Body.JustAttributes()
-			if value, problems := attributes["a"].Expr.Value(nil); problems.HasErrors() || value.AsString() != text {
+			value, problems := attributes["a"].Expr.Value(nil)
+			if problems.HasErrors() || value.AsString() != text {
 				t.Errorf("%q is %#v in HCL, %v: %s", text, value, problems, file.Bytes())
 			}
 			if strings.HasPrefix(inYAML, "|") && bytes.Contains(file.Bytes(), []byte("<<XML")) {
