@@ -3,8 +3,10 @@ package delegation_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -337,6 +339,31 @@ func TestDroppableTags_DoNotTouchTheRules(t *testing.T) {
 		!slices.Equal(shared.TransitiveTagKeys, []string{"p", "o"}) {
 		t.Errorf("the rule's own values became %v, %v, %v", shared.Tags, shared.DroppableTags,
 			shared.TransitiveTagKeys)
+	}
+}
+
+// TestConcede_LeavesTheExchangesDecision: a call may go on for other exchanges, which are reading
+// the decision that it was made for. What it gives up, it gives up in a copy.
+func TestConcede_LeavesTheExchangesDecision(t *testing.T) {
+	tags := map[string]string{"a": "1", "b": "2"}
+	packed := errors.New("Packed size of session tags consumes 138% of allotted space.")
+	refusal := delegation.ErrorOf(delegation.CodeSTSPackedSize, packed)
+	got := delegation.Concede(maps.Clone(tags), refusal)
+	if !got.Conceded || len(got.CallTags) != 1 || len(got.CallTransitive) != 1 {
+		t.Fatalf("the call dropped nothing: %+v", got)
+	}
+	if !maps.Equal(got.Tags, tags) || !slices.Equal(got.Transitive, []string{"a", "b"}) {
+		t.Errorf("the exchange's decision has %v, transitive %v", got.Tags, got.Transitive)
+	}
+
+	long := errors.New("the requested DurationSeconds exceeds the MaxSessionDuration")
+	refusal = delegation.ErrorOf(delegation.CodeSTSDuration, long)
+	got = delegation.Concede(maps.Clone(tags), refusal)
+	if !got.Conceded || got.CallDuration != time.Hour {
+		t.Fatalf("the call asks for %s", got.CallDuration)
+	}
+	if got.Duration != 12*time.Hour {
+		t.Errorf("the exchange's decision is for %s", got.Duration)
 	}
 }
 

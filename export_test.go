@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"reflect"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -62,6 +64,42 @@ func Responder(
 
 // Level is how loud a logger gets the exchange that ended so.
 func Level(e *Error) slog.Level { return e.level() }
+
+// Concession is what is left of a decision after a call for it took something from its own.
+type Concession struct {
+	Conceded                   bool // the call asks for less
+	Duration, CallDuration     time.Duration
+	Tags, CallTags             map[string]string
+	Transitive, CallTransitive []string
+}
+
+// Concede has a call for an exchange's decision answer to what AWS refused. The decision has the
+// tags, of which all are transitive and droppable, and the longest duration.
+func Concede(tags map[string]string, refusal error) Concession {
+	keys := slices.Sorted(maps.Keys(tags))
+	d := &decision{
+		duration:   maxSession,
+		tags:       tags,
+		transitive: slices.Clone(keys),
+		droppable:  slices.Clone(keys),
+	}
+	config := Config{DurationBackOff: true, Now: time.Now}
+	x := &exchange{
+		Delegator: &Delegator{config: config, durations: config.newDurationBreakers()},
+		decision:  d,
+	}
+	c := x.newCall(newRecord(config.Now, "photo-app"))
+	conceded := c.concede(refusal)
+	return Concession{
+		Conceded:       conceded,
+		Duration:       d.duration,
+		CallDuration:   c.decision.duration,
+		Tags:           d.tags,
+		CallTags:       c.decision.tags,
+		Transitive:     d.transitive,
+		CallTransitive: c.decision.transitive,
+	}
+}
 
 // ErrorOf makes the Error of a code, as this package does.
 func ErrorOf(code Code, cause error) *Error { return newError(code, "%w", cause) }
