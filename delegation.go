@@ -1,14 +1,13 @@
 // Package delegation turns a user's OpenID Connect ID token into temporary AWS credentials for that
-// user, by the operator's own rules, in the operator's own process.
+// user. The operator's rules decide which role each user gets, and everything runs in the operator's
+// own process.
 //
-// A [Delegator] verifies the token, runs the rules, builds and signs a SAML assertion and redeems
-// it at AWS STS with AssumeRoleWithSAML:
+// A [Delegator] verifies the token, runs the rules, signs a SAML assertion with the operator's key,
+// and redeems it at AWS STS with AssumeRoleWithSAML:
 //
 //	d, err := delegation.New(ctx, delegation.Config{
-//		Issuers: []delegation.Issuer{{URL: "https://tenant.example.com/"}},
-//		IdentityProvider: delegation.IdentityProvider{
-//			EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{key},
-//		},
+//		Issuers:          []delegation.Issuer{{URL: "https://tenant.example.com/"}},
+//		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:example.com", Keys: keys},
 //		Targets: delegation.Targets{"photo-app": {AWS: delegation.AWS{
 //			Principal: "arn:aws:iam::123456789012:saml-provider/delegation",
 //			Role:      "arn:aws:iam::123456789012:role/photo-user",
@@ -21,28 +20,44 @@
 //	}
 //	return d.Exchange(ctx, idToken, "photo-app")
 //
-// AWS trusts the operator's signing key, so IAM needs one SAML provider and no OIDC provider,
-// whatever issuers the tokens come from. The user's identity goes on into AWS: ${saml:sub} in an
-// IAM policy is the token's sub, and session tags, source identity and session name show up in
-// policies and in CloudTrail.
+// # Three types to start with
+//
+//   - [Config] is what [New] takes. Its first four fields name the issuers to trust, the identity
+//     that signs (see [ParseSigningKey]), the targets that users may ask for, and the rules. All
+//     other fields have defaults.
+//   - [Delegator] is made once and shared. [Delegator.Exchange] returns credentials.
+//     [Delegator.Explain] says what an exchange would decide and why, [Delegator.Check] tests what
+//     exchanges depend on, and [Delegator.Provider] serves clients of the AWS SDK for Go.
+//   - [Credentials] are what AWS returned, with methods for the shapes that AWS's tools read.
+//
+// Every error is an [*Error]: it has a [Code], a remedy for the operator, and a text that strangers
+// may see ([Error.Public]).
+//
+// # What AWS sees
+//
+// AWS trusts the operator's signing key. IAM therefore needs one SAML provider and no OIDC provider,
+// whichever issuers the tokens come from. In IAM policies ${saml:sub} is the token's sub, unless a
+// rule sets another NameID. Session tags work in policies too. CloudTrail shows the session name and
+// the source identity.
 //
 // # What is checked
 //
-// The token's form, issuer, algorithm, signature, audience and dates; that the target exists and
-// takes tokens of this issuer and application; what rules and mappings decided, against AWS's
-// limits; and all that AWS returns.
+//   - The token: its form, issuer, algorithm, signature, audience and dates.
+//   - The target: it exists, and takes tokens of this issuer and application.
+//   - What rules and mappings decided: it is within AWS's limits.
+//   - What AWS returns: it is complete, and of the session that was asked for.
 //
 // # What is not checked
 //
-// Whether the token was used before (unless there is a [ReplayStore]), its nonce, at_hash or acr,
-// and whether the user has signed out or the issuer has revoked the session since. An ID token
-// counts until it expires, and credentials until they do.
+//   - Whether the token was used before, unless there is a [ReplayStore].
+//   - The token's nonce, at_hash and acr.
+//   - Whether the user has signed out, or the issuer has revoked the session. An ID token is accepted
+//     until it expires, and credentials work until they expire.
+//   - What the role's policies allow: that is set in IAM. The role must trust the SAML provider and
+//     nothing else. If it also trusts an OIDC provider, users can bypass the rules.
 //
-// What the role's policies allow is IAM's matter. The role should trust the SAML provider and
-// nothing else: if it also trusts an OIDC provider, users can go round the rules.
-//
-// Every function is safe for concurrent use. A Delegator keeps no goroutine while nobody uses it,
-// and needs no Close.
+// Every function is safe for concurrent use. A Delegator keeps no goroutine while it is idle, and
+// needs no Close.
 package delegation
 
 import (
@@ -129,7 +144,8 @@ type Config struct {
 	// CacheAhead is how long before credentials expire a use has them renewed in the background.
 	// Zero: 15m. It is at most 1/4 of the session's duration.
 	CacheAhead time.Duration
-	// SharedCache stands behind the cache, for several processes. nil: none.
+	// SharedCache shares credentials between several processes. It is asked for what the cache does
+	// not have. nil: none.
 	SharedCache SharedCache
 
 	// Hooks. These connect a Delegator to the program around it, and to a test's clock.

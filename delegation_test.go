@@ -428,13 +428,11 @@ func TestCheck(t *testing.T) {
 
 // packageProgram is the program of the package's documentation.
 func packageProgram(
-	ctx context.Context, key delegation.SigningKey, idToken string,
+	ctx context.Context, keys []delegation.SigningKey, idToken string,
 ) (*delegation.Credentials, error) {
 	d, err := delegation.New(ctx, delegation.Config{
-		Issuers: []delegation.Issuer{{URL: "https://tenant.example.com/"}},
-		IdentityProvider: delegation.IdentityProvider{
-			EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{key},
-		},
+		Issuers:          []delegation.Issuer{{URL: "https://tenant.example.com/"}},
+		IdentityProvider: delegation.IdentityProvider{EntityID: "urn:example.com", Keys: keys},
 		Targets: delegation.Targets{"photo-app": {AWS: delegation.AWS{
 			Principal: "arn:aws:iam::123456789012:saml-provider/delegation",
 			Role:      "arn:aws:iam::123456789012:role/photo-user",
@@ -451,7 +449,8 @@ func packageProgram(
 // TestPackageComment_Program: the program of the package's documentation compiles, and New takes
 // its configuration.
 func TestPackageComment_Program(t *testing.T) {
-	_, err := packageProgram(t.Context(), signingKey(), "")
+	keys := []delegation.SigningKey{signingKey()}
+	_, err := packageProgram(t.Context(), keys, "")
 	if !errors.Is(err, delegation.StageToken) {
 		t.Errorf("%v, want a refusal of the empty token", err)
 	}
