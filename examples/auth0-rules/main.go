@@ -1,10 +1,10 @@
-// Auth0-rules runs a folder of unchanged Auth0 rules in exchanges.
+// Auth0-rules runs a folder of unchanged Auth0 rules in four exchanges.
 //
 //	go run ./examples/auth0-rules
 //
 // It needs nothing else: delegationtest has an OpenID provider and an STS in memory, both on
-// loopback. The role's trust policy is one for Auth0. It requires SAML:iss, and the group that a
-// rule maps to eduPersonAffiliation. docs/migrating-from-auth0.md is the guide.
+// loopback. The role's trust policy was written for Auth0. It requires SAML:iss, and the group that
+// a rule maps to eduPersonAffiliation. docs/migrating-from-auth0.md is the guide.
 package main
 
 import (
@@ -50,6 +50,7 @@ const (
 )
 
 // compileRules compiles the folder. The rules need a setting, and a module that is written in Go.
+// What they log goes to log.
 func compileRules(log io.Writer) ([]delegation.RuleFunc, error) {
 	folder, err := fs.Sub(files, "rules")
 	if err != nil {
@@ -61,7 +62,8 @@ func compileRules(log io.Writer) ([]delegation.RuleFunc, error) {
 		Modules: map[string]jsrules.Module{
 			"directory": {Functions: map[string]jsrules.Function{"teamOf": teamOf}},
 		},
-		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
+		Logger: slog.New(slog.NewTextHandler(lines{log},
+			&slog.HandlerOptions{ReplaceAttr: withoutTime})),
 	})
 }
 
@@ -73,6 +75,16 @@ func teamOf(_ context.Context, arguments []any) (any, error) {
 		return nil, errors.New("the directory does not know this user")
 	}
 	return team, nil
+}
+
+// lines writes each log record as a line of the output.
+type lines struct{ out io.Writer }
+
+func (l lines) Write(record []byte) (int, error) {
+	if _, err := fmt.Fprintf(l.out, "  log          %s", record); err != nil {
+		return 0, err
+	}
+	return len(record), nil
 }
 
 // withoutTime keeps the log the same in every run.
@@ -93,8 +105,7 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer world.Close()
-	// The entity ID of Auth0's metadata, so that trust policies that ask for SAML:iss stay as
-	// they are.
+	// The entity ID of Auth0's metadata: trust policies that ask for SAML:iss keep working.
 	world.Config.IdentityProvider.EntityID = "urn:tenant.auth0.com"
 	if err := setUpAWS(world); err != nil {
 		return err
@@ -122,11 +133,12 @@ func run(ctx context.Context, out io.Writer) error {
 func printOutcome(out io.Writer, credentials *delegation.Credentials, err error) {
 	var refused *delegation.Error
 	if errors.As(err, &refused) {
-		fmt.Fprintf(out, "  refused      %s, %s: %v\n", refused.Stage, refused.Code, refused.Err)
-		fmt.Fprintf(out, "  is told      %s\n\n", refused.Public())
+		fmt.Fprintf(out, "  refused      %s, %s\n", refused.Stage, refused.Code)
+		fmt.Fprintf(out, "  reason       %v\n", refused.Err)
+		fmt.Fprintf(out, "  user is told %s\n\n", refused.Public())
 		return
 	}
-	fmt.Fprintf(out, "  credentials  of %s, secret %s\n\n",
+	fmt.Fprintf(out, "  credentials  %s, secret %s\n\n",
 		credentials.AssumedRoleARN, credentials.SecretAccessKey)
 }
 
@@ -151,14 +163,14 @@ var users = []struct {
 		"sub": "auth0|alice", "email": "alice@example.com",
 		"groups": []string{"staff", "photo-editors"},
 	}},
-	{"Somebody of another domain", map[string]any{
+	{"A user of another domain", map[string]any{
 		"sub": "auth0|mallory", "email": "mallory@evil.example",
 		"groups": []string{"photo-editors"},
 	}},
-	{"Somebody without a group", map[string]any{
+	{"A user without a group", map[string]any{
 		"sub": "auth0|bob", "email": "bob@example.com",
 	}},
-	{"Somebody the directory does not know", map[string]any{
+	{"A user whom the directory does not know", map[string]any{
 		"sub": "auth0|carol", "email": "carol@example.org",
 		"groups": []string{"audit"},
 	}},

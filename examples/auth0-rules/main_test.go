@@ -18,27 +18,30 @@ func TestRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `A photo editor:
-level=INFO msg="auth0|alice is in the team press" rule=06-team
+  log          level=INFO msg="auth0|alice is in the team press" rule=06-team
   rule         03-role-by-group
   role         arn:aws:iam::123456789012:role/photo-editor
   region       eu-central-1
   session      alice@example.com
-  credentials  of arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com, secret [redacted]
+  credentials  arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com, secret [redacted]
 
-Somebody of another domain:
+A user of another domain:
   rule         02-email-domain
-  refused      rules, denied: rule 3 (02-email-domain): denied: Access denied for evil.example.
-  is told      Access denied for evil.example.
+  refused      rules, denied
+  reason       rule 3 (02-email-domain): denied: Access denied for evil.example.
+  user is told Access denied for evil.example.
 
-Somebody without a group:
+A user without a group:
   rule         03-role-by-group
-  refused      rules, denied: rule 4 (03-role-by-group): denied: You are in no group with a role.
-  is told      You are in no group with a role.
+  refused      rules, denied
+  reason       rule 4 (03-role-by-group): denied: You are in no group with a role.
+  user is told You are in no group with a role.
 
-Somebody the directory does not know:
+A user whom the directory does not know:
   rule         06-team
-  refused      rules, rule_failed: rule 7 (06-team): JavaScript rule "06-team": Error: the directory does not know this user
-  is told      access denied
+  refused      rules, rule_failed
+  reason       rule 7 (06-team): JavaScript rule "06-team": Error: the directory does not know this user
+  user is told access denied
 
 `
 	if out.String() != want {

@@ -1,9 +1,9 @@
-// Quickstart turns one ID token into AWS credentials and prints each step.
+// Quickstart exchanges an ID token for AWS credentials, and prints each step.
 //
 //	go run ./examples/quickstart
 //
 // It needs nothing else: delegationtest has an OpenID provider and an STS in memory, both on
-// loopback. With -issuer it uses a real issuer, a token from a file and the real AWS; see -help.
+// loopback. With -issuer it uses a real issuer, a token from a file, and AWS; see -help.
 package main
 
 import (
@@ -26,10 +26,9 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "quickstart:", err)
-		}
+	err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
 }
@@ -48,21 +47,18 @@ type settings struct {
 	stsURL      string
 }
 
+const usage = `Quickstart exchanges an ID token for AWS credentials, and prints each step.
+
+Without flags it runs a demonstration. The issuer and AWS are in memory, and nothing
+leaves this machine. With -issuer it exchanges a real token at AWS, and needs -target,
+-role, -principal, -entity-id, -cert and -key too. docs/aws-setup.md describes the set-up.
+
+Flags:
+`
+
 func run(ctx context.Context, args []string, stdin io.Reader, out io.Writer) error {
-	var s settings
-	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	flags.StringVar(&s.issuer, "issuer", "",
-		"`URL` of a real OpenID issuer; without it the demonstration runs")
-	flags.StringVar(&s.token, "token", "-", "`file` with the ID token; - is standard input")
-	flags.StringVar(&s.target, "target", "", "client `ID` that the ID token was issued to")
-	flags.StringVar(&s.role, "role", "", "`ARN` of the role")
-	flags.StringVar(&s.principal, "principal", "", "`ARN` of the SAML provider in IAM")
-	flags.StringVar(&s.region, "region", "us-east-1", "AWS `region`")
-	flags.StringVar(&s.entityID, "entity-id", "", "entity `ID` of the SAML provider's metadata")
-	flags.StringVar(&s.certificate, "cert", "", "PEM `file` with the signing certificate")
-	flags.StringVar(&s.key, "key", "", "PEM `file` with its private key")
-	flags.StringVar(&s.stsURL, "sts", "", "`URL` of another STS endpoint; empty: AWS")
-	if err := flags.Parse(args); err != nil {
+	s, err := parse(args, out)
+	if err != nil {
 		return err
 	}
 	if s.issuer == "" {
@@ -71,7 +67,36 @@ func run(ctx context.Context, args []string, stdin io.Reader, out io.Writer) err
 	return exchangeReal(ctx, s, stdin, out)
 }
 
-// exchangeReal exchanges a token of a real issuer at the real AWS.
+// parse reads the flags. For -help it prints them and returns flag.ErrHelp.
+func parse(args []string, out io.Writer) (settings, error) {
+	var s settings
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	flags.StringVar(&s.issuer, "issuer", "", "`URL` of an OpenID issuer")
+	flags.StringVar(&s.token, "token", "-", "`file` with the ID token; - reads standard input")
+	flags.StringVar(&s.target, "target", "", "client `ID` that the ID token was issued to")
+	flags.StringVar(&s.role, "role", "", "`ARN` of the role")
+	flags.StringVar(&s.principal, "principal", "", "`ARN` of the SAML provider in IAM")
+	flags.StringVar(&s.region, "region", "us-east-1", "AWS `region` of the STS endpoint")
+	flags.StringVar(&s.entityID, "entity-id", "", "entity `ID` in the SAML provider's metadata")
+	flags.StringVar(&s.certificate, "cert", "", "PEM `file` with the signing certificate")
+	flags.StringVar(&s.key, "key", "", "PEM `file` with the private key of the certificate")
+	flags.StringVar(&s.stsURL, "sts", "", "`URL` of an STS endpoint to use instead of AWS")
+	flags.SetOutput(io.Discard) // main prints the error
+	flags.Usage = func() {}
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(out, usage)
+		flags.SetOutput(out)
+		flags.PrintDefaults()
+		return settings{}, err
+	}
+	if err != nil {
+		return settings{}, fmt.Errorf("%w (-help lists the flags)", err)
+	}
+	return s, nil
+}
+
+// exchangeReal exchanges a token of a real issuer at AWS.
 func exchangeReal(ctx context.Context, s settings, stdin io.Reader, out io.Writer) error {
 	needed := [][2]string{{"-target", s.target}, {"-role", s.role}, {"-principal", s.principal}}
 	if err := need(needed); err != nil {
@@ -115,7 +140,8 @@ func need(flags [][2]string) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("these flags are needed too: %s (see -help)", strings.Join(missing, ", "))
+		return fmt.Errorf("set these flags too: %s (-help describes them)",
+			strings.Join(missing, ", "))
 	}
 	return nil
 }
@@ -211,25 +237,38 @@ func printDecision(out io.Writer, e delegation.Event) {
 	if e.Err != nil {
 		return // the error is printed later
 	}
-	show(out, "user", e.Subject+" of "+e.Issuer)
+	show(out, "issuer", e.Issuer)
+	show(out, "user", e.Subject)
 	rule := e.Rule
 	if rule == "" {
-		rule = "none: the target's role"
+		rule = "no rule; the target names the role"
 	}
 	show(out, "decided by", rule)
 	show(out, "role", e.Role)
 	show(out, "region", e.Region)
-	show(out, "session", fmt.Sprintf("%s for %s", e.SessionName, e.Duration))
+	show(out, "session", fmt.Sprintf("%s, %s", e.SessionName, e.Duration))
 }
 
-// show prints one line of a step.
-func show(out io.Writer, what, value string) { fmt.Fprintf(out, "  %-12s %s\n", what, value) }
+// show prints what a step did. Long texts continue on the next line, in the same column.
+func show(out io.Writer, what, value string) {
+	const columns = 80
+	line := ""
+	for _, word := range strings.Fields(value) {
+		if line != "" && len(line)+1+len(word) > columns {
+			fmt.Fprintf(out, "  %-12s %s\n", what, line)
+			what = ""
+			line = ""
+		}
+		line = strings.TrimSpace(line + " " + word)
+	}
+	fmt.Fprintf(out, "  %-12s %s\n", what, line)
+}
 
 const (
 	editor  = "arn:aws:iam::123456789012:role/photo-editor"
 	auditor = "arn:aws:iam::123456789012:role/photo-auditor"
 
-	// withoutTags is a trust policy with a mistake: it lacks sts:TagSession.
+	// withoutTags is a trust policy with a mistake: it does not allow sts:TagSession.
 	withoutTags = `{"Version": "2012-10-17", "Statement": [{
 	  "Effect": "Allow",
 	  "Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/delegation"},
@@ -254,7 +293,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	}
 
 	token := world.Token(claims)
-	fmt.Fprintf(out, "An ID token of %d bytes becomes AWS credentials:\n", len(token))
+	fmt.Fprintf(out, "An ID token (%d bytes) is exchanged for AWS credentials:\n", len(token))
 	if err := exchange(ctx, d, client, token, delegationtest.Target, out); err != nil {
 		return err
 	}
@@ -268,14 +307,22 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 		}
 		fmt.Fprintf(out, "\n%s is refused:\n", r.what)
 		show(out, "stage, code", string(refused.Stage)+", "+string(refused.Code))
-		show(out, "what", refused.Err.Error())
+		show(out, "reason", refused.Err.Error())
 		show(out, "remedy", refused.Remedy)
 		show(out, "user is told", refused.Public())
 	}
-	fmt.Fprintln(out, "\nNext: docs/aws-setup.md has the set-up in AWS; "+
-		"go run ./examples/quickstart -help lists the flags for the real thing.")
+	fmt.Fprint(out, next)
 	return nil
 }
+
+// next is what to try after the demonstration.
+const next = `
+Next:
+  go run ./cmd/delegation serve --demo   the same as a service
+  go run ./examples/quickstart -help     the flags for your issuer, token and AWS account
+  docs/aws-setup.md                      how to set up AWS
+  docs/README.md                         everything else
+`
 
 // configure makes the two roles, and configures the rules and a client of the STS in memory. It
 // returns the client.
@@ -330,7 +377,7 @@ func refusals() []refusal {
 		{"A user whose email address is not verified", map[string]any{
 			"email_verified": false,
 		}},
-		{"A role whose trust policy forgets session tags", map[string]any{
+		{"A user whose role does not allow session tags", map[string]any{
 			"groups": []string{"audit"},
 		}},
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"flag"
 	"strings"
 	"testing"
 )
@@ -14,11 +16,12 @@ func TestDemonstration(t *testing.T) {
 	}
 	text := out.String()
 	for _, want := range []string{
-		"user         auth0|alice of http://127.0.0.1:",
+		"issuer       http://127.0.0.1:",
+		"user         auth0|alice",
 		"decided by   delegation.RoleByClaim",
 		"role         arn:aws:iam::123456789012:role/photo-editor",
 		"region       eu-central-1",
-		"session      alice@example.com for 1h0m0s",
+		"session      alice@example.com, 1h0m0s",
 		"secret [redacted], session token [redacted]",
 		"expires      20",
 		"AWS sees     arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com",
@@ -26,6 +29,11 @@ func TestDemonstration(t *testing.T) {
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the output lacks %q:\n%s", want, text)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if len(line) > 100 {
+			t.Errorf("%d columns: %s", len(line), line)
 		}
 	}
 	if n := strings.Count(text, "is refused:"); n != 3 {
@@ -59,5 +67,23 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("got %v, want it to name %s", err, row.want)
 			}
 		})
+	}
+}
+
+// TestHelp: -help says what the program does and describes every flag, and is no failure.
+func TestHelp(t *testing.T) {
+	var out bytes.Buffer
+	err := run(t.Context(), []string{"-help"}, strings.NewReader(""), &out)
+	if !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("got %v", err)
+	}
+	for _, want := range []string{
+		"Without flags it runs a demonstration.", "docs/aws-setup.md", "-issuer URL", "-token file",
+		"-target ID", "-role ARN", "-principal ARN", "-region region", "-entity-id ID",
+		"-cert file", "-key file", "-sts URL",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the help lacks %q:\n%s", want, &out)
+		}
 	}
 }

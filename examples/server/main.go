@@ -22,13 +22,13 @@ import (
 func main() {
 	address := flag.String("listen", "127.0.0.1:8080", "`address` to listen on")
 	certificate := flag.String("cert", "signing.crt", "PEM `file` with the signing certificate")
-	key := flag.String("key", "signing.key", "PEM `file` with its private key")
+	key := flag.String("key", "signing.key", "PEM `file` with the private key of the certificate")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	if err := run(ctx, logger, *address, *certificate, *key); err != nil {
-		logger.Error("ended", slog.String("error", err.Error()))
+		logger.Error("the service failed", slog.String("error", err.Error()))
 		os.Exit(1)
 	}
 }
