@@ -27,7 +27,8 @@ func codes(t *testing.T) (all []delegation.Code) {
 			for _, spec := range group.Specs {
 				constant := spec.(*ast.ValueSpec)
 				if kind, ok := constant.Type.(*ast.Ident); ok && kind.Name == "Code" {
-					all = append(all, delegation.Code(must(strconv.Unquote(constant.Values[0].(*ast.BasicLit).Value))))
+					all = append(all,
+						delegation.Code(must(strconv.Unquote(constant.Values[0].(*ast.BasicLit).Value))))
 				}
 			}
 		}
@@ -42,7 +43,8 @@ func codes(t *testing.T) (all []delegation.Code) {
 func stages(t *testing.T) map[delegation.Code]delegation.Stage {
 	t.Helper()
 	of := map[delegation.Code]delegation.Stage{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\| ([a-z]+) \\|").FindAllStringSubmatch(string(must(os.ReadFile("../docs/errors.md"))), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\| ([a-z]+) \\|").
+		FindAllStringSubmatch(string(must(os.ReadFile("../docs/errors.md"))), -1) {
 		of[delegation.Code(row[1])] = delegation.Stage(row[2])
 	}
 	return of
@@ -61,10 +63,16 @@ func kindTable(t *testing.T) (table []kindRow) {
 	_, text, opened := strings.Cut(string(must(os.ReadFile("../docs/http.md"))), "<!-- kinds -->")
 	text, _, closed := strings.Cut(text, "<!-- /kinds -->")
 	quoted := regexp.MustCompile("`([a-z0-9_]+)`")
-	for _, line := range regexp.MustCompile("(?m)^\\| ([0-9]+) \\| `([a-z_]+)` \\| (.*) \\|$").FindAllStringSubmatch(text, -1) {
-		// Each part of a row speaks of a stage or of codes: "(every other code of the stage `sts`)"; what it excepts has a row of its own.
+	for _, line := range regexp.MustCompile("(?m)^\\| ([0-9]+) \\| `([a-z_]+)` \\| (.*) \\|$").
+		FindAllStringSubmatch(text, -1) {
+		// Each part of a row speaks of a stage or of codes: "(every other code of the stage
+		// `sts`)"; what it excepts has a row of its own.
 		when, _, _ := strings.Cut(line[3], ", but for")
-		row := kindRow{status: must(strconv.Atoi(line[1])), code: line[2], every: strings.Contains(when, "every ")}
+		row := kindRow{
+			status: must(strconv.Atoi(line[1])),
+			code:   line[2],
+			every:  strings.Contains(when, "every "),
+		}
 		for _, name := range quoted.FindAllStringSubmatch(when, -1) {
 			row.names = append(row.names, name[1])
 		}
@@ -76,7 +84,8 @@ func kindTable(t *testing.T) (table []kindRow) {
 	return table
 }
 
-// TestKinds holds the answer to every error of the library against the table in docs/http.md, in both shapes.
+// TestKinds holds the answer to every error of the library against the table in docs/http.md, in
+// both shapes.
 func TestKinds(t *testing.T) {
 	table, of, used := kindTable(t), stages(t), map[string]bool{}
 	find := func(name string, every bool) (found []kindRow) {
@@ -100,7 +109,13 @@ func TestKinds(t *testing.T) {
 			if !ok || len(rows) != 1 {
 				t.Fatalf("stage %q; rows %v, want one", stage, rows)
 			}
-			e := &delegation.Error{Stage: stage, Code: code, Remedy: "canary", RequestID: "canary", Err: delegation.Code("canary")}
+			e := &delegation.Error{
+				Stage:     stage,
+				Code:      code,
+				Remedy:    "canary",
+				RequestID: "canary",
+				Err:       delegation.Code("canary"),
+			}
 			description := e.Public()
 			if code == delegation.CodeTokenExpired {
 				description = "jwt expired"
@@ -108,10 +123,16 @@ func TestKinds(t *testing.T) {
 			if got := delegationhttp.StatusOf(e); got != rows[0].status {
 				t.Errorf("StatusOf is %d, want %d", got, rows[0].status)
 			}
-			h := mount(t, delegationhttp.Config{Exchanger: failing(e), Console: &delegationhttp.Console{}, ContainerTarget: app})
+			h := mount(t, delegationhttp.Config{
+				Exchanger:       failing(e),
+				Console:         &delegationhttp.Console{},
+				ContainerTarget: app,
+			})
 			for path, a := range map[string]answer{
-				delegationPath:  ask(t, h, post(delegationPath, formType, form(values("token", nil)))),
-				consolePath:     ask(t, h, post(consolePath, jsonType, object(values("token", nil)))),
+				delegationPath: ask(t, h,
+					post(delegationPath, formType, form(values("token", nil)))),
+				consolePath: ask(t, h,
+					post(consolePath, jsonType, object(values("token", nil)))),
 				credentialsPath: ask(t, h, get("", "token")),
 			} {
 				a.refused(t, rows[0].status, rows[0].code, description)
@@ -128,7 +149,9 @@ func TestKinds(t *testing.T) {
 			}
 		}
 	}
-	for _, stage := range []string{"config", "token", "target", "rules", "decision", "cache", "saml", "sts"} {
+	for _, stage := range []string{
+		"config", "token", "target", "rules", "decision", "cache", "saml", "sts",
+	} {
 		if rows := find(stage, true); len(rows) != 1 {
 			t.Errorf("the stage %s has %d rows", stage, len(rows))
 		}
@@ -161,9 +184,13 @@ func TestRequested(t *testing.T) {
 // TestCanceledAtEveryStage: the code tells, wherever the caller went away.
 func TestCanceledAtEveryStage(t *testing.T) {
 	for _, stage := range []delegation.Stage{
-		delegation.StageConfig, delegation.StageToken, delegation.StageTarget, delegation.StageRules, delegation.StageDecision, delegation.StageSAML, delegation.StageSTS,
+		delegation.StageConfig, delegation.StageToken, delegation.StageTarget,
+		delegation.StageRules, delegation.StageDecision, delegation.StageSAML, delegation.StageSTS,
 	} {
-		h := mount(t, delegationhttp.Config{Exchanger: failing(&delegation.Error{Stage: stage, Code: delegation.CodeCanceled})})
-		ask(t, h, post(delegationPath, formType, form(values("token", nil)))).refused(t, 503, "temporarily_unavailable", "temporarily unavailable, try again")
+		h := mount(t, delegationhttp.Config{
+			Exchanger: failing(&delegation.Error{Stage: stage, Code: delegation.CodeCanceled}),
+		})
+		ask(t, h, post(delegationPath, formType, form(values("token", nil)))).
+			refused(t, 503, "temporarily_unavailable", "temporarily unavailable, try again")
 	}
 }

@@ -20,13 +20,17 @@ func TestContainerSuccess(t *testing.T) {
 			if a.status != http.StatusOK || len(a.json) != 5 {
 				t.Fatalf("%q and %q: got %d %s", prefix, suffix, a.status, a.body)
 			}
-			for name, want := range map[string]string{"Expiration": "2026-11-23T10:00:00Z", "AccountId": "123456789012"} {
+			for name, want := range map[string]string{
+				"Expiration": "2026-11-23T10:00:00Z", "AccountId": "123456789012",
+			} {
 				if a.text(name) != want {
 					t.Errorf("%s is %q, want %q", name, a.text(name), want)
 				}
 			}
 			rc, event := w.last(t)
-			if a.text("AccessKeyId") != event.AccessKeyID || a.text("SecretAccessKey") == "" || a.text("Token") == "" || rc.ClientID != app || rc.Target != app || rc.Request.IP != caller {
+			if a.text("AccessKeyId") != event.AccessKeyID || a.text("SecretAccessKey") == "" ||
+				a.text("Token") == "" || rc.ClientID != app || rc.Target != app ||
+				rc.Request.IP != caller {
 				t.Errorf("%s for %+v", a.text("AccessKeyId"), rc)
 			}
 		}
@@ -36,7 +40,8 @@ func TestContainerSuccess(t *testing.T) {
 // TestContainerRequest: what reaches the Exchanger, or why nothing does.
 func TestContainerRequest(t *testing.T) {
 	const (
-		missingToken  = "missing ID token: put it into the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names"
+		missingToken = "missing ID token: put it into the file that " +
+			"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names"
 		missingTarget = "missing target: add ?target=NAME to AWS_CONTAINER_CREDENTIALS_FULL_URI"
 		repeated      = "repeated Authorization header or target"
 		unreadable    = "the query cannot be read: a bad percent-encoding, or a semicolon"
@@ -53,35 +58,59 @@ func TestContainerRequest(t *testing.T) {
 		"target before the default": {"?target=a", []string{"token"}, "b", 0, "", "token", "a"},
 		"default":                   {"", []string{"token"}, "b", 0, "", "token", "b"},
 		"default for empty":         {"?target=", []string{"token"}, "b", 0, "", "token", "b"},
-		"escaped target":            {"?target=a%20%26+b", []string{"token"}, "", 0, "", "token", "a & b"},
-		"other parameters":          {"?x=1&target=a&x=2", []string{"token"}, "", 0, "", "token", "a"},
-		"bearer":                    {"?target=a", []string{"bEaReR token"}, "", 0, "", "token", "a"},
-		"bearer as token":           {"?target=a", []string{"Bearer Bearer"}, "", 401, missingToken, "", ""},
-		"basic":                     {"?target=a", []string{"Basic dTpw"}, "", 0, "", "Basic dTpw", "a"},
-		"bearertoken":               {"?target=a", []string{"bearertoken"}, "", 0, "", "bearertoken", "a"},
-		"no target":                 {"", []string{"token"}, "", 400, missingTarget, "", ""},
-		"empty target":              {"?target=", []string{"token"}, "", 400, missingTarget, "", ""},
-		"target in another case":    {"?Target=a", []string{"token"}, "", 400, missingTarget, "", ""},
-		"two targets":               {"?target=a&target=b", []string{"token"}, "c", 400, repeated, "", ""},
-		"one target twice":          {"?target=a&target=a", []string{"token"}, "", 400, repeated, "", ""},
-		"two empty targets":         {"?target=&target=", []string{"token"}, "c", 400, repeated, "", ""},
-		"badly escaped target":      {"?target=%zz", []string{"token"}, "b", 400, unreadable, "", ""},
-		"target with a semicolon":   {"?target=a;b", []string{"token"}, "b", 400, unreadable, "", ""},
-		"overlong target":           {"?target=" + strings.Repeat("x", 257), []string{"token"}, "", 400, "client_id or target has more than 256 bytes", "", ""},
-		"no header":                 {"?target=a", nil, "", 401, missingToken, "", ""},
-		"empty header":              {"?target=a", []string{""}, "", 401, missingToken, "", ""},
-		"blank header":              {"?target=a", []string{" \t"}, "", 401, missingToken, "", ""},
-		"bearer alone":              {"?target=a", []string{"Bearer"}, "", 401, missingToken, "", ""},
-		"bearer and blanks":         {"?target=a", []string{"bearer   "}, "", 401, missingToken, "", ""},
-		"two headers":               {"?target=a", []string{"token", "other"}, "", 400, repeated, "", ""},
-		"one header twice":          {"?target=a", []string{"token", "token"}, "", 400, repeated, "", ""},
-		"an empty header first":     {"?target=a", []string{"", "token"}, "", 400, repeated, "", ""},
-		"token in the query":        {"?target=a&id_token=x&Authorization=x", nil, "", 401, missingToken, "", ""},
+		"escaped target": {"?target=a%20%26+b", []string{"token"},
+			"", 0, "", "token", "a & b"},
+		"other parameters": {"?x=1&target=a&x=2", []string{"token"},
+			"", 0, "", "token", "a"},
+		"bearer": {"?target=a", []string{"bEaReR token"},
+			"", 0, "", "token", "a"},
+		"bearer as token": {"?target=a", []string{"Bearer Bearer"},
+			"", 401, missingToken, "", ""},
+		"basic": {"?target=a", []string{"Basic dTpw"},
+			"", 0, "", "Basic dTpw", "a"},
+		"bearertoken": {"?target=a", []string{"bearertoken"},
+			"", 0, "", "bearertoken", "a"},
+		"no target": {"", []string{"token"}, "", 400, missingTarget, "", ""},
+		"empty target": {"?target=", []string{"token"},
+			"", 400, missingTarget, "", ""},
+		"target in another case": {"?Target=a", []string{"token"},
+			"", 400, missingTarget, "", ""},
+		"two targets": {"?target=a&target=b", []string{"token"},
+			"c", 400, repeated, "", ""},
+		"one target twice": {"?target=a&target=a", []string{"token"},
+			"", 400, repeated, "", ""},
+		"two empty targets": {"?target=&target=", []string{"token"},
+			"c", 400, repeated, "", ""},
+		"badly escaped target": {"?target=%zz", []string{"token"},
+			"b", 400, unreadable, "", ""},
+		"target with a semicolon": {"?target=a;b", []string{"token"},
+			"b", 400, unreadable, "", ""},
+		"overlong target": {"?target=" + strings.Repeat("x", 257), []string{"token"},
+			"", 400, "client_id or target has more than 256 bytes", "", ""},
+		"no header":    {"?target=a", nil, "", 401, missingToken, "", ""},
+		"empty header": {"?target=a", []string{""}, "", 401, missingToken, "", ""},
+		"blank header": {"?target=a", []string{" \t"}, "", 401, missingToken, "", ""},
+		"bearer alone": {"?target=a", []string{"Bearer"},
+			"", 401, missingToken, "", ""},
+		"bearer and blanks": {"?target=a", []string{"bearer   "},
+			"", 401, missingToken, "", ""},
+		"two headers": {"?target=a", []string{"token", "other"},
+			"", 400, repeated, "", ""},
+		"one header twice": {"?target=a", []string{"token", "token"},
+			"", 400, repeated, "", ""},
+		"an empty header first": {"?target=a", []string{"", "token"},
+			"", 400, repeated, "", ""},
+		"token in the query": {"?target=a&id_token=x&Authorization=x", nil, "", 401,
+			missingToken, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log buffer
 			var seen spied
-			h := mount(t, delegationhttp.Config{Exchanger: newSpy(t, app, &seen), ContainerTarget: row.standard, Logger: log.logger()})
+			h := mount(t, delegationhttp.Config{
+				Exchanger:       newSpy(t, app, &seen),
+				ContainerTarget: row.standard,
+				Logger:          log.logger(),
+			})
 			r := get(row.query, "")
 			if r.Header["Authorization"] = row.authorization; row.authorization == nil {
 				r.Header.Del("Authorization")
@@ -89,15 +118,19 @@ func TestContainerRequest(t *testing.T) {
 			a := ask(t, h, r)
 			if row.status == 0 {
 				a.refused(t, 401, "unauthorized", "seen")
-				if seen.token != row.token || seen.target != row.target || seen.client != "" || len(seen.parameters) != 0 {
+				if seen.token != row.token || seen.target != row.target || seen.client != "" ||
+					len(seen.parameters) != 0 {
 					t.Errorf("the Exchanger saw %+v", seen)
 				}
 				return
 			}
-			if a.refused(t, row.status, "invalid_request", row.description); len(a.json) != 2 || a.text("code") == "" || a.text("message") == "" {
+			if a.refused(t, row.status, "invalid_request", row.description); len(a.json) != 2 ||
+				a.text("code") == "" || a.text("message") == "" {
 				t.Errorf("the SDK for Go reads code and message, not %s", a.body)
 			}
-			if seen.times != 0 || strings.Count(log.String(), `"level":"INFO","msg":"request refused","method":"GET","path":"/credentials"`) != 1 {
+			if seen.times != 0 ||
+				strings.Count(log.String(),
+					`"level":"INFO","msg":"request refused","method":"GET","path":"/credentials"`) != 1 {
 				t.Errorf("the Exchanger saw %+v; log %s", seen, &log)
 			}
 		})
@@ -111,7 +144,9 @@ func TestContainerCORS(t *testing.T) {
 		AllowedOrigins:  []string{page},
 		ContainerTarget: app,
 	})
-	for origin, allowed := range map[string]string{page: page, "https://evil.example.com": "", "": ""} {
+	for origin, allowed := range map[string]string{
+		page: page, "https://evil.example.com": "", "": "",
+	} {
 		for status, r := range map[int]*http.Request{
 			200: get("", "token"),
 			400: get("?target=a&target=b", "token"),

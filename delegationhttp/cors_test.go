@@ -29,7 +29,8 @@ func from(origin string, r *http.Request) *http.Request {
 	return r
 }
 
-// preflight asks as browsers do before a request with such a method and headers; an empty list asks for none.
+// preflight asks as browsers do before a request with such a method and headers; an empty list asks
+// for none.
 func preflight(h http.Handler, path, origin, method, headers string) *httptest.ResponseRecorder {
 	r := from(origin, httptest.NewRequest(http.MethodOptions, path, nil))
 	r.Header.Set("Access-Control-Request-Method", method)
@@ -82,16 +83,22 @@ func TestNoCORSByDefault(t *testing.T) {
 
 // TestAllowedOrigins compares origins as a whole.
 func TestAllowedOrigins(t *testing.T) {
-	list := []string{page, "http://localhost:3000", "https://[2001:db8::1]:8443", "chrome-extension://abcdef", "capacitor://localhost"}
+	list := []string{
+		page, "http://localhost:3000", "https://[2001:db8::1]:8443", "chrome-extension://abcdef",
+		"capacitor://localhost",
+	}
 	h := mount(t, delegationhttp.Config{Exchanger: exchanger(agreeable), AllowedOrigins: list})
 	allowed := map[string]bool{}
 	for _, origin := range list {
 		allowed[origin] = true
 	}
 	for _, origin := range append(list,
-		"", "null", "*", "https://APP.example.com", "HTTPS://app.example.com", "http://app.example.com", page+":443", page+":8443", page+"/", page+".", page+" ",
-		"https://evil-app.example.com", "https://evil.app.example.com", page+".evil.example.com", "https://app.example.com.", "https://example.com", "app.example.com",
-		"https://app_example.com", "https://appXexample.com", "http://localhost", "http://localhost:30000", "http://localhost:300", page+", "+page, page+"\x00",
+		"", "null", "*", "https://APP.example.com", "HTTPS://app.example.com",
+		"http://app.example.com", page+":443", page+":8443", page+"/", page+".", page+" ",
+		"https://evil-app.example.com", "https://evil.app.example.com", page+".evil.example.com",
+		"https://app.example.com.", "https://example.com", "app.example.com",
+		"https://app_example.com", "https://appXexample.com", "http://localhost",
+		"http://localhost:30000", "http://localhost:300", page+", "+page, page+"\x00",
 	) {
 		t.Run(origin, func(t *testing.T) {
 			want := []string{"Vary: Origin"}
@@ -222,14 +229,16 @@ func TestPreflightRefusedIsLogged(t *testing.T) {
 			`"origin":"https://evil.example.com","method":"GET","headers":"authorization",` +
 				`"status":403,"error":"` + notListed + `"`, list,
 		}},
-		"no list":   {nil, page, "GET", "", []string{`"error":"` + notListed + `"`, list}},
-		"no origin": {[]string{"*"}, "", "GET", "", []string{`"error":"the preflight has no Origin"`}},
-		"a method":  {[]string{"*"}, page, "PUT", "", []string{`"error":"the method must be GET"`}},
+		"no list": {nil, page, "GET", "", []string{`"error":"` + notListed + `"`, list}},
+		"no origin": {[]string{"*"}, "", "GET", "",
+			[]string{`"error":"the preflight has no Origin"`}},
+		"a method": {[]string{"*"}, page, "PUT", "", []string{`"error":"the method must be GET"`}},
 		"a header": {[]string{page}, page, "GET", "x-other", []string{
 			`"headers":"x-other"`, `"error":"the headers that a page may send here are `,
 		}},
 		"a long one": {[]string{page}, long, long, long, []string{
-			`"origin":"` + long[:200] + `","method":"` + long[:40] + `","headers":"` + long[:200] + `"`,
+			`"origin":"` + long[:200] + `","method":"` + long[:40] + `","headers":"` +
+				long[:200] + `"`,
 		}},
 		"a null origin": {[]string{page}, "null", "GET", "", []string{`"origin":"null"`, list}},
 	} {
@@ -265,11 +274,13 @@ func TestPreflightRefusedIsLogged(t *testing.T) {
 
 // TestAnyOrigin must be asked for by its name.
 func TestAnyOrigin(t *testing.T) {
-	h := mount(t, delegationhttp.Config{Exchanger: exchanger(agreeable), AllowedOrigins: []string{"*"}})
+	h := mount(t,
+		delegationhttp.Config{Exchanger: exchanger(agreeable), AllowedOrigins: []string{"*"}})
 	for _, origin := range []string{page, "null", "https://evil.example.com"} {
 		a := ask(t, h, from(origin, post(delegationPath, formType, form(values("token", nil)))))
 		a.granted(t)
-		if a.header.Get("Access-Control-Allow-Origin") != "*" || a.header.Get("Access-Control-Allow-Credentials") != "" {
+		if a.header.Get("Access-Control-Allow-Origin") != "*" ||
+			a.header.Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("%q: got %q", origin, corsOf(a.header))
 		}
 		for path, headers := range map[string]string{
@@ -298,17 +309,24 @@ func TestCORSOnRefusals(t *testing.T) {
 		r *http.Request
 	}{
 		400: {h, post(delegationPath, formType, "")},
-		401: {h, post(delegationPath, formType, form(values(w.Token(nil), map[string]any{"client_id": "other"})))},
+		401: {h, post(delegationPath, formType,
+			form(values(w.Token(nil), map[string]any{"client_id": "other"})))},
 		404: {h, post(consolePath, formType, "")},
 		405: {h, httptest.NewRequest(http.MethodGet, delegationPath+"?cbx=jsonp", nil)},
 		413: {h, post(delegationPath, formType, padded(formType, maxBody+1))},
 		415: {h, post(delegationPath, "text/plain", "")},
 		429: {h, post(delegationPath, formType, good)},
-		503: {mount(t, delegationhttp.Config{Exchanger: failing(&delegation.Error{Code: delegation.CodeSTSThrottled}), AllowedOrigins: w.http.AllowedOrigins}),
-			post(delegationPath, formType, good)},
+		503: {
+			mount(t, delegationhttp.Config{
+				Exchanger:      failing(&delegation.Error{Code: delegation.CodeSTSThrottled}),
+				AllowedOrigins: w.http.AllowedOrigins,
+			}),
+			post(delegationPath, formType, good),
+		},
 	} {
 		a := ask(t, row.h, from(page, row.r))
-		if a.status != status || a.header.Get("Access-Control-Allow-Origin") != page || a.header.Get("Vary") != "Origin" ||
+		if a.status != status || a.header.Get("Access-Control-Allow-Origin") != page ||
+			a.header.Get("Vary") != "Origin" ||
 			!strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "Retry-After") {
 			t.Errorf("%d: got %d %q", status, a.status, corsOf(a.header))
 		}

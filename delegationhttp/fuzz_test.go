@@ -26,14 +26,18 @@ func newDecoder(t testing.TB, client string) decoder {
 	return decoder{mount(t, delegationhttp.Config{Exchanger: newSpy(t, client, &seen)}), &seen}
 }
 
-// decode sends a body to the handler, checks what must hold whatever it is, and returns what reached the Exchanger and the status.
+// decode sends a body to the handler, checks what must hold whatever it is, and returns what
+// reached the Exchanger and the status.
 func (d decoder) decode(t *testing.T, contentType, body string) (spied, int) {
 	t.Helper()
 	*d.seen = spied{}
 	a := ask(t, d, post(delegationPath, contentType, body))
 	seen := *d.seen
 	if seen.times == 0 {
-		if !slices.Contains([]int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusNotImplemented}, a.status) ||
+		if !slices.Contains(
+			[]int{http.StatusBadRequest, http.StatusRequestEntityTooLarge,
+				http.StatusUnsupportedMediaType, http.StatusNotImplemented},
+			a.status) ||
 			a.text("error") == "" || a.text("error_description") == "" {
 			t.Fatalf("got %d %s", a.status, a.body)
 		}
@@ -42,7 +46,8 @@ func (d decoder) decode(t *testing.T, contentType, body string) (spied, int) {
 	if a.refused(t, http.StatusUnauthorized, "unauthorized", "seen"); seen.times != 1 {
 		t.Fatalf("the Exchanger was asked %d times", seen.times)
 	}
-	if seen.token == "" || seen.target == "" || seen.client == "nobody" || len(seen.target) > 256 || seen.client != foreign && len(seen.client) > 256 {
+	if seen.token == "" || seen.target == "" || seen.client == "nobody" || len(seen.target) > 256 ||
+		seen.client != foreign && len(seen.client) > 256 {
 		t.Fatalf("the Exchanger saw %+v", seen)
 	}
 	for _, name := range own {
@@ -55,11 +60,16 @@ func (d decoder) decode(t *testing.T, contentType, body string) (spied, int) {
 
 // FuzzForm: any form is refused or understood, and then as net/url understands it.
 func FuzzForm(f *testing.F) {
-	good := form(values("token", map[string]any{"target": app, "api_type": "aws", "scope": "openid"}))
+	good := form(values("token",
+		map[string]any{"target": app, "api_type": "aws", "scope": "openid"}))
 	for _, seed := range []string{
-		good, good + "&role=admin&principal=root&refresh_token=", good + "&target=" + app, good + "&scope=2", good + "&x=%", good + ";x=1", good + "&x=%ff", good + "&%00=%00",
-		good + "&=1", "&&" + good, strings.ToUpper(good), "\ufeff" + good, object(values("token", nil)), "", "client_id", "client_id=&client_id=", "grant_type=password&client_id=1",
-		"client_id=other&grant_type=" + url.QueryEscape(jwtBearer) + "&id_token=+", strings.Repeat("a&", 200),
+		good, good + "&role=admin&principal=root&refresh_token=", good + "&target=" + app,
+		good + "&scope=2", good + "&x=%", good + ";x=1", good + "&x=%ff", good + "&%00=%00",
+		good + "&=1", "&&" + good, strings.ToUpper(good), "\ufeff" + good,
+		object(values("token", nil)), "", "client_id", "client_id=&client_id=",
+		"grant_type=password&client_id=1",
+		"client_id=other&grant_type=" + url.QueryEscape(jwtBearer) + "&id_token=+",
+		strings.Repeat("a&", 200),
 	} { // no long ones: the engine would spend its time on making them short, and TestBody has the limits
 		f.Add(seed)
 	}
@@ -70,12 +80,16 @@ func FuzzForm(f *testing.F) {
 			return
 		}
 		all, err := url.ParseQuery(body)
-		if err != nil || all.Get("id_token") != seen.token || all.Get("grant_type") != jwtBearer || all.Get("refresh_token") != "" || all.Get("client_id") == "" ||
-			(seen.client != foreign) != (all.Get("client_id") == app) || seen.target != all.Get("target") && (all.Get("target") != "" || seen.target != all.Get("client_id")) {
+		if err != nil || all.Get("id_token") != seen.token || all.Get("grant_type") != jwtBearer ||
+			all.Get("refresh_token") != "" || all.Get("client_id") == "" ||
+			(seen.client != foreign) != (all.Get("client_id") == app) ||
+			seen.target != all.Get("target") &&
+				(all.Get("target") != "" || seen.target != all.Get("client_id")) {
 			t.Fatalf("%q, %v became %+v", all, err, seen)
 		}
 		for name, list := range all {
-			if value, there := seen.parameters[name]; len(list) != 1 || there == slices.Contains(own, name) || there && value != list[0] {
+			value, there := seen.parameters[name]
+			if len(list) != 1 || there == slices.Contains(own, name) || there && value != list[0] {
 				t.Fatalf("%q is %q, and rules see %v", name, list, value)
 			}
 		}
@@ -85,17 +99,30 @@ func FuzzForm(f *testing.F) {
 	})
 }
 
-// FuzzJSON: any JSON is refused or understood. Of the same texts a JSON object and a form are the same request.
+// FuzzJSON: any JSON is refused or understood. Of the same texts a JSON object and a form are the
+// same request.
 func FuzzJSON(f *testing.F) {
-	good := object(values("token", map[string]any{"target": app, "api_type": "aws", "scope": "openid"}))
+	good := object(values("token",
+		map[string]any{"target": app, "api_type": "aws", "scope": "openid"}))
 	inner := strings.TrimSuffix(good, "}")
 	for _, seed := range []struct{ body, client, token, target, name, value string }{
-		{good, app, "token", app, "scope", "openid"}, {good + good, app, "token", "", "role", "admin"}, {inner + `,"scope":1}`, "ünï ✋", "a.b.c", "", "", ""},
-		{inner + `,"x":{"y":[1,null,true,{"y":1e400}]}}`, "a&b=c;d", "+ %", "\x00", "id_token\x00", `"\`}, {inner + `,"x":{"y":1,"y":2}}`, app, "", "", "x", ""},
-		{`{"client_id":1}`, "", "token", app, "client_id", "other"}, {`{"id_token":null,"target":[]}`, "\xff", "\xff", "\xff", "\xff", "\xff"},
-		{`{"\ud800":1,"\udfff":2}`, "\u2028", "<>", "&", "ſub", "İ"}, {"\ufeff" + good, app, "token", app, "target", "other"}, {"[]", "x", "y", "z", "api_type", "aws"},
-		{strings.Repeat("[", 100), strings.Repeat("c", 256), "t", strings.Repeat("t", 257), "refresh_token", ""}, {`{"a":` + strings.Repeat(`{"a":`, 31) + "1" + strings.Repeat("}", 32), "c", "t", "", "n", "v"},
-		{`{"client_id":""}`, "c", "t", "", "grant_type", jwtBearer}, {"null", "c", "t", "", "refresh_token", "r"}, {"", "", "", "", "", ""},
+		{good, app, "token", app, "scope", "openid"},
+		{good + good, app, "token", "", "role", "admin"},
+		{inner + `,"scope":1}`, "ünï ✋", "a.b.c", "", "", ""},
+		{inner + `,"x":{"y":[1,null,true,{"y":1e400}]}}`, "a&b=c;d", "+ %", "\x00", "id_token\x00",
+			`"\`},
+		{inner + `,"x":{"y":1,"y":2}}`, app, "", "", "x", ""},
+		{`{"client_id":1}`, "", "token", app, "client_id", "other"},
+		{`{"id_token":null,"target":[]}`, "\xff", "\xff", "\xff", "\xff", "\xff"},
+		{`{"\ud800":1,"\udfff":2}`, "\u2028", "<>", "&", "ſub", "İ"},
+		{"\ufeff" + good, app, "token", app, "target", "other"},
+		{"[]", "x", "y", "z", "api_type", "aws"},
+		{strings.Repeat("[", 100), strings.Repeat("c", 256), "t", strings.Repeat("t", 257),
+			"refresh_token", ""},
+		{`{"a":` + strings.Repeat(`{"a":`, 31) + "1" + strings.Repeat("}", 32), "c",
+			"t", "", "n", "v"},
+		{`{"client_id":""}`, "c", "t", "", "grant_type", jwtBearer},
+		{"null", "c", "t", "", "refresh_token", "r"}, {"", "", "", "", "", ""},
 	} {
 		f.Add(seed.body, seed.client, seed.token, seed.target, seed.name, seed.value)
 	}
@@ -103,7 +130,9 @@ func FuzzJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body, client, token, target, name, value string) {
 		d.decode(t, jsonType, body)
 
-		texts := map[string]any{"client_id": client, "grant_type": jwtBearer, "id_token": token, "target": target}
+		texts := map[string]any{
+			"client_id": client, "grant_type": jwtBearer, "id_token": token, "target": target,
+		}
 		if _, taken := texts[name]; !taken {
 			texts[name] = value
 		}
@@ -113,7 +142,8 @@ func FuzzJSON(f *testing.F) {
 			valid = valid && utf8.ValidString(name) && utf8.ValidString(text.(string))
 		}
 		if !valid { // JSON cannot say it, and the form may not
-			if _, status := d.decode(t, formType, asForm); status != http.StatusBadRequest && len(asForm) <= maxBody {
+			_, status := d.decode(t, formType, asForm)
+			if status != http.StatusBadRequest && len(asForm) <= maxBody {
 				t.Fatalf("%q: got %d", asForm, status)
 			}
 			return
@@ -124,10 +154,13 @@ func FuzzJSON(f *testing.F) {
 		}
 		fromForm, formStatus := d.decode(t, formType, asForm)
 		fromJSON, jsonStatus := d.decode(t, jsonType, asJSON)
-		if (formStatus != jsonStatus || !reflect.DeepEqual(fromForm, fromJSON)) && len(asForm) <= maxBody && len(asJSON) <= maxBody {
-			t.Fatalf("%d %+v from the form %q, %d %+v from the JSON %s", formStatus, fromForm, asForm, jsonStatus, fromJSON, asJSON)
+		if (formStatus != jsonStatus || !reflect.DeepEqual(fromForm, fromJSON)) &&
+			len(asForm) <= maxBody && len(asJSON) <= maxBody {
+			t.Fatalf("%d %+v from the form %q, %d %+v from the JSON %s", formStatus, fromForm,
+				asForm, jsonStatus, fromJSON, asJSON)
 		}
-		if formStatus == http.StatusUnauthorized && (fromForm.client != client || fromForm.token != token) {
+		if formStatus == http.StatusUnauthorized &&
+			(fromForm.client != client || fromForm.token != token) {
 			t.Fatalf("%+v from the form %q", fromForm, asForm)
 		}
 	})

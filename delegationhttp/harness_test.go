@@ -163,28 +163,37 @@ func (w *world) lastEvent(t testing.TB) delegation.Event {
 }
 
 // exchanger is an Exchanger of one function.
-type exchanger func(ctx context.Context, idToken, target string, options ...delegation.ExchangeOption) (*delegation.Credentials, error)
+type exchanger func(ctx context.Context, idToken, target string,
+	options ...delegation.ExchangeOption) (*delegation.Credentials, error)
 
-func (f exchanger) Exchange(ctx context.Context, idToken, target string, options ...delegation.ExchangeOption) (*delegation.Credentials, error) {
+func (f exchanger) Exchange(
+	ctx context.Context, idToken, target string, options ...delegation.ExchangeOption,
+) (*delegation.Credentials, error) {
 	return f(ctx, idToken, target, options...)
 }
 
 // issued are credentials of an Exchanger that is not a Delegator.
 func issued() *delegation.Credentials {
 	return &delegation.Credentials{
-		AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: delegation.NewSecret("canary-secret-access-key"), SessionToken: delegation.NewSecret("canary-session-token"),
-		Expiration: start.Add(time.Hour), Region: "eu-central-1", AccountID: "123456789012",
+		AccessKeyID:     "ASIAEXAMPLE",
+		SecretAccessKey: delegation.NewSecret("canary-secret-access-key"),
+		SessionToken:    delegation.NewSecret("canary-session-token"),
+		Expiration:      start.Add(time.Hour), Region: "eu-central-1", AccountID: "123456789012",
 	}
 }
 
 // agreeable is an Exchanger that says yes to everything.
-func agreeable(context.Context, string, string, ...delegation.ExchangeOption) (*delegation.Credentials, error) {
+func agreeable(
+	context.Context, string, string, ...delegation.ExchangeOption,
+) (*delegation.Credentials, error) {
 	return issued(), nil
 }
 
 // failing is an Exchanger that fails with the error.
 func failing(err error) exchanger {
-	return func(context.Context, string, string, ...delegation.ExchangeOption) (*delegation.Credentials, error) {
+	return func(
+		context.Context, string, string, ...delegation.ExchangeOption,
+	) (*delegation.Credentials, error) {
 		return nil, err
 	}
 }
@@ -234,7 +243,8 @@ type answer struct {
 	json   map[string]any
 }
 
-// ask sends a request, and checks what holds for every answer of a handler that may hand out secrets, whatever happened.
+// ask sends a request, and checks what holds for every answer of a handler that may hand out
+// secrets, whatever happened.
 func ask(t testing.TB, h http.Handler, r *http.Request) answer {
 	t.Helper()
 	recorder := httptest.NewRecorder()
@@ -274,10 +284,13 @@ func asked(t testing.TB, recorder *httptest.ResponseRecorder) answer {
 	return a
 }
 
-// refused checks the status, code and description of a refusal, in the words of either kind of client.
+// refused checks the status, code and description of a refusal, in the words of either kind of
+// client.
 func (a answer) refused(t testing.TB, status int, code, description string) {
 	t.Helper()
-	words := map[string]any{"error": code, "error_description": description, "status": float64(status)}
+	words := map[string]any{
+		"error": code, "error_description": description, "status": float64(status),
+	}
 	if _, aws := a.json["message"]; aws {
 		words = map[string]any{"code": code, "message": description}
 	}
@@ -300,7 +313,8 @@ func (a answer) text(path ...string) string {
 // granted checks that an answer holds credentials in Auth0's shape.
 func (a answer) granted(t testing.TB) {
 	t.Helper()
-	if a.status != http.StatusOK || a.text("Credentials", "SecretAccessKey") == "" || a.text("Credentials", "SessionToken") == "" {
+	if a.status != http.StatusOK || a.text("Credentials", "SecretAccessKey") == "" ||
+		a.text("Credentials", "SessionToken") == "" {
 		t.Errorf("got %d %s, want credentials", a.status, a.body)
 	}
 }

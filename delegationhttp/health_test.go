@@ -23,7 +23,9 @@ type checker []delegation.CheckResult
 func (c checker) Check(context.Context) []delegation.CheckResult { return c }
 
 func TestLive(t *testing.T) {
-	if w := fetch(t, delegationhttp.Live(), http.MethodGet); w.Code != 200 || w.Body.String() != `{"status":"ok"}`+"\n" || w.Header().Get("Content-Type") != "application/json" {
+	w := fetch(t, delegationhttp.Live(), http.MethodGet)
+	if w.Code != 200 || w.Body.String() != `{"status":"ok"}`+"\n" ||
+		w.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("got %d %q %v", w.Code, w.Body, w.Header())
 	}
 }
@@ -31,37 +33,54 @@ func TestLive(t *testing.T) {
 // TestReady: details go to the log and not to the caller.
 func TestReady(t *testing.T) {
 	works := delegation.CheckResult{Name: "issuer https://a.example.com/"}
-	fails := delegation.CheckResult{Name: "issuer https://b.example.com/", Err: errors.New("canary: connection refused")}
-	degrades := delegation.CheckResult{Name: "sts eu-central-1", Err: errors.New("canary: timed out"), Degrades: true}
+	fails := delegation.CheckResult{
+		Name: "issuer https://b.example.com/",
+		Err:  errors.New("canary: connection refused"),
+	}
+	degrades := delegation.CheckResult{
+		Name:     "sts eu-central-1",
+		Err:      errors.New("canary: timed out"),
+		Degrades: true,
+	}
 	for name, row := range map[string]struct {
 		checker delegationhttp.Checker
 		status  int
 		body    string
 		logged  int
 	}{
-		"all work":             {checker{works, works}, 200, `{"status":"ok"}` + "\n", 0},
-		"one of two":           {checker{fails, works}, 200, `{"status":"degraded"}` + "\n", 1},
-		"one of three":         {checker{fails, works, fails}, 200, `{"status":"degraded"}` + "\n", 2},
-		"none":                 {checker{fails, fails}, 503, `{"status":"unavailable"}` + "\n", 2},
-		"the only one":         {checker{fails}, 503, `{"status":"unavailable"}` + "\n", 1},
-		"no results":           {checker{}, 503, `{"status":"unavailable"}` + "\n", 0},
-		"nil":                  {nil, 503, `{"status":"unavailable"}` + "\n", 0},
-		"nil Delegator":        {(*delegation.Delegator)(nil), 503, `{"status":"unavailable"}` + "\n", 1},
-		"zero Delegator":       {new(delegation.Delegator), 503, `{"status":"unavailable"}` + "\n", 1},
-		"a signer fails":       {checker{works, degrades}, 200, `{"status":"degraded"}` + "\n", 1},
-		"only STS works":       {checker{fails, {Name: "sts eu-central-1", Degrades: true}}, 503, `{"status":"unavailable"}` + "\n", 1},
-		"nothing but a signer": {checker{{Name: "signing key", Degrades: true}}, 503, `{"status":"unavailable"}` + "\n", 0},
-		"nil list":             {checker(nil), 503, `{"status":"unavailable"}` + "\n", 0},
+		"all work":   {checker{works, works}, 200, `{"status":"ok"}` + "\n", 0},
+		"one of two": {checker{fails, works}, 200, `{"status":"degraded"}` + "\n", 1},
+		"one of three": {checker{fails, works, fails},
+			200, `{"status":"degraded"}` + "\n", 2},
+		"none":         {checker{fails, fails}, 503, `{"status":"unavailable"}` + "\n", 2},
+		"the only one": {checker{fails}, 503, `{"status":"unavailable"}` + "\n", 1},
+		"no results":   {checker{}, 503, `{"status":"unavailable"}` + "\n", 0},
+		"nil":          {nil, 503, `{"status":"unavailable"}` + "\n", 0},
+		"nil Delegator": {(*delegation.Delegator)(nil), 503,
+			`{"status":"unavailable"}` + "\n", 1},
+		"zero Delegator": {new(delegation.Delegator), 503,
+			`{"status":"unavailable"}` + "\n", 1},
+		"a signer fails": {checker{works, degrades}, 200, `{"status":"degraded"}` + "\n", 1},
+		"only STS works": {checker{fails, {Name: "sts eu-central-1", Degrades: true}},
+			503, `{"status":"unavailable"}` + "\n", 1},
+		"nothing but a signer": {checker{{Name: "signing key", Degrades: true}},
+			503, `{"status":"unavailable"}` + "\n", 0},
+		"nil list": {checker(nil), 503, `{"status":"unavailable"}` + "\n", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log buffer
 			for _, logger := range []*slog.Logger{log.logger(), nil} {
 				w := fetch(t, delegationhttp.Ready(row.checker, logger), http.MethodGet)
-				if w.Code != row.status || w.Body.String() != row.body || w.Header().Get("Content-Type") != "application/json" {
+				if w.Code != row.status || w.Body.String() != row.body ||
+					w.Header().Get("Content-Type") != "application/json" {
 					t.Errorf("got %d %q %v", w.Code, w.Body, w.Header())
 				}
 			}
-			if strings.Count(log.String(), `"level":"WARN","msg":"not ready","check":"`) != row.logged || strings.Count(log.String(), `"error":"canary: `) != strings.Count(log.String(), "issuer https://b")+strings.Count(log.String(), "sts ") {
+			if strings.Count(log.String(), `"level":"WARN","msg":"not ready","check":"`) !=
+				row.logged ||
+				strings.Count(log.String(), `"error":"canary: `) !=
+					strings.Count(log.String(), "issuer https://b")+
+						strings.Count(log.String(), "sts ") {
 				t.Errorf("log %s", &log)
 			}
 		})
@@ -78,24 +97,32 @@ func TestReadyOfADelegator(t *testing.T) {
 	}
 	w.Issuer.SetFaults(oidctest.Faults{})
 	w.Clock.Advance(3600e9)
-	if got := fetch(t, h, http.MethodGet); got.Code != 200 || got.Body.String() != `{"status":"ok"}`+"\n" {
+	got := fetch(t, h, http.MethodGet)
+	if got.Code != 200 || got.Body.String() != `{"status":"ok"}`+"\n" {
 		t.Errorf("the issuer is up: got %d %s", got.Code, got.Body)
 	}
 }
 
-// TestReady_Warnings: a warning takes nothing down and is logged once, not at every probe, until it changes.
+// TestReady_Warnings: a warning takes nothing down and is logged once, not at every probe, until it
+// changes.
 func TestReady_Warnings(t *testing.T) {
-	results := checker{{Name: "issuer https://a.example.com/"}, {Name: "signing key", Warning: "canary: expires", Degrades: true}}
+	results := checker{
+		{Name: "issuer https://a.example.com/"},
+		{Name: "signing key", Warning: "canary: expires", Degrades: true},
+	}
 	var log buffer
 	h := delegationhttp.Ready(results, log.logger())
 	probe := func(want int) {
 		t.Helper()
 		for range 3 {
-			if w := fetch(t, h, http.MethodGet); w.Code != 200 || w.Body.String() != `{"status":"ok"}`+"\n" {
+			w := fetch(t, h, http.MethodGet)
+			if w.Code != 200 || w.Body.String() != `{"status":"ok"}`+"\n" {
 				t.Errorf("got %d %q", w.Code, w.Body)
 			}
 		}
-		if got := strings.Count(log.String(), `"level":"WARN","msg":"check","check":"signing key","warning":"canary: `); got != want || strings.Count(log.String(), "\n") != want {
+		got := strings.Count(log.String(),
+			`"level":"WARN","msg":"check","check":"signing key","warning":"canary: `)
+		if got != want || strings.Count(log.String(), "\n") != want {
 			t.Errorf("got %d of %d lines: %s", got, want, &log)
 		}
 	}
@@ -116,16 +143,22 @@ type checkerFunc func(context.Context) []delegation.CheckResult
 
 func (f checkerFunc) Check(ctx context.Context) []delegation.CheckResult { return f(ctx) }
 
-// TestReady_Impatient: what hangs does not hold the answer for longer than a probe of Kubernetes waits, which is a second.
+// TestReady_Impatient: what hangs does not hold the answer for longer than a probe of Kubernetes
+// waits, which is a second.
 func TestReady_Impatient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := delegationhttp.Ready(checkerFunc(func(ctx context.Context) []delegation.CheckResult {
 			<-ctx.Done()
-			return []delegation.CheckResult{{Name: "issuer https://a.example.com/"}, {Name: "sts eu-central-1", Err: ctx.Err(), Degrades: true}}
+			return []delegation.CheckResult{
+				{Name: "issuer https://a.example.com/"},
+				{Name: "sts eu-central-1", Err: ctx.Err(), Degrades: true},
+			}
 		}), nil)
 		began := time.Now()
 		w := fetch(t, h, http.MethodGet)
-		if took := time.Since(began); w.Code != 200 || w.Body.String() != `{"status":"degraded"}`+"\n" || took != 800*time.Millisecond {
+		took := time.Since(began)
+		if w.Code != 200 || w.Body.String() != `{"status":"degraded"}`+"\n" ||
+			took != 800*time.Millisecond {
 			t.Errorf("got %d %q after %s", w.Code, w.Body, took)
 		}
 	})
@@ -145,7 +178,10 @@ func (hangingSTS) AssumeRoleWithSAML(
 // memory, so that a slow machine does not keep it from answering in time.
 func TestReady_HangingSTS(t *testing.T) {
 	w := newWorld(t)
-	w.Config.Issuers = []delegation.Issuer{{URL: "https://tenant.example.com/", JWKS: w.Issuer.KeySet()}}
+	w.Config.Issuers = []delegation.Issuer{{
+		URL:  "https://tenant.example.com/",
+		JWKS: w.Issuer.KeySet(),
+	}}
 	w.Config.STS = hangingSTS{}
 	synctest.Test(t, func(t *testing.T) {
 		h := delegationhttp.Ready(must(delegation.New(t.Context(), w.Config)), nil)
@@ -172,10 +208,12 @@ func TestMetadata_OfADelegator(t *testing.T) {
 	if err := d.SetIdentityProvider(next); err != nil {
 		t.Fatal(err)
 	}
-	if got := fetch(t, h, http.MethodGet).Body.String(); got == before || got != string(must(next.Metadata())) {
+	got := fetch(t, h, http.MethodGet).Body.String()
+	if got == before || got != string(must(next.Metadata())) {
 		t.Errorf("got %s", got)
 	}
-	if got := fetch(t, delegationhttp.Metadata((*delegation.Delegator)(nil)), http.MethodGet); got.Code != 500 {
-		t.Errorf("a nil Delegator: %d", got.Code)
+	a := fetch(t, delegationhttp.Metadata((*delegation.Delegator)(nil)), http.MethodGet)
+	if a.Code != 500 {
+		t.Errorf("a nil Delegator: %d", a.Code)
 	}
 }

@@ -21,13 +21,17 @@ import (
 type limits struct{ limit, remaining, reset, retry string }
 
 func limitsOf(header http.Header) limits {
-	return limits{header.Get("X-RateLimit-Limit"), header.Get("X-RateLimit-Remaining"), header.Get("X-RateLimit-Reset"), header.Get("Retry-After")}
+	return limits{
+		header.Get("X-RateLimit-Limit"), header.Get("X-RateLimit-Remaining"),
+		header.Get("X-RateLimit-Reset"), header.Get("Retry-After"),
+	}
 }
 
 // at writes a moment after start as X-RateLimit-Reset does.
 func at(after time.Duration) string { return strconv.FormatInt(start.Add(after).Unix(), 10) }
 
-// limited is a world with a rate limit, where exchanges end before AWS: a rule denies whoever came so far.
+// limited is a world with a rate limit, where exchanges end before AWS: a rule denies whoever came
+// so far.
 func limited(t testing.TB, limit delegationhttp.RateLimit) *world {
 	w := newWorld(t)
 	w.http.RateLimit = limit
@@ -69,7 +73,8 @@ func TestNoRateLimitByDefault(t *testing.T) {
 	}
 }
 
-// TestRateLimit is Auth0's limit: ten a minute, all at once if they like, and then one every six seconds.
+// TestRateLimit is Auth0's limit: ten a minute, all at once if they like, and then one every six
+// seconds.
 func TestRateLimit(t *testing.T) {
 	w := limited(t, delegationhttp.RateLimit{Requests: 10})
 	h, token := w.handler(t), w.Token(nil)
@@ -78,23 +83,28 @@ func TestRateLimit(t *testing.T) {
 		w.Clock.Advance(wait)
 		a := ask(t, h, by(token, "192.0.2.1:1"))
 		if got := limitsOf(a.header); a.status != status || got != want {
-			t.Errorf("%s after the start: got %d %+v, want %d %+v", w.Clock.Now().Sub(start), a.status, got, status, want)
+			t.Errorf("%s after the start: got %d %+v, want %d %+v", w.Clock.Now().Sub(start),
+				a.status, got, status, want)
 		}
 	}
 	for i := range 10 {
-		step(0, 401, limits{"10", strconv.Itoa(9 - i), at(time.Duration(i+1) * 6 * time.Second), ""})
+		step(0, 401,
+			limits{"10", strconv.Itoa(9 - i), at(time.Duration(i+1) * 6 * time.Second), ""})
 	}
 	step(0, 429, limits{"10", "0", at(60 * time.Second), "6"}) // refused ones cost nothing
 	step(0, 429, limits{"10", "0", at(60 * time.Second), "6"})
 	step(2500*time.Millisecond, 429, limits{"10", "0", at(60 * time.Second), "4"}) // rounded up
 	step(3499*time.Millisecond, 429, limits{"10", "0", at(60 * time.Second), "1"})
-	step(time.Millisecond, 401, limits{"10", "0", at(66 * time.Second), ""}) // six seconds have brought one
+	// six seconds have brought one
+	step(time.Millisecond, 401, limits{"10", "0", at(66 * time.Second), ""})
 	step(0, 429, limits{"10", "0", at(66 * time.Second), "6"})
 	step(18*time.Second, 401, limits{"10", "2", at(72 * time.Second), ""}) // three in 18 seconds
 	step(0, 401, limits{"10", "1", at(78 * time.Second), ""})
-	step(time.Hour, 401, limits{"10", "9", at(time.Hour + 30*time.Second), ""}) // never more than ten
+	// never more than ten
+	step(time.Hour, 401, limits{"10", "9", at(time.Hour + 30*time.Second), ""})
 	step(100*time.Millisecond, 401, limits{"10", "8", at(time.Hour + 36*time.Second), ""})
-	step(-time.Hour, 401, limits{"10", "7", at(42 * time.Second), ""}) // a clock that goes back gives nothing and takes nothing
+	// a clock that goes back gives nothing and takes nothing
+	step(-time.Hour, 401, limits{"10", "7", at(42 * time.Second), ""})
 }
 
 // TestRateLimitTable: other numbers. Requests that keep to the pace are never refused.
@@ -104,12 +114,16 @@ func TestRateLimitTable(t *testing.T) {
 		pace  time.Duration
 		retry string
 	}{
-		"one a second":     {delegationhttp.RateLimit{Requests: 1, Per: time.Second}, time.Second, "1"},
-		"one a minute":     {delegationhttp.RateLimit{Requests: 1}, time.Minute, "60"},
-		"seven a minute":   {delegationhttp.RateLimit{Requests: 7}, time.Minute/7 + 1, "9"},
-		"three in an hour": {delegationhttp.RateLimit{Requests: 3, Per: time.Hour}, 20 * time.Minute, "1200"},
-		"one a day":        {delegationhttp.RateLimit{Requests: 1, Per: 24 * time.Hour}, 24 * time.Hour, "86400"},
-		"a hundred":        {delegationhttp.RateLimit{Requests: 100, Per: time.Second}, 10 * time.Millisecond, "1"},
+		"one a second": {delegationhttp.RateLimit{Requests: 1, Per: time.Second},
+			time.Second, "1"},
+		"one a minute":   {delegationhttp.RateLimit{Requests: 1}, time.Minute, "60"},
+		"seven a minute": {delegationhttp.RateLimit{Requests: 7}, time.Minute/7 + 1, "9"},
+		"three in an hour": {delegationhttp.RateLimit{Requests: 3, Per: time.Hour},
+			20 * time.Minute, "1200"},
+		"one a day": {delegationhttp.RateLimit{Requests: 1, Per: 24 * time.Hour},
+			24 * time.Hour, "86400"},
+		"a hundred": {delegationhttp.RateLimit{Requests: 100, Per: time.Second},
+			10 * time.Millisecond, "1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := limited(t, row.limit)
@@ -139,7 +153,8 @@ func TestRateLimitKeys(t *testing.T) {
 	w.http.TrustedProxies = 1
 	other := must(oidctest.New(oidctest.Config{Key: delegationtest.IssuerKey(), Now: w.Clock.Now}))
 	other.SetIssuer(serve(t, other))
-	w.Config.Issuers = append(w.Config.Issuers, delegation.Issuer{URL: other.Issuer(), AllowLoopbackHTTP: true})
+	w.Config.Issuers = append(w.Config.Issuers,
+		delegation.Issuer{URL: other.Issuer(), AllowLoopbackHTTP: true})
 	targets := w.Config.Targets.(delegation.Targets)
 	target := targets[app]
 	target.Issuers = []string{w.Issuer.Issuer(), other.Issuer()}
@@ -152,15 +167,20 @@ func TestRateLimitKeys(t *testing.T) {
 		passed                         bool
 	}{
 		{"alice", token(alice), "192.0.2.1:1", "", true},
-		{"alice again, by another token and port", w.Token(map[string]any{"jti": "2"}), "192.0.2.1:2", "", false},
+		{"alice again, by another token and port", w.Token(map[string]any{"jti": "2"}),
+			"192.0.2.1:2", "", false},
 		{"alice from another address", token(alice), "192.0.2.2:1", "", true},
 		{"bob", token("auth0|bob"), "192.0.2.1:1", "", true},
-		{"alice of another issuer", must(other.SignIDToken(map[string]any{"sub": alice, "aud": app})), "192.0.2.1:1", "", true},
-		{"alice with a claim user_id", w.Token(map[string]any{"user_id": "other"}), "192.0.2.1:1", "", false},
+		{"alice of another issuer",
+			must(other.SignIDToken(map[string]any{"sub": alice, "aud": app})),
+			"192.0.2.1:1", "", true},
+		{"alice with a claim user_id", w.Token(map[string]any{"user_id": "other"}),
+			"192.0.2.1:1", "", false},
 		{"Alice", token("auth0|Alice"), "192.0.2.1:1", "", true},
 		{"a name like a key", token(`auth0|alice" "`), "192.0.2.1:1", "", true},
 		{"alice behind the proxy", token(alice), "192.0.2.1:1", "198.51.100.1", true},
-		{"alice behind the proxy, spoofing", token(alice), "192.0.2.1:1", "6.6.6.6, 198.51.100.1", false},
+		{"alice behind the proxy, spoofing", token(alice), "192.0.2.1:1",
+			"6.6.6.6, 198.51.100.1", false},
 		{"alice as IPv4 in IPv6", token(alice), "[::ffff:192.0.2.1]:1", "", false},
 		{"IPv6", token(alice), "[2001:db8:1:1::1]:1", "", true},
 		{"IPv6, same network", token(alice), "[2001:db8:1:1:ffff:ffff:ffff:ffff]:1", "", false},
@@ -184,21 +204,29 @@ func TestRateLimitKeys(t *testing.T) {
 func TestRateLimitCountsVerifiedUsersOnly(t *testing.T) {
 	w := limited(t, delegationhttp.RateLimit{Requests: 2})
 	h, token := w.handler(t), w.Token(nil)
-	expired, elsewhere := w.Token(map[string]any{"exp": start.Add(-time.Hour).Unix()}), w.Token(map[string]any{"iss": "https://evil.example.com/"})
+	expired := w.Token(map[string]any{"exp": start.Add(-time.Hour).Unix()})
+	elsewhere := w.Token(map[string]any{"iss": "https://evil.example.com/"})
 	for name, request := range map[string]func() *http.Request{
-		"forged":         func() *http.Request { return by(token[:len(token)-4]+"AAAA", "192.0.2.1:1") },
+		"forged": func() *http.Request {
+			return by(token[:len(token)-4]+"AAAA", "192.0.2.1:1")
+		},
 		"expired":        func() *http.Request { return by(expired, "192.0.2.1:1") },
 		"foreign issuer": func() *http.Request { return by(elsewhere, "192.0.2.1:1") },
 		"other client": func() *http.Request {
-			return post(delegationPath, formType, form(values(token, map[string]any{"client_id": "other"})))
+			return post(delegationPath, formType,
+				form(values(token, map[string]any{"client_id": "other"})))
 		},
 		"unknown target":   func() *http.Request { return get("?target=other", token) },
 		"without a target": func() *http.Request { return get("", token) },
-		"unreadable":       func() *http.Request { return post(delegationPath, formType, "id_token="+token) },
+		"unreadable": func() *http.Request {
+			return post(delegationPath, formType, "id_token="+token)
+		},
 	} {
 		for range 3 {
 			a := ask(t, h, request())
-			if got := limitsOf(a.header); a.status == http.StatusOK || a.status == http.StatusTooManyRequests || got != (limits{}) {
+			got := limitsOf(a.header)
+			if a.status == http.StatusOK || a.status == http.StatusTooManyRequests ||
+				got != (limits{}) {
 				t.Errorf("%s: %d %+v", name, a.status, got)
 			}
 		}
@@ -208,7 +236,9 @@ func TestRateLimitCountsVerifiedUsersOnly(t *testing.T) {
 			t.Errorf("request %d passed: %v", i, got)
 		}
 	}
-	if _, event := w.last(t); event.Code != delegation.CodeDenied || event.Stage != delegation.StageRules || event.Rule != "rate limit" || event.Subject != alice {
+	_, event := w.last(t)
+	if event.Code != delegation.CodeDenied || event.Stage != delegation.StageRules ||
+		event.Rule != "rate limit" || event.Subject != alice {
 		t.Errorf("the event of the refusal is %+v", event)
 	}
 	if len(w.seen) != 2 {
@@ -223,14 +253,21 @@ func TestRateLimitCountsVerifiedUsersOnly(t *testing.T) {
 func TestRateLimitIsShared(t *testing.T) {
 	w := newWorld(t)
 	w.http.RateLimit = delegationhttp.RateLimit{Requests: 3}
-	w.http.Console = &delegationhttp.Console{Endpoint: serve(t, federation(http.StatusOK, `{"SigninToken":"t"}`))}
+	w.http.Console = &delegationhttp.Console{
+		Endpoint: serve(t, federation(http.StatusOK, `{"SigninToken":"t"}`)),
+	}
 	h, token := w.handler(t), w.Token(nil)
 	requests := func() []*http.Request {
-		return []*http.Request{by(token, "192.0.2.1:1"), get("?target="+app, token), post(consolePath, formType, form(values(token, nil)))}
+		return []*http.Request{
+			by(token, "192.0.2.1:1"), get("?target="+app, token),
+			post(consolePath, formType, form(values(token, nil))),
+		}
 	}
 	for i, r := range requests() {
 		a := ask(t, h, r)
-		if got := limitsOf(a.header); a.status != http.StatusOK || got != (limits{"3", strconv.Itoa(2 - i), at(time.Duration(i+1) * 20 * time.Second), ""}) {
+		got := limitsOf(a.header)
+		if a.status != http.StatusOK || got != (limits{"3", strconv.Itoa(2 - i),
+			at(time.Duration(i+1) * 20 * time.Second), ""}) {
 			t.Errorf("%d: got %d %+v", i, a.status, got)
 		}
 	}
@@ -266,7 +303,8 @@ func TestRateLimitForgets(t *testing.T) {
 		{"b", true}, // starts anew; a is forgotten
 		{"c", false}, {"d", false}, {"b", false}, {"a", true},
 	} {
-		if got := passed(t, h, by(w.Token(map[string]any{"sub": row.user}), "192.0.2.1:1")); got != row.passed {
+		got := passed(t, h, by(w.Token(map[string]any{"sub": row.user}), "192.0.2.1:1"))
+		if got != row.passed {
 			t.Errorf("step %d: %s passed: %v", i, row.user, got)
 		}
 	}

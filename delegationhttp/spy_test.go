@@ -14,15 +14,17 @@ import (
 
 // spied is what reached the Exchanger last.
 type spied struct {
-	times                 int
-	token, target, client string // client: empty if none was named, foreign if another than the expected one was
+	times int
+	// client: empty if none was named, foreign if another than the expected one was
+	token, target, client string
 	parameters            map[string]any
 }
 
 const foreign = "foreign"
 
-// newSpy returns an Exchanger that tells what it was asked for, and denies. What the options hold only a Delegator can see, so behind it
-// is one that takes a token of the expected client, and rules that look.
+// newSpy returns an Exchanger that tells what it was asked for, and denies. What the options hold
+// only a Delegator can see, so behind it is one that takes a token of the expected client, and
+// rules that look.
 func newSpy(t testing.TB, client string, seen *spied) delegationhttp.Exchanger {
 	t.Helper()
 	const issuer, nobody = "https://issuer.example.com/", "nobody"
@@ -30,7 +32,10 @@ func newSpy(t testing.TB, client string, seen *spied) delegationhttp.Exchanger {
 	provider := must(oidctest.New(oidctest.Config{Algorithm: "HS256", Secret: secret}))
 	provider.SetIssuer(issuer)
 	d := must(delegation.New(t.Context(), delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: issuer, SharedSecret: delegation.NewSecret(string(secret))}},
+		Issuers: []delegation.Issuer{{
+			URL:          issuer,
+			SharedSecret: delegation.NewSecret(string(secret)),
+		}},
 		IdentityProvider: delegationtest.Identity(),
 		Targets: delegation.Targets{app: {
 			Audiences: []string{client, nobody},
@@ -42,9 +47,13 @@ func newSpy(t testing.TB, client string, seen *spied) delegationhttp.Exchanger {
 		return must(provider.SignIDToken(map[string]any{"sub": alice, "aud": client}))
 	}
 	its, anothers := tokenOf(client), tokenOf(nobody)
-	return exchanger(func(ctx context.Context, idToken, target string, options ...delegation.ExchangeOption) (*delegation.Credentials, error) {
+	return exchanger(func(
+		ctx context.Context, idToken, target string, options ...delegation.ExchangeOption,
+	) (*delegation.Credentials, error) {
 		*seen = spied{times: seen.times + 1, token: idToken, target: target, client: foreign}
-		look := delegation.WithRule(func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+		look := delegation.WithRule(func(
+			_ context.Context, _ *delegation.User, rc *delegation.RuleContext,
+		) error {
 			seen.parameters = rc.Request.Parameters
 			return delegation.Deny("seen")
 		})
@@ -54,7 +63,8 @@ func newSpy(t testing.TB, client string, seen *spied) delegationhttp.Exchanger {
 		switch {
 		case errors.Is(err, delegation.CodeDenied) && errors.Is(other, delegation.CodeDenied):
 			seen.client = "" // it passes with both tokens, so the request named no client
-		case errors.Is(err, delegation.CodeDenied) && errors.Is(other, delegation.CodeClientMismatch):
+		case errors.Is(err, delegation.CodeDenied) &&
+			errors.Is(other, delegation.CodeClientMismatch):
 			seen.client = client
 		}
 		if errors.Is(err, delegation.CodeClientMismatch) { // look again, past the client
