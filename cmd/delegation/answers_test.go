@@ -43,7 +43,8 @@ type row struct {
 	faults      []ststest.Fault // of AWS, for this row
 }
 
-// answersWorld is a service in which every documented refusal can be had: its STS fails on demand, a rule too, and another issuer is down.
+// answersWorld is a service in which every documented refusal can be had: its STS fails on demand,
+// a rule too, and another issuer is down.
 type answersWorld struct {
 	*world
 	down *oidctest.Provider
@@ -58,21 +59,39 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 	w.down.SetIssuer(broken.URL)
 	w.down.SetFaults(oidctest.Faults{Status: 500})
 
-	ours := delegation.AWS{Principal: service.DemoPrincipal, Region: service.DemoRegion, Role: service.DemoRole}
+	ours := delegation.AWS{
+		Principal: service.DemoPrincipal,
+		Region:    service.DemoRegion,
+		Role:      service.DemoRole,
+	}
 	issuers := []string{w.issuerURL, broken.URL}
 	unknown, incomplete := ours, ours
 	unknown.Role = "arn:aws:iam::123456789012:role/nobody"
 	incomplete.Role = ""
 	c := delegation.Config{
-		Issuers:          []delegation.Issuer{{URL: w.issuerURL, AllowLoopbackHTTP: true}, {URL: broken.URL, AllowLoopbackHTTP: true}},
+		Issuers: []delegation.Issuer{
+			{URL: w.issuerURL, AllowLoopbackHTTP: true}, {URL: broken.URL, AllowLoopbackHTTP: true},
+		},
 		IdentityProvider: delegationtest.Identity(),
 		Targets: delegation.Targets{
-			"photo-app":  {AWS: ours, Issuers: issuers, SubjectsAreOne: true},
-			"other-app":  {AWS: ours, Issuers: issuers, SubjectsAreOne: true},
-			"typo":       {AWS: unknown, Issuers: issuers, Audiences: []string{"photo-app"}, SubjectsAreOne: true},
-			"incomplete": {AWS: incomplete, Issuers: issuers, Audiences: []string{"photo-app"}, SubjectsAreOne: true},
+			"photo-app": {AWS: ours, Issuers: issuers, SubjectsAreOne: true},
+			"other-app": {AWS: ours, Issuers: issuers, SubjectsAreOne: true},
+			"typo": {
+				AWS:            unknown,
+				Issuers:        issuers,
+				Audiences:      []string{"photo-app"},
+				SubjectsAreOne: true,
+			},
+			"incomplete": {
+				AWS:            incomplete,
+				Issuers:        issuers,
+				Audiences:      []string{"photo-app"},
+				SubjectsAreOne: true,
+			},
 		},
-		Rules: []delegation.RuleFunc{func(_ context.Context, user *delegation.User, _ *delegation.RuleContext) error {
+		Rules: []delegation.RuleFunc{func(
+			_ context.Context, user *delegation.User, _ *delegation.RuleContext,
+		) error {
 			switch user.Text("mood") {
 			case "denied":
 				return delegation.Deny("photo editors only")
@@ -81,15 +100,22 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 			}
 			return nil
 		}},
-		STS: sts.New(sts.Options{Region: service.DemoRegion, BaseEndpoint: &w.awsURL, Credentials: aws.AnonymousCredentials{}, Retryer: aws.NopRetryer{}}),
+		STS: sts.New(sts.Options{
+			Region:       service.DemoRegion,
+			BaseEndpoint: &w.awsURL,
+			Credentials:  aws.AnonymousCredentials{},
+			Retryer:      aws.NopRetryer{},
+		}),
 	}
 	delegator, err := delegation.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h, err := service.NewHandler(delegator, c, delegationhttp.Config{
-		Exchanger: delegator, AllowedOrigins: []string{"https://app.example.com"}, RateLimit: delegationhttp.RateLimit{Requests: 3},
-		Now: func() time.Time { return time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC) }, // of the rate limit
+		Exchanger: delegator, AllowedOrigins: []string{"https://app.example.com"},
+		RateLimit: delegationhttp.RateLimit{Requests: 3},
+		// of the rate limit
+		Now: func() time.Time { return time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +128,8 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 	return w
 }
 
-// rows are the documented answers. {user} in a body or header is an ID token of that user, who is nobody else's, because of the rate limit.
+// rows are the documented answers. {user} in a body or header is an ID token of that user, who is
+// nobody else's, because of the rate limit.
 func (w *answersWorld) rows() []row {
 	form := func(user string, more ...string) string {
 		text := "client_id=photo-app&grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&api_type=aws&target=&id_token={" + user + "}"
@@ -114,26 +141,36 @@ func (w *answersWorld) rows() []row {
 	const isJSON = "application/json"
 	return []row{
 		{name: "success of a form", body: form("ann")},
-		{name: "success of JSON", contentType: isJSON + "; charset=utf-8", body: json("ben", `,"target":null,"device":{"name":"phone"}`)},
+		{name: "success of JSON", contentType: isJSON + "; charset=utf-8",
+			body: json("ben", `,"target":null,"device":{"name":"phone"}`)},
 		{name: "missing client_id", body: "grant_type=x&id_token=y"},
 		{name: "missing grant_type", body: "client_id=photo-app&id_token=y"},
-		{name: "missing id_token", contentType: isJSON, body: `{"client_id":"photo-app","grant_type":"urn:ietf:params:oauth:grant-type:jwt-bearer"}`},
+		{name: "missing id_token", contentType: isJSON,
+			body: `{"client_id":"photo-app","grant_type":"urn:ietf:params:oauth:grant-type:jwt-bearer"}`},
 		{name: "repeated parameter", body: form("ann", "target=photo-app")},
-		{name: "repeated member", contentType: isJSON, body: json("ann", `,"client_id":"other-app"`)},
+		{name: "repeated member", contentType: isJSON,
+			body: json("ann", `,"client_id":"other-app"`)},
 		{name: "more than one JSON object", contentType: isJSON, body: json("ann", "") + "{}"},
-		{name: "a parameter that is no string", contentType: isJSON, body: json("ann", `,"target":["photo-app"]`)},
+		{name: "a parameter that is no string", contentType: isJSON,
+			body: json("ann", `,"target":["photo-app"]`)},
 		{name: "a broken form", body: form("ann", "x=%zz")},
 		{name: "refresh token", body: form("ann", "refresh_token=r")},
-		{name: "another api_type", body: "client_id=photo-app&grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&id_token={ann}&api_type=firebase"},
-		{name: "another grant_type", body: "client_id=photo-app&grant_type=password&id_token={ann}"},
-		{name: "a token that is none", body: "client_id=photo-app&grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&id_token=x"},
+		{name: "another api_type",
+			body: "client_id=photo-app&grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&id_token={ann}&api_type=firebase"},
+		{name: "another grant_type",
+			body: "client_id=photo-app&grant_type=password&id_token={ann}"},
+		{name: "a token that is none",
+			body: "client_id=photo-app&grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&id_token=x"},
 		{name: "an expired token", body: form("expired")},
-		{name: "another client's token", body: "client_id=other-app&grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&id_token={ann}"},
-		{name: "a target that is not for this client", contentType: isJSON, body: json("ann", `,"target":"other-app"`)},
+		{name: "another client's token",
+			body: "client_id=other-app&grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&id_token={ann}"},
+		{name: "a target that is not for this client", contentType: isJSON,
+			body: json("ann", `,"target":"other-app"`)},
 		{name: "no such target", contentType: isJSON, body: json("ann", `,"target":"none"`)},
 		{name: "denied by a rule", body: form("denied")},
 		{name: "a rule that fails", body: form("failing")},
-		{name: "a decision without a role", contentType: isJSON, body: json("cid", `,"target":"incomplete"`)},
+		{name: "a decision without a role", contentType: isJSON,
+			body: json("cid", `,"target":"incomplete"`)},
 		{name: "refused by AWS", contentType: isJSON, body: json("dan", `,"target":"typo"`)},
 		{name: "throttled by AWS", body: form("eve"), faults: []ststest.Fault{ststest.Throttle()}},
 		{name: "an issuer that is down", body: form("down")},
@@ -144,11 +181,22 @@ func (w *answersWorld) rows() []row {
 		{name: "another content type", contentType: "text/plain", body: "x"},
 		{name: "another charset", contentType: isJSON + "; charset=utf-16", body: "{}"},
 		{name: "a content coding", header: []string{"Content-Encoding: gzip"}, body: "x"},
-		{name: "a page of an allowed origin", header: []string{"Origin: https://app.example.com"}, body: form("gus")},
-		{name: "a refusal for such a page", header: []string{"Origin: https://app.example.com"}, body: form("expired")},
-		{name: "a page of another origin", header: []string{"Origin: https://evil.example.com"}, body: form("hal")},
-		{name: "preflight", method: http.MethodOptions, header: []string{"Origin: https://app.example.com", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: auth0-client,content-type"}},
-		{name: "preflight of another origin", method: http.MethodOptions, header: []string{"Origin: https://evil.example.com", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: content-type"}},
+		{name: "a page of an allowed origin", header: []string{"Origin: https://app.example.com"},
+			body: form("gus")},
+		{name: "a refusal for such a page", header: []string{"Origin: https://app.example.com"},
+			body: form("expired")},
+		{name: "a page of another origin", header: []string{"Origin: https://evil.example.com"},
+			body: form("hal")},
+		{name: "preflight", method: http.MethodOptions,
+			header: []string{
+				"Origin: https://app.example.com", "Access-Control-Request-Method: POST",
+				"Access-Control-Request-Headers: auth0-client,content-type",
+			}},
+		{name: "preflight of another origin", method: http.MethodOptions,
+			header: []string{
+				"Origin: https://evil.example.com", "Access-Control-Request-Method: POST",
+				"Access-Control-Request-Headers: content-type",
+			}},
 		{
 			name:   "preflight with another header",
 			method: http.MethodOptions,
@@ -198,11 +246,16 @@ func (w *answersWorld) rows() []row {
 			path:   "/credentials?target=none",
 			header: []string{"Authorization: {kim}", "Origin: https://app.example.com"},
 		},
-		{name: "container credentials", method: http.MethodGet, path: "/credentials?target=photo-app", header: []string{"Authorization: {ida}"}},
-		{name: "container credentials of a bearer", method: http.MethodGet, path: "/credentials?target=photo-app", header: []string{"Authorization: Bearer {joe}"}},
-		{name: "container credentials without a token", method: http.MethodGet, path: "/credentials?target=photo-app"},
-		{name: "container credentials without a target", method: http.MethodGet, path: "/credentials", header: []string{"Authorization: {ann}"}},
-		{name: "container credentials for an expired token", method: http.MethodGet, path: "/credentials?target=photo-app", header: []string{"Authorization: {expired}"}},
+		{name: "container credentials", method: http.MethodGet,
+			path: "/credentials?target=photo-app", header: []string{"Authorization: {ida}"}},
+		{name: "container credentials of a bearer", method: http.MethodGet,
+			path: "/credentials?target=photo-app", header: []string{"Authorization: Bearer {joe}"}},
+		{name: "container credentials without a token", method: http.MethodGet,
+			path: "/credentials?target=photo-app"},
+		{name: "container credentials without a target", method: http.MethodGet,
+			path: "/credentials", header: []string{"Authorization: {ann}"}},
+		{name: "container credentials for an expired token", method: http.MethodGet,
+			path: "/credentials?target=photo-app", header: []string{"Authorization: {expired}"}},
 		{name: "container credentials by POST", path: "/credentials?target=photo-app"},
 		{name: "console sign-in that is off", path: "/console", body: form("ann")},
 		{name: "live", method: http.MethodGet, path: "/live"},
@@ -216,7 +269,9 @@ var userToken = regexp.MustCompile(`\{([a-z]+)\}`)
 // fill puts ID tokens into a text.
 func (w *answersWorld) fill(text string) string {
 	return userToken.ReplaceAllStringFunc(text, func(found string) string {
-		claims := map[string]any{"sub": "auth0|" + found[1:len(found)-1], "email": nil, "mood": found[1 : len(found)-1]}
+		claims := map[string]any{
+			"sub": "auth0|" + found[1:len(found)-1], "email": nil, "mood": found[1 : len(found)-1],
+		}
 		switch found {
 		case "{expired}":
 			for name, value := range expired() {
@@ -248,10 +303,13 @@ func (r *row) answer(status int, header http.Header, body []byte) string {
 	return out.String() + changing.ReplaceAllString(string(body), `"$1":"…"`) + "\n"
 }
 
-var changing = regexp.MustCompile(`"(AccessKeyId|SecretAccessKey|SessionToken|Token|Expiration|RequestId)":"[^"]+"`)
+var changing = regexp.MustCompile(
+	`"(AccessKeyId|SecretAccessKey|SessionToken|Token|Expiration|RequestId)":"[^"]+"`)
 
 // check runs every row and compares with the golden table.
-func (w *answersWorld) check(t *testing.T, ask func(t *testing.T, r *row) (int, http.Header, []byte)) {
+func (w *answersWorld) check(
+	t *testing.T, ask func(t *testing.T, r *row) (int, http.Header, []byte),
+) {
 	t.Helper()
 	var got strings.Builder
 	for _, r := range w.rows() {
@@ -293,11 +351,13 @@ func (w *answersWorld) check(t *testing.T, ask func(t *testing.T, r *row) (int, 
 	}
 }
 
-// TestAnswers compares every documented answer with the golden table, by Go's client; the interop test does so by curl.
+// TestAnswers compares every documented answer with the golden table, by Go's client; the interop
+// test does so by curl.
 func TestAnswers(t *testing.T) {
 	w := newAnswersWorld(t)
 	w.check(t, func(t *testing.T, r *row) (int, http.Header, []byte) {
-		request := must(http.NewRequestWithContext(t.Context(), r.method, w.url+r.path, strings.NewReader(r.body)))
+		request := must(http.NewRequestWithContext(t.Context(), r.method, w.url+r.path,
+			strings.NewReader(r.body)))
 		if r.contentType != "" {
 			request.Header.Set("Content-Type", r.contentType)
 		}
@@ -321,11 +381,14 @@ func TestAnswers(t *testing.T) {
 		t.Fatalf("%d kinds of answers in docs/http.md", len(documented))
 	}
 	for _, kind := range documented {
-		if !regexp.MustCompile(fmt.Sprintf(`(?m)^\{"(error|code)":"%s","(error_description|message)":"[^"]+"(,"status":%s)?\}$`, kind[2], kind[1])).Match(golden) {
+		if !regexp.MustCompile(fmt.Sprintf(
+			`(?m)^\{"(error|code)":"%s","(error_description|message)":"[^"]+"(,"status":%s)?\}$`,
+			kind[2], kind[1])).Match(golden) {
 			t.Errorf("%s %s is documented and in no row", kind[1], kind[2])
 		}
 	}
-	if strings.Contains(string(golden), url.QueryEscape("eyJ")) || strings.Contains(string(golden), "ASIA") {
+	if strings.Contains(string(golden), url.QueryEscape("eyJ")) ||
+		strings.Contains(string(golden), "ASIA") {
 		t.Error("a token or a key is in the golden table")
 	}
 }

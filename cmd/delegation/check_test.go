@@ -20,12 +20,14 @@ func TestCheckRows(t *testing.T) {
 	results := []delegation.CheckResult{{Name: "issuer x", Warning: "set Issuer.GatedByRules"}}
 	changed := []config.Note{{At: "targets.a.audiences", What: "other"}}
 	got := string(table(results, changed, term.Unpainted))
-	const want = "issuer x             WARN  set gated_by_rules of the issuer\ntargets.a.audiences  NOTE  other\n"
+	const want = "issuer x             WARN  set gated_by_rules of the " +
+		"issuer\ntargets.a.audiences  NOTE  other\n"
 	if got != want {
 		t.Errorf("got %q", got)
 	}
 	text := string(must(checkJSON(results, changed)))
-	if !strings.Contains(text, "\"name\": \"targets.a.audiences\",\n    \"state\": \"note\",\n    \"what\": \"other\"\n") {
+	if !strings.Contains(text,
+		"\"name\": \"targets.a.audiences\",\n    \"state\": \"note\",\n    \"what\": \"other\"\n") {
 		t.Errorf("got %s", text)
 	}
 	if err := failures(results); err != nil {
@@ -106,7 +108,9 @@ rules:
   - allow_connections: [x]
     targets: [photo-app]
 `
-	write("keys.json", []byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`))
+	write("keys.json",
+		[]byte(
+			`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`))
 	write("delegation.yaml", []byte(configuration))
 	loaded, from, err := config.Load(filepath.Join(folder, "delegation.yaml"), nil)
 	if err != nil {
@@ -114,15 +118,18 @@ rules:
 	}
 	b := config.NewBuilder(from, slog.New(slog.DiscardHandler))
 	issuer := b.Issuer("issuers[0]", loaded.Issuers[0])
-	if !slices.Equal(issuer.ClientAudiences, []string{"one", "two"}) || !slices.Equal(issuer.AllowTokenMarks, []string{"typ", "scp"}) ||
-		!slices.Equal(issuer.RequiredClaims["namespace_path"], []string{"our-group"}) || issuer.GatedByRules {
+	if !slices.Equal(issuer.ClientAudiences, []string{"one", "two"}) ||
+		!slices.Equal(issuer.AllowTokenMarks, []string{"typ", "scp"}) ||
+		!slices.Equal(issuer.RequiredClaims["namespace_path"], []string{"our-group"}) ||
+		issuer.GatedByRules {
 		t.Errorf("got %+v", issuer)
 	}
 	if !b.Issuer("issuers[1]", loaded.Issuers[1]).GatedByRules {
 		t.Error("gated_by_rules is lost")
 	}
 	target := b.Target("targets.photo-app", loaded.Targets["photo-app"])
-	if !slices.Equal(target.AuthorizedParties, []string{"mobile"}) || !slices.Equal(target.RequiredClaims["team"], []string{"photo", "press-.*"}) ||
+	if !slices.Equal(target.AuthorizedParties, []string{"mobile"}) ||
+		!slices.Equal(target.RequiredClaims["team"], []string{"photo", "press-.*"}) ||
 		!target.NameIDTellsIssuersApart || target.SubjectsAreOne {
 		t.Errorf("got %+v", target)
 	}
@@ -144,7 +151,8 @@ rules:
 	}
 	said := warned["issuer https://token.actions.githubusercontent.com"]
 	if len(warned) != 1 || !strings.Contains(said, `out of the target "other-app": require`) ||
-		!strings.Contains(said, "required_claims of the target, or set gated_by_rules of the issuer") {
+		!strings.Contains(said,
+			"required_claims of the target, or set gated_by_rules of the issuer") {
 		t.Errorf("warned: %q", warned)
 	}
 }

@@ -30,26 +30,35 @@ func allCommands(s surroundings) (list []*cobra.Command) {
 // flagUsage matches a flag in help, and what it takes: nothing, if it is a switch.
 var flagUsage = regexp.MustCompile(`--([\w-]+)(?: (\w+))? {2,}`)
 
-// TestCommands: each has help with an example of its own, takes no argument that is not meant, and no secret in one.
+// TestCommands: each has help with an example of its own, takes no argument that is not meant, and
+// no secret in one.
 func TestCommands(t *testing.T) {
 	found, flags := map[string]bool{}, 0
 	for _, c := range allCommands(surroundings{}) {
 		found[c.Name()] = true
-		if c.Short == "" || c.Long == "" || !strings.HasPrefix(c.Example, "  "+c.CommandPath()) && c.HasParent() || c.Example == "" {
-			t.Errorf("%s: help lacks something: %q %q %q", c.CommandPath(), c.Short, c.Long, c.Example)
+		if c.Short == "" || c.Long == "" ||
+			!strings.HasPrefix(c.Example, "  "+c.CommandPath()) && c.HasParent() ||
+			c.Example == "" {
+			t.Errorf("%s: help lacks something: %q %q %q", c.CommandPath(), c.Short,
+				c.Long, c.Example)
 		}
 		if c.Name() != "help" { // whose argument is a command
 			stderr := newOutput()
 			args := append(strings.Fields(c.CommandPath())[1:], "stray")
-			if code := run(t.Context(), args, surroundings{stdout: newOutput(), stderr: stderr}); code != exitUsage || strings.Count(stderr.String(), "\n") != 1 {
+			code := run(t.Context(), args, surroundings{stdout: newOutput(), stderr: stderr})
+			if code != exitUsage || strings.Count(stderr.String(), "\n") != 1 {
 				t.Errorf("%q: exit code %d: %s", args, code, stderr)
 			}
 		}
 		for _, flag := range flagUsage.FindAllStringSubmatch(c.Flags().FlagUsages(), -1) {
 			flags++
-			for _, word := range []string{"token", "secret", "password", "key", "credential", "assertion", "certificate"} {
-				if name, takes := flag[1], flag[2]; strings.Contains(name, word) && takes != "" && takes != "file" {
-					t.Errorf("%s --%s takes a %q, and a secret in an argument is in the list of processes", c.CommandPath(), name, takes)
+			for _, word := range []string{
+				"token", "secret", "password", "key", "credential", "assertion", "certificate",
+			} {
+				name, takes := flag[1], flag[2]
+				if strings.Contains(name, word) && takes != "" && takes != "file" {
+					t.Errorf(
+						"%s --%s takes a %q, and a secret in an argument is in the list of processes", c.CommandPath(), name, takes)
 				}
 			}
 		}
@@ -57,55 +66,88 @@ func TestCommands(t *testing.T) {
 	if flags < 15 {
 		t.Errorf("only %d flags: the test misses some", flags)
 	}
-	for _, name := range []string{"keygen", "metadata", "trust-policy", "permission-policy", "cloudformation", "terraform", "init", "serve", "check", "explain", "exchange",
-		"completion", "bash", "zsh", "fish", "help"} {
+	for _, name := range []string{
+		"keygen", "metadata", "trust-policy", "permission-policy", "cloudformation", "terraform",
+		"init", "serve", "check", "explain", "exchange",
+		"completion", "bash", "zsh", "fish", "help",
+	} {
 		if !found[name] {
 			t.Errorf("there is no command %s", name)
 		}
 	}
 	for _, c := range rootCommand(surroundings{}).Commands() {
 		script := "testdata/script/" + strings.Replace(c.Name(), "completion", "help", 1) + ".txtar"
-		if text, err := os.ReadFile(script); err != nil || !strings.Contains(string(text), "exits 2 delegation "+c.Name()) {
+		text, err := os.ReadFile(script)
+		if err != nil || !strings.Contains(string(text), "exits 2 delegation "+c.Name()) {
 			t.Errorf("%s has no script that tries it in a wrong way, too: %v", c.Name(), err)
 		}
 	}
 }
 
-// TestNoSecrets: commands that fail in many ways say nothing of the token, the keys and the credentials, however much they are asked to.
+// TestNoSecrets: commands that fail in many ways say nothing of the token, the keys and the
+// credentials, however much they are asked to.
 func TestNoSecrets(t *testing.T) {
 	w := newWorld(t)
 	file := w.config(t, "")
 	key := string(must(os.ReadFile(filepath.Join(w.folder, "signing.key"))))
 	tokens := map[string]string{
-		"good": w.token(nil), "expired": w.token(expired()), "denied": w.token(map[string]any{"groups": []string{"staff"}}),
-		"forged": w.token(nil)[:len(w.token(nil))-8] + "AAAAAAAA", "foreign": w.token(map[string]any{"iss": "https://canary.example.com/"}),
+		"good": w.token(nil), "expired": w.token(expired()),
+		"denied":  w.token(map[string]any{"groups": []string{"staff"}}),
+		"forged":  w.token(nil)[:len(w.token(nil))-8] + "AAAAAAAA",
+		"foreign": w.token(map[string]any{"iss": "https://canary.example.com/"}),
 	}
 	// A token is as bad without its signature; its first part is the same for all.
 	secrets := strings.Split(strings.TrimSpace(key), "\n")[1:5]
 	for _, token := range tokens {
 		secrets = append(secrets, strings.SplitN(token, ".", 2)[1], strings.Split(token, ".")[2])
 	}
-	mixed := w.write(t, "mixed.yaml", strings.ReplaceAll(string(must(os.ReadFile(file))), "signing.crt", "signing.key"))
-	swapped := w.write(t, "swapped.yaml", strings.ReplaceAll(string(must(os.ReadFile(file))), "key_file: signing.key", "key_file: token.good"))
+	mixed := w.write(t, "mixed.yaml",
+		strings.ReplaceAll(string(must(os.ReadFile(file))), "signing.crt", "signing.key"))
+	swapped := w.write(t, "swapped.yaml", strings.ReplaceAll(string(must(os.ReadFile(file))),
+		"key_file: signing.key", "key_file: token.good"))
 	keyAsConfig := filepath.Join(w.folder, "signing.key")
 	var rows [][]string
 	for name, token := range tokens {
-		rows = append(rows, []string{"exchange", "-c", file, "-t", service.DemoTarget, "-f", w.write(t, "token."+name, token)}, []string{"exchange", "-c", file, "-t", service.DemoTarget, "-f", token},
-			[]string{"exchange", "-c", file, "-t", service.DemoTarget, token}, []string{"check", token}, []string{"help", token}, []string{"metadata", "-c", token}, []string{"keygen", "--bits", token},
-			[]string{"exchange", "-" + token}, []string{"exchange", "-c", file, "-t", token, "-f", "-"}, []string{"metadata", "--out", token + "/none"}, []string{token},
-			[]string{"explain", "-c", file, "-t", service.DemoTarget, "-f", filepath.Join(w.folder, "token."+name)}, []string{"explain", "-c", file, "-t", service.DemoTarget, "-f", filepath.Join(w.folder, "token."+name), "--json"},
-			[]string{"explain", "-c", file, "-t", service.DemoTarget, "-f", token}, []string{"init", "--issuer", token, "--account", token, "--region", token}, []string{"trust-policy", "--principal", token},
-			[]string{"permission-policy", "--bucket", token, "--region", "eu-central-1"}, []string{"terraform", "-c", file, "-t", token})
+		rows = append(rows,
+			[]string{"exchange", "-c", file, "-t", service.DemoTarget, "-f",
+				w.write(t, "token."+name, token)},
+			[]string{"exchange", "-c", file, "-t", service.DemoTarget, "-f", token},
+			[]string{"exchange", "-c", file, "-t", service.DemoTarget, token},
+			[]string{"check", token}, []string{"help", token}, []string{"metadata", "-c", token},
+			[]string{"keygen", "--bits", token},
+			[]string{"exchange", "-" + token},
+			[]string{"exchange", "-c", file, "-t", token, "-f", "-"},
+			[]string{"metadata", "--out", token + "/none"}, []string{token},
+			[]string{"explain", "-c", file, "-t", service.DemoTarget, "-f",
+				filepath.Join(w.folder, "token."+name)},
+			[]string{"explain", "-c", file, "-t", service.DemoTarget, "-f",
+				filepath.Join(w.folder, "token."+name), "--json"},
+			[]string{"explain", "-c", file, "-t", service.DemoTarget, "-f", token},
+			[]string{"init", "--issuer", token, "--account", token, "--region", token},
+			[]string{"trust-policy", "--principal", token},
+			[]string{"permission-policy", "--bucket", token, "--region", "eu-central-1"},
+			[]string{"terraform", "-c", file, "-t", token})
 	}
-	for _, config := range []string{mixed, swapped, keyAsConfig, filepath.Join(w.folder, "token.good")} {
-		rows = append(rows, []string{"exchange", "-c", config, "-t", service.DemoTarget, "-f", "-"}, []string{"check", "-c", config}, []string{"metadata", "-c", config}, []string{"serve", "-c", config},
-			[]string{"explain", "-c", config, "-t", service.DemoTarget, "-f", "-"}, []string{"trust-policy", "-c", config, "-t", service.DemoTarget}, []string{"cloudformation", "-c", config, "-t", service.DemoTarget},
+	for _, config := range []string{
+		mixed, swapped, keyAsConfig, filepath.Join(w.folder, "token.good"),
+	} {
+		rows = append(rows, []string{"exchange", "-c", config, "-t", service.DemoTarget, "-f", "-"},
+			[]string{"check", "-c", config}, []string{"metadata", "-c", config},
+			[]string{"serve", "-c", config},
+			[]string{"explain", "-c", config, "-t", service.DemoTarget, "-f", "-"},
+			[]string{"trust-policy", "-c", config, "-t", service.DemoTarget},
+			[]string{"cloudformation", "-c", config, "-t", service.DemoTarget},
 			[]string{"permission-policy", "--template", config})
 	}
-	rows = append(rows, []string{"metadata", "--entity-id", "urn:a", "--certificate", keyAsConfig}, []string{"metadata", "--entity-id", "urn:a", "--certificate", filepath.Join(w.folder, "token.good")},
+	rows = append(rows, []string{"metadata", "--entity-id", "urn:a", "--certificate", keyAsConfig},
+		[]string{"metadata", "--entity-id", "urn:a", "--certificate",
+			filepath.Join(w.folder, "token.good")},
 		[]string{"check", "-c", file}, []string{"keygen", "--out", w.folder},
-		[]string{"cloudformation", "-c", file, "-t", service.DemoTarget}, []string{"terraform", "-c", file, "-t", service.DemoTarget}, []string{"trust-policy", "-c", file, "-t", service.DemoTarget},
-		[]string{"init", "--issuer", "https://tenant.example.com/", "--client-id", "a", "--account", "123456789012", "--bucket", "photos", "--region", "eu-central-1", "--out", w.folder})
+		[]string{"cloudformation", "-c", file, "-t", service.DemoTarget},
+		[]string{"terraform", "-c", file, "-t", service.DemoTarget},
+		[]string{"trust-policy", "-c", file, "-t", service.DemoTarget},
+		[]string{"init", "--issuer", "https://tenant.example.com/", "--client-id", "a", "--account",
+			"123456789012", "--bucket", "photos", "--region", "eu-central-1", "--out", w.folder})
 	check := func(environment, args []string, plain bool) {
 		stdout, stderr := newOutput(), newOutput()
 		code := run(t.Context(), args, surroundings{
@@ -151,7 +193,9 @@ func TestNoSecrets(t *testing.T) {
 func TestChain(t *testing.T) {
 	inner := errors.New("inner\nwith two lines")
 	stderr := newOutput()
-	surroundings{stderr: stderr}.complain(fmt.Errorf("outer: %w", errors.Join(fmt.Errorf("left: %w", inner), errors.New("right"))), true)
+	surroundings{stderr: stderr}.complain(
+		fmt.Errorf("outer: %w", errors.Join(fmt.Errorf("left: %w", inner), errors.New("right"))),
+		true)
 	want := `delegation: outer: left: inner; with two lines; right
   *errors.joinError: left: inner; with two lines; right
     *fmt.wrapError: left: inner; with two lines
@@ -172,12 +216,15 @@ func TestReadToken_Input(t *testing.T) {
 	}{
 		"nothing to read": {nil, exitUsage, "there is no standard input"},
 		"empty":           {strings.NewReader(" \n"), exitUsage, "standard input is empty"},
-		"breaks":          {io.MultiReader(strings.NewReader("canary"), failingReader{}), exitUsage, "the pipe broke"},
-		"without end":     {endless{}, exitUsage, "standard input is larger than 1048576 bytes"},
+		"breaks": {io.MultiReader(strings.NewReader("canary"), failingReader{}), exitUsage,
+			"the pipe broke"},
+		"without end": {endless{}, exitUsage, "standard input is larger than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := surroundings{stdin: row.stdin}.readToken("-")
-			if !errors.As(err, new(config.UsageError)) || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "canary") {
+			if !errors.As(err, new(config.UsageError)) ||
+				!strings.Contains(err.Error(), row.want) ||
+				strings.Contains(err.Error(), "canary") {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -202,7 +249,10 @@ func TestExchange_ContextEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	stderr := newOutput()
-	code := run(ctx, []string{"exchange", "-c", w.config(t, ""), "-t", service.DemoTarget, "-f", w.write(t, "token", w.token(nil))}, surroundings{stdout: newOutput(), stderr: stderr})
+	code := run(ctx,
+		[]string{"exchange", "-c", w.config(t, ""), "-t", service.DemoTarget, "-f",
+			w.write(t, "token", w.token(nil))},
+		surroundings{stdout: newOutput(), stderr: stderr})
 	if code != exitFailed || strings.Count(stderr.String(), "\n") != 1 {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
@@ -213,8 +263,11 @@ func TestKeygen_ContextEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	folder, stderr := t.TempDir(), newOutput()
-	code := run(ctx, []string{"keygen", "--out", folder}, surroundings{stdout: newOutput(), stderr: stderr})
-	if left := must(os.ReadDir(folder)); code != exitFailed || len(left) > 0 || stderr.String() != "delegation: nothing is written: context canceled\n" {
+	code := run(ctx, []string{"keygen", "--out", folder},
+		surroundings{stdout: newOutput(), stderr: stderr})
+	left := must(os.ReadDir(folder))
+	if code != exitFailed || len(left) > 0 ||
+		stderr.String() != "delegation: nothing is written: context canceled\n" {
 		t.Errorf("exit code %d, %d files: %s", code, len(left), stderr)
 	}
 }
@@ -222,7 +275,8 @@ func TestKeygen_ContextEnded(t *testing.T) {
 // TestByKeys: who has a configuration and no Go reads of its keys only, in every remedy.
 func TestByKeys(t *testing.T) {
 	table := string(must(os.ReadFile("../../docs/errors.md")))
-	names := regexp.MustCompile(`\b(Config|Issuer|IdentityProvider|Target|AWS)\.[A-Z]\w+`).FindAllString(table, -1)
+	names := regexp.MustCompile(`\b(Config|Issuer|IdentityProvider|Target|AWS)\.[A-Z]\w+`).
+		FindAllString(table, -1)
 	if len(names) < 15 {
 		t.Fatalf("%d names in the table", len(names))
 	}
@@ -233,11 +287,14 @@ func TestByKeys(t *testing.T) {
 		}
 		key, _, _ := strings.Cut(config.ByKeys(name), " of the ")
 		last := key[strings.LastIndexByte(key, '.')+1:]
-		if name != "IdentityProvider.Metadata" && !regexp.MustCompile(`[ {#]`+last+`:|(?m)^`+last+`:`).MatchString(example) {
+		if name != "IdentityProvider.Metadata" &&
+			!regexp.MustCompile(`[ {#]`+last+`:|(?m)^`+last+`:`).MatchString(example) {
 			t.Errorf("%s is %q, which the example does not have", name, key)
 		}
 	}
-	if got, want := config.ByKeys("publish IdentityProvider.Metadata"), "publish the output of delegation metadata"; got != want {
+	got := config.ByKeys("publish IdentityProvider.Metadata")
+	want := "publish the output of delegation metadata"
+	if got != want {
 		t.Errorf("got %q", got)
 	}
 }

@@ -26,7 +26,8 @@ func loadAndBuild(t *testing.T, file string, environment ...string) (*service.Se
 	return config.Build(t.Context(), s, from, slog.New(slog.DiscardHandler))
 }
 
-// TestConfigErrors: every mistake is named with file, line and key, and no line of the file is repeated.
+// TestConfigErrors: every mistake is named with file, line and key, and no line of the file is
+// repeated.
 func TestConfigErrors(t *testing.T) {
 	const good = `listen: 127.0.0.1:0
 issuers:
@@ -48,70 +49,163 @@ targets:
 	w.write(t, "secret.txt", "canary-too-short")
 	w.write(t, "junk.pem", "canary-junk")
 	w.write(t, "list.yaml", "- canary")
-	w.folderOf(t, "typo", map[string]string{"10-broken.js": "function (user, context, callback) {\n  callback(null, user context);\n}"})
-	w.folderOf(t, "good", map[string]string{"10-good.js": "function (user, context, callback) { callback(null, user, context); }"})
+	w.folderOf(t, "typo",
+		map[string]string{
+			"10-broken.js": "function (user, context, callback) {\n  callback(null, user " +
+				"context);\n}",
+		})
+	w.folderOf(t, "good",
+		map[string]string{
+			"10-good.js": "function (user, context, callback) { callback(null, user, context); }",
+		})
 	for name, row := range map[string]struct{ old, new, want string }{
-		"unknown key":             {"listen:", "lissten:", ":1: lissten: unknown key"},
-		"unknown nested key":      {"    region:", "    regoin:", ":12: targets.photo-app.regoin: unknown key"},
+		"unknown key": {"listen:", "lissten:", ":1: lissten: unknown key"},
+		"unknown nested key": {"    region:", "    regoin:",
+			":12: targets.photo-app.regoin: unknown key"},
 		"unknown key of an entry": {"- url:", "- uri:", ":3: issuers[0].uri: unknown key"},
-		"key twice":               {"listen: 127.0.0.1:0", "listen: a\nlisten: b", `:2: mapping key "listen" already defined`},
-		"no YAML":                 {"listen: 127.0.0.1:0", "listen: [a", ":2: "},
-		"a list for a text":       {"listen: 127.0.0.1:0", "listen: [a]", ":1: listen: want text"},
-		"a text for a list":       {"issuers:\n  - url: https://tenant.example.com/", "issuers: https://x", ":2: issuers: "},
-		"a text for a number":     {"listen:", "max_token_size: many\nlisten:", ":1: max_token_size: want a whole number"},
-		"a text for a boolean":    {"listen:", "strict_session_names: maybe\nlisten:", ":1: strict_session_names: want true or false"},
-		"two documents":           {"listen: 127.0.0.1:0", "listen: a\n---\nlisten: b", ":3: a second document begins"},
-		"duration":                {"    region:", "    session_duration: 1 hour\n    region:", `:12: targets.photo-app.session_duration: "1 hour" is not a duration`},
-		"negative duration":       {"listen:", "leeway: -1s\nlisten:", `:1: leeway: "-1s" is not a duration`},
-		"no issuers":              {"issuers:\n  - url: https://tenant.example.com/\n", "", ": issuers: is missing"},
-		"plain http issuer":       {"https://tenant", "http://tenant", ":3: issuers[0].url: "},
-		"algorithm":               {"- url: https://tenant.example.com/", "- url: https://tenant.example.com/\n    algorithms: [RS257]", `:4: issuers[0].algorithms: "RS257" is none of`},
-		"issuer twice":            {"  - url: https://tenant.example.com/", "  - url: https://tenant.example.com/\n  - url: https://tenant.example.com/", ":4: issuers[1].url: "},
-		"short secret":            {"- url: https://tenant.example.com/", "- url: https://tenant.example.com/\n    shared_secret_file: secret.txt", ":4: issuers[0].shared_secret_file: has 16 bytes"},
-		"no key set":              {"- url: https://tenant.example.com/", "- url: https://tenant.example.com/\n    jwks_file: junk.pem", ":4: issuers[0].jwks_file: "},
-		"no such file":            {"key_file: signing.key", "key_file: other.key", ":7: identity_provider.keys[0].key_file: open "},
-		"no file":                 {", key_file: signing.key", "", ":7: identity_provider.keys[0].key_file: is missing"},
-		"no key in it":            {"key_file: signing.key", "key_file: junk.pem", ":7: identity_provider.keys[0]: "},
-		"entity ID":               {"urn:tenant.example.com", `" urn:x"`, ":5: identity_provider.entity_id: "},
-		"principal":               {"saml-provider/", "oidc-provider/", ":10: targets.photo-app.principal: "},
-		"role":                    {"role/photo-user", "user/photo-user", ":11: targets.photo-app.role: "},
-		"region":                  {"eu-central-1", "mars-north-1", `:12: targets.photo-app.region: "mars-north-1" is not the name of an AWS region`},
-		"fail-over region":        {"    region:", "    failover_regions: [mars-north-1]\n    region:", `:12: targets.photo-app.failover_regions: "mars-north-1" is not the name of an AWS region`},
-		"allowed role":            {"    region:", "    allowed_roles: [x]\n    region:", ":12: targets.photo-app.allowed_roles[0]: "},
-		"foreign issuer":          {"    region:", "    issuers: [https://other.example.com]\n    region:", `:12: targets.photo-app.issuers: "https://other.example.com" is not a configured issuer`},
-		"provider's UUID":         {"    region:", "    saml_provider_uuid: x\n    region:", ":12: targets.photo-app.saml_provider_uuid: "},
-		"encryption key":          {"    region:", "    encryption_key_file: junk.pem\n    region:", ":12: targets.photo-app.encryption_key_file: "},
-		"odd name":                {"photo-app:", `"photo.app":`, ""},
-		"odd name, bad role":      {"photo-app:\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n    role: arn:aws:iam", "\"photo.app\":\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n    role: arn:xxx:iam", ":11: targets.'photo.app'.role: "},
-		"two rules in one":        {"targets:\n", "rules:\n  - require_verified_email: true\n    allow_connections: [x]\ntargets:\n", ":9: rules[0]: has 2 rules instead of one"},
-		"no rule":                 {"targets:\n", "rules:\n  - targets: [photo-app]\ntargets:\n", ":9: rules[0]: has 0 rules instead of one"},
-		"rule of no target":       {"targets:\n", "rules:\n  - require_verified_email: true\n    targets: [other]\ntargets:\n", `:10: rules[0].targets: "other" is not a target`},
-		"a rule that is off":      {"targets:\n", "rules:\n  - require_verified_email: false\ntargets:\n", ":9: rules[0].require_verified_email: can only be true"},
-		"pattern":                 {"targets:\n", "rules:\n  - role_by_claim: {claim: groups, roles: [{match: \"a)|(b\", role: \"arn:aws:iam::123456789012:role/x\"}]}\ntargets:\n", ":9: rules[0].role_by_claim: "},
-		"role of a rule":          {"targets:\n", "rules:\n  - role_by_claim: {claim: groups, roles: [{match: a, role: b}]}\ntargets:\n", ":9: rules[0].role_by_claim.roles[0].role: "},
-		"claim of a rule":         {"targets:\n", "rules:\n  - role_by_claim: {roles: [{match: a, role: \"arn:aws:iam::123456789012:role/x\"}]}\ntargets:\n", ":9: rules[0].role_by_claim.claim: is missing"},
-		"session policy":          {"targets:\n", "rules:\n  - session_policy: \"{\"\ntargets:\n", ":9: rules[0].session_policy: "},
-		"no folder":               {"targets:\n", "rules:\n  - javascript: {domain: x}\ntargets:\n", ":9: rules[0].javascript.folder: is missing"},
-		"no such folder":          {"targets:\n", "rules:\n  - javascript: {folder: none}\ntargets:\n", ":9: rules[0].javascript.folder: "},
-		"a rule with a typo":      {"targets:\n", "rules:\n  - javascript: {folder: typo}\ntargets:\n", ":9: rules[0].javascript.folder: JavaScript rule \"10-broken\", line 2, column "},
-		"context of no target":    {"targets:\n", "rules:\n  - javascript: {folder: good, context: {other: {clientName: x}}}\ntargets:\n", ":9: rules[0].javascript.context: \"other\" is not a target"},
-		"context of an add-on":    {"targets:\n", "rules:\n  - javascript: {folder: good, context: {photo-app: {addonConfiguration: {}}}}\ntargets:\n", ":9: rules[0].javascript.context: addonConfiguration comes from the target's own settings"},
-		"context beyond JSON":     {"targets:\n", "rules:\n  - javascript: {folder: good, context: {photo-app: {clientName: .nan}}}\ntargets:\n", ":9: rules[0].javascript.context: \"photo-app\" has a value that JSON cannot carry"},
-		"absent and unknown":      {"targets:\n", "rules:\n  - javascript: {folder: good, absent: [clientname]}\ntargets:\n", ":9: rules[0].javascript.absent: jsrules: Absent: \"clientname\" is no property"},
-		"time for a rule":         {"targets:\n", "rules:\n  - javascript: {folder: good, timeout: x}\ntargets:\n", ":9: rules[0].javascript.timeout: "},
-		"settings of rules":       {"targets:\n", "rules:\n  - javascript: {folder: good, configuration_file: list.yaml}\ntargets:\n", ":9: rules[0].javascript.configuration_file: is not YAML or JSON of names and texts"},
-		"STS endpoint":            {"listen:", "sts: {endpoint: localhost}\nlisten:", `:1: sts.endpoint: "localhost" is not a URL`},
-		"STS in the clear":        {"listen:", "sts: {endpoint: \"http://sts.example.com\"}\nlisten:", `:1: sts.endpoint: "http://sts.example.com": plain http to another machine`},
-		"STS in the clear, asked": {"listen:", "sts: {endpoint: \"http://sts.example.com\", allow_plain_http: true}\nlisten:", ""},
-		"console in the clear":    {"listen:", "http: {console: {enabled: true, endpoint: \"http://aws.example.com\"}}\nlisten:", `:1: http.console.endpoint: "http://aws.example.com" must be https`},
-		"FIPS with dual stack":    {"listen:", "sts: {fips: true, dual_stack: true}\nlisten:", ": FIPS and DualStack"},
-		"origin":                  {"listen:", "http:\n  allowed_origins: [\"https://app.example.com/\"]\nlisten:", ":2: http.allowed_origins[0]: "},
-		"proxies":                 {"listen:", "http: {trusted_proxies: -1}\nlisten:", ":1: http.trusted_proxies: -1"},
-		"rate limit":              {"listen:", "http: {rate_limit: {per: 1m}}\nlisten:", ":1: http.rate_limit: "},
-		"console":                 {"listen:", "http: {console: {enabled: true, issuer: x}}\nlisten:", ":1: http.console.issuer: "},
-		"TLS without a key":       {"listen:", "tls: {certificate_file: signing.crt}\nlisten:", ":1: tls: "},
-		"debugging for all":       {"listen:", "debug_listen: 0.0.0.0:6060\nlisten:", ":1: debug_listen: is not an address of this machine alone"},
-		"debugging for everyone":  {"listen:", "debug_listen: \":6060\"\nlisten:", ":1: debug_listen: is not an address of this machine alone"},
+		"key twice": {"listen: 127.0.0.1:0", "listen: a\nlisten: b",
+			`:2: mapping key "listen" already defined`},
+		"no YAML":           {"listen: 127.0.0.1:0", "listen: [a", ":2: "},
+		"a list for a text": {"listen: 127.0.0.1:0", "listen: [a]", ":1: listen: want text"},
+		"a text for a list": {"issuers:\n  - url: https://tenant.example.com/",
+			"issuers: https://x", ":2: issuers: "},
+		"a text for a number": {"listen:", "max_token_size: many\nlisten:",
+			":1: max_token_size: want a whole number"},
+		"a text for a boolean": {"listen:", "strict_session_names: maybe\nlisten:",
+			":1: strict_session_names: want true or false"},
+		"two documents": {"listen: 127.0.0.1:0", "listen: a\n---\nlisten: b",
+			":3: a second document begins"},
+		"duration": {"    region:", "    session_duration: 1 hour\n    region:",
+			`:12: targets.photo-app.session_duration: "1 hour" is not a duration`},
+		"negative duration": {"listen:", "leeway: -1s\nlisten:",
+			`:1: leeway: "-1s" is not a duration`},
+		"no issuers": {"issuers:\n  - url: https://tenant.example.com/\n", "",
+			": issuers: is missing"},
+		"plain http issuer": {"https://tenant", "http://tenant", ":3: issuers[0].url: "},
+		"algorithm": {"- url: https://tenant.example.com/",
+			"- url: https://tenant.example.com/\n    algorithms: [RS257]",
+			`:4: issuers[0].algorithms: "RS257" is none of`},
+		"issuer twice": {"  - url: https://tenant.example.com/",
+			"  - url: https://tenant.example.com/\n  - url: https://tenant.example.com/",
+			":4: issuers[1].url: "},
+		"short secret": {"- url: https://tenant.example.com/",
+			"- url: https://tenant.example.com/\n    shared_secret_file: secret.txt",
+			":4: issuers[0].shared_secret_file: has 16 bytes"},
+		"no key set": {"- url: https://tenant.example.com/",
+			"- url: https://tenant.example.com/\n    jwks_file: junk.pem",
+			":4: issuers[0].jwks_file: "},
+		"no such file": {"key_file: signing.key", "key_file: other.key",
+			":7: identity_provider.keys[0].key_file: open "},
+		"no file": {", key_file: signing.key", "",
+			":7: identity_provider.keys[0].key_file: is missing"},
+		"no key in it": {"key_file: signing.key", "key_file: junk.pem",
+			":7: identity_provider.keys[0]: "},
+		"entity ID": {"urn:tenant.example.com", `" urn:x"`,
+			":5: identity_provider.entity_id: "},
+		"principal": {"saml-provider/", "oidc-provider/",
+			":10: targets.photo-app.principal: "},
+		"role": {"role/photo-user", "user/photo-user",
+			":11: targets.photo-app.role: "},
+		"region": {"eu-central-1", "mars-north-1",
+			`:12: targets.photo-app.region: "mars-north-1" is not the name of an AWS region`},
+		"fail-over region": {"    region:",
+			"    failover_regions: [mars-north-1]\n    region:",
+			`:12: targets.photo-app.failover_regions: "mars-north-1" is not the name of an AWS region`},
+		"allowed role": {"    region:", "    allowed_roles: [x]\n    region:",
+			":12: targets.photo-app.allowed_roles[0]: "},
+		"foreign issuer": {"    region:",
+			"    issuers: [https://other.example.com]\n    region:",
+			`:12: targets.photo-app.issuers: "https://other.example.com" is not a configured issuer`},
+		"provider's UUID": {"    region:", "    saml_provider_uuid: x\n    region:",
+			":12: targets.photo-app.saml_provider_uuid: "},
+		"encryption key": {"    region:", "    encryption_key_file: junk.pem\n    region:",
+			":12: targets.photo-app.encryption_key_file: "},
+		"odd name": {"photo-app:", `"photo.app":`, ""},
+		"odd name, bad role": {
+			"photo-app:\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n    " +
+				"role: arn:aws:iam",
+			"\"photo.app\":\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n " +
+				"   role: arn:xxx:iam", ":11: targets.'photo.app'.role: ",
+		},
+		"two rules in one": {"targets:\n",
+			"rules:\n  - require_verified_email: true\n    allow_connections: [x]\ntargets:\n",
+			":9: rules[0]: has 2 rules instead of one"},
+		"no rule": {"targets:\n", "rules:\n  - targets: [photo-app]\ntargets:\n",
+			":9: rules[0]: has 0 rules instead of one"},
+		"rule of no target": {"targets:\n",
+			"rules:\n  - require_verified_email: true\n    targets: [other]\ntargets:\n",
+			`:10: rules[0].targets: "other" is not a target`},
+		"a rule that is off": {"targets:\n",
+			"rules:\n  - require_verified_email: false\ntargets:\n",
+			":9: rules[0].require_verified_email: can only be true"},
+		"pattern": {"targets:\n",
+			"rules:\n  - role_by_claim: {claim: groups, roles: [{match: \"a)|(b\", role: " +
+				"\"arn:aws:iam::123456789012:role/x\"}]}\ntargets:\n",
+			":9: rules[0].role_by_claim: "},
+		"role of a rule": {"targets:\n",
+			"rules:\n  - role_by_claim: {claim: groups, roles: [{match: a, role: b}]}\ntargets:\n",
+			":9: rules[0].role_by_claim.roles[0].role: "},
+		"claim of a rule": {"targets:\n",
+			"rules:\n  - role_by_claim: {roles: [{match: a, role: " +
+				"\"arn:aws:iam::123456789012:role/x\"}]}\ntargets:\n",
+			":9: rules[0].role_by_claim.claim: is missing"},
+		"session policy": {"targets:\n", "rules:\n  - session_policy: \"{\"\ntargets:\n",
+			":9: rules[0].session_policy: "},
+		"no folder": {"targets:\n", "rules:\n  - javascript: {domain: x}\ntargets:\n",
+			":9: rules[0].javascript.folder: is missing"},
+		"no such folder": {"targets:\n",
+			"rules:\n  - javascript: {folder: none}\ntargets:\n",
+			":9: rules[0].javascript.folder: "},
+		"a rule with a typo": {"targets:\n",
+			"rules:\n  - javascript: {folder: typo}\ntargets:\n",
+			":9: rules[0].javascript.folder: JavaScript rule \"10-broken\", line 2, column "},
+		"context of no target": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, context: {other: {clientName: x}}}\ntargets:\n",
+			":9: rules[0].javascript.context: \"other\" is not a target"},
+		"context of an add-on": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, context: {photo-app: {addonConfiguration: " +
+				"{}}}}\ntargets:\n",
+			":9: rules[0].javascript.context: addonConfiguration comes from the target's own settings"},
+		"context beyond JSON": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, context: {photo-app: {clientName: " +
+				".nan}}}\ntargets:\n",
+			":9: rules[0].javascript.context: \"photo-app\" has a value that JSON cannot carry"},
+		"absent and unknown": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, absent: [clientname]}\ntargets:\n",
+			":9: rules[0].javascript.absent: jsrules: Absent: \"clientname\" is no property"},
+		"time for a rule": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, timeout: x}\ntargets:\n",
+			":9: rules[0].javascript.timeout: "},
+		"settings of rules": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, configuration_file: list.yaml}\ntargets:\n",
+			":9: rules[0].javascript.configuration_file: is not YAML or JSON of names and texts"},
+		"STS endpoint": {"listen:", "sts: {endpoint: localhost}\nlisten:",
+			`:1: sts.endpoint: "localhost" is not a URL`},
+		"STS in the clear": {"listen:",
+			"sts: {endpoint: \"http://sts.example.com\"}\nlisten:",
+			`:1: sts.endpoint: "http://sts.example.com": plain http to another machine`},
+		"STS in the clear, asked": {"listen:",
+			"sts: {endpoint: \"http://sts.example.com\", allow_plain_http: true}\nlisten:", ""},
+		"console in the clear": {"listen:",
+			"http: {console: {enabled: true, endpoint: \"http://aws.example.com\"}}\nlisten:",
+			`:1: http.console.endpoint: "http://aws.example.com" must be https`},
+		"FIPS with dual stack": {"listen:", "sts: {fips: true, dual_stack: true}\nlisten:",
+			": FIPS and DualStack"},
+		"origin": {"listen:",
+			"http:\n  allowed_origins: [\"https://app.example.com/\"]\nlisten:",
+			":2: http.allowed_origins[0]: "},
+		"proxies": {"listen:", "http: {trusted_proxies: -1}\nlisten:",
+			":1: http.trusted_proxies: -1"},
+		"rate limit": {"listen:", "http: {rate_limit: {per: 1m}}\nlisten:",
+			":1: http.rate_limit: "},
+		"console": {"listen:",
+			"http: {console: {enabled: true, issuer: x}}\nlisten:", ":1: http.console.issuer: "},
+		"TLS without a key": {"listen:",
+			"tls: {certificate_file: signing.crt}\nlisten:", ":1: tls: "},
+		"debugging for all": {"listen:", "debug_listen: 0.0.0.0:6060\nlisten:",
+			":1: debug_listen: is not an address of this machine alone"},
+		"debugging for everyone": {"listen:", "debug_listen: \":6060\"\nlisten:",
+			":1: debug_listen: is not an address of this machine alone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Replace(good, row.old, row.new, 1)
@@ -140,28 +234,37 @@ targets:
 	}
 
 	t.Run("all at once", func(t *testing.T) {
-		text := strings.NewReplacer("https://tenant", "http://tenant", "saml-provider/", "x/", "mars", "x", "role/", "x/").Replace(good)
+		text := strings.NewReplacer("https://tenant", "http://tenant", "saml-provider/", "x/",
+			"mars", "x", "role/", "x/").Replace(good)
 		_, err := loadAndBuild(t, w.write(t, "delegation.yaml", text))
-		for _, want := range []string{":3: issuers[0].url", ":10: targets.photo-app.principal", ":11: targets.photo-app.role"} {
+		for _, want := range []string{
+			":3: issuers[0].url", ":10: targets.photo-app.principal", ":11: targets.photo-app.role",
+		} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%q is not in %v", want, err)
 			}
 		}
 	})
-	for name, text := range map[string]string{"empty": "", "a comment": "# nothing\n", "null": "null\n"} {
+	for name, text := range map[string]string{
+		"empty": "", "a comment": "# nothing\n", "null": "null\n",
+	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := loadAndBuild(t, w.write(t, "delegation.yaml", text))
-			for _, want := range []string{"issuers: is missing", "targets: is missing", "identity_provider: is missing"} {
+			for _, want := range []string{
+				"issuers: is missing", "targets: is missing", "identity_provider: is missing",
+			} {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("%q is not in %v", want, err)
 				}
 			}
 		})
 	}
-	if _, err := loadAndBuild(t, filepath.Join(w.folder, "none.yaml")); !errors.Is(err, os.ErrNotExist) {
+	_, err := loadAndBuild(t, filepath.Join(w.folder, "none.yaml"))
+	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
-	if _, err := loadAndBuild(t, w.write(t, "huge.yaml", strings.Repeat("#\n", config.MaxFile))); err == nil || !strings.Contains(err.Error(), "larger than") {
+	_, err = loadAndBuild(t, w.write(t, "huge.yaml", strings.Repeat("#\n", config.MaxFile)))
+	if err == nil || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("a huge file: %v", err)
 	}
 }
@@ -171,41 +274,53 @@ func TestEnvironment(t *testing.T) {
 	w := newWorld(t)
 	file := w.config(t, "http: {trusted_proxies: 2, rate_limit: {requests: 5, per: 30s}}")
 	s, from, err := config.Load(file, []string{
-		"PATH=/bin", "DELEGATION_CONFIG=ignored.yaml", "DELEGATION_LISTEN=:9000", "DELEGATION_HTTP_TRUSTED_PROXIES=1", "DELEGATION_STS_FIPS=true",
-		`DELEGATION_HTTP_ALLOWED_ORIGINS=["https://app.example.com", "https://b.example.com"]`, "DELEGATION_HTTP_RATE_LIMIT={requests: 7}",
-		"DELEGATION_HTTP_RATE_LIMIT_MAX_USERS=9", `DELEGATION_TARGETS={other: {region: eu-west-1}}`, "DELEGATION_PORT=tcp://10.0.0.1:80",
+		"PATH=/bin", "DELEGATION_CONFIG=ignored.yaml", "DELEGATION_LISTEN=:9000",
+		"DELEGATION_HTTP_TRUSTED_PROXIES=1", "DELEGATION_STS_FIPS=true",
+		`DELEGATION_HTTP_ALLOWED_ORIGINS=["https://app.example.com", "https://b.example.com"]`,
+		"DELEGATION_HTTP_RATE_LIMIT={requests: 7}",
+		"DELEGATION_HTTP_RATE_LIMIT_MAX_USERS=9", `DELEGATION_TARGETS={other: {region: eu-west-1}}`,
+		"DELEGATION_PORT=tcp://10.0.0.1:80",
 		"DELEGATION_IDENTITY_PROVIDER_ENTITY_ID=urn:env", "DELEGATION_STS_ENDPOINT=",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Listen != ":9000" || s.HTTP.TrustedProxies != 1 || !s.STS.FIPS || s.STS.Endpoint != "" || s.Identity.EntityID != "urn:env" || len(s.Identity.Keys) != 1 {
+	if s.Listen != ":9000" || s.HTTP.TrustedProxies != 1 || !s.STS.FIPS || s.STS.Endpoint != "" ||
+		s.Identity.EntityID != "urn:env" || len(s.Identity.Keys) != 1 {
 		t.Errorf("got %+v", s)
 	}
-	if !reflect.DeepEqual(s.HTTP.AllowedOrigins, []string{"https://app.example.com", "https://b.example.com"}) {
+	if !reflect.DeepEqual(s.HTTP.AllowedOrigins,
+		[]string{"https://app.example.com", "https://b.example.com"}) {
 		t.Errorf("got %q", s.HTTP.AllowedOrigins)
 	}
 	if s.HTTP.RateLimit != (config.RateLimitSettings{Requests: 7, MaxUsers: 9}) {
-		t.Errorf("a map replaces the file's, and what is within it comes behind: got %+v", s.HTTP.RateLimit)
+		t.Errorf("a map replaces the file's, and what is within it comes behind: got %+v",
+			s.HTTP.RateLimit)
 	}
-	if !reflect.DeepEqual(s.Targets, map[string]config.TargetSettings{"other": {Region: "eu-west-1"}}) {
+	if !reflect.DeepEqual(s.Targets,
+		map[string]config.TargetSettings{"other": {Region: "eu-west-1"}}) {
 		t.Errorf("got %+v", s.Targets)
 	}
 	if !reflect.DeepEqual(from.Unknown, []string{"DELEGATION_PORT"}) {
 		t.Errorf("unknown are %q", from.Unknown)
 	}
-	if got := from.At(config.Key("targets").Child("other").Child("region")); got != "environment variable DELEGATION_TARGETS: targets.other.region" {
+	got := from.At(config.Key("targets").Child("other").Child("region"))
+	if got != "environment variable DELEGATION_TARGETS: targets.other.region" {
 		t.Errorf("got %q", got)
 	}
 
 	for variable, want := range map[string]string{
-		"DELEGATION_HTTP_TRUSTED_PROXIES=many":     "environment variable DELEGATION_HTTP_TRUSTED_PROXIES:1: want a whole number",
-		"DELEGATION_TARGETS={a: {rolle: x}}":       "environment variable DELEGATION_TARGETS:1: a.rolle: unknown key",
-		"DELEGATION_HTTP_ALLOWED_ORIGINS=[":        "environment variable DELEGATION_HTTP_ALLOWED_ORIGINS:1: ",
+		"DELEGATION_HTTP_TRUSTED_PROXIES=many": "environment variable " +
+			"DELEGATION_HTTP_TRUSTED_PROXIES:1: want a whole number",
+		"DELEGATION_TARGETS={a: {rolle: x}}": "environment variable DELEGATION_TARGETS:1: " +
+			"a.rolle: unknown key",
+		"DELEGATION_HTTP_ALLOWED_ORIGINS=[": "environment variable " +
+			"DELEGATION_HTTP_ALLOWED_ORIGINS:1: ",
 		"DELEGATION_TARGETS={a: {region: mars-1}}": `environment variable DELEGATION_TARGETS: targets.a.region: "mars-1" is not the name of an AWS region`,
 		"DELEGATION_LEEWAY=soon":                   `environment variable DELEGATION_LEEWAY: leeway: "soon" is not a duration`,
 	} {
-		if _, err := loadAndBuild(t, file, variable); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := loadAndBuild(t, file, variable)
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", variable, err, want)
 		}
 	}
@@ -229,35 +344,50 @@ func TestExample(t *testing.T) {
 		for i := range t0.NumField() {
 			name := t0.Field(i).Tag.Get("yaml")
 			if name == "" || !strings.Contains(example, name+":") {
-				t.Errorf("%s.%s: the key %q is not in the example", t0.Name(), t0.Field(i).Name, name)
+				t.Errorf("%s.%s: the key %q is not in the example", t0.Name(),
+					t0.Field(i).Name, name)
 			}
 			check(t0.Field(i).Type)
 		}
 	}
 	check(reflect.TypeFor[config.Settings]())
 
-	// The rest of it, without the marks of a comment, is good as well, as far as it is no list of alternatives.
-	for _, line := range []string{"leeway: 1m", "max_token_size: 16384", "shutdown_delay: 0s", "debug_listen: 127.0.0.1:6060", "http:\n  rate_limit: {requests: 10, per: 1m, max_users: 100000}"} {
+	// The rest of it, without the marks of a comment, is good as well, as far as it is no list of
+	// alternatives.
+	for _, line := range []string{
+		"leeway: 1m", "max_token_size: 16384", "shutdown_delay: 0s", "debug_listen: 127.0.0.1:6060",
+		"http:\n  rate_limit: {requests: 10, per: 1m, max_users: 100000}",
+	} {
 		if !strings.Contains(example, "# "+strings.Split(line, "\n")[0]) {
 			t.Errorf("the example has no %q", line)
 		}
-		if _, err := loadAndBuild(t, w.write(t, "delegation.yaml", example+"\n"+line+"\n")); err != nil {
+		_, err := loadAndBuild(t, w.write(t, "delegation.yaml", example+"\n"+line+"\n"))
+		if err != nil {
 			t.Errorf("%q: %v", line, err)
 		}
 	}
 }
 
-// TestConcessionsOfTheConfiguration: what may be asked for in another region, or with less, reaches the library.
+// TestConcessionsOfTheConfiguration: what may be asked for in another region, or with less, reaches
+// the library.
 func TestConcessionsOfTheConfiguration(t *testing.T) {
 	b := config.NewBuilder(&config.Source{}, slog.New(slog.DiscardHandler))
-	target := b.Target("targets.a", config.TargetSettings{FailoverRegions: []string{"eu-west-1"}, DroppableTags: []string{"note"}})
-	if b.Err() != nil || !slices.Equal(target.FailoverRegions, []string{"eu-west-1"}) || !slices.Equal(target.DroppableTags, []string{"note"}) {
+	target := b.Target("targets.a", config.TargetSettings{
+		FailoverRegions: []string{"eu-west-1"},
+		DroppableTags:   []string{"note"},
+	})
+	if b.Err() != nil || !slices.Equal(target.FailoverRegions, []string{"eu-west-1"}) ||
+		!slices.Equal(target.DroppableTags, []string{"note"}) {
 		t.Errorf("got %+v, %v", target, b.Err())
 	}
-	for more, status := range map[string]int{"duration_back_off: true": http.StatusOK, "duration_back_off: false": http.StatusBadGateway} {
+	for more, status := range map[string]int{
+		"duration_back_off: true": http.StatusOK, "duration_back_off: false": http.StatusBadGateway,
+	} {
 		w := newWorld(t)
-		built := must(loadAndBuild(t, w.config(t, more, "session_duration: 2h"))) // and the role's maximum is one
-		request := httptest.NewRequest(http.MethodPost, "/delegation", strings.NewReader(delegationForm(w.token(nil)).Encode()))
+		// and the role's maximum is one
+		built := must(loadAndBuild(t, w.config(t, more, "session_duration: 2h")))
+		request := httptest.NewRequest(http.MethodPost, "/delegation",
+			strings.NewReader(delegationForm(w.token(nil)).Encode()))
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		answer := httptest.NewRecorder()
 		built.Handler.ServeHTTP(answer, request)

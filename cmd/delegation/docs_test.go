@@ -44,7 +44,8 @@ func TestDocs_SetUpByHand(t *testing.T) {
 				TrustPolicy: fileOf(t, words, "--assume-role-policy-document"),
 			})
 		case "put-role-policy":
-			if policy := fileOf(t, words, "--policy-document"); !strings.Contains(policy, "${saml:sub}") {
+			policy := fileOf(t, words, "--policy-document")
+			if !strings.Contains(policy, "${saml:sub}") {
 				t.Errorf("the policy is %s", policy)
 			}
 		default:
@@ -63,7 +64,8 @@ func TestDocs_SetUpByHand(t *testing.T) {
 	config = w.write(t, "delegation.yaml", strings.ReplaceAll(
 		string(must(os.ReadFile(config))), "role/photo-editor", "role/photo-user"))
 	token := w.write(t, "token", w.token(nil))
-	out, _ := said(t, "exchange", "--config", config, "--target", "photo-app", "--token-file", token)
+	out, _ := said(t, "exchange", "--config", config, "--target", "photo-app",
+		"--token-file", token)
 	if !strings.Contains(out, `"AccessKeyId"`) {
 		t.Errorf("the exchange prints %s", out)
 	}
@@ -78,7 +80,8 @@ func setUpByHand(t *testing.T) []string {
 		t.Fatal("docs/aws-setup.md has no section By hand")
 	}
 	var commands []string
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1) {
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").
+		FindAllStringSubmatch(section, -1) {
 		for line := range strings.Lines(block[1]) {
 			commands = append(commands, strings.TrimSpace(line))
 		}

@@ -22,8 +22,9 @@ import (
 	"github.com/seed055b7978/delegation/ststest"
 )
 
-// TestInterop_EndToEnd runs the scripts of testdata/script/e2e: from nothing to credentials that the AWS CLI uses, with the commands that a user types.
-// Besides the commands of TestScript there is
+// TestInterop_EndToEnd runs the scripts of testdata/script/e2e: from nothing to credentials that
+// the AWS CLI uses, with the commands that a user types. Besides the commands of TestScript there
+// is
 //
 //	cloud      an OpenID provider, an STS and a CloudFormation on loopback, which know of nothing yet, at $ISSUER, $AWS and $CLOUDFORMATION, and a
 //	           free port, $PORT
@@ -80,7 +81,11 @@ func (w *world) deploy(text string) error {
 	const account = "arn:aws:iam::123456789012:"
 	return errors.Join(
 		w.aws.PutSAMLProvider(account+"saml-provider/"+provider.Name, []byte(provider.Metadata)),
-		w.aws.PutRole(ststest.Role{ARN: account + "role" + role.Path + role.Name, TrustPolicy: string(trust), MaxSessionDuration: time.Duration(role.MaxSession) * time.Second}))
+		w.aws.PutRole(ststest.Role{
+			ARN:                account + "role" + role.Path + role.Name,
+			TrustPolicy:        string(trust),
+			MaxSessionDuration: time.Duration(role.MaxSession) * time.Second,
+		}))
 }
 
 // cloudFormation serves what aws cloudformation deploy calls, and deploys to this world's STS.
@@ -95,12 +100,18 @@ func (w *world) cloudFormation(t testing.TB) (url string) {
 		action := r.FormValue("Action")
 		switch {
 		case action == "DescribeStacks" && deployed == 0:
-			code, message = "ValidationError", "Stack with id "+r.FormValue("StackName")+" does not exist"
+			code = "ValidationError"
+			message = "Stack with id " + r.FormValue("StackName") + " does not exist"
 		case action == "DescribeStacks":
-			status := map[bool]string{true: "CREATE_COMPLETE", false: "UPDATE_COMPLETE"}[deployed == 1]
-			result = "<Stacks><member><StackName>delegation</StackName><StackStatus>" + status + "</StackStatus><CreationTime>2026-01-01T00:00:00Z</CreationTime></member></Stacks>"
-		case action == "CreateChangeSet" && r.FormValue("Capabilities.member.1") != "CAPABILITY_NAMED_IAM":
-			code, message = "InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_NAMED_IAM]"
+			status := map[bool]string{
+				true: "CREATE_COMPLETE", false: "UPDATE_COMPLETE",
+			}[deployed == 1]
+			result = "<Stacks><member><StackName>delegation</StackName><StackStatus>" + status +
+				"</StackStatus><CreationTime>2026-01-01T00:00:00Z</CreationTime></member></Stacks>"
+		case action == "CreateChangeSet" &&
+			r.FormValue("Capabilities.member.1") != "CAPABILITY_NAMED_IAM":
+			code = "InsufficientCapabilitiesException"
+			message = "Requires capabilities : [CAPABILITY_NAMED_IAM]"
 		case action == "CreateChangeSet":
 			proposed = r.FormValue("TemplateBody")
 			result = "<Id>arn:aws:cloudformation:eu-central-1:123456789012:changeSet/one</Id><StackId>arn:aws:cloudformation:eu-central-1:123456789012:stack/delegation/one</StackId>"
@@ -118,17 +129,19 @@ func (w *world) cloudFormation(t testing.TB) (url string) {
 		}
 		if code != "" {
 			rw.WriteHeader(http.StatusBadRequest)
-			fmt.Fprintf(rw, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error></ErrorResponse>", code, message)
+			fmt.Fprintf(rw,
+				"<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error></ErrorResponse>", code, message)
 			return
 		}
-		fmt.Fprintf(rw, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", action, result)
+		fmt.Fprintf(rw, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>",
+			action, result)
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
 }
 
-// documentedCommands are the commands of the first shell block of a section of a page, without their
-// comments.
+// documentedCommands are the commands of the first shell block of a section of a page, without
+// their comments.
 func documentedCommands(t *testing.T, page, section string) []string {
 	t.Helper()
 	_, text, found := strings.Cut(string(must(os.ReadFile("../../"+page))), "\n"+section+"\n")
@@ -159,33 +172,45 @@ func TestInterop_Readme(t *testing.T) {
 			t.Fatalf("the first command is %q", commands[0])
 		}
 		demo := start(t, nil, append(strings.Fields(served), "--listen", "127.0.0.1:0")...)
-		address := regexp.MustCompile(`^# Serving on http://(127\.0\.0\.1:\d+),`).FindStringSubmatch(<-demo.said.lines)
+		address := regexp.MustCompile(`^# Serving on http://(127\.0\.0\.1:\d+),`).
+			FindStringSubmatch(<-demo.said.lines)
 		if address == nil {
 			t.Fatalf("it does not say where it serves: %s", demo.said)
 		}
 		rest := strings.ReplaceAll(strings.Join(commands[1:], "\n"), "127.0.0.1:8080", address[1])
 		code, out, said := program(t, nil, "", "bash", "-c", "set -e\ncd '"+t.TempDir()+"'\n"+rest)
 		var credentials struct{ AccessKeyId, SecretAccessKey, Token, Expiration string }
-		if err := json.Unmarshal([]byte(out), &credentials); code != 0 || err != nil || !strings.HasPrefix(credentials.AccessKeyId, "ASIA") || credentials.Token == "" {
+		err := json.Unmarshal([]byte(out), &credentials)
+		if code != 0 || err != nil || !strings.HasPrefix(credentials.AccessKeyId, "ASIA") ||
+			credentials.Token == "" {
 			t.Errorf("exit code %d: %s%s", code, out, said)
 		}
 	})
 	t.Run("AWS", func(t *testing.T) {
 		w := newBareWorld(t, filepath.Join(t.TempDir(), "photo-app"))
 		environment := []string{
-			"DELEGATION_STS_ENDPOINT=" + w.awsURL, "AWS_ENDPOINT_URL_STS=" + w.awsURL, "AWS_ENDPOINT_URL_CLOUDFORMATION=" + w.cloudFormation(t),
-			"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
-			"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=operator", "TOKEN=" + w.token(nil),
+			"DELEGATION_STS_ENDPOINT=" + w.awsURL, "AWS_ENDPOINT_URL_STS=" + w.awsURL,
+			"AWS_ENDPOINT_URL_CLOUDFORMATION=" + w.cloudFormation(t),
+			"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+			"AWS_EC2_METADATA_DISABLED=true",
+			"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=operator",
+			"TOKEN=" + w.token(nil),
 		}
-		// All as it stands, but for the issuer, which is on loopback here, and the folder. The token comes once there is one.
+		// All as it stands, but for the issuer, which is on loopback here, and the folder. The
+		// token comes once there is one.
 		commands := documentedCommands(t, "docs/aws-setup.md", "## With three commands")
 		if len(commands) != 3 {
 			t.Fatalf("%d commands: %q", len(commands), commands)
 		}
-		all := strings.NewReplacer("https://tenant.example.com/", w.issuerURL+" --allow-loopback-http", "../photo-app", w.folder).
-			Replace(commands[0] + "\necho $TOKEN >../photo-app/token\n" + strings.Join(commands[1:], "\n") + "\n. ../photo-app/env\n")
-		code, out, said := program(t, environment, "", "bash", "-c", "set -e\ncd ../..\n"+all+"aws sts get-caller-identity --region eu-central-1 --query Arn --output text")
-		if code != 0 || !strings.HasSuffix(out, "\narn:aws:sts::123456789012:assumed-role/delegation-user/alice@example.com\n") {
+		all := strings.NewReplacer("https://tenant.example.com/",
+			w.issuerURL+" --allow-loopback-http", "../photo-app", w.folder).
+			Replace(commands[0] + "\necho $TOKEN >../photo-app/token\n" +
+				strings.Join(commands[1:], "\n") + "\n. ../photo-app/env\n")
+		code, out, said := program(t, environment, "", "bash", "-c",
+			"set -e\ncd ../..\n"+all+
+				"aws sts get-caller-identity --region eu-central-1 --query Arn --output text")
+		if code != 0 || !strings.HasSuffix(out,
+			"\narn:aws:sts::123456789012:assumed-role/delegation-user/alice@example.com\n") {
 			t.Errorf("exit code %d: %s%s", code, out, said)
 		}
 	})

@@ -12,26 +12,36 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
-// TestExplain_Canary: neither the token nor a part of it is in anything that explain says, whatever becomes of it.
+// TestExplain_Canary: neither the token nor a part of it is in anything that explain says, whatever
+// becomes of it.
 func TestExplain_Canary(t *testing.T) {
 	w := newWorld(t)
 	config := w.config(t, "")
 	good := w.token(nil)
 	for name, token := range map[string]string{
-		"good": good, "denied": w.token(map[string]any{"groups": nil}), "expired": w.token(expired()), "of another client": w.token(map[string]any{"aud": "other"}),
-		"of another issuer": w.token(map[string]any{"iss": "https://other.example.com"}), "cut": good[:len(good)-20], "changed": good[:len(good)-4] + "AAAA",
-		"too large": w.token(map[string]any{"padding": strings.Repeat("x", 20_000)}), "twice": good + "." + good, "lines": strings.ReplaceAll(good, ".", ".\n"),
+		"good": good, "denied": w.token(map[string]any{"groups": nil}),
+		"expired": w.token(expired()), "of another client": w.token(map[string]any{"aud": "other"}),
+		"of another issuer": w.token(map[string]any{"iss": "https://other.example.com"}),
+		"cut":               good[:len(good)-20], "changed": good[:len(good)-4] + "AAAA",
+		"too large": w.token(map[string]any{"padding": strings.Repeat("x", 20_000)}),
+		"twice":     good + "." + good, "lines": strings.ReplaceAll(good, ".", ".\n"),
 	} {
 		file := w.write(t, "token", token)
 		for _, more := range [][]string{nil, {"--json"}, {"--verbose"}, {"--json", "--verbose"}} {
 			stdout, stderr := newOutput(), newOutput()
-			args := append([]string{"explain", "--config", config, "--target", service.DemoTarget, "--token-file", file}, more...)
+			args := append(
+				[]string{"explain", "--config", config, "--target", service.DemoTarget,
+					"--token-file", file},
+				more...)
 			code := run(t.Context(), args, surroundings{stdout: stdout, stderr: stderr})
-			if code != map[bool]int{true: 0, false: exitFailed}[name == "good"] || stdout.String() == "" {
+			if code != map[bool]int{true: 0, false: exitFailed}[name == "good"] ||
+				stdout.String() == "" {
 				t.Errorf("%s: exit code %d: %s", name, code, stderr)
 			}
-			for _, part := range strings.FieldsFunc(token, func(r rune) bool { return r == '.' || r == '\n' }) {
-				if said := stdout.String() + stderr.String(); strings.Contains(said, part[:min(len(part), 30)]) {
+			for _, part := range strings.FieldsFunc(token,
+				func(r rune) bool { return r == '.' || r == '\n' }) {
+				said := stdout.String() + stderr.String()
+				if strings.Contains(said, part[:min(len(part), 30)]) {
 					t.Errorf("%s: a part of the token is in\n%s", name, said)
 				}
 			}
@@ -52,10 +62,14 @@ func TestExplain_Canceled(t *testing.T) {
 	t.Cleanup(func() { close(over) })
 	w.issuerURL = issuer.URL
 	w.provider.SetIssuer(issuer.URL)
-	args := []string{"explain", "--config", w.config(t, ""), "--target", service.DemoTarget, "--token-file", w.write(t, "token", w.token(nil))}
+	args := []string{
+		"explain", "--config", w.config(t, ""), "--target", service.DemoTarget, "--token-file",
+		w.write(t, "token", w.token(nil)),
+	}
 	stdout, stderr := newOutput(), newOutput()
 	code := run(ctx, args, surroundings{stdout: stdout, stderr: stderr})
-	if code != exitFailed || !strings.Contains(stdout.String(), "`- token: refused\n   |- code: canceled\n") {
+	if code != exitFailed ||
+		!strings.Contains(stdout.String(), "`- token: refused\n   |- code: canceled\n") {
 		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 	}
 }
@@ -63,11 +77,15 @@ func TestExplain_Canceled(t *testing.T) {
 // TestExplain_NobodyReads: what cannot be written is an error.
 func TestExplain_NobodyReads(t *testing.T) {
 	w := newWorld(t)
-	args := []string{"explain", "--config", w.config(t, ""), "--target", service.DemoTarget, "--token-file", w.write(t, "token", w.token(nil))}
+	args := []string{
+		"explain", "--config", w.config(t, ""), "--target", service.DemoTarget, "--token-file",
+		w.write(t, "token", w.token(nil)),
+	}
 	stderr := newOutput()
 	gone, closed := io.Pipe()
 	_ = gone.CloseWithError(errors.New("nobody reads"))
-	if code := run(t.Context(), args, surroundings{stdout: closed, stderr: stderr}); code != exitFailed || stderr.String() != "delegation: standard output: nobody reads\n" {
+	code := run(t.Context(), args, surroundings{stdout: closed, stderr: stderr})
+	if code != exitFailed || stderr.String() != "delegation: standard output: nobody reads\n" {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

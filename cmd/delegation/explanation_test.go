@@ -16,29 +16,45 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
-// hostile is what a stranger may put into a claim to have a terminal obey: colours, a title, a line of their own, C1 controls, text turned round,
-// a carriage return, a delete, a zero-width and a private-use character beyond the first plane.
+// hostile is what a stranger may put into a claim to have a terminal obey: colours, a title, a line
+// of their own, C1 controls, text turned round, a carriage return, a delete, a zero-width and a
+// private-use character beyond the first plane.
 const hostile = "a\x1b[2J\x1b]0;x\x07\n|- token: ok\u009b31m\u202eb\r\x7f\u200b\U000f0000"
 
 func hostileExplanation() *delegation.Explanation {
 	return &delegation.Explanation{
 		Issuer: "https://tenant.example.com/", Subject: hostile, ClientID: hostile, Target: hostile,
 		Rules: []delegation.RuleStep{{
-			Name: hostile, Changed: []string{"Role", "Policy", "Tags", "PolicyARNs", "SessionDuration", "NameIDFromMapping", "FailoverRegions", "user." + hostile},
-			AWS: delegation.AWS{Role: hostile, Policy: `{"a":"` + "\u009b\u202e" + `"}`, Tags: map[string]string{hostile: hostile}, PolicyARNs: []string{hostile, hostile},
-				SessionDuration: time.Hour, NameIDFromMapping: true},
+			Name: hostile, Changed: []string{"Role", "Policy", "Tags", "PolicyARNs",
+				"SessionDuration", "NameIDFromMapping", "FailoverRegions", "user." + hostile},
+			AWS: delegation.AWS{
+				Role:              hostile,
+				Policy:            `{"a":"` + "\u009b\u202e" + `"}`,
+				Tags:              map[string]string{hostile: hostile},
+				PolicyARNs:        []string{hostile, hostile},
+				SessionDuration:   time.Hour,
+				NameIDFromMapping: true,
+			},
 		}},
-		Principal: hostile, Role: hostile, Regions: []string{hostile, hostile}, EntityID: hostile, Recipient: hostile, Audience: hostile, NameID: hostile,
-		SessionName: hostile, SourceIdentity: hostile, Policy: "{" + hostile, PolicyARNs: []string{hostile}, Duration: time.Hour, SessionEnd: time.Unix(0, 0),
+		Principal: hostile, Role: hostile, Regions: []string{hostile, hostile},
+		EntityID: hostile, Recipient: hostile, Audience: hostile, NameID: hostile,
+		SessionName: hostile, SourceIdentity: hostile, Policy: "{" + hostile,
+		PolicyARNs: []string{hostile}, Duration: time.Hour, SessionEnd: time.Unix(0, 0),
 		Attributes: map[string][]string{hostile: {hostile}}, Warnings: []string{hostile},
 	}
 }
 
-// TestOutcome_ObeyedByNoTerminal: whatever strangers chose, what reaches a terminal is printable characters and our own line ends.
+// TestOutcome_ObeyedByNoTerminal: whatever strangers chose, what reaches a terminal is printable
+// characters and our own line ends.
 func TestOutcome_ObeyedByNoTerminal(t *testing.T) {
 	for name, err := range map[string]error{
 		"allowed": nil,
-		"refused": &delegation.Error{Stage: delegation.StageSAML, Code: delegation.CodeTextInvalid, Err: errors.New(hostile), Remedy: hostile},
+		"refused": &delegation.Error{
+			Stage:  delegation.StageSAML,
+			Code:   delegation.CodeTextInvalid,
+			Err:    errors.New(hostile),
+			Remedy: hostile,
+		},
 		"foreign": errors.New(hostile),
 	} {
 		o := newOutcome(hostileExplanation(), err)
@@ -53,25 +69,37 @@ func TestOutcome_ObeyedByNoTerminal(t *testing.T) {
 				}
 			}
 			for line := range strings.Lines(text) {
-				if strings.HasPrefix(line, "|- token: ok") && !strings.HasPrefix(line, "|- token: ok (form") {
+				if strings.HasPrefix(line, "|- token: ok") &&
+					!strings.HasPrefix(line, "|- token: ok (form") {
 					t.Errorf("%s: a line of the stranger's: %q", name, line)
 				}
 			}
 		}
 		var back outcome
-		if err := json.Unmarshal([]byte(asJSON), &back); err != nil || back.Token.Subject != hostile || back.Rules[0].ChangedUser[0] != hostile || back.Decision.Attributes[hostile][0] != hostile {
+		err := json.Unmarshal([]byte(asJSON), &back)
+		if err != nil || back.Token.Subject != hostile || back.Rules[0].ChangedUser[0] != hostile ||
+			back.Decision.Attributes[hostile][0] != hostile {
 			t.Errorf("%s: JSON does not say what was: %v %+v", name, err, back)
 		}
 	}
 }
 
-// TestOutcome_JSON: durations are seconds wherever they stand, and what HTML would escape is as it is.
+// TestOutcome_JSON: durations are seconds wherever they stand, and what HTML would escape is as it
+// is.
 func TestOutcome_JSON(t *testing.T) {
-	e := &delegation.Explanation{Principal: "p", Duration: 90 * time.Minute, NameID: "<&>", Rules: []delegation.RuleStep{{
-		Name: "one", Changed: []string{"SessionDuration"}, AWS: delegation.AWS{SessionDuration: 90 * time.Minute},
-	}}}
+	e := &delegation.Explanation{
+		Principal: "p",
+		Duration:  90 * time.Minute,
+		NameID:    "<&>",
+		Rules: []delegation.RuleStep{{
+			Name: "one", Changed: []string{"SessionDuration"},
+			AWS: delegation.AWS{SessionDuration: 90 * time.Minute},
+		}},
+	}
 	text := must(newOutcome(e, nil).json())
-	for _, want := range []string{"\"session_duration\": 5400\n", "\"session_duration\": 5400,\n", `"name_id": "<&>"`} {
+	for _, want := range []string{
+		"\"session_duration\": 5400\n", "\"session_duration\": 5400,\n", `"name_id": "<&>"`,
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -80,13 +108,21 @@ func TestOutcome_JSON(t *testing.T) {
 
 // TestOutcome_Tree: what the golden trees lack.
 func TestOutcome_Tree(t *testing.T) {
-	e := &delegation.Explanation{Principal: "p", SessionEnd: time.Unix(0, 0), PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, Rules: []delegation.RuleStep{{
-		Name: "one", Changed: []string{"Policy", "user.groups"}, AWS: delegation.AWS{Policy: `{"Version":"2012-10-17"}`},
-	}}}
+	e := &delegation.Explanation{
+		Principal:  "p",
+		SessionEnd: time.Unix(0, 0),
+		PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"},
+		Rules: []delegation.RuleStep{{
+			Name: "one", Changed: []string{"Policy", "user.groups"},
+			AWS: delegation.AWS{Policy: `{"Version":"2012-10-17"}`},
+		}},
+	}
 	text := newOutcome(e, nil).tree(term.Unpainted)
 	for _, want := range []string{
-		"|     |- set policy:\n|     |     {\n|     |       \"Version\": \"2012-10-17\"\n|     |     }\n|     `- changed the user's: groups\n",
-		"|  |- session ends at the latest: 1970-01-01T00:00:00Z\n|  |- session policy ARNs: arn:aws:iam::aws:policy/ReadOnlyAccess\n",
+		"|     |- set policy:\n|     |     {\n|     |       \"Version\": \"2012-10-17\"\n|     | " +
+			"    }\n|     `- changed the user's: groups\n",
+		"|  |- session ends at the latest: 1970-01-01T00:00:00Z\n|  |- session policy ARNs: " +
+			"arn:aws:iam::aws:policy/ReadOnlyAccess\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no\n%sin\n%s", want, text)
@@ -96,10 +132,17 @@ func TestOutcome_Tree(t *testing.T) {
 
 // TestOutcome_Colours: only words of ours have a colour, and the text is the same without.
 func TestOutcome_Colours(t *testing.T) {
-	refusal := &delegation.Error{Stage: delegation.StageRules, Code: delegation.CodeDenied, Err: errors.New("denied"), Remedy: "see its reason"}
+	refusal := &delegation.Error{
+		Stage:  delegation.StageRules,
+		Code:   delegation.CodeDenied,
+		Err:    errors.New("denied"),
+		Remedy: "see its reason",
+	}
 	e := hostileExplanation()
 	for _, o := range []*outcome{newOutcome(e, nil), newOutcome(e, refusal)} {
-		text := o.tree(func(c term.Colour, text string) string { return fmt.Sprintf("<%d>%s</>", c, text) })
+		text := o.tree(func(c term.Colour, text string) string {
+			return fmt.Sprintf("<%d>%s</>", c, text)
+		})
 		for _, word := range []string{"<32>ok</>", "<33>warning</>"} {
 			if !strings.Contains(text, word) {
 				t.Errorf("no %q in %q", word, text)
@@ -108,7 +151,8 @@ func TestOutcome_Colours(t *testing.T) {
 		if (o.Refusal != nil) != strings.Contains(text, "<31>refused</>") {
 			t.Errorf("%q", text)
 		}
-		if plain := strings.NewReplacer("<31>", "", "<32>", "", "<33>", "", "</>", "").Replace(text); plain != o.tree(term.Unpainted) {
+		plain := strings.NewReplacer("<31>", "", "<32>", "", "<33>", "", "</>", "").Replace(text)
+		if plain != o.tree(term.Unpainted) {
 			t.Errorf("colours change the text:\n%s", plain)
 		}
 	}
@@ -128,14 +172,29 @@ func TestOutcome_Reached(t *testing.T) {
 		err  error
 		want []string
 	}{
-		"token":                      {delegation.Explanation{Target: "app"}, refused(delegation.StageToken, delegation.CodeTokenExpired), []string{"token: refused"}},
-		"argument":                   {delegation.Explanation{}, refused(delegation.StageConfig, delegation.CodeArgumentInvalid), []string{"token: refused"}},
-		"target":                     {verified, refused(delegation.StageTarget, delegation.CodeDelegationDisabled), []string{"token: ok", "target: refused"}},
-		"profile":                    {verified, refused(delegation.StageRules, delegation.CodeProfileFailed), []string{"token: ok", "target: ok", "rules: refused"}},
-		"decision":                   {ran, refused(delegation.StageDecision, delegation.CodeRoleInvalid), []string{"token: ok", "target: ok", "rules: ok", "decision: refused"}},
-		"token that ended meanwhile": {decided, refused(delegation.StageToken, delegation.CodeTokenExpired), []string{"token: ok", "target: ok", "rules: ok", "decision: refused"}},
-		"response":                   {decided, refused(delegation.StageSAML, delegation.CodeTextInvalid), []string{"token: ok", "target: ok", "rules: ok", "decision: ok", "saml: refused"}},
-		"nothing":                    {decided, nil, []string{"token: ok", "target: ok", "rules: ok", "decision: ok", "saml: ok"}},
+		"token": {delegation.Explanation{Target: "app"},
+			refused(delegation.StageToken, delegation.CodeTokenExpired),
+			[]string{"token: refused"}},
+		"argument": {delegation.Explanation{},
+			refused(delegation.StageConfig, delegation.CodeArgumentInvalid),
+			[]string{"token: refused"}},
+		"target": {verified,
+			refused(delegation.StageTarget, delegation.CodeDelegationDisabled),
+			[]string{"token: ok", "target: refused"}},
+		"profile": {verified,
+			refused(delegation.StageRules, delegation.CodeProfileFailed),
+			[]string{"token: ok", "target: ok", "rules: refused"}},
+		"decision": {ran,
+			refused(delegation.StageDecision, delegation.CodeRoleInvalid),
+			[]string{"token: ok", "target: ok", "rules: ok", "decision: refused"}},
+		"token that ended meanwhile": {decided,
+			refused(delegation.StageToken, delegation.CodeTokenExpired),
+			[]string{"token: ok", "target: ok", "rules: ok", "decision: refused"}},
+		"response": {decided,
+			refused(delegation.StageSAML, delegation.CodeTextInvalid),
+			[]string{"token: ok", "target: ok", "rules: ok", "decision: ok", "saml: refused"}},
+		"nothing": {decided, nil,
+			[]string{"token: ok", "target: ok", "rules: ok", "decision: ok", "saml: ok"}},
 	} {
 		var got []string
 		text := newOutcome(&row.e, row.err).tree(term.Unpainted)
@@ -145,7 +204,8 @@ func TestOutcome_Reached(t *testing.T) {
 				got = append(got, step)
 			}
 		}
-		if !reflect.DeepEqual(got, row.want) || row.err != nil && !strings.Contains(text, "   |- wrong: because\n   `- remedy: do\n") {
+		if !reflect.DeepEqual(got, row.want) ||
+			row.err != nil && !strings.Contains(text, "   |- wrong: because\n   `- remedy: do\n") {
 			t.Errorf("%s: got %q in\n%s", name, got, text)
 		}
 	}
@@ -157,11 +217,13 @@ func TestOutcome_Documented(t *testing.T) {
 	section, _, _ = strings.Cut(section, "\n## ")
 	names := 0
 	for _, part := range []reflect.Type{
-		reflect.TypeFor[outcome](), reflect.TypeFor[tokenOutcome](), reflect.TypeFor[ruleOutcome](), reflect.TypeFor[decisionOutcome](),
+		reflect.TypeFor[outcome](), reflect.TypeFor[tokenOutcome](), reflect.TypeFor[ruleOutcome](),
+		reflect.TypeFor[decisionOutcome](),
 		reflect.TypeFor[trustOutcome](), reflect.TypeFor[refusalOutcome](),
 	} {
 		for _, field := range reflect.VisibleFields(part) {
-			if name := field.Tag.Get("json"); field.IsExported() && !strings.Contains(section, "`"+name+"`") {
+			name := field.Tag.Get("json")
+			if field.IsExported() && !strings.Contains(section, "`"+name+"`") {
 				t.Errorf("%s.%s: docs/cli.md lacks %q", part.Name(), field.Name, name)
 			}
 			names++
@@ -180,7 +242,8 @@ func TestAWSSettings(t *testing.T) {
 		if setting, ok := named.FieldByName(field.Name); ok {
 			both++
 			if setting.Tag.Get("yaml") != field.Tag.Get("json") {
-				t.Errorf("%s is %q, and %q in the configuration", field.Name, field.Tag.Get("json"), setting.Tag.Get("yaml"))
+				t.Errorf("%s is %q, and %q in the configuration", field.Name, field.Tag.Get("json"),
+					setting.Tag.Get("yaml"))
 			}
 		} else if field.Tag.Get("json") == "" {
 			t.Errorf("%s has no name", field.Name)

@@ -38,7 +38,8 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// world is an OpenID provider and an STS on loopback, and a folder with the files of a configuration.
+// world is an OpenID provider and an STS on loopback, and a folder with the files of a
+// configuration.
 type world struct {
 	provider  *oidctest.Provider
 	issuerURL string
@@ -80,8 +81,11 @@ func newWorldIn(t testing.TB, folder string) *world {
 	if err := w.aws.PutSAMLProvider(service.DemoPrincipal, metadata); err != nil {
 		t.Fatal(err)
 	}
-	for _, role := range []string{service.DemoRole, strings.ReplaceAll(service.DemoRole, "photo-editor", "photo-user")} {
-		if err := w.aws.PutRole(ststest.Role{ARN: role, TrustPolicy: service.DemoTrust}); err != nil {
+	for _, role := range []string{
+		service.DemoRole, strings.ReplaceAll(service.DemoRole, "photo-editor", "photo-user"),
+	} {
+		err := w.aws.PutRole(ststest.Role{ARN: role, TrustPolicy: service.DemoTrust})
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -121,7 +125,8 @@ func (w *world) writeTLS(t testing.TB, serial int64) *x509.CertPool {
 	t.Helper()
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(serial), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
@@ -132,10 +137,16 @@ func (w *world) writeTLS(t testing.TB, serial int64) *x509.CertPool {
 	return pool
 }
 
-// config is a configuration of this world, with more lines behind it, and more settings in its target.
+// config is a configuration of this world, with more lines behind it, and more settings in its
+// target.
 func (w *world) config(t testing.TB, more string, target ...string) (file string) {
 	t.Helper()
-	settings := strings.Join(append([]string{fmt.Sprintf("principal: %q", service.DemoPrincipal), "region: " + service.DemoRegion}, target...), ", ")
+	settings := strings.Join(
+		append(
+			[]string{fmt.Sprintf("principal: %q", service.DemoPrincipal),
+				"region: " + service.DemoRegion},
+			target...),
+		", ")
 	return w.write(t, "delegation.yaml", fmt.Sprintf(`
 listen: 127.0.0.1:0
 issuers:
@@ -155,7 +166,10 @@ sts: {endpoint: %q}
 
 // token signs an ID token of a photo editor, with claims changed or (nil) removed.
 func (w *world) token(claims map[string]any) string {
-	all := map[string]any{"sub": "auth0|alice", "aud": service.DemoTarget, "email": "alice@example.com", "email_verified": true, "groups": []string{"photo-editors"}}
+	all := map[string]any{
+		"sub": "auth0|alice", "aud": service.DemoTarget, "email": "alice@example.com",
+		"email_verified": true, "groups": []string{"photo-editors"},
+	}
 	for name, value := range claims {
 		all[name] = value
 	}
@@ -164,12 +178,18 @@ func (w *world) token(claims map[string]any) string {
 
 // expired are the claims of a token of an hour ago.
 func expired() map[string]any {
-	return map[string]any{"iat": time.Now().Add(-2 * time.Hour).Unix(), "exp": time.Now().Add(-time.Hour).Unix()}
+	return map[string]any{
+		"iat": time.Now().Add(-2 * time.Hour).Unix(), "exp": time.Now().Add(-time.Hour).Unix(),
+	}
 }
 
 // delegationForm is the form of an Auth0 client.
 func delegationForm(token string) url.Values {
-	return url.Values{"client_id": {service.DemoTarget}, "grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "id_token": {token}, "api_type": {"aws"}}
+	return url.Values{
+		"client_id":  {service.DemoTarget},
+		"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "id_token": {token},
+		"api_type": {"aws"},
+	}
 }
 
 // output is what a program says, a line at a time.
@@ -222,7 +242,8 @@ func serve(t testing.TB, file string, environment ...string) *served {
 	s := &served{said: newOutput(), logs: newOutput()}
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"serve", "--config", file}, surroundings{environment: environment, stdout: s.said, stderr: s.logs})
+		code <- run(ctx, []string{"serve", "--config", file},
+			surroundings{environment: environment, stdout: s.said, stderr: s.logs})
 	}()
 	s.stop = sync.OnceValue(func() int { cancel(); return <-code })
 	t.Cleanup(func() { s.stop() })
@@ -230,8 +251,8 @@ func serve(t testing.TB, file string, environment ...string) *served {
 	return s
 }
 
-// patience is how long a test waits for what another goroutine or process does. Only a failure takes
-// that long, so it has room for a machine that is busy with other things.
+// patience is how long a test waits for what another goroutine or process does. Only a failure
+// takes that long, so it has room for a machine that is busy with other things.
 const patience = 3 * time.Minute
 
 // start runs the program as a process of its own until the test ends. It has to end well.
@@ -264,8 +285,8 @@ func start(t testing.TB, environment []string, args ...string) *served {
 	return s
 }
 
-// binary is the path of the program: this test's own binary, which is the program under that name, as
-// [TestMain] says. Nothing is compiled again, and what the tests run has their race detector.
+// binary is the path of the program: this test's own binary, which is the program under that name,
+// as [TestMain] says. Nothing is compiled again, and what the tests run has their race detector.
 func binary(t testing.TB) string {
 	t.Helper()
 	path, err := exec.LookPath("delegation")
@@ -304,7 +325,8 @@ func (s *served) address(t testing.TB) string {
 				TLS     bool   `json:"tls"`
 			}
 			if json.Unmarshal([]byte(line), &entry) == nil && entry.Message == "serving" {
-				return map[bool]string{true: "https://", false: "http://"}[entry.TLS] + entry.Address
+				return map[bool]string{true: "https://", false: "http://"}[entry.TLS] +
+					entry.Address
 			}
 		case <-deadline:
 			t.Fatalf("it does not serve: %s", s.logs)
@@ -314,5 +336,8 @@ func (s *served) address(t testing.TB) string {
 
 // client trusts the pool, and keeps no connection.
 func client(pool *x509.CertPool) *http.Client {
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: pool},
+		DisableKeepAlives: true,
+	}}
 }

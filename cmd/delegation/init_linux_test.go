@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// TestInit_ControlC: a person who has seen a question and types Control-C gets the shell back, and no file.
+// TestInit_ControlC: a person who has seen a question and types Control-C gets the shell back, and
+// no file.
 func TestInit_ControlC(t *testing.T) {
 	tty, keys, _ := newTerminal(t)
 	folder := filepath.Join(t.TempDir(), "a")
@@ -32,7 +33,9 @@ func TestInit_ControlC(t *testing.T) {
 	}
 	rest, _ := text.ReadString(0) // to the end
 	_ = command.Wait()            // the exit code says it
-	if _, err := os.Stat(folder); command.ProcessState.ExitCode() != exitFailed || err == nil || !strings.Contains(rest, "delegation: nothing is written: context canceled\n") {
+	_, err = os.Stat(folder)
+	if command.ProcessState.ExitCode() != exitFailed || err == nil ||
+		!strings.Contains(rest, "delegation: nothing is written: context canceled\n") {
 		t.Errorf("%s: it ends with %s, and says %s", question, command.ProcessState, rest)
 	}
 }

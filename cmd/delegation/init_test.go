@@ -36,8 +36,11 @@ func asked(t testing.TB, i *initiation, answers string) (prompts string, err err
 }
 
 func TestInit_Asks(t *testing.T) {
-	i := &initiation{surroundings: surroundings{environment: []string{"AWS_REGION=eu-central-1", "AWS_DEFAULT_REGION=us-east-1"}}}
-	prompts, err := asked(t, i, "https://tenant.example.com/\nphoto-app\n123456789012\n\nexample-photos\n\n\n\n\n")
+	i := &initiation{surroundings: surroundings{
+		environment: []string{"AWS_REGION=eu-central-1", "AWS_DEFAULT_REGION=us-east-1"},
+	}}
+	prompts, err := asked(t, i,
+		"https://tenant.example.com/\nphoto-app\n123456789012\n\nexample-photos\n\n\n\n\n")
 	want := initiation{Answers: setup.Answers{
 		Issuer: "https://tenant.example.com/", ClientID: "photo-app", Account: "123456789012",
 		Region: "eu-central-1", Bucket: "example-photos", Role: "delegation-user",
@@ -47,7 +50,10 @@ func TestInit_Asks(t *testing.T) {
 	if err != nil || fmt.Sprintf("%+v", *i) != fmt.Sprintf("%+v", want) {
 		t.Errorf("got %v, %+v, want %+v", err, *i, want)
 	}
-	for _, line := range []string{"iss claim: ", "[eu-central-1]: ", "[delegation-user]: ", "[delegation]: ", "[photo-app]: ", "[urn:tenant.example.com]: "} {
+	for _, line := range []string{
+		"iss claim: ", "[eu-central-1]: ", "[delegation-user]: ", "[delegation]: ", "[photo-app]: ",
+		"[urn:tenant.example.com]: ",
+	} {
 		if strings.Count(prompts, line) != 1 {
 			t.Errorf("it does not ask %s:\n%s", line, prompts)
 		}
@@ -58,7 +64,9 @@ func TestInit_Asks(t *testing.T) {
 func TestInit_AsksAgain(t *testing.T) {
 	i := &initiation{}
 	prompts, err := asked(t, i, strings.Join([]string{
-		"", "tenant.example.com", "http://tenant.example.com/", "http://127.0.0.1/", "https://u:p@tenant.example.com/", "https://", "https://a/?b", "  https://tenant.example.com/  ",
+		"", "tenant.example.com", "http://tenant.example.com/", "http://127.0.0.1/",
+		"https://u:p@tenant.example.com/", "https://", "https://a/?b",
+		"  https://tenant.example.com/  ",
 		"", strings.Repeat("x", 1025), "photo-app",
 		"", "12345678901", "1234567890123", "12345678901x", "١٢٣٤٥٦٧٨٩٠١٢", "123456789012",
 		"", "mars-north-1", "aws-global", "cn-north-1",
@@ -78,16 +86,22 @@ func TestInit_AsksAgain(t *testing.T) {
 		t.Fatalf("got %v, %+v, want %+v\n%s", err, *i, want, prompts)
 	}
 	const complaints = 6 + 1 + 4 + 2 + 3 + 3 + 2 + 1 + 2
-	if got := strings.Count(prompts, "\n"); got < complaints || strings.Count(prompts, ": ") < complaints {
-		t.Errorf("%d lines: a wrong answer passes in silence:\n%s", got, prompts)
+	lines := strings.Count(prompts, "\n")
+	if lines < complaints || strings.Count(prompts, ": ") < complaints {
+		t.Errorf("%d lines: a wrong answer passes in silence:\n%s", lines, prompts)
 	}
-	if got := i.PrincipalARN() + " " + i.RoleARN(); got != "arn:aws-cn:iam::123456789012:saml-provider/tenant arn:aws-cn:iam::123456789012:role/teams/press/photo-user" {
-		t.Errorf("got %s", got)
+	if got := i.PrincipalARN(); got != "arn:aws-cn:iam::123456789012:saml-provider/tenant" {
+		t.Errorf("principal %s", got)
+	}
+	if got := i.RoleARN(); got != "arn:aws-cn:iam::123456789012:role/teams/press/photo-user" {
+		t.Errorf("role %s", got)
 	}
 }
 
 func TestInit_NoAnswer(t *testing.T) {
-	for _, answers := range []string{"", "https://tenant.example.com/\n", strings.Repeat("x", 1<<20)} {
+	for _, answers := range []string{
+		"", "https://tenant.example.com/\n", strings.Repeat("x", 1<<20),
+	} {
 		_, err := asked(t, &initiation{}, answers)
 		if !errors.As(err, new(config.UsageError)) {
 			t.Errorf("got %v", err)
@@ -101,10 +115,12 @@ func TestInit_Interrupted(t *testing.T) {
 	defer typing.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	i := &initiation{surroundings: surroundings{stderr: promptWriter(cancel)}}
-	if err := i.ask(ctx, bufio.NewScanner(silent), i.questions()[0]); !errors.Is(err, context.Canceled) {
+	err := i.ask(ctx, bufio.NewScanner(silent), i.questions()[0])
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if err := i.ask(ctx, bufio.NewScanner(silent), i.questions()[0]); !errors.Is(err, context.Canceled) {
+	err = i.ask(ctx, bufio.NewScanner(silent), i.questions()[0])
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("once it has ended: got %v", err)
 	}
 }
@@ -127,10 +143,12 @@ func answered(folder string) *setup.Answers {
 // keyPair is the tests' signing key as PEM.
 func keyPair() (certificate, private []byte) {
 	key := delegationtest.SigningKey()
-	return []byte(pemBlock("CERTIFICATE", key.Certificate.Raw)), []byte(pemBlock("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key.Signer))))
+	return []byte(pemBlock("CERTIFICATE", key.Certificate.Raw)),
+		[]byte(pemBlock("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key.Signer))))
 }
 
-// TestInit_NothingHalfDone: whatever stops it, neither a file nor a folder is left, and what was there stays.
+// TestInit_NothingHalfDone: whatever stops it, neither a file nor a folder is left, and what was
+// there stays.
 func TestInit_NothingHalfDone(t *testing.T) {
 	files := must(answered("").Files(keyPair()))
 	place := func(folder string) (list []setup.File) {
@@ -148,7 +166,8 @@ func TestInit_NothingHalfDone(t *testing.T) {
 	}
 	t.Run("nothing stops it", func(t *testing.T) {
 		folder := filepath.Join(t.TempDir(), "a", "b")
-		if err := answered(folder).Write(t.Context(), place(folder)); err != nil || len(entries(folder)) != len(files) {
+		err := answered(folder).Write(t.Context(), place(folder))
+		if err != nil || len(entries(folder)) != len(files) {
 			t.Errorf("got %v, %q", err, entries(folder))
 		}
 	})
@@ -159,7 +178,9 @@ func TestInit_NothingHalfDone(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := answered(folder).Write(t.Context(), place(folder))
-			if got := entries(folder); !errors.As(err, new(config.UsageError)) || !strings.Contains(err.Error(), files[n].Path) || len(got) != 1 {
+			got := entries(folder)
+			if !errors.As(err, new(config.UsageError)) ||
+				!strings.Contains(err.Error(), files[n].Path) || len(got) != 1 {
 				t.Errorf("got %v, %q", err, got)
 			}
 		})
@@ -167,7 +188,8 @@ func TestInit_NothingHalfDone(t *testing.T) {
 			outer := t.TempDir()
 			folder := filepath.Join(outer, "a", "b")
 			ctx := &countdown{Context: t.Context(), left: n}
-			if err := answered(folder).Write(ctx, place(folder)); !errors.Is(err, context.Canceled) || len(entries(outer)) != 0 {
+			err := answered(folder).Write(ctx, place(folder))
+			if !errors.Is(err, context.Canceled) || len(entries(outer)) != 0 {
 				t.Errorf("got %v, %q", err, entries(outer))
 			}
 		})
@@ -176,7 +198,8 @@ func TestInit_NothingHalfDone(t *testing.T) {
 			folder := filepath.Join(outer, "a")
 			list := place(folder)
 			list[n].Path = filepath.Join(folder, "no folder", files[n].Path)
-			if err := answered(folder).Write(t.Context(), list); err == nil || len(entries(outer)) != 0 {
+			err := answered(folder).Write(t.Context(), list)
+			if err == nil || len(entries(outer)) != 0 {
 				t.Errorf("got %v, %q", err, entries(outer))
 			}
 		})
@@ -187,9 +210,13 @@ func TestInit_NothingHalfDone(t *testing.T) {
 		list := place(folder)
 		last := &list[len(list)-1].Text
 		good := *last
-		for text, want := range map[string]string{good + "more: 1\n": "unknown key", strings.Replace(good, "eu-central-1", "mars-north-1", 1): "mars-north-1"} {
+		for text, want := range map[string]string{
+			good + "more: 1\n": "unknown key",
+			strings.Replace(good, "eu-central-1", "mars-north-1", 1): "mars-north-1",
+		} {
 			*last = text
-			if err := answered(folder).Write(t.Context(), list); err == nil || !strings.Contains(err.Error(), want) || len(entries(outer)) != 0 {
+			err := answered(folder).Write(t.Context(), list)
+			if err == nil || !strings.Contains(err.Error(), want) || len(entries(outer)) != 0 {
 				t.Errorf("got %v, %q", err, entries(outer))
 			}
 		}
@@ -223,9 +250,11 @@ func (c *countdown) Err() error {
 	return nil
 }
 
-// TestInit_OddAnswers: what passes the checks makes a configuration that loads, and says what was answered.
+// TestInit_OddAnswers: what passes the checks makes a configuration that loads, and says what was
+// answered.
 func TestInit_OddAnswers(t *testing.T) {
-	for _, text := range append(oddTexts, "${a}", "a.b[0]", "targets", "😀\U0001F600", "<<", "{a: b}", "[a]", "@a", "`a", "%a", ",", "?", ":") {
+	for _, text := range append(oddTexts, "${a}", "a.b[0]", "targets", "😀\U0001F600", "<<",
+		"{a: b}", "[a]", "@a", "`a", "%a", ",", "?", ":") {
 		folder := t.TempDir()
 		i := answered(folder)
 		if setup.CheckName(text) != nil {
@@ -246,13 +275,17 @@ func TestInit_OddAnswers(t *testing.T) {
 			continue
 		}
 		loaded, _, err := config.Load(filepath.Join(folder, setup.ConfigurationFile), nil)
-		if target := loaded.Targets[text]; err != nil || loaded.Identity.EntityID != i.EntityID || len(target.Audiences) != 1 || target.Audiences[0] != text || target.Principal != i.PrincipalARN() || target.Role != i.RoleARN() {
+		target := loaded.Targets[text]
+		if err != nil || loaded.Identity.EntityID != i.EntityID || len(target.Audiences) != 1 ||
+			target.Audiences[0] != text || target.Principal != i.PrincipalARN() ||
+			target.Role != i.RoleARN() {
 			t.Errorf("%q: %v, %+v", text, err, loaded)
 		}
 	}
 }
 
-// TestInit_Exchange: once AWS has what the set-up says, the configuration exchanges tokens as it is, also for a target of another name.
+// TestInit_Exchange: once AWS has what the set-up says, the configuration exchanges tokens as it
+// is, also for a target of another name.
 func TestInit_Exchange(t *testing.T) {
 	w := newWorld(t)
 	for _, row := range []struct {
@@ -261,28 +294,48 @@ func TestInit_Exchange(t *testing.T) {
 		read               func(testing.TB, string) inAWS
 	}{
 		{"CloudFormation", "photo-app", "cloudformation.yaml", nil, readCloudFormation},
-		{"Terraform", "photos", "main.tf", []string{"--terraform", "--target", "photos", "--role", "teams/press/photo-user", "--provider", "other", "--entity-id", `urn:"<&>é`}, readTerraform},
+		{"Terraform", "photos", "main.tf",
+			[]string{
+				"--terraform", "--target", "photos", "--role", "teams/press/photo-user",
+				"--provider", "other", "--entity-id", `urn:"<&>é`,
+			}, readTerraform},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			folder := t.TempDir()
-			said(t, append([]string{"init", "--issuer", w.issuerURL, "--allow-loopback-http", "--client-id", service.DemoTarget, "--account", "123456789012", "--bucket", "example-photos",
-				"--region", service.DemoRegion, "--out", folder}, row.flags...)...)
+			said(t,
+				append(
+					[]string{"init", "--issuer", w.issuerURL, "--allow-loopback-http",
+						"--client-id", service.DemoTarget, "--account", "123456789012", "--bucket",
+						"example-photos",
+						"--region", service.DemoRegion, "--out", folder}, row.flags...)...)
 			found := row.read(t, string(must(os.ReadFile(filepath.Join(folder, row.file)))))
-			if metadata := string(must(os.ReadFile(filepath.Join(folder, "metadata.xml")))); found.metadata != metadata {
-				t.Errorf("the set-up has the metadata\n%s\nand metadata.xml\n%s", found.metadata, metadata)
+			metadata := string(must(os.ReadFile(filepath.Join(folder, "metadata.xml"))))
+			if found.metadata != metadata {
+				t.Errorf("the set-up has the metadata\n%s\nand metadata.xml\n%s",
+					found.metadata, metadata)
 			}
-			if err := errors.Join(w.aws.PutSAMLProvider("arn:aws:iam::123456789012:saml-provider/"+found.provider, []byte(found.metadata)),
-				w.aws.PutRole(ststest.Role{ARN: "arn:aws:iam::123456789012:role" + found.path + found.role, TrustPolicy: found.trust})); err != nil {
+			if err := errors.Join(
+				w.aws.PutSAMLProvider("arn:aws:iam::123456789012:saml-provider/"+found.provider,
+					[]byte(found.metadata)),
+				w.aws.PutRole(ststest.Role{
+					ARN:         "arn:aws:iam::123456789012:role" + found.path + found.role,
+					TrustPolicy: found.trust,
+				})); err != nil {
 				t.Fatal(err)
 			}
-			built, err := surroundings{environment: []string{"DELEGATION_STS_ENDPOINT=" + w.awsURL}}.configured(t.Context(), filepath.Join(folder, setup.ConfigurationFile), false, nil)
+			built, err := surroundings{environment: []string{
+				"DELEGATION_STS_ENDPOINT=" + w.awsURL,
+			}}.configured(t.Context(), filepath.Join(folder, setup.ConfigurationFile), false, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := built.Delegator.Exchange(t.Context(), w.token(nil), row.target); err != nil {
+			_, err = built.Delegator.Exchange(t.Context(), w.token(nil), row.target)
+			if err != nil {
 				t.Error(err)
 			}
-			if _, err := built.Delegator.Exchange(t.Context(), w.token(map[string]any{"email_verified": false}), row.target); !errors.Is(err, delegation.CodeDenied) {
+			_, err = built.Delegator.Exchange(t.Context(),
+				w.token(map[string]any{"email_verified": false}), row.target)
+			if !errors.Is(err, delegation.CodeDenied) {
 				t.Errorf("a user whose address is not verified: %v", err)
 			}
 		})

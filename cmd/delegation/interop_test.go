@@ -38,7 +38,9 @@ func needs(t testing.TB, name, debianPackage string) {
 }
 
 // program runs a program with more environment and returns its exit code and what it said.
-func program(t testing.TB, environment []string, stdin string, name string, args ...string) (code int, stdout, stderr string) {
+func program(
+	t testing.TB, environment []string, stdin string, name string, args ...string,
+) (code int, stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -63,7 +65,8 @@ func TestInterop_Curl(t *testing.T) {
 	w.check(t, func(t *testing.T, r *row) (int, http.Header, []byte) {
 		args := []string{"-sS", "-i", "-X", r.method, w.url + r.path}
 		if r.body != "" {
-			args = append(args, "--data-binary", "@-", "-H", "Content-Type: "+r.contentType, "-H", "Expect:")
+			args = append(args, "--data-binary", "@-", "-H", "Content-Type: "+r.contentType,
+				"-H", "Expect:")
 		} else if r.contentType != "" {
 			args = append(args, "-H", "Content-Type: "+r.contentType, "-d", "")
 		}
@@ -97,14 +100,22 @@ func TestInterop_Demo(t *testing.T) {
 			break
 		}
 	}
-	wants := []string{"", `"SessionToken":"`, `"SessionToken":"`, `"Token":"`, "assumed-role/photo-editor/alice@example.com", `"url":"`,
-		`"error":"unauthorized","error_description":"no role is assigned to this user"`, "EntityDescriptor", `{"status":"ok"}`}
+	wants := []string{
+		"", `"SessionToken":"`, `"SessionToken":"`, `"Token":"`,
+		"assumed-role/photo-editor/alice@example.com", `"url":"`,
+		`"error":"unauthorized","error_description":"no role is assigned to this user"`,
+		"EntityDescriptor", `{"status":"ok"}`,
+	}
 	if len(commands) != len(wants) {
 		t.Fatalf("%d commands, want %d: %q", len(commands), len(wants), commands)
 	}
-	environment := []string{"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null"}
+	environment := []string{
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null",
+		"AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+	}
 	for i, command := range commands[1:] {
-		if code, out, said := program(t, environment, "", "bash", "-c", commands[0]+"\n"+command); code != 0 || !strings.Contains(out, wants[i+1]) {
+		code, out, said := program(t, environment, "", "bash", "-c", commands[0]+"\n"+command)
+		if code != 0 || !strings.Contains(out, wants[i+1]) {
 			t.Errorf("%s\nexit code %d: %s%s\nwant %s", command, code, out, said, wants[i+1])
 		}
 	}
@@ -124,9 +135,13 @@ func TestInterop_AWSCLI(t *testing.T) {
 	tokenFile := w.write(t, "token", w.token(nil))
 	environment := w.containerEnvironment(t, s.url, tokenFile)
 	whoAmI := func() (int, string, string) {
-		return program(t, environment, "", "aws", "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
+		return program(t, environment, "", "aws", "sts", "get-caller-identity", "--query", "Arn",
+			"--output", "text")
 	}
-	if code, out, said := whoAmI(); code != 0 || strings.TrimSpace(out) != "arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
+	code, out, said := whoAmI()
+	if code != 0 ||
+		strings.TrimSpace(out) !=
+			"arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
 		t.Errorf("exit code %d: %s%s", code, out, said)
 	}
 	w.write(t, "token", w.token(map[string]any{"sub": "auth0|carol", "email": "carol@example.com"}))
@@ -139,29 +154,42 @@ func TestInterop_AWSCLI(t *testing.T) {
 	}
 }
 
-// TestInterop_CredentialProcess: a real profile of the AWS CLI has delegation exchange for its credential_process, and shows its refusals.
+// TestInterop_CredentialProcess: a real profile of the AWS CLI has delegation exchange for its
+// credential_process, and shows its refusals.
 func TestInterop_CredentialProcess(t *testing.T) {
 	needs(t, "aws", "awscli")
 	path := binary(t)
 	w := newWorld(t)
 	config, tokenFile := w.config(t, ""), w.write(t, "token", w.token(nil))
-	profile := w.write(t, "aws-profile", fmt.Sprintf("[profile delegation]\ncredential_process = %s exchange --config %s --target %s --token-file %s --format process\nregion = %s\n",
-		path, config, service.DemoTarget, tokenFile, service.DemoRegion))
+	profile := w.write(t, "aws-profile",
+		fmt.Sprintf(
+			"[profile delegation]\ncredential_process = %s exchange --config %s --target %s "+
+				"--token-file %s --format process\nregion = %s\n",
+			path, config, service.DemoTarget, tokenFile, service.DemoRegion))
 	whoAmI := func() (int, string, string) {
-		return program(t, []string{"AWS_CONFIG_FILE=" + profile, "AWS_SHARED_CREDENTIALS_FILE=" + filepath.Join(w.folder, "none"), "AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL_STS=" + w.awsURL},
-			"", "aws", "--profile", "delegation", "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
+		return program(t,
+			[]string{"AWS_CONFIG_FILE=" + profile,
+				"AWS_SHARED_CREDENTIALS_FILE=" + filepath.Join(w.folder, "none"),
+				"AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL_STS=" + w.awsURL},
+			"", "aws", "--profile", "delegation", "sts", "get-caller-identity", "--query", "Arn",
+			"--output", "text")
 	}
-	if code, out, said := whoAmI(); code != 0 || strings.TrimSpace(out) != "arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
+	code, out, said := whoAmI()
+	if code != 0 ||
+		strings.TrimSpace(out) !=
+			"arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
 		t.Errorf("exit code %d: %s%s", code, out, said)
 	}
 	w.write(t, "token", w.token(expired()))
-	if code, out, said := whoAmI(); code == 0 || !strings.Contains(said, "delegation: token: ") || !strings.Contains(said, "(token_expired)") {
+	code, out, said = whoAmI()
+	if code == 0 || !strings.Contains(said, "delegation: token: ") ||
+		!strings.Contains(said, "(token_expired)") {
 		t.Errorf("an expired token: exit code %d: %s%s", code, out, said)
 	}
 }
 
-// TestInterop_Boto3: one Python process that keeps its session picks up a rotated token file when it refreshes. Sessions of 15 minutes are
-// always within botocore's time for a refresh.
+// TestInterop_Boto3: one Python process that keeps its session picks up a rotated token file when
+// it refreshes. Sessions of 15 minutes are always within botocore's time for a refresh.
 func TestInterop_Boto3(t *testing.T) {
 	needs(t, "python3", "python3")
 	if code, _, said := program(t, nil, "", "python3", "-c", "import boto3"); code != 0 {
@@ -173,7 +201,8 @@ func TestInterop_Boto3(t *testing.T) {
 	w := newWorld(t)
 	s := start(t, nil, "serve", "--config", w.config(t, "", "session_duration: 15m"))
 	tokenFile := w.write(t, "token", w.token(nil))
-	next := w.write(t, "next", w.token(map[string]any{"sub": "auth0|carol", "email": "carol@example.com"}))
+	next := w.write(t, "next",
+		w.token(map[string]any{"sub": "auth0|carol", "email": "carol@example.com"}))
 	const script = `
 import boto3, os, shutil, sys
 client = boto3.Session().client("sts")
@@ -181,14 +210,16 @@ print(client.get_caller_identity()["Arn"])
 shutil.copyfile(sys.argv[1], os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"])
 print(client.get_caller_identity()["Arn"])
 `
-	code, out, said := program(t, w.containerEnvironment(t, s.url, tokenFile), script, "python3", "-", next)
+	code, out, said := program(t, w.containerEnvironment(t, s.url, tokenFile), script,
+		"python3", "-", next)
 	want := "arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com\narn:aws:sts::123456789012:assumed-role/photo-editor/carol@example.com\n"
 	if code != 0 || out != want {
 		t.Errorf("exit code %d: %s%s", code, out, said)
 	}
 }
 
-// TestInterop_Auth0JS runs the real auth0-js 7 in Chromium, on a page of another origin, against the service over https.
+// TestInterop_Auth0JS runs the real auth0-js 7 in Chromium, on a page of another origin, against
+// the service over https.
 func TestInterop_Auth0JS(t *testing.T) {
 	needs(t, "node", "nodejs")
 	needs(t, "chromium", "chromium")
@@ -203,22 +234,38 @@ func TestInterop_Auth0JS(t *testing.T) {
 	w := newWorld(t)
 	w.writeTLS(t, 1)
 	const encrypted = "tls: {certificate_file: tls.crt, key_file: tls.key}\n"
-	s := start(t, nil, "serve", "--config", w.config(t, encrypted+"http: {allowed_origins: ["+origin+"]}"))
-	foreign := start(t, nil, "serve", "--config", w.config(t, encrypted+"http: {allowed_origins: [http://other.localhost]}"))
+	s := start(t, nil, "serve", "--config",
+		w.config(t, encrypted+"http: {allowed_origins: ["+origin+"]}"))
+	foreign := start(t, nil, "serve", "--config",
+		w.config(t, encrypted+"http: {allowed_origins: [http://other.localhost]}"))
 
 	type object = map[string]any
 	scenarios := []object{
-		{"name": "success", "options": object{"id_token": w.token(nil), "api": "aws", "targetClientId": service.DemoTarget, "role": "arn:aws:iam::123456789012:role/admin"}},
-		{"name": "expired", "options": object{"id_token": w.token(expired()), "api": "aws", "targetClientId": service.DemoTarget}},
-		{"name": "denied", "options": object{"id_token": w.token(object{"groups": []string{"staff"}}), "api": "aws", "targetClientId": service.DemoTarget}},
+		{"name": "success", "options": object{"id_token": w.token(nil), "api": "aws",
+			"targetClientId": service.DemoTarget, "role": "arn:aws:iam::123456789012:role/admin"}},
+		{"name": "expired", "options": object{"id_token": w.token(expired()), "api": "aws",
+			"targetClientId": service.DemoTarget}},
+		{"name": "denied",
+			"options": object{
+				"id_token": w.token(object{"groups": []string{"staff"}}), "api": "aws",
+				"targetClientId": service.DemoTarget,
+			}},
 		{"name": "no target", "options": object{"id_token": w.token(nil), "api": "aws"}},
-		{"name": "empty target", "options": object{"id_token": w.token(nil), "api": "aws", "target": ""}},
-		{"name": "no api", "options": object{"id_token": w.token(nil), "targetClientId": service.DemoTarget}},
-		{"name": "other target", "options": object{"id_token": w.token(nil), "api": "aws", "targetClientId": "other-app"}},
-		{"name": "page not allowed", "domain": strings.TrimPrefix(foreign.url, "https://"), "options": object{"id_token": w.token(nil), "api": "aws"}},
+		{"name": "empty target",
+			"options": object{"id_token": w.token(nil), "api": "aws", "target": ""}},
+		{"name": "no api",
+			"options": object{"id_token": w.token(nil), "targetClientId": service.DemoTarget}},
+		{"name": "other target", "options": object{"id_token": w.token(nil), "api": "aws",
+			"targetClientId": "other-app"}},
+		{"name": "page not allowed", "domain": strings.TrimPrefix(foreign.url, "https://"),
+			"options": object{"id_token": w.token(nil), "api": "aws"}},
 	}
-	input := must(json.Marshal(object{"domain": strings.TrimPrefix(s.url, "https://"), "clientID": service.DemoTarget, "origin": origin, "scenarios": scenarios}))
-	code, out, said := program(t, []string{"TMPDIR=" + t.TempDir()}, string(input), "node", filepath.Join(driver, "drive.mjs"))
+	input := must(json.Marshal(object{
+		"domain": strings.TrimPrefix(s.url, "https://"), "clientID": service.DemoTarget,
+		"origin": origin, "scenarios": scenarios,
+	}))
+	code, out, said := program(t, []string{"TMPDIR=" + t.TempDir()},
+		string(input), "node", filepath.Join(driver, "drive.mjs"))
 	var reports []struct {
 		Name          string
 		Error, Result object
@@ -228,17 +275,22 @@ func TestInterop_Auth0JS(t *testing.T) {
 			RequestHeaders        map[string]string
 		}
 	}
-	if err := json.Unmarshal([]byte(out), &reports); code != 0 || err != nil || len(reports) != len(scenarios) {
+	err := json.Unmarshal([]byte(out), &reports)
+	if code != 0 || err != nil || len(reports) != len(scenarios) {
 		t.Fatalf("exit code %d, %v: %s%s", code, err, out, said)
 	}
 	refusals := map[string]object{
-		"expired":          {"error": "invalid_grant", "error_description": "jwt expired", "status": 400.0},
-		"denied":           {"error": "unauthorized", "error_description": "no role is assigned to this user", "status": 401.0},
-		"other target":     {"error": "endpoint_disabled", "error_description": "delegation is not enabled for this application", "status": 404.0},
+		"expired": {"error": "invalid_grant", "error_description": "jwt expired",
+			"status": 400.0},
+		"denied": {"error": "unauthorized",
+			"error_description": "no role is assigned to this user", "status": 401.0},
+		"other target": {"error": "endpoint_disabled",
+			"error_description": "delegation is not enabled for this application", "status": 404.0},
 		"page not allowed": nil,
 	}
 	for _, report := range reports {
-		if len(report.Requests) != 1 || report.Requests[0].Method != "POST" || report.Requests[0].RequestHeaders["origin"] != origin {
+		if len(report.Requests) != 1 || report.Requests[0].Method != "POST" ||
+			report.Requests[0].RequestHeaders["origin"] != origin {
 			t.Errorf("%s: the requests are %+v", report.Name, report.Requests)
 			continue
 		}
@@ -246,22 +298,31 @@ func TestInterop_Auth0JS(t *testing.T) {
 		refusal, refused := refusals[report.Name]
 		switch {
 		case report.Name == "page not allowed": // answered, and kept from the page by the browser
-			if report.Error["name"] != "connection_refused_timeout" || report.Result != nil || request.Status != 200 {
-				t.Errorf("%s: %v %v, status %d", report.Name, report.Error, report.Result, request.Status)
+			if report.Error["name"] != "connection_refused_timeout" || report.Result != nil ||
+				request.Status != 200 {
+				t.Errorf("%s: %v %v, status %d", report.Name, report.Error, report.Result,
+					request.Status)
 			}
 		case refused:
-			if !reflect.DeepEqual(report.Error, refusal) || report.Result != nil || float64(request.Status) != refusal["status"] {
-				t.Errorf("%s: %v %v, status %d", report.Name, report.Error, report.Result, request.Status)
+			if !reflect.DeepEqual(report.Error, refusal) || report.Result != nil ||
+				float64(request.Status) != refusal["status"] {
+				t.Errorf("%s: %v %v, status %d", report.Name, report.Error, report.Result,
+					request.Status)
 			}
 		default:
 			credentials, _ := report.Result["Credentials"].(object)
 			user, _ := report.Result["AssumedRoleUser"].(object)
-			expiration, err := time.Parse("2006-01-02T15:04:05.000Z", fmt.Sprint(credentials["Expiration"]))
-			if report.Error != nil || err != nil || time.Until(expiration) < 50*time.Minute || user["Arn"] != "arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
+			expiration, err := time.Parse("2006-01-02T15:04:05.000Z",
+				fmt.Sprint(credentials["Expiration"]))
+			if report.Error != nil || err != nil || time.Until(expiration) < 50*time.Minute ||
+				user["Arn"] !=
+					"arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
 				t.Errorf("%s: %v %v, %v", report.Name, report.Error, report.Result, err)
 			}
 		}
-		wants := map[string]string{"no api": "&api_type=&", "no target": "&target=photo-app&", "empty target": "&target=&"}
+		wants := map[string]string{
+			"no api": "&api_type=&", "no target": "&target=photo-app&", "empty target": "&target=&",
+		}
 		if !strings.Contains(request.PostData, wants[report.Name]) {
 			t.Errorf("%s: it sent %s, want %s", report.Name, request.PostData, wants[report.Name])
 		}
@@ -295,7 +356,8 @@ func TestInterop_Dockerfile(t *testing.T) {
 // TestInterop_Systemd: systemd knows every line of the unit, and thinks well of what it shuts off.
 func TestInterop_Systemd(t *testing.T) {
 	needs(t, "systemd-analyze", "systemd")
-	unit := strings.ReplaceAll(string(must(os.ReadFile("delegation.service"))), "/usr/local/bin/delegation", "/bin/true")
+	unit := strings.ReplaceAll(string(must(os.ReadFile("delegation.service"))),
+		"/usr/local/bin/delegation", "/bin/true")
 	file := filepath.Join(t.TempDir(), "delegation.service")
 	verify := func(text string) string {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -310,7 +372,8 @@ func TestInterop_Systemd(t *testing.T) {
 	if said := verify(unit); said != "" {
 		t.Error(said)
 	}
-	if said := verify(strings.Replace(unit, "ProtectClock", "ProtectKlock", 1)); !strings.Contains(said, "ProtectKlock") {
+	said := verify(strings.Replace(unit, "ProtectClock", "ProtectKlock", 1))
+	if !strings.Contains(said, "ProtectKlock") {
 		t.Errorf("a line that systemd does not know passes: %s", said)
 	}
 }

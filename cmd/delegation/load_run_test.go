@@ -23,14 +23,17 @@ var (
 	loadTime = flag.Duration("for", time.Minute, "how long they ask")
 )
 
-// TestLoad lets many clients ask a delegation serve of its own process, with an STS that checks everything and without a cache in front of it, and prints what it saw. Each client
-// is a user of their own and looks at every answer: whose it is, whether it is whole, and whether it was ever given to someone else.
-// Every tenth request is one that must be refused. Afterwards goroutines and connections must be back where they began.
+// TestLoad lets many clients ask a delegation serve of its own process, with an STS that checks
+// everything and without a cache in front of it, and prints what it saw. Each client is a user of
+// their own and looks at every answer: whose it is, whether it is whole, and whether it was ever
+// given to someone else. Every tenth request is one that must be refused. Afterwards goroutines and
+// connections must be back where they began.
 //
 //	go test -tags load -run Load -v ./cmd/delegation -clients 200 -for 60s
 func TestLoad(t *testing.T) {
 	w := newWorld(t)
-	s := start(t, nil, "serve", "--config", w.config(t, "debug_listen: 127.0.0.1:0\ncache: {size: -1}"))
+	s := start(t, nil, "serve", "--config",
+		w.config(t, "debug_listen: 127.0.0.1:0\ncache: {size: -1}"))
 	debug := "http://" + s.debugAddress(t)
 
 	type user struct {
@@ -42,7 +45,8 @@ func TestLoad(t *testing.T) {
 		name := fmt.Sprintf("user-%d@example.com", i)
 		claims := map[string]any{"sub": fmt.Sprintf("auth0|%d", i), "email": name}
 		users[i] = user{name: name, token: w.token(claims)}
-		claims["iat"], claims["exp"] = time.Now().Add(-2*time.Hour).Unix(), time.Now().Add(-time.Hour).Unix()
+		claims["iat"] = time.Now().Add(-2 * time.Hour).Unix()
+		claims["exp"] = time.Now().Add(-time.Hour).Unix()
 		users[i].expired = w.token(claims)
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: *clients}
@@ -53,7 +57,8 @@ func TestLoad(t *testing.T) {
 		if refusal {
 			token = u.expired
 		}
-		request, err := http.NewRequest(http.MethodPost, s.url+"/delegation", strings.NewReader(delegationForm(token).Encode()))
+		request, err := http.NewRequest(http.MethodPost, s.url+"/delegation",
+			strings.NewReader(delegationForm(token).Encode()))
 		if err != nil {
 			return refusal, err
 		}
@@ -114,7 +119,8 @@ func TestLoad(t *testing.T) {
 			running = false
 		case <-progress.C:
 			memory = append(memory, residentMB(s.process))
-			t.Logf("%3.0f s: %d MB resident, %d goroutines", time.Since(began).Seconds(), memory[len(memory)-1], goroutinesOf(t, debug))
+			t.Logf("%3.0f s: %d MB resident, %d goroutines", time.Since(began).Seconds(),
+				memory[len(memory)-1], goroutinesOf(t, debug))
 		}
 	}
 	elapsed := time.Since(began)
@@ -135,13 +141,16 @@ func TestLoad(t *testing.T) {
 	at := func(q float64) time.Duration {
 		return times[int(q*float64(len(times)-1))].Round(100 * time.Microsecond)
 	}
-	t.Logf("%d clients, %.0f s: %d answers, %d wrong; %.0f requests/s; p50 %s, p99 %s, slowest %s", len(users), elapsed.Seconds(), len(times), wrong, float64(len(times))/elapsed.Seconds(), at(0.5), at(0.99), at(1))
+	t.Logf("%d clients, %.0f s: %d answers, %d wrong; %.0f requests/s; p50 %s, p99 %s, slowest %s",
+		len(users), elapsed.Seconds(), len(times), wrong, float64(len(times))/elapsed.Seconds(),
+		at(0.5), at(0.99), at(1))
 
 	// The service keeps connections to AWS for 30 seconds.
 	goroutines, connections := idle()
 	ticks := time.NewTicker(time.Second)
 	defer ticks.Stop()
-	for end := time.After(time.Minute); goroutines > goroutinesBefore+1 || connections > connectionsBefore; goroutines, connections = idle() {
+	for end := time.After(time.Minute); goroutines > goroutinesBefore+1 ||
+		connections > connectionsBefore; goroutines, connections = idle() {
 		select {
 		case <-ticks.C:
 			continue
@@ -149,12 +158,14 @@ func TestLoad(t *testing.T) {
 		}
 		break
 	}
-	t.Logf("goroutines %d before, %d after; connections to the service %d before, %d after", goroutinesBefore, goroutines, connectionsBefore, connections)
+	t.Logf("goroutines %d before, %d after; connections to the service %d before, %d after",
+		goroutinesBefore, goroutines, connectionsBefore, connections)
 	if goroutines > goroutinesBefore+1 || connections > connectionsBefore {
 		t.Error("they are not back where they began")
 	}
 	if len(memory) >= 6 {
-		early, late := slices.Max(memory[len(memory)/3:2*len(memory)/3]), slices.Max(memory[2*len(memory)/3:])
+		early := slices.Max(memory[len(memory)/3 : 2*len(memory)/3])
+		late := slices.Max(memory[2*len(memory)/3:])
 		t.Logf("resident memory: at most %d MB in the second third, %d MB in the last", early, late)
 		if late > early+early/4+8 {
 			t.Error("memory grows")
@@ -174,7 +185,8 @@ func check(name string, status int, body []byte) error {
 		return fmt.Errorf("%d %s", status, body)
 	}
 	c := answered.Credentials
-	if c.AccessKeyId == "" || c.SecretAccessKey == "" || c.SessionToken == "" || c.Expiration == "" {
+	if c.AccessKeyId == "" || c.SecretAccessKey == "" || c.SessionToken == "" ||
+		c.Expiration == "" {
 		return fmt.Errorf("a part is missing")
 	}
 	if answered.AssumedRoleUser.Arn != "arn:aws:sts::123456789012:assumed-role/photo-editor/"+name {
@@ -189,7 +201,8 @@ func check(name string, status int, body []byte) error {
 // debugAddress is where the service's counters are.
 func (s *served) debugAddress(t testing.TB) string {
 	t.Helper()
-	found := regexp.MustCompile(`"msg":"debugging","address":"([^"]+)"`).FindStringSubmatch(s.logs.String())
+	found := regexp.MustCompile(`"msg":"debugging","address":"([^"]+)"`).
+		FindStringSubmatch(s.logs.String())
 	if found == nil {
 		t.Fatalf("no debugging: %s", s.logs)
 	}
@@ -198,20 +211,24 @@ func (s *served) debugAddress(t testing.TB) string {
 
 func goroutinesOf(t testing.TB, debug string) int {
 	_, body := get(t, client(nil), debug+"/debug/pprof/goroutine?debug=1")
-	return must(strconv.Atoi(regexp.MustCompile(`goroutine profile: total (\d+)`).FindStringSubmatch(body)[1]))
+	return must(strconv.Atoi(regexp.MustCompile(`goroutine profile: total (\d+)`).
+		FindStringSubmatch(body)[1]))
 }
 
 func residentMB(process int) int {
-	found := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindStringSubmatch(string(must(os.ReadFile(fmt.Sprintf("/proc/%d/status", process)))))
+	found := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).
+		FindStringSubmatch(string(must(os.ReadFile(fmt.Sprintf("/proc/%d/status", process)))))
 	return must(strconv.Atoi(found[1])) >> 10
 }
 
-// connectionsOf counts the established connections to the service, as this machine's kernel lists them.
+// connectionsOf counts the established connections to the service, as this machine's kernel lists
+// them.
 func connectionsOf(t testing.TB, service string) (count int) {
 	port := must(strconv.Atoi(service[strings.LastIndexByte(service, ':')+1:]))
 	local := fmt.Sprintf("0100007F:%04X", port)
 	for line := range strings.Lines(string(must(os.ReadFile("/proc/net/tcp")))) {
-		if fields := strings.Fields(line); len(fields) > 3 && fields[1] == local && fields[3] == "01" {
+		fields := strings.Fields(line)
+		if len(fields) > 3 && fields[1] == local && fields[3] == "01" {
 			count++
 		}
 	}

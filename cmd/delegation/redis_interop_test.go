@@ -17,7 +17,8 @@ import (
 	"testing"
 )
 
-// startRedis starts a redis-server with TLS, for clients with a certificate of the world's and one user, who may do what docs/caching.md says.
+// startRedis starts a redis-server with TLS, for clients with a certificate of the world's and one
+// user, who may do what docs/caching.md says.
 func (w *world) startRedis(t testing.TB) (url string, kill func()) {
 	t.Helper()
 	needs(t, "redis-server", "redis-server")
@@ -63,8 +64,8 @@ user delegation on ">%s" ~team:* +getrange +set +del +get +eval +evalsha +scan +
 	return "", nil
 }
 
-// TestInterop_ServeWithRedis: several services share credentials and the tokens that were used. When Redis is gone, those without a replay store go
-// on, and those with one refuse.
+// TestInterop_ServeWithRedis: several services share credentials and the tokens that were used.
+// When Redis is gone, those without a replay store go on, and those with one refuse.
 func TestInterop_ServeWithRedis(t *testing.T) {
 	w := newWorld(t)
 	url, kill := w.startRedis(t)
@@ -82,15 +83,22 @@ redis:
   timeout: 20s
   lock_time: 1m
 `, url))
-	replica := func(environment ...string) *served { return start(t, environment, "serve", "--config", file) }
+	replica := func(environment ...string) *served {
+		return start(t, environment, "serve", "--config", file)
+	}
 	a, b := replica(), replica()
-	next := replica(`DELEGATION_REDIS_KEYS=[{id: two, secret_file: two.key}, {id: one, secret_file: one.key}]`) // in the middle of a change of keys
-	reused := replica("DELEGATION_REPLAY_STORE=")                                                               // tokens count until they expire
+	// in the middle of a change of keys
+	next := replica(
+		`DELEGATION_REDIS_KEYS=[{id: two, secret_file: two.key}, {id: one, secret_file: one.key}]`)
+	// tokens count until they expire
+	reused := replica("DELEGATION_REPLAY_STORE=")
 
 	tokens := 0
 	token := func(user string) string {
 		tokens++
-		return w.token(map[string]any{"jti": fmt.Sprint(tokens), "sub": "auth0|" + user, "email": user + "@example.com"})
+		return w.token(map[string]any{
+			"jti": fmt.Sprint(tokens), "sub": "auth0|" + user, "email": user + "@example.com",
+		})
 	}
 	ask := func(s *served, token string) (status int, accessKeyID string) {
 		status, body := post(t, client(nil), s.url+"/delegation", delegationForm(token))
@@ -141,7 +149,8 @@ redis:
 
 	check := func() (code int, table string) {
 		stdout := newOutput()
-		code = run(t.Context(), []string{"check", "--config", file}, surroundings{stdout: stdout, stderr: newOutput()})
+		code = run(t.Context(), []string{"check", "--config", file},
+			surroundings{stdout: stdout, stderr: newOutput()})
 		return code, stdout.String()
 	}
 	redisWorks := regexp.MustCompile(`(?m)^redis +ok$`) // notes on changed settings come after it
@@ -150,7 +159,9 @@ redis:
 		t.Errorf("check: exit code %d\n%s", code, table)
 	}
 	kill()
-	if code, table := check(); code != exitFailed || !strings.Contains(table, "  FAIL  ") || strings.Contains(table, "canary") {
+	code, table := check()
+	if code != exitFailed || !strings.Contains(table, "  FAIL  ") ||
+		strings.Contains(table, "canary") {
 		t.Errorf("check, without Redis: exit code %d\n%s", code, table)
 	}
 	late := replica("DELEGATION_REPLAY_STORE=")
@@ -171,7 +182,8 @@ redis:
 		b:      {`"msg":"Redis answers"`, `"code":"token_replayed"`},
 		next:   {`"msg":"Redis answers"`, `"cache":"shared"`},
 		reused: {`"msg":"Redis answers"`, `"cache":"hit"`, `"cache":"shared_down"`},
-		late:   {`"msg":"Redis does not answer"`, "exchanges go on without the shared cache", `"cache":"shared_down"`},
+		late: {`"msg":"Redis does not answer"`, "exchanges go on without the shared cache",
+			`"cache":"shared_down"`},
 	} {
 		s.stop() // all is in the log then
 		for _, want := range wants {

@@ -30,7 +30,8 @@ func (w *world) writeRedis(t testing.TB) {
 	w.write(t, "two.key", strings.Repeat("0B", 32))
 }
 
-// TestRedisErrors: every mistake is named with file, line and key, and no file's text and no URL is repeated.
+// TestRedisErrors: every mistake is named with file, line and key, and no file's text and no URL is
+// repeated.
 func TestRedisErrors(t *testing.T) {
 	const good = `redis:
   url: rediss://127.0.0.1:1/2
@@ -62,50 +63,87 @@ replay: {store: redis}
 		line     int
 		want     string
 	}{
-		"no URL":               {"  url: rediss://127.0.0.1:1/2\n", "", 1, "redis.url: is missing"},
-		"no such scheme":       {"rediss://127.0.0.1:1/2", "https://canary", 2, "redis.url: is not a URL such as rediss://"},
-		"no scheme":            {"rediss://127.0.0.1:1/2", "canary:6379", 2, "redis.url: is not a URL such as rediss://"},
-		"no host":              {"rediss://127.0.0.1:1/2", "rediss:///2", 2, "redis.url: is not a URL such as rediss://"},
-		"odd port":             {"rediss://127.0.0.1:1/2", "rediss://x:canary/2", 2, "redis.url: is not a URL such as rediss://"},
-		"no database":          {"rediss://127.0.0.1:1/2", "rediss://x/canary", 2, "redis.url: is not a URL such as rediss://"},
-		"negative database":    {"rediss://127.0.0.1:1/2", "rediss://x/-1", 2, "redis.url: is not a URL such as rediss://"},
-		"a setting in it":      {"rediss://127.0.0.1:1/2", "rediss://x/2?skip_verify=true", 2, "redis.url: is not a URL such as rediss://"},
-		"a fragment":           {"rediss://127.0.0.1:1/2", "rediss://x/2#canary", 2, "redis.url: is not a URL such as rediss://"},
-		"a password in it":     {"rediss://127.0.0.1:1/2", "rediss://u:canary@x/2", 2, "redis.url: must not have a user or a password"},
-		"a slash in that":      {"rediss://127.0.0.1:1/2", "rediss://u:1/canary@x/2", 2, "redis.url: is not a URL such as rediss://"},
-		"a user in it":         {"rediss://127.0.0.1:1/2", "rediss://canary@x/2", 2, "redis.url: must not have a user or a password"},
-		"a user alone":         {"  password_file: password.txt\n", "", 3, "redis.username: has no effect without redis.password_file"},
-		"no password file":     {"password.txt", "none.txt", 4, "redis.password_file: open "},
-		"empty password":       {"password.txt", "empty.txt", 4, "redis.password_file: is empty"},
-		"TLS without":          {"rediss:", "redis:", 5, "redis.tls: has no effect without a URL that begins with rediss://"},
-		"no CA":                {"ca_file: tls.crt", "ca_file: password.txt", 5, "redis.tls.ca_file: has no certificate in PEM"},
-		"no CA file":           {"ca_file: tls.crt", "ca_file: none.crt", 5, "redis.tls.ca_file: open "},
-		"no certificate":       {", certificate_file: tls.crt", "", 5, "redis.tls.certificate_file: is missing"},
-		"no key":               {", key_file: tls.key", "", 5, "redis.tls.key_file: is missing"},
-		"another's key":        {"key_file: tls.key", "key_file: signing.key", 5, "redis.tls: tls: "},
-		"no sealing keys":      {"  keys:\n    - {id: one, secret_file: one.key}\n", "", 1, "redis.keys: has 0 keys"},
-		"three sealing keys":   {"    - {id: one", "    - {id: a, secret_file: two.key}\n    - {id: b, secret_file: two.key}\n    - {id: one", 6, "redis.keys: has 3 keys"},
-		"no ID":                {"id: one, ", "", 7, "redis.keys[0]: needs an ID of its own"},
-		"an odd ID":            {"id: one", "id: o/e", 7, "redis.keys[0]: needs an ID of its own"},
-		"one ID twice":         {"    - {id: one", "    - {id: one, secret_file: two.key}\n    - {id: one", 8, "redis.keys[1]: needs an ID of its own"},
-		"no secret":            {", secret_file: one.key", "", 7, "redis.keys[0].secret_file: is missing"},
-		"no secret's file":     {"one.key", "none.key", 7, "redis.keys[0].secret_file: open "},
-		"a short secret":       {"one.key", "short.key", 7, "redis.keys[0].secret_file: is not 32 bytes in hexadecimal"},
-		"no hexadecimal":       {"one.key", "text.key", 7, "redis.keys[0].secret_file: is not 32 bytes in hexadecimal"},
-		"an inline secret":     {"secret_file: one.key", "secret: canary", 7, "redis.keys[0].secret: unknown key"},
-		"an inline password":   {"password_file: password.txt", "password: canary", 4, "redis.password: unknown key"},
-		"prefix":               {`"team:"`, `"team*"`, 8, `redis.prefix: "team*" is not`},
-		"time-out":             {"timeout: 1s", "timeout: soon", 9, `redis.timeout: "soon" is not a duration`},
-		"short time-out":       {"timeout: 1s", "timeout: 1us", 9, "redis.timeout: 1µs is less than 1ms"},
-		"time of a lock":       {"lock_time: 1m", "lock_time: 1us", 10, "redis.lock_time: 1µs is less than 1ms"},
-		"no cache":             {"shared: true", "shared: true, size: -1", 11, "cache.shared: has no effect while cache.size is negative"},
-		"no such store":        {"store: redis", "store: reddis", 12, `replay.store: "reddis" is neither memory nor redis`},
-		"size of Redis":        {"store: redis", "store: redis, size: 5", 12, "replay.size: is for store: memory only"},
-		"size of nothing":      {"store: redis", "size: 5", 12, "replay.size: is for store: memory only"},
-		"negative size":        {"store: redis", "store: memory, size: -5", 12, "replay.size: is negative"},
-		"used for nothing":     {"cache: {shared: true}\nreplay: {store: redis}\n", "replay: {store: memory}\n", 1, "redis: is used for nothing"},
-		"no Redis":             {good, "cache: {shared: true}", 1, "cache.shared: needs redis.url and redis.keys"},
-		"no Redis for replays": {good, "replay: {store: redis}", 1, "replay.store: needs redis.url and redis.keys"},
+		"no URL": {"  url: rediss://127.0.0.1:1/2\n", "", 1, "redis.url: is missing"},
+		"no such scheme": {"rediss://127.0.0.1:1/2", "https://canary", 2,
+			"redis.url: is not a URL such as rediss://"},
+		"no scheme": {"rediss://127.0.0.1:1/2", "canary:6379", 2,
+			"redis.url: is not a URL such as rediss://"},
+		"no host": {"rediss://127.0.0.1:1/2", "rediss:///2", 2,
+			"redis.url: is not a URL such as rediss://"},
+		"odd port": {"rediss://127.0.0.1:1/2", "rediss://x:canary/2", 2,
+			"redis.url: is not a URL such as rediss://"},
+		"no database": {"rediss://127.0.0.1:1/2", "rediss://x/canary", 2,
+			"redis.url: is not a URL such as rediss://"},
+		"negative database": {"rediss://127.0.0.1:1/2", "rediss://x/-1", 2,
+			"redis.url: is not a URL such as rediss://"},
+		"a setting in it": {"rediss://127.0.0.1:1/2", "rediss://x/2?skip_verify=true", 2,
+			"redis.url: is not a URL such as rediss://"},
+		"a fragment": {"rediss://127.0.0.1:1/2", "rediss://x/2#canary", 2,
+			"redis.url: is not a URL such as rediss://"},
+		"a password in it": {"rediss://127.0.0.1:1/2", "rediss://u:canary@x/2", 2,
+			"redis.url: must not have a user or a password"},
+		"a slash in that": {"rediss://127.0.0.1:1/2", "rediss://u:1/canary@x/2", 2,
+			"redis.url: is not a URL such as rediss://"},
+		"a user in it": {"rediss://127.0.0.1:1/2", "rediss://canary@x/2", 2,
+			"redis.url: must not have a user or a password"},
+		"a user alone": {"  password_file: password.txt\n", "", 3,
+			"redis.username: has no effect without redis.password_file"},
+		"no password file": {"password.txt", "none.txt", 4, "redis.password_file: open "},
+		"empty password":   {"password.txt", "empty.txt", 4, "redis.password_file: is empty"},
+		"TLS without": {"rediss:", "redis:", 5,
+			"redis.tls: has no effect without a URL that begins with rediss://"},
+		"no CA": {"ca_file: tls.crt", "ca_file: password.txt", 5,
+			"redis.tls.ca_file: has no certificate in PEM"},
+		"no CA file": {"ca_file: tls.crt", "ca_file: none.crt", 5,
+			"redis.tls.ca_file: open "},
+		"no certificate": {", certificate_file: tls.crt", "", 5,
+			"redis.tls.certificate_file: is missing"},
+		"no key": {", key_file: tls.key", "", 5, "redis.tls.key_file: is missing"},
+		"another's key": {"key_file: tls.key", "key_file: signing.key", 5,
+			"redis.tls: tls: "},
+		"no sealing keys": {"  keys:\n    - {id: one, secret_file: one.key}\n", "", 1,
+			"redis.keys: has 0 keys"},
+		"three sealing keys": {"    - {id: one",
+			"    - {id: a, secret_file: two.key}\n    - {id: b, secret_file: two.key}\n    - {id: one", 6, "redis.keys: has 3 keys"},
+		"no ID":     {"id: one, ", "", 7, "redis.keys[0]: needs an ID of its own"},
+		"an odd ID": {"id: one", "id: o/e", 7, "redis.keys[0]: needs an ID of its own"},
+		"one ID twice": {"    - {id: one",
+			"    - {id: one, secret_file: two.key}\n    - {id: one", 8,
+			"redis.keys[1]: needs an ID of its own"},
+		"no secret": {", secret_file: one.key", "", 7,
+			"redis.keys[0].secret_file: is missing"},
+		"no secret's file": {"one.key", "none.key", 7, "redis.keys[0].secret_file: open "},
+		"a short secret": {"one.key", "short.key", 7,
+			"redis.keys[0].secret_file: is not 32 bytes in hexadecimal"},
+		"no hexadecimal": {"one.key", "text.key", 7,
+			"redis.keys[0].secret_file: is not 32 bytes in hexadecimal"},
+		"an inline secret": {"secret_file: one.key", "secret: canary", 7,
+			"redis.keys[0].secret: unknown key"},
+		"an inline password": {"password_file: password.txt", "password: canary", 4,
+			"redis.password: unknown key"},
+		"prefix": {`"team:"`, `"team*"`, 8, `redis.prefix: "team*" is not`},
+		"time-out": {"timeout: 1s", "timeout: soon", 9,
+			`redis.timeout: "soon" is not a duration`},
+		"short time-out": {"timeout: 1s", "timeout: 1us", 9,
+			"redis.timeout: 1µs is less than 1ms"},
+		"time of a lock": {"lock_time: 1m", "lock_time: 1us", 10,
+			"redis.lock_time: 1µs is less than 1ms"},
+		"no cache": {"shared: true", "shared: true, size: -1", 11,
+			"cache.shared: has no effect while cache.size is negative"},
+		"no such store": {"store: redis", "store: reddis", 12,
+			`replay.store: "reddis" is neither memory nor redis`},
+		"size of Redis": {"store: redis", "store: redis, size: 5", 12,
+			"replay.size: is for store: memory only"},
+		"size of nothing": {"store: redis", "size: 5", 12,
+			"replay.size: is for store: memory only"},
+		"negative size": {"store: redis", "store: memory, size: -5", 12,
+			"replay.size: is negative"},
+		"used for nothing": {"cache: {shared: true}\nreplay: {store: redis}\n",
+			"replay: {store: memory}\n", 1, "redis: is used for nothing"},
+		"no Redis": {good, "cache: {shared: true}", 1,
+			"cache.shared: needs redis.url and redis.keys"},
+		"no Redis for replays": {good, "replay: {store: redis}", 1,
+			"replay.store: needs redis.url and redis.keys"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Replace(good, row.old, row.new, 1)
@@ -117,7 +155,8 @@ replay: {store: redis}
 			if !errors.As(err, &usage) {
 				t.Fatalf("got %v, want a usage error", err)
 			}
-			if want := fmt.Sprintf("%s:%d: %s", file, above+row.line, row.want); !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			want := fmt.Sprintf("%s:%d: %s", file, above+row.line, row.want)
+			if !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got  %s\nwant %s and nothing more", err, want)
 			}
 			if strings.Contains(err.Error(), "canary") {
@@ -140,8 +179,14 @@ func TestRedisOfTheConfiguration(t *testing.T) {
 	b := config.NewBuilder(from, logger)
 	all := config.RedisSettings{
 		URL: "rediss://redis.example.com/2", Username: "delegation", PasswordFile: "password.txt",
-		TLS:    config.RedisTLSSettings{CAFile: "tls.crt", CertificateFile: "tls.crt", KeyFile: "tls.key"},
-		Keys:   []config.SealingKeySettings{{ID: "new", SecretFile: "two.key"}, {ID: "old", SecretFile: "one.key"}},
+		TLS: config.RedisTLSSettings{
+			CAFile:          "tls.crt",
+			CertificateFile: "tls.crt",
+			KeyFile:         "tls.key",
+		},
+		Keys: []config.SealingKeySettings{
+			{ID: "new", SecretFile: "two.key"}, {ID: "old", SecretFile: "one.key"},
+		},
 		Prefix: "team:", Timeout: "1s", LockTime: "1m",
 	}
 	got := b.RedisConfig("redis", all)
@@ -149,22 +194,30 @@ func TestRedisOfTheConfiguration(t *testing.T) {
 		t.Fatal(b.Err())
 	}
 	want := rediscache.Config{
-		Redis:  got.Redis,
-		Keys:   []rediscache.Key{{ID: "new", Secret: delegation.NewSecret(strings.Repeat("\x0b", 32))}, {ID: "old", Secret: delegation.NewSecret(strings.Repeat("\n", 32))}},
+		Redis: got.Redis,
+		Keys: []rediscache.Key{
+			{ID: "new", Secret: delegation.NewSecret(strings.Repeat("\x0b", 32))},
+			{ID: "old", Secret: delegation.NewSecret(strings.Repeat("\n", 32))},
+		},
 		Prefix: "team:", Timeout: time.Second, LockTime: time.Minute, Logger: logger,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
 	}
-	if o := got.Redis; o.Addr != "redis.example.com:6379" || o.DB != 2 || o.Username != "delegation" || o.Password != redisPassword {
+	o := got.Redis
+	if o.Addr != "redis.example.com:6379" || o.DB != 2 || o.Username != "delegation" ||
+		o.Password != redisPassword {
 		t.Errorf("got %+v", o)
 	}
-	if c := got.Redis.TLSConfig; c.ServerName != "redis.example.com" || c.InsecureSkipVerify || c.MinVersion != tls.VersionTLS12 || !c.RootCAs.Equal(pool) || len(c.Certificates) != 1 {
+	c := got.Redis.TLSConfig
+	if c.ServerName != "redis.example.com" || c.InsecureSkipVerify ||
+		c.MinVersion != tls.VersionTLS12 || !c.RootCAs.Equal(pool) || len(c.Certificates) != 1 {
 		t.Errorf("got %+v", c)
 	}
 	plain := all
 	plain.URL, plain.TLS = "redis://[::1]:7000", config.RedisTLSSettings{}
-	if o := b.RedisConfig("redis", plain).Redis; b.Err() != nil || o.Addr != "[::1]:7000" || o.DB != 0 || o.TLSConfig != nil {
+	o = b.RedisConfig("redis", plain).Redis
+	if b.Err() != nil || o.Addr != "[::1]:7000" || o.DB != 0 || o.TLSConfig != nil {
 		t.Errorf("got %+v, %v", o, b.Err())
 	}
 
@@ -172,11 +225,25 @@ func TestRedisOfTheConfiguration(t *testing.T) {
 		settings               config.Settings
 		redis, shared, replays bool
 	}{
-		"nothing":      {config.Settings{}, false, false, false},
-		"shared cache": {config.Settings{Redis: all, Cache: config.CacheSettings{Shared: true}}, true, true, false},
-		"replay":       {config.Settings{Redis: all, Replay: config.ReplaySettings{Store: "redis"}}, true, false, true},
-		"both":         {config.Settings{Redis: all, Cache: config.CacheSettings{Shared: true}, Replay: config.ReplaySettings{Store: "redis"}}, true, true, true},
-		"one of each":  {config.Settings{Redis: all, Cache: config.CacheSettings{Shared: true}, Replay: config.ReplaySettings{Store: "memory"}}, true, true, false},
+		"nothing": {config.Settings{}, false, false, false},
+		"shared cache": {config.Settings{Redis: all, Cache: config.CacheSettings{Shared: true}},
+			true, true, false},
+		"replay": {config.Settings{Redis: all, Replay: config.ReplaySettings{Store: "redis"}},
+			true, false, true},
+		"both": {
+			config.Settings{
+				Redis:  all,
+				Cache:  config.CacheSettings{Shared: true},
+				Replay: config.ReplaySettings{Store: "redis"},
+			}, true, true, true,
+		},
+		"one of each": {
+			config.Settings{
+				Redis:  all,
+				Cache:  config.CacheSettings{Shared: true},
+				Replay: config.ReplaySettings{Store: "memory"},
+			}, true, true, false,
+		},
 	} {
 		var c delegation.Config
 		r := b.Stores(&row.settings, &c)
@@ -185,7 +252,8 @@ func TestRedisOfTheConfiguration(t *testing.T) {
 			continue
 		}
 		_, replays := c.Replay.(*rediscache.Cache)
-		if replays != row.replays || r != nil && r.Replay != replays || (c.Replay != nil) != (row.settings.Replay.Store != "") {
+		if replays != row.replays || r != nil && r.Replay != replays ||
+			(c.Replay != nil) != (row.settings.Replay.Store != "") {
 			t.Errorf("%s: replays are in %T", name, c.Replay)
 		}
 	}
@@ -200,8 +268,12 @@ func TestServe_ReplayMemory(t *testing.T) {
 		token  string
 		status int
 		code   string
-	}{{first, http.StatusOK, ""}, {first, http.StatusBadRequest, "token_replayed"}, {second, http.StatusServiceUnavailable, "replay_store_unavailable"}} {
-		if status, body := post(t, client(nil), s.url+"/delegation", delegationForm(row.token)); status != row.status {
+	}{
+		{first, http.StatusOK, ""}, {first, http.StatusBadRequest, "token_replayed"},
+		{second, http.StatusServiceUnavailable, "replay_store_unavailable"},
+	} {
+		status, body := post(t, client(nil), s.url+"/delegation", delegationForm(row.token))
+		if status != row.status {
 			t.Errorf("%d: %d %s", i, status, body)
 		}
 		if !strings.Contains(s.logs.String(), row.code) {
@@ -210,7 +282,8 @@ func TestServe_ReplayMemory(t *testing.T) {
 	}
 	roomy := serve(t, w.config(t, "replay: {store: memory}")) // by default there is room
 	for _, token := range []string{first, second} {
-		if status, body := post(t, client(nil), roomy.url+"/delegation", delegationForm(token)); status != http.StatusOK {
+		status, body := post(t, client(nil), roomy.url+"/delegation", delegationForm(token))
+		if status != http.StatusOK {
 			t.Errorf("%d %s", status, body)
 		}
 	}
@@ -222,16 +295,21 @@ func TestServe_RedisDown(t *testing.T) {
 	w.writeRedis(t)
 	closed := must(net.Listen("tcp", "127.0.0.1:0"))
 	closed.Close()
-	down := fmt.Sprintf("redis: {url: \"redis://%s\", username: x, password_file: password.txt, keys: [{id: one, secret_file: one.key}]}\n", closed.Addr())
+	down := fmt.Sprintf(
+		"redis: {url: \"redis://%s\", username: x, password_file: password.txt, keys: [{id: one, "+
+			"secret_file: one.key}]}\n", closed.Addr())
 	for more, row := range map[string]struct {
 		status int
 		wants  []string
 	}{
-		"cache: {shared: true}":                         {http.StatusOK, []string{"exchanges go on without the shared cache", `"cache":"shared_down"`}},
-		"cache: {shared: true}\nreplay: {store: redis}": {http.StatusServiceUnavailable, []string{"exchanges are refused until it does", `"code":"replay_store_unavailable"`}},
+		"cache: {shared: true}": {http.StatusOK,
+			[]string{"exchanges go on without the shared cache", `"cache":"shared_down"`}},
+		"cache: {shared: true}\nreplay: {store: redis}": {http.StatusServiceUnavailable,
+			[]string{"exchanges are refused until it does", `"code":"replay_store_unavailable"`}},
 	} {
 		s := serve(t, w.config(t, down+more))
-		if status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil))); status != row.status {
+		status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil)))
+		if status != row.status {
 			t.Errorf("%s: %d %s", more, status, body)
 		}
 		if status, body := get(t, client(nil), s.url+"/ready"); status != http.StatusOK {
@@ -252,7 +330,10 @@ func TestServe_RedisDown(t *testing.T) {
 func TestServe_RedisIsClosed(t *testing.T) {
 	w := newWorld(t)
 	w.writeRedis(t)
-	built := must(loadAndBuild(t, w.config(t, `redis: {url: "redis://127.0.0.1:1", keys: [{id: one, secret_file: one.key}]}`+"\ncache: {shared: true}")))
+	built := must(loadAndBuild(t,
+		w.config(t,
+			`redis: {url: "redis://127.0.0.1:1", keys: [{id: one, secret_file: one.key}]}`+
+				"\ncache: {shared: true}")))
 	if err := built.Redis.Check(t.Context()); err == nil || errors.Is(err, redis.ErrClosed) {
 		t.Errorf("before: %v", err)
 	}

@@ -14,13 +14,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain makes this test's binary the program delegation as well: it is in the PATH under that name,
-// by which it knows what it is.
+// TestMain makes this test's binary the program delegation as well: it is in the PATH under that
+// name, by which it knows what it is.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"delegation": main})
 }
 
-// TestScript runs testdata/script/*.txtar, one or more for each command. Besides testscript's own commands there are
+// TestScript runs testdata/script/*.txtar, one or more for each command. Besides testscript's own
+// commands there are
 //
 //	world [SETTING...]             an OpenID provider and an STS on loopback, delegation.yaml for them in the current folder, with more settings
 //	                               of its target photo-app, signing.key, signing.crt, and a good ID token in the file token. $ISSUER and
@@ -44,7 +45,8 @@ func scriptParams(folder string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"world": scriptWorld, "token": scriptToken, "mode": scriptMode, "exits": scriptExits, "served": scriptServed,
+			"world": scriptWorld, "token": scriptToken, "mode": scriptMode, "exits": scriptExits,
+			"served": scriptServed,
 		},
 	}
 }
@@ -114,7 +116,8 @@ func scriptServed(ts *testscript.TestScript, negated bool, args []string) {
 	if code := service.stop(); code != 0 {
 		ts.Fatalf("exit code %d", code)
 	}
-	ts.Check(os.WriteFile(ts.MkAbs("answer"), append([]byte(response.Status+"\n"), answer...), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("answer"),
+		append([]byte(response.Status+"\n"), answer...), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs("log"), []byte(service.logs.String()), 0o600))
 }
 

@@ -35,7 +35,8 @@ func get(t testing.TB, c *http.Client, address string, header ...string) (int, s
 
 func post(t testing.TB, c *http.Client, address string, form url.Values) (int, string) {
 	t.Helper()
-	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(form.Encode())))
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, address,
+		strings.NewReader(form.Encode())))
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return do(t, c, request)
 }
@@ -50,7 +51,8 @@ func do(t testing.TB, c *http.Client, request *http.Request) (int, string) {
 	return response.StatusCode, string(must(io.ReadAll(response.Body)))
 }
 
-// TestServe goes once round all that a configured service serves, over TLS, and looks for secrets in what it logs.
+// TestServe goes once round all that a configured service serves, over TLS, and looks for secrets
+// in what it logs.
 func TestServe(t *testing.T) {
 	w := newWorld(t)
 	pool := w.writeTLS(t, 1)
@@ -67,39 +69,55 @@ http: {container_target: photo-app, console: {enabled: true, endpoint: %q}, rate
 		Subject         string
 	}
 	status, body := post(t, c, s.url+"/delegation", delegationForm(token))
-	if err := json.Unmarshal([]byte(body), &answered); status != 200 || err != nil || answered.Subject != "auth0|alice" ||
-		answered.AssumedRoleUser.Arn != "arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
+	err := json.Unmarshal([]byte(body), &answered)
+	if status != 200 || err != nil || answered.Subject != "auth0|alice" ||
+		answered.AssumedRoleUser.Arn !=
+			"arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
 		t.Errorf("delegation: %d %s", status, body)
 	}
-	secrets := []string{token, answered.Credentials.SecretAccessKey, answered.Credentials.SessionToken}
-	if status, body := get(t, c, s.url+"/credentials", "Authorization", token); status != 200 || !strings.Contains(body, `"Token":"`) {
+	secrets := []string{
+		token, answered.Credentials.SecretAccessKey, answered.Credentials.SessionToken,
+	}
+	if status, body := get(t, c, s.url+"/credentials", "Authorization", token); status != 200 ||
+		!strings.Contains(body, `"Token":"`) {
 		t.Errorf("credentials: %d %s", status, body)
 	}
 	status, body = post(t, c, s.url+"/console", delegationForm(token))
 	var console struct{ URL string }
-	if err := json.Unmarshal([]byte(body), &console); status != 200 || err != nil || !strings.HasPrefix(console.URL, w.awsURL+"/federation?Action=login&") || !strings.Contains(body, console.URL) {
+	err = json.Unmarshal([]byte(body), &console)
+	if status != 200 || err != nil ||
+		!strings.HasPrefix(console.URL, w.awsURL+"/federation?Action=login&") ||
+		!strings.Contains(body, console.URL) {
 		t.Errorf("console: %d %s", status, body)
 	}
 	secrets = append(secrets, must(url.Parse(console.URL)).Query().Get("SigninToken"))
 	noRedirect := client(nil)
-	noRedirect.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	noRedirect.CheckRedirect = func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}
 	if status, body := get(t, noRedirect, console.URL); status != http.StatusFound {
 		t.Errorf("AWS does not take the sign-in URL: %d %s", status, body)
 	}
-	if status, body := get(t, c, s.url+"/metadata"); status != 200 || !strings.Contains(body, `entityID="urn:tenant.example.com"`) {
+	status, body = get(t, c, s.url+"/metadata")
+	if status != 200 || !strings.Contains(body, `entityID="urn:tenant.example.com"`) {
 		t.Errorf("metadata: %d %s", status, body)
 	}
-	for path, want := range map[string]string{"/live": "{\"status\":\"ok\"}\n", "/ready": "{\"status\":\"ok\"}\n"} {
+	for path, want := range map[string]string{
+		"/live": "{\"status\":\"ok\"}\n", "/ready": "{\"status\":\"ok\"}\n",
+	} {
 		if status, body := get(t, c, s.url+path); status != 200 || body != want {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
-	for _, path := range []string{"/", "/delegation/", "/metadata/photo-app", "/debug/pprof/", "/token"} {
+	for _, path := range []string{
+		"/", "/delegation/", "/metadata/photo-app", "/debug/pprof/", "/token",
+	} {
 		if status, body := get(t, c, s.url+path); status != 404 {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
-	if status, body := post(t, c, s.url+"/delegation", delegationForm(w.token(expired()))); status != 400 || !strings.Contains(body, "jwt expired") {
+	status, body = post(t, c, s.url+"/delegation", delegationForm(w.token(expired())))
+	if status != 400 || !strings.Contains(body, "jwt expired") {
 		t.Errorf("expired: %d %s", status, body)
 	}
 	if code := s.stop(); code != 0 {
@@ -112,7 +130,11 @@ http: {container_target: photo-app, console: {enabled: true, endpoint: %q}, rate
 			t.Errorf("no structured log: %s", line)
 		}
 	}
-	for _, want := range []string{`"msg":"serving"`, `"msg":"exchange"`, `"subject":"auth0|alice"`, `"rule":"rules[1].role_by_claim"`, `"code":"token_expired"`, `"msg":"ended"`, `"name":"DELEGATION_STRANGE"`} {
+	for _, want := range []string{
+		`"msg":"serving"`, `"msg":"exchange"`, `"subject":"auth0|alice"`,
+		`"rule":"rules[1].role_by_claim"`, `"code":"token_expired"`, `"msg":"ended"`,
+		`"name":"DELEGATION_STRANGE"`,
+	} {
 		if !strings.Contains(logs, want) {
 			t.Errorf("%s is not in the logs", want)
 		}
@@ -124,7 +146,8 @@ http: {container_target: photo-app, console: {enabled: true, endpoint: %q}, rate
 	}
 }
 
-// TestServe_JavaScript: a folder of Auth0 rules decides, between rules of the configuration, for the targets it is for.
+// TestServe_JavaScript: a folder of Auth0 rules decides, between rules of the configuration, for
+// the targets it is for.
 func TestServe_JavaScript(t *testing.T) {
 	w := newWorld(t)
 	w.folderOf(t, "rules", map[string]string{
@@ -139,18 +162,27 @@ func TestServe_JavaScript(t *testing.T) {
 	})
 	w.write(t, "settings.yaml", "GROUP: photo-editors\n")
 	other := strings.ReplaceAll(service.DemoRole, "photo-editor", "photo-user")
-	s := serve(t, w.config(t, ""), fmt.Sprintf(`DELEGATION_RULES=[{require_verified_email: true}, {javascript: {folder: rules, configuration: {ROLE: %q}, configuration_file: settings.yaml}, targets: [photo-app]}]`, other))
+	s := serve(t, w.config(t, ""),
+		fmt.Sprintf(
+			`DELEGATION_RULES=[{require_verified_email: true}, {javascript: {folder: rules, configuration: {ROLE: %q}, configuration_file: settings.yaml}, targets: [photo-app]}]`, other))
 	c := client(nil)
-	if status, body := post(t, c, s.url+"/delegation", delegationForm(w.token(nil))); status != 200 || !strings.Contains(body, "assumed-role/photo-user/alice@example.com") {
+	status, body := post(t, c, s.url+"/delegation", delegationForm(w.token(nil)))
+	if status != 200 || !strings.Contains(body, "assumed-role/photo-user/alice@example.com") {
 		t.Errorf("%d %s", status, body)
 	}
-	if status, body := post(t, c, s.url+"/delegation", delegationForm(w.token(map[string]any{"groups": []string{"staff"}}))); status != 401 || !strings.Contains(body, "members of photo-editors only") {
+	status, body = post(t, c, s.url+"/delegation",
+		delegationForm(w.token(map[string]any{"groups": []string{"staff"}})))
+	if status != 401 || !strings.Contains(body, "members of photo-editors only") {
 		t.Errorf("denied: %d %s", status, body)
 	}
-	if status, body := post(t, c, s.url+"/delegation", delegationForm(w.token(map[string]any{"broken": true}))); status != 403 || strings.Contains(body, "canary") {
+	status, body = post(t, c, s.url+"/delegation",
+		delegationForm(w.token(map[string]any{"broken": true})))
+	if status != 403 || strings.Contains(body, "canary") {
 		t.Errorf("failed: %d %s", status, body)
 	}
-	for _, want := range []string{`"rule":"10-role"`, `"msg":"role for alice@example.com"`, "canary detail"} {
+	for _, want := range []string{
+		`"rule":"10-role"`, `"msg":"role for alice@example.com"`, "canary detail",
+	} {
 		if !strings.Contains(s.logs.String(), want) {
 			t.Errorf("%s is not in the logs: %s", want, s.logs)
 		}
@@ -177,17 +209,24 @@ func TestServe_JavaScriptContext(t *testing.T) {
 		status   int
 		logged   string
 	}{
-		"supplied":            {supplied, nil, 200, ""},
-		"not supplied":        {"", nil, 403, "context.clientName is read"},
-		"another value":       {"context: {photo-app: {clientName: Other}}", nil, 401, "not for Other"},
-		"reads more":          {supplied, map[string]any{"reads": "organization"}, 403, "rule_context_missing"},
-		"reads what may lack": {supplied + ", absent: [organization]", map[string]any{"reads": "organization"}, 200, ""},
-		"redirect":            {supplied, map[string]any{"asks": "redirect"}, 403, "rule_redirect"},
-		"redirect, ignored":   {supplied + ", ignore_redirect: true", map[string]any{"asks": "redirect"}, 200, ""},
-		"factor":              {supplied, map[string]any{"asks": "multifactor"}, 403, "rule_multifactor"},
-		"factor, ignored":     {supplied + ", ignore_multifactor: true", map[string]any{"asks": "multifactor"}, 200, ""},
-		"no user":             {supplied, map[string]any{"nobody": true}, 403, "rule_user_missing"},
-		"no user, ignored":    {supplied + ", ignore_missing_user: true", map[string]any{"nobody": true}, 200, ""},
+		"supplied":     {supplied, nil, 200, ""},
+		"not supplied": {"", nil, 403, "context.clientName is read"},
+		"another value": {"context: {photo-app: {clientName: Other}}", nil, 401,
+			"not for Other"},
+		"reads more": {supplied, map[string]any{"reads": "organization"},
+			403, "rule_context_missing"},
+		"reads what may lack": {supplied + ", absent: [organization]",
+			map[string]any{"reads": "organization"}, 200, ""},
+		"redirect": {supplied, map[string]any{"asks": "redirect"}, 403, "rule_redirect"},
+		"redirect, ignored": {supplied + ", ignore_redirect: true",
+			map[string]any{"asks": "redirect"}, 200, ""},
+		"factor": {supplied, map[string]any{"asks": "multifactor"},
+			403, "rule_multifactor"},
+		"factor, ignored": {supplied + ", ignore_multifactor: true",
+			map[string]any{"asks": "multifactor"}, 200, ""},
+		"no user": {supplied, map[string]any{"nobody": true}, 403, "rule_user_missing"},
+		"no user, ignored": {supplied + ", ignore_missing_user: true",
+			map[string]any{"nobody": true}, 200, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -197,9 +236,11 @@ func TestServe_JavaScriptContext(t *testing.T) {
 				settings += ", " + row.settings
 			}
 			s := serve(t, w.config(t, ""), "DELEGATION_RULES=[{javascript: {"+settings+"}}]")
-			status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(row.claims)))
+			status, body := post(t, client(nil), s.url+"/delegation",
+				delegationForm(w.token(row.claims)))
 			if status != row.status || !strings.Contains(s.logs.String(), row.logged) {
-				t.Errorf("got %d %s, want %d and %q in the log %s", status, body, row.status, row.logged, s.logs)
+				t.Errorf("got %d %s, want %d and %q in the log %s", status, body, row.status,
+					row.logged, s.logs)
 			}
 			if status == 403 && !strings.Contains(body, "access denied") {
 				t.Errorf("the user is told %s", body)
@@ -211,8 +252,11 @@ func TestServe_JavaScriptContext(t *testing.T) {
 // TestServe_OwnIdentity: a target's own SAML identity has its own metadata.
 func TestServe_OwnIdentity(t *testing.T) {
 	w := newWorld(t)
-	s := serve(t, w.config(t, ""), `DELEGATION_TARGETS={"odd/app": {principal: "`+service.DemoPrincipal+`", region: eu-central-1, identity: {entity_id: "urn:own", keys: [{certificate_file: signing.crt, key_file: signing.key}]}}, plain: {}}`)
-	if status, body := get(t, client(nil), s.url+"/metadata/odd%2Fapp"); status != 200 || !strings.Contains(body, `entityID="urn:own"`) {
+	s := serve(t, w.config(t, ""),
+		`DELEGATION_TARGETS={"odd/app": {principal: "`+service.DemoPrincipal+
+			`", region: eu-central-1, identity: {entity_id: "urn:own", keys: [{certificate_file: signing.crt, key_file: signing.key}]}}, plain: {}}`)
+	status, body := get(t, client(nil), s.url+"/metadata/odd%2Fapp")
+	if status != 200 || !strings.Contains(body, `entityID="urn:own"`) {
 		t.Errorf("%d %s", status, body)
 	}
 	for _, path := range []string{"/metadata/plain", "/metadata/none"} {
@@ -222,7 +266,8 @@ func TestServe_OwnIdentity(t *testing.T) {
 	}
 }
 
-// TestServe_Shutdown: on a signal readiness fails, the request under way is answered, and then the listener is closed.
+// TestServe_Shutdown: on a signal readiness fails, the request under way is answered, and then the
+// listener is closed.
 func TestServe_Shutdown(t *testing.T) {
 	w := newWorld(t)
 	arrived, release := make(chan struct{}), make(chan struct{})
@@ -239,7 +284,8 @@ func TestServe_Shutdown(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	file := w.config(t, "")
-	settings, from, err := config.Load(file, []string{"DELEGATION_STS_ENDPOINT=" + slow.URL, "DELEGATION_SHUTDOWN_DELAY=10m"})
+	settings, from, err := config.Load(file,
+		[]string{"DELEGATION_STS_ENDPOINT=" + slow.URL, "DELEGATION_SHUTDOWN_DELAY=10m"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +321,8 @@ func TestServe_Shutdown(t *testing.T) {
 			break
 		}
 	}
-	if status, body := get(t, client(nil), s.url+"/ready"); status != 503 || body != `{"status":"unavailable"}`+"\n" {
+	status, body := get(t, client(nil), s.url+"/ready")
+	if status != 503 || body != `{"status":"unavailable"}`+"\n" {
 		t.Errorf("ready while it drains: %d %s", status, body)
 	}
 	if status, _ := get(t, client(nil), s.url+"/live"); status != 200 {
@@ -300,10 +347,14 @@ func TestServe_AddressTaken(t *testing.T) {
 	taken := serve(t, w.config(t, ""))
 	out := newOutput()
 	address := strings.TrimPrefix(taken.url, "http://")
-	if code := run(t.Context(), []string{"serve", "--config", w.config(t, ""), "--listen", address}, surroundings{stdout: out, stderr: out}); code != exitFailed || !strings.Contains(out.String(), "--listen") {
+	code := run(t.Context(), []string{"serve", "--config", w.config(t, ""), "--listen", address},
+		surroundings{stdout: out, stderr: out})
+	if code != exitFailed || !strings.Contains(out.String(), "--listen") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
-	if code := run(t.Context(), []string{"serve", "--config", w.config(t, "debug_listen: "+address)}, surroundings{stdout: out, stderr: out}); code != exitFailed || !strings.Contains(out.String(), "for debugging") {
+	code = run(t.Context(), []string{"serve", "--config", w.config(t, "debug_listen: "+address)},
+		surroundings{stdout: out, stderr: out})
+	if code != exitFailed || !strings.Contains(out.String(), "for debugging") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 }
@@ -311,12 +362,16 @@ func TestServe_AddressTaken(t *testing.T) {
 func TestServe_Debug(t *testing.T) {
 	w := newWorld(t)
 	s := serve(t, w.config(t, "debug_listen: localhost:0"))
-	address := regexp.MustCompile(`"msg":"debugging","address":"([^"]+)"`).FindStringSubmatch(s.logs.String())
+	address := regexp.MustCompile(`"msg":"debugging","address":"([^"]+)"`).
+		FindStringSubmatch(s.logs.String())
 	if address == nil {
 		t.Fatal(s.logs)
 	}
-	for path, want := range map[string]string{"/debug/pprof/goroutine?debug=1": "goroutine profile: total ", "/debug/vars": "memstats"} {
-		if status, body := get(t, client(nil), "http://"+address[1]+path); status != 200 || !strings.Contains(body, want) {
+	for path, want := range map[string]string{
+		"/debug/pprof/goroutine?debug=1": "goroutine profile: total ", "/debug/vars": "memstats",
+	} {
+		status, body := get(t, client(nil), "http://"+address[1]+path)
+		if status != 200 || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %.100s", path, status, body)
 		}
 		if status, _ := get(t, client(nil), s.url+path); status != 404 {
@@ -357,12 +412,18 @@ func TestUsage(t *testing.T) {
 		})
 	}
 	stderr := newOutput()
-	if code := run(t.Context(), []string{"serve"}, surroundings{environment: []string{"DELEGATION_CONFIG=of-the-environment.yaml"}, stdout: newOutput(), stderr: stderr}); code != exitUsage || !strings.Contains(stderr.String(), "of-the-environment.yaml") {
+	code := run(t.Context(), []string{"serve"}, surroundings{
+		environment: []string{"DELEGATION_CONFIG=of-the-environment.yaml"},
+		stdout:      newOutput(),
+		stderr:      stderr,
+	})
+	if code != exitUsage || !strings.Contains(stderr.String(), "of-the-environment.yaml") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
 
-// TestCertificateRenewal: a new certificate is served without a restart, and a broken one does no harm.
+// TestCertificateRenewal: a new certificate is served without a restart, and a broken one does no
+// harm.
 func TestCertificateRenewal(t *testing.T) {
 	w := newWorld(t)
 	w.writeTLS(t, 1)
@@ -415,19 +476,23 @@ func TestCertificateRenewal(t *testing.T) {
 	}
 }
 
-// TestDeployment: what the Dockerfile builds runs with the command lines of the Dockerfile and the systemd unit.
+// TestDeployment: what the Dockerfile builds runs with the command lines of the Dockerfile and the
+// systemd unit.
 func TestDeployment(t *testing.T) {
-	container := append(commandLine(t, "Dockerfile", "ENTRYPOINT "), commandLine(t, "Dockerfile", "CMD ")...)
+	container := append(commandLine(t, "Dockerfile", "ENTRYPOINT "),
+		commandLine(t, "Dockerfile", "CMD ")...)
 	unit := commandLine(t, "delegation.service", "ExecStart=")
 	w := newWorld(t)
 	file := w.config(t, "")
 	for name, words := range map[string][]string{"Dockerfile": container, "systemd unit": unit} {
-		if len(words) != 4 || filepath.Base(words[0]) != "delegation" || words[3] != "/etc/delegation/delegation.yaml" {
+		if len(words) != 4 || filepath.Base(words[0]) != "delegation" ||
+			words[3] != "/etc/delegation/delegation.yaml" {
 			t.Fatalf("%s: %q", name, words)
 		}
 		words[3] = file
 		s := start(t, []string{"DELEGATION_LISTEN=127.0.0.1:0"}, words[1:]...)
-		if status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil))); status != 200 {
+		status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil)))
+		if status != 200 {
 			t.Errorf("%s: %d %s", name, status, body)
 		}
 	}
@@ -450,16 +515,19 @@ func TestServe_STSHangs(t *testing.T) {
 	}
 }
 
-// TestServe_STSDown: an outage of AWS is 503 to the caller, named in the log, and over when AWS is back.
+// TestServe_STSDown: an outage of AWS is 503 to the caller, named in the log, and over when AWS is
+// back.
 func TestServe_STSDown(t *testing.T) {
 	w := newWorld(t)
 	s := serve(t, w.config(t, ""))
 	w.aws.Script(ststest.Repeat(3, ststest.Status(503)))
-	if status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil))); status != 503 || !strings.Contains(body, "temporarily_unavailable") {
+	status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil)))
+	if status != 503 || !strings.Contains(body, "temporarily_unavailable") {
 		t.Errorf("%d %s", status, body)
 	}
 	w.aws.Script()
-	if status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil))); status != 200 {
+	status, body = post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil)))
+	if status != 200 {
 		t.Errorf("%d %s", status, body)
 	}
 	if !strings.Contains(s.logs.String(), `"code":"sts_unavailable"`) {

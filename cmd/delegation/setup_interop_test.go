@@ -14,22 +14,29 @@ import (
 func setupFiles(t *testing.T, command, extension string) (files []string) {
 	w := newWorld(t)
 	more := "  - tags_from_claims: {mail: email}\n  - source_identity_from_claim: email\n"
-	config := w.config(t, "", "session_duration: 4h", `role: "arn:aws:iam::123456789012:role/teams/photo-user"`, "tags: {team: press}")
+	config := w.config(t, "", "session_duration: 4h",
+		`role: "arn:aws:iam::123456789012:role/teams/photo-user"`, "tags: {team: press}")
 	text := strings.Replace(string(must(os.ReadFile(config))), "rules:\n", "rules:\n"+more, 1)
-	text = strings.Replace(text, "entity_id: urn:tenant.example.com", `entity_id: "urn:<a href=\"$x\">%{b} \u00e9"`, 1)
+	text = strings.Replace(text, "entity_id: urn:tenant.example.com",
+		`entity_id: "urn:<a href=\"$x\">%{b} \u00e9"`, 1)
 	config = w.write(t, "odd.yaml", text)
-	template := w.write(t, "policy.json", `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*Item", "Resource": "*",
+	template := w.write(t, "policy.json",
+		`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*Item", "Resource": "*",
 		"Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["${saml:sub}", "a\nb", "%{c}"]}, "Bool": {"aws:SecureTransport": true}}}]}`)
-	for name, flags := range map[string][]string{"nothing": nil, "bucket": {"--bucket", "example-photos"}, "template": {"--template", template}} {
+	for name, flags := range map[string][]string{
+		"nothing": nil, "bucket": {"--bucket", "example-photos"},
+		"template": {"--template", template},
+	} {
 		file := filepath.Join(w.folder, name+extension)
-		said(t, append([]string{command, "-c", config, "-t", "photo-app", "--out", file}, flags...)...)
+		said(t,
+			append([]string{command, "-c", config, "-t", "photo-app", "--out", file}, flags...)...)
 		files = append(files, file)
 	}
 	return files
 }
 
-// TestInterop_CfnLint: the linter with CloudFormation's own schemas finds nothing, not even to warn of. It is no Debian package: where it is
-// missing, the tests that read templates back have to do.
+// TestInterop_CfnLint: the linter with CloudFormation's own schemas finds nothing, not even to warn
+// of. It is no Debian package: where it is missing, the tests that read templates back have to do.
 func TestInterop_CfnLint(t *testing.T) {
 	files := setupFiles(t, "cloudformation", ".yaml")
 	if _, err := exec.LookPath("cfn-lint"); err != nil {
@@ -40,7 +47,8 @@ func TestInterop_CfnLint(t *testing.T) {
 		return
 	}
 	for _, file := range files {
-		if code, out, said := program(t, nil, "", "cfn-lint", "--include-checks", "I", "--", file); code != 0 || out != "" {
+		code, out, said := program(t, nil, "", "cfn-lint", "--include-checks", "I", "--", file)
+		if code != 0 || out != "" {
 			t.Errorf("exit code %d: %s%s", code, out, said)
 		}
 	}
@@ -48,13 +56,14 @@ func TestInterop_CfnLint(t *testing.T) {
 	if err := os.WriteFile(files[0], []byte(broken), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, _ := program(t, nil, "", "cfn-lint", "--", files[0]); code == 0 || !strings.Contains(out, "RolName") {
+	code, out, _ := program(t, nil, "", "cfn-lint", "--", files[0])
+	if code == 0 || !strings.Contains(out, "RolName") {
 		t.Errorf("a property that CloudFormation does not know passes: exit code %d: %s", code, out)
 	}
 }
 
-// TestInterop_Terraform: Terraform reads the files, and would not write them otherwise. It is no Debian package: where it is missing, the tests
-// that read them with Terraform's parser have to do.
+// TestInterop_Terraform: Terraform reads the files, and would not write them otherwise. It is no
+// Debian package: where it is missing, the tests that read them with Terraform's parser have to do.
 func TestInterop_Terraform(t *testing.T) {
 	files := setupFiles(t, "terraform", ".tf")
 	if _, err := exec.LookPath("terraform"); err != nil {
@@ -67,10 +76,13 @@ func TestInterop_Terraform(t *testing.T) {
 	environment := []string{"CHECKPOINT_DISABLE=1"} // no call for news of versions
 	for _, file := range files {
 		text := string(must(os.ReadFile(file)))
-		if code, out, said := program(t, environment, text, "terraform", "fmt", "-check", "-diff", "-"); code != 0 || out != "" {
+		code, out, said := program(t, environment, text, "terraform", "fmt", "-check", "-diff", "-")
+		if code != 0 || out != "" {
 			t.Errorf("exit code %d: %s%s", code, out, said)
 		}
-		if code, _, _ := program(t, environment, strings.Replace(text, "  name", "    name", 1), "terraform", "fmt", "-check", "-"); code == 0 {
+		code, _, _ = program(t, environment, strings.Replace(text, "  name", "    name", 1),
+			"terraform", "fmt", "-check", "-")
+		if code == 0 {
 			t.Error("a file that is not formatted passes")
 		}
 	}

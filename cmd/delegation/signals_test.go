@@ -35,7 +35,8 @@ func TestSignals(t *testing.T) {
 	path := binary(t)
 	w := newWorld(t)
 	slow, called := hanging(t)
-	slowIssuer := w.write(t, "slow-issuer.yaml", strings.ReplaceAll(string(must(os.ReadFile(w.config(t, "")))), w.issuerURL, slow))
+	slowIssuer := w.write(t, "slow-issuer.yaml",
+		strings.ReplaceAll(string(must(os.ReadFile(w.config(t, "")))), w.issuerURL, slow))
 	slowSTS := []string{"DELEGATION_STS_ENDPOINT=" + slow}
 	token := w.write(t, "token", w.token(nil))
 	ofSlowIssuer := w.write(t, "token.slow", w.token(map[string]any{"iss": slow}))
@@ -49,13 +50,23 @@ func TestSignals(t *testing.T) {
 		wait              func()
 		want              string
 	}{
-		"exchange at STS":        {[]string{"exchange", "-c", config, "-t", service.DemoTarget, "-f", token}, slowSTS, func() { <-called }, "delegation: sts: "},
-		"exchange at the issuer": {[]string{"exchange", "-c", slowIssuer, "-t", service.DemoTarget, "-f", ofSlowIssuer}, nil, func() { <-called }, "delegation: token: "},
-		"exchange without token": {[]string{"exchange", "-c", config, "-t", service.DemoTarget, "-f", pipe}, nil, func() {
-			writer := must(os.OpenFile(pipe, os.O_WRONLY, 0)) // which the reader's opening lets through
-			t.Cleanup(func() { _ = writer.Close() })
-		}, "delegation: --token-file: a signal came before the token"},
-		"check at STS": {[]string{"check", "-c", config}, slowSTS, func() { <-called }, "delegation: "},
+		"exchange at STS": {
+			[]string{"exchange", "-c", config, "-t", service.DemoTarget, "-f", token},
+			slowSTS, func() { <-called }, "delegation: sts: ",
+		},
+		"exchange at the issuer": {
+			[]string{"exchange", "-c", slowIssuer, "-t", service.DemoTarget, "-f", ofSlowIssuer},
+			nil, func() { <-called }, "delegation: token: ",
+		},
+		"exchange without token": {
+			[]string{"exchange", "-c", config, "-t", service.DemoTarget, "-f", pipe}, nil, func() {
+				// which the reader's opening lets through
+				writer := must(os.OpenFile(pipe, os.O_WRONLY, 0))
+				t.Cleanup(func() { _ = writer.Close() })
+			}, "delegation: --token-file: a signal came before the token",
+		},
+		"check at STS": {[]string{"check", "-c", config}, slowSTS, func() { <-called },
+			"delegation: "},
 	} {
 		for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 			t.Run(fmt.Sprintf("%s %s", name, signal), func(t *testing.T) {
@@ -74,10 +85,13 @@ func TestSignals(t *testing.T) {
 					t.Error(err)
 				}
 				_ = command.Wait() // the exit code says it
-				if code := command.ProcessState.ExitCode(); code != exitFailed || !strings.HasPrefix(stderr.String(), row.want) || strings.Count(stderr.String(), "\n") != 1 {
+				code := command.ProcessState.ExitCode()
+				if code != exitFailed || !strings.HasPrefix(stderr.String(), row.want) ||
+					strings.Count(stderr.String(), "\n") != 1 {
 					t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 				}
-				if row.args[0] == "check" && !strings.Contains(stdout.String(), "FAIL  sts: the exchange was abandoned: context canceled (canceled)") {
+				if row.args[0] == "check" && !strings.Contains(stdout.String(),
+					"FAIL  sts: the exchange was abandoned: context canceled (canceled)") {
 					t.Errorf("the table does not say why: %s", stdout)
 				}
 			})

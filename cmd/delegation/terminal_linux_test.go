@@ -17,13 +17,18 @@ import (
 	"golang.org/x/term"
 )
 
-// newTerminal opens a pseudo-terminal (pts(4)): the program gets tty, and the person at it has keys and screen.
+// newTerminal opens a pseudo-terminal (pts(4)): the program gets tty, and the person at it has keys
+// and screen.
 func newTerminal(t testing.TB) (tty *os.File, keys io.Writer, screen *output) {
 	t.Helper()
 	keyboard := must(os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0))
 	var number, unlocked int32
-	for request, argument := range map[uintptr]*int32{syscall.TIOCSPTLCK: &unlocked, syscall.TIOCGPTN: &number} {
-		if _, _, failed := syscall.Syscall(syscall.SYS_IOCTL, keyboard.Fd(), request, uintptr(unsafe.Pointer(argument))); failed != 0 {
+	for request, argument := range map[uintptr]*int32{
+		syscall.TIOCSPTLCK: &unlocked, syscall.TIOCGPTN: &number,
+	} {
+		_, _, failed := syscall.Syscall(syscall.SYS_IOCTL, keyboard.Fd(), request,
+			uintptr(unsafe.Pointer(argument)))
+		if failed != 0 {
 			t.Fatal(failed)
 		}
 	}
@@ -49,7 +54,8 @@ func eventually(t testing.TB, what string, is func() bool) {
 	}
 }
 
-// TestTerminal_Token: a token is typed unseen, and the terminal is as it was afterwards, after a signal too.
+// TestTerminal_Token: a token is typed unseen, and the terminal is as it was afterwards, after a
+// signal too.
 func TestTerminal_Token(t *testing.T) {
 	path := binary(t)
 	w := newWorld(t)
@@ -68,18 +74,21 @@ func TestTerminal_Token(t *testing.T) {
 			state := func() *term.State { return must(term.GetState(int(tty.Fd()))) }
 			before := state()
 			stdout, stderr := newOutput(), newOutput()
-			command := exec.Command(path, "exchange", "-c", file, "-t", service.DemoTarget, "-f", "-")
+			command := exec.Command(path, "exchange", "-c", file, "-t",
+				service.DemoTarget, "-f", "-")
 			command.Stdin, command.Stdout, command.Stderr = tty, stdout, stderr
 			if err := command.Start(); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the terminal shows no more what is typed", func() bool { return !reflect.DeepEqual(state(), before) })
+			eventually(t, "the terminal shows no more what is typed",
+				func() bool { return !reflect.DeepEqual(state(), before) })
 			if row.typed == "" {
 				_ = command.Process.Signal(os.Interrupt) // it shows in the exit code
 			}
 			_, _ = io.WriteString(keys, row.typed)
 			_ = command.Wait()
-			if got := command.ProcessState.ExitCode(); got != row.code || !strings.Contains(stderr.String(), row.want) {
+			got := command.ProcessState.ExitCode()
+			if got != row.code || !strings.Contains(stderr.String(), row.want) {
 				t.Errorf("exit code %d: %s", got, stderr)
 			}
 			if row.code == 0 && !strings.Contains(stdout.String(), "SecretAccessKey") {
@@ -95,18 +104,25 @@ func TestTerminal_Token(t *testing.T) {
 	}
 }
 
-// TestTerminal_Progress: a person is told what takes long, after a second, and the line goes away. Nobody else is told.
+// TestTerminal_Progress: a person is told what takes long, after a second, and the line goes away.
+// Nobody else is told.
 func TestTerminal_Progress(t *testing.T) {
 	w := newWorld(t)
 	slow, called := hanging(t)
-	args := []string{"exchange", "-c", w.config(t, ""), "-t", service.DemoTarget, "-f", w.write(t, "token", w.token(nil))}
+	args := []string{
+		"exchange", "-c", w.config(t, ""), "-t", service.DemoTarget, "-f",
+		w.write(t, "token", w.token(nil)),
+	}
 	late := make(chan time.Time)
-	s := surroundings{environment: []string{"DELEGATION_STS_ENDPOINT=" + slow}, after: func(d time.Duration) <-chan time.Time {
-		if d != time.Second {
-			t.Errorf("it waits %s", d)
-		}
-		return late
-	}}
+	s := surroundings{
+		environment: []string{"DELEGATION_STS_ENDPOINT=" + slow},
+		after: func(d time.Duration) <-chan time.Time {
+			if d != time.Second {
+				t.Errorf("it waits %s", d)
+			}
+			return late
+		},
+	}
 	tty, _, screen := newTerminal(t)
 	s.stdout, s.stderr = newOutput(), tty
 	ctx, cancel := context.WithCancel(t.Context())
@@ -123,11 +139,17 @@ func TestTerminal_Progress(t *testing.T) {
 		t.Errorf("exit code %d", got)
 	}
 	eventually(t, "the error, in place of the line", func() bool {
-		return strings.HasPrefix(screen.String(), "Exchanging the token ...\r\x1b[Kdelegation: sts: ") && strings.HasSuffix(screen.String(), "\n")
+		return strings.HasPrefix(screen.String(),
+			"Exchanging the token ...\r\x1b[Kdelegation: sts: ") &&
+			strings.HasSuffix(screen.String(), "\n")
 	})
 
 	stderr := newOutput()
-	s.stderr, s.after = stderr, func(time.Duration) <-chan time.Time { t.Error("it waits to tell nobody"); return nil }
+	s.stderr = stderr
+	s.after = func(time.Duration) <-chan time.Time {
+		t.Error("it waits to tell nobody")
+		return nil
+	}
 	s.environment = nil
 	if code := run(t.Context(), args, s); code != 0 || stderr.String() != "" {
 		t.Errorf("exit code %d: %s", code, stderr)

@@ -40,7 +40,10 @@ func TestNotes(t *testing.T) {
 		Issuers: []config.IssuerSettings{{URL: "https://tenant.example.com/"}, {URL: google}},
 		Targets: map[string]config.TargetSettings{
 			"b": {Audiences: []string{"x"}},
-			"a": {Audiences: []string{"x"}, Issuers: []string{"https://tenant.example.com/", google}},
+			"a": {
+				Audiences: []string{"x"},
+				Issuers:   []string{"https://tenant.example.com/", google},
+			},
 			"c": {},
 		},
 		Rules: []config.RuleSettings{

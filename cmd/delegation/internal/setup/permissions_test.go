@@ -13,7 +13,9 @@ import (
 
 // TestPermissionTemplate_Refuses what IAM would refuse, or take otherwise than it was meant.
 func TestPermissionTemplate_Refuses(t *testing.T) {
-	statement := func(text string) string { return `{"Version": "2012-10-17", "Statement": ` + text + `}` }
+	statement := func(text string) string {
+		return `{"Version": "2012-10-17", "Statement": ` + text + `}`
+	}
 	const fine = `{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}`
 	for _, row := range []struct{ text, want string }{
 		{"", "not JSON"},
@@ -39,20 +41,38 @@ func TestPermissionTemplate_Refuses(t *testing.T) {
 		{statement(`[]`), "needs a Statement"},
 		{statement(`"a"`), "needs a Statement"},
 		{statement(`[1]`), "statement 1 is not an object"},
-		{statement(`[` + fine + `, {"Effect": "allow", "Action": "s3:*", "Resource": "*"}]`), "statement 2 needs the Effect"},
+		{statement(`[` + fine + `, {"Effect": "allow", "Action": "s3:*", "Resource": "*"}]`),
+			"statement 2 needs the Effect"},
 		{statement(`{"Action": "s3:*", "Resource": "*"}`), "Effect"},
 		{statement(`{"Effect": "Allow", "Resource": "*"}`), "Action or NotAction"},
-		{statement(`{"Effect": "Allow", "Action": "a", "NotAction": "b", "Resource": "*"}`), "Action or NotAction"},
+		{statement(`{"Effect": "Allow", "Action": "a", "NotAction": "b", "Resource": "*"}`),
+			"Action or NotAction"},
 		{statement(`{"Effect": "Allow", "Action": "a"}`), "Resource or NotResource"},
-		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "NotResource": "*"}`), "Resource or NotResource"},
-		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "Principal": "*"}`), "for trust policies"},
-		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "NotPrincipal": "*"}`), "for trust policies"},
-		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "Conditions": {}}`), `"Conditions", which IAM does not know`},
-		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "arn:aws:s3:::b/{{nickname}}/*"}`), "placeholder"},
-		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "Condition": {"StringLike": {"{{a}}": "b"}}}`), "placeholder"},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "NotResource": "*"}`),
+			"Resource or NotResource"},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "Principal": "*"}`),
+			"for trust policies"},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "NotPrincipal": "*"}`),
+			"for trust policies"},
+		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "*", "Conditions": {}}`),
+			`"Conditions", which IAM does not know`},
+		{
+			statement(
+				`{"Effect": "Allow", "Action": "a", "Resource": "arn:aws:s3:::b/{{nickname}}/*"}`),
+			"placeholder",
+		},
+		{
+			statement(
+				`{"Effect": "Allow", "Action": "a", "Resource": "*", "Condition": {"StringLike": {"{{a}}": "b"}}}`),
+			"placeholder",
+		},
 		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "arn:aws:s3:::b/Ā"}`), "U+0100"},
 		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "a\u0000"}`), "U+0000"},
-		{statement(`{"Effect": "Allow", "Action": "a", "Resource": "` + strings.Repeat("x", setup.MaxRolePolicy) + `"}`), "takes 10240"},
+		{
+			statement(`{"Effect": "Allow", "Action": "a", "Resource": "` +
+				strings.Repeat("x", setup.MaxRolePolicy) + `"}`),
+			"takes 10240",
+		},
 	} {
 		policy, _, err := setup.PermissionTemplate(row.text)
 		if err == nil || policy != "" || !strings.Contains(err.Error(), row.want) {
@@ -64,21 +84,26 @@ func TestPermissionTemplate_Refuses(t *testing.T) {
 func TestPermissionTemplate(t *testing.T) {
 	const head, tail = `{"Version": "2012-10-17", "Id": "a", "Statement": [{"Sid": "b", "Effect": "Allow", "NotAction": ["a"], "NotResource": "`, `", "Condition": {"Bool": {"a": true}}}]}`
 	bare := setup.PolicySize(head + tail)
-	full := head + strings.Repeat("x", setup.MaxRolePolicy-bare) + tail + strings.Repeat("\n", 1000) // white space does not count
+	// white space does not count
+	full := head + strings.Repeat("x", setup.MaxRolePolicy-bare) + tail + strings.Repeat("\n", 1000)
 	for _, text := range []string{head + "${saml:sub}é" + tail, full} {
 		policy, notes, err := setup.PermissionTemplate(text)
 		if err != nil || !sameJSON(policy, text) || len(notes) > 0 {
 			t.Errorf("got %v, %q, %s", err, notes, policy)
 		}
 	}
-	if policy, _, err := setup.PermissionTemplate(strings.Replace(full, "x", "xx", 1)); err == nil || policy != "" {
+	if policy, _, err := setup.PermissionTemplate(strings.Replace(full, "x", "xx",
+		1)); err == nil || policy != "" {
 		t.Error("one character more passes")
 	}
 	_, notes, err := setup.PermissionTemplate(head + "${SAML:iss}${saml:aud}" + tail)
-	if err != nil || len(notes) != 2 || !strings.Contains(notes[0], "saml:aud") || !strings.Contains(notes[1], "saml:iss") {
+	if err != nil || len(notes) != 2 || !strings.Contains(notes[0], "saml:aud") ||
+		!strings.Contains(notes[1], "saml:iss") {
 		t.Errorf("got %v, %q", err, notes)
 	}
-	if policy, _, err := setup.PermissionTemplate(`{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "a", "Resource": "*"}}`); err != nil || policy == "" {
+	policy, _, err := setup.PermissionTemplate(
+		`{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "a", "Resource": "*"}}`)
+	if err != nil || policy == "" {
 		t.Errorf("one statement without a list: %v", err)
 	}
 }
@@ -87,21 +112,36 @@ func TestPermissionTemplate(t *testing.T) {
 func TestUse(t *testing.T) {
 	claim := "email"
 	s := &config.Settings{
-		Targets: map[string]config.TargetSettings{"a": {Principal: "p", Region: "r"}, "b": {}, "transitive": {TransitiveTagKeys: []string{"a"}}},
+		Targets: map[string]config.TargetSettings{
+			"a": {Principal: "p", Region: "r"}, "b": {},
+			"transitive": {TransitiveTagKeys: []string{"a"}},
+		},
 		Rules: []config.RuleSettings{
 			{Targets: []string{"a"}, TagsFromClaims: map[string]string{"x": "y"}},
 			{Targets: []string{"a", "c"}, SourceIdentityFromClaim: &claim},
 			{Targets: []string{"a"}, JavaScript: &config.JavaScriptSettings{}},
-			{Targets: []string{"a"}, RoleByClaim: &config.RoleSettings{Roles: []config.RoleMatch{{Role: "1"}, {Role: "2", Principal: "p", Region: "r"}, {Role: "3", Principal: "q"}, {Role: "4", Region: "s"}}}},
+			{
+				Targets: []string{"a"},
+				RoleByClaim: &config.RoleSettings{
+					Roles: []config.RoleMatch{
+						{Role: "1"}, {Role: "2", Principal: "p", Region: "r"},
+						{Role: "3", Principal: "q"}, {Role: "4", Region: "s"},
+					},
+				},
+			},
 		},
 	}
 	got := setup.UseOf(s, "a")
-	if !got.Tags || !got.SourceIdentity || got.JavaScript != "rules[2].javascript" || !slices.Equal(got.Roles, []string{"1", "2", "3", "4"}) ||
-		!slices.Equal(got.Elsewhere, []config.Key{"rules[3].role_by_claim.roles[2]", "rules[3].role_by_claim.roles[3]"}) {
+	if !got.Tags || !got.SourceIdentity || got.JavaScript != "rules[2].javascript" ||
+		!slices.Equal(got.Roles, []string{"1", "2", "3", "4"}) ||
+		!slices.Equal(got.Elsewhere,
+			[]config.Key{"rules[3].role_by_claim.roles[2]", "rules[3].role_by_claim.roles[3]"}) {
 		t.Errorf("got %+v", got)
 	}
 	for _, name := range []string{"b", "transitive", "none"} {
-		if got := setup.UseOf(s, name); got.Tags || got.SourceIdentity || got.JavaScript != "" || got.Roles != nil || got.Elsewhere != nil || got.Duration {
+		got := setup.UseOf(s, name)
+		if got.Tags || got.SourceIdentity || got.JavaScript != "" || got.Roles != nil ||
+			got.Elsewhere != nil || got.Duration {
 			t.Errorf("%s: got %+v", name, got)
 		}
 	}
@@ -113,6 +153,7 @@ func TestUse(t *testing.T) {
 // sameJSON compares two documents by their meaning.
 func sameJSON(a, b string) bool {
 	var x, y any
-	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && x != nil &&
+	return json.Unmarshal([]byte(a), &x) == nil &&
+		json.Unmarshal([]byte(b), &y) == nil && x != nil &&
 		reflect.DeepEqual(x, y)
 }

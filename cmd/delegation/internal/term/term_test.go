@@ -79,14 +79,17 @@ func TestShown(t *testing.T) {
 			t.Errorf("%q is shown as %s", value, got)
 		}
 	}
-	if got, want := term.Escaped("it's \"so\"\x1b[0m\n\u202e"), `it's "so"\x1b[0m\n`+`\u202e`; got != want {
+	got, want := term.Escaped("it's \"so\"\x1b[0m\n\u202e"), `it's "so"\x1b[0m\n`+`\u202e`
+	if got != want {
 		t.Errorf("got %s", got)
 	}
 }
 
 // TestQuoteForShell: a shell gets back what was quoted, whatever it is.
 func TestQuoteForShell(t *testing.T) {
-	for _, text := range []string{"", "a b", "it's", `$(touch x) "$HOME" \ ` + "`id`", "two\nlines", "'''", "-n", "!x"} {
+	for _, text := range []string{
+		"", "a b", "it's", `$(touch x) "$HOME" \ ` + "`id`", "two\nlines", "'''", "-n", "!x",
+	} {
 		out, err := exec.Command("sh", "-c", "printf %s "+term.QuoteForShell(text)).Output()
 		if err != nil || string(out) != text {
 			t.Errorf("%q became %q, %v", text, out, err)
