@@ -57,7 +57,12 @@ func newKey(bits int) keyPair {
 
 func newCert(public, signer any) []byte {
 	// Long expired: AWS ignores the dates, so must the fake.
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "idp"}, NotBefore: epoch.AddDate(-9, 0, 0), NotAfter: epoch.AddDate(-8, 0, 0)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "idp"},
+		NotBefore:    epoch.AddDate(-9, 0, 0),
+		NotAfter:     epoch.AddDate(-8, 0, 0),
+	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, public, signer)
 	if err != nil {
 		panic(err)
@@ -74,12 +79,14 @@ func metadataFor(entityID string, certs ...[]byte) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<?xml version="1.0" encoding="UTF-8"?>
 <md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="%s" validUntil="2001-01-01T00:00:00Z">
-  <md:IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">`, entityID)
+  <md:IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">`,
+		entityID)
 	for _, cert := range certs {
 		fmt.Fprintf(&b, `
     <md:KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Data><ds:X509Certificate>
       %s
-    </ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>`, base64.StdEncoding.EncodeToString(cert))
+    </ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>`,
+			base64.StdEncoding.EncodeToString(cert))
 	}
 	b.WriteString(`
     <md:SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="https://example.com/sso"/>
@@ -114,7 +121,8 @@ func good() *response {
 	return &response{
 		issuer: issuer, recipient: recipient, audience: "urn:amazon:webservices",
 		nameID: "SamlExample", format: persistent,
-		issued: epoch, notBefore: epoch.Add(-time.Minute), end: epoch.Add(5 * time.Minute), confirmed: epoch.Add(5 * time.Minute),
+		issued: epoch, notBefore: epoch.Add(-time.Minute), end: epoch.Add(5 * time.Minute),
+		confirmed: epoch.Add(5 * time.Minute),
 		attributes: []attr{
 			{"Role", []string{roleARN + "," + providerARN}},
 			{"RoleSessionName", []string{"jane@example.com"}},
@@ -140,7 +148,11 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 // document builds and signs the response.
 func (r *response) document() []byte {
 	doc := etree.NewDocument()
-	doc.WriteSettings = etree.WriteSettings{CanonicalEndTags: true, CanonicalText: true, CanonicalAttrVal: true}
+	doc.WriteSettings = etree.WriteSettings{
+		CanonicalEndTags: true,
+		CanonicalText:    true,
+		CanonicalAttrVal: true,
+	}
 	root := doc.CreateElement("samlp:Response")
 	attrs := func(el *etree.Element, pairs ...string) *etree.Element {
 		for i := 0; i < len(pairs); i += 2 {
@@ -148,10 +160,15 @@ func (r *response) document() []byte {
 		}
 		return el
 	}
-	attrs(root, "xmlns:samlp", "urn:oasis:names:tc:SAML:2.0:protocol", "ID", "_r", "Version", "2.0", "IssueInstant", stamp(r.issued))
-	attrs(root.CreateElement("saml:Issuer"), "xmlns:saml", "urn:oasis:names:tc:SAML:2.0:assertion").SetText(r.issuer)
-	attrs(root.CreateElement("samlp:Status").CreateElement("samlp:StatusCode"), "Value", "urn:oasis:names:tc:SAML:2.0:status:Success")
-	a := attrs(root.CreateElement("saml:Assertion"), "xmlns:saml", "urn:oasis:names:tc:SAML:2.0:assertion", "ID", "_a", "Version", "2.0", "IssueInstant", stamp(r.issued))
+	attrs(root, "xmlns:samlp", "urn:oasis:names:tc:SAML:2.0:protocol", "ID", "_r", "Version", "2.0",
+		"IssueInstant", stamp(r.issued))
+	attrs(root.CreateElement("saml:Issuer"), "xmlns:saml", "urn:oasis:names:tc:SAML:2.0:assertion").
+		SetText(r.issuer)
+	attrs(root.CreateElement("samlp:Status").CreateElement("samlp:StatusCode"), "Value",
+		"urn:oasis:names:tc:SAML:2.0:status:Success")
+	a := attrs(root.CreateElement("saml:Assertion"), "xmlns:saml",
+		"urn:oasis:names:tc:SAML:2.0:assertion", "ID", "_a", "Version", "2.0", "IssueInstant",
+		stamp(r.issued))
 	a.CreateElement("saml:Issuer").SetText(r.issuer)
 	subject := a.CreateElement("saml:Subject")
 	nameID := subject.CreateElement("saml:NameID")
@@ -159,10 +176,14 @@ func (r *response) document() []byte {
 		attrs(nameID, "Format", r.format)
 	}
 	nameID.SetText(r.nameID)
-	attrs(attrs(subject.CreateElement("saml:SubjectConfirmation"), "Method", "urn:oasis:names:tc:SAML:2.0:cm:bearer").
-		CreateElement("saml:SubjectConfirmationData"), "Recipient", r.recipient, "NotOnOrAfter", stamp(r.confirmed))
-	conditions := attrs(a.CreateElement("saml:Conditions"), "NotBefore", stamp(r.notBefore), "NotOnOrAfter", stamp(r.end))
-	conditions.CreateElement("saml:AudienceRestriction").CreateElement("saml:Audience").SetText(r.audience)
+	attrs(attrs(subject.CreateElement("saml:SubjectConfirmation"), "Method",
+		"urn:oasis:names:tc:SAML:2.0:cm:bearer").
+		CreateElement("saml:SubjectConfirmationData"), "Recipient", r.recipient, "NotOnOrAfter",
+		stamp(r.confirmed))
+	conditions := attrs(a.CreateElement("saml:Conditions"), "NotBefore", stamp(r.notBefore),
+		"NotOnOrAfter", stamp(r.end))
+	conditions.CreateElement("saml:AudienceRestriction").CreateElement("saml:Audience").
+		SetText(r.audience)
 	authn := attrs(a.CreateElement("saml:AuthnStatement"), "AuthnInstant", stamp(r.issued))
 	if !r.sessionEnd.IsZero() {
 		attrs(authn, "SessionNotOnOrAfter", stamp(r.sessionEnd))
@@ -170,7 +191,8 @@ func (r *response) document() []byte {
 	statement := a.CreateElement("saml:AttributeStatement")
 	for _, at := range r.attributes {
 		name := at.name
-		if !strings.HasPrefix(name, "urn:") && !strings.HasPrefix(name, "http") && !strings.HasPrefix(name, "0.") {
+		if !strings.HasPrefix(name, "urn:") && !strings.HasPrefix(name, "http") &&
+			!strings.HasPrefix(name, "0.") {
 			name = attributeNS + name
 		}
 		el := attrs(statement.CreateElement("saml:Attribute"), "Name", name)
@@ -257,7 +279,8 @@ func newServer(t testing.TB, config ststest.Config) *ststest.Server {
 	}
 	s := ststest.New(config)
 	mustPut(t, s, providerARN, metadataFor(issuer, goodKey().cert))
-	mustRole(t, s, ststest.Role{ARN: roleARN, TrustPolicy: trustAll, MaxSessionDuration: 2 * time.Hour})
+	mustRole(t, s,
+		ststest.Role{ARN: roleARN, TrustPolicy: trustAll, MaxSessionDuration: 2 * time.Hour})
 	return s
 }
 

@@ -23,12 +23,20 @@ const callerBody = "Action=GetCallerIdentity&Version=2011-06-15"
 func assume(t testing.TB, s *ststest.Server, c *clock) aws.Credentials {
 	t.Helper()
 	r := good()
-	r.issued, r.notBefore, r.end, r.confirmed = c.Now(), c.Now(), c.Now().Add(time.Minute), c.Now().Add(time.Minute)
-	out, err := client(t, s, aws.AnonymousCredentials{}).AssumeRoleWithSAML(context.Background(), input(r.encoded()))
+	r.issued = c.Now()
+	r.notBefore = c.Now()
+	r.end = c.Now().Add(time.Minute)
+	r.confirmed = c.Now().Add(time.Minute)
+	out, err := client(t, s, aws.AnonymousCredentials{}).
+		AssumeRoleWithSAML(context.Background(), input(r.encoded()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return aws.Credentials{AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken}
+	return aws.Credentials{
+		AccessKeyID:     *out.Credentials.AccessKeyId,
+		SecretAccessKey: *out.Credentials.SecretAccessKey,
+		SessionToken:    *out.Credentials.SessionToken,
+	}
 }
 
 // fixed is a credentials provider that never refreshes.
@@ -45,31 +53,40 @@ func TestGetCallerIdentityThroughTheSDK(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *out.Arn != "arn:aws:sts::123456789012:assumed-role/photo-user/jane@example.com" || *out.Account != account || !strings.HasSuffix(*out.UserId, ":jane@example.com") {
+	if *out.Arn != "arn:aws:sts::123456789012:assumed-role/photo-user/jane@example.com" ||
+		*out.Account != account || !strings.HasSuffix(*out.UserId, ":jane@example.com") {
 		t.Errorf("%s %s %s", *out.Arn, *out.Account, *out.UserId)
 	}
-	if last := s.Calls()[1]; last.AccessKeyID != creds.AccessKeyID || last.Action != "GetCallerIdentity" || last.Status != 200 {
+	last := s.Calls()[1]
+	if last.AccessKeyID != creds.AccessKeyID || last.Action != "GetCallerIdentity" ||
+		last.Status != 200 {
 		t.Errorf("call %+v", last)
 	}
-	_, err = client(t, s, aws.AnonymousCredentials{}).GetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{})
+	_, err = client(t, s, aws.AnonymousCredentials{}).
+		GetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{})
 	if code, status := apiCode(err); code != "MissingAuthenticationToken" || status != 403 {
 		t.Errorf("anonymous: %v", err)
 	}
 	s.Script(ststest.Missing("Account"))
-	if out, err = client(t, s, fixed(creds)).GetCallerIdentity(context.Background(), nil); err != nil || out.Account != nil || out.Arn == nil {
+	out, err = client(t, s, fixed(creds)).GetCallerIdentity(context.Background(), nil)
+	if err != nil || out.Account != nil || out.Arn == nil {
 		t.Errorf("Missing(Account): %v", err)
 	}
 	s.Script(ststest.RegionDisabled())
-	if _, err = client(t, s, fixed(creds)).GetCallerIdentity(context.Background(), nil); err == nil || !strings.Contains(err.Error(), "for account:123456789012.") {
+	_, err = client(t, s, fixed(creds)).GetCallerIdentity(context.Background(), nil)
+	if err == nil || !strings.Contains(err.Error(), "for account:123456789012.") {
 		t.Errorf("RegionDisabled: %v", err)
 	}
 }
 
 func TestGetCallerIdentityChecksTheSignature(t *testing.T) {
 	const (
-		noMatch = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+		noMatch = "The request signature we calculated does not match the signature you " +
+			"provided. Check your AWS Secret Access Key and signing method. Consult the service " +
+			"documentation for details."
 		unknown = "The security token included in the request is invalid."
-		shape   = "Authorization header requires 'AWS4-HMAC-SHA256' with 'Credential', 'SignedHeaders' and 'Signature' parameters."
+		shape   = "Authorization header requires 'AWS4-HMAC-SHA256' with 'Credential', " +
+			"'SignedHeaders' and 'Signature' parameters."
 	)
 	type call struct {
 		creds           aws.Credentials
@@ -102,35 +119,68 @@ func TestGetCallerIdentityChecksTheSignature(t *testing.T) {
 	}{
 		{"good", func(c *call) {}, 200, "", ""},
 		{"by query", func(c *call) {
-			c.method, c.target, c.body = "GET", "/?Version=2011-06-15&Action=GetCallerIdentity&z=%7E+%2F%C3%A9&a=2&a=1", ""
+			c.method = "GET"
+			c.target = "/?Version=2011-06-15&Action=GetCallerIdentity&z=%7E+%2F%C3%A9&a=2&a=1"
+			c.body = ""
 		}, 200, "", ""},
 		{"with a path", func(c *call) { c.target = "/a%20b/c" }, 200, "", ""},
-		{"with more signed headers", func(c *call) { c.header.Set("X-Extra", "  a   b ") }, 200, "", ""},
+		{"with more signed headers", func(c *call) { c.header.Set("X-Extra", "  a   b ") },
+			200, "", ""},
 		{"without content-length", func(c *call) { c.header.Set("No-Length", "1") }, 200, "", ""},
-		{"at the edge of the past", func(c *call) { c.clock.Set(epoch.Add(15 * time.Minute).Truncate(time.Second)) }, 200, "", ""},
-		{"too late", func(c *call) { c.clock.Set(epoch.Add(15*time.Minute + time.Second)) }, 403, "SignatureDoesNotMatch",
-			"Signature expired: 20260102T030405Z is now earlier than 20260102T030406Z (20260102T031906Z - 15 min.)"},
-		{"too early", func(c *call) { c.clock.Set(epoch.Add(-16 * time.Minute)) }, 403, "SignatureDoesNotMatch",
-			"Signature not yet current: 20260102T030405Z is still later than 20260102T030305Z (20260102T024805Z + 15 min.)"},
-		{"no Authorization", func(c *call) { c.after = func(r *http.Request) { r.Header.Del("Authorization") } }, 403, "MissingAuthenticationToken", "Request is missing Authentication Token"},
-		{"bearer token", func(c *call) { c.after = func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") } }, 403, "IncompleteSignature", shape},
-		{"asymmetric algorithm", edit("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"), 403, "IncompleteSignature", shape},
+		{"at the edge of the past", func(c *call) {
+			c.clock.Set(epoch.Add(15 * time.Minute).Truncate(time.Second))
+		}, 200, "", ""},
+		{"too late", func(c *call) { c.clock.Set(epoch.Add(15*time.Minute + time.Second)) },
+			403, "SignatureDoesNotMatch",
+			"Signature expired: 20260102T030405Z is now earlier than 20260102T030406Z " +
+				"(20260102T031906Z - 15 min.)"},
+		{"too early", func(c *call) { c.clock.Set(epoch.Add(-16 * time.Minute)) },
+			403, "SignatureDoesNotMatch",
+			"Signature not yet current: 20260102T030405Z is still later than 20260102T030305Z " +
+				"(20260102T024805Z + 15 min.)"},
+		{"no Authorization", func(c *call) {
+			c.after = func(r *http.Request) { r.Header.Del("Authorization") }
+		}, 403, "MissingAuthenticationToken", "Request is missing Authentication Token"},
+		{"bearer token", func(c *call) {
+			c.after = func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") }
+		}, 403, "IncompleteSignature", shape},
+		{"asymmetric algorithm", edit("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"), 403,
+			"IncompleteSignature", shape},
 		{"no signature", edit("Signature=", "Sig="), 403, "IncompleteSignature", shape},
-		{"signature twice", edit("Signature=", "Signature=0, Signature="), 403, "IncompleteSignature", shape},
-		{"short scope", edit("/sts/aws4_request", "/aws4_request"), 403, "IncompleteSignature", shape},
-		{"other scope end", edit("aws4_request", "aws5_request"), 403, "IncompleteSignature", shape},
-		{"no date", func(c *call) { c.after = func(r *http.Request) { r.Header.Del("X-Amz-Date") } }, 403, "IncompleteSignature", "Authorization header requires existence of an 'X-Amz-Date' header in the form YYYYMMDDThhmmssZ."},
-		{"unknown key", func(c *call) { c.creds.AccessKeyID = "ASIAAAAAAAAAAAAAAAAA" }, 403, "InvalidClientTokenId", unknown},
-		{"no session token", func(c *call) { c.creds.SessionToken = "" }, 403, "InvalidClientTokenId", unknown},
-		{"another session token", func(c *call) { c.creds.SessionToken += "x" }, 403, "InvalidClientTokenId", unknown},
-		{"another secret", func(c *call) { c.creds.SecretAccessKey += "x" }, 403, "SignatureDoesNotMatch", noMatch},
-		{"another partition", func(c *call) { c.region = "cn-north-1" }, 403, "InvalidClientTokenId", unknown},
-		{"another service", func(c *call) { c.service = "s3" }, 403, "SignatureDoesNotMatch", "Credential should be scoped to correct service: 'sts'. "},
-		{"another region than addressed", func(c *call) { c.region = "eu-west-1"; c.handler = nil }, 403, "SignatureDoesNotMatch", "Credential should be scoped to a valid region. "},
-		{"another day", edit("/20260102/", "/20260103/"), 403, "SignatureDoesNotMatch", "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20260103' != '20260102', from '20260102T030405Z'."},
+		{"signature twice", edit("Signature=", "Signature=0, Signature="), 403,
+			"IncompleteSignature", shape},
+		{"short scope", edit("/sts/aws4_request", "/aws4_request"), 403,
+			"IncompleteSignature", shape},
+		{"other scope end", edit("aws4_request", "aws5_request"), 403,
+			"IncompleteSignature", shape},
+		{"no date", func(c *call) {
+			c.after = func(r *http.Request) { r.Header.Del("X-Amz-Date") }
+		}, 403, "IncompleteSignature",
+			"Authorization header requires existence of an 'X-Amz-Date' header in the form " +
+				"YYYYMMDDThhmmssZ."},
+		{"unknown key", func(c *call) { c.creds.AccessKeyID = "ASIAAAAAAAAAAAAAAAAA" },
+			403, "InvalidClientTokenId", unknown},
+		{"no session token", func(c *call) { c.creds.SessionToken = "" },
+			403, "InvalidClientTokenId", unknown},
+		{"another session token", func(c *call) { c.creds.SessionToken += "x" },
+			403, "InvalidClientTokenId", unknown},
+		{"another secret", func(c *call) { c.creds.SecretAccessKey += "x" },
+			403, "SignatureDoesNotMatch", noMatch},
+		{"another partition", func(c *call) { c.region = "cn-north-1" },
+			403, "InvalidClientTokenId", unknown},
+		{"another service", func(c *call) { c.service = "s3" }, 403, "SignatureDoesNotMatch",
+			"Credential should be scoped to correct service: 'sts'. "},
+		{"another region than addressed", func(c *call) {
+			c.region = "eu-west-1"
+			c.handler = nil
+		}, 403, "SignatureDoesNotMatch", "Credential should be scoped to a valid region. "},
+		{"another day", edit("/20260102/", "/20260103/"), 403, "SignatureDoesNotMatch",
+			"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from " +
+				"HTTP: '20260103' != '20260102', from '20260102T030405Z'."},
 		{"changed body", func(c *call) {
 			c.after = func(r *http.Request) {
-				*r = *requestOf(r.Method, "/", strings.Replace(c.body, "2011", "2012", 1)+"", r.Header)
+				*r = *requestOf(r.Method, "/",
+					strings.Replace(c.body, "2011", "2012", 1)+"", r.Header)
 				r.Header = r.Header.Clone()
 			}
 			c.body = "x=2011&" + callerBody
@@ -138,23 +188,44 @@ func TestGetCallerIdentityChecksTheSignature(t *testing.T) {
 		{"changed query", func(c *call) {
 			c.after = func(r *http.Request) { r.URL.RawQuery = "x" }
 		}, 403, "SignatureDoesNotMatch", noMatch},
-		{"changed path", func(c *call) { c.after = func(r *http.Request) { r.URL.Path = "/x" } }, 403, "SignatureDoesNotMatch", noMatch},
-		{"changed host", func(c *call) { c.after = func(r *http.Request) { r.Host = "127.0.0.2" } }, 403, "SignatureDoesNotMatch", noMatch},
-		{"changed time", func(c *call) { c.after = func(r *http.Request) { r.Header.Set("X-Amz-Date", "20260102T030404Z") } }, 403, "SignatureDoesNotMatch", noMatch},
-		{"changed signature", edit("Signature=", "Signature=0"), 403, "SignatureDoesNotMatch", noMatch},
-		{"host not signed", edit("host;", ""), 403, "SignatureDoesNotMatch", "'host' must be a 'SignedHeader' in the AWS Authorization."},
-		{"token not signed", edit(";x-amz-security-token", ""), 403, "SignatureDoesNotMatch", "'x-amz-security-token' must be a 'SignedHeader' in the AWS Authorization."},
+		{"changed path", func(c *call) { c.after = func(r *http.Request) { r.URL.Path = "/x" } },
+			403, "SignatureDoesNotMatch", noMatch},
+		{"changed host", func(c *call) { c.after = func(r *http.Request) { r.Host = "127.0.0.2" } },
+			403, "SignatureDoesNotMatch", noMatch},
+		{"changed time", func(c *call) {
+			c.after = func(r *http.Request) { r.Header.Set("X-Amz-Date", "20260102T030404Z") }
+		}, 403, "SignatureDoesNotMatch", noMatch},
+		{"changed signature", edit("Signature=", "Signature=0"), 403,
+			"SignatureDoesNotMatch", noMatch},
+		{"host not signed", edit("host;", ""), 403, "SignatureDoesNotMatch",
+			"'host' must be a 'SignedHeader' in the AWS Authorization."},
+		{"token not signed", edit(";x-amz-security-token", ""), 403, "SignatureDoesNotMatch",
+			"'x-amz-security-token' must be a 'SignedHeader' in the AWS Authorization."},
 		{"at the last moment", func(c *call) {
 			c.at = epoch.Add(time.Hour - time.Second)
 			c.clock.Set(epoch.Truncate(time.Second).Add(time.Hour - time.Nanosecond))
 		}, 200, "", ""},
-		{"expired", func(c *call) { c.at = epoch.Add(time.Hour); c.clock.Set(epoch.Truncate(time.Second).Add(time.Hour)) }, 403, "ExpiredToken", "The security token included in the request is expired"},
+		{"expired", func(c *call) {
+			c.at = epoch.Add(time.Hour)
+			c.clock.Set(epoch.Truncate(time.Second).Add(time.Hour))
+		}, 403, "ExpiredToken", "The security token included in the request is expired"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			clk := &clock{now: epoch}
 			s := newServer(t, ststest.Config{Now: clk.Now})
-			c := call{creds: assume(t, s, clk), method: "POST", target: "/", body: callerBody, service: "sts", region: "us-east-1", at: epoch, header: http.Header{}, handler: s, clock: clk}
+			c := call{
+				creds:   assume(t, s, clk),
+				method:  "POST",
+				target:  "/",
+				body:    callerBody,
+				service: "sts",
+				region:  "us-east-1",
+				at:      epoch,
+				header:  http.Header{},
+				handler: s,
+				clock:   clk,
+			}
 			tt.change(&c)
 			if c.handler == nil {
 				c.handler = s.Region("us-east-1")
@@ -165,7 +236,9 @@ func TestGetCallerIdentityChecksTheSignature(t *testing.T) {
 				r.ContentLength = 0
 			}
 			sum := sha256.Sum256([]byte(c.body))
-			if err := v4.NewSigner().SignHTTP(context.Background(), c.creds, r, hex.EncodeToString(sum[:]), c.service, c.region, c.at); err != nil {
+			err := v4.NewSigner().SignHTTP(context.Background(), c.creds, r,
+				hex.EncodeToString(sum[:]), c.service, c.region, c.at)
+			if err != nil {
 				t.Fatal(err)
 			}
 			r.ContentLength = length
@@ -174,7 +247,8 @@ func TestGetCallerIdentityChecksTheSignature(t *testing.T) {
 			}
 			a := do(c.handler, r)
 			if a.status != tt.status || a.Code != tt.code || a.Message != tt.message {
-				t.Errorf("got  %d %s %q\nwant %d %s %q", a.status, a.Code, a.Message, tt.status, tt.code, tt.message)
+				t.Errorf("got  %d %s %q\nwant %d %s %q", a.status, a.Code, a.Message, tt.status,
+					tt.code, tt.message)
 			}
 		})
 	}
@@ -195,7 +269,9 @@ func TestOldSessionsAreForgotten(t *testing.T) {
 	status := func() string {
 		r := requestOf("POST", "/", callerBody, http.Header{})
 		sum := sha256.Sum256([]byte(callerBody))
-		if err := v4.NewSigner().SignHTTP(context.Background(), creds, r, hex.EncodeToString(sum[:]), "sts", "us-east-1", epoch); err != nil {
+		err := v4.NewSigner().SignHTTP(context.Background(), creds, r, hex.EncodeToString(sum[:]),
+			"sts", "us-east-1", epoch)
+		if err != nil {
 			t.Fatal(err)
 		}
 		return do(s, r).Code

@@ -65,16 +65,22 @@ type envelope struct {
 
 func sealedWith(algorithm string) *envelope {
 	return &envelope{
-		algorithm: algorithm, to: &readerKey().PublicKey, hash: sha1.New(), typ: "http://www.w3.org/2001/04/xmlenc#Element",
-		transport: "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p", digest: "http://www.w3.org/2000/09/xmldsig#sha1",
-		padding: func(text []byte, n byte) { text[len(text)-1] = n },
+		algorithm: algorithm, to: &readerKey().PublicKey, hash: sha1.New(),
+		typ:       "http://www.w3.org/2001/04/xmlenc#Element",
+		transport: "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p",
+		digest:    "http://www.w3.org/2000/09/xmldsig#sha1",
+		padding:   func(text []byte, n byte) { text[len(text)-1] = n },
 	}
 }
 
 // hide returns the EncryptedAssertion of an assertion.
 func (e *envelope) hide(assertion *etree.Element) *etree.Element {
 	doc := etree.NewDocumentWithRoot(assertion.Copy())
-	doc.WriteSettings = etree.WriteSettings{CanonicalEndTags: true, CanonicalText: true, CanonicalAttrVal: true}
+	doc.WriteSettings = etree.WriteSettings{
+		CanonicalEndTags: true,
+		CanonicalText:    true,
+		CanonicalAttrVal: true,
+	}
 	text, err := doc.WriteToString()
 	if err != nil {
 		panic(err)
@@ -122,16 +128,21 @@ func (e *envelope) hide(assertion *etree.Element) *etree.Element {
 		digest = `<ds:DigestMethod Algorithm="` + e.digest + `"/>`
 	}
 	value := func(b []byte) string {
-		return "<e:CipherData><e:CipherValue>\n" + base64.StdEncoding.EncodeToString(b) + "\n</e:CipherValue></e:CipherData>"
+		return "<e:CipherData><e:CipherValue>\n" + base64.StdEncoding.EncodeToString(b) +
+			"\n</e:CipherValue></e:CipherData>"
 	}
 	key := `<e:EncryptedKey xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><e:EncryptionMethod Algorithm="` + e.transport + `">` + digest + "</e:EncryptionMethod>" + value(wrapped) + "</e:EncryptedKey>"
-	inside, beside := `<ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#">`+key+"</ds:KeyInfo>", ""
+	inside := `<ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#">` + key + "</ds:KeyInfo>"
+	beside := ""
 	if e.beside {
 		inside, beside = "", key
 	}
 	whole := etree.NewDocument()
-	if err := whole.ReadFromString(`<saml:EncryptedAssertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" xmlns:e="http://www.w3.org/2001/04/xmlenc#"><e:EncryptedData Type="` + e.typ + `">` +
-		`<e:EncryptionMethod Algorithm="` + e.algorithm + `"/>` + inside + value(sealed) + "</e:EncryptedData>" + beside + "</saml:EncryptedAssertion>"); err != nil {
+	err = whole.ReadFromString(
+		`<saml:EncryptedAssertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" xmlns:e="http://www.w3.org/2001/04/xmlenc#"><e:EncryptedData Type="` + e.typ + `">` +
+			`<e:EncryptionMethod Algorithm="` + e.algorithm + `"/>` + inside + value(sealed) +
+			"</e:EncryptedData>" + beside + "</saml:EncryptedAssertion>")
+	if err != nil {
 		panic(err)
 	}
 	return whole.Root()
@@ -180,7 +191,8 @@ const (
 	accepted    = "200  "
 	undecrypted = "400 InvalidIdentityToken " + badSig
 	notHidden   = "400 InvalidIdentityToken Response must contain an encrypted assertion"
-	notOwn      = "400 InvalidIdentityToken Response must be addressed to the sign-in URL of the SAML provider"
+	notOwn      = "400 InvalidIdentityToken Response must be addressed to the sign-in URL of the " +
+		"SAML provider"
 )
 
 func TestEncryptedAssertions(t *testing.T) {
@@ -194,10 +206,12 @@ func TestEncryptedAssertions(t *testing.T) {
 					}
 					s := encryptingServer(t, required, readerKey())
 					a := post(s, form(encryptedResponse(e).encoded()))
-					if said(a) != accepted || a.Subject != "SamlExample" || a.Audience != ownRecipient {
+					if said(a) != accepted || a.Subject != "SamlExample" ||
+						a.Audience != ownRecipient {
 						t.Errorf("%s, subject %q, audience %q", said(a), a.Subject, a.Audience)
 					}
-					if calls := s.Calls(); calls[0].AssertionID != "_a" || calls[0].Subject != "SamlExample" {
+					calls := s.Calls()
+					if calls[0].AssertionID != "_a" || calls[0].Subject != "SamlExample" {
 						t.Errorf("the call is noted as %+v", calls[0])
 					}
 				})
@@ -234,26 +248,42 @@ func TestEncryptionModes(t *testing.T) {
 		{"plain", plain(recipient), accepted, accepted, notHidden},
 		{"plain to the provider's own URL", plain(ownRecipient), accepted, accepted, notHidden},
 		{"encrypted", hidden(ownRecipient), undecrypted, accepted, accepted},
-		{"encrypted to the global URL", hidden(acs("signin.aws.amazon.com")), undecrypted, accepted, accepted},
-		{"encrypted to another region's URL", hidden(acs("us-east-1.signin.aws.amazon.com")), undecrypted, accepted, accepted},
+		{"encrypted to the global URL", hidden(acs("signin.aws.amazon.com")), undecrypted,
+			accepted, accepted},
+		{"encrypted to another region's URL", hidden(acs("us-east-1.signin.aws.amazon.com")),
+			undecrypted, accepted, accepted},
 		{"encrypted to everybody's URL", hidden(recipient), undecrypted, accepted, notOwn},
-		{"encrypted to another provider's URL", hidden(strings.Replace(ownRecipient, "0001", "0002", 1)), undecrypted, accepted, notOwn},
-		{"encrypted to another partition's URL", hidden(acs("signin.amazonaws.cn")), undecrypted, accepted, notOwn},
-		{"encrypted to a stranger's URL", hidden(acs("signin.example.com")), undecrypted, accepted, notOwn},
-		{"encrypted to no region's URL", hidden(acs("mars-north-1.signin.aws.amazon.com")), undecrypted, accepted, notOwn},
-		{"encrypted to a URL in capitals", hidden(acs("SIGNIN.aws.amazon.com")), undecrypted, accepted, notOwn},
-		{"encrypted to a URL with a port", hidden(acs("signin.aws.amazon.com:443")), undecrypted, accepted, notOwn},
-		{"encrypted to a URL without TLS", hidden("http" + ownRecipient[5:]), undecrypted, accepted, notOwn},
-		{"encrypted to a URL without a scheme", hidden(ownRecipient[8:]), undecrypted, accepted, notOwn},
+		{"encrypted to another provider's URL",
+			hidden(strings.Replace(ownRecipient, "0001", "0002", 1)), undecrypted,
+			accepted, notOwn},
+		{"encrypted to another partition's URL", hidden(acs("signin.amazonaws.cn")), undecrypted,
+			accepted, notOwn},
+		{"encrypted to a stranger's URL", hidden(acs("signin.example.com")), undecrypted,
+			accepted, notOwn},
+		{"encrypted to no region's URL", hidden(acs("mars-north-1.signin.aws.amazon.com")),
+			undecrypted, accepted, notOwn},
+		{"encrypted to a URL in capitals", hidden(acs("SIGNIN.aws.amazon.com")), undecrypted,
+			accepted, notOwn},
+		{"encrypted to a URL with a port", hidden(acs("signin.aws.amazon.com:443")), undecrypted,
+			accepted, notOwn},
+		{"encrypted to a URL without TLS", hidden("http" + ownRecipient[5:]), undecrypted,
+			accepted, notOwn},
+		{"encrypted to a URL without a scheme", hidden(ownRecipient[8:]), undecrypted,
+			accepted, notOwn},
 		{"encrypted to a URL and more", hidden(ownRecipient + "/"), undecrypted, accepted, notOwn},
 	}
-	none, allowed, required := newServer(t, ststest.Config{}), encryptingServer(t, false, readerKey()), encryptingServer(t, true, readerKey())
+	none := newServer(t, ststest.Config{})
+	allowed := encryptingServer(t, false, readerKey())
+	required := encryptingServer(t, true, readerKey())
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for mode, c := range map[string]struct {
 				server *ststest.Server
 				want   string
-			}{"no key": {none, tt.none}, "Allowed": {allowed, tt.allowed}, "Required": {required, tt.required}} {
+			}{
+				"no key": {none, tt.none}, "Allowed": {allowed, tt.allowed},
+				"Required": {required, tt.required},
+			} {
 				if got := said(post(c.server, form(tt.response))); got != c.want {
 					t.Errorf("%s: %s, want %s", mode, got, c.want)
 				}
@@ -267,7 +297,8 @@ func TestEncryptionModes(t *testing.T) {
 func TestEncryptionKeysAreRotated(t *testing.T) {
 	forOld, forNext := sealedWith(aes256GCM), sealedWith(aes256GCM)
 	forNext.to = &nextReader().PublicKey
-	old, next := form(encryptedResponse(forOld).encoded()), form(encryptedResponse(forNext).encoded())
+	old := form(encryptedResponse(forOld).encoded())
+	next := form(encryptedResponse(forNext).encoded())
 	s := newServer(t, ststest.Config{})
 	for _, phase := range []struct {
 		name      string
@@ -284,7 +315,8 @@ func TestEncryptionKeysAreRotated(t *testing.T) {
 			e.PrivateKeys = append(e.PrivateKeys, privatePEM(key))
 		}
 		mustEncrypt(t, s, e)
-		mustPut(t, s, providerARN, metadataFor(issuer, goodKey().cert)) // new metadata changes no keys
+		// new metadata changes no keys
+		mustPut(t, s, providerARN, metadataFor(issuer, goodKey().cert))
 		if got := said(post(s, old)); got != phase.old {
 			t.Errorf("%s, encrypted for the old key: %s", phase.name, got)
 		}
@@ -311,7 +343,10 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 		return func() *response {
 			r := encryptedResponse(sealedWith(aes256GCM))
 			hide := r.after
-			r.after = func(root *etree.Element) { hide(root); change(root, root.SelectElement("EncryptedAssertion")) }
+			r.after = func(root *etree.Element) {
+				hide(root)
+				change(root, root.SelectElement("EncryptedAssertion"))
+			}
 			return r
 		}
 	}
@@ -321,7 +356,9 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 			hide := r.after
 			r.after = func(root *etree.Element) {
 				hide(root)
-				find(root, "EncryptedData").SelectElement("CipherData").SelectElement("CipherValue").SetText(base64.StdEncoding.EncodeToString(make([]byte, size)))
+				find(root,
+					"EncryptedData").SelectElement("CipherData").SelectElement("CipherValue").
+					SetText(base64.StdEncoding.EncodeToString(make([]byte, size)))
 			}
 			return r
 		}
@@ -330,7 +367,10 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 		return func() *response {
 			r := encryptedResponse(sealedWith(algorithm))
 			hide := r.after
-			r.after = func(root *etree.Element) { hide(root); find(root, "EncryptionMethod").CreateAttr("Algorithm", said) }
+			r.after = func(root *etree.Element) {
+				hide(root)
+				find(root, "EncryptionMethod").CreateAttr("Algorithm", said)
+			}
 			return r
 		}
 	}
@@ -366,25 +406,44 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 		name     string
 		response func() *response
 	}{
-		{"for another key", with(aes256GCM, func(e *envelope) { e.to = &noneOfTheTwo().PublicKey })},
-		{"AES-192", with("http://www.w3.org/2001/04/xmlenc#aes192-cbc", func(e *envelope) { e.keySize = 24 })},
+		{"for another key",
+			with(aes256GCM, func(e *envelope) { e.to = &noneOfTheTwo().PublicKey })},
+		{"AES-192", with("http://www.w3.org/2001/04/xmlenc#aes192-cbc",
+			func(e *envelope) { e.keySize = 24 })},
 		{"a key for another size", with(aes256GCM, func(e *envelope) { e.keySize = 16 })},
 		{"no algorithm", with("", func(*envelope) {})},
-		{"rsa-1_5", with(aes256GCM, func(e *envelope) { e.transport = "http://www.w3.org/2001/04/xmlenc#rsa-1_5" })},
-		{"the key transport of 1.1", with(aes256GCM, func(e *envelope) { e.transport = "http://www.w3.org/2009/xmlenc11#rsa-oaep" })},
+		{"rsa-1_5", with(aes256GCM,
+			func(e *envelope) { e.transport = "http://www.w3.org/2001/04/xmlenc#rsa-1_5" })},
+		{"the key transport of 1.1", with(aes256GCM,
+			func(e *envelope) { e.transport = "http://www.w3.org/2009/xmlenc11#rsa-oaep" })},
 		{"OAEP with SHA-256", with(aes256GCM, func(e *envelope) { e.hash = sha256.New() })},
-		{"OAEP said to be with SHA-256", with(aes256GCM, func(e *envelope) { e.digest = "http://www.w3.org/2001/04/xmlenc#sha256" })},
-		{"Type Content", with(aes256GCM, func(e *envelope) { e.typ = "http://www.w3.org/2001/04/xmlenc#Content" })},
-		{"changed wrapped key", with(aes256GCM, func(e *envelope) { e.cipher = func(_, key []byte) { key[9] ^= 1 } })},
-		{"changed nonce", with(aes256GCM, func(e *envelope) { e.cipher = func(sealed, _ []byte) { sealed[0] ^= 1 } })},
-		{"changed ciphertext", with(aes256GCM, func(e *envelope) { e.cipher = func(sealed, _ []byte) { sealed[99] ^= 1 } })},
-		{"changed tag", with(aes256GCM, func(e *envelope) { e.cipher = func(sealed, _ []byte) { sealed[len(sealed)-1] ^= 1 } })},
+		{"OAEP said to be with SHA-256", with(aes256GCM,
+			func(e *envelope) { e.digest = "http://www.w3.org/2001/04/xmlenc#sha256" })},
+		{"Type Content", with(aes256GCM,
+			func(e *envelope) { e.typ = "http://www.w3.org/2001/04/xmlenc#Content" })},
+		{"changed wrapped key",
+			with(aes256GCM, func(e *envelope) { e.cipher = func(_, key []byte) { key[9] ^= 1 } })},
+		{"changed nonce", with(aes256GCM,
+			func(e *envelope) { e.cipher = func(sealed, _ []byte) { sealed[0] ^= 1 } })},
+		{"changed ciphertext", with(aes256GCM,
+			func(e *envelope) { e.cipher = func(sealed, _ []byte) { sealed[99] ^= 1 } })},
+		{"changed tag",
+			with(aes256GCM, func(e *envelope) {
+				e.cipher = func(sealed, _ []byte) { sealed[len(sealed)-1] ^= 1 }
+			})},
 		{"CBC said to be GCM", relabelled(aes256CBC, aes256GCM)},
 		{"GCM said to be CBC", relabelled(aes256GCM, aes256CBC)},
 		{"256 bits said to be 128", relabelled(aes256GCM, aes128GCM)},
-		{"padding 0", with(aes256CBC, func(e *envelope) { e.padding = func(text []byte, _ byte) { text[len(text)-1] = 0 } })},
-		{"padding 17", with(aes256CBC, func(e *envelope) { e.padding = func(text []byte, _ byte) { text[len(text)-1] = 17 } })},
-		{"padding 255", with(aes256CBC, func(e *envelope) { e.padding = func(text []byte, _ byte) { text[len(text)-1] = 255 } })},
+		{"padding 0", with(aes256CBC,
+			func(e *envelope) { e.padding = func(text []byte, _ byte) { text[len(text)-1] = 0 } })},
+		{"padding 17",
+			with(aes256CBC, func(e *envelope) {
+				e.padding = func(text []byte, _ byte) { text[len(text)-1] = 17 }
+			})},
+		{"padding 255",
+			with(aes256CBC, func(e *envelope) {
+				e.padding = func(text []byte, _ byte) { text[len(text)-1] = 255 }
+			})},
 		{"padding longer than the text", with(aes256CBC, func(e *envelope) {
 			e.plain = func(string) string { return "" }
 			e.padding = func(text []byte, _ byte) { text[len(text)-1] = 255 }
@@ -392,10 +451,14 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 		{"CBC without text", cbcOf(16)},
 		{"CBC without a vector", cbcOf(0)},
 		{"CBC of half a block", cbcOf(40)},
-		{"nothing inside", with(aes256GCM, func(e *envelope) { e.plain = func(string) string { return "" } })},
-		{"nothing inside, CBC", with(aes256CBC, func(e *envelope) { e.plain = func(string) string { return "" } })},
-		{"no XML inside", with(aes256CBC, func(e *envelope) { e.plain = func(string) string { return "<saml:Assertion" } })},
-		{"two elements inside", with(aes256GCM, func(e *envelope) { e.plain = func(s string) string { return s + s } })},
+		{"nothing inside",
+			with(aes256GCM, func(e *envelope) { e.plain = func(string) string { return "" } })},
+		{"nothing inside, CBC",
+			with(aes256CBC, func(e *envelope) { e.plain = func(string) string { return "" } })},
+		{"no XML inside", with(aes256CBC,
+			func(e *envelope) { e.plain = func(string) string { return "<saml:Assertion" } })},
+		{"two elements inside", with(aes256GCM,
+			func(e *envelope) { e.plain = func(s string) string { return s + s } })},
 		{"a comment before the assertion", with(aes256GCM, swap("<saml:Assertion",
 			"<!-- --><saml:Assertion"))},
 		{"a comment after the assertion", with(aes256GCM, swap("</saml:Assertion>",
@@ -419,13 +482,19 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 			swap(`saml="urn:oasis:names:tc:SAML:2.0:assertion"`,
 				`saml="urn:oasis:names:tc:SAML:1.0:assertion"`))},
 		{"another element inside", with(aes256GCM, func(e *envelope) {
-			e.plain = func(string) string { return `<saml:Advice xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"/>` }
+			e.plain = func(string) string {
+				return `<saml:Advice xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"/>`
+			}
 		})},
-		{"namespaces of the outside", with(aes256GCM, swap(` xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"`, ""))},
+		{"namespaces of the outside",
+			with(aes256GCM, swap(` xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"`, ""))},
 		{"changed before encryption", with(aes256GCM, swap("SamlExample", "mallory"))},
-		{"another issuer inside", with(aes256GCM, swap(">"+issuer+"<", ">https://evil.example.com<"))},
-		{"an assertion inside the assertion", with(aes256GCM, swap("<saml:Subject>", `<saml:Advice><saml:Assertion ID="_b"/></saml:Advice><saml:Subject>`))},
-		{"an encrypted assertion inside", with(aes256GCM, swap("<saml:Subject>", `<saml:Advice><saml:EncryptedAssertion/></saml:Advice><saml:Subject>`))},
+		{"another issuer inside",
+			with(aes256GCM, swap(">"+issuer+"<", ">https://evil.example.com<"))},
+		{"an assertion inside the assertion", with(aes256GCM, swap("<saml:Subject>",
+			`<saml:Advice><saml:Assertion ID="_b"/></saml:Advice><saml:Subject>`))},
+		{"an encrypted assertion inside", with(aes256GCM, swap("<saml:Subject>",
+			`<saml:Advice><saml:EncryptedAssertion/></saml:Advice><saml:Subject>`))},
 		{"an ID of the outside", with(aes256GCM, swap("<saml:Subject>", `<saml:Subject ID="_r">`))},
 		{"not signed", signed(func(r *response) { r.signer = keyPair{} })},
 		{"signed by nobody", signed(func(r *response) { r.signer = otherKey() })},
@@ -439,11 +508,16 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 		})},
 		{"of an unknown issuer, and none outside", signed(func(r *response) {
 			hide := r.after
-			r.after = func(root *etree.Element) { root.RemoveChild(root.SelectElement("Issuer")); hide(root) }
+			r.after = func(root *etree.Element) {
+				root.RemoveChild(root.SelectElement("Issuer"))
+				hide(root)
+			}
 			r.issuer = "https://evil.example.com"
 		})},
-		{"two encrypted assertions", later(func(root, encrypted *etree.Element) { root.AddChild(encrypted.Copy()) })},
-		{"a plain assertion before", later(func(root, _ *etree.Element) { root.InsertChildAt(2, plain()) })},
+		{"two encrypted assertions",
+			later(func(root, encrypted *etree.Element) { root.AddChild(encrypted.Copy()) })},
+		{"a plain assertion before",
+			later(func(root, _ *etree.Element) { root.InsertChildAt(2, plain()) })},
 		{"a plain assertion behind x", pair(func(root, a *etree.Element) { root.AddChild(a) })},
 		{"a plain assertion before x", pair(func(root, a *etree.Element) {
 			root.InsertChildAt(2,
@@ -462,16 +536,25 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 			root.AddChild(root.SelectElement("EncryptedAssertion").Copy())
 			root.AddChild(a)
 		})},
-		{"a plain assertion behind", later(func(root, _ *etree.Element) { root.AddChild(plain()) })},
+		{"a plain assertion behind",
+			later(func(root, _ *etree.Element) { root.AddChild(plain()) })},
 		{"in Extensions", later(func(root, encrypted *etree.Element) {
 			root.RemoveChild(encrypted)
 			root.CreateElement("samlp:Extensions").AddChild(encrypted)
 			root.AddChild(plain())
 		})},
-		{"nothing encrypted in it", later(func(_, encrypted *etree.Element) { encrypted.Child = nil })},
-		{"two EncryptedData", later(func(_, encrypted *etree.Element) { encrypted.AddChild(encrypted.ChildElements()[0].Copy()) })},
-		{"two keys", later(func(_, encrypted *etree.Element) { encrypted.AddChild(find(encrypted, "EncryptedKey").Copy()) })},
-		{"no key", later(func(_, encrypted *etree.Element) { k := find(encrypted, "KeyInfo"); k.Parent().RemoveChild(k) })},
+		{"nothing encrypted in it",
+			later(func(_, encrypted *etree.Element) { encrypted.Child = nil })},
+		{"two EncryptedData", later(func(_, encrypted *etree.Element) {
+			encrypted.AddChild(encrypted.ChildElements()[0].Copy())
+		})},
+		{"two keys", later(func(_, encrypted *etree.Element) {
+			encrypted.AddChild(find(encrypted, "EncryptedKey").Copy())
+		})},
+		{"no key", later(func(_, encrypted *etree.Element) {
+			k := find(encrypted, "KeyInfo")
+			k.Parent().RemoveChild(k)
+		})},
 		{"no EncryptionMethod", later(func(_, encrypted *etree.Element) {
 			m := find(encrypted, "EncryptionMethod")
 			m.Parent().RemoveChild(m)
@@ -481,7 +564,8 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 			k.RemoveChild(k.SelectElement("EncryptionMethod"))
 		})},
 		{"OAEP parameters", later(func(_, encrypted *etree.Element) {
-			find(encrypted, "EncryptedKey").SelectElement("EncryptionMethod").CreateElement("e:OAEPparams").SetText("AAAA")
+			find(encrypted, "EncryptedKey").SelectElement("EncryptionMethod").
+				CreateElement("e:OAEPparams").SetText("AAAA")
 		})},
 		{"a CipherReference", later(func(_, encrypted *etree.Element) {
 			d := find(encrypted, "EncryptedData").SelectElement("CipherData")
@@ -489,13 +573,16 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 			d.CreateElement("e:CipherReference").CreateAttr("URI", "http://127.0.0.1/")
 		})},
 		{"no base64", later(func(_, encrypted *etree.Element) {
-			find(encrypted, "EncryptedData").SelectElement("CipherData").SelectElement("CipherValue").SetText("*")
+			find(encrypted, "EncryptedData").SelectElement("CipherData").
+				SelectElement("CipherValue").SetText("*")
 		})},
 		{"an empty ciphertext", later(func(_, encrypted *etree.Element) {
-			find(encrypted, "EncryptedData").SelectElement("CipherData").SelectElement("CipherValue").SetText("")
+			find(encrypted, "EncryptedData").SelectElement("CipherData").
+				SelectElement("CipherValue").SetText("")
 		})},
 		{"an empty key", later(func(_, encrypted *etree.Element) {
-			find(encrypted, "EncryptedKey").SelectElement("CipherData").SelectElement("CipherValue").SetText("")
+			find(encrypted, "EncryptedKey").SelectElement("CipherData").
+				SelectElement("CipherValue").SetText("")
 		})},
 	}
 	for _, required := range []bool{false, true} {
@@ -513,8 +600,12 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 
 	// What stands outside may be told apart, and it is whatever stands inside.
 	for name, change := range map[string]func(*etree.Element){
-		"an unknown issuer outside": func(root *etree.Element) { root.SelectElement("Issuer").SetText("https://evil.example.com") },
-		"two issuers outside":       func(root *etree.Element) { root.InsertChildAt(0, root.SelectElement("Issuer").Copy()) },
+		"an unknown issuer outside": func(root *etree.Element) {
+			root.SelectElement("Issuer").SetText("https://evil.example.com")
+		},
+		"two issuers outside": func(root *etree.Element) {
+			root.InsertChildAt(0, root.SelectElement("Issuer").Copy())
+		},
 	} {
 		for _, to := range []*rsa.PrivateKey{readerKey(), noneOfTheTwo()} {
 			e := sealedWith(aes256CBC)
@@ -522,7 +613,8 @@ func TestEncryptedAssertionsRefused(t *testing.T) {
 			r := encryptedResponse(e)
 			hide := r.after
 			r.after = func(root *etree.Element) { hide(root); change(root) }
-			if got := said(post(s, form(r.encoded()))); got != "400 InvalidIdentityToken "+badIssuer {
+			got := said(post(s, form(r.encoded())))
+			if got != "400 InvalidIdentityToken "+badIssuer {
 				t.Errorf("%s: %s", name, got)
 			}
 		}
@@ -631,7 +723,8 @@ func TestOnlyTheCallTellsWhatIsWrongWithAnEncryptedAssertion(t *testing.T) {
 			root.CreateElement("samlp:Extensions").AddChild(again)
 		}, notOne},
 		{"in Extensions", func(root, _ *etree.Element) {
-			root.CreateElement("samlp:Extensions").AddChild(root.SelectElement("EncryptedAssertion"))
+			root.CreateElement("samlp:Extensions").
+				AddChild(root.SelectElement("EncryptedAssertion"))
 		}, notOne},
 	}
 	for _, tt := range tests {
@@ -692,7 +785,10 @@ func TestResponseSignedAroundAnEncryptedAssertion(t *testing.T) {
 
 func TestPutSAMLEncryptionRefuses(t *testing.T) {
 	good := privatePEM(readerKey())
-	pkcs1 := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(readerKey())})
+	pkcs1 := pem.EncodeToMemory(&pem.Block{
+		Type:  "RSA PRIVATE KEY",
+		Bytes: x509.MarshalPKCS1PrivateKey(readerKey()),
+	})
 	elliptic, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -701,9 +797,13 @@ func TestPutSAMLEncryptionRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := func(keys ...[]byte) ststest.SAMLEncryption { return ststest.SAMLEncryption{PrivateKeys: keys} }
+	keys := func(keys ...[]byte) ststest.SAMLEncryption {
+		return ststest.SAMLEncryption{PrivateKeys: keys}
+	}
 	const invalid = "Invalid private key."
-	padded := func(size int) []byte { return append(bytes.Clone(good), bytes.Repeat([]byte("\n"), size-len(good))...) }
+	padded := func(size int) []byte {
+		return append(bytes.Clone(good), bytes.Repeat([]byte("\n"), size-len(good))...)
+	}
 	tests := []struct {
 		name string
 		arn  string
@@ -717,21 +817,36 @@ func TestPutSAMLEncryptionRefuses(t *testing.T) {
 		{"16,385 characters", providerARN, keys(padded(16_385)), invalid},
 		{"two keys", providerARN, keys(good, pkcs1), ""},
 		{"three keys", providerARN, keys(good, good, good), "Private key limit of 2 is reached."},
-		{"Required", providerARN, ststest.SAMLEncryption{PrivateKeys: [][]byte{good}, Required: true, UUID: providerUUID}, ""},
-		{"Required without a key", providerARN, ststest.SAMLEncryption{Required: true, UUID: providerUUID}, "Unable to set assertion encryption mode to Required because no private key is provided."},
-		{"Required without a UUID", providerARN, ststest.SAMLEncryption{PrivateKeys: [][]byte{good}, Required: true}, "UUID"},
-		{"a UUID of 21", providerARN, ststest.SAMLEncryption{UUID: strings.Repeat("A", 21)}, "UUID"},
+		{"Required", providerARN,
+			ststest.SAMLEncryption{PrivateKeys: [][]byte{good}, Required: true, UUID: providerUUID},
+			""},
+		{"Required without a key", providerARN,
+			ststest.SAMLEncryption{Required: true, UUID: providerUUID},
+			"Unable to set assertion encryption mode to Required because no private key is provided."},
+		{"Required without a UUID", providerARN,
+			ststest.SAMLEncryption{PrivateKeys: [][]byte{good}, Required: true}, "UUID"},
+		{"a UUID of 21", providerARN, ststest.SAMLEncryption{UUID: strings.Repeat("A", 21)},
+			"UUID"},
 		{"a UUID of 64", providerARN, ststest.SAMLEncryption{UUID: strings.Repeat("A", 64)}, ""},
-		{"a UUID of 65", providerARN, ststest.SAMLEncryption{UUID: strings.Repeat("A", 65)}, "UUID"},
-		{"a UUID in small letters", providerARN, ststest.SAMLEncryption{UUID: strings.ToLower(providerUUID)}, "UUID"},
-		{"an unknown provider", strings.Replace(providerARN, "My", "Your", 1), keys(good), "call PutSAMLProvider first"},
+		{"a UUID of 65", providerARN, ststest.SAMLEncryption{UUID: strings.Repeat("A", 65)},
+			"UUID"},
+		{"a UUID in small letters", providerARN,
+			ststest.SAMLEncryption{UUID: strings.ToLower(providerUUID)}, "UUID"},
+		{"an unknown provider", strings.Replace(providerARN, "My", "Your", 1), keys(good),
+			"call PutSAMLProvider first"},
 		{"two keys in one", providerARN, keys(append(bytes.Clone(good), pkcs1...)), invalid},
-		{"the public key", providerARN, keys(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), invalid},
-		{"an encrypted key", providerARN, keys(pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")})), invalid},
+		{"the public key", providerARN,
+			keys(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), invalid},
+		{"an encrypted key", providerARN,
+			keys(pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")})),
+			invalid},
 		{"an elliptic key", providerARN, keys(privatePEM(elliptic)), invalid},
 		{"1024 bits", providerARN, keys(privatePEM(newKey(1024).key)), invalid},
-		{"broken", providerARN, keys(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("x")})), invalid},
-		{"broken PKCS #1", providerARN, keys(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: []byte("x")})), invalid},
+		{"broken", providerARN,
+			keys(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("x")})), invalid},
+		{"broken PKCS #1", providerARN,
+			keys(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: []byte("x")})),
+			invalid},
 		{"no PEM", providerARN, keys(der), invalid},
 		{"empty", providerARN, keys(nil), invalid},
 	}
@@ -739,7 +854,8 @@ func TestPutSAMLEncryptionRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := encryptingServer(t, false, nextReader())
 			err := s.PutSAMLEncryption(tt.arn, tt.e)
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			if tt.want == "" && err != nil ||
+				tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Fatalf("error %v, want %q", err, tt.want)
 			}
 			if err != nil {

@@ -25,11 +25,20 @@ func client(t testing.TB, h http.Handler, credentials aws.CredentialsProvider) *
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	return sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials, Retryer: aws.NopRetryer{}})
+	return sts.New(sts.Options{
+		Region:       "us-east-1",
+		BaseEndpoint: &server.URL,
+		Credentials:  credentials,
+		Retryer:      aws.NopRetryer{},
+	})
 }
 
 func input(encoded string) *sts.AssumeRoleWithSAMLInput {
-	return &sts.AssumeRoleWithSAMLInput{RoleArn: aws.String(roleARN), PrincipalArn: aws.String(providerARN), SAMLAssertion: &encoded}
+	return &sts.AssumeRoleWithSAMLInput{
+		RoleArn:       aws.String(roleARN),
+		PrincipalArn:  aws.String(providerARN),
+		SAMLAssertion: &encoded,
+	}
 }
 
 // apiCode returns the code and HTTP status of an SDK error.
@@ -45,7 +54,9 @@ func apiCode(err error) (code string, status int) {
 
 func TestFaultsReachTheSDK(t *testing.T) {
 	encoded := good().encoded()
-	refusal := func(code string, status int) func(*testing.T, *sts.AssumeRoleWithSAMLOutput, error) {
+	refusal := func(
+		code string, status int,
+	) func(*testing.T, *sts.AssumeRoleWithSAMLOutput, error) {
 		return func(t *testing.T, _ *sts.AssumeRoleWithSAMLOutput, err error) {
 			if c, s := apiCode(err); c != code || s != status {
 				t.Errorf("%q %d, want %q %d (%v)", c, s, code, status, err)
@@ -57,52 +68,66 @@ func TestFaultsReachTheSDK(t *testing.T) {
 		fault ststest.Fault
 		check func(*testing.T, *sts.AssumeRoleWithSAMLOutput, error)
 	}{
-		{"Throttle", ststest.Throttle(), func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
-			refusal("Throttling", 400)(t, out, err)
-			if !strings.Contains(err.Error(), "Rate exceeded") {
-				t.Error(err)
-			}
-		}},
+		{"Throttle", ststest.Throttle(),
+			func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
+				refusal("Throttling", 400)(t, out, err)
+				if !strings.Contains(err.Error(), "Rate exceeded") {
+					t.Error(err)
+				}
+			}},
 		{"Status 500", ststest.Status(500), refusal("InternalFailure", 500)},
 		{"Status 503", ststest.Status(503), refusal("ServiceUnavailable", 503)},
 		{"Status 502", ststest.Status(502), refusal("UnknownError", 502)},
-		{"Refuse", ststest.Refuse(403, "IDPRejectedClaim", "no"), func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
-			refusal("IDPRejectedClaim", 403)(t, out, err)
-			if e := (*types.IDPRejectedClaimException)(nil); !errors.As(err, &e) || e.ErrorMessage() != "no" {
-				t.Error(err)
-			}
-		}},
-		{"RegionDisabled", ststest.RegionDisabled(), func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
-			refusal("RegionDisabledException", 403)(t, out, err)
-			if e := (*types.RegionDisabledException)(nil); !errors.As(err, &e) || e.ErrorMessage() != "STS is not activated in this region for account:123456789012. Your account administrator can activate STS in this region using the IAM Console." {
-				t.Error(err)
-			}
-		}},
+		{"Refuse", ststest.Refuse(403, "IDPRejectedClaim", "no"),
+			func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
+				refusal("IDPRejectedClaim", 403)(t, out, err)
+				e := (*types.IDPRejectedClaimException)(nil)
+				if !errors.As(err, &e) || e.ErrorMessage() != "no" {
+					t.Error(err)
+				}
+			}},
+		{"RegionDisabled", ststest.RegionDisabled(),
+			func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
+				refusal("RegionDisabledException", 403)(t, out, err)
+				e := (*types.RegionDisabledException)(nil)
+				if !errors.As(err, &e) ||
+					e.ErrorMessage() !=
+						"STS is not activated in this region for account:123456789012. Your "+
+							"account administrator can activate STS in this region using the IAM Console." {
+					t.Error(err)
+				}
+			}},
 		{"Cut", ststest.Cut(), func(t *testing.T, _ *sts.AssumeRoleWithSAMLOutput, err error) {
 			if !errors.Is(err, io.EOF) {
 				t.Errorf("want io.EOF, got %v", err)
 			}
 		}},
-		{"Missing everything", ststest.Missing(), func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
-			if err != nil || out.Credentials != nil || out.AssumedRoleUser != nil {
-				t.Errorf("%v %+v", err, out)
-			}
-		}},
-		{"Missing Credentials", ststest.Missing("Credentials"), func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
-			if err != nil || out.Credentials != nil || out.AssumedRoleUser == nil {
-				t.Errorf("%v %+v", err, out)
-			}
-		}},
-		{"Missing two", ststest.Missing("SessionToken", "Expiration"), func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
-			if err != nil || out.Credentials.SessionToken != nil || out.Credentials.Expiration != nil || out.Credentials.AccessKeyId == nil {
-				t.Errorf("%v", err)
-			}
-		}},
-		{"Expired", ststest.Expired(), func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
-			if err != nil || !out.Credentials.Expiration.Equal(epoch.Add(-time.Hour).Truncate(time.Second)) {
-				t.Errorf("%v %v", err, out)
-			}
-		}},
+		{"Missing everything", ststest.Missing(),
+			func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
+				if err != nil || out.Credentials != nil || out.AssumedRoleUser != nil {
+					t.Errorf("%v %+v", err, out)
+				}
+			}},
+		{"Missing Credentials", ststest.Missing("Credentials"),
+			func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
+				if err != nil || out.Credentials != nil || out.AssumedRoleUser == nil {
+					t.Errorf("%v %+v", err, out)
+				}
+			}},
+		{"Missing two", ststest.Missing("SessionToken", "Expiration"),
+			func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
+				if err != nil || out.Credentials.SessionToken != nil ||
+					out.Credentials.Expiration != nil || out.Credentials.AccessKeyId == nil {
+					t.Errorf("%v", err)
+				}
+			}},
+		{"Expired", ststest.Expired(),
+			func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
+				if err != nil ||
+					!out.Credentials.Expiration.Equal(epoch.Add(-time.Hour).Truncate(time.Second)) {
+					t.Errorf("%v %v", err, out)
+				}
+			}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -159,10 +184,17 @@ func TestScripts(t *testing.T) {
 		calls  string // regions
 		want   string
 	}{
-		{"in order", []ststest.Fault{ststest.Throttle(), {}, ststest.RegionDisabled()}, "a a a a", "Throttling ok RegionDisabledException ok"},
-		{"repeated", []ststest.Fault{ststest.Repeat(2, ststest.Throttle()), ststest.RegionDisabled()}, "a a a a", "Throttling Throttling RegionDisabledException ok"},
-		{"one region only", []ststest.Fault{ststest.RegionDisabled().In("eu-west-1")}, "a b b a", "ok RegionDisabledException ok ok"},
-		{"repeated in one region", []ststest.Fault{ststest.Repeat(2, ststest.RegionDisabled()).In("eu-west-1"), ststest.Throttle()}, "b a b b a", "RegionDisabledException Throttling RegionDisabledException ok ok"},
+		{"in order", []ststest.Fault{ststest.Throttle(), {}, ststest.RegionDisabled()},
+			"a a a a", "Throttling ok RegionDisabledException ok"},
+		{"repeated",
+			[]ststest.Fault{ststest.Repeat(2, ststest.Throttle()), ststest.RegionDisabled()},
+			"a a a a", "Throttling Throttling RegionDisabledException ok"},
+		{"one region only", []ststest.Fault{ststest.RegionDisabled().In("eu-west-1")},
+			"a b b a", "ok RegionDisabledException ok ok"},
+		{"repeated in one region",
+			[]ststest.Fault{
+				ststest.Repeat(2, ststest.RegionDisabled()).In("eu-west-1"), ststest.Throttle(),
+			}, "b a b b a", "RegionDisabledException Throttling RegionDisabledException ok ok"},
 		{"empty", nil, "a b", "ok ok"},
 	}
 	for _, tt := range tests {
@@ -189,7 +221,10 @@ func TestScripts(t *testing.T) {
 func TestServerFaultsNameTheReceiver(t *testing.T) {
 	s := newServer(t, ststest.Config{})
 	s.Script(ststest.Status(503), ststest.Throttle(), ststest.Status(504))
-	for _, want := range []string{"<Type>Receiver</Type>", "<Type>Sender</Type>", "<head><title>504 Gateway Timeout</title></head>"} {
+	for _, want := range []string{
+		"<Type>Receiver</Type>", "<Type>Sender</Type>",
+		"<head><title>504 Gateway Timeout</title></head>",
+	} {
 		if a := post(s, form("xxxx")); !strings.Contains(a.body, want) {
 			t.Errorf("no %s in %s", want, a.body)
 		}

@@ -23,18 +23,21 @@ import (
 )
 
 const (
-	refusedPage = "<html>\r\n<head><title>400 Bad Request</title></head>\r\n<body>Bad Request</body>\r\n</html>\r\n"
-	console     = "https://console.aws.amazon.com/s3/home?region=eu-west-1&x=%20#a"
+	refusedPage = "<html>\r\n<head><title>400 Bad Request</title></head>\r\n<body>Bad " +
+		"Request</body>\r\n</html>\r\n"
+	console = "https://console.aws.amazon.com/s3/home?region=eu-west-1&x=%20#a"
 )
 
 // sessionJSON is the parameter Session for credentials.
 func sessionJSON(c aws.Credentials) string {
-	return fmt.Sprintf(`{"sessionId":%q,"sessionKey":%q,"sessionToken":%q}`, c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
+	return fmt.Sprintf(`{"sessionId":%q,"sessionKey":%q,"sessionToken":%q}`, c.AccessKeyID,
+		c.SecretAccessKey, c.SessionToken)
 }
 
 // federate sends a GET, to any sign-in host of the partition aws.
 func federate(h http.Handler, params url.Values) answer {
-	return do(h, httptest.NewRequest("GET", "https://signin.aws.amazon.com/federation?"+params.Encode(), nil))
+	return do(h, httptest.NewRequest("GET",
+		"https://signin.aws.amazon.com/federation?"+params.Encode(), nil))
 }
 
 func tokenParams(c aws.Credentials) url.Values {
@@ -42,14 +45,18 @@ func tokenParams(c aws.Credentials) url.Values {
 }
 
 func loginParams(token string) url.Values {
-	return url.Values{"Action": {"login"}, "Issuer": {"https://example.com/"}, "Destination": {console}, "SigninToken": {token}}
+	return url.Values{
+		"Action": {"login"}, "Issuer": {"https://example.com/"}, "Destination": {console},
+		"SigninToken": {token},
+	}
 }
 
 // signInToken returns the token of a success.
 func signInToken(t testing.TB, a answer) string {
 	t.Helper()
 	var members map[string]string
-	if err := json.Unmarshal([]byte(a.body), &members); err != nil || a.status != 200 || a.header.Get("Content-Type") != "application/json" {
+	err := json.Unmarshal([]byte(a.body), &members)
+	if err != nil || a.status != 200 || a.header.Get("Content-Type") != "application/json" {
 		t.Fatalf("%d %s: %v", a.status, a.header, err)
 	}
 	if len(members) != 1 || members["SigninToken"] == "" {
@@ -64,11 +71,16 @@ func assumeIn(t testing.TB, s *ststest.Server, partition, region string) aws.Cre
 	provider := strings.Replace(providerARN, "arn:aws:", "arn:"+partition+":", 1)
 	role := strings.Replace(roleARN, "arn:aws:", "arn:"+partition+":", 1)
 	mustPut(t, s, provider, metadataFor(issuer, goodKey().cert))
-	mustRole(t, s, ststest.Role{ARN: role, TrustPolicy: strings.Replace(trustAll, "arn:aws:", "arn:"+partition+":", 1)})
+	mustRole(t, s, ststest.Role{
+		ARN:         role,
+		TrustPolicy: strings.Replace(trustAll, "arn:aws:", "arn:"+partition+":", 1),
+	})
 	r := good().set("Role", role+","+provider)
 	r.audience = map[string]string{
-		"aws": "urn:amazon:webservices", "aws-cn": "urn:amazon:webservices:cn-north-1", "aws-us-gov": "urn:amazon:webservices:govcloud",
-		"aws-iso": "https://us-iso-east-1.signin.c2shome.ic.gov/saml", "aws-eusc": "https://eusc-de-east-1.signin.amazonaws-eusc.eu/saml",
+		"aws": "urn:amazon:webservices", "aws-cn": "urn:amazon:webservices:cn-north-1",
+		"aws-us-gov": "urn:amazon:webservices:govcloud",
+		"aws-iso":    "https://us-iso-east-1.signin.c2shome.ic.gov/saml",
+		"aws-eusc":   "https://eusc-de-east-1.signin.amazonaws-eusc.eu/saml",
 	}[partition]
 	f := form(r.encoded())
 	f.Set("RoleArn", role)
@@ -84,15 +96,23 @@ func assumeIn(t testing.TB, s *ststest.Server, partition, region string) aws.Cre
 
 func TestFederationSignsIn(t *testing.T) {
 	tests := []struct{ partition, stsRegion, host, destination, wantRegion string }{
-		{"aws", "us-east-1", "signin.aws.amazon.com", "https://console.aws.amazon.com/", "us-east-1"},
+		{"aws", "us-east-1", "signin.aws.amazon.com",
+			"https://console.aws.amazon.com/", "us-east-1"},
 		{"aws", "us-east-1", "eu-west-1.signin.aws.amazon.com", console, "eu-west-1"},
-		{"aws", "us-east-1", "Signin.AWS.amazon.com:443", "HTTPS://EU-west-1.Console.aws.amazon.com", "us-east-1"},
-		{"aws", "us-east-1", "127.0.0.1:8080", "https://123456789012-abc.us-east-1.console.aws.amazon.com/x", "ap-south-1"},
-		{"aws-cn", "cn-north-1", "signin.amazonaws.cn", "https://console.amazonaws.cn/", "cn-northwest-1"},
-		{"aws-cn", "cn-north-1", "cn-north-1.signin.amazonaws.cn", "https://cn-north-1.console.amazonaws.cn/", "cn-north-1"},
-		{"aws-us-gov", "us-gov-west-1", "signin.amazonaws-us-gov.com", "https://console.amazonaws-us-gov.com/", "us-gov-west-1"},
-		{"aws-us-gov", "us-gov-west-1", "signin-fips.amazonaws-us-gov.com", "https://us-gov-east-1.console.amazonaws-us-gov.com/", "us-gov-west-1"},
-		{"aws-eusc", "eusc-de-east-1", "eusc-de-east-1.signin.amazonaws-eusc.eu", "https://eusc-de-east-1.console.amazonaws-eusc.eu/", "eusc-de-east-1"},
+		{"aws", "us-east-1", "Signin.AWS.amazon.com:443",
+			"HTTPS://EU-west-1.Console.aws.amazon.com", "us-east-1"},
+		{"aws", "us-east-1", "127.0.0.1:8080",
+			"https://123456789012-abc.us-east-1.console.aws.amazon.com/x", "ap-south-1"},
+		{"aws-cn", "cn-north-1", "signin.amazonaws.cn", "https://console.amazonaws.cn/",
+			"cn-northwest-1"},
+		{"aws-cn", "cn-north-1", "cn-north-1.signin.amazonaws.cn",
+			"https://cn-north-1.console.amazonaws.cn/", "cn-north-1"},
+		{"aws-us-gov", "us-gov-west-1", "signin.amazonaws-us-gov.com",
+			"https://console.amazonaws-us-gov.com/", "us-gov-west-1"},
+		{"aws-us-gov", "us-gov-west-1", "signin-fips.amazonaws-us-gov.com",
+			"https://us-gov-east-1.console.amazonaws-us-gov.com/", "us-gov-west-1"},
+		{"aws-eusc", "eusc-de-east-1", "eusc-de-east-1.signin.amazonaws-eusc.eu",
+			"https://eusc-de-east-1.console.amazonaws-eusc.eu/", "eusc-de-east-1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.host, func(t *testing.T) {
@@ -111,7 +131,8 @@ func TestFederationSignsIn(t *testing.T) {
 			for range 2 { // a token is not used up
 				r = httptest.NewRequest("GET", "/federation?"+login.Encode(), nil)
 				r.Host = tt.host
-				if a := do(s.Federation(), r); a.status != 302 || a.header.Get("Location") != tt.destination || a.body != "" {
+				a := do(s.Federation(), r)
+				if a.status != 302 || a.header.Get("Location") != tt.destination || a.body != "" {
 					t.Errorf("%d to %q", a.status, a.header.Get("Location"))
 				}
 			}
@@ -119,10 +140,15 @@ func TestFederationSignsIn(t *testing.T) {
 			if len(calls) != 3 {
 				t.Fatalf("%d calls", len(calls))
 			}
-			for i, want := range []ststest.Call{{Action: "getSigninToken", Status: 200, Duration: time.Hour}, {Action: "login", Status: 302}, {Action: "login", Status: 302}} {
+			for i, want := range []ststest.Call{
+				{Action: "getSigninToken", Status: 200, Duration: time.Hour},
+				{Action: "login", Status: 302}, {Action: "login", Status: 302},
+			} {
 				c := calls[i]
-				if c.Action != want.Action || c.Status != want.Status || c.Duration != want.Duration || c.Region != tt.wantRegion ||
-					c.AccessKeyID != creds.AccessKeyID || c.RequestID == "" || !c.Time.Equal(epoch) {
+				if c.Action != want.Action || c.Status != want.Status ||
+					c.Duration != want.Duration || c.Region != tt.wantRegion ||
+					c.AccessKeyID != creds.AccessKeyID || c.RequestID == "" ||
+					!c.Time.Equal(epoch) {
 					t.Errorf("call %d: %+v", i, c)
 				}
 			}
@@ -135,7 +161,10 @@ func TestFederationSignsIn(t *testing.T) {
 func noSecrets(t testing.TB, s *ststest.Server, creds aws.Credentials, token string) {
 	t.Helper()
 	calls := fmt.Sprintf("%+v", s.Calls())
-	for name, secret := range map[string]string{"secret key": creds.SecretAccessKey, "session token": creds.SessionToken, "sign-in token": token} {
+	for name, secret := range map[string]string{
+		"secret key": creds.SecretAccessKey, "session token": creds.SessionToken,
+		"sign-in token": token,
+	} {
 		if secret != "" && strings.Contains(calls, secret) {
 			t.Errorf("a call holds the %s", name)
 		}
@@ -164,11 +193,15 @@ func TestFederationRefuses(t *testing.T) {
 			return strings.Replace(c.params.Get("Session"), old, new, 1)
 		})
 	}
-	set := func(name, value string) func(c *call) { return func(c *call) { c.params.Set(name, value) } }
+	set := func(name, value string) func(c *call) {
+		return func(c *call) { c.params.Set(name, value) }
+	}
 	del := func(name string) func(c *call) { return func(c *call) { c.params.Del(name) } }
 	host := func(h string) func(c *call) { return func(c *call) { c.host = h } }
 	raw := func(text string) func(c *call) { return func(c *call) { c.raw = text } }
-	after := func(d time.Duration) func(c *call) { return func(c *call) { c.clock.Set(epoch.Add(d)) } }
+	after := func(d time.Duration) func(c *call) {
+		return func(c *call) { c.clock.Set(epoch.Add(d)) }
+	}
 	// Credentials end on a whole second, an hour after the epoch's.
 	end := time.Hour - 600*time.Millisecond
 
@@ -181,7 +214,9 @@ func TestFederationRefuses(t *testing.T) {
 		{"a parameter of another name", set("Region", "eu-west-1"), 0},
 		{"no action", del("Action"), 400},
 		{"another action", set("Action", "logout"), 400},
-		{"action in lower case", func(c *call) { c.params.Set("Action", strings.ToLower(c.params.Get("Action"))+" ") }, 400},
+		{"action in lower case", func(c *call) {
+			c.params.Set("Action", strings.ToLower(c.params.Get("Action"))+" ")
+		}, 400},
 		{"action of STS", set("Action", "GetCallerIdentity"), 400},
 		{"action twice", raw("&Action=login"), 400},
 		{"unknown parameter twice", raw("&a=1&a=1"), 400},
@@ -189,15 +224,21 @@ func TestFederationRefuses(t *testing.T) {
 		{"semicolon", raw("&a=1;b=2"), 400},
 		{"PUT", func(c *call) { c.method = "PUT" }, 400},
 		{"HEAD", func(c *call) { c.method = "HEAD" }, 400},
-		{"POST of JSON", func(c *call) { c.method, c.contentType = "POST", "application/json" }, 400},
+		{"POST of JSON", func(c *call) { c.method, c.contentType = "POST", "application/json" },
+			400},
 		{"POST without a type", func(c *call) { c.method, c.contentType = "POST", "" }, 400},
-		{"POST over 10,000,000 bytes", func(c *call) { c.method = "POST"; c.raw = "&x=" + strings.Repeat("x", 10_000_000) }, 400},
+		{"POST over 10,000,000 bytes", func(c *call) {
+			c.method = "POST"
+			c.raw = "&x=" + strings.Repeat("x", 10_000_000)
+		}, 400},
 		{"another path", func(c *call) { c.path = "/" }, 404},
 		{"path with a slash", func(c *call) { c.path = "/federation/" }, 404},
 		{"path in capitals", func(c *call) { c.path = "/Federation" }, 404},
 		{"host of another partition", host("signin.amazonaws.cn"), 400},
-		{"regional host of another partition", host("eusc-de-east-1.signin.amazonaws-eusc.eu"), 400},
-		{"host with a region of another partition is none", host("cn-north-1.signin.aws.amazon.com"), 0},
+		{"regional host of another partition",
+			host("eusc-de-east-1.signin.amazonaws-eusc.eu"), 400},
+		{"host with a region of another partition is none",
+			host("cn-north-1.signin.aws.amazon.com"), 0},
 		{"host without the region it needs is none", host("signin.amazonaws-eusc.eu"), 0},
 	}
 	type test struct {
@@ -207,25 +248,38 @@ func TestFederationRefuses(t *testing.T) {
 	}
 	tokens := []test{
 		{"POST", func(c *call) { c.method = "POST" }, 0},
-		{"POST with the query only", func(c *call) { c.method, c.path = "POST", "/federation?"+c.params.Encode(); c.params = nil }, 400},
+		{"POST with the query only", func(c *call) {
+			c.method, c.path = "POST", "/federation?"+c.params.Encode()
+			c.params = nil
+		}, 400},
 		{"session twice", func(c *call) { c.params.Add("Session", c.params.Get("Session")) }, 400},
 		{"no session", del("Session"), 400},
 		{"empty session", set("Session", ""), 400},
 		{"members in another order, with blanks", session(func(c *call) string {
-			return fmt.Sprintf(" {\"sessionToken\" : %q,\n\"sessionKey\":%q,\"session\\u0049d\":%q} \n", c.creds.SessionToken, c.creds.SecretAccessKey, c.creds.AccessKeyID)
+			return fmt.Sprintf(
+				" {\"sessionToken\" : %q,\n\"sessionKey\":%q,\"session\\u0049d\":%q} \n",
+				c.creds.SessionToken, c.creds.SecretAccessKey, c.creds.AccessKeyID)
 		}), 0},
 		{"not JSON", set("Session", "x"), 400},
 		{"null", set("Session", "null"), 400},
-		{"array", session(func(c *call) string { return "[" + c.params.Get("Session") + "]" }), 400},
-		{"string", session(func(c *call) string { return fmt.Sprintf("%q", c.params.Get("Session")) }), 400},
+		{"array",
+			session(func(c *call) string { return "[" + c.params.Get("Session") + "]" }), 400},
+		{"string", session(func(c *call) string {
+			return fmt.Sprintf("%q", c.params.Get("Session"))
+		}), 400},
 		{"empty object", set("Session", "{}"), 400},
 		{"deep", set("Session", strings.Repeat("[", 100_000)), 400},
-		{"cut off", session(func(c *call) string { return strings.TrimSuffix(c.params.Get("Session"), "}") }), 400},
-		{"trailing data", session(func(c *call) string { return c.params.Get("Session") + "{}" }), 400},
-		{"trailing rubbish", session(func(c *call) string { return c.params.Get("Session") + "x" }), 400},
+		{"cut off", session(func(c *call) string {
+			return strings.TrimSuffix(c.params.Get("Session"), "}")
+		}), 400},
+		{"trailing data",
+			session(func(c *call) string { return c.params.Get("Session") + "{}" }), 400},
+		{"trailing rubbish",
+			session(func(c *call) string { return c.params.Get("Session") + "x" }), 400},
 		{"comma at the end", replace(`"}`, `",}`), 400},
 		{"member twice", session(func(c *call) string {
-			return strings.Replace(c.params.Get("Session"), "{", `{"sessionId":"`+c.creds.AccessKeyID+`",`, 1)
+			return strings.Replace(c.params.Get("Session"), "{",
+				`{"sessionId":"`+c.creds.AccessKeyID+`",`, 1)
 		}), 400},
 		{"member of another name", replace(`{`, `{"x":"",`), 400},
 		{"member in capitals", replace("sessionKey", "SessionKey"), 400},
@@ -234,7 +288,10 @@ func TestFederationRefuses(t *testing.T) {
 		{"no sessionToken", replace("sessionToken", "x"), 400},
 		{"number", set("Session", `{"sessionId":1,"sessionKey":2,"sessionToken":3}`), 400},
 		{"nulls", set("Session", `{"sessionId":null,"sessionKey":null,"sessionToken":null}`), 400},
-		{"unknown credentials", set("Session", `{"sessionId":"ASIAAAAAAAAAAAAAAAAA","sessionKey":"x","sessionToken":"x"}`), 400},
+		{"unknown credentials",
+			set("Session",
+				`{"sessionId":"ASIAAAAAAAAAAAAAAAAA","sessionKey":"x","sessionToken":"x"}`),
+			400},
 		{"id with a blank", replace(`"ASIA`, `" ASIA`), 400},
 		{"another secret", replace(`"sessionKey":"`, `"sessionKey":"x`), 400},
 		{"another token", replace(`"sessionToken":"`, `"sessionToken":"x`), 400},
@@ -254,7 +311,9 @@ func TestFederationRefuses(t *testing.T) {
 		{"credentials of another server", session(func(c *call) string {
 			return sessionJSON(assumeIn(t, newServer(t, ststest.Config{}), "aws", "us-east-1"))
 		}), 400},
-		{"credentials of another partition", session(func(c *call) string { return sessionJSON(assumeIn(t, c.s, "aws-cn", "cn-north-1")) }), 400},
+		{"credentials of another partition", session(func(c *call) string {
+			return sessionJSON(assumeIn(t, c.s, "aws-cn", "cn-north-1"))
+		}), 400},
 		{"a moment before the end", after(end - 1), 0},
 		{"expired", after(end), 400},
 		{"duration of 900", set("SessionDuration", "900"), 0},
@@ -262,7 +321,11 @@ func TestFederationRefuses(t *testing.T) {
 		{"duration of the role's maximum", set("SessionDuration", "7200"), 0},
 		{"a second more", set("SessionDuration", "7201"), 400},
 		{"duration of 43,200", func(c *call) { // with a role that allows it
-			mustRole(t, c.s, ststest.Role{ARN: roleARN, TrustPolicy: trustAll, MaxSessionDuration: 12 * time.Hour})
+			mustRole(t, c.s, ststest.Role{
+				ARN:                roleARN,
+				TrustPolicy:        trustAll,
+				MaxSessionDuration: 12 * time.Hour,
+			})
 			c.params = tokenParams(assume(t, c.s, c.clock))
 			c.params.Set("SessionDuration", "43200")
 		}, 0},
@@ -277,7 +340,11 @@ func TestFederationRefuses(t *testing.T) {
 		{"hexadecimal duration", set("SessionDuration", "0x384"), 400},
 		{"duration twice", raw("&SessionDuration=900&SessionDuration=900"), 400},
 		{"a duration the first role did not have", func(c *call) {
-			mustRole(t, c.s, ststest.Role{ARN: roleARN, TrustPolicy: trustAll, MaxSessionDuration: 12 * time.Hour})
+			mustRole(t, c.s, ststest.Role{
+				ARN:                roleARN,
+				TrustPolicy:        trustAll,
+				MaxSessionDuration: 12 * time.Hour,
+			})
 			c.params.Set("SessionDuration", "43200")
 		}, 400},
 	}
@@ -288,15 +355,22 @@ func TestFederationRefuses(t *testing.T) {
 		{"no token", del("SigninToken"), 400},
 		{"empty token", set("SigninToken", ""), 400},
 		{"another token", func(c *call) { c.params.Set("SigninToken", "x"+c.token) }, 400},
-		{"token in lower case", func(c *call) { c.params.Set("SigninToken", strings.ToLower(c.token)) }, 400},
-		{"token without escapes", func(c *call) { c.params.Del("SigninToken"); c.raw = "&SigninToken=" + c.token }, 400},
+		{"token in lower case",
+			func(c *call) { c.params.Set("SigninToken", strings.ToLower(c.token)) }, 400},
+		{"token without escapes", func(c *call) {
+			c.params.Del("SigninToken")
+			c.raw = "&SigninToken=" + c.token
+		}, 400},
 		{"token of another server", func(c *call) {
 			s := newServer(t, ststest.Config{})
-			c.params.Set("SigninToken", signInToken(t, federate(s.Federation(), tokenParams(assumeIn(t, s, "aws", "us-east-1")))))
+			c.params.Set("SigninToken", signInToken(t,
+				federate(s.Federation(), tokenParams(assumeIn(t, s, "aws", "us-east-1")))))
 		}, 400},
-		{"access key ID as the token", func(c *call) { c.params.Set("SigninToken", c.creds.AccessKeyID) }, 400},
+		{"access key ID as the token",
+			func(c *call) { c.params.Set("SigninToken", c.creds.AccessKeyID) }, 400},
 		{"token of another partition", func(c *call) {
-			r := httptest.NewRequest("GET", "/federation?"+tokenParams(assumeIn(t, c.s, "aws-cn", "cn-north-1")).Encode(), nil)
+			r := httptest.NewRequest("GET",
+				"/federation?"+tokenParams(assumeIn(t, c.s, "aws-cn", "cn-north-1")).Encode(), nil)
 			r.Host = "signin.amazonaws.cn"
 			c.params.Set("SigninToken", signInToken(t, do(c.s.Federation(), r)))
 		}, 400},
@@ -305,12 +379,14 @@ func TestFederationRefuses(t *testing.T) {
 		{"after 15 minutes", after(15 * time.Minute), 400},
 		{"credentials at their last moment", func(c *call) {
 			c.clock.Set(epoch.Add(end - time.Minute))
-			c.params.Set("SigninToken", signInToken(t, federate(c.s.Federation(), tokenParams(c.creds))))
+			c.params.Set("SigninToken",
+				signInToken(t, federate(c.s.Federation(), tokenParams(c.creds))))
 			c.clock.Set(epoch.Add(end - 1))
 		}, 0},
 		{"credentials expired before the token", func(c *call) {
 			c.clock.Set(epoch.Add(end - time.Minute))
-			c.params.Set("SigninToken", signInToken(t, federate(c.s.Federation(), tokenParams(c.creds))))
+			c.params.Set("SigninToken",
+				signInToken(t, federate(c.s.Federation(), tokenParams(c.creds))))
 			c.clock.Set(epoch.Add(end))
 		}, 400},
 		{"no destination", del("Destination"), 400},
@@ -322,11 +398,13 @@ func TestFederationRefuses(t *testing.T) {
 		{"script", destination("javascript://console.aws.amazon.com/%0aalert(1)"), 400},
 		{"opaque", destination("https:console.aws.amazon.com"), 400},
 		{"with a user", destination("https://console.aws.amazon.com@evil.example/"), 400},
-		{"with a user at the console", destination("https://user:secret@console.aws.amazon.com/"), 400},
+		{"with a user at the console",
+			destination("https://user:secret@console.aws.amazon.com/"), 400},
 		{"with a port", destination("https://console.aws.amazon.com:443/"), 400},
 		{"another host", destination("https://example.com/console.aws.amazon.com"), 400},
 		{"host that ends alike", destination("https://evilconsole.aws.amazon.com/"), 400},
-		{"host that begins alike", destination("https://console.aws.amazon.com.evil.example/"), 400},
+		{"host that begins alike",
+			destination("https://console.aws.amazon.com.evil.example/"), 400},
 		{"host with another dot", destination("https://consolexaws.amazon.com/"), 400},
 		{"host with a dot at the end", destination("https://console.aws.amazon.com./"), 400},
 		{"host with a dot at the start", destination("https://.console.aws.amazon.com/"), 400},
@@ -338,13 +416,20 @@ func TestFederationRefuses(t *testing.T) {
 		{"not ASCII", destination("https://console.aws.amazon.com/é"), 400},
 		{"console of China", destination("https://console.amazonaws.cn/"), 400},
 		{"console of GovCloud", destination("https://console.amazonaws-us-gov.com/"), 400},
-		{"console of the European Sovereign Cloud", destination("https://eusc-de-east-1.console.amazonaws-eusc.eu/"), 400},
+		{"console of the European Sovereign Cloud",
+			destination("https://eusc-de-east-1.console.amazonaws-eusc.eu/"), 400},
 	}
 
 	run := func(kind string, params func(c *call) url.Values, success int, tests []test) {
 		for _, tt := range tests {
 			t.Run(kind+"/"+tt.name, func(t *testing.T) {
-				c := &call{clock: &clock{now: epoch}, method: "GET", host: "signin.aws.amazon.com", path: "/federation", contentType: formType}
+				c := &call{
+					clock:       &clock{now: epoch},
+					method:      "GET",
+					host:        "signin.aws.amazon.com",
+					path:        "/federation",
+					contentType: formType,
+				}
 				c.s = newServer(t, ststest.Config{Now: c.clock.Now})
 				c.creds = assume(t, c.s, c.clock)
 				c.token = signInToken(t, federate(c.s.Federation(), tokenParams(c.creds)))
@@ -417,9 +502,11 @@ func TestFederationConsolesOfPartitions(t *testing.T) {
 			s := newServer(t, ststest.Config{Region: tt.region}) // of requests to 127.0.0.1
 			h := s.Federation()
 			get := func(params url.Values) answer {
-				return do(h, httptest.NewRequest("GET", "http://127.0.0.1/federation?"+params.Encode(), nil))
+				return do(h,
+					httptest.NewRequest("GET", "http://127.0.0.1/federation?"+params.Encode(), nil))
 			}
-			login := loginParams(signInToken(t, get(tokenParams(assumeIn(t, s, tt.partition, tt.region)))))
+			login := loginParams(signInToken(t,
+				get(tokenParams(assumeIn(t, s, tt.partition, tt.region)))))
 			login.Set("Destination", tt.destination)
 			if a := get(login); a.status != 400 || a.body != refusedPage {
 				t.Errorf("%d to %q", a.status, a.header.Get("Location"))
@@ -460,9 +547,12 @@ func TestFederationTokens(t *testing.T) {
 
 func TestFederationWithoutRandomness(t *testing.T) {
 	// 16 bytes for the ID of each request, 310 for credentials, 48 for a token.
-	for n, status := range map[int]int{16 + 310: 500, 16 + 310 + 16: 500, 16 + 310 + 16 + 47: 500, 16 + 310 + 16 + 48: 200} {
+	for n, status := range map[int]int{
+		16 + 310: 500, 16 + 310 + 16: 500, 16 + 310 + 16 + 47: 500, 16 + 310 + 16 + 48: 200,
+	} {
 		s := newServer(t, ststest.Config{Rand: bytes.NewReader(make([]byte, n))})
-		if a := federate(s.Federation(), tokenParams(assumeIn(t, s, "aws", "us-east-1"))); a.status != status || status == 500 && strings.Contains(a.body, "SigninToken") {
+		a := federate(s.Federation(), tokenParams(assumeIn(t, s, "aws", "us-east-1")))
+		if a.status != status || status == 500 && strings.Contains(a.body, "SigninToken") {
 			t.Errorf("%d random bytes: %d, want %d", n, a.status, status)
 		}
 	}
@@ -479,7 +569,8 @@ func TestFederationFaults(t *testing.T) {
 		{"Status 502", ststest.Status(502), 502, "502 Bad Gateway"},
 		{"Throttle", ststest.Throttle(), 400, refusedPage},
 		{"Refuse", ststest.Refuse(403, "AccessDenied", "no"), 403, "<body>Forbidden</body>"},
-		{"Refuse in this region", ststest.Status(503).In("us-east-1"), 503, "503 Service Unavailable"},
+		{"Refuse in this region", ststest.Status(503).In("us-east-1"), 503,
+			"503 Service Unavailable"},
 		{"Refuse in another region", ststest.Status(503).In("eu-west-1"), 200, "SigninToken"},
 		{"Missing", ststest.Missing(), 200, ""},
 		{"Missing a member of another answer", ststest.Missing("Credentials"), 200, "SigninToken"},
@@ -492,10 +583,12 @@ func TestFederationFaults(t *testing.T) {
 			creds := assumeIn(t, s, "aws", "us-east-1")
 			s.Script(tt.fault)
 			a := federate(s.Federation(), tokenParams(creds))
-			if a.status != tt.status || !strings.Contains(a.body, tt.body) || tt.body == "" && a.body != "" {
+			if a.status != tt.status || !strings.Contains(a.body, tt.body) ||
+				tt.body == "" && a.body != "" {
 				t.Errorf("%d", a.status)
 			}
-			if c := s.Calls()[1]; c.Status != tt.status || c.Code != "" || c.Action != "getSigninToken" {
+			c := s.Calls()[1]
+			if c.Status != tt.status || c.Code != "" || c.Action != "getSigninToken" {
 				t.Errorf("call %+v", c)
 			}
 			signInToken(t, federate(s.Federation(), tokenParams(creds))) // and then it is healthy
@@ -546,7 +639,8 @@ func TestFederationHangsAndCuts(t *testing.T) {
 
 func TestFederationClientThatGoesAway(t *testing.T) {
 	s := newServer(t, ststest.Config{})
-	r := httptest.NewRequest("POST", "/federation", io.MultiReader(strings.NewReader("Action=login"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	r := httptest.NewRequest("POST", "/federation",
+		io.MultiReader(strings.NewReader("Action=login"), iotest.ErrReader(io.ErrUnexpectedEOF)))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if a := do(s.Federation(), r); a.body != "" || len(s.Calls()) != 0 {
 		t.Errorf("%q, calls %+v", a.body, s.Calls())
@@ -594,7 +688,10 @@ func FuzzSession(f *testing.F) {
 	s := newServer(f, ststest.Config{Rand: &counter{}})
 	h := s.Federation()
 	creds := assumeIn(f, s, "aws", "us-east-1")
-	want := map[string]string{"sessionId": creds.AccessKeyID, "sessionKey": creds.SecretAccessKey, "sessionToken": creds.SessionToken}
+	want := map[string]string{
+		"sessionId": creds.AccessKeyID, "sessionKey": creds.SecretAccessKey,
+		"sessionToken": creds.SessionToken,
+	}
 	f.Add(sessionJSON(creds))
 	f.Add(" " + strings.ReplaceAll(sessionJSON(creds), `,"`, ",\n\t\"") + "\r\n")
 	f.Add(sessionJSON(creds) + "{}")
@@ -612,7 +709,8 @@ func FuzzSession(f *testing.F) {
 			return
 		}
 		var got map[string]string
-		if err := json.Unmarshal([]byte(text), &got); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		err := json.Unmarshal([]byte(text), &got)
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("accepted: %q", text)
 		}
 	})

@@ -91,7 +91,8 @@ func TestFurtherStatements(t *testing.T) {
 		{"Deny everyone of a list", statement("Deny", `{"AWS": ["123456789012", "*"]}`, saml, ""),
 			false},
 		{"Deny the provider among others", statement("Deny",
-			`{"Service": "ec2.amazonaws.com", "Federated": ["`+providerARN+`", "accounts.google.com"]}`, all, ""), false},
+			`{"Service": "ec2.amazonaws.com", "Federated": ["`+providerARN+
+				`", "accounts.google.com"]}`, all, ""), false},
 		{"Deny everyone another action", statement("Deny", `"*"`, `"sts:TagSession"`, ""), true},
 
 		// By address.
@@ -139,7 +140,8 @@ func TestFurtherStatements(t *testing.T) {
 					}
 					return
 				}
-				want := fmt.Sprintf("statement %d of the trust policy denies sts:AssumeRoleWithSAML", number)
+				want := fmt.Sprintf(
+					"statement %d of the trust policy denies sts:AssumeRoleWithSAML", number)
 				if said(a) != "403 AccessDenied "+noAuth || cause != want {
 					t.Errorf("%s, cause %q", said(a), cause)
 				}
@@ -161,7 +163,8 @@ func TestOnlyStatementsForSAMLLetIn(t *testing.T) {
 		mustRole(t, s, ststest.Role{ARN: roleARN, TrustPolicy: `{"Statement": ` + policy + `}`})
 		a := post(s, form(good().encoded()))
 		cause := s.Calls()[0].Cause
-		const want = "no statement of the trust policy allows sts:AssumeRoleWithSAML for the SAML provider"
+		const want = "no statement of the trust policy allows sts:AssumeRoleWithSAML for the " +
+			"SAML provider"
 		if said(a) != "403 AccessDenied "+noAuth || cause != want {
 			t.Errorf("%s, cause %q for %s", said(a), cause, policy)
 		}

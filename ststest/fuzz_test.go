@@ -45,12 +45,14 @@ func FuzzVerify(f *testing.F) {
 	f.Add(0, 0, "", 0, 0, "")
 	f.Add(at("SamlExample"), 4, "Evil", 0, 0, "")
 	f.Add(at("Example</saml:NameID"), 0, "<!-- -->", 0, 0, "")
-	f.Add(at("<samlp:Status>"), 0, `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_a"/>`, 0, 0, "")
+	f.Add(at("<samlp:Status>"), 0,
+		`<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_a"/>`, 0, 0, "")
 	f.Add(at("<samlp:Response"), 0, "<!DOCTYPE x>", 0, 0, "")
 	f.Add(at("<saml:Assertion"), 0, `<x ID="_a">`, at("</samlp:Response>"), 0, "</x>")
 	f.Add(at(` ID="_a"`), 0, "\r\n\t", at(`Version="2.0" ID="_a"`), 0, "")
 	f.Add(at("</saml:Assertion>"), 0, "<![CDATA[]]>", at("<saml:Subject>"), 0, "<?x?>")
-	f.Add(at("#_a"), 3, "", at("http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"), 49, "http://www.w3.org/2000/09/xmldsig#rsa-sha1")
+	f.Add(at("#_a"), 3, "", at("http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"), 49,
+		"http://www.w3.org/2000/09/xmldsig#rsa-sha1")
 	f.Fuzz(func(t *testing.T, i, drop int, insert string, j, drop2 int, insert2 string) {
 		doc := edit(edit(string(original), j, drop2, insert2), i, drop, insert)
 		encoded := base64.StdEncoding.EncodeToString([]byte(doc))
@@ -60,7 +62,8 @@ func FuzzVerify(f *testing.F) {
 		a := post(s, form(encoded))
 		switch a.status {
 		case 200:
-			if a.Subject != want.Subject || a.ARN != want.ARN || a.Audience != want.Audience || a.Qualifier != want.Qualifier {
+			if a.Subject != want.Subject || a.ARN != want.ARN || a.Audience != want.Audience ||
+				a.Qualifier != want.Qualifier {
 				t.Fatalf("accepted with other contents: %s\n%s", a.body, doc)
 			}
 			if got := canonical([]byte(doc)); got != signed {
@@ -85,7 +88,8 @@ func edit(s string, i, drop int, insert string) string {
 func FuzzTrustPolicy(f *testing.F) {
 	f.Add(trustAll)
 	f.Add(strings.ReplaceAll(trustAll, "MySAMLIdP", "stranger"))
-	f.Add(statementWith(`{"ForAllValues:StringNotLikeIfExists": {"aws:TagKeys": ["a*", "?"]}, "Null": {"saml:cn": true}}`))
+	f.Add(statementWith(
+		`{"ForAllValues:StringNotLikeIfExists": {"aws:TagKeys": ["a*", "?"]}, "Null": {"saml:cn": true}}`))
 	f.Add(statementWith(`{"StringEquals": {"SAML:aud": ""}}`))
 	f.Add(`{"Statement":[{"Effect":"Deny","Principal":{"Federated":[]},"Action":"sts:*"}]}`)
 	f.Add(`{"Statement":[[[[`)
@@ -115,8 +119,13 @@ func FuzzTrustPolicy(f *testing.F) {
 // tells anything of what the ciphertext hides.
 func FuzzDecrypt(f *testing.F) {
 	s := encryptingServer(f, false, nextReader(), readerKey())
-	mayShow := []string{undecrypted, "400 InvalidIdentityToken " + badBase64, "400 InvalidIdentityToken " + badIssuer, "400 ExpiredTokenException " + tooOld,
-		"400 InvalidIdentityToken " + notYet, "400 InvalidIdentityToken Response status is not Success"} // all of the outside
+	mayShow := []string{
+		undecrypted, "400 InvalidIdentityToken " + badBase64,
+		"400 InvalidIdentityToken " + badIssuer, "400 ExpiredTokenException " + tooOld,
+		// all of the outside
+		"400 InvalidIdentityToken " + notYet,
+		"400 InvalidIdentityToken Response status is not Success",
+	}
 	var originals []string
 	for _, algorithm := range []string{aes128CBC, aes256GCM} {
 		originals = append(originals, string(encryptedResponse(sealedWith(algorithm)).document()))
@@ -128,9 +137,13 @@ func FuzzDecrypt(f *testing.F) {
 	f.Add(byte(1), at("<e:CipherValue>")+20, 4, "", 0, 0, "")
 	f.Add(byte(1), at(aes128CBC), len(aes128CBC), aes256CBC, 0, 0, "")
 	f.Add(byte(1), at("<e:EncryptedKey"), 0, "<e:EncryptedKey/>", 0, 0, "")
-	f.Add(byte(1), at("<e:EncryptedData"), 0, "<!-- -->", at("</saml:EncryptedAssertion>"), 0, "<x/>")
-	f.Add(byte(1), at("</samlp:Response>"), 0, `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_a"/>`, 0, 0, "")
-	f.Fuzz(func(t *testing.T, which byte, i, drop int, insert string, j, drop2 int, insert2 string) {
+	f.Add(byte(1), at("<e:EncryptedData"), 0, "<!-- -->",
+		at("</saml:EncryptedAssertion>"), 0, "<x/>")
+	f.Add(byte(1), at("</samlp:Response>"), 0,
+		`<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_a"/>`, 0, 0, "")
+	f.Fuzz(func(
+		t *testing.T, which byte, i, drop int, insert string, j, drop2 int, insert2 string,
+	) {
 		doc := edit(edit(originals[which%2], j, drop2, insert2), i, drop, insert)
 		encoded := base64.StdEncoding.EncodeToString([]byte(doc))
 		if len(encoded) > 100_000 {
@@ -138,7 +151,8 @@ func FuzzDecrypt(f *testing.F) {
 		}
 		a := post(s, form(encoded))
 		if said(a) == accepted {
-			if a.Subject != "SamlExample" || a.Audience != ownRecipient || !strings.HasSuffix(a.ARN, "/jane@example.com") {
+			if a.Subject != "SamlExample" || a.Audience != ownRecipient ||
+				!strings.HasSuffix(a.ARN, "/jane@example.com") {
 				t.Fatalf("accepted with other contents: %s\n%s", a.body, doc)
 			}
 		} else if !slices.Contains(mayShow, said(a)) {
@@ -161,7 +175,8 @@ func FuzzHiddenText(f *testing.F) {
 	f.Add(byte(1), 0, 0, "<!-- -->")
 	f.Add(byte(2), 0, 1<<20, "")
 	f.Add(byte(3), strings.Index(assertion, "SamlExample"), 11, "mallory")
-	f.Add(byte(0), 0, 1<<20, `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_a"/>`)
+	f.Add(byte(0), 0, 1<<20,
+		`<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_a"/>`)
 	f.Add(byte(1), 0, 0, "<a>")
 	f.Add(byte(2), strings.Index(assertion, "<saml:Subject>"), 0, `<saml:EncryptedAssertion/>`)
 	f.Fuzz(func(t *testing.T, which byte, i, drop int, insert string) {
@@ -173,7 +188,8 @@ func FuzzHiddenText(f *testing.F) {
 			return
 		}
 		switch a := post(s, form(encoded)); {
-		case said(a) == accepted && a.Subject == "SamlExample" && a.Audience == ownRecipient && strings.HasSuffix(a.ARN, "/jane@example.com"):
+		case said(a) == accepted && a.Subject == "SamlExample" && a.Audience == ownRecipient &&
+			strings.HasSuffix(a.ARN, "/jane@example.com"):
 		case said(a) != undecrypted:
 			t.Fatalf("%s\n%s", said(a), text)
 		}

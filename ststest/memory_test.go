@@ -88,7 +88,8 @@ func TestCallsKeepNothingOfTheRequest(t *testing.T) {
 	send(s.Federation(), "signin.aws.amazon.com", login)
 
 	calls := s.Calls()
-	if calls[0].Status != 200 || calls[1].AccessKeyID != "ASIAX" || calls[2].Region != "eu-west-1" ||
+	if calls[0].Status != 200 || calls[1].AccessKeyID != "ASIAX" ||
+		calls[2].Region != "eu-west-1" ||
 		calls[3].Action != "login" {
 		t.Fatalf("the calls do not have what is looked for: %+v", calls)
 	}

@@ -28,7 +28,8 @@ func TestConditions(t *testing.T) {
 		{`{"StringEquals": {"saml:aud": "https://signin.aws.amazon.com/SAML"}}`, false},
 		{`{"stringequals": {"saml:aud": "https://signin.aws.amazon.com/saml"}}`, true},
 		{`{"StringEqualsIgnoreCase": {"saml:aud": "https://signin.aws.amazon.com/SAML"}}`, true},
-		{`{"StringNotEqualsIgnoreCase": {"saml:aud": "https://signin.aws.amazon.com/SAML"}}`, false},
+		{`{"StringNotEqualsIgnoreCase": {"saml:aud": "https://signin.aws.amazon.com/SAML"}}`,
+			false},
 		{`{"StringEquals": {"saml:iss": "https://example.com/saml"}}`, true},
 		{`{"StringEquals": {"saml:doc": "123456789012/MySAMLIdP"}}`, true},
 		{`{"StringEquals": {"saml:sub": "SamlExample"}}`, true},
@@ -81,10 +82,12 @@ func TestConditions(t *testing.T) {
 		{`{"ForAnyValue:StringEquals": {"saml:edupersonaffiliation": ["staff", "x"]}}`, true},
 		{`{"ForAnyValue:StringEquals": {"saml:eduPersonAffiliation": "member"}}`, true},
 		{`{"ForAnyValue:StringEquals": {"saml:edupersonaffiliation": "x"}}`, false},
-		{`{"ForAllValues:StringEquals": {"saml:edupersonaffiliation": ["staff", "member", "x"]}}`, true},
+		{`{"ForAllValues:StringEquals": {"saml:edupersonaffiliation": ["staff", "member", "x"]}}`,
+			true},
 		{`{"ForAllValues:StringEquals": {"saml:edupersonaffiliation": ["staff"]}}`, false},
 		{`{"ForAnyValue:StringNotEquals": {"saml:edupersonaffiliation": ["staff"]}}`, true},
-		{`{"ForAnyValue:StringNotEquals": {"saml:edupersonaffiliation": ["staff", "member"]}}`, false},
+		{`{"ForAnyValue:StringNotEquals": {"saml:edupersonaffiliation": ["staff", "member"]}}`,
+			false},
 		{`{"ForAllValues:StringNotEquals": {"saml:edupersonaffiliation": ["staff"]}}`, false},
 		{`{"ForAllValues:StringNotLike": {"saml:edupersonaffiliation": ["x*"]}}`, true},
 		{`{"ForAllValues:StringEquals": {"saml:cn": "x"}}`, true},
@@ -98,19 +101,22 @@ func TestConditions(t *testing.T) {
 		{`{"ForAnyValue:StringEquals": {"saml:mail": ["jane@example.com"]}}`, true},
 		{`{"ForAnyValue:StringEquals": {"saml:mail": ["second@example.com"]}}`, false},
 	}
-	r := good().set("PrincipalTag:Team", "blue").set("PrincipalTag:Unit", "").set("TransitiveTagKeys", "Team").set("SourceIdentity", "jane").
+	r := good().set("PrincipalTag:Team", "blue").set("PrincipalTag:Unit", "").
+		set("TransitiveTagKeys", "Team").set("SourceIdentity", "jane").
 		set("urn:oid:1.3.6.1.4.1.5923.1.1.1.1", "staff", "member").
 		set("urn:oid:1.3.6.1.4.1.5923.1.1.1.6", "jane@uni", "other@uni")
 	// Two attributes for one key, of which only the first counts.
 	r.set("0.9.2342.19200300100.1.3", "jane@example.com")
-	r.set("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress", "second@example.com")
+	r.set("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
+		"second@example.com")
 	encoded := r.encoded()
 	s := newServer(t, ststest.Config{})
 	for _, tt := range tests {
 		t.Run(tt.condition, func(t *testing.T) {
 			mustRole(t, s, ststest.Role{ARN: roleARN, TrustPolicy: statementWith(tt.condition)})
 			a := post(s, form(encoded))
-			if want := map[bool]string{true: "200  ", false: "403 AccessDenied " + noAuth}[tt.allowed]; fmt.Sprint(a.status, " ", a.Code, " ", a.Message) != want {
+			want := map[bool]string{true: "200  ", false: "403 AccessDenied " + noAuth}[tt.allowed]
+			if fmt.Sprint(a.status, " ", a.Code, " ", a.Message) != want {
 				t.Errorf("%d %s %s, want %s", a.status, a.Code, a.Message, want)
 			}
 		})
@@ -120,7 +126,10 @@ func TestConditions(t *testing.T) {
 func TestSubjectTypeOfConditions(t *testing.T) {
 	const kerberos = "urn:oasis:names:tc:SAML:2.0:nameid-format:kerberos"
 	s := newServer(t, ststest.Config{})
-	mustRole(t, s, ststest.Role{ARN: roleARN, TrustPolicy: statementWith(`{"StringEquals": {"saml:sub_type": "` + kerberos + `"}}`)})
+	mustRole(t, s, ststest.Role{
+		ARN:         roleARN,
+		TrustPolicy: statementWith(`{"StringEquals": {"saml:sub_type": "` + kerberos + `"}}`),
+	})
 	r := good()
 	r.format = kerberos
 	if a := post(s, form(r.encoded())); a.status != 200 {
@@ -130,7 +139,8 @@ func TestSubjectTypeOfConditions(t *testing.T) {
 
 func TestStatements(t *testing.T) {
 	allow := func(actions string) string {
-		return `{"Effect": "Allow", "Principal": {"Federated": "` + providerARN + `"}, "Action": ` + actions + `}`
+		return `{"Effect": "Allow", "Principal": {"Federated": "` + providerARN +
+			`"}, "Action": ` + actions + `}`
 	}
 	deny := strings.Replace(allow(`"sts:AssumeRoleWithSAML"`), "Allow", "Deny", 1)
 	tests := []struct {
@@ -143,23 +153,39 @@ func TestStatements(t *testing.T) {
 		{"actions have no case", allow(`"STS:assumerolewithSAML"`), nil, 200},
 		{"wildcard", allow(`"sts:*"`), nil, 200},
 		{"longer wildcard", allow(`["sts:AssumeRoleWith*"]`), nil, 200},
-		{"another action", allow(`["sts:TagSession", "sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"]`), nil, 403},
+		{"another action",
+			allow(`["sts:TagSession", "sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"]`),
+			nil, 403},
 		{"another provider", strings.Replace(allow(`"sts:*"`), "MySAMLIdP", "other", 1), nil, 403},
-		{"list of providers", strings.Replace(allow(`"sts:*"`), `"`+providerARN+`"`, `["accounts.google.com", "`+providerARN+`"]`, 1), nil, 200},
+		{"list of providers",
+			strings.Replace(allow(`"sts:*"`), `"`+providerARN+`"`,
+				`["accounts.google.com", "`+providerARN+`"]`, 1),
+			nil, 200},
 		{"deny after allow", allow(`"sts:*"`) + "," + deny, nil, 403},
 		{"deny before allow", deny + "," + allow(`"sts:*"`), nil, 403},
-		{"deny for another", strings.Replace(deny, "MySAMLIdP", "other", 1) + "," + allow(`"sts:*"`), nil, 200},
-		{"tags not allowed", allow(`["sts:AssumeRoleWithSAML", "sts:SetSourceIdentity"]`), func(r *response) { r.set("PrincipalTag:a", "b") }, 403},
-		{"tags allowed", allow(`["sts:AssumeRoleWithSAML", "sts:TagSession"]`), func(r *response) { r.set("PrincipalTag:a", "b") }, 200},
-		{"tags allowed elsewhere", allow(`"sts:AssumeRoleWithSAML"`) + "," + allow(`"sts:TagSession"`), func(r *response) { r.set("PrincipalTag:a", "b") }, 200},
-		{"source identity not allowed", allow(`["sts:AssumeRoleWithSAML", "sts:TagSession"]`), func(r *response) { r.set("SourceIdentity", "jane") }, 403},
-		{"source identity allowed", allow(`["sts:AssumeRoleWithSAML", "sts:SetSourceIdentity"]`), func(r *response) { r.set("SourceIdentity", "jane") }, 200},
-		{"only the extras allowed", allow(`["sts:TagSession", "sts:SetSourceIdentity"]`), func(r *response) { r.set("PrincipalTag:a", "b") }, 403},
+		{"deny for another",
+			strings.Replace(deny, "MySAMLIdP", "other", 1) + "," + allow(`"sts:*"`), nil, 200},
+		{"tags not allowed", allow(`["sts:AssumeRoleWithSAML", "sts:SetSourceIdentity"]`),
+			func(r *response) { r.set("PrincipalTag:a", "b") }, 403},
+		{"tags allowed", allow(`["sts:AssumeRoleWithSAML", "sts:TagSession"]`),
+			func(r *response) { r.set("PrincipalTag:a", "b") }, 200},
+		{"tags allowed elsewhere",
+			allow(`"sts:AssumeRoleWithSAML"`) + "," + allow(`"sts:TagSession"`),
+			func(r *response) { r.set("PrincipalTag:a", "b") }, 200},
+		{"source identity not allowed", allow(`["sts:AssumeRoleWithSAML", "sts:TagSession"]`),
+			func(r *response) { r.set("SourceIdentity", "jane") }, 403},
+		{"source identity allowed", allow(`["sts:AssumeRoleWithSAML", "sts:SetSourceIdentity"]`),
+			func(r *response) { r.set("SourceIdentity", "jane") }, 200},
+		{"only the extras allowed", allow(`["sts:TagSession", "sts:SetSourceIdentity"]`),
+			func(r *response) { r.set("PrincipalTag:a", "b") }, 403},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newServer(t, ststest.Config{})
-			mustRole(t, s, ststest.Role{ARN: roleARN, TrustPolicy: `{"Version": "2012-10-17", "Statement": [` + tt.statements + `]}`})
+			mustRole(t, s, ststest.Role{
+				ARN:         roleARN,
+				TrustPolicy: `{"Version": "2012-10-17", "Statement": [` + tt.statements + `]}`,
+			})
 			r := good()
 			if tt.change != nil {
 				tt.change(r)
@@ -185,10 +211,18 @@ func TestPutRoleRefuses(t *testing.T) {
 		want string
 	}{
 		{"ARN", ststest.Role{ARN: providerARN, TrustPolicy: trustAll}, "not the ARN of a role"},
-		{"ARN of no partition", ststest.Role{ARN: "arn:moon:iam::123456789012:role/x", TrustPolicy: trustAll}, "not the ARN of a role"},
-		{"short maximum", ststest.Role{ARN: roleARN, TrustPolicy: trustAll, MaxSessionDuration: time.Hour - 1}, "want 1h to 12h"},
-		{"long maximum", ststest.Role{ARN: roleARN, TrustPolicy: trustAll, MaxSessionDuration: 13 * time.Hour}, "want 1h to 12h"},
-		{"odd maximum", ststest.Role{ARN: roleARN, TrustPolicy: trustAll, MaxSessionDuration: time.Hour + 1}, "want 1h to 12h"},
+		{"ARN of no partition",
+			ststest.Role{ARN: "arn:moon:iam::123456789012:role/x", TrustPolicy: trustAll},
+			"not the ARN of a role"},
+		{"short maximum",
+			ststest.Role{ARN: roleARN, TrustPolicy: trustAll, MaxSessionDuration: time.Hour - 1},
+			"want 1h to 12h"},
+		{"long maximum",
+			ststest.Role{ARN: roleARN, TrustPolicy: trustAll, MaxSessionDuration: 13 * time.Hour},
+			"want 1h to 12h"},
+		{"odd maximum",
+			ststest.Role{ARN: roleARN, TrustPolicy: trustAll, MaxSessionDuration: time.Hour + 1},
+			"want 1h to 12h"},
 	}
 	for policy, want := range map[string]string{
 		"":                            "it is empty",
@@ -215,14 +249,22 @@ func TestPutRoleRefuses(t *testing.T) {
 		sub(`"sts:TagSession"`, `"*"`): `Action: "*"`,
 		sub(`"sts:TagSession"`,
 			`"sts:TagSesion"`): `Action: "sts:TagSesion"`,
-		statementWith(`7`):                                                    "Condition: not a JSON object",
-		statementWith(`{"StringEquals": {}}`):                                 "StringEquals: not a JSON object with condition keys",
-		statementWith(`{"StringMatches": {"saml:sub": "x"}}`):                 `operator "StringMatches"`,
-		statementWith(`{"ForSomeValues:StringEquals": {"saml:sub": "x"}}`):    `operator "ForSomeValues:StringEquals"`,
-		statementWith(`{"ForAnyValue:Null": {"saml:cn": "true"}}`):            `operator "ForAnyValue:Null"`,
-		statementWith(`{"StringEquals": {"saml:audience": "x"}}`):             `condition key "saml:audience"`,
-		statementWith(`{"StringEquals": {"aws:SourceIp": "x"}}`):              "the key is for another operator",
-		statementWith(`{"StringEquals": {"aws:RequestTag/": "x"}}`):           `condition key "aws:RequestTag/"`,
+		statementWith(
+			`7`): "Condition: not a JSON object",
+		statementWith(
+			`{"StringEquals": {}}`): "StringEquals: not a JSON object with condition keys",
+		statementWith(
+			`{"StringMatches": {"saml:sub": "x"}}`): `operator "StringMatches"`,
+		statementWith(
+			`{"ForSomeValues:StringEquals": {"saml:sub": "x"}}`): `operator "ForSomeValues:StringEquals"`,
+		statementWith(
+			`{"ForAnyValue:Null": {"saml:cn": "true"}}`): `operator "ForAnyValue:Null"`,
+		statementWith(
+			`{"StringEquals": {"saml:audience": "x"}}`): `condition key "saml:audience"`,
+		statementWith(
+			`{"StringEquals": {"aws:SourceIp": "x"}}`): "the key is for another operator",
+		statementWith(
+			`{"StringEquals": {"aws:RequestTag/": "x"}}`): `condition key "aws:RequestTag/"`,
 		statementWith(`{"StringEquals": {"saml:edupersonaffiliation": "x"}}`): "use ForAnyValue",
 		statementWith(`{"StringEquals": {"saml:sub": {}}}`):                   "want a string",
 		statementWith(`{"StringEquals": {"saml:sub": "${saml:iss}"}}`):        "policy variables",

@@ -32,16 +32,34 @@ func TestGoldenAnswers(t *testing.T) {
 	}{
 		{"success", 200, func() url.Values { return form(good().encoded()) }},
 		{"success-with-tags", 200, func() url.Values { return form(rich().encoded()) }},
-		{"error", 400, func() url.Values { r := good(); r.issuer = "urn:x"; return form(r.encoded()) }},
+		{"error", 400, func() url.Values {
+			r := good()
+			r.issuer = "urn:x"
+			return form(r.encoded())
+		}},
 		{"error-escaped", 400, func() url.Values {
 			f := form("xxxx")
 			f.Set("RoleArn", "<'\"&\r\n\x00")
 			return f
 		}},
-		{"access-denied", 403, func() url.Values { f := form("xxxx"); f.Set("RoleArn", roleARN+"x"); return f }},
-		{"malformed-input", 400, func() url.Values { f := form("xxxx"); f.Set("DurationSeconds", "x"); return f }},
-		{"invalid-action", 400, func() url.Values { return url.Values{"Action": {"Assume<Role>"}, "Version": {"2011-06-15"}} }},
-		{"invalid-version", 400, func() url.Values { f := form("xxxx"); f.Set("Version", "2010-05-08"); return f }},
+		{"access-denied", 403, func() url.Values {
+			f := form("xxxx")
+			f.Set("RoleArn", roleARN+"x")
+			return f
+		}},
+		{"malformed-input", 400, func() url.Values {
+			f := form("xxxx")
+			f.Set("DurationSeconds", "x")
+			return f
+		}},
+		{"invalid-action", 400, func() url.Values {
+			return url.Values{"Action": {"Assume<Role>"}, "Version": {"2011-06-15"}}
+		}},
+		{"invalid-version", 400, func() url.Values {
+			f := form("xxxx")
+			f.Set("Version", "2010-05-08")
+			return f
+		}},
 		{"no-version", 400, func() url.Values { f := form("xxxx"); f.Del("Version"); return f }},
 	}
 	for _, tt := range tests {
@@ -51,7 +69,8 @@ func TestGoldenAnswers(t *testing.T) {
 			if a.status != tt.status || a.header.Get("Content-Type") != "text/xml" {
 				t.Errorf("%d %q, want %d", a.status, a.header.Get("Content-Type"), tt.status)
 			}
-			if id := a.header.Get("x-amzn-RequestId"); id != "00010203-0405-4607-8809-0a0b0c0d0e0f" {
+			id := a.header.Get("x-amzn-RequestId")
+			if id != "00010203-0405-4607-8809-0a0b0c0d0e0f" {
 				t.Errorf("request ID %q", id)
 			}
 			path := filepath.Join("testdata", tt.file+".xml")
@@ -99,12 +118,30 @@ func TestRequests(t *testing.T) {
 		{"nothing", request("GET", "/", "", ""), 302, ""},
 		{"PUT", request("PUT", "/", formType, params), 302, ""},
 		{"bad escape", request("POST", "/", formType, "Action=%zz"), 400, "MalformedInput"},
-		{"the first of two counts", request("POST", "/", formType, params+"&RoleArn=x&Action=y&Version=z&DurationSeconds=900&DurationSeconds=x&Unknown=1"), 200, ""},
-		{"the second of two does not", request("POST", "/", formType, "RoleArn=arn:aws:iam::123456789012:role/none&"+params), 403, "AccessDenied"},
-		{"10,000,000 bytes", request("POST", "/", formType, params+"&x="+strings.Repeat("x", 10_000_000-len(params)-3)), 200, ""},
-		{"a byte more", request("POST", "/", formType, params+"&x="+strings.Repeat("x", 10_000_001-len(params)-3)), 413, ""},
-		{"another operation", request("POST", "/", formType, "Action=AssumeRole&Version=2011-06-15"), 400, "InvalidAction"},
-		{"policy ARNs in any order", request("POST", "/", formType, params+"&PolicyArns.member.2.arn=arn:aws:iam::aws:policy/b&PolicyArns.member.1.arn=arn:aws:iam::aws:policy/a"), 200, ""},
+		{"the first of two counts",
+			request("POST", "/", formType,
+				params+
+					"&RoleArn=x&Action=y&Version=z&DurationSeconds=900&DurationSeconds=x&Unknown=1"),
+			200, ""},
+		{"the second of two does not",
+			request("POST", "/", formType, "RoleArn=arn:aws:iam::123456789012:role/none&"+params),
+			403, "AccessDenied"},
+		{"10,000,000 bytes",
+			request("POST", "/", formType,
+				params+"&x="+strings.Repeat("x", 10_000_000-len(params)-3)),
+			200, ""},
+		{"a byte more",
+			request("POST", "/", formType,
+				params+"&x="+strings.Repeat("x", 10_000_001-len(params)-3)),
+			413, ""},
+		{"another operation",
+			request("POST", "/", formType, "Action=AssumeRole&Version=2011-06-15"), 400,
+			"InvalidAction"},
+		{"policy ARNs in any order",
+			request("POST", "/", formType,
+				params+
+					"&PolicyArns.member.2.arn=arn:aws:iam::aws:policy/b&PolicyArns.member.1.arn=arn:aws:iam::aws:policy/a"),
+			200, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -112,7 +149,8 @@ func TestRequests(t *testing.T) {
 			if a.status != tt.status || a.Code != tt.code {
 				t.Errorf("%d %s %s, want %d %s", a.status, a.Code, a.Message, tt.status, tt.code)
 			}
-			if a.status == 302 && (a.header.Get("Location") != "https://aws.amazon.com/iam" || a.body != "") {
+			if a.status == 302 &&
+				(a.header.Get("Location") != "https://aws.amazon.com/iam" || a.body != "") {
 				t.Errorf("location %q, body %q", a.header.Get("Location"), a.body)
 			}
 			if a.header.Get("X-Amzn-Requestid") == "" {
@@ -121,14 +159,16 @@ func TestRequests(t *testing.T) {
 		})
 	}
 	calls := s.Calls()
-	if got := fmt.Sprint(calls[len(calls)-1].PolicyARNs); got != "[arn:aws:iam::aws:policy/a arn:aws:iam::aws:policy/b]" {
+	got := fmt.Sprint(calls[len(calls)-1].PolicyARNs)
+	if got != "[arn:aws:iam::aws:policy/a arn:aws:iam::aws:policy/b]" {
 		t.Errorf("policy ARNs %s", got)
 	}
 }
 
 func TestRegionOfRequest(t *testing.T) {
 	scope := func(region string) string {
-		return "AWS4-HMAC-SHA256 Credential=ASIAX/20260102/" + region + "/sts/aws4_request, SignedHeaders=host, Signature=00"
+		return "AWS4-HMAC-SHA256 Credential=ASIAX/20260102/" + region +
+			"/sts/aws4_request, SignedHeaders=host, Signature=00"
 	}
 	tests := []struct{ host, authorization, want string }{
 		{"127.0.0.1:4566", "", "ap-south-1"},
@@ -155,7 +195,8 @@ func TestRegionOfRequest(t *testing.T) {
 		do(s, r)
 		do(s.Region("eu-north-1"), r)
 		if calls := s.Calls(); calls[0].Region != tt.want || calls[1].Region != "eu-north-1" {
-			t.Errorf("%s %s: %s and %s, want %s", tt.host, tt.authorization, calls[0].Region, calls[1].Region, tt.want)
+			t.Errorf("%s %s: %s and %s, want %s", tt.host, tt.authorization, calls[0].Region,
+				calls[1].Region, tt.want)
 		}
 	}
 	s := ststest.New(ststest.Config{})
