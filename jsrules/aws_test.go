@@ -13,16 +13,23 @@ import (
 // setting was meant.
 func TestUnknownSetting(t *testing.T) {
 	for name, want := range map[string]string{
-		"policyARNs": "policyArns", "PolicyArns": "policyArns", "policy_arns": "policyArns", "policyarns": "policyArns", "managedPolicies": "policyArns",
+		"policyARNs": "policyArns", "PolicyArns": "policyArns", "policy_arns": "policyArns",
+		"policyarns": "policyArns", "managedPolicies": "policyArns",
 		"Policy": "policy", "polcy": "policy", "sessionPolicy": "policy", "inline_policy": "policy",
-		"source_identity": "sourceIdentity", "SourceIdentity": "sourceIdentity", "sourceIdentiy": "sourceIdentity",
-		"role_arn": "role", "roleArn": "role", "Role": "role", "roel": "role", "RoleARN": "role", "awsRole": "role",
-		"principal_arn": "principal", "PrincipalArn": "principal", "prinicpal": "principal", "samlProvider": "principal", "principle": "principal",
+		"source_identity": "sourceIdentity", "SourceIdentity": "sourceIdentity",
+		"sourceIdentiy": "sourceIdentity",
+		"role_arn":      "role", "roleArn": "role", "Role": "role", "roel": "role",
+		"RoleARN":       "role",
+		"awsRole":       "role",
+		"principal_arn": "principal", "PrincipalArn": "principal", "prinicpal": "principal",
+		"samlProvider": "principal", "principle": "principal",
 		"Region": "region", "regoin": "region", "aws_region": "region",
 		"mapping": "mappings", "Mappings": "mappings",
-		"lifetime": "lifetime_in_seconds", "lifetimeInSeconds": "lifetime_in_seconds", "duration": "lifetime_in_seconds",
-		"DurationSeconds": "lifetime_in_seconds", "sessionDuration": "lifetime_in_seconds", "lifetime_in_second": "lifetime_in_seconds",
-		"Tags": "tags", "tag": "tags", "sessionTags": "tags",
+		"lifetime": "lifetime_in_seconds", "lifetimeInSeconds": "lifetime_in_seconds",
+		"duration":        "lifetime_in_seconds",
+		"DurationSeconds": "lifetime_in_seconds", "sessionDuration": "lifetime_in_seconds",
+		"lifetime_in_second": "lifetime_in_seconds",
+		"Tags":               "tags", "tag": "tags", "sessionTags": "tags",
 		"transitive_tag_keys": "transitiveTagKeys", "transitiveTags": "transitiveTagKeys",
 		"droppable_tags": "droppableTags", "dropableTags": "droppableTags",
 		"session_name": "sessionName", "roleSessionName": "sessionName",
@@ -36,11 +43,14 @@ func TestUnknownSetting(t *testing.T) {
 			"context.addonConfiguration.aws['" + name + "'] = undefined;",
 			"context.addonConfiguration.aws = {'" + name + "': 'x'};",
 			"context.addonConfiguration = {aws: {'" + name + "': 'x'}};",
-			"Object.defineProperty(context.addonConfiguration.aws, '" + name + "', {value: 'x', enumerable: false});",
-			"class Settings { get ['" + name + "']() { return 'x'; } } context.addonConfiguration.aws = new Settings();",
+			"Object.defineProperty(context.addonConfiguration.aws, '" + name +
+				"', {value: 'x', enumerable: false});",
+			"class Settings { get ['" + name +
+				"']() { return 'x'; } } context.addonConfiguration.aws = new Settings();",
 		} {
 			got := run(t, body(statement+passes), jsrules.Options{})
-			got.expect(t, delegation.CodeRuleFailed, "context.addonConfiguration.aws has no setting \""+name+"\": "+want)
+			got.expect(t, delegation.CodeRuleFailed,
+				"context.addonConfiguration.aws has no setting \""+name+"\": "+want)
 		}
 	}
 }
@@ -76,13 +86,17 @@ func TestMisspelledPlace(t *testing.T) {
 		"context.addonConfiguration.aws.nameIDFromMapping = 'true';":                  "nameIDFromMapping is a string, not true or false",
 		"context.addonConfiguration.aws.droppableTags = 'team';":                      "droppableTags is a string, not a list",
 	} {
-		got := exchange(t, []delegation.RuleFunc{compile(t, body(statement+passes), jsrules.Options{})}, nil, delegation.AWS{Role: role}, delegation.Request{})
+		got := exchange(t,
+			[]delegation.RuleFunc{compile(t, body(statement+passes), jsrules.Options{})},
+			nil, delegation.AWS{Role: role}, delegation.Request{})
 		got.expect(t, delegation.CodeRuleFailed, want)
 	}
 	// Names of other add-ons, and of the rules' own, mean nothing here and stay.
 	for _, statement := range []string{
-		"context.addonConfiguration.firebase = {};", "context.addonConfiguration.wams = {};", "context.addonConfiguration.layer = {};",
-		"context.redirected = true;", "context.roles = [];", "context.own = {aws: 1};", "context.configuration = {};",
+		"context.addonConfiguration.firebase = {};", "context.addonConfiguration.wams = {};",
+		"context.addonConfiguration.layer = {};",
+		"context.redirected = true;", "context.roles = [];", "context.own = {aws: 1};",
+		"context.configuration = {};",
 	} {
 		if got := run(t, body(statement+passes), jsrules.Options{}); !got.passed {
 			t.Errorf("%s: got %v", statement, got.err)
@@ -103,7 +117,9 @@ func TestAWSTakenAway(t *testing.T) {
 		"class A { get region() { return 'eu-west-1'; } } context.addonConfiguration.aws = new A();": {"principal": principal, "region": "eu-west-1", "role": role},
 		"context.addonConfiguration.aws = Object.create({region: 'eu-west-1'});":                     {"principal": principal, "region": "eu-west-1", "role": role},
 	} {
-		got := exchange(t, []delegation.RuleFunc{compile(t, body(statement+passes), jsrules.Options{})}, nil, target, delegation.Request{})
+		got := exchange(t,
+			[]delegation.RuleFunc{compile(t, body(statement+passes), jsrules.Options{})},
+			nil, target, delegation.Request{})
 		if !got.passed || !sameJSON(set(got.rc.AWS), want) {
 			t.Errorf("%s: got %v, %v, want %v", statement, got.err, got.rc, want)
 		}
@@ -113,10 +129,13 @@ func TestAWSTakenAway(t *testing.T) {
 // TestAllSettings: every field of delegation.AWS is a setting that a rule reads and writes.
 func TestAllSettings(t *testing.T) {
 	full := delegation.AWS{
-		Principal: principal, Role: role, Region: "eu-central-1", FailoverRegions: []string{"eu-west-1"},
-		Mappings: delegation.Mappings{"a": "b"}, NameID: "alice", NameIDFromMapping: true,
-		SessionName: "alice", SessionDuration: time.Hour, Policy: "{}", PolicyARNs: []string{"arn:aws:iam::aws:policy/A"},
-		Tags: map[string]string{"team": "x"}, TransitiveTagKeys: []string{"team"}, SourceIdentity: "alice", DroppableTags: []string{"team"},
+		Principal: principal, Role: role, Region: "eu-central-1",
+		FailoverRegions: []string{"eu-west-1"},
+		Mappings:        delegation.Mappings{"a": "b"}, NameID: "alice", NameIDFromMapping: true,
+		SessionName: "alice", SessionDuration: time.Hour, Policy: "{}",
+		PolicyARNs: []string{"arn:aws:iam::aws:policy/A"},
+		Tags:       map[string]string{"team": "x"}, TransitiveTagKeys: []string{"team"},
+		SourceIdentity: "alice", DroppableTags: []string{"team"},
 	}
 	fields := reflect.ValueOf(full)
 	for i := range fields.NumField() {
@@ -124,20 +143,25 @@ func TestAllSettings(t *testing.T) {
 			t.Fatalf("this test does not set %s", fields.Type().Field(i).Name)
 		}
 	}
-	read := compile(t, body("user.aws = JSON.parse(JSON.stringify(context.addonConfiguration.aws));"+passes), jsrules.Options{})
+	read := compile(t,
+		body("user.aws = JSON.parse(JSON.stringify(context.addonConfiguration.aws));"+passes),
+		jsrules.Options{})
 	user := benchmarkUser()
-	if err := read(t.Context(), user, &delegation.RuleContext{AWS: full}); err != nil || !sameJSON(user.Properties["aws"], set(full)) {
+	err := read(t.Context(), user, &delegation.RuleContext{AWS: full})
+	if err != nil || !sameJSON(user.Properties["aws"], set(full)) {
 		t.Errorf("got %v, %v", user.Properties["aws"], err)
 	}
 	if got := len(set(full)); got != fields.NumField() {
 		t.Errorf("%d settings are compared, there are %d", got, fields.NumField())
 	}
-	write := compile(t, body("Object.assign(context.addonConfiguration.aws, user.aws);"+passes), jsrules.Options{})
+	write := compile(t, body("Object.assign(context.addonConfiguration.aws, user.aws);"+passes),
+		jsrules.Options{})
 	rc := &delegation.RuleContext{}
 	if err := write(t.Context(), user, rc); err != nil || !reflect.DeepEqual(rc.AWS, full) {
 		t.Errorf("got %+v, %v", rc.AWS, err)
 	}
-	off := compile(t, body("context.addonConfiguration.aws.nameIDFromMapping = false;"+passes), jsrules.Options{})
+	off := compile(t, body("context.addonConfiguration.aws.nameIDFromMapping = false;"+passes),
+		jsrules.Options{})
 	if err := off(t.Context(), user, rc); err != nil || rc.AWS.NameIDFromMapping {
 		t.Errorf("got %+v, %v", rc.AWS, err)
 	}

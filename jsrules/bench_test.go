@@ -29,14 +29,24 @@ const classic = `function (user, context, callback) {
 
 func benchmarkUser() *delegation.User {
 	return &delegation.User{Properties: map[string]any{
-		"user_id": "auth0|alice", "sub": "auth0|alice", "iss": "https://tenant.auth0.com/", "aud": "CLIENT_ID", "name": "Alice", "email": "alice@example.com",
-		"email_verified": true, "iat": int64(1_795_000_000), "exp": int64(1_795_036_000), "groups": []any{"staff", "photo-editors"},
-		"identities": []any{map[string]any{"provider": "auth0", "connection": "auth0", "user_id": "alice", "isSocial": false}},
+		"user_id": "auth0|alice", "sub": "auth0|alice", "iss": "https://tenant.auth0.com/",
+		"aud": "CLIENT_ID", "name": "Alice", "email": "alice@example.com",
+		"email_verified": true, "iat": int64(1_795_000_000), "exp": int64(1_795_036_000),
+		"groups": []any{"staff", "photo-editors"},
+		"identities": []any{map[string]any{
+			"provider": "auth0", "connection": "auth0", "user_id": "alice", "isSocial": false,
+		}},
 	}}
 }
 
 func benchmarkContext() *delegation.RuleContext {
-	return &delegation.RuleContext{ClientID: "CLIENT_ID", Target: "CLIENT_ID", Protocol: "delegation", Connection: "auth0", AWS: delegation.AWS{Region: "eu-central-1"}}
+	return &delegation.RuleContext{
+		ClientID:   "CLIENT_ID",
+		Target:     "CLIENT_ID",
+		Protocol:   "delegation",
+		Connection: "auth0",
+		AWS:        delegation.AWS{Region: "eu-central-1"},
+	}
 }
 
 // ours is a whole run: runtime, guards, limits, user and context in and out.
@@ -50,15 +60,19 @@ func ours(tb testing.TB) func() {
 	}
 }
 
-// bareGoja is the same source, user and context with goja alone, as briefly as it can be written: a new runtime, maps that JavaScript sees
-// through goja's wrappers, and the role read back. It has no limits and no guards, and changes to an object in a map do not always arrive.
+// bareGoja is the same source, user and context with goja alone, as briefly as it can be written: a
+// new runtime, maps that JavaScript sees through goja's wrappers, and the role read back. It has no
+// limits and no guards, and changes to an object in a map do not always arrive.
 func bareGoja(tb testing.TB) func() {
 	program := goja.MustCompile("classic", "("+classic+")", false)
 	return func() {
 		user := benchmarkUser()
 		context := map[string]any{
-			"clientID": "CLIENT_ID", "clientName": "", "protocol": "delegation", "connection": "auth0", "stats": map[string]any{}, "samlConfiguration": map[string]any{},
-			"request":            map[string]any{"ip": "", "userAgent": "", "query": map[string]any{}, "body": map[string]any{}},
+			"clientID": "CLIENT_ID", "clientName": "", "protocol": "delegation",
+			"connection": "auth0", "stats": map[string]any{}, "samlConfiguration": map[string]any{},
+			"request": map[string]any{
+				"ip": "", "userAgent": "", "query": map[string]any{}, "body": map[string]any{},
+			},
 			"addonConfiguration": map[string]any{"aws": map[string]any{"region": "eu-central-1"}},
 		}
 		runtime := goja.New()
@@ -69,10 +83,13 @@ func bareGoja(tb testing.TB) func() {
 		function, _ := goja.AssertFunction(value)
 		var got string
 		callback := func(call goja.FunctionCall) goja.Value {
-			got = call.Argument(2).ToObject(runtime).Get("addonConfiguration").ToObject(runtime).Get("aws").ToObject(runtime).Get("role").String()
+			got = call.Argument(2).ToObject(runtime).Get("addonConfiguration").ToObject(runtime).
+				Get("aws").ToObject(runtime).Get("role").String()
 			return goja.Undefined()
 		}
-		if _, err := function(goja.Undefined(), runtime.ToValue(user.Properties), runtime.ToValue(context), runtime.ToValue(callback)); err != nil || got != role {
+		_, err = function(goja.Undefined(), runtime.ToValue(user.Properties),
+			runtime.ToValue(context), runtime.ToValue(callback))
+		if err != nil || got != role {
 			tb.Fatal(err, got)
 		}
 	}
@@ -88,7 +105,8 @@ func benchmark(b *testing.B, run func()) {
 	}
 }
 
-// BenchmarkClassicRuleToBareGoja runs both in turn, and reports the ratio of their medians: what else the machine does meets both.
+// BenchmarkClassicRuleToBareGoja runs both in turn, and reports the ratio of their medians: what
+// else the machine does meets both.
 func BenchmarkClassicRuleToBareGoja(b *testing.B) {
 	runs, times := []func(){ours(b), bareGoja(b)}, [2][]time.Duration{}
 	for b.Loop() {
@@ -120,7 +138,8 @@ func BenchmarkClassicRuleInGo(b *testing.B) {
 	}
 }
 
-// BenchmarkGuardedRule reaches properties by names made at run time, so that every guard is installed.
+// BenchmarkGuardedRule reaches properties by names made at run time, so that every guard is
+// installed.
 func BenchmarkGuardedRule(b *testing.B) {
 	rule := delegation.Must(jsrules.Compile("guarded", `function (user, context, callback) {
 		var roles = {'photo-editors': 'photo-editor'};

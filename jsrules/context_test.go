@@ -47,14 +47,17 @@ func TestMissingContext(t *testing.T) {
 				"typeof " + owner + "." + name + ";",
 				owner + "." + name + " = " + owner + "." + name + " || 'default';",
 				"try { " + owner + "." + name + "; } catch (e) {}",
-				"try { " + owner + "." + name + "; } finally { return callback(null, user, context); }",
-				"var f = async () => { try { await " + owner + "." + name + "; } catch (e) {} }; f();",
+				"try { " + owner + "." + name +
+					"; } finally { return callback(null, user, context); }",
+				"var f = async () => { try { await " + owner + "." + name +
+					"; } catch (e) {} }; f();",
 				"Promise.resolve().then(() => " + owner + "." + name + ").catch(() => {});",
 				"new Proxy(" + owner + ", {})." + name + ";",
 				"Object.create(" + owner + ")." + name + ";",
 				"Reflect.get(" + owner + ", '" + name + "');",
 				"Object.getOwnPropertyDescriptor(" + owner + ", '" + name + "');",
-				"if ('" + name + "' in " + owner + ") return callback(new UnauthorizedError('no'));",
+				"if ('" + name + "' in " + owner +
+					") return callback(new UnauthorizedError('no'));",
 				"if (!('" + name + "' in " + owner + ")) user.x = 1;",
 				owner + ".hasOwnProperty('" + name + "');",
 				"Object.prototype.hasOwnProperty.call(" + owner + ", '" + name + "');",
@@ -73,15 +76,18 @@ func TestMissingContext(t *testing.T) {
 				}
 			}
 			supplied := supply(nested(path, "told"))
-			read := body("user.x = context." + path + "; user.has = '" + name + "' in " + owner + ";" + passes)
-			if got := run(t, read, supplied); !got.passed || got.user.Text("x") != "told" || !got.user.Bool("has") {
+			read := body("user.x = context." + path + "; user.has = '" + name + "' in " +
+				owner + ";" + passes)
+			if got := run(t, read, supplied); !got.passed || got.user.Text("x") != "told" ||
+				!got.user.Bool("has") {
 				t.Errorf("supplied: got %v, %v", got.err, got.user)
 			}
 			absent := path
 			if strings.HasPrefix(path, "clientMetadata") {
 				absent = "clientMetadata"
 			}
-			permitted := body("user.x = [typeof context." + path + ", '" + name + "' in " + owner + "];" + passes)
+			permitted := body("user.x = [typeof context." + path + ", '" + name + "' in " +
+				owner + "];" + passes)
 			got := run(t, permitted, jsrules.Options{Absent: []string{absent}})
 			if !got.passed || !sameJSON(got.user.Properties["x"], []any{"undefined", false}) {
 				t.Errorf("permitted: got %v, %v", got.err, got.user)
@@ -101,7 +107,9 @@ func nested(path string, value any) map[string]any {
 
 // TestMissingContextPlace: the error says where the rule reads.
 func TestMissingContextPlace(t *testing.T) {
-	got := run(t, "function (user, context, callback) {\n\n  if (context.stats.loginsCount > 1) {}\n callback(null) }", jsrules.Options{})
+	got := run(t,
+		"function (user, context, callback) {\n\n  if (context.stats.loginsCount > 1) {}\n "+
+			"callback(null) }", jsrules.Options{})
 	var wrong *jsrules.Error
 	if !errors.As(got.err, &wrong) || wrong.Line != 3 || wrong.Column < 7 {
 		t.Errorf("got %v", got.err)
@@ -139,7 +147,8 @@ func TestMissingContextIsNotPrinted(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", list, got.user.List(list), want)
 		}
 	}
-	if !sameJSON(got.user.Properties["entries"], len(want)) || got.user.Text("copied") != "CLIENT_ID" ||
+	if !sameJSON(got.user.Properties["entries"], len(want)) ||
+		got.user.Text("copied") != "CLIENT_ID" ||
 		!sameJSON(got.user.Properties["rest"], len(want)-1) {
 		t.Errorf("got %v", got.user)
 	}
@@ -156,13 +165,15 @@ func TestMissingContextDefined(t *testing.T) {
 			delete context.organization;
 			user.first = [context.clientName, 'clientName' in context, context.organization];
 			callback(null, user, context);`),
-		body(`user.second = [context.clientName, context.stats.loginsCount, context.request.geoip.country_code,
+		body(
+			`user.second = [context.clientName, context.stats.loginsCount, context.request.geoip.country_code,
 				context.clientMetadata.team, context.organization, context.request.body, 'organization' in context];
 			callback(null, user, context);`),
 		body(`context.clientMetadata = {all: 1};
 			context.request = {ip: '192.0.2.1'};
 			callback(null, user, context);`),
-		body(`user.fourth = [context.clientMetadata.other, context.request.ip, context.request.geoip];
+		body(
+			`user.fourth = [context.clientMetadata.other, context.request.ip, context.request.geoip];
 			callback(null, user, context);`))
 	got := exchange(t, rules, nil, delegation.AWS{}, delegation.Request{})
 	if !got.passed {
@@ -178,7 +189,8 @@ func TestMissingContextDefined(t *testing.T) {
 		}
 	}
 	for _, second := range []string{
-		"context.request.geoip", "context.clientMetadata.other", "context.sso", "context.request.ip",
+		"context.request.geoip", "context.clientMetadata.other", "context.sso",
+		"context.request.ip",
 	} {
 		chain := folder(t, jsrules.Options{},
 			body("context.clientMetadata.team = 'x'; user.q = context.request.query;"+passes),
@@ -205,7 +217,11 @@ func TestContextThatIsThere(t *testing.T) {
 			context.request.body.a, context.request.body.b, context.request.query.c,
 			context.own, context.redirect, context.multifactor, context.primaryUser];
 		callback(null, user, context);`), jsrules.Options{Domain: "tenant.auth0.com"})
-	request := delegation.Request{IP: "192.0.2.1", Hostname: "sts.example.com", Parameters: map[string]any{"a": "b"}}
+	request := delegation.Request{
+		IP:         "192.0.2.1",
+		Hostname:   "sts.example.com",
+		Parameters: map[string]any{"a": "b"},
+	}
 	got := exchange(t, []delegation.RuleFunc{rule}, nil, delegation.AWS{}, request)
 	want := []any{
 		"CLIENT_ID", "delegation", "auth0", "auth0", "tenant", true, "192.0.2.1", "sts.example.com",
@@ -219,8 +235,12 @@ func TestContextThatIsThere(t *testing.T) {
 // TestNoConnection: a token that does not tell how the user signed in lets no check of that pass.
 func TestNoConnection(t *testing.T) {
 	for _, name := range []string{"connection", "connectionStrategy"} {
-		rule := compile(t, body("if (context."+name+" === 'guests') return callback(new UnauthorizedError('no'));"+passes), jsrules.Options{})
-		got := exchange(t, []delegation.RuleFunc{rule}, map[string]any{"sub": "alice"}, delegation.AWS{}, delegation.Request{})
+		rule := compile(t,
+			body("if (context."+name+" === 'guests') return callback(new UnauthorizedError('no'));"+
+				passes),
+			jsrules.Options{})
+		got := exchange(t, []delegation.RuleFunc{rule}, map[string]any{"sub": "alice"},
+			delegation.AWS{}, delegation.Request{})
 		got.expect(t, delegation.CodeRuleContextMissing, "context."+name+" is read")
 	}
 }
@@ -239,14 +259,19 @@ func TestContextPerTarget(t *testing.T) {
 			"request":        map[string]any{"geoip": map[string]any{"country_code": "DE"}},
 		}, nil
 	}}
-	rule := compile(t, body(`user.saw = [context.clientName, context.clientMetadata.team, context.clientMetadata.other,
+	rule := compile(t,
+		body(
+			`user.saw = [context.clientName, context.clientMetadata.team, context.clientMetadata.other,
 		context.request.geoip.country_code, context.request.ip];`+passes), o)
-	got := exchange(t, []delegation.RuleFunc{rule}, nil, delegation.AWS{}, delegation.Request{IP: "192.0.2.1"})
-	if want := []any{"Photos", "press", nil, "DE", "192.0.2.1"}; !got.passed || !sameJSON(got.user.Properties["saw"], want) {
+	got := exchange(t, []delegation.RuleFunc{rule}, nil, delegation.AWS{},
+		delegation.Request{IP: "192.0.2.1"})
+	want := []any{"Photos", "press", nil, "DE", "192.0.2.1"}
+	if !got.passed || !sameJSON(got.user.Properties["saw"], want) {
 		t.Errorf("got %v, %v, want %v", got.err, got.user, want)
 	}
 	whole := supply(map[string]any{"clientMetadata": map[string]any{"team": "press"}})
-	if got := run(t, body("user.other = typeof context.clientMetadata.other;"+passes), whole); got.user.Text("other") != "undefined" {
+	got = run(t, body("user.other = typeof context.clientMetadata.other;"+passes), whole)
+	if got.user.Text("other") != "undefined" {
 		t.Errorf("what is supplied as a whole is known as a whole: got %v, %v", got.err, got.user)
 	}
 	bad := run(t, body("context.request.ip;"+passes), supply(map[string]any{"request": func() {}}))
@@ -255,14 +280,18 @@ func TestContextPerTarget(t *testing.T) {
 
 // TestAbsentNames: a name in Options.Absent that can never be missing is a mistake, and is said so.
 func TestAbsentNames(t *testing.T) {
-	for _, name := range []string{"", "clientname", "addonConfiguration", "request", "geoip", "request.body", "redirect"} {
+	for _, name := range []string{
+		"", "clientname", "addonConfiguration", "request", "geoip", "request.body", "redirect",
+	} {
 		_, err := jsrules.Compile("rule", classic, jsrules.Options{Absent: []string{name}})
-		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", name)) || !strings.Contains(err.Error(), "request.geoip") {
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", name)) ||
+			!strings.Contains(err.Error(), "request.geoip") {
 			t.Errorf("%q: got %v", name, err)
 		}
 	}
 	one := jsrules.Options{Absent: []string{"clientName"}}
-	run(t, body("context.sso;"+passes), one).expect(t, delegation.CodeRuleContextMissing, "context.sso")
+	run(t, body("context.sso;"+passes), one).
+		expect(t, delegation.CodeRuleContextMissing, "context.sso")
 	run(t, body("context.request.geoip;"+passes), one).
 		expect(t, delegation.CodeRuleContextMissing, "context.request.geoip")
 	names := []string{"clientName"}

@@ -43,7 +43,8 @@ func TestMissingUser(t *testing.T) {
 		}
 		got.expect(t, delegation.CodeRuleUserMissing, "callback was given no user")
 		if got.event.Rule != "rule" || got.err.Public() != "access denied" {
-			t.Errorf("%s: the event names %q, the user is told %q", call, got.event.Rule, got.err.Public())
+			t.Errorf("%s: the event names %q, the user is told %q", call, got.event.Rule,
+				got.err.Public())
 		}
 		ignoring := run(t, source, jsrules.Options{IgnoreMissingUser: true})
 		if !ignoring.passed || !ignoring.user.Bool("seen") {
@@ -51,10 +52,12 @@ func TestMissingUser(t *testing.T) {
 		}
 	}
 	// An error wins over a missing user, and another value is no user at all.
-	run(t, body("callback(new UnauthorizedError('no'), null)"), jsrules.Options{IgnoreMissingUser: true}).
+	run(t, body("callback(new UnauthorizedError('no'), null)"),
+		jsrules.Options{IgnoreMissingUser: true}).
 		expect(t, delegation.CodeDenied, "no")
 	for _, value := range []string{"false", "0", "''", "'x'", "[]", "new Map()"} {
-		run(t, body("callback(null, "+value+", context)"), jsrules.Options{IgnoreMissingUser: true}).
+		run(t, body("callback(null, "+value+", context)"),
+			jsrules.Options{IgnoreMissingUser: true}).
 			expect(t, delegation.CodeRuleFailed, "not an object")
 	}
 }
@@ -84,28 +87,50 @@ func TestDetours(t *testing.T) {
 	for _, d := range detours {
 		set := "context." + d.name
 		for statements, fails := range map[string]bool{
-			set + " = {url: 'https://example.com/'};" + passes:                                   true,
-			set + " = 'any';" + passes:                                                           true,
-			set + " = true;" + passes:                                                            true,
-			set + " = function () {};" + passes:                                                  true,
-			set + " = [];" + passes:                                                              true,
-			set + " = new Map();" + passes:                                                       true,
-			set + " = {}; callback(null, user)":                                                  true,
-			set + " = {}; callback()":                                                            true,
-			set + " = {}; callback(null, user, {})":                                              false,
-			"callback(null, user, {" + d.name + ": {}})":                                         true,
-			"callback(null, user, Object.assign({}, context, {" + d.name + ": 1}))":              true,
-			"callback(null, user, Object.create({" + d.name + ": {}}))":                          true,
-			"context['" + d.name + "'] = {};" + passes:                                           true,
-			"Object.assign(context, {" + d.name + ": {}});" + passes:                             true,
-			"var c = context; setTimeout(function () { c." + d.name + " = 1;" + passes + "}, 5)": true,
-			set + " = " + set + " || {};" + passes:                                               true,
-			set + " = null;" + passes:                                                            false,
-			set + " = false;" + passes:                                                           false,
-			set + " = '';" + passes:                                                              false,
-			set + " = {}; delete " + set + ";" + passes:                                          false,
-			set + " = {}; " + set + " = undefined;" + passes:                                     false,
-			"if (" + set + ") throw new Error('unset');" + passes:                                false,
+			set + " = {url: 'https://example.com/'};" +
+				passes: true,
+			set + " = 'any';" +
+				passes: true,
+			set + " = true;" +
+				passes: true,
+			set + " = function () {};" +
+				passes: true,
+			set + " = [];" +
+				passes: true,
+			set + " = new Map();" +
+				passes: true,
+			set +
+				" = {}; callback(null, user)": true,
+			set +
+				" = {}; callback()": true,
+			set +
+				" = {}; callback(null, user, {})": false,
+			"callback(null, user, {" + d.name +
+				": {}})": true,
+			"callback(null, user, Object.assign({}, context, {" + d.name +
+				": 1}))": true,
+			"callback(null, user, Object.create({" + d.name +
+				": {}}))": true,
+			"context['" + d.name + "'] = {};" +
+				passes: true,
+			"Object.assign(context, {" + d.name + ": {}});" +
+				passes: true,
+			"var c = context; setTimeout(function () { c." + d.name + " = 1;" +
+				passes + "}, 5)": true,
+			set + " = " + set + " || {};" +
+				passes: true,
+			set + " = null;" +
+				passes: false,
+			set + " = false;" +
+				passes: false,
+			set + " = '';" +
+				passes: false,
+			set + " = {}; delete " + set + ";" +
+				passes: false,
+			set + " = {}; " + set + " = undefined;" +
+				passes: false,
+			"if (" + set + ") throw new Error('unset');" +
+				passes: false,
 		} {
 			got := run(t, body(statements), jsrules.Options{})
 			if !fails {
@@ -116,7 +141,8 @@ func TestDetours(t *testing.T) {
 			}
 			got.expect(t, d.code, "context."+d.name)
 			if got.event.Rule != "rule" || got.err.Public() != "access denied" {
-				t.Errorf("%s: the event names %q, the user is told %q", statements, got.event.Rule, got.err.Public())
+				t.Errorf("%s: the event names %q, the user is told %q", statements, got.event.Rule,
+					got.err.Public())
 			}
 			if ignoring := run(t, body(statements), d.ignored); !ignoring.passed {
 				t.Errorf("%s, ignored: got %v", statements, ignoring.err)
@@ -139,14 +165,18 @@ func TestDetoursAtTheEnd(t *testing.T) {
 			sources []string
 			rule    string // which is blamed; empty: the exchange passes
 		}{
-			"set and taken back":          {[]string{set, takesBack}, ""},
-			"taken back before":           {[]string{takesBack, set}, "02-rule"},
-			"set first":                   {[]string{set, nothing, nothing}, "01-rule"},
-			"set, and context replaced":   {[]string{set, replaces}, "01-rule"},
-			"set, taken back, set":        {[]string{set, takesBack, set}, "03-rule"},
-			"set twice":                   {[]string{set, set}, "01-rule"},
-			"set and falsified":           {[]string{set, body("context." + d.name + " = 0;" + passes)}, ""},
-			"set, taken back by callback": {[]string{set, body("callback(null, user, {" + d.name + ": null})")}, ""},
+			"set and taken back":        {[]string{set, takesBack}, ""},
+			"taken back before":         {[]string{takesBack, set}, "02-rule"},
+			"set first":                 {[]string{set, nothing, nothing}, "01-rule"},
+			"set, and context replaced": {[]string{set, replaces}, "01-rule"},
+			"set, taken back, set":      {[]string{set, takesBack, set}, "03-rule"},
+			"set twice":                 {[]string{set, set}, "01-rule"},
+			"set and falsified": {
+				[]string{set, body("context." + d.name + " = 0;" + passes)}, "",
+			},
+			"set, taken back by callback": {
+				[]string{set, body("callback(null, user, {" + d.name + ": null})")}, "",
+			},
 		} {
 			t.Run(d.name+" "+name, func(t *testing.T) {
 				rules := folder(t, jsrules.Options{}, row.sources...)

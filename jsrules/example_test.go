@@ -36,8 +36,14 @@ func ExampleCompile() {
 // Rules run in the order of their files' names; os.DirFS("rules") is a folder on disk.
 func ExampleCompileFolder() {
 	rules, err := jsrules.CompileFolder(fstest.MapFS{
-		"01-first.js":  {Data: []byte(`function (user, context, callback) { context.order = ['first']; callback(null, user, context); }`)},
-		"02-second.js": {Data: []byte(`function (user, context, callback) { user.order = context.order.concat('second'); callback(null, user, context); }`)},
+		"01-first.js": {
+			Data: []byte(
+				`function (user, context, callback) { context.order = ['first']; callback(null, user, context); }`),
+		},
+		"02-second.js": {
+			Data: []byte(
+				`function (user, context, callback) { user.order = context.order.concat('second'); callback(null, user, context); }`),
+		},
 	}, jsrules.Options{})
 	if err != nil {
 		fmt.Println(err)

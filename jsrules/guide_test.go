@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestGuide holds the migration guide against what it speaks of: its Go is in the example, and its limits are the package's.
+// TestGuide holds the migration guide against what it speaks of: its Go is in the example, and its
+// limits are the package's.
 func TestGuide(t *testing.T) {
 	guide := string(must(os.ReadFile("../docs/migrating-from-auth0.md")))
 	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -48,7 +48,9 @@ func delegator(
 // noSTS is for exchanges that end before.
 type noSTS struct{}
 
-func (noSTS) AssumeRoleWithSAML(context.Context, *sts.AssumeRoleWithSAMLInput, ...func(*sts.Options)) (*sts.AssumeRoleWithSAMLOutput, error) {
+func (noSTS) AssumeRoleWithSAML(
+	context.Context, *sts.AssumeRoleWithSAMLInput, ...func(*sts.Options),
+) (*sts.AssumeRoleWithSAMLOutput, error) {
 	return nil, errors.New("no STS here")
 }
 
@@ -64,7 +66,10 @@ type outcome struct {
 }
 
 // exchange runs rules in a real exchange, with a rule behind them that looks and ends it.
-func exchange(t testing.TB, rules []delegation.RuleFunc, claims map[string]any, target delegation.AWS, request delegation.Request) (got outcome) {
+func exchange(
+	t testing.TB, rules []delegation.RuleFunc, claims map[string]any, target delegation.AWS,
+	request delegation.Request,
+) (got outcome) {
 	t.Helper()
 	all := map[string]any{
 		"aud":            "CLIENT_ID",
@@ -103,11 +108,12 @@ func exchangeToTheEnd(t testing.TB, rules []delegation.RuleFunc) error {
 // run runs one rule without claims and settings of its own.
 func run(t testing.TB, source string, o jsrules.Options) outcome {
 	t.Helper()
-	return exchange(t, []delegation.RuleFunc{compile(t, source, o)}, nil, delegation.AWS{}, delegation.Request{})
+	return exchange(t, []delegation.RuleFunc{compile(t, source, o)}, nil, delegation.AWS{},
+		delegation.Request{})
 }
 
-// standing is a clock on which rules take no time, so that a slow machine does not end them. What their
-// timers skip counts as ever.
+// standing is a clock on which rules take no time, so that a slow machine does not end them. What
+// their timers skip counts as ever.
 func standing() func() time.Time {
 	now := time.Now()
 	return func() time.Time { return now }
@@ -121,8 +127,8 @@ func ticking(step time.Duration) func() time.Time {
 	return func() time.Time { return now.Add(time.Duration(reads.Add(1)) * step) }
 }
 
-// patience is how long a test waits before it fails. Nothing else takes that long, so a busy machine
-// has time enough.
+// patience is how long a test waits before it fails. Nothing else takes that long, so a busy
+// machine has time enough.
 const patience = 3 * time.Minute
 
 // compile compiles a rule whose limits in time are those of its timers.
@@ -132,7 +138,9 @@ func compile(t testing.TB, source string, o jsrules.Options) delegation.RuleFunc
 }
 
 // compileOn compiles a rule whose limits are measured by a clock.
-func compileOn(t testing.TB, clock func() time.Time, source string, o jsrules.Options) delegation.RuleFunc {
+func compileOn(
+	t testing.TB, clock func() time.Time, source string, o jsrules.Options,
+) delegation.RuleFunc {
 	t.Helper()
 	rule, err := jsrules.Compile("rule", source, o.WithClock(clock))
 	if err != nil {
@@ -144,7 +152,8 @@ func compileOn(t testing.TB, clock func() time.Time, source string, o jsrules.Op
 // expect checks that rules ended with a code, and with a text in the error.
 func (o outcome) expect(t testing.TB, code delegation.Code, text string) {
 	t.Helper()
-	if o.passed || o.err == nil || o.err.Code != code || o.err.Stage != delegation.StageRules || !strings.Contains(o.err.Error(), text) {
+	if o.passed || o.err == nil || o.err.Code != code || o.err.Stage != delegation.StageRules ||
+		!strings.Contains(o.err.Error(), text) {
 		t.Errorf("got %+v, passed: %t, want %s with %q", o.err, o.passed, code, text)
 	}
 }
@@ -182,10 +191,13 @@ func (l *lines) Write(line []byte) (int, error) {
 }
 
 func (l *lines) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey || a.Key == "rule" {
-			return slog.Attr{}
-		}
-		return a
-	}}))
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "rule" {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
 }

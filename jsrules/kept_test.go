@@ -24,7 +24,8 @@ func TestGlobalFunctions(t *testing.T) {
 		global.plain.n++;
 		user.saw = [global.tools.upper('x'), global.tools.count, global.tools.secret(), global.map.get('a'),
 			global.pattern.test('AA'), global.plain.n, global.team.hello(), new global.Team('x') instanceof global.Team];` + passes)
-	again := body("user.again = [global.tools.count, global.plain.n, typeof global.refuse];" + passes)
+	again := body("user.again = [global.tools.count, global.plain.n, typeof global.refuse];" +
+		passes)
 	refuses := body("return callback(global.refuse('not you'));")
 	golang := func(t *testing.T, rules []delegation.RuleFunc) outcome {
 		return exchange(t, rules, nil, delegation.AWS{}, delegation.Request{})
@@ -39,11 +40,15 @@ func TestGlobalFunctions(t *testing.T) {
 	if want := []any{1, 2, "function"}; !sameJSON(got.user.Properties["again"], want) {
 		t.Errorf("the third rule saw %v, want %v", got.user.Properties["again"], want)
 	}
-	golang(t, folder(t, jsrules.Options{}, define, refuses)).expect(t, delegation.CodeDenied, "not you")
+	golang(t, folder(t, jsrules.Options{}, define, refuses)).
+		expect(t, delegation.CodeDenied, "not you")
 
-	remembers := body("var E = UnauthorizedError; global.make = function (r) { return new E(r); };" + passes)
-	own := body("if (user.never) return callback(new UnauthorizedError('x')); callback(global.make('not you'));")
-	golang(t, folder(t, jsrules.Options{}, remembers, own)).expect(t, delegation.CodeDenied, "not you")
+	remembers := body(
+		"var E = UnauthorizedError; global.make = function (r) { return new E(r); };" + passes)
+	own := body(
+		"if (user.never) return callback(new UnauthorizedError('x')); callback(global.make('not you'));")
+	golang(t, folder(t, jsrules.Options{}, remembers, own)).
+		expect(t, delegation.CodeDenied, "not you")
 	for value, read := range map[string]string{
 		"new Map([['a', 1]])":           "global.x.get('a')",
 		"new Set([1])":                  "+global.x.has(1)",
@@ -57,7 +62,8 @@ func TestGlobalFunctions(t *testing.T) {
 		"new Uint8Array([1])":                        "+(global.x instanceof Uint8Array)",
 		"Promise.resolve(1)":                         "+(typeof global.x.then === 'function')",
 	} {
-		rules := folder(t, jsrules.Options{}, body("global.x = "+value+";"+passes), body("user.x = "+read+";"+passes))
+		rules := folder(t, jsrules.Options{}, body("global.x = "+value+";"+passes),
+			body("user.x = "+read+";"+passes))
 		if got := golang(t, rules); got.user == nil || !sameJSON(got.user.Properties["x"], 1) {
 			t.Errorf("%s: got %v, %v", value, got.err, got.user)
 		}
@@ -72,9 +78,11 @@ func TestGlobalFunctions(t *testing.T) {
 	}
 	set := &jsrules.Set{}
 	first := compile(t, define, jsrules.Options{Set: set})
-	second := compile(t, body("user.saw = [typeof global.refuse, global.plain.n];"+passes), jsrules.Options{Set: set})
+	second := compile(t, body("user.saw = [typeof global.refuse, global.plain.n];"+passes),
+		jsrules.Options{Set: set})
 	golang(t, []delegation.RuleFunc{first})
-	if got := golang(t, []delegation.RuleFunc{second}); !sameJSON(got.user.Properties["saw"], []any{"undefined", 1}) {
+	got = golang(t, []delegation.RuleFunc{second})
+	if !sameJSON(got.user.Properties["saw"], []any{"undefined", 1}) {
 		t.Errorf("another exchange saw %v", got.user.Properties["saw"])
 	}
 }
@@ -106,8 +114,11 @@ func TestGlobalFunctionsOfEachRule(t *testing.T) {
 // TestGlobalFunctionsAreGuarded: what guards a rule guards those that go on in its runtime, also if
 // the first rule had nothing to guard, and limits count anew.
 func TestGlobalFunctionsAreGuarded(t *testing.T) {
-	plain := "function (user, context, callback) { global.f = function () {}; callback(null, user, context); }"
-	lists := body("global.g = function () { return [1, [2]].flat(); }; JSON.stringify([]); /a/.test('a');" + passes)
+	plain := "function (user, context, callback) { global.f = function () {}; callback(null, " +
+		"user, context); }"
+	lists := body(
+		"global.g = function () { return [1, [2]].flat(); }; JSON.stringify([]); /a/.test('a');" +
+			passes)
 	for name, statement := range map[string]string{
 		"repeat":      "'x'.repeat(1e9)",
 		"flat":        "var a = []; a.push(a, a); a.flat(Infinity)",
@@ -133,28 +144,34 @@ func TestGlobalFunctionsAreGuarded(t *testing.T) {
 // TestKeptArguments: what timers and promises are given stays what it was, whatever is called
 // meanwhile.
 func TestKeptArguments(t *testing.T) {
-	noise := "(function (a, b, c, d, e, f) { return [a, b, c, d, e, f]; })('o1', 'o2', 'o3', 'o4', 'o5', 'o6');"
+	noise := "(function (a, b, c, d, e, f) { return [a, b, c, d, e, f]; })('o1', 'o2', 'o3', " +
+		"'o4', 'o5', 'o6');"
 	for schedule, want := range map[string]any{
 		"setTimeout(done, 1, 'mine', 'too');": "mine,too",
 		"setImmediate(done, 'mine', 'too');":  "mine,too",
-		"var id = setInterval(function (a, b) { clearInterval(id); done(a, b); }, 1, 'mine', 'too');":            "mine,too",
-		"var n = 0; setInterval(function (a, b) { " + noise + " if (++n == 3) done(a, b); }, 1, 'mine', 'too');": "mine,too",
-		"Promise.resolve('mine').then(function (a) { done(a, 'too'); });":                                        "mine,too",
-		"new Promise(function (r) { r('mine'); }).then(a => done(a, 'too'));":                                    "mine,too",
-		"new Promise(r => setTimeout(r, 5, 'mine')).then(a => done(a, 'too'));":                                  "mine,too",
-		"setTimeout(done.bind(null, 'mine', 'too'), 1);":                                                         "mine,too",
-		"(function () { var kept = arguments; setTimeout(() => done(kept[0], kept[1]), 1); })('mine', 'too');":   "mine,too",
-		"((...kept) => setTimeout(() => done(...kept), 1))('mine', 'too');":                                      "mine,too",
-		"setTimeout.apply(null, [done, 1, 'mine', 'too']);":                                                      "mine,too",
-		"setTimeout(setTimeout, 1, done, 1, 'mine', 'too');":                                                     "mine,too",
+		"var id = setInterval(function (a, b) { clearInterval(id); done(a, b); }, 1, 'mine', 'too');": "mine,too",
+		"var n = 0; setInterval(function (a, b) { " + noise +
+			" if (++n == 3) done(a, b); }, 1, 'mine', 'too');": "mine,too",
+		"Promise.resolve('mine').then(function (a) { done(a, 'too'); });":       "mine,too",
+		"new Promise(function (r) { r('mine'); }).then(a => done(a, 'too'));":   "mine,too",
+		"new Promise(r => setTimeout(r, 5, 'mine')).then(a => done(a, 'too'));": "mine,too",
+		"setTimeout(done.bind(null, 'mine', 'too'), 1);":                        "mine,too",
+		"(function () { var kept = arguments; setTimeout(() => done(kept[0], kept[1]), 1); " +
+			"})('mine', 'too');": "mine,too",
+		"((...kept) => setTimeout(() => done(...kept), 1))('mine', 'too');": "mine,too",
+		"setTimeout.apply(null, [done, 1, 'mine', 'too']);":                 "mine,too",
+		"setTimeout(setTimeout, 1, done, 1, 'mine', 'too');":                "mine,too",
 		"setTimeout(done, 1);": ",",
 	} {
-		got := run(t, body("function done(a, b) { user.got = [a, b].join(); callback(null, user, context); }\n"+
-			schedule+noise+noise), jsrules.Options{})
+		got := run(t,
+			body(
+				"function done(a, b) { user.got = [a, b].join(); callback(null, user, context); }\n"+
+					schedule+noise+noise), jsrules.Options{})
 		if !got.passed || got.user.Properties["got"] != want {
 			t.Errorf("%s: got %v, %v, want %v", schedule, got.err, got.user, want)
 		}
 	}
-	late := run(t, body("setTimeout(callback, 1, new UnauthorizedError('late'));"+noise), jsrules.Options{})
+	late := run(t, body("setTimeout(callback, 1, new UnauthorizedError('late'));"+noise),
+		jsrules.Options{})
 	late.expect(t, delegation.CodeDenied, "late")
 }

@@ -17,11 +17,17 @@ import (
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
-// TestFolder: the order is that of names, the name is that of the file, and every mistake is named at once.
+// TestFolder: the order is that of names, the name is that of the file, and every mistake is named
+// at once.
 func TestFolder(t *testing.T) {
-	good := &fstest.MapFile{Data: []byte("\ufeff" + body(`user.order = (user.order || []).concat(context.n = (context.n || 0) + 1); callback(null, user, context)`))}
+	good := &fstest.MapFile{
+		Data: []byte("\ufeff" +
+			body(
+				`user.order = (user.order || []).concat(context.n = (context.n || 0) + 1); callback(null, user, context)`)),
+	}
 	rules, err := jsrules.CompileFolder(fstest.MapFS{
-		"10-second.js": good, "02-first.js": good, "README.md": {Data: []byte("no rule")}, "sub/03-third.js": {Data: []byte("no rule")}, "dir.js/x": {},
+		"10-second.js": good, "02-first.js": good, "README.md": {Data: []byte("no rule")},
+		"sub/03-third.js": {Data: []byte("no rule")}, "dir.js/x": {},
 	}, jsrules.Options{})
 	if err != nil || len(rules) != 2 {
 		t.Fatalf("%d rules, %v", len(rules), err)
@@ -35,12 +41,20 @@ func TestFolder(t *testing.T) {
 	if !sameJSON(user.Properties["order"], []int{1, 2}) {
 		t.Errorf("order %v", user.Properties["order"])
 	}
-	_, err = jsrules.CompileFolder(fstest.MapFS{"a.js": {Data: []byte("function (")}, "b.js": good, "c.js": {Data: []byte("1")}}, jsrules.Options{})
-	if err == nil || !strings.Contains(err.Error(), `rule "a", line 1`) || !strings.Contains(err.Error(), `rule "c"`) || !errors.Is(err, jsrules.ErrSource) {
+	_, err = jsrules.CompileFolder(
+		fstest.MapFS{"a.js": {Data: []byte("function (")},
+			"b.js": good, "c.js": {Data: []byte("1")}},
+		jsrules.Options{})
+	if err == nil || !strings.Contains(err.Error(), `rule "a", line 1`) ||
+		!strings.Contains(err.Error(), `rule "c"`) || !errors.Is(err, jsrules.ErrSource) {
 		t.Errorf("got %v", err)
 	}
-	for name, folder := range map[string]fs.FS{"none": fstest.MapFS{"x.txt": good}, "nil": nil, "missing": must(fs.Sub(fstest.MapFS{}, "x"))} {
-		if rules, err := jsrules.CompileFolder(folder, jsrules.Options{}); err == nil || rules != nil {
+	for name, folder := range map[string]fs.FS{
+		"none": fstest.MapFS{"x.txt": good}, "nil": nil,
+		"missing": must(fs.Sub(fstest.MapFS{}, "x")),
+	} {
+		rules, err := jsrules.CompileFolder(folder, jsrules.Options{})
+		if err == nil || rules != nil {
 			t.Errorf("%s: got %d rules, %v", name, len(rules), err)
 		}
 	}
@@ -50,8 +64,10 @@ func TestFolder(t *testing.T) {
 func TestSources(t *testing.T) {
 	long := body("// " + strings.Repeat("x", 100_000))
 	for name, source := range map[string]string{
-		"too long": long, "not UTF-8": body("// \xff"), "nothing": "", "a comment": "// x", "two": "function () {}, function () {}", "a number": "1", "a class": "class {}",
-		"a call": "(function () { return function () {} })()", "a method": "({f() {}}).f", "more behind": "function (u, c, cb) {}; f()", "a comma behind": "function (u, c, cb) {},",
+		"too long": long, "not UTF-8": body("// \xff"), "nothing": "", "a comment": "// x",
+		"two": "function () {}, function () {}", "a number": "1", "a class": "class {}",
+		"a call": "(function () { return function () {} })()", "a method": "({f() {}}).f",
+		"more behind": "function (u, c, cb) {}; f()", "a comma behind": "function (u, c, cb) {},",
 	} {
 		rule, err := jsrules.Compile("name", source, jsrules.Options{})
 		var wrong *jsrules.Error
@@ -59,18 +75,25 @@ func TestSources(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if _, err := jsrules.Compile("", classic, jsrules.Options{}); !errors.Is(err, jsrules.ErrSource) {
+	_, err := jsrules.Compile("", classic, jsrules.Options{})
+	if !errors.Is(err, jsrules.ErrSource) {
 		t.Errorf("no name: got %v", err)
 	}
-	// A source map would say where errors are, and goja reads one from disk: here it would say line 20 of another file.
-	sourceMap := base64.StdEncoding.EncodeToString([]byte(`{"version":3,"file":"x","sources":["other.ts"],"names":[],"mappings":"AAkBA;AACA;AACA"}`))
-	mapped := compile(t, body("throw new Error('x')")+"\n//# sourceMappingURL=data:application/json;base64,"+sourceMap, jsrules.Options{})
+	// A source map would say where errors are, and goja reads one from disk: here it would say line
+	// 20 of another file.
+	sourceMap := base64.StdEncoding.EncodeToString([]byte(
+		`{"version":3,"file":"x","sources":["other.ts"],"names":[],"mappings":"AAkBA;AACA;AACA"}`))
+	mapped := compile(t,
+		body("throw new Error('x')")+"\n//# sourceMappingURL=data:application/json;base64,"+
+			sourceMap, jsrules.Options{})
 	var where *jsrules.Error
-	if err := mapped(t.Context(), benchmarkUser(), benchmarkContext()); !errors.As(err, &where) || where.Line != 2 {
+	err = mapped(t.Context(), benchmarkUser(), benchmarkContext())
+	if !errors.As(err, &where) || where.Line != 2 {
 		t.Errorf("a source map is read: %v", err)
 	}
 	var wrong *jsrules.Error
-	if _, err := jsrules.Compile("x", "function (a b) {}", jsrules.Options{}); !errors.As(err, &wrong) || wrong.Line != 1 || wrong.Column != 13 {
+	_, err = jsrules.Compile("x", "function (a b) {}", jsrules.Options{})
+	if !errors.As(err, &wrong) || wrong.Line != 1 || wrong.Column != 13 {
 		t.Errorf("on the first line: got %v", err)
 	}
 }
@@ -81,15 +104,19 @@ func TestOptions(t *testing.T) {
 		options jsrules.Options
 		want    string
 	}{
-		"negative": {jsrules.Options{RuleTimeout: -1}, "must not be negative"}, "negative chain": {jsrules.Options{ChainTimeout: -1}, "must not be negative"},
-		"a module": {jsrules.Options{Modules: map[string]jsrules.Module{"m": {Source: "var ("}}}, `module "m"`},
+		"negative":       {jsrules.Options{RuleTimeout: -1}, "must not be negative"},
+		"negative chain": {jsrules.Options{ChainTimeout: -1}, "must not be negative"},
+		"a module": {jsrules.Options{Modules: map[string]jsrules.Module{"m": {Source: "var ("}}},
+			`module "m"`},
 	} {
-		if _, err := jsrules.Compile("rule", classic, row.options); err == nil || !strings.Contains(err.Error(), row.want) {
+		_, err := jsrules.Compile("rule", classic, row.options)
+		if err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	settings := map[string]string{"a": "b"}
-	rule := compile(t, body(`user.a = configuration.a; callback(null, user, context)`), jsrules.Options{Configuration: settings})
+	rule := compile(t, body(`user.a = configuration.a; callback(null, user, context)`),
+		jsrules.Options{Configuration: settings})
 	settings["a"] = "changed"
 	user := benchmarkUser()
 	if err := rule(t.Context(), user, benchmarkContext()); err != nil || user.Text("a") != "b" {
@@ -111,7 +138,8 @@ func TestNil(t *testing.T) {
 		}
 	}
 	user := &delegation.User{}
-	if err := rule(t.Context(), user, &delegation.RuleContext{}); err != nil || !sameJSON(user.Properties["x"], 1) {
+	err := rule(t.Context(), user, &delegation.RuleContext{})
+	if err != nil || !sameJSON(user.Properties["x"], 1) {
 		t.Errorf("a zero user: got %v, %v", user.Properties, err)
 	}
 }
@@ -123,36 +151,49 @@ var fixed struct {
 
 // TestFixedContext: a RuleContext that is not on its own, as a test may have it, does no harm.
 func TestFixedContext(t *testing.T) {
-	rule := compile(t, body(`context.n = (context.n || 0) + 1; user.n = context.n; callback(null, user, context)`), jsrules.Options{})
+	rule := compile(t,
+		body(`context.n = (context.n || 0) + 1; user.n = context.n; callback(null, user, context)`),
+		jsrules.Options{})
 	user := benchmarkUser()
 	for i := range 2 {
-		if err := rule(t.Context(), user, &fixed.rc); err != nil || !sameJSON(user.Properties["n"], i+1) {
+		err := rule(t.Context(), user, &fixed.rc)
+		if err != nil || !sameJSON(user.Properties["n"], i+1) {
 			t.Errorf("got %v, %v", user.Properties["n"], err)
 		}
 	}
 }
 
-// TestContextOption: what an ID token does not tell, the host can; once in an exchange, and never the settings for AWS.
+// TestContextOption: what an ID token does not tell, the host can; once in an exchange, and never
+// the settings for AWS.
 func TestContextOption(t *testing.T) {
 	calls := 0
-	options := jsrules.Options{Context: func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) (map[string]any, error) {
+	options := jsrules.Options{Context: func(
+		_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+	) (map[string]any, error) {
 		calls++
 		if user.Text("bad") != "" {
 			return nil, errors.New("the database is away")
 		}
-		return map[string]any{"clientName": "App of " + rc.ClientID, "stats": map[string]int{"loginsCount": 3}, "addonConfiguration": map[string]any{"aws": map[string]any{"role": "x"}}}, nil
+		return map[string]any{
+			"clientName": "App of " + rc.ClientID, "stats": map[string]int{"loginsCount": 3},
+			"addonConfiguration": map[string]any{"aws": map[string]any{"role": "x"}},
+		}, nil
 	}}
 	rules := folder(t, options,
-		body(`user.saw = [context.clientName, context.stats.loginsCount, context.addonConfiguration.aws.role]; callback(null, user, context)`),
+		body(
+			`user.saw = [context.clientName, context.stats.loginsCount, context.addonConfiguration.aws.role]; callback(null, user, context)`),
 		body(`callback(null, user, context)`))
 	got := exchange(t, rules, nil, delegation.AWS{Role: role}, delegation.Request{})
-	if !got.passed || !sameJSON(got.user.Properties["saw"], []any{"App of CLIENT_ID", 3, role}) || calls != 1 {
+	if !got.passed ||
+		!sameJSON(got.user.Properties["saw"], []any{"App of CLIENT_ID", 3, role}) || calls != 1 {
 		t.Errorf("got %v, %v, %d calls", got.err, got.user, calls)
 	}
-	exchange(t, rules, map[string]any{"bad": "x"}, delegation.AWS{}, delegation.Request{}).expect(t, delegation.CodeRuleFailed, "the database is away")
+	exchange(t, rules, map[string]any{"bad": "x"}, delegation.AWS{}, delegation.Request{}).
+		expect(t, delegation.CodeRuleFailed, "the database is away")
 }
 
-// TestTypesOfGo: what a profile loader returns need not be JSON; what a rule leaves as it was stays of its type.
+// TestTypesOfGo: what a profile loader returns need not be JSON; what a rule leaves as it was stays
+// of its type.
 func TestTypesOfGo(t *testing.T) {
 	when := time.Date(2026, 11, 18, 0, 0, 0, 0, time.UTC)
 	type team struct {
@@ -160,7 +201,8 @@ func TestTypesOfGo(t *testing.T) {
 	}
 	properties := func() map[string]any {
 		return map[string]any{
-			"when": when, "groups": []string{"a", "b"}, "teams": []team{{"press"}}, "n": 7, "i64": int64(1) << 60, "f": 1.5, "raw": json.Number("1e400"),
+			"when": when, "groups": []string{"a", "b"}, "teams": []team{{"press"}},
+			"n": 7, "i64": int64(1) << 60, "f": 1.5, "raw": json.Number("1e400"),
 			"untouched": make(chan int), "tags": map[string]string{"a": "b"},
 		}
 	}
@@ -181,37 +223,58 @@ func TestTypesOfGo(t *testing.T) {
 	if !reflect.DeepEqual(user.Properties, same) {
 		t.Errorf("got %#v", user.Properties)
 	}
-	change := compile(t, body(`user.groups.push('c'); user.tags.a = 'c'; callback(null, user, context)`), jsrules.Options{})
-	if err := change(t.Context(), user, benchmarkContext()); err != nil || !sameJSON(user.Properties["groups"], []string{"a", "b", "c"}) || !sameJSON(user.Properties["tags"], map[string]string{"a": "c"}) {
+	change := compile(t,
+		body(`user.groups.push('c'); user.tags.a = 'c'; callback(null, user, context)`),
+		jsrules.Options{})
+	err := change(t.Context(), user, benchmarkContext())
+	if err != nil || !sameJSON(user.Properties["groups"], []string{"a", "b", "c"}) ||
+		!sameJSON(user.Properties["tags"], map[string]string{"a": "c"}) {
 		t.Errorf("got %v, %v", user.Properties, err)
 	}
-	look := compile(t, body(`user.x = user.untouched; callback(null, user, context)`), jsrules.Options{})
-	if err := look(t.Context(), user, benchmarkContext()); !errors.Is(err, jsrules.ErrValue) || !strings.Contains(err.Error(), "untouched has no form in JSON") {
+	look := compile(t, body(`user.x = user.untouched; callback(null, user, context)`),
+		jsrules.Options{})
+	err = look(t.Context(), user, benchmarkContext())
+	if !errors.Is(err, jsrules.ErrValue) ||
+		!strings.Contains(err.Error(), "untouched has no form in JSON") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// TestMetadataIsNoIdentity: app_metadata is merged into the root, but for what says who the user is.
+// TestMetadataIsNoIdentity: app_metadata is merged into the root, but for what says who the user
+// is.
 func TestMetadataIsNoIdentity(t *testing.T) {
 	user := &delegation.User{Properties: map[string]any{"app_metadata": map[string]any{
-		"user_id": "x", "email": "x", "email_verified": true, "identities": []any{}, "iss": "x", "sub": "x", "aud": "x", "iat": 1, "exp": 1, "persistent": 1, "team": []any{"a"},
+		"user_id": "x", "email": "x", "email_verified": true, "identities": []any{}, "iss": "x",
+		"sub": "x", "aud": "x", "iat": 1, "exp": 1, "persistent": 1, "team": []any{"a"},
 	}}}
-	rule := compile(t, body(`user.saw = [user.email, user.email_verified, user.sub, user.team[0]]; user.team.push('b'); callback(null, user, context)`), jsrules.Options{})
+	rule := compile(t,
+		body(
+			`user.saw = [user.email, user.email_verified, user.sub, user.team[0]]; user.team.push('b'); callback(null, user, context)`),
+		jsrules.Options{})
 	if err := rule(t.Context(), user, benchmarkContext()); err != nil {
 		t.Fatal(err)
 	}
-	if len(user.Properties) != 3 || !sameJSON(user.Properties["saw"], []any{nil, nil, nil, "a"}) || !sameJSON(user.List("app_metadata.team"), []string{"a"}) || !sameJSON(user.List("team"), []string{"a", "b"}) {
+	if len(user.Properties) != 3 || !sameJSON(user.Properties["saw"], []any{nil, nil, nil, "a"}) ||
+		!sameJSON(user.List("app_metadata.team"), []string{"a"}) ||
+		!sameJSON(user.List("team"), []string{"a", "b"}) {
 		t.Errorf("got %v", user.Properties)
 	}
 }
 
 // TestFailedRuleChangesNothing: a rule that fails or refuses leaves user and settings as they were.
 func TestFailedRuleChangesNothing(t *testing.T) {
-	for _, end := range []string{"callback(new Error('x'))", "callback(new UnauthorizedError('x'))", "throw 1", "callback(null, user, context); callback()", "user.z = user; callback(null, user, context)"} {
+	for _, end := range []string{
+		"callback(new Error('x'))", "callback(new UnauthorizedError('x'))", "throw 1",
+		"callback(null, user, context); callback()", "user.z = user; callback(null, user, context)",
+	} {
 		user, rc := benchmarkUser(), benchmarkContext()
-		err := compile(t, body(`user.name = 'changed'; user.app = 1; context.addonConfiguration.aws.role = 'r'; `+end), jsrules.Options{})(t.Context(), user, rc)
+		err := compile(t,
+			body(`user.name = 'changed'; user.app = 1; context.addonConfiguration.aws.role = 'r'; `+
+				end),
+			jsrules.Options{})(t.Context(), user, rc)
 		rc.Rule, rc.Values = "", nil // which decide nothing
-		if err == nil || !reflect.DeepEqual(user, benchmarkUser()) || !reflect.DeepEqual(rc, benchmarkContext()) {
+		if err == nil || !reflect.DeepEqual(user, benchmarkUser()) ||
+			!reflect.DeepEqual(rc, benchmarkContext()) {
 			t.Errorf("%s: got %v, %v, %v", end, err, user.Properties, rc.AWS)
 		}
 	}
@@ -219,7 +282,10 @@ func TestFailedRuleChangesNothing(t *testing.T) {
 
 // TestLongMessages: what a rule throws is cut short, for logs and for users.
 func TestLongMessages(t *testing.T) {
-	for _, end := range []string{"callback(new Error('ä'.repeat(1e6)))", "callback('ä'.repeat(1e6))", "throw {message: 'ä'.repeat(1e6)}", "Promise.reject(new Error('ä'.repeat(1e6)))"} {
+	for _, end := range []string{
+		"callback(new Error('ä'.repeat(1e6)))", "callback('ä'.repeat(1e6))",
+		"throw {message: 'ä'.repeat(1e6)}", "Promise.reject(new Error('ä'.repeat(1e6)))",
+	} {
 		got := run(t, body(end), jsrules.Options{})
 		got.expect(t, delegation.CodeRuleFailed, "ää")
 		if got.err != nil && len(got.err.Error()) > 1500 {
@@ -233,7 +299,8 @@ func TestLongMessages(t *testing.T) {
 	}
 }
 
-// TestModules: what the host registers is found, by its name with or without a version, and nothing else.
+// TestModules: what the host registers is found, by its name with or without a version, and nothing
+// else.
 func TestModules(t *testing.T) {
 	options := jsrules.Options{Modules: map[string]jsrules.Module{
 		"groups": {Functions: map[string]jsrules.Function{
@@ -244,14 +311,23 @@ func TestModules(t *testing.T) {
 				if arguments[0] == "auth0|nobody" {
 					return nil, errors.New("no such user")
 				}
-				return []any{arguments[0], json.Number("12"), map[string]any{"n": len(arguments)}, []string{"typed"}}, nil
+				return []any{
+					arguments[0], json.Number("12"), map[string]any{"n": len(arguments)},
+					[]string{"typed"},
+				}, nil
 			},
 		}},
 		"request": {
-			Source:    "var n = 0; module.exports = function (options, done) { try { done(null, {statusCode: 200}, native.get(options.url) + ++n); } catch (e) { done(e); } };",
-			Functions: map[string]jsrules.Function{"get": func(_ context.Context, arguments []any) (any, error) { return "GET " + arguments[0].(string), nil }},
+			Source: "var n = 0; module.exports = function (options, done) { try { done(null, " +
+				"{statusCode: 200}, native.get(options.url) + ++n); } catch (e) { done(e); } };",
+			Functions: map[string]jsrules.Function{
+				"get": func(_ context.Context, arguments []any) (any, error) {
+					return "GET " + arguments[0].(string), nil
+				},
+			},
 		},
-		"a": {Source: "exports.name = 'a'; exports.b = require('b').name;"}, "b": {Source: "exports.name = 'b' + require('a').name;"},
+		"a":      {Source: "exports.name = 'a'; exports.b = require('b').name;"},
+		"b":      {Source: "exports.name = 'b' + require('a').name;"},
 		"throws": {Source: "throw new Error('at load')"},
 	}}
 	user := benchmarkUser()
@@ -269,8 +345,11 @@ func TestModules(t *testing.T) {
 	if err := rule(t.Context(), user, benchmarkContext()); err != nil {
 		t.Fatal(err)
 	}
-	want := []any{"auth0|alice", 12, map[string]any{"n": 2}, []string{"typed"}, "no such user", "at load",
-		"MODULE_NOT_FOUND Cannot find module 'fs': register it in Options.Modules", "GET x1", "GET y2", "ba", true}
+	want := []any{
+		"auth0|alice", 12, map[string]any{"n": 2}, []string{"typed"}, "no such user", "at load",
+		"MODULE_NOT_FOUND Cannot find module 'fs': register it in Options.Modules", "GET x1",
+		"GET y2", "ba", true,
+	}
 	if !sameJSON(user.Properties["of"], want) {
 		t.Errorf("got %v, want %v", user.Properties["of"], want)
 	}

@@ -15,7 +15,8 @@ import (
 // functions of strings, has the result that it has in Node. testdata/regexp/generate.js has written
 // Node's.
 func TestRegExpAsNode(t *testing.T) {
-	lines := strings.Split(strings.TrimSpace(string(must(os.ReadFile("testdata/regexp/node.txt")))), "\n")
+	lines := strings.Split(strings.TrimSpace(string(must(os.ReadFile("testdata/regexp/node.txt")))),
+		"\n")
 	if len(lines) < 120 {
 		t.Fatalf("only %d expressions", len(lines))
 	}
@@ -25,8 +26,9 @@ func TestRegExpAsNode(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &want); err != nil {
 			t.Fatal(err)
 		}
-		rule := compile(t, body("var got; try { got = "+expression+"; } catch (e) { got = 'throws ' + e.name; }\n"+
-			"user.got = got === undefined ? null : got;"+passes), jsrules.Options{})
+		rule := compile(t,
+			body("var got; try { got = "+expression+"; } catch (e) { got = 'throws ' + e.name; }\n"+
+				"user.got = got === undefined ? null : got;"+passes), jsrules.Options{})
 		user := benchmarkUser()
 		if err := rule(t.Context(), user, benchmarkContext()); err != nil {
 			t.Errorf("%s: %v", expression, err)
@@ -42,12 +44,16 @@ func TestRegExpAsNode(t *testing.T) {
 // compile, and the error says where it is; made at run time it is a SyntaxError.
 func TestRegExpLiterals(t *testing.T) {
 	for _, literal := range []string{
-		`/\p{Nope}/u`, `/\p{Emoji}/u`, `/\p{Script_Extensions=Greek}/u`, `/\pL/u`, `/\p/u`, `/(?<n>a)(?<n>b)/`,
+		`/\p{Nope}/u`, `/\p{Emoji}/u`, `/\p{Script_Extensions=Greek}/u`, `/\pL/u`, `/\p/u`,
+		`/(?<n>a)(?<n>b)/`,
 		`/a/v`, `/a/gg`, `/[b-a]/`, `/a**/`, `/\k<n>/u`, `/(?<=a)*/`, `/{1}/u`, `/[\d-x]/u`,
 	} {
-		_, err := jsrules.Compile("rule", "function (user, context, callback) {\n  var re = "+literal+";\n callback(null) }", jsrules.Options{})
+		_, err := jsrules.Compile("rule",
+			"function (user, context, callback) {\n  var re = "+literal+";\n callback(null) }",
+			jsrules.Options{})
 		var wrong *jsrules.Error
-		if !errors.As(err, &wrong) || wrong.Line != 2 || wrong.Column != 12 || !strings.Contains(err.Error(), "SyntaxError") {
+		if !errors.As(err, &wrong) || wrong.Line != 2 || wrong.Column != 12 ||
+			!strings.Contains(err.Error(), "SyntaxError") {
 			t.Errorf("%s: got %v", literal, err)
 		}
 		at := strings.LastIndexByte(literal, '/')
@@ -56,21 +62,27 @@ func TestRegExpLiterals(t *testing.T) {
 			"new RegExp(" + string(pattern) + ", '" + flags + "').test('p{Nope}')",
 			"'p{Nope}'.replace(RegExp(" + string(pattern) + ", '" + flags + "'), '')",
 		} {
-			run(t, body(use+passes), jsrules.Options{}).expect(t, delegation.CodeRuleFailed, "SyntaxError")
+			run(t, body(use+passes), jsrules.Options{}).
+				expect(t, delegation.CodeRuleFailed, "SyntaxError")
 		}
 	}
 	_, err := jsrules.Compile("rule", classic, jsrules.Options{Modules: map[string]jsrules.Module{
 		"m": {Source: "var a;\nmodule.exports = /\\p{Nope}/u;"},
 	}})
-	if err == nil || !strings.Contains(err.Error(), `module "m"`) || !strings.Contains(err.Error(), "line 2, column 18") {
+	if err == nil || !strings.Contains(err.Error(), `module "m"`) ||
+		!strings.Contains(err.Error(), "line 2, column 18") {
 		t.Errorf("a module: got %v", err)
 	}
 }
 
-// TestRegExpOfModules: patterns of a module, and of what it makes at run time, match as a rule's do.
+// TestRegExpOfModules: patterns of a module, and of what it makes at run time, match as a rule's
+// do.
 func TestRegExpOfModules(t *testing.T) {
 	options := jsrules.Options{Modules: map[string]jsrules.Module{
-		"check": {Source: "exports.literal = s => /^staff$/i.test(s); exports.made = (p, s) => new RegExp(p, 'i').test(s); exports.search = s => s.search(/k/i);"},
+		"check": {
+			Source: "exports.literal = s => /^staff$/i.test(s); exports.made = (p, s) => new " +
+				"RegExp(p, 'i').test(s); exports.search = s => s.search(/k/i);",
+		},
 	}}
 	got := run(t, body(`var check = require('check');
 		user.got = [check.literal('\u017ftaff'), check.literal('STAFF'), check.made('k', '\u212a'), check.search('\u212ak')];`+passes), options)
@@ -81,7 +93,9 @@ func TestRegExpOfModules(t *testing.T) {
 
 // TestBufferEncodings: the names of encodings are ASCII, whatever folds to it.
 func TestBufferEncodings(t *testing.T) {
-	got := run(t, body(`user.got = ['UTF8', 'utf-8', 'base64', 'BASE64URL', 'hex', 'latin1', 'binary', 'ascii', 'ba\u017fe64', 'utf', 'hex\n', 8]
+	got := run(t,
+		body(
+			`user.got = ['UTF8', 'utf-8', 'base64', 'BASE64URL', 'hex', 'latin1', 'binary', 'ascii', 'ba\u017fe64', 'utf', 'hex\n', 8]
 		.map(Buffer.isEncoding);`+passes), jsrules.Options{})
 	want := []any{true, true, true, true, true, true, true, true, false, false, false, false}
 	if !got.passed || !sameJSON(got.user.Properties["got"], want) {

@@ -18,7 +18,8 @@ import (
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
-// vector is what the comment in front of a rule in testdata/vectors says: what the rule is given, and what comes out.
+// vector is what the comment in front of a rule in testdata/vectors says: what the rule is given,
+// and what comes out.
 type vector struct {
 	Claims, Context map[string]any
 	Target          delegation.AWS
@@ -29,9 +30,10 @@ type vector struct {
 	Absent          []string        // properties of context that may be missing
 	Text            string          // the denial's reason, or in the error
 	At              string          // line:column of the error
-	AWS             map[string]any  // all that is set, in the names of context.addonConfiguration.aws
-	User            map[string]any  // some properties; null: absent
-	Log             []string        // what is said to console
+	// all that is set, in the names of context.addonConfiguration.aws
+	AWS  map[string]any
+	User map[string]any // some properties; null: absent
+	Log  []string       // what is said to console
 }
 
 // set lists what of the settings is set, in the names that rules know.
@@ -76,7 +78,8 @@ func decoded(value any) (v any) {
 	return v
 }
 
-// TestVectors runs rules as people write them. The files are rules as they are, for the comment is part of them.
+// TestVectors runs rules as people write them. The files are rules as they are, for the comment is
+// part of them.
 func TestVectors(t *testing.T) {
 	files := must(filepath.Glob("testdata/vectors/*.js"))
 	if len(files) < 40 {
@@ -98,8 +101,11 @@ func TestVectors(t *testing.T) {
 			outcomes[v.Outcome]++
 			log := &lines{}
 			options := jsrules.Options{
-				Configuration: v.Configuration, Domain: "tenant.auth0.com", Logger: log.logger(), Absent: v.Absent,
-				Context: func(context.Context, *delegation.User, *delegation.RuleContext) (map[string]any, error) {
+				Configuration: v.Configuration, Domain: "tenant.auth0.com", Logger: log.logger(),
+				Absent: v.Absent,
+				Context: func(
+					context.Context, *delegation.User, *delegation.RuleContext,
+				) (map[string]any, error) {
 					return v.Context, nil
 				},
 			}
