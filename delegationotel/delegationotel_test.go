@@ -86,13 +86,19 @@ func text(list []attribute.KeyValue) []string {
 // full returns an event that has every field, with a canary where a user is named.
 func full() delegation.Event {
 	return delegation.Event{
-		Time: start, Issuer: "an-issuer", Subject: "canary-subject", TokenSHA256: "canary-hash", ClientID: "a-client", Target: "a-target", Rule: "a-rule",
-		Principal: "a-principal", Role: "a-role", Region: "a-region", SessionName: "canary-session", SourceIdentity: "canary-source", Duration: 90 * time.Minute,
-		AssertionID: "an-assertion", AccessKeyID: "canary-key", Expiration: start.Add(time.Hour), RequestID: "a-request", PackedPolicySize: 17,
-		Stage: delegation.StageSTS, Code: delegation.CodeSTSThrottled, Err: errors.New("canary-error"),
+		Time: start, Issuer: "an-issuer", Subject: "canary-subject", TokenSHA256: "canary-hash",
+		ClientID: "a-client", Target: "a-target", Rule: "a-rule",
+		Principal: "a-principal", Role: "a-role", Region: "a-region", SessionName: "canary-session",
+		SourceIdentity: "canary-source", Duration: 90 * time.Minute,
+		AssertionID: "an-assertion", AccessKeyID: "canary-key", Expiration: start.Add(time.Hour),
+		RequestID: "a-request", PackedPolicySize: 17,
+		Stage: delegation.StageSTS, Code: delegation.CodeSTSThrottled,
+		Err: errors.New("canary-error"),
 		Took: map[delegation.Stage]time.Duration{
-			delegation.StageToken: time.Millisecond, delegation.StageTarget: 2 * time.Millisecond, delegation.StageRules: 3 * time.Millisecond,
-			delegation.StageDecision: 4 * time.Millisecond, delegation.StageSAML: 5 * time.Millisecond, delegation.StageSTS: 6 * time.Second,
+			delegation.StageToken: time.Millisecond, delegation.StageTarget: 2 * time.Millisecond,
+			delegation.StageRules:    3 * time.Millisecond,
+			delegation.StageDecision: 4 * time.Millisecond,
+			delegation.StageSAML:     5 * time.Millisecond, delegation.StageSTS: 6 * time.Second,
 		},
 	}
 }
@@ -105,27 +111,37 @@ func TestSpans(t *testing.T) {
 		got[s.Name] = s
 	}
 	exchange := got["delegation.exchange"]
-	if want := []string{
-		"aws.request_id=a-request", "cloud.region=a-region", "delegation.assertion_id=an-assertion", "delegation.client_id=a-client", "delegation.issuer=an-issuer",
-		"delegation.packed_policy_size=17", "delegation.principal=a-principal", "delegation.role=a-role", "delegation.rule=a-rule", "delegation.session.duration=5400",
+	want := []string{
+		"aws.request_id=a-request", "cloud.region=a-region", "delegation.assertion_id=an-assertion",
+		"delegation.client_id=a-client", "delegation.issuer=an-issuer",
+		"delegation.packed_policy_size=17", "delegation.principal=a-principal",
+		"delegation.role=a-role", "delegation.rule=a-rule", "delegation.session.duration=5400",
 		"delegation.stage=sts", "delegation.target=a-target", "error.type=sts_throttled",
-	}; !slices.Equal(text(exchange.Attributes), want) {
+	}
+	if !slices.Equal(text(exchange.Attributes), want) {
 		t.Errorf("got  %v\nwant %v", text(exchange.Attributes), want)
 	}
 	end := start
-	for _, stage := range []delegation.Stage{"token", "target", "rules", "decision", "saml", "sts"} {
+	for _, stage := range []delegation.Stage{
+		"token", "target", "rules", "decision", "saml", "sts",
+	} {
 		s := got["delegation."+string(stage)]
 		from := end
 		end = end.Add(full().Took[stage])
-		if !s.StartTime.Equal(from) || !s.EndTime.Equal(end) || s.Parent.SpanID() != exchange.SpanContext.SpanID() {
-			t.Errorf("%s: from %s to %s under %s; want %s to %s", stage, s.StartTime, s.EndTime, s.Parent.SpanID(), from, end)
+		if !s.StartTime.Equal(from) || !s.EndTime.Equal(end) ||
+			s.Parent.SpanID() != exchange.SpanContext.SpanID() {
+			t.Errorf("%s: from %s to %s under %s; want %s to %s", stage, s.StartTime, s.EndTime,
+				s.Parent.SpanID(), from, end)
 		}
 		failed := stage == delegation.StageSTS
-		if (s.Status.Code == codes.Error) != failed || slices.Equal(text(s.Attributes), []string{"error.type=sts_throttled"}) != failed {
+		if (s.Status.Code == codes.Error) != failed ||
+			slices.Equal(text(s.Attributes), []string{"error.type=sts_throttled"}) != failed {
 			t.Errorf("%s: status %v, %v", stage, s.Status, text(s.Attributes))
 		}
 	}
-	if !exchange.StartTime.Equal(start) || !exchange.EndTime.Equal(end) || exchange.Status.Code != codes.Error || exchange.Status.Description != "sts_throttled" || len(got) != 7 {
+	if !exchange.StartTime.Equal(start) || !exchange.EndTime.Equal(end) ||
+		exchange.Status.Code != codes.Error ||
+		exchange.Status.Description != "sts_throttled" || len(got) != 7 {
 		t.Errorf("%d spans; the exchange's: %+v", len(got), exchange)
 	}
 	if strings.Contains(fmt.Sprintf("%+v", got), "canary") {
@@ -138,12 +154,17 @@ func TestSpans_WithUser(t *testing.T) {
 	w.record(t, full(), nil, delegationotel.WithUser())
 	spans := w.spans.GetSpans()
 	got := text(spans[len(spans)-1].Attributes)
-	for _, want := range []string{"user.id=canary-subject", "delegation.session_name=canary-session", "delegation.source_identity=canary-source"} {
+	for _, want := range []string{
+		"user.id=canary-subject", "delegation.session_name=canary-session",
+		"delegation.source_identity=canary-source",
+	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%v lacks %s", got, want)
 		}
 	}
-	if all := fmt.Sprintf("%+v", spans); strings.Contains(all, "canary-hash") || strings.Contains(all, "canary-key") || strings.Contains(all, "canary-error") {
+	all := fmt.Sprintf("%+v", spans)
+	if strings.Contains(all, "canary-hash") || strings.Contains(all, "canary-key") ||
+		strings.Contains(all, "canary-error") {
 		t.Errorf("a span has the token's hash, the access key or an error's text: %v", all)
 	}
 	if all := fmt.Sprintf("%+v", w.metrics(t)); strings.Contains(all, "canary") {
@@ -158,14 +179,22 @@ func TestSpans_OfASuccess(t *testing.T) {
 	e.Stage, e.Code, e.Err = "", "", nil
 	w.record(t, e)
 	for _, s := range w.spans.GetSpans() {
-		if s.Status.Code != codes.Unset || strings.Contains(fmt.Sprint(text(s.Attributes)), "error.type") {
+		if s.Status.Code != codes.Unset ||
+			strings.Contains(fmt.Sprint(text(s.Attributes)), "error.type") {
 			t.Errorf("%s: status %v, %v", s.Name, s.Status, text(s.Attributes))
 		}
 	}
 	w.spans.Reset()
-	w.record(t, delegation.Event{Time: start, Stage: delegation.StageToken, Code: delegation.CodeTokenMissing, Took: map[delegation.Stage]time.Duration{delegation.StageToken: 0}})
+	w.record(t, delegation.Event{
+		Time:  start,
+		Stage: delegation.StageToken,
+		Code:  delegation.CodeTokenMissing,
+		Took:  map[delegation.Stage]time.Duration{delegation.StageToken: 0},
+	})
 	spans := w.spans.GetSpans()
-	if len(spans) != 2 || spans[0].Name != "delegation.token" || !slices.Equal(text(spans[1].Attributes), []string{"delegation.stage=token", "error.type=token_missing"}) {
+	if len(spans) != 2 || spans[0].Name != "delegation.token" ||
+		!slices.Equal(text(spans[1].Attributes),
+			[]string{"delegation.stage=token", "error.type=token_missing"}) {
 		t.Errorf("got %+v", spans)
 	}
 }
@@ -181,13 +210,15 @@ func TestSpans_Parent(t *testing.T) {
 	record(ctx, full())
 	request.End()
 	for _, s := range w.spans.GetSpans() {
-		if s.SpanContext.TraceID() != request.SpanContext().TraceID() || s.Name == "delegation.exchange" && s.Parent.SpanID() != request.SpanContext().SpanID() {
+		if s.SpanContext.TraceID() != request.SpanContext().TraceID() ||
+			s.Name == "delegation.exchange" && s.Parent.SpanID() != request.SpanContext().SpanID() {
 			t.Errorf("%s is not under the request", s.Name)
 		}
 	}
 }
 
-// TestSpans_UTF8: protobuf refuses other text, and with it the spans of everybody else in the batch.
+// TestSpans_UTF8: protobuf refuses other text, and with it the spans of everybody else in the
+// batch.
 func TestSpans_UTF8(t *testing.T) {
 	w := newWorld()
 	e := full()
@@ -195,7 +226,8 @@ func TestSpans_UTF8(t *testing.T) {
 	w.record(t, e)
 	for _, s := range w.spans.GetSpans() {
 		for _, a := range s.Attributes {
-			if !utf8.ValidString(a.Value.String()) || a.Key == "delegation.target" && a.Value.AsString() != "a\uFFFDb" {
+			if !utf8.ValidString(a.Value.String()) ||
+				a.Key == "delegation.target" && a.Value.AsString() != "a\uFFFDb" {
 				t.Errorf("%s is %q", a.Key, a.Value.String())
 			}
 		}
@@ -223,26 +255,36 @@ func TestMetrics(t *testing.T) {
 	for _, p := range exchanges.Data.(metricdata.Sum[int64]).DataPoints {
 		counts[strings.Join(text(p.Attributes.ToSlice()), " ")] = p.Value
 	}
-	want := map[string]int64{"delegation.outcome=success": 50, "delegation.outcome=failure delegation.stage=sts error.type=sts_throttled": 50}
-	if !reflect.DeepEqual(counts, want) || exchanges.Unit != "{exchange}" || !exchanges.Data.(metricdata.Sum[int64]).IsMonotonic {
+	want := map[string]int64{
+		"delegation.outcome=success": 50,
+		"delegation.outcome=failure delegation.stage=sts error.type=sts_throttled": 50,
+	}
+	if !reflect.DeepEqual(counts, want) || exchanges.Unit != "{exchange}" ||
+		!exchanges.Data.(metricdata.Sum[int64]).IsMonotonic {
 		t.Errorf("%s %v, want %v", exchanges.Unit, counts, want)
 	}
 
 	took := map[string]string{}
 	durations := got["delegation.stage.duration"]
 	for _, p := range durations.Data.(metricdata.Histogram[float64]).DataPoints {
-		took[strings.Join(text(p.Attributes.ToSlice()), " ")] = fmt.Sprintf("%d in %.1f", p.Count, p.Sum)
-		if !slices.Equal(p.Bounds, []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}) {
+		took[strings.Join(text(p.Attributes.ToSlice()), " ")] = fmt.Sprintf("%d in %.1f",
+			p.Count, p.Sum)
+		if !slices.Equal(p.Bounds,
+			[]float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}) {
 			t.Errorf("bounds %v", p.Bounds)
 		}
 	}
-	if want := map[string]string{
-		"delegation.stage=token": "100 in 0.1", "delegation.stage=target": "100 in 0.2", "delegation.stage=rules": "100 in 0.3", "delegation.stage=decision": "100 in 0.4",
-		"delegation.stage=saml": "100 in 0.5", "delegation.stage=sts": "50 in 300.0", "delegation.stage=sts error.type=sts_throttled": "50 in 300.0",
-	}; !reflect.DeepEqual(took, want) || durations.Unit != "s" {
-		t.Errorf("%s %v, want %v", durations.Unit, took, want)
+	wantTook := map[string]string{
+		"delegation.stage=token": "100 in 0.1", "delegation.stage=target": "100 in 0.2",
+		"delegation.stage=rules": "100 in 0.3", "delegation.stage=decision": "100 in 0.4",
+		"delegation.stage=saml": "100 in 0.5", "delegation.stage=sts": "50 in 300.0",
+		"delegation.stage=sts error.type=sts_throttled": "50 in 300.0",
 	}
-	if len(got) != 2 || strings.Contains(fmt.Sprintf("%+v", got), "canary") || strings.Contains(fmt.Sprintf("%+v", got), "a-target") {
+	if !reflect.DeepEqual(took, wantTook) || durations.Unit != "s" {
+		t.Errorf("%s %v, want %v", durations.Unit, took, wantTook)
+	}
+	if len(got) != 2 || strings.Contains(fmt.Sprintf("%+v", got), "canary") ||
+		strings.Contains(fmt.Sprintf("%+v", got), "a-target") {
 		t.Errorf("metrics hold what a caller chooses: %+v", got)
 	}
 }
@@ -258,7 +300,8 @@ func TestDocumented(t *testing.T) {
 			names = append(names, string(a.Key))
 		}
 	}
-	for _, name := range append(names, "delegation.exchange", "delegation.token", "delegation.outcome") {
+	for _, name := range append(names, "delegation.exchange", "delegation.token",
+		"delegation.outcome") {
 		if !strings.Contains(document, "`"+name+"`") {
 			t.Errorf("docs/events.md lacks %s", name)
 		}
@@ -268,14 +311,16 @@ func TestDocumented(t *testing.T) {
 // TestStages: a stage that is added to the library is recorded, too.
 func TestStages(t *testing.T) {
 	var took []delegation.Stage
-	ast.Inspect(must(parser.ParseFile(token.NewFileSet(), "../errors.go", nil, 0)), func(n ast.Node) bool {
-		if s, ok := n.(*ast.ValueSpec); ok && len(s.Values) == 1 {
-			if of, ok := s.Type.(*ast.Ident); ok && of.Name == "Stage" {
-				took = append(took, delegation.Stage(must(strconv.Unquote(s.Values[0].(*ast.BasicLit).Value))))
+	ast.Inspect(must(parser.ParseFile(token.NewFileSet(), "../errors.go", nil, 0)),
+		func(n ast.Node) bool {
+			if s, ok := n.(*ast.ValueSpec); ok && len(s.Values) == 1 {
+				if of, ok := s.Type.(*ast.Ident); ok && of.Name == "Stage" {
+					took = append(took,
+						delegation.Stage(must(strconv.Unquote(s.Values[0].(*ast.BasicLit).Value))))
+				}
 			}
-		}
-		return true
-	})
+			return true
+		})
 	if len(took) < 7 {
 		t.Fatalf("only %v: the test does not read the stages", took)
 	}
@@ -357,12 +402,15 @@ type stubbornMeter struct{ noop.Meter }
 
 var errNo = errors.New("no")
 
-func (stubbornMeter) Int64Counter(string, ...metric.Int64CounterOption) (metric.Int64Counter, error) {
+func (stubbornMeter) Int64Counter(
+	string, ...metric.Int64CounterOption,
+) (metric.Int64Counter, error) {
 	return nil, errNo
 }
 
 func TestMeterProviderRefuses(t *testing.T) {
-	if record, err := delegationotel.OnEvent(nil, stubborn{}); record != nil || !errors.Is(err, errNo) {
+	record, err := delegationotel.OnEvent(nil, stubborn{})
+	if record != nil || !errors.Is(err, errNo) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -391,8 +439,12 @@ func ExampleOnEvent() {
 	}}
 
 	config.OnEvent(context.Background(), delegation.Event{ // as an exchange does
-		Time: start, Target: "photo-app", Rule: "main.onlyStaff", Stage: delegation.StageRules, Code: delegation.CodeDenied,
-		Took: map[delegation.Stage]time.Duration{delegation.StageToken: 2 * time.Millisecond, delegation.StageTarget: 0, delegation.StageRules: time.Millisecond},
+		Time: start, Target: "photo-app", Rule: "main.onlyStaff", Stage: delegation.StageRules,
+		Code: delegation.CodeDenied,
+		Took: map[delegation.Stage]time.Duration{
+			delegation.StageToken: 2 * time.Millisecond, delegation.StageTarget: 0,
+			delegation.StageRules: time.Millisecond,
+		},
 	})
 	for _, s := range spans.GetSpans() {
 		fmt.Println(s.Name, s.EndTime.Sub(s.StartTime), s.Status.Code)

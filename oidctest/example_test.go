@@ -47,7 +47,10 @@ func ExampleProvider_Sign() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	forger, err := oidctest.New(oidctest.Config{Algorithm: "HS256", Secret: provider.PublicKeyPEM()})
+	forger, err := oidctest.New(oidctest.Config{
+		Algorithm: "HS256",
+		Secret:    provider.PublicKeyPEM(),
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -100,17 +100,21 @@ func TestEveryAlgorithmVerifies(t *testing.T) {
 			set := parseSet(t, p.KeySet())
 			for range 20 { // r and s of ECDSA are sometimes short
 				token := sign(t, p, nil, "payload")
-				if payload, err := jws.Verify([]byte(token), jws.WithKeySet(set)); err != nil || string(payload) != "payload" {
+				payload, err := jws.Verify([]byte(token), jws.WithKeySet(set))
+				if err != nil || string(payload) != "payload" {
 					t.Fatalf("payload %q, error %v", payload, err)
 				}
 			}
 			header := part(t, sign(t, p, nil, ""), 0)
-			if header["alg"] != algorithm || header["kid"] != p.KeyID() || header["typ"] != "JWT" || len(header) != 3 {
+			if header["alg"] != algorithm || header["kid"] != p.KeyID() || header["typ"] != "JWT" ||
+				len(header) != 3 {
 				t.Errorf("header %v", header)
 			}
 			published, _ := set.Key(0)
-			if published.Algorithm().String() != algorithm || published.KeyUsage() != "sig" || set.Len() != 1 {
-				t.Errorf("published: alg %v, use %q, of %d keys", published.Algorithm(), published.KeyUsage(), set.Len())
+			if published.Algorithm().String() != algorithm || published.KeyUsage() != "sig" ||
+				set.Len() != 1 {
+				t.Errorf("published: alg %v, use %q, of %d keys", published.Algorithm(),
+					published.KeyUsage(), set.Len())
 			}
 			thumbprint, err := published.Thumbprint(crypto.SHA256)
 			if err != nil || base64.RawURLEncoding.EncodeToString(thumbprint) != p.KeyID() {
@@ -132,7 +136,9 @@ func TestSaltIsAsLongAsTheHash(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newProvider(t, oidctest.Config{Key: key})
-	for alg, hash := range map[string]crypto.Hash{"PS256": crypto.SHA256, "PS384": crypto.SHA384, "PS512": crypto.SHA512} {
+	for alg, hash := range map[string]crypto.Hash{
+		"PS256": crypto.SHA256, "PS384": crypto.SHA384, "PS512": crypto.SHA512,
+	} {
 		input, encoded := cutSignature(sign(t, p, map[string]any{"alg": alg}, "payload"))
 		signature, err := base64.RawURLEncoding.DecodeString(encoded)
 		if err != nil {
@@ -141,7 +147,8 @@ func TestSaltIsAsLongAsTheHash(t *testing.T) {
 		digest := hash.New()
 		digest.Write([]byte(input))
 		options := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
-		if err := rsa.VerifyPSS(&key.PublicKey, hash, digest.Sum(nil), signature, options); err != nil {
+		err = rsa.VerifyPSS(&key.PublicKey, hash, digest.Sum(nil), signature, options)
+		if err != nil {
 			t.Errorf("%s: %v", alg, err)
 		}
 	}
@@ -151,7 +158,8 @@ func TestSecretSignsAndIsNotPublished(t *testing.T) {
 	for _, algorithm := range []string{"HS256", "HS384", "HS512"} {
 		p := newProvider(t, oidctest.Config{Algorithm: algorithm, Secret: secret})
 		token := sign(t, p, nil, "payload")
-		if _, err := jws.Verify([]byte(token), jws.WithKey(jwa.SignatureAlgorithm(algorithm), secret)); err != nil {
+		_, err := jws.Verify([]byte(token), jws.WithKey(jwa.SignatureAlgorithm(algorithm), secret))
+		if err != nil {
 			t.Errorf("%s: %v", algorithm, err)
 		}
 		if _, ok := part(t, token, 0)["kid"]; ok || p.KeyID() != "" || p.PublicKeyPEM() != nil {
@@ -178,7 +186,8 @@ func TestPublishedVector(t *testing.T) {
 	}
 	const want = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc." +
 		"hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
-	if got := sign(t, p, map[string]any{"kid": nil, "typ": nil}, "Example of Ed25519 signing"); got != want {
+	got := sign(t, p, map[string]any{"kid": nil, "typ": nil}, "Example of Ed25519 signing")
+	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
@@ -203,14 +212,21 @@ func TestNewRefuses(t *testing.T) {
 		config oidctest.Config
 		names  []string // what the error must name
 	}{
-		"unknown algorithm":        {oidctest.Config{Algorithm: "ES256K"}, []string{"Config.Algorithm", `"ES256K"`}},
-		"none":                     {oidctest.Config{Algorithm: "none"}, []string{"Config.Algorithm", `"none"`}},
-		"lower case":               {oidctest.Config{Algorithm: "rs256"}, []string{"Config.Algorithm", `"rs256"`}},
-		"algorithm of another key": {oidctest.Config{Algorithm: "RS256", Key: p256}, []string{"Config.Algorithm", "ES256"}},
-		"curve without algorithm":  {oidctest.Config{Key: p224}, []string{"Config.Key"}},
-		"key of unknown type":      {oidctest.Config{Key: foreignKey{p256, "text"}}, []string{"Config.Key", "string"}},
-		"key without public half":  {oidctest.Config{Key: foreignKey{p256, nil}}, []string{"Config.Key"}},
-		"secret algorithm, key":    {oidctest.Config{Algorithm: "HS256", Key: p256}, []string{"Config.Secret", "Config.Key"}},
+		"unknown algorithm": {oidctest.Config{Algorithm: "ES256K"},
+			[]string{"Config.Algorithm", `"ES256K"`}},
+		"none": {oidctest.Config{Algorithm: "none"},
+			[]string{"Config.Algorithm", `"none"`}},
+		"lower case": {oidctest.Config{Algorithm: "rs256"},
+			[]string{"Config.Algorithm", `"rs256"`}},
+		"algorithm of another key": {oidctest.Config{Algorithm: "RS256", Key: p256},
+			[]string{"Config.Algorithm", "ES256"}},
+		"curve without algorithm": {oidctest.Config{Key: p224}, []string{"Config.Key"}},
+		"key of unknown type": {oidctest.Config{Key: foreignKey{p256, "text"}},
+			[]string{"Config.Key", "string"}},
+		"key without public half": {oidctest.Config{Key: foreignKey{p256, nil}},
+			[]string{"Config.Key"}},
+		"secret algorithm, key": {oidctest.Config{Algorithm: "HS256", Key: p256},
+			[]string{"Config.Secret", "Config.Key"}},
 	} {
 		p, err := oidctest.New(test.config)
 		if err == nil || p != nil {
@@ -230,7 +246,8 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.SignIDToken(map[string]any{"sub": "alice"}); err == nil || !strings.Contains(err.Error(), "SetIssuer") {
+	_, err = p.SignIDToken(map[string]any{"sub": "alice"})
+	if err == nil || !strings.Contains(err.Error(), "SetIssuer") {
 		t.Errorf("a token without an issuer: %v", err)
 	}
 	p.SetIssuer(issuer)
@@ -239,11 +256,13 @@ func TestDefaults(t *testing.T) {
 	}
 	published, _ := parseSet(t, p.KeySet()).Key(0)
 	var public rsa.PublicKey
-	if err := published.Raw(&public); err != nil || public.N.BitLen() != 2048 || published.Algorithm() != jwa.RS256 {
+	err = published.Raw(&public)
+	if err != nil || public.N.BitLen() != 2048 || published.Algorithm() != jwa.RS256 {
 		t.Errorf("alg %v, %v", published.Algorithm(), err)
 	}
 	claims := signClaims(t, p, nil)
-	if age := time.Since(time.Unix(int64(claims["iat"].(float64)), 0)); age < 0 || age > time.Minute {
+	age := time.Since(time.Unix(int64(claims["iat"].(float64)), 0))
+	if age < 0 || age > time.Minute {
 		t.Errorf("iat is %s old", age)
 	}
 }
@@ -255,14 +274,18 @@ func TestClaims(t *testing.T) {
 	for name, test := range map[string]struct{ claims, want map[string]any }{
 		"added": {
 			map[string]any{"sub": "alice"},
-			map[string]any{"sub": "alice", "iss": issuer, "iat": 1_700_000_000.0, "exp": 1_700_003_600.0},
+			map[string]any{
+				"sub": "alice", "iss": issuer, "iat": 1_700_000_000.0, "exp": 1_700_003_600.0,
+			},
 		},
-		"none given": {nil, map[string]any{"iss": issuer, "iat": 1_700_000_000.0, "exp": 1_700_003_600.0}},
+		"none given": {nil,
+			map[string]any{"iss": issuer, "iat": 1_700_000_000.0, "exp": 1_700_003_600.0}},
 		"given ones win": {
 			map[string]any{"iss": "https://evil.example", "iat": "soon", "exp": 1},
 			map[string]any{"iss": "https://evil.example", "iat": "soon", "exp": 1.0},
 		},
-		"nil removes": {map[string]any{"iss": nil, "iat": nil, "exp": nil, "sub": nil}, map[string]any{}},
+		"nil removes": {map[string]any{"iss": nil, "iat": nil, "exp": nil, "sub": nil},
+			map[string]any{}},
 		"raw null stays": {
 			map[string]any{"iss": nil, "iat": nil, "exp": json.RawMessage("null")},
 			map[string]any{"exp": nil},
@@ -297,10 +320,12 @@ func TestSignHeader(t *testing.T) {
 	p := newProvider(t, oidctest.Config{})
 	header := map[string]any{"kid": nil, "typ": "at+jwt", "crit": []string{"b64"}}
 	got := part(t, sign(t, p, header, ""), 0)
-	if _, ok := got["kid"]; ok || got["typ"] != "at+jwt" || got["crit"] == nil || got["alg"] != "EdDSA" {
+	_, ok := got["kid"]
+	if ok || got["typ"] != "at+jwt" || got["crit"] == nil || got["alg"] != "EdDSA" {
 		t.Errorf("header %v", got)
 	}
-	if want := map[string]any{"kid": nil, "typ": "at+jwt", "crit": []string{"b64"}}; !reflect.DeepEqual(header, want) {
+	want := map[string]any{"kid": nil, "typ": "at+jwt", "crit": []string{"b64"}}
+	if !reflect.DeepEqual(header, want) {
 		t.Errorf("the caller's map was changed: %v", header)
 	}
 	if _, ok := part(t, sign(t, p, map[string]any{"alg": nil}, ""), 0)["alg"]; ok {
@@ -319,7 +344,8 @@ func TestSignAlgorithmOverride(t *testing.T) {
 	p := newProvider(t, oidctest.Config{Key: key})
 	for alg, made := range map[any]jwa.SignatureAlgorithm{
 		"PS512": jwa.PS512, "RS384": jwa.RS384, // what the key can do is done
-		"HS256": jwa.RS256, "ES256": jwa.RS256, "rs256": jwa.RS256, "": jwa.RS256, 7: jwa.RS256, // the rest is only said
+		// the rest is only said
+		"HS256": jwa.RS256, "ES256": jwa.RS256, "rs256": jwa.RS256, "": jwa.RS256, 7: jwa.RS256,
 	} {
 		token := sign(t, p, map[string]any{"alg": alg}, "payload")
 		if got := part(t, token, 0)["alg"]; got != alg && got != 7.0 {
@@ -339,7 +365,8 @@ func TestSignAlgorithmOverride(t *testing.T) {
 		}
 	}
 	for _, none := range []string{"none", "None", "nOnE"} {
-		if token := sign(t, p, map[string]any{"alg": none}, "payload"); !strings.HasSuffix(token, ".") || part(t, token, 0)["alg"] != none {
+		token := sign(t, p, map[string]any{"alg": none}, "payload")
+		if !strings.HasSuffix(token, ".") || part(t, token, 0)["alg"] != none {
 			t.Errorf("%s: %s", none, token)
 		}
 	}
@@ -356,7 +383,9 @@ type brokenKey struct{ crypto.Signer }
 
 var errDevice = errors.New("the device is out of order")
 
-func (brokenKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, errDevice }
+func (brokenKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errDevice
+}
 
 // derlessKey is an ECDSA key that gives r and s where ASN.1 is due.
 type derlessKey struct{ crypto.Signer }
@@ -370,10 +399,12 @@ func TestSignReportsTheKeysError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newProvider(t, oidctest.Config{Key: brokenKey{key}}).SignIDToken(nil); !errors.Is(err, errDevice) {
+	_, err = newProvider(t, oidctest.Config{Key: brokenKey{key}}).SignIDToken(nil)
+	if !errors.Is(err, errDevice) {
 		t.Errorf("broken key: %v", err)
 	}
-	if _, err := newProvider(t, oidctest.Config{Key: derlessKey{key}}).SignIDToken(nil); err == nil {
+	_, err = newProvider(t, oidctest.Config{Key: derlessKey{key}}).SignIDToken(nil)
+	if err == nil {
 		t.Error("a signature that is not ASN.1 was taken")
 	}
 }
@@ -408,7 +439,8 @@ func TestRotateAndWithdraw(t *testing.T) {
 		if got := string(p.KeySet()); got != `{"keys":[]}` {
 			t.Errorf("after the last withdrawal: %s", got)
 		}
-		if token := sign(t, p, nil, "leaked"); part(t, token, 0)["kid"] != newID || !verifies(set, token) {
+		token := sign(t, p, nil, "leaked")
+		if part(t, token, 0)["kid"] != newID || !verifies(set, token) {
 			t.Error("a withdrawn key does not go on signing")
 		}
 	}
@@ -419,7 +451,8 @@ func TestSameKeySameID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, second := newProvider(t, oidctest.Config{Key: key}), newProvider(t, oidctest.Config{Key: key})
+	first := newProvider(t, oidctest.Config{Key: key})
+	second := newProvider(t, oidctest.Config{Key: key})
 	if first.KeyID() != second.KeyID() {
 		t.Error("one key has two IDs")
 	}

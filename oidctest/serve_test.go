@@ -67,7 +67,8 @@ func TestDocuments(t *testing.T) {
 		}
 
 		answer := get(p, oidctest.KeySetPath)
-		if answer.Code != 200 || answer.Header().Get("Content-Type") != "application/json" || answer.Header().Get("Cache-Control") != "max-age=60" {
+		if answer.Code != 200 || answer.Header().Get("Content-Type") != "application/json" ||
+			answer.Header().Get("Cache-Control") != "max-age=60" {
 			t.Errorf("key set: %d, %v", answer.Code, answer.Header())
 		}
 		if answer.Body.String() != string(p.KeySet()) {
@@ -77,7 +78,8 @@ func TestDocuments(t *testing.T) {
 			t.Errorf("discovery: Cache-Control %q", got)
 		}
 	}
-	if _, ok := get(newProvider(t, oidctest.Config{}), oidctest.KeySetPath).Header()["Cache-Control"]; ok {
+	_, ok := get(newProvider(t, oidctest.Config{}), oidctest.KeySetPath).Header()["Cache-Control"]
+	if ok {
 		t.Error("there is a Cache-Control that nobody asked for")
 	}
 }
@@ -90,7 +92,9 @@ func TestRefusedRequests(t *testing.T) {
 		}
 	}
 	for _, path := range documents {
-		for _, method := range []string{http.MethodPost, http.MethodHead, http.MethodPut, http.MethodDelete} {
+		for _, method := range []string{
+			http.MethodPost, http.MethodHead, http.MethodPut, http.MethodDelete,
+		} {
 			answer := httptest.NewRecorder()
 			p.ServeHTTP(answer, httptest.NewRequest(method, path, nil))
 			if answer.Code != http.StatusMethodNotAllowed || answer.Header().Get("Allow") != "GET" {
@@ -103,7 +107,8 @@ func TestRefusedRequests(t *testing.T) {
 	}
 
 	p.SetIssuer("")
-	if answer := get(p, oidctest.DiscoveryPath); answer.Code != 500 || !strings.Contains(answer.Body.String(), "SetIssuer") {
+	answer := get(p, oidctest.DiscoveryPath)
+	if answer.Code != 500 || !strings.Contains(answer.Body.String(), "SetIssuer") {
 		t.Errorf("discovery without an issuer: %d %s", answer.Code, answer.Body)
 	}
 	if code := get(p, oidctest.KeySetPath).Code; code != 200 {
@@ -116,28 +121,35 @@ func TestFaultsThatReplaceTheAnswer(t *testing.T) {
 		faults oidctest.Faults
 		check  func(t *testing.T, answer *httptest.ResponseRecorder)
 	}{
-		"status": {oidctest.Faults{Status: 503}, func(t *testing.T, answer *httptest.ResponseRecorder) {
-			if answer.Code != 503 || !strings.Contains(answer.Body.String(), oidctest.Garbage) {
-				t.Errorf("%d %s", answer.Code, answer.Body)
-			}
-		}},
-		"redirect": {oidctest.Faults{Redirect: "https://evil.example/x"}, func(t *testing.T, answer *httptest.ResponseRecorder) {
-			if answer.Code != 302 || answer.Header().Get("Location") != "https://evil.example/x" {
-				t.Errorf("%d %v", answer.Code, answer.Header())
-			}
-		}},
-		"malformed": {oidctest.Faults{Malformed: true}, func(t *testing.T, answer *httptest.ResponseRecorder) {
-			body := answer.Body.Bytes()
-			if answer.Code != 200 || json.Valid(body) || body[0] != '{' || !strings.Contains(string(body), oidctest.Garbage) {
-				t.Errorf("%d %s", answer.Code, body)
-			}
-		}},
-		"oversize": {oidctest.Faults{Oversize: true}, func(t *testing.T, answer *httptest.ResponseRecorder) {
-			body := answer.Body.Bytes()
-			if answer.Code != 200 || len(body) != 1<<20+1 || !json.Valid(body) || !json.Valid(body[:1<<20]) {
-				t.Errorf("%d, %d bytes", answer.Code, len(body))
-			}
-		}},
+		"status": {oidctest.Faults{Status: 503},
+			func(t *testing.T, answer *httptest.ResponseRecorder) {
+				if answer.Code != 503 || !strings.Contains(answer.Body.String(), oidctest.Garbage) {
+					t.Errorf("%d %s", answer.Code, answer.Body)
+				}
+			}},
+		"redirect": {oidctest.Faults{Redirect: "https://evil.example/x"},
+			func(t *testing.T, answer *httptest.ResponseRecorder) {
+				if answer.Code != 302 ||
+					answer.Header().Get("Location") != "https://evil.example/x" {
+					t.Errorf("%d %v", answer.Code, answer.Header())
+				}
+			}},
+		"malformed": {oidctest.Faults{Malformed: true},
+			func(t *testing.T, answer *httptest.ResponseRecorder) {
+				body := answer.Body.Bytes()
+				if answer.Code != 200 || json.Valid(body) || body[0] != '{' ||
+					!strings.Contains(string(body), oidctest.Garbage) {
+					t.Errorf("%d %s", answer.Code, body)
+				}
+			}},
+		"oversize": {oidctest.Faults{Oversize: true},
+			func(t *testing.T, answer *httptest.ResponseRecorder) {
+				body := answer.Body.Bytes()
+				if answer.Code != 200 || len(body) != 1<<20+1 || !json.Valid(body) ||
+					!json.Valid(body[:1<<20]) {
+					t.Errorf("%d, %d bytes", answer.Code, len(body))
+				}
+			}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProvider(t, oidctest.Config{})
@@ -180,7 +192,8 @@ func TestHangEndsWithTheRequest(t *testing.T) {
 		returned := false
 		answer := httptest.NewRecorder()
 		go func() {
-			p.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodGet, oidctest.KeySetPath, nil))
+			p.ServeHTTP(answer,
+				httptest.NewRequestWithContext(ctx, http.MethodGet, oidctest.KeySetPath, nil))
 			returned = true
 		}()
 		synctest.Wait()
@@ -225,7 +238,8 @@ func TestFaultsOfDiscovery(t *testing.T) {
 	p := newProvider(t, oidctest.Config{})
 	p.SetFaults(oidctest.Faults{Issuer: "https://evil.example", JWKSURL: "http://192.0.2.1/keys"})
 	document := discovery(t, p)
-	if document["issuer"] != "https://evil.example" || document["jwks_uri"] != "http://192.0.2.1/keys" {
+	if document["issuer"] != "https://evil.example" ||
+		document["jwks_uri"] != "http://192.0.2.1/keys" {
 		t.Errorf("%v", document)
 	}
 	if claims := signClaims(t, p, nil); claims["iss"] != issuer || p.Issuer() != issuer {
@@ -247,14 +261,20 @@ func TestFaultUnknownKeyType(t *testing.T) {
 	if err != nil || !verifies(set, sign(t, p, nil, "payload")) {
 		t.Errorf("the other key is gone: %v", err)
 	}
-	if got := keys(t, p); len(got) != 2 || got[0]["kid"] != oidctest.UnknownKeyID || got[0]["kty"] == "" {
+	got := keys(t, p)
+	if len(got) != 2 || got[0]["kid"] != oidctest.UnknownKeyID || got[0]["kty"] == "" {
 		t.Errorf("%v", got)
 	}
 }
 
 func TestFaultOmitAlg(t *testing.T) {
 	p := newProvider(t, oidctest.Config{})
-	p.SetFaults(oidctest.Faults{OmitAlg: true, UnknownKeyType: true, SymmetricKey: true, DuplicateKeyID: true})
+	p.SetFaults(oidctest.Faults{
+		OmitAlg:        true,
+		UnknownKeyType: true,
+		SymmetricKey:   true,
+		DuplicateKeyID: true,
+	})
 	got := keys(t, p)
 	if len(got) != 4 {
 		t.Errorf("%d keys", len(got))
@@ -273,14 +293,16 @@ func TestFaultDuplicateKeyID(t *testing.T) {
 	}
 	p.SetFaults(oidctest.Faults{DuplicateKeyID: true})
 	got := keys(t, p)
-	if len(got) != 3 || got[0]["kid"] != p.KeyID() || got[2]["kid"] != p.KeyID() || got[0]["x"] == got[2]["x"] || got[0]["alg"] != got[2]["alg"] {
+	if len(got) != 3 || got[0]["kid"] != p.KeyID() || got[2]["kid"] != p.KeyID() ||
+		got[0]["x"] == got[2]["x"] || got[0]["alg"] != got[2]["alg"] {
 		t.Fatalf("%v", got)
 	}
 	set, token := parseSet(t, p.KeySet()), sign(t, p, nil, "payload")
 	if verifies(set, token) {
 		t.Error("the first key of that ID is the right one")
 	}
-	if _, err := jws.Verify([]byte(token), jws.WithKeySet(set, jws.WithMultipleKeysPerKeyID(true))); err != nil {
+	_, err := jws.Verify([]byte(token), jws.WithKeySet(set, jws.WithMultipleKeysPerKeyID(true)))
+	if err != nil {
 		t.Errorf("no key of that ID is the right one: %v", err)
 	}
 
@@ -293,7 +315,8 @@ func TestFaultDuplicateKeyID(t *testing.T) {
 
 func TestFaultSymmetricKey(t *testing.T) {
 	p := newProvider(t, oidctest.Config{Secret: secret})
-	if slices.ContainsFunc(keys(t, p), func(key map[string]string) bool { return key["kty"] == "oct" }) {
+	if slices.ContainsFunc(keys(t, p),
+		func(key map[string]string) bool { return key["kty"] == "oct" }) {
 		t.Error("the secret is published without the fault")
 	}
 	p.SetFaults(oidctest.Faults{SymmetricKey: true})

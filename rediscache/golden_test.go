@@ -53,7 +53,9 @@ func goldenKey() rediscache.Key {
 	return rediscache.Key{ID: "2026-11", Secret: delegation.NewSecret(goldenSecret)}
 }
 
-func goldenAEAD() cipher.AEAD { return must(cipher.NewGCM(must(aes.NewCipher([]byte(goldenSecret))))) }
+func goldenAEAD() cipher.AEAD {
+	return must(cipher.NewGCM(must(aes.NewCipher([]byte(goldenSecret)))))
+}
 
 // sealedAs seals a text by hand: the length of the key's ID, the ID, the nonce and what AES-256-GCM
 // makes of the text, bound to additional data.
@@ -63,11 +65,12 @@ func sealedAs(bound string) []byte {
 	return goldenAEAD().Seal(front, nonce, []byte(goldenPlain), []byte(bound))
 }
 
-// TestSeal_Golden pins the form of a sealed value. Replicas of two versions share what is in Redis, so
-// a change of the form needs another purpose, and with it the purpose is a part of the form.
+// TestSeal_Golden pins the form of a sealed value. Replicas of two versions share what is in Redis,
+// so a change of the form needs another purpose, and with it the purpose is a part of the form.
 func TestSeal_Golden(t *testing.T) {
 	seal, open := must2(rediscache.Sealer(goldenKey()))
-	golden := must(hex.DecodeString(strings.Join(strings.Fields(string(must(os.ReadFile("testdata/sealed.hex")))), "")))
+	golden := must(hex.DecodeString(strings.Join(
+		strings.Fields(string(must(os.ReadFile("testdata/sealed.hex")))), "")))
 	if got := sealedAs(goldenBound); !bytes.Equal(got, golden) {
 		t.Errorf("the pinned value is not the documented form:\n%x", got)
 	}
@@ -83,8 +86,8 @@ func TestSeal_Golden(t *testing.T) {
 	}
 }
 
-// TestSeal_IsBoundToItsPurpose: a value that was sealed with the same key for anything else, or bound
-// to less, does not open.
+// TestSeal_IsBoundToItsPurpose: a value that was sealed with the same key for anything else, or
+// bound to less, does not open.
 func TestSeal_IsBoundToItsPurpose(t *testing.T) {
 	_, open := must2(rediscache.Sealer(goldenKey()))
 	for name, bound := range map[string]string{

@@ -43,7 +43,8 @@ type server struct {
 	client  *redis.Client
 }
 
-// startRedis starts a server, on the port of addr if that is set. A machine without redis-server skips the test, and fails it in CI.
+// startRedis starts a server, on the port of addr if that is set. A machine without redis-server
+// skips the test, and fails it in CI.
 func startRedis(t testing.TB, addr string) *server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -58,7 +59,11 @@ func startRedis(t testing.TB, addr string) *server {
 		free.Close()
 	}
 	_, port, _ := net.SplitHostPort(addr)
-	s := &server{addr: addr, process: exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())}
+	s := &server{
+		addr: addr,
+		process: exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
+			"--appendonly", "no", "--dir", t.TempDir()),
+	}
 	output := must(s.process.StdoutPipe())
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
@@ -85,7 +90,8 @@ func (s *server) kill() {
 // sent is how many bytes the server has sent in all.
 func (s *server) sent(t testing.TB) (bytes int) {
 	t.Helper()
-	_, text, found := strings.Cut(must(s.client.Info(t.Context(), "stats").Result()), "total_net_output_bytes:")
+	_, text, found := strings.Cut(must(s.client.Info(t.Context(), "stats").Result()),
+		"total_net_output_bytes:")
 	if !found {
 		t.Fatal("the server does not count")
 	}
@@ -94,7 +100,9 @@ func (s *server) sent(t testing.TB) (bytes int) {
 }
 
 // cache returns a Cache before the server, with time for a busy machine.
-func (s *server) cache(t testing.TB, change func(*rediscache.Config), keys ...rediscache.Key) *rediscache.Cache {
+func (s *server) cache(
+	t testing.TB, change func(*rediscache.Config), keys ...rediscache.Key,
+) *rediscache.Cache {
 	t.Helper()
 	c := config(s.addr, keys...)
 	c.Timeout = 10 * time.Second
@@ -124,25 +132,32 @@ func TestInterop_RedisKeepsUntilTheEnd(t *testing.T) {
 	if ttl := must(s.client.PTTL(ctx, name).Result()); ttl > life || ttl < life-30*time.Second {
 		t.Errorf("it lives for %s, the credentials for %s", ttl, life)
 	}
-	if raw := must(s.client.Get(ctx, name).Bytes()); bytes.Contains(raw, []byte("canary")) || bytes.Contains(raw, []byte("Subject")) {
+	raw := must(s.client.Get(ctx, name).Bytes())
+	if bytes.Contains(raw, []byte("canary")) || bytes.Contains(raw, []byte("Subject")) {
 		t.Errorf("in the clear: %q", raw)
 	}
 }
 
-// TestInterop_RedisDoesNotOpen: a value that is not for this place and these keys counts as absent, is logged, and is replaced.
+// TestInterop_RedisDoesNotOpen: a value that is not for this place and these keys counts as absent,
+// is logged, and is replaced.
 func TestInterop_RedisDoesNotOpen(t *testing.T) {
 	s, key, ctx := startRedis(t, ""), newKey("one"), t.Context()
 	name := "delegation:c:" + owner + ":" + other
 	for fault, spoil := range map[string]func(){
-		"changed":   func() { s.client.SetRange(ctx, name, 40, "x\x00x") },
-		"not ours":  func() { s.client.Set(ctx, name, "hello", 0) },
-		"huge":      func() { s.client.SetRange(ctx, name, 10<<20, "x") },
-		"moved":     func() { s.client.Copy(ctx, name, "delegation:c:"+other+":"+owner, 0, true) },
-		"wrong key": func() { _ = s.cache(t, nil, newKey("one")).Put(ctx, owner, other, credentials()) },
-		"other ID":  func() { _ = s.cache(t, nil, newKey("two")).Put(ctx, owner, other, credentials()) },
+		"changed":  func() { s.client.SetRange(ctx, name, 40, "x\x00x") },
+		"not ours": func() { s.client.Set(ctx, name, "hello", 0) },
+		"huge":     func() { s.client.SetRange(ctx, name, 10<<20, "x") },
+		"moved":    func() { s.client.Copy(ctx, name, "delegation:c:"+other+":"+owner, 0, true) },
+		"wrong key": func() {
+			_ = s.cache(t, nil, newKey("one")).Put(ctx, owner, other, credentials())
+		},
+		"other ID": func() {
+			_ = s.cache(t, nil, newKey("two")).Put(ctx, owner, other, credentials())
+		},
 	} {
 		var log bytes.Buffer
-		c := s.cache(t, func(c *rediscache.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) }, key)
+		c := s.cache(t,
+			func(c *rediscache.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) }, key)
 		if err := c.Put(ctx, owner, other, credentials()); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +166,9 @@ func TestInterop_RedisDoesNotOpen(t *testing.T) {
 		if fault == "moved" {
 			o, k = other, owner
 		}
-		if got, err := c.Get(ctx, o, k); got != nil || err != nil || strings.Count(log.String(), "level=WARN") != 1 || strings.Contains(log.String(), "canary") {
+		got, err := c.Get(ctx, o, k)
+		if got != nil || err != nil || strings.Count(log.String(), "level=WARN") != 1 ||
+			strings.Contains(log.String(), "canary") {
 			t.Errorf("%s: %v, %v, log %s", fault, got, err, &log)
 		}
 		if read := s.sent(t) - before; read > 1<<20 {
@@ -195,7 +212,8 @@ func TestInterop_RedisDelete(t *testing.T) {
 	}
 }
 
-// TestInterop_RedisLock: one at a time; a lock whose holder has died ends by itself, and its late release does not take another's.
+// TestInterop_RedisLock: one at a time; a lock whose holder has died ends by itself, and its late
+// release does not take another's.
 func TestInterop_RedisLock(t *testing.T) {
 	s, ctx := startRedis(t, ""), t.Context()
 	c := s.cache(t, func(c *rediscache.Config) { c.LockTime = time.Minute }, newKey("one"))
@@ -225,7 +243,8 @@ func TestInterop_RedisLock(t *testing.T) {
 		t.Errorf("%d held the lock at once", most)
 	}
 
-	short := s.cache(t, func(c *rediscache.Config) { c.LockTime = 300 * time.Millisecond }, newKey("one"))
+	short := s.cache(t, func(c *rediscache.Config) { c.LockTime = 300 * time.Millisecond },
+		newKey("one"))
 	dead := must(short.Lock(ctx, owner, other)) // whose holder is never heard of again
 	began := time.Now()
 	next, err := c.Lock(ctx, owner, other)
@@ -233,7 +252,8 @@ func TestInterop_RedisLock(t *testing.T) {
 		t.Fatalf("%v after %s", err, took)
 	}
 	dead() // but it is
-	if _, err := short.Lock(ctx, owner, other); err == nil || !strings.Contains(err.Error(), "was not free within 300ms") {
+	_, err = short.Lock(ctx, owner, other)
+	if err == nil || !strings.Contains(err.Error(), "was not free within 300ms") {
 		t.Errorf("the lock of another was released: %v", err)
 	}
 	gone, cancel := context.WithCancel(ctx)
@@ -260,7 +280,9 @@ func TestInterop_RedisReplay(t *testing.T) {
 	var all sync.WaitGroup
 	for range 50 {
 		for _, c := range []*rediscache.Cache{a, b} {
-			all.Go(func() { first <- must(c.FirstUse(ctx, owner, now, now.Add(90*time.Minute+time.Millisecond))) })
+			all.Go(func() {
+				first <- must(c.FirstUse(ctx, owner, now, now.Add(90*time.Minute+time.Millisecond)))
+			})
 		}
 	}
 	all.Wait()
@@ -271,17 +293,21 @@ func TestInterop_RedisReplay(t *testing.T) {
 			n++
 		}
 	}
-	if n != 1 || !must(a.FirstUse(ctx, other, now, now)) || must(b.FirstUse(ctx, other, now, now.Add(time.Hour))) {
+	if n != 1 || !must(a.FirstUse(ctx, other, now, now)) ||
+		must(b.FirstUse(ctx, other, now, now.Add(time.Hour))) {
 		t.Errorf("%d times first", n)
 	}
-	if ttl := must(s.client.PTTL(ctx, "delegation:r:"+owner).Result()); ttl < 89*time.Minute || ttl > 91*time.Minute {
+	ttl := must(s.client.PTTL(ctx, "delegation:r:"+owner).Result())
+	if ttl < 89*time.Minute || ttl > 91*time.Minute {
 		t.Errorf("it lives for %s", ttl)
 	}
-	if must(a.FirstUse(ctx, strings.Repeat("3", 64), now, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))) != true {
+	if must(a.FirstUse(ctx, strings.Repeat("3", 64), now,
+		time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))) != true {
 		t.Error("a token that never ends")
 	}
 	s.kill()
-	if is, err := a.FirstUse(ctx, strings.Repeat("4", 64), now, now.Add(time.Hour)); is || err == nil {
+	is, err := a.FirstUse(ctx, strings.Repeat("4", 64), now, now.Add(time.Hour))
+	if is || err == nil {
 		t.Errorf("without Redis: %v, %v", is, err)
 	}
 }
@@ -296,20 +322,33 @@ type world struct {
 // identity has one key in all processes.
 func identity() delegation.IdentityProvider {
 	certificate := must(os.ReadFile("../testdata/saml/test-only.crt.pem"))
-	key := bytes.ReplaceAll(must(os.ReadFile("../testdata/saml/test-only.key.pem")), []byte("TESTING KEY"), []byte("PRIVATE KEY"))
-	return delegation.IdentityProvider{EntityID: "urn:tenant.example.com", Keys: []delegation.SigningKey{must(delegation.ParseSigningKey(certificate, key))}}
+	key := bytes.ReplaceAll(must(os.ReadFile("../testdata/saml/test-only.key.pem")),
+		[]byte("TESTING KEY"), []byte("PRIVATE KEY"))
+	return delegation.IdentityProvider{
+		EntityID: "urn:tenant.example.com",
+		Keys:     []delegation.SigningKey{must(delegation.ParseSigningKey(certificate, key))},
+	}
 }
 
 // delegator makes the Delegator of one process. All sign with one key.
-func (w *world) delegator(t testing.TB, change func(*rediscache.Config, *delegation.Config)) *delegation.Delegator {
+func (w *world) delegator(
+	t testing.TB, change func(*rediscache.Config, *delegation.Config),
+) *delegation.Delegator {
 	cc := config(w.Redis, rediscache.Key{ID: "one", Secret: delegation.NewSecret(w.Secret)})
 	cc.Timeout, cc.LockTime = 20*time.Second, 2*time.Minute // of a busy machine
 	dc := delegation.Config{
 		Issuers:          []delegation.Issuer{{URL: issuer, JWKS: w.KeySet}},
 		IdentityProvider: identity(),
-		Targets:          delegation.Targets{app: {AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}}},
-		STS:              sts.New(sts.Options{BaseEndpoint: aws.String(w.STS), Credentials: aws.AnonymousCredentials{}}),
-		STSTimeout:       time.Minute,
+		Targets: delegation.Targets{app: {AWS: delegation.AWS{
+			Principal: principal,
+			Role:      role,
+			Region:    "eu-central-1",
+		}}},
+		STS: sts.New(sts.Options{
+			BaseEndpoint: aws.String(w.STS),
+			Credentials:  aws.AnonymousCredentials{},
+		}),
+		STSTimeout: time.Minute,
 	}
 	if change != nil {
 		change(&cc, &dc)
@@ -328,11 +367,18 @@ func newWorld(t testing.TB, redisAddr string, users int) (*world, *ststest.Serve
 	provider.SetIssuer(issuer)
 	w := &world{Redis: redisAddr, Secret: strings.Repeat("k", 32), KeySet: provider.KeySet()}
 	for i := range users {
-		w.Tokens = append(w.Tokens, must(provider.SignIDToken(map[string]any{"sub": fmt.Sprint("user", i), "aud": app})))
+		w.Tokens = append(w.Tokens,
+			must(provider.SignIDToken(map[string]any{"sub": fmt.Sprint("user", i), "aud": app})))
 	}
 	fake := ststest.New(ststest.Config{Region: "eu-central-1"})
-	if err := errors.Join(fake.PutSAMLProvider(principal, must(identity().Metadata())), fake.PutRole(ststest.Role{ARN: role, TrustPolicy: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
-		"Principal":{"Federated":"` + principal + `"},"Action":["sts:AssumeRoleWithSAML","sts:TagSession","sts:SetSourceIdentity"]}]}`})); err != nil {
+	err := errors.Join(fake.PutSAMLProvider(principal, must(identity().Metadata())),
+		fake.PutRole(ststest.Role{
+			ARN: role,
+			TrustPolicy: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+		"Principal":{"Federated":"` + principal +
+				`"},"Action":["sts:AssumeRoleWithSAML","sts:TagSession","sts:SetSourceIdentity"]}]}`,
+		}))
+	if err != nil {
 		t.Fatal(err)
 	}
 	served := httptest.NewServer(fake)
@@ -352,12 +398,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child exchanges as often as each line of its input says, all users in turn, and answers each line with the number of failures.
+// child exchanges as often as each line of its input says, all users in turn, and answers each line
+// with the number of failures.
 func child(text []byte) {
 	var w world
 	must(0, json.Unmarshal(text, &w))
-	d := w.delegator(nil, func(r *rediscache.Config, c *delegation.Config) { // what the shared cache fails with, if it does
-		c.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	// what the shared cache fails with, if it does
+	d := w.delegator(nil, func(r *rediscache.Config, c *delegation.Config) {
+		c.Logger = slog.New(slog.NewTextHandler(os.Stderr,
+			&slog.HandlerOptions{Level: slog.LevelWarn}))
 		r.Logger = c.Logger
 	})
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
@@ -381,7 +430,8 @@ func child(text []byte) {
 	}
 }
 
-// TestInterop_RedisTwoProcesses is the promise for a fleet: one call to AWS for each decision, in all processes together.
+// TestInterop_RedisTwoProcesses is the promise for a fleet: one call to AWS for each decision, in
+// all processes together.
 func TestInterop_RedisTwoProcesses(t *testing.T) {
 	const users = 1_000
 	s := startRedis(t, "")
@@ -404,7 +454,9 @@ func TestInterop_RedisTwoProcesses(t *testing.T) {
 		})
 		processes = append(processes, process{in, bufio.NewScanner(out)})
 	}
-	for _, round := range []struct{ exchanges, users, calls int }{{5_000, 1, 1}, {2_000, users, users}} {
+	for _, round := range []struct{ exchanges, users, calls int }{
+		{5_000, 1, 1}, {2_000, users, users},
+	} {
 		for _, p := range processes {
 			fmt.Fprintln(p.in, round.exchanges, round.users)
 		}
@@ -442,16 +494,19 @@ func TestInterop_RedisKilled(t *testing.T) {
 	exchange(1)
 	startRedis(t, s.addr)
 	exchange(2)
-	if got := strings.Join(outcomes, " "); got != "miss hit shared_down hit miss" || len(fake.Calls()) != 3 {
+	got := strings.Join(outcomes, " ")
+	if got != "miss hit shared_down hit miss" || len(fake.Calls()) != 3 {
 		t.Errorf("outcomes %s, %d calls", got, len(fake.Calls()))
 	}
 }
 
-// TestInterop_RedisHolderDies: another replica has taken the lock and is never heard of again. The exchange goes on after the lock's time.
+// TestInterop_RedisHolderDies: another replica has taken the lock and is never heard of again. The
+// exchange goes on after the lock's time.
 func TestInterop_RedisHolderDies(t *testing.T) {
 	s := startRedis(t, "")
 	w, fake := newWorld(t, s.addr, 1)
-	d := w.delegator(t, func(c *rediscache.Config, _ *delegation.Config) { c.LockTime = 200 * time.Millisecond })
+	d := w.delegator(t,
+		func(c *rediscache.Config, _ *delegation.Config) { c.LockTime = 200 * time.Millisecond })
 	// Whatever the key is: the second exchange finds the lock that the first one's was.
 	locks := make(chan string, 1)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -65,7 +65,8 @@ func credentials() *delegation.Credentials {
 
 // same tells whether credentials are the same in every field, secrets included.
 func same(a, b *delegation.Credentials) bool {
-	if a == nil || b == nil || a.SecretAccessKey.Reveal() != b.SecretAccessKey.Reveal() || a.SessionToken.Reveal() != b.SessionToken.Reveal() {
+	if a == nil || b == nil || a.SecretAccessKey.Reveal() != b.SecretAccessKey.Reveal() ||
+		a.SessionToken.Reveal() != b.SessionToken.Reveal() {
 		return a == b
 	}
 	x, y := *a, *b
@@ -88,20 +89,40 @@ func TestNew_NamesAllThatIsWrong(t *testing.T) {
 		config rediscache.Config
 		want   []string
 	}{
-		"nothing":      {rediscache.Config{}, []string{"Redis: has no Addr", "Keys: has 0 keys"}},
-		"no address":   {config("", good), []string{"Redis: has no Addr"}},
-		"three keys":   {config("x", good, newKey("two"), newKey("three")), []string{"Keys: has 3 keys"}},
+		"nothing":    {rediscache.Config{}, []string{"Redis: has no Addr", "Keys: has 0 keys"}},
+		"no address": {config("", good), []string{"Redis: has no Addr"}},
+		"three keys": {config("x", good, newKey("two"), newKey("three")),
+			[]string{"Keys: has 3 keys"}},
 		"one ID twice": {config("x", good, newKey("one")), []string{"Keys[1]"}},
 		"no ID":        {config("x", newKey("")), []string{"Keys[0]"}},
 		"a long ID":    {config("x", newKey(strings.Repeat("x", 33))), []string{"Keys[0]"}},
 		"an odd ID":    {config("x", newKey("\xff")), []string{"Keys[0]"}},
-		"a short key":  {config("x", rediscache.Key{ID: "x", Secret: delegation.NewSecret("canary-short")}), []string{"has 12"}},
-		"AES-128":      {config("x", keyOf(16)), []string{"Secret of 32 bytes, has 16"}},
-		"AES-192":      {config("x", keyOf(24)), []string{"Secret of 32 bytes, has 24"}},
-		"a byte more":  {config("x", keyOf(33)), []string{"Secret of 32 bytes, has 33"}},
-		"no time":      {rediscache.Config{Redis: &redis.Options{Addr: "x"}, Keys: []rediscache.Key{good}, Timeout: 1}, []string{"Timeout: 1ns is less than 1ms"}},
-		"others": {rediscache.Config{Redis: &redis.Options{Addr: "x"}, Keys: []rediscache.Key{good}, Prefix: "a*", Timeout: -1, LockTime: time.Microsecond},
-			[]string{"Prefix: ", "Timeout: -1ns is less than 1ms", "LockTime: 1µs is less than 1ms"}},
+		"a short key": {
+			config("x", rediscache.Key{ID: "x", Secret: delegation.NewSecret("canary-short")}),
+			[]string{"has 12"},
+		},
+		"AES-128":     {config("x", keyOf(16)), []string{"Secret of 32 bytes, has 16"}},
+		"AES-192":     {config("x", keyOf(24)), []string{"Secret of 32 bytes, has 24"}},
+		"a byte more": {config("x", keyOf(33)), []string{"Secret of 32 bytes, has 33"}},
+		"no time": {
+			rediscache.Config{
+				Redis:   &redis.Options{Addr: "x"},
+				Keys:    []rediscache.Key{good},
+				Timeout: 1,
+			}, []string{"Timeout: 1ns is less than 1ms"},
+		},
+		"others": {
+			rediscache.Config{
+				Redis:    &redis.Options{Addr: "x"},
+				Keys:     []rediscache.Key{good},
+				Prefix:   "a*",
+				Timeout:  -1,
+				LockTime: time.Microsecond,
+			},
+			[]string{
+				"Prefix: ", "Timeout: -1ns is less than 1ms", "LockTime: 1µs is less than 1ms",
+			},
+		},
 	} {
 		c, err := rediscache.New(row.config)
 		if c != nil || err == nil || strings.Contains(err.Error(), "canary") {
@@ -130,18 +151,30 @@ func TestConfigIsCopied(t *testing.T) {
 // calls are all calls to Redis.
 func calls(c *rediscache.Cache) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"Get":       func(ctx context.Context) error { _, err := c.Get(ctx, owner, other); return err },
-		"Put":       func(ctx context.Context) error { return c.Put(ctx, owner, other, credentials()) },
+		"Get": func(ctx context.Context) error {
+			_, err := c.Get(ctx, owner, other)
+			return err
+		},
+		"Put": func(ctx context.Context) error {
+			return c.Put(ctx, owner, other, credentials())
+		},
 		"Delete":    func(ctx context.Context) error { return c.Delete(ctx, owner, other) },
 		"DeleteAll": func(ctx context.Context) error { return c.Delete(ctx, "", "") },
-		"Lock":      func(ctx context.Context) error { _, err := c.Lock(ctx, owner, other); return err },
-		"FirstUse":  func(ctx context.Context) error { _, err := c.FirstUse(ctx, owner, time.Now(), time.Now()); return err },
-		"Check":     func(ctx context.Context) error { return c.Check(ctx) },
+		"Lock": func(ctx context.Context) error {
+			_, err := c.Lock(ctx, owner, other)
+			return err
+		},
+		"FirstUse": func(ctx context.Context) error {
+			_, err := c.FirstUse(ctx, owner, time.Now(), time.Now())
+			return err
+		},
+		"Check": func(ctx context.Context) error { return c.Check(ctx) },
 	}
 }
 
-// TestDownOrSilent: a server that refuses connections, and one that takes them and says nothing, cost
-// no more than the time-out. The time is the bubble's, so the machine's speed has no part in it.
+// TestDownOrSilent: a server that refuses connections, and one that takes them and says nothing,
+// cost no more than the time-out. The time is the bubble's, so the machine's speed has no part in
+// it.
 func TestDownOrSilent(t *testing.T) {
 	type dialer = func(context.Context, string, string) (net.Conn, error)
 	for name, row := range map[string]struct {
@@ -156,7 +189,8 @@ func TestDownOrSilent(t *testing.T) {
 		"silent": {func(t *testing.T) dialer {
 			return func(context.Context, string, string) (net.Conn, error) {
 				ours, theirs := net.Pipe()
-				t.Cleanup(func() { _ = theirs.Close() }) // go-redis does not close what it gives up here
+				// go-redis does not close what it gives up here
+				t.Cleanup(func() { _ = theirs.Close() })
 				go func() { _, _ = io.Copy(io.Discard, theirs) }()
 				return ours, nil
 			}
@@ -181,7 +215,8 @@ func TestDownOrSilent(t *testing.T) {
 					if took := time.Since(began); err == nil || took != row.cost {
 						t.Fatalf("%v after %s", err, took)
 					}
-					if !strings.HasPrefix(err.Error(), "redis: ") || strings.Contains(err.Error(), "canary") {
+					if !strings.HasPrefix(err.Error(), "redis: ") ||
+						strings.Contains(err.Error(), "canary") {
 						t.Error(err)
 					}
 				})
@@ -209,7 +244,8 @@ func TestCanceled(t *testing.T) {
 
 // TestExpiredIsNotPut: Redis would keep it for ever.
 func TestExpiredIsNotPut(t *testing.T) {
-	c := must(rediscache.New(config("127.0.0.1:1", newKey("one")))) // where nobody listens: a call would fail
+	// where nobody listens: a call would fail
+	c := must(rediscache.New(config("127.0.0.1:1", newKey("one"))))
 	defer c.Close()
 	for _, at := range []time.Duration{0, -time.Hour, 100 * time.Microsecond} {
 		old := credentials()
@@ -236,13 +272,15 @@ func TestSeal_RoundTrip(t *testing.T) {
 	seal, open := must2(rediscache.Sealer(newKey("one")))
 	want := credentials()
 	a, b := must(seal(want, owner, other)), must(seal(want, owner, other))
-	if bytes.Equal(a, b) || bytes.Contains(a, []byte("canary")) || !bytes.HasPrefix(a, []byte("\x03one")) {
+	if bytes.Equal(a, b) || bytes.Contains(a, []byte("canary")) ||
+		!bytes.HasPrefix(a, []byte("\x03one")) {
 		t.Errorf("sealed %q and %q", a, b)
 	}
 	if got, err := open(a, owner, other); err != nil || !same(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
-	if got, err := open(must(seal(&delegation.Credentials{}, owner, other)), owner, other); err != nil || !same(got, &delegation.Credentials{}) {
+	got, err := open(must(seal(&delegation.Credentials{}, owner, other)), owner, other)
+	if err != nil || !same(got, &delegation.Credentials{}) {
 		t.Errorf("of nothing: %+v, %v", got, err)
 	}
 	huge := credentials()
@@ -259,14 +297,19 @@ func must2[A, B any](a A, b B, err error) (A, B) {
 	return a, b
 }
 
-// TestSeal_OpensNothingElse: not with any bit changed, any byte missing, in another place, or with another key under the same ID.
+// TestSeal_OpensNothingElse: not with any bit changed, any byte missing, in another place, or with
+// another key under the same ID.
 func TestSeal_OpensNothingElse(t *testing.T) {
 	seal, open := must2(rediscache.Sealer(newKey("one")))
 	_, foreign := must2(rediscache.Sealer(newKey("one")))
 	sealed := must(seal(credentials(), owner, other))
-	refused := func(what string, text []byte, open func([]byte, string, string) (*delegation.Credentials, error), owner, key string) {
+	refused := func(
+		what string, text []byte,
+		open func([]byte, string, string) (*delegation.Credentials, error), owner, key string,
+	) {
 		t.Helper()
-		if c, err := open(text, owner, key); c != nil || err == nil || strings.Contains(err.Error(), "canary") {
+		c, err := open(text, owner, key)
+		if c != nil || err == nil || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v, %v", what, c, err)
 		}
 	}
@@ -302,7 +345,8 @@ func TestSeal_Rotation(t *testing.T) {
 	} {
 		seal, _ := must2(rediscache.Sealer(row.sealing...))
 		_, open := must2(rediscache.Sealer(row.opening...))
-		if _, err := open(must(seal(credentials(), owner, other)), owner, other); (err == nil) != row.opens {
+		_, err := open(must(seal(credentials(), owner, other)), owner, other)
+		if (err == nil) != row.opens {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -325,7 +369,8 @@ func FuzzOpen(f *testing.F) {
 // TestNothingIsShown: neither the configuration nor the log shows a key.
 func TestNothingIsShown(t *testing.T) {
 	var log bytes.Buffer
-	c := config("127.0.0.1:1", rediscache.Key{ID: "one", Secret: delegation.NewSecret(strings.Repeat("canary01", 4))})
+	c := config("127.0.0.1:1",
+		rediscache.Key{ID: "one", Secret: delegation.NewSecret(strings.Repeat("canary01", 4))})
 	c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	c.Logger.Info("config", "config", c)
 	if text := fmt.Sprintf("%+v %#v", c, c) + log.String(); strings.Contains(text, "canary") {

@@ -83,7 +83,8 @@ func (w *wire) cache(t *testing.T) *rediscache.Cache {
 	return c
 }
 
-// TestLock_CallerLeaves: who waits for a lock and goes away is held no longer, not even for a pause.
+// TestLock_CallerLeaves: who waits for a lock and goes away is held no longer, not even for a
+// pause.
 func TestLock_CallerLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: "$-1\r\n"} // another holds it
@@ -120,7 +121,8 @@ func TestFirstUse_Ends(t *testing.T) {
 				t.Fatalf("%s: %t, %v; it asked %q", left, first, err, w.commands)
 			}
 			command := w.commands[0]
-			i := slices.IndexFunc(command, func(word string) bool { return strings.EqualFold(word, "ex") })
+			i := slices.IndexFunc(command,
+				func(word string) bool { return strings.EqualFold(word, "ex") })
 			if i < 0 || command[i+1] != want {
 				t.Errorf("%s: %q, want an end in %s s", left, command, want)
 			}

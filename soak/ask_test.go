@@ -39,7 +39,9 @@ type retriever struct {
 func (w *world) addRetrievers() {
 	for i, d := range w.delegators {
 		for j, t := range targets {
-			r := &retriever{ask: ask{user{t.issuers[0], (i + j) % usersPerIssuer}, t, t.clients[0], d}}
+			r := &retriever{
+				ask: ask{user{t.issuers[0], (i + j) % usersPerIssuer}, t, t.clients[0], d},
+			}
 			source := func(context.Context) (string, error) {
 				return w.token(r.user, r.client, nil), nil
 			}
@@ -208,7 +210,9 @@ var refusals = []refusal{
 	},
 	{
 		"of another client", codes(delegation.CodeAudienceNotAllowed),
-		func(w *world, a ask) (string, string) { return w.token(a.user, nobody, nil), a.target.name },
+		func(w *world, a ask) (string, string) {
+			return w.token(a.user, nobody, nil), a.target.name
+		},
 	},
 	{
 		"of another issuer", codes(delegation.CodeIssuerNotAllowed),

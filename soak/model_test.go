@@ -136,7 +136,8 @@ var targets = []*target{
 		},
 	},
 	{
-		name: "folder", issuers: []int{east}, clients: []string{web, mobile}, region: "eu-central-1",
+		name: "folder", issuers: []int{east}, clients: []string{web, mobile},
+		region:   "eu-central-1",
 		duration: 30 * time.Minute, principal: ownPrincipal, entity: ownEntity,
 		want: func(u user, client string, w *want) {
 			w.role = "arn:aws:iam::222222222222:role/folder"

@@ -26,8 +26,8 @@ var (
 )
 
 const (
-	// A phase ends after so many asks, so that a slow machine does no less in it. One in which users
-	// cannot go on until the fault is over ends after this time.
+	// A phase ends after so many asks, so that a slow machine does no less in it. One in which
+	// users cannot go on until the fault is over ends after this time.
 	asksPerPhase = 150
 	phaseTime    = time.Second
 
@@ -239,8 +239,8 @@ func (s *soak) sharing(u user) {
 	})
 }
 
-// swapping has the first Delegator leave credentials of one user for two clients in Redis, which AWS
-// tells apart by the session policy alone, and puts each in the place of the other. The second
+// swapping has the first Delegator leave credentials of one user for two clients in Redis, which
+// AWS tells apart by the session policy alone, and puts each in the place of the other. The second
 // Delegator must not take one for the other.
 func (s *soak) swapping(u user) {
 	s.t.Helper()

@@ -72,7 +72,8 @@ type delegator struct {
 
 // world is everything that the Delegators talk to, and the Delegators.
 type world struct {
-	clock      *delegationtest.Clock // stands still, so that how fast the machine is decides nothing
+	// stands still, so that how fast the machine is decides nothing
+	clock      *delegationtest.Clock
 	providers  [issuers]*oidctest.Provider
 	urls       [issuers]string
 	stranger   *oidctest.Provider // signs with a key that no issuer has published
@@ -239,7 +240,10 @@ func (w *world) identity() delegation.IdentityProvider {
 
 // own is the other SAML identity, whose key never changes.
 func (w *world) own() delegation.IdentityProvider {
-	return delegation.IdentityProvider{EntityID: ownEntity, Keys: []delegation.SigningKey{w.keys[2]}}
+	return delegation.IdentityProvider{
+		EntityID: ownEntity,
+		Keys:     []delegation.SigningKey{w.keys[2]},
+	}
 }
 
 // stsClient is the SDK's own client. Its requests to all regions' hosts go to the bank.

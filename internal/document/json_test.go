@@ -26,7 +26,9 @@ func TestObject(t *testing.T) {
 	}{
 		{"empty object", `{}`, nil},
 		{"white space around", " \t\r\n{ } \n", nil},
-		{"every kind of value", `{"s":"x","n":1.5e3,"t":true,"f":false,"z":null,"o":{"a":{}},"l":[1,"a",null,[],{}]}`, nil},
+		{"every kind of value",
+			`{"s":"x","n":1.5e3,"t":true,"f":false,"z":null,"o":{"a":{}},"l":[1,"a",null,[],{}]}`,
+			nil},
 		{"the same name in different objects", `{"a":{"b":1},"b":{"a":1,"b":[{"a":1},{"a":2}]}}`,
 			nil},
 		{"names that differ by case", `{"a":1,"A":2}`, nil},

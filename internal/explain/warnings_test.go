@@ -35,8 +35,9 @@ func TestWarnings(t *testing.T) {
 		change func(*explain.Plan)
 		want   []string
 	}{
-		"nothing":                   {func(*explain.Plan) {}, nil},
-		"a token that ends with it": {func(p *explain.Plan) { p.TokenEnd = now.Add(time.Hour) }, nil},
+		"nothing": {func(*explain.Plan) {}, nil},
+		"a token that ends with it": {func(p *explain.Plan) { p.TokenEnd = now.Add(time.Hour) },
+			nil},
 		"a token that ends sooner": {
 			func(p *explain.Plan) { p.TokenEnd = now.Add(time.Hour - 1) }, nil,
 		},

@@ -41,7 +41,8 @@ func TestHasConsole(t *testing.T) {
 	for host, want := range map[string]bool{
 		"console.aws.amazon.com": true, "eu-west-1.console.aws.amazon.com": true,
 		"s3.console.aws.amazon.com": true,
-		"":                          false, "aws.amazon.com": false, "evilconsole.aws.amazon.com": false,
+		"":                          false, "aws.amazon.com": false,
+		"evilconsole.aws.amazon.com":          false,
 		"console.aws.amazon.com.evil.example": false, "console.amazonaws.cn": false,
 	} {
 		if commercial.HasConsole(host) != want {

@@ -148,8 +148,9 @@ func TestError(t *testing.T) {
 		!errors.Is(down, cause) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := unknown.Error(),
-		"no such key (key_unknown), and its last refresh failed: no answer (key_set_unavailable)"; got != want {
+	got, want := unknown.Error(),
+		"no such key (key_unknown), and its last refresh failed: no answer (key_set_unavailable)"
+	if got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -81,7 +81,8 @@ func TestBoundedClient_ReadsNoMore(t *testing.T) {
 		"text":        {200, ""},
 		"one element": {200, open + "<AssumeRoleWithSAMLResult><Subject>"},
 		"behind the end": {200,
-			open + "<AssumeRoleWithSAMLResult></AssumeRoleWithSAMLResult></AssumeRoleWithSAMLResponse>"},
+			open +
+				"<AssumeRoleWithSAMLResult></AssumeRoleWithSAMLResult></AssumeRoleWithSAMLResponse>"},
 		"a refusal":       {403, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>"},
 		"a server error":  {503, "<html>"},
 		"a redirect":      {302, "<html>"},
