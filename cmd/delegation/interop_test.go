@@ -96,7 +96,7 @@ func TestInterop_Demo(t *testing.T) {
 		if line != "" && !strings.HasPrefix(line, "#") {
 			commands = append(commands, line)
 		}
-		if strings.HasPrefix(line, "# For real") {
+		if strings.HasPrefix(line, "# To serve for real") {
 			break
 		}
 	}

@@ -4,53 +4,85 @@ import (
 	"context"
 	"errors"
 	"io"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
+	"github.com/seed055b7978/delegation/delegationhttp"
 	"github.com/spf13/cobra"
 )
 
 func serveCommand(s surroundings) *cobra.Command {
 	var file, listen string
+	var origins []string
 	var demo bool
 	command := &cobra.Command{
 		Use: "serve",
 		Short: "Serve the delegation endpoint, container credentials, metadata and health " +
 			"over HTTP",
-		Long: "Serve the delegation endpoint of Auth0's clients, the container credentials " +
-			"endpoint of AWS's SDKs, console sign-in, SAML metadata and\n" +
-			"health over HTTP, as a YAML file says, with environment variables over it " +
-			"(DELEGATION_STS_ENDPOINT is sts.endpoint).\n" +
-			"It ends on SIGINT or SIGTERM, after the requests that are under way.",
+		Long: "Serve over HTTP: the delegation endpoint of Auth0's clients, the container " +
+			"credentials endpoint of the AWS SDKs,\n" +
+			"console sign-in, SAML metadata and health. A YAML file configures it. Environment " +
+			"variables override the file:\n" +
+			"DELEGATION_STS_ENDPOINT is sts.endpoint.\n\n" +
+			"It stops on SIGINT or SIGTERM, after the requests that have begun.\n\n" +
+			"--demo needs no configuration. An OpenID provider and an AWS STS run in memory, and " +
+			"a page shows each step of an\n" +
+			"exchange. Nothing leaves this machine.",
 		Example: "  delegation serve --demo\n  delegation serve --config delegation.yaml",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkOrigins(origins); err != nil {
+				return err
+			}
 			switch {
 			case demo && file != "":
 				return config.Usage(errors.New("--demo needs no --config: choose one"))
 			case demo:
-				return s.runDemo(c.Context(), listen)
+				return s.runDemo(c.Context(), listen, origins)
 			case file == "":
 				return config.Usage(errors.New("serve needs --config FILE (or " +
 					"DELEGATION_CONFIG), " +
 					"or --demo to try it out"))
 			}
-			return runConfigured(c.Context(), file, listen, s.environment, s.stderr)
+			return runConfigured(c.Context(), file, listen, origins, s.environment, s.stderr)
 		},
 	}
 	s.configFlag(command, &file, "")
 	command.Flags().StringVarP(&listen, "listen", "l", "", "`address` to listen on, instead of "+
 		"the configured one; 127.0.0.1:8080")
-	command.Flags().BoolVar(&demo, "demo", false, "serve with an OpenID provider and an AWS STS "+
-		"in memory, on loopback")
+	command.Flags().StringArrayVar(&origins, allowOriginFlag, nil, "web `origin` whose pages may "+
+		"call, instead of the configured ones, such as https://app.example.com; repeat it for "+
+		"several")
+	command.Flags().BoolVar(&demo, "demo", false, "serve a page that shows each step of an "+
+		"exchange, with an OpenID provider and an AWS STS in memory")
 	return command
 }
 
+const allowOriginFlag = "allow-origin"
+
+// checkOrigins checks the origins of the command line as delegationhttp does, in the words of the
+// flag.
+func checkOrigins(origins []string) error {
+	_, err := delegationhttp.New(delegationhttp.Config{
+		Exchanger:      new(delegation.Delegator),
+		AllowedOrigins: origins,
+	})
+	if err == nil {
+		return nil
+	}
+	text := strings.TrimPrefix(err.Error(), "delegationhttp: ")
+	return config.Usage(errors.New(originField.ReplaceAllString(text, "--"+allowOriginFlag+": ")))
+}
+
+var originField = regexp.MustCompile(`(?m)^AllowedOrigins\[\d+\]: `)
+
 func runConfigured(
-	ctx context.Context, file, listen string, environment []string, stderr io.Writer,
+	ctx context.Context, file, listen string, origins, environment []string, stderr io.Writer,
 ) error {
 	s, from, err := config.Load(file, environment)
 	if err != nil {
@@ -63,6 +95,9 @@ func runConfigured(
 	if listen != "" {
 		s.Listen = listen
 	}
+	if len(origins) > 0 {
+		s.HTTP.AllowedOrigins = origins
+	}
 	built, err := config.Build(ctx, s, from, logger)
 	if err != nil {
 		return err
@@ -71,12 +106,20 @@ func runConfigured(
 }
 
 // runDemo makes a key for the demonstration; a real one is kept in a file, an HSM or a KMS.
-func (s surroundings) runDemo(ctx context.Context, listen string) error {
+func (s surroundings) runDemo(ctx context.Context, listen string, origins []string) error {
 	key, err := newSigningKey()
 	if err != nil {
 		return err
 	}
-	return service.Demo(ctx, listen, key, s.stdout, s.stderr)
+	demo := service.Demonstration{
+		Listen:         listen,
+		AllowedOrigins: origins,
+		Key:            key,
+		Stdout:         s.stdout,
+		Stderr:         s.stderr,
+	}
+	demo.Explain = func(e *delegation.Explanation, err error) any { return newOutcome(e, err) }
+	return demo.Run(ctx)
 }
 
 func newSigningKey() (delegation.SigningKey, error) {

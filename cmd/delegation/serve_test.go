@@ -388,13 +388,25 @@ func TestUsage(t *testing.T) {
 		want string
 	}{
 		"no configuration": {[]string{"serve"}, exitUsage, "--config"},
-		"both":             {[]string{"serve", "--demo", "--config", "x"}, exitUsage, "choose one"},
-		"no such file":     {[]string{"serve", "--config", "none.yaml"}, exitUsage, "none.yaml"},
-		"unknown flag":     {[]string{"serve", "--foo"}, exitUsage, "--foo"},
-		"argument":         {[]string{"serve", "delegation.yaml"}, exitUsage, "delegation.yaml"},
-		"unknown command":  {[]string{"server"}, exitUsage, "server"},
-		"help":             {[]string{"serve", "--help"}, 0, "--demo"},
-		"nothing":          {nil, 0, "serve"},
+		"origin of a demo": {
+			[]string{"serve", "--demo", "--allow-origin", "https://app.example.com/"},
+			exitUsage, `--allow-origin: "https://app.example.com/" is not an origin`,
+		},
+		"origin": {
+			[]string{"serve", "--config", "x", "--allow-origin", "app"},
+			exitUsage, `--allow-origin: "app" is not an origin`,
+		},
+		"all origins and one": {
+			[]string{"serve", "--demo", "--allow-origin", "*", "--allow-origin", "https://a.b"},
+			exitUsage, `--allow-origin: "*" makes the others meaningless`,
+		},
+		"both":            {[]string{"serve", "--demo", "--config", "x"}, exitUsage, "choose one"},
+		"no such file":    {[]string{"serve", "--config", "none.yaml"}, exitUsage, "none.yaml"},
+		"unknown flag":    {[]string{"serve", "--foo"}, exitUsage, "--foo"},
+		"argument":        {[]string{"serve", "delegation.yaml"}, exitUsage, "delegation.yaml"},
+		"unknown command": {[]string{"server"}, exitUsage, "server"},
+		"help":            {[]string{"serve", "--help"}, 0, "--demo"},
+		"nothing":         {nil, 0, "serve"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stdout, stderr := newOutput(), newOutput()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"strings"
 
@@ -25,6 +24,9 @@ const (
 	DemoRole      = "arn:aws:iam::123456789012:role/photo-editor"
 	DemoRegion    = "eu-central-1"
 
+	// demoAuditRole has a trust policy with a mistake: it lacks sts:TagSession.
+	demoAuditRole = "arn:aws:iam::123456789012:role/photo-auditor"
+
 	// DemoTrust is the role's trust policy.
 	DemoTrust = `{"Version": "2012-10-17", "Statement": [{
 	  "Effect": "Allow",
@@ -34,26 +36,28 @@ const (
 	}]}`
 )
 
-// demoUsers are whom the demonstration's OpenID provider knows.
-var demoUsers = map[string]map[string]any{
-	"alice": {
-		"sub": "auth0|alice", "email": "alice@example.com", "email_verified": true,
-		"groups": []string{"staff", "photo-editors"}, "team": "press",
-	},
-	"bob": {
-		"sub": "auth0|bob", "email": "bob@example.com", "email_verified": true,
-		"groups": []string{"staff"}, "team": "sales",
-	},
+// Demonstration is a service with an OpenID provider and an AWS STS in memory, all on loopback, and
+// a page that shows each step of an exchange.
+type Demonstration struct {
+	// Listen is the address to listen on. Empty is DefaultListen.
+	Listen string
+	// AllowedOrigins are the web origins of other pages that may call, as in delegationhttp.Config.
+	// The demonstration's own page needs none.
+	AllowedOrigins []string
+	// Key signs the assertions.
+	Key delegation.SigningKey
+	// Explain turns an explanation, and the refusal that it ended with, into the JSON that
+	// `delegation explain --json` prints.
+	Explain func(*delegation.Explanation, error) any
+	// Stdout gets the commands to paste.
+	Stdout io.Writer
+	// Stderr gets the log, with the audit record of each exchange.
+	Stderr io.Writer
 }
 
-// Demo serves with an OpenID provider and an STS in memory, all on loopback, until the context
-// ends. It says on stdout what to paste. listen is the address, empty for DefaultListen; key signs
-// the assertions.
-func Demo(
-	ctx context.Context, listen string, key delegation.SigningKey, stdout, stderr io.Writer,
-) error {
-	options := &slog.HandlerOptions{Level: slog.LevelWarn}
-	logger := slog.New(slog.NewTextHandler(stderr, options))
+// Run serves until the context ends.
+func (d Demonstration) Run(ctx context.Context) error {
+	logger := slog.New(keepingHandler{slog.NewTextHandler(d.Stderr, nil)})
 	issuer, err := oidctest.New(oidctest.Config{})
 	if err != nil {
 		return err
@@ -64,10 +68,9 @@ func Demo(
 	}
 	defer stopIssuer()
 	issuer.SetIssuer(issuerURL)
-
 	identity := delegation.IdentityProvider{
 		EntityID: "urn:example.com:delegation",
-		Keys:     []delegation.SigningKey{key},
+		Keys:     []delegation.SigningKey{d.Key},
 	}
 	aws, err := demoAWS(identity)
 	if err != nil {
@@ -79,57 +82,80 @@ func Demo(
 	}
 	defer stopAWS()
 
-	handler, err := demoHandler(ctx, issuerURL, awsURL, identity, logger)
+	c, err := demoConfig(ctx, issuerURL, awsURL, identity, logger)
 	if err != nil {
 		return err
 	}
-	handler.Handler = demoSignIn(issuer, handler.Handler)
-	service := &Service{Listen: cmp.Or(listen, DefaultListen), Handler: handler, Logger: logger}
-	service.Started = func(address string) {
-		places := strings.NewReplacer(
-			"{service}", "http://"+address, "{issuer}", issuerURL, "{aws}", awsURL)
-		fmt.Fprint(stdout, places.Replace(demoText))
+	delegator, err := delegation.New(ctx, c)
+	if err != nil {
+		return err
+	}
+	handler, err := NewHandler(delegator, c, delegationhttp.Config{
+		Exchanger:      delegator,
+		AllowedOrigins: d.AllowedOrigins,
+		Logger:         logger,
+		Console:        &delegationhttp.Console{Endpoint: awsURL + "/federation"},
+	})
+	if err != nil {
+		return err
+	}
+	site := &demoSite{
+		places:    demoPlaces{issuer: issuerURL, aws: awsURL},
+		origins:   d.AllowedOrigins,
+		provider:  issuer,
+		service:   handler.Handler,
+		delegator: delegator,
+		explain:   d.Explain,
+	}
+	handler.Handler = site.handler()
+	service := &Service{Listen: cmp.Or(d.Listen, DefaultListen), Handler: handler, Logger: logger}
+	service.Started = func(address string) { // before the first request
+		site.places.service = demoURL(address)
+		fmt.Fprint(d.Stdout, site.places.text())
 	}
 	return service.Run(ctx)
 }
 
-// demoAWS is an STS that knows the provider and the role, with the console's federation endpoint.
+// demoAWS is an STS that knows the provider and the roles, with the console's federation endpoint.
 func demoAWS(identity delegation.IdentityProvider) (http.Handler, error) {
 	metadata, err := identity.Metadata()
 	if err != nil {
 		return nil, err
 	}
 	aws := ststest.New(ststest.Config{Region: DemoRegion})
+	withoutTags := strings.Replace(DemoTrust, `, "sts:TagSession"`, "", 1)
 	err = errors.Join(
 		aws.PutSAMLProvider(DemoPrincipal, metadata),
 		aws.PutRole(ststest.Role{ARN: DemoRole, TrustPolicy: DemoTrust}),
+		aws.PutRole(ststest.Role{ARN: demoAuditRole, TrustPolicy: withoutTags}),
 	)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", aws)
-	mux.Handle("/federation", aws.Federation())
+	mux.Handle("/federation", demoConsole(aws.Federation()))
 	return mux, nil
 }
 
-// demoHandler exchanges tokens of the issuer at the STS: photo editors get the role, and their team
-// is a session tag.
-func demoHandler(
+// demoConfig exchanges tokens of the issuer at the STS: photo editors and auditors get their roles,
+// and their team is a session tag.
+func demoConfig(
 	ctx context.Context, issuerURL, awsURL string, identity delegation.IdentityProvider,
 	logger *slog.Logger,
-) (*Handler, error) {
+) (delegation.Config, error) {
 	client, err := session.NewClient(ctx, session.ClientOptions{Endpoint: awsURL})
 	if err != nil {
-		return nil, err
+		return delegation.Config{}, err
 	}
 	roles, err := delegation.RoleByClaim("groups",
-		delegation.RoleMatch{Pattern: "photo-editors?", Role: DemoRole})
+		delegation.RoleMatch{Pattern: "photo-editors?", Role: DemoRole},
+		delegation.RoleMatch{Pattern: "auditors?", Role: demoAuditRole})
 	if err != nil {
-		return nil, err
+		return delegation.Config{}, err
 	}
 	target := delegation.AWS{Principal: DemoPrincipal, Region: DemoRegion}
-	c := delegation.Config{
+	return delegation.Config{
 		Issuers:          []delegation.Issuer{{URL: issuerURL, AllowLoopbackHTTP: true}},
 		IdentityProvider: identity,
 		Targets:          delegation.Targets{DemoTarget: {AWS: target}},
@@ -140,65 +166,5 @@ func demoHandler(
 		},
 		STS:    client,
 		Logger: logger,
-	}
-	delegator, err := delegation.New(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	return NewHandler(delegator, c, delegationhttp.Config{
-		Exchanger: delegator,
-		Logger:    logger,
-		Console:   &delegationhttp.Console{Endpoint: awsURL + "/federation"},
-	})
-}
-
-// demoText is what a newcomer pastes, line by line or whole: all but the commands is a comment.
-const demoText = `# Serving on {service}, with an OpenID provider ({issuer}) and an AWS STS ({aws}) in memory.
-# Nothing leaves this machine. Paste these lines into another terminal. Ctrl-C here ends it.
-
-# An ID token of alice, who is a photo editor:
-TOKEN=$(curl -fsS '{service}/token?user=alice')
-
-# AWS credentials for her, as Auth0's clients ask for them, with a form or with JSON:
-curl -sS {service}/delegation -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app -d api_type=aws --data-urlencode "id_token=$TOKEN"
-curl -sS {service}/delegation -H 'Content-Type: application/json' -d '{"grant_type":"urn:ietf:params:oauth:grant-type:jwt-bearer","client_id":"photo-app","id_token":"'$TOKEN'"}'
-
-# As every AWS SDK and the AWS CLI fetch them:
-curl -sS '{service}/credentials?target=photo-app' -H "Authorization: $TOKEN"
-AWS_CONTAINER_CREDENTIALS_FULL_URI='{service}/credentials?target=photo-app' AWS_CONTAINER_AUTHORIZATION_TOKEN=$TOKEN aws sts get-caller-identity --region eu-central-1 --endpoint-url {aws}
-
-# A sign-in URL for the AWS console:
-curl -sS {service}/console -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app --data-urlencode "id_token=$TOKEN"
-
-# Bob is no photo editor, and refused:
-curl -sS {service}/delegation -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d client_id=photo-app --data-urlencode "id_token=$(curl -fsS '{service}/token?user=bob')"
-
-# The SAML metadata for IAM, and health:
-curl -sS {service}/metadata
-curl -sS {service}/ready
-
-# For real: delegation serve --config FILE, see delegation.example.yaml.
-`
-
-// demoSignIn adds a way to get a token to the service, because the OpenID provider has no sign-in
-// page; there, because its address is known before.
-func demoSignIn(provider *oidctest.Provider, rest http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/", rest)
-	mux.HandleFunc("GET /token", func(w http.ResponseWriter, r *http.Request) {
-		claims, ok := demoUsers[r.URL.Query().Get("user")]
-		if !ok {
-			http.Error(w, "the users are alice and bob", http.StatusNotFound)
-			return
-		}
-		claims = maps.Clone(claims)
-		claims["aud"] = DemoTarget
-		token, err := provider.SignIDToken(claims)
-		if err != nil {
-			http.Error(w, "no token", http.StatusInternalServerError)
-			return
-		}
-		_, _ = io.WriteString(w, token)
-	})
-	return mux
+	}, nil
 }

@@ -29,3 +29,19 @@ func TestTimeouts(t *testing.T) {
 		t.Errorf("only %d time-outs found", limits)
 	}
 }
+
+// TestDemoURL: a service on every interface is opened at loopback, because browsers do not open
+// 0.0.0.0; every other address is opened as it is.
+func TestDemoURL(t *testing.T) {
+	for address, want := range map[string]string{
+		"127.0.0.1:8080": "http://127.0.0.1:8080",
+		"0.0.0.0:8080":   "http://127.0.0.1:8080",
+		"[::]:8080":      "http://127.0.0.1:8080",
+		"[::1]:8080":     "http://[::1]:8080",
+		"192.0.2.7:80":   "http://192.0.2.7:80",
+	} {
+		if got := service.DemoURL(address); got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package service
+
+import (
+	"fmt"
+	"net"
+	"strings"
+)
+
+// demoCommand is what a newcomer can paste into a terminal, and what it shows. The terminal and the
+// page have the same.
+type demoCommand struct {
+	About   string `json:"about"`
+	Command string `json:"command"`
+}
+
+// demoPlaces are the addresses of the demonstration, as URLs.
+type demoPlaces struct {
+	service string
+	issuer  string
+	aws     string
+}
+
+// demoURL returns the URL of the service for this machine's browser and terminal. An address that
+// stands for every interface is reached at loopback.
+func demoURL(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && net.ParseIP(host).IsUnspecified() {
+		address = net.JoinHostPort("127.0.0.1", port)
+	}
+	return "http://" + address
+}
+
+// commands returns the commands in order. The first sets the variable that the others use.
+func (p demoPlaces) commands() []demoCommand {
+	fill := strings.NewReplacer("{service}", p.service, "{aws}", p.aws)
+	var commands []demoCommand
+	for _, c := range demoCommands {
+		commands = append(commands, demoCommand{c.About, fill.Replace(c.Command)})
+	}
+	return commands
+}
+
+// text is what the terminal shows: all but the commands is a comment.
+func (p demoPlaces) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, demoIntroduction, p.service, p.issuer, p.aws)
+	for _, c := range p.commands() {
+		fmt.Fprintf(&b, "\n# %s\n%s\n", c.About, c.Command)
+	}
+	b.WriteString(demoEnd)
+	return b.String()
+}
+
+const demoIntroduction = `# Serving on %[1]s, a demo. Nothing leaves this machine.
+# The OpenID provider (%[2]s) and AWS STS (%[3]s) are in memory.
+#
+# Open the page in a browser:  %[1]s/
+#
+# Or paste these lines into another terminal, one by one or all of them.
+# The log below has a line for each exchange. Press Ctrl-C here to stop.
+`
+
+const demoEnd = `
+# To serve for real: delegation serve --config FILE. See delegation.example.yaml.
+`
+
+// demoCommands have {service} and {aws} where the addresses go.
+var demoCommands = []demoCommand{
+	{
+		"Get an ID token of alice, who is a photo editor:",
+		`TOKEN=$(curl -fsS '{service}/token?user=alice')`,
+	},
+	{
+		"Exchange it for AWS credentials, as Auth0's clients do. This sends a form:",
+		`curl -sS {service}/delegation ` + demoForm + `-d api_type=aws ` +
+			`--data-urlencode "id_token=$TOKEN"`,
+	},
+	{
+		"The same with JSON. The credentials are the same, and the log says cache=hit:",
+		`curl -sS {service}/delegation -H 'Content-Type: application/json' -d '{` +
+			`"grant_type":"urn:ietf:params:oauth:grant-type:jwt-bearer",` +
+			`"client_id":"` + DemoTarget + `","id_token":"'$TOKEN'"}'`,
+	},
+	{
+		"Fetch credentials as the AWS SDKs and the AWS CLI do:",
+		`curl -sS '{service}/credentials?target=` + DemoTarget + `' -H "Authorization: $TOKEN"`,
+	},
+	{
+		"Let the AWS CLI fetch them and use them:",
+		`AWS_CONTAINER_CREDENTIALS_FULL_URI='{service}/credentials?target=` + DemoTarget + `' ` +
+			`AWS_CONTAINER_AUTHORIZATION_TOKEN=$TOKEN aws sts get-caller-identity ` +
+			`--region ` + DemoRegion + ` --endpoint-url {aws}`,
+	},
+	{
+		"Get a sign-in link for the AWS console. In the demo it opens a stub:",
+		`curl -sS {service}/console ` + demoForm + `--data-urlencode "id_token=$TOKEN"`,
+	},
+	{
+		"Bob is not a photo editor. The exchange is refused:",
+		`curl -sS {service}/delegation ` + demoForm +
+			`--data-urlencode "id_token=$(curl -fsS '{service}/token?user=bob')"`,
+	},
+	{
+		"Print the SAML metadata that IAM needs:",
+		`curl -sS {service}/metadata`,
+	},
+	{
+		"Ask whether the service is ready:",
+		`curl -sS {service}/ready`,
+	},
+}
+
+const demoForm = `-d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer ` +
+	`-d client_id=` + DemoTarget + ` `
