@@ -98,6 +98,17 @@ func (w *world) gate() *gate {
 	return g
 }
 
+// warmGate returns a closed gate, and a Delegator whose first exchange it has let through.
+func (w *world) warmGate(t *testing.T) (*gate, *delegation.Delegator) {
+	t.Helper()
+	g := w.gate()
+	close(g.open)
+	d := w.delegator(t)
+	w.wantOutcome(t, d, w.token(nil), accepted)
+	g.open = make(chan struct{})
+	return g, d
+}
+
 func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer g.finished.Add(1)
 	g.arrived <- r
@@ -875,13 +886,9 @@ func TestUnknownKeyIDsAreRememberedInBoundedNumber(t *testing.T) {
 func TestFetchUnderWayIsNotTheLastWord(t *testing.T) {
 	w := remote(t)
 	synctest.Test(t, func(t *testing.T) {
-		g := w.gate()
-		close(g.open)
-		d := w.delegator(t)
-		w.wantOutcome(t, d, w.token(nil), accepted)
+		g, d := w.warmGate(t)
 		w.clock.Advance(time.Minute)
 		old := w.provider.KeySet()
-		g.open = make(chan struct{})
 		next := g.next
 		g.next = transportFunc(func(r *http.Request) (*http.Response, error) {
 			if r.URL.Path != oidctest.KeySetPath {
@@ -1032,11 +1039,7 @@ func TestRefreshAhead(t *testing.T) {
 func TestRefreshDoesNotDelayCallers(t *testing.T) {
 	w := remote(t)
 	synctest.Test(t, func(t *testing.T) {
-		g := w.gate()
-		close(g.open)
-		d := w.delegator(t)
-		w.wantOutcome(t, d, w.token(nil), accepted)
-		g.open = make(chan struct{}) // from now on the issuer hangs
+		g, d := w.warmGate(t)
 		finished := g.finished.Load()
 		w.clock.Advance(time.Hour)
 		var wg sync.WaitGroup
@@ -1182,11 +1185,7 @@ func TestClientThatPanics(t *testing.T) {
 func TestAnswerOfAnotherDay(t *testing.T) {
 	w := remote(t)
 	synctest.Test(t, func(t *testing.T) {
-		g := w.gate()
-		close(g.open)
-		d := w.delegator(t)
-		w.wantOutcome(t, d, w.token(nil), accepted)
-		g.open = make(chan struct{})
+		g, d := w.warmGate(t)
 		w.clock.Advance(time.Hour)
 		w.wantOutcome(t, d, w.token(nil), accepted) // and a refresh sets out
 		synctest.Wait()
