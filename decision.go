@@ -49,9 +49,9 @@ type decision struct {
 	mapped         []samldoc.Attribute
 }
 
-// decide makes the decision from what the rules left in a, or refuses it. Whatever rules and
+// newDecision makes the decision from what the rules left in a, or refuses it. Whatever rules and
 // mappings did is checked here, and nowhere else, on every path.
-func decide(user *User, subject string, a AWS, target *Target, c *Config) (*decision, error) {
+func newDecision(user *User, subject string, a AWS, target *Target, c *Config) (*decision, error) {
 	mapped, err := a.applyMappings(user)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
 // Package delegation turns a user's OpenID Connect ID token into temporary AWS credentials for that
-// user. The operator's rules decide which role each user gets, and everything runs in the operator's
-// own process.
+// user. The operator's rules decide which role each user gets. Everything runs in the operator's own
+// process.
 //
 // A [Delegator] verifies the token, runs the rules, signs a SAML assertion with the operator's key,
 // and redeems it at AWS STS with AssumeRoleWithSAML:
@@ -35,10 +35,10 @@
 //
 // # What AWS sees
 //
-// AWS trusts the operator's signing key. IAM therefore needs one SAML provider and no OIDC provider,
-// whichever issuers the tokens come from. In IAM policies ${saml:sub} is the token's sub, unless a
-// rule sets another NameID. Session tags work in policies too. CloudTrail shows the session name and
-// the source identity.
+// AWS trusts the operator's signing key. IAM therefore needs one SAML provider and no OIDC
+// provider, whichever issuers the tokens come from. In IAM policies ${saml:sub} is the token's sub,
+// unless a rule sets another NameID. Session tags work in policies too. CloudTrail shows the session
+// name and the source identity.
 //
 // # What is checked
 //
@@ -51,8 +51,8 @@
 //
 //   - Whether the token was used before, unless there is a [ReplayStore].
 //   - The token's nonce, at_hash and acr.
-//   - Whether the user has signed out, or the issuer has revoked the session. An ID token is accepted
-//     until it expires, and credentials work until they expire.
+//   - Whether the user has signed out, or the issuer has revoked the session. An ID token is
+//     accepted until it expires, and credentials work until they expire.
 //   - What the role's policies allow: that is set in IAM. The role must trust the SAML provider and
 //     nothing else. If it also trusts an OIDC provider, users can bypass the rules.
 //
@@ -270,7 +270,7 @@ func (c *Config) compile() (*compiled, error) {
 	var made compiled
 	c.checkNumbers(&problems)
 	made.issuers, made.issuerClaims = c.checkIssuers(&problems)
-	if err := c.IdentityProvider.check(); err != nil {
+	if err := c.IdentityProvider.validate(); err != nil {
 		problems.add("IdentityProvider: %w", err)
 	}
 	made.targetClaims = c.checkTargets(&problems)

@@ -78,8 +78,9 @@ type exchange struct {
 	*Delegator
 	record
 	options exchangeOptions
-	rules   []RuleFunc // of the caller and of the configuration, in this order
-	name    string     // of the target
+	// rules are the caller's and the configuration's, in this order.
+	rules      []RuleFunc
+	targetName string
 
 	claims      *idtoken.Claims
 	target      *Target
@@ -90,9 +91,9 @@ type exchange struct {
 
 func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 	x := &exchange{
-		Delegator: d,
-		record:    newRecord(d.config.Now, target),
-		name:      target,
+		Delegator:  d,
+		record:     newRecord(d.config.Now, target),
+		targetName: target,
 	}
 	for _, option := range options {
 		if option != nil {
@@ -161,18 +162,18 @@ func (x *exchange) findTarget(ctx context.Context) error {
 			"the token was not issued to the application %.80q", clientID)
 	}
 	target, err := guard.Value(func() (*Target, error) {
-		return x.config.Targets.Target(ctx, x.name)
+		return x.config.Targets.Target(ctx, x.targetName)
 	})
 	switch {
 	case ctx.Err() != nil:
 		return canceledAt(StageTarget, ctx.Err())
 	case err != nil:
-		return newError(CodeTargetFailed, "the target %.80q: %w", x.name, err)
+		return newError(CodeTargetFailed, "the target %.80q: %w", x.targetName, err)
 	case target == nil:
-		return newError(CodeDelegationDisabled, "there is no target %.80q", x.name)
+		return newError(CodeDelegationDisabled, "there is no target %.80q", x.targetName)
 	}
 	target = target.clone() // rules may change it
-	if err := target.mayCall(x.name, x.claims, len(x.config.Issuers) == 1); err != nil {
+	if err := target.mayCall(x.targetName, x.claims, len(x.config.Issuers) == 1); err != nil {
 		return err
 	}
 	x.required, err = x.requirements(target)
@@ -187,11 +188,11 @@ func (x *exchange) findTarget(ctx context.Context) error {
 // what another source returns is checked here, in each exchange.
 func (x *exchange) requirements(target *Target) ([]requiredClaim, error) {
 	if _, fixed := x.config.Targets.(Targets); fixed {
-		return x.targetClaims[x.name], nil
+		return x.targetClaims[x.targetName], nil
 	}
-	required, err := target.compile(x.name, &x.config)
+	required, err := target.compile(x.targetName, &x.config)
 	if err != nil {
-		return nil, newError(CodeTargetInvalid, "the target %.80q: %w", x.name, err)
+		return nil, newError(CodeTargetInvalid, "the target %.80q: %w", x.targetName, err)
 	}
 	x.recent.note(target, x.config.Now())
 	return required, nil
@@ -208,7 +209,7 @@ func (x *exchange) decide(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	x.decision, err = decide(user, x.claims.Subject, rc.AWS, x.target, &x.config)
+	x.decision, err = newDecision(user, x.claims.Subject, rc.AWS, x.target, &x.config)
 	x.lap(StageDecision)
 	if err != nil {
 		return x.blame(err)
@@ -225,7 +226,7 @@ func (x *exchange) ruleContext() *RuleContext {
 	rc := &RuleContext{
 		ClientID: x.claims.Client,
 		Issuer:   x.claims.Issuer,
-		Target:   x.target.idFor(x.name),
+		Target:   x.target.idFor(x.targetName),
 		Protocol: "delegation",
 		Request:  x.options.request,
 		AWS:      x.target.AWS,

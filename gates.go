@@ -33,7 +33,7 @@ func (c *Config) gated(
 		return true
 	}
 	return slices.ContainsFunc(c.Rules, func(rule RuleFunc) bool {
-		r := describe(rule)
+		r := readyMadeOf(rule)
 		return r != nil && r.gates != nil && r.gates(id, shared)
 	})
 }

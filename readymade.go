@@ -26,27 +26,28 @@ type readyMade struct {
 // everywhere is the gates of a rule that chooses among people whatever the issuer and the target.
 func everywhere(string, sharedissuer.Issuer) bool { return true }
 
-// ready returns the rule as a function. It is not inlined: describe recognizes ready-made rules by
-// their code, which they share.
+// ready returns the rule as a function. It is not inlined: readyMadeOf recognizes ready-made rules
+// by their code, which they share.
 //
 //go:noinline
 func (r *readyMade) ready() RuleFunc {
 	return func(ctx context.Context, user *User, rc *RuleContext) error {
-		if rc.describe != nil {
-			*rc.describe = r
+		if rc.asks != nil {
+			*rc.asks = r
 			return nil
 		}
 		return r.run(ctx, user, rc)
 	}
 }
 
-// describe returns what a ready-made rule is. For every other rule it returns nil, without a call.
-func describe(rule RuleFunc) (r *readyMade) {
+// readyMadeOf returns what a ready-made rule is. For every other rule it returns nil, without a
+// call.
+func readyMadeOf(rule RuleFunc) (r *readyMade) {
 	ours := reflect.ValueOf((&readyMade{}).ready()).Pointer()
 	if rule == nil || reflect.ValueOf(rule).Pointer() != ours {
 		return nil
 	}
-	_ = rule(context.Background(), nil, &RuleContext{describe: &r})
+	_ = rule(context.Background(), nil, &RuleContext{asks: &r})
 	return r
 }
 
@@ -58,7 +59,7 @@ func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 		return rule
 	}
 	targets = slices.Clone(targets)
-	inner := describe(rule)
+	inner := readyMadeOf(rule)
 	r := &readyMade{name: ruleName(rule)}
 	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
 		if !slices.Contains(targets, rc.Target) {
@@ -81,7 +82,7 @@ func Named(name string, rule RuleFunc) RuleFunc {
 		return nil
 	}
 	r := &readyMade{name: name}
-	if inner := describe(rule); inner != nil {
+	if inner := readyMadeOf(rule); inner != nil {
 		r.gates = inner.gates
 	}
 	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {

@@ -40,7 +40,7 @@ func (x *exchange) requireFirstUse(ctx context.Context) error {
 		x.lap(StageToken)
 		return err
 	}
-	target := x.target.idFor(x.name)
+	target := x.target.idFor(x.targetName)
 	key := freshness.KeyOf([]string{"replay", x.claims.Issuer, kind, id, target}).String()
 	first, err := guard.Value(func() (bool, error) {
 		until := x.claims.Expiry.Add(x.config.Leeway)

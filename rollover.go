@@ -20,7 +20,7 @@ func (d *Delegator) SetIdentityProvider(p IdentityProvider) error {
 		return newError(CodeArgumentInvalid, "the Delegator was not made by New")
 	}
 	p = p.clone()
-	if err := p.check(); err != nil {
+	if err := p.validate(); err != nil {
 		return newError(CodeConfigInvalid, "IdentityProvider: %w", err)
 	}
 	before := d.identities()

@@ -126,8 +126,8 @@ type RuleContext struct {
 
 	after []afterRules
 
-	// describe, if set, has a ready-made rule say what it is, and do nothing.
-	describe **readyMade
+	// asks, if set, has a ready-made rule say what it is, and do nothing.
+	asks **readyMade
 }
 
 // afterRules is a check that a rule has left for the end of the rules, and that rule's name.
@@ -236,7 +236,7 @@ func Must(rule RuleFunc, err error) RuleFunc {
 // ruleName returns the name of a rule's function, such as main.requireGroup or
 // delegation.RequireVerifiedEmail.
 func ruleName(rule RuleFunc) string {
-	if r := describe(rule); r != nil {
+	if r := readyMadeOf(rule); r != nil {
 		return r.name
 	}
 	name := runtime.FuncForPC(reflect.ValueOf(rule).Pointer()).Name()

@@ -62,17 +62,17 @@ func ParseSigningKey(certificatePEM, keyPEM []byte) (SigningKey, error) {
 	if err != nil {
 		return SigningKey{}, newError(CodeConfigInvalid, "the signing key: %w", err)
 	}
-	signer, _ := pair.PrivateKey.(crypto.Signer) // check refuses nil
+	signer, _ := pair.PrivateKey.(crypto.Signer) // validate refuses nil
 	key := SigningKey{signer, pair.Leaf}
-	if err := key.check(); err != nil {
+	if err := key.validate(); err != nil {
 		return SigningKey{}, newError(CodeConfigInvalid, "the signing key: %w", err)
 	}
 	return key, nil
 }
 
-// check reports what is wrong with the key. A signer may panic, for example as a nil pointer in the
-// interface.
-func (k SigningKey) check() error {
+// validate reports what is wrong with the key. A signer may panic, for example as a nil pointer in
+// the interface.
+func (k SigningKey) validate() error {
 	return guard.Call(func() error {
 		if k.Signer == nil || k.Certificate == nil || len(k.Certificate.Raw) == 0 {
 			return errors.New("it needs Signer and a parsed Certificate")
@@ -94,8 +94,8 @@ func (p IdentityProvider) clone() IdentityProvider {
 	return p
 }
 
-// check returns every problem of the identity.
-func (p IdentityProvider) check() error {
+// validate returns every problem of the identity.
+func (p IdentityProvider) validate() error {
 	var problems problems
 	if !validEntityID(p.EntityID) {
 		problems.add("EntityID must have 1 to %d characters and no blanks around it, "+
@@ -105,7 +105,7 @@ func (p IdentityProvider) check() error {
 		problems.add("Keys must hold 1 to %d keys, has %d", maxSigningKeys, len(p.Keys))
 	}
 	for i, key := range p.Keys {
-		if err := key.check(); err != nil {
+		if err := key.validate(); err != nil {
 			problems.add("Keys[%d]: %w", i, err)
 		}
 	}
@@ -124,7 +124,7 @@ func validEntityID(id string) bool {
 // [CodeConfigInvalid] that names every wrong field, or says that the metadata has more than the
 // 10,000,000 characters that IAM takes.
 func (p IdentityProvider) Metadata() ([]byte, error) {
-	if err := p.check(); err != nil {
+	if err := p.validate(); err != nil {
 		return nil, newError(CodeConfigInvalid, "IdentityProvider: %w", err)
 	}
 	certificates := make([]*x509.Certificate, len(p.Keys))

@@ -136,7 +136,7 @@ func (t *Target) compile(name string, c *Config) ([]requiredClaim, error) {
 	t.checkEncryption(&problems)
 	t.checkRegions(c, &problems)
 	if t.Identity != nil {
-		if err := t.Identity.check(); err != nil {
+		if err := t.Identity.validate(); err != nil {
 			problems.add("Identity: %w", err)
 		}
 	}

@@ -51,7 +51,7 @@ type Console struct {
 	HTTPClient *http.Client
 }
 
-func (c Console) check() error {
+func (c Console) validate() error {
 	var problems []error
 	for _, field := range []struct{ name, url string }{
 		{"Issuer", c.Issuer},

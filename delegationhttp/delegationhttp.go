@@ -85,7 +85,7 @@ type Handlers struct {
 
 // New makes the handlers of a configuration. The error names everything that is wrong with it.
 func New(c Config) (*Handlers, error) {
-	if err := c.check(); err != nil {
+	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("delegationhttp: %w", err)
 	}
 	c = c.withDefaults()
@@ -95,7 +95,7 @@ func New(c Config) (*Handlers, error) {
 	}, nil
 }
 
-func (c Config) check() error {
+func (c Config) validate() error {
 	var problems []error
 	if c.Exchanger == nil {
 		problems = append(problems, errors.New("Exchanger is nil"))
@@ -105,7 +105,7 @@ func (c Config) check() error {
 			problems = append(problems, fmt.Errorf("AllowedOrigins[%d]: %w", i, err))
 		}
 	}
-	if err := c.RateLimit.check(); err != nil {
+	if err := c.RateLimit.validate(); err != nil {
 		problems = append(problems, fmt.Errorf("RateLimit: %w", err))
 	}
 	if c.TrustedProxies < 0 || c.TrustedProxies > maxProxies {
@@ -113,7 +113,7 @@ func (c Config) check() error {
 		problems = append(problems, fmt.Errorf(outside, c.TrustedProxies, maxProxies))
 	}
 	if c.Console != nil {
-		if err := c.Console.check(); err != nil {
+		if err := c.Console.validate(); err != nil {
 			problems = append(problems, fmt.Errorf("Console: %w", err))
 		}
 	}

@@ -60,7 +60,7 @@ type readiness struct {
 func (p *readiness) serve(w http.ResponseWriter, r *http.Request) {
 	working := 0
 	failing := 0
-	for _, result := range p.check(r.Context()) {
+	for _, result := range p.results(r.Context()) {
 		switch {
 		case result.Err != nil:
 			failing++
@@ -79,7 +79,7 @@ func (p *readiness) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (p *readiness) check(ctx context.Context) []delegation.CheckResult {
+func (p *readiness) results(ctx context.Context) []delegation.CheckResult {
 	if p.checker == nil {
 		return nil
 	}

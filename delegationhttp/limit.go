@@ -51,7 +51,7 @@ type RateLimit struct {
 	MaxUsers int
 }
 
-func (l RateLimit) check() error {
+func (l RateLimit) validate() error {
 	outside := l.Requests > math.MaxInt32 || l.Per > maxPer
 	if l.Requests < 0 || l.Per < 0 || l.MaxUsers < 0 || outside {
 		return fmt.Errorf("none of Requests, Per and MaxUsers may be negative, "+
