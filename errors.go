@@ -118,17 +118,18 @@ const (
 	CodeKeyUnknown Code = "key_unknown"
 	// No known key fits, and the keys are not fetched again now.
 	CodeKeyPending Code = "key_pending"
-	// RSA under 2048 bits, over 8192, with a bad exponent or a ROCA key, or a private key that is
-	// published.
+	// RSA under 2048 bits, over 8192, with a bad exponent or a ROCA key.
 	CodeKeyWeak Code = "key_weak"
 	// The key is for another algorithm, curve or use.
 	CodeKeyUnsuitable Code = "key_unsuitable"
+	// More than four keys fit the token, and the first four do not verify it.
+	CodeKeyAmbiguous Code = "key_ambiguous"
 	// The key set or discovery document cannot be read.
 	CodeKeySetInvalid Code = "key_set_invalid"
-	// Two signing keys share a kid.
-	CodeKeySetDuplicateID Code = "key_set_duplicate_kid"
 	// The published set holds a symmetric key.
 	CodeKeySetSymmetric Code = "key_set_symmetric"
+	// The published set holds the private part of a key.
+	CodeKeySetPrivate Code = "key_set_private"
 	// A document over 1 MiB.
 	CodeKeySetTooLarge Code = "key_set_too_large"
 	// The issuer answered with a redirect.

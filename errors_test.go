@@ -234,7 +234,7 @@ func TestCodes_Retryable(t *testing.T) {
 		delegation.CodeSTSUnavailable, delegation.CodeSTSTimeout,
 		delegation.CodeSTSAnswerIncomplete,
 		delegation.CodeReplayUnavailable, delegation.CodeSharedCache,
-		delegation.CodeKeySetDuplicateID, delegation.CodeKeySetSymmetric,
+		delegation.CodeKeySetPrivate, delegation.CodeKeySetSymmetric,
 		delegation.CodeKeySetTooLarge, delegation.CodeKeySetRedirect,
 		delegation.CodeKeySetURL, delegation.CodeDiscoveryIssuer,
 	}
@@ -749,8 +749,6 @@ func TestIncident_CanarySecrets(t *testing.T) {
 			faulty(oidctest.Faults{Issuer: "https://other.example.com"})},
 		{"a symmetric key is published", delegation.StageToken, delegation.CodeKeySetSymmetric,
 			faulty(oidctest.Faults{SymmetricKey: true})},
-		{"a kid twice", delegation.StageToken, delegation.CodeKeySetDuplicateID,
-			faulty(oidctest.Faults{DuplicateKeyID: true})},
 		{"no answer", delegation.StageToken, delegation.CodeKeySetUnavailable,
 			plain(func(w *canaryWorld) { w.close() })},
 

@@ -169,7 +169,7 @@ func TestLevels(t *testing.T) {
 		delegation.CodeSTSOtherAccount, delegation.CodeSTSDuration,
 		delegation.CodeSTSValidation, delegation.CodeSTSRefused, delegation.CodeSTSAnswerMismatch,
 		delegation.CodeProviderMismatch, delegation.CodeEncryptionFailed,
-		delegation.CodeKeySetInvalid, delegation.CodeKeySetDuplicateID,
+		delegation.CodeKeySetInvalid, delegation.CodeKeySetPrivate,
 		delegation.CodeKeySetSymmetric, delegation.CodeKeySetTooLarge,
 		delegation.CodeKeySetRedirect, delegation.CodeKeySetURL, delegation.CodeDiscoveryIssuer,
 	}

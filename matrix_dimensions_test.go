@@ -194,13 +194,11 @@ func keySetValues() []matrixValue {
 				t.setup.keys = append(t.setup.keys, other)
 			}
 		}},
-		// What two keys of one kid mean is this library's choice, and this value's alone: today
-		// they condemn the set.
+		// RFC 7517 §4.5 discourages two keys of one kid and does not forbid them.
 		{"two of a kind and kid", func(t *matrixToken) {
 			other := key2(t)
 			other.kid = "key-1"
-			t.setup.keys = append(t.setup.keys, other)
-			t.setup.source = "URL"
+			t.setup.keys = []matrixKey{other, t.setup.keys[0]}
 		}},
 		{"with a symmetric key", func(t *matrixToken) {
 			t.setup.keys = append(t.setup.keys, matrixKey{material: "oct", kid: "key-2"})
@@ -209,7 +207,10 @@ func keySetValues() []matrixValue {
 		{"with a key of an unknown kind", func(t *matrixToken) {
 			t.setup.keys = append(t.setup.keys, matrixKey{material: "unknown", kid: "key-2"})
 		}},
-		{"with its private part", own(func(_ *matrixToken, k *matrixKey) { k.private = true })},
+		{"with its private part", own(func(t *matrixToken, k *matrixKey) {
+			k.private = true
+			t.setup.source = "URL"
+		})},
 		{"rotated away", func(t *matrixToken) { t.setup.keys = []matrixKey{key2(t)} }},
 		{"key replaced under its kid", own(func(t *matrixToken, k *matrixKey) {
 			k.material = t.second()

@@ -60,7 +60,7 @@ var matrixCodes = []delegation.Code{
 	delegation.CodeTokenUnsigned, delegation.CodeAlgorithmCase,
 	delegation.CodeAlgorithmNotAllowed, delegation.CodeIssuerUnknown,
 	delegation.CodeKeyUnknown, delegation.CodeKeyWeak, delegation.CodeKeyUnsuitable,
-	delegation.CodeKeySetInvalid, delegation.CodeKeySetDuplicateID,
+	delegation.CodeKeySetInvalid, delegation.CodeKeySetPrivate,
 	delegation.CodeKeySetSymmetric, delegation.CodeSignatureInvalid,
 	delegation.CodeSignatureSaltLength, delegation.CodeClaimMissing, delegation.CodeClaimType,
 	delegation.CodeClaimDate, delegation.CodeClaimDateOrder, delegation.CodeClaimParty,
@@ -325,27 +325,25 @@ func (token *matrixToken) judgeSignature(v *verdict, issuer *matrixIssuer) {
 	v.refuse("RFC 7515 §5.2: no key verifies the signature", codes...)
 }
 
-// condemned: a symmetric key that is published is no secret (RFC 8725 §2.1, §3.5). What the other
-// two mean is this library's policy.
+// condemned: a symmetric or private key that is published is no secret (RFC 8725 §2.1, §3.5).
+// What a set without any key means is this library's policy. Two keys of one kid are both the
+// issuer's (RFC 7517 §4.5).
 func condemned(keys []matrixKey) []delegation.Code {
-	var kids []string
-	var codes []delegation.Code
+	usable := 0
 	for _, k := range keys {
-		if k.material == "oct" {
+		switch {
+		case k.material == "oct":
 			return []delegation.Code{delegation.CodeKeySetSymmetric}
+		case k.private:
+			return []delegation.Code{delegation.CodeKeySetPrivate}
+		case k.signs():
+			usable++
 		}
-		if !k.signs() {
-			continue
-		}
-		if k.kid != "" && slices.Contains(kids, k.kid) {
-			codes = append(codes, delegation.CodeKeySetDuplicateID)
-		}
-		kids = append(kids, k.kid)
 	}
-	if len(kids) == 0 {
-		codes = append(codes, delegation.CodeKeySetInvalid)
+	if usable == 0 {
+		return []delegation.Code{delegation.CodeKeySetInvalid}
 	}
-	return codes
+	return nil
 }
 
 // signs: RFC 7517 §4.2 and §4.3 (use, key_ops); §5: keys of unknown kinds are passed over. A point
@@ -360,7 +358,7 @@ func (token *matrixToken) judgeKey(k matrixKey, alg string) delegation.Code {
 	switch {
 	case k.material == "rsa 1024": // RFC 7518 §3.3: 2048 bits or more
 		return delegation.CodeKeyWeak
-	case k.material == "rsa roca", k.private: // RFC 8725 §3.5: anybody has the private key
+	case k.material == "rsa roca": // RFC 8725 §3.5: anybody can find the private key
 		return delegation.CodeKeyWeak
 	case !fitsKind(alg, kindOf(k.material)):
 		return delegation.CodeKeyUnsuitable

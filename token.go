@@ -32,7 +32,7 @@ type Issuer struct {
 	URL string
 
 	// Algorithms are those that the issuer may sign with: RS, PS and ES with 256, 384 or 512, and
-	// EdDSA. Empty: RS256.
+	// EdDSA, which is Ed25519 (RFC 9864) and no other curve. Empty: RS256.
 	Algorithms []string
 
 	// JWKS is a static key set (RFC 7517) as JSON. Nothing is fetched.
@@ -141,7 +141,7 @@ func (i Issuer) algorithms(problems *problems) []string {
 		return allowed[:1]
 	}
 	for _, name := range i.Algorithms {
-		if !slices.Contains(allowed, name) {
+		if !slices.Contains(allowed, idtoken.CanonicalAlgorithm(name)) {
 			problems.add("Algorithms: %.40q is none of %s "+
 				"(HS256 is for SharedSecret, and nothing else is)",
 				name, strings.Join(allowed, ", "))

@@ -26,6 +26,9 @@ var wycheproofExclusions = map[string]map[int]string{
 		373: "a question mark in the payload is not base64url",
 	},
 	"json_web_key_test.json": {
+		// 4 (two keys of one kid) needs no exclusion: its set is refused because its keys are
+		// symmetric. Of public keys such a set is taken: RFC 7517 §4.5 discourages it with a
+		// SHOULD, and a signature of either key is the issuer's. See TestKeyChoice.
 		2: "a set of symmetric keys: a secret has no place in a key set here, one HS256 key can " +
 			"be a SharedSecret",
 		14: "HS384 cannot be allowed: the only algorithm with a secret is HS256",

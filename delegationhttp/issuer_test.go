@@ -86,7 +86,7 @@ func TestIssuerTrouble(t *testing.T) {
 	)
 	metadata := `{"issuer":"ISSUER","jwks_uri":"https://169.254.169.254/"}`
 	secret := `{"keys":[{"kty":"oct","k":"AAAA"}]}`
-	twins := `{"keys":[` + key + "," + key + "]}"
+	private := `{"keys":[` + strings.Replace(key, "{", `{"d":"AAAA",`, 1) + "]}"
 	foreign := `{"issuer":"https://other.example.com"}`
 	large := strings.Repeat(" ", 1<<20+1)
 	for name, row := range map[string]struct {
@@ -105,7 +105,7 @@ func TestIssuerTrouble(t *testing.T) {
 		"no key":                {false, 200, `{"keys":[]}`, invalid, mend},
 		"truncated":             {false, 200, `{"keys":[` + key, invalid, mend},
 		"truncated discovery":   {true, 200, `{"issuer":"ht`, invalid, mend},
-		"two keys of one kid":   {false, 200, twins, delegation.CodeKeySetDuplicateID, mend},
+		"a private key":         {false, 200, private, delegation.CodeKeySetPrivate, mend},
 		"a secret":              {false, 200, secret, delegation.CodeKeySetSymmetric, mend},
 		"too large":             {false, 200, large, delegation.CodeKeySetTooLarge, mend},
 		"of another issuer":     {true, 200, foreign, delegation.CodeDiscoveryIssuer, mend},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -23,6 +24,12 @@ var (
 	ErrNotObject = errors.New("it is not an object")
 	ErrDepth     = fmt.Errorf("it is nested deeper than %d", maxDepth)
 )
+
+// byteOrderMark is U+FEFF in UTF-8. RFC 8259 §8.1 lets a reader ignore one.
+var byteOrderMark = []byte("\uFEFF")
+
+// WithoutBOM returns the text without a byte order mark in front, which some servers send.
+func WithoutBOM(text []byte) []byte { return bytes.TrimPrefix(text, byteOrderMark) }
 
 // Object decodes exactly one JSON object that decides about access. encoding/json alone takes the
 // last of two equal members, replaces invalid UTF-8 and halves of surrogate pairs, and quotes its
@@ -132,4 +139,69 @@ func next(d *json.Decoder, depth int) (any, error) {
 		return list, err
 	}
 	return t, nil
+}
+
+// SyntaxError says where a text that [Object] refused with ErrSyntax stops being JSON. It names a
+// character there that is easily overlooked: white space, and what no editor shows. It wraps
+// ErrSyntax, and quotes nothing else of the text.
+func SyntaxError(data []byte) error {
+	var raw json.RawMessage
+	var syntax *json.SyntaxError
+	err := json.Unmarshal(data, &raw)
+	if !errors.As(err, &syntax) || syntax.Offset < 1 || syntax.Offset > int64(len(data)) {
+		return ErrSyntax
+	}
+	if strings.Contains(syntax.Error(), "unexpected end") {
+		return fmt.Errorf("%w: it ends too early", ErrSyntax)
+	}
+	before := data[:syntax.Offset-1]
+	line := bytes.Count(before, []byte("\n")) + 1
+	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
+	found, _ := utf8.DecodeRune(data[len(before):])
+	name := unseen(found)
+	if name == "" {
+		return fmt.Errorf("%w in line %d, column %d", ErrSyntax, line, column)
+	}
+	where := "outside a string"
+	if endsInString(before) {
+		where = "inside a string"
+	}
+	return fmt.Errorf("%w: JSON does not allow %s %s, in line %d, column %d",
+		ErrSyntax, name, where, line, column)
+}
+
+// endsInString tells whether the beginning of a JSON text ends within a string.
+func endsInString(text []byte) bool {
+	inside, escaped := false, false
+	for _, b := range text {
+		switch {
+		case escaped:
+			escaped = false
+		case b == '\\':
+			escaped = inside
+		case b == '"':
+			inside = !inside
+		}
+	}
+	return inside
+}
+
+// unseen names a character that is not seen in a text, or returns an empty name.
+func unseen(r rune) string {
+	names := map[rune]string{
+		'\t': "a tab", '\n': "a line feed", '\r': "a carriage return", ' ': "a space",
+		'\u00A0': "a no-break space", '\uFEFF': "a byte order mark",
+	}
+	if name := names[r]; name != "" {
+		return fmt.Sprintf("%s (U+%04X)", name, r)
+	}
+	switch {
+	case unicode.IsSpace(r):
+		return fmt.Sprintf("white space (U+%04X)", r)
+	case unicode.IsControl(r):
+		return fmt.Sprintf("a control character (U+%04X)", r)
+	case unicode.Is(unicode.Cf, r):
+		return fmt.Sprintf("an invisible character (U+%04X)", r)
+	}
+	return ""
 }

@@ -97,14 +97,19 @@ func (t *compactJWS) readHeader(text []byte) error {
 			return newError(tokenType, "the header's typ is %.80q", fmt.Sprint(typ))
 		}
 	}
-	return checkAlgorithmName(t.algorithm)
+	if err := checkAlgorithmName(t.algorithm); err != nil {
+		return err
+	}
+	t.algorithm = CanonicalAlgorithm(t.algorithm)
+	return nil
 }
 
 func checkAlgorithmName(alg string) error {
 	if strings.EqualFold(alg, "none") {
 		return newError(tokenUnsigned, "the algorithm is %q", alg)
 	}
-	for _, known := range append([]string{"HS256", "HS384", "HS512"}, Algorithms()...) {
+	names := append([]string{"HS256", "HS384", "HS512", "Ed25519"}, Algorithms()...)
+	for _, known := range names {
 		if alg != known && strings.EqualFold(alg, known) {
 			return newError(algorithmCase,
 				"the algorithm is written %q instead of %q", alg, known)

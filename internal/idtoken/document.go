@@ -13,7 +13,7 @@ import (
 )
 
 // load reads the discovery document, unless the key set's URL is configured, and the key set.
-func (r *remoteKeys) load(ctx context.Context) (KeySet, time.Duration, error) {
+func (r *remoteKeys) load(ctx context.Context) (*KeySet, time.Duration, error) {
 	from := r.url
 	if from == "" {
 		below := strings.TrimSuffix(r.issuer, "/")
@@ -21,7 +21,7 @@ func (r *remoteKeys) load(ctx context.Context) (KeySet, time.Duration, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		found, err := document.Object(body)
+		found, err := document.Object(document.WithoutBOM(body))
 		if err != nil {
 			return nil, 0, newError(keySetInvalid,
 				"the discovery document is not one JSON object: %w", unusable(body, err))
@@ -46,12 +46,15 @@ func (r *remoteKeys) load(ctx context.Context) (KeySet, time.Duration, error) {
 
 // unusable says what stands where JSON should, if that can be told, or else what is wrong with it.
 func unusable(body []byte, err error) error {
-	body = bytes.TrimSpace(body)
+	text := bytes.TrimSpace(document.WithoutBOM(body))
 	switch {
-	case len(body) == 0:
+	case len(text) == 0:
 		return errors.New("it is empty")
-	case body[0] == '<':
+	case text[0] == '<':
 		return errors.New("it is HTML or XML, perhaps a page of a proxy")
+	}
+	if errors.Is(err, document.ErrSyntax) {
+		return document.SyntaxError(document.WithoutBOM(body))
 	}
 	return err
 }

@@ -1,8 +1,8 @@
 package idtoken
 
 import (
-	"crypto/ecdsa"
 	"encoding/json"
+	"errors"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jwk"
@@ -27,26 +27,18 @@ func verifySigned(signed, signature []byte, algorithm string, material any) bool
 	}) == nil
 }
 
-// decodeJWK reads one member of a key set. The material is that of the public key, even if the
-// private one is published. False: it is no key that jwx knows, or a point that is not on its curve
-// (RFC 7518 §6.2.1), for which jwx does not look.
-func decodeJWK(member map[string]any) (k key, ok bool) {
-	text, _ := json.Marshal(member) // it has just been decoded
-	err := guard.Call(func() error {
+// decodeJWK makes the public key of the members that it consists of, each a text.
+func decodeJWK(public map[string]any) (material any, err error) {
+	text, _ := json.Marshal(public) // texts cannot fail
+	err = guard.Call(func() error {
 		parsed, err := jwk.ParseKey(text)
 		if err != nil {
 			return err
 		}
-		k.kid = parsed.KeyID()
-		k.algorithm = parsed.Algorithm().String()
-		k.material, err = jwk.PublicRawKeyOf(parsed)
-		if err != nil {
-			return err
-		}
-		if public, ok := k.material.(*ecdsa.PublicKey); ok {
-			_, err = public.ECDH() // which is possible with points of the curve only
-		}
-		return err
+		return parsed.Raw(&material)
 	})
-	return k, err == nil
+	if err != nil {
+		return nil, errors.New("its members are no public key") // jwx's error may quote them
+	}
+	return material, nil
 }

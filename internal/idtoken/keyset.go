@@ -1,13 +1,19 @@
 package idtoken
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed055b7978/delegation/internal/document"
 )
@@ -17,6 +23,10 @@ const (
 	maxKeys    = 200
 	minRSABits = 2048 // RFC 7518 §3.3
 	maxRSABits = 8192 // larger keys cost a verifier too much time
+
+	maxExponentBits = 31 // of crypto/rsa
+	maxTried        = 4  // keys for one token: a signature may not cost a verifier any time
+	maxNamed        = 5  // keys that were left out, in one text
 )
 
 // key is one key of a set, with what its JWK says about its use.
@@ -25,6 +35,8 @@ type key struct {
 	// *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, or []byte of a shared secret
 	material any
 	refused  *Error // why the key may never be used
+	// certificateEnds is when the certificate that the JWK has ends. Zero: it has none.
+	certificateEnds time.Time
 }
 
 // suits tells whether the key may verify signatures of the algorithm.
@@ -77,35 +89,90 @@ func (s sharedSecret) find(context.Context, *search) ([]key, bool, error) {
 	return []key{{material: []byte(s())}}, true, nil
 }
 
+// isSame tells whether two keys are the same one for an algorithm.
+func (k key) isSame(other key) bool {
+	switch m := k.material.(type) {
+	case []byte:
+		o, ok := other.material.([]byte)
+		return ok && bytes.Equal(m, o)
+	case interface{ Equal(crypto.PublicKey) bool }:
+		return m.Equal(other.material)
+	}
+	return false
+}
+
+// choose returns those of the keys that fit the algorithm, each once, the ones that name it first.
+// If none fits, the error says why.
+//
+// An issuer may publish a key several times, and several keys under one kid: RFC 7517 §4.5
+// discourages that and does not forbid it. Whichever verifies is the issuer's own.
+func choose(keys []key, algorithm string) (chosen []key, err error) {
+	for _, k := range keys {
+		if e := k.suits(algorithm); e != nil {
+			err = cmp.Or(err, e)
+			continue
+		}
+		i := slices.IndexFunc(chosen, k.isSame)
+		switch {
+		case i < 0:
+			chosen = append(chosen, k)
+		case chosen[i].algorithm == "":
+			chosen[i] = k
+		}
+	}
+	slices.SortStableFunc(chosen, func(a, b key) int {
+		return strings.Compare(b.algorithm, a.algorithm) // each has the algorithm, or none
+	})
+	if len(chosen) > 0 {
+		return chosen, nil
+	}
+	return nil, err
+}
+
 // KeySet is an immutable set of keys. Only [ParseKeySet] makes one.
-type KeySet []key
+type KeySet struct {
+	keys    []key // at least one
+	leftOut []omission
+}
 
 // find implements keyFinder for a static set, which has no newer version.
-func (s KeySet) find(_ context.Context, by *search) ([]key, bool, error) {
+func (s *KeySet) find(_ context.Context, by *search) ([]key, bool, error) {
 	keys := s.lookUp(by.kid)
 	if len(keys) == 0 {
-		return nil, true, newError(keyUnknown, "the issuer's key set has no key %.80q", by.kid)
+		return nil, true, newError(keyUnknown, "%w", s.lacks(by.kid))
 	}
 	return keys, true, nil
 }
 
-// lookUp returns the key with the kid, or every key for a token without one.
-func (s KeySet) lookUp(kid string) []key {
+// lookUp returns the keys with the kid, or every key for a token without one.
+func (s *KeySet) lookUp(kid string) (found []key) {
 	if kid == "" {
-		return s
+		return s.keys
 	}
-	i := slices.IndexFunc(s, func(k key) bool { return k.kid == kid })
-	if i < 0 {
-		return nil
+	for _, k := range s.keys {
+		if k.kid == kid {
+			found = append(found, k)
+		}
 	}
-	return s[i : i+1]
+	return found
 }
 
-// ParseKeySet reads a JWK set (RFC 7517 §5). Keys for encryption and of unknown kinds are passed
-// over, as that section asks; a symmetric key or a kid that two keys share condemns the set,
-// because it can no longer be trusted. The error is an [*Error].
-func ParseKeySet(text []byte) (KeySet, error) {
-	object, err := document.Object(text)
+// lacks says that the set has no usable key with the kid, and what became of one that it has.
+func (s *KeySet) lacks(kid string) error {
+	for _, o := range s.leftOut {
+		if o.kid == kid {
+			return fmt.Errorf("the issuer's key set has the kid %.80q, "+
+				"but the key was left out: %w", kid, o.why)
+		}
+	}
+	return fmt.Errorf("the issuer's key set has no key %.80q", kid)
+}
+
+// ParseKeySet reads a JWK set (RFC 7517 §5). A byte order mark in front is skipped. Keys that
+// cannot be used are left out and remembered with the reason, as that section asks; a symmetric or
+// private key condemns the set, because it can no longer be trusted. The error is an [*Error].
+func ParseKeySet(text []byte) (*KeySet, error) {
+	object, err := document.Object(document.WithoutBOM(text))
 	if err != nil {
 		return nil, newError(keySetInvalid,
 			"the key set is not one JSON object: %w", unusable(text, err))
@@ -115,67 +182,53 @@ func ParseKeySet(text []byte) (KeySet, error) {
 		return nil, newError(keySetInvalid,
 			"the key set has no array \"keys\" of at most %d entries", maxKeys)
 	}
-	set := KeySet{}
+	set := &KeySet{}
 	for _, entry := range list {
-		member, _ := entry.(map[string]any)
-		if member["kty"] == "oct" {
-			return nil, newError(keySetSymmetric, "the key set holds a symmetric key")
+		if err := set.add(entry); err != nil {
+			return nil, err
 		}
-		if !verifies(member) {
-			continue
-		}
-		k, ok := parseKey(member)
-		if !ok {
-			continue
-		}
-		if k.kid != "" && len(set.lookUp(k.kid)) > 0 {
-			return nil, newError(keySetDuplicateID, "the key set has two keys %.80q", k.kid)
-		}
-		set = append(set, k)
 	}
-	if len(set) == 0 {
-		return nil, newError(keySetInvalid, "the key set has no signing key of a known kind")
+	if len(set.keys) == 0 {
+		return nil, newError(keySetInvalid,
+			"the key set has no signing key of a known kind%s", set.why())
 	}
 	return set, nil
 }
 
-// verifies tells whether a JWK leaves it open that its key verifies signatures (RFC 7517 §4.2,
-// §4.3).
-func verifies(member map[string]any) bool {
-	if use, ok := member["use"]; ok && use != "sig" {
-		return false
+// add adds an entry of the array "keys", or notes why it was left out. The error condemns the set.
+func (s *KeySet) add(entry any) error {
+	member, ok := entry.(map[string]any)
+	if !ok {
+		s.leftOut = append(s.leftOut, omission{"", errors.New("it is not an object")})
+		return nil
 	}
-	operations, limited := member["key_ops"].([]any)
-	return !limited || slices.Contains(operations, any("verify"))
+	if member["kty"] == "oct" {
+		return newError(keySetSymmetric, "the key set holds a symmetric key")
+	}
+	if hasPrivatePart(member) {
+		kid, _ := member["kid"].(string)
+		return newError(keySetPrivate, "the key set holds the private part of the key %.80q", kid)
+	}
+	k, err := readJWK(member)
+	if err != nil {
+		s.leftOut = append(s.leftOut, omission{k.kid, err})
+		return nil
+	}
+	s.keys = append(s.keys, k)
+	return nil
 }
 
-// parseKey reads one JWK; false for a kind of key that is not known here.
-func parseKey(member map[string]any) (key, bool) {
-	k, ok := decodeJWK(member)
-	if !ok {
-		return key{}, false
+// why says what was left out of a set that has nothing else.
+func (s *KeySet) why() string {
+	var list []string
+	for _, o := range s.leftOut[:min(len(s.leftOut), maxNamed)] {
+		list = append(list, o.String())
 	}
-	switch m := k.material.(type) {
-	case *rsa.PublicKey:
-		if bits := m.N.BitLen(); bits < minRSABits || bits > maxRSABits || m.E < 3 || m.E%2 == 0 {
-			k.refused = newError(keyWeak,
-				"the issuer's key %.80q has %d bits and exponent %d", k.kid, bits, m.E)
-		} else if HasROCAFingerprint(m.N) {
-			k.refused = newError(keyWeak,
-				"the issuer's key %.80q was made by a broken generator (ROCA, CVE-2017-15361)",
-				k.kid)
-		}
-	case *ecdsa.PublicKey: // decodeJWK has refused points off the curve
-	case ed25519.PublicKey:
-		if len(m) != ed25519.PublicKeySize { // crypto/ed25519 panics on it
-			k.refused = newError(keyWeak, "the issuer's key %.80q has %d bytes", k.kid, len(m))
-		}
-	default:
-		return key{}, false
+	if more := len(s.leftOut) - len(list); more > 0 {
+		list = append(list, fmt.Sprintf("%d more", more))
 	}
-	if _, private := member["d"]; private {
-		k.refused = newError(keyWeak,
-			"the issuer's key %.80q is published with its private part", k.kid)
+	if len(list) == 0 {
+		return ""
 	}
-	return k, true
+	return ": " + strings.Join(list, "; ")
 }

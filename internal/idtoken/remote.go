@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -43,8 +42,8 @@ type remoteKeys struct {
 	refreshFailed func(issuer string, err error)
 
 	mu     sync.Mutex
-	set    KeySet // nil: none yet
-	kept   uint64 // the number of the fetch that brought the set; zero: none yet
+	set    *KeySet // nil: none yet
+	kept   uint64  // the number of the fetch that brought the set; zero: none yet
 	keptAt time.Time
 	// refreshAt is when the set wants a refresh, staleAt when it may not be used any more.
 	refreshAt, staleAt time.Time
@@ -81,7 +80,7 @@ func (r *remoteKeys) find(ctx context.Context, s *search) ([]key, bool, error) {
 			return nil, true, nil
 		case final:
 			r.refute(idOf(s, keys))
-			return nil, false, newError(keyUnknown, "the issuer's key set has no key %.80q", s.kid)
+			return nil, false, newError(keyUnknown, "%w", r.set.lacks(s.kid))
 		case r.ended > s.since, r.flight == nil && !r.mayFetch():
 			return nil, false, r.unavailable(s)
 		case r.flight == nil:
@@ -159,7 +158,7 @@ func (r *remoteKeys) unavailable(s *search) error {
 	}
 	verdict := s.verdict
 	if len(r.lookUp(s.kid)) == 0 {
-		verdict = fmt.Errorf("the issuer's key set had no key %.80q", s.kid)
+		verdict = r.set.lacks(s.kid)
 	}
 	now := r.now()
 	pending := newError(keyPending,
@@ -192,7 +191,7 @@ func (r *remoteKeys) begin() {
 func (r *remoteKeys) fetch(number uint64, began time.Time, done chan<- struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 	defer cancel()
-	var set KeySet
+	var set *KeySet
 	var life time.Duration
 	err := error(newError(keySetUnavailable, "the HTTP client ended its goroutine"))
 	defer func() { // also if it did
@@ -211,7 +210,7 @@ func (r *remoteKeys) fetch(number uint64, began time.Time, done chan<- struct{})
 
 // keep notes what a fetch has brought.
 func (r *remoteKeys) keep(
-	number uint64, began time.Time, set KeySet, life time.Duration, err error,
+	number uint64, began time.Time, set *KeySet, life time.Duration, err error,
 ) {
 	r.mu.Lock()
 	r.ended = number

@@ -1,6 +1,7 @@
 package idtoken
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rsa"
@@ -17,6 +18,15 @@ func Algorithms() []string {
 		"ES256", "ES384", "ES512",
 		"EdDSA",
 	}
+}
+
+// CanonicalAlgorithm is the name under which an algorithm is known here. RFC 9864 calls EdDSA with
+// the curve Ed25519 by the name of the curve, and no other curve of EdDSA is known here.
+func CanonicalAlgorithm(name string) string {
+	if name == "Ed25519" {
+		return "EdDSA"
+	}
+	return name
 }
 
 var pssHashes = map[string]crypto.Hash{
@@ -43,31 +53,36 @@ func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
 		}
 		// Only such a verdict tells that an issuer has changed its key and kept the kid, or uses
 		// none.
-		changed := hasCode(s.verdict, signatureInvalid, keyUnsuitable)
+		changed := hasCode(s.verdict, signatureInvalid, keyUnsuitable, keyAmbiguous)
 		if last || !changed {
 			return s.verdict
 		}
 	}
 }
 
-// tryKeys verifies with any of the keys. There is at least one.
-func (t *compactJWS) tryKeys(keys []key) (err error) {
-	for _, k := range keys {
+// tryKeys verifies with those of the keys that fit, the first maxTried of them. There is at least
+// one key.
+func (t *compactJWS) tryKeys(keys []key) error {
+	chosen, err := choose(keys, t.algorithm)
+	if err != nil {
+		return err
+	}
+	for _, k := range chosen[:min(len(chosen), maxTried)] {
 		e := t.verifyWith(k)
-		if e == nil {
-			return nil
+		if e == nil || hasCode(e, signatureSaltLength) { // such a signature is of this very key
+			return e
 		}
-		if err == nil || hasCode(e, signatureInvalid) { // the most telling of several
-			err = e
-		}
+		err = cmp.Or(err, e)
+	}
+	if len(chosen) > maxTried {
+		return newError(keyAmbiguous, "%d keys of the issuer fit %s and the kid %.80q, and the "+
+			"signature does not verify with the first %d of them",
+			len(chosen), t.algorithm, t.kid, maxTried)
 	}
 	return err
 }
 
 func (t *compactJWS) verifyWith(k key) error {
-	if err := k.suits(t.algorithm); err != nil {
-		return err
-	}
 	if !verifySigned(t.signed, t.signature, t.algorithm, k.material) {
 		return newError(signatureInvalid,
 			"the signature does not verify with the issuer's key %.80q", k.kid)

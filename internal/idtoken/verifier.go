@@ -37,7 +37,7 @@ type Issuer struct {
 	// SharedSecret reveals the secret. It is a function, because fmt prints the fields of structs.
 	SharedSecret func() string
 	// KeySet is static: nothing is fetched.
-	KeySet KeySet
+	KeySet *KeySet
 	// KeySetURL is where the key set is published.
 	KeySetURL string
 	// LoopbackHTTP says whether discovery may lead to plain http on loopback.
@@ -68,7 +68,11 @@ func New(c Config, issuers []Issuer) *Verifier {
 	c.Client = document.Client(c.Client)
 	v := &Verifier{c, map[string]issuer{}}
 	for _, i := range issuers {
-		v.issuers[i.URL] = issuer{i.Algorithms, v.keysOf(i), i.Marks, i.Clients}
+		var algorithms []string
+		for _, name := range i.Algorithms {
+			algorithms = append(algorithms, CanonicalAlgorithm(name))
+		}
+		v.issuers[i.URL] = issuer{algorithms, v.keysOf(i), i.Marks, i.Clients}
 	}
 	return v
 }

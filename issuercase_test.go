@@ -1,0 +1,221 @@
+package delegation_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// publishedCase is a file of testdata/issuers whose issuers may be several, may sign with other
+// algorithms than the default, and may answer with another status than 200.
+type publishedCase struct {
+	issuers   []delegation.Issuer
+	audience  string
+	listed    []string // issuers of the target
+	documents map[string]publishedAnswer
+	token     string
+}
+
+type publishedAnswer struct {
+	status   int
+	location string
+	body     string
+}
+
+var (
+	publishedIssuer = regexp.MustCompile(
+		`(?m)^issuer: url=(\S+) algorithms=\[(.*)\] jwks_url=(\S*) static=false$`)
+	publishedTarget   = regexp.MustCompile(`(?m)^target: audiences=\[(\S+)\] issuers=\[(.*)\]$`)
+	publishedDocument = regexp.MustCompile(`(?m)^GET (\S+) -> (\d+) map\[(.*)\]\n(.*)$`)
+	publishedLocation = regexp.MustCompile(`^Location:\[(.*)\]$`)
+)
+
+func readPublishedCase(t *testing.T, file string) *publishedCase {
+	t.Helper()
+	text := string(must(os.ReadFile(filepath.Join("testdata/issuers", file+".txt"))))
+	c := &publishedCase{documents: map[string]publishedAnswer{}}
+	for _, found := range publishedIssuer.FindAllStringSubmatch(text, -1) {
+		c.issuers = append(c.issuers, delegation.Issuer{
+			URL:        found[1],
+			Algorithms: strings.Fields(found[2]),
+			JWKSURL:    found[3],
+		})
+	}
+	target := publishedTarget.FindStringSubmatch(text)
+	token := caseToken.FindStringSubmatch(text)
+	if len(c.issuers) == 0 || target == nil || token == nil {
+		t.Fatal("the file lacks an issuer, a target or a token")
+	}
+	c.audience = target[1]
+	c.listed = strings.Fields(target[2])
+	c.token = token[1]
+	for _, found := range publishedDocument.FindAllStringSubmatch(text, -1) {
+		answer := publishedAnswer{status: must(strconv.Atoi(found[2])), body: found[4]}
+		if answer.status == 0 {
+			answer.status = http.StatusOK
+		}
+		if location := publishedLocation.FindStringSubmatch(found[3]); location != nil {
+			answer.location = location[1]
+		}
+		c.documents[found[1]] = answer
+	}
+	if len(c.documents) == 0 {
+		t.Fatal("the file has no documents")
+	}
+	return c
+}
+
+// RoundTrip implements http.RoundTripper. What is not published is not found.
+func (c *publishedCase) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, ok := c.documents[r.URL.String()]
+	if !ok {
+		answer.status = http.StatusNotFound
+	}
+	header := http.Header{"Content-Type": {"application/json"}}
+	if answer.location != "" {
+		header.Set("Location", answer.location)
+	}
+	return &http.Response{
+		StatusCode: answer.status,
+		Header:     header,
+		Body:       io.NopCloser(strings.NewReader(answer.body)),
+		Request:    r,
+	}, nil
+}
+
+// world is one in which the case's issuers and target are configured.
+func (c *publishedCase) world(t testing.TB) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.config.Issuers = c.issuers
+	w.config.HTTPClient = &http.Client{Transport: c}
+	w.target(func(target *delegation.Target) {
+		target.Audiences = []string{c.audience}
+		target.Issuers = c.listed
+		target.SubjectsAreOne = len(c.listed) > 1
+	})
+	return w
+}
+
+// forged is the token with another signature.
+func (c *publishedCase) forged() string {
+	end := strings.LastIndexByte(c.token, '.') + 1
+	signature := must(base64.RawURLEncoding.DecodeString(c.token[end:]))
+	signature[len(signature)/2] ^= 1
+	return c.token[:end] + encoded(signature)
+}
+
+// TestIssuerCases_KeySets: what issuers publish is taken as it is, as long as a key of theirs
+// verifies the token, and no other token gets in with it.
+func TestIssuerCases_KeySets(t *testing.T) {
+	for _, file := range []string{
+		"01-jwks-forgerock-same-kid-three-algs",
+		"01-jwks-identical-key-twice",
+		"14-jwks-use-empty-string",
+		"14-jwks-x5c-only",
+		"14-mixed-set-key-with-use-empty",
+		"15-token-kid-empty-string-key-without-kid",
+		"19-jwks-bom",
+	} {
+		t.Run(file, func(t *testing.T) {
+			c := readPublishedCase(t, file)
+			w := c.world(t)
+			d := w.delegator(t)
+			w.wantOutcome(t, d, c.token, accepted)
+			w.wantOutcome(t, d, c.forged(), refused(delegation.CodeSignatureInvalid))
+
+			// A static set is read in the same way.
+			for url, answer := range c.documents {
+				if strings.Contains(answer.body, `"keys"`) {
+					w.config.Issuers[0].JWKS = []byte(answer.body)
+					delete(c.documents, url)
+				}
+			}
+			w.wantOutcome(t, w.delegator(t), c.token, accepted)
+		})
+	}
+}
+
+// TestIssuerCases_HTML: a page where the key set should be is the issuer's trouble, and named.
+func TestIssuerCases_HTML(t *testing.T) {
+	c := readPublishedCase(t, "19-jwks-html-200")
+	w := c.world(t)
+	err := w.wantOutcome(t, w.delegator(t), c.token, refused(delegation.CodeKeySetInvalid))
+	e := wantError(t, err, delegation.StageToken, delegation.CodeKeySetInvalid)
+	if !e.Retryable || !strings.Contains(e.Error(), "it is HTML") {
+		t.Errorf("got %v, retryable %v", e, e.Retryable)
+	}
+}
+
+// TestDocumentsWithAByteOrderMark: a byte order mark in front of a document is skipped, one only,
+// and white space that JSON does not allow is named with its place.
+func TestDocumentsWithAByteOrderMark(t *testing.T) {
+	const mark = "\uFEFF"
+	published := readPublishedCase(t, "19-jwks-bom")
+	for name, test := range map[string]struct {
+		change func(body string) string
+		want   string
+		says   string
+	}{
+		"without": {
+			change: func(body string) string { return strings.TrimPrefix(body, mark) },
+			want:   accepted,
+		},
+		"one": {
+			change: func(body string) string { return mark + strings.TrimPrefix(body, mark) },
+			want:   accepted,
+		},
+		"two": {
+			change: func(body string) string { return mark + mark + body },
+			want:   refused(delegation.CodeKeySetInvalid),
+			says:   "a byte order mark (U+FEFF) outside a string, in line 1, column 1",
+		},
+		"a line end in a string": {
+			change: func(body string) string {
+				return strings.Replace(body, `https:`, "https\n:", 1)
+			},
+			want: refused(delegation.CodeKeySetInvalid),
+			says: "a line feed (U+000A) inside a string, in line 1, column ",
+		},
+		"a no-break space": {
+			change: func(body string) string { return strings.Replace(body, "{", "{\n\u00A0", 1) },
+			want:   refused(delegation.CodeKeySetInvalid),
+			says:   "a no-break space (U+00A0) outside a string, in line 2, column 1",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := *published
+			c.documents = map[string]publishedAnswer{}
+			for url, answer := range published.documents {
+				if strings.Contains(url, "openid-configuration") {
+					answer.body = test.change(answer.body)
+				}
+				c.documents[url] = answer
+			}
+			w := c.world(t)
+			err := w.wantOutcome(t, w.delegator(t), c.token, test.want)
+			if err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	w := offline(t)
+	w.config.Issuers[0].JWKS = bytes.Join([][]byte{[]byte(mark), w.config.Issuers[0].JWKS}, nil)
+	w.wantOutcome(t, w.delegator(t), w.token(nil), accepted)
+	w.config.Issuers[0].JWKS = []byte(mark)
+	_, err := delegation.New(t.Context(), w.config)
+	if !errors.Is(errors.Unwrap(err), delegation.CodeKeySetInvalid) ||
+		!strings.Contains(err.Error(), "it is empty") {
+		t.Errorf("got %v", err)
+	}
+}
