@@ -37,6 +37,13 @@ var entra = Issuer{
 	[]string{"email", "preferred_username", "upn", "unique_name"},
 }
 
+// salesforce serves every organisation whose users do not sign in at an address of their own. Its
+// email and user names are what the organisation's administrator writes there.
+var salesforce = Issuer{
+	"anyone with an account of any organisation on Salesforce", "sub",
+	[]string{"email", "preferred_username", "profile", "zoneinfo", "address"},
+}
+
 // github is the issuer of workflows. A pull request or a run in a stranger's repository has the
 // stranger's branch, environment and workflow names, and job_workflow_ref is the operator's where
 // a stranger calls a reusable workflow of the operator's.
@@ -120,10 +127,12 @@ var byURL = map[string]Issuer{
 		[]string{"environment", "project"},
 	},
 
-	"https://accounts.google.com": google,
-	"accounts.google.com":         google, // as old tokens have it
-	"https://appleid.apple.com":   {"anyone with an Apple account", "sub", []string{"email"}},
-	"https://www.facebook.com":    {"anyone with a Facebook account", "sub", []string{"email"}},
+	"https://accounts.google.com":  google,
+	"accounts.google.com":          google, // as old tokens have it
+	"https://appleid.apple.com":    {"anyone with an Apple account", "sub", []string{"email"}},
+	"https://login.salesforce.com": salesforce,
+	"https://test.salesforce.com":  salesforce,
+	"https://www.facebook.com":     {"anyone with a Facebook account", "sub", []string{"email"}},
 
 	"https://login.microsoftonline.com/common/v2.0":                   entra,
 	"https://login.microsoftonline.com/organizations/v2.0":            entra,
