@@ -1,6 +1,6 @@
 // Package delegation turns a user's OpenID Connect ID token into temporary AWS credentials for that
-// user. The operator's rules decide which role each user gets. Everything runs in the operator's own
-// process.
+// user. The operator's rules decide which role each user gets. Everything runs in the operator's
+// own process.
 //
 // A [Delegator] verifies the token, runs the rules, signs a SAML assertion with the operator's key,
 // and redeems it at AWS STS with AssumeRoleWithSAML:
@@ -37,8 +37,8 @@
 //
 // AWS trusts the operator's signing key. IAM therefore needs one SAML provider and no OIDC
 // provider, whichever issuers the tokens come from. In IAM policies ${saml:sub} is the token's sub,
-// unless a rule sets another NameID. Session tags work in policies too. CloudTrail shows the session
-// name and the source identity.
+// unless a rule sets another NameID. Session tags work in policies too. CloudTrail shows the
+// session name and the source identity.
 //
 // # What is checked
 //

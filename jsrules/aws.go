@@ -133,7 +133,7 @@ func objectOfStrings(value any) (map[string]string, bool) {
 func (e *ofExchange) addon() goja.Value {
 	r := e.run
 	r.addon = r.rt.NewObject()
-	for name, value := range sorted(r.exchange.addon) {
+	for name, value := range sorted(r.shared.addon) {
 		r.define(r.addon, name, r.in(value, name, 0))
 	}
 	r.aws = r.rt.NewObject()

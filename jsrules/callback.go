@@ -8,8 +8,8 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// answer is what the rule gave to callback in its first call.
-type answer struct {
+// reply is what the rule gave to callback in its first call.
+type reply struct {
 	calls    int
 	err      goja.Value
 	user     goja.Value
@@ -17,22 +17,22 @@ type answer struct {
 	withUser bool // there was a second argument
 }
 
-func (a *answer) callback(call goja.FunctionCall) goja.Value {
-	a.calls++
-	if a.calls > 1 {
+func (p *reply) callback(call goja.FunctionCall) goja.Value {
+	p.calls++
+	if p.calls > 1 {
 		return goja.Undefined()
 	}
-	a.err = call.Argument(0)
-	a.user = call.Argument(1)
-	a.context = call.Argument(2)
-	a.withUser = len(call.Arguments) > 1
+	p.err = call.Argument(0)
+	p.user = call.Argument(1)
+	p.context = call.Argument(2)
+	p.withUser = len(call.Arguments) > 1
 	return goja.Undefined()
 }
 
 // lacksUser reports whether the rule gave null or undefined as the user. Some rules refuse that way
 // without a reason, and a lookup that found nobody gives the same.
-func (a *answer) lacksUser() bool {
-	return a.withUser && (goja.IsNull(a.user) || goja.IsUndefined(a.user))
+func (p *reply) lacksUser() bool {
+	return p.withUser && (goja.IsNull(p.user) || goja.IsUndefined(p.user))
 }
 
 // settle decides whether the rule permits the exchange: callback was called once, and its first
@@ -41,15 +41,15 @@ func (r *run) settle() error {
 	switch {
 	case r.stopped() != nil:
 		return r.stopped()
-	case r.answer.calls > 1:
+	case r.reply.calls > 1:
 		return ErrCallbackAgain
-	case r.answer.calls == 0 && r.rejected != nil:
+	case r.reply.calls == 0 && r.rejected != nil:
 		return fmt.Errorf("%w, and a promise was rejected: %s", ErrCallback, r.describe(r.rejected))
-	case r.answer.calls == 0:
+	case r.reply.calls == 0:
 		return ErrCallback
-	case r.answer.err.ToBoolean():
-		return &thrownValue{r.answer.err}
-	case r.answer.lacksUser() && !r.options.IgnoreMissingUser:
+	case r.reply.err.ToBoolean():
+		return &thrownValue{r.reply.err}
+	case r.reply.lacksUser() && !r.options.IgnoreMissingUser:
 		return &refusal{delegation.CodeRuleUserMissing, "callback was given no user"}
 	}
 	return nil

@@ -40,7 +40,7 @@ func (r *run) collect(rc *delegation.RuleContext) *changes {
 // rule got.
 func (o *outgoing) collectUser(c *changes) {
 	r := o.run
-	given := o.objectOrNil("user", r.answer.user)
+	given := o.objectOrNil("user", r.reply.user)
 	if given == nil || given.SameAs(r.user.js) {
 		c.user = o.touched("user", r.user)
 		return
@@ -55,7 +55,7 @@ func (o *outgoing) collectUser(c *changes) {
 // that the rule got.
 func (o *outgoing) collectContext(c *changes) {
 	r := o.run
-	given := o.objectOrNil("context", r.answer.context)
+	given := o.objectOrNil("context", r.reply.context)
 	if given == nil {
 		given = r.context.js
 	}
@@ -115,9 +115,9 @@ func (c *changes) apply(user *delegation.User, rc *delegation.RuleContext, r *ru
 		}
 	}
 	rc.AWS = c.aws
-	maps.Copy(r.exchange.context, c.context)
+	maps.Copy(r.shared.context, c.context)
 	if c.addon != nil {
-		r.exchange.addon = c.addon
+		r.shared.addon = c.addon
 	}
 	if r.global != nil && c.globalFull {
 		r.options.Set.clear()
@@ -126,6 +126,6 @@ func (c *changes) apply(user *delegation.User, rc *delegation.RuleContext, r *ru
 	}
 	if c.keep {
 		r.before = c.global
-		r.exchange.kept = r
+		r.shared.kept = r
 	}
 }

@@ -116,7 +116,7 @@ func (r *run) missingPath(object partly, name string) string {
 // contextObject makes context. Properties come from earlier rules of the exchange and from
 // Options.Context, then from the exchange, then from [outputs].
 func (r *run) contextObject(rc *delegation.RuleContext) *object {
-	made := r.object(properties(r.exchange.context), &ofExchange{r, rc}, outputs)
+	made := r.object(properties(r.shared.context), &ofExchange{r, rc}, outputs)
 	made.missing = ofContext
 	return made
 }
@@ -125,7 +125,7 @@ func (r *run) contextObject(rc *delegation.RuleContext) *object {
 // unless the configuration supplies it. Reading an unknown property of them fails the exchange.
 // For every other name guarded returns nil.
 func (r *run) guarded(name string, value any) goja.Value {
-	if r.exchange.whole[name] {
+	if r.shared.whole[name] {
 		return nil
 	}
 	known, isObject := value.(map[string]any)
@@ -173,17 +173,17 @@ func (r *run) noteWhole(given *goja.Object) {
 		}
 		object, isObject := value.(*goja.Object)
 		if isObject && !object.SameAs(r.guards[name]) {
-			r.exchange.know(name)
+			r.shared.know(name)
 		}
 	}
 }
 
 // know notes that every property of an object in context is known.
-func (e *exchange) know(name string) {
-	if e.whole == nil {
-		e.whole = map[string]bool{}
+func (s *shared) know(name string) {
+	if s.whole == nil {
+		s.whole = map[string]bool{}
 	}
-	e.whole[name] = true
+	s.whole[name] = true
 }
 
 // ofExchange is the layer of the properties of context that the exchange itself determines.
@@ -266,7 +266,7 @@ func (r *run) contextGiven(
 	maps.Copy(given, supplied)
 	delete(given, "addonConfiguration")
 	if _, has := given["clientMetadata"]; has {
-		r.exchange.know("clientMetadata")
+		r.shared.know("clientMetadata")
 	}
 	if request, has := given["request"]; has {
 		err = r.try(func() { given["request"] = mergedRequest(&rc.Request, request) })

@@ -58,28 +58,28 @@ func (r *run) detoursOf(given *goja.Object) map[*detour]bool {
 // noteDetours keeps the detours that a rule has left until the last rule has run, because a later
 // rule may take them back.
 func (r *run) noteDetours(left map[*detour]bool, rc *delegation.RuleContext) {
-	e := r.exchange
+	s := r.shared
 	for d, set := range left {
 		if !set {
-			delete(e.detours, d)
+			delete(s.detours, d)
 			continue
 		}
 		if d.ignore(r.options) {
 			continue
 		}
-		if e.detours == nil {
-			e.detours = map[*detour]string{}
+		if s.detours == nil {
+			s.detours = map[*detour]string{}
 		}
-		if e.detours[d] == "" {
-			e.detours[d] = r.name
+		if s.detours[d] == "" {
+			s.detours[d] = r.name
 		}
 	}
-	if len(e.detours) == 0 || e.checked {
+	if len(s.detours) == 0 || s.registered {
 		return
 	}
-	e.checked = true
+	s.registered = true
 	rc.AfterRules(func() error {
-		if err := e.checkDetours(); err != nil {
+		if err := s.checkDetours(); err != nil {
 			return err
 		}
 		return nil
@@ -87,9 +87,9 @@ func (r *run) noteDetours(left map[*detour]bool, rc *delegation.RuleContext) {
 }
 
 // checkDetours refuses an exchange whose rules have left a detour.
-func (e *exchange) checkDetours() *Error {
+func (s *shared) checkDetours() *Error {
 	for _, d := range detours {
-		if rule := e.detours[d]; rule != "" {
+		if rule := s.detours[d]; rule != "" {
 			why := &refusal{d.code, fmt.Sprintf("context.%s is set after the last rule", d.name)}
 			return &Error{Rule: rule, Err: why}
 		}
@@ -100,9 +100,9 @@ func (e *exchange) checkDetours() *Error {
 // last notes that a rule has permitted the exchange. It reports whether every rule of the Set has,
 // so that none can take a detour back.
 func (r *run) last() bool {
-	e := r.exchange
-	if !slices.Contains(e.ran, r.rule) {
-		e.ran = append(e.ran, r.rule)
+	s := r.shared
+	if !slices.Contains(s.ran, r.rule) {
+		s.ran = append(s.ran, r.rule)
 	}
-	return len(e.ran) == r.options.Set.size()
+	return len(s.ran) == r.options.Set.size()
 }

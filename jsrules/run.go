@@ -42,7 +42,7 @@ type run struct {
 type turn struct {
 	*rule
 	*watch
-	exchange *exchange
+	shared   *shared
 	user     *object
 	strategy string // context.connectionStrategy
 	context  *object
@@ -56,7 +56,7 @@ type turn struct {
 	// are nil if the rule has not read them.
 	addon  *goja.Object
 	aws    *goja.Object
-	answer answer
+	reply  reply
 	timers timers
 	// rejected is the reason of a rejected promise that nothing handles.
 	rejected goja.Value
@@ -74,8 +74,8 @@ func (c *rule) run(
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	r := c.take(ctx, c.options.Set.exchangeOf(rc))
-	defer func() { r.exchange.spent += r.spent() }()
+	r := c.take(ctx, c.options.Set.sharedIn(rc))
+	defer func() { r.shared.spent += r.spent() }()
 	if r.limit <= 0 {
 		return r.fail(ErrTimeout)
 	}
@@ -95,7 +95,7 @@ func (c *rule) run(
 	}
 	r.noteDetours(changes.detours, rc)
 	if r.last() {
-		if err := r.exchange.checkDetours(); err != nil {
+		if err := r.shared.checkDetours(); err != nil {
 			rc.Rule = err.Rule
 			return err
 		}
@@ -105,17 +105,17 @@ func (c *rule) run(
 }
 
 // take returns the run that earlier rules of the exchange have left, or a new one.
-func (c *rule) take(ctx context.Context, e *exchange) *run {
-	r := e.kept
-	e.kept = nil
+func (c *rule) take(ctx context.Context, s *shared) *run {
+	r := s.kept
+	s.kept = nil
 	if r == nil {
 		r = &run{rt: goja.New()}
 	} else {
 		r.earlier = append(r.earlier, &r.uses)
 		r.rt.ClearInterrupt()
 	}
-	limit := min(c.options.RuleTimeout, c.options.ChainTimeout-e.spent)
-	r.turn = turn{rule: c, exchange: e, watch: &watch{
+	limit := min(c.options.RuleTimeout, c.options.ChainTimeout-s.spent)
+	r.turn = turn{rule: c, shared: s, watch: &watch{
 		ctx:     ctx,
 		runtime: r.rt,
 		now:     c.options.clock,
@@ -157,12 +157,12 @@ func (r *run) callAndCollect(rc *delegation.RuleContext) (changes *changes, err 
 func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 	r.rt.SetMaxCallStackSize(maxDepth)
 	r.rt.SetTimeSource(func() time.Time { return r.options.Now().Add(r.skipped) })
-	if r.exchange.context == nil {
+	if r.shared.context == nil {
 		given, err := r.contextGiven(ctx, user, rc)
 		if err != nil {
 			return err
 		}
-		r.exchange.context = given
+		r.shared.context = given
 		mergeMetadata(user)
 	}
 	r.strategy = user.Text("identities.0.provider")
@@ -179,9 +179,9 @@ func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.R
 func (r *run) call() {
 	value := r.must(r.rt.RunProgram(r.program))
 	function, _ := goja.AssertFunction(value)
-	callback := r.rt.ToValue(r.answer.callback)
+	callback := r.rt.ToValue(r.reply.callback)
 	result := r.must(function(goja.Undefined(), r.user.js, r.context.js, callback))
-	for r.answer.calls == 0 && !rejected(result) {
+	for r.reply.calls == 0 && !rejected(result) {
 		next := r.timers.next()
 		if next == nil {
 			break

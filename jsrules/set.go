@@ -17,9 +17,9 @@ type Set struct {
 	rules  int            // how many were compiled with it
 }
 
-// exchange is the state that the rules of a Set share in one exchange, where they run one after the
+// shared is the state that the rules of a Set share in one exchange, where they run one after the
 // other.
-type exchange struct {
+type shared struct {
 	// context has the properties that a rule has changed, or that Options.Context has supplied. It
 	// is nil before the first rule.
 	context map[string]any
@@ -29,8 +29,8 @@ type exchange struct {
 	addon map[string]any
 	// detours are those that are set, each with the first rule that set it.
 	detours map[*detour]string
-	// checked says that the check of detours after the last rule is registered.
-	checked bool
+	// registered says that checkDetours is to be called after the last rule.
+	registered bool
 	// kept is the run in which the next rule runs, because functions were left in global.
 	kept *run
 	// ran are the rules that have permitted the exchange.
@@ -53,15 +53,15 @@ func (s *Set) size() int {
 	return s.rules
 }
 
-// exchangeOf returns the state of this Set in an exchange. The first call makes it.
-func (s *Set) exchangeOf(rc *delegation.RuleContext) *exchange {
-	if found, ok := rc.Values[s].(*exchange); ok {
+// sharedIn returns the state of this Set in an exchange. The first call makes it.
+func (s *Set) sharedIn(rc *delegation.RuleContext) *shared {
+	if found, ok := rc.Values[s].(*shared); ok {
 		return found
 	}
 	if rc.Values == nil {
 		rc.Values = map[any]any{}
 	}
-	made := &exchange{}
+	made := &shared{}
 	rc.Values[s] = made
 	return made
 }

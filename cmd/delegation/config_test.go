@@ -304,7 +304,7 @@ func TestEnvironment(t *testing.T) {
 	if !reflect.DeepEqual(from.Unknown, []string{"DELEGATION_PORT"}) {
 		t.Errorf("unknown are %q", from.Unknown)
 	}
-	got := from.At(config.Key("targets").Child("other").Child("region"))
+	got := from.At(config.KeyPath("targets").Child("other").Child("region"))
 	if got != "environment variable DELEGATION_TARGETS: targets.other.region" {
 		t.Errorf("got %q", got)
 	}

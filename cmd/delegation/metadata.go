@@ -76,7 +76,7 @@ func (s surroundings) configuredIdentity(file, target string) (delegation.Identi
 	at, identity := loaded.IdentityOf(target)
 	if target != "" && loaded.Targets[target].Identity == nil {
 		return delegation.IdentityProvider{}, config.Usagef("%s: no target has this name "+
-			"and an identity of its own", from.At(config.Key("targets").Child(target)))
+			"and an identity of its own", from.At(config.KeyPath("targets").Child(target)))
 	}
 	b := config.NewBuilder(from, slog.New(slog.DiscardHandler))
 	built := b.Identity(at, identity)

@@ -68,7 +68,7 @@ func (s surroundings) regionOf(file, target string) (string, error) {
 	}
 	region := loaded.Targets[target].Region
 	if region == "" {
-		at := config.Key("targets").Child(target).Child("region")
+		at := config.KeyPath("targets").Child(target).Child("region")
 		return "", config.Usagef("%s: is missing: name one with --region", from.At(at))
 	}
 	return region, nil

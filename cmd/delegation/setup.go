@@ -16,7 +16,7 @@ func cloudFormationCommand(s surroundings) *cobra.Command {
 			"outputs are the two ARNs that the configuration needs.",
 		"  delegation cloudformation --config delegation.yaml --target photo-app --bucket "+
 			"example-photos --out cloudformation.yaml",
-		(*setup.Setup).CloudFormation)
+		(*setup.Resources).CloudFormation)
 }
 
 func terraformCommand(s surroundings) *cobra.Command {
@@ -28,12 +28,12 @@ func terraformCommand(s surroundings) *cobra.Command {
 			"configuration needs.",
 		"  delegation terraform --config delegation.yaml --target photo-app --bucket "+
 			"example-photos --out main.tf",
-		(*setup.Setup).Terraform)
+		(*setup.Resources).Terraform)
 }
 
 // setupCommand is a command that writes the set-up of a target in some language.
 func setupCommand(
-	s surroundings, name, short, long, example string, write func(*setup.Setup) (string, error),
+	s surroundings, name, short, long, example string, write func(*setup.Resources) (string, error),
 ) *cobra.Command {
 	var out string
 	var o setup.Options
@@ -47,7 +47,7 @@ func setupCommand(
 			"to standard output, or to the file of --out, with the file mode\n" +
 			"0600, and replaces none. Exit code 2 if something is missing or wrong.",
 		RunE: func(*cobra.Command, []string) error {
-			made, err := o.Setup(s.environment)
+			made, err := o.Resources(s.environment)
 			if err != nil {
 				return err
 			}

@@ -38,7 +38,7 @@ type inAWS struct {
 }
 
 // setUp is inAWS of a set-up.
-func setUp(s *setup.Setup) inAWS {
+func setUp(s *setup.Resources) inAWS {
 	folder, name := s.RolePath()
 	return inAWS{
 		provider: s.ProviderName(), metadata: s.Metadata,
@@ -289,7 +289,7 @@ sts: {endpoint: %[7]q}
 				}
 				metadata := must(delegationtest.Identity().Metadata())
 				parsed := must(iam.Role.Parse(role))
-				folder, name := (&setup.Setup{Role: parsed}).RolePath()
+				folder, name := (&setup.Resources{Role: parsed}).RolePath()
 				if got, want := "role"+folder+name, parsed.Resource; got != want {
 					t.Errorf("path and name make %s", got)
 				}
@@ -365,8 +365,8 @@ func TestSetup_SameText(t *testing.T) {
 }
 
 // odd is a set-up of texts that were never meant for a template.
-func odd(target, entityID, permissions string) *setup.Setup {
-	s := &setup.Setup{
+func odd(target, entityID, permissions string) *setup.Resources {
+	s := &setup.Resources{
 		Target:      target,
 		MaxSession:  time.Hour,
 		Region:      must(delegation.ParseRegion("eu-central-1")),
@@ -444,7 +444,7 @@ func TestSetup_OddTexts(t *testing.T) {
 	}
 	const fine = `{"a": "b"}`
 	for _, row := range []struct {
-		s                         *setup.Setup
+		s                         *setup.Resources
 		cloudFormation, terraform string // "": written
 	}{
 		{odd("a", "{{resolve:ssm:a}}", fine), "dynamic reference", ""},

@@ -81,7 +81,7 @@ type sharing[V any] struct {
 // good may yet be of use.
 func (s *sharing[V]) look(ctx context.Context) *V {
 	var found *V
-	s.call(ctx, func(ctx context.Context) (err error) {
+	s.ask(ctx, func(ctx context.Context) (err error) {
 		found, err = s.cache.config.Shared.Get(ctx, s.owner, s.key)
 		return err
 	})
@@ -112,7 +112,7 @@ func (s *sharing[V]) lock(ctx context.Context) (unlock func()) {
 	if s.down {
 		return nil
 	}
-	ok := s.call(ctx, func(ctx context.Context) (err error) {
+	ok := s.ask(ctx, func(ctx context.Context) (err error) {
 		unlock, err = s.cache.config.Shared.Lock(ctx, s.owner, s.key)
 		return err
 	})
@@ -127,7 +127,7 @@ func (s *sharing[V]) put(ctx context.Context, f *flight[V], value *V) {
 	if s.cache.isDropped(f) {
 		return
 	}
-	s.call(ctx, func(ctx context.Context) error {
+	s.ask(ctx, func(ctx context.Context) error {
 		return s.cache.config.Shared.Put(ctx, s.owner, s.key, value)
 	})
 	if s.cache.isDropped(f) {
@@ -136,13 +136,13 @@ func (s *sharing[V]) put(ctx context.Context, f *flight[V], value *V) {
 }
 
 func (s *sharing[V]) delete(ctx context.Context) {
-	s.call(ctx, func(ctx context.Context) error {
+	s.ask(ctx, func(ctx context.Context) error {
 		return s.cache.config.Shared.Delete(ctx, s.owner, s.key)
 	})
 }
 
-// call calls the shared cache, for a limited time, and tells whether that went well.
-func (s *sharing[V]) call(ctx context.Context, call func(context.Context) error) bool {
+// ask calls the shared cache, for a limited time, and tells whether that went well.
+func (s *sharing[V]) ask(ctx context.Context, call func(context.Context) error) bool {
 	bounded, cancel := context.WithTimeout(ctx, sharedTimeout)
 	defer cancel()
 	err := attempt(func() error { return call(bounded) })

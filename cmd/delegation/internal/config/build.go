@@ -108,12 +108,12 @@ func (b *Builder) delegation(s *Settings) delegation.Config {
 		Logger:             b.logger,
 	}
 	for i, issuer := range s.Issuers {
-		c.Issuers = append(c.Issuers, b.Issuer(Key("issuers").Index(i), issuer))
+		c.Issuers = append(c.Issuers, b.Issuer(KeyPath("issuers").Index(i), issuer))
 	}
 	targets := delegation.Targets{}
 	// Sorted: problems come in the same order every time.
 	for _, name := range slices.Sorted(maps.Keys(s.Targets)) {
-		targets[name] = b.Target(Key("targets").Child(name), s.Targets[name])
+		targets[name] = b.Target(KeyPath("targets").Child(name), s.Targets[name])
 	}
 	c.Targets = targets
 	return c
@@ -181,7 +181,7 @@ func isLoopback(address string) bool {
 }
 
 // certificate reads the certificate of HTTPS; nil: plain http.
-func (b *Builder) certificate(at Key, s TLSSettings) *service.Certificate {
+func (b *Builder) certificate(at KeyPath, s TLSSettings) *service.Certificate {
 	if s == (TLSSettings{}) {
 		return nil
 	}

@@ -37,7 +37,7 @@ func override(s *Settings, from *Source, environment []string) error {
 
 // place is where an environment variable goes.
 type place struct {
-	Key   Key
+	Key   KeyPath
 	value reflect.Value
 }
 
@@ -60,7 +60,7 @@ func (p place) set(value string) error {
 }
 
 // collect finds the variables: every key of a fixed name, at the top and within.
-func collect(v reflect.Value, at Key, into map[string]place) {
+func collect(v reflect.Value, at KeyPath, into map[string]place) {
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Tag.Get("yaml")
 		k := at.Child(name)

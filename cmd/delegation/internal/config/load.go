@@ -37,7 +37,7 @@ func Load(file string, environment []string) (*Settings, *Source, error) {
 	case err != nil:
 		return nil, nil, Usage(err)
 	}
-	from := &Source{file: file, lines: map[Key]int{}, overrides: map[Key]string{}}
+	from := &Source{file: file, lines: map[KeyPath]int{}, overrides: map[KeyPath]string{}}
 	s, err := parse(text, from)
 	if err != nil {
 		return nil, nil, Usagef("%s%v", file, err)
@@ -87,7 +87,7 @@ func ReadBounded(file string, limit int64) ([]byte, error) {
 }
 
 // lineVisitor notes the first line of every key.
-type lineVisitor map[Key]int
+type lineVisitor map[KeyPath]int
 
 func (v lineVisitor) Visit(node ast.Node) ast.Visitor {
 	k := keyAt(node.GetPath())
@@ -121,7 +121,7 @@ func describe(err error, parsed *ast.File) error {
 }
 
 // keyOf finds the key of the node with the token.
-func keyOf(at *token.Token, parsed *ast.File) (found Key) {
+func keyOf(at *token.Token, parsed *ast.File) (found KeyPath) {
 	if parsed == nil {
 		return ""
 	}

@@ -25,7 +25,7 @@ type ChangedSetting struct {
 	What string
 
 	// Used returns where a configuration uses it.
-	Used func(s *Settings) []Key
+	Used func(s *Settings) []KeyPath
 }
 
 // ChangedSettings has a row for each setting whose meaning has changed. What no configuration can
@@ -56,22 +56,22 @@ var ChangedSettings = []ChangedSetting{
 	{
 		"replay",
 		"a jti that is no text is refused now",
-		func(s *Settings) []Key {
+		func(s *Settings) []KeyPath {
 			if s.Replay.Store == "" {
 				return nil
 			}
-			return []Key{"replay"}
+			return []KeyPath{"replay"}
 		},
 	},
 	{
 		"sts.endpoint",
 		"its answers must be those of the session that was asked for, end after 1 MiB, " +
 			"and may not be redirects",
-		func(s *Settings) []Key {
+		func(s *Settings) []KeyPath {
 			if s.STS.Endpoint == "" {
 				return nil
 			}
-			return []Key{"sts.endpoint"}
+			return []KeyPath{"sts.endpoint"}
 		},
 	},
 }
@@ -86,22 +86,22 @@ func Notes(s *Settings) (list []Note) {
 	return list
 }
 
-func inTargets(uses func(TargetSettings) bool, name string) func(*Settings) []Key {
-	return func(s *Settings) (found []Key) {
+func inTargets(uses func(TargetSettings) bool, name string) func(*Settings) []KeyPath {
+	return func(s *Settings) (found []KeyPath) {
 		for _, target := range slices.Sorted(maps.Keys(s.Targets)) {
 			if uses(s.Targets[target]) {
-				found = append(found, Key("targets").Child(target).Child(name))
+				found = append(found, KeyPath("targets").Child(target).Child(name))
 			}
 		}
 		return found
 	}
 }
 
-func inRules(uses func(RuleSettings) bool, name string) func(*Settings) []Key {
-	return func(s *Settings) (found []Key) {
+func inRules(uses func(RuleSettings) bool, name string) func(*Settings) []KeyPath {
+	return func(s *Settings) (found []KeyPath) {
 		for i, rule := range s.Rules {
 			if uses(rule) {
-				found = append(found, Key("rules").Index(i).Child(name))
+				found = append(found, KeyPath("rules").Index(i).Child(name))
 			}
 		}
 		return found
@@ -109,7 +109,7 @@ func inRules(uses func(RuleSettings) bool, name string) func(*Settings) []Key {
 }
 
 // googleDomains finds the rules of email domains of a configuration that takes Google's tokens.
-func googleDomains(s *Settings) []Key {
+func googleDomains(s *Settings) []KeyPath {
 	google := func(i IssuerSettings) bool { return sharedissuer.IsGoogle(i.URL) }
 	if !slices.ContainsFunc(s.Issuers, google) {
 		return nil

@@ -24,7 +24,7 @@ func Usage(err error) error { return UsageError{err} }
 func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
 
 // Wrong notes that the setting at a key has to be changed.
-func (b *Builder) Wrong(at Key, err error) {
+func (b *Builder) Wrong(at KeyPath, err error) {
 	b.Problem(fmt.Errorf("%s: %w", b.from.At(at), err))
 }
 
@@ -41,7 +41,7 @@ func (b *Builder) Err() error {
 
 // Add notes the problems that a library found in its configuration. Each names a field, as in
 // Targets["photo-app"]: Role: …, which is the key targets.photo-app.role here.
-func (b *Builder) Add(at Key, err error) {
+func (b *Builder) Add(at KeyPath, err error) {
 	if err == nil {
 		return
 	}
@@ -72,7 +72,7 @@ func (b *Builder) Add(at Key, err error) {
 }
 
 // fieldKey takes the field in front off a text.
-func fieldKey(at Key, text string) (Key, string) {
+func fieldKey(at KeyPath, text string) (KeyPath, string) {
 	for _, library := range []string{"delegationhttp: ", "rediscache: "} {
 		if rest, ok := strings.CutPrefix(text, library); ok || text == "" {
 			return at, rest

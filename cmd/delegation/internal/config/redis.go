@@ -77,7 +77,7 @@ func (b *Builder) Stores(s *Settings, c *delegation.Config) *service.Redis {
 }
 
 // RedisConfig reads the files that the settings name, and leaves all else to rediscache.
-func (b *Builder) RedisConfig(at Key, s RedisSettings) rediscache.Config {
+func (b *Builder) RedisConfig(at KeyPath, s RedisSettings) rediscache.Config {
 	c := rediscache.Config{
 		Redis:    b.redisServer(at, s),
 		Prefix:   s.Prefix,
@@ -94,7 +94,7 @@ func (b *Builder) RedisConfig(at Key, s RedisSettings) rediscache.Config {
 }
 
 // redisServer returns whatever can be told; what is wrong is noted.
-func (b *Builder) redisServer(at Key, s RedisSettings) *redis.Options {
+func (b *Builder) redisServer(at KeyPath, s RedisSettings) *redis.Options {
 	o, err := redisURL(s.URL)
 	if err != nil {
 		b.Wrong(at.Child("url"), err)
@@ -143,7 +143,7 @@ func redisURL(text string) (*redis.Options, error) {
 }
 
 // redisTLS changes the configuration that a rediss URL has.
-func (b *Builder) redisTLS(at Key, s RedisTLSSettings, c *tls.Config) {
+func (b *Builder) redisTLS(at KeyPath, s RedisTLSSettings, c *tls.Config) {
 	if c == nil {
 		b.Wrong(at, errors.New("has no effect without a URL that begins with rediss://"))
 		return
@@ -170,7 +170,7 @@ func (b *Builder) redisTLS(at Key, s RedisTLSSettings, c *tls.Config) {
 }
 
 // sealingKey reads 32 bytes in hexadecimal: what is random survives no editor as it is.
-func (b *Builder) sealingKey(at Key, name string) delegation.Secret {
+func (b *Builder) sealingKey(at KeyPath, name string) delegation.Secret {
 	before := len(b.problems)
 	text := b.file(at, name)
 	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))

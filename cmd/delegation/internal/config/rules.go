@@ -21,7 +21,7 @@ func (b *Builder) Rules(
 	list []RuleSettings, targets map[string]TargetSettings,
 ) (rules []delegation.RuleFunc) {
 	for i, s := range list {
-		at := Key("rules").Index(i)
+		at := KeyPath("rules").Index(i)
 		ids := b.targetIDs(at.Child("targets"), s.Targets, targets)
 		found := b.rule(at, s, targets)
 		if len(found) != 1 {
@@ -40,7 +40,7 @@ func (b *Builder) Rules(
 
 // targetIDs are what rules know the targets of these names by.
 func (b *Builder) targetIDs(
-	at Key, names []string, targets map[string]TargetSettings,
+	at KeyPath, names []string, targets map[string]TargetSettings,
 ) (ids []string) {
 	for _, name := range names {
 		target, ok := targets[name]
@@ -55,7 +55,7 @@ func (b *Builder) targetIDs(
 // rule returns what one entry of the list asks for, by its key: one rule, or those of a folder. An
 // entry with another number of keys is for the caller to refuse.
 func (b *Builder) rule(
-	at Key, s RuleSettings, targets map[string]TargetSettings,
+	at KeyPath, s RuleSettings, targets map[string]TargetSettings,
 ) map[string][]delegation.RuleFunc {
 	found := map[string][]delegation.RuleFunc{}
 	set := func(name string, rule delegation.RuleFunc, err error) {
@@ -98,7 +98,7 @@ func (b *Builder) rule(
 
 // roleByClaim checks the ARNs as well, so that a typing mistake shows at the start and not at the
 // first user.
-func (b *Builder) roleByClaim(at Key, s *RoleSettings) (delegation.RuleFunc, error) {
+func (b *Builder) roleByClaim(at KeyPath, s *RoleSettings) (delegation.RuleFunc, error) {
 	if s.Claim == "" {
 		b.Wrong(at.Child("claim"), errors.New("is missing"))
 	}
@@ -126,7 +126,7 @@ func (b *Builder) roleByClaim(at Key, s *RoleSettings) (delegation.RuleFunc, err
 
 // javaScript compiles a folder of Auth0 rules.
 func (b *Builder) javaScript(
-	at Key, s *JavaScriptSettings, targets map[string]TargetSettings,
+	at KeyPath, s *JavaScriptSettings, targets map[string]TargetSettings,
 ) []delegation.RuleFunc {
 	if s.Folder == "" {
 		b.Wrong(at.Child("folder"), errors.New("is missing"))
@@ -153,7 +153,7 @@ func (b *Builder) javaScript(
 }
 
 // texts reads a file of names and texts, which may be secrets.
-func (b *Builder) texts(at Key, name string) (texts map[string]string) {
+func (b *Builder) texts(at KeyPath, name string) (texts map[string]string) {
 	if err := yaml.Unmarshal(b.file(at, name), &texts); err != nil {
 		// The library's error would show some of it.
 		b.Wrong(at, errors.New("is not YAML or JSON of names and texts"))
@@ -163,7 +163,7 @@ func (b *Builder) texts(at Key, name string) (texts map[string]string) {
 
 // absent checks the names of properties of context that may be missing. What is wrong with them is
 // said at their own key and not at the folder's.
-func (b *Builder) absent(at Key, names []string) []string {
+func (b *Builder) absent(at KeyPath, names []string) []string {
 	_, err := jsrules.Compile("absent", "function () {}", jsrules.Options{Absent: names})
 	if err != nil {
 		b.Wrong(at, err)
@@ -174,7 +174,7 @@ func (b *Builder) absent(at Key, names []string) []string {
 
 // RuleContext makes a jsrules.Options.Context of fixed values for each target.
 func (b *Builder) RuleContext(
-	at Key, byTarget map[string]map[string]any, targets map[string]TargetSettings,
+	at KeyPath, byTarget map[string]map[string]any, targets map[string]TargetSettings,
 ) func(context.Context, *delegation.User, *delegation.RuleContext) (map[string]any, error) {
 	byID := map[string]map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(byTarget)) {

@@ -32,9 +32,9 @@ type Settings struct {
 }
 
 // IdentityOf returns the SAML identity of a target, and where it stands.
-func (s *Settings) IdentityOf(target string) (Key, IdentitySettings) {
+func (s *Settings) IdentityOf(target string) (KeyPath, IdentitySettings) {
 	if own := s.Targets[target].Identity; own != nil {
-		return Key("targets").Child(target).Child("identity"), *own
+		return KeyPath("targets").Child(target).Child("identity"), *own
 	}
 	return "identity_provider", s.Identity
 }

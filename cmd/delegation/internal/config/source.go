@@ -8,12 +8,12 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Key is the place of a setting as errors show it, such as targets.photo-app.role or
+// KeyPath is the place of a setting as errors show it, such as targets.photo-app.role or
 // issuers[0].url. It is the YAML library's path.
-type Key string
+type KeyPath string
 
 // Child returns the key of that name below. Odd names are quoted.
-func (k Key) Child(name string) Key {
+func (k KeyPath) Child(name string) KeyPath {
 	inner := keyAt((&yaml.PathBuilder{}).Root().Child(name).Build().String())
 	if k == "" {
 		return inner
@@ -22,31 +22,33 @@ func (k Key) Child(name string) Key {
 }
 
 // Index returns the key of an element of a list, counted from 0.
-func (k Key) Index(i int) Key {
-	return k + Key(fmt.Sprintf("[%d]", i))
+func (k KeyPath) Index(i int) KeyPath {
+	return k + KeyPath(fmt.Sprintf("[%d]", i))
 }
 
 // keyAt takes the root off a path of the YAML library; the root itself is "".
-func keyAt(path string) Key { return Key(strings.TrimPrefix(strings.TrimPrefix(path, "$"), ".")) }
+func keyAt(path string) KeyPath {
+	return KeyPath(strings.TrimPrefix(strings.TrimPrefix(path, "$"), "."))
+}
 
 // parent returns the key one level up, "" at the top. Names with dots and brackets are quoted, and
 // count as one level as far as lines go.
-func (k Key) parent() Key {
+func (k KeyPath) parent() KeyPath {
 	return k[:max(0, strings.LastIndexAny(string(k), ".["))]
 }
 
 // Source tells where each setting came from.
 type Source struct {
 	file      string
-	lines     map[Key]int    // of the file
-	overrides map[Key]string // the environment variable that set it
+	lines     map[KeyPath]int    // of the file
+	overrides map[KeyPath]string // the environment variable that set it
 
 	// Unknown are the environment variables of our prefix that set nothing.
 	Unknown []string
 }
 
 // At says where to correct a setting: file, line and key, or the environment variable.
-func (s *Source) At(k Key) string {
+func (s *Source) At(k KeyPath) string {
 	for nearest := k; nearest != ""; nearest = nearest.parent() {
 		if variable, ok := s.overrides[nearest]; ok {
 			return fmt.Sprintf("environment variable %s: %s", variable, k)

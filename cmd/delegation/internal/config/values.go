@@ -11,7 +11,7 @@ import (
 )
 
 // Duration parses a duration, 0 if there is no text.
-func (b *Builder) Duration(at Key, text string) time.Duration {
+func (b *Builder) Duration(at KeyPath, text string) time.Duration {
 	if text == "" {
 		return 0
 	}
@@ -23,7 +23,7 @@ func (b *Builder) Duration(at Key, text string) time.Duration {
 }
 
 // file reads a file that the configuration names.
-func (b *Builder) file(at Key, name string) []byte {
+func (b *Builder) file(at KeyPath, name string) []byte {
 	if name == "" {
 		b.Wrong(at, errors.New("is missing"))
 		return nil
@@ -36,7 +36,7 @@ func (b *Builder) file(at Key, name string) []byte {
 }
 
 // Issuer reads the files of an issuer, and leaves all else to the library.
-func (b *Builder) Issuer(at Key, s IssuerSettings) delegation.Issuer {
+func (b *Builder) Issuer(at KeyPath, s IssuerSettings) delegation.Issuer {
 	i := delegation.Issuer{
 		URL:               s.URL,
 		Algorithms:        s.Algorithms,
@@ -58,12 +58,12 @@ func (b *Builder) Issuer(at Key, s IssuerSettings) delegation.Issuer {
 }
 
 // line reads a file without the end of its last line.
-func (b *Builder) line(at Key, name string) string {
+func (b *Builder) line(at KeyPath, name string) string {
 	return strings.TrimRight(string(b.file(at, name)), "\r\n")
 }
 
 // Identity reads certificates and keys, and parses them.
-func (b *Builder) Identity(at Key, s IdentitySettings) delegation.IdentityProvider {
+func (b *Builder) Identity(at KeyPath, s IdentitySettings) delegation.IdentityProvider {
 	p := delegation.IdentityProvider{EntityID: s.EntityID}
 	for i, k := range s.Keys {
 		at := at.Child("keys").Index(i)
@@ -81,7 +81,7 @@ func (b *Builder) Identity(at Key, s IdentitySettings) delegation.IdentityProvid
 }
 
 // Target reads the files of a target, and leaves all else to the library.
-func (b *Builder) Target(at Key, s TargetSettings) delegation.Target {
+func (b *Builder) Target(at KeyPath, s TargetSettings) delegation.Target {
 	t := delegation.Target{
 		ID:                      s.ID,
 		Audiences:               s.Audiences,

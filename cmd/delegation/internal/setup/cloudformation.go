@@ -12,7 +12,7 @@ const maxTemplateBody = 51_200
 // CloudFormation writes a template: YAML, in which every text that comes from outside is in double
 // quotes with ASCII in them, so that readers of YAML 1.1 and 1.2 agree on it. There is no Fn::Sub,
 // so ${saml:sub} stays. Same set-up, same text.
-func (s *Setup) CloudFormation() (string, error) {
+func (s *Resources) CloudFormation() (string, error) {
 	trust, err := parseObject(s.Trust)
 	if err != nil {
 		return "", err

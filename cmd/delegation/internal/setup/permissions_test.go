@@ -135,7 +135,7 @@ func TestUse(t *testing.T) {
 	if !got.Tags || !got.SourceIdentity || got.JavaScript != "rules[2].javascript" ||
 		!slices.Equal(got.Roles, []string{"1", "2", "3", "4"}) ||
 		!slices.Equal(got.Elsewhere,
-			[]config.Key{"rules[3].role_by_claim.roles[2]", "rules[3].role_by_claim.roles[3]"}) {
+			[]config.KeyPath{"rules[3].role_by_claim.roles[2]", "rules[3].role_by_claim.roles[3]"}) {
 		t.Errorf("got %+v", got)
 	}
 	for _, name := range []string{"b", "transitive", "none"} {

@@ -27,8 +27,8 @@ const (
 	maxRoleSession = 12 * time.Hour
 )
 
-// Setup is what one target needs in AWS: a SAML provider and a role.
-type Setup struct {
+// Resources are what one target needs in AWS: a SAML provider and a role.
+type Resources struct {
 	// Target is its name, for people.
 	Target string
 
@@ -58,12 +58,12 @@ type Setup struct {
 }
 
 // ProviderName returns the name of the SAML provider.
-func (s *Setup) ProviderName() string {
+func (s *Resources) ProviderName() string {
 	return strings.TrimPrefix(s.Principal.Resource, "saml-provider/")
 }
 
 // RolePath returns the path and the name of the role.
-func (s *Setup) RolePath() (folder, name string) {
+func (s *Resources) RolePath() (folder, name string) {
 	return path.Split(strings.TrimPrefix(s.Role.Resource, "role"))
 }
 
@@ -76,8 +76,8 @@ type Options struct {
 	Role string
 }
 
-// Setup finds all that the target needs. An error is a config.UsageError.
-func (o *Options) Setup(environment []string) (*Setup, error) {
+// Resources finds all that the target needs. An error is a config.UsageError.
+func (o *Options) Resources(environment []string) (*Resources, error) {
 	if o.Target == "" {
 		return nil, config.Usage(errors.New("name a target of the configuration with --target"))
 	}
@@ -86,7 +86,7 @@ func (o *Options) Setup(environment []string) (*Setup, error) {
 		return nil, err
 	}
 	target := trust.Settings.Targets[o.Target]
-	made := &Setup{
+	made := &Resources{
 		Target: o.Target,
 		Region: trust.Region,
 		Trust:  trust.Policy,
@@ -108,9 +108,9 @@ func (o *Options) Setup(environment []string) (*Setup, error) {
 }
 
 // complete fills in the role, how long its sessions are, and the metadata.
-func (o *Options) complete(made *Setup, trust *Trust) error {
+func (o *Options) complete(made *Resources, trust *Trust) error {
 	target := trust.Settings.Targets[o.Target]
-	at := config.Key("targets").Child(o.Target)
+	at := config.KeyPath("targets").Child(o.Target)
 	b := config.NewBuilder(trust.From, slog.New(slog.DiscardHandler))
 	o.chooseRole(b, made, trust)
 	duration := b.Duration(at.Child("session_duration"), target.SessionDuration)
@@ -130,8 +130,8 @@ func (o *Options) complete(made *Setup, trust *Trust) error {
 }
 
 // chooseRole takes the role of the flag or of the target, which has to fit the rest.
-func (o *Options) chooseRole(b *config.Builder, made *Setup, trust *Trust) {
-	at := config.Key("targets").Child(o.Target)
+func (o *Options) chooseRole(b *config.Builder, made *Resources, trust *Trust) {
+	at := config.KeyPath("targets").Child(o.Target)
 	place := trust.From.At(at.Child("role"))
 	if o.Role != "" {
 		place = "--role"
@@ -166,7 +166,7 @@ func choices(roles []string) string {
 }
 
 // remark notes what the set-up cannot hold.
-func (s *Setup) remark(target config.TargetSettings, uses Use) {
+func (s *Resources) remark(target config.TargetSettings, uses Use) {
 	note := func(format string, args ...any) {
 		s.Notes = append(s.Notes, fmt.Sprintf(format, args...))
 	}
@@ -193,7 +193,7 @@ func (s *Setup) remark(target config.TargetSettings, uses Use) {
 }
 
 // otherRoles are those that rules may choose and that are not this one, in order.
-func (s *Setup) otherRoles(target config.TargetSettings, uses Use) []string {
+func (s *Resources) otherRoles(target config.TargetSettings, uses Use) []string {
 	all := slices.Concat(target.AllowedRoles, uses.Roles)
 	slices.Sort(all)
 	this := func(role string) bool { return role == s.Role.String() }

@@ -167,7 +167,7 @@ func (i *Answers) Files(certificate, private []byte) ([]File, error) {
 	if err != nil {
 		return nil, config.Usage(Plain(err))
 	}
-	made, err := i.setup(metadata)
+	made, err := i.resources(metadata)
 	if err != nil {
 		return nil, config.Usage(err)
 	}
@@ -194,9 +194,9 @@ func (i *Answers) Files(certificate, private []byte) ([]File, error) {
 	return files, nil
 }
 
-// setup is what the answers need in AWS.
-func (i *Answers) setup(metadata []byte) (*Setup, error) {
-	made := &Setup{
+// resources are what the answers need in AWS.
+func (i *Answers) resources(metadata []byte) (*Resources, error) {
+	made := &Resources{
 		Target:     i.Target,
 		MaxSession: minRoleSession,
 		Metadata:   string(metadata),

@@ -13,7 +13,7 @@ import (
 
 // Terraform writes a root module. HCL's own writer puts texts into quotes, so ${saml:sub} is not
 // Terraform's. Same set-up, same text.
-func (s *Setup) Terraform() (string, error) {
+func (s *Resources) Terraform() (string, error) {
 	trust, err := policyTokens(s.Trust)
 	if err != nil {
 		return "", err
@@ -38,7 +38,7 @@ func (s *Setup) Terraform() (string, error) {
 }
 
 // providers names Terraform's provider for AWS, for the one account.
-func (s *Setup) providers(body *hclwrite.Body) {
+func (s *Resources) providers(body *hclwrite.Body) {
 	terraform := body.AppendNewBlock("terraform", nil).Body()
 	required := terraform.AppendNewBlock("required_providers", nil).Body()
 	source := map[string]cty.Value{"source": cty.StringVal("hashicorp/aws")}
@@ -50,13 +50,13 @@ func (s *Setup) providers(body *hclwrite.Body) {
 	aws.SetAttributeValue("allowed_account_ids", cty.ListVal(accounts))
 }
 
-func (s *Setup) samlProvider(body *hclwrite.Body) {
+func (s *Resources) samlProvider(body *hclwrite.Body) {
 	provider := block(body, "resource", "aws_iam_saml_provider", "delegation")
 	provider.SetAttributeValue("name", cty.StringVal(s.ProviderName()))
 	provider.SetAttributeRaw("saml_metadata_document", Heredoc(s.Metadata))
 }
 
-func (s *Setup) role(body *hclwrite.Body, trust hclwrite.Tokens) {
+func (s *Resources) role(body *hclwrite.Body, trust hclwrite.Tokens) {
 	folder, name := s.RolePath()
 	seconds := int64(s.MaxSession.Seconds())
 	needs := []hclwrite.Tokens{reference("aws_iam_saml_provider", "delegation")}
@@ -69,7 +69,7 @@ func (s *Setup) role(body *hclwrite.Body, trust hclwrite.Tokens) {
 }
 
 // rolePolicy writes the permission policy, if there is one.
-func (s *Setup) rolePolicy(body *hclwrite.Body) error {
+func (s *Resources) rolePolicy(body *hclwrite.Body) error {
 	if s.Permissions == "" {
 		return nil
 	}

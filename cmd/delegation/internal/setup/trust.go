@@ -88,7 +88,7 @@ func (o *TrustOptions) Trust(environment []string) (*Trust, error) {
 		target = t.Settings.Targets[o.Target]
 		t.uses = UseOf(t.Settings, o.Target)
 	}
-	if err := o.explain(t, target); err != nil {
+	if err := o.fill(t, target); err != nil {
 		return nil, err
 	}
 	t.Notes = o.notes(t)
@@ -109,8 +109,8 @@ func (o *TrustOptions) Trust(environment []string) (*Trust, error) {
 	return t, nil
 }
 
-// explain finds what the policy is made of. Every problem is named with its flag or its key.
-func (o *TrustOptions) explain(t *Trust, target config.TargetSettings) error {
+// fill finds what the policy is made of. Every problem is named with its flag or its key.
+func (o *TrustOptions) fill(t *Trust, target config.TargetSettings) error {
 	e := &t.Explanation
 	e.Principal = cmp.Or(o.Principal, target.Principal)
 	e.Recipient = cmp.Or(o.Recipient, target.SAMLRecipient)
@@ -158,7 +158,7 @@ func (o *TrustOptions) place(flag string, from *config.Source) string {
 	if from == nil || o.Said(flag) {
 		return "--" + flag
 	}
-	return from.At(config.Key("targets").Child(o.Target).Child(flag))
+	return from.At(config.KeyPath("targets").Child(o.Target).Child(flag))
 }
 
 // notes say what rules may do that the policy does not know of.
@@ -195,10 +195,10 @@ type Use struct {
 	Tags, SourceIdentity bool
 
 	// JavaScript is the key of a JavaScript rule, which may do anything; empty: none.
-	JavaScript config.Key
+	JavaScript config.KeyPath
 
 	// Elsewhere are the rows that choose another provider or region than the target's.
-	Elsewhere []config.Key
+	Elsewhere []config.KeyPath
 
 	// Roles are those that rules may choose.
 	Roles []string
@@ -220,7 +220,7 @@ func UseOf(s *config.Settings, name string) (u Use) {
 		if len(rule.Targets) > 0 && !slices.Contains(rule.Targets, name) {
 			continue
 		}
-		at := config.Key("rules").Index(i)
+		at := config.KeyPath("rules").Index(i)
 		u.Tags = u.Tags || len(rule.TagsFromClaims) > 0
 		u.SourceIdentity = u.SourceIdentity || rule.SourceIdentityFromClaim != nil
 		if rule.JavaScript != nil {
@@ -233,7 +233,7 @@ func UseOf(s *config.Settings, name string) (u Use) {
 	return u
 }
 
-func (u *Use) addRoles(at config.Key, rows []config.RoleMatch, target config.TargetSettings) {
+func (u *Use) addRoles(at config.KeyPath, rows []config.RoleMatch, target config.TargetSettings) {
 	for n, row := range rows {
 		u.Roles = append(u.Roles, row.Role)
 		otherProvider := row.Principal != "" && row.Principal != target.Principal
