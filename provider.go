@@ -9,33 +9,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/guard"
-	"github.com/seed055b7978/delegation/internal/tokensource"
-	"golang.org/x/oauth2"
 )
 
 // providerTimeout is for one exchange of a provider, next to Config.STSTimeout: no caller's context
 // ends it.
 const providerTimeout = time.Minute
-
-// TokenSource returns the user's ID token as it is now. A provider asks for it once for each
-// exchange, never twice at once. It must honour the context, and its error must not hold the
-// token.
-type TokenSource func(ctx context.Context) (string, error)
-
-// TokenFile is a [TokenSource] that reads a file anew each time, such as a projected Kubernetes
-// token. It takes at most 1 MiB, less one line end. Its errors name the file and never its
-// content. Nothing is read before it is asked.
-func TokenFile(path string) TokenSource {
-	return func(context.Context) (string, error) { return tokensource.File(path) }
-}
-
-// TokenOAuth2 is a [TokenSource] of the ID tokens that come with an OAuth 2.0 source's tokens, as
-// id_token. Most sources keep a token until its access token expires, and some issuers send no ID
-// token at refreshes: a token without one is an error, and an expired one is refused by the
-// exchange. The source takes no context, so its HTTP client needs a time-out.
-func TokenOAuth2(source oauth2.TokenSource) TokenSource {
-	return func(context.Context) (string, error) { return tokensource.OAuth2(source) }
-}
 
 // Provider returns a provider of AWS credentials for clients of the AWS SDK. It exchanges the
 // source's token when it is first asked, and again ahead of the credentials' end: from 15 minutes

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -274,8 +275,7 @@ func TestFloors(t *testing.T) {
 			"internal/samldoc/metadata.go"},
 		"github.com/russellhaering/goxmldsig": {"internal/samldoc/response.go"},
 		"github.com/beevik/etree":             {"internal/samldoc/response.go"},
-		"golang.org/x/oauth2": {"provider.go",
-			"internal/tokensource/tokensource.go"},
+		"golang.org/x/oauth2":                 {"tokensource.go"},
 		"go.opentelemetry.io/otel":            {"delegationotel/delegationotel.go"},
 		"go.opentelemetry.io/otel/sdk":        {}, // for tests
 		"github.com/aws/aws-sdk-go-v2/config": {"internal/session/client.go"},
@@ -413,6 +413,36 @@ func TestRooms(t *testing.T) {
 	for room := range rows {
 		if arrows[room] == nil {
 			t.Errorf("CONTRIBUTING: there is no internal/%s", room)
+		}
+	}
+}
+
+// stopRow is a row of CONTRIBUTING's way of one ID token: a file and a function in it.
+var stopRow = regexp.MustCompile("(?m)^\\| (\\d+) \\| `([\\w/]+\\.go)`: `(\\w+)` \\| [^|]+ \\|$")
+
+// TestRooms_Way: each stop of an ID token's way, as CONTRIBUTING has it, is a function of the file
+// that is named.
+func TestRooms_Way(t *testing.T) {
+	_, table, _ := strings.Cut(string(must(os.ReadFile("CONTRIBUTING.md"))), "\n### The way of one")
+	table, _, _ = strings.Cut(table, "\n#")
+	stops := stopRow.FindAllStringSubmatch(table, -1)
+	if len(stops) < 8 || len(stops) > 12 || len(stops) != strings.Count(table, "\n| ")-1 {
+		t.Fatalf("%d stops: the way has 8 to 12, each in a row of its own", len(stops))
+	}
+	for i, stop := range stops {
+		if stop[1] != strconv.Itoa(i+1) {
+			t.Errorf("stop %d has the number %s", i+1, stop[1])
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), stop[2], nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Errorf("stop %d: %v", i+1, err)
+			continue
+		}
+		if !slices.ContainsFunc(parsed.Decls, func(d ast.Decl) bool {
+			function, ok := d.(*ast.FuncDecl)
+			return ok && function.Name.Name == stop[3]
+		}) {
+			t.Errorf("stop %d: %s has no function %s", i+1, stop[2], stop[3])
 		}
 	}
 }

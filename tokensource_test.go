@@ -1,4 +1,4 @@
-package tokensource_test
+package delegation_test
 
 import (
 	"errors"
@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed055b7978/delegation/internal/tokensource"
+	"github.com/seed055b7978/delegation"
 	"golang.org/x/oauth2"
 )
 
-func TestFile(t *testing.T) {
+func TestTokenFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	for content, want := range map[string]string{
 		"abc": "abc", "abc\n": "abc", "abc\r\n": "abc", "abc\n\n": "abc\n", "abc\r": "abc\r",
@@ -22,14 +22,14 @@ func TestFile(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := tokensource.File(path); got != want || err != nil {
+		if got, err := delegation.TokenFile(path)(t.Context()); got != want || err != nil {
 			t.Errorf("%.20q: got %.20q, %v", content, got, err)
 		}
 	}
 }
 
-// TestFile_Refused: the error names the file and never quotes it.
-func TestFile_Refused(t *testing.T) {
+// TestTokenFile_Refused: the error names the file and never quotes it.
+func TestTokenFile_Refused(t *testing.T) {
 	folder := t.TempDir()
 	for name, content := range map[string]string{
 		"empty": "", "line-end": "\n", "dos-line-end": "\r\n",
@@ -42,30 +42,30 @@ func TestFile_Refused(t *testing.T) {
 	for _, name := range []string{"empty", "line-end", "dos-line-end", "huge", "one-too-many",
 		"missing", "."} {
 		path := filepath.Join(folder, name)
-		token, err := tokensource.File(path)
+		token, err := delegation.TokenFile(path)(t.Context())
 		if err == nil || token != "" || strings.Contains(err.Error(), "canary") ||
 			!strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %.20q, %v", name, token, err)
 		}
 	}
-	if token, err := tokensource.File(""); err == nil || token != "" {
+	if token, err := delegation.TokenFile("")(t.Context()); err == nil || token != "" {
 		t.Errorf("no path: got %q, %v", token, err)
 	}
 }
 
-type source func() (*oauth2.Token, error)
+type tokenFunc func() (*oauth2.Token, error)
 
-func (s source) Token() (*oauth2.Token, error) { return s() }
+func (f tokenFunc) Token() (*oauth2.Token, error) { return f() }
 
-func TestOAuth2(t *testing.T) {
+func TestTokenOAuth2(t *testing.T) {
 	errDown := errors.New("down")
-	with := func(extra any) source {
+	with := func(extra any) tokenFunc {
 		return func() (*oauth2.Token, error) {
 			return (&oauth2.Token{AccessToken: "canary"}).WithExtra(extra), nil
 		}
 	}
-	if token, err := tokensource.OAuth2(with(map[string]any{"id_token": "abc"})); token != "abc" ||
-		err != nil {
+	good := delegation.TokenOAuth2(with(map[string]any{"id_token": "abc"}))
+	if token, err := good(t.Context()); token != "abc" || err != nil {
 		t.Errorf("got %q, %v", token, err)
 	}
 	for name, row := range map[string]struct {
@@ -73,24 +73,25 @@ func TestOAuth2(t *testing.T) {
 		words  string
 	}{
 		"nil":          {nil, "is nil"},
-		"no token":     {source(func() (*oauth2.Token, error) { return nil, nil }), "no token"},
+		"no token":     {tokenFunc(func() (*oauth2.Token, error) { return nil, nil }), "no token"},
 		"no extra":     {with(nil), "scope openid"},
 		"no id_token":  {with(map[string]any{"scope": "openid"}), "scope openid"},
 		"empty":        {with(map[string]any{"id_token": ""}), "scope openid"},
 		"not a string": {with(map[string]any{"id_token": 1}), "scope openid"},
-		"down":         {source(func() (*oauth2.Token, error) { return nil, errDown }), "down"},
-		"refused": {source(func() (*oauth2.Token, error) {
+		"down":         {tokenFunc(func() (*oauth2.Token, error) { return nil, errDown }), "down"},
+		"refused": {tokenFunc(func() (*oauth2.Token, error) {
 			return nil, &oauth2.RetrieveError{Response: &http.Response{Status: "400 Bad Request"},
 				ErrorCode: "invalid_grant", ErrorDescription: "canary", Body: []byte("canary")}
 		}), `"invalid_grant" ("400 Bad Request")`},
-		"a page": {source(func() (*oauth2.Token, error) {
+		"a page": {tokenFunc(func() (*oauth2.Token, error) {
 			return nil, &oauth2.RetrieveError{Response: &http.Response{Status: "502 Bad Gateway"},
 				Body: []byte("canary")}
 		}), "502 Bad Gateway"},
-		"no answer": {source(func() (*oauth2.Token, error) { return nil, &oauth2.RetrieveError{} }),
-			"no status"},
+		"no answer": {tokenFunc(func() (*oauth2.Token, error) {
+			return nil, &oauth2.RetrieveError{}
+		}), "no status"},
 	} {
-		token, err := tokensource.OAuth2(row.source)
+		token, err := delegation.TokenOAuth2(row.source)(t.Context())
 		if token != "" || err == nil || !strings.Contains(err.Error(), row.words) ||
 			strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got %q, %v", name, token, err)

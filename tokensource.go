@@ -1,0 +1,89 @@
+package delegation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+// maxTokenFile is in bytes. The verifier's limit for tokens is lower; this one is for files that
+// are no tokens.
+const maxTokenFile = 1 << 20
+
+// TokenSource returns the user's ID token as it is now. A provider asks for it once for each
+// exchange, never twice at once. It must honour the context, and its error must not hold the
+// token.
+type TokenSource func(ctx context.Context) (string, error)
+
+// TokenFile is a [TokenSource] that reads a file anew each time, such as a projected Kubernetes
+// token. It takes at most 1 MiB, less one line end. Its errors name the file and never its
+// content. Nothing is read before it is asked.
+func TokenFile(path string) TokenSource {
+	return func(context.Context) (string, error) { return readTokenFile(path) }
+}
+
+// TokenOAuth2 is a [TokenSource] of the ID tokens that come with an OAuth 2.0 source's tokens, as
+// id_token. Most sources keep a token until its access token expires, and some issuers send no ID
+// token at refreshes: a token without one is an error, and an expired one is refused by the
+// exchange. The source takes no context, so its HTTP client needs a time-out.
+func TokenOAuth2(source oauth2.TokenSource) TokenSource {
+	return func(context.Context) (string, error) { return idTokenOf(source) }
+}
+
+// readTokenFile reads a token from a file, less one line end.
+func readTokenFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxTokenFile+1))
+	if err != nil {
+		return "", err
+	}
+	token, ended := strings.CutSuffix(string(content), "\n")
+	if ended {
+		token = strings.TrimSuffix(token, "\r")
+	}
+	switch {
+	case len(content) > maxTokenFile:
+		return "", fmt.Errorf("%s has more than %d bytes", path, maxTokenFile)
+	case token == "":
+		return "", fmt.Errorf("%s is empty", path)
+	}
+	return token, nil
+}
+
+// idTokenOf takes the id_token (OpenID Connect Core §3.1.3.3) of the source's token. Of what the
+// issuer's token endpoint answered, its errors hold only the error code and the status.
+func idTokenOf(source oauth2.TokenSource) (string, error) {
+	if source == nil {
+		return "", errors.New("the OAuth 2.0 source is nil")
+	}
+	token, err := source.Token()
+	var answer *oauth2.RetrieveError
+	switch {
+	case errors.As(err, &answer): // has the body of the answer, and may say it
+		status := "no status"
+		if answer.Response != nil {
+			status = answer.Response.Status
+		}
+		return "", fmt.Errorf(
+			"the issuer's token endpoint refused: %.80q (%.80q)", answer.ErrorCode, status)
+	case err != nil:
+		return "", err
+	case token == nil:
+		return "", errors.New("the OAuth 2.0 source returned no token")
+	}
+	idToken, _ := token.Extra("id_token").(string)
+	if idToken == "" {
+		return "", errors.New("the OAuth 2.0 token has no id_token: ask for the scope openid, " +
+			"and see whether the issuer sends one at refreshes")
+	}
+	return idToken, nil
+}
