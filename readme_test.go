@@ -154,7 +154,7 @@ func TestIncident_RolesTrustSAMLOnly(t *testing.T) {
 		"SECURITY.md":       "trust the SAML provider only",
 		"docs/aws-setup.md": "must trust the SAML provider only",
 		"docs/checks.md":    "must trust the SAML provider only",
-		"delegation.go":     "should trust the SAML provider and nothing else",
+		"delegation.go":     "must trust the SAML provider and nothing else",
 	} {
 		text := strings.Join(
 			strings.Fields(strings.ReplaceAll(string(must(os.ReadFile(file))), "//", "")), " ")
