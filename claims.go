@@ -89,6 +89,12 @@ func (r *requiredClaim) matches(values []string) bool {
 func (x *exchange) requireClaims() error {
 	required := slices.Concat(x.issuerClaims[x.claims.Issuer], x.required)
 	for i := range required {
+		name, found := jsonvalue.Lookalike(x.claims.All, required[i].name)
+		if found {
+			return newError(CodeTokenFoldedName,
+				"the claim %.80q differs only by case from %.80q, which the %s requires",
+				name, required[i].name, required[i].of)
+		}
 		x.claimChecks = append(x.claimChecks, required[i].compare(x.claims.All))
 	}
 	unmet := slices.IndexFunc(x.claimChecks, func(c ClaimCheck) bool { return !c.Met })

@@ -108,6 +108,49 @@ func TestRequiredClaims(t *testing.T) {
 	}
 }
 
+// TestRequiredClaims_Lookalikes: a claim that differs from a required one by case alone condemns
+// the token, next to the claim or in its place, at each name of a path. Where it is not required,
+// it does no harm.
+func TestRequiredClaims_Lookalikes(t *testing.T) {
+	type claims = map[string]any
+	type list = []any
+	a := claims{"a": "x"}
+	folded := refused(delegation.CodeTokenFoldedName)
+	for name, test := range map[string]struct {
+		claims claims
+		claim  string
+		want   string
+	}{
+		"next to it":            {claims{"hd": "x", "HD": "y"}, "hd", folded},
+		"in its place":          {claims{"Hd": "x"}, "hd", folded},
+		"with the Kelvin sign":  {claims{"kind": "x", "\u212aind": "x"}, "kind", folded},
+		"first of a path":       {claims{"K8s": 1, "k8s": claims{"ns": "x"}}, "k8s.ns", folded},
+		"last of a path":        {claims{"k8s": claims{"ns": "x", "NS": "x"}}, "k8s.ns", folded},
+		"names with dots":       {claims{"k.io": claims{"a.b": "x", "A.b": 1}}, "k.io.a.b", folded},
+		"a whole name":          {claims{"a.b": "x", "A.B": "x"}, "a.b", folded},
+		"in a list":             {claims{"l": list{claims{"a": "x", "A": "x"}}}, "l.0.a", folded},
+		"of another entry":      {claims{"l": list{a, claims{"A": "x"}}}, "l.0.a", accepted},
+		"of another object":     {claims{"k": a, "o": claims{"A": "x"}}, "k.a", accepted},
+		"of what is not needed": {claims{"hd": "x", "Email": "x", "email": "y"}, "hd", accepted},
+		"no more than alike":    {claims{"hd": "x", "hd ": "y"}, "hd", accepted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			required := map[string][]string{test.claim: {"x"}}
+			for _, ofTarget := range []bool{false, true} {
+				w := offline(t)
+				if ofTarget {
+					w.target(func(target *delegation.Target) { target.RequiredClaims = required })
+				} else {
+					w.config.Issuers[0].RequiredClaims = required
+				}
+				w.wantOutcome(t, w.delegator(t), w.token(test.claims), test.want)
+			}
+			w := offline(t)
+			w.wantOutcome(t, w.delegator(t), w.token(test.claims), accepted)
+		})
+	}
+}
+
 // TestRequiredClaims_AreTheTokens: what a profile loader or a rule knows does not count, and
 // neither runs for a token that is refused.
 func TestRequiredClaims_AreTheTokens(t *testing.T) {

@@ -2,6 +2,7 @@ package delegation_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -216,6 +217,36 @@ func TestDocumentsWithAByteOrderMark(t *testing.T) {
 	_, err := delegation.New(t.Context(), w.config)
 	if !errors.Is(errors.Unwrap(err), delegation.CodeKeySetInvalid) ||
 		!strings.Contains(err.Error(), "it is empty") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestIssuerCases_ClaimsWithCapitals: AD FS's operators choose the names of claims. Such a name
+// does no harm, and is not taken for another.
+func TestIssuerCases_ClaimsWithCapitals(t *testing.T) {
+	c := readPublishedCase(t, "17-adfs-custom-claims-capital")
+	w := c.world(t)
+	var user *delegation.User
+	w.config.Rules = append(w.config.Rules,
+		func(_ context.Context, u *delegation.User, _ *delegation.RuleContext) error {
+			user = u
+			return nil
+		})
+	w.wantOutcome(t, w.delegator(t), c.token, accepted)
+	if got := user.Text("Email"); got != "a@example.com" {
+		t.Errorf("Email is %q", got)
+	}
+	if got := user.List("Group"); len(got) != 1 {
+		t.Errorf("Group is %q", got)
+	}
+	for _, name := range []string{"email", "group"} {
+		if value, ok := user.Value(name); ok {
+			t.Errorf("%s is %v", name, value)
+		}
+	}
+	w.config.Issuers[0].RequiredClaims = map[string][]string{"email": {".*@example.com"}}
+	err := w.wantOutcome(t, w.delegator(t), c.token, refused(delegation.CodeTokenFoldedName))
+	if err == nil || !strings.Contains(err.Error(), `"Email"`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -69,6 +70,7 @@ func TestKeyChoice(t *testing.T) {
 	kinds := []any{plain(0), of(keys.p256, nil), of(keys.edwards, nil)}
 	second := of(keys.rsa[1], map[string]any{"kid": "2"})
 	often := []any{plain(0), plain(0), plain(0), named(0, "RS256"), plain(0), plain(1)}
+	twiceNamed := append(six[:5:5], named(4, "RS256"))
 	null := of(keys.rsa[0], map[string]any{"kid": json.RawMessage("null")})
 	empty := of(keys.rsa[0], map[string]any{"kid": ""})
 	others := []any{named(0, "RS512"), named(1, "PS256")}
@@ -94,6 +96,7 @@ func TestKeyChoice(t *testing.T) {
 		"none of six":                     {six, keys.rsa[6], "k", ambiguous},
 		"none of four":                    {six[:4], keys.rsa[6], "k", bad},
 		"the fifth names the algorithm":   {fifthNamed, keys.rsa[4], "k", accepted},
+		"the fifth is named later":        {twiceNamed, keys.rsa[4], "k", accepted},
 		"the fifth names another":         {fifthOther, keys.rsa[3], "k", accepted},
 		"only others are named":           {others, keys.rsa[0], "k", unsuitable},
 		"the same six times":              {often, keys.rsa[1], "k", accepted},
@@ -113,6 +116,20 @@ func TestKeyChoice(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSaltLengthAmongSeveralKeys: a signature that a key verifies, with a salt of another length, is
+// told apart from a forged one, whatever other keys there are.
+func TestSaltLengthAmongSeveralKeys(t *testing.T) {
+	keys := choiceKeys()
+	w := withSet(t, jwk(keys.rsa[0].Public(), nil), jwk(keys.rsa[1].Public(), nil),
+		jwk(keys.rsa[2].Public(), nil))
+	input := encoded([]byte(`{"alg":"PS256","kid":"k"}`)) + "." + encoded([]byte(payload(nil)))
+	digest := sha256.Sum256([]byte(input))
+	signature := must(rsa.SignPSS(rand.Reader, keys.rsa[1], crypto.SHA256, digest[:],
+		&rsa.PSSOptions{SaltLength: 20}))
+	token := input + "." + encoded(signature)
+	w.wantOutcome(t, w.delegator(t), token, refused(delegation.CodeSignatureSaltLength))
 }
 
 // TestHarmlessMembers: members that decide nothing may have any form.

@@ -8,17 +8,14 @@ import (
 	"time"
 )
 
-// registeredClaims are names whose look-alikes are refused: a reader that folds case would read sub
-// from "SUB" or "ſub".
-var registeredClaims = []string{
-	"iss", "sub", "aud", "exp", "nbf", "iat", "jti",
-	"azp", "nonce", "auth_time", "acr", "amr", "sid", "at_hash", "c_hash",
-	"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username",
-	"profile", "picture", "website", "email", "email_verified", "gender", "birthdate",
-	"zoneinfo", "locale", "phone_number", "phone_number_verified", "address", "updated_at",
-	"user_id", "identities",
+// decidingClaims decide about a token, here or at other readers of it. Their look-alikes are
+// refused: a reader that folds case would read sub from "SUB" or "ſub". All names are compared
+// exactly, so other claims may have any name: AD FS lets its operators choose Email and Name.
+var decidingClaims = []string{
+	"iss", "sub", "aud", "azp", "exp", "nbf", "iat", "jti",
 	"appid", "cid", "client_id", // see clientOf
 	"typ", "token_use", "idtyp", "appidacr", "azpacr", "scp", "cnf", "events", // see marks
+	"act", "tid",
 }
 
 // Claims are those of a token that passed every check. The caller owns them.

@@ -119,9 +119,9 @@ func checkAlgorithmName(alg string) error {
 }
 
 // parseObject reads a part of the token, whose members are called claims or headers. It refuses
-// names that become a registered one by Unicode case folding.
+// members that become one of the names by Unicode case folding.
 func parseObject(
-	part string, text []byte, member string, registered []string,
+	part string, text []byte, member string, names []string,
 ) (map[string]any, error) {
 	object, err := document.Object(text)
 	switch {
@@ -132,11 +132,11 @@ func parseObject(
 	case err != nil:
 		return nil, newError(tokenMalformed, "the token's %s is not one JSON object: %w", part, err)
 	}
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		for _, r := range registered {
-			if name != r && strings.EqualFold(name, r) {
+	for _, found := range slices.Sorted(maps.Keys(object)) {
+		for _, name := range names {
+			if found != name && strings.EqualFold(found, name) {
 				return nil, newError(tokenFoldedName,
-					"the %s %.80q differs from %q only by case", member, name, r)
+					"the %s %.80q differs from %q only by case", member, found, name)
 			}
 		}
 	}

@@ -103,7 +103,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := parseObject("payload", token.payload, "claim", registeredClaims)
+	all, err := parseObject("payload", token.payload, "claim", decidingClaims)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ package jsonvalue
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -42,6 +43,34 @@ func Lookup(value any, path string) (any, bool) {
 		return Lookup(v[index], rest)
 	}
 	return nil, false
+}
+
+// Lookalike returns a name on a dotted path, as [Lookup] takes it, that differs by case alone from
+// what the path says. A reader that folds case would find another value there.
+func Lookalike(value any, path string) (name string, found bool) {
+	switch v := value.(type) {
+	case map[string]any:
+		for end := len(path); end >= 0; end = lastDot(path[:end]) {
+			for _, name := range slices.Sorted(maps.Keys(v)) {
+				if name != path[:end] && strings.EqualFold(name, path[:end]) {
+					return name, true
+				}
+			}
+			next, ok := v[path[:end]]
+			if !ok || end == len(path) {
+				continue
+			}
+			if name, found := Lookalike(next, path[end+1:]); found {
+				return name, true
+			}
+		}
+	case []any:
+		first, rest, _ := strings.Cut(path, ".")
+		if index, err := strconv.Atoi(first); err == nil && index >= 0 && index < len(v) {
+			return Lookalike(v[index], rest)
+		}
+	}
+	return "", false
 }
 
 func lastDot(path string) int { return strings.LastIndexByte(path, '.') }
