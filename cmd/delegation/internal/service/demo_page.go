@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/oidctest"
@@ -93,7 +94,7 @@ func (s *demoSite) token(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the users are "+demoUserNames(), http.StatusNotFound)
 		return
 	}
-	token, err := user.token(s.provider)
+	token, err := user.token(s.provider, time.Now())
 	if err != nil {
 		http.Error(w, "no token", http.StatusInternalServerError)
 		return

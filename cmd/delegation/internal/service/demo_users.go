@@ -106,15 +106,21 @@ func demoUserNames() string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-// token returns an ID token of the user, as the provider issues it now, or as the user has changed
-// it.
-func (u demoUser) token(provider *oidctest.Provider) (string, error) {
-	claims := with(u.claims, nil)
-	if u.age > 0 {
-		issued := time.Now().Add(-u.age)
-		claims["iat"] = issued.Unix()
-		claims["exp"] = issued.Add(time.Hour).Unix()
+// forgedLife is how long a user who forges tokens uses the same one. An issuer is asked for its keys
+// when a signature does not verify, but only once in ten seconds. A new forgery for each sign-in
+// would soon be told to wait instead of being refused.
+const forgedLife = 10 * time.Minute
+
+// token returns an ID token of the user, as the provider issues it, or as the user has changed it.
+func (u demoUser) token(provider *oidctest.Provider, now time.Time) (string, error) {
+	issued := now.Add(-u.age)
+	if u.forged != nil {
+		issued = now.Truncate(forgedLife)
 	}
+	claims := with(u.claims, map[string]any{
+		"iat": issued.Unix(),
+		"exp": issued.Add(time.Hour).Unix(),
+	})
 	token, err := provider.SignIDToken(claims)
 	if err != nil || u.forged == nil {
 		return token, err

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/delegationtest"
+	"github.com/seed055b7978/delegation/oidctest"
 )
 
 // TestTimeouts: no field of the server that limits a wait is left at "for ever".
@@ -42,6 +44,30 @@ func TestDemoURL(t *testing.T) {
 	} {
 		if got := service.DemoURL(address); got != want {
 			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+}
+
+// TestDemoToken: whoever forges a token uses it for minutes, because an issuer's keys are not
+// fetched for every forgery; the provider issues a new one for each sign-in.
+func TestDemoToken(t *testing.T) {
+	provider, err := oidctest.New(oidctest.Config{Key: delegationtest.IssuerKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider.SetIssuer("https://tenant.example.com/")
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	for name, same := range map[string]bool{"alice": false, "dave": false, "eve": true} {
+		var tokens []string
+		for _, later := range []time.Duration{0, 10*time.Minute - time.Second, 10 * time.Minute} {
+			token, err := service.DemoToken(provider, name, now.Add(later))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tokens = append(tokens, token)
+		}
+		if got := tokens[0] == tokens[1]; got != same || tokens[1] == tokens[2] {
+			t.Errorf("%s: the second token is the first: %t, want %t", name, got, same)
 		}
 	}
 }
