@@ -53,7 +53,7 @@
 //   - The token's nonce, at_hash and acr.
 //   - Whether the user has signed out, or the issuer has revoked the session. An ID token is
 //     accepted until it expires, and credentials work until they expire.
-//   - What the role's policies allow: that is set in IAM. The role should trust the SAML provider and
+//   - What the role's policies allow: that is set in IAM. The role must trust the SAML provider and
 //     nothing else. If it also trusts an OIDC provider, users can bypass the rules.
 //
 // Every function is safe for concurrent use. A Delegator keeps no goroutine while it is idle, and
