@@ -11,9 +11,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// checkFlags are the flags of check.
+type checkFlags struct {
+	config string
+	json   bool
+}
+
 func checkCommand(s surroundings) *cobra.Command {
-	var file string
-	var machine bool
+	var f checkFlags
 	command := &cobra.Command{
 		Use:   "check",
 		Short: "Check that issuers, signing keys, metadata and STS work",
@@ -27,39 +32,42 @@ func checkCommand(s surroundings) *cobra.Command {
 			"(docs/upgrading.md). Exit code 2 if the configuration itself is wrong.",
 		Example: "  delegation check --config /etc/delegation/delegation.yaml",
 		Args:    noArguments,
-		RunE: func(c *cobra.Command, _ []string) error {
-			var changed []config.Note
-			built, err := s.configured(c.Context(), file, verbose(c), func(l *config.Settings) {
-				changed = config.Notes(l)
-			})
-			if err != nil {
-				return err
-			}
-			done := s.progress(c, "Checking issuers, keys and STS")
-			results := built.Delegator.Check(c.Context())
-			if built.Redis != nil {
-				results = append(results, delegation.CheckResult{
-					Name: "redis",
-					Err:  built.Redis.Check(c.Context()),
-				})
-			}
-			done()
-			text := table(results, changed, s.painter())
-			if machine {
-				if text, err = checkJSON(results, changed); err != nil {
-					return err
-				}
-			}
-			if err := s.print(text); err != nil {
-				return err
-			}
-			return failures(results)
-		},
+		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
-	s.configFlag(command, &file, defaultConfig)
-	command.Flags().BoolVar(&machine, "json", false, "write JSON: a list of name, state (ok, "+
+	s.configFlag(command, &f.config, defaultConfig)
+	command.Flags().BoolVar(&f.json, "json", false, "write JSON: a list of name, state (ok, "+
 		"warning, failed or note) and, where there are any, what, warning, stage and code")
 	return command
+}
+
+// run checks everything and prints the results. Its error says how many have failed.
+func (f *checkFlags) run(c *cobra.Command, s surroundings) error {
+	var changed []config.Note
+	built, err := s.configured(c.Context(), f.config, verbose(c), func(l *config.Settings) {
+		changed = config.Notes(l)
+	})
+	if err != nil {
+		return err
+	}
+	done := s.progress(c, "Checking issuers, keys and STS")
+	results := built.Delegator.Check(c.Context())
+	if built.Redis != nil {
+		results = append(results, delegation.CheckResult{
+			Name: "redis",
+			Err:  built.Redis.Check(c.Context()),
+		})
+	}
+	done()
+	text := table(results, changed, s.painter())
+	if f.json {
+		if text, err = checkJSON(results, changed); err != nil {
+			return err
+		}
+	}
+	if err := s.print(text); err != nil {
+		return err
+	}
+	return failures(results)
 }
 
 // failures is an error that wraps those of all results; nil if there are none.

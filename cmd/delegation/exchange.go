@@ -14,9 +14,17 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// exchangeFlags are the flags of exchange.
+type exchangeFlags struct {
+	config      string
+	target      string
+	tokenFile   string
+	format      string
+	showSecrets bool
+}
+
 func exchangeCommand(s surroundings) *cobra.Command {
-	var file, target, tokenFile, shape string
-	var show bool
+	var f exchangeFlags
 	command := &cobra.Command{
 		Use:   "exchange",
 		Short: "Exchange an ID token for AWS credentials, as the configuration decides",
@@ -34,58 +42,65 @@ func exchangeCommand(s surroundings) *cobra.Command {
 		Example: "  delegation exchange --config /etc/delegation/delegation.yaml --target " +
 			"photo-app --token-file token --format process",
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error {
-			write := formats[shape]
-			switch {
-			case write == nil:
-				return config.Usagef("--format is %.40q, not process, env, json or "+
-					"console-url", shape)
-			case target == "":
-				return config.Usage(errors.New("exchange needs --target NAME: a key under " +
-					"targets " +
-					"of the configuration"))
-			case !show && term.IsTerminal(s.stdout):
-				return config.Usage(errors.New("the output is a secret and would be on the " +
-					"screen: " +
-					"send it to a file or a program with > or |, or add --show-secrets"))
-			}
-			built, err := s.configured(c.Context(), file, verbose(c), func(l *config.Settings) {
-				forgetful(l)
-				// It is checked, whether the service offers it or not.
-				l.HTTP.Console.Enabled = shape == "console-url"
-			})
-			if err != nil {
-				return err
-			}
-			token, err := s.readToken(tokenFile)
-			if err != nil {
-				return err
-			}
-			done := s.progress(c, "Exchanging the token")
-			defer done()
-			credentials, err := built.Delegator.Exchange(c.Context(), token, target)
-			if err != nil {
-				return err
-			}
-			text, err := write(c.Context(), built, credentials)
-			if err != nil {
-				return err
-			}
-			done()
-			return s.print(append(text, '\n'))
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
-	s.configFlag(command, &file, defaultConfig)
-	s.targetFlag(command, &target, &file, "`target` of the configuration; required")
-	tokenFlag(command, &tokenFile)
-	command.Flags().StringVar(&shape, "format", "process", "`shape` of the output: process, "+
+	s.configFlag(command, &f.config, defaultConfig)
+	s.targetFlag(command, &f.target, &f.config, "`target` of the configuration; required")
+	tokenFlag(command, &f.tokenFile)
+	command.Flags().StringVar(&f.format, "format", "process", "`shape` of the output: process, "+
 		"env, json or console-url")
-	command.Flags().BoolVar(&show, "show-secrets", false, "write secrets to a terminal too")
+	command.Flags().BoolVar(&f.showSecrets, "show-secrets", false,
+		"write secrets to a terminal too")
 	shapes := cobra.FixedCompletions(
 		[]cobra.Completion{"process", "env", "json", "console-url"},
 		cobra.ShellCompDirectiveNoFileComp)
 	_ = command.RegisterFlagCompletionFunc("format", shapes) // the flag is there
 	return command
+}
+
+// run exchanges a token and prints the credentials.
+func (f *exchangeFlags) run(c *cobra.Command, s surroundings) error {
+	if err := f.validate(s); err != nil {
+		return err
+	}
+	built, err := s.configured(c.Context(), f.config, verbose(c), func(l *config.Settings) {
+		forgetful(l)
+		// It is checked, whether the service offers it or not.
+		l.HTTP.Console.Enabled = f.format == "console-url"
+	})
+	if err != nil {
+		return err
+	}
+	token, err := s.readToken(f.tokenFile)
+	if err != nil {
+		return err
+	}
+	done := s.progress(c, "Exchanging the token")
+	defer done()
+	credentials, err := built.Delegator.Exchange(c.Context(), token, f.target)
+	if err != nil {
+		return err
+	}
+	text, err := formats[f.format](c.Context(), built, credentials)
+	if err != nil {
+		return err
+	}
+	done()
+	return s.print(append(text, '\n'))
+}
+
+func (f *exchangeFlags) validate(s surroundings) error {
+	switch {
+	case formats[f.format] == nil:
+		return config.Usagef("--format is %.40q, not process, env, json or console-url", f.format)
+	case f.target == "":
+		return config.Usage(errors.New(
+			"exchange needs --target NAME: a key under targets of the configuration"))
+	case !f.showSecrets && term.IsTerminal(s.stdout):
+		return config.Usage(errors.New("the output is a secret and would be on the screen: " +
+			"send it to a file or a program with > or |, or add --show-secrets"))
+	}
+	return nil
 }
 
 // format writes credentials in some shape. The service knows the console.

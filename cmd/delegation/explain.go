@@ -7,9 +7,16 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// explainFlags are the flags of explain.
+type explainFlags struct {
+	config    string
+	target    string
+	tokenFile string
+	json      bool
+}
+
 func explainCommand(s surroundings) *cobra.Command {
-	var file, tokenFile, target string
-	var machine bool
+	var f explainFlags
 	command := &cobra.Command{
 		Use:   "explain",
 		Short: "Say what an exchange would decide for an ID token, step by step, and why",
@@ -29,42 +36,45 @@ func explainCommand(s surroundings) *cobra.Command {
 		Example: "  delegation explain --config delegation.yaml --target photo-app --token-file " +
 			"token.jwt",
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if target == "" {
-				return config.Usage(errors.New("explain needs --target NAME: a key under targets " +
-					"of the configuration"))
-			}
-			built, err := s.configured(c.Context(), file, verbose(c), func(l *config.Settings) {
-				l.Replay = config.ReplaySettings{} // which an explanation does not ask
-				forgetful(l)
-			})
-			if err != nil {
-				return err
-			}
-			token, err := s.readToken(tokenFile)
-			if err != nil {
-				return err
-			}
-			done := s.progress(c, "Asking the issuer and the rules")
-			e, refusal := built.Delegator.Explain(c.Context(), token, target)
-			done()
-			o := newOutcome(e, refusal)
-			text := o.tree(s.painter())
-			if machine {
-				if text, err = o.json(); err != nil {
-					return err
-				}
-			}
-			if err := s.print([]byte(text)); err != nil {
-				return err
-			}
-			return refusal
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
-	s.configFlag(command, &file, defaultConfig)
-	s.targetFlag(command, &target, &file, "`target` that the token would be exchanged for; "+
+	s.configFlag(command, &f.config, defaultConfig)
+	s.targetFlag(command, &f.target, &f.config, "`target` that the token would be exchanged for; "+
 		"required")
-	tokenFlag(command, &tokenFile)
-	command.Flags().BoolVar(&machine, "json", false, "write JSON, whose names docs/cli.md has")
+	tokenFlag(command, &f.tokenFile)
+	command.Flags().BoolVar(&f.json, "json", false, "write JSON, whose names docs/cli.md has")
 	return command
+}
+
+// run explains a token and prints the explanation. Its error is the refusal, if there is one.
+func (f *explainFlags) run(c *cobra.Command, s surroundings) error {
+	if f.target == "" {
+		return config.Usage(errors.New(
+			"explain needs --target NAME: a key under targets of the configuration"))
+	}
+	built, err := s.configured(c.Context(), f.config, verbose(c), func(l *config.Settings) {
+		l.Replay = config.ReplaySettings{} // which an explanation does not ask
+		forgetful(l)
+	})
+	if err != nil {
+		return err
+	}
+	token, err := s.readToken(f.tokenFile)
+	if err != nil {
+		return err
+	}
+	done := s.progress(c, "Asking the issuer and the rules")
+	e, refusal := built.Delegator.Explain(c.Context(), token, f.target)
+	done()
+	o := newOutcome(e, refusal)
+	text := o.tree(s.painter())
+	if f.json {
+		if text, err = o.json(); err != nil {
+			return err
+		}
+	}
+	if err := s.print([]byte(text)); err != nil {
+		return err
+	}
+	return refusal
 }

@@ -161,9 +161,14 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 			o.TrustPolicy = &trustOutcome{e.Actions, json.RawMessage(policy)}
 		}
 	}
-	if err == nil {
-		return o
+	if err != nil {
+		o.refuse(err)
 	}
+	return o
+}
+
+// refuse puts a refusal into the outcome, and ends it at the step that refuses.
+func (o *outcome) refuse(err error) {
 	o.Refusal = &refusalOutcome{Message: err.Error()}
 	var refusal *delegation.Error
 	if errors.As(err, &refusal) {
@@ -179,7 +184,6 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 	if o.Decision != nil { // a token that ends while it is decided is refused there
 		o.reached = max(o.reached, stepOf(delegation.StageDecision))
 	}
-	return o
 }
 
 func newDecisionOutcome(e *delegation.Explanation) *decisionOutcome {

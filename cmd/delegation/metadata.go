@@ -14,9 +14,17 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// metadataFlags are the flags of metadata.
+type metadataFlags struct {
+	config       string
+	target       string
+	entityID     string
+	certificates []string
+	out          string
+}
+
 func metadataCommand(s surroundings) *cobra.Command {
-	var file, target, entityID, out string
-	var certificates []string
+	var f metadataFlags
 	command := &cobra.Command{
 		Use:   "metadata",
 		Short: "Print the SAML metadata that IAM's CreateSAMLProvider takes",
@@ -31,40 +39,48 @@ func metadataCommand(s surroundings) *cobra.Command {
 		Example: "  delegation metadata --entity-id urn:example.com --certificate signing.crt " +
 			"--out metadata.xml",
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error {
-			identity, err := delegation.IdentityProvider{}, error(nil)
-			switch {
-			case entityID == "" && len(certificates) == 0:
-				identity, err = s.configuredIdentity(file, target)
-			case c.Flags().Changed("config") || target != "":
-				err = config.Usage(errors.New("--entity-id and --certificate stand for --config " +
-					"and --target: choose one of the two"))
-			default:
-				identity, err = certifiedIdentity(entityID, certificates)
-			}
-			if err != nil {
-				return err
-			}
-			text, err := identity.Metadata()
-			if err != nil {
-				return config.Usage(err)
-			}
-			if out != "" {
-				return setup.WriteNew(out, text)
-			}
-			return s.print(text)
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
-	s.configFlag(command, &file, defaultConfig)
-	s.targetFlag(command, &target, &file, "`target` with an identity of its own, instead of the "+
+	s.configFlag(command, &f.config, defaultConfig)
+	s.targetFlag(command, &f.target, &f.config, "`target` with an identity of its own, instead of the "+
 		"one that all share")
-	command.Flags().StringVar(&entityID, "entity-id", "", "the entity `ID`, such as "+
+	command.Flags().StringVar(&f.entityID, "entity-id", "", "the entity `ID`, such as "+
 		"urn:example.com")
-	command.Flags().StringArrayVar(&certificates, "certificate", nil, "PEM `file` with the "+
+	command.Flags().StringArrayVar(&f.certificates, "certificate", nil, "PEM `file` with the "+
 		"certificate of a signing key; several times for several keys")
-	command.Flags().StringVarP(&out, "out", "o", "", "new `file` to write to, instead of "+
+	command.Flags().StringVarP(&f.out, "out", "o", "", "new `file` to write to, instead of "+
 		"standard output")
 	return command
+}
+
+// run prints the metadata, or writes it to a new file.
+func (f *metadataFlags) run(c *cobra.Command, s surroundings) error {
+	identity, err := f.identity(c, s)
+	if err != nil {
+		return err
+	}
+	text, err := identity.Metadata()
+	if err != nil {
+		return config.Usage(err)
+	}
+	if f.out != "" {
+		return setup.WriteNew(f.out, text)
+	}
+	return s.print(text)
+}
+
+// identity is that of the configuration, or the one that the flags describe.
+func (f *metadataFlags) identity(
+	c *cobra.Command, s surroundings,
+) (delegation.IdentityProvider, error) {
+	if f.entityID == "" && len(f.certificates) == 0 {
+		return s.configuredIdentity(f.config, f.target)
+	}
+	if c.Flags().Changed("config") || f.target != "" {
+		return delegation.IdentityProvider{}, config.Usage(errors.New("--entity-id and " +
+			"--certificate stand for --config and --target: choose one of the two"))
+	}
+	return certifiedIdentity(f.entityID, f.certificates)
 }
 
 // configuredIdentity is the identity of a configuration, whatever else it lacks.

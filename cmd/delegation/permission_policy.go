@@ -8,9 +8,16 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// permissionPolicyFlags are the flags of permission-policy.
+type permissionPolicyFlags struct {
+	setup.PermissionOptions
+	config string
+	target string
+	region string
+}
+
 func permissionPolicyCommand(s surroundings) *cobra.Command {
-	var file, target, region string
-	var p setup.PermissionOptions
+	var f permissionPolicyFlags
 	command := &cobra.Command{
 		Use: "permission-policy",
 		Short: "Print a permission policy for a role: an S3 folder for each user, or your own, " +
@@ -26,34 +33,38 @@ func permissionPolicyCommand(s surroundings) *cobra.Command {
 		Example: "  delegation permission-policy --bucket example-photos --region eu-central-1\n" +
 			"  delegation permission-policy --template policy.json",
 		Args: noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			if p.Bucket != "" && region == "" {
-				var err error
-				if region, err = s.regionOf(file, target); err != nil {
-					return err
-				}
-			}
-			parsed, err := setup.ParseRegion(region)
-			if err != nil {
-				return err
-			}
-			policy, notes, err := p.Policy(parsed)
-			if err != nil {
-				return err
-			}
-			if policy == "" {
-				return config.Usage(errors.New(
-					"permission-policy needs --bucket NAME or --template FILE"))
-			}
-			s.say(notes)
-			return s.print([]byte(policy))
-		},
+		RunE: func(*cobra.Command, []string) error { return f.run(s) },
 	}
-	s.configFlag(command, &file, defaultConfig)
-	s.targetFlag(command, &target, &file, "`name` of the target whose region counts")
-	command.Flags().StringVar(&region, "region", "", "AWS `region`, such as eu-central-1")
-	permissionFlags(command, &p)
+	s.configFlag(command, &f.config, defaultConfig)
+	s.targetFlag(command, &f.target, &f.config, "`name` of the target whose region counts")
+	command.Flags().StringVar(&f.region, "region", "", "AWS `region`, such as eu-central-1")
+	permissionFlags(command, &f.PermissionOptions)
 	return command
+}
+
+// run prints the policy, and says on standard error what there is to know about it.
+func (f *permissionPolicyFlags) run(s surroundings) error {
+	region := f.region
+	if f.Bucket != "" && region == "" {
+		var err error
+		if region, err = s.regionOf(f.config, f.target); err != nil {
+			return err
+		}
+	}
+	parsed, err := setup.ParseRegion(region)
+	if err != nil {
+		return err
+	}
+	policy, notes, err := f.Policy(parsed)
+	if err != nil {
+		return err
+	}
+	if policy == "" {
+		return config.Usage(errors.New(
+			"permission-policy needs --bucket NAME or --template FILE"))
+	}
+	s.say(notes)
+	return s.print([]byte(policy))
 }
 
 // regionOf is the region of a target, in whose partition the bucket is.
