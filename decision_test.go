@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"regexp"
 	"slices"
@@ -898,6 +899,44 @@ func TestWithClientID(t *testing.T) {
 			}
 			if client != test.client {
 				t.Errorf("rules saw %q, want %q", client, test.client)
+			}
+		})
+	}
+}
+
+// TestWithClientID_SaysWhose: the operator reads whose token it is, in the error and in the log;
+// strangers do not.
+func TestWithClientID_SaysWhose(t *testing.T) {
+	long := strings.Repeat("x", 4096)
+	for name, row := range map[string]struct {
+		id       string
+		aud, azp any
+		want     string
+	}{
+		"the audience": {"other", app, nil,
+			`that it is the application "other", but the token was issued to "photo-app", ` +
+				`for the audience "photo-app"`},
+		"azp": {"other", []any{"api", app}, "spa",
+			`"other", but the token was issued to "spa", for the audience "api photo-app"`},
+		"long names": {long + "y", []any{long, app}, long,
+			`"` + long[:80] + `", but the token was issued to "` + long[:80] +
+				`", for the audience "` + long[:200] + `" (client_mismatch)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			var log strings.Builder
+			w.config.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			token := w.token(map[string]any{"aud": row.aud, "azp": row.azp})
+			_, err := w.delegator(t).Exchange(t.Context(), token, app, delegation.WithClientID(row.id))
+			e := wantError(t, err, delegation.StageTarget, delegation.CodeClientMismatch)
+			if !strings.Contains(e.Error(), row.want) {
+				t.Errorf("got %v, want %s", e, row.want)
+			}
+			if !strings.Contains(strings.ReplaceAll(log.String(), `\"`, `"`), row.want) {
+				t.Errorf("the log is %s", log.String())
+			}
+			if e.Public() != "this application may not use the target" {
+				t.Errorf("strangers see %q", e.Public())
 			}
 		})
 	}

@@ -336,6 +336,9 @@ type Error struct {
 	Requested bool
 
 	refused func() []any // which values were refused; nil: not known
+
+	// mistaken is what was sent as a token, if that can be told. It continues "the token".
+	mistaken string
 }
 
 // newError makes the Error of a code; its message takes %w.
@@ -385,8 +388,8 @@ func (e *Error) Unwrap() error {
 }
 
 // Public returns the only text that a stranger may see. A rule's refusal shows the reason that the
-// rule gave to [Deny]. Everything else is said in general words, without names, ARNs or AWS's
-// answer.
+// rule gave to [Deny]. A text that cannot be a token is named as what it is, such as JSON, and not
+// quoted. Everything else is said in general words, without names, ARNs or AWS's answer.
 func (e *Error) Public() string {
 	if e == nil {
 		return ""
@@ -401,6 +404,9 @@ func (e *Error) Public() string {
 	row, known := errortable.Of(string(e.Code))
 	if !known {
 		return "the request could not be completed"
+	}
+	if e.mistaken != "" {
+		return row.Public + ": it " + e.mistaken
 	}
 	return row.Public
 }

@@ -313,6 +313,46 @@ func TestError_Public(t *testing.T) {
 	}
 }
 
+// TestError_PublicMistakes: what was sent instead of an ID token, or around one, is named to the
+// caller too, who has to correct it. Nothing of it is quoted, and the code is that of its form.
+func TestError_PublicMistakes(t *testing.T) {
+	w := newWorld(t)
+	d := w.delegator(t)
+	good := w.token(nil)
+	for text, row := range map[string]struct {
+		code delegation.Code
+		what string
+	}{
+		"Bearer " + good: {
+			delegation.CodeTokenEncoding, `has "Bearer " in front of it: leave that out`,
+		},
+		`{"id_token":"` + good + `","access_token":"a.b.c"}`: {
+			delegation.CodeTokenMalformed,
+			"is JSON: send the value of its member id_token, without the quotes",
+		},
+		"\ufeff" + good: {
+			delegation.CodeTokenEncoding,
+			"has a byte order mark in front of it: save it as UTF-8 without one",
+		},
+		"canary-password!": {
+			delegation.CodeTokenMalformed, "has a foreign character at byte 16: " +
+				"send letters, digits, '-', '_' and two dots",
+		},
+	} {
+		_, err := d.Exchange(t.Context(), text, app)
+		e := wantError(t, err, delegation.StageToken, row.code)
+		if got, want := e.Public(), "the ID token was not accepted: it "+row.what; got != want {
+			t.Errorf("strangers see %q, want %q", got, want)
+		}
+		want := "token: the token " + row.what + " (" + string(row.code) + "): " +
+			"send the ID token exactly as the issuer returned it: " +
+			"three base64url parts joined by dots"
+		if e.Error() != want {
+			t.Errorf("got %q, want %q", e.Error(), want)
+		}
+	}
+}
+
 func TestError_IsAndUnwrap(t *testing.T) {
 	cause := errors.New("cause")
 	var err error = fmt.Errorf("wrapped: %w",

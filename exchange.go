@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/guard"
@@ -152,14 +153,26 @@ func (x *exchange) verify(ctx context.Context, idToken string) error {
 	return nil
 }
 
+// checkClientID compares what the caller says of itself with the token. The error tells the operator
+// whose token it is; strangers see none of it.
+func (x *exchange) checkClientID() error {
+	clientID := x.options.clientID
+	client := x.claims.Client
+	audience := x.claims.Audience
+	if clientID == "" || clientID == client || slices.Contains(audience, clientID) {
+		return nil
+	}
+	return newError(CodeClientMismatch,
+		"the caller says that it is the application %.80q, "+
+			"but the token was issued to %.80q, for the audience %.200q",
+		clientID, client, strings.Join(audience, " "))
+}
+
 // findTarget looks the target up, checks that the token may be used for it, and notes what it
 // requires.
 func (x *exchange) findTarget(ctx context.Context) error {
-	clientID := x.options.clientID
-	if clientID != "" && clientID != x.claims.Client &&
-		!slices.Contains(x.claims.Audience, clientID) {
-		return newError(CodeClientMismatch,
-			"the token was not issued to the application %.80q", clientID)
+	if err := x.checkClientID(); err != nil {
+		return err
 	}
 	target, err := guard.Value(func() (*Target, error) {
 		return x.config.Targets.Target(ctx, x.targetName)

@@ -205,5 +205,7 @@ func tokenError(err error) error {
 		return newError(Code(refusal.Code), "%w, and its last refresh failed: %w",
 			refusal.Err, tokenError(refusal.Refresh))
 	}
-	return newError(Code(refusal.Code), "%w", refusal.Err)
+	e := newError(Code(refusal.Code), "%w", refusal.Err)
+	e.mistaken = refusal.Mistaken
+	return e
 }

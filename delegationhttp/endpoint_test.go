@@ -592,3 +592,48 @@ func TestNothingSecret(t *testing.T) {
 		t.Errorf("no secrets to look for: %q", granted)
 	}
 }
+
+// TestTokensNamed: whichever way a token comes in, what is too much around it is named, and it is
+// not quoted. The log has the same.
+func TestTokensNamed(t *testing.T) {
+	const (
+		refused = "the ID token was not accepted: it "
+		bearer  = refused + `has "Bearer " in front of it: leave that out`
+		json    = refused + "is JSON: send the value of its member id_token, without the quotes"
+		quotes  = refused + "has quotes around it: leave them out"
+		mark    = refused + "has a byte order mark in front of it: save it as UTF-8 without one"
+		name    = refused + `has a name and "=" in front of it: leave them out`
+		scheme  = refused + "has the scheme of an Authorization header in front of it: " +
+			"send the ID token alone"
+	)
+	w := newWorld(t)
+	h := w.handler(t)
+	token := w.Token(nil)
+	for _, row := range []struct {
+		r    *http.Request
+		want string
+	}{
+		{get("?target="+app, "Bearer Bearer "+token), bearer},
+		{get("?target="+app, "Basic dTpw"), scheme},
+		{get("?target="+app, "Bearer \""+token+"\""), quotes},
+		{get("?target="+app, "Bearer token="+token), name},
+		{post(delegationPath, formType, form(values("Bearer "+token, nil))), bearer},
+		{post(delegationPath, jsonType, object(values("Bearer "+token, nil))), bearer},
+		{post(delegationPath, formType, form(values(`{"id_token":"`+token+`"}`, nil))), json},
+		{post(delegationPath, jsonType, object(values("\ufeff"+token, nil))), mark},
+	} {
+		a := ask(t, h, row.r)
+		if a.status != http.StatusBadRequest || a.text("error")+a.text("code") != "invalid_grant" ||
+			a.text("error_description")+a.text("message") != row.want {
+			t.Errorf("got %d %s, want %s", a.status, a.body, row.want)
+		}
+		_, said, _ := strings.Cut(row.want, ": it ")
+		inLog := strings.ReplaceAll("the token "+said, `"`, `\"`)
+		if !strings.Contains(w.log.String(), inLog) {
+			t.Errorf("the log lacks %s: %s", said, w.log)
+		}
+		if strings.Contains(string(a.body)+w.log.String(), token[:20]) {
+			t.Errorf("the token is in %s or %s", a.body, w.log)
+		}
+	}
+}

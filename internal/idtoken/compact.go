@@ -38,19 +38,15 @@ func parseCompact(raw string, maxSize int) (*compactJWS, error) {
 			"the token has %d bytes, more than %d", len(raw), maxSize)
 	}
 	parts := strings.Split(raw, ".")
-	if len(parts) == 5 {
-		return nil, newError(tokenEncrypted, "the token has five parts: it is encrypted (JWE)")
-	}
 	if len(parts) != 3 {
-		return nil, newError(tokenMalformed, "the token has %d parts instead of 3", len(parts))
+		return nil, wrongParts(raw, len(parts))
 	}
 	var decoded [3][]byte
 	for i, part := range parts {
 		// Strict refuses stray bits in the last character, and the decoder would skip line ends.
 		b, err := base64.RawURLEncoding.Strict().DecodeString(part)
 		if err != nil || strings.ContainsAny(part, "\r\n") {
-			return nil, newError(tokenEncoding,
-				"part %d of the token is not base64url without padding", i+1)
+			return nil, wrongEncodedPart(raw, i+1)
 		}
 		decoded[i] = b
 	}
@@ -64,6 +60,27 @@ func parseCompact(raw string, maxSize int) (*compactJWS, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// wrongParts refuses a text that does not have three parts.
+func wrongParts(raw string, n int) *Error {
+	what := mistaken(raw)
+	switch {
+	case what != "":
+		return newMistake(tokenMalformed, what)
+	case n == 5:
+		return newError(tokenEncrypted, "the token has five parts: it is encrypted (JWE)")
+	}
+	return newError(tokenMalformed, "the token has %d parts instead of 3", n)
+}
+
+// wrongEncodedPart refuses a text of which one of three parts cannot be decoded.
+func wrongEncodedPart(raw string, part int) *Error {
+	if what := mistaken(raw); what != "" {
+		return newMistake(tokenEncoding, what)
+	}
+	return newError(tokenEncoding,
+		"part %d of the token is not base64url without padding", part)
 }
 
 // readHeader takes algorithm and key ID from the header, and refuses what would give the token

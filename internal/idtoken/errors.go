@@ -14,6 +14,9 @@ type Error struct {
 	// Refresh is why the last refresh of the issuer's keys failed, if that may be the cause of a
 	// missing key: an *Error, or nil.
 	Refresh error
+	// Mistaken says what was sent instead of a token, or around one, if that can be told. It
+	// continues the words "the token" and quotes nothing, so strangers may read it.
+	Mistaken string
 }
 
 // The codes, for whoever hands refusals on.
@@ -83,6 +86,13 @@ func (e *Error) Unwrap() error { return e.Err }
 // newError makes the Error of a code; its message takes %w.
 func newError(code, format string, args ...any) *Error {
 	return &Error{Code: code, Err: fmt.Errorf(format, args...)}
+}
+
+// newMistake makes the Error of a text that is no token, which [mistaken] knows.
+func newMistake(code, what string) *Error {
+	e := newError(code, "the token %s", what)
+	e.Mistaken = what
+	return e
 }
 
 // hasCode tells whether an error is an Error with one of the codes.

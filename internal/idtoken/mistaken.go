@@ -1,0 +1,124 @@
+package idtoken
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// mistaken says what a text is, or has too much, that was sent as a token and cannot be one. It
+// continues the words "the token". It quotes nothing of the text, so strangers may read it. It is
+// empty if that cannot be told, as where the text has only characters of tokens.
+func mistaken(raw string) string {
+	if what := wrongEncoding(raw); what != "" {
+		return what
+	}
+	text := strings.TrimSpace(raw)
+	if strings.HasSuffix(text, "...") || strings.HasSuffix(text, "…") {
+		return "ends in dots, where it was cut short: send the whole of it"
+	}
+	if !strings.ContainsFunc(text, foreign) {
+		if text != "" && text != raw {
+			return "has white space around it: leave that out"
+		}
+		return ""
+	}
+	for _, known := range mistakes {
+		if known.form.MatchString(text) {
+			return known.what
+		}
+	}
+	return wrongCharacter(raw)
+}
+
+// foreign finds what is no character of base64url (RFC 4648 §5) and no dot.
+func foreign(r rune) bool {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+		return false
+	}
+	return r != '-' && r != '_' && r != '.'
+}
+
+// wrongEncoding finds what editors and shells on Windows make of a file.
+func wrongEncoding(raw string) string {
+	switch {
+	case strings.HasPrefix(raw, "\xff\xfe"), strings.HasPrefix(raw, "\xfe\xff"):
+		return "is text in UTF-16: save it as UTF-8"
+	case strings.HasPrefix(raw, "\ufeff"):
+		return "has a byte order mark in front of it: save it as UTF-8 without one"
+	}
+	return ""
+}
+
+// mistakes are what is often sent instead of a token, or around one. The first that fits counts.
+var mistakes = []struct {
+	form *regexp.Regexp
+	what string
+}{
+	{
+		regexp.MustCompile(`\A[{\[]`),
+		"is JSON: send the value of its member id_token, without the quotes",
+	},
+	{
+		regexp.MustCompile(`\A<`),
+		"is HTML or XML, such as an error page or a SAML response: send the ID token",
+	},
+	{
+		regexp.MustCompile(`\A-----BEGIN `),
+		"is PEM, a key or a certificate: send the ID token",
+	},
+	{
+		regexp.MustCompile(`(?i)\A[a-z][a-z0-9+.-]*://`),
+		"is a URL: send the value of its parameter id_token alone",
+	},
+	{
+		regexp.MustCompile(`(?i)\A(?:proxy-)?authorization\s*:`),
+		"has the name of a header in front of it: leave that out",
+	},
+	{
+		regexp.MustCompile(`(?i)\Abearer[\s:]`),
+		`has "Bearer " in front of it: leave that out`,
+	},
+	{
+		regexp.MustCompile(`(?i)\A(?:basic|dpop|digest|negotiate|jwt|token)\s`),
+		"has the scheme of an Authorization header in front of it: send the ID token alone",
+	},
+	{
+		regexp.MustCompile(`\A[&?#]?[A-Za-z]\w{0,39}=[^.=]`),
+		`has a name and "=" in front of it: leave them out`,
+	},
+	{
+		regexp.MustCompile("\\A[\"'`“‘]|[\"'`”’]\\z"),
+		"has quotes around it: leave them out",
+	},
+	{
+		regexp.MustCompile(`%[0-9A-Fa-f]{2}`),
+		"is percent-encoded: decode it first",
+	},
+	{
+		regexp.MustCompile(`\A[\w.+/=-]+\z`),
+		"is in standard base64 or has padding: send it as the issuer wrote it, in base64url",
+	},
+}
+
+// wrongCharacter says where the first foreign character is. It names one that cannot be seen, or
+// is easily taken for another.
+func wrongCharacter(raw string) string {
+	at := strings.IndexFunc(raw, foreign)
+	r, size := utf8.DecodeRuneInString(raw[at:])
+	switch {
+	case r == utf8.RuneError && size == 1:
+		return fmt.Sprintf("is not text: byte %d is not UTF-8", at+1)
+	case r == '\n' || r == '\r':
+		return fmt.Sprintf("has a line end inside, at byte %d: write it on one line", at+1)
+	case unicode.IsSpace(r):
+		return fmt.Sprintf("has white space inside, at byte %d: leave it out", at+1)
+	case r > unicode.MaxASCII || unicode.IsControl(r):
+		return fmt.Sprintf("has the foreign character %U at byte %d: leave it out", r, at+1)
+	}
+	return fmt.Sprintf("has a foreign character at byte %d: "+
+		"send letters, digits, '-', '_' and two dots", at+1)
+}
