@@ -68,7 +68,7 @@ func TestCommands(t *testing.T) {
 	}
 	for _, name := range []string{
 		"keygen", "metadata", "trust-policy", "permission-policy", "cloudformation", "terraform",
-		"init", "serve", "check", "explain", "exchange",
+		"init", "serve", "check", "explain", "exchange", "version",
 		"completion", "bash", "zsh", "fish", "help",
 	} {
 		if !found[name] {

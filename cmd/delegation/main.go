@@ -118,6 +118,7 @@ func (s surroundings) commands() []*cobra.Command {
 		checkCommand(s),
 		explainCommand(s),
 		exchangeCommand(s),
+		versionCommand(s),
 	}
 }
 
@@ -143,6 +144,17 @@ func verbose(c *cobra.Command) bool {
 	return on
 }
 
+// wrongFlag is a flag that is not there, or takes something else.
+func wrongFlag(err error) error {
+	switch err.Error() {
+	case "unknown flag: --token", "unknown flag: --id-token":
+		return config.Usage(errors.New("no flag takes a token, because every user of a machine " +
+			"can list arguments: name the token's file with --token-file FILE, or send the token " +
+			"to standard input with --token-file -"))
+	}
+	return config.Usage(err)
+}
+
 func rootCommand(s surroundings) *cobra.Command {
 	root := &cobra.Command{
 		Use: "delegation", Short: "Turn OpenID Connect ID tokens into temporary AWS " +
@@ -154,11 +166,12 @@ func rootCommand(s surroundings) *cobra.Command {
 	}
 	root.PersistentFlags().BoolP(verboseFlag, "v", false, "say what is behind an error, to "+
 		"standard error")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return config.Usage(err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrongFlag(err) })
 	root.AddCommand(s.commands()...)
 	root.SetIn(s.stdin)
 	root.SetOut(s.stdout)
 	root.SetErr(s.stderr)
 	addUsualCommands(root)
+	addVersionFlag(root)
 	return root
 }

@@ -297,7 +297,7 @@ func (i *Answers) Rest(files []File) string {
 		fmt.Fprintf(&b, "%s is written.\n", f.Path)
 	}
 	file := term.ShellWord(filepath.Join(i.Folder, ConfigurationFile))
-	fmt.Fprintf(&b, "\nThree commands finish the job: set it up in AWS, check it, serve it.\n\n")
+	fmt.Fprintf(&b, "\nNext, set it up in AWS, check it, and serve it:\n\n")
 	if i.Terraform {
 		folder := term.ShellWord("-chdir=" + i.Folder)
 		fmt.Fprintf(&b, "  terraform %s init && terraform %s apply\n", folder, folder)
