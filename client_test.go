@@ -156,8 +156,7 @@ func TestClient(t *testing.T) {
 			want: foreign, client: "evil-client"},
 		"another appid": {claims: claims{"appid": "evil-client"},
 			want: foreign, client: "evil-client"},
-		"another cid": {claims: claims{"cid": "evil-client"},
-			want: foreign, client: "evil-client"},
+		"another cid": {claims: claims{"cid": "evil-client"}, want: foreign, client: "evil-client"},
 		"another client_id": {claims: claims{"client_id": "evil-client"},
 			want: foreign, client: "evil-client"},
 		"all four agree": {

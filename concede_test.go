@@ -204,8 +204,7 @@ func TestDroppableTags_GoByRank(t *testing.T) {
 			"Serialized token too large for session", []string{"p", "a", "b", "c"}, ""},
 		"all if AWS says nonsense": {[]string{"p", "a"},
 			"consumes 99999999999999999999% of allotted space", []string{"p", "a"}, ""},
-		"too few": {[]string{"team"}, "", []string{"team"},
-			delegation.CodeSTSPackedSize},
+		"too few":     {[]string{"team"}, "", []string{"team"}, delegation.CodeSTSPackedSize},
 		"none marked": {nil, "", nil, delegation.CodeSTSPackedSize},
 	} {
 		t.Run(name, func(t *testing.T) {

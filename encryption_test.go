@@ -132,14 +132,14 @@ func TestEncryption_Modes(t *testing.T) {
 				{"encrypted to everybody's URL", toEverybody, mode.toEverybody},
 			} {
 				credentials, err := tt.d.Exchange(t.Context(), token, app)
+				own := tt.d == encrypted || tt.d == toOwnURL
 				switch {
 				case tt.want != "":
 					wantError(t, err, delegation.StageSTS, tt.want)
 				case err != nil:
 					t.Errorf("%s: %v", tt.name, err)
 				case credentials.Subject != alice || credentials.SourceIdentity != "alice" ||
-					(credentials.Audience == ownRecipient) !=
-						(tt.d == encrypted || tt.d == toOwnURL):
+					(credentials.Audience == ownRecipient) != own:
 					t.Errorf("%s: %+v", tt.name, credentials)
 				}
 			}
@@ -302,8 +302,8 @@ func TestEncryption_TargetRefused(t *testing.T) {
 			if !strings.Contains(e.Error(), tt.want) {
 				t.Errorf("got %v, want %s", e, tt.want)
 			}
-			for _, piece := range pieces(
-				base64.StdEncoding.EncodeToString(x509.MarshalPKCS1PrivateKey(readerKey())), 40) {
+			der := x509.MarshalPKCS1PrivateKey(readerKey())
+			for _, piece := range pieces(base64.StdEncoding.EncodeToString(der), 40) {
 				if strings.Contains(e.Error(), piece) {
 					t.Fatalf("the private key shows: %v", e)
 				}

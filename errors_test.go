@@ -967,9 +967,7 @@ func TestIncident_CanarySecrets(t *testing.T) {
 		"serialisation error": func(a string) error {
 			return &smithy.SerializationError{Err: errors.New(a)}
 		},
-		"validation error": func(a string) error {
-			return &smithy.InvalidParamsError{Context: a}
-		},
+		"validation error": func(a string) error { return &smithy.InvalidParamsError{Context: a} },
 		"request send error": func(a string) error {
 			return &smithyhttp.RequestSendError{Err: errors.New(a)}
 		},
@@ -985,15 +983,11 @@ func TestIncident_CanarySecrets(t *testing.T) {
 		})
 	}
 	for name, spoil := range map[string]func(*sts.AssumeRoleWithSAMLOutput){
-		"no access key": func(o *sts.AssumeRoleWithSAMLOutput) {
-			o.Credentials.AccessKeyId = nil
-		},
+		"no access key": func(o *sts.AssumeRoleWithSAMLOutput) { o.Credentials.AccessKeyId = nil },
 		"no session token": func(o *sts.AssumeRoleWithSAMLOutput) {
 			o.Credentials.SessionToken = nil
 		},
-		"no expiry": func(o *sts.AssumeRoleWithSAMLOutput) {
-			o.Credentials.Expiration = nil
-		},
+		"no expiry": func(o *sts.AssumeRoleWithSAMLOutput) { o.Credentials.Expiration = nil },
 		"past expiry": func(o *sts.AssumeRoleWithSAMLOutput) {
 			o.Credentials.Expiration = aws.Time(start)
 		},

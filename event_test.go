@@ -175,8 +175,8 @@ func TestLevels(t *testing.T) {
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {
-		switch e := delegation.ErrorOf(delegation.Code(value),
-			errors.New("x")); delegation.Level(e) {
+		e := delegation.ErrorOf(delegation.Code(value), errors.New("x"))
+		switch delegation.Level(e) {
 		case slog.LevelError:
 			got = append(got, e.Code)
 		case slog.LevelWarn:

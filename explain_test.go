@@ -780,8 +780,8 @@ func TestPermissionPolicy(t *testing.T) {
 		}
 	}
 	for _, bucket := range []string{"", "*", "photos/*", "${saml:sub}", "Photos"} {
-		policy, err := delegation.PermissionPolicy(must(delegation.ParseRegion("us-east-1")),
-			bucket)
+		region := must(delegation.ParseRegion("us-east-1"))
+		policy, err := delegation.PermissionPolicy(region, bucket)
 		if wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid); policy != "" {
 			t.Errorf("%q gives %s", bucket, policy)
 		}

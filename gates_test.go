@@ -102,10 +102,8 @@ func TestSharedIssuers(t *testing.T) {
 		"GitHub's name as another": {"https://token.actions.githubusercontent.com.example.com",
 			nothing, false},
 
-		"a claim of the issuer": {github,
-			ofIssuer(claims{"repository_owner": {"our-org"}}), false},
-		"a claim of the target": {github,
-			ofTarget(claims{"repository": {"our-org/.*"}}), false},
+		"a claim of the issuer": {github, ofIssuer(claims{"repository_owner": {"our-org"}}), false},
+		"a claim of the target": {github, ofTarget(claims{"repository": {"our-org/.*"}}), false},
 		"a claim that anything matches": {github,
 			ofIssuer(claims{"repository_owner": {"our-org", ".*"}}), true},
 		"a claim that strangers choose": {github, ofIssuer(claims{"aud": {app}}), true},
@@ -116,25 +114,21 @@ func TestSharedIssuers(t *testing.T) {
 		"Google's hd":                   {google, ofIssuer(claims{"hd": {"example.com"}}), false},
 		"Google's email": {google,
 			ofIssuer(claims{"email": {`.*@example\.com`}}), true},
-		"Entra's tid": {entraCommon,
-			ofIssuer(claims{"tid": {"11111111-.*"}}), false},
-		"Entra's email": {entraCommon,
-			ofIssuer(claims{"email": {`.*@example\.com`}}), true},
+		"Entra's tid":   {entraCommon, ofIssuer(claims{"tid": {"11111111-.*"}}), false},
+		"Entra's email": {entraCommon, ofIssuer(claims{"email": {`.*@example\.com`}}), true},
 		"it is said": {github,
 			func(w *world) { w.config.Issuers[0].GatedByRules = true }, false},
 
 		"RequireVerifiedEmail": {google, ready(delegation.RequireVerifiedEmail()), true},
-		"AllowEmailDomains": {google,
-			ready(delegation.AllowEmailDomains("example.com")), false},
-		"AllowConnections": {google, ready(delegation.AllowConnections("x")), false},
+		"AllowEmailDomains":    {google, ready(delegation.AllowEmailDomains("example.com")), false},
+		"AllowConnections":     {google, ready(delegation.AllowConnections("x")), false},
 		"TagsFromClaims": {google,
 			ready(delegation.TagsFromClaims(map[string]string{"a": "b"})), true},
 		"SourceIdentityFromClaim": {google,
 			ready(delegation.SourceIdentityFromClaim("email")), true},
 		"SessionPolicyFromTemplate": {google,
 			ready(delegation.Must(delegation.SessionPolicyFromTemplate("{}"))), true},
-		"RoleByClaim": {github,
-			ready(byClaim("repository_owner", row("our-org"))), false},
+		"RoleByClaim": {github, ready(byClaim("repository_owner", row("our-org"))), false},
 		"RoleByClaim, anything": {github,
 			ready(byClaim("repository_owner", row("our-org"), row(".*"))), true},
 		"RoleByClaim, email at Google": {google,
@@ -229,8 +223,9 @@ func TestSharedIssuers_OfADatabase(t *testing.T) {
 	if err != nil || strings.Contains(strings.Join(e.Warnings, "\n"), "strangers") {
 		t.Errorf("explained with %q, %v", e.Warnings, err)
 	}
-	w.config.Rules = []delegation.RuleFunc{delegation.ForTargets(delegation.AllowConnections("x"),
-		app)}
+	w.config.Rules = []delegation.RuleFunc{
+		delegation.ForTargets(delegation.AllowConnections("x"), app),
+	}
 	if said := strangersWarnings(t, w, github); said == "" {
 		t.Error("a rule for one target is no gate for all")
 	}
@@ -349,18 +344,14 @@ func TestForTargets(t *testing.T) {
 		rule    delegation.RuleFunc
 		decides string // the rule that refuses; empty: none
 	}{
-		"this target": {delegation.ForTargets(deny, app),
-			"delegation_test.TestForTargets"},
+		"this target": {delegation.ForTargets(deny, app), "delegation_test.TestForTargets"},
 		"one of two": {delegation.ForTargets(deny, "other", app),
 			"delegation_test.TestForTargets"},
-		"another target": {delegation.ForTargets(deny, "other"), ""},
-		"no target is all": {delegation.ForTargets(deny),
-			"delegation_test.TestForTargets"},
+		"another target":   {delegation.ForTargets(deny, "other"), ""},
+		"no target is all": {delegation.ForTargets(deny), "delegation_test.TestForTargets"},
 		"a ready-made one": {delegation.ForTargets(delegation.RequireVerifiedEmail(), app),
 			"delegation.RequireVerifiedEmail"},
-		"with a name": {
-			delegation.Named("rules[0]", delegation.ForTargets(deny, app)), "rules[0]",
-		},
+		"with a name": {delegation.Named("rules[0]", delegation.ForTargets(deny, app)), "rules[0]"},
 		"with a name, for others": {
 			delegation.Named("rules[0]", delegation.ForTargets(deny, "other")), "",
 		},

@@ -277,16 +277,16 @@ func TestKeySets(t *testing.T) {
 		{"with key_ops", keySet(with("key_ops", []string{"verify"})), accepted},
 		{"with a member that nobody knows", keySet(with("issuedAt", 1)), accepted},
 		{"beside an unknown kty",
-			keySet(map[string]any{"kty": "AKP", "kid": "pq", "alg": "ML-DSA-44", "pub": "AAAA"},
-				good),
+			keySet(
+				map[string]any{"kty": "AKP", "kid": "pq", "alg": "ML-DSA-44", "pub": "AAAA"}, good),
 			accepted},
 		{"beside an unknown curve",
 			keySet(map[string]any{"kty": "EC", "crv": "P-257", "x": "AA", "y": "AA"}, good),
 			accepted},
 		{"beside a point off its curve", keySet(offCurve, good), accepted},
 		{"beside X25519",
-			keySet(map[string]any{"kty": "OKP", "crv": "X25519", "x": encoded(make([]byte, 32))},
-				good),
+			keySet(
+				map[string]any{"kty": "OKP", "crv": "X25519", "x": encoded(make([]byte, 32))}, good),
 			accepted},
 		{"beside a key without kty", keySet(map[string]any{}, good), accepted},
 		{"beside what is no object", keySet(nil, 1, "k", []any{}, good), accepted},
@@ -367,8 +367,8 @@ func TestKeySets(t *testing.T) {
 		{"a duplicate member", []byte(`{"keys":[],` + string(keySet(good)[1:])),
 			refused(delegation.CodeKeySetInvalid)},
 		{"a duplicate member in a key",
-			bytes.Replace(keySet(good), []byte(`"use":"sig"`), []byte(`"use":"sig","use":"sig"`),
-				1),
+			bytes.Replace(
+				keySet(good), []byte(`"use":"sig"`), []byte(`"use":"sig","use":"sig"`), 1),
 			refused(delegation.CodeKeySetInvalid)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -513,24 +513,31 @@ func TestKeySources(t *testing.T) {
 
 func TestDiscovery(t *testing.T) {
 	for _, test := range []struct{ document, want string }{
-		{`{"issuer":"https://issuer.example.com","jwks_uri":"https://issuer.example.com/jwks.json"}`, accepted},
+		{`{"issuer":"https://issuer.example.com","jwks_uri":"https://issuer.example.com/jwks.json"}`,
+			accepted},
 		// Google has another host
 		{`{"issuer":"https://issuer.example.com","jwks_uri":"https://keys.example.net/jwks.json"}`,
 			accepted},
-		{`{"issuer":"https://issuer.example.com/","jwks_uri":"https://issuer.example.com/jwks.json"}`, refused(delegation.CodeDiscoveryIssuer)},
-		{`{"issuer":"https://ISSUER.example.com","jwks_uri":"https://issuer.example.com/jwks.json"}`, refused(delegation.CodeDiscoveryIssuer)},
+		{`{"issuer":"https://issuer.example.com/","jwks_uri":"https://issuer.example.com/jwks.json"}`,
+			refused(delegation.CodeDiscoveryIssuer)},
+		{`{"issuer":"https://ISSUER.example.com","jwks_uri":"https://issuer.example.com/jwks.json"}`,
+			refused(delegation.CodeDiscoveryIssuer)},
 		{`{"issuer":"https://evil.example","jwks_uri":"https://issuer.example.com/jwks.json"}`,
 			refused(delegation.CodeDiscoveryIssuer)},
-		{`{"issuer":["https://issuer.example.com"],"jwks_uri":"https://issuer.example.com/jwks.json"}`, refused(delegation.CodeDiscoveryIssuer)},
-		{`{"Issuer":"https://issuer.example.com","jwks_uri":"https://issuer.example.com/jwks.json"}`, refused(delegation.CodeDiscoveryIssuer)},
+		{`{"issuer":["https://issuer.example.com"],"jwks_uri":"https://issuer.example.com/jwks.json"}`,
+			refused(delegation.CodeDiscoveryIssuer)},
+		{`{"Issuer":"https://issuer.example.com","jwks_uri":"https://issuer.example.com/jwks.json"}`,
+			refused(delegation.CodeDiscoveryIssuer)},
 		{`{"jwks_uri":"https://issuer.example.com/jwks.json"}`,
 			refused(delegation.CodeDiscoveryIssuer)},
 		{`{}`, refused(delegation.CodeDiscoveryIssuer)},
-		{`{"issuer":"https://issuer.example.com","issuer":"https://issuer.example.com","jwks_uri":"https://issuer.example.com/jwks.json"}`, refused(delegation.CodeKeySetInvalid)},
+		{`{"issuer":"https://issuer.example.com","issuer":"https://issuer.example.com","jwks_uri":"https://issuer.example.com/jwks.json"}`,
+			refused(delegation.CodeKeySetInvalid)},
 		{`[]`, refused(delegation.CodeKeySetInvalid)},
 		{``, refused(delegation.CodeKeySetInvalid)},
 		{`{"issuer":"https://issuer.example.com"}`, refused(delegation.CodeKeySetURL)},
-		{`{"issuer":"https://issuer.example.com","jwks_uri":["https://issuer.example.com/jwks.json"]}`, refused(delegation.CodeKeySetURL)},
+		{`{"issuer":"https://issuer.example.com","jwks_uri":["https://issuer.example.com/jwks.json"]}`,
+			refused(delegation.CodeKeySetURL)},
 	} {
 		t.Run(test.document, func(t *testing.T) {
 			w := remote(t)

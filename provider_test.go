@@ -199,8 +199,8 @@ func TestProvider_Outage(t *testing.T) {
 						}
 						var renewed time.Time
 						end := time.Now().Add(time.Hour)
-						for time.Sleep(time.Hour - row.asks); time.Now().
-							Before(end.Add(time.Minute)); time.Sleep(time.Second) {
+						time.Sleep(time.Hour - row.asks)
+						for ; time.Now().Before(end.Add(time.Minute)); time.Sleep(time.Second) {
 							left := time.Until(end)
 							w.wire.breaks(
 								map[bool]string{true: row.sts}[left <= row.from && left > row.to])

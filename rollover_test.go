@@ -15,8 +15,8 @@ import (
 
 // signedBy is the certificate in the response that was sent to STS.
 func signedBy(in *sts.AssumeRoleWithSAMLInput) string {
-	return strings.Join(strings.Fields(responseOf(in).FindElement("//ds:X509Certificate").Text()),
-		"")
+	text := responseOf(in).FindElement("//ds:X509Certificate").Text()
+	return strings.Join(strings.Fields(text), "")
 }
 
 // TestRollover_WithoutAnOutage follows docs/key-rollover.md with one Delegator, while exchanges

@@ -341,10 +341,8 @@ func TestRequireVerifiedEmail(t *testing.T) {
 		properties map[string]any
 		allowed    bool
 	}{
-		"verified": {map[string]any{"email": "a@example.com", "email_verified": true},
-			true},
-		"not verified": {map[string]any{"email": "a@example.com", "email_verified": false},
-			false},
+		"verified":     {map[string]any{"email": "a@example.com", "email_verified": true}, true},
+		"not verified": {map[string]any{"email": "a@example.com", "email_verified": false}, false},
 		"the text true": {map[string]any{"email": "a@example.com", "email_verified": "true"},
 			false},
 		"the number 1": {
@@ -353,17 +351,15 @@ func TestRequireVerifiedEmail(t *testing.T) {
 		"a list": {
 			map[string]any{"email": "a@example.com", "email_verified": []any{true}}, false,
 		},
-		"null": {map[string]any{"email": "a@example.com", "email_verified": nil},
-			false},
+		"null":           {map[string]any{"email": "a@example.com", "email_verified": nil}, false},
 		"absent":         {map[string]any{"email": "a@example.com"}, false},
 		"no email":       {map[string]any{"email_verified": true}, false},
 		"an empty email": {map[string]any{"email": "", "email_verified": true}, false},
 		"an email of no text": {
 			map[string]any{"email": []any{"a@example.com"}, "email_verified": true}, false,
 		},
-		"nothing": {nil, false},
-		"another case": {map[string]any{"email": "a@example.com", "Email_Verified": true},
-			false},
+		"nothing":      {nil, false},
+		"another case": {map[string]any{"email": "a@example.com", "Email_Verified": true}, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

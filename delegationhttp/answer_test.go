@@ -27,8 +27,8 @@ func codes(t *testing.T) (all []delegation.Code) {
 			for _, spec := range group.Specs {
 				constant := spec.(*ast.ValueSpec)
 				if kind, ok := constant.Type.(*ast.Ident); ok && kind.Name == "Code" {
-					all = append(all,
-						delegation.Code(must(strconv.Unquote(constant.Values[0].(*ast.BasicLit).Value))))
+					value := constant.Values[0].(*ast.BasicLit).Value
+					all = append(all, delegation.Code(must(strconv.Unquote(value))))
 				}
 			}
 		}
@@ -43,8 +43,9 @@ func codes(t *testing.T) (all []delegation.Code) {
 func stages(t *testing.T) map[delegation.Code]delegation.Stage {
 	t.Helper()
 	of := map[delegation.Code]delegation.Stage{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\| ([a-z]+) \\|").
-		FindAllStringSubmatch(string(must(os.ReadFile("../docs/errors.md"))), -1) {
+	rows := regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\| ([a-z]+) \\|")
+	page := string(must(os.ReadFile("../docs/errors.md")))
+	for _, row := range rows.FindAllStringSubmatch(page, -1) {
 		of[delegation.Code(row[1])] = delegation.Stage(row[2])
 	}
 	return of
@@ -63,8 +64,8 @@ func kindTable(t *testing.T) (table []kindRow) {
 	_, text, opened := strings.Cut(string(must(os.ReadFile("../docs/http.md"))), "<!-- kinds -->")
 	text, _, closed := strings.Cut(text, "<!-- /kinds -->")
 	quoted := regexp.MustCompile("`([a-z0-9_]+)`")
-	for _, line := range regexp.MustCompile("(?m)^\\| ([0-9]+) \\| `([a-z_]+)` \\| (.*) \\|$").
-		FindAllStringSubmatch(text, -1) {
+	rows := regexp.MustCompile("(?m)^\\| ([0-9]+) \\| `([a-z_]+)` \\| (.*) \\|$")
+	for _, line := range rows.FindAllStringSubmatch(text, -1) {
 		// Each part of a row speaks of a stage or of codes: "(every other code of the stage
 		// `sts`)"; what it excepts has a row of its own.
 		when, _, _ := strings.Cut(line[3], ", but for")

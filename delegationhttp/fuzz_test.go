@@ -70,7 +70,9 @@ func FuzzForm(f *testing.F) {
 		"grant_type=password&client_id=1",
 		"client_id=other&grant_type=" + url.QueryEscape(jwtBearer) + "&id_token=+",
 		strings.Repeat("a&", 200),
-	} { // no long ones: the engine would spend its time on making them short, and TestBody has the limits
+	} {
+		// No long ones: the engine would spend its time on making them short, and TestBody has
+		// the limits.
 		f.Add(seed)
 	}
 	d := newDecoder(f, app)

@@ -76,11 +76,9 @@ func TestReady(t *testing.T) {
 					t.Errorf("got %d %q %v", w.Code, w.Body, w.Header())
 				}
 			}
-			if strings.Count(log.String(), `"level":"WARN","msg":"not ready","check":"`) !=
-				row.logged ||
-				strings.Count(log.String(), `"error":"canary: `) !=
-					strings.Count(log.String(), "issuer https://b")+
-						strings.Count(log.String(), "sts ") {
+			said := func(text string) int { return strings.Count(log.String(), text) }
+			if said(`"level":"WARN","msg":"not ready","check":"`) != row.logged ||
+				said(`"error":"canary: `) != said("issuer https://b")+said("sts ") {
 				t.Errorf("log %s", &log)
 			}
 		})

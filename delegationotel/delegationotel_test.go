@@ -300,8 +300,8 @@ func TestDocumented(t *testing.T) {
 			names = append(names, string(a.Key))
 		}
 	}
-	for _, name := range append(names, "delegation.exchange", "delegation.token",
-		"delegation.outcome") {
+	names = append(names, "delegation.exchange", "delegation.token", "delegation.outcome")
+	for _, name := range names {
 		if !strings.Contains(document, "`"+name+"`") {
 			t.Errorf("docs/events.md lacks %s", name)
 		}

@@ -57,34 +57,40 @@ func TestUnknownSetting(t *testing.T) {
 
 // TestMisspelledPlace: settings for AWS that a rule has put next to the place that is read fail it.
 func TestMisspelledPlace(t *testing.T) {
+	const addon = "context.addonConfiguration"
+	const addons = "context.addonsConfiguration"
 	for statement, want := range map[string]string{
-		"context.addonConfiguration.AWS = {role: 'x'};":                               "aws is meant",
-		"context.addonConfiguration.Aws = {role: 'x'};":                               "aws is meant",
-		"context.addonConfiguration.aws_ = {role: 'x'};":                              "aws is meant",
-		"context.addonConfiguration.asw = {role: 'x'};":                               "aws is meant",
-		"context.addonConfiguration.amazon = {role: 'x'};":                            "aws is meant",
-		"context.addOnConfiguration = {aws: {role: 'x'}};":                            "addonConfiguration is meant",
-		"context.addonconfiguration = {aws: {role: 'x'}};":                            "addonConfiguration is meant",
-		"context.addon_configuration = {aws: {role: 'x'}};":                           "addonConfiguration is meant",
-		"context.addonConfigurations = {aws: {role: 'x'}};":                           "addonConfiguration is meant",
-		"context.addonsConfiguration = context.addonsConfiguration || {};":            "addonConfiguration is meant",
-		"context.aws = {role: 'x'};":                                                  "addonConfiguration.aws is meant",
-		"context.multiFactor = {provider: 'any'};":                                    "multifactor is meant",
-		"context.multi_factor = {provider: 'any'};":                                   "multifactor is meant",
-		"context.Redirect = {url: 'x'};":                                              "redirect is meant",
-		"context.addonConfiguration = null;":                                          "addonConfiguration is null",
-		"context.addonConfiguration = undefined;":                                     "addonConfiguration is undefined",
-		"context.addonConfiguration.aws = null;":                                      "aws is null",
-		"context.addonConfiguration.aws = undefined;":                                 "aws is undefined",
-		"context.addonConfiguration.aws = new Map([['role', 'x']]);":                  "aws is a collection",
-		"context.addonConfiguration.aws = Promise.resolve({role: 'x'});":              "aws is a promise",
-		"context.addonConfiguration.aws = [{role: 'x'}];":                             "aws is a list",
-		"context.addonConfiguration.aws = async function () { return {role: 'x'}; };": "aws is a function",
-		"context.addonConfiguration.aws.tags = new Map([['team', 'x']]);":             "tags is a collection",
-		"context.addonConfiguration.aws.mappings = Promise.resolve({});":              "mappings is a promise",
-		"context.addonConfiguration.aws.policyArns = new Set(['x']);":                 "policyArns is a collection",
-		"context.addonConfiguration.aws.nameIDFromMapping = 'true';":                  "nameIDFromMapping is a string, not true or false",
-		"context.addonConfiguration.aws.droppableTags = 'team';":                      "droppableTags is a string, not a list",
+		// The name aws, and addonConfiguration, in another spelling.
+		addon + ".AWS = {role: 'x'};":                       "aws is meant",
+		addon + ".Aws = {role: 'x'};":                       "aws is meant",
+		addon + ".aws_ = {role: 'x'};":                      "aws is meant",
+		addon + ".asw = {role: 'x'};":                       "aws is meant",
+		addon + ".amazon = {role: 'x'};":                    "aws is meant",
+		"context.addOnConfiguration = {aws: {role: 'x'}};":  "addonConfiguration is meant",
+		"context.addonconfiguration = {aws: {role: 'x'}};":  "addonConfiguration is meant",
+		"context.addon_configuration = {aws: {role: 'x'}};": "addonConfiguration is meant",
+		addon + "s = {aws: {role: 'x'}};":                   "addonConfiguration is meant",
+		addons + " = " + addons + " || {};":                 "addonConfiguration is meant",
+		"context.aws = {role: 'x'};":                        "addonConfiguration.aws is meant",
+		"context.multiFactor = {provider: 'any'};":          "multifactor is meant",
+		"context.multi_factor = {provider: 'any'};":         "multifactor is meant",
+		"context.Redirect = {url: 'x'};":                    "redirect is meant",
+		// A value that is no object.
+		addon + " = null;":                                          "addonConfiguration is null",
+		addon + " = undefined;":                                     "addonConfiguration is undefined",
+		addon + ".aws = null;":                                      "aws is null",
+		addon + ".aws = undefined;":                                 "aws is undefined",
+		addon + ".aws = new Map([['role', 'x']]);":                  "aws is a collection",
+		addon + ".aws = Promise.resolve({role: 'x'});":              "aws is a promise",
+		addon + ".aws = [{role: 'x'}];":                             "aws is a list",
+		addon + ".aws = async function () { return {role: 'x'}; };": "aws is a function",
+		// A setting of another type.
+		addon + ".aws.tags = new Map([['team', 'x']]);": "tags is a collection",
+		addon + ".aws.mappings = Promise.resolve({});":  "mappings is a promise",
+		addon + ".aws.policyArns = new Set(['x']);":     "policyArns is a collection",
+		addon + ".aws.nameIDFromMapping = 'true';": "nameIDFromMapping is a string, " +
+			"not true or false",
+		addon + ".aws.droppableTags = 'team';": "droppableTags is a string, not a list",
 	} {
 		got := exchange(t,
 			[]delegation.RuleFunc{compile(t, body(statement+passes), jsrules.Options{})},
@@ -108,14 +114,21 @@ func TestMisspelledPlace(t *testing.T) {
 // and a class's properties count as an object's own do.
 func TestAWSTakenAway(t *testing.T) {
 	target := delegation.AWS{Role: role, Principal: principal, Region: "eu-central-1"}
+	kept := map[string]any{"principal": principal, "region": "eu-central-1", "role": role}
 	for statement, want := range map[string]map[string]any{
-		"delete context.addonConfiguration.aws;":                                                     {},
-		"delete context.addonConfiguration;":                                                         {},
-		"delete context.addonConfiguration.aws.role;":                                                {"principal": principal, "region": "eu-central-1"},
-		"context.addonConfiguration.aws;":                                                            {"principal": principal, "region": "eu-central-1", "role": role},
-		"context.addonConfiguration = {};":                                                           {"principal": principal, "region": "eu-central-1", "role": role},
-		"class A { get region() { return 'eu-west-1'; } } context.addonConfiguration.aws = new A();": {"principal": principal, "region": "eu-west-1", "role": role},
-		"context.addonConfiguration.aws = Object.create({region: 'eu-west-1'});":                     {"principal": principal, "region": "eu-west-1", "role": role},
+		"delete context.addonConfiguration.aws;": {},
+		"delete context.addonConfiguration;":     {},
+		"delete context.addonConfiguration.aws.role;": {
+			"principal": principal, "region": "eu-central-1",
+		},
+		"context.addonConfiguration.aws;":  kept,
+		"context.addonConfiguration = {};": kept,
+		"class A { get region() { return 'eu-west-1'; } } context.addonConfiguration.aws = new A();": {
+			"principal": principal, "region": "eu-west-1", "role": role,
+		},
+		"context.addonConfiguration.aws = Object.create({region: 'eu-west-1'});": {
+			"principal": principal, "region": "eu-west-1", "role": role,
+		},
 	} {
 		got := exchange(t,
 			[]delegation.RuleFunc{compile(t, body(statement+passes), jsrules.Options{})},

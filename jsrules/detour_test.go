@@ -89,16 +89,11 @@ func TestDetours(t *testing.T) {
 		for statements, fails := range map[string]bool{
 			set + " = {url: 'https://example.com/'};" +
 				passes: true,
-			set + " = 'any';" +
-				passes: true,
-			set + " = true;" +
-				passes: true,
-			set + " = function () {};" +
-				passes: true,
-			set + " = [];" +
-				passes: true,
-			set + " = new Map();" +
-				passes: true,
+			set + " = 'any';" + passes:          true,
+			set + " = true;" + passes:           true,
+			set + " = function () {};" + passes: true,
+			set + " = [];" + passes:             true,
+			set + " = new Map();" + passes:      true,
 			set +
 				" = {}; callback(null, user)": true,
 			set +
@@ -113,22 +108,15 @@ func TestDetours(t *testing.T) {
 				": {}}))": true,
 			"context['" + d.name + "'] = {};" +
 				passes: true,
-			"Object.assign(context, {" + d.name + ": {}});" +
-				passes: true,
+			"Object.assign(context, {" + d.name + ": {}});" + passes: true,
 			"var c = context; setTimeout(function () { c." + d.name + " = 1;" +
 				passes + "}, 5)": true,
-			set + " = " + set + " || {};" +
-				passes: true,
-			set + " = null;" +
-				passes: false,
-			set + " = false;" +
-				passes: false,
-			set + " = '';" +
-				passes: false,
-			set + " = {}; delete " + set + ";" +
-				passes: false,
-			set + " = {}; " + set + " = undefined;" +
-				passes: false,
+			set + " = " + set + " || {};" + passes:           true,
+			set + " = null;" + passes:                        false,
+			set + " = false;" + passes:                       false,
+			set + " = '';" + passes:                          false,
+			set + " = {}; delete " + set + ";" + passes:      false,
+			set + " = {}; " + set + " = undefined;" + passes: false,
 			"if (" + set + ") throw new Error('unset');" +
 				passes: false,
 		} {

@@ -214,8 +214,7 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		"unknown algorithm": {oidctest.Config{Algorithm: "ES256K"},
 			[]string{"Config.Algorithm", `"ES256K"`}},
-		"none": {oidctest.Config{Algorithm: "none"},
-			[]string{"Config.Algorithm", `"none"`}},
+		"none": {oidctest.Config{Algorithm: "none"}, []string{"Config.Algorithm", `"none"`}},
 		"lower case": {oidctest.Config{Algorithm: "rs256"},
 			[]string{"Config.Algorithm", `"rs256"`}},
 		"algorithm of another key": {oidctest.Config{Algorithm: "RS256", Key: p256},

@@ -339,8 +339,7 @@ func TestAllowSHA1AllowsNothingElse(t *testing.T) {
 		{"changed text", func(r *response) {
 			r.method = dsig.RSASHA1SignatureMethod
 			r.text = func(d string) string {
-				return strings.Replace(d, ">SamlExample<", ">mallory<",
-					1)
+				return strings.Replace(d, ">SamlExample<", ">mallory<", 1)
 			}
 		}},
 		{"RSA-SHA1 said of RSA-SHA256", func(r *response) {

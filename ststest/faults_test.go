@@ -90,10 +90,9 @@ func TestFaultsReachTheSDK(t *testing.T) {
 			func(t *testing.T, out *sts.AssumeRoleWithSAMLOutput, err error) {
 				refusal("RegionDisabledException", 403)(t, out, err)
 				e := (*types.RegionDisabledException)(nil)
-				if !errors.As(err, &e) ||
-					e.ErrorMessage() !=
-						"STS is not activated in this region for account:123456789012. Your "+
-							"account administrator can activate STS in this region using the IAM Console." {
+				want := "STS is not activated in this region for account:123456789012. Your " +
+					"account administrator can activate STS in this region using the IAM Console."
+				if !errors.As(err, &e) || e.ErrorMessage() != want {
 					t.Error(err)
 				}
 			}},

@@ -106,9 +106,8 @@ func TestResponsesOfOtherIdentityProviders(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v: %s", err, call.Cause)
 			}
-			if *out.AssumedRoleUser.Arn !=
-				"arn:aws:sts::123456789012:assumed-role/base-role/jane" ||
-				*out.Subject != "jane" || call.Cause != "" {
+			const session = "arn:aws:sts::123456789012:assumed-role/base-role/jane"
+			if *out.AssumedRoleUser.Arn != session || *out.Subject != "jane" || call.Cause != "" {
 				t.Errorf("%s, %s, cause %q", *out.AssumedRoleUser.Arn, *out.Subject, call.Cause)
 			}
 			// An hour after these responses were made, their SessionNotOnOrAfter ends

@@ -336,8 +336,7 @@ func TestCallsSayTheCause(t *testing.T) {
 		}, `SignatureMethod "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512" is not accepted`},
 		{"changed", func(s *scenario) {
 			s.text = func(d string) string {
-				return strings.Replace(d, ">SamlExample<", ">mallory<",
-					1)
+				return strings.Replace(d, ">SamlExample<", ">mallory<", 1)
 			}
 		}, "the digest does not match"},
 		{"two assertions", func(s *scenario) { s.twice("Assertion") }, "two elements share an ID"},
@@ -365,8 +364,9 @@ func TestCallsSayTheCause(t *testing.T) {
 			if tt.cause != "" && strings.Contains(a.body, tt.cause) {
 				t.Errorf("the answer tells the cause: %s", a.body)
 			}
-			for _, secret := range []string{"SamlExample", "mallory",
-				base64.StdEncoding.EncodeToString(s.document())} {
+			for _, secret := range []string{
+				"SamlExample", "mallory", base64.StdEncoding.EncodeToString(s.document()),
+			} {
 				if strings.Contains(cause, secret) {
 					t.Errorf("the cause has a part of the assertion: %q", cause)
 				}

@@ -249,18 +249,14 @@ func TestPutRoleRefuses(t *testing.T) {
 		sub(`"sts:TagSession"`, `"*"`): `Action: "*"`,
 		sub(`"sts:TagSession"`,
 			`"sts:TagSesion"`): `Action: "sts:TagSesion"`,
-		statementWith(
-			`7`): "Condition: not a JSON object",
+		statementWith(`7`): "Condition: not a JSON object",
 		statementWith(
 			`{"StringEquals": {}}`): "StringEquals: not a JSON object with condition keys",
-		statementWith(
-			`{"StringMatches": {"saml:sub": "x"}}`): `operator "StringMatches"`,
+		statementWith(`{"StringMatches": {"saml:sub": "x"}}`): `operator "StringMatches"`,
 		statementWith(
 			`{"ForSomeValues:StringEquals": {"saml:sub": "x"}}`): `operator "ForSomeValues:StringEquals"`,
-		statementWith(
-			`{"ForAnyValue:Null": {"saml:cn": "true"}}`): `operator "ForAnyValue:Null"`,
-		statementWith(
-			`{"StringEquals": {"saml:audience": "x"}}`): `condition key "saml:audience"`,
+		statementWith(`{"ForAnyValue:Null": {"saml:cn": "true"}}`): `operator "ForAnyValue:Null"`,
+		statementWith(`{"StringEquals": {"saml:audience": "x"}}`):  `condition key "saml:audience"`,
 		statementWith(
 			`{"StringEquals": {"aws:SourceIp": "x"}}`): "the key is for another operator",
 		statementWith(

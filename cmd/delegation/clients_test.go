@@ -45,8 +45,7 @@ func TestClient_SDKForGo(t *testing.T) {
 	}
 	c := load()
 	arn, err := whoAmI(c)
-	if err != nil ||
-		arn != "arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
+	if err != nil || arn != editorAlice {
 		t.Errorf("got %s, %v", arn, err)
 	}
 	credentials := must(c.Credentials.Retrieve(t.Context()))

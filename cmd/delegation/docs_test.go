@@ -80,8 +80,8 @@ func setUpByHand(t *testing.T) []string {
 		t.Fatal("docs/aws-setup.md has no section By hand")
 	}
 	var commands []string
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").
-		FindAllStringSubmatch(section, -1) {
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```")
+	for _, block := range blocks.FindAllStringSubmatch(section, -1) {
 		for line := range strings.Lines(block[1]) {
 			commands = append(commands, strings.TrimSpace(line))
 		}

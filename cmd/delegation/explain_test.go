@@ -19,27 +19,31 @@ func TestExplain_Canary(t *testing.T) {
 	config := w.config(t, "")
 	good := w.token(nil)
 	for name, token := range map[string]string{
-		"good": good, "denied": w.token(map[string]any{"groups": nil}),
-		"expired": w.token(expired()), "of another client": w.token(map[string]any{"aud": "other"}),
+		"good":              good,
+		"denied":            w.token(map[string]any{"groups": nil}),
+		"expired":           w.token(expired()),
+		"of another client": w.token(map[string]any{"aud": "other"}),
 		"of another issuer": w.token(map[string]any{"iss": "https://other.example.com"}),
-		"cut":               good[:len(good)-20], "changed": good[:len(good)-4] + "AAAA",
-		"too large": w.token(map[string]any{"padding": strings.Repeat("x", 20_000)}),
-		"twice":     good + "." + good, "lines": strings.ReplaceAll(good, ".", ".\n"),
+		"cut":               good[:len(good)-20],
+		"changed":           good[:len(good)-4] + "AAAA",
+		"too large":         w.token(map[string]any{"padding": strings.Repeat("x", 20_000)}),
+		"twice":             good + "." + good,
+		"lines":             strings.ReplaceAll(good, ".", ".\n"),
 	} {
 		file := w.write(t, "token", token)
 		for _, more := range [][]string{nil, {"--json"}, {"--verbose"}, {"--json", "--verbose"}} {
 			stdout, stderr := newOutput(), newOutput()
-			args := append(
-				[]string{"explain", "--config", config, "--target", service.DemoTarget,
-					"--token-file", file},
-				more...)
+			args := []string{
+				"explain", "--config", config, "--target", service.DemoTarget, "--token-file", file,
+			}
+			args = append(args, more...)
 			code := run(t.Context(), args, surroundings{stdout: stdout, stderr: stderr})
 			if code != map[bool]int{true: 0, false: exitFailed}[name == "good"] ||
 				stdout.String() == "" {
 				t.Errorf("%s: exit code %d: %s", name, code, stderr)
 			}
-			for _, part := range strings.FieldsFunc(token,
-				func(r rune) bool { return r == '.' || r == '\n' }) {
+			separates := func(r rune) bool { return r == '.' || r == '\n' }
+			for _, part := range strings.FieldsFunc(token, separates) {
 				said := stdout.String() + stderr.String()
 				if strings.Contains(said, part[:min(len(part), 30)]) {
 					t.Errorf("%s: a part of the token is in\n%s", name, said)

@@ -140,16 +140,17 @@ func (w *world) writeTLS(t testing.TB, serial int64) *x509.CertPool {
 	return pool
 }
 
-// config is a configuration of this world, with more lines behind it, and more settings in its
+// editorAlice is the session of alice, whose group gives her the role of a photo editor.
+const editorAlice = "arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com"
+
+// config is a configuration of this world, with more lines after it, and more settings in its
 // target.
 func (w *world) config(t testing.TB, more string, target ...string) (file string) {
 	t.Helper()
-	settings := strings.Join(
-		append(
-			[]string{fmt.Sprintf("principal: %q", service.DemoPrincipal),
-				"region: " + service.DemoRegion},
-			target...),
-		", ")
+	settings := []string{
+		fmt.Sprintf("principal: %q", service.DemoPrincipal), "region: " + service.DemoRegion,
+	}
+	settings = append(settings, target...)
 	return w.write(t, "delegation.yaml", fmt.Sprintf(`
 listen: 127.0.0.1:0
 issuers:
@@ -164,7 +165,7 @@ rules:
   - require_verified_email: true
   - role_by_claim: {claim: groups, roles: [{match: "photo-editors?", role: %q}]}
 sts: {endpoint: %q}
-%s`, w.issuerURL, settings, service.DemoRole, w.awsURL, more))
+%s`, w.issuerURL, strings.Join(settings, ", "), service.DemoRole, w.awsURL, more))
 }
 
 // token signs an ID token of a photo editor, with claims changed or (nil) removed.

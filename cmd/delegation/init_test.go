@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -253,8 +254,11 @@ func (c *countdown) Err() error {
 // TestInit_OddAnswers: what passes the checks makes a configuration that loads, and says what was
 // answered.
 func TestInit_OddAnswers(t *testing.T) {
-	for _, text := range append(oddTexts, "${a}", "a.b[0]", "targets", "😀\U0001F600", "<<",
-		"{a: b}", "[a]", "@a", "`a", "%a", ",", "?", ":") {
+	texts := slices.Concat(oddTexts, []string{
+		"${a}", "a.b[0]", "targets", "😀\U0001F600", "<<",
+		"{a: b}", "[a]", "@a", "`a", "%a", ",", "?", ":",
+	})
+	for _, text := range texts {
 		folder := t.TempDir()
 		i := answered(folder)
 		if setup.CheckName(text) != nil {

@@ -139,9 +139,7 @@ func TestInterop_AWSCLI(t *testing.T) {
 			"--output", "text")
 	}
 	code, out, said := whoAmI()
-	if code != 0 ||
-		strings.TrimSpace(out) !=
-			"arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
+	if code != 0 || strings.TrimSpace(out) != editorAlice {
 		t.Errorf("exit code %d: %s%s", code, out, said)
 	}
 	w.write(t, "token", w.token(map[string]any{"sub": "auth0|carol", "email": "carol@example.com"}))
@@ -175,9 +173,7 @@ func TestInterop_CredentialProcess(t *testing.T) {
 			"--output", "text")
 	}
 	code, out, said := whoAmI()
-	if code != 0 ||
-		strings.TrimSpace(out) !=
-			"arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
+	if code != 0 || strings.TrimSpace(out) != editorAlice {
 		t.Errorf("exit code %d: %s%s", code, out, said)
 	}
 	w.write(t, "token", w.token(expired()))
@@ -212,7 +208,7 @@ print(client.get_caller_identity()["Arn"])
 `
 	code, out, said := program(t, w.containerEnvironment(t, s.url, tokenFile), script,
 		"python3", "-", next)
-	want := "arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com\narn:aws:sts::123456789012:assumed-role/photo-editor/carol@example.com\n"
+	want := editorAlice + "\n" + strings.Replace(editorAlice, "alice", "carol", 1) + "\n"
 	if code != 0 || out != want {
 		t.Errorf("exit code %d: %s%s", code, out, said)
 	}
@@ -280,8 +276,7 @@ func TestInterop_Auth0JS(t *testing.T) {
 		t.Fatalf("exit code %d, %v: %s%s", code, err, out, said)
 	}
 	refusals := map[string]object{
-		"expired": {"error": "invalid_grant", "error_description": "jwt expired",
-			"status": 400.0},
+		"expired": {"error": "invalid_grant", "error_description": "jwt expired", "status": 400.0},
 		"denied": {"error": "unauthorized",
 			"error_description": "no role is assigned to this user", "status": 401.0},
 		"other target": {"error": "endpoint_disabled",
@@ -315,8 +310,7 @@ func TestInterop_Auth0JS(t *testing.T) {
 			expiration, err := time.Parse("2006-01-02T15:04:05.000Z",
 				fmt.Sprint(credentials["Expiration"]))
 			if report.Error != nil || err != nil || time.Until(expiration) < 50*time.Minute ||
-				user["Arn"] !=
-					"arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com" {
+				user["Arn"] != editorAlice {
 				t.Errorf("%s: %v %v, %v", report.Name, report.Error, report.Result, err)
 			}
 		}

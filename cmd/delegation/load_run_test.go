@@ -149,10 +149,11 @@ func TestLoad(t *testing.T) {
 	goroutines, connections := idle()
 	ticks := time.NewTicker(time.Second)
 	defer ticks.Stop()
-	for end := time.After(time.Minute); goroutines > goroutinesBefore+1 ||
-		connections > connectionsBefore; goroutines, connections = idle() {
+	end := time.After(time.Minute)
+	for goroutines > goroutinesBefore+1 || connections > connectionsBefore {
 		select {
 		case <-ticks.C:
+			goroutines, connections = idle()
 			continue
 		case <-end:
 		}

@@ -436,8 +436,8 @@ func TestSetup_OddTexts(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s: %q: %v", name, text, err)
 			}
-			if name == "cloudformation" && strings.ContainsFunc(written,
-				func(r rune) bool { return r > '~' || r < ' ' && r != '\n' }) {
+			notPlain := func(r rune) bool { return r > '~' || r < ' ' && r != '\n' }
+			if name == "cloudformation" && strings.ContainsFunc(written, notPlain) {
 				t.Errorf("%q is written as it is, and readers of YAML differ: %s", text, written)
 			}
 		}
@@ -495,10 +495,12 @@ func TestSetup_Sizes(t *testing.T) {
 // TestSetup_Blocks: what is written as lines is read as it was.
 func TestSetup_Blocks(t *testing.T) {
 	lines := 0
-	for _, text := range slices.Concat(oddTexts,
-		[]string{"\n\n", "a", "a\n", "a\n\n", "a\n b\n", " a\n", "\na\n", "a\n\n\nb\n", "a \n\n",
-			"a\r\n", "a\tb\n", "a\n\tb\n", "é\n", "${a}\n", "%{a}\n", "a\nXML\nb\n",
-			"a\n  XML \nb\n", "# a\n"}) {
+	texts := slices.Concat(oddTexts, []string{
+		"\n\n", "a", "a\n", "a\n\n", "a\n b\n", " a\n", "\na\n", "a\n\n\nb\n", "a \n\n",
+		"a\r\n", "a\tb\n", "a\n\tb\n", "é\n", "${a}\n", "%{a}\n", "a\nXML\nb\n",
+		"a\n  XML \nb\n", "# a\n",
+	})
+	for _, text := range texts {
 		for _, text := range []string{text, text + "\n", "<a>\n" + text + "\n"} {
 			var found struct{ A string }
 			inYAML := setup.Literal(text, "  ")

@@ -7,34 +7,44 @@ import (
 )
 
 func TestFind(t *testing.T) {
-	for issuer, want := range map[string]string{ // who, or empty for one that is not shared
-		"https://token.actions.githubusercontent.com":                                 "any workflow on GitHub",
-		"https://token.actions.githubusercontent.com/":                                "any workflow on GitHub",
-		"https://token.actions.githubusercontent.com/octo-corp":                       "any workflow on GitHub",
-		"HTTPS://Token.Actions.GitHubUserContent.com":                                 "any workflow on GitHub",
-		"https://token.actions.githubusercontent.com.example.com":                     "",
-		"https://token.actions.githubusercontent.com.example.com/x":                   "",
-		"https://token.actions.octo-corp.ghe.com":                                     "",
-		"http://token.actions.githubusercontent.com":                                  "",
-		"https://gitlab.com":                                                          "any user or pipeline on GitLab.com",
-		"https://gitlab.com/group":                                                    "",
-		"https://gitlab.example.com":                                                  "",
-		"https://accounts.google.com":                                                 "anyone with a Google account",
-		"accounts.google.com":                                                         "anyone with a Google account",
-		"https://login.microsoftonline.com/common/v2.0":                               "anyone with an account of any organisation, or of Microsoft",
-		"https://login.microsoftonline.com/{tenantid}/v2.0":                           "anyone with an account of any organisation, or of Microsoft",
-		"https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0": "anyone with an account of any organisation, or of Microsoft",
-		"https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0": "",
-		"https://oidc.circleci.com/org/11111111-2222-3333-4444-555555555555":          "",
-		"https://oidc.vercel.com":                                                     "any project on Vercel",
-		"https://oidc.vercel.com/our-team":                                            "",
-		"https://api.pulumi.com/oidc":                                                 "any organisation on Pulumi Cloud",
-		"https://api.pulumi.com/oidc/v2":                                              "any organisation on Pulumi Cloud",
-		"https://test.salesforce.com/":                                                "anyone with an account of any organisation on Salesforce",
-		"https://our.my.salesforce.com":                                               "",
-		"https://tenant.example.com/":                                                 "",
-		"":                                                                            "",
-		"://":                                                                         "",
+	const (
+		github     = "any workflow on GitHub"
+		gitlab     = "any user or pipeline on GitLab.com"
+		google     = "anyone with a Google account"
+		microsoft  = "anyone with an account of any organisation, or of Microsoft"
+		pulumi     = "any organisation on Pulumi Cloud"
+		salesforce = "anyone with an account of any organisation on Salesforce"
+		vercel     = "any project on Vercel"
+		notShared  = ""
+	)
+	for issuer, want := range map[string]string{
+		"https://token.actions.githubusercontent.com":                                 github,
+		"https://token.actions.githubusercontent.com/":                                github,
+		"https://token.actions.githubusercontent.com/octo-corp":                       github,
+		"HTTPS://Token.Actions.GitHubUserContent.com":                                 github,
+		"https://token.actions.githubusercontent.com.example.com":                     notShared,
+		"https://token.actions.githubusercontent.com.example.com/x":                   notShared,
+		"https://token.actions.octo-corp.ghe.com":                                     notShared,
+		"http://token.actions.githubusercontent.com":                                  notShared,
+		"https://gitlab.com":                                                          gitlab,
+		"https://gitlab.com/group":                                                    notShared,
+		"https://gitlab.example.com":                                                  notShared,
+		"https://accounts.google.com":                                                 google,
+		"accounts.google.com":                                                         google,
+		"https://login.microsoftonline.com/common/v2.0":                               microsoft,
+		"https://login.microsoftonline.com/{tenantid}/v2.0":                           microsoft,
+		"https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0": microsoft,
+		"https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0": notShared,
+		"https://oidc.circleci.com/org/11111111-2222-3333-4444-555555555555":          notShared,
+		"https://oidc.vercel.com":                                                     vercel,
+		"https://oidc.vercel.com/our-team":                                            notShared,
+		"https://api.pulumi.com/oidc":                                                 pulumi,
+		"https://api.pulumi.com/oidc/v2":                                              pulumi,
+		"https://test.salesforce.com/":                                                salesforce,
+		"https://our.my.salesforce.com":                                               notShared,
+		"https://tenant.example.com/":                                                 notShared,
+		"":                                                                            notShared,
+		"://":                                                                         notShared,
 	} {
 		got, ok := sharedissuer.Find(issuer)
 		if got.Who != want || ok != (want != "") {

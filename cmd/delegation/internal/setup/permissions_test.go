@@ -82,7 +82,9 @@ func TestPermissionTemplate_Refuses(t *testing.T) {
 }
 
 func TestPermissionTemplate(t *testing.T) {
-	const head, tail = `{"Version": "2012-10-17", "Id": "a", "Statement": [{"Sid": "b", "Effect": "Allow", "NotAction": ["a"], "NotResource": "`, `", "Condition": {"Bool": {"a": true}}}]}`
+	const head = `{"Version": "2012-10-17", "Id": "a", "Statement": [` +
+		`{"Sid": "b", "Effect": "Allow", "NotAction": ["a"], "NotResource": "`
+	const tail = `", "Condition": {"Bool": {"a": true}}}]}`
 	bare := setup.PolicySize(head + tail)
 	// white space does not count
 	full := head + strings.Repeat("x", setup.MaxRolePolicy-bare) + tail + strings.Repeat("\n", 1000)
@@ -92,8 +94,8 @@ func TestPermissionTemplate(t *testing.T) {
 			t.Errorf("got %v, %q, %s", err, notes, policy)
 		}
 	}
-	if policy, _, err := setup.PermissionTemplate(strings.Replace(full, "x", "xx",
-		1)); err == nil || policy != "" {
+	larger := strings.Replace(full, "x", "xx", 1)
+	if policy, _, err := setup.PermissionTemplate(larger); err == nil || policy != "" {
 		t.Error("one character more passes")
 	}
 	_, notes, err := setup.PermissionTemplate(head + "${SAML:iss}${saml:aud}" + tail)
