@@ -222,28 +222,21 @@ func (v *vocabulary) read(node reflect.Value) {
 
 // note adds what one node says.
 func (v *vocabulary) note(node any) {
+	v.noteWork(node)
 	switch n := node.(type) {
 	case *ast.Identifier:
 		name := n.Name.String()
 		v.names[name] = true
 		v.dynamic = v.dynamic || name == "Reflect" || name == "require"
 		v.global = v.global || name == "globalThis" || name == "require"
-		v.busy = v.busy || name == "length" || natives()[name]
 	case *ast.StringLiteral:
 		v.names[n.Value.String()] = true
-		v.busy = v.busy || n.Value == "length"
 	case *ast.ThisExpression:
 		v.global = true
-		v.busy = true
 	case *ast.BracketExpression:
-		_, text := n.Member.(*ast.StringLiteral)
-		number, isNumber := n.Member.(*ast.NumberLiteral)
 		v.computed = v.computed || computes(n)
-		// Setting an index makes the list that long.
-		v.busy = v.busy || !text && (!isNumber || len(number.Literal) > 3)
 	case *ast.PropertyKeyed:
 		v.computed = v.computed || n.Computed
-		v.busy = v.busy || n.Computed || n.Kind != ast.PropertyKindValue
 	case *ast.NumberLiteral:
 		if _, big := n.Value.(*big.Int); big && v.bigInt == 0 {
 			v.bigInt = n.Idx
@@ -252,8 +245,33 @@ func (v *vocabulary) note(node any) {
 		v.regexp = true
 		v.patterns = append(v.patterns, n)
 	case *ast.CallExpression:
-		v.busy = v.busy || !v.harmless(n.Callee)
 		v.dynamic = v.dynamic || computes(n.Callee)
+	case *ast.TemplateLiteral:
+		v.dynamic = v.dynamic || computes(n.Tag)
+	case *ast.FunctionLiteral:
+		v.function(n.ParameterList, n.Async)
+	case *ast.ArrowFunctionLiteral:
+		v.function(n.ParameterList, n.Async)
+	}
+}
+
+// noteWork notes whether the work of a node is not bounded by its length: see vocabulary.busy.
+func (v *vocabulary) noteWork(node any) {
+	switch n := node.(type) {
+	case *ast.Identifier:
+		name := n.Name.String()
+		v.busy = v.busy || name == "length" || natives()[name]
+	case *ast.StringLiteral:
+		v.busy = v.busy || n.Value == "length"
+	case *ast.BracketExpression:
+		_, text := n.Member.(*ast.StringLiteral)
+		number, isNumber := n.Member.(*ast.NumberLiteral)
+		// Setting an index makes the list that long.
+		v.busy = v.busy || !text && (!isNumber || len(number.Literal) > 3)
+	case *ast.PropertyKeyed:
+		v.busy = v.busy || n.Computed || n.Kind != ast.PropertyKindValue
+	case *ast.CallExpression:
+		v.busy = v.busy || !v.harmless(n.Callee)
 	case *ast.NewExpression:
 		name, ok := n.Callee.(*ast.Identifier)
 		v.busy = v.busy || !ok || name.Name != "UnauthorizedError" && name.Name != "Error"
@@ -261,18 +279,12 @@ func (v *vocabulary) note(node any) {
 		v.busy = v.busy || v.callable(n.Left)
 	case *ast.Binding:
 		v.busy = v.busy || v.callable(n.Target) && n != v.parameter
-	case *ast.ForStatement, *ast.ForInStatement, *ast.ForOfStatement,
+	case *ast.ThisExpression, *ast.TemplateLiteral,
+		*ast.ForStatement, *ast.ForInStatement, *ast.ForOfStatement,
 		*ast.WhileStatement, *ast.DoWhileStatement, *ast.WithStatement, *ast.CatchStatement,
 		*ast.FunctionDeclaration, *ast.ClassLiteral, *ast.AwaitExpression,
 		*ast.SpreadElement, *ast.ArrayPattern, *ast.ObjectPattern:
 		v.busy = true
-	case *ast.TemplateLiteral:
-		v.busy = true
-		v.dynamic = v.dynamic || computes(n.Tag)
-	case *ast.FunctionLiteral:
-		v.function(n.ParameterList, n.Async)
-	case *ast.ArrowFunctionLiteral:
-		v.function(n.ParameterList, n.Async)
 	}
 }
 

@@ -492,6 +492,9 @@ func (p *parser) property() *set {
 	return made
 }
 
+// controls are the letters that stand for a control character (ECMA-262, ControlEscape).
+var controls = map[rune]rune{'t': '\t', 'n': '\n', 'v': '\v', 'f': '\f', 'r': '\r'}
+
 // characterEscape reads what follows a backslash and stands for one character.
 func (p *parser) characterEscape(inClass bool) rune {
 	c := p.peek()
@@ -499,17 +502,10 @@ func (p *parser) characterEscape(inClass bool) rune {
 		p.fail(`\ at the end`)
 	}
 	p.at++
+	if control, ok := controls[c]; ok {
+		return control
+	}
 	switch c {
-	case 't':
-		return '\t'
-	case 'n':
-		return '\n'
-	case 'v':
-		return '\v'
-	case 'f':
-		return '\f'
-	case 'r':
-		return '\r'
 	case 'c':
 		return p.control(inClass)
 	case 'x':
@@ -517,13 +513,7 @@ func (p *parser) characterEscape(inClass bool) rune {
 			return value
 		}
 	case 'u':
-		if p.flags.unicode && p.peek() == '{' {
-			return p.braced()
-		}
-		if value, ok := p.hex(4); ok {
-			if p.flags.unicode {
-				return p.joined(value)
-			}
+		if value, ok := p.unicode(); ok {
 			return value
 		}
 	case '0', '1', '2', '3', '4', '5', '6', '7':
@@ -542,6 +532,18 @@ func (p *parser) characterEscape(inClass bool) rune {
 		p.fail(`\k without a name`)
 	}
 	return c
+}
+
+// unicode reads what follows \u. It returns false, and reads nothing, if that is no number.
+func (p *parser) unicode() (rune, bool) {
+	if p.flags.unicode && p.peek() == '{' {
+		return p.braced(), true
+	}
+	value, ok := p.hex(4)
+	if ok && p.flags.unicode {
+		return p.joined(value), true
+	}
+	return value, ok
 }
 
 // control reads what follows \c.

@@ -28,6 +28,29 @@ var quietRedis = sync.OnceFunc(logging.Disable)
 // Stores sets the shared cache and the replay store, and returns what these have in Redis, nil if
 // nothing. No connection is made.
 func (b *Builder) Stores(s *Settings, c *delegation.Config) *service.Redis {
+	b.checkStores(s)
+	if s.Replay.Store == "memory" && s.Replay.Size >= 0 {
+		c.Replay = delegation.ReplayMemory(cmp.Or(s.Replay.Size, defaultReplaySize))
+	}
+	if reflect.ValueOf(s.Redis).IsZero() {
+		return nil
+	}
+	cache := b.redisCache(s.Redis)
+	if cache == nil {
+		return nil
+	}
+	if s.Cache.Shared {
+		c.SharedCache = cache
+	}
+	replay := s.Replay.Store == "redis"
+	if replay {
+		c.Replay = cache
+	}
+	return &service.Redis{Cache: cache, URL: s.Redis.URL, Replay: replay}
+}
+
+// checkStores checks that the settings of the stores fit each other.
+func (b *Builder) checkStores(s *Settings) {
 	memory := s.Replay.Store == "memory"
 	shared := s.Replay.Store == "redis"
 	switch {
@@ -37,8 +60,6 @@ func (b *Builder) Stores(s *Settings, c *delegation.Config) *service.Redis {
 		b.Wrong("replay.size", errors.New("is for store: memory only"))
 	case s.Replay.Size < 0:
 		b.Wrong("replay.size", errors.New("is negative"))
-	case memory:
-		c.Replay = delegation.ReplayMemory(cmp.Or(s.Replay.Size, defaultReplaySize))
 	}
 	if s.Cache.Shared && s.Cache.Size < 0 {
 		b.Wrong("cache.shared", errors.New("has no effect while cache.size is negative"))
@@ -53,27 +74,22 @@ func (b *Builder) Stores(s *Settings, c *delegation.Config) *service.Redis {
 		b.Wrong("redis", errors.New("is used for nothing: set cache.shared: true or "+
 			"replay.store: redis, or leave it out"))
 	}
-	if !configured {
-		return nil
-	}
+}
+
+// redisCache makes the client of Redis; nil: its settings are wrong.
+func (b *Builder) redisCache(s RedisSettings) *rediscache.Cache {
 	before := len(b.problems)
-	rc := b.RedisConfig("redis", s.Redis)
+	c := b.RedisConfig("redis", s)
 	if len(b.problems) > before { // otherwise the same would be said twice
 		return nil
 	}
 	quietRedis()
-	cache, err := rediscache.New(rc)
+	cache, err := rediscache.New(c)
 	if err != nil {
 		b.Add("redis", err)
 		return nil
 	}
-	if s.Cache.Shared {
-		c.SharedCache = cache
-	}
-	if shared {
-		c.Replay = cache
-	}
-	return &service.Redis{Cache: cache, URL: s.Redis.URL, Replay: shared}
+	return cache
 }
 
 // RedisConfig reads the files that the settings name, and leaves all else to rediscache.

@@ -17,6 +17,27 @@ func (s *Resources) CloudFormation() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	texts := []any{trust} // which has all that is not ours in the metadata, too
+	var permissions object
+	if s.Permissions != "" {
+		if permissions, err = parseObject(s.Permissions); err != nil {
+			return "", err
+		}
+		texts = append(texts, permissions)
+	}
+	if err := walk(texts, refuseIntrinsic); err != nil {
+		return "", err
+	}
+	template := s.template(trust, permissions)
+	if len(template) > maxTemplateBody {
+		s.Notes = append(s.Notes, fmt.Sprintf("the template has %d bytes, and CloudFormation "+
+			"takes %d from a file: deploy it with --s3-bucket", len(template), maxTemplateBody))
+	}
+	return template, nil
+}
+
+// template writes the template of the policies. Without permissions the role has none.
+func (s *Resources) template(trust, permissions object) string {
 	folder, name := s.RolePath()
 	var b strings.Builder
 	fmt.Fprintf(&b, `# What the target %s needs in AWS. For the account %s:
@@ -43,13 +64,7 @@ Resources:
 		inQuotes(s.ProviderName()), Literal(s.Metadata, "        "),
 		inQuotes(name), inQuotes(folder), int(s.MaxSession.Seconds()),
 		flow(trust, "        "))
-	texts := []any{trust} // which has all that is not ours in the metadata, too
 	if s.Permissions != "" {
-		permissions, err := parseObject(s.Permissions)
-		if err != nil {
-			return "", err
-		}
-		texts = append(texts, permissions)
 		fmt.Fprintf(&b, "      Policies:\n        - PolicyName: delegation\n          "+
 			"PolicyDocument:\n            %s\n", flow(permissions, "            "))
 	}
@@ -65,14 +80,7 @@ Resources:
 		b.WriteString("  SamlProviderUUID:\n    Value:\n      Fn::GetAtt: [Provider, " +
 			"SamlProviderUUID]\n")
 	}
-	if err := walk(texts, refuseIntrinsic); err != nil {
-		return "", err
-	}
-	if b.Len() > maxTemplateBody {
-		s.Notes = append(s.Notes, fmt.Sprintf("the template has %d bytes, and CloudFormation "+
-			"takes %d from a file: deploy it with --s3-bucket", b.Len(), maxTemplateBody))
-	}
-	return b.String(), nil
+	return b.String()
 }
 
 // refuseIntrinsic finds what CloudFormation would put something else in place of.

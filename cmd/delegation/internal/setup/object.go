@@ -65,47 +65,61 @@ func parseValue(d *json.Decoder) (any, error) {
 		return nil, err
 	}
 	if number, ok := token.(json.Number); ok {
-		whole, err := strconv.ParseInt(number.String(), 10, 64)
-		// Others are not the same to readers of JSON, YAML and HCL.
-		if err != nil || max(whole, -whole) > maxNumber || whole == math.MinInt64 {
-			return nil, fmt.Errorf("%.40s is not a whole number of at most 15 digits: put it "+
-				"in quotes", number)
-		}
-		return whole, nil
+		return parseNumber(number)
 	}
 	switch token {
 	case json.Delim('{'):
-		o := object{}
-		for seen := map[string]bool{}; d.More(); {
-			name, err := d.Token()
-			if err != nil {
-				return nil, err
-			}
-			m := member{name: name.(string)} // as the decoder has checked
-			if seen[m.name] {
-				return nil, fmt.Errorf("%.80q is there twice", m.name)
-			}
-			seen[m.name] = true
-			if m.value, err = parseValue(d); err != nil {
-				return nil, err
-			}
-			o = append(o, m)
-		}
-		_, err = d.Token() // the end
-		return o, err
+		return parseMembers(d)
 	case json.Delim('['):
-		list := []any{}
-		for d.More() {
-			value, err := parseValue(d)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, value)
-		}
-		_, err = d.Token()
-		return list, err
+		return parseList(d)
 	}
 	return token, nil
+}
+
+// parseNumber takes whole numbers that are the same to readers of JSON, YAML and HCL.
+func parseNumber(number json.Number) (any, error) {
+	whole, err := strconv.ParseInt(number.String(), 10, 64)
+	if err != nil || max(whole, -whole) > maxNumber || whole == math.MinInt64 {
+		return nil, fmt.Errorf("%.40s is not a whole number of at most 15 digits: put it "+
+			"in quotes", number)
+	}
+	return whole, nil
+}
+
+// parseMembers parses an object after its opening brace.
+func parseMembers(d *json.Decoder) (any, error) {
+	o := object{}
+	for seen := map[string]bool{}; d.More(); {
+		name, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		m := member{name: name.(string)} // as the decoder has checked
+		if seen[m.name] {
+			return nil, fmt.Errorf("%.80q is there twice", m.name)
+		}
+		seen[m.name] = true
+		if m.value, err = parseValue(d); err != nil {
+			return nil, err
+		}
+		o = append(o, m)
+	}
+	_, err := d.Token() // the end
+	return o, err
+}
+
+// parseList parses a list after its opening bracket.
+func parseList(d *json.Decoder) (any, error) {
+	list := []any{}
+	for d.More() {
+		value, err := parseValue(d)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, value)
+	}
+	_, err := d.Token() // the end
+	return list, err
 }
 
 // walk calls visit for every name and text, those of an object's members as they come.
