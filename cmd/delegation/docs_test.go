@@ -13,7 +13,7 @@ import (
 // run as they are written, and an STS in memory gets what the aws commands send to IAM. An exchange
 // then goes through.
 func TestDocs_SetUpByHand(t *testing.T) {
-	commands := setUpByHand(t)
+	commands := documentedCommands(t, "docs/aws-setup.md", "## By hand")
 	w := newBareWorld(t, t.TempDir())
 	t.Chdir(w.folder)
 	const account = "arn:aws:iam::123456789012:"
@@ -71,20 +71,23 @@ func TestDocs_SetUpByHand(t *testing.T) {
 	}
 }
 
-// setUpByHand are the commands of docs/aws-setup.md under "By hand", in order.
-func setUpByHand(t *testing.T) []string {
+// documentedCommands are the commands of a section of a page, in order, each on one line and without
+// its comment.
+func documentedCommands(t *testing.T, page, section string) []string {
 	t.Helper()
-	page := string(must(os.ReadFile("../../docs/aws-setup.md")))
-	_, section, found := strings.Cut(page, "\n## By hand\n")
-	if !found {
-		t.Fatal("docs/aws-setup.md has no section By hand")
-	}
+	level, _, _ := strings.Cut(section, " ")
+	_, text, found := strings.Cut(string(must(os.ReadFile("../../"+page))), "\n"+section+"\n")
+	text, _, _ = strings.Cut(text, "\n"+level+" ")
 	var commands []string
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```")
-	for _, block := range blocks.FindAllStringSubmatch(section, -1) {
-		for line := range strings.Lines(block[1]) {
-			commands = append(commands, strings.TrimSpace(line))
+	for _, block := range blocks.FindAllStringSubmatch(text, -1) {
+		for line := range strings.Lines(strings.ReplaceAll(block[1], "\\\n  ", "")) {
+			command, _, _ := strings.Cut(line, " #")
+			commands = append(commands, strings.TrimSpace(command))
 		}
+	}
+	if !found || len(commands) == 0 {
+		t.Fatalf("%s has no commands under %s", page, section)
 	}
 	return commands
 }

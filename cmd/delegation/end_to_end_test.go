@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -138,23 +137,6 @@ func (w *world) cloudFormation(t testing.TB) (url string) {
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
-}
-
-// documentedCommands are the commands of the first shell block of a section of a page, without
-// their comments.
-func documentedCommands(t *testing.T, page, section string) []string {
-	t.Helper()
-	_, text, found := strings.Cut(string(must(os.ReadFile("../../"+page))), "\n"+section+"\n")
-	block := regexp.MustCompile("(?s)```sh\n(.*?)```").FindStringSubmatch(text)
-	if !found || block == nil {
-		t.Fatalf("%s has no commands under %s", page, section)
-	}
-	var commands []string
-	for line := range strings.Lines(block[1]) {
-		command, _, _ := strings.Cut(line, " #")
-		commands = append(commands, strings.TrimSpace(command))
-	}
-	return commands
 }
 
 // TestInterop_Readme: three commands lead from a fresh clone to credentials, without an AWS account
