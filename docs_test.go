@@ -57,7 +57,7 @@ var shell = map[string]struct {
 		tests:  []string{"TestDemonstration"},
 		reason: "go test ./... is what runs this test",
 	},
-	"go run ./cmd/delegation serve --demo # in one terminal; the rest in another": {
+	"go run ./cmd/delegation serve --demo # in one terminal; then open http://127.0.0.1:8080/": {
 		tests: []string{"TestInterop_Readme"},
 	},
 	"go run ./cmd/delegation serve --demo": {
