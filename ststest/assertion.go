@@ -268,6 +268,13 @@ func (a *assertion) readSubject(n *node, r *request) *apiError {
 	if subject == nil {
 		return r.denied("the assertion wants one Subject")
 	}
+	if refusal := a.readNameID(subject, r); refusal != nil {
+		return refusal
+	}
+	return a.readConfirmation(subject, r)
+}
+
+func (a *assertion) readNameID(subject *node, r *request) *apiError {
 	nameID := subject.only(nsAssertion, "NameID")
 	// A Subject has one identifier (SAML core 2.4.1).
 	identifiers := 0
@@ -284,7 +291,10 @@ func (a *assertion) readSubject(n *node, r *request) *apiError {
 		a.format = defaultFormat
 	}
 	r.call.Subject = a.nameID
+	return nil
+}
 
+func (a *assertion) readConfirmation(subject *node, r *request) *apiError {
 	// The misspelling is AWS's own.
 	bad := invalidToken(
 		"Responses must contain SubjectConfirmatonData with a Recipient and NotOnOrAfter")
@@ -330,6 +340,24 @@ func (a *assertion) readConditions(n *node, r *request, oldest, newest time.Time
 	if r.before(conditions) || r.now.Before(newest) {
 		return invalidToken("Response is not yet valid")
 	}
+	if refusal := a.readSessionEnd(n, r); refusal != nil {
+		return refusal
+	}
+	// A condition that is not understood leaves the assertion's validity open,
+	// and then it must be rejected (SAML core 2.5.1.1).
+	for _, c := range conditions.children {
+		if c.el != nil && !understood(c.el) {
+			return invalidToken("Response contains a condition that is not understood")
+		}
+	}
+	if !isForAWS(conditions, r.region) {
+		return invalidToken("Response does not contain the required audience.")
+	}
+	return nil
+}
+
+// readSessionEnd reads the earliest SessionNotOnOrAfter.
+func (a *assertion) readSessionEnd(n *node, r *request) *apiError {
 	for _, statement := range n.all(nsAssertion, "AuthnStatement") {
 		if _, there := statement.attr("SessionNotOnOrAfter"); !there {
 			continue
@@ -342,28 +370,22 @@ func (a *assertion) readConditions(n *node, r *request, oldest, newest time.Time
 			a.sessionEnd = end
 		}
 	}
-	// A condition that is not understood leaves the assertion's validity open,
-	// and then it must be rejected (SAML core 2.5.1.1).
-	for _, c := range conditions.children {
-		if c.el != nil && !understood(c.el) {
-			return invalidToken("Response contains a condition that is not understood")
-		}
-	}
-	// Several restrictions must all hold, several audiences are alternatives
-	// (SAML core 2.5.1.4).
+	return nil
+}
+
+// isForAWS reports whether the audience of an assertion is AWS. Several
+// restrictions must all hold, several audiences are alternatives (SAML core
+// 2.5.1.4).
+func isForAWS(conditions *node, region string) bool {
 	restrictions := conditions.all(nsAssertion, "AudienceRestriction")
-	p := partitionOf(r.region)
-	accepted := func(n *node) bool { return p.accepts(textOf(n), r.region) }
+	p := partitionOf(region)
+	accepted := func(n *node) bool { return p.accepts(textOf(n), region) }
 	for _, restriction := range restrictions {
 		if !slices.ContainsFunc(restriction.all(nsAssertion, "Audience"), accepted) {
-			restrictions = nil
-			break
+			return false
 		}
 	}
-	if len(restrictions) == 0 {
-		return invalidToken("Response does not contain the required audience.")
-	}
-	return nil
+	return len(restrictions) > 0
 }
 
 // understood reports whether a condition is one of those that SAML core defines.

@@ -66,41 +66,56 @@ func (s *Server) assumeRoleWithSAML(r *request) (element, *apiError) {
 	if refusal != nil {
 		return element{}, refusal
 	}
-	encoded, _ := r.param("SAMLAssertion")
-	a, refusal := s.readAssertion(r, encoded, provider)
+	a, refusal := s.authorize(r, role, provider)
 	if refusal != nil {
 		return element{}, refusal
-	}
-	if refusal := a.checkAttributes(r, s.config.MaxSourceIdentity); refusal != nil {
-		return element{}, refusal
-	}
-	if !a.grants(role.arn.text, provider.arn.text) {
-		return element{}, invalidToken(
-			"SAML Assertion doesn't contain the requested Role and Metadata in the attributes")
-	}
-	if r.call.Duration > role.maxTTL {
-		return element{}, validation(
-			"The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-	}
-	if why := trusted(r, role, provider, a); why != "" {
-		return element{}, r.denied(why)
 	}
 	packed, refusal := checkPolicies(role, policy, hasPolicy, policyARNs, a)
 	if refusal != nil {
 		return element{}, refusal
 	}
 
-	// Whichever is shorter: AWS STS API Reference, DurationSeconds.
-	ttl := time.Duration(duration) * time.Second
-	if !a.sessionEnd.IsZero() {
-		ttl = min(ttl, a.sessionEnd.Sub(r.now))
-	}
-	session, err := s.issue(role, a.sessionName, r.now.Add(ttl).Truncate(time.Second))
+	end := sessionEnd(r.now, time.Duration(duration)*time.Second, a)
+	session, err := s.issue(role, a.sessionName, end)
 	if err != nil {
 		return element{}, &apiError{status: 500, code: "InternalFailure", message: err.Error()}
 	}
 	r.call.AccessKeyID = session.accessKeyID
 	return assumed(a, provider, session, packed), nil
+}
+
+// authorize reads the assertion, and checks that it is for the role and that the
+// role trusts it.
+func (s *Server) authorize(r *request, role *role, provider *provider) (*assertion, *apiError) {
+	encoded, _ := r.param("SAMLAssertion")
+	a, refusal := s.readAssertion(r, encoded, provider)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if refusal := a.checkAttributes(r, s.config.MaxSourceIdentity); refusal != nil {
+		return nil, refusal
+	}
+	if !a.grants(role.arn.text, provider.arn.text) {
+		return nil, invalidToken(
+			"SAML Assertion doesn't contain the requested Role and Metadata in the attributes")
+	}
+	if r.call.Duration > role.maxTTL {
+		return nil, validation(
+			"The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	if why := trusted(r, role, provider, a); why != "" {
+		return nil, r.denied(why)
+	}
+	return a, nil
+}
+
+// sessionEnd is when a session ends, by its duration or by the assertion,
+// whichever is shorter (AWS STS API Reference, DurationSeconds).
+func sessionEnd(now time.Time, duration time.Duration, a *assertion) time.Time {
+	if !a.sessionEnd.IsZero() {
+		duration = min(duration, a.sessionEnd.Sub(now))
+	}
+	return now.Add(duration).Truncate(time.Second)
 }
 
 // assumed returns the successful answer, in the order of the sample response of
@@ -168,64 +183,78 @@ func parsePolicyARNs(r *request) []string {
 	return arns
 }
 
+// constraints collects the constraints of the API model that a request breaks.
+type constraints struct{ broken []string }
+
+func (c *constraints) fail(value, member, constraint string) {
+	const unsatisfied = "Value %sat '%s' failed to satisfy constraint: Member must %s"
+	c.broken = append(c.broken, fmt.Sprintf(unsatisfied, value, member, constraint))
+}
+
+func (c *constraints) length(quoted, value, member string, low, high int) {
+	if n := utf8.RuneCountInString(value); n < low {
+		c.fail(quoted, member, fmt.Sprintf("have length greater than or equal to %d", low))
+	} else if n > high {
+		c.fail(quoted, member, fmt.Sprintf("have length less than or equal to %d", high))
+	}
+}
+
+func (c *constraints) arn(value, member string) {
+	quoted := "'" + value + "' "
+	if !arnChars.MatchString(value) {
+		c.fail(quoted, member, "satisfy regular expression pattern: "+arnPattern)
+	}
+	c.length(quoted, value, member, minARN, maxARN)
+}
+
+func (c *constraints) policy(value string) {
+	quoted := "'" + value + "' "
+	if !policyChars.MatchString(value) {
+		c.fail(quoted, "policy", "satisfy regular expression pattern: "+policyPattern)
+	}
+	c.length(quoted, value, "policy", 1, maxPolicy)
+}
+
+func (c *constraints) duration(seconds int64) {
+	quoted := fmt.Sprintf("'%d' ", seconds)
+	if seconds < minDuration {
+		c.fail(quoted, "durationSeconds",
+			fmt.Sprintf("have value greater than or equal to %d", minDuration))
+	} else if seconds > maxDuration {
+		c.fail(quoted, "durationSeconds",
+			fmt.Sprintf("have value less than or equal to %d", maxDuration))
+	}
+}
+
 // checkConstraints applies the constraints of the API model and reports all
 // that are broken at once, pattern before length, as STS does.
 func checkConstraints(r *request, duration int64, policyARNs []string) *apiError {
-	var broken []string
-	fail := func(value, member, constraint string) {
-		const unsatisfied = "Value %sat '%s' failed to satisfy constraint: Member must %s"
-		broken = append(broken, fmt.Sprintf(unsatisfied, value, member, constraint))
-	}
-	length := func(quoted, value, member string, low, high int) {
-		if n := utf8.RuneCountInString(value); n < low {
-			fail(quoted, member, fmt.Sprintf("have length greater than or equal to %d", low))
-		} else if n > high {
-			fail(quoted, member, fmt.Sprintf("have length less than or equal to %d", high))
-		}
-	}
-	arn := func(value, member string) {
-		quoted := "'" + value + "' "
-		if !arnChars.MatchString(value) {
-			fail(quoted, member, "satisfy regular expression pattern: "+arnPattern)
-		}
-		length(quoted, value, member, minARN, maxARN)
-	}
+	var c constraints
 	for _, p := range [][2]string{{"RoleArn", "roleArn"}, {"PrincipalArn", "principalArn"}} {
 		if value, ok := r.param(p[0]); ok {
-			arn(value, p[1])
+			c.arn(value, p[1])
 		} else {
-			fail("null ", p[1], "not be null")
+			c.fail("null ", p[1], "not be null")
 		}
 	}
 	// The model marks the assertion as sensitive: its value is never repeated.
 	if value, ok := r.param("SAMLAssertion"); ok {
-		length("", value, "sAMLAssertion", minAssertion, maxAssertion)
+		c.length("", value, "sAMLAssertion", minAssertion, maxAssertion)
 	} else {
-		fail("null ", "sAMLAssertion", "not be null")
+		c.fail("null ", "sAMLAssertion", "not be null")
 	}
 	if len(policyARNs) > maxPolicyARNs {
-		fail("", "policyArns", fmt.Sprintf("have length less than or equal to %d", maxPolicyARNs))
+		c.fail("", "policyArns",
+			fmt.Sprintf("have length less than or equal to %d", maxPolicyARNs))
 	}
 	for i, value := range policyARNs {
-		arn(value, fmt.Sprintf("policyArns.%d.member.arn", i+1))
+		c.arn(value, fmt.Sprintf("policyArns.%d.member.arn", i+1))
 	}
 	if value, ok := r.param("Policy"); ok {
-		quoted := "'" + value + "' "
-		if !policyChars.MatchString(value) {
-			fail(quoted, "policy", "satisfy regular expression pattern: "+policyPattern)
-		}
-		length(quoted, value, "policy", 1, maxPolicy)
+		c.policy(value)
 	}
-	bound := ""
-	if duration < minDuration {
-		bound = fmt.Sprintf("have value greater than or equal to %d", minDuration)
-	} else if duration > maxDuration {
-		bound = fmt.Sprintf("have value less than or equal to %d", maxDuration)
-	}
-	if bound != "" {
-		fail(fmt.Sprintf("'%d' ", duration), "durationSeconds", bound)
-	}
-	return unsatisfiedConstraints(broken)
+	c.duration(duration)
+	return unsatisfiedConstraints(c.broken)
 }
 
 // unsatisfiedConstraints returns the one refusal for all constraints that are
@@ -328,12 +357,6 @@ func checkPolicies(
 		plain += len(text)
 		size += len(text)
 	}
-	subject := "session policy"
-	if len(a.tags) > 0 {
-		if subject = "session tags"; size > 0 {
-			subject = "session tags and session policy"
-		}
-	}
 	for key, value := range a.tags {
 		size += len(key) + len(value)
 	}
@@ -342,14 +365,26 @@ func checkPolicies(
 		percent = max(percent, (plain*100+maxPolicy-1)/maxPolicy)
 	}
 	if percent > 100 {
-		const tooLarge = "Packed size of %s consumes %d%% of allotted space."
-		return 0, &apiError{
-			status:  400,
-			code:    "PackedPolicyTooLarge",
-			message: fmt.Sprintf(tooLarge, subject, percent),
-		}
+		return 0, packedTooLarge(percent, plain > 0, len(a.tags) > 0)
 	}
 	return percent, nil
+}
+
+// packedTooLarge is the refusal of what takes more than all of the space.
+func packedTooLarge(percent int, policies, tags bool) *apiError {
+	subject := "session policy"
+	switch {
+	case policies && tags:
+		subject = "session tags and session policy"
+	case tags:
+		subject = "session tags"
+	}
+	const tooLarge = "Packed size of %s consumes %d%% of allotted space."
+	return &apiError{
+		status:  400,
+		code:    "PackedPolicyTooLarge",
+		message: fmt.Sprintf(tooLarge, subject, percent),
+	}
 }
 
 // compactSize returns the size of a policy without white space. It reports

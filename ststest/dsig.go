@@ -128,36 +128,86 @@ func (v verifier) verify(el *node) ([]byte, error) {
 		return nil, errors.New(
 			"want SignedInfo, SignatureValue and at most one KeyInfo in the Signature")
 	}
-	signedInfo, signatureValue := parts[0], parts[1]
-	parts, ok = children(signedInfo, "CanonicalizationMethod", "SignatureMethod", "Reference")
+	info, err := v.readSignedInfo(parts[0], el)
+	if err != nil {
+		return nil, err
+	}
+	want, err := base64Of(info.digestValue)
+	if err != nil {
+		return nil, fmt.Errorf("DigestValue: %w", err)
+	}
+	signed := canonicalize(el, signature, info.prefixes)
+	if subtle.ConstantTimeCompare(digest(info.digestHash, signed), want) != 1 {
+		return nil, errors.New("the digest does not match the signed element")
+	}
+	value, err := base64Of(parts[1])
+	if err != nil {
+		return nil, fmt.Errorf("SignatureValue: %w", err)
+	}
+	said := digest(info.signatureHash, canonicalize(parts[0], nil, info.ownPrefixes))
+	for _, key := range v.keys {
+		if rsa.VerifyPKCS1v15(key, info.signatureHash, said, value) == nil {
+			return signed, nil
+		}
+	}
+	return nil, errors.New("no key of the registered metadata made the signature")
+}
+
+// signedInfo is what a SignedInfo says.
+type signedInfo struct {
+	ownPrefixes   []string // with which it is canonicalized itself
+	signatureHash crypto.Hash
+
+	signedReference
+}
+
+// signedReference is what the Reference of a SignedInfo says.
+type signedReference struct {
+	prefixes    []string // with which the signed element is canonicalized
+	digestHash  crypto.Hash
+	digestValue *node
+}
+
+// readSignedInfo reads the SignedInfo of a signature in el.
+func (v verifier) readSignedInfo(n, el *node) (*signedInfo, error) {
+	parts, ok := children(n, "CanonicalizationMethod", "SignatureMethod", "Reference")
 	if !ok {
 		return nil, errors.New(
 			"want one CanonicalizationMethod, SignatureMethod and Reference in SignedInfo")
 	}
-	method, reference := parts[0], parts[2]
-	signatureHash, err := v.hashOf(parts[1], signatureHashes)
-	if err != nil {
+	info := &signedInfo{}
+	var err error
+	if info.signatureHash, err = v.hashOf(parts[1], signatureHashes); err != nil {
 		return nil, err
 	}
-	infoPrefixes, err := exclusivePrefixes(method)
-	if err != nil {
+	if info.ownPrefixes, err = exclusivePrefixes(parts[0]); err != nil {
 		return nil, err
 	}
+	info.signedReference, err = v.readReference(parts[2], el)
+	return info, err
+}
 
+// readReference reads a Reference, which must be to el.
+func (v verifier) readReference(n, el *node) (r signedReference, err error) {
 	id, _ := el.attr("ID")
-	if uri, ok := reference.attr("URI"); !ok || id == "" || uri != "#"+id {
-		return nil, errors.New("the reference is not to the ID of the element around the signature")
+	if uri, ok := n.attr("URI"); !ok || id == "" || uri != "#"+id {
+		return r, errors.New("the reference is not to the ID of the element around the signature")
 	}
-	parts, ok = children(reference, "Transforms", "DigestMethod", "DigestValue")
+	parts, ok := children(n, "Transforms", "DigestMethod", "DigestValue")
 	if !ok {
-		return nil, errors.New("want Transforms, DigestMethod and DigestValue in the Reference")
+		return r, errors.New("want Transforms, DigestMethod and DigestValue in the Reference")
 	}
-	transforms, digestValue := parts[0], parts[2]
-	digestHash, err := v.hashOf(parts[1], digestHashes)
-	if err != nil {
-		return nil, err
+	r.digestValue = parts[2]
+	if r.digestHash, err = v.hashOf(parts[1], digestHashes); err != nil {
+		return r, err
 	}
-	parts, ok = children(transforms, "Transform", "Transform")
+	r.prefixes, err = readTransforms(parts[0])
+	return r, err
+}
+
+// readTransforms returns the prefixes of the second of the two transforms.
+func readTransforms(n *node) ([]string, error) {
+	parts, ok := children(n, "Transform", "Transform")
 	if !ok {
 		return nil, errors.New(
 			"want the two transforms enveloped-signature and exclusive canonicalization")
@@ -165,30 +215,7 @@ func (v verifier) verify(el *node) ([]byte, error) {
 	if alg, _ := parts[0].attr("Algorithm"); alg != algEnveloped || len(parts[0].children) > 0 {
 		return nil, fmt.Errorf("the first transform %q is not %s", alg, algEnveloped)
 	}
-	prefixes, err := exclusivePrefixes(parts[1])
-	if err != nil {
-		return nil, err
-	}
-
-	want, err := base64Of(digestValue)
-	if err != nil {
-		return nil, fmt.Errorf("DigestValue: %w", err)
-	}
-	signed := canonicalize(el, signature, prefixes)
-	if subtle.ConstantTimeCompare(digest(digestHash, signed), want) != 1 {
-		return nil, errors.New("the digest does not match the signed element")
-	}
-	sig, err := base64Of(signatureValue)
-	if err != nil {
-		return nil, fmt.Errorf("SignatureValue: %w", err)
-	}
-	said := digest(signatureHash, canonicalize(signedInfo, nil, infoPrefixes))
-	for _, key := range v.keys {
-		if rsa.VerifyPKCS1v15(key, signatureHash, said, sig) == nil {
-			return signed, nil
-		}
-	}
-	return nil, errors.New("no key of the registered metadata made the signature")
+	return exclusivePrefixes(parts[1])
 }
 
 // children returns the child elements of n if they are exactly the named

@@ -465,43 +465,49 @@ func parseConditions(block any) ([]condition, error) {
 			return nil, err
 		}
 		for key, v := range keys {
-			c := base
-			c.key = strings.ToLower(key)
-			known, multi := keyKind(c.key)
-			if !known {
-				const foreign = "%s: condition key %q is not one of a SAML sign-in"
-				return nil, fmt.Errorf(foreign, operator, key)
-			}
-			// IAM User Guide, Single-valued vs. multivalued context keys. What
-			// IAM does without a set operator is not documented.
-			if multi && c.set == "" && !c.null {
-				const several = "%s: condition key %q has several values; " +
-					"use ForAnyValue:… or ForAllValues:…"
-				return nil, fmt.Errorf(several, operator, key)
-			}
-			if c.values, err = stringsOf(v); err != nil {
-				return nil, fmt.Errorf("%s: %s: %w", operator, key, err)
-			}
-			for _, value := range c.values {
-				if strings.Contains(value, "${") {
-					return nil, fmt.Errorf(
-						"%s: %s: policy variables such as %s are not supported",
-						operator, key, value)
-				}
-			}
-			if err := c.checkKind(); err != nil {
-				return nil, fmt.Errorf("%s: %s: %w", operator, key, err)
-			}
-			if c.null {
-				if len(c.values) != 1 || c.values[0] != "true" && c.values[0] != "false" {
-					return nil, fmt.Errorf("%s: %s: want true or false", operator, key)
-				}
-				c.wantNull = c.values[0] == "true"
+			c, err := base.withKey(key, v)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", operator, err)
 			}
 			conditions = append(conditions, c)
 		}
 	}
 	return conditions, nil
+}
+
+// withKey returns the condition of an operator for a key and its values.
+func (c condition) withKey(key string, v any) (condition, error) {
+	c.key = strings.ToLower(key)
+	known, multi := keyKind(c.key)
+	if !known {
+		return c, fmt.Errorf("condition key %q is not one of a SAML sign-in", key)
+	}
+	// IAM User Guide, Single-valued vs. multivalued context keys. What
+	// IAM does without a set operator is not documented.
+	if multi && c.set == "" && !c.null {
+		const several = "condition key %q has several values; " +
+			"use ForAnyValue:… or ForAllValues:…"
+		return c, fmt.Errorf(several, key)
+	}
+	var err error
+	if c.values, err = stringsOf(v); err != nil {
+		return c, fmt.Errorf("%s: %w", key, err)
+	}
+	for _, value := range c.values {
+		if strings.Contains(value, "${") {
+			return c, fmt.Errorf("%s: policy variables such as %s are not supported", key, value)
+		}
+	}
+	if err := c.checkKind(); err != nil {
+		return c, fmt.Errorf("%s: %w", key, err)
+	}
+	if c.null {
+		if len(c.values) != 1 || c.values[0] != "true" && c.values[0] != "false" {
+			return c, fmt.Errorf("%s: want true or false", key)
+		}
+		c.wantNull = c.values[0] == "true"
+	}
+	return c, nil
 }
 
 // checkKind checks that operator, key and values are of one kind.

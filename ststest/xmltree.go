@@ -286,19 +286,40 @@ func badReference(raw []byte) bool {
 
 // newNode resolves the names of a start tag (Namespaces in XML 1.0).
 func newNode(t xml.StartElement, scope map[string]string) (*node, error) {
+	scope, plain, err := declare(t.Attr, scope)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{prefix: t.Name.Space, local: t.Name.Local, scope: scope}
+	var ok bool
+	if n.space, ok = scope[n.prefix]; !ok || strings.Contains(n.local, ":") {
+		return nil, fmt.Errorf("element %s:%s has no namespace", n.prefix, n.local)
+	}
+	for _, p := range plain {
+		if err := n.addAttribute(p); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+// declare returns the scope with the namespaces that attributes declare, and
+// the attributes that declare none. The given scope stays as it is.
+func declare(attrs []xml.Attr, scope map[string]string) (
+	inner map[string]string, plain []xml.Attr, err error,
+) {
 	cloned := false
-	var plain []xml.Attr
-	for i, a := range t.Attr {
-		for _, b := range t.Attr[:i] {
+	for i, a := range attrs {
+		for _, b := range attrs[:i] {
 			if a.Name == b.Name {
-				return nil, fmt.Errorf("attribute %s repeated", a.Name.Local)
+				return nil, nil, fmt.Errorf("attribute %s repeated", a.Name.Local)
 			}
 		}
 		var prefix string
 		switch {
 		case a.Name.Space == "xmlns":
 			if prefix = a.Name.Local; a.Value == "" {
-				return nil, fmt.Errorf("prefix %s undeclared", prefix)
+				return nil, nil, fmt.Errorf("prefix %s undeclared", prefix)
 			}
 		case a.Name.Space == "" && a.Name.Local == "xmlns":
 		default:
@@ -309,34 +330,33 @@ func newNode(t xml.StartElement, scope map[string]string) (*node, error) {
 			continue // allowed, and says nothing new
 		}
 		if prefix == "xml" || prefix == "xmlns" || a.Value == nsXML || a.Value == nsXMLNS {
-			return nil, errors.New("a reserved namespace redeclared")
+			return nil, nil, errors.New("a reserved namespace redeclared")
 		}
 		if !cloned {
 			scope, cloned = maps.Clone(scope), true
 		}
 		scope[prefix] = a.Value
 	}
-	n := &node{prefix: t.Name.Space, local: t.Name.Local, scope: scope}
-	var ok bool
-	if n.space, ok = scope[n.prefix]; !ok || strings.Contains(n.local, ":") {
-		return nil, fmt.Errorf("element %s:%s has no namespace", n.prefix, n.local)
+	return scope, plain, nil
+}
+
+// addAttribute resolves the name of an attribute.
+func (n *node) addAttribute(x xml.Attr) error {
+	a := attribute{prefix: x.Name.Space, local: x.Name.Local, value: x.Value}
+	if a.prefix != "" {
+		var ok bool
+		if a.space, ok = n.scope[a.prefix]; !ok {
+			return fmt.Errorf("attribute %s:%s has no namespace", a.prefix, a.local)
+		}
 	}
-	for _, p := range plain {
-		a := attribute{prefix: p.Name.Space, local: p.Name.Local, value: p.Value}
-		if a.prefix != "" {
-			if a.space, ok = scope[a.prefix]; !ok {
-				return nil, fmt.Errorf("attribute %s:%s has no namespace", a.prefix, a.local)
-			}
-		}
-		if strings.Contains(a.local, ":") {
-			return nil, fmt.Errorf("attribute name %q", a.local)
-		}
-		for _, b := range n.attrs {
-			if a.space == b.space && a.local == b.local {
-				return nil, fmt.Errorf("attribute %s repeated", a.local)
-			}
-		}
-		n.attrs = append(n.attrs, a)
+	if strings.Contains(a.local, ":") {
+		return fmt.Errorf("attribute name %q", a.local)
 	}
-	return n, nil
+	for _, b := range n.attrs {
+		if a.space == b.space && a.local == b.local {
+			return fmt.Errorf("attribute %s repeated", a.local)
+		}
+	}
+	n.attrs = append(n.attrs, a)
+	return nil
 }
