@@ -3,6 +3,7 @@ package delegation
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/seed055b7978/delegation/internal/errortable"
 )
@@ -331,6 +332,14 @@ type Error struct {
 	Retryable bool   // whether the same call may succeed later without a change
 	Err       error  // what happened, for the operator's log
 
+	// Issuer is the configured issuer that a refused token names. Like KeyID and Algorithm, it may
+	// be forged, and is empty if it was not read, or if no token was refused.
+	Issuer string
+	// KeyID is the kid in the header of a refused token, cut to 80 characters.
+	KeyID string
+	// Algorithm is the alg in the header of a refused token, cut to 80 characters.
+	Algorithm string
+
 	// Requested says that the value that was refused is one of the request's parameters, which a
 	// rule or a mapping handed on: the caller chose it. Code then says what was wrong with it.
 	Requested bool
@@ -370,7 +379,25 @@ func (e *Error) Error() string {
 	if e.RequestID != "" {
 		id = " [AWS request ID " + e.RequestID + "]"
 	}
-	return fmt.Sprintf("%s: %v (%s)%s: %s", e.Stage, e.Err, e.Code, id, e.Remedy)
+	return fmt.Sprintf("%s: %v%s (%s)%s: %s", e.Stage, e.Err, e.token(), e.Code, id, e.Remedy)
+}
+
+// token names the refused token's issuer, key and algorithm, in brackets.
+func (e *Error) token() string {
+	var list []string
+	if e.Issuer != "" {
+		list = append(list, "issuer "+e.Issuer)
+	}
+	if e.KeyID != "" {
+		list = append(list, fmt.Sprintf("kid %.40q", e.KeyID))
+	}
+	if e.Algorithm != "" {
+		list = append(list, fmt.Sprintf("alg %.40q", e.Algorithm))
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return " [" + strings.Join(list, ", ") + "]"
 }
 
 // Is makes errors.Is match the error's [Stage] and its [Code].

@@ -31,6 +31,13 @@ type Event struct {
 	// TokenSHA256 is the hash of the ID token as it came, in hexadecimal, whether it was accepted
 	// or not. Empty without a token.
 	TokenSHA256 string
+	// ClaimedIssuer is the configured issuer that a token names which was not verified: it may be
+	// forged. Empty if Issuer is set, or if the token names no configured issuer.
+	ClaimedIssuer string
+	// KeyID is the kid in the token's header, verified or not, cut to 80 characters.
+	KeyID string
+	// Algorithm is the alg in the token's header, verified or not, cut to 80 characters.
+	Algorithm string
 	// ClientID is the application that the verified token was issued to; see Target.Audiences.
 	ClientID string
 
@@ -214,6 +221,9 @@ func (e *Event) texts() []textField {
 		{"issuer", e.Issuer},
 		{"subject", e.Subject},
 		{"token_sha256", e.TokenSHA256},
+		{"claimed_issuer", e.ClaimedIssuer},
+		{"key_id", e.KeyID},
+		{"algorithm", e.Algorithm},
 		{"client_id", e.ClientID},
 		{"target", e.Target},
 		{"rule", e.Rule},

@@ -23,6 +23,7 @@ import (
 func full() delegation.Event {
 	return delegation.Event{
 		Time: start, Issuer: "an-issuer", Subject: "a-subject", TokenSHA256: "a-hash",
+		ClaimedIssuer: "another-issuer", KeyID: "a-kid", Algorithm: "an-alg",
 		ClientID: "a-client", Target: "a-target", Rule: "a-rule", Principal: "a-principal",
 		Role:   "a-role",
 		Region: "a-region", SessionName: "a-session", SourceIdentity: "a-source", Cache: "a-cache",
@@ -55,6 +56,7 @@ func TestEvent_LogValue(t *testing.T) {
 	succeeded.Stage, succeeded.Code, succeeded.Err = "", "", nil
 	both := map[string]string{
 		"issuer": "an-issuer", "subject": "a-subject", "token_sha256": "a-hash",
+		"claimed_issuer": "another-issuer", "key_id": "a-kid", "algorithm": "an-alg",
 		"client_id": "a-client", "target": "a-target", "rule": "a-rule", "principal": "a-principal",
 		"role":   "a-role",
 		"region": "a-region", "session_name": "a-session", "source_identity": "a-source",
@@ -239,7 +241,7 @@ func TestEvent_OfASuccess(t *testing.T) {
 		t.Fatalf("%d events", len(w.events))
 	}
 	want := delegation.Event{
-		Time: start, Issuer: w.url, Subject: alice,
+		Time: start, Issuer: w.url, Subject: alice, KeyID: w.provider.KeyID(), Algorithm: "RS256",
 		TokenSHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(token))), ClientID: app, Target: app,
 		Rule: "delegation.RoleByClaim", Principal: otherProvider, Role: admin,
 		Region: "eu-west-1", SessionName: "alice@example.com", SourceIdentity: "alice",

@@ -136,7 +136,8 @@ func (x *exchange) identify(ctx context.Context, idToken string) error {
 	return x.requireClaims()
 }
 
-// verify reads the token's claims. Nothing of a token that is refused is in the event but its hash.
+// verify reads the token's claims. Of a token that is refused, the event has the hash, and which
+// issuer, key and algorithm it names.
 func (x *exchange) verify(ctx context.Context, idToken string) error {
 	if idToken != "" {
 		x.event.TokenSHA256 = fmt.Sprintf("%x", sha256.Sum256([]byte(idToken)))
@@ -144,9 +145,17 @@ func (x *exchange) verify(ctx context.Context, idToken string) error {
 	claims, err := x.tokens.Verify(ctx, idToken)
 	x.lap(StageToken)
 	if err != nil {
-		return tokenError(err)
+		err := tokenError(err)
+		if refusal, ours := err.(*Error); ours {
+			x.event.ClaimedIssuer = refusal.Issuer
+			x.event.KeyID = refusal.KeyID
+			x.event.Algorithm = refusal.Algorithm
+		}
+		return err
 	}
 	x.claims = claims
+	x.event.KeyID = claims.Of.KeyID
+	x.event.Algorithm = claims.Of.Algorithm
 	x.event.Issuer = claims.Issuer
 	x.event.Subject = claims.Subject
 	x.event.ClientID = claims.Client

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/oidctest"
 )
 
 // publishedCase is a file of testdata/issuers whose issuers may be several, may sign with other
@@ -248,5 +249,87 @@ func TestIssuerCases_ClaimsWithCapitals(t *testing.T) {
 	err := w.wantOutcome(t, w.delegator(t), c.token, refused(delegation.CodeTokenFoldedName))
 	if err == nil || !strings.Contains(err.Error(), `"Email"`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestIssuerCases_TwoRealms: a refusal and its event name the issuer, the key and the algorithm, so
+// that of two realms of one server it is known whose key is missing.
+func TestIssuerCases_TwoRealms(t *testing.T) {
+	c := readPublishedCase(t, "22-two-realms")
+	w := c.world(t)
+	err := w.wantOutcome(t, w.delegator(t), c.token, refused(delegation.CodeKeyUnknown))
+	const realm = "https://kc.example.com/realms/b"
+	e := wantError(t, err, delegation.StageToken, delegation.CodeKeyUnknown)
+	if e.Issuer != realm || e.KeyID != "gone" || e.Algorithm != "RS256" {
+		t.Errorf("got %q, %q, %q", e.Issuer, e.KeyID, e.Algorithm)
+	}
+	says := `[issuer ` + realm + `, kid "gone", alg "RS256"]`
+	if !strings.Contains(e.Error(), says) {
+		t.Errorf("got %v", e)
+	}
+	event := w.events[len(w.events)-1]
+	if event.Issuer != "" || event.ClaimedIssuer != realm || event.KeyID != "gone" ||
+		event.Algorithm != "RS256" {
+		t.Errorf("got %+v", event)
+	}
+}
+
+// TestRefusalsNameTheToken: what a refusal says about a token grows with what was read of it, and
+// is cut short. A failed refresh of keys, which many tokens can meet, is told with each one's names.
+func TestRefusalsNameTheToken(t *testing.T) {
+	long := strings.Repeat("k", 500)
+	payload := func(changes map[string]any) []byte { return []byte(payload(changes)) }
+	type names struct{ issuer, kid, algorithm string }
+	for name, test := range map[string]struct {
+		header  map[string]any
+		payload []byte
+		want    names
+	}{
+		"expired": {
+			map[string]any{"kid": nil}, payload(map[string]any{"exp": start.Unix() - 3600}),
+			names{issuerURL, "", "RS256"},
+		},
+		"of another issuer": {
+			map[string]any{"kid": "k"}, payload(map[string]any{"iss": "https://other.example.com"}),
+			names{"", "k", "RS256"},
+		},
+		"no claims": {map[string]any{"kid": "k"}, []byte("x"), names{"", "k", "RS256"}},
+		"a long kid": {
+			map[string]any{"kid": long}, payload(nil), names{issuerURL, long[:80], "RS256"},
+		},
+		"an odd algorithm": {
+			map[string]any{"kid": "k", "alg": long}, payload(nil), names{issuerURL, "k", long[:80]},
+		},
+		"a header that is refused": {map[string]any{"crit": "x"}, payload(nil), names{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := offline(t)
+			token := must(w.provider.Sign(test.header, test.payload))
+			_, err := w.delegator(t).Exchange(t.Context(), token, app)
+			var e *delegation.Error
+			if !errors.As(err, &e) {
+				t.Fatalf("got %v", err)
+			}
+			if got := (names{e.Issuer, e.KeyID, e.Algorithm}); got != test.want {
+				t.Errorf("got %q", got)
+			}
+			wantShortError(t, err, token)
+			event := w.events[0]
+			got := names{event.ClaimedIssuer, event.KeyID, event.Algorithm}
+			if got != test.want || event.Issuer != "" {
+				t.Errorf("the event has %q", got)
+			}
+		})
+	}
+
+	w := remote(t)
+	w.provider.SetFaults(oidctest.Faults{Status: http.StatusInternalServerError})
+	d := w.delegator(t)
+	for _, kid := range []string{"a", "b"} {
+		_, err := d.Exchange(t.Context(), withKeyID(kid), app)
+		e := wantError(t, err, delegation.StageToken, delegation.CodeKeySetUnavailable)
+		if e.KeyID != kid {
+			t.Errorf("%s is refused with the kid %q", kid, e.KeyID)
+		}
 	}
 }

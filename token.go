@@ -3,6 +3,7 @@ package delegation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -201,11 +202,14 @@ func tokenError(err error) error {
 	if !errors.As(err, &refusal) {
 		return canceledAt(StageToken, err) // all other errors are the context's
 	}
+	e := newError(Code(refusal.Code), "%w", refusal.Err)
 	if refusal.Refresh != nil {
-		return newError(Code(refusal.Code), "%w, and its last refresh failed: %w",
+		e.Err = fmt.Errorf("%w, and its last refresh failed: %w",
 			refusal.Err, tokenError(refusal.Refresh))
 	}
-	e := newError(Code(refusal.Code), "%w", refusal.Err)
 	e.mistaken = refusal.Mistaken
+	e.Issuer = refusal.Of.Issuer
+	e.KeyID = refusal.Of.KeyID
+	e.Algorithm = refusal.Of.Algorithm
 	return e
 }

@@ -188,6 +188,9 @@ func (r *recorder) attributes(e delegation.Event) (list []attribute.KeyValue) {
 		list = append(list, key.String(strings.ToValidUTF8(value, "\uFFFD")))
 	}
 	add("delegation.issuer", e.Issuer)
+	add("delegation.claimed_issuer", e.ClaimedIssuer)
+	add("delegation.key_id", e.KeyID)
+	add("delegation.algorithm", e.Algorithm)
 	add("delegation.client_id", e.ClientID)
 	add("delegation.target", e.Target)
 	add("delegation.rule", e.Rule)

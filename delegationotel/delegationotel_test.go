@@ -87,6 +87,7 @@ func text(list []attribute.KeyValue) []string {
 func full() delegation.Event {
 	return delegation.Event{
 		Time: start, Issuer: "an-issuer", Subject: "canary-subject", TokenSHA256: "canary-hash",
+		ClaimedIssuer: "another-issuer", KeyID: "a-kid", Algorithm: "an-alg",
 		ClientID: "a-client", Target: "a-target", Rule: "a-rule",
 		Principal: "a-principal", Role: "a-role", Region: "a-region", SessionName: "canary-session",
 		SourceIdentity: "canary-source", Duration: 90 * time.Minute,
@@ -112,8 +113,9 @@ func TestSpans(t *testing.T) {
 	}
 	exchange := got["delegation.exchange"]
 	want := []string{
-		"aws.request_id=a-request", "cloud.region=a-region", "delegation.assertion_id=an-assertion",
-		"delegation.client_id=a-client", "delegation.issuer=an-issuer",
+		"aws.request_id=a-request", "cloud.region=a-region", "delegation.algorithm=an-alg",
+		"delegation.assertion_id=an-assertion", "delegation.claimed_issuer=another-issuer",
+		"delegation.client_id=a-client", "delegation.issuer=an-issuer", "delegation.key_id=a-kid",
 		"delegation.packed_policy_size=17", "delegation.principal=a-principal",
 		"delegation.role=a-role", "delegation.rule=a-rule", "delegation.session.duration=5400",
 		"delegation.stage=sts", "delegation.target=a-target", "error.type=sts_throttled",

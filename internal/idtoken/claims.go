@@ -25,6 +25,7 @@ type Claims struct {
 	Audience        []string // at least one
 	Expiry          time.Time
 	All             map[string]any // as [document.Object] decodes them
+	Of              Origin
 	// SignedSHA256 is the hash of what the signature covers. It identifies the token, whatever
 	// signature it bears: of some algorithms anyone can make a second one that verifies.
 	SignedSHA256 [sha256.Size]byte

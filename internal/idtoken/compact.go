@@ -83,6 +83,15 @@ func wrongEncodedPart(raw string, part int) *Error {
 		"part %d of the token is not base64url without padding", part)
 }
 
+// origin is that of the token, whose issuer was found among the configured ones or is empty.
+func (t *compactJWS) origin(iss string) Origin {
+	return Origin{
+		Issuer:    iss,
+		KeyID:     fmt.Sprintf("%.80s", t.kid),
+		Algorithm: fmt.Sprintf("%.80s", t.algorithm),
+	}
+}
+
 // readHeader takes algorithm and key ID from the header, and refuses what would give the token
 // another meaning.
 func (t *compactJWS) readHeader(text []byte) error {

@@ -11,6 +11,8 @@ import (
 type Error struct {
 	Code string // one of the codes below
 	Err  error  // what happened
+	// Of is the token that was refused, as far as it was read.
+	Of Origin
 	// Refresh is why the last refresh of the issuer's keys failed, if that may be the cause of a
 	// missing key: an *Error, or nil.
 	Refresh error
@@ -82,6 +84,23 @@ func (e *Error) Error() string {
 
 // Unwrap returns what happened.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Origin says who a token claims to be from: the configured issuer that it names, and the key and
+// the algorithm in its header. Each is empty if it was not read, and cut to 80 characters.
+type Origin struct {
+	Issuer, KeyID, Algorithm string
+}
+
+// refused returns the error with the token's origin. The error may be one that others get too.
+func (o Origin) refused(err error) error {
+	e, ours := err.(*Error)
+	if !ours {
+		return err
+	}
+	told := *e
+	told.Of = o
+	return &told
+}
 
 // newError makes the Error of a code; its message takes %w.
 func newError(code, format string, args ...any) *Error {

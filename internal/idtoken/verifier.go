@@ -103,18 +103,38 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := parseObject("payload", token.payload, "claim", decidingClaims)
+	all, iss, by, err := v.readPayload(token)
 	if err != nil {
-		return nil, err
+		return nil, token.origin("").refused(err)
 	}
-	iss, err := stringClaim(all, "iss")
+	claims, err := v.verify(ctx, token, all, iss, by)
 	if err != nil {
-		return nil, err
+		return nil, token.origin(iss).refused(err)
 	}
-	by, err := v.issuer(iss)
+	claims.Of = token.origin(iss)
+	return claims, nil
+}
+
+// readPayload reads the claims of a token that nobody has verified, and finds its issuer.
+func (v *Verifier) readPayload(
+	token *compactJWS,
+) (all map[string]any, iss string, by issuer, err error) {
+	all, err = parseObject("payload", token.payload, "claim", decidingClaims)
 	if err != nil {
-		return nil, err
+		return nil, "", issuer{}, err
 	}
+	iss, err = stringClaim(all, "iss")
+	if err != nil {
+		return nil, "", issuer{}, err
+	}
+	by, err = v.issuer(iss)
+	return all, iss, by, err
+}
+
+// verify checks a token whose issuer was found.
+func (v *Verifier) verify(
+	ctx context.Context, token *compactJWS, all map[string]any, iss string, by issuer,
+) (*Claims, error) {
 	if err := token.verifySignature(ctx, by); err != nil {
 		return nil, err
 	}
