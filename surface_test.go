@@ -1,6 +1,7 @@
 package delegation_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/doc"
 	"go/parser"
@@ -444,6 +445,42 @@ func TestRooms_Way(t *testing.T) {
 		}) {
 			t.Errorf("stop %d: %s has no function %s", i+1, stop[2], stop[3])
 		}
+	}
+}
+
+// namedFile and namedTest are what CONTRIBUTING names: files by the end of their path, and tests.
+var (
+	namedFile = regexp.MustCompile("`([\\w./-]+\\.(?:go|md|yaml|svg|json|txt|js))`")
+	namedTest = regexp.MustCompile("\\b(Test[A-Z]\\w+)")
+)
+
+// TestRooms_Named: the files and tests that CONTRIBUTING names exist.
+func TestRooms_Named(t *testing.T) {
+	text := string(must(os.ReadFile("CONTRIBUTING.md")))
+	var files strings.Builder
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			fmt.Fprintf(&files, "/%s\n", filepath.ToSlash(name))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := namedFile.FindAllStringSubmatch(text, -1)
+	for _, m := range named {
+		if !strings.Contains(m[1], "NAME") && !strings.Contains(files.String(), "/"+m[1]+"\n") {
+			t.Errorf("CONTRIBUTING: there is no %s", m[1])
+		}
+	}
+	tests := allTests(t)
+	for _, m := range namedTest.FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(tests, "func "+m[1]+"(") {
+			t.Errorf("CONTRIBUTING: there is no %s", m[1])
+		}
+	}
+	if len(named) < 20 {
+		t.Errorf("CONTRIBUTING names only %d files", len(named))
 	}
 }
 

@@ -124,7 +124,7 @@ func parse(doc []byte, alone bool) (*node, error) {
 	for {
 		start := d.InputOffset()
 		token, err := d.RawToken()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

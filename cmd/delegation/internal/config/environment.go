@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"reflect"
 	"slices"
@@ -29,7 +28,7 @@ func override(s *Settings, from *Source, environment []string) error {
 		}
 		from.overrides[p.Key] = name
 		if err := p.set(value); err != nil {
-			return fmt.Errorf("environment variable %s%v", name, err)
+			return errors.New("environment variable " + name + err.Error())
 		}
 	}
 	return nil

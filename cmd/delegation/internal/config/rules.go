@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/seed055b7978/delegation"
@@ -25,9 +27,7 @@ func (b *Builder) Rules(
 		ids := b.targetIDs(at.Child("targets"), s.Targets, targets)
 		found := b.rule(at, s, targets)
 		if len(found) != 1 {
-			b.Wrong(at, fmt.Errorf("has %d rules instead of one: require_verified_email, "+
-				"allow_connections, allow_email_domains, role_by_claim, tags_from_claims, "+
-				"source_identity_from_claim, session_policy or javascript", len(found)))
+			b.Wrong(at, fmt.Errorf("has %d rules instead of one: %s", len(found), ruleKeys()))
 		}
 		for name, list := range found {
 			for _, rule := range list {
@@ -36,6 +36,19 @@ func (b *Builder) Rules(
 		}
 	}
 	return rules
+}
+
+// ruleKeys lists the keys that make a rule.
+func ruleKeys() string {
+	var keys []string
+	settings := reflect.TypeFor[RuleSettings]()
+	for i := range settings.NumField() {
+		if key := settings.Field(i).Tag.Get("yaml"); key != "targets" {
+			keys = append(keys, key)
+		}
+	}
+	last := len(keys) - 1
+	return strings.Join(keys[:last], ", ") + " or " + keys[last]
 }
 
 // targetIDs are what rules know the targets of these names by.
