@@ -16,9 +16,7 @@ import (
 
 // exchangeFlags are the flags of exchange.
 type exchangeFlags struct {
-	config      string
-	target      string
-	tokenFile   string
+	tokenFlags
 	format      string
 	showSecrets bool
 }
@@ -44,9 +42,7 @@ func exchangeCommand(s surroundings) *cobra.Command {
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
-	s.configFlag(command, &f.config, defaultConfig)
-	s.targetFlag(command, &f.target, &f.config, "`target` of the configuration; required")
-	tokenFlag(command, &f.tokenFile)
+	f.add(command, s, "`target` of the configuration; required")
 	command.Flags().StringVar(&f.format, "format", "process", "`shape` of the output: process, "+
 		"env, json or console-url")
 	command.Flags().BoolVar(&f.showSecrets, "show-secrets", false,
@@ -63,15 +59,11 @@ func (f *exchangeFlags) run(c *cobra.Command, s surroundings) error {
 	if err := f.validate(s); err != nil {
 		return err
 	}
-	built, err := s.configured(c.Context(), f.config, verbose(c), func(l *config.Settings) {
+	built, token, err := f.open(c, s, func(l *config.Settings) {
 		forgetful(l)
 		// It is checked, whether the service offers it or not.
 		l.HTTP.Console.Enabled = f.format == "console-url"
 	})
-	if err != nil {
-		return err
-	}
-	token, err := s.readToken(f.tokenFile)
 	if err != nil {
 		return err
 	}
@@ -90,13 +82,13 @@ func (f *exchangeFlags) run(c *cobra.Command, s surroundings) error {
 }
 
 func (f *exchangeFlags) validate(s surroundings) error {
-	switch {
-	case formats[f.format] == nil:
+	if formats[f.format] == nil {
 		return config.Usagef("--format is %.40q, not process, env, json or console-url", f.format)
-	case f.target == "":
-		return config.Usage(errors.New(
-			"exchange needs --target NAME: a key under targets of the configuration"))
-	case !f.showSecrets && term.IsTerminal(s.stdout):
+	}
+	if err := f.requireTarget("exchange"); err != nil {
+		return err
+	}
+	if !f.showSecrets && term.IsTerminal(s.stdout) {
 		return config.Usage(errors.New("the output is a secret and would be on the screen: " +
 			"send it to a file or a program with > or |, or add --show-secrets"))
 	}

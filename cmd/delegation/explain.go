@@ -1,18 +1,14 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/spf13/cobra"
 )
 
 // explainFlags are the flags of explain.
 type explainFlags struct {
-	config    string
-	target    string
-	tokenFile string
-	json      bool
+	tokenFlags
+	json bool
 }
 
 func explainCommand(s surroundings) *cobra.Command {
@@ -38,28 +34,20 @@ func explainCommand(s surroundings) *cobra.Command {
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
-	s.configFlag(command, &f.config, defaultConfig)
-	s.targetFlag(command, &f.target, &f.config, "`target` that the token would be exchanged for; "+
-		"required")
-	tokenFlag(command, &f.tokenFile)
+	f.add(command, s, "`target` that the token would be exchanged for; required")
 	command.Flags().BoolVar(&f.json, "json", false, "write JSON, whose names docs/cli.md has")
 	return command
 }
 
 // run explains a token and prints the explanation. Its error is the refusal, if there is one.
 func (f *explainFlags) run(c *cobra.Command, s surroundings) error {
-	if f.target == "" {
-		return config.Usage(errors.New(
-			"explain needs --target NAME: a key under targets of the configuration"))
+	if err := f.requireTarget("explain"); err != nil {
+		return err
 	}
-	built, err := s.configured(c.Context(), f.config, verbose(c), func(l *config.Settings) {
+	built, token, err := f.open(c, s, func(l *config.Settings) {
 		l.Replay = config.ReplaySettings{} // which an explanation does not ask
 		forgetful(l)
 	})
-	if err != nil {
-		return err
-	}
-	token, err := s.readToken(f.tokenFile)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
 )
@@ -16,10 +17,41 @@ import (
 // maxTokenFile is larger than every ID token, whose own limit is max_token_size.
 const maxTokenFile = 1 << 20
 
-// tokenFlag adds --token-file.
-func tokenFlag(c *cobra.Command, file *string) {
-	c.Flags().StringVarP(file, "token-file", "f", "", "`file` with the ID token, or - for "+
-		"standard input; required")
+// tokenFlags are the flags of a command that takes an ID token for a target.
+type tokenFlags struct {
+	config    string
+	target    string
+	tokenFile string
+}
+
+// add adds the flags to a command. usage is that of --target.
+func (f *tokenFlags) add(command *cobra.Command, s surroundings, usage string) {
+	s.configFlag(command, &f.config, defaultConfig)
+	s.targetFlag(command, &f.target, &f.config, usage)
+	command.Flags().StringVarP(&f.tokenFile, "token-file", "f", "", "`file` with the ID token, "+
+		"or - for standard input; required")
+}
+
+// requireTarget refuses a command without a target.
+func (f *tokenFlags) requireTarget(command string) error {
+	if f.target == "" {
+		return config.Usagef(
+			"%s needs --target NAME: a key under targets of the configuration", command)
+	}
+	return nil
+}
+
+// open builds what the configuration describes, as surroundings.configured does, and reads the
+// token.
+func (f *tokenFlags) open(
+	c *cobra.Command, s surroundings, change func(*config.Settings),
+) (built *service.Service, token string, err error) {
+	built, err = s.configured(c.Context(), f.config, verbose(c), change)
+	if err != nil {
+		return nil, "", err
+	}
+	token, err = s.readToken(f.tokenFile)
+	return built, token, err
 }
 
 // readToken reads an ID token from a file, or from standard input for "-". It is never an argument,

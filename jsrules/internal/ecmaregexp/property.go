@@ -36,20 +36,22 @@ func propertySet(text string) (*set, error) {
 }
 
 func category(name string) *set {
-	if short, ok := unicode.CategoryAliases[name]; ok {
-		name = short
-	}
-	if table := unicode.Categories[name]; table != nil {
-		return ofTables(table)
-	}
-	return nil
+	return named(name, unicode.CategoryAliases, unicode.Categories)
 }
 
 func script(name string) *set {
-	if long, ok := scriptAliases[name]; ok {
-		name = long
+	return named(name, scriptAliases, unicode.Scripts)
+}
+
+// named returns the characters of a table, by its name or an alias. It returns nil if there is no
+// such table.
+func named(
+	name string, aliases map[string]string, tables map[string]*unicode.RangeTable,
+) *set {
+	if own, ok := aliases[name]; ok {
+		name = own
 	}
-	if table := unicode.Scripts[name]; table != nil {
+	if table := tables[name]; table != nil {
 		return ofTables(table)
 	}
 	return nil
