@@ -84,14 +84,13 @@ var shell = map[string]struct {
 	"delegation permission-policy --bucket example-photos --region eu-central-1 > folder.json": {
 		tests: []string{"TestDocs_SetUpByHand"},
 	},
-	"# A pair. The private half goes to IAM and is then deleted; it need not be kept: " +
-		"a new pair is made as fast.": {
+	"# Make a key pair. Send the private key to IAM, then delete it: a new pair is easy to make.": {
 		reason: "its aws commands change an AWS account",
 	},
 	"aws iam update-saml-provider --saml-provider-arn $arn --assertion-encryption-mode Required": {
 		reason: "it changes an AWS account",
 	},
-	"# A new pair as above, then:": {
+	"# Make a new pair as above. Then:": {
 		reason: "its aws commands change an AWS account",
 	},
 }
