@@ -35,8 +35,8 @@ type partition struct {
 	// signIn is the host of the sign-in endpoint. The host of a region has
 	// "{region}." before it.
 	signIn string
-	// global is the region that the host without a region counts as, or empty if
-	// the partition has no such host.
+	// global is the region of the host name without a region, or empty if the
+	// partition has no such host.
 	global string
 	// urn is the audience that AWS publishes for the partition, if any.
 	urn string
@@ -100,7 +100,8 @@ func partitionNamed(name string) *partition {
 	return nil
 }
 
-// partitionOf falls back to aws for a name that is no region, like the SDKs.
+// partitionOf returns the partition of a region. Like the SDKs, it returns aws
+// for a name that is no region.
 func partitionOf(region string) *partition {
 	for i := range partitions {
 		if partitions[i].regions.MatchString(region) {
@@ -113,8 +114,8 @@ func partitionOf(region string) *partition {
 func isRegion(name string) bool { return partitionOf(name).regions.MatchString(name) }
 
 // accepts reports whether the STS of the region accepts the audience: the
-// partition's URN or a sign-in URL. The /static/ form is of the older IAM User
-// Guide, for the partition aws alone.
+// partition's URN or a sign-in URL. The /static/ form is from an older IAM User
+// Guide, for the partition aws only.
 func (p *partition) accepts(audience, region string) bool {
 	switch audience {
 	case "":

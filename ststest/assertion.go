@@ -18,14 +18,15 @@ const (
 	success      = "urn:oasis:names:tc:SAML:2.0:status:Success"
 	nameIDFormat = "urn:oasis:names:tc:SAML:2.0:nameid-format:"
 
-	// defaultFormat is what a NameID without a Format has (SAML core 2.2.2).
+	// defaultFormat is the Format of a NameID that states none (SAML core
+	// 2.2.2).
 	defaultFormat = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 
-	// redeemWithin is how long after it was issued AWS takes a response.
+	// redeemWithin is how long AWS accepts a response after it was issued.
 	redeemWithin = 5 * time.Minute
 
 	// maxNameID is the longest NameID in characters. SAML core 8.3.7 and 8.3.8
-	// have it for persistent and transient identifiers.
+	// set it for persistent and transient identifiers.
 	maxNameID = 256
 
 	// Limits of session tags: IAM User Guide, Pass session tags in AWS STS.
@@ -71,7 +72,7 @@ func expiredToken(message string) *apiError {
 	return &apiError{status: 400, code: "ExpiredTokenException", message: message}
 }
 
-// denied is the answer to every refusal for which AWS gives no reason.
+// denied is the answer to every refusal for which AWS states no reason.
 func (r *request) denied(why string) *apiError {
 	r.call.Cause = why
 	return &apiError{
@@ -81,7 +82,8 @@ func (r *request) denied(why string) *apiError {
 	}
 }
 
-// upstream adds the marks of the internal service that AWS lets through.
+// upstream adds the details of an internal service that AWS leaves in its
+// messages.
 func (s *Server) upstream(message, code string) *apiError {
 	id, err := s.uuid()
 	if err != nil {
@@ -113,8 +115,8 @@ func (s *Server) unknownIssuer() *apiError {
 	return s.upstream("Issuer not present in specified provider", codeInvalidResponse)
 }
 
-// readAssertion takes a SAMLAssertion parameter through every check that needs
-// neither the role nor the other parameters.
+// readAssertion reads a SAMLAssertion parameter and makes every check that
+// needs neither the role nor another parameter.
 func (s *Server) readAssertion(r *request, encoded string, p *provider) (*assertion, *apiError) {
 	response, err := decodeResponse(encoded)
 	if err != nil {
@@ -161,8 +163,8 @@ func (s *Server) readAssertion(r *request, encoded string, p *provider) (*assert
 }
 
 // decodeResponse reads a Response from base64, which may be broken into lines:
-// SAML bindings 3.5.4 asks for the base64 of MIME, and the file:// of the AWS CLI
-// keeps the line end of a file. Go's decoder ignores CR and LF and nothing else.
+// SAML bindings 3.5.4 requires the base64 of MIME, and file:// in the AWS CLI
+// keeps the line end of a file. Go's decoder ignores CR and LF only.
 func decodeResponse(encoded string) (*node, error) {
 	doc, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil {
@@ -201,8 +203,8 @@ func (s *Server) signedAssertion(
 		ok = false
 	}
 	if !ok && encrypted {
-		// The Issuer outside was known: nothing is said of the one inside
-		// before it is proven.
+		// The Issuer of the response is known. The answer says nothing about
+		// the one inside before the signature is verified.
 		return nil, "", s.badSignature(r, errors.New("the Issuer of the assertion is another"))
 	}
 	if !ok {
@@ -253,8 +255,8 @@ func instant(n *node, name string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// before reports whether r is before the NotBefore of n, or whether that is
-// not an instant.
+// before reports whether the time of r is before the NotBefore of n. It is also
+// true if NotBefore is not an instant.
 func (r *request) before(n *node) bool {
 	_, there := n.attr("NotBefore")
 	t, ok := instant(n, "NotBefore")
@@ -343,8 +345,8 @@ func (a *assertion) readConditions(n *node, r *request, oldest, newest time.Time
 	if refusal := a.readSessionEnd(n, r); refusal != nil {
 		return refusal
 	}
-	// A condition that is not understood leaves the assertion's validity open,
-	// and then it must be rejected (SAML core 2.5.1.1).
+	// With a condition that is not understood, the assertion's validity is
+	// unknown, and it must be rejected (SAML core 2.5.1.1).
 	for _, c := range conditions.children {
 		if c.el != nil && !understood(c.el) {
 			return invalidToken("Response contains a condition that is not understood")
@@ -388,9 +390,9 @@ func isForAWS(conditions *node, region string) bool {
 	return len(restrictions) > 0
 }
 
-// understood reports whether a condition is one of those that SAML core defines.
-// OneTimeUse asks not to keep the assertion and ProxyRestriction not to pass it
-// on, neither of which happens here.
+// understood reports whether a condition is one of those that SAML core
+// defines. OneTimeUse forbids storing the assertion, and ProxyRestriction
+// forbids passing it on. The Server does neither.
 func understood(condition *node) bool {
 	return condition.is(nsAssertion, "AudienceRestriction") ||
 		condition.is(nsAssertion, "OneTimeUse") ||

@@ -24,8 +24,8 @@ const (
 	maxPolicy                  = 2048
 	maxPolicyARNs              = 10
 
-	// packedSpace is our stand-in for AWS's secret allotment for session
-	// policies and tags, in bytes.
+	// packedSpace stands in for the space that AWS allots to session policies
+	// and tags, in bytes. AWS does not publish it.
 	packedSpace = 4096
 )
 
@@ -302,7 +302,7 @@ func (s *Server) lookUp(r *request) (*role, *provider, *apiError) {
 }
 
 // trusted evaluates the trust policy for the sign-in and for what it sets. It
-// returns why not, and "" for yes.
+// returns the reason for a refusal, or "" if the policy allows it.
 func trusted(r *request, role *role, provider *provider, a *assertion) string {
 	actions := []string{actionAssume}
 	if len(a.tags) > 0 {
@@ -416,7 +416,7 @@ func nameQualifier(issuer string, provider arn) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// A session is what the credentials of one successful call stand for.
+// A session belongs to the credentials of one successful call.
 type session struct {
 	accessKeyID, secret, token string
 	arn, userID                string

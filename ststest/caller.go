@@ -17,7 +17,7 @@ const (
 	sigAlgorithm  = "AWS4-HMAC-SHA256"
 	sigTimeFormat = "20060102T150405Z"
 
-	// maxSkew is how far the time of a signature may be from ours.
+	// maxSkew is how far the time of a signature may be from the Server's.
 	maxSkew = 15 * time.Minute
 )
 
@@ -186,7 +186,7 @@ func (a authorization) sign(secret, date, canonical string) string {
 
 // canonical returns the canonical request over the signed headers.
 func (r *request) canonical(headers []string) string {
-	path := strings.ReplaceAll(r.URL.EscapedPath(), "%", "%25") // encoded twice, but for S3
+	path := strings.ReplaceAll(r.URL.EscapedPath(), "%", "%25") // encoded twice, except for S3
 	if path == "" {
 		path = "/"
 	}
@@ -200,7 +200,7 @@ func (r *request) canonical(headers []string) string {
 	lines := []string{r.Method, path, strings.Join(query, "&")}
 	for _, name := range headers {
 		values := r.Header.Values(name)
-		switch name { // net/http keeps these two elsewhere
+		switch name { // net/http keeps these two outside the header
 		case "host":
 			values = []string{r.Host}
 		case "content-length":

@@ -5,15 +5,16 @@
 //
 // # What it checks
 //
-// It is as strict as AWS documents that it is, and no stricter. It checks the
-// request constraints of the STS API model, the ARNs, the SAML document, the
-// Issuer, the XML signature, the subject confirmation, every instant, the
-// conditions, the audience, the attributes (roles, session name, session tags,
-// transitive tag keys, source identity, session duration), the role's maximum
-// duration, the trust policy with sts:TagSession and sts:SetSourceIdentity, the
-// session policies and their size. It refuses with the codes, HTTP statuses and
-// messages of AWS. Where AWS's message does not tell why, [Call.Cause] does, for
-// the test alone. GetCallerIdentity checks Signature Version 4.
+// It is as strict as AWS's documentation says that AWS is, and no stricter. It
+// checks the request constraints of the STS API model, the ARNs, the SAML
+// document, the Issuer, the XML signature, the subject confirmation, every
+// instant, the conditions, the audience, the attributes (roles, session name,
+// session tags, transitive tag keys, source identity, session duration), the
+// role's maximum duration, the trust policy with sts:TagSession and
+// sts:SetSourceIdentity, the session policies and their size. It refuses with
+// the codes, HTTP statuses and messages of AWS. Where AWS's message gives no
+// reason, [Call.Cause] does, for the test alone. GetCallerIdentity checks
+// Signature Version 4.
 //
 // DurationSeconds and SessionNotOnOrAfter limit a session, whichever is shorter.
 // The SessionDuration attribute is for the console and shortens no session here.
@@ -24,8 +25,8 @@
 // Signatures are verified by code of its own, which shares nothing with the
 // libraries that make SAML responses in Go. Only RSA-SHA256 with exclusive
 // canonicalization is accepted, made by a key of the registered metadata over
-// the assertion around the signature. [Config.AllowSHA1] adds SHA-1. What
-// follows is read from the signed bytes alone.
+// the assertion around the signature. [Config.AllowSHA1] adds SHA-1. Everything
+// after that is read from the signed bytes alone.
 //
 // Encrypted assertions are decrypted by code of its own as well, for SAML
 // providers that [Server.PutSAMLEncryption] gave private keys: AES-128 and
@@ -37,18 +38,18 @@
 //
 // # What AWS does not say
 //
-// AWS publishes no rule for what follows. Each line is a choice, which may be
+// AWS publishes no rule for the points below. Each is a choice, which may be
 // stricter or laxer than AWS is.
 //
 // The document:
 //
-//   - Base64 may be broken into lines by CR and LF anywhere; they count for the length.
+//   - Base64 may be broken into lines by CR and LF anywhere; they count towards the length.
 //   - Blanks and tabs in base64, base64url, and base64 without its padding are refused.
 //   - A byte order mark, a document type, a processing instruction and an encoding other than UTF-8
 //     are refused.
-//   - The Response wants an ID; other elements that it should not have are ignored.
+//   - The Response needs an ID. Elements that it should not have are ignored.
 //   - Instants end in Z; an offset such as +00:00 is refused.
-//   - Two assertions are refused, also where both are good or one is inside an Advice.
+//   - Two assertions are refused, even if both are good or one is inside an Advice.
 //   - A Status other than Success is refused, with a message of ours.
 //   - Destination, InResponseTo, Address and the Format of the NameID are ignored.
 //
@@ -59,7 +60,7 @@
 //   - Inclusive canonicalization, canonicalization with comments and other transforms are refused.
 //   - The assertion must be signed; a signature on the Response alone is refused.
 //   - A signature on the Response next to that of the assertion must be good too.
-//   - An ID that two elements share is refused, also where neither is signed.
+//   - An ID that two elements share is refused, even if neither is signed.
 //   - KeyInfo is ignored.
 //   - An assertion that cannot be decrypted is refused with "Response signature invalid", whatever
 //     went wrong. The time of an answer is not constant.

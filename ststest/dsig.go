@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// The only algorithms accepted: the ones AWS is known to accept from every
-// identity provider, and SHA-1 for those who ask for it.
+// The only algorithms accepted: those that AWS is known to accept from every
+// identity provider, and SHA-1 if [Config.AllowSHA1] is set.
 const (
 	algExclusive = "http://www.w3.org/2001/10/xml-exc-c14n#"
 	algEnveloped = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
@@ -67,8 +67,8 @@ func digest(hash crypto.Hash, b []byte) []byte {
 }
 
 // findAssertion returns the only Assertion of a Response. Everything that
-// signature wrapping needs is refused before a key is touched: a second
-// Assertion anywhere, an ID used twice, a Signature in an unusual place.
+// signature wrapping needs is refused before a key is used: a second Assertion
+// anywhere, an ID used twice, a Signature in an unusual place.
 func findAssertion(response *node) (*node, error) {
 	if !response.is(nsProtocol, "Response") {
 		return nil, errors.New("the document is not a samlp:Response")

@@ -21,12 +21,12 @@ const (
 
 var uuidForm = regexp.MustCompile(`\A[A-Z0-9]{22,64}\z`)
 
-// A SAMLEncryption is what IAM knows of a SAML provider's encrypted assertions.
-// In the zero value there is no private key, and assertions are not encrypted.
+// A SAMLEncryption holds a SAML provider's settings for encrypted assertions.
+// The zero value has no private key: assertions are not encrypted.
 type SAMLEncryption struct {
-	// PrivateKeys are up to two RSA keys of at least 2048 bits in PEM (PKCS #1 or
-	// #8, not encrypted), newest first, which is the order they are tried in. IAM
-	// has them by AddPrivateKey.
+	// PrivateKeys are up to two RSA keys of at least 2048 bits in PEM (PKCS #1
+	// or #8, not encrypted), newest first. They are tried in this order. In
+	// IAM, AddPrivateKey adds them.
 	PrivateKeys [][]byte
 
 	// Required is the AssertionEncryptionMode Required: assertions that are not
@@ -36,12 +36,12 @@ type SAMLEncryption struct {
 	Required bool
 
 	// UUID is the SAMLProviderUUID, 22 to 64 capital letters and digits such as
-	// SAMLSPEXAMPLE000000001. IAM makes it up; here the test does.
+	// SAMLSPEXAMPLE000000001. IAM generates it; here the test chooses it.
 	UUID string
 }
 
-// PutSAMLEncryption replaces what the existing SAML provider with the ARN knows
-// of encrypted assertions. Errors have IAM's words where IAM has published any,
+// PutSAMLEncryption replaces the encryption settings of the SAML provider with
+// the ARN, which must exist. Errors have IAM's words where IAM publishes them,
 // and never hold a key. On an error nothing has changed.
 func (s *Server) PutSAMLEncryption(arn string, e SAMLEncryption) error {
 	keys, err := e.parse()
@@ -84,8 +84,8 @@ func (e SAMLEncryption) parse() ([]*rsa.PrivateKey, error) {
 	return keys, nil
 }
 
-// iamSays makes an error of IAM's own words, capital and full stop included (IAM
-// User Guide, Troubleshoot SAML federation with IAM).
+// iamSays makes an error of IAM's own words, with its capital letter and full
+// stop (IAM User Guide, Troubleshoot SAML federation with IAM).
 func iamSays(words string) error { return errors.New(words) }
 
 // parsePrivateKey returns nil for everything but one usable RSA key in PEM.
@@ -122,12 +122,13 @@ func (p *provider) ownRecipient(recipient string) bool {
 }
 
 // openAssertion puts the decrypted assertion into a copy of the response, which
-// is read like any other from there on. A private key that is missing or wrong, a
-// bad ciphertext, and a bad assertion or signature inside have one refusal, so
-// that nobody can tell by the answers what a changed ciphertext decrypts to
-// (Jager and Somorovsky, How to Break XML Encryption). A response that has an
-// Assertion next to the EncryptedAssertion is refused before anything is
-// decrypted: otherwise the plain one is accepted whenever the hidden text is XML.
+// is read like any other from there on. A private key that is missing or wrong,
+// a bad ciphertext, and a bad assertion or signature inside get the same
+// refusal, so that the answers do not tell what a changed ciphertext decrypts
+// to (Jager and Somorovsky, How to Break XML Encryption). A response that has
+// an Assertion next to the EncryptedAssertion is refused before anything is
+// decrypted: otherwise the plain one is accepted whenever the hidden text is
+// XML.
 func (s *Server) openAssertion(r *request, response *node, p *provider) (
 	opened *node, encrypted bool, refusal *apiError,
 ) {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// signInWithin is how long a sign-in token is good for: IAM User Guide, Enable
+// signInWithin is how long a sign-in token is valid: IAM User Guide, Enable
 // custom identity broker access to the AWS console.
 const signInWithin = 15 * time.Minute
 
@@ -32,7 +32,7 @@ var urlChars = regexp.MustCompile(`\A[!-~]+\z`)
 // A signIn is the state of a sign-in token. It holds no credentials.
 type signIn struct {
 	accessKeyID, partition string
-	until                  time.Time // the first instant at which it is good for nothing
+	until                  time.Time // the first instant at which it is no longer valid
 }
 
 // Federation returns the handler of AWS's console sign-in at /federation, for
@@ -59,12 +59,13 @@ type signIn struct {
 //
 // AWS publishes the actions and their parameters, the range of SessionDuration,
 // the 15 minutes, and the status 400 for bad credentials or a SessionDuration
-// that they do not allow. All else is ours: other statuses, bodies and headers,
-// refusing a repeated parameter or member of Session and members of
-// other names, and the look of a token, which always has a plus sign so that a
-// URL that does not escape it fails. Issuer and parameters of other names are
-// ignored. AWS sets cookies and may redirect by way of other pages. The
-// consoles of the ISO partitions are not known, so that no login there succeeds.
+// that they do not allow. Everything else is our choice: other statuses, bodies
+// and headers, the refusal of a repeated parameter and of repeated or unknown
+// members of Session, and the form of a token, which always has a plus sign so
+// that a URL that does not escape it fails. Issuer and parameters of other
+// names are ignored. AWS sets cookies and may redirect by way of other pages.
+// The console hosts of the ISO partitions are not public, so no login there
+// succeeds.
 func (s *Server) Federation() http.Handler { return http.HandlerFunc(s.serveFederation) }
 
 func (s *Server) serveFederation(w http.ResponseWriter, hr *http.Request) {
@@ -103,8 +104,8 @@ func (s *Server) serveFederation(w http.ResponseWriter, hr *http.Request) {
 func (s *Server) getSigninToken(w http.ResponseWriter, r *request) {
 	session := s.sessionOf(r)
 	text, given := r.param("SessionDuration")
-	// What is no number is 0, and what is too large 65,535: longer than
-	// maxDuration, which no role's maximum exceeds.
+	// A text that is no number counts as 0, and a number that is too large as
+	// 65,535. That is longer than maxDuration, which no role's maximum exceeds.
 	seconds, _ := strconv.ParseUint(text, 10, 16)
 	duration := time.Duration(seconds) * time.Second
 	if session == nil || given && (seconds < minDuration || duration > session.maxTTL) {

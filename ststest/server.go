@@ -23,13 +23,13 @@ const (
 	maxCalls  = 10_000
 	maxRecent = 2_000
 
-	// maxKept is how many characters of a text a Call has. The API model has no
-	// longer ones.
+	// maxKept is how many characters of a text a Call keeps. No text of the API
+	// model is longer.
 	maxKept = 2_048
 )
 
-// A Config holds the settings of a [Server]. The zero value is ready to use
-// and the strictest.
+// A Config holds the settings of a [Server]. The zero value is ready to use,
+// and is the strictest.
 type Config struct {
 	// Region is the region of [Server.ServeHTTP] for requests that name none
 	// by their Host or the scope of their signature. Default us-east-1.
@@ -44,9 +44,10 @@ type Config struct {
 	Rand io.Reader
 
 	// AllowSHA1 accepts signatures that are made with SHA-1, such as Auth0's by
-	// default: rsa-sha1, or a digest of SHA-1. AWS has taken such signatures and
-	// publishes no list of what it takes. By default they are refused with AWS's
-	// words for a bad signature, and [Call.Cause] names SHA-1.
+	// default: rsa-sha1, or a digest of SHA-1. AWS has accepted such
+	// signatures, and publishes no list of what it accepts. By default they are
+	// refused with AWS's words for a bad signature, and [Call.Cause] names
+	// SHA-1.
 	AllowSHA1 bool
 
 	// MaxSourceIdentity is the longest SourceIdentity in characters. The
@@ -57,8 +58,9 @@ type Config struct {
 
 // A Server is an AWS STS in memory. Make one with [New], tell it which SAML
 // providers and roles exist with [Server.PutSAMLProvider] and [Server.PutRole],
-// and give it to an HTTP server. It knows the last 2,000 sessions it issued; the
-// credentials of older ones are unknown to it. All methods are safe for concurrent use.
+// and give it to an HTTP server. It keeps the last 2,000 sessions that it
+// issued, and does not know the credentials of older ones. All methods are safe
+// for concurrent use.
 type Server struct {
 	config Config
 
@@ -157,11 +159,11 @@ func (s *Server) Region(name string) http.Handler {
 }
 
 // PutSAMLProvider creates the IAM SAML provider with the ARN, such as
-// arn:aws:iam::123456789012:saml-provider/example, or replaces its metadata and
-// leaves what [Server.PutSAMLEncryption] has set up.
-// metadata is a SAML 2.0 EntityDescriptor (or EntitiesDescriptor of up to ten)
-// of 1,000 to 10,000,000 characters with one to ten RSA signing certificates.
-// On an error nothing has changed.
+// arn:aws:iam::123456789012:saml-provider/example, or replaces its metadata.
+// What [Server.PutSAMLEncryption] has set stays. metadata is a SAML 2.0
+// EntityDescriptor (or EntitiesDescriptor of up to ten) of 1,000 to 10,000,000
+// characters with one to ten RSA signing certificates. On an error nothing has
+// changed.
 func (s *Server) PutSAMLProvider(arn string, metadata []byte) error {
 	arn = strings.Clone(arn) // which may be a part of something large
 	a, ok := parseARN(providerARN, arn)
@@ -195,9 +197,9 @@ type Role struct {
 	// under Federated in the Principal, and every Deny for everyone ("*" or
 	// {"AWS": "*"}), if an Action covers sts:AssumeRoleWithSAML, sts:TagSession
 	// or sts:SetSourceIdentity. Other statements, such as those for a Service,
-	// for principals of AWS or for OpenID providers, are taken as they are and
-	// decide nothing. An Allow for everyone lets in no SAML provider, and one
-	// that covers sts:AssumeRoleWithSAML is refused.
+	// for principals of AWS or for OpenID providers, are accepted and decide
+	// nothing. An Allow for everyone lets in no SAML provider, and one that
+	// covers sts:AssumeRoleWithSAML is refused.
 	//
 	// A statement that concerns SAML must be one that the Server can evaluate.
 	// Its operators are StringEquals, StringLike, their negations and
@@ -217,8 +219,8 @@ type Role struct {
 }
 
 // PutRole creates a role or replaces the one with the same ARN. It returns an
-// error for everything that concerns SAML and that the Server cannot evaluate,
-// rather than ignore it; then nothing has changed.
+// error, and changes nothing, if the Server cannot evaluate a statement that
+// concerns SAML.
 func (s *Server) PutRole(r Role) error {
 	r.ARN = strings.Clone(r.ARN) // which may be a part of something large
 	a, ok := parseARN(roleARN, r.ARN)
@@ -248,9 +250,9 @@ func (s *Server) PutRole(r Role) error {
 }
 
 // A Call is what the Server saw of one request and what it answered. It never
-// holds an assertion, a secret key, a session token or a sign-in token. It keeps
-// nothing of the request alive. Its texts end after 2,048 characters, more than
-// which AWS takes in none of them, and its lists of ARNs after 11.
+// holds an assertion, a secret key, a session token or a sign-in token. It
+// keeps nothing of the request alive. Its texts are cut after 2,048 characters,
+// the most that AWS accepts in any of them, and its lists of ARNs after 11.
 type Call struct {
 	Time      time.Time
 	Action    string // as sent, also when there is no such action
@@ -259,10 +261,10 @@ type Call struct {
 	Status    int    // HTTP status; zero for a fault that answers nothing
 	Code      string // error code; empty for a success and for a body without one
 
-	// Cause says why a call was refused, in words of ours, where AWS's message
-	// does not tell: for a signature, an encrypted assertion, a document that
-	// cannot be read, and AccessDenied. Otherwise it is empty. It may quote the
-	// name of an element or algorithm, and the wording may change.
+	// Cause says in words of ours why a call was refused, where AWS's message
+	// does not: for a signature, an encrypted assertion, a document that cannot
+	// be read, and AccessDenied. Otherwise it is empty. It may quote the name
+	// of an element or algorithm, and the wording may change.
 	Cause string
 
 	// The parameters of AssumeRoleWithSAML as sent; Duration is zero when the
@@ -314,8 +316,8 @@ func (s *Server) record(c *Call) {
 	s.nextCall = (s.nextCall + 1) % maxCalls
 }
 
-// kept returns the call with texts of its own: a text that is cut out of a
-// request keeps all of it alive, up to 10 MB of body or a header.
+// kept returns the call with copies of its texts. A text that is a part of a
+// request keeps the whole request in memory, up to 10 MB.
 func (c *Call) kept() Call {
 	k := *c
 	for _, text := range []*string{

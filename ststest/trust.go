@@ -83,7 +83,7 @@ var singleKeys = []string{
 	keySourceIP, keySecureTransport, "aws:requestedregion",
 }
 
-// Condition keys whose values are no texts.
+// Condition keys whose values are not texts.
 const (
 	keySourceIP        = "aws:sourceip"
 	keySecureTransport = "aws:securetransport"
@@ -150,9 +150,9 @@ const (
 	ofBooleans
 )
 
-// denies evaluates the policy for one action as IAM does: no without an Allow,
-// and no whatever the Allows if there is a Deny. It returns why not, and "" for
-// yes.
+// denies evaluates the policy for one action as IAM does: an action needs an
+// Allow, and a Deny overrides every Allow. It returns the reason for a refusal,
+// or "" if the action is allowed.
 func (p *trustPolicy) denies(action, principal string, ctx requestContext) string {
 	allowed := false
 	why := fmt.Sprintf("no statement of the trust policy allows %s for the SAML provider",
@@ -283,8 +283,8 @@ func parseRange(text string) (netip.Prefix, bool) {
 	return r, err == nil
 }
 
-// parseTrustPolicy reads a trust policy and refuses whatever it would not
-// evaluate: a policy half understood is a role half protected.
+// parseTrustPolicy reads a trust policy. It refuses what it cannot evaluate: a
+// condition that is ignored protects no role.
 func parseTrustPolicy(text string) (*trustPolicy, error) {
 	if text == "" {
 		return nil, errors.New("it is empty; without one nobody can assume the role")
@@ -329,8 +329,8 @@ func parseTrustPolicy(text string) (*trustPolicy, error) {
 	return p, nil
 }
 
-// parseStatement returns nil for a statement that does not concern SAML. Of such
-// a one it checks only what IAM wants of every statement.
+// parseStatement returns nil for a statement that does not concern SAML. In
+// such a statement it checks only what IAM requires of every statement.
 func parseStatement(v any) (*statement, error) {
 	m, ok := v.(map[string]any)
 	if !ok {
@@ -586,8 +586,8 @@ func stringsOf(v any) ([]string, error) {
 	return values, nil
 }
 
-// strictJSON reads one value and, unlike encoding/json, refuses an object with
-// a key twice, of which one would be lost without a word.
+// strictJSON reads one value. It refuses an object that has a key twice,
+// because encoding/json drops one of the two.
 func strictJSON(d *json.Decoder, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("nested deeper than %d", maxDepth)

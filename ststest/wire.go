@@ -189,8 +189,8 @@ func (s *Server) page(w http.ResponseWriter, r *request, status int) {
 	s.reply(w, r, status, "text/html", fmt.Sprintf(page, status, text))
 }
 
-// read reads the parameters. It returns the HTTP status of a request that is
-// none of the query protocol; then there are no parameters.
+// read reads the parameters. For a request that is not of the query protocol,
+// it returns an HTTP status and no parameters.
 func (r *request) read(w http.ResponseWriter) (int, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
@@ -290,8 +290,8 @@ func (e element) write(b *strings.Builder, namespace string, depth int) {
 	b.WriteString("</" + e.name + ">\n")
 }
 
-// each returns e after f has seen and perhaps changed every element of it,
-// without those for which f returned false.
+// each calls f for every element of e, which f may change, and returns e
+// without the elements for which f returned false.
 func (e element) each(f func(*element) bool) []element {
 	if !f(&e) {
 		return nil

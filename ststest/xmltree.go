@@ -59,9 +59,9 @@ func (n *node) all(space, local string) []*node {
 	return found
 }
 
-// only returns the one child element with that name, and nil when there are
-// none or several: a reader that takes the first of two is a reader that can
-// be lied to.
+// only returns the one child element with that name, or nil if there are none
+// or several. A reader that takes the first of several can be made to read
+// another element than the signature covers.
 func (n *node) only(space, local string) *node {
 	if found := n.all(space, local); len(found) == 1 {
 		return found[0]
@@ -109,8 +109,8 @@ func (n *node) walkFrom(parent *node, f func(n, parent *node)) {
 	}
 }
 
-// parseXML reads a whole document. It refuses what a SAML document has no use
-// for and what parsers disagree about: document types and entities, processing
+// parseXML reads a whole document. It refuses what no SAML document needs and
+// what parsers disagree about: document types and entities, processing
 // instructions, undeclared prefixes, repeated attributes, other encodings.
 func parseXML(doc []byte) (*node, error) { return parse(doc, false) }
 
