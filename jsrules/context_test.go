@@ -76,8 +76,8 @@ func TestMissingContext(t *testing.T) {
 				}
 			}
 			supplied := supply(nested(path, "told"))
-			read := body("user.x = context." + path + "; user.has = '" + name + "' in " +
-				owner + ";" + passes)
+			read := body("user.x = context." + path + "; " +
+				"user.has = '" + name + "' in " + owner + ";" + passes)
 			if got := run(t, read, supplied); !got.passed || got.user.Text("x") != "told" ||
 				!got.user.Bool("has") {
 				t.Errorf("supplied: got %v, %v", got.err, got.user)
@@ -86,8 +86,8 @@ func TestMissingContext(t *testing.T) {
 			if strings.HasPrefix(path, "clientMetadata") {
 				absent = "clientMetadata"
 			}
-			permitted := body("user.x = [typeof context." + path + ", '" + name + "' in " +
-				owner + "];" + passes)
+			permitted := body("user.x = [typeof context." + path + ", " +
+				"'" + name + "' in " + owner + "];" + passes)
 			got := run(t, permitted, jsrules.Options{Absent: []string{absent}})
 			if !got.passed || !sameJSON(got.user.Properties["x"], []any{"undefined", false}) {
 				t.Errorf("permitted: got %v, %v", got.err, got.user)

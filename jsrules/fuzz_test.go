@@ -29,8 +29,8 @@ func FuzzCompile(f *testing.F) {
 		"function(a,b,c){for(var k in this)a[k]=this[k];c(null,a)}",
 		"function(a,b,c){a[Symbol.toPrimitive]=c;c(a+'',a)}",
 		"function(a,b,c){c(null,new Proxy({},{ownKeys(){throw c}}),b)}",
-		"function(a,b,c){b.addonConfiguration.aws=Object.freeze(new " +
-			"Date);c(null,Object.freeze(a),b)}", "function(a,b,c){throw new UnauthorizedError(c)}",
+		"function(a,b,c){b.addonConfiguration.aws=Object.freeze(new Date);" +
+			"c(null,Object.freeze(a),b)}", "function(a,b,c){throw new UnauthorizedError(c)}",
 		"function(a,b,c){c(Symbol())}",
 		"function(a,b,c){global.a=global;c(null)}", "function(a,b,c){require(a)}",
 		"function(a,b,c){setTimeout(c,NaN);clearTimeout({})}",

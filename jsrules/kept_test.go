@@ -114,8 +114,8 @@ func TestGlobalFunctionsOfEachRule(t *testing.T) {
 // TestGlobalFunctionsAreGuarded: what guards a rule guards those that go on in its runtime, also if
 // the first rule had nothing to guard, and limits count anew.
 func TestGlobalFunctionsAreGuarded(t *testing.T) {
-	plain := "function (user, context, callback) { global.f = function () {}; callback(null, " +
-		"user, context); }"
+	plain := "function (user, context, callback) { global.f = function () {}; " +
+		"callback(null, user, context); }"
 	lists := body(
 		"global.g = function () { return [1, [2]].flat(); }; JSON.stringify([]); /a/.test('a');" +
 			passes)
@@ -144,8 +144,8 @@ func TestGlobalFunctionsAreGuarded(t *testing.T) {
 // TestKeptArguments: what timers and promises are given stays what it was, whatever is called
 // meanwhile.
 func TestKeptArguments(t *testing.T) {
-	noise := "(function (a, b, c, d, e, f) { return [a, b, c, d, e, f]; })('o1', 'o2', 'o3', " +
-		"'o4', 'o5', 'o6');"
+	noise := "(function (a, b, c, d, e, f) { return [a, b, c, d, e, f]; })(" +
+		"'o1', 'o2', 'o3', 'o4', 'o5', 'o6');"
 	for schedule, want := range map[string]any{
 		"setTimeout(done, 1, 'mine', 'too');": "mine,too",
 		"setImmediate(done, 'mine', 'too');":  "mine,too",

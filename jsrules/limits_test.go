@@ -176,8 +176,8 @@ func TestLimits(t *testing.T) {
 		},
 		"JSON of holes": {"JSON.stringify(new Array(4294967295))", nil, "RangeError"},
 		"JSON of chosen names": {
-			"var a = {b: 'x'}; for (var i = 0; i < 40; i++) a = {b: a, c: a}; JSON.stringify(a, " +
-				"['b', 'c'])", nil, "RangeError",
+			"var a = {b: 'x'}; for (var i = 0; i < 40; i++) a = {b: a, c: a}; " +
+				"JSON.stringify(a, ['b', 'c'])", nil, "RangeError",
 		},
 		"JSON with holes of names": {"JSON.stringify({}, new Array(4294967295))",
 			nil, "RangeError"},

@@ -318,8 +318,9 @@ func TestModules(t *testing.T) {
 			},
 		}},
 		"request": {
-			Source: "var n = 0; module.exports = function (options, done) { try { done(null, " +
-				"{statusCode: 200}, native.get(options.url) + ++n); } catch (e) { done(e); } };",
+			Source: "var n = 0; module.exports = function (options, done) { " +
+				"try { done(null, {statusCode: 200}, native.get(options.url) + ++n); } " +
+				"catch (e) { done(e); } };",
 			Functions: map[string]jsrules.Function{
 				"get": func(_ context.Context, arguments []any) (any, error) {
 					return "GET " + arguments[0].(string), nil

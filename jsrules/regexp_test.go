@@ -80,8 +80,9 @@ func TestRegExpLiterals(t *testing.T) {
 func TestRegExpOfModules(t *testing.T) {
 	options := jsrules.Options{Modules: map[string]jsrules.Module{
 		"check": {
-			Source: "exports.literal = s => /^staff$/i.test(s); exports.made = (p, s) => new " +
-				"RegExp(p, 'i').test(s); exports.search = s => s.search(/k/i);",
+			Source: "exports.literal = s => /^staff$/i.test(s); " +
+				"exports.made = (p, s) => new RegExp(p, 'i').test(s); " +
+				"exports.search = s => s.search(/k/i);",
 		},
 	}}
 	got := run(t, body(`var check = require('check');

@@ -14,18 +14,19 @@ import (
 	"github.com/seed055b7978/delegation/ststest"
 )
 
+// upstream ends the messages that come from an internal service of AWS.
+const upstream = " (Service: AWSOpenIdDiscoveryService; Status Code: 400; Error Code: " +
+	"AuthSamlInvalidSamlResponseException; Request ID: UUID; Proxy: null)"
+
 const (
 	noAuth     = "Not authorized to perform sts:AssumeRoleWithSAML"
 	badConfirm = "Responses must contain SubjectConfirmatonData with a Recipient and NotOnOrAfter"
-	badBase64  = "Invalid base64 SAMLResponse (Service: AWSOpenIdDiscoveryService; Status Code: " +
-		"400; Error Code: AuthSamlInvalidSamlResponseException; Request ID: UUID; Proxy: null)"
-	badSig = "Response signature invalid (Service: AWSOpenIdDiscoveryService; Status Code: " +
-		"400; Error Code: AuthSamlInvalidSamlResponseException; Request ID: UUID; Proxy: null)"
-	badIssuer = "Issuer not present in specified provider (Service: AWSOpenIdDiscoveryService; " +
-		"Status Code: 400; Error Code: AuthSamlInvalidSamlResponseException; Request ID: UUID; " +
+	badBase64  = "Invalid base64 SAMLResponse" + upstream
+	badSig     = "Response signature invalid" + upstream
+	badIssuer  = "Issuer not present in specified provider" + upstream
+	noProvider = "Specified provider doesn't exist (Service: AWSOpenIdDiscoveryService; " +
+		"Status Code: 400; Error Code: AuthSamlManifestNotFoundException; Request ID: UUID; " +
 		"Proxy: null)"
-	noProvider = "Specified provider doesn't exist (Service: AWSOpenIdDiscoveryService; Status " +
-		"Code: 400; Error Code: AuthSamlManifestNotFoundException; Request ID: UUID; Proxy: null)"
 	badName    = "RoleSessionName in AuthnResponse must match [a-zA-Z_0-9+=,.@-]{2,64}"
 	badSource  = `Source Identity must match [a-zA-Z_0-9+=,.@-]{2,64} and not begin with "aws:"`
 	badPair    = "SAML Assertion doesn't contain the requested Role and Metadata in the attributes"
@@ -61,12 +62,18 @@ func (s *scenario) tag(key, value string) { s.set("PrincipalTag:"+key, value) }
 
 // remove deletes an element before the signature is made.
 func (s *scenario) remove(tag string) {
-	s.before = func(root *etree.Element) { el := find(root, tag); el.Parent().RemoveChild(el) }
+	s.before = func(root *etree.Element) {
+		el := find(root, tag)
+		el.Parent().RemoveChild(el)
+	}
 }
 
 // twice repeats an element before the signature is made.
 func (s *scenario) twice(tag string) {
-	s.before = func(root *etree.Element) { el := find(root, tag); el.Parent().AddChild(el.Copy()) }
+	s.before = func(root *etree.Element) {
+		el := find(root, tag)
+		el.Parent().AddChild(el.Copy())
+	}
 }
 
 // attr sets an attribute before the signature is made; "" removes it.

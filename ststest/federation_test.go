@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	refusedPage = "<html>\r\n<head><title>400 Bad Request</title></head>\r\n<body>Bad " +
-		"Request</body>\r\n</html>\r\n"
+	refusedPage = "<html>\r\n<head><title>400 Bad Request</title></head>\r\n" +
+		"<body>Bad Request</body>\r\n</html>\r\n"
 	console = "https://console.aws.amazon.com/s3/home?region=eu-west-1&x=%20#a"
 )
 

@@ -20,8 +20,8 @@ func TestCheckRows(t *testing.T) {
 	results := []delegation.CheckResult{{Name: "issuer x", Warning: "set Issuer.GatedByRules"}}
 	changed := []config.Note{{At: "targets.a.audiences", What: "other"}}
 	got := string(table(results, changed, term.Unpainted))
-	const want = "issuer x             WARN  set gated_by_rules of the " +
-		"issuer\ntargets.a.audiences  NOTE  other\n"
+	const want = "issuer x             WARN  set gated_by_rules of the issuer\n" +
+		"targets.a.audiences  NOTE  other\n"
 	if got != want {
 		t.Errorf("got %q", got)
 	}

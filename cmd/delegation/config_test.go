@@ -51,8 +51,8 @@ targets:
 	w.write(t, "list.yaml", "- canary")
 	w.folderOf(t, "typo",
 		map[string]string{
-			"10-broken.js": "function (user, context, callback) {\n  callback(null, user " +
-				"context);\n}",
+			"10-broken.js": "function (user, context, callback) {\n" +
+				"  callback(null, user context);\n}",
 		})
 	w.folderOf(t, "good",
 		map[string]string{
@@ -119,10 +119,10 @@ targets:
 			":12: targets.photo-app.encryption_key_file: "},
 		"odd name": {"photo-app:", `"photo.app":`, ""},
 		"odd name, bad role": {
-			"photo-app:\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n    " +
-				"role: arn:aws:iam",
-			"\"photo.app\":\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n " +
-				"   role: arn:xxx:iam", ":11: targets.'photo.app'.role: ",
+			"photo-app:\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n" +
+				"    role: arn:aws:iam",
+			"\"photo.app\":\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n" +
+				"    role: arn:xxx:iam", ":11: targets.'photo.app'.role: ",
 		},
 		"two rules in one": {"targets:\n",
 			"rules:\n  - require_verified_email: true\n    allow_connections: [x]\ntargets:\n",
@@ -136,15 +136,17 @@ targets:
 			"rules:\n  - require_verified_email: false\ntargets:\n",
 			":9: rules[0].require_verified_email: can only be true"},
 		"pattern": {"targets:\n",
-			"rules:\n  - role_by_claim: {claim: groups, roles: [{match: \"a)|(b\", role: " +
-				"\"arn:aws:iam::123456789012:role/x\"}]}\ntargets:\n",
+			"rules:\n" +
+				"  - role_by_claim: {claim: groups, roles: [{match: \"a)|(b\", " +
+				"role: \"arn:aws:iam::123456789012:role/x\"}]}\ntargets:\n",
 			":9: rules[0].role_by_claim: "},
 		"role of a rule": {"targets:\n",
 			"rules:\n  - role_by_claim: {claim: groups, roles: [{match: a, role: b}]}\ntargets:\n",
 			":9: rules[0].role_by_claim.roles[0].role: "},
 		"claim of a rule": {"targets:\n",
-			"rules:\n  - role_by_claim: {roles: [{match: a, role: " +
-				"\"arn:aws:iam::123456789012:role/x\"}]}\ntargets:\n",
+			"rules:\n" +
+				"  - role_by_claim: {roles: [{match: a, " +
+				"role: \"arn:aws:iam::123456789012:role/x\"}]}\ntargets:\n",
 			":9: rules[0].role_by_claim.claim: is missing"},
 		"session policy": {"targets:\n", "rules:\n  - session_policy: \"{\"\ntargets:\n",
 			":9: rules[0].session_policy: "},
@@ -160,12 +162,14 @@ targets:
 			"rules:\n  - javascript: {folder: good, context: {other: {clientName: x}}}\ntargets:\n",
 			":9: rules[0].javascript.context: \"other\" is not a target"},
 		"context of an add-on": {"targets:\n",
-			"rules:\n  - javascript: {folder: good, context: {photo-app: {addonConfiguration: " +
-				"{}}}}\ntargets:\n",
+			"rules:\n" +
+				"  - javascript: {folder: good, context: " +
+				"{photo-app: {addonConfiguration: {}}}}\ntargets:\n",
 			":9: rules[0].javascript.context: addonConfiguration comes from the target's own settings"},
 		"context beyond JSON": {"targets:\n",
-			"rules:\n  - javascript: {folder: good, context: {photo-app: {clientName: " +
-				".nan}}}\ntargets:\n",
+			"rules:\n" +
+				"  - javascript: {folder: good, context: " +
+				"{photo-app: {clientName: .nan}}}\ntargets:\n",
 			":9: rules[0].javascript.context: \"photo-app\" has a value that JSON cannot carry"},
 		"absent and unknown": {"targets:\n",
 			"rules:\n  - javascript: {folder: good, absent: [clientname]}\ntargets:\n",

@@ -121,8 +121,8 @@ func TestOutcome_Tree(t *testing.T) {
 	for _, want := range []string{
 		"|     |- set policy:\n|     |     {\n|     |       \"Version\": \"2012-10-17\"\n|     | " +
 			"    }\n|     `- changed the user's: groups\n",
-		"|  |- session ends at the latest: 1970-01-01T00:00:00Z\n|  |- session policy ARNs: " +
-			"arn:aws:iam::aws:policy/ReadOnlyAccess\n",
+		"|  |- session ends at the latest: 1970-01-01T00:00:00Z\n" +
+			"|  |- session policy ARNs: arn:aws:iam::aws:policy/ReadOnlyAccess\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no\n%sin\n%s", want, text)
