@@ -397,8 +397,8 @@ func TestConcede_Both(t *testing.T) {
 		t.Errorf("warnings %v", e.Warnings)
 	}
 	if dead, calls := way.attempts(frankfurt), fake.Calls(); dead != 1 || len(calls) != 3 {
-		t.Errorf(
-			"%d attempts of the dead region, which one response has to find dead once, and %d calls", dead, len(calls))
+		t.Errorf("%d attempts of the dead region, which one response finds dead once; %d calls",
+			dead, len(calls))
 	}
 }
 

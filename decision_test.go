@@ -927,7 +927,8 @@ func TestWithClientID_SaysWhose(t *testing.T) {
 			var log strings.Builder
 			w.config.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			token := w.token(map[string]any{"aud": row.aud, "azp": row.azp})
-			_, err := w.delegator(t).Exchange(t.Context(), token, app, delegation.WithClientID(row.id))
+			_, err := w.delegator(t).Exchange(t.Context(), token, app,
+				delegation.WithClientID(row.id))
 			e := wantError(t, err, delegation.StageTarget, delegation.CodeClientMismatch)
 			if !strings.Contains(e.Error(), row.want) {
 				t.Errorf("got %v, want %s", e, row.want)

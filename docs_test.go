@@ -283,7 +283,8 @@ func anchorsOf(text string) []string {
 	text = fencedBlock.ReplaceAllString(text, "")
 	var anchors []string
 	times := map[string]int{}
-	for _, heading := range regexp.MustCompile(`(?m)^#{1,6} +(.*)$`).FindAllStringSubmatch(text, -1) {
+	headings := regexp.MustCompile(`(?m)^#{1,6} +(.*)$`)
+	for _, heading := range headings.FindAllStringSubmatch(text, -1) {
 		title := regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`).ReplaceAllString(heading[1], "$1")
 		anchor := strings.Map(func(r rune) rune {
 			switch {
@@ -300,7 +301,8 @@ func anchorsOf(text string) []string {
 		}
 		anchors = append(anchors, anchor)
 	}
-	for _, id := range regexp.MustCompile(`<a (?:id|name)="([^"]+)"`).FindAllStringSubmatch(text, -1) {
+	named := regexp.MustCompile(`<a (?:id|name)="([^"]+)"`)
+	for _, id := range named.FindAllStringSubmatch(text, -1) {
 		anchors = append(anchors, id[1])
 	}
 	return anchors
@@ -334,7 +336,8 @@ func TestReadme_Index(t *testing.T) {
 func TestReadme_Dependencies(t *testing.T) {
 	page := string(must(os.ReadFile("docs/dependencies.md")))
 	documented := map[string]bool{}
-	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*) \\| [^|]{5,} \\|$").FindAllStringSubmatch(page, -1) {
+	rows := regexp.MustCompile("(?m)^\\| (`[^|]*) \\| [^|]{5,} \\|$")
+	for _, row := range rows.FindAllStringSubmatch(page, -1) {
 		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
 			documented[name[1]] = true
 		}

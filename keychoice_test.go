@@ -118,8 +118,8 @@ func TestKeyChoice(t *testing.T) {
 	}
 }
 
-// TestSaltLengthAmongSeveralKeys: a signature that a key verifies, with a salt of another length, is
-// told apart from a forged one, whatever other keys there are.
+// TestSaltLengthAmongSeveralKeys: a signature that a key verifies, with a salt of another length,
+// is told apart from a forged one, whatever other keys there are.
 func TestSaltLengthAmongSeveralKeys(t *testing.T) {
 	keys := choiceKeys()
 	w := withSet(t, jwk(keys.rsa[0].Public(), nil), jwk(keys.rsa[1].Public(), nil),

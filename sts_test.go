@@ -377,7 +377,11 @@ func TestIncident_AnswerWithoutCredentials(t *testing.T) {
 	} {
 		t.Run("200 "+name, func(t *testing.T) {
 			w := newWorld(t)
-			server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprint(rw, body) }))
+			server := httptest.NewServer(http.HandlerFunc(func(
+				rw http.ResponseWriter, _ *http.Request,
+			) {
+				fmt.Fprint(rw, body)
+			}))
 			t.Cleanup(server.Close)
 			w.config.STS = stsClient(server.URL)
 			_, err := w.exchange(t, nil)

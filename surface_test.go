@@ -36,8 +36,8 @@ func filesOf(t *testing.T, folder string) map[string]*ast.File {
 	files := map[string]*ast.File{}
 	for _, name := range must(filepath.Glob(filepath.Join(folder, "*.go"))) {
 		if !strings.HasSuffix(name, "_test.go") {
-			files[name] = must(parser.ParseFile(token.NewFileSet(), name, nil,
-				parser.ParseComments))
+			mode := parser.ParseComments
+			files[name] = must(parser.ParseFile(token.NewFileSet(), name, nil, mode))
 		}
 	}
 	if len(files) == 0 {
@@ -434,7 +434,8 @@ func TestRooms_Way(t *testing.T) {
 		if stop[1] != strconv.Itoa(i+1) {
 			t.Errorf("stop %d has the number %s", i+1, stop[1])
 		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), stop[2], nil, parser.SkipObjectResolution)
+		mode := parser.SkipObjectResolution
+		parsed, err := parser.ParseFile(token.NewFileSet(), stop[2], nil, mode)
 		if err != nil {
 			t.Errorf("stop %d: %v", i+1, err)
 			continue

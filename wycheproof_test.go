@@ -140,7 +140,8 @@ func wycheproofIssuer(t *testing.T, text json.RawMessage, token string) delegati
 		}
 		if key.Kty == "oct" && len(set.Keys) == 1 {
 			issuer.JWKS = nil
-			issuer.SharedSecret = delegation.NewSecret(string(must(base64.RawURLEncoding.DecodeString(key.K))))
+			secret := must(base64.RawURLEncoding.DecodeString(key.K))
+			issuer.SharedSecret = delegation.NewSecret(string(secret))
 			issuer.Algorithms = []string{key.Alg}
 			return issuer
 		}

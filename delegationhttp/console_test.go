@@ -154,7 +154,11 @@ func TestExpiresIn(t *testing.T) {
 // has of it.
 func TestConsoleRefused(t *testing.T) {
 	ok := federation(http.StatusOK, `{"SigninToken":"t"}`)
-	const noAnswer, refusedBy, outside = "AWS's sign-in endpoint cannot be reached", "AWS's sign-in endpoint refused the credentials", "the destination is not an https URL of the partition's console"
+	const (
+		noAnswer  = "AWS's sign-in endpoint cannot be reached"
+		refusedBy = "AWS's sign-in endpoint refused the credentials"
+		outside   = "the destination is not an https URL of the partition's console"
+	)
 	for name, row := range map[string]struct {
 		federation        http.HandlerFunc
 		region            string

@@ -110,13 +110,12 @@ func TestContainerRequest(t *testing.T) {
 				}
 				return
 			}
-			if a.refused(t, row.status, "invalid_request", row.description); len(a.json) != 2 ||
-				a.text("code") == "" || a.text("message") == "" {
+			a.refused(t, row.status, "invalid_request", row.description)
+			if len(a.json) != 2 || a.text("code") == "" || a.text("message") == "" {
 				t.Errorf("the SDK for Go reads code and message, not %s", a.body)
 			}
-			if seen.times != 0 ||
-				strings.Count(log.String(),
-					`"level":"INFO","msg":"request refused","method":"GET","path":"/credentials"`) != 1 {
+			refused := `"level":"INFO","msg":"request refused","method":"GET","path":"/credentials"`
+			if seen.times != 0 || strings.Count(log.String(), refused) != 1 {
 				t.Errorf("the Exchanger saw %+v; log %s", seen, &log)
 			}
 		})

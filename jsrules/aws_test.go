@@ -57,7 +57,8 @@ func TestUnknownSetting(t *testing.T) {
 
 // TestMisspelledPlace: settings for AWS that a rule has put next to the place that is read fail it.
 func TestMisspelledPlace(t *testing.T) {
-	const addon = "context.addonConfiguration"
+	const addonName = "addonConfiguration"
+	const addon = "context." + addonName
 	const addons = "context.addonsConfiguration"
 	for statement, want := range map[string]string{
 		// The name aws, and addonConfiguration, in another spelling.
@@ -76,8 +77,8 @@ func TestMisspelledPlace(t *testing.T) {
 		"context.multi_factor = {provider: 'any'};":         "multifactor is meant",
 		"context.Redirect = {url: 'x'};":                    "redirect is meant",
 		// A value that is no object.
-		addon + " = null;":                                          "addonConfiguration is null",
-		addon + " = undefined;":                                     "addonConfiguration is undefined",
+		addon + " = null;":                                          addonName + " is null",
+		addon + " = undefined;":                                     addonName + " is undefined",
 		addon + ".aws = null;":                                      "aws is null",
 		addon + ".aws = undefined;":                                 "aws is undefined",
 		addon + ".aws = new Map([['role', 'x']]);":                  "aws is a collection",

@@ -120,9 +120,12 @@ func TestEveryAlgorithmVerifies(t *testing.T) {
 			if err != nil || base64.RawURLEncoding.EncodeToString(thumbprint) != p.KeyID() {
 				t.Errorf("kid %q is not the thumbprint %x, error %v", p.KeyID(), thumbprint, err)
 			}
-			if public, err := jwk.ParseKey(p.PublicKeyPEM(), jwk.WithPEM(true)); err != nil {
-				t.Errorf("PEM: %v", err)
-			} else if again, _ := public.Thumbprint(crypto.SHA256); string(again) != string(thumbprint) {
+			public, err := jwk.ParseKey(p.PublicKeyPEM(), jwk.WithPEM(true))
+			if err != nil {
+				t.Fatalf("PEM: %v", err)
+			}
+			again, _ := public.Thumbprint(crypto.SHA256)
+			if string(again) != string(thumbprint) {
 				t.Error("the PEM is of another key")
 			}
 		})

@@ -71,8 +71,8 @@ func TestDocs_SetUpByHand(t *testing.T) {
 	}
 }
 
-// documentedCommands are the commands of a section of a page, in order, each on one line and without
-// its comment.
+// documentedCommands are the commands of a section of a page, in order, each on one line and
+// without its comment.
 func documentedCommands(t *testing.T, page, section string) []string {
 	t.Helper()
 	level, _, _ := strings.Cut(section, " ")

@@ -25,8 +25,8 @@ import (
 // the AWS CLI uses, with the commands that a user types. Besides the commands of TestScript there
 // is
 //
-//	cloud      an OpenID provider, an STS and a CloudFormation on loopback, which know of nothing yet, at $ISSUER, $AWS and $CLOUDFORMATION, and a
-//	           free port, $PORT
+//	cloud      an OpenID provider, an STS and a CloudFormation on loopback, which know of nothing
+//	           yet, at $ISSUER, $AWS and $CLOUDFORMATION, and a free port, $PORT
 func TestInterop_EndToEnd(t *testing.T) {
 	needs(t, "aws", "awscli")
 	needs(t, "curl", "curl")

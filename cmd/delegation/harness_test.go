@@ -54,9 +54,9 @@ func newWorld(t testing.TB) *world {
 }
 
 // newBareWorld has the fakes, which know of no user's set-up, and an empty folder. It is no
-// delegationtest.World: there the clock stands still and the provider and role exist, but the program
-// runs by the real time, also in processes of its own, and init is tested on an account that is
-// empty.
+// delegationtest.World: there the clock stands still and the provider and role exist, but the
+// program runs by the real time, also in processes of its own, and init is tested on an account
+// that is empty.
 func newBareWorld(t testing.TB, folder string) *world {
 	t.Helper()
 	w := &world{

@@ -102,7 +102,9 @@ replay: {store: redis}
 		"no sealing keys": {"  keys:\n    - {id: one, secret_file: one.key}\n", "", 1,
 			"redis.keys: has 0 keys"},
 		"three sealing keys": {"    - {id: one",
-			"    - {id: a, secret_file: two.key}\n    - {id: b, secret_file: two.key}\n    - {id: one", 6, "redis.keys: has 3 keys"},
+			"    - {id: a, secret_file: two.key}\n" +
+				"    - {id: b, secret_file: two.key}\n    - {id: one",
+			6, "redis.keys: has 3 keys"},
 		"no ID":     {"id: one, ", "", 7, "redis.keys[0]: needs an ID of its own"},
 		"an odd ID": {"id: one", "id: o/e", 7, "redis.keys[0]: needs an ID of its own"},
 		"one ID twice": {"    - {id: one",

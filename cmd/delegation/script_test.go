@@ -23,14 +23,18 @@ func TestMain(m *testing.M) {
 // TestScript runs testdata/script/*.txtar, one or more for each command. Besides testscript's own
 // commands there are
 //
-//	world [SETTING...]             an OpenID provider and an STS on loopback, delegation.yaml for them in the current folder, with more settings
-//	                               of its target photo-app, signing.key, signing.crt, and a good ID token in the file token. $ISSUER and
-//	                               $AWS are their addresses. Once in a script
-//	token FILE [CLAIM=JSON...]     an ID token of a photo editor of the target, with claims changed; CLAIM= removes it
+//	world [SETTING...]             an OpenID provider and an STS on loopback, at $ISSUER and $AWS;
+//	                               in the current folder delegation.yaml for them, with more
+//	                               settings of its target photo-app, signing.key, signing.crt, and
+//	                               a good ID token in the file token. Once in a script
+//	token FILE [CLAIM=JSON...]     an ID token of a photo editor of the target, with claims
+//	                               changed; CLAIM= removes it
 //	mode OCTAL FILE...             the files have the mode
 //	exits N PROGRAM [ARG...]       is exec that wants an exit code
-//	served PATH ARG...             serves with delegation ARG..., with whole paths of files, asks for PATH with the ID token of the file token, keeps the
-//	                               answer in the file answer and the log in the file log, and ends the service with a signal, which must be a good end
+//	served PATH ARG...             serves with delegation ARG..., with whole paths of files, asks
+//	                               for PATH with the ID token of the file token, keeps the answer
+//	                               in the file answer and the log in the file log, and ends the
+//	                               service with a signal, which must be a good end
 func TestScript(t *testing.T) {
 	testscript.Run(t, scriptParams("testdata/script"))
 }

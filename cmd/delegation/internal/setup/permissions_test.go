@@ -134,10 +134,12 @@ func TestUse(t *testing.T) {
 		},
 	}
 	got := setup.UseOf(s, "a")
+	elsewhere := []config.KeyPath{
+		"rules[3].role_by_claim.roles[2]", "rules[3].role_by_claim.roles[3]",
+	}
 	if !got.Tags || !got.SourceIdentity || got.JavaScript != "rules[2].javascript" ||
 		!slices.Equal(got.Roles, []string{"1", "2", "3", "4"}) ||
-		!slices.Equal(got.Elsewhere,
-			[]config.KeyPath{"rules[3].role_by_claim.roles[2]", "rules[3].role_by_claim.roles[3]"}) {
+		!slices.Equal(got.Elsewhere, elsewhere) {
 		t.Errorf("got %+v", got)
 	}
 	for _, name := range []string{"b", "transitive", "none"} {
