@@ -143,7 +143,7 @@ func (r *run) outcome(rc *delegation.RuleContext) (*changes, error) {
 }
 
 func (r *run) callAndCollect(rc *delegation.RuleContext) (changes *changes, err error) {
-	if err := r.try(r.call); err != nil {
+	if err := r.try(r.callRule); err != nil {
 		return nil, err
 	}
 	if err := r.settle(); err != nil {
@@ -174,9 +174,9 @@ func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.R
 	})
 }
 
-// call calls the rule and then its timers, until the rule has called callback or has nothing left
+// callRule calls the rule and then its timers, until the rule has called callback or has nothing left
 // to do. goja settles promises whenever no function is running.
-func (r *run) call() {
+func (r *run) callRule() {
 	value := r.must(r.rt.RunProgram(r.program))
 	function, _ := goja.AssertFunction(value)
 	callback := r.rt.ToValue(r.reply.callback)

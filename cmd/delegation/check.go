@@ -13,8 +13,8 @@ import (
 
 // checkFlags are the flags of check.
 type checkFlags struct {
-	config string
-	json   bool
+	configFile string
+	json       bool
 }
 
 func checkCommand(s surroundings) *cobra.Command {
@@ -34,7 +34,7 @@ func checkCommand(s surroundings) *cobra.Command {
 		Args:    noArguments,
 		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
-	s.configFlag(command, &f.config, defaultConfig)
+	s.configFlag(command, &f.configFile, defaultConfig)
 	command.Flags().BoolVar(&f.json, "json", false, "write JSON: a list of name, state (ok, "+
 		"warning, failed or note) and, where there are any, what, warning, stage and code")
 	return command
@@ -43,7 +43,7 @@ func checkCommand(s surroundings) *cobra.Command {
 // run checks everything and prints the results. Its error says how many have failed.
 func (f *checkFlags) run(c *cobra.Command, s surroundings) error {
 	var changed []config.Note
-	built, err := s.configured(c.Context(), f.config, verbose(c), func(l *config.Settings) {
+	built, err := s.configured(c.Context(), f.configFile, verbose(c), func(l *config.Settings) {
 		changed = config.Notes(l)
 	})
 	if err != nil {

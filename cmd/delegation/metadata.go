@@ -16,7 +16,7 @@ import (
 
 // metadataFlags are the flags of metadata.
 type metadataFlags struct {
-	config       string
+	configFile   string
 	target       string
 	entityID     string
 	certificates []string
@@ -41,8 +41,8 @@ func metadataCommand(s surroundings) *cobra.Command {
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
-	s.configFlag(command, &f.config, defaultConfig)
-	s.targetFlag(command, &f.target, &f.config, "`target` with an identity of its own, instead of the "+
+	s.configFlag(command, &f.configFile, defaultConfig)
+	s.targetFlag(command, &f.target, &f.configFile, "`target` with an identity of its own, instead of the "+
 		"one that all share")
 	command.Flags().StringVar(&f.entityID, "entity-id", "", "the entity `ID`, such as "+
 		"urn:example.com")
@@ -74,7 +74,7 @@ func (f *metadataFlags) identity(
 	c *cobra.Command, s surroundings,
 ) (delegation.IdentityProvider, error) {
 	if f.entityID == "" && len(f.certificates) == 0 {
-		return s.configuredIdentity(f.config, f.target)
+		return s.configuredIdentity(f.configFile, f.target)
 	}
 	if c.Flags().Changed("config") || f.target != "" {
 		return delegation.IdentityProvider{}, config.Usage(errors.New("--entity-id and " +

@@ -11,9 +11,9 @@ import (
 // permissionPolicyFlags are the flags of permission-policy.
 type permissionPolicyFlags struct {
 	setup.PermissionOptions
-	config string
-	target string
-	region string
+	configFile string
+	target     string
+	region     string
 }
 
 func permissionPolicyCommand(s surroundings) *cobra.Command {
@@ -35,8 +35,8 @@ func permissionPolicyCommand(s surroundings) *cobra.Command {
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error { return f.run(s) },
 	}
-	s.configFlag(command, &f.config, defaultConfig)
-	s.targetFlag(command, &f.target, &f.config, "`name` of the target whose region counts")
+	s.configFlag(command, &f.configFile, defaultConfig)
+	s.targetFlag(command, &f.target, &f.configFile, "`name` of the target whose region counts")
 	command.Flags().StringVar(&f.region, "region", "", "AWS `region`, such as eu-central-1")
 	permissionFlags(command, &f.PermissionOptions)
 	return command
@@ -47,7 +47,7 @@ func (f *permissionPolicyFlags) run(s surroundings) error {
 	region := f.region
 	if f.Bucket != "" && region == "" {
 		var err error
-		if region, err = s.regionOf(f.config, f.target); err != nil {
+		if region, err = s.regionOf(f.configFile, f.target); err != nil {
 			return err
 		}
 	}

@@ -19,15 +19,15 @@ const maxTokenFile = 1 << 20
 
 // tokenFlags are the flags of a command that takes an ID token for a target.
 type tokenFlags struct {
-	config    string
-	target    string
-	tokenFile string
+	configFile string
+	target     string
+	tokenFile  string
 }
 
 // add adds the flags to a command. usage is that of --target.
 func (f *tokenFlags) add(command *cobra.Command, s surroundings, usage string) {
-	s.configFlag(command, &f.config, defaultConfig)
-	s.targetFlag(command, &f.target, &f.config, usage)
+	s.configFlag(command, &f.configFile, defaultConfig)
+	s.targetFlag(command, &f.target, &f.configFile, usage)
 	command.Flags().StringVarP(&f.tokenFile, "token-file", "f", "", "`file` with the ID token, "+
 		"or - for standard input; required")
 }
@@ -46,7 +46,7 @@ func (f *tokenFlags) requireTarget(command string) error {
 func (f *tokenFlags) open(
 	c *cobra.Command, s surroundings, change func(*config.Settings),
 ) (built *service.Service, token string, err error) {
-	built, err = s.configured(c.Context(), f.config, verbose(c), change)
+	built, err = s.configured(c.Context(), f.configFile, verbose(c), change)
 	if err != nil {
 		return nil, "", err
 	}

@@ -42,9 +42,9 @@ func trustPolicyCommand(s surroundings) *cobra.Command {
 
 // trustFlags adds the flags of whom a role trusts.
 func (s surroundings) trustFlags(c *cobra.Command, o *setup.TrustOptions) {
-	s.configFlag(c, &o.Config, defaultConfig)
+	s.configFlag(c, &o.ConfigFile, defaultConfig)
 	f := c.Flags()
-	s.targetFlag(c, &o.Target, &o.Config, "`name` of the target in the configuration")
+	s.targetFlag(c, &o.Target, &o.ConfigFile, "`name` of the target in the configuration")
 	f.StringVar(&o.Principal, "principal", "", "`ARN` of the SAML provider; by default the "+
 		"target's")
 	f.StringVar(&o.Region, "region", "", "AWS `region` whose sign-in address is the recipient; "+

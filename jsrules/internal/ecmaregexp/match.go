@@ -15,13 +15,13 @@ type matcher struct {
 	re        *Regexp
 	text      []uint16
 	registers []int
-	stack     []entry
+	stack     []stackEntry
 	steps     int
 	halt      func() error
 }
 
-// entry is a place to go back to, or a register to restore on the way there.
-type entry struct {
+// stackEntry is a place to go back to, or a register to restore on the way there.
+type stackEntry struct {
 	kind  kind
 	pc    int32 // of a place: where the program goes on; of a register: which it is
 	at    int32 // of a place: where in the text; of a register: what it was
@@ -36,7 +36,7 @@ const (
 	shorter // a run of one character that can do with one less
 )
 
-func (m *matcher) push(e entry) error {
+func (m *matcher) push(e stackEntry) error {
 	if len(m.stack) >= maxStack {
 		return ErrTooLarge
 	}
@@ -51,7 +51,7 @@ func (m *matcher) set(register, value int) error {
 	}
 	old := int32(m.registers[register])
 	m.registers[register] = value
-	return m.push(entry{kind: restore, pc: int32(register), at: old})
+	return m.push(stackEntry{kind: restore, pc: int32(register), at: old})
 }
 
 func (m *matcher) step() error {
@@ -107,7 +107,7 @@ func (m *matcher) back(base int) (pc, at int, ok bool) {
 }
 
 // shorten takes one character less into a run.
-func (m *matcher) shorten(run *entry) (pc, at int, ok bool) {
+func (m *matcher) shorten(run *stackEntry) (pc, at int, ok bool) {
 	at, least := int(run.at), int(run.least)
 	if at > least {
 		at = max(m.before(at), least)
@@ -131,7 +131,7 @@ func (m *matcher) do(pc, at int) (next, nextAt int, ok bool, err error) {
 	case opJump:
 		return i.a, at, true, nil
 	case opSplit:
-		return i.a, at, true, m.push(entry{kind: place, pc: int32(i.b), at: int32(at)})
+		return i.a, at, true, m.push(stackEntry{kind: place, pc: int32(i.b), at: int32(at)})
 	case opSave:
 		return pc + 1, at, true, m.set(i.a, at)
 	case opZero:
@@ -182,11 +182,11 @@ func (m *matcher) loop(l *loop, at int) (next, nextAt int, ok bool, err error) {
 		// The place is set on the way into the body, which is tried later.
 		err = m.set(l.place, at)
 		if err == nil {
-			err = m.push(entry{kind: place, pc: int32(l.body), at: int32(at)})
+			err = m.push(stackEntry{kind: place, pc: int32(l.body), at: int32(at)})
 		}
 		return l.end, at, true, err
 	}
-	err = m.push(entry{kind: place, pc: int32(l.end), at: int32(at)})
+	err = m.push(stackEntry{kind: place, pc: int32(l.end), at: int32(at)})
 	if err == nil {
 		err = m.set(l.place, at)
 	}
@@ -214,7 +214,7 @@ func (m *matcher) repeat(i *instruction, pc, at int) (next, nextAt int, ok bool,
 		}
 	}
 	if at != least {
-		err = m.push(entry{kind: shorter, pc: int32(i.a), at: int32(at), least: int32(least)})
+		err = m.push(stackEntry{kind: shorter, pc: int32(i.a), at: int32(at), least: int32(least)})
 	}
 	return i.a, at, true, err
 }
@@ -237,7 +237,7 @@ func (m *matcher) look(pc, at int, negative bool) (bool, error) {
 		}
 		return false, nil
 	}
-	kept := slices.DeleteFunc(m.stack[base:], func(e entry) bool { return e.kind != restore })
+	kept := slices.DeleteFunc(m.stack[base:], func(e stackEntry) bool { return e.kind != restore })
 	m.stack = m.stack[:base+len(kept)]
 	return true, nil
 }

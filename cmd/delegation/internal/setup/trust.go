@@ -14,8 +14,8 @@ import (
 
 // TrustOptions say whom a role trusts. What is empty is the target's, if one is named.
 type TrustOptions struct {
-	// Config is the file of the configuration, which is read only if Target is named.
-	Config string
+	// ConfigFile is the file of the configuration, which is read only if Target is named.
+	ConfigFile string
 
 	// Target is a key under targets of the configuration; empty: the other fields say all.
 	Target string
@@ -81,7 +81,7 @@ func (o *TrustOptions) Trust(environment []string) (*Trust, error) {
 	var target config.TargetSettings
 	if o.Target != "" {
 		var err error
-		t.Settings, t.From, err = LoadTarget(o.Config, o.Target, environment)
+		t.Settings, t.From, err = LoadTarget(o.ConfigFile, o.Target, environment)
 		if err != nil {
 			return nil, err
 		}
