@@ -27,19 +27,38 @@ func blocksOf(text, language string) []string {
 	return blocks
 }
 
-// TestReadme_Size: a newcomer reads all of the README, on a page and not in a scroll box.
+// maxColumns is how wide a line is at most, so that it fits on a page and in a diff.
+const maxColumns = 100
+
+// columns counts a line's columns; a tab is four.
+func columns(line string) int {
+	return utf8.RuneCountInString(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "    "))
+}
+
+// TestReadme_Size: a newcomer reads all of the README, and no line of it in a scroll box.
 func TestReadme_Size(t *testing.T) {
 	const maxLines = 120
-	const maxColumns = 100
 	text := string(must(os.ReadFile("README.md")))
 	if n := strings.Count(text, "\n"); n > maxLines {
 		t.Errorf("%d lines, at most %d", n, maxLines)
 	}
 	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		columns := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    "))
-		if columns > maxColumns {
-			t.Errorf("%d columns, at most %d: %s", columns, maxColumns, line)
+		if n := columns(line); n > maxColumns {
+			t.Errorf("%d columns, at most %d: %s", n, maxColumns, line)
+		}
+	}
+}
+
+// TestReadme_Columns: the text of every page is as narrow. Table rows, URLs and code may be wider.
+func TestReadme_Columns(t *testing.T) {
+	for _, page := range append(must(filepath.Glob("docs/*.md")), "SECURITY.md") {
+		text := fencedBlock.ReplaceAllString(string(must(os.ReadFile(page))), "")
+		for line := range strings.Lines(text) {
+			wide := strings.HasPrefix(line, "|") || strings.HasPrefix(line, "    ") ||
+				strings.Contains(line, "https://")
+			if n := columns(line); n > maxColumns && !wide {
+				t.Errorf("%s: %d columns, at most %d: %s", page, n, maxColumns, line)
+			}
 		}
 	}
 }
