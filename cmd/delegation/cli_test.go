@@ -88,7 +88,7 @@ func TestCommands(t *testing.T) {
 // credentials, however much they are asked to.
 func TestNoSecrets(t *testing.T) {
 	w := newWorld(t)
-	file := w.config(t, "")
+	file := w.configFile(t, "")
 	key := string(must(os.ReadFile(filepath.Join(w.folder, "signing.key"))))
 	tokens := map[string]string{
 		"good": w.token(nil), "expired": w.token(expired()),
@@ -250,7 +250,7 @@ func TestExchange_ContextEnded(t *testing.T) {
 	cancel()
 	stderr := newOutput()
 	code := run(ctx,
-		[]string{"exchange", "-c", w.config(t, ""), "-t", service.DemoTarget, "-f",
+		[]string{"exchange", "-c", w.configFile(t, ""), "-t", service.DemoTarget, "-f",
 			w.write(t, "token", w.token(nil))},
 		surroundings{stdout: newOutput(), stderr: stderr})
 	if code != exitFailed || strings.Count(stderr.String(), "\n") != 1 {

@@ -28,7 +28,7 @@ func (w *world) containerEnvironment(t testing.TB, address, tokenFile string) []
 // answers and our refusals.
 func TestClient_SDKForGo(t *testing.T) {
 	w := newWorld(t)
-	s := serve(t, w.config(t, ""))
+	s := serve(t, w.configFile(t, ""))
 	tokenFile := w.write(t, "token", w.token(nil))
 	for _, entry := range w.containerEnvironment(t, s.url, tokenFile) {
 		name, value, _ := strings.Cut(entry, "=")

@@ -273,7 +273,7 @@ targets:
 // TestEnvironment: variables win over the file, also in what errors say about the place.
 func TestEnvironment(t *testing.T) {
 	w := newWorld(t)
-	file := w.config(t, "http: {trusted_proxies: 2, rate_limit: {requests: 5, per: 30s}}")
+	file := w.configFile(t, "http: {trusted_proxies: 2, rate_limit: {requests: 5, per: 30s}}")
 	s, from, err := config.Load(file, []string{
 		"PATH=/bin", "DELEGATION_CONFIG=ignored.yaml", "DELEGATION_LISTEN=:9000",
 		"DELEGATION_HTTP_TRUSTED_PROXIES=1", "DELEGATION_STS_FIPS=true",
@@ -386,7 +386,7 @@ func TestConcessionsOfTheConfiguration(t *testing.T) {
 	} {
 		w := newWorld(t)
 		// and the role's maximum is one
-		built := must(loadAndBuild(t, w.config(t, more, "session_duration: 2h")))
+		built := must(loadAndBuild(t, w.configFile(t, more, "session_duration: 2h")))
 		request := httptest.NewRequest(http.MethodPost, "/delegation",
 			strings.NewReader(delegationForm(w.token(nil)).Encode()))
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -175,7 +175,7 @@ func TestDemo_Page(t *testing.T) {
 // TestDemo_OnlyInTheDemo: a service for real has no page, no tokens and no explanations.
 func TestDemo_OnlyInTheDemo(t *testing.T) {
 	w := newWorld(t)
-	s := serve(t, w.config(t, ""))
+	s := serve(t, w.configFile(t, ""))
 	for _, row := range []struct{ method, path string }{
 		{http.MethodGet, "/"},
 		{http.MethodGet, "/token?user=alice"},
@@ -412,7 +412,7 @@ func TestDemo_Origins(t *testing.T) {
 // TestServe_AllowOrigin: the flag replaces the origins of the configuration.
 func TestServe_AllowOrigin(t *testing.T) {
 	w := newWorld(t)
-	config := w.config(t, "http: {allowed_origins: [http://configured.localhost]}")
+	config := w.configFile(t, "http: {allowed_origins: [http://configured.localhost]}")
 	s := start(t, nil, "serve", "--config", config, "--allow-origin", "http://app.localhost")
 	for origin, want := range map[string]string{
 		"http://app.localhost":        "http://app.localhost",

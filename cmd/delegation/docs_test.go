@@ -60,7 +60,7 @@ func TestDocs_SetUpByHand(t *testing.T) {
 	if got := strings.Join(took, ", "); got != want {
 		t.Errorf("the steps are %s, want %s", got, want)
 	}
-	config := w.config(t, "")
+	config := w.configFile(t, "")
 	config = w.write(t, "delegation.yaml", strings.ReplaceAll(
 		string(must(os.ReadFile(config))), "role/photo-editor", "role/photo-user"))
 	token := w.write(t, "token", w.token(nil))
@@ -118,7 +118,7 @@ func TestDocs_Diagnosis(t *testing.T) {
 		t.Fatal("docs/refusals.md has no commands")
 	}
 	w := newWorld(t)
-	w.config(t, "")
+	w.configFile(t, "")
 	w.write(t, "token", w.token(nil))
 	t.Chdir(w.folder)
 	want := map[string]string{"explain": "photo-app: allowed", "check": "signing key "}

@@ -16,7 +16,7 @@ import (
 // becomes of it.
 func TestExplain_Canary(t *testing.T) {
 	w := newWorld(t)
-	config := w.config(t, "")
+	config := w.configFile(t, "")
 	good := w.token(nil)
 	for name, token := range map[string]string{
 		"good":              good,
@@ -67,7 +67,7 @@ func TestExplain_Canceled(t *testing.T) {
 	w.issuerURL = issuer.URL
 	w.provider.SetIssuer(issuer.URL)
 	args := []string{
-		"explain", "--config", w.config(t, ""), "--target", service.DemoTarget, "--token-file",
+		"explain", "--config", w.configFile(t, ""), "--target", service.DemoTarget, "--token-file",
 		w.write(t, "token", w.token(nil)),
 	}
 	stdout, stderr := newOutput(), newOutput()
@@ -82,7 +82,7 @@ func TestExplain_Canceled(t *testing.T) {
 func TestExplain_NobodyReads(t *testing.T) {
 	w := newWorld(t)
 	args := []string{
-		"explain", "--config", w.config(t, ""), "--target", service.DemoTarget, "--token-file",
+		"explain", "--config", w.configFile(t, ""), "--target", service.DemoTarget, "--token-file",
 		w.write(t, "token", w.token(nil)),
 	}
 	stderr := newOutput()

@@ -143,9 +143,9 @@ func (w *world) writeTLS(t testing.TB, serial int64) *x509.CertPool {
 // editorAlice is the session of alice, whose group gives her the role of a photo editor.
 const editorAlice = "arn:aws:sts::123456789012:assumed-role/photo-editor/alice@example.com"
 
-// config is a configuration of this world, with more lines after it, and more settings in its
-// target.
-func (w *world) config(t testing.TB, more string, target ...string) (file string) {
+// configFile writes a configuration of this world, with more lines after it, and more settings in
+// its target. It returns the file's path.
+func (w *world) configFile(t testing.TB, more string, target ...string) (file string) {
 	t.Helper()
 	settings := []string{
 		fmt.Sprintf("principal: %q", service.DemoPrincipal), "region: " + service.DemoRegion,

@@ -131,7 +131,7 @@ func TestInterop_Demo(t *testing.T) {
 func TestInterop_AWSCLI(t *testing.T) {
 	needs(t, "aws", "awscli")
 	w := newWorld(t)
-	s := start(t, nil, "serve", "--config", w.config(t, ""))
+	s := start(t, nil, "serve", "--config", w.configFile(t, ""))
 	tokenFile := w.write(t, "token", w.token(nil))
 	environment := w.containerEnvironment(t, s.url, tokenFile)
 	whoAmI := func() (int, string, string) {
@@ -158,7 +158,7 @@ func TestInterop_CredentialProcess(t *testing.T) {
 	needs(t, "aws", "awscli")
 	path := binary(t)
 	w := newWorld(t)
-	config, tokenFile := w.config(t, ""), w.write(t, "token", w.token(nil))
+	config, tokenFile := w.configFile(t, ""), w.write(t, "token", w.token(nil))
 	profile := w.write(t, "aws-profile",
 		fmt.Sprintf(
 			"[profile delegation]\ncredential_process = %s exchange --config %s --target %s "+
@@ -195,7 +195,7 @@ func TestInterop_Boto3(t *testing.T) {
 		t.Skip("boto3 is missing: apt-get install python3-boto3")
 	}
 	w := newWorld(t)
-	s := start(t, nil, "serve", "--config", w.config(t, "", "session_duration: 15m"))
+	s := start(t, nil, "serve", "--config", w.configFile(t, "", "session_duration: 15m"))
 	tokenFile := w.write(t, "token", w.token(nil))
 	next := w.write(t, "next",
 		w.token(map[string]any{"sub": "auth0|carol", "email": "carol@example.com"}))
@@ -231,9 +231,9 @@ func TestInterop_Auth0JS(t *testing.T) {
 	w.writeTLS(t, 1)
 	const encrypted = "tls: {certificate_file: tls.crt, key_file: tls.key}\n"
 	s := start(t, nil, "serve", "--config",
-		w.config(t, encrypted+"http: {allowed_origins: ["+origin+"]}"))
+		w.configFile(t, encrypted+"http: {allowed_origins: ["+origin+"]}"))
 	foreign := start(t, nil, "serve", "--config",
-		w.config(t, encrypted+"http: {allowed_origins: [http://other.localhost]}"))
+		w.configFile(t, encrypted+"http: {allowed_origins: [http://other.localhost]}"))
 
 	type object = map[string]any
 	scenarios := []object{

@@ -33,7 +33,7 @@ var (
 func TestLoad(t *testing.T) {
 	w := newWorld(t)
 	s := start(t, nil, "serve", "--config",
-		w.config(t, "debug_listen: 127.0.0.1:0\ncache: {size: -1}"))
+		w.configFile(t, "debug_listen: 127.0.0.1:0\ncache: {size: -1}"))
 	debug := "http://" + s.debugAddress(t)
 
 	type user struct {

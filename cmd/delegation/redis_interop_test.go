@@ -70,7 +70,7 @@ func TestInterop_ServeWithRedis(t *testing.T) {
 	w := newWorld(t)
 	url, kill := w.startRedis(t)
 	// With time for a busy machine.
-	file := w.config(t, fmt.Sprintf(`
+	file := w.configFile(t, fmt.Sprintf(`
 cache: {shared: true}
 replay: {store: redis}
 redis:

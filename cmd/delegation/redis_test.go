@@ -52,7 +52,7 @@ replay: {store: redis}
 	w.write(t, "short.key", strings.Repeat("ca", 31))
 	w.write(t, "text.key", strings.Repeat("canary", 11)[:64])
 	w.write(t, "empty.txt", "\r\n")
-	file := w.config(t, good)
+	file := w.configFile(t, good)
 	if _, err := loadAndBuild(t, file); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ replay: {store: redis}
 			if text == good {
 				t.Fatalf("%q is not in the configuration", row.old)
 			}
-			_, err := loadAndBuild(t, w.config(t, text))
+			_, err := loadAndBuild(t, w.configFile(t, text))
 			var usage config.UsageError
 			if !errors.As(err, &usage) {
 				t.Fatalf("got %v, want a usage error", err)
@@ -170,7 +170,7 @@ func TestRedisOfTheConfiguration(t *testing.T) {
 	w := newWorld(t)
 	w.writeRedis(t)
 	pool := w.writeTLS(t, 1)
-	_, from, err := config.Load(w.config(t, ""), nil)
+	_, from, err := config.Load(w.configFile(t, ""), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func TestRedisOfTheConfiguration(t *testing.T) {
 // TestServe_ReplayMemory: a token counts once, and what has no room is refused.
 func TestServe_ReplayMemory(t *testing.T) {
 	w := newWorld(t)
-	s := serve(t, w.config(t, "replay: {store: memory, size: 1}"))
+	s := serve(t, w.configFile(t, "replay: {store: memory, size: 1}"))
 	first, second := w.token(map[string]any{"jti": "1"}), w.token(map[string]any{"jti": "2"})
 	for i, row := range []struct {
 		token  string
@@ -279,7 +279,7 @@ func TestServe_ReplayMemory(t *testing.T) {
 			t.Errorf("%q is not in the log", row.code)
 		}
 	}
-	roomy := serve(t, w.config(t, "replay: {store: memory}")) // by default there is room
+	roomy := serve(t, w.configFile(t, "replay: {store: memory}")) // by default there is room
 	for _, token := range []string{first, second} {
 		status, body := post(t, client(nil), roomy.url+"/delegation", delegationForm(token))
 		if status != http.StatusOK {
@@ -306,7 +306,7 @@ func TestServe_RedisDown(t *testing.T) {
 		"cache: {shared: true}\nreplay: {store: redis}": {http.StatusServiceUnavailable,
 			[]string{"exchanges are refused until it does", `"code":"replay_store_unavailable"`}},
 	} {
-		s := serve(t, w.config(t, down+more))
+		s := serve(t, w.configFile(t, down+more))
 		status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil)))
 		if status != row.status {
 			t.Errorf("%s: %d %s", more, status, body)
@@ -330,7 +330,7 @@ func TestServe_RedisIsClosed(t *testing.T) {
 	w := newWorld(t)
 	w.writeRedis(t)
 	built := must(loadAndBuild(t,
-		w.config(t,
+		w.configFile(t,
 			`redis: {url: "redis://127.0.0.1:1", keys: [{id: one, secret_file: one.key}]}`+
 				"\ncache: {shared: true}")))
 	if err := built.Redis.Check(t.Context()); err == nil || errors.Is(err, redis.ErrClosed) {

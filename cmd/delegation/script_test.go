@@ -76,7 +76,7 @@ func scriptWorld(ts *testscript.TestScript, negated bool, settings []string) {
 	s.world = newWorldIn(s, ts.MkAbs("."))
 	ts.Setenv("ISSUER", s.issuerURL)
 	ts.Setenv("AWS", s.awsURL)
-	s.config(s, fmt.Sprintf("http: {console: {endpoint: %q}}", s.awsURL+"/federation"), settings...)
+	s.configFile(s, fmt.Sprintf("http: {console: {endpoint: %q}}", s.awsURL+"/federation"), settings...)
 	s.write(s, "token", s.world.token(nil))
 }
 

@@ -56,7 +56,7 @@ func do(t testing.TB, c *http.Client, request *http.Request) (int, string) {
 func TestServe(t *testing.T) {
 	w := newWorld(t)
 	pool := w.writeTLS(t, 1)
-	s := serve(t, w.config(t, fmt.Sprintf(`
+	s := serve(t, w.configFile(t, fmt.Sprintf(`
 tls: {certificate_file: tls.crt, key_file: tls.key}
 http: {container_target: photo-app, console: {enabled: true, endpoint: %q}, rate_limit: {requests: 100}}
 `, w.awsURL+"/federation")), "DELEGATION_STRANGE=1")
@@ -161,7 +161,7 @@ func TestServe_JavaScript(t *testing.T) {
 	})
 	w.write(t, "settings.yaml", "GROUP: photo-editors\n")
 	other := strings.ReplaceAll(service.DemoRole, "photo-editor", "photo-user")
-	s := serve(t, w.config(t, ""),
+	s := serve(t, w.configFile(t, ""),
 		fmt.Sprintf(
 			`DELEGATION_RULES=[{require_verified_email: true}, {javascript: {folder: rules, configuration: {ROLE: %q}, configuration_file: settings.yaml}, targets: [photo-app]}]`, other))
 	c := client(nil)
@@ -232,7 +232,7 @@ func TestServe_JavaScriptContext(t *testing.T) {
 			if row.settings != "" {
 				settings += ", " + row.settings
 			}
-			s := serve(t, w.config(t, ""), "DELEGATION_RULES=[{javascript: {"+settings+"}}]")
+			s := serve(t, w.configFile(t, ""), "DELEGATION_RULES=[{javascript: {"+settings+"}}]")
 			status, body := post(t, client(nil), s.url+"/delegation",
 				delegationForm(w.token(row.claims)))
 			if status != row.status || !strings.Contains(s.logs.String(), row.logged) {
@@ -249,7 +249,7 @@ func TestServe_JavaScriptContext(t *testing.T) {
 // TestServe_OwnIdentity: a target's own SAML identity has its own metadata.
 func TestServe_OwnIdentity(t *testing.T) {
 	w := newWorld(t)
-	s := serve(t, w.config(t, ""),
+	s := serve(t, w.configFile(t, ""),
 		`DELEGATION_TARGETS={"odd/app": {principal: "`+service.DemoPrincipal+
 			`", region: eu-central-1, identity: {entity_id: "urn:own", keys: [{certificate_file: signing.crt, key_file: signing.key}]}}, plain: {}}`)
 	status, body := get(t, client(nil), s.url+"/metadata/odd%2Fapp")
@@ -280,7 +280,7 @@ func TestServe_Shutdown(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	file := w.config(t, "")
+	file := w.configFile(t, "")
 	settings, from, err := config.Load(file,
 		[]string{"DELEGATION_STS_ENDPOINT=" + slow.URL, "DELEGATION_SHUTDOWN_DELAY=10m"})
 	if err != nil {
@@ -341,15 +341,17 @@ func TestServe_Shutdown(t *testing.T) {
 // TestServe_AddressTaken and a wrong TLS file end it with an error that says what to do.
 func TestServe_AddressTaken(t *testing.T) {
 	w := newWorld(t)
-	taken := serve(t, w.config(t, ""))
+	taken := serve(t, w.configFile(t, ""))
 	out := newOutput()
 	address := strings.TrimPrefix(taken.url, "http://")
-	code := run(t.Context(), []string{"serve", "--config", w.config(t, ""), "--listen", address},
+	file := w.configFile(t, "")
+	code := run(t.Context(), []string{"serve", "--config", file, "--listen", address},
 		surroundings{stdout: out, stderr: out})
 	if code != exitFailed || !strings.Contains(out.String(), "--listen") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
-	code = run(t.Context(), []string{"serve", "--config", w.config(t, "debug_listen: "+address)},
+	file = w.configFile(t, "debug_listen: "+address)
+	code = run(t.Context(), []string{"serve", "--config", file},
 		surroundings{stdout: out, stderr: out})
 	if code != exitFailed || !strings.Contains(out.String(), "for debugging") {
 		t.Errorf("exit code %d: %s", code, out)
@@ -358,7 +360,7 @@ func TestServe_AddressTaken(t *testing.T) {
 
 func TestServe_Debug(t *testing.T) {
 	w := newWorld(t)
-	s := serve(t, w.config(t, "debug_listen: localhost:0"))
+	s := serve(t, w.configFile(t, "debug_listen: localhost:0"))
 	address := regexp.MustCompile(`"msg":"debugging","address":"([^"]+)"`).
 		FindStringSubmatch(s.logs.String())
 	if address == nil {
@@ -492,7 +494,7 @@ func TestDeployment(t *testing.T) {
 		commandLine(t, "Dockerfile", "CMD ")...)
 	unit := commandLine(t, "delegation.service", "ExecStart=")
 	w := newWorld(t)
-	file := w.config(t, "")
+	file := w.configFile(t, "")
 	for name, words := range map[string][]string{"Dockerfile": container, "systemd unit": unit} {
 		if len(words) != 4 || filepath.Base(words[0]) != "delegation" ||
 			words[3] != "/etc/delegation/delegation.yaml" {
@@ -513,7 +515,7 @@ func TestDeployment(t *testing.T) {
 // TestServe_STSHangs: that AWS does not answer in time is 503 to the caller, and named in the log.
 func TestServe_STSHangs(t *testing.T) {
 	w := newWorld(t)
-	s := serve(t, w.config(t, ""), "DELEGATION_STS_TIMEOUT=200ms")
+	s := serve(t, w.configFile(t, ""), "DELEGATION_STS_TIMEOUT=200ms")
 	w.aws.Script(ststest.Repeat(3, ststest.Hang()))
 	status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil)))
 	if status != 503 || !strings.Contains(body, "temporarily_unavailable") {
@@ -528,7 +530,7 @@ func TestServe_STSHangs(t *testing.T) {
 // back.
 func TestServe_STSDown(t *testing.T) {
 	w := newWorld(t)
-	s := serve(t, w.config(t, ""))
+	s := serve(t, w.configFile(t, ""))
 	w.aws.Script(ststest.Repeat(3, ststest.Status(503)))
 	status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil)))
 	if status != 503 || !strings.Contains(body, "temporarily_unavailable") {

@@ -14,7 +14,7 @@ import (
 func setupFiles(t *testing.T, command, extension string) (files []string) {
 	w := newWorld(t)
 	more := "  - tags_from_claims: {mail: email}\n  - source_identity_from_claim: email\n"
-	config := w.config(t, "", "session_duration: 4h",
+	config := w.configFile(t, "", "session_duration: 4h",
 		`role: "arn:aws:iam::123456789012:role/teams/photo-user"`, "tags: {team: press}")
 	text := strings.Replace(string(must(os.ReadFile(config))), "rules:\n", "rules:\n"+more, 1)
 	text = strings.Replace(text, "entity_id: urn:tenant.example.com",

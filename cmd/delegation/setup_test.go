@@ -351,7 +351,7 @@ func actions(t testing.TB, policy string) string {
 // TestSetup_SameText: what is written depends on the configuration alone, also where that has maps.
 func TestSetup_SameText(t *testing.T) {
 	w := newWorld(t)
-	file := w.config(t, "", `tags: {a: "1", b: "2", c: "3"}`,
+	file := w.configFile(t, "", `tags: {a: "1", b: "2", c: "3"}`,
 		`mappings: {"https://aws.amazon.com/SAML/Attributes/SourceIdentity": email, "urn:oid:2.5.4.3": name}`,
 		"role: "+service.DemoRole)
 	for _, command := range []string{"cloudformation", "terraform", "trust-policy"} {

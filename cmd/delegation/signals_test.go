@@ -36,7 +36,7 @@ func TestSignals(t *testing.T) {
 	w := newWorld(t)
 	slow, called := hanging(t)
 	slowIssuer := w.write(t, "slow-issuer.yaml",
-		strings.ReplaceAll(string(must(os.ReadFile(w.config(t, "")))), w.issuerURL, slow))
+		strings.ReplaceAll(string(must(os.ReadFile(w.configFile(t, "")))), w.issuerURL, slow))
 	slowSTS := []string{"DELEGATION_STS_ENDPOINT=" + slow}
 	token := w.write(t, "token", w.token(nil))
 	ofSlowIssuer := w.write(t, "token.slow", w.token(map[string]any{"iss": slow}))

@@ -59,7 +59,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 func TestTerminal_Token(t *testing.T) {
 	path := binary(t)
 	w := newWorld(t)
-	file, token := w.config(t, ""), w.token(nil)
+	file, token := w.configFile(t, ""), w.token(nil)
 	for name, row := range map[string]struct {
 		typed string // nothing: a signal comes
 		code  int
@@ -110,7 +110,7 @@ func TestTerminal_Progress(t *testing.T) {
 	w := newWorld(t)
 	slow, called := hanging(t)
 	args := []string{
-		"exchange", "-c", w.config(t, ""), "-t", service.DemoTarget, "-f",
+		"exchange", "-c", w.configFile(t, ""), "-t", service.DemoTarget, "-f",
 		w.write(t, "token", w.token(nil)),
 	}
 	late := make(chan time.Time)
