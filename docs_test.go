@@ -1,7 +1,9 @@
 package delegation_test
 
 import (
+	"encoding/xml"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -9,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -60,6 +63,58 @@ func TestReadme_Columns(t *testing.T) {
 				t.Errorf("%s: %d columns, at most %d: %s", page, n, maxColumns, line)
 			}
 		}
+	}
+}
+
+// TestReadme_Picture: the picture of the exchange is well formed, narrow enough for GitHub's page
+// with letters that can be read there, described in words, and drawn for light and dark. The narrow
+// one, for telephones, says the same.
+func TestReadme_Picture(t *testing.T) {
+	var said []string
+	for file, maxWidth := range map[string]int{
+		"docs/exchange.svg":        900,
+		"docs/exchange-narrow.svg": 375,
+	} {
+		text := string(must(os.ReadFile(file)))
+		decoder := xml.NewDecoder(strings.NewReader(text))
+		for {
+			_, err := decoder.Token()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+		}
+		width := regexp.MustCompile(`viewBox="0 0 (\d+) \d+"`).FindStringSubmatch(text)
+		if width == nil || must(strconv.Atoi(width[1])) > maxWidth {
+			t.Errorf("%s: the view box is %q", file, width)
+		}
+		sizes := regexp.MustCompile(`(?:font-size: |font: )(\d+)px`).FindAllStringSubmatch(text, -1)
+		if len(sizes) == 0 {
+			t.Errorf("%s: no size of letters", file)
+		}
+		for _, size := range sizes {
+			if must(strconv.Atoi(size[1])) < 14 {
+				t.Errorf("%s: letters of %s px", file, size[1])
+			}
+		}
+		for _, want := range []string{
+			"@media (prefers-color-scheme: dark)", `role="img"`, "<title id=", "<desc id=",
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s lacks %s", file, want)
+			}
+		}
+		var words []string
+		for _, found := range regexp.MustCompile(`<text[^>]*>([^<]*)<`).FindAllStringSubmatch(text, -1) {
+			words = append(words, strings.Fields(found[1])...)
+		}
+		slices.Sort(words)
+		said = append(said, strings.Join(words, " "))
+	}
+	if said[0] != said[1] {
+		t.Errorf("the pictures say\n%s\n%s", said[0], said[1])
 	}
 }
 
