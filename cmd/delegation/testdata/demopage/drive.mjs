@@ -15,8 +15,8 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
-const totalLimit = 150_000; // milliseconds, for everything
-const stepLimit = 30_000; // milliseconds, for one thing that has to appear
+const totalLimit = 480_000; // milliseconds, for everything
+const stepLimit = 120_000; // milliseconds, for one thing that has to appear
 
 const fail = (why) => {
   process.stderr.write(`demo page driver: ${why}\n`);
