@@ -158,6 +158,9 @@ var shell = map[string]struct {
 	"delegation permission-policy --bucket example-photos --region eu-central-1 > folder.json": {
 		tests: []string{"TestDocs_SetUpByHand"},
 	},
+	"aws s3api put-bucket-cors --bucket example-photos --cors-configuration file://cors.json": {
+		tests: []string{"TestInterop_Browser"},
+	},
 	"# Make a key pair. Send the private key to IAM, then delete it: a new pair is easy to make.": {
 		reason: "its aws commands change an AWS account",
 	},

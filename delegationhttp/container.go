@@ -22,7 +22,7 @@ import (
 // The target comes from the query, or else from Config.ContainerTarget. Success is the body of
 // [delegation.Credentials.ContainerJSON]. A refusal is {"code", "message"} with the codes of
 // Delegation. SDKs use plain http only for loopback addresses. Pages of Config.AllowedOrigins may
-// call it, too.
+// call it, too; docs/browser.md has the code.
 func (h *Handlers) ContainerCredentials() http.Handler {
 	return h.serve(endpoint{
 		method:  http.MethodGet,

@@ -1,0 +1,285 @@
+//go:build interop
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// browserPage are the blocks of docs/browser.md, by their language, one of each.
+func browserPage(t *testing.T) map[string]string {
+	t.Helper()
+	page := string(must(os.ReadFile("../../docs/browser.md")))
+	blocks := map[string]string{}
+	fence := regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$")
+	for _, block := range fence.FindAllStringSubmatch(page, -1) {
+		if blocks[block[1]] != "" {
+			t.Fatalf("docs/browser.md has two blocks of %s: run both", block[1])
+		}
+		blocks[block[1]] = block[2]
+	}
+	languages := []string{"yaml", "js", "json", "sh", "http"}
+	for _, language := range languages {
+		if blocks[language] == "" {
+			t.Fatalf("docs/browser.md has no block of %s", language)
+		}
+	}
+	if len(blocks) != len(languages) || strings.Count(page, "```") != 2*len(blocks) {
+		t.Fatal("docs/browser.md has blocks that nothing runs")
+	}
+	return blocks
+}
+
+// bundlePage makes one script of the page's JavaScript and the AWS SDK.
+func bundlePage(t *testing.T, driver, snippet string) []byte {
+	t.Helper()
+	folder := t.TempDir()
+	name, _, _ := strings.Cut(strings.TrimPrefix(snippet, "// "), "\n")
+	for file, script := range map[string]string{
+		name:         snippet,
+		"sign-in.js": "export const idToken = async () => window.token;",
+		"main.js": `import { list, save } from "./` + name + `";
+			window.photos = {
+				save: async (key, body) => (await save(key, body)).ETag,
+				list: async (prefix) => ((await list(prefix)).Contents ?? []).map(({ Key }) => Key),
+			};`,
+	} {
+		if err := os.WriteFile(filepath.Join(folder, file), []byte(script), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	modules := must(filepath.Abs(filepath.Join(driver, "node_modules")))
+	out := filepath.Join(folder, "bundle.js")
+	code, _, said := program(
+		t, []string{"NODE_PATH=" + modules}, "", "node",
+		filepath.Join(modules, "esbuild", "bin", "esbuild"), filepath.Join(folder, "main.js"),
+		"--bundle", "--format=esm", "--platform=browser", "--outfile="+out,
+	)
+	if code != 0 {
+		t.Fatalf("esbuild: exit code %d: %s", code, said)
+	}
+	return must(os.ReadFile(out))
+}
+
+// servePage serves the page for every host, with a header.
+func servePage(t *testing.T, header string, script []byte) *httptest.Server {
+	t.Helper()
+	name, value, ok := strings.Cut(strings.TrimSpace(header), ": ")
+	if !ok || name != "Content-Security-Policy" {
+		t.Fatalf("the header is %q", header)
+	}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(name, value)
+		switch r.URL.Path {
+		case "/":
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			fmt.Fprint(w, `<!doctype html><script type="module" src="/bundle.js"></script>`)
+		case "/bundle.js":
+			w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+			_, _ = w.Write(script)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // Chromium tries once without trust
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
+// putCORS runs the AWS CLI with the bucket's CORS configuration, as the page says.
+func putCORS(t *testing.T, photos *bucket, server *httptest.Server, document, command string) {
+	t.Helper()
+	operator := aws.Credentials{AccessKeyID: "AKIAOPERATOR", SecretAccessKey: "operator-secret"}
+	photos.know(operator)
+	folder := t.TempDir()
+	for file, text := range map[string]string{
+		"cors.json": document,
+		"ca.pem":    pemBlock("CERTIFICATE", server.Certificate().Raw),
+	} {
+		if err := os.WriteFile(filepath.Join(folder, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, _, said := program(t, []string{
+		"AWS_ACCESS_KEY_ID=" + operator.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY=" + operator.SecretAccessKey,
+		"AWS_REGION=" + photos.region,
+		"AWS_DEFAULT_REGION=" + photos.region,
+		"AWS_ENDPOINT_URL_S3=" + server.URL,
+		"AWS_CA_BUNDLE=" + filepath.Join(folder, "ca.pem"),
+		"AWS_CONFIG_FILE=/dev/null",
+		"AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+	}, "", "bash", "-ec", "cd "+folder+"\n"+command)
+	if code != 0 || len(photos.rules) != 1 {
+		t.Fatalf("exit code %d, %d rules: %s", code, len(photos.rules), said)
+	}
+}
+
+// browserCall is one call of a function of a page, and what came of it.
+type browserCall struct {
+	Page  string `json:"page"`
+	Token string `json:"token"`
+	Clock int64  `json:"clock"`
+	Name  string `json:"name"`
+	Args  []any  `json:"args"`
+}
+
+type browserOutcome struct {
+	Result   any
+	Error    *string
+	Requests []struct{ Method, URL string }
+}
+
+// requests are the requests of a call, as METHOD host.
+func (o browserOutcome) requests(t *testing.T) (all []string) {
+	t.Helper()
+	for _, request := range o.Requests {
+		r := must(http.NewRequest(request.Method, request.URL, nil))
+		all = append(all, r.Method+" "+strings.SplitN(r.URL.Hostname(), ".", 2)[0])
+		if strings.Contains(request.URL, "eyJ") {
+			t.Errorf("a token is in the URL %s", request.URL)
+		}
+	}
+	return all
+}
+
+// TestInterop_Browser runs every block of docs/browser.md: the page's JavaScript with the real AWS
+// SDK in Chromium, on a page with the content security policy, against the service with the
+// setting, and a bucket whose CORS the AWS CLI has set.
+func TestInterop_Browser(t *testing.T) {
+	needs(t, "node", "nodejs")
+	needs(t, "chromium", "chromium")
+	needs(t, "aws", "awscli")
+	driver := filepath.Join("testdata", "browser")
+	if _, err := os.Stat(filepath.Join(driver, "node_modules", "@aws-sdk", "client-s3")); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("npm ci --prefix cmd/delegation/%s: %v", driver, err)
+		}
+		t.Skipf("run first: npm ci --prefix cmd/delegation/%s", driver)
+	}
+	blocks := browserPage(t)
+
+	photos := newBucket("example-photos", "eu-central-1")
+	s3 := httptest.NewUnstartedServer(photos)
+	s3.Config.ErrorLog = log.New(io.Discard, "", 0) // as above
+	s3.StartTLS()
+	t.Cleanup(s3.Close)
+	putCORS(t, photos, s3, blocks["json"], blocks["sh"])
+
+	w := newWorld(t)
+	sts := httptest.NewServer(photos.learnFrom(w.aws))
+	t.Cleanup(sts.Close)
+	w.awsURL = sts.URL
+	w.writeTLS(t, 1)
+	// A session ends with its token, so that the first credentials end soon and the next do not.
+	more := "tls: {certificate_file: tls.crt, key_file: tls.key}\ncap_session_to_token: true\n"
+	s := serve(t, w.config(t, more+blocks["yaml"]))
+	page := servePage(t, blocks["http"], bundlePage(t, driver, blocks["js"]))
+
+	const (
+		app    = "https://app.example.com/"
+		other  = "https://other.example.com/"
+		folder = "auth0|alice/"
+	)
+	now := time.Now()
+	early := now.UnixMilli()
+	late := now.Add(11 * time.Minute).UnixMilli() // less than five minutes before the first end
+	first := w.token(map[string]any{"exp": now.Add(15 * time.Minute).Unix()})
+	good := w.token(nil)
+	calls := []browserCall{
+		{app, first, early, "save", []any{folder + "cat.txt", "a cat"}},
+		{app, "not asked for", early, "list", []any{folder}},
+		{app, w.token(map[string]any{"aud": "other-app"}), late, "list", []any{folder}},
+		{app, w.token(map[string]any{"groups": []string{"staff"}}), late, "list", []any{folder}},
+		{app, w.token(expired()), late, "list", []any{folder}},
+		{app, "Bearer " + good, late, "list", []any{folder}},
+		{app, good, late, "list", []any{folder}},
+		{app, "not asked for", late, "list", []any{folder}},
+		{other, good, early, "list", []any{folder}},
+	}
+	host := func(url string) string { return url[strings.LastIndex(url, "/")+1:] }
+	input := must(json.Marshal(map[string]any{
+		"hosts": map[string]string{
+			"app.example.com":                              host(page.URL),
+			"other.example.com":                            host(page.URL),
+			"delegation.example.com":                       host(s.url),
+			"example-photos.s3.eu-central-1.amazonaws.com": host(s3.URL),
+		},
+		"calls": calls,
+	}))
+	environment := []string{"TMPDIR=" + t.TempDir()}
+	script := filepath.Join(driver, "drive.mjs")
+	code, out, said := program(t, environment, string(input), "node", script)
+	var outcomes []browserOutcome
+	err := json.Unmarshal([]byte(out), &outcomes)
+	if code != 0 || err != nil || len(outcomes) != len(calls) {
+		t.Fatalf("exit code %d, %v: %s%s; S3 refused %v", code, err, out, said, photos.refused)
+	}
+
+	const (
+		fetched = "GET delegation"
+		get     = "GET example-photos"
+		saved   = "PUT example-photos"
+	)
+	cat := []any{folder + "cat.txt"}
+	for i, want := range []struct {
+		result   any
+		failed   string
+		requests []string
+	}{
+		{`"1"`, "", []string{fetched, saved}},
+		{cat, "", []string{get}},
+		{nil, "this application may not use the target (unauthorized_client, HTTP 403)",
+			[]string{fetched}},
+		{nil, "no role is assigned to this user (unauthorized, HTTP 401)", []string{fetched}},
+		{nil, "jwt expired (invalid_grant, HTTP 400)", []string{fetched}},
+		{nil, `the ID token was not accepted: it has "Bearer " in front of it: leave that out ` +
+			"(invalid_grant, HTTP 400)", []string{fetched}},
+		{cat, "", []string{fetched, get}},
+		{cat, "", []string{get}},
+		{nil, "Failed to fetch", []string{fetched}},
+	} {
+		got := outcomes[i]
+		failed := ""
+		if got.Error != nil {
+			failed = *got.Error
+		}
+		if fmt.Sprint(got.Result) != fmt.Sprint(want.result) || failed != want.failed ||
+			!slices.Equal(got.requests(t), want.requests) {
+			t.Errorf("call %d: got %v, %q, %q, want %v",
+				i+1, got.Result, failed, got.requests(t), want)
+		}
+	}
+
+	wantCalls := []string{"PUT ", "PUT " + folder + "cat.txt", "GET ", "GET ", "GET "}
+	if !slices.Equal(photos.calls, wantCalls) || len(photos.refused) > 0 {
+		t.Fatalf("S3 saw %q, and refused %v", photos.calls, photos.refused)
+	}
+	keys := photos.keys[1:] // the first is the operator's
+	if keys[0] != keys[1] || keys[1] == keys[2] || keys[2] != keys[3] {
+		t.Errorf("the access keys are %q: want two, and then two new ones", keys)
+	}
+	if photos.objects[folder+"cat.txt"] != "a cat" {
+		t.Errorf("the objects are %q", photos.objects)
+	}
+	logged := `"msg":"preflight refused","path":"/credentials","ip":"127.0.0.1",` +
+		`"origin":"https://other.example.com","method":"GET","headers":"authorization"`
+	if !strings.Contains(s.logs.String(), logged) {
+		t.Errorf("the log lacks %s: %s", logged, s.logs)
+	}
+}
