@@ -471,6 +471,9 @@ func (p *plan) rootNotes() string {
 func (p *plan) rooms(names []string, root *block) {
 	frame := &shape{name: "internal", x: margin, y: p.y, w: p.width - 2*margin}
 	frame.lines = []string{"rooms for the steps of an exchange, each with one subject"}
+	if p.house["docs"] != nil {
+		frame.name = "internal, docs"
+	}
 	end := newLayers(p.house, names, boxWidth).draw(p, frame.x+12, p.y+50, frame.w-24)
 	frame.h = end + 12 - p.y
 	p.frame(frame)
