@@ -418,6 +418,36 @@ func TestRooms(t *testing.T) {
 	}
 }
 
+// TestRooms_Used: what one file uses is part of that file's package, and no package of its own.
+func TestRooms_Used(t *testing.T) {
+	reasons := map[string]string{
+		"docs": "Go embeds a file from the file's own folder only",
+	}
+	importers := map[string]int{}
+	for _, file := range moduleFiles(t) {
+		if file.test {
+			continue
+		}
+		if _, counted := importers[file.pkg]; !counted && strings.Contains(file.pkg, "internal/") {
+			importers[file.pkg] = 0
+		}
+		for _, imported := range file.imports {
+			inner, ours := strings.CutPrefix(imported, modulePath+"/")
+			if ours && (strings.Contains(inner, "internal/") || reasons[inner] != "") {
+				importers[inner]++
+			}
+		}
+	}
+	if len(importers) < 15 {
+		t.Errorf("the test has seen only %d packages", len(importers))
+	}
+	for pkg, count := range importers {
+		if count < 2 && reasons[pkg] == "" || count != 1 && reasons[pkg] != "" {
+			t.Errorf("%d files import %s", count, pkg)
+		}
+	}
+}
+
 // stopRow is a row of CONTRIBUTING's way of one ID token: a file and a function in it.
 var stopRow = regexp.MustCompile("(?m)^\\| (\\d+) \\| `([\\w/]+\\.go)`: `(\\w+)` \\| [^|]+ \\|$")
 
