@@ -427,36 +427,36 @@ func TestBrokenKeysOfEveryKind(t *testing.T) {
 		{"RS256", "e", encoded(bytes.Repeat([]byte{255}, 300))}, {"RS256", "n", nil},
 		{"PS256", "n", encoded(bytes.Repeat([]byte{255}, 255)) + "A"},
 	} {
-		t.Run(fmt.Sprintf("%s with %s %.50v", test.algorithm, test.member, test.value),
-			func(t *testing.T) {
-				provider := providers()[test.algorithm]
-				var set struct{ Keys []map[string]any }
-				if err := json.Unmarshal(provider.KeySet(), &set); err != nil {
-					t.Fatal(err)
+		title := fmt.Sprintf("%s with %s %.50v", test.algorithm, test.member, test.value)
+		t.Run(title, func(t *testing.T) {
+			provider := providers()[test.algorithm]
+			var set struct{ Keys []map[string]any }
+			if err := json.Unmarshal(provider.KeySet(), &set); err != nil {
+				t.Fatal(err)
+			}
+			if set.Keys[0][test.member] = test.value; test.value == nil {
+				delete(set.Keys[0], test.member)
+			}
+			w := offline(t)
+			w.config.Issuers = []delegation.Issuer{{URL: issuerURL, Algorithms: algorithms}}
+			w.config.HTTPClient = &http.Client{
+				Transport: direct(withKeySet(provider, keySet(set.Keys[0]))),
+			}
+			d := w.delegator(t)
+			defer func() {
+				if p := recover(); p != nil {
+					t.Errorf("panic: %v", p)
 				}
-				if set.Keys[0][test.member] = test.value; test.value == nil {
-					delete(set.Keys[0], test.member)
-				}
-				w := offline(t)
-				w.config.Issuers = []delegation.Issuer{{URL: issuerURL, Algorithms: algorithms}}
-				w.config.HTTPClient = &http.Client{
-					Transport: direct(withKeySet(provider, keySet(set.Keys[0]))),
-				}
-				d := w.delegator(t)
-				defer func() {
-					if p := recover(); p != nil {
-						t.Errorf("panic: %v", p)
-					}
-				}()
-				_, err := d.Exchange(t.Context(),
-					must(provider.Sign(nil, []byte(payload(nil)))), app)
-				switch got := outcome(err); got {
-				case refused(delegation.CodeKeySetInvalid), refused(delegation.CodeKeyWeak),
-					refused(delegation.CodeKeyUnsuitable), refused(delegation.CodeSignatureInvalid):
-				default:
-					t.Errorf("got %s", got)
-				}
-			})
+			}()
+			_, err := d.Exchange(t.Context(),
+				must(provider.Sign(nil, []byte(payload(nil)))), app)
+			switch got := outcome(err); got {
+			case refused(delegation.CodeKeySetInvalid), refused(delegation.CodeKeyWeak),
+				refused(delegation.CodeKeyUnsuitable), refused(delegation.CodeSignatureInvalid):
+			default:
+				t.Errorf("got %s", got)
+			}
+		})
 	}
 }
 

@@ -187,52 +187,51 @@ func TestProvider_Outage(t *testing.T) {
 		{"answers 503", 16 * time.Minute, 7 * time.Minute, 17 * time.Minute},
 	} {
 		for name := range (&bubbleWorld{}).consumers() {
-			t.Run(
-				fmt.Sprintf("%s from %s to %s, asked from %s, %s", row.sts, row.from, row.to,
-					row.asks, name),
-				func(t *testing.T) {
-					inBubble(t, func(t *testing.T, w *bubbleWorld) {
-						use := w.consumers()[name](w.delegator(t).Provider(w.source, app))
-						key, err := use(t.Context())
+			title := fmt.Sprintf("%s from %s to %s, asked from %s, %s", row.sts, row.from, row.to,
+				row.asks, name)
+			t.Run(title, func(t *testing.T) {
+				inBubble(t, func(t *testing.T, w *bubbleWorld) {
+					use := w.consumers()[name](w.delegator(t).Provider(w.source, app))
+					key, err := use(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					var renewed time.Time
+					end := time.Now().Add(time.Hour)
+					time.Sleep(time.Hour - row.asks)
+					for ; time.Now().Before(end.Add(time.Minute)); time.Sleep(time.Second) {
+						left := time.Until(end)
+						failing := left <= row.from && left > row.to
+						w.wire.breaks(map[bool]string{true: row.sts}[failing])
+						now, err := use(t.Context())
 						if err != nil {
-							t.Fatal(err)
+							t.Fatalf("%s before the end: %v", left, err)
 						}
-						var renewed time.Time
-						end := time.Now().Add(time.Hour)
-						time.Sleep(time.Hour - row.asks)
-						for ; time.Now().Before(end.Add(time.Minute)); time.Sleep(time.Second) {
-							left := time.Until(end)
-							w.wire.breaks(
-								map[bool]string{true: row.sts}[left <= row.from && left > row.to])
-							now, err := use(t.Context())
-							if err != nil {
-								t.Fatalf("%s before the end: %v", left, err)
-							}
-							if key != now {
-								key, renewed = now, time.Now()
-							}
+						if key != now {
+							key, renewed = now, time.Now()
 						}
-						latest := end.Add(30*time.Second - row.to)
-						// they were renewed before the outage
-						if row.from < 15*time.Minute && row.asks > row.from {
-							latest = end.Add(30*time.Second - 15*time.Minute)
+					}
+					latest := end.Add(30*time.Second - row.to)
+					// they were renewed before the outage
+					if row.from < 15*time.Minute && row.asks > row.from {
+						latest = end.Add(30*time.Second - 15*time.Minute)
+					}
+					if renewed.IsZero() || renewed.After(latest) {
+						t.Errorf("renewed at %s, and not by %s", renewed, latest)
+					}
+					attempts := 0
+					for code, n := range w.outcomes() {
+						attempts += n
+						if code != "" && code != delegation.CodeSTSTimeout &&
+							code != delegation.CodeSTSUnavailable {
+							t.Errorf("%d events of %s", n, code)
 						}
-						if renewed.IsZero() || renewed.After(latest) {
-							t.Errorf("renewed at %s, and not by %s", renewed, latest)
-						}
-						attempts := 0
-						for code, n := range w.outcomes() {
-							attempts += n
-							if code != "" && code != delegation.CodeSTSTimeout &&
-								code != delegation.CodeSTSUnavailable {
-								t.Errorf("%d events of %s", n, code)
-							}
-						}
-						if most := 4 + int((row.from-row.to)/(10*time.Second)); attempts > most {
-							t.Errorf("%d attempts, more than %d", attempts, most)
-						}
-					})
+					}
+					if most := 4 + int((row.from-row.to)/(10*time.Second)); attempts > most {
+						t.Errorf("%d attempts, more than %d", attempts, most)
+					}
 				})
+			})
 		}
 	}
 }

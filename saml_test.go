@@ -1060,9 +1060,11 @@ func TestSigner_Hangs(t *testing.T) {
 			<-finished // the signer could finish behind the exchange's back
 			w.wantNothingSent(t)
 			stacks := make([]byte, 1<<20)
-			for giveUp := time.Now().Add(10 * time.Second); bytes.Contains(
-				stacks[:runtime.Stack(stacks, true)],
-				[]byte("IdentityProvider.sign")); runtime.Gosched() {
+			signing := func() bool {
+				running := stacks[:runtime.Stack(stacks, true)]
+				return bytes.Contains(running, []byte("IdentityProvider.sign"))
+			}
+			for giveUp := time.Now().Add(10 * time.Second); signing(); runtime.Gosched() {
 				if time.Now().After(giveUp) {
 					t.Fatal("the signer's goroutine is left for ever")
 				}
@@ -1214,9 +1216,8 @@ func TestIdentityProvider_Refused(t *testing.T) {
 			{}, good, {Signer: good.Signer, Certificate: nextKey().Certificate},
 		}}.Metadata()
 		wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
-		if !regexp.MustCompile(
-			`(?s)EntityID must.*Keys\[0\]: .*needs Signer.*Keys\[2\]: .*does not belong`).
-			MatchString(err.Error()) {
+		want := `(?s)EntityID must.*Keys\[0\]: .*needs Signer.*Keys\[2\]: .*does not belong`
+		if !regexp.MustCompile(want).MatchString(err.Error()) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -1492,9 +1493,7 @@ func TestParseSigningKey(t *testing.T) {
 		{"no key", certificate, nil, "the signing key: "},
 		{"no certificate", nil, pkcs8, "the signing key: "},
 		{"the wrong way round", pkcs8, certificate, "the signing key: "},
-		{"garbage", certificate,
-			[]byte(
-				"-----BEGIN PRIVATE KEY-----\nZ2FyYmFnZSB0aGF0IGlzIG5vIGtleQ==\n-----END PRIVATE KEY-----\n"),
+		{"garbage", certificate, block("PRIVATE KEY", []byte("garbage that is no key")),
 			"the signing key: "},
 		{"cut off", certificate, pkcs8[:len(pkcs8)/2], "the signing key: "},
 		{"damaged", certificate, block("RSA PRIVATE KEY", damaged), "the signing key: "},

@@ -413,18 +413,17 @@ func TestAlgorithmMustSuitTheKey(t *testing.T) {
 		withAlg := provider.KeySet()
 		withoutAlg := bytes.Replace(withAlg, []byte(`"alg":"`+test.key+`",`), nil, 1)
 		for want, set := range map[*string][]byte{&test.with: withAlg, &test.without: withoutAlg} {
-			t.Run(
-				fmt.Sprint(test.algorithm, " with a key for ", test.key, ", alg ",
-					bytes.Contains(set, []byte(`"alg"`))),
-				func(t *testing.T) {
-					w := offline(t)
-					w.config.Issuers = []delegation.Issuer{{
-						URL:        issuerURL,
-						JWKS:       set,
-						Algorithms: algorithms,
-					}}
-					w.wantOutcome(t, w.delegator(t), token, *want)
-				})
+			title := fmt.Sprint(test.algorithm, " with a key for ", test.key, ", alg ",
+				bytes.Contains(set, []byte(`"alg"`)))
+			t.Run(title, func(t *testing.T) {
+				w := offline(t)
+				w.config.Issuers = []delegation.Issuer{{
+					URL:        issuerURL,
+					JWKS:       set,
+					Algorithms: algorithms,
+				}}
+				w.wantOutcome(t, w.delegator(t), token, *want)
+			})
 		}
 	}
 }

@@ -75,25 +75,25 @@ func TestClientIP(t *testing.T) {
 		{"pipe", []string{"junk"}, [3]string{"", "", ""}},
 	} {
 		for proxies, want := range row.want {
-			t.Run(fmt.Sprintf("%s %.60q %d", row.remote, row.forwarded, proxies),
-				func(t *testing.T) {
-					w.http.TrustedProxies = proxies
-					for _, r := range []*http.Request{
-						post(delegationPath, formType, form(values(token, nil))),
-						get("?target="+app, token),
-					} {
-						r.RemoteAddr = row.remote
-						r.Header["X-Forwarded-For"] = row.forwarded
-						r.Header.Set("X-Real-Ip", "6.6.6.6")
-						r.Header.Set("Forwarded", "for=6.6.6.6")
-						if !passed(t, w.handler(t), r) {
-							t.Fatal("refused")
-						}
-						if rc, _ := w.last(t); rc.Request.IP != want {
-							t.Errorf("got %q, want %q", rc.Request.IP, want)
-						}
+			title := fmt.Sprintf("%s %.60q %d", row.remote, row.forwarded, proxies)
+			t.Run(title, func(t *testing.T) {
+				w.http.TrustedProxies = proxies
+				for _, r := range []*http.Request{
+					post(delegationPath, formType, form(values(token, nil))),
+					get("?target="+app, token),
+				} {
+					r.RemoteAddr = row.remote
+					r.Header["X-Forwarded-For"] = row.forwarded
+					r.Header.Set("X-Real-Ip", "6.6.6.6")
+					r.Header.Set("Forwarded", "for=6.6.6.6")
+					if !passed(t, w.handler(t), r) {
+						t.Fatal("refused")
 					}
-				})
+					if rc, _ := w.last(t); rc.Request.IP != want {
+						t.Errorf("got %q, want %q", rc.Request.IP, want)
+					}
+				}
+			})
 		}
 	}
 	t.Run("in the log", func(t *testing.T) {

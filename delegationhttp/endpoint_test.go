@@ -582,8 +582,10 @@ func TestNothingSecret(t *testing.T) {
 			t.Errorf("the log holds %.40s", secret)
 		}
 	}
-	if !regexp.MustCompile(
-		`"msg":"request refused","method":"POST","path":"/delegation","ip":"192\.0\.2\.1","status":415,"code":"invalid_request","error":"Content-Type must be `).MatchString(logged) {
+	refused := regexp.MustCompile(`"msg":"request refused","method":"POST",` +
+		`"path":"/delegation","ip":"192\.0\.2\.1","status":415,"code":"invalid_request",` +
+		`"error":"Content-Type must be `)
+	if !refused.MatchString(logged) {
 		t.Errorf("the operator cannot see who was refused why: %s", logged)
 	}
 	if len(granted) != 8 || granted[0] == "" || granted[6] == "" {
