@@ -434,7 +434,8 @@ func TestBrokenKeysOfEveryKind(t *testing.T) {
 			if err := json.Unmarshal(provider.KeySet(), &set); err != nil {
 				t.Fatal(err)
 			}
-			if set.Keys[0][test.member] = test.value; test.value == nil {
+			set.Keys[0][test.member] = test.value
+			if test.value == nil {
 				delete(set.Keys[0], test.member)
 			}
 			w := offline(t)
