@@ -1323,7 +1323,9 @@ func TestTimeout(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the deadline as its cause", err)
 		}
-		if strings.Count(err.Error(), issuerURL) != 1 {
+		// The URL that was called is there once, next to the issuer that the error names.
+		called := issuerURL + "/.well-known/openid-configuration"
+		if strings.Count(err.Error(), called) != 1 || strings.Count(err.Error(), issuerURL) != 2 {
 			t.Errorf("the URL is not there once: %v", err)
 		}
 
