@@ -38,8 +38,9 @@ type CheckResult struct {
 // Check tests what exchanges depend on, all at once. Results come in this order, each name once:
 //
 //   - sts answers, a warning, if Config.UnsafeSTSEmulator is set.
-//   - issuer URL: each of Config.Issuers has keys that can be used. It is asked only for what an
-//     exchange would ask for, and no more often. An issuer that strangers share, and that nothing
+//   - issuer URL: each of Config.Issuers has keys that can be used, and each of its tenants if
+//     these have keys of their own. It is asked only for what an exchange would ask for, and no
+//     more often. An issuer that strangers share, and that nothing
 //     gates, is a warning; see [Issuer].
 //   - subjects in ROLE: a warning, if targets of several issuers lead to one role, in which
 //     ${saml:sub} does not tell their users apart.
@@ -114,13 +115,15 @@ func (l *checks) addIssuers() {
 		l.addWarning("sts answers", emulatorWarning)
 	}
 	for _, issuer := range l.config.Issuers {
-		l.add(func() CheckResult {
-			return CheckResult{
-				Name:    "issuer " + issuer.URL,
-				Err:     tokenError(l.tokens.CheckKeys(l.ctx, issuer.URL)),
-				Warning: l.config.strangers(&issuer),
-			}
-		})
+		for _, source := range l.tokens.KeySources(issuer.URL) {
+			l.add(func() CheckResult {
+				return CheckResult{
+					Name:    "issuer " + source,
+					Err:     tokenError(l.tokens.CheckKeys(l.ctx, source)),
+					Warning: l.config.strangers(&issuer),
+				}
+			})
+		}
 	}
 	roles := l.config.sharedRoles()
 	for _, role := range slices.Sorted(maps.Keys(roles)) {

@@ -87,7 +87,7 @@ func (r *requiredClaim) matches(values []string) bool {
 
 // requireClaims checks what issuer and target require of the token, and notes every check.
 func (x *exchange) requireClaims() error {
-	required := slices.Concat(x.issuerClaims[x.claims.Issuer], x.required)
+	required := slices.Concat(x.issuerClaims[x.claims.Entry], x.required)
 	for i := range required {
 		name, found := jsonvalue.Lookalike(x.claims.All, required[i].name)
 		if found {

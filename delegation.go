@@ -227,6 +227,8 @@ func (c Config) copied() Config {
 	c.Issuers = slices.Clone(c.Issuers)
 	for i := range c.Issuers {
 		c.Issuers[i].RequiredClaims = cloneLists(c.Issuers[i].RequiredClaims)
+		c.Issuers[i].Aliases = slices.Clone(c.Issuers[i].Aliases)
+		c.Issuers[i].Tenants = slices.Clone(c.Issuers[i].Tenants)
 	}
 	c.IdentityProvider = c.IdentityProvider.clone()
 	c.Rules = slices.Clone(c.Rules)
@@ -304,19 +306,15 @@ func (c *Config) checkIssuers(problems *problems) (
 		problems.add("Issuers is empty")
 	}
 	claims = map[string][]requiredClaim{}
-	known := map[string]bool{}
 	for i, issuer := range c.Issuers {
 		compiled, required, err := issuer.compile()
 		if err != nil {
 			problems.add("Issuers[%d]: %w", i, err)
 		}
-		if known[issuer.URL] {
-			problems.add("Issuers[%d]: URL %q is configured twice", i, issuer.URL)
-		}
-		known[issuer.URL] = true
 		issuers = append(issuers, compiled)
 		claims[issuer.URL] = required
 	}
+	c.checkOverlaps(problems)
 	return issuers, claims
 }
 

@@ -115,6 +115,8 @@ const (
 const (
 	// iss is not a configured issuer; no request was made.
 	CodeIssuerUnknown Code = "issuer_unknown"
+	// iss is that of one tenant, and the claim that names the tenant has another.
+	CodeIssuerTenant Code = "issuer_tenant"
 	// No published key has the token's kid.
 	CodeKeyUnknown Code = "key_unknown"
 	// No known key fits, and the keys are not fetched again now.
@@ -123,6 +125,8 @@ const (
 	CodeKeyWeak Code = "key_weak"
 	// The key is for another algorithm, curve or use.
 	CodeKeyUnsuitable Code = "key_unsuitable"
+	// The key is published for tokens of another issuer or tenant.
+	CodeKeyOtherIssuer Code = "key_other_issuer"
 	// More than four keys fit the token, and the first four do not verify it.
 	CodeKeyAmbiguous Code = "key_ambiguous"
 	// The key set or discovery document cannot be read.

@@ -124,7 +124,7 @@ func (e *Explanation) describeUser(x *exchange, err error) {
 	if x.target == nil {
 		return
 	}
-	if text := x.config.strangersAt(x.claims.Issuer, x.targetName, x.target); text != "" {
+	if text := x.config.strangersAt(x.claims, x.targetName, x.target); text != "" {
 		e.Warnings = append(e.Warnings, text)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/sharedissuer"
 )
 
@@ -42,7 +43,7 @@ func (c *Config) gated(
 // out of the targets. It is empty if something does, or if only the operator's people get tokens of
 // the issuer. Targets of a database are not known here, so only what holds for all of them counts.
 func (c *Config) strangers(issuer *Issuer) string {
-	shared, ok := sharedissuer.Find(issuer.URL)
+	shared, ok := issuer.shared()
 	if !ok {
 		return ""
 	}
@@ -69,7 +70,7 @@ func (c *Config) openTargets(
 ) (open []string) {
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
 		target := targets[name]
-		if !target.takes(issuer.URL, len(c.Issuers) == 1) {
+		if !target.takes(issuer, len(c.Issuers) == 1) {
 			continue
 		}
 		if !c.gated(shared, issuer, target.idFor(name), &target) {
@@ -80,16 +81,19 @@ func (c *Config) openTargets(
 }
 
 // strangersAt is strangers for the one target of an exchange, whatever source it is from.
-func (c *Config) strangersAt(url, name string, target *Target) string {
-	shared, ok := sharedissuer.Find(url)
-	if !ok {
+func (c *Config) strangersAt(claims *idtoken.Claims, name string, target *Target) string {
+	issuer := c.issuerOf(claims)
+	if issuer == nil {
 		return ""
 	}
-	i := slices.IndexFunc(c.Issuers, func(issuer Issuer) bool { return issuer.URL == url })
-	if i < 0 || c.gated(shared, &c.Issuers[i], target.idFor(name), target) {
+	shared, ok := issuer.shared()
+	if len(issuer.Tenants) > 0 {
+		shared, ok = sharedissuer.Find(claims.Issuer)
+	}
+	if !ok || c.gated(shared, issuer, target.idFor(name), target) {
 		return ""
 	}
-	return strangersWarning(shared, url, fmt.Sprintf("the target %.80q", name))
+	return strangersWarning(shared, claims.Issuer, fmt.Sprintf("the target %.80q", name))
 }
 
 func strangersWarning(shared sharedissuer.Issuer, url, where string) string {
@@ -137,9 +141,9 @@ func (c *Config) usersByRole(targets Targets) map[string]*roleUsers {
 			roles[target.Role] = users
 		}
 		users.targets = append(users.targets, fmt.Sprintf("%.80q", name))
-		for _, issuer := range c.Issuers {
-			if target.takes(issuer.URL, len(c.Issuers) == 1) {
-				users.issuers[issuer.URL] = true
+		for i := range c.Issuers {
+			for _, name := range target.nameSpaces(&c.Issuers[i], len(c.Issuers) == 1) {
+				users.issuers[name] = true
 			}
 		}
 	}

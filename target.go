@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -34,11 +35,12 @@ type Target struct {
 	// application. They need not be Audiences: a token whose aud is one of them is refused.
 	AuthorizedParties []string
 
-	// Issuers are those whose tokens may call it. Empty: the only one of Config. With several in
-	// Config it is required, because client IDs and subjects are unique for one issuer only. For
-	// the same reason a target with several issuers must set SubjectsAreOne or
+	// Issuers are those whose tokens may call it, by Issuer.URL. Empty: the only one of Config.
+	// With several in Config it is required, because client IDs and subjects are unique for one issuer
+	// only. For the same reason a target with several issuers must set SubjectsAreOne or
 	// NameIDTellsIssuersApart; otherwise give each issuer a target, with a role or an Identity and
-	// Principal of its own.
+	// Principal of its own. Each of Issuer.Tenants counts as an issuer: list Issuer.URL for all of
+	// them, or the URL of one tenant.
 	Issuers []string
 	// SubjectsAreOne says that a sub names the same user whichever of Issuers the token is from, so
 	// that ${saml:sub} may be the same, for example while an issuer moves to another URL.
@@ -150,17 +152,55 @@ func (t *Target) checkIssuers(c *Config, problems *problems) {
 		problems.add("Issuers is empty, and there are several issuers")
 	}
 	for _, issuer := range t.Issuers {
-		if !slices.ContainsFunc(c.Issuers, func(i Issuer) bool { return i.URL == issuer }) {
+		if !slices.ContainsFunc(c.Issuers, func(i Issuer) bool { return i.is(issuer) }) {
 			problems.add("Issuers: %q is not a configured issuer", issuer)
 		}
 	}
-	issuers := slices.Compact(slices.Sorted(slices.Values(t.Issuers)))
-	if len(issuers) > 1 && t.SubjectsAreOne == t.NameIDTellsIssuersApart {
-		problems.add("Issuers has %d issuers, whose subjects would be one name space in "+
+	several := t.severalIssuers(c)
+	if several != "" && t.SubjectsAreOne == t.NameIDTellsIssuersApart {
+		problems.add("Issuers has %s, whose subjects would be one name space in "+
 			"${saml:sub}: make a target for each, or set one of Target.SubjectsAreOne and "+
 			"Target.NameIDTellsIssuersApart",
-			len(issuers))
+			several)
 	}
+}
+
+// severalIssuers says of how many issuers the target takes tokens, each tenant being one. It is
+// empty if it takes those of one only.
+func (t *Target) severalIssuers(c *Config) string {
+	names := map[string]bool{}
+	for i := range c.Issuers {
+		for _, name := range t.nameSpaces(&c.Issuers[i], len(c.Issuers) == 1) {
+			if idtoken.IsTemplate(name) {
+				return "the issuers of any tenant"
+			}
+			names[name] = true
+		}
+	}
+	for _, url := range t.Issuers { // those that are not configured, too
+		if !idtoken.IsTemplate(url) {
+			names[url] = true
+		}
+	}
+	if len(names) < 2 {
+		return ""
+	}
+	return fmt.Sprintf("%d issuers", len(names))
+}
+
+// nameSpaces are those of the issuer's subjects, see [Issuer.nameSpaces], that may call the target.
+func (t *Target) nameSpaces(issuer *Issuer, onlyIssuer bool) []string {
+	all := issuer.nameSpaces()
+	if len(t.Issuers) == 0 && onlyIssuer || slices.Contains(t.Issuers, issuer.URL) {
+		return all
+	}
+	var listed []string
+	for _, url := range t.Issuers {
+		if issuer.is(url) {
+			listed = append(listed, url)
+		}
+	}
+	return listed
 }
 
 // checkARNs parses the ARNs that are set.
@@ -220,17 +260,16 @@ func (t *Target) checkRegions(c *Config, problems *problems) {
 // idFor returns the target's ID, which is the name that was asked for unless it has one.
 func (t *Target) idFor(name string) string { return cmp.Or(t.ID, name) }
 
-// takes tells whether tokens of the issuer may call the target.
-func (t *Target) takes(issuer string, onlyIssuer bool) bool {
-	if len(t.Issuers) == 0 {
-		return onlyIssuer
-	}
-	return slices.Contains(t.Issuers, issuer)
+// takes tells whether tokens of the issuer, or of one of its tenants, may call the target.
+func (t *Target) takes(issuer *Issuer, onlyIssuer bool) bool {
+	return len(t.nameSpaces(issuer, onlyIssuer)) > 0
 }
 
 // mayCall checks that the token's issuer and application may use the target.
 func (t *Target) mayCall(name string, c *idtoken.Claims, onlyIssuer bool) error {
-	if !t.takes(c.Issuer, onlyIssuer) {
+	listed := len(t.Issuers) == 0 && onlyIssuer ||
+		slices.Contains(t.Issuers, c.Entry) || slices.Contains(t.Issuers, c.Issuer)
+	if !listed {
 		return newError(CodeIssuerNotAllowed,
 			"the target %.80q does not take tokens of the issuer %.200q", name, c.Issuer)
 	}

@@ -30,7 +30,31 @@ const (
 // and so do Check and Explain.
 type Issuer struct {
 	// URL is the exact iss claim, trailing slash included. It is https unless AllowLoopbackHTTP.
+	// For a provider that has an issuer for each of its tenants it can have one placeholder, in
+	// braces, which is a whole segment of the path or the first label of the host. Entra's is
+	// https://login.microsoftonline.com/{tenantid}/v2.0. Tenants then says whose tokens count.
 	URL string
+	// Aliases are further iss claims of the same issuer, for a provider whose tokens have one or
+	// the other. Subjects are the same under each, and rules and events get URL. An alias is
+	// compared exactly. It is an https URL, or URL without https://: Google's tokens can have
+	// accounts.google.com. The discovery document may name one, too. Empty: none.
+	Aliases []string
+	// Tenants are those whose tokens count, where URL has a placeholder. iss must be URL with one
+	// of them, and TenantClaim must name the same one. Tenants of a path are up to 128 letters,
+	// digits, - and _, those of a host one label in lower case, and those of the claim tid GUIDs in
+	// lower case: a tenant that is a domain at Entra has such an ID too. Each tenant is an issuer
+	// of its own to rules, events and Target.Issuers, which may also name URL for all of them; see
+	// there for the subjects of several. Each has keys of its own below its URL, unless
+	// DiscoveryURL, JWKSURL or JWKS have the keys of all.
+	Tenants []string
+	// UnsafeAnyTenant accepts the tokens of every tenant in place of a list: anybody can open a
+	// tenant, and all that its administrator writes into a token is accepted. RequiredClaims or
+	// rules must say who may come in; until they do, New, Check and Explain warn. It needs
+	// DiscoveryURL, JWKSURL or JWKS.
+	UnsafeAnyTenant bool
+	// TenantClaim is the claim that names the tenant in a token, compared exactly. Empty: tid, as
+	// Entra has it. A name other than tid takes tenants that are no GUIDs.
+	TenantClaim string
 
 	// Algorithms are those that the issuer may sign with: RS, PS and ES with 256, 384 or 512, and
 	// EdDSA, which is Ed25519 (RFC 9864) and no other curve. Empty: RS256.
@@ -40,6 +64,11 @@ type Issuer struct {
 	JWKS []byte
 	// JWKSURL is where the key set is. Discovery is skipped.
 	JWKSURL string
+	// DiscoveryURL is where the discovery document is, if that is not URL with
+	// /.well-known/openid-configuration after it: one of an Azure AD B2C policy, or of an Entra
+	// application with keys of its own (…?appid=CLIENT_ID). The issuer that the document names
+	// must be URL, placeholder included, or one of Aliases. Empty: below URL.
+	DiscoveryURL string
 
 	// SharedSecret makes this an issuer that signs with HS256 and nothing else, such as a legacy
 	// Auth0 client. It has at least 32 bytes. Whoever can verify such tokens can also make them, so
@@ -77,7 +106,7 @@ type Issuer struct {
 // or everything that New refuses in it.
 func (i Issuer) compile() (idtoken.Issuer, []requiredClaim, error) {
 	var problems problems
-	i.checkURL(&problems)
+	i.checkNames(&problems)
 	i.checkOneSource(&problems)
 	required, err := compileClaims(i.RequiredClaims, "issuer")
 	if err != nil {
@@ -87,6 +116,11 @@ func (i Issuer) compile() (idtoken.Issuer, []requiredClaim, error) {
 	algorithms := i.algorithms(&problems)
 	compiled := idtoken.Issuer{
 		URL:          i.URL,
+		Aliases:      slices.Clone(i.Aliases),
+		Template:     i.template(),
+		Tenants:      slices.Clone(i.Tenants),
+		TenantClaim:  i.tenantClaim(),
+		DiscoveryURL: i.DiscoveryURL,
 		Algorithms:   algorithms,
 		KeySetURL:    i.JWKSURL,
 		LoopbackHTTP: i.AllowLoopbackHTTP,
@@ -95,16 +129,6 @@ func (i Issuer) compile() (idtoken.Issuer, []requiredClaim, error) {
 	}
 	i.setKeys(&compiled, &problems)
 	return compiled, required, errors.Join(problems...)
-}
-
-func (i Issuer) checkURL(problems *problems) {
-	if err := document.CheckURL(i.URL, i.AllowLoopbackHTTP); err != nil {
-		problems.add("URL: %w", err)
-		return
-	}
-	if strings.Contains(i.URL, "?") { // OpenID Connect Discovery §2
-		problems.add("URL: %.200q has a query", i.URL)
-	}
 }
 
 // checkOneSource checks that at most one source of keys is set.
@@ -117,6 +141,10 @@ func (i Issuer) checkOneSource(problems *problems) {
 	}
 	if sources > 1 {
 		problems.add("set only one of JWKS, JWKSURL and SharedSecret")
+	}
+	if sources > 0 && i.DiscoveryURL != "" {
+		problems.add("DiscoveryURL has no effect with Issuer.JWKS, Issuer.JWKSURL or " +
+			"Issuer.SharedSecret")
 	}
 }
 
@@ -169,6 +197,10 @@ func (i Issuer) setKeys(compiled *idtoken.Issuer, problems *problems) {
 	case i.JWKSURL != "":
 		if err := document.CheckURL(i.JWKSURL, i.AllowLoopbackHTTP); err != nil {
 			problems.add("JWKSURL: %w", err)
+		}
+	case i.DiscoveryURL != "":
+		if err := document.CheckURL(i.DiscoveryURL, i.AllowLoopbackHTTP); err != nil {
+			problems.add("DiscoveryURL: %w", err)
 		}
 	}
 }

@@ -20,12 +20,18 @@ var decidingClaims = []string{
 
 // Claims are those of a token that passed every check. The caller owns them.
 type Claims struct {
-	Issuer, Subject string
-	Client          string   // the application that the token was issued to, see clientOf
-	Audience        []string // at least one
-	Expiry          time.Time
-	All             map[string]any // as [document.Object] decodes them
-	Of              Origin
+	// Issuer tells name spaces of subjects apart: the configured issuer's URL, also of a token with
+	// an alias of it as its iss, or that of the tenant.
+	Issuer string
+	// Entry is the URL of the issuer as it is configured, which is a template's text if the issuer
+	// has tenants.
+	Entry    string
+	Subject  string
+	Client   string   // the application that the token was issued to, see clientOf
+	Audience []string // at least one
+	Expiry   time.Time
+	All      map[string]any // as [document.Object] decodes them
+	Of       Origin
 	// SignedSHA256 is the hash of what the signature covers. It identifies the token, whatever
 	// signature it bears: of some algorithms anyone can make a second one that verifies.
 	SignedSHA256 [sha256.Size]byte

@@ -26,6 +26,9 @@ type compactJWS struct {
 	payload, signature []byte            // decoded
 	algorithm, kid     string            // kid: empty if the token names no key
 	digest             [sha256.Size]byte // of the whole token
+
+	// What the payload says, unverified: keys can be for tokens of one issuer only.
+	iss, tenant string
 }
 
 // parseCompact takes a compact JWS apart more strictly than RFC 7515 parsers usually do.
@@ -158,13 +161,21 @@ func parseObject(
 	case err != nil:
 		return nil, newError(tokenMalformed, "the token's %s is not one JSON object: %w", part, err)
 	}
+	if err := refuseFolded(object, member, names); err != nil {
+		return nil, err
+	}
+	return object, nil
+}
+
+// refuseFolded refuses members that become one of the names by Unicode case folding.
+func refuseFolded(object map[string]any, member string, names []string) error {
 	for _, found := range slices.Sorted(maps.Keys(object)) {
 		for _, name := range names {
 			if found != name && strings.EqualFold(found, name) {
-				return nil, newError(tokenFoldedName,
+				return newError(tokenFoldedName,
 					"the %s %.80q differs from %q only by case", member, found, name)
 			}
 		}
 	}
-	return object, nil
+	return nil
 }

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/document"
@@ -16,24 +16,9 @@ import (
 func (r *remoteKeys) load(ctx context.Context) (*KeySet, time.Duration, error) {
 	from := r.url
 	if from == "" {
-		below := strings.TrimSuffix(r.issuer, "/")
-		body, _, err := r.get(ctx, below+"/.well-known/openid-configuration")
-		if err != nil {
+		var err error
+		if from, err = r.discover(ctx); err != nil {
 			return nil, 0, err
-		}
-		found, err := document.Object(document.WithoutBOM(body))
-		if err != nil {
-			return nil, 0, newError(keySetInvalid,
-				"the discovery document is not one JSON object: %w", unusable(body, err))
-		}
-		if found["issuer"] != r.issuer {
-			return nil, 0, newError(discoveryIssuer,
-				"the discovery document of %q names the issuer %.200q",
-				r.issuer, fmt.Sprint(found["issuer"]))
-		}
-		from, _ = found["jwks_uri"].(string)
-		if err := document.CheckFound(from, r.issuer, r.loopbackHTTP); err != nil {
-			return nil, 0, newError(keySetURL, "the discovery document's jwks_uri: %w", err)
 		}
 	}
 	body, header, err := r.get(ctx, from)
@@ -42,6 +27,35 @@ func (r *remoteKeys) load(ctx context.Context) (*KeySet, time.Duration, error) {
 	}
 	set, err := ParseKeySet(body)
 	return set, document.Life(header, defaultKeyLife, minKeyLife, maxKeyLife), err
+}
+
+// discover reads the discovery document and returns the URL of the key set that it names.
+func (r *remoteKeys) discover(ctx context.Context) (string, error) {
+	body, _, err := r.get(ctx, r.discoveryURL)
+	if err != nil {
+		return "", err
+	}
+	found, err := document.Object(document.WithoutBOM(body))
+	if err != nil {
+		return "", newError(keySetInvalid,
+			"the discovery document is not one JSON object: %w", unusable(body, err))
+	}
+	if !r.isNamed(found["issuer"]) {
+		return "", newError(discoveryIssuer,
+			"the discovery document %.200q of %.200q names the issuer %.200q",
+			r.discoveryURL, r.issuer, fmt.Sprint(found["issuer"]))
+	}
+	from, _ := found["jwks_uri"].(string)
+	if err := document.CheckFound(from, r.discoveryURL, r.loopbackHTTP); err != nil {
+		return "", newError(keySetURL, "the discovery document's jwks_uri: %w", err)
+	}
+	return from, nil
+}
+
+// isNamed tells whether a discovery document's issuer is this one.
+func (r *remoteKeys) isNamed(issuer any) bool {
+	name, ok := issuer.(string)
+	return ok && (name == r.issuer || slices.Contains(r.aliases, name))
 }
 
 // unusable says what stands where JSON should, if that can be told, or else what is wrong with it.

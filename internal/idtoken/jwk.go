@@ -55,6 +55,9 @@ func readJWK(member map[string]any) (key, error) {
 		return k, err
 	}
 	k.algorithm = CanonicalAlgorithm(k.algorithm)
+	if k.issuer, err = optionalText(member, "issuer"); err != nil {
+		return k, err
+	}
 	if err := checkUse(member); err != nil {
 		return k, err
 	}

@@ -32,6 +32,10 @@ const (
 // key is one key of a set, with what its JWK says about its use.
 type key struct {
 	kid, algorithm string // algorithm: empty if the JWK has none
+	// issuer is the only one whose tokens the key may verify, perhaps with a placeholder for the
+	// token's tenant. Empty: any that the set is for. Microsoft Entra publishes it, see "Validate
+	// the issuer" of its documentation of access tokens.
+	issuer string
 	// *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, or []byte of a shared secret
 	material any
 	refused  *Error // why the key may never be used
@@ -39,11 +43,12 @@ type key struct {
 	certificateEnds time.Time
 }
 
-// suits tells whether the key may verify signatures of the algorithm.
-func (k key) suits(algorithm string) error {
+// suits tells whether the key may verify the token's signature.
+func (k key) suits(t *compactJWS) error {
 	if k.refused != nil {
 		return k.refused
 	}
+	algorithm := t.algorithm
 	fits := false
 	switch m := k.material.(type) {
 	case []byte:
@@ -59,6 +64,23 @@ func (k key) suits(algorithm string) error {
 	}
 	if !fits || k.algorithm != "" && k.algorithm != algorithm {
 		return newError(keyUnsuitable, "the issuer's key %.80q is not for %s", k.kid, algorithm)
+	}
+	return k.isFor(t)
+}
+
+// isFor tells whether the key may verify tokens of the token's issuer.
+func (k key) isFor(t *compactJWS) error {
+	if k.issuer == "" {
+		return nil
+	}
+	issuer, err := fillPublished(k.issuer, t.tenant)
+	if err != nil {
+		return newError(keyOtherIssuer,
+			"the key %.80q is for tokens of %.200q, and %w", k.kid, k.issuer, err)
+	}
+	if issuer != t.iss {
+		return newError(keyOtherIssuer,
+			"the key %.80q is for tokens of %.200q only", k.kid, issuer)
 	}
 	return nil
 }
@@ -101,14 +123,14 @@ func (k key) isSame(other key) bool {
 	return false
 }
 
-// choose returns those of the keys that fit the algorithm, each once, the ones that name it first.
-// If none fits, the error says why.
+// choose returns those of the keys that fit the token, each once, the ones that name its algorithm
+// first. If none fits, the error says why.
 //
 // An issuer may publish a key several times, and several keys under one kid: RFC 7517 §4.5
 // discourages that and does not forbid it. Whichever verifies is the issuer's own.
-func choose(keys []key, algorithm string) (chosen []key, err error) {
+func choose(keys []key, t *compactJWS) (chosen []key, err error) {
 	for _, k := range keys {
-		if e := k.suits(algorithm); e != nil {
+		if e := k.suits(t); e != nil {
 			err = cmp.Or(err, e)
 			continue
 		}

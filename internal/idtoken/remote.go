@@ -35,7 +35,10 @@ const (
 // and off the caller's path when it grows old, at once but not often for a token that no known key
 // verifies. So there is no idle goroutine.
 type remoteKeys struct {
-	issuer, url   string // url: of the key set; empty means discovery
+	issuer        string
+	aliases       []string // other names that the discovery document may have for it
+	url           string   // of the key set; empty means discovery
+	discoveryURL  string
 	loopbackHTTP  bool
 	client        *http.Client
 	now           func() time.Time

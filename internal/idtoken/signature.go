@@ -63,7 +63,7 @@ func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
 // tryKeys verifies with those of the keys that fit, the first maxTried of them. There is at least
 // one key.
 func (t *compactJWS) tryKeys(keys []key) error {
-	chosen, err := choose(keys, t.algorithm)
+	chosen, err := choose(keys, t)
 	if err != nil {
 		return err
 	}

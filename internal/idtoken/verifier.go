@@ -1,9 +1,12 @@
 package idtoken
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/document"
@@ -24,12 +27,21 @@ type Config struct {
 	RefreshFailed func(issuer string, err error)
 }
 
-// Issuer is a provider whose ID tokens are accepted. The caller has checked it: its URLs, and that
-// no more than one source of keys is set. If none is, they are found by OpenID Connect discovery
-// below URL.
+// Issuer is a provider whose ID tokens are accepted. The caller has checked it: its URLs, that no
+// two issuers take the same iss, and that no more than one source of keys is set. If none is, they
+// are found by OpenID Connect discovery below URL.
 type Issuer struct {
-	// URL is the exact iss claim.
+	// URL is the exact iss claim, or the text of Template.
 	URL string
+	// Aliases are further iss claims of the same issuer.
+	Aliases []string
+	// Template has an iss for each of its tenants. nil: URL is one issuer.
+	Template *Template
+	// Tenants are those of Template that are accepted. Empty: any, and the keys are then not found
+	// below URL.
+	Tenants []string
+	// TenantClaim is the claim that names the tenant.
+	TenantClaim string
 	// Algorithms are those that it may sign with: some of [Algorithms], or HS256 alone with a
 	// SharedSecret.
 	Algorithms []string
@@ -40,6 +52,9 @@ type Issuer struct {
 	KeySet *KeySet
 	// KeySetURL is where the key set is published.
 	KeySetURL string
+	// DiscoveryURL is where the discovery document is, if it is not below URL. It names URL or one
+	// of Aliases as its issuer.
+	DiscoveryURL string
 	// LoopbackHTTP says whether discovery may lead to plain http on loopback.
 	LoopbackHTTP bool
 
@@ -52,12 +67,20 @@ type Issuer struct {
 // Verifier verifies the ID tokens of its issuers. It is safe for concurrent use and keeps no
 // goroutine while it is not used.
 type Verifier struct {
-	config  Config
-	issuers map[string]issuer // by URL
+	config    Config
+	issuers   map[string]issuer    // by iss
+	templates []issuer             // those that accept any tenant
+	sources   map[string][]string  // of keys, by Issuer.URL
+	finders   map[string]keyFinder // by source
 }
 
-// issuer is an Issuer with its keys ready to be found.
+// issuer is an Issuer with its keys ready to be found, as far as it concerns tokens of one iss.
 type issuer struct {
+	name, entry    string // as in Claims
+	listed         string // name, or entry where the token chooses the tenant
+	template       *Template
+	tenant         string // whose iss it is, by the template; empty: the issuer has no tenants
+	tenantClaim    string
 	algorithms     []string
 	keys           keyFinder
 	marks, clients []string // as in Issuer
@@ -66,18 +89,86 @@ type issuer struct {
 // New makes a Verifier. It makes no request.
 func New(c Config, issuers []Issuer) *Verifier {
 	c.Client = document.Client(c.Client)
-	v := &Verifier{c, map[string]issuer{}}
+	v := &Verifier{
+		config:  c,
+		issuers: map[string]issuer{},
+		sources: map[string][]string{},
+		finders: map[string]keyFinder{},
+	}
 	for _, i := range issuers {
-		var algorithms []string
-		for _, name := range i.Algorithms {
-			algorithms = append(algorithms, CanonicalAlgorithm(name))
-		}
-		v.issuers[i.URL] = issuer{algorithms, v.keysOf(i), i.Marks, i.Clients}
+		v.add(i)
 	}
 	return v
 }
 
-func (v *Verifier) keysOf(i Issuer) keyFinder {
+// add makes one of the issuers ready for each iss that it accepts.
+func (v *Verifier) add(i Issuer) {
+	by := issuer{
+		name:        i.URL,
+		entry:       i.URL,
+		listed:      i.URL,
+		template:    i.Template,
+		tenantClaim: i.TenantClaim,
+		marks:       i.Marks,
+		clients:     i.Clients,
+	}
+	for _, name := range i.Algorithms {
+		by.algorithms = append(by.algorithms, CanonicalAlgorithm(name))
+	}
+	sources := i.keySources()
+	v.sources[i.URL] = sources
+	for _, source := range sources {
+		v.finders[source] = v.keysOf(i, source)
+	}
+	by.keys = v.finders[sources[0]]
+	if i.Template == nil {
+		for _, iss := range append([]string{i.URL}, i.Aliases...) {
+			v.issuers[iss] = by
+		}
+		return
+	}
+	if len(i.Tenants) == 0 {
+		v.templates = append(v.templates, by)
+	}
+	for n, tenant := range i.Tenants {
+		if len(sources) > 1 {
+			by.keys = v.finders[sources[n]]
+		}
+		listed := by.of(tenant)
+		listed.listed = listed.name
+		v.issuers[listed.name] = listed
+	}
+}
+
+// of is the issuer for tokens of a tenant.
+func (i issuer) of(tenant string) issuer {
+	i.name = i.template.Fill(tenant)
+	i.tenant = tenant
+	return i
+}
+
+// keySources names the sources of the issuer's keys: its URL, or the URL of each tenant if each has
+// keys of its own.
+func (i Issuer) keySources() []string {
+	shared := i.SharedSecret != nil || i.KeySet != nil || i.KeySetURL != "" || i.DiscoveryURL != ""
+	if i.Template == nil || shared || len(i.Tenants) == 0 {
+		return []string{i.URL}
+	}
+	var sources []string
+	for _, tenant := range i.Tenants {
+		sources = append(sources, i.Template.Fill(tenant))
+	}
+	return sources
+}
+
+// discoveryURL is where the discovery document of a source is (OpenID Connect Discovery §4.1).
+func (i Issuer) discoveryURL(source string) string {
+	below := strings.TrimSuffix(source, "/") + "/.well-known/openid-configuration"
+	return cmp.Or(i.DiscoveryURL, below)
+}
+
+// keysOf makes the finder of keys of one of the issuer's sources.
+func (v *Verifier) keysOf(i Issuer, source string) keyFinder {
 	switch {
 	case i.SharedSecret != nil:
 		return sharedSecret(i.SharedSecret)
@@ -85,8 +176,10 @@ func (v *Verifier) keysOf(i Issuer) keyFinder {
 		return i.KeySet
 	}
 	return &remoteKeys{
-		issuer:        i.URL,
+		issuer:        source,
+		aliases:       i.Aliases,
 		url:           i.KeySetURL,
+		discoveryURL:  i.discoveryURL(source),
 		loopbackHTTP:  i.LoopbackHTTP,
 		client:        v.config.Client,
 		now:           v.config.Now,
@@ -103,49 +196,52 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, iss, by, err := v.readPayload(token)
+	all, by, err := v.readPayload(token)
 	if err != nil {
 		return nil, token.origin("").refused(err)
 	}
-	claims, err := v.verify(ctx, token, all, iss, by)
+	claims, err := v.verify(ctx, token, all, by)
 	if err != nil {
-		return nil, token.origin(iss).refused(err)
+		return nil, token.origin(by.listed).refused(err)
 	}
-	claims.Of = token.origin(iss)
+	claims.Of = token.origin(by.name)
 	return claims, nil
 }
 
 // readPayload reads the claims of a token that nobody has verified, and finds its issuer.
-func (v *Verifier) readPayload(
-	token *compactJWS,
-) (all map[string]any, iss string, by issuer, err error) {
-	all, err = parseObject("payload", token.payload, "claim", decidingClaims)
+func (v *Verifier) readPayload(token *compactJWS) (map[string]any, issuer, error) {
+	all, err := parseObject("payload", token.payload, "claim", decidingClaims)
 	if err != nil {
-		return nil, "", issuer{}, err
+		return nil, issuer{}, err
 	}
-	iss, err = stringClaim(all, "iss")
+	token.iss, err = stringClaim(all, "iss")
 	if err != nil {
-		return nil, "", issuer{}, err
+		return nil, issuer{}, err
 	}
-	by, err = v.issuer(iss)
-	return all, iss, by, err
+	by, err := v.issuer(token.iss)
+	token.tenant, _ = all[by.tenantClaim].(string)
+	return all, by, err
 }
 
 // verify checks a token whose issuer was found.
 func (v *Verifier) verify(
-	ctx context.Context, token *compactJWS, all map[string]any, iss string, by issuer,
+	ctx context.Context, token *compactJWS, all map[string]any, by issuer,
 ) (*Claims, error) {
 	if err := token.verifySignature(ctx, by); err != nil {
+		return nil, err
+	}
+	if err := by.checkTenant(all); err != nil {
 		return nil, err
 	}
 	// The kind comes first: the claims of another kind of token have other meanings.
 	if err := checkKind(all, by.marks); err != nil {
 		return nil, err
 	}
-	claims, err := checkClaims(iss, all, by.clients, v.config.Now(), v.config.Leeway)
+	claims, err := checkClaims(by.name, all, by.clients, v.config.Now(), v.config.Leeway)
 	if err != nil {
 		return nil, err
 	}
+	claims.Entry = by.entry
 	claims.SignedSHA256 = sha256.Sum256(token.signed)
 	return claims, nil
 }
@@ -161,24 +257,57 @@ func (v *Verifier) VerifySignature(ctx context.Context, iss, raw string) error {
 	if err != nil {
 		return err
 	}
+	token.iss = iss
 	return token.verifySignature(ctx, by)
 }
 
-// CheckKeys tells whether an issuer has keys that can be used, and asks it for them as Verify
-// would. Errors are those of Verify.
-func (v *Verifier) CheckKeys(ctx context.Context, iss string) error {
-	by, err := v.issuer(iss)
-	if err != nil {
-		return err
+// KeySources names the sources of an issuer's keys, by its URL. It is the only one, unless each of
+// the issuer's tenants has keys of its own.
+func (v *Verifier) KeySources(issuer string) []string { return slices.Clone(v.sources[issuer]) }
+
+// CheckKeys tells whether one of KeySources has keys that can be used, and asks it for them as
+// Verify would. Errors are those of Verify.
+func (v *Verifier) CheckKeys(ctx context.Context, source string) error {
+	keys, ok := v.finders[source]
+	if !ok {
+		return unknownIssuer(source)
 	}
-	_, _, err = by.keys.find(ctx, &search{})
+	_, _, err := keys.find(ctx, &search{})
 	return err
 }
 
+// issuer finds the issuer of an iss.
 func (v *Verifier) issuer(iss string) (issuer, error) {
-	by, ok := v.issuers[iss]
-	if !ok {
-		return issuer{}, newError(issuerUnknown, "%.200q is not a configured issuer", iss)
+	if by, ok := v.issuers[iss]; ok {
+		return by, nil
 	}
-	return by, nil
+	for _, by := range v.templates {
+		if tenant, ok := by.template.Tenant(iss); ok {
+			return by.of(tenant), nil
+		}
+	}
+	return issuer{}, unknownIssuer(iss)
+}
+
+func unknownIssuer(iss string) *Error {
+	return newError(issuerUnknown, "%.200q is not a configured issuer", iss)
+}
+
+// checkTenant checks that a token names the tenant that its iss is of.
+func (i issuer) checkTenant(all map[string]any) error {
+	if i.tenant == "" {
+		return nil
+	}
+	if err := refuseFolded(all, "claim", []string{i.tenantClaim}); err != nil {
+		return err
+	}
+	named, err := stringClaim(all, i.tenantClaim)
+	if err != nil {
+		return err
+	}
+	if named != i.tenant {
+		return newError(issuerTenant, "iss is that of the tenant %.80q, and %s is %.80q",
+			i.tenant, i.tenantClaim, named)
+	}
+	return nil
 }

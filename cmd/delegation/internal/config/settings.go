@@ -57,6 +57,11 @@ type IssuerSettings struct {
 	Algorithms        []string `yaml:"algorithms"`
 	JWKSFile          string   `yaml:"jwks_file"`
 	JWKSURL           string   `yaml:"jwks_url"`
+	DiscoveryURL      string   `yaml:"discovery_url"`
+	Aliases           []string `yaml:"aliases"`
+	Tenants           []string `yaml:"tenants"`
+	TenantClaim       string   `yaml:"tenant_claim"`
+	UnsafeAnyTenant   bool     `yaml:"unsafe_any_tenant"`
 	SharedSecretFile  string   `yaml:"shared_secret_file"`
 	AllowLoopbackHTTP bool     `yaml:"allow_loopback_http"`
 	ClientAudiences   []string `yaml:"client_audiences"`
