@@ -42,8 +42,8 @@ func metadataCommand(s surroundings) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
 	s.configFlag(command, &f.configFile, defaultConfig)
-	s.targetFlag(command, &f.target, &f.configFile, "`target` with an identity of its own, instead of the "+
-		"one that all share")
+	s.targetFlag(command, &f.target, &f.configFile, "`target` with an identity of its own, "+
+		"instead of the one that all share")
 	command.Flags().StringVar(&f.entityID, "entity-id", "", "the entity `ID`, such as "+
 		"urn:example.com")
 	command.Flags().StringArrayVar(&f.certificates, "certificate", nil, "PEM `file` with the "+

@@ -76,7 +76,8 @@ func scriptWorld(ts *testscript.TestScript, negated bool, settings []string) {
 	s.world = newWorldIn(s, ts.MkAbs("."))
 	ts.Setenv("ISSUER", s.issuerURL)
 	ts.Setenv("AWS", s.awsURL)
-	s.configFile(s, fmt.Sprintf("http: {console: {endpoint: %q}}", s.awsURL+"/federation"), settings...)
+	console := fmt.Sprintf("http: {console: {endpoint: %q}}", s.awsURL+"/federation")
+	s.configFile(s, console, settings...)
 	s.write(s, "token", s.world.token(nil))
 }
 

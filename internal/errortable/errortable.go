@@ -57,7 +57,7 @@ func parse(text string) *tables {
 		answers: map[string]Answer{},
 		levels:  map[string]slog.Level{},
 	}
-	for _, cells := range rows(text) {
+	for _, cells := range tableRows(text) {
 		t.readCode(cells)
 		t.readStage(cells)
 		t.readLevel(cells)
@@ -80,8 +80,8 @@ func (t *tables) level(code string, row Row) slog.Level {
 	return t.levels[row.Stage]
 }
 
-// rows returns the cells of each line that may be a row of a table.
-func rows(text string) [][]string {
+// tableRows returns the cells of each line that may be a row of a table.
+func tableRows(text string) [][]string {
 	var all [][]string
 	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(line, "| ") {
