@@ -21,22 +21,29 @@ func checkCommand(s surroundings) *cobra.Command {
 	var f checkFlags
 	command := &cobra.Command{
 		Use:   "check",
-		Short: "Check that issuers, signing keys, metadata and STS work",
-		Long: "Check all that exchanges depend on: each issuer has keys that can be used, each " +
-			"signing key signs what its certificate verifies, the metadata has a\n" +
-			"size that IAM takes, STS answers in each region, and so does Redis if replicas " +
-			"share anything. It needs no token and changes nothing.\n\n" +
-			"It reads the configuration and writes a table to standard output, or JSON with " +
-			"--json. Exit code 1 if anything has failed; a warning alone is no\n" +
-			"failure, nor is a note, which names a setting whose meaning has changed " +
-			"(docs/upgrading.md). Exit code 2 if the configuration itself is wrong.",
+		Short: "Check the issuers, the signing keys, the metadata and STS",
+		Long: `Check what exchanges depend on:
+
+  - each issuer has keys that can be used;
+  - each signing key signs, and its certificate verifies the signature;
+  - the metadata has a size that IAM accepts;
+  - STS answers in each region;
+  - Redis answers, if replicas share anything.
+
+It needs no token and changes nothing. It reads the configuration, and writes a
+table to standard output, or JSON with --json.
+
+A warning is not a failure. A note names a setting whose meaning has changed; see
+docs/upgrading.md.
+
+Exit codes: 0 if nothing failed, 1 if anything failed, 2 if the configuration is
+wrong.`,
 		Example: "  delegation check --config /etc/delegation/delegation.yaml",
 		Args:    noArguments,
 		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
 	s.configFlag(command, &f.configFile, defaultConfig)
-	command.Flags().BoolVar(&f.json, "json", false, "write JSON: a list of name, state (ok, "+
-		"warning, failed or note) and, where there are any, what, warning, stage and code")
+	command.Flags().BoolVar(&f.json, "json", false, "write JSON, see docs/cli.md")
 	return command
 }
 

@@ -26,9 +26,9 @@ func (s surroundings) targetFlag(c *cobra.Command, target, file *string, usage s
 // addUsualCommands adds cobra's completion and a help that knows what is no command.
 func addUsualCommands(root *cobra.Command) {
 	root.SetHelpCommand(&cobra.Command{
-		Use: "help [COMMAND]", Short: "Say what a command does, with an example",
-		Long: "Say what a command does, what it reads and writes, and its exit codes, with an " +
-			"example. It writes to standard output.",
+		Use: "help [COMMAND]", Short: "Describe a command, with an example",
+		Long: "Describe a command: what it does, what it reads and writes, and its exit codes, " +
+			"with an\nexample. It writes to standard output.",
 		Example: "  delegation help exchange",
 		RunE: func(_ *cobra.Command, args []string) error {
 			found, rest, err := root.Find(args)

@@ -17,7 +17,7 @@ const defaultConfig = "delegation.yaml"
 func (s surroundings) configFlag(c *cobra.Command, file *string, otherwise string) {
 	usual := cmp.Or(s.variable(config.EnvironmentPrefix+"CONFIG"), otherwise)
 	c.Flags().StringVarP(file, "config", "c", usual,
-		"configuration `file`, see delegation.example.yaml; DELEGATION_CONFIG")
+		"configuration `file`; DELEGATION_CONFIG sets the default")
 }
 
 // configured builds what a configuration describes, for one call: nothing listens. change, if not

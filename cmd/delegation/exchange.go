@@ -25,18 +25,21 @@ func exchangeCommand(s surroundings) *cobra.Command {
 	var f exchangeFlags
 	command := &cobra.Command{
 		Use:   "exchange",
-		Short: "Exchange an ID token for AWS credentials, as the configuration decides",
-		Long: "Exchange an ID token for AWS credentials, as the configuration decides, in this " +
-			"process: no service has to run.\n\n" +
-			"It reads the configuration, and the token from a file or from standard input, never " +
-			"from an argument. It writes to standard output:\n" +
-			"  process      what an AWS credential_process prints\n" +
-			"  env          exports for a shell: eval \"$(delegation exchange --format env …)\"\n" +
-			"  json         what Auth0's delegation endpoint answered\n" +
-			"  console-url  a URL that signs a browser in to the AWS console, for 15 minutes\n" +
-			"All are secrets, and are not written to a terminal without --show-secrets. Exit " +
-			"code 1 if it is refused: the line on standard error has the\n" +
-			"stage, the code and the remedy, and --verbose adds the audit record.",
+		Short: "Exchange an ID token for AWS credentials",
+		Long: `Exchange an ID token for AWS credentials in this process. No service has to run.
+
+It reads the configuration, and the token from a file or from standard input,
+never from an argument. --format says what it writes to standard output:
+
+  process      what an AWS credential_process prints
+  env          exports for a shell: eval "$(delegation exchange --format env …)"
+  json         the answer of Auth0's delegation endpoint
+  console-url  a URL that signs a browser in to the AWS console, for 15 minutes
+
+All of these are secrets. They go to a terminal only with --show-secrets.
+
+If the exchange is refused, a line on standard error has the stage, the code and
+the remedy, and the exit code is 1. --verbose adds the audit record.`,
 		Example: "  delegation exchange --config /etc/delegation/delegation.yaml --target " +
 			"photo-app --token-file token --format process",
 		Args: noArguments,

@@ -15,27 +15,27 @@ func explainCommand(s surroundings) *cobra.Command {
 	var f explainFlags
 	command := &cobra.Command{
 		Use:   "explain",
-		Short: "Say what an exchange would decide for an ID token, step by step, and why",
-		Long: "Say what an exchange of an ID token for a target would decide: what was checked, " +
-			"which rule set what, what AWS would see, what the role's\n" +
-			"trust policy must allow, and what may surprise. If it would be refused: the steps " +
-			"up to the one that refuses, with the code, what is wrong\n" +
-			"and how to fix it.\n\n" +
-			"It reads the configuration, as serve does, and the token, from a file or from " +
-			"standard input. It asks the issuer for its keys, and rules ask\n" +
-			"whom they always ask. Nothing is signed, AWS is not called, and whether the token " +
-			"was used before is not asked. The token is not\n" +
-			"printed, but what it says of the user is: it is for the operator.\n\n" +
-			"It prints a tree, or JSON for programs, to standard output. Exit code 0: the " +
-			"exchange would be allowed; 1: it would be refused; 2: the\n" +
-			"command line or the configuration has to be changed.",
+		Short: "Show what an exchange of an ID token would decide, and why",
+		Long: `Show what an exchange of an ID token would decide, step by step: what was checked,
+what each rule set, what AWS would see, what the role's trust policy must allow,
+and warnings. If a step refuses the token, it shows the code and the remedy.
+
+It reads the configuration, and the token from a file or from standard input. It
+fetches the issuer's keys, and rules run as usual. It does not sign, does not
+call AWS, and does not use the token up.
+
+It prints a tree, or JSON with --json. The output does not contain the token, but
+it contains what the token says of the user.
+
+Exit codes: 0 if the exchange would be allowed, 1 if it would be refused, 2 if the
+command line or the configuration is wrong.`,
 		Example: "  delegation explain --config delegation.yaml --target photo-app --token-file " +
 			"token.jwt",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
 	f.add(command, s, "`target` that the token would be exchanged for; required")
-	command.Flags().BoolVar(&f.json, "json", false, "write JSON, whose names docs/cli.md has")
+	command.Flags().BoolVar(&f.json, "json", false, "write JSON, see docs/cli.md")
 	return command
 }
 

@@ -19,15 +19,21 @@ func initCommand(s surroundings) *cobra.Command {
 	i := &initiation{surroundings: s}
 	command := &cobra.Command{
 		Use:   "init",
-		Short: "Begin: write a configuration, a signing key and the set-up in AWS for them",
-		Long: "Write all that a first target needs: delegation.yaml, which serve, exchange and " +
-			"check take as it is, signing.key and signing.crt, metadata.xml\n" +
-			"for IAM, and cloudformation.yaml or main.tf with SAML provider, role and policies, " +
-			"in which each user has a folder of an S3 bucket. It ends with\n" +
-			"the commands that finish the job, and calls nobody itself.\n\n" +
-			"On a terminal it asks, with defaults in brackets, if a flag without a default is " +
-			"missing. It writes all files, with the file mode 0600, or none,\n" +
-			"and replaces none. Exit code 2 if a flag is missing or wrong, or a file is there.",
+		Short: "Start here: write a configuration, a signing key and the set-up in AWS",
+		Long: `Write all that a first target needs:
+
+  - delegation.yaml, the configuration for serve, exchange and check;
+  - signing.key and signing.crt;
+  - metadata.xml, for IAM;
+  - cloudformation.yaml or main.tf: a SAML provider, a role, and policies that give
+    each user a folder of an S3 bucket.
+
+It makes no network calls. It prints the commands to run next.
+
+On a terminal it asks for each missing flag that has no default. It writes all
+files or none, with file mode 0600, and replaces no file.
+
+Exit code 2 if a flag is missing or wrong, or if a file exists.`,
 		Example: "  delegation init --issuer https://tenant.example.com/ --client-id photo-app " +
 			"--account 123456789012 --bucket example-photos --region eu-central-1",
 		Args: noArguments,
@@ -37,13 +43,12 @@ func initCommand(s surroundings) *cobra.Command {
 	for _, q := range i.questions() {
 		f.StringVar(q.answer, q.flag, "", q.usage)
 	}
-	f.BoolVar(&i.AllowLoopbackHTTP, "allow-loopback-http", false, "the issuer may be http on "+
-		"loopback, "+
-		"for tests")
+	f.BoolVar(&i.AllowLoopbackHTTP, "allow-loopback-http", false, "allow an issuer with plain http "+
+		"on loopback, for tests")
 	f.BoolVar(&i.Terraform, "terraform", false, "write the set-up for Terraform, main.tf")
 	f.BoolVar(&i.cloudFormation, "cloudformation", false, "write the set-up for CloudFormation, "+
 		"cloudformation.yaml (default)")
-	f.StringVarP(&i.Folder, "out", "o", ".", "`folder` for the files; it is made if need be")
+	f.StringVarP(&i.Folder, "out", "o", ".", "`folder` for the files; init creates it")
 	return command
 }
 
@@ -136,8 +141,8 @@ func (i *initiation) questions() []question {
 		},
 		{
 			flag:      "target",
-			usage:     "`name` of the target, by which clients ask (default the client ID)",
-			asks:      "Name of the target, by which clients ask",
+			usage:     "`name` of the target that clients ask for (default the client ID)",
+			asks:      "Name of the target that clients ask for",
 			answer:    &i.Target,
 			otherwise: func() string { return i.ClientID },
 			check:     setup.CheckName,

@@ -22,13 +22,14 @@ func keygenCommand(s surroundings) *cobra.Command {
 	var valid time.Duration
 	command := &cobra.Command{
 		Use:   "keygen",
-		Short: "Make an RSA key and a self-signed certificate for signing SAML assertions",
-		Long: "Make an RSA key and a self-signed certificate with which SAML assertions are " +
-			"signed. AWS learns the certificate from the metadata; the key\n" +
-			"is what AWS trusts, so keep it where only the service can read it.\n\n" +
-			"It writes signing.key (PKCS #8, PEM) and signing.crt (PEM) into the folder of " +
-			"--out, with the file mode 0600, and replaces no file: it writes\n" +
-			"both or none. Exit code 2 if one is there already.",
+		Short: "Make an RSA key and a self-signed certificate to sign assertions",
+		Long: `Make an RSA key and a self-signed certificate to sign SAML assertions.
+
+AWS gets the certificate in the metadata, and trusts the key. Keep the key where
+only the service can read it.
+
+It writes signing.key (PKCS #8, PEM) and signing.crt (PEM) with file mode 0600. It
+writes both or none, and replaces no file. Exit code 2 if one of them exists.`,
 		Example: "  delegation keygen --name example.com --out /etc/delegation",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -36,12 +37,12 @@ func keygenCommand(s surroundings) *cobra.Command {
 		},
 	}
 	command.Flags().StringVarP(&folder, "out", "o", ".", "`folder` for the files, which must exist")
-	command.Flags().StringVar(&name, "name", "delegation", "common `name` of the certificate, "+
-		"for people: AWS does not read it")
+	command.Flags().StringVar(&name, "name", "delegation", "common `name` of the certificate; "+
+		"AWS does not read it")
 	command.Flags().IntVar(&bits, "bits", setup.DefaultKeyBits, fmt.Sprintf("size of the key, "+
 		"%d to %d", setup.MinKeyBits, setup.MaxKeyBits))
 	command.Flags().DurationVar(&valid, "valid", setup.DefaultValid, "how long the certificate is "+
-		"valid, ten years if not said; AWS does not read the date")
+		"valid, by default ten years; AWS does not read the dates")
 	return command
 }
 

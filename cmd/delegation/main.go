@@ -31,15 +31,17 @@ const (
 
 const verboseFlag = "verbose"
 
-const rootLong = `Turn OpenID Connect ID tokens into temporary AWS credentials: serve that, set it up in AWS, and see why something is refused.
+const rootLong = `Exchange OpenID Connect ID tokens for temporary AWS credentials. The commands run
+the service, set it up in AWS, and show why a token is refused.
 
 Exit codes:
   0  done
   1  failed or refused, or ended by a signal
-  2  the command line or the configuration has to be changed
+  2  the command line or the configuration is wrong
 
-Errors are lines on standard error that say what is wrong, where, and how to fix it; --verbose adds what is behind them. No argument ever holds
-a secret: tokens and keys come from files or from standard input.`
+Errors are lines on standard error: what is wrong, where, and how to fix it.
+--verbose adds the underlying errors. No argument is a secret: tokens and keys come
+from files or from standard input.`
 
 // noArguments is for commands that have flags only.
 func noArguments(c *cobra.Command, args []string) error {
@@ -157,15 +159,15 @@ func wrongFlag(err error) error {
 
 func rootCommand(s surroundings) *cobra.Command {
 	root := &cobra.Command{
-		Use: "delegation", Short: "Turn OpenID Connect ID tokens into temporary AWS " +
-			"credentials", Long: rootLong,
+		Use: "delegation", Short: "Exchange OpenID Connect ID tokens for temporary " +
+			"AWS credentials", Long: rootLong,
 		Example:       "  delegation serve --demo",
 		SilenceErrors: true, SilenceUsage: true,
 		Args: noArguments, SuggestionsMinimumDistance: 2,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.PersistentFlags().BoolP(verboseFlag, "v", false, "say what is behind an error, to "+
-		"standard error")
+	root.PersistentFlags().BoolP(verboseFlag, "v", false, "print the underlying errors and "+
+		"the log to standard error")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrongFlag(err) })
 	root.AddCommand(s.commands()...)
 	root.SetIn(s.stdin)

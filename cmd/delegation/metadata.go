@@ -27,15 +27,16 @@ func metadataCommand(s surroundings) *cobra.Command {
 	var f metadataFlags
 	command := &cobra.Command{
 		Use:   "metadata",
-		Short: "Print the SAML metadata that IAM's CreateSAMLProvider takes",
-		Long: "Print the SAML metadata that IAM's CreateSAMLProvider and UpdateSAMLProvider " +
-			"take: the entity ID and the certificates of all keys.\n\n" +
-			"It reads identity_provider of the configuration, or that of a --target with an " +
-			"identity of its own, with its certificates and keys, and nothing\n" +
-			"else of it, so that targets can follow. With --entity-id and --certificate it needs " +
-			"neither configuration nor private key.\n" +
-			"It writes to standard output, or with --out to a new file. Exit code 2 if identity, " +
-			"certificates or keys do not fit.",
+		Short: "Print the SAML metadata for IAM's CreateSAMLProvider",
+		Long: `Print the SAML metadata that IAM's CreateSAMLProvider and UpdateSAMLProvider
+accept: the entity ID and the certificates of all keys.
+
+It reads only identity_provider of the configuration, with its certificates and
+keys. With --target it reads the identity of that target, if it has its own. With
+--entity-id and --certificate it needs no configuration and no private key.
+
+It writes to standard output, or with --out to a new file. Exit code 2 if the
+identity, the certificates or the keys are wrong.`,
 		Example: "  delegation metadata --entity-id urn:example.com --certificate signing.crt " +
 			"--out metadata.xml",
 		Args: noArguments,
@@ -47,7 +48,7 @@ func metadataCommand(s surroundings) *cobra.Command {
 	command.Flags().StringVar(&f.entityID, "entity-id", "", "the entity `ID`, such as "+
 		"urn:example.com")
 	command.Flags().StringArrayVar(&f.certificates, "certificate", nil, "PEM `file` with the "+
-		"certificate of a signing key; several times for several keys")
+		"certificate of a signing key; repeat it for several keys")
 	command.Flags().StringVarP(&f.out, "out", "o", "", "new `file` to write to, instead of "+
 		"standard output")
 	return command

@@ -19,24 +19,26 @@ type permissionPolicyFlags struct {
 func permissionPolicyCommand(s surroundings) *cobra.Command {
 	var f permissionPolicyFlags
 	command := &cobra.Command{
-		Use: "permission-policy",
-		Short: "Print a permission policy for a role: an S3 folder for each user, or your own, " +
-			"checked",
-		Long: "Print a policy that says what a role may do, as JSON. With --bucket each user has " +
-			"the folder ${saml:sub} of an S3 bucket, in the partition of\n" +
-			"--region or of the target's region. With --template it is the policy of a file, in " +
-			"which IAM's own variables such as ${saml:sub} stay; it is\n" +
-			"checked for what IAM would refuse: JSON, version, statements, characters and size " +
-			"(10,240 characters without white space).\n\n" +
-			"It reads the template, and the configuration if --target is given. Exit code 2 if " +
-			"something is missing or wrong.",
+		Use:   "permission-policy",
+		Short: "Print a permission policy for a role: an S3 folder for each user, or your own",
+		Long: `Print a permission policy for a role, as JSON.
+
+With --bucket the policy gives each user the folder ${saml:sub} of an S3 bucket. It
+is for the partition of --region, or of the target's region.
+
+With --template it is the policy of a file. IAM's own variables stay, such as
+${saml:sub}. It is checked for what IAM would refuse: JSON, version, statements,
+characters, and size (10,240 characters without white space).
+
+It reads the template, and with --target the configuration. Exit code 2 if
+something is missing or wrong.`,
 		Example: "  delegation permission-policy --bucket example-photos --region eu-central-1\n" +
 			"  delegation permission-policy --template policy.json",
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error { return f.run(s) },
 	}
 	s.configFlag(command, &f.configFile, defaultConfig)
-	s.targetFlag(command, &f.target, &f.configFile, "`name` of the target whose region counts")
+	s.targetFlag(command, &f.target, &f.configFile, "`name` of the target whose region is used")
 	command.Flags().StringVar(&f.region, "region", "", "AWS `region`, such as eu-central-1")
 	permissionFlags(command, &f.PermissionOptions)
 	return command

@@ -21,18 +21,18 @@ func serveCommand(s surroundings) *cobra.Command {
 	var origins []string
 	var demo bool
 	command := &cobra.Command{
-		Use: "serve",
-		Short: "Serve the delegation endpoint, container credentials, metadata and health " +
-			"over HTTP",
-		Long: "Serve over HTTP: the delegation endpoint of Auth0's clients, the container " +
-			"credentials endpoint of the AWS SDKs,\n" +
-			"console sign-in, SAML metadata and health. A YAML file configures it. Environment " +
-			"variables override the file:\n" +
-			"DELEGATION_STS_ENDPOINT is sts.endpoint.\n\n" +
-			"It stops on SIGINT or SIGTERM, after the requests that have begun.\n\n" +
-			"--demo needs no configuration. An OpenID provider and an AWS STS run in memory, and " +
-			"a page shows each step of an\n" +
-			"exchange. Nothing leaves this machine.",
+		Use:   "serve",
+		Short: "Run the service over HTTP, or with --demo a demonstration",
+		Long: `Serve over HTTP: the delegation endpoint of Auth0's clients, the container
+credentials endpoint of the AWS SDKs, console sign-in, SAML metadata and health.
+
+A YAML file configures it. Environment variables override the file, such as
+DELEGATION_STS_ENDPOINT for sts.endpoint.
+
+On SIGINT or SIGTERM it finishes its requests and stops.
+
+--demo needs no configuration. An OpenID provider and an AWS STS run in memory, and
+a web page shows each step of an exchange. Nothing leaves this machine.`,
 		Example: "  delegation serve --demo\n  delegation serve --config delegation.yaml",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -53,10 +53,10 @@ func serveCommand(s surroundings) *cobra.Command {
 		},
 	}
 	s.configFlag(command, &file, "")
-	command.Flags().StringVarP(&listen, "listen", "l", "", "`address` to listen on, instead of "+
-		"the configured one; 127.0.0.1:8080")
+	command.Flags().StringVarP(&listen, "listen", "l", "", "`address` to listen on; by default "+
+		"the configured one, or 127.0.0.1:8080")
 	command.Flags().StringArrayVar(&origins, allowOriginFlag, nil, "web `origin` whose pages may "+
-		"call, instead of the configured ones, such as https://app.example.com; repeat it for "+
+		"call, such as https://app.example.com, instead of the configured ones; repeat it for "+
 		"several")
 	command.Flags().BoolVar(&demo, "demo", false, "serve a page that shows each step of an "+
 		"exchange, with an OpenID provider and an AWS STS in memory")

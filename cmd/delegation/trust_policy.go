@@ -10,15 +10,15 @@ func trustPolicyCommand(s surroundings) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "trust-policy",
 		Short: "Print the trust policy that a role needs",
-		Long: "Print the trust policy of the role of a target, as JSON: the SAML provider may " +
-			"assume it, for assertions to this recipient and of this entity\n" +
-			"ID. sts:TagSession and sts:SetSourceIdentity are allowed only if the target's " +
-			"settings or the rules for it use session tags or a source\n" +
-			"identity; what JavaScript rules do cannot be seen, so say it with --tags and " +
-			"--source-identity.\n\n" +
-			"It reads the configuration if --target is given, and no key. Flags win over the " +
-			"target's settings; without --target they say all.\n" +
-			"Exit code 2 if something is missing or wrong.",
+		Long: `Print the trust policy of a role, as JSON. It allows the SAML provider to assume the
+role, for assertions to this recipient and from this entity ID.
+
+It allows sts:TagSession and sts:SetSourceIdentity only if the target's settings or
+its rules use session tags or a source identity. It cannot see what JavaScript
+rules do: use --tags and --source-identity for them.
+
+With --target it reads the configuration, but no key. Flags override the target's
+settings. Exit code 2 if something is missing or wrong.`,
 		Example: "  delegation trust-policy --config delegation.yaml --target photo-app > " +
 			"trust.json\n" +
 			"  delegation trust-policy --principal " +
@@ -49,10 +49,11 @@ func (s surroundings) trustFlags(c *cobra.Command, o *setup.TrustOptions) {
 		"target's")
 	f.StringVar(&o.Region, "region", "", "AWS `region` whose sign-in address is the recipient; "+
 		"by default the target's")
-	f.StringVar(&o.Recipient, "recipient", "", "`URL` that assertions are addressed to, "+
-		"SAML:aud; by default the target's, or the region's sign-in address")
-	f.BoolVar(&o.Tags, "tags", false, "allow session tags or not, whatever the configuration says")
-	f.BoolVar(&o.SourceIdentity, "source-identity", false, "allow a source identity or not, "+
-		"whatever the configuration says")
+	f.StringVar(&o.Recipient, "recipient", "", "`URL` that assertions are addressed to "+
+		"(SAML:aud); by default the target's, or the region's sign-in address")
+	f.BoolVar(&o.Tags, "tags", false, "allow session tags, or with =false do not; "+
+		"by default as configured")
+	f.BoolVar(&o.SourceIdentity, "source-identity", false, "allow a source identity, or with "+
+		"=false do not; by default as configured")
 	o.Said = f.Changed
 }
