@@ -188,7 +188,7 @@ func TestInterop_Browser(t *testing.T) {
 	w.writeTLS(t, 1)
 	// A session ends with its token, so that the first credentials end soon and the next do not.
 	more := "tls: {certificate_file: tls.crt, key_file: tls.key}\ncap_session_to_token: true\n"
-	s := serve(t, w.config(t, more+blocks["yaml"]))
+	s := serve(t, w.configFile(t, more+blocks["yaml"]))
 	page := servePage(t, blocks["http"], bundlePage(t, driver, blocks["js"]))
 
 	const (
