@@ -107,7 +107,8 @@ func TestReadme_Picture(t *testing.T) {
 			}
 		}
 		var words []string
-		for _, found := range regexp.MustCompile(`<text[^>]*>([^<]*)<`).FindAllStringSubmatch(text, -1) {
+		texts := regexp.MustCompile(`<text[^>]*>([^<]*)<`)
+		for _, found := range texts.FindAllStringSubmatch(text, -1) {
 			words = append(words, strings.Fields(found[1])...)
 		}
 		slices.Sort(words)

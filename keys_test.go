@@ -286,7 +286,8 @@ func TestKeySets(t *testing.T) {
 		{"beside a point off its curve", keySet(offCurve, good), accepted},
 		{"beside X25519",
 			keySet(
-				map[string]any{"kty": "OKP", "crv": "X25519", "x": encoded(make([]byte, 32))}, good),
+				map[string]any{"kty": "OKP", "crv": "X25519", "x": encoded(make([]byte, 32))},
+				good),
 			accepted},
 		{"beside a key without kty", keySet(map[string]any{}, good), accepted},
 		{"beside what is no object", keySet(nil, 1, "k", []any{}, good), accepted},

@@ -166,7 +166,8 @@ func TestInterop_Browser(t *testing.T) {
 	needs(t, "chromium", "chromium")
 	needs(t, "aws", "awscli")
 	driver := filepath.Join("testdata", "browser")
-	if _, err := os.Stat(filepath.Join(driver, "node_modules", "@aws-sdk", "client-s3")); err != nil {
+	sdk := filepath.Join(driver, "node_modules", "@aws-sdk", "client-s3")
+	if _, err := os.Stat(sdk); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatalf("npm ci --prefix cmd/delegation/%s: %v", driver, err)
 		}
