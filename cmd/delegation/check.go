@@ -33,8 +33,8 @@ func checkCommand(s surroundings) *cobra.Command {
 It needs no token and changes nothing. It reads the configuration, and writes a
 table to standard output, or JSON with --json.
 
-A warning is not a failure. A note names a setting whose meaning has changed; see
-docs/upgrading.md.
+A warning is not a failure. A note names a setting whose meaning has changed;
+see docs/upgrading.md.
 
 Exit codes: 0 if nothing failed, 1 if anything failed, 2 if the configuration is
 wrong.`,

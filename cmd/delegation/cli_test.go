@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
@@ -80,6 +81,39 @@ func TestCommands(t *testing.T) {
 		text, err := os.ReadFile(script)
 		if err != nil || !strings.Contains(string(text), "exits 2 delegation "+c.Name()) {
 			t.Errorf("%s has no script that tries it in a wrong way, too: %v", c.Name(), err)
+		}
+	}
+}
+
+// TestHelp: what the program says of itself fits a terminal of 80 columns, in plain words.
+func TestHelp(t *testing.T) {
+	const maxColumns = 80
+	riddles := regexp.MustCompile(`(?i)\b(whoever|at hand|behind|beside|papers|nobody)\b`)
+	for _, c := range allCommands(surroundings{}) {
+		if c.Parent() != nil && c.Parent().Name() == "completion" {
+			continue // cobra's own words
+		}
+		stdout := newOutput()
+		args := append(strings.Fields(c.CommandPath())[1:], "--help")
+		if code := run(t.Context(), args, surroundings{stdout: stdout}); code != 0 {
+			t.Errorf("%q: exit code %d", args, code)
+		}
+		text := stdout.String()
+		if !strings.HasPrefix(text, strings.TrimSpace(c.Long)+"\n\nUsage:\n") ||
+			!strings.Contains(text, "\nFlags:\n") {
+			t.Errorf("%q: got %s", args, text)
+		}
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, "Use \"delegation ") { // cobra's own
+				continue
+			}
+			line = strings.TrimSuffix(line, "\n")
+			if n := utf8.RuneCountInString(line); n > maxColumns {
+				t.Errorf("%q: %d columns, at most %d: %s", args, n, maxColumns, line)
+			}
+		}
+		if found := riddles.FindString(text); found != "" {
+			t.Errorf("%q: say %q in other words", args, found)
 		}
 	}
 }

@@ -27,8 +27,8 @@ func (s surroundings) targetFlag(c *cobra.Command, target, file *string, usage s
 func addUsualCommands(root *cobra.Command) {
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Describe a command, with an example",
-		Long: "Describe a command: what it does, what it reads and writes, and its exit codes, " +
-			"with an\nexample. It writes to standard output.",
+		Long: "Describe a command: what it does, what it reads and writes, and its exit codes,\n" +
+			"with an example. It writes to standard output.",
 		Example: "  delegation help exchange",
 		RunE: func(_ *cobra.Command, args []string) error {
 			found, rest, err := root.Find(args)

@@ -40,8 +40,8 @@ All of these are secrets. They go to a terminal only with --show-secrets.
 
 If the exchange is refused, a line on standard error has the stage, the code and
 the remedy, and the exit code is 1. --verbose adds the audit record.`,
-		Example: "  delegation exchange --config /etc/delegation/delegation.yaml --target " +
-			"photo-app --token-file token --format process",
+		Example: `  delegation exchange --config /etc/delegation/delegation.yaml \
+    --target photo-app --token-file token --format process`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}

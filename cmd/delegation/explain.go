@@ -16,23 +16,23 @@ func explainCommand(s surroundings) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "explain",
 		Short: "Show what an exchange of an ID token would decide, and why",
-		Long: `Show what an exchange of an ID token would decide, step by step: what was checked,
-what each rule set, what AWS would see, what the role's trust policy must allow,
-and warnings. If a step refuses the token, it shows the code and the remedy.
+		Long: `Show what an exchange of an ID token would decide, step by step: what was
+checked, what each rule set, what AWS would see, what the role's trust policy
+must allow, and warnings. If a step refuses the token, it shows the code and the
+remedy.
 
 It reads the configuration, and the token from a file or from standard input. It
 fetches the issuer's keys, and rules run as usual. It does not sign, does not
 call AWS, and does not use the token up.
 
-It prints a tree, or JSON with --json. The output does not contain the token, but
-it contains what the token says of the user.
+It prints a tree, or JSON with --json. The output does not contain the token,
+but it contains what the token says of the user.
 
-Exit codes: 0 if the exchange would be allowed, 1 if it would be refused, 2 if the
-command line or the configuration is wrong.`,
-		Example: "  delegation explain --config delegation.yaml --target photo-app --token-file " +
-			"token.jwt",
-		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, s) },
+Exit codes: 0 if the exchange would be allowed, 1 if it would be refused, 2 if
+the command line or the configuration is wrong.`,
+		Example: "  delegation explain --target photo-app --token-file token",
+		Args:    noArguments,
+		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
 	f.add(command, s, "`target` that the token would be exchanged for; required")
 	command.Flags().BoolVar(&f.json, "json", false, "write JSON, see docs/cli.md")

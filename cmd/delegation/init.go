@@ -19,14 +19,14 @@ func initCommand(s surroundings) *cobra.Command {
 	i := &initiation{surroundings: s}
 	command := &cobra.Command{
 		Use:   "init",
-		Short: "Start here: write a configuration, a signing key and the set-up in AWS",
+		Short: "Start here: write configuration, key and set-up in AWS",
 		Long: `Write all that a first target needs:
 
   - delegation.yaml, the configuration for serve, exchange and check;
   - signing.key and signing.crt;
   - metadata.xml, for IAM;
-  - cloudformation.yaml or main.tf: a SAML provider, a role, and policies that give
-    each user a folder of an S3 bucket.
+  - cloudformation.yaml or main.tf: a SAML provider, a role, and policies that
+    give each user a folder of an S3 bucket.
 
 It makes no network calls. It prints the commands to run next.
 
@@ -34,8 +34,8 @@ On a terminal it asks for each missing flag that has no default. It writes all
 files or none, with file mode 0600, and replaces no file.
 
 Exit code 2 if a flag is missing or wrong, or if a file exists.`,
-		Example: "  delegation init --issuer https://tenant.example.com/ --client-id photo-app " +
-			"--account 123456789012 --bucket example-photos --region eu-central-1",
+		Example: `  delegation init --issuer https://tenant.example.com/ --client-id photo-app \
+    --account 123456789012 --bucket example-photos --region eu-central-1`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return i.run(c) },
 	}

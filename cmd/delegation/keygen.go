@@ -22,14 +22,14 @@ func keygenCommand(s surroundings) *cobra.Command {
 	var valid time.Duration
 	command := &cobra.Command{
 		Use:   "keygen",
-		Short: "Make an RSA key and a self-signed certificate to sign assertions",
+		Short: "Make a key and a certificate to sign assertions",
 		Long: `Make an RSA key and a self-signed certificate to sign SAML assertions.
 
 AWS gets the certificate in the metadata, and trusts the key. Keep the key where
 only the service can read it.
 
-It writes signing.key (PKCS #8, PEM) and signing.crt (PEM) with file mode 0600. It
-writes both or none, and replaces no file. Exit code 2 if one of them exists.`,
+It writes signing.key (PKCS #8, PEM) and signing.crt (PEM) with file mode 0600.
+It writes both or none, and replaces no file. Exit code 2 if one of them exists.`,
 		Example: "  delegation keygen --name example.com --out /etc/delegation",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -31,8 +31,8 @@ const (
 
 const verboseFlag = "verbose"
 
-const rootLong = `Exchange OpenID Connect ID tokens for temporary AWS credentials. The commands run
-the service, set it up in AWS, and show why a token is refused.
+const rootLong = `Exchange OpenID Connect ID tokens for temporary AWS credentials. The commands
+run the service, set it up in AWS, and show why a token is refused.
 
 Exit codes:
   0  done
@@ -40,8 +40,8 @@ Exit codes:
   2  the command line or the configuration is wrong
 
 Errors are lines on standard error: what is wrong, where, and how to fix it.
---verbose adds the underlying errors. No argument is a secret: tokens and keys come
-from files or from standard input.`
+--verbose adds the underlying errors. No argument is a secret: tokens and keys
+come from files or from standard input.`
 
 // noArguments is for commands that have flags only.
 func noArguments(c *cobra.Command, args []string) error {
@@ -175,5 +175,7 @@ func rootCommand(s surroundings) *cobra.Command {
 	root.SetErr(s.stderr)
 	addUsualCommands(root)
 	addVersionFlag(root)
+	root.SetUsageTemplate(strings.ReplaceAll(
+		root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	return root
 }

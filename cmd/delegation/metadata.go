@@ -32,13 +32,13 @@ func metadataCommand(s surroundings) *cobra.Command {
 accept: the entity ID and the certificates of all keys.
 
 It reads only identity_provider of the configuration, with its certificates and
-keys. With --target it reads the identity of that target, if it has its own. With
---entity-id and --certificate it needs no configuration and no private key.
+keys. With --target it reads the identity of that target, if it has its own.
+With --entity-id and --certificate it needs no configuration and no private key.
 
 It writes to standard output, or with --out to a new file. Exit code 2 if the
 identity, the certificates or the keys are wrong.`,
-		Example: "  delegation metadata --entity-id urn:example.com --certificate signing.crt " +
-			"--out metadata.xml",
+		Example: `  delegation metadata --entity-id urn:example.com \
+    --certificate signing.crt --out metadata.xml`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}

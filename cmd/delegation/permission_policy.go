@@ -20,11 +20,11 @@ func permissionPolicyCommand(s surroundings) *cobra.Command {
 	var f permissionPolicyFlags
 	command := &cobra.Command{
 		Use:   "permission-policy",
-		Short: "Print a permission policy for a role: an S3 folder for each user, or your own",
+		Short: "Print a permission policy for a role, such as S3 folders",
 		Long: `Print a permission policy for a role, as JSON.
 
-With --bucket the policy gives each user the folder ${saml:sub} of an S3 bucket. It
-is for the partition of --region, or of the target's region.
+With --bucket the policy gives each user the folder ${saml:sub} of an S3 bucket.
+It is for the partition of --region, or of the target's region.
 
 With --template it is the policy of a file. IAM's own variables stay, such as
 ${saml:sub}. It is checked for what IAM would refuse: JSON, version, statements,

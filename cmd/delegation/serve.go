@@ -31,8 +31,8 @@ DELEGATION_STS_ENDPOINT for sts.endpoint.
 
 On SIGINT or SIGTERM it finishes its requests and stops.
 
---demo needs no configuration. An OpenID provider and an AWS STS run in memory, and
-a web page shows each step of an exchange. Nothing leaves this machine.`,
+--demo needs no configuration. An OpenID provider and an AWS STS run in memory,
+and a web page shows each step of an exchange. Nothing leaves this machine.`,
 		Example: "  delegation serve --demo\n  delegation serve --config delegation.yaml",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -9,25 +9,22 @@ import (
 )
 
 func cloudFormationCommand(s surroundings) *cobra.Command {
-	return setupCommand(s, "cloudformation", "Write the set-up of a target in AWS as a "+
-		"CloudFormation template",
-		`Write the set-up of one target in AWS as a CloudFormation template: a SAML provider
-with its metadata, and a role with a trust policy and a permission policy. Its
-outputs are the two ARNs that the configuration needs.`,
-		"  delegation cloudformation --config delegation.yaml --target photo-app --bucket "+
-			"example-photos --out cloudformation.yaml",
+	return setupCommand(s, "cloudformation", "Write the set-up in AWS as a CloudFormation template",
+		`Write the set-up of one target in AWS as a CloudFormation template: a SAML
+provider with its metadata, and a role with a trust policy and a permission
+policy. Its outputs are the two ARNs that the configuration needs.`,
+		`  delegation cloudformation --target photo-app --bucket example-photos \
+    --out cloudformation.yaml`,
 		(*setup.Resources).CloudFormation)
 }
 
 func terraformCommand(s surroundings) *cobra.Command {
-	return setupCommand(s, "terraform", "Write the set-up of a target in AWS as a "+
-		"Terraform file",
-		`Write the set-up of one target in AWS as a Terraform file: a SAML provider with its
-metadata, and a role with a trust policy and a permission policy. The file needs no
-other file, and works in the target's account only. Its outputs are the two ARNs
-that the configuration needs.`,
-		"  delegation terraform --config delegation.yaml --target photo-app --bucket "+
-			"example-photos --out main.tf",
+	return setupCommand(s, "terraform", "Write the set-up in AWS as a Terraform file",
+		`Write the set-up of one target in AWS as a Terraform file: a SAML provider with
+its metadata, and a role with a trust policy and a permission policy. The file
+needs no other file, and works in the target's account only. Its outputs are the
+two ARNs that the configuration needs.`,
+		"  delegation terraform --target photo-app --bucket example-photos --out main.tf",
 		(*setup.Resources).Terraform)
 }
 
@@ -40,13 +37,13 @@ func setupCommand(
 	command := &cobra.Command{
 		Use: name, Short: short, Example: example, Args: noArguments,
 		Long: long + "\n\n" +
-			`The role's maximum session duration fits the target's. Its permission policy is that
-of --bucket or --template. Notes on standard error name what the file cannot
-contain, such as private keys for encrypted assertions.
+			`The role's maximum session duration fits the target's. Its permission policy is
+that of --bucket or --template. Notes on standard error name what the file
+cannot contain, such as private keys for encrypted assertions.
 
-It reads the configuration, the target's signing keys and the template. It writes
-to standard output, or with --out to a new file with mode 0600. Exit code 2 if
-something is missing or wrong.`,
+It reads the configuration, the target's signing keys and the template. It
+writes to standard output, or with --out to a new file with mode 0600. Exit code
+2 if something is missing or wrong.`,
 		RunE: func(*cobra.Command, []string) error {
 			made, err := o.Resources(s.environment)
 			if err != nil {

@@ -94,7 +94,7 @@ func (s surroundings) checkTokenFile(file string) error {
 	case jwt.MatchString(file):
 		return config.Usage(errors.New("--token-file is the name of a file, or - for standard " +
 			"input, " +
-			"never the token itself: whoever lists this machine's processes sees it"))
+			"never the token itself: every user of a machine can list arguments"))
 	case file == "-" && s.stdin == nil:
 		return config.Usage(errors.New("--token-file: there is no standard input"))
 	}

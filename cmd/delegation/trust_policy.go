@@ -10,20 +10,18 @@ func trustPolicyCommand(s surroundings) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "trust-policy",
 		Short: "Print the trust policy that a role needs",
-		Long: `Print the trust policy of a role, as JSON. It allows the SAML provider to assume the
-role, for assertions to this recipient and from this entity ID.
+		Long: `Print the trust policy of a role, as JSON. It allows the SAML provider to assume
+the role, for assertions to this recipient and from this entity ID.
 
-It allows sts:TagSession and sts:SetSourceIdentity only if the target's settings or
-its rules use session tags or a source identity. It cannot see what JavaScript
-rules do: use --tags and --source-identity for them.
+It allows sts:TagSession and sts:SetSourceIdentity only if the target's settings
+or its rules use session tags or a source identity. It cannot see what
+JavaScript rules do: use --tags and --source-identity for them.
 
-With --target it reads the configuration, but no key. Flags override the target's
-settings. Exit code 2 if something is missing or wrong.`,
-		Example: "  delegation trust-policy --config delegation.yaml --target photo-app > " +
-			"trust.json\n" +
-			"  delegation trust-policy --principal " +
-			"arn:aws:iam::123456789012:saml-provider/delegation --region eu-central-1 " +
-			"--entity-id urn:example.com",
+With --target it reads the configuration, but no key. Flags override the
+target's settings. Exit code 2 if something is missing or wrong.`,
+		Example: `  delegation trust-policy --target photo-app > trust.json
+  delegation trust-policy --region eu-central-1 --entity-id urn:example.com \
+    --principal arn:aws:iam::123456789012:saml-provider/delegation`,
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			t, err := o.Trust(s.environment)

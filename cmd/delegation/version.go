@@ -9,12 +9,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
+const versionLong = `Print the version of this program, the commit it was built from, and the version
+of Go. The flag --version prints the same.`
+
 func versionCommand(s surroundings) *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version of this program",
-		Long: "Print the version of this program, the commit it was built from, and the version\n" +
-			"of Go. The flag --version prints the same.",
+		Use:     "version",
+		Short:   "Print the version of this program",
+		Long:    versionLong,
 		Example: "  delegation version",
 		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
