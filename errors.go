@@ -76,8 +76,14 @@ const (
 	CodeTokenUnsigned Code = "token_unsigned"
 	// An algorithm's name in the wrong case.
 	CodeAlgorithmCase Code = "algorithm_case"
-	// Not on the issuer's allowlist.
+	// Not on the issuer's allowlist, which may list it.
 	CodeAlgorithmNotAllowed Code = "algorithm_not_allowed"
+	// HS256, of an issuer that has no shared secret.
+	CodeAlgorithmSharedSecret Code = "algorithm_shared_secret"
+	// An algorithm of published keys, of an issuer with a shared secret.
+	CodeAlgorithmPublishedKey Code = "algorithm_published_key"
+	// An algorithm that cannot be allowed.
+	CodeAlgorithmUnsupported Code = "algorithm_unsupported"
 	// The signature does not verify.
 	CodeSignatureInvalid Code = "signature_invalid"
 	// RSA-PSS with a salt that is not as long as the hash (RFC 7518 §3.5).
@@ -137,14 +143,22 @@ const (
 	CodeKeySetPrivate Code = "key_set_private"
 	// A document over 1 MiB.
 	CodeKeySetTooLarge Code = "key_set_too_large"
-	// The issuer answered with a redirect.
+	// The issuer answered with a redirect, when its key set was asked for.
 	CodeKeySetRedirect Code = "key_set_redirect"
-	// A key set URL that is not https, or leads to another host's address.
+	// There is nothing at the key set's address.
+	CodeKeySetMissing Code = "key_set_missing"
+	// At the key set's address there is a discovery document.
+	CodeKeySetDiscovery Code = "key_set_discovery"
+	// A discovered key set URL that is missing, is not https, or leads to another host's address.
 	CodeKeySetURL Code = "key_set_url"
 	// The issuer cannot be reached and no usable keys are left.
 	CodeKeySetUnavailable Code = "key_set_unavailable"
 	// The discovery document names another issuer.
 	CodeDiscoveryIssuer Code = "discovery_issuer"
+	// The issuer answered with a redirect, when its discovery document was asked for.
+	CodeDiscoveryRedirect Code = "discovery_redirect"
+	// There is nothing at the discovery document's address.
+	CodeDiscoveryMissing Code = "discovery_missing"
 )
 
 // Codes of the token's claims.

@@ -237,6 +237,8 @@ func TestCodes_Retryable(t *testing.T) {
 		delegation.CodeKeySetPrivate, delegation.CodeKeySetSymmetric,
 		delegation.CodeKeySetTooLarge, delegation.CodeKeySetRedirect,
 		delegation.CodeKeySetURL, delegation.CodeDiscoveryIssuer,
+		delegation.CodeKeySetMissing, delegation.CodeKeySetDiscovery,
+		delegation.CodeDiscoveryRedirect, delegation.CodeDiscoveryMissing,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {
@@ -781,8 +783,10 @@ func TestIncident_CanarySecrets(t *testing.T) {
 			faulty(oidctest.Faults{Malformed: true, Only: oidctest.KeySetPath})},
 		{"a rubbish answer with 200", delegation.StageToken, delegation.CodeKeySetInvalid,
 			faulty(oidctest.Faults{Status: 200})},
-		{"a redirect", delegation.StageToken, delegation.CodeKeySetRedirect,
-			faulty(oidctest.Faults{Redirect: "https://example.com/" + oidctest.Garbage})},
+		{"a redirect", delegation.StageToken, delegation.CodeDiscoveryRedirect,
+			faulty(oidctest.Faults{
+				Redirect: "https://" + oidctest.Garbage + "@example.com/#" + oidctest.Garbage,
+			})},
 		{"a large answer", delegation.StageToken, delegation.CodeKeySetTooLarge,
 			faulty(oidctest.Faults{Oversize: true})},
 		{"another issuer's document", delegation.StageToken, delegation.CodeDiscoveryIssuer,

@@ -174,6 +174,8 @@ func TestLevels(t *testing.T) {
 		delegation.CodeKeySetInvalid, delegation.CodeKeySetPrivate,
 		delegation.CodeKeySetSymmetric, delegation.CodeKeySetTooLarge,
 		delegation.CodeKeySetRedirect, delegation.CodeKeySetURL, delegation.CodeDiscoveryIssuer,
+		delegation.CodeKeySetMissing, delegation.CodeKeySetDiscovery,
+		delegation.CodeDiscoveryRedirect, delegation.CodeDiscoveryMissing,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {

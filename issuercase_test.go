@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -331,5 +332,177 @@ func TestRefusalsNameTheToken(t *testing.T) {
 		if e.KeyID != kid {
 			t.Errorf("%s is refused with the kid %q", kid, e.KeyID)
 		}
+	}
+}
+
+// TestIssuerCases_Remedies: what the remedy of a refusal says is done, and the token is accepted.
+func TestIssuerCases_Remedies(t *testing.T) {
+	for _, test := range []struct {
+		file   string
+		check  bool // Check says it; tokens name another issuer
+		code   delegation.Code
+		says   []string // in the error
+		never  string   // in the error; empty: nothing is excluded
+		follow func(issuer *delegation.Issuer)
+	}{
+		{
+			file:  "04-entra-common",
+			check: true,
+			code:  delegation.CodeDiscoveryIssuer,
+			says: []string{
+				`"https://login.microsoftonline.com/{tenantid}/v2.0"`,
+				"list your tenants in Issuer.Tenants",
+			},
+			follow: func(issuer *delegation.Issuer) {
+				issuer.URL = "https://login.microsoftonline.com/{tenantid}/v2.0"
+				issuer.Tenants = []string{"11111111-2222-3333-4444-555555555555"}
+			},
+		},
+		{
+			file:  "05-b2c-by-policy-url",
+			check: true,
+			code:  delegation.CodeDiscoveryIssuer,
+			says: []string{
+				`names the issuer "https://contoso.b2clogin.com/` +
+					`11111111-2222-3333-4444-555555555555/v2.0/"`,
+				"Issuer.DiscoveryURL to the address of this document",
+			},
+			follow: func(issuer *delegation.Issuer) {
+				issuer.URL = "https://contoso.b2clogin.com/" +
+					"11111111-2222-3333-4444-555555555555/v2.0/"
+				issuer.DiscoveryURL = "https://contoso.b2clogin.com/contoso.onmicrosoft.com/" +
+					"B2C_1_susi/v2.0/.well-known/openid-configuration"
+			},
+		},
+		{
+			file: "05-b2c-by-issuer",
+			code: delegation.CodeDiscoveryMissing,
+			says: []string{
+				"it answered 404", "set Issuer.DiscoveryURL to the address of the issuer's",
+			},
+			follow: func(issuer *delegation.Issuer) {
+				issuer.DiscoveryURL = "https://contoso.b2clogin.com/contoso.onmicrosoft.com/" +
+					"B2C_1_susi/v2.0/.well-known/openid-configuration"
+			},
+		},
+		{
+			file: "07-kubernetes-kubeadm-jwks_uri-by-node-address",
+			code: delegation.CodeKeySetURL,
+			says: []string{
+				`"https://10.0.0.10:6443/openid/v1/jwks" leads to the address of another host`,
+				"set Issuer.JWKSURL to",
+			},
+			never: "use https",
+			follow: func(issuer *delegation.Issuer) {
+				issuer.JWKSURL = "https://10.0.0.10:6443/openid/v1/jwks"
+			},
+		},
+		{
+			file: "13-nextcloud-discovery-redirect",
+			code: delegation.CodeDiscoveryRedirect,
+			says: []string{
+				`redirect to "https://cloud.example.com/index.php/.well-known/` +
+					`openid-configuration"`,
+				"set Issuer.DiscoveryURL to that address",
+			},
+			follow: func(issuer *delegation.Issuer) {
+				issuer.DiscoveryURL = "https://cloud.example.com/index.php/.well-known/" +
+					"openid-configuration"
+			},
+		},
+		{
+			file: "13-nextcloud-jwks_url-is-where-discovery-redirects-to",
+			code: delegation.CodeKeySetDiscovery,
+			says: []string{
+				`its jwks_uri is "https://cloud.example.com/index.php/apps/oidc/jwks"`,
+				"move the address from Issuer.JWKSURL to Issuer.DiscoveryURL",
+			},
+			follow: func(issuer *delegation.Issuer) {
+				issuer.DiscoveryURL = issuer.JWKSURL
+				issuer.JWKSURL = ""
+			},
+		},
+		{
+			file:   "16-es256-default-algorithms",
+			code:   delegation.CodeAlgorithmNotAllowed,
+			says:   []string{`"ES256"`, "list the algorithm in Issuer.Algorithms"},
+			follow: func(issuer *delegation.Issuer) { issuer.Algorithms = []string{"ES256"} },
+		},
+	} {
+		t.Run(test.file, func(t *testing.T) {
+			c := readPublishedCase(t, test.file)
+			w := c.world(t)
+			d := w.delegator(t)
+			var err error
+			if test.check {
+				err = result(t, d.Check(t.Context()), "issuer "+c.issuers[0].URL).Err
+				wantError(t, err, delegation.StageToken, test.code)
+				w.wantOutcome(t, d, c.token, refused(delegation.CodeIssuerUnknown))
+			} else {
+				err = w.wantOutcome(t, d, c.token, refused(test.code))
+			}
+			for _, words := range test.says {
+				if !strings.Contains(fmt.Sprint(err), words) {
+					t.Errorf("%q is not in %v", words, err)
+				}
+			}
+			if test.never != "" && strings.Contains(fmt.Sprint(err), test.never) {
+				t.Errorf("%q is in %v", test.never, err)
+			}
+			test.follow(&w.config.Issuers[0])
+			w.wantOutcome(t, w.delegator(t), c.token, accepted)
+		})
+	}
+}
+
+// TestAlgorithmRemedies: for each algorithm that an issuer may not use, the remedy is one that New
+// takes, or says that no setting helps.
+func TestAlgorithmRemedies(t *testing.T) {
+	const secret = "an entirely different secret of this issuer"
+	published := delegation.Issuer{URL: issuerURL, JWKS: providers()["ES384"].KeySet()}
+	shared := delegation.Issuer{URL: issuerURL, SharedSecret: delegation.NewSecret(secret)}
+	es384 := must(providers()["ES384"].Sign(nil, []byte(payload(nil))))
+	hs256 := maced(map[string]any{"alg": "HS256"}, payload(nil), []byte(secret))
+	hs512 := maced(map[string]any{"alg": "HS512"}, payload(nil), []byte(secret))
+	for name, test := range map[string]struct {
+		issuer delegation.Issuer
+		token  string
+		code   delegation.Code
+		follow func(issuer *delegation.Issuer)
+	}{
+		"listed": {
+			published, es384, delegation.CodeAlgorithmNotAllowed,
+			func(issuer *delegation.Issuer) { issuer.Algorithms = []string{"ES384"} },
+		},
+		"a secret instead of keys": {
+			published, hs256, delegation.CodeAlgorithmSharedSecret,
+			func(issuer *delegation.Issuer) {
+				issuer.SharedSecret = delegation.NewSecret(secret)
+				issuer.JWKS = nil
+				issuer.JWKSURL = ""
+				issuer.Algorithms = nil
+			},
+		},
+		"keys instead of a secret": {
+			shared, es384, delegation.CodeAlgorithmPublishedKey,
+			func(issuer *delegation.Issuer) {
+				issuer.SharedSecret = delegation.Secret{}
+				issuer.Algorithms = []string{"ES384"}
+				issuer.JWKS = providers()["ES384"].KeySet() // or else they are discovered
+			},
+		},
+		"no setting, of a key":    {published, hs512, delegation.CodeAlgorithmUnsupported, nil},
+		"no setting, of a secret": {shared, hs512, delegation.CodeAlgorithmUnsupported, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := offline(t)
+			w.config.Issuers = []delegation.Issuer{test.issuer}
+			w.wantOutcome(t, w.delegator(t), test.token, refused(test.code))
+			if test.follow == nil {
+				return
+			}
+			test.follow(&w.config.Issuers[0])
+			w.wantOutcome(t, w.delegator(t), test.token, accepted)
+		})
 	}
 }

@@ -1253,10 +1253,15 @@ func TestFailedRefreshKeepsTheKeys(t *testing.T) {
 		delegation.CodeKeySetUnavailable: {Status: 500},
 		delegation.CodeKeySetInvalid:     {Malformed: true},
 		delegation.CodeKeySetTooLarge:    {Oversize: true},
-		delegation.CodeKeySetRedirect:    {Redirect: "https://elsewhere.example"},
-		delegation.CodeKeySetURL:         {JWKSURL: "https://169.254.169.254/"},
-		delegation.CodeDiscoveryIssuer:   {Issuer: "https://evil.example"},
-		delegation.CodeKeySetSymmetric:   {SymmetricKey: true},
+		delegation.CodeDiscoveryRedirect: {Redirect: "https://elsewhere.example"},
+		delegation.CodeKeySetRedirect: {
+			Redirect: "https://elsewhere.example", Only: oidctest.KeySetPath,
+		},
+		delegation.CodeDiscoveryMissing: {Status: 404},
+		delegation.CodeKeySetMissing:    {Status: 404, Only: oidctest.KeySetPath},
+		delegation.CodeKeySetURL:        {JWKSURL: "https://169.254.169.254/"},
+		delegation.CodeDiscoveryIssuer:  {Issuer: "https://evil.example"},
+		delegation.CodeKeySetSymmetric:  {SymmetricKey: true},
 	} {
 		t.Run(string(code), func(t *testing.T) {
 			w := remote(t)

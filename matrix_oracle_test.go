@@ -58,7 +58,9 @@ var matrixCodes = []delegation.Code{
 	delegation.CodeTokenSurrogate,
 	delegation.CodeTokenCritical, delegation.CodeTokenB64, delegation.CodeTokenType,
 	delegation.CodeTokenUnsigned, delegation.CodeAlgorithmCase,
-	delegation.CodeAlgorithmNotAllowed, delegation.CodeIssuerUnknown,
+	delegation.CodeAlgorithmNotAllowed, delegation.CodeAlgorithmSharedSecret,
+	delegation.CodeAlgorithmPublishedKey, delegation.CodeAlgorithmUnsupported,
+	delegation.CodeIssuerUnknown,
 	delegation.CodeKeyUnknown, delegation.CodeKeyWeak, delegation.CodeKeyUnsuitable,
 	delegation.CodeKeySetInvalid, delegation.CodeKeySetPrivate,
 	delegation.CodeKeySetSymmetric, delegation.CodeSignatureInvalid,
@@ -289,8 +291,11 @@ func (token *matrixToken) judgeIssuer(v *verdict) *matrixIssuer {
 // judgeSignature: RFC 7515 §5.2, RFC 7517 §4, RFC 7518 §3, RFC 8725 §3.1 and §3.5.
 func (token *matrixToken) judgeSignature(v *verdict, issuer *matrixIssuer) {
 	alg := token.header.means("alg").str
+	if alg == "Ed25519" { // RFC 9864 §2.2
+		alg = "EdDSA"
+	}
 	if !slices.Contains(issuer.algorithms, alg) {
-		v.refuse("RFC 8725 §3.1: alg is not among the issuer's", delegation.CodeAlgorithmNotAllowed)
+		v.refuse("RFC 8725 §3.1: alg is not among the issuer's", notAllowed(alg, issuer.secret))
 		return
 	}
 	if issuer.secret {
@@ -323,6 +328,20 @@ func (token *matrixToken) judgeSignature(v *verdict, issuer *matrixIssuer) {
 		codes = append(codes, code)
 	}
 	v.refuse("RFC 7515 §5.2: no key verifies the signature", codes...)
+}
+
+// notAllowed: policy on algorithms that the issuer may not use. The codes differ in what would
+// allow the algorithm, if anything does.
+func notAllowed(alg string, secret bool) delegation.Code {
+	switch {
+	case alg == "HS256":
+		return delegation.CodeAlgorithmSharedSecret
+	case !slices.Contains(algorithms, alg):
+		return delegation.CodeAlgorithmUnsupported
+	case secret:
+		return delegation.CodeAlgorithmPublishedKey
+	}
+	return delegation.CodeAlgorithmNotAllowed
 }
 
 // condemned: a symmetric or private key that is published is no secret (RFC 8725 §2.1, §3.5).

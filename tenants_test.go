@@ -559,7 +559,7 @@ func TestTenantKeys(t *testing.T) {
 	w.config.Issuers = []delegation.Issuer{{URL: entraURL, Tenants: []string{contoso, fabrikam}}}
 	d := w.delegator(t)
 	w.wantOutcome(t, d, c.token, accepted)
-	w.wantOutcome(t, d, fabrikamToken(w), refused(delegation.CodeKeySetUnavailable)) // a 404
+	w.wantOutcome(t, d, fabrikamToken(w), refused(delegation.CodeDiscoveryMissing))
 	if got := names(d); !slices.Equal(got, []string{contosoURL, tenantURL(fabrikam)}) {
 		t.Errorf("Check names %q", got)
 	}
@@ -655,7 +655,7 @@ func TestIssuerCases_DiscoveryElsewhere(t *testing.T) {
 		if !strings.Contains(e.Error(), fmt.Sprintf("%q", c.issuers[0].URL)) {
 			t.Errorf("the issuer is not in %v", e)
 		}
-		w.wantOutcome(t, w.delegator(t), c.token, refused(delegation.CodeKeySetUnavailable))
+		w.wantOutcome(t, w.delegator(t), c.token, refused(delegation.CodeDiscoveryMissing))
 		w.config.Issuers[0].DiscoveryURL = policy + "/.well-known/openid-configuration"
 		w.wantOutcome(t, w.delegator(t), c.token, accepted)
 		w.wantOutcome(t, w.delegator(t), c.forged(), refused(delegation.CodeSignatureInvalid))

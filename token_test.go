@@ -484,13 +484,13 @@ func TestSharedSecret(t *testing.T) {
 		{"the empty secret", map[string]any{"alg": "HS256"},
 			"", refused(delegation.CodeSignatureInvalid)},
 		{"HS384", map[string]any{"alg": "HS384"},
-			secret, refused(delegation.CodeAlgorithmNotAllowed)},
+			secret, refused(delegation.CodeAlgorithmUnsupported)},
 		{"HS512", map[string]any{"alg": "HS512"},
-			secret, refused(delegation.CodeAlgorithmNotAllowed)},
+			secret, refused(delegation.CodeAlgorithmUnsupported)},
 		{"wrong case", map[string]any{"alg": "hs256"},
 			secret, refused(delegation.CodeAlgorithmCase)},
 		{"RS256", map[string]any{"alg": "RS256"},
-			secret, refused(delegation.CodeAlgorithmNotAllowed)},
+			secret, refused(delegation.CodeAlgorithmPublishedKey)},
 		{"none", map[string]any{"alg": "none"}, secret, refused(delegation.CodeTokenUnsigned)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -552,7 +552,7 @@ func TestIncident_AlgorithmConfusion(t *testing.T) {
 					if kid == nil {
 						delete(header, "kid")
 					}
-					want := refused(delegation.CodeAlgorithmNotAllowed)
+					want := refused(delegation.CodeAlgorithmUnsupported)
 					switch {
 					case strings.EqualFold(algorithm, "none"):
 						want = refused(delegation.CodeTokenUnsigned)
@@ -560,6 +560,8 @@ func TestIncident_AlgorithmConfusion(t *testing.T) {
 						want = refused(delegation.CodeAlgorithmCase)
 					case algorithm == "HS256" && kind == "shared secret":
 						want = refused(delegation.CodeSignatureInvalid)
+					case algorithm == "HS256":
+						want = refused(delegation.CodeAlgorithmSharedSecret)
 					}
 					t.Run(kind+"/"+form+"/"+algorithm, func(t *testing.T) {
 						w.wantOutcome(t, d, maced(header, payload(nil), secret), want)
@@ -583,7 +585,7 @@ func TestIncident_AlgorithmConfusion(t *testing.T) {
 		d := w.delegator(t)
 		forged := maced(map[string]any{"alg": "HS256", "kid": oidctest.SymmetricKeyID},
 			payload(nil), secret)
-		w.wantOutcome(t, d, forged, refused(delegation.CodeAlgorithmNotAllowed))
+		w.wantOutcome(t, d, forged, refused(delegation.CodeAlgorithmSharedSecret))
 		named := must(provider.Sign(map[string]any{"kid": oidctest.SymmetricKeyID},
 			[]byte(payload(nil))))
 		w.wantOutcome(t, d, named, refused(delegation.CodeKeySetSymmetric))
@@ -641,7 +643,7 @@ func TestIncident_UnknownIssuerOpensNoSocket(t *testing.T) {
 		// Nor does a token that a known issuer cannot have signed.
 		for _, test := range []struct{ token, want string }{
 			{must(w.provider.Sign(map[string]any{"alg": "HS256"}, []byte(payload(nil)))),
-				refused(delegation.CodeAlgorithmNotAllowed)},
+				refused(delegation.CodeAlgorithmSharedSecret)},
 			{must(w.provider.Sign(map[string]any{"alg": "none"}, []byte(payload(nil)))),
 				refused(delegation.CodeTokenUnsigned)},
 			{must(w.provider.Sign(header, []byte(payload(map[string]any{"iss": nil})))),
@@ -661,16 +663,22 @@ func TestIncident_RedirectsAndBodies(t *testing.T) {
 	}))
 	defer elsewhere.Close()
 	for _, document := range []string{oidctest.DiscoveryPath, oidctest.KeySetPath} {
+		redirect := refused(delegation.CodeKeySetRedirect)
+		missing := refused(delegation.CodeKeySetMissing)
+		if document == oidctest.DiscoveryPath {
+			redirect = refused(delegation.CodeDiscoveryRedirect)
+			missing = refused(delegation.CodeDiscoveryMissing)
+		}
 		for _, test := range []struct {
 			name   string
 			faults oidctest.Faults
 			want   string
 		}{
-			{"redirect", oidctest.Faults{Redirect: elsewhere.URL},
-				refused(delegation.CodeKeySetRedirect)},
-			{"redirect to itself", oidctest.Faults{Redirect: document + "?again"},
-				refused(delegation.CodeKeySetRedirect)},
-			{"404", oidctest.Faults{Status: 404}, refused(delegation.CodeKeySetUnavailable)},
+			{"redirect", oidctest.Faults{Redirect: elsewhere.URL}, redirect},
+			{"redirect to itself", oidctest.Faults{Redirect: document + "?again"}, redirect},
+			{"404", oidctest.Faults{Status: 404}, missing},
+			{"410", oidctest.Faults{Status: 410}, missing},
+			{"401", oidctest.Faults{Status: 401}, refused(delegation.CodeKeySetUnavailable)},
 			{"500", oidctest.Faults{Status: 500}, refused(delegation.CodeKeySetUnavailable)},
 			{"203", oidctest.Faults{Status: 203}, refused(delegation.CodeKeySetUnavailable)},
 			{"200 with garbage", oidctest.Faults{Status: 200},

@@ -88,6 +88,7 @@ func TestIssuerTrouble(t *testing.T) {
 	secret := `{"keys":[{"kty":"oct","k":"AAAA"}]}`
 	private := `{"keys":[` + strings.Replace(key, "{", `{"d":"AAAA",`, 1) + "]}"
 	foreign := `{"issuer":"https://other.example.com"}`
+	template := `{"issuer":"https://other.example.com/{tenantid}/v2.0"}`
 	large := strings.Repeat(" ", 1<<20+1)
 	for name, row := range map[string]struct {
 		discovery bool // or else the key set
@@ -99,7 +100,10 @@ func TestIssuerTrouble(t *testing.T) {
 		"HTML":                  {false, 200, html, invalid, mend},
 		"HTML for discovery":    {true, 200, html, invalid, mend},
 		"redirect":              {false, 302, "", delegation.CodeKeySetRedirect, mend},
-		"redirect of discovery": {true, 302, "", delegation.CodeKeySetRedirect, mend},
+		"redirect of discovery": {true, 302, "", delegation.CodeDiscoveryRedirect, mend},
+		"no such document":      {true, 404, html, delegation.CodeDiscoveryMissing, mend},
+		"no such key set":       {false, 404, html, delegation.CodeKeySetMissing, mend},
+		"a template of issuers": {true, 200, template, delegation.CodeDiscoveryIssuer, mend},
 		"empty":                 {false, 200, "", invalid, mend},
 		"empty discovery":       {true, 200, " \n", invalid, mend},
 		"no key":                {false, 200, `{"keys":[]}`, invalid, mend},

@@ -24,6 +24,34 @@ var (
 	ErrTooLarge = fmt.Errorf("its answer is larger than %d bytes", MaxSize)
 )
 
+// RedirectError is an answer that was a redirect. It matches ErrRedirect.
+type RedirectError struct {
+	// To is the address that it leads to, without user and fragment. Empty: none was named.
+	To string
+}
+
+func (e RedirectError) Error() string {
+	if e.To == "" {
+		return ErrRedirect.Error()
+	}
+	return fmt.Sprintf("%v to %.200q", ErrRedirect, e.To)
+}
+
+// Is makes errors.Is match ErrRedirect.
+func (e RedirectError) Is(target error) bool { return target == ErrRedirect }
+
+// redirected returns the error of a redirect.
+func redirected(response *http.Response) RedirectError {
+	to, err := response.Location()
+	if err != nil {
+		return RedirectError{}
+	}
+	plain := *to
+	plain.User = nil
+	plain.Fragment = ""
+	return RedirectError{plain.String()}
+}
+
 // StatusError is an answer that was neither good nor a redirect: its HTTP status.
 type StatusError int
 
@@ -63,7 +91,7 @@ func do(
 	}
 	defer response.Body.Close()
 	if response.StatusCode >= 300 && response.StatusCode < 400 {
-		return nil, nil, ErrRedirect
+		return nil, nil, redirected(response)
 	}
 	if response.StatusCode != http.StatusOK {
 		return nil, nil, StatusError(response.StatusCode)

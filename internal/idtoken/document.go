@@ -21,7 +21,7 @@ func (r *remoteKeys) load(ctx context.Context) (*KeySet, time.Duration, error) {
 			return nil, 0, err
 		}
 	}
-	body, header, err := r.get(ctx, from)
+	body, header, err := r.get(ctx, from, keySetAnswers)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -31,7 +31,7 @@ func (r *remoteKeys) load(ctx context.Context) (*KeySet, time.Duration, error) {
 
 // discover reads the discovery document and returns the URL of the key set that it names.
 func (r *remoteKeys) discover(ctx context.Context) (string, error) {
-	body, _, err := r.get(ctx, r.discoveryURL)
+	body, _, err := r.get(ctx, r.discoveryURL, discoveryAnswers)
 	if err != nil {
 		return "", err
 	}
@@ -46,6 +46,9 @@ func (r *remoteKeys) discover(ctx context.Context) (string, error) {
 			r.discoveryURL, r.issuer, fmt.Sprint(found["issuer"]))
 	}
 	from, _ := found["jwks_uri"].(string)
+	if from == "" {
+		return "", newError(keySetURL, "the discovery document has no jwks_uri")
+	}
 	if err := document.CheckFound(from, r.discoveryURL, r.loopbackHTTP); err != nil {
 		return "", newError(keySetURL, "the discovery document's jwks_uri: %w", err)
 	}
@@ -73,17 +76,32 @@ func unusable(body []byte, err error) error {
 	return err
 }
 
+// answers are the codes of what is answered instead of a document.
+type answers struct {
+	redirect, missing string
+}
+
+var (
+	discoveryAnswers = answers{discoveryRedirect, discoveryMissing}
+	keySetAnswers    = answers{keySetRedirect, keySetMissing}
+)
+
 // get reads one document.
-func (r *remoteKeys) get(ctx context.Context, from string) ([]byte, http.Header, error) {
+func (r *remoteKeys) get(
+	ctx context.Context, from string, codes answers,
+) ([]byte, http.Header, error) {
 	body, header, err := document.Get(ctx, r.client, from)
-	code := keySetUnavailable
-	switch {
-	case err == nil:
+	if err == nil {
 		return body, header, nil
+	}
+	code := keySetUnavailable
+	switch status, _ := err.(document.StatusError); {
 	case errors.Is(err, document.ErrRedirect):
-		code = keySetRedirect
+		code = codes.redirect
 	case errors.Is(err, document.ErrTooLarge):
 		code = keySetTooLarge
+	case status == http.StatusNotFound, status == http.StatusGone:
+		code = codes.missing
 	}
 	return nil, nil, newError(code, "%.200q: %w", from, err)
 }

@@ -199,6 +199,10 @@ func ParseKeySet(text []byte) (*KeySet, error) {
 		return nil, newError(keySetInvalid,
 			"the key set is not one JSON object: %w", unusable(text, err))
 	}
+	if found, _ := object["jwks_uri"].(string); found != "" && object["keys"] == nil {
+		return nil, newError(keySetDiscovery,
+			"it is a discovery document, and its jwks_uri is %.200q", found)
+	}
 	list, ok := object["keys"].([]any)
 	if !ok || len(list) > maxKeys {
 		return nil, newError(keySetInvalid,

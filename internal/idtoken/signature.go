@@ -38,7 +38,7 @@ var pssHashes = map[string]crypto.Hash{
 // verifySignature finds the issuer's key for the token and verifies its signature with it.
 func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
 	if !slices.Contains(by.algorithms, t.algorithm) {
-		return newError(algorithmNotAllowed,
+		return newError(by.refusalOf(t.algorithm),
 			"the token's algorithm is %.80q, the issuer may use %s",
 			t.algorithm, strings.Join(by.algorithms, ", "))
 	}
@@ -58,6 +58,21 @@ func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
 			return s.verdict
 		}
 	}
+}
+
+// refusalOf is the code for an algorithm that the issuer may not use. They differ in what would
+// allow it, if anything does.
+func (i issuer) refusalOf(algorithm string) string {
+	_, secret := i.keys.(sharedSecret)
+	switch {
+	case algorithm == "HS256":
+		return algorithmSecret
+	case !slices.Contains(Algorithms(), algorithm):
+		return algorithmUnsupported
+	case secret:
+		return algorithmPublished
+	}
+	return algorithmNotAllowed
 }
 
 // tryKeys verifies with those of the keys that fit, the first maxTried of them. There is at least

@@ -25,6 +25,7 @@ var fieldsToKeys = strings.NewReplacer(
 	"Issuer.AllowLoopbackHTTP", "allow_loopback_http of the issuer",
 	"Issuer.AllowTokenMarks", "allow_token_marks of the issuer",
 	"Issuer.ClientAudiences", "client_audiences of the issuer",
+	"Issuer.SharedSecret", "shared_secret_file of the issuer",
 	"Issuer.RequiredClaims", "required_claims of the issuer",
 	"Issuer.GatedByRules", "gated_by_rules of the issuer",
 	"Target.AuthorizedParties", "authorized_parties of the target",
