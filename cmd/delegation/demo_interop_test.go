@@ -34,7 +34,9 @@ type demoView struct {
 	Overflow []string
 	// Messages are what the page wrote to the console of the browser.
 	Messages []string
-	Hosts    []string
+	// Gone is what the page says when the service does not answer any more.
+	Gone  string
+	Hosts []string
 }
 
 // demoVisit is the page after a user has signed in.
@@ -106,6 +108,9 @@ func (v demoView) checkManners(t *testing.T) {
 		if len(found) > 0 {
 			t.Errorf("%d %s: %s:\n%s", v.Width, v.Scheme, what, strings.Join(found, "\n"))
 		}
+	}
+	if !strings.Contains(v.Gone, "delegation serve --demo") {
+		t.Errorf("%d %s: without the service: %s", v.Width, v.Scheme, v.Gone)
 	}
 	if strings.Join(v.Hosts, " ") != "127.0.0.1" {
 		t.Errorf("%d %s: the page reached %q", v.Width, v.Scheme, v.Hosts)

@@ -3,7 +3,7 @@
 //
 //	stdin   {"url": "http://127.0.0.1:PORT/", "shots": []}
 //	stdout  {"views": [{"width", "scheme", "visits", "focus", "secrets", "console", "findings",
-//	        "unsure", "overflow", "messages", "hosts"}]}
+//	        "unsure", "overflow", "messages", "gone", "hosts"}]}
 //
 // With "shots", a list of {"file", "width", "height", "scheme"}, it only signs in as Alice and
 // writes a picture for each. The fonts are the machine's.
@@ -172,8 +172,14 @@ async function view(browser, url, width, scheme) {
     await check(user);
   }
   for (const visited of report.visits) delete visited.answer;
+  report.messages = [...messages]; // without those of the browser about a service that is gone
+  step = `${width} ${scheme}: without the service`;
+  await context.setOffline(true);
+  await page.locator("[data-user=alice]").press("Enter");
+  await page.getByText("The demo does not answer.").waitFor();
+  report.gone = await page.locator("#status").innerText();
   await context.close();
-  return { ...report, messages, hosts: [...hosts] };
+  return { ...report, hosts: [...hosts] };
 }
 
 // shoot writes a picture of the page after Alice has signed in. Carol is first, so that no step
