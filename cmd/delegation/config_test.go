@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -359,12 +360,41 @@ func TestExample(t *testing.T) {
 		"leeway: 1m", "max_token_size: 16384", "shutdown_delay: 0s", "debug_listen: 127.0.0.1:6060",
 		"http:\n  rate_limit: {requests: 10, per: 1m, max_users: 100000}",
 	} {
-		if !strings.Contains(example, "# "+strings.Split(line, "\n")[0]) {
+		if !strings.Contains(example, "\n#"+strings.Split(line, "\n")[0]) {
 			t.Errorf("the example has no %q", line)
 		}
 		_, err := loadAndBuild(t, w.write(t, "delegation.yaml", example+"\n"+line+"\n"))
 		if err != nil {
 			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
+// TestExample_Uncommented: each setting of the example can be used by deleting the # in front of
+// it. Prose has a space after the #.
+func TestExample_Uncommented(t *testing.T) {
+	example := string(must(os.ReadFile("delegation.example.yaml")))
+	commented := regexp.MustCompile(`(?m)^( *)#([^ \n])`)
+	if n := len(commented.FindAllString(example, -1)); n < 80 {
+		t.Errorf("only %d settings", n)
+	}
+	w := newWorld(t)
+	all := w.write(t, "delegation.yaml", commented.ReplaceAllString(example, "$1$2"))
+	loaded, _, err := config.Load(all, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Some of what only an uncommented setting can have set.
+	target := loaded.Targets["photo-app"]
+	if loaded.TLS.KeyFile != "tls.key" || loaded.Log.Format != "json" || len(loaded.Rules) != 8 ||
+		loaded.Issuers[0].TenantClaim != "tid" || target.SessionDuration != "1h" ||
+		loaded.STS.Timeout != "10s" || loaded.HTTP.RateLimit.Per != "1m" ||
+		len(loaded.Redis.Keys) != 1 || loaded.SigningTimeout != "30s" {
+		t.Errorf("got %+v", loaded)
+	}
+	for line := range strings.Lines(example) {
+		if len(strings.TrimSuffix(line, "\n")) > 100 {
+			t.Errorf("over 100 columns: %s", line)
 		}
 	}
 }
