@@ -603,7 +603,9 @@ func TestTokensNamed(t *testing.T) {
 		quotes  = refused + "has quotes around it: leave them out"
 		mark    = refused + "has a byte order mark in front of it: save it as UTF-8 without one"
 		name    = refused + `has a name and "=" in front of it: leave them out`
-		scheme  = refused + "has the scheme of an Authorization header in front of it: " +
+		nothing = refused + "is a placeholder that was not replaced, such as undefined or " +
+			"$TOKEN: the sender had no token"
+		scheme = refused + "has the scheme of an Authorization header in front of it: " +
 			"send the ID token alone"
 	)
 	w := newWorld(t)
@@ -615,6 +617,8 @@ func TestTokensNamed(t *testing.T) {
 	}{
 		{get("?target="+app, "Bearer Bearer "+token), bearer},
 		{get("?target="+app, "Basic dTpw"), scheme},
+		{get("?target="+app, "Bearer undefined"), nothing},
+		{get("?target="+app, "Bearer [object Promise]"), nothing},
 		{get("?target="+app, "Bearer \""+token+"\""), quotes},
 		{get("?target="+app, "Bearer token="+token), name},
 		{post(delegationPath, formType, form(values("Bearer "+token, nil))), bearer},

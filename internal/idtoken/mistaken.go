@@ -16,6 +16,10 @@ func mistaken(raw string) string {
 		return what
 	}
 	text := strings.TrimSpace(raw)
+	if unfilled.MatchString(text) {
+		return "is a placeholder that was not replaced, such as undefined or $TOKEN: " +
+			"the sender had no token"
+	}
 	if strings.HasSuffix(text, "...") || strings.HasSuffix(text, "…") {
 		return "ends in dots, where it was cut short: send the whole of it"
 	}
@@ -32,6 +36,10 @@ func mistaken(raw string) string {
 	}
 	return wrongCharacter(raw)
 }
+
+// unfilled is what JavaScript, shells and templates send for a value that they do not have.
+var unfilled = regexp.MustCompile(`\A(?:undefined|null|\[object [A-Za-z]+\]|` +
+	`\$\w+|\$\{\w+\}|\{\{[^{}]*\}\}|<[A-Za-z_ -]+>)\z`)
 
 // foreign finds what is no character of base64url (RFC 4648 §5) and no dot.
 func foreign(r rune) bool {

@@ -38,6 +38,8 @@ func TestMistaken(t *testing.T) {
 		percent = "is percent-encoded: decode it first"
 		base64  = "is in standard base64 or has padding: " +
 			"send it as the issuer wrote it, in base64url"
+		nothing = "is a placeholder that was not replaced, such as undefined or $TOKEN: " +
+			"the sender had no token"
 		other = "has a foreign character at byte 1: " +
 			"send letters, digits, '-', '_' and two dots"
 	)
@@ -94,7 +96,14 @@ func TestMistaken(t *testing.T) {
 		{"A.\x00B.D", encoding, "has the foreign character U+0000 at byte 3: leave it out"},
 		{"A.–B.D", encoding, "has the foreign character U+2013 at byte 3: leave it out"},
 		{"A.\xffB.D", encoding, "is not text: byte 3 is not UTF-8"},
-		{"$TOKEN", malformed, other},
+		{"undefined", malformed, nothing},
+		{"null", malformed, nothing},
+		{"[object Promise]", malformed, nothing},
+		{"$CANARY_TOKEN", malformed, nothing},
+		{"${TOKEN}", malformed, nothing},
+		{"{{ canary.token }}", malformed, nothing},
+		{"<canary-token>", malformed, nothing},
+		{"@canary", malformed, other},
 		{"@canary.canary.canary", encoding, other},
 		{"", "token_missing", ""},
 		{" \n", malformed, ""},
