@@ -338,7 +338,7 @@ func TestExchangeRefused(t *testing.T) {
 		"key set redirects": {
 			faults(oidctest.Faults{Redirect: "https://evil.example.com/"}), nil, nil, 503,
 			"temporarily_unavailable", "temporarily unavailable, try again",
-			delegation.CodeKeySetRedirect,
+			delegation.CodeDiscoveryRedirect,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

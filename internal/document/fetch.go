@@ -91,6 +91,9 @@ func do(
 	}
 	defer response.Body.Close()
 	if response.StatusCode >= 300 && response.StatusCode < 400 {
+		if form != nil {
+			return nil, nil, ErrRedirect // the address may repeat what was posted
+		}
 		return nil, nil, redirected(response)
 	}
 	if response.StatusCode != http.StatusOK {
