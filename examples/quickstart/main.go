@@ -318,7 +318,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 // next is what to try after the demonstration.
 const next = `
 Next:
-  go run ./cmd/delegation serve --demo   the same as a service
+  go run ./cmd/delegation serve --demo   the service, with a web page that shows each step
   go run ./examples/quickstart -help     the flags for your issuer, token and AWS account
   docs/aws-setup.md                      how to set up AWS
   docs/README.md                         everything else
