@@ -20,7 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// browserPage are the blocks of docs/browser.md, by their language, one of each.
+// browserPage are the blocks of docs/browser.md, by their language, one of each, and as "refusals"
+// its section about those.
 func browserPage(t *testing.T) map[string]string {
 	t.Helper()
 	page := string(must(os.ReadFile("../../docs/browser.md")))
@@ -38,9 +39,12 @@ func browserPage(t *testing.T) map[string]string {
 			t.Fatalf("docs/browser.md has no block of %s", language)
 		}
 	}
+	_, rest, _ := strings.Cut(page, "\n## When it is refused\n")
+	refusals, _, _ := strings.Cut(rest, "\n## ")
 	if len(blocks) != len(languages) || strings.Count(page, "```") != 2*len(blocks) {
 		t.Fatal("docs/browser.md has blocks that nothing runs")
 	}
+	blocks["refusals"] = refusals
 	return blocks
 }
 
@@ -264,6 +268,19 @@ func TestInterop_Browser(t *testing.T) {
 			!slices.Equal(got.requests(t), want.requests) {
 			t.Errorf("call %d: got %v, %q, %q, want %v",
 				i+1, got.Result, failed, got.requests(t), want)
+		}
+	}
+
+	messages := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").
+		FindAllStringSubmatch(blocks["refusals"], -1)
+	if len(messages) != 5 {
+		t.Errorf("docs/browser.md has %d messages", len(messages))
+	}
+	for _, message := range messages {
+		if !slices.ContainsFunc(outcomes, func(o browserOutcome) bool {
+			return o.Error != nil && *o.Error == message[1]
+		}) {
+			t.Errorf("no call failed with %q of docs/browser.md", message[1])
 		}
 	}
 
