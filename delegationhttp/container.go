@@ -55,12 +55,14 @@ func (h *Handlers) readContainerRequest(r *http.Request) (*delegationRequest, *r
 	token := idTokenOf(r.Header.Get("Authorization"))
 	if token == "" {
 		return nil, invalid(http.StatusUnauthorized, "missing ID token: "+
-			"put it into the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names")
+			"send it in the Authorization header; AWS's SDKs read it from the file that "+
+			"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names")
 	}
 	target := cmp.Or(strings.Join(targets, ""), h.config.ContainerTarget)
 	if target == "" {
 		return nil, invalid(http.StatusBadRequest,
-			"missing target: add ?target=NAME to AWS_CONTAINER_CREDENTIALS_FULL_URI")
+			"missing target: add ?target=NAME to the URL, which for AWS's SDKs is in "+
+				"AWS_CONTAINER_CREDENTIALS_FULL_URI")
 	}
 	return &delegationRequest{idToken: token, target: target}, nil
 }

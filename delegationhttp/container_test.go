@@ -40,11 +40,12 @@ func TestContainerSuccess(t *testing.T) {
 // TestContainerRequest: what reaches the Exchanger, or why nothing does.
 func TestContainerRequest(t *testing.T) {
 	const (
-		missingToken = "missing ID token: put it into the file that " +
-			"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names"
-		missingTarget = "missing target: add ?target=NAME to AWS_CONTAINER_CREDENTIALS_FULL_URI"
-		repeated      = "repeated Authorization header or target"
-		unreadable    = "the query cannot be read: a bad percent-encoding, or a semicolon"
+		missingToken = "missing ID token: send it in the Authorization header; " +
+			"AWS's SDKs read it from the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names"
+		missingTarget = "missing target: add ?target=NAME to the URL, " +
+			"which for AWS's SDKs is in AWS_CONTAINER_CREDENTIALS_FULL_URI"
+		repeated   = "repeated Authorization header or target"
+		unreadable = "the query cannot be read: a bad percent-encoding, or a semicolon"
 	)
 	for name, row := range map[string]struct {
 		query         string
