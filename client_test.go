@@ -129,6 +129,27 @@ func TestIssuerCases_Client(t *testing.T) {
 	})
 }
 
+// TestIssuerCases_Star: a sub with a wildcard cannot be a NameID, since ${saml:sub} in a policy
+// would match others. What the remedy says makes another claim the NameID.
+func TestIssuerCases_Star(t *testing.T) {
+	c := readIssuerCase(t, "20-github-actions-sub-with-star")
+	w := c.world(t)
+	err := w.wantOutcome(t, w.delegator(t), c.token, "decision name_id_invalid")
+	e := wantError(t, err, delegation.StageDecision, delegation.CodeNameIDInvalid)
+	for _, setting := range []string{
+		delegation.AttributeNameIdentifier + " ", "AWS.Mappings", "AWS.NameIDFromMapping",
+	} {
+		if !strings.Contains(e.Remedy, setting) {
+			t.Errorf("%s is not in the remedy %q", setting, e.Remedy)
+		}
+	}
+	w.target(func(target *delegation.Target) {
+		target.AWS.Mappings = map[string]string{delegation.AttributeNameIdentifier: "aud"}
+		target.AWS.NameIDFromMapping = true
+	})
+	w.wantOutcome(t, w.delegator(t), c.token, accepted)
+}
+
 // TestClient: the application that a token was issued to is what its claims agree on, it must be
 // the target's, and so must an audience.
 func TestClient(t *testing.T) {
@@ -189,8 +210,15 @@ func TestClient(t *testing.T) {
 		"for one other API": {claims: claims{"aud": "https://api.example.com", "azp": app},
 			want: foreign, client: app},
 		"none of two audiences": {claims: claims{"aud": list("x", app)}, want: several},
+		"one audience, twice":   {claims: claims{"aud": list(app, app)}, want: accepted, client: app},
+		"another one, twice":    {claims: claims{"aud": list("x", "x")}, want: foreign, client: "x"},
+		"one of two, twice":     {claims: claims{"aud": list("x", app, app)}, want: several},
+		"twice, and an azp": {claims: claims{"aud": list(app, app), "azp": "x"},
+			want: foreign, client: "x"},
 
 		"one of two is named": {claims: claims{"aud": list("x", app)},
+			named: list(app), want: accepted, client: app},
+		"the named one is there twice": {claims: claims{"aud": list(app, "x", app)},
 			named: list(app), want: accepted, client: app},
 		"the named one is another": {claims: claims{"aud": list("x", app)},
 			named: list("x"), want: foreign, client: "x"},

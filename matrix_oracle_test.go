@@ -499,7 +499,7 @@ func intersection(a, b []string) []string {
 }
 
 // judgeAudience: RFC 7519 §4.1.3: a string or a list of strings; OpenID Connect Core §2: required.
-// That none is empty or named twice is policy.
+// That none is empty is policy. One that is named twice is one.
 func (token *matrixToken) judgeAudience(v *verdict) []string {
 	aud := token.payload.means("aud")
 	items := aud.items
@@ -517,9 +517,7 @@ func (token *matrixToken) judgeAudience(v *verdict) []string {
 			v.refuse("RFC 7519 §4.1.3: aud", delegation.CodeClaimType)
 		case item.str == "":
 			v.refuse("policy: an empty audience", delegation.CodeClaimMissing)
-		case slices.Contains(audience, item.str):
-			v.refuse("policy: an audience twice", delegation.CodeClaimType)
-		default:
+		case !slices.Contains(audience, item.str):
 			audience = append(audience, item.str)
 		}
 	}

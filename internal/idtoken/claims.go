@@ -96,7 +96,8 @@ func stringClaim(all map[string]any, name string) (string, error) {
 	return s, nil
 }
 
-// audienceClaim reads aud: a string or an array of distinct strings, none empty (RFC 7519 §4.1.3).
+// audienceClaim reads aud: a string or an array of strings, none empty (RFC 7519 §4.1.3). An
+// audience that is named twice is one.
 func audienceClaim(value any) ([]string, error) {
 	list, ok := value.([]any)
 	if !ok && value != nil {
@@ -114,10 +115,9 @@ func audienceClaim(value any) ([]string, error) {
 		if s == "" {
 			return nil, newError(claimMissing, "aud has an empty entry")
 		}
-		if slices.Contains(audience, s) {
-			return nil, newError(claimType, "aud names an audience twice")
+		if !slices.Contains(audience, s) {
+			audience = append(audience, s)
 		}
-		audience = append(audience, s)
 	}
 	return audience, nil
 }

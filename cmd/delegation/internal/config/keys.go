@@ -39,6 +39,8 @@ var fieldsToKeys = strings.NewReplacer(
 	"Target.EncryptionKey", "encryption_key_file",
 	"Target.SAMLRecipient", "saml_recipient of the target",
 	"Target.SAMLAudience", "saml_audience of the target",
+	"AWS.NameIDFromMapping", "name_id_from_mapping of the target",
+	"AWS.Mappings", "mappings of the target",
 	"AWS.FailoverRegions", "failover_regions of the target",
 	"IdentityProvider.EntityID", "identity_provider.entity_id",
 	"IdentityProvider.Metadata", "the output of delegation metadata",
