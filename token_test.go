@@ -1021,7 +1021,7 @@ func wrongWith(text []byte) string {
 	}
 	seen := map[any]bool{}
 	for _, audience := range audiences {
-		if text, ok := audience.(string); !ok || text == "" || seen[audience] {
+		if text, ok := audience.(string); !ok || text == "" {
 			return "aud"
 		}
 		seen[audience] = true
@@ -1039,7 +1039,7 @@ func wrongWith(text []byte) string {
 		}
 		clients[all[name]] = true
 	}
-	if len(clients) > 1 || len(clients) == 0 && len(audiences) > 1 {
+	if len(clients) > 1 || len(clients) == 0 && len(seen) > 1 {
 		return "the client"
 	}
 	for _, name := range []string{"appidacr", "azpacr", "scp", "cnf", "events"} {
