@@ -747,7 +747,7 @@ func TestIncident_AudienceMatrix(t *testing.T) {
 		{`{"photo-app":true}`, refused(delegation.CodeClaimType)},
 		{`[1]`, refused(delegation.CodeClaimType)},
 		{`[["photo-app"]]`, refused(delegation.CodeClaimType)},
-		{`["photo-app","photo-app"],"azp":"photo-app"`, refused(delegation.CodeClaimType)},
+		{`["photo-app","photo-app"],"azp":"photo-app"`, accepted},
 		{`"photo-app","aud":"photo-app"`, refused(delegation.CodeTokenDuplicateMember)},
 		{`"other-app","aud":"photo-app"`, refused(delegation.CodeTokenDuplicateMember)},
 		{`"other-app","\u0061ud":["photo-app"]`, refused(delegation.CodeTokenDuplicateMember)},
