@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -40,8 +41,10 @@ type CheckResult struct {
 //   - sts answers, a warning, if Config.UnsafeSTSEmulator is set.
 //   - issuer URL: each of Config.Issuers has keys that can be used, and each of its tenants if
 //     these have keys of their own. It is asked only for what an exchange would ask for, and no
-//     more often. An issuer that strangers share, and that nothing
-//     gates, is a warning; see [Issuer].
+//     more often. These are warnings: its keys could not be refreshed, with the time at which
+//     exchanges fail; keys of its set that cannot be used; no key that fits Issuer.Algorithms; a
+//     certificate of its server or of a key that ends soon; and that strangers share it and nothing
+//     gates it, see [Issuer].
 //   - subjects in ROLE: a warning, if targets of several issuers lead to one role, in which
 //     ${saml:sub} does not tell their users apart.
 //   - metadata of ENTITYID: it has the size that IAM takes.
@@ -117,10 +120,15 @@ func (l *checks) addIssuers() {
 	for _, issuer := range l.config.Issuers {
 		for _, source := range l.tokens.KeySources(issuer.URL) {
 			l.add(func() CheckResult {
+				err := tokenError(l.tokens.CheckKeys(l.ctx, source))
+				warnings := l.keyWarnings(source)
+				if strangers := l.config.strangers(&issuer); strangers != "" {
+					warnings = append(warnings, strangers)
+				}
 				return CheckResult{
 					Name:    "issuer " + source,
-					Err:     tokenError(l.tokens.CheckKeys(l.ctx, source)),
-					Warning: l.config.strangers(&issuer),
+					Err:     err,
+					Warning: strings.Join(warnings, "; "),
 				}
 			})
 		}

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -240,10 +241,10 @@ func TestKeysLeftOut(t *testing.T) {
 }
 
 // certificateFor is a certificate of the key, as x5c has it.
-func certificateFor(key crypto.Signer, ends time.Time) string {
+func certificateFor(key crypto.Signer, begins, ends time.Time) string {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
-		NotBefore:    start.Add(-time.Hour),
+		NotBefore:    begins,
 		NotAfter:     ends,
 	}
 	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
@@ -256,7 +257,7 @@ func TestKeyOfACertificate(t *testing.T) {
 	keys := choiceKeys()
 	ends := start.Add(365 * 24 * time.Hour)
 	member := func(kty string, of crypto.Signer, more map[string]any) any {
-		chain := []string{certificateFor(of, ends), "AAAA"}
+		chain := []string{certificateFor(of, start, ends), "AAAA"}
 		all := map[string]any{"kid": "k", "kty": kty, "x5c": chain}
 		for name, value := range more {
 			all[name] = value
@@ -264,7 +265,7 @@ func TestKeyOfACertificate(t *testing.T) {
 		return all
 	}
 	other := jwk(keys.rsa[0].Public(), map[string]any{
-		"x5c": []string{certificateFor(keys.rsa[1], ends)},
+		"x5c": []string{certificateFor(keys.rsa[1], start, ends)},
 	})
 	curve := func(name string) map[string]any { return map[string]any{"crv": name} }
 	bad := refused(delegation.CodeSignatureInvalid)
@@ -330,4 +331,22 @@ func TestEd25519(t *testing.T) {
 	w.config.Issuers[0].Algorithms = []string{"RS256"}
 	token = signedWith(keys.edwards, header("Ed25519"))
 	w.wantOutcome(t, w.delegator(t), token, refused(delegation.CodeAlgorithmNotAllowed))
+}
+
+// TestAmbiguousKeysAreFetchedAgain: an issuer that changes its keys and keeps a kid that many of
+// them have is found out at once, as one whose only key has changed.
+func TestAmbiguousKeysAreFetchedAgain(t *testing.T) {
+	keys := choiceKeys()
+	var old []any
+	for _, key := range keys.rsa[:6] {
+		old = append(old, jwk(key.Public(), nil))
+	}
+	w := remote(t)
+	published := &switched{withKeySet(w.provider, keySet(old...))}
+	w.config.HTTPClient = &http.Client{Transport: published}
+	d := w.delegator(t)
+	header := map[string]any{"kid": "k"}
+	w.wantOutcome(t, d, signedWith(keys.rsa[0], header), accepted)
+	published.to = withKeySet(w.provider, keySet(jwk(keys.rsa[6].Public(), nil)))
+	w.wantOutcome(t, d, signedWith(keys.rsa[6], header), accepted)
 }

@@ -18,9 +18,13 @@
 // delegation.stage and error.type. delegation.stage.duration is a histogram of the duration of
 // stages, in seconds, by delegation.stage and error.type.
 //
+// [ObserveIssuers] adds two gauges of issuers' keys, by delegation.issuer:
+// delegation.issuer.keys.failing and delegation.issuer.keys.remaining.
+//
 // # What is not recorded
 //
-// Metrics hold nothing that a caller can choose: their attributes are stages and codes. Spans hold
+// Metrics hold nothing that a caller can choose: their attributes are stages, codes and the
+// issuers of the configuration. Spans hold
 // no token, no hash of a token, no credential and no text of an error. They identify the user only
 // with [WithUser]. docs/events.md lists the attributes.
 package delegationotel

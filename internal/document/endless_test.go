@@ -49,7 +49,7 @@ func TestEndless(t *testing.T) {
 				return &http.Response{StatusCode: status, Header: http.Header{}, Body: &body,
 					Request: r}, nil
 			})})
-		_, _, err := document.Get(t.Context(), client, "https://example.com/")
+		_, err := document.Get(t.Context(), client, "https://example.com/")
 		if err == nil || errors.Is(err, document.ErrTooLarge) != (status == 200) {
 			t.Errorf("%d: got %v", status, err)
 		}
@@ -73,7 +73,7 @@ func TestEndless_Compressed(t *testing.T) {
 		_, _ = io.CopyN(z, &endless{}, 2*document.MaxSize)
 	}))
 	defer server.Close()
-	if _, _, err := document.Get(t.Context(), document.Client(nil), server.URL); !errors.Is(err,
+	if _, err := document.Get(t.Context(), document.Client(nil), server.URL); !errors.Is(err,
 		document.ErrTooLarge) {
 		t.Errorf("got %v", err)
 	}

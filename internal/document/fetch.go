@@ -2,6 +2,7 @@ package document
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -57,8 +58,16 @@ type StatusError int
 
 func (e StatusError) Error() string { return fmt.Sprintf("it answered %d", int(e)) }
 
+// Answer is a good answer.
+type Answer struct {
+	Body   []byte
+	Header http.Header
+	// Certificate is that of the server, or nil without TLS.
+	Certificate *x509.Certificate
+}
+
 // Get reads one document with a client that CheckRedirect has been taken from, see [Client].
-func Get(ctx context.Context, client *http.Client, from string) ([]byte, http.Header, error) {
+func Get(ctx context.Context, client *http.Client, from string) (*Answer, error) {
 	return do(ctx, client, http.MethodGet, from, nil)
 }
 
@@ -66,16 +75,20 @@ func Get(ctx context.Context, client *http.Client, from string) ([]byte, http.He
 func Post(
 	ctx context.Context, client *http.Client, to string, form url.Values,
 ) ([]byte, http.Header, error) {
-	return do(ctx, client, http.MethodPost, to, form)
+	answer, err := do(ctx, client, http.MethodPost, to, form)
+	if err != nil {
+		return nil, nil, err
+	}
+	return answer.Body, answer.Header, nil
 }
 
 func do(
 	ctx context.Context, client *http.Client, method, address string, form url.Values,
-) ([]byte, http.Header, error) {
+) (*Answer, error) {
 	content := strings.NewReader(form.Encode())
 	request, err := http.NewRequestWithContext(ctx, method, address, content)
 	if err != nil {
-		return nil, nil, errors.New("it is not a URL")
+		return nil, errors.New("it is not a URL")
 	}
 	request.Header.Set("Accept", "application/json")
 	if form != nil {
@@ -87,26 +100,30 @@ func do(
 		if errors.As(err, &ue) {
 			err = ue.Err
 		}
-		return nil, nil, fmt.Errorf("no answer: %w", err)
+		return nil, fmt.Errorf("no answer: %w", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode >= 300 && response.StatusCode < 400 {
 		if form != nil {
-			return nil, nil, ErrRedirect // the address may repeat what was posted
+			return nil, ErrRedirect // the address may repeat what was posted
 		}
-		return nil, nil, redirected(response)
+		return nil, redirected(response)
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, nil, StatusError(response.StatusCode)
+		return nil, StatusError(response.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, MaxSize+1))
 	if err != nil {
-		return nil, nil, fmt.Errorf("its answer broke off: %w", err)
+		return nil, fmt.Errorf("its answer broke off: %w", err)
 	}
 	if len(body) > MaxSize {
-		return nil, nil, ErrTooLarge
+		return nil, ErrTooLarge
 	}
-	return body, response.Header, nil
+	answer := &Answer{Body: body, Header: response.Header}
+	if response.TLS != nil && len(response.TLS.PeerCertificates) > 0 {
+		answer.Certificate = response.TLS.PeerCertificates[0]
+	}
+	return answer, nil
 }
 
 // Client returns a copy of the client, or of a new one for nil, that hands redirects to Get.

@@ -35,19 +35,19 @@ func TestGet(t *testing.T) {
 	t.Cleanup(server.Close)
 	for path, want := range map[string]error{"/full": nil, "/over": document.ErrTooLarge,
 		"/moved": document.ErrRedirect} {
-		if _, _, err := document.Get(t.Context(), document.Client(nil),
+		if _, err := document.Get(t.Context(), document.Client(nil),
 			server.URL+path); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", path, err, want)
 		}
 	}
 	for path, want := range map[string]string{"/broken": "broke off", "/other": "418"} {
-		_, _, err := document.Get(t.Context(), document.Client(nil), server.URL+path)
+		_, err := document.Get(t.Context(), document.Client(nil), server.URL+path)
 		if err == nil || !strings.Contains(err.Error(), want) ||
 			strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got %v, want %q and nothing of the body", path, err, want)
 		}
 	}
-	if _, _, err := document.Get(t.Context(), document.Client(nil), "://"); err == nil {
+	if _, err := document.Get(t.Context(), document.Client(nil), "://"); err == nil {
 		t.Error("nonsense is no URL")
 	}
 	own := &http.Client{}
@@ -95,9 +95,9 @@ func TestPost(t *testing.T) {
 	if err != nil || string(body) != want || header.Get("X-Echo") != "yes" {
 		t.Errorf("got %q, %v, %v, want %q", body, header, err, want)
 	}
-	if body, _, err := document.Get(t.Context(), document.Client(nil),
-		server.URL+"/echo"); err != nil || string(body) != "GET   application/json " {
-		t.Errorf("Get sent a form: %q, %v", body, err)
+	answer, err := document.Get(t.Context(), document.Client(nil), server.URL+"/echo")
+	if err != nil || string(answer.Body) != "GET   application/json " {
+		t.Errorf("Get sent a form: %+v, %v", answer, err)
 	}
 	for path, want := range map[string]error{
 		"/moved": document.ErrRedirect, "/over": document.ErrTooLarge, "/300": document.ErrRedirect,

@@ -15,26 +15,38 @@ import (
 // load reads the discovery document, unless the key set's URL is configured, and the key set.
 func (r *remoteKeys) load(ctx context.Context) (*KeySet, time.Duration, error) {
 	from := r.url
+	var discovery *document.Answer
 	if from == "" {
 		var err error
-		if from, err = r.discover(ctx); err != nil {
+		if from, discovery, err = r.discover(ctx); err != nil {
 			return nil, 0, err
 		}
 	}
-	body, header, err := r.get(ctx, from, keySetAnswers)
+	answer, err := r.get(ctx, from, keySetAnswers)
 	if err != nil {
 		return nil, 0, err
 	}
-	set, err := ParseKeySet(body)
-	return set, document.Life(header, defaultKeyLife, minKeyLife, maxKeyLife), err
+	set, err := ParseKeySet(answer.Body)
+	if err != nil {
+		return nil, 0, err
+	}
+	set.addServer(from, answer)
+	set.addServer(r.discoveryURL, discovery)
+	return set, document.Life(answer.Header, defaultKeyLife, minKeyLife, maxKeyLife), nil
 }
 
 // discover reads the discovery document and returns the URL of the key set that it names.
-func (r *remoteKeys) discover(ctx context.Context) (string, error) {
-	body, _, err := r.get(ctx, r.discoveryURL, discoveryAnswers)
+func (r *remoteKeys) discover(ctx context.Context) (string, *document.Answer, error) {
+	answer, err := r.get(ctx, r.discoveryURL, discoveryAnswers)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
+	from, err := r.keysNamed(answer.Body)
+	return from, answer, err
+}
+
+// keysNamed reads the URL of the key set from the text of the discovery document.
+func (r *remoteKeys) keysNamed(body []byte) (string, error) {
 	found, err := document.Object(document.WithoutBOM(body))
 	if err != nil {
 		return "", newError(keySetInvalid,
@@ -89,10 +101,10 @@ var (
 // get reads one document.
 func (r *remoteKeys) get(
 	ctx context.Context, from string, codes answers,
-) ([]byte, http.Header, error) {
-	body, header, err := document.Get(ctx, r.client, from)
+) (*document.Answer, error) {
+	answer, err := document.Get(ctx, r.client, from)
 	if err == nil {
-		return body, header, nil
+		return answer, nil
 	}
 	code := keySetUnavailable
 	switch status, _ := err.(document.StatusError); {
@@ -103,5 +115,5 @@ func (r *remoteKeys) get(
 	case status == http.StatusNotFound, status == http.StatusGone:
 		code = codes.missing
 	}
-	return nil, nil, newError(code, "%.200q: %w", from, err)
+	return nil, newError(code, "%.200q: %w", from, err)
 }

@@ -79,11 +79,8 @@ func readJWK(member map[string]any) (key, error) {
 	if crv != "" && kind.curves != nil && !slices.Contains(kind.curves, crv) {
 		return k, fmt.Errorf("it %w: its crv is %.40q", errOtherUse, crv)
 	}
-	certificate := certificateOf(member)
-	if certificate != nil {
-		k.certificateEnds = certificate.NotAfter
-	}
-	if k.material, err = readMaterial(member, kty, certificate); err != nil {
+	k.certificate = certificateOf(member)
+	if k.material, err = readMaterial(member, kty, k.certificate); err != nil {
 		return k, err
 	}
 	k.refused = weakness(k)

@@ -9,11 +9,12 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/seed055b7978/delegation/internal/document"
 )
@@ -37,10 +38,9 @@ type key struct {
 	// the issuer" of its documentation of access tokens.
 	issuer string
 	// *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, or []byte of a shared secret
-	material any
-	refused  *Error // why the key may never be used
-	// certificateEnds is when the certificate that the JWK has ends. Zero: it has none.
-	certificateEnds time.Time
+	material    any
+	refused     *Error            // why the key may never be used
+	certificate *x509.Certificate // of the JWK, which nothing depends on; nil: none
 }
 
 // suits tells whether the key may verify the token's signature.
@@ -48,24 +48,30 @@ func (k key) suits(t *compactJWS) error {
 	if k.refused != nil {
 		return k.refused
 	}
-	algorithm := t.algorithm
-	fits := false
+	if !k.fits(t.algorithm) {
+		return newError(keyUnsuitable, "the issuer's key %.80q is not for %s", k.kid, t.algorithm)
+	}
+	return k.isFor(t)
+}
+
+// fits tells whether the key is of the kind that the algorithm needs, and not for another one.
+func (k key) fits(algorithm string) bool {
+	if k.algorithm != "" && k.algorithm != algorithm {
+		return false
+	}
 	switch m := k.material.(type) {
 	case []byte:
-		fits = algorithm == "HS256"
+		return algorithm == "HS256"
 	case *rsa.PublicKey:
-		fits = strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS")
+		return strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS")
 	case *ecdsa.PublicKey:
 		// RFC 7518 §3.4
 		curves := map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
-		fits = curves[algorithm] == m.Curve.Params().Name
+		return curves[algorithm] == m.Curve.Params().Name
 	case ed25519.PublicKey:
-		fits = algorithm == "EdDSA"
+		return algorithm == "EdDSA"
 	}
-	if !fits || k.algorithm != "" && k.algorithm != algorithm {
-		return newError(keyUnsuitable, "the issuer's key %.80q is not for %s", k.kid, algorithm)
-	}
-	return k.isFor(t)
+	return false
 }
 
 // isFor tells whether the key may verify tokens of the token's issuer.
@@ -155,6 +161,7 @@ func choose(keys []key, t *compactJWS) (chosen []key, err error) {
 type KeySet struct {
 	keys    []key // at least one
 	leftOut []omission
+	servers []Certificate // of those that it was fetched from
 }
 
 // find implements keyFinder for a static set, which has no newer version.
@@ -219,6 +226,25 @@ func ParseKeySet(text []byte) (*KeySet, error) {
 			"the key set has no signing key of a known kind%s", set.why())
 	}
 	return set, nil
+}
+
+// addServer notes the certificate of a server that answered. A nil answer is none.
+func (s *KeySet) addServer(address string, answer *document.Answer) {
+	if answer == nil || answer.Certificate == nil {
+		return
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return
+	}
+	server := Certificate{
+		Of:     u.Host,
+		Begins: answer.Certificate.NotBefore,
+		Ends:   answer.Certificate.NotAfter,
+	}
+	if !slices.Contains(s.servers, server) {
+		s.servers = append(s.servers, server)
+	}
 }
 
 // add adds an entry of the array "keys", or notes why it was left out. The error condemns the set.

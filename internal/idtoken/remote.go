@@ -58,6 +58,7 @@ type remoteKeys struct {
 	flight       chan struct{} // closed when the fetch under way has ended; nil: there is none
 	attempted    time.Time     // when the last one began
 	failure      error         // of the last one; an *Error
+	failingSince time.Time     // when the first failed of those after the last good one; zero: none
 	allowance    allowance
 	// refuted has what the kept set says nothing about: kids and tokens, see idOf.
 	refuted map[[sha256.Size]byte]bool
@@ -219,7 +220,11 @@ func (r *remoteKeys) keep(
 	r.ended = number
 	r.flight = nil
 	r.failure = err
+	if err != nil && r.failingSince.IsZero() {
+		r.failingSince = began
+	}
 	if err == nil {
+		r.failingSince = time.Time{}
 		r.set = set
 		r.kept = number
 		r.keptAt = began

@@ -72,6 +72,8 @@ type Verifier struct {
 	templates []issuer             // those that accept any tenant
 	sources   map[string][]string  // of keys, by Issuer.URL
 	finders   map[string]keyFinder // by source
+	// algorithms are those that may be used with the keys, by source.
+	algorithms map[string][]string
 }
 
 // issuer is an Issuer with its keys ready to be found, as far as it concerns tokens of one iss.
@@ -94,6 +96,8 @@ func New(c Config, issuers []Issuer) *Verifier {
 		issuers: map[string]issuer{},
 		sources: map[string][]string{},
 		finders: map[string]keyFinder{},
+
+		algorithms: map[string][]string{},
 	}
 	for _, i := range issuers {
 		v.add(i)
@@ -119,6 +123,7 @@ func (v *Verifier) add(i Issuer) {
 	v.sources[i.URL] = sources
 	for _, source := range sources {
 		v.finders[source] = v.keysOf(i, source)
+		v.algorithms[source] = by.algorithms
 	}
 	by.keys = v.finders[sources[0]]
 	if i.Template == nil {
