@@ -76,3 +76,44 @@ func ExampleProvider_Sign() {
 	// true
 	// true
 }
+
+// An imitation of Entra ID, which a client reaches by Entra's own addresses.
+func ExampleNetwork() {
+	profile, err := oidctest.LoadProfile("entra", map[string]string{
+		"tenant": "11111111-2222-3333-4444-555555555555",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	entra, err := oidctest.New(oidctest.Config{Profile: profile})
+	if err != nil {
+		log.Fatal(err)
+	}
+	network, err := oidctest.NewNetwork(entra)
+	if err != nil {
+		log.Fatal(err)
+	}
+	client := network.Client()
+	defer client.CloseIdleConnections()
+
+	keys, err := jwk.Fetch(context.Background(),
+		"https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/discovery/v2.0/keys",
+		jwk.WithHTTPClient(client))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(keys.Len())
+
+	token, err := entra.SignAs(oidctest.AccessToken, map[string]any{"scp": "photos.read"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	claims, err := jwt.ParseInsecure([]byte(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(claims.Issuer())
+	// Output:
+	// 1
+	// https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0
+}

@@ -4,6 +4,8 @@
 // set, and it signs ID tokens, good ones and forged ones. Its signatures are a
 // few lines over the standard library's cryptography, so that a verifier is
 // checked against code that is not its own. [Faults] make it misbehave.
+// [LoadProfile] makes it look like a real provider, and a [Network] leads to it
+// by the real provider's addresses.
 //
 //	provider, err := oidctest.New(oidctest.Config{})
 //	server := httptest.NewServer(provider)
@@ -61,6 +63,12 @@ type Config struct {
 	// CacheControl is the Cache-Control header of the key set's answer. Empty
 	// means no such header.
 	CacheControl string
+
+	// Profile makes the provider imitate a real one: its documents are served
+	// under the paths that they have there, its issuer is set, and
+	// [Provider.SignAs] signs its tokens. The profile must not be changed any
+	// more. Nil means a provider that is like no other.
+	Profile *Profile
 }
 
 // A Provider is an OpenID provider in memory. It comes from [New] and is safe
@@ -78,11 +86,14 @@ type Provider struct {
 	fetches   map[string]int
 }
 
-// New returns a provider without an issuer: call [Provider.SetIssuer] once its
-// address is known. It fails, and says which field is wrong, if Algorithm is
+// New returns a provider without an issuer, unless it has a profile: call
+// [Provider.SetIssuer] once its address is known. It fails, and says which field is wrong, if Algorithm is
 // unknown or does not fit Key, or if an HS algorithm has no Secret or has a Key.
 func New(config Config) (*Provider, error) {
 	config.Secret = slices.Clone(config.Secret)
+	if config.Profile != nil && config.Key == nil {
+		config.Algorithm = cmp.Or(config.Algorithm, config.Profile.Algorithm)
+	}
 	current, err := firstKey(config)
 	if err != nil {
 		return nil, err
@@ -103,6 +114,9 @@ func New(config Config) (*Provider, error) {
 	}
 	if current.signer != nil {
 		p.published = []*key{current}
+	}
+	if config.Profile != nil {
+		p.issuer = config.Profile.Issuer
 	}
 	return p, nil
 }
@@ -141,7 +155,8 @@ func secretKey(config Config) (*key, error) {
 // SetIssuer sets the issuer: the iss of tokens, the issuer of the discovery
 // document, and the base of the addresses in it. It is kept as given, with or
 // without a trailing slash. For an issuer with a path, mount the provider
-// behind [http.StripPrefix].
+// behind [http.StripPrefix], or use a [Network]. The documents of a [Profile] stay
+// as they are.
 func (p *Provider) SetIssuer(url string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -164,6 +179,10 @@ func (p *Provider) Issuer() string {
 // It fails if claims cannot be marshalled to JSON, if there is neither an iss
 // nor an issuer, or if the key refuses to sign.
 func (p *Provider) SignIDToken(claims map[string]any) (string, error) {
+	return p.signClaims(nil, claims)
+}
+
+func (p *Provider) signClaims(header, claims map[string]any) (string, error) {
 	issuer := p.Issuer()
 	if _, ok := claims["iss"]; !ok && issuer == "" {
 		return "", errors.New("oidctest: no issuer: call SetIssuer first or give the claim iss")
@@ -177,7 +196,7 @@ func (p *Provider) SignIDToken(claims map[string]any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("oidctest: claims: %w", err)
 	}
-	return p.Sign(nil, payload)
+	return p.Sign(header, payload)
 }
 
 // Sign signs any payload as a compact JWS with the current key. The payload is

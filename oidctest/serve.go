@@ -6,6 +6,7 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -91,7 +92,7 @@ func (p *Provider) SetFaults(faults Faults) {
 }
 
 // Fetches returns how many GET requests for each document have come so far,
-// those that met a fault included. Requests answered 404 or 405 do not count.
+// those that met a fault included. Requests answered 401, 404 or 405 do not count.
 func (p *Provider) Fetches() (discovery, keySet int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -106,21 +107,64 @@ func (p *Provider) KeySet() []byte {
 	return p.keySet()
 }
 
-// ServeHTTP answers GET for [DiscoveryPath] and [KeySetPath]. Another method
-// gets 405 and another path 404. Without an issuer there is no discovery
-// document, and the answer is 500.
+// ServeHTTP answers GET for [DiscoveryPath] and [KeySetPath], or for the paths
+// that the documents of the [Profile] have. Another method gets 405 and another
+// path 404. Without an issuer there is no discovery document, and the answer is
+// 500.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != DiscoveryPath && r.URL.Path != KeySetPath {
+	paths := map[string]string{DiscoveryPath: DiscoveryPath, KeySetPath: KeySetPath}
+	if p.config.Profile != nil {
+		discovery, keySet := p.addresses()
+		paths = map[string]string{
+			pathOf(discovery): DiscoveryPath,
+			pathOf(keySet):    KeySetPath,
+		}
+	}
+	document, ok := paths[r.URL.Path]
+	if !ok {
 		http.NotFound(w, r)
 		return
 	}
+	p.serve(w, r, document)
+}
+
+// pathOf returns the path of an address, or "" if it is none.
+func pathOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Path
+}
+
+// addresses returns where the documents are, as far as that is known.
+func (p *Provider) addresses() (discovery, keySet string) {
+	profile := p.config.Profile
+	if profile == nil {
+		base := strings.TrimSuffix(p.Issuer(), "/")
+		return base + DiscoveryPath, base + KeySetPath
+	}
+	below := strings.TrimSuffix(profile.Issuer, "/") + DiscoveryPath
+	keySet, _ = profile.Discovery["jwks_uri"].(string)
+	return cmp.Or(profile.DiscoveryURL, below), keySet
+}
+
+// serve answers a request for a document: DiscoveryPath or KeySetPath.
+func (p *Provider) serve(w http.ResponseWriter, r *http.Request, document string) {
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
 		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 		return
 	}
 
-	body, faults, ok := p.answer(r.Context(), r.URL.Path)
+	if profile := p.config.Profile; profile != nil && profile.Bearer != "" &&
+		r.Header.Get("Authorization") != "Bearer "+profile.Bearer {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		http.Error(w, http.StatusText(http.StatusUnauthorized), http.StatusUnauthorized)
+		return
+	}
+
+	body, faults, ok := p.answer(r.Context(), document)
 	switch {
 	case !ok: // the request has ended
 		return
@@ -139,7 +183,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body = append(body, bytes.Repeat([]byte(" "), max(0, oversize-len(body)))...)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	if r.URL.Path == KeySetPath && p.config.CacheControl != "" {
+	if document == KeySetPath && p.config.CacheControl != "" {
 		w.Header().Set("Cache-Control", p.config.CacheControl)
 	}
 	w.Write(body)
@@ -181,6 +225,9 @@ func (p *Provider) discovery() []byte {
 	if p.issuer == "" {
 		return nil
 	}
+	if p.config.Profile != nil {
+		return p.imitatedDiscovery()
+	}
 	base := strings.TrimSuffix(p.issuer, "/")
 	return mustJSON(map[string]any{
 		"issuer":                                cmp.Or(p.faults.Issuer, p.issuer),
@@ -192,19 +239,36 @@ func (p *Provider) discovery() []byte {
 	})
 }
 
+// imitatedDiscovery returns the discovery document of the profile. The caller
+// holds the lock.
+func (p *Provider) imitatedDiscovery() []byte {
+	document := maps.Clone(p.config.Profile.Discovery)
+	if p.faults.Issuer != "" {
+		document["issuer"] = p.faults.Issuer
+	}
+	if p.faults.JWKSURL != "" {
+		document["jwks_uri"] = p.faults.JWKSURL
+	}
+	return mustJSON(document)
+}
+
 // keySet returns the key set document (RFC 7517, section 5). Bad keys come
 // before good ones, where a careless reader meets them first. The caller holds
 // the lock.
 func (p *Provider) keySet() []byte {
-	keys := []map[string]string{} // an empty set is [], not null
-	publish := func(jwk map[string]string, id, algorithm string) {
-		jwk = maps.Clone(jwk)
-		jwk["kid"] = id
-		jwk["use"] = "sig"
-		if !p.faults.OmitAlg {
-			jwk["alg"] = algorithm
+	keys := []map[string]any{} // an empty set is [], not null
+	publish := func(members map[string]string, id, algorithm string) {
+		for _, form := range p.keyForms() {
+			jwk := map[string]any{"kid": id, "use": "sig", "alg": algorithm}
+			for name, value := range members {
+				jwk[name] = value
+			}
+			jwk = merge(jwk, form)
+			if p.faults.OmitAlg {
+				delete(jwk, "alg")
+			}
+			keys = append(keys, jwk)
 		}
-		keys = append(keys, jwk)
 	}
 	if p.faults.UnknownKeyType {
 		publish(map[string]string{"kty": "OIDCTEST"}, UnknownKeyID, p.config.Algorithm)
@@ -220,4 +284,12 @@ func (p *Provider) keySet() []byte {
 		publish(k.jwk, k.id, k.algorithm)
 	}
 	return mustJSON(map[string]any{"keys": keys})
+}
+
+// keyForms returns the forms in which a key is published: what they change of it.
+func (p *Provider) keyForms() []map[string]any {
+	if profile := p.config.Profile; profile != nil && len(profile.Keys) > 0 {
+		return profile.Keys
+	}
+	return []map[string]any{nil}
 }
