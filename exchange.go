@@ -225,6 +225,9 @@ func (x *exchange) requirements(target *Target) ([]requiredClaim, error) {
 func (x *exchange) decide(ctx context.Context) error {
 	user := &User{Properties: x.claims.All}
 	user.Set("user_id", x.claims.Subject) // whatever a claim of that name says
+	if issuer := x.config.issuerOf(x.claims); issuer != nil {
+		issuer.markEmail(user)
+	}
 	rc := x.ruleContext()
 	err := x.applyRules(ctx, user, rc)
 	x.lap(StageRules)

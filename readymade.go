@@ -153,13 +153,15 @@ func (m *RoleMatch) choose(a *AWS) {
 	}
 }
 
-// RequireVerifiedEmail denies users without an email address that the issuer marks as verified. It
-// is no gate for issuers that strangers share: strangers have verified addresses too.
+// RequireVerifiedEmail denies users without an email address that the issuer marks as verified:
+// email_verified is true, or one of the settings of [Issuer] makes it so. Entra's tokens never have
+// that claim. The rule is no gate for issuers that strangers share: strangers have verified
+// addresses too.
 func RequireVerifiedEmail() RuleFunc {
 	r := &readyMade{name: "delegation.RequireVerifiedEmail"}
-	r.run = func(_ context.Context, user *User, _ *RuleContext) error {
+	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
 		if verifiedEmail(user) == "" {
-			return Deny("a verified email address is required")
+			return denyUnverified("a verified email address is required", user, rc)
 		}
 		return nil
 	}
@@ -192,15 +194,18 @@ func AllowEmailDomains(domains ...string) RuleFunc {
 	domains = slices.Clone(domains)
 	r := &readyMade{name: "delegation.AllowEmailDomains", gates: everywhere}
 	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
+		const reason = "this email domain is not allowed here"
 		email := verifiedEmail(user)
-		at := strings.LastIndexByte(email, '@')
-		domain := email[at+1:]
-		if at < 1 || !plainDomain(domain) || !containsDomain(domains, domain) {
-			return Deny("this email domain is not allowed here")
+		if email == "" {
+			return denyUnverified(reason, user, rc)
+		}
+		if !emailIsOf(domains, email) {
+			return Deny(reason)
 		}
 		if !sharedissuer.IsGoogle(rc.Issuer) && !sharedissuer.IsGoogle(user.Text("iss")) {
 			return nil
 		}
+		domain := email[strings.LastIndexByte(email, '@')+1:]
 		hosted, _ := user.Properties["hd"].(string)
 		if !plainDomain(hosted) || !strings.EqualFold(hosted, domain) {
 			return Deny("this account does not belong to an organisation that is allowed here")
@@ -208,24 +213,6 @@ func AllowEmailDomains(domains ...string) RuleFunc {
 		return nil
 	}
 	return r.ready()
-}
-
-// plainDomain tells whether a domain is of printable ASCII: EqualFold folds the Kelvin sign into k.
-func plainDomain(domain string) bool {
-	odd := func(r rune) bool { return r > 0x7e || r < 0x21 }
-	return domain != "" && !strings.ContainsFunc(domain, odd)
-}
-
-func containsDomain(domains []string, domain string) bool {
-	return slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, domain) })
-}
-
-// verifiedEmail returns the email address that the issuer marks as verified, and otherwise "".
-func verifiedEmail(user *User) string {
-	if !user.Bool("email_verified") {
-		return ""
-	}
-	return user.Text("email")
 }
 
 // TagsFromClaims sets session tags from user properties: tag key to path. A property that is

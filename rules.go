@@ -1,6 +1,7 @@
 package delegation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -216,13 +217,16 @@ func (a AWS) clone() AWS {
 // [CodeRuleContextMissing] keeps that code. Any other error gets [CodeRuleFailed].
 type RuleFunc func(ctx context.Context, user *User, rc *RuleContext) error
 
-type denial struct{ reason string }
+type denial struct {
+	reason string
+	remedy string // for the operator, in place of that of CodeDenied; empty: that one
+}
 
 func (d *denial) Error() string { return "denied: " + d.reason }
 
 // Deny returns the error with which a rule refuses a user. The reason is shown to the user, see
 // [Error.Public].
-func Deny(reason string) error { return &denial{reason} }
+func Deny(reason string) error { return &denial{reason: reason} }
 
 // Must returns the rule of a ready-made constructor, or panics with its error. It is for rules that
 // are written in code.
@@ -278,7 +282,9 @@ func runRules(
 func ruleError(ctx context.Context, where string, err error) *Error {
 	var denied *denial
 	if errors.As(err, &denied) {
-		return newError(CodeDenied, "%s: %w", where, err)
+		e := newError(CodeDenied, "%s: %w", where, err)
+		e.Remedy = cmp.Or(denied.remedy, e.Remedy)
+		return e
 	}
 	if ctx.Err() != nil {
 		return canceledAt(StageRules, ctx.Err())

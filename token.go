@@ -89,6 +89,21 @@ type Issuer struct {
 	// token. A listed claim is not looked at. Empty: none.
 	AllowTokenMarks []string
 
+	// EmailVerifiedText says that email_verified counts as true if it is the text "true", and as
+	// false if it is "false": Apple writes it so, also through Auth0 and Amazon Cognito. Rules and
+	// mappings then see the boolean. Without it a text counts as nothing.
+	EmailVerifiedText bool
+	// EntraVerifiedEmail says that an address in email is verified if xms_edov is true, 1 or "1",
+	// and email_verified is absent. It is an optional claim of Microsoft Entra, which has no
+	// email_verified: Entra sets it if the owner of the address's domain has verified it. Rules and
+	// mappings then see email_verified as true.
+	EntraVerifiedEmail bool
+	// VerifiedEmailDomains are domains whose addresses in email are verified by this issuer, if
+	// email_verified is absent: those that an Entra tenant has verified. Case does not matter, and
+	// a subdomain must be listed itself. Rules and mappings then see email_verified as true. New
+	// refuses it for several tenants, and for issuers that strangers share. Empty: none.
+	VerifiedEmailDomains []string
+
 	// RequiredClaims are what every token of this issuer must say: a claim, or a dotted path as
 	// [User.Value] reads it, and regular expressions (RE2) of which one must match the whole value.
 	// They are checked on the token's own claims, before profile loader and rules. A claim that is
@@ -113,6 +128,7 @@ func (i Issuer) compile() (idtoken.Issuer, []requiredClaim, error) {
 		problems.add("%w", err)
 	}
 	i.checkLists(&problems)
+	i.checkVerifiedEmail(&problems)
 	algorithms := i.algorithms(&problems)
 	compiled := idtoken.Issuer{
 		URL:          i.URL,

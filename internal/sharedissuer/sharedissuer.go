@@ -170,6 +170,21 @@ func IsGoogle(issuer string) bool {
 	return issuer == "https://accounts.google.com" || issuer == "accounts.google.com"
 }
 
+// entraHosts are those of Microsoft Entra's issuers: the global and the national clouds.
+var entraHosts = []string{
+	"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn",
+	"sts.windows.net",
+}
+
+// IsEntra tells whether an issuer is a tenant of Microsoft Entra, External ID included.
+func IsEntra(issuer string) bool {
+	u, err := url.Parse(issuer)
+	if err != nil || u.Scheme != "https" {
+		return false
+	}
+	return slices.Contains(entraHosts, u.Host) || strings.HasSuffix(u.Host, ".ciamlogin.com")
+}
+
 // Tells reports whether a claim can tell the operator's people from strangers at this issuer.
 func (i Issuer) Tells(claim string) bool {
 	return claim != "" && !slices.Contains(alwaysWeak, claim) && !slices.Contains(i.weak, claim)

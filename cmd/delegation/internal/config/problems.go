@@ -136,4 +136,6 @@ var fieldKeys = map[string]string{
 	"Prefix":           "prefix",
 	"Timeout":          "timeout",
 	"LockTime":         "lock_time",
+
+	"VerifiedEmailDomains": "verified_email_domains",
 }

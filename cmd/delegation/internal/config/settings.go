@@ -67,6 +67,10 @@ type IssuerSettings struct {
 	ClientAudiences   []string `yaml:"client_audiences"`
 	AllowTokenMarks   []string `yaml:"allow_token_marks"`
 
+	EmailVerifiedText    bool     `yaml:"email_verified_text"`
+	EntraVerifiedEmail   bool     `yaml:"entra_verified_email"`
+	VerifiedEmailDomains []string `yaml:"verified_email_domains"`
+
 	RequiredClaims map[string][]string `yaml:"required_claims"`
 	GatedByRules   bool                `yaml:"gated_by_rules"`
 }

@@ -51,6 +51,10 @@ func (b *Builder) Issuer(at KeyPath, s IssuerSettings) delegation.Issuer {
 		AllowTokenMarks:   s.AllowTokenMarks,
 		RequiredClaims:    s.RequiredClaims,
 		GatedByRules:      s.GatedByRules,
+
+		EmailVerifiedText:    s.EmailVerifiedText,
+		EntraVerifiedEmail:   s.EntraVerifiedEmail,
+		VerifiedEmailDomains: s.VerifiedEmailDomains,
 	}
 	if s.JWKSFile != "" {
 		i.JWKS = b.file(at.Child("jwks_file"), s.JWKSFile)
