@@ -130,6 +130,10 @@ func TestCheck_Keys(t *testing.T) {
 			set:  []any{odd("weak", map[string]any{"e": "AQ"}), good},
 			says: []string{`the issuer's key "weak" has 2048 bits and exponent 1`},
 		},
+		"only a weak key": {
+			set:  []any{odd("weak", map[string]any{"e": "AQ"})},
+			says: []string{`"weak"`, "no key of its set fits any algorithm"},
+		},
 		"no object": {set: []any{1, good}, says: []string{"it is not an object"}},
 		"many": {
 			set: []any{

@@ -1,14 +1,17 @@
 package delegationhttp_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -173,15 +176,8 @@ func TestRotationDuringThePause(t *testing.T) {
 	send := func(token string) answer {
 		return ask(t, h, post(delegationPath, formType, form(values(token, nil))))
 	}
-	bogus := func(kid string) string {
-		claims := map[string]any{
-			"iss": w.Issuer.Issuer(), "sub": alice, "aud": app,
-			"iat": start.Unix(), "exp": start.Add(time.Hour).Unix(),
-		}
-		return must(w.Issuer.Sign(map[string]any{"kid": kid}, must(json.Marshal(claims))))
-	}
 	for _, kid := range []string{"a", "b"} { // the first fetches the keys
-		send(bogus(kid)).refused(t, 400, "invalid_grant", "the ID token was not accepted")
+		send(w.bogus(kid)).refused(t, 400, "invalid_grant", "the ID token was not accepted")
 	}
 	must(w.Issuer.Rotate())
 	rotated := w.Token(nil)
@@ -197,4 +193,101 @@ func TestRotationDuringThePause(t *testing.T) {
 	}
 	w.Clock.Advance(10 * time.Second)
 	send(rotated).granted(t)
+}
+
+// bogus is a token that is good, but for a kid that the issuer does not have.
+func (w *world) bogus(kid string) string {
+	claims := map[string]any{
+		"iss": w.Issuer.Issuer(), "sub": alice, "aud": app,
+		"iat": start.Unix(), "exp": start.Add(time.Hour).Unix(),
+	}
+	return must(w.Issuer.Sign(map[string]any{"kid": kid}, must(json.Marshal(claims))))
+}
+
+// TestThousandBogusKeyIDs: a thousand tokens with made-up kids at once cost the issuer two fetches.
+// A rotation during that is 503 with Retry-After, and counts as soon as the allowance permits the
+// next fetch, after ten seconds.
+func TestThousandBogusKeyIDs(t *testing.T) {
+	w := newWorld(t)
+	h := w.handler(t)
+	var tokens [1000]string
+	var statuses [1000]int
+	var retries [1000]string
+	_, rest, _ := strings.Cut(w.bogus("bogus"), ".") // nobody looks at it without the key
+	for i := range tokens {
+		header := fmt.Sprintf(`{"alg":"RS256","kid":"bogus-%d"}`, i)
+		tokens[i] = base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + rest
+	}
+	flood := func() {
+		var all sync.WaitGroup
+		for i, token := range tokens {
+			all.Go(func() {
+				recorder := httptest.NewRecorder()
+				body := form(values(token, nil))
+				h.ServeHTTP(recorder, post(delegationPath, formType, body))
+				statuses[i] = recorder.Code
+				retries[i] = recorder.Header().Get("Retry-After")
+			})
+		}
+		all.Wait()
+	}
+	wantFetches := func(want int) {
+		t.Helper()
+		if _, got := w.Issuer.Fetches(); got != want {
+			t.Errorf("the key set was fetched %d times, want %d", got, want)
+		}
+	}
+	flood()
+	wantFetches(2)
+	for i, status := range statuses {
+		definite := status == 400 && retries[i] == ""
+		pending := status == 503 && retries[i] == "2"
+		if !definite && !pending {
+			t.Errorf("status %d with Retry-After %q", status, retries[i])
+		}
+	}
+
+	must(w.Issuer.Rotate())
+	rotated := w.Token(nil)
+	send := func() answer {
+		return ask(t, h, post(delegationPath, formType, form(values(rotated, nil))))
+	}
+	flood()
+	for range 5 { // a client that obeys Retry-After
+		a := send()
+		a.refused(t, 503, "temporarily_unavailable", "temporarily unavailable, try again")
+		if got := a.header.Get("Retry-After"); got != "2" {
+			t.Errorf("Retry-After is %q", got)
+		}
+		w.Clock.Advance(2 * time.Second)
+	}
+	wantFetches(2)
+	send().granted(t)
+	wantFetches(3)
+	flood()
+	send().granted(t)
+	wantFetches(3)
+}
+
+// TestKnownKeysEnd: when the keys that are known may not be used any more, and the issuer is still
+// down, that is the issuer's trouble at every door.
+func TestKnownKeysEnd(t *testing.T) {
+	w := newWorld(t)
+	w.http.Console = &delegationhttp.Console{}
+	h := w.handler(t)
+	token := w.Token(map[string]any{"exp": start.Add(48 * time.Hour).Unix()})
+	ask(t, h, post(delegationPath, formType, form(values(token, nil)))).granted(t)
+	w.Issuer.SetFaults(oidctest.Faults{Status: http.StatusForbidden})
+	w.Clock.Advance(25 * time.Hour) // an hour of life, and 24 while the issuer is down
+	for door, request := range doors(token) {
+		a := ask(t, h, request)
+		a.refused(t, 503, "temporarily_unavailable", "temporarily unavailable, try again")
+		if got := a.header.Get("Retry-After"); got != "2" {
+			t.Errorf("%s: Retry-After is %q", door, got)
+		}
+		if event := w.lastEvent(t); event.Code != delegation.CodeKeySetUnavailable {
+			t.Errorf("%s: the event has the code %s", door, event.Code)
+		}
+		w.Clock.Advance(time.Second)
+	}
 }
