@@ -175,6 +175,8 @@ const (
 	CodeClaimParty Code = "claim_authorized_party"
 	// azp, appid, cid and client_id name different applications.
 	CodeClaimClientConflict Code = "claim_client_conflict"
+	// Signed with a client's secret, and not for that client alone.
+	CodeClaimSecretAudience Code = "claim_secret_audience"
 	// exp has passed.
 	CodeTokenExpired Code = "token_expired"
 	// nbf lies ahead.

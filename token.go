@@ -57,7 +57,8 @@ type Issuer struct {
 	TenantClaim string
 
 	// Algorithms are those that the issuer may sign with: RS, PS and ES with 256, 384 or 512, and
-	// EdDSA, which is Ed25519 (RFC 9864) and no other curve. Empty: RS256.
+	// EdDSA, which is Ed25519 (RFC 9864) and no other curve. HS256 is for secrets: ClientSecrets
+	// allow it next to these, whether it is listed or not. Empty: RS256, or HS256 with SharedSecret.
 	Algorithms []string
 
 	// JWKS is a static key set (RFC 7517) as JSON. Nothing is fetched.
@@ -70,10 +71,21 @@ type Issuer struct {
 	// must be URL, placeholder included, or one of Aliases. Empty: below URL.
 	DiscoveryURL string
 
-	// SharedSecret makes this an issuer that signs with HS256 and nothing else, such as a legacy
-	// Auth0 client. It has at least 32 bytes. Whoever can verify such tokens can also make them, so
-	// prefer RS256.
+	// SharedSecret makes this an issuer that signs with HS256 and nothing else, for an issuer of
+	// one client. It has at least 32 bytes. Whoever can verify such tokens can also make them, so
+	// prefer RS256. For several clients, and next to published keys, use ClientSecrets.
 	SharedSecret Secret
+	// SharedSecretBase64URL says that SharedSecret is written as base64url, and that the decoded
+	// bytes are the secret. See [ClientSecret].
+	SharedSecretBase64URL bool
+	// ClientSecrets are the secrets of clients whose ID tokens the issuer signs with HS256, by
+	// client ID: legacy clients of Auth0, web channels of LINE. Each client is bound to one kind of
+	// key. Tokens of a client that is listed are signed with its secret, and are for this client
+	// alone: aud is its ID, and azp is that or absent. Otherwise they are refused with
+	// [CodeClaimSecretAudience]. Tokens of all other clients are signed with keys that the issuer
+	// publishes, and with one of Algorithms. If Algorithms is HS256 alone, there are no such
+	// clients, and nothing is fetched. Empty: no client has a secret.
+	ClientSecrets map[string]ClientSecret
 
 	// AllowLoopbackHTTP allows plain http to 127.0.0.0/8, ::1 and localhost. It is for tests.
 	AllowLoopbackHTTP bool
@@ -123,6 +135,7 @@ func (i Issuer) compile() (idtoken.Issuer, []requiredClaim, error) {
 	var problems problems
 	i.checkNames(&problems)
 	i.checkOneSource(&problems)
+	i.checkSecrets(&problems)
 	required, err := compileClaims(i.RequiredClaims, "issuer")
 	if err != nil {
 		problems.add("%w", err)
@@ -180,30 +193,32 @@ func (i Issuer) checkLists(problems *problems) {
 func (i Issuer) algorithms(problems *problems) []string {
 	allowed := idtoken.Algorithms()
 	if i.SharedSecret.Reveal() != "" {
-		allowed = []string{"HS256"}
+		allowed = []string{hs256}
+	}
+	if len(i.ClientSecrets) > 0 {
+		allowed = append(allowed, hs256)
 	}
 	if len(i.Algorithms) == 0 {
-		return allowed[:1]
+		return i.withSecrets(allowed[:1])
 	}
 	for _, name := range i.Algorithms {
 		if !slices.Contains(allowed, idtoken.CanonicalAlgorithm(name)) {
 			problems.add("Algorithms: %.40q is none of %s "+
-				"(HS256 is for SharedSecret, and nothing else is)",
+				"(HS256 is for SharedSecret, and nothing else is, and for ClientSecrets)",
 				name, strings.Join(allowed, ", "))
 		}
 	}
-	return slices.Clone(i.Algorithms)
+	return i.withSecrets(i.Algorithms)
 }
 
 // setKeys checks the source of the keys, and sets those that are known without a request.
 func (i Issuer) setKeys(compiled *idtoken.Issuer, problems *problems) {
-	secret := i.SharedSecret.Reveal()
+	i.setSecrets(compiled, problems)
 	switch {
-	case secret != "":
-		if len(secret) < minSharedSecret {
-			problems.add("SharedSecret has %d bytes, fewer than %d", len(secret), minSharedSecret)
-		}
-		compiled.SharedSecret = i.SharedSecret.Reveal
+	case i.SharedSecret.Reveal() != "":
+		shared := ClientSecret{i.SharedSecret, i.SharedSecretBase64URL}
+		key := shared.key("SharedSecret", problems)
+		compiled.SharedSecret = func() string { return key }
 	case len(i.JWKS) > 0:
 		keys, err := idtoken.ParseKeySet(i.JWKS)
 		if err != nil {

@@ -27,8 +27,9 @@ type compactJWS struct {
 	algorithm, kid     string            // kid: empty if the token names no key
 	digest             [sha256.Size]byte // of the whole token
 
-	// What the payload says, unverified: keys can be for tokens of one issuer only.
-	iss, tenant string
+	// What the payload says, unverified: keys can be for tokens of one issuer, or of one client,
+	// only. audience is empty if there is not exactly one.
+	iss, tenant, audience string
 }
 
 // parseCompact takes a compact JWS apart more strictly than RFC 7515 parsers usually do.

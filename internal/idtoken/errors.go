@@ -79,6 +79,7 @@ const (
 	claimDateOrder       = "claim_date_order"
 	claimParty           = "claim_authorized_party"
 	claimClientConflict  = "claim_client_conflict"
+	claimSecretAudience  = "claim_secret_audience"
 	tokenExpired         = "token_expired"
 	tokenNotYetValid     = "token_not_yet_valid"
 	tokenFromFuture      = "token_issued_in_future"

@@ -42,9 +42,13 @@ func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
 			"the token's algorithm is %.80q, the issuer may use %s",
 			t.algorithm, strings.Join(by.algorithms, ", "))
 	}
+	finder, err := t.keysFor(by)
+	if err != nil {
+		return err
+	}
 	s := &search{kid: t.kid, token: t.digest}
 	for {
-		keys, last, err := by.keys.find(ctx, s)
+		keys, last, err := finder.find(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -64,12 +68,13 @@ func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
 // allow it, if anything does.
 func (i issuer) refusalOf(algorithm string) string {
 	_, secret := i.keys.(sharedSecret)
+	_, secrets := i.keys.(clientSecrets)
 	switch {
 	case algorithm == "HS256":
 		return algorithmSecret
 	case !slices.Contains(Algorithms(), algorithm):
 		return algorithmUnsupported
-	case secret:
+	case secret || secrets:
 		return algorithmPublished
 	}
 	return algorithmNotAllowed
@@ -99,6 +104,9 @@ func (t *compactJWS) tryKeys(keys []key) error {
 
 func (t *compactJWS) verifyWith(k key) error {
 	if !verifySigned(t.signed, t.signature, t.algorithm, k.material) {
+		if secret, shared := k.material.([]byte); shared {
+			return t.refuseSecret(secret)
+		}
 		return newError(signatureInvalid,
 			"the signature does not verify with the issuer's key %.80q", k.kid)
 	}

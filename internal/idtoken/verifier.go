@@ -48,6 +48,10 @@ type Issuer struct {
 
 	// SharedSecret reveals the secret. It is a function, because fmt prints the fields of structs.
 	SharedSecret func() string
+	// ClientSecrets reveal the secrets of those clients whose tokens are signed with HS256, by
+	// client ID. Tokens of all other clients are signed with published keys, unless HS256 is all of
+	// Algorithms: then there are none.
+	ClientSecrets map[string]func() string
 	// KeySet is static: nothing is fetched.
 	KeySet *KeySet
 	// KeySetURL is where the key set is published.
@@ -85,7 +89,8 @@ type issuer struct {
 	tenantClaim    string
 	algorithms     []string
 	keys           keyFinder
-	marks, clients []string // as in Issuer
+	secrets        clientSecrets // nil: no client has one
+	marks, clients []string      // as in Issuer
 }
 
 // New makes a Verifier. It makes no request.
@@ -118,6 +123,12 @@ func (v *Verifier) add(i Issuer) {
 	}
 	for _, name := range i.Algorithms {
 		by.algorithms = append(by.algorithms, CanonicalAlgorithm(name))
+	}
+	for client, secret := range i.ClientSecrets {
+		if by.secrets == nil {
+			by.secrets = clientSecrets{}
+		}
+		by.secrets[client] = secret
 	}
 	sources := i.keySources()
 	v.sources[i.URL] = sources
@@ -177,6 +188,8 @@ func (v *Verifier) keysOf(i Issuer, source string) keyFinder {
 	switch {
 	case i.SharedSecret != nil:
 		return sharedSecret(i.SharedSecret)
+	case i.ClientSecrets != nil && slices.Equal(i.Algorithms, []string{hs256}):
+		return clientSecrets(nil)
 	case i.KeySet != nil:
 		return i.KeySet
 	}
@@ -225,6 +238,10 @@ func (v *Verifier) readPayload(token *compactJWS) (map[string]any, issuer, error
 	}
 	by, err := v.issuer(token.iss)
 	token.tenant, _ = all[by.tenantClaim].(string)
+	audience, unread := audienceClaim(all["aud"])
+	if unread == nil && len(audience) == 1 {
+		token.audience = audience[0]
+	}
 	return all, by, err
 }
 
@@ -244,6 +261,9 @@ func (v *Verifier) verify(
 	}
 	claims, err := checkClaims(by.name, all, by.clients, v.config.Now(), v.config.Leeway)
 	if err != nil {
+		return nil, err
+	}
+	if err := by.checkBound(token.algorithm, claims); err != nil {
 		return nil, err
 	}
 	claims.Entry = by.entry
@@ -276,6 +296,9 @@ func (v *Verifier) CheckKeys(ctx context.Context, source string) error {
 	keys, ok := v.finders[source]
 	if !ok {
 		return unknownIssuer(source)
+	}
+	if _, none := keys.(clientSecrets); none {
+		return nil
 	}
 	_, _, err := keys.find(ctx, &search{})
 	return err

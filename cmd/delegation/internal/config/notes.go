@@ -47,6 +47,19 @@ var ChangedSettings = []ChangedSetting{
 		googleDomains,
 	},
 	{
+		"shared_secret_file",
+		"of a file that is no text, bytes at the end that are line ends count now",
+		func(s *Settings) (found []KeyPath) {
+			for i, issuer := range s.Issuers {
+				if issuer.SharedSecretFile != "" {
+					at := KeyPath("issuers").Index(i).Child("shared_secret_file")
+					found = append(found, at)
+				}
+			}
+			return found
+		},
+	},
+	{
 		"javascript",
 		"null users, context.redirect and context.multifactor fail now, and so do unknown " +
 			"settings of aws and reading a property of context that nobody supplies; regular " +

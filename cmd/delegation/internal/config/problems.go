@@ -137,5 +137,7 @@ var fieldKeys = map[string]string{
 	"Timeout":          "timeout",
 	"LockTime":         "lock_time",
 
-	"VerifiedEmailDomains": "verified_email_domains",
+	"VerifiedEmailDomains":  "verified_email_domains",
+	"SharedSecretBase64URL": "shared_secret_base64url",
+	"ClientSecrets":         "client_secrets",
 }

@@ -67,12 +67,21 @@ type IssuerSettings struct {
 	ClientAudiences   []string `yaml:"client_audiences"`
 	AllowTokenMarks   []string `yaml:"allow_token_marks"`
 
+	SharedSecretBase64URL bool                            `yaml:"shared_secret_base64url"`
+	ClientSecrets         map[string]ClientSecretSettings `yaml:"client_secrets"`
+
 	EmailVerifiedText    bool     `yaml:"email_verified_text"`
 	EntraVerifiedEmail   bool     `yaml:"entra_verified_email"`
 	VerifiedEmailDomains []string `yaml:"verified_email_domains"`
 
 	RequiredClaims map[string][]string `yaml:"required_claims"`
 	GatedByRules   bool                `yaml:"gated_by_rules"`
+}
+
+// ClientSecretSettings is delegation.ClientSecret.
+type ClientSecretSettings struct {
+	File      string `yaml:"file"`
+	Base64URL bool   `yaml:"base64url"`
 }
 
 // IdentitySettings is delegation.IdentityProvider.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/seed055b7978/delegation"
 )
@@ -52,6 +54,8 @@ func (b *Builder) Issuer(at KeyPath, s IssuerSettings) delegation.Issuer {
 		RequiredClaims:    s.RequiredClaims,
 		GatedByRules:      s.GatedByRules,
 
+		SharedSecretBase64URL: s.SharedSecretBase64URL,
+
 		EmailVerifiedText:    s.EmailVerifiedText,
 		EntraVerifiedEmail:   s.EntraVerifiedEmail,
 		VerifiedEmailDomains: s.VerifiedEmailDomains,
@@ -60,10 +64,35 @@ func (b *Builder) Issuer(at KeyPath, s IssuerSettings) delegation.Issuer {
 		i.JWKS = b.file(at.Child("jwks_file"), s.JWKSFile)
 	}
 	if s.SharedSecretFile != "" {
-		secret := b.line(at.Child("shared_secret_file"), s.SharedSecretFile)
-		i.SharedSecret = delegation.NewSecret(secret)
+		i.SharedSecret = b.sharedSecret(at.Child("shared_secret_file"), s.SharedSecretFile)
+	}
+	for client, settings := range s.ClientSecrets {
+		if i.ClientSecrets == nil {
+			i.ClientSecrets = map[string]delegation.ClientSecret{}
+		}
+		at := at.Child("client_secrets").Child(client).Child("file")
+		i.ClientSecrets[client] = delegation.ClientSecret{
+			Secret:    b.sharedSecret(at, settings.File),
+			Base64URL: settings.Base64URL,
+		}
 	}
 	return i
+}
+
+// sharedSecret reads a secret of text or of any bytes. An editor ends a text with a line end, which
+// is no part of it. Of other bytes every one counts.
+func (b *Builder) sharedSecret(at KeyPath, name string) delegation.Secret {
+	content := string(b.file(at, name))
+	if isText(content) {
+		content = strings.TrimRight(content, "\r\n")
+	}
+	return delegation.NewSecret(content)
+}
+
+// isText tells whether the content of a file is a text: UTF-8, without control characters.
+func isText(content string) bool {
+	odd := func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) }
+	return utf8.ValidString(content) && !strings.ContainsFunc(content, odd)
 }
 
 // line reads a file without the end of its last line.
