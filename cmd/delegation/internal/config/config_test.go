@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -37,7 +38,9 @@ func TestNotes(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	used := config.Settings{
-		Issuers: []config.IssuerSettings{{URL: "https://tenant.example.com/"}, {URL: google}},
+		Issuers: []config.IssuerSettings{
+			{URL: "https://tenant.example.com/", SharedSecretFile: "secret"}, {URL: google},
+		},
 		Targets: map[string]config.TargetSettings{
 			"b": {Audiences: []string{"x"}},
 			"a": {
@@ -62,7 +65,7 @@ func TestNotes(t *testing.T) {
 	}
 	want := []string{
 		"targets.a.audiences", "targets.b.audiences", "targets.a.issuers",
-		"rules[0].allow_email_domains", "rules[1].javascript", "replay", "sts.endpoint",
+		"rules[0].allow_email_domains", "issuers[0].shared_secret_file", "rules[1].javascript", "replay", "sts.endpoint",
 	}
 	if !slices.Equal(at, want) {
 		t.Errorf("got %q", at)
@@ -74,6 +77,42 @@ func TestNotes(t *testing.T) {
 		}
 		if len(changed.Used(&used)) == 0 {
 			t.Errorf("this test does not use %s", changed.Setting)
+		}
+	}
+}
+
+// TestSharedSecretFiles: a line end after a text is no part of a secret, and of other bytes every
+// one counts.
+func TestSharedSecretFiles(t *testing.T) {
+	binary := "\x00\xff" + strings.Repeat("k", 45)
+	for content, want := range map[string]string{
+		"text": "text", "text\n": "text", "text\r\n": "text", "text\n\n": "text", "t\tx\n": "t\tx",
+		binary + "\n": binary + "\n", binary + "\r": binary + "\r", "\xffx\n": "\xffx\n",
+		"\x01x\n": "\x01x\n",
+	} {
+		name := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b := config.NewBuilder(&config.Source{}, slog.New(slog.DiscardHandler))
+		issuer := b.Issuer("issuers[0]", config.IssuerSettings{
+			SharedSecretFile:      name,
+			SharedSecretBase64URL: true,
+			ClientSecrets: map[string]config.ClientSecretSettings{
+				"a": {File: name, Base64URL: true},
+				"b": {File: name},
+			},
+		})
+		if b.Err() != nil || !issuer.SharedSecretBase64URL ||
+			issuer.SharedSecret.Reveal() != want {
+			t.Errorf("%q: got %q, %v", content, issuer.SharedSecret.Reveal(), b.Err())
+		}
+		for client, base64URL := range map[string]bool{"a": true, "b": false} {
+			got := issuer.ClientSecrets[client]
+			if got.Secret.Reveal() != want || got.Base64URL != base64URL {
+				t.Errorf("%q of %s: got %q, %v", content, client, got.Secret.Reveal(),
+					got.Base64URL)
+			}
 		}
 	}
 }
