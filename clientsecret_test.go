@@ -29,8 +29,8 @@ func halfMoved(t *testing.T) *world {
 	return w
 }
 
-// TestClientSecrets: each client of an issuer is bound to its own secret or to published keys, and a
-// token that is signed with a client's secret is for that client alone.
+// TestClientSecrets: each client of an issuer is bound to its own secret or to published keys, and
+// a token that is signed with a client's secret is for that client alone.
 func TestClientSecrets(t *testing.T) {
 	const (
 		noSecret = "token algorithm_shared_secret"

@@ -65,7 +65,8 @@ func TestNotes(t *testing.T) {
 	}
 	want := []string{
 		"targets.a.audiences", "targets.b.audiences", "targets.a.issuers",
-		"rules[0].allow_email_domains", "issuers[0].shared_secret_file", "rules[1].javascript", "replay", "sts.endpoint",
+		"rules[0].allow_email_domains", "issuers[0].shared_secret_file", "rules[1].javascript",
+		"replay", "sts.endpoint",
 	}
 	if !slices.Equal(at, want) {
 		t.Errorf("got %q", at)
