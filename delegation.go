@@ -161,7 +161,9 @@ type Config struct {
 	// the level of each code. It also gets failed refreshes of issuers' keys, at the same levels.
 	// nil: silence.
 	Logger *slog.Logger
-	// HTTPClient fetches issuers' keys. Redirects are refused whatever it says. nil: a new one.
+	// HTTPClient fetches issuers' keys. Redirects are refused whatever it says. nil: a new one,
+	// which uses the proxies of HTTPS_PROXY, HTTP_PROXY and NO_PROXY. Issuer.HTTPClient takes
+	// precedence.
 	HTTPClient *http.Client
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
@@ -231,6 +233,8 @@ func (c Config) copied() Config {
 		c.Issuers[i].Tenants = slices.Clone(c.Issuers[i].Tenants)
 		c.Issuers[i].ClientSecrets = maps.Clone(c.Issuers[i].ClientSecrets)
 		c.Issuers[i].VerifiedEmailDomains = slices.Clone(c.Issuers[i].VerifiedEmailDomains)
+		c.Issuers[i].InsecureHTTPHosts = slices.Clone(c.Issuers[i].InsecureHTTPHosts)
+		c.Issuers[i].DocumentOrigins = slices.Clone(c.Issuers[i].DocumentOrigins)
 	}
 	c.IdentityProvider = c.IdentityProvider.clone()
 	c.Rules = slices.Clone(c.Rules)
@@ -309,7 +313,7 @@ func (c *Config) checkIssuers(problems *problems) (
 	}
 	claims = map[string][]requiredClaim{}
 	for i, issuer := range c.Issuers {
-		compiled, required, err := issuer.compile()
+		compiled, required, err := issuer.compile(c.HTTPClient)
 		if err != nil {
 			problems.add("Issuers[%d]: %w", i, err)
 		}

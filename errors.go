@@ -151,6 +151,12 @@ const (
 	CodeKeySetDiscovery Code = "key_set_discovery"
 	// A discovered key set URL that is missing, is not https, or leads to another host's address.
 	CodeKeySetURL Code = "key_set_url"
+	// The issuer's documents are behind authentication (401), or the bearer token cannot be read.
+	CodeKeySetUnauthorized Code = "key_set_unauthorized"
+	// The certificate of the issuer's server does not verify.
+	CodeKeySetCertificate Code = "key_set_certificate"
+	// The proxy on the way to the issuer did not answer, or refused.
+	CodeKeySetProxy Code = "key_set_proxy"
 	// The issuer cannot be reached and no usable keys are left.
 	CodeKeySetUnavailable Code = "key_set_unavailable"
 	// The discovery document names another issuer.

@@ -239,6 +239,8 @@ func TestCodes_Retryable(t *testing.T) {
 		delegation.CodeKeySetURL, delegation.CodeDiscoveryIssuer,
 		delegation.CodeKeySetMissing, delegation.CodeKeySetDiscovery,
 		delegation.CodeDiscoveryRedirect, delegation.CodeDiscoveryMissing,
+		delegation.CodeKeySetUnauthorized, delegation.CodeKeySetCertificate,
+		delegation.CodeKeySetProxy,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {

@@ -176,6 +176,7 @@ func TestLevels(t *testing.T) {
 		delegation.CodeKeySetRedirect, delegation.CodeKeySetURL, delegation.CodeDiscoveryIssuer,
 		delegation.CodeKeySetMissing, delegation.CodeKeySetDiscovery,
 		delegation.CodeDiscoveryRedirect, delegation.CodeDiscoveryMissing,
+		delegation.CodeKeySetUnauthorized, delegation.CodeKeySetCertificate,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {

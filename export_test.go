@@ -20,7 +20,7 @@ import (
 // VerifySignature verifies a token's form, algorithm and signature and not its claims: vectors of
 // others have payloads that are no claims.
 func VerifySignature(raw string, issuer Issuer) error {
-	compiled, _, err := issuer.compile()
+	compiled, _, err := issuer.compile(nil)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed055b7978/delegation/internal/document"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/sharedissuer"
 )
@@ -88,7 +87,7 @@ func (i *Issuer) checkNames(problems *problems) {
 }
 
 func (i *Issuer) checkURL(url string, problems *problems) {
-	if err := document.CheckURL(url, i.AllowLoopbackHTTP); err != nil {
+	if err := i.allowed().Check(url); err != nil {
 		problems.add("URL: %w", err)
 		return
 	}
@@ -110,7 +109,7 @@ func (i *Issuer) checkAliases(problems *problems) {
 				n, alias)
 			continue
 		}
-		if err := document.CheckURL(alias, i.AllowLoopbackHTTP); err != nil {
+		if err := i.allowed().Check(alias); err != nil {
 			problems.add("Aliases[%d]: %w, or Issuer.URL without https://", n, err)
 		}
 	}

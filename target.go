@@ -36,8 +36,8 @@ type Target struct {
 	AuthorizedParties []string
 
 	// Issuers are those whose tokens may call it, by Issuer.URL. Empty: the only one of Config.
-	// With several in Config it is required, because client IDs and subjects are unique for one issuer
-	// only. For the same reason a target with several issuers must set SubjectsAreOne or
+	// With several in Config it is required, because client IDs and subjects are unique for one
+	// issuer only. For the same reason a target with several issuers must set SubjectsAreOne or
 	// NameIDTellsIssuersApart; otherwise give each issuer a target, with a role or an Identity and
 	// Principal of its own. Each of Issuer.Tenants counts as an issuer: list Issuer.URL for all of
 	// them, or the URL of one tenant.

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/seed055b7978/delegation/internal/document"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 )
 
@@ -21,7 +21,10 @@ const (
 
 // Issuer is an OpenID provider whose ID tokens are accepted, and how its keys are found. Exactly
 // one source is used: SharedSecret, JWKS, JWKSURL, or, if none is set, OpenID Connect discovery
-// below URL.
+// below URL or at DiscoveryURL.
+//
+// A key that the issuer publishes with a member issuer, as Entra does, verifies only tokens whose
+// iss equals it, its placeholder filled with the token's tid or TenantClaim.
 //
 // Some issuers are shared by strangers: anybody gets tokens of github.com's or gitlab.com's CI, of
 // Google, or of Entra's common endpoint, with an audience that is yours. Such an issuer needs a
@@ -29,7 +32,8 @@ const (
 // [AllowEmailDomains], [AllowConnections] and [RoleByClaim]. Without one [New] warns in the log,
 // and so do Check and Explain.
 type Issuer struct {
-	// URL is the exact iss claim, trailing slash included. It is https unless AllowLoopbackHTTP.
+	// URL is the exact iss claim, trailing slash included. It is https unless AllowLoopbackHTTP or
+	// InsecureHTTPHosts allow its host.
 	// For a provider that has an issuer for each of its tenants it can have one placeholder, in
 	// braces, which is a whole segment of the path or the first label of the host. Entra's is
 	// https://login.microsoftonline.com/{tenantid}/v2.0. Tenants then says whose tokens count.
@@ -89,6 +93,28 @@ type Issuer struct {
 
 	// AllowLoopbackHTTP allows plain http to 127.0.0.0/8, ::1 and localhost. It is for tests.
 	AllowLoopbackHTTP bool
+	// InsecureHTTPHosts are hosts to which plain http is allowed, for URL, DiscoveryURL, JWKSURL and
+	// the jwks_uri of the discovery document: in lower case, with the port unless that is 80, such
+	// as keycloak:8080. Whoever is between here and such a host can replace the keys, and so sign
+	// in as anybody: name hosts inside your own network only. Empty: none.
+	InsecureHTTPHosts []string
+	// DocumentOrigins are https origins of this issuer's documents besides those of URL,
+	// DiscoveryURL and JWKSURL, such as https://10.0.0.10:6443: without a path, in lower case, with
+	// the port unless that is 443. The discovery document may then lead to one by bare IP address,
+	// as those of kubeadm and OpenShift do, and BearerTokenFile is sent there. Empty: none.
+	DocumentOrigins []string
+	// CAFile has the certificates of CAs in PEM: only those count for the TLS servers of this
+	// issuer's documents, in place of the system's. New reads it. Empty: the system's, which
+	// SSL_CERT_FILE and SSL_CERT_DIR change.
+	CAFile string
+	// BearerTokenFile has a token for documents behind authentication, such as those of Kubernetes:
+	// one line of at most 16 KiB. It is read for each request, so it may be replaced, and sent over
+	// https only, to the origins of URL, DiscoveryURL and JWKSURL and to DocumentOrigins. Where a
+	// document leads elsewhere, or a redirect, it is not sent. Empty: none.
+	BearerTokenFile string
+	// HTTPClient fetches this issuer's documents. Redirects are refused whatever it says. It
+	// excludes CAFile. nil: Config.HTTPClient.
+	HTTPClient *http.Client
 
 	// ClientAudiences name the audience that is the client, for an issuer whose ID tokens have
 	// several audiences and no azp, as those of GitLab and Kubernetes can. Exactly one audience of
@@ -131,7 +157,9 @@ type Issuer struct {
 
 // compile checks an issuer, and returns it as the verifier takes it and what it requires of tokens,
 // or everything that New refuses in it.
-func (i Issuer) compile() (idtoken.Issuer, []requiredClaim, error) {
+//
+// shared is the HTTP client of all issuers; nil: a new one.
+func (i Issuer) compile(shared *http.Client) (idtoken.Issuer, []requiredClaim, error) {
 	var problems problems
 	i.checkNames(&problems)
 	i.checkOneSource(&problems)
@@ -152,11 +180,11 @@ func (i Issuer) compile() (idtoken.Issuer, []requiredClaim, error) {
 		DiscoveryURL: i.DiscoveryURL,
 		Algorithms:   algorithms,
 		KeySetURL:    i.JWKSURL,
-		LoopbackHTTP: i.AllowLoopbackHTTP,
 		Marks:        slices.Clone(i.AllowTokenMarks),
 		Clients:      slices.Clone(i.ClientAudiences),
 	}
 	i.setKeys(&compiled, &problems)
+	i.setDocuments(&compiled, shared, &problems)
 	return compiled, required, errors.Join(problems...)
 }
 
@@ -226,11 +254,11 @@ func (i Issuer) setKeys(compiled *idtoken.Issuer, problems *problems) {
 		}
 		compiled.KeySet = keys
 	case i.JWKSURL != "":
-		if err := document.CheckURL(i.JWKSURL, i.AllowLoopbackHTTP); err != nil {
+		if err := i.allowed().Check(i.JWKSURL); err != nil {
 			problems.add("JWKSURL: %w", err)
 		}
 	case i.DiscoveryURL != "":
-		if err := document.CheckURL(i.DiscoveryURL, i.AllowLoopbackHTTP); err != nil {
+		if err := i.allowed().Check(i.DiscoveryURL); err != nil {
 			problems.add("DiscoveryURL: %w", err)
 		}
 	}

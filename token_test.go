@@ -678,7 +678,7 @@ func TestIncident_RedirectsAndBodies(t *testing.T) {
 			{"redirect to itself", oidctest.Faults{Redirect: document + "?again"}, redirect},
 			{"404", oidctest.Faults{Status: 404}, missing},
 			{"410", oidctest.Faults{Status: 410}, missing},
-			{"401", oidctest.Faults{Status: 401}, refused(delegation.CodeKeySetUnavailable)},
+			{"401", oidctest.Faults{Status: 401}, refused(delegation.CodeKeySetUnauthorized)},
 			{"500", oidctest.Faults{Status: 500}, refused(delegation.CodeKeySetUnavailable)},
 			{"203", oidctest.Faults{Status: 203}, refused(delegation.CodeKeySetUnavailable)},
 			{"200 with garbage", oidctest.Faults{Status: 200},

@@ -1,6 +1,14 @@
 package main
 
 import (
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -82,4 +90,146 @@ tenant: x`, []string{"issuers[0].tenant: unknown key"}},
 			}
 		})
 	}
+}
+
+// TestSettings_IssuerDocuments: the keys for where an issuer's documents are, and how they are
+// fetched, reach the library; paths are relative to the configuration.
+func TestSettings_IssuerDocuments(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "token", "canary-token")
+	for name, test := range map[string]struct {
+		issuer string
+		want   []string // none: it is fine
+	}{
+		"a cluster": {`
+url: https://kubernetes.default.svc.cluster.local
+ca_file: signing.crt
+bearer_token_file: token
+document_origins: ["https://10.0.0.10:6443"]`, nil},
+		"a backchannel": {`
+url: https://kc.example.com/realms/a
+insecure_http_hosts: ["keycloak:8080"]
+discovery_url: http://keycloak:8080/realms/a/.well-known/openid-configuration`, nil},
+
+		"no files": {`
+url: https://tenant.example.com
+ca_file: nowhere.pem
+bearer_token_file: nowhere`, []string{"delegation.yaml:3: issuers[0].ca_file: ",
+			"delegation.yaml:4: issuers[0].bearer_token_file: ", "nowhere.pem: no such file"}},
+		"hosts and origins": {`
+url: https://tenant.example.com
+insecure_http_hosts: ["http://keycloak:8080"]
+document_origins: ["https://10.0.0.10/keys"]`,
+			[]string{"delegation.yaml:3: issuers[0].insecure_http_hosts[0]: ",
+				"delegation.yaml:4: issuers[0].document_origins[0]: "}},
+		"plain http": {`
+url: http://tenant.example.com`, []string{"insecure_http_hosts of the issuer"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := loadAndBuild(t, w.write(t, "delegation.yaml", issuerConfig(test.issuer)))
+			if err == nil && test.want == nil {
+				return
+			}
+			if err == nil || test.want == nil {
+				t.Fatalf("got %v, want %q", err, test.want)
+			}
+			said := oneLine(err)
+			for _, want := range test.want {
+				if !strings.Contains(said, want) || strings.Contains(said, "canary") {
+					t.Errorf("%q is not in %s", want, said)
+				}
+			}
+		})
+	}
+}
+
+// TestCheck_PrivateCAAndProxy: SSL_CERT_FILE, HTTPS_PROXY and NO_PROXY work for a process of the
+// program, ca_file does what SSL_CERT_FILE does, and what fails is told apart.
+func TestCheck_PrivateCAAndProxy(t *testing.T) {
+	w := newWorld(t)
+	const issuer = "https://example.com" // the name in httptest's certificate
+	server := httptest.NewTLSServer(w.provider)
+	t.Cleanup(server.Close)
+	w.provider.SetIssuer(issuer)
+	w.issuerURL = issuer
+	certificate := server.Certificate().Raw
+	ca := w.write(t, "ca.pem", string(pem.EncodeToMemory(
+		&pem.Block{Type: "CERTIFICATE", Bytes: certificate})))
+	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect || r.Host != "example.com:443" {
+			t.Errorf("the proxy was sent %s %s", r.Method, r.Host)
+			return
+		}
+		tunnel(t, rw, server.Listener.Addr().String())
+	}))
+	t.Cleanup(proxy.Close)
+	forbidding := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(forbidding.Close)
+
+	file := w.configFile(t, "")
+	text := string(must(os.ReadFile(file)))
+	// This is this machine, and no name or address of loopback, which are never asked by a proxy.
+	direct := strings.Replace(server.URL, "127.0.0.1", "0.0.0.0", 1)
+	for name, test := range map[string]struct {
+		more        string // of the issuer
+		environment []string
+		want        string
+	}{
+		"a CA of the system": {"", []string{"HTTPS_PROXY=" + proxy.URL, "SSL_CERT_FILE=" + ca},
+			"  ok"},
+		"a CA of the issuer": {", ca_file: ca.pem", []string{"HTTPS_PROXY=" + proxy.URL}, "  ok"},
+		"no CA": {"", []string{"HTTPS_PROXY=" + proxy.URL},
+			"(key_set_certificate): if a CA of your own has signed the certificate, " +
+				"set ca_file of the issuer"},
+		"a proxy that forbids": {"", []string{"HTTPS_PROXY=" + forbidding.URL},
+			"(key_set_proxy): check the proxy that HTTPS_PROXY"},
+		"a proxy for another address": {"", []string{"HTTPS_PROXY=" + forbidding.URL},
+			"(key_set_proxy)"},
+		"no proxy for it": {"", []string{"HTTPS_PROXY=" + forbidding.URL,
+			"NO_PROXY=other.example,0.0.0.0"}, "(key_set_certificate)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := strings.Replace(text, ", allow_loopback_http: true", test.more, 1)
+			if strings.Contains(name, "another address") || strings.Contains(name, "for it") {
+				settings = strings.Replace(settings, issuer, direct, 1)
+			}
+			command := exec.Command(binary(t), "check", "--config",
+				w.write(t, "delegation.yaml", settings))
+			command.Env = append(command.Environ(), "NO_PROXY=", "no_proxy=", "https_proxy=")
+			command.Env = append(command.Env, test.environment...)
+			out, _ := command.CombinedOutput() // the exit code says less
+			line := ""
+			for found := range strings.Lines(string(out)) {
+				if strings.HasPrefix(found, "issuer ") {
+					line = found
+				}
+			}
+			if !strings.Contains(line, test.want) {
+				t.Errorf("got %s", out)
+			}
+		})
+	}
+}
+
+// tunnel serves CONNECT (RFC 9110 §9.3.6) and leads to the address, whatever was asked for.
+func tunnel(t testing.TB, rw http.ResponseWriter, address string) {
+	server, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	client, _, err := http.NewResponseController(rw).Hijack()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	_, _ = fmt.Fprint(client, "HTTP/1.1 200 OK\r\n\r\n")
+	go func() {
+		defer server.Close()
+		_, _ = io.Copy(server, client)
+	}()
+	go func() {
+		defer client.Close()
+		_, _ = io.Copy(client, server)
+	}()
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,14 +69,22 @@ type Answer struct {
 
 // Get reads one document with a client that CheckRedirect has been taken from, see [Client].
 func Get(ctx context.Context, client *http.Client, from string) (*Answer, error) {
-	return do(ctx, client, http.MethodGet, from, nil)
+	return do(ctx, client, http.MethodGet, from, nil, "")
+}
+
+// GetAuthorized is Get with a bearer token (RFC 6750 §2.1), if there is one. The caller decides
+// which address may have it; a redirect gets nothing. No error holds the token.
+func GetAuthorized(
+	ctx context.Context, client *http.Client, from, bearer string,
+) (*Answer, error) {
+	return do(ctx, client, http.MethodGet, from, nil, bearer)
 }
 
 // Post sends a form and reads the answer, likewise. No error holds the form.
 func Post(
 	ctx context.Context, client *http.Client, to string, form url.Values,
 ) ([]byte, http.Header, error) {
-	answer, err := do(ctx, client, http.MethodPost, to, form)
+	answer, err := do(ctx, client, http.MethodPost, to, form, "")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -84,6 +93,7 @@ func Post(
 
 func do(
 	ctx context.Context, client *http.Client, method, address string, form url.Values,
+	bearer string,
 ) (*Answer, error) {
 	content := strings.NewReader(form.Encode())
 	request, err := http.NewRequestWithContext(ctx, method, address, content)
@@ -93,6 +103,9 @@ func do(
 	request.Header.Set("Accept", "application/json")
 	if form != nil {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if bearer != "" {
+		request.Header.Set("Authorization", "Bearer "+bearer)
 	}
 	response, err := client.Do(request)
 	if err != nil {
@@ -157,24 +170,59 @@ func Life(header http.Header, usual, least, most time.Duration) time.Duration {
 	return min(max(life, least), most)
 }
 
-// CheckURL wants https, or http to loopback if that is allowed, a host, and neither user nor
-// fragment.
+// CheckURL is [Allowed.Check] where nothing but http to loopback may be allowed.
 func CheckURL(s string, loopbackHTTP bool) error {
+	err := Allowed{LoopbackHTTP: loopbackHTTP}.Check(s)
+	if errors.Is(err, errPlainHTTP) {
+		return fmt.Errorf("%.200q must be https (http only to loopback, with AllowLoopbackHTTP)", s)
+	}
+	return err
+}
+
+var errPlainHTTP = errors.New("must be https")
+
+// Allowed says which addresses of documents may be used besides https, and besides names of hosts
+// where another document has named them.
+type Allowed struct {
+	// LoopbackHTTP allows plain http to loopback.
+	LoopbackHTTP bool
+	// HTTPHosts are hosts to which plain http is allowed, with their ports unless that is 80.
+	HTTPHosts []string
+	// Origins are https origins to which another document may lead by bare address.
+	Origins []string
+}
+
+// Check wants https, or http to a host for which that is allowed, a host, and neither user nor
+// fragment.
+func (a Allowed) Check(s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
 		return fmt.Errorf("%.200q is not a plain https URL", s)
 	}
-	if u.Scheme != "https" && !(u.Scheme == "http" && loopbackHTTP && isLoopback(u.Hostname())) {
-		return fmt.Errorf("%.200q must be https (http only to loopback, with AllowLoopbackHTTP)", s)
+	if u.Scheme != "https" && !(u.Scheme == "http" && a.allowsHTTP(u)) {
+		return fmt.Errorf("%.200q %w (plain http only to loopback, with Issuer.AllowLoopbackHTTP, "+
+			"or to a host of Issuer.InsecureHTTPHosts)", s, errPlainHTTP)
 	}
 	return nil
+}
+
+// allowsHTTP tells whether plain http to the URL's host is allowed.
+func (a Allowed) allowsHTTP(u *url.URL) bool {
+	return a.LoopbackHTTP && isLoopback(u.Hostname()) || a.listsHTTP(u)
+}
+
+// listsHTTP tells whether plain http to the URL's host is allowed by name.
+func (a Allowed) listsHTTP(u *url.URL) bool {
+	return u.Scheme == "http" && slices.ContainsFunc(a.HTTPHosts, func(host string) bool {
+		return originOf(u) == originOf(&url.URL{Scheme: "http", Host: host})
+	})
 }
 
 // CheckFound checks a URL that the document at another URL named. That one is configured and may be
 // private, but it may not lead this process to another host by bare address, such as a cloud's
 // metadata service.
-func CheckFound(found, by string, loopbackHTTP bool) error {
-	if err := CheckURL(found, loopbackHTTP); err != nil {
+func (a Allowed) CheckFound(found, by string) error {
+	if err := a.Check(found); err != nil {
 		return err
 	}
 	u, err := url.Parse(found)
@@ -182,10 +230,37 @@ func CheckFound(found, by string, loopbackHTTP bool) error {
 	if err != nil || ownErr != nil {
 		return fmt.Errorf("%.200q leads to the address of another host", found)
 	}
-	if !strings.EqualFold(u.Hostname(), own.Hostname()) && isAddress(u.Hostname()) {
+	if slices.Contains(a.Origins, originOf(u)) || a.listsHTTP(u) {
+		return nil
+	}
+	if strings.EqualFold(u.Hostname(), own.Hostname()) || !isAddress(u.Hostname()) {
+		return nil
+	}
+	if u.Scheme != "https" {
 		return fmt.Errorf("%.200q leads to the address of another host", found)
 	}
-	return nil
+	return fmt.Errorf("%.200q leads to the address of another host: "+
+		"if that is the issuer's, list %q in Issuer.DocumentOrigins", found, originOf(u))
+}
+
+// Origin returns the origin of an absolute URL (RFC 6454 §4): its scheme, host and port, in one
+// spelling. Empty: it has none.
+func Origin(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" {
+		return ""
+	}
+	return originOf(u)
+}
+
+func originOf(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	for scheme, port := range map[string]string{"http": ":80", "https": ":443"} {
+		if u.Scheme == scheme {
+			host = strings.TrimSuffix(host, port)
+		}
+	}
+	return u.Scheme + "://" + strings.TrimSuffix(host, ":")
 }
 
 func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }

@@ -193,11 +193,13 @@ func TestCheckFound(t *testing.T) {
 		"https://127。0。0。1/": false, "https://ⓛocalhost/": false,
 		"http://issuer.example.com/jwks": false, "": false,
 	} {
-		if err := document.CheckFound(url, by, true); (err == nil) != allowed {
+		err := document.Allowed{LoopbackHTTP: true}.CheckFound(url, by)
+		if (err == nil) != allowed {
 			t.Errorf("%q: got %v", url, err)
 		}
 	}
-	if err := document.CheckFound("https://10.0.0.1/jwks", "https://10.0.0.1/", false); err != nil {
+	err := document.Allowed{}.CheckFound("https://10.0.0.1/jwks", "https://10.0.0.1/")
+	if err != nil {
 		t.Errorf("a private issuer may name itself: %v", err)
 	}
 }

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/document"
 )
+
+// wellKnown is where discovery documents are, below their issuers (OpenID Connect Discovery §4).
+const wellKnown = "/.well-known/openid-configuration"
 
 // load reads the discovery document, unless the key set's URL is configured, and the key set.
 func (r *remoteKeys) load(ctx context.Context) (*KeySet, time.Duration, error) {
@@ -61,7 +63,7 @@ func (r *remoteKeys) keysNamed(body []byte) (string, error) {
 	if from == "" {
 		return "", newError(keySetURL, "the discovery document has no jwks_uri")
 	}
-	if err := document.CheckFound(from, r.discoveryURL, r.loopbackHTTP); err != nil {
+	if err := r.allowed.CheckFound(from, r.discoveryURL); err != nil {
 		return "", newError(keySetURL, "the discovery document's jwks_uri: %w", err)
 	}
 	return from, nil
@@ -86,34 +88,4 @@ func unusable(body []byte, err error) error {
 		return document.SyntaxError(document.WithoutBOM(body))
 	}
 	return err
-}
-
-// answers are the codes of what is answered instead of a document.
-type answers struct {
-	redirect, missing string
-}
-
-var (
-	discoveryAnswers = answers{discoveryRedirect, discoveryMissing}
-	keySetAnswers    = answers{keySetRedirect, keySetMissing}
-)
-
-// get reads one document.
-func (r *remoteKeys) get(
-	ctx context.Context, from string, codes answers,
-) (*document.Answer, error) {
-	answer, err := document.Get(ctx, r.client, from)
-	if err == nil {
-		return answer, nil
-	}
-	code := keySetUnavailable
-	switch status, _ := err.(document.StatusError); {
-	case errors.Is(err, document.ErrRedirect):
-		code = codes.redirect
-	case errors.Is(err, document.ErrTooLarge):
-		code = keySetTooLarge
-	case status == http.StatusNotFound, status == http.StatusGone:
-		code = codes.missing
-	}
-	return nil, newError(code, "%.200q: %w", from, err)
 }

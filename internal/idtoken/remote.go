@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed055b7978/delegation/internal/document"
 	"github.com/seed055b7978/delegation/internal/guard"
 )
 
@@ -39,8 +40,9 @@ type remoteKeys struct {
 	aliases       []string // other names that the discovery document may have for it
 	url           string   // of the key set; empty means discovery
 	discoveryURL  string
-	loopbackHTTP  bool
+	allowed       document.Allowed
 	client        *http.Client
+	bearer        func() (string, error) // nil: none
 	now           func() time.Time
 	refreshFailed func(issuer string, err error)
 

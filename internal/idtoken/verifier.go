@@ -59,8 +59,13 @@ type Issuer struct {
 	// DiscoveryURL is where the discovery document is, if it is not below URL. It names URL or one
 	// of Aliases as its issuer.
 	DiscoveryURL string
-	// LoopbackHTTP says whether discovery may lead to plain http on loopback.
-	LoopbackHTTP bool
+	// Allowed says where discovery may lead.
+	Allowed document.Allowed
+	// Client fetches the issuer's documents. nil: Config.Client.
+	Client *http.Client
+	// Bearer returns the token for documents behind authentication, for the header. It is sent over
+	// https only, and only to the origins of the configured URLs and to Allowed.Origins. nil: none.
+	Bearer func() (string, error)
 
 	// Marks are those of [TokenMarks] that its ID tokens may bear.
 	Marks []string
@@ -179,7 +184,7 @@ func (i Issuer) keySources() []string {
 
 // discoveryURL is where the discovery document of a source is (OpenID Connect Discovery §4.1).
 func (i Issuer) discoveryURL(source string) string {
-	below := strings.TrimSuffix(source, "/") + "/.well-known/openid-configuration"
+	below := strings.TrimSuffix(source, "/") + wellKnown
 	return cmp.Or(i.DiscoveryURL, below)
 }
 
@@ -193,18 +198,23 @@ func (v *Verifier) keysOf(i Issuer, source string) keyFinder {
 	case i.KeySet != nil:
 		return i.KeySet
 	}
-	return &remoteKeys{
+	r := &remoteKeys{
 		issuer:        source,
 		aliases:       i.Aliases,
 		url:           i.KeySetURL,
 		discoveryURL:  i.discoveryURL(source),
-		loopbackHTTP:  i.LoopbackHTTP,
+		allowed:       i.Allowed,
 		client:        v.config.Client,
+		bearer:        i.Bearer,
 		now:           v.config.Now,
 		refreshFailed: v.config.RefreshFailed,
 		allowance:     allowance{atOnce: refreshesAtOnce, every: refreshEvery},
 		refuted:       map[[sha256.Size]byte]bool{},
 	}
+	if i.Client != nil {
+		r.client = document.Client(i.Client)
+	}
+	return r
 }
 
 // Verify checks one raw ID token. It makes no request before it has found the issuer among its own.

@@ -140,4 +140,9 @@ var fieldKeys = map[string]string{
 	"VerifiedEmailDomains":  "verified_email_domains",
 	"SharedSecretBase64URL": "shared_secret_base64url",
 	"ClientSecrets":         "client_secrets",
+
+	"CAFile":            "ca_file",
+	"BearerTokenFile":   "bearer_token_file",
+	"DocumentOrigins":   "document_origins",
+	"InsecureHTTPHosts": "insecure_http_hosts",
 }

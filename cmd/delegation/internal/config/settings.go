@@ -58,6 +58,10 @@ type IssuerSettings struct {
 	JWKSFile          string   `yaml:"jwks_file"`
 	JWKSURL           string   `yaml:"jwks_url"`
 	DiscoveryURL      string   `yaml:"discovery_url"`
+	CAFile            string   `yaml:"ca_file"`
+	BearerTokenFile   string   `yaml:"bearer_token_file"`
+	DocumentOrigins   []string `yaml:"document_origins"`
+	InsecureHTTPHosts []string `yaml:"insecure_http_hosts"`
 	Aliases           []string `yaml:"aliases"`
 	Tenants           []string `yaml:"tenants"`
 	TenantClaim       string   `yaml:"tenant_claim"`

@@ -44,6 +44,8 @@ func (b *Builder) Issuer(at KeyPath, s IssuerSettings) delegation.Issuer {
 		Algorithms:        s.Algorithms,
 		JWKSURL:           s.JWKSURL,
 		DiscoveryURL:      s.DiscoveryURL,
+		DocumentOrigins:   s.DocumentOrigins,
+		InsecureHTTPHosts: s.InsecureHTTPHosts,
 		Aliases:           s.Aliases,
 		Tenants:           s.Tenants,
 		TenantClaim:       s.TenantClaim,
@@ -62,6 +64,12 @@ func (b *Builder) Issuer(at KeyPath, s IssuerSettings) delegation.Issuer {
 	}
 	if s.JWKSFile != "" {
 		i.JWKS = b.file(at.Child("jwks_file"), s.JWKSFile)
+	}
+	if s.CAFile != "" {
+		i.CAFile = b.from.beside(s.CAFile)
+	}
+	if s.BearerTokenFile != "" {
+		i.BearerTokenFile = b.from.beside(s.BearerTokenFile)
 	}
 	if s.SharedSecretFile != "" {
 		i.SharedSecret = b.sharedSecret(at.Child("shared_secret_file"), s.SharedSecretFile)

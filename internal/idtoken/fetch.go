@@ -1,0 +1,120 @@
+package idtoken
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/seed055b7978/delegation/internal/document"
+)
+
+// answers are the codes of what is answered instead of a document.
+type answers struct {
+	redirect, missing string
+}
+
+var (
+	discoveryAnswers = answers{discoveryRedirect, discoveryMissing}
+	keySetAnswers    = answers{keySetRedirect, keySetMissing}
+)
+
+// get reads one document.
+func (r *remoteKeys) get(
+	ctx context.Context, from string, codes answers,
+) (*document.Answer, error) {
+	bearer, err := r.bearerFor(from)
+	if err != nil {
+		return nil, newError(keySetUnauthorized, "the bearer token for %.200q: %w", from, err)
+	}
+	answer, err := document.GetAuthorized(ctx, r.client, from, bearer)
+	if err != nil {
+		return nil, r.failed(from, codes, bearer != "", err)
+	}
+	return answer, nil
+}
+
+// bearerFor returns the bearer token for an address, and nothing for one that may not have it: an
+// address that a document names is the issuer's word only.
+func (r *remoteKeys) bearerFor(address string) (string, error) {
+	origin := document.Origin(address)
+	if r.bearer == nil || !strings.HasPrefix(origin, "https://") {
+		return "", nil
+	}
+	configured := slices.ContainsFunc([]string{r.issuer, r.discoveryURL, r.url},
+		func(url string) bool { return document.Origin(url) == origin })
+	if !configured && !slices.Contains(r.allowed.Origins, origin) {
+		return "", nil
+	}
+	return r.bearer()
+}
+
+// failed says why a document could not be read.
+func (r *remoteKeys) failed(from string, codes answers, authorized bool, err error) *Error {
+	status, _ := err.(document.StatusError)
+	proxy := r.proxyOf(from)
+	code := keySetUnavailable
+	switch {
+	case errors.Is(err, document.ErrRedirect):
+		code = codes.redirect
+	case errors.Is(err, document.ErrTooLarge):
+		code = keySetTooLarge
+	case status == http.StatusNotFound, status == http.StatusGone:
+		code = codes.missing
+	case status == http.StatusUnauthorized:
+		return newError(keySetUnauthorized, "%.200q: %w%s",
+			from, err, r.bearerSent(from, authorized))
+	case isCertificate(err):
+		return newError(keySetCertificate, "%.200q%s: %w", from, proxy, err)
+	case proxy != "" && (status == 0 || status == http.StatusProxyAuthRequired):
+		return newError(keySetProxy, "%.200q%s: %w", from, proxy, err)
+	}
+	return newError(code, "%.200q: %w", from, err)
+}
+
+// bearerSent says what became of the bearer token, if there is one.
+func (r *remoteKeys) bearerSent(from string, authorized bool) string {
+	switch {
+	case r.bearer == nil:
+		return ""
+	case authorized:
+		return " to the bearer token"
+	}
+	return fmt.Sprintf(", and was not sent the bearer token: "+
+		"%q is not an https origin of the configuration", document.Origin(from))
+}
+
+// proxyOf names the proxy through which an address is asked, as far as the client tells.
+func (r *remoteKeys) proxyOf(address string) string {
+	transport, _ := cmp.Or(r.client.Transport, http.DefaultTransport).(*http.Transport)
+	if transport == nil || transport.Proxy == nil {
+		return ""
+	}
+	request, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		return ""
+	}
+	proxy, err := transport.Proxy(request)
+	switch {
+	case err != nil:
+		return " through a proxy whose address is wrong"
+	case proxy == nil:
+		return ""
+	}
+	return fmt.Sprintf(" through the proxy %q", proxy.Host)
+}
+
+// isCertificate tells whether an error is about the certificate of a server or proxy.
+func isCertificate(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &verification) || errors.As(err, &unknown) ||
+		errors.As(err, &name) || errors.As(err, &invalid)
+}
