@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -339,7 +340,7 @@ func TestBearerToken_Unauthorized(t *testing.T) {
 func secure(t testing.TB, w *world) (address, caFile string) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(w.provider)
-	server.Config.ErrorLog = nil
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	block := &pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}

@@ -80,14 +80,17 @@ func TestSettings_Clients(t *testing.T) {
 	const configuration = `issuers:
   - url: https://gitlab.com
     jwks_file: keys.json
+    algorithms: [EdDSA]
     client_audiences: [one, two]
     allow_token_marks: [typ, scp]
     required_claims: {namespace_path: [our-group]}
   - url: https://app.terraform.io
     jwks_file: keys.json
+    algorithms: [EdDSA]
     gated_by_rules: true
   - url: https://token.actions.githubusercontent.com
     jwks_file: keys.json
+    algorithms: [EdDSA]
 identity_provider:
   entity_id: urn:example.com
   keys: [{certificate_file: signing.crt, key_file: signing.key}]

@@ -4,6 +4,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -148,7 +149,9 @@ url: http://tenant.example.com`, []string{"insecure_http_hosts of the issuer"}},
 func TestCheck_PrivateCAAndProxy(t *testing.T) {
 	w := newWorld(t)
 	const issuer = "https://example.com" // the name in httptest's certificate
-	server := httptest.NewTLSServer(w.provider)
+	server := httptest.NewUnstartedServer(w.provider)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are meant to fail
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	w.provider.SetIssuer(issuer)
 	w.issuerURL = issuer
