@@ -174,6 +174,45 @@ func TestAnyTenant_IsWarnedOf(t *testing.T) {
 	}
 }
 
+// TestTenants_RequiredClaims: what an issuer requires, it requires of each of its tenants.
+func TestTenants_RequiredClaims(t *testing.T) {
+	for name, w := range map[string]*world{
+		"listed": tenants(t, nil, contoso, fabrikam),
+		"any":    tenants(t, nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.config.Issuers[0].RequiredClaims = map[string][]string{"groups": {"editors"}}
+			d := w.delegator(t)
+			for _, tenant := range []string{contoso, fabrikam} {
+				url := tenantURL(tenant)
+				w.wantOutcome(t, d, w.tenantToken(url, tenant, nil), "target required_claim")
+				editor := map[string]any{"groups": []string{"editors"}}
+				w.wantOutcome(t, d, w.tenantToken(url, tenant, editor), accepted)
+			}
+		})
+	}
+}
+
+// TestTenants_OfRefusals: a refusal names the tenant's issuer if it is listed, and the template
+// otherwise: a stranger may not choose what logs and metrics are named after.
+func TestTenants_OfRefusals(t *testing.T) {
+	for _, test := range []struct {
+		world *world
+		want  string
+	}{
+		{tenants(t, nil, contoso), contosoURL},
+		{tenants(t, nil), entraURL},
+	} {
+		w := test.world
+		err := w.wantOutcome(t, w.delegator(t), w.tenantToken(contosoURL, fabrikam, nil),
+			refused(delegation.CodeIssuerTenant))
+		e := wantError(t, err, delegation.StageToken, delegation.CodeIssuerTenant)
+		if e.Issuer != test.want {
+			t.Errorf("the issuer is %q, want %q", e.Issuer, test.want)
+		}
+	}
+}
+
 // TestTenantClaim: providers other than Entra name the tenant in a claim of their own, and in the
 // path or as the first label of the host.
 func TestTenantClaim(t *testing.T) {
