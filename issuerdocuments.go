@@ -142,6 +142,7 @@ func trusting(transport http.RoundTripper, pool *x509.CertPool) (http.RoundTripp
 		transport = http.DefaultTransport
 	}
 	base, ok := transport.(*http.Transport)
+	//lint:ignore SA1019 a transport with the deprecated hook makes TLS itself too
 	if !ok || base.DialTLSContext != nil || base.DialTLS != nil {
 		return nil, errors.New("Config.HTTPClient has a transport of its own: " +
 			"set Issuer.HTTPClient to a client that trusts the CA")

@@ -524,6 +524,7 @@ func TestIssuerDocumentsConfig(t *testing.T) {
 			noNetwork(t), []string{"CAFile: Config.HTTPClient has a transport"}},
 		{"a transport that makes TLS itself",
 			delegation.Issuer{URL: issuerURL, CAFile: delegationCA(t)},
+			//lint:ignore SA1019 the deprecated hook makes TLS itself too
 			&http.Client{Transport: &http.Transport{DialTLS: net.Dial}},
 			[]string{"CAFile: Config.HTTPClient has a transport"}},
 		{"no CA", delegation.Issuer{URL: issuerURL, CAFile: token}, nil,

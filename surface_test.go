@@ -483,8 +483,8 @@ func TestRooms_Way(t *testing.T) {
 
 // namedFile and namedTest are what CONTRIBUTING names: files by the end of their path, and tests.
 var (
-	namedFile = regexp.MustCompile("`([\\w./-]+\\.(?:go|md|yaml|svg|json|txt|js))`")
-	namedTest = regexp.MustCompile("\\b(Test[A-Z]\\w+)")
+	namedFile = regexp.MustCompile(`\x60([\w./-]+\.(?:go|md|yaml|svg|json|txt|js))\x60`)
+	namedTest = regexp.MustCompile(`\b(Test[A-Z]\w+)`)
 )
 
 // TestRooms_Named: the files and tests that CONTRIBUTING names exist.
