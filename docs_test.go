@@ -128,6 +128,12 @@ var shell = map[string]struct {
 	"go get github.com/seed055b7978/delegation": {
 		reason: "it asks the module proxy; the path is compared with go.mod's below",
 	},
+	"go mod edit -replace github.com/seed055b7978/delegation=../delegation": {
+		reason: "go mod tidy asks the module proxy",
+	},
+	`go test -run "^($(grep -oE '(Test|Fuzz)\w+' docs/threat-model.md | paste -sd '|' -))$" ./...`: {
+		reason: "go test ./... runs the same tests",
+	},
 	"go run ./examples/quickstart   # one exchange and three refusals, explained step by step": {
 		tests:  []string{"TestDemonstration"},
 		reason: "go test ./... is what runs this test",

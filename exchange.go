@@ -256,6 +256,12 @@ func (x *exchange) ruleContext() *RuleContext {
 		Request:  x.options.request,
 		AWS:      x.target.AWS,
 	}
+	if rc.AWS.Tags == nil {
+		rc.AWS.Tags = map[string]string{} // so that a rule can set a tag without making the map
+	}
+	if rc.AWS.Mappings == nil {
+		rc.AWS.Mappings = Mappings{}
+	}
 	rc.Request.Parameters, _ = jsonvalue.Clone(rc.Request.Parameters).(map[string]any)
 	return rc
 }

@@ -118,7 +118,8 @@ type RuleContext struct {
 	// Rule is the running rule's function, by which events and errors name it. A rule that runs
 	// others may set it to the name of the one that decides.
 	Rule string
-	// AWS is what is decided. At first it is the target's.
+	// AWS is what is decided. At first it is the target's. Its Tags and Mappings are then never
+	// nil, and belong to this exchange.
 	AWS AWS
 
 	// Values are what rules leave for later ones in the same exchange, under keys of types of their

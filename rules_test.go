@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/samlattr"
 )
 
@@ -1371,5 +1372,33 @@ func TestProfile_Failures(t *testing.T) {
 				t.Errorf("Public says too much: %s", e.Public())
 			}
 		})
+	}
+}
+
+// TestRules_MapsAreNeverNil: a rule of the operator's own can set a tag and a mapping of a target
+// that has none, and what it writes stays in its exchange.
+func TestRules_MapsAreNeverNil(t *testing.T) {
+	d := delegationtest.New(t, func(c *delegation.Config) {
+		c.Rules = []delegation.RuleFunc{
+			func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+				if len(rc.AWS.Tags) > 0 || len(rc.AWS.Mappings) > 0 {
+					t.Errorf("%v and %v are left from another exchange",
+						rc.AWS.Tags, rc.AWS.Mappings)
+				}
+				rc.AWS.Tags["team"] = user.Text("team")
+				rc.AWS.Mappings[delegation.AttributePrincipalTag+"office"] = "office"
+				return nil
+			},
+		}
+	})
+	for i, office := range []string{"Berlin", "Lyon"} {
+		idToken := d.Token(map[string]any{"team": "press", "office": office})
+		if _, err := d.Exchange(t.Context(), idToken, delegationtest.Target); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{"team": "press", "office": office}
+		if got := d.STS.Calls()[i].PrincipalTags; !maps.Equal(got, want) {
+			t.Errorf("AWS saw the tags %v, want %v", got, want)
+		}
 	}
 }

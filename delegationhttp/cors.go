@@ -101,7 +101,7 @@ func (h *Handlers) refusePreflight(w http.ResponseWriter, r *http.Request, e end
 	case !h.isAllowed(origin):
 		said = "pages of this origin may not call this service: its operator has not listed it"
 		remedy = "if its pages may exchange tokens, add it to AllowedOrigins " +
-			"(http.allowed_origins in delegation.yaml)"
+			"(http.allowed_origins in delegation.yaml, --allow-origin of delegation serve)"
 	case !slices.Contains(pageMethods, method):
 		said = "the method must be " + e.method
 		remedy = "correct the page"

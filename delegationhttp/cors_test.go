@@ -218,7 +218,8 @@ const varyOfPreflight = "Vary: Origin, Access-Control-Request-Method, " +
 
 // TestPreflightRefusedIsLogged: with what was asked for, in bounded length, and what to configure.
 func TestPreflightRefusedIsLogged(t *testing.T) {
-	const list = "add it to AllowedOrigins (http.allowed_origins in delegation.yaml)"
+	const list = "add it to AllowedOrigins " +
+		"(http.allowed_origins in delegation.yaml, --allow-origin of delegation serve)"
 	long := strings.Repeat("x", 4096)
 	for name, row := range map[string]struct {
 		origins                 []string

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"strings"
 
 	"github.com/seed055b7978/delegation"
 )
@@ -25,7 +26,8 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	credentials, err := run(context.Background(), string(idToken), certificate, privateKey)
+	text := strings.TrimSpace(string(idToken)) // most commands end their output with a line end
+	credentials, err := run(context.Background(), text, certificate, privateKey)
 	if err != nil {
 		// This text is for the operator. Show a user only Public() of the *delegation.Error.
 		log.Fatal(err)

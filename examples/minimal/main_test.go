@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -27,5 +28,30 @@ func TestUnverifiedEmail(t *testing.T) {
 	_, err := d.Exchange(t.Context(), idToken, delegationtest.Target)
 	if !errors.Is(err, delegation.CodeDenied) {
 		t.Errorf("got %v, want a refusal", err)
+	}
+}
+
+// engineersOnly is the rule of docs/library.md.
+func engineersOnly(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+	department := user.Text("department")
+	if department != "engineering" {
+		return delegation.Deny("this application is for engineers")
+	}
+	rc.AWS.Role = "arn:aws:iam::123456789012:role/photo-user"
+	rc.AWS.Tags["department"] = department
+	return nil
+}
+
+// TestEngineersOnly is the test of docs/library.md.
+func TestEngineersOnly(t *testing.T) {
+	d := delegationtest.New(t, func(c *delegation.Config) {
+		c.Rules = []delegation.RuleFunc{engineersOnly}
+	})
+	idToken := d.Token(map[string]any{"department": "engineering"})
+	if _, err := d.Exchange(t.Context(), idToken, delegationtest.Target); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.STS.Calls()[0].PrincipalTags["department"]; got != "engineering" {
+		t.Errorf("AWS saw the tag %q", got)
 	}
 }

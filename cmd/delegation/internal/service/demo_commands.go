@@ -61,7 +61,7 @@ const demoIntroduction = `# Serving on %[1]s, a demo. Nothing leaves this machin
 `
 
 const demoEnd = `
-# To serve for real: delegation serve --config FILE. See delegation.example.yaml.
+# To serve for real: delegation init writes a configuration for serve --config FILE.
 `
 
 // demoCommands have {service} and {aws} where the addresses go.
