@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
@@ -65,6 +67,7 @@ func (f *checkFlags) run(c *cobra.Command, s surroundings) error {
 		})
 	}
 	done()
+	results = append(results, exposed(built.KeyFiles)...)
 	text := table(results, changed, s.painter())
 	if f.json {
 		if text, err = checkJSON(results, changed); err != nil {
@@ -75,6 +78,23 @@ func (f *checkFlags) run(c *cobra.Command, s surroundings) error {
 		return err
 	}
 	return failures(results)
+}
+
+// exposed warns of each file that every user of the machine can read. It is no failure, because
+// container platforms mount secrets so, where nobody else is. Windows has no such modes.
+func exposed(files []string) (results []delegation.CheckResult) {
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil || runtime.GOOS == "windows" || info.Mode()&0o004 == 0 {
+			continue
+		}
+		results = append(results, delegation.CheckResult{
+			Name: "file " + file,
+			Warning: fmt.Sprintf("every user of this machine can read this signing key "+
+				"(mode %04o): chmod 600 %s", info.Mode().Perm(), term.QuoteForShell(file)),
+		})
+	}
+	return results
 }
 
 // failures is an error that wraps those of all results; nil if there are none.

@@ -35,6 +35,30 @@ func TestCheckRows(t *testing.T) {
 	}
 }
 
+// TestCheck_ExposedKeys: a signing key that every user of the machine can read is a warning with a
+// command that ends it; a key for its owner, or for a group, is none.
+func TestCheck_ExposedKeys(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "signing key")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]int{0o600: 0, 0o640: 0, 0o644: 1, 0o604: 1} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := exposed([]string{file}); len(got) != want {
+			t.Errorf("mode %04o: got %v", mode, got)
+		}
+	}
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := exposed([]string{file, file + " is not there"})
+	if len(got) != 1 || !strings.HasSuffix(got[0].Warning, "chmod 600 '"+file+"'") {
+		t.Errorf("got %v", got)
+	}
+}
+
 // TestCheckRows_FailureAndWarning: a warning is said next to a failure, in both forms. The issuer
 // that nobody reaches today may still be one that strangers share.
 func TestCheckRows_FailureAndWarning(t *testing.T) {

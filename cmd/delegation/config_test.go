@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/delegationtest"
 )
 
 // loadAndBuild does what serve does before it listens.
@@ -49,6 +52,10 @@ targets:
 	}
 	w.write(t, "secret.txt", "canary-too-short")
 	w.write(t, "junk.pem", "canary-junk")
+	w.write(t, "other-pair.key", string(pem.EncodeToMemory(&pem.Block{
+		Type:  "PRIVATE KEY",
+		Bytes: must(x509.MarshalPKCS8PrivateKey(delegationtest.NextSigningKey().Signer)),
+	})))
 	w.write(t, "list.yaml", "- canary")
 	w.folderOf(t, "typo",
 		map[string]string{
@@ -60,10 +67,13 @@ targets:
 			"10-good.js": "function (user, context, callback) { callback(null, user, context); }",
 		})
 	for name, row := range map[string]struct{ old, new, want string }{
-		"unknown key": {"listen:", "lissten:", ":1: lissten: unknown key"},
+		"unknown key": {"listen:", "lissten:",
+			":1: lissten: unknown key: did you mean listen?"},
+		"unknown key, like no other": {"listen:", "colour: red\nlisten:",
+			":1: colour: unknown key"},
 		"unknown nested key": {"    region:", "    regoin:",
-			":12: targets.photo-app.regoin: unknown key"},
-		"unknown key of an entry": {"- url:", "- uri:", ":3: issuers[0].uri: unknown key"},
+			":12: targets.photo-app.regoin: unknown key: did you mean region?"},
+		"unknown key of an entry": {"- url:", "- uri:", ":3: issuers[0].uri: unknown key: did you mean url?"},
 		"key twice": {"listen: 127.0.0.1:0", "listen: a\nlisten: b",
 			`:2: mapping key "listen" already defined`},
 		"no YAML":           {"listen: 127.0.0.1:0", "listen: [a", ":2: "},
@@ -97,6 +107,12 @@ targets:
 			":4: issuers[0].jwks_file: "},
 		"no such file": {"key_file: signing.key", "key_file: other.key",
 			":7: identity_provider.keys[0].key_file: open "},
+		"no such file, and what to do": {"key_file: signing.key", "key_file: /nowhere.key",
+			":7: identity_provider.keys[0].key_file: open /nowhere.key: " +
+				"no such file or directory: correct the path, which is relative to the configuration"},
+		"another key's certificate": {"key_file: signing.key", "key_file: other-pair.key",
+			":7: identity_provider.keys[0]: the signing key: tls: private key does not match " +
+				"public key; certificate_file and key_file must be a pair"},
 		"no file": {", key_file: signing.key", "",
 			":7: identity_provider.keys[0].key_file: is missing"},
 		"no key in it": {"key_file: signing.key", "key_file: junk.pem",
@@ -247,6 +263,26 @@ targets:
 			}
 		}
 	})
+	t.Run("all unknown keys at once", func(t *testing.T) {
+		text := strings.NewReplacer("listen:", "lisen:", "- url:", "- uri:", "key_file:",
+			"keyfile:", "    role:", "    rol:").Replace(good) +
+			"rules:\n  - {role_by_claim: {claims: groups}}\n" +
+			"replay: &shared {stores: memory}\nredis: {tls: {<<: *shared, ca: x}}\n"
+		file := w.write(t, "delegation.yaml", text)
+		_, err := loadAndBuild(t, file)
+		want := strings.Join([]string{
+			file + ":1: lisen: unknown key: did you mean listen?",
+			file + ":3: issuers[0].uri: unknown key: did you mean url?",
+			file + ":7: identity_provider.keys[0].keyfile: unknown key: did you mean key_file?",
+			file + ":11: targets.photo-app.rol: unknown key: did you mean role?",
+			file + ":14: rules[0].role_by_claim.claims: unknown key: did you mean claim?",
+			file + ":15: replay.stores: unknown key: did you mean store?",
+			file + ":16: redis.tls.ca: unknown key",
+		}, "\n")
+		if err == nil || err.Error() != want {
+			t.Errorf("got\n%v\nwant\n%s", err, want)
+		}
+	})
 	for name, text := range map[string]string{
 		"empty": "", "a comment": "# nothing\n", "null": "null\n",
 	} {
@@ -315,7 +351,7 @@ func TestEnvironment(t *testing.T) {
 		"DELEGATION_HTTP_TRUSTED_PROXIES=many": "environment variable " +
 			"DELEGATION_HTTP_TRUSTED_PROXIES:1: want a whole number",
 		"DELEGATION_TARGETS={a: {rolle: x}}": "environment variable DELEGATION_TARGETS:1: " +
-			"a.rolle: unknown key",
+			"a.rolle: unknown key: did you mean role?",
 		"DELEGATION_HTTP_ALLOWED_ORIGINS=[": "environment variable " +
 			"DELEGATION_HTTP_ALLOWED_ORIGINS:1: ",
 		"DELEGATION_TARGETS={a: {region: mars-1}}": `environment variable DELEGATION_TARGETS: targets.a.region: "mars-1" is not the name of an AWS region`,

@@ -147,14 +147,14 @@ func verbose(c *cobra.Command) bool {
 }
 
 // wrongFlag is a flag that is not there, or takes something else.
-func wrongFlag(err error) error {
+func wrongFlag(c *cobra.Command, err error) error {
 	switch err.Error() {
 	case "unknown flag: --token", "unknown flag: --id-token":
 		return config.Usage(errors.New("no flag takes a token, because every user of a machine " +
 			"can list arguments: name the token's file with --token-file FILE, or send the token " +
 			"to standard input with --token-file -"))
 	}
-	return config.Usage(err)
+	return config.Usagef("%w: see %s --help", err, c.CommandPath())
 }
 
 func rootCommand(s surroundings) *cobra.Command {
@@ -168,7 +168,7 @@ func rootCommand(s surroundings) *cobra.Command {
 	}
 	root.PersistentFlags().BoolP(verboseFlag, "v", false, "print the underlying errors and "+
 		"the log to standard error")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrongFlag(err) })
+	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(s.commands()...)
 	root.SetIn(s.stdin)
 	root.SetOut(s.stdout)

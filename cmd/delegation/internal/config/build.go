@@ -26,6 +26,7 @@ type Builder struct {
 	from     *Source
 	logger   *slog.Logger
 	problems []error
+	keyFiles []string // of signing keys
 }
 
 // NewBuilder returns a builder for settings that came from there. What it builds logs to logger.
@@ -44,6 +45,7 @@ func Build(
 	c := b.delegation(s)
 	h := b.endpoints(s.HTTP)
 	built := b.service(s)
+	built.KeyFiles = b.keyFiles
 	c.STS = b.sts(ctx, s.STS)
 	built.Redis = b.Stores(s, &c)
 	if len(b.problems) == 0 { // otherwise the same would be said twice

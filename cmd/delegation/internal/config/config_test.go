@@ -258,3 +258,23 @@ func TestLogger(t *testing.T) {
 		}
 	}
 }
+
+// TestNewLogger_NamesKeys: the log names keys of the configuration where the library's errors name
+// its own fields, in both formats and within groups.
+func TestNewLogger_NamesKeys(t *testing.T) {
+	for _, format := range []string{"", "json", "text"} {
+		var log strings.Builder
+		logger := must(config.NewLogger(config.LogSettings{Format: format}, &log))
+		logger.Warn("exchange", slog.Group("event",
+			slog.String("subject", "Config.Targets"),
+			slog.String("error", "add the application to Config.Targets")))
+		logger.Error("other", slog.Any("error", io.ErrUnexpectedEOF))
+		for _, want := range []string{
+			"add the application to targets", "Config.Targets", "unexpected EOF",
+		} {
+			if strings.Count(log.String(), want) != 1 {
+				t.Errorf("%q: %q is not there once: %s", format, want, log.String())
+			}
+		}
+	}
+}

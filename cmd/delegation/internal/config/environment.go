@@ -28,7 +28,7 @@ func override(s *Settings, from *Source, environment []string) error {
 		}
 		from.overrides[p.Key] = name
 		if err := p.set(value); err != nil {
-			return errors.New("environment variable " + name + err.Error())
+			return each("environment variable "+name, err)
 		}
 	}
 	return nil
@@ -48,6 +48,12 @@ func (p place) set(value string) error {
 	}
 	p.value.SetZero()
 	parsed, err := parser.ParseBytes([]byte(value), 0)
+	if err == nil && len(parsed.Docs) > 0 {
+		err = errors.Join(unknownKeys(parsed.Docs[0].Body, p.value.Type())...)
+		if err != nil {
+			return err
+		}
+	}
 	if err == nil {
 		decoder := yaml.NewDecoder(strings.NewReader(value), yaml.Strict())
 		err = decoder.Decode(p.value.Addr().Interface())

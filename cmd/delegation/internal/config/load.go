@@ -40,7 +40,7 @@ func Load(file string, environment []string) (*Settings, *Source, error) {
 	from := &Source{file: file, lines: map[KeyPath]int{}, overrides: map[KeyPath]string{}}
 	s, err := parse(text, from)
 	if err != nil {
-		return nil, nil, Usagef("%s%v", file, err)
+		return nil, nil, Usage(each(file, err))
 	}
 	if err := override(s, from, environment); err != nil {
 		return nil, nil, Usage(err)
@@ -63,6 +63,9 @@ func parse(text []byte, from *Source) (*Settings, error) {
 		return s, nil
 	}
 	ast.Walk(lineVisitor(from.lines), parsed.Docs[0].Body)
+	if unknown := unknownKeys(parsed.Docs[0].Body, reflect.TypeFor[Settings]()); unknown != nil {
+		return nil, errors.Join(unknown...)
+	}
 	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(s)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, describe(err, parsed)

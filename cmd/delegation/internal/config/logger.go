@@ -6,7 +6,8 @@ import (
 	"log/slog"
 )
 
-// NewLogger returns the logger of the settings, which writes to to.
+// NewLogger returns the logger of the settings, which writes to to. Its remedies name keys of the
+// configuration.
 func NewLogger(s LogSettings, to io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if s.Level != "" {
@@ -14,7 +15,7 @@ func NewLogger(s LogSettings, to io.Writer) (*slog.Logger, error) {
 			return nil, fmt.Errorf("level is %.40q, not debug, info, warn or error", s.Level)
 		}
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: byKeys}
 	switch s.Format {
 	case "", "json":
 		return slog.New(slog.NewJSONHandler(to, options)), nil
@@ -22,4 +23,12 @@ func NewLogger(s LogSettings, to io.Writer) (*slog.Logger, error) {
 		return slog.New(slog.NewTextHandler(to, options)), nil
 	}
 	return nil, fmt.Errorf("format is %.40q, not json or text", s.Format)
+}
+
+// byKeys names the configuration's keys in errors, of exchanges and others.
+func byKeys(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == "error" || a.Key == "warning" {
+		a.Value = slog.StringValue(ByKeys(a.Value.Resolve().String()))
+	}
+	return a
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -31,6 +32,9 @@ func (b *Builder) file(at KeyPath, name string) []byte {
 		return nil
 	}
 	text, err := os.ReadFile(b.from.beside(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: correct the path, which is relative to the configuration", err)
+	}
 	if err != nil {
 		b.Wrong(at, err)
 	}
@@ -120,7 +124,12 @@ func (b *Builder) Identity(at KeyPath, s IdentitySettings) delegation.IdentityPr
 			continue
 		}
 		signing, err := delegation.ParseSigningKey(certificate, private)
-		b.Add(at, err)
+		if err != nil {
+			b.Wrong(at, fmt.Errorf("%w; certificate_file and key_file must be a pair, such as "+
+				"delegation keygen makes", errors.Unwrap(err))) // without stage, code and remedy
+			continue
+		}
+		b.keyFiles = append(b.keyFiles, b.from.beside(k.KeyFile))
 		p.Keys = append(p.Keys, signing)
 	}
 	return p

@@ -45,6 +45,9 @@ type Service struct {
 	// Handler answers requests.
 	Handler *Handler
 
+	// KeyFiles are the files of the signing keys. Run does not use them.
+	KeyFiles []string
+
 	// Redis is closed at the end; nil: there is none.
 	Redis *Redis
 

@@ -1,0 +1,110 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// unknownKeys names every key below the node that the type has no field for, with the field that
+// was probably meant. The decoder would name only the first. What an error says begins with the
+// line.
+func unknownKeys(node ast.Node, t reflect.Type) (problems []error) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch n := node.(type) {
+	case *ast.AnchorNode:
+		return unknownKeys(n.Value, t)
+	case *ast.SequenceNode:
+		if t.Kind() != reflect.Slice {
+			return nil // the decoder says what it wants
+		}
+		for _, value := range n.Values {
+			problems = append(problems, unknownKeys(value, t.Elem())...)
+		}
+	case *ast.MappingNode:
+		for _, entry := range n.Values {
+			problems = append(problems, unknownEntry(entry, t)...)
+		}
+	case *ast.MappingValueNode: // a mapping with one key
+		return unknownEntry(n, t)
+	}
+	return problems
+}
+
+// unknownEntry does the same for one key and its value.
+func unknownEntry(entry *ast.MappingValueNode, t reflect.Type) []error {
+	switch {
+	case entry.Key.IsMergeKey():
+		return unknownKeys(entry.Value, t)
+	case t.Kind() == reflect.Map:
+		return unknownKeys(entry.Value, t.Elem())
+	case t.Kind() != reflect.Struct:
+		return nil
+	}
+	name := entry.Key.GetToken().Value
+	var known []string
+	for i := range t.NumField() {
+		key := t.Field(i).Tag.Get("yaml")
+		if key == name {
+			return unknownKeys(entry.Value, t.Field(i).Type)
+		}
+		known = append(known, key)
+	}
+	text := fmt.Sprintf(":%d: %s: unknown key", entry.Key.GetToken().Position.Line,
+		keyAt(entry.Value.GetPath()))
+	if meant := closest(name, known); meant != "" {
+		text += ": did you mean " + meant + "?"
+	}
+	return []error{errors.New(text)}
+}
+
+// closest returns the name that differs least from what was written, "" if all differ in more than
+// a third of it.
+func closest(written string, names []string) (meant string) {
+	allowed := max(1, len(written)/3)
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		if d := edits(written, name); d <= allowed {
+			meant = name
+			allowed = d - 1
+		}
+	}
+	return meant
+}
+
+// edits counts the bytes to insert, delete or replace that make a into b (Levenshtein's distance).
+func edits(a, b string) int {
+	row := make([]int, len(b)+1) // from the beginning of a to each beginning of b
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// each puts a prefix in front of every problem of an error.
+func each(prefix string, err error) error {
+	problems := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		problems = joined.Unwrap()
+	}
+	for i, problem := range problems {
+		problems[i] = errors.New(prefix + problem.Error())
+	}
+	return errors.Join(problems...)
+}
