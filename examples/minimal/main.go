@@ -26,8 +26,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	text := strings.TrimSpace(string(idToken)) // most commands end their output with a line end
-	credentials, err := run(context.Background(), text, certificate, privateKey)
+	credentials, err := run(context.Background(), string(idToken), certificate, privateKey)
 	if err != nil {
 		// This text is for the operator. Show a user only Public() of the *delegation.Error.
 		log.Fatal(err)
@@ -47,5 +46,6 @@ func run(
 	if err != nil {
 		return nil, err
 	}
+	idToken = strings.TrimSpace(idToken) // most commands end their output with a line end
 	return d.Exchange(ctx, idToken, "photo-app")
 }

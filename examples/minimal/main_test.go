@@ -17,6 +17,10 @@ func TestRun(t *testing.T) {
 	if !errors.Is(err, delegation.CodeTokenMalformed) {
 		t.Errorf("got %v", err)
 	}
+	_, withLineEnd := run(t.Context(), "not a token\n", certificate, key)
+	if withLineEnd == nil || withLineEnd.Error() != err.Error() {
+		t.Errorf("got %v, want %v", withLineEnd, err)
+	}
 }
 
 // TestUnverifiedEmail is the test of docs/library.md.
