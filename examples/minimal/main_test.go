@@ -17,9 +17,10 @@ func TestRun(t *testing.T) {
 	if !errors.Is(err, delegation.CodeTokenMalformed) {
 		t.Errorf("got %v", err)
 	}
-	_, withLineEnd := run(t.Context(), "not a token\n", certificate, key)
-	if withLineEnd == nil || withLineEnd.Error() != err.Error() {
-		t.Errorf("got %v, want %v", withLineEnd, err)
+	_, err = run(t.Context(), "nonsense", certificate, key)
+	_, withLineEnd := run(t.Context(), "nonsense\n", certificate, key)
+	if err == nil || withLineEnd == nil || withLineEnd.Error() != err.Error() {
+		t.Errorf("with a line end got %v, want %v", withLineEnd, err)
 	}
 }
 
