@@ -54,6 +54,9 @@ func (k key) suits(t *compactJWS) error {
 	return k.isFor(t)
 }
 
+// curves are those of the elliptic curve algorithms (RFC 7518 §3.4).
+var curves = map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+
 // fits tells whether the key is of the kind that the algorithm needs, and not for another one.
 func (k key) fits(algorithm string) bool {
 	if k.algorithm != "" && k.algorithm != algorithm {
@@ -65,8 +68,6 @@ func (k key) fits(algorithm string) bool {
 	case *rsa.PublicKey:
 		return strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS")
 	case *ecdsa.PublicKey:
-		// RFC 7518 §3.4
-		curves := map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 		return curves[algorithm] == m.Curve.Params().Name
 	case ed25519.PublicKey:
 		return algorithm == "EdDSA"

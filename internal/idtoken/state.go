@@ -38,15 +38,16 @@ type Certificate struct {
 // KeyState returns the state of one of KeySources. It asks nobody.
 func (v *Verifier) KeyState(source string) KeyState {
 	state := KeyState{Fits: true}
+	of := v.sources[source]
 	var set *KeySet
-	switch keys := v.finders[source].(type) {
+	switch keys := of.keyFinder.(type) {
 	case *KeySet:
 		set = keys
 	case *remoteKeys:
 		set = keys.describe(&state)
 	}
 	if set != nil {
-		set.describe(&state, v.algorithms[source])
+		set.describe(&state, of.algorithms)
 	}
 	return state
 }

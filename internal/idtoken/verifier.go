@@ -79,10 +79,14 @@ type Verifier struct {
 	config    Config
 	issuers   map[string]issuer    // by iss
 	templates []issuer             // those that accept any tenant
-	sources   map[string][]string  // of keys, by Issuer.URL
-	finders   map[string]keyFinder // by source
-	// algorithms are those that may be used with the keys, by source.
-	algorithms map[string][]string
+	names     map[string][]string  // of the sources of keys, by Issuer.URL
+	sources   map[string]keySource // by name
+}
+
+// keySource has keys, and what may be done with them.
+type keySource struct {
+	keyFinder
+	algorithms []string // those that may be used with the keys
 }
 
 // issuer is an Issuer with its keys ready to be found, as far as it concerns tokens of one iss.
@@ -104,10 +108,8 @@ func New(c Config, issuers []Issuer) *Verifier {
 	v := &Verifier{
 		config:  c,
 		issuers: map[string]issuer{},
-		sources: map[string][]string{},
-		finders: map[string]keyFinder{},
-
-		algorithms: map[string][]string{},
+		names:   map[string][]string{},
+		sources: map[string]keySource{},
 	}
 	for _, i := range issuers {
 		v.add(i)
@@ -136,12 +138,11 @@ func (v *Verifier) add(i Issuer) {
 		by.secrets[client] = secret
 	}
 	sources := i.keySources()
-	v.sources[i.URL] = sources
+	v.names[i.URL] = sources
 	for _, source := range sources {
-		v.finders[source] = v.keysOf(i, source)
-		v.algorithms[source] = by.algorithms
+		v.sources[source] = keySource{v.keysOf(i, source), by.algorithms}
 	}
-	by.keys = v.finders[sources[0]]
+	by.keys = v.sources[sources[0]].keyFinder
 	if i.Template == nil {
 		for _, iss := range append([]string{i.URL}, i.Aliases...) {
 			v.issuers[iss] = by
@@ -153,7 +154,7 @@ func (v *Verifier) add(i Issuer) {
 	}
 	for n, tenant := range i.Tenants {
 		if len(sources) > 1 {
-			by.keys = v.finders[sources[n]]
+			by.keys = v.sources[sources[n]].keyFinder
 		}
 		listed := by.of(tenant)
 		listed.listed = listed.name
@@ -247,12 +248,17 @@ func (v *Verifier) readPayload(token *compactJWS) (map[string]any, issuer, error
 		return nil, issuer{}, err
 	}
 	by, err := v.issuer(token.iss)
+	if err != nil {
+		return nil, issuer{}, err
+	}
 	token.tenant, _ = all[by.tenantClaim].(string)
-	audience, unread := audienceClaim(all["aud"])
-	if unread == nil && len(audience) == 1 {
+	if by.secrets == nil { // no key is one client's
+		return all, by, nil
+	}
+	if audience, err := audienceClaim(all["aud"]); err == nil && len(audience) == 1 {
 		token.audience = audience[0]
 	}
-	return all, by, err
+	return all, by, nil
 }
 
 // verify checks a token whose issuer was found.
@@ -298,16 +304,16 @@ func (v *Verifier) VerifySignature(ctx context.Context, iss, raw string) error {
 
 // KeySources names the sources of an issuer's keys, by its URL. It is the only one, unless each of
 // the issuer's tenants has keys of its own.
-func (v *Verifier) KeySources(issuer string) []string { return slices.Clone(v.sources[issuer]) }
+func (v *Verifier) KeySources(issuer string) []string { return slices.Clone(v.names[issuer]) }
 
 // CheckKeys tells whether one of KeySources has keys that can be used, and asks it for them as
 // Verify would. Errors are those of Verify.
 func (v *Verifier) CheckKeys(ctx context.Context, source string) error {
-	keys, ok := v.finders[source]
+	keys, ok := v.sources[source]
 	if !ok {
 		return unknownIssuer(source)
 	}
-	if _, none := keys.(clientSecrets); none {
+	if _, none := keys.keyFinder.(clientSecrets); none {
 		return nil
 	}
 	_, _, err := keys.find(ctx, &search{})
