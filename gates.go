@@ -86,10 +86,7 @@ func (c *Config) strangersAt(claims *idtoken.Claims, name string, target *Target
 	if issuer == nil {
 		return ""
 	}
-	shared, ok := issuer.shared()
-	if len(issuer.Tenants) > 0 {
-		shared, ok = sharedissuer.Find(claims.Issuer)
-	}
+	shared, ok := issuer.sharedAt(claims.Issuer)
 	if !ok || c.gated(shared, issuer, target.idFor(name), target) {
 		return ""
 	}

@@ -210,6 +210,19 @@ func (i *Issuer) shared() (sharedissuer.Issuer, bool) {
 			return found, true
 		}
 	}
+	return i.ofAnyTenant()
+}
+
+// sharedAt is shared for the one name space of a token's subject.
+func (i *Issuer) sharedAt(nameSpace string) (sharedissuer.Issuer, bool) {
+	if len(i.Tenants) > 0 {
+		return sharedissuer.Find(nameSpace)
+	}
+	return i.shared()
+}
+
+// ofAnyTenant is what is known of the strangers of an issuer that accepts every tenant.
+func (i *Issuer) ofAnyTenant() (sharedissuer.Issuer, bool) {
 	if i.UnsafeAnyTenant {
 		return sharedissuer.Issuer{
 			Who:   fmt.Sprintf("anyone with an account of any tenant of %s", i.URL),

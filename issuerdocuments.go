@@ -7,10 +7,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -28,7 +27,7 @@ const (
 func (i *Issuer) allowed() document.Allowed {
 	allowed := document.Allowed{
 		LoopbackHTTP: i.AllowLoopbackHTTP,
-		HTTPHosts:    append([]string(nil), i.InsecureHTTPHosts...),
+		HTTPHosts:    slices.Clone(i.InsecureHTTPHosts),
 	}
 	for _, origin := range i.DocumentOrigins {
 		allowed.Origins = append(allowed.Origins, document.Origin(origin))
@@ -197,17 +196,4 @@ func (i *Issuer) bearer() (string, error) {
 			i.BearerTokenFile)
 	}
 	return string(token), nil
-}
-
-func readBounded(name string, limit int64) ([]byte, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		return nil, fmt.Errorf("%s has more than %d bytes", name, limit)
-	}
-	return text, err
 }

@@ -37,12 +37,7 @@ func TokenOAuth2(source oauth2.TokenSource) TokenSource {
 
 // readTokenFile reads a token from a file, less one line end.
 func readTokenFile(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxTokenFile+1))
+	content, err := readBounded(path, maxTokenFile)
 	if err != nil {
 		return "", err
 	}
@@ -50,13 +45,24 @@ func readTokenFile(path string) (string, error) {
 	if ended {
 		token = strings.TrimSuffix(token, "\r")
 	}
-	switch {
-	case len(content) > maxTokenFile:
-		return "", fmt.Errorf("%s has more than %d bytes", path, maxTokenFile)
-	case token == "":
+	if token == "" {
 		return "", fmt.Errorf("%s is empty", path)
 	}
 	return token, nil
+}
+
+// readBounded reads a file of at most that many bytes, and fails for a larger one.
+func readBounded(name string, limit int64) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		return nil, fmt.Errorf("%s has more than %d bytes", name, limit)
+	}
+	return text, err
 }
 
 // idTokenOf takes the id_token (OpenID Connect Core §3.1.3.3) of the source's token. Of what the
