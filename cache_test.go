@@ -481,7 +481,7 @@ func TestCache_CallerLeaves(t *testing.T) {
 
 type leaver struct{}
 
-// TestCache_EveryAssertionIsInOneEvent, whoever leaves whenever, whatever fails, with a shared
+// TestCache_EveryAssertionIsInOneEvent, if callers leave or calls fail at any time, with a shared
 // cache and without.
 func TestCache_EveryAssertionIsInOneEvent(t *testing.T) {
 	t.Parallel()

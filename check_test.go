@@ -345,8 +345,8 @@ func TestCheck_STS(t *testing.T) {
 	}
 }
 
-// TestCheck_AsksOnceAMinute: probes do not hammer signers and AWS, whoever asks how often. New keys
-// are tried at once.
+// TestCheck_AsksOnceAMinute: probes do not hammer signers and AWS, however often Check is called.
+// New keys are tried at once.
 func TestCheck_AsksOnceAMinute(t *testing.T) {
 	w, fake := strictWorld(t)
 	var signed atomic.Int32

@@ -600,6 +600,19 @@ func TestIncident_CanarySecrets(t *testing.T) {
 			return w.exchange(t, w.raw(nil))
 		}
 	}
+	type spoil func(out *sts.AssumeRoleWithSAMLOutput, assertion *string)
+	spoiling := func(spoil spoil) func(*testing.T, *canaryWorld) error {
+		return plain(func(w *canaryWorld) {
+			yes := agreeable(w.clock.Now)
+			w.answer(func(
+				in *sts.AssumeRoleWithSAMLInput,
+			) (*sts.AssumeRoleWithSAMLOutput, error) {
+				out, err := yes(t.Context(), in)
+				spoil(out, in.SAMLAssertion)
+				return out, err
+			})
+		})
+	}
 	with := func(claims map[string]any) func(*testing.T, *canaryWorld) error {
 		return func(t *testing.T, w *canaryWorld) error { return w.exchange(t, w.raw(claims)) }
 	}
@@ -1002,16 +1015,7 @@ func TestIncident_CanarySecrets(t *testing.T) {
 	} {
 		paths = append(paths, path{
 			"STS answers: " + name, delegation.StageSTS, delegation.CodeSTSAnswerIncomplete,
-			plain(func(w *canaryWorld) {
-				yes := agreeable(w.clock.Now)
-				w.answer(func(
-					in *sts.AssumeRoleWithSAMLInput,
-				) (*sts.AssumeRoleWithSAMLOutput, error) {
-					out, err := yes(t.Context(), in)
-					spoil(out)
-					return out, err
-				})
-			}),
+			spoiling(func(out *sts.AssumeRoleWithSAMLOutput, _ *string) { spoil(out) }),
 		})
 	}
 	for name, spoil := range map[string]func(*sts.AssumeRoleWithSAMLOutput, *string){
@@ -1027,16 +1031,7 @@ func TestIncident_CanarySecrets(t *testing.T) {
 	} {
 		paths = append(paths, path{
 			"STS answers for " + name, delegation.StageSTS, delegation.CodeSTSAnswerMismatch,
-			plain(func(w *canaryWorld) {
-				yes := agreeable(w.clock.Now)
-				w.answer(func(
-					in *sts.AssumeRoleWithSAMLInput,
-				) (*sts.AssumeRoleWithSAMLOutput, error) {
-					out, err := yes(t.Context(), in)
-					spoil(out, in.SAMLAssertion)
-					return out, err
-				})
-			}),
+			spoiling(spoil),
 		})
 	}
 	// The same over the wire, through the SDK's own client.

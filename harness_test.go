@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -242,6 +243,26 @@ func wantError(
 		t.Fatalf("incomplete error %#v", e)
 	}
 	return e
+}
+
+// wantOfNew has New refuse a configuration in all of these words, and returns the refusal. Without
+// any words New must take it.
+func wantOfNew(t testing.TB, c delegation.Config, wanted []string) error {
+	t.Helper()
+	_, err := delegation.New(t.Context(), c)
+	if wanted == nil {
+		if err != nil {
+			t.Errorf("got %v, want a Delegator", err)
+		}
+		return nil
+	}
+	wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
+	for _, words := range wanted {
+		if !strings.Contains(err.Error(), words) {
+			t.Errorf("%q is not in %v", words, err)
+		}
+	}
+	return err
 }
 
 // TestMain gives the garbage collector less to do: these tests make thousands of Delegators and

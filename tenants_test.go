@@ -541,19 +541,7 @@ func TestIssuerNamesConfig(t *testing.T) {
 				target.Issuers = []string{test.issuers[0].URL}
 				target.SubjectsAreOne = true
 			})
-			_, err := delegation.New(t.Context(), w.config)
-			if test.want == nil {
-				if err != nil {
-					t.Errorf("got %v, want a Delegator", err)
-				}
-				return
-			}
-			wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
-			for _, words := range test.want {
-				if !strings.Contains(err.Error(), words) {
-					t.Errorf("%q is not in %v", words, err)
-				}
-			}
+			wantOfNew(t, w.config, test.want)
 		})
 	}
 	for _, url := range []string{

@@ -30,6 +30,25 @@ targets:
 `
 }
 
+// wantOfIssuer loads a configuration with the issuer. Its error must say all that is wanted, and
+// nothing of a secret file; nothing wanted: it is fine.
+func (w *world) wantOfIssuer(t *testing.T, issuer string, wanted []string) {
+	t.Helper()
+	_, err := loadAndBuild(t, w.write(t, "delegation.yaml", issuerConfig(issuer)))
+	if err == nil && wanted == nil {
+		return
+	}
+	if err == nil || wanted == nil {
+		t.Fatalf("got %v, want %q", err, wanted)
+	}
+	said := oneLine(err)
+	for _, want := range wanted {
+		if !strings.Contains(said, want) || strings.Contains(said, "canary") {
+			t.Errorf("%q is not in %s", want, said)
+		}
+	}
+}
+
 // TestSettings_IssuerNames: the keys for an issuer's names and tenants reach the library, whose
 // complaints name them by line and key.
 func TestSettings_IssuerNames(t *testing.T) {
@@ -76,19 +95,7 @@ url: https://tenant.example.com
 tenant: x`, []string{"issuers[0].tenant: unknown key"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := loadAndBuild(t, w.write(t, "delegation.yaml", issuerConfig(test.issuer)))
-			if err == nil && test.want == nil {
-				return
-			}
-			if err == nil || test.want == nil {
-				t.Fatalf("got %v, want %q", err, test.want)
-			}
-			said := oneLine(err)
-			for _, want := range test.want {
-				if !strings.Contains(said, want) {
-					t.Errorf("%q is not in %s", want, said)
-				}
-			}
+			w.wantOfIssuer(t, test.issuer, test.want)
 		})
 	}
 }
@@ -127,19 +134,7 @@ document_origins: ["https://10.0.0.10/keys"]`,
 url: http://tenant.example.com`, []string{"insecure_http_hosts of the issuer"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := loadAndBuild(t, w.write(t, "delegation.yaml", issuerConfig(test.issuer)))
-			if err == nil && test.want == nil {
-				return
-			}
-			if err == nil || test.want == nil {
-				t.Fatalf("got %v, want %q", err, test.want)
-			}
-			said := oneLine(err)
-			for _, want := range test.want {
-				if !strings.Contains(said, want) || strings.Contains(said, "canary") {
-					t.Errorf("%q is not in %s", want, said)
-				}
-			}
+			w.wantOfIssuer(t, test.issuer, test.want)
 		})
 	}
 }

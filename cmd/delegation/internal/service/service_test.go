@@ -48,8 +48,8 @@ func TestDemoURL(t *testing.T) {
 	}
 }
 
-// TestDemoToken: whoever forges a token uses it for minutes, because an issuer's keys are not
-// fetched for every forgery; the provider issues a new one for each sign-in.
+// TestDemoToken: a user who forges a token uses it for minutes, because an issuer's keys are
+// not fetched for every forgery. The provider issues a new one for each sign-in.
 func TestDemoToken(t *testing.T) {
 	provider, err := oidctest.New(oidctest.Config{Key: delegationtest.IssuerKey()})
 	if err != nil {
