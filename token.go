@@ -76,8 +76,8 @@ type Issuer struct {
 	DiscoveryURL string
 
 	// SharedSecret makes this an issuer that signs with HS256 and nothing else, for an issuer of
-	// one client. It has at least 32 bytes. Whoever can verify such tokens can also make them, so
-	// prefer RS256. For several clients, and next to published keys, use ClientSecrets.
+	// one client. It has at least 32 bytes. Anyone who can verify such tokens can also make them,
+	// so prefer RS256. For several clients, and next to published keys, use ClientSecrets.
 	SharedSecret Secret
 	// SharedSecretBase64URL says that SharedSecret is written as base64url, and that the decoded
 	// bytes are the secret. See [ClientSecret].
@@ -95,8 +95,8 @@ type Issuer struct {
 	AllowLoopbackHTTP bool
 	// InsecureHTTPHosts are hosts to which plain http is allowed, for URL, DiscoveryURL, JWKSURL and
 	// the jwks_uri of the discovery document: in lower case, with the port unless that is 80, such
-	// as keycloak:8080. Whoever is between here and such a host can replace the keys, and so sign
-	// in as anybody: name hosts inside your own network only. Empty: none.
+	// as keycloak:8080. Anyone between here and such a host can replace the keys, and so sign in
+	// as anybody: name hosts inside your own network only. Empty: none.
 	InsecureHTTPHosts []string
 	// DocumentOrigins are https origins of this issuer's documents besides those of URL,
 	// DiscoveryURL and JWKSURL, such as https://10.0.0.10:6443: without a path, in lower case, with

@@ -22,8 +22,8 @@ func (c clientSecrets) find(context.Context, *search) ([]key, bool, error) {
 // keysFor returns what has the keys that may have signed the token: its client's secret, or the
 // keys that the issuer publishes.
 //
-// The client is read from claims that nobody has verified. That is safe: whoever has one client's
-// secret can sign for this client alone, which checkBound makes sure of.
+// The client is read from claims that nobody has verified. That is safe: anyone who has one
+// client's secret can sign for this client alone, which checkBound makes sure of.
 func (t *compactJWS) keysFor(by issuer) (keyFinder, error) {
 	if t.algorithm != hs256 || by.secrets == nil {
 		return by.keys, nil

@@ -85,7 +85,7 @@ var (
 	inlineScript = regexp.MustCompile(`(?s)<script type="module">(.*?)</script>`)
 )
 
-// token issues an ID token to whoever asks. Pages of the allowed origins may read it.
+// token issues an ID token to anyone who asks. Pages of the allowed origins may read it.
 func (s *demoSite) token(w http.ResponseWriter, r *http.Request) {
 	s.allowOrigin(w, r)
 	w.Header().Set("Cache-Control", "no-store")

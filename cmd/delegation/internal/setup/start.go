@@ -236,8 +236,8 @@ func (i *Answers) configuration() string {
 			"issuer: %s can get a token of it",
 			shared.Claim, shared.Who)
 	}
-	return fmt.Sprintf(`# Written by delegation init. delegation.example.yaml explains every key, and docs/cli.md the commands
-# that read this file.
+	return fmt.Sprintf(`# Written by delegation init. delegation.example.yaml explains every key, and docs/cli.md the
+# commands that read this file.
 listen: 127.0.0.1:8080
 
 issuers:
@@ -255,7 +255,8 @@ targets:
     role: %s
     region: %s
 
-# A user who passes all rules gets the role. Without this rule, every ID token of the client is enough.
+# A user who passes all rules gets the role. Without this rule, every ID token of the client is
+# enough.
 rules:
   - require_verified_email: true
 `,
