@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/seed055b7978/delegation/internal/errortable"
 )
@@ -357,6 +358,11 @@ type Error struct {
 	RequestID string // AWS's request ID, if AWS answered
 	Retryable bool   // whether the same call may succeed later without a change
 	Err       error  // what happened, for the operator's log
+
+	// RetryAfter is how long to wait before the same call is worth another try, if that is known:
+	// 1 to 10 seconds for [CodeKeyPending], until the issuer's keys may be fetched once more. Zero:
+	// not known. Retryable says whether another try is worth it at all.
+	RetryAfter time.Duration
 
 	// Issuer is the configured issuer that a refused token names. Like KeyID and Algorithm, it may
 	// be forged, and is empty if it was not read, or if no token was refused.

@@ -819,6 +819,38 @@ func TestRefreshesOverTime(t *testing.T) {
 	w.wantFetches(t, 2+59+3)
 }
 
+// TestKeyPending_RetryAfter: who comes while the keys may not be fetched is told how long that will
+// be: never less than a second, and never more than the ten within which a fetch is permitted.
+func TestKeyPending_RetryAfter(t *testing.T) {
+	w := remote(t)
+	d := w.delegator(t)
+	w.wantOutcome(t, d, w.token(nil), accepted)
+	w.clock.Advance(time.Minute)
+	w.provider.SetFaults(oidctest.Faults{Status: http.StatusInternalServerError})
+	for _, step := range []struct{ after, want time.Duration }{
+		{0, time.Second}, // a fetch has failed, and one more is permitted
+		{0, 10 * time.Second},
+		{3500 * time.Millisecond, 6500 * time.Millisecond},
+		{6 * time.Second, time.Second},
+		{-24 * time.Hour, 10 * time.Second}, // a clock that was set back
+	} {
+		w.clock.Advance(step.after)
+		err := w.wantOutcome(t, d, withKeyID("bogus"), refused(delegation.CodeKeyPending))
+		e := wantError(t, err, delegation.StageToken, delegation.CodeKeyPending)
+		if e.RetryAfter != step.want {
+			t.Errorf("after %s more: RetryAfter is %s, want %s: %v",
+				step.after, e.RetryAfter, step.want, err)
+		}
+	}
+	w.clock.Advance(10 * time.Second)
+	w.provider.SetFaults(oidctest.Faults{})
+	err := w.wantOutcome(t, d, withKeyID("bogus"), refused(delegation.CodeKeyUnknown))
+	e := wantError(t, err, delegation.StageToken, delegation.CodeKeyUnknown)
+	if e.RetryAfter != 0 {
+		t.Errorf("a definite refusal has RetryAfter %s", e.RetryAfter)
+	}
+}
+
 // A kid that a fetch has not found is remembered, so that a client which goes on sending one leaves
 // the others' refreshes alone: until the next good fetch, and for ten seconds.
 func TestUnknownKeyIDIsRemembered(t *testing.T) {

@@ -298,6 +298,7 @@ func tokenError(err error) error {
 		e.Err = fmt.Errorf("%w, and its last refresh failed: %w",
 			refusal.Err, tokenError(refusal.Refresh))
 	}
+	e.RetryAfter = refusal.RetryAfter
 	e.mistaken = refusal.Mistaken
 	e.Issuer = refusal.Of.Issuer
 	e.KeyID = refusal.Of.KeyID

@@ -36,8 +36,9 @@ func invalid(status int, format string, args ...any) *refusal {
 	}
 }
 
-// retryPause is the Retry-After of an answer while AWS or an issuer is down or throttles. It is
-// long enough to help, and short enough for a user who waits.
+// retryPause is the Retry-After of an answer while AWS or an issuer is down or throttles, unless
+// the error knows how long that will be. It is long enough to help, and short enough for a user who
+// waits.
 const retryPause = 2 * time.Second
 
 // kind is the status and the code of a refusal.
@@ -143,7 +144,11 @@ func (h *Handlers) refusalOf(r *http.Request, err error) *refusal {
 	if e.Code == delegation.CodeTokenExpired {
 		return k.refusal("jwt expired") // the text that Auth0's clients look for
 	}
-	return k.refusal(e.Public())
+	refused := k.refusal(e.Public())
+	if refused.retryAfter > 0 && e.RetryAfter > 0 {
+		refused.retryAfter = e.RetryAfter
+	}
+	return refused
 }
 
 // logUnreported logs an error that the Delegator's event does not have. Such an error occurs if the

@@ -184,7 +184,7 @@ func TestRotationDuringThePause(t *testing.T) {
 	for door, request := range doors(rotated) {
 		a := ask(t, h, request)
 		a.refused(t, 503, "temporarily_unavailable", "temporarily unavailable, try again")
-		if got := a.header.Get("Retry-After"); got != "2" {
+		if got := a.header.Get("Retry-After"); got != "10" {
 			t.Errorf("%s: Retry-After is %q", door, got)
 		}
 		if event := w.lastEvent(t); event.Code != delegation.CodeKeyPending {
@@ -241,7 +241,7 @@ func TestThousandBogusKeyIDs(t *testing.T) {
 	wantFetches(2)
 	for i, status := range statuses {
 		definite := status == 400 && retries[i] == ""
-		pending := status == 503 && retries[i] == "2"
+		pending := status == 503 && retries[i] == "10"
 		if !definite && !pending {
 			t.Errorf("status %d with Retry-After %q", status, retries[i])
 		}
@@ -253,11 +253,11 @@ func TestThousandBogusKeyIDs(t *testing.T) {
 		return ask(t, h, post(delegationPath, formType, form(values(rotated, nil))))
 	}
 	flood()
-	for range 5 { // a client that obeys Retry-After
+	for _, wait := range []string{"10", "8", "6", "4", "2"} { // until the next fetch is permitted
 		a := send()
 		a.refused(t, 503, "temporarily_unavailable", "temporarily unavailable, try again")
-		if got := a.header.Get("Retry-After"); got != "2" {
-			t.Errorf("Retry-After is %q", got)
+		if got := a.header.Get("Retry-After"); got != wait {
+			t.Errorf("Retry-After is %q, want %s", got, wait)
 		}
 		w.Clock.Advance(2 * time.Second)
 	}

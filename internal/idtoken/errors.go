@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Error says why a token was refused, or why an issuer has no usable keys. It holds no token and no
@@ -16,6 +17,10 @@ type Error struct {
 	// Refresh is why the last refresh of the issuer's keys failed, if that may be the cause of a
 	// missing key: an *Error, or nil.
 	Refresh error
+	// RetryAfter is how long it takes until the issuer's keys may be fetched once more, at least
+	// leastRetry and at most refreshEvery. Zero: the same token need not wait, or waiting is of no
+	// use. Only a pending key has it.
+	RetryAfter time.Duration
 	// Mistaken says what was sent instead of a token, or around one, if that can be told. It
 	// continues the words "the token" and quotes nothing, so strangers may read it.
 	Mistaken string

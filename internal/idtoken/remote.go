@@ -18,6 +18,7 @@ const (
 	fetchTimeout    = 10 * time.Second // for both documents together
 	refreshesAtOnce = 2                // of an issuer, for tokens that no known key verifies
 	refreshEvery    = 10 * time.Second // until there is one more of these
+	leastRetry      = time.Second      // for who may come back: not at once
 	duePause        = 30 * time.Second // between two refreshes of a set that has grown old
 	emptyPause      = time.Second      // between two attempts while there are no keys at all
 	defaultKeyLife  = time.Hour        // without Cache-Control
@@ -167,10 +168,12 @@ func (r *remoteKeys) unavailable(s *search) error {
 		verdict = r.set.lacks(s.kid)
 	}
 	now := r.now()
+	wait := r.allowance.wait(now)
 	pending := newError(keyPending,
 		"%w; the issuer's keys were fetched %s ago, and can be fetched again in %s", verdict,
-		now.Sub(r.keptAt).Round(time.Second), max(0, r.allowance.wait(now)).Round(time.Second))
+		now.Sub(r.keptAt).Round(time.Second), max(0, wait).Round(time.Second))
 	pending.Refresh = r.failure
+	pending.RetryAfter = min(max(wait, leastRetry), refreshEvery)
 	return pending
 }
 
