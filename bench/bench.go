@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// bench is one run.
+type bench struct {
+	rounds int
+	quick  bool
+	began  time.Time
+	world  *world
+	net    *loopback
+	// rows are the table of goals, and details all contenders.
+	rows    []row
+	details []detail
+}
+
+// progress says on standard error what is being done: a run takes minutes.
+func (b *bench) progress(format string, args ...any) {
+	elapsed := time.Since(b.began).Round(time.Second)
+	fmt.Fprintf(os.Stderr, "%6s  %s\n", elapsed, fmt.Sprintf(format, args...))
+}
+
+// detail is what was measured of one piece of work, contender by contender.
+type detail struct {
+	title string
+	all   []*figures
+}
+
+// row is a row of the table of goals.
+type row struct {
+	what        string
+	min, median string
+	allocs      string
+	goal        string
+	met         bool
+}
+
+// add adds a row to the table.
+func (b *bench) add(r row) { b.rows = append(b.rows, r) }
+
+// compare adds a row that compares two contenders. The goal is for the minimum and for the median.
+// Zero allocs: there is no goal for them.
+func (b *bench) compare(what string, ours, base *figures, most, allocs float64) {
+	r := ours.over(base)
+	goal := fmt.Sprintf("≤ %.2f", most)
+	met := r.min <= most && r.median <= most
+	if allocs > 0 {
+		goal += fmt.Sprintf(", ≤ %.0f allocations", allocs)
+		met = met && ours.allocs <= allocs
+	}
+	b.add(row{
+		what:   what,
+		min:    fmt.Sprintf("%.2f", r.min),
+		median: fmt.Sprintf("%.2f", r.median),
+		allocs: fmt.Sprintf("%.0f", ours.allocs),
+		goal:   goal,
+		met:    met,
+	})
+}

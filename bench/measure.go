@@ -1,0 +1,192 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// turnTime is the CPU time that a contender gets in each round: long enough for several
+	// garbage collections, and short enough that all contenders of a round see the same machine.
+	turnTime = 40 * time.Millisecond
+	// trialTime is how long a contender is tried to find out how often it runs in a turn.
+	trialTime = 10 * time.Millisecond
+)
+
+// contender is one way to do a piece of work.
+type contender struct {
+	name string
+	// most is how often it can run in one turn, if its work is used up. Zero: any number.
+	most int
+	// before prepares a turn. It is not measured. nil: there is nothing to prepare.
+	before func() error
+	// run does the work once. i counts from zero in each turn.
+	run func(i int) error
+}
+
+// figures are what was measured of a contender. The slices have an entry for each round, in order.
+type figures struct {
+	name string
+	cpu  []float64 // microseconds of the whole process for one run, garbage collection included
+	wall []float64 // microseconds for one run
+	// allocs and bytes of one run, in the round that had the fewest.
+	allocs, bytes float64
+}
+
+// fastest is the least CPU time of a run.
+func (f *figures) fastest() float64 { return slices.Min(f.cpu) }
+
+// typical is the median CPU time of a run.
+func (f *figures) typical() float64 { return median(f.cpu) }
+
+// over compares CPU times: the ratio of the minima, and the median of the ratios of each round.
+func (f *figures) over(base *figures) ratio {
+	ratios := make([]float64, len(f.cpu))
+	for i := range ratios {
+		ratios[i] = f.cpu[i] / base.cpu[i]
+	}
+	return ratio{f.fastest() / base.fastest(), median(ratios)}
+}
+
+// ratio is the minimum of one contender over that of another, and the median of their ratios.
+type ratio struct{ min, median float64 }
+
+// measure lets the contenders run in turn, in each round in another order.
+func (b *bench) measure(title string, contenders ...contender) ([]*figures, error) {
+	all := make([]*figures, len(contenders))
+	repeats := make([]int, len(contenders))
+	for i, c := range contenders {
+		n, err := c.repeats()
+		if err != nil {
+			return nil, fmt.Errorf("%s, %s: %w", title, c.name, err)
+		}
+		repeats[i] = n
+		all[i] = &figures{name: c.name}
+	}
+	for round := range b.rounds {
+		b.progress("%s: round %d of %d", title, round+1, b.rounds)
+		for turn := range contenders {
+			i := (turn + round) % len(contenders)
+			if err := contenders[i].turn(repeats[i], all[i]); err != nil {
+				return nil, fmt.Errorf("%s, %s: %w", title, contenders[i].name, err)
+			}
+		}
+	}
+	b.details = append(b.details, detail{title, all})
+	return all, nil
+}
+
+// repeats tries the contender, and returns how often it runs in a turn.
+func (c *contender) repeats() (int, error) {
+	if err := c.prepare(); err != nil {
+		return 0, err
+	}
+	began, err := cpuTime()
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	spent := time.Duration(0)
+	for spent < trialTime && (c.most == 0 || n < c.most) {
+		if err := c.run(n); err != nil {
+			return 0, err
+		}
+		n++
+		now, err := cpuTime()
+		if err != nil {
+			return 0, err
+		}
+		spent = now - began
+	}
+	repeats := max(1, int(turnTime*time.Duration(n)/max(spent, 1)))
+	if c.most > 0 {
+		repeats = min(repeats, c.most)
+	}
+	return repeats, nil
+}
+
+func (c *contender) prepare() error {
+	if c.before == nil {
+		return nil
+	}
+	return c.before()
+}
+
+// turn runs the contender n times, and adds what that took.
+func (c *contender) turn(n int, f *figures) error {
+	if err := c.prepare(); err != nil {
+		return err
+	}
+	runtime.GC() // the garbage of others is not this contender's
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	cpu, wall, err := c.timed(n)
+	if err != nil {
+		return err
+	}
+	runtime.ReadMemStats(&after)
+	runs := float64(n)
+	allocs := float64(after.Mallocs-before.Mallocs) / runs
+	bytes := float64(after.TotalAlloc-before.TotalAlloc) / runs
+	if len(f.cpu) == 0 || allocs < f.allocs {
+		f.allocs = allocs
+		f.bytes = bytes
+	}
+	f.cpu = append(f.cpu, microseconds(cpu)/runs)
+	f.wall = append(f.wall, microseconds(wall)/runs)
+	return nil
+}
+
+// timed runs the contender n times, and returns the CPU time of the process and the time that
+// passed.
+func (c *contender) timed(n int) (cpu, wall time.Duration, err error) {
+	began := time.Now()
+	first, err := cpuTime()
+	if err != nil {
+		return 0, 0, err
+	}
+	for i := range n {
+		if err := c.run(i); err != nil {
+			return 0, 0, err
+		}
+	}
+	last, err := cpuTime()
+	return last - first, time.Since(began), err
+}
+
+// cpuTime is the CPU time that this process has used. Unlike the time that passes, it does not grow
+// while other programs have the processor.
+func cpuTime() (time.Duration, error) {
+	var now unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &now)
+	return time.Duration(now.Nano()), err
+}
+
+func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}
+
+// named finds the figures of a contender.
+func named(all []*figures, name string) (*figures, error) {
+	for _, f := range all {
+		if f.name == name {
+			return f, nil
+		}
+	}
+	return nil, errors.New("there is no contender " + name)
+}
