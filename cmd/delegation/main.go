@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
 )
@@ -67,7 +68,15 @@ func main() {
 		stdin:       os.Stdin,
 		stdout:      os.Stdout,
 		stderr:      os.Stderr,
+		tuneMemory:  tuneMemory,
 	}))
+}
+
+// tuneMemory changes this process to what suits a service.
+func tuneMemory() service.Memory {
+	m := service.MemoryOf(os.Getenv, os.DirFS("/"))
+	m.Apply()
+	return m
 }
 
 // surroundings is what a command gets from outside.
@@ -77,6 +86,8 @@ type surroundings struct {
 	stdout, stderr io.Writer
 	after          func(time.Duration) <-chan time.Time // nil: time.After
 	ended          <-chan struct{}                      // closed by a signal; run sets it
+	// tuneMemory changes the process to what suits a service. nil: it stays as it is.
+	tuneMemory func() service.Memory
 }
 
 // variable returns a variable of the environment, "" if it is not set.

@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 //	served PATH ARG...             serves with delegation ARG..., with whole paths of files, asks
 //	                               for PATH with the ID token of the file token, keeps the answer
 //	                               in the file answer and the log in the file log, and ends the
-//	                               service with a signal, which must be a good end
+//	                               service with a signal, which must be a good end. Of the
+//	                               script's environment the service sees GOGC
 func TestScript(t *testing.T) {
 	testscript.Run(t, scriptParams("testdata/script"))
 }
@@ -109,7 +110,7 @@ func scriptMode(ts *testscript.TestScript, negated bool, args []string) {
 
 func scriptServed(ts *testscript.TestScript, negated bool, args []string) {
 	s := usage(ts, !negated && len(args) > 1)
-	service := start(s.TB, nil, args[1:]...)
+	service := start(s.TB, []string{"GOGC=" + ts.Getenv("GOGC")}, args[1:]...)
 	request, err := http.NewRequest(http.MethodGet, service.url+args[0], nil)
 	ts.Check(err)
 	request.Header.Set("Authorization", ts.ReadFile("token"))

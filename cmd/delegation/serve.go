@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
+	"log/slog"
 	"regexp"
 	"strings"
 	"time"
@@ -49,7 +49,7 @@ and a web page shows each step of an exchange. Nothing leaves this machine.`,
 					"DELEGATION_CONFIG), " +
 					"or --demo to try it out"))
 			}
-			return runConfigured(c.Context(), file, listen, origins, s.environment, s.stderr)
+			return s.runConfigured(c.Context(), file, listen, origins)
 		},
 	}
 	s.configFlag(command, &file, "")
@@ -81,26 +81,29 @@ func checkOrigins(origins []string) error {
 
 var originField = regexp.MustCompile(`(?m)^AllowedOrigins\[\d+\]: `)
 
-func runConfigured(
-	ctx context.Context, file, listen string, origins, environment []string, stderr io.Writer,
+func (s surroundings) runConfigured(
+	ctx context.Context, file, listen string, origins []string,
 ) error {
-	s, from, err := config.Load(file, environment)
+	settings, from, err := config.Load(file, s.environment)
 	if err != nil {
 		return err
 	}
-	logger, err := config.NewLogger(s.Log, stderr)
+	logger, err := config.NewLogger(settings.Log, s.stderr)
 	if err != nil {
 		return config.Usagef("%s: %w", from.At("log"), err)
 	}
 	if listen != "" {
-		s.Listen = listen
+		settings.Listen = listen
 	}
 	if len(origins) > 0 {
-		s.HTTP.AllowedOrigins = origins
+		settings.HTTP.AllowedOrigins = origins
 	}
-	built, err := config.Build(ctx, s, from, logger)
+	built, err := config.Build(ctx, settings, from, logger)
 	if err != nil {
 		return err
+	}
+	if s.tuneMemory != nil {
+		logger.Info("garbage collection", slog.Any("set", s.tuneMemory()))
 	}
 	return built.Run(ctx)
 }
