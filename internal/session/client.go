@@ -2,8 +2,10 @@ package session
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -24,6 +26,9 @@ const (
 	maxBackoff = 2 * time.Second // so that three attempts fit into the time-out of a call
 	idleTime   = 30 * time.Second
 	idleConns  = 256 // to one host, for a busy service
+
+	// tlsSessions has room for the hosts of all regions, each with the newest session.
+	tlsSessions = 64
 )
 
 // ErrPlainHTTP is an endpoint to which assertions and credentials would travel in the clear.
@@ -78,6 +83,8 @@ func transport() *awshttp.BuildableClient {
 		t.MaxIdleConnsPerHost = idleConns
 		t.IdleConnTimeout = idleTime
 		t.MaxResponseHeaderBytes = maxHeaders
+		// A connection after a break then costs no handshake with certificates.
+		t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(tlsSessions)
 	})
 }
 
@@ -101,7 +108,8 @@ func checkEndpoint(endpoint string, allowPlainHTTP bool) error {
 
 // BoundedClient returns a client whose answers end, with an *http.MaxBytesError, after 1 MiB of
 // what is left after decompression, and which follows no redirect. The SDK follows 307 and 308 to
-// wherever they lead, with the assertion.
+// wherever they lead, with the assertion. It keeps the connection after an early answer, which the
+// SDK's requests would lose, see [withoutWriterTo].
 func BoundedClient(client aws.HTTPClient) aws.HTTPClient {
 	if buildable, ok := client.(*awshttp.BuildableClient); ok {
 		client = buildable.Freeze()
@@ -119,9 +127,37 @@ func BoundedClient(client aws.HTTPClient) aws.HTTPClient {
 type boundedClient struct{ client aws.HTTPClient }
 
 func (b boundedClient) Do(r *http.Request) (*http.Response, error) {
-	response, err := b.client.Do(r)
+	response, err := b.client.Do(withoutWriterTo(r))
 	if err == nil && response != nil && response.Body != nil {
 		response.Body = http.MaxBytesReader(nil, response.Body, maxAnswer)
 	}
 	return response, err
 }
+
+// withoutWriterTo returns the request with a body that has Read and Close only, and the same after a
+// GetBody.
+//
+// The SDK closes the body as soon as there is an answer. From then on its body's WriteTo returns
+// io.EOF (smithy-go 1.28.8, transport/http/internal/io), which no WriterTo may do. net/http looks
+// for more of a body once it has sent all of it; it takes the io.EOF for a failed write, and drops
+// the connection. After Close, Read returns io.EOF too, but from Read it means the end.
+func withoutWriterTo(r *http.Request) *http.Request {
+	if r == nil || r.Body == nil || r.Body == http.NoBody { // net/http knows NoBody by its value
+		return r
+	}
+	own := *r
+	own.Body = readCloser{r.Body}
+	if getBody := r.GetBody; getBody != nil {
+		own.GetBody = func() (io.ReadCloser, error) {
+			body, err := getBody()
+			if err != nil {
+				return nil, err
+			}
+			return readCloser{body}, nil
+		}
+	}
+	return &own
+}
+
+// readCloser hides all other methods of what it holds.
+type readCloser struct{ io.ReadCloser }
