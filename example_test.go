@@ -161,6 +161,42 @@ func ExampleDelegator_Explain() {
 	// <nil>
 }
 
+// Why a token is refused: here it is another application's, and expired an hour ago. Only the fields
+// that do not agree are printed.
+func ExampleDelegator_CompareToken() {
+	ctx := context.Background()
+	world, err := delegationtest.Open()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer world.Close()
+	d, err := world.Start(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	idToken := world.Token(map[string]any{
+		"aud": "photo-app-test",
+		"iat": world.Clock.Now().Add(-2 * time.Hour).Unix(),
+		"exp": world.Clock.Now().Add(-1 * time.Hour).Unix(),
+	})
+
+	_, err = d.Explain(ctx, idToken, "photo-app")
+	if !errors.Is(err, delegation.StageToken) {
+		return
+	}
+	for _, field := range d.CompareToken(ctx, idToken, "photo-app") {
+		if field.Verdict == delegation.TokenFieldDiffers {
+			fmt.Println(field.Name, field.Token, "/", field.Configuration)
+		}
+	}
+	// Output:
+	// aud "photo-app-test" / "photo-app"
+	// client absent: no azp, appid, cid, client_id / "photo-app"
+	// exp 2026-11-23T08:00:00Z, 1h0m0s ago / after 2026-11-23T09:00:00Z; leeway 1m0s
+}
+
 // A program whose own ID token is in a file, such as a projected token of Kubernetes, and which
 // uses the AWS SDK.
 func ExampleDelegator_Provider() {

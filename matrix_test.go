@@ -252,6 +252,10 @@ func (m *matrixTally) run(t *testing.T, row matrixRow) {
 		return
 	}
 	explanation, explained := d.Explain(t.Context(), raw, app, token.options()...)
+	fields := d.CompareToken(t.Context(), raw, app)
+	if problem := comparisonProblem(fields, raw, explained); problem != "" {
+		wrong("Explain: %v, and CompareToken: %s", explained, problem)
+	}
 	if token.setup.source != "static" { // whose refreshes Explain has used up
 		d = must(delegation.New(t.Context(), token.config()))
 	}

@@ -21,10 +21,16 @@ type readyMade struct {
 	// gates tells whether the rule refuses strangers of a shared issuer at a target. Nil: it does
 	// not.
 	gates func(target string, shared sharedissuer.Issuer) bool
+	// wantsEmail tells whether the rule refuses users without a verified address at a target. Nil:
+	// it does not.
+	wantsEmail func(target string) bool
 }
 
 // everywhere is the gates of a rule that chooses among people whatever the issuer and the target.
 func everywhere(string, sharedissuer.Issuer) bool { return true }
+
+// atEachTarget is the wantsEmail of a rule that makes no difference between targets.
+func atEachTarget(string) bool { return true }
 
 // ready returns the rule as a function. It is not inlined: readyMadeOf recognizes ready-made rules
 // by their code, which they share.
@@ -72,6 +78,11 @@ func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 			return slices.Contains(targets, target) && inner.gates(target, shared)
 		}
 	}
+	if inner != nil && inner.wantsEmail != nil {
+		r.wantsEmail = func(target string) bool {
+			return slices.Contains(targets, target) && inner.wantsEmail(target)
+		}
+	}
 	return r.ready()
 }
 
@@ -84,6 +95,7 @@ func Named(name string, rule RuleFunc) RuleFunc {
 	r := &readyMade{name: name}
 	if inner := readyMadeOf(rule); inner != nil {
 		r.gates = inner.gates
+		r.wantsEmail = inner.wantsEmail
 	}
 	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
 		rc.Rule = name
@@ -158,7 +170,7 @@ func (m *RoleMatch) choose(a *AWS) {
 // that claim. The rule is no gate for issuers that strangers share: strangers have verified
 // addresses too.
 func RequireVerifiedEmail() RuleFunc {
-	r := &readyMade{name: "delegation.RequireVerifiedEmail"}
+	r := &readyMade{name: "delegation.RequireVerifiedEmail", wantsEmail: atEachTarget}
 	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
 		if verifiedEmail(user) == "" {
 			return denyUnverified("a verified email address is required", user, rc)
@@ -192,7 +204,11 @@ func AllowConnections(connections ...string) RuleFunc {
 // supply hd. The rule counts as a gate for issuers that strangers share.
 func AllowEmailDomains(domains ...string) RuleFunc {
 	domains = slices.Clone(domains)
-	r := &readyMade{name: "delegation.AllowEmailDomains", gates: everywhere}
+	r := &readyMade{
+		name:       "delegation.AllowEmailDomains",
+		gates:      everywhere,
+		wantsEmail: atEachTarget,
+	}
 	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
 		const reason = "this email domain is not allowed here"
 		email := verifiedEmail(user)

@@ -265,18 +265,27 @@ func (t *Target) takes(issuer *Issuer, onlyIssuer bool) bool {
 	return len(t.nameSpaces(issuer, onlyIssuer)) > 0
 }
 
+// takesTokensOf tells whether tokens of the issuer of these claims may call the target.
+func (t *Target) takesTokensOf(c *idtoken.Claims, onlyIssuer bool) bool {
+	return len(t.Issuers) == 0 && onlyIssuer ||
+		slices.Contains(t.Issuers, c.Entry) || slices.Contains(t.Issuers, c.Issuer)
+}
+
+// audiencesFor returns the client IDs whose tokens may call the target.
+func (t *Target) audiencesFor(name string) []string {
+	if len(t.Audiences) == 0 {
+		return []string{t.idFor(name)}
+	}
+	return t.Audiences
+}
+
 // mayCall checks that the token's issuer and application may use the target.
 func (t *Target) mayCall(name string, c *idtoken.Claims, onlyIssuer bool) error {
-	listed := len(t.Issuers) == 0 && onlyIssuer ||
-		slices.Contains(t.Issuers, c.Entry) || slices.Contains(t.Issuers, c.Issuer)
-	if !listed {
+	if !t.takesTokensOf(c, onlyIssuer) {
 		return newError(CodeIssuerNotAllowed,
 			"the target %.80q does not take tokens of the issuer %.200q", name, c.Issuer)
 	}
-	audiences := t.Audiences
-	if len(audiences) == 0 {
-		audiences = []string{t.idFor(name)}
-	}
+	audiences := t.audiencesFor(name)
 	if !slices.Contains(audiences, c.Client) && !slices.Contains(t.AuthorizedParties, c.Client) {
 		return newError(CodeAudienceNotAllowed,
 			"the token was issued to the application %.80q, which may not call the target %.80q",

@@ -74,10 +74,12 @@ func (w *world) wantOutcome(t testing.TB, d *delegation.Delegator, token, want s
 		t.Errorf("got %s (%v), want %s", got, err, want)
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if asked := len(w.sent) > before; asked != (want == accepted) {
+	asked := len(w.sent) > before
+	w.mu.Unlock()
+	if asked != (want == accepted) {
 		t.Errorf("%s, but STS was asked: %v", want, asked)
 	}
+	wantCompared(t, d, token, err)
 	return err
 }
 
@@ -951,6 +953,7 @@ func FuzzToken(f *testing.F) {
 			t.Fatalf("%v, %#v", credentials, err)
 		}
 		wantShortError(t, err, token)
+		wantCompared(t, d, token, err)
 	})
 }
 

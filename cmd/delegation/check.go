@@ -33,7 +33,8 @@ func checkCommand(s surroundings) *cobra.Command {
   - Redis answers, if replicas share anything.
 
 It needs no token and changes nothing. It reads the configuration, and writes a
-table to standard output, or JSON with --json.
+table to standard output, or JSON with --json. To find out why a token is
+refused, use "delegation explain --token-file FILE".
 
 A warning is not a failure. A note names a setting whose meaning has changed;
 see docs/upgrading.md.

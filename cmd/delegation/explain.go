@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+
+	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/spf13/cobra"
 )
@@ -19,14 +22,16 @@ func explainCommand(s surroundings) *cobra.Command {
 		Long: `Show what an exchange of an ID token would decide, step by step: what was
 checked, what each rule set, what AWS would see, what the role's trust policy
 must allow, and warnings. If a step refuses the token, it shows the code and the
-remedy.
+remedy. If the token itself is refused, a table shows its header and its claims
+next to the configuration.
 
 It reads the configuration, and the token from a file or from standard input. It
 fetches the issuer's keys, and rules run as usual. It does not sign, does not
 call AWS, and does not use the token up.
 
 It prints a tree, or JSON with --json. The output does not contain the token,
-but it contains what the token says of the user.
+but it contains what the token says of the user. Of a token that is refused
+itself it contains only what decides, and the names of the other claims.
 
 Exit codes: 0 if the exchange would be allowed, 1 if it would be refused, 2 if
 the command line or the configuration is wrong.`,
@@ -55,7 +60,10 @@ func (f *explainFlags) run(c *cobra.Command, s surroundings) error {
 	e, refusal := built.Delegator.Explain(c.Context(), token, f.target)
 	done()
 	o := newOutcome(e, refusal)
-	text := o.tree(s.painter())
+	if errors.Is(refusal, delegation.StageToken) {
+		o.compare(built.Delegator.CompareToken(c.Context(), token, f.target))
+	}
+	text := o.tree(s.painter()) + o.table(s.painter())
 	if f.json {
 		if text, err = o.json(); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -48,6 +49,49 @@ func TestExplain_Canary(t *testing.T) {
 				if strings.Contains(said, part[:min(len(part), 30)]) {
 					t.Errorf("%s: a part of the token is in\n%s", name, said)
 				}
+			}
+		}
+	}
+}
+
+// TestExplain_ComparesRefusedTokens: the comparison is there for a token that is refused at the
+// token stage, and for no other, and holds nothing that the token says of the user.
+func TestExplain_ComparesRefusedTokens(t *testing.T) {
+	w := newWorld(t)
+	config := w.configFile(t, "")
+	canary := map[string]any{
+		"sub": "canary-sub", "name": "canary-name", "nonce": "canary-nonce",
+		"email": "canary@example.com",
+	}
+	for name, row := range map[string]struct {
+		claims   map[string]any
+		target   string
+		compared bool
+	}{
+		"accepted":          {map[string]any{}, service.DemoTarget, false},
+		"refused by a rule": {map[string]any{"groups": nil}, service.DemoTarget, false},
+		"no target":         {map[string]any{}, "none", false},
+		"expired":           {expired(), service.DemoTarget, true},
+		"no audience":       {map[string]any{"aud": nil}, service.DemoTarget, true},
+		"no such target":    {expired(), "none", true},
+	} {
+		claims := maps.Clone(canary)
+		maps.Copy(claims, row.claims)
+		file := w.write(t, "token", w.token(claims))
+		for _, more := range [][]string{nil, {"--json"}} {
+			stdout, stderr := newOutput(), newOutput()
+			args := append([]string{
+				"explain", "--config", config, "--target", row.target, "--token-file", file,
+			}, more...)
+			run(t.Context(), args, surroundings{stdout: stdout, stderr: stderr})
+			said := stdout.String() + stderr.String()
+			compared := strings.Contains(said, "CONFIGURATION SAYS") ||
+				strings.Contains(said, `"field": "form"`)
+			if compared != row.compared {
+				t.Errorf("%s: compared %v: %s", name, compared, said)
+			}
+			if row.compared && strings.Contains(said, "canary") {
+				t.Errorf("%s: what the token says of the user is in\n%s", name, said)
 			}
 		}
 	}

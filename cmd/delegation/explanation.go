@@ -25,6 +25,7 @@ type outcome struct {
 	TrustPolicy *trustOutcome    `json:"trust_policy"`
 	Warnings    []string         `json:"warnings"`
 	Refusal     *refusalOutcome  `json:"refusal"`
+	TokenFields []fieldOutcome   `json:"token_fields"`
 
 	reached int // index of the step, see steps
 }
@@ -80,6 +81,15 @@ type refusalOutcome struct {
 	Message   string           `json:"message"`
 	Remedy    string           `json:"remedy"`
 	Retryable bool             `json:"retryable"`
+}
+
+// fieldOutcome is a field of a token that was refused at the token stage, and the configuration's.
+type fieldOutcome struct {
+	Field         string                  `json:"field"`
+	Token         string                  `json:"token"`
+	Configuration string                  `json:"configuration"`
+	Verdict       delegation.TokenVerdict `json:"verdict"`
+	Reason        string                  `json:"reason"`
 }
 
 // awsSettings are the fields of delegation.AWS, under the names of the configuration file.
@@ -138,7 +148,9 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 		Claims:   []claimOutcome{},
 		Rules:    []ruleOutcome{},
 		Warnings: append([]string{}, e.Warnings...),
-		reached:  len(steps),
+
+		TokenFields: []fieldOutcome{},
+		reached:     len(steps),
 	}
 	if e.Issuer != "" {
 		o.Token = &tokenOutcome{e.Issuer, e.Subject, e.ClientID}
@@ -183,6 +195,19 @@ func (o *outcome) refuse(err error) {
 	o.reached = stepOf(o.Refusal.Stage)
 	if o.Decision != nil { // a token that ends while it is decided is refused there
 		o.reached = max(o.reached, stepOf(delegation.StageDecision))
+	}
+}
+
+// compare puts the comparison of a refused token with the configuration into the outcome.
+func (o *outcome) compare(fields []delegation.TokenField) {
+	for _, field := range fields {
+		o.TokenFields = append(o.TokenFields, fieldOutcome{
+			Field:         field.Name,
+			Token:         field.Token,
+			Configuration: config.ByKeys(field.Configuration),
+			Verdict:       field.Verdict,
+			Reason:        config.ByKeys(field.Reason),
+		})
 	}
 }
 

@@ -44,6 +44,16 @@ func hostileExplanation() *delegation.Explanation {
 	}
 }
 
+func hostileFields() []delegation.TokenField {
+	return []delegation.TokenField{{
+		Name:          hostile,
+		Token:         hostile,
+		Configuration: hostile,
+		Verdict:       delegation.TokenFieldDiffers,
+		Reason:        hostile,
+	}}
+}
+
 // TestOutcome_ObeyedByNoTerminal: whatever strangers chose, what reaches a terminal is printable
 // characters and our own line ends.
 func TestOutcome_ObeyedByNoTerminal(t *testing.T) {
@@ -58,8 +68,9 @@ func TestOutcome_ObeyedByNoTerminal(t *testing.T) {
 		"foreign": errors.New(hostile),
 	} {
 		o := newOutcome(hostileExplanation(), err)
+		o.compare(hostileFields())
 		asJSON := must(o.json())
-		for _, text := range []string{o.tree(term.Unpainted), asJSON} {
+		for _, text := range []string{o.tree(term.Unpainted) + o.table(term.Unpainted), asJSON} {
 			if strings.Count(text, "\n") < 20 || !strings.Contains(text, "a\\") {
 				t.Errorf("%s: too little is left:\n%s", name, text)
 			}
@@ -78,7 +89,8 @@ func TestOutcome_ObeyedByNoTerminal(t *testing.T) {
 		var back outcome
 		err := json.Unmarshal([]byte(asJSON), &back)
 		if err != nil || back.Token.Subject != hostile || back.Rules[0].ChangedUser[0] != hostile ||
-			back.Decision.Attributes[hostile][0] != hostile {
+			back.Decision.Attributes[hostile][0] != hostile ||
+			back.TokenFields[0].Token != hostile {
 			t.Errorf("%s: JSON does not say what was: %v %+v", name, err, back)
 		}
 	}
@@ -158,6 +170,43 @@ func TestOutcome_Colours(t *testing.T) {
 	}
 }
 
+// TestOutcome_Table: what is compared has one column each, and only the verdicts have a colour. A
+// long cell moves what follows it and widens no column.
+func TestOutcome_Table(t *testing.T) {
+	o := newOutcome(&delegation.Explanation{}, nil)
+	if text := o.table(term.Unpainted); text != "" {
+		t.Errorf("without fields: %q", text)
+	}
+	long := strings.Repeat("x", 100)
+	field := func(name, token, wanted string, verdict delegation.TokenVerdict, reason string) {
+		o.compare([]delegation.TokenField{{
+			Name:          name,
+			Token:         token,
+			Configuration: wanted,
+			Verdict:       verdict,
+			Reason:        reason,
+		}})
+	}
+	field("iss", `"a"`, `"a"`, delegation.TokenFieldSame, "")
+	field("aud", `"`+long+`"`, `"b"`, delegation.TokenFieldDiffers, "set Target.Audiences")
+	field("sub", "absent", "a text", delegation.TokenFieldMissing, "the token has no sub")
+	field("header kid", `"k"`, "Issuer.JWKS", delegation.TokenFieldNotChecked, "because")
+	text := o.table(func(c term.Colour, text string) string {
+		return fmt.Sprintf("<%d>%s</>", c, text)
+	})
+	_, rows, _ := strings.Cut(text, `unless its signature is "same".`+"\n\n")
+	want := `FIELD       TOKEN SAYS  CONFIGURATION SAYS       VERDICT
+iss         "a"         "a"                      <32>same</>
+aud         "` + long + `"  "b"                      ` +
+		`<31>differs</>: set audiences of the target
+sub         absent      a text                   <31>missing</>: the token has no sub
+header kid  "k"         jwks_file of the issuer  <33>not checked</>: because
+`
+	if rows != want {
+		t.Errorf("got\n%s\nwant\n%s", rows, want)
+	}
+}
+
 // TestOutcome_Reached: the tree ends with the step that refused, wherever that is.
 func TestOutcome_Reached(t *testing.T) {
 	refused := func(stage delegation.Stage, code delegation.Code) error {
@@ -220,6 +269,7 @@ func TestOutcome_Documented(t *testing.T) {
 		reflect.TypeFor[outcome](), reflect.TypeFor[tokenOutcome](), reflect.TypeFor[ruleOutcome](),
 		reflect.TypeFor[decisionOutcome](),
 		reflect.TypeFor[trustOutcome](), reflect.TypeFor[refusalOutcome](),
+		reflect.TypeFor[fieldOutcome](),
 	} {
 		for _, field := range reflect.VisibleFields(part) {
 			name := field.Tag.Get("json")

@@ -60,26 +60,53 @@ func checkClaims(
 		}
 	}
 	c.Expiry = dates["exp"]
-	if !now.Before(c.Expiry.Add(leeway)) {
-		return nil, newError(tokenExpired, "the token expired at %s, %s ago",
-			stamp(c.Expiry), now.Sub(c.Expiry).Round(time.Second))
+	if err := checkExpiry(c.Expiry, now, leeway); err != nil {
+		return nil, err
 	}
 	// Before the clock is asked whether they lie ahead: to wait does not mend these.
 	for _, name := range []string{"iat", "nbf"} {
-		if dates[name].After(c.Expiry) {
-			return nil, newError(claimDateOrder, "%s is %s, after exp, which is %s",
-				name, stamp(dates[name]), stamp(c.Expiry))
+		if err := checkOrder(name, dates[name], c.Expiry); err != nil {
+			return nil, err
 		}
 	}
-	if iat := dates["iat"]; iat.After(now.Add(leeway)) {
-		return nil, newError(tokenFromFuture, "the token was issued at %s, which is %s ahead",
-			stamp(iat), iat.Sub(now).Round(time.Second))
-	}
-	if nbf := dates["nbf"]; nbf.After(now.Add(leeway)) {
-		return nil, newError(tokenNotYetValid, "the token is valid from %s, which is %s ahead",
-			stamp(nbf), nbf.Sub(now).Round(time.Second))
+	for _, name := range []string{"iat", "nbf"} {
+		if err := checkBegun(name, dates[name], now, leeway); err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
+}
+
+// checkExpiry refuses a token that has expired.
+func checkExpiry(exp, now time.Time, leeway time.Duration) error {
+	if now.Before(exp.Add(leeway)) {
+		return nil
+	}
+	return newError(tokenExpired, "the token expired at %s, %s ago",
+		stamp(exp), now.Sub(exp).Round(time.Second))
+}
+
+// checkOrder refuses a token whose iat or nbf is after its exp.
+func checkOrder(name string, date, exp time.Time) error {
+	if !date.After(exp) {
+		return nil
+	}
+	return newError(claimDateOrder, "%s is %s, after exp, which is %s",
+		name, stamp(date), stamp(exp))
+}
+
+// checkBegun refuses a token whose iat or nbf lies ahead.
+func checkBegun(name string, date, now time.Time, leeway time.Duration) error {
+	if !date.After(now.Add(leeway)) {
+		return nil
+	}
+	ahead := date.Sub(now).Round(time.Second)
+	if name == "iat" {
+		return newError(tokenFromFuture, "the token was issued at %s, which is %s ahead",
+			stamp(date), ahead)
+	}
+	return newError(tokenNotYetValid, "the token is valid from %s, which is %s ahead",
+		stamp(date), ahead)
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

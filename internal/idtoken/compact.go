@@ -34,36 +34,45 @@ type compactJWS struct {
 
 // parseCompact takes a compact JWS apart more strictly than RFC 7515 parsers usually do.
 func parseCompact(raw string, maxSize int) (*compactJWS, error) {
+	t, header, err := decodeParts(raw, maxSize)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.readHeader(header); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// decodeParts decodes the three parts. It reads nothing in them, and returns the header as text.
+func decodeParts(raw string, maxSize int) (t *compactJWS, header []byte, err error) {
 	if raw == "" {
-		return nil, newError(tokenMissing, "there is no ID token")
+		return nil, nil, newError(tokenMissing, "there is no ID token")
 	}
 	if len(raw) > maxSize {
-		return nil, newError(tokenTooLarge,
+		return nil, nil, newError(tokenTooLarge,
 			"the token has %d bytes, more than %d", len(raw), maxSize)
 	}
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {
-		return nil, wrongParts(raw, len(parts))
+		return nil, nil, wrongParts(raw, len(parts))
 	}
 	var decoded [3][]byte
 	for i, part := range parts {
 		// Strict refuses stray bits in the last character, and the decoder would skip line ends.
 		b, err := base64.RawURLEncoding.Strict().DecodeString(part)
 		if err != nil || strings.ContainsAny(part, "\r\n") {
-			return nil, wrongEncodedPart(raw, i+1)
+			return nil, nil, wrongEncodedPart(raw, i+1)
 		}
 		decoded[i] = b
 	}
-	t := &compactJWS{
+	t = &compactJWS{
 		signed:    []byte(raw[:strings.LastIndexByte(raw, '.')]),
 		payload:   decoded[1],
 		signature: decoded[2],
 		digest:    sha256.Sum256([]byte(raw)),
 	}
-	if err := t.readHeader(decoded[0]); err != nil {
-		return nil, err
-	}
-	return t, nil
+	return t, decoded[0], nil
 }
 
 // wrongParts refuses a text that does not have three parts.
@@ -103,34 +112,73 @@ func (t *compactJWS) readHeader(text []byte) error {
 	if err != nil {
 		return err
 	}
-	for _, refused := range []struct{ name, code string }{
-		{"b64", tokenB64}, {"crit", tokenCritical}, {"enc", tokenEncrypted},
-	} {
-		if _, ok := header[refused.name]; ok {
-			return newError(refused.code, "the header has %q", refused.name)
+	for _, name := range refusedHeaders {
+		if err := refuseHeader(header, name); err != nil {
+			return err
 		}
 	}
-	var ok bool
-	if t.algorithm, ok = header["alg"].(string); !ok || t.algorithm == "" {
-		return newError(tokenMalformed, "the header has no alg")
+	if err := t.readAlgorithm(header); err != nil {
+		return err
 	}
-	// Some signers write null for what they do not set, and an empty kid for no key in particular.
-	if kid := header["kid"]; kid != nil {
-		if t.kid, ok = kid.(string); !ok || len(t.kid) > maxKeyID {
-			return newError(tokenMalformed,
-				"the header's kid is not a string of at most %d bytes", maxKeyID)
-		}
+	if err := t.readKeyID(header); err != nil {
+		return err
 	}
-	if typ := header["typ"]; typ != nil {
-		s, _ := typ.(string)
-		if !strings.EqualFold(strings.TrimPrefix(strings.ToLower(s), "application/"), "jwt") {
-			return newError(tokenType, "the header's typ is %.80q", fmt.Sprint(typ))
-		}
+	if err := checkType(header); err != nil {
+		return err
 	}
 	if err := checkAlgorithmName(t.algorithm); err != nil {
 		return err
 	}
 	t.algorithm = CanonicalAlgorithm(t.algorithm)
+	return nil
+}
+
+// refusedHeaders are those that no token may have, in the order in which they are refused.
+var refusedHeaders = []string{"b64", "crit", "enc"}
+
+// refuseHeader refuses a header that has one of refusedHeaders.
+func refuseHeader(header map[string]any, name string) error {
+	if _, ok := header[name]; !ok {
+		return nil
+	}
+	codes := map[string]string{"b64": tokenB64, "crit": tokenCritical, "enc": tokenEncrypted}
+	return newError(codes[name], "the header has %q", name)
+}
+
+// readAlgorithm takes the algorithm as the header writes it.
+func (t *compactJWS) readAlgorithm(header map[string]any) error {
+	var ok bool
+	if t.algorithm, ok = header["alg"].(string); !ok || t.algorithm == "" {
+		return newError(tokenMalformed, "the header has no alg")
+	}
+	return nil
+}
+
+// readKeyID takes the key ID. Some signers write null for what they do not set, and an empty kid
+// for no key in particular.
+func (t *compactJWS) readKeyID(header map[string]any) error {
+	kid := header["kid"]
+	if kid == nil {
+		return nil
+	}
+	var ok bool
+	if t.kid, ok = kid.(string); !ok || len(t.kid) > maxKeyID {
+		return newError(tokenMalformed,
+			"the header's kid is not a string of at most %d bytes", maxKeyID)
+	}
+	return nil
+}
+
+// checkType checks that the header does not name another kind of token than a JWT.
+func checkType(header map[string]any) error {
+	typ := header["typ"]
+	if typ == nil {
+		return nil
+	}
+	s, _ := typ.(string)
+	if !strings.EqualFold(strings.TrimPrefix(strings.ToLower(s), "application/"), "jwt") {
+		return newError(tokenType, "the header's typ is %.80q", fmt.Sprint(typ))
+	}
 	return nil
 }
 
@@ -153,6 +201,18 @@ func checkAlgorithmName(alg string) error {
 func parseObject(
 	part string, text []byte, member string, names []string,
 ) (map[string]any, error) {
+	object, err := decodeObject(part, text)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseFolded(object, member, names); err != nil {
+		return nil, err
+	}
+	return object, nil
+}
+
+// decodeObject decodes a part of the token.
+func decodeObject(part string, text []byte) (map[string]any, error) {
 	object, err := document.Object(text)
 	switch {
 	case errors.Is(err, document.ErrDuplicate):
@@ -161,9 +221,6 @@ func parseObject(
 		return nil, newError(tokenSurrogate, "the token's %s: %w", part, err)
 	case err != nil:
 		return nil, newError(tokenMalformed, "the token's %s is not one JSON object: %w", part, err)
-	}
-	if err := refuseFolded(object, member, names); err != nil {
-		return nil, err
 	}
 	return object, nil
 }

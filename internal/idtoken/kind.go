@@ -42,20 +42,27 @@ func TokenMarks() []string {
 // checkKind refuses a verified token of another kind. Marks that are allowed are not looked at.
 func checkKind(all map[string]any, allowed []string) error {
 	for _, m := range marks {
-		value := all[m.claim]
-		if value == nil || slices.Contains(allowed, m.claim) {
+		if slices.Contains(allowed, m.claim) {
 			continue
 		}
-		code, err := m.code(value)
-		if err != nil {
+		if err := m.check(all); err != nil {
 			return err
 		}
-		if code == "" {
-			continue
-		}
-		return newError(code, "the payload's %s tells another kind of token", m.claim)
 	}
 	return nil
+}
+
+// check refuses a token that the mark tells from an ID token.
+func (m mark) check(all map[string]any) error {
+	value := all[m.claim]
+	if value == nil {
+		return nil
+	}
+	code, err := m.code(value)
+	if err != nil || code == "" {
+		return err
+	}
+	return newError(code, "the payload's %s tells another kind of token", m.claim)
 }
 
 func whenPresent(code string) func(any) (string, error) {

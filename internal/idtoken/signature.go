@@ -37,10 +37,8 @@ var pssHashes = map[string]crypto.Hash{
 
 // verifySignature finds the issuer's key for the token and verifies its signature with it.
 func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
-	if !slices.Contains(by.algorithms, t.algorithm) {
-		return newError(by.refusalOf(t.algorithm),
-			"the token's algorithm is %.80q, the issuer may use %s",
-			t.algorithm, strings.Join(by.algorithms, ", "))
+	if err := by.checkAlgorithm(t.algorithm); err != nil {
+		return err
 	}
 	finder, err := t.keysFor(by)
 	if err != nil {
@@ -62,6 +60,16 @@ func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
 			return s.verdict
 		}
 	}
+}
+
+// checkAlgorithm checks that the issuer may use the algorithm.
+func (i issuer) checkAlgorithm(algorithm string) error {
+	if slices.Contains(i.algorithms, algorithm) {
+		return nil
+	}
+	return newError(i.refusalOf(algorithm),
+		"the token's algorithm is %.80q, the issuer may use %s",
+		algorithm, strings.Join(i.algorithms, ", "))
 }
 
 // refusalOf is the code for an algorithm that the issuer may not use. They differ in what would

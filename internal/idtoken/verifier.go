@@ -243,22 +243,31 @@ func (v *Verifier) readPayload(token *compactJWS) (map[string]any, issuer, error
 	if err != nil {
 		return nil, issuer{}, err
 	}
-	token.iss, err = stringClaim(all, "iss")
+	by, err := v.findIssuer(token, all)
 	if err != nil {
 		return nil, issuer{}, err
 	}
-	by, err := v.issuer(token.iss)
+	return all, by, nil
+}
+
+// findIssuer finds the issuer of a token's claims, and notes what they say of whose key it is.
+func (v *Verifier) findIssuer(token *compactJWS, all map[string]any) (by issuer, err error) {
+	token.iss, err = stringClaim(all, "iss")
 	if err != nil {
-		return nil, issuer{}, err
+		return issuer{}, err
+	}
+	by, err = v.issuer(token.iss)
+	if err != nil {
+		return issuer{}, err
 	}
 	token.tenant, _ = all[by.tenantClaim].(string)
 	if by.secrets == nil { // no key is one client's
-		return all, by, nil
+		return by, nil
 	}
 	if audience, err := audienceClaim(all["aud"]); err == nil && len(audience) == 1 {
 		token.audience = audience[0]
 	}
-	return all, by, nil
+	return by, nil
 }
 
 // verify checks a token whose issuer was found.

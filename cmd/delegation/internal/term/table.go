@@ -28,3 +28,29 @@ func Table(rows []Row) string {
 	}
 	return b.String()
 }
+
+// Columns writes the rows, a line each, with their cells in columns. A cell that is wider than
+// widest characters moves what follows it to the right, so that one long value leaves the table as
+// narrow as it was.
+func Columns(rows [][]string, widest int) string {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			if width := utf8.RuneCountInString(cell); width <= widest {
+				widths[i] = max(widths[i], width)
+			}
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		line := ""
+		for i, cell := range row {
+			line += fmt.Sprintf("%-*s  ", widths[i], cell)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return b.String()
+}

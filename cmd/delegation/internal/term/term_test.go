@@ -121,3 +121,14 @@ func TestTable(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestColumns: columns are as wide as their widest cell that is not too wide, counted in
+// characters, and no line ends in blanks.
+func TestColumns(t *testing.T) {
+	got := term.Columns([][]string{
+		{"é", "b", ""}, {"long", "much longer", "c"}, {"x", "d", "e"}, {},
+	}, 4)
+	if want := "é     b\nlong  much longer  c\nx     d  e\n\n"; got != want {
+		t.Errorf("got %q", got)
+	}
+}
