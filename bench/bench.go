@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type bench struct {
 	// rows are the table of goals, and details all contenders.
 	rows    []row
 	details []detail
+	gauges  []gauge
 }
 
 // progress says on standard error what is being done: a run takes minutes.
@@ -41,6 +43,29 @@ type row struct {
 
 // add adds a row to the table.
 func (b *bench) add(r row) { b.rows = append(b.rows, r) }
+
+// gauge is a figure that does not depend on what else the machine does.
+type gauge struct {
+	name  string
+	value float64
+}
+
+func (b *bench) gauge(name string, value float64) {
+	b.gauges = append(b.gauges, gauge{name, value})
+}
+
+// addTimes adds a row of times in seconds.
+func (b *bench) addTimes(what string, seconds []float64, most time.Duration) {
+	fastest := slices.Min(seconds)
+	typical := median(seconds)
+	b.add(row{
+		what:   what,
+		min:    fmt.Sprintf("%.2f", fastest),
+		median: fmt.Sprintf("%.2f", typical),
+		goal:   fmt.Sprintf("≤ %g", most.Seconds()),
+		met:    fastest <= most.Seconds() && typical <= most.Seconds(),
+	})
+}
 
 // compare adds a row that compares two contenders. The goal is for the minimum and for the median.
 // Zero allocs: there is no goal for them.

@@ -42,17 +42,21 @@ func (w *world) config(keysURL string) delegation.Config {
 			EntityID: entityID,
 			Keys:     []delegation.SigningKey{w.key},
 		},
-		Targets: delegation.Targets{clientID: {AWS: delegation.AWS{
-			Principal: principal,
-			Role:      role,
-			Region:    region,
-		}}},
+		Targets: delegation.Targets{clientID: w.target()},
 		Rules: []delegation.RuleFunc{
 			delegation.RequireVerifiedEmail(),
 			delegation.AllowEmailDomains("example.com"),
 		},
 		MaxTokenSize: maxTokenSize,
 	}
+}
+
+func (w *world) target() delegation.Target {
+	return delegation.Target{AWS: delegation.AWS{
+		Principal: principal,
+		Role:      role,
+		Region:    region,
+	}}
 }
 
 // exchanger exchanges tokens with one Delegator after another.

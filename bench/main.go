@@ -29,6 +29,13 @@ func parts() []part {
 		{"responses", false, (*bench).responses},
 		{"tokens", false, (*bench).tokens},
 		{"exchanges", false, (*bench).exchanges},
+		{"growth", false, (*bench).growth},
+		{"scripts", false, (*bench).scripts},
+		{"connections", false, (*bench).connections},
+		{"throughput", false, (*bench).throughput},
+		{"memory", false, (*bench).decisionSize},
+		{"targets", true, (*bench).newTargets},
+		{"cache", true, (*bench).fullCache},
 	}
 }
 
