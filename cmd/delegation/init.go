@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
@@ -28,14 +29,22 @@ func initCommand(s surroundings) *cobra.Command {
   - cloudformation.yaml or main.tf: a SAML provider, a role, and policies that
     give each user a folder of an S3 bucket.
 
-It makes no network calls. It prints the commands to run next.
+It knows many providers, by --provider or by the issuer. If anyone can get
+tokens of the issuer, init must be told whose may come in, and writes that as
+a required claim. It writes no rule that this provider's tokens cannot pass.
 
-On a terminal it asks for each missing flag that has no default. It writes all
-files or none, with file mode 0600, and replaces no file.
+On a terminal it asks for each missing flag that has no default, fetches the
+issuer's documents and says what it found. --offline fetches nothing. Without a
+terminal it asks nothing, and fetches nothing unless --online is set.
 
-Exit code 2 if a flag is missing or wrong, or if a file exists.`,
-		Example: `  delegation init --issuer https://tenant.example.com/ --client-id photo-app \
-    --account 123456789012 --bucket example-photos --region eu-central-1`,
+It writes all files or none, with file mode 0600, and replaces no file. It
+prints the commands to run next.
+
+Exit code 2 if a flag is missing or wrong, if the issuer's documents name
+another issuer, or if a file exists.`,
+		Example: `  delegation init --provider google-workspace --domain example.com \
+    --client-id photo-app --account 123456789012 --bucket example-photos \
+    --region eu-central-1`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return i.run(c) },
 	}
@@ -43,8 +52,18 @@ Exit code 2 if a flag is missing or wrong, or if a file exists.`,
 	for _, q := range i.questions() {
 		f.StringVar(q.answer, q.flag, "", q.usage)
 	}
-	f.BoolVar(&i.AllowLoopbackHTTP, "allow-loopback-http", false, "allow an issuer with plain http "+
-		"on loopback, for tests")
+	f.StringArrayVar(&i.Required, "require", nil, "another claim that tokens must have, "+
+		"`CLAIM=VALUE`; a * at the end stands for any rest; repeat it for more claims or values")
+	f.StringArrayVar(&i.Aliases, "alias", nil, "another `iss` claim of the issuer; repeat it for "+
+		"more")
+	f.StringVar(&i.DiscoveryURL, "discovery-url", "", "`URL` of the discovery document, if it is "+
+		"not below the issuer")
+	f.StringVar(&i.JWKSURL, "jwks-url", "", "`URL` of the key set, in place of discovery")
+	f.StringVar(&i.JWKSFile, "jwks-file", "", "`file` with the key set, in place of discovery")
+	f.BoolVar(&i.AllowLoopbackHTTP, "allow-loopback-http", false,
+		"allow an issuer with plain http on loopback, for tests")
+	f.BoolVar(&i.online, "online", false, "fetch the issuer's documents (default on a terminal)")
+	f.BoolVar(&i.offline, "offline", false, "fetch nothing (default without a terminal)")
 	f.BoolVar(&i.Terraform, "terraform", false, "write the set-up for Terraform, main.tf")
 	f.BoolVar(&i.cloudFormation, "cloudformation", false, "write the set-up for CloudFormation, "+
 		"cloudformation.yaml (default)")
@@ -57,13 +76,18 @@ type initiation struct {
 	surroundings
 	setup.Answers
 	cloudFormation bool
+
+	online, offline bool
+	looked          string // the issuer whose documents have been fetched
 }
 
 // question is one thing to find out, by a flag or by asking.
 type question struct {
 	flag  string
 	usage string // of the flag
-	asks  string // on a terminal
+
+	// asks is what is asked on a terminal, after the answers before.
+	asks func() string
 
 	answer *string
 
@@ -74,42 +98,62 @@ type question struct {
 
 	// derived tells that the default is there as soon as the answers before are.
 	derived bool
+
+	// applies tells whether the answers before leave the question open; nil: always.
+	applies func() bool
+
+	// optional tells that there may be no answer; nil: there must be one.
+	optional func() bool
+
+	// names takes an answer of another kind, which a person may give; nil: there is none.
+	names func(answer string) (taken bool, err error)
 }
+
+// text is a text that depends on nothing.
+func text(s string) func() string { return func() string { return s } }
+
+// isOpen tells whether the question has to be answered by a flag, a default or a person.
+func (q question) isOpen() bool { return q.applies == nil || q.applies() }
+
+// mayBeEmpty tells whether the answer can be left out.
+func (q question) mayBeEmpty() bool { return q.optional != nil && q.optional() }
 
 // questions come in the order in which they are asked; a check may use the answers before.
 func (i *initiation) questions() []question {
-	none := func() string { return "" }
-	text := func(s string) func() string { return func() string { return s } }
-	return []question{
+	return slices.Concat([]question{
 		{
 			flag: "issuer",
 			usage: "`URL` of the OpenID provider, exactly as in the iss claim, trailing slash " +
 				"included",
-			asks:      "Issuer URL of the ID tokens, exactly as in their iss claim",
+			asks: text("OpenID provider, such as entra or google-workspace, or the issuer URL,\n" +
+				"exactly as in the iss claim"),
 			answer:    &i.Issuer,
-			otherwise: none,
+			otherwise: text(""),
 			check:     i.CheckIssuer,
+			applies:   i.IssuerIsOpen,
+			names:     i.TakeProvider,
 		},
+	}, i.providerQuestions(), []question{
 		{
 			flag:      "client-id",
 			usage:     "`ID` of the application that ID tokens are issued to, the aud claim",
-			asks:      "Client ID of the application, their aud claim",
+			asks:      text("Client ID of the application, the aud claim"),
 			answer:    &i.ClientID,
-			otherwise: none,
+			otherwise: text(""),
 			check:     setup.CheckName,
 		},
 		{
 			flag:      "account",
 			usage:     "AWS account, `12 digits`",
-			asks:      "AWS account, 12 digits",
+			asks:      text("AWS account, 12 digits"),
 			answer:    &i.Account,
-			otherwise: none,
+			otherwise: text(""),
 			check:     setup.CheckAccount,
 		},
 		{
 			flag:      "region",
 			usage:     "AWS `region` whose STS is called; by default AWS_REGION",
-			asks:      "AWS region",
+			asks:      text("AWS region"),
 			answer:    &i.Region,
 			otherwise: i.usualRegion,
 			check:     setup.CheckRegion,
@@ -117,32 +161,32 @@ func (i *initiation) questions() []question {
 		{
 			flag:      "bucket",
 			usage:     "`name` of the S3 bucket in which each user has the folder ${saml:sub}",
-			asks:      "S3 bucket in which each user has a folder",
+			asks:      text("S3 bucket in which each user has a folder"),
 			answer:    &i.Bucket,
-			otherwise: none,
+			otherwise: text(""),
 			check:     i.CheckBucket,
 		},
 		{
 			flag: "role",
 			usage: "`name` of the role to make, with its path if it has one (default " +
 				"delegation-user)",
-			asks:      "Name of the role to make",
+			asks:      text("Name of the role to make"),
 			answer:    &i.Role,
 			otherwise: text("delegation-user"),
 			check:     i.CheckRole,
 		},
 		{
-			flag:      "provider",
+			flag:      "saml-provider",
 			usage:     "`name` of the SAML provider to make (default delegation)",
-			asks:      "Name of the SAML provider to make",
-			answer:    &i.Provider,
+			asks:      text("Name of the SAML provider to make"),
+			answer:    &i.SAMLProvider,
 			otherwise: text("delegation"),
-			check:     i.CheckProvider,
+			check:     i.CheckSAMLProvider,
 		},
 		{
 			flag:      "target",
 			usage:     "`name` of the target that clients ask for (default the client ID)",
-			asks:      "Name of the target that clients ask for",
+			asks:      text("Name of the target that clients ask for"),
 			answer:    &i.Target,
 			otherwise: func() string { return i.ClientID },
 			check:     setup.CheckName,
@@ -151,13 +195,66 @@ func (i *initiation) questions() []question {
 		{
 			flag:      "entity-id",
 			usage:     "entity `ID` of the SAML identity (default urn: and the issuer's host)",
-			asks:      "Entity ID of the SAML identity",
+			asks:      text("Entity ID of the SAML identity"),
 			answer:    &i.EntityID,
 			otherwise: i.UsualEntityID,
 			check:     i.CheckEntityID,
 			derived:   true,
 		},
+	})
+}
+
+// providerQuestions are what the provider leaves open: which it is, and whose tokens of it count.
+func (i *initiation) providerQuestions() []question {
+	list := []question{
+		{
+			flag: "provider",
+			usage: "`name` of the OpenID provider, see docs/cli.md; most are recognised by the " +
+				"issuer",
+			asks: func() string {
+				return "Provider: " + strings.Join(i.Candidates(), " or ")
+			},
+			answer: &i.Provider,
+			otherwise: func() string {
+				names := i.Candidates()
+				return strings.Join(names[:min(len(names), 1)], "")
+			},
+			check:   i.CheckProvider,
+			applies: func() bool { return i.Provider == "" && len(i.Candidates()) > 0 },
+		},
+		{
+			flag:      "tenant",
+			usage:     "`ID` of the Entra tenant, in place of --issuer; several with commas",
+			asks:      text("Tenant ID, or several with commas"),
+			answer:    &i.Tenant,
+			otherwise: text(""),
+			check:     i.CheckTenant,
+			applies:   i.TenantIsOpen,
+		},
 	}
+	for _, gate := range gateFlags {
+		list = append(list, question{
+			flag:      gate.flag,
+			usage:     gate.usage,
+			asks:      func() string { return i.GateQuestion(gate.flag) },
+			answer:    i.Answer(gate.flag),
+			otherwise: text(""),
+			check:     func(answer string) error { return i.CheckGate(gate.flag, answer) },
+			applies:   func() bool { return i.GateQuestion(gate.flag) != "" },
+			optional:  func() bool { return i.WhyGate() == "" },
+		})
+	}
+	return list
+}
+
+// gateFlags are the flags that say who may come in.
+var gateFlags = []struct{ flag, usage string }{
+	{"domain", "`domain` of the Google Workspace whose users may come in"},
+	{"owner", "`name` or ID of the organization that may come in, for GitHub and others"},
+	{"group", "`group` that may come in, of users or of GitLab's projects"},
+	{"subject", "`sub` claim that may come in; a * at its end stands for any rest"},
+	{"project", "`ID` of the CircleCI project or Bitbucket repository that may come in"},
+	{"policy", "`policy` of Azure AD B2C that users sign in with"},
 }
 
 // usualRegion is the one that AWS's own programs would take from the environment.
@@ -177,7 +274,17 @@ func (i *initiation) run(c *cobra.Command) error {
 		return config.Usage(errors.New("--terraform and --cloudformation are two forms of the " +
 			"set-up: choose one"))
 	}
+	if i.online && i.offline {
+		return config.Usage(errors.New("--online and --offline contradict each other: choose one"))
+	}
+	i.online = i.online || !i.offline && term.IsTerminal(i.stdin)
 	if err := i.answerAll(ctx, c.Flags().Changed); err != nil {
+		return err
+	}
+	if err := i.look(ctx); err != nil {
+		return config.Usagef("--issuer: %w", err)
+	}
+	if err := i.makeAbsolute(); err != nil {
 		return err
 	}
 	certificate, private, err := i.makeKey(
@@ -195,41 +302,48 @@ func (i *initiation) run(c *cobra.Command) error {
 	return i.print([]byte(i.Rest(files)))
 }
 
+// makeAbsolute makes the path of the key set one that is not relative to the configuration, as the
+// person who runs init means the current folder.
+func (i *initiation) makeAbsolute() (err error) {
+	if i.JWKSFile == "" {
+		return nil
+	}
+	i.JWKSFile, err = filepath.Abs(i.JWKSFile)
+	return err
+}
+
 // answerAll takes the flags' answers and the defaults for the others. If that is not enough it
 // asks, on a terminal, for all that no flag says. Every flag that is wrong or missing is named,
 // before anybody answers in vain.
 func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool) error {
+	i.Settle()
+	wrong := i.checkFlags(said)
 	var open []question
-	var wrong []error
 	var missing []string
 	for _, q := range i.questions() {
-		if said(q.flag) {
-			if err := q.check(*q.answer); err != nil {
-				wrong = append(wrong, fmt.Errorf("--%s: %w", q.flag, err))
-			}
+		if said(q.flag) || !q.isOpen() {
 			continue
 		}
 		open = append(open, q)
-		if !q.derived && q.otherwise() == "" {
+		if !q.derived && !q.mayBeEmpty() && (q.otherwise() == "" || q.flag == "provider") {
 			missing = append(missing, "--"+q.flag)
 		}
 	}
 	terminal := term.IsTerminal(i.stdin)
 	switch {
 	case len(missing) > 0 && !terminal:
-		wrong = append(wrong, fmt.Errorf("init needs %s, or a terminal "+
-			"to ask on", strings.Join(missing, ", ")))
+		wrong = append(wrong, i.lacks(missing))
 	case len(wrong) > 0:
 	case len(missing) > 0:
-		in := bufio.NewScanner(i.stdin)
-		for _, q := range open {
-			if err := i.ask(ctx, in, q); err != nil {
-				return err
-			}
+		if err := i.askAll(ctx, said); err != nil {
+			return err
 		}
 	default:
 		for _, q := range open {
 			*q.answer = q.otherwise()
+			if *q.answer == "" && q.mayBeEmpty() {
+				continue
+			}
 			if err := q.check(*q.answer); err != nil {
 				wrong = append(wrong, fmt.Errorf("--%s is needed, because the usual one will "+
 					"not do: %w", q.flag, err))
@@ -242,13 +356,63 @@ func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool)
 	return nil
 }
 
-// ask asks until the answer is good.
+// checkFlags returns what is wrong with the answers that flags give.
+func (i *initiation) checkFlags(said func(flag string) bool) (wrong []error) {
+	for _, claim := range i.Required {
+		if err := setup.CheckRequired(claim); err != nil {
+			wrong = append(wrong, fmt.Errorf("--require: %w", err))
+		}
+	}
+	for _, q := range i.questions() {
+		if !said(q.flag) {
+			continue
+		}
+		if err := q.check(*q.answer); err != nil {
+			wrong = append(wrong, fmt.Errorf("--%s: %w", q.flag, err))
+		}
+	}
+	return wrong
+}
+
+// lacks says which flags are missing, and why one that says who may come in is.
+func (i *initiation) lacks(missing []string) error {
+	text := fmt.Sprintf("init needs %s, or a terminal to ask on", strings.Join(missing, ", "))
+	if names := i.Candidates(); len(names) > 0 {
+		text += fmt.Sprintf(": the issuer is that of %s", strings.Join(names, " and of "))
+	} else if why := i.WhyGate(); why != "" {
+		text += ": " + why
+	}
+	return errors.New(text)
+}
+
+// askAll asks for all that no flag says.
+func (i *initiation) askAll(ctx context.Context, said func(flag string) bool) error {
+	in := bufio.NewScanner(i.stdin)
+	for _, q := range i.questions() {
+		if said(q.flag) {
+			continue
+		}
+		if err := i.ask(ctx, in, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask asks until the answer is good, if the answers before leave the question open.
 func (i *initiation) ask(ctx context.Context, in *bufio.Scanner, q question) error {
+	if !q.isOpen() {
+		return nil
+	}
+	asks := q.asks()
 	otherwise := q.otherwise()
 	for {
-		fmt.Fprint(i.stderr, q.asks)
-		if otherwise != "" {
+		fmt.Fprint(i.stderr, asks)
+		switch {
+		case otherwise != "":
 			fmt.Fprintf(i.stderr, " [%s]", otherwise)
+		case q.mayBeEmpty():
+			fmt.Fprint(i.stderr, " [everybody]")
 		}
 		fmt.Fprint(i.stderr, ": ")
 		answer, err := nextLine(ctx, in)
@@ -262,14 +426,56 @@ func (i *initiation) ask(ctx context.Context, in *bufio.Scanner, q question) err
 		if answer = strings.TrimSpace(answer); answer == "" {
 			answer = otherwise
 		}
-		if *q.answer = answer; answer == "" {
+		if answer == "" {
+			if q.mayBeEmpty() {
+				return nil
+			}
 			continue
 		}
-		if err = q.check(answer); err == nil {
+		if err = i.take(ctx, q, answer); err == nil {
 			return nil
 		}
 		fmt.Fprintf(i.stderr, "  %v\n", err)
 	}
+}
+
+// take takes a person's answer, if it is a good one.
+func (i *initiation) take(ctx context.Context, q question, answer string) error {
+	if q.names != nil {
+		if taken, err := q.names(answer); taken {
+			return err
+		}
+	}
+	*q.answer = answer
+	if err := q.check(answer); err != nil {
+		return err
+	}
+	i.Settle()
+	if q.names != nil && i.WhyGate() == "" { // otherwise an answer may say where to look
+		return i.look(ctx)
+	}
+	return nil
+}
+
+// look fetches the issuer's documents, once and if that is wanted, and says what it found. Its
+// error says that the issuer is wrong. What cannot be fetched now is said, and is no error.
+func (i *initiation) look(ctx context.Context) error {
+	if !i.online || i.looked == i.Issuer {
+		return nil
+	}
+	done := term.Progress(ctx, i.stderr, "Asking the issuer", i.after)
+	found, err := i.Look(ctx)
+	done()
+	switch {
+	case setup.IsWrongIssuer(err):
+		return err
+	case err != nil:
+		found = fmt.Sprintf("Not found: %s. init goes on without; delegation check asks again.\n",
+			oneLine(err))
+	}
+	i.looked = i.Issuer
+	fmt.Fprint(i.stderr, found)
+	return nil
 }
 
 // nextLine reads a line, or gives up when the context ends: the read itself cannot be stopped, so

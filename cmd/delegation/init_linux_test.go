@@ -16,7 +16,7 @@ import (
 func TestInit_ControlC(t *testing.T) {
 	tty, keys, _ := newTerminal(t)
 	folder := filepath.Join(t.TempDir(), "a")
-	command := exec.Command(binary(t), "init", "--out", folder)
+	command := exec.Command(binary(t), "init", "--offline", "--out", folder)
 	command.Stdin = tty
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // of standard input
 	said := must(command.StderrPipe())

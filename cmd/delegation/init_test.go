@@ -45,7 +45,7 @@ func TestInit_Asks(t *testing.T) {
 	want := initiation{Answers: setup.Answers{
 		Issuer: "https://tenant.example.com/", ClientID: "photo-app", Account: "123456789012",
 		Region: "eu-central-1", Bucket: "example-photos", Role: "delegation-user",
-		Provider: "delegation", Target: "photo-app", EntityID: "urn:tenant.example.com",
+		SAMLProvider: "delegation", Target: "photo-app", EntityID: "urn:tenant.example.com",
 	}}
 	want.surroundings = i.surroundings
 	if err != nil || fmt.Sprintf("%+v", *i) != fmt.Sprintf("%+v", want) {
@@ -80,7 +80,7 @@ func TestInit_AsksAgain(t *testing.T) {
 	want := initiation{Answers: setup.Answers{
 		Issuer: "https://tenant.example.com/", ClientID: "photo-app", Account: "123456789012",
 		Region: "cn-north-1", Bucket: "example-photos", Role: "teams/press/photo-user",
-		Provider: "tenant", Target: "photos", EntityID: "urn:photos",
+		SAMLProvider: "tenant", Target: "photos", EntityID: "urn:photos",
 	}}
 	want.surroundings = i.surroundings
 	if err != nil || fmt.Sprintf("%+v", *i) != fmt.Sprintf("%+v", want) {
@@ -136,7 +136,7 @@ func answered(folder string) *setup.Answers {
 	return &setup.Answers{
 		Issuer: "https://tenant.example.com/", ClientID: "photo-app", Account: "123456789012",
 		Region: "eu-central-1", Bucket: "example-photos", Role: "delegation-user",
-		Provider: "delegation", Target: "photo-app", EntityID: "urn:tenant.example.com",
+		SAMLProvider: "delegation", Target: "photo-app", EntityID: "urn:tenant.example.com",
 		Folder: folder,
 	}
 }
@@ -301,7 +301,7 @@ func TestInit_Exchange(t *testing.T) {
 		{"Terraform", "photos", "main.tf",
 			[]string{
 				"--terraform", "--target", "photos", "--role", "teams/press/photo-user",
-				"--provider", "other", "--entity-id", `urn:"<&>é`,
+				"--saml-provider", "other", "--entity-id", `urn:"<&>é`,
 			}, readTerraform},
 	} {
 		t.Run(row.name, func(t *testing.T) {

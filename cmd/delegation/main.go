@@ -88,7 +88,14 @@ type surroundings struct {
 	ended          <-chan struct{}                      // closed by a signal; run sets it
 	// tuneMemory changes the process to what suits a service. nil: it stays as it is.
 	tuneMemory func() service.Memory
+	// newKey makes a key as setup.NewKey does, which it is if it is nil.
+	newKey keyMaker
 }
+
+// keyMaker is the type of setup.NewKey.
+type keyMaker func(
+	name string, bits int, now time.Time, valid time.Duration,
+) (certificatePEM, keyPEM []byte, err error)
 
 // variable returns a variable of the environment, "" if it is not set.
 func (s surroundings) variable(name string) (value string) {

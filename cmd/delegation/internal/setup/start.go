@@ -16,7 +16,6 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/seed055b7978/delegation/internal/iam"
-	"github.com/seed055b7978/delegation/internal/sharedissuer"
 )
 
 // ConfigurationFile is the name of the configuration that init writes.
@@ -25,9 +24,28 @@ const ConfigurationFile = "delegation.yaml"
 // Answers are what init has found out. Each has been checked by the method or function of its name
 // before Files is called.
 type Answers struct {
-	// Issuer, ClientID, Account, Region, Bucket, Role, Provider, Target and EntityID are the
+	// Issuer, ClientID, Account, Region, Bucket, Role, SAMLProvider, Target and EntityID are the
 	// answers to the questions of these names.
-	Issuer, ClientID, Account, Region, Bucket, Role, Provider, Target, EntityID string
+	Issuer, ClientID, Account, Region, Bucket, Role, SAMLProvider, Target, EntityID string
+
+	// Provider is the name of the OpenID provider; "" if it was not said.
+	Provider string
+
+	// Tenant is the ID of a tenant of Entra, or several with commas between them.
+	Tenant string
+
+	// Gates say who may come in.
+	Gates
+
+	// Required are further claims that tokens must have, each as CLAIM=VALUE.
+	Required []string
+
+	// Aliases are further iss claims of the issuer.
+	Aliases []string
+
+	// DiscoveryURL, JWKSURL and JWKSFile say where the issuer's documents are; "": where the
+	// provider has them.
+	DiscoveryURL, JWKSURL, JWKSFile string
 
 	// Folder is where the files go.
 	Folder string
@@ -37,6 +55,8 @@ type Answers struct {
 
 	// Terraform writes the set-up for Terraform, and otherwise for CloudFormation.
 	Terraform bool
+
+	algorithms []string // that Look has found; nil: RS256, or the provider's
 }
 
 // CheckIssuer takes an https URL without anything that an issuer's may not have.
@@ -49,7 +69,7 @@ func (i *Answers) CheckIssuer(text string) error {
 	local := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
 	switch {
 	case u.Scheme == "https", u.Scheme == "http" && local && i.AllowLoopbackHTTP:
-		return nil
+		return i.checkForm(u)
 	case local:
 		return fmt.Errorf("%.200q is not https: for tests there is --allow-loopback-http", text)
 	}
@@ -110,19 +130,19 @@ func (i *Answers) arn(resource string) string {
 func (i *Answers) RoleARN() string { return i.arn("role/" + i.Role) }
 
 // PrincipalARN is that of the SAML provider to make.
-func (i *Answers) PrincipalARN() string { return i.arn("saml-provider/" + i.Provider) }
+func (i *Answers) PrincipalARN() string { return i.arn("saml-provider/" + i.SAMLProvider) }
 
 // CheckRole takes the name of a role, with its path if it has one.
 func (i *Answers) CheckRole(text string) error {
 	if _, err := iam.Role.Parse(i.arn("role/" + text)); err != nil {
 		return fmt.Errorf("%.80q is not the name of a role: letters, digits and _+=,.@- (at most "+
-			"64), behind a path with slashes if it has one", text)
+			"64), after a path with slashes if it has one", text)
 	}
 	return nil
 }
 
-// CheckProvider takes the name of a SAML provider.
-func (i *Answers) CheckProvider(text string) error {
+// CheckSAMLProvider takes the name of a SAML provider.
+func (i *Answers) CheckSAMLProvider(text string) error {
 	if _, err := iam.Provider.Parse(i.arn("saml-provider/" + text)); err != nil {
 		return fmt.Errorf("%.80q is not the name of a SAML provider: letters, digits and _.- (at "+
 			"most 128)", text)
@@ -225,45 +245,6 @@ func (i *Answers) resources(metadata []byte) (*Resources, error) {
 	return made, nil
 }
 
-// configuration is delegation.yaml.
-func (i *Answers) configuration() string {
-	more := ""
-	if strings.HasPrefix(i.Issuer, "http:") {
-		more = "\n    allow_loopback_http: true"
-	}
-	if shared, ok := sharedissuer.Find(i.Issuer); ok {
-		more += fmt.Sprintf("\n    # required_claims: {%s: [YOURS]} # strangers share this "+
-			"issuer: %s can get a token of it",
-			shared.Claim, shared.Who)
-	}
-	return fmt.Sprintf(`# Written by delegation init. delegation.example.yaml explains every key, and docs/cli.md the
-# commands that read this file.
-listen: 127.0.0.1:8080
-
-issuers:
-  - url: %s%s
-
-identity_provider:
-  entity_id: %s
-  keys:
-    - {certificate_file: signing.crt, key_file: signing.key}
-
-targets:
-  %s:
-    audiences: [%s]
-    principal: %s
-    role: %s
-    region: %s
-
-# A user who passes all rules gets the role. Without this rule, every ID token of the client is
-# enough.
-rules:
-  - require_verified_email: true
-`,
-		inQuotes(i.Issuer), more, inQuotes(i.EntityID), inQuotes(i.Target), inQuotes(i.ClientID),
-		inQuotes(i.PrincipalARN()), inQuotes(i.RoleARN()), inQuotes(i.Region))
-}
-
 // Write writes all the files or none, and checks that the configuration is one.
 func (i *Answers) Write(ctx context.Context, files []File) error {
 	paths := make([]string, len(files))
@@ -311,13 +292,5 @@ func (i *Answers) Rest(files []File) string {
 	}
 	fmt.Fprintf(&b, "  delegation check --config %s\n  delegation serve "+
 		"--config %s\n", file, file)
-	if shared, ok := sharedissuer.Find(i.Issuer); ok {
-		fmt.Fprintf(&b, "\nBefore you serve: %s can get a token of %s. Nothing in the "+
-			"configuration keeps\n"+
-			"strangers out yet. Fill in required_claims at the issuer, such as %s, or add a rule "+
-			"that chooses\n"+
-			"who may come in; delegation check warns until then. See docs/issuers.md.\n",
-			shared.Who, i.Issuer, shared.Claim)
-	}
 	return b.String()
 }

@@ -1,0 +1,133 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// entra is the name of Microsoft's provider.
+const entra = "entra"
+
+// entraHosts are those of the worldwide cloud and of the national ones, for tokens of version 2.
+var entraHosts = []string{
+	"login.microsoftonline.com",
+	"login.microsoftonline.us",
+	"login.partner.microsoftonline.cn",
+}
+
+// entraV1Host is that of the issuers in tokens of version 1.
+const entraV1Host = "sts.windows.net"
+
+// severalTenants is the issuer of a configuration with a list of tenants, and what the discovery
+// document of all tenants says.
+const severalTenants = "https://login.microsoftonline.com/{tenantid}/v2.0"
+
+func isEntra(issuer *url.URL) bool {
+	host := issuer.Hostname()
+	return slices.Contains(entraHosts, host) || host == entraV1Host
+}
+
+// entraIssuer is the issuer of one tenant or of several.
+func entraIssuer(tenants []string) string {
+	if len(tenants) > 1 {
+		return severalTenants
+	}
+	return "https://login.microsoftonline.com/" + tenants[0] + "/v2.0"
+}
+
+// entraDiscovery is where the discovery document is that is not below the issuer.
+func entraDiscovery(issuer *url.URL, _ string) string {
+	switch {
+	case issuer.Hostname() == entraV1Host:
+		return "https://login.microsoftonline.com/" + tenantOf(issuer) + wellKnown
+	case tenantOf(issuer) == "{tenantid}":
+		return "https://login.microsoftonline.com/common/v2.0" + wellKnown
+	}
+	return ""
+}
+
+// tenantOf returns the tenant in an issuer of Entra.
+func tenantOf(issuer *url.URL) string {
+	tenant, _, _ := strings.Cut(strings.TrimPrefix(issuer.Path, "/"), "/")
+	return tenant
+}
+
+// tenants are the IDs of the tenants that were named.
+func (i *Answers) tenants() []string {
+	tenants := strings.Split(strings.ToLower(i.Tenant), ",")
+	for n := range tenants {
+		tenants[n] = strings.TrimSpace(tenants[n])
+	}
+	return tenants
+}
+
+// CheckTenant takes the ID of a tenant of Entra, or several with commas between them.
+func (i *Answers) CheckTenant(text string) error {
+	named := Answers{Tenant: text}
+	for _, tenant := range named.tenants() {
+		if err := checkTenant(tenant); err != nil {
+			return err
+		}
+	}
+	if i.Provider == entra && (i.Issuer == "" || i.Issuer == entraIssuer(named.tenants())) {
+		return nil
+	}
+	issuer, err := url.Parse(i.Issuer)
+	if err != nil || !isEntra(issuer) {
+		return errors.New("tenants are those of --provider entra: leave --tenant out, or name " +
+			"that provider and no issuer")
+	}
+	if found := tenantOf(issuer); found != strings.ToLower(text) {
+		return fmt.Errorf("--issuer has the tenant %.80q: leave one of the two flags out", found)
+	}
+	return nil
+}
+
+var guid = regexp.MustCompile(`\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z`)
+
+// everybodysTenants are tenants of Entra in which anyone has an account. The last is the tenant of
+// all personal accounts.
+var everybodysTenants = []string{
+	"common", "organizations", "consumers", "{tenantid}", "9188040d-6c67-4c5b-b112-36a304b66dad",
+}
+
+// checkTenant takes the ID of one tenant, in lower case.
+func checkTenant(tenant string) error {
+	switch {
+	case slices.Contains(everybodysTenants, tenant):
+		return fmt.Errorf("%s is no tenant of yours: anyone with an account of any organisation, "+
+			"or of Microsoft, gets tokens there. The iss of a token has the ID of its user's "+
+			"tenant. Name the provider and your tenant: --provider entra --tenant TENANT_ID, "+
+			"several with commas, without --issuer", tenant)
+	case strings.Contains(tenant, "."):
+		return fmt.Errorf("%.80q is a domain, and tokens have the tenant's ID in iss. It is in "+
+			"the issuer of https://login.microsoftonline.com/%[1]s/v2.0%[2]s. Name the provider "+
+			"and that ID: --provider entra --tenant TENANT_ID, without --issuer", tenant, wellKnown)
+	case !guid.MatchString(tenant):
+		return fmt.Errorf("%.80q is not the ID of a tenant, such as "+
+			"11111111-2222-3333-4444-555555555555", tenant)
+	}
+	return nil
+}
+
+// checkEntraIssuer takes the issuer of one tenant, as it is in tokens.
+func checkEntraIssuer(issuer *url.URL) error {
+	tenant := strings.ToLower(tenantOf(issuer))
+	if err := checkTenant(tenant); err != nil {
+		return err
+	}
+	want := "https://" + issuer.Host + "/" + tenant
+	if issuer.Hostname() == entraV1Host {
+		want += "/"
+	} else {
+		want += "/v2.0"
+	}
+	if issuer.String() != want {
+		return fmt.Errorf("the iss claim of this tenant is %s", want)
+	}
+	return nil
+}
