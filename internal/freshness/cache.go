@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 const (
@@ -75,22 +73,26 @@ type CacheConfig[V any] struct {
 type Cache[V any] struct {
 	config  CacheConfig[V]
 	mu      sync.Mutex
-	entries *simplelru.LRU[Key, *entry[V]]
+	entries *entries[V]
 	flights map[Key]*flight[V]
 }
 
 // NewCache returns an empty Cache. It panics if the size is not positive.
 func NewCache[V any](c CacheConfig[V]) *Cache[V] {
-	entries, err := simplelru.NewLRU[Key, *entry[V]](c.Size, nil)
-	if err != nil {
-		panic(err)
+	if c.Size <= 0 {
+		panic("freshness: the size of a Cache is not positive")
 	}
-	return &Cache[V]{config: c, entries: entries, flights: map[Key]*flight[V]{}}
+	return &Cache[V]{
+		config:  c,
+		entries: newEntries[V](c.Size),
+		flights: map[Key]*flight[V]{},
+	}
 }
 
 // entry is a value or a refusal. Its fields are read and written under the Cache's lock; what value
 // points to is never written.
 type entry[V any] struct {
+	key     Key
 	owner   Key
 	value   *V
 	refusal error
@@ -98,6 +100,9 @@ type entry[V any] struct {
 	staleAt time.Time // from here on a use waits for it, unless the last one failed
 	end     time.Time
 	failing bool // the last renewal failed, in a way that may pass
+
+	older, newer                 *entry[V] // in the order of use, a ring
+	previousOfOwner, nextOfOwner *entry[V] // nil at the ends
 }
 
 // flight is one issue under way, for all who want it.
@@ -168,12 +173,12 @@ func (c *Cache[V]) Get(ctx context.Context, r Request[V]) (*V, Outcome, error) {
 
 // remembered returns, under the lock, what is known of a key and has not ended; nil: nothing.
 func (c *Cache[V]) remembered(key Key, now time.Time) *entry[V] {
-	e, ok := c.entries.Get(key)
-	if !ok {
+	e := c.entries.get(key)
+	if e == nil {
 		return nil
 	}
 	if !now.Before(e.end) {
-		c.entries.Remove(key)
+		c.entries.remove(e)
 		return nil
 	}
 	return e
@@ -264,14 +269,24 @@ func (c *Cache[V]) settle(r Request[V], f *flight[V], held *entry[V]) {
 	delete(c.flights, r.Key)
 	switch {
 	case f.value != nil:
-		e := &entry[V]{owner: r.Owner, value: f.value, failing: f.outcome == Stale}
+		e := &entry[V]{
+			key:     r.Key,
+			owner:   r.Owner,
+			value:   f.value,
+			failing: f.outcome == Stale,
+		}
 		e.renewAt, e.staleAt, e.end = c.times(r, f.value, c.config.Random())
 		if e.failing {
 			e.renewAt = now.Add(renewalPause)
 		}
-		c.entries.Add(r.Key, e)
+		c.entries.add(e)
 	case c.config.Refusal(f.err):
-		c.entries.Add(r.Key, &entry[V]{owner: r.Owner, refusal: f.err, end: now.Add(refusalLife)})
+		c.entries.add(&entry[V]{
+			key:     r.Key,
+			owner:   r.Owner,
+			refusal: f.err,
+			end:     now.Add(refusalLife),
+		})
 	case held != nil: // neither passing nor a refusal
 		held.renewAt = now.Add(renewalPause)
 	}
@@ -294,10 +309,10 @@ func (c *Cache[V]) times(r Request[V], value *V, random float64) (renewAt, stale
 // cache, whose error it returns. Whoever waits for a value already gets it, but it is not kept.
 func (c *Cache[V]) Forget(ctx context.Context, owner *Key) error {
 	c.mu.Lock()
-	for _, key := range c.entries.Keys() {
-		if e, ok := c.entries.Peek(key); ok && (owner == nil || e.owner == *owner) {
-			c.entries.Remove(key)
-		}
+	if owner == nil {
+		c.entries.clear()
+	} else {
+		c.entries.removeOf(*owner)
 	}
 	for key, f := range c.flights {
 		if owner == nil || f.owner == *owner {

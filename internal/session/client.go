@@ -134,7 +134,7 @@ func (b boundedClient) Do(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// withoutWriterTo returns the request with a body that has Read and Close only, and the same after a
+// withoutWriterTo returns the request with a body that has Read and Close only, and so has that of
 // GetBody.
 //
 // The SDK closes the body as soon as there is an answer. From then on its body's WriteTo returns

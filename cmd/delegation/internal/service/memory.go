@@ -27,7 +27,7 @@ type Memory struct {
 }
 
 // MemoryOf returns what suits a service: a heap that may grow more than by default, and a soft
-// limit of 90 % of what the process's cgroup may use. What GOGC and GOMEMLIMIT say takes precedence.
+// limit of 90 % of what the process's cgroup may use. GOGC and GOMEMLIMIT take precedence.
 // variable reads the environment, and machine has the machine's files from its root.
 func MemoryOf(variable func(string) string, machine fs.FS) (m Memory) {
 	if variable("GOGC") == "" {
