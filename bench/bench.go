@@ -18,6 +18,7 @@ type bench struct {
 	rows    []row
 	details []detail
 	gauges  []gauge
+	rates   []*service
 }
 
 // progress says on standard error what is being done: a run takes minutes.

@@ -116,6 +116,8 @@ func (w *world) listenTLS() (*tlsServer, error) {
 			answerSTS(w, r)
 		}),
 	}
+	s.http.Protocols = new(http.Protocols)
+	s.http.Protocols.SetHTTP1(true)                       // STS has no HTTP/2
 	go func() { _ = s.http.ServeTLS(listener, "", "") }() // until close
 	return s, nil
 }

@@ -34,6 +34,8 @@ func parts() []part {
 		{"connections", false, (*bench).connections},
 		{"throughput", false, (*bench).throughput},
 		{"memory", false, (*bench).decisionSize},
+		{"services", true, (*bench).services},
+		{"startup", true, (*bench).startup},
 		{"targets", true, (*bench).newTargets},
 		{"cache", true, (*bench).fullCache},
 	}
@@ -51,17 +53,30 @@ func run(arguments []string, out io.Writer) (err error) {
 	rounds := flags.Int("rounds", 15, "rounds in which each contender has one turn")
 	quick := flags.Bool("quick", false, "leave out what takes minutes or starts processes")
 	only := flags.String("only", "", "parts to run, with commas; all others are left out")
+	folder := flags.String("folder", "", "folder of keys and tokens; empty: a new one")
+	peerAddress := flags.String("peer", "", "run the hand-written service at this address instead")
+	stsURL := flags.String("sts", "", "the STS of -peer; empty: it remembers credentials")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp("", "bench")
-	if err != nil {
-		return err
+	if *peerAddress != "" {
+		w, err := openWorld(*folder)
+		if err != nil {
+			return err
+		}
+		w.real = nil
+		return servePeer(w, *peerAddress, *stsURL)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	if *folder == "" {
+		*folder, err = os.MkdirTemp("", "bench")
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(*folder)) }()
+	}
 	b := &bench{rounds: *rounds, quick: *quick, began: time.Now()}
 	b.progress("makes keys and tokens")
-	if b.world, err = openWorld(folder); err != nil {
+	if b.world, err = openWorld(*folder); err != nil {
 		return err
 	}
 	if b.net, err = b.world.listen(); err != nil {
