@@ -274,6 +274,8 @@ var recipes = []recipe{
 		{kind: "neighbour", want: "audience_not_allowed"},
 		{kind: stranger, want: "required_claim"},
 		{kind: access, want: "token_malformed"},
+		{kind: "jwt-access", want: "required_claim"},
+		{kind: "jwt-access", claims: claims("aud", "170086824411201793"), want: "required_claim"},
 	}},
 	{section: "authentik", profile: "authentik", tokens: []verdict{
 		{kind: right},
@@ -292,7 +294,8 @@ var recipes = []recipe{
 		{kind: stranger, want: "required_claim"},
 		{kind: "other-client", want: "audience_not_allowed"},
 		{kind: "refresh", want: "token_malformed"},
-		{kind: access, want: passes}, // the page says so
+		{kind: "refreshed", want: "required_claim"}, // the page says so
+		{kind: access, want: "required_claim"},
 	}},
 	{section: "Vault", profile: "vault", tokens: []verdict{
 		{kind: right},

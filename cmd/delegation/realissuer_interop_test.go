@@ -37,8 +37,9 @@ type publicClient struct {
 
 // tokens are what the token endpoint gives.
 type tokens struct {
-	ID     string `json:"id_token"`
-	Access string `json:"access_token"`
+	ID      string `json:"id_token"`
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
 }
 
 // signIn signs a user in as a browser would: it follows redirects with cookies, and fills in the
@@ -79,6 +80,17 @@ func (c publicClient) signIn(t *testing.T, fields map[string]string) tokens {
 	}
 	var got tokens
 	if err := json.Unmarshal(c.post(t, discovered.Token, form), &got); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// refreshed are the tokens for a refresh token.
+func (c publicClient) refreshed(t *testing.T, refresh string) tokens {
+	t.Helper()
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
+	var got tokens
+	if err := json.Unmarshal(c.post(t, c.discover(t).Token, form), &got); err != nil {
 		t.Fatal(err)
 	}
 	return got
@@ -254,15 +266,64 @@ func posted(t *testing.T, s *served, token string) (status int, answer string) {
 	return response.StatusCode, string(must(io.ReadAll(response.Body)))
 }
 
-// nodeProvider is an oidc-provider that runs.
-type nodeProvider struct {
+// realProvider is a provider that runs in a process of its own. It obeys lines of its input.
+type realProvider struct {
+	name   string
 	issuer string
+	scope  string // what its clients ask for
 	stdin  io.Writer
 	stdout *bufio.Scanner
 }
 
-// startNodeProvider runs oidc-provider in a process of its own until the test ends.
-func startNodeProvider(t *testing.T) *nodeProvider {
+// startProvider runs a provider until the test ends. It prints its issuer first.
+func startProvider(t *testing.T, name, program string, arguments ...string) *realProvider {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	command := exec.CommandContext(ctx, program, arguments...)
+	said := newOutput()
+	command.Stderr = said
+	stdin := must(command.StdinPipe())
+	stdout := bufio.NewScanner(must(command.StdoutPipe()))
+	p := &realProvider{name: name, scope: "openid email", stdin: stdin, stdout: stdout}
+	if err := command.Start(); err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		defer cancel()
+		stdin.Close() // it ends with its input
+		if err := command.Wait(); err != nil {
+			t.Errorf("%s: %v: %s", name, err, said)
+		}
+	})
+	if !p.stdout.Scan() {
+		t.Fatalf("%s does not start: %s", name, said)
+	}
+	p.issuer = p.stdout.Text()
+	return p
+}
+
+// do has the provider carry out a command.
+func (p *realProvider) do(t *testing.T, command string) {
+	t.Helper()
+	fmt.Fprintln(p.stdin, command)
+	if !p.stdout.Scan() || p.stdout.Text() != command {
+		t.Fatalf("%s does not %s: %q", p.name, command, p.stdout.Text())
+	}
+}
+
+// client is a client of the provider.
+func (p *realProvider) client(id string) publicClient {
+	return publicClient{
+		issuer:   p.issuer,
+		id:       id,
+		redirect: "http://127.0.0.1/callback",
+		scope:    p.scope,
+	}
+}
+
+// startNodeProvider runs the npm package oidc-provider.
+func startNodeProvider(t *testing.T) *realProvider {
 	t.Helper()
 	needs(t, "node", "nodejs")
 	folder := filepath.Join("testdata", "oidcprovider")
@@ -273,47 +334,9 @@ func startNodeProvider(t *testing.T) *nodeProvider {
 		}
 		t.Skipf("run first: npm ci --prefix cmd/delegation/%s", folder)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	command := exec.CommandContext(ctx, "node", filepath.Join(folder, "provider.mjs"))
-	said := newOutput()
-	command.Stderr = said
-	stdin := must(command.StdinPipe())
-	p := &nodeProvider{stdin: stdin, stdout: bufio.NewScanner(must(command.StdoutPipe()))}
-	if err := command.Start(); err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		defer cancel()
-		stdin.Close() // it ends with its input
-		if err := command.Wait(); err != nil {
-			t.Errorf("oidc-provider: %v: %s", err, said)
-		}
-	})
-	if !p.stdout.Scan() {
-		t.Fatalf("oidc-provider does not start: %s", said)
-	}
-	p.issuer = p.stdout.Text()
+	p := startProvider(t, "oidc-provider", "node", filepath.Join(folder, "provider.mjs"))
+	p.scope = "openid email groups photos"
 	return p
-}
-
-// do has the provider carry out a command.
-func (p *nodeProvider) do(t *testing.T, command string) {
-	t.Helper()
-	fmt.Fprintln(p.stdin, command)
-	if !p.stdout.Scan() || p.stdout.Text() != command {
-		t.Fatalf("oidc-provider does not %s: %q", command, p.stdout.Text())
-	}
-}
-
-// client is a client of the provider.
-func (p *nodeProvider) client(id string) publicClient {
-	return publicClient{
-		issuer:   p.issuer,
-		id:       id,
-		redirect: "http://127.0.0.1/callback",
-		scope:    "openid email groups photos",
-	}
 }
 
 // alice signs in at the login form of oidc-provider, which takes any password.
@@ -394,7 +417,7 @@ func TestInterop_OIDCProvider(t *testing.T) {
 }
 
 // userInfo is the answer of the userinfo endpoint, a signed JWT.
-func (p *nodeProvider) userInfo(t *testing.T, access string) string {
+func (p *realProvider) userInfo(t *testing.T, access string) string {
 	t.Helper()
 	where := publicClient{issuer: p.issuer}.discover(t).UserInfo
 	request := must(http.NewRequest(http.MethodGet, where, nil))
