@@ -41,7 +41,7 @@ type IdentityProvider struct {
 // certificate.
 type SigningKey struct {
 	// Signer signs SHA-256 digests with PKCS #1 v1.5. It must be safe for concurrent use: up to 64
-	// calls run at the same time.
+	// calls run at the same time. An *rsa.PrivateKey cannot hang, and has no such limit.
 	//
 	// A crypto.Signer knows no context, so a call that hangs is abandoned after
 	// Config.SigningTimeout. With 16 abandoned calls, exchanges and checks fail at once with

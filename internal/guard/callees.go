@@ -19,6 +19,9 @@ const (
 var ErrStuck = fmt.Errorf(
 	"%d calls of it have not returned, and no more are made until one does", MaxStuck)
 
+// errEnded says that a function ended its goroutine instead of returning.
+var errEnded = errors.New("it ended its goroutine")
+
 // Callees calls functions that know no context and may hang, each under the name of what it depends
 // on. Those who wait can leave, and what they leave behind is bounded: at most MaxCalls goroutines
 // for a name. The zero value is ready; it is safe for concurrent use.
@@ -51,7 +54,7 @@ func (c *Callees) CallWithin(ctx context.Context, name string, call func() error
 		c.leave(name, own)
 		return ctx.Err()
 	}
-	running := &running{done: make(chan struct{}), err: errors.New("it ended its goroutine")}
+	running := &running{done: make(chan struct{}), err: errEnded}
 	go func() {
 		defer c.end(name, own, running)
 		running.err = Call(call)

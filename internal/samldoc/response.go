@@ -8,12 +8,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/beevik/etree"
 	"github.com/crewjam/saml"
-	dsig "github.com/russellhaering/goxmldsig"
 
 	"github.com/seed055b7978/delegation/internal/guard"
 )
@@ -27,10 +26,13 @@ const AssertionLife = 5 * time.Minute
 const MaxResponse = 100_000
 
 const (
-	clockAllowance   = time.Minute // NotBefore lies this much in the past
-	persistentNameID = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
-	unspecifiedAuthn = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
-	attributeURI     = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
+	clockAllowance     = time.Minute // NotBefore lies this much in the past
+	idLength           = 1 + 2*20
+	samlVersion        = "2.0"
+	persistentNameID   = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
+	unspecifiedAuthn   = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
+	bearerConfirmation = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+	attributeURI       = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
 )
 
 // Attribute is a SAML attribute.
@@ -57,7 +59,8 @@ type Response struct {
 	Signer crypto.Signer
 	// Certificate is the one that the signature must verify with.
 	Certificate *x509.Certificate
-	// Callees call the signer, under the certificate's text; nil: it cannot hang.
+	// Callees call the signer, under the certificate's text; nil: it cannot hang. A key in memory
+	// does not need them.
 	Callees *guard.Callees
 }
 
@@ -74,66 +77,83 @@ func (r *Response) Write(
 	if _, err := io.ReadFull(random, id[:]); err != nil {
 		return "", "", failed(signingFailed, "no random numbers: %w", err)
 	}
-	responseID := "_" + hex.EncodeToString(id[:20])
-	assertionID = "_" + hex.EncodeToString(id[20:])
-	now = now.UTC()
-	assertion, err := r.signed(ctx, assertionID, now)
+	responseID := elementID(id[:20])
+	assertionID = elementID(id[20:])
+	text, err := r.text(ctx, responseID, assertionID, now.UTC(), random)
 	if err != nil {
 		return "", "", err
 	}
-	if r.EncryptionKey != "" {
-		assertion, err = encryptAssertion(assertion, r.EncryptionKey, random)
-		if err != nil {
-			return "", "", failed(encryptionFailed, "the assertion: %w", err)
-		}
-	}
-	text, err := textOf(r.around(assertion, responseID, now))
-	if err != nil {
-		return "", "", failed(signingFailed, "the response cannot be written: %w", err)
-	}
-	encoded = base64.StdEncoding.EncodeToString(text)
-	if len(encoded) > MaxResponse {
+	size := base64.StdEncoding.EncodedLen(len(text))
+	if size > MaxResponse {
 		return "", "", failed(tooLarge,
-			"the response has %d characters, more than %d", len(encoded), MaxResponse)
+			"the response has %d characters, more than %d", size, MaxResponse)
 	}
-	return encoded, assertionID, nil
+	return encode(text), assertionID, nil
 }
 
-// signed returns the assertion with its signature. The error is as Write's.
-func (r *Response) signed(ctx context.Context, id string, now time.Time) (*etree.Element, error) {
-	assertion := r.assertion(id, now).Element()
-	for _, value := range assertion.FindElements("//saml:AttributeValue") {
-		// Without a type the values are plain text. crewjam/saml writes xs:string, a prefix that
-		// the assertion alone does not declare.
-		value.RemoveAttr("xsi:type")
-		value.RemoveAttr("xmlns:xsi")
+// text returns the response with its signed assertion, which is encrypted if asked. The assertion
+// is written once: these bytes are hashed, and the signature is put among them. The error is as
+// Write's.
+func (r *Response) text(
+	ctx context.Context, responseID, assertionID string, now time.Time, random io.Reader,
+) ([]byte, error) {
+	w := &writer{text: make([]byte, 0, r.size())}
+	r.writeStart(w, responseID, now)
+	start := len(w.text)
+	signatureAt := r.writeAssertion(w, assertionID, now)
+	if w.err != nil {
+		return nil, failed(signingFailed, "the response cannot be written: %w", w.err)
 	}
-	signature, err := r.sign(ctx, assertion)
+	signature, err := r.sign(ctx, assertionID, w.text[start:])
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if err != nil {
 		return nil, failed(signingFailed, "the signer: %w", err)
 	}
-	// The schema wants it behind the issuer.
-	behind := assertion.SelectElement("saml:Issuer").Index() + 1
-	assertion.InsertChildAt(behind, signature)
-	return assertion, nil
+	w.text = slices.Insert(w.text, signatureAt, signature...)
+	if r.EncryptionKey != "" {
+		encrypted, err := Encrypt(w.text[start:], r.EncryptionKey, random)
+		if err != nil {
+			return nil, failed(encryptionFailed, "the assertion: %w", err)
+		}
+		w.text = w.text[:start]
+		w.encryptedAssertion(encrypted)
+	}
+	w.responseEnd()
+	return w.text, nil
 }
 
-// assertion says what AWS wants to hear (IAM User Guide, "Configure SAML assertions for the
-// authentication response").
-func (r *Response) assertion(id string, now time.Time) *saml.Assertion {
+// writeStart writes the response up to its assertion.
+func (r *Response) writeStart(w *writer, id string, now time.Time) {
+	w.responseStart(&saml.Response{
+		ID:           id,
+		Version:      samlVersion,
+		IssueInstant: now,
+		Destination:  r.Recipient,
+		Issuer:       &saml.Issuer{Value: r.EntityID},
+		Status:       saml.Status{StatusCode: saml.StatusCode{Value: saml.StatusSuccess}},
+	})
+}
+
+// writeAssertion writes what AWS wants to hear (IAM User Guide, "Configure SAML assertions for the
+// authentication response"), and returns where in the text the signature belongs.
+func (r *Response) writeAssertion(w *writer, id string, now time.Time) (signatureAt int) {
 	end := now.Add(AssertionLife)
-	return &saml.Assertion{
+	var sessionEnd *time.Time
+	if !r.SessionNotOnOrAfter.IsZero() {
+		seconds := r.SessionNotOnOrAfter.UTC().Truncate(time.Second)
+		sessionEnd = &seconds
+	}
+	return w.assertion(&saml.Assertion{
 		ID:           id,
 		IssueInstant: now,
-		Version:      "2.0",
+		Version:      samlVersion,
 		Issuer:       saml.Issuer{Value: r.EntityID},
 		Subject: &saml.Subject{
 			NameID: &saml.NameID{Format: persistentNameID, Value: r.NameID},
 			SubjectConfirmations: []saml.SubjectConfirmation{{
-				Method: "urn:oasis:names:tc:SAML:2.0:cm:bearer",
+				Method: bearerConfirmation,
 				SubjectConfirmationData: &saml.SubjectConfirmationData{
 					Recipient:    r.Recipient,
 					NotOnOrAfter: end,
@@ -147,132 +167,121 @@ func (r *Response) assertion(id string, now time.Time) *saml.Assertion {
 				{Audience: saml.Audience{Value: r.Audience}},
 			},
 		},
-		AuthnStatements:     []saml.AuthnStatement{r.authentication(id, now)},
-		AttributeStatements: []saml.AttributeStatement{r.attributes()},
-	}
+		AuthnStatements: []saml.AuthnStatement{{
+			AuthnInstant:        now,
+			SessionIndex:        id,
+			SessionNotOnOrAfter: sessionEnd,
+			AuthnContext: saml.AuthnContext{
+				AuthnContextClassRef: &saml.AuthnContextClassRef{Value: unspecifiedAuthn},
+			},
+		}},
+		AttributeStatements: []saml.AttributeStatement{{Attributes: r.attributes()}},
+	})
 }
 
-func (r *Response) authentication(index string, now time.Time) saml.AuthnStatement {
-	statement := saml.AuthnStatement{
-		AuthnInstant: now,
-		SessionIndex: index,
-		AuthnContext: saml.AuthnContext{
-			AuthnContextClassRef: &saml.AuthnContextClassRef{Value: unspecifiedAuthn},
-		},
-	}
-	if !r.SessionNotOnOrAfter.IsZero() {
-		end := r.SessionNotOnOrAfter.UTC().Truncate(time.Second)
-		statement.SessionNotOnOrAfter = &end
-	}
-	return statement
-}
-
-func (r *Response) attributes() (statement saml.AttributeStatement) {
+// attributes are crewjam/saml's, with all their values in one array.
+func (r *Response) attributes() []saml.Attribute {
+	total := 0
 	for _, a := range r.Attributes {
-		attribute := saml.Attribute{Name: a.Name, NameFormat: attributeURI}
+		total += len(a.Values)
+	}
+	values := make([]saml.AttributeValue, 0, total)
+	attributes := make([]saml.Attribute, len(r.Attributes))
+	for i, a := range r.Attributes {
+		first := len(values)
 		for _, v := range a.Values {
-			attribute.Values = append(attribute.Values, saml.AttributeValue{Value: v})
+			values = append(values, saml.AttributeValue{Value: v})
 		}
-		statement.Attributes = append(statement.Attributes, attribute)
-	}
-	return statement
-}
-
-// sign returns the enveloped signature of the assertion: RSA-SHA256, exclusive canonicalisation. An
-// HSM or KMS takes its time and crypto.Signer has no context, so the caller can leave while the
-// signer finishes without it.
-func (r *Response) sign(ctx context.Context, assertion *etree.Element) (*etree.Element, error) {
-	copied := assertion.Copy() // goxmldsig changes what it canonicalises
-	var signature *etree.Element
-	call := func() error {
-		signer := NewCheckedSigner(r.Signer, r.Certificate.PublicKey)
-		signing, err := dsig.NewSigningContext(signer, [][]byte{r.Certificate.Raw})
-		if err != nil {
-			return err
+		attributes[i] = saml.Attribute{
+			Name:       a.Name,
+			NameFormat: attributeURI,
+			Values:     values[first:],
 		}
-		signing.Canonicalizer = dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("")
-		if err := signing.SetSignatureMethod(dsig.RSASHA256SignatureMethod); err != nil {
-			return err
+	}
+	return attributes
+}
+
+// size is how many bytes the response takes without encryption, and up to 30 more. References such
+// as &amp; are not counted: with many of them the text grows.
+func (r *Response) size() int {
+	const (
+		markup       = 1536 // of response and assertion, with IDs and times
+		perAttribute = len(`<saml:Attribute Name="" NameFormat="` + attributeURI +
+			`"></saml:Attribute>`)
+		perValue = len(`<saml:AttributeValue></saml:AttributeValue>`)
+	)
+	size := markup + r.signatureSize()
+	size += 2*len(r.EntityID) + 2*len(r.Recipient) + len(r.Audience) + len(r.NameID)
+	for _, a := range r.Attributes {
+		size += perAttribute + len(a.Name)
+		for _, value := range a.Values {
+			size += perValue + len(value)
 		}
-		signature, err = signing.ConstructSignature(copied, true)
-		return err
 	}
-	var err error
-	if r.Callees == nil {
-		err = guard.Call(call)
-	} else {
-		err = r.Callees.CallWithin(ctx, string(r.Certificate.Raw), call)
-	}
-	if err != nil { // the signer may be at work still
-		return nil, err
-	}
-	return signature, nil
+	return size
 }
 
-// around returns a response around an assertion.
-func (r *Response) around(assertion *etree.Element, id string, now time.Time) *etree.Element {
-	response := (&saml.Response{
-		ID:           id,
-		Version:      "2.0",
-		IssueInstant: now,
-		Destination:  r.Recipient,
-		Issuer:       &saml.Issuer{Value: r.EntityID},
-		Status:       saml.Status{StatusCode: saml.StatusCode{Value: saml.StatusSuccess}},
-	}).Element()
-	response.RemoveAttr("xmlns:xs")
-	response.AddChild(assertion)
-	return response
+// elementID makes an ID of 20 random bytes. An ID does not begin with a digit (XML 1.0 §2.3, Name).
+func elementID(random []byte) string {
+	var id [idLength]byte
+	id[0] = '_'
+	hex.Encode(id[1:], random)
+	return string(id[:])
 }
 
-// textOf returns the canonical text of an element: a bare CR would be read back as LF, and the
-// signature would not verify.
-func textOf(element *etree.Element) ([]byte, error) {
-	document := etree.NewDocumentWithRoot(element)
-	document.WriteSettings = etree.WriteSettings{
-		CanonicalText:    true,
-		CanonicalAttrVal: true,
-		CanonicalEndTags: true,
+// encode is base64's EncodeToString without its second copy of the text.
+func encode(text []byte) string {
+	const piece = 768 // a multiple of three needs no padding
+	var encoded strings.Builder
+	encoded.Grow(base64.StdEncoding.EncodedLen(len(text)))
+	var buffer [piece / 3 * 4]byte
+	for part := range slices.Chunk(text, piece) {
+		encoded.Write(base64.StdEncoding.AppendEncode(buffer[:0], part))
 	}
-	return document.WriteToBytes()
+	return encoded.String()
 }
 
-// encryptAssertion puts a signed assertion out of sight. Its text inside is canonical and declares
-// every namespace that it uses, so that the signature verifies wherever it is taken out.
-func encryptAssertion(
-	assertion *etree.Element, key string, random io.Reader,
-) (*etree.Element, error) {
-	canonical := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("")
-	text, err := canonical.Canonicalize(assertion)
-	if err != nil {
-		return nil, err
-	}
-	encrypted, err := Encrypt(text, key, random)
-	if err != nil {
-		return nil, err
-	}
-	document := etree.NewDocument()
-	err = document.ReadFromString(
-		"<saml:EncryptedAssertion>" + string(encrypted) + "</saml:EncryptedAssertion>")
-	return document.Root(), err
-}
-
-// checkTexts refuses values that XML or the libraries would alter on the way: two different users
+// checkTexts refuses values that XML would alter on the way, and names them: two different users
 // must never look alike.
 func (r *Response) checkTexts() error {
-	named := []Attribute{
-		{"NameID", []string{r.NameID}},
-		{"recipient", []string{r.Recipient}},
-		{"audience", []string{r.Audience}},
+	for _, text := range []struct{ name, value string }{
+		{"NameID", r.NameID},
+		{"recipient", r.Recipient},
+		{"audience", r.Audience},
+		{"entity ID", r.EntityID},
+	} {
+		if err := checkText(text.name, text.value); err != nil {
+			return err
+		}
 	}
-	for _, a := range append(named, r.Attributes...) {
-		if strings.TrimSpace(a.Name) == "" || strings.ContainsAny(a.Name, "\t\r\n") {
-			return fmt.Errorf("the attribute name %.150q is empty or has a line end or tab", a.Name)
+	for _, a := range r.Attributes {
+		if err := a.check(); err != nil {
+			return err
 		}
-		for _, text := range append([]string{a.Name}, a.Values...) {
-			if err := CheckText(text); err != nil {
-				return fmt.Errorf("%.150q: %w", a.Name, err)
-			}
+	}
+	return nil
+}
+
+// check refuses a name or a value that would not arrive as it is.
+func (a *Attribute) check() error {
+	if strings.TrimSpace(a.Name) == "" || strings.ContainsAny(a.Name, "\t\r\n") {
+		return fmt.Errorf("the attribute name %.150q is empty or has a line end or tab", a.Name)
+	}
+	if err := checkText(a.Name, a.Name); err != nil {
+		return err
+	}
+	for _, value := range a.Values {
+		if err := checkText(a.Name, value); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// checkText is CheckText, with the text's name in its error.
+func checkText(name, text string) error {
+	if err := CheckText(text); err != nil {
+		return fmt.Errorf("%.150q: %w", name, err)
 	}
 	return nil
 }

@@ -1,0 +1,121 @@
+package samldoc
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+
+	"github.com/seed055b7978/delegation/internal/guard"
+)
+
+// What does not change in a signature: RSA-SHA256 over exclusive canonical XML. The text is
+// canonical as well.
+const (
+	signatureNS   = "http://www.w3.org/2000/09/xmldsig#"
+	exclusiveC14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
+
+	// SignedInfo is hashed alone, and then declares its namespace itself. Within Signature, which
+	// declares it for all that is inside, it does not.
+	signedInfoAlone  = `<ds:SignedInfo xmlns:ds="` + signatureNS + `">`
+	signedInfoInside = `<ds:SignedInfo>`
+
+	beforeID = `<ds:CanonicalizationMethod Algorithm="` + exclusiveC14N + `">` +
+		`</ds:CanonicalizationMethod>` +
+		`<ds:SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256">` +
+		`</ds:SignatureMethod>` +
+		`<ds:Reference URI="#`
+	beforeDigest = `"><ds:Transforms>` +
+		`<ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature">` +
+		`</ds:Transform>` +
+		`<ds:Transform Algorithm="` + exclusiveC14N + `"></ds:Transform>` +
+		`</ds:Transforms>` +
+		`<ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"></ds:DigestMethod>` +
+		`<ds:DigestValue>`
+	afterDigest = `</ds:DigestValue></ds:Reference></ds:SignedInfo>`
+
+	beforeSignedInfo  = `<ds:Signature xmlns:ds="` + signatureNS + `">`
+	beforeValue       = `<ds:SignatureValue>`
+	beforeCertificate = `</ds:SignatureValue>` +
+		`<ds:KeyInfo><ds:X509Data><ds:X509Certificate>`
+	afterCertificate = `</ds:X509Certificate></ds:X509Data></ds:KeyInfo></ds:Signature>`
+)
+
+// appendSignedInfo appends SignedInfo without its start tag. The ID is one of elementID's, which
+// needs no escapes; the digest is that of the assertion's canonical form.
+func appendSignedInfo(to []byte, assertionID string, digest []byte) []byte {
+	to = append(to, beforeID...)
+	to = append(to, assertionID...)
+	to = append(to, beforeDigest...)
+	to = base64.StdEncoding.AppendEncode(to, digest)
+	return append(to, afterDigest...)
+}
+
+// sign returns the enveloped signature of an assertion in canonical form, as the element Signature.
+func (r *Response) sign(ctx context.Context, id string, assertion []byte) ([]byte, error) {
+	digest := sha256.Sum256(assertion)
+	alone := make([]byte, 0, 1024) // 866 bytes
+	alone = append(alone, signedInfoAlone...)
+	alone = appendSignedInfo(alone, id, digest[:])
+	value, err := r.signatureValue(ctx, sha256.Sum256(alone))
+	if err != nil {
+		return nil, err
+	}
+	signature := make([]byte, 0, r.signatureSize())
+	signature = append(signature, beforeSignedInfo...)
+	signature = append(signature, signedInfoInside...)
+	signature = append(signature, alone[len(signedInfoAlone):]...)
+	signature = append(signature, beforeValue...)
+	signature = base64.StdEncoding.AppendEncode(signature, value)
+	signature = append(signature, beforeCertificate...)
+	signature = base64.StdEncoding.AppendEncode(signature, r.Certificate.Raw)
+	return append(signature, afterCertificate...), nil
+}
+
+// signatureSize is how many bytes Signature has.
+func (r *Response) signatureSize() int {
+	const (
+		markup = len(beforeSignedInfo) + len(signedInfoInside) +
+			len(beforeID) + len(beforeDigest) + len(afterDigest) +
+			len(beforeValue) + len(beforeCertificate) + len(afterCertificate)
+		digest = (sha256.Size + 2) / 3 * 4
+	)
+	size := markup + idLength + digest
+	if key, ok := r.Certificate.PublicKey.(*rsa.PublicKey); ok {
+		size += base64.StdEncoding.EncodedLen(key.Size())
+	}
+	return size + base64.StdEncoding.EncodedLen(len(r.Certificate.Raw))
+}
+
+// signatureValue has the signer sign a digest.
+func (r *Response) signatureValue(ctx context.Context, digest [sha256.Size]byte) ([]byte, error) {
+	var value []byte
+	err := r.call(ctx, func() (err error) {
+		signer := NewCheckedSigner(r.Signer, r.Certificate.PublicKey)
+		value, err = signer.Sign(rand.Reader, digest[:], crypto.SHA256)
+		return err
+	})
+	if err != nil { // the signer may be at work still
+		return nil, err
+	}
+	return value, nil
+}
+
+// call calls a function that calls the signer. An HSM or KMS takes its time and crypto.Signer has
+// no context, so the caller can leave while the signer finishes without it. A key in memory cannot
+// hang: it is done before a goroutine for it would be worth its cost.
+func (r *Response) call(ctx context.Context, sign func() error) error {
+	if r.Callees == nil {
+		return guard.Call(sign)
+	}
+	switch r.Signer.(type) {
+	case *rsa.PrivateKey, BlankSigner:
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return guard.Call(sign)
+	}
+	return r.Callees.CallWithin(ctx, string(r.Certificate.Raw), sign)
+}
