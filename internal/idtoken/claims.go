@@ -11,12 +11,12 @@ import (
 // decidingClaims decide about a token, here or at other readers of it. Their look-alikes are
 // refused: a reader that folds case would read sub from "SUB" or "ſub". All names are compared
 // exactly, so other claims may have any name: AD FS lets its operators choose Email and Name.
-var decidingClaims = []string{
+var decidingClaims = namesOf(
 	"iss", "sub", "aud", "azp", "exp", "nbf", "iat", "jti",
 	"appid", "cid", "client_id", // see clientOf
 	"typ", "token_use", "idtyp", "appidacr", "azpacr", "scp", "cnf", "events", // see marks
 	"act", "tid",
-}
+)
 
 // Claims are those of a token that passed every check. The caller owns them.
 type Claims struct {
@@ -53,26 +53,34 @@ func checkClaims(
 	if c.Client, err = clientOf(all, c.Audience, clients); err != nil {
 		return nil, err
 	}
-	dates := map[string]time.Time{}
-	for _, name := range []string{"exp", "iat", "nbf"} {
-		if dates[name], err = numericDate(all, name); err != nil {
-			return nil, err
-		}
+	exp, err := numericDate(all, "exp")
+	if err != nil {
+		return nil, err
 	}
-	c.Expiry = dates["exp"]
-	if err := checkExpiry(c.Expiry, now, leeway); err != nil {
+	iat, err := numericDate(all, "iat")
+	if err != nil {
+		return nil, err
+	}
+	nbf, err := numericDate(all, "nbf")
+	if err != nil {
+		return nil, err
+	}
+	c.Expiry = exp
+	if err := checkExpiry(exp, now, leeway); err != nil {
 		return nil, err
 	}
 	// Before the clock is asked whether they lie ahead: to wait does not mend these.
-	for _, name := range []string{"iat", "nbf"} {
-		if err := checkOrder(name, dates[name], c.Expiry); err != nil {
-			return nil, err
-		}
+	if err := checkOrder("iat", iat, exp); err != nil {
+		return nil, err
 	}
-	for _, name := range []string{"iat", "nbf"} {
-		if err := checkBegun(name, dates[name], now, leeway); err != nil {
-			return nil, err
-		}
+	if err := checkOrder("nbf", nbf, exp); err != nil {
+		return nil, err
+	}
+	if err := checkBegun("iat", iat, now, leeway); err != nil {
+		return nil, err
+	}
+	if err := checkBegun("nbf", nbf, now, leeway); err != nil {
+		return nil, err
 	}
 	return c, nil
 }

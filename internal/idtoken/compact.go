@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/seed055b7978/delegation/internal/document"
@@ -16,8 +14,8 @@ const maxKeyID = 512
 
 // registeredHeaders are names whose look-alikes are refused: a verifier that folds case would read
 // alg from "ALG".
-var registeredHeaders = []string{"alg", "kid", "typ", "cty", "crit", "b64", "enc", "zip",
-	"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256"}
+var registeredHeaders = namesOf("alg", "kid", "typ", "cty", "crit", "b64", "enc", "zip",
+	"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256")
 
 // compactJWS is a token that is well-formed, and neither trusted nor verified. It is cut once,
 // here: what is verified, what is read and what is remembered are pieces of the same text.
@@ -100,9 +98,17 @@ func wrongEncodedPart(raw string, part int) *Error {
 func (t *compactJWS) origin(iss string) Origin {
 	return Origin{
 		Issuer:    iss,
-		KeyID:     fmt.Sprintf("%.80s", t.kid),
-		Algorithm: fmt.Sprintf("%.80s", t.algorithm),
+		KeyID:     shortened(t.kid),
+		Algorithm: shortened(t.algorithm),
 	}
+}
+
+// shortened cuts a text to 80 characters.
+func shortened(text string) string {
+	if len(text) <= 80 {
+		return text
+	}
+	return fmt.Sprintf("%.80s", text)
 }
 
 // readHeader takes algorithm and key ID from the header, and refuses what would give the token
@@ -172,7 +178,7 @@ func (t *compactJWS) readKeyID(header map[string]any) error {
 // checkType checks that the header does not name another kind of token than a JWT.
 func checkType(header map[string]any) error {
 	typ := header["typ"]
-	if typ == nil {
+	if typ == nil || typ == "JWT" {
 		return nil
 	}
 	s, _ := typ.(string)
@@ -186,26 +192,25 @@ func checkAlgorithmName(alg string) error {
 	if strings.EqualFold(alg, "none") {
 		return newError(tokenUnsigned, "the algorithm is %q", alg)
 	}
-	names := append([]string{"HS256", "HS384", "HS512", "Ed25519"}, Algorithms()...)
-	for _, known := range names {
-		if alg != known && strings.EqualFold(alg, known) {
-			return newError(algorithmCase,
-				"the algorithm is written %q instead of %q", alg, known)
-		}
+	if known, ok := algorithmNames.lookalike(alg); ok {
+		return newError(algorithmCase, "the algorithm is written %q instead of %q", alg, known)
 	}
 	return nil
 }
 
+// algorithmNames are those of all algorithms that are known here, allowed or not.
+var algorithmNames = namesOf(append(Algorithms(), "HS256", "HS384", "HS512", "Ed25519")...)
+
 // parseObject reads a part of the token, whose members are called claims or headers. It refuses
-// members that become one of the names by Unicode case folding.
+// members that become one of the exact names by Unicode case folding.
 func parseObject(
-	part string, text []byte, member string, names []string,
+	part string, text []byte, member string, exact names,
 ) (map[string]any, error) {
 	object, err := decodeObject(part, text)
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseFolded(object, member, names); err != nil {
+	if err := exact.refuseLookalikes(object, member); err != nil {
 		return nil, err
 	}
 	return object, nil
@@ -223,17 +228,4 @@ func decodeObject(part string, text []byte) (map[string]any, error) {
 		return nil, newError(tokenMalformed, "the token's %s is not one JSON object: %w", part, err)
 	}
 	return object, nil
-}
-
-// refuseFolded refuses members that become one of the names by Unicode case folding.
-func refuseFolded(object map[string]any, member string, names []string) error {
-	for _, found := range slices.Sorted(maps.Keys(object)) {
-		for _, name := range names {
-			if found != name && strings.EqualFold(found, name) {
-				return newError(tokenFoldedName,
-					"the %s %.80q differs from %q only by case", member, found, name)
-			}
-		}
-	}
-	return nil
 }

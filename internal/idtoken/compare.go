@@ -171,7 +171,7 @@ func (c *comparison) compareHeader(text []byte) {
 		c.add("header", "not readable", "one JSON object").judge(err)
 		return
 	}
-	if err := refuseFolded(header, "header", registeredHeaders); err != nil {
+	if err := registeredHeaders.refuseLookalikes(header, "header"); err != nil {
 		c.add("header", "a name of odd case", "names as they are registered").judge(err)
 	}
 	c.compareAlgorithm(header)
@@ -344,7 +344,7 @@ func (c *comparison) compareClaims() {
 		c.add("payload", "not readable", "one JSON object").judge(c.payloadErr)
 		return
 	}
-	if err := refuseFolded(c.Claims, "claim", decidingClaims); err != nil {
+	if err := decidingClaims.refuseLookalikes(c.Claims, "claim"); err != nil {
 		c.add("payload", "a name of odd case", "names as they are registered").judge(err)
 	}
 	c.compareIssuer()

@@ -134,6 +134,9 @@ func newMistake(code, what string) *Error {
 
 // hasCode tells whether an error is an Error with one of the codes.
 func hasCode(err error, codes ...string) bool {
+	if err == nil {
+		return false
+	}
 	var e *Error
 	return errors.As(err, &e) && slices.Contains(codes, e.Code)
 }

@@ -55,8 +55,7 @@ func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
 		}
 		// Only such a verdict tells that an issuer has changed its key and kept the kid, or uses
 		// none.
-		changed := hasCode(s.verdict, signatureInvalid, keyUnsuitable, keyAmbiguous)
-		if last || !changed {
+		if last || !hasCode(s.verdict, signatureInvalid, keyUnsuitable, keyAmbiguous) {
 			return s.verdict
 		}
 	}

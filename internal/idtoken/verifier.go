@@ -96,6 +96,7 @@ type issuer struct {
 	template       *Template
 	tenant         string // whose iss it is, by the template; empty: the issuer has no tenants
 	tenantClaim    string
+	tenantNames    names // tenantClaim alone
 	algorithms     []string
 	keys           keyFinder
 	secrets        clientSecrets // nil: no client has one
@@ -125,6 +126,7 @@ func (v *Verifier) add(i Issuer) {
 		listed:      i.URL,
 		template:    i.Template,
 		tenantClaim: i.TenantClaim,
+		tenantNames: namesOf(i.TenantClaim),
 		marks:       i.Marks,
 		clients:     i.Clients,
 	}
@@ -351,7 +353,7 @@ func (i issuer) checkTenant(all map[string]any) error {
 	if i.tenant == "" {
 		return nil
 	}
-	if err := refuseFolded(all, "claim", []string{i.tenantClaim}); err != nil {
+	if err := i.tenantNames.refuseLookalikes(all, "claim"); err != nil {
 		return err
 	}
 	named, err := stringClaim(all, i.tenantClaim)
