@@ -115,7 +115,7 @@ func (r *reader) begin(bracket byte) bool {
 		c := &r.containers[depth]
 		*c = container{array: []any{}}
 		if bracket == '{' {
-			*c = container{object: map[string]any{}}
+			*c = container{object: make(map[string]any, r.members(depth))}
 		}
 	} else {
 		r.refuse(r.at, ErrDepth)
@@ -123,6 +123,15 @@ func (r *reader) begin(bracket byte) bool {
 	r.open = append(r.open, bracket)
 	r.at++
 	return true
+}
+
+// members is how much room an object gets from the start: enough for the outermost one in most
+// cases, and never much more than so long a text can need.
+func (r *reader) members(depth int) int {
+	if depth > 0 {
+		return 0
+	}
+	return min(1+strings.Count(r.text, ","), len(r.text)/16)
 }
 
 // beginMember reads the name of the next member and the colon, if the innermost container is an

@@ -59,7 +59,7 @@ func decodeParts(raw string, maxSize int) (t *compactJWS, header []byte, err err
 	for i, part := range parts {
 		// Strict refuses stray bits in the last character, and the decoder would skip line ends.
 		b, err := base64.RawURLEncoding.Strict().DecodeString(part)
-		if err != nil || strings.ContainsAny(part, "\r\n") {
+		if err != nil || strings.Contains(part, "\r") || strings.Contains(part, "\n") {
 			return nil, nil, wrongEncodedPart(raw, i+1)
 		}
 		decoded[i] = b
