@@ -48,9 +48,10 @@ func codeOf(err error) string {
 	return e.Code
 }
 
+var encode = base64.RawURLEncoding.EncodeToString
+
 // token is a token of the issuer with a signature of no key.
 func token(algorithm, iss string) string {
-	encode := base64.RawURLEncoding.EncodeToString
 	return encode(fmt.Appendf(nil, `{"alg":%q,"kid":"k"}`, algorithm)) + "." +
 		encode(fmt.Appendf(nil, `{"iss":%q}`, iss)) + ".AAAA"
 }

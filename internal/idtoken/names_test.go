@@ -50,3 +50,19 @@ func TestLookalikes(t *testing.T) {
 		t.Errorf("only %d look-alikes", found)
 	}
 }
+
+// Of several look-alikes the error always has the same one, whatever their order in the token.
+func TestLookalikes_FirstByName(t *testing.T) {
+	v := verifier(func(string, error) {})
+	for _, header := range []string{
+		`{"alg":"RS256","TYP":"a","Kid":"b","CTY":"c","ſ":"d","Enc":"e"}`,
+		`{"Enc":"e","ſ":"d","CTY":"c","Kid":"b","TYP":"a","alg":"RS256"}`,
+	} {
+		for range 20 {
+			_, err := v.Verify(t.Context(), encode([]byte(header))+".e30.AAAA")
+			if err == nil || !strings.Contains(err.Error(), `"CTY"`) {
+				t.Fatalf("got %v", err)
+			}
+		}
+	}
+}
