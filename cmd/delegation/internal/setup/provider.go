@@ -204,6 +204,8 @@ var people = []provider{
 			asks:  "Organisation ID of Zitadel",
 			claim: "urn:zitadel:iam:user:resourceowner:id",
 		},
+		// Access tokens that are JWTs have no hash of an access token.
+		requires: []requirement{{"at_hash", ".+"}},
 	},
 	{
 		name: "authentik",
@@ -221,6 +223,8 @@ var people = []provider{
 		form: "https://HOST/dex",
 		is:   isPath(`/dex`),
 		gate: groupGate("groups"),
+		// Access tokens have the form of ID tokens, but no hash of an authorization code.
+		requires: []requirement{{"c_hash", ".+"}},
 	},
 	{
 		name: "vault",
