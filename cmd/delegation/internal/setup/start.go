@@ -281,7 +281,8 @@ func (i *Answers) Rest(files []File) string {
 		fmt.Fprintf(&b, "%s is written.\n", f.Path)
 	}
 	file := term.ShellWord(filepath.Join(i.Folder, ConfigurationFile))
-	fmt.Fprintf(&b, "\nNext, set it up in AWS, check it, and serve it:\n\n")
+	fmt.Fprintf(&b, "\nNext, set it up in AWS, check it, and exchange the ID token in the file "+
+		"token:\n\n")
 	if i.Terraform {
 		folder := term.ShellWord("-chdir=" + i.Folder)
 		fmt.Fprintf(&b, "  terraform %s init && terraform %s apply\n", folder, folder)
@@ -290,7 +291,9 @@ func (i *Answers) Rest(files []File) string {
 			"--capabilities CAPABILITY_NAMED_IAM --region %s\n",
 			term.ShellWord(filepath.Join(i.Folder, "cloudformation.yaml")), i.Region)
 	}
-	fmt.Fprintf(&b, "  delegation check --config %s\n  delegation serve "+
-		"--config %s\n", file, file)
+	fmt.Fprintf(&b, "  delegation check --config %s\n", file)
+	fmt.Fprintf(&b, "  eval \"$(delegation exchange --config %s --target %s --token-file token "+
+		"--format env)\"\n", file, term.ShellWord(i.Target))
+	fmt.Fprintf(&b, "\nThen serve it:\n\n  delegation serve --config %s\n", file)
 	return b.String()
 }
