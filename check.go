@@ -50,7 +50,8 @@ type CheckResult struct {
 //   - metadata of ENTITYID: it has the size that IAM takes.
 //   - signing key FINGERPRINT of ENTITYID: it signs a random digest, and its certificate, whose
 //     SHA-256 begins with FINGERPRINT, verifies it. A certificate that is not valid yet, has expired
-//     or will within 30 days is a warning: AWS does not read its dates, others may.
+//     or will within 30 days is a warning: AWS does not read its dates, others may. So is an
+//     *rsa.PrivateKey without precomputed values, which signs slower than it could.
 //   - sts REGION: STS there refuses a call with no assertion in it, so it answers.
 //
 // The identities are Config.IdentityProvider and each Identity in [Targets], or of a target that
@@ -146,10 +147,10 @@ func (l *checks) addIdentity(p IdentityProvider, now time.Time) {
 		return err
 	})
 	for _, key := range p.Keys {
-		sum := sha256.Sum256(key.Certificate.Raw)
-		name := fmt.Sprintf("signing key %x of %s", sum[:8], p.EntityID)
-		dates := explain.CertificateDates(key.Certificate, now)
-		l.addProbe(name, dates, StageSAML, func(ctx context.Context) error {
+		warnings := []string{explain.CertificateDates(key.Certificate, now), key.slowness()}
+		warnings = slices.DeleteFunc(warnings, func(text string) bool { return text == "" })
+		warning := strings.Join(warnings, "; ")
+		l.addProbe(key.name(p.EntityID), warning, StageSAML, func(ctx context.Context) error {
 			return l.try(ctx, key)
 		})
 	}

@@ -378,7 +378,8 @@ func (c *Config) newDurationBreakers() *freshness.Breakers {
 	})
 }
 
-// warn tells the log what is allowed and lets in more people than an operator may think.
+// warn tells the log what is allowed and lets in more people than an operator may think, and which
+// keys sign slowly.
 func (c *Config) warn(ctx context.Context) {
 	if c.UnsafeSTSEmulator {
 		c.Logger.LogAttrs(ctx, slog.LevelWarn, "unsafe setting",
@@ -395,4 +396,29 @@ func (c *Config) warn(ctx context.Context) {
 		c.Logger.LogAttrs(ctx, slog.LevelWarn, "role shared by issuers",
 			slog.String("role", role), slog.String("warning", roles[role]))
 	}
+	slow := c.slowKeys()
+	for _, name := range slices.Sorted(maps.Keys(slow)) {
+		c.Logger.LogAttrs(ctx, slog.LevelWarn, "slow signing key",
+			slog.String("key", name), slog.String("warning", slow[name]))
+	}
+}
+
+// slowKeys are warnings of the keys that sign slower than they could, by their names.
+func (c *Config) slowKeys() map[string]string {
+	slow := map[string]string{}
+	note := func(p *IdentityProvider) {
+		for _, key := range p.Keys {
+			if text := key.slowness(); text != "" {
+				slow[key.name(p.EntityID)] = text
+			}
+		}
+	}
+	note(&c.IdentityProvider)
+	targets, _ := c.Targets.(Targets)
+	for _, target := range targets {
+		if target.Identity != nil {
+			note(target.Identity)
+		}
+	}
+	return slow
 }

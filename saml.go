@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -42,6 +43,10 @@ type IdentityProvider struct {
 type SigningKey struct {
 	// Signer signs SHA-256 digests with PKCS #1 v1.5. It must be safe for concurrent use: up to 64
 	// calls run at the same time. An *rsa.PrivateKey cannot hang, and has no such limit.
+	//
+	// An *rsa.PrivateKey that was put together field by field needs a call of its method Precompute:
+	// without it a signature takes up to twice its time, and [New] and [Delegator.Check] warn. The
+	// functions of crypto/rsa, crypto/tls and crypto/x509 that return a key have called it.
 	//
 	// A crypto.Signer knows no context, so a call that hangs is abandoned after
 	// Config.SigningTimeout. With 16 abandoned calls, exchanges and checks fail at once with
@@ -87,6 +92,29 @@ func (k SigningKey) validate() error {
 		}
 		return nil
 	})
+}
+
+// name is what Check and the log call the key of an entity.
+func (k SigningKey) name(entityID string) string {
+	sum := sha256.Sum256(k.Certificate.Raw)
+	return fmt.Sprintf("signing key %x of %s", sum[:8], entityID)
+}
+
+const precomputeWarning = "the *rsa.PrivateKey has no precomputed values, so a signature takes " +
+	"up to twice its time: call its method Precompute before New"
+
+// slowness is a warning if the key signs slower than it could. For a key in memory with two primes
+// crypto/rsa works these values out anew for each signature; with more primes it has no use for
+// them.
+func (k SigningKey) slowness() string {
+	key, inMemory := k.Signer.(*rsa.PrivateKey)
+	if !inMemory || len(key.Primes) != 2 {
+		return ""
+	}
+	if values := key.Precomputed; values.Dp != nil && values.Dq != nil && values.Qinv != nil {
+		return ""
+	}
+	return precomputeWarning
 }
 
 func (p IdentityProvider) clone() IdentityProvider {
