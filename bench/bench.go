@@ -10,8 +10,8 @@ import (
 // bench is one run.
 type bench struct {
 	rounds int
-	quick  bool
 	began  time.Time
+	load   string // average, at the beginning
 	world  *world
 	net    *loopback
 	// rows are the table of goals, and details all contenders.
@@ -19,6 +19,7 @@ type bench struct {
 	details []detail
 	gauges  []gauge
 	rates   []*service
+	counts  map[string]float64 // instructions by stage
 }
 
 // progress says on standard error what is being done: a run takes minutes.
@@ -44,16 +45,6 @@ type row struct {
 
 // add adds a row to the table.
 func (b *bench) add(r row) { b.rows = append(b.rows, r) }
-
-// gauge is a figure that does not depend on what else the machine does.
-type gauge struct {
-	name  string
-	value float64
-}
-
-func (b *bench) gauge(name string, value float64) {
-	b.gauges = append(b.gauges, gauge{name, value})
-}
 
 // addTimes adds a row of times in seconds.
 func (b *bench) addTimes(what string, seconds []float64, most time.Duration) {

@@ -90,6 +90,8 @@ func (e *exchanger) exchange(token string) error {
 	return nil
 }
 
+const formType = "application/x-www-form-urlencoded"
+
 // barePost is one request to STS, as short as net/http lets it be.
 func barePost(client *http.Client, stsURL, response string) func() error {
 	form := url.Values{
@@ -102,7 +104,7 @@ func barePost(client *http.Client, stsURL, response string) func() error {
 	}
 	body := []byte(form.Encode())
 	return func() error {
-		answer, err := client.Post(stsURL, "application/x-www-form-urlencoded", bytes.NewReader(body))
+		answer, err := client.Post(stsURL, formType, bytes.NewReader(body))
 		if err != nil {
 			return err
 		}

@@ -71,7 +71,8 @@ func answerSTS(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, stsAnswer)
 }
 
-var stsAnswer = fmt.Sprintf(`<AssumeRoleWithSAMLResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+var stsAnswer = fmt.Sprintf(`<AssumeRoleWithSAMLResponse
+    xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
   <AssumeRoleWithSAMLResult>
     <AssumedRoleUser>
       <AssumedRoleId>%s</AssumedRoleId>

@@ -33,6 +33,7 @@ func parts() []part {
 		{"scripts", false, (*bench).scripts},
 		{"connections", false, (*bench).connections},
 		{"throughput", false, (*bench).throughput},
+		{"instructions", false, (*bench).instructions},
 		{"memory", false, (*bench).decisionSize},
 		{"services", true, (*bench).services},
 		{"startup", true, (*bench).startup},
@@ -48,36 +49,60 @@ func main() {
 	}
 }
 
-func run(arguments []string, out io.Writer) (err error) {
+// options are the flags.
+type options struct {
+	rounds int
+	quick  bool
+	only   string
+	guards string
+	folder string
+
+	// Processes that a run starts of itself.
+	peer  string
+	sts   string
+	stage string
+	times int
+}
+
+func parse(arguments []string) (*options, error) {
+	o := new(options)
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	rounds := flags.Int("rounds", 15, "rounds in which each contender has one turn")
-	quick := flags.Bool("quick", false, "leave out what takes minutes or starts processes")
-	only := flags.String("only", "", "parts to run, with commas; all others are left out")
-	folder := flags.String("folder", "", "folder of keys and tokens; empty: a new one")
-	peerAddress := flags.String("peer", "", "run the hand-written service at this address instead")
-	stsURL := flags.String("sts", "", "the STS of -peer; empty: it remembers credentials")
-	if err := flags.Parse(arguments); err != nil {
+	flags.IntVar(&o.rounds, "rounds", 15, "rounds in which each contender has one turn")
+	flags.BoolVar(&o.quick, "quick", false, "leave out what takes minutes or starts services")
+	flags.StringVar(&o.only, "only", "", "parts to run, with commas; all others are left out")
+	flags.StringVar(&o.guards, "guards", "", "file of bounds to check")
+	flags.StringVar(&o.folder, "folder", "", "folder of keys and tokens; empty: a new one")
+	flags.StringVar(&o.peer, "peer", "", "only run the hand-written service at this address")
+	flags.StringVar(&o.sts, "sts", "", "the STS of -peer; empty: it remembers credentials")
+	flags.StringVar(&o.stage, "repeat", "", "only repeat this stage")
+	flags.IntVar(&o.times, "times", 1, "repetitions of -repeat")
+	err := flags.Parse(arguments)
+	if err == nil && (o.rounds < 1 || flags.NArg() > 0) {
+		err = errors.New("-rounds must be positive, and there are no arguments")
+	}
+	return o, err
+}
+
+func run(arguments []string, out io.Writer) (err error) {
+	o, err := parse(arguments)
+	if err != nil {
 		return err
 	}
-	if *peerAddress != "" {
-		w, err := openWorld(*folder)
+	if o.folder == "" {
+		o.folder, err = os.MkdirTemp("", "bench")
 		if err != nil {
 			return err
 		}
-		w.real = nil
-		return servePeer(w, *peerAddress, *stsURL)
+		defer func() { err = errors.Join(err, os.RemoveAll(o.folder)) }()
 	}
-	if *folder == "" {
-		*folder, err = os.MkdirTemp("", "bench")
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(*folder)) }()
-	}
-	b := &bench{rounds: *rounds, quick: *quick, began: time.Now()}
-	b.progress("makes keys and tokens")
-	if b.world, err = openWorld(*folder); err != nil {
+	b := &bench{rounds: o.rounds, began: time.Now(), load: loadAverage()}
+	b.progress("keys and tokens")
+	if b.world, err = openWorld(o.folder); err != nil {
 		return err
+	}
+	if o.peer != "" {
+		b.world.real = nil // the peer's heap has nothing of ours
+		return servePeer(b.world, o.peer, o.sts)
 	}
 	if b.net, err = b.world.listen(); err != nil {
 		return err
@@ -86,14 +111,38 @@ func run(arguments []string, out io.Writer) (err error) {
 	if err := isolate(b.net.url); err != nil {
 		return err
 	}
+	if o.stage != "" {
+		return b.repeat(o.stage, o.times)
+	}
+	return b.runParts(o, out)
+}
+
+// runParts runs what was chosen, and says what it found.
+func (b *bench) runParts(o *options, out io.Writer) error {
 	for _, p := range parts() {
-		chosen := *only == "" || slices.Contains(strings.Split(*only, ","), p.name)
-		if !chosen || p.slow && b.quick {
+		chosen := o.only == "" || slices.Contains(strings.Split(o.only, ","), p.name)
+		if !chosen || p.slow && o.quick {
 			continue
 		}
 		if err := p.run(b); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
-	return b.report(out)
+	report := b.report()
+	if _, err := io.WriteString(out, report); err != nil {
+		return err
+	}
+	if o.only == "" && !o.quick {
+		if err := b.save(report); err != nil {
+			return err
+		}
+	}
+	if o.guards == "" {
+		return nil
+	}
+	guards, err := readGuards(o.guards)
+	if err != nil {
+		return err
+	}
+	return b.check(guards)
 }

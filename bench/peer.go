@@ -168,7 +168,7 @@ func (h *handWritten) redeem(ctx context.Context, response string) (*awsCredenti
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Content-Type", formType)
 	answer, err := h.client.Do(request)
 	if err != nil {
 		return nil, err

@@ -57,7 +57,8 @@ func writeCrewjam(
 	if _, err := rand.Read(random[:]); err != nil {
 		return "", err
 	}
-	assertion := crewjamAssertion("_"+hex.EncodeToString(random[:20]), nameID, sessionName, now, tags)
+	id := "_" + hex.EncodeToString(random[:20])
+	assertion := crewjamAssertion(id, nameID, sessionName, now, tags)
 	signing, err := dsig.NewSigningContext(signer, [][]byte{certificate.Raw})
 	if err != nil {
 		return "", err

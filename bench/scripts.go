@@ -57,6 +57,7 @@ func (b *bench) scripts() error {
 	if err != nil {
 		return err
 	}
+	b.weigh("rule in JavaScript", all[1])
 	b.compare("JavaScript rule / goja alone", all[1], all[0], 1.15, 0)
 	return nil
 }

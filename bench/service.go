@@ -91,7 +91,8 @@ func (b *bench) services() (err error) {
 			}
 		}
 	}
-	b.addRates("`serve`, cached, requests/s / the hand-written service", cached.rates, peer.rates, 1.2)
+	b.addRates("`serve`, cached, requests/s / the hand-written service",
+		cached.rates, peer.rates, 1.2)
 	b.addCPU("CPU of a cached request / of the hand-written service", cached, peer)
 	b.addRates("`serve`, cache off, requests/s / the hand-written with crewjam, goxmldsig",
 		cold.rates, coldPeer.rates, 1)

@@ -8,6 +8,14 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
+// Names of what the chart shows.
+const (
+	responseTitle = "SAML response, signed"
+	tokenTitle    = "ID token of 16 claims"
+	cachedTitle   = "Exchange from the cache"
+	seenName      = "delegation, seen before"
+)
+
 // responses measures how a SAML response is made.
 func (b *bench) responses() error {
 	key, ok := b.world.key.Signer.(*rsa.PrivateKey)
@@ -17,7 +25,7 @@ func (b *bench) responses() error {
 	certificate := b.world.key.Certificate
 	blank := blankSigner(key.Public())
 	sign := once(bareSign(key))
-	signed, err := b.measure("SAML response, signed",
+	signed, err := b.measure(responseTitle,
 		contender{name: "crypto/rsa, Sign alone", run: sign},
 		contender{name: "delegation", run: once(response(key, certificate, responseTags))},
 		contender{
@@ -30,9 +38,12 @@ func (b *bench) responses() error {
 	}
 	b.compare("build, sign and encode a response / bare RSA-2048 Sign",
 		signed[1], signed[0], 1.06, 30)
+	b.weigh("response", signed[1])
 	unsigned, err := b.measure("SAML response, without the time of the signature",
-		contender{name: "crewjam/saml, goxmldsig",
-			run: once(crewjamResponse(blank, certificate, responseTags))},
+		contender{
+			name: "crewjam/saml, goxmldsig",
+			run:  once(crewjamResponse(blank, certificate, responseTags)),
+		},
 		contender{name: "delegation", run: once(response(blank, certificate, responseTags))},
 	)
 	if err != nil {
@@ -79,8 +90,8 @@ func (b *bench) tokens() error {
 		return err
 	}
 	again := func() error { return seen(w.real[0]) }
-	all, err := b.measure("ID token of 16 claims",
-		append(unseen(w.real), contender{name: "delegation, seen before", run: once(again)})...)
+	all, err := b.measure(tokenTitle,
+		append(unseen(w.real), contender{name: seenName, run: once(again)})...)
 	if err != nil {
 		return err
 	}
@@ -92,6 +103,8 @@ func (b *bench) tokens() error {
 	if err != nil {
 		return err
 	}
+	b.weigh("unseen token", all[0])
+	b.weigh("seen token", all[len(all)-1])
 	b.compare("an unseen ID token / golang-jwt", all[0], golang, 1.05, 70)
 	b.compare("an unseen ID token / go-oidc", all[0], goOIDC, 0.50, 0)
 	b.compare("a token seen before / golang-jwt's unseen", all[len(all)-1], golang, 0.10, 0)
@@ -103,6 +116,7 @@ func (b *bench) tokens() error {
 	if err != nil {
 		return err
 	}
+	b.weigh("unseen token of 400 claims", large[0])
 	b.compare("an unseen ID token of 400 claims / golang-jwt", large[0], large[1], 1.05,
 		4*manyClaims)
 	b.claimCost(all[0], golang, large)
@@ -146,8 +160,12 @@ func (b *bench) exchanges() error {
 	}
 	golang := golangJWT(w)
 	tokens := w.real[1:]
-	all, err := b.measure("exchange from the cache",
-		contender{name: "golang-jwt/v5, unseen token", run: each(golang, tokens), most: len(tokens)},
+	all, err := b.measure(cachedTitle,
+		contender{
+			name: "golang-jwt/v5, unseen token",
+			most: len(tokens),
+			run:  each(golang, tokens),
+		},
 		contender{name: "delegation, cached", run: once(func() error {
 			return cached.exchange(w.real[0])
 		})},
@@ -155,6 +173,7 @@ func (b *bench) exchanges() error {
 	if err != nil {
 		return err
 	}
+	b.weigh("cached exchange", all[1])
 	b.compare("Exchange from the cache, two Go rules / golang-jwt's unseen",
 		all[1], all[0], 0.25, 45)
 	return b.cold(config)
@@ -208,6 +227,7 @@ func (b *bench) cold(config delegation.Config) error {
 	if err != nil {
 		return err
 	}
+	b.gauge("allocations, cold exchange with STS in process", all[3].allocs)
 	b.compare("cold Exchange, loopback / bare Sign, Verify and POST", all[2], all[0], 1.25, 0)
 	return nil
 }

@@ -15,7 +15,8 @@ func (b *bench) startup() error {
 		return err
 	}
 	hello := b.world.path("hello")
-	if said, err := exec.Command("go", "build", "-o", hello, "./hello").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", hello, "./hello")
+	if said, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w: %s", err, said)
 	}
 	var base, ours []float64

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Instructions are counted by cachegrind, which runs a program on a processor of its own making: 50
+// times slower, and the same each time. Two runs with different numbers of repetitions tell what
+// one repetition takes.
+const (
+	fewRepetitions  = 20
+	moreRepetitions = 220
+)
+
+// stage is work whose instructions are counted.
+type stage struct {
+	name string
+	open func(*bench) (run func(i int) error, err error)
+}
+
+func stages() []stage {
+	return []stage{
+		{"response without signature", func(b *bench) (func(int) error, error) {
+			key := b.world.key
+			blank := blankSigner(key.Signer.Public())
+			return once(response(blank, key.Certificate, responseTags)), nil
+		}},
+		{"unseen token", func(b *bench) (func(int) error, error) {
+			verify, err := ours(b.net.keysURL(), b.world.real[0])
+			return each(verify, b.world.real[1:]), err
+		}},
+		{"seen token", func(b *bench) (func(int) error, error) {
+			verify, err := ours(b.net.keysURL(), b.world.real[0])
+			return once(func() error { return verify(b.world.real[0]) }), err
+		}},
+		{"cached exchange", func(b *bench) (func(int) error, error) {
+			e := &exchanger{config: b.world.config(b.net.keysURL()), seen: b.world.real[0]}
+			e.config.STS = inProcess{}
+			err := e.renew()
+			return once(func() error { return e.exchange(b.world.real[0]) }), err
+		}},
+		{golangStage, func(b *bench) (func(int) error, error) {
+			return each(golangJWT(b.world), b.world.real[1:]), nil
+		}},
+	}
+}
+
+// golangStage is there to compare with, and has no bound.
+const golangStage = "unseen token, golang-jwt"
+
+// instructions counts the instructions of each stage. Without valgrind it leaves them out.
+func (b *bench) instructions() error {
+	valgrind, err := exec.LookPath("valgrind")
+	if err != nil {
+		b.progress("instructions: left out, there is no valgrind")
+		return nil
+	}
+	counts := map[string]float64{}
+	for _, s := range stages() {
+		b.progress("instructions: %s", s.name)
+		few, err := b.countOf(valgrind, s.name, fewRepetitions)
+		if err != nil {
+			return err
+		}
+		more, err := b.countOf(valgrind, s.name, moreRepetitions)
+		if err != nil {
+			return err
+		}
+		counts[s.name] = (more - few) / (moreRepetitions - fewRepetitions)
+		if s.name != golangStage {
+			b.gauge("instructions, "+s.name, counts[s.name])
+		}
+	}
+	b.counts = counts
+	return nil
+}
+
+var countLine = regexp.MustCompile(`I\s+refs:\s+([\d,]+)`)
+
+// countOf counts the instructions of a process that repeats a stage n times.
+func (b *bench) countOf(valgrind, name string, n int) (float64, error) {
+	own, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	command := exec.Command(valgrind, "--tool=cachegrind", "--cache-sim=no",
+		"--cachegrind-out-file="+os.DevNull,
+		own, "-repeat", name, "-times", strconv.Itoa(n), "-folder", b.world.folder)
+	// Garbage would be collected at other moments each time. Valgrind's processor has no RDTSCP.
+	command.Env = append(os.Environ(), "GOGC=off", "GOMAXPROCS=1", "GODEBUG=cpu.rdtscp=off")
+	said, err := command.CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("valgrind: %w: %s", err, said)
+	}
+	found := countLine.FindSubmatch(said)
+	if found == nil {
+		return 0, fmt.Errorf("valgrind says no count: %.2000s", said)
+	}
+	return strconv.ParseFloat(strings.ReplaceAll(string(found[1]), ",", ""), 64)
+}
+
+// repeat runs a stage n times. It is what the counted process does.
+func (b *bench) repeat(name string, n int) error {
+	for _, s := range stages() {
+		if s.name != name {
+			continue
+		}
+		run, err := s.open(b)
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			if err := run(i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return errors.New("there is no stage " + name)
+}
