@@ -287,7 +287,8 @@ func (c *Config) compile() (*compiled, error) {
 		problems.add("Rules[%d] is nil", i)
 	}
 	if c.FIPS && c.DualStack {
-		problems.add("FIPS and DualStack: AWS has no STS endpoint that is both")
+		problems.add("Config.FIPS and Config.DualStack are both set, and AWS has no STS endpoint " +
+			"that is both")
 	}
 	return &made, errors.Join(problems...)
 }

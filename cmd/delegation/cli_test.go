@@ -309,7 +309,7 @@ func TestKeygen_ContextEnded(t *testing.T) {
 // TestByKeys: who has a configuration and no Go reads of its keys only, in every remedy.
 func TestByKeys(t *testing.T) {
 	table := string(must(os.ReadFile("../../docs/errors.md")))
-	names := regexp.MustCompile(`\b(Config|Issuer|IdentityProvider|Target|AWS)\.[A-Z]\w+`).
+	names := regexp.MustCompile(`\b(Config|Issuer|IdentityProvider|Target|AWS|Options)\.[A-Z]\w+`).
 		FindAllString(table, -1)
 	if len(names) < 15 {
 		t.Fatalf("%d names in the table", len(names))
@@ -326,9 +326,13 @@ func TestByKeys(t *testing.T) {
 			t.Errorf("%s is %q, which the example does not have", name, key)
 		}
 	}
-	got := config.ByKeys("publish IdentityProvider.Metadata")
-	want := "publish the output of delegation metadata"
-	if got != want {
-		t.Errorf("got %q", got)
+	for text, want := range map[string]string{
+		"publish IdentityProvider.Metadata": "publish the output of delegation metadata",
+		"Cannot find module 'x': register it in Options.Modules": "Cannot find module 'x': " +
+			"only a program in Go can add modules, with jsrules",
+	} {
+		if got := config.ByKeys(text); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

@@ -208,7 +208,7 @@ targets:
 			"http: {console: {enabled: true, endpoint: \"http://aws.example.com\"}}\nlisten:",
 			`:1: http.console.endpoint: "http://aws.example.com" must be https`},
 		"FIPS with dual stack": {"listen:", "sts: {fips: true, dual_stack: true}\nlisten:",
-			": FIPS and DualStack"},
+			": sts.fips and sts.dual_stack are both set"},
 		"origin": {"listen:",
 			"http:\n  allowed_origins: [\"https://app.example.com/\"]\nlisten:",
 			":2: http.allowed_origins[0]: "},

@@ -10,8 +10,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/seed055b7978/delegation/oidctest"
 )
 
 // issuerConfig is a good configuration with an issuer's keys in it.
@@ -206,6 +209,36 @@ func TestCheck_PrivateCAAndProxy(t *testing.T) {
 				t.Errorf("got %s", out)
 			}
 		})
+	}
+}
+
+// TestCheck_ProxyOfPlainHTTP: HTTP_PROXY is for documents over plain http. One that is down is
+// named, and another one in its place works.
+func TestCheck_ProxyOfPlainHTTP(t *testing.T) {
+	w := newWorld(t)
+	const issuer = "http://idp.internal"
+	w.provider.SetIssuer(issuer)
+	w.issuerURL = issuer
+	working := httptest.NewServer(must(oidctest.NewNetwork(w.provider)))
+	t.Cleanup(working.Close)
+	down := httptest.NewServer(http.NotFoundHandler())
+	down.Close()
+	file := w.configFile(t, "")
+	text := strings.Replace(string(must(os.ReadFile(file))), "allow_loopback_http: true",
+		"insecure_http_hosts: [idp.internal]", 1)
+	file = w.write(t, "delegation.yaml", text)
+	for _, row := range []struct{ proxy, want string }{
+		{down.URL, "(key_set_proxy): check the proxy that HTTPS_PROXY or HTTP_PROXY names"},
+		{working.URL, "  ok"},
+	} {
+		command := exec.Command(binary(t), "check", "--config", file)
+		command.Env = append(command.Environ(), "http_proxy=", "no_proxy=", "NO_PROXY=",
+			"HTTP_PROXY="+row.proxy)
+		out, _ := command.CombinedOutput() // the exit code says less
+		line := regexp.MustCompile("(?m)^issuer .*$").FindString(string(out))
+		if !strings.Contains(line, row.want) {
+			t.Errorf("got %s, want %s", out, row.want)
+		}
 	}
 }
 

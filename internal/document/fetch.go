@@ -237,7 +237,8 @@ func (a Allowed) CheckFound(found, by string) error {
 		return nil
 	}
 	if u.Scheme != "https" {
-		return fmt.Errorf("%.200q leads to the address of another host", found)
+		return fmt.Errorf("%.200q leads to the address of another host: "+
+			"if that is the issuer's, list %q in Issuer.InsecureHTTPHosts", found, u.Host)
 	}
 	return fmt.Errorf("%.200q leads to the address of another host: "+
 		"if that is the issuer's, list %q in Issuer.DocumentOrigins", found, originOf(u))

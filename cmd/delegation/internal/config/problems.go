@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -68,7 +69,43 @@ func (b *Builder) Add(at KeyPath, err error) {
 		rest = text
 		at, text = fieldKey(at, text)
 	}
-	b.Wrong(at, errors.New(text))
+	b.Wrong(at, errors.New(fieldsInText(text)))
+}
+
+// fieldsInText names the keys of the fields that a problem speaks of. The library leaves out the
+// type of some: the problem is about one issuer or target.
+func fieldsInText(text string) string {
+	return fieldWord.ReplaceAllStringFunc(ByKeys(text), func(word string) string {
+		return cmp.Or(wordKeys[word], word)
+	})
+}
+
+var fieldWord = regexp.MustCompile(`\b[A-Z]\w+\b`)
+
+// wordKeys are the keys of fields that a problem can name without their types. None of these names
+// is a word of another kind.
+var wordKeys = map[string]string{
+	"Issuers":          "issuers",
+	"JWKS":             "jwks_file",
+	"JWKSURL":          "jwks_url",
+	"DiscoveryURL":     "discovery_url",
+	"SharedSecret":     "shared_secret_file",
+	"ClientSecrets":    "client_secrets",
+	"Principal":        "principal",
+	"SAMLProviderUUID": "saml_provider_uuid",
+	"SAMLRecipient":    "saml_recipient",
+
+	"MaxTokenSize":   "max_token_size",
+	"Leeway":         "leeway",
+	"SigningTimeout": "signing_timeout",
+	"STSTimeout":     "sts.timeout",
+	"Requests":       "requests",
+	"Per":            "per",
+	"MaxUsers":       "max_users",
+	"CacheSize":      "cache.size",
+	"CacheWindow":    "cache.window",
+	"CacheAhead":     "cache.ahead",
+	"SharedCache":    "cache.shared",
 }
 
 // fieldKey takes the field in front off a text.

@@ -1,0 +1,10 @@
+package config
+
+import "github.com/seed055b7978/delegation"
+
+// Delegation returns all of the library's configuration but STS, as Build makes it.
+func Delegation(b *Builder, s *Settings) delegation.Config {
+	c := b.delegation(s)
+	b.Stores(s, &c)
+	return c
+}
