@@ -162,12 +162,19 @@ func (r remedy) follow(t *testing.T, l language) string {
 	return err.Error()
 }
 
-// kindOf is the code of a refusal, or that of a warning.
+// kindOf is the code of a refusal, or that of a warning. Empty: there is none.
 func kindOf(err error) delegation.Code {
 	if errors.As(err, new(warning)) {
 		return codeWarning
 	}
-	return delegation.Code(codeOf(err))
+	var e *delegation.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &e):
+		return e.Code
+	}
+	return delegation.Code("no code: " + err.Error())
 }
 
 // codeWarning stands for warnings of Check, which have no code.

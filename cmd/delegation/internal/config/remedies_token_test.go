@@ -184,6 +184,8 @@ func kindRemedies() (rows []remedy) {
 // replayStore is the key of what no Go program has to say.
 const replayStore = "replay.store"
 
+func claims(name string, value any) map[string]any { return map[string]any{name: value} }
+
 func secretOf(secret string) secrets {
 	return secrets{app: {Secret: delegation.NewSecret(secret)}}
 }
