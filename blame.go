@@ -93,7 +93,7 @@ func (d *decision) oddPolicies() (odd []string) {
 // keys that are not keys of tags.
 func (d *decision) oddTags() (odd []string) {
 	refused := func(key, value string) bool {
-		return session.CheckTags(map[string]string{key: value}, nil, nil) != nil
+		return session.CheckTag(key, value) != nil
 	}
 	for key, value := range d.tags {
 		if refused(key, "") {

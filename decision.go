@@ -44,6 +44,7 @@ type decision struct {
 	policy         string
 	policyARNs     []string
 	tags           map[string]string
+	tagKeys        []string // of tags as they were decided, in order
 	transitive     []string // keys of tags
 	droppable      []string // keys of tags
 	mapped         []samldoc.Attribute
@@ -207,7 +208,9 @@ func (d *decision) checkContents() error {
 	if s := d.sourceIdentity; s != "" && !session.ValidName(s) {
 		return newError(CodeSourceIDInvalid, "the source identity is %.80q", s).overTexts(s)
 	}
-	if err := session.CheckTags(d.tags, d.transitive, d.droppable); err != nil {
+	d.tagKeys = slices.Sorted(maps.Keys(d.tags))
+	err := session.CheckTags(d.tagKeys, d.tags, d.transitive, d.droppable)
+	if err != nil {
 		return newError(CodeTagsInvalid, "%w", err).overTexts(d.oddTags()...)
 	}
 	if err := session.CheckPolicies(d.policy, d.policyARNs, d.role); err != nil {

@@ -2,24 +2,23 @@ package ststest
 
 import (
 	"net"
-	"regexp"
 	"strings"
 )
 
 var (
 	// IAM API Reference: role names, paths and SAML provider names.
-	roleARN = regexp.MustCompile(`\Aarn:([a-z-]+):iam::([0-9]{12}):` +
+	roleARN = newPattern(`\Aarn:([a-z-]+):iam::([0-9]{12}):` +
 		`role/(?:[!-~]+/)?([\w+=,.@-]{1,64})\z`)
-	providerARN = regexp.MustCompile(`\Aarn:([a-z-]+):iam::([0-9]{12}):` +
+	providerARN = newPattern(`\Aarn:([a-z-]+):iam::([0-9]{12}):` +
 		`saml-provider/([\w.-]{1,128})\z`)
-	policyARN = regexp.MustCompile(`\Aarn:([a-z-]+):iam::([0-9]{12}|aws):` +
+	policyARN = newPattern(`\Aarn:([a-z-]+):iam::([0-9]{12}|aws):` +
 		`policy/(?:[!-~]+/)?([\w+=,.@-]{1,128})\z`)
 )
 
 // An arn is the parts of an IAM ARN. name is without the path.
 type arn struct{ text, partition, account, name string }
 
-func parseARN(form *regexp.Regexp, s string) (arn, bool) {
+func parseARN(form pattern, s string) (arn, bool) {
 	m := form.FindStringSubmatch(s)
 	if m == nil || partitionNamed(m[1]) == nil {
 		return arn{}, false
@@ -31,7 +30,7 @@ func parseARN(form *regexp.Regexp, s string) (arn, bool) {
 // in the SDKs.
 type partition struct {
 	name    string
-	regions *regexp.Regexp
+	regions pattern
 	// signIn is the host of the sign-in endpoint. The host of a region has
 	// "{region}." before it.
 	signIn string
@@ -45,48 +44,48 @@ type partition struct {
 var partitions = []partition{
 	{
 		name:    "aws",
-		regions: regexp.MustCompile(`\A(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+\z`),
+		regions: newPattern(`\A(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+\z`),
 		signIn:  "signin.aws.amazon.com",
 		global:  "us-east-1",
 		urn:     "urn:amazon:webservices",
 	},
 	{
 		name:    "aws-cn",
-		regions: regexp.MustCompile(`\Acn-\w+-\d+\z`),
+		regions: newPattern(`\Acn-\w+-\d+\z`),
 		signIn:  "signin.amazonaws.cn",
 		global:  "cn-northwest-1",
 		urn:     "urn:amazon:webservices:cn-north-1",
 	},
 	{
 		name:    "aws-us-gov",
-		regions: regexp.MustCompile(`\Aus-gov-\w+-\d+\z`),
+		regions: newPattern(`\Aus-gov-\w+-\d+\z`),
 		signIn:  "signin.amazonaws-us-gov.com",
 		global:  "us-gov-west-1",
 		urn:     "urn:amazon:webservices:govcloud",
 	},
 	{
 		name:    "aws-iso",
-		regions: regexp.MustCompile(`\Aus-iso-\w+-\d+\z`),
+		regions: newPattern(`\Aus-iso-\w+-\d+\z`),
 		signIn:  "signin.c2shome.ic.gov",
 	},
 	{
 		name:    "aws-iso-b",
-		regions: regexp.MustCompile(`\Aus-isob-\w+-\d+\z`),
+		regions: newPattern(`\Aus-isob-\w+-\d+\z`),
 		signIn:  "signin.sc2shome.sgov.gov",
 	},
 	{
 		name:    "aws-iso-e",
-		regions: regexp.MustCompile(`\Aeu-isoe-\w+-\d+\z`),
+		regions: newPattern(`\Aeu-isoe-\w+-\d+\z`),
 		signIn:  "signin.csphome.adc-e.uk",
 	},
 	{
 		name:    "aws-iso-f",
-		regions: regexp.MustCompile(`\Aus-isof-\w+-\d+\z`),
+		regions: newPattern(`\Aus-isof-\w+-\d+\z`),
 		signIn:  "signin.csphome.hci.ic.gov",
 	},
 	{
 		name:    "aws-eusc",
-		regions: regexp.MustCompile(`\Aeusc-(de)-\w+-\d+\z`),
+		regions: newPattern(`\Aeusc-(de)-\w+-\d+\z`),
 		signIn:  "signin.amazonaws-eusc.eu",
 	},
 }

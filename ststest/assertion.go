@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,10 +35,10 @@ const (
 )
 
 var (
-	instantForm = regexp.MustCompile(`\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\z`)
-	sessionForm = regexp.MustCompile(`\A[a-zA-Z_0-9+=,.@-]{2,64}\z`)
-	sourceForm  = regexp.MustCompile(`\A[a-zA-Z_0-9+=,.@-]{2,}\z`)
-	tagForm     = regexp.MustCompile(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`)
+	instantForm = newPattern(`\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\z`)
+	sessionForm = newPattern(`\A[a-zA-Z_0-9+=,.@-]{2,64}\z`)
+	sourceForm  = newPattern(`\A[a-zA-Z_0-9+=,.@-]{2,}\z`)
+	tagForm     = newPattern(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`)
 )
 
 // An assertion is the content of the signed bytes.

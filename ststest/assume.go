@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,10 +35,10 @@ const (
 )
 
 var (
-	arnChars = regexp.MustCompile(`\A[\x09\x0A\x0D\x20-\x7E\x{85}` +
+	arnChars = newPattern(`\A[\x09\x0A\x0D\x20-\x7E\x{85}` +
 		`\x{A0}-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]+\z`)
-	policyChars = regexp.MustCompile(`\A[\x09\x0A\x0D\x20-\x{FF}]+\z`)
-	memberARN   = regexp.MustCompile(`\APolicyArns\.member\.([1-9][0-9]{0,3})\.arn\z`)
+	policyChars = newPattern(`\A[\x09\x0A\x0D\x20-\x{FF}]+\z`)
+	memberARN   = newPattern(`\APolicyArns\.member\.([1-9][0-9]{0,3})\.arn\z`)
 )
 
 func validation(message string) *apiError {

@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -19,7 +18,7 @@ const (
 	minPrivateKeyBits = 2048
 )
 
-var uuidForm = regexp.MustCompile(`\A[A-Z0-9]{22,64}\z`)
+var uuidForm = newPattern(`\A[A-Z0-9]{22,64}\z`)
 
 // A SAMLEncryption holds a SAML provider's settings for encrypted assertions.
 // The zero value has no private key: assertions are not encrypted.

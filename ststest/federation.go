@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -19,15 +18,15 @@ const signInWithin = 15 * time.Minute
 
 // consoles are the console hosts of the partitions. Those of the ISO
 // partitions are not public.
-var consoles = map[string]*regexp.Regexp{
-	"aws":        regexp.MustCompile(`\A([a-z0-9-]+\.)*console\.aws\.amazon\.com\z`),
-	"aws-cn":     regexp.MustCompile(`\A([a-z0-9-]+\.)*console\.amazonaws\.cn\z`),
-	"aws-us-gov": regexp.MustCompile(`\A([a-z0-9-]+\.)*console\.amazonaws-us-gov\.com\z`),
-	"aws-eusc":   regexp.MustCompile(`\Aeusc-de-\w+-\d+\.console\.amazonaws-eusc\.eu\z`),
+var consoles = map[string]pattern{
+	"aws":        newPattern(`\A([a-z0-9-]+\.)*console\.aws\.amazon\.com\z`),
+	"aws-cn":     newPattern(`\A([a-z0-9-]+\.)*console\.amazonaws\.cn\z`),
+	"aws-us-gov": newPattern(`\A([a-z0-9-]+\.)*console\.amazonaws-us-gov\.com\z`),
+	"aws-eusc":   newPattern(`\Aeusc-de-\w+-\d+\.console\.amazonaws-eusc\.eu\z`),
 }
 
 // urlChars are what a URL is made of: printable ASCII without blanks.
-var urlChars = regexp.MustCompile(`\A[!-~]+\z`)
+var urlChars = newPattern(`\A[!-~]+\z`)
 
 // A signIn is the state of a sign-in token. It holds no credentials.
 type signIn struct {

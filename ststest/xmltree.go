@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -263,7 +262,7 @@ func normalizeAttributes(t xml.StartElement, raw []byte) (xml.StartElement, erro
 }
 
 // reference is a numeric character reference.
-var reference = regexp.MustCompile(`&#(x?)0*([0-9a-fA-F]+);`)
+var reference = newPattern(`&#(x?)0*([0-9a-fA-F]+);`)
 
 // badReference reports whether raw text refers to a surrogate. That is not
 // well-formed, and encoding/xml reads it as U+FFFD.
@@ -271,7 +270,7 @@ func badReference(raw []byte) bool {
 	if bytes.HasPrefix(raw, []byte("<![CDATA[")) {
 		return false // no references in there
 	}
-	for _, m := range reference.FindAllSubmatch(raw, -1) {
+	for _, m := range reference().FindAllSubmatch(raw, -1) {
 		base := 10
 		if len(m[1]) > 0 {
 			base = 16

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/seed055b7978/delegation/docs"
 )
@@ -30,18 +31,19 @@ type Answer struct {
 
 // Of returns the row of a code. Without one it returns false.
 func Of(code string) (Row, bool) {
-	row, known := parsed.codes[code]
+	row, known := parsed().codes[code]
 	return row, known
 }
 
 // OfStage returns the answer to an error of a stage whose code has no row. It returns false for a
 // stage that has none either.
 func OfStage(stage string) (Answer, bool) {
-	answer, known := parsed.answers[stage]
+	answer, known := parsed().answers[stage]
 	return answer, known
 }
 
-var parsed = parse(docs.Errors())
+// parsed is read at its first use: most runs of a command have no error.
+var parsed = sync.OnceValue(func() *tables { return parse(docs.Errors()) })
 
 // tables are the tables of the document.
 type tables struct {

@@ -1,9 +1,6 @@
 package iam
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // Partition is one row of the table of AWS partitions. The zero value is no partition.
 type Partition struct {
@@ -17,7 +14,9 @@ type Partition struct {
 	// FIPS lists the regions with a FIPS host of STS (AWS General Reference, STS endpoints).
 	FIPS []string
 
-	regions *regexp.Regexp
+	// regions are the beginnings of its regions' names. A word and a number follow, as in
+	// us-gov-west-1.
+	regions []string
 	// signIn is the host of the sign-in page; {region} is replaced.
 	signIn string
 	// bareSignIn is the region whose sign-in host has no region in front.
@@ -37,17 +36,19 @@ var partitions = []Partition{
 		DualStackSuffix: "api.aws",
 		Audience:        "urn:amazon:webservices",
 		FIPS:            []string{"us-east-1", "us-east-2", "us-west-1", "us-west-2"},
-		regions:         regions(`(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+`),
-		signIn:          "{region}.signin.aws.amazon.com",
-		bareSignIn:      "us-east-1",
-		console:         "{region}.console.aws.amazon.com",
+		regions: []string{
+			"us-", "eu-", "ap-", "sa-", "ca-", "me-", "af-", "il-", "mx-",
+		},
+		signIn:     "{region}.signin.aws.amazon.com",
+		bareSignIn: "us-east-1",
+		console:    "{region}.console.aws.amazon.com",
 	},
 	{
 		ID:              "aws-cn",
 		DNSSuffix:       "amazonaws.com.cn",
 		DualStackSuffix: "api.amazonwebservices.com.cn",
 		Audience:        "urn:amazon:webservices:cn-north-1",
-		regions:         regions(`cn-\w+-\d+`),
+		regions:         []string{"cn-"},
 		signIn:          "signin.amazonaws.cn",
 		console:         "console.amazonaws.cn",
 	},
@@ -57,7 +58,7 @@ var partitions = []Partition{
 		DualStackSuffix: "api.aws",
 		Audience:        "urn:amazon:webservices:govcloud",
 		FIPS:            []string{"us-gov-west-1", "us-gov-east-1"},
-		regions:         regions(`us-gov-\w+-\d+`),
+		regions:         []string{"us-gov-"},
 		signIn:          "{region}.signin.amazonaws-us-gov.com",
 		bareSignIn:      "us-gov-west-1",
 		console:         "console.amazonaws-us-gov.com",
@@ -66,48 +67,58 @@ var partitions = []Partition{
 		ID:              "aws-iso",
 		DNSSuffix:       "c2s.ic.gov",
 		DualStackSuffix: "api.aws.ic.gov",
-		regions:         regions(`us-iso-\w+-\d+`),
+		regions:         []string{"us-iso-"},
 		signIn:          "{region}.signin.c2shome.ic.gov",
 	},
 	{
 		ID:              "aws-iso-b",
 		DNSSuffix:       "sc2s.sgov.gov",
 		DualStackSuffix: "api.aws.scloud",
-		regions:         regions(`us-isob-\w+-\d+`),
+		regions:         []string{"us-isob-"},
 		signIn:          "{region}.signin.sc2shome.sgov.gov",
 	},
 	{
 		ID:              "aws-iso-e",
 		DNSSuffix:       "cloud.adc-e.uk",
 		DualStackSuffix: "api.cloud-aws.adc-e.uk",
-		regions:         regions(`eu-isoe-\w+-\d+`),
+		regions:         []string{"eu-isoe-"},
 		signIn:          "{region}.signin.csphome.adc-e.uk",
 	},
 	{
 		ID:              "aws-iso-f",
 		DNSSuffix:       "csp.hci.ic.gov",
 		DualStackSuffix: "api.aws.hci.ic.gov",
-		regions:         regions(`us-isof-\w+-\d+`),
+		regions:         []string{"us-isof-"},
 		signIn:          "{region}.signin.csphome.hci.ic.gov",
 	},
 	{
 		ID:              "aws-eusc",
 		DNSSuffix:       "amazonaws.eu",
 		DualStackSuffix: "api.amazonwebservices.eu",
-		regions:         regions(`eusc-(de)-\w+-\d+`),
+		regions:         []string{"eusc-de-"},
 		signIn:          "{region}.signin.amazonaws-eusc.eu",
 		console:         "{region}.console.amazonaws-eusc.eu",
 	},
 }
 
-func regions(pattern string) *regexp.Regexp { return regexp.MustCompile(`\A(?:` + pattern + `)\z`) }
+// has tells whether a text has the form of a region's name in the partition.
+func (p *Partition) has(region string) bool {
+	for _, prefix := range p.regions {
+		rest, ok := strings.CutPrefix(region, prefix)
+		word, number, found := strings.Cut(rest, "-")
+		if ok && found && isWord(word) && isNumber(number) {
+			return true
+		}
+	}
+	return false
+}
 
 // PartitionOf returns the partition of a region by its name; false for a name that fits none, such
 // as mars-north-1 or aws-global.
 func PartitionOf(region string) (Partition, bool) {
-	for _, p := range partitions {
-		if p.regions.MatchString(region) {
-			return p, true
+	for i := range partitions {
+		if partitions[i].has(region) {
+			return partitions[i], true
 		}
 	}
 	return Partition{}, false

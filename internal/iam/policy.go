@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // policyDocument is an IAM policy, with the keys in the order in which AWS's own documents have
@@ -69,7 +70,9 @@ func TrustPolicy(provider string, actions []string, recipient, issuer string) (s
 
 // bucket is a name by S3's rules for general purpose buckets. It has no wildcard, no variable and
 // no slash.
-var bucket = regexp.MustCompile(`\A[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\z`)
+var bucket = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\z`)
+})
 
 // FolderPolicy returns a permission policy for a bucket in which each user of a SAML provider has a
 // folder named after ${saml:sub}.
@@ -77,7 +80,7 @@ func FolderPolicy(partition, name string) (string, error) {
 	if partition == "" {
 		return "", errors.New("no region is set")
 	}
-	if !bucket.MatchString(name) {
+	if !bucket().MatchString(name) {
 		return "", fmt.Errorf("%.80q is not the name of a bucket", name)
 	}
 	arn := "arn:" + partition + ":s3:::" + name

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/seed055b7978/delegation/internal/document"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
@@ -13,8 +14,12 @@ import (
 // A value that matches plain needs no escaping in JSON. Paths have no quotes, so a placeholder lies
 // within one JSON string.
 var (
-	placeholder = regexp.MustCompile(`\{\{[^{}"\\]*\}\}`)
-	plain       = regexp.MustCompile(`\A[\p{L}\p{N} _.@|+=,:-]+\z`)
+	placeholder = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\{\{[^{}"\\]*\}\}`)
+	})
+	plain = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\A[\p{L}\p{N} _.@|+=,:-]+\z`)
+	})
 )
 
 // Template is a policy in whose strings {{path}} stands for a value.
@@ -33,11 +38,11 @@ func ParseTemplate(text string) (Template, error) {
 // Fill returns the policy. A value that is absent, or has characters that a policy reads as more
 // than a name, gives no policy and the value's path.
 func (t Template) Fill(value func(path string) (any, bool)) (policy, missing string) {
-	policy = placeholder.ReplaceAllStringFunc(t.compact, func(found string) string {
+	policy = placeholder().ReplaceAllStringFunc(t.compact, func(found string) string {
 		path := strings.TrimSpace(found[2 : len(found)-2])
 		v, _ := value(path)
 		text, ok := jsonvalue.Text(v)
-		if !ok || !plain.MatchString(text) {
+		if !ok || !plain().MatchString(text) {
 			missing = path
 		}
 		return text

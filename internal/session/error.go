@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -76,7 +77,7 @@ func causeOf(err error, status int, timedOut bool) (code string, cause error) {
 
 // withoutAssertion copies AWS's refusal less what may be the assertion.
 func withoutAssertion(refusal smithy.APIError) *smithy.GenericAPIError {
-	clean := func(s string) string { return longRun.ReplaceAllString(s, "[redacted]") }
+	clean := func(s string) string { return longRun().ReplaceAllString(s, "[redacted]") }
 	return &smithy.GenericAPIError{
 		Code:    clean(refusal.ErrorCode()),
 		Message: clean(refusal.ErrorMessage()),
@@ -86,7 +87,9 @@ func withoutAssertion(refusal smithy.APIError) *smithy.GenericAPIError {
 
 // longRun finds what may be the assertion, whole or in lines: AWS's validation errors repeat the
 // value that they refuse.
-var longRun = regexp.MustCompile(`[\w+/=%-]{48,}`)
+var longRun = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`[\w+/=%-]{48,}`)
+})
 
 // refusalCode returns the code of what AWS refused.
 func refusalCode(err smithy.APIError, status int) string {
