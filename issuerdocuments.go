@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/seed055b7978/delegation/internal/document"
@@ -181,7 +182,9 @@ func readCAs(name string) (*x509.CertPool, error) {
 }
 
 // bearerToken is the form of a token that a header can have (RFC 6750 §2.1).
-var bearerToken = regexp.MustCompile(`\A[A-Za-z0-9._~+/-]+=*\z`)
+var bearerToken = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[A-Za-z0-9._~+/-]+=*\z`)
+})
 
 // bearer reads the bearer token, each time anew: Kubernetes replaces it within the hour. No error
 // holds anything of the file.
@@ -191,7 +194,7 @@ func (i *Issuer) bearer() (string, error) {
 		return "", err
 	}
 	token := bytes.TrimRight(text, "\r\n")
-	if !bearerToken.Match(token) {
+	if !bearerToken().Match(token) {
 		return "", fmt.Errorf("%s does not hold one bearer token and nothing else",
 			i.BearerTokenFile)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -216,7 +217,9 @@ func (d *decision) difference(c *Credentials, entityID string, emulator bool) st
 }
 
 // longBase64 is what may be an assertion.
-var longBase64 = regexp.MustCompile(`[A-Za-z0-9+/=]{64,}`)
+var longBase64 = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`[A-Za-z0-9+/=]{64,}`)
+})
 
 // withoutSecrets makes a field of an answer fit for an error: an answer that has its values in the
 // wrong fields must not bring its secrets into a log.
@@ -226,7 +229,7 @@ func withoutSecrets(text string, c *Credentials) string {
 			text = strings.ReplaceAll(text, secret, redacted)
 		}
 	}
-	return longBase64.ReplaceAllString(text, redacted)
+	return longBase64().ReplaceAllString(text, redacted)
 }
 
 // stsError makes the Error of a failed call: the one place where the reader's codes become ours.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/seed055b7978/delegation/internal/idtoken"
@@ -120,7 +121,9 @@ func cloneLists(lists map[string][]string) map[string][]string {
 }
 
 // providerUUID is of the IAM API Reference, GetSAMLProvider.
-var providerUUID = regexp.MustCompile(`\A[A-Z0-9]{22,64}\z`)
+var providerUUID = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[A-Z0-9]{22,64}\z`)
+})
 
 // compile checks a target, and returns what it requires of tokens or everything that New refuses in
 // it. Role, principal and region may still be missing: rules can choose them.
@@ -225,7 +228,7 @@ func (t *Target) checkARNs(problems *problems) {
 // checkEncryption checks the encryption key and the provider that can decrypt it.
 func (t *Target) checkEncryption(problems *problems) {
 	if uuid := t.SAMLProviderUUID; uuid != "" {
-		if t.SAMLRecipient != "" || !providerUUID.MatchString(uuid) {
+		if t.SAMLRecipient != "" || !providerUUID().MatchString(uuid) {
 			problems.add("SAMLProviderUUID %.80q is not 22 to 64 capital letters and digits, "+
 				"or SAMLRecipient is set too", uuid)
 		}

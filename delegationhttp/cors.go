@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/cors"
@@ -26,7 +27,8 @@ func checkOrigin(origin string, of int) error {
 	switch {
 	case origin == anyOrigin && of > 1:
 		return errors.New(`"*" makes the others meaningless: list it alone, or not at all`)
-	case origin != anyOrigin && (!originForm.MatchString(origin) || usualPort.MatchString(origin)):
+	case origin == anyOrigin:
+	case !originForm().MatchString(origin) || usualPort().MatchString(origin):
 		return fmt.Errorf("%.200q is not an origin such as https://app.example.com: "+
 			"scheme and host in lower case, a port if it is not the usual one, and no path", origin)
 	}
@@ -34,10 +36,14 @@ func checkOrigin(origin string, of int) error {
 }
 
 var (
-	originForm = regexp.MustCompile(`\A[a-z][a-z0-9+.-]*://` +
-		`(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])` +
-		`(?::[1-9][0-9]{0,4})?\z`)
-	usualPort = regexp.MustCompile(`\A(?:https://.*:443|http://.*:80)\z`)
+	originForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\A[a-z][a-z0-9+.-]*://` +
+			`(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])` +
+			`(?::[1-9][0-9]{0,4})?\z`)
+	})
+	usualPort = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\A(?:https://.*:443|http://.*:80)\z`)
+	})
 )
 
 // pageMethods are the methods that a preflight may ask for at every endpoint. The answer to a wrong

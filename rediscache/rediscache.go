@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -83,7 +84,9 @@ var (
 	_ delegation.ReplayStore = (*Cache)(nil)
 
 	// prefixForm permits no character that has a meaning in a pattern of SCAN.
-	prefixForm = regexp.MustCompile(`\A[A-Za-z0-9_:-]{1,64}\z`)
+	prefixForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\A[A-Za-z0-9_:-]{1,64}\z`)
+	})
 )
 
 // New makes a Cache. The error names everything that is wrong with the configuration. New does not
@@ -98,7 +101,7 @@ func New(c Config) (*Cache, error) {
 	if err != nil {
 		problems = append(problems, err)
 	}
-	if !prefixForm.MatchString(c.Prefix) {
+	if !prefixForm().MatchString(c.Prefix) {
 		const notPrefix = "%.80q is not 1 to 64 letters, digits and _:-"
 		problems = append(problems, wrong("Prefix", notPrefix, c.Prefix))
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 
 	"github.com/seed055b7978/delegation"
 )
@@ -21,7 +22,9 @@ const (
 	purpose = "delegation/rediscache/1"
 )
 
-var idForm = regexp.MustCompile(`\A[A-Za-z0-9_.:-]{1,32}\z`)
+var idForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[A-Za-z0-9_.:-]{1,32}\z`)
+})
 
 // Key seals credentials in Redis. Its nonces are random, so change it before it has sealed 2^32
 // values (NIST SP 800-38D §8.3).
@@ -46,7 +49,7 @@ func newSealer(keys []Key) (*sealer, error) {
 	s := &sealer{first: keys[0].ID, keys: map[string]cipher.AEAD{}}
 	for i, key := range keys {
 		secret := []byte(key.Secret.Reveal())
-		if len(secret) != keySize || !idForm.MatchString(key.ID) || s.keys[key.ID] != nil {
+		if len(secret) != keySize || !idForm().MatchString(key.ID) || s.keys[key.ID] != nil {
 			const needs = "needs an ID of its own, 1 to 32 letters, digits and _.:-, " +
 				"and a Secret of %d bytes, has %d"
 			return nil, wrong(fmt.Sprintf("Keys[%d]", i), needs, keySize, len(secret))

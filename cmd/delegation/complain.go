@@ -24,7 +24,7 @@ func (s surroundings) complain(err error, verbose bool) {
 		chain(&b, err, "  ")
 	}
 	// If that fails, nobody can be told.
-	_, _ = io.WriteString(s.stderr, jwt.ReplaceAllString(b.String(), "[token]"))
+	_, _ = io.WriteString(s.stderr, jwt().ReplaceAllString(b.String(), "[token]"))
 }
 
 // chain writes the errors behind an error, each with its type, deeper ones further to the right.

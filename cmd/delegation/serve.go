@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed055b7978/delegation"
@@ -76,10 +77,12 @@ func checkOrigins(origins []string) error {
 		return nil
 	}
 	text := strings.TrimPrefix(err.Error(), "delegationhttp: ")
-	return config.Usage(errors.New(originField.ReplaceAllString(text, "--"+allowOriginFlag+": ")))
+	return config.Usage(errors.New(originField().ReplaceAllString(text, "--"+allowOriginFlag+": ")))
 }
 
-var originField = regexp.MustCompile(`(?m)^AllowedOrigins\[\d+\]: `)
+var originField = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^AllowedOrigins\[\d+\]: `)
+})
 
 func (s surroundings) runConfigured(
 	ctx context.Context, file, listen string, origins []string,

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"sync"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
@@ -91,7 +92,7 @@ func (s surroundings) checkTokenFile(file string) error {
 	case file == "":
 		return config.Usage(errors.New("there is no token: name its file with --token-file FILE, " +
 			"or - for standard input"))
-	case jwt.MatchString(file):
+	case jwt().MatchString(file):
 		return config.Usage(errors.New("--token-file is the name of a file, or - for standard " +
 			"input, " +
 			"never the token itself: every user of a machine can list arguments"))
@@ -142,4 +143,6 @@ func (s surroundings) readInput(file string) ([]byte, error) {
 
 // jwt matches what can only be a token: a JOSE header is a JSON object, which begins so in
 // base64url.
-var jwt = regexp.MustCompile(`e[wy][\w-]{14,}\.[\w-]{16,}\.[\w-]*`)
+var jwt = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`e[wy][\w-]{14,}\.[\w-]{16,}\.[\w-]*`)
+})

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/seed055b7978/delegation"
 )
@@ -115,7 +116,7 @@ func fieldKey(at KeyPath, text string) (KeyPath, string) {
 			return at, rest
 		}
 	}
-	m := field.FindStringSubmatch(text)
+	m := field().FindStringSubmatch(text)
 	if m == nil {
 		return at, text
 	}
@@ -134,7 +135,9 @@ func fieldKey(at KeyPath, text string) (KeyPath, string) {
 	return k, rest
 }
 
-var field = regexp.MustCompile(`\A([A-Z]\w*)(?:\[(\d+|"(?:[^"\\]|\\.)*")\])?:? `)
+var field = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A([A-Z]\w*)(?:\[(\d+|"(?:[^"\\]|\\.)*")\])?:? `)
+})
 
 // fieldKeys are the keys of the libraries' fields, by the Go names in their errors.
 var fieldKeys = map[string]string{

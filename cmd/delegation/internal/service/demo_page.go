@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed055b7978/delegation"
@@ -77,12 +78,16 @@ func inlineHashes(page string) (style, script string) {
 		hash := sha256.Sum256([]byte(content[1]))
 		return "'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'"
 	}
-	return source(inlineStyle), source(inlineScript)
+	return source(inlineStyle()), source(inlineScript())
 }
 
 var (
-	inlineStyle  = regexp.MustCompile(`(?s)<style>(.*?)</style>`)
-	inlineScript = regexp.MustCompile(`(?s)<script type="module">(.*?)</script>`)
+	inlineStyle = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?s)<style>(.*?)</style>`)
+	})
+	inlineScript = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?s)<script type="module">(.*?)</script>`)
+	})
 )
 
 // token issues an ID token to anyone who asks. Pages of the allowed origins may read it.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // entra is the name of Microsoft's provider.
@@ -87,7 +88,9 @@ func (i *Answers) CheckTenant(text string) error {
 	return nil
 }
 
-var guid = regexp.MustCompile(`\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z`)
+var guid = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z`)
+})
 
 // everybodysTenants are tenants of Entra in which anyone has an account. The last is the tenant of
 // all personal accounts.
@@ -107,7 +110,7 @@ func checkTenant(tenant string) error {
 		return fmt.Errorf("%.80q is a domain, and tokens have the tenant's ID in iss. It is in "+
 			"the issuer of https://login.microsoftonline.com/%[1]s/v2.0%[2]s. Name the provider "+
 			"and that ID: --provider entra --tenant TENANT_ID, without --issuer", tenant, wellKnown)
-	case !guid.MatchString(tenant):
+	case !guid().MatchString(tenant):
 		return fmt.Errorf("%.80q is not the ID of a tenant, such as "+
 			"11111111-2222-3333-4444-555555555555", tenant)
 	}

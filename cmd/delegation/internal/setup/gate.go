@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/seed055b7978/delegation/internal/sharedissuer"
 )
@@ -198,13 +199,15 @@ func (i *Answers) CheckGate(flag, answer string) error {
 	if err := checkRest(answer); err != nil {
 		return err
 	}
-	if flag == "domain" && !domain.MatchString(answer) {
+	if flag == "domain" && !domain().MatchString(answer) {
 		return fmt.Errorf("%.80q is not a domain such as example.com, in lower case", answer)
 	}
 	return nil
 }
 
-var domain = regexp.MustCompile(`\A([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]\z`)
+var domain = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]\z`)
+})
 
 // checkRest takes a value in which a * stands for any rest.
 func checkRest(value string) error {

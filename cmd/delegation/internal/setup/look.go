@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
@@ -103,7 +104,9 @@ func texts(value any) (found []string) {
 }
 
 // publishedKeyAlgorithm matches those of Issuer.Algorithms that are for published keys.
-var publishedKeyAlgorithm = regexp.MustCompile(`\A((RS|PS|ES)(256|384|512)|EdDSA|Ed25519)\z`)
+var publishedKeyAlgorithm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A((RS|PS|ES)(256|384|512)|EdDSA|Ed25519)\z`)
+})
 
 // usable are the algorithms that the configuration has to name: none if the issuer signs with
 // RS256, which is the default.
@@ -112,7 +115,7 @@ func usable(signing []string) []string {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(signing), func(name string) bool {
-		return !publishedKeyAlgorithm.MatchString(name)
+		return !publishedKeyAlgorithm().MatchString(name)
 	})
 }
 

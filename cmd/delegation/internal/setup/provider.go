@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // provider is an OpenID provider that init knows: what its issuers look like, and what its ID
@@ -449,10 +450,12 @@ func recognised(issuer string) (found []*provider) {
 // requirement is what the answer to the gate's question makes required.
 func (g gate) requirement(answer string) requirement {
 	claim := g.claim
-	if g.numeric != "" && digits.MatchString(answer) {
+	if g.numeric != "" && digits().MatchString(answer) {
 		claim = g.numeric
 	}
 	return requirement{claim, g.prefix + orRest(answer) + g.suffix}
 }
 
-var digits = regexp.MustCompile(`\A[0-9]+\z`)
+var digits = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[0-9]+\z`)
+})

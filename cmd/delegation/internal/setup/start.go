@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
@@ -89,11 +90,13 @@ func CheckName(text string) error {
 // endsLine finds control characters, and what was not UTF-8.
 func endsLine(r rune) bool { return r < ' ' || r == 0x7f || r == '\ufffd' }
 
-var account = regexp.MustCompile(`\A[0-9]{12}\z`)
+var account = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[0-9]{12}\z`)
+})
 
 // CheckAccount takes the 12 digits of an AWS account.
 func CheckAccount(text string) error {
-	if !account.MatchString(text) {
+	if !account().MatchString(text) {
 		return fmt.Errorf("%.80q does not have 12 digits", text)
 	}
 	return nil

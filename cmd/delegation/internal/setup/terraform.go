@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -155,7 +156,9 @@ func policyTokens(policy string) (hclwrite.Tokens, error) {
 }
 
 // plainName is a name that needs no quotes in HCL, and is no keyword.
-var plainName = regexp.MustCompile(`\A[A-Z][A-Za-z]*\z`)
+var plainName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[A-Z][A-Za-z]*\z`)
+})
 
 func tokens(value any) hclwrite.Tokens {
 	switch v := value.(type) {
@@ -163,7 +166,7 @@ func tokens(value any) hclwrite.Tokens {
 		var members []hclwrite.ObjectAttrTokens
 		for _, m := range v {
 			name := hclwrite.TokensForValue(cty.StringVal(m.name))
-			if plainName.MatchString(m.name) {
+			if plainName().MatchString(m.name) {
 				name = hclwrite.TokensForIdentifier(m.name)
 			}
 			members = append(members, hclwrite.ObjectAttrTokens{Name: name, Value: tokens(m.value)})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf16"
 )
@@ -67,11 +68,13 @@ func QuoteForShell(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-var plainWord = regexp.MustCompile(`\A[\w@%+=:,./-]+\z`)
+var plainWord = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[\w@%+=:,./-]+\z`)
+})
 
 // ShellWord quotes a word for a POSIX shell if need be.
 func ShellWord(text string) string {
-	if plainWord.MatchString(text) {
+	if plainWord().MatchString(text) {
 		return text
 	}
 	return QuoteForShell(text)
