@@ -44,7 +44,6 @@ type decision struct {
 	policy         string
 	policyARNs     []string
 	tags           map[string]string
-	tagKeys        []string // of tags as they were decided, in order
 	transitive     []string // keys of tags
 	droppable      []string // keys of tags
 	mapped         []samldoc.Attribute
@@ -208,8 +207,8 @@ func (d *decision) checkContents() error {
 	if s := d.sourceIdentity; s != "" && !session.ValidName(s) {
 		return newError(CodeSourceIDInvalid, "the source identity is %.80q", s).overTexts(s)
 	}
-	d.tagKeys = slices.Sorted(maps.Keys(d.tags))
-	err := session.CheckTags(d.tagKeys, d.tags, d.transitive, d.droppable)
+	keys := slices.Sorted(maps.Keys(d.tags))
+	err := session.CheckTags(keys, d.tags, d.transitive, d.droppable)
 	if err != nil {
 		return newError(CodeTagsInvalid, "%w", err).overTexts(d.oddTags()...)
 	}
