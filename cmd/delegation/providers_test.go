@@ -345,9 +345,11 @@ func tenant(id string) map[string]any {
 
 // TestProviders: the YAML of each section of docs/providers.md accepts the right token of the
 // provider that the section is about, at the provider's own addresses, and refuses a stranger's and
-// the wrong kinds, with the codes that are expected. No section needs a gate that it lacks.
+// the wrong kinds, with the codes that are expected. No section needs a gate that it lacks. The
+// page's table says what has happened.
 func TestProviders(t *testing.T) {
 	page := sectionsOf(t)
+	table := tableOf(t)
 	for _, r := range recipes {
 		t.Run(r.section, func(t *testing.T) {
 			p := r.imitation(t, r.parameters)
@@ -360,9 +362,11 @@ func TestProviders(t *testing.T) {
 			}
 			d := r.delegator(t, page[r.section], providers)
 			wantNoStrangers(t, d)
-			wantVerdicts(t, d, p, r.tokens)
+			outcomes := wantVerdicts(t, d, p, r.tokens)
+			table.want(t, r.section, outcomes)
 		})
 	}
+	table.write(t)
 }
 
 // wantNoStrangers checks that the issuers are there, and that no gate is missing.
@@ -378,10 +382,10 @@ func wantNoStrangers(t *testing.T, d *delegation.Delegator) {
 	}
 }
 
-// wantVerdicts exchanges tokens of the provider.
+// wantVerdicts exchanges tokens of the provider, and returns what has become of each.
 func wantVerdicts(
 	t *testing.T, d *delegation.Delegator, p *oidctest.Provider, verdicts []verdict,
-) {
+) (outcomes []happened) {
 	t.Helper()
 	for _, v := range verdicts {
 		token := must(p.SignAs(v.kind, v.claims))
@@ -389,7 +393,9 @@ func wantVerdicts(
 		if got := codeOf(err); got != v.want {
 			t.Errorf("%s %v: got %q, want %q: %v", v.kind, v.claims, got, v.want, err)
 		}
+		outcomes = append(outcomes, happened{v, err})
 	}
+	return outcomes
 }
 
 // TestProviders_Backchannel: without the setting that the section has for it, Keycloak's discovery
@@ -432,6 +438,15 @@ func TestProviders_Complete(t *testing.T) {
 	}
 	if len(tested) < 30 {
 		t.Errorf("only %d recipes", len(tested))
+	}
+	table := tableOf(t)
+	for _, section := range table.sections {
+		if table.row(section) == "" {
+			t.Errorf("the table has no row for %s", section)
+		}
+	}
+	if rows := strings.Count(table.text, "\n") - 2; rows != len(tested) {
+		t.Errorf("the table has %d rows for %d recipes", rows, len(tested))
 	}
 }
 
