@@ -322,9 +322,18 @@ func (s *scene) goFile(of any, field, text string) any {
 	return text
 }
 
-// configuredInYAML writes the keys that the settings' names have, and loads the file as the program
-// does.
+// configuredInYAML is the configuration of a file, whose own reader finds nothing wrong in it.
 func (s *scene) configuredInYAML(all []settings) delegation.Config {
+	s.t.Helper()
+	c := s.loaded(all)
+	if err := s.builder.Err(); err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+// loaded writes the keys that the settings' names have, and loads the file as the program does.
+func (s *scene) loaded(all []settings) delegation.Config {
 	s.t.Helper()
 	certificate, key := delegationtest.SigningKeyPEM()
 	tree := map[string]any{
@@ -358,9 +367,6 @@ func (s *scene) configuredInYAML(all []settings) delegation.Config {
 	}
 	s.builder = config.NewBuilder(from, slog.New(slog.DiscardHandler))
 	c := config.Delegation(s.builder, loaded)
-	if err := s.builder.Err(); err != nil {
-		s.t.Fatalf("%v\n%s", err, text)
-	}
 	c.HTTPClient = s.client()
 	c.STS = s.Config.STS
 	c.Now = s.Config.Now
