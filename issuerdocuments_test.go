@@ -394,39 +394,40 @@ func delegationCA(t testing.TB) string {
 // TestProxy: a proxy that is down or refuses is told from an issuer that is, without the password
 // in its address.
 func TestProxy(t *testing.T) {
-	proxy := func(status int) *httptest.Server {
-		server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if status != http.StatusOK {
-				http.Error(rw, "canary", status)
-				return
-			}
-			tunnel(t, rw, r)
-		}))
+	const issuer = "https://tenant.example.com"
+	w := newWorld(t)
+	w.provider.SetIssuer(issuer)
+	network := must(oidctest.NewNetwork(w.provider))
+	caFile := writeFile(t, "ca.pem", string(network.CertificatePEM()))
+	proxy := func(handler http.Handler) *httptest.Server {
+		server := httptest.NewServer(handler)
 		t.Cleanup(server.Close)
 		return server
 	}
-	down := proxy(http.StatusForbidden)
+	refusing := func(status int) *httptest.Server {
+		return proxy(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			http.Error(rw, "canary", status)
+		}))
+	}
+	down := refusing(http.StatusForbidden)
 	down.Close()
 	for name, test := range map[string]struct {
 		proxy *httptest.Server
 		want  string
 	}{
-		"works":   {proxy(http.StatusOK), accepted},
-		"forbids": {proxy(http.StatusForbidden), refused(delegation.CodeKeySetProxy)},
-		"wants a password": {proxy(http.StatusProxyAuthRequired),
+		"works":   {proxy(network), accepted},
+		"forbids": {refusing(http.StatusForbidden), refused(delegation.CodeKeySetProxy)},
+		"wants a password": {refusing(http.StatusProxyAuthRequired),
 			refused(delegation.CodeKeySetProxy)},
 		"is down": {down, refused(delegation.CodeKeySetProxy)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			address, caFile := secure(t, w)
-			w.provider.SetIssuer(address)
 			through := must(url.Parse(test.proxy.URL))
 			through.User = url.UserPassword("user", "canary-password")
 			w.config.HTTPClient = &http.Client{Transport: &http.Transport{
 				Proxy: http.ProxyURL(through),
 			}}
-			w.config.Issuers = []delegation.Issuer{{URL: address, CAFile: caFile}}
+			w.config.Issuers = []delegation.Issuer{{URL: issuer, CAFile: caFile}}
 			err := w.wantOutcome(t, w.delegator(t), w.token(nil), test.want)
 			if err == nil {
 				return
@@ -439,33 +440,6 @@ func TestProxy(t *testing.T) {
 			}
 		})
 	}
-}
-
-// tunnel serves CONNECT (RFC 9110 §9.3.6).
-func tunnel(t testing.TB, rw http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodConnect {
-		t.Errorf("the proxy was sent %s", r.Method)
-		return
-	}
-	server, err := net.Dial("tcp", r.Host)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	client, _, err := http.NewResponseController(rw).Hijack()
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	_, _ = io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n")
-	go func() {
-		defer server.Close()
-		_, _ = io.Copy(server, client)
-	}()
-	go func() {
-		defer client.Close()
-		_, _ = io.Copy(client, server)
-	}()
 }
 
 // TestIssuerHTTPClient: an issuer's own client fetches its documents, and no other issuer's.

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"encoding/pem"
-	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -146,27 +143,19 @@ url: http://tenant.example.com`, []string{"insecure_http_hosts of the issuer"}},
 // program, ca_file does what SSL_CERT_FILE does, and what fails is told apart.
 func TestCheck_PrivateCAAndProxy(t *testing.T) {
 	w := newWorld(t)
-	const issuer = "https://example.com" // the name in httptest's certificate
+	const issuer = "https://example.com"
+	w.provider.SetIssuer(issuer)
+	w.issuerURL = issuer
+	network := must(oidctest.NewNetwork(w.provider))
+	ca := w.write(t, "ca.pem", string(network.CertificatePEM()))
+	proxy := httptest.NewServer(network)
+	t.Cleanup(proxy.Close)
+	forbidding := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(forbidding.Close)
 	server := httptest.NewUnstartedServer(w.provider)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are meant to fail
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	w.provider.SetIssuer(issuer)
-	w.issuerURL = issuer
-	certificate := server.Certificate().Raw
-	ca := w.write(t, "ca.pem", string(pem.EncodeToMemory(
-		&pem.Block{Type: "CERTIFICATE", Bytes: certificate})))
-	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodConnect || r.Host != "example.com:443" {
-			t.Errorf("the proxy was sent %s %s", r.Method, r.Host)
-			return
-		}
-		tunnel(t, rw, server.Listener.Addr().String())
-	}))
-	t.Cleanup(proxy.Close)
-	forbidding := httptest.NewServer(http.NotFoundHandler())
-	t.Cleanup(forbidding.Close)
-
 	file := w.configFile(t, "")
 	text := string(must(os.ReadFile(file)))
 	// This is this machine, and no name or address of loopback, which are never asked by a proxy.
@@ -240,27 +229,4 @@ func TestCheck_ProxyOfPlainHTTP(t *testing.T) {
 			t.Errorf("got %s, want %s", out, row.want)
 		}
 	}
-}
-
-// tunnel serves CONNECT (RFC 9110 §9.3.6) and leads to the address, whatever was asked for.
-func tunnel(t testing.TB, rw http.ResponseWriter, address string) {
-	server, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	client, _, err := http.NewResponseController(rw).Hijack()
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	_, _ = fmt.Fprint(client, "HTTP/1.1 200 OK\r\n\r\n")
-	go func() {
-		defer server.Close()
-		_, _ = io.Copy(server, client)
-	}()
-	go func() {
-		defer client.Close()
-		_, _ = io.Copy(client, server)
-	}()
 }
