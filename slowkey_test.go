@@ -45,9 +45,15 @@ func ofThreePrimes() *rsa.PrivateKey {
 func TestSlowKeys(t *testing.T) {
 	remedied := byHand()
 	remedied.Precompute()
-	incomplete := byHand()
-	incomplete.Precomputed = remedied.Precomputed
-	incomplete.Precomputed.Qinv = nil
+	without := func(remove func(*rsa.PrecomputedValues)) *rsa.PrivateKey {
+		key := byHand()
+		key.Precomputed = remedied.Precomputed
+		remove(&key.Precomputed)
+		return key
+	}
+	noDp := func(values *rsa.PrecomputedValues) { values.Dp = nil }
+	noDq := func(values *rsa.PrecomputedValues) { values.Dq = nil }
+	noQinv := func(values *rsa.PrecomputedValues) { values.Qinv = nil }
 	threePrimes := ofThreePrimes()
 	for name, row := range map[string]struct {
 		signer crypto.Signer
@@ -56,7 +62,9 @@ func TestSlowKeys(t *testing.T) {
 		"as crypto/rsa makes it":            {signingKey().Signer, false},
 		"by hand":                           {byHand(), true},
 		"by hand, and Precompute called":    {remedied, false},
-		"by hand, with some of the values":  {incomplete, true},
+		"without Dp":                        {without(noDp), true},
+		"without Dq":                        {without(noDq), true},
+		"without Qinv":                      {without(noQinv), true},
 		"three primes, which need none":     {threePrimes, false},
 		"a signer that is no key in memory": {struct{ crypto.Signer }{byHand()}, false},
 	} {

@@ -157,7 +157,7 @@ func (g *generator) response(by identity) *samldoc.Response {
 	for range g.IntN(51) {
 		a := samldoc.Attribute{Name: "a" + g.text(oddPieces)}
 		if g.bad && g.IntN(100) == 0 {
-			a.Name = g.text(oddBlanks)
+			a.Name = g.text(oddPieces[:1], oddBlanks) // blanks alone, or with an ampersand
 		}
 		for range g.IntN(5) {
 			a.Values = append(a.Values, g.text(oddPieces, oddBlanks))

@@ -43,20 +43,10 @@ const (
 	afterCertificate = `</ds:X509Certificate></ds:X509Data></ds:KeyInfo></ds:Signature>`
 )
 
-// appendSignedInfo appends SignedInfo without its start tag. The ID is one of elementID's, which
-// needs no escapes; the digest is that of the assertion's canonical form.
-func appendSignedInfo(to []byte, assertionID string, digest []byte) []byte {
-	to = append(to, beforeID...)
-	to = append(to, assertionID...)
-	to = append(to, beforeDigest...)
-	to = base64.StdEncoding.AppendEncode(to, digest)
-	return append(to, afterDigest...)
-}
-
 // sign returns the enveloped signature of an assertion in canonical form, as the element Signature.
 func (r *Response) sign(ctx context.Context, id string, assertion []byte) ([]byte, error) {
 	digest := sha256.Sum256(assertion)
-	alone := make([]byte, 0, 1024) // 866 bytes
+	alone := make([]byte, 0, 1024) // it has 736 bytes
 	alone = append(alone, signedInfoAlone...)
 	alone = appendSignedInfo(alone, id, digest[:])
 	value, err := r.signatureValue(ctx, sha256.Sum256(alone))
@@ -72,6 +62,16 @@ func (r *Response) sign(ctx context.Context, id string, assertion []byte) ([]byt
 	signature = append(signature, beforeCertificate...)
 	signature = base64.StdEncoding.AppendEncode(signature, r.Certificate.Raw)
 	return append(signature, afterCertificate...), nil
+}
+
+// appendSignedInfo appends SignedInfo without its start tag. The ID is one of elementID's, which
+// needs no escapes; the digest is that of the assertion's canonical form.
+func appendSignedInfo(to []byte, assertionID string, digest []byte) []byte {
+	to = append(to, beforeID...)
+	to = append(to, assertionID...)
+	to = append(to, beforeDigest...)
+	to = base64.StdEncoding.AppendEncode(to, digest)
+	return append(to, afterDigest...)
 }
 
 // signatureSize is how many bytes Signature has.
