@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 )
 
 // fileMistakes are what the reader of the configuration file refuses by itself. It names keys that
@@ -87,6 +89,12 @@ func TestRemedies_ConfigurationFile(t *testing.T) {
 			}
 			texts = append(texts, err.Error())
 			checkKeysOnly(t, err.Error())
+			for name := range m.do {
+				if key := config.ByKeys(name); !regexp.MustCompile(`\b` + key + `\b`).
+					MatchString(err.Error()) {
+					t.Errorf("%s is not in %v", key, err)
+				}
+			}
 			if strings.Contains(err.Error(), "canary") {
 				t.Errorf("a secret is in %v", err)
 			}

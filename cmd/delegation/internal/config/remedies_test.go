@@ -106,10 +106,10 @@ func TestRemedies(t *testing.T) {
 	literals := literalSteps(t)
 	for _, l := range literals {
 		if !l.isFollowed(texts[inGo]) {
-			t.Errorf("the text %q names %q, and no row follows it in Go", l.text, l.setting)
+			t.Errorf("no row follows the text %q in Go: setting %q", l.text, l.setting)
 		}
 		if !l.isFollowed(texts[inYAML]) && !l.isOnlyGo(texts[inGo]) {
-			t.Errorf("the text %q names %q, and no row follows it in YAML", l.text, l.setting)
+			t.Errorf("no row follows the text %q in YAML: setting %q", l.text, l.setting)
 		}
 	}
 	t.Logf("%d codes have a remedy that names a setting, with %d settings; "+
