@@ -298,7 +298,7 @@ func TestFloors(t *testing.T) {
 		"internal/errortable": {"/docs"},
 		"internal/explain":    {"/internal/session"},
 		"internal/iam":        {"/internal/document", "/internal/jsonvalue"},
-		"internal/idtoken":    {"/internal/document", "/internal/guard"},
+		"internal/idtoken":    {"/internal/document", "/internal/guard", "/internal/jsonvalue"},
 		"internal/samldoc":    {"/internal/guard"},
 		"internal/session":    {"/internal/document", "/internal/iam"},
 	}

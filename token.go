@@ -276,6 +276,7 @@ func (c *Config) verifier(issuers []idtoken.Issuer) *idtoken.Verifier {
 	}
 	return idtoken.New(idtoken.Config{
 		MaxSize:       c.MaxTokenSize,
+		Memory:        c.TokenMemory,
 		Leeway:        c.Leeway,
 		Now:           c.Now,
 		Client:        c.HTTPClient,

@@ -20,14 +20,29 @@ var registeredHeaders = namesOf("alg", "kid", "typ", "cty", "crit", "b64", "enc"
 // compactJWS is a token that is well-formed, and neither trusted nor verified. It is cut once,
 // here: what is verified, what is read and what is remembered are pieces of the same text.
 type compactJWS struct {
+	raw                string
 	signed             []byte            // what the signature covers (RFC 7515 §5.2), as received
 	payload, signature []byte            // decoded
-	algorithm, kid     string            // kid: empty if the token names no key
 	digest             [sha256.Size]byte // of the whole token
+
+	content
+	// remembered says that content comes from the memo. Then signed and signature are nil until
+	// they are needed.
+	remembered bool
 
 	// What the payload says, unverified: keys can be for tokens of one issuer, or of one client,
 	// only. audience is empty if there is not exactly one.
 	iss, tenant, audience string
+}
+
+// content is what a token says, and which key has verified its signature.
+type content struct {
+	algorithm, kid string // kid: empty if the token names no key
+	// claims are nil until they are read. Those of a remembered token are shared: nobody may
+	// change them.
+	claims       map[string]any
+	signedSHA256 [sha256.Size]byte // of signed; zero until it is verified
+	verifiedBy   keyID             // zero: no key has verified it yet
 }
 
 // parseCompact takes a compact JWS apart more strictly than RFC 7515 parsers usually do.
@@ -65,12 +80,22 @@ func decodeParts(raw string, maxSize int) (t *compactJWS, header []byte, err err
 		decoded[i] = b
 	}
 	t = &compactJWS{
+		raw:       raw,
 		signed:    []byte(raw[:strings.LastIndexByte(raw, '.')]),
 		payload:   decoded[1],
 		signature: decoded[2],
-		digest:    sha256.Sum256([]byte(raw)),
 	}
 	return t, decoded[0], nil
+}
+
+// cutSignature cuts the signature from a remembered token, which was decoded before.
+func (t *compactJWS) cutSignature() {
+	if t.signed != nil {
+		return
+	}
+	end := strings.LastIndexByte(t.raw, '.')
+	t.signed = []byte(t.raw[:end])
+	t.signature, _ = base64.RawURLEncoding.DecodeString(t.raw[end+1:])
 }
 
 // wrongParts refuses a text that does not have three parts.

@@ -83,6 +83,7 @@ func readJWK(member map[string]any) (key, error) {
 	if k.material, err = readMaterial(member, kty, k.certificate); err != nil {
 		return k, err
 	}
+	k.id = materialID(k.material)
 	k.refused = weakness(k)
 	return k, nil
 }

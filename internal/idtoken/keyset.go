@@ -39,6 +39,7 @@ type key struct {
 	issuer string
 	// *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, or []byte of a shared secret
 	material    any
+	id          keyID             // of the material
 	refused     *Error            // why the key may never be used
 	certificate *x509.Certificate // of the JWK, which nothing depends on; nil: none
 }
@@ -115,7 +116,8 @@ type keyFinder interface {
 type sharedSecret func() string
 
 func (s sharedSecret) find(context.Context, *search) ([]key, bool, error) {
-	return []key{{material: []byte(s())}}, true, nil
+	secret := []byte(s())
+	return []key{{material: secret, id: materialID(secret)}}, true, nil
 }
 
 // isSame tells whether two keys are the same one for an algorithm.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rsa"
+	"crypto/sha256"
 	"slices"
 	"strings"
 )
@@ -109,7 +110,23 @@ func (t *compactJWS) tryKeys(keys []key) error {
 	return err
 }
 
+// verifyWith verifies the signature with a key. It takes the memo's word for the very key with
+// which it has verified before.
 func (t *compactJWS) verifyWith(k key) error {
+	if t.verifiedBy == k.id && k.id != (keyID{}) {
+		return nil
+	}
+	t.cutSignature()
+	if err := t.computeWith(k); err != nil {
+		return err
+	}
+	t.verifiedBy = k.id
+	t.signedSHA256 = sha256.Sum256(t.signed)
+	return nil
+}
+
+// computeWith computes whether the signature is the key's.
+func (t *compactJWS) computeWith(k key) error {
 	if !verifySigned(t.signed, t.signature, t.algorithm, k.material) {
 		if secret, shared := k.material.([]byte); shared {
 			return t.refuseSecret(secret)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/document"
+	"github.com/seed055b7978/delegation/internal/jsonvalue"
 )
 
 // Config is what all issuers of a [Verifier] share. The caller has checked it; only Client may be
@@ -20,6 +21,8 @@ type Config struct {
 	// Leeway is for clocks that differ, in exp, iat and nbf.
 	Leeway time.Duration
 	Now    func() time.Time
+	// Memory is for verified tokens, in bytes. Zero: 16 MiB. Negative: none is remembered.
+	Memory int
 	// Client fetches published keys; nil: a new one. Redirects are refused whatever it says.
 	Client *http.Client
 	// RefreshFailed hears of each fetch of an issuer's keys that failed, and why: an [*Error]. It
@@ -81,6 +84,7 @@ type Verifier struct {
 	templates []issuer             // those that accept any tenant
 	names     map[string][]string  // of the sources of keys, by Issuer.URL
 	sources   map[string]keySource // by name
+	memo      *memo
 }
 
 // keySource has keys, and what may be done with them.
@@ -111,6 +115,7 @@ func New(c Config, issuers []Issuer) *Verifier {
 		issuers: map[string]issuer{},
 		names:   map[string][]string{},
 		sources: map[string]keySource{},
+		memo:    newMemo(cmp.Or(c.Memory, defaultMemory)),
 	}
 	for _, i := range issuers {
 		v.add(i)
@@ -223,33 +228,45 @@ func (v *Verifier) keysOf(i Issuer, source string) keyFinder {
 // Verify checks one raw ID token. It makes no request before it has found the issuer among its own.
 // The error is an [*Error], or that of a context which ended while keys were being fetched.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
-	token, err := parseCompact(raw, v.config.MaxSize)
+	token, err := v.read(raw)
 	if err != nil {
 		return nil, err
 	}
-	all, by, err := v.readPayload(token)
+	by, err := v.findIssuer(token, token.claims)
 	if err != nil {
 		return nil, token.origin("").refused(err)
 	}
-	claims, err := v.verify(ctx, token, all, by)
+	claims, err := v.verify(ctx, token, by)
 	if err != nil {
+		v.memo.forget(token.digest)
 		return nil, token.origin(by.listed).refused(err)
+	}
+	claims.All = token.claims
+	if token.remembered {
+		claims.All = jsonvalue.CloneObject(token.claims)
+	} else {
+		v.memo.remember(token, v.config.Now(), claims.Expiry.Add(v.config.Leeway))
 	}
 	claims.Of = token.origin(by.name)
 	return claims, nil
 }
 
-// readPayload reads the claims of a token that nobody has verified, and finds its issuer.
-func (v *Verifier) readPayload(token *compactJWS) (map[string]any, issuer, error) {
-	all, err := parseObject("payload", token.payload, "claim", decidingClaims)
-	if err != nil {
-		return nil, issuer{}, err
+// read returns a token with its claims, which nobody has verified but the memo.
+func (v *Verifier) read(raw string) (*compactJWS, error) {
+	digest := sha256.Sum256([]byte(raw))
+	if known := v.memo.recall(digest); known != nil {
+		return &compactJWS{raw: raw, digest: digest, content: *known, remembered: true}, nil
 	}
-	by, err := v.findIssuer(token, all)
+	token, err := parseCompact(raw, v.config.MaxSize)
 	if err != nil {
-		return nil, issuer{}, err
+		return nil, err
 	}
-	return all, by, nil
+	token.digest = digest
+	token.claims, err = parseObject("payload", token.payload, "claim", decidingClaims)
+	if err != nil {
+		return nil, token.origin("").refused(err)
+	}
+	return token, nil
 }
 
 // findIssuer finds the issuer of a token's claims, and notes what they say of whose key it is.
@@ -273,9 +290,8 @@ func (v *Verifier) findIssuer(token *compactJWS, all map[string]any) (by issuer,
 }
 
 // verify checks a token whose issuer was found.
-func (v *Verifier) verify(
-	ctx context.Context, token *compactJWS, all map[string]any, by issuer,
-) (*Claims, error) {
+func (v *Verifier) verify(ctx context.Context, token *compactJWS, by issuer) (*Claims, error) {
+	all := token.claims
 	if err := token.verifySignature(ctx, by); err != nil {
 		return nil, err
 	}
@@ -294,7 +310,7 @@ func (v *Verifier) verify(
 		return nil, err
 	}
 	claims.Entry = by.entry
-	claims.SignedSHA256 = sha256.Sum256(token.signed)
+	claims.SignedSHA256 = token.signedSHA256
 	return claims, nil
 }
 
@@ -310,6 +326,7 @@ func (v *Verifier) VerifySignature(ctx context.Context, iss, raw string) error {
 		return err
 	}
 	token.iss = iss
+	token.digest = sha256.Sum256([]byte(raw))
 	return token.verifySignature(ctx, by)
 }
 

@@ -158,3 +158,38 @@ func (c copies) of(v reflect.Value) reflect.Value {
 	}
 	return copied
 }
+
+// CloneObject is [Clone] for an object as a decoder returns it: of maps and lists of any, without
+// one that holds itself.
+func CloneObject(object map[string]any) map[string]any {
+	if object == nil {
+		return nil
+	}
+	copied := make(map[string]any, len(object))
+	for name, value := range object {
+		switch v := value.(type) {
+		case map[string]any:
+			value = CloneObject(v)
+		case []any:
+			value = cloneArray(v)
+		}
+		copied[name] = value
+	}
+	return copied
+}
+
+func cloneArray(array []any) []any {
+	if array == nil {
+		return nil
+	}
+	copied := slices.Clone(array)
+	for i, value := range copied {
+		switch v := value.(type) {
+		case map[string]any:
+			copied[i] = CloneObject(v)
+		case []any:
+			copied[i] = cloneArray(v)
+		}
+	}
+	return copied
+}

@@ -88,3 +88,44 @@ func TestClone_HoldsItself(t *testing.T) {
 		t.Error("the copy does not hold itself")
 	}
 }
+
+// TestCloneObject: a copy of decoded JSON is equal, and shares no map or list, at any depth.
+func TestCloneObject(t *testing.T) {
+	decode := func() (object map[string]any) {
+		text := `{"a":[1,[{"b":["c",null]},[]],"x"],"o":{"p":{"q":[true]},"e":{}},"s":"t","z":null}`
+		if err := json.Unmarshal([]byte(text), &object); err != nil {
+			t.Fatal(err)
+		}
+		return object
+	}
+	original := decode()
+	copied := jsonvalue.CloneObject(original)
+	if !reflect.DeepEqual(original, copied) {
+		t.Fatalf("got %v", copied)
+	}
+	var spoil func(value any)
+	spoil = func(value any) {
+		switch v := value.(type) {
+		case map[string]any:
+			for name, member := range v {
+				spoil(member)
+				v[name] = "changed"
+			}
+			v["new"] = "changed"
+		case []any:
+			for i, entry := range v {
+				spoil(entry)
+				v[i] = "changed"
+			}
+		}
+	}
+	spoil(copied)
+	if !reflect.DeepEqual(original, decode()) {
+		t.Errorf("the original changed: %v", original)
+	}
+	empty := jsonvalue.CloneObject(map[string]any{"a": []any(nil), "o": map[string]any(nil)})
+	if !reflect.DeepEqual(empty, map[string]any{"a": []any(nil), "o": map[string]any(nil)}) ||
+		jsonvalue.CloneObject(nil) != nil {
+		t.Errorf("got %#v for what is nil", empty)
+	}
+}

@@ -106,6 +106,7 @@ func (b *Builder) delegation(s *Settings) delegation.Config {
 		CacheSize:          s.Cache.Size,
 		CacheWindow:        b.Duration("cache.window", s.Cache.Window),
 		CacheAhead:         b.Duration("cache.ahead", s.Cache.Ahead),
+		TokenMemory:        s.Cache.TokenMemory,
 		SigningTimeout:     b.Duration("signing_timeout", s.SigningTimeout),
 		Logger:             b.logger,
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
+
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
@@ -275,6 +277,22 @@ func TestNewLogger_NamesKeys(t *testing.T) {
 			if strings.Count(log.String(), want) != 1 {
 				t.Errorf("%q: %q is not there once: %s", format, want, log.String())
 			}
+		}
+	}
+}
+
+// TestTokenMemory: cache.token_memory reaches the library, also if it turns the memory off.
+func TestTokenMemory(t *testing.T) {
+	for text, want := range map[string]int{
+		"{}": 0, "cache: {token_memory: 1048576}": 1 << 20, "cache: {token_memory: -1}": -1,
+	} {
+		var settings config.Settings
+		if err := yaml.UnmarshalWithOptions([]byte(text), &settings, yaml.Strict()); err != nil {
+			t.Fatal(err)
+		}
+		b := config.NewBuilder(&config.Source{}, slog.New(slog.DiscardHandler))
+		if got := config.Delegation(b, &settings).TokenMemory; got != want {
+			t.Errorf("%s: got %d", text, got)
 		}
 	}
 }

@@ -206,6 +206,8 @@ type CacheSettings struct {
 	Window string `yaml:"window"`
 	Ahead  string `yaml:"ahead"`
 	Shared bool   `yaml:"shared"`
+
+	TokenMemory int `yaml:"token_memory"`
 }
 
 // ReplaySettings is where the marks of used tokens are; an empty Store: nowhere.
