@@ -569,6 +569,18 @@ func TestIssuerCases_Documents(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "401 to the bearer token") {
 			t.Errorf("got %v", err)
 		}
+
+		// With a token that the cluster takes, the documents are those of the same cluster above.
+		documents := readPublishedCase(t, "07-kubernetes-kubeadm-jwks_uri-by-node-address")
+		ask := func(r *http.Request) (*http.Response, error) {
+			if r.Header.Get("Authorization") == "Bearer "+bearerSecret {
+				return documents.RoundTrip(r)
+			}
+			return c.RoundTrip(r)
+		}
+		w.config.HTTPClient = &http.Client{Transport: transportFunc(ask)}
+		w.config.Issuers[0].DocumentOrigins = []string{"https://10.0.0.10:6443"}
+		w.wantOutcome(t, w.delegator(t), c.token, accepted)
 	})
 	t.Run("Keycloak's backchannel", func(t *testing.T) {
 		c := readPublishedCase(t, "21-keycloak-jwks_uri-internal-http")
