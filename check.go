@@ -49,9 +49,9 @@ type CheckResult struct {
 //     ${saml:sub} does not tell their users apart.
 //   - metadata of ENTITYID: it has the size that IAM takes.
 //   - signing key FINGERPRINT of ENTITYID: it signs a random digest, and its certificate, whose
-//     SHA-256 begins with FINGERPRINT, verifies it. A certificate that is not valid yet, has expired
-//     or will within 30 days is a warning: AWS does not read its dates, others may. So is an
-//     *rsa.PrivateKey without precomputed values, which signs slower than it could.
+//     SHA-256 begins with FINGERPRINT, verifies it. A certificate that is not valid yet, has
+//     expired or will within 30 days is a warning: AWS does not read its dates, others may. So is
+//     an *rsa.PrivateKey without precomputed values, which signs slower than it could.
 //   - sts REGION: STS there refuses a call with no assertion in it, so it answers.
 //
 // The identities are Config.IdentityProvider and each Identity in [Targets], or of a target that

@@ -44,9 +44,10 @@ type SigningKey struct {
 	// Signer signs SHA-256 digests with PKCS #1 v1.5. It must be safe for concurrent use: up to 64
 	// calls run at the same time. An *rsa.PrivateKey cannot hang, and has no such limit.
 	//
-	// An *rsa.PrivateKey that was put together field by field needs a call of its method Precompute:
-	// without it a signature takes up to twice its time, and [New] and [Delegator.Check] warn. The
-	// functions of crypto/rsa, crypto/tls and crypto/x509 that return a key have called it.
+	// An *rsa.PrivateKey that was put together field by field needs a call of its method
+	// Precompute: without it a signature takes up to twice its time, and [New] and
+	// [Delegator.Check] warn. The functions of crypto/rsa, crypto/tls and crypto/x509 that return a
+	// key have called it.
 	//
 	// A crypto.Signer knows no context, so a call that hangs is abandoned after
 	// Config.SigningTimeout. With 16 abandoned calls, exchanges and checks fail at once with

@@ -205,8 +205,8 @@ func TestWrite_EqualsTheOracle(t *testing.T) {
 	}
 }
 
-// TestWrite_EqualsTheOracleWithEveryKey: RSA-SHA256 is the one algorithm, and its keys may be of any
-// size, in memory or not.
+// TestWrite_EqualsTheOracleWithEveryKey: RSA-SHA256 is the one algorithm, and its keys may be of
+// any size, in memory or not.
 func TestWrite_EqualsTheOracleWithEveryKey(t *testing.T) {
 	t.Parallel()
 	for _, bits := range []int{2048, 2049, 3072} {
@@ -227,7 +227,8 @@ func TestWrite_EqualsTheOracleWithEveryKey(t *testing.T) {
 	}
 }
 
-// TestWrite_EqualsTheOracleAtTheLimit: the largest response is written, and a character more is not.
+// TestWrite_EqualsTheOracleAtTheLimit: the largest response is written, and one with a character
+// more is not.
 func TestWrite_EqualsTheOracleAtTheLimit(t *testing.T) {
 	r := plainResponse(small(), 1)
 	last := &r.Attributes[len(r.Attributes)-1].Values[0]
@@ -311,7 +312,8 @@ func differsAt(a, b []byte) int {
 func FuzzWrite(f *testing.F) {
 	for i, text := range append(oddPieces, badPieces...) {
 		f.Add("urn:tenant.auth0.com", "https://signin.aws.amazon.com/saml", "urn:amazon:webservices",
-			"auth0|alice"+text, "urn:oid:2.5.4.3"+text, "a"+text, text+"b", uint8(i), int64(i)*1e17)
+			"auth0|alice"+text, "urn:oid:2.5.4.3"+text, "a"+text, text+"b",
+			uint8(i), int64(i)*1e17)
 	}
 	encryptionKey := publicPEM(&reader().PublicKey)
 	f.Fuzz(func(t *testing.T, entityID, recipient, audience, nameID, name, value, other string,

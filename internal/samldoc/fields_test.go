@@ -126,6 +126,19 @@ func TestWriter_FieldsAreWrittenOrRefused(t *testing.T) {
 	}
 }
 
+// TestWriter_StartHasNoAssertion: an assertion is written by itself, and not lost in the response.
+func TestWriter_StartHasNoAssertion(t *testing.T) {
+	r := fullResponse()
+	var unwritten *samldoc.UnwrittenError
+	if err := samldoc.Start(r); !errors.As(err, &unwritten) || unwritten.Element != "Response" {
+		t.Errorf("got %v", err)
+	}
+	r.Assertion = nil
+	if err := samldoc.Start(r); err != nil {
+		t.Errorf("without: %v", err)
+	}
+}
+
 // visit makes each change of each field below a struct, calls f, and undoes it. A field is named by
 // its type, because it is written in the same way wherever it is.
 func visit(v reflect.Value, name string, f func(field, change string)) {

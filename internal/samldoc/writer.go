@@ -37,8 +37,8 @@ type writer struct {
 	err  error // the first refusal
 }
 
-// responseStart appends the response up to its assertion. The response is not signed, and its
-// attributes are in crewjam/saml's order.
+// responseStart appends the response up to its assertion, which is written by itself. The response
+// is not signed, and its attributes are in crewjam/saml's order.
 func (w *writer) responseStart(r *saml.Response) {
 	w.require("Response", *r == saml.Response{
 		ID:           r.ID,
@@ -47,7 +47,6 @@ func (w *writer) responseStart(r *saml.Response) {
 		Destination:  r.Destination,
 		Issuer:       r.Issuer,
 		Status:       r.Status,
-		Assertion:    r.Assertion,
 	})
 	w.markup(`<samlp:Response xmlns:saml="` + assertionNS + `" xmlns:samlp="` + protocolNS + `"`)
 	w.attribute("ID", r.ID)
