@@ -1056,14 +1056,17 @@ func TestSigner_Hangs(t *testing.T) {
 			if !errors.Is(err, cause) {
 				t.Errorf("got %v, want the cause %v", err, cause)
 			}
-			close(release)
-			<-finished // the signer could finish behind the exchange's back
-			w.wantNothingSent(t)
 			stacks := make([]byte, 1<<20)
 			signing := func() bool {
 				running := stacks[:runtime.Stack(stacks, true)]
 				return bytes.Contains(running, []byte("samldoc.(*Response).signatureValue"))
 			}
+			if !signing() {
+				t.Error("the signer's goroutine has another name now")
+			}
+			close(release)
+			<-finished // the signer could finish behind the exchange's back
+			w.wantNothingSent(t)
 			for giveUp := time.Now().Add(10 * time.Second); signing(); runtime.Gosched() {
 				if time.Now().After(giveUp) {
 					t.Fatal("the signer's goroutine is left for ever")
