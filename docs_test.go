@@ -171,6 +171,9 @@ var shell = map[string]struct {
 	"# Make a key pair. Send the private key to IAM, then delete it: a new pair is easy to make.": {
 		reason: "its aws commands change an AWS account",
 	},
+	"go run -tags openssl ./examples/openssl": {
+		tests: []string{"TestOpenSSL_Run"},
+	},
 	"aws iam update-saml-provider --saml-provider-arn $arn --assertion-encryption-mode Required": {
 		reason: "it changes an AWS account",
 	},

@@ -84,8 +84,8 @@ func TestSigner_RefusesOtherWork(t *testing.T) {
 	}
 }
 
-// TestRun: STS takes the assertion that OpenSSL signed.
-func TestRun(t *testing.T) {
+// TestOpenSSL_Run: STS takes the assertion that OpenSSL signed.
+func TestOpenSSL_Run(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), &out); err != nil {
 		t.Fatal(err)
