@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 )
@@ -105,8 +106,9 @@ func (b *bench) countOf(valgrind, name string, n int) (float64, error) {
 	return strconv.ParseFloat(strings.ReplaceAll(string(found[1]), ",", ""), 64)
 }
 
-// repeat runs a stage n times. It is what the counted process does.
-func (b *bench) repeat(name string, n int) error {
+// repeat runs a stage n times. It is what the counted process does. With a file it writes a CPU
+// profile there.
+func (b *bench) repeat(name string, n int, profile string) error {
 	for _, s := range stages() {
 		if s.name != name {
 			continue
@@ -114,6 +116,13 @@ func (b *bench) repeat(name string, n int) error {
 		run, err := s.open(b)
 		if err != nil {
 			return err
+		}
+		if profile != "" {
+			stop, err := profileTo(profile)
+			if err != nil {
+				return err
+			}
+			defer stop()
 		}
 		for i := range n {
 			if err := run(i); err != nil {
@@ -123,4 +132,19 @@ func (b *bench) repeat(name string, n int) error {
 		return nil
 	}
 	return errors.New("there is no stage " + name)
+}
+
+// profileTo begins a CPU profile.
+func profileTo(file string) (stop func(), err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close() // what is missing shows in the profile
+	}, nil
 }

@@ -62,6 +62,8 @@ type options struct {
 	sts   string
 	stage string
 	times int
+	// profile is a file for the CPU profile of a stage.
+	profile string
 }
 
 func parse(arguments []string) (*options, error) {
@@ -76,6 +78,7 @@ func parse(arguments []string) (*options, error) {
 	flags.StringVar(&o.sts, "sts", "", "the STS of -peer; empty: it remembers credentials")
 	flags.StringVar(&o.stage, "repeat", "", "only repeat this stage")
 	flags.IntVar(&o.times, "times", 1, "repetitions of -repeat")
+	flags.StringVar(&o.profile, "profile", "", "file for a CPU profile of -repeat")
 	err := flags.Parse(arguments)
 	if err == nil && (o.rounds < 1 || flags.NArg() > 0) {
 		err = errors.New("-rounds must be positive, and there are no arguments")
@@ -112,7 +115,7 @@ func run(arguments []string, out io.Writer) (err error) {
 		return err
 	}
 	if o.stage != "" {
-		return b.repeat(o.stage, o.times)
+		return b.repeat(o.stage, o.times, o.profile)
 	}
 	return b.runParts(o, out)
 }
