@@ -2,8 +2,7 @@ package delegation
 
 import (
 	"context"
-	"crypto/sha256"
-	"fmt"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"strings"
@@ -140,7 +139,8 @@ func (x *exchange) identify(ctx context.Context, idToken string) error {
 // issuer, key and algorithm it names.
 func (x *exchange) verify(ctx context.Context, idToken string) error {
 	if idToken != "" {
-		x.event.TokenSHA256 = fmt.Sprintf("%x", sha256.Sum256([]byte(idToken)))
+		digest := idtoken.Digest(idToken)
+		x.event.TokenSHA256 = hex.EncodeToString(digest[:])
 	}
 	claims, err := x.tokens.Verify(ctx, idToken)
 	x.lap(StageToken)

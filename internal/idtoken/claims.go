@@ -134,6 +134,9 @@ func stringClaim(all map[string]any, name string) (string, error) {
 // audienceClaim reads aud: a string or an array of strings, none empty (RFC 7519 §4.1.3). An
 // audience that is named twice is one.
 func audienceClaim(value any) ([]string, error) {
+	if s, ok := value.(string); ok && s != "" {
+		return []string{s}, nil
+	}
 	list, ok := value.([]any)
 	if !ok && value != nil {
 		list = []any{value}

@@ -20,15 +20,16 @@ var registeredHeaders = namesOf("alg", "kid", "typ", "cty", "crit", "b64", "enc"
 // compactJWS is a token that is well-formed, and neither trusted nor verified. It is cut once,
 // here: what is verified, what is read and what is remembered are pieces of the same text.
 type compactJWS struct {
-	raw                string
-	signed             []byte            // what the signature covers (RFC 7515 §5.2), as received
-	payload, signature []byte            // decoded
-	digest             [sha256.Size]byte // of the whole token
+	raw    string            // as received
+	digest [sha256.Size]byte // of raw
+	// signed is what the signature covers (RFC 7515 §5.2): a part of raw. It is nil, and so is the
+	// signature of a remembered token, until they are needed.
+	signed []byte
+
+	headerText, payload, signature []byte // decoded
 
 	content
-	// remembered says that content comes from the memo. Then signed and signature are nil until
-	// they are needed.
-	remembered bool
+	remembered bool // content comes from the memo
 
 	// What the payload says, unverified: keys can be for tokens of one issuer, or of one client,
 	// only. audience is empty if there is not exactly one.
@@ -37,7 +38,7 @@ type compactJWS struct {
 
 // content is what a token says, and which key has verified its signature.
 type content struct {
-	algorithm, kid string // kid: empty if the token names no key
+	header
 	// claims are nil until they are read. Those of a remembered token are shared: nobody may
 	// change them.
 	claims       map[string]any
@@ -46,12 +47,17 @@ type content struct {
 }
 
 // parseCompact takes a compact JWS apart more strictly than RFC 7515 parsers usually do.
-func parseCompact(raw string, maxSize int) (*compactJWS, error) {
-	t, header, err := decodeParts(raw, maxSize)
+func parseCompact(raw string, maxSize int, known *headers) (*compactJWS, error) {
+	t, text, err := decodeParts(raw, maxSize)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.readHeader(header); err != nil {
+	t.headerText = text
+	if says, ok := known.find(text); ok {
+		t.header = says
+		return t, nil
+	}
+	if err := t.readHeader(text); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -72,30 +78,40 @@ func decodeParts(raw string, maxSize int) (t *compactJWS, header []byte, err err
 	}
 	var decoded [3][]byte
 	for i, part := range parts {
-		// Strict refuses stray bits in the last character, and the decoder would skip line ends.
-		b, err := base64.RawURLEncoding.Strict().DecodeString(part)
+		// The decoder would skip line ends.
+		b, err := strictBase64.DecodeString(part)
 		if err != nil || strings.Contains(part, "\r") || strings.Contains(part, "\n") {
 			return nil, nil, wrongEncodedPart(raw, i+1)
 		}
 		decoded[i] = b
 	}
-	t = &compactJWS{
-		raw:       raw,
-		signed:    []byte(raw[:strings.LastIndexByte(raw, '.')]),
-		payload:   decoded[1],
-		signature: decoded[2],
-	}
-	return t, decoded[0], nil
+	return &compactJWS{raw: raw, payload: decoded[1], signature: decoded[2]}, decoded[0], nil
 }
 
-// cutSignature cuts the signature from a remembered token, which was decoded before.
+// Digest is the SHA-256 of a text. It takes no memory of the heap for a token of usual length.
+func Digest(raw string) [sha256.Size]byte {
+	var buffer [2 << 10]byte
+	if len(raw) > len(buffer) {
+		return sha256.Sum256([]byte(raw))
+	}
+	return sha256.Sum256(buffer[:copy(buffer[:], raw)])
+}
+
+// strictBase64 is base64url without padding (RFC 7515 §2), and without stray bits in the last
+// character.
+var strictBase64 = base64.RawURLEncoding.Strict()
+
+// cutSignature cuts what is signed from the token, and the signature if the token is a remembered
+// one. That was decoded before, so it can be.
 func (t *compactJWS) cutSignature() {
 	if t.signed != nil {
 		return
 	}
 	end := strings.LastIndexByte(t.raw, '.')
 	t.signed = []byte(t.raw[:end])
-	t.signature, _ = base64.RawURLEncoding.DecodeString(t.raw[end+1:])
+	if t.remembered {
+		t.signature, _ = strictBase64.DecodeString(t.raw[end+1:])
+	}
 }
 
 // wrongParts refuses a text that does not have three parts.

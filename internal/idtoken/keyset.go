@@ -138,6 +138,9 @@ func (k key) isSame(other key) bool {
 // An issuer may publish a key several times, and several keys under one kid: RFC 7517 §4.5
 // discourages that and does not forbid it. Whichever verifies is the issuer's own.
 func choose(keys []key, t *compactJWS) (chosen []key, err error) {
+	if len(keys) == 1 && keys[0].suits(t) == nil {
+		return keys, nil
+	}
 	for _, k := range keys {
 		if e := k.suits(t); e != nil {
 			err = cmp.Or(err, e)
@@ -181,8 +184,12 @@ func (s *KeySet) lookUp(kid string) (found []key) {
 	if kid == "" {
 		return s.keys
 	}
-	for _, k := range s.keys {
-		if k.kid == kid {
+	for i, k := range s.keys {
+		switch {
+		case k.kid != kid:
+		case found == nil:
+			found = s.keys[i : i+1 : i+1] // mostly the only one
+		default:
 			found = append(found, k)
 		}
 	}

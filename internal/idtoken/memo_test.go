@@ -117,10 +117,14 @@ type memoWorld struct {
 	down    bool
 	fetches int
 	secret  string
+	wait    chan struct{} // nil: answers come at once
 }
 
 func (w *memoWorld) RoundTrip(*http.Request) (*http.Response, error) {
 	w.fetches++
+	if w.wait != nil {
+		<-w.wait
+	}
 	if w.down {
 		return nil, errDown
 	}
@@ -188,11 +192,18 @@ func TestMemo_Remembers(t *testing.T) {
 		t.Errorf("got %s, want %s", second, first)
 	}
 	off := newMemoWorld(-1)
-	allocations := func(w *memoWorld) float64 {
+	allocations := func(w *memoWorld, token string) float64 {
 		return testing.AllocsPerRun(100, func() { _, _ = w.Verify(context.Background(), token) })
 	}
-	if on, off := allocations(w), allocations(off); on > off/2 {
+	if on, off := allocations(w, token), allocations(off, token); on > off/2 {
 		t.Errorf("%v allocations for a token that is remembered, %v without a memo", on, off)
+	}
+	// RSA takes more of them than EdDSA, if it is computed.
+	w.set = []map[string]any{memoKeys()[0].published("a"), memoKeys()[3].published("b")}
+	edwards := memoKeys()[0].sign("a", memoClaims(published, "alice", nil))
+	rsa := memoKeys()[3].sign("b", memoClaims(published, "alice", nil))
+	if with, without := allocations(w, rsa), allocations(w, edwards); with > without+2 {
+		t.Errorf("%v allocations with an RSA key, %v with EdDSA", with, without)
 	}
 	if n, size := idtoken.Remembered(off.Verifier); n != 0 || size != 0 {
 		t.Errorf("%d tokens are remembered although Memory is negative", n)
@@ -278,6 +289,19 @@ func TestMemo_SecretChanges(t *testing.T) {
 	if got := w.outcome(t.Context(), token); got != good {
 		t.Errorf("got %s", got)
 	}
+	w.secret = secret + "\x00" // with which HMAC is the same (RFC 2104 §2)
+	for range 2 {
+		if got := w.outcome(t.Context(), token); got != good {
+			t.Errorf("got %s", got)
+		}
+	}
+}
+
+// A key that has no ID is asked each time, and verifies nothing by having none.
+func TestMemo_KeyWithoutID(t *testing.T) {
+	if err := idtoken.VerifyWithoutID(); codeOf(err) != "signature_invalid" {
+		t.Errorf("got %v", err)
+	}
 }
 
 // The memo keeps to its bytes, really: the heap does not grow by more. The least recently used go
@@ -329,8 +353,11 @@ func TestMemo_Bounds(t *testing.T) {
 	for i := range 800 {
 		w.outcome(t.Context(), used)
 		w.outcome(t.Context(), key.sign("fixed", memoClaims(fixed, fmt.Sprint(i), nil)))
+		if !idtoken.Remembers(w.Verifier, used) {
+			t.Fatalf("a token that is used was forgotten after %d others", i)
+		}
 	}
-	if !idtoken.Remembers(w.Verifier, used) || idtoken.Remembers(w.Verifier, idle) {
+	if idtoken.Remembers(w.Verifier, idle) {
 		t.Error("it is not the least recently used that went")
 	}
 	for i := range 800 {
@@ -345,6 +372,11 @@ func TestMemo_Bounds(t *testing.T) {
 	w.outcome(t.Context(), key.sign("fixed", memoClaims(fixed, "later", later)))
 	if n, _ := idtoken.Remembered(w.Verifier); n != 1 {
 		t.Errorf("%d tokens are remembered, of which one is valid", n)
+	}
+	quarter := newMemoWorld(10_000)
+	quarter.outcome(t.Context(), key.sign("fixed", memoClaims(fixed, "large", shapes[1])))
+	if n, size := idtoken.Remembered(quarter.Verifier); n != 0 {
+		t.Errorf("a token is remembered that takes %d of 10,000 bytes", size)
 	}
 	if got := newMemoWorld(1000); got.outcome(t.Context(), used) != w.outcomeAt(memoStart, used) {
 		t.Error("a memo without room for one token changes the outcome")
@@ -382,6 +414,77 @@ func TestMemo_Concurrent(t *testing.T) {
 		})
 	}
 	callers.Wait()
+}
+
+// Two callers who verify a new token at once leave it in memory once.
+func TestMemo_SameTokenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		token := memoKeys()[0].sign("a", memoClaims(published, "alice", nil))
+		sizes := map[int]int{}
+		for _, callers := range []int{1, 2} {
+			w := newMemoWorld(0)
+			w.set = []map[string]any{memoKeys()[0].published("a")}
+			w.wait = make(chan struct{})
+			var done sync.WaitGroup
+			for range callers {
+				done.Go(func() { w.outcome(t.Context(), token) })
+			}
+			synctest.Wait() // for the keys
+			close(w.wait)
+			done.Wait()
+			n, size := idtoken.Remembered(w.Verifier)
+			if n != 1 {
+				t.Errorf("%d callers: %d tokens are remembered", callers, n)
+			}
+			sizes[callers] = size
+		}
+		if sizes[1] != sizes[2] || sizes[1] == 0 {
+			t.Errorf("the token counts %d bytes after one caller, and %d after two",
+				sizes[1], sizes[2])
+		}
+	})
+}
+
+// Headers of verified tokens are remembered in bounded number, and only theirs. A header that is
+// written otherwise is decoded itself.
+func TestHeaders(t *testing.T) {
+	w := newMemoWorld(-1)
+	key := memoKeys()[1] // of the static set, under no kid
+	sign := func(header string) string {
+		input := encode([]byte(header)) + "." +
+			encode(fmt.Appendf(nil, `{"iss":%q,"sub":"alice","aud":"app","iat":%d,"exp":%d}`,
+				fixed, memoStart.Unix(), memoStart.Add(time.Hour).Unix()))
+		return input + "." + encode(ed25519.Sign(key.signer.(ed25519.PrivateKey), []byte(input)))
+	}
+	const good = `{"alg":"EdDSA"}`
+	for range 3 {
+		for header, want := range map[string]string{
+			good: "accepted", `{"alg":"EdDSA","x":1}`: "accepted",
+			`{"alg":"EdDSA" }`: "accepted",
+			`{"alg":"EdDSA","x":"` + strings.Repeat("x", 600) + `"}`: "accepted",
+			`{"alg":"EdDSA","crit":[]}`:                              "token_critical_header",
+			`{"alg":"eddsa"}`:                                        "algorithm_case",
+			`{"alg":"RS256"}`:                                        "key_unsuitable",
+			`{"alg":"EdDSA","kid":"none"}`:                           "key_unknown",
+		} {
+			if got := short(w.outcome(t.Context(), sign(header))); got != want {
+				t.Errorf("%.80s: got %s, want %s", header, got, want)
+			}
+			forged := sign(header)[:len(sign(header))-6] + "AAAAAA"
+			if got := short(w.outcome(t.Context(), forged)); got == "accepted" {
+				t.Errorf("%.80s: a forged token is accepted", header)
+			}
+		}
+	}
+	if n := idtoken.Headers(w.Verifier); n != 3 {
+		t.Errorf("%d headers are remembered, want those of three tokens", n)
+	}
+	for i := range 150 {
+		w.outcome(t.Context(), sign(fmt.Sprintf(`{"alg":"EdDSA","n":%d}`, i)))
+		if n := idtoken.Headers(w.Verifier); n > 100 {
+			t.Fatalf("%d headers are remembered", n)
+		}
+	}
 }
 
 // memoStep is one step of a schedule.

@@ -84,6 +84,7 @@ type Verifier struct {
 	templates []issuer             // those that accept any tenant
 	names     map[string][]string  // of the sources of keys, by Issuer.URL
 	sources   map[string]keySource // by name
+	headers   *headers
 	memo      *memo
 }
 
@@ -115,6 +116,7 @@ func New(c Config, issuers []Issuer) *Verifier {
 		issuers: map[string]issuer{},
 		names:   map[string][]string{},
 		sources: map[string]keySource{},
+		headers: &headers{},
 		memo:    newMemo(cmp.Or(c.Memory, defaultMemory)),
 	}
 	for _, i := range issuers {
@@ -245,6 +247,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 	if token.remembered {
 		claims.All = jsonvalue.CloneObject(token.claims)
 	} else {
+		v.headers.add(token.headerText, token.header)
 		v.memo.remember(token, v.config.Now(), claims.Expiry.Add(v.config.Leeway))
 	}
 	claims.Of = token.origin(by.name)
@@ -253,11 +256,11 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 
 // read returns a token with its claims, which nobody has verified but the memo.
 func (v *Verifier) read(raw string) (*compactJWS, error) {
-	digest := sha256.Sum256([]byte(raw))
+	digest := Digest(raw)
 	if known := v.memo.recall(digest); known != nil {
 		return &compactJWS{raw: raw, digest: digest, content: *known, remembered: true}, nil
 	}
-	token, err := parseCompact(raw, v.config.MaxSize)
+	token, err := parseCompact(raw, v.config.MaxSize, v.headers)
 	if err != nil {
 		return nil, err
 	}
@@ -317,7 +320,7 @@ func (v *Verifier) verify(ctx context.Context, token *compactJWS, by issuer) (*C
 // VerifySignature checks a token's form, algorithm and signature as Verify does, and not its
 // claims: vectors of others have payloads that are no claims.
 func (v *Verifier) VerifySignature(ctx context.Context, iss, raw string) error {
-	token, err := parseCompact(raw, v.config.MaxSize)
+	token, err := parseCompact(raw, v.config.MaxSize, v.headers)
 	if err != nil {
 		return err
 	}
@@ -326,7 +329,7 @@ func (v *Verifier) VerifySignature(ctx context.Context, iss, raw string) error {
 		return err
 	}
 	token.iss = iss
-	token.digest = sha256.Sum256([]byte(raw))
+	token.digest = Digest(raw)
 	return token.verifySignature(ctx, by)
 }
 

@@ -1,0 +1,44 @@
+package idtoken
+
+import "sync"
+
+const (
+	maxHeaders      = 100
+	maxHeaderLength = 512 // bytes
+)
+
+// headers remembers what the headers of verified tokens say. An issuer writes the same header into
+// every token that it signs with a key, so most are decoded once.
+type headers struct {
+	mu    sync.RWMutex
+	known map[string]header // by the decoded text
+}
+
+// header is what a token's header says, of what is used here.
+type header struct {
+	algorithm, kid string // kid: empty if the token names no key
+}
+
+func (h *headers) find(text []byte) (header, bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	found, ok := h.known[string(text)]
+	return found, ok
+}
+
+// add remembers the header of a token that was verified. If there are too many, it forgets the
+// others.
+func (h *headers) add(text []byte, says header) {
+	if len(text) > maxHeaderLength {
+		return
+	}
+	if _, known := h.find(text); known {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.known == nil || len(h.known) >= maxHeaders {
+		h.known = map[string]header{}
+	}
+	h.known[string(text)] = says
+}
