@@ -19,7 +19,7 @@ const keygenNext = `%s and %s are written. Name them in the configuration, under
 func keygenCommand(s surroundings) *cobra.Command {
 	var folder, name string
 	var bits int
-	var valid time.Duration
+	valid := setup.Validity(setup.DefaultValid)
 	command := &cobra.Command{
 		Use:   "keygen",
 		Short: "Make a key and a certificate to sign assertions",
@@ -33,7 +33,7 @@ It writes both or none, and replaces no file. Exit code 2 if one of them exists.
 		Example: "  delegation keygen --name example.com --out /etc/delegation",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return s.keygen(c, folder, name, bits, valid)
+			return s.keygen(c, folder, name, bits, time.Duration(valid))
 		},
 	}
 	command.Flags().StringVarP(&folder, "out", "o", ".", "`folder` for the files, which must exist")
@@ -41,8 +41,8 @@ It writes both or none, and replaces no file. Exit code 2 if one of them exists.
 		"AWS does not read it")
 	command.Flags().IntVar(&bits, "bits", setup.DefaultKeyBits, fmt.Sprintf("size of the key, "+
 		"%d to %d", setup.MinKeyBits, setup.MaxKeyBits))
-	command.Flags().DurationVar(&valid, "valid", setup.DefaultValid, "how long the certificate is "+
-		"valid, by default ten years; AWS does not read the dates")
+	command.Flags().Var(&valid, "valid", "how long the certificate is valid, in years, days or "+
+		"hours, such as 10y, 90d or 12h; AWS does not read the dates")
 	return command
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -10,54 +11,100 @@ import (
 )
 
 const versionLong = `Print the version of this program, the commit it was built from, and the version
-of Go. The flag --version prints the same.`
+of Go. The flag --version prints the same.
+
+With --json it is an object. commit, commit_time and modified are absent if the
+build did not record them, as with "go install" at a version.`
 
 func versionCommand(s surroundings) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	command := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version of this program",
 		Long:    versionLong,
-		Example: "  delegation version",
+		Example: "  delegation version --json",
 		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			return s.print([]byte(ownVersion() + "\n"))
+			info, _ := debug.ReadBuildInfo() // nil only if it was not built in module mode
+			version := versionOf(info)
+			if !asJSON {
+				return s.print([]byte(version.String() + "\n"))
+			}
+			text, err := json.MarshalIndent(version, "", "  ")
+			if err != nil {
+				return err
+			}
+			return s.print(append(text, '\n'))
 		},
 	}
+	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return command
 }
 
 // addVersionFlag adds --version to the program, which prints what the command does.
 func addVersionFlag(root *cobra.Command) {
-	root.Version = ownVersion()
+	info, _ := debug.ReadBuildInfo()
+	root.Version = versionOf(info).String()
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version of this program")
 }
 
-func ownVersion() string {
-	info, _ := debug.ReadBuildInfo() // nil only if it was not built in module mode
-	return versionOf(info)
+// programVersion says which program this is. docs/cli.md has its JSON.
+type programVersion struct {
+	Module     string `json:"module,omitempty"`
+	Version    string `json:"version"`
+	Commit     string `json:"commit,omitempty"`
+	CommitTime string `json:"commit_time,omitempty"`
+	// Modified tells whether the checkout had changes; nil if the build did not record it.
+	Modified *bool  `json:"modified,omitempty"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
 }
 
-// versionOf says which program this is, in one line. `go install` at a version records that; a
-// build in a checkout records the commit.
-func versionOf(info *debug.BuildInfo) string {
-	platform := runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
+// versionOf reads what the build recorded. `go install` at a version records that; a build in a
+// checkout records the commit.
+func versionOf(info *debug.BuildInfo) programVersion {
+	v := programVersion{
+		Version:  "unknown",
+		Go:       runtime.Version(),
+		Platform: runtime.GOOS + "/" + runtime.GOARCH,
+	}
 	if info == nil {
-		return fmt.Sprintf("delegation, version unknown (%s)", platform)
+		return v
 	}
-	details := []string{platform}
-	settings := map[string]string{}
+	v.Module = info.Main.Path
+	v.Version = info.Main.Version
+	if v.Version == "" {
+		v.Version = "(devel)"
+	}
 	for _, setting := range info.Settings {
-		settings[setting.Key] = setting.Value
+		switch setting.Key {
+		case "vcs.revision":
+			v.Commit = setting.Value
+		case "vcs.time":
+			v.CommitTime = setting.Value
+		case "vcs.modified":
+			modified := setting.Value == "true"
+			v.Modified = &modified
+		}
 	}
-	if commit := settings["vcs.revision"]; commit != "" {
-		if settings["vcs.modified"] == "true" {
+	return v
+}
+
+// String returns one line for people.
+func (v programVersion) String() string {
+	var details []string
+	if v.Commit != "" {
+		commit := "commit " + v.Commit
+		if v.Modified != nil && *v.Modified {
 			commit += " with changes"
 		}
-		details = append([]string{"commit " + commit}, details...)
+		details = append(details, commit)
 	}
-	version := info.Main.Version
-	if version == "" {
-		version = "(devel)"
+	details = append(details, v.Go+" "+v.Platform)
+	name := "delegation " + v.Version
+	if v.Version == "unknown" {
+		name = "delegation, version unknown"
 	}
-	return fmt.Sprintf("delegation %s (%s)", version, strings.Join(details, ", "))
+	return fmt.Sprintf("%s (%s)", name, strings.Join(details, ", "))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -27,8 +28,42 @@ func TestVersionOf(t *testing.T) {
 		"go test":    {built(""), "delegation (devel) (" + platform + ")"},
 		"no modules": {nil, "delegation, version unknown (" + platform + ")"},
 	} {
-		if got := versionOf(row.info); got != row.want {
+		if got := versionOf(row.info).String(); got != row.want {
 			t.Errorf("%s: got %q, want %q", name, got, row.want)
+		}
+	}
+}
+
+// TestVersion_JSON: what a build recorded is in the object, and what it did not is absent.
+func TestVersion_JSON(t *testing.T) {
+	ours := `"go":"` + runtime.Version() + `","platform":"` +
+		runtime.GOOS + "/" + runtime.GOARCH + `"}`
+	main := debug.Module{Path: "example.com/delegation", Version: "v1.2.3"}
+	settings := func(modified string) []debug.BuildSetting {
+		return []debug.BuildSetting{
+			{Key: "-trimpath", Value: "true"},
+			{Key: "vcs", Value: "git"},
+			{Key: "vcs.revision", Value: "0123456789abcdef"},
+			{Key: "vcs.time", Value: "2026-11-29T09:00:00Z"},
+			{Key: "vcs.modified", Value: modified},
+		}
+	}
+	module := `{"module":"example.com/delegation","version":"v1.2.3",`
+	commit := `"commit":"0123456789abcdef","commit_time":"2026-11-29T09:00:00Z",`
+	for name, row := range map[string]struct {
+		info *debug.BuildInfo
+		want string
+	}{
+		"go install": {&debug.BuildInfo{Main: main}, module + ours},
+		"a checkout": {&debug.BuildInfo{Main: main, Settings: settings("false")},
+			module + commit + `"modified":false,` + ours},
+		"changes": {&debug.BuildInfo{Main: main, Settings: settings("true")},
+			module + commit + `"modified":true,` + ours},
+		"no modules": {nil, `{"version":"unknown",` + ours},
+	} {
+		got, err := json.Marshal(versionOf(row.info))
+		if err != nil || string(got) != row.want {
+			t.Errorf("%s: got %s, %v, want %s", name, got, err, row.want)
 		}
 	}
 }

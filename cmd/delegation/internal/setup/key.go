@@ -18,8 +18,8 @@ const (
 	MaxKeyBits     = 8192
 )
 
-// DefaultValid is ten years: AWS does not read the date, whoever looks at the certificate does.
-const DefaultValid = 10 * 8766 * time.Hour
+// DefaultValid is ten years: AWS does not read the date, but people and scanners do.
+const DefaultValid = 10 * year
 
 // startAllowance is for clocks that are behind.
 const startAllowance = time.Hour
@@ -35,7 +35,7 @@ func NewKey(
 			"bits, not %d", MinKeyBits, MaxKeyBits, bits)
 	case valid <= 0:
 		return nil, nil, config.Usagef("the certificate has to be valid for a while, "+
-			"not for %s", valid)
+			"not for %s", Validity(valid))
 	}
 	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
