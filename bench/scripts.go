@@ -25,7 +25,7 @@ var errRole = errors.New("the rule has not set the role")
 
 // scripts measures a rule in JavaScript.
 func (b *bench) scripts() error {
-	rule, err := jsrules.Compile("classic", classicRule, jsrules.Options{})
+	run, err := script()
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,25 @@ func (b *bench) scripts() error {
 	if err != nil {
 		return err
 	}
-	run := func() error {
+	all, err := b.measure("rule in JavaScript",
+		contender{name: "goja alone", run: once(func() error { return runBare(program) })},
+		contender{name: "delegation/jsrules", run: once(run)},
+	)
+	if err != nil {
+		return err
+	}
+	b.weigh("rule in JavaScript", all[1])
+	b.compare("JavaScript rule / goja alone", all[1], all[0], 1.15, 0)
+	return nil
+}
+
+// script returns a run of the rule by jsrules.
+func script() (func() error, error) {
+	rule, err := jsrules.Compile("classic", classicRule, jsrules.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
 		rc := &delegation.RuleContext{
 			ClientID:   "CLIENT_ID",
 			Target:     "CLIENT_ID",
@@ -49,17 +67,7 @@ func (b *bench) scripts() error {
 			return errRole
 		}
 		return nil
-	}
-	all, err := b.measure("rule in JavaScript",
-		contender{name: "goja alone", run: once(func() error { return runBare(program) })},
-		contender{name: "delegation/jsrules", run: once(run)},
-	)
-	if err != nil {
-		return err
-	}
-	b.weigh("rule in JavaScript", all[1])
-	b.compare("JavaScript rule / goja alone", all[1], all[0], 1.15, 0)
-	return nil
+	}, nil
 }
 
 func scriptUser() map[string]any {
