@@ -31,6 +31,7 @@ import (
 
 const (
 	matrixSecret      = "the-secret-of-the-issuer-0123456789-abcdef"
+	matrixClientKey   = "the-secret-of-one-client-0123456789-abcdef"
 	matrixOtherIssuer = "https://other-issuer.example.com"
 	matrixKeysURL     = issuerURL + "/keys"
 )
@@ -58,6 +59,7 @@ type matrixSetup struct {
 	leeway     time.Duration
 	replay     bool // whether there is a replay store
 
+	secretOf        string   // the client that has one of Issuer.ClientSecrets; empty: none has
 	marks           []string // Issuer.AllowTokenMarks
 	clientAudiences []string // Issuer.ClientAudiences
 
@@ -316,6 +318,7 @@ func newEd25519() func() crypto.Signer {
 var matrixHMACKeys = map[string]func(public crypto.PublicKey) []byte{
 	"secret":         func(crypto.PublicKey) []byte { return []byte(matrixSecret) },
 	"secret foreign": func(crypto.PublicKey) []byte { return []byte(matrixSecret + "x") },
+	"client secret":  func(crypto.PublicKey) []byte { return []byte(matrixClientKey) },
 	"no secret":      func(crypto.PublicKey) []byte { return nil },
 	"public key, PEM": func(public crypto.PublicKey) []byte {
 		der := must(x509.MarshalPKIXPublicKey(public))
@@ -504,6 +507,11 @@ func (token *matrixToken) misshape(signature []byte) []byte {
 func (s *matrixSetup) optIn(issuer *delegation.Issuer, target *delegation.Target) {
 	issuer.AllowTokenMarks = s.marks
 	issuer.ClientAudiences = s.clientAudiences
+	if s.secretOf != "" {
+		issuer.ClientSecrets = map[string]delegation.ClientSecret{
+			s.secretOf: {Secret: delegation.NewSecret(matrixClientKey)},
+		}
+	}
 	issuer.RequiredClaims = s.issuerRequires
 	target.RequiredClaims = s.targetRequires
 	target.SubjectsAreOne = s.issuers == "one name space"

@@ -48,6 +48,7 @@ var matrixDimensions = slices.Concat(
 		{groupClient, "target's audiences", audiencesValues()},
 		{groupClient, "authorized parties", partiesValues()},
 		{groupClient, "client audiences", clientAudiencesValues()},
+		{groupKeys, "clients' secrets", clientSecretValues()},
 		{groupKind, "allowed marks", marksValues()},
 		{groupOther, "target's NameID", nameIDValues()},
 		{groupOther, "replay store", replayValues()},
@@ -369,6 +370,37 @@ func clientAudiencesValues() []matrixValue {
 	}
 }
 
+// clientSecretValues are for issuers that publish keys, and sign the tokens of one client with its
+// secret.
+func clientSecretValues() []matrixValue {
+	secretOf := func(client, signer string) func(*matrixToken) {
+		return func(t *matrixToken) {
+			t.setup.secretOf = client
+			if signer != "" {
+				t.header.set("alg", jsonString("HS256"))
+				t.signature = matrixSignature{by: signer, algorithm: "HS256"}
+			}
+		}
+	}
+	by := func(signer string, list ...string) func(*matrixToken) {
+		return func(t *matrixToken) {
+			secretOf(app, signer)(t)
+			t.payload.set("aud", stringList(list...))
+		}
+	}
+	return forPublishedKeys([]matrixValue{
+		{"the client's", secretOf(app, "client secret")},
+		{"the client's, in a list", by("client secret", app)},
+		{"the client's, for two", by("client secret", app, "other-app")},
+		{"the client's, for another", by("client secret", "other-app")},
+		{"the client's, and another signs", secretOf(app, "secret foreign")},
+		{"the client's, and a published key signs", secretOf(app, "")},
+		{"the client's, and a published key signs for two", by("", app, "other-app")},
+		{"another client's", secretOf("other-app", "client secret")},
+		{"another client's, and a published key signs", secretOf("other-app", "")},
+	})
+}
+
 func marksValues() []matrixValue {
 	var values []matrixValue
 	marks := []string{
@@ -509,7 +541,7 @@ func headerAlgorithmValues() []matrixValue {
 		{"another of the key, and allowed, signed so", func(t *matrixToken) {
 			t.signature.algorithm = otherAlgorithm(t.signature.algorithm)
 			t.header.set("alg", jsonString(t.signature.algorithm))
-			if t.setup.material == "secret" {
+			if strings.HasPrefix(t.signature.algorithm, "HS") { // HS256 alone can be listed
 				return
 			}
 			t.setup.algorithms = []string{t.signature.algorithm}
@@ -517,7 +549,7 @@ func headerAlgorithmValues() []matrixValue {
 		{"another of the key, and allowed, not signed so", func(t *matrixToken) {
 			other := otherAlgorithm(t.signature.algorithm)
 			t.header.set("alg", jsonString(other))
-			if t.setup.material == "secret" {
+			if strings.HasPrefix(other, "HS") { // HS256 alone can be listed
 				return
 			}
 			t.setup.algorithms = []string{other}

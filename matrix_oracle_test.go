@@ -66,7 +66,8 @@ var matrixCodes = []delegation.Code{
 	delegation.CodeKeySetSymmetric, delegation.CodeSignatureInvalid,
 	delegation.CodeSignatureSaltLength, delegation.CodeClaimMissing, delegation.CodeClaimType,
 	delegation.CodeClaimDate, delegation.CodeClaimDateOrder, delegation.CodeClaimParty,
-	delegation.CodeClaimClientConflict, delegation.CodeTokenExpired,
+	delegation.CodeClaimClientConflict, delegation.CodeClaimSecretAudience,
+	delegation.CodeTokenExpired,
 	delegation.CodeTokenNotYetValid, delegation.CodeTokenFromFuture,
 	delegation.CodeTokenKindAccess, delegation.CodeTokenKindRefresh,
 	delegation.CodeTokenKindLogout, delegation.CodeTokenKindOther, delegation.CodeTokenKindUse,
@@ -250,6 +251,7 @@ type matrixIssuer struct {
 	algorithms []string
 	keys       []matrixKey
 	secret     bool
+	secretOf   string // the client whose tokens are signed with a secret of its own
 
 	marks, clientAudiences []string
 	requires               map[string][]string
@@ -274,7 +276,8 @@ func (token *matrixToken) judgeIssuer(v *verdict) *matrixIssuer {
 		}
 		return &matrixIssuer{
 			algorithms: algorithms, keys: setup.keys, secret: setup.material == "secret",
-			marks: setup.marks, clientAudiences: setup.clientAudiences,
+			secretOf: setup.secretOf,
+			marks:    setup.marks, clientAudiences: setup.clientAudiences,
 			requires: setup.issuerRequires,
 		}
 	case iss.str == matrixOtherIssuer && setup.issuers != "":
@@ -293,6 +296,10 @@ func (token *matrixToken) judgeSignature(v *verdict, issuer *matrixIssuer) {
 	alg := token.header.means("alg").str
 	if alg == "Ed25519" { // RFC 9864 §2.2
 		alg = "EdDSA"
+	}
+	if issuer.secretOf != "" && alg == "HS256" {
+		token.judgeClientSecret(v, issuer)
+		return
 	}
 	if !slices.Contains(issuer.algorithms, alg) {
 		v.refuse("RFC 8725 §3.1: alg is not among the issuer's", notAllowed(alg, issuer.secret))
@@ -328,6 +335,31 @@ func (token *matrixToken) judgeSignature(v *verdict, issuer *matrixIssuer) {
 		codes = append(codes, code)
 	}
 	v.refuse("RFC 7515 §5.2: no key verifies the signature", codes...)
+}
+
+// judgeClientSecret: OpenID Connect Core §10.1: the key of HS256 is the secret of the client that is
+// in aud. Our policy is stricter: such a token has one audience, and names no other client.
+func (token *matrixToken) judgeClientSecret(v *verdict, issuer *matrixIssuer) {
+	const alone = "OpenID Connect Core §10.1: aud is the client whose secret it is"
+	var unheard verdict // judgeClient says what is wrong with the claims themselves
+	audience := token.judgeAudience(&unheard)
+	refused := len(unheard.refusals) > 0
+	party := token.judgeParty(&unheard)
+	if len(audience) != 1 || refused {
+		v.refuse(alone, delegation.CodeClaimSecretAudience)
+		return
+	}
+	if party != "" && party != audience[0] {
+		v.refuse(alone, delegation.CodeClaimSecretAudience)
+	}
+	if audience[0] != issuer.secretOf {
+		v.refuse("policy: a client has its own secret or none",
+			delegation.CodeAlgorithmSharedSecret)
+		return
+	}
+	if !token.verifies("client secret", "HS256") {
+		v.refuse("RFC 7518 §3.2", delegation.CodeSignatureInvalid)
+	}
 }
 
 // notAllowed: policy on algorithms that the issuer may not use. The codes differ in what would
@@ -471,6 +503,10 @@ func (token *matrixToken) judgeClient(v *verdict, issuer *matrixIssuer) {
 		client = named[0]
 	}
 	v.client = client
+	if client == issuer.secretOf && client != "" && token.header.means("alg").str != "HS256" {
+		v.refuse("policy: a client with a secret is bound to it",
+			delegation.CodeAlgorithmPublishedKey)
+	}
 
 	own := token.setup.audiences
 	if len(own) == 0 {
