@@ -47,38 +47,58 @@ type server struct {
 // skips the test, and fails it in CI.
 func startRedis(t testing.TB, addr string) *server {
 	t.Helper()
+	if addr == "" {
+		addr = freeAddresses(1)[0]
+	}
+	return startServer(t, addr)
+}
+
+// freeAddresses are addresses of loopback on which nothing listens.
+func freeAddresses(count int) (addresses []string) {
+	for range count {
+		free := must(net.Listen("tcp", "127.0.0.1:0"))
+		defer free.Close() // all are open until the last is chosen
+		addresses = append(addresses, free.Addr().String())
+	}
+	return addresses
+}
+
+// startServer starts a server with more arguments, without files.
+func startServer(t testing.TB, addr string, arguments ...string) *server {
+	t.Helper()
+	return launch(t, addr, "Ready to accept connections",
+		append([]string{"--save", "", "--appendonly", "no"}, arguments...)...)
+}
+
+// launch starts a server, and returns when its log has a text.
+func launch(t testing.TB, addr, ready string, arguments ...string) *server {
+	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("redis-server is missing: apt-get install redis-server")
 		}
 		t.Skip("redis-server is missing: apt-get install redis-server")
 	}
-	if addr == "" {
-		free := must(net.Listen("tcp", "127.0.0.1:0"))
-		addr = free.Addr().String()
-		free.Close()
-	}
 	_, port, _ := net.SplitHostPort(addr)
-	s := &server{
-		addr: addr,
-		process: exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
-			"--appendonly", "no", "--dir", t.TempDir()),
-	}
+	arguments = append(arguments, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir())
+	s := &server{addr: addr, process: exec.Command("redis-server", arguments...)}
 	output := must(s.process.StdoutPipe())
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.kill)
+	var said []string
 	lines := bufio.NewScanner(output)
 	for lines.Scan() {
-		if strings.Contains(lines.Text(), "Ready to accept connections") {
+		if strings.Contains(lines.Text(), ready) {
 			go func() { _, _ = io.Copy(io.Discard, output) }()
 			s.client = redis.NewClient(&redis.Options{Addr: addr})
 			t.Cleanup(func() { _ = s.client.Close() })
 			return s
 		}
+		said = append(said, lines.Text())
 	}
-	t.Fatal("redis-server did not start")
+	t.Fatalf("redis-server did not start: %q", said)
 	return nil
 }
 

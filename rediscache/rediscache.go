@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/seed055b7978/delegation"
 )
 
@@ -42,11 +41,23 @@ const (
 
 // Config configures a [Cache]. It is copied.
 type Config struct {
-	// Redis has the address, the user, the password and the TLS settings of the server. It is one
-	// server, or a proxy that acts as one, but not a Redis Cluster. Its timeouts and retries are
-	// ignored: those of this Config apply. go-redis writes failed connections to stderr;
-	// redis.SetLogger changes that for the whole process.
+	// Redis has the address, the user, the password and the TLS settings of one server, or of a
+	// proxy that acts as one. Set exactly one of Redis, Cluster and Sentinel.
+	//
+	// In all three, timeouts and retries are ignored: those of this Config apply. A password that
+	// changes belongs in CredentialsProviderContext, which go-redis calls for each connection.
+	// go-redis writes failed connections to stderr; redis.SetLogger changes that for the whole
+	// process.
 	Redis *redis.Options
+
+	// Cluster has the addresses of nodes of a Redis Cluster, which tell the client of the others.
+	// Values and locks of one user are in one slot. Leave TLSConfig.ServerName empty if each node
+	// has a certificate of its own name. Commands go to masters only.
+	Cluster *redis.ClusterOptions
+
+	// Sentinel has the name of a master and the addresses of Sentinels, which tell the client where
+	// that master is. TLSConfig applies to the Sentinels too. Commands go to the master only.
+	Sentinel *redis.FailoverOptions
 
 	// Keys are one key, or two while the key is being changed. The first key seals, and each of
 	// them opens.
@@ -76,7 +87,7 @@ type Config struct {
 type Cache struct {
 	config Config
 	seal   *sealer
-	client *redis.Client
+	client redis.UniversalClient
 }
 
 var (
@@ -94,8 +105,8 @@ var (
 func New(c Config) (*Cache, error) {
 	c = c.withDefaults()
 	var problems []error
-	if c.Redis == nil || c.Redis.Addr == "" {
-		problems = append(problems, wrong("Redis", "has no Addr"))
+	if err := c.checkServers(); err != nil {
+		problems = append(problems, err)
 	}
 	seal, err := newSealer(c.Keys)
 	if err != nil {
@@ -114,7 +125,7 @@ func New(c Config) (*Cache, error) {
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("rediscache: %w", errors.Join(problems...))
 	}
-	return &Cache{config: c, seal: seal, client: redis.NewClient(c.redisOptions())}, nil
+	return &Cache{config: c, seal: seal, client: c.newClient()}, nil
 }
 
 func (c Config) withDefaults() Config {
@@ -128,25 +139,6 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// redisOptions returns the options of the client, with the timeouts of this configuration.
-func (c Config) redisOptions() *redis.Options {
-	o := *c.Redis
-	// One attempt within the timeout: an exchange should not wait for a cache.
-	o.ContextTimeoutEnabled = true
-	o.MaxRetries = -1
-	o.DialerRetries = 1
-	o.DialTimeout = c.Timeout
-	o.ReadTimeout = c.Timeout
-	o.WriteTimeout = c.Timeout
-	o.PoolTimeout = c.Timeout
-	// The client does not identify itself, and the server cannot change the timeouts.
-	o.DisableIdentity = true
-	o.MaintNotificationsConfig = &maintnotifications.Config{
-		Mode: maintnotifications.ModeDisabled,
-	}
-	return &o
-}
-
 // wrong names the field first, as the errors of delegation do.
 func wrong(field, problem string, args ...any) error {
 	return fmt.Errorf("%s: %s", field, fmt.Sprintf(problem, args...))
@@ -155,9 +147,18 @@ func wrong(field, problem string, args ...any) error {
 // Close closes the connections. Later calls fail.
 func (c *Cache) Close() error { return c.client.Close() }
 
-// Check returns an error if Redis does not answer. It is for readiness probes.
+// Check returns an error if Redis does not answer: the server, or any master of a cluster. It is
+// for readiness probes.
 func (c *Cache) Check(ctx context.Context) error {
-	return c.do(ctx, func(ctx context.Context) error { return c.client.Ping(ctx).Err() })
+	return c.do(ctx, func(ctx context.Context) error {
+		cluster, ok := c.client.(*redis.ClusterClient)
+		if !ok {
+			return c.client.Ping(ctx).Err()
+		}
+		return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
+			return master.Ping(ctx).Err()
+		})
+	})
 }
 
 // do calls Redis within the timeout.
@@ -165,6 +166,7 @@ func (c *Cache) do(ctx context.Context, call func(context.Context) error) error 
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	if err := call(ctx); err != nil {
+		c.lookAgain(ctx, err)
 		return fmt.Errorf("redis: %w", err)
 	}
 	return nil
@@ -172,12 +174,21 @@ func (c *Cache) do(ctx context.Context, call func(context.Context) error) error 
 
 // valueKey is the key of credentials in Redis.
 func (c *Cache) valueKey(owner, key string) string {
-	return c.config.Prefix + "c:" + owner + ":" + key
+	return c.config.Prefix + "c:" + c.place(owner, key)
 }
 
 // lockKey is the key of a lock in Redis.
 func (c *Cache) lockKey(owner, key string) string {
-	return c.config.Prefix + "l:" + owner + ":" + key
+	return c.config.Prefix + "l:" + c.place(owner, key)
+}
+
+// place is the end of the keys of a decision. In a cluster the user is the hash tag, so that a
+// decision's value and lock are in one slot, and are lost or kept together.
+func (c *Cache) place(owner, key string) string {
+	if c.config.Cluster != nil {
+		owner = "{" + owner + "}"
+	}
+	return owner + ":" + key
 }
 
 // markKey is the key of a replay mark in Redis.
@@ -225,7 +236,8 @@ func (c *Cache) Put(
 	})
 }
 
-// Delete implements [delegation.SharedCache]. Without a key it visits every key in Redis.
+// Delete implements [delegation.SharedCache]. Without a key it visits every key in Redis, of every
+// master in a cluster.
 func (c *Cache) Delete(ctx context.Context, owner, key string) error {
 	if key != "" {
 		return c.do(ctx, func(ctx context.Context) error {
@@ -236,9 +248,23 @@ func (c *Cache) Delete(ctx context.Context, owner, key string) error {
 	if owner == "" {
 		pattern = c.valueKey("*", "*")
 	}
+	servers, err := c.servers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, server := range servers {
+		if err := c.deleteAll(ctx, server, pattern); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteAll deletes the keys of one server that match a pattern.
+func (c *Cache) deleteAll(ctx context.Context, server redis.Cmdable, pattern string) error {
 	cursor := uint64(0)
 	for {
-		next, err := c.deleteStep(ctx, pattern, cursor)
+		next, err := c.deleteStep(ctx, server, pattern, cursor)
 		if err != nil || next == 0 {
 			return err
 		}
@@ -249,16 +275,23 @@ func (c *Cache) Delete(ctx context.Context, owner, key string) error {
 // deleteStep deletes the keys of one step of a scan. It returns the cursor of the next step, which
 // is 0 after the last one.
 func (c *Cache) deleteStep(
-	ctx context.Context, pattern string, cursor uint64,
+	ctx context.Context, server redis.Cmdable, pattern string, cursor uint64,
 ) (next uint64, err error) {
 	err = c.do(ctx, func(ctx context.Context) error {
 		var found []string
 		var err error
-		found, next, err = c.client.Scan(ctx, cursor, pattern, scanCount).Result()
+		found, next, err = server.Scan(ctx, cursor, pattern, scanCount).Result()
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		return c.client.Del(ctx, found...).Err()
+		// One command for each key: a cluster refuses keys of several slots in one.
+		_, err = server.Pipelined(ctx, func(pipeline redis.Pipeliner) error {
+			for _, key := range found {
+				pipeline.Del(ctx, key)
+			}
+			return nil
+		})
+		return err
 	})
 	return next, err
 }

@@ -104,6 +104,32 @@ func TestNew_NamesAllThatIsWrong(t *testing.T) {
 		"AES-128":     {config("x", keyOf(16)), []string{"Secret of 32 bytes, has 16"}},
 		"AES-192":     {config("x", keyOf(24)), []string{"Secret of 32 bytes, has 24"}},
 		"a byte more": {config("x", keyOf(33)), []string{"Secret of 32 bytes, has 33"}},
+		"no node": {
+			rediscache.Config{Cluster: &redis.ClusterOptions{}, Keys: []rediscache.Key{good}},
+			[]string{"Cluster: has no Addrs"},
+		},
+		"no Sentinel": {
+			rediscache.Config{
+				Sentinel: &redis.FailoverOptions{MasterName: "x"},
+				Keys:     []rediscache.Key{good},
+			},
+			[]string{"Sentinel: has no SentinelAddrs"},
+		},
+		"no master": {
+			rediscache.Config{
+				Sentinel: &redis.FailoverOptions{SentinelAddrs: []string{"x"}},
+				Keys:     []rediscache.Key{good},
+			},
+			[]string{"Sentinel: has no MasterName"},
+		},
+		"two ways": {
+			rediscache.Config{
+				Redis:   &redis.Options{Addr: "x"},
+				Cluster: &redis.ClusterOptions{Addrs: []string{"x"}},
+				Keys:    []rediscache.Key{good},
+			},
+			[]string{"Redis: set only one of Redis, Cluster and Sentinel"},
+		},
 		"no time": {
 			rediscache.Config{
 				Redis:   &redis.Options{Addr: "x"},
@@ -146,6 +172,39 @@ func TestConfigIsCopied(t *testing.T) {
 	if !reflect.DeepEqual(*c.Redis, before) {
 		t.Errorf("changed: %+v", c.Redis)
 	}
+	cluster := asCluster(c)
+	nodes := *cluster.Cluster
+	cache = must(rediscache.New(cluster))
+	defer cache.Close()
+	if !reflect.DeepEqual(*cluster.Cluster, nodes) {
+		t.Errorf("changed: %+v", cluster.Cluster)
+	}
+	watched := asSentinel(c)
+	sentinels := *watched.Sentinel
+	cache = must(rediscache.New(watched))
+	defer cache.Close()
+	if !reflect.DeepEqual(*watched.Sentinel, sentinels) {
+		t.Errorf("changed: %+v", watched.Sentinel)
+	}
+}
+
+// asServer, asCluster and asSentinel are the ways to reach the server of a configuration.
+func asServer(c rediscache.Config) rediscache.Config { return c }
+
+func asCluster(c rediscache.Config) rediscache.Config {
+	c.Cluster = &redis.ClusterOptions{Addrs: []string{c.Redis.Addr}, Dialer: c.Redis.Dialer}
+	c.Redis = nil
+	return c
+}
+
+func asSentinel(c rediscache.Config) rediscache.Config {
+	c.Sentinel = &redis.FailoverOptions{
+		MasterName:    "credentials",
+		SentinelAddrs: []string{c.Redis.Addr},
+		Dialer:        c.Redis.Dialer,
+	}
+	c.Redis = nil
+	return c
 }
 
 // calls are all calls to Redis.
@@ -173,8 +232,8 @@ func calls(c *rediscache.Cache) map[string]func(context.Context) error {
 }
 
 // TestDownOrSilent: a server that refuses connections, and one that takes them and says nothing,
-// cost no more than the time-out. The time is the bubble's, so the machine's speed has no part in
-// it.
+// cost no more than the time-out, as a node of a cluster and as a Sentinel too. The time is the
+// bubble's, so the machine's speed has no part in it.
 func TestDownOrSilent(t *testing.T) {
 	type dialer = func(context.Context, string, string) (net.Conn, error)
 	for name, row := range map[string]struct {
@@ -202,26 +261,36 @@ func TestDownOrSilent(t *testing.T) {
 			}
 		}, 50 * time.Millisecond},
 	} {
-		for _, method := range slices.Sorted(maps.Keys(calls(nil))) {
-			t.Run(name+" "+method, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					cfg := config("127.0.0.1:1", newKey("one"))
-					cfg.Redis.Dialer = row.dial(t)
-					cfg.Timeout = 50 * time.Millisecond
-					c := must(rediscache.New(cfg))
-					defer c.Close()
-					began := time.Now()
-					err := calls(c)[method](t.Context())
-					if took := time.Since(began); err == nil || took != row.cost {
-						t.Fatalf("%v after %s", err, took)
-					}
-					if !strings.HasPrefix(err.Error(), "redis: ") ||
-						strings.Contains(err.Error(), "canary") {
-						t.Error(err)
-					}
+		for kind, as := range map[string]func(rediscache.Config) rediscache.Config{
+			"server": asServer, "cluster": asCluster, "sentinel": asSentinel,
+		} {
+			for _, method := range slices.Sorted(maps.Keys(calls(nil))) {
+				t.Run(name+" "+kind+" "+method, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						cfg := config("127.0.0.1:1", newKey("one"))
+						cfg.Redis.Dialer = row.dial(t)
+						cfg.Timeout = 50 * time.Millisecond
+						costs(t, as(cfg), method, row.cost)
+					})
 				})
-			})
+			}
 		}
+	}
+}
+
+// costs calls a method of a Cache, which fails, and takes that time.
+func costs(t *testing.T, cfg rediscache.Config, method string, cost time.Duration) {
+	t.Helper()
+	c := must(rediscache.New(cfg))
+	defer time.Sleep(time.Minute) // of the bubble: what the client still tries has ended then
+	defer c.Close()
+	began := time.Now()
+	err := calls(c)[method](t.Context())
+	if took := time.Since(began); err == nil || took != cost {
+		t.Fatalf("%v after %s", err, took)
+	}
+	if !strings.HasPrefix(err.Error(), "redis: ") || strings.Contains(err.Error(), "canary") {
+		t.Error(err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/seed055b7978/delegation/rediscache"
 )
 
@@ -129,6 +130,46 @@ func TestFirstUse_Ends(t *testing.T) {
 			hasWord := func(word string) bool { return strings.EqualFold(word, "nx") }
 			if !slices.ContainsFunc(command, hasWord) {
 				t.Errorf("%s: %q takes the mark of another", left, command)
+			}
+		})
+	}
+}
+
+// TestCluster_ADecisionIsInOneSlot: value and lock of a decision have the user as their hash tag,
+// which alone tells the slot. Without a cluster the keys are as they were.
+func TestCluster_ADecisionIsInOneSlot(t *testing.T) {
+	for want, as := range map[string]func(rediscache.Config) rediscache.Config{
+		":{" + owner + "}:" + other: func(c rediscache.Config) rediscache.Config {
+			c = asCluster(c)
+			// As the nodes would tell it.
+			c.Cluster.ClusterSlots = func(context.Context) ([]redis.ClusterSlot, error) {
+				nodes := []redis.ClusterNode{{Addr: "127.0.0.1:1"}}
+				return []redis.ClusterSlot{{End: 16383, Nodes: nodes}}, nil
+			}
+			return c
+		},
+		":" + owner + ":" + other: asServer,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &wire{answer: "+OK\r\n"}
+			cfg := config("127.0.0.1:1", newKey("one"))
+			cfg.Redis.Dialer = w.dial(t)
+			c := must(rediscache.New(as(cfg)))
+			defer c.Close()
+			must(0, c.Put(t.Context(), owner, other, credentials()))
+			must(c.Lock(t.Context(), owner, other))()
+			_ = c.Delete(t.Context(), owner, other) // the answer is not a number
+			var keys []string
+			for _, command := range w.commands {
+				i := 1
+				if strings.HasPrefix(strings.ToLower(command[0]), "eval") {
+					i = 3
+				}
+				keys = append(keys, command[i])
+			}
+			value, lock := "delegation:c"+want, "delegation:l"+want
+			if !slices.Equal(keys, []string{value, lock, lock, value}) {
+				t.Errorf("the keys are %q", keys)
 			}
 		})
 	}

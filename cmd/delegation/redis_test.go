@@ -5,11 +5,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +140,36 @@ replay: {store: redis}
 			"replay.size: is for store: memory only"},
 		"negative size": {"store: redis", "store: memory, size: -5", 12,
 			"replay.size: is negative"},
+		"addresses of nothing": {"  username: delegation\n",
+			"  username: delegation\n  addresses: [127.0.0.1:2]\n", 4,
+			"redis.addresses: are for a cluster or for Sentinels: set redis.cluster or " +
+				"redis.sentinel.master"},
+		"no port": {"  username: delegation\n",
+			"  username: delegation\n  sentinel: {master: x}\n  addresses: [x:1, canary]\n", 5,
+			"redis.addresses[1]: is not a host and a port"},
+		"a URL for an address": {"  username: delegation\n",
+			"  username: delegation\n  sentinel: {master: x}\n  addresses: ['redis://u:canary@x:1']\n", 5,
+			"redis.addresses[0]: is not a host and a port"},
+		"a database of a cluster": {"  username: delegation\n",
+			"  username: delegation\n  cluster: true\n", 2,
+			"redis.url: names a database, but a cluster has only number 0"},
+		"cluster and Sentinel": {"  username: delegation\n",
+			"  username: delegation\n  cluster: true\n  sentinel: {master: x}\n", 4,
+			"redis.cluster: cannot be combined with redis.sentinel"},
+		"Sentinel of no master": {"  username: delegation\n",
+			"  username: delegation\n  sentinel: {password_file: password.txt}\n", 4,
+			"redis.sentinel.master: is missing"},
+		"a user of Sentinel alone": {"  username: delegation\n",
+			"  username: delegation\n  sentinel: {master: x, username: canary}\n", 4,
+			"redis.sentinel.username: has no effect without redis.sentinel.password_file"},
+		"no password of Sentinel": {"  username: delegation\n",
+			"  username: delegation\n  sentinel: {master: x, password_file: empty.txt}\n", 4,
+			"redis.sentinel.password_file: is empty"},
+		"a name without TLS": {
+			"rediss://127.0.0.1:1/2\n  username: delegation\n  password_file: password.txt\n" +
+				"  tls: {ca_file: tls.crt, certificate_file: tls.crt, key_file: tls.key}\n",
+			"redis://127.0.0.1:1/2\n  tls: {server_name: x}\n", 3,
+			"redis.tls: has no effect without a URL that begins with rediss://"},
 		"used for nothing": {"cache: {shared: true}\nreplay: {store: redis}\n",
 			"replay: {store: memory}\n", 1, "redis: is used for nothing"},
 		"no Redis": {good, "cache: {shared: true}", 1,
@@ -204,9 +237,10 @@ func TestRedisOfTheConfiguration(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	o := got.Redis
-	if o.Addr != "redis.example.com:6379" || o.DB != 2 || o.Username != "delegation" ||
-		o.Password != redisPassword {
-		t.Errorf("got %+v", o)
+	username, password, err := o.CredentialsProviderContext(t.Context())
+	if o.Addr != "redis.example.com:6379" || o.DB != 2 || username != "delegation" ||
+		password != redisPassword || err != nil {
+		t.Errorf("got %+v, user %q, %v", o, username, err)
 	}
 	c := got.Redis.TLSConfig
 	if c.ServerName != "redis.example.com" || c.InsecureSkipVerify ||
@@ -255,6 +289,89 @@ func TestRedisOfTheConfiguration(t *testing.T) {
 			(c.Replay != nil) != (row.settings.Replay.Store != "") {
 			t.Errorf("%s: replays are in %T", name, c.Replay)
 		}
+	}
+}
+
+// TestRedisClusterAndSentinel: each setting reaches the client. Every node proves its own name, or
+// the one that is set.
+func TestRedisClusterAndSentinel(t *testing.T) {
+	w := newWorld(t)
+	w.writeRedis(t)
+	w.writeTLS(t, 1)
+	w.write(t, "sentinel.txt", "canary sentinel\n")
+	_, from, err := config.Load(w.configFile(t, ""), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := config.NewBuilder(from, slog.New(slog.DiscardHandler))
+	all := config.RedisSettings{
+		URL: "rediss://one:7000", Addresses: []string{"two:7001", "[::1]:7002"},
+		Username: "delegation", PasswordFile: "password.txt",
+		TLS: config.RedisTLSSettings{CAFile: "tls.crt"},
+	}
+	addresses := []string{"one:7000", "two:7001", "[::1]:7002"}
+	knows := func(ask func(context.Context) (string, string, error)) bool {
+		username, password, err := ask(t.Context())
+		return err == nil && username == "delegation" && password == redisPassword
+	}
+
+	all.Cluster = true
+	got := b.RedisConfig("redis", all)
+	c := got.Cluster
+	if got.Redis != nil || got.Sentinel != nil || !slices.Equal(c.Addrs, addresses) ||
+		!knows(c.CredentialsProviderContext) || c.TLSConfig.ServerName != "" ||
+		c.TLSConfig.RootCAs == nil {
+		t.Errorf("got %+v", c)
+	}
+
+	all.Cluster = false
+	all.URL = "rediss://one:7000/2"
+	all.TLS.ServerName = "redis.example.com"
+	all.Sentinel = config.RedisSentinelSettings{
+		Master: "credentials", Username: "watcher", PasswordFile: "sentinel.txt",
+	}
+	got = b.RedisConfig("redis", all)
+	f := got.Sentinel
+	if got.Redis != nil || got.Cluster != nil || !slices.Equal(f.SentinelAddrs, addresses) ||
+		!knows(f.CredentialsProviderContext) || f.DB != 2 || f.MasterName != "credentials" ||
+		f.SentinelUsername != "watcher" || f.SentinelPassword != "canary sentinel" ||
+		f.TLSConfig.ServerName != "redis.example.com" || f.TLSConfig.RootCAs == nil {
+		t.Errorf("got %+v", f)
+	}
+	if b.Err() != nil {
+		t.Error(b.Err())
+	}
+}
+
+// TestRedisPasswordChanges: each connection has the password that the file has then. Without one,
+// there is no connection.
+func TestRedisPasswordChanges(t *testing.T) {
+	w := newWorld(t)
+	w.writeRedis(t)
+	_, from, err := config.Load(w.configFile(t, ""), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := config.NewBuilder(from, slog.New(slog.DiscardHandler))
+	ask := b.RedisConfig("redis", config.RedisSettings{
+		URL: "redis://one", Username: "delegation", PasswordFile: "password.txt",
+	}).Redis.CredentialsProviderContext
+	for _, want := range []string{redisPassword, "canary next", "canary last"} {
+		w.write(t, "password.txt", want+"\r\n")
+		if username, got, err := ask(t.Context()); got != want || username != "delegation" {
+			t.Errorf("got %q, %q, %v; want %q", username, got, err, want)
+		}
+	}
+	w.write(t, "password.txt", "\n")
+	_, got, err := ask(t.Context())
+	if got != "" || err == nil || !strings.HasPrefix(err.Error(), "redis.password_file: ") ||
+		!strings.HasSuffix(err.Error(), "password.txt is empty") {
+		t.Errorf("empty: %q, %v", got, err)
+	}
+	must(0, os.Remove(filepath.Join(w.folder, "password.txt")))
+	_, got, err = ask(t.Context())
+	if got != "" || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %q, %v", got, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"reflect"
 	"strings"
@@ -95,16 +96,97 @@ func (b *Builder) redisCache(s RedisSettings) *rediscache.Cache {
 // RedisConfig reads the files that the settings name, and leaves all else to rediscache.
 func (b *Builder) RedisConfig(at KeyPath, s RedisSettings) rediscache.Config {
 	c := rediscache.Config{
-		Redis:    b.redisServer(at, s),
 		Prefix:   s.Prefix,
 		Logger:   b.logger,
 		Timeout:  b.Duration(at.Child("timeout"), s.Timeout),
 		LockTime: b.Duration(at.Child("lock_time"), s.LockTime),
 	}
+	b.redisServers(at, s, &c)
 	for i, k := range s.Keys {
 		at := at.Child("keys").Index(i).Child("secret_file")
 		secret := b.sealingKey(at, k.SecretFile)
 		c.Keys = append(c.Keys, rediscache.Key{ID: k.ID, Secret: secret})
+	}
+	return c
+}
+
+// redisServers sets the server, the nodes of a cluster or the Sentinels.
+func (b *Builder) redisServers(at KeyPath, s RedisSettings, c *rediscache.Config) {
+	o := b.redisServer(at, s)
+	sentinel := s.Sentinel != (RedisSentinelSettings{})
+	b.redisAddresses(at.Child("addresses"), s)
+	switch {
+	case s.Cluster && sentinel:
+		b.Wrong(at.Child("cluster"), errors.New("cannot be combined with redis.sentinel: "+
+			"remove one of them"))
+	case s.Cluster:
+		c.Cluster = b.redisCluster(at, s, o)
+	case sentinel:
+		c.Sentinel = b.redisSentinel(at.Child("sentinel"), s, o)
+	default:
+		c.Redis = o
+	}
+}
+
+// redisAddresses checks the addresses next to that of the URL.
+func (b *Builder) redisAddresses(at KeyPath, s RedisSettings) {
+	if len(s.Addresses) > 0 && !s.Cluster && s.Sentinel == (RedisSentinelSettings{}) {
+		b.Wrong(at, errors.New("are for a cluster or for Sentinels: set redis.cluster or "+
+			"redis.sentinel.master"))
+	}
+	for i, address := range s.Addresses {
+		if host, port, err := net.SplitHostPort(address); err != nil || host == "" || port == "" {
+			// Not quoted: somebody may have put a password there.
+			b.Wrong(at.Index(i), errors.New("is not a host and a port, such as "+
+				"redis-2.example.com:6379"))
+		}
+	}
+}
+
+// redisCluster takes what all nodes have in common from the options of one.
+func (b *Builder) redisCluster(
+	at KeyPath, s RedisSettings, o *redis.Options,
+) *redis.ClusterOptions {
+	if o.DB != 0 {
+		b.Wrong(at.Child("url"), errors.New("names a database, but a cluster has only "+
+			"number 0: remove the number, or redis.cluster"))
+	}
+	return &redis.ClusterOptions{
+		Addrs:                      append([]string{o.Addr}, s.Addresses...),
+		CredentialsProviderContext: o.CredentialsProviderContext,
+		TLSConfig:                  ownNames(o.TLSConfig, s.TLS.ServerName),
+	}
+}
+
+// redisSentinel takes from the options of one server what is true of the master.
+func (b *Builder) redisSentinel(
+	at KeyPath, s RedisSettings, o *redis.Options,
+) *redis.FailoverOptions {
+	if s.Sentinel.Master == "" {
+		b.Wrong(at.Child("master"), errors.New("is missing"))
+	}
+	if s.Sentinel.Username != "" && s.Sentinel.PasswordFile == "" {
+		b.Wrong(at.Child("username"), errors.New("has no effect without "+
+			"redis.sentinel.password_file"))
+	}
+	f := &redis.FailoverOptions{
+		MasterName:                 s.Sentinel.Master,
+		SentinelAddrs:              append([]string{o.Addr}, s.Addresses...),
+		SentinelUsername:           s.Sentinel.Username,
+		CredentialsProviderContext: o.CredentialsProviderContext,
+		DB:                         o.DB,
+		TLSConfig:                  ownNames(o.TLSConfig, s.TLS.ServerName),
+	}
+	if s.Sentinel.PasswordFile != "" {
+		f.SentinelPassword = b.password(at.Child("password_file"), s.Sentinel.PasswordFile)
+	}
+	return f
+}
+
+// ownNames makes each server prove its own name, and not that of the URL, unless another is set.
+func ownNames(c *tls.Config, name string) *tls.Config {
+	if c != nil {
+		c.ServerName = name
 	}
 	return c
 }
@@ -120,18 +202,24 @@ func (b *Builder) redisServer(at KeyPath, s RedisSettings) *redis.Options {
 		b.Wrong(at.Child("username"), errors.New("has no effect without redis.password_file"))
 	}
 	if s.PasswordFile != "" {
-		at := at.Child("password_file")
-		before := len(b.problems)
-		o.Username = s.Username
-		o.Password = b.line(at, s.PasswordFile)
-		if o.Password == "" && len(b.problems) == before {
-			b.Wrong(at, errors.New("is empty"))
-		}
+		b.password(at.Child("password_file"), s.PasswordFile) // what is wrong now is noted now
+		o.CredentialsProviderContext = service.PasswordFile(s.Username,
+			b.from.beside(s.PasswordFile))
 	}
 	if s.TLS != (RedisTLSSettings{}) && err == nil {
 		b.redisTLS(at.Child("tls"), s.TLS, o.TLSConfig)
 	}
 	return o
+}
+
+// password reads a password, which may not be empty.
+func (b *Builder) password(at KeyPath, name string) string {
+	before := len(b.problems)
+	text := b.line(at, name)
+	if text == "" && len(b.problems) == before {
+		b.Wrong(at, errors.New("is empty"))
+	}
+	return text
 }
 
 // redisURL takes server, TLS and database from a URL, and nothing else. No error quotes it:
@@ -182,6 +270,9 @@ func (b *Builder) redisTLS(at KeyPath, s RedisTLSSettings, c *tls.Config) {
 			b.Wrong(at, err)
 		}
 		c.Certificates = []tls.Certificate{pair}
+	}
+	if s.ServerName != "" {
+		c.ServerName = s.ServerName
 	}
 }
 

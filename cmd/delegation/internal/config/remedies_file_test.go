@@ -56,6 +56,48 @@ var fileMistakes = []mistake{
 		},
 	},
 	{
+		"addresses of one server, and then of a cluster",
+		overlaid(usesRedis(), settings{"redis.addresses": []any{"localhost:6380"}}),
+		settings{"redis.cluster": true},
+	},
+	{
+		"addresses of one server, and then of Sentinels",
+		overlaid(usesRedis(), settings{"redis.addresses": []any{"localhost:6380"}}),
+		settings{"redis.sentinel.master": "credentials"},
+	},
+	{
+		"a cluster and Sentinels",
+		overlaid(usesRedis(), settings{
+			"redis.cluster":         true,
+			"redis.sentinel.master": "credentials",
+		}),
+		settings{"redis.sentinel": nil},
+	},
+	{
+		"a database of a cluster",
+		overlaid(usesRedis(), settings{
+			"redis.url":     "redis://localhost:6379/1",
+			"redis.cluster": true,
+		}),
+		settings{"redis.url": "redis://localhost:6379"},
+	},
+	{
+		"a database, and not of a cluster",
+		overlaid(usesRedis(), settings{
+			"redis.url":     "redis://localhost:6379/1",
+			"redis.cluster": true,
+		}),
+		settings{"redis.cluster": nil},
+	},
+	{
+		"a user of Sentinels without a password",
+		overlaid(usesRedis(), settings{
+			"redis.sentinel.master":   "credentials",
+			"redis.sentinel.username": "alice",
+		}),
+		settings{"redis.sentinel.password_file": file("canary-password")},
+	},
+	{
 		"a certificate for a key",
 		settings{"IdentityProvider.Keys": both{nil, []any{map[string]any{
 			"certificate_file": "signing.crt", "key_file": "signing.crt",

@@ -216,16 +216,26 @@ type ReplaySettings struct {
 	Size  int    `yaml:"size"`
 }
 
-// RedisSettings are rediscache.Config. Secrets come from files only.
+// RedisSettings are rediscache.Config. Secrets come from files and commands only.
 type RedisSettings struct {
-	URL          string               `yaml:"url"`
-	Username     string               `yaml:"username"`
-	PasswordFile string               `yaml:"password_file"`
-	TLS          RedisTLSSettings     `yaml:"tls"`
-	Keys         []SealingKeySettings `yaml:"keys"`
-	Prefix       string               `yaml:"prefix"`
-	Timeout      string               `yaml:"timeout"`
-	LockTime     string               `yaml:"lock_time"`
+	URL          string                `yaml:"url"`
+	Cluster      bool                  `yaml:"cluster"`
+	Sentinel     RedisSentinelSettings `yaml:"sentinel"`
+	Addresses    []string              `yaml:"addresses"`
+	Username     string                `yaml:"username"`
+	PasswordFile string                `yaml:"password_file"`
+	TLS          RedisTLSSettings      `yaml:"tls"`
+	Keys         []SealingKeySettings  `yaml:"keys"`
+	Prefix       string                `yaml:"prefix"`
+	Timeout      string                `yaml:"timeout"`
+	LockTime     string                `yaml:"lock_time"`
+}
+
+// RedisSentinelSettings is the master that Sentinels know, and how they know us.
+type RedisSentinelSettings struct {
+	Master       string `yaml:"master"`
+	Username     string `yaml:"username"`
+	PasswordFile string `yaml:"password_file"`
 }
 
 // RedisTLSSettings is TLS to Redis, for a URL that begins with rediss.
@@ -233,6 +243,7 @@ type RedisTLSSettings struct {
 	CAFile          string `yaml:"ca_file"`
 	CertificateFile string `yaml:"certificate_file"`
 	KeyFile         string `yaml:"key_file"`
+	ServerName      string `yaml:"server_name"`
 }
 
 // SealingKeySettings is a key of what is stored in Redis.
