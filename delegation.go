@@ -345,7 +345,9 @@ func (c *Config) checkTargets(problems *problems) map[string][]requiredClaim {
 		if err != nil {
 			problems.add("Targets[%q]: %w", name, err)
 		}
-		claims[name] = required
+		if len(required) > 0 {
+			claims[name] = required
+		}
 	}
 	return claims
 }

@@ -112,6 +112,9 @@ type roleUsers struct {
 func (c *Config) sharedRoles() map[string]string {
 	targets, _ := c.Targets.(Targets)
 	found := map[string]string{}
+	if !c.hasSeveralNameSpaces() {
+		return found
+	}
 	for role, users := range c.usersByRole(targets) {
 		if len(users.issuers) < 2 {
 			continue
@@ -122,6 +125,12 @@ func (c *Config) sharedRoles() map[string]string {
 			strings.Join(users.targets, ", "), len(users.issuers))
 	}
 	return found
+}
+
+// hasSeveralNameSpaces tells whether subjects of the configured issuers are in several name spaces.
+// With one, no role is shared, however many targets there are.
+func (c *Config) hasSeveralNameSpaces() bool {
+	return len(c.Issuers) > 1 || len(c.Issuers) == 1 && len(c.Issuers[0].nameSpaces()) > 1
 }
 
 // usersByRole finds who can get the roles of those targets that do not tell issuers apart.
