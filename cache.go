@@ -157,7 +157,7 @@ func (x *exchange) obtainCached(ctx context.Context) (*Credentials, error) {
 			if err != nil {
 				err = x.blame(issueError(err)) // a copy: others may be reading the error
 			}
-			x.report(context.WithoutCancel(ctx), c.event, err)
+			x.report(context.WithoutCancel(ctx), &c.record, err)
 		},
 	})
 	x.lap(StageCache)
@@ -178,10 +178,11 @@ func (x *exchange) obtainCached(ctx context.Context) (*Credentials, error) {
 func (x *exchange) adopt(c *call) {
 	event := c.event
 	event.Cache = x.event.Cache
-	event.Took = x.event.Took
-	for stage, took := range c.event.Took {
-		event.Took[stage] += took
-		event.Took[StageCache] -= took
+	for i, stage := range stagesInOrder {
+		if c.took.done[i] {
+			x.took.add(stage, c.took.took[i])
+			x.took.add(StageCache, -c.took.took[i])
+		}
 	}
 	x.event = event
 }

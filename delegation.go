@@ -189,6 +189,7 @@ type Delegator struct {
 	cache *freshness.Cache[Credentials] // nil: none
 
 	replaced sync.Map // entity ID to the IdentityProvider that SetIdentityProvider was given last
+	rules    []namedRule // of the configuration
 	random   func() float64
 	recent   recentTargets
 	probes   freshness.Probes // what Check found
@@ -224,6 +225,7 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		issuerClaims: compiled.issuerClaims,
 		targetClaims: compiled.targetClaims,
 		cache:        c.newCache(),
+		rules:        namedRules(c.Rules),
 		random:       mathrand.Float64,
 		regions:      c.newRegionBreakers(),
 		durations:    c.newDurationBreakers(),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/errortable"
@@ -14,6 +15,9 @@ import (
 // packedSizeWarning is the percentage of AWS's space from which on an Event warns: the next longer
 // value may not fit any more.
 const packedSizeWarning = 80
+
+// maxEventTarget is how many characters of what was asked for are in an Event.
+const maxEventTarget = 256
 
 // Event is the audit record of one exchange, made on every path. It holds no token, assertion,
 // secret or key. Issuer, subject and client are set only from a token whose signature was
@@ -96,9 +100,33 @@ type Event struct {
 
 // record is an Event while it is being written.
 type record struct {
-	event Event
+	event Event // without Took
+	took  times
 	now   func() time.Time
 	began time.Time // when the current stage began
+}
+
+// times are how long each of stagesInOrder took. Those that were not reached are not in done.
+type times struct {
+	took [len(stagesInOrder)]time.Duration
+	done [len(stagesInOrder)]bool
+}
+
+func (t *times) add(stage Stage, took time.Duration) {
+	i := slices.Index(stagesInOrder[:], stage)
+	t.took[i] += took
+	t.done[i] = true
+}
+
+// byStage is Event.Took.
+func (t *times) byStage() map[Stage]time.Duration {
+	made := map[Stage]time.Duration{}
+	for i, stage := range stagesInOrder {
+		if t.done[i] {
+			made[stage] = t.took[i]
+		}
+	}
+	return made
 }
 
 func newRecord(now func() time.Time, target string) record {
@@ -106,30 +134,38 @@ func newRecord(now func() time.Time, target string) record {
 	return record{
 		event: Event{
 			Time:   began,
-			Target: fmt.Sprintf("%.256s", target),
-			Took:   map[Stage]time.Duration{},
+			Target: cut(target, maxEventTarget),
 		},
 		now:   now,
 		began: began,
 	}
 }
 
+// cut returns the first characters of a text.
+func cut(text string, characters int) string {
+	if len(text) <= characters {
+		return text
+	}
+	return fmt.Sprintf("%.*s", characters, text)
+}
+
 // apart returns a record that goes on by itself, and in which no stage has taken any time.
 func (r record) apart() record {
-	r.event.Took = map[Stage]time.Duration{}
+	r.took = times{}
 	return r
 }
 
 // lap notes that a stage has ended.
 func (r *record) lap(stage Stage) {
 	now := r.now()
-	r.event.Took[stage] += now.Sub(r.began)
+	r.took.add(stage, now.Sub(r.began))
 	r.began = now
 }
 
 // report completes the event and hands it on. What it is handed to must not spoil an exchange that
 // has succeeded.
-func (d *Delegator) report(ctx context.Context, event Event, err error) {
+func (d *Delegator) report(ctx context.Context, r *record, err error) {
+	event := r.event
 	var failure *Error
 	if err != nil {
 		if !errors.As(err, &failure) {
@@ -145,7 +181,14 @@ func (d *Delegator) report(ctx context.Context, event Event, err error) {
 	if len(event.Warnings) > 0 {
 		level = max(level, slog.LevelWarn)
 	}
-	d.config.Logger.LogAttrs(ctx, level, "exchange", slog.Any("event", event))
+	logged := d.config.Logger.Enabled(ctx, level)
+	if !logged && d.config.OnEvent == nil {
+		return
+	}
+	event.Took = r.took.byStage()
+	if logged {
+		d.config.Logger.LogAttrs(ctx, level, "exchange", slog.Any("event", event))
+	}
 	if d.config.OnEvent == nil {
 		return
 	}

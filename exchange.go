@@ -68,7 +68,7 @@ func (d *Delegator) Exchange(
 	}
 	x := d.begin(target, options)
 	credentials, err := x.run(ctx, idToken)
-	d.report(ctx, x.event, err)
+	d.report(ctx, &x.record, err)
 	return credentials, err
 }
 
@@ -79,7 +79,7 @@ type exchange struct {
 	record
 	options exchangeOptions
 	// rules are the caller's and the configuration's, in this order.
-	rules      []RuleFunc
+	rules      []namedRule
 	targetName string
 
 	claims      *idtoken.Claims
@@ -100,7 +100,10 @@ func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 			option(&x.options)
 		}
 	}
-	x.rules = slices.Concat(x.options.rules, d.config.Rules)
+	x.rules = d.rules
+	if len(x.options.rules) > 0 {
+		x.rules = slices.Concat(namedRules(x.options.rules), d.rules)
+	}
 	return x
 }
 

@@ -94,8 +94,9 @@ func (d *Delegator) Explain(
 			"the context is nil, or the Delegator was not made by New")
 	}
 	x := d.begin(target, options)
+	x.rules = slices.Clone(x.rules)
 	for i, rule := range x.rules {
-		x.rules[i] = e.watch(rule)
+		x.rules[i].run = e.watch(rule.run)
 	}
 	err := x.identify(ctx, idToken)
 	if err == nil {
@@ -164,11 +165,9 @@ func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
 	return nil
 }
 
-// watch wraps a rule so that it runs as always, under its own name, and leaves a RuleStep, also
-// when it panics.
+// watch wraps a rule so that it runs as always, and leaves a RuleStep, also when it panics.
 func (e *Explanation) watch(rule RuleFunc) RuleFunc {
 	return func(ctx context.Context, user *User, rc *RuleContext) error {
-		rc.Rule = ruleName(rule)
 		before := rc.AWS.clone()
 		properties := jsonvalue.Clone(user.Properties).(map[string]any)
 		defer func() {

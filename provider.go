@@ -74,7 +74,7 @@ func (d *Delegator) exchangeFrom(
 		err = newError(CodeTokenSourceFailed, "the token source: %w", err)
 	}
 	x.lap(StageToken)
-	d.report(ctx, x.event, err)
+	d.report(ctx, &x.record, err)
 	return nil, err
 }
 

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/guard"
@@ -245,21 +246,37 @@ func ruleName(rule RuleFunc) string {
 		return r.name
 	}
 	name := runtime.FuncForPC(reflect.ValueOf(rule).Pointer()).Name()
-	return anonymous.ReplaceAllString(name[strings.LastIndexByte(name, '/')+1:], "")
+	return anonymous().ReplaceAllString(name[strings.LastIndexByte(name, '/')+1:], "")
 }
 
 // anonymous is how Go names function literals within a function.
-var anonymous = regexp.MustCompile(`(\.func\d+)+(\.\d+)*$`)
+var anonymous = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(\.func\d+)+(\.\d+)*$`)
+})
+
+// namedRule is a rule and its name, which takes longer to find out than many a rule takes to run.
+type namedRule struct {
+	run  RuleFunc
+	name string
+}
+
+func namedRules(rules []RuleFunc) []namedRule {
+	named := make([]namedRule, len(rules))
+	for i, rule := range rules {
+		named[i] = namedRule{rule, ruleName(rule)}
+	}
+	return named
+}
 
 // runRules runs the rules in order, and then the checks that they have left. It returns the name of
 // the rule that refused or failed, or else of the last one that chose another role.
 func runRules(
-	ctx context.Context, rules []RuleFunc, user *User, rc *RuleContext,
+	ctx context.Context, rules []namedRule, user *User, rc *RuleContext,
 ) (decisive string, err error) {
 	for i, rule := range rules {
-		rc.Rule = ruleName(rule)
+		rc.Rule = rule.name
 		role := rc.AWS.Role
-		err := guard.Call(func() error { return rule(ctx, user, rc) })
+		err := guard.Call(func() error { return rule.run(ctx, user, rc) })
 		name := rc.Rule // the rule may have changed it
 		if err != nil {
 			return name, ruleError(ctx, fmt.Sprintf("rule %d (%s)", i+1, name), err)
