@@ -2,13 +2,17 @@ package delegation
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation/internal/freshness"
+	"github.com/seed055b7978/delegation/internal/session"
 )
 
 // CacheOutcome is how an exchange came by its credentials, in Event.Cache. Empty: it did not get
@@ -138,13 +142,33 @@ func (x *exchange) obtainNew(ctx context.Context) (*Credentials, error) {
 	return credentials, err
 }
 
-// obtainCached returns what is remembered, or asks AWS. The call to AWS may be for several
-// exchanges, and may end when none of them waits any more; then it is reported by itself.
+// obtainCached returns what is remembered, or asks AWS.
 func (x *exchange) obtainCached(ctx context.Context) (*Credentials, error) {
+	key := x.cacheKey()
+	kept, outcome, err, held := x.cache.Held(key)
+	if !held {
+		kept, outcome, err = x.obtainUnheld(ctx, key)
+	} else {
+		x.lap(StageCache)
+		x.event.Cache = CacheOutcome(outcome)
+	}
+	if err != nil {
+		return nil, issueError(err)
+	}
+	kept.describe(&x.event)
+	copied := *kept
+	return &copied, nil
+}
+
+// obtainUnheld has the cache find or renew what it does not hold. The call to AWS may be for several
+// exchanges, and may end when none of them waits any more; then it is reported by itself.
+func (x *exchange) obtainUnheld(
+	ctx context.Context, key freshness.Key,
+) (*Credentials, freshness.Outcome, error) {
 	c := x.newCall(x.record.apart())
 	c.event.Cache = CacheRefresh
 	kept, outcome, err := x.cache.Get(ctx, freshness.Request[Credentials]{
-		Key:    x.cacheKey(),
+		Key:    key,
 		Owner:  ownerOf(x.claims.Subject),
 		Life:   x.decision.duration,
 		Last:   x.decision.sessionNotOnOrAfter,
@@ -165,12 +189,7 @@ func (x *exchange) obtainCached(ctx context.Context) (*Credentials, error) {
 	if outcome == freshness.Miss || outcome == freshness.SharedDown {
 		x.adopt(c)
 	}
-	if err != nil {
-		return nil, issueError(err)
-	}
-	kept.describe(&x.event)
-	copied := *kept
-	return &copied, nil
+	return kept, outcome, err
 }
 
 // adopt takes over what a call has recorded that was this exchange's own, and has ended. Of the
@@ -226,37 +245,60 @@ func issueError(err error) *Error {
 // subject, and the SAML identity with the key that signs. So what is remembered is never served to
 // an identity that AWS might refuse, and not after a key was replaced.
 func (x *exchange) cacheKey() freshness.Key {
-	d := x.decision
 	identity := x.identity(x.target)
-	certificate := identity.Keys[0].Certificate
-	lists := [][]string{
-		{
-			x.claims.Issuer,
-			x.claims.Subject,
-			identity.EntityID,
-			string(certificate.Raw),
-		},
-		{
-			d.role.String(),
-			d.principal.String(),
-			d.nameID,
-			d.sessionName,
-			fmt.Sprint(d.sessionNotOnOrAfter.UnixNano()),
-			d.duration.String(),
-			d.policy,
-			d.sourceIdentity,
-			d.recipient,
-			d.audience,
-			d.encryptionKey,
-		},
-		d.policyARNs,
-		d.droppable,
+	certificate := x.certificateHash(identity.Keys[0].Certificate)
+	var space [1024]byte // as much as most decisions need
+	t := freshness.NewKeyText(space[:0])
+	t.Text(x.claims.Issuer)
+	t.Text(x.claims.Subject)
+	t.Text(identity.EntityID)
+	t.Text(string(certificate[:]))
+	x.decision.writeKey(&t)
+	return t.Key()
+}
+
+// writeKey writes all that the decision holds.
+func (d *decision) writeKey(t *freshness.KeyText) {
+	for _, a := range [...]*arn.ARN{&d.role, &d.principal} {
+		t.Text(a.Partition)
+		t.Text(a.Service)
+		t.Text(a.Region)
+		t.Text(a.AccountID)
+		t.Text(a.Resource)
 	}
+	t.Number(int64(len(d.regions)))
 	for _, r := range d.regions {
-		lists = append(lists, []string{"region", r.name, r.partition})
+		t.Text(r.name)
+		t.Text(r.partition)
 	}
-	for _, a := range d.attributes() {
-		lists = append(lists, []string{a.Name}, a.Values)
+	t.Text(d.nameID)
+	t.Text(d.recipient)
+	t.Text(d.audience)
+	t.Text(d.sessionName)
+	t.Number(int64(d.duration))
+	t.Number(d.sessionNotOnOrAfter.UnixNano())
+	t.Text(d.encryptionKey)
+	t.Text(d.sourceIdentity)
+	t.Text(d.policy)
+	t.Texts(d.policyARNs)
+	t.Number(int64(len(d.tags)))
+	for _, key := range d.tagKeys(make([]string, 0, session.MaxTags)) {
+		t.Text(key)
+		t.Text(d.tags[key])
 	}
-	return freshness.KeyOf(lists...)
+	t.Texts(d.transitive)
+	t.Texts(d.droppable)
+	t.Number(int64(len(d.mapped)))
+	for _, a := range d.mapped {
+		t.Text(a.Name)
+		t.Texts(a.Values)
+	}
+}
+
+// certificateHash is that of a certificate. Those of the configuration's identities are hashed once.
+func (d *Delegator) certificateHash(c *x509.Certificate) [sha256.Size]byte {
+	if hash, known := d.certificates.Load(c); known {
+		return hash.([sha256.Size]byte)
+	}
+	return sha256.Sum256(c.Raw)
 }

@@ -152,11 +152,17 @@ func (d *decision) setRegions(a *AWS, c *Config) error {
 // conditions on the recipient, so it stays the same in whichever region the response is redeemed.
 func (d *decision) setAddressee(target *Target) {
 	region := d.regions[0]
-	d.recipient = cmp.Or(target.SAMLRecipient, region.SAMLRecipient())
+	d.recipient = target.SAMLRecipient
+	if d.recipient == "" {
+		d.recipient = region.SAMLRecipient()
+	}
 	if target.SAMLProviderUUID != "" {
 		d.recipient += "/acs/" + target.SAMLProviderUUID
 	}
-	d.audience = cmp.Or(target.SAMLAudience, region.SAMLAudience())
+	d.audience = target.SAMLAudience
+	if d.audience == "" {
+		d.audience = region.SAMLAudience()
+	}
 }
 
 // setNameID sets the NameID, which is the token's subject unless another was chosen.
@@ -207,7 +213,7 @@ func (d *decision) checkContents() error {
 	if s := d.sourceIdentity; s != "" && !session.ValidName(s) {
 		return newError(CodeSourceIDInvalid, "the source identity is %.80q", s).overTexts(s)
 	}
-	keys := slices.Sorted(maps.Keys(d.tags))
+	keys := d.tagKeys(make([]string, 0, session.MaxTags))
 	err := session.CheckTags(keys, d.tags, d.transitive, d.droppable)
 	if err != nil {
 		return newError(CodeTagsInvalid, "%w", err).overTexts(d.oddTags()...)
@@ -218,6 +224,15 @@ func (d *decision) checkContents() error {
 	return nil
 }
 
+// tagKeys appends the keys of the tags, in order.
+func (d *decision) tagKeys(to []string) []string {
+	for key := range d.tags {
+		to = append(to, key)
+	}
+	slices.Sort(to)
+	return to
+}
+
 // attributes are the assertion's, in the order in which they are sent.
 func (d *decision) attributes() []samldoc.Attribute {
 	list := append([]samldoc.Attribute{
@@ -226,7 +241,7 @@ func (d *decision) attributes() []samldoc.Attribute {
 		// The console reads it; a session of the API has DurationSeconds.
 		attribute(AttributeSessionDuration, fmt.Sprint(int(d.duration.Seconds()))),
 	}, d.mapped...)
-	for _, key := range slices.Sorted(maps.Keys(d.tags)) {
+	for _, key := range d.tagKeys(nil) {
 		list = append(list, attribute(AttributePrincipalTag+key, d.tags[key]))
 	}
 	if len(d.transitive) > 0 {

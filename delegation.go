@@ -189,6 +189,8 @@ type Delegator struct {
 	cache *freshness.Cache[Credentials] // nil: none
 
 	replaced sync.Map // entity ID to the IdentityProvider that SetIdentityProvider was given last
+	// certificates are the hashes of those of the configuration's identities, by *x509.Certificate.
+	certificates sync.Map
 	rules    []namedRule // of the configuration
 	random   func() float64
 	recent   recentTargets
@@ -219,7 +221,7 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		return nil, newError(CodeConfigInvalid, "%w", err)
 	}
 	c.warn(ctx)
-	return &Delegator{
+	d := &Delegator{
 		config:       c,
 		tokens:       c.verifier(compiled.issuers),
 		issuerClaims: compiled.issuerClaims,
@@ -229,7 +231,9 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 		random:       mathrand.Float64,
 		regions:      c.newRegionBreakers(),
 		durations:    c.newDurationBreakers(),
-	}, nil
+	}
+	d.hashCertificates()
+	return d, nil
 }
 
 // copied is the configuration without anything that the caller can still change.

@@ -197,7 +197,9 @@ func (x *exchange) findTarget(ctx context.Context) error {
 	case target == nil:
 		return newError(CodeDelegationDisabled, "there is no target %.80q", x.targetName)
 	}
-	target = target.clone() // rules may change it
+	if _, fixed := x.config.Targets.(Targets); !fixed {
+		target = target.clone() // its source may change it
+	}
 	if err := target.mayCall(x.targetName, x.claims, len(x.config.Issuers) == 1); err != nil {
 		return err
 	}
@@ -257,7 +259,7 @@ func (x *exchange) ruleContext() *RuleContext {
 		Target:   x.target.idFor(x.targetName),
 		Protocol: "delegation",
 		Request:  x.options.request,
-		AWS:      x.target.AWS,
+		AWS:      x.target.AWS.clone(),
 	}
 	if rc.AWS.Tags == nil {
 		rc.AWS.Tags = map[string]string{} // so that a rule can set a tag without making the map

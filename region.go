@@ -1,7 +1,6 @@
 package delegation
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -32,7 +31,7 @@ func (c *Config) parseRegions(names []string) (list []Region, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := region.STSHost(c.FIPS, c.DualStack); err != nil {
+		if err := region.checkSTS(c.FIPS, c.DualStack); err != nil {
 			return nil, err
 		}
 		if len(list) > 0 && region.partition != list[0].partition {
@@ -62,18 +61,29 @@ func (r Region) Partition() string { return r.partition }
 // elsewhere is an error with [CodeRegionInvalid], and so is FIPS together with dual stack, for
 // which AWS publishes no STS host.
 func (r Region) STSHost(fips, dualStack bool) (string, error) {
-	p, ok := iam.PartitionOf(r.name)
+	if err := r.checkSTS(fips, dualStack); err != nil {
+		return "", err
+	}
+	p, _ := iam.PartitionOf(r.name)
 	switch {
-	case !ok:
-		return "", newError(CodeRegionInvalid, "no region is set")
-	case fips && (dualStack || !slices.Contains(p.FIPS, r.name)):
-		return "", newError(CodeRegionInvalid, "STS has no such FIPS endpoint in %s", r.name)
 	case fips && p.ID != "aws-us-gov": // GovCloud's ordinary host is FIPS
 		return "sts-fips." + r.name + "." + p.DNSSuffix, nil
 	case dualStack:
 		return "sts." + r.name + "." + p.DualStackSuffix, nil
 	}
 	return "sts." + r.name + "." + p.DNSSuffix, nil
+}
+
+// checkSTS checks that STS has a host in the region.
+func (r Region) checkSTS(fips, dualStack bool) error {
+	p, ok := iam.PartitionOf(r.name)
+	switch {
+	case !ok:
+		return newError(CodeRegionInvalid, "no region is set")
+	case fips && (dualStack || !slices.Contains(p.FIPS, r.name)):
+		return newError(CodeRegionInvalid, "STS has no such FIPS endpoint in %s", r.name)
+	}
+	return nil
 }
 
 // SAMLRecipient returns the sign-in URL that the assertion is addressed to. Trust policies read it
@@ -90,5 +100,8 @@ func (r Region) SAMLRecipient() string {
 // For the ISO and EUSC partitions, for which AWS publishes none, it is the recipient.
 func (r Region) SAMLAudience() string {
 	p, _ := iam.PartitionOf(r.name)
-	return cmp.Or(p.Audience, r.SAMLRecipient())
+	if p.Audience != "" {
+		return p.Audience
+	}
+	return r.SAMLRecipient()
 }

@@ -3,6 +3,7 @@ package delegation
 import (
 	"cmp"
 	"crypto"
+	"crypto/sha256"
 	"maps"
 	"reflect"
 	"slices"
@@ -30,6 +31,7 @@ func (d *Delegator) SetIdentityProvider(p IdentityProvider) error {
 			"IdentityProvider: EntityID %.200q is not one of the configuration", p.EntityID)
 	}
 	d.replaced.Store(p.EntityID, p)
+	d.hashCertificates()
 	d.probes.Forget()
 	for _, key := range p.Keys {
 		if !isSignerOf(before, key) {
@@ -37,6 +39,26 @@ func (d *Delegator) SetIdentityProvider(p IdentityProvider) error {
 		}
 	}
 	return nil
+}
+
+// hashCertificates hashes the certificates of the configuration's identities with their present
+// keys, for the cache.
+func (d *Delegator) hashCertificates() {
+	d.certificates.Clear()
+	hash := func(p IdentityProvider) {
+		for _, key := range p.Keys {
+			if _, known := d.certificates.Load(key.Certificate); !known {
+				d.certificates.Store(key.Certificate, sha256.Sum256(key.Certificate.Raw))
+			}
+		}
+	}
+	hash(d.current(nil))
+	targets, _ := d.config.Targets.(Targets)
+	for _, target := range targets {
+		if target.Identity != nil {
+			hash(d.current(target.Identity))
+		}
+	}
 }
 
 // isSignerOf tells whether the key's signer is already one of the identities'. A signer that cannot

@@ -142,6 +142,25 @@ type Request[V any] struct {
 	Unattended func(error)
 }
 
+// Held returns what is remembered of a key, as Get would, if it is a refusal or a value that needs no
+// renewal yet. Otherwise it reports false, and Get has to be asked. It spares a caller to make a
+// Request.
+func (c *Cache[V]) Held(key Key) (value *V, outcome Outcome, err error, held bool) {
+	now := c.config.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.remembered(key, now)
+	switch {
+	case e == nil:
+		return nil, "", nil, false
+	case e.refusal != nil:
+		return nil, Denied, e.refusal, true
+	case now.Before(e.renewAt) && now.Before(e.staleAt):
+		return e.value, Hit, nil, true
+	}
+	return nil, "", nil, false
+}
+
 // Get returns the value of a key: the one that is remembered, or a new one. The value is shared and
 // must not be changed. The error is what Issue returned, remembered or not, or the context's when
 // it ended before there was a result, or one of this package if Issue was lost.

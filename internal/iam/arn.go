@@ -51,11 +51,27 @@ func (k Kind) Parse(s string) (arn.ARN, error) {
 	if s == "" {
 		return arn.ARN{}, fmt.Errorf("the %s is empty", k.name)
 	}
-	a, err := arn.Parse(s)
-	if err != nil || len(s) > maxARN || !k.fits(a) {
+	a, ok := split(s)
+	if !ok || len(s) > maxARN || !k.fits(a) {
 		return arn.ARN{}, fmt.Errorf("%.120q is not the ARN of a %s", s, k.name)
 	}
 	return a, nil
+}
+
+// split is the SDK's arn.Parse without its allocation.
+func split(s string) (a arn.ARN, ok bool) {
+	rest, ok := strings.CutPrefix(s, "arn:")
+	if !ok {
+		return arn.ARN{}, false
+	}
+	for _, field := range []*string{&a.Partition, &a.Service, &a.Region, &a.AccountID} {
+		*field, rest, ok = strings.Cut(rest, ":")
+		if !ok {
+			return arn.ARN{}, false
+		}
+	}
+	a.Resource = rest
+	return a, true
 }
 
 // fits tells whether an ARN names a resource of this kind.

@@ -126,10 +126,14 @@ func PartitionOf(region string) (Partition, bool) {
 
 // SignInHost returns the host of the sign-in page for a region of the partition.
 func (p Partition) SignInHost(region string) string {
-	if region == p.bareSignIn {
-		return strings.ReplaceAll(p.signIn, "{region}.", "")
+	host, ofRegion := strings.CutPrefix(p.signIn, "{region}")
+	switch {
+	case !ofRegion:
+		return host
+	case region == p.bareSignIn:
+		return host[1:] // without the dot
 	}
-	return strings.ReplaceAll(p.signIn, "{region}", region)
+	return region + host
 }
 
 // ConsoleHost returns the host of the console for a region of the partition; empty if AWS publishes
