@@ -247,52 +247,34 @@ func issueError(err error) *Error {
 func (x *exchange) cacheKey() freshness.Key {
 	identity := x.identity(x.target)
 	certificate := x.certificateHash(identity.Keys[0].Certificate)
-	var space [1024]byte // as much as most decisions need
-	t := freshness.NewKeyText(space[:0])
-	t.Text(x.claims.Issuer)
-	t.Text(x.claims.Subject)
-	t.Text(identity.EntityID)
-	t.Text(string(certificate[:]))
-	x.decision.writeKey(&t)
-	return t.Key()
+	t := make(freshness.KeyText, 0, 1024) // as much as most decisions need
+	t = t.Text(x.claims.Issuer).Text(x.claims.Subject)
+	t = t.Text(identity.EntityID).Text(string(certificate[:]))
+	return x.decision.appendKey(t).Key()
 }
 
-// writeKey writes all that the decision holds.
-func (d *decision) writeKey(t *freshness.KeyText) {
+// appendKey appends all that the decision holds.
+func (d *decision) appendKey(t freshness.KeyText) freshness.KeyText {
 	for _, a := range [...]*arn.ARN{&d.role, &d.principal} {
-		t.Text(a.Partition)
-		t.Text(a.Service)
-		t.Text(a.Region)
-		t.Text(a.AccountID)
-		t.Text(a.Resource)
+		t = t.Text(a.Partition).Text(a.Service).Text(a.Region).Text(a.AccountID).Text(a.Resource)
 	}
-	t.Number(int64(len(d.regions)))
+	t = t.Number(int64(len(d.regions)))
 	for _, r := range d.regions {
-		t.Text(r.name)
-		t.Text(r.partition)
+		t = t.Text(r.name).Text(r.partition)
 	}
-	t.Text(d.nameID)
-	t.Text(d.recipient)
-	t.Text(d.audience)
-	t.Text(d.sessionName)
-	t.Number(int64(d.duration))
-	t.Number(d.sessionNotOnOrAfter.UnixNano())
-	t.Text(d.encryptionKey)
-	t.Text(d.sourceIdentity)
-	t.Text(d.policy)
-	t.Texts(d.policyARNs)
-	t.Number(int64(len(d.tags)))
+	t = t.Text(d.nameID).Text(d.recipient).Text(d.audience).Text(d.sessionName)
+	t = t.Number(int64(d.duration)).Number(d.sessionNotOnOrAfter.UnixNano())
+	t = t.Text(d.encryptionKey).Text(d.sourceIdentity).Text(d.policy).Texts(d.policyARNs)
+	t = t.Number(int64(len(d.tags)))
 	for _, key := range d.tagKeys(make([]string, 0, session.MaxTags)) {
-		t.Text(key)
-		t.Text(d.tags[key])
+		t = t.Text(key).Text(d.tags[key])
 	}
-	t.Texts(d.transitive)
-	t.Texts(d.droppable)
-	t.Number(int64(len(d.mapped)))
+	t = t.Texts(d.transitive).Texts(d.droppable)
+	t = t.Number(int64(len(d.mapped)))
 	for _, a := range d.mapped {
-		t.Text(a.Name)
-		t.Texts(a.Values)
+		t = t.Text(a.Name).Texts(a.Values)
 	}
+	return t
 }
 
 // certificateHash is that of a certificate. Those of the configuration's identities are hashed once.

@@ -191,11 +191,11 @@ type Delegator struct {
 	replaced sync.Map // entity ID to the IdentityProvider that SetIdentityProvider was given last
 	// certificates are the hashes of those of the configuration's identities, by *x509.Certificate.
 	certificates sync.Map
-	rules    []namedRule // of the configuration
-	random   func() float64
-	recent   recentTargets
-	probes   freshness.Probes // what Check found
-	signers  guard.Callees
+	rules        []namedRule // of the configuration
+	random       func() float64
+	recent       recentTargets
+	probes       freshness.Probes // what Check found
+	signers      guard.Callees
 
 	regions   *freshness.Breakers // where STS does not answer
 	durations *freshness.Breakers // what roles do not allow

@@ -168,9 +168,7 @@ func (d *Delegator) report(ctx context.Context, r *record, err error) {
 	event := r.event
 	var failure *Error
 	if err != nil {
-		if !errors.As(err, &failure) {
-			failure = issueError(err)
-		}
+		failure = failureOf(err)
 		event.Stage = failure.Stage
 		event.Code = failure.Code
 		event.Err = failure
@@ -200,6 +198,15 @@ func (d *Delegator) report(ctx context.Context, r *record, err error) {
 		d.config.Logger.LogAttrs(ctx, slog.LevelError, "event lost",
 			slog.String("error", err.Error()))
 	}
+}
+
+// failureOf is the Error that an exchange has ended with.
+func failureOf(err error) *Error {
+	var failure *Error
+	if !errors.As(err, &failure) {
+		return issueError(err)
+	}
+	return failure
 }
 
 // level is how loud a logger gets the exchange that ended so, by docs/errors.md. What the caller

@@ -52,7 +52,13 @@ const (
 // the other attributes. A rule may share the maps and slices that it put there, so they are
 // replaced and never written to.
 func (a *AWS) applyMappings(user *User) (others []samldoc.Attribute, err error) {
-	a.Tags = maps.Collect(maps.All(a.Tags)) // a copy that is never nil
+	a.Tags = maps.Clone(a.Tags)
+	if a.Tags == nil {
+		a.Tags = map[string]string{}
+	}
+	if len(a.Mappings) == 0 {
+		return nil, nil
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.Mappings)) {
 		path := a.Mappings[name]
 		if virtual := attributeOfVirtual(path); virtual != "" {

@@ -74,9 +74,10 @@ func (u *User) deriveIdentity() {
 	if !ok {
 		return
 	}
+	var name any = provider // one copy for both
 	u.Set("identities", []any{map[string]any{
-		"provider":   provider,
-		"connection": provider,
+		"provider":   name,
+		"connection": name,
 		"user_id":    id,
 		"isSocial":   provider != "auth0",
 	}})

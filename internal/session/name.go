@@ -37,9 +37,11 @@ func SafeName(name string) string {
 	if ValidName(name) && !endsInHash(name) {
 		return name
 	}
+	var space [maxName]byte
+	safe := appendClean(space[:0], name, maxName-nameHash-1)
 	sum := sha256.Sum256([]byte(name))
-	clean := cleanName(name)
-	return clean[:min(len(clean), maxName-nameHash-1)] + "-" + hex.EncodeToString(sum[:])[:nameHash]
+	safe = hex.AppendEncode(append(safe, '-'), sum[:nameHash/2])
+	return string(safe)
 }
 
 // endsInHash tells whether a name ends like one with a hash.
@@ -56,16 +58,16 @@ func endsInHash(name string) bool {
 	return true
 }
 
-// cleanName replaces each run of characters that AWS does not take by one underscore.
-func cleanName(name string) string {
-	var clean strings.Builder
-	for i := range len(name) {
+// appendClean appends the name, with one underscore in place of each run of characters that AWS does
+// not take, until the whole has the limit's length.
+func appendClean(to []byte, name string, limit int) []byte {
+	for i := 0; i < len(name) && len(to) < limit; i++ {
 		switch {
 		case isNameChar(name[i]):
-			clean.WriteByte(name[i])
+			to = append(to, name[i])
 		case i == 0 || isNameChar(name[i-1]):
-			clean.WriteByte('_')
+			to = append(to, '_')
 		}
 	}
-	return clean.String()
+	return to
 }
