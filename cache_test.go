@@ -108,6 +108,31 @@ func TestCacheKey_HasAll(t *testing.T) {
 	}
 }
 
+// TestCacheKey_AsBefore: of 40,000 exchanges with parts that are often alike, two have the same key
+// exactly if they had the same one when it was made of lists of all attributes.
+func TestCacheKey_AsBefore(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 7))
+	formers := map[string]string{} // by key
+	keys := map[string]string{}    // by former key
+	whats := map[string]string{}   // by key
+	const all = 40_000
+	for range all {
+		key, former, what := delegation.DecisionKeys(random)
+		if other, known := formers[key]; known && other != former {
+			t.Fatalf("one key for two:\n%s\n%s", whats[key], what)
+		}
+		if other, known := keys[former]; known && other != key {
+			t.Fatalf("two keys for one:\n%s\n%s", whats[other], what)
+		}
+		formers[key] = former
+		keys[former] = key
+		whats[key] = what
+	}
+	if n := len(keys); n < all/10 || n > all*9/10 {
+		t.Errorf("%d different keys of %d", n, all)
+	}
+}
+
 // TestCache_OneCallForADecision is the promise: as many calls to AWS as there are decisions,
 // however many exchanges at once.
 func TestCache_OneCallForADecision(t *testing.T) {

@@ -7,14 +7,17 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"time"
 	"unsafe"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/idtoken"
+	"github.com/seed055b7978/delegation/internal/samldoc"
 )
 
 // VerifySignature verifies a token's form, algorithm and signature and not its claims: vectors of
@@ -208,4 +211,91 @@ func Remember(d *Delegator, n int, issue func(i int) *Credentials) {
 			Issue: func(context.Context) (*Credentials, error) { return issue(i), nil },
 		})
 	}
+}
+
+// DecisionKeys returns the cache keys of an exchange whose parts are drawn from a few, so that two
+// are often equal or alike: the key as it is, and as it was made of lists of texts, with all SAML
+// attributes. what says what the exchange is of.
+func DecisionKeys(random *rand.Rand) (key, former, what string) {
+	text := func() string { return []string{"", "a", "b", "ab", "a,b"}[random.IntN(5)] }
+	list := func() (list []string) {
+		for range random.IntN(3) {
+			list = append(list, text())
+		}
+		return list
+	}
+	tags := func() map[string]string {
+		made := map[string]string{}
+		for _, key := range list() {
+			made[key] = text()
+		}
+		return made
+	}
+	d := &decision{
+		role:                arn.ARN{Partition: "aws", AccountID: text(), Resource: text()},
+		principal:           arn.ARN{Partition: "aws", AccountID: text(), Resource: text()},
+		nameID:              text(),
+		sessionNotOnOrAfter: time.Unix(int64(random.IntN(2)), 0),
+		duration:            time.Duration(random.IntN(2)) * time.Hour,
+	}
+	// Most of the fields are usual ones, or no two decisions would be the same.
+	fields := []func(){
+		func() { d.recipient = text() },
+		func() { d.audience = text() },
+		func() { d.sessionName = text() },
+		func() { d.encryptionKey = text() },
+		func() { d.sourceIdentity = text() },
+		func() { d.policy = text() },
+		func() { d.policyARNs = list() },
+		func() { d.tags = tags() },
+		func() { d.transitive = list() },
+		func() { d.droppable = list() },
+		func() { d.mapped = append(d.mapped, samldoc.Attribute{Name: text(), Values: list()}) },
+		func() { d.regions = append(d.regions, Region{text(), text()}) },
+	}
+	for range random.IntN(3) {
+		fields[random.IntN(len(fields))]()
+	}
+	if random.IntN(2) == 0 { // of little that can differ
+		d.role = arn.ARN{Resource: text()}
+		d.principal = arn.ARN{}
+		d.nameID = ""
+	}
+	identity := &IdentityProvider{
+		EntityID: []string{"x", "y"}[random.IntN(2)],
+		Keys:     []SigningKey{{Certificate: &x509.Certificate{Raw: []byte(text())}}},
+	}
+	x := &exchange{
+		Delegator: &Delegator{},
+		claims:    &idtoken.Claims{Issuer: "issuer", Subject: []string{"s", "t"}[random.IntN(2)]},
+		decision:  d,
+		target:    &Target{Identity: identity},
+	}
+	what = fmt.Sprintf("%q %q %q %+q", x.claims.Subject, identity.EntityID,
+		identity.Keys[0].Certificate.Raw, fmt.Sprintf("%#v", *d))
+	return x.cacheKey().String(), x.formerKey().String(), what
+}
+
+// formerKey is the cache key as it was first made, the oracle of cacheKey.
+func (x *exchange) formerKey() freshness.Key {
+	d := x.decision
+	identity := x.identity(x.target)
+	certificate := identity.Keys[0].Certificate
+	lists := [][]string{
+		{x.claims.Issuer, x.claims.Subject, identity.EntityID, string(certificate.Raw)},
+		{
+			d.role.String(), d.principal.String(), d.nameID, d.sessionName,
+			fmt.Sprint(d.sessionNotOnOrAfter.UnixNano()), d.duration.String(), d.policy,
+			d.sourceIdentity, d.recipient, d.audience, d.encryptionKey,
+		},
+		d.policyARNs,
+		d.droppable,
+	}
+	for _, r := range d.regions {
+		lists = append(lists, []string{"region", r.name, r.partition})
+	}
+	for _, a := range d.attributes() {
+		lists = append(lists, []string{a.Name}, a.Values)
+	}
+	return freshness.KeyOf(lists...)
 }

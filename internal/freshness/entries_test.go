@@ -124,6 +124,9 @@ func (f *fixture) step(
 	f.set([]error{nil, nil, nil, errRefused, errOdd}[random.IntN(5)])
 	now := time.Now()
 	e, known := m.get(name, now)
+	if known {
+		f.wantHeld(c, r)
+	}
 	switch {
 	case known && e.number > 0:
 		f.wantOf(c, r, e.number, freshness.Hit, nil)
@@ -146,6 +149,53 @@ func (f *fixture) step(
 	}
 	m.add(made)
 }
+
+// wantHeld checks that Held says what Get says.
+func (f *fixture) wantHeld(c *freshness.Cache[value], r freshness.Request[value]) {
+	f.t.Helper()
+	value, outcome, err, held := c.Held(r.Key)
+	also, wanted, wantedErr := c.Get(f.t.Context(), r)
+	if !held || value != also || outcome != wanted || err != wantedErr {
+		f.t.Errorf("held %t: %v, %s, %v; got %v, %s, %v",
+			held, value, outcome, err, also, wanted, wantedErr)
+	}
+}
+
+// TestHeld_LeavesRenewalToGet: from the moment at which a use begins a renewal, Held does not serve.
+func TestHeld_LeavesRenewalToGet(t *testing.T) {
+	bubble(t, func(f *fixture) {
+		r := f.request("x")
+		held := func(want bool) {
+			t.Helper()
+			if _, _, _, held := f.cache.Held(r.Key); held != want {
+				t.Errorf("held: %t", held)
+			}
+		}
+		held(false)
+		f.want(1, freshness.Miss, nil)
+		f.wantHeld(f.cache, r)
+		time.Sleep(45*time.Minute - 1)
+		f.wantHeld(f.cache, r)
+		time.Sleep(1) // 15 minutes are left
+		held(false)
+		f.set(errDown)
+		f.want(1, freshness.Hit, nil)
+		synctest.Wait() // for the renewal, which fails
+		time.Sleep(time.Second)
+		f.wantHeld(f.cache, r) // until the next attempt
+		time.Sleep(renewalPause)
+		held(false)
+		time.Sleep(11 * time.Minute)
+		held(false) // it is stale
+		time.Sleep(time.Hour)
+		held(false)
+		if entries, _ := f.cache.Sizes(); entries != 0 {
+			t.Errorf("%d entries have ended and are kept", entries)
+		}
+	})
+}
+
+const renewalPause = 10 * time.Second // as in the package
 
 // TestCache_RenewalReplaces: a renewed value takes the place of the one before, and so leaves room
 // for as many others.
