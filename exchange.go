@@ -143,7 +143,9 @@ func (x *exchange) identify(ctx context.Context, idToken string) error {
 func (x *exchange) verify(ctx context.Context, idToken string) error {
 	if idToken != "" {
 		digest := idtoken.Digest(idToken)
-		x.event.TokenSHA256 = hex.EncodeToString(digest[:])
+		var text [2 * len(digest)]byte
+		hex.Encode(text[:], digest[:])
+		x.event.TokenSHA256 = string(text[:])
 	}
 	claims, err := x.tokens.Verify(ctx, idToken)
 	x.lap(StageToken)
