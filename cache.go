@@ -103,6 +103,11 @@ func (c *Config) newCache() *freshness.Cache[Credentials] {
 	if c.CacheSize < 0 {
 		return nil
 	}
+	return freshness.NewCache(c.cacheConfig())
+}
+
+// cacheConfig is the configuration of a cache that there is.
+func (c *Config) cacheConfig() freshness.CacheConfig[Credentials] {
 	logger := c.Logger
 	made := freshness.CacheConfig[Credentials]{
 		Size:     c.CacheSize,
@@ -122,7 +127,7 @@ func (c *Config) newCache() *freshness.Cache[Credentials] {
 	if c.SharedCache != nil { // or there would be an interface that holds a nil one
 		made.Shared = c.SharedCache
 	}
-	return freshness.NewCache(made)
+	return made
 }
 
 // obtain returns credentials for the decision: those that are remembered, or new ones of AWS.

@@ -69,7 +69,7 @@ func (c *call) sign(ctx context.Context) (*signedResponse, error) {
 	defer cancel()
 	identity := c.identity(c.target)
 	now := c.config.Now()
-	response, err := identity.respond(limited, c.decision, now, c.config.Rand, &c.signers)
+	response, err := identity.respond(limited, c.decision, now, c.config.Rand, c.signers)
 	c.lap(StageSAML)
 	if err != nil && ctx.Err() == nil && limited.Err() != nil {
 		return nil, newError(CodeSigningFailed,

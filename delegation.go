@@ -181,6 +181,7 @@ type Config struct {
 // Delegator exchanges ID tokens for AWS credentials. Only [New] makes one; the zero value refuses.
 type Delegator struct {
 	config Config // checked, copied and with its defaults filled in
+	ownSTS bool   // New has made Config.STS
 	tokens *idtoken.Verifier
 
 	issuerClaims map[string][]requiredClaim // RequiredClaims by Issuer.URL
@@ -195,7 +196,7 @@ type Delegator struct {
 	random       func() float64
 	recent       recentTargets
 	probes       freshness.Probes // what Check found
-	signers      guard.Callees
+	signers      *guard.Callees
 
 	regions   *freshness.Breakers // where STS does not answer
 	durations *freshness.Breakers // what roles do not allow
@@ -209,26 +210,37 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 	if ctx == nil {
 		return nil, newError(CodeArgumentInvalid, "the context is nil")
 	}
+	return newDelegator(ctx, c, nil)
+}
+
+// newDelegator is New, with the keys of issuers that a Verifier knows already. nil: none.
+func newDelegator(ctx context.Context, c Config, known *idtoken.Verifier) (*Delegator, error) {
 	c = c.copied().withDefaults()
 	compiled, err := c.compile()
 	if err != nil {
 		return nil, newError(CodeConfigInvalid, "%w", err)
 	}
-	if c.STS == nil {
+	ownSTS := c.STS == nil
+	if ownSTS {
 		c.STS, err = newSTS(ctx)
 	}
 	if err != nil {
 		return nil, newError(CodeConfigInvalid, "%w", err)
 	}
 	c.warn(ctx)
+	for i := range compiled.issuers {
+		compiled.issuers[i].Before = known
+	}
 	d := &Delegator{
 		config:       c,
+		ownSTS:       ownSTS,
 		tokens:       c.verifier(compiled.issuers),
 		issuerClaims: compiled.issuerClaims,
 		targetClaims: compiled.targetClaims,
 		cache:        c.newCache(),
 		rules:        namedRules(c.Rules),
 		random:       mathrand.Float64,
+		signers:      new(guard.Callees),
 		regions:      c.newRegionBreakers(),
 		durations:    c.newDurationBreakers(),
 	}

@@ -2,6 +2,7 @@ package delegation
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -15,6 +16,7 @@ import (
 	"unicode"
 
 	"github.com/seed055b7978/delegation/internal/document"
+	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 )
 
@@ -47,7 +49,10 @@ func (i *Issuer) setDocuments(
 		i.checkNothingFetched(problems)
 		return
 	}
-	compiled.Client = i.client(shared, problems)
+	var ca freshness.Key
+	compiled.Client, ca = i.client(shared, problems)
+	client := cmp.Or(i.HTTPClient, shared)
+	compiled.Access = fmt.Sprintf("%p %s %q", client, ca, i.BearerTokenFile)
 	if i.BearerTokenFile == "" {
 		return
 	}
@@ -113,15 +118,18 @@ func (i *Issuer) hasSecureDocument(compiled *idtoken.Issuer) bool {
 	return false
 }
 
-// client is the HTTP client of the issuer's documents. nil: that of all issuers.
-func (i *Issuer) client(shared *http.Client, problems *problems) *http.Client {
+// client is the HTTP client of the issuer's documents, and what tells CAFile's content from others.
+// nil: that of all issuers.
+func (i *Issuer) client(
+	shared *http.Client, problems *problems,
+) (made *http.Client, ca freshness.Key) {
 	if i.CAFile == "" {
-		return i.HTTPClient
+		return i.HTTPClient, ca
 	}
 	if i.HTTPClient != nil {
 		problems.add("CAFile has no effect with Issuer.HTTPClient: set one of them")
 	}
-	pool, err := readCAs(i.CAFile)
+	pool, ca, err := readCAs(i.CAFile)
 	if err != nil {
 		problems.add("CAFile: %w", err)
 	}
@@ -133,7 +141,7 @@ func (i *Issuer) client(shared *http.Client, problems *problems) *http.Client {
 	if err != nil {
 		problems.add("CAFile: %w", err)
 	}
-	return &client
+	return &client, ca
 }
 
 // trusting is a transport that takes certificates of these CAs only, and else is as the other one.
@@ -155,30 +163,31 @@ func trusting(transport http.RoundTripper, pool *x509.CertPool) (http.RoundTripp
 	return own, nil
 }
 
-// readCAs reads certificates in PEM, and nothing else.
-func readCAs(name string) (*x509.CertPool, error) {
+// readCAs reads certificates in PEM, and nothing else. The key tells the file's content from others.
+func readCAs(name string) (*x509.CertPool, freshness.Key, error) {
+	var none freshness.Key
 	text, err := readBounded(name, maxCAFile)
 	if err != nil {
-		return nil, err
+		return nil, none, err
 	}
 	pool := x509.NewCertPool()
 	found := 0
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("%s has a %.40q, and may have certificates only",
+			return nil, none, fmt.Errorf("%s has a %.40q, and may have certificates only",
 				name, block.Type)
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("certificate %d of %s cannot be read", found+1, name)
+			return nil, none, fmt.Errorf("certificate %d of %s cannot be read", found+1, name)
 		}
 		pool.AddCert(certificate)
 		found++
 	}
 	if found == 0 {
-		return nil, fmt.Errorf("%s has no certificate in PEM", name)
+		return nil, none, fmt.Errorf("%s has no certificate in PEM", name)
 	}
-	return pool, nil
+	return pool, freshness.KeyOf([]string{string(text)}), nil
 }
 
 // bearerToken is the form of a token that a header can have (RFC 6750 §2.1).

@@ -95,6 +95,18 @@ func New(c Config) (*Handlers, error) {
 	}, nil
 }
 
+// WithConfig makes the handlers of another configuration, which go on with what the rate limit of
+// this one has counted: what users have left counts on, also under another limit. It is for programs
+// that reload their configuration. Errors are those of New, and these handlers stay as they are.
+func (h *Handlers) WithConfig(c Config) (*Handlers, error) {
+	next, err := New(c)
+	if err != nil {
+		return nil, err
+	}
+	next.limiter.countOn(h.limiter)
+	return next, nil
+}
+
 func (c Config) validate() error {
 	var problems []error
 	if c.Exchanger == nil {

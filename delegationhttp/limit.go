@@ -66,8 +66,13 @@ func (l RateLimit) validate() error {
 type limiter struct {
 	requests int
 	refill   rate.Limit
+	maxUsers int
 	now      func() time.Time
+	*counts
+}
 
+// counts are what users have left. Limiters of several limits can share them.
+type counts struct {
 	mu    sync.Mutex
 	users *simplelru.LRU[freshness.Key, *rate.Limiter]
 }
@@ -90,9 +95,35 @@ func newLimiter(l RateLimit, now func() time.Time) *limiter {
 	return &limiter{
 		requests: l.Requests,
 		refill:   rate.Limit(float64(l.Requests) / l.Per.Seconds()),
+		maxUsers: l.MaxUsers,
 		now:      now,
-		users:    users,
+		counts:   &counts{users: users},
 	}
+}
+
+// countOn takes over what another limiter has counted.
+func (l *limiter) countOn(before *limiter) {
+	if l != nil && before != nil {
+		l.counts = before.counts
+	}
+}
+
+// bucketOf returns, under the lock, a user's bucket with this limit. What is left in it counts on if
+// another limit has filled it.
+func (l *limiter) bucketOf(key freshness.Key, now time.Time) *rate.Limiter {
+	l.users.Resize(l.maxUsers)
+	bucket, ok := l.users.Get(key)
+	if !ok {
+		bucket = rate.NewLimiter(l.refill, l.requests)
+		l.users.Add(key, bucket)
+	}
+	if bucket.Limit() != l.refill {
+		bucket.SetLimitAt(now, l.refill)
+	}
+	if bucket.Burst() != l.requests {
+		bucket.SetBurstAt(now, l.requests)
+	}
+	return bucket
 }
 
 // rateLimited refuses a user who has called too often. To the Delegator it is a denial, so that the
@@ -135,12 +166,8 @@ type count struct {
 func (l *limiter) take(key freshness.Key) count {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	bucket, ok := l.users.Get(key)
-	if !ok {
-		bucket = rate.NewLimiter(l.refill, l.requests)
-		l.users.Add(key, bucket)
-	}
 	now := l.now()
+	bucket := l.bucketOf(key, now)
 	c := count{allowed: bucket.AllowN(now, 1)}
 	tokens := bucket.TokensAt(now)
 	c.left = int(tokens)

@@ -346,3 +346,68 @@ func TestRateLimitConcurrent(t *testing.T) {
 		}
 	}
 }
+
+// TestRateLimit_WithConfig: what users have left counts on after a change of the configuration, also
+// under another limit.
+func TestRateLimit_WithConfig(t *testing.T) {
+	w := limited(t, delegationhttp.RateLimit{Requests: 3})
+	w.http.Exchanger = must(w.Start(t.Context()))
+	first := must(delegationhttp.New(w.http))
+	token := w.Token(nil)
+	request := func() *http.Request { return by(token, "192.0.2.1:1") }
+	for range 2 {
+		if !passed(t, first.Delegation(), request()) {
+			t.Fatal("refused within the limit")
+		}
+	}
+	same := must(first.WithConfig(w.http))
+	if !passed(t, same.Delegation(), request()) || passed(t, same.Delegation(), request()) {
+		t.Error("the same limit: not one request is left")
+	}
+	if passed(t, first.Delegation(), request()) {
+		t.Error("the handlers before: a request is left")
+	}
+
+	w.http.RateLimit = delegationhttp.RateLimit{Requests: 60}
+	more := must(same.WithConfig(w.http))
+	if passed(t, more.Delegation(), request()) {
+		t.Error("a larger limit has given back what was used")
+	}
+	w.Clock.Advance(2 * time.Second) // one each second, where it was one in 20
+	for i, want := range []bool{true, true, false} {
+		if got := passed(t, more.Delegation(), request()); got != want {
+			t.Errorf("request %d under the larger limit: %t, want %t", i, got, want)
+		}
+	}
+
+	w.http.RateLimit = delegationhttp.RateLimit{}
+	none := must(more.WithConfig(w.http))
+	if !passed(t, none.Delegation(), request()) {
+		t.Error("refused without a limit")
+	}
+	w.http.RateLimit = delegationhttp.RateLimit{Requests: -1}
+	if h, err := none.WithConfig(w.http); err == nil || h != nil {
+		t.Errorf("got %v, %v, want what New refuses", h, err)
+	}
+}
+
+// TestRateLimit_WithConfigForgetsByItsOwnSize: as many users are remembered as the new limit says.
+func TestRateLimit_WithConfigForgetsByItsOwnSize(t *testing.T) {
+	w := limited(t, delegationhttp.RateLimit{Requests: 1})
+	w.http.Exchanger = must(w.Start(t.Context()))
+	first := must(delegationhttp.New(w.http))
+	token := w.Token(nil)
+	for i := range 3 {
+		if !passed(t, first.Delegation(), by(token, fmt.Sprintf("192.0.2.%d:1", i))) {
+			t.Fatal("refused within the limit")
+		}
+	}
+	w.http.RateLimit.MaxUsers = 1
+	next := must(first.WithConfig(w.http))
+	if passed(t, next.Delegation(), by(token, "192.0.2.2:1")) {
+		t.Error("the user seen last was forgotten")
+	}
+	if !passed(t, next.Delegation(), by(token, "192.0.2.0:1")) {
+		t.Error("the user seen first is remembered")
+	}
+}

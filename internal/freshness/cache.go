@@ -71,7 +71,12 @@ type CacheConfig[V any] struct {
 // is bounded, issues for one key once at a time however many wait, and renews ahead of the end when
 // it is used. Only [NewCache] makes one; it is safe for concurrent use.
 type Cache[V any] struct {
-	config  CacheConfig[V]
+	config CacheConfig[V]
+	*kept[V]
+}
+
+// kept is what a Cache remembers and has under way. Caches of several configurations can share it.
+type kept[V any] struct {
 	mu      sync.Mutex
 	entries *entries[V]
 	flights map[Key]*flight[V]
@@ -83,10 +88,19 @@ func NewCache[V any](c CacheConfig[V]) *Cache[V] {
 		panic("freshness: the size of a Cache is not positive")
 	}
 	return &Cache[V]{
-		config:  c,
-		entries: newEntries[V](c.Size),
-		flights: map[Key]*flight[V]{},
+		config: c,
+		kept: &kept[V]{
+			entries: newEntries[V](c.Size),
+			flights: map[Key]*flight[V]{},
+		},
 	}
+}
+
+// WithConfig returns a Cache with another configuration, and with what this one remembers and has
+// under way: each sees what the other keeps and forgets. The clock must be the same. It panics if
+// the size is not positive.
+func (c *Cache[V]) WithConfig(other CacheConfig[V]) *Cache[V] {
+	return &Cache[V]{config: NewCache(other).config, kept: c.kept}
 }
 
 // entry is a value or a refusal. Its fields are read and written under the Cache's lock; what value
@@ -286,6 +300,7 @@ func (c *Cache[V]) settle(r Request[V], f *flight[V], held *entry[V]) {
 		return
 	}
 	delete(c.flights, r.Key)
+	c.entries.size = c.config.Size // another configuration may have shared them with its own
 	switch {
 	case f.value != nil:
 		e := &entry[V]{

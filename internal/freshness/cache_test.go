@@ -539,3 +539,56 @@ func TestForgetDuringAFlight(t *testing.T) {
 		}
 	})
 }
+
+// TestWithConfig: a cache of another configuration has what the first one remembers and has under
+// way, and each sees what the other keeps and forgets.
+func TestWithConfig(t *testing.T) {
+	bubble(t, func(f *fixture) {
+		first := f.cache
+		f.wantOf(first, f.request("a"), 1, freshness.Miss, nil)
+		other := f.config
+		other.Window = 2 * f.config.Window
+		second := first.WithConfig(other)
+		f.wantOf(second, f.request("a"), 1, freshness.Hit, nil)
+		f.wantOf(second, f.request("b"), 2, freshness.Miss, nil)
+		f.wantOf(first, f.request("b"), 2, freshness.Hit, nil)
+
+		f.wait = make(chan struct{})
+		done := make(chan struct{})
+		go func() {
+			f.wantOf(first, f.request("c"), 3, freshness.Miss, nil)
+			close(done)
+		}()
+		synctest.Wait()
+		joined := make(chan struct{})
+		go func() {
+			f.wantOf(second, f.request("c"), 3, freshness.Joined, nil)
+			close(joined)
+		}()
+		synctest.Wait()
+		close(f.wait)
+		<-done
+		<-joined
+
+		if err := first.Forget(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		f.wantOf(second, f.request("b"), 4, freshness.Miss, nil)
+	})
+}
+
+// TestWithConfig_Size: the size of the configuration that keeps an entry counts.
+func TestWithConfig_Size(t *testing.T) {
+	bubble(t, func(f *fixture) {
+		for i := range 5 {
+			f.wantOf(f.cache, f.request(fmt.Sprint(i)), i+1, freshness.Miss, nil)
+		}
+		smaller := f.config
+		smaller.Size = 2
+		second := f.cache.WithConfig(smaller)
+		f.wantOf(second, f.request("0"), 1, freshness.Hit, nil)
+		f.wantOf(second, f.request("new"), 6, freshness.Miss, nil)
+		f.wantOf(second, f.request("0"), 1, freshness.Hit, nil)
+		f.wantOf(second, f.request("4"), 7, freshness.Miss, nil)
+	})
+}

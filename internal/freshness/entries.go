@@ -37,13 +37,13 @@ func (s *entries[V]) get(key Key) *entry[V] {
 	return e
 }
 
-// add keeps an entry, in place of one with the same key. If there are too many, the one that was
-// used least recently goes.
+// add keeps an entry, in place of one with the same key. If there are too many, those that were
+// used least recently go.
 func (s *entries[V]) add(e *entry[V]) {
 	if former := s.byKey[e.key]; former != nil {
 		s.remove(former)
 	}
-	if len(s.byKey) >= s.size {
+	for len(s.byKey) >= s.size {
 		s.remove(s.ring.newer)
 	}
 	s.byKey[e.key] = e

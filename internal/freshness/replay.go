@@ -11,7 +11,12 @@ import (
 // ReplayMemory remembers what was used once. It is bounded and never forgets before the time: when
 // it is full, it refuses. Only [NewReplayMemory] makes one; it is safe for concurrent use.
 type ReplayMemory struct {
-	size  int
+	size int
+	*marks
+}
+
+// marks are what was used. Memories of several sizes can share them.
+type marks struct {
 	mu    sync.Mutex
 	used  map[string]struct{}
 	order usedOrder
@@ -19,7 +24,13 @@ type ReplayMemory struct {
 
 // NewReplayMemory returns a memory of that many keys. One of no size is always full.
 func NewReplayMemory(size int) *ReplayMemory {
-	return &ReplayMemory{size: size, used: map[string]struct{}{}}
+	return &ReplayMemory{size: size, marks: &marks{used: map[string]struct{}{}}}
+}
+
+// WithSize returns a memory of another size that shares what is remembered. While there is more than
+// that, it refuses: nothing is forgotten before the time.
+func (m *ReplayMemory) WithSize(size int) *ReplayMemory {
+	return &ReplayMemory{size: size, marks: m.marks}
 }
 
 var errFull = errors.New("the memory of used tokens is full")

@@ -44,6 +44,7 @@ type remoteKeys struct {
 	allowed       document.Allowed
 	client        *http.Client
 	bearer        func() (string, error) // nil: none
+	access        string                 // tells client and bearer from others
 	now           func() time.Time
 	refreshFailed func(issuer string, err error)
 

@@ -66,6 +66,12 @@ type Issuer struct {
 	Allowed document.Allowed
 	// Client fetches the issuer's documents. nil: Config.Client.
 	Client *http.Client
+	// Access tells Client and Bearer from others: issuers with the same text fetch documents in the
+	// same way.
+	Access string
+	// Before is a Verifier whose published keys are used on, with what is known of them, if its
+	// issuer finds and fetches them as this one does. nil: none.
+	Before *Verifier
 	// Bearer returns the token for documents behind authentication, for the header. It is sent over
 	// https only, and only to the origins of the configured URLs and to Allowed.Origins. nil: none.
 	Bearer func() (string, error)
@@ -216,6 +222,7 @@ func (v *Verifier) keysOf(i Issuer, source string) keyFinder {
 		allowed:       i.Allowed,
 		client:        v.config.Client,
 		bearer:        i.Bearer,
+		access:        i.Access,
 		now:           v.config.Now,
 		refreshFailed: v.config.RefreshFailed,
 		allowance:     allowance{atOnce: refreshesAtOnce, every: refreshEvery},
@@ -223,6 +230,9 @@ func (v *Verifier) keysOf(i Issuer, source string) keyFinder {
 	}
 	if i.Client != nil {
 		r.client = document.Client(i.Client)
+	}
+	if known := i.knownBefore(r); known != nil {
+		return known
 	}
 	return r
 }

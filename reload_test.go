@@ -1,0 +1,333 @@
+package delegation_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/delegationtest"
+	"github.com/seed055b7978/delegation/oidctest"
+)
+
+// reloading is a world whose configuration changes while it runs.
+type reloading struct {
+	*delegationtest.World
+	t       *testing.T
+	current *delegation.Delegator
+	events  []delegation.Event
+}
+
+func newReloading(t *testing.T, change ...func(*delegation.Config)) *reloading {
+	t.Helper()
+	r := &reloading{World: must(delegationtest.Open()), t: t}
+	t.Cleanup(r.Close)
+	r.Config.OnEvent = func(_ context.Context, e delegation.Event) {
+		r.events = append(r.events, e)
+	}
+	for _, f := range change {
+		f(&r.Config)
+	}
+	r.current = must(r.Start(t.Context()))
+	return r
+}
+
+// reload changes the configuration, and goes on with the Delegator of it.
+func (r *reloading) reload(change func(*delegation.Config)) {
+	r.t.Helper()
+	change(&r.Config)
+	next, err := r.current.WithConfig(r.t.Context(), r.Config)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.current = next
+}
+
+// exchange returns how the exchange of alice's token came by its credentials.
+func (r *reloading) exchange() delegation.CacheOutcome {
+	r.t.Helper()
+	if _, err := r.current.Exchange(r.t.Context(), r.Token(nil), app); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.events[len(r.events)-1].Cache
+}
+
+// wrappedSTS is another client of the same STS.
+type wrappedSTS struct{ delegation.STS }
+
+// TestWithConfig_KeepsCredentials: what the decision is kept by covers every change of a decision,
+// and changes of what is not in it begin with an empty cache.
+func TestWithConfig_KeepsCredentials(t *testing.T) {
+	nothing := func(*delegation.Config) {}
+	target := func(change func(*delegation.Target)) func(*delegation.Config) {
+		return func(c *delegation.Config) {
+			changed := c.Targets.(delegation.Targets)[app]
+			change(&changed)
+			c.Targets = delegation.Targets{app: changed}
+		}
+	}
+	for name, row := range map[string]struct {
+		change func(*delegation.Config)
+		want   delegation.CacheOutcome
+	}{
+		"nothing": {nothing, delegation.CacheHit},
+		"the size of the cache": {func(c *delegation.Config) { c.CacheSize = 7 },
+			delegation.CacheHit},
+		"a limit of tokens": {func(c *delegation.Config) { c.MaxTokenSize = 8 << 10 },
+			delegation.CacheHit},
+		"a rule without effect": {func(c *delegation.Config) {
+			c.Rules = []delegation.RuleFunc{
+				func(context.Context, *delegation.User, *delegation.RuleContext) error { return nil },
+			}
+		}, delegation.CacheHit},
+		"another target": {func(c *delegation.Config) {
+			c.Targets = delegation.Targets{
+				app:     c.Targets.(delegation.Targets)[app],
+				"other": c.Targets.(delegation.Targets)[app],
+			}
+		}, delegation.CacheHit},
+		"a rule that sets a tag": {func(c *delegation.Config) {
+			c.Rules = []delegation.RuleFunc{
+				delegation.TagsFromClaims(map[string]string{"team": "aud"}),
+			}
+		}, delegation.CacheMiss},
+		"a tag of the target": {target(func(t *delegation.Target) {
+			t.Tags = map[string]string{"team": "press"}
+		}), delegation.CacheMiss},
+		"a policy of the target": {target(func(t *delegation.Target) {
+			t.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*",` +
+				`"Resource":"*"}]}`
+		}), delegation.CacheMiss},
+		"the key that signs": {func(c *delegation.Config) {
+			c.IdentityProvider.Keys = []delegation.SigningKey{nextKey(), signingKey()}
+		}, delegation.CacheMiss},
+		"a key that does not sign": {func(c *delegation.Config) {
+			c.IdentityProvider.Keys = []delegation.SigningKey{signingKey(), nextKey()}
+		}, delegation.CacheHit},
+		"another client of STS": {func(c *delegation.Config) {
+			c.STS = wrappedSTS{c.STS}
+		}, delegation.CacheMiss},
+		"the emulator's answers": {func(c *delegation.Config) { c.UnsafeSTSEmulator = true },
+			delegation.CacheMiss},
+		"what is done about durations": {func(c *delegation.Config) { c.DurationBackOff = true },
+			delegation.CacheMiss},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReloading(t)
+			both := delegation.IdentityProvider{
+				EntityID: entityID,
+				Keys:     []delegation.SigningKey{signingKey(), nextKey()},
+			}
+			if err := r.STS.PutSAMLProvider(principal, must(both.Metadata())); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.exchange(); got != delegation.CacheMiss {
+				t.Fatalf("the first exchange: %s", got)
+			}
+			r.reload(row.change)
+			if got := r.exchange(); got != row.want {
+				t.Errorf("after the change: %s, want %s", got, row.want)
+			}
+		})
+	}
+}
+
+// TestWithConfig_KeepsIssuersKeys: an issuer that is down does not matter, unless its keys are found
+// or fetched in another way now.
+func TestWithConfig_KeepsIssuersKeys(t *testing.T) {
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	for name, row := range map[string]struct {
+		change func(*delegation.Issuer)
+		kept   bool
+	}{
+		"nothing":    {func(*delegation.Issuer) {}, true},
+		"algorithms": {func(i *delegation.Issuer) { i.Algorithms = []string{"RS256"} }, true},
+		"the email":  {func(i *delegation.Issuer) { i.EmailVerifiedText = true }, true},
+		"an alias": {func(i *delegation.Issuer) {
+			i.Aliases = []string{"https://alias.example.com"}
+		}, false},
+		"the client": {func(i *delegation.Issuer) { i.HTTPClient = &http.Client{} }, false},
+		"hosts": {func(i *delegation.Issuer) {
+			i.InsecureHTTPHosts = []string{"keycloak:8080"}
+		}, false},
+		"origins": {func(i *delegation.Issuer) {
+			i.DocumentOrigins = []string{"https://10.0.0.10:6443"}
+		}, false},
+		"loopback": {func(i *delegation.Issuer) {
+			i.InsecureHTTPHosts = []string{strings.TrimPrefix(i.URL, "http://")}
+			i.AllowLoopbackHTTP = false
+		}, false},
+		"key set":   {func(i *delegation.Issuer) { i.JWKSURL = i.URL + "/keys" }, false},
+		"discovery": {func(i *delegation.Issuer) { i.DiscoveryURL = i.URL + "/odd" }, false},
+		"CAs":       {func(i *delegation.Issuer) { i.CAFile = ca }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(ca, certificatePEM(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r := newReloading(t)
+			r.exchange()
+			r.Issuer.SetFaults(oidctest.Faults{Status: http.StatusServiceUnavailable})
+			r.reload(func(c *delegation.Config) {
+				c.Issuers = slices.Clone(c.Issuers)
+				row.change(&c.Issuers[0])
+			})
+			_, err := r.current.Exchange(t.Context(), r.Token(nil), app)
+			if row.kept && err != nil {
+				t.Errorf("got %v, want credentials", err)
+			}
+			if !row.kept && !errors.Is(err, delegation.StageToken) {
+				t.Errorf("got %v, want a refusal of the token", err)
+			}
+		})
+	}
+}
+
+// TestWithConfig_CAFile: the same file with other CAs is another way to fetch.
+func TestWithConfig_CAFile(t *testing.T) {
+	r := newReloading(t)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	write := func(text []byte) {
+		t.Helper()
+		if err := os.WriteFile(ca, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(certificatePEM())
+	r.reload(func(c *delegation.Config) { c.Issuers[0].CAFile = ca })
+	r.exchange()
+	_, before := r.Issuer.Fetches()
+	r.reload(func(*delegation.Config) {})
+	r.exchange()
+	if _, same := r.Issuer.Fetches(); same != before {
+		t.Errorf("the same CAs: %d fetches more", same-before)
+	}
+	write(append(certificatePEM(), certificatePEM()...))
+	r.reload(func(*delegation.Config) {})
+	r.exchange()
+	if _, after := r.Issuer.Fetches(); after != before+1 {
+		t.Errorf("other CAs: %d fetches more, want 1", after-before)
+	}
+}
+
+// TestWithConfig_IssuerLeaves: the tokens of an issuer that is not configured any more are refused,
+// although its keys were known.
+func TestWithConfig_IssuerLeaves(t *testing.T) {
+	r := newReloading(t)
+	r.exchange()
+	r.reload(func(c *delegation.Config) {
+		c.Issuers = []delegation.Issuer{{URL: "https://other.example.com/"}}
+	})
+	_, err := r.current.Exchange(t.Context(), r.Token(nil), app)
+	wantError(t, err, delegation.StageToken, delegation.CodeIssuerUnknown)
+}
+
+// frankfurtDown is an STS that answers in every region but one, and counts who asks there.
+type frankfurtDown struct {
+	now   func() time.Time
+	asked int
+}
+
+func (s *frankfurtDown) AssumeRoleWithSAML(
+	ctx context.Context, in *sts.AssumeRoleWithSAMLInput, options ...func(*sts.Options),
+) (*sts.AssumeRoleWithSAMLOutput, error) {
+	var o sts.Options
+	for _, option := range options {
+		option(&o)
+	}
+	if o.Region != frankfurt {
+		return agreeable(s.now)(ctx, in)
+	}
+	s.asked++
+	return nil, &smithyhttp.RequestSendError{Err: errors.New("connection refused")}
+}
+
+// TestWithConfig_KeepsRegionsAtRest: a region that did not answer is not asked in vain after a
+// reload, unless it is asked in another way now.
+func TestWithConfig_KeepsRegionsAtRest(t *testing.T) {
+	for name, row := range map[string]struct {
+		change func(*delegation.Config)
+		asked  int
+	}{
+		"nothing":      {func(*delegation.Config) {}, 0},
+		"the time-out": {func(c *delegation.Config) { c.STSTimeout = time.Minute }, 1},
+		"dual stack":   {func(c *delegation.Config) { c.DualStack = true }, 1},
+		"the client":   {func(c *delegation.Config) { c.STS = wrappedSTS{c.STS} }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			down := &frankfurtDown{}
+			r := newReloading(t, func(c *delegation.Config) {
+				down.now = c.Now
+				c.STS = down
+				c.CacheSize = -1
+				target := c.Targets.(delegation.Targets)[app]
+				target.FailoverRegions = []string{dublin}
+				c.Targets = delegation.Targets{app: target}
+			})
+			for range 4 {
+				r.exchange()
+			}
+			if down.asked != 3 {
+				t.Fatalf("the region was asked %d times, and should rest after 3", down.asked)
+			}
+			r.reload(row.change)
+			r.exchange()
+			if got := down.asked - 3; got != row.asked {
+				t.Errorf("after the reload it was asked %d times, want %d", got, row.asked)
+			}
+		})
+	}
+}
+
+// TestWithConfig_Refused: what New refuses is the same error, and the Delegator goes on.
+func TestWithConfig_Refused(t *testing.T) {
+	r := newReloading(t)
+	r.exchange()
+	broken := r.Config
+	broken.Targets = delegation.Targets{app: {AWS: delegation.AWS{Role: "no role"}}}
+	_, ofNew := delegation.New(t.Context(), broken)
+	next, err := r.current.WithConfig(t.Context(), broken)
+	wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
+	if next != nil || err.Error() != ofNew.Error() {
+		t.Errorf("got %v, want nothing and %v", err, ofNew)
+	}
+	if got := r.exchange(); got != delegation.CacheHit {
+		t.Errorf("the Delegator before: %s", got)
+	}
+	var none *delegation.Delegator
+	for _, d := range []*delegation.Delegator{none, new(delegation.Delegator)} {
+		_, err := d.WithConfig(t.Context(), r.Config)
+		wantError(t, err, delegation.StageConfig, delegation.CodeArgumentInvalid)
+	}
+	_, err = r.current.WithConfig(nil, r.Config) //nolint:staticcheck // which is what is tested
+	wantError(t, err, delegation.StageConfig, delegation.CodeArgumentInvalid)
+}
+
+// TestWithConfig_InvalidateReachesBoth: what is forgotten through one Delegator is forgotten for the
+// other, too.
+func TestWithConfig_InvalidateReachesBoth(t *testing.T) {
+	r := newReloading(t)
+	r.exchange()
+	before := r.current
+	r.reload(func(*delegation.Config) {})
+	if err := before.Invalidate(t.Context(), alice); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.exchange(); got != delegation.CacheMiss {
+		t.Errorf("after Invalidate: %s", got)
+	}
+}
+
+// certificatePEM is a certificate that nobody serves.
+func certificatePEM() []byte {
+	certificate, _ := delegationtest.SigningKeyPEM()
+	return []byte(strings.TrimSpace(string(certificate)) + "\n")
+}
