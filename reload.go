@@ -23,6 +23,8 @@ import (
 //     changed: STS, FIPS, DualStack, STSTimeout.
 //   - Calls of signers that hang, unless the certificate has another signer now.
 //
+// Verified tokens are not remembered: the first exchange of each verifies it anew.
+//
 // What [Delegator.SetIdentityProvider] has set is not kept: IdentityProvider and Targets say which
 // keys sign. Used tokens are remembered by Config.Replay, so pass the same one. A nil STS is the
 // client of this Delegator if that has made it; what the AWS SDK reads is not read again. Now has to

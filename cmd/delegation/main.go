@@ -69,6 +69,7 @@ func main() {
 		stdout:      os.Stdout,
 		stderr:      os.Stderr,
 		tuneMemory:  tuneMemory,
+		notify:      signal.Notify,
 	}))
 }
 
@@ -88,6 +89,8 @@ type surroundings struct {
 	ended          <-chan struct{}                      // closed by a signal; run sets it
 	// tuneMemory changes the process to what suits a service. nil: it stays as it is.
 	tuneMemory func() service.Memory
+	// notify is signal.Notify. nil: no signal comes.
+	notify func(chan<- os.Signal, ...os.Signal)
 	// newKey makes a key as setup.NewKey does, which it is if it is nil.
 	newKey keyMaker
 }
@@ -105,6 +108,16 @@ func (s surroundings) variable(name string) (value string) {
 		}
 	}
 	return value
+}
+
+// hangups returns a channel that has a value after SIGHUP. That one more came before it was taken is
+// remembered. From then on the signal does not end the process, until stop is called.
+func (s surroundings) hangups() (came <-chan os.Signal, stop func()) {
+	signals := make(chan os.Signal, 1)
+	if s.notify != nil {
+		s.notify(signals, syscall.SIGHUP)
+	}
+	return signals, func() { signal.Stop(signals) }
 }
 
 // print writes what a command is asked for, and reports that it could not, which fmt.Fprint would

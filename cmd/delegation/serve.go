@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -29,6 +30,10 @@ credentials endpoint of the AWS SDKs, console sign-in, SAML metadata and health.
 
 A YAML file configures it. Environment variables override the file, such as
 DELEGATION_STS_ENDPOINT for sts.endpoint.
+
+On SIGHUP it reads the configuration and all files that it names anew. If
+anything is wrong with them, the log and /ready say so, and the old ones serve
+on.
 
 On SIGINT or SIGTERM it finishes its requests and stops.
 
@@ -87,7 +92,20 @@ var originField = sync.OnceValue(func() *regexp.Regexp {
 func (s surroundings) runConfigured(
 	ctx context.Context, file, listen string, origins []string,
 ) error {
-	settings, from, err := config.Load(file, s.environment)
+	load := func() (*config.Settings, *config.Source, error) {
+		settings, from, err := config.Load(file, s.environment)
+		if err != nil {
+			return nil, nil, err
+		}
+		settings.Listen = cmp.Or(listen, settings.Listen)
+		if len(origins) > 0 {
+			settings.HTTP.AllowedOrigins = origins
+		}
+		return settings, from, nil
+	}
+	wanted, stop := s.hangups()
+	defer stop()
+	settings, from, err := load()
 	if err != nil {
 		return err
 	}
@@ -95,15 +113,22 @@ func (s surroundings) runConfigured(
 	if err != nil {
 		return config.Usagef("%s: %w", from.At("log"), err)
 	}
-	if listen != "" {
-		settings.Listen = listen
-	}
-	if len(origins) > 0 {
-		settings.HTTP.AllowedOrigins = origins
-	}
 	built, err := config.Build(ctx, settings, from, logger)
 	if err != nil {
 		return err
+	}
+	built.Reload = &service.Reload{
+		Wanted: wanted,
+		Build: func(ctx context.Context, before *service.Service) (*service.Service, error) {
+			settings, from, err := load()
+			if err != nil {
+				return nil, err
+			}
+			if _, err := config.NewLogger(settings.Log, s.stderr); err != nil {
+				return nil, config.Usagef("%s: %w", from.At("log"), err)
+			}
+			return config.Rebuild(ctx, settings, from, logger, before)
+		},
 	}
 	if s.tuneMemory != nil {
 		logger.Info("garbage collection", slog.Any("set", s.tuneMemory()))

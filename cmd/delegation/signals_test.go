@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
@@ -97,4 +98,57 @@ func TestSignals(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestSignals_Hangup: SIGHUP, sent as the unit sends it, reloads the configuration of a process that
+// goes on, also when the configuration is broken.
+func TestSignals_Hangup(t *testing.T) {
+	if _, err := exec.LookPath("kill"); err != nil {
+		t.Skip("there is no kill: ", err)
+	}
+	w := newVersions(t)
+	w.version(t, 0)
+	s := start(t, nil, "serve", "--config", w.folder+"/delegation.yaml")
+	hangup := func(want string) {
+		t.Helper()
+		words := commandLine(t, "delegation.service", "ExecReload=")
+		for i, word := range words {
+			words[i] = strings.ReplaceAll(word, "$MAINPID", fmt.Sprint(s.process))
+		}
+		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%q: %v %s", words, err, out)
+		}
+		deadline := time.After(patience)
+		for {
+			select {
+			case line := <-s.logs.lines:
+				if strings.Contains(line, `"msg":"configuration `) {
+					if !strings.Contains(line, want) {
+						t.Errorf("got %s, want %s", line, want)
+					}
+					return
+				}
+			case <-deadline:
+				t.Fatalf("no reload: %s", s.logs)
+			}
+		}
+	}
+	role := func(want int) {
+		t.Helper()
+		form := delegationForm(w.token(nil))
+		got, err := roleOf(post(t, client(nil), s.url+"/delegation", form))
+		if err != nil || got != want {
+			t.Errorf("an answer of version %d, %v, want %d", got, err, want)
+		}
+	}
+	role(0)
+	w.version(t, 1)
+	hangup("configuration reloaded")
+	role(1)
+	w.version(t, 3)
+	hangup("configuration not reloaded")
+	role(1)
+	w.version(t, 4)
+	hangup("configuration reloaded")
+	role(4)
 }

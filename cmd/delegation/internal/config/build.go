@@ -17,6 +17,7 @@ import (
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/delegationhttp"
+	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
@@ -27,11 +28,14 @@ type Builder struct {
 	logger   *slog.Logger
 	problems []error
 	keyFiles []string // of signing keys
+	// before is the service that the next one goes on from; nil: it is the first.
+	before *service.Service
+	read   map[KeyPath]freshness.Key // the content of files, by the settings that name them
 }
 
 // NewBuilder returns a builder for settings that came from there. What it builds logs to logger.
 func NewBuilder(from *Source, logger *slog.Logger) *Builder {
-	return &Builder{from: from, logger: logger}
+	return &Builder{from: from, logger: logger, read: map[KeyPath]freshness.Key{}}
 }
 
 // Build returns the service that the settings describe; nothing listens yet, and no connection is
@@ -40,18 +44,8 @@ func NewBuilder(from *Source, logger *slog.Logger) *Builder {
 func Build(
 	ctx context.Context, s *Settings, from *Source, logger *slog.Logger,
 ) (*service.Service, error) {
-	b := NewBuilder(from, logger)
-	b.requireParts(s)
-	c := b.delegation(s)
-	h := b.endpoints(s.HTTP)
-	built := b.service(s)
-	built.KeyFiles = b.keyFiles
-	c.STS = b.sts(ctx, s.STS)
-	built.Redis = b.Stores(s, &c)
-	if len(b.problems) == 0 { // otherwise the same would be said twice
-		b.assemble(ctx, built, c, h)
-	}
-	if err := b.Err(); err != nil {
+	built, err := NewBuilder(from, logger).build(ctx, s)
+	if err != nil {
 		return nil, err
 	}
 	for _, name := range from.Unknown {
@@ -60,11 +54,47 @@ func Build(
 	return built, nil
 }
 
+// Rebuild is Build for a service that runs, of which the next one goes on with all that it
+// remembers: credentials, the keys of issuers, used tokens, what the rate limit has counted, and
+// connections whose settings and secrets are the same. before stays as it is.
+func Rebuild(
+	ctx context.Context, s *Settings, from *Source, logger *slog.Logger, before *service.Service,
+) (*service.Service, error) {
+	b := NewBuilder(from, logger)
+	b.before = before
+	return b.build(ctx, s)
+}
+
+func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, error) {
+	b.requireParts(s)
+	c := b.delegation(s)
+	h := b.endpoints(s.HTTP)
+	built := b.service(s)
+	built.KeyFiles = b.keyFiles
+	c.STS = b.sts(ctx, s.STS)
+	built.Redis = b.Stores(s, &c)
+	built.Parts = service.Parts{
+		STS:      c.STS,
+		STSOf:    stsOf(s.STS),
+		Replay:   c.Replay,
+		ReplayOf: replayOf(s),
+		RedisOf:  b.redisOf(s.Redis),
+	}
+	if len(b.problems) == 0 { // otherwise the same would be said twice
+		b.assemble(ctx, built, c, h)
+	}
+	if err := b.Err(); err != nil {
+		b.closeRedis(built.Redis)
+		return nil, err
+	}
+	return built, nil
+}
+
 // assemble makes the Delegator and the endpoints, whose own checks find the rest.
 func (b *Builder) assemble(
 	ctx context.Context, built *service.Service, c delegation.Config, h delegationhttp.Config,
 ) {
-	delegator, err := delegation.New(ctx, c)
+	delegator, err := b.delegator(ctx, c)
 	if err != nil {
 		b.Add("", err)
 		return
@@ -72,8 +102,26 @@ func (b *Builder) assemble(
 	h.Exchanger = delegator
 	built.Delegator = delegator
 	built.Console = h.Console
-	built.Handler, err = service.NewHandler(delegator, c, h)
+	built.Handler, err = b.handler(delegator, c, h)
 	b.Add("http", err)
+}
+
+func (b *Builder) delegator(
+	ctx context.Context, c delegation.Config,
+) (*delegation.Delegator, error) {
+	if b.before == nil {
+		return delegation.New(ctx, c)
+	}
+	return b.before.Delegator.WithConfig(ctx, c)
+}
+
+func (b *Builder) handler(
+	d *delegation.Delegator, c delegation.Config, h delegationhttp.Config,
+) (*service.Handler, error) {
+	if b.before == nil {
+		return service.NewHandler(d, c, h)
+	}
+	return b.before.Handler.Next(d, c, h)
 }
 
 // requireParts names each part without which nothing works.
@@ -157,10 +205,31 @@ func (b *Builder) service(s *Settings) *service.Service {
 			"such as 127.0.0.1:6060: it is for its operator"))
 	}
 	built.Certificate = b.certificate("tls", s.TLS)
+	built.Fixed = map[string]string{
+		"listen":       built.Listen,
+		"debug_listen": s.DebugListen,
+		"log.format":   s.Log.Format,
+		"log.level":    s.Log.Level,
+		"tls":          onOrOff(built.Certificate != nil),
+	}
 	return built
 }
 
+func onOrOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
+// stsOf tells the settings that the client of STS is made of from others.
+func stsOf(s STSSettings) string { return fmt.Sprintf("%q %t", s.Endpoint, s.AllowPlainHTTP) }
+
+// sts returns the client of STS: that of the service before, if it is made of the same settings.
 func (b *Builder) sts(ctx context.Context, s STSSettings) delegation.STS {
+	if b.before != nil && b.before.Parts.STSOf == stsOf(s) {
+		return b.before.Parts.STS
+	}
 	client, err := session.NewClient(ctx, session.ClientOptions{
 		Endpoint:       s.Endpoint,
 		AllowPlainHTTP: s.AllowPlainHTTP,

@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/rediscache"
 )
 
@@ -31,7 +34,7 @@ var quietRedis = sync.OnceFunc(logging.Disable)
 func (b *Builder) Stores(s *Settings, c *delegation.Config) *service.Redis {
 	b.checkStores(s)
 	if s.Replay.Store == "memory" && s.Replay.Size >= 0 {
-		c.Replay = delegation.ReplayMemory(cmp.Or(s.Replay.Size, defaultReplaySize))
+		c.Replay = b.replayMemory(cmp.Or(s.Replay.Size, defaultReplaySize))
 	}
 	if reflect.ValueOf(s.Redis).IsZero() {
 		return nil
@@ -48,6 +51,43 @@ func (b *Builder) Stores(s *Settings, c *delegation.Config) *service.Redis {
 		c.Replay = cache
 	}
 	return &service.Redis{Cache: cache, URL: s.Redis.URL, Replay: replay}
+}
+
+// replayMemory remembers used tokens, also those of the service before.
+func (b *Builder) replayMemory(size int) delegation.ReplayStore {
+	if b.before != nil {
+		if known, ok := b.before.Parts.Replay.(*freshness.ReplayMemory); ok {
+			return known.WithSize(size)
+		}
+	}
+	return delegation.ReplayMemory(size)
+}
+
+// replayOf tells the places of used tokens from others; empty: there is none.
+func replayOf(s *Settings) string {
+	if s.Replay.Store != "redis" {
+		return s.Replay.Store
+	}
+	return fmt.Sprintf("redis %q %q", s.Redis.URL, s.Redis.Prefix)
+}
+
+// redisOf tells the settings of Redis from others, with the content of the files that they name.
+func (b *Builder) redisOf(s RedisSettings) string {
+	list := []string{fmt.Sprintf("%#v", s)}
+	for _, at := range slices.Sorted(maps.Keys(b.read)) {
+		if strings.HasPrefix(string(at), "redis.") {
+			list = append(list, string(at), b.read[at].String())
+		}
+	}
+	return freshness.KeyOf(list).String()
+}
+
+// closeRedis closes a client that is of no use, unless the service before has it.
+func (b *Builder) closeRedis(r *service.Redis) {
+	if r == nil || b.before != nil && b.before.Redis != nil && b.before.Redis.Cache == r.Cache {
+		return
+	}
+	_ = r.Close()
 }
 
 // checkStores checks that the settings of the stores fit each other.
@@ -83,6 +123,9 @@ func (b *Builder) redisCache(s RedisSettings) *rediscache.Cache {
 	c := b.RedisConfig("redis", s)
 	if len(b.problems) > before { // otherwise the same would be said twice
 		return nil
+	}
+	if b.before != nil && b.before.Redis != nil && b.before.Parts.RedisOf == b.redisOf(s) {
+		return b.before.Redis.Cache
 	}
 	quietRedis()
 	cache, err := rediscache.New(c)

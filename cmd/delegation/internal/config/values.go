@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/freshness"
 )
 
 // Duration parses a duration, 0 if there is no text.
@@ -38,6 +39,7 @@ func (b *Builder) file(at KeyPath, name string) []byte {
 	if err != nil {
 		b.Wrong(at, err)
 	}
+	b.read[at] = freshness.KeyOf([]string{string(text)})
 	return text
 }
 

@@ -11,7 +11,14 @@ import (
 // Handler routes, and knows whether the service is about to end.
 type Handler struct {
 	http.Handler
+	handlers *delegationhttp.Handlers
+	shared   *shared
+}
+
+// shared is what all versions of a service share.
+type shared struct {
 	draining atomic.Bool
+	last     outcome
 }
 
 // NewHandler routes to all endpoints: those of delegationhttp, metadata and health. c is the
@@ -23,8 +30,26 @@ func NewHandler(
 	if err != nil {
 		return nil, err
 	}
+	return route(d, c, h, handlers, new(shared)), nil
+}
+
+// Next is NewHandler for another version of the same service: what the rate limit has counted counts
+// on.
+func (h *Handler) Next(
+	d *delegation.Delegator, c delegation.Config, endpoints delegationhttp.Config,
+) (*Handler, error) {
+	handlers, err := h.handlers.WithConfig(endpoints)
+	if err != nil {
+		return nil, err
+	}
+	return route(d, c, endpoints, handlers, h.shared), nil
+}
+
+func route(
+	d *delegation.Delegator, c delegation.Config, h delegationhttp.Config,
+	handlers *delegationhttp.Handlers, shared *shared,
+) *Handler {
 	mux := http.NewServeMux()
-	served := &Handler{Handler: mux}
 	mux.Handle("/delegation", handlers.Delegation())
 	mux.Handle("/credentials", handlers.ContainerCredentials())
 	mux.Handle("/console", handlers.ConsoleSignIn())
@@ -32,8 +57,9 @@ func NewHandler(
 	targets, _ := c.Targets.(delegation.Targets)
 	mux.Handle("/metadata/{target}", ownMetadata(targets))
 	mux.Handle("/live", delegationhttp.Live())
-	mux.Handle("/ready", served.unlessDraining(delegationhttp.Ready(d, h.Logger)))
-	return served, nil
+	ready := delegationhttp.Ready(checker{d, &shared.last}, h.Logger)
+	mux.Handle("/ready", shared.unlessDraining(ready))
+	return &Handler{Handler: mux, handlers: handlers, shared: shared}
 }
 
 // ownMetadata serves the metadata of a target with an identity of its own.
@@ -48,9 +74,9 @@ func ownMetadata(targets delegation.Targets) http.Handler {
 	})
 }
 
-func (h *Handler) unlessDraining(ready http.Handler) http.Handler {
+func (s *shared) unlessDraining(ready http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h.draining.Load() {
+		if s.draining.Load() {
 			delegationhttp.Ready(nil, nil).ServeHTTP(w, r)
 			return
 		}

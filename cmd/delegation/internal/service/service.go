@@ -45,6 +45,15 @@ type Service struct {
 	// Handler answers requests.
 	Handler *Handler
 
+	// Fixed are settings that cannot change while it runs, as texts by their keys.
+	Fixed map[string]string
+
+	// Parts are what a reload may go on with. Run does not use them.
+	Parts Parts
+
+	// Reload says how it gets another configuration; nil: it does not.
+	Reload *Reload
+
 	// KeyFiles are the files of the signing keys. Run does not use them.
 	KeyFiles []string
 
@@ -59,6 +68,18 @@ type Service struct {
 
 	// After stands for time.After; nil is time.After itself.
 	After func(time.Duration) <-chan time.Time
+}
+
+// Parts are what a service was made of and what its next version goes on with, if it is made of the
+// same.
+type Parts struct {
+	STS   delegation.STS
+	STSOf string // tells the settings that STS was made of from others
+
+	Replay   delegation.ReplayStore // nil: none
+	ReplayOf string                 // tells the place where they are from others; empty: none
+
+	RedisOf string // tells settings and secrets
 }
 
 // Run serves until the context ends, and then lets the requests under way finish: readiness fails
@@ -77,21 +98,28 @@ func (s *Service) Run(ctx context.Context) error {
 		defer stop()
 	}
 	if s.Redis != nil {
-		defer func() { _ = s.Redis.Close() }()
 		s.Redis.report(ctx, s.Logger)
 	}
-	server := NewServer(s.Handler, s.Logger)
-	failed := s.serve(server, listener)
+	r := newRunning(s)
+	defer r.end()
+	server := NewServer(r, s.Logger)
+	failed := r.serve(server, listener)
+	if s.Reload != nil {
+		reloading, stop := context.WithCancel(ctx)
+		defer stop()
+		go r.reloads(reloading)
+	}
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
 	}
-	return s.shutDown(server, failed)
+	return r.shutDown(server, failed)
 }
 
 // serve begins to answer, and says so. What ends it before its time comes over the channel.
-func (s *Service) serve(server *http.Server, listener net.Listener) (failed <-chan error) {
+func (r *running) serve(server *http.Server, listener net.Listener) (failed <-chan error) {
+	s := r.first
 	address := listener.Addr().String()
 	s.Logger.Info("serving",
 		slog.String("address", address), slog.Bool("tls", s.Certificate != nil))
@@ -105,7 +133,7 @@ func (s *Service) serve(server *http.Server, listener net.Listener) (failed <-ch
 			return
 		}
 		server.TLSConfig = &tls.Config{
-			GetCertificate: s.Certificate.Get,
+			GetCertificate: r.certificate,
 			MinVersion:     tls.VersionTLS12,
 		}
 		ended <- server.ServeTLS(listener, "", "")
@@ -113,17 +141,15 @@ func (s *Service) serve(server *http.Server, listener net.Listener) (failed <-ch
 	return ended
 }
 
-func (s *Service) shutDown(server *http.Server, failed <-chan error) error {
-	s.Handler.draining.Store(true)
-	s.Logger.Info("shutting down", slog.Duration("delay", s.ShutdownDelay))
-	after := s.After
-	if after == nil {
-		after = time.After
-	}
+func (r *running) shutDown(server *http.Server, failed <-chan error) error {
+	s := r.first
+	s.Handler.shared.draining.Store(true)
+	delay := r.current().ShutdownDelay
+	s.Logger.Info("shutting down", slog.Duration("delay", delay))
 	select {
 	case err := <-failed:
 		return err
-	case <-after(s.ShutdownDelay):
+	case <-s.after(delay):
 	}
 	limited, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
@@ -133,4 +159,14 @@ func (s *Service) shutDown(server *http.Server, failed <-chan error) error {
 	}
 	s.Logger.Info("ended")
 	return nil
+}
+
+// outcome is that of the last reload.
+func (s *Service) outcome() *outcome { return &s.Handler.shared.last }
+
+func (s *Service) after(d time.Duration) <-chan time.Time {
+	if s.After == nil {
+		return time.After(d)
+	}
+	return s.After(d)
 }

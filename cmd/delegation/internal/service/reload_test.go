@@ -1,0 +1,385 @@
+package service_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/delegationhttp"
+	"github.com/seed055b7978/delegation/delegationtest"
+	"github.com/seed055b7978/delegation/rediscache"
+)
+
+// patience is how long a test waits for another goroutine. Only a failure takes that long.
+const patience = time.Minute
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+// reloading is a service that runs, and reloads what the test builds.
+type reloading struct {
+	t       *testing.T
+	world   *delegationtest.World
+	url     string
+	wanted  chan os.Signal
+	done    chan error
+	timeout chan time.Time // ends what the service waits for
+	stop    func()
+	first   *service.Service
+}
+
+// log is safe for concurrent use.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// start runs a service until the test ends. build makes each next version.
+func start(
+	t *testing.T, to io.Writer,
+	build func(ctx context.Context, r *reloading) (*service.Service, error),
+) *reloading {
+	t.Helper()
+	r := &reloading{
+		t:       t,
+		world:   must(delegationtest.Open()),
+		wanted:  make(chan os.Signal, 1),
+		done:    make(chan error, 100),
+		timeout: make(chan time.Time),
+	}
+	t.Cleanup(r.world.Close)
+	logger := slog.New(slog.NewJSONHandler(to, nil))
+	r.first = r.version(nil, nil)
+	r.first.Logger = logger
+	r.first.After = func(time.Duration) <-chan time.Time { return r.timeout }
+	r.first.Reload = &service.Reload{
+		Wanted: r.wanted,
+		Build: func(ctx context.Context, _ *service.Service) (*service.Service, error) {
+			return build(ctx, r)
+		},
+		Done: func(err error) { r.done <- err },
+	}
+	address := make(chan string, 1)
+	r.first.Started = func(a string) { address <- a }
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.first.Run(ctx) }()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		for {
+			select {
+			case r.timeout <- time.Time{}: // the shutdown delay, and others
+			case err := <-ended:
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+		}
+	})
+	t.Cleanup(r.stop)
+	select {
+	case a := <-address:
+		r.url = "http://" + a
+	case <-time.After(patience):
+		t.Fatal("it does not serve")
+	}
+	return r
+}
+
+// version is a service with a handler, which may be nil for the usual ones, and with Redis.
+func (r *reloading) version(handler http.Handler, cache *rediscache.Cache) *service.Service {
+	d := must(r.world.Start(context.Background()))
+	h := must(service.NewHandler(d, r.world.Config, delegationhttp.Config{Exchanger: d}))
+	if r.first != nil {
+		h = must(r.first.Handler.Next(d, r.world.Config, delegationhttp.Config{Exchanger: d}))
+	}
+	if handler != nil {
+		h.Handler = handler
+	}
+	s := &service.Service{Listen: "127.0.0.1:0", Delegator: d, Handler: h}
+	if cache != nil {
+		s.Redis = &service.Redis{Cache: cache}
+	}
+	return s
+}
+
+// wait waits for the end of a reload.
+func (r *reloading) wait() error {
+	r.t.Helper()
+	select {
+	case err := <-r.done:
+		return err
+	case <-time.After(patience):
+		r.t.Fatal("no reload has ended")
+		return nil
+	}
+}
+
+// get returns the body of an answer.
+func (r *reloading) get(path string) string {
+	r.t.Helper()
+	response := must(http.Get(r.url + path))
+	defer response.Body.Close()
+	return string(must(io.ReadAll(response.Body)))
+}
+
+// saying answers everything with a text.
+func saying(text string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, text)
+	})
+}
+
+// TestReload_OneAfterTheOther: signals that come while a reload is under way make one more after it,
+// and never two at once.
+func TestReload_OneAfterTheOther(t *testing.T) {
+	began := make(chan struct{}, 10)
+	goOn := make(chan struct{})
+	builds := 0 // one goroutine at a time, which the race detector checks
+	r := start(t, io.Discard, func(context.Context, *reloading) (*service.Service, error) {
+		builds++
+		began <- struct{}{}
+		<-goOn
+		return nil, errors.New("broken")
+	})
+	r.wanted <- syscall.SIGHUP
+	<-began
+	for range 5 { // as signal.Notify sends
+		select {
+		case r.wanted <- syscall.SIGHUP:
+		default:
+		}
+	}
+	goOn <- struct{}{}
+	_ = r.wait()
+	<-began
+	goOn <- struct{}{}
+	_ = r.wait()
+	r.stop()
+	if builds != 2 {
+		t.Errorf("%d reloads of 6 signals, want 2", builds)
+	}
+}
+
+// TestReload_Panics: a panic is a reload that failed, and the next one succeeds.
+func TestReload_Panics(t *testing.T) {
+	panics := true
+	r := start(t, io.Discard, func(_ context.Context, r *reloading) (*service.Service, error) {
+		if panics {
+			panics = false
+			panic("a rule that does not compile")
+		}
+		return r.version(saying("second"), nil), nil
+	})
+	r.wanted <- syscall.SIGHUP
+	if err := r.wait(); err == nil || !strings.Contains(err.Error(), "it panicked") {
+		t.Errorf("got %v, want the panic", err)
+	}
+	if body := r.get("/ready"); !strings.Contains(body, "degraded") {
+		t.Errorf("/ready: %s", body)
+	}
+	r.wanted <- syscall.SIGHUP
+	if err := r.wait(); err != nil {
+		t.Fatal(err)
+	}
+	if body := r.get("/"); body != "second" {
+		t.Errorf("got %q", body)
+	}
+}
+
+// TestReload_Hangs: a file that cannot be read for a minute is a reload that failed. The next one
+// does not wait for it, and what it brings late is thrown away.
+func TestReload_Hangs(t *testing.T) {
+	goOn := make(chan struct{})
+	late := make(chan struct{})
+	absent := absentRedis(t)
+	var builds atomic.Int64
+	r := start(t, io.Discard, func(ctx context.Context, r *reloading) (*service.Service, error) {
+		if builds.Add(1) > 1 {
+			return r.version(saying("second"), nil), nil
+		}
+		<-ctx.Done() // which ends when nobody waits any more
+		<-goOn
+		defer close(late)
+		return r.version(saying("late"), absent.Cache), nil
+	})
+	r.wanted <- syscall.SIGHUP
+	r.timeout <- time.Time{}
+	if err := r.wait(); err == nil || !strings.Contains(err.Error(), "longer than 1m0s") {
+		t.Errorf("got %v, want the limit", err)
+	}
+	r.wanted <- syscall.SIGHUP
+	if err := r.wait(); err != nil {
+		t.Fatal(err)
+	}
+	goOn <- struct{}{}
+	<-late
+	absent.wantClosed()
+	if body := r.get("/"); body != "second" {
+		t.Errorf("got %q", body)
+	}
+}
+
+// TestReload_RequestsEndOnTheOldVersion: a request finishes by the version with which it began, and
+// what only that version used is closed after it.
+func TestReload_RequestsEndOnTheOldVersion(t *testing.T) {
+	entered := make(chan struct{})
+	goOn := make(chan struct{})
+	old := saying("old")
+	slow := http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		entered <- struct{}{}
+		<-goOn
+		old.ServeHTTP(w, q)
+	})
+	next := []func(r *reloading) *service.Service{
+		func(r *reloading) *service.Service { return r.version(slow, nil) },
+		func(r *reloading) *service.Service { return r.version(saying("new"), nil) },
+	}
+	r := start(t, io.Discard, func(_ context.Context, r *reloading) (*service.Service, error) {
+		make := next[0]
+		next = next[1:]
+		return make(r), nil
+	})
+	r.wanted <- syscall.SIGHUP
+	if err := r.wait(); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan string)
+	go func() {
+		response, err := http.Get(r.url)
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		defer response.Body.Close()
+		text, _ := io.ReadAll(response.Body)
+		answered <- string(text)
+	}()
+	<-entered
+	r.wanted <- syscall.SIGHUP
+	if err := r.wait(); err != nil {
+		t.Fatal(err)
+	}
+	if body := r.get("/"); body != "new" {
+		t.Errorf("a new request: %q", body)
+	}
+	close(goOn)
+	if body := <-answered; body != "old" {
+		t.Errorf("the request under way: %q", body)
+	}
+}
+
+// TestReload_RedisThatDoesNotAnswer: a reload does not exchange a Redis for one that does not
+// answer, and closes the client of that.
+func TestReload_RedisThatDoesNotAnswer(t *testing.T) {
+	absent := absentRedis(t)
+	var said log
+	r := start(t, &said, func(_ context.Context, r *reloading) (*service.Service, error) {
+		return r.version(saying("second"), absent.Cache), nil
+	})
+	r.wanted <- syscall.SIGHUP
+	if err := r.wait(); err == nil || !strings.HasPrefix(err.Error(), "redis: ") {
+		t.Errorf("got %v, want that of Redis", err)
+	}
+	absent.wantClosed()
+	if body := r.get("/"); body == "second" {
+		t.Error("it serves the new version")
+	}
+	if !strings.Contains(said.String(), "the configuration before serves on") {
+		t.Errorf("the log: %s", &said)
+	}
+}
+
+// TestReload_AtTheEnd: a signal that comes while the service ends changes nothing, and no reload
+// keeps it from ending.
+func TestReload_AtTheEnd(t *testing.T) {
+	began := make(chan struct{})
+	goOn := make(chan struct{})
+	absent := absentRedis(t)
+	r := start(t, io.Discard, func(_ context.Context, r *reloading) (*service.Service, error) {
+		close(began)
+		<-goOn
+		return r.version(saying("late"), absent.Cache), nil
+	})
+	r.wanted <- syscall.SIGHUP
+	<-began
+	r.stop()
+	close(goOn)
+	absent.wantClosed()
+}
+
+// unreachable is a client of a Redis that does not answer.
+type unreachable struct {
+	*rediscache.Cache
+	t *testing.T
+}
+
+func absentRedis(t *testing.T) unreachable {
+	t.Helper()
+	return unreachable{
+		t: t,
+		Cache: must(rediscache.New(rediscache.Config{
+			Redis: &redis.Options{
+				Addr: "redis.example.com:6379",
+				Dialer: func(context.Context, string, string) (net.Conn, error) {
+					return nil, errors.New("nobody listens")
+				},
+			},
+			Keys: []rediscache.Key{{
+				ID:     "1",
+				Secret: delegation.NewSecret(strings.Repeat("x", 32)),
+			}},
+			Timeout: time.Second,
+		})),
+	}
+}
+
+// wantClosed waits until the client is closed.
+func (u unreachable) wantClosed() {
+	u.t.Helper()
+	deadline := time.After(patience)
+	often := time.NewTicker(time.Millisecond)
+	defer often.Stop()
+	for {
+		err := u.Check(context.Background())
+		if err != nil && strings.Contains(err.Error(), "closed") {
+			return
+		}
+		select {
+		case <-often.C:
+		case <-deadline:
+			u.t.Fatalf("the client is open: %v", err)
+		}
+	}
+}
