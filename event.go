@@ -224,7 +224,7 @@ func (e *Error) level() slog.Level {
 
 // LogValue implements slog.LogValuer: a group of the fields that are set.
 func (e Event) LogValue() slog.Value {
-	var attrs []slog.Attr
+	attrs := make([]slog.Attr, 0, 32) // a success has some 20
 	for _, field := range e.texts() {
 		if field.text != "" {
 			attrs = append(attrs, slog.String(field.name, field.text))
