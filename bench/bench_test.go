@@ -165,3 +165,41 @@ func TestWorld(t *testing.T) {
 		t.Errorf("%d large tokens: %v", len(large), err)
 	}
 }
+
+// TestModules: the modules that the library requires have the same versions here, so that what is
+// measured is what users get.
+func TestModules(t *testing.T) {
+	shipped := requirements(t, "../go.mod")
+	measured := requirements(t, "go.mod")
+	common := 0
+	for module, version := range shipped {
+		got, required := measured[module]
+		if !required {
+			continue
+		}
+		common++
+		if got != version {
+			t.Errorf("%s is %s here, and %s in the library: go get it, and tidy", module, got, version)
+		}
+	}
+	if common < 5 {
+		t.Errorf("only %d modules in common", common)
+	}
+}
+
+// requirements are the direct ones of a go.mod, with their versions.
+func requirements(t *testing.T, file string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require "))
+		if len(fields) == 2 && strings.HasPrefix(fields[1], "v") {
+			found[fields[0]] = fields[1]
+		}
+	}
+	return found
+}
