@@ -331,3 +331,73 @@ func certificatePEM() []byte {
 	certificate, _ := delegationtest.SigningKeyPEM()
 	return []byte(strings.TrimSpace(string(certificate)) + "\n")
 }
+
+// TestWithConfig_SignerHangs: a reload does not lift the limit of a signer that hangs, unless
+// another one replaces it.
+func TestWithConfig_SignerHangs(t *testing.T) {
+	hungWorld(t, func(t *testing.T, w *bubbleWorld, s *hungSigner, d *delegation.Delegator) {
+		for range 16 {
+			_, err := d.Exchange(t.Context(), w.day, app)
+			wantCode(t, err, delegation.CodeSigningFailed)
+		}
+		next := must(d.WithConfig(t.Context(), w.config))
+		w.wantFast(t, next)
+		w.config.IdentityProvider = identity()
+		next = must(next.WithConfig(t.Context(), w.config))
+		if _, err := next.Exchange(t.Context(), w.day, app); err != nil {
+			t.Error(err)
+		}
+		close(s.release)
+	})
+}
+
+// TestWithConfig_KeepsDurations: a role is not asked once more for a session that it does not allow,
+// unless another STS is asked.
+func TestWithConfig_KeepsDurations(t *testing.T) {
+	r := newReloading(t, func(c *delegation.Config) {
+		c.CacheSize = -1
+		c.DurationBackOff = true
+		target := c.Targets.(delegation.Targets)[app]
+		target.SessionDuration = 2 * time.Hour
+		c.Targets = delegation.Targets{app: target}
+	})
+	calls := func() int {
+		before := len(r.STS.Calls())
+		r.exchange()
+		return len(r.STS.Calls()) - before
+	}
+	if got := calls(); got != 2 {
+		t.Fatalf("%d calls, want one for two hours and one for an hour", got)
+	}
+	r.reload(func(c *delegation.Config) { c.MaxTokenSize = 8 << 10 })
+	if got := calls(); got != 1 {
+		t.Errorf("%d calls after a reload, want 1", got)
+	}
+	r.reload(func(c *delegation.Config) { c.STS = wrappedSTS{c.STS} })
+	if got := calls(); got != 2 {
+		t.Errorf("%d calls with another client, want 2", got)
+	}
+}
+
+// TestWithConfig_ClientOfItsOwn: with a nil STS the client that New has made is used on, so what is
+// cached is, too.
+func TestWithConfig_ClientOfItsOwn(t *testing.T) {
+	for _, name := range []string{
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
+	} {
+		t.Setenv(name, "")
+	}
+	r := &reloading{World: must(delegationtest.Open()), t: t}
+	t.Cleanup(r.Close)
+	t.Setenv("AWS_ENDPOINT_URL_STS", r.STSURL)
+	r.Config.STS = nil
+	r.Config.OnEvent = func(_ context.Context, e delegation.Event) { r.events = append(r.events, e) }
+	r.current = must(r.Start(t.Context()))
+	r.exchange()
+	for range 2 {
+		r.reload(func(*delegation.Config) {})
+		if got := r.exchange(); got != delegation.CacheHit {
+			t.Errorf("after a reload: %s", got)
+		}
+	}
+}

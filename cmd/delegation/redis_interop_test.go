@@ -201,3 +201,56 @@ redis:
 		}
 	}
 }
+
+// TestInterop_ReloadRedis: a new sealing key seals after a reload. A password that Redis does not
+// take is refused, and the connection of before goes on.
+func TestInterop_ReloadRedis(t *testing.T) {
+	w := newWorld(t)
+	url, _ := w.startRedis(t)
+	file := w.configFile(t, fmt.Sprintf(`
+cache: {shared: true, size: 1}
+redis:
+  url: %q
+  username: delegation
+  password_file: password.txt
+  tls: {ca_file: tls.crt, certificate_file: tls.crt, key_file: tls.key}
+  keys: [{id: one, secret_file: one.key}]
+  prefix: "team:"
+  timeout: 20s
+`, url))
+	s := serveReloadable(t, file)
+	ask := func(s *served, user, outcome string) {
+		t.Helper()
+		claims := map[string]any{"sub": "auth0|" + user, "email": user + "@example.com"}
+		form := delegationForm(w.token(claims))
+		if status, body := post(t, client(nil), s.url+"/delegation", form); status != 200 {
+			t.Errorf("%s: %d %s", user, status, body)
+		}
+		var last string
+		for line := range strings.Lines(s.logs.String()) {
+			if strings.Contains(line, `"msg":"exchange"`) {
+				last = line
+			}
+		}
+		if !strings.Contains(last, `"cache":"`+outcome+`"`) {
+			t.Errorf("%s: not %s: %s", user, outcome, last)
+		}
+	}
+	ask(s.served, "alice", "miss")
+	ask(s.served, "bob", "miss")
+
+	w.write(t, "password.txt", "wrong")
+	if line := s.reload(t); !strings.Contains(line, "configuration not reloaded") ||
+		!strings.Contains(line, "WRONGPASS") {
+		t.Errorf("a wrong password: %s", line)
+	}
+	ask(s.served, "alice", "shared")
+
+	w.write(t, "password.txt", redisPassword)
+	w.write(t, "one.key", strings.Repeat("ab", 32))
+	s.mustReload(t)
+	ask(s.served, "bob", "miss") // which was sealed with the key of before
+	replica := start(t, nil, "serve", "--config", file)
+	ask(replica, "bob", "shared")
+	ask(replica, "alice", "miss")
+}

@@ -220,7 +220,7 @@ func (r *running) keepFixed(next, before *Service) {
 // retire closes what only the old version used, when its requests have ended. Calls to AWS that go
 // on without their request may use it, and those of versions before, so there is some time more.
 func (r *running) retire(ctx context.Context, old *version, next *Service) {
-	if old.Redis.isSame(next.Redis) {
+	if old.Redis == nil || old.Redis.isSame(next.Redis) {
 		return
 	}
 	old.requests.Wait()

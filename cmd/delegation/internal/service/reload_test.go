@@ -1,14 +1,18 @@
 package service_test
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -78,6 +82,7 @@ func start(
 		timeout: make(chan time.Time),
 	}
 	t.Cleanup(r.world.Close)
+	t.Cleanup(func() { wantNoneLeft(t) })
 	logger := slog.New(slog.NewJSONHandler(to, nil))
 	r.first = r.version(nil, nil)
 	r.first.Logger = logger
@@ -339,15 +344,18 @@ func TestReload_AtTheEnd(t *testing.T) {
 	absent.wantClosed()
 }
 
-// unreachable is a client of a Redis that does not answer.
-type unreachable struct {
+const secret = "0123456789abcdef0123456789abcdef" // 32 bytes
+
+// redisClient is a client that the test looks at.
+type redisClient struct {
 	*rediscache.Cache
 	t *testing.T
 }
 
-func absentRedis(t *testing.T) unreachable {
+// absentRedis is a client of a Redis that does not answer.
+func absentRedis(t *testing.T) redisClient {
 	t.Helper()
-	return unreachable{
+	return redisClient{
 		t: t,
 		Cache: must(rediscache.New(rediscache.Config{
 			Redis: &redis.Options{
@@ -358,7 +366,7 @@ func absentRedis(t *testing.T) unreachable {
 			},
 			Keys: []rediscache.Key{{
 				ID:     "1",
-				Secret: delegation.NewSecret(strings.Repeat("x", 32)),
+				Secret: delegation.NewSecret(secret),
 			}},
 			Timeout: time.Second,
 		})),
@@ -366,7 +374,7 @@ func absentRedis(t *testing.T) unreachable {
 }
 
 // wantClosed waits until the client is closed.
-func (u unreachable) wantClosed() {
+func (u redisClient) wantClosed() {
 	u.t.Helper()
 	deadline := time.After(patience)
 	often := time.NewTicker(time.Millisecond)
@@ -380,6 +388,105 @@ func (u unreachable) wantClosed() {
 		case <-often.C:
 		case <-deadline:
 			u.t.Fatalf("the client is open: %v", err)
+		}
+	}
+}
+
+// answering is a Redis that takes every command, and says nothing but that.
+func answering(t *testing.T) (address string) {
+	t.Helper()
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go answer(connection)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// answer answers the commands of one connection, which are arrays of RESP.
+func answer(connection net.Conn) {
+	defer connection.Close()
+	lines := bufio.NewScanner(connection)
+	for lines.Scan() {
+		words := 0
+		if _, err := fmt.Sscanf(lines.Text(), "*%d", &words); err != nil {
+			return
+		}
+		name := ""
+		for i := range words {
+			if !lines.Scan() || !lines.Scan() { // a length, then the word
+				return
+			}
+			if i == 0 {
+				name = strings.ToLower(lines.Text())
+			}
+		}
+		said := map[string]string{"ping": "+PONG", "hello": "-ERR unknown command"}[name]
+		if _, err := io.WriteString(connection, cmp.Or(said, "+OK")+"\r\n"); err != nil {
+			return
+		}
+	}
+}
+
+// TestReload_ClosesTheOldRedis: the client that only the old version used is closed, some time after
+// its last request; one that both use stays open.
+func TestReload_ClosesTheOldRedis(t *testing.T) {
+	address := answering(t)
+	client := func() redisClient {
+		return redisClient{t: t, Cache: must(rediscache.New(rediscache.Config{
+			Redis:   &redis.Options{Addr: address},
+			Keys:    []rediscache.Key{{ID: "1", Secret: delegation.NewSecret(secret)}},
+			Timeout: patience,
+		}))}
+	}
+	first := client()
+	second := client()
+	next := []*rediscache.Cache{first.Cache, first.Cache, second.Cache}
+	r := start(t, io.Discard, func(_ context.Context, r *reloading) (*service.Service, error) {
+		cache := next[0]
+		next = next[1:]
+		return r.version(nil, cache), nil
+	})
+	for range 3 {
+		r.wanted <- syscall.SIGHUP
+		if err := r.wait(); err != nil {
+			t.Fatal(err)
+		}
+		if err := first.Check(t.Context()); err != nil {
+			t.Fatalf("a call that goes on: %v", err)
+		}
+	}
+	r.timeout <- time.Time{}
+	first.wantClosed()
+	if err := second.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	r.stop()
+	second.wantClosed()
+}
+
+// wantNoneLeft waits until no goroutine of a service that has ended is left.
+func wantNoneLeft(t *testing.T) {
+	t.Helper()
+	deadline := time.After(patience)
+	often := time.NewTicker(time.Millisecond)
+	defer often.Stop()
+	for {
+		stacks := make([]byte, 1<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		if !bytes.Contains(stacks, []byte("service.(*running)")) {
+			return
+		}
+		select {
+		case <-often.C:
+		case <-deadline:
+			t.Fatalf("goroutines are left:\n%s", stacks)
 		}
 	}
 }
