@@ -1,0 +1,100 @@
+package main
+
+import (
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+)
+
+// program is a binary that was built.
+type program struct {
+	os, arch string
+	file     string // where it is now
+	name     string // its name in archives
+	version  string // what its build information says
+}
+
+func buildAll(from source, platforms []string, work string) ([]program, error) {
+	if len(platforms) == 0 {
+		return nil, errors.New("no platform")
+	}
+	var programs []program
+	for _, platform := range platforms {
+		p, err := build(from, platform, work)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", platform, err)
+		}
+		programs = append(programs, p)
+	}
+	return programs, nil
+}
+
+func build(from source, platform, work string) (program, error) {
+	system, arch, ok := strings.Cut(platform, "/")
+	if !ok {
+		return program{}, errors.New("a platform is GOOS/GOARCH")
+	}
+	p := program{os: system, arch: arch, name: "delegation"}
+	if p.os == "windows" {
+		p.name += ".exe"
+	}
+	p.file = filepath.Join(work, p.os+"_"+p.arch, p.name)
+	command := exec.Command("go", "build", "-trimpath", "-buildvcs=true", "-ldflags=-s",
+		"-o", p.file, "./cmd/delegation")
+	command.Dir = from.folder
+	command.Env = append(os.Environ(), buildEnvironment(p)...)
+	if said, err := command.CombinedOutput(); err != nil {
+		return program{}, fmt.Errorf("go build: %w\n%s", err, said)
+	}
+	info, err := buildinfo.ReadFile(p.file)
+	if err != nil {
+		return program{}, err
+	}
+	p.version = info.Main.Version
+	return p, checkBuildInfo(info, from)
+}
+
+// buildEnvironment has all variables that change a binary, so that the builder's own do not count.
+func buildEnvironment(p program) []string {
+	return []string{
+		"CGO_ENABLED=0",
+		"GO111MODULE=on",
+		"GOAMD64=v1",
+		"GOARCH=" + p.arch,
+		"GOARM64=v8.0",
+		"GOENV=off", // what go env -w has written
+		"GOEXPERIMENT=",
+		"GOFIPS140=off",
+		"GOFLAGS=-mod=readonly",
+		"GOOS=" + p.os,
+		"GOTOOLCHAIN=local",
+		"GOWORK=off",
+	}
+}
+
+// checkBuildInfo refuses a binary that does not say which commit it was built from: nobody could
+// build it a second time.
+func checkBuildInfo(info *debug.BuildInfo, from source) error {
+	settings := map[string]string{}
+	for _, setting := range info.Settings {
+		settings[setting.Key] = setting.Value
+	}
+	switch {
+	case !strings.HasPrefix(info.Main.Version, "v"):
+		return fmt.Errorf("the binary has the version %q: build in a clone with tags",
+			info.Main.Version)
+	case settings["vcs.revision"] != from.commit:
+		return fmt.Errorf("the binary has the commit %q, not %s", settings["vcs.revision"],
+			from.commit)
+	case settings["vcs.modified"] != "false":
+		return errors.New("the checkout changed while the binary was built")
+	case settings["CGO_ENABLED"] != "0", settings["-trimpath"] != "true":
+		return errors.New("the binary was built with other flags")
+	}
+	return nil
+}

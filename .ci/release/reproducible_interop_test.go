@@ -1,0 +1,116 @@
+//go:build interop
+
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestInterop_Reproducible: two clones in two folders make the same release, byte for byte, and
+// its program names the tag and the commit.
+func TestInterop_Reproducible(t *testing.T) {
+	host := runtime.GOOS + "/" + runtime.GOARCH
+	if runtime.GOOS != "linux" {
+		t.Fatalf("%s has no image", host)
+	}
+	first := filepath.Join(t.TempDir(), "release")
+	second := filepath.Join(t.TempDir(), "a", "deeper", "folder")
+	for _, out := range []string{first, second} {
+		o := options{
+			source:    cloneAt(t, filepath.Join(out+"-source", "clone"), "v0.0.1-test"),
+			out:       out,
+			version:   "v0.0.1-test",
+			platforms: []string{host},
+		}
+		if err := release(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one := contents(t, first)
+	two := contents(t, second)
+	name := "delegation_0.0.1-test_" + runtime.GOOS + "_" + runtime.GOARCH
+	for _, file := range []string{
+		name + ".tar.gz", "delegation_0.0.1-test_image.tar", "SHA256SUMS", "image/index.json",
+	} {
+		if one[file] == "" {
+			t.Errorf("there is no %s among %q", file, slices.Sorted(maps.Keys(one)))
+		}
+	}
+	if !reflect.DeepEqual(one, two) {
+		for file := range one {
+			t.Logf("%s: same: %v", file, one[file] == two[file])
+		}
+		t.Error("two builds differ")
+	}
+	t.Log("\n" + one["SHA256SUMS"])
+	checkProgram(t, []byte(one[name+".tar.gz"]), name+"/delegation", first+"-source/clone")
+}
+
+// cloneAt clones this checkout's commit, and gives it a tag.
+func cloneAt(t *testing.T, folder, tag string) string {
+	t.Helper()
+	for _, args := range [][]string{
+		{"clone", "--quiet", "--no-hardlinks", "../..", folder},
+		{"-C", folder, "tag", tag},
+	} {
+		if out, err := exec.Command("git", args...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	return folder
+}
+
+func contents(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	root := os.DirFS(folder)
+	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(root, name)
+		files[name] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// checkProgram runs the program of an archive, and looks for the folder that it was built in.
+func checkProgram(t *testing.T, archive []byte, name, builtIn string) {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(archive))
+	if err != nil {
+		t.Fatal(err)
+	}
+	built, err := readSource(builtIn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary := untarAt(t, z, built.time)[name]
+	file := filepath.Join(t.TempDir(), "delegation")
+	if err := os.WriteFile(file, []byte(binary), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.Command(file, "version").CombinedOutput()
+	want := "delegation v0.0.1-test (commit " + built.commit + ", " + runtime.Version() + " "
+	if err != nil || !strings.HasPrefix(string(said), want) {
+		t.Errorf("%v: got %s, want %s…", err, said, want)
+	}
+	if strings.Contains(binary, builtIn) {
+		t.Errorf("the program contains %s", builtIn)
+	}
+}
