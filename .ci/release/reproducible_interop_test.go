@@ -17,8 +17,8 @@ import (
 	"testing"
 )
 
-// TestInterop_Reproducible: two clones in two folders make the same release, byte for byte, and
-// its program names the tag and the commit.
+// TestInterop_Reproducible: the workflow's build step makes the same release from two clones in two
+// folders, byte for byte, and its program names the tag and the commit.
 func TestInterop_Reproducible(t *testing.T) {
 	host := runtime.GOOS + "/" + runtime.GOARCH
 	if runtime.GOOS != "linux" {
@@ -27,14 +27,10 @@ func TestInterop_Reproducible(t *testing.T) {
 	first := filepath.Join(t.TempDir(), "release")
 	second := filepath.Join(t.TempDir(), "a", "deeper", "folder")
 	for _, out := range []string{first, second} {
-		o := options{
-			source:    cloneAt(t, filepath.Join(out+"-source", "clone"), "v0.0.1-test"),
-			out:       out,
-			version:   "v0.0.1-test",
-			platforms: []string{host},
-		}
-		if err := release(o); err != nil {
-			t.Fatal(err)
+		clone := cloneAt(t, filepath.Join(out+"-source", "clone"), "v0.0.1-test")
+		build := exec.Command(clone+"/.ci/release/build", out, "v0.0.1-test", host)
+		if said, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, said)
 		}
 	}
 	one := contents(t, first)
@@ -54,6 +50,11 @@ func TestInterop_Reproducible(t *testing.T) {
 		t.Error("two builds differ")
 	}
 	t.Log("\n" + one["SHA256SUMS"])
+	wrong := exec.Command(second+"-source/clone/.ci/release/build", second+"2", "v9.9.9", host)
+	said, err := wrong.CombinedOutput()
+	if err == nil || !strings.Contains(string(said), "say version v0.0.1-test, not v9.9.9") {
+		t.Errorf("a tag of another commit: %v: %s", err, said)
+	}
 	checkProgram(t, []byte(one[name+".tar.gz"]), name+"/delegation", first+"-source/clone")
 }
 
