@@ -91,6 +91,23 @@ func TestBuildInfo_Refused(t *testing.T) {
 	}
 }
 
+// TestVersion_Refused: a checkout of another commit than the tag's is not released as the tag.
+func TestVersion_Refused(t *testing.T) {
+	for built, accepted := range map[string]bool{
+		"v1.2.3": true, "v1.2.4": false, "v1.2.3+dirty": false,
+		"v1.2.4-0.20261129090001-0123456789ab": false,
+	} {
+		err := options{version: "v1.2.3"}.checkVersion(built)
+		if (err == nil) != accepted || !accepted &&
+			!strings.HasPrefix(err.Error(), "the binaries say version "+built+", not v1.2.3") {
+			t.Errorf("%s: %v", built, err)
+		}
+		if err := (options{}).checkVersion(built); err != nil {
+			t.Errorf("no version was asked for: %v", err)
+		}
+	}
+}
+
 // TestRelease_Refuses: neither changes nor old results get into a release.
 func TestRelease_Refuses(t *testing.T) {
 	folder := t.TempDir()
