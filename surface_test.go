@@ -288,7 +288,8 @@ func TestFloors(t *testing.T) {
 		"github.com/rs/cors":       {"delegationhttp/cors.go"},
 		"github.com/hashicorp/golang-lru/v2": {"delegationhttp/limit.go",
 			"internal/freshness/breakers.go"},
-		"github.com/redis/go-redis": {"rediscache/rediscache.go", "rediscache/client.go"},
+		"github.com/redis/go-redis": {"rediscache/access.go", "rediscache/client.go",
+			"rediscache/rediscache.go"},
 		"github.com/hashicorp/hcl":  {}, // for the commands
 		"github.com/zclconf/go-cty": {},
 		"golang.org/x/time":         {"delegationhttp/limit.go"},

@@ -105,8 +105,13 @@ func (c Config) sentinelOptions() *redis.FailoverOptions {
 	return &o
 }
 
+// noMaintenance makes go-redis ask for no notifications. With a type of endpoint, go-redis does not
+// look up hosts to find one, while it makes a client.
 func noMaintenance() *maintnotifications.Config {
-	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return &maintnotifications.Config{
+		Mode:         maintnotifications.ModeDisabled,
+		EndpointType: maintnotifications.EndpointTypeNone,
+	}
 }
 
 // servers returns the clients of all servers that have keys: the masters of a cluster, as it is

@@ -27,11 +27,13 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
+// DefaultPrefix is the beginning of every key in Redis if Config.Prefix is empty.
+const DefaultPrefix = "delegation:"
+
 // Defaults and limits.
 const (
 	defaultTimeout  = 250 * time.Millisecond
 	defaultLockTime = 15 * time.Second
-	defaultPrefix   = "delegation:"
 
 	// lockPause is the average time between two attempts to take a lock.
 	lockPause = 50 * time.Millisecond
@@ -56,7 +58,8 @@ type Config struct {
 	Cluster *redis.ClusterOptions
 
 	// Sentinel has the name of a master and the addresses of Sentinels, which tell the client where
-	// that master is. TLSConfig applies to the Sentinels too. Commands go to the master only.
+	// that master is. TLSConfig applies to the Sentinels too. Commands go to the master only. New
+	// takes up to 2 seconds without a name server: go-redis looks up a host "FailoverClient".
 	Sentinel *redis.FailoverOptions
 
 	// Keys are one key, or two while the key is being changed. The first key seals, and each of
@@ -64,7 +67,7 @@ type Config struct {
 	Keys []Key
 
 	// Prefix is the beginning of every key in Redis: 1 to 64 letters, digits and _:-. Only replicas
-	// of one configuration may share it. Empty is "delegation:".
+	// of one configuration may share it. Empty is [DefaultPrefix].
 	Prefix string
 
 	// Timeout limits one command, including a new connection. Zero is 250 milliseconds.
@@ -129,7 +132,7 @@ func New(c Config) (*Cache, error) {
 }
 
 func (c Config) withDefaults() Config {
-	c.Prefix = cmp.Or(c.Prefix, defaultPrefix)
+	c.Prefix = cmp.Or(c.Prefix, DefaultPrefix)
 	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
 	c.LockTime = cmp.Or(c.LockTime, defaultLockTime)
 	if c.Now == nil {
@@ -352,7 +355,7 @@ func (c *Cache) setIfAbsent(
 	ctx context.Context, name, value string, life time.Duration,
 ) (set bool, err error) {
 	err = c.do(ctx, func(ctx context.Context) error {
-		return c.client.SetArgs(ctx, name, value, redis.SetArgs{Mode: "NX", TTL: life}).Err()
+		return c.client.SetArgs(ctx, name, value, setOnce(life)).Err()
 	})
 	if errors.Is(err, redis.Nil) { // the key exists
 		return false, nil

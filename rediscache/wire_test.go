@@ -2,7 +2,10 @@ package rediscache_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +23,7 @@ import (
 
 // wire is a Redis of one answer, in memory: what a real one would do is in the interop tests.
 type wire struct {
+	hello    string // the answer to the handshake; empty: of an old server, which knows none
 	mu       sync.Mutex
 	answer   string     // to all but the handshake, as RESP has it
 	commands [][]string // that were answered so
@@ -42,7 +46,7 @@ func (w *wire) serve(connection net.Conn) {
 		if err != nil {
 			return
 		}
-		answer := "-ERR unknown command\r\n" // an old server, which knows no HELLO
+		answer := cmp.Or(w.hello, "-ERR unknown command\r\n")
 		if !strings.EqualFold(command[0], "hello") {
 			w.mu.Lock()
 			w.commands = append(w.commands, command)
@@ -172,5 +176,94 @@ func TestCluster_ADecisionIsInOneSlot(t *testing.T) {
 				t.Errorf("the keys are %q", keys)
 			}
 		})
+	}
+}
+
+// TestCheckAccess_TellsApart: each answer that an operator can do something about has its own
+// problem, and the error says which command got it.
+func TestCheckAccess_TellsApart(t *testing.T) {
+	const standalone = "*4\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
+	for name, row := range map[string]struct {
+		hello, answer string
+		as            func(rediscache.Config) rediscache.Config
+		problem       rediscache.Problem
+		command       string
+	}{
+		"no password": {"-NOAUTH HELLO must be called with the client already authenticated\r\n",
+			"-NOAUTH Authentication required.\r\n", asServer, rediscache.ProblemPassword, "HELLO"},
+		"an old server without a password": {"", "-NOAUTH Authentication required.\r\n", asServer,
+			rediscache.ProblemPassword, "SET"},
+		"ping alone": {standalone, "-NOPERM this user has no permissions to run the 'set' " +
+			"command\r\n", asServer, rediscache.ProblemPermission, "SET"},
+		"a replica": {
+			"*4\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$7\r\nreplica\r\n",
+			"+OK\r\n", asServer, rediscache.ProblemReplica, "HELLO"},
+		"an old replica": {"", "-READONLY You can't write against a read only replica.\r\n",
+			asServer, rediscache.ProblemReplica, "SET"},
+		"a node": {
+			"%2\r\n$4\r\nmode\r\n$7\r\ncluster\r\n$4\r\nrole\r\n$6\r\nmaster\r\n",
+			"+OK\r\n", asServer, rediscache.ProblemCluster, "HELLO"},
+		"an old node": {"", "-MOVED 1 127.0.0.1:2\r\n", asServer, rediscache.ProblemCluster, "SET"},
+		"a Sentinel": {
+			"*4\r\n$4\r\nmode\r\n$8\r\nsentinel\r\n$4\r\nrole\r\n$6\r\nmaster\r\n",
+			"+OK\r\n", asServer, rediscache.ProblemSentinel, "HELLO"},
+		"no node": {standalone, "-ERR This instance has cluster support disabled\r\n", asCluster,
+			rediscache.ProblemNoCluster, "SET"},
+		"no Sentinel": {standalone, "-ERR unknown command 'sentinel'\r\n", asSentinel,
+			rediscache.ProblemNoSentinel, "SET"},
+		"no such master": {standalone, "*-1\r\n", asSentinel, rediscache.ProblemMaster, "SET"},
+		"no password of the Sentinel": {standalone, "-NOAUTH Authentication required.\r\n",
+			asSentinel, rediscache.ProblemSentinelPassword, "SET"},
+		"full": {standalone, "-OOM command not allowed when used memory > 'maxmemory'.\r\n",
+			asServer, rediscache.ProblemMemory, "SET"},
+		"another error": {standalone, "-ERR of another kind\r\n", asServer,
+			rediscache.ProblemOther, "SET"},
+		"it forgets": {standalone, "+OK\r\n", asServer, rediscache.ProblemOther, "GETRANGE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &wire{hello: row.hello, answer: row.answer}
+			cfg := config("127.0.0.1:1", newKey("one"))
+			cfg.Redis.Dialer = w.dial(t)
+			cfg.Timeout = time.Minute // of a busy machine
+			c := must(rediscache.New(row.as(cfg)))
+			defer c.Close()
+			got := new(rediscache.AccessError)
+			if err := c.CheckAccess(t.Context()); !errors.As(err, &got) {
+				t.Fatalf("got %v", err)
+			}
+			if got.Problem != row.problem || got.Command != row.command {
+				t.Errorf("got %q of %s (%v), want %q of %s", got.Problem, got.Command, got,
+					row.problem, row.command)
+			}
+		})
+	}
+}
+
+// TestCheckAccess_NoConnection: what keeps a connection from being made is told apart too.
+func TestCheckAccess_NoConnection(t *testing.T) {
+	for want, err := range map[rediscache.Problem]error{
+		rediscache.ProblemUnreachable: &net.OpError{Op: "dial", Err: errors.New("refused")},
+		rediscache.ProblemTimeout:     &net.OpError{Op: "dial", Err: context.DeadlineExceeded},
+		rediscache.ProblemTLS: &tls.CertificateVerificationError{
+			Err: x509.UnknownAuthorityError{},
+		},
+		rediscache.ProblemOther: errors.New("no file of a password"),
+	} {
+		for _, as := range []func(rediscache.Config) rediscache.Config{
+			asServer, asCluster, asSentinel,
+		} {
+			cfg := config("127.0.0.1:1", newKey("one"))
+			cfg.Redis.Dialer = func(context.Context, string, string) (net.Conn, error) {
+				return nil, err
+			}
+			cfg.Timeout = time.Minute
+			c := must(rediscache.New(as(cfg)))
+			got := new(rediscache.AccessError)
+			err := c.CheckAccess(t.Context())
+			if !errors.As(err, &got) || got.Problem != want {
+				t.Errorf("got %q (%v), want %q", got.Problem, err, want)
+			}
+			_ = c.Close()
+		}
 	}
 }

@@ -30,10 +30,11 @@ func checkCommand(s surroundings) *cobra.Command {
   - each signing key signs, and its certificate verifies the signature;
   - the metadata has a size that IAM accepts;
   - STS answers in each region;
-  - Redis answers, if replicas share anything.
+  - Redis does all that is needed, if replicas share anything: a key of the
+    prefix is set, read, used in a script and deleted.
 
-It needs no token and changes nothing. It reads the configuration, and writes a
-table to standard output, or JSON with --json. To find out why a token is
+It needs no token and leaves everything as it was. It reads the configuration,
+and writes a table to standard output, or JSON with --json. To find out why a token is
 refused, use "delegation explain --token-file FILE".
 
 A warning is not a failure. A note names a setting whose meaning has changed;
@@ -64,7 +65,7 @@ func (f *checkFlags) run(c *cobra.Command, s surroundings) error {
 	if built.Redis != nil {
 		results = append(results, delegation.CheckResult{
 			Name: "redis",
-			Err:  built.Redis.Check(c.Context()),
+			Err:  built.Redis.CheckAccess(c.Context()),
 		})
 	}
 	done()

@@ -10,10 +10,13 @@ import (
 	"maps"
 	"net"
 	"net/url"
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
@@ -39,7 +42,7 @@ func (b *Builder) Stores(s *Settings, c *delegation.Config) *service.Redis {
 	if reflect.ValueOf(s.Redis).IsZero() {
 		return nil
 	}
-	cache := b.redisCache(s.Redis)
+	rc, cache := b.redisCache(s.Redis)
 	if cache == nil {
 		return nil
 	}
@@ -50,7 +53,32 @@ func (b *Builder) Stores(s *Settings, c *delegation.Config) *service.Redis {
 	if replay {
 		c.Replay = cache
 	}
-	return &service.Redis{Cache: cache, URL: s.Redis.URL, Replay: replay}
+	return sharedRedis(s.Redis, rc, cache, replay)
+}
+
+// sharedRedis is what a service knows of its Redis.
+func sharedRedis(
+	s RedisSettings, c rediscache.Config, cache *rediscache.Cache, replay bool,
+) *service.Redis {
+	r := &service.Redis{
+		Cache:    cache,
+		URL:      s.URL,
+		Username: s.Username,
+		Prefix:   cmp.Or(s.Prefix, rediscache.DefaultPrefix),
+		Cluster:  s.Cluster,
+		Replay:   replay,
+	}
+	switch {
+	case c.Cluster != nil:
+		r.Password = c.Cluster.CredentialsProviderContext
+	case c.Sentinel != nil:
+		r.Password = c.Sentinel.CredentialsProviderContext
+		r.Database = c.Sentinel.DB
+	default:
+		r.Password = c.Redis.CredentialsProviderContext
+		r.Database = c.Redis.DB
+	}
+	return r
 }
 
 // replayMemory remembers used tokens, also those of the service before.
@@ -68,7 +96,7 @@ func replayOf(s *Settings) string {
 	if s.Replay.Store != "redis" {
 		return s.Replay.Store
 	}
-	return fmt.Sprintf("redis %q %q", s.Redis.URL, s.Redis.Prefix)
+	return fmt.Sprintf("redis %q %q %q", s.Redis.URL, s.Redis.Prefix, s.Redis.Sentinel.Master)
 }
 
 // redisOf tells the settings of Redis from others, with the content of the files that they name.
@@ -118,22 +146,22 @@ func (b *Builder) checkStores(s *Settings) {
 }
 
 // redisCache makes the client of Redis; nil: its settings are wrong.
-func (b *Builder) redisCache(s RedisSettings) *rediscache.Cache {
+func (b *Builder) redisCache(s RedisSettings) (rediscache.Config, *rediscache.Cache) {
 	before := len(b.problems)
 	c := b.RedisConfig("redis", s)
 	if len(b.problems) > before { // otherwise the same would be said twice
-		return nil
+		return c, nil
 	}
 	if b.before != nil && b.before.Redis != nil && b.before.Parts.RedisOf == b.redisOf(s) {
-		return b.before.Redis.Cache
+		return c, b.before.Redis.Cache
 	}
 	quietRedis()
 	cache, err := rediscache.New(c)
 	if err != nil {
 		b.Add("redis", err)
-		return nil
+		return c, nil
 	}
-	return cache
+	return c, cache
 }
 
 // RedisConfig reads the files that the settings name, and leaves all else to rediscache.
@@ -241,18 +269,45 @@ func (b *Builder) redisServer(at KeyPath, s RedisSettings) *redis.Options {
 		b.Wrong(at.Child("url"), err)
 		o = &redis.Options{}
 	}
-	if s.Username != "" && s.PasswordFile == "" {
-		b.Wrong(at.Child("username"), errors.New("has no effect without redis.password_file"))
-	}
-	if s.PasswordFile != "" {
-		b.password(at.Child("password_file"), s.PasswordFile) // what is wrong now is noted now
-		o.CredentialsProviderContext = service.PasswordFile(s.Username,
-			b.from.beside(s.PasswordFile))
-	}
+	o.CredentialsProviderContext = b.redisPassword(at, s)
 	if s.TLS != (RedisTLSSettings{}) && err == nil {
 		b.redisTLS(at.Child("tls"), s.TLS, o.TLSConfig)
 	}
 	return o
+}
+
+// redisPassword returns what gives the password to new connections; nil: there is none. What can be
+// found wrong now is noted.
+func (b *Builder) redisPassword(at KeyPath, s RedisSettings) service.RedisPassword {
+	switch {
+	case len(s.PasswordCommand) > 0 && s.PasswordFile != "":
+		b.Wrong(at.Child("password_command"), errors.New("cannot be combined with "+
+			"redis.password_file: remove one of them"))
+	case len(s.PasswordCommand) > 0:
+		command := b.command(at.Child("password_command"), s.PasswordCommand)
+		return service.PasswordCommand(s.Username, command, time.Now)
+	case s.PasswordFile != "":
+		b.password(at.Child("password_file"), s.PasswordFile)
+		return service.PasswordFile(s.Username, b.from.beside(s.PasswordFile))
+	case s.Username != "":
+		b.Wrong(at.Child("username"), errors.New("has no effect without redis.password_file "+
+			"or redis.password_command"))
+	}
+	return nil
+}
+
+// command finds a program. A path is relative to the configuration, as those of files are, and a
+// name is looked up in PATH.
+func (b *Builder) command(at KeyPath, command []string) []string {
+	program := command[0]
+	if filepath.Base(program) != program {
+		program = b.from.beside(program)
+	}
+	found, err := exec.LookPath(program)
+	if err != nil {
+		b.Wrong(at, fmt.Errorf("%w: the first word must name a program that can be run", err))
+	}
+	return append([]string{found}, command[1:]...)
 }
 
 // password reads a password, which may not be empty.

@@ -47,6 +47,27 @@ var fileMistakes = []mistake{
 		settings{"redis.password_file": file("canary-password")},
 	},
 	{
+		"a user without a password, and then with a command",
+		overlaid(usesRedis(), settings{"redis.username": "alice"}),
+		settings{"redis.password_command": []any{"true"}},
+	},
+	{
+		"two passwords",
+		overlaid(usesRedis(), settings{
+			"redis.password_file":    file("canary-password"),
+			"redis.password_command": []any{"true"},
+		}),
+		settings{"redis.password_file": nil},
+	},
+	{
+		"two passwords, and then the file",
+		overlaid(usesRedis(), settings{
+			"redis.password_file":    file("canary-password"),
+			"redis.password_command": []any{"true"},
+		}),
+		settings{"redis.password_command": nil},
+	},
+	{
 		"a user and a password in the URL",
 		overlaid(usesRedis(), settings{"redis.url": "redis://alice:canary@localhost:6379/0"}),
 		settings{

@@ -218,17 +218,18 @@ type ReplaySettings struct {
 
 // RedisSettings are rediscache.Config. Secrets come from files and commands only.
 type RedisSettings struct {
-	URL          string                `yaml:"url"`
-	Cluster      bool                  `yaml:"cluster"`
-	Sentinel     RedisSentinelSettings `yaml:"sentinel"`
-	Addresses    []string              `yaml:"addresses"`
-	Username     string                `yaml:"username"`
-	PasswordFile string                `yaml:"password_file"`
-	TLS          RedisTLSSettings      `yaml:"tls"`
-	Keys         []SealingKeySettings  `yaml:"keys"`
-	Prefix       string                `yaml:"prefix"`
-	Timeout      string                `yaml:"timeout"`
-	LockTime     string                `yaml:"lock_time"`
+	URL             string                `yaml:"url"`
+	Cluster         bool                  `yaml:"cluster"`
+	Sentinel        RedisSentinelSettings `yaml:"sentinel"`
+	Addresses       []string              `yaml:"addresses"`
+	Username        string                `yaml:"username"`
+	PasswordFile    string                `yaml:"password_file"`
+	PasswordCommand []string              `yaml:"password_command"`
+	TLS             RedisTLSSettings      `yaml:"tls"`
+	Keys            []SealingKeySettings  `yaml:"keys"`
+	Prefix          string                `yaml:"prefix"`
+	Timeout         string                `yaml:"timeout"`
+	LockTime        string                `yaml:"lock_time"`
 }
 
 // RedisSentinelSettings is the master that Sentinels know, and how they know us.

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -15,6 +16,21 @@ type Redis struct {
 	// URL names the server, without secrets.
 	URL string
 
+	// Username is the user of Redis's ACL, empty for Redis's default user.
+	Username string
+
+	// Password returns the password for a new connection; nil: there is none.
+	Password RedisPassword
+
+	// Prefix is the beginning of all keys.
+	Prefix string
+
+	// Database is the number of the database. A cluster has 0.
+	Database int
+
+	// Cluster tells whether it is a Redis Cluster.
+	Cluster bool
+
 	// Replay tells whether the marks of used tokens are there too, and not only credentials.
 	Replay bool
 }
@@ -27,32 +43,109 @@ func (r *Redis) isSame(other *Redis) bool {
 	return r.Cache == other.Cache
 }
 
-// checkRedis checks that Redis answers, if it is another one than before or has other secrets. It
-// may be down at the start, but a reload must not exchange one that answers for one that does not.
+// checkRedis checks that Redis can be used, if it is another one than before or has other secrets.
+// It may be down at the start, but a reload must not exchange one that works for one that does not.
 func (s *Service) checkRedis(ctx context.Context, before *Service) error {
 	if s.Redis == nil || s.Redis.isSame(before.Redis) {
 		return nil
 	}
-	if err := s.Redis.Check(ctx); err != nil {
+	if err := s.Redis.CheckAccess(ctx); err != nil {
 		return fmt.Errorf("%w; correct its settings, or reload when it answers", err)
 	}
 	return nil
 }
 
-// report tells the log whether Redis answers. It decides nothing: Redis may come later, and go at
-// any time.
+// CheckAccess tells whether Redis does all that exchanges need. Its error says which keys of the
+// configuration, or what in Redis, to change.
+func (r *Redis) CheckAccess(ctx context.Context) error {
+	if r.Password != nil {
+		// A command may take longer than a call of Redis, and is not run for each connection.
+		if _, _, err := r.Password(ctx); err != nil {
+			return err
+		}
+	}
+	err := r.Cache.CheckAccess(ctx)
+	if failed := new(rediscache.AccessError); errors.As(err, &failed) {
+		if remedy := r.remedy(failed.Problem); remedy != "" {
+			return fmt.Errorf("%w; %s", err, remedy)
+		}
+	}
+	return err
+}
+
+// remedy says what to change, in the words of the configuration.
+func (r *Redis) remedy(problem rediscache.Problem) string {
+	if problem == rediscache.ProblemPermission {
+		return "allow it in Redis: " + r.permissions()
+	}
+	return redisRemedies[problem]
+}
+
+// permissions is the command that gives the user what is needed, as docs/caching.md has it.
+func (r *Redis) permissions() string {
+	user := r.Username
+	if user == "" {
+		user = "default"
+	}
+	text := fmt.Sprintf("ACL SETUSER %s ~%s* "+
+		"+getrange +set +del +get +eval +evalsha +scan +ping", user, r.Prefix)
+	if r.Database != 0 {
+		text += " +select"
+	}
+	if r.Cluster {
+		text += " +cluster|slots"
+	}
+	return text
+}
+
+var redisRemedies = map[rediscache.Problem]string{
+	rediscache.ProblemUnreachable: "start Redis, or correct the host and the port in redis.url",
+	rediscache.ProblemTimeout: "correct redis.url, which begins with redis:// if Redis does not " +
+		"speak TLS, or raise redis.timeout",
+	rediscache.ProblemTLS: "redis.url must begin with rediss:// if Redis speaks TLS, and with " +
+		"redis:// if not; redis.tls.ca_file must have the CA of Redis's certificate, and " +
+		"redis.tls.server_name the name in it",
+	rediscache.ProblemPassword: "correct redis.username, and what is in redis.password_file or " +
+		"comes from redis.password_command",
+	rediscache.ProblemReplica: "name its master in redis.url, or set redis.sentinel.master and " +
+		"name Sentinels there",
+	rediscache.ProblemCluster:     "set redis.cluster: true, and no database in redis.url",
+	rediscache.ProblemNoCluster:   "remove redis.cluster",
+	rediscache.ProblemClusterDown: "redis-cli --cluster check tells which slots have no master",
+	rediscache.ProblemSentinel:    "set redis.sentinel.master to the name of the master",
+	rediscache.ProblemNoSentinel: "name Sentinels in redis.url and redis.addresses, or remove " +
+		"redis.sentinel",
+	rediscache.ProblemSentinelPassword: "correct redis.sentinel.username and what is in " +
+		"redis.sentinel.password_file",
+	rediscache.ProblemMaster: "correct redis.sentinel.master: SENTINEL MASTERS lists the names",
+	rediscache.ProblemMemory: "raise maxmemory in Redis",
+}
+
+// report tells the log whether Redis can be used. It decides nothing: Redis may come later, and go
+// at any time.
 func (r *Redis) report(ctx context.Context, logger *slog.Logger) {
-	err := r.Check(ctx)
+	err := r.CheckAccess(ctx)
 	if err == nil {
 		logger.Info("Redis answers", slog.String("url", r.URL))
 		return
+	}
+	message := "Redis cannot be used"
+	if unanswered(err) {
+		message = "Redis does not answer"
 	}
 	consequence := "exchanges go on without the shared cache"
 	if r.Replay {
 		consequence = "exchanges are refused until it does"
 	}
-	logger.Warn("Redis does not answer",
+	logger.Warn(message,
 		slog.String("url", r.URL),
 		slog.String("error", err.Error()),
 		slog.String("consequence", consequence))
+}
+
+// unanswered tells whether Redis said nothing.
+func unanswered(err error) bool {
+	var failed *rediscache.AccessError
+	return errors.As(err, &failed) && (failed.Problem == rediscache.ProblemUnreachable ||
+		failed.Problem == rediscache.ProblemTimeout)
 }
