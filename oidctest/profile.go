@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -155,12 +156,14 @@ func (f *profileFile) set(parameters map[string]string) error {
 }
 
 // placeholder is a parameter in the text of a profile.
-var placeholder = regexp.MustCompile(`\$\{(\w+)\}`)
+var placeholder = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\$\{(\w+)\}`)
+})
 
 // filled returns the profile with the parameters' values in it. They stand in
 // strings of JSON.
 func (f *profileFile) filled() []byte {
-	return placeholder.ReplaceAllFunc(f.Profile, func(found []byte) []byte {
+	return placeholder().ReplaceAllFunc(f.Profile, func(found []byte) []byte {
 		value := mustJSON(f.Parameters[string(found[2:len(found)-1])])
 		return value[1 : len(value)-1]
 	})

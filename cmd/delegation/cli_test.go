@@ -118,6 +118,23 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// TestUsageText: the usage of each command is what cobra's own template makes of it, with flags that are
+// wrapped.
+func TestUsageText(t *testing.T) {
+	for _, c := range allCommands(surroundings{}) {
+		got := c.UsageString()
+		root := c.Root()
+		root.SetUsageFunc(nil)
+		root.SetUsageTemplate(strings.ReplaceAll(
+			root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+		if want := c.UsageString(); got != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", c.CommandPath(), got, want)
+		}
+		root.SetUsageFunc(writeUsage)
+		root.SetUsageTemplate("")
+	}
+}
+
 // TestNoSecrets: commands that fail in many ways say nothing of the token, the keys and the
 // credentials, however much they are asked to.
 func TestNoSecrets(t *testing.T) {

@@ -206,7 +206,6 @@ func rootCommand(s surroundings) *cobra.Command {
 	root.SetErr(s.stderr)
 	addUsualCommands(root)
 	addVersionFlag(root)
-	root.SetUsageTemplate(strings.ReplaceAll(
-		root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+	root.SetUsageFunc(writeUsage)
 	return root
 }

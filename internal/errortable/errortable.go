@@ -141,10 +141,12 @@ var levelNames = map[string]slog.Level{
 }
 
 // A cell such as: 400 `invalid_grant`
-var answerForm = regexp.MustCompile("\\A([45][0-9]{2}) `([a-z0-9_]+)`\\z")
+var answerForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("\\A([45][0-9]{2}) `([a-z0-9_]+)`\\z")
+})
 
 func parseAnswer(cell string) (Answer, bool) {
-	parts := answerForm.FindStringSubmatch(cell)
+	parts := answerForm().FindStringSubmatch(cell)
 	if parts == nil {
 		return Answer{}, false
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -16,7 +17,7 @@ func mistaken(raw string) string {
 		return what
 	}
 	text := strings.TrimSpace(raw)
-	if unfilled.MatchString(text) {
+	if unfilled().MatchString(text) {
 		return "is a placeholder that was not replaced, such as undefined or $TOKEN: " +
 			"the sender had no token"
 	}
@@ -29,7 +30,7 @@ func mistaken(raw string) string {
 		}
 		return ""
 	}
-	for _, known := range mistakes {
+	for _, known := range mistakes() {
 		if known.form.MatchString(text) {
 			return known.what
 		}
@@ -38,8 +39,10 @@ func mistaken(raw string) string {
 }
 
 // unfilled is what JavaScript, shells and templates send for a value that they do not have.
-var unfilled = regexp.MustCompile(`\A(?:undefined|null|\[object [A-Za-z]+\]|` +
-	`\$\w+|\$\{\w+\}|\{\{[^{}]*\}\}|<[A-Za-z_ -]+>)\z`)
+var unfilled = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A(?:undefined|null|\[object [A-Za-z]+\]|` +
+		`\$\w+|\$\{\w+\}|\{\{[^{}]*\}\}|<[A-Za-z_ -]+>)\z`)
+})
 
 // foreign finds what is no character of base64url (RFC 4648 §5) and no dot.
 func foreign(r rune) bool {
@@ -61,56 +64,62 @@ func wrongEncoding(raw string) string {
 	return ""
 }
 
-// mistakes are what is often sent instead of a token, or around one. The first that fits counts.
-var mistakes = []struct {
+// mistake is a form of what is sent instead of a token, and what it is.
+type mistake struct {
 	form *regexp.Regexp
 	what string
-}{
-	{
-		regexp.MustCompile(`\A[{\[]`),
-		"is JSON: send the value of its member id_token, without the quotes",
-	},
-	{
-		regexp.MustCompile(`\A<`),
-		"is HTML or XML, such as an error page or a SAML response: send the ID token",
-	},
-	{
-		regexp.MustCompile(`\A-----BEGIN `),
-		"is PEM, a key or a certificate: send the ID token",
-	},
-	{
-		regexp.MustCompile(`(?i)\A[a-z][a-z0-9+.-]*://`),
-		"is a URL: send the value of its parameter id_token alone",
-	},
-	{
-		regexp.MustCompile(`(?i)\A(?:proxy-)?authorization\s*:`),
-		"has the name of a header in front of it: leave that out",
-	},
-	{
-		regexp.MustCompile(`(?i)\Abearer[\s:]`),
-		`has "Bearer " in front of it: leave that out`,
-	},
-	{
-		regexp.MustCompile(`(?i)\A(?:basic|dpop|digest|negotiate|jwt|token)\s`),
-		"has the scheme of an Authorization header in front of it: send the ID token alone",
-	},
-	{
-		regexp.MustCompile(`\A[&?#]?[A-Za-z]\w{0,39}=[^.=]`),
-		`has a name and "=" in front of it: leave them out`,
-	},
-	{
-		regexp.MustCompile("\\A[\"'`“‘]|[\"'`”’]\\z"),
-		"has quotes around it: leave them out",
-	},
-	{
-		regexp.MustCompile(`%[0-9A-Fa-f]{2}`),
-		"is percent-encoded: decode it first",
-	},
-	{
-		regexp.MustCompile(`\A[\w.+/=-]+\z`),
-		"is in standard base64 or has padding: send it as the issuer wrote it, in base64url",
-	},
 }
+
+// mistakes are what is often sent instead of a token, or around one. The first that fits counts.
+// They are compiled when the first text arrives that cannot be a token.
+var mistakes = sync.OnceValue(func() []mistake {
+	return []mistake{
+		{
+			regexp.MustCompile(`\A[{\[]`),
+			"is JSON: send the value of its member id_token, without the quotes",
+		},
+		{
+			regexp.MustCompile(`\A<`),
+			"is HTML or XML, such as an error page or a SAML response: send the ID token",
+		},
+		{
+			regexp.MustCompile(`\A-----BEGIN `),
+			"is PEM, a key or a certificate: send the ID token",
+		},
+		{
+			regexp.MustCompile(`(?i)\A[a-z][a-z0-9+.-]*://`),
+			"is a URL: send the value of its parameter id_token alone",
+		},
+		{
+			regexp.MustCompile(`(?i)\A(?:proxy-)?authorization\s*:`),
+			"has the name of a header in front of it: leave that out",
+		},
+		{
+			regexp.MustCompile(`(?i)\Abearer[\s:]`),
+			`has "Bearer " in front of it: leave that out`,
+		},
+		{
+			regexp.MustCompile(`(?i)\A(?:basic|dpop|digest|negotiate|jwt|token)\s`),
+			"has the scheme of an Authorization header in front of it: send the ID token alone",
+		},
+		{
+			regexp.MustCompile(`\A[&?#]?[A-Za-z]\w{0,39}=[^.=]`),
+			`has a name and "=" in front of it: leave them out`,
+		},
+		{
+			regexp.MustCompile("\\A[\"'`“‘]|[\"'`”’]\\z"),
+			"has quotes around it: leave them out",
+		},
+		{
+			regexp.MustCompile(`%[0-9A-Fa-f]{2}`),
+			"is percent-encoded: decode it first",
+		},
+		{
+			regexp.MustCompile(`\A[\w.+/=-]+\z`),
+			"is in standard base64 or has padding: send it as the issuer wrote it, in base64url",
+		},
+	}
+})
 
 // wrongCharacter says where the first foreign character is. It names one that cannot be seen, or
 // is easily taken for another.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Template is the issuer URL of a provider that has one for each of its tenants, such as Entra's
@@ -23,14 +24,22 @@ type Template struct {
 // EntraTenantClaim is the claim that names the tenant in Microsoft Entra's tokens.
 const EntraTenantClaim = "tid"
 
-var (
-	placeholder = regexp.MustCompile(`\{[A-Za-z]{1,40}\}`)
+var placeholder = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\{[A-Za-z]{1,40}\}`)
+})
 
-	// A tenant is compared as a text, and becomes a piece of a URL. So it has nothing that a URL
-	// could read in two ways: no dot, slash, percent sign or letter that has another spelling.
-	pathTenant = regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9_-]{0,127}\z`)
-	hostTenant = regexp.MustCompile(`\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z`) // RFC 1123 §2.1
-	guid       = regexp.MustCompile(`\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z`)
+// A tenant is compared as a text, and becomes a piece of a URL. So it has nothing that a URL could
+// read in two ways: no dot, slash, percent sign or letter that has another spelling.
+var (
+	pathTenant = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9_-]{0,127}\z`)
+	})
+	hostTenant = sync.OnceValue(func() *regexp.Regexp { // RFC 1123 §2.1
+		return regexp.MustCompile(`\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z`)
+	})
+	guid = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z`)
+	})
 )
 
 // IsTemplate tells whether an issuer URL is meant as a template. No URL has a brace.
@@ -38,7 +47,7 @@ func IsTemplate(issuer string) bool { return strings.ContainsAny(issuer, "{}") }
 
 // ParseTemplate checks a template. The tenants of tokens that name them in Entra's claim are GUIDs.
 func ParseTemplate(issuer, claim string) (*Template, error) {
-	found := placeholder.FindAllStringIndex(issuer, -1)
+	found := placeholder().FindAllStringIndex(issuer, -1)
 	if len(found) != 1 || strings.Count(issuer, "{") != 1 || strings.Count(issuer, "}") != 1 {
 		return nil, fmt.Errorf("%.200q must have one placeholder, such as {tenantid}", issuer)
 	}
@@ -69,11 +78,11 @@ func ParseTemplate(issuer, claim string) (*Template, error) {
 // CheckTenant tells whether a text can be a tenant of the template.
 func (t *Template) CheckTenant(tenant string) error {
 	switch {
-	case t.guid && !guid.MatchString(tenant):
+	case t.guid && !guid().MatchString(tenant):
 		return fmt.Errorf("%.80q is not a tenant's ID: a GUID in lower case, and no domain", tenant)
-	case t.inHost && !hostTenant.MatchString(tenant):
+	case t.inHost && !hostTenant().MatchString(tenant):
 		return fmt.Errorf("%.80q is not one label of a host in lower case", tenant)
-	case !pathTenant.MatchString(tenant):
+	case !pathTenant().MatchString(tenant):
 		return fmt.Errorf("%.80q is not one segment of letters, digits, - and _", tenant)
 	}
 	return nil
@@ -112,11 +121,11 @@ var errNoTenant = errors.New("the token does not name a tenant")
 // fillPublished fills the placeholder of an issuer that a provider has published, with the tenant
 // that a token names. An issuer without a placeholder stays as it is.
 func fillPublished(issuer, tenant string) (string, error) {
-	found := placeholder.FindString(issuer)
+	found := placeholder().FindString(issuer)
 	switch {
 	case found == "":
 		return issuer, nil
-	case !pathTenant.MatchString(tenant):
+	case !pathTenant().MatchString(tenant):
 		return "", errNoTenant
 	}
 	return strings.ReplaceAll(issuer, found, tenant), nil

@@ -76,12 +76,14 @@ func (b *Builder) Add(at KeyPath, err error) {
 // fieldsInText names the keys of the fields that a problem speaks of. The library leaves out the
 // type of some: the problem is about one issuer or target.
 func fieldsInText(text string) string {
-	return fieldWord.ReplaceAllStringFunc(ByKeys(text), func(word string) string {
+	return fieldWord().ReplaceAllStringFunc(ByKeys(text), func(word string) string {
 		return cmp.Or(wordKeys[word], word)
 	})
 }
 
-var fieldWord = regexp.MustCompile(`\b[A-Z]\w+\b`)
+var fieldWord = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\b[A-Z]\w+\b`)
+})
 
 // wordKeys are the keys of fields that a problem can name without their types. None of these names
 // is a word of another kind.

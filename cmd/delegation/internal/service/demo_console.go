@@ -4,12 +4,15 @@ import (
 	_ "embed"
 	"html/template"
 	"net/http"
+	"sync"
 )
 
 //go:embed demo_console.html
 var demoConsoleText string
 
-var demoConsolePage = template.Must(template.New("console").Parse(demoConsoleText))
+var demoConsolePage = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("console").Parse(demoConsoleText))
+})
 
 // demoConsole answers as AWS's sign-in endpoint does, except that it shows a page of its own where
 // AWS redirects to the console: nothing leaves this machine.
@@ -39,7 +42,7 @@ func (s *stubbedConsole) WriteHeader(status int) {
 	secure(header, "default-src 'none'; style-src "+style+"; img-src data:; "+
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	s.ResponseWriter.WriteHeader(http.StatusOK)
-	_ = demoConsolePage.Execute(s.ResponseWriter, destination) // the browser may be gone
+	_ = demoConsolePage().Execute(s.ResponseWriter, destination) // the browser may be gone
 }
 
 func (s *stubbedConsole) Write(p []byte) (int, error) {

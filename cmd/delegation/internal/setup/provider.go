@@ -369,14 +369,22 @@ func isHost(ends ...string) func(*url.URL) bool {
 
 // isHostPattern recognises whole hosts by a pattern.
 func isHostPattern(pattern string) func(*url.URL) bool {
-	whole := regexp.MustCompile(`\A(?:` + pattern + `)\z`)
-	return func(issuer *url.URL) bool { return whole.MatchString(issuer.Hostname()) }
+	whole := wholePattern(pattern)
+	return func(issuer *url.URL) bool { return whole().MatchString(issuer.Hostname()) }
 }
 
 // isPath recognises whole paths by a pattern. They are of programs that run on any host.
 func isPath(pattern string) func(*url.URL) bool {
-	whole := regexp.MustCompile(`\A(?:` + pattern + `)\z`)
-	return func(issuer *url.URL) bool { return whole.MatchString(issuer.Path) }
+	whole := wholePattern(pattern)
+	return func(issuer *url.URL) bool { return whole().MatchString(issuer.Path) }
+}
+
+// wholePattern compiles a pattern of whole texts when it is first used, because every start of the
+// program makes the list of providers.
+func wholePattern(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\A(?:` + pattern + `)\z`)
+	})
 }
 
 func isCognito(issuer *url.URL) bool {
