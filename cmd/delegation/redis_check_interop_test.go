@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -81,12 +82,13 @@ func redisAdmin(t testing.TB, address, command string) {
 }
 
 // clusterOfOne starts a node that has all slots, and returns when it serves them.
-func clusterOfOne(t testing.TB) (address string) {
+func clusterOfOne(t testing.TB, settings string, c *tls.Config) (address string) {
 	t.Helper()
-	address = redisServer(t, redisReady, inMemory+"cluster-enabled yes\ncluster-port BUS\n")
-	redisAdmin(t, address, "CLUSTER ADDSLOTSRANGE 0 16383")
-	client := redis.NewClient(&redis.Options{Addr: address})
+	address = redisServer(t, redisReady, settings+"cluster-enabled yes\n"+
+		"cluster-port BUS\ncluster-announce-ip 127.0.0.1\n") // which others would have told it
+	client := redis.NewClient(&redis.Options{Addr: address, TLSConfig: c})
 	defer client.Close()
+	must(client.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Result())
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	ask := time.NewTicker(20 * time.Millisecond)
@@ -108,7 +110,7 @@ func clusterOfOne(t testing.TB) (address string) {
 func TestInterop_CheckTellsRedisApart(t *testing.T) {
 	w := newWorld(t)
 	w.writeRedis(t)
-	w.writeTLS(t, 1)
+	pool := w.writeTLS(t, 1)
 	w.write(t, "other.txt", "canary other\n")
 	plain := redisServer(t, redisReady, inMemory)
 	users := redisServer(t, redisReady, inMemory+
@@ -117,12 +119,14 @@ func TestInterop_CheckTellsRedisApart(t *testing.T) {
 	replica := redisServer(t, redisReady, inMemory+
 		"replicaof "+strings.ReplaceAll(plain, ":", " ")+"\n")
 	full := redisServer(t, redisReady, inMemory+"maxmemory 1\n")
-	node := clusterOfOne(t)
+	node := clusterOfOne(t, inMemory, nil)
 	sentinel := redisServer(t, "+monitor master", "port PORT\nsentinel monitor credentials "+
 		strings.ReplaceAll(plain, ":", " ")+" 1\n", "--sentinel")
 	crt, key := filepath.Join(w.folder, "tls.crt"), filepath.Join(w.folder, "tls.key")
-	secure := redisServer(t, redisReady, "port 0\ntls-port PORT\nsave \"\"\ntls-auth-clients no\n"+
-		"tls-cert-file "+crt+"\ntls-key-file "+key+"\ntls-ca-cert-file "+crt+"\n")
+	withTLS := "port 0\ntls-port PORT\nsave \"\"\ntls-auth-clients no\ntls-cert-file " + crt +
+		"\ntls-key-file " + key + "\ntls-ca-cert-file " + crt + "\n"
+	secure := redisServer(t, redisReady, withTLS)
+	secureNode := clusterOfOne(t, withTLS+"tls-cluster yes\n", &tls.Config{RootCAs: pool})
 
 	const password = "username: narrow, password_file: password.txt, "
 	for name, row := range map[string]struct {
@@ -205,6 +209,17 @@ func TestInterop_CheckTellsRedisApart(t *testing.T) {
 			wrong: "url: 'rediss://" + secure + "', ",
 			want:  "certificate.*redis.tls.ca_file must have the CA",
 			right: "url: 'rediss://" + secure + "', tls: {ca_file: tls.crt}, ",
+		},
+		"no CA of a cluster": {
+			wrong: "url: 'rediss://" + secureNode + "', cluster: true, ",
+			want:  "certificate.*redis.tls.ca_file must have the CA",
+			right: "url: 'rediss://" + secureNode + "', cluster: true, tls: {ca_file: tls.crt}, ",
+		},
+		"another name": {
+			wrong: "url: 'rediss://" + secureNode + "', cluster: true, " +
+				"tls: {ca_file: tls.crt, server_name: redis.example.com}, ",
+			want:  "certificate.*redis.tls.server_name the name in it",
+			right: "url: 'rediss://" + secureNode + "', cluster: true, tls: {ca_file: tls.crt}, ",
 		},
 		"TLS where there is none": {
 			wrong: "url: 'rediss://" + plain + "', timeout: 500ms, ", // it waits for more
