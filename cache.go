@@ -151,11 +151,11 @@ func (x *exchange) obtainNew(ctx context.Context) (*Credentials, error) {
 func (x *exchange) obtainCached(ctx context.Context) (*Credentials, error) {
 	key := x.cacheKey()
 	kept, outcome, err, held := x.cache.Held(key)
-	if !held {
-		kept, outcome, err = x.obtainUnheld(ctx, key)
-	} else {
+	if held {
 		x.lap(StageCache)
 		x.event.Cache = CacheOutcome(outcome)
+	} else {
+		kept, err = x.find(ctx, key)
 	}
 	if err != nil {
 		return nil, issueError(err)
@@ -165,11 +165,9 @@ func (x *exchange) obtainCached(ctx context.Context) (*Credentials, error) {
 	return &copied, nil
 }
 
-// obtainUnheld has the cache find or renew what it does not hold. The call to AWS may be for several
+// find has the cache find or renew what it does not hold. The call to AWS may be for several
 // exchanges, and may end when none of them waits any more; then it is reported by itself.
-func (x *exchange) obtainUnheld(
-	ctx context.Context, key freshness.Key,
-) (*Credentials, freshness.Outcome, error) {
+func (x *exchange) find(ctx context.Context, key freshness.Key) (*Credentials, error) {
 	c := x.newCall(x.record.apart())
 	c.event.Cache = CacheRefresh
 	kept, outcome, err := x.cache.Get(ctx, freshness.Request[Credentials]{
@@ -194,7 +192,7 @@ func (x *exchange) obtainUnheld(
 	if outcome == freshness.Miss || outcome == freshness.SharedDown {
 		x.adopt(c)
 	}
-	return kept, outcome, err
+	return kept, err
 }
 
 // adopt takes over what a call has recorded that was this exchange's own, and has ended. Of the

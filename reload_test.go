@@ -307,7 +307,8 @@ func TestWithConfig_Refused(t *testing.T) {
 		_, err := d.WithConfig(t.Context(), r.Config)
 		wantError(t, err, delegation.StageConfig, delegation.CodeArgumentInvalid)
 	}
-	_, err = r.current.WithConfig(nil, r.Config) //nolint:staticcheck // which is what is tested
+	//lint:ignore SA1012 a nil context is what is tested
+	_, err = r.current.WithConfig(nil, r.Config)
 	wantError(t, err, delegation.StageConfig, delegation.CodeArgumentInvalid)
 }
 

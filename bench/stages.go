@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
+	"crypto"
 	"crypto/rsa"
 	"errors"
 	"net/http"
+
+	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/seed055b7978/delegation"
 )
@@ -137,9 +141,12 @@ func (b *bench) verifiers() ([]peer, error) {
 	v3, err3 := jwxV3(w)
 	joseVerifier, errJOSE := goJOSE(w)
 	capVerifier, errCap := hashicorpCap(keysURL)
+	given := &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{w.issuer.Public()}}
+	fetched := oidc.NewRemoteKeySet(context.Background(), keysURL)
 	list := []peer{
 		{"golang-jwt/v5", golangJWT(w)},
-		{"go-oidc/v3", goOIDC(keysURL)},
+		{"go-oidc/v3", goOIDC(given)},
+		{"go-oidc/v3, keys fetched", goOIDC(fetched)},
 		{"zitadel/oidc/v3", zitadelOIDC(keysURL)},
 		{"hashicorp/cap", capVerifier},
 		{"go-jose/v4", joseVerifier},

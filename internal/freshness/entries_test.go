@@ -174,9 +174,9 @@ func TestHeld_LeavesRenewalToGet(t *testing.T) {
 		held(false)
 		f.want(1, freshness.Miss, nil)
 		f.wantHeld(f.cache, r)
-		time.Sleep(45*time.Minute - 1)
+		time.Sleep(45*time.Minute - time.Nanosecond)
 		f.wantHeld(f.cache, r)
-		time.Sleep(1) // 15 minutes are left
+		time.Sleep(time.Nanosecond) // 15 minutes are left
 		held(false)
 		f.set(errDown)
 		f.want(1, freshness.Hit, nil)

@@ -420,7 +420,8 @@ func answer(connection net.Conn) {
 		}
 		name := ""
 		for i := range words {
-			if !lines.Scan() || !lines.Scan() { // a length, then the word
+			lines.Scan() // the word's length
+			if !lines.Scan() {
 				return
 			}
 			if i == 0 {
