@@ -34,8 +34,8 @@ func checkCommand(s surroundings) *cobra.Command {
     prefix is set, read, used in a script and deleted.
 
 It needs no token and leaves everything as it was. It reads the configuration,
-and writes a table to standard output, or JSON with --json. To find out why a token is
-refused, use "delegation explain --token-file FILE".
+and writes a table to standard output, or JSON with --json. To find out why a
+token is refused, use "delegation explain --token-file FILE".
 
 A warning is not a failure. A note names a setting whose meaning has changed;
 see docs/upgrading.md.
