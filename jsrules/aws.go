@@ -65,7 +65,20 @@ func (s setting) show() any {
 	return nil
 }
 
-func (s setting) clear() { reflect.ValueOf(s.field).Elem().SetZero() }
+func (s setting) clear() {
+	switch field := s.field.(type) {
+	case *string:
+		*field = ""
+	case *bool:
+		*field = false
+	case *time.Duration:
+		*field = 0
+	case *[]string:
+		*field = nil
+	case *map[string]string:
+		*field = nil
+	}
+}
 
 // read sets the field. If the value is of the wrong kind, it returns what the value should be.
 func (s setting) read(value any) (want string) {
@@ -133,6 +146,7 @@ func objectOfStrings(value any) (map[string]string, bool) {
 func (e *ofExchange) addon() goja.Value {
 	r := e.run
 	r.addon = r.rt.NewObject()
+	r.ofObjects = r.addon.Prototype()
 	for name, value := range sorted(r.shared.addon) {
 		r.define(r.addon, name, r.in(value, name, 0))
 	}
@@ -193,6 +207,12 @@ func (o *outgoing) collectSettings(given goja.Value, c *changes) {
 
 // readSetting sets a field, or fails the rule.
 func (o *outgoing) readSetting(s setting, value goja.Value) {
+	if field, ok := s.field.(*string); ok && goja.IsString(value) {
+		o.path = append(o.path, s.name)
+		*field = o.textOf(value)
+		o.path = o.path[:len(o.path)-1]
+		return
+	}
 	converted := o.out(s.name, value, nil)
 	object, isObject := value.(*goja.Object)
 	if isObject && object.ClassName() != "Array" && notProperties(object) != "" {
@@ -208,8 +228,7 @@ func (o *outgoing) readSetting(s setting, value goja.Value) {
 // of the rule's own: reading the object finds them too.
 func (o *outgoing) ownAndInherited(object *goja.Object) []string {
 	names := object.GetOwnPropertyNames()
-	// Looking up Object.prototype by name would make goja build all of Object.
-	base := o.run.rt.NewObject().Prototype()
+	base := o.run.objectPrototype()
 	proto := object.Prototype()
 	for range maxNested {
 		if proto == nil || proto.SameAs(base) {
@@ -219,6 +238,15 @@ func (o *outgoing) ownAndInherited(object *goja.Object) []string {
 		proto = proto.Prototype()
 	}
 	return names
+}
+
+// objectPrototype returns Object.prototype. Looking it up by name would make goja build all of
+// Object.
+func (r *run) objectPrototype() *goja.Object {
+	if r.ofObjects == nil {
+		r.ofObjects = r.rt.NewObject().Prototype()
+	}
+	return r.ofObjects
 }
 
 func unknown(string) any { return nil }

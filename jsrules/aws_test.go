@@ -180,3 +180,45 @@ func TestAllSettings(t *testing.T) {
 		t.Errorf("got %+v, %v", rc.AWS, err)
 	}
 }
+
+// TestDeletedSetting: to delete a setting takes that one away, of whichever type it is, and no
+// other.
+func TestDeletedSetting(t *testing.T) {
+	target := delegation.AWS{
+		Principal:         principal,
+		Role:              role,
+		SessionDuration:   time.Hour,
+		PolicyARNs:        []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"},
+		Tags:              map[string]string{"team": "photos"},
+		NameIDFromMapping: true,
+	}
+	for name, remove := range map[string]func(*delegation.AWS){
+		"role":                func(a *delegation.AWS) { a.Role = "" },
+		"lifetime_in_seconds": func(a *delegation.AWS) { a.SessionDuration = 0 },
+		"policyArns":          func(a *delegation.AWS) { a.PolicyARNs = nil },
+		"tags":                func(a *delegation.AWS) { a.Tags = nil },
+		"nameIDFromMapping":   func(a *delegation.AWS) { a.NameIDFromMapping = false },
+	} {
+		want := target
+		remove(&want)
+		source := body("delete context.addonConfiguration.aws." + name + ";" + passes)
+		rule := compile(t, source, jsrules.Options{})
+		rc := &delegation.RuleContext{AWS: target}
+		if err := rule(t.Context(), &delegation.User{}, rc); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !reflect.DeepEqual(rc.AWS, want) {
+			t.Errorf("%s: got %+v, want %+v", name, rc.AWS, want)
+		}
+	}
+}
+
+// TestLongSettings: the texts of settings count towards the limit of all text that a rule leaves,
+// and the error names the setting.
+func TestLongSettings(t *testing.T) {
+	got := run(t, body(`
+		var aws = context.addonConfiguration.aws;
+		aws.principal = aws.role = 'x'.repeat(9 << 20);`+passes), jsrules.Options{})
+	got.expect(t, delegation.CodeRuleFailed,
+		"context.addonConfiguration.aws.role and what is around it has more than")
+}

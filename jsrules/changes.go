@@ -45,7 +45,7 @@ func (o *outgoing) collectUser(c *changes) {
 		c.user = o.touched("user", r.user)
 		return
 	}
-	o.path = []string{"user"}
+	o.at("user")
 	c.replaced = true
 	c.user = o.properties(given, given.Keys(), r.user.was)
 	o.path = nil
@@ -67,12 +67,12 @@ func (o *outgoing) collectContext(c *changes) {
 		c.context = o.touched("context", r.context)
 	} else {
 		addon = given.Get("addonConfiguration")
-		o.path = []string{"context"}
+		o.at("context")
 		c.context = o.properties(given, without(given.Keys(), "addonConfiguration"), r.context.was)
 	}
 	c.detours = r.detoursOf(given)
 	r.noteWhole(given)
-	o.path = []string{"context"}
+	o.at("context")
 	o.checkContext(c.context)
 	if addon != nil {
 		o.collectAddon(addon, c)
@@ -84,19 +84,22 @@ func (o *outgoing) collectContext(c *changes) {
 }
 
 // touched converts the properties of an object that a rule has read or set. A deleted property is
-// [gone].
+// [gone]. Without such properties there is no map.
 func (o *outgoing) touched(label string, from *object) map[string]any {
-	o.path = []string{label}
-	made := map[string]any{}
+	o.at(label)
+	var made map[string]any
 	for name, value := range from.values {
 		if label == "context" && name == "addonConfiguration" {
 			continue
 		}
-		if converted := o.out(name, value, from.was(name)); converted == (absent{}) {
-			made[name] = gone{}
-		} else {
-			made[name] = converted
+		converted := o.out(name, value, from.was(name))
+		if converted == (absent{}) {
+			converted = gone{}
 		}
+		if made == nil {
+			made = make(map[string]any, len(from.values))
+		}
+		made[name] = converted
 	}
 	o.path = nil
 	return made

@@ -301,3 +301,16 @@ func TestAbsentNames(t *testing.T) {
 		t.Errorf("options are not copied: %v", err)
 	}
 }
+
+// TestAddedOnce: a property that a rule sets twice is listed once.
+func TestAddedOnce(t *testing.T) {
+	got := run(t, body(`
+		user.team = 'photos';
+		user.team = 'videos';
+		var listed = Object.keys(user).filter(function (name) { return name === 'team'; });
+		if (listed.length !== 1) throw new Error('listed ' + listed.length + ' times');`+passes),
+		jsrules.Options{})
+	if !got.passed {
+		t.Errorf("got %v", got.err)
+	}
+}

@@ -104,16 +104,21 @@ func numeric(value any) (float64, bool) {
 // limits.
 type outgoing struct {
 	run    *run
-	path   []string       // of the current value
+	path   []string       // of the current value; see at
 	values int            // converted so far
 	text   int            // bytes of text so far
 	open   []*goja.Object // the objects that contain the current value, to find cycles
 	exact  bool           // whether lossy also counts objects that change their class in JSON
 	lossy  bool           // whether JSON could not carry a value as it was
+	// room is what path uses as long as it is short.
+	room [8]string
 }
 
 // absent stands for a value that JSON does not carry, such as undefined.
 type absent struct{}
+
+// at begins a new path.
+func (o *outgoing) at(names ...string) { o.path = append(o.room[:0], names...) }
 
 func (o *outgoing) wrong(format string, args ...any) *valueError {
 	return wrongValue(strings.Join(o.path, "."), format, args...)
@@ -177,12 +182,7 @@ func (o *outgoing) primitive(value goja.Value, was any) any {
 	case goja.IsNull(value):
 		return nil
 	case goja.IsString(value):
-		text := value.String()
-		o.text += len(text)
-		if o.text > maxText {
-			panic(o.wrong("and what is around it has more than %d characters", maxText))
-		}
-		return o.unchanged(text, was)
+		return o.unchanged(o.textOf(value), was)
 	case goja.IsNumber(value):
 		number := value.ToFloat()
 		if before, ok := numeric(was); ok && before == number {
@@ -200,6 +200,16 @@ func (o *outgoing) primitive(value goja.Value, was any) any {
 	}
 	o.lossy = true
 	return absent{} // a symbol
+}
+
+// textOf converts a string.
+func (o *outgoing) textOf(value goja.Value) string {
+	text := value.String()
+	o.text += len(text)
+	if o.text > maxText {
+		panic(o.wrong("and what is around it has more than %d characters", maxText))
+	}
+	return text
 }
 
 // isPlain reports whether JSON carries an object as it is. That holds for lists and for objects
@@ -291,6 +301,9 @@ func member(object *goja.Object, name string) goja.Value {
 // sorted iterates over a map in the order of names.
 func sorted(m map[string]any) iter.Seq2[string, any] {
 	return func(yield func(string, any) bool) {
+		if len(m) == 0 {
+			return
+		}
 		for _, name := range slices.Sorted(maps.Keys(m)) {
 			if !yield(name, m[name]) {
 				return

@@ -15,7 +15,8 @@ type object struct {
 	run *run
 	js  *goja.Object
 	// layers supply the properties. The first layer that has a name wins. They are never changed.
-	layers []layer
+	// Those that are not used are nil, and last.
+	layers [maxLayers]layer
 	// values holds the properties that were set, and the objects that were read. A nil value is a
 	// property that was deleted.
 	values map[string]goja.Value
@@ -27,6 +28,9 @@ type object struct {
 	// asked counts how often the rule asked whether a missing property exists.
 	asked map[string]int
 }
+
+// maxLayers is how many layers an object can have: context has the most.
+const maxLayers = 3
 
 // later is a property that is made when the rule reads it.
 type later func() goja.Value
@@ -51,7 +55,8 @@ func (p properties) lookup(name string) (any, bool) {
 func (p properties) names() iter.Seq[string] { return maps.Keys(p) }
 
 func (r *run) object(layers ...layer) *object {
-	o := &object{run: r, layers: layers}
+	o := &object{run: r}
+	copy(o.layers[:], layers)
 	o.js = r.rt.NewDynamicObject(o)
 	return o
 }
@@ -68,6 +73,9 @@ func (o *object) original(name string) (any, bool) {
 // find returns a property from the first layer that has it. It may be [gone].
 func (o *object) find(name string) (any, bool) {
 	for _, layer := range o.layers {
+		if layer == nil {
+			break
+		}
 		if value, ok := layer.lookup(name); ok {
 			return value, true
 		}
@@ -141,8 +149,10 @@ func (o *object) Set(name string, value goja.Value) bool {
 	if o.asked[name] > 0 {
 		o.asked[name]--
 	}
-	if _, known := o.original(name); !known && o.values[name] == nil {
-		o.added = append(o.added, name)
+	if o.values[name] == nil {
+		if _, known := o.original(name); !known {
+			o.added = append(o.added, name)
+		}
 	}
 	o.put(name, value)
 	return true
@@ -198,6 +208,9 @@ func (o *object) Delete(name string) bool {
 func (o *object) Keys() []string {
 	var names []string
 	for _, layer := range o.layers {
+		if layer == nil {
+			break
+		}
 		names = slices.AppendSeq(names, layer.names())
 	}
 	slices.Sort(names)

@@ -25,6 +25,8 @@ type run struct {
 	// denial is the class UnauthorizedError. It is nil until a rule uses it.
 	denial  *goja.Object
 	modules map[string]goja.Value
+	// ofObjects is Object.prototype, or nil if nothing has asked for it, see objectPrototype.
+	ofObjects *goja.Object
 	// nested counts the guarded built-in functions that are under way.
 	nested int
 	// joining are the lists that are being written as text.
@@ -168,6 +170,9 @@ func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.R
 	r.strategy = user.Text("identities.0.provider")
 	r.user = r.userObject(user)
 	r.context = r.contextObject(rc)
+	if !r.uses.busy && len(r.globals) == 0 {
+		return nil
+	}
 	return r.try(func() {
 		r.installGuards()
 		r.installGlobals()
