@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 )
@@ -18,6 +19,12 @@ func (b *bench) startup() error {
 	build := exec.Command("go", "build", "-o", hello, "./hello")
 	if said, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w: %s", err, said)
+	}
+	if binary, err = installed(binary); err != nil {
+		return err
+	}
+	if hello, err = installed(hello); err != nil {
+		return err
 	}
 	var base, ours []float64
 	for round := range b.rounds {
@@ -62,4 +69,16 @@ func startTime(program string, arguments ...string) (float64, error) {
 		spent = append(spent, microseconds(state.UserTime()+state.SystemTime())/1000)
 	}
 	return slices.Min(spent), nil
+}
+
+// installed copies a program, and returns the copy. Linux keeps what the linker has just written in
+// memory page by page, and what was copied or read from disk in larger pieces, so a program of 40 MB
+// starts about 1 ms faster once it is installed.
+func installed(program string) (string, error) {
+	content, err := os.ReadFile(program)
+	if err != nil {
+		return "", err
+	}
+	file := program + "-installed"
+	return file, os.WriteFile(file, content, 0o755)
 }
