@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"strconv"
@@ -513,5 +514,48 @@ func TestReload_Rollover(t *testing.T) {
 	form := delegationForm(w.token(nil))
 	if status, body := post(t, client(nil), s.url+"/delegation", form); status == 200 {
 		t.Errorf("so the test can fail: the old key still signs: %d %s", status, body)
+	}
+}
+
+// TestReload_KeepsTLS: TLS cannot be turned off while the service runs, and goes on with the
+// certificate of before.
+func TestReload_KeepsTLS(t *testing.T) {
+	w := newWorld(t)
+	pool := w.writeTLS(t, 1)
+	s := serveReloadable(t, w.configFile(t,
+		"tls: {certificate_file: tls.crt, key_file: tls.key}"))
+	w.configFile(t, "")
+	s.mustReload(t)
+	if !strings.Contains(s.logs.String(), `"key":"tls","configured":"off","in_use":"on"`) {
+		t.Errorf("the log: %s", s.logs)
+	}
+	form := delegationForm(w.token(nil))
+	if status, body := post(t, client(pool), s.url+"/delegation", form); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+// TestReload_AnotherSTS: what one STS has issued is not served after another was configured.
+func TestReload_AnotherSTS(t *testing.T) {
+	w := newWorld(t)
+	s := serveReloadable(t, w.configFile(t, ""))
+	form := delegationForm(w.token(nil))
+	if status, body := post(t, client(nil), s.url+"/delegation", form); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	var asked atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(a http.ResponseWriter, q *http.Request) {
+		asked.Add(1)
+		w.aws.ServeHTTP(a, q)
+	}))
+	t.Cleanup(other.Close)
+	w.awsURL = other.URL
+	w.configFile(t, "")
+	s.mustReload(t)
+	if status, body := post(t, client(nil), s.url+"/delegation", form); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+	if asked.Load() != 1 {
+		t.Errorf("the new STS was asked %d times, want once", asked.Load())
 	}
 }

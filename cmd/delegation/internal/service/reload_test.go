@@ -46,6 +46,7 @@ type reloading struct {
 	wanted  chan os.Signal
 	done    chan error
 	timeout chan time.Time // ends what the service waits for
+	waited  atomic.Int64   // how long it waited for, nanoseconds
 	stop    func()
 	first   *service.Service
 }
@@ -86,7 +87,10 @@ func start(
 	logger := slog.New(slog.NewJSONHandler(to, nil))
 	r.first = r.version(nil, nil)
 	r.first.Logger = logger
-	r.first.After = func(time.Duration) <-chan time.Time { return r.timeout }
+	r.first.After = func(d time.Duration) <-chan time.Time {
+		r.waited.Add(int64(d))
+		return r.timeout
+	}
 	r.first.Reload = &service.Reload{
 		Wanted: r.wanted,
 		Build: func(ctx context.Context, _ *service.Service) (*service.Service, error) {
@@ -261,6 +265,11 @@ func TestReload_Hangs(t *testing.T) {
 func TestReload_RequestsEndOnTheOldVersion(t *testing.T) {
 	entered := make(chan struct{})
 	goOn := make(chan struct{})
+	first := must(rediscache.New(rediscache.Config{
+		Redis:   &redis.Options{Addr: answering(t)},
+		Keys:    []rediscache.Key{{ID: "1", Secret: delegation.NewSecret(secret)}},
+		Timeout: patience,
+	}))
 	old := saying("old")
 	slow := http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		entered <- struct{}{}
@@ -268,7 +277,7 @@ func TestReload_RequestsEndOnTheOldVersion(t *testing.T) {
 		old.ServeHTTP(w, q)
 	})
 	next := []func(r *reloading) *service.Service{
-		func(r *reloading) *service.Service { return r.version(slow, nil) },
+		func(r *reloading) *service.Service { return r.version(slow, first) },
 		func(r *reloading) *service.Service { return r.version(saying("new"), nil) },
 	}
 	r := start(t, io.Discard, func(_ context.Context, r *reloading) (*service.Service, error) {
@@ -299,10 +308,16 @@ func TestReload_RequestsEndOnTheOldVersion(t *testing.T) {
 	if body := r.get("/"); body != "new" {
 		t.Errorf("a new request: %q", body)
 	}
+	// One minute is the limit of each of the two reloads.
+	if waited := time.Duration(r.waited.Load()); waited != 2*time.Minute {
+		t.Errorf("it waits for %s before the request has ended", waited-2*time.Minute)
+	}
 	close(goOn)
 	if body := <-answered; body != "old" {
 		t.Errorf("the request under way: %q", body)
 	}
+	r.timeout <- time.Time{}
+	redisClient{t: t, Cache: first}.wantClosed()
 }
 
 // TestReload_RedisThatDoesNotAnswer: a reload does not exchange a Redis for one that does not
