@@ -3,7 +3,6 @@ package service_test
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -424,27 +423,40 @@ func answering(t *testing.T) (address string) {
 	return listener.Addr().String()
 }
 
-// answer answers the commands of one connection, which are arrays of RESP.
+// answer answers the commands of one connection, which are arrays of RESP. It keeps one value.
 func answer(connection net.Conn) {
 	defer connection.Close()
+	value := ""
 	lines := bufio.NewScanner(connection)
 	for lines.Scan() {
-		words := 0
-		if _, err := fmt.Sscanf(lines.Text(), "*%d", &words); err != nil {
+		count := 0
+		if _, err := fmt.Sscanf(lines.Text(), "*%d", &count); err != nil {
 			return
 		}
-		name := ""
-		for i := range words {
+		var words []string
+		for range count {
 			lines.Scan() // the word's length
 			if !lines.Scan() {
 				return
 			}
-			if i == 0 {
-				name = strings.ToLower(lines.Text())
-			}
+			words = append(words, lines.Text())
 		}
-		said := map[string]string{"ping": "+PONG", "hello": "-ERR unknown command"}[name]
-		if _, err := io.WriteString(connection, cmp.Or(said, "+OK")+"\r\n"); err != nil {
+		said := "+OK"
+		switch strings.ToLower(words[0]) {
+		case "ping":
+			said = "+PONG"
+		case "hello":
+			said = "-ERR unknown command"
+		case "set":
+			value = words[2]
+		case "getrange":
+			said = fmt.Sprintf("$%d\r\n%s", len(value), value)
+		case "del", "eval", "evalsha":
+			said = ":1"
+		case "scan":
+			said = "*2\r\n$1\r\n0\r\n*0"
+		}
+		if _, err := io.WriteString(connection, said+"\r\n"); err != nil {
 			return
 		}
 	}
