@@ -145,9 +145,9 @@ type Config struct {
 	// Zero: 15m. It is at most 1/4 of the session's duration.
 	CacheAhead time.Duration
 	// TokenMemory is how many bytes of verified ID tokens are remembered: what they say, and not
-	// the tokens themselves. A token that is seen again is then not decoded, nor its signature
-	// computed. All checks are still made, and the issuer's key set is asked for its key. The least
-	// recently used go first. Zero: 16 MiB, for some 4,000 tokens of 1 kB. Negative: none is
+	// the tokens themselves. If a token is seen again, its signature is then not computed. All
+	// checks are still made, and the issuer's key set is asked for its key. The least recently
+	// used go first. Zero: 16 MiB, for some 4,000 tokens of 1 kB. Negative: none is
 	// remembered.
 	TokenMemory int
 	// SharedCache shares credentials between several processes. It is asked for what the cache does

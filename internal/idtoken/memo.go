@@ -6,8 +6,6 @@ import (
 	"crypto/x509"
 	"sync"
 	"time"
-
-	"github.com/seed055b7978/delegation/internal/jsonvalue"
 )
 
 // defaultMemory is how many bytes of verified tokens are kept: some 4,000 of 1 kB.
@@ -27,8 +25,8 @@ const (
 // keyID is the hash of a key's material. Zero: no key.
 type keyID [sha256.Size]byte
 
-// memo remembers verified tokens by their hash, so that a token which is seen again is not decoded
-// once more, nor its signature computed.
+// memo remembers verified tokens by their hash, so that the signature of a token which is seen again
+// is not computed once more. Its claims are decoded when it is first seen again, and then kept.
 //
 // It holds the outcome of no check but one: that the signature verifies with a certain key. This
 // stays true for ever. Everything else is checked each time, and the key set is asked each time: a
@@ -49,9 +47,11 @@ type memo struct {
 
 type memoEntry struct {
 	digest [sha256.Size]byte
+	// content has no claims before the token is seen again: most tokens never are.
 	content
-	end  time.Time // from here on no check of the dates passes
-	size int
+	payload []byte    // what the claims are read from; nil once they were
+	end     time.Time // from here on no check of the dates passes
+	size    int
 }
 
 func newMemo(limit int) *memo {
@@ -62,8 +62,8 @@ func newMemo(limit int) *memo {
 	}
 }
 
-// recall returns the content of the token with the hash. nil: it is not remembered.
-func (m *memo) recall(digest [sha256.Size]byte) *content {
+// recall returns a token as it is remembered. nil: it is not.
+func (m *memo) recall(raw string, digest [sha256.Size]byte) *compactJWS {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	element, ok := m.entries[digest]
@@ -71,18 +71,44 @@ func (m *memo) recall(digest [sha256.Size]byte) *content {
 		return nil
 	}
 	m.recent.MoveToFront(element)
-	return &element.Value.(*memoEntry).content
+	entry := element.Value.(*memoEntry)
+	return &compactJWS{
+		raw:        raw,
+		digest:     digest,
+		payload:    entry.payload,
+		content:    entry.content,
+		remembered: true,
+	}
 }
 
-// remember keeps a token that has just passed every check, with a copy of its claims, until the
-// time end. One that would take a large part of the room is not kept.
+// keepClaims notes the claims of a remembered token, which were read from its payload.
+func (m *memo) keepClaims(t *compactJWS) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	element, ok := m.entries[t.digest]
+	if !ok {
+		return
+	}
+	entry := element.Value.(*memoEntry)
+	entry.claims = t.claims
+	entry.payload = nil
+}
+
+// remember keeps a token that has just passed every check until the time end. One that would take a
+// large part of the room is not kept. The claims are the caller's, so they are not kept here.
 func (m *memo) remember(t *compactJWS, now, end time.Time) {
 	size := tokenOverhead + len(t.raw) + weight(t.claims)
 	if size > m.limit/largest {
 		return
 	}
-	entry := &memoEntry{digest: t.digest, content: t.content, end: end, size: size}
-	entry.claims = jsonvalue.CloneObject(t.claims)
+	entry := &memoEntry{
+		digest:  t.digest,
+		content: t.content,
+		payload: t.payload,
+		end:     end,
+		size:    size,
+	}
+	entry.claims = nil
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.drop(m.entries[t.digest])

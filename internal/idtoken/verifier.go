@@ -267,17 +267,25 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 // read returns a token with its claims, which nobody has verified but the memo.
 func (v *Verifier) read(raw string) (*compactJWS, error) {
 	digest := Digest(raw)
-	if known := v.memo.recall(digest); known != nil {
-		return &compactJWS{raw: raw, digest: digest, content: *known, remembered: true}, nil
+	token := v.memo.recall(raw, digest)
+	if token == nil {
+		parsed, err := parseCompact(raw, v.config.MaxSize, v.headers)
+		if err != nil {
+			return nil, err
+		}
+		parsed.digest = digest
+		token = parsed
 	}
-	token, err := parseCompact(raw, v.config.MaxSize, v.headers)
-	if err != nil {
-		return nil, err
+	if token.claims != nil {
+		return token, nil
 	}
-	token.digest = digest
-	token.claims, err = parseObject("payload", token.payload, "claim", decidingClaims)
+	claims, err := parseObject("payload", token.payload, "claim", decidingClaims)
 	if err != nil {
 		return nil, token.origin("").refused(err)
+	}
+	token.claims = claims
+	if token.remembered {
+		v.memo.keepClaims(token)
 	}
 	return token, nil
 }
