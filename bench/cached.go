@@ -127,7 +127,7 @@ func userToken(user int) string {
 	return signed + "." + encode(mac.Sum(nil))
 }
 
-// everybody is a shared cache that has credentials for whoever asks. It knows who asks from its
+// everybody is a shared cache that has credentials for each caller. It knows who asks from its
 // rule, as long as one exchange is made at a time.
 type everybody struct {
 	mu             sync.Mutex

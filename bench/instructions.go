@@ -128,8 +128,8 @@ func (b *bench) countOf(valgrind, name string, n int) (float64, error) {
 	command := exec.Command(valgrind, "--tool=cachegrind", "--cache-sim=no",
 		"--cachegrind-out-file="+os.DevNull,
 		own, "-repeat", name, "-times", strconv.Itoa(n), "-folder", b.world.folder)
-	// Garbage would be collected at other moments each time. With what every amd64 processor has, and
-	// no more, the same code runs on each of them; and valgrind has no RDTSCP.
+	// Garbage would be collected at other moments each time. With what every amd64 processor has,
+	// and no more, the same code runs on each of them; and valgrind has no RDTSCP.
 	command.Env = append(os.Environ(), "GOGC=off", "GOMAXPROCS=1", "GODEBUG=cpu.all=off")
 	said, err := command.CombinedOutput()
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 )
 
-// What the STS of all measurements answers. It is the answer to one user's request, whoever asks:
+// What the STS of all measurements answers. It is the answer to one user's request, for every caller:
 // its own work must not count.
 const (
 	recipient  = "https://eu-central-1.signin.aws.amazon.com/saml"

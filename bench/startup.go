@@ -72,8 +72,8 @@ func startTime(program string, arguments ...string) (float64, error) {
 }
 
 // installed copies a program, and returns the copy. Linux keeps what the linker has just written in
-// memory page by page, and what was copied or read from disk in larger pieces, so a program of 40 MB
-// starts about 1 ms faster once it is installed.
+// memory page by page, and what was copied or read from disk in larger pieces, so a program of
+// 40 MB starts about 1 ms faster once it is installed.
 func installed(program string) (string, error) {
 	content, err := os.ReadFile(program)
 	if err != nil {

@@ -179,8 +179,8 @@ func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.R
 	})
 }
 
-// callRule calls the rule and then its timers, until the rule has called callback or has nothing left
-// to do. goja settles promises whenever no function is running.
+// callRule calls the rule and then its timers, until the rule has called callback or has nothing
+// left to do. goja settles promises whenever no function is running.
 func (r *run) callRule() {
 	value := r.must(r.rt.RunProgram(r.program))
 	function, _ := goja.AssertFunction(value)

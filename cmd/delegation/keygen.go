@@ -11,7 +11,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const keygenNext = `%s and %s are written. Name them in the configuration, under identity_provider.keys, and register the metadata in AWS:
+const keygenNext = "%s and %s are written. Name them in the configuration, under " +
+	`identity_provider.keys, and register the metadata in AWS:
   delegation metadata --entity-id urn:example.com --certificate %s --out metadata.xml
   aws iam create-saml-provider --name delegation --saml-metadata-document file://metadata.xml
 `

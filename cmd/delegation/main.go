@@ -110,7 +110,7 @@ func (s surroundings) variable(name string) (value string) {
 	return value
 }
 
-// hangups returns a channel that has a value after SIGHUP. That one more came before it was taken is
+// hangups returns a channel that has a value after SIGHUP. If more come before it is taken, one is
 // remembered. From then on the signal does not end the process, until stop is called.
 func (s surroundings) hangups() (came <-chan os.Signal, stop func()) {
 	signals := make(chan os.Signal, 1)
@@ -137,7 +137,7 @@ func (s surroundings) progress(c *cobra.Command, what string) (done func()) {
 	return term.Progress(c.Context(), s.stderr, what, s.after)
 }
 
-// commands are all that the program does, beside completion and help.
+// commands are all that the program does, apart from completion and help.
 func (s surroundings) commands() []*cobra.Command {
 	return []*cobra.Command{
 		initCommand(s),

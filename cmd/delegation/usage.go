@@ -10,8 +10,8 @@ import (
 // usageWidth is the width in columns at which the descriptions of flags are wrapped.
 const usageWidth = 80
 
-// writeUsage writes how a command is called, in cobra's words. cobra's own usage does not wrap flags,
-// and its templates cost more than all other work of --help together.
+// writeUsage writes how a command is called, in cobra's words. cobra's own usage does not wrap
+// flags, and its templates cost more than all other work of --help together.
 func writeUsage(c *cobra.Command) error {
 	inherited := c.InheritedFlags() // this adds them to the command, and UseLine reads those
 	var text strings.Builder

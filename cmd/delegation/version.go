@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const versionLong = `Print the version of this program, the commit it was built from, and the version
-of Go. The flag --version prints the same.
+const versionLong = `Print the version of this program, the commit it was built from, and the
+version of Go. The flag --version prints the same.
 
 With --json it is an object. commit, commit_time and modified are absent if the
 build did not record them, as with "go install" at a version.`

@@ -33,8 +33,8 @@ func NewHandler(
 	return route(d, c, h, handlers, new(shared)), nil
 }
 
-// Next is NewHandler for another version of the same service: what the rate limit has counted counts
-// on.
+// Next is NewHandler for another version of the same service: the rate limit keeps what it has
+// counted.
 func (h *Handler) Next(
 	d *delegation.Delegator, c delegation.Config, endpoints delegationhttp.Config,
 ) (*Handler, error) {

@@ -117,8 +117,8 @@ func (r *running) reloads(ctx context.Context) {
 	}
 }
 
-// reload changes over to what the files say now, if all of it is right. Otherwise the version before
-// serves on.
+// reload changes over to what the files say now, if all of it is right. Otherwise the version
+// before serves on.
 func (r *running) reload(ctx context.Context) {
 	next, err := r.build(ctx)
 	if err == nil {
