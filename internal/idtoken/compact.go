@@ -65,12 +65,8 @@ func parseCompact(raw string, maxSize int, known *headers) (*compactJWS, error) 
 
 // decodeParts decodes the three parts. It reads nothing in them, and returns the header as text.
 func decodeParts(raw string, maxSize int) (t *compactJWS, header []byte, err error) {
-	if raw == "" {
-		return nil, nil, newError(tokenMissing, "there is no ID token")
-	}
-	if len(raw) > maxSize {
-		return nil, nil, newError(tokenTooLarge,
-			"the token has %d bytes, more than %d", len(raw), maxSize)
+	if err := checkSize(raw, maxSize); err != nil {
+		return nil, nil, err
 	}
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {
@@ -86,6 +82,17 @@ func decodeParts(raw string, maxSize int) (t *compactJWS, header []byte, err err
 		decoded[i] = b
 	}
 	return &compactJWS{raw: raw, payload: decoded[1], signature: decoded[2]}, decoded[0], nil
+}
+
+// checkSize refuses an absent token, and one with more bytes than the limit.
+func checkSize(raw string, limit int) error {
+	if raw == "" {
+		return newError(tokenMissing, "there is no ID token")
+	}
+	if len(raw) > limit {
+		return newError(tokenTooLarge, "the token has %d bytes, more than %d", len(raw), limit)
+	}
+	return nil
 }
 
 // Digest is the SHA-256 of a text. It takes no memory of the heap for a token of usual length.

@@ -266,6 +266,10 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 
 // read returns a token with its claims, which nobody has verified but the memo.
 func (v *Verifier) read(raw string) (*compactJWS, error) {
+	// The size comes first: a stranger decides how much there is to hash.
+	if err := checkSize(raw, v.config.MaxSize); err != nil {
+		return nil, err
+	}
 	digest := Digest(raw)
 	token := v.memo.recall(raw, digest)
 	if token == nil {
