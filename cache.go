@@ -209,8 +209,8 @@ func (x *exchange) adopt(c *call) {
 	x.event = event
 }
 
-// usable refuses what the shared cache returns for the decision and is not of its session: whoever
-// can write there must not choose who a user is. It then counts as absent.
+// usable refuses what the shared cache returns for the decision and is not of its session: a writer
+// to that cache must not choose who a user is. It then counts as absent.
 func (x *exchange) usable(c *Credentials) error {
 	if c.AccessKeyID == "" || c.SecretAccessKey.Reveal() == "" || c.SessionToken.Reveal() == "" {
 		return errors.New("it returned credentials with a part missing, which are not used")
@@ -225,7 +225,7 @@ func (x *exchange) usable(c *Credentials) error {
 }
 
 // isRefusal tells whether AWS has definitely refused. An answer for another session is none: it
-// says nothing about the decision, and nothing about credentials at hand.
+// says nothing about the decision, and nothing about credentials that are cached.
 func isRefusal(err error) bool {
 	e := issueError(err)
 	return e.Stage == StageSTS && !e.Retryable && e.Code != CodeSTSAnswerMismatch
@@ -280,7 +280,8 @@ func (d *decision) appendKey(t freshness.KeyText) freshness.KeyText {
 	return t
 }
 
-// certificateHash is that of a certificate. Those of the configuration's identities are hashed once.
+// certificateHash returns the hash of a certificate. The certificates of the configuration's
+// identities are hashed once.
 func (d *Delegator) certificateHash(c *x509.Certificate) [sha256.Size]byte {
 	if hash, known := d.certificates.Load(c); known {
 		return hash.([sha256.Size]byte)

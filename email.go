@@ -93,9 +93,9 @@ func denyUnverified(reason string, user *User, rc *RuleContext) error {
 	case mark != nil || !entra:
 		return &denial{reason: reason}
 	case user.Text("email") == "":
-		return &denial{reason, "Entra's tokens have no email_verified, and this one has no email: " +
-			"remove the rule, and choose users by Issuer.Tenants, or by roles or groups in " +
-			"Issuer.RequiredClaims; or configure the application to send the optional claims " +
+		return &denial{reason, "Entra's tokens have no email_verified, and this one has no " +
+			"email: remove the rule, and choose users by Issuer.Tenants, or by roles or groups " +
+			"in Issuer.RequiredClaims; or configure the application to send the optional claims " +
 			"email and xms_edov, and set Issuer.EntraVerifiedEmail"}
 	case user.Properties["xms_edov"] == nil:
 		return &denial{reason, "Entra's tokens have no email_verified: configure the application " +
@@ -106,7 +106,7 @@ func denyUnverified(reason string, user *User, rc *RuleContext) error {
 		return &denial{reason, "Entra's tokens have no email_verified, and xms_edov says that " +
 			"the address is verified: set Issuer.EntraVerifiedEmail to count it"}
 	}
-	return &denial{reason, "Entra's tokens have no email_verified, and xms_edov does not say that " +
-		"this address is verified: have the tenant's administrator verify its domain, or list " +
-		"the domain in Issuer.VerifiedEmailDomains if it belongs to the issuer's only tenant"}
+	return &denial{reason, "Entra's tokens have no email_verified, and xms_edov does not say " +
+		"that this address is verified: have the tenant's administrator verify its domain, or " +
+		"list the domain in Issuer.VerifiedEmailDomains if it belongs to the issuer's only tenant"}
 }

@@ -167,8 +167,8 @@ func (x *exchange) verify(ctx context.Context, idToken string) error {
 	return nil
 }
 
-// checkClientID compares what the caller says of itself with the token. The error tells the operator
-// whose token it is; strangers see none of it.
+// checkClientID compares what the caller says of itself with the token. The error tells the
+// operator whose token it is; strangers see none of it.
 func (x *exchange) checkClientID() error {
 	clientID := x.options.clientID
 	client := x.claims.Client

@@ -163,7 +163,8 @@ func trusting(transport http.RoundTripper, pool *x509.CertPool) (http.RoundTripp
 	return own, nil
 }
 
-// readCAs reads certificates in PEM, and nothing else. The key tells the file's content from others.
+// readCAs reads certificates in PEM, and nothing else. The key tells the file's content from
+// others.
 func readCAs(name string) (*x509.CertPool, freshness.Key, error) {
 	var none freshness.Key
 	text, err := readBounded(name, maxCAFile)

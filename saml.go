@@ -169,7 +169,7 @@ func (p IdentityProvider) Metadata() ([]byte, error) {
 
 // signedResponse is a response that STS takes.
 type signedResponse struct {
-	encoded     Secret // base64; whoever holds it can redeem it for five minutes
+	encoded     Secret // base64; a holder can redeem it for five minutes
 	assertionID string
 }
 

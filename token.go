@@ -62,7 +62,8 @@ type Issuer struct {
 
 	// Algorithms are those that the issuer may sign with: RS, PS and ES with 256, 384 or 512, and
 	// EdDSA, which is Ed25519 (RFC 9864) and no other curve. HS256 is for secrets: ClientSecrets
-	// allow it next to these, whether it is listed or not. Empty: RS256, or HS256 with SharedSecret.
+	// allow it next to these, whether it is listed or not. Empty: RS256, or HS256 with
+	// SharedSecret.
 	Algorithms []string
 
 	// JWKS is a static key set (RFC 7517) as JSON. Nothing is fetched.
@@ -93,10 +94,10 @@ type Issuer struct {
 
 	// AllowLoopbackHTTP allows plain http to 127.0.0.0/8, ::1 and localhost. It is for tests.
 	AllowLoopbackHTTP bool
-	// InsecureHTTPHosts are hosts to which plain http is allowed, for URL, DiscoveryURL, JWKSURL and
-	// the jwks_uri of the discovery document: in lower case, with the port unless that is 80, such
-	// as keycloak:8080. Anyone between here and such a host can replace the keys, and so sign in
-	// as anybody: name hosts inside your own network only. Empty: none.
+	// InsecureHTTPHosts are hosts to which plain http is allowed, for URL, DiscoveryURL, JWKSURL
+	// and the jwks_uri of the discovery document: in lower case, with the port unless that is 80,
+	// such as keycloak:8080. Anyone between here and such a host can replace the keys, and so sign
+	// in as anybody: name hosts inside your own network only. Empty: none.
 	InsecureHTTPHosts []string
 	// DocumentOrigins are https origins of this issuer's documents besides those of URL,
 	// DiscoveryURL and JWKSURL, such as https://10.0.0.10:6443: without a path, in lower case, with

@@ -96,8 +96,9 @@ func New(c Config) (*Handlers, error) {
 }
 
 // WithConfig makes the handlers of another configuration, which go on with what the rate limit of
-// this one has counted: what users have left counts on, also under another limit. It is for programs
-// that reload their configuration. Errors are those of New, and these handlers stay as they are.
+// this one has counted: users keep what they have left, also under another limit. It is for
+// programs that reload their configuration. Errors are those of New, and these handlers stay as
+// they are.
 func (h *Handlers) WithConfig(c Config) (*Handlers, error) {
 	next, err := New(c)
 	if err != nil {

@@ -108,8 +108,8 @@ func (l *limiter) countOn(before *limiter) {
 	}
 }
 
-// bucketOf returns, under the lock, a user's bucket with this limit. What is left in it counts on if
-// another limit has filled it.
+// bucketOf returns, under the lock, a user's bucket with this limit. A bucket that another limit
+// has filled keeps what is left in it.
 func (l *limiter) bucketOf(key freshness.Key, now time.Time) *rate.Limiter {
 	l.users.Resize(l.maxUsers)
 	bucket, ok := l.users.Get(key)

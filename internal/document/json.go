@@ -31,7 +31,7 @@ func WithoutBOM(text []byte) []byte { return bytes.TrimPrefix(text, byteOrderMar
 // input in errors.
 //
 // The text must be one object: UTF-8, no half of a surrogate pair, no member twice at
-// any depth, nothing behind it, at most 32 levels deep. Numbers are json.Number, so that no digit
+// any depth, nothing after it, at most 32 levels deep. Numbers are json.Number, so that no digit
 // is lost; the rest is as encoding/json decodes into any. Duplicate members are named in the
 // error.
 //

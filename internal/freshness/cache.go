@@ -45,7 +45,7 @@ type CacheConfig[V any] struct {
 	Size int
 	// Window is how long before a value's end callers begin to wait for a renewal.
 	Window time.Duration
-	// Ahead is how long before a value's end one begins behind the caller's back.
+	// Ahead is how long before a value's end a use begins a renewal in the background.
 	Ahead time.Duration
 	// Shared keeps values for several processes; nil: none.
 	Shared Shared[V]
@@ -151,14 +151,14 @@ type Request[V any] struct {
 	// the caller who began it but not its end: it must bound itself.
 	Issue func(context.Context) (*V, error)
 	// Unattended is called, in the same goroutine, when Issue has ended and no caller tells of it:
-	// in a renewal behind the caller's back, and when the caller has left or was served something
+	// in a renewal in the background, and when the caller has left or was served something
 	// else.
 	Unattended func(error)
 }
 
-// Held returns what is remembered of a key, as Get would, if it is a refusal or a value that needs no
-// renewal yet. Otherwise it reports false, and Get has to be asked. It spares a caller to make a
-// Request.
+// Held returns what is remembered of a key, as Get would, if it is a refusal or a value that needs
+// no renewal yet. Otherwise it reports false, and Get has to be asked. It saves callers the making of
+// a Request.
 func (c *Cache[V]) Held(key Key) (value *V, outcome Outcome, err error, held bool) {
 	now := c.config.Now()
 	c.mu.Lock()
@@ -340,7 +340,7 @@ func (c *Cache[V]) times(r Request[V], value *V, random float64) (renewAt, stale
 }
 
 // Forget drops an owner's entries, or everybody's if the owner is nil, here and in the shared
-// cache, whose error it returns. Whoever waits for a value already gets it, but it is not kept.
+// cache, whose error it returns. Those who wait for a value already get it, but it is not kept.
 func (c *Cache[V]) Forget(ctx context.Context, owner *Key) error {
 	c.mu.Lock()
 	if owner == nil {

@@ -21,8 +21,8 @@ func ProbeAll[T any](calls []func() T) []T {
 	return results
 }
 
-// Probes keep the results of slow checks, by name, for a minute, so that whoever asks often does
-// not repeat them. The zero value is ready; it is safe for concurrent use.
+// Probes keep the results of slow checks, by name, for a minute, so that frequent callers do not
+// repeat them. The zero value is ready; it is safe for concurrent use.
 type Probes struct {
 	mu      sync.Mutex
 	results map[string]*probeResult

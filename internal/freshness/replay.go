@@ -27,8 +27,8 @@ func NewReplayMemory(size int) *ReplayMemory {
 	return &ReplayMemory{size: size, marks: &marks{used: map[string]struct{}{}}}
 }
 
-// WithSize returns a memory of another size that shares what is remembered. While there is more than
-// that, it refuses: nothing is forgotten before the time.
+// WithSize returns a memory of another size that shares what is remembered. While more than that is
+// remembered, it refuses: nothing is forgotten before the time.
 func (m *ReplayMemory) WithSize(size int) *ReplayMemory {
 	return &ReplayMemory{size: size, marks: m.marks}
 }

@@ -98,7 +98,7 @@ func (s *sharing[V]) look(ctx context.Context) *V {
 		s.good = found
 	}
 	wanted, stale, _ := s.cache.times(s.request, found, 0)
-	if s.renews { // whoever renews wants one that is better than what it holds
+	if s.renews { // a renewal wants one that is better than what it holds
 		stale = wanted
 	}
 	if !now.Before(stale) {

@@ -1,6 +1,6 @@
 // Package guard calls code that may panic or hang: the operator's, and libraries that read what
-// strangers wrote. A panic becomes an error that quotes it, cut short. Whoever waits for a call that
-// hangs can leave, and what is left behind is bounded.
+// strangers wrote. A panic becomes an error that quotes it, cut short. Those who wait for a call
+// that hangs can leave, and the number of calls left running is bounded.
 package guard
 
 import "fmt"

@@ -18,7 +18,8 @@ func (i Issuer) knownBefore(r *remoteKeys) *remoteKeys {
 	return known
 }
 
-// isFoundAs tells whether the keys of both are found at the same places and fetched in the same way.
+// isFoundAs tells whether the keys of both are found at the same places and fetched in the same
+// way.
 func (r *remoteKeys) isFoundAs(other *remoteKeys) bool {
 	return r.issuer == other.issuer &&
 		slices.Equal(r.aliases, other.aliases) &&

@@ -153,8 +153,10 @@ func (c *comparison) compareDates() {
 	clock := fmt.Sprintf("%s; leeway %s", stamp(c.now), leeway)
 	exp, expErr := numericDate(c.Claims, "exp")
 	field := c.add("exp", c.date("exp"), "after "+clock)
-	if field.judge(expErr); expErr == nil {
+	if expErr == nil {
 		field.judge(checkExpiry(exp, c.now, leeway))
+	} else {
+		field.judge(expErr)
 	}
 	for _, name := range []string{"iat", "nbf"} {
 		date, err := numericDate(c.Claims, name)

@@ -26,7 +26,7 @@ type Error struct {
 	Mistaken string
 }
 
-// The codes, for whoever hands refusals on.
+// The codes of an [Error].
 const (
 	tokenMissing         = "token_missing"
 	tokenTooLarge        = "token_too_large"

@@ -25,8 +25,8 @@ const (
 // keyID is the hash of a key's material. Zero: no key.
 type keyID [sha256.Size]byte
 
-// memo remembers verified tokens by their hash, so that the signature of a token which is seen again
-// is not computed once more. Its claims are decoded when it is first seen again, and then kept.
+// memo remembers verified tokens by their hash, so that the signature of a token is computed only
+// when it is first seen. Its claims are decoded when it is seen for the second time, and then kept.
 //
 // It holds the outcome of no check but one: that the signature verifies with a certain key. This
 // stays true for ever. Everything else is checked each time, and the key set is asked each time: a
@@ -47,7 +47,7 @@ type memo struct {
 
 type memoEntry struct {
 	digest [sha256.Size]byte
-	// content has no claims before the token is seen again: most tokens never are.
+	// content has no claims before the token is seen for the second time: most are seen once.
 	content
 	payload []byte    // what the claims are read from; nil once they were
 	end     time.Time // from here on no check of the dates passes

@@ -18,7 +18,7 @@ const (
 	fetchTimeout    = 10 * time.Second // for both documents together
 	refreshesAtOnce = 2                // of an issuer, for tokens that no known key verifies
 	refreshEvery    = 10 * time.Second // until there is one more of these
-	leastRetry      = time.Second      // for who may come back: not at once
+	leastRetry      = time.Second      // the shortest RetryAfter
 	duePause        = 30 * time.Second // between two refreshes of a set that has grown old
 	emptyPause      = time.Second      // between two attempts while there are no keys at all
 	defaultKeyLife  = time.Hour        // without Cache-Control
@@ -158,7 +158,7 @@ func (r *remoteKeys) mayFetch() bool {
 }
 
 // unavailable says, under the lock, why there are no keys that would give a final verdict. That is
-// never the fault of whoever sent the token.
+// never the fault of the sender of the token.
 func (r *remoteKeys) unavailable(s *search) error {
 	if !r.usable() {
 		late := newError(keySetUnavailable, "the issuer's keys came too late to be used")

@@ -1,6 +1,6 @@
-// Package jsonvalue reads decoded JSON: maps, slices, strings, booleans, and numbers as json.Number,
-// int, int64 or float64. It finds values by dotted paths, and turns them into texts. Its copies
-// share no map or slice with what they were made of.
+// Package jsonvalue reads decoded JSON: maps, slices, strings, booleans, and numbers as
+// json.Number, int, int64 or float64. It finds values by dotted paths, and turns them into texts.
+// Its copies share no map or slice with what they were made of.
 package jsonvalue
 
 import (

@@ -2,7 +2,7 @@ package samldoc
 
 import "fmt"
 
-// The codes, for whoever hands failures on.
+// The codes of an [Error].
 const (
 	textInvalid      = "text_invalid"
 	tooLarge         = "saml_response_too_large"

@@ -65,7 +65,7 @@ type Response struct {
 }
 
 // Write builds, signs and, if asked, encrypts, and returns the base64 text that STS takes and the
-// assertion's ID. Whoever holds the text can redeem it for five minutes. The error is an [*Error],
+// assertion's ID. A holder of the text can redeem it for five minutes. The error is an [*Error],
 // or the context's if that ended first.
 func (r *Response) Write(
 	ctx context.Context, now time.Time, random io.Reader,

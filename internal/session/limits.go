@@ -21,8 +21,8 @@ const (
 	maxTagKey = 128 // characters
 )
 
-// CheckTags checks session tags, whose keys come in order, and that each key beside them is the key
-// of one.
+// CheckTags checks session tags, whose keys come in order, and that each transitive or droppable
+// key is the key of one.
 func CheckTags(keys []string, tags map[string]string, transitive, droppable []string) error {
 	if len(keys) > MaxTags {
 		return fmt.Errorf("there are %d session tags", len(keys))

@@ -58,8 +58,8 @@ func endsInHash(name string) bool {
 	return true
 }
 
-// appendClean appends the name, with one underscore in place of each run of characters that AWS does
-// not take, until the whole has the limit's length.
+// appendClean appends the name, with one underscore in place of each run of characters that AWS
+// does not take, until the whole has the limit's length.
 func appendClean(to []byte, name string, limit int) []byte {
 	for i := 0; i < len(name) && len(to) < limit; i++ {
 		switch {

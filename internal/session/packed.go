@@ -18,7 +18,7 @@ var packedTooLarge = sync.OnceValue(func() *regexp.Regexp {
 
 // DropTags returns the first of the ranked keys of tags: as many as have to go. AWS does not
 // publish its packed format and only says, in the message, how much too large all is together; so
-// the tags' share is estimated by their plain text, beside the rest (the session policies') in
+// the tags' share is estimated by their plain text, next to the rest (the session policies') in
 // bytes. If the message does not say, or all of the ranked are too few, all of them go.
 func DropTags(message string, tags map[string]string, ranked []string, rest int) []string {
 	m := packedTooLarge().FindStringSubmatch(message)

@@ -19,7 +19,8 @@ type Issuer struct {
 	weak []string
 }
 
-// audience claims are chosen by the one who asks for the token, and dates and kinds are everybody's.
+// alwaysWeak are claims that tell no owner: audiences are chosen by the one who asks for the token,
+// and dates and kinds are everybody's.
 var alwaysWeak = []string{
 	"iss", "aud", "azp", "appid", "cid", "client_id", "exp", "iat", "nbf", "jti", "typ", "nonce",
 	"at_hash", "c_hash", "auth_time", "acr", "amr", "ver", "locale", "name", "given_name",
