@@ -186,8 +186,7 @@ func (i *Answers) CheckGate(flag, answer string) error {
 		return fmt.Errorf("init knows no such claim of this provider: in place of --%s, name the "+
 			"claim with --require CLAIM=VALUE", flag)
 	case p.gate.flag != flag:
-		return fmt.Errorf("this provider has another question: replace it by --%s, or by "+
-			"--require CLAIM=VALUE. --%[1]s is: %[2]s", p.gate.flag, p.gate.asks)
+		return i.otherGate(p)
 	}
 	if err := CheckName(answer); err != nil {
 		return err
@@ -203,6 +202,17 @@ func (i *Answers) CheckGate(flag, answer string) error {
 		return fmt.Errorf("%.80q is not a domain such as example.com, in lower case", answer)
 	}
 	return nil
+}
+
+// otherGate names the flag of the provider's own gate. Another claim is no replacement where the
+// answer to the gate's question cannot be left out.
+func (i *Answers) otherGate(p *provider) error {
+	replacement := "--" + p.gate.flag
+	if i.WhyGate() == "" {
+		replacement += ", or by --require CLAIM=VALUE"
+	}
+	return fmt.Errorf("this provider has another question: replace it by %s. --%s is: %s",
+		replacement, p.gate.flag, p.gate.asks)
 }
 
 var domain = sync.OnceValue(func() *regexp.Regexp {
