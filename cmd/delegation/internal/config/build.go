@@ -257,8 +257,8 @@ func (b *Builder) certificate(at KeyPath, s TLSSettings) *service.Certificate {
 	if s == (TLSSettings{}) {
 		return nil
 	}
-	certificateFile := b.from.beside(s.CertificateFile)
-	keyFile := b.from.beside(s.KeyFile)
+	certificateFile := b.from.resolve(s.CertificateFile)
+	keyFile := b.from.resolve(s.KeyFile)
 	read, err := service.NewCertificate(certificateFile, keyFile, b.logger, time.Now)
 	if err != nil {
 		b.Wrong(at, err)

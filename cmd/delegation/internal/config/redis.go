@@ -288,7 +288,7 @@ func (b *Builder) redisPassword(at KeyPath, s RedisSettings) service.RedisPasswo
 		return service.PasswordCommand(s.Username, command, time.Now)
 	case s.PasswordFile != "":
 		b.password(at.Child("password_file"), s.PasswordFile)
-		return service.PasswordFile(s.Username, b.from.beside(s.PasswordFile))
+		return service.PasswordFile(s.Username, b.from.resolve(s.PasswordFile))
 	case s.Username != "":
 		b.Wrong(at.Child("username"), errors.New("has no effect without redis.password_file "+
 			"or redis.password_command"))
@@ -301,7 +301,7 @@ func (b *Builder) redisPassword(at KeyPath, s RedisSettings) service.RedisPasswo
 func (b *Builder) command(at KeyPath, command []string) []string {
 	program := command[0]
 	if filepath.Base(program) != program {
-		program = b.from.beside(program)
+		program = b.from.resolve(program)
 	}
 	found, err := exec.LookPath(program)
 	if err != nil {

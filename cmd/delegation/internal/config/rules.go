@@ -160,7 +160,7 @@ func (b *Builder) javaScript(
 	if s.ConfigurationFile != "" {
 		maps.Copy(o.Configuration, b.texts(at.Child("configuration_file"), s.ConfigurationFile))
 	}
-	rules, err := jsrules.CompileFolder(os.DirFS(b.from.beside(s.Folder)), o)
+	rules, err := jsrules.CompileFolder(os.DirFS(b.from.resolve(s.Folder)), o)
 	b.Add(at.Child("folder"), err)
 	return rules
 }

@@ -63,8 +63,8 @@ func (s *Source) At(k KeyPath) string {
 	return fmt.Sprintf("%s: %s", s.file, k)
 }
 
-// beside returns the path of a file that the configuration names.
-func (s *Source) beside(name string) string {
+// resolve returns the path of a file that the configuration names.
+func (s *Source) resolve(name string) string {
 	if filepath.IsAbs(name) {
 		return name
 	}

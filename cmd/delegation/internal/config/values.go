@@ -32,7 +32,7 @@ func (b *Builder) file(at KeyPath, name string) []byte {
 		b.Wrong(at, errors.New("is missing"))
 		return nil
 	}
-	text, err := os.ReadFile(b.from.beside(name))
+	text, err := os.ReadFile(b.from.resolve(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: correct the path, which is relative to the configuration", err)
 	}
@@ -72,10 +72,10 @@ func (b *Builder) Issuer(at KeyPath, s IssuerSettings) delegation.Issuer {
 		i.JWKS = b.file(at.Child("jwks_file"), s.JWKSFile)
 	}
 	if s.CAFile != "" {
-		i.CAFile = b.from.beside(s.CAFile)
+		i.CAFile = b.from.resolve(s.CAFile)
 	}
 	if s.BearerTokenFile != "" {
-		i.BearerTokenFile = b.from.beside(s.BearerTokenFile)
+		i.BearerTokenFile = b.from.resolve(s.BearerTokenFile)
 	}
 	if s.SharedSecretFile != "" {
 		i.SharedSecret = b.sharedSecret(at.Child("shared_secret_file"), s.SharedSecretFile)
@@ -131,7 +131,7 @@ func (b *Builder) Identity(at KeyPath, s IdentitySettings) delegation.IdentityPr
 				"delegation keygen makes", errors.Unwrap(err))) // without stage, code and remedy
 			continue
 		}
-		b.keyFiles = append(b.keyFiles, b.from.beside(k.KeyFile))
+		b.keyFiles = append(b.keyFiles, b.from.resolve(k.KeyFile))
 		p.Keys = append(p.Keys, signing)
 	}
 	return p
