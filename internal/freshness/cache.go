@@ -157,8 +157,8 @@ type Request[V any] struct {
 }
 
 // Held returns what is remembered of a key, as Get would, if it is a refusal or a value that needs
-// no renewal yet. Otherwise it reports false, and Get has to be asked. It saves callers the making of
-// a Request.
+// no renewal yet. Otherwise it reports false, and Get has to be asked. It spares
+// callers a Request.
 func (c *Cache[V]) Held(key Key) (value *V, outcome Outcome, err error, held bool) {
 	now := c.config.Now()
 	c.mu.Lock()

@@ -166,8 +166,8 @@ func (t *compactJWS) readHeader(text []byte) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range refusedHeaders {
-		if err := refuseHeader(header, name); err != nil {
+	for _, refused := range refusedHeaders {
+		if err := refused.check(header); err != nil {
 			return err
 		}
 	}
@@ -187,16 +187,23 @@ func (t *compactJWS) readHeader(text []byte) error {
 	return nil
 }
 
-// refusedHeaders are those that no token may have, in the order in which they are refused.
-var refusedHeaders = []string{"b64", "crit", "enc"}
+// refusedHeader is a header that no token may have, and the code of the refusal.
+type refusedHeader struct {
+	name, code string
+}
 
-// refuseHeader refuses a header that has one of refusedHeaders.
-func refuseHeader(header map[string]any, name string) error {
-	if _, ok := header[name]; !ok {
+// refusedHeaders are in the order in which they are refused.
+var refusedHeaders = []refusedHeader{
+	{"b64", tokenB64},
+	{"crit", tokenCritical},
+	{"enc", tokenEncrypted},
+}
+
+func (r refusedHeader) check(header map[string]any) error {
+	if _, ok := header[r.name]; !ok {
 		return nil
 	}
-	codes := map[string]string{"b64": tokenB64, "crit": tokenCritical, "enc": tokenEncrypted}
-	return newError(codes[name], "the header has %q", name)
+	return newError(r.code, "the header has %q", r.name)
 }
 
 // readAlgorithm takes the algorithm as the header writes it.

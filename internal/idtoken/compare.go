@@ -153,10 +153,10 @@ func (c *comparison) compareHeader(text []byte) {
 	c.compareKeyID(header)
 	typ := c.add("header typ", shown(header, "typ"), `"JWT" or absent`)
 	typ.judge(checkType(header))
-	for _, name := range []string{"crit", "b64", "enc"} {
+	for _, refused := range refusedHeaders {
+		name := refused.name
 		if _, present := header[name]; present || name == "crit" {
-			field := c.add("header "+name, presence(header, name), "absent")
-			field.judge(refuseHeader(header, name))
+			c.add("header "+name, presence(header, name), "absent").judge(refused.check(header))
 		}
 	}
 	c.compareSignature()
