@@ -76,8 +76,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Handlers makes the handlers of one configuration. Only [New] makes one. It is safe for concurrent
-// use.
+// Handlers makes the handlers of one configuration. Only [New] and [Handlers.WithConfig] make one.
+// It is safe for concurrent use.
 type Handlers struct {
 	config  Config
 	limiter *limiter // nil: no limit

@@ -69,7 +69,7 @@ type CacheConfig[V any] struct {
 
 // Cache remembers credentials, or whatever else is issued, lasts for a time and can be refused. It
 // is bounded, issues for one key once at a time however many wait, and renews ahead of the end when
-// it is used. Only [NewCache] makes one; it is safe for concurrent use.
+// it is used. Only [NewCache] and [Cache.WithConfig] make one; it is safe for concurrent use.
 type Cache[V any] struct {
 	config CacheConfig[V]
 	*kept[V]

@@ -9,7 +9,8 @@ import (
 )
 
 // ReplayMemory remembers what was used once. It is bounded and never forgets before the time: when
-// it is full, it refuses. Only [NewReplayMemory] makes one; it is safe for concurrent use.
+// it is full, it refuses. Only [NewReplayMemory] and [ReplayMemory.WithSize] make one; it is safe
+// for concurrent use.
 type ReplayMemory struct {
 	size int
 	*marks
