@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 )
 
-// What the STS of all measurements answers. It is the answer to one user's request, for every caller:
-// its own work must not count.
+// What the STS of all measurements answers. It is the answer to one user's request, for every
+// caller: its own work must not count.
 const (
 	recipient  = "https://eu-central-1.signin.aws.amazon.com/saml"
 	audience   = "https://signin.aws.amazon.com/saml"

@@ -3,6 +3,7 @@ package rediscache
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -142,6 +143,24 @@ func (c *Cache) lookAgain(ctx context.Context, err error) {
 	if ok && !isAnswer(err) {
 		cluster.ReloadState(ctx) // in the background, and not twice at a time
 	}
+}
+
+// unknownCommand is an answer of Redis to a command that it does not know, without its arguments.
+type unknownCommand string
+
+func (e unknownCommand) Error() string { return string(e) }
+
+// RedisError implements redis.Error.
+func (unknownCommand) RedisError() {}
+
+// withoutArguments takes the arguments out of an error that repeats them. A server that does not
+// know AUTH, such as one with renamed commands, answers with the password.
+func withoutArguments(err error) error {
+	text, _, repeats := strings.Cut(err.Error(), ", with args beginning with:")
+	if !repeats {
+		return err
+	}
+	return unknownCommand(text)
 }
 
 // isAnswer tells whether an error is an answer of Redis.

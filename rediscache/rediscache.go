@@ -170,7 +170,7 @@ func (c *Cache) do(ctx context.Context, call func(context.Context) error) error 
 	defer cancel()
 	if err := call(ctx); err != nil {
 		c.lookAgain(ctx, err)
-		return fmt.Errorf("redis: %w", err)
+		return fmt.Errorf("redis: %w", withoutArguments(err))
 	}
 	return nil
 }
