@@ -178,8 +178,8 @@ type Config struct {
 	Rand io.Reader
 }
 
-// Delegator exchanges ID tokens for AWS credentials. Only [New] and [Delegator.WithConfig] make one;
-// the zero value refuses.
+// Delegator exchanges ID tokens for AWS credentials. Only [New] and [Delegator.WithConfig] make
+// one; the zero value refuses.
 type Delegator struct {
 	config Config // checked, copied and with its defaults filled in
 	ownSTS bool   // New has made Config.STS

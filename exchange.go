@@ -57,8 +57,9 @@ func WithoutCache() ExchangeOption {
 // the exchange at the step it has reached, with [CodeCanceled]; a nil one is refused with
 // [CodeArgumentInvalid].
 //
-// Between calls a Delegator remembers the issuers' keys, what AWS answered (see Config.CacheSize),
-// regions that do not answer and, with Config.DurationBackOff, what roles do not allow.
+// Between calls a Delegator remembers the issuers' keys, verified tokens (see Config.TokenMemory),
+// what AWS answered (see Config.CacheSize), regions that do not answer and, with
+// Config.DurationBackOff, what roles do not allow.
 func (d *Delegator) Exchange(
 	ctx context.Context, idToken, target string, options ...ExchangeOption,
 ) (*Credentials, error) {
