@@ -949,10 +949,10 @@ func TestFetchUnderWayIsNotTheLastWord(t *testing.T) {
 		})
 		var all sync.WaitGroup
 		unknown := refused(delegation.CodeKeyUnknown)
-		all.Go(func() { w.wantOutcome(t, d, withKeyID("bogus"), unknown) })
+		all.Go(func() { wantAnswer(t, d, withKeyID("bogus"), unknown) })
 		synctest.Wait()
 		must(w.provider.Rotate())
-		all.Go(func() { w.wantOutcome(t, d, w.token(nil), accepted) })
+		all.Go(func() { wantAnswer(t, d, w.token(nil), accepted) })
 		synctest.Wait()
 		close(g.open)
 		all.Wait()

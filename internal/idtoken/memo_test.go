@@ -487,6 +487,8 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+var canceled = context.Canceled.Error()
+
 // memoStep is one step of a schedule.
 type memoStep struct {
 	name string
@@ -523,7 +525,8 @@ func TestMemo_SchedulesMakeNoDifference(t *testing.T) {
 				}
 				for range 1 + random.IntN(3) {
 					ctx, cancel := context.WithCancel(t.Context())
-					if random.IntN(20) == 0 {
+					ended := random.IntN(20) == 0
+					if ended {
 						cancel()
 					}
 					known := idtoken.Remembers(on.Verifier, token.raw)
@@ -531,6 +534,10 @@ func TestMemo_SchedulesMakeNoDifference(t *testing.T) {
 					cancel()
 					synctest.Wait() // for refreshes off the caller's path
 					log = append(log, "  "+token.name)
+					if ended && (got == canceled || want == canceled) {
+						// Whether a fetch that takes no time is waited for is chance.
+						got = want
+					}
 					if got != want || on.fetches != off.fetches {
 						t.Fatalf("schedule %d: %s\nwith a memo, %d fetches: %s\n"+
 							"without, %d fetches: %s", schedule, strings.Join(log, "\n"),
