@@ -133,7 +133,8 @@ func (c *comparison) readPayload() {
 	if c.payloadErr != nil {
 		return
 	}
-	c.by, c.issuerErr = c.verifier.findIssuer(c.token, c.Claims)
+	c.token.claims = c.Claims
+	c.by, c.issuerErr = c.verifier.findIssuer(c.token)
 	c.found = c.issuerErr == nil
 	c.Issuer = c.by.name
 	c.Entry = c.by.entry

@@ -244,7 +244,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	by, err := v.findIssuer(token, token.claims)
+	by, err := v.findIssuer(token)
 	if err != nil {
 		return nil, token.origin("").refused(err)
 	}
@@ -295,8 +295,8 @@ func (v *Verifier) read(raw string) (*compactJWS, error) {
 }
 
 // findIssuer finds the issuer of a token's claims, and notes what they say of whose key it is.
-func (v *Verifier) findIssuer(token *compactJWS, all map[string]any) (by issuer, err error) {
-	token.iss, err = stringClaim(all, "iss")
+func (v *Verifier) findIssuer(token *compactJWS) (by issuer, err error) {
+	token.iss, err = stringClaim(token.claims, "iss")
 	if err != nil {
 		return issuer{}, err
 	}
@@ -304,11 +304,11 @@ func (v *Verifier) findIssuer(token *compactJWS, all map[string]any) (by issuer,
 	if err != nil {
 		return issuer{}, err
 	}
-	token.tenant, _ = all[by.tenantClaim].(string)
+	token.tenant, _ = token.claims[by.tenantClaim].(string)
 	if by.secrets == nil { // no key is one client's
 		return by, nil
 	}
-	if audience, err := audienceClaim(all["aud"]); err == nil && len(audience) == 1 {
+	if audience, err := audienceClaim(token.claims["aud"]); err == nil && len(audience) == 1 {
 		token.audience = audience[0]
 	}
 	return by, nil
