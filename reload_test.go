@@ -85,7 +85,9 @@ func TestWithConfig_KeepsCredentials(t *testing.T) {
 			delegation.CacheHit},
 		"a rule without effect": {func(c *delegation.Config) {
 			c.Rules = []delegation.RuleFunc{
-				func(context.Context, *delegation.User, *delegation.RuleContext) error { return nil },
+				func(context.Context, *delegation.User, *delegation.RuleContext) error {
+					return nil
+				},
 			}
 		}, delegation.CacheHit},
 		"another target": {func(c *delegation.Config) {
@@ -140,8 +142,8 @@ func TestWithConfig_KeepsCredentials(t *testing.T) {
 	}
 }
 
-// TestWithConfig_KeepsIssuersKeys: an issuer that is down does not matter, unless its keys are found
-// or fetched in another way now.
+// TestWithConfig_KeepsIssuersKeys: an issuer that is down does not matter, unless its keys are
+// found or fetched in another way now.
 func TestWithConfig_KeepsIssuersKeys(t *testing.T) {
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	for name, row := range map[string]struct {
@@ -312,8 +314,8 @@ func TestWithConfig_Refused(t *testing.T) {
 	wantError(t, err, delegation.StageConfig, delegation.CodeArgumentInvalid)
 }
 
-// TestWithConfig_InvalidateReachesBoth: what is forgotten through one Delegator is forgotten for the
-// other, too.
+// TestWithConfig_InvalidateReachesBoth: what is forgotten through one Delegator is forgotten for
+// the other, too.
 func TestWithConfig_InvalidateReachesBoth(t *testing.T) {
 	r := newReloading(t)
 	r.exchange()
@@ -352,8 +354,8 @@ func TestWithConfig_SignerHangs(t *testing.T) {
 	})
 }
 
-// TestWithConfig_KeepsDurations: a role is not asked once more for a session that it does not allow,
-// unless another STS is asked.
+// TestWithConfig_KeepsDurations: a role is not asked once more for a session that it does not
+// allow, unless another STS is asked.
 func TestWithConfig_KeepsDurations(t *testing.T) {
 	r := newReloading(t, func(c *delegation.Config) {
 		c.CacheSize = -1
@@ -392,7 +394,9 @@ func TestWithConfig_ClientOfItsOwn(t *testing.T) {
 	t.Cleanup(r.Close)
 	t.Setenv("AWS_ENDPOINT_URL_STS", r.STSURL)
 	r.Config.STS = nil
-	r.Config.OnEvent = func(_ context.Context, e delegation.Event) { r.events = append(r.events, e) }
+	r.Config.OnEvent = func(_ context.Context, e delegation.Event) {
+		r.events = append(r.events, e)
+	}
 	r.current = must(r.Start(t.Context()))
 	r.exchange()
 	for range 2 {

@@ -161,7 +161,8 @@ func (f *fixture) wantHeld(c *freshness.Cache[value], r freshness.Request[value]
 	}
 }
 
-// TestHeld_LeavesRenewalToGet: from the moment at which a use begins a renewal, Held does not serve.
+// TestHeld_LeavesRenewalToGet: from the moment at which a use begins a renewal, Held does not
+// serve.
 func TestHeld_LeavesRenewalToGet(t *testing.T) {
 	bubble(t, func(f *fixture) {
 		r := f.request("x")

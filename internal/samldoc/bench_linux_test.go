@@ -89,8 +89,9 @@ func BenchmarkWrite(b *testing.B) {
 }
 
 // compareTimes runs both in turn, each so many times, and reports two ratios of their CPU time:
-// that of the best rounds, and the median of the rounds. The time of the process has garbage collection
-// in it, and not what else the machine does. It returns the time of a run in the best rounds.
+// that of the best rounds, and the median of the rounds. The time of the process has garbage
+// collection in it, and not what else the machine does. It returns the time of a run in the best
+// rounds.
 func compareTimes(b *testing.B, runs int, first, second func()) (ns, otherNs float64) {
 	var times [2][]float64
 	var ratios []float64

@@ -64,7 +64,7 @@ var notInYAML = []string{"Config.Profile", "Config.Rand"}
 // A step is one setting that the remedy of a code, or another text, says to change.
 type step struct{ of, setting string }
 
-// TestRemedies: whoever does what the remedy of a refusal says gets credentials, or another
+// TestRemedies: an operator who does what the remedy of a refusal says gets credentials, or another
 // refusal that is true; with the fields that New takes, and with the keys that the configuration
 // file takes. Each setting that the table of remedies or an error's text names is followed.
 func TestRemedies(t *testing.T) {

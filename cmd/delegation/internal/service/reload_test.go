@@ -169,8 +169,8 @@ func saying(text string) http.Handler {
 	})
 }
 
-// TestReload_OneAfterTheOther: signals that come while a reload is under way make one more after it,
-// and never two at once.
+// TestReload_OneAfterTheOther: signals that come while a reload is under way make one more after
+// it, and never two at once.
 func TestReload_OneAfterTheOther(t *testing.T) {
 	began := make(chan struct{}, 10)
 	goOn := make(chan struct{})
@@ -462,8 +462,8 @@ func answer(connection net.Conn) {
 	}
 }
 
-// TestReload_ClosesTheOldRedis: the client that only the old version used is closed, some time after
-// its last request; one that both use stays open.
+// TestReload_ClosesTheOldRedis: the client that only the old version used is closed, some time
+// after its last request; one that both use stays open.
 func TestReload_ClosesTheOldRedis(t *testing.T) {
 	address := answering(t)
 	client := func() redisClient {
