@@ -121,9 +121,9 @@ func TestBlame(t *testing.T) {
 						t.Errorf("strangers see %q", public)
 					}
 				}
-				level := "level=ERROR msg=exchange"
+				level := `level=ERROR msg="exchange failed" event.outcome=failed`
 				if requested {
-					level = "level=WARN msg=exchange"
+					level = `level=WARN msg="exchange denied" event.outcome=denied`
 				}
 				if !strings.Contains(log.String(), level) {
 					t.Errorf("want %s in %s", level, &log)

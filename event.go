@@ -19,6 +19,21 @@ const packedSizeWarning = 80
 // maxEventTarget is how many characters of what was asked for are in an Event.
 const maxEventTarget = 256
 
+// Outcome says how an exchange ended.
+type Outcome string
+
+// The outcomes. docs/errors.md says which code is denied and which is failed.
+const (
+	// OutcomeAllowed: credentials were handed out.
+	OutcomeAllowed Outcome = "allowed"
+	// OutcomeDenied: the token, the target or a rule refused, so the user must not have
+	// credentials.
+	OutcomeDenied Outcome = "denied"
+	// OutcomeFailed: something did not work, such as an issuer, a rule, the configuration, the
+	// signing key or AWS. It says nothing about the user.
+	OutcomeFailed Outcome = "failed"
+)
+
 // Event is the audit record of one exchange, made on every path. It holds no token, assertion,
 // secret or key. Issuer, subject and client are set only from a token whose signature was
 // verified. What a failed exchange did not reach is empty.
@@ -28,6 +43,8 @@ const maxEventTarget = 256
 type Event struct {
 	// Time is when the exchange began.
 	Time time.Time
+	// Outcome is how it ended: allowed, denied or failed.
+	Outcome Outcome
 	// Issuer is the token's iss.
 	Issuer string
 	// Subject is the token's sub.
@@ -166,7 +183,7 @@ func (r *record) lap(stage Stage) {
 // has succeeded.
 func (d *Delegator) report(ctx context.Context, r *record, err error) {
 	event := r.event
-	var failure *Error
+	var failure *Error // nil on success
 	if err != nil {
 		failure = failureOf(err)
 		event.Stage = failure.Stage
@@ -174,6 +191,7 @@ func (d *Delegator) report(ctx context.Context, r *record, err error) {
 		event.Err = failure
 		event.RequestID = failure.RequestID
 	}
+	event.Outcome = failure.outcome()
 	level := failure.level()
 	event.Warnings = event.warnings()
 	if len(event.Warnings) > 0 {
@@ -185,7 +203,8 @@ func (d *Delegator) report(ctx context.Context, r *record, err error) {
 	}
 	event.Took = r.took.byStage()
 	if logged {
-		d.config.Logger.LogAttrs(ctx, level, "exchange", slog.Any("event", event))
+		d.config.Logger.LogAttrs(ctx, level, "exchange "+string(event.Outcome),
+			slog.Any("event", event))
 	}
 	if d.config.OnEvent == nil {
 		return
@@ -220,6 +239,24 @@ func (e *Error) level() slog.Level {
 		return slog.LevelWarn
 	}
 	return row.Level
+}
+
+// outcome is how the exchange ended that has this error, by docs/errors.md. nil is a success. What
+// the caller chose and may not have is denied.
+func (e *Error) outcome() Outcome {
+	if e == nil {
+		return OutcomeAllowed
+	}
+	if e.Requested {
+		return OutcomeDenied
+	}
+	if row, known := errortable.Of(string(e.Code)); known {
+		return Outcome(row.Outcome)
+	}
+	if answer, known := errortable.OfStage(string(e.Stage)); known {
+		return Outcome(answer.Outcome())
+	}
+	return OutcomeFailed
 }
 
 // LogValue implements slog.LogValuer: a group of the fields that are set.
@@ -268,6 +305,7 @@ type textField struct {
 
 func (e *Event) texts() []textField {
 	return []textField{
+		{"outcome", string(e.Outcome)},
 		{"issuer", e.Issuer},
 		{"subject", e.Subject},
 		{"token_sha256", e.TokenSHA256},

@@ -22,7 +22,7 @@ import (
 // full returns an Event with every field set, to values that differ.
 func full() delegation.Event {
 	return delegation.Event{
-		Time: start, Issuer: "an-issuer", Subject: "a-subject", TokenSHA256: "a-hash",
+		Time: start, Outcome: "an-outcome", Issuer: "an-issuer", Subject: "a-subject", TokenSHA256: "a-hash",
 		ClaimedIssuer: "another-issuer", KeyID: "a-kid", Algorithm: "an-alg",
 		ClientID: "a-client", Target: "a-target", Rule: "a-rule", Principal: "a-principal",
 		Role:   "a-role",
@@ -55,7 +55,8 @@ func TestEvent_LogValue(t *testing.T) {
 	failed.Expiration, failed.PackedPolicySize, failed.AccessKeyID = time.Time{}, 0, ""
 	succeeded.Stage, succeeded.Code, succeeded.Err = "", "", nil
 	both := map[string]string{
-		"issuer": "an-issuer", "subject": "a-subject", "token_sha256": "a-hash",
+		"outcome": "an-outcome",
+		"issuer":  "an-issuer", "subject": "a-subject", "token_sha256": "a-hash",
 		"claimed_issuer": "another-issuer", "key_id": "a-kid", "algorithm": "an-alg",
 		"client_id": "a-client", "target": "a-target", "rule": "a-rule", "principal": "a-principal",
 		"role":   "a-role",
@@ -199,6 +200,91 @@ func TestLevels(t *testing.T) {
 	}
 }
 
+// TestOutcomes lists what says nothing about the user: something did not work. With every other code
+// the user was refused.
+func TestOutcomes(t *testing.T) {
+	failed := []delegation.Code{
+		delegation.CodeConfigInvalid, delegation.CodeArgumentInvalid, delegation.CodeCanceled,
+		delegation.CodeKeyPending, delegation.CodeKeySetInvalid, delegation.CodeKeySetPrivate,
+		delegation.CodeKeySetSymmetric, delegation.CodeKeySetTooLarge,
+		delegation.CodeKeySetRedirect, delegation.CodeKeySetURL, delegation.CodeKeySetMissing,
+		delegation.CodeKeySetDiscovery, delegation.CodeKeySetUnauthorized,
+		delegation.CodeKeySetCertificate, delegation.CodeKeySetProxy,
+		delegation.CodeKeySetUnavailable, delegation.CodeDiscoveryIssuer,
+		delegation.CodeDiscoveryRedirect, delegation.CodeDiscoveryMissing,
+		delegation.CodeTokenSourceFailed, delegation.CodeReplayUnavailable,
+		delegation.CodeTargetFailed, delegation.CodeTargetInvalid,
+		delegation.CodeProfileFailed, delegation.CodeRuleFailed, delegation.CodeRulePanicked,
+		delegation.CodeRuleContextMissing,
+		delegation.CodeRoleInvalid, delegation.CodeAccountMismatch,
+		delegation.CodeProviderMismatch, delegation.CodeRegionInvalid,
+		delegation.CodeMappingInvalid, delegation.CodeNameIDInvalid,
+		delegation.CodeDurationInvalid, delegation.CodeSessionNameInvalid,
+		delegation.CodeTagsInvalid, delegation.CodeSourceIDInvalid, delegation.CodePolicyInvalid,
+		delegation.CodeSharedCache,
+	}
+	for _, value := range codes(t, "Code") {
+		e := delegation.ErrorOf(delegation.Code(value), errors.New("x"))
+		want := delegation.OutcomeDenied
+		if slices.Contains(failed, e.Code) || e.Stage == delegation.StageSAML ||
+			e.Stage == delegation.StageSTS {
+			want = delegation.OutcomeFailed
+		}
+		if outcome := delegation.OutcomeOf(e); outcome != want {
+			t.Errorf("%s has the outcome %q, want %q", e.Code, outcome, want)
+		}
+		e.Requested = true
+		if outcome := delegation.OutcomeOf(e); outcome != delegation.OutcomeDenied {
+			t.Errorf("%s, of a value that the caller chose, has the outcome %q", e.Code, outcome)
+		}
+	}
+	if outcome := delegation.OutcomeOf(nil); outcome != delegation.OutcomeAllowed {
+		t.Errorf("a success has the outcome %q", outcome)
+	}
+	for stage, want := range map[delegation.Stage]delegation.Outcome{
+		delegation.StageToken: delegation.OutcomeDenied,
+		delegation.StageRules: delegation.OutcomeDenied,
+		delegation.StageSTS:   delegation.OutcomeFailed,
+		"another":             delegation.OutcomeFailed,
+	} {
+		e := &delegation.Error{Stage: stage, Code: "another"}
+		if outcome := delegation.OutcomeOf(e); outcome != want {
+			t.Errorf("another code of the stage %s has the outcome %q", stage, outcome)
+		}
+	}
+}
+
+// TestEvent_Outcome: field, log and message have the same word.
+func TestEvent_Outcome(t *testing.T) {
+	for want, change := range map[delegation.Outcome]func(*world){
+		delegation.OutcomeAllowed: func(*world) {},
+		delegation.OutcomeDenied: func(w *world) {
+			w.config.Rules = []delegation.RuleFunc{func(
+				context.Context, *delegation.User, *delegation.RuleContext,
+			) error {
+				return delegation.Deny("no")
+			}}
+		},
+		delegation.OutcomeFailed: func(w *world) {
+			w.config.Rules = []delegation.RuleFunc{func(
+				context.Context, *delegation.User, *delegation.RuleContext,
+			) error {
+				return errors.New("no")
+			}}
+		},
+	} {
+		w := newWorld(t)
+		var log strings.Builder
+		w.config.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		change(w)
+		_, _ = w.exchange(t, nil)
+		line := fmt.Sprintf(" msg=\"exchange %s\" event.outcome=%s ", want, want)
+		if w.events[0].Outcome != want || !strings.Contains(log.String(), line) {
+			t.Errorf("want %s: the event has %q, the log is %s", want, w.events[0].Outcome, &log)
+		}
+	}
+}
+
 // TestEvent_TokenSHA256: the hash is there whatever became of the token, so that one that was
 // stolen can be looked for.
 func TestEvent_TokenSHA256(t *testing.T) {
@@ -244,7 +330,7 @@ func TestEvent_OfASuccess(t *testing.T) {
 		t.Fatalf("%d events", len(w.events))
 	}
 	want := delegation.Event{
-		Time: start, Issuer: w.url, Subject: alice, KeyID: w.provider.KeyID(), Algorithm: "RS256",
+		Time: start, Outcome: delegation.OutcomeAllowed, Issuer: w.url, Subject: alice, KeyID: w.provider.KeyID(), Algorithm: "RS256",
 		TokenSHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(token))), ClientID: app, Target: app,
 		Rule: "delegation.RoleByClaim", Principal: otherProvider, Role: admin,
 		Region: "eu-west-1", SessionName: "alice@example.com", SourceIdentity: "alice",

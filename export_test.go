@@ -104,6 +104,9 @@ func Concede(tags map[string]string, refusal error) Concession {
 	}
 }
 
+// OutcomeOf is the outcome of an exchange with this error.
+func OutcomeOf(e *Error) Outcome { return e.outcome() }
+
 // ErrorOf makes the Error of a code, as this package does.
 func ErrorOf(code Code, cause error) *Error { return newError(code, "%w", cause) }
 

@@ -67,7 +67,7 @@ func (w *world) exchangeLevels(t testing.TB) (levels []string) {
 		if err := json.Unmarshal([]byte(line), &record); err != nil {
 			t.Fatal(err)
 		}
-		if record.Msg == "exchange" {
+		if record.Msg == "exchange failed" {
 			levels = append(levels, record.Level)
 		}
 	}

@@ -14,7 +14,7 @@
 //
 // # Metrics
 //
-// delegation.exchanges counts exchanges by delegation.outcome (success or failure),
+// delegation.exchanges counts exchanges by delegation.outcome (allowed, denied or failed),
 // delegation.stage and error.type. delegation.stage.duration is a histogram of the duration of
 // stages, in seconds, by delegation.stage and error.type.
 //
@@ -166,10 +166,10 @@ func (r *recorder) recordStage(
 // outcome returns the attributes by which exchanges are counted.
 func outcome(e delegation.Event) []attribute.KeyValue {
 	if e.Code == "" {
-		return []attribute.KeyValue{keyOutcome.String("success")}
+		return []attribute.KeyValue{keyOutcome.String(string(e.Outcome))}
 	}
 	return []attribute.KeyValue{
-		keyOutcome.String("failure"),
+		keyOutcome.String(string(e.Outcome)),
 		keyStage.String(string(e.Stage)),
 		semconv.ErrorTypeKey.String(string(e.Code)),
 	}
@@ -191,6 +191,7 @@ func (r *recorder) attributes(e delegation.Event) (list []attribute.KeyValue) {
 		// invalid UTF-8.
 		list = append(list, key.String(strings.ToValidUTF8(value, "\uFFFD")))
 	}
+	add(keyOutcome, string(e.Outcome))
 	add("delegation.issuer", e.Issuer)
 	add("delegation.claimed_issuer", e.ClaimedIssuer)
 	add("delegation.key_id", e.KeyID)

@@ -86,7 +86,7 @@ func text(list []attribute.KeyValue) []string {
 // full returns an event that has every field, with a canary where a user is named.
 func full() delegation.Event {
 	return delegation.Event{
-		Time: start, Issuer: "an-issuer", Subject: "canary-subject", TokenSHA256: "canary-hash",
+		Time: start, Outcome: delegation.OutcomeFailed, Issuer: "an-issuer", Subject: "canary-subject", TokenSHA256: "canary-hash",
 		ClaimedIssuer: "another-issuer", KeyID: "a-kid", Algorithm: "an-alg",
 		ClientID: "a-client", Target: "a-target", Rule: "a-rule",
 		Principal: "a-principal", Role: "a-role", Region: "a-region", SessionName: "canary-session",
@@ -116,6 +116,7 @@ func TestSpans(t *testing.T) {
 		"aws.request_id=a-request", "cloud.region=a-region", "delegation.algorithm=an-alg",
 		"delegation.assertion_id=an-assertion", "delegation.claimed_issuer=another-issuer",
 		"delegation.client_id=a-client", "delegation.issuer=an-issuer", "delegation.key_id=a-kid",
+		"delegation.outcome=failed",
 		"delegation.packed_policy_size=17", "delegation.principal=a-principal",
 		"delegation.role=a-role", "delegation.rule=a-rule", "delegation.session.duration=5400",
 		"delegation.stage=sts", "delegation.target=a-target", "error.type=sts_throttled",
@@ -239,7 +240,7 @@ func TestSpans_UTF8(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	w := newWorld()
 	success := full()
-	success.Stage, success.Code, success.Err = "", "", nil
+	success.Outcome, success.Stage, success.Code, success.Err = "allowed", "", "", nil
 	record, err := delegationotel.OnEvent(w.tracers, w.meters)
 	if err != nil {
 		t.Fatal(err)
@@ -258,8 +259,8 @@ func TestMetrics(t *testing.T) {
 		counts[strings.Join(text(p.Attributes.ToSlice()), " ")] = p.Value
 	}
 	want := map[string]int64{
-		"delegation.outcome=success": 50,
-		"delegation.outcome=failure delegation.stage=sts error.type=sts_throttled": 50,
+		"delegation.outcome=allowed": 50,
+		"delegation.outcome=failed delegation.stage=sts error.type=sts_throttled": 50,
 	}
 	if !reflect.DeepEqual(counts, want) || exchanges.Unit != "{exchange}" ||
 		!exchanges.Data.(metricdata.Sum[int64]).IsMonotonic {

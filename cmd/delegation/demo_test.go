@@ -227,7 +227,13 @@ func TestDemo_Users(t *testing.T) {
 			stage, _ := got.Record.Event["stage"].(string)
 			code, _ := got.Record.Event["code"].(string)
 			outcome := []string{got.Record.Msg, got.Record.Level, stage, code}
-			if !slices.Equal(outcome, []string{"exchange", row.level, row.stage, row.code}) {
+			message := map[int]string{
+				200: "exchange allowed",
+				400: "exchange denied",
+				401: "exchange denied",
+				502: "exchange failed",
+			}[row.status]
+			if !slices.Equal(outcome, []string{message, row.level, row.stage, row.code}) {
 				t.Errorf("the log says %+v", got.Record)
 			}
 			rules := ""
@@ -284,7 +290,7 @@ func TestDemo_Log(t *testing.T) {
 		t.Error("the second answer is another")
 	}
 	success := regexp.MustCompile(
-		`level=INFO msg=exchange .*event\.subject=auth0\|alice .*event\.cache=(\w+)`)
+		`level=INFO msg="exchange allowed" .*event\.subject=auth0\|alice .*event\.cache=(\w+)`)
 	var outcomes []string
 	for _, found := range success.FindAllStringSubmatch(s.logs.String(), -1) {
 		outcomes = append(outcomes, found[1])

@@ -130,8 +130,8 @@ http: {container_target: photo-app, console: {enabled: true, endpoint: %q}, rate
 		}
 	}
 	for _, want := range []string{
-		`"msg":"serving"`, `"msg":"exchange"`, `"subject":"auth0|alice"`,
-		`"rule":"rules[1].role_by_claim"`, `"code":"token_expired"`, `"msg":"ended"`,
+		`"msg":"serving"`, `"msg":"exchange allowed"`, `"subject":"auth0|alice"`,
+		`"rule":"rules[1].role_by_claim"`, `"msg":"exchange denied"`, `"code":"token_expired"`, `"msg":"ended"`,
 		`"name":"DELEGATION_STRANGE"`,
 	} {
 		if !strings.Contains(logs, want) {

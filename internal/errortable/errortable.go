@@ -21,12 +21,27 @@ type Row struct {
 	Public    string // what strangers see
 	Answer    Answer
 	Level     slog.Level // how loud a log is about it
+	Outcome   string     // denied or failed
 }
 
 // Answer is how an error is told over HTTP.
 type Answer struct {
 	Status int    // 400 to 599
 	Word   string // an error code of RFC 6749, or of Auth0's delegation endpoint
+}
+
+// The outcomes of exchanges that gave no credentials.
+const (
+	denied = "denied"
+	failed = "failed"
+)
+
+// Outcome returns the outcome that goes with an answer: 4xx is denied, 5xx is failed.
+func (a Answer) Outcome() string {
+	if a.Status < 500 {
+		return denied
+	}
+	return failed
 }
 
 // Of returns the row of a code. Without one it returns false.
@@ -47,25 +62,29 @@ var parsed = sync.OnceValue(func() *tables { return parse(docs.Errors()) })
 
 // tables are the tables of the document.
 type tables struct {
-	codes   map[string]Row
-	answers map[string]Answer     // by stage
-	levels  map[string]slog.Level // by stage, and by those codes that differ from their stage
+	codes    map[string]Row
+	answers  map[string]Answer     // by stage
+	levels   map[string]slog.Level // by stage, and by those codes that differ from their stage
+	outcomes map[string]string     // of those codes that differ from their answer
 }
 
 // parse reads the tables. Every other line is prose.
 func parse(text string) *tables {
 	t := &tables{
-		codes:   map[string]Row{},
-		answers: map[string]Answer{},
-		levels:  map[string]slog.Level{},
+		codes:    map[string]Row{},
+		answers:  map[string]Answer{},
+		levels:   map[string]slog.Level{},
+		outcomes: map[string]string{},
 	}
 	for _, cells := range tableRows(text) {
 		t.readCode(cells)
 		t.readStage(cells)
 		t.readLevel(cells)
+		t.readOutcome(cells)
 	}
 	for code, row := range t.codes {
 		row.Level = t.level(code, row)
+		row.Outcome = t.outcome(code, row)
 		t.codes[code] = row
 	}
 	return t
@@ -80,6 +99,14 @@ func (t *tables) level(code string, row Row) slog.Level {
 		return slog.LevelWarn
 	}
 	return t.levels[row.Stage]
+}
+
+// outcome returns a code's outcome: its own, or that of its answer.
+func (t *tables) outcome(code string, row Row) string {
+	if own, differs := t.outcomes[code]; differs {
+		return own
+	}
+	return row.Answer.Outcome()
 }
 
 // tableRows returns the cells of each line that may be a row of a table.
@@ -132,6 +159,16 @@ func (t *tables) readLevel(cells []string) {
 	}
 	if level, known := levelNames[cells[0]]; known {
 		t.levels[strings.Trim(cells[1], "`")] = level
+	}
+}
+
+// readOutcome reads: | outcome | `code` | why |
+func (t *tables) readOutcome(cells []string) {
+	if len(cells) != 3 {
+		return
+	}
+	if outcome := cells[0]; outcome == denied || outcome == failed {
+		t.outcomes[strings.Trim(cells[1], "`")] = outcome
 	}
 }
 

@@ -137,3 +137,28 @@ func TestLevels_Documented(t *testing.T) {
 		}
 	}
 }
+
+// TestOutcomes_Documented: each row of the table of outcomes is read, names a code, and differs from
+// what the code's answer says.
+func TestOutcomes_Documented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := regexp.MustCompile("(?m)^\\| (\\w+) \\| `([a-z_]+)` \\| [a-z ]+ \\|$")
+	rows := 0
+	for _, match := range form.FindAllStringSubmatch(string(text), -1) {
+		outcome, code := match[1], match[2]
+		if outcome != "denied" && outcome != "failed" {
+			continue // of another table
+		}
+		rows++
+		row, known := errortable.Of(code)
+		if !known || row.Outcome != outcome || row.Answer.Outcome() == outcome {
+			t.Errorf("%s: %v, %+v; the document says %s", code, known, row, outcome)
+		}
+	}
+	if rows != 4 {
+		t.Errorf("%d rows", rows)
+	}
+}

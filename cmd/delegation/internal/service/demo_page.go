@@ -208,13 +208,20 @@ type keptRecord struct{ line json.RawMessage }
 
 type keptRecordKey struct{}
 
+// exchangeMessages are the messages of audit records.
+var exchangeMessages = []string{
+	"exchange " + string(delegation.OutcomeAllowed),
+	"exchange " + string(delegation.OutcomeDenied),
+	"exchange " + string(delegation.OutcomeFailed),
+}
+
 // keepingHandler is a log that also keeps the audit record for the context of its exchange.
 type keepingHandler struct{ slog.Handler }
 
 // Handle implements slog.Handler.
 func (h keepingHandler) Handle(ctx context.Context, record slog.Record) error {
 	kept, wanted := ctx.Value(keptRecordKey{}).(*keptRecord)
-	if wanted && record.Message == "exchange" {
+	if wanted && slices.Contains(exchangeMessages, record.Message) {
 		var line bytes.Buffer
 		_ = slog.NewJSONHandler(&line, nil).Handle(ctx, record) // memory does not fail
 		kept.line = bytes.TrimSpace(line.Bytes())
