@@ -200,8 +200,11 @@ func (r *recentTargets) note(t *Target, now time.Time) {
 // try makes a real signature, which the certificate must verify.
 func (d *Delegator) try(ctx context.Context, k SigningKey) error {
 	signer := samldoc.NewCheckedSigner(k.Signer, k.Certificate.PublicKey)
-	if err := d.signers.CallWithin(ctx, string(k.Certificate.Raw), signer.Try); err != nil {
-		return newError(CodeSigningFailed, "the signer: %w", err)
+	err := d.signers.CallWithin(ctx, string(k.Certificate.Raw), func() error {
+		return signer.Try(ctx)
+	})
+	if err != nil {
+		return newError(signerCode(err), "the signer: %w", err)
 	}
 	return nil
 }

@@ -284,6 +284,11 @@ const (
 	CodeResponseTooLarge Code = "saml_response_too_large"
 	// The signer failed, or its signature does not fit the certificate.
 	CodeSigningFailed Code = "signing_failed"
+	// The signer's service limits the calls. A signer says so with an error that wraps this code.
+	CodeSignerThrottled Code = "signer_throttled"
+	// The signer will not sign until an operator changes something, such as a permission or the
+	// state of the key. A signer says so with an error that wraps this code.
+	CodeSignerRefused Code = "signer_refused"
 	// The assertion could not be encrypted.
 	CodeEncryptionFailed Code = "encryption_failed"
 )

@@ -171,6 +171,10 @@ func TestCodes_OfTheRooms(t *testing.T) {
 				}
 				return true
 			})
+		if stage == delegation.StageSAML { // what a signer says itself
+			got[string(delegation.CodeSignerThrottled)] = true
+			got[string(delegation.CodeSignerRefused)] = true
+		}
 		if stage == delegation.StageSTS { // of an answer, which is no failure of the call
 			got[string(delegation.CodeSTSAnswerMismatch)] = true
 		}
@@ -229,7 +233,7 @@ func TestCodes_Retryable(t *testing.T) {
 		delegation.CodeCanceled, delegation.CodeKeyPending, delegation.CodeKeySetInvalid,
 		delegation.CodeKeySetUnavailable, delegation.CodeTokenNotYetValid,
 		delegation.CodeTokenFromFuture, delegation.CodeTargetFailed, delegation.CodeProfileFailed,
-		delegation.CodeSigningFailed, delegation.CodeSTSExpired,
+		delegation.CodeSigningFailed, delegation.CodeSignerThrottled, delegation.CodeSTSExpired,
 		delegation.CodeTokenSourceFailed, delegation.CodeSTSTooOld, delegation.CodeSTSThrottled,
 		delegation.CodeSTSUnavailable, delegation.CodeSTSTimeout,
 		delegation.CodeSTSAnswerIncomplete,

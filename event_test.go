@@ -178,6 +178,7 @@ func TestLevels(t *testing.T) {
 		delegation.CodeKeySetMissing, delegation.CodeKeySetDiscovery,
 		delegation.CodeDiscoveryRedirect, delegation.CodeDiscoveryMissing,
 		delegation.CodeKeySetUnauthorized, delegation.CodeKeySetCertificate,
+		delegation.CodeSignerRefused,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {

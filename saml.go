@@ -52,10 +52,26 @@ type SigningKey struct {
 	// A crypto.Signer knows no context, so a call that hangs is abandoned after
 	// Config.SigningTimeout. With 16 abandoned calls, exchanges and checks fail at once with
 	// [CodeSigningFailed] until one returns, or until [Delegator.SetIdentityProvider] replaces the
-	// Signer.
+	// Signer. A [ContextSigner] gets the context, and can return when it ends.
+	//
+	// Its errors become a [CodeSigningFailed]. One that wraps [CodeSignerThrottled] or
+	// [CodeSignerRefused] becomes an [Error] with that code.
 	Signer crypto.Signer
 	// Certificate is that of Signer's public key, as x509.ParseCertificate returns it.
 	Certificate *x509.Certificate
+}
+
+// ContextSigner is a crypto.Signer that can be called with a context, such as one of a KMS. Where a
+// [SigningKey] has one, SignContext is called instead of Sign, with the context of the exchange or
+// check. It ends after Config.SigningTimeout at the latest.
+type ContextSigner interface {
+	crypto.Signer
+
+	// SignContext is Sign that returns soon after the context ends, with an error. It takes Sign's
+	// arguments.
+	SignContext(
+		ctx context.Context, random io.Reader, digest []byte, opts crypto.SignerOpts,
+	) ([]byte, error)
 }
 
 // MarshalText keeps a key in memory out of JSON and logs.
@@ -200,8 +216,21 @@ func (p IdentityProvider) respond(
 // responseError makes the Error of what samldoc returned.
 func responseError(err error) error {
 	var failure *samldoc.Error
-	if errors.As(err, &failure) {
-		return newError(Code(failure.Code), "%w", failure.Err)
+	switch {
+	case !errors.As(err, &failure):
+		return canceledAt(StageSAML, err) // all other errors are the context's
+	case Code(failure.Code) == CodeSigningFailed:
+		return newError(signerCode(failure.Err), "%w", failure.Err)
 	}
-	return canceledAt(StageSAML, err) // all other errors are the context's
+	return newError(Code(failure.Code), "%w", failure.Err)
+}
+
+// signerCode is the code of a signer's error.
+func signerCode(err error) Code {
+	for _, code := range []Code{CodeSignerThrottled, CodeSignerRefused} {
+		if errors.Is(err, code) {
+			return code
+		}
+	}
+	return CodeSigningFailed
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -133,6 +134,91 @@ func TestSignerHangs_IsReplaced(t *testing.T) {
 		}
 		close(s.release)
 	})
+}
+
+// contextSigner is a KMS that hangs until its caller's context ends.
+type contextSigner struct {
+	crypto.Signer
+	calls atomic.Int32
+	hangs atomic.Bool
+}
+
+func (s *contextSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.New("called without a context")
+}
+
+func (s *contextSigner) SignContext(
+	ctx context.Context, random io.Reader, digest []byte, opts crypto.SignerOpts,
+) ([]byte, error) {
+	s.calls.Add(1)
+	if s.hangs.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.Signer.Sign(random, digest, opts)
+}
+
+// TestContextSigner_LeavesNothingBehind: a signer that is told when its caller leaves never counts
+// as stuck, however many have left. Exchange and Check call it with a context.
+func TestContextSigner_LeavesNothingBehind(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *bubbleWorld) {
+		s := &contextSigner{Signer: signingKey().Signer}
+		w.config.CacheSize = -1
+		w.config.IdentityProvider.Keys[0].Signer = s
+		d := w.delegator(t)
+		s.hangs.Store(true)
+		var all sync.WaitGroup
+		for range 40 {
+			all.Go(func() {
+				_, err := d.Exchange(t.Context(), w.day, app)
+				wantCode(t, err, delegation.CodeSigningFailed)
+			})
+		}
+		all.Wait()
+		synctest.Wait()
+		if got := s.calls.Load(); got != 40 {
+			t.Errorf("the signer was called %d times", got)
+		}
+		r := result(t, d.Check(t.Context()), keyName(signingKey(), entityID))
+		wantCode(t, r.Err, delegation.CodeSigningFailed)
+		s.hangs.Store(false)
+		if _, err := d.Exchange(t.Context(), w.day, app); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(2 * time.Minute)
+		r = result(t, d.Check(t.Context()), keyName(signingKey(), entityID))
+		if r.Err != nil {
+			t.Error(r.Err)
+		}
+	})
+}
+
+// TestSigner_SaysItsCode: a signer's error decides between the codes of a signer, in an exchange
+// and in a check, and no other code gets through.
+func TestSigner_SaysItsCode(t *testing.T) {
+	for _, row := range []struct {
+		says, want delegation.Code
+		retryable  bool
+	}{
+		{delegation.CodeSignerThrottled, delegation.CodeSignerThrottled, true},
+		{delegation.CodeSignerRefused, delegation.CodeSignerRefused, false},
+		{delegation.CodeTokenExpired, delegation.CodeSigningFailed, true},
+	} {
+		t.Run(string(row.says), func(t *testing.T) {
+			w := newWorld(t)
+			w.signWith(signer(func(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+				return nil, fmt.Errorf("the KMS says no: %w", row.says)
+			}))
+			d := w.delegator(t)
+			_, err := d.Exchange(t.Context(), w.token(nil), app)
+			e := wantError(t, err, delegation.StageSAML, row.want)
+			if e.Retryable != row.retryable {
+				t.Errorf("retryable: %t", e.Retryable)
+			}
+			r := result(t, d.Check(t.Context()), keyName(signingKey(), entityID))
+			wantError(t, r.Err, delegation.StageSAML, row.want)
+		})
+	}
 }
 
 // wantCode is wantError for goroutines.

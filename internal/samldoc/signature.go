@@ -94,7 +94,7 @@ func (r *Response) signatureValue(ctx context.Context, digest [sha256.Size]byte)
 	var value []byte
 	err := r.call(ctx, func() (err error) {
 		signer := NewCheckedSigner(r.Signer, r.Certificate.PublicKey)
-		value, err = signer.Sign(rand.Reader, digest[:], crypto.SHA256)
+		value, err = signer.SignContext(ctx, rand.Reader, digest[:], crypto.SHA256)
 		return err
 	})
 	if err != nil { // the signer may be at work still

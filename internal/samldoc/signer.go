@@ -1,12 +1,20 @@
 package samldoc
 
 import (
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
 	"io"
 )
+
+// contextSigner is a crypto.Signer that can be called with a context.
+type contextSigner interface {
+	SignContext(
+		ctx context.Context, random io.Reader, digest []byte, opts crypto.SignerOpts,
+	) ([]byte, error)
+}
 
 // CheckedSigner is a crypto.Signer whose PKCS #1 v1.5 signatures are verified before anybody sees
 // them. A signer that fails halfway must not show up as the receiver's "signature invalid", and a
@@ -26,7 +34,14 @@ func NewCheckedSigner(signer crypto.Signer, public crypto.PublicKey) CheckedSign
 func (s CheckedSigner) Sign(
 	random io.Reader, digest []byte, opts crypto.SignerOpts,
 ) ([]byte, error) {
-	signature, err := s.Signer.Sign(random, digest, opts)
+	return s.SignContext(context.Background(), random, digest, opts)
+}
+
+// SignContext is Sign, with a context for a signer that takes one.
+func (s CheckedSigner) SignContext(
+	ctx context.Context, random io.Reader, digest []byte, opts crypto.SignerOpts,
+) ([]byte, error) {
+	signature, err := s.sign(ctx, random, digest, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +55,20 @@ func (s CheckedSigner) Sign(
 	return signature, nil
 }
 
+func (s CheckedSigner) sign(
+	ctx context.Context, random io.Reader, digest []byte, opts crypto.SignerOpts,
+) ([]byte, error) {
+	if signer, ok := s.Signer.(contextSigner); ok {
+		return signer.SignContext(ctx, random, digest, opts)
+	}
+	return s.Signer.Sign(random, digest, opts)
+}
+
 // Try makes a real signature of a random digest and verifies it.
-func (s CheckedSigner) Try() error {
+func (s CheckedSigner) Try(ctx context.Context) error {
 	digest := make([]byte, crypto.SHA256.Size())
 	_, _ = rand.Read(digest) // never fails
-	_, err := s.Sign(rand.Reader, digest, crypto.SHA256)
+	_, err := s.SignContext(ctx, rand.Reader, digest, crypto.SHA256)
 	return err
 }
 

@@ -131,10 +131,10 @@ func TestSign_LetsNoBadSignatureOut(t *testing.T) {
 }
 
 func TestTry(t *testing.T) {
-	if err := samldoc.NewCheckedSigner(own(), own().Public()).Try(); err != nil {
+	if err := samldoc.NewCheckedSigner(own(), own().Public()).Try(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := samldoc.NewCheckedSigner(own(), other().Public()).Try(); err == nil {
+	if err := samldoc.NewCheckedSigner(own(), other().Public()).Try(t.Context()); err == nil {
 		t.Error("the certificate of another key passes")
 	}
 	var digests [][]byte
@@ -143,7 +143,7 @@ func TestTry(t *testing.T) {
 			digests = append(digests, bytes.Clone(digest))
 			return own().Sign(r, digest, o)
 		}), own().Public())
-	if err := errors.Join(remember.Try(), remember.Try()); err != nil || len(digests) != 2 ||
+	if err := errors.Join(remember.Try(t.Context()), remember.Try(t.Context())); err != nil || len(digests) != 2 ||
 		len(digests[0]) != 32 || bytes.Equal(digests[0], digests[1]) {
 		t.Errorf("got %v, digests %x", err, digests)
 	}
