@@ -41,7 +41,7 @@ func writeArchive(from source, p program, out string) (string, error) {
 	entries := []entry{{name + "/", 0o755, nil}, {name + "/" + p.name, 0o755, binary}}
 	also := enclosed
 	if p.os == "linux" {
-		also = append(slices.Clone(also), "cmd/delegation/delegation.service")
+		also = append(slices.Clone(also), "deploy/systemd/delegation.service")
 	}
 	for _, file := range also {
 		text, err := os.ReadFile(filepath.Join(from.folder, filepath.FromSlash(file)))

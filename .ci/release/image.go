@@ -63,7 +63,7 @@ type imageConfig struct {
 	History      []history `json:"history"`
 }
 
-// settings are those of cmd/delegation/Dockerfile; a test compares them.
+// settings are those of deploy/docker/Dockerfile; a test compares them.
 type settings struct {
 	User         string              `json:"User"`
 	ExposedPorts map[string]struct{} `json:"ExposedPorts"`

@@ -269,7 +269,7 @@ func jsonList(words []string) string {
 // dockerfile returns the lines of the Dockerfile that set what an image's configuration has.
 func dockerfile(t *testing.T) []string {
 	t.Helper()
-	text, err := os.ReadFile("../../cmd/delegation/Dockerfile")
+	text, err := os.ReadFile("../../deploy/docker/Dockerfile")
 	if err != nil {
 		t.Fatal(err)
 	}

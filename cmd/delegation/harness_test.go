@@ -300,6 +300,12 @@ func binary(t testing.TB) string {
 	return path
 }
 
+// What is deployed, as files of this repository.
+const (
+	dockerfile = "../../deploy/docker/Dockerfile"
+	unitFile   = "../../deploy/systemd/delegation.service"
+)
+
 // commandLine is the words of a line of the Dockerfile or the unit.
 func commandLine(t testing.TB, file, prefix string) []string {
 	t.Helper()

@@ -325,7 +325,7 @@ func TestInterop_Auth0JS(t *testing.T) {
 
 // TestInterop_Dockerfile: the Dockerfile's command builds a program that needs nothing around it.
 func TestInterop_Dockerfile(t *testing.T) {
-	words := commandLine(t, "Dockerfile", "RUN CGO_ENABLED=0 ")
+	words := commandLine(t, dockerfile, "RUN CGO_ENABLED=0 ")
 	file := filepath.Join(t.TempDir(), "delegation")
 	words[slices.Index(words, "/delegation")] = file
 	build := exec.Command(words[0], words[1:]...)
@@ -350,7 +350,7 @@ func TestInterop_Dockerfile(t *testing.T) {
 // TestInterop_Systemd: systemd knows every line of the unit, and thinks well of what it shuts off.
 func TestInterop_Systemd(t *testing.T) {
 	needs(t, "systemd-analyze", "systemd")
-	unit := strings.ReplaceAll(string(must(os.ReadFile("delegation.service"))),
+	unit := strings.ReplaceAll(string(must(os.ReadFile(unitFile))),
 		"/usr/local/bin/delegation", "/bin/true")
 	file := filepath.Join(t.TempDir(), "delegation.service")
 	verify := func(text string) string {
@@ -369,5 +369,23 @@ func TestInterop_Systemd(t *testing.T) {
 	said := verify(strings.Replace(unit, "ProtectClock", "ProtectKlock", 1))
 	if !strings.Contains(said, "ProtectKlock") {
 		t.Errorf("a line that systemd does not know passes: %s", said)
+	}
+	// The exposure of 10 is none of the settings; the threshold counts tenths.
+	security := func(text string) int {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out, said := program(t, nil, "", "systemd-analyze", "security", "--offline=true",
+			"--threshold=15", file)
+		if !strings.Contains(out, "Overall exposure level for delegation.service") {
+			t.Fatalf("exit code %d: %s%s", code, out, said)
+		}
+		return code
+	}
+	if code := security(unit); code != 0 {
+		t.Errorf("an exposure above 1.5: exit code %d", code)
+	}
+	if security(strings.Replace(unit, "CapabilityBoundingSet=\n", "", 1)) == 0 {
+		t.Error("a unit with all capabilities passes")
 	}
 }

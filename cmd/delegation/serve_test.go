@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -490,9 +491,9 @@ func TestCertificateRenewal(t *testing.T) {
 // TestDeployment: what the Dockerfile builds runs with the command lines of the Dockerfile and the
 // systemd unit.
 func TestDeployment(t *testing.T) {
-	container := append(commandLine(t, "Dockerfile", "ENTRYPOINT "),
-		commandLine(t, "Dockerfile", "CMD ")...)
-	unit := commandLine(t, "delegation.service", "ExecStart=")
+	container := append(commandLine(t, dockerfile, "ENTRYPOINT "),
+		commandLine(t, dockerfile, "CMD ")...)
+	unit := commandLine(t, unitFile, "ExecStart=")
 	w := newWorld(t)
 	file := w.configFile(t, "")
 	for name, words := range map[string][]string{"Dockerfile": container, "systemd unit": unit} {
@@ -507,8 +508,46 @@ func TestDeployment(t *testing.T) {
 			t.Errorf("%s: %d %s", name, status, body)
 		}
 	}
-	if !strings.Contains(string(must(os.ReadFile("Dockerfile"))), "ENV DELEGATION_LISTEN=:8080\n") {
+	if !strings.Contains(string(must(os.ReadFile(dockerfile))), "ENV DELEGATION_LISTEN=:8080\n") {
 		t.Error("in a container 127.0.0.1 is reached by nobody")
+	}
+}
+
+// TestDeployment_Unit: systemd starts the service again without end, limits what it takes, waits for
+// requests under way, and never runs it as root.
+func TestDeployment_Unit(t *testing.T) {
+	settings := map[string]string{}
+	for line := range strings.Lines(string(must(os.ReadFile(unitFile)))) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok &&
+			!strings.HasPrefix(line, "#") {
+			settings[name] = value
+		}
+	}
+	for name, want := range map[string]string{
+		"Restart":               "always",
+		"StartLimitIntervalSec": "0", // no limit
+		"User":                  "delegation",
+		"Group":                 "delegation",
+	} {
+		if settings[name] != want {
+			t.Errorf("%s is %q, want %q", name, settings[name], want)
+		}
+	}
+	const requests = 30 * time.Second // service.Run gives them that long
+	for name, least := range map[string]time.Duration{
+		"RestartSec": time.Second, "TimeoutStopSec": requests + time.Second,
+	} {
+		if d, err := time.ParseDuration(settings[name]); err != nil || d < least {
+			t.Errorf("%s is %q, want %s at least", name, settings[name], least)
+		}
+	}
+	for name, least := range map[string]int{"TasksMax": 64, "LimitNOFILE": 4096} {
+		if n, err := strconv.Atoi(settings[name]); err != nil || n < least {
+			t.Errorf("%s is %q, want %d at least", name, settings[name], least)
+		}
+	}
+	if n, err := strconv.Atoi(strings.TrimSuffix(settings["MemoryMax"], "M")); err != nil || n < 256 {
+		t.Errorf("MemoryMax is %q, want 256M at least", settings["MemoryMax"])
 	}
 }
 

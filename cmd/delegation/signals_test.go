@@ -111,7 +111,7 @@ func TestSignals_Hangup(t *testing.T) {
 	s := start(t, nil, "serve", "--config", w.folder+"/delegation.yaml")
 	hangup := func(want string) {
 		t.Helper()
-		words := commandLine(t, "delegation.service", "ExecReload=")
+		words := commandLine(t, unitFile, "ExecReload=")
 		for i, word := range words {
 			words[i] = strings.ReplaceAll(word, "$MAINPID", fmt.Sprint(s.process))
 		}
