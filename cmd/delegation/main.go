@@ -91,6 +91,8 @@ type surroundings struct {
 	tuneMemory func() service.Memory
 	// notify is signal.Notify. nil: no signal comes.
 	notify func(chan<- os.Signal, ...os.Signal)
+	// now is the clock of serve --config. nil: time.Now.
+	now func() time.Time
 	// newKey makes a key as setup.NewKey does, which it is if it is nil.
 	newKey keyMaker
 }
@@ -108,6 +110,14 @@ func (s surroundings) variable(name string) (value string) {
 		}
 	}
 	return value
+}
+
+// clock is the option for the clock, none if it is time.Now.
+func (s surroundings) clock() []config.Option {
+	if s.now == nil {
+		return nil
+	}
+	return []config.Option{config.WithClock(s.now)}
 }
 
 // hangups returns a channel that has a value after SIGHUP. If more come before it is taken, one is

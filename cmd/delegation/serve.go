@@ -113,7 +113,7 @@ func (s surroundings) runConfigured(
 	if err != nil {
 		return config.Usagef("%s: %w", from.At("log"), err)
 	}
-	built, err := config.Build(ctx, settings, from, logger)
+	built, err := config.Build(ctx, settings, from, logger, s.clock()...)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (s surroundings) runConfigured(
 			if _, err := config.NewLogger(settings.Log, s.stderr); err != nil {
 				return nil, config.Usagef("%s: %w", from.At("log"), err)
 			}
-			return config.Rebuild(ctx, settings, from, logger, before)
+			return config.Rebuild(ctx, settings, from, logger, before, s.clock()...)
 		},
 	}
 	if s.tuneMemory != nil {

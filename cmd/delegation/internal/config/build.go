@@ -31,20 +31,32 @@ type Builder struct {
 	// before is the service that the next one goes on from; nil: it is the first.
 	before *service.Service
 	read   map[KeyPath]freshness.Key // the content of files, by the settings that name them
+	now    func() time.Time
 }
+
+// Option changes how [Build] and [Rebuild] work.
+type Option func(*Builder)
+
+// WithClock has the service tell the time by now, and not by time.Now. Tests do that.
+func WithClock(now func() time.Time) Option { return func(b *Builder) { b.now = now } }
 
 // NewBuilder returns a builder for settings that came from there. What it builds logs to logger.
 func NewBuilder(from *Source, logger *slog.Logger) *Builder {
-	return &Builder{from: from, logger: logger, read: map[KeyPath]freshness.Key{}}
+	return &Builder{
+		from:   from,
+		logger: logger,
+		read:   map[KeyPath]freshness.Key{},
+		now:    time.Now,
+	}
 }
 
 // Build returns the service that the settings describe; nothing listens yet, and no connection is
 // made. Every problem is named, in a UsageError. Environment variables that set nothing are
 // warnings of logger.
 func Build(
-	ctx context.Context, s *Settings, from *Source, logger *slog.Logger,
+	ctx context.Context, s *Settings, from *Source, logger *slog.Logger, options ...Option,
 ) (*service.Service, error) {
-	built, err := NewBuilder(from, logger).build(ctx, s)
+	built, err := NewBuilder(from, logger).with(options).build(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -59,10 +71,18 @@ func Build(
 // connections whose settings and secrets are the same. before stays as it is.
 func Rebuild(
 	ctx context.Context, s *Settings, from *Source, logger *slog.Logger, before *service.Service,
+	options ...Option,
 ) (*service.Service, error) {
-	b := NewBuilder(from, logger)
+	b := NewBuilder(from, logger).with(options)
 	b.before = before
 	return b.build(ctx, s)
+}
+
+func (b *Builder) with(options []Option) *Builder {
+	for _, option := range options {
+		option(b)
+	}
+	return b
 }
 
 func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, error) {
@@ -157,6 +177,7 @@ func (b *Builder) delegation(s *Settings) delegation.Config {
 		TokenMemory:        s.Cache.TokenMemory,
 		SigningTimeout:     b.Duration("signing_timeout", s.SigningTimeout),
 		Logger:             b.logger,
+		Now:                b.now,
 	}
 	for i, issuer := range s.Issuers {
 		c.Issuers = append(c.Issuers, b.Issuer(KeyPath("issuers").Index(i), issuer))
@@ -259,7 +280,7 @@ func (b *Builder) certificate(at KeyPath, s TLSSettings) *service.Certificate {
 	}
 	certificateFile := b.from.resolve(s.CertificateFile)
 	keyFile := b.from.resolve(s.KeyFile)
-	read, err := service.NewCertificate(certificateFile, keyFile, b.logger, time.Now)
+	read, err := service.NewCertificate(certificateFile, keyFile, b.logger, b.now)
 	if err != nil {
 		b.Wrong(at, err)
 	}
