@@ -22,7 +22,7 @@ func configurationRemedies() (rows []remedy) {
 	for _, m := range slices.Concat(issuerMistakes, documentMistakes, targetMistakes) {
 		rows = append(rows, remedy{of: m.of, with: m.with, do: m.do})
 	}
-	rows = append(rows, otherMistakes...)
+	rows = append(rows, otherMistakes()...)
 	for i := range rows {
 		rows[i].code = delegation.CodeConfigInvalid
 	}
@@ -285,335 +285,339 @@ var targetMistakes = []mistake{
 }
 
 // otherMistakes need a scene, lead on to another refusal, or are of Go alone.
-var otherMistakes = []remedy{
-	{
-		of: "origins of clients' secrets",
-		with: settings{
-			"Issuer.ClientSecrets":   secrets{"other": {Secret: delegation.NewSecret(aSecret)}},
-			"Issuer.Algorithms":      []string{"HS256"},
-			"Issuer.DocumentOrigins": []string{"https://10.0.0.10"},
+func otherMistakes() []remedy {
+	return []remedy{
+		{
+			of: "origins of clients' secrets",
+			with: settings{
+				"Issuer.ClientSecrets":   secrets{"other": {Secret: delegation.NewSecret(aSecret)}},
+				"Issuer.Algorithms":      []string{"HS256"},
+				"Issuer.DocumentOrigins": []string{"https://10.0.0.10"},
+			},
+			do:   settings{"Issuer.ClientSecrets": nil},
+			then: delegation.CodeConfigInvalid, // HS256 is for secrets
 		},
-		do:   settings{"Issuer.ClientSecrets": nil},
-		then: delegation.CodeConfigInvalid, // HS256 is for secrets
-	},
-	{
-		of:    "FIPS and dual stack, of which one remains",
-		with:  settings{"Config.FIPS": true, "Config.DualStack": true},
-		scene: inRegions(ststest.Fault{}),
-		do:    settings{"Config.FIPS": nil},
-	},
-	{
-		of: "FIPS and dual stack, of which the other remains",
-		with: settings{
-			"Config.FIPS": true, "Config.DualStack": true, "AWS.Region": "us-east-1",
+		{
+			of:    "FIPS and dual stack, of which one remains",
+			with:  settings{"Config.FIPS": true, "Config.DualStack": true},
+			scene: inRegions(ststest.Fault{}),
+			do:    settings{"Config.FIPS": nil},
 		},
-		scene: inRegions(ststest.Fault{}),
-		do:    settings{"Config.DualStack": nil},
-	},
-	{
-		of:    "base64url, and then a secret",
-		with:  settings{"Issuer.SharedSecretBase64URL": true},
-		scene: func(s *scene) { s.signedWith("HS256", aSecret, nil) },
-		do:    settings{"Issuer.SharedSecret": file(encodedSecret)},
-	},
-	{
-		of:    "secrets of clients and tenants",
-		with:  overlaid(tenants(aTenant), settings{"Issuer.ClientSecrets": secretOf(aSecret)}),
-		scene: ofTenants,
-		do:    settings{"Issuer.ClientSecrets": nil},
-	},
-	{
-		of:    "a secret and tenants",
-		with:  overlaid(tenants(aTenant), settings{"Issuer.SharedSecret": file(aSecret)}),
-		scene: ofTenants,
-		do:    settings{"Issuer.SharedSecret": nil},
-	},
-	{
-		of: "domains of several tenants",
-		with: settings{
-			"Issuer.URL":                  templates,
-			"Issuer.Tenants":              []string{aTenant, anotherOne},
-			"Issuer.VerifiedEmailDomains": []string{"example.com"},
-			"Target.SubjectsAreOne":       true,
+		{
+			of: "FIPS and dual stack, of which the other remains",
+			with: settings{
+				"Config.FIPS": true, "Config.DualStack": true, "AWS.Region": "us-east-1",
+			},
+			scene: inRegions(ststest.Fault{}),
+			do:    settings{"Config.DualStack": nil},
 		},
-		scene: ofTenants,
-		do:    settings{"Issuer.VerifiedEmailDomains": nil},
-	},
-	{
-		of: "domains of a shared issuer",
-		with: settings{
-			"Issuer.URL":                  "https://accounts.google.com",
-			"Issuer.VerifiedEmailDomains": []string{"example.com"},
+		{
+			of:    "base64url, and then a secret",
+			with:  settings{"Issuer.SharedSecretBase64URL": true},
+			scene: func(s *scene) { s.signedWith("HS256", aSecret, nil) },
+			do:    settings{"Issuer.SharedSecret": file(encodedSecret)},
 		},
-		scene: ofGoogle,
-		do:    settings{"Issuer.VerifiedEmailDomains": nil},
-	},
-	{
-		of:    "tenants, and then a placeholder",
-		with:  settings{"Issuer.Tenants": []string{aTenant}},
-		scene: ofTenants,
-		do:    settings{"Issuer.URL": templates},
-	},
-	{
-		of:   "an alias with a placeholder, which the URL gets",
-		with: settings{"Issuer.Aliases": []string{templates}},
-		do:   settings{"Issuer.Aliases": nil, "Issuer.URL": templates},
-		then: delegation.CodeConfigInvalid,
-	},
-	{
-		of:      "an alias over plain http",
-		with:    settings{"Issuer.Aliases": []string{"http://issuer.example.com"}},
-		scene:   func(s *scene) { s.sign(claims("iss", "issuer.example.com")) },
-		do:      settings{"Issuer.Aliases": []string{"issuer.example.com"}},
-		follows: []string{"Issuer.URL"},
-	},
-	{
-		of: "an alias of tenants",
-		with: overlaid(tenants(aTenant), settings{
-			"Issuer.Aliases": []string{"https://alias.example.com"},
-		}),
-		scene: ofTenants,
-		do:    settings{"Issuer.Aliases": nil},
-	},
-	{
-		of:    "a placeholder, and then tenants",
-		with:  settings{"Issuer.URL": templates},
-		scene: ofTenants,
-		do:    settings{"Issuer.Tenants": []string{aTenant}},
-	},
-	{
-		of:    "a placeholder, and then none",
-		with:  settings{"Issuer.URL": templates},
-		scene: ofTenants,
-		do:    settings{"Issuer.URL": tenantURL(aTenant)},
-	},
-	{
-		of:    "a listed tenant and any",
-		with:  overlaid(anyTenant(), settings{"Issuer.Tenants": []string{aTenant}}),
-		scene: ofTenants,
-		do:    settings{"Issuer.UnsafeAnyTenant": nil},
-	},
-	{
-		of:    "any tenant and a list",
-		with:  overlaid(anyTenant(), settings{"Issuer.Tenants": []string{aTenant}}),
-		scene: ofTenants,
-		do:    settings{"Issuer.Tenants": nil},
-	},
-	{
-		of:    "a tenant that is no ID",
-		with:  tenants("example.com"),
-		scene: ofTenants,
-		do:    settings{"Issuer.Tenants": []string{aTenant}},
-	},
-	{
-		of:    "a tenant twice",
-		with:  settings{"Issuer.URL": templates, "Issuer.Tenants": []string{aTenant, aTenant}},
-		scene: ofTenants,
-		do:    settings{"Issuer.Tenants": []string{aTenant}},
-	},
-	{
-		of:    "any tenant, and a discovery document",
-		with:  keysNowhere(),
-		scene: anyTenants,
-		do:    settings{"Issuer.DiscoveryURL": "https://login.example.com" + wellKnown},
-	},
-	{
-		of:    "any tenant, and a key set's address",
-		with:  keysNowhere(),
-		scene: anyTenants,
-		do:    settings{"Issuer.JWKSURL": tenantURL(aTenant) + oidctest.KeySetPath},
-	},
-	{
-		of:    "any tenant, and a key set",
-		with:  keysNowhere(),
-		scene: anyTenants,
-		do:    settings{"Issuer.JWKS": told(keySetOf)},
-	},
-	{
-		of: "any tenant and one of them",
-		with: settings{
-			"Config.Issuers": both{
-				[]delegation.Issuer{
-					{URL: tenantURL(aTenant)},
-					{URL: templates, UnsafeAnyTenant: true, JWKSURL: issuerURL},
-				},
-				[]any{
-					map[string]any{"url": tenantURL(aTenant)},
-					map[string]any{
-						"url": templates, "unsafe_any_tenant": true, "jwks_url": issuerURL,
+		{
+			of:    "secrets of clients and tenants",
+			with:  overlaid(tenants(aTenant), settings{"Issuer.ClientSecrets": secretOf(aSecret)}),
+			scene: ofTenants,
+			do:    settings{"Issuer.ClientSecrets": nil},
+		},
+		{
+			of:    "a secret and tenants",
+			with:  overlaid(tenants(aTenant), settings{"Issuer.SharedSecret": file(aSecret)}),
+			scene: ofTenants,
+			do:    settings{"Issuer.SharedSecret": nil},
+		},
+		{
+			of: "domains of several tenants",
+			with: settings{
+				"Issuer.URL":                  templates,
+				"Issuer.Tenants":              []string{aTenant, anotherOne},
+				"Issuer.VerifiedEmailDomains": []string{"example.com"},
+				"Target.SubjectsAreOne":       true,
+			},
+			scene: ofTenants,
+			do:    settings{"Issuer.VerifiedEmailDomains": nil},
+		},
+		{
+			of: "domains of a shared issuer",
+			with: settings{
+				"Issuer.URL":                  "https://accounts.google.com",
+				"Issuer.VerifiedEmailDomains": []string{"example.com"},
+			},
+			scene: ofGoogle,
+			do:    settings{"Issuer.VerifiedEmailDomains": nil},
+		},
+		{
+			of:    "tenants, and then a placeholder",
+			with:  settings{"Issuer.Tenants": []string{aTenant}},
+			scene: ofTenants,
+			do:    settings{"Issuer.URL": templates},
+		},
+		{
+			of:   "an alias with a placeholder, which the URL gets",
+			with: settings{"Issuer.Aliases": []string{templates}},
+			do:   settings{"Issuer.Aliases": nil, "Issuer.URL": templates},
+			then: delegation.CodeConfigInvalid,
+		},
+		{
+			of:      "an alias over plain http",
+			with:    settings{"Issuer.Aliases": []string{"http://issuer.example.com"}},
+			scene:   func(s *scene) { s.sign(claims("iss", "issuer.example.com")) },
+			do:      settings{"Issuer.Aliases": []string{"issuer.example.com"}},
+			follows: []string{"Issuer.URL"},
+		},
+		{
+			of: "an alias of tenants",
+			with: overlaid(tenants(aTenant), settings{
+				"Issuer.Aliases": []string{"https://alias.example.com"},
+			}),
+			scene: ofTenants,
+			do:    settings{"Issuer.Aliases": nil},
+		},
+		{
+			of:    "a placeholder, and then tenants",
+			with:  settings{"Issuer.URL": templates},
+			scene: ofTenants,
+			do:    settings{"Issuer.Tenants": []string{aTenant}},
+		},
+		{
+			of:    "a placeholder, and then none",
+			with:  settings{"Issuer.URL": templates},
+			scene: ofTenants,
+			do:    settings{"Issuer.URL": tenantURL(aTenant)},
+		},
+		{
+			of:    "a listed tenant and any",
+			with:  overlaid(anyTenant(), settings{"Issuer.Tenants": []string{aTenant}}),
+			scene: ofTenants,
+			do:    settings{"Issuer.UnsafeAnyTenant": nil},
+		},
+		{
+			of:    "any tenant and a list",
+			with:  overlaid(anyTenant(), settings{"Issuer.Tenants": []string{aTenant}}),
+			scene: ofTenants,
+			do:    settings{"Issuer.Tenants": nil},
+		},
+		{
+			of:    "a tenant that is no ID",
+			with:  tenants("example.com"),
+			scene: ofTenants,
+			do:    settings{"Issuer.Tenants": []string{aTenant}},
+		},
+		{
+			of:    "a tenant twice",
+			with:  settings{"Issuer.URL": templates, "Issuer.Tenants": []string{aTenant, aTenant}},
+			scene: ofTenants,
+			do:    settings{"Issuer.Tenants": []string{aTenant}},
+		},
+		{
+			of:    "any tenant, and a discovery document",
+			with:  keysNowhere(),
+			scene: anyTenants,
+			do:    settings{"Issuer.DiscoveryURL": "https://login.example.com" + wellKnown},
+		},
+		{
+			of:    "any tenant, and a key set's address",
+			with:  keysNowhere(),
+			scene: anyTenants,
+			do:    settings{"Issuer.JWKSURL": tenantURL(aTenant) + oidctest.KeySetPath},
+		},
+		{
+			of:    "any tenant, and a key set",
+			with:  keysNowhere(),
+			scene: anyTenants,
+			do:    settings{"Issuer.JWKS": told(keySetOf)},
+		},
+		{
+			of: "any tenant and one of them",
+			with: settings{
+				"Config.Issuers": both{
+					[]delegation.Issuer{
+						{URL: tenantURL(aTenant)},
+						{URL: templates, UnsafeAnyTenant: true, JWKSURL: issuerURL},
+					},
+					[]any{
+						map[string]any{"url": tenantURL(aTenant)},
+						map[string]any{
+							"url": templates, "unsafe_any_tenant": true, "jwks_url": issuerURL,
+						},
 					},
 				},
+				"Target.Issuers": []string{tenantURL(aTenant)},
 			},
-			"Target.Issuers": []string{tenantURL(aTenant)},
+			scene: ofTenants,
+			do:    settings{"Config.Issuers": issuersOf(tenantURL(aTenant))},
 		},
-		scene: ofTenants,
-		do:    settings{"Config.Issuers": issuersOf(tenantURL(aTenant))},
-	},
-	{
-		of: "a bearer token in the clear",
-		with: settings{
-			"Issuer.URL":               "http://localhost:8080",
-			"Issuer.AllowLoopbackHTTP": true,
-			"Issuer.BearerTokenFile":   file(bearer),
+		{
+			of: "a bearer token in the clear",
+			with: settings{
+				"Issuer.URL":               "http://localhost:8080",
+				"Issuer.AllowLoopbackHTTP": true,
+				"Issuer.BearerTokenFile":   file(bearer),
+			},
+			scene: func(s *scene) { s.rename("http://localhost:8080") },
+			do:    settings{"Issuer.BearerTokenFile": nil},
 		},
-		scene: func(s *scene) { s.rename("http://localhost:8080") },
-		do:    settings{"Issuer.BearerTokenFile": nil},
-	},
-	{
-		of:    "a CA that is none",
-		with:  settings{"Issuer.CAFile": file("x")},
-		scene: func(s *scene) { s.strangeCA = true },
-		do:    settings{"Issuer.CAFile": told(authorityOf)},
-	},
-	{
-		of: "a CA and a client",
-		with: settings{
-			"Issuer.CAFile":     told(authorityOf),
-			"Issuer.HTTPClient": told(func(s *scene) any { return s.network.Client() }),
+		{
+			of:    "a CA that is none",
+			with:  settings{"Issuer.CAFile": file("x")},
+			scene: func(s *scene) { s.strangeCA = true },
+			do:    settings{"Issuer.CAFile": told(authorityOf)},
 		},
-		do:     settings{"Issuer.CAFile": nil},
-		onlyGo: true,
-	},
-	{
-		of: "a client and a CA",
-		with: settings{
-			"Issuer.CAFile":     told(authorityOf),
-			"Issuer.HTTPClient": &http.Client{},
+		{
+			of: "a CA and a client",
+			with: settings{
+				"Issuer.CAFile":     told(authorityOf),
+				"Issuer.HTTPClient": told(func(s *scene) any { return s.network.Client() }),
+			},
+			do:     settings{"Issuer.CAFile": nil},
+			onlyGo: true,
 		},
-		scene:  func(s *scene) { s.strangeCA = true },
-		do:     settings{"Issuer.HTTPClient": nil},
-		onlyGo: true,
-	},
-	{
-		of: "a CA and a transport of one's own",
-		with: settings{
-			"Issuer.CAFile": told(authorityOf),
+		{
+			of: "a client and a CA",
+			with: settings{
+				"Issuer.CAFile":     told(authorityOf),
+				"Issuer.HTTPClient": &http.Client{},
+			},
+			scene:  func(s *scene) { s.strangeCA = true },
+			do:     settings{"Issuer.HTTPClient": nil},
+			onlyGo: true,
 		},
-		do: settings{
-			"Issuer.CAFile":     nil,
-			"Issuer.HTTPClient": told(func(s *scene) any { return s.network.Client() }),
+		{
+			of: "a CA and a transport of one's own",
+			with: settings{
+				"Issuer.CAFile": told(authorityOf),
+			},
+			do: settings{
+				"Issuer.CAFile":     nil,
+				"Issuer.HTTPClient": told(func(s *scene) any { return s.network.Client() }),
+			},
+			onlyGo: true,
 		},
-		onlyGo: true,
-	},
-	{
-		of: "a CA and another transport",
-		with: settings{
-			"Issuer.CAFile": told(authorityOf),
+		{
+			of: "a CA and another transport",
+			with: settings{
+				"Issuer.CAFile": told(authorityOf),
+			},
+			do: settings{"Config.HTTPClient": told(func(s *scene) any {
+				s.strangeCA = true
+				return s.client()
+			})},
+			onlyGo: true,
 		},
-		do: settings{"Config.HTTPClient": told(func(s *scene) any {
-			s.strangeCA = true
-			return s.client()
-		})},
-		onlyGo: true,
-	},
-	{
-		of:     "a rule that is nil",
-		with:   settings{"Config.Rules": []delegation.RuleFunc{nil}},
-		do:     settings{"Config.Rules": nil},
-		onlyGo: true,
-	},
-	{
-		of: "a shared cache and none",
-		with: settings{
-			"Config.SharedCache": noCache{},
-			"Config.CacheSize":   -1,
+		{
+			of:     "a rule that is nil",
+			with:   settings{"Config.Rules": []delegation.RuleFunc{nil}},
+			do:     settings{"Config.Rules": nil},
+			onlyGo: true,
 		},
-		do:     settings{"Config.SharedCache": nil},
-		onlyGo: true,
-	},
-	{
-		of:     "no targets",
-		with:   settings{"Config.Targets": nil},
-		do:     settings{"Config.Targets": alsoTarget(app)},
-		onlyGo: true,
-	},
-	{
-		of:   "no issuers",
-		with: settings{"Config.Issuers": issuersOf()},
-		do:   settings{"Config.Issuers": issuersOf(issuerURL)},
-	},
-	{
-		of:   "STS in the clear",
-		with: settings{"Config.STS": nil},
-		scene: func(s *scene) {
-			s.t.Setenv("AWS_ENDPOINT_URL_STS", "http://sts.example.com")
+		{
+			of: "a shared cache and none",
+			with: settings{
+				"Config.SharedCache": noCache{},
+				"Config.CacheSize":   -1,
+			},
+			do:     settings{"Config.SharedCache": nil},
+			onlyGo: true,
 		},
-		do:     settings{"Config.STS": told(func(s *scene) any { return s.Config.STS })},
-		onlyGo: true,
-	},
-	{
-		of:     "a key that is none",
-		with:   settings{"IdentityProvider.Keys": []delegation.SigningKey{{}}},
-		do:     settings{"IdentityProvider.Keys": told(signingKeys)},
-		onlyGo: true,
-	},
-	{
-		of: "the subjects of two issuers, by NameID",
-		with: settings{
-			"Config.Issuers": issuersOf(issuerURL, "https://other.example.com"),
-			"Target.Issuers": []string{issuerURL, "https://other.example.com"},
+		{
+			of:     "no targets",
+			with:   settings{"Config.Targets": nil},
+			do:     settings{"Config.Targets": alsoTarget(app)},
+			onlyGo: true,
 		},
-		do:   settings{"Target.NameIDTellsIssuersApart": true},
-		then: delegation.CodeNameIDInvalid,
-	},
-	{
-		of: "an encryption key without a provider",
-		with: overlaid(encrypted(nil), settings{
-			"Target.SAMLProviderUUID": nil,
-		}),
-		scene: hasDecryption,
-		do:    settings{"Target.SAMLProviderUUID": providerUUID},
-	},
-	{
-		of:   "a target without a name",
-		with: settings{"Config.Targets": alsoTarget("")},
-		do:   settings{"Config.Targets": alsoTarget(app)},
-	},
+		{
+			of:   "no issuers",
+			with: settings{"Config.Issuers": issuersOf()},
+			do:   settings{"Config.Issuers": issuersOf(issuerURL)},
+		},
+		{
+			of:   "STS in the clear",
+			with: settings{"Config.STS": nil},
+			scene: func(s *scene) {
+				s.t.Setenv("AWS_ENDPOINT_URL_STS", "http://sts.example.com")
+			},
+			do:     settings{"Config.STS": told(func(s *scene) any { return s.Config.STS })},
+			onlyGo: true,
+		},
+		{
+			of:     "a key that is none",
+			with:   settings{"IdentityProvider.Keys": []delegation.SigningKey{{}}},
+			do:     settings{"IdentityProvider.Keys": told(signingKeys)},
+			onlyGo: true,
+		},
+		{
+			of: "the subjects of two issuers, by NameID",
+			with: settings{
+				"Config.Issuers": issuersOf(issuerURL, "https://other.example.com"),
+				"Target.Issuers": []string{issuerURL, "https://other.example.com"},
+			},
+			do:   settings{"Target.NameIDTellsIssuersApart": true},
+			then: delegation.CodeNameIDInvalid,
+		},
+		{
+			of: "an encryption key without a provider",
+			with: overlaid(encrypted(nil), settings{
+				"Target.SAMLProviderUUID": nil,
+			}),
+			scene: hasDecryption,
+			do:    settings{"Target.SAMLProviderUUID": providerUUID},
+		},
+		{
+			of:   "a target without a name",
+			with: settings{"Config.Targets": alsoTarget("")},
+			do:   settings{"Config.Targets": alsoTarget(app)},
+		},
+	}
 }
 
 // warningRemedies are of what Check warns of.
-var warningRemedies = []remedy{
-	{
-		of:    "strangers, and a claim of the issuer",
-		code:  codeWarning,
-		with:  settings{"Issuer.URL": google},
-		scene: warnsOfGoogle,
-		do:    settings{"Issuer.RequiredClaims": required("hd", "example.com")},
-	},
-	{
-		of:    "strangers, and a claim of the target",
-		code:  codeWarning,
-		with:  settings{"Issuer.URL": google},
-		scene: warnsOfGoogle,
-		do:    settings{"Target.RequiredClaims": required("hd", "example.com")},
-	},
-	{
-		of:    "strangers, and rules",
-		code:  codeWarning,
-		with:  settings{"Issuer.URL": google},
-		scene: warnsOfGoogle,
-		do:    settings{"Issuer.GatedByRules": true},
-	},
-	{
-		of:    "one role for two issuers",
-		code:  codeWarning,
-		with:  twoTargets(),
-		scene: hasOtherIssuer,
-		do:    settings{"Target.SubjectsAreOne": true},
-	},
-	{
-		of:    "one role for two issuers, by NameID",
-		code:  codeWarning,
-		with:  twoTargets(),
-		scene: hasOtherIssuer,
-		do:    settings{"Target.NameIDTellsIssuersApart": true},
-	},
-	{
-		of:    "keys of another algorithm",
-		code:  codeWarning,
-		scene: func(s *scene) { s.signedBy("ES256"); s.warns = true },
-		do:    settings{"Issuer.Algorithms": []string{"ES256"}},
-	},
+func warningRemedies() []remedy {
+	return []remedy{
+		{
+			of:    "strangers, and a claim of the issuer",
+			code:  codeWarning,
+			with:  settings{"Issuer.URL": google},
+			scene: warnsOfGoogle,
+			do:    settings{"Issuer.RequiredClaims": required("hd", "example.com")},
+		},
+		{
+			of:    "strangers, and a claim of the target",
+			code:  codeWarning,
+			with:  settings{"Issuer.URL": google},
+			scene: warnsOfGoogle,
+			do:    settings{"Target.RequiredClaims": required("hd", "example.com")},
+		},
+		{
+			of:    "strangers, and rules",
+			code:  codeWarning,
+			with:  settings{"Issuer.URL": google},
+			scene: warnsOfGoogle,
+			do:    settings{"Issuer.GatedByRules": true},
+		},
+		{
+			of:    "one role for two issuers",
+			code:  codeWarning,
+			with:  twoTargets(),
+			scene: hasOtherIssuer,
+			do:    settings{"Target.SubjectsAreOne": true},
+		},
+		{
+			of:    "one role for two issuers, by NameID",
+			code:  codeWarning,
+			with:  twoTargets(),
+			scene: hasOtherIssuer,
+			do:    settings{"Target.NameIDTellsIssuersApart": true},
+		},
+		{
+			of:    "keys of another algorithm",
+			code:  codeWarning,
+			scene: func(s *scene) { s.signedBy("ES256"); s.warns = true },
+			do:    settings{"Issuer.Algorithms": []string{"ES256"}},
+		},
+	}
 }
 
 // twoTargets lead the users of two issuers into one role.

@@ -20,79 +20,81 @@ import (
 const dublin = "eu-west-1"
 
 // stsRemedies are of what AWS answers.
-var stsRemedies = []remedy{
-	{
-		of:      "a key that IAM does not have",
-		code:    delegation.CodeSTSSignature,
-		scene:   hasAnotherKey,
-		act:     publishesMetadata,
-		follows: []string{"IdentityProvider.Metadata"},
-	},
-	{
-		of:   "another entity ID",
-		code: delegation.CodeSTSIssuer,
-		with: settings{"IdentityProvider.EntityID": "urn:other.example.com"},
-		do:   settings{"IdentityProvider.EntityID": delegationtest.EntityID},
-	},
-	{
-		of:      "no such SAML provider",
-		code:    delegation.CodeSTSProvider,
-		with:    settings{"AWS.Principal": otherProvider},
-		scene:   func(s *scene) { s.trusts(otherProvider) },
-		act:     publishesMetadata,
-		follows: []string{"IdentityProvider.Metadata"},
-	},
-	{
-		of:    "a recipient that AWS is not",
-		code:  delegation.CodeSTSConfirmation,
-		with:  settings{"Target.SAMLRecipient": "https://example.com/saml"},
-		scene: func(s *scene) { s.Config.STS = pedant{s.Config.STS} },
-		do:    settings{"Target.SAMLRecipient": nil},
-	},
-	{
-		of:   "an audience that AWS is not",
-		code: delegation.CodeSTSAudience,
-		with: settings{"Target.SAMLAudience": "urn:example.com"},
-		do:   settings{"Target.SAMLAudience": nil},
-	},
-	{
-		of:      "a message of tomorrow",
-		code:    delegation.CodeSTSIdentityToken,
-		scene:   refuses("InvalidIdentityToken", "Something new"),
-		act:     publishesMetadata,
-		follows: []string{"IdentityProvider.Metadata"},
-	},
-	{
-		of:    "a region that is not activated",
-		code:  delegation.CodeSTSRegionDisabled,
-		scene: inRegions(ststest.RegionDisabled()),
-		do:    settings{"AWS.FailoverRegions": []string{dublin}},
-	},
-	{
-		of:   "a long session",
-		code: delegation.CodeSTSDuration,
-		with: settings{"AWS.SessionDuration": 2 * time.Hour},
-		do:   settings{"AWS.SessionDuration": time.Hour},
-	},
-	{
-		of:    "a region that is down",
-		code:  delegation.CodeSTSUnavailable,
-		scene: inRegions(ststest.Status(http.StatusServiceUnavailable)),
-		do:    settings{"AWS.FailoverRegions": []string{dublin}},
-	},
-	{
-		of:    "a slow network",
-		code:  delegation.CodeSTSTimeout,
-		with:  settings{"Config.STSTimeout": time.Millisecond},
-		scene: func(s *scene) { s.Config.STS = slow{s.Config.STS} },
-		do:    settings{"Config.STSTimeout": 2 * time.Minute},
-	},
-	{
-		of:    "an emulator",
-		code:  delegation.CodeSTSAnswerMismatch,
-		scene: func(s *scene) { s.Config.STS = emulator{s.Config.STS} },
-		do:    settings{"Config.UnsafeSTSEmulator": true},
-	},
+func stsRemedies() []remedy {
+	return []remedy{
+		{
+			of:      "a key that IAM does not have",
+			code:    delegation.CodeSTSSignature,
+			scene:   hasAnotherKey,
+			act:     publishesMetadata,
+			follows: []string{"IdentityProvider.Metadata"},
+		},
+		{
+			of:   "another entity ID",
+			code: delegation.CodeSTSIssuer,
+			with: settings{"IdentityProvider.EntityID": "urn:other.example.com"},
+			do:   settings{"IdentityProvider.EntityID": delegationtest.EntityID},
+		},
+		{
+			of:      "no such SAML provider",
+			code:    delegation.CodeSTSProvider,
+			with:    settings{"AWS.Principal": otherProvider},
+			scene:   func(s *scene) { s.trusts(otherProvider) },
+			act:     publishesMetadata,
+			follows: []string{"IdentityProvider.Metadata"},
+		},
+		{
+			of:    "a recipient that AWS is not",
+			code:  delegation.CodeSTSConfirmation,
+			with:  settings{"Target.SAMLRecipient": "https://example.com/saml"},
+			scene: func(s *scene) { s.Config.STS = pedant{s.Config.STS} },
+			do:    settings{"Target.SAMLRecipient": nil},
+		},
+		{
+			of:   "an audience that AWS is not",
+			code: delegation.CodeSTSAudience,
+			with: settings{"Target.SAMLAudience": "urn:example.com"},
+			do:   settings{"Target.SAMLAudience": nil},
+		},
+		{
+			of:      "a message of tomorrow",
+			code:    delegation.CodeSTSIdentityToken,
+			scene:   refuses("InvalidIdentityToken", "Something new"),
+			act:     publishesMetadata,
+			follows: []string{"IdentityProvider.Metadata"},
+		},
+		{
+			of:    "a region that is not activated",
+			code:  delegation.CodeSTSRegionDisabled,
+			scene: inRegions(ststest.RegionDisabled()),
+			do:    settings{"AWS.FailoverRegions": []string{dublin}},
+		},
+		{
+			of:   "a long session",
+			code: delegation.CodeSTSDuration,
+			with: settings{"AWS.SessionDuration": 2 * time.Hour},
+			do:   settings{"AWS.SessionDuration": time.Hour},
+		},
+		{
+			of:    "a region that is down",
+			code:  delegation.CodeSTSUnavailable,
+			scene: inRegions(ststest.Status(http.StatusServiceUnavailable)),
+			do:    settings{"AWS.FailoverRegions": []string{dublin}},
+		},
+		{
+			of:    "a slow network",
+			code:  delegation.CodeSTSTimeout,
+			with:  settings{"Config.STSTimeout": time.Millisecond},
+			scene: func(s *scene) { s.Config.STS = slow{s.Config.STS} },
+			do:    settings{"Config.STSTimeout": 2 * time.Minute},
+		},
+		{
+			of:    "an emulator",
+			code:  delegation.CodeSTSAnswerMismatch,
+			scene: func(s *scene) { s.Config.STS = emulator{s.Config.STS} },
+			do:    settings{"Config.UnsafeSTSEmulator": true},
+		},
+	}
 }
 
 // hasAnotherKey gives IAM the metadata of another signing key.

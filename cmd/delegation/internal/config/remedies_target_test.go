@@ -29,242 +29,252 @@ const (
 )
 
 // targetRemedies are of the target, and of who may use it.
-var targetRemedies = []remedy{
-	{
-		of:    "another name",
-		code:  delegation.CodeDelegationDisabled,
-		scene: func(s *scene) { s.target = "video-app" },
-		do:    settings{"Config.Targets": alsoTarget("video-app")},
-	},
-	{
-		of:    "another client",
-		code:  delegation.CodeAudienceNotAllowed,
-		scene: func(s *scene) { s.sign(claims("aud", "mobile-app")) },
-		do:    settings{"Target.Audiences": []string{"mobile-app"}},
-	},
-	{
-		of:    "a client with another's token",
-		code:  delegation.CodeAudienceNotAllowed,
-		scene: func(s *scene) { s.sign(claims("azp", "mobile-app")) },
-		do:    settings{"Target.AuthorizedParties": []string{"mobile-app"}},
-	},
-	{
-		of:   "another issuer",
-		code: delegation.CodeIssuerNotAllowed,
-		with: settings{
-			"Config.Issuers": both{
-				[]delegation.Issuer{{URL: issuerURL}, {URL: "https://other.example.com"}},
-				[]any{
-					map[string]any{"url": issuerURL},
-					map[string]any{"url": "https://other.example.com"},
-				},
-			},
-			"Target.Issuers": []string{"https://other.example.com"},
+func targetRemedies() []remedy {
+	return []remedy{
+		{
+			of:    "another name",
+			code:  delegation.CodeDelegationDisabled,
+			scene: func(s *scene) { s.target = "video-app" },
+			do:    settings{"Config.Targets": alsoTarget("video-app")},
 		},
-		do: settings{"Target.Issuers": []string{issuerURL}},
-	},
-	{
-		of:    "a claim that the issuer's tokens must have",
-		code:  delegation.CodeRequiredClaim,
-		with:  settings{"Issuer.RequiredClaims": required("groups", "editors")},
-		scene: func(s *scene) { s.sign(claims("groups", "readers")) },
-		do:    settings{"Issuer.RequiredClaims": required("groups", "editors", "readers")},
-	},
-	{
-		of:    "a claim that the target wants",
-		code:  delegation.CodeRequiredClaim,
-		with:  settings{"Target.RequiredClaims": required("groups", "editors")},
-		scene: func(s *scene) { s.sign(claims("groups", "readers")) },
-		do:    settings{"Target.RequiredClaims": required("groups", "editors", "readers")},
-	},
+		{
+			of:    "another client",
+			code:  delegation.CodeAudienceNotAllowed,
+			scene: func(s *scene) { s.sign(claims("aud", "mobile-app")) },
+			do:    settings{"Target.Audiences": []string{"mobile-app"}},
+		},
+		{
+			of:    "a client with another's token",
+			code:  delegation.CodeAudienceNotAllowed,
+			scene: func(s *scene) { s.sign(claims("azp", "mobile-app")) },
+			do:    settings{"Target.AuthorizedParties": []string{"mobile-app"}},
+		},
+		{
+			of:   "another issuer",
+			code: delegation.CodeIssuerNotAllowed,
+			with: settings{
+				"Config.Issuers": both{
+					[]delegation.Issuer{{URL: issuerURL}, {URL: "https://other.example.com"}},
+					[]any{
+						map[string]any{"url": issuerURL},
+						map[string]any{"url": "https://other.example.com"},
+					},
+				},
+				"Target.Issuers": []string{"https://other.example.com"},
+			},
+			do: settings{"Target.Issuers": []string{issuerURL}},
+		},
+		{
+			of:    "a claim that the issuer's tokens must have",
+			code:  delegation.CodeRequiredClaim,
+			with:  settings{"Issuer.RequiredClaims": required("groups", "editors")},
+			scene: func(s *scene) { s.sign(claims("groups", "readers")) },
+			do:    settings{"Issuer.RequiredClaims": required("groups", "editors", "readers")},
+		},
+		{
+			of:    "a claim that the target wants",
+			code:  delegation.CodeRequiredClaim,
+			with:  settings{"Target.RequiredClaims": required("groups", "editors")},
+			scene: func(s *scene) { s.sign(claims("groups", "readers")) },
+			do:    settings{"Target.RequiredClaims": required("groups", "editors", "readers")},
+		},
+	}
 }
 
 // ruleRemedies are of rules in JavaScript, and of the profile loader.
-var ruleRemedies = []remedy{
-	{
-		of:     "a profile loader that fails",
-		code:   delegation.CodeProfileFailed,
-		with:   settings{"Config.Profile": failingProfile},
-		do:     settings{"Config.Profile": goodProfile},
-		onlyGo: true,
-	},
-	{
-		of:    "no user",
-		code:  delegation.CodeRuleUserMissing,
-		scene: scripted("callback(null, null, context);"),
-		do:    settings{"Options.IgnoreMissingUser": true},
-	},
-	{
-		of:    "a redirect",
-		code:  delegation.CodeRuleRedirect,
-		scene: scripted("context.redirect = {url: 'https://x.example'};" + goesOn),
-		do:    settings{"Options.IgnoreRedirect": true},
-	},
-	{
-		of:    "another factor",
-		code:  delegation.CodeRuleMultifactor,
-		scene: scripted("context.multifactor = {provider: 'any'};" + goesOn),
-		do:    settings{"Options.IgnoreMultifactor": true},
-	},
-	{
-		of:    "a property that nobody supplies",
-		code:  delegation.CodeRuleContextMissing,
-		scene: scripted("context.clientName;" + goesOn),
-		do: settings{"Options.Context": both{
-			func(
-				context.Context, *delegation.User, *delegation.RuleContext,
-			) (map[string]any, error) {
-				return claims("clientName", "Photos"), nil
-			},
-			claims(app, claims("clientName", "Photos")),
-		}},
-	},
-	{
-		of:    "a property that may be missing",
-		code:  delegation.CodeRuleContextMissing,
-		scene: scripted("context.clientName;" + goesOn),
-		do:    settings{"Options.Absent": []string{"clientName"}},
-	},
+func ruleRemedies() []remedy {
+	return []remedy{
+		{
+			of:     "a profile loader that fails",
+			code:   delegation.CodeProfileFailed,
+			with:   settings{"Config.Profile": failingProfile},
+			do:     settings{"Config.Profile": goodProfile},
+			onlyGo: true,
+		},
+		{
+			of:    "no user",
+			code:  delegation.CodeRuleUserMissing,
+			scene: scripted("callback(null, null, context);"),
+			do:    settings{"Options.IgnoreMissingUser": true},
+		},
+		{
+			of:    "a redirect",
+			code:  delegation.CodeRuleRedirect,
+			scene: scripted("context.redirect = {url: 'https://x.example'};" + goesOn),
+			do:    settings{"Options.IgnoreRedirect": true},
+		},
+		{
+			of:    "another factor",
+			code:  delegation.CodeRuleMultifactor,
+			scene: scripted("context.multifactor = {provider: 'any'};" + goesOn),
+			do:    settings{"Options.IgnoreMultifactor": true},
+		},
+		{
+			of:    "a property that nobody supplies",
+			code:  delegation.CodeRuleContextMissing,
+			scene: scripted("context.clientName;" + goesOn),
+			do: settings{"Options.Context": both{
+				func(
+					context.Context, *delegation.User, *delegation.RuleContext,
+				) (map[string]any, error) {
+					return claims("clientName", "Photos"), nil
+				},
+				claims(app, claims("clientName", "Photos")),
+			}},
+		},
+		{
+			of:    "a property that may be missing",
+			code:  delegation.CodeRuleContextMissing,
+			scene: scripted("context.clientName;" + goesOn),
+			do:    settings{"Options.Absent": []string{"clientName"}},
+		},
+	}
 }
 
 // emailRemedies are of the rules that want a verified address.
-var emailRemedies = []remedy{
-	{
-		of:   "a text",
-		code: delegation.CodeDenied,
-		with: verifiedOnly(nil),
-		scene: func(s *scene) {
-			s.sign(map[string]any{"email": "alice@example.com", "email_verified": "true"})
+func emailRemedies() []remedy {
+	return []remedy{
+		{
+			of:   "a text",
+			code: delegation.CodeDenied,
+			with: verifiedOnly(nil),
+			scene: func(s *scene) {
+				s.sign(map[string]any{"email": "alice@example.com", "email_verified": "true"})
+			},
+			do: settings{"Issuer.EmailVerifiedText": true},
 		},
-		do: settings{"Issuer.EmailVerifiedText": true},
-	},
-	{
-		of:    "Entra's tokens without an address, by tenant",
-		code:  delegation.CodeDenied,
-		with:  verifiedOnly(entraCommon),
-		scene: entraUser(nil),
-		do:    settings{"Issuer.Tenants": []string{aTenant}},
-		act:   withoutRules,
-	},
-	{
-		of:    "Entra's tokens without an address, by role",
-		code:  delegation.CodeDenied,
-		with:  verifiedOnly(entraIssuer),
-		scene: entraUser(nil),
-		do:    settings{"Issuer.RequiredClaims": required("roles", "photo-editor")},
-		act:   withoutRules,
-	},
-	{
-		of:    "Entra's tokens without an address, which they get",
-		code:  delegation.CodeDenied,
-		with:  verifiedOnly(entraIssuer),
-		scene: entraUser(nil),
-		do:    settings{"Issuer.EntraVerifiedEmail": true},
-		act:   sendsAddress,
-	},
-	{
-		of:    "Entra's tokens without xms_edov, which they get",
-		code:  delegation.CodeDenied,
-		with:  verifiedOnly(entraIssuer),
-		scene: entraUser(claims("email", "alice@example.com")),
-		do:    settings{"Issuer.EntraVerifiedEmail": true},
-		act:   sendsAddress,
-	},
-	{
-		of:    "Entra's tokens without xms_edov, of a known domain",
-		code:  delegation.CodeDenied,
-		with:  verifiedOnly(entraIssuer),
-		scene: entraUser(claims("email", "alice@example.com")),
-		do:    settings{"Issuer.VerifiedEmailDomains": []string{"example.com"}},
-	},
-	{
-		of:    "Entra's tokens without xms_edov, by role",
-		code:  delegation.CodeDenied,
-		with:  verifiedOnly(entraIssuer),
-		scene: entraUser(claims("email", "alice@example.com")),
-		do:    settings{"Issuer.RequiredClaims": required("roles", "photo-editor")},
-		act:   withoutRules,
-	},
-	{
-		of:    "xms_edov that is not counted",
-		code:  delegation.CodeDenied,
-		with:  verifiedOnly(entraIssuer),
-		scene: entraUser(map[string]any{"email": "alice@example.com", "xms_edov": true}),
-		do:    settings{"Issuer.EntraVerifiedEmail": true},
-	},
-	{
-		of:    "xms_edov that is false",
-		code:  delegation.CodeDenied,
-		with:  verifiedOnly(entraIssuer),
-		scene: entraUser(map[string]any{"email": "alice@example.com", "xms_edov": false}),
-		do:    settings{"Issuer.VerifiedEmailDomains": []string{"example.com"}},
-	},
+		{
+			of:    "Entra's tokens without an address, by tenant",
+			code:  delegation.CodeDenied,
+			with:  verifiedOnly(entraCommon),
+			scene: entraUser(nil),
+			do:    settings{"Issuer.Tenants": []string{aTenant}},
+			act:   withoutRules,
+		},
+		{
+			of:    "Entra's tokens without an address, by role",
+			code:  delegation.CodeDenied,
+			with:  verifiedOnly(entraIssuer),
+			scene: entraUser(nil),
+			do:    settings{"Issuer.RequiredClaims": required("roles", "photo-editor")},
+			act:   withoutRules,
+		},
+		{
+			of:    "Entra's tokens without an address, which they get",
+			code:  delegation.CodeDenied,
+			with:  verifiedOnly(entraIssuer),
+			scene: entraUser(nil),
+			do:    settings{"Issuer.EntraVerifiedEmail": true},
+			act:   sendsAddress,
+		},
+		{
+			of:    "Entra's tokens without xms_edov, which they get",
+			code:  delegation.CodeDenied,
+			with:  verifiedOnly(entraIssuer),
+			scene: entraUser(claims("email", "alice@example.com")),
+			do:    settings{"Issuer.EntraVerifiedEmail": true},
+			act:   sendsAddress,
+		},
+		{
+			of:    "Entra's tokens without xms_edov, of a known domain",
+			code:  delegation.CodeDenied,
+			with:  verifiedOnly(entraIssuer),
+			scene: entraUser(claims("email", "alice@example.com")),
+			do:    settings{"Issuer.VerifiedEmailDomains": []string{"example.com"}},
+		},
+		{
+			of:    "Entra's tokens without xms_edov, by role",
+			code:  delegation.CodeDenied,
+			with:  verifiedOnly(entraIssuer),
+			scene: entraUser(claims("email", "alice@example.com")),
+			do:    settings{"Issuer.RequiredClaims": required("roles", "photo-editor")},
+			act:   withoutRules,
+		},
+		{
+			of:    "xms_edov that is not counted",
+			code:  delegation.CodeDenied,
+			with:  verifiedOnly(entraIssuer),
+			scene: entraUser(map[string]any{"email": "alice@example.com", "xms_edov": true}),
+			do:    settings{"Issuer.EntraVerifiedEmail": true},
+		},
+		{
+			of:    "xms_edov that is false",
+			code:  delegation.CodeDenied,
+			with:  verifiedOnly(entraIssuer),
+			scene: entraUser(map[string]any{"email": "alice@example.com", "xms_edov": false}),
+			do:    settings{"Issuer.VerifiedEmailDomains": []string{"example.com"}},
+		},
+	}
 }
 
 // decisionRemedies are of what target and rules ask for.
-var decisionRemedies = []remedy{
-	{
-		of:   "no role",
-		code: delegation.CodeRoleInvalid,
-		with: settings{"AWS.Role": nil},
-		do:   settings{"AWS.Role": delegationtest.Role},
-	},
-	{
-		of:   "no principal",
-		code: delegation.CodeRoleInvalid,
-		with: settings{"AWS.Principal": nil},
-		do:   settings{"AWS.Principal": delegationtest.Principal},
-	},
-	{
-		of:   "a role that is not listed",
-		code: delegation.CodeRoleNotAllowed,
-		with: settings{"Target.AllowedRoles": []string{otherRole}},
-		do:   settings{"Target.AllowedRoles": []string{otherRole, delegationtest.Role}},
-	},
-	{
-		of:      "another provider than the one that can decrypt",
-		code:    delegation.CodeProviderMismatch,
-		with:    choosesOther(),
-		scene:   hasOther,
-		act:     targetOfOther,
-		follows: []string{"Target.EncryptionKey"},
-	},
-	{
-		of:    "several roles, and none of them",
-		code:  delegation.CodeMappingInvalid,
-		with:  settings{"AWS.Mappings": mappings(delegation.AttributeRole, "roles")},
-		scene: func(s *scene) { s.sign(claims("roles", []string{otherRole, thirdRole})) },
-		do:    settings{"AWS.Role": otherRole},
-		then:  delegation.CodeSTSAccessDenied, // AWS has no such role
-	},
-	{
-		of:    "a sub that no NameID can be",
-		code:  delegation.CodeNameIDInvalid,
-		scene: func(s *scene) { s.sign(map[string]any{"sub": "*", "email": "alice@example.com"}) },
-		do: settings{
-			"AWS.Mappings":          mappings(nameIDMapping, "email"),
-			"AWS.NameIDFromMapping": true,
+func decisionRemedies() []remedy {
+	return []remedy{
+		{
+			of:   "no role",
+			code: delegation.CodeRoleInvalid,
+			with: settings{"AWS.Role": nil},
+			do:   settings{"AWS.Role": delegationtest.Role},
 		},
-	},
-	{
-		of:    "a NameID that must tell issuers apart",
-		code:  delegation.CodeNameIDInvalid,
-		with:  settings{"Target.NameIDTellsIssuersApart": true},
-		scene: func(s *scene) { s.sign(claims("email", "alice@example.com")) },
-		do: settings{
-			"AWS.Mappings":          mappings(nameIDMapping, "email"),
-			"AWS.NameIDFromMapping": true,
+		{
+			of:   "no principal",
+			code: delegation.CodeRoleInvalid,
+			with: settings{"AWS.Principal": nil},
+			do:   settings{"AWS.Principal": delegationtest.Principal},
 		},
-		follows: []string{"Target.NameIDTellsIssuersApart"},
-	},
-	{
-		of:     "too few random numbers",
-		code:   delegation.CodeEncryptionFailed,
-		with:   encrypted(settings{"Config.Rand": fewNumbers()}),
-		scene:  hasDecryption,
-		do:     settings{"Config.Rand": nil},
-		onlyGo: true,
-	},
+		{
+			of:   "a role that is not listed",
+			code: delegation.CodeRoleNotAllowed,
+			with: settings{"Target.AllowedRoles": []string{otherRole}},
+			do:   settings{"Target.AllowedRoles": []string{otherRole, delegationtest.Role}},
+		},
+		{
+			of:      "another provider than the one that can decrypt",
+			code:    delegation.CodeProviderMismatch,
+			with:    choosesOther(),
+			scene:   hasOther,
+			act:     targetOfOther,
+			follows: []string{"Target.EncryptionKey"},
+		},
+		{
+			of:    "several roles, and none of them",
+			code:  delegation.CodeMappingInvalid,
+			with:  settings{"AWS.Mappings": mappings(delegation.AttributeRole, "roles")},
+			scene: func(s *scene) { s.sign(claims("roles", []string{otherRole, thirdRole})) },
+			do:    settings{"AWS.Role": otherRole},
+			then:  delegation.CodeSTSAccessDenied, // AWS has no such role
+		},
+		{
+			of:   "a sub that no NameID can be",
+			code: delegation.CodeNameIDInvalid,
+			scene: func(s *scene) {
+				s.sign(map[string]any{"sub": "*", "email": "alice@example.com"})
+			},
+			do: settings{
+				"AWS.Mappings":          mappings(nameIDMapping, "email"),
+				"AWS.NameIDFromMapping": true,
+			},
+		},
+		{
+			of:    "a NameID that must tell issuers apart",
+			code:  delegation.CodeNameIDInvalid,
+			with:  settings{"Target.NameIDTellsIssuersApart": true},
+			scene: func(s *scene) { s.sign(claims("email", "alice@example.com")) },
+			do: settings{
+				"AWS.Mappings":          mappings(nameIDMapping, "email"),
+				"AWS.NameIDFromMapping": true,
+			},
+			follows: []string{"Target.NameIDTellsIssuersApart"},
+		},
+		{
+			of:     "too few random numbers",
+			code:   delegation.CodeEncryptionFailed,
+			with:   encrypted(settings{"Config.Rand": fewNumbers()}),
+			scene:  hasDecryption,
+			do:     settings{"Config.Rand": nil},
+			onlyGo: true,
+		},
+	}
 }
 
 // goesOn is the end of a rule that changes nothing.

@@ -19,122 +19,128 @@ const (
 const encodedSecret = "Y2FuYXJ5LXNoYXJlZC1zZWNyZXQtMDEyMzQ1Njc4OS1hYmNkZWY"
 
 // tokenRemedies are of the token, its issuer's name and its claims.
-var tokenRemedies = []remedy{
-	{
-		of:    "a long token",
-		code:  delegation.CodeTokenTooLarge,
-		scene: func(s *scene) { s.sign(claims("groups", strings.Repeat("x", 20_000))) },
-		do:    settings{"Config.MaxTokenSize": 40_000},
-	},
-	{
-		of:    "a client's secret",
-		code:  delegation.CodeAlgorithmSharedSecret,
-		scene: func(s *scene) { s.signedWith("HS256", aSecret, nil) },
-		do:    settings{"Issuer.ClientSecrets": secretOf(aSecret)},
-	},
-	{
-		of:   "keys in place of a secret",
-		code: delegation.CodeAlgorithmPublishedKey,
-		with: settings{"Issuer.SharedSecret": file(aSecret)},
-		do: settings{
-			"Issuer.SharedSecret": nil,
-			"Issuer.Algorithms":   []string{"RS256"},
+func tokenRemedies() []remedy {
+	return []remedy{
+		{
+			of:    "a long token",
+			code:  delegation.CodeTokenTooLarge,
+			scene: func(s *scene) { s.sign(claims("groups", strings.Repeat("x", 20_000))) },
+			do:    settings{"Config.MaxTokenSize": 40_000},
 		},
-	},
-	{
-		of:   "keys in place of a client's secret",
-		code: delegation.CodeAlgorithmPublishedKey,
-		with: settings{"Issuer.ClientSecrets": secretOf(aSecret)},
-		do: settings{
-			"Issuer.ClientSecrets": nil,
-			"Issuer.Algorithms":    []string{"RS256"},
+		{
+			of:    "a client's secret",
+			code:  delegation.CodeAlgorithmSharedSecret,
+			scene: func(s *scene) { s.signedWith("HS256", aSecret, nil) },
+			do:    settings{"Issuer.ClientSecrets": secretOf(aSecret)},
 		},
-	},
-	{
-		of:    "HS512",
-		code:  delegation.CodeAlgorithmUnsupported,
-		scene: signedByHS512,
-		act:   func(s *scene, _ *delegation.Config) { s.sign(nil) },
-		do:    settings{"Issuer.Algorithms": []string{"PS256"}},
-	},
-	{
-		of:    "another issuer",
-		code:  delegation.CodeIssuerUnknown,
-		scene: func(s *scene) { s.rename("https://issuer.example.com/") },
-		do: settings{"Config.Issuers": both{
-			[]delegation.Issuer{{URL: issuerURL + "/"}},
-			[]any{map[string]any{"url": issuerURL + "/"}},
-		}},
-	},
-	{
-		of:    "another name of the issuer",
-		code:  delegation.CodeIssuerUnknown,
-		scene: func(s *scene) { s.sign(claims("iss", "issuer.example.com")) },
-		do:    settings{"Issuer.Aliases": []string{"issuer.example.com"}},
-	},
-	{
-		of:    "another tenant",
-		code:  delegation.CodeIssuerUnknown,
-		with:  tenants(anotherOne),
-		scene: ofTenants,
-		do:    settings{"Issuer.Tenants": []string{aTenant}},
-	},
-	{
-		of:   "a tenant in another claim",
-		code: delegation.CodeIssuerTenant,
-		with: tenants(aTenant),
-		scene: func(s *scene) {
-			ofTenants(s)
-			s.sign(map[string]any{
-				"iss": tenantURL(aTenant), "tid": anotherOne, "org_id": aTenant,
-			})
+		{
+			of:   "keys in place of a secret",
+			code: delegation.CodeAlgorithmPublishedKey,
+			with: settings{"Issuer.SharedSecret": file(aSecret)},
+			do: settings{
+				"Issuer.SharedSecret": nil,
+				"Issuer.Algorithms":   []string{"RS256"},
+			},
 		},
-		do: settings{"Issuer.TenantClaim": "org_id"},
-	},
-	{
-		of:    "several audiences",
-		code:  delegation.CodeClaimParty,
-		scene: func(s *scene) { s.sign(claims("aud", []string{app, "https://api.example.com"})) },
-		do:    settings{"Issuer.ClientAudiences": []string{app}},
-	},
-	{
-		of:   "a secret and several audiences",
-		code: delegation.CodeClaimSecretAudience,
-		with: settings{"Issuer.ClientSecrets": secretOf(aSecret)},
-		scene: func(s *scene) {
-			s.signedWith("HS256", aSecret, claims("aud", []string{app, "https://api.example.com"}))
+		{
+			of:   "keys in place of a client's secret",
+			code: delegation.CodeAlgorithmPublishedKey,
+			with: settings{"Issuer.ClientSecrets": secretOf(aSecret)},
+			do: settings{
+				"Issuer.ClientSecrets": nil,
+				"Issuer.Algorithms":    []string{"RS256"},
+			},
 		},
-		do: settings{"Issuer.ClientSecrets": nil},
-		act: func(s *scene, _ *delegation.Config) {
-			s.sign(map[string]any{"aud": []string{app, "https://api.example.com"}, "azp": app})
+		{
+			of:    "HS512",
+			code:  delegation.CodeAlgorithmUnsupported,
+			scene: signedByHS512,
+			act:   func(s *scene, _ *delegation.Config) { s.sign(nil) },
+			do:    settings{"Issuer.Algorithms": []string{"PS256"}},
 		},
-	},
-	{
-		of:    "a secret that is written in base64url",
-		code:  delegation.CodeSignatureInvalid,
-		with:  settings{"Issuer.SharedSecret": file(encodedSecret)},
-		scene: func(s *scene) { s.signedWith("HS256", aSecret, nil) },
-		do:    settings{"Issuer.SharedSecretBase64URL": true},
-	},
-	{
-		of:   "a secret that only looks like base64url",
-		code: delegation.CodeSignatureInvalid,
-		with: settings{
-			"Issuer.SharedSecret":          file(encodedSecret),
-			"Issuer.SharedSecretBase64URL": true,
+		{
+			of:    "another issuer",
+			code:  delegation.CodeIssuerUnknown,
+			scene: func(s *scene) { s.rename("https://issuer.example.com/") },
+			do: settings{"Config.Issuers": both{
+				[]delegation.Issuer{{URL: issuerURL + "/"}},
+				[]any{map[string]any{"url": issuerURL + "/"}},
+			}},
 		},
-		scene: func(s *scene) { s.signedWith("HS256", encodedSecret, nil) },
-		do:    settings{"Issuer.SharedSecretBase64URL": nil},
-	},
-	{
-		of:   "a full memory of used tokens",
-		code: delegation.CodeReplayUnavailable,
-		with: settings{
-			"Config.Replay": both{delegation.ReplayMemory(1), 1}, replayStore: both{nil, "memory"},
+		{
+			of:    "another name of the issuer",
+			code:  delegation.CodeIssuerUnknown,
+			scene: func(s *scene) { s.sign(claims("iss", "issuer.example.com")) },
+			do:    settings{"Issuer.Aliases": []string{"issuer.example.com"}},
 		},
-		scene: func(s *scene) { s.first = s.Token(claims("sub", "auth0|bob")) },
-		do:    settings{"Config.Replay": both{delegation.ReplayMemory(10), 10}},
-	},
+		{
+			of:    "another tenant",
+			code:  delegation.CodeIssuerUnknown,
+			with:  tenants(anotherOne),
+			scene: ofTenants,
+			do:    settings{"Issuer.Tenants": []string{aTenant}},
+		},
+		{
+			of:   "a tenant in another claim",
+			code: delegation.CodeIssuerTenant,
+			with: tenants(aTenant),
+			scene: func(s *scene) {
+				ofTenants(s)
+				s.sign(map[string]any{
+					"iss": tenantURL(aTenant), "tid": anotherOne, "org_id": aTenant,
+				})
+			},
+			do: settings{"Issuer.TenantClaim": "org_id"},
+		},
+		{
+			of:   "several audiences",
+			code: delegation.CodeClaimParty,
+			scene: func(s *scene) {
+				s.sign(claims("aud", []string{app, "https://api.example.com"}))
+			},
+			do: settings{"Issuer.ClientAudiences": []string{app}},
+		},
+		{
+			of:   "a secret and several audiences",
+			code: delegation.CodeClaimSecretAudience,
+			with: settings{"Issuer.ClientSecrets": secretOf(aSecret)},
+			scene: func(s *scene) {
+				s.signedWith("HS256", aSecret,
+					claims("aud", []string{app, "https://api.example.com"}))
+			},
+			do: settings{"Issuer.ClientSecrets": nil},
+			act: func(s *scene, _ *delegation.Config) {
+				s.sign(map[string]any{"aud": []string{app, "https://api.example.com"}, "azp": app})
+			},
+		},
+		{
+			of:    "a secret that is written in base64url",
+			code:  delegation.CodeSignatureInvalid,
+			with:  settings{"Issuer.SharedSecret": file(encodedSecret)},
+			scene: func(s *scene) { s.signedWith("HS256", aSecret, nil) },
+			do:    settings{"Issuer.SharedSecretBase64URL": true},
+		},
+		{
+			of:   "a secret that only looks like base64url",
+			code: delegation.CodeSignatureInvalid,
+			with: settings{
+				"Issuer.SharedSecret":          file(encodedSecret),
+				"Issuer.SharedSecretBase64URL": true,
+			},
+			scene: func(s *scene) { s.signedWith("HS256", encodedSecret, nil) },
+			do:    settings{"Issuer.SharedSecretBase64URL": nil},
+		},
+		{
+			of:   "a full memory of used tokens",
+			code: delegation.CodeReplayUnavailable,
+			with: settings{
+				"Config.Replay": both{delegation.ReplayMemory(1), 1},
+				replayStore:     both{nil, "memory"},
+			},
+			scene: func(s *scene) { s.first = s.Token(claims("sub", "auth0|bob")) },
+			do:    settings{"Config.Replay": both{delegation.ReplayMemory(10), 10}},
+		},
+	}
 }
 
 // algorithmRemedies has a row for each algorithm that New takes and that is not the default.
