@@ -25,6 +25,8 @@ type refusal struct {
 	retryAfter time.Duration
 	// recorded says that an event or a log has the refusal already.
 	recorded bool
+	// limit is what refused the request, if it is one of Config.OnLimit.
+	limit Limit
 }
 
 // invalid is the refusal of a request that cannot be read.
@@ -221,6 +223,10 @@ type endpoint struct {
 func (h *Handlers) serve(e endpoint) http.Handler {
 	return h.forPages(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		neverCached(w.Header())
+		if refused := h.admit(r); refused != nil {
+			h.refuse(w, r, refused, e.shape)
+			return
+		}
 		if r.Method != e.method {
 			w.Header().Set("Allow", e.method)
 			refused := invalid(http.StatusMethodNotAllowed, "the method must be %s", e.method)
@@ -254,6 +260,9 @@ func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, refused *refus
 			slog.String("code", refused.code),
 			slog.String("error", refused.description),
 		)
+	}
+	if refused.limit != "" && h.config.OnLimit != nil {
+		h.config.OnLimit(r.Context(), refused.limit)
 	}
 	if refused.retryAfter > 0 {
 		// Rounded up: a client that retries too early is refused again.

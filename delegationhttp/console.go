@@ -171,7 +171,7 @@ func (h *Handlers) consoleSignIn(w http.ResponseWriter, r *http.Request) ([]byte
 			description: "console sign-in is not enabled",
 		}
 	}
-	q, refused := readRequest(w, r)
+	q, refused := h.readRequest(w, r)
 	if refused != nil {
 		return nil, refused
 	}

@@ -16,8 +16,8 @@
 //
 // # What is not done here
 //
-// TLS, timeouts and limits on connections belong to the http.Server; see cmd/delegation. There is
-// no JSONP, because it puts tokens into URLs. The handlers do not use cookies, so a foreign site
+// TLS, timeouts and limits on headers and connections belong to the http.Server; see
+// cmd/delegation. There is no JSONP, because it puts tokens into URLs. The handlers do not use cookies, so a foreign site
 // has no session that it could abuse.
 package delegationhttp
 
@@ -55,6 +55,19 @@ type Config struct {
 	// The zero value is no limit.
 	RateLimit RateLimit
 
+	// AddressLimit limits the requests of one client address, over all handlers together. It counts
+	// them before it reads a token. The zero value is no limit.
+	AddressLimit AddressLimit
+
+	// MaxBody is the largest body of a request, in bytes: from 1,024 to 1,048,576. Zero is 65,536. A
+	// larger one is refused with 413. It must have room for the longest ID token, percent-encoded.
+	MaxBody int
+
+	// OnLimit is called for each request that AddressLimit or MaxBody refuses, before the answer:
+	// for metrics. It is called from the goroutines of requests and must not block. Requests above
+	// RateLimit are in the Delegator's events instead. Nil does nothing.
+	OnLimit func(context.Context, Limit)
+
 	// TrustedProxies is the number of proxies in front of this service. Each of them must append
 	// the address of its caller to X-Forwarded-For. The client's IP address is the entry at this
 	// place, counted from the end. With zero, the default, it is the connection's. Too large a
@@ -79,8 +92,9 @@ type Config struct {
 // Handlers makes the handlers of one configuration. Only [New] and [Handlers.WithConfig] make one.
 // It is safe for concurrent use.
 type Handlers struct {
-	config  Config
-	limiter *limiter // nil: no limit
+	config    Config
+	limiter   *limiter // nil: no limit
+	addresses *limiter // nil: no limit
 }
 
 // New makes the handlers of a configuration. The error names everything that is wrong with it.
@@ -90,14 +104,15 @@ func New(c Config) (*Handlers, error) {
 	}
 	c = c.withDefaults()
 	return &Handlers{
-		config:  c,
-		limiter: newLimiter(c.RateLimit, c.Now),
+		config:    c,
+		limiter:   newLimiter(c.RateLimit, c.Now),
+		addresses: newLimiter(c.AddressLimit.rateLimit(), c.Now),
 	}, nil
 }
 
-// WithConfig makes the handlers of another configuration, which go on with what the rate limit of
-// this one has counted: users keep what they have left, also under another limit. It is for
-// programs that reload their configuration. Errors are those of New, and these handlers stay as
+// WithConfig makes the handlers of another configuration, which go on with what the limits of this
+// one have counted: users and addresses keep what they have left, also under another limit. It is
+// for programs that reload their configuration. Errors are those of New, and these handlers stay as
 // they are.
 func (h *Handlers) WithConfig(c Config) (*Handlers, error) {
 	next, err := New(c)
@@ -105,6 +120,7 @@ func (h *Handlers) WithConfig(c Config) (*Handlers, error) {
 		return nil, err
 	}
 	next.limiter.countOn(h.limiter)
+	next.addresses.countOn(h.addresses)
 	return next, nil
 }
 
@@ -120,6 +136,13 @@ func (c Config) validate() error {
 	}
 	if err := c.RateLimit.validate(); err != nil {
 		problems = append(problems, fmt.Errorf("RateLimit: %w", err))
+	}
+	if err := c.AddressLimit.validate(); err != nil {
+		problems = append(problems, fmt.Errorf("AddressLimit: %w", err))
+	}
+	if c.MaxBody != 0 && (c.MaxBody < leastMaxBody || c.MaxBody > mostMaxBody) {
+		const outside = "MaxBody: %d is not between %d and %d bytes"
+		problems = append(problems, fmt.Errorf(outside, c.MaxBody, leastMaxBody, mostMaxBody))
 	}
 	if c.TrustedProxies < 0 || c.TrustedProxies > maxProxies {
 		const outside = "TrustedProxies: %d is not between 0 and %d"
@@ -140,6 +163,7 @@ func (c Config) withDefaults() Config {
 		own := *c.Console
 		c.Console = &own
 	}
+	c.MaxBody = cmp.Or(c.MaxBody, defaultMaxBody)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Delegation returns the handler of POST /delegation, the endpoint of Auth0's clients. The body is
-// a form or a JSON object of at most 64 KiB with these parameters:
+// a form or a JSON object of at most Config.MaxBody bytes with these parameters:
 //
 //   - client_id: the token's client or an audience of the token. It only confirms the token.
 //   - grant_type: urn:ietf:params:oauth:grant-type:jwt-bearer.
@@ -33,7 +33,7 @@ func (h *Handlers) Delegation() http.Handler {
 var auth0Headers = []string{"Content-Type", "Auth0-Client"}
 
 func (h *Handlers) delegation(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
-	q, refused := readRequest(w, r)
+	q, refused := h.readRequest(w, r)
 	if refused != nil {
 		return nil, refused
 	}

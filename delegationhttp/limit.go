@@ -51,11 +51,14 @@ type RateLimit struct {
 	MaxUsers int
 }
 
-func (l RateLimit) validate() error {
+func (l RateLimit) validate() error { return l.check("MaxUsers") }
+
+// check is validate for a limit whose field for the size of its memory has another name.
+func (l RateLimit) check(maxUsers string) error {
 	outside := l.Requests > math.MaxInt32 || l.Per > maxPer
 	if l.Requests < 0 || l.Per < 0 || l.MaxUsers < 0 || outside {
-		return fmt.Errorf("none of Requests, Per and MaxUsers may be negative, "+
-			"Requests not over %d and Per not over %s", math.MaxInt32, maxPer)
+		return fmt.Errorf("none of Requests, Per and %s may be negative, "+
+			"Requests not over %d and Per not over %s", maxUsers, math.MaxInt32, maxPer)
 	}
 	if l.Requests == 0 && (l.Per != 0 || l.MaxUsers != 0) {
 		return errors.New("there is no limit while Requests is zero: set it, or leave out the rest")
@@ -74,7 +77,13 @@ type limiter struct {
 // counts are what users have left. Limiters of several limits can share them.
 type counts struct {
 	mu    sync.Mutex
-	users *simplelru.LRU[freshness.Key, *rate.Limiter]
+	users *simplelru.LRU[freshness.Key, *bucket]
+}
+
+// bucket is what one user has left.
+type bucket struct {
+	*rate.Limiter
+	refused bool // whether the last request was
 }
 
 // newLimiter returns nil for no limit.
@@ -88,7 +97,7 @@ func newLimiter(l RateLimit, now func() time.Time) *limiter {
 	if l.MaxUsers == 0 {
 		l.MaxUsers = defaultMaxUsers
 	}
-	users, err := simplelru.NewLRU[freshness.Key, *rate.Limiter](l.MaxUsers, nil)
+	users, err := simplelru.NewLRU[freshness.Key, *bucket](l.MaxUsers, nil)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
@@ -110,20 +119,20 @@ func (l *limiter) countOn(before *limiter) {
 
 // bucketOf returns, under the lock, a user's bucket with this limit. A bucket that another limit
 // has filled keeps what is left in it.
-func (l *limiter) bucketOf(key freshness.Key, now time.Time) *rate.Limiter {
+func (l *limiter) bucketOf(key freshness.Key, now time.Time) *bucket {
 	l.users.Resize(l.maxUsers)
-	bucket, ok := l.users.Get(key)
+	b, ok := l.users.Get(key)
 	if !ok {
-		bucket = rate.NewLimiter(l.refill, l.requests)
-		l.users.Add(key, bucket)
+		b = &bucket{Limiter: rate.NewLimiter(l.refill, l.requests)}
+		l.users.Add(key, b)
 	}
-	if bucket.Limit() != l.refill {
-		bucket.SetLimitAt(now, l.refill)
+	if b.Limit() != l.refill {
+		b.SetLimitAt(now, l.refill)
 	}
-	if bucket.Burst() != l.requests {
-		bucket.SetBurstAt(now, l.requests)
+	if b.Burst() != l.requests {
+		b.SetBurstAt(now, l.requests)
 	}
-	return bucket
+	return b
 }
 
 // rateLimited refuses a user who has called too often. To the Delegator it is a denial, so that the
@@ -160,6 +169,7 @@ type count struct {
 	left    int           // requests that are available now
 	full    time.Time     // when all requests are available again
 	wait    time.Duration // until the next request, if this one is refused
+	first   bool          // whether this one is refused and the one before was not
 }
 
 // take counts one request, unless it is over the limit.
@@ -167,9 +177,11 @@ func (l *limiter) take(key freshness.Key) count {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	bucket := l.bucketOf(key, now)
-	c := count{allowed: bucket.AllowN(now, 1)}
-	tokens := bucket.TokensAt(now)
+	b := l.bucketOf(key, now)
+	c := count{allowed: b.AllowN(now, 1)}
+	c.first = !c.allowed && !b.refused
+	b.refused = !c.allowed
+	tokens := b.TokensAt(now)
 	c.left = int(tokens)
 	untilFull := l.refillTime(float64(l.requests) - tokens)
 	c.full = now.Add(untilFull).Add(time.Second - 1) // rounded up to a whole second

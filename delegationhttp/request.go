@@ -13,9 +13,15 @@ import (
 	"github.com/seed055b7978/delegation/internal/document"
 )
 
-// maxBody is the largest body in bytes. It has room for an ID token of 16 KiB, percent-encoded, and
-// for parameters for the rules.
-const maxBody = 64 << 10
+const (
+	// defaultMaxBody has room for an ID token of 16 KiB, percent-encoded, and for parameters for
+	// the rules.
+	defaultMaxBody = 64 << 10
+
+	// Limits of Config.MaxBody. A body is kept in memory while it is read.
+	leastMaxBody = 1 << 10
+	mostMaxBody  = 1 << 20
+)
 
 const grantType = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
@@ -30,17 +36,21 @@ type delegationRequest struct {
 }
 
 // readRequest reads a delegation request from a form or a JSON object.
-func readRequest(w http.ResponseWriter, r *http.Request) (*delegationRequest, *refusal) {
+func (h *Handlers) readRequest(
+	w http.ResponseWriter, r *http.Request,
+) (*delegationRequest, *refusal) {
 	parse, refused := parserFor(r.Header)
 	if refused != nil {
 		return nil, refused
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(h.config.MaxBody)))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, invalid(http.StatusRequestEntityTooLarge,
-			"the body has more than %d bytes", maxBody)
+		refused := invalid(http.StatusRequestEntityTooLarge,
+			"the body has more than %d bytes", h.config.MaxBody)
+		refused.limit = LimitSize
+		return nil, refused
 	case err != nil:
 		return nil, invalid(http.StatusBadRequest, "the body broke off")
 	}
