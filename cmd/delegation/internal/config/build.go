@@ -89,6 +89,7 @@ func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, err
 	b.requireParts(s)
 	c := b.delegation(s)
 	h := b.endpoints(s.HTTP)
+	b.limitRequests(s.Limits, &h)
 	built := b.service(s)
 	built.KeyFiles = b.keyFiles
 	c.STS = b.sts(ctx, s.STS)
@@ -219,6 +220,7 @@ func (b *Builder) service(s *Settings) *service.Service {
 		Listen:        cmp.Or(s.Listen, service.DefaultListen),
 		DebugListen:   s.DebugListen,
 		ShutdownDelay: b.Duration("shutdown_delay", s.ShutdownDelay),
+		Limits:        b.limits(s.Limits),
 		Logger:        b.logger,
 	}
 	if !isLoopback(s.DebugListen) {
@@ -233,6 +235,7 @@ func (b *Builder) service(s *Settings) *service.Service {
 		"log.level":    s.Log.Level,
 		"tls":          onOrOff(built.Certificate != nil),
 	}
+	maps.Copy(built.Fixed, fixedLimits(s.Limits))
 	return built
 }
 

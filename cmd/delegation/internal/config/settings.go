@@ -18,6 +18,7 @@ type Settings struct {
 	Rules    []RuleSettings            `yaml:"rules"`
 	STS      STSSettings               `yaml:"sts"`
 	HTTP     HTTPSettings              `yaml:"http"`
+	Limits   LimitSettings             `yaml:"limits"`
 
 	Cache  CacheSettings  `yaml:"cache"`
 	Replay ReplaySettings `yaml:"replay"`

@@ -1,8 +1,11 @@
 package service
 
 import (
+	"log/slog"
+	"net"
 	"time"
 
+	"github.com/seed055b7978/delegation/delegationhttp"
 	"github.com/seed055b7978/delegation/oidctest"
 )
 
@@ -13,4 +16,11 @@ var DemoURL = demoURL
 func DemoToken(provider *oidctest.Provider, name string, now time.Time) (string, error) {
 	user, _ := findDemoUser(name)
 	return user.token(provider, now)
+}
+
+// LimitedListener is the listener of a service with limits.
+func LimitedListener(
+	l net.Listener, limits func() Limits, refused func(delegationhttp.Limit), logger *slog.Logger,
+) net.Listener {
+	return newConnections(l, limits, refused, logger)
 }

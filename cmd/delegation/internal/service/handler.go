@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"net/http"
 	"sync/atomic"
 
@@ -19,25 +20,39 @@ type Handler struct {
 type shared struct {
 	draining atomic.Bool
 	last     outcome
+
+	// onLimit is Service.OnLimit of the first version. Run sets it before anything is served.
+	onLimit func(context.Context, delegationhttp.Limit)
+}
+
+// refused counts what a limit has refused.
+func (s *shared) refused(ctx context.Context, limit delegationhttp.Limit) {
+	if s.onLimit != nil {
+		s.onLimit(ctx, limit)
+	}
 }
 
 // NewHandler routes to all endpoints: those of delegationhttp, metadata and health. c is the
-// configuration that d was made of, and h that of its endpoints; an error is delegationhttp.New's.
+// configuration that d was made of, and h that of its endpoints, whose OnLimit becomes that of the
+// service; an error is delegationhttp.New's.
 func NewHandler(
 	d *delegation.Delegator, c delegation.Config, h delegationhttp.Config,
 ) (*Handler, error) {
+	all := new(shared)
+	h.OnLimit = all.refused
 	handlers, err := delegationhttp.New(h)
 	if err != nil {
 		return nil, err
 	}
-	return route(d, c, h, handlers, new(shared)), nil
+	return route(d, c, h, handlers, all), nil
 }
 
-// Next is NewHandler for another version of the same service: the rate limit keeps what it has
+// Next is NewHandler for another version of the same service: the limits keep what they have
 // counted.
 func (h *Handler) Next(
 	d *delegation.Delegator, c delegation.Config, endpoints delegationhttp.Config,
 ) (*Handler, error) {
+	endpoints.OnLimit = h.shared.refused
 	handlers, err := h.handlers.WithConfig(endpoints)
 	if err != nil {
 		return nil, err

@@ -81,6 +81,7 @@ func newRunning(s *Service) *running {
 
 // ServeHTTP lets a request finish by the version with which it began.
 func (r *running) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	answers(request)
 	v := r.enter()
 	defer v.requests.Done()
 	v.Handler.ServeHTTP(w, request)

@@ -12,18 +12,18 @@ import (
 
 // Time-outs of the server: one for each way in which a client or a peer can be slow.
 const (
-	readHeaderTimeout = 5 * time.Second
+	defaultHeaderTimeout = 5 * time.Second
 
-	// readTimeout is for a request with its body, 64 KiB at most.
-	readTimeout = 15 * time.Second
+	// defaultReadTimeout is for a request with its body, 64 KiB by default.
+	defaultReadTimeout = 15 * time.Second
 
 	// writeTimeout is for reading, exchange (keys 10s, STS 10s, rules) and answer.
 	writeTimeout = time.Minute
 
-	idleTimeout = 2 * time.Minute
+	defaultIdleTimeout = 2 * time.Minute
 
-	// maxHeaderBytes has room for an ID token of 16 KiB.
-	maxHeaderBytes = 64 << 10
+	// defaultHeaders, in bytes, has room for an ID token of 16 KiB.
+	defaultHeaders = 64 << 10
 
 	// shutdownTimeout is for requests that are under way.
 	shutdownTimeout = 30 * time.Second
@@ -34,11 +34,11 @@ const (
 func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
+		ReadHeaderTimeout: defaultHeaderTimeout,
+		ReadTimeout:       defaultReadTimeout,
 		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
+		IdleTimeout:       defaultIdleTimeout,
+		MaxHeaderBytes:    defaultHeaders,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 }

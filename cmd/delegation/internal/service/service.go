@@ -30,6 +30,13 @@ type Service struct {
 	// machine alone.
 	DebugListen string
 
+	// Limits are those of the server and its connections.
+	Limits Limits
+
+	// OnLimit is nil, or called for each request and connection that a limit refuses before a token
+	// is read: for metrics. It must not block. That of the first version counts for all.
+	OnLimit func(context.Context, delegationhttp.Limit)
+
 	// ShutdownDelay is how long readiness fails before the listener closes.
 	ShutdownDelay time.Duration
 
@@ -102,8 +109,10 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	r := newRunning(s)
 	defer r.end()
+	s.Handler.shared.onLimit = s.OnLimit
 	server := NewServer(r, s.Logger)
-	failed := r.serve(server, listener)
+	s.Limits.limit(server)
+	failed := r.serve(server, r.limited(listener))
 	if s.Reload != nil {
 		reloading, stop := context.WithCancel(ctx)
 		defer stop()
@@ -115,6 +124,15 @@ func (s *Service) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	return r.shutDown(server, failed)
+}
+
+// limited is the listener within the limits of the newest version.
+func (r *running) limited(listener net.Listener) net.Listener {
+	limits := func() Limits { return r.current().Limits }
+	refused := func(limit delegationhttp.Limit) {
+		r.first.Handler.shared.refused(context.Background(), limit)
+	}
+	return newConnections(listener, limits, refused, r.first.Logger)
 }
 
 // serve begins to answer, and says so. What ends it before its time comes over the channel.

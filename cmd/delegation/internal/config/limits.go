@@ -1,0 +1,111 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/delegationhttp"
+)
+
+// LimitSettings are what is refused before a token is read. Those of requests are
+// delegationhttp.Config's, and those of connections service.Limits.
+type LimitSettings struct {
+	RequestsPerAddress    int    `yaml:"requests_per_address"`
+	Per                   string `yaml:"per"`
+	MaxAddresses          int    `yaml:"max_addresses"`
+	Body                  int    `yaml:"body"`
+	Headers               int    `yaml:"headers"`
+	HeaderTimeout         string `yaml:"header_timeout"`
+	ReadTimeout           string `yaml:"read_timeout"`
+	IdleTimeout           string `yaml:"idle_timeout"`
+	Connections           int    `yaml:"connections"`
+	ConnectionsPerAddress int    `yaml:"connections_per_address"`
+}
+
+// Sizes of bodies and headers, in bytes. Both are kept in memory while they are read, for each
+// connection. A smaller number would refuse every token.
+const (
+	leastSize = 1 << 10
+	mostSize  = 1 << 20
+)
+
+// longestWait is how long a client may be slow: a number of slow ones holds all connections.
+const longestWait = 5 * time.Minute
+
+// limits are those of the server.
+func (b *Builder) limits(s LimitSettings) service.Limits {
+	b.size("limits.headers", s.Headers)
+	if s.Connections < -1 {
+		b.Wrong("limits.connections", errors.New("is a number of connections, or -1 for no limit"))
+	}
+	b.number("limits.connections_per_address", s.ConnectionsPerAddress)
+	return service.Limits{
+		Headers:               s.Headers,
+		HeaderTimeout:         b.wait("limits.header_timeout", s.HeaderTimeout),
+		ReadTimeout:           b.wait("limits.read_timeout", s.ReadTimeout),
+		IdleTimeout:           b.wait("limits.idle_timeout", s.IdleTimeout),
+		Connections:           s.Connections,
+		ConnectionsPerAddress: s.ConnectionsPerAddress,
+	}
+}
+
+// fixedLimits are those that a server cannot change once it serves.
+func fixedLimits(s LimitSettings) map[string]string {
+	return map[string]string{
+		"limits.headers":        strconv.Itoa(s.Headers),
+		"limits.header_timeout": s.HeaderTimeout,
+		"limits.read_timeout":   s.ReadTimeout,
+		"limits.idle_timeout":   s.IdleTimeout,
+	}
+}
+
+// limitRequests sets the limits of the endpoints.
+func (b *Builder) limitRequests(s LimitSettings, h *delegationhttp.Config) {
+	b.size("limits.body", s.Body)
+	h.MaxBody = s.Body
+	b.number("limits.requests_per_address", s.RequestsPerAddress)
+	b.number("limits.max_addresses", s.MaxAddresses)
+	per := b.Duration("limits.per", s.Per)
+	if per > 24*time.Hour {
+		b.Wrong("limits.per", errors.New("is longer than a day"))
+	}
+	if s.RequestsPerAddress == 0 && per != 0 {
+		b.Wrong("limits.per", errors.New("has no effect without limits.requests_per_address"))
+	}
+	if s.RequestsPerAddress == 0 && s.MaxAddresses != 0 {
+		b.Wrong("limits.max_addresses",
+			errors.New("has no effect without limits.requests_per_address"))
+	}
+	h.AddressLimit = delegationhttp.AddressLimit{
+		Requests:     s.RequestsPerAddress,
+		Per:          per,
+		MaxAddresses: s.MaxAddresses,
+	}
+}
+
+// number refuses what is no number of anything.
+func (b *Builder) number(at KeyPath, value int) {
+	if value < 0 || value > math.MaxInt32 {
+		b.Wrong(at, fmt.Errorf("%d is not between 0 and %d", value, math.MaxInt32))
+	}
+}
+
+// size refuses a number of bytes that is too large or too small; 0 is the default.
+func (b *Builder) size(at KeyPath, value int) {
+	if value != 0 && (value < leastSize || value > mostSize) {
+		b.Wrong(at, fmt.Errorf("%d is not between %d and %d bytes", value, leastSize, mostSize))
+	}
+}
+
+// wait is the time for which a client may be slow.
+func (b *Builder) wait(at KeyPath, text string) time.Duration {
+	d := b.Duration(at, text)
+	if d > longestWait {
+		b.Wrong(at, fmt.Errorf("is longer than %s", longestWait))
+	}
+	return d
+}
