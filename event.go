@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/seed055b7978/delegation/internal/errortable"
 	"github.com/seed055b7978/delegation/internal/guard"
@@ -16,8 +19,13 @@ import (
 // value may not fit any more.
 const packedSizeWarning = 80
 
-// maxEventTarget is how many characters of what was asked for are in an Event.
-const maxEventTarget = 256
+// How many characters of what a caller or a service chose are in an Event.
+const (
+	maxEventTarget    = 256
+	maxEventClientIP  = 64
+	maxEventUserAgent = 256
+	maxEventRequestID = 128
+)
 
 // Outcome says how an exchange ended.
 type Outcome string
@@ -62,6 +70,15 @@ type Event struct {
 	// ClientID is the application that the verified token was issued to; see Target.Audiences.
 	ClientID string
 
+	// HTTPRequestID is Request.ID, cut to 128 characters: the service's name for the call. AWS's is
+	// RequestID.
+	HTTPRequestID string
+	// ClientIP is Request.IP: the address of the caller, cut to 64 characters.
+	ClientIP string
+	// UserAgent is Request.UserAgent, cut to 256 characters. A caller chooses it. In this and the
+	// two fields above, characters that are not printable are escaped as in Go.
+	UserAgent string
+
 	// Target is what was asked for, cut to 256 characters.
 	Target string
 	// Rule is the rule that refused or failed, or else the last one that changed the role.
@@ -83,6 +100,13 @@ type Event struct {
 	Duration time.Duration
 	// ShortenedFrom is the duration as decided, if the role does not allow it.
 	ShortenedFrom time.Duration
+	// Tags are the session tags as decided, keys and values. Those of DroppedTags were left out.
+	Tags map[string]string
+	// SessionPolicySHA256 is the hash of the session policy as it is sent to AWS, in hexadecimal.
+	// Empty without one.
+	SessionPolicySHA256 string
+	// SessionPolicyARNs are the managed policies that narrow the session.
+	SessionPolicyARNs []string
 	// DroppedTags are the keys of session tags that were left out, as AWS's space was too small.
 	DroppedTags []string
 
@@ -146,12 +170,15 @@ func (t *times) byStage() map[Stage]time.Duration {
 	return made
 }
 
-func newRecord(now func() time.Time, target string) record {
+func newRecord(now func() time.Time, target string, request *Request) record {
 	began := now()
 	return record{
 		event: Event{
-			Time:   began,
-			Target: cut(target, maxEventTarget),
+			Time:          began,
+			HTTPRequestID: printable(request.ID, maxEventRequestID),
+			ClientIP:      printable(request.IP, maxEventClientIP),
+			UserAgent:     printable(request.UserAgent, maxEventUserAgent),
+			Target:        cut(target, maxEventTarget),
 		},
 		now:   now,
 		began: began,
@@ -164,6 +191,25 @@ func cut(text string, characters int) string {
 		return text
 	}
 	return fmt.Sprintf("%.*s", characters, text)
+}
+
+// printable returns the first characters of a text. Those that are not printable are escaped as in
+// Go, so that no reader of a record is led astray.
+func printable(text string, characters int) string {
+	text = strings.ToValidUTF8(cut(text, characters), string(unicode.ReplacementChar))
+	escape := func(r rune) bool { return !unicode.IsPrint(r) }
+	if !strings.ContainsFunc(text, escape) {
+		return text
+	}
+	var escaped strings.Builder
+	for _, r := range text {
+		if escape(r) {
+			escaped.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+			continue
+		}
+		escaped.WriteRune(r)
+	}
+	return escaped.String()
 }
 
 // apart returns a record that goes on by itself, and in which no stage has taken any time.
@@ -272,11 +318,15 @@ func (e Event) LogValue() slog.Value {
 			attrs = append(attrs, slog.Any(field.name, field.list))
 		}
 	}
+	if len(e.Tags) > 0 {
+		attrs = append(attrs, slog.Any("tags", e.Tags))
+	}
 	if e.Duration > 0 {
-		attrs = append(attrs, slog.Duration("duration", e.Duration))
+		attrs = append(attrs, slog.Float64("duration_seconds", e.Duration.Seconds()))
 	}
 	if e.ShortenedFrom > 0 {
-		attrs = append(attrs, slog.Duration("shortened_from", e.ShortenedFrom))
+		attrs = append(attrs,
+			slog.Float64("shortened_from_seconds", e.ShortenedFrom.Seconds()))
 	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
@@ -287,10 +337,15 @@ func (e Event) LogValue() slog.Value {
 	}
 	for _, stage := range stagesInOrder {
 		if took, ok := e.Took[stage]; ok {
-			attrs = append(attrs, slog.Duration("took_"+string(stage), took))
+			attrs = append(attrs, slog.Float64("took_"+string(stage)+"_ms", milliseconds(took)))
 		}
 	}
 	return slog.GroupValue(attrs...)
+}
+
+// milliseconds returns a duration in milliseconds, to the microsecond.
+func milliseconds(d time.Duration) float64 {
+	return float64(d.Microseconds()) / 1000
 }
 
 // stagesInOrder are the stages of an exchange as it takes them.
@@ -313,6 +368,9 @@ func (e *Event) texts() []textField {
 		{"key_id", e.KeyID},
 		{"algorithm", e.Algorithm},
 		{"client_id", e.ClientID},
+		{"http_request_id", e.HTTPRequestID},
+		{"client_ip", e.ClientIP},
+		{"user_agent", e.UserAgent},
 		{"target", e.Target},
 		{"rule", e.Rule},
 		{"principal", e.Principal},
@@ -320,6 +378,7 @@ func (e *Event) texts() []textField {
 		{"region", e.Region},
 		{"session_name", e.SessionName},
 		{"source_identity", e.SourceIdentity},
+		{"session_policy_sha256", e.SessionPolicySHA256},
 		{"cache", string(e.Cache)},
 		{"assertion_id", e.AssertionID},
 		{"access_key_id", e.AccessKeyID},
@@ -338,6 +397,7 @@ type listField struct {
 func (e *Event) lists() []listField {
 	return []listField{
 		{"failed_regions", e.FailedRegions},
+		{"session_policy_arns", e.SessionPolicyARNs},
 		{"dropped_tags", e.DroppedTags},
 		{"unconfirmed", e.Unconfirmed},
 		{"warnings", e.Warnings},

@@ -30,13 +30,17 @@ func full() delegation.Event {
 		Duration: 90 * time.Minute, AssertionID: "an-assertion", AccessKeyID: "a-key",
 		Expiration: start.Add(time.Hour), RequestID: "a-request", PackedPolicySize: 17,
 		Stage: "a-stage", Code: "a-code", Err: errors.New("an-error"),
-		FailedRegions: []string{"b-region:a-code"}, ShortenedFrom: 2 * time.Hour,
+		HTTPRequestID: "an-id", ClientIP: "an-ip", UserAgent: "an-agent",
+		Tags: map[string]string{"a-key": "a-value"}, SessionPolicySHA256: "a-policy",
+		SessionPolicyARNs: []string{"an-arn"},
+		FailedRegions:     []string{"b-region:a-code"}, ShortenedFrom: 2 * time.Hour,
 		DroppedTags: []string{"a-tag"}, Unconfirmed: []string{"a-field"},
 		Warnings: []string{"a-warning"},
 		Took: map[delegation.Stage]time.Duration{
-			delegation.StageToken: 1, delegation.StageTarget: 2, delegation.StageRules: 3,
-			delegation.StageDecision: 4, delegation.StageSAML: 5, delegation.StageSTS: 6,
-			delegation.StageCache: 7,
+			delegation.StageToken: time.Microsecond, delegation.StageTarget: 2 * time.Millisecond,
+			delegation.StageRules: 3 * time.Second, delegation.StageDecision: 4*time.Microsecond - 1,
+			delegation.StageSAML: 5 * time.Minute, delegation.StageSTS: 6 * time.Hour,
+			delegation.StageCache: 0,
 		},
 	}
 }
@@ -61,12 +65,16 @@ func TestEvent_LogValue(t *testing.T) {
 		"client_id": "a-client", "target": "a-target", "rule": "a-rule", "principal": "a-principal",
 		"role":   "a-role",
 		"region": "a-region", "session_name": "a-session", "source_identity": "a-source",
-		"duration": "1h30m0s", "cache": "a-cache", "assertion_id": "an-assertion",
+		"duration_seconds": "5400", "cache": "a-cache", "assertion_id": "an-assertion",
 		"request_id":     "a-request",
-		"failed_regions": "[b-region:a-code]", "shortened_from": "2h0m0s",
+		"failed_regions": "[b-region:a-code]", "shortened_from_seconds": "7200",
 		"dropped_tags": "[a-tag]", "unconfirmed": "[a-field]", "warnings": "[a-warning]",
-		"took_token": "1ns", "took_target": "2ns", "took_rules": "3ns", "took_decision": "4ns",
-		"took_saml": "5ns", "took_sts": "6ns", "took_cache": "7ns",
+		"http_request_id": "an-id", "client_ip": "an-ip", "user_agent": "an-agent",
+		"tags": "map[a-key:a-value]", "session_policy_sha256": "a-policy",
+		"session_policy_arns": "[an-arn]",
+		"took_token_ms":       "0.001", "took_target_ms": "2", "took_rules_ms": "3000",
+		"took_decision_ms": "0.003", "took_saml_ms": "300000", "took_sts_ms": "2.16e+07",
+		"took_cache_ms": "0",
 	}
 	with := func(more map[string]string) map[string]string {
 		all := maps.Clone(both)
@@ -338,6 +346,7 @@ func TestEvent_OfASuccess(t *testing.T) {
 		Cache: delegation.CacheOff, Duration: 2 * time.Hour, AccessKeyID: credentials.AccessKeyID,
 		AssertionID: responseOf(w.last()).FindElement("//saml:Assertion").SelectAttrValue("ID", ""),
 		Expiration:  start.Add(2 * time.Hour),
+		Tags:        map[string]string{"a": "b"},
 		RequestID:   credentials.RequestID, PackedPolicySize: credentials.PackedPolicySize,
 		Took: map[delegation.Stage]time.Duration{
 			delegation.StageToken: 0, delegation.StageTarget: 0, delegation.StageRules: 0,
@@ -349,6 +358,80 @@ func TestEvent_OfASuccess(t *testing.T) {
 	}
 	if want.AssertionID == "" {
 		t.Error("the assertion has no ID")
+	}
+}
+
+// TestEvent_OfTheCall: what the service says of the call is in the event, cut short, and without
+// characters that could lead a reader of the record astray.
+func TestEvent_OfTheCall(t *testing.T) {
+	long := strings.Repeat("é", 300)
+	for name, row := range map[string]struct {
+		request, want delegation.Request
+	}{
+		"nothing": {},
+		"plain": {
+			delegation.Request{ID: "an-id", IP: "2001:db8::1", UserAgent: `aws-cli/2 "x" \ é`},
+			delegation.Request{ID: "an-id", IP: "2001:db8::1", UserAgent: `aws-cli/2 "x" \ é`},
+		},
+		"long": {
+			delegation.Request{ID: long, IP: long, UserAgent: long},
+			delegation.Request{ID: long[:2*128], IP: long[:2*64], UserAgent: long[:2*256]},
+		},
+		"odd": {
+			delegation.Request{ID: "a\nb", IP: "\x00", UserAgent: "\x1b[31m\u202eevil\xff"},
+			delegation.Request{ID: `a\nb`, IP: `\x00`, UserAgent: `\x1b[31m\u202eevil` + "\uFFFD"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			d := w.delegator(t)
+			for _, token := range []string{w.token(nil), "no token"} {
+				_, _ = d.Exchange(t.Context(), token, app, delegation.WithRequest(row.request))
+				e := w.events[len(w.events)-1]
+				if e.HTTPRequestID != row.want.ID || e.ClientIP != row.want.IP ||
+					e.UserAgent != row.want.UserAgent {
+					t.Errorf("got %q, %q, %q", e.HTTPRequestID, e.ClientIP, e.UserAgent)
+				}
+			}
+		})
+	}
+}
+
+// TestEvent_OfASessionPolicy: the hash is that of the policy as AWS gets it, and the event keeps
+// what was decided, whatever its receiver does.
+func TestEvent_OfASessionPolicy(t *testing.T) {
+	w := newWorld(t)
+	const policy = `{"Version":"2012-10-17","Statement":[]}`
+	readOnly := "arn:aws:iam::aws:policy/ReadOnlyAccess"
+	w.config.CacheSize = 10
+	w.target(func(target *delegation.Target) {
+		target.Policy = policy
+		target.PolicyARNs = []string{readOnly}
+		target.Tags = map[string]string{"team": "press"}
+	})
+	w.config.OnEvent = func(_ context.Context, e delegation.Event) {
+		w.events = append(w.events, e)
+		e.Tags["team"] = "changed"
+		e.SessionPolicyARNs[0] = "changed"
+	}
+	d := w.delegator(t)
+	for range 2 {
+		if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil {
+			t.Fatal(err)
+		}
+		sent := *w.last().Policy
+		if sent != policy || *w.last().PolicyArns[0].Arn != readOnly {
+			t.Errorf("AWS got %s", sent)
+		}
+	}
+	want := fmt.Sprintf("%x", sha256.Sum256([]byte(policy)))
+	if w.events[1].Cache != delegation.CacheHit {
+		t.Errorf("the second exchange is %s", w.events[1].Cache)
+	}
+	for _, e := range w.events {
+		if e.SessionPolicySHA256 != want || len(e.SessionPolicyARNs) != 1 || len(e.Tags) != 1 {
+			t.Errorf("got %+v", e)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package delegation
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"maps"
 	"slices"
@@ -32,7 +33,8 @@ func WithClientID(id string) ExchangeOption {
 	return func(o *exchangeOptions) { o.clientID = id }
 }
 
-// WithRequest gives rules what the service knows of the call. It decides nothing by itself.
+// WithRequest gives rules and the [Event] what the service knows of the call. It decides nothing by
+// itself.
 func WithRequest(r Request) ExchangeOption {
 	return func(o *exchangeOptions) { o.request = r }
 }
@@ -93,7 +95,6 @@ type exchange struct {
 func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 	x := &exchange{
 		Delegator:  d,
-		record:     newRecord(d.config.Now, target),
 		targetName: target,
 	}
 	for _, option := range options {
@@ -101,6 +102,7 @@ func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 			option(&x.options)
 		}
 	}
+	x.record = newRecord(d.config.Now, target, &x.options.request)
 	x.rules = d.rules
 	if len(x.options.rules) > 0 {
 		x.rules = slices.Concat(namedRules(x.options.rules), d.rules)
@@ -342,4 +344,17 @@ func (d *decision) describe(e *Event) {
 	e.SessionName = d.sessionName
 	e.SourceIdentity = d.sourceIdentity
 	e.Duration = d.duration
+	if len(d.tags) > 0 {
+		e.Tags = maps.Clone(d.tags)
+	}
+	if d.policy != "" {
+		e.SessionPolicySHA256 = hexSHA256(d.policy)
+	}
+	e.SessionPolicyARNs = slices.Clone(d.policyARNs)
+}
+
+// hexSHA256 returns the SHA-256 of a text, in hexadecimal.
+func hexSHA256(text string) string {
+	digest := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(digest[:])
 }

@@ -91,7 +91,7 @@ func Concede(tags map[string]string, refusal error) Concession {
 		Delegator: &Delegator{config: config, durations: config.newDurationBreakers()},
 		decision:  d,
 	}
-	c := x.newCall(newRecord(config.Now, "photo-app"))
+	c := x.newCall(newRecord(config.Now, "photo-app", &Request{}))
 	conceded := c.concede(refusal)
 	return Concession{
 		Conceded:       conceded,

@@ -91,9 +91,12 @@ type ProfileFunc func(ctx context.Context, user *User) (map[string]any, error)
 // Request is what a service knows of the call that led to an exchange. It reaches rules and decides
 // nothing by itself. The library takes the service's word for it.
 type Request struct {
-	// IP is the address of the caller.
+	// ID is the service's own name for the call, such as that of the header X-Request-ID. Events
+	// have it, so that a user can tell support which call is meant.
+	ID string
+	// IP is the address of the caller. Events have it.
 	IP string
-	// UserAgent is the caller's program, as it names itself.
+	// UserAgent is the caller's program, as it names itself. Events have it.
 	UserAgent string
 	// Hostname is the name under which the service was called.
 	Hostname string

@@ -130,7 +130,7 @@ func exchangeError(err error) *delegation.Error {
 }
 
 // refusalOf returns the answer to a failed exchange. Of the error it shows only the public text.
-func (h *Handlers) refusalOf(r *http.Request, err error) *refusal {
+func (h *Handlers) refusalOf(w http.ResponseWriter, r *http.Request, err error) *refusal {
 	k := kindOf(err)
 	var limited *rateLimited
 	if errors.As(err, &limited) {
@@ -140,7 +140,7 @@ func (h *Handlers) refusalOf(r *http.Request, err error) *refusal {
 	}
 	e := exchangeError(err)
 	if e == nil {
-		h.logUnreported(r, err)
+		h.logUnreported(w, r, err)
 		return k.refusal(publicText(err))
 	}
 	if e.Code == delegation.CodeTokenExpired {
@@ -155,10 +155,11 @@ func (h *Handlers) refusalOf(r *http.Request, err error) *refusal {
 
 // logUnreported logs an error that the Delegator's event does not have. Such an error occurs if the
 // credentials cannot be written for the client, or if the Exchanger is not a Delegator.
-func (h *Handlers) logUnreported(r *http.Request, err error) {
+func (h *Handlers) logUnreported(w http.ResponseWriter, r *http.Request, err error) {
 	h.config.Logger.LogAttrs(r.Context(), slog.LevelWarn, "exchange without an answer",
 		slog.String("path", r.URL.Path),
 		slog.String("error", err.Error()),
+		slog.String("http_request_id", requestID(w)),
 	)
 }
 
@@ -221,7 +222,9 @@ type endpoint struct {
 
 // serve makes the handler of an endpoint. Its answers may hold a secret, so they are never cached.
 func (h *Handlers) serve(e endpoint) http.Handler {
-	return h.forPages(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return h.identified(h.forPages(e, http.HandlerFunc(func(
+		w http.ResponseWriter, r *http.Request,
+	) {
 		neverCached(w.Header())
 		if refused := h.admit(r); refused != nil {
 			h.refuse(w, r, refused, e.shape)
@@ -239,7 +242,7 @@ func (h *Handlers) serve(e endpoint) http.Handler {
 			return
 		}
 		answer(w, http.StatusOK, body)
-	}))
+	})))
 }
 
 // neverCached keeps an answer out of every cache, and from being taken for another type.
@@ -259,6 +262,7 @@ func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, refused *refus
 			slog.Int("status", refused.status),
 			slog.String("code", refused.code),
 			slog.String("error", refused.description),
+			slog.String("http_request_id", requestID(w)),
 		)
 	}
 	if refused.limit != "" && h.config.OnLimit != nil {

@@ -68,9 +68,11 @@ func (h *Handlers) forPages(e endpoint, next http.Handler) http.Handler {
 		return unlessPreflight // rs/cors would allow every origin
 	}
 	o := cors.Options{
-		AllowedMethods:     pageMethods,
-		AllowedHeaders:     e.headers,
-		ExposedHeaders:     []string{"Retry-After", headerLimit, headerRemaining, headerReset},
+		AllowedMethods: pageMethods,
+		AllowedHeaders: e.headers,
+		ExposedHeaders: []string{
+			"Retry-After", headerLimit, headerRemaining, headerReset, headerRequestID,
+		},
 		MaxAge:             int(preflightLife.Seconds()),
 		OptionsPassthrough: true,
 	}
@@ -124,6 +126,7 @@ func (h *Handlers) refusePreflight(w http.ResponseWriter, r *http.Request, e end
 		slog.Int("status", http.StatusForbidden),
 		slog.String("error", said),
 		slog.String("remedy", remedy),
+		slog.String("http_request_id", requestID(w)),
 	)
 	refused := invalid(http.StatusForbidden, "%s", said)
 	refused.code = "access_denied"

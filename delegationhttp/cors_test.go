@@ -106,7 +106,7 @@ func TestAllowedOrigins(t *testing.T) {
 				want = []string{
 					"Access-Control-Allow-Origin: " + origin,
 					"Access-Control-Expose-Headers: Retry-After, X-Ratelimit-Limit, " +
-						"X-Ratelimit-Remaining, X-Ratelimit-Reset",
+						"X-Ratelimit-Remaining, X-Ratelimit-Reset, X-Request-Id",
 					"Vary: Origin",
 				}
 			}

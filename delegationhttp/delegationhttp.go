@@ -11,7 +11,8 @@
 //
 // A refusal holds the text of [delegation.Error.Public] and one of a few error codes. The answers
 // of AWS, ARNs and names are in the Delegator's event only. Requests that are refused before an
-// exchange are logged to Config.Logger. Answers are never cached. No log holds a token, a
+// exchange are logged to Config.Logger. The header X-Request-ID of an answer leads to its event or
+// log record. Answers are never cached. No log holds a token, a
 // credential or a key.
 //
 // # What is not done here
@@ -72,6 +73,10 @@ type Config struct {
 	// the address of its caller to X-Forwarded-For. The client's IP address is the entry at this
 	// place, counted from the end. With zero, the default, it is the connection's. Too large a
 	// number lets clients choose their address.
+	//
+	// With one proxy or more, the header X-Request-ID of a request is the ID of the request, if it
+	// has 1 to 128 letters, digits and -._:/+=@~. Otherwise a new ID is made. The answer's header
+	// X-Request-ID, logs and events have it.
 	TrustedProxies int
 
 	// ContainerTarget is the target of ContainerCredentials for requests that name none. If it is

@@ -60,6 +60,7 @@ func (h *Handlers) exchange(
 	options := []delegation.ExchangeOption{
 		delegation.WithClientID(q.clientID),
 		delegation.WithRequest(delegation.Request{
+			ID:         requestID(w),
 			IP:         ip,
 			UserAgent:  r.UserAgent(),
 			Hostname:   hostname,
@@ -71,15 +72,15 @@ func (h *Handlers) exchange(
 	}
 	credentials, err := h.config.Exchanger.Exchange(r.Context(), q.idToken, q.target, options...)
 	if err != nil {
-		return nil, h.refusalOf(r, err)
+		return nil, h.refusalOf(w, r, err)
 	}
 	if credentials == nil {
 		neither := errors.New("the Exchanger returned neither credentials nor an error")
-		return nil, h.refusalOf(r, neither)
+		return nil, h.refusalOf(w, r, neither)
 	}
 	body, err := as(credentials)
 	if err != nil {
-		return nil, h.refusalOf(r, err)
+		return nil, h.refusalOf(w, r, err)
 	}
 	return body, nil
 }

@@ -294,6 +294,9 @@ func (r *row) answer(status int, header http.Header, body []byte) string {
 			continue
 		}
 		for _, value := range values {
+			if name == "X-Request-Id" {
+				value = madeID.ReplaceAllString(value, "…")
+			}
 			lines = append(lines, name+": "+value+"\n")
 		}
 	}
@@ -302,6 +305,9 @@ func (r *row) answer(status int, header http.Header, body []byte) string {
 	// The body is as it came: the end of its last line is part of it.
 	return out.String() + changing.ReplaceAllString(string(body), `"$1":"…"`) + "\n"
 }
+
+// madeID is the ID of a request that came without one.
+var madeID = regexp.MustCompile(`\A[A-Z2-7]{26}\z`)
 
 var changing = regexp.MustCompile(
 	`"(AccessKeyId|SecretAccessKey|SessionToken|Token|Expiration|RequestId)":"[^"]+"`)
