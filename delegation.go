@@ -162,6 +162,10 @@ type Config struct {
 	// goroutine, and those with [CacheRefresh] from another: it must be quick. For several
 	// receivers, call one after the other.
 	OnEvent func(context.Context, Event)
+	// OnSTSCall gets every call to AWS STS that an exchange makes, also those in regions that did
+	// not answer, when it has ended. [Delegator.Check] does not report its own. It runs in the
+	// goroutine of the call and must be quick. nil: nothing.
+	OnSTSCall func(context.Context, STSCall)
 	// Logger gets each Event: at level Info for a success, Error if it takes the operator to make
 	// this exchange succeed, and Warn for all else, a success with Warnings too. docs/errors.md has
 	// the level of each code. It also gets failed refreshes of issuers' keys, at the same levels.

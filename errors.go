@@ -38,6 +38,13 @@ type Code string
 // Error returns the code.
 func (c Code) Error() string { return string(c) }
 
+// Known tells whether the code is one of this package's. An error of a rule, a signer or an STS of
+// your own can have another one.
+func (c Code) Known() bool {
+	_, known := errortable.Of(string(c))
+	return known
+}
+
 // Codes of the caller: how New and Exchange were called.
 const (
 	// New was given fields that are missing or wrong; all are named.

@@ -255,8 +255,13 @@ func (d *Delegator) report(ctx context.Context, r *record, err error) {
 	if d.config.OnEvent == nil {
 		return
 	}
-	err = guard.Call(func() error {
-		d.config.OnEvent(ctx, event)
+	d.observed(ctx, func() { d.config.OnEvent(ctx, event) })
+}
+
+// observed calls a hook, whose panic must not spoil an exchange.
+func (d *Delegator) observed(ctx context.Context, hook func()) {
+	err := guard.Call(func() error {
+		hook()
 		return nil
 	})
 	if err != nil {

@@ -21,6 +21,9 @@ type IssuerKeys struct {
 	FailingSince time.Time
 	// Err is the *[Error] of the last refresh, if that failed.
 	Err error
+	// FetchedAt is when the fetch began that brought the known keys. Zero: no keys are known, or
+	// they are not fetched.
+	FetchedAt time.Time
 	// UsableUntil is when the known keys end, and with them exchanges, unless a refresh succeeds
 	// before. Zero: no keys are known, or they are not fetched.
 	UsableUntil time.Time
@@ -40,6 +43,7 @@ func (d *Delegator) IssuerKeys() []IssuerKeys {
 				Issuer:       source,
 				FailingSince: state.FailingSince,
 				Err:          tokenError(state.Failure),
+				FetchedAt:    state.FetchedAt,
 				UsableUntil:  state.UsableUntil,
 			})
 		}

@@ -52,7 +52,7 @@ func TestCheck_RefreshesFail(t *testing.T) {
 			t.Errorf("a good issuer is warned of: %s", warning)
 		}
 		if got := keys(); !got.FailingSince.IsZero() || got.Err != nil ||
-			!got.UsableUntil.Equal(start.Add(25*time.Hour)) {
+			!got.UsableUntil.Equal(start.Add(25*time.Hour)) || !got.FetchedAt.Equal(start) {
 			t.Errorf("got %+v", got)
 		}
 
@@ -71,7 +71,7 @@ func TestCheck_RefreshesFail(t *testing.T) {
 			}
 			if got := keys(); !got.FailingSince.Equal(start.Add(2*time.Hour)) ||
 				!errors.Is(got.Err, delegation.CodeKeySetUnavailable) ||
-				!got.UsableUntil.Equal(start.Add(25*time.Hour)) {
+				!got.UsableUntil.Equal(start.Add(25*time.Hour)) || !got.FetchedAt.Equal(start) {
 				t.Errorf("at %d h: %+v", hour, got)
 			}
 		}
@@ -79,7 +79,8 @@ func TestCheck_RefreshesFail(t *testing.T) {
 		use(accepted)
 		w.clock.Advance(time.Nanosecond)
 		use(refused(delegation.CodeKeySetUnavailable))
-		if got := keys(); !got.UsableUntil.IsZero() || got.FailingSince.IsZero() {
+		if got := keys(); !got.UsableUntil.IsZero() || !got.FetchedAt.IsZero() ||
+			got.FailingSince.IsZero() {
 			t.Errorf("at the end: %+v", got)
 		}
 		r := result(t, d.Check(t.Context()), "issuer "+issuerURL)
@@ -92,6 +93,9 @@ func TestCheck_RefreshesFail(t *testing.T) {
 		use(accepted)
 		if warning := w.issuerWarning(t, d); warning != "" || !keys().FailingSince.IsZero() {
 			t.Errorf("after the outage: %q, %+v", warning, keys())
+		}
+		if now := w.clock.Now(); !keys().FetchedAt.Equal(now) {
+			t.Errorf("after the outage: fetched at %s, and it is %s", keys().FetchedAt, now)
 		}
 	})
 	if list := (*delegation.Delegator)(nil).IssuerKeys(); list != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -113,8 +112,7 @@ func (k SigningKey) validate() error {
 
 // name is what Check and the log call the key of an entity.
 func (k SigningKey) name(entityID string) string {
-	sum := sha256.Sum256(k.Certificate.Raw)
-	return fmt.Sprintf("signing key %x of %s", sum[:8], entityID)
+	return fmt.Sprintf("signing key %s of %s", fingerprint(k), entityID)
 }
 
 const precomputeWarning = "the *rsa.PrivateKey has no precomputed values, so a signature takes " +

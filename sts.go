@@ -32,14 +32,14 @@ type STS interface {
 func (c *call) redeem(ctx context.Context, response *signedResponse) (*Credentials, error) {
 	regions := c.decision.regions
 	if len(regions) == 1 {
-		return c.redeemIn(ctx, regions[0], response)
+		return c.callSTS(ctx, regions[0], response)
 	}
 	var failure error // of the last region that was asked
 	for ; c.passed < len(regions); c.passed++ {
 		region := regions[c.passed]
 		why := "skipped"
 		if c.regions.Allow(region.String()) {
-			credentials, err := c.redeemIn(ctx, region, response)
+			credentials, err := c.callSTS(ctx, region, response)
 			why = c.noAnswer(region, err)
 			if why == "" {
 				return credentials, err
@@ -51,7 +51,7 @@ func (c *call) redeem(ctx context.Context, response *signedResponse) (*Credentia
 	if failure != nil {
 		return nil, failure
 	}
-	credentials, err := c.redeemIn(ctx, regions[0], response)
+	credentials, err := c.callSTS(ctx, regions[0], response)
 	c.noAnswer(regions[0], err)
 	return credentials, err
 }
@@ -73,6 +73,23 @@ func (c *call) noAnswer(region Region, err error) string {
 		return string(failure.Code)
 	}
 	return ""
+}
+
+// callSTS is redeemIn for an exchange, which Config.OnSTSCall gets.
+func (c *call) callSTS(
+	ctx context.Context, region Region, response *signedResponse,
+) (*Credentials, error) {
+	if c.config.OnSTSCall == nil {
+		return c.redeemIn(ctx, region, response)
+	}
+	began := c.config.Now()
+	credentials, err := c.redeemIn(ctx, region, response)
+	done := STSCall{Region: region.String(), Took: c.config.Now().Sub(began)}
+	if err != nil {
+		done.Code = failureOf(err).Code
+	}
+	c.observed(ctx, func() { c.config.OnSTSCall(ctx, done) })
+	return credentials, err
 }
 
 // redeemIn exchanges the response for credentials in a region, within Config.STSTimeout.

@@ -15,24 +15,26 @@
 // # Metrics
 //
 // delegation.exchanges counts exchanges by delegation.outcome (allowed, denied or failed),
-// delegation.stage and error.type. delegation.stage.duration is a histogram of the duration of
-// stages, in seconds, by delegation.stage and error.type.
+// delegation.stage, error.type and delegation.cache, and with [WithTargets] by delegation.target.
+// delegation.stage.duration is a histogram of the duration of stages, in seconds, by
+// delegation.stage and error.type.
 //
-// [ObserveIssuers] adds two gauges of issuers' keys, by delegation.issuer:
-// delegation.issuer.keys.failing and delegation.issuer.keys.remaining.
+// [OnSTSCall] counts and times calls to AWS STS by cloud.region and error.type. [ObserveIssuers],
+// [ObserveRegions] and [ObserveCertificates] make gauges of a Delegator's state.
 //
 // # What is not recorded
 //
-// Metrics hold nothing that a caller can choose: their attributes are stages, codes and the
-// issuers of the configuration. Spans hold
-// no token, no hash of a token, no credential and no text of an error. They identify the user only
-// with [WithUser]. docs/events.md lists the attributes.
+// Metrics hold nothing that a caller can choose. Their attributes are stages, codes, cache outcomes
+// and regions of this library, and issuers, targets and certificates of the configuration. Spans
+// hold no token, no hash of a token, no credential and no text of an error. They identify the user
+// only with [WithUser]. docs/events.md lists the attributes.
 package delegationotel
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +42,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
-	noopmetric "go.opentelemetry.io/otel/metric/noop"
 	semconv "go.opentelemetry.io/otel/semconv/v1.40.0"
 	"go.opentelemetry.io/otel/trace"
 	nooptrace "go.opentelemetry.io/otel/trace/noop"
@@ -52,6 +53,14 @@ const scope = "github.com/seed055b7978/delegation/delegationotel"
 const (
 	keyOutcome = attribute.Key("delegation.outcome")
 	keyStage   = attribute.Key("delegation.stage")
+	keyTarget  = attribute.Key("delegation.target")
+	keyCache   = attribute.Key("delegation.cache")
+)
+
+// Values for what is not one of a known set. otherType is that of the semantic conventions.
+const (
+	otherType = "_OTHER"
+	otherName = "other"
 )
 
 // stages are in the order of an exchange. Each begins when the one before it ends.
@@ -76,12 +85,21 @@ type Option func(*recorder)
 // Metrics never hold the user.
 func WithUser() Option { return func(r *recorder) { r.user = true } }
 
+// WithTargets adds delegation.target to delegation.exchanges. known tells whether a target is one of
+// the configuration, whose name is used as it is; every other target is counted as "other". It must
+// be safe for concurrent use.
+func WithTargets(known func(target string) bool) Option {
+	return func(r *recorder) { r.knownTarget = known }
+}
+
 // recorder makes spans and metrics from events.
 type recorder struct {
 	tracer    trace.Tracer
 	exchanges metric.Int64Counter
 	durations metric.Float64Histogram
 	user      bool
+
+	knownTarget func(string) bool // nil: targets are not counted
 }
 
 // OnEvent returns a function for Config.OnEvent, safe for concurrent use. Without a TracerProvider
@@ -93,12 +111,8 @@ func OnEvent(
 	if tracers == nil {
 		tracers = nooptrace.NewTracerProvider()
 	}
-	if meters == nil {
-		meters = noopmetric.NewMeterProvider()
-	}
 	r := &recorder{tracer: tracers.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))}
-	meter := meters.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
-	if err := r.makeInstruments(meter); err != nil {
+	if err := r.makeInstruments(meterOf(meters)); err != nil {
 		return nil, fmt.Errorf("delegationotel: %w", err)
 	}
 	for _, option := range options {
@@ -145,7 +159,7 @@ func (r *recorder) record(ctx context.Context, e delegation.Event) {
 	if e.Code != "" {
 		fail(span, string(e.Code))
 	}
-	r.exchanges.Add(ctx, 1, metric.WithAttributes(outcome(e)...))
+	r.exchanges.Add(ctx, 1, metric.WithAttributes(r.counted(e)...))
 	span.End(trace.WithTimestamp(end))
 }
 
@@ -156,23 +170,50 @@ func (r *recorder) recordStage(
 	attributes := []attribute.KeyValue{keyStage.String(string(stage))}
 	_, span := r.tracer.Start(ctx, "delegation."+string(stage), trace.WithTimestamp(begin))
 	if failure != "" {
-		attributes = append(attributes, semconv.ErrorTypeKey.String(failure))
+		attributes = append(attributes, errorType(delegation.Code(failure)))
 		fail(span, failure)
 	}
 	span.End(trace.WithTimestamp(end))
 	r.durations.Record(ctx, end.Sub(begin).Seconds(), metric.WithAttributes(attributes...))
 }
 
-// outcome returns the attributes by which exchanges are counted.
-func outcome(e delegation.Event) []attribute.KeyValue {
-	if e.Code == "" {
-		return []attribute.KeyValue{keyOutcome.String(string(e.Outcome))}
+// counted returns the attributes by which exchanges are counted.
+func (r *recorder) counted(e delegation.Event) []attribute.KeyValue {
+	list := []attribute.KeyValue{keyOutcome.String(string(e.Outcome))}
+	if e.Code != "" {
+		list = append(list, keyStage.String(knownStage(e.Stage)), errorType(e.Code))
 	}
-	return []attribute.KeyValue{
-		keyOutcome.String(string(e.Outcome)),
-		keyStage.String(string(e.Stage)),
-		semconv.ErrorTypeKey.String(string(e.Code)),
+	if e.Cache != "" {
+		list = append(list, keyCache.String(string(e.Cache)))
 	}
+	if r.knownTarget != nil {
+		list = append(list, keyTarget.String(r.targetOf(e)))
+	}
+	return list
+}
+
+// targetOf is the target as metrics name it. A caller can ask for any text.
+func (r *recorder) targetOf(e delegation.Event) string {
+	if r.knownTarget(e.Target) {
+		return strings.ToValidUTF8(e.Target, "\uFFFD")
+	}
+	return otherName
+}
+
+// errorType returns error.type for a code. An error of a rule can have any code.
+func errorType(code delegation.Code) attribute.KeyValue {
+	if !code.Known() {
+		return semconv.ErrorTypeKey.String(otherType)
+	}
+	return semconv.ErrorTypeKey.String(string(code))
+}
+
+// knownStage is the stage as metrics name it. An error of a rule can have any stage.
+func knownStage(stage delegation.Stage) string {
+	if stage != delegation.StageConfig && !slices.Contains(stages, stage) {
+		return otherType
+	}
+	return string(stage)
 }
 
 // fail marks a span as failed. It leaves out the error's text, which may quote the user.
@@ -197,13 +238,14 @@ func (r *recorder) attributes(e delegation.Event) (list []attribute.KeyValue) {
 	add("delegation.key_id", e.KeyID)
 	add("delegation.algorithm", e.Algorithm)
 	add("delegation.client_id", e.ClientID)
-	add("delegation.target", e.Target)
+	add(keyTarget, e.Target)
 	add("delegation.rule", e.Rule)
 	add("delegation.principal", e.Principal)
 	add("delegation.role", e.Role)
 	add(semconv.CloudRegionKey, e.Region)
 	add(semconv.AWSRequestIDKey, e.RequestID)
 	add("delegation.assertion_id", e.AssertionID)
+	add(keyCache, string(e.Cache))
 	add(keyStage, string(e.Stage))
 	if r.user {
 		add(semconv.UserIDKey, e.Subject)

@@ -47,7 +47,11 @@ func TestObserveIssuers(t *testing.T) {
 	now := start
 	states := []delegation.IssuerKeys{
 		{Issuer: "https://static.example.com"},
-		{Issuer: "https://good.example.com", UsableUntil: start.Add(25 * time.Hour)},
+		{
+			Issuer:      "https://good.example.com",
+			FetchedAt:   start.Add(-5 * time.Minute),
+			UsableUntil: start.Add(25 * time.Hour),
+		},
 		{
 			Issuer:       "https://failing.example.com",
 			FailingSince: start.Add(-time.Minute),
@@ -57,6 +61,7 @@ func TestObserveIssuers(t *testing.T) {
 		{
 			Issuer:       "https://clock.example.com",
 			FailingSince: start.Add(24 * time.Hour), // before the clock was set back
+			FetchedAt:    start.Add(24 * time.Hour),
 			UsableUntil:  start.Add(-time.Hour),
 		},
 	}
@@ -80,6 +85,12 @@ func TestObserveIssuers(t *testing.T) {
 	}
 	if got := w.gauge(t, "delegation.issuer.keys.remaining"); !maps.Equal(got, want) {
 		t.Errorf("remaining: got %v, want %v", got, want)
+	}
+	want = map[string]float64{
+		"https://good.example.com": 300, "https://clock.example.com": 0,
+	}
+	if got := w.gauge(t, "delegation.issuer.keys.age"); !maps.Equal(got, want) {
+		t.Errorf("age: got %v, want %v", got, want)
 	}
 
 	states = states[2:3]

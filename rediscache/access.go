@@ -114,7 +114,7 @@ func (c *Cache) CheckAccess(ctx context.Context) error {
 			return err
 		}},
 	} {
-		if err := c.do(ctx, step.call); err != nil {
+		if err := c.do(ctx, "check", step.call); err != nil {
 			err = errors.Unwrap(err) // without the prefix of do
 			return &AccessError{Problem: c.problem(err), Command: step.command, Err: err}
 		}

@@ -124,7 +124,7 @@ func (c *Cache) servers(ctx context.Context) ([]redis.Cmdable, error) {
 	}
 	var mu sync.Mutex
 	var masters []redis.Cmdable
-	err := c.do(ctx, func(ctx context.Context) error {
+	err := c.do(ctx, "delete", func(ctx context.Context) error {
 		return cluster.ForEachMaster(ctx, func(_ context.Context, master *redis.Client) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -167,4 +167,9 @@ func withoutArguments(err error) error {
 func isAnswer(err error) bool {
 	var answer redis.Error
 	return errors.As(err, &answer)
+}
+
+// saysNo tells whether Redis has answered that there is nothing, or that a key was set before.
+func (c *Cache) saysNo(err error) bool {
+	return errors.Is(err, redis.Nil) && c.problem(err) != ProblemMaster
 }

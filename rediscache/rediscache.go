@@ -81,6 +81,10 @@ type Config struct {
 	// Now must be the clock of delegation.Config.Now. Nil is time.Now.
 	Now func() time.Time
 
+	// OnOperation gets every operation on Redis when it has ended, such as for metrics. It runs in
+	// the goroutine of the operation and must be quick and safe for concurrent use. Nil: nothing.
+	OnOperation func(context.Context, Operation)
+
 	// Logger gets a message at level Warn for each value that does not open. Nil discards it.
 	Logger *slog.Logger
 }
@@ -153,7 +157,7 @@ func (c *Cache) Close() error { return c.client.Close() }
 // Check returns an error if Redis does not answer: the server, or any master of a cluster. It is
 // for readiness probes.
 func (c *Cache) Check(ctx context.Context) error {
-	return c.do(ctx, func(ctx context.Context) error {
+	return c.do(ctx, "check", func(ctx context.Context) error {
 		cluster, ok := c.client.(*redis.ClusterClient)
 		if !ok {
 			return c.client.Ping(ctx).Err()
@@ -164,12 +168,17 @@ func (c *Cache) Check(ctx context.Context) error {
 	})
 }
 
-// do calls Redis within the timeout.
-func (c *Cache) do(ctx context.Context, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+// do calls Redis within the timeout, for an operation of this name.
+func (c *Cache) do(
+	ctx context.Context, name string, call func(context.Context) error,
+) error {
+	limited, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	if err := call(ctx); err != nil {
-		c.lookAgain(ctx, err)
+	began := c.config.Now()
+	err := call(limited)
+	c.observe(ctx, name, began, err)
+	if err != nil {
+		c.lookAgain(limited, err)
 		return fmt.Errorf("redis: %w", withoutArguments(err))
 	}
 	return nil
@@ -203,7 +212,7 @@ func (c *Cache) markKey(key string) string { return c.config.Prefix + "r:" + key
 func (c *Cache) Get(ctx context.Context, owner, key string) (*delegation.Credentials, error) {
 	name := c.valueKey(owner, key)
 	var sealed string
-	err := c.do(ctx, func(ctx context.Context) (err error) {
+	err := c.do(ctx, "get", func(ctx context.Context) (err error) {
 		// A longer value is not one of this package. It is cut and does not open.
 		sealed, err = c.client.GetRange(ctx, name, 0, maxSealed).Result()
 		return err
@@ -234,7 +243,7 @@ func (c *Cache) Put(
 	if err != nil {
 		return err
 	}
-	return c.do(ctx, func(ctx context.Context) error {
+	return c.do(ctx, "put", func(ctx context.Context) error {
 		return c.client.Set(ctx, c.valueKey(owner, key), sealed, life).Err()
 	})
 }
@@ -243,7 +252,7 @@ func (c *Cache) Put(
 // master in a cluster.
 func (c *Cache) Delete(ctx context.Context, owner, key string) error {
 	if key != "" {
-		return c.do(ctx, func(ctx context.Context) error {
+		return c.do(ctx, "delete", func(ctx context.Context) error {
 			return c.client.Del(ctx, c.valueKey(owner, key)).Err()
 		})
 	}
@@ -280,7 +289,7 @@ func (c *Cache) deleteAll(ctx context.Context, server redis.Cmdable, pattern str
 func (c *Cache) deleteStep(
 	ctx context.Context, server redis.Cmdable, pattern string, cursor uint64,
 ) (next uint64, err error) {
-	err = c.do(ctx, func(ctx context.Context) error {
+	err = c.do(ctx, "delete", func(ctx context.Context) error {
 		var found []string
 		var err error
 		found, next, err = server.Scan(ctx, cursor, pattern, scanCount).Result()
@@ -312,7 +321,7 @@ func (c *Cache) Lock(ctx context.Context, owner, key string) (unlock func(), err
 	end := time.NewTimer(c.config.LockTime)
 	defer end.Stop()
 	for {
-		taken, err := c.setIfAbsent(ctx, name, token, c.config.LockTime)
+		taken, err := c.setIfAbsent(ctx, "lock", name, token, c.config.LockTime)
 		if err != nil {
 			return nil, err
 		}
@@ -336,7 +345,7 @@ func (c *Cache) Lock(ctx context.Context, owner, key string) (unlock func(), err
 // unlock releases a lock, even if the caller's context has ended. If it fails, the lock ends after
 // Config.LockTime.
 func (c *Cache) unlock(ctx context.Context, name, token string) {
-	_ = c.do(context.WithoutCancel(ctx), func(ctx context.Context) error {
+	_ = c.do(context.WithoutCancel(ctx), "unlock", func(ctx context.Context) error {
 		return release.Run(ctx, c.client, []string{name}, token).Err()
 	})
 }
@@ -346,15 +355,16 @@ func (c *Cache) unlock(ctx context.Context, name, token string) {
 func (c *Cache) FirstUse(
 	ctx context.Context, key string, now, until time.Time,
 ) (first bool, err error) {
-	return c.setIfAbsent(ctx, c.markKey(key), "1", max(until.Sub(now), time.Second))
+	life := max(until.Sub(now), time.Second)
+	return c.setIfAbsent(ctx, "first_use", c.markKey(key), "1", life)
 }
 
 // setIfAbsent sets a key that ends after a time. It reports whether it has set the key: one that
 // exists stays as it is.
 func (c *Cache) setIfAbsent(
-	ctx context.Context, name, value string, life time.Duration,
+	ctx context.Context, operation, name, value string, life time.Duration,
 ) (set bool, err error) {
-	err = c.do(ctx, func(ctx context.Context) error {
+	err = c.do(ctx, operation, func(ctx context.Context) error {
 		return c.client.SetArgs(ctx, name, value, setOnce(life)).Err()
 	})
 	if errors.Is(err, redis.Nil) { // the key exists

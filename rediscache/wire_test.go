@@ -267,3 +267,77 @@ func TestCheckAccess_NoConnection(t *testing.T) {
 		}
 	}
 }
+
+// TestOnOperation: each operation is reported once with its name, and with why it failed. That a
+// key was set before is an answer, and a caller that leaves is not Redis's fault.
+func TestOnOperation(t *testing.T) {
+	const oom = "-OOM command not allowed\r\n"
+	get := func(ctx context.Context, c *rediscache.Cache) { _, _ = c.Get(ctx, owner, other) }
+	put := func(ctx context.Context, c *rediscache.Cache) {
+		_ = c.Put(ctx, owner, other, credentials())
+	}
+	remove := func(ctx context.Context, c *rediscache.Cache) { _ = c.Delete(ctx, owner, other) }
+	use := func(ctx context.Context, c *rediscache.Cache) {
+		_, _ = c.FirstUse(ctx, other, time.Now(), time.Now().Add(time.Hour))
+	}
+	lock := func(ctx context.Context, c *rediscache.Cache) {
+		if unlock, err := c.Lock(ctx, owner, other); err == nil {
+			unlock()
+		}
+	}
+	check := func(ctx context.Context, c *rediscache.Cache) { _ = c.Check(ctx) }
+	for name, test := range map[string]struct {
+		answer string
+		call   func(context.Context, *rediscache.Cache)
+		left   bool // the caller has
+		want   []rediscache.Operation
+	}{
+		"get": {answer: "$0\r\n\r\n", call: get, want: []rediscache.Operation{{Name: "get"}}},
+		"put": {answer: "+OK\r\n", call: put, want: []rediscache.Operation{{Name: "put"}}},
+		"put without memory": {
+			answer: oom, call: put,
+			want: []rediscache.Operation{{Name: "put", Problem: rediscache.ProblemMemory}},
+		},
+		"delete":     {answer: ":1\r\n", call: remove, want: []rediscache.Operation{{Name: "delete"}}},
+		"first use":  {answer: "+OK\r\n", call: use, want: []rediscache.Operation{{Name: "first_use"}}},
+		"second use": {answer: "$-1\r\n", call: use, want: []rediscache.Operation{{Name: "first_use"}}},
+		"lock": {
+			answer: "+OK\r\n", call: lock,
+			want: []rediscache.Operation{{Name: "lock"}, {Name: "unlock"}},
+		},
+		"check": {answer: "+PONG\r\n", call: check, want: []rediscache.Operation{{Name: "check"}}},
+		"check without a right": {
+			answer: "-NOPERM no\r\n", call: check,
+			want: []rediscache.Operation{{Name: "check", Problem: rediscache.ProblemPermission}},
+		},
+		"the caller has left": {
+			answer: "$0\r\n\r\n", call: get, left: true,
+			want: []rediscache.Operation{{Name: "get", Canceled: true}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &wire{answer: test.answer}
+			var got []rediscache.Operation
+			cfg := config("127.0.0.1:1", newKey("one"))
+			cfg.Redis.Dialer = w.dial(t)
+			cfg.OnOperation = func(_ context.Context, o rediscache.Operation) {
+				if o.Took < 0 {
+					t.Errorf("%s took %s", o.Name, o.Took)
+				}
+				o.Took = 0
+				got = append(got, o)
+			}
+			c := must(rediscache.New(cfg))
+			t.Cleanup(func() { _ = c.Close() })
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if test.left {
+				cancel()
+			}
+			test.call(ctx, c)
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got %+v, want %+v", got, test.want)
+			}
+		})
+	}
+}

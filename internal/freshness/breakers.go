@@ -65,6 +65,15 @@ func (b *Breakers) Allow(name string) bool {
 	return true
 }
 
+// Resting tells whether the name rests: it has failed, and no success has come since. Unlike Allow
+// it changes nothing, so a probe that is due is still due.
+func (b *Breakers) Resting(name string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f, failed := b.failing.Peek(name)
+	return failed && f.times >= b.config.Failures
+}
+
 // Failed notes that asking the name failed.
 func (b *Breakers) Failed(name string) {
 	b.mu.Lock()

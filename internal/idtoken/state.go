@@ -13,6 +13,9 @@ type KeyState struct {
 	FailingSince time.Time
 	// Failure is why the last fetch failed: an [*Error], or nil.
 	Failure error
+	// FetchedAt is when the fetch began that brought the known keys. Zero: there are none that may
+	// be used, or they are not fetched.
+	FetchedAt time.Time
 	// UsableUntil is when the known keys may not be used any more, unless a fetch brings keys
 	// before. Zero: there are none, or they have no end.
 	UsableUntil time.Time
@@ -62,6 +65,7 @@ func (r *remoteKeys) describe(state *KeyState) *KeySet {
 	if !r.usable() {
 		return nil
 	}
+	state.FetchedAt = r.keptAt
 	state.UsableUntil = r.staleAt
 	return r.set
 }

@@ -1,0 +1,35 @@
+package rediscache
+
+import (
+	"context"
+	"time"
+)
+
+// Operation is one operation on Redis, in Config.OnOperation. It names no key and no value.
+type Operation struct {
+	// Name is get, put, delete, lock, unlock, first_use or check. A lock that is not free is asked
+	// for several times, and deleting all of a user's entries is several operations.
+	Name string
+	// Took is how long it took, by Config.Now.
+	Took time.Duration
+	// Problem is why it failed. Empty on success, and if the caller did not wait for it.
+	Problem Problem
+	// Canceled tells whether the caller did not wait for it.
+	Canceled bool
+}
+
+// observe reports an operation that has ended with an error, or nil. ctx is the caller's.
+func (c *Cache) observe(ctx context.Context, name string, began time.Time, err error) {
+	if c.config.OnOperation == nil {
+		return
+	}
+	done := Operation{Name: name, Took: c.config.Now().Sub(began)}
+	switch {
+	case err == nil, c.saysNo(err):
+	case ctx.Err() != nil:
+		done.Canceled = true
+	default:
+		done.Problem = c.problem(err)
+	}
+	c.config.OnOperation(ctx, done)
+}
