@@ -1,0 +1,504 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/seed055b7978/delegation/ststest"
+)
+
+const (
+	alertsFile    = "../../deploy/prometheus/alerts.yaml"
+	dashboardFile = "../../deploy/grafana/delegation.json"
+	operationsDoc = "../../docs/operations.md"
+
+	// runbook is where the link of an alert leads.
+	runbook = "https://github.com/seed055b7978/delegation/blob/main/docs/operations.md#"
+)
+
+// alertRules is a file of rules, as Prometheus reads it.
+type alertRules struct {
+	Groups []struct {
+		Name  string      `yaml:"name"`
+		Rules []alertRule `yaml:"rules"`
+	} `yaml:"groups"`
+}
+
+// alertRule is an alert, or a series that is recorded for others.
+type alertRule struct {
+	Alert       string            `yaml:"alert"`
+	Record      string            `yaml:"record"`
+	Expr        string            `yaml:"expr"`
+	For         string            `yaml:"for"`
+	Labels      map[string]string `yaml:"labels"`
+	Annotations map[string]string `yaml:"annotations"`
+}
+
+// rules returns the alerts of deploy/, and what they record.
+func rules(t testing.TB) (alerts, records []alertRule) {
+	t.Helper()
+	var file alertRules
+	text := must(os.ReadFile(alertsFile))
+	if err := yaml.UnmarshalWithOptions(text, &file, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range file.Groups {
+		for _, rule := range group.Rules {
+			if rule.Alert == "" {
+				records = append(records, rule)
+				continue
+			}
+			alerts = append(alerts, rule)
+		}
+	}
+	if len(alerts) == 0 {
+		t.Fatal("no alerts")
+	}
+	return alerts, records
+}
+
+// dashboard is what Grafana reads of deploy/grafana/delegation.json.
+type dashboard struct {
+	UID           string         `json:"uid"`
+	Title         string         `json:"title"`
+	Description   string         `json:"description"`
+	Tags          []string       `json:"tags"`
+	SchemaVersion int            `json:"schemaVersion"`
+	Version       int            `json:"version"`
+	Editable      bool           `json:"editable"`
+	GraphTooltip  int            `json:"graphTooltip"`
+	Refresh       string         `json:"refresh"`
+	Timezone      string         `json:"timezone"`
+	Time          map[string]any `json:"time"`
+	Links         []any          `json:"links"`
+	Annotations   struct {
+		List []struct {
+			Name        string     `json:"name"`
+			Enable      bool       `json:"enable"`
+			Datasource  datasource `json:"datasource"`
+			Expr        string     `json:"expr"`
+			TitleFormat string     `json:"titleFormat"`
+			TextFormat  string     `json:"textFormat"`
+			IconColor   string     `json:"iconColor"`
+		} `json:"list"`
+	} `json:"annotations"`
+	Templating struct {
+		List []variable `json:"list"`
+	} `json:"templating"`
+	Panels []panel `json:"panels"`
+}
+
+type datasource struct {
+	Type string `json:"type"`
+	UID  string `json:"uid"`
+}
+
+// variable is what a reader of the dashboard chooses at its top.
+type variable struct {
+	Name       string          `json:"name"`
+	Label      string          `json:"label"`
+	Type       string          `json:"type"`
+	Datasource datasource      `json:"datasource"`
+	Query      json.RawMessage `json:"query"`
+	Definition string          `json:"definition"`
+	Regex      string          `json:"regex"`
+	Refresh    int             `json:"refresh"`
+	IncludeAll bool            `json:"includeAll"`
+	AllValue   string          `json:"allValue"`
+	Multi      bool            `json:"multi"`
+	Sort       int             `json:"sort"`
+	Hide       int             `json:"hide"`
+	Current    map[string]any  `json:"current"`
+	Options    []any           `json:"options"`
+}
+
+type panel struct {
+	ID          int        `json:"id"`
+	Type        string     `json:"type"`
+	Title       string     `json:"title"`
+	Description string     `json:"description"`
+	Datasource  datasource `json:"datasource"`
+	GridPos     struct {
+		X, Y int
+		W, H int
+	} `json:"gridPos"`
+	Targets     []target       `json:"targets"`
+	FieldConfig map[string]any `json:"fieldConfig"`
+	Options     map[string]any `json:"options"`
+	Collapsed   bool           `json:"collapsed"`
+	Panels      []panel        `json:"panels"`
+}
+
+// target is a query of a panel.
+type target struct {
+	RefID        string     `json:"refId"`
+	Datasource   datasource `json:"datasource"`
+	Expr         string     `json:"expr"`
+	LegendFormat string     `json:"legendFormat"`
+	Instant      bool       `json:"instant"`
+	Format       string     `json:"format"`
+}
+
+// readDashboard reads the dashboard, in which nothing may be that is not in the types above, and
+// nothing twice.
+func readDashboard(t testing.TB) dashboard {
+	t.Helper()
+	text := must(os.ReadFile(dashboardFile))
+	if err := eachNameOnce(json.NewDecoder(bytes.NewReader(text))); err != nil {
+		t.Fatal(err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	var read dashboard
+	if err := decoder.Decode(&read); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		t.Errorf("more after the dashboard: %v", err)
+	}
+	return read
+}
+
+// eachNameOnce reads one value, and fails if an object has a name twice.
+func eachNameOnce(d *json.Decoder) error {
+	token, err := d.Token()
+	if err != nil {
+		return err
+	}
+	delim, ok := token.(json.Delim)
+	if !ok {
+		return nil
+	}
+	names := map[string]bool{}
+	for d.More() {
+		if delim == '{' {
+			name, err := d.Token()
+			if err != nil {
+				return err
+			}
+			if names[name.(string)] {
+				return fmt.Errorf("%q is there twice", name)
+			}
+			names[name.(string)] = true
+		}
+		if err := eachNameOnce(d); err != nil {
+			return err
+		}
+	}
+	_, err = d.Token()
+	return err
+}
+
+// grafanaVariables stand for what Grafana puts in for a reader that has chosen all.
+var grafanaVariables = strings.NewReplacer(
+	"$__rate_interval", "5m", "$__range", "6h", "$job", ".*", "$instance", ".*")
+
+// dashboardQueries are all expressions of the dashboard, by the title of their panel.
+func dashboardQueries(t testing.TB) map[string]string {
+	t.Helper()
+	read := readDashboard(t)
+	all := map[string]string{}
+	for _, p := range read.Panels {
+		for _, query := range p.Targets {
+			all["panel "+p.Title+" "+query.RefID] = grafanaVariables.Replace(query.Expr)
+		}
+	}
+	for _, note := range read.Annotations.List {
+		all["annotation "+note.Name] = grafanaVariables.Replace(note.Expr)
+	}
+	return all
+}
+
+// documentedQueries are the expressions of docs/operations.md, by the heading above them.
+func documentedQueries(t testing.TB) map[string]string {
+	t.Helper()
+	text := string(must(os.ReadFile(operationsDoc)))
+	all := map[string]string{}
+	found := regexp.MustCompile("(?ms)^#+ (.*?)$|^```promql\n(.*?)^```$")
+	heading := ""
+	for _, part := range found.FindAllStringSubmatch(text, -1) {
+		if part[1] != "" {
+			heading = part[1]
+			continue
+		}
+		all[fmt.Sprintf("%s %d", heading, len(all))] = part[2]
+	}
+	if len(all) == 0 {
+		t.Fatal("docs/operations.md has no query")
+	}
+	return all
+}
+
+// allQueries are the expressions of rules, dashboard and document, by where they are.
+func allQueries(t testing.TB) map[string]query {
+	t.Helper()
+	all := map[string]query{}
+	alerts, records := rules(t)
+	for _, rule := range append(alerts, records...) {
+		all["rule "+rule.Alert+rule.Record] = parseQuery(rule.Expr)
+	}
+	for where, text := range dashboardQueries(t) {
+		all["dashboard, "+where] = parseQuery(text)
+	}
+	for where, text := range documentedQueries(t) {
+		all["operations.md, "+where] = parseQuery(text)
+	}
+	return all
+}
+
+// sectionsAt returns the text of each section of a page at a level, by its heading.
+func sectionsAt(text, level string) (headings []string, sections map[string]string) {
+	sections = map[string]string{}
+	for i, part := range strings.Split("\n"+text, "\n"+level+" ") {
+		heading, body, _ := strings.Cut(part, "\n")
+		if i == 0 {
+			continue
+		}
+		body, _, _ = strings.Cut(body, "\n"+level[1:]+" ")
+		headings = append(headings, heading)
+		sections[heading] = body
+	}
+	return headings, sections
+}
+
+// TestOperations_Alerts: each alert says what it is about and how bad that is, and leads to its
+// section of docs/operations.md, which says what it means, where to look and what to do. The
+// sections are in the order of the rules, and none is about an alert that is not there.
+func TestOperations_Alerts(t *testing.T) {
+	alerts, _ := rules(t)
+	page := string(must(os.ReadFile(operationsDoc)))
+	headings, sections := sectionsAt(page, "###")
+	var names []string
+	for _, rule := range alerts {
+		name := rule.Alert
+		names = append(names, name)
+		if !regexp.MustCompile(`^Delegation[A-Z][A-Za-z]+$`).MatchString(name) {
+			t.Errorf("%s is no name of an alert", name)
+		}
+		severity := rule.Labels["severity"]
+		if len(rule.Labels) != 1 || !strings.Contains(page, "\n| `"+severity+"` | ") {
+			t.Errorf("%s: labels %v", name, rule.Labels)
+		}
+		if keys := slices.Sorted(maps.Keys(rule.Annotations)); !slices.Equal(keys,
+			[]string{"description", "runbook_url", "summary"}) {
+			t.Errorf("%s: annotations %v", name, keys)
+		}
+		if got := rule.Annotations["runbook_url"]; got != runbook+strings.ToLower(name) {
+			t.Errorf("%s leads to %s", name, got)
+		}
+		if summary := rule.Annotations["summary"]; len(summary) > 80 ||
+			strings.HasSuffix(summary, ".") {
+			t.Errorf("%s: summary %q", name, summary)
+		}
+		if text := rule.Annotations["description"]; !strings.HasSuffix(text, ".") {
+			t.Errorf("%s: description %q", name, text)
+		}
+		for _, part := range []string{"**Meaning**", "**Look**", "**Do**"} {
+			if !strings.Contains(strings.ReplaceAll(sections[name],
+				"**Look** and **do**", "**Look** **Do**"), part) {
+				t.Errorf("its section of %s lacks %s", name, part)
+			}
+		}
+	}
+	if !slices.Equal(names, headings) {
+		t.Errorf("alerts   %v\nsections %v", names, headings)
+	}
+}
+
+// TestOperations_Labels: what the text of an alert calls $labels.NAME is a label of the alert.
+func TestOperations_Labels(t *testing.T) {
+	alerts, _ := rules(t)
+	named := regexp.MustCompile(`\$labels\.([a-z_]+)`)
+	for _, rule := range alerts {
+		kept := parseQuery(rule.Expr).labels
+		if !strings.Contains(rule.Expr, " by (") { // those of the series, or none
+			kept = append(kept, "job", "instance")
+		}
+		for _, text := range rule.Annotations {
+			for _, found := range named.FindAllStringSubmatch(text, -1) {
+				if !slices.Contains(kept, found[1]) {
+					t.Errorf("%s has no label %s: %q", rule.Alert, found[1], text)
+				}
+			}
+		}
+	}
+}
+
+// errorCodes are those of docs/errors.md.
+func errorCodes(t testing.TB) []string {
+	t.Helper()
+	text := string(must(os.ReadFile("../../docs/errors.md")))
+	var codes []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_0-9]+)` \\| [a-z]+ \\| (?:yes|no) \\|").
+		FindAllStringSubmatch(text, -1) {
+		codes = append(codes, row[1])
+	}
+	if len(codes) < 50 {
+		t.Fatalf("only %d codes are found", len(codes))
+	}
+	return codes
+}
+
+// TestOperations_Codes: each code that rules, dashboard or document name is one of docs/errors.md.
+// One with a wildcard stands for at least one of them.
+func TestOperations_Codes(t *testing.T) {
+	codes := errorCodes(t)
+	for where, query := range allQueries(t) {
+		for _, s := range query.selectors {
+			if strings.HasPrefix(s.metric, "delegation_redis_") {
+				continue // which has kinds of its own
+			}
+			for _, m := range s.matchers {
+				if m.label != "error_type" || m.value == "" {
+					continue
+				}
+				for _, value := range m.values() {
+					pattern := regexp.MustCompile(`\A(?:` + value + `)\z`)
+					if !slices.ContainsFunc(codes, pattern.MatchString) {
+						t.Errorf("%s: no code is %s", where, value)
+					}
+				}
+			}
+		}
+	}
+	page := string(must(os.ReadFile(operationsDoc)))
+	tables := regexp.MustCompile(`(?m)^\| Code \|.*\n\|[-|]+\n((?:\|.*\n)+)`)
+	quoted := regexp.MustCompile("`([^`]+)`")
+	count := 0
+	for _, table := range tables.FindAllStringSubmatch(page, -1) {
+		for row := range strings.Lines(table[1]) {
+			for _, code := range quoted.FindAllStringSubmatch(strings.Split(row, "|")[1], -1) {
+				count++
+				if !slices.Contains(codes, code[1]) {
+					t.Errorf("operations.md: no code is %s", code[1])
+				}
+			}
+		}
+	}
+	if count < 10 {
+		t.Errorf("only %d codes in tables are found", count)
+	}
+	// in sentences
+	words := regexp.MustCompile("`((?:sts|key_set|discovery|replay|token|key|algorithm)_[a-z_]+)`")
+	events := string(must(os.ReadFile("../../docs/events.md")))
+	for _, word := range words.FindAllStringSubmatch(page, -1) {
+		if !slices.Contains(codes, word[1]) && !strings.Contains(events, "| `"+word[1]+"` |") {
+			t.Errorf("operations.md: %s is neither a code nor a field of events", word[1])
+		}
+	}
+}
+
+// TestOperations_Dashboard: Grafana finds each panel once, none over another, each with a query of
+// the data source that the reader chose. The rows are those that docs/operations.md explains.
+func TestOperations_Dashboard(t *testing.T) {
+	read := readDashboard(t)
+	chosen := datasource{Type: "prometheus", UID: "${datasource}"}
+	if v := read.Templating.List[0]; v.Name != "datasource" || v.Type != "datasource" ||
+		string(v.Query) != `"prometheus"` {
+		t.Errorf("the first variable is %+v", v)
+	}
+	ids := map[int]bool{}
+	titles := map[string]bool{}
+	taken := map[[2]int]string{}
+	var rows []string
+	for _, p := range read.Panels {
+		if ids[p.ID] || p.ID == 0 || titles[p.Title] || p.Title == "" {
+			t.Errorf("panel %d %q is there twice, or has no name", p.ID, p.Title)
+		}
+		ids[p.ID] = true
+		titles[p.Title] = true
+		at := p.GridPos
+		if at.X < 0 || at.W < 1 || at.H < 1 || at.X+at.W > 24 {
+			t.Errorf("%s is at %+v", p.Title, at)
+		}
+		for x := at.X; x < at.X+at.W; x++ {
+			for y := at.Y; y < at.Y+at.H; y++ {
+				if other := taken[[2]int{x, y}]; other != "" {
+					t.Fatalf("%s is over %s", p.Title, other)
+				}
+				taken[[2]int{x, y}] = p.Title
+			}
+		}
+		if p.Type == "row" {
+			rows = append(rows, p.Title)
+			continue
+		}
+		if p.Datasource != chosen || len(p.Targets) == 0 {
+			t.Errorf("%s asks %+v for %d queries", p.Title, p.Datasource, len(p.Targets))
+		}
+		refs := map[string]bool{}
+		for _, query := range p.Targets {
+			if refs[query.RefID] || query.Expr == "" || query.Datasource != chosen {
+				t.Errorf("%s: query %+v", p.Title, query)
+			}
+			refs[query.RefID] = true
+			for _, s := range parseQuery(query.Expr).selectors {
+				if want := `{job=~"$job",instance=~"$instance"`; !strings.Contains(query.Expr,
+					s.metric+want) {
+					t.Errorf("%s: %s is not of the chosen job and replica", p.Title, s.metric)
+				}
+			}
+		}
+	}
+	page := string(must(os.ReadFile(operationsDoc)))
+	_, table, _ := strings.Cut(page, "\n## Read the dashboard\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	var explained []string
+	for _, row := range regexp.MustCompile(`(?m)^\| \*([^*]+)\* \|`).
+		FindAllStringSubmatch(table, -1) {
+		explained = append(explained, row[1])
+	}
+	if !slices.Equal(rows, explained) {
+		t.Errorf("rows      %v\nexplained %v", rows, explained)
+	}
+}
+
+// TestOperations_Commands runs the commands of docs/operations.md on a service whose AWS refuses:
+// the log has the line that grep looks for, and check prints what it finds.
+func TestOperations_Commands(t *testing.T) {
+	w := newWorld(t)
+	file := w.configFile(t, "")
+	s := serve(t, file)
+	w.aws.Script(ststest.Refuse(403, "AccessDenied", "Not authorized to perform "+
+		"sts:AssumeRoleWithSAML"))
+	status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil)))
+	if status != http.StatusBadGateway {
+		t.Fatalf("%d %s", status, body)
+	}
+	ran := map[string]bool{}
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").
+		FindAllStringSubmatch(string(must(os.ReadFile(operationsDoc))), -1) {
+		for line := range strings.Lines(block[1]) {
+			command := strings.TrimSpace(line)
+			switch _, pattern, isGrep := strings.Cut(command, "| grep "); {
+			case strings.HasPrefix(command, "journalctl ") && isGrep:
+				ran["journalctl"] = true
+				if !strings.Contains(s.logs.String(), strings.Trim(pattern, "'")) {
+					t.Errorf("%s finds nothing in %s", command, s.logs)
+				}
+			case strings.Contains(command, " delegation check "):
+				ran["check"] = true
+				_, words, _ := strings.Cut(command, " delegation delegation ")
+				words = strings.ReplaceAll(words, "/etc/delegation/delegation.yaml", file)
+				out, _ := said(t, strings.Fields(words)...)
+				if !strings.Contains(out, "signing key ") {
+					t.Errorf("%s prints %s", command, out)
+				}
+			}
+		}
+	}
+	if len(ran) != 2 {
+		t.Errorf("of the commands only %v are there", ran)
+	}
+}
