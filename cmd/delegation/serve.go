@@ -31,9 +31,9 @@ credentials endpoint of the AWS SDKs, console sign-in, SAML metadata and health.
 A YAML file configures it. Environment variables override the file, such as
 DELEGATION_STS_ENDPOINT for sts.endpoint.
 
-On SIGHUP it reads the configuration and all files that it names anew. If
-anything is wrong with them, the log and /ready say so, and the old ones serve
-on.
+On SIGHUP, and with reload.watch after a change, it reads the configuration and
+all files that it names anew. If anything is wrong with them, the log and /ready
+say so, and the old ones serve on.
 
 On SIGINT or SIGTERM it finishes its requests and stops.
 
@@ -95,7 +95,7 @@ func (s surroundings) runConfigured(
 	load := func() (*config.Settings, *config.Source, error) {
 		settings, from, err := config.Load(file, s.environment)
 		if err != nil {
-			return nil, nil, err
+			return nil, from, err
 		}
 		settings.Listen = cmp.Or(listen, settings.Listen)
 		if len(origins) > 0 {
@@ -117,23 +117,39 @@ func (s surroundings) runConfigured(
 	if err != nil {
 		return err
 	}
+	watch := service.NewWatch(from.Files())
 	built.Reload = &service.Reload{
 		Wanted: wanted,
 		Build: func(ctx context.Context, before *service.Service) (*service.Service, error) {
 			settings, from, err := load()
 			if err != nil {
+				watch.Read(from.Files(), false)
 				return nil, err
 			}
-			if _, err := config.NewLogger(settings.Log, s.stderr); err != nil {
-				return nil, config.Usagef("%s: %w", from.At("log"), err)
-			}
-			return config.Rebuild(ctx, settings, from, logger, before, s.clock()...)
+			next, err := s.rebuild(ctx, settings, from, logger, before)
+			watch.Read(from.Files(), err == nil)
+			return next, err
 		},
 	}
+	if settings.Reload.Watch {
+		built.Reload.Watch = watch
+	}
+	built.After = s.after
 	if s.tuneMemory != nil {
 		logger.Info("garbage collection", slog.Any("set", s.tuneMemory()))
 	}
 	return built.Run(ctx)
+}
+
+// rebuild makes the next version of a service. The logger stays.
+func (s surroundings) rebuild(
+	ctx context.Context, settings *config.Settings, from *config.Source, logger *slog.Logger,
+	before *service.Service,
+) (*service.Service, error) {
+	if _, err := config.NewLogger(settings.Log, s.stderr); err != nil {
+		return nil, config.Usagef("%s: %w", from.At("log"), err)
+	}
+	return config.Rebuild(ctx, settings, from, logger, before, s.clock()...)
 }
 
 // runDemo makes a key for the demonstration; a real one is kept in a file, an HSM or a KMS.

@@ -236,6 +236,7 @@ func (b *Builder) service(s *Settings) *service.Service {
 		"tls":          onOrOff(built.Certificate != nil),
 	}
 	maps.Copy(built.Fixed, fixedLimits(s.Limits))
+	built.Fixed["reload.watch"] = onOrOff(s.Reload.Watch)
 	return built
 }
 
@@ -283,6 +284,8 @@ func (b *Builder) certificate(at KeyPath, s TLSSettings) *service.Certificate {
 	}
 	certificateFile := b.from.resolve(s.CertificateFile)
 	keyFile := b.from.resolve(s.KeyFile)
+	b.from.reads(certificateFile)
+	b.from.reads(keyFile)
 	read, err := service.NewCertificate(certificateFile, keyFile, b.logger, b.now)
 	if err != nil {
 		b.Wrong(at, err)

@@ -27,23 +27,25 @@ const (
 // Load reads the file and lays the environment over it. A variable is named after its key, as in
 // DELEGATION_STS_ENDPOINT for sts.endpoint, and holds YAML: a list or a map replaces the file's.
 // Unknown keys are refused; unknown variables are noted, because container platforms set some of
-// that prefix for a service of this name.
+// that prefix for a service of this name. The source is never nil: of a file that is refused it has
+// what was read.
 func Load(file string, environment []string) (*Settings, *Source, error) {
+	from := &Source{file: file, lines: map[KeyPath]int{}, overrides: map[KeyPath]string{}}
+	from.reads(file)
 	text, err := ReadBounded(file, MaxFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, Usagef(
+		return nil, from, Usagef(
 			"%w: name the configuration with --config FILE, or begin with delegation init", err)
 	case err != nil:
-		return nil, nil, Usage(err)
+		return nil, from, Usage(err)
 	}
-	from := &Source{file: file, lines: map[KeyPath]int{}, overrides: map[KeyPath]string{}}
 	s, err := parse(text, from)
 	if err != nil {
-		return nil, nil, Usage(each(file, err))
+		return nil, from, Usage(each(file, err))
 	}
 	if err := override(s, from, environment); err != nil {
-		return nil, nil, Usage(err)
+		return nil, from, Usage(err)
 	}
 	return s, from, nil
 }

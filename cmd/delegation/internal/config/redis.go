@@ -288,6 +288,7 @@ func (b *Builder) redisPassword(at KeyPath, s RedisSettings) service.RedisPasswo
 		return service.PasswordCommand(s.Username, command, time.Now)
 	case s.PasswordFile != "":
 		b.password(at.Child("password_file"), s.PasswordFile)
+		delete(b.from.files, b.from.resolve(s.PasswordFile)) // each connection reads it
 		return service.PasswordFile(s.Username, b.from.resolve(s.PasswordFile))
 	case s.Username != "":
 		b.Wrong(at.Child("username"), errors.New("has no effect without redis.password_file "+

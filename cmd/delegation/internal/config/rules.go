@@ -160,7 +160,9 @@ func (b *Builder) javaScript(
 	if s.ConfigurationFile != "" {
 		maps.Copy(o.Configuration, b.texts(at.Child("configuration_file"), s.ConfigurationFile))
 	}
-	rules, err := jsrules.CompileFolder(os.DirFS(b.from.resolve(s.Folder)), o)
+	folder := b.from.resolve(s.Folder)
+	b.from.reads(folder)
+	rules, err := jsrules.CompileFolder(os.DirFS(folder), o)
 	b.Add(at.Child("folder"), err)
 	return rules
 }

@@ -12,6 +12,8 @@ type Settings struct {
 	TLS           TLSSettings `yaml:"tls"`
 	Log           LogSettings `yaml:"log"`
 
+	Reload ReloadSettings `yaml:"reload"`
+
 	Issuers  []IssuerSettings          `yaml:"issuers"`
 	Identity IdentitySettings          `yaml:"identity_provider"`
 	Targets  map[string]TargetSettings `yaml:"targets"`
@@ -50,6 +52,11 @@ type TLSSettings struct {
 type LogSettings struct {
 	Format string `yaml:"format"`
 	Level  string `yaml:"level"`
+}
+
+// ReloadSettings is what has the configuration read anew, apart from a signal.
+type ReloadSettings struct {
+	Watch bool `yaml:"watch"`
 }
 
 // IssuerSettings is delegation.Issuer.

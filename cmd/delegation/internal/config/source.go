@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
 // KeyPath is the place of a setting as errors show it, such as targets.photo-app.role or
@@ -43,6 +44,8 @@ type Source struct {
 	lines     map[KeyPath]int    // of the file
 	overrides map[KeyPath]string // the environment variable that set it
 
+	files service.Files // what was read, see Files
+
 	// Unknown are the environment variables of our prefix that set nothing.
 	Unknown []string
 }
@@ -61,6 +64,18 @@ func (s *Source) At(k KeyPath) string {
 		return s.file
 	}
 	return fmt.Sprintf("%s: %s", s.file, k)
+}
+
+// Files are the configuration file and the files that it names, as far as they were read. Those that
+// are read anew whenever they are needed are not among them: a reload would find nothing new.
+func (s *Source) Files() service.Files { return s.files }
+
+// reads notes that a file is about to be read.
+func (s *Source) reads(path string) {
+	if s.files == nil {
+		s.files = service.Files{}
+	}
+	s.files[path] = service.ContentOf(path)
 }
 
 // resolve returns the path of a file that the configuration names.

@@ -32,6 +32,7 @@ func (b *Builder) file(at KeyPath, name string) []byte {
 		b.Wrong(at, errors.New("is missing"))
 		return nil
 	}
+	b.from.reads(b.from.resolve(name))
 	text, err := os.ReadFile(b.from.resolve(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: correct the path, which is relative to the configuration", err)
@@ -73,6 +74,7 @@ func (b *Builder) Issuer(at KeyPath, s IssuerSettings) delegation.Issuer {
 	}
 	if s.CAFile != "" {
 		i.CAFile = b.from.resolve(s.CAFile)
+		b.from.reads(i.CAFile)
 	}
 	if s.BearerTokenFile != "" {
 		i.BearerTokenFile = b.from.resolve(s.BearerTokenFile)

@@ -28,6 +28,10 @@ type Reload struct {
 	// way one more is remembered.
 	Wanted <-chan os.Signal
 
+	// Watch wants a reload after the files have changed, too. Build tells it what it reads. nil:
+	// files are not watched.
+	Watch *Watch
+
 	// Build reads the configuration anew, checks it, and returns the service that it describes. It
 	// goes on with what the service before remembers, and leaves that as it is.
 	Build func(ctx context.Context, before *Service) (*Service, error)
@@ -62,7 +66,8 @@ func (c checker) Check(ctx context.Context) []delegation.CheckResult {
 
 // running is a service that listens. It serves each request by the newest version, whole.
 type running struct {
-	first *Service // whose listeners, logger and hooks are used to the end
+	first   *Service      // whose listeners, logger and hooks are used to the end
+	changed chan struct{} // has a value after the watched files have changed
 
 	mu     sync.RWMutex
 	newest *version
@@ -76,7 +81,11 @@ type version struct {
 }
 
 func newRunning(s *Service) *running {
-	return &running{first: s, newest: &version{Service: s}}
+	return &running{
+		first:   s,
+		changed: make(chan struct{}, 1),
+		newest:  &version{Service: s},
+	}
 }
 
 // ServeHTTP lets a request finish by the version with which it began.
@@ -106,13 +115,17 @@ func (r *running) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 	return r.current().Certificate.Get(hello)
 }
 
-// reloads reloads each time that somebody wants it, one after the other, until the context ends.
+// reloads reloads after each signal and each change of the watched files, one after the other, until
+// the context ends.
 func (r *running) reloads(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.first.Reload.Wanted:
+			r.reload(ctx)
+		case <-r.changed:
+			r.first.Logger.Info("files of the configuration have changed")
 			r.reload(ctx)
 		}
 	}

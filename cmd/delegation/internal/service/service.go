@@ -117,6 +117,9 @@ func (s *Service) Run(ctx context.Context) error {
 		reloading, stop := context.WithCancel(ctx)
 		defer stop()
 		go r.reloads(reloading)
+		if s.Reload.Watch != nil {
+			go r.watch(reloading)
+		}
 	}
 	select {
 	case err := <-failed:
