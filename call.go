@@ -3,6 +3,7 @@ package delegation
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // call is one call to AWS for a decision, with all its attempts. It can go on after its exchange
@@ -14,6 +15,7 @@ type call struct {
 	target   *Target   // whose identity signs
 	decision *decision // the exchange's, or a copy that asks for less
 	passed   int       // how many of the decision's regions did not answer
+	answered time.Time // by the clock of STS, if its last answer was a refusal; zero: not known
 }
 
 // newCall makes a call for the exchange's decision, which goes on with the record.

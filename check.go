@@ -8,11 +8,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/seed055b7978/delegation/internal/explain"
 	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/samldoc"
@@ -20,6 +18,13 @@ import (
 
 const emulatorWarning = "UnsafeSTSEmulator (sts.unsafe_emulator) is set: " +
 	"whom STS names in its answers is not checked; this is for tests only"
+
+// How far this machine's clock may be off. AWS takes an assertion for [samldoc.AssertionLife], and
+// Config.Leeway is a minute unless it is set.
+const (
+	clockWarned  = time.Minute
+	clockRefused = samldoc.AssertionLife
+)
 
 var errTakesAnything = errors.New("what answers takes anything for an assertion")
 
@@ -29,30 +34,77 @@ type CheckResult struct {
 	Name string
 	// Err is an *[Error], or nil if it works.
 	Err error
-	// Warning is what deserves a look though it works, such as a certificate's date.
+	// Warning is what deserves a look though it works, such as a certificate's date: Warnings on
+	// one line.
 	Warning string
 	// Degrades says that an error is no reason to take users elsewhere: the same holds there, and
 	// it may pass.
 	Degrades bool
+
+	// Kind is the kind of thing.
+	Kind CheckKind
+	// Issuer is the URL of the issuer, or of its tenant, that it is about. Empty: none.
+	Issuer string
+	// Target is the name of the target that it is about. Empty: none.
+	Target string
+	// Region is the name of the AWS region that it is about. Empty: none.
+	Region string
+	// Field is the field of [Config] that Err is about, as the errors of [New] name it, such as
+	// Targets["photo-app"]: Role. Empty: it is about none.
+	Field string
+	// Warnings are all that deserves a look, each by itself.
+	Warnings []CheckWarning
+	// Took is how long the check took, by the machine's clock. It is near zero for a result that
+	// was known already.
+	Took time.Duration
 }
+
+// CheckKind is the kind of thing that a [CheckResult] is about. Programs that check more than a
+// [Delegator] does have kinds of their own.
+type CheckKind string
+
+// The kinds of results of [Delegator.Check].
+const (
+	CheckSettings CheckKind = "settings" // of Config as a whole
+	CheckIssuer   CheckKind = "issuer"   // an issuer and its keys
+	CheckRole     CheckKind = "role"     // a role of several targets
+	CheckTarget   CheckKind = "target"   // what a target and its rules can decide
+	CheckRule     CheckKind = "rule"     // a ready-made rule
+	CheckMetadata CheckKind = "metadata" // the SAML metadata of an identity
+	CheckKey      CheckKind = "key"      // a signing key
+	CheckSTS      CheckKind = "sts"      // STS in a region
+)
 
 // Check tests what exchanges depend on, all at once. Results come in this order, each name once:
 //
 //   - sts answers, a warning, if Config.UnsafeSTSEmulator is set.
+//   - sts endpoint, a warning, if the configuration of the AWS SDK leads the calls to STS elsewhere
+//     than to AWS. With Config.STS there is none: the program chose its client.
 //   - issuer URL: each of Config.Issuers has keys that can be used, and each of its tenants if
 //     these have keys of their own. It is asked only for what an exchange would ask for, and no
 //     more often. These are warnings: its keys could not be refreshed, with the time at which
 //     exchanges fail; keys of its set that cannot be used; no key that fits Issuer.Algorithms; a
-//     certificate of its server or of a key that ends soon; and that strangers share it and nothing
-//     gates it, see [Issuer].
+//     certificate of its server or of a key that ends soon; a clock that differs by a minute; and
+//     that strangers share it and nothing gates it, see [Issuer].
 //   - subjects in ROLE: a warning, if targets of several issuers lead to one role, in which
 //     ${saml:sub} does not tell their users apart.
+//   - target NAME, of [Targets] only, if something is wrong with it. It is an error if no exchange
+//     can succeed, whoever asks: there is no role, SAML provider or region, and no rule can set
+//     one; accounts or partitions differ; or another limit is broken. If only a row of
+//     [RoleByClaim] cannot succeed, that is a warning, and so is a recipient or an audience of
+//     another partition. A rule that is not ready-made may decide anything, so with one there is
+//     a warning at most.
+//   - rule NAME, a warning, if a ready-made rule is only for targets that do not exist, or has rows
+//     that are never reached.
 //   - metadata of ENTITYID: it has the size that IAM takes.
 //   - signing key FINGERPRINT of ENTITYID: it signs a random digest, and its certificate, whose
 //     SHA-256 begins with FINGERPRINT, verifies it. A certificate that is not valid yet, has
 //     expired or will within 30 days is a warning: AWS does not read its dates, others may. So is
-//     an *rsa.PrivateKey without precomputed values, which signs slower than it could.
-//   - sts REGION: STS there refuses a call with no assertion in it, so it answers.
+//     one that is signed with SHA-1, a certificate that the identity has twice, and an *rsa.PrivateKey
+//     without precomputed values, which signs slower than it could.
+//   - sts REGION: STS there refuses a call with no assertion in it, so it answers. If the time in
+//     its answer differs from Config.Now by a minute, that is a warning, and by five minutes an
+//     error: AWS takes no assertion of such a clock.
 //
 // The identities are Config.IdentityProvider and each Identity in [Targets], or of a target that
 // any other [TargetSource] has returned to an exchange or an explanation within the last hour, 100
@@ -71,14 +123,18 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 	}
 	now := d.config.Now()
 	list := checks{Delegator: d, ctx: ctx, probed: map[string]bool{}}
+	for _, result := range d.checkSTSSettings() {
+		list.addResult(result)
+	}
 	list.addIssuers()
+	for _, result := range d.sessions {
+		list.addResult(result)
+	}
 	for _, p := range append(d.identities(), d.recent.identities.All(now)...) {
 		list.addIdentity(p, now)
 	}
-	for _, region := range append(d.configuredRegions(), d.recent.regions.All(now)...) {
-		list.addProbe("sts "+region.String(), "", StageSTS, func(ctx context.Context) error {
-			return d.reach(ctx, region)
-		})
+	for _, region := range append(d.config.configuredRegions(), d.recent.regions.All(now)...) {
+		list.addRegion(region)
 	}
 	return freshness.ProbeAll(list.all)
 }
@@ -91,75 +147,135 @@ type checks struct {
 	probed map[string]bool // by name
 }
 
-func (l *checks) add(check func() CheckResult) { l.all = append(l.all, check) }
-
-func (l *checks) addWarning(name, text string) {
-	l.add(func() CheckResult { return CheckResult{Name: name, Warning: text} })
-}
-
-// addProbe adds a check that costs a signature or a call to AWS, and so is made once a minute at
-// most. The error of a context is one of the stage.
-func (l *checks) addProbe(name, warning string, stage Stage, probe func(context.Context) error) {
-	if l.probed[name] {
-		return
-	}
-	l.probed[name] = true
-	l.add(func() CheckResult {
-		err := l.probes.Do(l.ctx, name, l.config.Now, l.config.STSTimeout, probe)
-		if _, ours := err.(*Error); err != nil && !ours {
-			err = canceledAt(stage, err)
-		}
-		return CheckResult{Name: name, Err: err, Warning: warning, Degrades: true}
+// add adds a check. Its result gets its time, and its warnings on one line.
+func (l *checks) add(check func() CheckResult) {
+	l.all = append(l.all, func() CheckResult {
+		began := time.Now()
+		result := check()
+		result.Took = time.Since(began)
+		result.Warning = inOneLine(result.Warnings)
+		return result
 	})
 }
 
-// addIssuers adds what depends on the configuration and its issuers alone.
-func (l *checks) addIssuers() {
-	if l.config.UnsafeSTSEmulator {
-		l.addWarning("sts answers", emulatorWarning)
+// addResult adds what is known already.
+func (l *checks) addResult(result CheckResult) {
+	l.add(func() CheckResult { return result })
+}
+
+// addProbe adds a check that costs a signature or a call to AWS, and so is made once a minute at
+// most. The error of a context is one of the stage. then, if not nil, completes the result.
+func (l *checks) addProbe(
+	result CheckResult, stage Stage, probe func(context.Context) error, then func(*CheckResult),
+) {
+	if l.probed[result.Name] {
+		return
 	}
-	for _, issuer := range l.config.Issuers {
+	l.probed[result.Name] = true
+	result.Degrades = true
+	l.add(func() CheckResult {
+		err := l.probes.Do(l.ctx, result.Name, l.config.Now, l.config.STSTimeout, probe)
+		if _, ours := err.(*Error); err != nil && !ours {
+			err = canceledAt(stage, err)
+		}
+		result.Err = err
+		if then != nil {
+			then(&result)
+		}
+		return result
+	})
+}
+
+// addIssuers adds what depends on the issuers and the targets' use of them.
+func (l *checks) addIssuers() {
+	for i := range l.config.Issuers {
+		issuer := &l.config.Issuers[i]
+		configured := l.config.issuerWarnings(i)
 		for _, source := range l.tokens.KeySources(issuer.URL) {
 			l.add(func() CheckResult {
 				err := tokenError(l.tokens.CheckKeys(l.ctx, source))
-				warnings := l.keyWarnings(source)
-				if strangers := l.config.strangers(&issuer); strangers != "" {
-					warnings = append(warnings, strangers)
-				}
 				return CheckResult{
-					Name:    "issuer " + source,
-					Err:     err,
-					Warning: strings.Join(warnings, "; "),
+					Name:     "issuer " + source,
+					Kind:     CheckIssuer,
+					Issuer:   source,
+					Field:    fmt.Sprintf("Issuers[%d]", i),
+					Err:      err,
+					Warnings: append(l.keyWarnings(source), configured...),
 				}
 			})
 		}
 	}
-	roles := l.config.sharedRoles()
-	for _, role := range slices.Sorted(maps.Keys(roles)) {
-		l.addWarning("subjects in "+role, roles[role])
+	for _, result := range l.config.checkRoles() {
+		l.addResult(result)
 	}
 }
 
 // addIdentity adds an identity's metadata and its keys.
 func (l *checks) addIdentity(p IdentityProvider, now time.Time) {
-	l.addProbe("metadata of "+p.EntityID, "", StageConfig, func(context.Context) error {
+	metadata := CheckResult{Name: "metadata of " + p.EntityID, Kind: CheckMetadata}
+	l.addProbe(metadata, StageConfig, func(context.Context) error {
 		_, err := p.Metadata()
 		return err
-	})
-	for _, key := range p.Keys {
-		warnings := []string{explain.CertificateDates(key.Certificate, now), key.slowness()}
-		warnings = slices.DeleteFunc(warnings, func(text string) bool { return text == "" })
-		warning := strings.Join(warnings, "; ")
-		l.addProbe(key.name(p.EntityID), warning, StageSAML, func(ctx context.Context) error {
+	}, nil)
+	for i, key := range p.Keys {
+		result := CheckResult{
+			Name:     key.name(p.EntityID),
+			Kind:     CheckKey,
+			Warnings: p.keyWarnings(i, now),
+		}
+		l.addProbe(result, StageSAML, func(ctx context.Context) error {
 			return l.try(ctx, key)
+		}, nil)
+	}
+}
+
+// addRegion adds a region of STS.
+func (l *checks) addRegion(region Region) {
+	result := CheckResult{
+		Name:   "sts " + region.String(),
+		Kind:   CheckSTS,
+		Region: region.String(),
+	}
+	l.addProbe(result, StageSTS, func(ctx context.Context) error {
+		return l.reach(ctx, region)
+	}, func(result *CheckResult) {
+		if ahead, known := l.stsClocks.Load(region); known && result.Err == nil {
+			result.checkClock(ahead.(time.Duration))
+		}
+	})
+}
+
+// checkClock says that this machine's clock is off, which STS's is ahead of by some time.
+func (r *CheckResult) checkClock(ahead time.Duration) {
+	switch {
+	case ahead.Abs() >= clockRefused:
+		r.Err = newError(CodeSTSExpired,
+			"this machine's clock is %s that of STS in %s, and AWS takes no assertion of it",
+			apart(ahead), r.Region)
+	case ahead.Abs() >= clockWarned:
+		r.Warnings = append(r.Warnings, CheckWarning{
+			Code: WarningSTSClock,
+			Text: fmt.Sprintf("this machine's clock is %s that of STS in %s",
+				apart(ahead), r.Region),
+			Remedy: clockRemedy,
 		})
 	}
 }
 
+const clockRemedy = "set this machine's clock (NTP)"
+
+// apart says how far a clock is from one that is ahead of it by some time.
+func apart(ahead time.Duration) string {
+	if ahead > 0 {
+		return ahead.Round(time.Second).String() + " behind"
+	}
+	return (-ahead).Round(time.Second).String() + " ahead of"
+}
+
 // configuredRegions are those of the fixed targets, in the order of the targets' names. A target
 // without one lets a rule choose it.
-func (d *Delegator) configuredRegions() (regions []Region) {
-	targets, _ := d.config.Targets.(Targets)
+func (c *Config) configuredRegions() (regions []Region) {
+	targets, _ := c.Targets.(Targets)
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
 		regions = append(regions, targets[name].knownRegions()...)
 	}
@@ -223,6 +339,11 @@ func (d *Delegator) reach(ctx context.Context, region Region) error {
 		decision:  &decision{role: role, principal: principal, duration: defaultSession},
 	}
 	nothing := &signedResponse{encoded: NewSecret("ZGVsZWdhdGlvbi1jaGVjaw==")}
+	defer func() {
+		if !c.answered.IsZero() {
+			d.stsClocks.Store(region, c.answered.Sub(d.config.Now()))
+		}
+	}()
 	err := guard.Call(func() error {
 		_, err := c.redeemIn(context.WithoutCancel(ctx), region, nothing) // which has its own limit
 		return err

@@ -67,6 +67,9 @@ func TestCheck_Everything(t *testing.T) {
 	other.Identity = &own
 	third.Region, third.Identity = "us-east-1", &own
 	open.Region = ""
+	w.config.Rules = []delegation.RuleFunc{ // which may choose a region
+		func(context.Context, *delegation.User, *delegation.RuleContext) error { return nil },
+	}
 	w.config.Targets = delegation.Targets{app: target, "other": other, "third": third, "open": open}
 	results := w.delegator(t).Check(t.Context())
 	want := []string{

@@ -71,6 +71,7 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -201,6 +202,8 @@ type Delegator struct {
 	random       func() float64
 	recent       recentTargets
 	probes       freshness.Probes // what Check found
+	stsClocks    sync.Map         // by Region: how far STS's clock is ahead, a time.Duration
+	sessions     []CheckResult    // of targets and rules, of the configuration
 	signers      *guard.Callees
 
 	regions   *freshness.Breakers // where STS does not answer
@@ -232,7 +235,6 @@ func newDelegator(ctx context.Context, c Config, known *idtoken.Verifier) (*Dele
 	if err != nil {
 		return nil, newError(CodeConfigInvalid, "%w", err)
 	}
-	c.warn(ctx)
 	for i := range compiled.issuers {
 		compiled.issuers[i].Before = known
 	}
@@ -248,8 +250,10 @@ func newDelegator(ctx context.Context, c Config, known *idtoken.Verifier) (*Dele
 		signers:      new(guard.Callees),
 		regions:      c.newRegionBreakers(),
 		durations:    c.newDurationBreakers(),
+		sessions:     c.checkSessions(),
 	}
 	d.hashCertificates()
+	d.warn(ctx)
 	return d, nil
 }
 
@@ -410,47 +414,58 @@ func (c *Config) newDurationBreakers() *freshness.Breakers {
 	})
 }
 
-// warn tells the log what is allowed and lets in more people than an operator may think, and which
-// keys sign slowly.
-func (c *Config) warn(ctx context.Context) {
-	if c.UnsafeSTSEmulator {
-		c.Logger.LogAttrs(ctx, slog.LevelWarn, "unsafe setting",
-			slog.String("warning", emulatorWarning))
-	}
-	for i := range c.Issuers {
-		if text := c.strangers(&c.Issuers[i]); text != "" {
-			c.Logger.LogAttrs(ctx, slog.LevelWarn, "issuer shared by strangers",
-				slog.String("issuer", c.Issuers[i].URL), slog.String("warning", text))
+// warn tells the log what the configuration allows and should perhaps not, and what in it cannot
+// work.
+func (d *Delegator) warn(ctx context.Context) {
+	for _, result := range d.checkConfiguration() {
+		for _, w := range result.Warnings {
+			d.config.Logger.LogAttrs(ctx, slog.LevelWarn, w.message(), w.attributes(&result)...)
 		}
-	}
-	roles := c.sharedRoles()
-	for _, role := range slices.Sorted(maps.Keys(roles)) {
-		c.Logger.LogAttrs(ctx, slog.LevelWarn, "role shared by issuers",
-			slog.String("role", role), slog.String("warning", roles[role]))
-	}
-	slow := c.slowKeys()
-	for _, name := range slices.Sorted(maps.Keys(slow)) {
-		c.Logger.LogAttrs(ctx, slog.LevelWarn, "slow signing key",
-			slog.String("key", name), slog.String("warning", slow[name]))
+		if result.Err != nil {
+			d.config.Logger.LogAttrs(ctx, slog.LevelError, "target cannot be used",
+				slog.String("check", result.Name),
+				slog.String("field", result.Field),
+				slog.String("error", result.Err.Error()))
+		}
 	}
 }
 
-// slowKeys are warnings of the keys that sign slower than they could, by their names.
-func (c *Config) slowKeys() map[string]string {
-	slow := map[string]string{}
-	note := func(p *IdentityProvider) {
-		for _, key := range p.Keys {
-			if text := key.slowness(); text != "" {
-				slow[key.name(p.EntityID)] = text
-			}
-		}
+// message is what the log calls a warning of the configuration.
+func (w *CheckWarning) message() string {
+	switch w.Code {
+	case WarningSTSEmulator:
+		return "unsafe setting"
+	case WarningIssuerStrangers:
+		return "issuer shared by strangers"
+	case WarningSubjectsShared:
+		return "role shared by issuers"
+	case WarningKeySlow:
+		return "slow signing key"
 	}
-	note(&c.IdentityProvider)
-	targets, _ := c.Targets.(Targets)
-	for _, target := range targets {
-		if target.Identity != nil {
-			note(target.Identity)
-		}
+	return "configuration"
+}
+
+// attributes are those of a warning in the log.
+func (w *CheckWarning) attributes(of *CheckResult) []slog.Attr {
+	text := slog.String("warning", w.String())
+	if w.brief {
+		text = slog.String("warning", w.Text)
 	}
-	return slow
+	switch w.Code {
+	case WarningSTSEmulator:
+		return []slog.Attr{text}
+	case WarningIssuerStrangers:
+		return []slog.Attr{slog.String("issuer", of.Issuer), text}
+	case WarningSubjectsShared:
+		return []slog.Attr{slog.String("role", strings.TrimPrefix(of.Name, roleCheck)), text}
+	case WarningKeySlow:
+		return []slog.Attr{slog.String("key", of.Name), text}
+	}
+	attributes := []slog.Attr{
+		slog.String("check", of.Name), slog.String("code", string(w.Code)), text,
+	}
+	if w.Field != "" {
+		attributes = append(attributes, slog.String("field", w.Field))
+	}
+	return attributes
 }

@@ -40,28 +40,29 @@ func (c *Config) gated(
 }
 
 // strangers says in plain words that strangers can get tokens of the issuer and nothing keeps them
-// out of the targets. It is empty if something does, or if only the operator's people get tokens of
-// the issuer. Targets of a database are not known here, so only what holds for all of them counts.
-func (c *Config) strangers(issuer *Issuer) string {
+// out of the targets, and what to do. It is empty if something does, or if only the operator's
+// people get tokens of the issuer. Targets of a database are not known here, so only what holds for
+// all of them counts.
+func (c *Config) strangers(issuer *Issuer) (text, remedy string) {
 	shared, ok := issuer.shared()
 	if !ok {
-		return ""
+		return "", ""
 	}
 	targets, known := c.Targets.(Targets)
 	if !known {
 		if c.gated(shared, issuer, "", nil) {
-			return ""
+			return "", ""
 		}
-		return strangersWarning(shared, issuer.URL, "all targets")
+		return strangersTexts(shared, issuer.URL, "all targets")
 	}
 	open := c.openTargets(targets, shared, issuer)
 	switch len(open) {
 	case 0:
-		return ""
+		return "", ""
 	case 1:
-		return strangersWarning(shared, issuer.URL, "the target "+open[0])
+		return strangersTexts(shared, issuer.URL, "the target "+open[0])
 	}
-	return strangersWarning(shared, issuer.URL, "the targets "+strings.Join(open, ", "))
+	return strangersTexts(shared, issuer.URL, "the targets "+strings.Join(open, ", "))
 }
 
 // openTargets are the quoted names of the targets that strangers of the issuer can call.
@@ -90,14 +91,20 @@ func (c *Config) strangersAt(claims *idtoken.Claims, name string, target *Target
 	if !ok || c.gated(shared, issuer, target.idFor(name), target) {
 		return ""
 	}
-	return strangersWarning(shared, claims.Issuer, fmt.Sprintf("the target %.80q", name))
+	where := fmt.Sprintf("the target %.80q", name)
+	text, remedy := strangersTexts(shared, claims.Issuer, where)
+	return text + ": " + remedy
 }
 
-func strangersWarning(shared sharedissuer.Issuer, url, where string) string {
-	return fmt.Sprintf("%s can get a token of %s, and nothing keeps strangers out of %s: "+
-		"require a claim of yours, such as %s, in Issuer.RequiredClaims or Target.RequiredClaims, "+
+// strangersTexts say what is wrong, and what to do.
+func strangersTexts(shared sharedissuer.Issuer, url, where string) (text, remedy string) {
+	text = fmt.Sprintf("%s can get a token of %s, and nothing keeps strangers out of %s",
+		shared.Who, url, where)
+	remedy = fmt.Sprintf("require a claim of yours, such as %s, in Issuer.RequiredClaims or "+
+		"Target.RequiredClaims, "+
 		"or set Issuer.GatedByRules if rules of your own choose who may come in",
-		shared.Who, url, where, shared.Claim)
+		shared.Claim)
+	return text, remedy
 }
 
 // roleUsers are those who can get one role.
@@ -106,7 +113,10 @@ type roleUsers struct {
 	issuers map[string]bool // by URL
 }
 
-// sharedRoles returns a warning for each role whose users come from several issuers through several
+const sharedRoleRemedy = "give each issuer a role of its own, " +
+	"or set Target.SubjectsAreOne or Target.NameIDTellsIssuersApart"
+
+// sharedRoles says what is wrong with each role whose users come from several issuers through several
 // targets, because ${saml:sub} does not tell them apart. A target with several issuers must say so
 // itself.
 func (c *Config) sharedRoles() map[string]string {
@@ -120,8 +130,7 @@ func (c *Config) sharedRoles() map[string]string {
 			continue
 		}
 		found[role] = fmt.Sprintf("the targets %s take users of %d issuers into this role, and "+
-			"${saml:sub} does not tell them apart: give each issuer a role of its own, "+
-			"or set Target.SubjectsAreOne or Target.NameIDTellsIssuersApart",
+			"${saml:sub} does not tell them apart",
 			strings.Join(users.targets, ", "), len(users.issuers))
 	}
 	return found

@@ -52,39 +52,53 @@ func (d *Delegator) IssuerKeys() []IssuerKeys {
 }
 
 // keyWarnings are what deserves a look in the keys of an issuer, though they can be used.
-func (d *Delegator) keyWarnings(source string) (warnings []string) {
+func (d *Delegator) keyWarnings(source string) (warnings []CheckWarning) {
 	now := d.config.Now()
 	state := d.tokens.KeyState(source)
+	add := func(code WarningCode, remedy, format string, args ...any) {
+		warnings = append(warnings, CheckWarning{
+			Code:   code,
+			Text:   fmt.Sprintf(format, args...),
+			Remedy: remedy,
+		})
+	}
 	if !state.UsableUntil.IsZero() && !state.FailingSince.IsZero() {
-		warnings = append(warnings, fmt.Sprintf("its keys could not be refreshed since %s, and "+
-			"exchanges fail from %s on unless they can be refreshed before: %v",
-			stamp(state.FailingSince), stamp(state.UsableUntil), tokenError(state.Failure)))
+		add(WarningIssuerKeysStale, "",
+			"its keys could not be refreshed since %s, and "+
+				"exchanges fail from %s on unless they can be refreshed before: %v",
+			stamp(state.FailingSince), stamp(state.UsableUntil), tokenError(state.Failure))
 	}
 	if len(state.LeftOut) > 0 {
-		warnings = append(warnings, "keys of its set cannot be used: "+
-			strings.Join(shortened(state.LeftOut), "; "))
+		add(WarningIssuerKeysLeftOut, "",
+			"keys of its set cannot be used: %s", strings.Join(shortened(state.LeftOut), "; "))
 	}
 	switch {
 	case !state.Fits && len(state.Algorithms) == 0:
-		warnings = append(warnings, "no key of its set fits any algorithm: "+
+		add(WarningIssuerKeysUnfit, "", "no key of its set fits any algorithm: "+
 			"the alg of each key is unknown, or is for another kind of key")
 	case !state.Fits:
-		warnings = append(warnings, fmt.Sprintf("no key of its set fits an algorithm that it may "+
-			"use: the keys are for %s; list what it signs with in Issuer.Algorithms",
-			strings.Join(state.Algorithms, ", ")))
+		add(WarningIssuerKeysUnfit, "list what it signs with in Issuer.Algorithms",
+			"no key of its set fits an algorithm that it may use: the keys are for %s",
+			strings.Join(state.Algorithms, ", "))
+		warnings[len(warnings)-1].between = "; "
 	}
 	for _, c := range state.Servers {
 		if endsSoon(c, now) {
-			warnings = append(warnings, fmt.Sprintf("the certificate of the server %s ends at %s: "+
-				"its keys cannot be fetched after that", c.Of, stamp(c.Ends)))
+			add(WarningIssuerServerCertificate, "", "the certificate of the server %s ends at %s: "+
+				"its keys cannot be fetched after that", c.Of, stamp(c.Ends))
 		}
 	}
 	for _, c := range state.Keys {
 		if endsSoon(c, now) && now.Before(c.Ends) {
-			warnings = append(warnings, fmt.Sprintf(
+			add(WarningIssuerKeyCertificate, "",
 				"the certificate of the key %.80q ends at %s: the issuer may change its key",
-				c.Of, stamp(c.Ends)))
+				c.Of, stamp(c.Ends))
 		}
+	}
+	if ahead := state.ClockAhead; ahead.Abs() >= clockWarned {
+		add(WarningIssuerClock,
+			clockRemedy+", or ask the issuer's operator if this one is right",
+			"this machine's clock is %s that of the issuer's server", apart(ahead))
 	}
 	return warnings
 }

@@ -21,6 +21,14 @@ type readyMade struct {
 	// gates tells whether the rule refuses strangers of a shared issuer at a target. Nil: it does
 	// not.
 	gates func(target string, shared sharedissuer.Issuer) bool
+	// changes says what sessions may be at a target after the rule, by what they may be before. It
+	// is not known if the rule may decide anything. Nil: the rule leaves sessions as they are.
+	// name is what the rule is called.
+	changes func(name, target string, before []possible) (after []possible, known bool)
+	// hidden are the rows of its table that are never reached, counted from 0.
+	hidden []int
+	// onlyFor are the targets that the rule is limited to. Empty: it is for all.
+	onlyFor []string
 	// wantsEmail tells whether the rule refuses users without a verified address at a target. Nil:
 	// it does not.
 	wantsEmail func(target string) bool
@@ -66,7 +74,16 @@ func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 	}
 	targets = slices.Clone(targets)
 	inner := readyMadeOf(rule)
-	r := &readyMade{name: ruleName(rule)}
+	r := &readyMade{name: ruleName(rule), onlyFor: targets}
+	if inner != nil {
+		r.hidden = inner.hidden
+	}
+	r.changes = func(name, target string, before []possible) ([]possible, bool) {
+		if !slices.Contains(targets, target) {
+			return before, true
+		}
+		return inner.after(name, target, before)
+	}
 	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
 		if !slices.Contains(targets, rc.Target) {
 			return nil
@@ -93,9 +110,15 @@ func Named(name string, rule RuleFunc) RuleFunc {
 		return nil
 	}
 	r := &readyMade{name: name}
-	if inner := readyMadeOf(rule); inner != nil {
+	inner := readyMadeOf(rule)
+	if inner != nil {
 		r.gates = inner.gates
 		r.wantsEmail = inner.wantsEmail
+		r.hidden = inner.hidden
+		r.onlyFor = inner.onlyFor
+	}
+	r.changes = func(name, target string, before []possible) ([]possible, bool) {
+		return inner.after(name, target, before)
 	}
 	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
 		rc.Rule = name
@@ -140,6 +163,10 @@ func RoleByClaim(path string, table ...RoleMatch) (RuleFunc, error) {
 	r.gates = func(_ string, shared sharedissuer.Issuer) bool {
 		return chooses && shared.Tells(path)
 	}
+	r.changes = func(name, _ string, before []possible) ([]possible, bool) {
+		return chosenByRow(name, table, before), true
+	}
+	r.hidden = hiddenRows(table, patterns)
 	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
 		values := user.List(path)
 		i := slices.IndexFunc(patterns, func(pattern *regexp.Regexp) bool {
@@ -165,6 +192,14 @@ func (m *RoleMatch) choose(a *AWS) {
 	}
 }
 
+// setTag sets a session tag.
+func (a *AWS) setTag(key, value string) {
+	if a.Tags == nil {
+		a.Tags = map[string]string{}
+	}
+	a.Tags[key] = value
+}
+
 // RequireVerifiedEmail denies users without an email address that the issuer marks as verified:
 // email_verified is true, or one of the settings of [Issuer] makes it so. Entra's tokens never have
 // that claim. The rule is no gate for issuers that strangers share: strangers have verified
@@ -186,6 +221,7 @@ func RequireVerifiedEmail() RuleFunc {
 func AllowConnections(connections ...string) RuleFunc {
 	connections = slices.Clone(connections)
 	r := &readyMade{name: "delegation.AllowConnections", gates: everywhere}
+	r.changes = nobodyIf(len(connections) == 0)
 	r.run = func(_ context.Context, _ *User, rc *RuleContext) error {
 		if rc.Connection == "" || !slices.Contains(connections, rc.Connection) {
 			return Deny("this way of signing in is not allowed here")
@@ -208,6 +244,7 @@ func AllowEmailDomains(domains ...string) RuleFunc {
 		name:       "delegation.AllowEmailDomains",
 		gates:      everywhere,
 		wantsEmail: atEachTarget,
+		changes:    nobodyIf(len(domains) == 0),
 	}
 	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
 		const reason = "this email domain is not allowed here"
@@ -237,6 +274,11 @@ func AllowEmailDomains(domains ...string) RuleFunc {
 func TagsFromClaims(tags map[string]string) RuleFunc {
 	tags = maps.Clone(tags)
 	r := &readyMade{name: "delegation.TagsFromClaims"}
+	r.changes = toEach(func(a *AWS) {
+		for key := range tags {
+			a.setTag(key, anyValue)
+		}
+	})
 	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
 		for _, key := range slices.Sorted(maps.Keys(tags)) {
 			path := tags[key]
@@ -245,10 +287,7 @@ func TagsFromClaims(tags map[string]string) RuleFunc {
 			if !ok {
 				return Deny("the profile lacks " + path)
 			}
-			if rc.AWS.Tags == nil {
-				rc.AWS.Tags = map[string]string{}
-			}
-			rc.AWS.Tags[key] = text
+			rc.AWS.setTag(key, text)
 		}
 		return nil
 	}
@@ -259,6 +298,7 @@ func TagsFromClaims(tags map[string]string) RuleFunc {
 // or not text denies the user. CloudTrail shows the source identity also after role chaining.
 func SourceIdentityFromClaim(path string) RuleFunc {
 	r := &readyMade{name: "delegation.SourceIdentityFromClaim"}
+	r.changes = toEach(func(a *AWS) { a.SourceIdentity = anyValue })
 	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
 		rc.AWS.SourceIdentity = user.Text(path)
 		if rc.AWS.SourceIdentity == "" {
@@ -279,6 +319,7 @@ func SessionPolicyFromTemplate(template string) (RuleFunc, error) {
 		return nil, newError(CodeConfigInvalid, "the session policy's template: %w", err)
 	}
 	r := &readyMade{name: "delegation.SessionPolicyFromTemplate"}
+	r.changes = toEach(func(a *AWS) { a.Policy = "" }) // the template was checked
 	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
 		policy, missing := parsed.Fill(user.Value)
 		rc.AWS.Policy = policy

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/seed055b7978/delegation/internal/explain"
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/samldoc"
 )
@@ -115,21 +116,85 @@ func (k SigningKey) name(entityID string) string {
 	return fmt.Sprintf("signing key %s of %s", fingerprint(k), entityID)
 }
 
-const precomputeWarning = "the *rsa.PrivateKey has no precomputed values, so a signature takes " +
-	"up to twice its time: call its method Precompute before New"
-
-// slowness is a warning if the key signs slower than it could. For a key in memory with two primes
+// isSlow tells whether the key signs slower than it could. For a key in memory with two primes
 // crypto/rsa works these values out anew for each signature; with more primes it has no use for
 // them.
-func (k SigningKey) slowness() string {
+func (k SigningKey) isSlow() bool {
 	key, inMemory := k.Signer.(*rsa.PrivateKey)
 	if !inMemory || len(key.Primes) != 2 {
-		return ""
+		return false
 	}
-	if values := key.Precomputed; values.Dp != nil && values.Dq != nil && values.Qinv != nil {
-		return ""
+	values := key.Precomputed
+	return values.Dp == nil || values.Dq == nil || values.Qinv == nil
+}
+
+// keyWarnings are what deserves a look in a key, though it can sign.
+func (p IdentityProvider) keyWarnings(i int, now time.Time) []CheckWarning {
+	key := p.Keys[i]
+	var warnings []CheckWarning
+	if w, found := dateWarning(key.Certificate, now); found {
+		warnings = append(warnings, w)
 	}
-	return precomputeWarning
+	if key.isSlow() {
+		warnings = append(warnings, CheckWarning{
+			Code: WarningKeySlow,
+			Text: "the *rsa.PrivateKey has no precomputed values, so a signature takes " +
+				"up to twice its time",
+			Remedy: "call its method Precompute before New",
+		})
+	}
+	if brokenHash(key.Certificate) {
+		warnings = append(warnings, CheckWarning{
+			Code: WarningCertificateHash,
+			Text: fmt.Sprintf("the certificate is signed with %s, which others may refuse",
+				key.Certificate.SignatureAlgorithm),
+			Remedy: "make a certificate that is signed with SHA-256",
+		})
+	}
+	if another := slices.IndexFunc(p.Keys[i+1:], key.isSameAs); another >= 0 {
+		warnings = append(warnings, CheckWarning{
+			Code:   WarningKeyTwice,
+			Text:   fmt.Sprintf("it is also key %d of the same identity", i+1+another+1),
+			Remedy: "remove one of them from IdentityProvider.Keys",
+		})
+	}
+	return asConfigured(warnings)
+}
+
+// dateWarning is a warning of the certificate's dates.
+func dateWarning(c *x509.Certificate, now time.Time) (CheckWarning, bool) {
+	text := explain.CertificateDates(c, now)
+	code := WarningCertificateExpires
+	switch {
+	case text == "":
+		return CheckWarning{}, false
+	case now.Before(c.NotBefore):
+		code = WarningCertificateNotYetValid
+	case now.After(c.NotAfter):
+		code = WarningCertificateExpired
+	}
+	return CheckWarning{
+		Code:   code,
+		Text:   text,
+		Remedy: "for others, publish a key with a new certificate, and remove this one later",
+		brief:  true,
+	}, true
+}
+
+// brokenHash tells whether a certificate is signed with a hash that is not safe any more.
+func brokenHash(c *x509.Certificate) bool {
+	switch c.SignatureAlgorithm {
+	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1,
+		x509.DSAWithSHA1:
+		return true
+	}
+	return false
+}
+
+// isSameAs tells whether both have one certificate, and so one key. A new certificate for the same
+// key is of use.
+func (k SigningKey) isSameAs(other SigningKey) bool {
+	return k.Certificate.Equal(other.Certificate)
 }
 
 func (p IdentityProvider) clone() IdentityProvider {

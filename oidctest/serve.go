@@ -183,6 +183,7 @@ func (p *Provider) serve(w http.ResponseWriter, r *http.Request, document string
 		body = append(body, bytes.Repeat([]byte(" "), max(0, oversize-len(body)))...)
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Date", p.config.Now().UTC().Format(http.TimeFormat))
 	if document == KeySetPath && p.config.CacheControl != "" {
 		w.Header().Set("Cache-Control", p.config.CacheControl)
 	}

@@ -158,6 +158,7 @@ func (s *Server) open(w http.ResponseWriter, hr *http.Request, region string) *r
 	}
 	r.call = &Call{Time: r.now, Region: region, RequestID: id}
 	w.Header().Set("x-amzn-RequestId", id)
+	w.Header().Set("Date", r.now.UTC().Format(http.TimeFormat))
 	return r
 }
 

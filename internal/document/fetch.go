@@ -170,6 +170,20 @@ func Life(header http.Header, usual, least, most time.Duration) time.Duration {
 	return min(max(life, least), most)
 }
 
+// Date returns the time at which an answer was sent, by the clock of its server: the header Date,
+// and the Age that it has from caches on the way (RFC 9111 §5.1). Zero: it does not say.
+func Date(header http.Header) time.Time {
+	date, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	age, err := strconv.ParseInt(header.Get("Age"), 10, 32)
+	if err != nil || age < 0 {
+		return date
+	}
+	return date.Add(time.Duration(age) * time.Second)
+}
+
 // CheckURL is [Allowed.Check] where nothing but http to loopback may be allowed.
 func CheckURL(s string, loopbackHTTP bool) error {
 	err := Allowed{LoopbackHTTP: loopbackHTTP}.Check(s)

@@ -203,3 +203,26 @@ func TestCheckFound(t *testing.T) {
 		t.Errorf("a private issuer may name itself: %v", err)
 	}
 }
+
+// TestDate: the time of an answer is that of its server, also if a cache has kept it for a while.
+func TestDate(t *testing.T) {
+	const nine = "Mon, 23 Nov 2026 09:00:00 GMT"
+	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	for name, row := range map[string]struct {
+		date, age string
+		want      time.Time
+	}{
+		"as it is sent":   {nine, "", at},
+		"of a cache":      {nine, "90", at.Add(90 * time.Second)},
+		"an age of none":  {nine, "old", at},
+		"a negative age":  {nine, "-90", at},
+		"no date":         {"", "90", time.Time{}},
+		"another form":    {"2026-11-23T09:00:00Z", "", time.Time{}},
+		"an age too long": {nine, "99999999999", at},
+	} {
+		header := http.Header{"Date": {row.date}, "Age": {row.age}}
+		if got := document.Date(header); !got.Equal(row.want) {
+			t.Errorf("%s: got %s, want %s", name, got, row.want)
+		}
+	}
+}

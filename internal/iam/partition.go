@@ -148,3 +148,36 @@ func (p Partition) HasConsole(host string) bool {
 	domain := strings.TrimPrefix(p.console, "{region}.")
 	return domain != "" && (host == domain || strings.HasSuffix(host, "."+domain))
 }
+
+// HasSignInHost tells whether a host is the sign-in page of some region of the partition.
+func (p Partition) HasSignInHost(host string) bool {
+	domain, ofRegion := strings.CutPrefix(p.signIn, "{region}.")
+	if !ofRegion {
+		return host == domain
+	}
+	region, found := strings.CutSuffix(host, "."+domain)
+	return host == domain && p.bareSignIn != "" || found && p.has(region)
+}
+
+// PartitionOfAudience returns the partition whose assertions have the audience; false for one of no
+// partition.
+func PartitionOfAudience(audience string) (id string, ok bool) {
+	for i := range partitions {
+		if audience != "" && partitions[i].Audience == audience {
+			return partitions[i].ID, true
+		}
+	}
+	return "", false
+}
+
+// IsHostIn tells whether a host is one of AWS's own for a region: in the region's domain, and with
+// the region in its name. A VPC endpoint has such a name, too.
+func IsHostIn(host, region string) bool {
+	p, ok := PartitionOf(region)
+	if !ok {
+		return false
+	}
+	host = strings.ToLower(host)
+	ours := strings.HasSuffix(host, "."+p.DNSSuffix) || strings.HasSuffix(host, "."+p.DualStackSuffix)
+	return ours && strings.Contains("."+host, "."+region+".")
+}

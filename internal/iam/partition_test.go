@@ -53,3 +53,69 @@ func TestHasConsole(t *testing.T) {
 		}
 	}
 }
+
+// TestHasSignInHost: the sign-in page of every region is one of its partition, and of no other.
+func TestHasSignInHost(t *testing.T) {
+	regions := []string{
+		"us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "us-gov-east-1",
+		"us-iso-east-1", "eusc-de-east-1",
+	}
+	for _, of := range regions {
+		p, _ := iam.PartitionOf(of)
+		host := p.SignInHost(of)
+		for _, other := range regions {
+			q, _ := iam.PartitionOf(other)
+			if got := q.HasSignInHost(host); got != (p.ID == q.ID) {
+				t.Errorf("%s in %s: %t", host, q.ID, got)
+			}
+		}
+	}
+	p, _ := iam.PartitionOf("eu-central-1")
+	for _, host := range []string{"", "x.signin.aws.amazon.com", "signin.aws.amazon.com.evil"} {
+		if p.HasSignInHost(host) {
+			t.Errorf("%q is one", host)
+		}
+	}
+}
+
+// TestPartitionOfAudience: an audience that AWS publishes is that of its partition, and any other
+// is of none.
+func TestPartitionOfAudience(t *testing.T) {
+	for audience, want := range map[string]string{
+		"urn:amazon:webservices":            "aws",
+		"urn:amazon:webservices:cn-north-1": "aws-cn",
+		"urn:amazon:webservices:govcloud":   "aws-us-gov",
+		"urn:example.com":                   "",
+		"":                                  "",
+	} {
+		if got, ok := iam.PartitionOfAudience(audience); got != want || ok != (want != "") {
+			t.Errorf("%q: got %q, %t", audience, got, ok)
+		}
+	}
+}
+
+// TestIsHostIn: a host is in a region only with its name, in the domain of its partition.
+func TestIsHostIn(t *testing.T) {
+	for host, want := range map[string]bool{
+		"sts.eu-central-1.amazonaws.com":                   true,
+		"STS.EU-CENTRAL-1.AMAZONAWS.COM":                   true,
+		"sts.eu-central-1.api.aws":                         true,
+		"vpce-1-x.sts.eu-central-1.vpce.amazonaws.com":     true,
+		"sts.amazonaws.com":                                false,
+		"sts.eu-west-1.amazonaws.com":                      false,
+		"sts.eu-central-1.amazonaws.com.evil":              false,
+		"sts.eu-central-1.amazonaws.com.cn":                false,
+		"eu-central-1.evil":                                false,
+		"127.0.0.1":                                        false,
+		"":                                                 false,
+		"eu-central-1amazonaws.com":                        false,
+		"sts.eu-central-1.amazonaws.evil.eu-central-1.com": false,
+	} {
+		if got := iam.IsHostIn(host, "eu-central-1"); got != want {
+			t.Errorf("%s: got %t", host, got)
+		}
+	}
+	if iam.IsHostIn("sts.mars-north-1.amazonaws.com", "mars-north-1") {
+		t.Error("there is no such region")
+	}
+}

@@ -34,6 +34,9 @@ func (r *remoteKeys) load(ctx context.Context) (*KeySet, time.Duration, error) {
 	}
 	set.addServer(from, answer)
 	set.addServer(r.discoveryURL, discovery)
+	if date := document.Date(answer.Header); !date.IsZero() {
+		set.clockAhead = date.Sub(r.now())
+	}
 	return set, document.Life(answer.Header, defaultKeyLife, minKeyLife, maxKeyLife), nil
 }
 

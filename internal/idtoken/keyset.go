@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed055b7978/delegation/internal/document"
 )
@@ -168,6 +169,8 @@ type KeySet struct {
 	keys    []key // at least one
 	leftOut []omission
 	servers []Certificate // of those that it was fetched from
+	// clockAhead is how far the clock of the server of the set is ahead. Zero: not known.
+	clockAhead time.Duration
 }
 
 // find implements keyFinder for a static set, which has no newer version.

@@ -30,6 +30,9 @@ type KeyState struct {
 	// Servers are the certificates of the hosts that the keys came from, and Keys those that the
 	// keys have in the set. Nothing here checks the latter.
 	Servers, Keys []Certificate
+	// ClockAhead is how far the clock of the server that the keys came from is ahead. Zero: it is
+	// not, or it is not known.
+	ClockAhead time.Duration
 }
 
 // Certificate says when a certificate is valid.
@@ -67,6 +70,7 @@ func (r *remoteKeys) describe(state *KeyState) *KeySet {
 	}
 	state.FetchedAt = r.keptAt
 	state.UsableUntil = r.staleAt
+	state.ClockAhead = r.set.clockAhead
 	return r.set
 }
 

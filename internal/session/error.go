@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -41,6 +42,20 @@ func ErrorOf(err error, timedOut bool) *Error {
 	}
 	failure.Code, failure.Err = causeOf(err, status, timedOut)
 	return failure
+}
+
+// DateOf returns the time in the answer that an error of the SDK is about, by the clock of who
+// answered. Zero: there is none.
+func DateOf(err error) time.Time {
+	var response *awshttp.ResponseError
+	if !errors.As(err, &response) || response.Response == nil {
+		return time.Time{}
+	}
+	date, err := http.ParseTime(response.Response.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return date
 }
 
 // causeOf returns the code of an error and what may be told of it. The status is that of AWS's

@@ -607,7 +607,7 @@ func warningRemedies() []remedy {
 		{
 			of:    "one role for two issuers, by NameID",
 			code:  codeWarning,
-			with:  twoTargets(),
+			with:  withNameID(twoTargets()),
 			scene: hasOtherIssuer,
 			do:    settings{"Target.NameIDTellsIssuersApart": true},
 		},

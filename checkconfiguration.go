@@ -1,0 +1,119 @@
+package delegation
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed055b7978/delegation/internal/session"
+)
+
+// roleCheck begins the names of results about roles.
+const roleCheck = "subjects in "
+
+// checkConfiguration is what the configuration alone can tell, with warnings and errors only.
+func (d *Delegator) checkConfiguration() []CheckResult {
+	c := &d.config
+	results := d.checkSTSSettings()
+	for i := range c.Issuers {
+		if warnings := c.issuerWarnings(i); len(warnings) > 0 {
+			results = append(results, CheckResult{
+				Name:     "issuer " + c.Issuers[i].URL,
+				Kind:     CheckIssuer,
+				Issuer:   c.Issuers[i].URL,
+				Warnings: warnings,
+			})
+		}
+	}
+	results = append(results, c.checkRoles()...)
+	results = append(results, d.sessions...)
+	return append(results, c.checkKeys(c.Now())...)
+}
+
+// checkSTSSettings says how STS is called, if that is not usual.
+func (d *Delegator) checkSTSSettings() (results []CheckResult) {
+	add := func(name string, w CheckWarning) {
+		w.Configured = true
+		results = append(results, CheckResult{
+			Name:     name,
+			Kind:     CheckSettings,
+			Degrades: true,
+			Warnings: []CheckWarning{w},
+		})
+	}
+	if d.config.UnsafeSTSEmulator {
+		add("sts answers", CheckWarning{
+			Code:  WarningSTSEmulator,
+			Text:  emulatorWarning,
+			Field: "UnsafeSTSEmulator",
+		})
+	}
+	if text := d.endpointWarning(); text != "" {
+		add("sts endpoint", CheckWarning{
+			Code:   WarningSTSEndpoint,
+			Text:   text,
+			Remedy: session.EndpointRemedy,
+		})
+	}
+	return results
+}
+
+// issuerWarnings are what the configuration alone can tell of an issuer.
+func (c *Config) issuerWarnings(i int) (warnings []CheckWarning) {
+	issuer := &c.Issuers[i]
+	at := fmt.Sprintf("Issuers[%d]", i)
+	if text, remedy := c.strangers(issuer); text != "" {
+		warnings = append(warnings, CheckWarning{
+			Code:   WarningIssuerStrangers,
+			Text:   text,
+			Remedy: remedy,
+			Field:  at,
+		})
+	}
+	return asConfigured(warnings)
+}
+
+// checkRoles has a warning for each role that users of several issuers share.
+func (c *Config) checkRoles() (results []CheckResult) {
+	roles := c.sharedRoles()
+	for _, role := range slices.Sorted(maps.Keys(roles)) {
+		results = append(results, CheckResult{
+			Name: roleCheck + role,
+			Kind: CheckRole,
+			Warnings: []CheckWarning{{
+				Code:       WarningSubjectsShared,
+				Text:       roles[role],
+				Remedy:     sharedRoleRemedy,
+				Configured: true,
+			}},
+		})
+	}
+	return results
+}
+
+// checkKeys has the warnings of all signing keys, each key once.
+func (c *Config) checkKeys(now time.Time) (results []CheckResult) {
+	seen := map[string]bool{}
+	add := func(p *IdentityProvider) {
+		for i, key := range p.Keys {
+			name := key.name(p.EntityID)
+			warnings := p.keyWarnings(i, now)
+			if len(warnings) == 0 || seen[name] {
+				continue
+			}
+			seen[name] = true
+			results = append(results, CheckResult{Name: name, Kind: CheckKey, Warnings: warnings})
+		}
+	}
+	add(&c.IdentityProvider)
+	targets, _ := c.Targets.(Targets)
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
+		if own := targets[name].Identity; own != nil {
+			add(own)
+		}
+	}
+	slices.SortFunc(results, func(a, b CheckResult) int { return strings.Compare(a.Name, b.Name) })
+	return results
+}

@@ -1,0 +1,439 @@
+package delegation
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed055b7978/delegation/internal/iam"
+)
+
+const (
+	// anyValue stands for a value that a user has. AWS takes it everywhere.
+	anyValue = "check"
+	// maxPossible is how many sessions of a target are looked at. Beyond it nothing is known.
+	maxPossible = 1000
+)
+
+// possible is what a session of a target may be.
+type possible struct {
+	aws  AWS
+	rule string // that chose the role; empty: the target's own settings
+	row  int    // of its table, counted from 0
+}
+
+// after is changes of a rule that may be nil: one that is not of this package may decide anything.
+func (r *readyMade) after(name, target string, before []possible) ([]possible, bool) {
+	switch {
+	case r == nil:
+		return nil, false
+	case r.changes == nil:
+		return before, true
+	}
+	return r.changes(name, target, before)
+}
+
+// toEach is changes of a rule that does the same to each session.
+func toEach(change func(*AWS)) func(string, string, []possible) ([]possible, bool) {
+	return func(_, _ string, before []possible) ([]possible, bool) {
+		after := slices.Clone(before)
+		for i := range after {
+			after[i].aws = after[i].aws.clone()
+			change(&after[i].aws)
+		}
+		return after, true
+	}
+}
+
+// nobodyIf is changes of a rule that lets everybody pass as they are, or nobody.
+func nobodyIf(nobody bool) func(string, string, []possible) ([]possible, bool) {
+	return func(_, _ string, before []possible) ([]possible, bool) {
+		if nobody {
+			return nil, true
+		}
+		return before, true
+	}
+}
+
+// chosenByRow are the sessions after the rows of a table, each once.
+func chosenByRow(rule string, table []RoleMatch, before []possible) (after []possible) {
+	seen := map[string]bool{}
+	for _, b := range before {
+		for i := range table {
+			chosen := possible{aws: b.aws.clone(), rule: rule, row: i}
+			table[i].choose(&chosen.aws)
+			key := fmt.Sprintf("%q %q %d", chosen.aws.Principal, chosen.aws.Region, i)
+			if !seen[key] && len(after) <= maxPossible {
+				seen[key] = true
+				after = append(after, chosen)
+			}
+		}
+	}
+	return after
+}
+
+// hiddenRows are the rows that are never reached: one before has the same pattern, or matches
+// anything.
+func hiddenRows(table []RoleMatch, patterns []*regexp.Regexp) (hidden []int) {
+	seen := map[string]bool{}
+	all := false
+	for i, row := range table {
+		if all || seen[row.Pattern] {
+			hidden = append(hidden, i)
+		}
+		seen[row.Pattern] = true
+		all = all || matchesAnything(patterns[i])
+	}
+	return hidden
+}
+
+// checkSessions says of each target of a map, and of each rule, what in it cannot work. The results
+// come in the order of the targets' names and of the rules.
+func (c *Config) checkSessions() (results []CheckResult) {
+	rules := rulesOf(c.Rules)
+	targets, _ := c.Targets.(Targets)
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
+		if rules.leaveAll && targets[name].plainlyWorks() {
+			continue // a service may have 100,000 of them
+		}
+		target := targets[name]
+		result := CheckResult{
+			Name:     "target " + plainName(name),
+			Kind:     CheckTarget,
+			Target:   name,
+			Degrades: true,
+		}
+		s := sessions{Config: c, rules: rules.list, target: &target, result: &result}
+		s.check(target.idFor(name))
+		if result.Err != nil || len(result.Warnings) > 0 {
+			result.Warnings = asConfigured(result.Warnings)
+			results = append(results, result)
+		}
+	}
+	return append(results, rules.check(targets)...)
+}
+
+// knownRules are the rules of a configuration, as far as New can see what they do.
+type knownRules struct {
+	list     []knownRule
+	leaveAll bool // all leave sessions as they are
+}
+
+// knownRule is a rule with its name. readyMade is nil if it is not of this package.
+type knownRule struct {
+	*readyMade
+	name string
+}
+
+func rulesOf(rules []RuleFunc) knownRules {
+	known := knownRules{leaveAll: true}
+	for _, rule := range rules {
+		r := knownRule{readyMadeOf(rule), ruleName(rule)}
+		known.list = append(known.list, r)
+		known.leaveAll = known.leaveAll && r.readyMade != nil && r.changes == nil
+	}
+	return known
+}
+
+// plainlyWorks tells, without an allocation, whether a target has role, principal and region that
+// fit together, and none of the settings that have limits.
+func (t Target) plainlyWorks() bool {
+	a := &t.AWS
+	switch {
+	case len(t.AllowedRoles)+len(a.FailoverRegions)+len(a.Mappings) > 0,
+		t.EncryptionKey+t.SAMLRecipient+t.SAMLAudience != "",
+		t.NameIDTellsIssuersApart,
+		len(a.PolicyARNs)+len(a.Tags)+len(a.TransitiveTagKeys)+len(a.DroppableTags) > 0,
+		a.NameID+a.SourceIdentity+a.Policy+a.SessionName != "",
+		a.SessionDuration != 0:
+		return false
+	}
+	region, err := ParseRegion(a.Region)
+	partition, account := placeOf(a.Role)
+	principalPartition, principalAccount := placeOf(a.Principal)
+	return err == nil && partition == region.partition && partition == principalPartition &&
+		account == principalAccount
+}
+
+// placeOf returns partition and account of an ARN that was parsed, or is empty.
+func placeOf(arn string) (partition, account string) {
+	_, rest, _ := strings.Cut(arn, ":")
+	partition, rest, _ = strings.Cut(rest, ":")
+	_, rest, _ = strings.Cut(rest, "::")
+	account, _, _ = strings.Cut(rest, ":")
+	return partition, account
+}
+
+// plainName is a name as it is, or quoted if it could be taken for more than a name.
+func plainName(name string) string {
+	quoted := strconv.Quote(name)
+	if quoted == `"`+name+`"` && !strings.Contains(name, " ") {
+		return name
+	}
+	return quoted
+}
+
+// sessions are those that a target may give.
+type sessions struct {
+	*Config
+	rules  []knownRule
+	target *Target
+	result *CheckResult
+}
+
+// check looks at what the target, which rules know by the ID, can give.
+func (s *sessions) check(id string) {
+	s.checkAddressee()
+	list, denying, known := s.possible(id)
+	switch {
+	case !known:
+		s.checkOwn()
+		return
+	case len(list) == 0:
+		e := newError(CodeDenied, "the rule %s denies everybody", denying)
+		e.Remedy = "list who may pass in the rule, or remove it"
+		s.result.Err = e
+		s.result.Field = s.ruleField(denying)
+		return
+	}
+	s.checkEach(list)
+}
+
+// possible are the sessions that rules can leave, and the rule that denies everybody, if there are
+// none. They are not known if a rule or a mapping may decide anything.
+func (s *sessions) possible(id string) (list []possible, denying string, known bool) {
+	path, mapped := s.target.Mappings[AttributeRole]
+	if mapped && attributeOfVirtual(path) == "" {
+		return nil, "", false
+	}
+	list = []possible{{aws: s.target.AWS.clone()}}
+	for _, rule := range s.rules {
+		list, known = rule.after(rule.name, id, list)
+		if !known || len(list) > maxPossible {
+			return nil, "", false
+		}
+		if len(list) == 0 {
+			return nil, rule.name, true
+		}
+	}
+	return list, "", true
+}
+
+// checkEach reports what no exchange can get.
+func (s *sessions) checkEach(list []possible) {
+	var refused []possible
+	var refusals []*Error
+	for _, p := range list {
+		if e := s.refusal(p.aws); e != nil {
+			refused = append(refused, p)
+			refusals = append(refusals, e)
+		}
+	}
+	if len(refused) == 0 {
+		return
+	}
+	if len(refused) == len(list) {
+		s.result.Err = refusals[0]
+		s.result.Field = s.field(refused[0], refusals[0].Code)
+		return
+	}
+	for i, p := range refused {
+		if p.rule == "" {
+			continue // there is one session without a rule, so all are refused then
+		}
+		s.warn(CheckWarning{
+			Code:   WarningRowRefused,
+			Text:   fmt.Sprintf("row %d of %s fails: %v", p.row+1, p.rule, refusals[i].Err),
+			Remedy: refusals[i].Remedy,
+			Field:  s.field(p, refusals[i].Code),
+		})
+	}
+}
+
+// checkOwn warns of settings that no exchange can get, unless a rule changes them. What is not set
+// is for a rule to set.
+func (s *sessions) checkOwn() {
+	own := s.target.AWS
+	if own.Role == "" || own.Principal == "" || own.Region == "" {
+		return
+	}
+	e := s.refusal(own.clone())
+	if e == nil || e.Code == CodeNameIDInvalid { // which a rule sets
+		return
+	}
+	s.warn(CheckWarning{
+		Code:   WarningTargetNeedsRule,
+		Text:   fmt.Sprintf("every exchange fails unless a rule changes this: %v", e.Err),
+		Remedy: e.Remedy,
+		Field:  s.field(possible{}, e.Code),
+	})
+}
+
+func (s *sessions) warn(w CheckWarning) {
+	s.result.Warnings = append(s.result.Warnings, w)
+}
+
+// refusal is the error that every exchange with these settings ends with, whoever the user is; nil:
+// there is none.
+func (s *sessions) refusal(a AWS) *Error {
+	if e := unset(&a); e != nil {
+		return e
+	}
+	for name := range a.Mappings {
+		if key, isTag := strings.CutPrefix(name, AttributePrincipalTag); isTag {
+			a.setTag(key, cmp.Or(a.Tags[key], anyValue))
+		}
+	}
+	if _, mapped := a.Mappings[AttributeNameIdentifier]; mapped && a.NameIDFromMapping {
+		a.NameID = anyValue
+	}
+	a.Mappings = nil
+	user := &User{Properties: map[string]any{}}
+	if _, err := newDecision(user, anyValue, a, s.target, s.Config); err != nil {
+		return issueError(err)
+	}
+	return nil
+}
+
+// unset is the error of what is missing.
+func unset(a *AWS) *Error {
+	switch {
+	case a.Role == "":
+		return newError(CodeRoleInvalid, "AWS.Role is not set, and no rule sets a role")
+	case a.Principal == "":
+		return newError(CodeRoleInvalid,
+			"AWS.Principal is not set, and no rule sets a SAML provider")
+	case a.Region == "":
+		return newError(CodeRegionInvalid, "AWS.Region is not set, and no rule sets a region")
+	}
+	return nil
+}
+
+// field is the field of Config that a refusal is about, as New names it.
+func (s *sessions) field(p possible, code Code) string {
+	if p.rule != "" {
+		return fmt.Sprintf("%s: row %d", s.ruleField(p.rule), p.row+1)
+	}
+	at := fmt.Sprintf("Targets[%q]", s.result.Target)
+	switch code {
+	case CodeRoleInvalid, CodeAccountMismatch, CodeRoleNotAllowed:
+		if s.target.Role != "" && s.target.Principal == "" {
+			return at + ": Principal"
+		}
+		return at + ": Role"
+	case CodeProviderMismatch:
+		return at + ": Principal"
+	case CodeRegionInvalid:
+		return at + ": Region"
+	case CodeDurationInvalid:
+		return at + ": SessionDuration"
+	case CodeTagsInvalid:
+		return at + ": Tags"
+	case CodePolicyInvalid:
+		return at + ": Policy"
+	}
+	return at
+}
+
+// ruleField is the field of a rule by its name.
+func (s *sessions) ruleField(name string) string {
+	i := slices.IndexFunc(s.rules, func(r knownRule) bool { return r.name == name })
+	return fmt.Sprintf("Rules[%d]: %s", i, name)
+}
+
+// checkAddressee warns of a recipient and an audience that are another partition's than the
+// region.
+func (s *sessions) checkAddressee() {
+	region, err := ParseRegion(s.target.Region)
+	if err != nil {
+		return // a rule chooses it, or New refuses it
+	}
+	at := fmt.Sprintf("Targets[%q]", s.result.Target)
+	recipient := s.target.SAMLRecipient
+	if recipient != "" && !isSignIn(recipient, region) {
+		s.warn(CheckWarning{
+			Code: WarningRecipientMismatch,
+			Text: fmt.Sprintf("the recipient %.200q is no sign-in address of the partition %s, "+
+				"in which %s is", recipient, region.Partition(), region),
+			Remedy: fmt.Sprintf("remove Target.SAMLRecipient, or set it to %s",
+				region.SAMLRecipient()),
+			Field: at + ": SAMLRecipient",
+		})
+	}
+	audience := s.target.SAMLAudience
+	if owner, ok := iam.PartitionOfAudience(audience); ok && owner != region.Partition() {
+		s.warn(CheckWarning{
+			Code: WarningAudienceMismatch,
+			Text: fmt.Sprintf("the audience %.200q is that of the partition %s, and %s is in %s",
+				audience, owner, region, region.Partition()),
+			Remedy: fmt.Sprintf("remove Target.SAMLAudience, or set it to %s",
+				region.SAMLAudience()),
+			Field: at + ": SAMLAudience",
+		})
+	}
+}
+
+// isSignIn tells whether an address is one of the sign-in page in the region's partition, of
+// whichever region, or of one SAML provider there.
+func isSignIn(address string, region Region) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" {
+		return false
+	}
+	p, _ := iam.PartitionOf(region.name)
+	isPath := u.Path == "/saml" || strings.HasPrefix(u.Path, "/saml/acs/")
+	return isPath && p.HasSignInHost(u.Host)
+}
+
+// check warns of rules that are never used. Targets that are not known are nil.
+func (k knownRules) check(targets Targets) (results []CheckResult) {
+	ids := map[string]bool{}
+	for name, target := range targets {
+		ids[target.idFor(name)] = true
+	}
+	for i, rule := range k.list {
+		if rule.readyMade == nil {
+			continue
+		}
+		warnings := rule.warnings(fmt.Sprintf("Rules[%d]: %s", i, rule.name), ids)
+		if len(warnings) > 0 {
+			results = append(results, CheckResult{
+				Name:     "rule " + rule.name,
+				Kind:     CheckRule,
+				Degrades: true,
+				Warnings: asConfigured(warnings),
+			})
+		}
+	}
+	return results
+}
+
+// warnings say that the rule at a field, or a row of it, is never used. Without IDs of targets none
+// is known.
+func (r *readyMade) warnings(at string, ids map[string]bool) (warnings []CheckWarning) {
+	exists := func(target string) bool { return ids[target] }
+	if len(ids) > 0 && len(r.onlyFor) > 0 && !slices.ContainsFunc(r.onlyFor, exists) {
+		warnings = append(warnings, CheckWarning{
+			Code: WarningRuleUnused,
+			Text: fmt.Sprintf("it is only for the target %.80q, which does not exist",
+				r.onlyFor[0]),
+			Remedy: "correct the name, or remove the rule",
+			Field:  at,
+		})
+	}
+	for _, row := range r.hidden {
+		warnings = append(warnings, CheckWarning{
+			Code: WarningRowHidden,
+			Text: fmt.Sprintf("row %d is never reached: a row before it matches all that it "+
+				"matches", row+1),
+			Remedy: "move it up, or remove it",
+			Field:  fmt.Sprintf("%s: row %d", at, row+1),
+		})
+	}
+	return warnings
+}
