@@ -130,7 +130,7 @@ func TestUsageText(t *testing.T) {
 		if want := c.UsageString(); got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", c.CommandPath(), got, want)
 		}
-		root.SetUsageFunc(writeUsage)
+		root.SetUsageFunc(surroundings{}.writeUsage)
 		root.SetUsageTemplate("")
 	}
 }

@@ -216,6 +216,7 @@ func rootCommand(s surroundings) *cobra.Command {
 	root.SetErr(s.stderr)
 	addUsualCommands(root)
 	addVersionFlag(root)
-	root.SetUsageFunc(writeUsage)
+	root.SetHelpFunc(s.writeHelp)
+	root.SetUsageFunc(s.writeUsage)
 	return root
 }

@@ -155,3 +155,49 @@ func TestTerminal_Progress(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
+
+// TestTerminal_Help: help is as wide as the terminal, within bounds, and COLUMNS decides before it.
+func TestTerminal_Help(t *testing.T) {
+	for _, row := range []struct {
+		columns uint16
+		setting string
+		want    int // columns
+	}{
+		{60, "", 60}, {100, "", 100}, {20, "", 40}, {500, "", 120}, {0, "", 80},
+		{60, "COLUMNS=90", 90}, {60, "COLUMNS=wide", 60}, {60, "COLUMNS=-1", 60},
+	} {
+		tty, _, screen := newTerminal(t)
+		size := [4]uint16{24, row.columns}
+		_, _, failed := syscall.Syscall(syscall.SYS_IOCTL, tty.Fd(), syscall.TIOCSWINSZ,
+			uintptr(unsafe.Pointer(&size)))
+		if failed != 0 {
+			t.Fatal(failed)
+		}
+		code := run(t.Context(), []string{"help", "serve"},
+			surroundings{stdout: tty, environment: []string{row.setting}})
+		if code != 0 {
+			t.Fatalf("exit code %d", code)
+		}
+		must(io.WriteString(tty, "END\n"))
+		eventually(t, "the end of the help", func() bool {
+			return strings.Contains(screen.String(), "END")
+		})
+		text := screen.String()
+		if row.want < 60 { // pflag does not break before a word that is half as wide
+			text, _, _ = strings.Cut(text, "Flags:")
+		}
+		longest := 0
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, "  delegation ") {
+				continue // an example is a command to copy
+			}
+			longest = max(longest, len(strings.TrimSpace(line)))
+			if got := len(strings.TrimRight(line, "\r\n")); got > row.want {
+				t.Errorf("%d columns, %q: %d: %s", row.columns, row.setting, got, line)
+			}
+		}
+		if longest < row.want-15 {
+			t.Errorf("%d columns, %q: no line is longer than %d", row.columns, row.setting, longest)
+		}
+	}
+}

@@ -1,18 +1,31 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
 )
 
-// usageWidth is the width in columns at which the descriptions of flags are wrapped.
-const usageWidth = 80
+// writeHelp writes what a command does and how it is called, as wide as the terminal is. The texts
+// are written for 80 columns.
+func (s surroundings) writeHelp(c *cobra.Command, _ []string) {
+	text := wrapped(strings.TrimSpace(cmp.Or(c.Long, c.Short)), s.helpWidth())
+	_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n\n%s", text, c.UsageString())
+	if err != nil {
+		c.PrintErrln(err)
+	}
+}
+
+func (s surroundings) helpWidth() int { return term.Width(s.stdout, s.variable) }
 
 // writeUsage writes how a command is called, in cobra's words. cobra's own usage does not wrap
 // flags, and its templates cost more than all other work of --help together.
-func writeUsage(c *cobra.Command) error {
+func (s surroundings) writeUsage(c *cobra.Command) error {
+	width := s.helpWidth()
+	flagsWidth := max(width, 42)    // below, pflag does not wrap at all
 	inherited := c.InheritedFlags() // this adds them to the command, and UseLine reads those
 	var text strings.Builder
 	text.WriteString("Usage:")
@@ -27,27 +40,37 @@ func writeUsage(c *cobra.Command) error {
 	}
 	if c.HasAvailableSubCommands() {
 		text.WriteString("\n\nAvailable Commands:")
-		writeSubcommands(&text, c)
+		writeSubcommands(&text, c, width)
 	}
 	if c.HasAvailableLocalFlags() {
-		writeFlags(&text, "Flags", c.LocalFlags().FlagUsagesWrapped(usageWidth))
+		writeFlags(&text, "Flags", c.LocalFlags().FlagUsagesWrapped(flagsWidth))
 	}
 	if c.HasAvailableInheritedFlags() {
-		writeFlags(&text, "Global Flags", inherited.FlagUsagesWrapped(usageWidth))
+		writeFlags(&text, "Global Flags", inherited.FlagUsagesWrapped(flagsWidth))
 	}
 	if c.HasAvailableSubCommands() {
-		fmt.Fprintf(&text, "\n\nUse \"%s [command] --help\" for more information about a command.",
+		more := fmt.Sprintf("Use \"%s [command] --help\" for more information about a command.",
 			c.CommandPath())
+		text.WriteString("\n\n" + wrapped(more, width))
 	}
 	text.WriteByte('\n')
 	_, err := fmt.Fprint(c.OutOrStderr(), text.String())
 	return err
 }
 
-func writeSubcommands(text *strings.Builder, c *cobra.Command) {
+// wrapped is a text for a width. For the usual one it is as it was written.
+func wrapped(text string, width int) string {
+	if width == term.UsualWidth {
+		return text
+	}
+	return term.Wrap(text, width)
+}
+
+func writeSubcommands(text *strings.Builder, c *cobra.Command, width int) {
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() || sub.Name() == "help" {
-			fmt.Fprintf(text, "\n  %-*s %s", sub.NamePadding(), sub.Name(), sub.Short)
+			name := fmt.Sprintf("  %-*s ", sub.NamePadding(), sub.Name())
+			text.WriteString("\n" + term.WrapItem(name, sub.Short, width))
 		}
 	}
 }

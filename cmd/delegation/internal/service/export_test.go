@@ -3,6 +3,7 @@ package service
 import (
 	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/seed055b7978/delegation/delegationhttp"
@@ -17,6 +18,9 @@ func DemoToken(provider *oidctest.Provider, name string, now time.Time) (string,
 	user, _ := findDemoUser(name)
 	return user.token(provider, now)
 }
+
+// LimitServer has a server keep limits.
+func LimitServer(l Limits, server *http.Server) { l.limit(server) }
 
 // LimitedListener is the listener of a service with limits.
 func LimitedListener(

@@ -57,6 +57,19 @@ func within(t *testing.T, limits service.Limits) *limited {
 	return l
 }
 
+// counted wants that a refusal was counted.
+func (l *limited) counted(t *testing.T, want delegationhttp.Limit) {
+	t.Helper()
+	select {
+	case got := <-l.refused:
+		if got != want {
+			t.Errorf("counted %q, want %q", got, want)
+		}
+	case <-time.After(patience):
+		t.Fatalf("nothing is counted, want %q", want)
+	}
+}
+
 // client is one connection.
 type client struct {
 	t *testing.T
@@ -115,17 +128,13 @@ func TestLimits_Headers(t *testing.T) {
 	if status, _ := l.dial(t).ask(long(16<<10), ""); status != tooLarge {
 		t.Errorf("16 KiB of headers: %d", status)
 	}
-	if got := <-l.refused; got != delegationhttp.LimitSize {
-		t.Errorf("counted %q", got)
-	}
+	l.counted(t, delegationhttp.LimitSize)
 	again := l.dial(t)
 	again.ask("", "")
 	if status, _ := again.ask(long(16<<10), ""); status != tooLarge {
 		t.Errorf("the second request of a connection: %d", status)
 	}
-	if got := <-l.refused; got != delegationhttp.LimitSize {
-		t.Errorf("counted %q", got)
-	}
+	l.counted(t, delegationhttp.LimitSize)
 	l.stop()
 	if len(l.refused) != 0 {
 		t.Errorf("counted %d more", len(l.refused))
@@ -157,6 +166,34 @@ func TestLimits_Times(t *testing.T) {
 	}
 }
 
+// TestLimits_OfTheServer: each setting is that of the server, and none is for ever by default.
+func TestLimits_OfTheServer(t *testing.T) {
+	for name, row := range map[string]struct{ limits, want service.Limits }{
+		"defaults": {service.Limits{}, service.Limits{
+			Headers:       64 << 10,
+			HeaderTimeout: 5 * time.Second,
+			ReadTimeout:   15 * time.Second,
+			IdleTimeout:   2 * time.Minute,
+		}},
+		"others": {
+			service.Limits{Headers: 1, HeaderTimeout: 2, ReadTimeout: 3, IdleTimeout: 4},
+			service.Limits{Headers: 1, HeaderTimeout: 2, ReadTimeout: 3, IdleTimeout: 4},
+		},
+	} {
+		var server http.Server
+		service.LimitServer(row.limits, &server)
+		got := service.Limits{
+			Headers:       server.MaxHeaderBytes,
+			HeaderTimeout: server.ReadHeaderTimeout,
+			ReadTimeout:   server.ReadTimeout,
+			IdleTimeout:   server.IdleTimeout,
+		}
+		if got != row.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, row.want)
+		}
+	}
+}
+
 // TestLimits_Connections: one above the limit is closed at once, and counted. One that ends makes
 // room for another.
 func TestLimits_Connections(t *testing.T) {
@@ -172,9 +209,7 @@ func TestLimits_Connections(t *testing.T) {
 		if status, _ := l.dial(t).ask("", ""); status != 0 {
 			t.Errorf("above the limit: %d", status)
 		}
-		if got := <-l.refused; got != delegationhttp.LimitConnections {
-			t.Errorf("counted %q", got)
-		}
+		l.counted(t, delegationhttp.LimitConnections)
 	}
 	if status, _ := first.ask("Connection: close\r\n", ""); status != http.StatusOK {
 		t.Errorf("a connection within the limit: %d", status)
