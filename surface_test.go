@@ -238,7 +238,9 @@ var commandRooms = map[string][]string{
 	"config":  {"service"},
 	"setup":   {"config", "term"},
 	"service": nil,
-	"term":    nil, // and nothing else of ours
+	// The commands connect it to a service, so that neither needs the other.
+	"telemetry": nil,
+	"term":      nil, // and nothing else of ours
 }
 
 // TestFloors_Command reads who imports whom within cmd/delegation.
@@ -281,7 +283,9 @@ func TestFloors(t *testing.T) {
 			"delegationotel/delegationotel.go", "delegationotel/gauges.go",
 			"delegationotel/issuers.go", "delegationotel/state.go", "delegationotel/sts.go",
 		},
-		"go.opentelemetry.io/otel/sdk":        {}, // for tests
+		"go.opentelemetry.io/otel/sdk":        {}, // for the commands
+		"go.opentelemetry.io/otel/exporters":  {},
+		"github.com/prometheus/client_golang": {},
 		"github.com/aws/aws-sdk-go-v2/config": {"internal/session/client.go"},
 		"github.com/aws/aws-sdk-go-v2/service": {"sts.go", "internal/session/client.go",
 			"delegationtest/delegationtest.go"},
@@ -425,7 +429,8 @@ func TestRooms(t *testing.T) {
 // TestRooms_Used: what one file uses is part of that file's package, and no package of its own.
 func TestRooms_Used(t *testing.T) {
 	reasons := map[string]string{
-		"docs": "Go embeds a file from the file's own folder only",
+		"docs":                              "Go embeds a file from the file's own folder only",
+		"cmd/delegation/internal/telemetry": "OpenTelemetry's SDK and exporters have one corner",
 	}
 	importers := map[string]int{}
 	for _, file := range moduleFiles(t) {
@@ -544,13 +549,18 @@ func TestDependencies(t *testing.T) {
 		"github.com/zclconf/go-cty":                "the values of Terraform files",
 		"go.opentelemetry.io/otel": "attributes and status of spans, the " +
 			"semantic conventions' names",
-		"go.opentelemetry.io/otel/metric":     "metrics of events",
-		"go.opentelemetry.io/otel/sdk":        "spans in memory, for tests",
-		"go.opentelemetry.io/otel/sdk/metric": "metrics in memory, for tests",
-		"go.opentelemetry.io/otel/trace":      "spans of events",
-		"golang.org/x/oauth2":                 "ID tokens of its token sources",
-		"golang.org/x/term":                   "whether a person sees an output: no secrets there",
-		"golang.org/x/time":                   "the token buckets of the rate limit",
+		"go.opentelemetry.io/otel/metric":                                   "metrics of events",
+		"go.opentelemetry.io/otel/sdk":                                      "spans of the service",
+		"go.opentelemetry.io/otel/sdk/metric":                               "metrics of the service",
+		"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp": "metrics by OTLP",
+		"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp":   "traces by OTLP",
+		"go.opentelemetry.io/otel/exporters/prometheus":                     "metrics for Prometheus",
+		"github.com/prometheus/client_golang": "Prometheus's registry, with the " +
+			"metrics of Go and of the process",
+		"go.opentelemetry.io/otel/trace": "spans of events",
+		"golang.org/x/oauth2":            "ID tokens of its token sources",
+		"golang.org/x/term":              "whether a person sees an output: no secrets there",
+		"golang.org/x/time":              "the token buckets of the rate limit",
 	}
 	got := map[string]bool{}
 	for _, m := range requirement.FindAllStringSubmatch(string(must(os.ReadFile("go.mod"))), -1) {

@@ -113,10 +113,17 @@ func (s surroundings) runConfigured(
 	if err != nil {
 		return config.Usagef("%s: %w", from.At("log"), err)
 	}
-	built, err := config.Build(ctx, settings, from, logger, s.clock()...)
+	measured, err := s.startTelemetry(ctx, settings.MetricsListen != "", logger)
 	if err != nil {
 		return err
 	}
+	defer measured.stop()
+	options := append(s.clock(), config.WithHooks(measured.hooks()))
+	built, err := config.Build(ctx, settings, from, logger, options...)
+	if err != nil {
+		return err
+	}
+	built.OnLimit = measured.onLimit()
 	watch := service.NewWatch(from.Files())
 	built.Reload = &service.Reload{
 		Wanted: wanted,
@@ -130,6 +137,7 @@ func (s surroundings) runConfigured(
 			watch.Read(from.Files(), err == nil)
 			return next, err
 		},
+		Done: measured.onReload(),
 	}
 	if settings.Reload.Watch {
 		built.Reload.Watch = watch

@@ -32,6 +32,7 @@ type Builder struct {
 	before *service.Service
 	read   map[KeyPath]freshness.Key // the content of files, by the settings that name them
 	now    func() time.Time
+	hooks  service.Hooks
 }
 
 // Option changes how [Build] and [Rebuild] work.
@@ -39,6 +40,9 @@ type Option func(*Builder)
 
 // WithClock has the service tell the time by now, and not by time.Now. Tests do that.
 func WithClock(now func() time.Time) Option { return func(b *Builder) { b.now = now } }
+
+// WithHooks has the service measured. [Rebuild] takes the hooks of the service before.
+func WithHooks(hooks service.Hooks) Option { return func(b *Builder) { b.hooks = hooks } }
 
 // NewBuilder returns a builder for settings that came from there. What it builds logs to logger.
 func NewBuilder(from *Source, logger *slog.Logger) *Builder {
@@ -75,6 +79,7 @@ func Rebuild(
 ) (*service.Service, error) {
 	b := NewBuilder(from, logger).with(options)
 	b.before = before
+	b.hooks = before.Hooks
 	return b.build(ctx, s)
 }
 
@@ -115,6 +120,7 @@ func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, err
 func (b *Builder) assemble(
 	ctx context.Context, built *service.Service, c delegation.Config, h delegationhttp.Config,
 ) {
+	b.measure(&c)
 	delegator, err := b.delegator(ctx, c)
 	if err != nil {
 		b.Add("", err)
@@ -125,6 +131,18 @@ func (b *Builder) assemble(
 	built.Console = h.Console
 	built.Handler, err = b.handler(delegator, c, h)
 	b.Add("http", err)
+}
+
+// measure sets the hooks of the library.
+func (b *Builder) measure(c *delegation.Config) {
+	c.OnSTSCall = b.hooks.OnSTSCall
+	if b.hooks.OnEvent == nil {
+		return
+	}
+	targets, _ := c.Targets.(delegation.Targets)
+	onEvent, err := b.hooks.OnEvent(targets)
+	b.Add("", err)
+	c.OnEvent = onEvent
 }
 
 func (b *Builder) delegator(
@@ -219,6 +237,9 @@ func (b *Builder) service(s *Settings) *service.Service {
 	built := &service.Service{
 		Listen:        cmp.Or(s.Listen, service.DefaultListen),
 		DebugListen:   s.DebugListen,
+		MetricsListen: s.MetricsListen,
+		BehindProxy:   s.HTTP.TrustedProxies > 0,
+		Hooks:         b.hooks,
 		ShutdownDelay: b.Duration("shutdown_delay", s.ShutdownDelay),
 		Limits:        b.limits(s.Limits),
 		Logger:        b.logger,
@@ -229,11 +250,12 @@ func (b *Builder) service(s *Settings) *service.Service {
 	}
 	built.Certificate = b.certificate("tls", s.TLS)
 	built.Fixed = map[string]string{
-		"listen":       built.Listen,
-		"debug_listen": s.DebugListen,
-		"log.format":   s.Log.Format,
-		"log.level":    s.Log.Level,
-		"tls":          onOrOff(built.Certificate != nil),
+		"listen":         built.Listen,
+		"debug_listen":   s.DebugListen,
+		"metrics_listen": s.MetricsListen,
+		"log.format":     s.Log.Format,
+		"log.level":      s.Log.Level,
+		"tls":            onOrOff(built.Certificate != nil),
 	}
 	maps.Copy(built.Fixed, fixedLimits(s.Limits))
 	built.Fixed["reload.watch"] = onOrOff(s.Reload.Watch)

@@ -155,6 +155,8 @@ func (b *Builder) redisCache(s RedisSettings) (rediscache.Config, *rediscache.Ca
 	if b.before != nil && b.before.Redis != nil && b.before.Parts.RedisOf == b.redisOf(s) {
 		return c, b.before.Redis.Cache
 	}
+	c.Now = b.now
+	c.OnOperation = b.hooks.OnRedis
 	quietRedis()
 	cache, err := rediscache.New(c)
 	if err != nil {

@@ -8,6 +8,7 @@ import "cmp"
 type Settings struct {
 	Listen        string      `yaml:"listen"`
 	DebugListen   string      `yaml:"debug_listen"`
+	MetricsListen string      `yaml:"metrics_listen"`
 	ShutdownDelay string      `yaml:"shutdown_delay"`
 	TLS           TLSSettings `yaml:"tls"`
 	Log           LogSettings `yaml:"log"`

@@ -4,8 +4,11 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/seed055b7978/delegation"
 )
 
 // certificateCheck is how often a handshake looks whether the files have changed.
@@ -72,4 +75,14 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c.logger.Warn("TLS certificate not renewed", slog.String("error", err.Error()))
 	}
 	return c.current, nil
+}
+
+// state tells when the certificate ends that the next handshake shows.
+func (c *Certificate) state() delegation.CertificateState {
+	current, _ := c.Get(nil) // which never fails
+	return delegation.CertificateState{
+		Kind:     CertificateTLS,
+		Name:     filepath.Base(c.certificateFile),
+		NotAfter: current.Leaf.NotAfter,
+	}
 }

@@ -30,6 +30,18 @@ type Service struct {
 	// machine alone.
 	DebugListen string
 
+	// MetricsListen is the address for metrics and health, empty for none.
+	MetricsListen string
+
+	// Verbose answers /ready?verbose on the metrics listener; nil: as /ready is answered.
+	Verbose http.Handler
+
+	// Hooks are what measures the service.
+	Hooks Hooks
+
+	// BehindProxy tells whether all requests come from proxies of the operator's.
+	BehindProxy bool
+
 	// Limits are those of the server and its connections.
 	Limits Limits
 
@@ -109,8 +121,14 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	r := newRunning(s)
 	defer r.end()
+	stop, err := r.serveMetrics()
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
+	defer stop()
 	s.Handler.shared.onLimit = s.OnLimit
-	server := NewServer(r, s.Logger)
+	server := NewServer(r.measured(), s.Logger)
 	s.Limits.limit(server)
 	failed := r.serve(server, r.limited(listener))
 	if s.Reload != nil {

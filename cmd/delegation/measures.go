@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/telemetry"
+	"github.com/seed055b7978/delegation/delegationhttp"
+)
+
+// measures are the hooks of serve, by which it is measured. They do nothing if nobody asks for
+// metrics or traces.
+type measures struct {
+	*telemetry.Telemetry // nil: nobody asks
+	logger               *slog.Logger
+}
+
+// startTelemetry measures for Prometheus if so configured, and for OTLP if the environment says so.
+func (s surroundings) startTelemetry(
+	ctx context.Context, prometheus bool, logger *slog.Logger,
+) (measures, error) {
+	info, _ := debug.ReadBuildInfo() // nil only if it was not built in module mode
+	version := versionOf(info)
+	started, err := telemetry.Start(ctx, telemetry.Options{
+		Prometheus:  prometheus,
+		Environment: s.environment,
+		Build: telemetry.Build{
+			Version:  version.Version,
+			Revision: version.Commit,
+			Go:       version.Go,
+		},
+		Logger: logger,
+		Now:    s.now,
+	})
+	if err != nil {
+		return measures{}, config.Usage(err)
+	}
+	return measures{started, logger}, nil
+}
+
+func (m measures) hooks() service.Hooks {
+	if m.Telemetry == nil {
+		return service.Hooks{}
+	}
+	return service.Hooks{
+		Metrics:   m.Metrics(),
+		OnEvent:   m.OnEvent,
+		OnSTSCall: m.OnSTSCall,
+		OnRedis:   m.OnRedis,
+		Requests:  m.Requests,
+		Observe:   func(s service.State) error { return m.Observe(s) },
+	}
+}
+
+// onLimit counts what a limit refuses.
+func (m measures) onLimit() func(context.Context, delegationhttp.Limit) {
+	if m.Telemetry == nil {
+		return nil
+	}
+	return func(ctx context.Context, limit delegationhttp.Limit) {
+		m.OnRefused(ctx, string(limit))
+	}
+}
+
+// onReload counts reloads.
+func (m measures) onReload() func(error) {
+	if m.Telemetry == nil {
+		return nil
+	}
+	return m.OnReload
+}
+
+// stop sends what is left.
+func (m measures) stop() {
+	if m.Telemetry == nil {
+		return
+	}
+	if err := m.Shutdown(); err != nil {
+		m.logger.Warn("telemetry ended", slog.String("error", err.Error()))
+	}
+}
