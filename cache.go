@@ -184,7 +184,8 @@ func (x *exchange) find(ctx context.Context, key freshness.Key) (*Credentials, e
 			if err != nil {
 				err = x.blame(issueError(err)) // a copy: others may be reading the error
 			}
-			x.report(context.WithoutCancel(ctx), &c.record, err)
+			// Nobody gets these credentials without an exchange, which has a record of its own.
+			_ = x.report(context.WithoutCancel(ctx), &c.record, err)
 		},
 	})
 	x.lap(StageCache)

@@ -167,6 +167,19 @@ type Config struct {
 	// not answer, when it has ended. [Delegator.Check] does not report its own. It runs in the
 	// goroutine of the call and must be quick. nil: nothing.
 	OnSTSCall func(context.Context, STSCall)
+	// Audit records each Event in a place that must have it, before Logger and OnEvent get it. If it
+	// fails, panics, or takes longer than AuditTimeout, an exchange that would succeed fails with
+	// [CodeAuditFailed]: no credentials are handed out without their record. Credentials from the
+	// cache are recorded too. An exchange that was refused keeps its error. Each failure is in the
+	// Logger, and the Event has the warning audit_failed.
+	//
+	// Its context has AuditTimeout as its limit, and does not end with the caller's. It must be safe
+	// for concurrent use: up to 64 calls run at the same time. nil: none.
+	Audit func(context.Context, Event) error
+	// AuditTimeout is for one record. Zero: 5s.
+	AuditTimeout time.Duration
+	// AuditOptional lets exchanges succeed whose record Audit could not make.
+	AuditOptional bool
 	// Logger gets each Event: at level Info for a success, Error if it takes the operator to make
 	// this exchange succeed, and Warn for all else, a success with Warnings too. docs/errors.md has
 	// the level of each code. It also gets failed refreshes of issuers' keys, at the same levels.
@@ -205,6 +218,7 @@ type Delegator struct {
 	stsClocks    sync.Map         // by Region: how far STS's clock is ahead, a time.Duration
 	sessions     []CheckResult    // of targets and rules, of the configuration
 	signers      *guard.Callees
+	audits       *guard.Callees
 
 	regions   *freshness.Breakers // where STS does not answer
 	durations *freshness.Breakers // what roles do not allow
@@ -248,6 +262,7 @@ func newDelegator(ctx context.Context, c Config, known *idtoken.Verifier) (*Dele
 		rules:        namedRules(c.Rules),
 		random:       mathrand.Float64,
 		signers:      new(guard.Callees),
+		audits:       new(guard.Callees),
 		regions:      c.newRegionBreakers(),
 		durations:    c.newDurationBreakers(),
 		sessions:     c.checkSessions(),
@@ -292,6 +307,7 @@ func (c Config) withDefaults() Config {
 	c.Leeway = max(cmp.Or(c.Leeway, time.Minute), 0)
 	c.SigningTimeout = cmp.Or(c.SigningTimeout, 30*time.Second)
 	c.STSTimeout = cmp.Or(c.STSTimeout, 10*time.Second)
+	c.AuditTimeout = cmp.Or(c.AuditTimeout, 5*time.Second)
 	c.CacheSize = cmp.Or(c.CacheSize, 10_000)
 	c.CacheWindow = cmp.Or(c.CacheWindow, 5*time.Minute)
 	c.CacheAhead = cmp.Or(c.CacheAhead, 15*time.Minute)
@@ -332,6 +348,12 @@ func (c *Config) checkNumbers(problems *problems) {
 	if c.MaxTokenSize < 0 || shortest < 0 || c.Leeway > 5*time.Minute {
 		problems.add("MaxTokenSize, STSTimeout, SigningTimeout, CacheWindow and CacheAhead " +
 			"must not be negative, Leeway not over 5m")
+	}
+	if c.AuditTimeout < 0 {
+		problems.add("AuditTimeout must not be negative")
+	}
+	if c.AuditOptional && c.Audit == nil {
+		problems.add("AuditOptional has no effect without Audit")
 	}
 	if c.CacheSize < 0 && c.SharedCache != nil {
 		problems.add("SharedCache has no effect with a negative CacheSize")

@@ -25,6 +25,8 @@ const (
 	StageCache Stage = "cache"
 	StageSAML  Stage = "saml" // building and signing the assertion
 	StageSTS   Stage = "sts"  // the call to AWS
+	// Config.Audit, which records an exchange before its credentials are handed out.
+	StageAudit Stage = "audit"
 )
 
 // Error returns the stage's name.
@@ -359,6 +361,13 @@ const (
 	CodeSTSAnswerMismatch Code = "sts_answer_mismatch"
 	// Any other refusal.
 	CodeSTSRefused Code = "sts_refused"
+)
+
+// A code of the audit record.
+const (
+	// Config.Audit failed or took longer than Config.AuditTimeout, so no credentials are handed
+	// out.
+	CodeAuditFailed Code = "audit_failed"
 )
 
 // Error is the one error type of this package. It never holds a token, an assertion, a credential

@@ -67,6 +67,7 @@ func codes(t *testing.T, typeName string) map[string]string {
 var stages = []delegation.Stage{
 	delegation.StageConfig, delegation.StageToken, delegation.StageTarget, delegation.StageRules,
 	delegation.StageDecision, delegation.StageCache, delegation.StageSAML, delegation.StageSTS,
+	delegation.StageAudit,
 }
 
 func TestCodes_EachHasStageAndRemedy(t *testing.T) {
@@ -244,7 +245,7 @@ func TestCodes_Retryable(t *testing.T) {
 		delegation.CodeKeySetMissing, delegation.CodeKeySetDiscovery,
 		delegation.CodeDiscoveryRedirect, delegation.CodeDiscoveryMissing,
 		delegation.CodeKeySetUnauthorized, delegation.CodeKeySetCertificate,
-		delegation.CodeKeySetProxy,
+		delegation.CodeKeySetProxy, delegation.CodeAuditFailed,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {

@@ -1,6 +1,7 @@
 package delegation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -225,9 +226,8 @@ func (r *record) lap(stage Stage) {
 	r.began = now
 }
 
-// report completes the event and hands it on. What it is handed to must not spoil an exchange that
-// has succeeded.
-func (d *Delegator) report(ctx context.Context, r *record, err error) {
+// ended is the event of an exchange that ended with this error, without Took.
+func (r *record) ended(err error) Event {
 	event := r.event
 	var failure *Error // nil on success
 	if err != nil {
@@ -235,17 +235,21 @@ func (d *Delegator) report(ctx context.Context, r *record, err error) {
 		event.Stage = failure.Stage
 		event.Code = failure.Code
 		event.Err = failure
-		event.RequestID = failure.RequestID
+		event.RequestID = cmp.Or(failure.RequestID, event.RequestID)
 	}
 	event.Outcome = failure.outcome()
-	level := failure.level()
 	event.Warnings = event.warnings()
-	if len(event.Warnings) > 0 {
-		level = max(level, slog.LevelWarn)
-	}
+	return event
+}
+
+// report completes the event and hands it on. It returns the error that the exchange ends with:
+// another one if the exchange could not be recorded.
+func (d *Delegator) report(ctx context.Context, r *record, err error) error {
+	event, err := d.audited(ctx, r, err)
+	level := event.level()
 	logged := d.config.Logger.Enabled(ctx, level)
 	if !logged && d.config.OnEvent == nil {
-		return
+		return err
 	}
 	event.Took = r.took.byStage()
 	if logged {
@@ -253,9 +257,10 @@ func (d *Delegator) report(ctx context.Context, r *record, err error) {
 			slog.Any("event", event))
 	}
 	if d.config.OnEvent == nil {
-		return
+		return err
 	}
 	d.observed(ctx, func() { d.config.OnEvent(ctx, event) })
+	return err
 }
 
 // observed calls a hook, whose panic must not spoil an exchange.
@@ -268,6 +273,15 @@ func (d *Delegator) observed(ctx context.Context, hook func()) {
 		d.config.Logger.LogAttrs(ctx, slog.LevelError, "event lost",
 			slog.String("error", err.Error()))
 	}
+}
+
+// level is how loud a logger gets the event. A warning makes a success louder.
+func (e *Event) level() slog.Level {
+	failure, _ := e.Err.(*Error)
+	if len(e.Warnings) > 0 {
+		return max(failure.level(), slog.LevelWarn)
+	}
+	return failure.level()
 }
 
 // failureOf is the Error that an exchange has ended with.
@@ -355,7 +369,7 @@ func milliseconds(d time.Duration) float64 {
 
 // stagesInOrder are the stages of an exchange as it takes them.
 var stagesInOrder = [...]Stage{
-	StageToken, StageTarget, StageRules, StageDecision, StageCache, StageSAML, StageSTS,
+	StageToken, StageTarget, StageRules, StageDecision, StageCache, StageSAML, StageSTS, StageAudit,
 }
 
 // textField is a field of an Event that is one text, with its name in a log.

@@ -40,7 +40,7 @@ func full() delegation.Event {
 			delegation.StageToken: time.Microsecond, delegation.StageTarget: 2 * time.Millisecond,
 			delegation.StageRules: 3 * time.Second, delegation.StageDecision: 4*time.Microsecond - 1,
 			delegation.StageSAML: 5 * time.Minute, delegation.StageSTS: 6 * time.Hour,
-			delegation.StageCache: 0,
+			delegation.StageCache: 0, delegation.StageAudit: 7 * time.Millisecond,
 		},
 	}
 }
@@ -74,7 +74,7 @@ func TestEvent_LogValue(t *testing.T) {
 		"session_policy_arns": "[an-arn]",
 		"took_token_ms":       "0.001", "took_target_ms": "2", "took_rules_ms": "3000",
 		"took_decision_ms": "0.003", "took_saml_ms": "300000", "took_sts_ms": "2.16e+07",
-		"took_cache_ms": "0",
+		"took_cache_ms": "0", "took_audit_ms": "7",
 	}
 	with := func(more map[string]string) map[string]string {
 		all := maps.Clone(both)
@@ -186,6 +186,7 @@ func TestLevels(t *testing.T) {
 		delegation.CodeKeySetMissing, delegation.CodeKeySetDiscovery,
 		delegation.CodeDiscoveryRedirect, delegation.CodeDiscoveryMissing,
 		delegation.CodeKeySetUnauthorized, delegation.CodeKeySetCertificate,
+		delegation.CodeAuditFailed,
 		delegation.CodeSignerRefused,
 	}
 	var got []delegation.Code
@@ -230,7 +231,7 @@ func TestOutcomes(t *testing.T) {
 		delegation.CodeMappingInvalid, delegation.CodeNameIDInvalid,
 		delegation.CodeDurationInvalid, delegation.CodeSessionNameInvalid,
 		delegation.CodeTagsInvalid, delegation.CodeSourceIDInvalid, delegation.CodePolicyInvalid,
-		delegation.CodeSharedCache,
+		delegation.CodeSharedCache, delegation.CodeAuditFailed,
 	}
 	for _, value := range codes(t, "Code") {
 		e := delegation.ErrorOf(delegation.Code(value), errors.New("x"))

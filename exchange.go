@@ -71,8 +71,10 @@ func (d *Delegator) Exchange(
 	}
 	x := d.begin(target, options)
 	credentials, err := x.run(ctx, idToken)
-	d.report(ctx, &x.record, err)
-	return credentials, err
+	if err := d.report(ctx, &x.record, err); err != nil {
+		return nil, err
+	}
+	return credentials, nil
 }
 
 // exchange is one exchange under way: what each step leaves for the next. What belongs to a call to

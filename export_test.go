@@ -302,3 +302,13 @@ func (x *exchange) formerKey() freshness.Key {
 	}
 	return freshness.KeyOf(lists...)
 }
+
+// AuditFor has a Delegator with the default AuditTimeout wait for a record, and says how long that
+// took.
+func AuditFor(ctx context.Context, audit func(context.Context) error) (time.Duration, error) {
+	c := Config{Audit: func(ctx context.Context, _ Event) error { return audit(ctx) }}
+	d := &Delegator{config: c.withDefaults(), audits: new(guard.Callees)}
+	began := time.Now()
+	err := d.audit(ctx, Event{})
+	return time.Since(began), err
+}

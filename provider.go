@@ -74,8 +74,7 @@ func (d *Delegator) exchangeFrom(
 		err = newError(CodeTokenSourceFailed, "the token source: %w", err)
 	}
 	x.lap(StageToken)
-	d.report(ctx, &x.record, err)
-	return nil, err
+	return nil, d.report(ctx, &x.record, err)
 }
 
 // provider implements aws.CredentialsProvider, and what else aws.CredentialsCache and the SDK look

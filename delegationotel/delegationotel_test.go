@@ -362,6 +362,7 @@ func TestStages_Order(t *testing.T) {
 	e := full()
 	e.Took = map[delegation.Stage]time.Duration{}
 	for _, stage := range []delegation.Stage{
+		delegation.StageAudit,
 		delegation.StageSTS, delegation.StageSAML, delegation.StageCache, delegation.StageDecision,
 		delegation.StageRules, delegation.StageTarget, delegation.StageToken,
 	} {

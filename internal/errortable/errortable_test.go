@@ -71,7 +71,7 @@ func TestOf(t *testing.T) {
 func TestOfStage(t *testing.T) {
 	for stage, status := range map[string]int{
 		"config": 500, "token": 400, "target": 500, "rules": 403,
-		"decision": 500, "cache": 500, "saml": 500, "sts": 502,
+		"decision": 500, "cache": 500, "saml": 500, "sts": 502, "audit": 500,
 	} {
 		answer, known := errortable.OfStage(stage)
 		if !known || answer.Status != status || !wellFormed(answer) {
@@ -119,7 +119,7 @@ func TestLevels_Documented(t *testing.T) {
 	}
 	form := regexp.MustCompile("(?m)^\\| ([A-Z]+) \\| `([a-z_]+)` \\| ")
 	levels := form.FindAllStringSubmatch(string(text), -1)
-	if len(stages) != 8 || len(levels) < 10 {
+	if len(stages) != 9 || len(levels) < 10 {
 		t.Fatalf("%d stages, %d codes", len(stages), len(levels))
 	}
 	for _, match := range levels {

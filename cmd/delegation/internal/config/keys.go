@@ -8,6 +8,9 @@ func ByKeys(text string) string { return fieldsToKeys.Replace(text) }
 
 var fieldsToKeys = strings.NewReplacer(
 	"Config.UnsafeSTSEmulator", "sts.unsafe_emulator",
+	"Config.AuditOptional", "audit.on_failure",
+	"Config.AuditTimeout", "audit.timeout",
+	"Config.Audit", "audit",
 	"Config.Issuers", "issuers",
 	"Config.Rules", "rules",
 	"the size of the ReplayMemory in Config.Replay", "replay.size",
