@@ -1,0 +1,82 @@
+// Package audit writes the audit records of exchanges to a place of their own: a file, or a syslog
+// server. A record is one line of JSON with the fields of the log. Nothing is buffered: a write that
+// has returned is with the operating system, and with [File.Sync] on the disk.
+package audit
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// Sink is a place of records. It is safe for concurrent use.
+type Sink interface {
+	// Name says in metrics and logs which kind of place it is.
+	Name() string
+	// Open finds out whether records can be written, as far as that can be known before.
+	Open() error
+	// write writes one record. It ends with the context where the system allows it.
+	write(ctx context.Context, r record) error
+	// Close ends it. Records that come later are not written.
+	Close() error
+}
+
+// record is an audit record on its way.
+type record struct {
+	event delegation.Event
+	line  []byte // JSON, without a line end
+}
+
+// Record is a Config.Audit that writes each event to a sink, after replace has changed its fields as
+// slog.HandlerOptions.ReplaceAttr does.
+func Record(
+	to Sink, replace func(groups []string, a slog.Attr) slog.Attr,
+) func(context.Context, delegation.Event) error {
+	options := &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.LevelKey {
+				return slog.Attr{} // of a log; the outcome says more
+			}
+			return replace(groups, a)
+		},
+	}
+	return func(ctx context.Context, e delegation.Event) error {
+		line, err := lineOf(ctx, e, options)
+		if err != nil {
+			return err
+		}
+		return to.write(ctx, record{event: e, line: line})
+	}
+}
+
+// lineOf returns an event as the log has it, but for the level. Its time is that of the event.
+func lineOf(
+	ctx context.Context, e delegation.Event, options *slog.HandlerOptions,
+) ([]byte, error) {
+	var line bytes.Buffer
+	entry := slog.NewRecord(e.Time.UTC(), slog.LevelInfo, "exchange "+string(e.Outcome), 0)
+	entry.AddAttrs(slog.Any("event", e))
+	if err := slog.NewJSONHandler(&line, options).Handle(ctx, entry); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(line.Bytes(), []byte("\n")), nil
+}
+
+// turn lets one caller after the other through, and lets those who wait leave.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+// take waits for the caller's turn.
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t turn) giveBack() { <-t }

@@ -1,0 +1,162 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// fileMode is that of a new file: audit records name people.
+const fileMode = 0o600
+
+// File appends records to a file, one line each. Each record looks the file up by its name, so that
+// it can be renamed at any time (logrotate without copytruncate, postrotate or a signal): the next
+// record begins a new one.
+type File struct {
+	// Path is the file's name. A file that is not there is made, with the mode 0600.
+	Path string
+	// Sync waits for each record to be on the disk (fsync). Otherwise a record survives the end of
+	// this process, and the operating system writes it to the disk within seconds.
+	Sync bool
+
+	turn   turn
+	file   *os.File // nil: not open
+	torn   bool     // the file does not end with a line's end
+	closed bool
+
+	// append is nil, or writes instead of the file. Tests set it.
+	append func(*os.File, []byte) (int, error)
+}
+
+// NewFile returns a sink that appends to a file. Nothing is opened yet.
+func NewFile(path string, sync bool) *File {
+	return &File{Path: path, Sync: sync, turn: newTurn()}
+}
+
+// Name implements Sink.
+func (f *File) Name() string { return "file" }
+
+// Open opens the file, and makes it if it is not there.
+func (f *File) Open() error {
+	_ = f.turn.take(context.Background())
+	defer f.turn.giveBack()
+	return f.open()
+}
+
+// Close implements Sink.
+func (f *File) Close() error {
+	_ = f.turn.take(context.Background())
+	defer f.turn.giveBack()
+	f.closed = true
+	return f.drop()
+}
+
+// write writes a record in one call of the operating system. Records of several processes are then
+// whole too. A line that a full disk or a crash has cut off is ended first, so that no record is
+// ever part of another's line.
+func (f *File) write(ctx context.Context, r record) error {
+	if err := f.turn.take(ctx); err != nil {
+		return err
+	}
+	defer f.turn.giveBack()
+	if err := f.open(); err != nil {
+		return err
+	}
+	text := make([]byte, 0, len(r.line)+2)
+	if f.torn {
+		text = append(text, '\n')
+	}
+	text = append(append(text, r.line...), '\n')
+	n, err := f.appendText(text)
+	if err == nil && n < len(text) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		f.torn = n > 0 && text[n-1] != '\n' || n == 0 && f.torn
+		return err
+	}
+	f.torn = false
+	if f.Sync {
+		return f.file.Sync()
+	}
+	return nil
+}
+
+func (f *File) appendText(text []byte) (int, error) {
+	if f.append != nil {
+		return f.append(f.file, text)
+	}
+	return f.file.Write(text)
+}
+
+// open opens the file that has the name now, unless it is open.
+func (f *File) open() error {
+	if f.closed {
+		return errors.New("the audit file is closed")
+	}
+	if f.isCurrent() {
+		return nil
+	}
+	file, err := os.OpenFile(f.Path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, fileMode)
+	if err != nil {
+		return err
+	}
+	torn, err := isTorn(file, f.Path)
+	if err != nil {
+		_ = file.Close()
+		return err
+	}
+	_ = f.drop() // what was written there has its answer
+	f.file = file
+	f.torn = torn
+	return nil
+}
+
+// isCurrent tells whether the open file is the one that has the name.
+func (f *File) isCurrent() bool {
+	if f.file == nil {
+		return false
+	}
+	named, err := os.Stat(f.Path)
+	if err != nil {
+		return false
+	}
+	open, err := f.file.Stat()
+	return err == nil && os.SameFile(named, open)
+}
+
+func (f *File) drop() error {
+	if f.file == nil {
+		return nil
+	}
+	err := f.file.Close()
+	f.file = nil
+	return err
+}
+
+// isTorn tells whether a file ends within a line. One that may only be appended to cannot be read,
+// and is taken to be whole.
+func isTorn(file *os.File, path string) (bool, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return false, err
+	}
+	if info.IsDir() {
+		return false, fmt.Errorf("%s is a folder", path)
+	}
+	if !info.Mode().IsRegular() || info.Size() == 0 {
+		return false, nil
+	}
+	readable, err := os.Open(path)
+	if err != nil {
+		return false, nil
+	}
+	defer readable.Close()
+	var last [1]byte
+	if _, err := readable.ReadAt(last[:], info.Size()-1); err != nil {
+		return false, nil
+	}
+	return last[0] != '\n', nil
+}

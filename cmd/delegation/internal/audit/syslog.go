@@ -1,0 +1,237 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// Severities of RFC 5424 §6.2.1, by the outcome of an exchange.
+var severities = map[delegation.Outcome]int{
+	delegation.OutcomeAllowed: 6, // informational
+	delegation.OutcomeDenied:  4, // warning
+	delegation.OutcomeFailed:  3, // error
+}
+
+// facilities of RFC 5424 §6.2.1 that programs of an operator may use.
+var facilities = map[string]int{
+	"user": 1, "daemon": 3, "auth": 4, "authpriv": 10,
+	"local0": 16, "local1": 17, "local2": 18, "local3": 19,
+	"local4": 20, "local5": 21, "local6": 22, "local7": 23,
+}
+
+// dialTimeout is for one connection to a syslog server, within the time of the record.
+const dialTimeout = 5 * time.Second
+
+// Syslog sends records to a syslog server, as messages of RFC 5424. Over TCP and TLS a message has
+// its length in front (RFC 6587 §3.4.1, RFC 5425); over UDP and Unix sockets it is a datagram (RFC
+// 5426).
+//
+// Syslog has no receipts. A record that is sent is with the operating system, or over a Unix socket
+// with the server.
+type Syslog struct {
+	network  string // unixgram, udp, tcp
+	address  string
+	tls      *tls.Config // nil: none
+	facility int
+
+	turn   turn
+	conn   net.Conn // nil: none
+	closed bool
+	// gone is closed when the server has closed conn.
+	gone chan struct{}
+	host string
+	pid  string
+}
+
+// NewSyslog returns a sink for the server at an address: unix:///dev/log, udp://HOST:PORT,
+// tcp://HOST:PORT or tls://HOST:PORT. facility is a name of RFC 5424; empty is authpriv. For tls,
+// trusted is the configuration whose roots count; nil is that of the system. No connection is made
+// yet.
+func NewSyslog(address, facility string, trusted *tls.Config) (*Syslog, error) {
+	s := &Syslog{turn: newTurn(), host: hostname(), pid: strconv.Itoa(os.Getpid())}
+	if facility == "" {
+		facility = "authpriv"
+	}
+	number, known := facilities[facility]
+	if !known {
+		return nil, fmt.Errorf("facility is %.40q, not user, daemon, auth, authpriv or "+
+			"local0 to local7", facility)
+	}
+	s.facility = number
+	u, err := url.Parse(address)
+	if err != nil || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return nil, errAddress(address)
+	}
+	switch u.Scheme {
+	case "unix":
+		if u.Host != "" || !strings.HasPrefix(u.Path, "/") {
+			return nil, errAddress(address)
+		}
+		s.network = "unixgram"
+		s.address = u.Path
+		return s, nil
+	case "udp", "tcp":
+		s.network = u.Scheme
+	case "tls":
+		s.network = "tcp"
+		s.tls = trusted.Clone()
+		if s.tls == nil {
+			s.tls = &tls.Config{}
+		}
+		s.tls.ServerName = u.Hostname()
+		s.tls.MinVersion = tls.VersionTLS12
+	default:
+		return nil, errAddress(address)
+	}
+	if u.Hostname() == "" || u.Port() == "" || u.Path != "" {
+		return nil, errAddress(address)
+	}
+	s.address = u.Host
+	return s, nil
+}
+
+func errAddress(address string) error {
+	return fmt.Errorf("address is %.200q, not unix:///dev/log, udp://HOST:PORT, tcp://HOST:PORT "+
+		"or tls://HOST:PORT", address)
+}
+
+// Name implements Sink.
+func (s *Syslog) Name() string { return "syslog" }
+
+// IsLossy tells whether records can be lost without an error, as over UDP.
+func (s *Syslog) IsLossy() bool { return s.network == "udp" }
+
+// Open does nothing: a server that is down now may be up when a record comes.
+func (s *Syslog) Open() error { return nil }
+
+// Close implements Sink.
+func (s *Syslog) Close() error {
+	_ = s.turn.take(context.Background())
+	defer s.turn.giveBack()
+	s.closed = true
+	s.drop()
+	return nil
+}
+
+// write sends a record. A connection that turns out to be closed is replaced, once.
+func (s *Syslog) write(ctx context.Context, r record) error {
+	if err := s.turn.take(ctx); err != nil {
+		return err
+	}
+	defer s.turn.giveBack()
+	if s.closed {
+		return errors.New("the connection to syslog is closed")
+	}
+	message := s.message(r)
+	if s.conn != nil && !s.isGone() && s.send(ctx, message) == nil {
+		return nil
+	}
+	s.drop()
+	if err := s.dial(ctx); err != nil {
+		return err
+	}
+	if err := s.send(ctx, message); err != nil {
+		s.drop()
+		return err
+	}
+	return nil
+}
+
+func (s *Syslog) dial(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	var conn net.Conn
+	var err error
+	if s.tls != nil {
+		dialer := &tls.Dialer{Config: s.tls}
+		conn, err = dialer.DialContext(limited, s.network, s.address)
+	} else {
+		conn, err = new(net.Dialer).DialContext(limited, s.network, s.address)
+	}
+	if err != nil {
+		return err
+	}
+	s.conn = conn
+	s.gone = make(chan struct{})
+	if s.network == "tcp" {
+		go watch(conn, s.gone)
+	}
+	return nil
+}
+
+// watch waits until the server closes the connection. Without it the record that comes next would
+// be lost: the first write to a closed connection succeeds.
+func watch(conn net.Conn, gone chan<- struct{}) {
+	_, _ = io.Copy(io.Discard, conn)
+	close(gone)
+}
+
+func (s *Syslog) isGone() bool {
+	select {
+	case <-s.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Syslog) send(ctx context.Context, message []byte) error {
+	deadline, _ := ctx.Deadline() // without one, zero: no limit
+	if err := s.conn.SetWriteDeadline(deadline); err != nil {
+		return err
+	}
+	_, err := s.conn.Write(message)
+	return err
+}
+
+func (s *Syslog) drop() {
+	if s.conn == nil {
+		return
+	}
+	_ = s.conn.Close()
+	s.conn = nil
+}
+
+// message is a record as a message of RFC 5424 §6, with its length in front if the connection is a
+// stream. The text has no byte order mark: many servers would keep it.
+func (s *Syslog) message(r record) []byte {
+	severity, known := severities[r.event.Outcome]
+	if !known {
+		severity = severities[delegation.OutcomeFailed]
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "<%d>1 %s %s delegation %s exchange - ", s.facility*8+severity,
+		r.event.Time.UTC().Format("2006-01-02T15:04:05.000000Z"), s.host, s.pid)
+	b.Write(r.line)
+	if s.network != "tcp" {
+		return b.Bytes()
+	}
+	return append([]byte(strconv.Itoa(b.Len())+" "), b.Bytes()...)
+}
+
+// hostname is the HOSTNAME of messages: printable ASCII, or "-" if it is not known.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil || !hostForm().MatchString(name) {
+		return "-"
+	}
+	return name
+}
+
+var hostForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[!-~]{1,255}\z`)
+})

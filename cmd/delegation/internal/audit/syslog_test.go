@@ -1,0 +1,229 @@
+package audit_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/audit"
+)
+
+// message is one of RFC 5424 §6, with a fixed app name and message ID, and without structured data.
+var message = regexp.MustCompile(
+	`\A<(\d{1,3})>1 2026-11-23T08:00:00\.000000Z ([!-~]{1,255}) delegation (\d+) exchange - (.*)\z`)
+
+// checkMessage checks a message of alice's event.
+func checkMessage(t *testing.T, got string, priority int) {
+	t.Helper()
+	parts := message.FindStringSubmatch(got)
+	if parts == nil {
+		t.Fatalf("not a message of RFC 5424: %q", got)
+	}
+	if parts[1] != strconv.Itoa(priority) || parts[3] != strconv.Itoa(os.Getpid()) ||
+		parts[4]+"\n" != lineFor("alice") {
+		t.Errorf("got %q, want the priority %d", got, priority)
+	}
+}
+
+func newSyslog(t *testing.T, address string, trusted *tls.Config) *audit.Syslog {
+	t.Helper()
+	s, err := audit.NewSyslog(address, "", trusted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// TestSyslog_Datagrams: over UDP and a Unix socket a message is a datagram.
+func TestSyslog_Datagrams(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "log")
+	for address, listen := range map[string]func() (net.PacketConn, error){
+		"unix://" + socket: func() (net.PacketConn, error) {
+			return net.ListenPacket("unixgram", socket)
+		},
+		"udp://": func() (net.PacketConn, error) { return net.ListenPacket("udp", "127.0.0.1:0") },
+	} {
+		server := must(listen())
+		defer server.Close()
+		if address == "udp://" {
+			address += server.LocalAddr().String()
+		}
+		s := newSyslog(t, address, nil)
+		if s.IsLossy() != strings.HasPrefix(address, "udp") || s.Name() != "syslog" {
+			t.Errorf("%s is lossy: %v", address, s.IsLossy())
+		}
+		for range 2 {
+			if err := audit.Record(s, same)(t.Context(), exchange("alice")); err != nil {
+				t.Fatal(err)
+			}
+			text := make([]byte, 1<<16)
+			n, _, err := server.ReadFrom(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkMessage(t, string(text[:n]), 10*8+6)
+		}
+	}
+}
+
+// framed reads a message with its length in front.
+func framed(t *testing.T, from *bufio.Reader) string {
+	t.Helper()
+	length, err := from.ReadString(' ')
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := make([]byte, must(strconv.Atoi(strings.TrimSpace(length))))
+	if _, err := io.ReadFull(from, text); err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestSyslog_Streams: over TCP and TLS the length is in front. A connection that the server has
+// closed is replaced, and no record is lost by that.
+func TestSyslog_Streams(t *testing.T) {
+	example := httptest.NewUnstartedServer(nil)
+	example.StartTLS()
+	defer example.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(example.Certificate())
+	for _, scheme := range []string{"tcp", "tls"} {
+		t.Run(scheme, func(t *testing.T) {
+			server := must(net.Listen("tcp", "127.0.0.1:0"))
+			defer server.Close()
+			address := scheme + "://" + server.Addr().String()
+			if scheme == "tls" {
+				server = tls.NewListener(server, &tls.Config{
+					Certificates: example.TLS.Certificates,
+					MinVersion:   tls.VersionTLS12,
+				})
+			}
+			s := newSyslog(t, address, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
+			messages := make(chan net.Conn)
+			go func() {
+				for {
+					conn, err := server.Accept()
+					if err != nil {
+						return
+					}
+					messages <- conn
+				}
+			}()
+			record := audit.Record(s, same)
+			for range 2 {
+				written := make(chan error, 1)
+				go func() { written <- record(context.Background(), exchange("alice")) }()
+				conn := <-messages
+				from := bufio.NewReader(conn)
+				checkMessage(t, framed(t, from), 10*8+6)
+				if err := <-written; err != nil {
+					t.Fatal(err)
+				}
+				if err := record(t.Context(), exchange("alice")); err != nil {
+					t.Fatal(err)
+				}
+				checkMessage(t, framed(t, from), 10*8+6)
+				_ = conn.Close()
+				<-audit.Gone(s)
+			}
+		})
+	}
+}
+
+// TestSyslog_Priority: facility and outcome.
+func TestSyslog_Priority(t *testing.T) {
+	server := must(net.ListenPacket("udp", "127.0.0.1:0"))
+	defer server.Close()
+	for _, row := range []struct {
+		facility string
+		outcome  delegation.Outcome
+		want     string
+	}{
+		{"", delegation.OutcomeAllowed, "<86>1 "},
+		{"authpriv", delegation.OutcomeDenied, "<84>1 "},
+		{"local7", delegation.OutcomeFailed, "<187>1 "},
+		{"user", "", "<11>1 "},
+	} {
+		s := must(audit.NewSyslog("udp://"+server.LocalAddr().String(), row.facility, nil))
+		e := exchange("alice")
+		e.Outcome = row.outcome
+		if err := audit.Record(s, same)(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		text := make([]byte, 1<<16)
+		n, _, err := server.ReadFrom(text)
+		if err != nil || !strings.HasPrefix(string(text[:n]), row.want) {
+			t.Errorf("%v, got %.20s, want %s", err, text[:n], row.want)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSyslog_NotThere: a server that is down, one that is not trusted, a caller without time, and an
+// end are errors.
+func TestSyslog_NotThere(t *testing.T) {
+	closed := must(net.Listen("tcp", "127.0.0.1:0"))
+	address := "tcp://" + closed.Addr().String()
+	_ = closed.Close()
+	untrusted := httptest.NewUnstartedServer(nil)
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	untrusted.StartTLS()
+	defer untrusted.Close()
+	ended := newSyslog(t, address, nil)
+	_ = ended.Close()
+	for name, s := range map[string]*audit.Syslog{
+		"nobody listens": newSyslog(t, address, nil),
+		"no socket":      newSyslog(t, "unix://"+filepath.Join(t.TempDir(), "log"), nil),
+		"not trusted":    newSyslog(t, "tls://"+untrusted.Listener.Addr().String(), nil),
+		"ended":          ended,
+	} {
+		if err := s.Open(); err != nil {
+			t.Errorf("%s: a server that may come later is %v", name, err)
+		}
+		if err := audit.Record(s, same)(t.Context(), exchange("alice")); err == nil {
+			t.Errorf("%s: the record is said to be sent", name)
+		}
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	s := newSyslog(t, "tcp://"+untrusted.Listener.Addr().String(), nil)
+	err := audit.Record(s, same)(ctx, exchange("alice"))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestNewSyslog_Refuses what names no server, and no facility.
+func TestNewSyslog_Refuses(t *testing.T) {
+	for _, address := range []string{
+		"", "/dev/log", "unix:/dev/log2?x", "unix://dev/log", "localhost:514", "udp://", "udp://host",
+		"udp://:514", "tcp://host:601/path", "tls://user@host:6514", "http://host:1", "tcp://h:1#x",
+		"tcp://host:port",
+	} {
+		if _, err := audit.NewSyslog(address, "", nil); err == nil ||
+			!strings.Contains(err.Error(), "udp://HOST:PORT") {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+	_, err := audit.NewSyslog("unix:///dev/log", "kern", nil)
+	if err == nil || !strings.Contains(err.Error(), `facility is "kern"`) {
+		t.Errorf("got %v", err)
+	}
+}
