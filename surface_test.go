@@ -235,9 +235,10 @@ func moduleFiles(t *testing.T) (files []sourceFile) {
 // commandRooms are the rooms of cmd/delegation, each with those that it may see. The commands see
 // all of them, and no arrow runs up.
 var commandRooms = map[string][]string{
-	"config":  {"service"},
+	"audit":   nil,
+	"config":  {"audit", "service"},
 	"setup":   {"config", "term"},
-	"service": nil,
+	"service": {"audit"},
 	// The commands connect it to a service, so that neither needs the other.
 	"telemetry": nil,
 	"term":      nil, // and nothing else of ours

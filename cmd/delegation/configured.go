@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"io"
-	"log/slog"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
@@ -37,7 +36,10 @@ func (s surroundings) configured(
 	if verbose {
 		to = s.stderr
 	}
-	logger := slog.New(slog.NewJSONHandler(to, nil))
+	logger, err := config.NewLogger(config.LogSettings{}, to)
+	if err != nil {
+		return nil, err
+	}
 	return config.Build(ctx, loaded, from, logger)
 }
 

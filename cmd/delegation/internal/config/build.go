@@ -99,6 +99,7 @@ func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, err
 	built.KeyFiles = b.keyFiles
 	c.STS = b.sts(ctx, s.STS)
 	built.Redis = b.Stores(s, &c)
+	built.Audit = b.Audit(s.Audit, &c)
 	built.Parts = service.Parts{
 		STS:      c.STS,
 		STSOf:    stsOf(s.STS),

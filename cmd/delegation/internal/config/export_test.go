@@ -6,5 +6,6 @@ import "github.com/seed055b7978/delegation"
 func Delegation(b *Builder, s *Settings) delegation.Config {
 	c := b.delegation(s)
 	b.Stores(s, &c)
+	b.Audit(s.Audit, &c)
 	return c
 }

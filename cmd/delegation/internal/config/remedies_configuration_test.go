@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationtest"
@@ -520,6 +521,18 @@ func otherMistakes() []remedy {
 				"Config.CacheSize":   -1,
 			},
 			do:     settings{"Config.SharedCache": nil},
+			onlyGo: true,
+		},
+		{
+			of:     "records in a negative time",
+			with:   settings{"Config.AuditTimeout": -time.Second},
+			do:     settings{"Config.AuditTimeout": time.Second},
+			onlyGo: true,
+		},
+		{
+			of:     "optional records and none",
+			with:   settings{"Config.AuditOptional": true},
+			do:     settings{"Config.AuditOptional": false},
 			onlyGo: true,
 		},
 		{

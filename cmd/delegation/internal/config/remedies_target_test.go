@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"os"
 	"strings"
 	"sync"
 	"testing/iotest"
@@ -79,6 +80,21 @@ func targetRemedies() []remedy {
 			do:    settings{"Target.RequiredClaims": required("groups", "editors", "readers")},
 		},
 	}
+}
+
+// auditRemedies are of the record of an exchange.
+func auditRemedies() []remedy {
+	fails := func(context.Context, delegation.Event) error { return os.ErrNotExist }
+	works := func(context.Context, delegation.Event) error { return nil }
+	records := func(name string) map[string]any {
+		return map[string]any{"file": name, "on_failure": "refuse"}
+	}
+	return []remedy{{
+		of:   "a folder that is not there",
+		code: delegation.CodeAuditFailed,
+		with: settings{"Config.Audit": both{fails, records("missing/audit.jsonl")}},
+		do:   settings{"Config.Audit": both{works, records("audit.jsonl")}},
+	}}
 }
 
 // ruleRemedies are of rules in JavaScript, and of the profile loader.

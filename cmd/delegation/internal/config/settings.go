@@ -23,6 +23,8 @@ type Settings struct {
 	HTTP     HTTPSettings              `yaml:"http"`
 	Limits   LimitSettings             `yaml:"limits"`
 
+	Audit AuditSettings `yaml:"audit"`
+
 	Cache  CacheSettings  `yaml:"cache"`
 	Replay ReplaySettings `yaml:"replay"`
 	Redis  RedisSettings  `yaml:"redis"`

@@ -194,6 +194,10 @@ func (r *running) change(ctx context.Context, next *Service) error {
 		next.close(before)
 		return err
 	}
+	if err := openAudit(next.Audit); err != nil {
+		next.close(before)
+		return err
+	}
 	r.keepFixed(next, before)
 	r.mu.Lock()
 	if r.ended {
@@ -234,7 +238,7 @@ func (r *running) keepFixed(next, before *Service) {
 // retire closes what only the old version used, when its requests have ended. Calls to AWS that go
 // on without their request may use it, and those of versions before, so there is some time more.
 func (r *running) retire(ctx context.Context, old *version, next *Service) {
-	if old.Redis == nil || old.Redis.isSame(next.Redis) {
+	if old.Audit == nil && (old.Redis == nil || old.Redis.isSame(next.Redis)) {
 		return
 	}
 	old.requests.Wait()
@@ -255,6 +259,9 @@ func (r *running) end() {
 
 // close closes what another version, which may be nil, does not use.
 func (s *Service) close(other *Service) {
+	if s.Audit != nil {
+		_ = s.Audit.Close() // each version has its own
+	}
 	if s.Redis == nil || other != nil && s.Redis.isSame(other.Redis) {
 		return
 	}

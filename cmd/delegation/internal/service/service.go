@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/audit"
 	"github.com/seed055b7978/delegation/delegationhttp"
 )
 
@@ -79,6 +80,9 @@ type Service struct {
 	// Redis is closed at the end; nil: there is none.
 	Redis *Redis
 
+	// Audit is closed at the end; nil: audit records are in the log only.
+	Audit audit.Sink
+
 	// Logger is required.
 	Logger *slog.Logger
 
@@ -104,6 +108,9 @@ type Parts struct {
 // Run serves until the context ends, and then lets the requests under way finish: readiness fails
 // at once, the listener closes after the shutdown delay, so that load balancers have noticed.
 func (s *Service) Run(ctx context.Context) error {
+	if err := openAudit(s.Audit); err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", s.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w (choose another address with --listen)", err)

@@ -1,0 +1,97 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/audit"
+)
+
+// AuditSettings say where audit records go apart from the log, and what happens without one.
+type AuditSettings struct {
+	File      string         `yaml:"file"`
+	Sync      bool           `yaml:"sync"`
+	Syslog    SyslogSettings `yaml:"syslog"`
+	Timeout   string         `yaml:"timeout"`
+	OnFailure string         `yaml:"on_failure"`
+}
+
+// SyslogSettings is a syslog server that takes RFC 5424.
+type SyslogSettings struct {
+	Address  string `yaml:"address"`
+	Facility string `yaml:"facility"`
+	CAFile   string `yaml:"ca_file"`
+}
+
+// Audit sets how exchanges are recorded, and returns where; nil: nowhere but in the log. Nothing is
+// opened.
+func (b *Builder) Audit(s AuditSettings, c *delegation.Config) audit.Sink {
+	if reflect.ValueOf(s).IsZero() {
+		return nil
+	}
+	sink := b.auditSink(s)
+	switch s.OnFailure {
+	case "refuse":
+		b.requireReceipt(sink)
+	case "continue":
+		c.AuditOptional = true
+	case "":
+		b.Wrong("audit.on_failure", errors.New("is missing: refuse hands out no credentials "+
+			"without their record, and continue hands them out"))
+	default:
+		b.Wrong("audit.on_failure", fmt.Errorf("is %.40q, not refuse or continue", s.OnFailure))
+	}
+	c.AuditTimeout = b.Duration("audit.timeout", s.Timeout)
+	if sink != nil {
+		c.Audit = audit.Record(sink, byKeys)
+	}
+	return sink
+}
+
+// requireReceipt refuses a place that loses records without an error: then nothing could be refused.
+func (b *Builder) requireReceipt(sink audit.Sink) {
+	if syslog, ok := sink.(*audit.Syslog); ok && syslog.IsLossy() {
+		b.Wrong("audit.on_failure", errors.New("is refuse, and over UDP nobody learns of a lost "+
+			"record: use tcp:// or tls:// in audit.syslog.address, or set continue"))
+	}
+}
+
+func (b *Builder) auditSink(s AuditSettings) audit.Sink {
+	hasSyslog := s.Syslog != (SyslogSettings{})
+	switch {
+	case s.File != "" && hasSyslog:
+		b.Wrong("audit", errors.New("has file and syslog: choose one"))
+		return nil
+	case s.File == "" && s.Sync:
+		b.Wrong("audit.sync", errors.New("has no effect without audit.file"))
+		return nil
+	case s.File != "":
+		return audit.NewFile(b.from.resolve(s.File), s.Sync)
+	case hasSyslog:
+		return b.syslog(s.Syslog)
+	}
+	b.Wrong("audit", errors.New("has neither file nor syslog.address: name one"))
+	return nil
+}
+
+func (b *Builder) syslog(s SyslogSettings) audit.Sink {
+	var trusted *tls.Config
+	if s.CAFile != "" {
+		before := len(b.problems)
+		trusted = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
+		found := trusted.RootCAs.AppendCertsFromPEM(b.file("audit.syslog.ca_file", s.CAFile))
+		if !found && len(b.problems) == before {
+			b.Wrong("audit.syslog.ca_file", errors.New("has no certificate in PEM"))
+		}
+	}
+	sink, err := audit.NewSyslog(s.Address, s.Facility, trusted)
+	if err != nil {
+		b.Wrong("audit.syslog", err)
+		return nil
+	}
+	return sink
+}
