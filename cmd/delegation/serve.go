@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -143,6 +144,8 @@ func (s surroundings) runConfigured(
 		built.Reload.Watch = watch
 	}
 	built.After = s.after
+	info, _ := debug.ReadBuildInfo()
+	built.Version = versionOf(info).Version
 	if s.tuneMemory != nil {
 		logger.Info("garbage collection", slog.Any("set", s.tuneMemory()))
 	}

@@ -96,6 +96,9 @@ func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, err
 	h := b.endpoints(s.HTTP)
 	b.limitRequests(s.Limits, &h)
 	built := b.service(s)
+	built.About = b.about(c)
+	built.Proxies = s.HTTP.TrustedProxies
+	built.LimitsAddresses = s.Limits.RequestsPerAddress > 0
 	built.KeyFiles = b.keyFiles
 	c.STS = b.sts(ctx, s.STS)
 	built.Redis = b.Stores(s, &c)
@@ -115,6 +118,24 @@ func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, err
 		return nil, err
 	}
 	return built, nil
+}
+
+// about counts what a configuration has.
+func (b *Builder) about(c delegation.Config) service.About {
+	targets, _ := c.Targets.(delegation.Targets) // as delegation makes them
+	keys := len(c.IdentityProvider.Keys)
+	for _, target := range targets {
+		if target.Identity != nil {
+			keys += len(target.Identity.Keys)
+		}
+	}
+	return service.About{
+		Configuration: b.from.file,
+		Targets:       len(targets),
+		Issuers:       len(c.Issuers),
+		Rules:         len(c.Rules),
+		Keys:          keys,
+	}
 }
 
 // assemble makes the Delegator and the endpoints, whose own checks find the rest.

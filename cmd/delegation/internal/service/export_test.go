@@ -19,6 +19,9 @@ func DemoToken(provider *oidctest.Provider, name string, now time.Time) (string,
 	return user.token(provider, now)
 }
 
+// SayStart says that a service listens on an address.
+func SayStart(s *Service, address string) { s.sayStart(address) }
+
 // LimitServer has a server keep limits.
 func LimitServer(l Limits, server *http.Server) { l.limit(server) }
 

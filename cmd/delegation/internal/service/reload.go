@@ -148,7 +148,7 @@ func (r *running) reload(ctx context.Context) {
 			slog.String("consequence", "the configuration before serves on"))
 	} else {
 		r.first.outcome().failure.Store(nil)
-		r.first.Logger.Info("configuration reloaded")
+		r.first.Logger.Info("configuration reloaded", next.About.attributes()...)
 	}
 	if r.first.Reload.Done != nil {
 		r.first.Reload.Done(err)

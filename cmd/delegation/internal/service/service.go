@@ -50,6 +50,15 @@ type Service struct {
 	// is read: for metrics. It must not block. That of the first version counts for all.
 	OnLimit func(context.Context, delegationhttp.Limit)
 
+	// Proxies is how many proxies are trusted. LimitsAddresses tells whether the requests of an
+	// address are limited. The log warns of a public address without either.
+	Proxies         int
+	LimitsAddresses bool
+
+	// Version is that of the program, for the log. About is what it serves.
+	Version string
+	About   About
+
 	// ShutdownDelay is how long readiness fails before the listener closes.
 	ShutdownDelay time.Duration
 
@@ -167,8 +176,7 @@ func (r *running) limited(listener net.Listener) net.Listener {
 func (r *running) serve(server *http.Server, listener net.Listener) (failed <-chan error) {
 	s := r.first
 	address := listener.Addr().String()
-	s.Logger.Info("serving",
-		slog.String("address", address), slog.Bool("tls", s.Certificate != nil))
+	s.sayStart(address)
 	if s.Started != nil {
 		s.Started(address)
 	}
