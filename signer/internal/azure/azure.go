@@ -1,0 +1,309 @@
+// Package azure signs with a key of Azure Key Vault or of an Azure Managed HSM, through Microsoft's
+// SDK. It finds the credentials where the SDK's DefaultAzureCredential does.
+package azure
+
+import (
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math/big"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
+
+	"github.com/seed055b7978/delegation/signer/internal/key"
+)
+
+const (
+	form = "azurekms://VAULT.vault.azure.net/KEY or azurekms://VAULT.vault.azure.net/KEY/VERSION"
+
+	retries    = 2
+	retryDelay = 200 * time.Millisecond // the next one is about twice as long
+	// maxRetryDelay ends the attempts if Key Vault asks for a longer pause.
+	maxRetryDelay = 2 * time.Second
+	// tryTimeout leaves room for a second attempt within protocol.SignTimeout.
+	tryTimeout = 8 * time.Second
+)
+
+// The hosts are those of https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates.
+// Others are refused, because the access token is sent to them.
+var uriForm = regexp.MustCompile(`\A(?:azurekms://([a-z0-9-]{3,24}\.` + hosts + `)|` +
+	`azurekeyvault://([a-z0-9-]{3,24}\.` + hosts + `)/keys)` +
+	`/([0-9A-Za-z-]{1,127})(?:/([0-9a-f]{32}))?\z`)
+
+const hosts = `(?:vault|managedhsm)\.(?:azure\.net|azure\.cn|usgovcloudapi\.net)`
+
+var algorithms = map[crypto.Hash]azkeys.SignatureAlgorithm{
+	crypto.SHA256: azkeys.SignatureAlgorithmRS256,
+	crypto.SHA384: azkeys.SignatureAlgorithmRS384,
+	crypto.SHA512: azkeys.SignatureAlgorithmRS512,
+}
+
+// Options are what tests replace. The zero value of a field is right for all others.
+type Options struct {
+	// Transport is for all requests: those to Key Vault and those for access tokens.
+	Transport policy.Transporter
+	// RetryDelay is the pause after a first attempt. Zero: 200 ms.
+	RetryDelay time.Duration
+	Log        *slog.Logger
+}
+
+type vaultKey struct {
+	client  *azkeys.Client
+	name    string
+	version string
+	id      azkeys.ID // with the version
+	managed bool      // by a Managed HSM, whose roles are its own
+	public  *rsa.PublicKey
+}
+
+// Open finds the key and the credentials. Without a version in the URI it uses the current one for
+// as long as the key is open: the certificate that goes with it does not change either.
+func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
+	match := uriForm.FindStringSubmatch(uri)
+	if match == nil {
+		return nil, key.Permanent("write the URI as "+form, "the URI names no key of a Key Vault")
+	}
+	if o.RetryDelay == 0 {
+		o.RetryDelay = retryDelay
+	}
+	client := azcore.ClientOptions{
+		Transport: o.Transport,
+		Retry: policy.RetryOptions{
+			MaxRetries:    retries,
+			RetryDelay:    o.RetryDelay,
+			MaxRetryDelay: maxRetryDelay,
+			TryTimeout:    tryTimeout,
+		},
+	}
+	credential, err := azidentity.NewDefaultAzureCredential(
+		&azidentity.DefaultAzureCredentialOptions{ClientOptions: client})
+	if err != nil {
+		return nil, key.Permanent(credentialsRemedy, "no credentials for Azure: %s",
+			key.Short(err.Error()))
+	}
+	host := match[1] + match[2] // one of them is empty
+	keys, err := azkeys.NewClient("https://"+host, tokens{credential},
+		&azkeys.ClientOptions{ClientOptions: client})
+	if err != nil {
+		return nil, key.Permanent("write the URI as "+form, "%s", key.Short(err.Error()))
+	}
+	k := &vaultKey{client: keys, name: match[3], version: match[4]}
+	k.managed = strings.Contains(host, ".managedhsm.")
+	if err := k.readPublic(ctx); err != nil {
+		return nil, err
+	}
+	if match[4] == "" {
+		o.Log.Info("the URI has no version; the current one stays in use until the next start",
+			"version", k.version)
+	}
+	return k, nil
+}
+
+const credentialsRemedy = "give the service a managed identity or a workload identity, or set " +
+	"AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET in its environment"
+
+func (k *vaultKey) Public() *rsa.PublicKey { return k.public }
+
+func (k *vaultKey) Close() {}
+
+func (k *vaultKey) readPublic(ctx context.Context) error {
+	answer, err := k.client.GetKey(ctx, k.name, k.version, nil)
+	if err != nil {
+		return k.failureOf(get, err)
+	}
+	web := answer.Key
+	if web == nil || web.KID == nil || web.Kty == nil {
+		return key.Temporary(again, "Key Vault answered without a key")
+	}
+	if *web.Kty != azkeys.KeyTypeRSA && *web.Kty != azkeys.KeyTypeRSAHSM {
+		return key.Permanent("use an RSA key of at least 2048 bits", "the key has the type %s",
+			key.Short(string(*web.Kty)))
+	}
+	if attributes := answer.Attributes; attributes != nil && attributes.Enabled != nil &&
+		!*attributes.Enabled {
+		return key.Permanent("enable this version: az keyvault key set-attributes --enabled true",
+			"the key version is disabled")
+	}
+	if !slices.ContainsFunc(web.KeyOps, func(o *azkeys.KeyOperation) bool {
+		return o != nil && *o == azkeys.KeyOperationSign
+	}) {
+		return key.Permanent("allow the operation: az keyvault key set-attributes --ops sign verify",
+			"the key is not for signing")
+	}
+	exponent := new(big.Int).SetBytes(web.E)
+	if !exponent.IsInt64() || exponent.Int64() > 1<<31-1 {
+		return key.Permanent("use another key", "the RSA key's exponent is too large")
+	}
+	public := &rsa.PublicKey{N: new(big.Int).SetBytes(web.N), E: int(exponent.Int64())}
+	if err := key.CheckPublic(public); err != nil {
+		return err
+	}
+	if web.KID.Name() != k.name || web.KID.Version() == "" ||
+		k.version != "" && web.KID.Version() != k.version {
+		return key.Temporary(again, "Key Vault answered with another key")
+	}
+	k.id = *web.KID
+	k.version = web.KID.Version()
+	k.public = public
+	return nil
+}
+
+const again = "retry; if it stays, look at the network between the service and the vault"
+
+// Sign has Key Vault sign a digest.
+func (k *vaultKey) Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([]byte, error) {
+	algorithm := algorithms[hash]
+	answer, err := k.client.Sign(ctx, k.name, k.version, azkeys.SignParameters{
+		Algorithm: &algorithm,
+		Value:     digest,
+	}, nil)
+	switch {
+	case err != nil:
+		return nil, k.failureOf(sign, err)
+	case answer.KID == nil || *answer.KID != k.id:
+		return nil, key.Temporary(again, "Key Vault signed with another key")
+	case len(answer.Result) != k.public.Size():
+		return nil, key.Temporary(again, "Key Vault answered with a signature of %d bytes",
+			len(answer.Result))
+	}
+	return answer.Result, nil
+}
+
+// tokens marks the errors of access tokens, which come out of the same calls as all others.
+type tokens struct{ credential azcore.TokenCredential }
+
+type tokenError struct{ error }
+
+func (e tokenError) Unwrap() error { return e.error }
+
+// NonRetriable has the SDK give up: the credential has made its own attempts.
+func (tokenError) NonRetriable() {}
+
+func (t tokens) GetToken(
+	ctx context.Context, o policy.TokenRequestOptions,
+) (azcore.AccessToken, error) {
+	token, err := t.credential.GetToken(ctx, o)
+	if err != nil {
+		return azcore.AccessToken{}, tokenError{err}
+	}
+	return token, nil
+}
+
+// permission is what a call needs: of an access policy, and as an action of a role.
+type permission struct{ policy, action string }
+
+var (
+	get  = permission{"get", "Microsoft.KeyVault/vaults/keys/read"}
+	sign = permission{"sign", "Microsoft.KeyVault/vaults/keys/sign/action"}
+)
+
+func (k *vaultKey) failureOf(p permission, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return key.Temporary(again, "no answer from Key Vault in time")
+	}
+	var token tokenError
+	if errors.As(err, &token) {
+		return tokenFailure(token)
+	}
+	var refused *azcore.ResponseError
+	if errors.As(err, &refused) {
+		return k.refusal(p, refused)
+	}
+	return key.Temporary("look at DNS, the proxy and the firewall between the service and the vault",
+		"no answer from Key Vault: %s", key.Short(cause(err)))
+}
+
+// cause leaves out the method and the URL that net/http writes before an error.
+func cause(err error) string {
+	text := err.Error()
+	if _, after, found := strings.Cut(text, `": `); found {
+		return after
+	}
+	return text
+}
+
+var entraCode = regexp.MustCompile(`AADSTS[0-9]+`)
+
+func tokenFailure(err tokenError) error {
+	var failed *azidentity.AuthenticationFailedError
+	if !errors.As(err, &failed) {
+		return key.Permanent(credentialsRemedy, "no credentials for Azure: %s",
+			key.Short(err.Error()))
+	}
+	answer := failed.RawResponse
+	if answer == nil {
+		return key.Temporary("look at the network between the service and Entra ID",
+			"no access token for Azure: %s", key.Short(failed.Error()))
+	}
+	if answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode >= 500 {
+		return key.Temporary("wait until Entra ID works; https://azure.status.microsoft shows outages",
+			"no access token for Azure: Entra ID answered with %d", answer.StatusCode)
+	}
+	// The rest of the answer is left out: it can name accounts.
+	body, _ := runtime.Payload(answer)
+	return key.Permanent(credentialsRemedy+"; https://login.microsoftonline.com/error explains codes",
+		"no access token for Azure: Entra ID answered with %d %s", answer.StatusCode,
+		entraCode.Find(body))
+}
+
+// refusal reads an error of Key Vault's:
+// https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses.
+func (k *vaultKey) refusal(p permission, refused *azcore.ResponseError) error {
+	var answer struct {
+		Error struct {
+			Message string `json:"message"`
+			Inner   struct {
+				Code string `json:"code"`
+			} `json:"innererror"`
+		} `json:"error"`
+	}
+	if refused.RawResponse != nil {
+		body, _ := runtime.Payload(refused.RawResponse)
+		_ = json.Unmarshal(body, &answer) // proxies answer with other bodies
+	}
+	inner := answer.Error.Inner.Code
+	said := "Key Vault answered with " + key.Short(strings.Join(strings.Fields(
+		http.StatusText(refused.StatusCode)+" "+refused.ErrorCode+" "+inner), " "))
+	if message := key.Short(answer.Error.Message); message != "" {
+		said += ": " + message
+	}
+	switch {
+	case refused.StatusCode == http.StatusTooManyRequests:
+		return key.Temporary("spread the load over more vaults, or use a Managed HSM: "+
+			"https://learn.microsoft.com/azure/key-vault/general/service-limits", "%s", said)
+	case refused.StatusCode >= 500, refused.StatusCode == http.StatusRequestTimeout:
+		return key.Temporary("wait; https://azure.status.microsoft shows outages", "%s", said)
+	case refused.StatusCode == http.StatusUnauthorized:
+		return key.Permanent(credentialsRemedy+"; use an identity of the vault's own tenant",
+			"%s", said)
+	case inner == "ForbiddenByFirewall":
+		return key.Permanent("allow the service's address in the vault's network settings",
+			"%s", said)
+	case inner == "KeyDisabled", inner == "KeyExpired", inner == "KeyNotYetValid":
+		return key.Permanent("enable this version and look at its dates, or use another one: "+
+			"az keyvault key list-versions", "%s", said)
+	case refused.StatusCode == http.StatusForbidden && k.managed:
+		return key.Permanent("give the service's identity the local role Managed HSM Crypto User "+
+			"on the key: az keyvault role assignment create", "%s", said)
+	case refused.StatusCode == http.StatusForbidden:
+		return key.Permanent("give the service's identity the role Key Vault Crypto User on the "+
+			"key, which has "+p.action+", or in an access policy the key permission "+p.policy,
+			"%s", said)
+	case refused.StatusCode == http.StatusNotFound:
+		return key.Permanent("correct the URI; az keyvault key list-versions shows the versions",
+			"there is no such key or version: %s", said)
+	}
+	return key.Permanent("read what Key Vault said, and correct the key or the URI", "%s", said)
+}

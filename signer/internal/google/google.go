@@ -1,0 +1,345 @@
+// Package google signs with a key of Google Cloud KMS, over its REST interface. It finds the
+// credentials where all of Google's programs do: Application Default Credentials.
+package google
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
+
+	"github.com/seed055b7978/delegation/signer/internal/key"
+)
+
+const (
+	endpoint = "https://cloudkms.googleapis.com/v1/"
+	// https://cloud.google.com/kms/docs/reference/rest: the narrower of the two scopes.
+	scope = "https://www.googleapis.com/auth/cloudkms"
+
+	attempts  = 3
+	firstWait = 200 * time.Millisecond // the next one is twice as long
+	// attemptTimeout leaves room for a second attempt within protocol.SignTimeout.
+	attemptTimeout = 8 * time.Second
+	maxAnswer      = 64 << 10
+)
+
+const form = "gcpkms://projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY" +
+	"/cryptoKeyVersions/VERSION"
+
+// The characters are those of resource names in Cloud KMS. A project may have a domain: example.com:p.
+var uriForm = regexp.MustCompile(`\Agcpkms://(projects/[a-z0-9][a-z0-9.:-]*/locations/[a-z0-9-]+` +
+	`/keyRings/[a-zA-Z0-9_-]+/cryptoKeys/[a-zA-Z0-9_-]+/cryptoKeyVersions/[0-9]+)\z`)
+
+// The algorithms that make PKCS #1 v1.5 signatures of a digest. Each version has one.
+var algorithms = map[string]crypto.Hash{
+	"RSA_SIGN_PKCS1_2048_SHA256": crypto.SHA256,
+	"RSA_SIGN_PKCS1_3072_SHA256": crypto.SHA256,
+	"RSA_SIGN_PKCS1_4096_SHA256": crypto.SHA256,
+	"RSA_SIGN_PKCS1_4096_SHA512": crypto.SHA512,
+}
+
+// Options are what tests replace. The zero value is right for all others.
+type Options struct {
+	// Transport is for all requests: those to Cloud KMS and those for access tokens.
+	Transport http.RoundTripper
+	// Wait waits between two attempts. It fails when the context ends.
+	Wait func(context.Context, time.Duration) error
+	Log  *slog.Logger
+}
+
+type version struct {
+	name   string // projects/…/cryptoKeyVersions/…
+	client *http.Client
+	wait   func(context.Context, time.Duration) error
+	public *rsa.PublicKey
+	hash   crypto.Hash
+}
+
+// Open finds the key version and the credentials.
+func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
+	match := uriForm.FindStringSubmatch(uri)
+	if match == nil {
+		return nil, key.Permanent("write the URI as "+form, "the URI names no key version")
+	}
+	if o.Transport == nil {
+		o.Transport = http.DefaultTransport
+	}
+	if o.Wait == nil {
+		o.Wait = wait
+	}
+	// Access tokens are fetched for as long as the program runs, through the same transport.
+	lasting := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient,
+		&http.Client{Transport: o.Transport, Timeout: attemptTimeout})
+	credentials, err := google.FindDefaultCredentials(lasting, scope)
+	if err != nil {
+		return nil, key.Permanent(credentialsRemedy, "no credentials for Google Cloud: %s",
+			key.Short(err.Error()))
+	}
+	v := &version{name: match[1], wait: o.Wait}
+	v.client = &http.Client{
+		Transport: &oauth2.Transport{Source: tokens{credentials.TokenSource}, Base: o.Transport},
+		Timeout:   attemptTimeout,
+		// The transport would show the access token to any host that an answer names.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if err := v.readPublic(ctx); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+const credentialsRemedy = "give the service's environment Application Default Credentials: a " +
+	"service account attached to the machine, or GOOGLE_APPLICATION_CREDENTIALS with the path of " +
+	"a credentials file"
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (v *version) Public() *rsa.PublicKey { return v.public }
+
+func (v *version) Close() { v.client.CloseIdleConnections() }
+
+const again = "retry; if it stays, look at the network between the service and Cloud KMS"
+
+// readPublic gets the public key. https://cloud.google.com/kms/docs/data-integrity-guidelines says
+// what to compare.
+func (v *version) readPublic(ctx context.Context) error {
+	var answer struct {
+		PEM       string `json:"pem"`
+		PEMCRC32C string `json:"pemCrc32c"`
+		Algorithm string `json:"algorithm"`
+		Name      string `json:"name"`
+	}
+	if err := v.call(ctx, viewPublicKey, http.MethodGet, "/publicKey", nil, &answer); err != nil {
+		return err
+	}
+	switch {
+	case answer.Name != v.name:
+		return key.Temporary(again, "Cloud KMS answered with another key version")
+	case answer.PEMCRC32C != checksum([]byte(answer.PEM)):
+		return key.Temporary(again, "the public key was damaged on its way: its CRC32C differs")
+	}
+	hash, known := algorithms[answer.Algorithm]
+	if !known {
+		return key.Permanent("use a key with the purpose asymmetric-signing and the algorithm "+
+			"rsa-sign-pkcs1-3072-sha256", "the key version has the algorithm %q", answer.Algorithm)
+	}
+	block, _ := pem.Decode([]byte(answer.PEM))
+	if block == nil {
+		return key.Temporary(again, "Cloud KMS answered with a public key that is no PEM")
+	}
+	public, err := key.ParsePublic(block.Bytes)
+	if err != nil {
+		return err
+	}
+	v.public = public
+	v.hash = hash
+	return nil
+}
+
+// Sign has Cloud KMS sign a digest.
+func (v *version) Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([]byte, error) {
+	if hash != v.hash {
+		return nil, key.Permanent("use a key version with the algorithm rsa-sign-pkcs1-3072-sha256",
+			"the key version signs digests of %v only, and this one is of %v", v.hash, hash)
+	}
+	names := map[crypto.Hash]string{crypto.SHA256: "sha256", crypto.SHA512: "sha512"}
+	request := struct {
+		Digest       map[string][]byte `json:"digest"`
+		DigestCRC32C string            `json:"digestCrc32c"`
+	}{map[string][]byte{names[hash]: digest}, checksum(digest)}
+	var answer struct {
+		Signature            []byte `json:"signature"`
+		SignatureCRC32C      string `json:"signatureCrc32c"`
+		VerifiedDigestCRC32C bool   `json:"verifiedDigestCrc32c"`
+		Name                 string `json:"name"`
+	}
+	err := v.call(ctx, useToSign, http.MethodPost, ":asymmetricSign", request, &answer)
+	switch {
+	case err != nil:
+		return nil, err
+	case answer.Name != v.name:
+		return nil, key.Temporary(again, "Cloud KMS signed with another key version")
+	case !answer.VerifiedDigestCRC32C:
+		return nil, key.Temporary(again, "the digest was damaged on its way to Cloud KMS")
+	case answer.SignatureCRC32C != checksum(answer.Signature):
+		return nil, key.Temporary(again, "the signature was damaged on its way: its CRC32C differs")
+	}
+	return answer.Signature, nil
+}
+
+// checksum returns the CRC32C as Google's JSON has 64-bit numbers, as a text.
+func checksum(data []byte) string {
+	return strconv.FormatUint(uint64(crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))), 10)
+}
+
+// call makes up to three attempts.
+func (v *version) call(
+	ctx context.Context, p permission, method, suffix string, request, answer any,
+) error {
+	var body []byte
+	if request != nil {
+		var err error
+		if body, err = json.Marshal(request); err != nil {
+			return err
+		}
+	}
+	delay := firstWait
+	for attempt := 1; ; attempt++ {
+		err := v.attempt(ctx, p, method, suffix, body, answer)
+		var failure *key.Failure
+		if err == nil || attempt == attempts || !errors.As(err, &failure) || !failure.Temporary {
+			return err
+		}
+		if v.wait(ctx, delay) != nil {
+			return err
+		}
+		delay *= 2
+	}
+}
+
+func (v *version) attempt(
+	ctx context.Context, p permission, method, suffix string, body []byte, answer any,
+) error {
+	request, err := http.NewRequestWithContext(ctx, method, endpoint+v.name+suffix,
+		bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := v.client.Do(request)
+	if err != nil {
+		return unreachable(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return unreachable(err)
+	case len(data) > maxAnswer:
+		return key.Temporary(again, "Cloud KMS answered with more than %d bytes", maxAnswer)
+	case response.StatusCode != http.StatusOK:
+		return refusal(v.name, p, response.StatusCode, data)
+	}
+	if err := json.Unmarshal(data, answer); err != nil {
+		return key.Temporary(again, "Cloud KMS answered with no JSON of the expected form")
+	}
+	return nil
+}
+
+// tokens marks the errors of access tokens, which come out of the same calls as all others.
+type tokens struct{ source oauth2.TokenSource }
+
+type tokenError struct{ error }
+
+func (e tokenError) Unwrap() error { return e.error }
+
+func (t tokens) Token() (*oauth2.Token, error) {
+	token, err := t.source.Token()
+	if err != nil {
+		return nil, tokenError{err}
+	}
+	return token, nil
+}
+
+// unreachable is for calls without an answer of Cloud KMS.
+func unreachable(err error) error {
+	var token tokenError
+	if !errors.As(err, &token) {
+		return key.Temporary("look at DNS, the proxy and the firewall between the service and "+
+			"cloudkms.googleapis.com", "no answer from Cloud KMS: %s", key.Short(cause(err)))
+	}
+	var refused *oauth2.RetrieveError
+	if !errors.As(err, &refused) || refused.Response == nil {
+		return key.Temporary("look at the credentials file, and at the network between the service "+
+			"and the token endpoint", "no access token for Google Cloud: %s",
+			key.Short(cause(token)))
+	}
+	status := refused.Response.StatusCode
+	if status == http.StatusTooManyRequests || status >= 500 {
+		return key.Temporary("wait until the token endpoint works",
+			"no access token for Google Cloud: the token endpoint answered with %d", status)
+	}
+	// The rest of the answer is left out: it can name accounts.
+	return key.Permanent(credentialsRemedy+"; what it is has to exist and not be revoked",
+		"no access token for Google Cloud: the token endpoint answered with %d", status)
+}
+
+// cause leaves out the method and the URL that net/http writes before an error.
+func cause(err error) string {
+	text := err.Error()
+	if _, after, found := strings.Cut(text, `": `); found {
+		return after
+	}
+	return text
+}
+
+// permission is what a call needs.
+type permission string
+
+const (
+	useToSign     permission = "cloudkms.cryptoKeyVersions.useToSign"
+	viewPublicKey permission = "cloudkms.cryptoKeyVersions.viewPublicKey"
+	// signerRole has both: https://cloud.google.com/iam/docs/roles-permissions/cloudkms.
+	signerRole = "roles/cloudkms.signerVerifier"
+)
+
+// refusal reads an error of Google's: https://cloud.google.com/apis/design/errors.
+func refusal(name string, p permission, status int, body []byte) error {
+	var answer struct {
+		Error struct {
+			Message string `json:"message"`
+			Status  string `json:"status"`
+		} `json:"error"`
+	}
+	_ = json.Unmarshal(body, &answer) // proxies answer with other bodies
+	said := fmt.Sprintf("Cloud KMS answered with %d %s", status, key.Short(answer.Error.Status))
+	said = strings.TrimSpace(said)
+	if message := key.Short(answer.Error.Message); message != "" {
+		said += ": " + message
+	}
+	switch {
+	case status == http.StatusTooManyRequests:
+		return key.Temporary("have more keys or a higher quota of cryptographic requests: "+
+			"https://cloud.google.com/kms/quotas", "%s", said)
+	case status >= 500 || status == http.StatusRequestTimeout:
+		return key.Temporary("wait; https://status.cloud.google.com shows outages", "%s", said)
+	case status == http.StatusUnauthorized:
+		return key.Permanent(credentialsRemedy, "%s", said)
+	case status == http.StatusForbidden:
+		return key.Permanent("give the service's account the permission "+string(p)+" on the key, "+
+			"for example with the role "+signerRole, "%s", said)
+	case status == http.StatusNotFound:
+		return key.Permanent("correct the URI; gcloud kms keys versions list shows the versions",
+			"there is no key version %s: %s", name, said)
+	case answer.Error.Status == "FAILED_PRECONDITION":
+		return key.Permanent("enable the key version: gcloud kms keys versions enable", "%s", said)
+	case answer.Error.Status == "INVALID_ARGUMENT":
+		return key.Permanent("use a key with the purpose asymmetric-signing and the algorithm "+
+			"rsa-sign-pkcs1-3072-sha256", "%s", said)
+	}
+	return key.Permanent("read what Cloud KMS said, and correct the key or the URI", "%s", said)
+}

@@ -1,0 +1,103 @@
+// Package key says what a key of a store is to this program: a public key, a way to sign, and
+// errors that say what to do. The packages google, azure and token have one such key for each kind
+// of store. It knows none of them.
+package key
+
+import (
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Key is an RSA private key that never leaves its store.
+type Key interface {
+	// Public returns the public key, which does not change.
+	Public() *rsa.PublicKey
+	// Sign returns the PKCS #1 v1.5 signature of a digest. Several calls may run at the same time,
+	// and each ends with its context. Errors are *Failure where the cause is known.
+	Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([]byte, error)
+	// Close gives back what the key holds. No call of Sign may follow.
+	Close()
+}
+
+// Failure is an error that says what to do about it. Neither text has a secret.
+type Failure struct {
+	Text   string // what is wrong
+	Remedy string // what the operator can do
+	// Temporary says that the same call may succeed later without a change.
+	Temporary bool
+}
+
+func (f *Failure) Error() string { return f.Text }
+
+// Permanent returns a Failure that lasts until something is changed. The text is formatted.
+func Permanent(remedy, format string, args ...any) *Failure {
+	return &Failure{Text: fmt.Sprintf(format, args...), Remedy: remedy}
+}
+
+// Temporary returns a Failure that may pass without a change. The text is formatted.
+func Temporary(remedy, format string, args ...any) *Failure {
+	return &Failure{Text: fmt.Sprintf(format, args...), Remedy: remedy, Temporary: true}
+}
+
+// FailureOf returns the Failure of an error. An error without one gets a general remedy.
+func FailureOf(err error) *Failure {
+	var known *Failure
+	if errors.As(err, &known) {
+		return known
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return Temporary("look whether the key's store answers, and at the network to it",
+			"the key's store gave no answer in time")
+	}
+	return Permanent("run delegation-signer with this URI in a shell, and read its log",
+		"%s", Short(err.Error()))
+}
+
+// ParsePublic reads a DER SubjectPublicKeyInfo, which has to be an RSA key of 2048 bits or more.
+func ParsePublic(der []byte) (*rsa.PublicKey, error) {
+	parsed, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		return nil, Permanent(rsaRemedy, "the public key cannot be read: %v", err)
+	}
+	public, ok := parsed.(*rsa.PublicKey)
+	if !ok {
+		return nil, Permanent(rsaRemedy, "the key is no RSA key")
+	}
+	return public, CheckPublic(public)
+}
+
+const rsaRemedy = "use an RSA key of at least 2048 bits"
+
+// CheckPublic refuses keys that are too weak, or that no RSA key can be.
+func CheckPublic(public *rsa.PublicKey) error {
+	switch {
+	case public.N.BitLen() < 2048:
+		return Permanent(rsaRemedy, "the RSA key has only %d bits", public.N.BitLen())
+	case public.N.BitLen() > 8192:
+		return Permanent(rsaRemedy, "the RSA key has %d bits, and 8192 are the most",
+			public.N.BitLen())
+	case public.E < 3 || public.E%2 == 0:
+		return Permanent(rsaRemedy, "the RSA key has the exponent %d", public.E)
+	}
+	return nil
+}
+
+// Short returns a text from elsewhere in one line of at most 300 bytes, for an error.
+func Short(text string) string {
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
+	const most = 300
+	if len(text) <= most {
+		return text
+	}
+	cut := most
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "…"
+}
