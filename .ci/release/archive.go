@@ -23,7 +23,7 @@ type entry struct {
 	data []byte
 }
 
-// enclosed are the files of the checkout that an archive has next to the binary.
+// enclosed are the files of the checkout that an archive has next to the binaries.
 var enclosed = []string{
 	"LICENSE",
 	"README.md",
@@ -37,8 +37,16 @@ func writeArchive(from source, p program, out string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	signer, err := os.ReadFile(p.signer)
+	if err != nil {
+		return "", err
+	}
 	name := fmt.Sprintf("delegation_%s_%s_%s", strings.TrimPrefix(p.version, "v"), p.os, p.arch)
-	entries := []entry{{name + "/", 0o755, nil}, {name + "/" + p.name, 0o755, binary}}
+	entries := []entry{
+		{name + "/", 0o755, nil},
+		{name + "/" + p.name, 0o755, binary},
+		{name + "/" + p.signerName, 0o755, signer},
+	}
 	also := enclosed
 	if p.os == "linux" {
 		also = append(slices.Clone(also), "deploy/systemd/delegation.service")

@@ -11,12 +11,15 @@ import (
 	"strings"
 )
 
-// program is a binary that was built.
+// program is delegation for one platform, as it was built, and delegation-signer.
 type program struct {
 	os, arch string
 	file     string // where it is now
 	name     string // its name in archives
 	version  string // what its build information says
+
+	// signer is the file of delegation-signer for the same platform, and signerName its name.
+	signer, signerName string
 }
 
 func buildAll(from source, platforms []string, work string) ([]program, error) {
@@ -39,24 +42,41 @@ func build(from source, platform, work string) (program, error) {
 	if !ok {
 		return program{}, errors.New("a platform is GOOS/GOARCH")
 	}
-	p := program{os: system, arch: arch, name: "delegation"}
+	p := program{os: system, arch: arch, name: "delegation", signerName: "delegation-signer"}
 	if p.os == "windows" {
 		p.name += ".exe"
+		p.signerName += ".exe"
 	}
 	p.file = filepath.Join(work, p.os+"_"+p.arch, p.name)
-	command := exec.Command("go", "build", "-trimpath", "-buildvcs=true", "-ldflags=-s",
-		"-o", p.file, "./cmd/delegation")
-	command.Dir = from.folder
-	command.Env = append(os.Environ(), buildEnvironment(p)...)
-	if said, err := command.CombinedOutput(); err != nil {
-		return program{}, fmt.Errorf("go build: %w\n%s", err, said)
-	}
-	info, err := buildinfo.ReadFile(p.file)
-	if err != nil {
+	p.signer = filepath.Join(work, p.os+"_"+p.arch, p.signerName)
+	var err error
+	if p.version, err = p.compile(from, "", "./cmd/delegation", p.file); err != nil {
 		return program{}, err
 	}
-	p.version = info.Main.Version
-	return p, checkBuildInfo(info, from)
+	// Its module has tags of its own, signer/v0.1.0, and so another version.
+	if _, err := p.compile(from, "signer", "./cmd/delegation-signer", p.signer); err != nil {
+		return program{}, err
+	}
+	return p, nil
+}
+
+// compile builds a package of the module in a folder of the checkout, and returns its version.
+func (p program) compile(from source, folder, name, to string) (string, error) {
+	command := exec.Command("go", "build", "-trimpath", "-buildvcs=true", "-ldflags=-s",
+		"-o", to, name)
+	command.Dir = filepath.Join(from.folder, folder)
+	command.Env = append(os.Environ(), buildEnvironment(p)...)
+	if said, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build %s: %w\n%s", name, err, said)
+	}
+	info, err := buildinfo.ReadFile(to)
+	if err != nil {
+		return "", err
+	}
+	if err := checkBuildInfo(info, from); err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return info.Main.Version, nil
 }
 
 // buildEnvironment has all variables that change a binary, so that the builder's own do not count.

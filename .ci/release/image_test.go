@@ -37,6 +37,7 @@ func programsOf(t *testing.T, platforms ...string) []program {
 		}
 		programs = append(programs, program{
 			os: system, arch: arch, file: file, name: "delegation", version: "v1.2.3",
+			signer: file, signerName: "delegation-signer",
 		})
 	}
 	return programs

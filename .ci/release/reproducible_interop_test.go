@@ -50,7 +50,7 @@ func TestInterop_Reproducible(t *testing.T) {
 		t.Error("two builds differ")
 	}
 	t.Log("\n" + one["SHA256SUMS"])
-	checkProgram(t, []byte(one[name+".tar.gz"]), name+"/delegation", first+"-source/clone")
+	checkPrograms(t, []byte(one[name+".tar.gz"]), name, first+"-source/clone")
 }
 
 // cloneAt clones this checkout's commit, and gives it a tag.
@@ -85,8 +85,8 @@ func contents(t *testing.T, folder string) map[string]string {
 	return files
 }
 
-// checkProgram runs the program of an archive, and looks for the folder that it was built in.
-func checkProgram(t *testing.T, archive []byte, name, builtIn string) {
+// checkPrograms runs the programs of an archive, and looks for the folder that they were built in.
+func checkPrograms(t *testing.T, archive []byte, folder, builtIn string) {
 	t.Helper()
 	z, err := gzip.NewReader(bytes.NewReader(archive))
 	if err != nil {
@@ -96,17 +96,31 @@ func checkProgram(t *testing.T, archive []byte, name, builtIn string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary := untarAt(t, z, built.time)[name]
-	file := filepath.Join(t.TempDir(), "delegation")
-	if err := os.WriteFile(file, []byte(binary), 0o700); err != nil {
-		t.Fatal(err)
+	files := untarAt(t, z, built.time)
+	run := func(name string, args ...string) string {
+		binary := files[folder+"/"+name]
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, []byte(binary), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(binary, builtIn) {
+			t.Errorf("%s contains %s", name, builtIn)
+		}
+		said, err := exec.Command(file, args...).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		return string(said)
 	}
-	said, err := exec.Command(file, "version").CombinedOutput()
+	said := run("delegation", "version")
 	want := "delegation v0.0.1-test (commit " + built.commit + ", " + runtime.Version() + " "
-	if err != nil || !strings.HasPrefix(string(said), want) {
-		t.Errorf("%v: got %s, want %s…", err, said, want)
+	if !strings.HasPrefix(said, want) {
+		t.Errorf("got %s, want %s…", said, want)
 	}
-	if strings.Contains(binary, builtIn) {
-		t.Errorf("the program contains %s", builtIn)
+	// The clone has no tag of its module, so its version has the commit.
+	said = run("delegation-signer", "--version")
+	want = "-" + built.commit[:12] + " " + runtime.Version() + "\n"
+	if !strings.HasPrefix(said, "delegation-signer v0.") || !strings.HasSuffix(said, want) {
+		t.Errorf("got %s, want …%s", said, want)
 	}
 }
