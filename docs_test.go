@@ -461,6 +461,16 @@ func TestReadme_Index(t *testing.T) {
 // nothing else.
 func TestReadme_Dependencies(t *testing.T) {
 	page := string(must(os.ReadFile("docs/dependencies.md")))
+	library, signer, found := strings.Cut(page, "\n## The module signer\n")
+	if !found {
+		t.Fatal("docs/dependencies.md does not have the module signer")
+	}
+	checkDependencies(t, library, "go.mod")
+	checkDependencies(t, signer, "signer/go.mod")
+}
+
+func checkDependencies(t *testing.T, page, module string) {
+	t.Helper()
 	documented := map[string]bool{}
 	rows := regexp.MustCompile("(?m)^\\| (`[^|]*) \\| [^|]{5,} \\|$")
 	for _, row := range rows.FindAllStringSubmatch(page, -1) {
@@ -468,17 +478,17 @@ func TestReadme_Dependencies(t *testing.T) {
 			documented[name[1]] = true
 		}
 	}
-	for _, m := range requirement.FindAllStringSubmatch(string(must(os.ReadFile("go.mod"))), -1) {
+	for _, m := range requirement.FindAllStringSubmatch(string(must(os.ReadFile(module))), -1) {
 		if m[2] != "" {
 			continue // indirect
 		}
 		name := strings.TrimPrefix(m[1], "github.com/")
 		if !documented[name] {
-			t.Errorf("docs/dependencies.md has no reason for %s", name)
+			t.Errorf("docs/dependencies.md has no reason for %s of %s", name, module)
 		}
 		delete(documented, name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(documented)) {
-		t.Errorf("%s of docs/dependencies.md is no direct dependency", name)
+		t.Errorf("%s of docs/dependencies.md is no direct dependency of %s", name, module)
 	}
 }

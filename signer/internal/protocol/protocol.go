@@ -1,6 +1,5 @@
 // Package protocol answers the requests of the program delegation over two streams. It knows what
-// lines look like, how long a call may take, and when to end. docs/signers.md describes the
-// protocol.
+// lines look like, how long a call may take, and when to end.
 package protocol
 
 import (
