@@ -173,6 +173,9 @@ var shell = map[string]struct {
 		tests:  []string{"TestOperations_Commands"},
 		reason: "the test has no journal, and reads the log itself",
 	},
+	"curl -s http://127.0.0.1:9464/metrics | grep ^delegation_": {
+		tests: []string{"TestServe_MetricsOfADay"},
+	},
 	"timedatectl": {
 		reason: "it asks the machine's clock",
 	},

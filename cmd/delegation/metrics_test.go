@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,14 +12,17 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/oidctest"
@@ -38,8 +43,8 @@ type day struct {
 // morning is when a day begins.
 var morning = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
-// newDay serves a configuration. more is added to it.
-func newDay(t *testing.T, more string) *day {
+// newDay serves a configuration with these targets.
+func newDay(t *testing.T, targets string) *day {
 	t.Helper()
 	d := &day{clock: delegationtest.NewClock(morning), client: client(nil)}
 	d.world = &world{
@@ -56,7 +61,8 @@ func newDay(t *testing.T, more string) *day {
 	d.trustSigningKey(t)
 	d.redis = newMemoryRedis(t)
 	d.writeRedis(t)
-	d.writeConfig(t, more)
+	d.writeTLS(t, 1)
+	d.writeConfig(t, targets, "")
 	d.start(t)
 	return d
 }
@@ -83,8 +89,8 @@ func (d *day) trustSigningKey(t *testing.T) {
 	d.write(t, "signing.key", string(key))
 }
 
-// writeConfig writes the configuration, with more lines after it.
-func (d *day) writeConfig(t *testing.T, more string) {
+// writeConfig writes a configuration with these targets, and more settings of sts.
+func (d *day) writeConfig(t *testing.T, targets, sts string) {
 	t.Helper()
 	d.write(t, "delegation.yaml", fmt.Sprintf(`
 listen: 127.0.0.1:0
@@ -98,12 +104,13 @@ identity_provider:
 rules:
   - require_verified_email: true
   - role_by_claim: {claim: groups, roles: [{match: "photo-editors?", role: %q}]}
-sts: {endpoint: %q}
+sts: {endpoint: %q, %s}
 cache: {shared: true}
 redis:
   url: redis://%s
+  timeout: 1m
   keys: [{id: one, secret_file: one.key}]
-%s`, d.issuerURL, service.DemoRole, d.awsURL, d.redis.address, more))
+%s`, d.issuerURL, service.DemoRole, d.awsURL, sts, d.redis.address, targets))
 }
 
 // start serves the configuration by the clock.
@@ -136,7 +143,7 @@ func (d *day) start(t *testing.T) {
 // logged waits for a line of the log with this message.
 func (d *day) logged(t *testing.T, message string) map[string]any {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.After(patience)
 	for {
 		for line := range strings.Lines(d.logs.String()) {
 			var entry map[string]any
@@ -144,10 +151,11 @@ func (d *day) logged(t *testing.T, message string) map[string]any {
 				return entry
 			}
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-d.logs.lines: // a new line
+		case <-deadline:
 			t.Fatalf("the log has no %q: %s", message, d.logs)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -180,7 +188,7 @@ func (d *day) scrape(t *testing.T) []string {
 	return strings.Split(strings.TrimSpace(body), "\n")
 }
 
-// value returns what a series has, NaN if it is not there.
+// value returns what a series has, "none" if it is not there.
 func (d *day) value(t *testing.T, series string) string {
 	t.Helper()
 	for _, line := range d.scrape(t) {
@@ -308,4 +316,260 @@ func TestServe_Metrics(t *testing.T) {
 			t.Errorf("%s: %d", address, status)
 		}
 	}
+}
+
+// goldenMetrics is what Prometheus reads after the scripted day. docs/service.md leads to it.
+const goldenMetrics = "testdata/metrics.txt"
+
+// TestServe_MetricsOfADay: what happens is counted, once, under the right name. By the end of the
+// day credentials were handed out and refused, STS, an issuer and Redis were down, and the
+// configuration was reloaded, well and badly. What the last reload removed has no gauge any more,
+// and its counters stay.
+func TestServe_MetricsOfADay(t *testing.T) {
+	photos := fmt.Sprintf("principal: %q, region: %s, failover_regions: [eu-west-1]",
+		service.DemoPrincipal, service.DemoRegion)
+	billing := fmt.Sprintf("  billing: {principal: %q, region: %s, audiences: [photo-app]}\n",
+		service.DemoPrincipal, service.DemoRegion)
+	targets := fmt.Sprintf("targets:\n  photo-app: {%s}\n", photos)
+	d := newDay(t, targets+billing)
+	exchange := func(status int, user, target string, claims map[string]any) {
+		t.Helper()
+		d.ask(t, status, user, target, claims)
+	}
+
+	// Keys are refreshed each hour, in the background of an exchange.
+	age := fmt.Sprintf("delegation_issuer_keys_age_seconds{delegation_issuer=%q}", d.issuerURL)
+	failing := strings.Replace(age, "_age_", "_failing_", 1)
+
+	// Credentials, and once more from the cache.
+	exchange(200, "alice", "photo-app", nil)
+	exchange(200, "alice", "photo-app", nil)
+	exchange(200, "bob", "billing", nil)
+
+	// Refusals. Nobody can make a series by what they ask for.
+	d.at("10:00")
+	exchange(401, "carol", "photo-app", map[string]any{"email_verified": false})
+	d.waitFor(t, age, "0")
+	exchange(401, "carol", "photo-app", map[string]any{"groups": []string{"guests"}})
+	exchange(400, "carol", "photo-app", map[string]any{"exp": morning.Unix()})
+	for i := range 3 {
+		exchange(404, "mallory", fmt.Sprintf("canary-%d", i), nil)
+	}
+	if status, _ := get(t, d.client, d.url+"/canary-path"); status != http.StatusNotFound {
+		t.Errorf("an unknown path: %d", status)
+	}
+	large := url.Values{"id_token": {strings.Repeat("x", 100_000)}}
+	status, _ := post(t, d.client, d.url+"/delegation", large)
+	if status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a large body: %d", status)
+	}
+
+	// STS answers nobody, in either region. That takes real time, so it is short.
+	d.at("11:00")
+	d.reconfigure(t, targets+billing, "timeout: 50ms")
+	d.aws.Script(ststest.Repeat(100, ststest.Hang()))
+	for _, user := range []string{"dave", "erin", "frank"} {
+		exchange(503, user, "photo-app", nil)
+	}
+	d.waitFor(t, age, "0")
+	d.wantValue(t, `delegation_sts_breaker_open{cloud_region="eu-central-1"}`, "1")
+	d.wantValue(t, `delegation_sts_breaker_open{cloud_region="eu-west-1"}`, "1")
+	d.aws.Script()
+	d.reconfigure(t, targets+billing, "")
+	exchange(200, "dave", "photo-app", nil)
+
+	// The issuer's keys cannot be refreshed, and exchanges go on with those that are known.
+	d.at("12:00")
+	d.provider.SetFaults(oidctest.Faults{Status: 503})
+	exchange(200, "grace", "photo-app", nil)
+	d.logged(t, "issuer's keys not refreshed")
+	d.at("12:30")
+	d.wantValue(t, failing, "1800")
+	d.provider.SetFaults(oidctest.Faults{})
+	exchange(200, "grace", "photo-app", nil) // begins a refresh
+	d.waitFor(t, failing, "0")
+
+	// Redis has no memory for more.
+	d.at("13:00")
+	d.redis.setFull(true)
+	exchange(200, "heidi", "photo-app", nil)
+	d.redis.setFull(false)
+
+	// A reload that is refused, and one that takes a target and a region away.
+	d.at("14:00")
+	d.writeConfig(t, "targts: {}", "")
+	if line := d.reload(t); !strings.Contains(line, "configuration not reloaded") {
+		t.Errorf("a broken configuration: %s", line)
+	}
+	d.wantValue(t, "delegation_reload_last_successful", "0")
+	d.reconfigure(t, strings.Replace(targets, ", failover_regions: [eu-west-1]", "", 1), "")
+	d.wantValue(t, `delegation_sts_breaker_open{cloud_region="eu-west-1"}`, "none")
+	exchange(404, "bob", "billing", nil)
+	d.waitFor(t, age, "0")
+
+	d.at("15:00")
+	got := d.excerpt(t)
+	if *update {
+		if err := os.WriteFile(goldenMetrics, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := string(must(os.ReadFile(goldenMetrics)))
+	for line := range strings.Lines(got) {
+		if !strings.Contains(want, line) {
+			t.Errorf("unexpected: %s", line)
+		}
+	}
+	for line := range strings.Lines(want) {
+		if !strings.Contains(got, line) {
+			t.Errorf("missing: %s", line)
+		}
+	}
+}
+
+// reconfigure reloads a configuration with these targets and settings of sts.
+func (d *day) reconfigure(t *testing.T, targets, sts string) {
+	t.Helper()
+	d.writeConfig(t, targets, sts)
+	d.mustReload(t)
+}
+
+// excerpt is what Prometheus reads, without the buckets of histograms and what is not ours, and
+// with fixed names for what differs from run to run.
+func (d *day) excerpt(t *testing.T) string {
+	t.Helper()
+	names := strings.NewReplacer(
+		d.issuerURL, "https://tenant.example.com/",
+		fingerprint(delegationtest.SigningKey()), "0123456789abcdef",
+	)
+	var lines []string
+	for _, line := range d.scrape(t) {
+		ours := strings.HasPrefix(line, "delegation_") || strings.HasPrefix(line, "http_")
+		if ours && !strings.Contains(line, "_bucket{") && !strings.Contains(line, "build_info") {
+			lines = append(lines, names.Replace(line))
+		}
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// waitFor waits until a series has a value.
+func (d *day) waitFor(t *testing.T, series, want string) {
+	t.Helper()
+	deadline := time.After(patience)
+	often := time.NewTicker(time.Millisecond)
+	defer often.Stop()
+	for d.value(t, series) != want {
+		select {
+		case <-often.C:
+		case <-deadline:
+			t.Fatalf("%s is %s, want %s", series, d.value(t, series), want)
+		}
+	}
+}
+
+func (d *day) wantValue(t *testing.T, series, want string) {
+	t.Helper()
+	if got := d.value(t, series); got != want {
+		t.Errorf("%s is %s, want %s", series, got, want)
+	}
+}
+
+// TestServe_MetricsNameNobody: callers put canaries into all that they choose, again and again.
+// None is in a metric, and after the first caller there is no new series.
+func TestServe_MetricsNameNobody(t *testing.T) {
+	d := newDay(t, fmt.Sprintf("targets: {photo-app: {principal: %q, region: %s}}",
+		service.DemoPrincipal, service.DemoRegion))
+	call := func(number int) {
+		canary := fmt.Sprintf("canary-%d", number)
+		header, claims := map[string]any{}, map[string]any{
+			"sub": canary, "aud": canary, "email": canary + "@example.com", "name": canary,
+			"groups": []string{canary}, "email_verified": true,
+		}
+		tokens := []string{
+			canary,
+			must(d.provider.SignIDToken(claims)),
+			unsigned(map[string]any{"alg": canary}, claims),
+			unsigned(map[string]any{"alg": "RS256", "kid": canary}, claims),
+			unsigned(header, map[string]any{"iss": "https://" + canary + ".example.com/"}),
+		}
+		for _, token := range tokens {
+			form := delegationForm(token)
+			form.Set("target", canary)
+			form.Set("client_id", canary)
+			form.Set("scope", canary)
+			request := must(http.NewRequestWithContext(t.Context(), http.MethodPost,
+				d.url+"/delegation?"+canary, strings.NewReader(form.Encode())))
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			request.Header.Set("User-Agent", canary)
+			request.Header.Set("X-Request-Id", canary)
+			request.Header.Set("Origin", "https://"+canary+".example.com")
+			do(t, d.client, request)
+		}
+		for _, path := range []string{"/" + canary, "/metadata/" + canary} {
+			do(t, d.client, must(http.NewRequestWithContext(t.Context(),
+				strings.ToUpper(canary), d.url+path, nil)))
+		}
+	}
+	series := func() (names []string) {
+		for _, line := range d.scrape(t) {
+			name, _, _ := strings.Cut(line, "} ")
+			if strings.Contains(strings.ToLower(line), "canary") {
+				t.Errorf("a caller chose what is in %s", line)
+			}
+			if strings.HasPrefix(line, "delegation_") || strings.HasPrefix(line, "http_") {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	call(0)
+	before := series()
+	for i := range 50 {
+		call(i + 1)
+	}
+	if after := series(); len(before) < 20 || len(after) != len(before) {
+		t.Errorf("%d series after one caller, %d after 50 more", len(before), len(after))
+	}
+}
+
+// unsigned is a token with a signature that fits nothing.
+func unsigned(header, claims map[string]any) string {
+	part := func(value any) string {
+		return base64.RawURLEncoding.EncodeToString(must(json.Marshal(value)))
+	}
+	return part(header) + "." + part(claims) + "." + part("x")
+}
+
+// TestServe_MetricsOfCertificates: each signing key has its time, and so has the certificate of
+// HTTPS. After a rollover the old key's is gone.
+func TestServe_MetricsOfCertificates(t *testing.T) {
+	d := newDay(t, fmt.Sprintf("targets: {photo-app: {principal: %q, region: %s}}\n",
+		service.DemoPrincipal, service.DemoRegion)+
+		"tls: {certificate_file: tls.crt, key_file: tls.key}")
+	remaining := func(kind, name string) string {
+		return d.value(t, fmt.Sprintf("delegation_certificate_remaining_seconds{"+
+			"delegation_certificate=%q,delegation_name=%q}", kind, name))
+	}
+	old := fingerprint(delegationtest.SigningKey())
+	next := fingerprint(delegationtest.NextSigningKey())
+	if before, none := remaining("signing", old), remaining("signing", next); before == "none" ||
+		none != "none" {
+		t.Errorf("before: %s and %s", before, none)
+	}
+	if tls := must(strconv.ParseFloat(remaining("tls", "tls.crt"), 64)); tls < 0 {
+		t.Errorf("TLS: %v", tls)
+	}
+	certificate, key := keyPEM(delegationtest.NextSigningKey())
+	d.write(t, "signing.crt", certificate)
+	d.write(t, "signing.key", key)
+	d.mustReload(t)
+	if none, after := remaining("signing", old), remaining("signing", next); none != "none" ||
+		after == "none" {
+		t.Errorf("after: %s and %s", none, after)
+	}
+}
+
+// fingerprint is what metrics call a signing key.
+func fingerprint(k delegation.SigningKey) string {
+	return fmt.Sprintf("%x", sha256.Sum256(k.Certificate.Raw))[:16]
 }

@@ -357,6 +357,13 @@ func TestServe_AddressTaken(t *testing.T) {
 	if code != exitFailed || !strings.Contains(out.String(), "for debugging") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
+	file = w.configFile(t, "metrics_listen: "+address)
+	code = run(t.Context(), []string{"serve", "--config", file},
+		surroundings{stdout: out, stderr: out})
+	if code != exitFailed ||
+		!strings.Contains(out.String(), "choose another address in metrics_listen") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
 }
 
 func TestServe_Debug(t *testing.T) {
