@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -80,6 +81,13 @@ func newBareWorld(t testing.TB, folder string) *world {
 func newWorldIn(t testing.TB, folder string) *world {
 	t.Helper()
 	w := newBareWorld(t, folder)
+	w.setUp(t)
+	return w
+}
+
+// setUp has AWS trust the signing key, which it writes, and know the roles.
+func (w *world) setUp(t testing.TB) {
+	t.Helper()
 	metadata := must(delegationtest.Identity().Metadata())
 	if err := w.aws.PutSAMLProvider(service.DemoPrincipal, metadata); err != nil {
 		t.Fatal(err)
@@ -95,7 +103,6 @@ func newWorldIn(t testing.TB, folder string) *world {
 	certificate, key := delegationtest.SigningKeyPEM()
 	w.write(t, "signing.crt", string(certificate))
 	w.write(t, "signing.key", string(key))
-	return w
 }
 
 func pemBlock(kind string, der []byte) string {
@@ -343,6 +350,17 @@ func (s *served) address(t testing.TB) string {
 		}
 	}
 }
+
+// metricsURL is where the metrics are, as the log says.
+func (s *served) metricsURL() string {
+	found := metricsLine.FindStringSubmatch(s.logs.String())
+	if found == nil {
+		return ""
+	}
+	return "http://" + found[1]
+}
+
+var metricsLine = regexp.MustCompile(`"msg":"serving metrics".*?"address":"([^"]+)"`)
 
 // client trusts the pool, and keeps no connection.
 func client(pool *x509.CertPool) *http.Client {

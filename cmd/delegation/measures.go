@@ -46,12 +46,13 @@ func (m measures) hooks() service.Hooks {
 		return service.Hooks{}
 	}
 	return service.Hooks{
-		Metrics:   m.Metrics(),
-		OnEvent:   m.OnEvent,
-		OnSTSCall: m.OnSTSCall,
-		OnRedis:   m.OnRedis,
-		Requests:  m.Requests,
-		Observe:   func(s service.State) error { return m.Observe(s) },
+		Metrics:        m.Metrics(),
+		OnEvent:        m.OnEvent,
+		OnSTSCall:      m.OnSTSCall,
+		OnRedis:        m.OnRedis,
+		OnAuditFailure: m.OnAuditFailure,
+		Requests:       m.Requests,
+		Observe:        func(s service.State) error { return m.Observe(s) },
 	}
 }
 

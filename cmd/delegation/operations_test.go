@@ -9,7 +9,9 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -399,6 +401,34 @@ func TestOperations_Codes(t *testing.T) {
 	}
 }
 
+// TestOperations_AWSRefuses: the alert is about each refusal of AWS that no retry helps, and about
+// no other.
+func TestOperations_AWSRefuses(t *testing.T) {
+	alerts, _ := rules(t)
+	i := slices.IndexFunc(alerts, func(r alertRule) bool {
+		return r.Alert == "DelegationAWSRefuses"
+	})
+	if i < 0 {
+		t.Fatal("there is no DelegationAWSRefuses")
+	}
+	concerns := func(code string) bool {
+		for _, m := range parseQuery(alerts[i].Expr).selectors[0].matchers {
+			fits := regexp.MustCompile(`\A(?:` + m.value + `)\z`).MatchString(code)
+			if fits != (m.operator == "=~") {
+				return false
+			}
+		}
+		return true
+	}
+	text := string(must(os.ReadFile("../../docs/errors.md")))
+	rows := regexp.MustCompile("(?m)^\\| `(sts_[a-z_]+)` \\| [a-z]+ \\| (yes|no) \\|")
+	for _, row := range rows.FindAllStringSubmatch(text, -1) {
+		if code, retry := row[1], row[2] == "yes"; concerns(code) == retry {
+			t.Errorf("%s: an alert %v, and a retry helps %v", code, concerns(code), retry)
+		}
+	}
+}
+
 // TestOperations_Dashboard: Grafana finds each panel once, none over another, each with a query of
 // the data source that the reader chose. The rows are those that docs/operations.md explains.
 func TestOperations_Dashboard(t *testing.T) {
@@ -465,10 +495,11 @@ func TestOperations_Dashboard(t *testing.T) {
 }
 
 // TestOperations_Commands runs the commands of docs/operations.md on a service whose AWS refuses:
-// the log has the line that grep looks for, and check prints what it finds.
+// the log and the metrics have the lines that grep looks for, check prints what it finds, and the
+// metrics listener answers.
 func TestOperations_Commands(t *testing.T) {
 	w := newWorld(t)
-	file := w.configFile(t, "")
+	file := w.configFile(t, "metrics_listen: 127.0.0.1:0")
 	s := serve(t, file)
 	w.aws.Script(ststest.Refuse(403, "AccessDenied", "Not authorized to perform "+
 		"sts:AssumeRoleWithSAML"))
@@ -495,10 +526,134 @@ func TestOperations_Commands(t *testing.T) {
 				if !strings.Contains(out, "signing key ") {
 					t.Errorf("%s prints %s", command, out)
 				}
+			case strings.HasPrefix(command, "curl "):
+				address := regexp.MustCompile(`http://127\.0\.0\.1:9464(/[^ ']+)`).
+					FindStringSubmatch(command)
+				if address == nil {
+					t.Fatalf("%s does not ask the metrics listener", command)
+				}
+				ran[address[1]] = true
+				status, body := get(t, client(nil), s.metricsURL()+address[1])
+				if status != http.StatusOK ||
+					!regexp.MustCompile("(?m)"+pattern).MatchString(body) {
+					t.Errorf("%s: %d %s", command, status, body)
+				}
 			}
 		}
 	}
-	if len(ran) != 2 {
+	if len(ran) != 4 {
 		t.Errorf("of the commands only %v are there", ran)
 	}
+}
+
+// TestOperations_Names: rules, dashboard and document name no metric that the service does not
+// serve, and no label that the metric does not have. The document names no other metric either.
+func TestOperations_Names(t *testing.T) {
+	served := servedLabels(t)
+	_, records := rules(t)
+	for _, record := range records {
+		served[record.Record] = labelSet(parseQuery(record.Expr).labels...)
+	}
+	served["up"] = labelSet()
+	served["ALERTS"] = labelSet("alertname", "alertstate", "severity")
+	check := func(where, metric string, labels ...string) {
+		if strings.HasPrefix(metric, "process_") && runtime.GOOS != "linux" {
+			return // it depends on the system which of them there are
+		}
+		if served[metric] == nil {
+			t.Errorf("%s: the service has no metric %s", where, metric)
+			return
+		}
+		for _, label := range labels {
+			if !served[metric][label] {
+				t.Errorf("%s: %s has no label %s, but %v", where, metric, label,
+					slices.Sorted(maps.Keys(served[metric])))
+			}
+		}
+	}
+	for where, query := range allQueries(t) {
+		if len(query.selectors) == 0 {
+			t.Errorf("%s asks for nothing", where)
+		}
+		some := map[string]bool{}
+		for _, s := range query.selectors {
+			maps.Copy(some, served[s.metric])
+			check(where, s.metric)
+			for _, m := range s.matchers {
+				check(where, s.metric, m.label)
+			}
+		}
+		for _, label := range query.labels {
+			if !some[label] {
+				t.Errorf("%s: none of its metrics has a label %s", where, label)
+			}
+		}
+	}
+	for _, v := range readDashboard(t).Templating.List[1:] {
+		for _, s := range parseQuery(v.Definition).selectors[:1] {
+			check("variable "+v.Name, s.metric, v.Name)
+		}
+	}
+	page := string(must(os.ReadFile(operationsDoc)))
+	named := regexp.MustCompile("`((?:delegation|http_server|process|go)_[a-z_]+)`")
+	codes := errorCodes(t)
+	for _, found := range named.FindAllStringSubmatch(page, -1) {
+		if !slices.Contains(codes, found[1]) {
+			check("operations.md", found[1])
+		}
+	}
+}
+
+func labelSet(names ...string) map[string]bool {
+	set := map[string]bool{"job": true, "instance": true}
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
+}
+
+// servedLabels returns the labels of each metric of a service in which all that is measured has
+// happened.
+func servedLabels(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	w := newWorld(t)
+	w.writeRedis(t)
+	file := w.configFile(t, `
+metrics_listen: 127.0.0.1:0
+limits: {body: 2000}
+cache: {shared: true}
+redis:
+  url: redis://127.0.0.1:1
+  keys: [{id: one, secret_file: one.key}]
+audit: {file: audit.jsonl, on_failure: continue}
+`, "failover_regions: [eu-west-1]")
+	s := serveReloadable(t, file)
+	audit := filepath.Join(w.folder, "audit.jsonl")
+	if err := errors.Join(os.Remove(audit), os.Mkdir(audit, 0o700)); err != nil {
+		t.Fatal(err) // a folder in its place, to which no record can be written
+	}
+	for _, token := range []string{w.token(nil), w.token(expired()), strings.Repeat("x", 3000)} {
+		post(t, client(nil), s.url+"/delegation", delegationForm(token))
+	}
+	w.aws.Script(ststest.Refuse(http.StatusForbidden, "AccessDenied", "no"))
+	post(t, client(nil), s.url+"/delegation", delegationForm(w.token(map[string]any{"sub": "bob"})))
+	if err := os.Remove(audit); err != nil {
+		t.Fatal(err)
+	}
+	s.mustReload(t)
+	_, text := get(t, client(nil), s.metricsURL()+"/metrics")
+	list, err := parseSeries(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := map[string]map[string]bool{}
+	for _, one := range list {
+		if served[one.name] == nil {
+			served[one.name] = labelSet()
+		}
+		for label := range one.labels {
+			served[one.name][label] = true
+		}
+	}
+	return served
 }

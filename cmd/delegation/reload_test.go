@@ -43,6 +43,14 @@ func (r *reloadable) Write(line []byte) (int, error) {
 
 func serveReloadable(t testing.TB, file string, environment ...string) *reloadable {
 	t.Helper()
+	return serveReloadableAt(t, nil, file, environment...)
+}
+
+// serveReloadableAt is serveReloadable with a clock, which is time.Now if it is nil.
+func serveReloadableAt(
+	t testing.TB, now func() time.Time, file string, environment ...string,
+) *reloadable {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &reloadable{
 		served: &served{said: newOutput(), logs: newOutput()},
@@ -55,6 +63,7 @@ func serveReloadable(t testing.TB, file string, environment ...string) *reloadab
 			environment: environment,
 			stdout:      r.said,
 			stderr:      r,
+			now:         now,
 			notify: func(c chan<- os.Signal, signals ...os.Signal) {
 				if len(signals) != 1 || signals[0] != syscall.SIGHUP {
 					t.Errorf("it asks for %v", signals)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -47,9 +48,25 @@ func (b *Builder) Audit(s AuditSettings, c *delegation.Config) audit.Sink {
 	}
 	c.AuditTimeout = b.Duration("audit.timeout", s.Timeout)
 	if sink != nil {
-		c.Audit = audit.Record(sink, byKeys)
+		c.Audit = b.counted(audit.Record(sink, byKeys), sink.Name())
 	}
 	return sink
+}
+
+// counted has the records counted that the sink does not take.
+func (b *Builder) counted(
+	write func(context.Context, delegation.Event) error, sink string,
+) func(context.Context, delegation.Event) error {
+	if b.hooks.OnAuditFailure == nil {
+		return write
+	}
+	return func(ctx context.Context, e delegation.Event) error {
+		err := write(ctx, e)
+		if err != nil {
+			b.hooks.OnAuditFailure(ctx, sink)
+		}
+		return err
+	}
 }
 
 // requireReceipt refuses a place that loses records without an error: then nothing could be refused.

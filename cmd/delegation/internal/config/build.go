@@ -239,6 +239,7 @@ func (b *Builder) endpoints(s HTTPSettings) delegationhttp.Config {
 		TrustedProxies:  s.TrustedProxies,
 		ContainerTarget: s.ContainerTarget,
 		Logger:          b.logger,
+		Now:             b.now,
 		RateLimit: delegationhttp.RateLimit{
 			Requests: s.RateLimit.Requests,
 			Per:      b.Duration("http.rate_limit.per", s.RateLimit.Per),

@@ -27,6 +27,9 @@ type Hooks struct {
 	// OnRedis is rediscache.Config.OnOperation.
 	OnRedis func(context.Context, rediscache.Operation)
 
+	// OnAuditFailure is called for each record that a sink, such as file, did not take.
+	OnAuditFailure func(ctx context.Context, sink string)
+
 	// Requests returns a handler around that of all requests. fromProxy tells whether each request
 	// comes from a proxy of the operator's.
 	Requests func(next http.Handler, fromProxy func() bool) http.Handler
