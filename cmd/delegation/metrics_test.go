@@ -573,3 +573,67 @@ func TestServe_MetricsOfCertificates(t *testing.T) {
 func fingerprint(k delegation.SigningKey) string {
 	return fmt.Sprintf("%x", sha256.Sum256(k.Certificate.Raw))[:16]
 }
+
+// TestServe_OTLP: with OpenTelemetry's variables alone, metrics and traces are at a collector when
+// the program has ended. They name no user and no token.
+func TestServe_OTLP(t *testing.T) {
+	var mu sync.Mutex
+	got := map[string]string{}
+	collector := serveURL(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body := must(io.ReadAll(r.Body))
+		mu.Lock()
+		defer mu.Unlock()
+		got[r.URL.Path] += string(body)
+	}))
+	w := newWorld(t)
+	file := w.configFile(t, "")
+	s := start(t, []string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + collector, "OTEL_SERVICE_NAME=photo-credentials",
+	}, "serve", "--config", file)
+	token := w.token(map[string]any{"sub": "canary", "name": "canary"})
+	status, body := post(t, client(nil), s.url+"/delegation", delegationForm(token))
+	if status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	if code := s.stop(); code != 0 {
+		t.Errorf("exit code %d: %s", code, s.logs)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for path, wants := range map[string][]string{
+		"/v1/traces":  {"POST /delegation", "delegation.exchange", "delegation.sts"},
+		"/v1/metrics": {"delegation.exchanges", "delegation.sts.calls", "delegation.build.info"},
+	} {
+		for _, want := range append(wants, "photo-credentials") {
+			if !strings.Contains(got[path], want) {
+				t.Errorf("%s has no %s: %q", path, want, got[path])
+			}
+		}
+		_, signature, _ := strings.Cut(token[strings.Index(token, ".")+1:], ".")
+		for _, secret := range []string{"canary", "alice@example.com", signature} {
+			if strings.Contains(got[path], secret) {
+				t.Errorf("%s has %s", path, secret)
+			}
+		}
+	}
+}
+
+// TestServe_OTLPWrongVariable: it does not start with a variable that would be ignored, and says
+// what to set.
+func TestServe_OTLPWrongVariable(t *testing.T) {
+	w := newWorld(t)
+	out := newOutput()
+	code := run(t.Context(), []string{"serve", "--config", w.configFile(t, "")}, surroundings{
+		environment: []string{
+			"OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
+		},
+		stdout: out,
+		stderr: out,
+	})
+	want := `delegation: environment variable OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" is not ` +
+		"supported: set it to http/protobuf, and the endpoint to the collector's port for HTTP, " +
+		"usually 4318"
+	if code != exitUsage || !strings.Contains(out.String(), want) {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}

@@ -78,7 +78,8 @@ type Telemetry struct {
 	requestDuration metric.Float64Histogram
 	requestSpans    trace.Tracer
 
-	lastReload atomic.Bool // whether the last reload succeeded, or there was none
+	lastReload atomic.Bool   // whether the last reload succeeded, or there was none
+	patience   time.Duration // of Shutdown
 }
 
 // Start begins to measure. It returns nil if nobody asks for metrics or traces: Options.Prometheus
@@ -99,7 +100,7 @@ func Start(ctx context.Context, o Options) (*Telemetry, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Telemetry{options: o, providers: made}
+	t := &Telemetry{options: o, providers: made, patience: shutdownTimeout}
 	t.lastReload.Store(true)
 	if err := t.makeInstruments(); err != nil {
 		return nil, errors.Join(err, t.Shutdown())
@@ -277,7 +278,7 @@ func (t *Telemetry) Observe(s State) error {
 // Shutdown sends what is left, for up to 5 seconds. The error says what did not arrive. Nothing is
 // measured after it.
 func (t *Telemetry) Shutdown() error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), t.patience)
 	defer cancel()
 	if err := t.providers.shutDown(ctx); err != nil {
 		return fmt.Errorf("the last metrics or traces were not sent: %w", err)
