@@ -182,9 +182,9 @@ func (x *exchange) checkClientID() error {
 		return nil
 	}
 	return newError(CodeClientMismatch,
-		"the caller says that it is the application %.80q, "+
+		"a token of the issuer %.200q: the caller says that it is the application %.80q, "+
 			"but the token was issued to %.80q, for the audience %.200q",
-		clientID, client, strings.Join(audience, " "))
+		x.claims.Issuer, clientID, client, strings.Join(audience, " "))
 }
 
 // findTarget looks the target up, checks that the token may be used for it, and notes what it

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/seed055b7978/delegation/internal/iam"
@@ -286,19 +287,41 @@ func (t *Target) audiencesFor(name string) []string {
 func (t *Target) mayCall(name string, c *idtoken.Claims, onlyIssuer bool) error {
 	if !t.takesTokensOf(c, onlyIssuer) {
 		return newError(CodeIssuerNotAllowed,
-			"the target %.80q does not take tokens of the issuer %.200q", name, c.Issuer)
+			"the target %.80q does not take tokens of the issuer %.200q: its issuers are %s",
+			name, c.Issuer, named(t.Issuers))
 	}
 	audiences := t.audiencesFor(name)
 	if !slices.Contains(audiences, c.Client) && !slices.Contains(t.AuthorizedParties, c.Client) {
 		return newError(CodeAudienceNotAllowed,
-			"the token was issued to the application %.80q, which may not call the target %.80q",
-			c.Client, name)
+			"the token of the issuer %.200q was issued to the application %.80q, "+
+				"which may not call the target %.80q: it takes tokens of the applications %s",
+			c.Issuer, c.Client, name, named(slices.Concat(audiences, t.AuthorizedParties)))
 	}
 	// A token that a known application requested for somebody else's API is refused too.
 	ours := func(audience string) bool { return slices.Contains(audiences, audience) }
 	if !slices.ContainsFunc(c.Audience, ours) {
 		return newError(CodeAudienceNotAllowed,
-			"the token's audience is %.80q, which is none of the target %.80q", c.Audience[0], name)
+			"the audience of the token of the issuer %.200q is %.80q, which is none of the "+
+				"target %.80q: its audiences are %s",
+			c.Issuer, c.Audience[0], name, named(audiences))
 	}
 	return nil
+}
+
+// maxNamed is how many configured values an error repeats.
+const maxNamed = 5
+
+// named lists configured values for an error.
+func named(values []string) string {
+	if len(values) == 0 {
+		return "not set"
+	}
+	var list []string
+	for _, value := range values[:min(len(values), maxNamed)] {
+		list = append(list, fmt.Sprintf("%.200q", value))
+	}
+	if more := len(values) - maxNamed; more > 0 {
+		list = append(list, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(list, ", ")
 }

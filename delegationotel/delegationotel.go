@@ -9,8 +9,8 @@
 // Each exchange is a span delegation.exchange. It is a child of the span in Exchange's context, if
 // there is one. Each stage that the exchange reached is a child of it: delegation.token,
 // delegation.target, delegation.rules, delegation.decision, delegation.cache, delegation.saml,
-// delegation.sts, delegation.audit. The spans are made when the exchange has ended, with the times of Config.Now. A
-// failed exchange has the status Error, and so has the stage that failed.
+// delegation.sts, delegation.audit. The spans are made when the exchange has ended, with the times
+// of Config.Now. A failed exchange has the status Error, and so has the stage that failed.
 //
 // # Metrics
 //

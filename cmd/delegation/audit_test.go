@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -113,7 +114,7 @@ func TestServe_AuditFails(t *testing.T) {
 		if err := os.Mkdir(folder, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		s := serveReloadable(t, w.configFile(t,
+		s := serveReloadable(t, w.configFile(t, "metrics_listen: 127.0.0.1:0\n"+
 			"audit: {file: records/audit.jsonl, on_failure: "+direction+"}"))
 		if err := os.RemoveAll(folder); err != nil {
 			t.Fatal(err)
@@ -132,6 +133,10 @@ func TestServe_AuditFails(t *testing.T) {
 			!strings.Contains(log, `"warnings":["audit_failed"]`) ||
 			strings.Contains(log, `"code":"audit_failed"`) != (direction == "refuse") {
 			t.Errorf("%s: log %s", direction, log)
+		}
+		_, metrics := get(t, client(nil), metricsOf(t, s.logs.String()))
+		if !strings.Contains(metrics, `delegation_audit_failures_total{delegation_sink="file"} 1`) {
+			t.Errorf("%s: the metrics lack the lost record: %s", direction, metrics)
 		}
 		if line := s.reload(t); !strings.Contains(line, "audit.file: records cannot be written") {
 			t.Errorf("the reload says %s", line)
@@ -202,4 +207,15 @@ func outcomeOf(t testing.TB, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	code = run(t.Context(), args, surroundings{stdout: &out, stderr: &errs})
 	return code, out.String(), errs.String()
+}
+
+// metricsOf returns the address of the metrics that a log names.
+func metricsOf(t testing.TB, log string) string {
+	t.Helper()
+	found := regexp.MustCompile(`"msg":"serving metrics","address":"([^"]+)"`).
+		FindStringSubmatch(log)
+	if found == nil {
+		t.Fatalf("no metrics: %s", log)
+	}
+	return "http://" + found[1] + "/metrics"
 }

@@ -82,7 +82,7 @@ func TestServe_Limits(t *testing.T) {
 		}
 	}
 	refused()
-	if log := s.logs.String(); strings.Count(log, `"msg":"exchange"`) != 1 {
+	if log := s.logs.String(); strings.Count(log, `"msg":"exchange `) != 1 {
 		t.Errorf("it is not one token that was read: %s", log)
 	}
 	if status, _ := get(t, c, s.url+"/ready"); status != 200 {

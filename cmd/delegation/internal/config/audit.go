@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/audit"
@@ -48,24 +49,25 @@ func (b *Builder) Audit(s AuditSettings, c *delegation.Config) audit.Sink {
 	}
 	c.AuditTimeout = b.Duration("audit.timeout", s.Timeout)
 	if sink != nil {
-		c.Audit = b.counted(audit.Record(sink, byKeys), sink.Name())
+		c.Audit = audit.Record(sink, byKeys)
 	}
 	return sink
 }
 
-// counted has the records counted that the sink does not take.
-func (b *Builder) counted(
-	write func(context.Context, delegation.Event) error, sink string,
-) func(context.Context, delegation.Event) error {
-	if b.hooks.OnAuditFailure == nil {
-		return write
+// countLostRecords has each exchange counted whose record was lost.
+func (b *Builder) countLostRecords(sink audit.Sink, c *delegation.Config) {
+	count := b.hooks.OnAuditFailure
+	if sink == nil || count == nil {
+		return
 	}
-	return func(ctx context.Context, e delegation.Event) error {
-		err := write(ctx, e)
-		if err != nil {
-			b.hooks.OnAuditFailure(ctx, sink)
+	onEvent := c.OnEvent
+	c.OnEvent = func(ctx context.Context, e delegation.Event) {
+		if slices.Contains(e.Warnings, "audit_failed") {
+			count(ctx, sink.Name())
 		}
-		return err
+		if onEvent != nil {
+			onEvent(ctx, e)
+		}
 	}
 }
 

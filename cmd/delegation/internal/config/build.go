@@ -143,6 +143,7 @@ func (b *Builder) assemble(
 	ctx context.Context, built *service.Service, c delegation.Config, h delegationhttp.Config,
 ) {
 	b.measure(&c)
+	b.countLostRecords(built.Audit, &c)
 	delegator, err := b.delegator(ctx, c)
 	if err != nil {
 		b.Add("", err)
