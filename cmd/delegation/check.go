@@ -17,6 +17,7 @@ import (
 type checkFlags struct {
 	configFile string
 	json       bool
+	schema     bool
 }
 
 func checkCommand(s surroundings) *cobra.Command {
@@ -48,11 +49,16 @@ wrong.`,
 	}
 	s.configFlag(command, &f.configFile, defaultConfig)
 	command.Flags().BoolVar(&f.json, "json", false, "write JSON, see docs/cli.md")
+	command.Flags().BoolVar(&f.schema, "schema", false, "print the JSON Schema of the "+
+		"configuration, for editors, and check nothing")
 	return command
 }
 
 // run checks everything and prints the results. Its error says how many have failed.
 func (f *checkFlags) run(c *cobra.Command, s surroundings) error {
+	if f.schema {
+		return s.print(configurationSchema)
+	}
 	var changed []config.Note
 	built, err := s.configured(c.Context(), f.configFile, verbose(c), func(l *config.Settings) {
 		changed = config.Notes(l)

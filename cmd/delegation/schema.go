@@ -1,0 +1,9 @@
+package main
+
+import _ "embed"
+
+// configurationSchema is the JSON Schema of the configuration. A test writes it from the settings'
+// types and from the comments of the example.
+//
+//go:embed delegation.schema.json
+var configurationSchema []byte
