@@ -453,8 +453,8 @@ func TestSign_Context(t *testing.T) {
 		return refuse(503, "UNAVAILABLE", "x")(w, r)
 	}
 	_, err := k.Sign(ctx, crypto.SHA256, digest[:])
-	if err == nil || c.counted("POST") != 1 {
-		t.Errorf("%v after %d calls", err, c.counted("POST"))
+	if err == nil || c.counted("POST") != 1 || len(c.waits) > 1 {
+		t.Errorf("%v after %d calls and %d pauses", err, c.counted("POST"), len(c.waits))
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed055b7978/delegation/signer/internal/key"
@@ -233,41 +234,47 @@ func TestServe_AnyOrder(t *testing.T) {
 	}
 }
 
-// TestServe_UnderWay: no line is read while 64 requests are under way.
+// TestServe_UnderWay: 64 requests are under way, and the next one waits until one has ended.
 func TestServe_UnderWay(t *testing.T) {
-	var mu sync.Mutex
-	var now, most int
-	release := make(chan struct{})
-	entered := make(chan struct{}, 200)
-	s := serveKey(t, &softKey{before: func(context.Context) error {
-		mu.Lock()
-		now++
-		most = max(most, now)
-		mu.Unlock()
-		entered <- struct{}{}
-		<-release
-		mu.Lock()
-		now--
-		mu.Unlock()
-		return nil
-	}})
-	const requests = 150
-	go func() {
-		for id := range uint64(requests) {
-			_, _ = io.WriteString(s.in, requestOf(id))
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		started := 0
+		release := make(chan struct{})
+		s := serveKey(t, &softKey{before: func(context.Context) error {
+			mu.Lock()
+			started++
+			mu.Unlock()
+			<-release
+			return nil
+		}})
+		wantStarted := func(want int) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if started != want {
+				t.Errorf("%d requests were started, want %d", started, want)
+			}
 		}
-		_ = s.in.Close()
-	}()
-	for range 64 {
-		<-entered
-	}
-	close(release)
-	for range requests {
+		const requests = 150
+		go func() {
+			for id := range uint64(requests) {
+				_, _ = io.WriteString(s.in, requestOf(id))
+			}
+			_ = s.in.Close()
+		}()
+		wantStarted(64)
+		release <- struct{}{}
 		s.check(s.read())
-	}
-	if err := s.end(); err != nil || most != 64 {
-		t.Errorf("%d were under way: %v", most, err)
-	}
+		wantStarted(65)
+		close(release)
+		for range requests - 1 {
+			s.check(s.read())
+		}
+		if err := s.end(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestServe_NoRequest: after a line that is no request nothing can be told apart any more. What came

@@ -100,7 +100,7 @@ type module struct {
 	signing  int
 	most     int
 	fail     func(function string) error
-	signs    func() // runs in C_Sign
+	signs    func() error // runs in C_Sign
 }
 
 func newModule(t *testing.T, slots ...*slot) *module {
@@ -375,11 +375,14 @@ func (m *module) Sign(s pkcs11.SessionHandle, message []byte) ([]byte, error) {
 		return nil, err
 	}
 	if m.signs != nil {
-		m.signs()
+		err = m.signs()
 	}
 	m.mu.Lock()
 	m.signing--
 	m.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
 	return rsa.SignPKCS1v15(nil, o.private, crypto.Hash(0), message)
 }
 

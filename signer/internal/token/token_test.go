@@ -89,9 +89,10 @@ func TestSign_Sessions(t *testing.T) {
 		m := newModule(t, s)
 		k := newWorld(t, m).mustOpen()
 		entered, release := make(chan struct{}, 100), make(chan struct{})
-		m.signs = func() {
+		m.signs = func() error {
 			entered <- struct{}{}
 			<-release
+			return nil
 		}
 		var all sync.WaitGroup
 		for range 30 {
@@ -396,9 +397,8 @@ func TestSign_Lost(t *testing.T) {
 			mustSign(t, k)
 			m.failNext(function, 1, code)
 			mustSign(t, k)
-			if m.counted("C_Initialize") != 2 || m.loginCount() != 2 {
-				t.Errorf("%s %s: %d connections, %d logins", function, text,
-					m.counted("C_Initialize"), m.loginCount())
+			if m.counted("C_Initialize") != 2 || m.counted("C_Finalize") != 1 || m.loginCount() != 2 {
+				t.Errorf("%s %s: %v, %d logins", function, text, m.calls, m.loginCount())
 			}
 			m.failNext(function, 2, code)
 			_, err := k.Sign(t.Context(), crypto.SHA256, digest[:])
@@ -485,15 +485,23 @@ func TestSign_Removed(t *testing.T) {
 func TestSign_LostByMany(t *testing.T) {
 	m := newModule(t, tokenSlot("saml", keyObject(private(), "signing", "1")))
 	k := newWorld(t, m).mustOpen()
-	m.mu.Lock()
-	first := m.calls["C_Initialize"]
-	m.fail = func(function string) error {
-		if function == "C_SignInit" && m.calls["C_Initialize"] == first {
-			return pkcs11.Error(pkcs11.CKR_DEVICE_ERROR)
-		}
-		return nil
+	const sessions = 8
+	var together sync.WaitGroup
+	together.Add(sessions)
+	first := make(chan struct{}, sessions)
+	for range sessions {
+		first <- struct{}{}
 	}
-	m.mu.Unlock()
+	m.signs = func() error {
+		select {
+		case <-first:
+			together.Done()
+			together.Wait()
+			return pkcs11.Error(pkcs11.CKR_DEVICE_ERROR)
+		default:
+			return nil
+		}
+	}
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() { mustSign(t, k) })
@@ -572,9 +580,10 @@ func TestSign_Stuck(t *testing.T) {
 	w := newWorld(t, m)
 	k := w.mustOpen()
 	entered, release := make(chan struct{}, 100), make(chan struct{})
-	m.signs = func() {
+	m.signs = func() error {
 		entered <- struct{}{}
 		<-release
+		return nil
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	errs := make(chan error, 100)
