@@ -236,7 +236,7 @@ func moduleFiles(t *testing.T) (files []sourceFile) {
 // all of them, and no arrow runs up.
 var commandRooms = map[string][]string{
 	"audit":   nil,
-	"config":  {"audit", "service"},
+	"config":  {"audit", "service", "term"},
 	"setup":   {"config", "term"},
 	"service": {"audit"},
 	// The commands connect it to a service, so that neither needs the other.

@@ -38,7 +38,7 @@ func Load(file string, environment []string) (*Settings, *Source, error) {
 		return nil, from, Usagef(
 			"%w: name the configuration with --config FILE, or begin with delegation init", err)
 	case err != nil:
-		return nil, from, Usage(err)
+		return nil, from, Usage(explainAccess(err))
 	}
 	s, err := parse(text, from)
 	if err != nil {

@@ -27,7 +27,7 @@ func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(for
 
 // Wrong notes that the setting at a key has to be changed.
 func (b *Builder) Wrong(at KeyPath, err error) {
-	b.Problem(fmt.Errorf("%s: %w", b.from.At(at), err))
+	b.Problem(fmt.Errorf("%s: %w", b.from.At(at), explainAccess(err)))
 }
 
 // Problem notes a problem that names its own place, such as a flag.

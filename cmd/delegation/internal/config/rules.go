@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -163,6 +165,12 @@ func (b *Builder) javaScript(
 	folder := b.from.resolve(s.Folder)
 	b.from.reads(folder)
 	rules, err := jsrules.CompileFolder(os.DirFS(folder), o)
+	var denied *fs.PathError
+	if errors.As(err, &denied) && errors.Is(err, fs.ErrPermission) {
+		denied.Path = filepath.Join(folder, denied.Path) // which is relative to the folder
+		b.Wrong(at.Child("folder"), denied)
+		return nil
+	}
 	b.Add(at.Child("folder"), err)
 	return rules
 }

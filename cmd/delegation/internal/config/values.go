@@ -44,6 +44,19 @@ func (b *Builder) file(at KeyPath, name string) []byte {
 	return text
 }
 
+// mayRead notes that a file may not be read, which the library reads later. What else may be wrong
+// with it is the library's to say.
+func (b *Builder) mayRead(at KeyPath, name string) {
+	f, err := os.Open(b.from.resolve(name))
+	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			b.Wrong(at, err)
+		}
+		return
+	}
+	_ = f.Close()
+}
+
 // Issuer reads the files of an issuer, and leaves all else to the library.
 func (b *Builder) Issuer(at KeyPath, s IssuerSettings) delegation.Issuer {
 	i := delegation.Issuer{
@@ -73,10 +86,12 @@ func (b *Builder) Issuer(at KeyPath, s IssuerSettings) delegation.Issuer {
 		i.JWKS = b.file(at.Child("jwks_file"), s.JWKSFile)
 	}
 	if s.CAFile != "" {
+		b.mayRead(at.Child("ca_file"), s.CAFile)
 		i.CAFile = b.from.resolve(s.CAFile)
 		b.from.reads(i.CAFile)
 	}
 	if s.BearerTokenFile != "" {
+		b.mayRead(at.Child("bearer_token_file"), s.BearerTokenFile)
 		i.BearerTokenFile = b.from.resolve(s.BearerTokenFile)
 	}
 	if s.SharedSecretFile != "" {
