@@ -153,6 +153,28 @@ var shell = map[string]struct {
 	`go run ./cmd/delegation init --issuer https://tenant.example.com/ --client-id photo-app \`: {
 		tests: []string{"TestInterop_Readme"},
 	},
+	`delegation init --provider keycloak --issuer https://sso.example.com/realms/photos \`: {
+		tests: []string{"TestInterop_Deploy"},
+	},
+	"install -D -g 65532 -m 640 -t /etc/delegation \\": {
+		tests:  []string{"TestInterop_Deploy"},
+		reason: "chroot and setpriv do what the container engine would",
+	},
+	`docker run --user "$(id -u):$(id -g)" --publish 127.0.0.1:8080:8080 \`: {
+		tests:  []string{"TestInterop_Deploy"},
+		reason: "chroot and setpriv do what the container engine would",
+	},
+	"install -m 755 delegation /usr/local/bin/delegation": {
+		tests:  []string{"TestInterop_Deploy"},
+		reason: "setpriv does what systemd would, with the lines of the unit",
+	},
+	"mkdir -p deploy/kubernetes/files": {
+		tests:  []string{"TestInterop_Deploy"},
+		reason: "there is no cluster; the module deploy/kubernetes/check decodes the manifests",
+	},
+	"kubectl apply -f deploy/kubernetes/servicemonitor.yaml": {
+		reason: "there is no cluster; the module deploy/kubernetes/check decodes it",
+	},
 	"delegation keygen": {
 		tests: []string{"TestDocs_SetUpByHand"},
 	},

@@ -167,8 +167,10 @@ func (p *person) deploy(t *testing.T, line string) {
 	}
 }
 
-// printedCommands are the lines that init has printed for a shell.
+// printedCommands are the lines that init has printed for a shell of the person who ran it. Those
+// for other users come after them.
 func printedCommands(out string) (commands []string) {
+	out, _, _ = strings.Cut(out, "\nOr deploy it: ")
 	for line := range strings.Lines(out) {
 		if command, ok := strings.CutPrefix(line, "  "); ok {
 			commands = append(commands, strings.TrimSpace(command))

@@ -38,7 +38,8 @@ issuer's documents and says what it found. --offline fetches nothing. Without a
 terminal it asks nothing, and fetches nothing unless --online is set.
 
 It writes all files or none, with file mode 0600, and replaces no file. It
-prints the commands to run next.
+prints the commands to run next, also those for a service that runs as another
+user: in a container, with systemd and on Kubernetes.
 
 Exit code 2 if a flag is missing or wrong, if the issuer's documents name
 another issuer, or if a file exists.`,

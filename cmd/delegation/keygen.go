@@ -27,7 +27,8 @@ func keygenCommand(s surroundings) *cobra.Command {
 		Long: `Make an RSA key and a self-signed certificate to sign SAML assertions.
 
 AWS gets the certificate in the metadata, and trusts the key. Keep the key where
-only the service can read it.
+only the service can read it. A service that runs as another user reads it by
+its group: chgrp GROUP signing.key && chmod 640 signing.key.
 
 It writes signing.key (PKCS #8, PEM) and signing.crt (PEM) with file mode 0600.
 It writes both or none, and replaces no file. Exit code 2 if one of them exists.`,

@@ -21,6 +21,7 @@ import (
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -555,6 +556,25 @@ func TestDeployment_Unit(t *testing.T) {
 	}
 	if n, err := strconv.Atoi(strings.TrimSuffix(settings["MemoryMax"], "M")); err != nil || n < 256 {
 		t.Errorf("MemoryMax is %q, want 256M at least", settings["MemoryMax"])
+	}
+}
+
+// TestDeployment_Image: init, the documentation and the manifests name the same image.
+func TestDeployment_Image(t *testing.T) {
+	name, tag, _ := strings.Cut(setup.Image, ":")
+	manifest := string(must(os.ReadFile("../../deploy/kubernetes/kustomization.yaml")))
+	if !strings.Contains(manifest, "  - name: "+name+"\n    newTag: "+tag+"\n") {
+		t.Errorf("kustomization.yaml does not have %s", setup.Image)
+	}
+	page := string(must(os.ReadFile("../../docs/deploying.md")))
+	images := regexp.MustCompile(regexp.QuoteMeta(name)+`[^\s`+"`"+`]*`).FindAllString(page, -1)
+	if len(images) < 2 {
+		t.Fatalf("the page has %q", images)
+	}
+	for _, image := range images {
+		if image != setup.Image {
+			t.Errorf("docs/deploying.md has %s, and init prints %s", image, setup.Image)
+		}
 	}
 }
 

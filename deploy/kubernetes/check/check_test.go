@@ -108,8 +108,8 @@ type cluster struct {
 	monitor    *monitoring.ServiceMonitor
 }
 
-// decode decodes documents strictly: an unknown field or kind, or a field that is there twice, is an
-// error, as is a second object of a kind.
+// decode decodes documents strictly: an unknown field or kind, or a field that is there twice, is
+// an error, as is a second object of a kind.
 func decode(text []byte) (*cluster, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
@@ -332,8 +332,8 @@ func (c *cluster) variable(t *testing.T, name string) string {
 	return ""
 }
 
-// TestManifests_Restricted: the pods run as the image's user, may do nothing else than the strictest
-// Pod Security Standard allows, and have no token of the cluster.
+// TestManifests_Restricted: the pods run as the image's user, may do nothing else than the
+// strictest Pod Security Standard allows, and have no token of the cluster.
 func TestManifests_Restricted(t *testing.T) {
 	c := described(t)
 	pod := c.deployment.Spec.Template.Spec
@@ -381,8 +381,8 @@ func TestManifests_Restricted(t *testing.T) {
 		need.Requests.Cpu().IsZero() || !need.Limits.Cpu().IsZero() {
 		t.Errorf("%+v", need)
 	}
-	if got := c.container(t).Image; !regexp.MustCompile(`^ghcr\.io/seed055b7978/delegation:v\d+\.\d+\.\d+$`).
-		MatchString(got) {
+	released := regexp.MustCompile(`^ghcr\.io/seed055b7978/delegation:v\d+\.\d+\.\d+$`)
+	if got := c.container(t).Image; !released.MatchString(got) {
 		t.Errorf("the image is %s", got)
 	}
 }

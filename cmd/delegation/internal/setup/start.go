@@ -22,6 +22,12 @@ import (
 // ConfigurationFile is the name of the configuration that init writes.
 const ConfigurationFile = "delegation.yaml"
 
+// The names of the key and its certificate that init writes.
+const (
+	keyFile         = "signing.key"
+	certificateFile = "signing.crt"
+)
+
 // Answers are what init has found out. Each has been checked by the method or function of its name
 // before Files is called.
 type Answers struct {
@@ -205,8 +211,8 @@ func (i *Answers) Files(certificate, private []byte) ([]File, error) {
 		return nil, config.Usage(err)
 	}
 	files := []File{
-		{Path: "signing.key", Text: string(private)},
-		{Path: "signing.crt", Text: string(certificate)},
+		{Path: keyFile, Text: string(private)},
+		{Path: certificateFile, Text: string(certificate)},
 		{Path: "metadata.xml", Text: string(metadata)},
 		inAWS,
 		{Path: ConfigurationFile, Text: i.configuration()},
@@ -298,5 +304,50 @@ func (i *Answers) Rest(files []File) string {
 	fmt.Fprintf(&b, "  eval \"$(delegation exchange --config %s --target %s --token-file token "+
 		"--format env)\"\n", file, term.ShellWord(i.Target))
 	fmt.Fprintf(&b, "\nThen serve it:\n\n  delegation serve --config %s\n", file)
+	b.WriteString(i.ways())
 	return b.String()
+}
+
+// Image is the image of the release that these files are for.
+const Image = "ghcr.io/seed055b7978/delegation:v0.1.0"
+
+// servedFrom is where the image and the unit read the configuration.
+const servedFrom = "/etc/delegation"
+
+// ways are the commands for a service that runs as a user of its own, which cannot read the files.
+// docs/deploying.md says the same of them.
+func (i *Answers) ways() string {
+	var b strings.Builder
+	b.WriteString("\nOr deploy it: docs/deploying.md has all steps. Only you can read the files. A " +
+		"service reads copies by its group.\n")
+	fmt.Fprintf(&b, "\nIn a container:\n\n%s"+
+		"  docker run --publish 127.0.0.1:8080:8080 --volume %s:%s:ro %s\n",
+		i.give("65532"), servedFrom, servedFrom, Image)
+	fmt.Fprintf(&b, "\nWith systemd, when the unit and its user are there:\n\n%s"+
+		"  sudo systemctl enable --now delegation\n", i.give("delegation"))
+	fmt.Fprintf(&b, "\nOn Kubernetes, in a clone of the repository:\n\n"+
+		"  mkdir -p deploy/kubernetes/files\n"+
+		"  cp %s deploy/kubernetes/files\n"+
+		"  kubectl apply -k deploy/kubernetes\n", i.served())
+	return b.String()
+}
+
+// give are the commands that let a group read what the service needs. A file cannot be copied to
+// where it is.
+func (i *Answers) give(group string) string {
+	folder, err := filepath.Abs(i.Folder)
+	if err == nil && folder == servedFrom {
+		return fmt.Sprintf("  sudo chgrp -R %s %s\n  sudo chmod -R u=rwX,g=rX,o= %s\n",
+			group, servedFrom, servedFrom)
+	}
+	return fmt.Sprintf("  sudo install -D -g %s -m 640 -t %s %s\n", group, servedFrom, i.served())
+}
+
+// served are the files that the service needs, as words of a shell.
+func (i *Answers) served() string {
+	var words []string
+	for _, name := range []string{ConfigurationFile, certificateFile, keyFile} {
+		words = append(words, term.ShellWord(filepath.Join(i.Folder, name)))
+	}
+	return strings.Join(words, " ")
 }
