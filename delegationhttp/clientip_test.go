@@ -111,3 +111,44 @@ func TestClientIP(t *testing.T) {
 		}
 	})
 }
+
+// TestClientIP_Proxies: the headers that proxies send as docs/proxies.md configures them, for a
+// client that forges an address.
+func TestClientIP_Proxies(t *testing.T) {
+	w := limited(t, delegationhttp.RateLimit{})
+	token := w.Token(nil)
+	const client = "198.51.100.7"
+	const client6 = "2001:db8:85a3::8a2e:370:7334"
+	for name, row := range map[string]struct {
+		forwarded []string
+		proxies   int
+		want      string
+	}{
+		"nginx appends":           {[]string{"6.6.6.6, " + client}, 1, client},
+		"nginx, an IPv6 client":   {[]string{"6.6.6.6, " + client6}, 1, client6},
+		"Caddy replaces":          {[]string{client}, 1, client},
+		"Traefik replaces":        {[]string{client}, 1, client},
+		"ALB appends":             {[]string{"6.6.6.6, " + client}, 1, client},
+		"ALB appends to two":      {[]string{"6.6.6.6", "7.7.7.7, " + client}, 1, client},
+		"ALB, with the port":      {[]string{"6.6.6.6, " + client + ":41234"}, 1, client},
+		"ALB, IPv6":               {[]string{"6.6.6.6, " + client6}, 1, client6},
+		"ALB, IPv6 with the port": {[]string{"6.6.6.6, [" + client6 + "]:41234"}, 1, client6},
+		"CloudFront, then an ALB": {[]string{"6.6.6.6, " + client + ", 192.0.2.9"}, 2, client},
+		"CloudFront, then an ALB with the port": {
+			[]string{"6.6.6.6," + client + ",192.0.2.9:41234"}, 2, client,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.http.TrustedProxies = row.proxies
+			r := post(delegationPath, formType, form(values(token, nil)))
+			r.RemoteAddr = "10.0.0.1:1234" // of the proxy
+			r.Header["X-Forwarded-For"] = row.forwarded
+			if !passed(t, w.handler(t), r) {
+				t.Fatal("refused")
+			}
+			if rc, _ := w.last(t); rc.Request.IP != row.want {
+				t.Errorf("got %q, want %q", rc.Request.IP, row.want)
+			}
+		})
+	}
+}

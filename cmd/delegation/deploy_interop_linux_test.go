@@ -279,8 +279,8 @@ func (d *deployment) imageAsOwner(t *testing.T) {
 	d.wantExchange(t, d.begin(t, d.command(t, c)))
 }
 
-// imageByErrors: the files as init wrote them, and no documentation. Each error names a command that
-// works to the letter on the host, and two of them are enough.
+// imageByErrors: the files as init wrote them, and no documentation. Each error names a command
+// that works to the letter on the host, and two of them are enough.
 func (d *deployment) imageByErrors(t *testing.T) {
 	photos := filepath.Join(d.world.folder, "photos")
 	private := filepath.Join(t.TempDir(), "photos")
@@ -307,8 +307,8 @@ func (d *deployment) imageByErrors(t *testing.T) {
 	d.wantExchange(t, d.begin(t, d.command(t, c)))
 }
 
-// unit: the section's commands, then what systemd does of the unit's lines. A reload reads the files
-// as the unit's user.
+// unit: the section's commands, then what systemd does of the unit's lines. A reload reads the
+// files as the unit's user.
 func (d *deployment) unit(t *testing.T) {
 	if err := os.RemoveAll("/etc/delegation"); err != nil {
 		t.Fatal(err)
@@ -468,9 +468,10 @@ func readManifest(t *testing.T, name string, into any) {
 	}
 }
 
-// projected makes a folder as the kubelet makes a projected volume (pkg/volume/util/atomic_writer.go
-// of Kubernetes): the files are in a folder with a date, ..data leads there, and names lead to ..data.
-// fsGroup is the group of all of it, and root is the owner.
+// projected makes a folder as the kubelet makes a projected volume
+// (pkg/volume/util/atomic_writer.go of Kubernetes): the files are in a folder with a date,
+// ..data leads there, and names lead to ..data. fsGroup is the group of all of it, and root is the
+// owner.
 func projected(t *testing.T, files []string, mode fs.FileMode, fsGroup int) (volume string) {
 	t.Helper()
 	volume = t.TempDir()

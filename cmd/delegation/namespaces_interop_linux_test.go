@@ -71,7 +71,7 @@ func enterNamespaces(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	mount(t, etc, "/etc", syscall.MS_BIND)
-	for _, folder := range []string{"/usr/local/bin", "/var/log"} {
+	for _, folder := range []string{"/usr/local/bin", "/var/log", "/run"} {
 		mount(t, t.TempDir(), folder, syscall.MS_BIND)
 	}
 }

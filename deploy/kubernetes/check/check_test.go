@@ -23,6 +23,7 @@ import (
 	networking "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -444,18 +445,26 @@ func TestManifests_Network(t *testing.T) {
 	}) {
 		t.Errorf("%v", got)
 	}
-	from := map[string]string{}
+	from := map[string][]string{} // the namespaces that reach a port
 	for _, rule := range c.network.Spec.Ingress {
-		for _, peer := range rule.From {
-			if peer.NamespaceSelector == nil || len(rule.Ports) != 1 {
-				t.Fatalf("%+v", rule)
+		if len(rule.From) != 1 || rule.From[0].NamespaceSelector == nil || len(rule.Ports) != 1 {
+			t.Fatalf("%+v", rule)
+		}
+		for _, namespace := range []string{"ingress-nginx", "traefik", "monitoring", "default"} {
+			selector, err := meta.LabelSelectorAsSelector(rule.From[0].NamespaceSelector)
+			if err != nil {
+				t.Fatal(err)
 			}
-			namespace := peer.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"]
-			from[namespace] = rule.Ports[0].Port.StrVal
+			if selector.Matches(labels.Set{"kubernetes.io/metadata.name": namespace}) {
+				port := rule.Ports[0].Port.StrVal
+				from[port] = append(from[port], namespace)
+			}
 		}
 	}
-	want := map[string]string{"ingress-nginx": "http", "monitoring": "metrics"}
-	if !maps.Equal(from, want) {
+	want := map[string][]string{
+		"http": {"ingress-nginx", "traefik"}, "metrics": {"monitoring"},
+	}
+	if !maps.EqualFunc(from, want, slices.Equal) {
 		t.Errorf("got %v, want %v", from, want)
 	}
 	var out []int

@@ -57,8 +57,8 @@ func (r reader) refusal(path string) string {
 	if info.IsDir() {
 		kind = "folder"
 	}
-	return fmt.Sprintf("this process runs as user %s and group %s, and the %s %s belongs to user %s "+
-		"and group %s, with mode %04o: %s",
+	return fmt.Sprintf("this process runs as user %s and group %s, and the %s %s belongs to user "+
+		"%s and group %s, with mode %04o: %s",
 		userName(r.user), groupName(r.group), kind, at, userName(int(owner.Uid)),
 		groupName(int(owner.Gid)), info.Mode().Perm(), r.remedy(path, at, folder, info, owner))
 }

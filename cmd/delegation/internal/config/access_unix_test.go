@@ -127,7 +127,8 @@ func TestAccess_Ways(t *testing.T) {
 	chmod(t, home, 0o700)
 	for _, path := range []string{file, link} {
 		said := config.Refusal(path, stranger, stranger, false)
-		if !strings.Contains(said, "the folder "+home+" belongs") || !strings.HasSuffix(said, move) {
+		if !strings.Contains(said, "the folder "+home+" belongs") ||
+			!strings.HasSuffix(said, move) {
 			t.Errorf("%s: %s", path, said)
 		}
 	}
@@ -162,7 +163,8 @@ func TestAccess_Ways(t *testing.T) {
 			t.Error(said)
 		}
 	}
-	if said := config.Refusal(filepath.Join(folder, "none"), stranger, stranger, false); said != "" {
+	none := filepath.Join(folder, "none")
+	if said := config.Refusal(none, stranger, stranger, false); said != "" {
 		t.Errorf("a file that is not there: %s", said)
 	}
 }
@@ -186,7 +188,8 @@ func TestAccess_Errors(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := os.WriteFile(file, []byte(`issuers:
-  - {url: "https://a.example.com/", ca_file: ca.pem, bearer_token_file: token, shared_secret_file: secret}
+  - {url: "https://a.example.com/", ca_file: ca.pem, bearer_token_file: token,
+     shared_secret_file: secret}
 identity_provider: {entity_id: a, keys: [{certificate_file: a.crt, key_file: a.key}]}
 targets: {}
 rules: [{javascript: {folder: rules}}]
@@ -202,10 +205,10 @@ rules: [{javascript: {folder: rules}}]
 	for at, want := range map[string]string{
 		":2: issuers[0].ca_file: ":                         "chmod u+r " + folder + "/ca.pem",
 		":2: issuers[0].bearer_token_file: ":               "chmod u+r " + folder + "/token",
-		":2: issuers[0].shared_secret_file: ":              "chmod u+r " + folder + "/secret",
-		":3: identity_provider.keys[0].certificate_file: ": "chmod u+r " + folder + "/a.crt",
-		":3: identity_provider.keys[0].key_file: ":         "chmod u+r " + folder + "/a.key",
-		":5: rules[0].javascript.folder: ":                 "chmod u+rx " + folder + "/rules",
+		":3: issuers[0].shared_secret_file: ":              "chmod u+r " + folder + "/secret",
+		":4: identity_provider.keys[0].certificate_file: ": "chmod u+r " + folder + "/a.crt",
+		":4: identity_provider.keys[0].key_file: ":         "chmod u+r " + folder + "/a.key",
+		":6: rules[0].javascript.folder: ":                 "chmod u+rx " + folder + "/rules",
 	} {
 		line := regexp.MustCompile(`(?m)^.*` + regexp.QuoteMeta(at) + `.*$`).FindString(err.Error())
 		if !strings.HasSuffix(line, want) || !strings.Contains(line, "this process runs as user ") {

@@ -318,8 +318,8 @@ const servedFrom = "/etc/delegation"
 // docs/deploying.md says the same of them.
 func (i *Answers) ways() string {
 	var b strings.Builder
-	b.WriteString("\nOr deploy it: docs/deploying.md has all steps. Only you can read the files. A " +
-		"service reads copies by its group.\n")
+	b.WriteString("\nOr deploy it: docs/deploying.md has all steps. Only you can read the files. " +
+		"A service reads copies by its group.\n")
 	fmt.Fprintf(&b, "\nIn a container:\n\n%s"+
 		"  docker run --publish 127.0.0.1:8080:8080 --volume %s:%s:ro %s\n",
 		i.give("65532"), servedFrom, servedFrom, Image)
