@@ -438,6 +438,13 @@ func (d *deployment) kubernetes(t *testing.T) {
 	}
 	s := d.begin(t, d.command(t, c))
 	d.wantExchange(t, s)
+	if strings.Contains(s.logs.String(), "sets nothing") {
+		t.Errorf("a variable of the Deployment is unknown: %s", s.logs)
+	}
+	status, body := get(t, client(nil), "http://127.0.0.1:9464/metrics")
+	if status != http.StatusOK || !strings.Contains(body, "delegation_exchanges_total") {
+		t.Errorf("what the ServiceMonitor scrapes: %d %s", status, body)
+	}
 }
 
 // pod is what the kubelet reads of a Deployment, as far as this test goes.
