@@ -173,6 +173,11 @@ func startNginx(t *testing.T, p *proxied) {
 	if err := os.MkdirAll("/var/log/nginx", 0o755); err != nil {
 		t.Fatal(err)
 	}
+	// At this level it logs each body that it writes to a file.
+	const log = "error_log /var/log/nginx/warnings.log warn;\n"
+	if err := os.WriteFile("/etc/nginx/conf.d/log.conf", []byte(log), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	p.proxiesFiles = append(p.proxiesFiles, "/var/lib/nginx")
 	p.run(t, nil, "nginx", "-g", "daemon off;")
 }
@@ -313,7 +318,9 @@ func (p *proxied) largestToken(t *testing.T) {
 	if status != http.StatusOK {
 		t.Errorf("%d %s", status, body)
 	}
-	status, body = post(t, p.client, "https://"+proxiedName+"/delegation", delegationForm(token))
+	form := delegationForm(token)
+	form.Set("padding", strings.Repeat("x", 40<<10)) // so that the body has nearly 64 KiB
+	status, body = post(t, p.client, "https://"+proxiedName+"/delegation", form)
 	if status != http.StatusOK {
 		t.Errorf("in a body: %d %s", status, body)
 	}
@@ -351,6 +358,9 @@ func (p *proxied) nothingKept(t *testing.T) {
 		}
 	}
 	for name, text := range files {
+		if bytes.Contains(text, []byte("temporary file")) {
+			t.Errorf("a body was in a file: %s", text)
+		}
 		for _, token := range p.tokens {
 			signature := token[strings.LastIndex(token, ".")+1:]
 			if bytes.Contains(text, []byte(signature)) {
