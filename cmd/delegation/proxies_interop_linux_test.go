@@ -282,25 +282,18 @@ func (p *proxied) forged(t *testing.T) {
 		ids[0] == "" || ids[0] == "forged-request" {
 		t.Fatalf("%s %s, request ID %q: %s", answer.Proto, answer.Status, ids, p.service.logs)
 	}
-	var events int
-	for line := range strings.Lines(p.service.logs.String()) {
-		var entry struct {
-			Event struct {
-				Outcome   string `json:"outcome"`
-				RequestID string `json:"http_request_id"`
-				ClientIP  string `json:"client_ip"`
-			} `json:"event"`
-		}
-		if json.Unmarshal([]byte(line), &entry) != nil || entry.Event.RequestID != ids[0] {
-			continue
-		}
-		events++
-		if entry.Event.ClientIP != proxiedClient || entry.Event.Outcome != "allowed" {
-			t.Errorf("the client is %q, want %s: %s", entry.Event.ClientIP, proxiedClient, line)
-		}
+	line := waitFor(t, p.service, `"http_request_id":"`+ids[0]+`"`)
+	var entry struct {
+		Event struct {
+			Outcome  string `json:"outcome"`
+			ClientIP string `json:"client_ip"`
+		} `json:"event"`
 	}
-	if events != 1 {
-		t.Errorf("%d events with the request ID %s: %s", events, ids[0], p.service.logs)
+	if err := json.Unmarshal([]byte(line), &entry); err != nil {
+		t.Fatal(err)
+	}
+	if entry.Event.ClientIP != proxiedClient || entry.Event.Outcome != "allowed" {
+		t.Errorf("the client is %q, want %s: %s", entry.Event.ClientIP, proxiedClient, line)
 	}
 }
 
