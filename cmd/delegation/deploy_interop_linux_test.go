@@ -169,6 +169,28 @@ func (d *deployment) wantExchange(t *testing.T, s *served) {
 	}
 }
 
+// asCheck is a command line that checks instead of serving.
+func asCheck(t *testing.T, words []string) []string {
+	t.Helper()
+	words = slices.Clone(words)
+	i := slices.Index(words, "serve")
+	if i < 0 {
+		t.Fatalf("%q", words)
+	}
+	words[i] = "check"
+	return words
+}
+
+// wantCheck runs delegation check as the service runs. It must not warn, not even of modes of
+// files.
+func wantCheck(t *testing.T, command *exec.Cmd) {
+	t.Helper()
+	out, err := command.CombinedOutput()
+	if err != nil || regexp.MustCompile(`WARN|FAIL`).Match(out) {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // container is what an engine needs to know of one.
 type container struct {
 	user        string // USER:GROUP; empty: the image's
@@ -330,9 +352,13 @@ func (d *deployment) unit(t *testing.T) {
 		"--reuid", user, "--regid", group, "--clear-groups", "--no-new-privs",
 		"--bounding-set", "-all", "--inh-caps", "-all", "--",
 	}, commandLine(t, installed, "ExecStart="))
+	environment := d.environmentOf(d.readableCA(t))
 	command := exec.Command("setpriv", words...)
-	command.Env = d.environmentOf(d.readableCA(t))
+	command.Env = environment
 	s := d.begin(t, command)
+	check := exec.Command("setpriv", asCheck(t, words)...)
+	check.Env = environment
+	wantCheck(t, check)
 	d.wantExchange(t, s)
 
 	reload := func(want string) string {
@@ -438,6 +464,9 @@ func (d *deployment) kubernetes(t *testing.T) {
 	}
 	s := d.begin(t, d.command(t, c))
 	d.wantExchange(t, s)
+	check := d.command(t, c)
+	check.Args = asCheck(t, check.Args)
+	wantCheck(t, check)
 	if strings.Contains(s.logs.String(), "sets nothing") {
 		t.Errorf("a variable of the Deployment is unknown: %s", s.logs)
 	}
