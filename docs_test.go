@@ -214,6 +214,15 @@ var shell = map[string]struct {
 	"# Make a key pair. Send the private key to IAM, then delete it: a new pair is easy to make.": {
 		reason: "its aws commands change an AWS account",
 	},
+	"aws kms create-key --key-usage SIGN_VERIFY --key-spec RSA_3072 --description delegation": {
+		tests: []string{"TestInterop_KMS"},
+	},
+	`delegation keygen --signer "awskms:///alias/delegation?region=eu-central-1"`: {
+		tests: []string{"TestInterop_KMS"},
+	},
+	"go install github.com/seed055b7978/delegation/signer/cmd/delegation-signer@latest": {
+		reason: "it asks the module proxy; TestProgram_IsFound has the error that says it",
+	},
 	"go run -tags openssl ./examples/openssl": {
 		tests: []string{"TestOpenSSL_Run"},
 	},

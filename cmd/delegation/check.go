@@ -66,6 +66,7 @@ func (f *checkFlags) run(c *cobra.Command, s surroundings) error {
 	if err != nil {
 		return err
 	}
+	defer built.Close()
 	done := s.progress(c, "Checking issuers, keys and STS")
 	results := built.Delegator.Check(c.Context())
 	if built.Redis != nil {

@@ -70,6 +70,7 @@ func (f *exchangeFlags) run(c *cobra.Command, s surroundings) error {
 	if err != nil {
 		return err
 	}
+	defer built.Close()
 	done := s.progress(c, "Exchanging the token")
 	defer done()
 	credentials, err := built.Delegator.Exchange(c.Context(), token, f.target)

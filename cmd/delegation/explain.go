@@ -56,6 +56,7 @@ func (f *explainFlags) run(c *cobra.Command, s surroundings) error {
 	if err != nil {
 		return err
 	}
+	defer built.Close()
 	done := s.progress(c, "Asking the issuer and the rules")
 	e, refusal := built.Delegator.Explain(c.Context(), token, f.target)
 	done()

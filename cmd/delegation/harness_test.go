@@ -92,6 +92,15 @@ func (w *world) setUp(t testing.TB) {
 	if err := w.aws.PutSAMLProvider(service.DemoPrincipal, metadata); err != nil {
 		t.Fatal(err)
 	}
+	w.putDemoRole(t)
+	certificate, key := delegationtest.SigningKeyPEM()
+	w.write(t, "signing.crt", string(certificate))
+	w.write(t, "signing.key", string(key))
+}
+
+// putDemoRole makes the roles that users of the configuration get.
+func (w *world) putDemoRole(t testing.TB) {
+	t.Helper()
 	for _, role := range []string{
 		service.DemoRole, strings.ReplaceAll(service.DemoRole, "photo-editor", "photo-user"),
 	} {
@@ -100,9 +109,6 @@ func (w *world) setUp(t testing.TB) {
 			t.Fatal(err)
 		}
 	}
-	certificate, key := delegationtest.SigningKeyPEM()
-	w.write(t, "signing.crt", string(certificate))
-	w.write(t, "signing.key", string(key))
 }
 
 func pemBlock(kind string, der []byte) string {

@@ -1,16 +1,15 @@
 package main
 
 import (
-	"crypto"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"io"
 	"log/slog"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/signer"
 	"github.com/spf13/cobra"
 )
 
@@ -32,7 +31,8 @@ func metadataCommand(s surroundings) *cobra.Command {
 accept: the entity ID and the certificates of all keys.
 
 It reads only identity_provider of the configuration, with its certificates and
-keys. With --target it reads the identity of that target, if it has its own.
+keys. Of a key with "signer" it reads the certificate alone, and asks no key
+service. With --target it reads the identity of that target, if it has its own.
 With --entity-id and --certificate it needs no configuration and no private key.
 
 It writes to standard output, or with --out to a new file. Exit code 2 if the
@@ -125,18 +125,9 @@ func certifiedIdentity(entityID string, files []string) (delegation.IdentityProv
 			return p, config.Usagef("--certificate: %s: %w", file, err)
 		}
 		p.Keys = append(p.Keys, delegation.SigningKey{
-			Signer:      unsigning{certificate.PublicKey},
+			Signer:      signer.Absent(certificate.PublicKey),
 			Certificate: certificate,
 		})
 	}
 	return p, nil
-}
-
-// unsigning is the signer of a certificate whose key is elsewhere.
-type unsigning struct{ key crypto.PublicKey }
-
-func (u unsigning) Public() crypto.PublicKey { return u.key }
-
-func (unsigning) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
-	return nil, errors.New("the private key is not here")
 }

@@ -51,8 +51,11 @@ func (f *tokenFlags) open(
 	if err != nil {
 		return nil, "", err
 	}
-	token, err = s.readToken(f.tokenFile)
-	return built, token, err
+	if token, err = s.readToken(f.tokenFile); err != nil {
+		built.Close()
+		return nil, "", err
+	}
+	return built, token, nil
 }
 
 // readToken reads an ID token from a file, or from standard input for "-". It is never an argument,

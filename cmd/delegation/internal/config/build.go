@@ -28,6 +28,9 @@ type Builder struct {
 	logger   *slog.Logger
 	problems []error
 	keyFiles []string // of signing keys
+	// context is that of opening signers; nil: none is opened.
+	context context.Context
+	signers map[string]service.Signer // those that are open, by what they were opened with
 	// before is the service that the next one goes on from; nil: it is the first.
 	before *service.Service
 	read   map[KeyPath]freshness.Key // the content of files, by the settings that name them
@@ -47,10 +50,11 @@ func WithHooks(hooks service.Hooks) Option { return func(b *Builder) { b.hooks =
 // NewBuilder returns a builder for settings that came from there. What it builds logs to logger.
 func NewBuilder(from *Source, logger *slog.Logger) *Builder {
 	return &Builder{
-		from:   from,
-		logger: logger,
-		read:   map[KeyPath]freshness.Key{},
-		now:    time.Now,
+		from:    from,
+		logger:  logger,
+		read:    map[KeyPath]freshness.Key{},
+		signers: map[string]service.Signer{},
+		now:     time.Now,
 	}
 }
 
@@ -91,6 +95,7 @@ func (b *Builder) with(options []Option) *Builder {
 }
 
 func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, error) {
+	b.context = ctx
 	b.requireParts(s)
 	c := b.delegation(s)
 	h := b.endpoints(s.HTTP)
@@ -109,12 +114,14 @@ func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, err
 		Replay:   c.Replay,
 		ReplayOf: replayOf(s),
 		RedisOf:  b.redisOf(s.Redis),
+		Signers:  b.signers,
 	}
 	if len(b.problems) == 0 { // otherwise the same would be said twice
 		b.assemble(ctx, built, c, h)
 	}
 	if err := b.Err(); err != nil {
 		b.closeRedis(built.Redis)
+		b.closeSigners()
 		return nil, err
 	}
 	return built, nil

@@ -33,10 +33,14 @@ func (b *Builder) Wrong(at KeyPath, err error) {
 // Problem notes a problem that names its own place, such as a flag.
 func (b *Builder) Problem(err error) { b.problems = append(b.problems, err) }
 
-// Err returns all problems that were noted so far as a UsageError, nil if there are none.
+// Err returns all problems that were noted so far as a UsageError, nil if there are none. If a key
+// service is away for a while, and nothing else is wrong, it is no UsageError.
 func (b *Builder) Err() error {
-	if len(b.problems) == 0 {
+	switch {
+	case len(b.problems) == 0:
 		return nil
+	case passing(b.problems):
+		return errors.Join(b.problems...)
 	}
 	return Usage(errors.Join(b.problems...))
 }

@@ -125,6 +125,27 @@ var fileMistakes = []mistake{
 		}}}},
 		settings{"IdentityProvider.Keys": told(signingKeys)},
 	},
+	{
+		"a key of a file and of a key service",
+		settings{"IdentityProvider.Keys": both{nil, []any{map[string]any{
+			"certificate_file": "signing.crt",
+			"key_file":         "signing.key",
+			"signer":           "awskms:///alias/delegation",
+		}}}},
+		settings{"IdentityProvider.Keys": told(signingKeys)},
+	},
+	{
+		"a key of a file and of a key service, and then of the service",
+		settings{"IdentityProvider.Keys": both{nil, []any{map[string]any{
+			"certificate_file": "signing.crt",
+			"key_file":         "signing.key",
+			"signer":           "awskms:///alias/delegation",
+		}}}},
+		settings{"IdentityProvider.Keys": both{nil, []any{map[string]any{
+			"certificate_file": "signing.crt",
+			"signer":           "awskms:///alias/delegation",
+		}}}},
+	},
 }
 
 const redisURL = "redis://localhost:6379/0"

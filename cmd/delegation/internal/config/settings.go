@@ -105,10 +105,12 @@ type IdentitySettings struct {
 	Keys     []KeySettings `yaml:"keys"`
 }
 
-// KeySettings is a signing key.
+// KeySettings is a signing key: in a file, or in a key service that Signer names.
 type KeySettings struct {
 	CertificateFile string `yaml:"certificate_file"`
 	KeyFile         string `yaml:"key_file"`
+	Signer          string `yaml:"signer"`
+	SignerProgram   string `yaml:"signer_program"`
 }
 
 // TargetSettings is delegation.Target with its AWS.

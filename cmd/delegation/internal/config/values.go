@@ -136,6 +136,15 @@ func (b *Builder) Identity(at KeyPath, s IdentitySettings) delegation.IdentityPr
 	p := delegation.IdentityProvider{EntityID: s.EntityID}
 	for i, k := range s.Keys {
 		at := at.Child("keys").Index(i)
+		if k.Signer != "" {
+			if signing, ok := b.signerKey(at, k); ok {
+				p.Keys = append(p.Keys, signing)
+			}
+			continue
+		}
+		if k.SignerProgram != "" {
+			b.Wrong(at.Child("signer_program"), errors.New("needs signer, the URI of a key"))
+		}
 		before := len(b.problems)
 		certificate := b.file(at.Child("certificate_file"), k.CertificateFile)
 		private := b.file(at.Child("key_file"), k.KeyFile)

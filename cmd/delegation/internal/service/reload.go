@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -238,7 +239,7 @@ func (r *running) keepFixed(next, before *Service) {
 // retire closes what only the old version used, when its requests have ended. Calls to AWS that go
 // on without their request may use it, and those of versions before, so there is some time more.
 func (r *running) retire(ctx context.Context, old *version, next *Service) {
-	if old.Audit == nil && (old.Redis == nil || old.Redis.isSame(next.Redis)) {
+	if len(old.own(next)) == 0 {
 		return
 	}
 	old.requests.Wait()
@@ -257,13 +258,33 @@ func (r *running) end() {
 	r.newest.close(nil)
 }
 
-// close closes what another version, which may be nil, does not use.
+// Close closes what the service has open. It is for one that Run does not run.
+func (s *Service) Close() { s.close(nil) }
+
+// close closes what another version, which may be nil, does not use, all at once.
 func (s *Service) close(other *Service) {
+	var all sync.WaitGroup
+	for _, own := range s.own(other) {
+		all.Go(func() { _ = own.Close() })
+	}
+	all.Wait()
+}
+
+// own is what another version, which may be nil, does not use.
+func (s *Service) own(other *Service) (list []io.Closer) {
+	if other == nil {
+		other = &Service{}
+	}
 	if s.Audit != nil {
-		_ = s.Audit.Close() // each version has its own
+		list = append(list, s.Audit) // each version has its own
 	}
-	if s.Redis == nil || other != nil && s.Redis.isSame(other.Redis) {
-		return
+	if s.Redis != nil && !s.Redis.isSame(other.Redis) {
+		list = append(list, s.Redis)
 	}
-	_ = s.Redis.Close()
+	for name, signer := range s.Parts.Signers {
+		if other.Parts.Signers[name] != signer {
+			list = append(list, signer)
+		}
+	}
+	return list
 }

@@ -6,8 +6,10 @@ package service
 
 import (
 	"context"
+	"crypto"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -112,6 +114,18 @@ type Parts struct {
 	ReplayOf string                 // tells the place where they are from others; empty: none
 
 	RedisOf string // tells settings and secrets
+
+	// Signers are the keys that are open in key services, by what they were opened with.
+	Signers map[string]Signer
+}
+
+// Signer is a key that is open in a key service.
+type Signer interface {
+	crypto.Signer
+	io.Closer
+
+	// Ended tells whether it will never sign again.
+	Ended() bool
 }
 
 // Run serves until the context ends, and then lets the requests under way finish: readiness fails

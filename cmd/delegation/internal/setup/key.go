@@ -1,11 +1,13 @@
 package setup
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"time"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
@@ -29,26 +31,14 @@ const startAllowance = time.Hour
 func NewKey(
 	commonName string, bits int, now time.Time, valid time.Duration,
 ) (certificatePEM, keyPEM []byte, err error) {
-	switch {
-	case bits < MinKeyBits || bits > MaxKeyBits:
-		return nil, nil, config.Usagef("the key has to have %d to %d "+
-			"bits, not %d", MinKeyBits, MaxKeyBits, bits)
-	case valid <= 0:
-		return nil, nil, config.Usagef("the certificate has to be valid for a while, "+
-			"not for %s", Validity(valid))
+	if err := checkKey(bits, valid); err != nil {
+		return nil, nil, err
 	}
 	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
 		return nil, nil, err
 	}
-	template := &x509.Certificate{ // with a random serial number
-		Subject:               pkix.Name{CommonName: commonName},
-		NotBefore:             now.Add(-startAllowance),
-		NotAfter:              now.Add(valid),
-		KeyUsage:              x509.KeyUsageDigitalSignature,
-		BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	certificatePEM, err = selfSigned(commonName, key, now, valid)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -56,7 +46,54 @@ func NewKey(
 	if err != nil {
 		return nil, nil, err
 	}
-	certificatePEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	keyPEM = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
 	return certificatePEM, keyPEM, nil
+}
+
+// NewCertificate makes the self-signed certificate of a key that stays where it is, as PEM. A key
+// or a time that will not do is a config.UsageError.
+func NewCertificate(
+	commonName string, key crypto.Signer, now time.Time, valid time.Duration,
+) (certificatePEM []byte, err error) {
+	public, isRSA := key.Public().(*rsa.PublicKey)
+	if !isRSA {
+		return nil, config.Usage(errors.New(
+			"the key is not RSA, the only kind AWS is known to accept"))
+	}
+	if err := checkKey(public.N.BitLen(), valid); err != nil {
+		return nil, err
+	}
+	return selfSigned(commonName, key, now, valid)
+}
+
+// checkKey refuses a size of a key and a time that will not do.
+func checkKey(bits int, valid time.Duration) error {
+	switch {
+	case bits < MinKeyBits || bits > MaxKeyBits:
+		return config.Usagef("the key has to have %d to %d bits, not %d",
+			MinKeyBits, MaxKeyBits, bits)
+	case valid <= 0:
+		return config.Usagef("the certificate has to be valid for a while, not for %s",
+			Validity(valid))
+	}
+	return nil
+}
+
+// selfSigned makes a certificate of a key that the key itself signs.
+func selfSigned(
+	commonName string, key crypto.Signer, now time.Time, valid time.Duration,
+) (certificatePEM []byte, err error) {
+	template := &x509.Certificate{ // with a random serial number
+		Subject:               pkix.Name{CommonName: commonName},
+		NotBefore:             now.Add(-startAllowance),
+		NotAfter:              now.Add(valid),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		BasicConstraintsValid: true,
+		SignatureAlgorithm:    x509.SHA256WithRSA,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }

@@ -1,0 +1,116 @@
+package config
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/signer"
+)
+
+// signerKey is a signing key that stays in a key service; false: something is wrong with it. A
+// builder that is asked for an identity alone reads the certificate, and asks no service.
+func (b *Builder) signerKey(at KeyPath, k KeySettings) (key delegation.SigningKey, ok bool) {
+	if k.KeyFile != "" {
+		b.Wrong(at, errors.New("has key_file and signer: choose one"))
+		return key, false
+	}
+	before := len(b.problems)
+	text := b.file(at.Child("certificate_file"), k.CertificateFile)
+	if len(b.problems) > before {
+		return key, false
+	}
+	certificate, err := firstCertificate(text)
+	if err != nil {
+		b.Wrong(at.Child("certificate_file"), err)
+		return key, false
+	}
+	if b.context == nil {
+		return delegation.SigningKey{
+			Signer:      signer.Absent(certificate.PublicKey),
+			Certificate: certificate,
+		}, true
+	}
+	opened, err := b.openSigner(k, certificate)
+	if err != nil {
+		b.Wrong(at.Child("signer"), err)
+		return key, false
+	}
+	if public, isRSA := opened.Public().(*rsa.PublicKey); !isRSA ||
+		!public.Equal(certificate.PublicKey) {
+		b.Wrong(at, errors.New("the certificate does not belong to the key of signer: make its "+
+			"certificate with delegation keygen --signer, or correct signer"))
+		return key, false
+	}
+	return delegation.SigningKey{Signer: opened, Certificate: certificate}, true
+}
+
+// firstCertificate parses the first block of a PEM file, which may go on with those of issuers.
+func firstCertificate(text []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, errors.New("does not begin with a CERTIFICATE in PEM, such as delegation " +
+			"keygen --signer makes")
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+// openSigner opens the key, unless it is open: for another entry, or in the service before. The
+// public key is part of what tells keys apart, because a name such as an alias can get another.
+func (b *Builder) openSigner(k KeySettings, certificate *x509.Certificate) (crypto.Signer, error) {
+	program := k.SignerProgram
+	if program != "" {
+		program = b.from.resolve(program)
+	}
+	name := fmt.Sprintf("%q %q %x",
+		k.Signer, program, sha256.Sum256(certificate.RawSubjectPublicKeyInfo))
+	if known, ok := b.signers[name]; ok {
+		return known, nil
+	}
+	if b.before != nil {
+		if known, ok := b.before.Parts.Signers[name]; ok && !known.Ended() {
+			b.signers[name] = known
+			return known, nil
+		}
+	}
+	opened, err := signer.Open(b.context, signer.Key{
+		URI:     k.Signer,
+		Program: program,
+		Logger:  b.logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.signers[name] = opened
+	return opened, nil
+}
+
+// closeSigners closes the signers that are of no use, because something else is wrong.
+func (b *Builder) closeSigners() {
+	var kept []service.Signer
+	if b.before != nil {
+		for _, known := range b.before.Parts.Signers {
+			kept = append(kept, known)
+		}
+	}
+	for _, opened := range b.signers {
+		if !slices.Contains(kept, opened) {
+			_ = opened.Close()
+		}
+	}
+}
+
+// passing tells whether all problems may pass by themselves, as those of a key service can.
+func passing(problems []error) bool {
+	return !slices.ContainsFunc(problems, func(problem error) bool {
+		var known *signer.Error
+		return !errors.As(problem, &known) || !known.Temporary
+	})
+}

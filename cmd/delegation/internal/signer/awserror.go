@@ -1,0 +1,117 @@
+package signer
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const wrongKeyRemedy = "name an asymmetric key of usage SIGN_VERIFY and spec RSA_2048, RSA_3072 or " +
+	"RSA_4096, such as aws kms create-key --key-usage SIGN_VERIFY --key-spec RSA_3072 makes"
+
+const throttledRemedy = "request a higher quota for Cryptographic operations (RSA) request rate of " +
+	"AWS KMS in Service Quotas, or let more exchanges reuse cached credentials (cache.size, cache.shared)"
+
+const credentialsRemedy = "check the AWS credentials of the service, and this machine's clock (NTP)"
+
+// awsRemedies are the errors of KMS that only an operator ends (KMS API Reference, Sign and
+// GetPublicKey), with what to do. ACTION, KEY and REGION stand for those of the call.
+var awsRemedies = map[string]string{
+	"AccessDeniedException": "allow ACTION on the key to the service's role, in the role's policy " +
+		"or in the key's",
+	"NotFoundException":        "correct signer: region REGION has no such key or alias",
+	"DisabledException":        "enable the key: aws kms enable-key --region REGION --key-id KEY",
+	"InvalidKeyUsageException": wrongKeyRemedy,
+	"InvalidArnException":      awsForms,
+	"ValidationException":      wrongKeyRemedy,
+	"KMSInvalidStateException": "if the key is to be deleted, keep it with aws kms " +
+		"cancel-key-deletion --region REGION --key-id KEY and then aws kms enable-key, or name " +
+		"another key in signer",
+
+	"UnsupportedOperationException": wrongKeyRemedy,
+
+	"UnrecognizedClientException":         credentialsRemedy,
+	"InvalidClientTokenId":                credentialsRemedy,
+	"InvalidSignatureException":           credentialsRemedy,
+	"SignatureDoesNotMatch":               credentialsRemedy,
+	"IncompleteSignature":                 credentialsRemedy,
+	"MissingAuthenticationTokenException": credentialsRemedy,
+	"ExpiredTokenException":               credentialsRemedy,
+	"OptInRequired":                       "activate the region in the AWS account, or use another",
+}
+
+// awsThrottled are the errors of KMS that mean that too much is asked of it.
+var awsThrottled = map[string]bool{
+	"ThrottlingException":      true,
+	"Throttling":               true,
+	"LimitExceededException":   true,
+	"RequestLimitExceeded":     true,
+	"TooManyRequestsException": true,
+}
+
+// awsTemporary are the errors of KMS that pass, whatever their status is.
+var awsTemporary = map[string]bool{
+	"KMSInternalException":       true,
+	"DependencyTimeoutException": true,
+	"KeyUnavailableException":    true,
+	"InternalFailure":            true,
+	"ServiceUnavailable":         true,
+}
+
+// refusal is the error of an answer that is no success.
+func (s *awsSigner) refusal(action string, response *http.Response, body []byte) error {
+	var answer struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"` // or Message: names match in any case
+	}
+	_ = json.Unmarshal(body, &answer) // without a type it is the status that counts
+	kind := answer.Type[strings.LastIndex(answer.Type, "#")+1:]
+	kind, _, _ = strings.Cut(kind, ":")
+	text := action + ": " + printable(response.Status)
+	if kind != "" {
+		text = fmt.Sprintf("%s: %s: %s", action, printable(kind), printable(answer.Message))
+	}
+	if id := response.Header.Get("X-Amzn-Requestid"); id != "" {
+		text += fmt.Sprintf(" [AWS request ID %s]", printable(id))
+	}
+	remedy, final := awsRemedies[kind]
+	switch {
+	case awsThrottled[kind] || response.StatusCode == http.StatusTooManyRequests:
+		return &Error{Text: text, Remedy: throttledRemedy, Temporary: true, Throttled: true}
+	case final:
+		return refused(text, s.remedy(remedy, action))
+	case awsTemporary[kind] || response.StatusCode >= http.StatusInternalServerError:
+		return temporary(text, "try again; if this lasts, see the AWS Health Dashboard for KMS")
+	case kind == "":
+		return refused(text, "check what answers as KMS (proxy, endpoint override)")
+	}
+	return refused(text, "see AWS's code and message")
+}
+
+// remedy completes a remedy with what the call was about.
+func (s *awsSigner) remedy(text, action string) string {
+	key := cmp.Or(s.keyARN, s.key.id)
+	if isAlias(key) {
+		key = "KEY" // the commands take no alias; AWS's message has the ARN
+	}
+	return strings.NewReplacer("ACTION", action, "KEY", key, "REGION", s.region).Replace(text)
+}
+
+// unreachable is the error of a call without an answer.
+func unreachable(action string, err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	text := printable(err.Error())
+	if errors.Is(err, context.DeadlineExceeded) {
+		text = "no answer after " + attemptTimeout.String()
+	}
+	return temporary(action+": "+text, "try again; check the network path to KMS (proxy, VPC "+
+		"endpoint, endpoint override)")
+}

@@ -1,0 +1,412 @@
+package signer
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+const (
+	// protocolVersion is what the first line of a program has to say. docs/signers.md describes it.
+	protocolVersion = 1
+	// maxLine is how many bytes a line of the protocol may have.
+	maxLine = 64 << 10
+)
+
+// process is a program that runs. It is started with the URI, and answers requests, one JSON object
+// a line, in any order.
+type process struct {
+	command *exec.Cmd
+	name    string
+	input   io.WriteCloser
+	lines   chan []byte // requests to write
+	public  *rsa.PublicKey
+
+	exited chan error    // has a value when the program has exited
+	done   chan struct{} // closed when all that it wrote has been read, too
+	// stop ends the goroutine that writes.
+	stop chan struct{}
+
+	mu      sync.Mutex
+	lastID  uint64
+	waiting map[uint64]chan answer
+	givenUp int   // requests given up since the last answer
+	cause   error // why it ended, if this side ended it
+}
+
+// greeting is the first line.
+type greeting struct {
+	Protocol  int    `json:"protocol"`
+	PublicKey []byte `json:"public_key"`
+	Error     *wrong `json:"error"`
+}
+
+// request asks for a signature.
+type request struct {
+	ID     uint64 `json:"id"`
+	Digest []byte `json:"digest"`
+	Hash   string `json:"hash"`
+}
+
+// answer is that of a request.
+type answer struct {
+	ID        uint64 `json:"id"`
+	Signature []byte `json:"signature"`
+	Error     *wrong `json:"error"`
+}
+
+// wrong is what a program says of a failure.
+type wrong struct {
+	Text      string `json:"text"`
+	Remedy    string `json:"remedy"`
+	Temporary bool   `json:"temporary"`
+}
+
+func (w *wrong) err(secrets redactor) *Error {
+	return &Error{
+		Text:      printable(secrets.clean(w.Text)),
+		Remedy:    printable(secrets.clean(w.Remedy)),
+		Temporary: w.Temporary,
+	}
+}
+
+// startProcess starts a program and reads its first line.
+func startProcess(ctx context.Context, path string, key Key) (*process, error) {
+	command := exec.Command(path, key.URI)
+	ownGroup(command)
+	command.WaitDelay = endTimeout // for a child of the program that keeps the pipes
+	input, err := command.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	output, toOutput := io.Pipe() // and not StdoutPipe, for which WaitDelay does not count
+	command.Stdout = toOutput
+	secrets := newRedactor(key.URI)
+	log := newProgramLog(key.Logger, path, secrets)
+	command.Stderr = log
+	if err := command.Start(); err != nil {
+		return nil, refused(printable(err.Error()), "make it a program that delegation may run")
+	}
+	p := &process{
+		command: command,
+		name:    filepath.Base(path),
+		input:   input,
+		lines:   make(chan []byte),
+		exited:  make(chan error, 1),
+		done:    make(chan struct{}),
+		stop:    make(chan struct{}),
+		waiting: map[uint64]chan answer{},
+	}
+	go p.write()
+	first := make(chan error, 1)
+	go p.read(output, first, secrets)
+	go func() {
+		err := command.Wait()
+		log.flush()
+		_ = toOutput.Close()
+		p.exited <- err
+	}()
+	select {
+	case err := <-first:
+		if err != nil {
+			p.kill(err)
+			<-p.done
+			return nil, err
+		}
+		return p, nil
+	case <-ctx.Done():
+		late := temporary(fmt.Sprintf("%s sent no public key within %s", p.name, openTimeout),
+			"the log has what it wrote; check the network path to the key service")
+		p.kill(late)
+		<-p.done
+		return nil, late
+	}
+}
+
+// write writes requests. A program that does not read holds up nobody but this goroutine.
+func (p *process) write() {
+	for {
+		select {
+		case line := <-p.lines:
+			if _, err := p.input.Write(line); err != nil {
+				return // it has ended, or is about to
+			}
+		case <-p.stop:
+			return
+		}
+	}
+}
+
+// read reads what the program writes until it ends. The result for the first line goes to first.
+func (p *process) read(output io.Reader, first chan<- error, secrets redactor) {
+	lines := bufio.NewScanner(output)
+	lines.Buffer(make([]byte, 4096), maxLine)
+	if !lines.Scan() {
+		first <- p.silent(lines.Err())
+	} else if err := p.greet(lines.Bytes(), secrets); err != nil {
+		first <- err
+	} else {
+		first <- nil
+		for lines.Scan() {
+			if err := p.take(lines.Bytes(), secrets); err != nil {
+				p.kill(err)
+				break
+			}
+		}
+		if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+			p.kill(p.speaksOtherwise())
+		}
+	}
+	_, _ = io.Copy(io.Discard, output)
+	p.finish(<-p.exited)
+}
+
+// silent is the error of a program without a first line.
+func (p *process) silent(err error) error {
+	if errors.Is(err, bufio.ErrTooLong) {
+		return p.speaksOtherwise()
+	}
+	return temporary(p.name+" ended without a word", "the log has what it wrote; run it by hand "+
+		"with the URI of signer")
+}
+
+// speaksOtherwise is the error of what is not the protocol.
+func (p *process) speaksOtherwise() error {
+	return refused(p.name+" does not speak protocol 1 of docs/signers.md", "install the "+
+		programName+" of delegation's version")
+}
+
+// greet takes the first line.
+func (p *process) greet(line []byte, secrets redactor) error {
+	var g greeting
+	if err := json.Unmarshal(line, &g); err != nil || g.Protocol != protocolVersion {
+		return p.speaksOtherwise()
+	}
+	if g.Error != nil {
+		return g.Error.err(secrets)
+	}
+	public, err := x509.ParsePKIXPublicKey(g.PublicKey)
+	if err != nil {
+		return p.speaksOtherwise()
+	}
+	key, isRSA := public.(*rsa.PublicKey)
+	if !isRSA {
+		return refused("the key is not RSA, the only kind AWS is known to accept",
+			"name an RSA key of at least 2048 bits that signs")
+	}
+	p.public = key
+	return nil
+}
+
+// take hands an answer to who waits for it. Nobody waits for what was given up.
+func (p *process) take(line []byte, secrets redactor) error {
+	var a answer
+	if err := json.Unmarshal(line, &a); err != nil {
+		return p.speaksOtherwise()
+	}
+	if a.Error != nil {
+		a.Error = &wrong{
+			Text:      secrets.clean(a.Error.Text),
+			Remedy:    secrets.clean(a.Error.Remedy),
+			Temporary: a.Error.Temporary,
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.givenUp = 0
+	if waits, ok := p.waiting[a.ID]; ok {
+		delete(p.waiting, a.ID)
+		waits <- a // it has room for one
+	}
+	return nil
+}
+
+// sign asks for a signature, and waits for it until the context ends.
+func (p *process) sign(ctx context.Context, digest []byte, hash string) ([]byte, error) {
+	id, waits := p.wait()
+	line, err := json.Marshal(request{ID: id, Digest: digest, Hash: hash})
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case p.lines <- append(line, '\n'):
+	case <-p.done:
+		return nil, p.failure()
+	case <-ctx.Done():
+		p.giveUp(id)
+		return nil, ctx.Err()
+	}
+	select {
+	case a := <-waits:
+		if a.Error != nil {
+			return nil, a.Error.err(redactor{})
+		}
+		return a.Signature, nil
+	case <-p.done:
+		return nil, p.failure()
+	case <-ctx.Done():
+		p.giveUp(id)
+		return nil, ctx.Err()
+	}
+}
+
+// wait makes a place for an answer.
+func (p *process) wait() (id uint64, waits chan answer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lastID++
+	waits = make(chan answer, 1)
+	p.waiting[p.lastID] = waits
+	return p.lastID, waits
+}
+
+// giveUp forgets a request. A program that has answered none of many is stuck, and is killed.
+func (p *process) giveUp(id uint64) {
+	p.mu.Lock()
+	_, waited := p.waiting[id]
+	delete(p.waiting, id)
+	if waited {
+		p.givenUp++
+	}
+	stuck := p.givenUp >= maxGivenUp
+	p.mu.Unlock()
+	if stuck {
+		p.kill(temporary(fmt.Sprintf("%s answered none of %d requests", p.name, maxGivenUp),
+			"check the key service"))
+	}
+}
+
+// kill ends the program at once. The first cause counts.
+func (p *process) kill(cause error) {
+	p.mu.Lock()
+	if p.cause == nil {
+		p.cause = cause
+	}
+	p.mu.Unlock()
+	killGroup(p.command.Process)
+}
+
+// end lets the program finish its requests, and kills it after a while.
+func (p *process) end(late <-chan time.Time) {
+	p.mu.Lock()
+	if p.cause == nil {
+		p.cause = temporary("the signer was closed", "")
+	}
+	p.mu.Unlock()
+	_ = p.input.Close()
+	select {
+	case <-p.done:
+		return
+	case <-late:
+	}
+	killGroup(p.command.Process)
+	<-p.done
+}
+
+// finish notes that the program has ended.
+func (p *process) finish(err error) {
+	p.mu.Lock()
+	if p.cause == nil {
+		text := p.name + " ended"
+		if err != nil {
+			text += ": " + printable(err.Error())
+		}
+		p.cause = temporary(text, "the log has what it wrote")
+	}
+	p.mu.Unlock()
+	close(p.stop)
+	close(p.done)
+}
+
+// failure is why the program ended.
+func (p *process) failure() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cause
+}
+
+// programLog logs what a program writes to its standard error, a line each, and not too much of it.
+type programLog struct {
+	logger  *slog.Logger
+	program string
+	secrets redactor
+	now     func() time.Time
+
+	line    []byte
+	cut     bool // the rest of the line is left out
+	since   time.Time
+	logged  int
+	dropped int
+}
+
+const (
+	// logLines are logged in logPeriod at most, so that a program in a loop does not fill a disk.
+	logLines  = 20
+	logPeriod = 10 * time.Second
+)
+
+func newProgramLog(logger *slog.Logger, path string, secrets redactor) *programLog {
+	return &programLog{
+		logger:  logger,
+		program: filepath.Base(path),
+		secrets: secrets,
+		now:     time.Now,
+	}
+}
+
+// Write takes what the program wrote. It never fails.
+func (l *programLog) Write(text []byte) (int, error) {
+	rest := text
+	for {
+		line, after, ended := bytes.Cut(rest, []byte("\n"))
+		l.add(line)
+		if !ended {
+			return len(text), nil
+		}
+		l.flush()
+		rest = after
+	}
+}
+
+// add appends to the line, which has as many bytes as a line of the protocol at most.
+func (l *programLog) add(text []byte) {
+	l.line = append(l.line, text[:min(len(text), maxLine-len(l.line))]...)
+}
+
+// flush logs the line, if there is one and it is not one too many.
+func (l *programLog) flush() {
+	line := string(bytes.TrimSpace(l.line))
+	l.line = l.line[:0]
+	if line == "" {
+		return
+	}
+	if now := l.now(); now.Sub(l.since) >= logPeriod {
+		l.since = now
+		l.logged = 0
+	}
+	if l.logged == logLines {
+		l.dropped++
+		return
+	}
+	l.logged++
+	attributes := []any{
+		slog.String("program", l.program),
+		slog.String("text", printable(l.secrets.clean(line))),
+	}
+	if l.dropped > 0 {
+		attributes = append(attributes, slog.Int("lines_left_out", l.dropped))
+		l.dropped = 0
+	}
+	l.logger.Warn("signer program", attributes...)
+}

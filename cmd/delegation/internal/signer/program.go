@@ -1,0 +1,260 @@
+package signer
+
+import (
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+const (
+	// programName is the program that serves what is not awskms.
+	programName = "delegation-signer"
+	// programPackage is where it is built from.
+	programPackage = "github.com/seed055b7978/delegation/signer/cmd/delegation-signer"
+
+	// firstPause is before a program that ended is started again. It doubles up to longestWait,
+	// and is short again after a program ran for as long as steady.
+	firstPause  = time.Second
+	longestWait = 30 * time.Second
+	steady      = time.Minute
+
+	// endTimeout is how long a program may take to end after its input has ended.
+	endTimeout = 5 * time.Second
+
+	// maxGivenUp is how many requests in turn may be given up before the program counts as stuck,
+	// and is started anew.
+	maxGivenUp = 16
+)
+
+// programSigner is a key that a program signs with. The program is started again if it ends.
+type programSigner struct {
+	key    Key
+	path   string
+	public *rsa.PublicKey
+	after  func(time.Duration) <-chan time.Time
+	closed chan struct{} // closed by Close
+	ended  chan struct{} // closed when no program runs and none will
+
+	mu      sync.Mutex
+	process *process // nil: none runs
+	failure error    // why none runs
+	closing sync.Once
+}
+
+// openProgram starts the program, and reads the public key from its first line.
+func openProgram(ctx context.Context, key Key) (*programSigner, error) {
+	path, err := findProgram(key)
+	if err != nil {
+		return nil, err
+	}
+	if key.after == nil {
+		key.after = time.After
+	}
+	s := &programSigner{
+		key:    key,
+		path:   path,
+		after:  key.after,
+		closed: make(chan struct{}),
+		ended:  make(chan struct{}),
+	}
+	first, err := startProcess(ctx, path, key)
+	if err != nil {
+		return nil, err
+	}
+	s.public = first.public
+	s.process = first
+	go s.supervise(first)
+	return s, nil
+}
+
+// findProgram returns the path of the program: as configured, next to the running program, or in
+// PATH.
+func findProgram(key Key) (string, error) {
+	if key.Program != "" {
+		path, err := exec.LookPath(key.Program)
+		if err == nil {
+			path, err = filepath.Abs(path)
+		}
+		if err != nil {
+			return "", refused(printable(err.Error()), "correct signer_program")
+		}
+		return path, nil
+	}
+	looked := "in PATH"
+	if self, err := os.Executable(); err == nil {
+		folder := filepath.Dir(self)
+		looked = fmt.Sprintf("in %s, nor in PATH", folder)
+		if path, err := exec.LookPath(filepath.Join(folder, programName)); err == nil {
+			return path, nil
+		}
+	}
+	if path, err := exec.LookPath(programName); err == nil {
+		return filepath.Abs(path)
+	}
+	return "", refused(fmt.Sprintf("the program %s is not %s", programName, looked),
+		"build it with go install "+programPackage+"@latest and put it next to delegation, or "+
+			"name it with signer_program")
+}
+
+// supervise starts the program again whenever it has ended, until the signer is closed.
+func (s *programSigner) supervise(running *process) {
+	defer close(s.ended)
+	pause := firstPause
+	for {
+		long := s.after(steady)
+		select {
+		case <-s.closed:
+			running.end(s.after(endTimeout))
+			return
+		case <-running.done:
+		}
+		select {
+		case <-long:
+			pause = firstPause
+		default:
+		}
+		s.lost(running.failure())
+		if running = s.restart(&pause); running == nil {
+			return
+		}
+	}
+}
+
+// lost notes that no program runs, and says so.
+func (s *programSigner) lost(failure error) {
+	s.mu.Lock()
+	s.process = nil
+	s.failure = failure
+	s.mu.Unlock()
+	consequence := "exchanges fail until it is started again"
+	if !isTemporary(failure) {
+		consequence = "exchanges fail until a reload starts it again"
+	}
+	s.key.Logger.Error("signer program ended",
+		slog.String("program", s.path),
+		slog.String("error", failure.Error()),
+		slog.String("consequence", consequence))
+}
+
+// restart starts the program after a pause, and retries with longer ones. nil: the signer was
+// closed, or the program refuses the key.
+func (s *programSigner) restart(pause *time.Duration) *process {
+	for {
+		over := s.after(*pause)
+		select {
+		case <-s.closed:
+			return nil
+		case <-over:
+		}
+		*pause = min(2**pause, longestWait)
+		next, err := s.startSame()
+		if err == nil {
+			s.mu.Lock()
+			s.process = next
+			s.failure = nil
+			s.mu.Unlock()
+			s.key.Logger.Info("signer program started again", slog.String("program", s.path))
+			return next
+		}
+		if isOver(s.closed) {
+			return nil
+		}
+		if s.lost(err); !isTemporary(err) {
+			return nil // tokens lock themselves after some attempts with a wrong PIN
+		}
+	}
+}
+
+func isTemporary(err error) bool {
+	var known *Error
+	return errors.As(err, &known) && known.Temporary
+}
+
+// startSame starts the program, which has to have the key that it had.
+func (s *programSigner) startSame() (*process, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+	defer cancel()
+	go func() { // Close does not wait for a program that starts
+		select {
+		case <-s.closed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	next, err := startProcess(ctx, s.path, s.key)
+	if err != nil {
+		return nil, err
+	}
+	if !next.public.Equal(s.public) {
+		next.end(s.after(endTimeout))
+		return nil, refused("the program has another key than before",
+			"list its certificate under keys and reload, or set the key back")
+	}
+	return next, nil
+}
+
+// Public implements crypto.Signer.
+func (s *programSigner) Public() crypto.PublicKey { return s.public }
+
+// Sign implements crypto.Signer, for 30 seconds at most.
+func (s *programSigner) Sign(
+	random io.Reader, digest []byte, o crypto.SignerOpts,
+) ([]byte, error) {
+	return signPlain(s, random, digest, o)
+}
+
+// SignContext implements delegation.ContextSigner.
+func (s *programSigner) SignContext(
+	ctx context.Context, _ io.Reader, digest []byte, opts crypto.SignerOpts,
+) ([]byte, error) {
+	hash, err := hashName(digest, opts)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	running := s.process
+	failure := s.failure
+	s.mu.Unlock()
+	if running == nil {
+		return nil, named(s.key.URI, s.absent(failure))
+	}
+	signature, err := running.sign(ctx, digest, hash)
+	return signature, named(s.key.URI, err)
+}
+
+// absent is the error of a program that does not run.
+func (s *programSigner) absent(failure error) error {
+	if s.Ended() {
+		return refused("the signer program does not run any more: "+failure.Error(),
+			"then reload")
+	}
+	return temporary("the signer program does not run: "+failure.Error(), "it is started again")
+}
+
+// Ended implements Signer.
+func (s *programSigner) Ended() bool { return isOver(s.ended) }
+
+func isOver(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close ends the program: its input ends, and after five seconds it is killed.
+func (s *programSigner) Close() error {
+	s.closing.Do(func() { close(s.closed) })
+	<-s.ended
+	return nil
+}

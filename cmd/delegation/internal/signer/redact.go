@@ -1,0 +1,65 @@
+package signer
+
+import (
+	"bytes"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+)
+
+// minSecret is how many characters a PIN has at least (SoftHSM2 and Cryptoki tokens want four).
+const minSecret = 4
+
+// redactor takes PINs out of what a program writes. The program must not write one: C libraries
+// that it loads may.
+type redactor struct{ secrets []string }
+
+// newRedactor knows the PIN that the URI's pin-source names, and those in the environment.
+func newRedactor(uri string) redactor {
+	var r redactor
+	for _, field := range strings.FieldsFunc(uri, func(c rune) bool {
+		return strings.ContainsRune("?&;", c)
+	}) {
+		source, found := strings.CutPrefix(field, "pin-source=")
+		path, err := url.PathUnescape(source)
+		if !found || err != nil {
+			continue
+		}
+		path = strings.TrimPrefix(strings.TrimPrefix(path, "file:"), "//")
+		r.add(firstBytes(path))
+	}
+	for _, entry := range os.Environ() {
+		name, value, _ := strings.Cut(entry, "=")
+		if strings.HasSuffix(name, "PIN") {
+			r.add(value)
+		}
+	}
+	return r
+}
+
+// firstBytes reads the beginning of a file, or nothing.
+func firstBytes(path string) string {
+	file, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	var text bytes.Buffer
+	_, _ = io.CopyN(&text, file, 1024)
+	return text.String()
+}
+
+func (r *redactor) add(secret string) {
+	if secret = strings.TrimSpace(secret); len(secret) >= minSecret {
+		r.secrets = append(r.secrets, secret)
+	}
+}
+
+// clean returns the text without the PINs.
+func (r redactor) clean(text string) string {
+	for _, secret := range r.secrets {
+		text = strings.ReplaceAll(text, secret, "[PIN]")
+	}
+	return text
+}

@@ -1,0 +1,133 @@
+// Package signer opens signing keys that never leave where they are: in AWS KMS over its REST
+// interface, and in any other key service through a program, delegation-signer. A URI names the
+// key, and holds no secret. Errors say what to do, in the keys of the configuration and in the
+// permissions of the key service.
+package signer
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// openTimeout is how long opening a key may take: the start of a program, or a call to AWS.
+const openTimeout = 10 * time.Second
+
+// plainTimeout bounds a signature that is asked for without a context.
+const plainTimeout = 30 * time.Second
+
+// Key says which key to open.
+type Key struct {
+	// URI names the key, such as awskms:///alias/delegation.
+	URI string
+	// Program is the program that is asked for it, if the scheme is not awskms; empty: the program
+	// delegation-signer next to the running one, or in PATH.
+	Program string
+	// Logger has what the program writes to its standard error. It is required.
+	Logger *slog.Logger
+
+	// limit bounds an attempt; nil: attemptTimeout.
+	limit func(context.Context) (context.Context, context.CancelFunc)
+	after func(time.Duration) <-chan time.Time       // nil: time.After
+	pause func(context.Context, time.Duration) error // nil: it takes its time
+}
+
+// Signer is a key that was opened. It may be used by many at the same time.
+type Signer interface {
+	delegation.ContextSigner
+	io.Closer
+
+	// Ended tells whether it will never sign again, and has to be opened anew.
+	Ended() bool
+}
+
+// schemes are those that a program of ours serves, with the product's name.
+var schemes = map[string]string{
+	"gcpkms":   "Google Cloud KMS",
+	"azurekms": "Azure Key Vault",
+	"pkcs11":   "PKCS #11",
+
+	"azurekeyvault": "Azure Key Vault",
+}
+
+const knownSchemes = "awskms:, gcpkms:, azurekms: and pkcs11:"
+
+// Open connects to the key and reads its public key, within 10 seconds. The error is an [*Error].
+func Open(ctx context.Context, key Key) (Signer, error) {
+	limited, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	scheme, _, found := strings.Cut(key.URI, ":")
+	switch {
+	case !found:
+		return nil, refused("the URI has no scheme", "begin it with one of "+knownSchemes)
+	case secretInURI(key.URI):
+		return nil, refused("the URI has a PIN in it, which everyone can read who lists processes",
+			"write the PIN to a file and name it with pin-source=file:/PATH instead of pin-value")
+	case scheme == "awskms":
+		if key.Program != "" {
+			return nil, refused("awskms needs no program", "remove signer_program")
+		}
+		return openAWS(limited, key)
+	case key.Program == "" && schemes[scheme] == "":
+		return nil, refused(fmt.Sprintf("%.40q is no scheme of a key service", scheme),
+			"use one of "+knownSchemes+", or name a program with signer_program")
+	}
+	return openProgram(limited, key)
+}
+
+// secretInURI tells whether a PKCS #11 URI holds a PIN (RFC 7512 §2.4).
+func secretInURI(uri string) bool {
+	fields := strings.FieldsFunc(uri, func(r rune) bool { return strings.ContainsRune("?&;:", r) })
+	return slices.ContainsFunc(fields, func(field string) bool {
+		return strings.HasPrefix(strings.ToLower(field), "pin-value=")
+	})
+}
+
+// WithContext returns a crypto.Signer whose Sign has the context, for those who call it without one.
+func WithContext(ctx context.Context, s Signer) crypto.Signer { return withContext{s, ctx} }
+
+type withContext struct {
+	Signer
+	ctx context.Context
+}
+
+func (s withContext) Sign(
+	random io.Reader, digest []byte, opts crypto.SignerOpts,
+) ([]byte, error) {
+	return s.SignContext(s.ctx, random, digest, opts)
+}
+
+// signPlain is Sign for a signer that takes a context.
+func signPlain(
+	s Signer, random io.Reader, digest []byte, opts crypto.SignerOpts,
+) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), plainTimeout)
+	defer cancel()
+	return s.SignContext(ctx, random, digest, opts)
+}
+
+// hashName returns the name of the hash of a PKCS #1 v1.5 signature, such as SHA-256.
+func hashName(digest []byte, opts crypto.SignerOpts) (string, error) {
+	hash := opts.HashFunc()
+	if opts != crypto.SignerOpts(hash) {
+		return "", refused("the signature is to be PKCS #1 v1.5", "ask for no other")
+	}
+	switch hash {
+	case crypto.SHA256, crypto.SHA384, crypto.SHA512:
+	default:
+		return "", refused(fmt.Sprintf("%v is no hash for a signature here", hash),
+			"use SHA-256, SHA-384 or SHA-512")
+	}
+	if len(digest) != hash.Size() {
+		return "", refused(fmt.Sprintf("a digest of %d bytes is not one of %v", len(digest), hash),
+			"report this as a bug")
+	}
+	return hash.String(), nil
+}
