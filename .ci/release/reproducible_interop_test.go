@@ -18,17 +18,19 @@ import (
 )
 
 // TestInterop_Reproducible: the workflow's build step makes the same release from two clones in two
-// folders, byte for byte, and its program names the tag and the commit.
+// folders, byte for byte, for this platform and for one of another system and archive. Its program
+// names the tag and the commit.
 func TestInterop_Reproducible(t *testing.T) {
 	host := runtime.GOOS + "/" + runtime.GOARCH
 	if runtime.GOOS != "linux" {
 		t.Fatalf("%s has no image", host)
 	}
+	const other = "windows/arm64"
 	first := filepath.Join(t.TempDir(), "release")
 	second := filepath.Join(t.TempDir(), "a", "deeper", "folder")
 	for _, out := range []string{first, second} {
 		clone := cloneAt(t, filepath.Join(out+"-source", "clone"), "v0.0.1-test")
-		build := exec.Command(clone+"/.ci/release/build", out, "v0.0.1-test", host)
+		build := exec.Command(clone+"/.ci/release/build", out, "v0.0.1-test", host+","+other)
 		if said, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, said)
 		}
@@ -37,7 +39,7 @@ func TestInterop_Reproducible(t *testing.T) {
 	two := contents(t, second)
 	name := "delegation_0.0.1-test_" + runtime.GOOS + "_" + runtime.GOARCH
 	for _, file := range []string{
-		name + ".tar.gz", "delegation_0.0.1-test_image.tar", "SHA256SUMS", "image/index.json",
+		name + ".tar.gz", "delegation_0.0.1-test_windows_arm64.zip", "delegation_0.0.1-test_image.tar", "SHA256SUMS", "image/index.json",
 	} {
 		if one[file] == "" {
 			t.Errorf("there is no %s among %q", file, slices.Sorted(maps.Keys(one)))
