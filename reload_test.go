@@ -232,20 +232,21 @@ func TestWithConfig_IssuerLeaves(t *testing.T) {
 	wantError(t, err, delegation.StageToken, delegation.CodeIssuerUnknown)
 }
 
-// frankfurtDown is an STS that answers in every region but one, and counts who asks there.
-type frankfurtDown struct {
-	now   func() time.Time
-	asked int
+// oneDown is an STS that answers in every region but one, and counts who asks there.
+type oneDown struct {
+	region string
+	now    func() time.Time
+	asked  int
 }
 
-func (s *frankfurtDown) AssumeRoleWithSAML(
+func (s *oneDown) AssumeRoleWithSAML(
 	ctx context.Context, in *sts.AssumeRoleWithSAMLInput, options ...func(*sts.Options),
 ) (*sts.AssumeRoleWithSAMLOutput, error) {
 	var o sts.Options
 	for _, option := range options {
 		option(&o)
 	}
-	if o.Region != frankfurt {
+	if o.Region != s.region {
 		return agreeable(s.now)(ctx, in)
 	}
 	s.asked++
@@ -262,16 +263,18 @@ func TestWithConfig_KeepsRegionsAtRest(t *testing.T) {
 		"nothing":      {func(*delegation.Config) {}, 0},
 		"the time-out": {func(c *delegation.Config) { c.STSTimeout = time.Minute }, 1},
 		"dual stack":   {func(c *delegation.Config) { c.DualStack = true }, 1},
+		"FIPS":         {func(c *delegation.Config) { c.FIPS = true }, 1},
 		"the client":   {func(c *delegation.Config) { c.STS = wrappedSTS{c.STS} }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			down := &frankfurtDown{}
+			down := &oneDown{region: "us-east-1"} // which has a FIPS endpoint
 			r := newReloading(t, func(c *delegation.Config) {
 				down.now = c.Now
 				c.STS = down
 				c.CacheSize = -1
 				target := c.Targets.(delegation.Targets)[app]
-				target.FailoverRegions = []string{dublin}
+				target.Region = down.region
+				target.FailoverRegions = []string{"us-west-2"}
 				c.Targets = delegation.Targets{app: target}
 			})
 			for range 4 {
@@ -405,4 +408,113 @@ func TestWithConfig_ClientOfItsOwn(t *testing.T) {
 			t.Errorf("after a reload: %s", got)
 		}
 	}
+}
+
+// countedSTS counts the calls of a client.
+type countedSTS struct {
+	delegation.STS
+	calls *int
+}
+
+func (s countedSTS) AssumeRoleWithSAML(
+	ctx context.Context, in *sts.AssumeRoleWithSAMLInput, options ...func(*sts.Options),
+) (*sts.AssumeRoleWithSAMLOutput, error) {
+	*s.calls++
+	return s.STS.AssumeRoleWithSAML(ctx, in, options...)
+}
+
+// TestWithConfig_ClientOfTheProgram: a client that the program has set is not used on after it is
+// gone from the configuration. The library makes one of its own then, and keeps that.
+func TestWithConfig_ClientOfTheProgram(t *testing.T) {
+	for _, name := range []string{
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
+	} {
+		t.Setenv(name, "")
+	}
+	calls := 0
+	r := newReloading(t, func(c *delegation.Config) { c.STS = countedSTS{c.STS, &calls} })
+	t.Setenv("AWS_ENDPOINT_URL_STS", r.STSURL)
+	r.exchange()
+	if calls != 1 {
+		t.Fatalf("%d calls of the program's client, want 1", calls)
+	}
+	for i, want := range []delegation.CacheOutcome{delegation.CacheMiss, delegation.CacheHit} {
+		r.reload(func(c *delegation.Config) { c.STS = nil })
+		if got := r.exchange(); got != want {
+			t.Errorf("reload %d: %s, want %s", i, got, want)
+		}
+	}
+	if calls != 1 || len(r.STS.Calls()) != 2 {
+		t.Errorf("%d calls of the program's client, want 1; %d in all, want 2",
+			calls, len(r.STS.Calls()))
+	}
+}
+
+// incomparableSTS is a client that cannot be compared with another: == would panic.
+type incomparableSTS struct {
+	delegation.STS
+	_ []byte
+}
+
+// TestWithConfig_IncomparableClient: a client that cannot be compared counts as another one.
+func TestWithConfig_IncomparableClient(t *testing.T) {
+	r := newReloading(t, func(c *delegation.Config) { c.STS = incomparableSTS{STS: c.STS} })
+	r.exchange()
+	r.reload(func(*delegation.Config) {})
+	if got := r.exchange(); got != delegation.CacheMiss {
+		t.Errorf("after a reload: %s, want %s", got, delegation.CacheMiss)
+	}
+}
+
+// TestWithConfig_WithoutCache: a cache can be turned off and on by a reload.
+func TestWithConfig_WithoutCache(t *testing.T) {
+	r := newReloading(t)
+	r.exchange()
+	for _, step := range []struct {
+		size   int
+		first  delegation.CacheOutcome
+		second delegation.CacheOutcome
+	}{
+		{-1, delegation.CacheOff, delegation.CacheOff},
+		{-1, delegation.CacheOff, delegation.CacheOff},
+		{10, delegation.CacheMiss, delegation.CacheHit},
+		{20, delegation.CacheHit, delegation.CacheHit},
+	} {
+		r.reload(func(c *delegation.Config) { c.CacheSize = step.size })
+		if got := r.exchange(); got != step.first {
+			t.Errorf("size %d: %s, want %s", step.size, got, step.first)
+		}
+		if got := r.exchange(); got != step.second {
+			t.Errorf("size %d, once more: %s, want %s", step.size, got, step.second)
+		}
+	}
+}
+
+// TestWithConfig_BearerTokenFile: another file is another way to fetch, and another token in the
+// same file is not: it is read for each fetch.
+func TestWithConfig_BearerTokenFile(t *testing.T) {
+	const own = "https://cluster.example.com"
+	file := writeFile(t, "token", bearerSecret)
+	issuer := delegation.Issuer{URL: own, BearerTokenFile: file}
+	w, l := withLibrary(t, issuer, own+wellKnown, own+"/keys")
+	d := w.delegator(t)
+	exchange := func(what string, fetches int) {
+		t.Helper()
+		w.wantOutcome(t, d, w.tokenOf(own), accepted)
+		if got := len(l.asked); got != fetches {
+			t.Errorf("%s: %d documents were fetched, want %d", what, got, fetches)
+		}
+	}
+	exchange("at first", 2)
+	if err := os.WriteFile(file, []byte("another"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d = must(d.WithConfig(t.Context(), w.config))
+	exchange("another token", 2)
+	w.config.Issuers[0].BearerTokenFile = writeFile(t, "token", bearerSecret)
+	d = must(d.WithConfig(t.Context(), w.config))
+	exchange("another file", 4)
+	w.config.Issuers[0].BearerTokenFile = ""
+	d = must(d.WithConfig(t.Context(), w.config))
+	exchange("no file", 6)
 }
