@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/pkcs11"
 )
@@ -209,6 +210,59 @@ func TestInterop_SoftHSM_ManyAtOnce(t *testing.T) {
 	}
 	if rest, log, code := p.end(); rest != "" || log != "" || code != 0 || len(seen) != requests {
 		t.Errorf("%d %q, %d answered\n%s", code, rest, len(seen), log)
+	}
+}
+
+// TestInterop_SoftHSM_Removed: while the token is away, requests fail and may be retried. When it is
+// back, the same program signs.
+func TestInterop_SoftHSM_Removed(t *testing.T) {
+	h := newSoftHSM(t)
+	tokens := filepath.Join(h.folder, "tokens")
+	h.write("softhsm2.conf", "directories.tokendir = "+tokens+"\nlog.level = ERROR\n")
+	move := func(from, to string) {
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	create := func(folder string) {
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	create(tokens)
+	h.token("saml")
+	h.key("saml", "signing", "01", "--key-type", "rsa:2048", "--usage-sign")
+	p := start(t, nil, h.uri("pkcs11:token=saml;object=signing", "pin"))
+	public := publicOf(t, p.read())
+	id := 0
+	sign := func() answer {
+		id++
+		p.request(id, digest[:])
+		return p.read()
+	}
+	if a := sign(); a.Error != nil {
+		t.Fatalf("%+v", *a.Error)
+	}
+	away := filepath.Join(h.folder, "away")
+	move(tokens, away)
+	create(tokens)
+	a := sign()
+	if a.Error == nil || a.Error.Text != "the token is gone" || !a.Error.Temporary {
+		t.Fatalf("%+v", a)
+	}
+	move(tokens, filepath.Join(h.folder, "empty"))
+	move(away, tokens)
+	for deadline := time.Now().Add(time.Minute); a.Error != nil; a = sign() {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not come back: %+v", *a.Error)
+		}
+	}
+	if rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], a.Signature) != nil {
+		t.Error("the signature does not verify")
+	}
+	rest, log, code := p.end()
+	if rest != "" || code != 0 || !strings.Contains(log, "connecting anew") {
+		t.Errorf("%d %q\n%s", code, rest, log)
 	}
 }
 

@@ -88,7 +88,7 @@ func (k *tokenKey) adviceOn(code pkcs11.Error) (advice, bool) {
 	switch code {
 	case pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE:
 		return advice{"the token refused the PIN, which is not tried again", "correct the PIN, log " +
-			"in with it once, which clears the token's count, and restart the service: " +
+			"in with it once, which clears the token's count, and reload or restart the service: " +
 			k.loginCommand(), false}, true
 	case pkcs11.CKR_PIN_LOCKED:
 		return advice{"the token has locked the PIN after too many wrong ones",

@@ -263,7 +263,7 @@ func (k *tokenKey) reconnect(used *connection) error {
 	c, err := k.connect()
 	if err == nil && !c.public.Equal(k.public) {
 		err = key.Permanent("select the key with token, object and id so that no other one matches, "+
-			"or restart the service with the certificate of the new key",
+			"or configure the certificate of the new key, and reload the service",
 			"the token now has another key with this URI")
 	}
 	k.failed = err

@@ -520,10 +520,10 @@ func TestSign_OtherKey(t *testing.T) {
 	m.slots[1].objects[0] = keyObject(generate(2048), "signing", "1")
 	m.failNext("C_Sign", 1, pkcs11.CKR_SESSION_HANDLE_INVALID)
 	_, err := k.Sign(t.Context(), crypto.SHA256, digest[:])
-	wantFailure(t, err, "another key with this URI", "restart the service", false)
+	wantFailure(t, err, "another key with this URI", "the certificate of the new key", false)
 	w.now = w.now.Add(time.Hour)
 	_, err = k.Sign(t.Context(), crypto.SHA256, digest[:])
-	wantFailure(t, err, "another key with this URI", "restart the service", false)
+	wantFailure(t, err, "another key with this URI", "the certificate of the new key", false)
 }
 
 // TestSign_PINChanged: a PIN that was changed while the token was away is tried once.
