@@ -223,6 +223,18 @@ var shell = map[string]struct {
 	"go install github.com/seed055b7978/delegation/signer/cmd/delegation-signer@latest": {
 		reason: "it asks the module proxy; TestProgram_IsFound has the error that says it",
 	},
+	"gcloud kms keyrings create delegation --location europe-west3": {
+		reason: "it makes a key in a Google Cloud project",
+	},
+	"az keyvault key create --vault-name VAULT --name saml --kty RSA --size 3072 --ops sign verify": {
+		reason: "it makes a key in an Azure subscription",
+	},
+	`CGO_ENABLED=1 go install -tags pkcs11 \`: {
+		reason: "it asks the module proxy; the module signer tests the error that says it",
+	},
+	`softhsm2-util --init-token --free --label saml --so-pin "$SO_PIN" --pin "$PIN"`: {
+		tests: []string{"TestInterop_SoftHSM"},
+	},
 	"go run -tags openssl ./examples/openssl": {
 		tests: []string{"TestOpenSSL_Run"},
 	},

@@ -4,7 +4,7 @@
 //
 //	delegation-signer URI
 //
-// Its help has the URIs. It speaks JSON with the service on standard input and output.
+// docs/signers.md has the URIs, and the protocol on standard input and output.
 package main
 
 import (

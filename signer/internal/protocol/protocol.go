@@ -1,5 +1,6 @@
 // Package protocol answers the requests of the program delegation over two streams. It knows what
-// lines look like, how long a call may take, and when to end.
+// lines look like, how long a call may take, and when to end. docs/signers.md describes the
+// protocol.
 package protocol
 
 import (
