@@ -421,8 +421,8 @@ func (f fault) try(t *testing.T, alerts []alertRule) {
 	s.judge(t, checks...)
 }
 
-// TestInterop_NormalDay: nothing fires in twelve hours with what any service meets: a night with a
-// lone failure, a rush, tokens that are too old, a scanner, a change of the issuer's key, a reload,
+// TestInterop_NormalDay: nothing fires in twelve hours with what any service meets: a night with some
+// failures, a rush, tokens that are too old, a scanner, a change of the issuer's key, a reload,
 // some calls of STS that fail, are throttled or slow, and a restart.
 func TestInterop_NormalDay(t *testing.T) {
 	needs(t, "promtool", "prometheus")
@@ -431,6 +431,8 @@ func TestInterop_NormalDay(t *testing.T) {
 	once := map[int]func(){
 		30:  func() { s.ask(t, "no token") },
 		45:  func() { s.failOnce(t, down) },
+		48:  func() { s.failOnce(t, down) },
+		51:  func() { s.failOnce(t, down) },
 		200: func() { must(s.provider.Rotate()) },
 		300: func() { s.reloadWith(t, "") },
 		330: func() { s.failOnce(t, throttled) },

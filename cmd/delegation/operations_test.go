@@ -438,6 +438,18 @@ func TestOperations_Dashboard(t *testing.T) {
 		string(v.Query) != `"prometheus"` {
 		t.Errorf("the first variable is %+v", v)
 	}
+	for _, v := range read.Templating.List[1:] {
+		var query struct {
+			Query string `json:"query"`
+			RefID string `json:"refId"`
+		}
+		decoder := json.NewDecoder(bytes.NewReader(v.Query))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&query); err != nil || v.Type != "query" ||
+			query.Query != v.Definition || query.RefID != v.Name || v.Datasource != chosen {
+			t.Errorf("variable %s: %s, %v", v.Name, v.Query, err)
+		}
+	}
 	ids := map[int]bool{}
 	titles := map[string]bool{}
 	taken := map[[2]int]string{}

@@ -20,7 +20,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -417,8 +416,9 @@ func (s *watched) judge(t testing.TB, checks ...promqlCheck) {
 	slices.SortFunc(group.Series, func(a, b inputSeries) int {
 		return strings.Compare(a.Series, b.Series)
 	})
+	rules := s.write(t, "alerts.yaml", string(must(os.ReadFile(alertsFile))))
 	file := ruleTest{
-		RuleFiles:          []string{must(filepath.Abs(alertsFile))},
+		RuleFiles:          []string{rules},
 		EvaluationInterval: "1m",
 		Tests:              []ruleTestGroup{group},
 	}
