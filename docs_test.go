@@ -198,6 +198,10 @@ var shell = map[string]struct {
 	"curl -s http://127.0.0.1:9464/metrics | grep ^delegation_": {
 		tests: []string{"TestServe_MetricsOfADay"},
 	},
+	"kubectl -n delegation logs deployment/delegation": {
+		tests:  []string{"TestOperations_Kubernetes"},
+		reason: "it asks a cluster; the test compares the names with the manifests",
+	},
 	"timedatectl": {
 		reason: "it asks the machine's clock",
 	},

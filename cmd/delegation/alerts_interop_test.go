@@ -115,6 +115,20 @@ var faults = []fault{
 		fires: map[int][]string{1: {"DelegationAWSRefuses"}, 10: {"DelegationAWSRefuses"}, 20: {}},
 	},
 	{
+		name: "the key service refuses to sign, and one user comes",
+		prepare: func(t *testing.T, s *watched) {
+			t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+			t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+			s.signInService(t)
+		},
+		happens: func(t *testing.T, s *watched) {
+			s.keyRefuses.Store(true)
+			s.ask(t, s.stranger(nil))
+		},
+		then:  func(*testing.T, *watched) {},
+		fires: map[int][]string{1: {"DelegationSigningFails"}, 20: {}},
+	},
+	{
 		name: "no signature can be made in time, and one user comes",
 		happens: func(t *testing.T, s *watched) {
 			s.write(t, "delegation.yaml", s.text+"signing_timeout: 1ns\n")

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/seed055b7978/delegation/ststest"
@@ -668,4 +669,68 @@ audit: {file: audit.jsonl, on_failure: continue}
 		}
 	}
 	return served
+}
+
+// TestOperations_Kubernetes: what rules and document say of Kubernetes is what the manifests make:
+// the job, the namespace, the Deployment, its program and its port. They are scraped often enough.
+func TestOperations_Kubernetes(t *testing.T) {
+	const folder = "../../deploy/kubernetes/"
+	read := func(name string) map[string]any {
+		var object map[string]any
+		if err := yaml.Unmarshal(must(os.ReadFile(folder+name)), &object); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return object
+	}
+	at := func(value any, path ...any) any {
+		for _, step := range path {
+			switch step := step.(type) {
+			case string:
+				value = value.(map[string]any)[step]
+			case int:
+				value = value.([]any)[step]
+			}
+		}
+		return value
+	}
+	monitor := read("servicemonitor.yaml")
+	label, _ := at(monitor, "spec", "jobLabel").(string)
+	job, _ := at(read("service.yaml"), "metadata", "labels", label).(string)
+	alerts, _ := rules(t)
+	if !slices.ContainsFunc(alerts, func(r alertRule) bool {
+		return r.Alert == "DelegationDown" && r.Expr == fmt.Sprintf("up{job=%q} == 0", job)
+	}) {
+		t.Errorf("no alert is about the job %s", job)
+	}
+	interval := at(monitor, "spec", "endpoints", 0, "interval").(string)
+	if every, err := time.ParseDuration(interval); err != nil || every > time.Minute {
+		t.Errorf("it is scraped every %s", interval)
+	}
+	page := string(must(os.ReadFile(operationsDoc)))
+	deployment := read("deployment.yaml")
+	name := fmt.Sprintf("kubectl -n %s exec deployment/%s ",
+		at(read("kustomization.yaml"), "namespace"), at(deployment, "metadata", "name"))
+	dockerfile := string(must(os.ReadFile("../../deploy/docker/Dockerfile")))
+	for _, want := range []string{
+		"job_name: " + job,
+		name,
+		" /delegation check --config /etc/delegation/delegation.yaml",
+		" port-forward deployment/delegation 9464",
+		"`monitoring`",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("operations.md lacks %q", want)
+		}
+	}
+	if !strings.Contains(dockerfile, `ENTRYPOINT ["/delegation"]`) {
+		t.Error("the image's program is not /delegation")
+	}
+	for file, want := range map[string]string{
+		"deployment.yaml":    "containerPort: 9464",
+		"networkpolicy.yaml": "values: [monitoring]",
+	} {
+		if !strings.Contains(string(must(os.ReadFile(folder+file))), want) {
+			t.Errorf("%s lacks %q", file, want)
+		}
+	}
 }
