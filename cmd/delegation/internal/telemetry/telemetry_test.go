@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -188,6 +189,7 @@ func TestOTLP(t *testing.T) {
 	environment := setenv(t, map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT": c.url,
 		"OTEL_EXPORTER_OTLP_HEADERS":  "x-key=a%20secret",
+		"OTEL_SERVICE_NAME":           "photo-credentials",
 		"OTEL_RESOURCE_ATTRIBUTES":    "deployment.environment.name=production",
 	})
 	o := options(environment...)
@@ -215,7 +217,7 @@ func TestOTLP(t *testing.T) {
 		"/v1/traces":  {"delegation.exchange", "delegation.token", "POST"},
 		"/v1/metrics": {"delegation.exchanges", "photo-app", "delegation.build.info"},
 	} {
-		for _, want := range append(wants, "service.name", "delegation", "v1.2.3", "production") {
+		for _, want := range append(wants, "photo-credentials", "v1.2.3", "production") {
 			if !strings.Contains(c.got[path], want) {
 				t.Errorf("%s: no %q in %q", path, want, c.got[path])
 			}
@@ -253,7 +255,9 @@ func TestOTLP_OneSignal(t *testing.T) {
 // TestShutdown_CollectorHangs: the end of the program does not wait for a collector.
 func TestShutdown_CollectorHangs(t *testing.T) {
 	hangs := make(chan struct{})
+	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked.Add(1)
 		<-hangs
 	}))
 	defer server.Close()
@@ -268,6 +272,9 @@ func TestShutdown_CollectorHangs(t *testing.T) {
 	err = m.Shutdown()
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "not sent") {
 		t.Errorf("got %v", err)
+	}
+	if n := asked.Load(); n > 2 { // metrics and traces: the exporters would try for a minute
+		t.Errorf("%d requests", n)
 	}
 }
 
