@@ -574,46 +574,86 @@ func fingerprint(k delegation.SigningKey) string {
 	return fmt.Sprintf("%x", sha256.Sum256(k.Certificate.Raw))[:16]
 }
 
-// TestServe_OTLP: with OpenTelemetry's variables alone, metrics and traces are at a collector when
-// the program has ended. They name no user and no token.
-func TestServe_OTLP(t *testing.T) {
-	var mu sync.Mutex
-	got := map[string]string{}
-	collector := serveURL(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+// otlpCollector keeps what OTLP sends, by path.
+type otlpCollector struct {
+	url string
+
+	mu  sync.Mutex
+	got map[string]string
+}
+
+func newOTLPCollector(t *testing.T) *otlpCollector {
+	t.Helper()
+	c := &otlpCollector{got: map[string]string{}}
+	c.url = serveURL(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body := must(io.ReadAll(r.Body))
-		mu.Lock()
-		defer mu.Unlock()
-		got[r.URL.Path] += string(body)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.got[r.URL.Path] += string(body)
 	}))
-	w := newWorld(t)
-	file := w.configFile(t, "")
+	return c
+}
+
+// exchangeAndStop runs the program in a process of its own, which sends to the collector, for one
+// exchange.
+func (c *otlpCollector) exchangeAndStop(
+	t *testing.T, file, token, traceparent string,
+) {
+	t.Helper()
 	s := start(t, []string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT=" + collector, "OTEL_SERVICE_NAME=photo-credentials",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + c.url, "OTEL_SERVICE_NAME=photo-credentials",
 	}, "serve", "--config", file)
-	token := w.token(map[string]any{"sub": "canary", "name": "canary"})
-	status, body := post(t, client(nil), s.url+"/delegation", delegationForm(token))
-	if status != http.StatusOK {
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/delegation",
+		strings.NewReader(delegationForm(token).Encode())))
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Traceparent", traceparent)
+	request.Header.Set("X-Forwarded-For", "192.0.2.1")
+	if status, body := do(t, client(nil), request); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
 	}
 	if code := s.stop(); code != 0 {
 		t.Errorf("exit code %d: %s", code, s.logs)
 	}
-	mu.Lock()
-	defer mu.Unlock()
+}
+
+// TestServe_OTLP: with OpenTelemetry's variables alone, metrics and traces are at a collector when
+// the program has ended. They name no user and no token.
+func TestServe_OTLP(t *testing.T) {
+	c := newOTLPCollector(t)
+	w := newWorld(t)
+	token := w.token(map[string]any{"sub": "canary", "name": "canary"})
+	c.exchangeAndStop(t, w.configFile(t, ""), token, "")
 	for path, wants := range map[string][]string{
 		"/v1/traces":  {"POST /delegation", "delegation.exchange", "delegation.sts"},
 		"/v1/metrics": {"delegation.exchanges", "delegation.sts.calls", "delegation.build.info"},
 	} {
 		for _, want := range append(wants, "photo-credentials") {
-			if !strings.Contains(got[path], want) {
-				t.Errorf("%s has no %s: %q", path, want, got[path])
+			if !strings.Contains(c.got[path], want) {
+				t.Errorf("%s has no %s: %q", path, want, c.got[path])
 			}
 		}
-		_, signature, _ := strings.Cut(token[strings.Index(token, ".")+1:], ".")
+		signature := token[strings.LastIndex(token, ".")+1:]
 		for _, secret := range []string{"canary", "alice@example.com", signature} {
-			if strings.Contains(got[path], secret) {
+			if strings.Contains(c.got[path], secret) {
 				t.Errorf("%s has %s", path, secret)
 			}
+		}
+	}
+}
+
+// TestServe_OTLPCallersTrace: a caller decides whether a request is traced only behind a proxy of
+// the operator's. This one wants it not to be.
+func TestServe_OTLPCallersTrace(t *testing.T) {
+	const unsampled = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+	for more, traced := range map[string]bool{
+		"":                           true,
+		"http: {trusted_proxies: 1}": false,
+	} {
+		c := newOTLPCollector(t)
+		w := newWorld(t)
+		c.exchangeAndStop(t, w.configFile(t, more), w.token(nil), unsampled)
+		if got := strings.Contains(c.got["/v1/traces"], "POST /delegation"); got != traced {
+			t.Errorf("%q: traced %t", more, got)
 		}
 	}
 }
