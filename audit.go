@@ -11,7 +11,8 @@ import (
 const warningAuditFailed = "audit_failed"
 
 // audited has Config.Audit record how an exchange ended. It returns the event for all other
-// receivers, without Took, and the exchange's error: another one if credentials may not leave without a record.
+// receivers, without Took, and the exchange's error: another one if credentials may not leave
+// without a record.
 func (d *Delegator) audited(ctx context.Context, r *record, err error) (Event, error) {
 	event := r.ended(err)
 	if d.config.Audit == nil {

@@ -82,8 +82,8 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// TestAudit_Fails: without a record there are no credentials, unless records are optional. A refusal
-// stays what it is. The log and the event say that there is no record.
+// TestAudit_Fails: without a record there are no credentials, unless records are optional. A
+// refusal stays what it is. The log and the event say that there is no record.
 func TestAudit_Fails(t *testing.T) {
 	full := errors.New("no space left")
 	for name, fails := range map[string]func(context.Context, delegation.Event) error{

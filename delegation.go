@@ -167,14 +167,14 @@ type Config struct {
 	// not answer, when it has ended. [Delegator.Check] does not report its own. It runs in the
 	// goroutine of the call and must be quick. nil: nothing.
 	OnSTSCall func(context.Context, STSCall)
-	// Audit records each Event in a place that must have it, before Logger and OnEvent get it. If it
-	// fails, panics, or takes longer than AuditTimeout, an exchange that would succeed fails with
-	// [CodeAuditFailed]: no credentials are handed out without their record. Credentials from the
-	// cache are recorded too. An exchange that was refused keeps its error. Each failure is in the
-	// Logger, and the Event has the warning audit_failed.
+	// Audit records each Event in a place that must have it, before Logger and OnEvent get it. If
+	// it fails, panics, or takes longer than AuditTimeout, an exchange that would succeed fails
+	// with [CodeAuditFailed]: no credentials are handed out without their record. Credentials from
+	// the cache are recorded too. An exchange that was refused keeps its error. Each failure is in
+	// the Logger, and the Event has the warning audit_failed.
 	//
-	// Its context has AuditTimeout as its limit, and does not end with the caller's. It must be safe
-	// for concurrent use: up to 64 calls run at the same time. nil: none.
+	// Its context has AuditTimeout as its limit, and does not end with the caller's. It must be
+	// safe for concurrent use: up to 64 calls run at the same time. nil: none.
 	Audit func(context.Context, Event) error
 	// AuditTimeout is for one record. Zero: 5s.
 	AuditTimeout time.Duration

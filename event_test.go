@@ -22,7 +22,8 @@ import (
 // full returns an Event with every field set, to values that differ.
 func full() delegation.Event {
 	return delegation.Event{
-		Time: start, Outcome: "an-outcome", Issuer: "an-issuer", Subject: "a-subject", TokenSHA256: "a-hash",
+		Time: start, Outcome: "an-outcome",
+		Issuer: "an-issuer", Subject: "a-subject", TokenSHA256: "a-hash",
 		ClaimedIssuer: "another-issuer", KeyID: "a-kid", Algorithm: "an-alg",
 		ClientID: "a-client", Target: "a-target", Rule: "a-rule", Principal: "a-principal",
 		Role:   "a-role",
@@ -38,8 +39,9 @@ func full() delegation.Event {
 		Warnings: []string{"a-warning"},
 		Took: map[delegation.Stage]time.Duration{
 			delegation.StageToken: time.Microsecond, delegation.StageTarget: 2 * time.Millisecond,
-			delegation.StageRules: 3 * time.Second, delegation.StageDecision: 4*time.Microsecond - 1,
-			delegation.StageSAML: 5 * time.Minute, delegation.StageSTS: 6 * time.Hour,
+			delegation.StageRules:    3 * time.Second,
+			delegation.StageDecision: 4*time.Microsecond - 1,
+			delegation.StageSAML:     5 * time.Minute, delegation.StageSTS: 6 * time.Hour,
 			delegation.StageCache: 0, delegation.StageAudit: 7 * time.Millisecond,
 		},
 	}
@@ -210,8 +212,8 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// TestOutcomes lists what says nothing about the user: something did not work. With every other code
-// the user was refused.
+// TestOutcomes lists what says nothing about the user: something did not work. With every other
+// code the user was refused.
 func TestOutcomes(t *testing.T) {
 	failed := []delegation.Code{
 		delegation.CodeConfigInvalid, delegation.CodeArgumentInvalid, delegation.CodeCanceled,
@@ -340,7 +342,8 @@ func TestEvent_OfASuccess(t *testing.T) {
 		t.Fatalf("%d events", len(w.events))
 	}
 	want := delegation.Event{
-		Time: start, Outcome: delegation.OutcomeAllowed, Issuer: w.url, Subject: alice, KeyID: w.provider.KeyID(), Algorithm: "RS256",
+		Time: start, Outcome: delegation.OutcomeAllowed,
+		Issuer: w.url, Subject: alice, KeyID: w.provider.KeyID(), Algorithm: "RS256",
 		TokenSHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(token))), ClientID: app, Target: app,
 		Rule: "delegation.RoleByClaim", Principal: otherProvider, Role: admin,
 		Region: "eu-west-1", SessionName: "alice@example.com", SourceIdentity: "alice",

@@ -28,9 +28,9 @@ func TestWhoseTokenItIs(t *testing.T) {
 		"another application": {
 			claims:  map[string]any{"aud": []string{app, "spa"}, "azp": "spa"},
 			parties: []string{"partner"},
-			want: `the token of the issuer "ISSUER" was issued to the application "spa", which may ` +
-				`not call the target "photo-app": it takes tokens of the applications "photo-app", ` +
-				`"partner"`,
+			want: `the token of the issuer "ISSUER" was issued to the application "spa", which ` +
+				`may not call the target "photo-app": it takes tokens of the applications ` +
+				`"photo-app", "partner"`,
 		},
 		"another application of many": {
 			audiences: many,
@@ -41,13 +41,13 @@ func TestWhoseTokenItIs(t *testing.T) {
 		"another audience": {
 			audiences: []string{"api"},
 			parties:   []string{app},
-			want: `the audience of the token of the issuer "ISSUER" is "photo-app", which is none ` +
-				`of the target "photo-app": its audiences are "api"`,
+			want: `the audience of the token of the issuer "ISSUER" is "photo-app", which is ` +
+				`none of the target "photo-app": its audiences are "api"`,
 		},
 		"another issuer": {
 			issuers: []string{"https://other.example.com"},
-			want: `the target "photo-app" does not take tokens of the issuer "ISSUER": its issuers ` +
-				`are "https://other.example.com"`,
+			want: `the target "photo-app" does not take tokens of the issuer "ISSUER": its ` +
+				`issuers are "https://other.example.com"`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

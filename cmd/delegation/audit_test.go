@@ -89,7 +89,8 @@ audit: {file: audit.jsonl, sync: true, on_failure: refuse}
 		}
 	}
 	remedy := "add the application to targets"
-	if !strings.HasSuffix(records[2].Event.Error, remedy) || !strings.Contains(s.logs.String(), remedy) {
+	if !strings.HasSuffix(records[2].Event.Error, remedy) ||
+		!strings.Contains(s.logs.String(), remedy) {
 		t.Errorf("the remedy is %q", records[2].Event.Error)
 	}
 	text := string(must(os.ReadFile(file))) + string(must(os.ReadFile(file+".1")))

@@ -1,6 +1,6 @@
 // Package audit writes the audit records of exchanges to a place of their own: a file, or a syslog
-// server. A record is one line of JSON with the fields of the log. Nothing is buffered: a write that
-// has returned is with the operating system, and with [File.Sync] on the disk.
+// server. A record is one line of JSON with the fields of the log. Nothing is buffered: a write
+// that has returned is with the operating system, and with [File.Sync] on the disk.
 package audit
 
 import (
@@ -29,8 +29,8 @@ type record struct {
 	line  []byte // JSON, without a line end
 }
 
-// Record is a Config.Audit that writes each event to a sink, after replace has changed its fields as
-// slog.HandlerOptions.ReplaceAttr does.
+// Record is a Config.Audit that writes each event to a sink, after replace has changed its fields
+// as slog.HandlerOptions.ReplaceAttr does.
 func Record(
 	to Sink, replace func(groups []string, a slog.Attr) slog.Attr,
 ) func(context.Context, delegation.Event) error {

@@ -19,7 +19,8 @@ func TestFile_DeviceFull(t *testing.T) {
 	}
 }
 
-// TestFile_Sync: a record counts once the system says that it is on the disk, and /dev/null is none.
+// TestFile_Sync: a record counts once the system says that it is on the disk, and /dev/null is no
+// disk.
 func TestFile_Sync(t *testing.T) {
 	for _, sync := range []bool{false, true} {
 		record := audit.Record(audit.NewFile("/dev/null", sync), same)

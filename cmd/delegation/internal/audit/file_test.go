@@ -145,7 +145,8 @@ func TestFile_CannotOpen(t *testing.T) {
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := record(t.Context(), exchange("bob")); err != nil || content(t, path) != lineFor("bob") {
+	err := record(t.Context(), exchange("bob"))
+	if err != nil || content(t, path) != lineFor("bob") {
 		t.Errorf("got %v", err)
 	}
 	if f, _ := newFile(t, folder); f.Open() == nil {

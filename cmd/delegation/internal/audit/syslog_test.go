@@ -176,8 +176,8 @@ func TestSyslog_Priority(t *testing.T) {
 	}
 }
 
-// TestSyslog_NotThere: a server that is down, one that is not trusted, a caller without time, and an
-// end are errors.
+// TestSyslog_NotThere: a server that is down, one that is not trusted, a caller without time, and
+// an end are errors.
 func TestSyslog_NotThere(t *testing.T) {
 	closed := must(net.Listen("tcp", "127.0.0.1:0"))
 	address := "tcp://" + closed.Addr().String()
@@ -213,8 +213,9 @@ func TestSyslog_NotThere(t *testing.T) {
 // TestNewSyslog_Refuses what names no server, and no facility.
 func TestNewSyslog_Refuses(t *testing.T) {
 	for _, address := range []string{
-		"", "/dev/log", "unix:/dev/log2?x", "unix://dev/log", "localhost:514", "udp://", "udp://host",
-		"udp://:514", "tcp://host:601/path", "tls://user@host:6514", "http://host:1", "tcp://h:1#x",
+		"", "/dev/log", "unix:/dev/log2?x", "unix://dev/log", "localhost:514", "udp://",
+		"udp://host", "udp://:514",
+		"tcp://host:601/path", "tls://user@host:6514", "http://host:1", "tcp://h:1#x",
 		"tcp://host:port",
 	} {
 		if _, err := audit.NewSyslog(address, "", nil); err == nil ||

@@ -71,7 +71,7 @@ func (b *Builder) countLostRecords(sink audit.Sink, c *delegation.Config) {
 	}
 }
 
-// requireReceipt refuses a place that loses records without an error: then nothing could be refused.
+// requireReceipt refuses a place that loses records without an error: nothing could be refused.
 func (b *Builder) requireReceipt(sink audit.Sink) {
 	if syslog, ok := sink.(*audit.Syslog); ok && syslog.IsLossy() {
 		b.Wrong("audit.on_failure", errors.New("is refuse, and over UDP nobody learns of a lost "+

@@ -59,7 +59,7 @@ func (p place) set(value string) error {
 		err = decoder.Decode(p.value.Addr().Interface())
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return describe(err, parsed)
+		return describe(err, parsed, []byte(value))
 	}
 	return nil
 }

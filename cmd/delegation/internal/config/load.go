@@ -53,9 +53,13 @@ func Load(file string, environment []string) (*Settings, *Source, error) {
 // parse reads the one document of a file. What its errors say begins with a line or a colon.
 func parse(text []byte, from *Source) (*Settings, error) {
 	s := &Settings{}
+	if err := checkText(text); err != nil {
+		return nil, err
+	}
+	text = bytes.TrimPrefix(text, byteOrderMark)
 	parsed, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return nil, describe(err, parsed)
+		return nil, describe(err, parsed, text)
 	}
 	if len(parsed.Docs) > 1 && parsed.Docs[1].Body != nil {
 		line := parsed.Docs[1].Body.GetToken().Position.Line
@@ -64,13 +68,16 @@ func parse(text []byte, from *Source) (*Settings, error) {
 	if len(parsed.Docs) == 0 || isNothing(parsed.Docs[0].Body) {
 		return s, nil
 	}
+	if err := rootText(parsed.Docs[0].Body); err != nil {
+		return nil, err
+	}
 	ast.Walk(lineVisitor(from.lines), parsed.Docs[0].Body)
 	if unknown := unknownKeys(parsed.Docs[0].Body, reflect.TypeFor[Settings]()); unknown != nil {
 		return nil, errors.Join(unknown...)
 	}
 	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(s)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, describe(err, parsed)
+		return nil, describe(err, parsed, text)
 	}
 	return s, nil
 }
@@ -100,29 +107,6 @@ func (v lineVisitor) Visit(node ast.Node) ast.Visitor {
 		v[k] = node.GetToken().Position.Line
 	}
 	return v
-}
-
-// describe puts the YAML library's errors into words with line and key, and without the lines
-// around: they might hold a secret.
-func describe(err error, parsed *ast.File) error {
-	var e yaml.Error
-	if !errors.As(err, &e) || e.GetToken() == nil {
-		return errors.New(": " + err.Error())
-	}
-	at := e.GetToken()
-	where := fmt.Sprintf(":%d: ", at.Position.Line)
-	if k := keyOf(at, parsed); k != "" {
-		where += string(k) + ": "
-	}
-	var wrongType *yaml.TypeError
-	var unknown *yaml.UnknownFieldError
-	switch {
-	case errors.As(err, &wrongType):
-		return errors.New(where + "want " + kindName(wrongType.DstType))
-	case errors.As(err, &unknown):
-		return errors.New(where + "unknown key")
-	}
-	return errors.New(where + e.GetMessage())
 }
 
 // keyOf finds the key of the node with the token.

@@ -5,44 +5,55 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 )
 
 // unknownKeys names every key below the node that the type has no field for, with the field that
-// was probably meant. The decoder would name only the first. What an error says begins with the
-// line.
-func unknownKeys(node ast.Node, t reflect.Type) (problems []error) {
+// was probably meant, and every value of another kind than its field's. The decoder would name only
+// the first. What an error says begins with the line.
+func unknownKeys(node ast.Node, t reflect.Type) []error {
+	if node == nil {
+		return nil
+	}
+	return anchorsIn(node).unknownKeys(node, t)
+}
+
+func (a anchors) unknownKeys(node ast.Node, t reflect.Type) (problems []error) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	if err := a.wrongKind(node, t); err != nil {
+		return []error{err}
+	}
 	switch n := node.(type) {
 	case *ast.AnchorNode:
-		return unknownKeys(n.Value, t)
+		return a.unknownKeys(n.Value, t)
 	case *ast.SequenceNode:
 		if t.Kind() != reflect.Slice {
-			return nil // the decoder says what it wants
+			return nil // anything
 		}
 		for _, value := range n.Values {
-			problems = append(problems, unknownKeys(value, t.Elem())...)
+			problems = append(problems, a.unknownKeys(value, t.Elem())...)
 		}
 	case *ast.MappingNode:
 		for _, entry := range n.Values {
-			problems = append(problems, unknownEntry(entry, t)...)
+			problems = append(problems, a.unknownEntry(entry, t)...)
 		}
 	case *ast.MappingValueNode: // a mapping with one key
-		return unknownEntry(n, t)
+		return a.unknownEntry(n, t)
 	}
 	return problems
 }
 
 // unknownEntry does the same for one key and its value.
-func unknownEntry(entry *ast.MappingValueNode, t reflect.Type) []error {
+func (a anchors) unknownEntry(entry *ast.MappingValueNode, t reflect.Type) []error {
 	switch {
 	case entry.Key.IsMergeKey():
-		return unknownKeys(entry.Value, t)
+		return a.unknownKeys(entry.Value, t)
 	case t.Kind() == reflect.Map:
-		return unknownKeys(entry.Value, t.Elem())
+		return a.unknownKeys(entry.Value, t.Elem())
 	case t.Kind() != reflect.Struct:
 		return nil
 	}
@@ -51,13 +62,20 @@ func unknownEntry(entry *ast.MappingValueNode, t reflect.Type) []error {
 	for i := range t.NumField() {
 		key := t.Field(i).Tag.Get("yaml")
 		if key == name {
-			return unknownKeys(entry.Value, t.Field(i).Type)
+			return a.unknownKeys(entry.Value, t.Field(i).Type)
 		}
 		known = append(known, key)
 	}
-	text := fmt.Sprintf(":%d: %s: unknown key", entry.Key.GetToken().Position.Line,
-		keyAt(entry.Value.GetPath()))
-	if meant := closest(name, known); meant != "" {
+	k := keyAt(entry.Value.GetPath())
+	if entry.Value.Type() == ast.NullType && !strings.HasSuffix(string(k), name) {
+		k = k.Child(name) // a value that is absent has the path of what it is in
+	}
+	text := fmt.Sprintf(":%d: %s: unknown key", entry.Key.GetToken().Position.Line, k)
+	if strings.HasPrefix(name, "-") {
+		text += ": a list has a space after -"
+	} else if _, complex := entry.Key.(*ast.MappingKeyNode); complex {
+		text += ": write KEY: VALUE, without ?"
+	} else if meant := closest(name, known); meant != "" {
 		text += ": did you mean " + meant + "?"
 	}
 	return []error{errors.New(text)}
