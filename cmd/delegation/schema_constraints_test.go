@@ -63,7 +63,11 @@ var constraints = map[string]object{
 	"IdentitySettings.entity_id": someText(),
 	"IdentitySettings.keys":      someList(),
 
-	"KeySettings":                  {"type": "object", "required": []string{"certificate_file"}},
+	"KeySettings": {
+		"type":     "object",
+		"required": []string{"certificate_file"},
+		"oneOf":    fileOrSigner(),
+	},
 	"KeySettings.certificate_file": someText(),
 
 	"TargetSettings.session_duration": duration(),
@@ -114,6 +118,22 @@ func byteSize() object {
 		{"type": "string"},
 		{"minimum": 1024, "maximum": 1 << 20, "type": "integer"},
 	}}
+}
+
+// fileOrSigner has a key in a file, and one in a key service.
+func fileOrSigner() []object {
+	unset := object{"enum": []any{"", nil}}
+	set := object{"not": unset}
+	return []object{
+		{
+			"required":   []string{"key_file"},
+			"properties": object{"key_file": set, "signer": unset, "signer_program": unset},
+		},
+		{
+			"required":   []string{"signer"},
+			"properties": object{"signer": set, "key_file": unset},
+		},
+	}
 }
 
 // oneRule has each rule alone. One that is null is not set.

@@ -22,7 +22,7 @@ for line in sys.stdin:
     print(validator.is_valid(json.loads(line)))
 `
 
-// TestInterop_JSONSchema: the schema is one by the meta-schema of its draft, and python's jsonschema
+// TestInterop_JSONSchema: the schema is right by the meta-schema of its draft. Python's jsonschema
 // judges every configuration of the other tests as they do.
 func TestInterop_JSONSchema(t *testing.T) {
 	if err := exec.Command("python3", "-c", "import jsonschema").Run(); err != nil {

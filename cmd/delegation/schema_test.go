@@ -44,8 +44,18 @@ func TestSchema_Example(t *testing.T) {
 		t.Errorf("the example: %s", wrong)
 	}
 	all := exampleKeys().ReplaceAllString(example, "$1$2")
-	if wrong := validate(schema, jsonOf(t, all), ""); wrong != "" {
-		t.Errorf("every setting: %s", wrong)
+	for _, alternative := range [][]string{{"key_file"}, {"signer", "signer_program"}} {
+		config := jsonOf(t, all).(object)
+		key := config["identity_provider"].(object)["keys"].([]any)[0].(object)
+		for _, name := range alternative {
+			if _, has := key[name]; !has {
+				t.Errorf("the example has no %s", name)
+			}
+			delete(key, name)
+		}
+		if wrong := validate(schema, config, ""); wrong != "" {
+			t.Errorf("every setting but %s: %s", alternative, wrong)
+		}
 	}
 	for _, unknown := range []string{"listn: a", "http: {allowed: []}"} {
 		if validate(schema, jsonOf(t, "targets: {a: {}}\n"+unknown), "") == "" {
@@ -151,7 +161,8 @@ http:
   container_target: photo-app
   console: {enabled: true, issuer: "https://app.example.com/", endpoint: "https://a.example.com/"}
 limits: {requests_per_address: 1, per: 1m, max_addresses: 5, body: 65536, headers: 65536,
-  header_timeout: 5s, read_timeout: 15s, idle_timeout: 2m, connections: 10, connections_per_address: 5}
+  header_timeout: 5s, read_timeout: 15s, idle_timeout: 2m, connections: 10,
+  connections_per_address: 5}
 audit: {file: audit.jsonl, sync: true, on_failure: refuse, timeout: 5s}
 cache: {size: 100, window: 5m, ahead: 15m, shared: true, token_memory: 1000}
 replay: {store: redis}
@@ -344,7 +355,7 @@ func TestSchema_AgreesWithTheProgram(t *testing.T) {
 	}
 }
 
-// TestSchema_RefusesWhatItCan: mistakes of each kind that a schema can express, each refused by both.
+// TestSchema_RefusesWhatItCan: mistakes of each kind that a schema can express. Both refuse each.
 func TestSchema_RefusesWhatItCan(t *testing.T) {
 	schema := readSchema(t)
 	w := schemaWorld(t)
@@ -360,6 +371,11 @@ func TestSchema_RefusesWhatItCan(t *testing.T) {
 		"identity_provider: {keys: [{certificate_file: signing.crt, key_file: signing.key}]}",
 		"identity_provider: {entity_id: a, keys: [{key_file: signing.key}]}",
 		"identity_provider: {entity_id: a, keys: [null]}",
+		"identity_provider: {entity_id: a, keys: [{certificate_file: signing.crt}]}",
+		"identity_provider: {entity_id: a, keys: [{certificate_file: signing.crt, " +
+			"key_file: signing.key, signer: 'awskms:///alias/a'}]}",
+		"identity_provider: {entity_id: a, keys: [{certificate_file: signing.crt, " +
+			"key_file: signing.key, signer_program: a}]}",
 		"rules: [{}]", "rules: [null]", "rules: [{targets: [photo-app]}]",
 		"rules: [{require_verified_email: false}]", "rules: [{allow_connections: null}]",
 		"rules: [{require_verified_email: true, allow_connections: [a]}]",

@@ -10,9 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// validate checks a value of JSON by a schema, and returns what is wrong, "" if nothing is. It knows
-// the keywords that the schema of the configuration uses, and panics at another one. An interop
-// test compares it with python's jsonschema.
+// validate checks a value of JSON by a schema, and returns what is wrong, "" if nothing is.
+//
+// It knows the keywords that the schema of the configuration uses, and panics at another one. An
+// interop test compares it with python's jsonschema.
 func validate(schema, value any, at string) string {
 	if allowed, ok := schema.(bool); ok {
 		if allowed {

@@ -35,6 +35,9 @@ func (s *Service) sayStart(address string) {
 		slog.String("address", address),
 		slog.Bool("tls", s.Certificate != nil),
 	}
+	if s.MetricsListen != "" {
+		what = append(what, slog.String("metrics_address", s.MetricsListen))
+	}
 	if s.DebugListen != "" {
 		what = append(what, slog.String("debug_address", s.DebugListen))
 	}

@@ -12,9 +12,10 @@ import (
 func TestStart_Line(t *testing.T) {
 	var said log
 	s := &service.Service{
-		DebugListen: "127.0.0.1:6060",
-		Version:     "v1.2.3",
-		Logger:      slog.New(slog.NewJSONHandler(&said, nil)),
+		DebugListen:   "127.0.0.1:6060",
+		MetricsListen: "127.0.0.1:9464",
+		Version:       "v1.2.3",
+		Logger:        slog.New(slog.NewJSONHandler(&said, nil)),
 		About: service.About{
 			Configuration: "/etc/delegation/delegation.yaml",
 			Targets:       1,
@@ -26,7 +27,7 @@ func TestStart_Line(t *testing.T) {
 	service.SayStart(s, "127.0.0.1:8080")
 	_, line, _ := strings.Cut(said.String(), `"msg":`)
 	const want = `"serving","address":"127.0.0.1:8080","tls":false,` +
-		`"debug_address":"127.0.0.1:6060","version":"v1.2.3",` +
+		`"metrics_address":"127.0.0.1:9464","debug_address":"127.0.0.1:6060","version":"v1.2.3",` +
 		`"configuration":"/etc/delegation/delegation.yaml","targets":1,"issuers":2,"rules":3,` +
 		`"signing_keys":4}` + "\n"
 	if line != want {
