@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -732,5 +733,45 @@ func TestOperations_Kubernetes(t *testing.T) {
 		if !strings.Contains(string(must(os.ReadFile(folder+file))), want) {
 			t.Errorf("%s lacks %q", file, want)
 		}
+	}
+}
+
+// TestOperations_Picture: docs/alerts.svg has each alert once, in the colour of its severity, and no
+// other. It is well formed, narrow, described in words, and drawn for light and dark.
+func TestOperations_Picture(t *testing.T) {
+	text := must(os.ReadFile("../../docs/alerts.svg"))
+	decoder := xml.NewDecoder(bytes.NewReader(text))
+	for {
+		_, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{
+		`viewBox="0 0 900 `, "@media (prefers-color-scheme: dark)", `role="img"`, "<title id=",
+		"<desc id=",
+	} {
+		if !bytes.Contains(text, []byte(want)) {
+			t.Errorf("it lacks %s", want)
+		}
+	}
+	alerts, _ := rules(t)
+	var want []string
+	for _, rule := range alerts {
+		want = append(want, strings.TrimPrefix(rule.Alert, "Delegation")+" "+
+			rule.Labels["severity"])
+	}
+	var drawn []string
+	names := regexp.MustCompile(`class="(critical|warning|info)"[^>]*>(\w+)<`)
+	for _, found := range names.FindAllSubmatch(text, -1) {
+		drawn = append(drawn, string(found[2])+" "+string(found[1]))
+	}
+	slices.Sort(want)
+	slices.Sort(drawn)
+	if !slices.Equal(drawn, want) {
+		t.Errorf("drawn %v\nwant  %v", drawn, want)
 	}
 }
