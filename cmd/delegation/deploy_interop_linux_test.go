@@ -450,6 +450,9 @@ func (d *deployment) kubernetes(t *testing.T) {
 			files = append(files, filepath.Join(d.world.folder, calls[0][3], name))
 		}
 	}
+	if spec.SecurityContext.FSGroup == 0 {
+		t.Fatal("without fsGroup the files belong to root's group")
+	}
 	c := container{
 		user:   fmt.Sprintf("%d:%d", spec.SecurityContext.User, spec.SecurityContext.Group),
 		groups: []uint32{uint32(spec.SecurityContext.FSGroup)},
