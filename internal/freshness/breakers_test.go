@@ -117,3 +117,28 @@ func TestSet_OneProbeOfMany(t *testing.T) {
 		}
 	}
 }
+
+// TestSet_Resting: looking at a name neither spends its probe nor keeps it from being forgotten.
+func TestSet_Resting(t *testing.T) {
+	s, c := newBreakers(2)
+	resting := func(name string, want bool) {
+		t.Helper()
+		if got := s.Resting(name); got != want {
+			t.Errorf("%s: resting %v, want %v", name, got, want)
+		}
+	}
+	resting("a", false)
+	s.Failed("a")
+	resting("a", false)
+	s.Failed("a")
+	resting("a", true)
+	c.advance(time.Minute)
+	resting("a", true)
+	want(t, s, "a", true) // the probe
+	s.Failed("b")
+	resting("a", true)
+	s.Failed("c") // of a and b, a was asked for longest ago
+	resting("a", false)
+	s.Succeeded("c")
+	resting("c", false)
+}
