@@ -225,6 +225,8 @@ func TestCheckAccess_TellsApart(t *testing.T) {
 			cfg := config("127.0.0.1:1", newKey("one"))
 			cfg.Redis.Dialer = w.dial(t)
 			cfg.Timeout = time.Minute // of a busy machine
+			var last rediscache.Operation
+			cfg.OnOperation = func(_ context.Context, o rediscache.Operation) { last = o }
 			c := must(rediscache.New(row.as(cfg)))
 			defer c.Close()
 			got := new(rediscache.AccessError)
@@ -234,6 +236,9 @@ func TestCheckAccess_TellsApart(t *testing.T) {
 			if got.Problem != row.problem || got.Command != row.command {
 				t.Errorf("got %q of %s (%v), want %q of %s", got.Problem, got.Command, got,
 					row.problem, row.command)
+			}
+			if last.Name != "check" || last.Problem != row.problem {
+				t.Errorf("reported %+v, want %q", last, row.problem)
 			}
 		})
 	}
