@@ -48,7 +48,6 @@ type watched struct {
 
 	minutes int
 	values  map[string][]string // of each series, one for each minute
-	up      bool                // whether it was, the last time
 	users   int                 // that came
 	serial  int64               // of certificates
 

@@ -344,7 +344,6 @@ type programLog struct {
 	now     func() time.Time
 
 	line    []byte
-	cut     bool // the rest of the line is left out
 	since   time.Time
 	logged  int
 	dropped int

@@ -118,7 +118,7 @@ func (p *providers) addPrometheus(logger *slog.Logger) (sdkmetric.Reader, error)
 		otelprometheus.WithoutTargetInfo(),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("Prometheus: %w", err)
+		return nil, fmt.Errorf("the exporter for Prometheus: %w", err)
 	}
 	p.prometheus = promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(logger.Handler(), slog.LevelWarn),

@@ -147,7 +147,7 @@ func endSpan(span trace.Span, r *http.Request, list []attribute.KeyValue) {
 	span.SetAttributes(list...)
 	for _, a := range list {
 		if a.Key == semconv.HTTPResponseStatusCodeKey && a.Value.AsInt64() >= 500 {
-			span.SetAttributes(semconv.ErrorTypeKey.String(a.Value.Emit()))
+			span.SetAttributes(semconv.ErrorTypeKey.String(a.Value.String()))
 			span.SetStatus(codes.Error, "")
 		}
 	}
