@@ -28,8 +28,11 @@ func TestInterop_Reproducible(t *testing.T) {
 	const other = "windows/arm64"
 	first := filepath.Join(t.TempDir(), "release")
 	second := filepath.Join(t.TempDir(), "a", "deeper", "folder")
-	for _, out := range []string{first, second} {
-		clone := cloneAt(t, filepath.Join(out+"-source", "clone"), "v0.0.1-test")
+	clones := map[string]string{}
+	for _, out := range []string{first, second} { // both before a build: a commit may come
+		clones[out] = cloneAt(t, filepath.Join(out+"-source", "clone"), "v0.0.1-test")
+	}
+	for out, clone := range clones {
 		build := exec.Command(clone+"/.ci/release/build", out, "v0.0.1-test", host+","+other)
 		if said, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, said)
