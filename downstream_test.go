@@ -114,7 +114,7 @@ var neverListed = []string{
 	"github.com/AzureAD/", "github.com/googleapis/", "github.com/miekg/", modulePath + "/signer",
 }
 
-// TestDownstream: what a program links and lists that imports the library, and no package next to it.
+// TestDownstream: what a program links and lists that imports the library, and no other package.
 // Both lists are written down. One that grows makes downloads and reviews of everyone who uses the
 // library longer, so it is a decision: go test -run TestDownstream -update .
 func TestDownstream(t *testing.T) {

@@ -81,8 +81,8 @@ docs/signers.md has the URIs.`,
 		"%d to %d", setup.MinKeyBits, setup.MaxKeyBits))
 	command.Flags().Var(&f.valid, "valid", "how long the certificate is valid, in years, days or "+
 		"hours, such as 10y, 90d or 12h; AWS does not read the dates")
-	command.Flags().StringVar(&f.signer, "signer", "", "`URI` of a key in a KMS or an HSM, such as "+
-		"awskms:///alias/delegation, instead of a new key")
+	command.Flags().StringVar(&f.signer, "signer", "", "`URI` of a key in a KMS or an HSM, such "+
+		"as awskms:///alias/delegation, instead of a new key")
 	command.Flags().StringVar(&f.program, "signer-program", "", "`path` of the program that is "+
 		"asked for the key of --signer; by default delegation-signer, next to this program or "+
 		"in PATH")

@@ -18,8 +18,8 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
-// startMoto starts moto, an emulator of AWS, with its KMS, completed by testdata/moto/server.py, and sets the environment of the SDK and
-// the AWS CLI to it.
+// startMoto starts moto, an emulator of AWS, with its KMS, completed by testdata/moto/server.py. It
+// sets the environment of the SDK to it.
 func startMoto(t *testing.T) {
 	t.Helper()
 	python := filepath.Join("testdata", "moto", "venv", "bin", "python3")
@@ -28,8 +28,8 @@ func startMoto(t *testing.T) {
 		needs(t, python, python)
 	}
 	if err := exec.Command(python, "-c", "import moto.server, flask").Run(); err != nil {
-		const install = "moto is missing: cd cmd/delegation/testdata/moto && python3 -m venv venv && " +
-			"venv/bin/pip install -r requirements.txt"
+		const install = "moto is missing: cd cmd/delegation/testdata/moto && " +
+			"python3 -m venv venv && venv/bin/pip install -r requirements.txt"
 		if os.Getenv("CI") == "true" {
 			t.Fatal(install)
 		}
@@ -109,8 +109,8 @@ func TestInterop_KMS(t *testing.T) {
 	}
 	make("delegation", w.folder)
 	entry := func(certificate, alias string) string {
-		return fmt.Sprintf(`{certificate_file: %s, signer: "awskms:///alias/%s?region=eu-central-1"}`,
-			certificate, alias)
+		const form = `{certificate_file: %s, signer: "awskms:///alias/%s?region=eu-central-1"}`
+		return fmt.Sprintf(form, certificate, alias)
 	}
 	old := entry("signing.crt", "delegation")
 	configure := func(keys ...string) string {

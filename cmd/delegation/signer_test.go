@@ -327,7 +327,8 @@ func TestKeygen_Signer(t *testing.T) {
 		text  string
 	}{
 		"again": {[]string{"--signer", uri, "--out", folder}, "", exitUsage, "is there already"},
-		"bits":  {[]string{"--signer", uri, "--bits", "2048"}, "", exitUsage, "--bits is for a new key"},
+		"bits": {[]string{"--signer", uri, "--bits", "2048"}, "", exitUsage,
+			"--bits is for a new key"},
 		"a program alone": {[]string{"--signer-program", "x"}, "", exitUsage,
 			"--signer-program needs --signer URI"},
 		"no time": {[]string{"--signer", uri, "--valid", "0s", "--out", t.TempDir()}, "", exitUsage,

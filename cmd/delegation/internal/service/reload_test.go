@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -497,6 +498,66 @@ func TestReload_ClosesTheOldRedis(t *testing.T) {
 	}
 	r.stop()
 	second.wantClosed()
+}
+
+// openKey is a key that is open in a key service.
+type openKey struct {
+	crypto.Signer
+	closed chan struct{} // closed by Close, which is called once
+}
+
+func newOpenKey() *openKey { return &openKey{closed: make(chan struct{})} }
+
+func (k *openKey) Ended() bool { return false }
+
+func (k *openKey) Close() error {
+	close(k.closed)
+	return nil
+}
+
+func (k *openKey) isOpen() bool {
+	select {
+	case <-k.closed:
+		return false
+	default:
+		return true
+	}
+}
+
+// TestReload_ClosesOldKeys: a key that only the old version used is closed, some time after its
+// last request; one that both use stays open until the end.
+func TestReload_ClosesOldKeys(t *testing.T) {
+	first := newOpenKey()
+	second := newOpenKey()
+	third := newOpenKey()
+	next := []map[string]service.Signer{
+		{"first": first, "second": second},
+		{"first": first, "second": second},
+		{"second": second, "third": third},
+	}
+	r := start(t, io.Discard, func(_ context.Context, r *reloading) (*service.Service, error) {
+		s := r.version(nil, nil)
+		s.Parts.Signers = next[0]
+		next = next[1:]
+		return s, nil
+	})
+	for range 3 {
+		r.wanted <- syscall.SIGHUP
+		if err := r.wait(); err != nil {
+			t.Fatal(err)
+		}
+		if !first.isOpen() {
+			t.Fatal("a key is closed that a request may use")
+		}
+	}
+	r.timeout <- time.Time{}
+	<-first.closed
+	if !second.isOpen() || !third.isOpen() {
+		t.Error("a key is closed that is in use")
+	}
+	r.stop()
+	<-second.closed
+	<-third.closed
 }
 
 // wantNoneLeft waits until no goroutine of a service that has ended is left.

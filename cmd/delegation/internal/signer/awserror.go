@@ -11,19 +11,20 @@ import (
 	"strings"
 )
 
-const wrongKeyRemedy = "name an asymmetric key of usage SIGN_VERIFY and spec RSA_2048, RSA_3072 or " +
-	"RSA_4096, such as aws kms create-key --key-usage SIGN_VERIFY --key-spec RSA_3072 makes"
+const wrongKeyRemedy = "name an asymmetric key of usage SIGN_VERIFY and spec RSA_2048, RSA_3072 " +
+	"or RSA_4096, such as aws kms create-key --key-usage SIGN_VERIFY --key-spec RSA_3072 makes"
 
-const throttledRemedy = "request a higher quota for Cryptographic operations (RSA) request rate of " +
-	"AWS KMS in Service Quotas, or let more exchanges reuse cached credentials (cache.size, cache.shared)"
+const throttledRemedy = "request a higher quota for Cryptographic operations (RSA) request rate " +
+	"of AWS KMS in Service Quotas, or let more exchanges reuse cached credentials (cache.size, " +
+	"cache.shared)"
 
 const credentialsRemedy = "check the AWS credentials of the service, and this machine's clock (NTP)"
 
 // awsRemedies are the errors of KMS that only an operator ends (KMS API Reference, Sign and
 // GetPublicKey), with what to do. ACTION, KEY and REGION stand for those of the call.
 var awsRemedies = map[string]string{
-	"AccessDeniedException": "allow ACTION on the key to the service's role, in the role's policy " +
-		"or in the key's",
+	"AccessDeniedException": "allow ACTION on the key to the service's role, in the role's " +
+		"policy or in the key's",
 	"NotFoundException":        "correct signer: region REGION has no such key or alias",
 	"DisabledException":        "enable the key: aws kms enable-key --region REGION --key-id KEY",
 	"InvalidKeyUsageException": wrongKeyRemedy,

@@ -243,7 +243,8 @@ func (s *awsSigner) readPublicKey(ctx context.Context) error {
 	if err := s.call(ctx, actionPublicKey, request, &answer); err != nil {
 		return err
 	}
-	if answer.KeyUsage != "SIGN_VERIFY" || !slices.Contains(answer.SigningAlgorithms, signingSHA256) {
+	if answer.KeyUsage != "SIGN_VERIFY" ||
+		!slices.Contains(answer.SigningAlgorithms, signingSHA256) {
 		return refused(fmt.Sprintf("the key is of usage %.40q and spec %.40q",
 			answer.KeyUsage, answer.KeySpec), wrongKeyRemedy)
 	}

@@ -260,7 +260,8 @@ func wantSignature(t *testing.T, s signer.Signer) {
 		return
 	}
 	digest := sha256.Sum256([]byte("an assertion"))
-	if err := rsa.VerifyPKCS1v15(&testKey().PublicKey, crypto.SHA256, digest[:], signature); err != nil {
+	err = rsa.VerifyPKCS1v15(&testKey().PublicKey, crypto.SHA256, digest[:], signature)
+	if err != nil {
 		t.Error(err)
 	}
 }
@@ -338,9 +339,11 @@ var kmsErrors = []struct {
 		delegation.CodeSignerRefused, 1,
 		[]string{"region eu-central-1 has no such key or alias", "correct signer"}},
 	{"disabled", fails(400, "DisabledException", keyARN+" is disabled."),
-		delegation.CodeSignerRefused, 1, []string{keyARN, "aws kms enable-key --region eu-central-1"}},
+		delegation.CodeSignerRefused, 1,
+		[]string{keyARN, "aws kms enable-key --region eu-central-1"}},
 	{"pending deletion", fails(400, "KMSInvalidStateException", keyARN+" is pending deletion."),
-		delegation.CodeSignerRefused, 1, []string{"pending deletion", "aws kms cancel-key-deletion"}},
+		delegation.CodeSignerRefused, 1,
+		[]string{"pending deletion", "aws kms cancel-key-deletion"}},
 	{"wrong usage", fails(400, "InvalidKeyUsageException", ""),
 		delegation.CodeSignerRefused, 1, []string{"SIGN_VERIFY", "RSA_3072"}},
 	{"symmetric", fails(400, "UnsupportedOperationException", "not supported"),
@@ -548,7 +551,8 @@ func TestAWS_URIs(t *testing.T) {
 		"awskms:///alias/a?region=eu-west-1&profile=prod": {"alias/a", "eu-west-1", "prod"},
 		"awskms:///alias/a?endpoint=http://127.0.0.1:5000": {
 			"alias/a", "", "", "http://127.0.0.1:5000"},
-		"awskms://kms.example.com:8443/alias/a":     {"alias/a", "", "", "https://kms.example.com:8443"},
+		"awskms://kms.example.com:8443/alias/a": {
+			"alias/a", "", "", "https://kms.example.com:8443"},
 		"awskms://" + id + "?region=eu-west-1":      {id, "eu-west-1"},
 		"awskms://alias/a?region=eu-west-1":         {"alias/a", "eu-west-1"},
 		"awskms://" + keyARN:                        {keyARN, "eu-central-1"},
@@ -602,10 +606,14 @@ func TestAWS_Endpoints(t *testing.T) {
 		environment map[string]string
 		uri         string
 	}{
-		"of all services":    {map[string]string{"AWS_ENDPOINT_URL": ours}, "awskms:///alias/a"},
-		"of the URI":         {nil, "awskms:///alias/a?endpoint=" + ours},
-		"of a profile":       {map[string]string{"AWS_CONFIG_FILE": profiles}, "awskms:///alias/a?profile=kms"},
-		"of KMS beats all's": {map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_KMS": ours}, "awskms:///alias/a"},
+		"of all services": {map[string]string{"AWS_ENDPOINT_URL": ours}, "awskms:///alias/a"},
+		"of the URI":      {nil, "awskms:///alias/a?endpoint=" + ours},
+		"of a profile": {map[string]string{"AWS_CONFIG_FILE": profiles},
+			"awskms:///alias/a?profile=kms"},
+		"of KMS beats all's": {map[string]string{
+			"AWS_ENDPOINT_URL":     "http://127.0.0.1:1",
+			"AWS_ENDPOINT_URL_KMS": ours,
+		}, "awskms:///alias/a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_ = os.Unsetenv("AWS_ENDPOINT_URL_KMS") // newKMS restores it

@@ -74,7 +74,8 @@ func fakeProgram(file, uri string) {
 		greet(other.Public())
 	case "refuses later":
 		if !first {
-			fmt.Println(`{"protocol":1,"error":{"text":"the token is locked","remedy":"unlock it"}}`)
+			fmt.Println(`{"protocol":1,"error":{"text":"the token is locked",` +
+				`"remedy":"unlock it"}}`)
 			os.Exit(1)
 		}
 		does = "crash"

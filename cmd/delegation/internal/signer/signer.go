@@ -90,7 +90,7 @@ func secretInURI(uri string) bool {
 	})
 }
 
-// WithContext returns a crypto.Signer whose Sign has the context, for those who call it without one.
+// WithContext returns a crypto.Signer whose Sign has the context, for those who call it without.
 func WithContext(ctx context.Context, s Signer) crypto.Signer { return withContext{s, ctx} }
 
 type withContext struct {
