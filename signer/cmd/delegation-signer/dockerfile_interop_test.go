@@ -27,17 +27,19 @@ func TestInterop_Dockerfile(t *testing.T) {
 		t.Fatalf("%d commands build programs", len(commands))
 	}
 	for i, command := range commands {
+		folder := "signer" // its WORKDIR
+		name := "delegation-signer"
+		if i == 0 {
+			folder = "."
+			name = "delegation"
+		}
 		out := t.TempDir() + "/"
 		words := strings.Fields(strings.Replace(command[2], "/out/", out, 1))
 		build := exec.Command(words[0], words[1:]...)
-		build.Dir = top
+		build.Dir = filepath.Join(top, folder)
 		build.Env = append(os.Environ(), command[1])
 		if said, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", command[0], err, said)
-		}
-		name := "delegation-signer"
-		if i == 0 {
-			name = "delegation"
 		}
 		checkLibraries(t, filepath.Join(out, name), command[1] == "CGO_ENABLED=1")
 	}

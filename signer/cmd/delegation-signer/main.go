@@ -76,7 +76,7 @@ func open(ctx context.Context, uri string, log *slog.Logger) (key.Key, error) {
 	scheme, _, _ := strings.Cut(uri, ":")
 	switch strings.ToLower(scheme) {
 	case "gcpkms":
-		return google.Open(ctx, uri, google.Options{Log: log})
+		return google.Open(ctx, uri, google.Options{})
 	case "azurekms", "azurekeyvault":
 		return azure.Open(ctx, uri, azure.Options{Log: log})
 	case "pkcs11":

@@ -122,7 +122,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"a", "b"}, "", "Usage: delegation-signer URI", 2},
 	} {
 		out, log, code := start(t, nil, test.args...).end()
-		if !strings.Contains(out, test.out) || !strings.Contains(log, test.log) || code != test.code {
+		if !strings.Contains(out, test.out) || !strings.Contains(log, test.log) ||
+			code != test.code {
 			t.Errorf("%v: %d\n%s\n%s", test.args, code, out, log)
 		}
 		for line := range strings.Lines(out + log) {

@@ -163,8 +163,8 @@ func TestInterop_SoftHSM(t *testing.T) {
 	h.wantSignature("pkcs11:token=saml;object=signing?module-path=" + library)
 }
 
-// TestInterop_SoftHSM_WrongPIN: a wrong PIN is given to the token once, however often the program is
-// started. The remedy's command clears the token's count.
+// TestInterop_SoftHSM_WrongPIN: a wrong PIN is given to the token once, however often the program
+// is started. The remedy's command clears the token's count.
 func TestInterop_SoftHSM_WrongPIN(t *testing.T) {
 	h := newSoftHSM(t)
 	h.token("saml")
@@ -213,8 +213,8 @@ func TestInterop_SoftHSM_ManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestInterop_SoftHSM_Removed: while the token is away, requests fail and may be retried. When it is
-// back, the same program signs.
+// TestInterop_SoftHSM_Removed: while the token is away, requests fail and may be retried. When it
+// is back, the same program signs.
 func TestInterop_SoftHSM_Removed(t *testing.T) {
 	h := newSoftHSM(t)
 	tokens := filepath.Join(h.folder, "tokens")
@@ -274,7 +274,8 @@ func TestInterop_SoftHSM_NotForSigning(t *testing.T) {
 	h.wantRefusal(h.uri("pkcs11:token=saml", "pin"), "CKA_SIGN is false", "--usage-sign")
 }
 
-// decryptionKey makes a key that must not sign, in the first slot. pkcs11-tool has no option for it.
+// decryptionKey makes a key that must not sign, in the first slot. pkcs11-tool has no option for
+// it.
 func (h *softHSM) decryptionKey() {
 	h.t.Helper()
 	must := func(err error) {

@@ -36,7 +36,8 @@ const (
 	tryTimeout = 8 * time.Second
 )
 
-// The hosts are those of https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates.
+// The hosts are those that Microsoft lists under "DNS suffixes for base URL":
+// https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates
 // Others are refused, because the access token is sent to them.
 var uriForm = regexp.MustCompile(`\A(?:azurekms://([a-z0-9-]{3,24}\.` + hosts + `)|` +
 	`azurekeyvault://([a-z0-9-]{3,24}\.` + hosts + `)/keys)` +
@@ -139,8 +140,8 @@ func (k *vaultKey) readPublic(ctx context.Context) error {
 	if !slices.ContainsFunc(web.KeyOps, func(o *azkeys.KeyOperation) bool {
 		return o != nil && *o == azkeys.KeyOperationSign
 	}) {
-		return key.Permanent("allow the operation: az keyvault key set-attributes --ops sign verify",
-			"the key is not for signing")
+		return key.Permanent("allow the operation: az keyvault key set-attributes "+
+			"--ops sign verify", "the key is not for signing")
 	}
 	exponent := new(big.Int).SetBytes(web.E)
 	if !exponent.IsInt64() || exponent.Int64() > 1<<31-1 {
@@ -221,8 +222,8 @@ func (k *vaultKey) failureOf(p permission, err error) error {
 	if errors.As(err, &refused) {
 		return k.refusal(p, refused)
 	}
-	return key.Temporary("look at DNS, the proxy and the firewall between the service and the vault",
-		"no answer from Key Vault: %s", key.Short(cause(err)))
+	return key.Temporary("look at DNS, the proxy and the firewall between the service and the "+
+		"vault", "no answer from Key Vault: %s", key.Short(cause(err)))
 }
 
 // cause leaves out the method and the URL that net/http writes before an error.
@@ -248,13 +249,13 @@ func tokenFailure(err tokenError) error {
 			"no access token for Azure: %s", key.Short(failed.Error()))
 	}
 	if answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode >= 500 {
-		return key.Temporary("wait until Entra ID works; https://azure.status.microsoft shows outages",
-			"no access token for Azure: Entra ID answered with %d", answer.StatusCode)
+		return key.Temporary("wait until Entra ID works; https://azure.status.microsoft shows "+
+			"outages", "no access token for Azure: Entra ID answered with %d", answer.StatusCode)
 	}
 	// The rest of the answer is left out: it can name accounts.
 	body, _ := runtime.Payload(answer)
-	return key.Permanent(credentialsRemedy+"; https://login.microsoftonline.com/error explains codes",
-		"no access token for Azure: Entra ID answered with %d %s", answer.StatusCode,
+	return key.Permanent(credentialsRemedy+"; https://login.microsoftonline.com/error explains "+
+		"codes", "no access token for Azure: Entra ID answered with %d %s", answer.StatusCode,
 		entraCode.Find(body))
 }
 

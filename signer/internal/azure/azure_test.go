@@ -151,7 +151,8 @@ func (v *vault) serveLogin(w http.ResponseWriter, r *http.Request) {
 	base := "https://" + login + "/" + tenant
 	switch r.URL.Path {
 	case "/common/discovery/instance":
-		_, _ = fmt.Fprintf(w, `{"tenant_discovery_endpoint":"%s/v2.0/.well-known/openid-configuration",
+		_, _ = fmt.Fprintf(w, `{
+			"tenant_discovery_endpoint":"%s/v2.0/.well-known/openid-configuration",
 			"api-version":"1.1","metadata":[{"preferred_network":%[2]q,"preferred_cache":%[2]q,
 			"aliases":[%[2]q]}]}`, base, login)
 	case "/" + tenant + "/v2.0/.well-known/openid-configuration":
@@ -258,7 +259,8 @@ func TestSign(t *testing.T) {
 		if v.counted("token") != 1 || v.counted("POST") != 2 || v.counted("challenge") != 1 {
 			t.Errorf("%s: calls: %v", uri, v.count)
 		}
-		if told := strings.Contains(v.log.String(), version); told == strings.HasSuffix(uri, version) {
+		told := strings.Contains(v.log.String(), version)
+		if told == strings.HasSuffix(uri, version) {
 			t.Errorf("%s: log: %s", uri, v.log.String())
 		}
 	}
@@ -312,7 +314,9 @@ func TestOpen_WrongKey(t *testing.T) {
 		"no operations":  {"key_ops", nil, "not for signing", "--ops sign", false},
 		"no type":        {"kty", nil, "without a key", "retry", true},
 		"no name":        {"kid", nil, "without a key", "retry", true},
-		"other key":      {"kid", "https://" + host + "/keys/b/" + version, "another key", "retry", true},
+		"other key": {
+			"kid", "https://" + host + "/keys/b/" + version, "another key", "retry", true,
+		},
 		"other version": {
 			"kid", "https://" + host + "/keys/saml/ffffffffffffffffffffffffffffffff",
 			"another key", "retry", true,
@@ -329,7 +333,9 @@ func TestOpen_WrongKey(t *testing.T) {
 		})
 	}
 	v := newVault(t)
-	v.change = func(answer map[string]any) { answer["attributes"] = map[string]any{"enabled": false} }
+	v.change = func(answer map[string]any) {
+		answer["attributes"] = map[string]any{"enabled": false}
+	}
 	_, err = v.open(uri)
 	wantFailure(t, err, "disabled", "--enabled true", false)
 	v.change = func(answer map[string]any) { delete(answer, "key") }
@@ -396,8 +402,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"denied by role": {
 			refuse(403, "Forbidden", "ForbiddenByRbac"), "ForbiddenByRbac",
-			"Key Vault Crypto User on the key, which has Microsoft.KeyVault/vaults/keys/sign/action",
-			false,
+			"Crypto User on the key, which has Microsoft.KeyVault/vaults/keys/sign/action", false,
 		},
 		"firewall": {
 			refuse(403, "Forbidden", "ForbiddenByFirewall"), "Firewall", "network settings", false,

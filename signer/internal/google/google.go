@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"log/slog"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -41,7 +40,8 @@ const (
 const form = "gcpkms://projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY" +
 	"/cryptoKeyVersions/VERSION"
 
-// The characters are those of resource names in Cloud KMS. A project may have a domain: example.com:p.
+// The characters are those of resource names in Cloud KMS. A project may have a domain, as in
+// example.com:p.
 var uriForm = regexp.MustCompile(`\Agcpkms://(projects/[a-z0-9][a-z0-9.:-]*/locations/[a-z0-9-]+` +
 	`/keyRings/[a-zA-Z0-9_-]+/cryptoKeys/[a-zA-Z0-9_-]+/cryptoKeyVersions/[0-9]+)\z`)
 
@@ -59,7 +59,6 @@ type Options struct {
 	Transport http.RoundTripper
 	// Wait waits between two attempts. It fails when the context ends.
 	Wait func(context.Context, time.Duration) error
-	Log  *slog.Logger
 }
 
 type version struct {
@@ -95,7 +94,9 @@ func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
 		Transport: &oauth2.Transport{Source: tokens{credentials.TokenSource}, Base: o.Transport},
 		Timeout:   attemptTimeout,
 		// The transport would show the access token to any host that an answer names.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
 	}
 	if err := v.readPublic(ctx); err != nil {
 		return nil, err
@@ -274,8 +275,8 @@ func unreachable(err error) error {
 	}
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) || refused.Response == nil {
-		return key.Temporary("look at the credentials file, and at the network between the service "+
-			"and the token endpoint", "no access token for Google Cloud: %s",
+		return key.Temporary("look at the credentials file, and at the network between the "+
+			"service and the token endpoint", "no access token for Google Cloud: %s",
 			key.Short(cause(token)))
 	}
 	status := refused.Response.StatusCode

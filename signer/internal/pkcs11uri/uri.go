@@ -42,7 +42,8 @@ type URI struct {
 }
 
 const (
-	form       = "pkcs11:token=LABEL;object=LABEL?module-path=/PATH/LIBRARY.so&pin-source=file:/PATH/PIN"
+	form = "pkcs11:token=LABEL;object=LABEL?module-path=/PATH/LIBRARY.so" +
+		"&pin-source=file:/PATH/PIN"
 	formRemedy = "write the URI as " + form
 
 	// The characters besides letters, digits and "-._~" that stand for themselves: pk11-res-avail
@@ -155,8 +156,8 @@ func (u *URI) readAll(list, separator, characters string, known attributes) erro
 		keep, ok := known[name]
 		switch {
 		case name == "pin-value":
-			return key.Permanent("write the PIN into a file that only the service can read, and name "+
-				"it with pin-source=file:/PATH", "the URI has a PIN, and URIs are not secret")
+			return key.Permanent("write the PIN into a file that only the service can read, and "+
+				"name it with pin-source=file:/PATH", "the URI has a PIN, and URIs are not secret")
 		case !ok:
 			return key.Permanent(
 				"remove it; here are allowed: "+strings.Join(slices.Sorted(maps.Keys(known)), ", "),

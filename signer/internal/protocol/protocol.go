@@ -186,8 +186,8 @@ func (s *Server) sign(r request, opened key.Key) (signature []byte, err error) {
 		return nil, key.Permanent(remedy, "the hash is none of SHA-256, SHA-384 and SHA-512")
 	}
 	if len(r.Digest) != hash.Size() {
-		return nil, key.Permanent(remedy, "a digest of %s has %d bytes, and this one has %d", r.Hash,
-			hash.Size(), len(r.Digest))
+		return nil, key.Permanent(remedy, "a digest of %s has %d bytes, and this one has %d",
+			r.Hash, hash.Size(), len(r.Digest))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), SignTimeout)
 	defer cancel()

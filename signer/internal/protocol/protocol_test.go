@@ -277,8 +277,8 @@ func TestServe_UnderWay(t *testing.T) {
 	})
 }
 
-// TestServe_NoRequest: after a line that is no request nothing can be told apart any more. What came
-// before it is answered.
+// TestServe_NoRequest: after a line that is no request nothing can be told apart any more. What
+// came before it is answered.
 func TestServe_NoRequest(t *testing.T) {
 	for name, test := range map[string]struct{ line, want string }{
 		"garbage":       {"hello\n", "no request"},
@@ -370,7 +370,7 @@ func TestServe_Failures(t *testing.T) {
 	}{
 		"temporary": {key.Temporary("wait", "throttled"), "throttled|wait", true},
 		"permanent": {fmt.Errorf("x: %w", key.Permanent("allow", "denied")), "denied|allow", false},
-		"late":      {context.DeadlineExceeded, "the key's store gave no answer in time|look", true},
+		"late":      {context.DeadlineExceeded, "store gave no answer in time|look", true},
 		"unknown":   {errors.New("a\nb"), "a b|run delegation-signer", false},
 		"long":      {errors.New(strings.Repeat("ä", 1<<20)), "ä…|run", false},
 	} {
@@ -485,11 +485,15 @@ func TestServe_Open(t *testing.T) {
 		temporary bool
 	}{
 		"permanent": {
-			open: func(context.Context) (key.Key, error) { return nil, key.Permanent("do", "wrong") },
+			open: func(context.Context) (key.Key, error) {
+				return nil, key.Permanent("do", "wrong")
+			},
 			want: "wrong",
 		},
 		"temporary": {
-			open: func(context.Context) (key.Key, error) { return nil, key.Temporary("do", "busy") },
+			open: func(context.Context) (key.Key, error) {
+				return nil, key.Temporary("do", "busy")
+			},
 			want: "busy", temporary: true,
 		},
 		"panic": {

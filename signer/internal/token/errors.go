@@ -87,9 +87,9 @@ func (k *tokenKey) adviceOn(code pkcs11.Error) (advice, bool) {
 	const look = "look at the token, its connection, and the log of its library"
 	switch code {
 	case pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE:
-		return advice{"the token refused the PIN, which is not tried again", "correct the PIN, log " +
-			"in with it once, which clears the token's count, and reload or restart the service: " +
-			k.loginCommand(), false}, true
+		return advice{"the token refused the PIN, which is not tried again", "correct the PIN, " +
+			"log in with it once, which clears the token's count, and reload or restart the " +
+			"service: " + k.loginCommand(), false}, true
 	case pkcs11.CKR_PIN_LOCKED:
 		return advice{"the token has locked the PIN after too many wrong ones",
 			"have the token's security officer set a new PIN", false}, true

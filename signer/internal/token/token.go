@@ -132,8 +132,8 @@ func (k *tokenKey) Close() {
 
 // Sign has the token sign. A token that was lost is looked for once more.
 func (k *tokenKey) Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([]byte, error) {
-	late := key.Temporary("look at the token and its connection; delegation-signer is started anew "+
-		"if it hangs for a minute", "the token gave no signature in time")
+	late := key.Temporary("look at the token and its connection; delegation-signer is started "+
+		"anew if it hangs for a minute", "the token gave no signature in time")
 	select {
 	case k.places <- struct{}{}:
 	case <-ctx.Done():
@@ -220,12 +220,15 @@ func (k *tokenKey) session(c *connection) (pkcs11.SessionHandle, error) {
 	}
 }
 
+// sha2 begins the object identifiers of SHA-2, 2.16.840.1.101.3.4.2.
+const sha2 = "\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02"
+
 // prefixes are DigestInfo of RFC 8017, section 9.2, notes, without the digest. CKM_RSA_PKCS adds
 // the padding alone.
 var prefixes = map[crypto.Hash][]byte{
-	crypto.SHA256: []byte("\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"),
-	crypto.SHA384: []byte("\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30"),
-	crypto.SHA512: []byte("\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40"),
+	crypto.SHA256: []byte("\x30\x31\x30\x0d" + sha2 + "\x01\x05\x00\x04\x20"),
+	crypto.SHA384: []byte("\x30\x41\x30\x0d" + sha2 + "\x02\x05\x00\x04\x30"),
+	crypto.SHA512: []byte("\x30\x51\x30\x0d" + sha2 + "\x03\x05\x00\x04\x40"),
 }
 
 func (k *tokenKey) signIn(
@@ -262,8 +265,8 @@ func (k *tokenKey) reconnect(used *connection) error {
 	_ = k.module.Finalize()
 	c, err := k.connect()
 	if err == nil && !c.public.Equal(k.public) {
-		err = key.Permanent("select the key with token, object and id so that no other one matches, "+
-			"or configure the certificate of the new key, and reload the service",
+		err = key.Permanent("select the key with token, object and id so that no other one "+
+			"matches, or configure the certificate of the new key, and reload the service",
 			"the token now has another key with this URI")
 	}
 	k.failed = err

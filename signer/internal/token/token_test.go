@@ -104,7 +104,8 @@ func TestSign_Sessions(t *testing.T) {
 		close(release)
 		all.Wait()
 		if m.most != want || m.counted("C_OpenSession") != want {
-			t.Errorf("%d sessions: %d under way, %d opened", most, m.most, m.counted("C_OpenSession"))
+			t.Errorf("%d sessions: %d under way, %d opened", most, m.most,
+				m.counted("C_OpenSession"))
 		}
 		k.Close()
 	}
@@ -397,7 +398,8 @@ func TestSign_Lost(t *testing.T) {
 			mustSign(t, k)
 			m.failNext(function, 1, code)
 			mustSign(t, k)
-			if m.counted("C_Initialize") != 2 || m.counted("C_Finalize") != 1 || m.loginCount() != 2 {
+			if m.counted("C_Initialize") != 2 || m.counted("C_Finalize") != 1 ||
+				m.loginCount() != 2 {
 				t.Errorf("%s %s: %v, %d logins", function, text, m.calls, m.loginCount())
 			}
 			m.failNext(function, 2, code)
@@ -446,8 +448,8 @@ func TestSign_Errors(t *testing.T) {
 	}
 }
 
-// TestSign_Removed: while the token is away, requests fail fast and may be retried. When it is back,
-// so are the signatures, after one more login.
+// TestSign_Removed: while the token is away, requests fail fast and may be retried. When it is
+// back, so are the signatures, after one more login.
 func TestSign_Removed(t *testing.T) {
 	m := newModule(t, tokenSlot("saml", keyObject(private(), "signing", "1")))
 	w := newWorld(t, m)
@@ -552,8 +554,8 @@ func TestSign_ProvenPIN(t *testing.T) {
 	mustSign(t, k)
 }
 
-// TestSign_AlwaysAuthenticate: keys that want a login for each signature get one. A PIN that is then
-// refused is not tried again.
+// TestSign_AlwaysAuthenticate: keys that want a login for each signature get one. A PIN that is
+// then refused is not tried again.
 func TestSign_AlwaysAuthenticate(t *testing.T) {
 	m := newModule(t, tokenSlot("saml",
 		keyObject(private(), "signing", "1").set(pkcs11.CKA_ALWAYS_AUTHENTICATE, true)))
@@ -632,7 +634,8 @@ func TestLog(t *testing.T) {
 	k := w.mustOpen()
 	m.failNext("C_Sign", 1, pkcs11.CKR_SESSION_HANDLE_INVALID)
 	mustSign(t, k)
-	if log := w.log.Bytes(); bytes.Contains(log, []byte(pin)) || !bytes.Contains(log, []byte("anew")) {
+	log := w.log.Bytes()
+	if bytes.Contains(log, []byte(pin)) || !bytes.Contains(log, []byte("anew")) {
 		t.Errorf("log: %s", log)
 	}
 }
