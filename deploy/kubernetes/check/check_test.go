@@ -423,14 +423,15 @@ func TestManifests_Meet(t *testing.T) {
 		Matches(labels.Set(c.service.Labels)) || c.monitor.Namespace != c.service.Namespace {
 		t.Errorf("the ServiceMonitor selects %v", c.monitor.Spec.Selector)
 	}
-	served := map[string]bool{}
+	served := map[string]string{} // ports of the Service, and those of the container
 	for _, p := range c.service.Spec.Ports {
-		served[p.Name] = true
+		served[p.Name] = p.TargetPort.StrVal
 		if ports[p.TargetPort.StrVal] == 0 {
 			t.Errorf("port %s of the Service leads to %v", p.Name, p.TargetPort)
 		}
 	}
-	if len(c.monitor.Spec.Endpoints) != 1 || !served[c.monitor.Spec.Endpoints[0].Port] ||
+	if len(c.monitor.Spec.Endpoints) != 1 ||
+		served[c.monitor.Spec.Endpoints[0].Port] != "metrics" ||
 		c.monitor.Spec.Endpoints[0].Path != "/metrics" {
 		t.Errorf("%+v", c.monitor.Spec.Endpoints)
 	}
