@@ -86,9 +86,9 @@ type Option func(*recorder)
 // Metrics never hold the user.
 func WithUser() Option { return func(r *recorder) { r.user = true } }
 
-// WithTargets adds delegation.target to delegation.exchanges. known tells whether a target is one of
-// the configuration, whose name is used as it is; every other target is counted as "other". It must
-// be safe for concurrent use.
+// WithTargets adds delegation.target to delegation.exchanges. known tells whether a target is one
+// of the configuration, whose name is used as it is. Every other target is counted as "other".
+// known must be safe for concurrent use.
 func WithTargets(known func(target string) bool) Option {
 	return func(r *recorder) { r.knownTarget = known }
 }

@@ -15,8 +15,8 @@ type IssuerKeys interface {
 	IssuerKeys() []delegation.IssuerKeys
 }
 
-// ObserveIssuers makes three gauges, in seconds, of the keys of a Delegator's issuers. They are read
-// when the MeterProvider collects, and by the clock now, which is time.Now if it is nil.
+// ObserveIssuers makes three gauges, in seconds, of the keys of a Delegator's issuers. They are
+// read when the MeterProvider collects, and by the clock now, which is time.Now if it is nil.
 //
 //   - delegation.issuer.keys.age is the time since the fetch of the known keys. It is missing if no
 //     keys are known, or if they are not fetched.

@@ -14,8 +14,9 @@ import (
 
 // OnSTSCall returns a function for Config.OnSTSCall, safe for concurrent use. It makes the counter
 // delegation.sts.calls and the histogram delegation.sts.duration, in seconds, with the attributes
-// cloud.region and, if the call failed, error.type. Regions above 64 are counted as "other". Without a
-// MeterProvider it records nothing. It fails only if the MeterProvider refuses an instrument.
+// cloud.region and, if the call failed, error.type. Regions after the first 64 are "other".
+// Without a MeterProvider it records nothing. It fails only if the MeterProvider refuses an
+// instrument.
 func OnSTSCall(
 	meters metric.MeterProvider,
 ) (func(context.Context, delegation.STSCall), error) {

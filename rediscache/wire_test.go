@@ -303,9 +303,18 @@ func TestOnOperation(t *testing.T) {
 			answer: oom, call: put,
 			want: []rediscache.Operation{{Name: "put", Problem: rediscache.ProblemMemory}},
 		},
-		"delete":     {answer: ":1\r\n", call: remove, want: []rediscache.Operation{{Name: "delete"}}},
-		"first use":  {answer: "+OK\r\n", call: use, want: []rediscache.Operation{{Name: "first_use"}}},
-		"second use": {answer: "$-1\r\n", call: use, want: []rediscache.Operation{{Name: "first_use"}}},
+		"delete": {
+			answer: ":1\r\n", call: remove,
+			want: []rediscache.Operation{{Name: "delete"}},
+		},
+		"first use": {
+			answer: "+OK\r\n", call: use,
+			want: []rediscache.Operation{{Name: "first_use"}},
+		},
+		"second use": {
+			answer: "$-1\r\n", call: use,
+			want: []rediscache.Operation{{Name: "first_use"}},
+		},
 		"lock": {
 			answer: "+OK\r\n", call: lock,
 			want: []rediscache.Operation{{Name: "lock"}, {Name: "unlock"}},

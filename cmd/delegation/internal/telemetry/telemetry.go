@@ -124,7 +124,7 @@ func (t *Telemetry) makeInstruments() error {
 	t.requestDuration = i.histogram("http.server.request.duration",
 		"Duration of HTTP server requests.")
 	i.gauge("delegation.reload.last.successful",
-		"Whether the last reload of the configuration succeeded: 1, or else 0. 1 if there was none.",
+		"Whether the last reload of the configuration succeeded: 1, also if there was none, or 0.",
 		func() (float64, []attribute.KeyValue) { return oneIf(t.lastReload.Load()), nil })
 	i.gauge("delegation.build.info", "The program that runs. The value is 1.",
 		func() (float64, []attribute.KeyValue) { return 1, t.options.Build.attributes() })
