@@ -46,6 +46,13 @@ func TestContentOf(t *testing.T) {
 		"no file":  {func(f files) { f.done(os.Remove(f.path("of/a.js"))) }, true},
 		"new file": {func(f files) { f.write("of/c.js", "") }, true},
 		"a name":   {func(f files) { f.done(os.Rename(f.path("of/a.js"), f.path("of/c.js"))) }, true},
+		"a name in the same place": {func(f files) {
+			f.done(os.Rename(f.path("of/a.js"), f.path("of/aa.js")))
+		}, true},
+		"a file within another": {func(f files) {
+			f.done(os.Remove(f.path("of/b.js")))
+			f.write("of/a.js", `one"b.js" two`)
+		}, true},
 		"text moves": {func(f files) {
 			f.write("of/a.js", "onet")
 			f.write("of/b.js", "wo")
