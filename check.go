@@ -221,7 +221,11 @@ func (l *checks) addIdentity(p IdentityProvider, now time.Time) {
 		result := CheckResult{
 			Name:     key.name(p.EntityID),
 			Kind:     CheckKey,
+			Field:    l.config.fieldOfKey(key),
 			Warnings: p.keyWarnings(i, now),
+		}
+		for i := range result.Warnings {
+			result.Warnings[i].Field = result.Field
 		}
 		l.addProbe(result, StageSAML, func(ctx context.Context) error {
 			return l.try(ctx, key)

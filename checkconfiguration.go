@@ -80,8 +80,9 @@ func (c *Config) checkRoles() (results []CheckResult) {
 	roles := c.sharedRoles()
 	for _, role := range slices.Sorted(maps.Keys(roles)) {
 		results = append(results, CheckResult{
-			Name: roleCheck + role,
-			Kind: CheckRole,
+			Name:     roleCheck + role,
+			Kind:     CheckRole,
+			Degrades: true,
 			Warnings: []CheckWarning{{
 				Code:       WarningSubjectsShared,
 				Text:       roles[role],
@@ -104,6 +105,9 @@ func (c *Config) checkKeys(now time.Time) (results []CheckResult) {
 				continue
 			}
 			seen[name] = true
+			for i := range warnings {
+				warnings[i].Field = c.fieldOfKey(key)
+			}
 			results = append(results, CheckResult{Name: name, Kind: CheckKey, Warnings: warnings})
 		}
 	}
@@ -116,4 +120,23 @@ func (c *Config) checkKeys(now time.Time) (results []CheckResult) {
 	}
 	slices.SortFunc(results, func(a, b CheckResult) int { return strings.Compare(a.Name, b.Name) })
 	return results
+}
+
+// fieldOfKey is the first field of the configuration with a key, as New names it; empty: it is of
+// another source.
+func (c *Config) fieldOfKey(key SigningKey) string {
+	if i := slices.IndexFunc(c.IdentityProvider.Keys, key.isSameAs); i >= 0 {
+		return fmt.Sprintf("IdentityProvider: Keys[%d]", i)
+	}
+	targets, _ := c.Targets.(Targets)
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
+		own := targets[name].Identity
+		if own == nil {
+			continue
+		}
+		if i := slices.IndexFunc(own.Keys, key.isSameAs); i >= 0 {
+			return fmt.Sprintf("Targets[%q]: Identity: Keys[%d]", name, i)
+		}
+	}
+	return ""
 }

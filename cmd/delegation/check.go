@@ -4,11 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
 )
@@ -59,24 +58,20 @@ func (f *checkFlags) run(c *cobra.Command, s surroundings) error {
 	if f.schema {
 		return s.print(configurationSchema)
 	}
-	var changed []config.Note
-	built, err := s.configured(c.Context(), f.configFile, verbose(c), func(l *config.Settings) {
-		changed = config.Notes(l)
-	})
+	loaded, from, err := config.Load(f.configFile, s.environment)
+	if err != nil {
+		return err
+	}
+	built, err := config.Build(c.Context(), loaded, from, s.logger(verbose(c)), s.clock()...)
 	if err != nil {
 		return err
 	}
 	defer built.Close()
+	s.addChecks(built)
 	done := s.progress(c, "Checking issuers, keys and STS")
-	results := built.Delegator.Check(c.Context())
-	if built.Redis != nil {
-		results = append(results, delegation.CheckResult{
-			Name: "redis",
-			Err:  built.Redis.CheckAccess(c.Context()),
-		})
-	}
+	results := placed(built.Check(c.Context()), built.Place)
 	done()
-	results = append(results, exposed(built.KeyFiles)...)
+	changed := config.Notes(loaded)
 	text := table(results, changed, s.painter())
 	if f.json {
 		if text, err = checkJSON(results, changed); err != nil {
@@ -89,32 +84,20 @@ func (f *checkFlags) run(c *cobra.Command, s surroundings) error {
 	return failures(results)
 }
 
-// exposed warns of each file that every user of the machine can read. It is no failure, because
-// container platforms mount secrets so, where nobody else is. Windows has no such modes.
-func exposed(files []string) (results []delegation.CheckResult) {
-	for _, file := range files {
-		info, err := os.Stat(file)
-		if err != nil || runtime.GOOS == "windows" || info.Mode()&0o004 == 0 {
-			continue
-		}
-		results = append(results, delegation.CheckResult{
-			Name: "file " + file,
-			Warning: fmt.Sprintf("every user of this machine can read this signing key "+
-				"(mode %04o): chmod 600 %s", info.Mode().Perm(), term.QuoteForShell(file)),
-		})
-	}
-	return results
-}
-
 // failures is an error that wraps those of all results; nil if there are none.
 func failures(results []delegation.CheckResult) error {
 	var failed checksFailed
 	for _, r := range results {
+		switch r.Kind {
+		case delegation.CheckSettings, service.CheckEnvironment, service.CheckFile:
+			continue // these can only warn
+		}
+		failed.of++
 		if r.Err != nil {
 			failed.errors = append(failed.errors, r.Err)
 		}
 	}
-	if failed.of = len(results); len(failed.errors) > 0 {
+	if len(failed.errors) > 0 {
 		return failed
 	}
 	return nil
@@ -132,64 +115,143 @@ func (e checksFailed) Error() string {
 
 func (e checksFailed) Unwrap() []error { return e.errors }
 
-// table has a row for each result and each note: its name, its state and what there is to say. A
-// result that has failed and has a warning too has a row for each.
+// table has a row for each result, each of its warnings and each note: its name, its state and what
+// there is to say. A result that has failed and has a warning too has a row for each.
 func table(results []delegation.CheckResult, notes []config.Note, paint term.Painter) []byte {
 	var rows []term.Row
 	add := func(name, state, what string) {
-		rows = append(rows, term.Row{Name: name, State: state, What: what})
+		rows = append(rows, term.Row{Name: term.Escaped(name), State: state, What: what})
 	}
 	for _, r := range results {
-		warning := config.ByKeys(r.Warning)
+		warnings := warningsOf(r)
 		if r.Err != nil {
-			add(r.Name, paint(term.Red, "FAIL"), oneLine(r.Err))
+			add(r.Name, paint(term.Red, "FAIL"), withPlace(r, r.Field, oneLine(r.Err)))
 		}
-		if warning != "" {
-			add(r.Name, paint(term.Yellow, "WARN"), warning)
+		for _, w := range warnings {
+			text := term.OneLine(config.ByKeys(w.String()))
+			add(r.Name, paint(term.Yellow, "WARN"), withPlace(r, w.Field, text))
 		}
-		if r.Err == nil && warning == "" {
+		if r.Err == nil && len(warnings) == 0 {
 			add(r.Name, paint(term.Green, "ok  "), "")
 		}
 	}
 	for _, n := range notes {
-		add(term.Escaped(n.At), paint(term.Yellow, "NOTE"), n.What)
+		add(n.At, paint(term.Yellow, "NOTE"), n.What)
 	}
 	return []byte(term.Table(rows))
+}
+
+// warningsOf are the warnings of a result, of whichever checker.
+func warningsOf(r delegation.CheckResult) []delegation.CheckWarning {
+	if len(r.Warnings) == 0 && r.Warning != "" {
+		return []delegation.CheckWarning{{Text: r.Warning}}
+	}
+	return r.Warnings
+}
+
+// withPlace says first where the configuration has what is wrong. The name of a result about a file
+// has the place.
+func withPlace(r delegation.CheckResult, place, text string) string {
+	if place == "" || r.Kind == service.CheckFile {
+		return text
+	}
+	return term.OneLine(place) + ": " + text
+}
+
+// checkEntry is a result or a note in JSON. docs/checks.md describes it.
+type checkEntry struct {
+	Kind   delegation.CheckKind `json:"kind,omitempty"`
+	Issuer string               `json:"issuer,omitempty"`
+	Target string               `json:"target,omitempty"`
+	Region string               `json:"region,omitempty"`
+	Took   int64                `json:"took_ms,omitempty"`
+
+	Name     string           `json:"name"`
+	State    string           `json:"state"`
+	What     string           `json:"what,omitempty"`
+	Warning  string           `json:"warning,omitempty"` // next to a failure
+	Stage    delegation.Stage `json:"stage,omitempty"`
+	Code     string           `json:"code,omitempty"`
+	Remedy   string           `json:"remedy,omitempty"`
+	At       string           `json:"at,omitempty"`
+	Warnings []warningEntry   `json:"warnings,omitempty"`
+}
+
+// warningEntry is one of several warnings.
+type warningEntry struct {
+	Code   delegation.WarningCode `json:"code"`
+	What   string                 `json:"what"`
+	Remedy string                 `json:"remedy,omitempty"`
+	At     string                 `json:"at,omitempty"`
 }
 
 // checkJSON has an entry for each result and each note. A name is never in it twice, so the
 // warning of a result that has failed is a member of its entry.
 func checkJSON(results []delegation.CheckResult, notes []config.Note) ([]byte, error) {
-	type entry struct {
-		Name    string           `json:"name"`
-		State   string           `json:"state"`
-		What    string           `json:"what,omitempty"`
-		Warning string           `json:"warning,omitempty"` // next to a failure
-		Stage   delegation.Stage `json:"stage,omitempty"`
-		Code    delegation.Code  `json:"code,omitempty"`
-	}
-	list := []entry{}
+	list := []checkEntry{}
 	for _, r := range results {
-		e := entry{Name: r.Name, State: "ok"}
-		warning := config.ByKeys(r.Warning)
-		switch {
-		case r.Err != nil:
-			e.State = "failed"
-			e.What = oneLine(r.Err)
-			e.Warning = warning
-		case warning != "":
-			e.State = "warning"
-			e.What = warning
-		}
-		if failed := new(delegation.Error); errors.As(r.Err, &failed) { // Redis has no code
-			e.Stage = failed.Stage
-			e.Code = failed.Code
-		}
-		list = append(list, e)
+		list = append(list, newCheckEntry(r))
 	}
 	for _, n := range notes {
-		list = append(list, entry{Name: n.At, State: "note", What: n.What})
+		list = append(list, checkEntry{Kind: checkNote, Name: n.At, State: "note", What: n.What})
 	}
 	text, err := json.MarshalIndent(list, "", "  ")
 	return append(text, '\n'), err
+}
+
+// checkNote is the kind of notes.
+const checkNote delegation.CheckKind = "note"
+
+func newCheckEntry(r delegation.CheckResult) checkEntry {
+	e := checkEntry{
+		Kind:   r.Kind,
+		Issuer: r.Issuer,
+		Target: r.Target,
+		Region: r.Region,
+		Took:   r.Took.Milliseconds(),
+		Name:   r.Name,
+		State:  "ok",
+	}
+	warning := config.ByKeys(r.Warning)
+	for _, w := range r.Warnings {
+		e.Warnings = append(e.Warnings, warningEntry{
+			Code:   w.Code,
+			What:   config.ByKeys(w.Text),
+			Remedy: config.ByKeys(w.Remedy),
+			At:     w.Field,
+		})
+	}
+	switch {
+	case r.Err != nil:
+		e.State = "failed"
+		e.What = oneLine(r.Err)
+		e.Warning = warning
+		e.At = r.Field
+		e.setCause(r.Err)
+	case warning != "":
+		e.State = "warning"
+		e.What = warning
+		if len(e.Warnings) > 0 {
+			e.Code = string(e.Warnings[0].Code)
+			e.Remedy = e.Warnings[0].Remedy
+			e.At = e.Warnings[0].At
+		}
+	}
+	return e
+}
+
+// setCause sets stage, code and remedy of a failure that has them.
+func (e *checkEntry) setCause(err error) {
+	var failed *delegation.Error
+	var redis *service.RedisError
+	switch {
+	case errors.As(err, &redis):
+		e.Stage = redis.Stage
+		e.Code = string(redis.Code)
+		e.Remedy = redis.Remedy
+	case errors.As(err, &failed):
+		e.Stage = failed.Stage
+		e.Code = string(failed.Code)
+		e.Remedy = config.ByKeys(failed.Remedy)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"log/slog"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
@@ -32,15 +33,20 @@ func (s surroundings) configured(
 	if change != nil {
 		change(loaded)
 	}
+	return config.Build(ctx, loaded, from, s.logger(verbose))
+}
+
+// logger writes to standard error with --verbose only.
+func (s surroundings) logger(verbose bool) *slog.Logger {
 	to := io.Discard
 	if verbose {
 		to = s.stderr
 	}
 	logger, err := config.NewLogger(config.LogSettings{}, to)
 	if err != nil {
-		return nil, err
+		return slog.New(slog.DiscardHandler) // the usual settings are right
 	}
-	return config.Build(ctx, loaded, from, logger)
+	return logger
 }
 
 // forgetful takes out what remembers credentials: one call has nothing of it.

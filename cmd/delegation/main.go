@@ -70,6 +70,8 @@ func main() {
 		stderr:      os.Stderr,
 		tuneMemory:  tuneMemory,
 		notify:      signal.Notify,
+
+		reportChecks: true,
 	}))
 }
 
@@ -93,6 +95,8 @@ type surroundings struct {
 	notify func(chan<- os.Signal, ...os.Signal)
 	// now is the clock of serve --config. nil: time.Now.
 	now func() time.Time
+	// reportChecks has serve check at the start what check does, and log what it finds.
+	reportChecks bool
 	// newKey makes a key as setup.NewKey does, which it is if it is nil.
 	newKey keyMaker
 }

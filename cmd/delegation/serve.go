@@ -125,6 +125,8 @@ func (s surroundings) runConfigured(
 		return err
 	}
 	built.OnLimit = measured.onLimit()
+	s.addChecks(built)
+	built.ReportChecks = s.reportChecks
 	watch := service.NewWatch(from.Files())
 	built.Reload = &service.Reload{
 		Wanted: wanted,
@@ -160,7 +162,12 @@ func (s surroundings) rebuild(
 	if _, err := config.NewLogger(settings.Log, s.stderr); err != nil {
 		return nil, config.Usagef("%s: %w", from.At("log"), err)
 	}
-	return config.Rebuild(ctx, settings, from, logger, before, s.clock()...)
+	next, err := config.Rebuild(ctx, settings, from, logger, before, s.clock()...)
+	if err != nil {
+		return nil, err
+	}
+	s.addChecks(next)
+	return next, nil
 }
 
 // runDemo makes a key for the demonstration; a real one is kept in a file, an HSM or a KMS.

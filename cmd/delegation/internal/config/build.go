@@ -14,6 +14,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/delegationhttp"
@@ -27,10 +29,11 @@ type Builder struct {
 	from     *Source
 	logger   *slog.Logger
 	problems []error
-	keyFiles []string // of signing keys
 	// context is that of opening signers; nil: none is opened.
 	context context.Context
 	signers map[string]service.Signer // those that are open, by what they were opened with
+	// secrets are the files of all secrets, by the settings that name them.
+	secrets map[KeyPath]string
 	// before is the service that the next one goes on from; nil: it is the first.
 	before *service.Service
 	read   map[KeyPath]freshness.Key // the content of files, by the settings that name them
@@ -53,6 +56,7 @@ func NewBuilder(from *Source, logger *slog.Logger) *Builder {
 		from:    from,
 		logger:  logger,
 		read:    map[KeyPath]freshness.Key{},
+		secrets: map[KeyPath]string{},
 		signers: map[string]service.Signer{},
 		now:     time.Now,
 	}
@@ -68,6 +72,7 @@ func Build(
 	if err != nil {
 		return nil, err
 	}
+	built.UnknownVariables = from.Unknown
 	for _, name := range from.Unknown {
 		logger.Warn("environment variable sets nothing", slog.String("name", name))
 	}
@@ -84,7 +89,12 @@ func Rebuild(
 	b := NewBuilder(from, logger).with(options)
 	b.before = before
 	b.hooks = before.Hooks
-	return b.build(ctx, s)
+	built, err := b.build(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	built.UnknownVariables = from.Unknown
+	return built, nil
 }
 
 func (b *Builder) with(options []Option) *Builder {
@@ -104,10 +114,12 @@ func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, err
 	built.About = b.about(c)
 	built.Proxies = s.HTTP.TrustedProxies
 	built.LimitsAddresses = s.Limits.RequestsPerAddress > 0
-	built.KeyFiles = b.keyFiles
 	c.STS = b.sts(ctx, s.STS)
+	built.Endpoint = b.endpoint(s.STS, c.STS)
 	built.Redis = b.Stores(s, &c)
 	built.Audit = b.Audit(s.Audit, &c)
+	built.Secrets = b.secretFiles()
+	built.Place = b.from.Place
 	built.Parts = service.Parts{
 		STS:      c.STS,
 		STSOf:    stsOf(s.STS),
@@ -321,6 +333,21 @@ func (b *Builder) sts(ctx context.Context, s STSSettings) delegation.STS {
 	return client
 }
 
+// endpoint is where STS is called instead of at AWS, and what says so. Empty: AWS is called.
+func (b *Builder) endpoint(s STSSettings, client delegation.STS) service.Endpoint {
+	made, ok := client.(interface{ Options() sts.Options })
+	if !ok || len(b.problems) > 0 {
+		return service.Endpoint{}
+	}
+	e := service.Endpoint{URL: aws.ToString(made.Options().BaseEndpoint)}
+	if s.Endpoint != "" {
+		e.From = b.from.At("sts.endpoint")
+		return e
+	}
+	e.From = session.EndpointSource(e.URL)
+	return e
+}
+
 // isLoopback tells whether an address is of this machine alone, as none is.
 func isLoopback(address string) bool {
 	if address == "" {
@@ -337,6 +364,7 @@ func (b *Builder) certificate(at KeyPath, s TLSSettings) *service.Certificate {
 	}
 	certificateFile := b.from.resolve(s.CertificateFile)
 	keyFile := b.from.resolve(s.KeyFile)
+	b.noteSecret(at.Child("key_file"), s.KeyFile)
 	b.from.reads(certificateFile)
 	b.from.reads(keyFile)
 	read, err := service.NewCertificate(certificateFile, keyFile, b.logger, b.now)

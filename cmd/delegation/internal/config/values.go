@@ -33,6 +33,7 @@ func (b *Builder) file(at KeyPath, name string) []byte {
 		return nil
 	}
 	b.from.reads(b.from.resolve(name))
+	b.noteSecret(at, name)
 	text, err := os.ReadFile(b.from.resolve(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: correct the path, which is relative to the configuration", err)
@@ -93,6 +94,7 @@ func (b *Builder) Issuer(at KeyPath, s IssuerSettings) delegation.Issuer {
 	if s.BearerTokenFile != "" {
 		b.mayRead(at.Child("bearer_token_file"), s.BearerTokenFile)
 		i.BearerTokenFile = b.from.resolve(s.BearerTokenFile)
+		b.noteSecret(at.Child("bearer_token_file"), s.BearerTokenFile)
 	}
 	if s.SharedSecretFile != "" {
 		i.SharedSecret = b.sharedSecret(at.Child("shared_secret_file"), s.SharedSecretFile)
@@ -157,7 +159,6 @@ func (b *Builder) Identity(at KeyPath, s IdentitySettings) delegation.IdentityPr
 				"delegation keygen makes", errors.Unwrap(err))) // without stage, code and remedy
 			continue
 		}
-		b.keyFiles = append(b.keyFiles, b.from.resolve(k.KeyFile))
 		p.Keys = append(p.Keys, signing)
 	}
 	return p

@@ -2,6 +2,7 @@ package service
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -79,10 +80,15 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 
 // state tells when the certificate ends that the next handshake shows.
 func (c *Certificate) state() delegation.CertificateState {
-	current, _ := c.Get(nil) // which never fails
 	return delegation.CertificateState{
 		Kind:     CertificateTLS,
 		Name:     filepath.Base(c.certificateFile),
-		NotAfter: current.Leaf.NotAfter,
+		NotAfter: c.Leaf().NotAfter,
 	}
+}
+
+// Leaf returns the certificate that the next handshake shows.
+func (c *Certificate) Leaf() *x509.Certificate {
+	current, _ := c.Get(nil) // which never fails
+	return current.Leaf
 }

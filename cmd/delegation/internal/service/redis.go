@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/rediscache"
 )
 
@@ -55,22 +56,62 @@ func (s *Service) checkRedis(ctx context.Context, before *Service) error {
 	return nil
 }
 
-// CheckAccess tells whether Redis does all that exchanges need. Its error says which keys of the
-// configuration, or what in Redis, to change.
+// RedisError says why Redis cannot be used.
+type RedisError struct {
+	// Stage is where exchanges notice: that of used tokens if their marks are in Redis, and else
+	// that of the cache, in which none fails.
+	Stage delegation.Stage
+
+	// Code is redis_ and what the problem is, such as redis_password.
+	Code delegation.Code
+
+	// Remedy says which keys of the configuration, or what in Redis, to change. Empty: not known.
+	Remedy string
+
+	// Err is what happened.
+	Err error
+}
+
+func (e *RedisError) Error() string {
+	if e.Remedy == "" {
+		return e.Err.Error()
+	}
+	return e.Err.Error() + "; " + e.Remedy
+}
+
+// Unwrap returns what happened.
+func (e *RedisError) Unwrap() error { return e.Err }
+
+// CheckAccess tells whether Redis does all that exchanges need. Its error is a *RedisError, or nil.
 func (r *Redis) CheckAccess(ctx context.Context) error {
 	if r.Password != nil {
 		// A command may take longer than a call of Redis, and is not run for each connection.
 		if _, _, err := r.Password(ctx); err != nil {
-			return err
+			return r.failed(rediscache.ProblemPassword, "", err)
 		}
 	}
 	err := r.Cache.CheckAccess(ctx)
-	if failed := new(rediscache.AccessError); errors.As(err, &failed) {
-		if remedy := r.remedy(failed.Problem); remedy != "" {
-			return fmt.Errorf("%w; %s", err, remedy)
-		}
+	if err == nil {
+		return nil
 	}
-	return err
+	problem := rediscache.ProblemOther
+	if failed := new(rediscache.AccessError); errors.As(err, &failed) {
+		problem = failed.Problem
+	}
+	return r.failed(problem, r.remedy(problem), err)
+}
+
+func (r *Redis) failed(problem rediscache.Problem, remedy string, err error) *RedisError {
+	e := &RedisError{
+		Stage:  delegation.StageCache,
+		Code:   delegation.Code("redis_" + string(problem)),
+		Remedy: remedy,
+		Err:    err,
+	}
+	if r.Replay {
+		e.Stage = delegation.StageToken
+	}
+	return e
 }
 
 // remedy says what to change, in the words of the configuration.

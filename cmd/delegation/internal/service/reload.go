@@ -43,7 +43,8 @@ type Reload struct {
 
 // outcome is what the last reload came to. All versions of a service share it.
 type outcome struct {
-	failure atomic.Pointer[error] // nil: it succeeded, or there was none
+	failure  atomic.Pointer[error] // nil: it succeeded, or there was none
+	reloaded atomic.Bool           // there was one
 }
 
 // checker checks a Delegator, and says of a reload that failed.
@@ -73,6 +74,7 @@ type running struct {
 	mu     sync.RWMutex
 	newest *version
 	ended  bool
+	said   map[finding]bool // what the last report said
 }
 
 // version is what one reading of the configuration serves.
@@ -150,7 +152,11 @@ func (r *running) reload(ctx context.Context) {
 	} else {
 		r.first.outcome().failure.Store(nil)
 		r.first.Logger.Info("configuration reloaded", next.About.attributes()...)
+		if r.first.ReportChecks {
+			go r.report(ctx)
+		}
 	}
+	r.first.outcome().reloaded.Store(true)
 	if r.first.Reload.Done != nil {
 		r.first.Reload.Done(err)
 	}

@@ -85,8 +85,26 @@ type Service struct {
 	// Reload says how it gets another configuration; nil: it does not.
 	Reload *Reload
 
-	// KeyFiles are the files of the signing keys. Run does not use them.
-	KeyFiles []string
+	// Secrets are the files of secrets. Run does not use them.
+	Secrets []SecretFile
+
+	// Endpoint is where STS is called. Run does not use it.
+	Endpoint Endpoint
+
+	// UnknownVariables are variables of the environment that look like settings and are none. Run
+	// does not use them.
+	UnknownVariables []string
+
+	// Place says where the configuration has a field of the library; empty: nowhere. nil: there is
+	// no such place.
+	Place func(field string) string
+
+	// Own is nil, or returns what is to be said of the machine: files and environment. It must not
+	// take long.
+	Own func() []delegation.CheckResult
+
+	// ReportChecks has the log say what checks find after the start and after each reload.
+	ReportChecks bool
 
 	// Redis is closed at the end; nil: there is none.
 	Redis *Redis
@@ -102,6 +120,19 @@ type Service struct {
 
 	// After stands for time.After; nil is time.After itself.
 	After func(time.Duration) <-chan time.Time
+}
+
+// SecretFile is a file with a secret.
+type SecretFile struct {
+	Path       string
+	At         string // the setting that names it
+	SigningKey bool   // it is a key that signs assertions
+}
+
+// Endpoint is where STS is called.
+type Endpoint struct {
+	URL  string // empty: at AWS
+	From string // what says so
 }
 
 // Parts are what a service was made of and what its next version goes on with, if it is made of the
@@ -161,6 +192,11 @@ func (s *Service) Run(ctx context.Context) error {
 	server := NewServer(r.measured(), s.Logger)
 	s.Limits.limit(server)
 	failed := r.serve(server, r.limited(listener))
+	if s.ReportChecks {
+		reporting, stop := context.WithCancel(ctx)
+		defer stop()
+		go r.report(reporting)
+	}
 	if s.Reload != nil {
 		reloading, stop := context.WithCancel(ctx)
 		defer stop()
