@@ -153,6 +153,8 @@ func (f finding) attributes() []slog.Attr {
 // report tells the log what the checks of the newest version find, but for what the version before
 // had already. What New has logged, and Redis, which is looked at before the start, are not in it.
 func (r *running) report(ctx context.Context) {
+	r.reporting.Lock()
+	defer r.reporting.Unlock()
 	found := findings(r.current().Check(ctx))
 	if ctx.Err() != nil {
 		return // the service ends, so checks were given up
@@ -161,10 +163,8 @@ func (r *running) report(ctx context.Context) {
 	for _, f := range found {
 		said[f] = true
 	}
-	r.mu.Lock()
 	before := r.said
 	r.said = said
-	r.mu.Unlock()
 	for _, f := range found {
 		if !before[f] {
 			r.first.Logger.LogAttrs(ctx, slog.LevelWarn, f.message, f.attributes()...)

@@ -74,7 +74,9 @@ type running struct {
 	mu     sync.RWMutex
 	newest *version
 	ended  bool
-	said   map[finding]bool // what the last report said
+
+	reporting sync.Mutex       // held while checks are reported
+	said      map[finding]bool // what the last report found
 }
 
 // version is what one reading of the configuration serves.

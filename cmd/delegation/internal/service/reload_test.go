@@ -75,6 +75,15 @@ func start(
 	build func(ctx context.Context, r *reloading) (*service.Service, error),
 ) *reloading {
 	t.Helper()
+	return startWith(t, to, func(*service.Service) {}, build)
+}
+
+// startWith is start with a change of the first version.
+func startWith(
+	t *testing.T, to io.Writer, change func(*service.Service),
+	build func(ctx context.Context, r *reloading) (*service.Service, error),
+) *reloading {
+	t.Helper()
 	r := &reloading{
 		t:       t,
 		world:   must(delegationtest.Open()),
@@ -98,6 +107,7 @@ func start(
 		},
 		Done: func(err error) { r.done <- err },
 	}
+	change(r.first)
 	address := make(chan string, 1)
 	r.first.Started = func(a string) { address <- a }
 	ctx, cancel := context.WithCancel(context.Background())
