@@ -27,11 +27,14 @@ func checkCommand(s surroundings) *cobra.Command {
 		Long: `Check what exchanges depend on:
 
   - each issuer has keys that can be used;
+  - each target has a role, a SAML provider and a region that fit together, or
+    rules that set them;
   - each signing key signs, and its certificate verifies the signature;
   - the metadata has a size that IAM accepts;
-  - STS answers in each region;
+  - STS answers in each region, and this machine's clock agrees with it;
   - Redis does all that is needed, if replicas share anything: a key of the
-    prefix is set, read, used in a script and deleted.
+    prefix is set, read, used in a script and deleted;
+  - only the service can read and write its secrets.
 
 It needs no token and leaves everything as it was. It reads the configuration,
 and writes a table to standard output, or JSON with --json. To find out why a
@@ -47,7 +50,7 @@ wrong.`,
 		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
 	s.configFlag(command, &f.configFile, defaultConfig)
-	command.Flags().BoolVar(&f.json, "json", false, "write JSON, see docs/cli.md")
+	command.Flags().BoolVar(&f.json, "json", false, "write JSON, see docs/checks.md")
 	command.Flags().BoolVar(&f.schema, "schema", false, "print the JSON Schema of the "+
 		"configuration, for editors, and check nothing")
 	return command

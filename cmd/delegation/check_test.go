@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
@@ -182,4 +183,13 @@ rules:
 			"required_claims of the target, or set gated_by_rules of the issuer") {
 		t.Errorf("warned: %q", warned)
 	}
+}
+
+// exposed are the results about files of signing keys.
+func exposed(files []string) []delegation.CheckResult {
+	var secrets []service.SecretFile
+	for _, file := range files {
+		secrets = append(secrets, service.SecretFile{Path: file, SigningKey: true})
+	}
+	return exposedSecrets(secrets)
 }

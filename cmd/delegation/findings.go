@@ -48,7 +48,7 @@ func findings(built *service.Service, now func() time.Time) (results []delegatio
 		results = append(results, finding(service.CheckEnvironment, "environment "+name,
 			delegation.CheckWarning{
 				Code:   warningUnknownVariable,
-				Text:   "the environment variable sets nothing",
+				Text:   "environment variable sets nothing",
 				Remedy: "correct its name, or unset it",
 			}))
 	}
@@ -109,15 +109,6 @@ func certificateFinding(built *service.Service, now time.Time) delegation.CheckR
 		return delegation.CheckResult{Name: "tls certificate", Kind: service.CheckTLS, Degrades: true}
 	}
 	return finding(service.CheckTLS, "tls certificate", w)
-}
-
-// exposed warns of files of signing keys, see exposedSecrets.
-func exposed(files []string) []delegation.CheckResult {
-	var secrets []service.SecretFile
-	for _, file := range files {
-		secrets = append(secrets, service.SecretFile{Path: file, SigningKey: true})
-	}
-	return exposedSecrets(secrets)
 }
 
 // exposedSecrets warns of each file of a secret that every user of the machine can read, or that

@@ -47,6 +47,16 @@ type outcome struct {
 	reloaded atomic.Bool           // there was one
 }
 
+// set notes what a reload came to.
+func (o *outcome) set(err error) {
+	if err != nil {
+		o.failure.Store(&err)
+	} else {
+		o.failure.Store(nil)
+	}
+	o.reloaded.Store(true)
+}
+
 // checker checks a Delegator, and says of a reload that failed.
 type checker struct {
 	*delegation.Delegator
@@ -146,19 +156,17 @@ func (r *running) reload(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	r.first.outcome().set(err)
 	if err != nil {
-		r.first.outcome().failure.Store(&err)
 		r.first.Logger.Error("configuration not reloaded",
 			slog.String("error", err.Error()),
 			slog.String("consequence", "the configuration before serves on"))
 	} else {
-		r.first.outcome().failure.Store(nil)
 		r.first.Logger.Info("configuration reloaded", next.About.attributes()...)
 		if r.first.ReportChecks {
 			go r.report(ctx)
 		}
 	}
-	r.first.outcome().reloaded.Store(true)
 	if r.first.Reload.Done != nil {
 		r.first.Reload.Done(err)
 	}
