@@ -106,7 +106,11 @@ func certificateFinding(built *service.Service, now time.Time) delegation.CheckR
 		w.Code = warningTLSExpires
 		w.Text = "the certificate ends at " + ends
 	default:
-		return delegation.CheckResult{Name: "tls certificate", Kind: service.CheckTLS, Degrades: true}
+		return delegation.CheckResult{
+			Name:     "tls certificate",
+			Kind:     service.CheckTLS,
+			Degrades: true,
+		}
 	}
 	return finding(service.CheckTLS, "tls certificate", w)
 }

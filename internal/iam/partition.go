@@ -178,6 +178,7 @@ func IsHostIn(host, region string) bool {
 		return false
 	}
 	host = strings.ToLower(host)
-	ours := strings.HasSuffix(host, "."+p.DNSSuffix) || strings.HasSuffix(host, "."+p.DualStackSuffix)
+	ours := strings.HasSuffix(host, "."+p.DNSSuffix) ||
+		strings.HasSuffix(host, "."+p.DualStackSuffix)
 	return ours && strings.Contains("."+host, "."+region+".")
 }

@@ -20,8 +20,8 @@ func EndpointSource(endpoint string) string {
 	return "endpoint_url in the configuration file of the AWS SDK"
 }
 
-// EndpointWarning says that an endpoint leads calls for the regions elsewhere than to their STS, and
-// from where it is. It is empty for the endpoint of the only region, which may be one of a VPC, and
+// EndpointWarning says that an endpoint leads calls for the regions elsewhere than to their STS,
+// and from where it is. It is empty for the endpoint of the only region, which may be one of a VPC, and
 // for no endpoint.
 func EndpointWarning(endpoint, from string, regions []string) string {
 	if endpoint == "" {
