@@ -154,6 +154,9 @@ func isTorn(file *os.File, path string) (bool, error) {
 		return false, nil
 	}
 	defer readable.Close()
+	if named, err := readable.Stat(); err != nil || !os.SameFile(named, info) {
+		return false, nil // it was renamed just now, and the next record opens another
+	}
 	var last [1]byte
 	if _, err := readable.ReadAt(last[:], info.Size()-1); err != nil {
 		return false, nil
