@@ -192,7 +192,7 @@ func TestSource_Files(t *testing.T) {
 	file := w.write(t, "all.yaml", `
 issuers:
   - {url: "https://a.example.com/", jwks_file: keys.json}
-  - {url: "https://b.example.com/", ca_file: tls.crt, bearer_token_file: token}
+  - {url: "https://b.example.com/", ca_file: issuer.pem, bearer_token_file: token}
   - {url: "https://c.example.com/", shared_secret_file: secret.txt}
   - {url: "https://d.example.com/", client_secrets: {a: {file: client.txt}}}
 identity_provider:
@@ -226,8 +226,8 @@ redis:
 	}
 	slices.Sort(got)
 	want := []string{
-		"all.yaml", "ca.pem", "client.crt", "client.key", "client.txt", "keys.json", "own.crt",
-		"own.key", "rules", "seal.key", "secret.txt", "sentinel", "signing.crt", "signing.key",
+		"all.yaml", "ca.pem", "client.crt", "client.key", "client.txt", "issuer.pem", "keys.json",
+		"own.crt", "own.key", "rules", "seal.key", "secret.txt", "sentinel", "signing.crt", "signing.key",
 		"target.pub", "tls.crt", "tls.key", "values.yaml",
 	}
 	if !slices.Equal(got, want) {
