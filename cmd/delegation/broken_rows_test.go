@@ -284,8 +284,8 @@ func brokenRows() []brokenRow {
 			state:  isWarned, code: "file_exposed",
 			at:     ":7: identity_provider.keys[0].key_file",
 			text:   "every user of this machine can read this signing key (mode 0644)",
-			remedy: "chmod 600 'signing.key'",
-			mends:  func(s *brokenScene) { s.mode("signing.key", 0o600) },
+			remedy: "chmod o= 'signing.key'",
+			mends:  func(s *brokenScene) { s.mode("signing.key", 0o640) },
 		},
 		{
 			of: "a secret file that the group can write",

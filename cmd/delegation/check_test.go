@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,27 +37,59 @@ func TestCheckRows(t *testing.T) {
 	}
 }
 
-// TestCheck_ExposedKeys: a signing key that every user of the machine can read is a warning with a
-// command that ends it; a key for its owner, or for a group, is none.
+// TestCheck_ExposedKeys: a signing key that every user of the machine can read, or that others than
+// its owner can write, is a warning with a command that ends it. The command leaves the group its
+// right to read. A key for its owner, or for a group to read, is none.
 func TestCheck_ExposedKeys(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "signing key")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for mode, want := range map[os.FileMode]int{0o600: 0, 0o640: 0, 0o644: 1, 0o604: 1} {
+	if got := exposed([]string{file + " is not there"}); len(got) != 0 {
+		t.Errorf("a file that is not there: got %v", got)
+	}
+	for mode, want := range map[os.FileMode]struct {
+		remedy string
+		after  os.FileMode
+	}{
+		0o600: {"", 0o600},
+		0o640: {"", 0o640},
+		0o644: {"chmod o= ", 0o640},
+		0o604: {"chmod o= ", 0o600},
+		0o646: {"chmod o= ", 0o640},
+		0o664: {"chmod g-w,o= ", 0o640},
+		0o666: {"chmod g-w,o= ", 0o640},
+		0o660: {"chmod go-w ", 0o640},
+		0o642: {"chmod go-w ", 0o640},
+	} {
 		if err := os.Chmod(file, mode); err != nil {
 			t.Fatal(err)
 		}
-		if got := exposed([]string{file}); len(got) != want {
-			t.Errorf("mode %04o: got %v", mode, got)
+		got := exposed([]string{file})
+		if want.remedy == "" {
+			if len(got) != 0 {
+				t.Errorf("mode %04o: got %v", mode, got)
+			}
+			continue
 		}
-	}
-	if err := os.Chmod(file, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	got := exposed([]string{file, file + " is not there"})
-	if len(got) != 1 || !strings.HasSuffix(got[0].Warning, "chmod 600 '"+file+"'") {
-		t.Errorf("got %v", got)
+		remedy := want.remedy + "'" + file + "'"
+		if len(got) != 1 || !strings.HasSuffix(got[0].Warning, ": "+remedy) {
+			t.Errorf("mode %04o: got %v", mode, got)
+			continue
+		}
+		if out, err := exec.Command("sh", "-c", remedy).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", remedy, err, out)
+		}
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != want.after {
+			t.Errorf("%04o after %s: got %04o", mode, remedy, info.Mode())
+		}
+		if left := exposed([]string{file}); len(left) != 0 {
+			t.Errorf("%04o after %s: got %v", mode, remedy, left)
+		}
 	}
 }
 

@@ -15,14 +15,20 @@ import (
 
 // Warnings that only the program has: about files, variables of the environment and HTTPS.
 const (
-	warningFileExposed      delegation.WarningCode = "file_exposed"
-	warningFileWritable     delegation.WarningCode = "file_writable"
-	warningUnknownVariable  delegation.WarningCode = "environment_unknown"
-	warningTLSExpires       delegation.WarningCode = "tls_certificate_expires"
-	warningTLSExpired       delegation.WarningCode = "tls_certificate_expired"
-	warningTLSNotYetValid   delegation.WarningCode = "tls_certificate_not_yet_valid"
-	tlsCertificateSoon                             = 30 * 24 * time.Hour
-	othersRead, othersWrite os.FileMode            = 0o004, 0o022
+	warningFileExposed     delegation.WarningCode = "file_exposed"
+	warningFileWritable    delegation.WarningCode = "file_writable"
+	warningUnknownVariable delegation.WarningCode = "environment_unknown"
+	warningTLSExpires      delegation.WarningCode = "tls_certificate_expires"
+	warningTLSExpired      delegation.WarningCode = "tls_certificate_expired"
+	warningTLSNotYetValid  delegation.WarningCode = "tls_certificate_not_yet_valid"
+	tlsCertificateSoon                            = 30 * 24 * time.Hour
+)
+
+// Bits of a file's mode. othersWrite is writing by anyone but the owner.
+const (
+	othersRead  os.FileMode = 0o004
+	groupWrite  os.FileMode = 0o020
+	othersWrite os.FileMode = 0o022
 )
 
 // addChecks gives a version of a service what it has to say of the machine, and its answer to
@@ -135,7 +141,8 @@ func exposedSecrets(files []service.SecretFile) (results []delegation.CheckResul
 	return results
 }
 
-// modeWarning is what is wrong with the mode of a file; its code is empty if nothing is.
+// modeWarning is what is wrong with the mode of a file; its code is empty if nothing is. The remedy
+// leaves the group its right to read.
 func modeWarning(file service.SecretFile, mode os.FileMode) delegation.CheckWarning {
 	what := "secret"
 	if file.SigningKey {
@@ -148,7 +155,10 @@ func modeWarning(file service.SecretFile, mode os.FileMode) delegation.CheckWarn
 		w.Code = warningFileExposed
 		w.Text = fmt.Sprintf("every user of this machine can read this %s (mode %04o)",
 			what, mode.Perm())
-		w.Remedy = "chmod 600 " + quoted
+		w.Remedy = "chmod o= " + quoted
+		if mode&groupWrite != 0 {
+			w.Remedy = "chmod g-w,o= " + quoted
+		}
 	case mode&othersWrite != 0:
 		w.Code = warningFileWritable
 		w.Text = fmt.Sprintf("others than its owner can replace this %s (mode %04o)",
