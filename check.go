@@ -100,8 +100,8 @@ const (
 //   - signing key FINGERPRINT of ENTITYID: it signs a random digest, and its certificate, whose
 //     SHA-256 begins with FINGERPRINT, verifies it. A certificate that is not valid yet, has
 //     expired or will within 30 days is a warning: AWS does not read its dates, others may. So is
-//     one that is signed with SHA-1, a certificate that the identity has twice, and an *rsa.PrivateKey
-//     without precomputed values, which signs slower than it could.
+//     one that is signed with SHA-1, a certificate that the identity has twice, and an
+//     *rsa.PrivateKey without precomputed values, which signs slower than it could.
 //   - sts REGION: STS there refuses a call with no assertion in it, so it answers. If the time in
 //     its answer differs from Config.Now by a minute, that is a warning, and by five minutes an
 //     error: AWS takes no assertion of such a clock.

@@ -9,7 +9,7 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// TestCheck_Clock: a clock that is off by a minute is a warning of STS and of the issuer, which says
+// TestCheck_Clock: a clock that is off by a minute is a warning of STS and of the issuer. It says
 // how much and in which direction. Five minutes off, AWS takes no assertion, and that is an error.
 func TestCheck_Clock(t *testing.T) {
 	for name, row := range map[string]struct {
@@ -70,9 +70,9 @@ func TestCheck_ClockSet(t *testing.T) {
 	}
 }
 
-// TestCheck_Endpoint: the variable of the environment that leads the calls of a client which New
-// makes elsewhere is named. An endpoint of the region itself, as of a VPC, is no warning, and neither
-// is the client of a program's own.
+// TestCheck_Endpoint: if a variable of the environment leads the calls of New's client elsewhere,
+// the warning names it. An endpoint of the region itself, such as that of a VPC, is no warning, and
+// neither is a program's own client.
 func TestCheck_Endpoint(t *testing.T) {
 	for name, row := range map[string]struct {
 		variable, value string
@@ -82,12 +82,14 @@ func TestCheck_Endpoint(t *testing.T) {
 		"for STS": {
 			"AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1",
 			"STS is called at http://127.0.0.1:1 in all regions, because of the environment " +
-				"variable AWS_ENDPOINT_URL_STS: remove that, unless STS is meant to be called there",
+				"variable AWS_ENDPOINT_URL_STS: " +
+				"remove that, unless STS is meant to be called there",
 		},
 		"for all services": {
 			"AWS_ENDPOINT_URL", "http://127.0.0.1:1",
 			"STS is called at http://127.0.0.1:1 in all regions, because of the environment " +
-				"variable AWS_ENDPOINT_URL: remove that, unless STS is meant to be called there",
+				"variable AWS_ENDPOINT_URL: " +
+				"remove that, unless STS is meant to be called there",
 		},
 		"of a VPC": {
 			"AWS_ENDPOINT_URL_STS", "https://vpce-1-x.sts.eu-central-1.vpce.amazonaws.com", "",
@@ -95,8 +97,8 @@ func TestCheck_Endpoint(t *testing.T) {
 		"of another region": {
 			"AWS_ENDPOINT_URL_STS", "https://sts.us-east-1.amazonaws.com",
 			"STS is called at https://sts.us-east-1.amazonaws.com in all regions, because of the " +
-				"environment variable AWS_ENDPOINT_URL_STS: remove that, unless STS is meant to be " +
-				"called there",
+				"environment variable AWS_ENDPOINT_URL_STS: " +
+				"remove that, unless STS is meant to be called there",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -230,7 +230,8 @@ var shell = map[string]struct {
 	"gcloud kms keyrings create delegation --location europe-west3": {
 		reason: "it makes a key in a Google Cloud project",
 	},
-	"az keyvault key create --vault-name VAULT --name saml --kty RSA --size 3072 --ops sign verify": {
+	"az keyvault key create --vault-name VAULT --name saml --kty RSA --size 3072 " +
+		"--ops sign verify": {
 		reason: "it makes a key in an Azure subscription",
 	},
 	`CGO_ENABLED=1 go install -tags pkcs11 \`: {

@@ -116,9 +116,9 @@ type roleUsers struct {
 const sharedRoleRemedy = "give each issuer a role of its own, " +
 	"or set Target.SubjectsAreOne or Target.NameIDTellsIssuersApart"
 
-// sharedRoles says what is wrong with each role whose users come from several issuers through several
-// targets, because ${saml:sub} does not tell them apart. A target with several issuers must say so
-// itself.
+// sharedRoles says what is wrong with each role whose users come from several issuers through
+// several targets, because ${saml:sub} does not tell them apart. A target with several issuers must
+// say so itself.
 func (c *Config) sharedRoles() map[string]string {
 	targets, _ := c.Targets.(Targets)
 	found := map[string]string{}

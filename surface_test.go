@@ -551,12 +551,14 @@ func TestDependencies(t *testing.T) {
 		"github.com/zclconf/go-cty":                "the values of Terraform files",
 		"go.opentelemetry.io/otel": "attributes and status of spans, the " +
 			"semantic conventions' names",
-		"go.opentelemetry.io/otel/metric":                                   "metrics of events",
-		"go.opentelemetry.io/otel/sdk":                                      "spans of the service",
-		"go.opentelemetry.io/otel/sdk/metric":                               "metrics of the service",
+		"go.opentelemetry.io/otel/metric":     "metrics of events",
+		"go.opentelemetry.io/otel/sdk":        "spans of the service",
+		"go.opentelemetry.io/otel/sdk/metric": "metrics of the service",
+
 		"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp": "metrics by OTLP",
 		"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp":   "traces by OTLP",
-		"go.opentelemetry.io/otel/exporters/prometheus":                     "metrics for Prometheus",
+
+		"go.opentelemetry.io/otel/exporters/prometheus": "metrics for Prometheus",
 		"github.com/prometheus/client_golang": "Prometheus's registry, with the " +
 			"metrics of Go and of the process",
 		"go.opentelemetry.io/otel/trace": "spans of events",

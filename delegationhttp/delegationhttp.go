@@ -12,14 +12,13 @@
 // A refusal holds the text of [delegation.Error.Public] and one of a few error codes. The answers
 // of AWS, ARNs and names are in the Delegator's event only. Requests that are refused before an
 // exchange are logged to Config.Logger. The header X-Request-ID of an answer leads to its event or
-// log record. Answers are never cached. No log holds a token, a
-// credential or a key.
+// log record. Answers are never cached. No log holds a token, a credential or a key.
 //
 // # What is not done here
 //
 // TLS, timeouts and limits on headers and connections belong to the http.Server; see
-// cmd/delegation. There is no JSONP, because it puts tokens into URLs. The handlers do not use cookies, so a foreign site
-// has no session that it could abuse.
+// cmd/delegation. There is no JSONP, because it puts tokens into URLs. The handlers do not use
+// cookies, so a foreign site has no session that it could abuse.
 package delegationhttp
 
 import (
@@ -60,8 +59,9 @@ type Config struct {
 	// them before it reads a token. The zero value is no limit.
 	AddressLimit AddressLimit
 
-	// MaxBody is the largest body of a request, in bytes: from 1,024 to 1,048,576. Zero is 65,536. A
-	// larger one is refused with 413. It must have room for the longest ID token, percent-encoded.
+	// MaxBody is the largest body of a request, in bytes: from 1,024 to 1,048,576. Zero is 65,536.
+	// A larger one is refused with 413. It must have room for the longest ID token,
+	// percent-encoded.
 	MaxBody int
 
 	// OnLimit is called for each request that AddressLimit or MaxBody refuses, before the answer:

@@ -86,7 +86,8 @@ func text(list []attribute.KeyValue) []string {
 // full returns an event that has every field, with a canary where a user is named.
 func full() delegation.Event {
 	return delegation.Event{
-		Time: start, Outcome: delegation.OutcomeFailed, Issuer: "an-issuer", Subject: "canary-subject", TokenSHA256: "canary-hash",
+		Time: start, Outcome: delegation.OutcomeFailed, Issuer: "an-issuer",
+		Subject: "canary-subject", TokenSHA256: "canary-hash",
 		ClaimedIssuer: "another-issuer", KeyID: "a-kid", Algorithm: "an-alg",
 		ClientID: "a-client", Target: "a-target", Rule: "a-rule",
 		Principal: "a-principal", Role: "a-role", Region: "a-region", SessionName: "canary-session",

@@ -42,7 +42,11 @@ func TestInterop_Reproducible(t *testing.T) {
 	two := contents(t, second)
 	name := "delegation_0.0.1-test_" + runtime.GOOS + "_" + runtime.GOARCH
 	for _, file := range []string{
-		name + ".tar.gz", "delegation_0.0.1-test_windows_arm64.zip", "delegation_0.0.1-test_image.tar", "SHA256SUMS", "image/index.json",
+		name + ".tar.gz",
+		"delegation_0.0.1-test_windows_arm64.zip",
+		"delegation_0.0.1-test_image.tar",
+		"SHA256SUMS",
+		"image/index.json",
 	} {
 		if one[file] == "" {
 			t.Errorf("there is no %s among %q", file, slices.Sorted(maps.Keys(one)))

@@ -138,8 +138,8 @@ func TestLevels_Documented(t *testing.T) {
 	}
 }
 
-// TestOutcomes_Documented: each row of the table of outcomes is read, names a code, and differs from
-// what the code's answer says.
+// TestOutcomes_Documented: each row of the table of outcomes is read, names a code, and differs
+// from what the code's answer says.
 func TestOutcomes_Documented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/errors.md")
 	if err != nil {

@@ -548,7 +548,8 @@ func TestMemo_SchedulesMakeNoDifference(t *testing.T) {
 					if random.IntN(20) == 0 {
 						verify = (*memoWorld).settledAfterEnd
 					}
-					got, want := verify(on, t.Context(), token.raw), verify(off, t.Context(), token.raw)
+					got := verify(on, t.Context(), token.raw)
+					want := verify(off, t.Context(), token.raw)
 					log = append(log, "  "+token.name)
 					if got != want || on.fetches != off.fetches {
 						t.Fatalf("schedule %d: %s\nwith a memo, %d fetches: %s\n"+

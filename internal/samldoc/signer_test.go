@@ -143,7 +143,8 @@ func TestTry(t *testing.T) {
 			digests = append(digests, bytes.Clone(digest))
 			return own().Sign(r, digest, o)
 		}), own().Public())
-	if err := errors.Join(remember.Try(t.Context()), remember.Try(t.Context())); err != nil || len(digests) != 2 ||
+	err := errors.Join(remember.Try(t.Context()), remember.Try(t.Context()))
+	if err != nil || len(digests) != 2 ||
 		len(digests[0]) != 32 || bytes.Equal(digests[0], digests[1]) {
 		t.Errorf("got %v, digests %x", err, digests)
 	}

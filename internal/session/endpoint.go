@@ -21,8 +21,8 @@ func EndpointSource(endpoint string) string {
 }
 
 // EndpointWarning says that an endpoint leads calls for the regions elsewhere than to their STS,
-// and from where it is. It is empty for the endpoint of the only region, which may be one of a VPC, and
-// for no endpoint.
+// and where it was set. It is empty for no endpoint, and for one of the only region, such as that
+// of a VPC.
 func EndpointWarning(endpoint, from string, regions []string) string {
 	if endpoint == "" {
 		return ""
