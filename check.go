@@ -235,11 +235,8 @@ func (l *checks) addIdentity(p IdentityProvider, now time.Time) {
 
 // addRegion adds a region of STS.
 func (l *checks) addRegion(region Region) {
-	result := CheckResult{
-		Name:   "sts " + region.String(),
-		Kind:   CheckSTS,
-		Region: region.String(),
-	}
+	result := regionResult(region)
+	result.Warnings = l.config.regionWarnings(region)
 	l.addProbe(result, StageSTS, func(ctx context.Context) error {
 		return l.reach(ctx, region)
 	}, func(result *CheckResult) {
@@ -247,6 +244,15 @@ func (l *checks) addRegion(region Region) {
 			result.checkClock(ahead.(time.Duration))
 		}
 	})
+}
+
+// regionResult is the result about a region, as far as it is known before.
+func regionResult(region Region) CheckResult {
+	return CheckResult{
+		Name:   "sts " + region.String(),
+		Kind:   CheckSTS,
+		Region: region.String(),
+	}
 }
 
 // checkClock says that this machine's clock is off, which STS's is ahead of by some time.

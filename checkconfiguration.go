@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
@@ -25,6 +26,13 @@ func (d *Delegator) checkConfiguration() []CheckResult {
 				Issuer:   c.Issuers[i].URL,
 				Warnings: warnings,
 			})
+		}
+	}
+	for _, region := range c.configuredRegions() {
+		if warnings := c.regionWarnings(region); len(warnings) > 0 {
+			result := regionResult(region)
+			result.Warnings = warnings
+			results = append(results, result)
 		}
 	}
 	results = append(results, c.checkRoles()...)
@@ -73,6 +81,38 @@ func (c *Config) issuerWarnings(i int) (warnings []CheckWarning) {
 		})
 	}
 	return asConfigured(warnings)
+}
+
+// regionWarnings say that a region's name is probably misspelt. AWS has made regions since, so it is
+// no error.
+func (c *Config) regionWarnings(region Region) []CheckWarning {
+	if p, _ := iam.PartitionOf(region.name); p.Knows(region.name) {
+		return nil
+	}
+	return []CheckWarning{{
+		Code: WarningRegionUnknown,
+		Text: fmt.Sprintf("%q is none of the regions of %s that this version knows",
+			region.name, region.partition),
+		Remedy:     "correct its name, unless AWS has added the region since",
+		Field:      c.fieldOfRegion(region),
+		Configured: true,
+	}}
+}
+
+// fieldOfRegion is the first field of the configuration with a region, as New names it; empty: it is
+// of another source.
+func (c *Config) fieldOfRegion(region Region) string {
+	targets, _ := c.Targets.(Targets)
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
+		target := targets[name]
+		switch {
+		case target.AWS.Region == region.name:
+			return fmt.Sprintf("Targets[%q]: Region", name)
+		case slices.Contains(target.AWS.FailoverRegions, region.name):
+			return fmt.Sprintf("Targets[%q]: FailoverRegions", name)
+		}
+	}
+	return ""
 }
 
 // checkRoles has a warning for each role that users of several issuers share.

@@ -31,6 +31,8 @@ const (
 const (
 	// Every exchange fails unless a rule changes what the target has.
 	WarningTargetNeedsRule WarningCode = "target_needs_rule"
+	// A region's name has the right form, and is none of those that this version knows.
+	WarningRegionUnknown WarningCode = "region_unknown"
 	// The assertion's recipient is of another partition than the region.
 	WarningRecipientMismatch WarningCode = "recipient_mismatch"
 	// The assertion's audience is of another partition than the region.

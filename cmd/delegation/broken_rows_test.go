@@ -146,6 +146,14 @@ func brokenRows() []brokenRow {
 			mends:  changes("mars-north-1", "eu-central-1"),
 		},
 		{
+			of:     "a region whose name is misspelt",
+			breaks: changes(regionLine, "    region: eu-centrl-1\n"),
+			state:  isWarned, code: "region_unknown", at: ":12: targets.photo-app.region",
+			text:   `"eu-centrl-1" is none of the regions of aws that this version knows`,
+			remedy: "correct its name, unless AWS has added the region since",
+			mends:  changes("    region: eu-centrl-1\n", regionLine),
+		},
+		{
 			of:     "a region of another partition than the role",
 			breaks: changes("eu-central-1", "cn-north-1"),
 			state:  isFailed, code: "region_invalid", at: ":12: targets.photo-app.region",

@@ -1,6 +1,9 @@
 package iam
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Partition is one row of the table of AWS partitions. The zero value is no partition.
 type Partition struct {
@@ -17,6 +20,8 @@ type Partition struct {
 	// regions are the beginnings of its regions' names. A word and a number follow, as in
 	// us-gov-west-1.
 	regions []string
+	// known are the regions of the table that this version was made with. AWS adds some each year.
+	known []string
 	// signIn is the host of the sign-in page; {region} is replaced.
 	signIn string
 	// bareSignIn is the region whose sign-in host has no region in front.
@@ -39,6 +44,15 @@ var partitions = []Partition{
 		regions: []string{
 			"us-", "eu-", "ap-", "sa-", "ca-", "me-", "af-", "il-", "mx-",
 		},
+		known: []string{
+			"af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2",
+			"ap-northeast-3", "ap-south-1", "ap-south-2", "ap-southeast-1", "ap-southeast-2",
+			"ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6",
+			"ap-southeast-7", "ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2",
+			"eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3",
+			"il-central-1", "me-central-1", "me-south-1", "mx-central-1", "sa-east-1",
+			"us-east-1", "us-east-2", "us-west-1", "us-west-2",
+		},
 		signIn:     "{region}.signin.aws.amazon.com",
 		bareSignIn: "us-east-1",
 		console:    "{region}.console.aws.amazon.com",
@@ -49,6 +63,7 @@ var partitions = []Partition{
 		DualStackSuffix: "api.amazonwebservices.com.cn",
 		Audience:        "urn:amazon:webservices:cn-north-1",
 		regions:         []string{"cn-"},
+		known:           []string{"cn-north-1", "cn-northwest-1"},
 		signIn:          "signin.amazonaws.cn",
 		console:         "console.amazonaws.cn",
 	},
@@ -59,6 +74,7 @@ var partitions = []Partition{
 		Audience:        "urn:amazon:webservices:govcloud",
 		FIPS:            []string{"us-gov-west-1", "us-gov-east-1"},
 		regions:         []string{"us-gov-"},
+		known:           []string{"us-gov-east-1", "us-gov-west-1"},
 		signIn:          "{region}.signin.amazonaws-us-gov.com",
 		bareSignIn:      "us-gov-west-1",
 		console:         "console.amazonaws-us-gov.com",
@@ -68,6 +84,7 @@ var partitions = []Partition{
 		DNSSuffix:       "c2s.ic.gov",
 		DualStackSuffix: "api.aws.ic.gov",
 		regions:         []string{"us-iso-"},
+		known:           []string{"us-iso-east-1", "us-iso-west-1"},
 		signIn:          "{region}.signin.c2shome.ic.gov",
 	},
 	{
@@ -75,6 +92,7 @@ var partitions = []Partition{
 		DNSSuffix:       "sc2s.sgov.gov",
 		DualStackSuffix: "api.aws.scloud",
 		regions:         []string{"us-isob-"},
+		known:           []string{"us-isob-east-1", "us-isob-west-1"},
 		signIn:          "{region}.signin.sc2shome.sgov.gov",
 	},
 	{
@@ -82,6 +100,7 @@ var partitions = []Partition{
 		DNSSuffix:       "cloud.adc-e.uk",
 		DualStackSuffix: "api.cloud-aws.adc-e.uk",
 		regions:         []string{"eu-isoe-"},
+		known:           []string{"eu-isoe-west-1"},
 		signIn:          "{region}.signin.csphome.adc-e.uk",
 	},
 	{
@@ -89,6 +108,7 @@ var partitions = []Partition{
 		DNSSuffix:       "csp.hci.ic.gov",
 		DualStackSuffix: "api.aws.hci.ic.gov",
 		regions:         []string{"us-isof-"},
+		known:           []string{"us-isof-east-1", "us-isof-south-1"},
 		signIn:          "{region}.signin.csphome.hci.ic.gov",
 	},
 	{
@@ -96,6 +116,7 @@ var partitions = []Partition{
 		DNSSuffix:       "amazonaws.eu",
 		DualStackSuffix: "api.amazonwebservices.eu",
 		regions:         []string{"eusc-de-"},
+		known:           []string{"eusc-de-east-1"},
 		signIn:          "{region}.signin.amazonaws-eusc.eu",
 		console:         "{region}.console.amazonaws-eusc.eu",
 	},
@@ -123,6 +144,9 @@ func PartitionOf(region string) (Partition, bool) {
 	}
 	return Partition{}, false
 }
+
+// Knows tells whether a region was one of the partition when this version was made.
+func (p Partition) Knows(region string) bool { return slices.Contains(p.known, region) }
 
 // SignInHost returns the host of the sign-in page for a region of the partition.
 func (p Partition) SignInHost(region string) string {

@@ -1,6 +1,11 @@
 package iam_test
 
 import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/seed055b7978/delegation/internal/iam"
@@ -31,6 +36,50 @@ func TestPartitionOf(t *testing.T) {
 		"eu-central-1 ", "eu-central-1\n", "xeu-central-1", "EU-CENTRAL-1"} {
 		if p, ok := iam.PartitionOf(region); ok || p.ID != "" {
 			t.Errorf("%q counts as a region of %s", region, p.ID)
+		}
+	}
+}
+
+// TestKnows: the known regions are those of the table that the SDK has, and of their own partition.
+func TestKnows(t *testing.T) {
+	const sdk = "github.com/aws/aws-sdk-go-v2"
+	folder, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", sdk).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(folder)),
+		"internal", "endpoints", "awsrulesfn", "partitions.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table struct {
+		Partitions []struct {
+			ID      string
+			Regions map[string]any
+		}
+	}
+	if err := json.Unmarshal(text, &table); err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for _, of := range table.Partitions {
+		for region := range of.Regions {
+			if strings.HasSuffix(region, "-global") {
+				continue // no region of STS
+			}
+			count++
+			p, ok := iam.PartitionOf(region)
+			if !ok || p.ID != of.ID || !p.Knows(region) {
+				t.Errorf("%s of %s is in %q, known %t", region, of.ID, p.ID, p.Knows(region))
+			}
+		}
+	}
+	if all := iam.CountKnown(); all != count || count < 40 {
+		t.Errorf("%d regions are known, the SDK has %d", all, count)
+	}
+	for _, region := range []string{"", "eu-centrl-1", "eu-central-9", "cn-north-1"} {
+		if p, _ := iam.PartitionOf("eu-central-1"); p.Knows(region) {
+			t.Errorf("%q is known in aws", region)
 		}
 	}
 }
