@@ -435,9 +435,9 @@ func (f fault) try(t *testing.T, alerts []alertRule) {
 	s.judge(t, checks...)
 }
 
-// TestInterop_NormalDay: nothing fires in twelve hours with what any service meets: a night with some
-// failures, a rush, tokens that are too old, a scanner, a change of the issuer's key, a reload,
-// some calls of STS that fail, are throttled or slow, and a restart.
+// TestInterop_NormalDay: nothing fires in twelve hours with what any service meets: a night with
+// some failures, a rush, tokens that are too old, a scanner, a change of the issuer's key, a
+// reload, some calls of STS that fail, are throttled or slow, and a restart.
 func TestInterop_NormalDay(t *testing.T) {
 	needs(t, "promtool", "prometheus")
 	s := newWatched(t)

@@ -164,7 +164,9 @@ func brokenRows() []brokenRow {
 		{
 			of:     "a region to fail over to in another partition",
 			breaks: adds("    failover_regions: [cn-north-1]\n"),
-			state:  isRefused, code: "config_invalid", at: ":13: targets.photo-app.failover_regions",
+			state:  isRefused,
+			code:   "config_invalid",
+			at:     ":13: targets.photo-app.failover_regions",
 			text:   "the regions eu-central-1 and cn-north-1 are of different partitions",
 			remedy: "different partitions",
 			mends:  changes("[cn-north-1]", "[eu-west-1]"),
@@ -180,7 +182,9 @@ func brokenRows() []brokenRow {
 		{
 			of:     "a session that is longer than AWS allows",
 			breaks: adds("    session_duration: 13h\n"),
-			state:  isFailed, code: "duration_invalid", at: ":13: targets.photo-app.session_duration",
+			state:  isFailed,
+			code:   "duration_invalid",
+			at:     ":13: targets.photo-app.session_duration",
 			text:   "the session duration is 13h0m0s",
 			remedy: "use whole seconds from 15m to 12h",
 			mends:  changes("13h", "12h"),
@@ -430,11 +434,11 @@ func brokenRows() []brokenRow {
 		},
 		{
 			of:     "an issuer whose URL lacks the slash at its end",
-			breaks: changes("url: https://tenant.example.com/\n", "url: https://tenant.example.com\n"),
+			breaks: changes("https://tenant.example.com/\n", "https://tenant.example.com\n"),
 			state:  isFailed, code: "discovery_issuer", at: ":3: issuers[0]",
 			text:   `names the issuer "https://tenant.example.com/"`,
 			remedy: "url of the issuer",
-			mends:  changes("url: https://tenant.example.com\n", "url: https://tenant.example.com/\n"),
+			mends:  changes("https://tenant.example.com\n", "https://tenant.example.com/\n"),
 		},
 		{
 			of: "an issuer that signs with another algorithm",
@@ -471,9 +475,11 @@ func brokenRows() []brokenRow {
 				"google.com\n    required_claims: {hd: [example.com]}\n"),
 		},
 		{
-			of:     "STS that does not answer",
-			breaks: func(s *brokenScene) { s.aws.Script(ststest.Repeat(1000, ststest.Status(503))) },
-			state:  isFailed, code: "sts_unavailable",
+			of: "STS that does not answer",
+			breaks: func(s *brokenScene) {
+				s.aws.Script(ststest.Repeat(1000, ststest.Status(503)))
+			},
+			state: isFailed, code: "sts_unavailable",
 			text:   "sts.eu-central-1.amazonaws.com: api error ServiceUnavailable",
 			remedy: "check the network path to the STS host",
 			mends:  replacesSTS,

@@ -18,8 +18,8 @@ func TestBroken_Working(t *testing.T) {
 }
 
 // TestBroken: check names each of these, with its code and the place in the configuration, and what
-// it says to do ends it. serve refuses to start, or its log says the same. The rows are the table of
-// docs/checks.md.
+// it says to do ends it. serve refuses to start, or its log says the same. The rows are the table
+// of docs/checks.md.
 func TestBroken(t *testing.T) {
 	rows := brokenRows()
 	if len(rows) < 30 {

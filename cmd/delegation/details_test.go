@@ -61,10 +61,14 @@ func TestDetails(t *testing.T) {
 ]
 `
 	for name, row := range map[string]struct{ path, accept, kind, want string }{
-		"as it is":   {"/ready?verbose", "*/*", "text/plain; charset=utf-8", table},
-		"by query":   {"/ready?verbose&format=json", "", "application/json", list},
-		"by header":  {"/ready?verbose", "text/html, application/json;q=0.9", "application/json", list},
-		"of no kind": {"/ready?verbose&format=xml", "application/xml", "text/plain; charset=utf-8", table},
+		"as it is": {"/ready?verbose", "*/*", "text/plain; charset=utf-8", table},
+		"by query": {"/ready?verbose&format=json", "", "application/json", list},
+		"by header": {
+			"/ready?verbose", "text/html, application/json;q=0.9", "application/json", list,
+		},
+		"of no kind": {
+			"/ready?verbose&format=xml", "application/xml", "text/plain; charset=utf-8", table,
+		},
 	} {
 		w := answered(row.path, row.accept)
 		if w.Body.String() != row.want || w.Header().Get("Content-Type") != row.kind {

@@ -13,10 +13,12 @@ import (
 // TestLimitSettings_Refused: what is wrong is named by key.
 func TestLimitSettings_Refused(t *testing.T) {
 	w := newWorld(t)
+	perWithoutRequests := "per: has no effect without limits.requests_per_address"
 	for settings, want := range map[string]string{
-		"requests_per_address: -1":                   "requests_per_address: -1 is not between 0 and 2147483647",
+		"requests_per_address: -1": "requests_per_address: -1 is not between 0 and 2147483647",
+
 		"requests_per_address: 2147483648":           "requests_per_address: 2147483648 is not between",
-		"per: 1m":                                    "per: has no effect without limits.requests_per_address",
+		"per: 1m":                                    perWithoutRequests,
 		"max_addresses: 5":                           "max_addresses: has no effect without limits.requests_",
 		"per: soon":                                  `per: "soon" is not a duration`,
 		"body: 1023":                                 "body: 1023 is not between 1024 and 1048576 bytes",

@@ -736,8 +736,8 @@ func TestOperations_Kubernetes(t *testing.T) {
 	}
 }
 
-// TestOperations_Picture: docs/alerts.svg has each alert once, in the colour of its severity, and no
-// other. It is well formed, narrow, described in words, and drawn for light and dark.
+// TestOperations_Picture: docs/alerts.svg has each alert once, in the colour of its severity, and
+// no other. It is well formed, narrow, described in words, and drawn for light and dark.
 func TestOperations_Picture(t *testing.T) {
 	text := must(os.ReadFile("../../docs/alerts.svg"))
 	decoder := xml.NewDecoder(bytes.NewReader(text))

@@ -133,8 +133,8 @@ http: {container_target: photo-app, console: {enabled: true, endpoint: %q}, rate
 	}
 	for _, want := range []string{
 		`"msg":"serving"`, `"msg":"exchange allowed"`, `"subject":"auth0|alice"`,
-		`"rule":"rules[1].role_by_claim"`, `"msg":"exchange denied"`, `"code":"token_expired"`, `"msg":"ended"`,
-		`"name":"DELEGATION_STRANGE"`,
+		`"rule":"rules[1].role_by_claim"`, `"msg":"exchange denied"`, `"code":"token_expired"`,
+		`"msg":"ended"`, `"name":"DELEGATION_STRANGE"`,
 	} {
 		if !strings.Contains(logs, want) {
 			t.Errorf("%s is not in the logs", want)
@@ -521,7 +521,7 @@ func TestDeployment(t *testing.T) {
 	}
 }
 
-// TestDeployment_Unit: systemd starts the service again without end, limits what it takes, waits for
+// TestDeployment_Unit: systemd restarts the service without end, limits what it takes, waits for
 // requests under way, and never runs it as root.
 func TestDeployment_Unit(t *testing.T) {
 	settings := map[string]string{}
@@ -554,7 +554,8 @@ func TestDeployment_Unit(t *testing.T) {
 			t.Errorf("%s is %q, want %d at least", name, settings[name], least)
 		}
 	}
-	if n, err := strconv.Atoi(strings.TrimSuffix(settings["MemoryMax"], "M")); err != nil || n < 256 {
+	memory, err := strconv.Atoi(strings.TrimSuffix(settings["MemoryMax"], "M"))
+	if err != nil || memory < 256 {
 		t.Errorf("MemoryMax is %q, want 256M at least", settings["MemoryMax"])
 	}
 }

@@ -85,7 +85,8 @@ func (w *watching) wantReload(what, want string) {
 func (w *watching) wantNone(what string) {
 	w.t.Helper()
 	w.look(4)
-	if n := strings.Count(w.logs.String(), "files of the configuration have changed"); n != w.reloads() {
+	n := strings.Count(w.logs.String(), "files of the configuration have changed")
+	if n != w.reloads() {
 		w.t.Errorf("%s: %d changes were found: %s", what, n, w.logs)
 	}
 }
@@ -95,8 +96,8 @@ func (w *watching) reloads() int {
 	return strings.Count(w.logs.String(), `"msg":"configuration `)
 }
 
-// TestWatch: files that change are read anew without a signal: the configuration, and a file that it
-// names. One that is refused is retried after the next change.
+// TestWatch: files that change are read anew without a signal: the configuration, and a file that
+// it names. One that is refused is retried after the next change.
 func TestWatch(t *testing.T) {
 	const reloaded, refused = `"msg":"configuration reloaded"`, `"msg":"configuration not reloaded"`
 	w := newWorld(t)
@@ -227,8 +228,8 @@ redis:
 	slices.Sort(got)
 	want := []string{
 		"all.yaml", "ca.pem", "client.crt", "client.key", "client.txt", "issuer.pem", "keys.json",
-		"own.crt", "own.key", "rules", "seal.key", "secret.txt", "sentinel", "signing.crt", "signing.key",
-		"target.pub", "tls.crt", "tls.key", "values.yaml",
+		"own.crt", "own.key", "rules", "seal.key", "secret.txt", "sentinel", "signing.crt",
+		"signing.key", "target.pub", "tls.crt", "tls.key", "values.yaml",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", fmt.Sprint(got), fmt.Sprint(want))

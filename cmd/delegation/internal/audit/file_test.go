@@ -42,7 +42,7 @@ func lineFor(subject string) string {
 		"\n"
 }
 
-// newFile returns a sink in a folder of its own, with its Config.Audit.
+// newFile returns a sink that appends to a path until the test ends, with its Config.Audit.
 func newFile(
 	t *testing.T, path string,
 ) (*audit.File, func(context.Context, delegation.Event) error) {

@@ -62,9 +62,9 @@ func NewBuilder(from *Source, logger *slog.Logger) *Builder {
 	}
 }
 
-// Build returns the service that the settings describe; nothing listens yet, and no connection is
-// made. Every problem is named, in a UsageError. Environment variables that set nothing are
-// warnings of logger.
+// Build returns the service that the settings describe. Nothing listens yet. Signing keys in key
+// services are open, until Service.Run or Service.Close closes them. Every problem is named, in a
+// UsageError. Environment variables that set nothing are warnings of logger.
 func Build(
 	ctx context.Context, s *Settings, from *Source, logger *slog.Logger, options ...Option,
 ) (*service.Service, error) {

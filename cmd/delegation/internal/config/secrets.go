@@ -56,7 +56,7 @@ func (b *Builder) secretFiles() (list []service.SecretFile) {
 }
 
 // Place says where the configuration has a field of the library, as the library's errors and
-// warnings name it, such as Targets["photo-app"]: Role. Empty: the field is none of a configuration.
+// warnings name it, such as Targets["photo-app"]: Role. Empty: the configuration has no such field.
 func (s *Source) Place(field string) string {
 	if m := ruleField().FindStringSubmatch(field); m != nil {
 		at := KeyPath(m[1])
@@ -90,8 +90,8 @@ func rowIndex(row string) string {
 	return strconv.Itoa(n - 1)
 }
 
-// placeKey takes the field in front off a text, as fieldKey does, and knows more of them: those that
-// are in no error of New.
+// placeKey takes the field in front off a text, as fieldKey does. It also knows the fields that are
+// in no error of New.
 func placeKey(at KeyPath, text string) (KeyPath, string) {
 	name, rest, found := strings.Cut(text, ": ")
 	if key := placeKeys[name]; found && key != "" {

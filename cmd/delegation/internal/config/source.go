@@ -66,8 +66,8 @@ func (s *Source) At(k KeyPath) string {
 	return fmt.Sprintf("%s: %s", s.file, k)
 }
 
-// Files are the configuration file and the files that it names, as far as they were read. Those that
-// are read anew whenever they are needed are not among them: a reload would find nothing new.
+// Files are the configuration file and the files that it names, as far as they were read. Those
+// that are read anew whenever they are needed are not among them: a reload would find nothing new.
 func (s *Source) Files() service.Files { return s.files }
 
 // reads notes that a file is about to be read.

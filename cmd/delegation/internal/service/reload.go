@@ -130,8 +130,8 @@ func (r *running) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 	return r.current().Certificate.Get(hello)
 }
 
-// reloads reloads after each signal and each change of the watched files, one after the other, until
-// the context ends.
+// reloads reloads after each signal and each change of the watched files, one after the other,
+// until the context ends.
 func (r *running) reloads(ctx context.Context) {
 	for {
 		select {

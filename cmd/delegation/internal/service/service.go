@@ -162,6 +162,8 @@ type Signer interface {
 // Run serves until the context ends, and then lets the requests under way finish: readiness fails
 // at once, the listener closes after the shutdown delay, so that load balancers have noticed.
 func (s *Service) Run(ctx context.Context) error {
+	r := newRunning(s)
+	defer r.end()
 	if err := openAudit(s.Audit); err != nil {
 		return err
 	}
@@ -180,8 +182,6 @@ func (s *Service) Run(ctx context.Context) error {
 	if s.Redis != nil {
 		s.Redis.report(ctx, s.Logger)
 	}
-	r := newRunning(s)
-	defer r.end()
 	stop, err := r.serveMetrics()
 	if err != nil {
 		_ = listener.Close()

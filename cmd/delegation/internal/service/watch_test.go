@@ -45,7 +45,9 @@ func TestContentOf(t *testing.T) {
 		"empty":    {func(f files) { f.write("of/a.js", "") }, true},
 		"no file":  {func(f files) { f.done(os.Remove(f.path("of/a.js"))) }, true},
 		"new file": {func(f files) { f.write("of/c.js", "") }, true},
-		"a name":   {func(f files) { f.done(os.Rename(f.path("of/a.js"), f.path("of/c.js"))) }, true},
+		"a name": {func(f files) {
+			f.done(os.Rename(f.path("of/a.js"), f.path("of/c.js")))
+		}, true},
 		"a name in the same place": {func(f files) {
 			f.done(os.Rename(f.path("of/a.js"), f.path("of/aa.js")))
 		}, true},

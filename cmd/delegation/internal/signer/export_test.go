@@ -17,6 +17,9 @@ func ParseAWS(uri string) (id, region, profile, endpoint string, err error) {
 // Printable is printable.
 func Printable(text string) string { return printable(text) }
 
+// NotStarted is notStarted.
+func NotStarted(err error) *Error { return notStarted(err) }
+
 // Endpoint returns where an opened key of AWS KMS is asked.
 func Endpoint(s Signer) string { return s.(*awsSigner).endpoint }
 

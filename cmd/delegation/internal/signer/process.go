@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -88,7 +89,7 @@ func startProcess(ctx context.Context, path string, key Key) (*process, error) {
 	command.WaitDelay = endTimeout // for a child of the program that keeps the pipes
 	input, err := command.StdinPipe()
 	if err != nil {
-		return nil, err
+		return nil, notStarted(err)
 	}
 	output, toOutput := io.Pipe() // and not StdoutPipe, for which WaitDelay does not count
 	command.Stdout = toOutput
@@ -96,7 +97,7 @@ func startProcess(ctx context.Context, path string, key Key) (*process, error) {
 	log := newProgramLog(key.Logger, path, secrets)
 	command.Stderr = log
 	if err := command.Start(); err != nil {
-		return nil, refused(printable(err.Error()), "make it a program that delegation may run")
+		return nil, notStarted(err)
 	}
 	p := &process{
 		command: command,
@@ -132,6 +133,17 @@ func startProcess(ctx context.Context, path string, key Key) (*process, error) {
 		<-p.done
 		return nil, late
 	}
+}
+
+// notStarted is the error of a program that the system does not start. A lack of file descriptors
+// or processes may pass by itself.
+func notStarted(err error) *Error {
+	var number syscall.Errno
+	if errors.As(err, &number) && number.Temporary() {
+		return temporary(printable(err.Error()),
+			"raise the limits of open files and processes of the service")
+	}
+	return refused(printable(err.Error()), "make it a program that delegation may run")
 }
 
 // write writes requests. A program that does not read holds up nobody but this goroutine.

@@ -122,21 +122,21 @@ func (s *programSigner) supervise(running *process) {
 			pause = firstPause
 		default:
 		}
-		s.lost(running.failure())
+		s.lost(running.failure(), false)
 		if running = s.restart(&pause); running == nil {
 			return
 		}
 	}
 }
 
-// lost notes that no program runs, and says so.
-func (s *programSigner) lost(failure error) {
+// lost notes that no program runs, and says so. final tells whether none will be started.
+func (s *programSigner) lost(failure error, final bool) {
 	s.mu.Lock()
 	s.process = nil
 	s.failure = failure
 	s.mu.Unlock()
 	consequence := "exchanges fail until it is started again"
-	if !isTemporary(failure) {
+	if final {
 		consequence = "exchanges fail until a reload starts it again"
 	}
 	s.key.Logger.Error("signer program ended",
@@ -168,7 +168,9 @@ func (s *programSigner) restart(pause *time.Duration) *process {
 		if isOver(s.closed) {
 			return nil
 		}
-		if s.lost(err); !isTemporary(err) {
+		final := !isTemporary(err)
+		s.lost(err, final)
+		if final {
 			return nil // tokens lock themselves after some attempts with a wrong PIN
 		}
 	}

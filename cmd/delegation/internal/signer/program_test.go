@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -459,7 +460,7 @@ func TestProgram_Stuck(t *testing.T) {
 	}
 }
 
-// TestProgram_SpeaksOtherwise: what is no answer ends the program.
+// TestProgram_SpeaksOtherwise: what is no answer ends the program, which is started again.
 func TestProgram_SpeaksOtherwise(t *testing.T) {
 	for _, does := range []string{"nonsense", "too much"} {
 		t.Run(does, func(t *testing.T) {
@@ -468,6 +469,9 @@ func TestProgram_SpeaksOtherwise(t *testing.T) {
 			_, err := sign(t.Context(), s)
 			wantError(t, err, delegation.CodeSignerRefused, "does not speak protocol 1")
 			<-p.pauses
+			if !strings.Contains(p.logged(), "exchanges fail until it is started again") {
+				t.Errorf("the log says something else:\n%s", p.logged())
+			}
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
@@ -573,6 +577,21 @@ func TestProgramLog_Bounded(t *testing.T) {
 	fmt.Fprint(l, "\n")
 	if got := log.Len(); got > 1000 {
 		t.Errorf("a line of %d bytes", got)
+	}
+}
+
+// TestNotStarted: what the system lacks may pass, and what is no program does not.
+func TestNotStarted(t *testing.T) {
+	for number, temporary := range map[syscall.Errno]bool{
+		syscall.EMFILE: true,
+		syscall.EAGAIN: true,
+		syscall.EACCES: false,
+		syscall.ENOENT: false,
+	} {
+		err := signer.NotStarted(&os.PathError{Op: "fork/exec", Path: "/a", Err: number})
+		if err.Temporary != temporary || err.Remedy == "" {
+			t.Errorf("%v: got %#v", number, err)
+		}
 	}
 }
 

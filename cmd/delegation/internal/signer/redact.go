@@ -38,8 +38,12 @@ func newRedactor(uri string) redactor {
 	return r
 }
 
-// firstBytes reads the beginning of a file, or nothing.
+// firstBytes reads the beginning of a file, or nothing. A pipe is left to the program: to open one
+// may take without end, and what is read from it is gone.
 func firstBytes(path string) string {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return ""

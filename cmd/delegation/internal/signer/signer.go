@@ -90,7 +90,8 @@ func secretInURI(uri string) bool {
 	})
 }
 
-// WithContext returns a crypto.Signer whose Sign has the context, for those who call it without.
+// WithContext returns a crypto.Signer whose Sign ends with the context, and after 30 seconds. It is
+// for callers that have no context to give.
 func WithContext(ctx context.Context, s Signer) crypto.Signer { return withContext{s, ctx} }
 
 type withContext struct {
@@ -101,16 +102,23 @@ type withContext struct {
 func (s withContext) Sign(
 	random io.Reader, digest []byte, opts crypto.SignerOpts,
 ) ([]byte, error) {
-	return s.SignContext(s.ctx, random, digest, opts)
+	return signWithin(s.ctx, s, random, digest, opts)
 }
 
 // signPlain is Sign for a signer that takes a context.
 func signPlain(
 	s Signer, random io.Reader, digest []byte, opts crypto.SignerOpts,
 ) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), plainTimeout)
+	return signWithin(context.Background(), s, random, digest, opts)
+}
+
+// signWithin signs for 30 seconds at most.
+func signWithin(
+	ctx context.Context, s Signer, random io.Reader, digest []byte, opts crypto.SignerOpts,
+) ([]byte, error) {
+	limited, cancel := context.WithTimeout(ctx, plainTimeout)
 	defer cancel()
-	return s.SignContext(ctx, random, digest, opts)
+	return s.SignContext(limited, random, digest, opts)
 }
 
 // hashName returns the name of the hash of a PKCS #1 v1.5 signature, such as SHA-256.
