@@ -153,6 +153,7 @@ func (l *checks) add(check func() CheckResult) {
 		began := time.Now()
 		result := check()
 		result.Took = time.Since(began)
+		result.Warnings = slices.Clone(result.Warnings) // those of New are read again
 		result.Warning = inOneLine(result.Warnings)
 		return result
 	})
@@ -255,7 +256,7 @@ func regionResult(region Region) CheckResult {
 	}
 }
 
-// checkClock says that this machine's clock is off, which STS's is ahead of by some time.
+// checkClock adds what is wrong with this machine's clock. ahead is how far that of STS is ahead.
 func (r *CheckResult) checkClock(ahead time.Duration) {
 	switch {
 	case ahead.Abs() >= clockRefused:
@@ -274,7 +275,8 @@ func (r *CheckResult) checkClock(ahead time.Duration) {
 
 const clockRemedy = "set this machine's clock (NTP)"
 
-// apart says how far a clock is from one that is ahead of it by some time.
+// apart says how far a clock is behind another, or ahead of it. ahead is how far the other one is
+// ahead.
 func apart(ahead time.Duration) string {
 	if ahead > 0 {
 		return ahead.Round(time.Second).String() + " behind"
@@ -349,6 +351,7 @@ func (d *Delegator) reach(ctx context.Context, region Region) error {
 		decision:  &decision{role: role, principal: principal, duration: defaultSession},
 	}
 	nothing := &signedResponse{encoded: NewSecret("ZGVsZWdhdGlvbi1jaGVjaw==")}
+	d.stsClocks.Delete(region) // an answer without a date does not confirm the last one
 	defer func() {
 		if !c.answered.IsZero() {
 			d.stsClocks.Store(region, c.answered.Sub(d.config.Now()))

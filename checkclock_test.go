@@ -91,6 +91,12 @@ func TestCheck_Endpoint(t *testing.T) {
 				"variable AWS_ENDPOINT_URL: " +
 				"remove that, unless STS is meant to be called there",
 		},
+		"with a password": {
+			"AWS_ENDPOINT_URL_STS", "http://user:canary@127.0.0.1:1",
+			"STS is called at http://user:xxxxx@127.0.0.1:1 in all regions, because of the " +
+				"environment variable AWS_ENDPOINT_URL_STS: " +
+				"remove that, unless STS is meant to be called there",
+		},
 		"of a VPC": {
 			"AWS_ENDPOINT_URL_STS", "https://vpce-1-x.sts.eu-central-1.vpce.amazonaws.com", "",
 		},

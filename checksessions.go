@@ -23,24 +23,24 @@ const (
 // possible is what a session of a target may be.
 type possible struct {
 	aws  AWS
-	rule string // that chose the role; empty: the target's own settings
-	row  int    // of its table, counted from 0
+	rule int // the place in Config.Rules of the one that chose the role, counted from 1; 0: none
+	row  int // of its table, counted from 0
 }
 
 // after is changes of a rule that may be nil: one that is not of this package may decide anything.
-func (r *readyMade) after(name, target string, before []possible) ([]possible, bool) {
+func (r *readyMade) after(place int, target string, before []possible) ([]possible, bool) {
 	switch {
 	case r == nil:
 		return nil, false
 	case r.changes == nil:
 		return before, true
 	}
-	return r.changes(name, target, before)
+	return r.changes(place, target, before)
 }
 
 // toEach is changes of a rule that does the same to each session.
-func toEach(change func(*AWS)) func(string, string, []possible) ([]possible, bool) {
-	return func(_, _ string, before []possible) ([]possible, bool) {
+func toEach(change func(*AWS)) func(int, string, []possible) ([]possible, bool) {
+	return func(_ int, _ string, before []possible) ([]possible, bool) {
 		after := slices.Clone(before)
 		for i := range after {
 			after[i].aws = after[i].aws.clone()
@@ -51,8 +51,8 @@ func toEach(change func(*AWS)) func(string, string, []possible) ([]possible, boo
 }
 
 // nobodyIf is changes of a rule that lets everybody pass as they are, or nobody.
-func nobodyIf(nobody bool) func(string, string, []possible) ([]possible, bool) {
-	return func(_, _ string, before []possible) ([]possible, bool) {
+func nobodyIf(nobody bool) func(int, string, []possible) ([]possible, bool) {
+	return func(_ int, _ string, before []possible) ([]possible, bool) {
 		if nobody {
 			return nil, true
 		}
@@ -60,15 +60,18 @@ func nobodyIf(nobody bool) func(string, string, []possible) ([]possible, bool) {
 	}
 }
 
-// chosenByRow are the sessions after the rows of a table, each once.
-func chosenByRow(rule string, table []RoleMatch, before []possible) (after []possible) {
+// chosenByRow are the sessions after the rows of a table, each once. It stops above maxPossible.
+func chosenByRow(place int, table []RoleMatch, before []possible) (after []possible) {
 	seen := map[string]bool{}
 	for _, b := range before {
 		for i := range table {
-			chosen := possible{aws: b.aws.clone(), rule: rule, row: i}
+			if len(after) > maxPossible {
+				return after
+			}
+			chosen := possible{aws: b.aws.clone(), rule: place, row: i}
 			table[i].choose(&chosen.aws)
 			key := fmt.Sprintf("%q %q %d", chosen.aws.Principal, chosen.aws.Region, i)
-			if !seen[key] && len(after) <= maxPossible {
+			if !seen[key] {
 				seen[key] = true
 				after = append(after, chosen)
 			}
@@ -195,7 +198,7 @@ func (s *sessions) check(id string) {
 		s.checkOwn()
 		return
 	case len(list) == 0:
-		e := newError(CodeDenied, "the rule %s denies everybody", denying)
+		e := newError(CodeDenied, "the rule %s denies everybody", s.rules[denying-1].name)
 		e.Remedy = "list who may pass in the rule, or remove it"
 		s.result.Err = e
 		s.result.Field = s.ruleField(denying)
@@ -204,24 +207,25 @@ func (s *sessions) check(id string) {
 	s.checkEach(list)
 }
 
-// possible are the sessions that rules can leave, and the rule that denies everybody, if there are
-// none. They are not known if a rule or a mapping may decide anything.
-func (s *sessions) possible(id string) (list []possible, denying string, known bool) {
+// possible are the sessions that rules can leave. If there are none, denying is the place of the
+// rule that denies everybody, counted from 1. They are not known if a rule or a mapping may decide
+// anything.
+func (s *sessions) possible(id string) (list []possible, denying int, known bool) {
 	path, mapped := s.target.Mappings[AttributeRole]
 	if mapped && attributeOfVirtual(path) == "" {
-		return nil, "", false
+		return nil, 0, false
 	}
 	list = []possible{{aws: s.target.AWS.clone()}}
-	for _, rule := range s.rules {
-		list, known = rule.after(rule.name, id, list)
+	for i, rule := range s.rules {
+		list, known = rule.after(i+1, id, list)
 		if !known || len(list) > maxPossible {
-			return nil, "", false
+			return nil, 0, false
 		}
 		if len(list) == 0 {
-			return nil, rule.name, true
+			return nil, i + 1, true
 		}
 	}
-	return list, "", true
+	return list, 0, true
 }
 
 // checkEach reports what no exchange can get.
@@ -243,12 +247,13 @@ func (s *sessions) checkEach(list []possible) {
 		return
 	}
 	for i, p := range refused {
-		if p.rule == "" {
+		if p.rule == 0 {
 			continue // there is one session without a rule, so all are refused then
 		}
 		s.warn(CheckWarning{
-			Code:   WarningRowRefused,
-			Text:   fmt.Sprintf("row %d of %s fails: %v", p.row+1, p.rule, refusals[i].Err),
+			Code: WarningRowRefused,
+			Text: fmt.Sprintf("row %d of %s fails: %v",
+				p.row+1, s.rules[p.rule-1].name, refusals[i].Err),
 			Remedy: refusals[i].Remedy,
 			Field:  s.field(p, refusals[i].Code),
 		})
@@ -316,7 +321,7 @@ func unset(a *AWS) *Error {
 
 // field is the field of Config that a refusal is about, as New names it.
 func (s *sessions) field(p possible, code Code) string {
-	if p.rule != "" {
+	if p.rule > 0 {
 		return fmt.Sprintf("%s: row %d", s.ruleField(p.rule), p.row+1)
 	}
 	at := fmt.Sprintf("Targets[%q]", s.result.Target)
@@ -340,10 +345,9 @@ func (s *sessions) field(p possible, code Code) string {
 	return at
 }
 
-// ruleField is the field of a rule by its name.
-func (s *sessions) ruleField(name string) string {
-	i := slices.IndexFunc(s.rules, func(r knownRule) bool { return r.name == name })
-	return fmt.Sprintf("Rules[%d]: %s", i, name)
+// ruleField is the field of a rule by its place, counted from 1.
+func (s *sessions) ruleField(place int) string {
+	return fmt.Sprintf("Rules[%d]: %s", place-1, s.rules[place-1].name)
 }
 
 // checkAddressee warns of a recipient and an audience that are another partition's than the

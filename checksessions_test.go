@@ -176,6 +176,18 @@ var sessionRows = map[string]struct {
 			byGroup(delegation.RoleMatch{Pattern: "a", Role: role}),
 		},
 	},
+	"a row of the second of two tables with one name": {
+		rule: []delegation.RuleFunc{
+			byGroup(delegation.RoleMatch{Pattern: "a", Role: role}),
+			byGroup(
+				delegation.RoleMatch{Pattern: "a", Role: role},
+				delegation.RoleMatch{Pattern: "b", Role: elsewhereRole},
+			),
+		},
+		want: []string{
+			"target photo-app|row_refused|Rules[1]: delegation.RoleByClaim: row 2",
+		},
+	},
 	"a role that is not allowed": {
 		set:  func(a *delegation.Target) { a.AllowedRoles = []string{role + "-other"} },
 		want: []string{`target photo-app|role_not_allowed|Targets["photo-app"]: Role`},
@@ -369,5 +381,23 @@ func TestCheck_OddTarget(t *testing.T) {
 	r := result(t, w.delegator(t).Check(t.Context()), `target "a\nb"`)
 	if r.Target != "a\nb" || r.Field != `Targets["a\nb"]: Role` {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// TestCheck_ResultsAreTheCallers: a caller may change the warnings of a result. The next check has
+// its own.
+func TestCheck_ResultsAreTheCallers(t *testing.T) {
+	w := newWorld(t)
+	w.config.Rules = []delegation.RuleFunc{byGroup(
+		delegation.RoleMatch{Pattern: "a", Role: role},
+		delegation.RoleMatch{Pattern: "b", Role: elsewhereRole},
+	)}
+	d := w.delegator(t)
+	target := "target " + app
+	r := result(t, d.Check(t.Context()), target)
+	want := r.Warnings[0]
+	r.Warnings[0] = delegation.CheckWarning{}
+	if got := result(t, d.Check(t.Context()), target).Warnings[0]; got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -174,11 +174,13 @@ type Config struct {
 	// the Logger, and the Event has the warning audit_failed.
 	//
 	// Its context has AuditTimeout as its limit, and does not end with the caller's. It must be
-	// safe for concurrent use: up to 64 calls run at the same time. nil: none.
+	// safe for concurrent use: up to 64 calls run at the same time. A call that ignores its context
+	// is abandoned, and may still make its record after the exchange has failed. With 16 abandoned
+	// calls every record fails at once, until one of them returns. nil: none.
 	Audit func(context.Context, Event) error
 	// AuditTimeout is for one record. Zero: 5s.
 	AuditTimeout time.Duration
-	// AuditOptional lets exchanges succeed whose record Audit could not make.
+	// AuditOptional lets exchanges succeed even if Audit could not record them.
 	AuditOptional bool
 	// Logger gets each Event: at level Info for a success, Error if it takes the operator to make
 	// this exchange succeed, and Warn for all else, a success with Warnings too. docs/errors.md has

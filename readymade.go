@@ -23,8 +23,8 @@ type readyMade struct {
 	gates func(target string, shared sharedissuer.Issuer) bool
 	// changes says what sessions may be at a target after the rule, by what they may be before. It
 	// is not known if the rule may decide anything. Nil: the rule leaves sessions as they are.
-	// name is what the rule is called.
-	changes func(name, target string, before []possible) (after []possible, known bool)
+	// place is that of the rule in Config.Rules, counted from 1.
+	changes func(place int, target string, before []possible) (after []possible, known bool)
 	// hidden are the rows of its table that are never reached, counted from 0.
 	hidden []int
 	// onlyFor are the targets that the rule is limited to. Empty: it is for all.
@@ -78,11 +78,11 @@ func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 	if inner != nil {
 		r.hidden = inner.hidden
 	}
-	r.changes = func(name, target string, before []possible) ([]possible, bool) {
+	r.changes = func(place int, target string, before []possible) ([]possible, bool) {
 		if !slices.Contains(targets, target) {
 			return before, true
 		}
-		return inner.after(name, target, before)
+		return inner.after(place, target, before)
 	}
 	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
 		if !slices.Contains(targets, rc.Target) {
@@ -117,8 +117,8 @@ func Named(name string, rule RuleFunc) RuleFunc {
 		r.hidden = inner.hidden
 		r.onlyFor = inner.onlyFor
 	}
-	r.changes = func(name, target string, before []possible) ([]possible, bool) {
-		return inner.after(name, target, before)
+	r.changes = func(place int, target string, before []possible) ([]possible, bool) {
+		return inner.after(place, target, before)
 	}
 	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
 		rc.Rule = name
@@ -163,8 +163,8 @@ func RoleByClaim(path string, table ...RoleMatch) (RuleFunc, error) {
 	r.gates = func(_ string, shared sharedissuer.Issuer) bool {
 		return chooses && shared.Tells(path)
 	}
-	r.changes = func(name, _ string, before []possible) ([]possible, bool) {
-		return chosenByRow(name, table, before), true
+	r.changes = func(place int, _ string, before []possible) ([]possible, bool) {
+		return chosenByRow(place, table, before), true
 	}
 	r.hidden = hiddenRows(table, patterns)
 	r.run = func(_ context.Context, user *User, rc *RuleContext) error {

@@ -62,8 +62,8 @@ type SigningKey struct {
 }
 
 // ContextSigner is a crypto.Signer that can be called with a context, such as one of a KMS. Where a
-// [SigningKey] has one, SignContext is called instead of Sign, with the context of the exchange or
-// check. It ends after Config.SigningTimeout at the latest.
+// [SigningKey] has one, SignContext is called instead of Sign. The context of an exchange ends
+// after Config.SigningTimeout at the latest, and that of [Delegator.Check] after Config.STSTimeout.
 type ContextSigner interface {
 	crypto.Signer
 

@@ -23,13 +23,13 @@ type RegionState struct {
 	// Region is its name, such as eu-central-1.
 	Region string
 	// Resting tells whether the region has not answered three times in a row, so that exchanges
-	// pass it over. Now and then one exchange asks it, and it rests until it answers. A region
+	// pass it over. Now and then one exchange calls it, and it rests until it answers. A region
 	// that is the only one of its targets never rests.
 	Resting bool
 }
 
 // Regions returns the state of each region of the fixed targets, with those to fail over to, sorted
-// by name. It asks nobody. delegationotel makes metrics of it.
+// by name. It makes no network calls. delegationotel makes metrics of it.
 func (d *Delegator) Regions() []RegionState {
 	if d == nil || d.config.Targets == nil {
 		return nil
@@ -66,8 +66,8 @@ type CertificateState struct {
 
 // Certificates returns the certificates of the identities of the configuration and of the fixed
 // targets, and those of the issuers' servers as far as they are known already, sorted by kind and
-// name. Of several for one name, it has the one that ends first. It asks nobody. delegationotel
-// makes metrics of it.
+// name. Of several for one name, it has the one that ends first. It makes no network calls.
+// delegationotel makes metrics of it.
 func (d *Delegator) Certificates() []CertificateState {
 	if d == nil || d.config.Targets == nil {
 		return nil

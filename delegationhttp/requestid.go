@@ -30,7 +30,7 @@ func (h *Handlers) identified(next http.Handler) http.Handler {
 }
 
 // newRequestID returns the ID of a request that has none yet. Without a trusted proxy, or with two
-// headers, nobody says who chose what was sent.
+// headers, the caller may have chosen what was sent, so it does not count.
 func (h *Handlers) newRequestID(r *http.Request) string {
 	sent := r.Header.Values(headerRequestID)
 	if h.config.TrustedProxies > 0 && len(sent) == 1 && requestIDForm().MatchString(sent[0]) {

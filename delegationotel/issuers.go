@@ -24,9 +24,9 @@ type IssuerKeys interface {
 //   - delegation.issuer.keys.remaining is the time until the known keys end, and exchanges fail,
 //     unless a refresh succeeds before. It is missing if no keys are known, or if they do not end.
 //
-// Keys are refreshed when they are used, so age also rises and remaining also falls while nobody
-// comes. All have the attribute delegation.issuer. Without a MeterProvider nothing happens. It
-// fails if the MeterProvider refuses an instrument. Unregister ends it.
+// Keys are refreshed when they are used. Without exchanges, age rises and remaining falls. All have
+// the attribute delegation.issuer. Without a MeterProvider nothing happens. It fails if the
+// MeterProvider refuses an instrument. Unregister ends it.
 func ObserveIssuers(
 	meters metric.MeterProvider, issuers IssuerKeys, now func() time.Time,
 ) (metric.Registration, error) {

@@ -12,9 +12,9 @@ type Operation struct {
 	Name string
 	// Took is how long it took, by Config.Now.
 	Took time.Duration
-	// Problem is why it failed. Empty on success, and if the caller did not wait for it.
+	// Problem is why it failed. Empty on success, and if Canceled is set.
 	Problem Problem
-	// Canceled tells whether the caller did not wait for it.
+	// Canceled tells whether it failed after the caller's context had ended.
 	Canceled bool
 }
 

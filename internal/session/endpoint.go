@@ -22,17 +22,20 @@ func EndpointSource(endpoint string) string {
 
 // EndpointWarning says that an endpoint leads calls for the regions elsewhere than to their STS,
 // and where it was set. It is empty for no endpoint, and for one of the only region, such as that
-// of a VPC.
+// of a VPC. A password in the endpoint is left out.
 func EndpointWarning(endpoint, from string, regions []string) string {
 	if endpoint == "" {
 		return ""
 	}
-	u, err := url.Parse(endpoint)
-	elsewhere := func(region string) bool { return !iam.IsHostIn(u.Hostname(), region) }
-	if err == nil && len(regions) > 0 && !slices.ContainsFunc(regions, elsewhere) {
-		return ""
+	shown := "an address that is no URL"
+	if u, err := url.Parse(endpoint); err == nil {
+		elsewhere := func(region string) bool { return !iam.IsHostIn(u.Hostname(), region) }
+		if len(regions) > 0 && !slices.ContainsFunc(regions, elsewhere) {
+			return ""
+		}
+		shown = u.Redacted()
 	}
-	return fmt.Sprintf("STS is called at %.200s in all regions, because of %s", endpoint, from)
+	return fmt.Sprintf("STS is called at %.200s in all regions, because of %s", shown, from)
 }
 
 // EndpointRemedy is what to do about it.

@@ -44,8 +44,8 @@ func ErrorOf(err error, timedOut bool) *Error {
 	return failure
 }
 
-// DateOf returns the time in the answer that an error of the SDK is about, by the clock of who
-// answered. Zero: there is none.
+// DateOf returns the time in the answer that an error of the SDK is about, by the clock of the
+// server that answered. Zero: there is none.
 func DateOf(err error) time.Time {
 	var response *awshttp.ResponseError
 	if !errors.As(err, &response) || response.Response == nil {
