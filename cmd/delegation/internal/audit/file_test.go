@@ -257,7 +257,7 @@ func TestFile_AtOnce(t *testing.T) {
 	}
 }
 
-// TestFile_Slow: who waits for a disk that hangs can leave.
+// TestFile_Slow: a caller that waits for a disk that hangs can leave.
 func TestFile_Slow(t *testing.T) {
 	f, record := newFile(t, filepath.Join(t.TempDir(), "audit.jsonl"))
 	writing, release := make(chan struct{}), make(chan struct{})

@@ -570,6 +570,24 @@ func TestReload_ClosesOldKeys(t *testing.T) {
 	<-third.closed
 }
 
+// TestRun_CannotListen: a service that cannot listen closes the keys that are open.
+func TestRun_CannotListen(t *testing.T) {
+	taken := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer taken.Close()
+	key := newOpenKey()
+	s := &service.Service{
+		Listen: taken.Addr().String(),
+		Parts:  service.Parts{Signers: map[string]service.Signer{"key": key}},
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	if err := s.Run(t.Context()); err == nil {
+		t.Error("it listens where another does")
+	}
+	if key.isOpen() {
+		t.Error("its key is open")
+	}
+}
+
 // wantNoneLeft waits until no goroutine of a service that has ended is left.
 func wantNoneLeft(t *testing.T) {
 	t.Helper()

@@ -160,7 +160,8 @@ type Signer interface {
 }
 
 // Run serves until the context ends, and then lets the requests under way finish: readiness fails
-// at once, the listener closes after the shutdown delay, so that load balancers have noticed.
+// at once, the listener closes after the shutdown delay, so that load balancers have noticed. What
+// the service has open is closed then, also if it cannot be served.
 func (s *Service) Run(ctx context.Context) error {
 	r := newRunning(s)
 	defer r.end()

@@ -46,9 +46,9 @@ const (
 	actionSign      = "kms:Sign"
 )
 
-// awsSigner is a key in AWS KMS, behind its JSON interface (KMS API Reference). The SDK finds
-// region and credentials, and its client for KMS is not used: with it, everyone who uses the
-// library would list one module more.
+// awsSigner is a key in AWS KMS, which is called over its JSON interface (KMS API Reference). The
+// SDK finds region and credentials, and its client for KMS is not used: with it, everyone who uses
+// the library would list one module more.
 type awsSigner struct {
 	uri      string
 	key      awsKey

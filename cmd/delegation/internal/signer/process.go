@@ -146,7 +146,7 @@ func notStarted(err error) *Error {
 	return refused(printable(err.Error()), "make it a program that delegation may run")
 }
 
-// write writes requests. A program that does not read holds up nobody but this goroutine.
+// write writes requests. A program that does not read holds up this goroutine only.
 func (p *process) write() {
 	for {
 		select {
@@ -221,7 +221,8 @@ func (p *process) greet(line []byte, secrets redactor) error {
 	return nil
 }
 
-// take hands an answer to who waits for it. Nobody waits for what was given up.
+// take hands an answer to the caller that waits for it. An answer to a request that was given up is
+// dropped.
 func (p *process) take(line []byte, secrets redactor) error {
 	var a answer
 	if err := json.Unmarshal(line, &a); err != nil {

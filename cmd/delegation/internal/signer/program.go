@@ -21,8 +21,8 @@ const (
 	// programPackage is where it is built from.
 	programPackage = "github.com/seed055b7978/delegation/signer/cmd/delegation-signer"
 
-	// firstPause is before a program that ended is started again. It doubles up to longestWait,
-	// and is short again after a program ran for as long as steady.
+	// firstPause is before a program that ended is restarted. It doubles up to longestWait, and is
+	// short again after a program ran for as long as steady.
 	firstPause  = time.Second
 	longestWait = 30 * time.Second
 	steady      = time.Minute

@@ -608,7 +608,7 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-// TestWithContext: whoever signs without a context signs within one.
+// TestWithContext: a caller without a context signs within one.
 func TestWithContext(t *testing.T) {
 	s := newProgram(t, "works").open(t)
 	defer s.Close()
