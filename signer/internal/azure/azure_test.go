@@ -375,8 +375,7 @@ func refuse(status int, code, inner string) func(http.ResponseWriter, *http.Requ
 	}
 }
 
-// TestRefusals: each of Key Vault's errors says what to do. Only those that may pass are tried
-// again.
+// TestRefusals: each of Key Vault's errors says what to do. Only those that may pass are retried.
 func TestRefusals(t *testing.T) {
 	for name, test := range map[string]struct {
 		calls        func(http.ResponseWriter, *http.Request) bool
@@ -484,7 +483,7 @@ func TestSign_LongPause(t *testing.T) {
 	}
 }
 
-// TestSign_Context: a request that was given up is not tried again.
+// TestSign_Context: a request that was given up is not retried.
 func TestSign_Context(t *testing.T) {
 	v := newVault(t)
 	k := v.mustOpen()

@@ -350,7 +350,7 @@ func refuse(status int, word, message string) func(http.ResponseWriter, *http.Re
 	}
 }
 
-// TestRefusals: each of Google's errors says what to do. Only those that may pass are tried again.
+// TestRefusals: each of Google's errors says what to do. Only those that may pass are retried.
 func TestRefusals(t *testing.T) {
 	raw := func(status int, body string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, _ *http.Request) bool {
@@ -444,7 +444,7 @@ func TestSign_Again(t *testing.T) {
 	}
 }
 
-// TestSign_Context: a request that was given up is not tried again.
+// TestSign_Context: a request that was given up is not retried.
 func TestSign_Context(t *testing.T) {
 	c := newCloud(t)
 	k := c.mustOpen()

@@ -555,7 +555,7 @@ func TestSign_ProvenPIN(t *testing.T) {
 }
 
 // TestSign_AlwaysAuthenticate: keys that want a login for each signature get one. A PIN that is
-// then refused is not tried again.
+// then refused is not retried.
 func TestSign_AlwaysAuthenticate(t *testing.T) {
 	m := newModule(t, tokenSlot("saml",
 		keyObject(private(), "signing", "1").set(pkcs11.CKA_ALWAYS_AUTHENTICATE, true)))
