@@ -17,6 +17,9 @@ func ParseAWS(uri string) (id, region, profile, endpoint string, err error) {
 // Printable is printable.
 func Printable(text string) string { return printable(text) }
 
+// Clean returns a text of the program for a URI without the PINs.
+func Clean(uri, text string) string { return newRedactor(uri).clean(text) }
+
 // NotStarted is notStarted.
 func NotStarted(err error) *Error { return notStarted(err) }
 

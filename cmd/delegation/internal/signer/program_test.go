@@ -580,6 +580,19 @@ func TestProgramLog_Bounded(t *testing.T) {
 	}
 }
 
+// TestClean: of a PIN that begins as another does nothing stays.
+func TestClean(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pin")
+	if err := os.WriteFile(file, []byte("1234\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(pinVariable, "123456789")
+	uri := "pkcs11:object=a?pin-source=file:" + file
+	if got := signer.Clean(uri, "1234, 123456789."); got != "[PIN], [PIN]." {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestNotStarted: what the system lacks may pass, and what is no program does not.
 func TestNotStarted(t *testing.T) {
 	for number, temporary := range map[syscall.Errno]bool{

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -35,6 +36,8 @@ func newRedactor(uri string) redactor {
 			r.add(value)
 		}
 	}
+	// One may be the beginning of another, whose rest would stay.
+	slices.SortFunc(r.secrets, func(a, b string) int { return len(b) - len(a) })
 	return r
 }
 
