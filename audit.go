@@ -18,7 +18,7 @@ func (d *Delegator) audited(ctx context.Context, r *record, err error) (Event, e
 	if d.config.Audit == nil {
 		return event, err
 	}
-	recorded := event
+	recorded := r.ended(err) // of its own: a call that was abandoned may still read it
 	recorded.Took = r.took.byStage()
 	failure := d.audit(ctx, recorded)
 	r.lap(StageAudit)

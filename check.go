@@ -284,12 +284,18 @@ func apart(ahead time.Duration) string {
 	return (-ahead).Round(time.Second).String() + " ahead of"
 }
 
-// configuredRegions are those of the fixed targets, in the order of the targets' names. A target
-// without one lets a rule choose it.
+// configuredRegions are those of the fixed targets, each once, in the order of the targets' names. A
+// target without one lets a rule choose it.
 func (c *Config) configuredRegions() (regions []Region) {
 	targets, _ := c.Targets.(Targets)
+	seen := map[Region]bool{}
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
-		regions = append(regions, targets[name].knownRegions()...)
+		for _, region := range targets[name].knownRegions() {
+			if !seen[region] {
+				seen[region] = true
+				regions = append(regions, region)
+			}
+		}
 	}
 	return regions
 }

@@ -83,8 +83,8 @@ func (c *Config) issuerWarnings(i int) (warnings []CheckWarning) {
 	return asConfigured(warnings)
 }
 
-// regionWarnings say that a region's name is probably misspelt. AWS has made regions since, so it is
-// no error.
+// regionWarnings say that a region's name is probably misspelt. AWS may have made the region since,
+// so it is no error.
 func (c *Config) regionWarnings(region Region) []CheckWarning {
 	if p, _ := iam.PartitionOf(region.name); p.Knows(region.name) {
 		return nil
@@ -99,8 +99,8 @@ func (c *Config) regionWarnings(region Region) []CheckWarning {
 	}}
 }
 
-// fieldOfRegion is the first field of the configuration with a region, as New names it; empty: it is
-// of another source.
+// fieldOfRegion is the first field of the configuration with a region, as New names it; empty: it
+// is of another source.
 func (c *Config) fieldOfRegion(region Region) string {
 	targets, _ := c.Targets.(Targets)
 	for _, name := range slices.Sorted(maps.Keys(targets)) {

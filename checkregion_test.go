@@ -9,7 +9,8 @@ import (
 )
 
 // TestCheck_UnknownRegions: each region that AWS did not have when this version was made is a
-// warning of its own, at the field that names it, and New logs it. STS is called there all the same.
+// warning of its own, at the first field that names it, and New logs it once. STS is called there
+// all the same.
 func TestCheck_UnknownRegions(t *testing.T) {
 	w := newWorld(t)
 	w.config.STS = w.strict
@@ -18,6 +19,8 @@ func TestCheck_UnknownRegions(t *testing.T) {
 		target.Region = "eu-centrl-1"
 		target.FailoverRegions = []string{"eu-west-1", "eu-wset-1"}
 	})
+	targets := w.config.Targets.(delegation.Targets)
+	targets["video-app"] = targets[app]
 	want := map[string]string{
 		"sts eu-centrl-1": `Targets["photo-app"]: Region`,
 		"sts eu-west-1":   "",

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -226,9 +227,12 @@ func (r *record) lap(stage Stage) {
 	r.began = now
 }
 
-// ended is the event of an exchange that ended with this error, without Took.
+// ended is the event of an exchange that ended with this error, without Took. Its receiver may keep
+// and change it.
 func (r *record) ended(err error) Event {
 	event := r.event
+	event.Tags = maps.Clone(event.Tags)
+	event.SessionPolicyARNs = slices.Clone(event.SessionPolicyARNs)
 	var failure *Error // nil on success
 	if err != nil {
 		failure = failureOf(err)

@@ -402,7 +402,7 @@ func TestEvent_OfTheCall(t *testing.T) {
 }
 
 // TestEvent_OfASessionPolicy: the hash is that of the policy as AWS gets it, and the event keeps
-// what was decided, whatever its receiver does.
+// what was decided, whatever its receivers do with their own.
 func TestEvent_OfASessionPolicy(t *testing.T) {
 	w := newWorld(t)
 	const policy = `{"Version":"2012-10-17","Statement":[]}`
@@ -413,7 +413,15 @@ func TestEvent_OfASessionPolicy(t *testing.T) {
 		target.PolicyARNs = []string{readOnly}
 		target.Tags = map[string]string{"team": "press"}
 	})
+	w.config.Audit = func(_ context.Context, e delegation.Event) error {
+		e.Tags["team"] = "changed"
+		e.SessionPolicyARNs[0] = "changed"
+		return nil
+	}
 	w.config.OnEvent = func(_ context.Context, e delegation.Event) {
+		if e.Tags["team"] != "press" || e.SessionPolicyARNs[0] != readOnly {
+			t.Errorf("the event is %+v", e)
+		}
 		w.events = append(w.events, e)
 		e.Tags["team"] = "changed"
 		e.SessionPolicyARNs[0] = "changed"

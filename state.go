@@ -40,7 +40,7 @@ func (d *Delegator) Regions() []RegionState {
 		list = append(list, RegionState{Region: name, Resting: d.regions.Resting(name)})
 	}
 	slices.SortFunc(list, func(a, b RegionState) int { return cmp.Compare(a.Region, b.Region) })
-	return slices.Compact(list)
+	return list
 }
 
 // CertificateKind is what a certificate is for.
