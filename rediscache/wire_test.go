@@ -159,6 +159,9 @@ func TestCluster_ADecisionIsInOneSlot(t *testing.T) {
 			cfg := config("127.0.0.1:1", newKey("one"))
 			cfg.Redis.Dialer = w.dial(t)
 			c := must(rediscache.New(as(cfg)))
+			// The client of a cluster looks at its nodes in a goroutine of its own, which pauses after
+			// that, and which Close does not wait for. The pause takes no time here.
+			defer time.Sleep(time.Second)
 			defer c.Close()
 			must(0, c.Put(t.Context(), owner, other, credentials()))
 			must(c.Lock(t.Context(), owner, other))()

@@ -33,12 +33,14 @@ type reloadable struct {
 	ended  chan string // the line of the log that ends a reload
 }
 
-// Write is the program's standard error. Each call has one line.
+// Write is the program's standard error. Each call has one line. Who learns of the end of a reload
+// finds it in the log.
 func (r *reloadable) Write(line []byte) (int, error) {
+	n, err := r.logs.Write(line)
 	if bytes.Contains(line, []byte(`"msg":"configuration `)) {
 		r.ended <- string(line)
 	}
-	return r.logs.Write(line)
+	return n, err
 }
 
 func serveReloadable(t testing.TB, file string, environment ...string) *reloadable {
