@@ -122,7 +122,12 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 		}}
 	}
 	now := d.config.Now()
-	list := checks{Delegator: d, ctx: ctx, probed: map[string]bool{}}
+	list := checks{
+		Delegator: d,
+		ctx:       ctx,
+		probed:    map[string]bool{},
+		fields:    d.config.fieldsOfKeys(),
+	}
 	for _, result := range d.checkSTSSettings() {
 		list.addResult(result)
 	}
@@ -144,7 +149,8 @@ type checks struct {
 	*Delegator
 	ctx    context.Context
 	all    []func() CheckResult
-	probed map[string]bool // by name
+	probed map[string]bool   // by name
+	fields map[string]string // of keys, see Config.fieldsOfKeys
 }
 
 // add adds a check. Its result gets its time, and its warnings on one line.
@@ -222,7 +228,7 @@ func (l *checks) addIdentity(p IdentityProvider, now time.Time) {
 		result := CheckResult{
 			Name:     key.name(p.EntityID),
 			Kind:     CheckKey,
-			Field:    l.config.fieldOfKey(key),
+			Field:    l.fields[string(key.Certificate.Raw)],
 			Warnings: p.keyWarnings(i, now),
 		}
 		for i := range result.Warnings {
@@ -284,8 +290,8 @@ func apart(ahead time.Duration) string {
 	return (-ahead).Round(time.Second).String() + " ahead of"
 }
 
-// configuredRegions are those of the fixed targets, each once, in the order of the targets' names. A
-// target without one lets a rule choose it.
+// configuredRegions are those of the fixed targets, each once, in the order of the targets' names.
+// A target without one lets a rule choose it.
 func (c *Config) configuredRegions() (regions []Region) {
 	targets, _ := c.Targets.(Targets)
 	seen := map[Region]bool{}

@@ -134,6 +134,36 @@ func TestCheck_Endpoint(t *testing.T) {
 	}
 }
 
+// TestCheck_KeyFields: a result about a key has the first field of the configuration with it.
+func TestCheck_KeyFields(t *testing.T) {
+	const other = "https://other.example.com"
+	own := withCertificate(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA })
+	w := newWorld(t)
+	w.config.IdentityProvider.Keys = []delegation.SigningKey{signingKey()}
+	w.target(func(target *delegation.Target) {
+		target.Identity = &delegation.IdentityProvider{
+			EntityID: other,
+			Keys:     []delegation.SigningKey{own, signingKey()},
+		}
+	})
+	results := w.delegator(t).Check(t.Context())
+	for key, want := range map[string]string{
+		keyName(signingKey(), entityID): "IdentityProvider: Keys[0]",
+		keyName(own, other):             `Targets["photo-app"]: Identity: Keys[0]`,
+		keyName(signingKey(), other):    "IdentityProvider: Keys[0]",
+	} {
+		r := result(t, results, key)
+		if r.Field != want {
+			t.Errorf("%s: got %q, want %q", key, r.Field, want)
+		}
+		for _, warning := range r.Warnings {
+			if warning.Field != want {
+				t.Errorf("%s: a warning has %q, want %q", key, warning.Field, want)
+			}
+		}
+	}
+}
+
 // TestCheck_KeyWarnings: a certificate that is signed with SHA-1 is a warning, and so is one that
 // the identity has twice. A second certificate of the same key is none.
 func TestCheck_KeyWarnings(t *testing.T) {

@@ -137,6 +137,7 @@ func (c *Config) checkRoles() (results []CheckResult) {
 // checkKeys has the warnings of all signing keys, each key once.
 func (c *Config) checkKeys(now time.Time) (results []CheckResult) {
 	seen := map[string]bool{}
+	fields := c.fieldsOfKeys()
 	add := func(p *IdentityProvider) {
 		for i, key := range p.Keys {
 			name := key.name(p.EntityID)
@@ -146,7 +147,7 @@ func (c *Config) checkKeys(now time.Time) (results []CheckResult) {
 			}
 			seen[name] = true
 			for i := range warnings {
-				warnings[i].Field = c.fieldOfKey(key)
+				warnings[i].Field = fields[string(key.Certificate.Raw)]
 			}
 			results = append(results, CheckResult{Name: name, Kind: CheckKey, Warnings: warnings})
 		}
@@ -162,21 +163,24 @@ func (c *Config) checkKeys(now time.Time) (results []CheckResult) {
 	return results
 }
 
-// fieldOfKey is the first field of the configuration with a key, as New names it; empty: it is of
-// another source.
-func (c *Config) fieldOfKey(key SigningKey) string {
-	if i := slices.IndexFunc(c.IdentityProvider.Keys, key.isSameAs); i >= 0 {
-		return fmt.Sprintf("IdentityProvider: Keys[%d]", i)
+// fieldsOfKeys are the fields of the configuration with a key, as New names them, by the DER of the
+// key's certificate. Of several for one key, it is the first. Keys of other sources have none.
+func (c *Config) fieldsOfKeys() map[string]string {
+	fields := map[string]string{}
+	add := func(p *IdentityProvider, at string) {
+		for i, key := range p.Keys {
+			raw := string(key.Certificate.Raw)
+			if fields[raw] == "" {
+				fields[raw] = fmt.Sprintf("%s: Keys[%d]", at, i)
+			}
+		}
 	}
+	add(&c.IdentityProvider, "IdentityProvider")
 	targets, _ := c.Targets.(Targets)
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
-		own := targets[name].Identity
-		if own == nil {
-			continue
-		}
-		if i := slices.IndexFunc(own.Keys, key.isSameAs); i >= 0 {
-			return fmt.Sprintf("Targets[%q]: Identity: Keys[%d]", name, i)
+		if own := targets[name].Identity; own != nil {
+			add(own, fmt.Sprintf("Targets[%q]: Identity", name))
 		}
 	}
-	return ""
+	return fields
 }
