@@ -261,7 +261,10 @@ func TestLimits(t *testing.T) {
 			used := func(m *runtime.MemStats) int64 { return int64(m.Sys - m.HeapReleased) }
 			grown := (used(&after) - used(&before)) >> 20
 			t.Logf("%v; the process grew by %d MB", err, grown)
-			if ctx.Err() != nil || grown > 2<<10 {
+			// A text that doubles makes the process grow by 0.5, 1, 2 or 4 GB, and a little more: a
+			// copy that is under way cannot be interrupted, and the collector holds up the watch
+			// while it waits for the copy. 4 GB would be a watch that does not work.
+			if ctx.Err() != nil || grown > 3<<10 {
 				t.Errorf("%v, and %d MB more", context.Cause(ctx), grown)
 			}
 			switch {
