@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -292,18 +293,30 @@ func apart(ahead time.Duration) string {
 
 // configuredRegions are those of the fixed targets, each once, in the order of the targets' names.
 // A target without one lets a rule choose it.
-func (c *Config) configuredRegions() (regions []Region) {
+func (c *Config) configuredRegions() []Region {
 	targets, _ := c.Targets.(Targets)
-	seen := map[Region]bool{}
-	for _, name := range slices.Sorted(maps.Keys(targets)) {
-		for _, region := range targets[name].knownRegions() {
-			if !seen[region] {
-				seen[region] = true
-				regions = append(regions, region)
+	first := map[Region]place{}
+	for name, target := range targets {
+		for i, region := range target.knownRegions() {
+			here := place{name, i}
+			if other, ok := first[region]; !ok || here.compare(other) < 0 {
+				first[region] = here
 			}
 		}
 	}
-	return regions
+	return slices.SortedFunc(maps.Keys(first), func(a, b Region) int {
+		return first[a].compare(first[b])
+	})
+}
+
+// place is where a region is first named: by a target, as one of its regions.
+type place struct {
+	target string
+	index  int
+}
+
+func (p place) compare(other place) int {
+	return cmp.Or(strings.Compare(p.target, other.target), cmp.Compare(p.index, other.index))
 }
 
 // knownRegions are the region and the fail-over regions that are names of regions.

@@ -3,7 +3,6 @@ package delegation
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -100,10 +99,14 @@ func hiddenRows(table []RoleMatch, patterns []*regexp.Regexp) (hidden []int) {
 func (c *Config) checkSessions() (results []CheckResult) {
 	rules := rulesOf(c.Rules)
 	targets, _ := c.Targets.(Targets)
-	for _, name := range slices.Sorted(maps.Keys(targets)) {
-		if rules.leaveAll && targets[name].plainlyWorks() {
-			continue // a service may have 100,000 of them
+	var names []string
+	for name, target := range targets {
+		if !rules.leaveAll || !target.plainlyWorks() { // a service may have 100,000 that do
+			names = append(names, name)
 		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		target := targets[name]
 		result := CheckResult{
 			Name:     "target " + plainName(name),
