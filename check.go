@@ -90,7 +90,7 @@ const (
 //   - subjects in ROLE: a warning, if targets of several issuers lead to one role, in which
 //     ${saml:sub} does not tell their users apart.
 //   - target NAME, of [Targets] only, if something is wrong with it. It is an error if no exchange
-//     can succeed, whoever asks: there is no role, SAML provider or region, and no rule can set
+//     can succeed, for any user: there is no role, SAML provider or region, and no rule can set
 //     one; accounts or partitions differ; or another limit is broken. If only a row of
 //     [RoleByClaim] cannot succeed, that is a warning, and so is a recipient or an audience of
 //     another partition. A rule that is not ready-made may decide anything, so with one there is
@@ -293,20 +293,21 @@ func apart(ahead time.Duration) string {
 
 // configuredRegions are those of the fixed targets, each once, in the order of the targets' names.
 // A target without one lets a rule choose it.
-func (c *Config) configuredRegions() []Region {
+func (c *Config) configuredRegions() (regions []Region) {
 	targets, _ := c.Targets.(Targets)
-	first := map[Region]place{}
-	for name, target := range targets {
-		for i, region := range target.knownRegions() {
-			here := place{name, i}
-			if other, ok := first[region]; !ok || here.compare(other) < 0 {
-				first[region] = here
+	first := map[string]place{} // by name: 100,000 targets have few
+	for target, t := range targets {
+		for i, name := range t.regionNames() {
+			here := place{target, i}
+			if other, ok := first[name]; !ok || here.compare(other) < 0 {
+				first[name] = here
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Keys(first), func(a, b Region) int {
+	names := slices.SortedFunc(maps.Keys(first), func(a, b string) int {
 		return first[a].compare(first[b])
 	})
+	return parsedRegions(names)
 }
 
 // place is where a region is first named: by a target, as one of its regions.
@@ -319,9 +320,12 @@ func (p place) compare(other place) int {
 	return cmp.Or(strings.Compare(p.target, other.target), cmp.Compare(p.index, other.index))
 }
 
-// knownRegions are the region and the fail-over regions that are names of regions.
-func (t Target) knownRegions() (regions []Region) {
-	for _, name := range append([]string{t.Region}, t.FailoverRegions...) {
+// regionNames are the region and the fail-over regions.
+func (t *Target) regionNames() []string { return append([]string{t.Region}, t.FailoverRegions...) }
+
+// parsedRegions are those of the names that are names of regions.
+func parsedRegions(names []string) (regions []Region) {
+	for _, name := range names {
 		if region, err := ParseRegion(name); err == nil {
 			regions = append(regions, region)
 		}
@@ -345,7 +349,7 @@ func (r *recentTargets) note(t *Target, now time.Time) {
 		}
 		r.identities.Note(name, p.clone(), now)
 	}
-	for _, region := range t.knownRegions() {
+	for _, region := range parsedRegions(t.regionNames()) {
 		r.regions.Note(region.String(), region, now)
 	}
 }

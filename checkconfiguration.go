@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/iam"
@@ -137,7 +138,7 @@ func (c *Config) checkRoles() (results []CheckResult) {
 // checkKeys has the warnings of all signing keys, each key once.
 func (c *Config) checkKeys(now time.Time) (results []CheckResult) {
 	seen := map[string]bool{}
-	fields := c.fieldsOfKeys()
+	fields := sync.OnceValue(c.fieldsOfKeys) // mostly there is nothing to say of any key
 	add := func(p *IdentityProvider) {
 		for i, key := range p.Keys {
 			name := key.name(p.EntityID)
@@ -147,7 +148,7 @@ func (c *Config) checkKeys(now time.Time) (results []CheckResult) {
 			}
 			seen[name] = true
 			for i := range warnings {
-				warnings[i].Field = fields[string(key.Certificate.Raw)]
+				warnings[i].Field = fields()[string(key.Certificate.Raw)]
 			}
 			results = append(results, CheckResult{Name: name, Kind: CheckKey, Warnings: warnings})
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/seed055b7978/delegation/internal/iam"
 )
@@ -286,8 +287,8 @@ func (s *sessions) warn(w CheckWarning) {
 	s.result.Warnings = append(s.result.Warnings, w)
 }
 
-// refusal is the error that every exchange with these settings ends with, whoever the user is; nil:
-// there is none.
+// refusal is the error that every exchange with these settings ends with, for any user; nil: there is
+// none.
 func (s *sessions) refusal(a AWS) *Error {
 	if e := unset(&a); e != nil {
 		return e
@@ -399,10 +400,13 @@ func isSignIn(address string, region Region) bool {
 
 // check warns of rules that are never used. Targets that are not known are nil.
 func (k knownRules) check(targets Targets) (results []CheckResult) {
-	ids := map[string]bool{}
-	for name, target := range targets {
-		ids[target.idFor(name)] = true
-	}
+	ids := sync.OnceValue(func() map[string]bool { // few rules are for some targets only
+		ids := map[string]bool{}
+		for name, target := range targets {
+			ids[target.idFor(name)] = true
+		}
+		return ids
+	})
 	for i, rule := range k.list {
 		if rule.readyMade == nil {
 			continue
@@ -422,9 +426,9 @@ func (k knownRules) check(targets Targets) (results []CheckResult) {
 
 // warnings say that the rule at a field, or a row of it, is never used. Without IDs of targets none
 // is known.
-func (r *readyMade) warnings(at string, ids map[string]bool) (warnings []CheckWarning) {
-	exists := func(target string) bool { return ids[target] }
-	if len(ids) > 0 && len(r.onlyFor) > 0 && !slices.ContainsFunc(r.onlyFor, exists) {
+func (r *readyMade) warnings(at string, ids func() map[string]bool) (warnings []CheckWarning) {
+	exists := func(target string) bool { return ids()[target] }
+	if len(r.onlyFor) > 0 && len(ids()) > 0 && !slices.ContainsFunc(r.onlyFor, exists) {
 		warnings = append(warnings, CheckWarning{
 			Code: WarningRuleUnused,
 			Text: fmt.Sprintf("it is only for the target %.80q, which does not exist",

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto"
 	"crypto/sha256"
-	"maps"
 	"reflect"
 	"slices"
 )
@@ -103,10 +102,8 @@ func (d *Delegator) current(p *IdentityProvider) IdentityProvider {
 func (d *Delegator) identities() []IdentityProvider {
 	all := []IdentityProvider{d.current(nil)}
 	targets, _ := d.config.Targets.(Targets)
-	for _, name := range slices.Sorted(maps.Keys(targets)) {
-		if own := targets[name].Identity; own != nil {
-			all = append(all, d.current(own))
-		}
+	for _, name := range targets.withIdentity() {
+		all = append(all, d.current(targets[name].Identity))
 	}
 	return all
 }
