@@ -152,7 +152,8 @@ func ExampleDelegator_Explain() {
 	//       "Condition": {
 	//         "StringEquals": {
 	//           "SAML:aud": "https://eu-central-1.signin.aws.amazon.com/saml",
-	//           "SAML:iss": "urn:tenant.example.com"
+	//           "SAML:iss": "urn:tenant.example.com",
+	//           "SAML:sub_type": "persistent"
 	//         }
 	//       }
 	//     }

@@ -207,9 +207,9 @@ func (e *Explanation) describe(d *decision, entityID string) {
 }
 
 // TrustPolicy returns the trust policy that the role needs, as JSON. Principal may do Actions
-// (none: sts:AssumeRoleWithSAML), where SAML:aud is Recipient and, unless EntityID is empty,
-// SAML:iss is EntityID. It reads nothing else, so these can also be written down before there is a
-// token.
+// (none: sts:AssumeRoleWithSAML), where SAML:aud is Recipient, SAML:sub_type is persistent and,
+// unless EntityID is empty, SAML:iss is EntityID. It reads nothing else, so these can also be
+// written down before there is a token.
 //
 // Without principal or recipient, or with a policy variable in a condition, it is an error with
 // [CodeConfigInvalid].

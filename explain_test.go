@@ -698,6 +698,10 @@ func TestTrustPolicy(t *testing.T) {
 						t.Errorf("without %s: %v", action, err)
 					}
 				}
+				put(strings.Replace(policy, `"persistent"`, `"transient"`, 1))
+				if _, err := w.exchange(t, nil); !errors.Is(err, delegation.CodeSTSAccessDenied) {
+					t.Errorf("another kind of NameID: %v", err)
+				}
 				other := *e
 				other.Recipient += "/other"
 				put(must(other.TrustPolicy()))

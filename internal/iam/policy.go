@@ -38,8 +38,16 @@ func TrustActions(tags, sourceIdentity bool) []string {
 	return actions
 }
 
+// subjectType is the kind of NameID that assertions have, as policies read it: the format without
+// its prefix (IAM User Guide, "Available keys for SAML-based AWS STS federation").
+const subjectType = "persistent"
+
 // TrustPolicy returns the trust policy of a role: the SAML provider may do the actions (none:
 // sts:AssumeRoleWithSAML) for assertions to this recipient and, unless it is empty, of this issuer.
+//
+// It also asks for a persistent NameID, as every assertion of this library has one. A permission
+// policy with ${saml:sub} relies on it: a transient NameID could be anybody's at the next sign-in
+// (IAM User Guide, "Uniquely identifying users in SAML-based federation").
 func TrustPolicy(provider string, actions []string, recipient, issuer string) (string, error) {
 	if recipient == "" {
 		return "", errors.New("there is no recipient")
@@ -49,7 +57,10 @@ func TrustPolicy(provider string, actions []string, recipient, issuer string) (s
 		return "", fmt.Errorf(
 			"%.200q or %.200q has the beginning of a policy variable", recipient, issuer)
 	}
-	conditions := map[string]string{"SAML:aud": recipient}
+	conditions := map[string]string{
+		"SAML:aud":      recipient,
+		"SAML:sub_type": subjectType,
+	}
 	if issuer != "" {
 		conditions["SAML:iss"] = issuer
 	}

@@ -38,7 +38,8 @@ func TestTrustPolicy(t *testing.T) {
       "Condition": {
         "StringEquals": {
           "SAML:aud": "https://signin.aws.amazon.com/saml",
-          "SAML:iss": "urn:\"<a>&b"
+          "SAML:iss": "urn:\"<a>&b",
+          "SAML:sub_type": "persistent"
         }
       }
     }
