@@ -69,7 +69,7 @@ func TestCommands(t *testing.T) {
 	}
 	for _, name := range []string{
 		"keygen", "metadata", "trust-policy", "permission-policy", "cloudformation", "terraform",
-		"init", "serve", "check", "explain", "exchange", "version",
+		"init", "serve", "check", "explain", "exchange", "version", "revoke",
 		"completion", "bash", "zsh", "fish", "help",
 	} {
 		if !found[name] {

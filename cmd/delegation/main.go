@@ -161,6 +161,7 @@ func (s surroundings) commands() []*cobra.Command {
 		permissionPolicyCommand(s),
 		cloudFormationCommand(s),
 		terraformCommand(s),
+		revokeCommand(s),
 		serveCommand(s),
 		checkCommand(s),
 		explainCommand(s),

@@ -1,0 +1,262 @@
+package setup
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
+	"github.com/seed055b7978/delegation/internal/iam"
+)
+
+// RevokeOptions say whose sessions of which roles are to end.
+type RevokeOptions struct {
+	// ConfigFile is the file of the configuration, which is read only if Target is named.
+	ConfigFile string
+
+	// Target is a key under targets of the configuration; empty: the other fields say all.
+	Target string
+
+	// Roles are the ARNs of roles; empty: all that the target and its rules name.
+	Roles []string
+
+	// Subject is a NameID, SourceIdentity a source identity, and Everybody all sessions. One of
+	// them is set.
+	Subject        string
+	SourceIdentity string
+	Everybody      bool
+
+	// Before is a time as RFC 3339 writes it; empty: now.
+	Before string
+
+	// Principal is the ARN of the SAML provider of Subject; empty: the target's.
+	Principal string
+
+	// EntityID is that of the SAML identity of Subject; empty: the configuration's.
+	EntityID string
+
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Revoked is a policy that ends sessions, and what to know about it.
+type Revoked struct {
+	// Policy is the document, JSON.
+	Policy string
+
+	// Name is that of the inline policy.
+	Name string
+
+	// Roles are the names of the roles, without their folders.
+	Roles []string
+
+	// Notes are for the operator.
+	Notes []string
+}
+
+// everybodysPolicy is the name that IAM's console gives to the policy of all sessions (IAM User
+// Guide, "Revoke IAM role temporary security credentials"). A later revocation replaces it.
+const everybodysPolicy = "AWSRevokeOlderSessions"
+
+// Revoke writes the policy that the options ask for. An error is a config.UsageError.
+func (o *RevokeOptions) Revoke(environment []string) (*Revoked, error) {
+	if err := o.checkWhose(); err != nil {
+		return nil, config.Usage(err)
+	}
+	var settings *config.Settings
+	var target config.TargetSettings
+	if o.Target != "" {
+		loaded, _, err := LoadTarget(o.ConfigFile, o.Target, environment)
+		if err != nil {
+			return nil, err
+		}
+		settings = loaded
+		target = loaded.Targets[o.Target]
+	}
+	made := &Revoked{}
+	sessions := delegation.SessionRevocation{
+		Subject:        o.Subject,
+		SourceIdentity: o.SourceIdentity,
+	}
+	var problems []error
+	for _, fill := range []error{
+		o.fillTime(&sessions),
+		o.fillQualifier(&sessions, settings, target),
+		o.fillRoles(made, settings, target),
+	} {
+		if fill != nil {
+			problems = append(problems, fill)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, config.Usage(errors.Join(problems...))
+	}
+	policy, err := sessions.Policy()
+	if err == nil {
+		err = errors.Join(CheckCharacters(o.Subject), CheckCharacters(o.SourceIdentity))
+	}
+	if err != nil {
+		return nil, config.Usage(Plain(err))
+	}
+	made.Policy = policy
+	made.Name = o.policyName(sessions.NameQualifier)
+	return made, nil
+}
+
+// checkWhose checks that it is said whose sessions are meant, once.
+func (o *RevokeOptions) checkWhose() error {
+	said := 0
+	for _, set := range []bool{o.Subject != "", o.SourceIdentity != "", o.Everybody} {
+		if set {
+			said++
+		}
+	}
+	if said != 1 {
+		return errors.New("say whose sessions are to end: one of --subject NAMEID, " +
+			"--source-identity IDENTITY and --everybody")
+	}
+	return nil
+}
+
+// fillTime sets the time before which sessions end.
+func (o *RevokeOptions) fillTime(sessions *delegation.SessionRevocation) error {
+	sessions.IssuedBefore = o.Now()
+	if o.Before == "" {
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, o.Before)
+	if err != nil {
+		return fmt.Errorf("--before: %.40q is not a time such as %s",
+			o.Before, o.Now().UTC().Format(time.RFC3339))
+	}
+	if at.After(o.Now()) {
+		return fmt.Errorf("--before: %s lies ahead: sessions that are issued until then would "+
+			"be denied, too", at.UTC().Format(time.RFC3339))
+	}
+	sessions.IssuedBefore = at
+	return nil
+}
+
+// fillQualifier sets the name qualifier of a subject.
+func (o *RevokeOptions) fillQualifier(
+	sessions *delegation.SessionRevocation, settings *config.Settings, target config.TargetSettings,
+) error {
+	if o.Subject == "" {
+		return nil
+	}
+	entityID := o.EntityID
+	if entityID == "" && settings != nil {
+		_, identity := settings.IdentityOf(o.Target)
+		entityID = identity.EntityID
+	}
+	principal := cmp.Or(o.Principal, target.Principal)
+	var problems []error
+	if entityID == "" {
+		problems = append(problems, errors.New("--entity-id: is missing: name the entity ID with "+
+			"--entity-id, or a target with --target"))
+	}
+	if principal == "" {
+		problems = append(problems, errors.New("--principal: is missing: name the SAML "+
+			"provider's ARN with --principal, or a target with --target"))
+	}
+	if len(problems) > 0 {
+		return errors.Join(problems...)
+	}
+	qualifier, err := delegation.NameQualifier(entityID, principal)
+	if err != nil {
+		return fmt.Errorf("--principal: %w", Plain(err))
+	}
+	sessions.NameQualifier = qualifier
+	return nil
+}
+
+// fillRoles sets the roles, and notes which there may be besides.
+func (o *RevokeOptions) fillRoles(
+	made *Revoked, settings *config.Settings, target config.TargetSettings,
+) error {
+	roles := o.Roles
+	if len(roles) == 0 && settings != nil {
+		uses := UseOf(settings, o.Target)
+		roles = slices.Concat([]string{target.Role}, uses.Roles, target.AllowedRoles)
+		if uses.JavaScript != "" {
+			made.Notes = append(made.Notes, "JavaScript rules may choose other roles, which "+
+				"cannot be seen from here: name these with --role")
+		}
+		if len(uses.Elsewhere) > 0 && o.Subject != "" {
+			made.Notes = append(made.Notes, "rules may choose roles with another SAML provider, "+
+				"whose sessions have another name qualifier: name these with --role and "+
+				"--principal")
+		}
+	}
+	accounts := map[string]bool{}
+	for _, role := range roles {
+		if role == "" {
+			continue
+		}
+		parsed, err := iam.Role.Parse(role)
+		if err != nil {
+			return fmt.Errorf("--role: %w", err)
+		}
+		accounts[parsed.AccountID] = true
+		name := parsed.Resource[strings.LastIndexByte(parsed.Resource, '/')+1:]
+		if !slices.Contains(made.Roles, name) {
+			made.Roles = append(made.Roles, name)
+		}
+	}
+	if len(made.Roles) == 0 {
+		return errors.New("--role: is missing: name the role's ARN with --role, or a target " +
+			"that has one with --target")
+	}
+	if len(accounts) > 1 {
+		return errors.New("the roles are in several accounts, and a command changes one: name " +
+			"those of one account with --role")
+	}
+	return nil
+}
+
+// policyName is that of the inline policy. Each subject of a SAML provider has one of its own, which
+// a later revocation of the same subject replaces.
+func (o *RevokeOptions) policyName(nameQualifier string) string {
+	if o.Everybody {
+		return everybodysPolicy
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", o.Subject, nameQualifier, o.SourceIdentity))
+	return fmt.Sprintf("DelegationRevoke-%x", sum[:8])
+}
+
+// Commands are the commands of the AWS CLI that attach the policy, a line for each role.
+func (r *Revoked) Commands() string {
+	var text strings.Builder
+	for _, role := range r.Roles {
+		fmt.Fprintf(&text, "%s\n", r.command(role))
+	}
+	return text.String()
+}
+
+// CommandNotes are the commands as notes for an operator who reads.
+func (r *Revoked) CommandNotes() (notes []string) {
+	for _, role := range r.Roles {
+		notes = append(notes, "to attach it, run: "+r.command(role))
+	}
+	return notes
+}
+
+func (r *Revoked) command(role string) string {
+	return fmt.Sprintf("aws iam put-role-policy --role-name %s --policy-name %s "+
+		"--policy-document %s", term.ShellWord(role), r.Name, term.QuoteForShell(compact(r.Policy)))
+}
+
+// compact is a document without white space, which IAM does not count.
+func compact(policy string) string {
+	var text bytes.Buffer
+	_ = json.Compact(&text, []byte(policy)) // it is ours
+	return text.String()
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"time"
+
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
+	"github.com/spf13/cobra"
+)
+
+func revokeCommand(s surroundings) *cobra.Command {
+	var o setup.RevokeOptions
+	var commands bool
+	command := &cobra.Command{
+		Use:   "revoke",
+		Short: "Print the policy that ends sessions in AWS, and the command for it",
+		Long: `Print the policy that denies everything to sessions that AWS has issued before
+now, or before --before, and the command of the AWS CLI that attaches it to the
+role. It calls nothing: run the command yourself.
+
+--subject ends the sessions of one user, --source-identity those with one source
+identity, and --everybody those of all users of the role. The roles are those of
+--target that the configuration names, or those of --role.
+
+The policy does not keep the user from getting a new session: cut the user off
+at the identity provider, and refuse their ID tokens here.
+
+It reads the configuration only with --target. Exit code 2 if something is
+missing or wrong.`,
+		Example: `  delegation revoke --target photo-app --subject alice
+  delegation revoke --role arn:aws:iam::123456789012:role/photo-user --everybody
+  delegation revoke --target photo-app --subject alice --commands | sh`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.Now = time.Now
+			if s.now != nil {
+				o.Now = s.now
+			}
+			made, err := o.Revoke(s.environment)
+			if err != nil {
+				return err
+			}
+			if commands {
+				s.say(made.Notes)
+				return s.print([]byte(made.Commands()))
+			}
+			s.say(append(made.Notes, made.CommandNotes()...))
+			return s.print([]byte(made.Policy))
+		},
+	}
+	s.configFlag(command, &o.ConfigFile, defaultConfig)
+	s.targetFlag(command, &o.Target, &o.ConfigFile, "`name` of the target whose roles are meant")
+	f := command.Flags()
+	f.StringArrayVar(&o.Roles, "role", nil, "`ARN` of the role, instead of the target's roles; "+
+		"repeat it for several")
+	f.StringVar(&o.Subject, "subject", "", "`NameID` of the user, ${saml:sub} in policies: the "+
+		"sub of the ID token, unless another is set")
+	f.StringVar(&o.SourceIdentity, "source-identity", "", "source `identity` of the sessions")
+	f.BoolVar(&o.Everybody, "everybody", false, "all sessions of the role")
+	f.StringVar(&o.Before, "before", "", "`time` before which sessions were issued, such as "+
+		"2026-11-23T09:00:00Z; by default now")
+	f.StringVar(&o.Principal, "principal", "", "`ARN` of the SAML provider; by default the "+
+		"target's")
+	f.StringVar(&o.EntityID, "entity-id", "", "entity `ID` of the SAML identity; by default the "+
+		"configuration's")
+	f.BoolVar(&commands, "commands", false, "print the commands instead of the policy, for a shell")
+	return command
+}
