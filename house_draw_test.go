@@ -389,10 +389,23 @@ func (p *plan) library(around []*block) *block {
 		b.h = end
 		p.box(b.shape)
 	}
-	if names := p.house["samlattr"]; names != nil {
-		b := &shape{class: "apart", name: "samlattr", x: fakes[0].x, y: p.y + end + gap, w: side}
-		b.fit(names.subject)
-		p.box(b)
+	for _, name := range []string{"iampolicy", "samlattr"} {
+		pkg := p.house[name]
+		if pkg == nil {
+			continue
+		}
+		b := &block{
+			shape: &shape{class: "apart", name: name, x: fakes[0].x, y: p.y + end + gap, w: side},
+			group: []string{name},
+		}
+		b.fit(pkg.subject, p.notes(b)...)
+		p.box(b.shape)
+		for _, fake := range fakes {
+			if p.imported(fake.group, name) {
+				x := fake.middle()
+				p.arrow("arrow", point{x, fake.bottom()}, point{x, b.y})
+			}
+		}
 		end += gap + b.h
 	}
 	root.h = max(root.h, end)

@@ -96,7 +96,7 @@ func floorOf(pkg string) int {
 	switch top {
 	case "cmd", "examples", "soak":
 		return 5
-	case ".", "ststest", "oidctest", "samlattr":
+	case ".", "iampolicy", "ststest", "oidctest", "samlattr":
 		return 3
 	case "internal":
 		return 2
@@ -150,6 +150,8 @@ func TestFloors_House(t *testing.T) {
 			// Only the rooms of internal, and those of one program or package, build on each other.
 			owner, _, _ := strings.Cut(below, "internal/")
 			inside := strings.Contains(below, "internal/") && strings.HasPrefix(name+"/", owner)
+			// The fake of STS judges policies by the evaluator, which tests use on its own, too.
+			inside = inside || name == "ststest" && below == "iampolicy"
 			level := floorOf(below) - floorOf(name)
 			if level > 0 || level == 0 && !inside {
 				t.Errorf("%s imports %s, which is not below it", name, below)

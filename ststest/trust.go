@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/seed055b7978/delegation/iampolicy"
 )
 
 // The actions that AssumeRoleWithSAML asks a trust policy for, in lower case:
@@ -117,31 +120,63 @@ func keyKind(key string) (known, multi bool) {
 type requestContext map[string][]string
 
 // A trustPolicy has the statements that concern a SAML sign-in.
-type trustPolicy struct{ statements []statement }
+type trustPolicy struct {
+	policy  *iampolicy.Policy // nil if there are none
+	numbers []int             // of its statements in the document, from 1
+}
 
+// A statement is what the checks need of one. iampolicy evaluates it.
 type statement struct {
-	number     int // in the policy, from 1
-	allow      bool
-	federated  []string
-	everyone   bool
-	actions    []string // patterns in lower case
-	conditions []condition
+	allow     bool
+	federated []string
+	everyone  bool
+	actions   []string // patterns in lower case
+	condition any      // nil: none
 }
 
-// A condition is one key under one operator. All of a statement must hold.
-type condition struct {
-	kind     conditionKind
-	set      string // "", "forallvalues" or "foranyvalue"
-	compare  func(pattern, value string) bool
-	negated  bool
-	ifExists bool
-	null     bool // the operator is Null, with wantNull
-	wantNull bool
-	key      string
-	values   []string
+// denies evaluates the policy for one action as IAM does: an action needs an
+// Allow, and a Deny overrides every Allow. It returns the reason for a refusal,
+// or "" if the action is allowed.
+func (p *trustPolicy) denies(action, principal string, ctx requestContext) string {
+	name := actionNames[action]
+	why := fmt.Sprintf("no statement of the trust policy allows %s for the SAML provider", name)
+	if p.policy == nil {
+		return why
+	}
+	decision, err := iampolicy.Set{Resource: []*iampolicy.Policy{p.policy}}.Decide(
+		iampolicy.Request{
+			Principal: iampolicy.Principal{Federated: principal},
+			Action:    name,
+			Resource:  everything,
+			Context:   iampolicy.Context(ctx),
+		})
+	switch {
+	case err != nil:
+		return fmt.Sprintf("the trust policy cannot be evaluated: %v", err)
+	case decision.Allowed():
+		return ""
+	case decision.Effect == iampolicy.DeniedExplicitly:
+		return fmt.Sprintf("statement %d of the trust policy denies %s",
+			p.numbers[decision.By.Statement-1], name)
+	}
+	for _, u := range decision.Unmet {
+		why = fmt.Sprintf("statement %d of the trust policy allows %s under a Condition "+
+			"on %s that does not hold", p.numbers[u.Statement-1], name, strings.ToLower(u.Key))
+	}
+	return why
 }
 
-// conditionKind is what a condition compares.
+// everything is the resource of a request to a trust policy, which names none.
+const everything = "*"
+
+// covers reports whether one of the patterns matches the action.
+func covers(patterns []string, action string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		return iampolicy.Like(pattern, action)
+	})
+}
+
+// A conditionKind is what an operator compares.
 type conditionKind int
 
 const (
@@ -150,129 +185,18 @@ const (
 	ofBooleans
 )
 
-// denies evaluates the policy for one action as IAM does: an action needs an
-// Allow, and a Deny overrides every Allow. It returns the reason for a refusal,
-// or "" if the action is allowed.
-func (p *trustPolicy) denies(action, principal string, ctx requestContext) string {
-	allowed := false
-	why := fmt.Sprintf("no statement of the trust policy allows %s for the SAML provider",
-		actionNames[action])
-	for _, st := range p.statements {
-		if !st.concerns(action, principal) {
-			continue
-		}
-		unmet := st.unmet(ctx)
-		switch {
-		case unmet == "" && !st.allow:
-			return fmt.Sprintf("statement %d of the trust policy denies %s",
-				st.number, actionNames[action])
-		case unmet == "":
-			allowed = true
-		case st.allow:
-			why = fmt.Sprintf("statement %d of the trust policy allows %s under a Condition "+
-				"on %s that does not hold", st.number, actionNames[action], unmet)
-		}
-	}
-	if allowed {
-		return ""
-	}
-	return why
-}
-
-// concerns reports whether a statement is about the action of the principal,
-// which is a SAML provider. Denies for everyone are; an Allow for everyone is
-// not, because AWS does not say that it lets a SAML provider in.
-func (st *statement) concerns(action, principal string) bool {
-	named := slices.Contains(st.federated, principal) || st.everyone && !st.allow
-	return named && covers(st.actions, action)
-}
-
-// covers reports whether one of the patterns matches the action.
-func covers(patterns []string, action string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool { return like(pattern, action) })
-}
-
-// unmet returns the key of a condition that does not hold, and "" if all do.
-func (st *statement) unmet(ctx requestContext) string {
-	for _, c := range st.conditions {
-		if !c.holds(ctx) {
-			return c.key
-		}
-	}
-	return ""
-}
-
-// holds follows the IAM User Guide, IAM JSON policy elements: Condition
-// operators, and Set operators for multivalued context keys.
-func (c *condition) holds(ctx requestContext) bool {
-	values := ctx[c.key]
-	if c.null {
-		return (len(values) == 0) == c.wantNull
-	}
-	if len(values) == 0 {
-		switch {
-		case c.ifExists:
-			return true
-		case c.set == "":
-			return c.negated
-		}
-		return c.set == "forallvalues"
-	}
-	matches := func(value string) bool {
-		found := slices.ContainsFunc(c.values, func(pattern string) bool {
-			return c.compare(pattern, value)
-		})
-		return found != c.negated
-	}
-	if c.set == "forallvalues" {
-		return !slices.ContainsFunc(values, func(v string) bool { return !matches(v) })
-	}
-	return slices.ContainsFunc(values, matches)
-}
-
-// like matches a pattern in which * stands for any characters and ? for one.
-func like(pattern, value string) bool {
-	p, v := []rune(pattern), []rune(value)
-	pi, vi, star, mark := 0, 0, -1, 0
-	for vi < len(v) {
-		switch {
-		case pi < len(p) && p[pi] == '*':
-			star, mark = pi, vi
-			pi++
-		case pi < len(p) && (p[pi] == '?' || p[pi] == v[vi]):
-			pi++
-			vi++
-		case star >= 0: // let the last * take one more
-			mark++
-			pi, vi = star+1, mark
-		default:
-			return false
-		}
-	}
-	return strings.Trim(string(p[pi:]), "*") == ""
-}
-
-func equal(pattern, value string) bool { return pattern == value }
-
-// operators are the condition operators other than Null, in lower case.
-var operators = map[string]condition{
-	"stringequals":              {compare: equal},
-	"stringnotequals":           {compare: equal, negated: true},
-	"stringequalsignorecase":    {compare: strings.EqualFold},
-	"stringnotequalsignorecase": {compare: strings.EqualFold, negated: true},
-	"stringlike":                {compare: like},
-	"stringnotlike":             {compare: like, negated: true},
-	"ipaddress":                 {compare: inRange, kind: ofAddresses},
-	"notipaddress":              {compare: inRange, kind: ofAddresses, negated: true},
-	"bool":                      {compare: strings.EqualFold, kind: ofBooleans},
-}
-
-// inRange reports whether an address is in a range, which is one address or has
-// the form of RFC 4632 or RFC 4291, such as 203.0.113.0/24.
-func inRange(text, address string) bool {
-	r, ok := parseRange(text)
-	at, err := netip.ParseAddr(address)
-	return ok && err == nil && r.Contains(at)
+// operators are the condition operators of trust policies other than Null, in
+// lower case.
+var operators = map[string]conditionKind{
+	"stringequals":              ofTexts,
+	"stringnotequals":           ofTexts,
+	"stringequalsignorecase":    ofTexts,
+	"stringnotequalsignorecase": ofTexts,
+	"stringlike":                ofTexts,
+	"stringnotlike":             ofTexts,
+	"ipaddress":                 ofAddresses,
+	"notipaddress":              ofAddresses,
+	"bool":                      ofBooleans,
 }
 
 func parseRange(text string) (netip.Prefix, bool) {
@@ -316,17 +240,54 @@ func parseTrustPolicy(text string) (*trustPolicy, error) {
 		return nil, errors.New("no Statement")
 	}
 	p := &trustPolicy{}
+	var statements []any
 	for i, v := range list {
 		st, err := parseStatement(v)
 		if err != nil {
 			return nil, fmt.Errorf("statement %d: %w", i+1, err)
 		}
 		if st != nil {
-			st.number = i + 1
-			p.statements = append(p.statements, *st)
+			statements = append(statements, st.document())
+			p.numbers = append(p.numbers, i+1)
 		}
 	}
-	return p, nil
+	if statements == nil {
+		return p, nil
+	}
+	p.policy, err = policyOf(statements)
+	return p, err
+}
+
+// policyOf makes the policy of the statements that concern SAML.
+func policyOf(statements []any) (*iampolicy.Policy, error) {
+	document, err := json.Marshal(map[string]any{
+		"Version":   "2012-10-17",
+		"Statement": statements,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return iampolicy.Parse(string(document))
+}
+
+// document returns the statement without what does not concern SAML.
+func (st *statement) document() map[string]any {
+	principal := map[string]any{}
+	if len(st.federated) > 0 {
+		principal["Federated"] = st.federated
+	}
+	if st.everyone {
+		principal["AWS"] = everyone
+	}
+	effect := "Deny"
+	if st.allow {
+		effect = "Allow"
+	}
+	m := map[string]any{"Effect": effect, "Principal": principal, "Action": st.actions}
+	if st.condition != nil {
+		m["Condition"] = st.condition
+	}
+	return m
 }
 
 // parseStatement returns nil for a statement that does not concern SAML. In
@@ -366,10 +327,10 @@ func parseStatement(v any) (*statement, error) {
 		return nil, nil
 	}
 	if conditional {
-		var err error
-		if st.conditions, err = parseConditions(block); err != nil {
+		if err := checkConditions(block); err != nil {
 			return nil, fmt.Errorf("the Condition: %w", err)
 		}
+		st.condition = block
 	}
 	return st, nil
 }
@@ -439,7 +400,7 @@ func (st *statement) parseActions(v any) error {
 		if !strings.HasPrefix(pattern, "sts:") {
 			return fmt.Errorf("%q: want an action of STS", a)
 		}
-		known := func(action string) bool { return like(pattern, action) }
+		known := func(action string) bool { return iampolicy.Like(pattern, action) }
 		if st.namesSAML() && !slices.ContainsFunc(trustActions, known) {
 			return fmt.Errorf(
 				"%q: want sts:AssumeRoleWithSAML, sts:TagSession or sts:SetSourceIdentity", a)
@@ -449,71 +410,74 @@ func (st *statement) parseActions(v any) error {
 	return nil
 }
 
-func parseConditions(block any) ([]condition, error) {
+// checkConditions checks that a sign-in can have every key, and that iampolicy
+// evaluates it as AWS says.
+func checkConditions(block any) error {
 	m, ok := block.(map[string]any)
 	if !ok {
-		return nil, errors.New("not a JSON object")
+		return errors.New("not a JSON object")
 	}
-	var conditions []condition
-	for operator, v := range m {
-		keys, ok := v.(map[string]any)
+	for _, operator := range slices.Sorted(maps.Keys(m)) {
+		keys, ok := m[operator].(map[string]any)
 		if !ok || len(keys) == 0 {
-			return nil, fmt.Errorf("%s: not a JSON object with condition keys", operator)
+			return fmt.Errorf("%s: not a JSON object with condition keys", operator)
 		}
 		base, err := parseOperator(operator)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for key, v := range keys {
-			c, err := base.withKey(key, v)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", operator, err)
+		for _, key := range slices.Sorted(maps.Keys(keys)) {
+			if err := base.check(key, keys[key]); err != nil {
+				return fmt.Errorf("%s: %w", operator, err)
 			}
-			conditions = append(conditions, c)
 		}
 	}
-	return conditions, nil
+	return nil
 }
 
-// withKey returns the condition of an operator for a key and its values.
-func (c condition) withKey(key string, v any) (condition, error) {
-	c.key = strings.ToLower(key)
-	known, multi := keyKind(c.key)
+// A condition is an operator with its set operator.
+type condition struct {
+	kind conditionKind
+	set  bool // ForAnyValue or ForAllValues
+	null bool // the operator is Null
+}
+
+// check checks a key and its values under the operator.
+func (c condition) check(key string, v any) error {
+	name := strings.ToLower(key)
+	known, multi := keyKind(name)
 	if !known {
-		return c, fmt.Errorf("condition key %q is not one of a SAML sign-in", key)
+		return fmt.Errorf("condition key %q is not one of a SAML sign-in", key)
 	}
 	// IAM User Guide, Single-valued vs. multivalued context keys. What
 	// IAM does without a set operator is not documented.
-	if multi && c.set == "" && !c.null {
+	if multi && !c.set && !c.null {
 		const several = "condition key %q has several values; " +
 			"use ForAnyValue:… or ForAllValues:…"
-		return c, fmt.Errorf(several, key)
+		return fmt.Errorf(several, key)
 	}
-	var err error
-	if c.values, err = stringsOf(v); err != nil {
-		return c, fmt.Errorf("%s: %w", key, err)
+	values, err := stringsOf(v)
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
 	}
-	for _, value := range c.values {
+	for _, value := range values {
 		if strings.Contains(value, "${") {
-			return c, fmt.Errorf("%s: policy variables such as %s are not supported", key, value)
+			return fmt.Errorf("%s: policy variables such as %s are not supported", key, value)
 		}
 	}
-	if err := c.checkKind(); err != nil {
-		return c, fmt.Errorf("%s: %w", key, err)
+	if err := c.checkKind(name, values); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
 	}
-	if c.null {
-		if len(c.values) != 1 || c.values[0] != "true" && c.values[0] != "false" {
-			return c, fmt.Errorf("%s: want true or false", key)
-		}
-		c.wantNull = c.values[0] == "true"
+	if c.null && (len(values) != 1 || values[0] != "true" && values[0] != "false") {
+		return fmt.Errorf("%s: want true or false", key)
 	}
-	return c, nil
+	return nil
 }
 
 // checkKind checks that operator, key and values are of one kind.
-func (c *condition) checkKind() error {
+func (c condition) checkKind(key string, values []string) error {
 	want := ofTexts
-	switch c.key {
+	switch key {
 	case keySourceIP:
 		want = ofAddresses
 	case keySecureTransport:
@@ -523,7 +487,7 @@ func (c *condition) checkKind() error {
 		return errors.New("the key is for another operator: aws:SourceIp for IpAddress and " +
 			"NotIpAddress, aws:SecureTransport for Bool, all others for those of strings")
 	}
-	for _, value := range c.values {
+	for _, value := range values {
 		switch _, isRange := parseRange(value); {
 		case c.kind == ofAddresses && !isRange:
 			return fmt.Errorf("%q: want an IP address or a range such as 203.0.113.0/24", value)
@@ -535,22 +499,24 @@ func (c *condition) checkKind() error {
 }
 
 func parseOperator(operator string) (condition, error) {
-	name, set := strings.ToLower(operator), ""
+	var c condition
+	name := strings.ToLower(operator)
 	for _, s := range []string{"forallvalues", "foranyvalue"} {
 		if rest, ok := strings.CutPrefix(name, s+":"); ok {
-			name, set = rest, s
+			name = rest
+			c.set = true
 		}
 	}
-	if name == "null" && set == "" {
-		return condition{null: true}, nil
+	if name == "null" && !c.set {
+		c.null = true
+		return c, nil
 	}
-	name, ifExists := strings.CutSuffix(name, "ifexists")
-	c, ok := operators[name]
+	kind, ok := operators[strings.TrimSuffix(name, "ifexists")]
 	if !ok {
 		return c, fmt.Errorf("operator %q is not supported; want StringEquals, StringLike, "+
 			"IpAddress, their negations, Bool, or Null", operator)
 	}
-	c.set, c.ifExists = set, ifExists
+	c.kind = kind
 	return c, nil
 }
 
