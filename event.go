@@ -161,6 +161,12 @@ func (t *times) add(stage Stage, took time.Duration) {
 	t.done[i] = true
 }
 
+// of is how long a stage took, and whether it was reached.
+func (t *times) of(stage Stage) (time.Duration, bool) {
+	i := slices.Index(stagesInOrder[:], stage)
+	return t.took[i], t.done[i]
+}
+
 // byStage is Event.Took.
 func (t *times) byStage() map[Stage]time.Duration {
 	made := map[Stage]time.Duration{}
@@ -255,14 +261,14 @@ func (d *Delegator) report(ctx context.Context, r *record, err error) error {
 	if !logged && d.config.OnEvent == nil {
 		return err
 	}
-	event.Took = r.took.byStage()
 	if logged {
 		d.config.Logger.LogAttrs(ctx, level, "exchange "+string(event.Outcome),
-			slog.Any("event", event))
+			slog.GroupAttrs("event", event.attrs(r.took.of)...))
 	}
 	if d.config.OnEvent == nil {
 		return err
 	}
+	event.Took = r.took.byStage()
 	d.observed(ctx, func() { d.config.OnEvent(ctx, event) })
 	return err
 }
@@ -330,6 +336,15 @@ func (e *Error) outcome() Outcome {
 
 // LogValue implements slog.LogValuer: a group of the fields that are set.
 func (e Event) LogValue() slog.Value {
+	took := func(stage Stage) (time.Duration, bool) {
+		took, ok := e.Took[stage]
+		return took, ok
+	}
+	return slog.GroupValue(e.attrs(took)...)
+}
+
+// attrs are the fields that are set, and how long each stage took that was reached.
+func (e *Event) attrs(took func(Stage) (time.Duration, bool)) []slog.Attr {
 	attrs := make([]slog.Attr, 0, 32) // a success has some 20
 	for _, field := range e.texts() {
 		if field.text != "" {
@@ -358,13 +373,21 @@ func (e Event) LogValue() slog.Value {
 			slog.Time("expiration", e.Expiration),
 			slog.Int("packed_policy_size", e.PackedPolicySize))
 	}
-	for _, stage := range stagesInOrder {
-		if took, ok := e.Took[stage]; ok {
-			attrs = append(attrs, slog.Float64("took_"+string(stage)+"_ms", milliseconds(took)))
+	for i, stage := range stagesInOrder {
+		if took, ok := took(stage); ok {
+			attrs = append(attrs, slog.Float64(tookNames[i], milliseconds(took)))
 		}
 	}
-	return slog.GroupValue(attrs...)
+	return attrs
 }
+
+// tookNames are the names in a log of how long each of stagesInOrder took.
+var tookNames = func() (names [len(stagesInOrder)]string) {
+	for i, stage := range stagesInOrder {
+		names[i] = "took_" + string(stage) + "_ms"
+	}
+	return names
+}()
 
 // milliseconds returns a duration in milliseconds, to the microsecond.
 func milliseconds(d time.Duration) float64 {
@@ -381,8 +404,8 @@ type textField struct {
 	name, text string
 }
 
-func (e *Event) texts() []textField {
-	return []textField{
+func (e *Event) texts() [25]textField {
+	return [...]textField{
 		{"outcome", string(e.Outcome)},
 		{"issuer", e.Issuer},
 		{"subject", e.Subject},
@@ -417,8 +440,8 @@ type listField struct {
 	list []string
 }
 
-func (e *Event) lists() []listField {
-	return []listField{
+func (e *Event) lists() [5]listField {
+	return [...]listField{
 		{"failed_regions", e.FailedRegions},
 		{"session_policy_arns", e.SessionPolicyARNs},
 		{"dropped_tags", e.DroppedTags},

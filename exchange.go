@@ -146,13 +146,13 @@ func (x *exchange) identify(ctx context.Context, idToken string) error {
 // verify reads the token's claims. Of a token that is refused, the event has the hash, and which
 // issuer, key and algorithm it names.
 func (x *exchange) verify(ctx context.Context, idToken string) error {
+	digest := idtoken.Digest(idToken)
 	if idToken != "" {
-		digest := idtoken.Digest(idToken)
 		var text [2 * len(digest)]byte
 		hex.Encode(text[:], digest[:])
 		x.event.TokenSHA256 = string(text[:])
 	}
-	claims, err := x.tokens.Verify(ctx, idToken)
+	claims, err := x.tokens.VerifyHashed(ctx, idToken, digest)
 	x.lap(StageToken)
 	if err != nil {
 		err := tokenError(err)

@@ -14,6 +14,9 @@ const maxProxies = 16
 // an entry is not an address, the proxy that wrote it is the client.
 func clientIP(r *http.Request, trustedProxies int) string {
 	ip := parseIP(r.RemoteAddr)
+	if trustedProxies == 0 {
+		return ip
+	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := range min(trustedProxies, len(hops)) {
 		next := parseIP(hops[len(hops)-1-i])

@@ -11,6 +11,9 @@ import (
 // answer of an exchange repeats it.
 const headerRequestID = "X-Request-ID"
 
+// requestIDKey is the same in the form of the keys of an http.Header, where it is found at once.
+const requestIDKey = "X-Request-Id"
+
 // requestIDForm has room for the IDs of usual proxies, such as UUIDs, and for nothing that a log or
 // a page could read as more than a name.
 var requestIDForm = sync.OnceValue(func() *regexp.Regexp {
@@ -22,8 +25,8 @@ var requestIDForm = sync.OnceValue(func() *regexp.Regexp {
 // sends, or else a new one.
 func (h *Handlers) identified(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !requestIDForm().MatchString(requestID(w)) {
-			w.Header().Set(headerRequestID, h.newRequestID(r))
+		if id := requestID(w); id == "" || !requestIDForm().MatchString(id) {
+			w.Header().Set(requestIDKey, h.newRequestID(r))
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -32,7 +35,7 @@ func (h *Handlers) identified(next http.Handler) http.Handler {
 // newRequestID returns the ID of a request that has none yet. Without a trusted proxy, or with two
 // headers, the caller may have chosen what was sent, so it does not count.
 func (h *Handlers) newRequestID(r *http.Request) string {
-	sent := r.Header.Values(headerRequestID)
+	sent := r.Header.Values(requestIDKey)
 	if h.config.TrustedProxies > 0 && len(sent) == 1 && requestIDForm().MatchString(sent[0]) {
 		return sent[0]
 	}
@@ -40,4 +43,4 @@ func (h *Handlers) newRequestID(r *http.Request) string {
 }
 
 // requestID returns the ID of the request that is being answered.
-func requestID(w http.ResponseWriter) string { return w.Header().Get(headerRequestID) }
+func requestID(w http.ResponseWriter) string { return w.Header().Get(requestIDKey) }

@@ -240,7 +240,18 @@ func (v *Verifier) keysOf(i Issuer, source string) keyFinder {
 // Verify checks one raw ID token. It makes no request before it has found the issuer among its own.
 // The error is an [*Error], or that of a context which ended while keys were being fetched.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
-	token, err := v.read(raw)
+	// The size comes first: a stranger decides how much there is to hash.
+	if err := checkSize(raw, v.config.MaxSize); err != nil {
+		return nil, err
+	}
+	return v.VerifyHashed(ctx, raw, Digest(raw))
+}
+
+// VerifyHashed is Verify of a token whose Digest the caller knows.
+func (v *Verifier) VerifyHashed(
+	ctx context.Context, raw string, digest [sha256.Size]byte,
+) (*Claims, error) {
+	token, err := v.read(raw, digest)
 	if err != nil {
 		return nil, err
 	}
@@ -265,12 +276,10 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 }
 
 // read returns a token with its claims, which nobody has verified but the memo.
-func (v *Verifier) read(raw string) (*compactJWS, error) {
-	// The size comes first: a stranger decides how much there is to hash.
+func (v *Verifier) read(raw string, digest [sha256.Size]byte) (*compactJWS, error) {
 	if err := checkSize(raw, v.config.MaxSize); err != nil {
 		return nil, err
 	}
-	digest := Digest(raw)
 	token := v.memo.recall(raw, digest)
 	if token == nil {
 		parsed, err := parseCompact(raw, v.config.MaxSize, v.headers)

@@ -162,18 +162,14 @@ func (c copies) of(v reflect.Value) reflect.Value {
 // CloneObject is [Clone] for an object as a decoder returns it: of maps and lists of any, without
 // one that holds itself.
 func CloneObject(object map[string]any) map[string]any {
-	if object == nil {
-		return nil
-	}
-	copied := make(map[string]any, len(object))
+	copied := maps.Clone(object) // much faster than one assignment after the other
 	for name, value := range object {
 		switch v := value.(type) {
 		case map[string]any:
-			value = CloneObject(v)
+			copied[name] = CloneObject(v)
 		case []any:
-			value = cloneArray(v)
+			copied[name] = cloneArray(v)
 		}
-		copied[name] = value
 	}
 	return copied
 }

@@ -281,6 +281,46 @@ func TestNewLogger_NamesKeys(t *testing.T) {
 	}
 }
 
+// lateError makes its group when it is logged.
+type lateError struct{}
+
+func (lateError) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("error", "late: see Config.Issuers"))
+}
+
+// TestNewLogger_FindsErrors: the log names keys wherever an error of a record is: in a group within
+// a group, in a value that is made when it is logged, and in what a logger says of all its records.
+// A record without an error stays as it is, whatever texts it has.
+func TestNewLogger_FindsErrors(t *testing.T) {
+	for name, row := range map[string]struct {
+		log  func(*slog.Logger)
+		want string
+	}{
+		"groups": {func(l *slog.Logger) {
+			l.Warn("m", slog.Int("n", 1), slog.Group("a", slog.Group("b",
+				slog.String("warning", "see Config.Rules"))))
+		}, `"n":1,"a":{"b":{"warning":"see rules"}}`},
+		"late": {func(l *slog.Logger) {
+			l.Warn("m", slog.Any("event", lateError{}))
+		}, `"event":{"error":"late: see issuers"}`},
+		"with": {func(l *slog.Logger) {
+			l.With(slog.String("error", "see Config.Rules")).Info("m", slog.Int("n", 1))
+		}, `"error":"see rules","n":1`},
+		"group of a logger": {func(l *slog.Logger) {
+			l.WithGroup("g").Info("m", slog.String("error", "see Config.Rules"))
+		}, `"g":{"error":"see rules"}`},
+		"none": {func(l *slog.Logger) {
+			l.Info("m", slog.Group("a", slog.String("text", "see Config.Rules")))
+		}, `"a":{"text":"see Config.Rules"}`},
+	} {
+		var log strings.Builder
+		row.log(must(config.NewLogger(config.LogSettings{}, &log)))
+		if !strings.Contains(log.String(), row.want) {
+			t.Errorf("%s: no %s in %s", name, row.want, log.String())
+		}
+	}
+}
+
 // TestTokenMemory: cache.token_memory reaches the library, also if it turns the memory off.
 func TestTokenMemory(t *testing.T) {
 	for text, want := range map[string]int{
