@@ -78,7 +78,6 @@ import (
 	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/idtoken"
-	"github.com/seed055b7978/delegation/internal/session"
 )
 
 // Config is what [New] takes. Most programs set the first four fields and leave the rest at zero.
@@ -113,9 +112,10 @@ type Config struct {
 
 	// AWS. These say how STS is called; the region is the target's.
 
-	// STS is nil, or a client of your own. nil makes one of the AWS SDK for Go with its usual
-	// configuration, anonymous. That one reads 1 MiB of an answer at most, follows no redirect, and
-	// takes an endpoint of plain http only on loopback.
+	// STS is nil, or a client of your own. nil makes one of the AWS SDK for Go, anonymous. That one
+	// reads 1 MiB of an answer at most, follows no redirect, and takes an endpoint of plain http
+	// only on loopback. It heeds the environment variables that docs/environment.md lists, and
+	// reads no file or profile of the SDK.
 	STS STS
 	// STSTimeout is for one call with its retries, in each region. Zero: 10s.
 	STSTimeout time.Duration
@@ -123,9 +123,11 @@ type Config struct {
 	// decided duration. AWS does not report a role's maximum, and no role has a lower one. For an
 	// hour the role is then not asked for that duration again.
 	DurationBackOff bool
-	// FIPS uses STS's FIPS endpoints. It excludes DualStack.
+	// FIPS uses STS's FIPS endpoints. It excludes DualStack. A client of the SDK that asks for them
+	// sets it, too: by AWS_USE_FIPS_ENDPOINT if STS is nil.
 	FIPS bool
-	// DualStack uses STS's dual-stack endpoints. It excludes FIPS.
+	// DualStack uses STS's dual-stack endpoints. It excludes FIPS. A client of the SDK that asks
+	// for them sets it, too: by AWS_USE_DUALSTACK_ENDPOINT if STS is nil.
 	DualStack bool
 	// UnsafeSTSEmulator is for tests only, against an emulator of STS that does not read
 	// assertions, such as moto or LocalStack: any Subject, Issuer and Audience in its answers are
@@ -228,8 +230,7 @@ type Delegator struct {
 
 // New checks the configuration and returns a Delegator. Everything that is missing or wrong is
 // named at once, in an error with [CodeConfigInvalid]; a nil context is refused with
-// [CodeArgumentInvalid]. The context serves to load the AWS SDK's configuration; no issuer is
-// asked and AWS is not called.
+// [CodeArgumentInvalid]. No issuer is asked and AWS is not called.
 func New(ctx context.Context, c Config) (*Delegator, error) {
 	if ctx == nil {
 		return nil, newError(CodeArgumentInvalid, "the context is nil")
@@ -240,15 +241,14 @@ func New(ctx context.Context, c Config) (*Delegator, error) {
 // newDelegator is New, with the keys of issuers that a Verifier knows already. nil: none.
 func newDelegator(ctx context.Context, c Config, known *idtoken.Verifier) (*Delegator, error) {
 	c = c.copied().withDefaults()
-	compiled, err := c.compile()
-	if err != nil {
-		return nil, newError(CodeConfigInvalid, "%w", err)
-	}
 	ownSTS := c.STS == nil
+	var stsProblem error
 	if ownSTS {
-		c.STS, err = newSTS(ctx)
+		c.STS, stsProblem = c.newSTS()
 	}
-	if err != nil {
+	kindProblem := c.heedClient() // before compile, which checks regions for these endpoints
+	compiled, err := c.compile()
+	if err := errors.Join(err, kindProblem, stsProblem); err != nil {
 		return nil, newError(CodeConfigInvalid, "%w", err)
 	}
 	for i := range compiled.issuers {
@@ -337,10 +337,6 @@ func (c *Config) compile() (*compiled, error) {
 	if i := slices.IndexFunc(c.Rules, isNil); i >= 0 {
 		problems.add("Rules[%d] is nil", i)
 	}
-	if c.FIPS && c.DualStack {
-		problems.add("Config.FIPS and Config.DualStack are both set, and AWS has no STS endpoint " +
-			"that is both")
-	}
 	return &made, errors.Join(problems...)
 }
 
@@ -401,20 +397,6 @@ func (c *Config) checkTargets(problems *problems) map[string][]requiredClaim {
 		}
 	}
 	return claims
-}
-
-// newSTS makes the client of a configuration that has none.
-func newSTS(ctx context.Context) (STS, error) {
-	client, err := session.NewClient(ctx, session.ClientOptions{})
-	var problems problems
-	switch {
-	case errors.Is(err, session.ErrPlainHTTP):
-		problems.add("the AWS SDK's configuration: %w; "+
-			"use https, or set STS to a client of your own", err)
-	case err != nil:
-		problems.add("the AWS SDK's configuration: %w", err)
-	}
-	return client, errors.Join(problems...)
 }
 
 // newRegionBreakers remembers regions of STS that do not answer. They rest for longer than a call

@@ -32,7 +32,9 @@ func (c *Config) parseRegions(names []string) (list []Region, err error) {
 			return nil, err
 		}
 		if err := region.checkSTS(c.FIPS, c.DualStack); err != nil {
-			return nil, err
+			const asked = "%w, which Config.FIPS or the environment variable " +
+				"AWS_USE_FIPS_ENDPOINT asks for"
+			return nil, newError(CodeRegionInvalid, asked, err.Err)
 		}
 		if len(list) > 0 && region.partition != list[0].partition {
 			return nil, newError(CodeRegionInvalid,
@@ -75,7 +77,7 @@ func (r Region) STSHost(fips, dualStack bool) (string, error) {
 }
 
 // checkSTS checks that STS has a host in the region.
-func (r Region) checkSTS(fips, dualStack bool) error {
+func (r Region) checkSTS(fips, dualStack bool) *Error {
 	p, ok := iam.PartitionOf(r.name)
 	switch {
 	case !ok:

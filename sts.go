@@ -26,22 +26,6 @@ type STS interface {
 	) (*sts.AssumeRoleWithSAMLOutput, error)
 }
 
-// endpointWarning says that the client which New has made calls STS elsewhere than at AWS. A client
-// of the program's own was chosen there.
-func (d *Delegator) endpointWarning() string {
-	client, ok := d.config.STS.(*sts.Client)
-	if !ok || !d.ownSTS {
-		return ""
-	}
-	endpoint := aws.ToString(client.Options().BaseEndpoint)
-	from := session.EndpointSource(endpoint)
-	var regions []string
-	for _, region := range d.config.configuredRegions() {
-		regions = append(regions, region.String())
-	}
-	return session.EndpointWarning(endpoint, from, regions)
-}
-
 // redeem exchanges the response for credentials in the first of the decision's regions that
 // answers. A further response goes on where the last was answered. A region at rest is passed
 // over, but never all of them: then the first is asked. A single region never rests.
@@ -132,7 +116,7 @@ func (c *call) redeemIn(
 	if err != nil {
 		// The decision has checked that there is a host.
 		host, _ := region.STSHost(c.config.FIPS, c.config.DualStack)
-		return nil, stsError(err, host, limited.Err() != nil)
+		return nil, stsError(err, c.config.calledHost(err, host), limited.Err() != nil)
 	}
 	return c.credentials(out, region)
 }

@@ -232,6 +232,12 @@ targets:
 			`:1: sts.endpoint: "http://sts.example.com": plain http to another machine`},
 		"STS in the clear, asked": {"listen:",
 			"sts: {endpoint: \"http://sts.example.com\", allow_plain_http: true}\nlisten:", ""},
+		"STS endpoint with FIPS": {"listen:",
+			"sts: {endpoint: \"https://sts.example.com\", fips: true}\nlisten:",
+			":1: sts.endpoint: sts.fips is set, and STS is to be called at https://sts.example.com"},
+		"STS endpoint with dual stack": {"listen:",
+			"sts: {endpoint: \"https://sts.example.com\", dual_stack: true}\nlisten:",
+			":1: sts.endpoint: sts.dual_stack is set, and STS is to be called at "},
 		"console in the clear": {"listen:",
 			"http: {console: {enabled: true, endpoint: \"http://aws.example.com\"}}\nlisten:",
 			`:1: http.console.endpoint: "http://aws.example.com" must be https`},
@@ -279,6 +285,31 @@ targets:
 		})
 	}
 
+	t.Run("the AWS SDK's environment", func(t *testing.T) {
+		file := w.write(t, "delegation.yaml", good)
+		for variable, value := range map[string]string{
+			"AWS_CA_BUNDLE":              "/nowhere",
+			"AWS_ENDPOINT_URL_STS":       "http://10.0.0.1",
+			"AWS_USE_FIPS_ENDPOINT":      "1",
+			"AWS_USE_DUALSTACK_ENDPOINT": "1",
+		} {
+			t.Setenv(variable, value)
+			_, err := loadAndBuild(t, file)
+			var usage config.UsageError
+			want := "the environment variable " + variable + ": "
+			if !errors.As(err, &usage) || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("got %v, want a usage error %s", err, want)
+			}
+			t.Setenv(variable, "")
+		}
+		t.Setenv("AWS_USE_FIPS_ENDPOINT", "true")
+		_, err := loadAndBuild(t, file)
+		if err == nil || !strings.Contains(err.Error(), "targets.photo-app") ||
+			!strings.Contains(err.Error(), "which sts.fips or the environment variable "+
+				"AWS_USE_FIPS_ENDPOINT asks for") {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("all at once", func(t *testing.T) {
 		text := strings.NewReplacer("https://tenant", "http://tenant", "saml-provider/", "x/",
 			"mars", "x", "role/", "x/").Replace(good)

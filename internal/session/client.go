@@ -1,8 +1,8 @@
 package session
 
 import (
-	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -37,52 +37,134 @@ var ErrPlainHTTP = errors.New(
 
 // ClientOptions are what [NewClient] takes.
 type ClientOptions struct {
-	// Endpoint is used instead of the SDK's usual configuration, such as AWS_ENDPOINT_URL_STS;
-	// empty: that.
+	// Endpoint is used instead of AWS_ENDPOINT_URL_STS and AWS_ENDPOINT_URL; empty: these.
 	Endpoint string
 	// AllowPlainHTTP permits an endpoint of plain http that is not loopback, wherever it is
 	// configured.
 	AllowPlainHTTP bool
+	// FIPS and DualStack say that the caller will ask for such endpoints. With an endpoint of
+	// one's own they are an error.
+	FIPS, DualStack bool
+	// IgnoreEnvironment is for a client of something in this process: no variable counts.
+	IgnoreEnvironment bool
 }
 
 // NewClient returns the SDK's client for STS as this module uses it: anonymous, with an answer of
-// bounded size, without redirects, and over https. Otherwise its configuration is the SDK's usual
-// one (endpoint overrides, proxies, CA bundle).
+// bounded size, without redirects, and over https. From the environment it takes what says how STS
+// is called: endpoint, FIPS, dual stack, CA bundle and proxies. It reads no file of the SDK, and so
+// no profile.
 //
 // The call is not signed, so it is anonymous: otherwise the SDK might look for credentials in
 // profiles and instance metadata. The SDK's retryer repeats throttling, 5xx and dial errors, at
 // most three attempts in all, and never a definite refusal. An endpoint that is no URL, or that is
-// plain http and neither loopback nor allowed, is an error.
-func NewClient(ctx context.Context, o ClientOptions) (*sts.Client, error) {
-	c, err := config.LoadDefaultConfig(ctx,
-		config.WithCredentialsProvider(aws.AnonymousCredentials{}),
-		config.WithHTTPClient(transport()), // with AWS_CA_BUNDLE it must be of this type
-		config.WithRetryer(func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = maxBackoff })
-		}))
+// plain http and neither loopback nor allowed, is an error. A variable with which STS cannot be
+// called is an [*EnvironmentError].
+func NewClient(o ClientOptions) (*sts.Client, error) {
+	env := environment{}
+	if !o.IgnoreEnvironment {
+		read, err := readEnvironment()
+		if err != nil {
+			return nil, err
+		}
+		env = read
+	}
+	roots, err := caBundle(env.caBundle)
 	if err != nil {
 		return nil, err
 	}
-	var problem error
-	client := sts.NewFromConfig(c, func(s *sts.Options) {
-		if o.Endpoint != "" {
+	client := sts.NewFromConfig(sdkConfig(env, roots), func(s *sts.Options) {
+		switch {
+		case o.Endpoint != "":
 			s.BaseEndpoint = &o.Endpoint
+		case o.IgnoreEnvironment:
+			s.BaseEndpoint = nil
 		}
-		problem = checkEndpoint(aws.ToString(s.BaseEndpoint), o.AllowPlainHTTP)
 		s.HTTPClient = BoundedClient(s.HTTPClient)
 	})
-	if problem != nil {
-		return nil, problem
+	endpoint := aws.ToString(client.Options().BaseEndpoint)
+	from := "the configuration"
+	if o.Endpoint == "" {
+		from = EndpointSource(endpoint)
+	}
+	if err := checkKinds(endpoint, from, o, env); err != nil {
+		return nil, err
+	}
+	err = checkEndpoint(endpoint, o.AllowPlainHTTP)
+	if err != nil && o.Endpoint == "" {
+		return nil, &EnvironmentError{endpointVariableOf(endpoint), err}
+	}
+	if err != nil {
+		return nil, err
 	}
 	return client, nil
 }
 
-func transport() *awshttp.BuildableClient {
-	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+// sdkConfig is what the SDK's LoadDefaultConfig would make of the environment, less the profile.
+func sdkConfig(env environment, roots *x509.CertPool) aws.Config {
+	c := aws.Config{
+		AppID:         env.appID,
+		ConfigSources: []any{env.source()},
+		Credentials:   aws.AnonymousCredentials{},
+		HTTPClient:    transport(roots),
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = maxBackoff })
+		},
+	}
+	if env.allEndpoints != "" && !env.ignoreEndpoints {
+		c.BaseEndpoint = &env.allEndpoints
+	}
+	return c
+}
+
+// source is the environment as the SDK's clients ask for it.
+func (e environment) source() config.EnvConfig {
+	source := config.EnvConfig{IgnoreConfiguredEndpoints: &e.ignoreEndpoints}
+	switch e.fips {
+	case on:
+		source.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+	case off:
+		source.UseFIPSEndpoint = aws.FIPSEndpointStateDisabled
+	}
+	switch e.dualStack {
+	case on:
+		source.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+	case off:
+		source.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled
+	}
+	return source
+}
+
+// Endpoint is where a client of the SDK calls STS.
+type Endpoint struct {
+	URL             string // instead of AWS's; empty: AWS's
+	FIPS, DualStack bool
+}
+
+// EndpointOf returns the endpoint of a client, nothing of one that is not the SDK's.
+func EndpointOf(client any) Endpoint {
+	made, ok := client.(*sts.Client)
+	if !ok || made == nil {
+		return Endpoint{}
+	}
+	o := made.Options()
+	return Endpoint{
+		URL:       aws.ToString(o.BaseEndpoint),
+		FIPS:      o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled,
+		DualStack: o.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled,
+	}
+}
+
+// transport returns the SDK's own HTTP client, which uses the proxies of HTTPS_PROXY, HTTP_PROXY
+// and NO_PROXY. roots are the CAs that count; nil: the system's.
+func transport(roots *x509.CertPool) *awshttp.BuildableClient {
+	// The caller limits the time, and not AWS_ENABLE_DEFAULT_SOCKET_TIMEOUT_2026.
+	unlimited := awshttp.NewBuildableClient().WithReadTimeout(0)
+	return unlimited.WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns = 0 // no limit but the one for a host
 		t.MaxIdleConnsPerHost = idleConns
 		t.IdleConnTimeout = idleTime
 		t.MaxResponseHeaderBytes = maxHeaders
+		t.TLSClientConfig.RootCAs = roots
 		// A connection after a break then costs no handshake with certificates.
 		t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(tlsSessions)
 	})
@@ -111,8 +193,10 @@ func checkEndpoint(endpoint string, allowPlainHTTP bool) error {
 // wherever they lead, with the assertion. It keeps the connection after an early answer, which the
 // SDK's requests would lose, see [withoutWriterTo].
 func BoundedClient(client aws.HTTPClient) aws.HTTPClient {
+	var way *http.Transport
 	if buildable, ok := client.(*awshttp.BuildableClient); ok {
 		client = buildable.Freeze()
+		way = buildable.GetTransport()
 	}
 	if frozen, ok := client.(*http.Client); ok {
 		own := *frozen
@@ -121,17 +205,24 @@ func BoundedClient(client aws.HTTPClient) aws.HTTPClient {
 		}
 		client = &own
 	}
-	return boundedClient{client}
+	return boundedClient{client, way}
 }
 
-type boundedClient struct{ client aws.HTTPClient }
+type boundedClient struct {
+	client aws.HTTPClient
+	// way says which proxies and CAs the client uses; nil: it is not known. It sends nothing.
+	way *http.Transport
+}
 
 func (b boundedClient) Do(r *http.Request) (*http.Response, error) {
 	response, err := b.client.Do(withoutWriterTo(r))
-	if err == nil && response != nil && response.Body != nil {
+	if err != nil {
+		return response, explained(b.way, r, err)
+	}
+	if response != nil && response.Body != nil {
 		response.Body = http.MaxBytesReader(nil, response.Body, maxAnswer)
 	}
-	return response, err
+	return response, nil
 }
 
 // withoutWriterTo returns the request with a body that has Read and Close only, and so has that of

@@ -92,7 +92,7 @@ func TestBoundedClient_ReadsNoMore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := newEndless(answer.begin)
-			client, err := session.NewClient(t.Context(), session.ClientOptions{})
+			client, err := session.NewClient(session.ClientOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,7 +151,7 @@ func TestNewClient_Bounded(t *testing.T) {
 		_, _ = io.CopyN(z, newEndless(""), 2*limit)
 	}))
 	defer server.Close()
-	client, err := session.NewClient(t.Context(), session.ClientOptions{Endpoint: server.URL})
+	client, err := session.NewClient(session.ClientOptions{Endpoint: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestNewClient_BoundedHeaders(t *testing.T) {
 		w.Header().Set("X-Long", strings.Repeat("x", 128<<10))
 	}))
 	defer server.Close()
-	client, err := session.NewClient(t.Context(), session.ClientOptions{Endpoint: server.URL})
+	client, err := session.NewClient(session.ClientOptions{Endpoint: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestNewClient_FollowsNoRedirect(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other.URL, status)
 		}))
-		client, err := session.NewClient(t.Context(), session.ClientOptions{Endpoint: server.URL})
+		client, err := session.NewClient(session.ClientOptions{Endpoint: server.URL})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -199,7 +199,7 @@ func TestNewClient_FollowsNoRedirect(t *testing.T) {
 }
 
 // TestNewClient_Endpoint: plain http is for loopback, unless it is allowed by name, also where the
-// SDK's own configuration has the endpoint.
+// environment has the endpoint.
 func TestNewClient_Endpoint(t *testing.T) {
 	for endpoint, want := range map[string]string{
 		"":                                       "",
@@ -232,20 +232,11 @@ func TestNewClient_Endpoint(t *testing.T) {
 			"AWS_ENDPOINT_URL_STS": func(t *testing.T, _ *session.ClientOptions) {
 				t.Setenv("AWS_ENDPOINT_URL_STS", endpoint)
 			},
-			"profile": func(t *testing.T, _ *session.ClientOptions) {
-				file := filepath.Join(t.TempDir(), "config")
-				text := "[default]\nservices = own\n[services own]\nsts =\n  endpoint_url = " +
-					endpoint + "\n"
-				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				t.Setenv("AWS_CONFIG_FILE", file)
-			},
 		} {
 			t.Run(place+" "+endpoint, func(t *testing.T) {
 				var o session.ClientOptions
 				set(t, &o)
-				_, err := session.NewClient(t.Context(), o)
+				_, err := session.NewClient(o)
 				if plain := errors.Is(err, session.ErrPlainHTTP); plain != (want == "plain") {
 					t.Errorf("got %v", err)
 				}
@@ -254,7 +245,7 @@ func TestNewClient_Endpoint(t *testing.T) {
 					t.Errorf("got %v, want %q", err, want)
 				}
 				o.AllowPlainHTTP = true
-				_, err = session.NewClient(t.Context(), o)
+				_, err = session.NewClient(o)
 				if (err == nil) != (want != "not a URL") {
 					t.Errorf("with AllowPlainHTTP: got %v", err)
 				}
@@ -273,7 +264,7 @@ func TestNewClient_TakesACABundle(t *testing.T) {
 	}
 	for bundle, want := range map[string]string{"": "certificate", file: "404"} {
 		t.Setenv("AWS_CA_BUNDLE", bundle)
-		client, err := session.NewClient(t.Context(), session.ClientOptions{Endpoint: server.URL})
+		client, err := session.NewClient(session.ClientOptions{Endpoint: server.URL})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -90,7 +90,7 @@ func serveInMemory(
 func TestNewClient_OneConnection(t *testing.T) {
 	certified := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
 	certified.Close()
-	client, err := session.NewClient(t.Context(), session.ClientOptions{
+	client, err := session.NewClient(session.ClientOptions{
 		Endpoint: "https://example.com", // the certificate's name
 	})
 	if err != nil {
@@ -104,7 +104,7 @@ func TestNewClient_OneConnection(t *testing.T) {
 				resumed = append(resumed, r.TLS.DidResume)
 				_, _ = io.WriteString(w, success)
 			})
-		transport := session.Transport().WithTransportOptions(func(tr *http.Transport) {
+		transport := session.Transport(nil).WithTransportOptions(func(tr *http.Transport) {
 			tr.DialContext = network.dial
 			tr.TLSClientConfig.RootCAs = x509.NewCertPool()
 			tr.TLSClientConfig.RootCAs.AddCert(certified.Certificate())
@@ -155,7 +155,7 @@ func TestNewClient_ResumesTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("AWS_CA_BUNDLE", file)
-	client, err := session.NewClient(t.Context(), session.ClientOptions{Endpoint: server.URL})
+	client, err := session.NewClient(session.ClientOptions{Endpoint: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestBoundedClient_KeepsConnections(t *testing.T) {
 		network := serveInMemory(t, nil, func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 		})
-		client := session.BoundedClient(session.Transport().WithTransportOptions(
+		client := session.BoundedClient(session.Transport(nil).WithTransportOptions(
 			func(tr *http.Transport) { tr.DialContext = network.dial }))
 		text := strings.Repeat("x", 8000)
 		for range 20 {

@@ -9,15 +9,23 @@ import (
 	"github.com/seed055b7978/delegation/internal/iam"
 )
 
-// EndpointSource says where the configuration of the SDK has an endpoint from: a variable of the
-// environment, or a profile.
+// EndpointSource says where an endpoint of [NewClient] is from: a variable of the environment, or
+// the options of the client.
 func EndpointSource(endpoint string) string {
-	for _, name := range []string{"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"} {
-		if os.Getenv(name) == endpoint {
-			return "the environment variable " + name
+	if name := endpointVariableOf(endpoint); name != "" {
+		return "the environment variable " + name
+	}
+	return "the options of the STS client"
+}
+
+// endpointVariableOf returns the variable that holds the endpoint, empty if none does.
+func endpointVariableOf(endpoint string) string {
+	for _, name := range []string{endpointVariable, allEndpointsVariable} {
+		if endpoint != "" && os.Getenv(name) == endpoint {
+			return name
 		}
 	}
-	return "endpoint_url in the configuration file of the AWS SDK"
+	return ""
 }
 
 // EndpointWarning says that an endpoint leads calls for the regions elsewhere than to their STS,
@@ -27,15 +35,23 @@ func EndpointWarning(endpoint, from string, regions []string) string {
 	if endpoint == "" {
 		return ""
 	}
-	shown := "an address that is no URL"
 	if u, err := url.Parse(endpoint); err == nil {
 		elsewhere := func(region string) bool { return !iam.IsHostIn(u.Hostname(), region) }
 		if len(regions) > 0 && !slices.ContainsFunc(regions, elsewhere) {
 			return ""
 		}
-		shown = u.Redacted()
 	}
-	return fmt.Sprintf("STS is called at %.200s in all regions, because of %s", shown, from)
+	return fmt.Sprintf("STS is called at %.200s in all regions, because of %s",
+		shownURL(endpoint), from)
+}
+
+// shownURL is an endpoint without its password.
+func shownURL(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return "an address that is no URL"
+	}
+	return u.Redacted()
 }
 
 // EndpointRemedy is what to do about it.

@@ -58,6 +58,25 @@ func DateOf(err error) time.Time {
 	return date
 }
 
+// HostOf returns the host that the call of an error went to, as the request had it. Empty: nothing
+// was sent, or the client is not the SDK's.
+func HostOf(err error) string {
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) && response.Response != nil &&
+		response.Response.Response != nil && response.Response.Request != nil {
+		return response.Response.Request.URL.Host
+	}
+	var transport *url.Error
+	if !errors.As(err, &transport) {
+		return ""
+	}
+	u, err := url.Parse(transport.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
 // causeOf returns the code of an error and what may be told of it. The status is that of AWS's
 // answer, or zero.
 func causeOf(err error, status int, timedOut bool) (code string, cause error) {
@@ -87,7 +106,28 @@ func causeOf(err error, status int, timedOut bool) (code string, cause error) {
 	if errors.As(err, &send) {
 		return unavailable, errors.New("the request could not be sent")
 	}
+	if reason := configurationReason(err); reason != "" {
+		return refused, fmt.Errorf("the STS client is not configured right: %s", reason)
+	}
 	return refused, errors.New("the STS client failed without an answer from AWS")
+}
+
+// configurationReason is what the SDK says of a configuration with which it cannot find an
+// endpoint, such as a FIPS endpoint next to one of the user's own. Empty: the error is none of
+// these. The SDK has no type for them; their texts are of the endpoint rules of the service
+// (service/sts, endpoints.go), and of parameters, and have no part of the request.
+func configurationReason(err error) string {
+	for ; err != nil; err = errors.Unwrap(err) {
+		text := err.Error()
+		for _, begin := range []string{
+			"failed to resolve service endpoint, ", "failed to bind endpoint params, ",
+		} {
+			if reason, ok := strings.CutPrefix(text, begin); ok {
+				return longRun().ReplaceAllString(reason, "[redacted]")
+			}
+		}
+	}
+	return ""
 }
 
 // withoutAssertion copies AWS's refusal less what may be the assertion.

@@ -114,7 +114,7 @@ func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, err
 	built.About = b.about(c)
 	built.Proxies = s.HTTP.TrustedProxies
 	built.LimitsAddresses = s.Limits.RequestsPerAddress > 0
-	c.STS = b.sts(ctx, s.STS)
+	c.STS = b.sts(s.STS)
 	built.Endpoint = b.endpoint(s.STS, c.STS)
 	built.Redis = b.Stores(s, &c)
 	built.Audit = b.Audit(s.Audit, &c)
@@ -316,19 +316,28 @@ func onOrOff(on bool) string {
 func stsOf(s STSSettings) string { return fmt.Sprintf("%q %t", s.Endpoint, s.AllowPlainHTTP) }
 
 // sts returns the client of STS: that of the service before, if it is made of the same settings.
-func (b *Builder) sts(ctx context.Context, s STSSettings) delegation.STS {
+func (b *Builder) sts(s STSSettings) delegation.STS {
 	if b.before != nil && b.before.Parts.STSOf == stsOf(s) {
-		return b.before.Parts.STS
+		if b.before.Endpoint.URL == "" || !s.FIPS && !s.DualStack {
+			return b.before.Parts.STS
+		}
 	}
-	client, err := session.NewClient(ctx, session.ClientOptions{
+	client, err := session.NewClient(session.ClientOptions{
 		Endpoint:       s.Endpoint,
 		AllowPlainHTTP: s.AllowPlainHTTP,
+		FIPS:           s.FIPS,
+		DualStack:      s.DualStack,
 	})
+	var variable *session.EnvironmentError
+	ofEnvironment := errors.As(err, &variable)
 	if errors.Is(err, session.ErrPlainHTTP) {
 		err = fmt.Errorf("%w; use https, or set sts.allow_plain_http", err)
 	}
-	if err != nil {
-		b.Wrong("sts.endpoint", err)
+	switch {
+	case ofEnvironment:
+		b.Problem(err) // it names its place
+	case err != nil:
+		b.Wrong("sts.endpoint", errors.New(ByKeys(err.Error())))
 	}
 	return client
 }

@@ -144,7 +144,10 @@ func demoConfig(
 	ctx context.Context, issuerURL, awsURL string, identity delegation.IdentityProvider,
 	logger *slog.Logger,
 ) (delegation.Config, error) {
-	client, err := session.NewClient(ctx, session.ClientOptions{Endpoint: awsURL})
+	client, err := session.NewClient(session.ClientOptions{
+		Endpoint:          awsURL,
+		IgnoreEnvironment: true, // nothing leaves the machine
+	})
 	if err != nil {
 		return delegation.Config{}, err
 	}
