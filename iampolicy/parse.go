@@ -25,6 +25,11 @@ type Policy struct {
 // String returns the document as it was given to [Parse].
 func (p *Policy) String() string { return p.text }
 
+// HasPrincipal reports whether it is a resource policy.
+func (p *Policy) HasPrincipal() bool {
+	return len(p.statements) > 0 && p.statements[0].principal != nil
+}
+
 // versionWithVariables is the version of the policy language that has variables.
 const versionWithVariables = "2012-10-17"
 

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/seed055b7978/delegation/iampolicy"
 )
 
 // Limits of AssumeRoleWithSAML: AWS STS API Reference.
@@ -75,7 +77,11 @@ func (s *Server) assumeRoleWithSAML(r *request) (element, *apiError) {
 	}
 
 	end := sessionEnd(r.now, time.Duration(duration)*time.Second, a)
-	session, err := s.issue(role, a.sessionName, end)
+	session, err := s.issue(role, a.sessionName, end, authority{
+		context:    a.sessionContext(provider, role, r.now),
+		policy:     strings.Clone(policy),
+		policyARNs: keptTexts(policyARNs),
+	})
 	if err != nil {
 		return element{}, &apiError{status: 500, code: "InternalFailure", message: err.Error()}
 	}
@@ -422,11 +428,50 @@ type session struct {
 	account, partition         string
 	expires                    time.Time
 	maxTTL                     time.Duration // of the role
+	role                       string        // its ARN
+	authority                  authority
+}
+
+// An authority is what a session has to do with policies.
+type authority struct {
+	context    iampolicy.Context // the condition keys that all its requests have
+	policy     string            // the session policy; empty: none
+	policyARNs []string
+}
+
+// sessionContext returns the condition keys that requests of a session have. Of
+// the keys of SAML only three outlive the sign-in (IAM User Guide, IAM and AWS
+// STS condition context keys, Available keys for SAML-based AWS STS federation).
+func (a *assertion) sessionContext(p *provider, r *role, now time.Time) iampolicy.Context {
+	signIn := a.context(p)
+	c := iampolicy.Context{
+		"saml:sub":              signIn["saml:sub"],
+		"saml:sub_type":         signIn["saml:sub_type"],
+		"saml:namequalifier":    signIn["saml:namequalifier"],
+		"aws:userid":            {r.id + ":" + a.sessionName},
+		"aws:PrincipalArn":      {r.arn.text},
+		"aws:PrincipalAccount":  {r.arn.account},
+		"aws:PrincipalType":     {"AssumedRole"},
+		"aws:FederatedProvider": {p.arn.text},
+		"aws:TokenIssueTime":    {wireTime(now)},
+	}
+	for key, value := range a.tags {
+		c["aws:PrincipalTag/"+strings.Clone(key)] = []string{value}
+	}
+	if a.sourceIdentity != "" {
+		c["aws:SourceIdentity"] = []string{a.sourceIdentity}
+	}
+	for key, values := range c {
+		c[key] = keptTexts(values)
+	}
+	return c
 }
 
 // issue makes credentials. The oldest session is forgotten when there are too
 // many; its credentials are then unknown rather than expired.
-func (s *Server) issue(role *role, sessionName string, expires time.Time) (*session, error) {
+func (s *Server) issue(
+	role *role, sessionName string, expires time.Time, authority authority,
+) (*session, error) {
 	b, err := s.random(10 + 30 + 270)
 	if err != nil {
 		return nil, err
@@ -443,6 +488,8 @@ func (s *Server) issue(role *role, sessionName string, expires time.Time) (*sess
 		partition:   role.arn.partition,
 		expires:     expires,
 		maxTTL:      role.maxTTL,
+		role:        role.arn.text,
+		authority:   authority,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -151,70 +150,62 @@ func parseAuthorization(header string) (authorization, error) {
 		}
 		params[name] = value
 	}
-	scope := strings.Split(params["Credential"], "/")
-	if len(params) != 3 || params["SignedHeaders"] == "" || params["Signature"] == "" {
+	a, ok = scopedAuthorization(params["Credential"], params["SignedHeaders"], params["Signature"])
+	if len(params) != 3 || !ok {
 		return a, bad
 	}
-	if len(scope) != 5 || scope[4] != "aws4_request" {
-		return a, bad
-	}
-	a.accessKeyID = scope[0]
-	a.day = scope[1]
-	a.region = scope[2]
-	a.service = scope[3]
-	a.headers = strings.Split(params["SignedHeaders"], ";")
-	a.signature = params["Signature"]
 	return a, nil
+}
+
+// scopedAuthorization makes an authorization of its three parameters.
+func scopedAuthorization(credential, headers, signature string) (authorization, bool) {
+	scope := strings.Split(credential, "/")
+	if len(scope) != 5 || scope[4] != "aws4_request" || headers == "" || signature == "" {
+		return authorization{}, false
+	}
+	return authorization{
+		accessKeyID: scope[0],
+		day:         scope[1],
+		region:      scope[2],
+		service:     scope[3],
+		headers:     strings.Split(headers, ";"),
+		signature:   signature,
+	}, true
+}
+
+// scope returns the credential scope.
+func (a authorization) scope() string {
+	return strings.Join([]string{a.day, a.region, a.service, "aws4_request"}, "/")
+}
+
+// key returns the signing key.
+func (a authorization) key(secret string) []byte {
+	key := []byte("AWS4" + secret)
+	for _, part := range []string{a.day, a.region, a.service, "aws4_request"} {
+		key = hmacOf(key, part)
+	}
+	return key
+}
+
+func hmacOf(key []byte, data string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(data))
+	return h.Sum(nil)
 }
 
 // sign computes the signature of a canonical request.
 func (a authorization) sign(secret, date, canonical string) string {
-	mac := func(key []byte, data string) []byte {
-		h := hmac.New(sha256.New, key)
-		h.Write([]byte(data))
-		return h.Sum(nil)
-	}
-	key := []byte("AWS4" + secret)
-	for _, part := range []string{a.day, a.region, a.service, "aws4_request"} {
-		key = mac(key, part)
-	}
 	sum := sha256.Sum256([]byte(canonical))
-	scope := strings.Join([]string{a.day, a.region, a.service, "aws4_request"}, "/")
-	toSign := strings.Join([]string{sigAlgorithm, date, scope, hex.EncodeToString(sum[:])}, "\n")
-	return hex.EncodeToString(mac(key, toSign))
+	toSign := strings.Join(
+		[]string{sigAlgorithm, date, a.scope(), hex.EncodeToString(sum[:])}, "\n")
+	return hex.EncodeToString(hmacOf(a.key(secret), toSign))
 }
 
 // canonical returns the canonical request over the signed headers.
 func (r *request) canonical(headers []string) string {
-	path := strings.ReplaceAll(r.URL.EscapedPath(), "%", "%25") // encoded twice, except for S3
-	if path == "" {
-		path = "/"
-	}
-	var query []string
-	for name, values := range r.URL.Query() {
-		for _, value := range values {
-			query = append(query, awsEscape(name)+"="+awsEscape(value))
-		}
-	}
-	slices.Sort(query)
-	lines := []string{r.Method, path, strings.Join(query, "&")}
-	for _, name := range headers {
-		values := r.Header.Values(name)
-		switch name { // net/http keeps these two outside the header
-		case "host":
-			values = []string{r.Host}
-		case "content-length":
-			values = []string{strconv.FormatInt(r.ContentLength, 10)}
-		}
-		trimmed := make([]string, len(values))
-		for i, v := range values {
-			trimmed[i] = strings.Join(strings.Fields(v), " ")
-		}
-		lines = append(lines, name+":"+strings.Join(trimmed, ","))
-	}
 	sum := sha256.Sum256(r.body)
-	lines = append(lines, "", strings.Join(headers, ";"), hex.EncodeToString(sum[:]))
-	return strings.Join(lines, "\n")
+	hash := hex.EncodeToString(sum[:])
+	return canonicalRequest(r.Request, headers, r.URL.Query(), hash, false)
 }
 
 // awsEscape percent-encodes all but the unreserved characters of RFC 3986.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/seed055b7978/delegation/iampolicy"
 )
 
 // A Server keeps the last calls, sessions and sign-in tokens, so that a long
@@ -69,6 +71,7 @@ type Server struct {
 	mu        sync.Mutex
 	providers map[string]*provider
 	roles     map[string]*role
+	policies  map[string]*iampolicy.Policy // managed ones, by ARN
 	script    []Fault
 	calls     []Call
 	nextCall  int              // where the next call goes once calls is full
@@ -110,6 +113,8 @@ type role struct {
 	id     string
 	trust  *trustPolicy
 	maxTTL time.Duration
+
+	identity, boundary []*iampolicy.Policy
 }
 
 // New returns a Server with no SAML providers, no roles and no faults.
@@ -130,6 +135,7 @@ func New(config Config) *Server {
 		config:    config,
 		providers: map[string]*provider{},
 		roles:     map[string]*role{},
+		policies:  map[string]*iampolicy.Policy{},
 	}
 }
 
@@ -213,6 +219,15 @@ type Role struct {
 	// NotPrincipal are refused: PutRole names them.
 	TrustPolicy string
 
+	// Policies are the role's identity policies in JSON, for [Server.Gate]. [iampolicy.Parse] reads
+	// them. Without any, a session may do nothing but what a resource policy grants it. AWS
+	// evaluates the policies that a role has when a request comes, not those of the sign-in, so
+	// PutRole also changes what existing sessions may do.
+	Policies []string
+
+	// Boundary is the role's permissions boundary in JSON. Default none.
+	Boundary string
+
 	// MaxSessionDuration is the longest session, one to twelve hours in whole
 	// seconds. Default one hour.
 	MaxSessionDuration time.Duration
@@ -240,12 +255,59 @@ func (s *Server) PutRole(r Role) error {
 	if err != nil {
 		return fmt.Errorf("ststest: role %s: trust policy: %w", r.ARN, err)
 	}
+	identity, err := parseIdentity(r.Policies)
+	if err != nil {
+		return fmt.Errorf("ststest: role %s: %w", r.ARN, err)
+	}
+	var boundary []*iampolicy.Policy
+	if r.Boundary != "" {
+		if boundary, err = parseIdentity([]string{r.Boundary}); err != nil {
+			return fmt.Errorf("ststest: role %s: boundary: %w", r.ARN, err)
+		}
+	}
 	// The unique ID is made from the ARN, so that it is the same in every run.
 	sum := sha256.Sum256([]byte(r.ARN))
 	id := "AROA" + base32.StdEncoding.EncodeToString(sum[:])[:17]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.roles[r.ARN] = &role{arn: a, id: id, trust: trust, maxTTL: ttl}
+	s.roles[r.ARN] = &role{
+		arn: a, id: id, trust: trust, maxTTL: ttl, identity: identity, boundary: boundary,
+	}
+	return nil
+}
+
+// parseIdentity parses policies that have no Principal.
+func parseIdentity(documents []string) ([]*iampolicy.Policy, error) {
+	var policies []*iampolicy.Policy
+	for i, document := range documents {
+		p, err := iampolicy.Parse(document)
+		if err == nil && p.HasPrincipal() {
+			err = errors.New("it has a Principal, and only resource policies have one")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("policy %d: %w", i+1, err)
+		}
+		policies = append(policies, p)
+	}
+	return policies, nil
+}
+
+// PutPolicy creates a managed policy or replaces the one with the same ARN, for requests of
+// AssumeRoleWithSAML that name it under PolicyArns. document is read by [iampolicy.Parse]. On an
+// error nothing has changed. A session that names a policy which was never put is refused by
+// [Server.Gate], and not by AssumeRoleWithSAML.
+func (s *Server) PutPolicy(arn, document string) error {
+	if _, ok := parseARN(policyARN, arn); !ok {
+		return fmt.Errorf("ststest: %q is not the ARN of a policy; "+
+			"want arn:{partition}:iam::{account or aws}:policy/{path and name}", arn)
+	}
+	parsed, err := parseIdentity([]string{document})
+	if err != nil {
+		return fmt.Errorf("ststest: %s: %w", arn, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.policies[strings.Clone(arn)] = parsed[0]
 	return nil
 }
 
@@ -255,7 +317,7 @@ func (s *Server) PutRole(r Role) error {
 // the most that AWS accepts in any of them, and its lists of ARNs after 11.
 type Call struct {
 	Time      time.Time
-	Action    string // as sent, also when there is no such action
+	Action    string // as sent, also when there is no such action; of a gate, such as s3:GetObject
 	Region    string // of the endpoint that was addressed
 	RequestID string
 	Status    int    // HTTP status; zero for a fault that answers nothing
@@ -283,6 +345,9 @@ type Call struct {
 	SourceIdentity    string
 	PrincipalTags     map[string]string
 	TransitiveTagKeys []string
+
+	// Resource is the ARN that a request to a [Server.Gate] was about.
+	Resource string
 
 	// AccessKeyID is the one issued, the one that signed, or the one that a
 	// console sign-in was granted to.
@@ -323,7 +388,7 @@ func (c *Call) kept() Call {
 	for _, text := range []*string{
 		&k.Action, &k.Region, &k.RequestID, &k.Code, &k.Cause,
 		&k.RoleARN, &k.PrincipalARN, &k.Policy,
-		&k.AssertionID, &k.Subject, &k.SessionName, &k.SourceIdentity, &k.AccessKeyID,
+		&k.AssertionID, &k.Subject, &k.SessionName, &k.SourceIdentity, &k.AccessKeyID, &k.Resource,
 	} {
 		*text = keptText(*text)
 	}

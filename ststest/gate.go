@@ -1,0 +1,307 @@
+package ststest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed055b7978/delegation/iampolicy"
+)
+
+// maxGateBody is the default of [Gate.MaxBody]: 64 MiB, which is more than the parts in which
+// clients upload.
+const maxGateBody = 64 << 20
+
+// A Gate holds the settings of [Server.Gate]. The zero value is for S3, and for the services that
+// [JSONAccess] knows.
+type Gate struct {
+	// Access says what a request asks for. The default is [S3Access] for requests that are signed
+	// for s3, and [JSONAccess] for those with the header X-Amz-Target. Others are refused with
+	// 501, as is a request for which Access returns an error or nothing.
+	Access func(*SignedRequest) ([]Access, error)
+
+	// ResourcePolicies returns the policies of a resource, such as the bucket policy for the ARN
+	// of a bucket or of an object in it. Default none.
+	ResourcePolicies func(resource string) []*iampolicy.Policy
+
+	// Host is the host name of the fake. A request to bucket.Host is for the bucket, as one to
+	// bucket.s3.amazonaws.com is. Default localhost.
+	Host string
+
+	// MaxBody is the largest body in bytes. A larger one is refused with 413. Default 64 MiB.
+	MaxBody int64
+}
+
+// An Access is one action on one resource. A request needs all that [Gate.Access] returns for it.
+type Access struct {
+	// Action is an action of IAM, such as s3:GetObject.
+	Action string
+
+	// Resource is an ARN, or "*" for an action without resources.
+	Resource string
+
+	// Context has the condition keys of the service, such as s3:prefix. It may also replace what
+	// the gate sets by itself, such as aws:ResourceAccount.
+	Context iampolicy.Context
+}
+
+// A SignedRequest is a request whose signature is good. An anonymous one has no Account.
+type SignedRequest struct {
+	*http.Request
+
+	// Payload is the whole body, without the framing of a body that was sent in signed chunks.
+	Payload []byte
+
+	// Service and Region are those that the request was signed for, such as s3 and eu-central-1.
+	Service, Region string
+
+	// Account and Partition are those of the session.
+	Account, Partition string
+
+	gateHost string // Gate.Host
+	signed   signature
+}
+
+// Gate returns a handler that lets a request pass to next as AWS would: it checks Signature
+// Version 4 with the credentials that the Server issued, and then the policies. It is for fakes of
+// any service, which need no idea of either.
+//
+// It accepts signatures in the Authorization header and in presigned URLs. It checks the session
+// token, the region's partition, the time (15 minutes before and after [Config.Now]), the end of a
+// presigned URL and of the session, that host and every x-amz header are signed, and the hash of
+// the payload. S3 may leave the payload unsigned, or send it in chunks, whose signatures are
+// checked; next gets the payload without the chunks' framing.
+//
+// The policies are the role's as they are when the request comes ([Role.Policies] and
+// [Role.Boundary]), the session policy and the policies of PolicyArns ([Server.PutPolicy]), and
+// those of [Gate.ResourcePolicies]. Condition keys are those of the session, such as saml:sub,
+// aws:PrincipalTag/… and aws:TokenIssueTime, of the request, such as aws:SourceIp (the address of
+// the connection), aws:SecureTransport (true), aws:CurrentTime, aws:RequestedRegion and
+// aws:UserAgent, and those of [Access]. aws:ResourceAccount is the session's account unless Access
+// says otherwise. aws:username and aws:MultiFactorAuthPresent are never set.
+//
+// It refuses as AWS does: S3 in XML, services with X-Amz-Target as AccessDeniedException with
+// status 400, the query protocol in XML, and others in JSON with status 403. [Server.Calls] has
+// every request. Its Action and Resource are what was decided, and its Cause is the decision in
+// words, with the statement that decided. For a request that passed, Status is zero.
+//
+// DeleteObjects is refused as a whole if one key may not be deleted, where S3 answers for each key.
+// Forms of browsers, access points and Signature Version 4A are refused.
+func (s *Server) Gate(next http.Handler, g Gate) http.Handler {
+	if g.Host == "" {
+		g.Host = "localhost"
+	}
+	if g.MaxBody == 0 {
+		g.MaxBody = maxGateBody
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.guard(w, r, next, g)
+	})
+}
+
+// guard judges one request, and passes it on or refuses it.
+func (s *Server) guard(w http.ResponseWriter, r *http.Request, next http.Handler, g Gate) {
+	id, err := s.uuid()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	call := &Call{Time: s.config.Now(), RequestID: id}
+	body, err := io.ReadAll(io.LimitReader(r.Body, g.MaxBody+1))
+	if err != nil {
+		return // the client went away while it was sending
+	}
+	j := &judgement{server: s, gate: g, now: call.Time, call: call}
+	j.request = &SignedRequest{Request: r, Payload: body, gateHost: g.Host}
+	refusal := j.judge()
+	if refusal != nil {
+		s.refuseAtGate(w, j, refusal)
+		return
+	}
+	s.record(call)
+	r.Body = io.NopCloser(bytes.NewReader(j.request.Payload))
+	r.ContentLength = int64(len(j.request.Payload))
+	next.ServeHTTP(w, r)
+}
+
+// A judgement is one request on its way through a gate.
+type judgement struct {
+	server  *Server
+	gate    Gate
+	now     time.Time
+	call    *Call
+	request *SignedRequest
+	session *session // nil for an anonymous request
+}
+
+// judge returns why a request is refused, or nil.
+func (j *judgement) judge() *gateRefusal {
+	if int64(len(j.request.Payload)) > j.gate.MaxBody {
+		return &gateRefusal{reason: tooLarge, message: "Your proposed upload exceeds the maximum " +
+			"allowed size"}
+	}
+	if refusal := j.authenticate(); refusal != nil {
+		return refusal
+	}
+	if j.session != nil {
+		j.request.Account = j.session.account
+		j.request.Partition = j.session.partition
+	} else {
+		j.request.Partition = partitionOf(j.request.Region).name
+	}
+	accesses, err := j.accesses()
+	if err == nil && len(accesses) == 0 {
+		err = errors.New("nobody says what the request asks for")
+	}
+	if err != nil {
+		j.call.Cause = err.Error()
+		return &gateRefusal{reason: notUnderstood, message: err.Error()}
+	}
+	for _, a := range accesses {
+		if refusal := j.allow(a); refusal != nil {
+			return refusal
+		}
+	}
+	return nil
+}
+
+// accesses returns what the request asks for.
+func (j *judgement) accesses() ([]Access, error) {
+	switch {
+	case j.gate.Access != nil:
+		return j.gate.Access(j.request)
+	case j.request.Service == "s3":
+		return S3Access(j.request)
+	case j.request.Header.Get("X-Amz-Target") != "":
+		return JSONAccess(j.request)
+	}
+	return nil, fmt.Errorf("the gate does not know the service %q; set Gate.Access",
+		j.request.Service)
+}
+
+// allow evaluates the policies for one access.
+func (j *judgement) allow(a Access) *gateRefusal {
+	j.call.Action = a.Action
+	j.call.Resource = a.Resource
+	set, err := j.policies(a.Resource)
+	if err != nil {
+		j.call.Cause = err.Error()
+		return &gateRefusal{reason: denied, message: "Access Denied"}
+	}
+	r := iampolicy.Request{Action: a.Action, Resource: a.Resource, Context: j.context(a.Context)}
+	if j.session != nil {
+		r.Principal = iampolicy.Principal{ARN: j.session.arn, Role: j.session.role}
+	}
+	decision, err := set.Decide(r)
+	switch {
+	case err != nil:
+		j.call.Cause = err.Error()
+		return &gateRefusal{reason: denied, message: "Access Denied"}
+	case decision.Allowed():
+		return nil
+	}
+	j.call.Cause = decision.String()
+	return &gateRefusal{reason: denied, message: j.deniedBecause(a, decision)}
+}
+
+// policies returns the policies that apply to a resource.
+func (j *judgement) policies(resource string) (iampolicy.Set, error) {
+	var set iampolicy.Set
+	if j.gate.ResourcePolicies != nil {
+		set.Resource = j.gate.ResourcePolicies(resource)
+	}
+	if j.session == nil {
+		return set, nil
+	}
+	own := j.session.authority
+	if own.policy != "" {
+		var err error
+		if set.Session, err = parseIdentity([]string{own.policy}); err != nil {
+			return set, fmt.Errorf("the session policy: %w", err)
+		}
+	}
+	s := j.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, arn := range own.policyARNs {
+		managed := s.policies[arn]
+		if managed == nil {
+			return set, fmt.Errorf("there is no policy %s: Server.PutPolicy makes one", arn)
+		}
+		set.Session = append(set.Session, managed)
+	}
+	role := s.roles[j.session.role]
+	if role == nil {
+		return set, errors.New("there is no role of this session")
+	}
+	set.Identity = role.identity
+	set.Boundary = role.boundary
+	return set, nil
+}
+
+// context returns all condition keys of a request (IAM User Guide, AWS global condition context
+// keys). Those of the access replace others.
+func (j *judgement) context(own iampolicy.Context) iampolicy.Context {
+	r := j.request
+	all := iampolicy.Context{
+		"aws:currenttime":           {wireTime(j.now)},
+		"aws:epochtime":             {strconv.FormatInt(j.now.Unix(), 10)},
+		"aws:securetransport":       {"true"},
+		"aws:viaawsservice":         {"false"},
+		"aws:principalisawsservice": {"false"},
+		"aws:useragent":             r.Header.Values("User-Agent"),
+		"aws:referer":               r.Header.Values("Referer"),
+	}
+	if r.Region != "" {
+		all["aws:requestedregion"] = []string{r.Region}
+	}
+	if r.Account != "" {
+		all["aws:resourceaccount"] = []string{r.Account}
+	}
+	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		all["aws:sourceip"] = []string{from.Addr().Unmap().WithZone("").String()}
+	}
+	if j.session != nil {
+		for key, values := range j.session.authority.context {
+			all[strings.ToLower(key)] = values
+		}
+	}
+	for key, values := range own {
+		all[strings.ToLower(key)] = values
+	}
+	return all
+}
+
+// deniedBecause words a refusal as AWS does (IAM User Guide, Troubleshoot access denied error
+// messages).
+func (j *judgement) deniedBecause(a Access, d iampolicy.Decision) string {
+	if j.session == nil {
+		return "Access Denied"
+	}
+	kind := map[iampolicy.Kind]string{
+		iampolicy.Identity: "identity-based policy",
+		iampolicy.Session:  "session policy",
+		iampolicy.Boundary: "permissions boundary",
+		iampolicy.Resource: "resource-based policy",
+	}[d.By.Kind]
+	article := "a"
+	if d.By.Kind == iampolicy.Identity {
+		article = "an"
+	}
+	because := "because no " + kind + " allows the " + a.Action + " action"
+	if d.Effect == iampolicy.DeniedExplicitly {
+		because = "with an explicit deny in " + article + " " + kind
+	}
+	resource := a.Resource
+	if j.request.Service == "s3" {
+		resource = strconv.Quote(resource)
+	}
+	return fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s",
+		j.session.arn, a.Action, resource, because)
+}

@@ -1,0 +1,386 @@
+package ststest
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed055b7978/delegation/iampolicy"
+)
+
+// s3Host is a host name of S3, with the bucket of a virtual-hosted-style request (Amazon S3 User
+// Guide, Virtual hosting of general purpose buckets; AWS General Reference, Amazon S3 endpoints).
+var s3Host = newPattern(`\A(?:(.+)\.)?s3(?:-fips)?(?:[.-]dualstack|[.-]accelerate)?` +
+	`(?:[.-][a-z]{2,4}(?:-[a-z]+)+-\d+)?\.(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|` +
+	`c2s\.ic\.gov|sc2s\.sgov\.gov)\z`)
+
+// bucketName has the characters of names of buckets, also of old ones.
+var bucketName = newPattern(`\A[a-zA-Z0-9._-]{3,255}\z`)
+
+// S3Access returns what a request to Amazon S3 needs (Amazon S3 User Guide, Required permissions
+// for Amazon S3 API operations). It knows buckets in the path and in the host name, sub-resources,
+// versions, multipart uploads, tags, ACLs and copies. A copy needs s3:GetObject of its source, and
+// DeleteObjects needs s3:DeleteObject of each key. It refuses sub-resources and parameters that it
+// does not know.
+//
+// Its condition keys are those of the request: s3:prefix, s3:delimiter, s3:max-keys,
+// s3:x-amz-… of the headers, s3:VersionId, s3:RequestObjectTag/…, s3:RequestObjectTagKeys,
+// s3:authType, s3:signatureversion, s3:signatureAge and s3:ResourceAccount. What an object has,
+// such as s3:ExistingObjectTag/…, only a function of [Gate.Access] can add.
+func S3Access(r *SignedRequest) ([]Access, error) {
+	bucket, key, err := bucketAndKey(r)
+	if err != nil {
+		return nil, err
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	o := &s3Operation{r: r, query: query, bucket: bucket, key: key, context: s3Context(r, query)}
+	if err := o.findSubresource(); err != nil {
+		return nil, err
+	}
+	switch {
+	case bucket == "":
+		return o.onService()
+	case key == "":
+		return o.onBucket()
+	}
+	return o.onObject()
+}
+
+// bucketAndKey reads the bucket and the key of a request, each of which may be missing.
+func bucketAndKey(r *SignedRequest) (bucket, key string, err error) {
+	path := strings.TrimPrefix(r.URL.Path, "/")
+	host := hostName(r.Host)
+	if found := s3Host.FindStringSubmatch(host); found != nil {
+		bucket = found[1]
+	} else if before, ok := strings.CutSuffix(host, "."+strings.ToLower(r.gateHost)); ok {
+		bucket = before
+	}
+	key = path
+	if bucket == "" {
+		bucket, key, _ = strings.Cut(path, "/")
+	}
+	if bucket != "" && !bucketName.MatchString(bucket) {
+		return "", "", fmt.Errorf("%.80q is not the name of a bucket", bucket)
+	}
+	return bucket, key, nil
+}
+
+// An s3Operation is a request to S3.
+type s3Operation struct {
+	r           *SignedRequest
+	query       url.Values
+	bucket, key string
+	subresource string // in the query, such as acl; or empty
+	context     iampolicy.Context
+}
+
+// plainParameters are those of the query that choose no sub-resource.
+var plainParameters = []string{
+	"list-type", "prefix", "delimiter", "max-keys", "marker", "start-after", "continuation-token",
+	"encoding-type", "fetch-owner", "key-marker", "version-id-marker", "upload-id-marker",
+	"max-uploads", "max-parts", "part-number-marker", "partNumber", "uploadId", "versionId",
+	"max-buckets", "bucket-region", "x-id", "id", "select-type",
+	"response-cache-control", "response-content-disposition", "response-content-encoding",
+	"response-content-language", "response-content-type", "response-expires",
+}
+
+// findSubresource finds the parameter that chooses what the request is about.
+func (o *s3Operation) findSubresource() error {
+	for name := range o.query {
+		switch {
+		case slices.Contains(plainParameters, name), strings.HasPrefix(name, "X-Amz-"),
+			strings.HasPrefix(strings.ToLower(name), "x-amz-"):
+		case o.subresource != "":
+			return errors.New("the request has several sub-resources")
+		default:
+			o.subresource = name
+		}
+	}
+	return nil
+}
+
+// arn returns the ARN of a resource of S3.
+func (o *s3Operation) arn(resource string) string {
+	return "arn:" + o.r.Partition + ":s3:::" + resource
+}
+
+func (o *s3Operation) needs(resource string, actions ...string) []Access {
+	var all []Access
+	for _, action := range actions {
+		all = append(all, Access{
+			Action: "s3:" + action, Resource: o.arn(resource), Context: o.context,
+		})
+	}
+	return all
+}
+
+func (o *s3Operation) unknown() ([]Access, error) {
+	return nil, fmt.Errorf("the gate does not know %s with the sub-resource %.40q", o.r.Method,
+		o.subresource)
+}
+
+// onService is a request without a bucket. ListAllMyBuckets has no resource; AWS's own policies
+// name "*" or arn:aws:s3:::* for it, which both match.
+func (o *s3Operation) onService() ([]Access, error) {
+	if o.r.Method != http.MethodGet || o.subresource != "" {
+		return o.unknown()
+	}
+	return o.needs("*", "ListAllMyBuckets"), nil
+}
+
+// bucketActions are the actions of sub-resources of a bucket for GET, PUT and DELETE.
+var bucketActions = map[string][3]string{
+	"accelerate": {"GetAccelerateConfiguration", "PutAccelerateConfiguration"},
+	"acl":        {"GetBucketAcl", "PutBucketAcl"},
+	"analytics": {"GetAnalyticsConfiguration", "PutAnalyticsConfiguration",
+		"PutAnalyticsConfiguration"},
+	"cors": {"GetBucketCORS", "PutBucketCORS", "PutBucketCORS"},
+	"encryption": {"GetEncryptionConfiguration", "PutEncryptionConfiguration",
+		"PutEncryptionConfiguration"},
+	"intelligent-tiering": {"GetIntelligentTieringConfiguration",
+		"PutIntelligentTieringConfiguration", "PutIntelligentTieringConfiguration"},
+	"inventory": {"GetInventoryConfiguration", "PutInventoryConfiguration",
+		"PutInventoryConfiguration"},
+	"lifecycle": {"GetLifecycleConfiguration", "PutLifecycleConfiguration",
+		"PutLifecycleConfiguration"},
+	"location": {"GetBucketLocation"},
+	"logging":  {"GetBucketLogging", "PutBucketLogging"},
+	"metrics": {"GetMetricsConfiguration", "PutMetricsConfiguration",
+		"PutMetricsConfiguration"},
+	"notification": {"GetBucketNotification", "PutBucketNotification"},
+	"object-lock":  {"GetBucketObjectLockConfiguration", "PutBucketObjectLockConfiguration"},
+	"ownershipControls": {"GetBucketOwnershipControls", "PutBucketOwnershipControls",
+		"PutBucketOwnershipControls"},
+	"policy":       {"GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"},
+	"policyStatus": {"GetBucketPolicyStatus"},
+	"publicAccessBlock": {"GetBucketPublicAccessBlock", "PutBucketPublicAccessBlock",
+		"PutBucketPublicAccessBlock"},
+	"replication": {"GetReplicationConfiguration", "PutReplicationConfiguration",
+		"PutReplicationConfiguration"},
+	"requestPayment": {"GetBucketRequestPayment", "PutBucketRequestPayment"},
+	"tagging":        {"GetBucketTagging", "PutBucketTagging", "PutBucketTagging"},
+	"uploads":        {"ListBucketMultipartUploads"},
+	"versioning":     {"GetBucketVersioning", "PutBucketVersioning"},
+	"versions":       {"ListBucketVersions"},
+	"website":        {"GetBucketWebsite", "PutBucketWebsite", "DeleteBucketWebsite"},
+	"":               {"ListBucket", "CreateBucket", "DeleteBucket"},
+}
+
+func (o *s3Operation) onBucket() ([]Access, error) {
+	action := ""
+	switch actions := bucketActions[o.subresource]; o.r.Method {
+	case http.MethodGet:
+		action = actions[0]
+		// "The s3:max-keys key is always present in the request when you perform the ListBucket
+		// operation" (IAM User Guide, Numeric condition operators). The default is 1,000.
+		lists := action == "ListBucket" || action == "ListBucketVersions"
+		if lists && !o.query.Has("max-keys") {
+			o.context["s3:max-keys"] = []string{"1000"}
+		}
+	case http.MethodHead:
+		if o.subresource == "" {
+			action = "ListBucket"
+		}
+	case http.MethodPut:
+		action = actions[1]
+	case http.MethodDelete:
+		action = actions[2]
+	case http.MethodPost:
+		if o.subresource == "delete" {
+			return o.deleteObjects()
+		}
+	}
+	if action == "" {
+		return o.unknown()
+	}
+	return o.needs(o.bucket, action), nil
+}
+
+// deleteObjects needs an action for each key in the body.
+func (o *s3Operation) deleteObjects() ([]Access, error) {
+	var body struct {
+		Object []struct{ Key, VersionId string }
+	}
+	if err := xml.Unmarshal(o.r.Payload, &body); err != nil || len(body.Object) == 0 {
+		return nil, errors.New("the body of DeleteObjects names no keys")
+	}
+	var all []Access
+	for _, object := range body.Object {
+		action := "DeleteObject"
+		if object.VersionId != "" {
+			action = "DeleteObjectVersion"
+		}
+		all = append(all, o.needs(o.bucket+"/"+object.Key, action)...)
+	}
+	return all, nil
+}
+
+// objectActions are the actions of sub-resources of an object for GET, PUT and DELETE. A
+// sub-resource with versions has an action of its own for a version.
+var objectActions = map[string][3]string{
+	"acl":        {"GetObject%Acl", "PutObject%Acl"},
+	"tagging":    {"GetObject%Tagging", "PutObject%Tagging", "DeleteObject%Tagging"},
+	"retention":  {"GetObjectRetention", "PutObjectRetention"},
+	"legal-hold": {"GetObjectLegalHold", "PutObjectLegalHold"},
+	"torrent":    {"GetObject%Torrent"},
+}
+
+func (o *s3Operation) onObject() ([]Access, error) {
+	resource := o.bucket + "/" + o.key
+	version := ""
+	if o.query.Has("versionId") {
+		version = "Version"
+	}
+	upload := o.query.Has("uploadId")
+	actions := objectActions[o.subresource]
+	var needed []string
+	switch method := o.r.Method; {
+	case method == http.MethodPut && o.subresource == "":
+		return o.put(resource)
+	case method == http.MethodPost:
+		return o.post(resource, version)
+	case o.subresource == "attributes" && method == http.MethodGet:
+		needed = []string{"GetObject%", "GetObject%Attributes"}
+	case o.subresource == "" && (method == http.MethodGet || method == http.MethodHead):
+		needed = []string{"GetObject%"}
+		if upload {
+			needed = []string{"ListMultipartUploadParts"}
+		}
+	case o.subresource == "" && method == http.MethodDelete:
+		needed = []string{"DeleteObject%"}
+		if upload {
+			needed = []string{"AbortMultipartUpload"}
+		}
+	case method == http.MethodGet:
+		needed = []string{actions[0]}
+	case method == http.MethodPut:
+		needed = []string{actions[1]}
+	case method == http.MethodDelete:
+		needed = []string{actions[2]}
+	}
+	if len(needed) == 0 || needed[0] == "" {
+		return o.unknown()
+	}
+	if strings.EqualFold(o.r.Header.Get("X-Amz-Bypass-Governance-Retention"), "true") {
+		needed = append(needed, "BypassGovernanceRetention")
+	}
+	for i, action := range needed {
+		needed[i] = strings.ReplaceAll(action, "%", version)
+	}
+	return o.needs(resource, needed...), nil
+}
+
+// put is PutObject, CopyObject, UploadPart or UploadPartCopy.
+func (o *s3Operation) put(resource string) ([]Access, error) {
+	all := o.needs(resource, o.writing()...)
+	source := o.r.Header.Get("X-Amz-Copy-Source")
+	if source == "" {
+		return all, nil
+	}
+	from, err := o.copySource(source)
+	return append(from, all...), err
+}
+
+// writing are the actions of making an object with what its headers ask for.
+func (o *s3Operation) writing() []string {
+	actions := []string{"PutObject"}
+	for name := range o.r.Header {
+		switch {
+		case name == "X-Amz-Tagging":
+			actions = append(actions, "PutObjectTagging")
+		case name == "X-Amz-Acl" || strings.HasPrefix(name, "X-Amz-Grant-"):
+			actions = append(actions, "PutObjectAcl")
+		case name == "X-Amz-Object-Lock-Mode" || name == "X-Amz-Object-Lock-Retain-Until-Date":
+			actions = append(actions, "PutObjectRetention")
+		case name == "X-Amz-Object-Lock-Legal-Hold":
+			actions = append(actions, "PutObjectLegalHold")
+		}
+	}
+	slices.Sort(actions)
+	return slices.Compact(actions)
+}
+
+// copySource reads X-Amz-Copy-Source: a bucket, a key and maybe a version, URL-encoded.
+func (o *s3Operation) copySource(header string) ([]Access, error) {
+	path, version, versioned := strings.Cut(header, "?versionId=")
+	source, err := url.PathUnescape(path)
+	bucket, key, found := strings.Cut(strings.TrimPrefix(source, "/"), "/")
+	if err != nil || !found || key == "" || !bucketName.MatchString(bucket) ||
+		versioned && version == "" {
+		return nil, errors.New("x-amz-copy-source does not name a bucket and a key")
+	}
+	action := "GetObject"
+	if versioned {
+		action = "GetObjectVersion"
+	}
+	return o.needs(bucket+"/"+key, action), nil
+}
+
+// post begins or completes a multipart upload, restores an object, or selects from it.
+func (o *s3Operation) post(resource, version string) ([]Access, error) {
+	switch {
+	case o.subresource == "uploads":
+		return o.needs(resource, o.writing()...), nil
+	case o.subresource == "" && o.query.Has("uploadId"):
+		return o.needs(resource, "PutObject"), nil
+	case o.subresource == "restore":
+		return o.needs(resource, "RestoreObject"), nil
+	case o.subresource == "select":
+		return o.needs(resource, "GetObject"+version), nil
+	}
+	return o.unknown()
+}
+
+// s3Headers are the headers with a condition key, which is s3: and the header's name (Service
+// Authorization Reference, Condition keys for Amazon S3).
+var s3Headers = []string{
+	"X-Amz-Acl", "X-Amz-Content-Sha256", "X-Amz-Copy-Source", "X-Amz-Grant-Full-Control",
+	"X-Amz-Grant-Read", "X-Amz-Grant-Read-Acp", "X-Amz-Grant-Write", "X-Amz-Grant-Write-Acp",
+	"X-Amz-Metadata-Directive", "X-Amz-Object-Ownership", "X-Amz-Server-Side-Encryption",
+	"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id",
+	"X-Amz-Server-Side-Encryption-Customer-Algorithm", "X-Amz-Storage-Class",
+	"X-Amz-Website-Redirect-Location",
+}
+
+// s3Context returns the condition keys of a request to S3.
+func s3Context(r *SignedRequest, query url.Values) iampolicy.Context {
+	c := iampolicy.Context{}
+	for _, name := range s3Headers {
+		if values := r.Header.Values(name); len(values) > 0 {
+			c["s3:"+strings.ToLower(name)] = values
+		}
+	}
+	for _, name := range []string{"prefix", "delimiter", "max-keys"} {
+		if query.Has(name) {
+			c["s3:"+name] = query[name]
+		}
+	}
+	if query.Has("versionId") {
+		c["s3:VersionId"] = query["versionId"]
+	}
+	if r.Account != "" {
+		c["s3:ResourceAccount"] = []string{r.Account}
+		c["s3:signatureversion"] = []string{sigAlgorithm}
+		c["s3:authType"] = []string{"REST-HEADER"}
+	}
+	if r.signed.presigned {
+		c["s3:authType"] = []string{"REST-QUERY-STRING"}
+		c["s3:signatureAge"] = []string{strconv.FormatInt(r.signed.age.Milliseconds(), 10)}
+	}
+	if tags, err := url.ParseQuery(r.Header.Get("X-Amz-Tagging")); err == nil && len(tags) > 0 {
+		for key, values := range tags {
+			c["s3:RequestObjectTag/"+key] = values
+			c["s3:RequestObjectTagKeys"] = append(c["s3:RequestObjectTagKeys"], key)
+		}
+		slices.Sort(c["s3:RequestObjectTagKeys"])
+	}
+	return c
+}
