@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
+	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/spf13/cobra"
 )
 
@@ -14,6 +18,7 @@ type permissionPolicyFlags struct {
 	configFile string
 	target     string
 	region     string
+	account    string
 }
 
 func permissionPolicyCommand(s surroundings) *cobra.Command {
@@ -26,6 +31,10 @@ func permissionPolicyCommand(s surroundings) *cobra.Command {
 With --bucket the policy gives each user the folder ${saml:sub} of an S3 bucket.
 It is for the partition of --region, or of the target's region.
 
+With --for it gives each user what is theirs of another service, as --resource
+or --by-tag says:
+
+` + servicesHelp() + `
 With --template it is the policy of a file. IAM's own variables stay, such as
 ${saml:sub}. It is checked for what IAM would refuse: JSON, version, statements,
 characters, and size (10,240 characters without white space).
@@ -33,31 +42,62 @@ characters, and size (10,240 characters without white space).
 It reads the template, and with --target the configuration. Exit code 2 if
 something is missing or wrong.`,
 		Example: "  delegation permission-policy --bucket example-photos --region eu-central-1\n" +
+			"  delegation permission-policy --for dynamodb --resource photos -t photo-app\n" +
 			"  delegation permission-policy --template policy.json",
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error { return f.run(s) },
 	}
 	s.configFlag(command, &f.configFile, defaultConfig)
-	s.targetFlag(command, &f.target, &f.configFile, "`name` of the target whose region is used")
+	s.targetFlag(command, &f.target, &f.configFile,
+		"`name` of the target whose region and account are used")
 	command.Flags().StringVar(&f.region, "region", "", "AWS `region`, such as eu-central-1")
+	command.Flags().StringVar(&f.account, "account", "", "AWS account of the role, `12 digits`")
 	permissionFlags(command, &f.PermissionOptions)
 	return command
+}
+
+// servicesHelp lists the templates of --for.
+func servicesHelp() string {
+	var b strings.Builder
+	for _, service := range iam.Services() {
+		fmt.Fprintf(&b, "  %-16s %s\n", service.Name, service.Confines)
+	}
+	return b.String()
 }
 
 // run prints the policy, and says on standard error what there is to know about it.
 func (f *permissionPolicyFlags) run(s surroundings) error {
 	region := f.region
-	if f.Bucket != "" && region == "" {
-		var err error
-		if region, err = s.regionOf(f.configFile, f.target); err != nil {
+	account := f.account
+	if account != "" {
+		if err := setup.CheckAccount(account); err != nil {
+			return config.Usagef("--account: %w", err)
+		}
+	}
+	needs := ""
+	switch {
+	case f.Bucket != "":
+		needs = "--bucket"
+	case f.For != "":
+		needs = "--for"
+	}
+	if needs != "" && (region == "" || f.target != "") {
+		if f.target == "" {
+			return config.Usagef("%s needs --region, or --config and --target: buckets and other "+
+				"resources have other ARNs in other partitions", needs)
+		}
+		place, err := s.placeOf(f.configFile, f.target, region)
+		if err != nil {
 			return err
 		}
+		region = place.region
+		account = cmp.Or(account, place.account)
 	}
 	parsed, err := setup.ParseRegion(region)
 	if err != nil {
 		return err
 	}
-	policy, notes, err := f.Policy(parsed)
+	policy, notes, err := f.Policy(parsed, account)
 	if err != nil {
 		return err
 	}
@@ -69,27 +109,40 @@ func (f *permissionPolicyFlags) run(s surroundings) error {
 	return s.print([]byte(policy))
 }
 
-// regionOf is the region of a target, in whose partition the bucket is.
-func (s surroundings) regionOf(file, target string) (string, error) {
-	if target == "" {
-		return "", config.Usage(errors.New("--bucket needs --region, or --config and --target: " +
-			"buckets have other ARNs in other partitions"))
-	}
+// place is where a target's role is.
+type place struct{ region, account string }
+
+// placeOf is the region and the account of a target; a region that was named replaces its own.
+func (s surroundings) placeOf(file, target, region string) (place, error) {
 	loaded, from, err := setup.LoadTarget(file, target, s.environment)
 	if err != nil {
-		return "", err
+		return place{}, err
 	}
-	region := loaded.Targets[target].Region
-	if region == "" {
+	settings := loaded.Targets[target]
+	found := place{region: cmp.Or(region, settings.Region)}
+	if found.region == "" {
 		at := config.KeyPath("targets").Child(target).Child("region")
-		return "", config.Usagef("%s: is missing: name one with --region", from.At(at))
+		return place{}, config.Usagef("%s: is missing: name one with --region", from.At(at))
 	}
-	return region, nil
+	if principal, err := iam.Provider.Parse(settings.Principal); err == nil {
+		found.account = principal.AccountID
+	}
+	return found, nil
 }
 
 // permissionFlags adds the flags of what a role may do.
 func permissionFlags(c *cobra.Command, p *setup.PermissionOptions) {
-	c.Flags().StringVar(&p.Bucket, "bucket", "", "`name` of an S3 bucket in which each user has "+
+	f := c.Flags()
+	f.StringVar(&p.Bucket, "bucket", "", "`name` of an S3 bucket in which each user has "+
 		"the folder ${saml:sub}")
-	c.Flags().StringVar(&p.Template, "template", "", "`file` with a permission policy, as JSON")
+	f.StringVar(&p.BucketAccount, "bucket-account", "", "AWS account that owns the bucket, "+
+		"`12 digits` (default the role's, if it is known)")
+	f.StringVar(&p.KMSKey, "kms-key", "", "`ARN` of the KMS key that encrypts the bucket's objects")
+	f.StringVar(&p.For, "for", "", "`service` whose resources each user gets: "+
+		strings.Join(setup.ServiceNames(), ", "))
+	f.StringVar(&p.Resource, "resource", "", "`name` of the table or event bus of --for, or the "+
+		"prefix of its queues")
+	f.StringVar(&p.ByTag, "by-tag", "", "`key` of the tag that sessions and resources of --for "+
+		"have")
+	f.StringVar(&p.Template, "template", "", "`file` with a permission policy, as JSON")
 }

@@ -21,9 +21,12 @@ type statement struct {
 	Effect    string
 	Principal map[string]string `json:",omitempty"`
 	Action    any
-	Resource  string                       `json:",omitempty"`
-	Condition map[string]map[string]string `json:",omitempty"`
+	Resource  string               `json:",omitempty"`
+	Condition map[string]condition `json:",omitempty"`
 }
+
+// condition holds the values of one operator by condition key, each a text or a list of texts.
+type condition map[string]any
 
 // TrustActions returns what a role's trust policy must allow for an assertion with or without
 // session tags and a source identity.
@@ -57,7 +60,7 @@ func TrustPolicy(provider string, actions []string, recipient, issuer string) (s
 		return "", fmt.Errorf(
 			"%.200q or %.200q has the beginning of a policy variable", recipient, issuer)
 	}
-	conditions := map[string]string{
+	conditions := condition{
 		"SAML:aud":      recipient,
 		"SAML:sub_type": subjectType,
 	}
@@ -75,7 +78,7 @@ func TrustPolicy(provider string, actions []string, recipient, issuer string) (s
 		Effect:    "Allow",
 		Principal: map[string]string{"Federated": provider},
 		Action:    action,
-		Condition: map[string]map[string]string{"StringEquals": conditions},
+		Condition: map[string]condition{"StringEquals": conditions},
 	})
 }
 
@@ -84,31 +87,6 @@ func TrustPolicy(provider string, actions []string, recipient, issuer string) (s
 var bucket = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\A[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\z`)
 })
-
-// FolderPolicy returns a permission policy for a bucket in which each user of a SAML provider has a
-// folder named after ${saml:sub}.
-func FolderPolicy(partition, name string) (string, error) {
-	if partition == "" {
-		return "", errors.New("no region is set")
-	}
-	if !bucket().MatchString(name) {
-		return "", fmt.Errorf("%.80q is not the name of a bucket", name)
-	}
-	arn := "arn:" + partition + ":s3:::" + name
-	return policyText(
-		statement{
-			Effect:   "Allow",
-			Action:   []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject"},
-			Resource: arn + "/${saml:sub}/*",
-		},
-		statement{
-			Effect:    "Allow",
-			Action:    "s3:ListBucket",
-			Resource:  arn,
-			Condition: map[string]map[string]string{"StringLike": {"s3:prefix": "${saml:sub}/*"}},
-		},
-	)
-}
 
 func policyText(statements ...statement) (string, error) {
 	var b bytes.Buffer

@@ -2,6 +2,7 @@ package setup
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/internal/iam"
 )
 
 const (
@@ -43,34 +45,131 @@ func Plain(err error) error {
 	return err
 }
 
-// PermissionOptions say what a role may do, in one of two ways.
+// PermissionOptions say what a role may do, in one of three ways.
 type PermissionOptions struct {
 	// Bucket is the name of an S3 bucket in which each user has the folder ${saml:sub}.
 	Bucket string
+
+	// BucketAccount owns the bucket; empty: the account of the role, if that is known.
+	BucketAccount string
+
+	// KMSKey is the ARN of the key that encrypts the bucket's objects; empty: the role needs none.
+	KMSKey string
+
+	// For is the name of a template for an AWS service, such as dynamodb.
+	For string
+
+	// Resource is the one of that template, or the beginning of its name.
+	Resource string
+
+	// ByTag is the key of the tag that resources and sessions have in that template.
+	ByTag string
 
 	// Template is a file with a permission policy, JSON.
 	Template string
 }
 
-// Policy returns the permission policy, or "" if there is none, and what to know about it. An error
-// is a config.UsageError that names the flag.
+// Policy returns the permission policy, or "" if there is none, and what to know about it. The
+// account is that of the role; "" is not known. An error is a config.UsageError that names the
+// flag.
 func (p *PermissionOptions) Policy(
-	region delegation.Region,
+	region delegation.Region, account string,
 ) (policy string, notes []string, err error) {
+	if err := p.checkChoice(); err != nil {
+		return "", nil, config.Usage(err)
+	}
 	switch {
-	case p.Bucket != "" && p.Template != "":
-		return "", nil, config.Usage(errors.New("--bucket and --template are two permission " +
-			"policies: choose one"))
 	case p.Bucket != "":
-		policy, err := delegation.PermissionPolicy(region, p.Bucket)
-		if err != nil {
-			return "", nil, config.Usagef("--bucket: %w", Plain(err))
-		}
-		return policy, nil, nil
+		policy, err = p.folder(region, account)
+	case p.For != "":
+		policy, err = p.service(region, account)
 	case p.Template != "":
 		return p.readTemplate()
 	}
-	return "", nil, nil
+	if err != nil {
+		return "", nil, config.Usage(err)
+	}
+	return policy, nil, nil
+}
+
+// checkChoice names flags that do not go together.
+func (p *PermissionOptions) checkChoice() error {
+	chosen := 0
+	for _, one := range []string{p.Bucket, p.For, p.Template} {
+		if one != "" {
+			chosen++
+		}
+	}
+	switch {
+	case chosen > 1:
+		return errors.New("--bucket, --for and --template are different permission policies: " +
+			"choose one")
+	case p.Bucket == "" && (p.BucketAccount != "" || p.KMSKey != ""):
+		return errors.New("--bucket-account and --kms-key are of a bucket: name it with --bucket")
+	case p.For == "" && (p.Resource != "" || p.ByTag != ""):
+		return errors.New("--resource and --by-tag are of a service: name it with --for")
+	}
+	return nil
+}
+
+// folder is the policy of a bucket with a folder for each user.
+func (p *PermissionOptions) folder(region delegation.Region, account string) (string, error) {
+	f := iam.Folder{
+		Partition: region.Partition(),
+		Bucket:    p.Bucket,
+		Account:   cmp.Or(p.BucketAccount, account),
+		Key:       p.KMSKey,
+	}
+	if p.BucketAccount != "" {
+		if err := CheckAccount(p.BucketAccount); err != nil {
+			return "", fmt.Errorf("--bucket-account: %w", err)
+		}
+	}
+	if err := f.CheckKey(); err != nil {
+		return "", fmt.Errorf("--kms-key: %w", err)
+	}
+	policy, err := f.Policy()
+	if err != nil {
+		return "", fmt.Errorf("--bucket: %w", err)
+	}
+	return policy, nil
+}
+
+// service is the policy of a template for an AWS service.
+func (p *PermissionOptions) service(region delegation.Region, account string) (string, error) {
+	template, ok := iam.ServiceNamed(p.For)
+	if !ok {
+		return "", fmt.Errorf("--for: %.80q is no template, which are %s", p.For,
+			strings.Join(ServiceNames(), ", "))
+	}
+	given := p.Resource
+	other := p.ByTag
+	if template.Needs == "by-tag" {
+		given = p.ByTag
+		other = p.Resource
+	}
+	if given == "" || other != "" {
+		return "", fmt.Errorf("--for %s needs --%s alone: %s", template.Name, template.Needs,
+			template.Means)
+	}
+	if account == "" {
+		return "", fmt.Errorf("--for %s needs the account: name it with --account, or a target "+
+			"with --target", template.Name)
+	}
+	at := iam.Place{Partition: region.Partition(), Region: region.String(), Account: account}
+	policy, err := template.Policy(at, given)
+	if err != nil {
+		return "", fmt.Errorf("--%s: %w", template.Needs, err)
+	}
+	return policy, nil
+}
+
+// ServiceNames are the names of the templates for AWS services.
+func ServiceNames() (names []string) {
+	for _, template := range iam.Services() {
+		names = append(names, template.Name)
+	}
+	return names
 }
 
 func (p *PermissionOptions) readTemplate() (policy string, notes []string, err error) {

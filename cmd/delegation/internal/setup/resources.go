@@ -93,7 +93,7 @@ func (o *Options) Resources(environment []string) (*Resources, error) {
 	if err := o.complete(made, trust); err != nil {
 		return nil, err
 	}
-	policy, notes, err := o.Policy(made.Region)
+	policy, notes, err := o.Policy(made.Region, made.Role.AccountID)
 	if err != nil {
 		return nil, err
 	}

@@ -248,8 +248,13 @@ func (i *Answers) resources(metadata []byte) (*Resources, error) {
 	if made.Trust, err = e.TrustPolicy(); err != nil {
 		return nil, Plain(err)
 	}
-	if made.Permissions, err = delegation.PermissionPolicy(made.Region, i.Bucket); err != nil {
-		return nil, Plain(err)
+	f := iam.Folder{
+		Partition: made.Region.Partition(),
+		Bucket:    i.Bucket,
+		Account:   i.Account,
+	}
+	if made.Permissions, err = f.Policy(); err != nil {
+		return nil, err
 	}
 	return made, nil
 }
