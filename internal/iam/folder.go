@@ -64,16 +64,17 @@ func (f Folder) Policy() (string, error) {
 		Action:   objectActions,
 		Resource: bucketARN + "/${saml:sub}/*",
 	}
+	inFolder := map[string]condition{"StringLike": {"s3:prefix": "${saml:sub}/*"}}
 	lists := statement{
 		Effect:    "Allow",
 		Action:    "s3:ListBucket",
 		Resource:  bucketARN,
-		Condition: map[string]condition{"StringLike": {"s3:prefix": "${saml:sub}/*"}},
+		Condition: inFolder,
 	}
 	if f.Account != "" {
 		owner := condition{"aws:ResourceAccount": f.Account}
 		objects.Condition = map[string]condition{"StringEquals": owner}
-		lists.Condition["StringEquals"] = owner
+		inFolder["StringEquals"] = owner
 	}
 	if f.Key == "" {
 		return policyText(objects, lists)

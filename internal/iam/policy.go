@@ -21,8 +21,10 @@ type statement struct {
 	Effect    string
 	Principal map[string]string `json:",omitempty"`
 	Action    any
-	Resource  string               `json:",omitempty"`
-	Condition map[string]condition `json:",omitempty"`
+	Resource  string `json:",omitempty"`
+
+	// Condition is a map by operator of maps by condition key; nil is none.
+	Condition any `json:",omitempty"`
 }
 
 // condition holds the values of one operator by condition key, each a text or a list of texts.
