@@ -137,7 +137,7 @@ func permissionFlags(c *cobra.Command, p *setup.PermissionOptions) {
 		"the folder ${saml:sub}")
 	f.StringVar(&p.BucketAccount, "bucket-account", "", "AWS account that owns the bucket, "+
 		"`12 digits` (default the role's, if it is known)")
-	f.StringVar(&p.KMSKey, "kms-key", "", "`ARN` of the KMS key that encrypts the bucket's objects")
+	f.StringVar(&p.KMSKey, "sse-kms", "", "`ARN` of the KMS key that encrypts the bucket's objects")
 	f.StringVar(&p.For, "for", "", "`service` whose resources each user gets: "+
 		strings.Join(setup.ServiceNames(), ", "))
 	f.StringVar(&p.Resource, "resource", "", "`name` of the table or event bus of --for, or the "+

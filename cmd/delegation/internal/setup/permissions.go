@@ -105,7 +105,7 @@ func (p *PermissionOptions) checkChoice() error {
 		return errors.New("--bucket, --for and --template are different permission policies: " +
 			"choose one")
 	case p.Bucket == "" && (p.BucketAccount != "" || p.KMSKey != ""):
-		return errors.New("--bucket-account and --kms-key are of a bucket: name it with --bucket")
+		return errors.New("--bucket-account and --sse-kms are of a bucket: name it with --bucket")
 	case p.For == "" && (p.Resource != "" || p.ByTag != ""):
 		return errors.New("--resource and --by-tag are of a service: name it with --for")
 	}
@@ -126,7 +126,7 @@ func (p *PermissionOptions) folder(region delegation.Region, account string) (st
 		}
 	}
 	if err := f.CheckKey(); err != nil {
-		return "", fmt.Errorf("--kms-key: %w", err)
+		return "", fmt.Errorf("--sse-kms: %w", err)
 	}
 	policy, err := f.Policy()
 	if err != nil {
