@@ -159,13 +159,18 @@ func (i *Answers) CheckSAMLProvider(text string) error {
 	return nil
 }
 
-// UsualEntityID is urn: and the issuer's host; "" if the issuer has none.
+// UsualEntityID is urn: and the issuer's host; "" if the issuer has none. All tenants of Entra have
+// one host, so the tenant follows: two of them in one account are two SAML identities.
 func (i *Answers) UsualEntityID() string {
 	u, err := url.Parse(i.Issuer)
 	if err != nil || u.Hostname() == "" {
 		return ""
 	}
-	return "urn:" + u.Hostname()
+	usual := "urn:" + u.Hostname()
+	if tenant := strings.ToLower(tenantOf(u)); isEntra(u) && guid().MatchString(tenant) {
+		usual += ":" + tenant
+	}
+	return usual
 }
 
 // CheckEntityID takes an entity ID that a trust policy can hold.
