@@ -6,9 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -127,7 +125,7 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 		Delegator: d,
 		ctx:       ctx,
 		probed:    map[string]bool{},
-		fields:    d.config.fieldsOfKeys(),
+		fields:    d.fieldsOfKeys(),
 	}
 	for _, result := range d.checkSTSSettings() {
 		list.addResult(result)
@@ -139,7 +137,7 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 	for _, p := range append(d.identities(), d.recent.identities.All(now)...) {
 		list.addIdentity(p, now)
 	}
-	for _, region := range append(d.config.configuredRegions(), d.recent.regions.All(now)...) {
+	for _, region := range slices.Concat(d.targets.regions, d.recent.regions.All(now)) {
 		list.addRegion(region)
 	}
 	return freshness.ProbeAll(list.all)
@@ -151,7 +149,7 @@ type checks struct {
 	ctx    context.Context
 	all    []func() CheckResult
 	probed map[string]bool   // by name
-	fields map[string]string // of keys, see Config.fieldsOfKeys
+	fields map[string]string // of keys, see Delegator.fieldsOfKeys
 }
 
 // add adds a check. Its result gets its time, and its warnings on one line.
@@ -291,47 +289,8 @@ func apart(ahead time.Duration) string {
 	return (-ahead).Round(time.Second).String() + " ahead of"
 }
 
-// configuredRegions are those of the fixed targets, each once, in the order of the targets' names.
-// A target without one lets a rule choose it.
-func (c *Config) configuredRegions() (regions []Region) {
-	targets, _ := c.Targets.(Targets)
-	first := map[string]place{} // by name: 100,000 targets have few
-	for target, t := range targets {
-		for i, name := range t.regionNames() {
-			here := place{target, i}
-			if other, ok := first[name]; !ok || here.compare(other) < 0 {
-				first[name] = here
-			}
-		}
-	}
-	names := slices.SortedFunc(maps.Keys(first), func(a, b string) int {
-		return first[a].compare(first[b])
-	})
-	return parsedRegions(names)
-}
-
-// place is where a region is first named: by a target, as one of its regions.
-type place struct {
-	target string
-	index  int
-}
-
-func (p place) compare(other place) int {
-	return cmp.Or(strings.Compare(p.target, other.target), cmp.Compare(p.index, other.index))
-}
-
 // regionNames are the region and the fail-over regions.
 func (t *Target) regionNames() []string { return append([]string{t.Region}, t.FailoverRegions...) }
-
-// parsedRegions are those of the names that are names of regions.
-func parsedRegions(names []string) (regions []Region) {
-	for _, name := range names {
-		if region, err := ParseRegion(name); err == nil {
-			regions = append(regions, region)
-		}
-	}
-	return regions
-}
 
 // recentTargets is what a TargetSource has returned lately. It cannot be asked for all of its
 // targets, so [Delegator.Check] looks at these.

@@ -29,7 +29,7 @@ func (d *Delegator) checkConfiguration() []CheckResult {
 			})
 		}
 	}
-	for _, region := range c.configuredRegions() {
+	for _, region := range d.targets.regions {
 		if warnings := c.regionWarnings(region); len(warnings) > 0 {
 			result := regionResult(region)
 			result.Warnings = warnings
@@ -38,7 +38,7 @@ func (d *Delegator) checkConfiguration() []CheckResult {
 	}
 	results = append(results, c.checkRoles()...)
 	results = append(results, d.sessions...)
-	return append(results, c.checkKeys(c.Now())...)
+	return append(results, d.checkKeys(c.Now())...)
 }
 
 // checkSTSSettings says how STS is called, if that is not usual.
@@ -136,9 +136,9 @@ func (c *Config) checkRoles() (results []CheckResult) {
 }
 
 // checkKeys has the warnings of all signing keys, each key once.
-func (c *Config) checkKeys(now time.Time) (results []CheckResult) {
+func (d *Delegator) checkKeys(now time.Time) (results []CheckResult) {
 	seen := map[string]bool{}
-	fields := sync.OnceValue(c.fieldsOfKeys) // mostly there is nothing to say of any key
+	fields := sync.OnceValue(d.fieldsOfKeys) // mostly there is nothing to say of any key
 	add := func(p *IdentityProvider) {
 		for i, key := range p.Keys {
 			name := key.name(p.EntityID)
@@ -153,9 +153,9 @@ func (c *Config) checkKeys(now time.Time) (results []CheckResult) {
 			results = append(results, CheckResult{Name: name, Kind: CheckKey, Warnings: warnings})
 		}
 	}
-	add(&c.IdentityProvider)
-	targets, _ := c.Targets.(Targets)
-	for _, name := range targets.withIdentity() {
+	add(&d.config.IdentityProvider)
+	targets, _ := d.config.Targets.(Targets)
+	for _, name := range d.targets.withIdentity {
 		add(targets[name].Identity)
 	}
 	slices.SortFunc(results, func(a, b CheckResult) int { return strings.Compare(a.Name, b.Name) })
@@ -164,7 +164,7 @@ func (c *Config) checkKeys(now time.Time) (results []CheckResult) {
 
 // fieldsOfKeys are the fields of the configuration with a key, as New names them, by the DER of the
 // key's certificate. Of several for one key, it is the first. Keys of other sources have none.
-func (c *Config) fieldsOfKeys() map[string]string {
+func (d *Delegator) fieldsOfKeys() map[string]string {
 	fields := map[string]string{}
 	add := func(p *IdentityProvider, at string) {
 		for i, key := range p.Keys {
@@ -174,22 +174,10 @@ func (c *Config) fieldsOfKeys() map[string]string {
 			}
 		}
 	}
-	add(&c.IdentityProvider, "IdentityProvider")
-	targets, _ := c.Targets.(Targets)
-	for _, name := range targets.withIdentity() {
+	add(&d.config.IdentityProvider, "IdentityProvider")
+	targets, _ := d.config.Targets.(Targets)
+	for _, name := range d.targets.withIdentity {
 		add(targets[name].Identity, fmt.Sprintf("Targets[%q]: Identity", name))
 	}
 	return fields
-}
-
-// withIdentity are the names of the targets with an identity of their own, sorted. They are few of
-// perhaps 100,000, and sorting all takes longer than all else that is done with them.
-func (t Targets) withIdentity() (names []string) {
-	for name, target := range t {
-		if target.Identity != nil {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }

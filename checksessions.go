@@ -3,6 +3,7 @@ package delegation
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -97,16 +98,13 @@ func hiddenRows(table []RoleMatch, patterns []*regexp.Regexp) (hidden []int) {
 
 // checkSessions says of each target of a map, and of each rule, what in it cannot work. The results
 // come in the order of the targets' names and of the rules.
-func (c *Config) checkSessions() (results []CheckResult) {
+func (c *Config) checkSessions(known *knownTargets) (results []CheckResult) {
 	rules := rulesOf(c.Rules)
 	targets, _ := c.Targets.(Targets)
-	var names []string
-	for name, target := range targets {
-		if !rules.leaveAll || !target.plainlyWorks() { // a service may have 100,000 that do
-			names = append(names, name)
-		}
+	names := known.unusual
+	if !rules.leaveAll {
+		names = slices.Sorted(maps.Keys(targets))
 	}
-	slices.Sort(names)
 	for _, name := range names {
 		target := targets[name]
 		result := CheckResult{

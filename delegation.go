@@ -208,7 +208,7 @@ type Delegator struct {
 	tokens *idtoken.Verifier
 
 	issuerClaims map[string][]requiredClaim // RequiredClaims by Issuer.URL
-	targetClaims map[string][]requiredClaim // and by the names of Targets
+	targets      *knownTargets              // the fixed ones
 
 	cache *freshness.Cache[Credentials] // nil: none
 
@@ -259,7 +259,7 @@ func newDelegator(ctx context.Context, c Config, known *idtoken.Verifier) (*Dele
 		ownSTS:       ownSTS,
 		tokens:       c.verifier(compiled.issuers),
 		issuerClaims: compiled.issuerClaims,
-		targetClaims: compiled.targetClaims,
+		targets:      compiled.targets,
 		cache:        c.newCache(),
 		rules:        namedRules(c.Rules),
 		random:       mathrand.Float64,
@@ -267,7 +267,7 @@ func newDelegator(ctx context.Context, c Config, known *idtoken.Verifier) (*Dele
 		audits:       new(guard.Callees),
 		regions:      c.newRegionBreakers(),
 		durations:    c.newDurationBreakers(),
-		sessions:     c.checkSessions(),
+		sessions:     c.checkSessions(compiled.targets),
 	}
 	d.hashCertificates()
 	d.warn(ctx)
@@ -291,7 +291,8 @@ func (c Config) copied() Config {
 	if targets, fixed := c.Targets.(Targets); fixed {
 		copies := make(Targets, len(targets))
 		for name, target := range targets {
-			copies[name] = *target.clone()
+			target.own()
+			copies[name] = target
 		}
 		c.Targets = copies
 	}
@@ -320,7 +321,7 @@ func (c Config) withDefaults() Config {
 type compiled struct {
 	issuers      []idtoken.Issuer
 	issuerClaims map[string][]requiredClaim // by Issuer.URL
-	targetClaims map[string][]requiredClaim // by the names of Targets
+	targets      *knownTargets
 }
 
 // compile checks the whole configuration. Its error names every problem.
@@ -332,7 +333,7 @@ func (c *Config) compile() (*compiled, error) {
 	if err := c.IdentityProvider.validate(); err != nil {
 		problems.add("IdentityProvider: %w", err)
 	}
-	made.targetClaims = c.checkTargets(&problems)
+	made.targets = c.checkTargets(&problems)
 	isNil := func(rule RuleFunc) bool { return rule == nil }
 	if i := slices.IndexFunc(c.Rules, isNil); i >= 0 {
 		problems.add("Rules[%d] is nil", i)
@@ -376,27 +377,6 @@ func (c *Config) checkIssuers(problems *problems) (
 	}
 	c.checkOverlaps(problems)
 	return issuers, claims
-}
-
-// checkTargets returns what the targets of a map require. Those of another source are checked when
-// it returns them.
-func (c *Config) checkTargets(problems *problems) map[string][]requiredClaim {
-	if c.Targets == nil {
-		problems.add("Targets is nil")
-	}
-	claims := map[string][]requiredClaim{}
-	targets, _ := c.Targets.(Targets)
-	for _, name := range slices.Sorted(maps.Keys(targets)) {
-		target := targets[name]
-		required, err := target.compile(name, c)
-		if err != nil {
-			problems.add("Targets[%q]: %w", name, err)
-		}
-		if len(required) > 0 {
-			claims[name] = required
-		}
-	}
-	return claims
 }
 
 // newRegionBreakers remembers regions of STS that do not answer. They rest for longer than a call

@@ -76,7 +76,7 @@ func (d *Delegator) endpointWarning() string {
 	endpoint := session.EndpointOf(d.config.STS).URL
 	from := session.EndpointSource(endpoint)
 	var regions []string
-	for _, region := range d.config.configuredRegions() {
+	for _, region := range d.targets.regions {
 		regions = append(regions, region.String())
 	}
 	return session.EndpointWarning(endpoint, from, regions)

@@ -222,7 +222,7 @@ func (x *exchange) findTarget(ctx context.Context) error {
 // what another source returns is checked here, in each exchange.
 func (x *exchange) requirements(target *Target) ([]requiredClaim, error) {
 	if _, fixed := x.config.Targets.(Targets); fixed {
-		return x.targetClaims[x.targetName], nil
+		return x.targets.claims[x.targetName], nil
 	}
 	required, err := target.compile(x.targetName, &x.config)
 	if err != nil {

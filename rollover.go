@@ -53,10 +53,8 @@ func (d *Delegator) hashCertificates() {
 	}
 	hash(d.current(nil))
 	targets, _ := d.config.Targets.(Targets)
-	for _, target := range targets {
-		if target.Identity != nil {
-			hash(d.current(target.Identity))
-		}
+	for _, name := range d.targets.withIdentity {
+		hash(d.current(targets[name].Identity))
 	}
 }
 
@@ -102,7 +100,7 @@ func (d *Delegator) current(p *IdentityProvider) IdentityProvider {
 func (d *Delegator) identities() []IdentityProvider {
 	all := []IdentityProvider{d.current(nil)}
 	targets, _ := d.config.Targets.(Targets)
-	for _, name := range targets.withIdentity() {
+	for _, name := range d.targets.withIdentity {
 		all = append(all, d.current(targets[name].Identity))
 	}
 	return all

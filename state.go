@@ -35,7 +35,7 @@ func (d *Delegator) Regions() []RegionState {
 		return nil
 	}
 	var list []RegionState
-	for _, region := range d.config.configuredRegions() {
+	for _, region := range d.targets.regions {
 		name := region.String()
 		list = append(list, RegionState{Region: name, Resting: d.regions.Resting(name)})
 	}

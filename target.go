@@ -100,17 +100,22 @@ func (t Targets) Target(_ context.Context, name string) (*Target, error) {
 // clone returns a copy that shares nothing that could be changed.
 func (t *Target) clone() *Target {
 	c := *t
-	c.Audiences = slices.Clone(t.Audiences)
-	c.AuthorizedParties = slices.Clone(t.AuthorizedParties)
-	c.Issuers = slices.Clone(t.Issuers)
-	c.RequiredClaims = cloneLists(t.RequiredClaims)
-	c.AllowedRoles = slices.Clone(t.AllowedRoles)
-	c.AWS = t.AWS.clone()
+	c.own()
+	return &c
+}
+
+// own replaces what the target shares with the one that it was assigned from.
+func (t *Target) own() {
+	t.Audiences = slices.Clone(t.Audiences)
+	t.AuthorizedParties = slices.Clone(t.AuthorizedParties)
+	t.Issuers = slices.Clone(t.Issuers)
+	t.RequiredClaims = cloneLists(t.RequiredClaims)
+	t.AllowedRoles = slices.Clone(t.AllowedRoles)
+	t.AWS = t.AWS.clone()
 	if t.Identity != nil {
 		own := t.Identity.clone()
-		c.Identity = &own
+		t.Identity = &own
 	}
-	return &c
 }
 
 func cloneLists(lists map[string][]string) map[string][]string {
