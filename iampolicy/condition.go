@@ -7,14 +7,19 @@ import (
 	"unicode/utf8"
 )
 
-// maxValue is the longest value of a condition key, and the longest ARN of a request, in
-// characters. The longest texts that AWS compares are ARNs of 2,048.
+// maxValue is the longest value in a policy, and the longest ARN of a request, in characters. The
+// longest texts that AWS compares are ARNs of 2,048.
 const maxValue = 4_096
+
+// maxRequestValue is the longest value of a condition key in a request, in characters. It has room
+// for whatever a SAML response of AssumeRoleWithSAML can have as an attribute (AWS STS API
+// Reference, AssumeRoleWithSAML: SAMLAssertion).
+const maxRequestValue = 100_000
 
 // A Context has the values of a request's condition keys, such as "aws:PrincipalTag/team" or
 // "s3:prefix". Keys have no case. A key that is not there, or has no values, is one that the
 // request does not have. Instants, such as that of aws:TokenIssueTime, are texts of RFC 3339 or
-// seconds since 1970. A value has at most 4,096 characters.
+// seconds since 1970. A value has at most 100,000 characters.
 type Context map[string][]string
 
 // lower returns the context with keys in lower case.
@@ -29,9 +34,9 @@ func (c Context) lower() (Context, *Error) {
 			return nil, problem("the request has the condition key %q in two spellings", name)
 		}
 		for _, value := range c[key] {
-			if n := utf8.RuneCountInString(value); n > maxValue || !utf8.ValidString(value) {
+			if n := utf8.RuneCountInString(value); n > maxRequestValue || !utf8.ValidString(value) {
 				return nil, problem("the condition key %q has a value of %d characters, or not in "+
-					"UTF-8; want at most %d", key, n, maxValue)
+					"UTF-8; want at most %d", key, n, maxRequestValue)
 			}
 		}
 		all[name] = c[key]
