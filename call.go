@@ -30,6 +30,7 @@ func (x *exchange) newCall(r record) *call {
 
 // issue has AWS give credentials for the decision, or for less of it where that is allowed.
 func (c *call) issue(ctx context.Context) (*Credentials, error) {
+	c.event.EstimatedPackedSize = c.decision.packedPercent()
 	if c.refusesDuration() {
 		c.shorten()
 	}

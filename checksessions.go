@@ -11,7 +11,9 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/seed055b7978/delegation/internal/explain"
 	"github.com/seed055b7978/delegation/internal/iam"
+	"github.com/seed055b7978/delegation/internal/packed"
 )
 
 const (
@@ -198,6 +200,7 @@ func (s *sessions) check(id string) {
 	switch {
 	case !known:
 		s.checkOwn()
+		s.checkPacked([]possible{{aws: s.target.AWS}})
 		return
 	case len(list) == 0:
 		e := newError(CodeDenied, "the rule %s denies everybody", s.rules[denying-1].name)
@@ -207,6 +210,7 @@ func (s *sessions) check(id string) {
 		return
 	}
 	s.checkEach(list)
+	s.checkPacked(list)
 }
 
 // possible are the sessions that rules can leave. If there are none, denying is the place of the
@@ -281,6 +285,35 @@ func (s *sessions) checkOwn() {
 	})
 }
 
+// checkPacked warns if tags and policies may be more than AWS has space for. A claim counts as a
+// short one, so there may be more in a session.
+func (s *sessions) checkPacked(list []possible) {
+	most := 0
+	var of possible
+	for _, p := range list {
+		a := p.aws.withoutUser()
+		percent := packed.Percent(a.Policy, a.PolicyARNs, a.Tags)
+		if percent > most {
+			most = percent
+			of = p
+		}
+	}
+	text := explain.PackedSize(most)
+	if text == "" {
+		return
+	}
+	code := CodeTagsInvalid
+	if len(of.aws.Tags) == 0 {
+		code = CodePolicyInvalid
+	}
+	s.warn(CheckWarning{
+		Code:   WarningPackedSize,
+		Text:   text,
+		Remedy: explain.PackedRemedy,
+		Field:  s.field(of, code),
+	})
+}
+
 func (s *sessions) warn(w CheckWarning) {
 	s.result.Warnings = append(s.result.Warnings, w)
 }
@@ -291,6 +324,18 @@ func (s *sessions) refusal(a AWS) *Error {
 	if e := unset(&a); e != nil {
 		return e
 	}
+	a = a.withoutUser()
+	user := &User{Properties: map[string]any{}}
+	if _, err := newDecision(user, anyValue, a, s.target, s.Config); err != nil {
+		return issueError(err)
+	}
+	return nil
+}
+
+// withoutUser returns a copy whose mappings have been filled in for a user whose properties are all
+// anyValue, as far as AWS's own attributes go.
+func (a AWS) withoutUser() AWS {
+	a = a.clone()
 	for name := range a.Mappings {
 		if key, isTag := strings.CutPrefix(name, AttributePrincipalTag); isTag {
 			a.setTag(key, cmp.Or(a.Tags[key], anyValue))
@@ -300,11 +345,7 @@ func (s *sessions) refusal(a AWS) *Error {
 		a.NameID = anyValue
 	}
 	a.Mappings = nil
-	user := &User{Properties: map[string]any{}}
-	if _, err := newDecision(user, anyValue, a, s.target, s.Config); err != nil {
-		return issueError(err)
-	}
-	return nil
+	return a
 }
 
 // unset is the error of what is missing.

@@ -177,15 +177,15 @@ func TestDurationBackOff_HasItsLimits(t *testing.T) {
 	}
 }
 
-// tagged sets tags of 256 characters each, besides short ones.
-func tagged(a *delegation.AWS, long ...string) {
-	a.Tags = map[string]string{"team": "press"}
-	for _, key := range long {
-		a.Tags[key] = strings.Repeat("x", 256)
+// tagged sets tags of 28 bytes each as the fake packs them, besides one of 18.
+func tagged(a *delegation.AWS, keys ...string) {
+	a.Tags = map[string]string{"team": "press-office"}
+	for _, key := range keys {
+		a.Tags[key] = strings.Repeat("x", 25)
 	}
 }
 
-// with team 4,121 bytes, more than 100 % of the fake's space
+// with team 466 bytes, more than 100 % of the fake's space
 var sixteen = strings.Fields("a b c d e f g h i j k l m n o p")
 
 // TestDroppableTags_GoByRank: as many as AWS's percentage asks for, once, with a response of its
@@ -282,10 +282,12 @@ func TestDroppableTags_ForTheSessionPolicysSake(t *testing.T) {
 	w, fake := strictWorld(t)
 	w.retarget(func(a *delegation.AWS) {
 		tagged(a, sixteen[:9]...)
-		a.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + strings.Repeat("x", 950) + `"}]}`
-		for i := range 8 {
+		const folder = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+		a.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
+			`"Action":"s3:GetObject","Resource":"arn:aws:s3:::` + folder + `"}]}`
+		for i := range 2 {
 			a.PolicyARNs = append(a.PolicyARNs,
-				fmt.Sprintf("arn:aws:iam::aws:policy/%d%s", i, strings.Repeat("x", 90)))
+				fmt.Sprintf("arn:aws:iam::aws:policy/%d%s", i, strings.Repeat("x", 26)))
 		}
 		a.DroppableTags = sixteen[:9]
 	})

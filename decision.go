@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation/internal/iam"
+	"github.com/seed055b7978/delegation/internal/packed"
 	"github.com/seed055b7978/delegation/internal/samldoc"
 	"github.com/seed055b7978/delegation/internal/session"
 )
@@ -282,14 +283,14 @@ func (d *decision) roleAndDuration() string {
 	return d.role.String() + " for " + d.duration.String()
 }
 
+// packedPercent estimates how much of AWS's space policies and tags take, in percent.
+func (d *decision) packedPercent() int { return packed.Percent(d.policy, d.policyARNs, d.tags) }
+
 // dropTags removes as many droppable tags as AWS's message asks for, and returns their keys. It
 // does so once: the tags that remain are not droppable any more.
 func (d *decision) dropTags(message string) []string {
-	size := len(d.policy)
-	for _, p := range d.policyARNs {
-		size += len(p)
-	}
-	dropped := session.DropTags(message, d.tags, d.droppable, size)
+	policies := packed.PoliciesSize(d.policy, d.policyARNs)
+	dropped := session.DropTags(message, d.tags, d.droppable, policies)
 	for _, key := range dropped {
 		delete(d.tags, key)
 	}

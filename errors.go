@@ -393,6 +393,11 @@ type Error struct {
 	// Algorithm is the alg in the header of a refused token, cut to 80 characters.
 	Algorithm string
 
+	// PackedPolicySize is how much of AWS's space session policies and tags would take, in percent,
+	// as AWS says it in its refusal [CodeSTSPackedSize]. It is above 100. Zero: AWS does not say,
+	// or refused something else.
+	PackedPolicySize int
+
 	// Requested says that the value that was refused is one of the request's parameters, which a
 	// rule or a mapping handed on: the caller chose it. Code then says what was wrong with it.
 	Requested bool

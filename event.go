@@ -15,11 +15,12 @@ import (
 
 	"github.com/seed055b7978/delegation/internal/errortable"
 	"github.com/seed055b7978/delegation/internal/guard"
+	"github.com/seed055b7978/delegation/internal/packed"
 )
 
 // packedSizeWarning is the percentage of AWS's space from which on an Event warns: the next longer
-// value may not fit any more.
-const packedSizeWarning = 80
+// value may not fit any more. An estimate of it may be as far below AWS's figure.
+const packedSizeWarning = packed.Warned
 
 // How many characters of what a caller or a service chose are in an Event.
 const (
@@ -122,8 +123,13 @@ type Event struct {
 	Expiration time.Time
 	// RequestID is AWS's, if it was called for this exchange, or of the refusal.
 	RequestID string
-	// PackedPolicySize is the share of AWS's space that policies and tags take, in percent.
+	// PackedPolicySize is the share of AWS's space that policies and tags take, in percent. It is
+	// AWS's figure, also in a refusal for the sake of it, in which it is above 100.
 	PackedPolicySize int
+	// EstimatedPackedSize is what PackedPolicySize was expected to be, of what was decided and
+	// before any tag was dropped. Zero: AWS was not called, or there are no policies and tags.
+	// docs/packed-size.md says how far it may be off.
+	EstimatedPackedSize int
 	// Unconfirmed is what AWS's answer left out, of Issuer and Audience, so that it could not be
 	// compared.
 	Unconfirmed []string
@@ -246,6 +252,7 @@ func (r *record) ended(err error) Event {
 		event.Code = failure.Code
 		event.Err = failure
 		event.RequestID = cmp.Or(failure.RequestID, event.RequestID)
+		event.PackedPolicySize = cmp.Or(failure.PackedPolicySize, event.PackedPolicySize)
 	}
 	event.Outcome = failure.outcome()
 	event.Warnings = event.warnings()
@@ -366,8 +373,14 @@ func (e *Event) attrs(took func(Stage) (time.Duration, bool)) []slog.Attr {
 		attrs = append(attrs,
 			slog.Float64("shortened_from_seconds", e.ShortenedFrom.Seconds()))
 	}
+	if e.EstimatedPackedSize > 0 {
+		attrs = append(attrs, slog.Int("estimated_packed_size", e.EstimatedPackedSize))
+	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
+		if e.PackedPolicySize > 0 {
+			attrs = append(attrs, slog.Int("packed_policy_size", e.PackedPolicySize))
+		}
 	} else {
 		attrs = append(attrs,
 			slog.Time("expiration", e.Expiration),
@@ -461,8 +474,12 @@ func (e *Event) warnings() (names []string) {
 	if len(e.DroppedTags) > 0 {
 		names = append(names, "tags_dropped")
 	}
-	if e.PackedPolicySize >= packedSizeWarning {
+	switch {
+	case e.Code == CodeSTSPackedSize: // says it already
+	case e.PackedPolicySize >= packedSizeWarning:
 		names = append(names, "packed_policy_size")
+	case e.PackedPolicySize == 0 && e.EstimatedPackedSize >= packedSizeWarning:
+		names = append(names, "packed_policy_estimate")
 	}
 	if len(e.Unconfirmed) > 0 {
 		names = append(names, "answer_unconfirmed")

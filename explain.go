@@ -58,6 +58,9 @@ type Explanation struct {
 	Policy string
 	// PolicyARNs are the managed session policies.
 	PolicyARNs []string
+	// PackedPolicySize estimates how much of AWS's space policies and tags take, in percent. Above
+	// 100, AWS is expected to refuse. docs/packed-size.md says how far it may be off.
+	PackedPolicySize int
 	// Attributes are all SAML attributes, by name.
 	Attributes map[string][]string
 	// Actions are what the role's trust policy must allow; see TrustPolicy.
@@ -157,6 +160,7 @@ func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
 		TagPrefix:   AttributePrincipalTag,
 		Policy:      e.Policy,
 		PolicyARNs:  e.PolicyARNs,
+		Packed:      e.PackedPolicySize,
 		Response:    len(response.encoded.Reveal()),
 		MaxResponse: samldoc.MaxResponse,
 		Certificate: certificate,
@@ -199,6 +203,7 @@ func (e *Explanation) describe(d *decision, entityID string) {
 	e.SessionEnd = d.sessionNotOnOrAfter
 	e.Policy = d.policy
 	e.PolicyARNs = d.policyARNs
+	e.PackedPolicySize = d.packedPercent()
 	e.Attributes = map[string][]string{}
 	for _, a := range d.attributes() {
 		e.Attributes[a.Name] = slices.Clone(a.Values)

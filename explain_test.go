@@ -98,7 +98,7 @@ func TestExplain(t *testing.T) {
 		Audience: "urn:amazon:webservices", NameID: "a/b", SessionName: e.SessionName,
 		SourceIdentity: "alice", Duration: 2 * time.Hour,
 		SessionEnd: start.Add(time.Hour), Policy: `{"Version":"2012-10-17"}`,
-		PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"},
+		PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, PackedPolicySize: 16,
 		Attributes: map[string][]string{
 			delegation.AttributeRole:                         {role + "-2," + principal},
 			delegation.AttributeRoleSessionName:              {e.SessionName},

@@ -255,5 +255,8 @@ func stsError(err error, host string, timedOut bool) *Error {
 	failure := session.ErrorOf(err, timedOut)
 	e := newError(Code(failure.Code), "%s: %w", host, failure.Err)
 	e.RequestID = failure.RequestID
+	if e.Code == CodeSTSPackedSize {
+		e.PackedPolicySize = session.PackedPercent(failure.Err.Error())
+	}
 	return e
 }

@@ -37,6 +37,8 @@ const (
 	WarningRecipientMismatch WarningCode = "recipient_mismatch"
 	// The assertion's audience is of another partition than the region.
 	WarningAudienceMismatch WarningCode = "audience_mismatch"
+	// Session tags and policies may be more than AWS has space for.
+	WarningPackedSize WarningCode = "packed_policy_size"
 	// Several issuers' users share a role, in which ${saml:sub} does not tell them apart.
 	WarningSubjectsShared WarningCode = "subjects_shared"
 	// A row of a rule's table chooses what no exchange can get.

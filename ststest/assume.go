@@ -1,7 +1,6 @@
 package ststest
 
 import (
-	"bytes"
 	"crypto/sha1"
 	"encoding/base32"
 	"encoding/base64"
@@ -15,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed055b7978/delegation/iampolicy"
+	"github.com/seed055b7978/delegation/internal/packed"
 )
 
 // Limits of AssumeRoleWithSAML: AWS STS API Reference.
@@ -24,10 +24,6 @@ const (
 	minDuration, maxDuration   = 900, 43_200
 	maxPolicy                  = 2048
 	maxPolicyARNs              = 10
-
-	// packedSpace stands in for the space that AWS allots to session policies
-	// and tags, in bytes. AWS does not publish it.
-	packedSpace = 4096
 )
 
 const (
@@ -71,7 +67,7 @@ func (s *Server) assumeRoleWithSAML(r *request) (element, *apiError) {
 	if refusal != nil {
 		return element{}, refusal
 	}
-	packed, refusal := checkPolicies(role, policy, hasPolicy, policyARNs, a)
+	used, refusal := checkPolicies(role, policy, hasPolicy, policyARNs, a)
 	if refusal != nil {
 		return element{}, refusal
 	}
@@ -86,7 +82,7 @@ func (s *Server) assumeRoleWithSAML(r *request) (element, *apiError) {
 		return element{}, &apiError{status: 500, code: "InternalFailure", message: err.Error()}
 	}
 	r.call.AccessKeyID = session.accessKeyID
-	return assumed(a, provider, session, packed), nil
+	return assumed(a, provider, session, used), nil
 }
 
 // authorize reads the assertion, and checks that it is for the role and that the
@@ -125,7 +121,7 @@ func sessionEnd(now time.Time, duration time.Duration, a *assertion) time.Time {
 
 // assumed returns the successful answer, in the order of the sample response of
 // the AWS STS API Reference.
-func assumed(a *assertion, provider *provider, session *session, packed int) element {
+func assumed(a *assertion, provider *provider, session *session, used int) element {
 	answer := element{children: []element{
 		{name: "Issuer", text: a.issuer},
 		{name: "AssumedRoleUser", children: []element{
@@ -144,8 +140,8 @@ func assumed(a *assertion, provider *provider, session *session, packed int) ele
 	add := func(name, text string) {
 		answer.children = append(answer.children, element{name: name, text: text})
 	}
-	if packed > 0 {
-		add("PackedPolicySize", strconv.Itoa(packed))
+	if used > 0 {
+		add("PackedPolicySize", strconv.Itoa(used))
 	}
 	add("NameQualifier", nameQualifier(a.issuer, provider.arn))
 	if a.sourceIdentity != "" {
@@ -342,15 +338,11 @@ func (r *request) addTo(ctx requestContext) {
 func checkPolicies(
 	role *role, policy string, hasPolicy bool, policyARNs []string, a *assertion,
 ) (int, *apiError) {
-	size := 0
-	if hasPolicy {
-		var ok bool
-		if size, ok = compactSize(policy); !ok {
-			return 0, &apiError{
-				status:  400,
-				code:    "MalformedPolicyDocument",
-				message: "The policy is not in the valid JSON format.",
-			}
+	if hasPolicy && !isObject(policy) {
+		return 0, &apiError{
+			status:  400,
+			code:    "MalformedPolicyDocument",
+			message: "The policy is not in the valid JSON format.",
 		}
 	}
 	plain := utf8.RuneCountInString(policy)
@@ -360,12 +352,8 @@ func checkPolicies(
 				"Policy ARN is invalid: want a policy of AWS or of the role's account")
 		}
 		plain += len(text)
-		size += len(text)
 	}
-	for key, value := range a.tags {
-		size += len(key) + len(value)
-	}
-	percent := (size*100 + packedSpace - 1) / packedSpace
+	percent := packed.Percent(policy, policyARNs, a.tags)
 	if plain > maxPolicy {
 		percent = max(percent, (plain*100+maxPolicy-1)/maxPolicy)
 	}
@@ -392,16 +380,10 @@ func packedTooLarge(percent int, policies, tags bool) *apiError {
 	}
 }
 
-// compactSize returns the size of a policy without white space. It reports
-// whether the policy is a JSON object.
-func compactSize(policy string) (int, bool) {
+// isObject reports whether a policy is a JSON object.
+func isObject(policy string) bool {
 	object := map[string]json.RawMessage{}
-	if json.Unmarshal([]byte(policy), &object) != nil || object == nil {
-		return 0, false
-	}
-	var compact bytes.Buffer
-	err := json.Compact(&compact, []byte(policy))
-	return compact.Len(), err == nil
+	return json.Unmarshal([]byte(policy), &object) == nil && object != nil
 }
 
 // mayUsePolicy reports whether an ARN is that of a policy of AWS or of the

@@ -105,9 +105,9 @@
 //
 // The order of the checks, and the messages for bad session tags, transitive tag
 // keys, SessionDuration, several session names and policy ARNs, are ours. AWS's
-// packed binary size is secret: PackedPolicySize is the length of the session
-// policy without white space, the policy ARNs and the tags, in percent of 4,096
-// bytes. [Server.Federation] says what the console sign-in approximates.
+// packed binary size is secret: PackedPolicySize is an estimate by a model that was
+// fitted to published percentages, which docs/packed-size.md lists with its error.
+// [Server.Federation] says what the console sign-in approximates.
 //
 // # What it does not do
 //

@@ -82,6 +82,8 @@ const (
 	users        = "{match: users, role: 'arn:aws:iam::123456789012:role/user'}"
 )
 
+var longTag = strings.Repeat("x", 200)
+
 // setting adds a variable to the environment, and without removes it.
 func setting(entry string) func(*brokenScene) {
 	return func(s *brokenScene) { s.environment = append(s.environment, entry) }
@@ -196,6 +198,14 @@ func brokenRows() []brokenRow {
 			text:   "the session policy",
 			remedy: "JSON",
 			mends:  changes("'[]'", `'{"Version":"2012-10-17","Statement":[]}'`),
+		},
+		{
+			of:     "session tags that fill most of AWS's space",
+			breaks: adds("    tags: {a: " + longTag + ", b: " + longTag + "}\n"),
+			state:  isWarned, code: "packed_policy_size", at: ":13: targets.photo-app.tags",
+			text:   "session tags and policies take about 88 % of the space that AWS has for them",
+			remedy: "use fewer or shorter session tags, or a shorter session policy",
+			mends:  changes(longTag, "x"),
 		},
 		{
 			of:     "a row of `role_by_claim` with a role of another account",

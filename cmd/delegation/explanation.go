@@ -67,6 +67,7 @@ type decisionOutcome struct {
 	SessionEnd     *time.Time          `json:"session_end"`
 	Policy         string              `json:"policy"`
 	PolicyARNs     []string            `json:"policy_arns"`
+	PackedSize     int                 `json:"packed_policy_size"`
 	Attributes     map[string][]string `json:"saml_attributes"`
 }
 
@@ -225,6 +226,7 @@ func newDecisionOutcome(e *delegation.Explanation) *decisionOutcome {
 		Duration:       seconds(e.Duration),
 		Policy:         e.Policy,
 		PolicyARNs:     append([]string{}, e.PolicyARNs...),
+		PackedSize:     e.PackedPolicySize,
 		Attributes:     e.Attributes,
 	}
 	if !e.SessionEnd.IsZero() {

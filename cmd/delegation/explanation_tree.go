@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -105,6 +106,10 @@ func (d *decisionOutcome) leaves() (leaves []term.Tree) {
 	}
 	if len(d.PolicyARNs) > 0 {
 		leaves = append(leaves, term.Leaf("session policy ARNs", d.PolicyARNs))
+	}
+	if d.PackedSize > 0 {
+		leaves = append(leaves, term.Leaf("AWS's space for tags and policies, estimated",
+			fmt.Sprintf("%d%%", d.PackedSize)))
 	}
 	return append(leaves, term.Leaf("SAML attributes", d.Attributes))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/seed055b7978/delegation/internal/packed"
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
@@ -30,6 +31,7 @@ type Plan struct {
 	TagPrefix   string
 	Policy      string
 	PolicyARNs  []string
+	Packed      int // how much of AWS's space policies and tags take, in percent, as estimated
 	Response    int // characters of the SAML response
 	MaxResponse int // how many AWS takes
 	Certificate *x509.Certificate
@@ -100,8 +102,24 @@ func (p *Plan) warnOfLimits(w *warnings) {
 	policies := utf8.RuneCountInString(p.Policy) + len(strings.Join(p.PolicyARNs, ""))
 	w.near(policies, session.MaxPolicyText, "characters of session policy and policy ARNs")
 	w.near(len(p.PolicyARNs), session.MaxPolicyARNs, "session policy ARNs")
+	if text := PackedSize(p.Packed); text != "" {
+		w.add("%s: %s", text, PackedRemedy)
+	}
 	w.near(p.Response, p.MaxResponse, "characters of SAML response")
 }
+
+// PackedSize says that policies and tags take an estimated percentage of AWS's space, if that
+// deserves a look; empty: it does not.
+func PackedSize(percent int) string {
+	if percent < packed.Warned {
+		return ""
+	}
+	return fmt.Sprintf("session tags and policies take about %d %% of the space that AWS has for "+
+		"them, and AWS refuses what does not fit", percent)
+}
+
+// PackedRemedy is what to do about PackedSize.
+const PackedRemedy = "use fewer or shorter session tags, or a shorter session policy"
 
 // CertificateDates says what a reader of the certificate's dates would object to, now or soon;
 // empty: nothing.

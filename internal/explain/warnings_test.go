@@ -75,6 +75,13 @@ func TestWarnings(t *testing.T) {
 			func(p *explain.Plan) { p.PolicyARNs = make([]string, 8) },
 			[]string{"8 of 10 session policy ARNs"},
 		},
+		"79 % of AWS's space": {func(p *explain.Plan) { p.Packed = 79 }, nil},
+		"80 % of AWS's space": {
+			func(p *explain.Plan) { p.Packed = 80 },
+			[]string{"session tags and policies take about 80 % of the space that AWS has for " +
+				"them, and AWS refuses what does not fit: use fewer or shorter session tags, " +
+				"or a shorter session policy"},
+		},
 		"80,000 characters of response": {
 			func(p *explain.Plan) { p.Response = 80_000 },
 			[]string{"80000 of 100000 characters of SAML response"},

@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	"github.com/seed055b7978/delegation/internal/packed"
 )
 
-// packedTarget is the percentage that Drop aims for: below 100, because plain text only
-// approximates AWS's packed format.
+// packedTarget is the percentage that DropTags aims for: below 100, because what a tag takes is
+// only estimated.
 const packedTarget = 90
 
 // packedTooLarge is in AWS's words: "Packed size of session tags consumes 138% of allotted space."
@@ -16,19 +18,29 @@ var packedTooLarge = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`consumes ([1-9][0-9]{2,5})% of allotted space`)
 })
 
-// DropTags returns the first of the ranked keys of tags: as many as have to go. AWS does not
-// publish its packed format and only says, in the message, how much too large all is together; so
-// the tags' share is estimated by their plain text, next to the rest (the session policies') in
-// bytes. If the message does not say, or all of the ranked are too few, all of them go.
-func DropTags(message string, tags map[string]string, ranked []string, rest int) []string {
+// PackedPercent returns the percentage in AWS's refusal of what is too large. Zero: it has none, as
+// in "Serialized token too large for session".
+func PackedPercent(message string) int {
 	m := packedTooLarge().FindStringSubmatch(message)
 	if m == nil {
-		return ranked
+		return 0
 	}
 	percent, _ := strconv.Atoi(m[1]) // six digits at most
+	return percent
+}
+
+// DropTags returns the first of the ranked keys of tags: as many as have to go. AWS does not
+// publish its packed format and only says, in the message, how much too large all is together; so
+// the tags' share is estimated, next to the rest (the session policies') in bytes. If the message
+// does not say, or all of the ranked are too few, all of them go.
+func DropTags(message string, tags map[string]string, ranked []string, rest int) []string {
+	percent := PackedPercent(message)
+	if percent == 0 {
+		return ranked
+	}
 	size := rest
 	for key, value := range tags {
-		size += len(key) + len(value)
+		size += packed.TagSize(key, value)
 	}
 	allowed := size * packedTarget / percent
 	for i, key := range ranked {
@@ -36,7 +48,7 @@ func DropTags(message string, tags map[string]string, ranked []string, rest int)
 			return ranked[:i]
 		}
 		if !slices.Contains(ranked[:i], key) {
-			size -= len(key) + len(tags[key])
+			size -= packed.TagSize(key, tags[key])
 		}
 	}
 	return ranked
