@@ -197,11 +197,12 @@ func (s Set) combine(r Request, votes map[Kind]vote) Decision {
 		if resource.allow == nil {
 			return lacks(Resource)
 		}
-	case resource.toSelf != nil:
-		// "Permissions that are granted directly to a session are not limited by an implicit deny
-		// in an identity-based policy, a permissions boundary, or session policy" (Policy
-		// evaluation for requests within a single account).
-		return Decision{Effect: Allowed, By: *resource.toSelf}
+	case resource.direct != nil:
+		// "Permissions granted directly to a session are not limited by an implicit deny in an
+		// identity-based policy, a permissions boundary, or session policy", nor are those
+		// "granted using the aws:PrincipalArn condition key with a wildcard in the Principal
+		// element" (Policy evaluation for requests within a single account).
+		return Decision{Effect: Allowed, By: *resource.direct}
 	case granted == nil:
 		granted = resource.beyondAccount
 	}
@@ -270,9 +271,10 @@ type vote struct {
 	deny, allow *Place // the first of each
 	unmet       []Unmet
 
-	// Of resource policies: the first Allow that names the very user or session, and the first
-	// that names more than the account, which needs no identity policy.
-	toSelf, beyondAccount *Place
+	// Of resource policies: the first Allow for the very user or session, or for everyone, which
+	// no other policy limits, and the first for more than the account, which needs no Allow of an
+	// identity policy.
+	direct, beyondAccount *Place
 }
 
 func (e *evaluation) count(kind Kind, policies []*Policy) (vote, *Error) {
@@ -327,8 +329,8 @@ func (e *evaluation) add(v *vote, s *statement, place Place) *Error {
 		first(&v.deny, place)
 	default:
 		first(&v.allow, place)
-		if how == bySelf {
-			first(&v.toSelf, place)
+		if how == bySelf || how == byEveryone {
+			first(&v.direct, place)
 		}
 		if how != byAccount {
 			first(&v.beyondAccount, place)

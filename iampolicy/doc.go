@@ -33,9 +33,7 @@
 //   - A request value that an operator cannot read, such as a text for a Numeric operator, is an
 //     error. So are several values without ForAllValues or ForAnyValue.
 //   - An Allow for everyone ("*") does not include principals of a SAML or OpenID provider.
-//   - In the account of the resource, a resource policy grants access on its own only to the very
-//     user or session that it names, to a service, a federated principal or to everyone. An Allow
-//     for a role, and for everyone, is limited by boundary and session policy. An Allow for an
-//     account needs an Allow of an identity policy, too.
+//   - An Allow of a resource policy for an account, in that account, is not enough without an Allow
+//     of an identity policy.
 //   - The year 2020 and the second 2020 are the same text, so a date of four digits is refused.
 package iampolicy
