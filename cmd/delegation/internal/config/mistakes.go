@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -81,14 +82,16 @@ func describe(err error, parsed *ast.File, text []byte) error {
 
 // firstPlace says where a key was before, of the library's "[LINE:COLUMN]".
 func firstPlace(message string) string {
-	found := placeInBrackets.FindStringSubmatch(message)
+	found := placeInBrackets().FindStringSubmatch(message)
 	if found == nil {
 		return ""
 	}
 	return ", first in line " + found[1]
 }
 
-var placeInBrackets = regexp.MustCompile(`\[(\d+):\d+\]`)
+var placeInBrackets = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\[(\d+):\d+\]`)
+})
 
 // describeAlias describes an error that has no place: an alias that names nothing.
 func describeAlias(err error, parsed *ast.File) error {
@@ -360,11 +363,13 @@ func rootText(node ast.Node) error {
 		return nil
 	}
 	at := text.GetToken().Position
-	if name, _, found := strings.Cut(text.Value, ":"); found && keyForm.MatchString(name) {
+	if name, _, found := strings.Cut(text.Value, ":"); found && keyForm().MatchString(name) {
 		return fmt.Errorf(":%d: column %d: a space is missing after the colon of %s",
 			at.Line, at.Column+len(name), name)
 	}
 	return fmt.Errorf(":%d: column %d: %s", at.Line, at.Column, keyAndColon)
 }
 
-var keyForm = regexp.MustCompile(`\A[a-z][a-z_]{0,40}\z`)
+var keyForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[a-z][a-z_]{0,40}\z`)
+})
