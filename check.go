@@ -95,6 +95,11 @@ const (
 //     a warning at most.
 //   - rule NAME, a warning, if a ready-made rule is only for targets that do not exist, or has rows
 //     that are never reached.
+//   - subjects of URL, a warning, if the subjects of that issuer are known to have slashes, and a
+//     target takes them and does not say whether folders are named after them; see
+//     Target.SubjectAsFolder.
+//   - NameIDs of TARGET, a warning, if an exchange within the last hour had a NameID with a slash
+//     there, and the target does not say so either.
 //   - metadata of ENTITYID: it has the size that IAM takes.
 //   - signing key FINGERPRINT of ENTITYID: it signs a random digest, and its certificate, whose
 //     SHA-256 begins with FINGERPRINT, verifies it. A certificate that is not valid yet, has
@@ -134,6 +139,7 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 	for _, result := range d.sessions {
 		list.addResult(result)
 	}
+	list.addSlashes(d.recent.slashes.All(now))
 	for _, p := range append(d.identities(), d.recent.identities.All(now)...) {
 		list.addIdentity(p, now)
 	}
@@ -297,6 +303,7 @@ func (t *Target) regionNames() []string { return append([]string{t.Region}, t.Fa
 type recentTargets struct {
 	identities freshness.Recent[IdentityProvider]
 	regions    freshness.Recent[Region]
+	slashes    freshness.Recent[string] // targets, fixed ones too, that had a NameID with a slash
 }
 
 // note remembers a target that was checked.

@@ -98,8 +98,9 @@ func hiddenRows(table []RoleMatch, patterns []*regexp.Regexp) (hidden []int) {
 	return hidden
 }
 
-// checkSessions says of each target of a map, and of each rule, what in it cannot work. The results
-// come in the order of the targets' names and of the rules.
+// checkSessions says of each target of a map, and of each rule, what in it cannot work, and of each
+// issuer what its subjects may not name. The results come in the order of the targets' names, of
+// the rules and of the issuers.
 func (c *Config) checkSessions(known *knownTargets) (results []CheckResult) {
 	rules := rulesOf(c.Rules)
 	targets, _ := c.Targets.(Targets)
@@ -122,7 +123,8 @@ func (c *Config) checkSessions(known *knownTargets) (results []CheckResult) {
 			results = append(results, result)
 		}
 	}
-	return append(results, rules.check(targets)...)
+	results = append(results, rules.check(targets)...)
+	return append(results, c.checkSubjects(rules)...)
 }
 
 // knownRules are the rules of a configuration, as far as New can see what they do.

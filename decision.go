@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation/internal/iam"
@@ -164,23 +163,6 @@ func (d *decision) setAddressee(target *Target) {
 	if d.audience == "" {
 		d.audience = region.SAMLAudience()
 	}
-}
-
-// setNameID sets the NameID, which is the token's subject unless another was chosen.
-func (d *decision) setNameID(chosen, subject string, target *Target) error {
-	if chosen == "" && target.NameIDTellsIssuersApart {
-		return newError(CodeNameIDInvalid,
-			"the target's issuers are told apart by the NameID, and no rule or mapping has set one")
-	}
-	d.nameID = cmp.Or(chosen, subject)
-	n := utf8.RuneCountInString(d.nameID)
-	blanks := strings.TrimSpace(d.nameID) != d.nameID
-	if n > maxNameID || blanks || strings.ContainsAny(d.nameID, "*?") {
-		return newError(CodeNameIDInvalid,
-			"the NameID %.80q has %d characters, a wildcard, or blanks around it", d.nameID, n).
-			overTexts(d.nameID)
-	}
-	return nil
 }
 
 // setDuration sets the session's duration, AWS's default unless one was chosen.

@@ -267,6 +267,8 @@ const (
 	CodeMappingInvalid Code = "mapping_invalid"
 	// An empty, overlong or wildcard NameID.
 	CodeNameIDInvalid Code = "name_id_invalid"
+	// A NameID that no folder of one user can have, for a target with SubjectAsFolder.
+	CodeNameIDNotFolder Code = "name_id_not_folder"
 	// Outside 900 to 43200 whole seconds.
 	CodeDurationInvalid Code = "duration_invalid"
 	// No session name, or an odd one in strict mode.

@@ -153,6 +153,8 @@ type record struct {
 	took  times
 	now   func() time.Time
 	began time.Time // when the current stage began
+
+	nameIDSlash bool // the NameID has a slash, and may be the name of a folder
 }
 
 // times are how long each of stagesInOrder took. Those that were not reached are not in done.
@@ -256,6 +258,9 @@ func (r *record) ended(err error) Event {
 	}
 	event.Outcome = failure.outcome()
 	event.Warnings = event.warnings()
+	if r.nameIDSlash {
+		event.Warnings = append(event.Warnings, "name_id_slash")
+	}
 	return event
 }
 

@@ -251,6 +251,10 @@ func (x *exchange) decide(ctx context.Context) error {
 	if err != nil {
 		return x.blame(err)
 	}
+	if x.target.slashMatters(x.decision.nameID) {
+		x.nameIDSlash = true
+		x.recent.slashes.Note(x.event.Target, x.event.Target, x.began)
+	}
 	if err := x.capSession(); err != nil {
 		return err
 	}

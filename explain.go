@@ -46,6 +46,8 @@ type Explanation struct {
 	Audience string
 	// NameID is ${saml:sub} in policies.
 	NameID string
+	// NameIDEncoding is the target's, by which NameID was written. Empty: it is as it was decided.
+	NameIDEncoding NameIDEncoding
 	// SessionName is the session's name, as in CloudTrail.
 	SessionName string
 	// SourceIdentity is the session's source identity, as in CloudTrail.
@@ -110,6 +112,7 @@ func (d *Delegator) Explain(
 		return e, err
 	}
 	e.describe(x.decision, x.identity(x.target).EntityID)
+	e.NameIDEncoding = x.target.NameIDEncoding
 	if err != nil {
 		return e, err
 	}
@@ -148,22 +151,24 @@ func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
 	}
 	// What SafeName has changed it changes again, and what AWS takes as it is stays.
 	unsafeName := session.SafeName(e.SessionName) != e.SessionName
+	subject, _ := e.NameIDEncoding.Encode(e.Subject) // if it has none, the NameID is another one
 	plan := &explain.Plan{
-		Now:         x.began,
-		TokenEnd:    x.claims.Expiry,
-		Capped:      x.config.CapSessionToToken,
-		Duration:    e.Duration,
-		Subject:     e.Subject,
-		NameID:      e.NameID,
-		MadeSafe:    !x.config.StrictSessionNames && unsafeName,
-		Attributes:  e.Attributes,
-		TagPrefix:   AttributePrincipalTag,
-		Policy:      e.Policy,
-		PolicyARNs:  e.PolicyARNs,
-		Packed:      e.PackedPolicySize,
-		Response:    len(response.encoded.Reveal()),
-		MaxResponse: samldoc.MaxResponse,
-		Certificate: certificate,
+		Now:          x.began,
+		TokenEnd:     x.claims.Expiry,
+		Capped:       x.config.CapSessionToToken,
+		Duration:     e.Duration,
+		Subject:      subject,
+		NameID:       e.NameID,
+		NamesNothing: x.target.SubjectNamesNothing,
+		MadeSafe:     !x.config.StrictSessionNames && unsafeName,
+		Attributes:   e.Attributes,
+		TagPrefix:    AttributePrincipalTag,
+		Policy:       e.Policy,
+		PolicyARNs:   e.PolicyARNs,
+		Packed:       e.PackedPolicySize,
+		Response:     len(response.encoded.Reveal()),
+		MaxResponse:  samldoc.MaxResponse,
+		Certificate:  certificate,
 	}
 	e.Warnings = append(e.Warnings, plan.Warnings()...)
 	return nil

@@ -52,6 +52,20 @@ type Target struct {
 	// [CodeNameIDInvalid]. RuleContext.Issuer has the issuer.
 	NameIDTellsIssuersApart bool
 
+	// SubjectAsFolder says that a policy of the role names a folder, a prefix or a key after
+	// ${saml:sub}, such as that of [PermissionPolicy]. An exchange is refused with
+	// [CodeNameIDNotFolder] if its NameID has a slash, is "." or "..", holds "${", or is not
+	// printable ASCII: the user could reach another's folder. NameIDEncoding admits such users.
+	SubjectAsFolder bool
+	// SubjectNamesNothing says that no policy of the role uses ${saml:sub} as a part of a name, so
+	// that no event and no check warns of slashes. It excludes SubjectAsFolder.
+	SubjectNamesNothing bool
+	// NameIDEncoding writes each NameID, the token's sub and those of rules and mappings, so that
+	// it can be the name of a folder. Empty: NameIDs stay as they are. A change of it gives every
+	// user another ${saml:sub}, and so another folder. Where policies and trust policies name a
+	// user, they name the encoding; [NameIDEncoding.Encode] computes it. CloudTrail shows it, too.
+	NameIDEncoding NameIDEncoding
+
 	// RequiredClaims are what a token must say for this target, besides those of its issuer; see
 	// Issuer.RequiredClaims. Empty: nothing is required.
 	RequiredClaims map[string][]string
@@ -146,6 +160,7 @@ func (t *Target) compile(name string, c *Config) ([]requiredClaim, error) {
 	t.checkARNs(&problems)
 	t.checkEncryption(&problems)
 	t.checkRegions(c, &problems)
+	t.checkNameID(&problems)
 	if t.Identity != nil {
 		if err := t.Identity.validate(); err != nil {
 			problems.add("Identity: %w", err)
@@ -263,6 +278,17 @@ func (t *Target) checkRegions(c *Config, problems *problems) {
 	}
 	if _, err := c.parseRegions(append(first, t.FailoverRegions...)); err != nil {
 		problems.add("FailoverRegions: %w", errors.Unwrap(err))
+	}
+}
+
+// checkNameID checks what the target says of its NameIDs.
+func (t *Target) checkNameID(problems *problems) {
+	if err := t.NameIDEncoding.validate(); err != nil {
+		problems.add("NameIDEncoding: %w", err)
+	}
+	if t.SubjectAsFolder && t.SubjectNamesNothing {
+		problems.add("SubjectAsFolder and SubjectNamesNothing are both set: unset the one that is " +
+			"not so")
 	}
 }
 

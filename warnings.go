@@ -41,6 +41,9 @@ const (
 	WarningPackedSize WarningCode = "packed_policy_size"
 	// Several issuers' users share a role, in which ${saml:sub} does not tell them apart.
 	WarningSubjectsShared WarningCode = "subjects_shared"
+	// Subjects, or NameIDs that were seen, have slashes, and the target does not say whether folders
+	// are named after them.
+	WarningNameIDSlash WarningCode = "name_id_slash"
 	// A row of a rule's table chooses what no exchange can get.
 	WarningRowRefused WarningCode = "row_refused"
 	// A row of a rule's table is never reached: a row before it matches all that it matches.

@@ -59,6 +59,7 @@ type decisionOutcome struct {
 	Regions        []string            `json:"regions"`
 	SessionName    string              `json:"session_name"`
 	NameID         string              `json:"name_id"`
+	NameIDEncoding string              `json:"name_id_encoding"`
 	SourceIdentity string              `json:"source_identity"`
 	EntityID       string              `json:"entity_id"`
 	Recipient      string              `json:"saml_recipient"`
@@ -219,6 +220,7 @@ func newDecisionOutcome(e *delegation.Explanation) *decisionOutcome {
 		Regions:        e.Regions,
 		SessionName:    e.SessionName,
 		NameID:         e.NameID,
+		NameIDEncoding: string(e.NameIDEncoding),
 		SourceIdentity: e.SourceIdentity,
 		EntityID:       e.EntityID,
 		Recipient:      e.Recipient,

@@ -92,6 +92,7 @@ func (d *decisionOutcome) leaves() (leaves []term.Tree) {
 	leaves = appendTexts(leaves,
 		"session name", d.SessionName,
 		"${saml:sub}", d.NameID,
+		"encoding of ${saml:sub}", d.NameIDEncoding,
 		"source identity", d.SourceIdentity,
 		"SAML:iss", d.EntityID,
 		"SAML:aud, the recipient", d.Recipient,

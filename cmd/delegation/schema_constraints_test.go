@@ -71,6 +71,7 @@ var constraints = map[string]object{
 	"KeySettings.certificate_file": someText(),
 
 	"TargetSettings.session_duration": duration(),
+	"TargetSettings.name_id_encoding": oneOf("hashed", "escaped"),
 
 	"RuleSettings":                        {"type": "object", "oneOf": oneRule()},
 	"RuleSettings.require_verified_email": {"enum": []any{true, nil}},

@@ -129,6 +129,8 @@ targets:
     saml_audience: urn:amazon:webservices
     subjects_are_one: false
     name_id_tells_issuers_apart: false
+    subject_as_folder: true
+    name_id_encoding: escaped
     identity: {entity_id: "urn:b", keys: [{certificate_file: signing.crt, key_file: signing.key}]}
 rules:
   - {require_verified_email: true, targets: [photo-app]}

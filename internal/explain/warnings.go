@@ -23,9 +23,10 @@ type Plan struct {
 	Now, TokenEnd time.Time
 	Capped        bool // the session ends with the token
 	Duration      time.Duration
-	MadeSafe      bool // the session name is not the one that was asked for
-	Subject       string
+	MadeSafe      bool   // the session name is not the one that was asked for
+	Subject       string // as the NameID would have it
 	NameID        string
+	NamesNothing  bool                // no policy uses the NameID as a part of a name
 	Attributes    map[string][]string // of SAML, by name
 	// TagPrefix begins the names of those that are session tags, each of one value.
 	TagPrefix   string
@@ -78,7 +79,7 @@ func (p *Plan) warnOfNames(w *warnings) {
 	if p.MadeSafe {
 		w.add("the session name was made safe: AWS does not take the user's own")
 	}
-	if strings.Contains(p.NameID, "/") {
+	if strings.Contains(p.NameID, "/") && !p.NamesNothing {
 		w.add("the NameID has a slash: the folder ${saml:sub} may lie within another user's")
 	}
 	if p.NameID != p.Subject {

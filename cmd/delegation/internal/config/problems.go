@@ -173,6 +173,7 @@ var fieldKeys = map[string]string{
 	"FailoverRegions":  "failover_regions",
 	"SAMLProviderUUID": "saml_provider_uuid",
 	"EncryptionKey":    "encryption_key_file",
+	"NameIDEncoding":   "name_id_encoding",
 	"AllowedOrigins":   "allowed_origins",
 	"RateLimit":        "rate_limit",
 	"TrustedProxies":   "trusted_proxies",

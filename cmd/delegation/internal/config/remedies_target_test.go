@@ -283,6 +283,27 @@ func decisionRemedies() []remedy {
 			follows: []string{"Target.NameIDTellsIssuersApart"},
 		},
 		{
+			of:    "a folder within another's, escaped",
+			code:  delegation.CodeNameIDNotFolder,
+			with:  settings{"Target.SubjectAsFolder": true},
+			scene: func(s *scene) { s.sign(claims("sub", "alice/x")) },
+			do:    settings{"Target.NameIDEncoding": delegation.NameIDEscaped},
+		},
+		{
+			of:    "a folder within another's, hashed",
+			code:  delegation.CodeNameIDNotFolder,
+			with:  settings{"Target.SubjectAsFolder": true},
+			scene: func(s *scene) { s.sign(claims("sub", "${aws:username}")) },
+			do:    settings{"Target.NameIDEncoding": delegation.NameIDHashed},
+		},
+		{
+			of:    "a NameID that names nothing",
+			code:  delegation.CodeNameIDNotFolder,
+			with:  settings{"Target.SubjectAsFolder": true},
+			scene: func(s *scene) { s.sign(claims("sub", "alice/x")) },
+			do:    settings{"Target.SubjectAsFolder": nil},
+		},
+		{
 			of:     "too few random numbers",
 			code:   delegation.CodeEncryptionFailed,
 			with:   encrypted(settings{"Config.Rand": fewNumbers()}),

@@ -141,6 +141,10 @@ type TargetSettings struct {
 	RequiredClaims          map[string][]string `yaml:"required_claims"`
 	SubjectsAreOne          bool                `yaml:"subjects_are_one"`
 	NameIDTellsIssuersApart bool                `yaml:"name_id_tells_issuers_apart"`
+
+	// SubjectAsFolder that is false is delegation.Target.SubjectNamesNothing, and nil is neither.
+	SubjectAsFolder *bool  `yaml:"subject_as_folder"`
+	NameIDEncoding  string `yaml:"name_id_encoding"`
 }
 
 // id is what rules know the target of this name by.

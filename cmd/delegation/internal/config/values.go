@@ -173,6 +173,7 @@ func (b *Builder) Target(at KeyPath, s TargetSettings) delegation.Target {
 		RequiredClaims:          s.RequiredClaims,
 		SubjectsAreOne:          s.SubjectsAreOne,
 		NameIDTellsIssuersApart: s.NameIDTellsIssuersApart,
+		NameIDEncoding:          delegation.NameIDEncoding(s.NameIDEncoding),
 		Issuers:                 s.Issuers,
 		AllowedRoles:            s.AllowedRoles,
 		SAMLRecipient:           s.SAMLRecipient,
@@ -192,6 +193,10 @@ func (b *Builder) Target(at KeyPath, s TargetSettings) delegation.Target {
 			TransitiveTagKeys: s.TransitiveTagKeys,
 			DroppableTags:     s.DroppableTags,
 		},
+	}
+	if says := s.SubjectAsFolder; says != nil {
+		t.SubjectAsFolder = *says
+		t.SubjectNamesNothing = !*says
 	}
 	if s.EncryptionKeyFile != "" {
 		t.EncryptionKey = string(b.file(at.Child("encryption_key_file"), s.EncryptionKeyFile))

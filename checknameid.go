@@ -1,0 +1,126 @@
+package delegation
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// slashRemedy says what ends the warning of slashes.
+const slashRemedy = "set Target.NameIDEncoding to escaped or hashed if a policy of the role uses " +
+	"${saml:sub}, or Target.SubjectNamesNothing to true if none does"
+
+// checkSubjects warns of each issuer whose subjects are known to have slashes, if there are targets
+// that take them as they are and do not say what is named after them. It is one warning for all of
+// an issuer's targets: a service may have 100,000. A rule that is not of this package may set
+// NameIDs without slashes, so with one there is no warning before a slash is seen.
+func (c *Config) checkSubjects(rules knownRules) (results []CheckResult) {
+	ofOthers := func(rule knownRule) bool { return rule.readyMade == nil }
+	if slices.ContainsFunc(rules.list, ofOthers) {
+		return nil
+	}
+	for i := range c.Issuers {
+		issuer := &c.Issuers[i]
+		n, first := c.targetsOfSlashes(issuer)
+		if n == 0 {
+			continue
+		}
+		which := fmt.Sprintf("in the target %.80q", first)
+		if n > 1 {
+			which = fmt.Sprintf("in %d targets, such as %.80q,", n, first)
+		}
+		results = append(results, CheckResult{
+			Name:     "subjects of " + issuer.URL,
+			Kind:     CheckIssuer,
+			Issuer:   issuer.URL,
+			Degrades: true,
+			Warnings: []CheckWarning{{
+				Code: WarningNameIDSlash,
+				Text: "they have slashes, and " + which + " a folder that a policy names after " +
+					"${saml:sub} can lie in another user's",
+				Remedy:     slashRemedy,
+				Field:      fmt.Sprintf("Targets[%q]", first),
+				Configured: true,
+			}},
+		})
+	}
+	return results
+}
+
+// targetsOfSlashes counts the targets that take subjects with slashes of the issuer as they are, and
+// names the first.
+func (c *Config) targetsOfSlashes(issuer *Issuer) (n int, first string) {
+	always := issuer.hasSlashes()
+	targets, _ := c.Targets.(Targets)
+	for name, target := range targets {
+		if !always && !isOfSlashes(target.RequiredClaims["sub"]) ||
+			!target.takesSubjects() || !target.takes(issuer, len(c.Issuers) == 1) {
+			continue
+		}
+		if n == 0 || name < first {
+			first = name
+		}
+		n++
+	}
+	return n, first
+}
+
+// takesSubjects tells whether the target sends subjects to AWS as they are, and has not said that
+// nothing is named after them.
+func (t *Target) takesSubjects() bool {
+	return t.NameIDEncoding == "" && !t.SubjectNamesNothing && t.NameID == "" &&
+		!t.NameIDFromMapping
+}
+
+// hasSlashes tells whether subjects of the issuer have slashes: by the pattern that they must
+// match, or because the provider writes them so. docs/providers.md has the sources.
+func (i *Issuer) hasSlashes() bool {
+	u, err := url.Parse(i.URL)
+	if err != nil {
+		return false
+	}
+	host := u.Hostname()
+	switch {
+	case host == "token.actions.githubusercontent.com",
+		strings.HasPrefix(host, "token.actions.") && strings.HasSuffix(host, ".ghe.com"),
+		host == "oidc.circleci.com",
+		host == "agent.buildkite.com",
+		host == "login.salesforce.com", host == "test.salesforce.com":
+		return true
+	}
+	return isOfSlashes(i.RequiredClaims["sub"])
+}
+
+// isOfSlashes tells whether one of the patterns of a required claim begins with a text that has a
+// slash.
+func isOfSlashes(patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		compiled, err := regexp.Compile(pattern)
+		if err != nil {
+			return false // New refuses it
+		}
+		begins, _ := compiled.LiteralPrefix()
+		return strings.Contains(begins, "/")
+	})
+}
+
+// addSlashes adds the targets in which a NameID with a slash has been seen of late.
+func (l *checks) addSlashes(targets []string) {
+	for _, name := range targets {
+		warning := CheckWarning{
+			Code: WarningNameIDSlash,
+			Text: "users have a NameID with a slash, and a folder that a policy names after " +
+				"${saml:sub} can lie in another user's",
+			Remedy: slashRemedy,
+		}
+		l.addResult(CheckResult{
+			Name:     "NameIDs of " + plainName(name),
+			Kind:     CheckTarget,
+			Target:   name,
+			Degrades: true,
+			Warnings: []CheckWarning{warning},
+		})
+	}
+}
