@@ -20,6 +20,15 @@ import (
 	"github.com/seed055b7978/delegation/internal/samldoc"
 )
 
+// DecidedNameID is what a decision has as the NameID of a subject.
+func DecidedNameID(subject string, target Target) (string, error) {
+	var d decision
+	if err := d.setNameID("", subject, &target); err != nil {
+		return "", err
+	}
+	return d.nameID, nil
+}
+
 // VerifySignature verifies a token's form, algorithm and signature and not its claims: vectors of
 // others have payloads that are no claims.
 func VerifySignature(raw string, issuer Issuer) error {

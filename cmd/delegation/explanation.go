@@ -59,7 +59,7 @@ type decisionOutcome struct {
 	Regions        []string            `json:"regions"`
 	SessionName    string              `json:"session_name"`
 	NameID         string              `json:"name_id"`
-	NameIDEncoding string              `json:"name_id_encoding"`
+	NameIDEncoding string              `json:"name_id_encoding,omitempty"`
 	SourceIdentity string              `json:"source_identity"`
 	EntityID       string              `json:"entity_id"`
 	Recipient      string              `json:"saml_recipient"`

@@ -50,6 +50,7 @@ var fieldsToKeys = strings.NewReplacer(
 	"Target.NameIDTellsIssuersApart", "name_id_tells_issuers_apart of the target",
 	"Target.SubjectAsFolder", "subject_as_folder of the target",
 	"Target.SubjectNamesNothing to true", "subject_as_folder of the target to false",
+	"Target.SubjectNamesNothing", "subject_as_folder of the target",
 	"Target.NameIDEncoding", "name_id_encoding of the target",
 	"Issuer.URL", "url of the issuer",
 	"Target.Audiences", "audiences of the target",

@@ -579,6 +579,20 @@ func otherMistakes() []remedy {
 			do:    settings{"Target.SAMLProviderUUID": providerUUID},
 		},
 		{
+			of:   "an encoding of NameIDs that there is not",
+			with: settings{"Target.NameIDEncoding": delegation.NameIDEncoding("base64")},
+			do:   settings{"Target.NameIDEncoding": delegation.NameIDHashed},
+		},
+		{
+			of: "a folder, and no folder",
+			with: settings{
+				"Target.SubjectAsFolder":     true,
+				"Target.SubjectNamesNothing": true,
+			},
+			do:     settings{"Target.SubjectNamesNothing": nil},
+			onlyGo: true,
+		},
+		{
 			of:   "a target without a name",
 			with: settings{"Config.Targets": alsoTarget("")},
 			do:   settings{"Config.Targets": alsoTarget(app)},
@@ -623,6 +637,20 @@ func warningRemedies() []remedy {
 			with:  withNameID(twoTargets()),
 			scene: hasOtherIssuer,
 			do:    settings{"Target.NameIDTellsIssuersApart": true},
+		},
+		{
+			of:    "slashes, encoded",
+			code:  codeWarning,
+			with:  settings{"Issuer.RequiredClaims": required("sub", "org/.*")},
+			scene: warnsOfSlashes,
+			do:    settings{"Target.NameIDEncoding": delegation.NameIDEscaped},
+		},
+		{
+			of:    "slashes that name nothing",
+			code:  codeWarning,
+			with:  settings{"Issuer.RequiredClaims": required("sub", "org/.*")},
+			scene: warnsOfSlashes,
+			do:    settings{"Target.SubjectNamesNothing": both{true, false}},
 		},
 		{
 			of:    "keys of another algorithm",
@@ -671,6 +699,11 @@ func ofGoogle(s *scene) {
 
 func warnsOfGoogle(s *scene) {
 	ofGoogle(s)
+	s.warns = true
+}
+
+func warnsOfSlashes(s *scene) {
+	s.sign(claims("sub", "org/alice"))
 	s.warns = true
 }
 
