@@ -16,14 +16,16 @@ const slashRemedy = "set Target.NameIDEncoding to escaped or hashed if a policy 
 // that take them as they are and do not say what is named after them. It is one warning for all of
 // an issuer's targets: a service may have 100,000. A rule that is not of this package may set
 // NameIDs without slashes, so with one there is no warning before a slash is seen.
-func (c *Config) checkSubjects(rules knownRules) (results []CheckResult) {
+func (c *Config) checkSubjects(
+	rules knownRules, known *knownTargets,
+) (results []CheckResult) {
 	ofOthers := func(rule knownRule) bool { return rule.readyMade == nil }
 	if slices.ContainsFunc(rules.list, ofOthers) {
 		return nil
 	}
 	for i := range c.Issuers {
 		issuer := &c.Issuers[i]
-		n, first := c.targetsOfSlashes(issuer)
+		n, first := c.targetsOfSlashes(issuer, known)
 		if n == 0 {
 			continue
 		}
@@ -51,18 +53,28 @@ func (c *Config) checkSubjects(rules knownRules) (results []CheckResult) {
 
 // targetsOfSlashes counts the targets that take subjects with slashes of the issuer as they are, and
 // names the first.
-func (c *Config) targetsOfSlashes(issuer *Issuer) (n int, first string) {
-	always := issuer.hasSlashes()
+func (c *Config) targetsOfSlashes(issuer *Issuer, known *knownTargets) (n int, first string) {
 	targets, _ := c.Targets.(Targets)
-	for name, target := range targets {
-		if !always && !isOfSlashes(target.RequiredClaims["sub"]) ||
-			!target.takesSubjects() || !target.takes(issuer, len(c.Issuers) == 1) {
-			continue
+	count := func(name string) {
+		target := targets[name]
+		if !target.takesSubjects() || !target.takes(issuer, len(c.Issuers) == 1) {
+			return
 		}
 		if n == 0 || name < first {
 			first = name
 		}
 		n++
+	}
+	if issuer.hasSlashes() {
+		for name := range targets {
+			count(name)
+		}
+		return n, first
+	}
+	for name := range known.claims { // few targets require a sub
+		if isOfSlashes(targets[name].RequiredClaims["sub"]) {
+			count(name)
+		}
 	}
 	return n, first
 }

@@ -124,7 +124,7 @@ func (c *Config) checkSessions(known *knownTargets) (results []CheckResult) {
 		}
 	}
 	results = append(results, rules.check(targets)...)
-	return append(results, c.checkSubjects(rules)...)
+	return append(results, c.checkSubjects(rules, known)...)
 }
 
 // knownRules are the rules of a configuration, as far as New can see what they do.
