@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +69,34 @@ func TestNameIDEncoding_TellsApart(t *testing.T) {
 			}
 			of[strings.ToLower(encoded)] = v.NameID
 		}
+	}
+}
+
+// TestNameIDEncoding_AsDocumented: the encodings of the page are what Encode returns, and the
+// command of the page computes the hash.
+func TestNameIDEncoding_AsDocumented(t *testing.T) {
+	page := string(must(os.ReadFile("docs/aws-setup.md")))
+	const subject = "repo:octo/app"
+	hashed := must(delegation.NameIDHashed.Encode(subject))
+	for _, want := range []string{
+		"`" + must(delegation.NameIDEscaped.Encode(subject)) + "`",
+		"`" + hashed[:8] + "…`, 64 characters",
+		"for `" + subject + "`",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	const command = "printf %s " + subject + " | sha256sum"
+	if !strings.Contains(page, "\n"+command+"\n") {
+		t.Fatal("the page has another command")
+	}
+	if _, err := exec.LookPath("sha256sum"); err != nil && os.Getenv("CI") != "true" {
+		t.Skip(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", command).Output()
+	if sum, _, _ := strings.Cut(string(out), " "); err != nil || sum != hashed {
+		t.Errorf("got %s %v, want %s", out, err, hashed)
 	}
 }
 
