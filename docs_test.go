@@ -205,6 +205,18 @@ var shell = map[string]struct {
 		tests:  []string{"TestOperations_Kubernetes"},
 		reason: "it asks a cluster; the test compares the names with the manifests",
 	},
+	"delegation cloudformation --target photo-app --part provider --out provider.yaml": {
+		tests: []string{"TestTwoTargets_Documented"},
+	},
+	"delegation metadata --out metadata.xml": {
+		tests: []string{"TestTwoTargets_Documented"},
+	},
+	"delegation cloudformation --target docs-app --bucket example-docs --out role-docs-app.yaml": {
+		tests: []string{"TestTwoTargets_Documented"},
+	},
+	"delegation terraform --target docs-app --bucket example-docs --out role-docs-app.tf": {
+		tests: []string{"TestTwoTargets_Documented"},
+	},
 	"timedatectl": {
 		reason: "it asks the machine's clock",
 	},

@@ -4,7 +4,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,11 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/seed055b7978/delegation/ststest"
 )
 
 // TestInterop_EndToEnd runs the scripts of testdata/script/e2e: from nothing to credentials that
@@ -46,66 +42,32 @@ func scriptCloud(ts *testscript.TestScript, negated bool, args []string) {
 	ts.Check(free.Close())
 }
 
-// template is what delegation cloudformation writes, as far as this CloudFormation reads it.
-type template struct {
-	Resources struct {
-		Provider struct {
-			Properties struct {
-				Name     string `yaml:"Name"`
-				Metadata string `yaml:"SamlMetadataDocument"`
-			} `yaml:"Properties"`
-		} `yaml:"Provider"`
-		Role struct {
-			Properties struct {
-				Name       string `yaml:"RoleName"`
-				Path       string `yaml:"Path"`
-				MaxSession int    `yaml:"MaxSessionDuration"`
-				Trust      any    `yaml:"AssumeRolePolicyDocument"`
-			} `yaml:"Properties"`
-		} `yaml:"Role"`
-	} `yaml:"Resources"`
-}
-
-// deploy makes what the template says, in the account of the tests.
-func (w *world) deploy(text string) error {
-	var t template
-	if err := yaml.Unmarshal([]byte(text), &t); err != nil {
-		return err
-	}
-	provider, role := t.Resources.Provider.Properties, t.Resources.Role.Properties
-	trust, err := json.Marshal(role.Trust)
-	if err != nil {
-		return err
-	}
-	const account = "arn:aws:iam::123456789012:"
-	return errors.Join(
-		w.aws.PutSAMLProvider(account+"saml-provider/"+provider.Name, []byte(provider.Metadata)),
-		w.aws.PutRole(ststest.Role{
-			ARN:                account + "role" + role.Path + role.Name,
-			TrustPolicy:        string(trust),
-			MaxSessionDuration: time.Duration(role.MaxSession) * time.Second,
-		}))
-}
-
 // cloudFormation serves what aws cloudformation deploy calls, and deploys to this world's STS.
 func (w *world) cloudFormation(t testing.TB) (url string) {
 	var mu sync.Mutex
 	var proposed string
-	deployed := 0
+	in := newAccount("123456789012", "aws")
+	in.mirrors = []mirror{strictSTS{w.aws, in.arn}}
+	deployed := newStacks(in)
+	updated := map[string]bool{}
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		result, code, message := "", "", ""
 		action := r.FormValue("Action")
+		name := r.FormValue("StackName")
+		if _, after, isID := strings.Cut(name, ":stack/"); isID {
+			name, _, _ = strings.Cut(after, "/")
+		}
 		switch {
-		case action == "DescribeStacks" && deployed == 0:
+		case action == "DescribeStacks" && deployed.stacks[name] == nil:
 			code = "ValidationError"
-			message = "Stack with id " + r.FormValue("StackName") + " does not exist"
+			message = "Stack with id " + name + " does not exist"
 		case action == "DescribeStacks":
 			status := map[bool]string{
-				true: "CREATE_COMPLETE", false: "UPDATE_COMPLETE",
-			}[deployed == 1]
-			result = "<Stacks><member><StackName>delegation</StackName><StackStatus>" + status +
+				false: "CREATE_COMPLETE", true: "UPDATE_COMPLETE",
+			}[updated[name]]
+			result = "<Stacks><member><StackName>" + name + "</StackName><StackStatus>" + status +
 				"</StackStatus><CreationTime>2026-01-01T00:00:00Z</CreationTime></member></Stacks>"
 		case action == "CreateChangeSet" &&
 			r.FormValue("Capabilities.member.1") != "CAPABILITY_NAMED_IAM":
@@ -113,16 +75,18 @@ func (w *world) cloudFormation(t testing.TB) (url string) {
 			message = "Requires capabilities : [CAPABILITY_NAMED_IAM]"
 		case action == "CreateChangeSet":
 			proposed = r.FormValue("TemplateBody")
-			result = "<Id>arn:aws:cloudformation:eu-central-1:123456789012:changeSet/one</Id><StackId>arn:aws:cloudformation:eu-central-1:123456789012:stack/delegation/one</StackId>"
+			result = "<Id>arn:aws:cloudformation:eu-central-1:123456789012:changeSet/one</Id>" +
+				"<StackId>arn:aws:cloudformation:eu-central-1:123456789012:stack/" + name +
+				"/one</StackId>"
 		case action == "GetTemplateSummary": // before an update
 			result = "<Parameters/>"
 		case action == "DescribeChangeSet":
 			result = "<Status>CREATE_COMPLETE</Status>"
 		case action == "ExecuteChangeSet":
-			if err := w.deploy(proposed); err != nil {
+			updated[name] = deployed.stacks[name] != nil
+			if err := deployed.deploy(name, proposed, nil); err != nil {
 				code, message = "ValidationError", err.Error()
 			}
-			deployed++
 		default:
 			code, message = "InvalidAction", action
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/seed055b7978/delegation/oidctest"
-	"github.com/seed055b7978/delegation/ststest"
 )
 
 // maxCommands lead from nothing to credentials.
@@ -152,18 +150,16 @@ func (p *person) wantRefused(t *testing.T, exchange, code string) {
 func (p *person) deploy(t *testing.T, line string) {
 	t.Helper()
 	p.commands++
-	words := strings.Fields(line)
-	file := filepath.Join(p.world.folder, flagOf(t, words, "--template-file"))
-	found := readCloudFormation(t, string(must(os.ReadFile(file))))
-	const account = "arn:aws:iam::123456789012:"
-	if err := errors.Join(
-		p.world.aws.PutSAMLProvider(account+"saml-provider/"+found.provider,
-			[]byte(found.metadata)),
-		p.world.aws.PutRole(ststest.Role{
-			ARN:         account + "role" + found.path + found.role,
-			TrustPolicy: found.trust,
-		})); err != nil {
-		t.Fatal(err)
+	in := newAccount("123456789012", "aws")
+	in.mirrors = []mirror{strictSTS{p.world.aws, in.arn}}
+	cloudFormation := newStacks(in)
+	for _, command := range strings.Split(line, " && ") {
+		words := strings.Fields(command)
+		file := filepath.Join(p.world.folder, flagOf(t, words, "--template-file"))
+		err := cloudFormation.deployFile(flagOf(t, words, "--stack-name"), file)
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -293,16 +293,15 @@ func TestInit_OddAnswers(t *testing.T) {
 func TestInit_Exchange(t *testing.T) {
 	w := newWorld(t)
 	for _, row := range []struct {
-		name, target, file string
-		flags              []string
-		read               func(testing.TB, string) inAWS
+		name, target, extension string
+		flags                   []string
 	}{
-		{"CloudFormation", "photo-app", "cloudformation.yaml", nil, readCloudFormation},
-		{"Terraform", "photos", "main.tf",
+		{"CloudFormation", "photo-app", ".yaml", nil},
+		{"Terraform", "photos", ".tf",
 			[]string{
 				"--terraform", "--target", "photos", "--role", "teams/press/photo-user",
 				"--saml-provider", "other", "--entity-id", `urn:"<&>é`,
-			}, readTerraform},
+			}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			folder := t.TempDir()
@@ -312,8 +311,16 @@ func TestInit_Exchange(t *testing.T) {
 						"--client-id", service.DemoTarget, "--account", "123456789012", "--bucket",
 						"example-photos",
 						"--region", service.DemoRegion, "--out", folder}, row.flags...)...)
-			found := row.read(t, string(must(os.ReadFile(filepath.Join(folder, row.file)))))
 			metadata := string(must(os.ReadFile(filepath.Join(folder, "metadata.xml"))))
+			provider := string(must(os.ReadFile(filepath.Join(folder, "provider"+row.extension))))
+			role := string(must(os.ReadFile(
+				filepath.Join(folder, "role-"+row.target+row.extension))))
+			var found inAWS
+			if in := newAccount("123456789012", "aws"); row.extension == ".tf" {
+				found = readTerraform(t, in, metadata, provider, role)
+			} else {
+				found = readCloudFormation(t, in, provider, role)
+			}
 			if found.metadata != metadata {
 				t.Errorf("the set-up has the metadata\n%s\nand metadata.xml\n%s",
 					found.metadata, metadata)

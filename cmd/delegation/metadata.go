@@ -8,7 +8,6 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
-	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/signer"
 	"github.com/spf13/cobra"
 )
@@ -19,7 +18,7 @@ type metadataFlags struct {
 	target       string
 	entityID     string
 	certificates []string
-	out          string
+	out          outFlags
 }
 
 func metadataCommand(s surroundings) *cobra.Command {
@@ -49,8 +48,7 @@ identity, the certificates or the keys are wrong.`,
 		"urn:example.com")
 	command.Flags().StringArrayVar(&f.certificates, "certificate", nil, "PEM `file` with the "+
 		"certificate of a signing key; repeat it for several keys")
-	command.Flags().StringVarP(&f.out, "out", "o", "", "new `file` to write to, instead of "+
-		"standard output")
+	f.out.add(command)
 	return command
 }
 
@@ -64,10 +62,7 @@ func (f *metadataFlags) run(c *cobra.Command, s surroundings) error {
 	if err != nil {
 		return config.Usage(err)
 	}
-	if f.out != "" {
-		return setup.WriteNew(f.out, text)
-	}
-	return s.print(text)
+	return f.out.write(s, text)
 }
 
 // identity is that of the configuration, or the one that the flags describe.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
@@ -9,63 +10,123 @@ import (
 )
 
 func cloudFormationCommand(s surroundings) *cobra.Command {
-	return setupCommand(s, "cloudformation", "Write the set-up in AWS as a CloudFormation template",
-		`Write the set-up of one target in AWS as a CloudFormation template: a SAML
-provider with its metadata, and a role with a trust policy and a permission
-policy. Its outputs are the two ARNs that the configuration needs.`,
-		`  delegation cloudformation --target photo-app --bucket example-photos \
-    --out cloudformation.yaml`,
-		(*setup.Resources).CloudFormation)
+	return s.setupCommand(setupLanguage{
+		name:  "cloudformation",
+		short: "Write the set-up in AWS as CloudFormation templates",
+		long: `Write the set-up of a target in AWS as a CloudFormation template.
+
+With --part provider it is the SAML provider with its metadata. Deploy it once
+for all targets that have the same principal, and for each step of a key
+rollover. Otherwise it is the role of the target, with a trust policy and a
+permission policy. The role's template imports the provider's ARN from the
+provider's stack. With --existing-provider the ARN is a parameter.`,
+		example: `  delegation cloudformation --target photo-app --part provider \
+    --out provider.yaml
+  delegation cloudformation --target photo-app --bucket example-photos \
+    --out role-photo-app.yaml`,
+		reads: `It reads the configuration and the template. With --part provider it reads the
+target's signing keys.`,
+		keys:  func(part setup.Part) bool { return part == setup.ProviderPart },
+		write: (*setup.Resources).CloudFormation,
+	})
 }
 
 func terraformCommand(s surroundings) *cobra.Command {
-	return setupCommand(s, "terraform", "Write the set-up in AWS as a Terraform file",
-		`Write the set-up of one target in AWS as a Terraform file: a SAML provider with
-its metadata, and a role with a trust policy and a permission policy. The file
-needs no other file, and works in the target's account only. Its outputs are the
-two ARNs that the configuration needs.`,
-		"  delegation terraform --target photo-app --bucket example-photos --out main.tf",
-		(*setup.Resources).Terraform)
+	return s.setupCommand(setupLanguage{
+		name:  "terraform",
+		short: "Write the set-up in AWS as Terraform files",
+		long: `Write the set-up of a target in AWS as a Terraform file.
+
+With --part provider it is the SAML provider, once for all targets that have the
+same principal. It reads its metadata from metadata.xml in the same folder.
+Otherwise it is the role of the target, with a trust policy and a permission
+policy. The file belongs in the provider's folder. With --existing-provider it
+stands alone in a folder of its own. It works in the target's account only.`,
+		example: `  delegation terraform --target photo-app --part provider --out provider.tf
+  delegation metadata --out metadata.xml
+  delegation terraform --target photo-app --bucket example-photos \
+    --out role-photo-app.tf`,
+		reads: "It reads the configuration and the template, and no key.",
+		keys:  func(setup.Part) bool { return false },
+		write: (*setup.Resources).Terraform,
+	})
 }
 
-// setupCommand is a command that writes the set-up of a target in some language.
-func setupCommand(
-	s surroundings, name, short, long, example string, write func(*setup.Resources) (string, error),
-) *cobra.Command {
-	var out string
+// setupLanguage is one in which a set-up is written.
+type setupLanguage struct {
+	name, short, long, example string
+	reads                      string // a part of the help
+	keys                       func(setup.Part) bool
+	write                      func(*setup.Resources, setup.Part) (string, error)
+}
+
+// setupCommand is a command that writes the set-up of a target.
+func (s surroundings) setupCommand(language setupLanguage) *cobra.Command {
+	var out outFlags
 	var o setup.Options
 	command := &cobra.Command{
-		Use: name, Short: short, Example: example, Args: noArguments,
-		Long: long + "\n\n" +
+		Use: language.name, Short: language.short, Example: language.example, Args: noArguments,
+		Long: language.long + "\n\n" +
 			`The role's maximum session duration fits the target's. Its permission policy is
 that of --bucket or --template. Notes on standard error name what the file
 cannot contain, such as private keys for encrypted assertions.
 
-It reads the configuration, the target's signing keys and the template. It
-writes to standard output, or with --out to a new file with mode 0600. Exit code
-2 if something is missing or wrong.`,
+` + language.reads + `
+
+It writes to standard output, or with --out to a new file with mode 0600. Exit
+code 2 if something is missing or wrong.`,
 		RunE: func(*cobra.Command, []string) error {
+			if err := setup.CheckPart(string(o.Part)); err != nil {
+				return config.Usagef("--part: %w", err)
+			}
+			o.NeedsKeys = language.keys(o.Part)
 			made, err := o.Resources(s.environment)
 			if err != nil {
 				return err
 			}
-			text, err := write(made)
+			text, err := language.write(made, o.Part)
 			if err != nil {
 				return config.Usage(err)
 			}
 			s.say(made.Notes)
-			if out == "" {
-				return s.print([]byte(text))
-			}
-			return setup.WriteNew(out, []byte(text))
+			return out.write(s, []byte(text))
 		},
 	}
 	s.trustFlags(command, &o.TrustOptions)
 	permissionFlags(command, &o.PermissionOptions)
-	command.Flags().StringVar(&o.Role, "role", "", "`ARN` of the role; by default the target's")
-	command.Flags().StringVarP(&out, "out", "o", "", "new `file` to write to, instead of "+
-		"standard output")
+	f := command.Flags()
+	f.StringVar((*string)(&o.Part), "part", string(setup.RolePart), "`part` to write: provider, "+
+		"once for all targets, or role")
+	f.BoolVar(&o.ExistingProvider, "existing-provider", false, "something else makes the SAML "+
+		"provider: write a role that needs no provider's file")
+	f.StringVar(&o.Role, "role", "", "`ARN` of the role; by default the target's")
+	out.add(command)
 	return command
+}
+
+// outFlags say where a command writes to.
+type outFlags struct {
+	file    string
+	replace bool
+}
+
+func (o *outFlags) add(c *cobra.Command) {
+	c.Flags().StringVarP(&o.file, "out", "o", "", "new `file` to write to, instead of "+
+		"standard output")
+	c.Flags().BoolVar(&o.replace, "replace", false, "replace the file of --out, if there is one")
+}
+
+// write writes what the command has made.
+func (o *outFlags) write(s surroundings, text []byte) error {
+	switch {
+	case o.file == "" && o.replace:
+		return config.Usage(errors.New("--replace needs --out FILE"))
+	case o.file == "":
+		return s.print(text)
+	case o.replace:
+		return setup.Replace(o.file, text)
+	}
+	return setup.WriteNew(o.file, text)
 }
 
 // say tells the operator on standard error what does not stop the command.

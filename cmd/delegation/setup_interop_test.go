@@ -11,7 +11,8 @@ import (
 )
 
 // setupFiles writes what a command writes of targets with all that a target can have.
-func setupFiles(t *testing.T, command, extension string) (files []string) {
+func setupFiles(t *testing.T, command, extension string) (files map[string]string) {
+	files = map[string]string{}
 	w := newWorld(t)
 	more := "  - tags_from_claims: {mail: email}\n  - source_identity_from_claim: email\n"
 	config := w.configFile(t, "", "session_duration: 4h",
@@ -25,12 +26,13 @@ func setupFiles(t *testing.T, command, extension string) (files []string) {
 		"Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["${saml:sub}", "a\nb", "%{c}"]}, "Bool": {"aws:SecureTransport": true}}}]}`)
 	for name, flags := range map[string][]string{
 		"nothing": nil, "bucket": {"--bucket", "example-photos"},
-		"template": {"--template", template},
+		"template": {"--template", template}, "provider": {"--part", "provider"},
+		"existing": {"--existing-provider", "--bucket", "example-photos"},
 	} {
 		file := filepath.Join(w.folder, name+extension)
 		said(t,
 			append([]string{command, "-c", config, "-t", "photo-app", "--out", file}, flags...)...)
-		files = append(files, file)
+		files[name] = file
 	}
 	return files
 }
@@ -41,9 +43,8 @@ func TestInterop_CfnLint(t *testing.T) {
 	files := setupFiles(t, "cloudformation", ".yaml")
 	if _, err := exec.LookPath("cfn-lint"); err != nil {
 		t.Log("cfn-lint is missing (pip install cfn-lint): templates are only read back")
-		for _, file := range files {
-			readCloudFormation(t, string(must(os.ReadFile(file))))
-		}
+		readCloudFormation(t, newAccount("123456789012", "aws"),
+			string(must(os.ReadFile(files["provider"]))), string(must(os.ReadFile(files["bucket"]))))
 		return
 	}
 	for _, file := range files {
@@ -52,11 +53,11 @@ func TestInterop_CfnLint(t *testing.T) {
 			t.Errorf("exit code %d: %s%s", code, out, said)
 		}
 	}
-	broken := strings.Replace(string(must(os.ReadFile(files[0]))), "RoleName", "RolName", 1)
-	if err := os.WriteFile(files[0], []byte(broken), 0o600); err != nil {
+	broken := strings.Replace(string(must(os.ReadFile(files["bucket"]))), "RoleName", "RolName", 1)
+	if err := os.WriteFile(files["bucket"], []byte(broken), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, out, _ := program(t, nil, "", "cfn-lint", "--", files[0])
+	code, out, _ := program(t, nil, "", "cfn-lint", "--", files["bucket"])
 	if code == 0 || !strings.Contains(out, "RolName") {
 		t.Errorf("a property that CloudFormation does not know passes: exit code %d: %s", code, out)
 	}
@@ -68,9 +69,8 @@ func TestInterop_Terraform(t *testing.T) {
 	files := setupFiles(t, "terraform", ".tf")
 	if _, err := exec.LookPath("terraform"); err != nil {
 		t.Log("terraform is missing: files are only read back")
-		for _, file := range files {
-			readTerraform(t, string(must(os.ReadFile(file))))
-		}
+		readTerraform(t, newAccount("123456789012", "aws"), "",
+			string(must(os.ReadFile(files["provider"]))), string(must(os.ReadFile(files["bucket"]))))
 		return
 	}
 	environment := []string{"CHECKPOINT_DISABLE=1"} // no call for news of versions

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,18 +17,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclparse"
-	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
 	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/seed055b7978/delegation/ststest"
-	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/function"
-	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
 // inAWS is what a file sets up, as CloudFormation or Terraform reads it.
@@ -61,149 +57,45 @@ func sameJSON(a, b string) bool {
 		x != nil && reflect.DeepEqual(x, y)
 }
 
-// readCloudFormation reads a template, whose keys must all be known.
-func readCloudFormation(t testing.TB, text string) inAWS {
+// readCloudFormation deploys the templates of the SAML provider and of the role, each as the stack
+// that it names, and returns what is made.
+func readCloudFormation(t testing.TB, a *iamAccount, templates ...string) inAWS {
 	t.Helper()
-	type output struct {
-		Value struct {
-			GetAtt []string `yaml:"Fn::GetAtt"`
-		} `yaml:"Value"`
+	cloudFormation := newStacks(a)
+	for _, text := range templates {
+		name := stackName.FindStringSubmatch(text)
+		if name == nil {
+			t.Fatalf("no command deploys it: %s", text)
+		}
+		if err := cloudFormation.deploy(name[1], text, nil); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
 	}
-	var template struct {
-		Version     string `yaml:"AWSTemplateFormatVersion"`
-		Description string `yaml:"Description"`
-		Resources   struct {
-			Provider struct {
-				Type       string `yaml:"Type"`
-				Properties struct {
-					Name     string `yaml:"Name"`
-					Metadata string `yaml:"SamlMetadataDocument"`
-				} `yaml:"Properties"`
-			} `yaml:"Provider"`
-			Role struct {
-				Type       string `yaml:"Type"`
-				DependsOn  string `yaml:"DependsOn"`
-				Properties struct {
-					Name       string `yaml:"RoleName"`
-					Path       string `yaml:"Path"`
-					MaxSession int    `yaml:"MaxSessionDuration"`
-					Trust      any    `yaml:"AssumeRolePolicyDocument"`
-					Policies   []struct {
-						Name     string `yaml:"PolicyName"`
-						Document any    `yaml:"PolicyDocument"`
-					} `yaml:"Policies"`
-				} `yaml:"Properties"`
-			} `yaml:"Role"`
-		} `yaml:"Resources"`
-		Outputs map[string]output `yaml:"Outputs"`
-	}
-	err := yaml.NewDecoder(strings.NewReader(text), yaml.Strict()).Decode(&template)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	provider, role := template.Resources.Provider, template.Resources.Role
-	if template.Version != "2010-09-09" || provider.Type != "AWS::IAM::SAMLProvider" ||
-		role.Type != "AWS::IAM::Role" || role.DependsOn != "Provider" {
-		t.Errorf("the resources are others\n%s", text)
-	}
-	got := template.Outputs
-	if !slices.Equal(got["Principal"].Value.GetAtt, []string{"Provider", "Arn"}) ||
-		!slices.Equal(got["Role"].Value.GetAtt, []string{"Role", "Arn"}) {
-		t.Errorf("the outputs are %v", got)
-	}
-	found := inAWS{
-		provider.Properties.Name, provider.Properties.Metadata, role.Properties.Path,
-		role.Properties.Name, role.Properties.MaxSession,
-		string(must(json.Marshal(role.Properties.Trust))), "",
-	}
-	for _, policy := range role.Properties.Policies {
-		found.permissions += string(must(json.Marshal(policy.Document)))
-	}
-	return found
+	return a.found(t)
 }
 
-// readTerraform evaluates a file as Terraform does, with stand-ins for the resources' attributes.
-func readTerraform(t testing.TB, text string) (found inAWS) {
+var stackName = regexp.MustCompile(
+	`(?m)^#   aws cloudformation deploy --stack-name ([A-Za-z][A-Za-z0-9-]{0,127}) `)
+
+// readTerraform applies a folder of the files of the SAML provider and of the role, and returns what
+// is made.
+func readTerraform(t testing.TB, a *iamAccount, metadata string, files ...string) inAWS {
 	t.Helper()
-	if formatted := hclwrite.Format([]byte(text)); string(formatted) != text {
-		t.Errorf("it is not formatted:\n%s", text)
-	}
-	file, problems := hclparse.NewParser().ParseHCL([]byte(text), "main.tf")
-	if problems.HasErrors() {
-		t.Fatalf("%v\n%s", problems, text)
-	}
-	attribute := func(name string) cty.Value {
-		return cty.ObjectVal(map[string]cty.Value{"delegation": cty.ObjectVal(map[string]cty.Value{
-			"arn": cty.StringVal("arn of " + name), "name": cty.StringVal("name of " + name),
-		})})
-	}
-	evaluation := &hcl.EvalContext{
-		Functions: map[string]function.Function{"jsonencode": stdlib.JSONEncodeFunc},
-		Variables: map[string]cty.Value{
-			"aws_iam_saml_provider": attribute("provider"), "aws_iam_role": attribute("role"),
-		},
-	}
-	labels := map[string][]string{
-		"terraform": nil, "provider": {"name"}, "resource": {"type", "name"}, "output": {"name"},
-	}
-	schema := &hcl.BodySchema{}
-	for kind, names := range labels {
-		schema.Blocks = append(schema.Blocks, hcl.BlockHeaderSchema{Type: kind, LabelNames: names})
-	}
-	content, problems := file.Body.Content(schema)
-	if problems.HasErrors() {
-		t.Fatal(problems)
-	}
-	for _, block := range content.Blocks {
-		if block.Type == "terraform" {
-			continue
+	folder := t.TempDir()
+	for n, text := range append(files, metadata) {
+		name := fmt.Sprintf("%d.tf", n)
+		if n == len(files) {
+			name = setup.MetadataFile
 		}
-		attributes, problems := block.Body.JustAttributes()
-		if problems.HasErrors() {
-			t.Fatal(problems)
-		}
-		value := func(name string) cty.Value {
-			if attributes[name] == nil {
-				t.Fatalf("%v has no %s", block.Labels, name)
-			}
-			v, problems := attributes[name].Expr.Value(evaluation)
-			if problems.HasErrors() {
-				t.Fatalf("%v: %s: %v\n%s", block.Labels, name, problems, text)
-			}
-			return v
-		}
-		string := func(name string) string { return value(name).AsString() }
-		switch strings.Join(block.Labels, " ") {
-		case "aws":
-			if value("allowed_account_ids").LengthInt() != 1 || string("region") == "" {
-				t.Error("the account is open")
-			}
-		case "aws_iam_saml_provider delegation":
-			found.provider, found.metadata = string("name"), string("saml_metadata_document")
-		case "aws_iam_role delegation":
-			found.role = string("name")
-			found.path = string("path")
-			found.trust = string("assume_role_policy")
-			seconds, _ := value("max_session_duration").AsBigFloat().Int64()
-			found.maxSession = int(seconds)
-		case "aws_iam_role_policy delegation":
-			found.permissions = string("policy")
-			if string("role") != "name of role" || string("name") != "delegation" {
-				t.Error("the policy is another role's")
-			}
-		case "principal":
-			if string("value") != "arn of provider" {
-				t.Error("the output is another")
-			}
-		case "role":
-			if string("value") != "arn of role" {
-				t.Error("the output is another")
-			}
-		default:
-			t.Errorf("it has %v", block.Labels)
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return found
+	module := &terraformFolder{account: a, folder: folder}
+	if err := module.apply(); err != nil {
+		t.Fatalf("%v\n%s", err, files)
+	}
+	return a.found(t)
 }
 
 // said runs the program and returns what it says; it has to end well.
@@ -280,12 +172,17 @@ sts: {endpoint: %[7]q}
 				trust, notes := said(t, "trust-policy", "-c", file, "-t", "photo-app")
 				permissions, _ := said(t, "permission-policy", "-c", file, "-t", "photo-app",
 					"--bucket", "example-photos")
-				template, said1 := said(t, "cloudformation", "-c", file, "-t", "photo-app",
-					"--bucket", "example-photos")
-				terraform, said2 := said(t, "terraform", "-c", file, "-t", "photo-app", "--bucket",
-					"example-photos")
-				if notes != "" || said1 != "" || said2 != "" {
-					t.Errorf("it says %s%s%s", notes, said1, said2)
+				var written []string // provider and role of CloudFormation, then Terraform
+				for _, command := range []string{"cloudformation", "terraform"} {
+					provider, said1 := said(t, command, "-c", file, "-t", "photo-app",
+						"--part", "provider")
+					roleText, said2 := said(t, command, "-c", file, "-t", "photo-app",
+						"--bucket", "example-photos")
+					notes += said1 + said2
+					written = append(written, provider, roleText)
+				}
+				if notes != "" {
+					t.Errorf("it says %s", notes)
 				}
 				metadata := must(delegationtest.Identity().Metadata())
 				parsed := must(iam.Role.Parse(role))
@@ -297,9 +194,11 @@ sts: {endpoint: %[7]q}
 					"delegation", string(metadata), folder, name, max(v.maxSession, 3600),
 					trust, permissions,
 				}
+				in := func() *iamAccount { return newAccount("123456789012", partition) }
 				for language, found := range map[string]inAWS{
-					"CloudFormation": readCloudFormation(t, template),
-					"Terraform":      readTerraform(t, terraform),
+					"CloudFormation": readCloudFormation(t, in(), written[:2]...),
+					"Terraform": readTerraform(t, in(), string(metadata),
+						written[2:]...),
 				} {
 					if !found.sameAs(want) {
 						t.Fatalf("%s: got %+v, want %+v", language, found, want)
@@ -368,6 +267,7 @@ func TestSetup_SameText(t *testing.T) {
 func odd(target, entityID, permissions string) *setup.Resources {
 	s := &setup.Resources{
 		Target:      target,
+		EntityID:    entityID,
 		MaxSession:  time.Hour,
 		Region:      must(delegation.ParseRegion("eu-central-1")),
 		Permissions: permissions,
@@ -391,6 +291,19 @@ var oddTexts = []string{
 	`<<EOT`, `<a & b>`, "Ref: x", strings.Repeat("x", 2000), "",
 }
 
+// bothParts writes the SAML provider and the role, or nothing.
+func bothParts(write func(setup.Part) (string, error)) (texts []string, err error) {
+	for _, part := range []setup.Part{setup.ProviderPart, setup.RolePart} {
+		text, problem := write(part)
+		if problem != nil && text != "" {
+			return nil, errors.New("an error and a text")
+		}
+		texts = append(texts, text)
+		err = errors.Join(err, problem)
+	}
+	return texts, err
+}
+
 // FuzzSetup: whatever the texts are, what is written says the same to who reads it, or nothing is
 // written.
 func FuzzSetup(f *testing.F) {
@@ -408,19 +321,16 @@ func FuzzSetup(f *testing.F) {
 			return
 		}
 		s := odd(target, entityID, permissions)
-		if text, err := s.CloudFormation(); err == nil {
-			if found := readCloudFormation(t, text); !found.sameAs(setUp(s)) {
-				t.Errorf("got %+v\nof %+v\nin %s", found, setUp(s), text)
+		in := func() *iamAccount { return newAccount("012345678901", "aws") }
+		if texts, err := bothParts(s.CloudFormation); err == nil {
+			if found := readCloudFormation(t, in(), texts...); !found.sameAs(setUp(s)) {
+				t.Errorf("got %+v\nof %+v\nin %s", found, setUp(s), texts)
 			}
-		} else if text != "" {
-			t.Error("an error and a text")
 		}
-		if text, err := s.Terraform(); err == nil {
-			if found := readTerraform(t, text); !found.sameAs(setUp(s)) {
-				t.Errorf("got %+v\nof %+v\nin %s", found, setUp(s), text)
+		if texts, err := bothParts(s.Terraform); err == nil {
+			if found := readTerraform(t, in(), s.Metadata, texts...); !found.sameAs(setUp(s)) {
+				t.Errorf("got %+v\nof %+v\nin %s", found, setUp(s), texts)
 			}
-		} else if text != "" {
-			t.Error("an error and a text")
 		}
 	})
 }
@@ -429,16 +339,18 @@ func FuzzSetup(f *testing.F) {
 func TestSetup_OddTexts(t *testing.T) {
 	for _, text := range oddTexts {
 		s := odd(text, text, string(must(json.Marshal(map[string]string{text: text}))))
-		for name, write := range map[string]func() (string, error){
+		for name, write := range map[string]func(setup.Part) (string, error){
 			"cloudformation": s.CloudFormation, "terraform": s.Terraform,
 		} {
-			written, err := write()
+			texts, err := bothParts(write)
+			written := strings.Join(texts, "")
 			if err != nil {
 				t.Errorf("%s: %q: %v", name, text, err)
 			}
 			notPlain := func(r rune) bool { return r > '~' || r < ' ' && r != '\n' }
-			if name == "cloudformation" && strings.ContainsFunc(written, notPlain) {
-				t.Errorf("%q is written as it is, and readers of YAML differ: %s", text, written)
+			if strings.ContainsFunc(written, notPlain) {
+				t.Errorf("%s: %q is written as it is, and readers may differ: %s",
+					name, text, written)
 			}
 		}
 	}
@@ -458,14 +370,14 @@ func TestSetup_OddTexts(t *testing.T) {
 		{odd("a", "a", `{"a": 1, "a": 2}`), "twice", "twice"},
 		{odd("a", "a", `{"a": `), "not JSON", "not JSON"},
 	} {
-		for name, write := range map[string]func() (string, error){
+		for name, write := range map[string]func(setup.Part) (string, error){
 			row.cloudFormation + " ": row.s.CloudFormation, row.terraform: row.s.Terraform,
 		} {
-			text, err := write()
+			texts, err := bothParts(write)
 			want := strings.TrimSpace(name)
 			if want == "" && err != nil ||
-				want != "" && (err == nil || text != "" || !strings.Contains(err.Error(), want)) {
-				t.Errorf("%+v: got %q, %v, want %q", setUp(row.s), text, err, want)
+				want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%+v: got %q, %v, want %q", setUp(row.s), texts, err, want)
 			}
 		}
 	}
@@ -486,7 +398,8 @@ func TestSetup_Sizes(t *testing.T) {
 	for n, want := range map[int]int{40: 0, 60: 1} {
 		s := odd("a", "a", "")
 		s.Metadata = strings.Repeat(long+"\n", n)
-		if _, err := s.CloudFormation(); err != nil || len(s.Notes) != want {
+		_, err := s.CloudFormation(setup.ProviderPart)
+		if err != nil || len(s.Notes) != want {
 			t.Errorf("got %v, %q", err, s.Notes)
 		}
 	}
@@ -508,19 +421,7 @@ func TestSetup_Blocks(t *testing.T) {
 			if err != nil || found.A != text {
 				t.Errorf("%q is %q in YAML, %v: %s", text, found.A, err, inYAML)
 			}
-			file := hclwrite.NewEmptyFile()
-			file.Body().SetAttributeRaw("a", setup.Heredoc(text))
-			parsed, problems := hclparse.NewParser().ParseHCL(file.Bytes(), "a.tf")
-			if problems.HasErrors() {
-				t.Errorf("%q: %v: %s", text, problems, file.Bytes())
-				continue
-			}
-			attributes, _ := parsed.Body.JustAttributes()
-			value, problems := attributes["a"].Expr.Value(nil)
-			if problems.HasErrors() || value.AsString() != text {
-				t.Errorf("%q is %#v in HCL, %v: %s", text, value, problems, file.Bytes())
-			}
-			if strings.HasPrefix(inYAML, "|") && bytes.Contains(file.Bytes(), []byte("<<XML")) {
+			if strings.HasPrefix(inYAML, "|") {
 				lines++
 			}
 		}

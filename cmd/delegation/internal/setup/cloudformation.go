@@ -9,15 +9,65 @@ import (
 // maxTemplateBody is how many bytes CloudFormation takes from a file; larger ones go through S3.
 const maxTemplateBody = 51_200
 
-// CloudFormation writes a template: YAML, in which every text that comes from outside is in double
-// quotes with ASCII in them, so that readers of YAML 1.1 and 1.2 agree on it. There is no Fn::Sub,
-// so ${saml:sub} stays. Same set-up, same text.
-func (s *Resources) CloudFormation() (string, error) {
+// CloudFormation writes the template of a part: YAML, in which every text from outside is in double
+// quotes with ASCII in them, so that readers of YAML 1.1 and 1.2 agree on it. There is no
+// Fn::Sub, so ${saml:sub} stays. Same set-up, same text.
+func (s *Resources) CloudFormation(part Part) (string, error) {
+	write := s.providerTemplate
+	if part == RolePart {
+		write = s.roleTemplate
+	}
+	template, err := write()
+	if err != nil {
+		return "", err
+	}
+	if len(template) > maxTemplateBody {
+		s.Notes = append(s.Notes, fmt.Sprintf("the template has %d bytes, and CloudFormation "+
+			"takes %d from a file: deploy it with --s3-bucket", len(template), maxTemplateBody))
+	}
+	return template, nil
+}
+
+// providerTemplate writes the template of the SAML provider. It exports what roles refer to.
+func (s *Resources) providerTemplate() (string, error) {
+	if err := refuseIntrinsic(s.Metadata, false); err != nil {
+		return "", err
+	}
+	name := s.ProviderName()
+	var b strings.Builder
+	fmt.Fprintf(&b, `# The SAML provider %s, once for all targets that use it:
+#   aws cloudformation deploy --stack-name %s --template-file FILE
+# For each step of a key rollover write this file again and deploy it. An old file would put old
+# certificates back:
+#   delegation cloudformation --part provider --target NAME --out FILE --replace
+AWSTemplateFormatVersion: "2010-09-09"
+Description: SAML provider of delegation
+%sResources:
+  Provider:
+    Type: AWS::IAM::SAMLProvider
+    DeletionPolicy: Retain # without it no target works
+    UpdateReplacePolicy: Retain
+    Properties:
+      Name: %s
+      SamlMetadataDocument: %s
+      Tags: %s
+Outputs:
+%s%s`,
+		inQuotes(name), s.StackName(ProviderPart), s.rules(), inQuotes(name),
+		Literal(s.Metadata, "        "), inLine(tagList(providerTags())),
+		output("Principal", aboutPrincipal, getAtt("Provider", "Arn"), exported("principal")),
+		output("SamlProviderUUID", aboutUUID, getAtt("Provider", "SamlProviderUUID"),
+			exported("uuid")))
+	return b.String(), nil
+}
+
+// roleTemplate writes the template of the role.
+func (s *Resources) roleTemplate() (string, error) {
 	trust, err := parseObject(s.Trust)
 	if err != nil {
 		return "", err
 	}
-	texts := []any{trust} // which has all that is not ours in the metadata, too
+	texts := []any{trust, s.Target}
 	var permissions object
 	if s.Permissions != "" {
 		if permissions, err = parseObject(s.Permissions); err != nil {
@@ -28,31 +78,16 @@ func (s *Resources) CloudFormation() (string, error) {
 	if err := walk(texts, refuseIntrinsic); err != nil {
 		return "", err
 	}
-	template := s.template(trust, permissions)
-	if len(template) > maxTemplateBody {
-		s.Notes = append(s.Notes, fmt.Sprintf("the template has %d bytes, and CloudFormation "+
-			"takes %d from a file: deploy it with --s3-bucket", len(template), maxTemplateBody))
-	}
-	return template, nil
-}
-
-// template writes the template of the policies. Without permissions the role has none.
-func (s *Resources) template(trust, permissions object) string {
 	folder, name := s.RolePath()
 	var b strings.Builder
-	fmt.Fprintf(&b, `# What the target %s needs in AWS. For the account %s:
-#   aws cloudformation deploy --stack-name delegation --template-file FILE --capabilities CAPABILITY_NAMED_IAM
+	fmt.Fprintf(&b, `# The role of the target %s:
+#   aws cloudformation deploy --stack-name %s --template-file FILE \
+#     --capabilities CAPABILITY_NAMED_IAM
 AWSTemplateFormatVersion: "2010-09-09"
-Description: SAML provider and role for delegation
-Resources:
-  Provider:
-    Type: AWS::IAM::SAMLProvider
-    Properties:
-      Name: %s
-      SamlMetadataDocument: %s
+Description: Role of a target of delegation
+%s%sResources:
   Role:
     Type: AWS::IAM::Role
-    DependsOn: Provider
     Properties:
       RoleName: %s
       Path: %s
@@ -60,27 +95,101 @@ Resources:
       AssumeRolePolicyDocument:
         %s
 `,
-		inQuotes(s.Target), s.Role.AccountID,
-		inQuotes(s.ProviderName()), Literal(s.Metadata, "        "),
+		inQuotes(s.Target), s.StackName(RolePart), s.parameter(), s.rules(),
 		inQuotes(name), inQuotes(folder), int(s.MaxSession.Seconds()),
-		flow(trust, "        "))
+		flow(s.trustByReference(trust), "        "))
 	if s.Permissions != "" {
 		fmt.Fprintf(&b, "      Policies:\n        - PolicyName: delegation\n          "+
 			"PolicyDocument:\n            %s\n", flow(permissions, "            "))
 	}
-	b.WriteString(`Outputs: # as in the configuration, under the target
-  Principal:
-    Value:
-      Fn::GetAtt: [Provider, Arn]
-  Role:
-    Value:
-      Fn::GetAtt: [Role, Arn]
-`)
-	if s.ByUUID {
-		b.WriteString("  SamlProviderUUID:\n    Value:\n      Fn::GetAtt: [Provider, " +
-			"SamlProviderUUID]\n")
+	fmt.Fprintf(&b, "      Tags: %s\nOutputs:\n%s", inLine(tagList(s.roleTags())),
+		output("Role", aboutRole, getAtt("Role", "Arn"), ""))
+	return b.String(), nil
+}
+
+// The parameters of a role's template: one of them says which SAML provider is trusted.
+const (
+	stackParameter    = "ProviderStack"
+	providerParameter = "ProviderArn"
+)
+
+// parameter writes the template's parameter. Its default is right; it is there for stacks that have
+// another name, and for a provider that is replaced by another one of the account.
+func (s *Resources) parameter() string {
+	if s.ExistingProvider {
+		return fmt.Sprintf(`Parameters:
+  %s:
+    Type: String
+    Description: ARN of the SAML provider, which is there already
+    Default: %s
+    AllowedPattern: %s
+`, providerParameter, inQuotes(s.Principal.String()),
+			inQuotes(fmt.Sprintf("^arn:%s:iam::%s:saml-provider/[A-Za-z0-9_.-]{1,128}$",
+				s.Principal.Partition, s.Principal.AccountID)))
 	}
-	return b.String()
+	return fmt.Sprintf(`Parameters:
+  %s:
+    Type: String
+    Description: Name of the SAML provider's stack, in the same region
+    Default: %s
+`, stackParameter, s.StackName(ProviderPart))
+}
+
+// trustByReference is the trust policy that names the SAML provider by the template's parameter.
+func (s *Resources) trustByReference(trust object) object {
+	if s.ExistingProvider { // whose UUID is known, too
+		return s.referring(trust, ref(providerParameter),
+			func(upToUUID string) any { return upToUUID + s.UUID })
+	}
+	return s.referring(trust, imported("principal"), func(upToUUID string) any {
+		return object{{"Fn::Join", []any{"", []any{upToUUID, imported("uuid")}}}}
+	})
+}
+
+// rules refuse the template in another account or partition, before anything is made or changed
+// (AWS CloudFormation User Guide, "CloudFormation template Rules syntax").
+func (s *Resources) rules() string {
+	rule := func(parameter, want, what string) string {
+		return fmt.Sprintf(`      - Assert:
+          Fn::Equals: [{Ref: "AWS::%s"}, %s]
+        AssertDescription: This set-up is for the %s %s.
+`, parameter, inQuotes(want), what, want)
+	}
+	return "Rules:\n  Place:\n    Assertions:\n" +
+		rule("AccountId", s.Principal.AccountID, "account") +
+		rule("Partition", s.Principal.Partition, "partition")
+}
+
+func ref(parameter string) object { return object{{"Ref", parameter}} }
+
+func getAtt(resource, attribute string) object {
+	return object{{"Fn::GetAtt", []any{resource, attribute}}}
+}
+
+// exported is the name of an export of this stack, which begins with the stack's name.
+func exported(what string) string {
+	name := object{{"Fn::Join", []any{"-", []any{ref("AWS::StackName"), what}}}}
+	return "    Export:\n      Name: " + inLine(name) + "\n"
+}
+
+// imported is what the SAML provider's stack exports.
+func imported(what string) object {
+	return object{{"Fn::ImportValue", object{
+		{"Fn::Join", []any{"-", []any{ref(stackParameter), what}}},
+	}}}
+}
+
+func output(name, description string, value object, export string) string {
+	return fmt.Sprintf("  %s:\n    Description: %s\n    Value: %s\n%s",
+		name, description, inLine(value), export)
+}
+
+func tagList(tags object) []any {
+	var list []any
+	for _, tag := range tags {
+		list = append(list, object{{"Key", tag.name}, {"Value", tag.value}})
+	}
+	return list
 }
 
 // refuseIntrinsic finds what CloudFormation would put something else in place of.
@@ -115,12 +224,16 @@ func asciiLines(text string) bool {
 	return !strings.ContainsFunc(text, other)
 }
 
-// flow writes a JSON value as YAML, which it is but for some escapes.
+// flow writes a JSON value as YAML, which it is but for some escapes. Short references to the SAML
+// provider are in one line.
 func flow(value any, indent string) string {
 	inner := indent + "  "
 	var parts []string
 	switch v := value.(type) {
 	case object:
+		if line := inLine(v); isIntrinsic(v) && len(indent)+len(line) < 80 {
+			return line
+		}
 		for _, m := range v {
 			parts = append(parts, inQuotes(m.name)+": "+flow(m.value, inner))
 		}
@@ -130,6 +243,30 @@ func flow(value any, indent string) string {
 			parts = append(parts, flow(element, inner))
 		}
 		return bracket("[", parts, "]", indent)
+	}
+	return inLine(value)
+}
+
+// isIntrinsic tells whether an object calls a function of CloudFormation. Policies have none, see
+// refuseIntrinsic.
+func isIntrinsic(o object) bool {
+	return len(o) == 1 && (o[0].name == "Ref" || strings.HasPrefix(o[0].name, "Fn::"))
+}
+
+// inLine writes a JSON value as YAML in one line.
+func inLine(value any) string {
+	var parts []string
+	switch v := value.(type) {
+	case object:
+		for _, m := range v {
+			parts = append(parts, inQuotes(m.name)+": "+inLine(m.value))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case []any:
+		for _, element := range v {
+			parts = append(parts, inLine(element))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
 	case string:
 		return inQuotes(v)
 	case nil:

@@ -55,6 +55,23 @@ func WriteNew(path string, data []byte) error {
 	return nil
 }
 
+// Replace writes a file that only its owner can read, in place of one that may be there. Who reads
+// the path at the same time reads the old file or the new one, and on an error the old one stays.
+func Replace(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
 // WriteFiles writes all the files, or none if the context ends on the way, and returns what takes
 // them away again.
 func WriteFiles(ctx context.Context, files []File) (remove func() error, err error) {

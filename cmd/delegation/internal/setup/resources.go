@@ -23,7 +23,8 @@ const (
 	maxRoleSession = 12 * time.Hour
 )
 
-// Resources are what one target needs in AWS: a SAML provider and a role.
+// Resources are what one target needs in AWS: a SAML provider, which it can share with other
+// targets, and a role.
 type Resources struct {
 	// Target is its name, for people.
 	Target string
@@ -37,7 +38,10 @@ type Resources struct {
 	// MaxSession is the role's maximum session duration.
 	MaxSession time.Duration
 
-	// Metadata is that of the SAML provider.
+	// EntityID is that of the SAML identity.
+	EntityID string
+
+	// Metadata is that of the SAML provider; empty: it is not read, see NeedsKeys.
 	Metadata string
 
 	// Trust is the role's trust policy, JSON.
@@ -46,8 +50,14 @@ type Resources struct {
 	// Permissions is the role's permission policy, JSON; empty: the role may do nothing.
 	Permissions string
 
-	// ByUUID tells that the target is addressed by the provider's UUID.
-	ByUUID bool
+	// UUID is the SAML provider's, if the target is addressed by it.
+	UUID string
+
+	// ExistingProvider tells that something else makes the SAML provider.
+	ExistingProvider bool
+
+	// OtherRole tells that Role is another one than the target's own.
+	OtherRole bool
 
 	// Notes are for the operator. CloudFormation adds to them.
 	Notes []string
@@ -68,6 +78,15 @@ type Options struct {
 	TrustOptions
 	PermissionOptions
 
+	// Part is what to write.
+	Part Part
+
+	// ExistingProvider tells that something else makes the SAML provider.
+	ExistingProvider bool
+
+	// NeedsKeys tells that what is written has the metadata, so the signing keys are read.
+	NeedsKeys bool
+
 	// Role is the role's ARN; empty: the target's.
 	Role string
 }
@@ -76,6 +95,10 @@ type Options struct {
 func (o *Options) Resources(environment []string) (*Resources, error) {
 	if o.Target == "" {
 		return nil, config.Usage(errors.New("name a target of the configuration with --target"))
+	}
+	if o.ExistingProvider && o.Part == ProviderPart {
+		return nil, config.Usage(errors.New("--existing-provider says that the SAML provider is " +
+			"there already: write the role alone, without --part provider"))
 	}
 	trust, err := o.Trust(environment)
 	if err != nil {
@@ -87,55 +110,66 @@ func (o *Options) Resources(environment []string) (*Resources, error) {
 		Region: trust.Region,
 		Trust:  trust.Policy,
 		Notes:  trust.Notes,
-		ByUUID: target.SAMLProviderUUID != "",
+
+		EntityID:         trust.Explanation.EntityID,
+		UUID:             target.SAMLProviderUUID,
+		ExistingProvider: o.ExistingProvider,
 	}
 	made.Principal, _ = iam.Provider.Parse(trust.Explanation.Principal) // which is checked
 	if err := o.complete(made, trust); err != nil {
 		return nil, err
 	}
-	policy, notes, err := o.Policy(made.Region, made.Role.AccountID)
-	if err != nil {
-		return nil, err
+	if o.Part == RolePart {
+		policy, notes, err := o.Policy(made.Region, made.Role.AccountID)
+		if err != nil {
+			return nil, err
+		}
+		made.Permissions = policy
+		made.Notes = append(made.Notes, notes...)
+		made.remark(target, trust.uses)
 	}
-	made.Permissions = policy
-	made.Notes = append(made.Notes, notes...)
-	made.remark(target, trust.uses)
+	made.remarkProvider(target)
 	return made, nil
 }
 
-// complete fills in the role, how long its sessions are, and the metadata.
+// complete fills in what the part needs: the role and how long its sessions are, or the metadata.
 func (o *Options) complete(made *Resources, trust *Trust) error {
-	target := trust.Settings.Targets[o.Target]
-	at := config.KeyPath("targets").Child(o.Target)
 	b := config.NewBuilder(trust.From, slog.New(slog.DiscardHandler))
-	o.chooseRole(b, made, trust)
-	duration := b.Duration(at.Child("session_duration"), target.SessionDuration)
-	if duration > maxRoleSession {
-		b.Wrong(at.Child("session_duration"),
-			fmt.Errorf("is longer than %s, the longest that a role can allow", maxRoleSession))
+	if o.Part == RolePart {
+		o.chooseRole(b, made, trust)
+		o.chooseDuration(b, made, trust)
 	}
-	made.MaxSession = max(minRoleSession, duration.Truncate(time.Second))
+	if made.Region.String() == "" {
+		at := config.KeyPath("targets").Child(o.Target).Child("region")
+		b.Problem(fmt.Errorf("%s: is missing: name one with --region", trust.From.At(at)))
+	} else if made.Region.Partition() != made.Principal.Partition {
+		b.Problem(fmt.Errorf("%s: is in the partition %s, and the region %s in %s",
+			o.place("principal", trust.From), made.Principal.Partition,
+			made.Region, made.Region.Partition()))
+	}
 	identityAt, own := trust.Settings.IdentityOf(o.Target)
-	identity := b.Identity(identityAt, own)
-	if b.Err() == nil { // otherwise the same would be said twice
-		metadata, err := identity.Metadata()
-		b.Add(identityAt, err)
-		made.Metadata = string(metadata)
+	if o.NeedsKeys {
+		identity := b.Identity(identityAt, own)
+		if b.Err() == nil { // otherwise the same would be said twice
+			metadata, err := identity.Metadata()
+			b.Add(identityAt, err)
+			made.Metadata = string(metadata)
+		}
 	}
 	return b.Err()
 }
 
 // chooseRole takes the role of the flag or of the target, which has to fit the rest.
 func (o *Options) chooseRole(b *config.Builder, made *Resources, trust *Trust) {
-	at := config.KeyPath("targets").Child(o.Target)
-	place := trust.From.At(at.Child("role"))
+	place := trust.From.At(config.KeyPath("targets").Child(o.Target).Child("role"))
 	if o.Role != "" {
 		place = "--role"
 	}
-	roleARN := cmp.Or(o.Role, trust.Settings.Targets[o.Target].Role)
+	own := trust.Settings.Targets[o.Target].Role
+	roleARN := cmp.Or(o.Role, own)
 	role, err := iam.Role.Parse(roleARN)
 	made.Role = role
-	regional := made.Region.String() != ""
+	made.OtherRole = roleARN != own
 	switch {
 	case roleARN == "":
 		b.Problem(fmt.Errorf("%s: is missing: name the role's ARN with --role%s",
@@ -145,13 +179,18 @@ func (o *Options) chooseRole(b *config.Builder, made *Resources, trust *Trust) {
 	case role.AccountID != made.Principal.AccountID || role.Partition != made.Principal.Partition:
 		b.Problem(fmt.Errorf("%s: the role and the SAML provider have to be in the same account",
 			place))
-	case regional && made.Region.Partition() != role.Partition:
-		b.Problem(fmt.Errorf("%s: is in the partition %s, and the region %s in %s",
-			place, role.Partition, made.Region, made.Region.Partition()))
-	case !regional:
-		b.Problem(fmt.Errorf("%s: is missing: name one with --region",
-			trust.From.At(at.Child("region"))))
 	}
+}
+
+// chooseDuration takes the target's duration, within the bounds of a role.
+func (o *Options) chooseDuration(b *config.Builder, made *Resources, trust *Trust) {
+	at := config.KeyPath("targets").Child(o.Target).Child("session_duration")
+	duration := b.Duration(at, trust.Settings.Targets[o.Target].SessionDuration)
+	if duration > maxRoleSession {
+		b.Wrong(at, fmt.Errorf("is longer than %s, the longest that a role can allow",
+			maxRoleSession))
+	}
+	made.MaxSession = max(minRoleSession, duration.Truncate(time.Second))
 }
 
 func choices(roles []string) string {
@@ -177,9 +216,16 @@ func (s *Resources) remark(target config.TargetSettings, uses Use) {
 		note("a mapping chooses how long sessions are: raise the role's maximum session duration "+
 			"from %s if it chooses more", s.MaxSession)
 	}
-	if s.ByUUID {
-		note("a new SAML provider has a new UUID: put it into saml_provider_uuid, and into the " +
-			"trust policy by writing this file again")
+}
+
+// remarkProvider notes what the set-up of the SAML provider cannot hold.
+func (s *Resources) remarkProvider(target config.TargetSettings) {
+	note := func(format string, args ...any) {
+		s.Notes = append(s.Notes, fmt.Sprintf(format, args...))
+	}
+	if s.UUID != "" && !s.ExistingProvider {
+		note("a new SAML provider has a new UUID: put it into saml_provider_uuid. The role " +
+			"trusts the one that the provider has")
 	}
 	if target.EncryptionKeyFile != "" {
 		note("the private key for encrypted assertions is not in here: add it with aws iam "+

@@ -205,27 +205,45 @@ func (i *Answers) Files(certificate, private []byte) ([]File, error) {
 	if err != nil {
 		return nil, config.Usage(err)
 	}
-	inAWS := File{Path: "cloudformation.yaml"}
-	if i.Terraform {
-		inAWS.Path = "main.tf"
-		inAWS.Text, err = made.Terraform()
-	} else {
-		inAWS.Text, err = made.CloudFormation()
-	}
+	inAWS, err := i.inAWS(made)
 	if err != nil {
 		return nil, config.Usage(err)
 	}
 	files := []File{
 		{Path: keyFile, Text: string(private)},
 		{Path: certificateFile, Text: string(certificate)},
-		{Path: "metadata.xml", Text: string(metadata)},
-		inAWS,
-		{Path: ConfigurationFile, Text: i.configuration()},
+		{Path: MetadataFile, Text: string(metadata)},
 	}
+	files = append(files, inAWS...)
+	files = append(files, File{Path: ConfigurationFile, Text: i.configuration()})
 	for n := range files {
 		files[n].Path = filepath.Join(i.Folder, files[n].Path)
 	}
 	return files, nil
+}
+
+// inAWS are the files that set up the SAML provider and the role.
+func (i *Answers) inAWS(made *Resources) (files []File, err error) {
+	write := made.CloudFormation
+	if i.Terraform {
+		write = made.Terraform
+	}
+	for _, part := range []Part{ProviderPart, RolePart} {
+		text, err := write(part)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{Path: made.FileName(part, i.extension()), Text: text})
+	}
+	return files, nil
+}
+
+// extension is that of the files for AWS.
+func (i *Answers) extension() string {
+	if i.Terraform {
+		return ".tf"
+	}
+	return ".yaml"
 }
 
 // resources are what the answers need in AWS.
@@ -233,6 +251,7 @@ func (i *Answers) resources(metadata []byte) (*Resources, error) {
 	made := &Resources{
 		Target:     i.Target,
 		MaxSession: minRoleSession,
+		EntityID:   i.EntityID,
 		Metadata:   string(metadata),
 	}
 	var err error
@@ -306,9 +325,7 @@ func (i *Answers) Rest(files []File) string {
 		folder := term.ShellWord("-chdir=" + i.Folder)
 		fmt.Fprintf(&b, "  terraform %s init && terraform %s apply\n", folder, folder)
 	} else {
-		fmt.Fprintf(&b, "  aws cloudformation deploy --stack-name delegation --template-file %s "+
-			"--capabilities CAPABILITY_NAMED_IAM --region %s\n",
-			term.ShellWord(filepath.Join(i.Folder, "cloudformation.yaml")), i.Region)
+		fmt.Fprintf(&b, "  %s && %s\n", i.deploy(ProviderPart), i.deploy(RolePart))
 	}
 	fmt.Fprintf(&b, "  delegation check --config %s\n", file)
 	fmt.Fprintf(&b, "  eval \"$(delegation exchange --config %s --target %s --token-file token "+
@@ -316,6 +333,15 @@ func (i *Answers) Rest(files []File) string {
 	fmt.Fprintf(&b, "\nThen serve it:\n\n  delegation serve --config %s\n", file)
 	b.WriteString(i.ways())
 	return b.String()
+}
+
+// deploy is the command of the AWS CLI that makes or changes the stack of a part.
+func (i *Answers) deploy(part Part) string {
+	made := &Resources{Target: i.Target}
+	made.Principal, _ = iam.Provider.Parse(i.PrincipalARN()) // which is checked
+	return fmt.Sprintf("aws cloudformation deploy --stack-name %s --template-file %s "+
+		"--capabilities CAPABILITY_NAMED_IAM --region %s", made.StackName(part),
+		term.ShellWord(filepath.Join(i.Folder, made.FileName(part, i.extension()))), i.Region)
 }
 
 // Image is the image of the release that these files are for.
