@@ -107,7 +107,7 @@ const (
 //     one that is signed with SHA-1, a certificate that the identity has twice, and an
 //     *rsa.PrivateKey without precomputed values, which signs slower than it could.
 //   - sts REGION: STS there refuses a call with no assertion in it, so it answers. If the time in
-//     its answer differs from Config.Now by a minute, that is a warning, and by five minutes an
+//     its answer differs from Config.Now by a minute, that is a warning, and by four minutes an
 //     error: AWS takes no assertion of such a clock.
 //
 // The identities are Config.IdentityProvider and each Identity in [Targets], or of a target that

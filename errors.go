@@ -311,6 +311,8 @@ const (
 	CodeSTSExpired Code = "sts_response_expired"
 	// It was issued more than five minutes ago.
 	CodeSTSTooOld Code = "sts_response_too_old"
+	// It is from the future, by AWS's clock.
+	CodeSTSNotYetValid Code = "sts_response_not_yet_valid"
 	// IDPRejectedClaim.
 	CodeSTSClaimRejected Code = "sts_claim_rejected"
 	// No key of AWS's metadata verifies the signature.
@@ -335,11 +337,14 @@ const (
 	CodeSTSIdentityToken Code = "sts_invalid_identity_token"
 	// MalformedPolicyDocument.
 	CodeSTSPolicy Code = "sts_policy_malformed"
+	// AWS does not take the session tags.
+	CodeSTSTags Code = "sts_tags_invalid"
 	// PackedPolicyTooLarge.
 	CodeSTSPackedSize Code = "sts_packed_policy_too_large"
 	// STS is not active in the region.
 	CodeSTSRegionDisabled Code = "sts_region_disabled"
-	// No such role, or its trust policy does not allow it.
+	// No such role, or its trust policy does not allow it, or a policy of the organization or of a
+	// VPC endpoint denies it. The remedy says what was sent, and which policy AWS names.
 	CodeSTSAccessDenied Code = "sts_access_denied"
 	// AWS cannot read the role ARN.
 	CodeSTSRoleARN Code = "sts_role_arn"

@@ -236,6 +236,7 @@ func TestCodes_Retryable(t *testing.T) {
 		delegation.CodeTokenFromFuture, delegation.CodeTargetFailed, delegation.CodeProfileFailed,
 		delegation.CodeSigningFailed, delegation.CodeSignerThrottled, delegation.CodeSTSExpired,
 		delegation.CodeTokenSourceFailed, delegation.CodeSTSTooOld, delegation.CodeSTSThrottled,
+		delegation.CodeSTSNotYetValid,
 		delegation.CodeSTSUnavailable, delegation.CodeSTSTimeout,
 		delegation.CodeSTSAnswerIncomplete,
 		delegation.CodeReplayUnavailable, delegation.CodeSharedCache,

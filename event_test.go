@@ -181,7 +181,7 @@ func TestLevels(t *testing.T) {
 		delegation.CodeSTSSourceIdentity, delegation.CodeSTSIdentityToken, delegation.CodeSTSPolicy,
 		delegation.CodeSTSPackedSize, delegation.CodeSTSRegionDisabled,
 		delegation.CodeSTSAccessDenied, delegation.CodeSTSRoleARN, delegation.CodeSTSPrincipalARN,
-		delegation.CodeSTSOtherAccount, delegation.CodeSTSDuration,
+		delegation.CodeSTSOtherAccount, delegation.CodeSTSDuration, delegation.CodeSTSTags,
 		delegation.CodeSTSValidation, delegation.CodeSTSRefused, delegation.CodeSTSAnswerMismatch,
 		delegation.CodeProviderMismatch, delegation.CodeEncryptionFailed,
 		delegation.CodeKeySetInvalid, delegation.CodeKeySetPrivate,

@@ -629,7 +629,7 @@ func TestFailoverRegions_AreChecked(t *testing.T) {
 		})
 	}
 	w := newWorld(t)
-	w.config.STSTimeout = 100 * time.Second // three of them are five minutes
+	w.config.STSTimeout = 80 * time.Second // three of them are four minutes
 	w.retarget(func(a *delegation.AWS) {
 		a.FailoverRegions = []string{dublin, paris, dublin, frankfurt}
 	})

@@ -163,7 +163,7 @@ type AWS struct {
 	// FailoverRegions are tried in order after Region if STS there cannot be reached, does not
 	// answer in time, answers 5xx, or is not activated for the account. They must be of the role's
 	// partition and have the STS hosts that Config asks for. A region that is listed twice, or is
-	// Region itself, counts once. AWS redeems a response for five minutes, so Config.STSTimeout
+	// Region itself, counts once. AWS redeems a response for four minutes, so Config.STSTimeout
 	// times the number of regions must not exceed them. Empty: no other region is tried.
 	FailoverRegions []string
 

@@ -248,7 +248,7 @@ func (p IdentityProvider) Metadata() ([]byte, error) {
 
 // signedResponse is a response that STS takes.
 type signedResponse struct {
-	encoded     Secret // base64; a holder can redeem it for five minutes
+	encoded     Secret // base64; a holder can redeem it for up to five minutes
 	assertionID string
 }
 

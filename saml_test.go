@@ -262,9 +262,8 @@ func TestResponse_Structure(t *testing.T) {
 		authn     = assertion + "/saml:AuthnStatement"
 		signInURL = "https://eu-central-1.signin.aws.amazon.com/saml"
 		exclusive = "http://www.w3.org/2001/10/xml-exc-c14n#"
-		now       = "2026-11-23T09:00:00Z"
-		end       = "2026-11-23T09:05:00Z"
-		recently  = "2026-11-23T08:59:00Z"
+		issued    = "2026-11-23T08:59:00Z" // a minute ago
+		end       = "2026-11-23T09:04:00Z"
 	)
 	facts := []struct{ name, got, want string }{
 		{"order in the Response", children(response), "saml:Issuer samlp:Status saml:Assertion"},
@@ -289,8 +288,8 @@ func TestResponse_Structure(t *testing.T) {
 			base64.StdEncoding.EncodeToString(signingKey().Certificate.Raw)},
 		{"Response Version", attr(response, "Version"), "2.0"},
 		{"Assertion Version", attr(assertion, "Version"), "2.0"},
-		{"Response IssueInstant", attr(response, "IssueInstant"), now},
-		{"Assertion IssueInstant", attr(assertion, "IssueInstant"), now},
+		{"Response IssueInstant", attr(response, "IssueInstant"), issued},
+		{"Assertion IssueInstant", attr(assertion, "IssueInstant"), issued},
 		{"Response Issuer", text(response + "/saml:Issuer"), entityID},
 		{"Assertion Issuer", text(assertion + "/saml:Issuer"), entityID},
 		{"Destination", attr(response, "Destination"), signInURL},
@@ -311,12 +310,12 @@ func TestResponse_Structure(t *testing.T) {
 		// SAML Profiles §4.1.4.2
 		{"confirmation has no NotBefore",
 			attr(confirmed+"/saml:SubjectConfirmationData", "NotBefore"), "absent"},
-		{"NotBefore in the past", attr(assertion+"/saml:Conditions", "NotBefore"), recently},
+		{"NotBefore in the past", attr(assertion+"/saml:Conditions", "NotBefore"), issued},
 		{"Conditions NotOnOrAfter", attr(assertion+"/saml:Conditions", "NotOnOrAfter"), end},
 		{"one condition", children(assertion + "/saml:Conditions"), "saml:AudienceRestriction"},
 		{"Audience", text(assertion + "/saml:Conditions/saml:AudienceRestriction/saml:Audience"),
 			"urn:amazon:webservices"},
-		{"AuthnInstant", attr(authn, "AuthnInstant"), now},
+		{"AuthnInstant", attr(authn, "AuthnInstant"), issued},
 		{"SessionIndex", attr(authn, "SessionIndex"), attr(assertion, "ID")},
 		{"no SessionNotOnOrAfter", attr(authn, "SessionNotOnOrAfter"), "absent"},
 		{"AuthnContextClassRef", text(authn + "/saml:AuthnContext/saml:AuthnContextClassRef"),
@@ -392,10 +391,10 @@ func TestResponse_InstantsAreUTCInMilliseconds(t *testing.T) {
 	}
 	// cut off rather than rounded: an instant ahead of the receiver's clock may be refused
 	want := []string{
-		"IssueInstant 2026-11-23T09:00:00.123Z", "IssueInstant 2026-11-23T09:00:00.123Z",
-		"NotOnOrAfter 2026-11-23T09:05:00.123Z",
-		"NotBefore 2026-11-23T08:59:00.123Z", "NotOnOrAfter 2026-11-23T09:05:00.123Z",
-		"AuthnInstant 2026-11-23T09:00:00.123Z",
+		"IssueInstant 2026-11-23T08:59:00.123Z", "IssueInstant 2026-11-23T08:59:00.123Z",
+		"NotOnOrAfter 2026-11-23T09:04:00.123Z",
+		"NotBefore 2026-11-23T08:59:00.123Z", "NotOnOrAfter 2026-11-23T09:04:00.123Z",
+		"AuthnInstant 2026-11-23T08:59:00.123Z",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

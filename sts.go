@@ -116,7 +116,9 @@ func (c *call) redeemIn(
 	if err != nil {
 		// The decision has checked that there is a host.
 		host, _ := region.STSHost(c.config.FIPS, c.config.DualStack)
-		return nil, stsError(err, c.config.calledHost(err, host), limited.Err() != nil)
+		e := stsError(err, c.config.calledHost(err, host), limited.Err() != nil)
+		c.explainRefusal(e)
+		return nil, e
 	}
 	return c.credentials(out, region)
 }

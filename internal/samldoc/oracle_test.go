@@ -40,7 +40,7 @@ func (r oracle) Write(
 	}
 	responseID := "_" + hex.EncodeToString(id[:20])
 	assertionID = "_" + hex.EncodeToString(id[20:])
-	now = now.UTC()
+	now = now.UTC().Add(-time.Minute) // when it is issued
 	assertion, err := r.signed(assertionID, now)
 	if err != nil {
 		return "", "", err
@@ -102,7 +102,7 @@ func removeTypes(document *etree.Element) {
 }
 
 func (r oracle) assertion(id string, now time.Time) *saml.Assertion {
-	end := now.Add(samldoc.AssertionLife)
+	end := now.Add(5 * time.Minute)
 	return &saml.Assertion{
 		ID:           id,
 		IssueInstant: now,
@@ -122,7 +122,7 @@ func (r oracle) assertion(id string, now time.Time) *saml.Assertion {
 			}},
 		},
 		Conditions: &saml.Conditions{
-			NotBefore:    now.Add(-time.Minute),
+			NotBefore:    now,
 			NotOnOrAfter: end,
 			AudienceRestrictions: []saml.AudienceRestriction{
 				{Audience: saml.Audience{Value: r.Audience}},

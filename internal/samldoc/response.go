@@ -17,16 +17,22 @@ import (
 	"github.com/seed055b7978/delegation/internal/guard"
 )
 
-// AssertionLife is how long a response can be redeemed: AWS takes an assertion within five minutes
-// of its issuance.
-const AssertionLife = 5 * time.Minute
+// AssertionLife is how long a response can be redeemed if this machine's clock is right: AWS takes
+// an assertion within five minutes of its issuance, and it is issued in the past.
+const AssertionLife = redeemWithin - clockAllowance
 
 // MaxResponse is how many base64 characters a response may have (STS API Reference,
 // AssumeRoleWithSAML, SAMLAssertion).
 const MaxResponse = 100_000
 
 const (
-	clockAllowance     = time.Minute // NotBefore lies this much in the past
+	// redeemWithin is AWS's limit, counted from IssueInstant ("Token must be redeemed within 5
+	// minutes of issuance").
+	redeemWithin = 5 * time.Minute
+	// clockAllowance is how far in the past a response is issued, and begins to be valid: so far
+	// may this machine's clock be ahead of AWS's. AWS does not say how much it takes.
+	clockAllowance = time.Minute
+
 	idLength           = 1 + 2*20
 	samlVersion        = "2.0"
 	persistentNameID   = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
@@ -65,8 +71,8 @@ type Response struct {
 }
 
 // Write builds, signs and, if asked, encrypts, and returns the base64 text that STS takes and the
-// assertion's ID. A holder of the text can redeem it for five minutes. The error is an [*Error],
-// or the context's if that ended first.
+// assertion's ID. A holder of the text can redeem it for up to five minutes. The error is an
+// [*Error], or the context's if that ended first.
 func (r *Response) Write(
 	ctx context.Context, now time.Time, random io.Reader,
 ) (encoded, assertionID string, err error) {
@@ -79,7 +85,8 @@ func (r *Response) Write(
 	}
 	responseID := elementID(id[:20])
 	assertionID = elementID(id[20:])
-	text, err := r.text(ctx, responseID, assertionID, now.UTC(), random)
+	issued := now.UTC().Add(-clockAllowance)
+	text, err := r.text(ctx, responseID, assertionID, issued, random)
 	if err != nil {
 		return "", "", err
 	}
@@ -95,12 +102,12 @@ func (r *Response) Write(
 // is written once: these bytes are hashed, and the signature is put among them. The error is as
 // Write's.
 func (r *Response) text(
-	ctx context.Context, responseID, assertionID string, now time.Time, random io.Reader,
+	ctx context.Context, responseID, assertionID string, issued time.Time, random io.Reader,
 ) ([]byte, error) {
 	w := &writer{text: make([]byte, 0, r.size())}
-	r.writeStart(w, responseID, now)
+	r.writeStart(w, responseID, issued)
 	start := len(w.text)
-	signatureAt := r.writeAssertion(w, assertionID, now)
+	signatureAt := r.writeAssertion(w, assertionID, issued)
 	if w.err != nil {
 		return nil, failed(signingFailed, "the response cannot be written: %w", w.err)
 	}
@@ -125,11 +132,11 @@ func (r *Response) text(
 }
 
 // writeStart writes the response up to its assertion.
-func (r *Response) writeStart(w *writer, id string, now time.Time) {
+func (r *Response) writeStart(w *writer, id string, issued time.Time) {
 	w.responseStart(&saml.Response{
 		ID:           id,
 		Version:      samlVersion,
-		IssueInstant: now,
+		IssueInstant: issued,
 		Destination:  r.Recipient,
 		Issuer:       &saml.Issuer{Value: r.EntityID},
 		Status:       saml.Status{StatusCode: saml.StatusCode{Value: saml.StatusSuccess}},
@@ -138,8 +145,8 @@ func (r *Response) writeStart(w *writer, id string, now time.Time) {
 
 // writeAssertion writes what AWS wants to hear (IAM User Guide, "Configure SAML assertions for the
 // authentication response"), and returns where in the text the signature belongs.
-func (r *Response) writeAssertion(w *writer, id string, now time.Time) (signatureAt int) {
-	end := now.Add(AssertionLife)
+func (r *Response) writeAssertion(w *writer, id string, issued time.Time) (signatureAt int) {
+	end := issued.Add(redeemWithin)
 	var sessionEnd *time.Time
 	if !r.SessionNotOnOrAfter.IsZero() {
 		seconds := r.SessionNotOnOrAfter.UTC().Truncate(time.Second)
@@ -147,7 +154,7 @@ func (r *Response) writeAssertion(w *writer, id string, now time.Time) (signatur
 	}
 	return w.assertion(&saml.Assertion{
 		ID:           id,
-		IssueInstant: now,
+		IssueInstant: issued,
 		Version:      samlVersion,
 		Issuer:       saml.Issuer{Value: r.EntityID},
 		Subject: &saml.Subject{
@@ -161,14 +168,14 @@ func (r *Response) writeAssertion(w *writer, id string, now time.Time) (signatur
 			}},
 		},
 		Conditions: &saml.Conditions{
-			NotBefore:    now.Add(-clockAllowance),
+			NotBefore:    issued,
 			NotOnOrAfter: end,
 			AudienceRestrictions: []saml.AudienceRestriction{
 				{Audience: saml.Audience{Value: r.Audience}},
 			},
 		},
 		AuthnStatements: []saml.AuthnStatement{{
-			AuthnInstant:        now,
+			AuthnInstant:        issued,
 			SessionIndex:        id,
 			SessionNotOnOrAfter: sessionEnd,
 			AuthnContext: saml.AuthnContext{

@@ -4,6 +4,7 @@ package session
 const (
 	expired          = "sts_response_expired"
 	tooOld           = "sts_response_too_old"
+	notYetValid      = "sts_response_not_yet_valid"
 	claimRejected    = "sts_claim_rejected"
 	signature        = "sts_signature_invalid"
 	issuer           = "sts_issuer_not_in_provider"
@@ -23,6 +24,7 @@ const (
 	principalARN     = "sts_principal_arn"
 	otherAccount     = "sts_principal_other_account"
 	duration         = "sts_duration_exceeds_role"
+	tags             = "sts_tags_invalid"
 	validation       = "sts_validation"
 	throttled        = "sts_throttled"
 	unavailable      = "sts_unavailable"
@@ -31,13 +33,15 @@ const (
 	refused          = "sts_refused"
 )
 
-// refusals lists AWS's codes as they stand on the wire, with the words that tell causes apart; the
-// first row that fits counts. Only two codes keep the suffix Exception there. The words are AWS's
-// own, misspelling included.
+// refusals lists AWS's codes as they are on the wire, with the words that tell causes apart; the
+// first row that fits counts. Only two codes keep the suffix Exception there; of the others, a code
+// with the suffix counts as the one without. The words are AWS's own, misspelling included.
 var refusals = []struct{ wire, words, code string }{
+	{"ExpiredTokenException", "not yet valid", notYetValid},
 	{"ExpiredTokenException", "within 5 minutes", tooOld},
 	{"ExpiredTokenException", "", expired},
 	{"IDPRejectedClaim", "", claimRejected},
+	{"InvalidIdentityToken", "not yet valid", notYetValid},
 	{"InvalidIdentityToken", "signature invalid", signature},
 	{"InvalidIdentityToken", "Issuer not present", issuer},
 	{"InvalidIdentityToken", "provider doesn't exist", provider},
@@ -56,6 +60,7 @@ var refusals = []struct{ wire, words, code string }{
 	{"ValidationError", "Principal ARN", principalARN},
 	{"ValidationError", "outside the account", otherAccount},
 	{"ValidationError", "exceeds the MaxSessionDuration", duration},
+	{"ValidationError", "validate tags", tags}, // "Unable to validate tags"
 	{"ValidationError", "", validation},
 	{"MalformedInput", "", validation},
 	{"InvalidAction", "", validation},

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/aws/smithy-go"
@@ -50,6 +51,11 @@ func TestRefusals(t *testing.T) {
 		got := session.ErrorOf(&smithy.GenericAPIError{Code: wire, Message: words}, false)
 		if got.Code != constants[name.Name] {
 			t.Errorf("%s %q: got %s, want %s", wire, words, got.Code, constants[name.Name])
+		}
+		long := strings.TrimSuffix(wire, "Exception") + "Exception" // the name of the SDK's type
+		got = session.ErrorOf(&smithy.GenericAPIError{Code: long, Message: words}, false)
+		if got.Code != constants[name.Name] {
+			t.Errorf("%s %q: got %s, want %s", long, words, got.Code, constants[name.Name])
 		}
 	}
 	for name, code := range constants {

@@ -337,9 +337,10 @@ func TestNewClient_KindsOfEndpoints(t *testing.T) {
 		"FIPS":      {Endpoint: own, FIPS: true},
 		"DualStack": {Endpoint: own, DualStack: true},
 	} {
+		want := "Config." + name + " is set, and STS is to be called at " + own +
+			", because of the configuration"
 		_, err := session.NewClient(o)
-		if err == nil || !strings.Contains(err.Error(), "Config."+name+" is set, and STS is to be called at "+
-			own+", because of the configuration") {
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		o.Endpoint = ""

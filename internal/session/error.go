@@ -146,10 +146,21 @@ var longRun = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`[\w+/=%-]{48,}`)
 })
 
+// isWireCode compares a code with that of a row. A proxy, an emulator or a later AWS may send
+// the names of the SDK's types, such as PackedPolicyTooLargeException.
+func isWireCode(code, wire string) bool {
+	const suffix = "Exception"
+	return code == wire ||
+		strings.TrimSuffix(code, suffix) == wire && !strings.HasSuffix(wire, suffix)
+}
+
 // refusalCode returns the code of what AWS refused.
 func refusalCode(err smithy.APIError, status int) string {
 	for _, r := range refusals {
-		if err.ErrorCode() == r.wire && strings.Contains(err.ErrorMessage(), r.words) {
+		if !isWireCode(err.ErrorCode(), r.wire) {
+			continue
+		}
+		if strings.Contains(err.ErrorMessage(), r.words) {
 			return r.code
 		}
 	}
@@ -161,4 +172,30 @@ func refusalCode(err smithy.APIError, status int) string {
 		return unavailable
 	}
 	return refused
+}
+
+// deniers are the policies that AWS names if one of them denies a call, in AWS's words (IAM User
+// Guide, "Troubleshoot access denied error messages"). AWS names one kind, even if several deny.
+var deniers = []string{
+	"resource control policy",
+	"service control policy",
+	"VPC endpoint policy",
+	"resource-based policy", // of a role, that is its trust policy
+}
+
+// DeniedBy returns the kind of policy that denies a call, in AWS's words, such as "resource control
+// policy". Empty: AWS names none, or the error is no refusal of AWS. explicit tells whether a
+// statement denies, and not the absence of one that allows.
+func DeniedBy(err error) (kind string, explicit bool) {
+	var refusal smithy.APIError
+	if !errors.As(err, &refusal) {
+		return "", false
+	}
+	message := strings.ToLower(refusal.ErrorMessage())
+	for _, kind := range deniers {
+		if strings.Contains(message, strings.ToLower(kind)) {
+			return kind, strings.Contains(message, "explicit deny")
+		}
+	}
+	return "", false
 }

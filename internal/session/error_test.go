@@ -35,7 +35,7 @@ func TestErrorOf(t *testing.T) {
 		"AWS's words":                {answered("AccessDenied", "no"), false, "sts_access_denied"},
 		"wrapped":                    {wrapped, false, "sts_packed_policy_too_large"},
 		"AWS answered at the last":   {answered("AccessDenied", "no"), true, "sts_access_denied"},
-		"a suffix AWS does not send": {suffixed, false, "sts_refused"},
+		"a suffix AWS does not send": {suffixed, false, "sts_packed_policy_too_large"},
 		"throttled":                  {answered("ThrottlingException", ""), false, "sts_throttled"},
 
 		"time over":     {errors.New("whatever " + assertion), true, "sts_timeout"},
