@@ -12,7 +12,7 @@ func revokeCommand(s surroundings) *cobra.Command {
 	var commands bool
 	command := &cobra.Command{
 		Use:   "revoke",
-		Short: "Print the policy that ends sessions in AWS, and the command for it",
+		Short: "Print a policy that ends sessions in AWS, with its command",
 		Long: `Print the policy that denies everything to sessions that AWS has issued before
 now, or before --before, and the command of the AWS CLI that attaches it to the
 role. It calls nothing: run the command yourself.
