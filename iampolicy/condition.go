@@ -145,8 +145,8 @@ func (c condition) withKey(key string, v any, variables bool) (condition, *Error
 
 // holds follows the IAM User Guide: IAM JSON policy elements: Condition operators, and Set
 // operators for multivalued context keys. deny is the effect of the statement.
-func (c *condition) holds(request Context, deny bool) (bool, *Error) {
-	values := request[c.key]
+func (c *condition) holds(e *evaluation, deny bool) (bool, *Error) {
+	values := e.context[c.key]
 	if c.operator.kind == ofPresence {
 		return (len(values) == 0) == c.values[0].absent, nil
 	}
@@ -162,7 +162,7 @@ func (c *condition) holds(request Context, deny bool) (bool, *Error) {
 	if c.set != single && len(values) == 1 && values[0] == "" {
 		return c.set == forAllValues, nil
 	}
-	want, known, err := c.expand(request)
+	want, known, err := c.expand(e)
 	if err != nil {
 		return false, err
 	}
@@ -172,7 +172,7 @@ func (c *condition) holds(request Context, deny bool) (bool, *Error) {
 		return false, nil
 	}
 	for _, value := range values {
-		met, err := c.meets(want, value)
+		met, err := c.meets(e, want, value)
 		if err != nil {
 			return false, err
 		}
@@ -198,12 +198,12 @@ func (c *condition) holdsWithoutKey() bool {
 }
 
 // expand returns the values whose variables are known, and whether all are.
-func (c *condition) expand(request Context) (want []operand, allKnown bool, err *Error) {
+func (c *condition) expand(e *evaluation) (want []operand, allKnown bool, err *Error) {
 	allKnown = true
 	for _, o := range c.values {
 		known := true
 		if o.text.hasVariables() {
-			if o.pattern, known, err = o.text.expand(request); err != nil {
+			if o.pattern, known, err = o.text.expand(e.context); err != nil {
 				return nil, false, err
 			}
 		}
@@ -217,12 +217,19 @@ func (c *condition) expand(request Context) (want []operand, allKnown bool, err 
 
 // meets compares one value of the request with those of the policy. A negated operator wants none
 // of them.
-func (c *condition) meets(want []operand, value string) (bool, *Error) {
+func (c *condition) meets(e *evaluation, want []operand, value string) (bool, *Error) {
 	got, err := c.operator.read(value)
 	if err != nil {
 		err.Problem = c.name + ": " + err.Problem
 		return false, err
 	}
-	found := slices.ContainsFunc(want, func(o operand) bool { return c.operator.compare(o, got) })
-	return found != c.operator.negated, nil
+	for _, o := range want {
+		if err := e.spend(1 + len(o.pattern)*len(got.pattern)); err != nil {
+			return false, err
+		}
+		if c.operator.compare(o, got) {
+			return !c.operator.negated, nil
+		}
+	}
+	return c.operator.negated, nil
 }

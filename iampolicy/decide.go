@@ -2,7 +2,6 @@ package iampolicy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -235,6 +234,20 @@ type evaluation struct {
 	action    []token
 	resource  []token
 	context   Context
+	steps     int // that are left
+}
+
+// maxSteps bounds the work of a decision: a policy of 32,768 characters, the largest of AWS, takes
+// 33 million steps for a resource of 1,000 characters, whatever its patterns are.
+const maxSteps = 1 << 26
+
+// spend takes steps from those that are left.
+func (e *evaluation) spend(steps int) *Error {
+	e.steps -= steps
+	if e.steps < 0 {
+		return problem("the policies have too many and too long patterns for this request")
+	}
+	return nil
 }
 
 func newEvaluation(r Request) (*evaluation, *Error) {
@@ -263,6 +276,7 @@ func newEvaluation(r Request) (*evaluation, *Error) {
 		action:    literal(strings.ToLower(r.Action)),
 		resource:  literal(r.Resource),
 		context:   context,
+		steps:     maxSteps,
 	}, nil
 }
 
@@ -308,10 +322,17 @@ func (e *evaluation) add(v *vote, s *statement, place Place) *Error {
 	if how == byEveryone && !s.deny && e.principal.Federated != "" {
 		how = notNamed
 	}
-	if how == notNamed || !s.concernsAction(e.action) {
+	if how == notNamed {
 		return nil
 	}
-	concerned, err := s.concernsResource(e)
+	concerned, err := s.concernsAction(e)
+	if err != nil {
+		return at("Action", err)
+	}
+	if !concerned {
+		return nil
+	}
+	concerned, err = s.concernsResource(e)
 	if err != nil {
 		return at("Resource", err)
 	}
@@ -346,10 +367,17 @@ func first(kept **Place, place Place) {
 	}
 }
 
-// concernsAction reports whether the statement is about an action, in lower case.
-func (s *statement) concernsAction(action []token) bool {
-	listed := slices.ContainsFunc(s.actions, func(p []token) bool { return match(p, action) })
-	return listed != s.notAction
+// concernsAction reports whether the statement is about the action.
+func (s *statement) concernsAction(e *evaluation) (bool, *Error) {
+	for _, pattern := range s.actions {
+		if err := e.spend(len(pattern) * len(e.action)); err != nil {
+			return false, err
+		}
+		if match(pattern, e.action) {
+			return !s.notAction, nil
+		}
+	}
+	return s.notAction, nil
 }
 
 // concernsResource reports whether the statement is about the resource.
@@ -359,6 +387,9 @@ func (s *statement) concernsResource(e *evaluation) (bool, *Error) {
 	}
 	for _, t := range s.resources {
 		pattern, known, err := t.expand(e.context)
+		if err == nil {
+			err = e.spend(len(pattern) * len(e.resource))
+		}
 		switch {
 		case err != nil:
 			return false, err
@@ -374,7 +405,7 @@ func (s *statement) concernsResource(e *evaluation) (bool, *Error) {
 // unmet returns the key of the first condition that does not hold, and "" if all do.
 func (s *statement) unmet(e *evaluation) (string, *Error) {
 	for _, c := range s.conditions {
-		held, err := c.holds(e.context, s.deny)
+		held, err := c.holds(e, s.deny)
 		if err != nil {
 			return "", err
 		}

@@ -104,6 +104,9 @@ func (t template) hasVariables() bool {
 	return false
 }
 
+// maxExpanded is the longest text with its variables. One value of a request fits.
+const maxExpanded = maxRequestValue + maxValue
+
 // expand returns the tokens for a request. known is false if the request lacks a variable that
 // has no default value. The value of a variable is plain text, without wildcards.
 func (t template) expand(c Context) (tokens []token, known bool, err *Error) {
@@ -123,6 +126,10 @@ func (t template) expand(c Context) (tokens []token, known bool, err *Error) {
 			tokens = append(tokens, literal(p.defaultValue)...)
 		default:
 			return nil, false, nil
+		}
+		if len(tokens) > maxExpanded {
+			return nil, false, problem("a value with the variable ${%s} is longer than %d characters",
+				p.key, maxExpanded)
 		}
 	}
 	if t.resource {
