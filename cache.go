@@ -66,24 +66,24 @@ type SharedCache interface {
 }
 
 // Invalidate forgets the credentials and refusals of a subject of any issuer, here and in
-// Config.SharedCache. An error of the shared cache is returned with [CodeSharedCache]; the memory
-// of other processes is theirs.
+// Config.SharedCache. An error of the shared cache is returned with [CodeSharedCache]. The memory
+// of other processes is theirs, unless they share Config.Revocations with this one: all of them
+// then forget within 5 seconds. If that store fails, the error has [CodeRevocationsUnavailable].
 //
 // Call it after revoking a role's sessions in IAM: AWS refuses credentials issued before, and the
 // next exchange then gets new ones. Credentials handed out already are not ended by it.
 func (d *Delegator) Invalidate(ctx context.Context, subject string) error {
-	owner := ownerOf(subject)
-	return d.forget(ctx, &owner)
+	return d.invalidate(ctx, Revocation{Subject: subject})
 }
 
 // InvalidateAll is [Delegator.Invalidate] for everybody.
-func (d *Delegator) InvalidateAll(ctx context.Context) error { return d.forget(ctx, nil) }
+func (d *Delegator) InvalidateAll(ctx context.Context) error {
+	return d.invalidate(ctx, Revocation{Everybody: true})
+}
 
+// forget drops an owner's entries from the cache and from the shared one, or everybody's if the
+// owner is nil.
 func (d *Delegator) forget(ctx context.Context, owner *freshness.Key) error {
-	if ctx == nil || d == nil || d.config.Targets == nil {
-		return newError(CodeArgumentInvalid,
-			"the context is nil, or the Delegator was not made by New")
-	}
 	if d.cache == nil {
 		return nil
 	}
@@ -247,13 +247,18 @@ func issueError(err error) *Error {
 
 // cacheKey is made of all that the decision holds, and of who decided: the token's issuer and
 // subject, and the SAML identity with the key that signs. So what is remembered is never served to
-// an identity that AWS might refuse, and not after a key was replaced.
+// an identity that AWS might refuse, and not after a key was replaced. After a revocation it is
+// another key, which all processes that know of the revocation share: what another one puts late
+// under the key of before is found by none.
 func (x *exchange) cacheKey() freshness.Key {
 	identity := x.identity(x.target)
 	certificate := x.certificateHash(identity.Keys[0].Certificate)
 	t := make(freshness.KeyText, 0, 1024) // as much as most decisions need
 	t = t.Text(x.claims.Issuer).Text(x.claims.Subject)
 	t = t.Text(identity.EntityID).Text(string(certificate[:]))
+	if !x.revoked.IsZero() {
+		t = t.Text("revoked").Number(x.revoked.UnixNano())
+	}
 	return x.decision.appendKey(t).Key()
 }
 

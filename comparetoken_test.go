@@ -473,10 +473,8 @@ func TestCompareToken_Codes(t *testing.T) {
 			}
 		})
 	}
-	notOfTokens := []delegation.Code{
-		delegation.CodeTokenSourceFailed, delegation.CodeTokenReplayed,
-		delegation.CodeReplayUnavailable,
-	}
+	notOfTokens := append(codesOfLogouts(), delegation.CodeTokenSourceFailed,
+		delegation.CodeTokenReplayed, delegation.CodeReplayUnavailable)
 	for _, value := range codes(t, "Code") {
 		code := delegation.Code(value)
 		ofToken := delegation.ErrorOf(code, errors.New("x")).Stage == delegation.StageToken

@@ -51,8 +51,9 @@
 //
 //   - Whether the token was used before, unless there is a [ReplayStore].
 //   - The token's nonce, at_hash and acr.
-//   - Whether the user has signed out, or the issuer has revoked the session. An ID token is
-//     accepted until it expires, and credentials work until they expire.
+//   - Whether the user has signed out, or the issuer has revoked the session, unless there are
+//     [Revocations]. An ID token is else accepted until it expires. Credentials work until they
+//     expire, or until AWS denies them: see [SessionRevocation].
 //   - What the role's policies allow: that is set in IAM. The role must trust the SAML provider and
 //     nothing else. If it also trusts an OIDC provider, users can bypass the rules.
 //
@@ -107,6 +108,12 @@ type Config struct {
 	StrictSessionNames bool
 	// Replay lets an ID token be used once for each target. nil: it counts until it expires.
 	Replay ReplayStore
+	// Revocations are the sessions that have ended, whose tokens are refused. nil: a token counts
+	// until it expires, also after a logout.
+	Revocations *Revocations
+	// LogoutAudiences are clients whose logout tokens count besides those that Targets names; see
+	// [Delegator.Logout]. With a TargetSource other than Targets they are all.
+	LogoutAudiences []string
 	// SigningTimeout is for one signature. Zero: 30s.
 	SigningTimeout time.Duration
 
@@ -165,6 +172,9 @@ type Config struct {
 	// goroutine, and those with [CacheRefresh] from another: it must be quick. For several
 	// receivers, call one after the other.
 	OnEvent func(context.Context, Event)
+	// OnRevocation gets every call of Invalidate, Revoke and Logout when it has ended, from the
+	// caller's goroutine: it must be quick. The Logger gets it first. nil: nothing.
+	OnRevocation func(context.Context, RevocationEvent)
 	// OnSTSCall gets every call to AWS STS that an exchange makes, also those in regions that did
 	// not answer, when it has ended. [Delegator.Check] does not report its own. It runs in the
 	// goroutine of the call and must be quick. nil: nothing.
@@ -226,6 +236,8 @@ type Delegator struct {
 
 	regions   *freshness.Breakers // where STS does not answer
 	durations *freshness.Breakers // what roles do not allow
+
+	logouts *freshness.ReplayMemory // logout tokens that were received
 }
 
 // New checks the configuration and returns a Delegator. Everything that is missing or wrong is
@@ -267,6 +279,7 @@ func newDelegator(ctx context.Context, c Config, known *idtoken.Verifier) (*Dele
 		audits:       new(guard.Callees),
 		regions:      c.newRegionBreakers(),
 		durations:    c.newDurationBreakers(),
+		logouts:      freshness.NewReplayMemory(maxLogouts),
 		sessions:     c.checkSessions(compiled.targets),
 	}
 	d.hashCertificates()
@@ -288,6 +301,7 @@ func (c Config) copied() Config {
 	}
 	c.IdentityProvider = c.IdentityProvider.clone()
 	c.Rules = slices.Clone(c.Rules)
+	c.LogoutAudiences = slices.Clone(c.LogoutAudiences)
 	if targets, fixed := c.Targets.(Targets); fixed {
 		copies := make(Targets, len(targets))
 		for name, target := range targets {
@@ -337,6 +351,9 @@ func (c *Config) compile() (*compiled, error) {
 	isNil := func(rule RuleFunc) bool { return rule == nil }
 	if i := slices.IndexFunc(c.Rules, isNil); i >= 0 {
 		problems.add("Rules[%d] is nil", i)
+	}
+	if err := c.Revocations.validate(); err != nil {
+		problems.add("Revocations: %w", err)
 	}
 	return &made, errors.Join(problems...)
 }

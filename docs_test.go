@@ -217,6 +217,24 @@ var shell = map[string]struct {
 	"delegation terraform --target docs-app --bucket example-docs --out role-docs-app.tf": {
 		tests: []string{"TestTwoTargets_Documented"},
 	},
+	`openssl rand -hex 32 >admin.token`: {
+		tests: []string{"TestIncident"},
+	},
+	`curl -X POST http://127.0.0.1:9465/revoke \`: {
+		tests: []string{"TestIncident"},
+	},
+	`delegation revoke --target photo-app --subject 'auth0|alice' --commands | sh`: {
+		tests: []string{"TestIncident"},
+	},
+	`delegation metadata --config delegation.yaml >metadata.xml`: {
+		tests: []string{"TestIncident"},
+	},
+	`delegation revoke --target photo-app --everybody --commands | sh`: {
+		tests: []string{"TestIncident"},
+	},
+	`curl -X POST http://127.0.0.1:9465/invalidate \`: {
+		tests: []string{"TestIncident"},
+	},
 	"timedatectl": {
 		reason: "it asks the machine's clock",
 	},

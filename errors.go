@@ -211,6 +211,32 @@ const (
 	CodeReplayUnavailable Code = "replay_store_unavailable"
 )
 
+// Codes of sessions that have ended, see [Config.Revocations].
+const (
+	// The session of the token was ended by a logout or by Revoke.
+	CodeSessionEnded Code = "session_ended"
+	// The token was issued so long ago that it cannot be known whether its session was ended.
+	CodeTokenTooOld Code = "token_too_old"
+	// The store of Config.Revocations failed, so nothing is granted, or a revocation was not kept.
+	CodeRevocationsUnavailable Code = "revocations_unavailable"
+)
+
+// Codes of logout tokens that [Delegator.Logout] refuses. Others are those of ID tokens.
+const (
+	// events has no back-channel logout event: it is no logout token.
+	CodeLogoutEvent Code = "logout_event_missing"
+	// A logout token must not have a nonce.
+	CodeLogoutNonce Code = "logout_nonce"
+	// Neither sub nor sid.
+	CodeLogoutSession Code = "logout_session_missing"
+	// A sid without a sub, and there is no Config.Revocations that could know it.
+	CodeLogoutSessionUnknown Code = "logout_session_unknown"
+	// aud names no client of a target.
+	CodeLogoutAudience Code = "logout_audience"
+	// The logout token was received before.
+	CodeLogoutReplayed Code = "logout_replayed"
+)
+
 // Codes of the target, and of who may use it.
 const (
 	// No such target: delegation is off unless it is configured.

@@ -144,6 +144,17 @@ func TestCodes_TheTableIsComplete(t *testing.T) {
 	}
 }
 
+// codesOfLogouts are those of sessions that have ended, and of logout tokens: no ID token is wrong.
+func codesOfLogouts() []delegation.Code {
+	return []delegation.Code{
+		delegation.CodeSessionEnded, delegation.CodeTokenTooOld,
+		delegation.CodeRevocationsUnavailable, delegation.CodeLogoutEvent,
+		delegation.CodeLogoutNonce, delegation.CodeLogoutSession,
+		delegation.CodeLogoutSessionUnknown, delegation.CodeLogoutAudience,
+		delegation.CodeLogoutReplayed,
+	}
+}
+
 // TestCodes_OfTheRooms holds that the verifier of ID tokens, the writer of SAML and the reader of
 // STS's errors have the codes of their stages, all and no others.
 func TestCodes_OfTheRooms(t *testing.T) {
@@ -153,12 +164,10 @@ func TestCodes_OfTheRooms(t *testing.T) {
 		"internal/session/codes.go":  delegation.StageSTS,
 	} {
 		got := map[string]bool{}
-		// where there is no token to verify, or it was used before
+		// where there is no token to verify, or it was used before, or its session has ended
 		if stage == delegation.StageToken {
-			for _, code := range []delegation.Code{
-				delegation.CodeTokenSourceFailed, delegation.CodeTokenReplayed,
-				delegation.CodeReplayUnavailable,
-			} {
+			for _, code := range append(codesOfLogouts(), delegation.CodeTokenSourceFailed,
+				delegation.CodeTokenReplayed, delegation.CodeReplayUnavailable) {
 				got[string(code)] = true
 			}
 		}
@@ -247,6 +256,7 @@ func TestCodes_Retryable(t *testing.T) {
 		delegation.CodeDiscoveryRedirect, delegation.CodeDiscoveryMissing,
 		delegation.CodeKeySetUnauthorized, delegation.CodeKeySetCertificate,
 		delegation.CodeKeySetProxy, delegation.CodeAuditFailed,
+		delegation.CodeRevocationsUnavailable,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {
@@ -272,6 +282,7 @@ func TestError_Public(t *testing.T) {
 		"the ID token was not accepted", "the ID token has expired",
 		"delegation is not enabled for this application", "this application may not use the target",
 		"access denied", "AWS refused the request",
+		"the session has ended, sign in again", "the logout token was not accepted",
 	}
 	for name, value := range codes(t, "Code") {
 		e := delegation.ErrorOf(delegation.Code(value), cause)

@@ -227,6 +227,7 @@ func TestOutcomes(t *testing.T) {
 		delegation.CodeKeySetUnavailable, delegation.CodeDiscoveryIssuer,
 		delegation.CodeDiscoveryRedirect, delegation.CodeDiscoveryMissing,
 		delegation.CodeTokenSourceFailed, delegation.CodeReplayUnavailable,
+		delegation.CodeRevocationsUnavailable,
 		delegation.CodeTargetFailed, delegation.CodeTargetInvalid,
 		delegation.CodeProfileFailed, delegation.CodeRuleFailed, delegation.CodeRulePanicked,
 		delegation.CodeRuleContextMissing,

@@ -91,6 +91,7 @@ type exchange struct {
 	target      *Target
 	required    []requiredClaim // by the target
 	claimChecks []ClaimCheck    // of what issuer and target require, in this order
+	revoked     time.Time       // when sessions of the user were last ended; zero: never
 	decision    *decision
 }
 
@@ -115,6 +116,9 @@ func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 // run is the path of one exchange.
 func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error) {
 	if err := x.identify(ctx, idToken); err != nil {
+		return nil, err
+	}
+	if err := x.requireLiveSession(ctx); err != nil {
 		return nil, err
 	}
 	if err := x.requireFirstUse(ctx); err != nil {

@@ -105,6 +105,9 @@ func (d *Delegator) Explain(
 	}
 	err := x.identify(ctx, idToken)
 	if err == nil {
+		err = x.requireLiveSession(ctx)
+	}
+	if err == nil {
 		err = x.decide(ctx)
 	}
 	e.describeUser(x, err)

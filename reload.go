@@ -22,12 +22,13 @@ import (
 //   - Regions that do not answer and what roles do not allow, unless what they were learned with
 //     changed: STS, FIPS, DualStack, STSTimeout.
 //   - Calls of signers that hang, unless the certificate has another signer now.
+//   - Logout tokens that were received.
 //
 // Verified tokens are not remembered: the first exchange of each verifies it anew.
 //
 // What [Delegator.SetIdentityProvider] has set is not kept: IdentityProvider and Targets say which
-// keys sign. Used tokens are remembered by Config.Replay, so pass the same one. With a nil STS, a
-// client that this Delegator has made itself is kept: the environment and the files of the AWS SDK
+// keys sign. Used tokens are remembered by Config.Replay, and ended sessions by Config.Revocations, so
+// pass the same ones. With a nil STS, a client that this Delegator has made itself is kept: the environment and the files of the AWS SDK
 // are not read once more. Now has to be the same clock.
 func (d *Delegator) WithConfig(ctx context.Context, c Config) (*Delegator, error) {
 	if ctx == nil || d == nil || d.config.Targets == nil {
@@ -61,6 +62,7 @@ func (d *Delegator) inherit(before *Delegator) {
 		d.durations = before.durations
 	}
 	d.signers = before.signers
+	d.logouts = before.logouts
 	known := before.identities()
 	for _, p := range d.identities() {
 		for _, key := range p.Keys {

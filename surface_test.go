@@ -296,7 +296,7 @@ func TestFloors(t *testing.T) {
 		"github.com/hashicorp/golang-lru/v2": {"delegationhttp/limit.go",
 			"internal/freshness/breakers.go"},
 		"github.com/redis/go-redis": {"rediscache/access.go", "rediscache/client.go",
-			"rediscache/rediscache.go"},
+			"rediscache/rediscache.go", "rediscache/revocations.go"},
 		"github.com/hashicorp/hcl":  {}, // for the commands
 		"github.com/zclconf/go-cty": {},
 		"golang.org/x/time":         {"delegationhttp/limit.go"},

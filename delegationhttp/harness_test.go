@@ -136,6 +136,7 @@ func mount(t testing.TB, c delegationhttp.Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(delegationPath, handlers.Delegation())
 	mux.Handle(credentialsPath, handlers.ContainerCredentials())
+	mux.Handle(logoutPath, handlers.BackchannelLogout())
 	mux.Handle(consolePath, handlers.ConsoleSignIn())
 	return mux
 }

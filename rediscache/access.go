@@ -87,10 +87,7 @@ const accessTime = 10 * time.Second
 func (c *Cache) CheckAccess(ctx context.Context) error {
 	token := rand.Text()
 	name := c.config.Prefix + "a:" + token
-	for _, step := range []struct {
-		command string
-		call    func(context.Context) error
-	}{
+	steps := []accessStep{
 		{"HELLO", c.checkRole},
 		{"SET", func(ctx context.Context) error {
 			return c.client.SetArgs(ctx, name, token, setOnce(accessTime)).Err()
@@ -113,13 +110,45 @@ func (c *Cache) CheckAccess(ctx context.Context) error {
 			}
 			return err
 		}},
-	} {
+	}
+	if c.config.Revocations {
+		steps = append(steps, c.stepsOfMarks(name)...)
+	}
+	for _, step := range steps {
 		if err := c.do(ctx, "check", step.call); err != nil {
 			err = errors.Unwrap(err) // without the prefix of do
 			return &AccessError{Problem: c.problem(err), Command: step.command, Err: err}
 		}
 	}
 	return nil
+}
+
+// accessStep is one thing that CheckAccess does.
+type accessStep struct {
+	command string
+	call    func(context.Context) error
+}
+
+// stepsOfMarks do what ended sessions need, with a stream of this name.
+func (c *Cache) stepsOfMarks(name string) []accessStep {
+	return []accessStep{
+		{"XADD", func(ctx context.Context) error {
+			return c.client.XAdd(ctx, &redis.XAddArgs{
+				Stream: name, MinID: "1", Approx: true, Values: []string{"0", "1"},
+			}).Err()
+		}},
+		{"PEXPIRE", func(ctx context.Context) error {
+			return c.client.PExpire(ctx, name, accessTime).Err()
+		}},
+		{"XRANGE", func(ctx context.Context) error {
+			page, err := c.client.XRangeN(ctx, name, "-", "+", 1).Result()
+			if err == nil && len(page) != 1 {
+				return errLost
+			}
+			return err
+		}},
+		{"DEL", func(ctx context.Context) error { return c.client.Del(ctx, name).Err() }},
+	}
 }
 
 // setOnce are the options for a key that ends after a time, and is not taken from another.

@@ -7,8 +7,9 @@ import (
 
 // Operation is one operation on Redis, in Config.OnOperation. It names no key and no value.
 type Operation struct {
-	// Name is get, put, delete, lock, unlock, first_use or check. A lock that is not free is asked
-	// for several times, and deleting all of a user's entries is several operations.
+	// Name is get, put, delete, lock, unlock, first_use, check, revoke or revocations. A lock that
+	// is not free is asked for several times, deleting all of a user's entries is several
+	// operations, and so is reading many revocations.
 	Name string
 	// Took is how long it took, by Config.Now.
 	Took time.Duration

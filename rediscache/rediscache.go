@@ -1,14 +1,15 @@
-// Package rediscache keeps credentials and replay marks in Redis, for the replicas of one service.
-// [Cache] is a [delegation.SharedCache], with which all replicas together call AWS once for each
-// decision. It is also a [delegation.ReplayStore].
+// Package rediscache keeps credentials and marks in Redis, for the replicas of one service. [Cache]
+// is a [delegation.SharedCache], with which all replicas together call AWS once for each decision.
+// It is also a [delegation.ReplayStore], and a [delegation.RevocationStore] for sessions that have
+// ended.
 //
 // Credentials in Redis are sealed with AES-256-GCM under the operator's key. A reader of Redis, its
 // backups or its traffic learns how many there are and when they expire. A writer can remove
-// entries and restore older ones that have not expired, and nothing else. Replay marks are not
-// protected from a writer, so let only the service reach Redis.
+// entries and restore older ones that have not expired, and nothing else. Marks are not protected
+// from a writer, so let only the service reach Redis.
 //
-// While Redis is down or slow, exchanges work without the cache. Without the replay store they are
-// refused.
+// While Redis is down or slow, exchanges work without the cache. Without the replay store, or the
+// ended sessions, they are refused.
 package rediscache
 
 import (
@@ -77,6 +78,10 @@ type Config struct {
 	// lock. Zero is 15 seconds. It should exceed the time of a signature and
 	// delegation.Config.STSTimeout together. Otherwise a slow AWS is called more than once.
 	LockTime time.Duration
+
+	// Revocations says that the Cache keeps ended sessions. CheckAccess then tests what they need,
+	// too: Redis 6.2, and the commands XADD, XRANGE and PEXPIRE. It changes nothing else.
+	Revocations bool
 
 	// Now must be the clock of delegation.Config.Now. Nil is time.Now.
 	Now func() time.Time

@@ -52,7 +52,7 @@ func (s surroundings) logger(verbose bool) *slog.Logger {
 // forgetful takes out what remembers credentials: one call has nothing of it.
 func forgetful(l *config.Settings) {
 	l.Cache = config.CacheSettings{Size: -1}
-	if l.Replay.Store != "redis" {
+	if l.Replay.Store != "redis" && l.Revocations.Store != "redis" {
 		l.Redis = config.RedisSettings{} // which was for the cache alone
 	}
 }

@@ -49,6 +49,7 @@ func (m measures) hooks() service.Hooks {
 		Metrics:        m.Metrics(),
 		OnEvent:        m.OnEvent,
 		OnSTSCall:      m.OnSTSCall,
+		OnRevocation:   m.OnRevocation,
 		OnRedis:        m.OnRedis,
 		OnAuditFailure: m.OnAuditFailure,
 		Requests:       m.Requests,

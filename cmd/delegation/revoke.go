@@ -22,7 +22,8 @@ identity, and --everybody those of all users of the role. The roles are those of
 --target that the configuration names, or those of --role.
 
 The policy does not keep the user from getting a new session: cut the user off
-at the identity provider, and refuse their ID tokens here.
+at the identity provider, and refuse their ID tokens here. docs/incident.md has
+all steps.
 
 It reads the configuration only with --target. Exit code 2 if something is
 missing or wrong.`,

@@ -101,8 +101,11 @@ var constraints = map[string]object{
 	"LimitSettings.connections":             {"minimum": -1},
 	"LimitSettings.connections_per_address": between(0, 1<<31-1),
 
-	"CacheSettings.window": duration(),
-	"CacheSettings.ahead":  duration(),
+	"CacheSettings.window":     duration(),
+	"CacheSettings.ahead":      duration(),
+	"RevocationSettings.store": oneOf("memory", "redis"),
+	"RevocationSettings.keep":  duration(),
+
 	"ReplaySettings.store": oneOf("memory", "redis"),
 
 	"RedisSettings.timeout":   duration(),

@@ -177,6 +177,10 @@ redis:
   prefix: "a:"
   timeout: 250ms
   lock_time: 45s
+revocations: {store: redis, keep: 24h}
+backchannel_logout: true
+logout_audiences: [other-app]
+admin: {listen: "127.0.0.1:0", token_file: admin.token}
 signing_timeout: 5s
 leeway: 1m
 max_token_size: 16384
@@ -196,7 +200,7 @@ func schemaWorld(t testing.TB) *world {
 	for name, text := range map[string]string{
 		"signing.crt": string(certificate), "signing.key": string(key),
 		"secret.txt": strings.Repeat("s", 48), "token": "t", "values.yaml": "a: b",
-		"seal.key": strings.Repeat("0", 64),
+		"seal.key": strings.Repeat("0", 64), "admin.token": strings.Repeat("0", 64),
 	} {
 		w.write(t, name, text)
 	}

@@ -41,9 +41,7 @@ var errFull = errors.New("the memory of used tokens is full")
 func (m *ReplayMemory) FirstUse(_ context.Context, key string, now, until time.Time) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for len(m.order) > 0 && !now.Before(m.order[0].until) {
-		delete(m.used, heap.Pop(&m.order).(usedUntil).key)
-	}
+	m.forget(now)
 	if _, ok := m.used[key]; ok {
 		return false, nil
 	}
@@ -53,6 +51,22 @@ func (m *ReplayMemory) FirstUse(_ context.Context, key string, now, until time.T
 	m.used[key] = struct{}{}
 	heap.Push(&m.order, usedUntil{key, until})
 	return true, nil
+}
+
+// Used tells whether the key was used before, and notes nothing.
+func (m *ReplayMemory) Used(key string, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.forget(now)
+	_, used := m.used[key]
+	return used
+}
+
+// forget forgets, under the lock, what may be forgotten.
+func (m *ReplayMemory) forget(now time.Time) {
+	for len(m.order) > 0 && !now.Before(m.order[0].until) {
+		delete(m.used, heap.Pop(&m.order).(usedUntil).key)
+	}
 }
 
 type usedUntil struct {

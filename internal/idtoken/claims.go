@@ -29,6 +29,7 @@ type Claims struct {
 	Subject  string
 	Client   string   // the application that the token was issued to, see clientOf
 	Audience []string // at least one
+	IssuedAt time.Time
 	Expiry   time.Time
 	All      map[string]any // as [document.Object] decodes them
 	Of       Origin
@@ -65,6 +66,7 @@ func checkClaims(
 	if err != nil {
 		return nil, err
 	}
+	c.IssuedAt = iat
 	c.Expiry = exp
 	if err := checkExpiry(exp, now, leeway); err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ func parseCompact(raw string, maxSize int, known *headers) (*compactJWS, error) 
 		t.header = says
 		return t, nil
 	}
-	if err := t.readHeader(text); err != nil {
+	if err := t.readHeader(text, checkType); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -160,8 +160,8 @@ func shortened(text string) string {
 }
 
 // readHeader takes algorithm and key ID from the header, and refuses what would give the token
-// another meaning.
-func (t *compactJWS) readHeader(text []byte) error {
+// another meaning. checkType checks its typ.
+func (t *compactJWS) readHeader(text []byte, checkType func(map[string]any) error) error {
 	header, err := parseObject("header", text, "header", registeredHeaders)
 	if err != nil {
 		return err

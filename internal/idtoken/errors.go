@@ -91,6 +91,9 @@ const (
 	tokenExpired         = "token_expired"
 	tokenNotYetValid     = "token_not_yet_valid"
 	tokenFromFuture      = "token_issued_in_future"
+	logoutEvent          = "logout_event_missing"
+	logoutNonce          = "logout_nonce"
+	logoutSession        = "logout_session_missing"
 )
 
 func (e *Error) Error() string {

@@ -25,8 +25,8 @@ type Sink interface {
 
 // record is an audit record on its way.
 type record struct {
-	event delegation.Event
-	line  []byte // JSON, without a line end
+	event delegation.Event // of a revocation, its time and outcome only
+	line  []byte           // JSON, without a line end
 }
 
 // Record is a Config.Audit that writes each event to a sink, after replace has changed its fields
@@ -34,16 +34,11 @@ type record struct {
 func Record(
 	to Sink, replace func(groups []string, a slog.Attr) slog.Attr,
 ) func(context.Context, delegation.Event) error {
-	options := &slog.HandlerOptions{
-		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.LevelKey {
-				return slog.Attr{} // of a log; the outcome says more
-			}
-			return replace(groups, a)
-		},
-	}
+	options := withoutLevel(replace)
 	return func(ctx context.Context, e delegation.Event) error {
-		line, err := lineOf(ctx, e, options)
+		entry := slog.NewRecord(e.Time.UTC(), slog.LevelInfo, "exchange "+string(e.Outcome), 0)
+		entry.AddAttrs(slog.Any("event", e))
+		line, err := lineOf(ctx, entry, options)
 		if err != nil {
 			return err
 		}
@@ -51,13 +46,45 @@ func Record(
 	}
 }
 
-// lineOf returns an event as the log has it, but for the level. Its time is that of the event.
+// RecordRevocation writes the record of each call that ends sessions to a sink, as Record does for
+// exchanges.
+func RecordRevocation(
+	to Sink, replace func(groups []string, a slog.Attr) slog.Attr,
+) func(context.Context, delegation.RevocationEvent) error {
+	options := withoutLevel(replace)
+	return func(ctx context.Context, e delegation.RevocationEvent) error {
+		message := "sessions ended"
+		if e.Outcome != delegation.OutcomeAllowed {
+			message = "sessions not ended"
+		}
+		entry := slog.NewRecord(e.Time.UTC(), slog.LevelInfo, message, 0)
+		entry.AddAttrs(slog.Any("revocation", e))
+		line, err := lineOf(ctx, entry, options)
+		if err != nil {
+			return err
+		}
+		of := delegation.Event{Time: e.Time, Outcome: e.Outcome}
+		return to.write(ctx, record{event: of, line: line})
+	}
+}
+
+// withoutLevel are the options of a record: the level is that of a log, and the outcome says more.
+func withoutLevel(replace func(groups []string, a slog.Attr) slog.Attr) *slog.HandlerOptions {
+	return &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.LevelKey {
+				return slog.Attr{}
+			}
+			return replace(groups, a)
+		},
+	}
+}
+
+// lineOf returns an entry as the log has it, but for the level.
 func lineOf(
-	ctx context.Context, e delegation.Event, options *slog.HandlerOptions,
+	ctx context.Context, entry slog.Record, options *slog.HandlerOptions,
 ) ([]byte, error) {
 	var line bytes.Buffer
-	entry := slog.NewRecord(e.Time.UTC(), slog.LevelInfo, "exchange "+string(e.Outcome), 0)
-	entry.AddAttrs(slog.Any("event", e))
 	if err := slog.NewJSONHandler(&line, options).Handle(ctx, entry); err != nil {
 		return nil, err
 	}

@@ -1,13 +1,16 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/audit"
@@ -70,6 +73,35 @@ func (b *Builder) countLostRecords(sink audit.Sink, c *delegation.Config) {
 		}
 	}
 }
+
+// recordRevocations has each call recorded that ends sessions. It has taken effect, whether the
+// record is lost or not.
+func (b *Builder) recordRevocations(sink audit.Sink, c *delegation.Config) {
+	if sink == nil {
+		return
+	}
+	record := audit.RecordRevocation(sink, byKeys)
+	count := b.hooks.OnAuditFailure
+	onRevocation := c.OnRevocation
+	timeout := cmp.Or(c.AuditTimeout, defaultAuditTimeout)
+	c.OnRevocation = func(ctx context.Context, e delegation.RevocationEvent) {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+		defer cancel()
+		if err := record(limited, e); err != nil {
+			b.logger.Error("audit record lost", slog.String("error", err.Error()),
+				slog.String("http_request_id", e.HTTPRequestID))
+			if count != nil {
+				count(ctx, sink.Name())
+			}
+		}
+		if onRevocation != nil {
+			onRevocation(ctx, e)
+		}
+	}
+}
+
+// defaultAuditTimeout is that of delegation.Config.AuditTimeout.
+const defaultAuditTimeout = 5 * time.Second
 
 // requireReceipt refuses a place that loses records without an error: nothing could be refused.
 func (b *Builder) requireReceipt(sink audit.Sink) {

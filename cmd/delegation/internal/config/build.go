@@ -117,6 +117,8 @@ func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, err
 	c.STS = b.sts(s.STS)
 	built.Endpoint = b.endpoint(s.STS, c.STS)
 	built.Redis = b.Stores(s, &c)
+	b.revocations(s, &c, built.Redis)
+	built.Admin = b.admin(s.Admin)
 	built.Audit = b.Audit(s.Audit, &c)
 	built.Secrets = b.secretFiles()
 	built.Place = b.from.Place
@@ -127,6 +129,8 @@ func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, err
 		ReplayOf: replayOf(s),
 		RedisOf:  b.redisOf(s.Redis),
 		Signers:  b.signers,
+
+		Revocations: c.Revocations,
 	}
 	if len(b.problems) == 0 { // otherwise the same would be said twice
 		b.assemble(ctx, built, c, h)
@@ -163,6 +167,7 @@ func (b *Builder) assemble(
 ) {
 	b.measure(&c)
 	b.countLostRecords(built.Audit, &c)
+	b.recordRevocations(built.Audit, &c)
 	delegator, err := b.delegator(ctx, c)
 	if err != nil {
 		b.Add("", err)
@@ -173,11 +178,15 @@ func (b *Builder) assemble(
 	built.Console = h.Console
 	built.Handler, err = b.handler(delegator, c, h)
 	b.Add("http", err)
+	if err == nil && built.BackchannelLogout {
+		built.Handler.AcceptLogouts()
+	}
 }
 
 // measure sets the hooks of the library.
 func (b *Builder) measure(c *delegation.Config) {
 	c.OnSTSCall = b.hooks.OnSTSCall
+	c.OnRevocation = b.hooks.OnRevocation
 	if b.hooks.OnEvent == nil {
 		return
 	}
@@ -302,6 +311,9 @@ func (b *Builder) service(s *Settings) *service.Service {
 	}
 	maps.Copy(built.Fixed, fixedLimits(s.Limits))
 	built.Fixed["reload.watch"] = onOrOff(s.Reload.Watch)
+	built.Fixed["revocations"] = revocationsOf(s.Revocations)
+	built.Fixed["admin.listen"] = s.Admin.Listen
+	built.BackchannelLogout = s.BackchannelLogout
 	return built
 }
 

@@ -15,6 +15,8 @@ var fieldsToKeys = strings.NewReplacer(
 	"Config.Rules", "rules",
 	"the size of the ReplayMemory in Config.Replay", "replay.size",
 	"Config.Replay", "replay.size",
+	"Config.Revocations", "revocations",
+	"Config.LogoutAudiences", "logout_audiences",
 	"Config.MaxTokenSize", "max_token_size",
 	"Config.STSTimeout", "sts.timeout",
 	"Config.FIPS", "sts.fips",

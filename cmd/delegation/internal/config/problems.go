@@ -113,6 +113,7 @@ var wordKeys = map[string]string{
 	"CacheWindow":    "cache.window",
 	"CacheAhead":     "cache.ahead",
 	"SharedCache":    "cache.shared",
+	"Revocations":    "revocations.keep",
 }
 
 // fieldKey takes the field in front off a text.
@@ -180,6 +181,7 @@ var fieldKeys = map[string]string{
 	"Console":          "console",
 	"Issuer":           "issuer",
 	"Endpoint":         "endpoint",
+	"Revocations":      "revocations",
 	"Prefix":           "prefix",
 	"Timeout":          "timeout",
 	"LockTime":         "lock_time",

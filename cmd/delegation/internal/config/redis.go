@@ -36,29 +36,32 @@ var quietRedis = sync.OnceFunc(logging.Disable)
 // nothing. No connection is made.
 func (b *Builder) Stores(s *Settings, c *delegation.Config) *service.Redis {
 	b.checkStores(s)
+	b.checkRevocations(s)
 	if s.Replay.Store == "memory" && s.Replay.Size >= 0 {
 		c.Replay = b.replayMemory(cmp.Or(s.Replay.Size, defaultReplaySize))
 	}
 	if reflect.ValueOf(s.Redis).IsZero() {
 		return nil
 	}
-	rc, cache := b.redisCache(s.Redis)
+	rc, cache := b.redisCache(s.Redis, s.Revocations.Store == "redis")
 	if cache == nil {
 		return nil
 	}
 	if s.Cache.Shared {
 		c.SharedCache = cache
 	}
-	replay := s.Replay.Store == "redis"
-	if replay {
+	if s.Replay.Store == "redis" {
 		c.Replay = cache
 	}
-	return sharedRedis(s.Redis, rc, cache, replay)
+	r := sharedRedis(s.Redis, rc, cache)
+	r.Replay = s.Replay.Store == "redis"
+	r.Revocations = s.Revocations.Store == "redis"
+	return r
 }
 
 // sharedRedis is what a service knows of its Redis.
 func sharedRedis(
-	s RedisSettings, c rediscache.Config, cache *rediscache.Cache, replay bool,
+	s RedisSettings, c rediscache.Config, cache *rediscache.Cache,
 ) *service.Redis {
 	r := &service.Redis{
 		Cache:    cache,
@@ -66,7 +69,6 @@ func sharedRedis(
 		Username: s.Username,
 		Prefix:   cmp.Or(s.Prefix, rediscache.DefaultPrefix),
 		Cluster:  s.Cluster,
-		Replay:   replay,
 	}
 	switch {
 	case c.Cluster != nil:
@@ -139,16 +141,19 @@ func (b *Builder) checkStores(s *Settings) {
 		b.Wrong("cache.shared", errors.New("needs redis.url and redis.keys"))
 	case !configured && shared:
 		b.Wrong("replay.store", errors.New("needs redis.url and redis.keys"))
-	case configured && !s.Cache.Shared && !shared:
-		b.Wrong("redis", errors.New("is used for nothing: set cache.shared: true or "+
-			"replay.store: redis, or leave it out"))
+	case configured && !s.Cache.Shared && !shared && s.Revocations.Store != "redis":
+		b.Wrong("redis", errors.New("is used for nothing: set cache.shared: true, "+
+			"replay.store: redis or revocations.store: redis, or leave it out"))
 	}
 }
 
 // redisCache makes the client of Redis; nil: its settings are wrong.
-func (b *Builder) redisCache(s RedisSettings) (rediscache.Config, *rediscache.Cache) {
+func (b *Builder) redisCache(
+	s RedisSettings, revocations bool,
+) (rediscache.Config, *rediscache.Cache) {
 	before := len(b.problems)
 	c := b.RedisConfig("redis", s)
+	c.Revocations = revocations
 	if len(b.problems) > before { // otherwise the same would be said twice
 		return c, nil
 	}

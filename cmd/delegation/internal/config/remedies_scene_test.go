@@ -71,6 +71,8 @@ type scene struct {
 	// first is a token that is exchanged before; empty: none.
 	first         string
 	token, target string
+	// logout is a logout token that is received instead of an exchange; empty: none.
+	logout string
 	// check says that Check comes to the refusal: tokens name another issuer. warns says that it
 	// warns, and does so no more in the end.
 	check, warns bool
@@ -210,6 +212,9 @@ func (s *scene) refusal(c delegation.Config) error {
 
 // exchange runs an exchange of the scene's token.
 func (s *scene) exchange(d *delegation.Delegator) error {
+	if s.logout != "" {
+		return d.Logout(s.t.Context(), s.logout, delegation.Request{})
+	}
 	if s.first != "" {
 		if _, err := d.Exchange(s.t.Context(), s.first, s.target); err != nil {
 			s.t.Fatalf("the first token: %v", err)

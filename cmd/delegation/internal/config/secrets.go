@@ -32,7 +32,7 @@ func isSecret(at KeyPath) bool {
 	ends := func(key string) bool { return strings.HasSuffix(string(at), "."+key) }
 	isClient := strings.Contains(string(at), ".client_secrets.")
 	// The key that a target encrypts with is the public half.
-	return isClient || slices.ContainsFunc(secretKeys, ends) && !ends("encryption_key_file")
+	return at == "admin.token_file" || isClient || slices.ContainsFunc(secretKeys, ends) && !ends("encryption_key_file")
 }
 
 // secretFiles are the files of secrets, each once, in the order of the settings.

@@ -29,6 +29,11 @@ type Settings struct {
 	Replay ReplaySettings `yaml:"replay"`
 	Redis  RedisSettings  `yaml:"redis"`
 
+	Revocations       RevocationSettings `yaml:"revocations"`
+	BackchannelLogout bool               `yaml:"backchannel_logout"`
+	LogoutAudiences   []string           `yaml:"logout_audiences"`
+	Admin             AdminSettings      `yaml:"admin"`
+
 	Leeway             string `yaml:"leeway"`
 	SigningTimeout     string `yaml:"signing_timeout"`
 	MaxTokenSize       int    `yaml:"max_token_size"`

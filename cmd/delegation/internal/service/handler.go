@@ -12,6 +12,7 @@ import (
 // Handler routes, and knows whether the service is about to end.
 type Handler struct {
 	http.Handler
+	mux      *http.ServeMux
 	handlers *delegationhttp.Handlers
 	shared   *shared
 }
@@ -74,7 +75,12 @@ func route(
 	mux.Handle("/live", delegationhttp.Live())
 	ready := delegationhttp.Ready(checker{d, &shared.last}, h.Logger)
 	mux.Handle("/ready", shared.unlessDraining(ready))
-	return &Handler{Handler: mux, handlers: handlers, shared: shared}
+	return &Handler{Handler: mux, mux: mux, handlers: handlers, shared: shared}
+}
+
+// AcceptLogouts routes /backchannel-logout, too. It is called before anything is served.
+func (h *Handler) AcceptLogouts() {
+	h.mux.Handle("/backchannel-logout", h.handlers.BackchannelLogout())
 }
 
 // ownMetadata serves the metadata of a target with an identity of its own.

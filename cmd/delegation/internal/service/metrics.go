@@ -24,6 +24,9 @@ type Hooks struct {
 	// OnSTSCall is Config.OnSTSCall.
 	OnSTSCall func(context.Context, delegation.STSCall)
 
+	// OnRevocation is Config.OnRevocation.
+	OnRevocation func(context.Context, delegation.RevocationEvent)
+
 	// OnRedis is rediscache.Config.OnOperation.
 	OnRedis func(context.Context, rediscache.Operation)
 

@@ -34,6 +34,9 @@ type Redis struct {
 
 	// Replay tells whether the marks of used tokens are there too, and not only credentials.
 	Replay bool
+
+	// Revocations tells whether the marks of ended sessions are there too.
+	Revocations bool
 }
 
 // isSame tells whether both are one client, or neither is there.
@@ -58,8 +61,8 @@ func (s *Service) checkRedis(ctx context.Context, before *Service) error {
 
 // RedisError says why Redis cannot be used.
 type RedisError struct {
-	// Stage is where exchanges notice: that of used tokens if their marks are in Redis, and else
-	// that of the cache, in which none fails.
+	// Stage is where exchanges notice: that of tokens if the marks of used ones or of ended sessions
+	// are in Redis, and else that of the cache, in which none fails.
 	Stage delegation.Stage
 
 	// Code is redis_ and what the problem is, such as redis_password.
@@ -108,7 +111,7 @@ func (r *Redis) failed(problem rediscache.Problem, remedy string, err error) *Re
 		Remedy: remedy,
 		Err:    err,
 	}
-	if r.Replay {
+	if r.Replay || r.Revocations {
 		e.Stage = delegation.StageToken
 	}
 	return e
@@ -132,6 +135,9 @@ func (r *Redis) permissions() string {
 		"+getrange +set +del +get +eval +evalsha +scan +ping", user, r.Prefix)
 	if r.Database != 0 {
 		text += " +select"
+	}
+	if r.Revocations {
+		text += " +xadd +xrange +pexpire"
 	}
 	if r.Cluster {
 		text += " +cluster|slots"
@@ -175,7 +181,7 @@ func (r *Redis) report(ctx context.Context, logger *slog.Logger) {
 		message = "Redis does not answer"
 	}
 	consequence := "exchanges go on without the shared cache"
-	if r.Replay {
+	if r.Replay || r.Revocations {
 		consequence = "exchanges are refused until it does"
 	}
 	logger.Warn(message,

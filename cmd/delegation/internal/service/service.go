@@ -79,6 +79,12 @@ type Service struct {
 	// Fixed are settings that cannot change while it runs, as texts by their keys.
 	Fixed map[string]string
 
+	// Admin is the listener for operators; nil: there is none. A reload changes its token.
+	Admin *Admin
+
+	// BackchannelLogout has logout tokens accepted at /backchannel-logout.
+	BackchannelLogout bool
+
 	// Parts are what a reload may go on with. Run does not use them.
 	Parts Parts
 
@@ -146,6 +152,8 @@ type Parts struct {
 
 	RedisOf string // tells settings and secrets
 
+	Revocations *delegation.Revocations // nil: ended sessions are not remembered
+
 	// Signers are the keys that are open in key services, by what they were opened with.
 	Signers map[string]Signer
 }
@@ -189,6 +197,12 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	defer stop()
+	stopAdmin, err := r.serveAdmin()
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
+	defer stopAdmin()
 	s.Handler.shared.onLimit = s.OnLimit
 	server := NewServer(r.measured(), s.Logger)
 	s.Limits.limit(server)

@@ -37,6 +37,7 @@ const (
 	keyOperation = attribute.Key("delegation.operation")
 	keySink      = attribute.Key("delegation.sink")
 	keyReason    = attribute.Key("delegation.reason")
+	keyCause     = attribute.Key("delegation.cause")
 )
 
 // Options say what is measured for whom.
@@ -75,6 +76,7 @@ type Telemetry struct {
 	reloads         metric.Int64Counter
 	refused         metric.Int64Counter
 	auditFailures   metric.Int64Counter
+	revocations     metric.Int64Counter
 	requestDuration metric.Float64Histogram
 	requestSpans    trace.Tracer
 
@@ -121,6 +123,8 @@ func (t *Telemetry) makeInstruments() error {
 		"Requests and connections that a limit has refused before a token was read.")
 	t.auditFailures = i.counter("delegation.audit.failures", "{event}",
 		"Events that the audit sink did not take.")
+	t.revocations = i.counter("delegation.revocations", "{revocation}",
+		"Calls that end sessions: logout tokens and those of operators.")
 	t.requestDuration = i.histogram("http.server.request.duration",
 		"Duration of HTTP server requests.")
 	i.gauge("delegation.reload.last.successful",
@@ -139,6 +143,13 @@ func (t *Telemetry) makeInstruments() error {
 var (
 	reloadOutcomes = []string{"done", "refused"}
 	refusalReasons = []string{"rate", "size", "connections"}
+
+	revocationCauses = []delegation.RevocationCause{
+		delegation.RevocationInvalidate, delegation.RevocationRevoke, delegation.RevocationLogout,
+	}
+	revocationOutcomes = []delegation.Outcome{
+		delegation.OutcomeAllowed, delegation.OutcomeDenied, delegation.OutcomeFailed,
+	}
 )
 
 // beginAtZero makes the series of counters that count what is rare. Prometheus sees no increase in
@@ -150,6 +161,11 @@ func (t *Telemetry) beginAtZero() {
 	}
 	for _, reason := range refusalReasons {
 		t.refused.Add(ctx, 0, metric.WithAttributes(keyReason.String(reason)))
+	}
+	for _, cause := range revocationCauses {
+		for _, outcome := range revocationOutcomes {
+			t.countRevocation(ctx, 0, cause, outcome)
+		}
 	}
 }
 
@@ -256,6 +272,18 @@ func (t *Telemetry) OnRefused(ctx context.Context, reason string) {
 // OnAuditFailure counts an event that an audit sink did not take: file, syslog or otlp.
 func (t *Telemetry) OnAuditFailure(ctx context.Context, sink string) {
 	t.auditFailures.Add(ctx, 1, metric.WithAttributes(keySink.String(sink)))
+}
+
+// OnRevocation is for Config.OnRevocation.
+func (t *Telemetry) OnRevocation(ctx context.Context, e delegation.RevocationEvent) {
+	t.countRevocation(ctx, 1, e.Cause, e.Outcome)
+}
+
+func (t *Telemetry) countRevocation(
+	ctx context.Context, n int64, cause delegation.RevocationCause, outcome delegation.Outcome,
+) {
+	t.revocations.Add(ctx, n, metric.WithAttributes(
+		keyCause.String(string(cause)), keyOutcome.String(string(outcome))))
 }
 
 // State is the present state of a service, whose parts come and go with reloads. A

@@ -1,0 +1,113 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+)
+
+// RevocationSettings is where the marks of ended sessions are, and for how long; an empty Store:
+// nowhere.
+type RevocationSettings struct {
+	Store string `yaml:"store"`
+	Keep  string `yaml:"keep"`
+}
+
+// AdminSettings is the listener for operators, and the token that they send; all empty: none.
+type AdminSettings struct {
+	Listen    string `yaml:"listen"`
+	TokenFile string `yaml:"token_file"`
+}
+
+// leastAdminToken is the length of the shortest token, in characters: what openssl rand -hex 16
+// writes.
+const leastAdminToken = 32
+
+// revocations sets what remembers ended sessions, with the same marks as the service before. The
+// settings need a restart, because marks were made for the time that was set then.
+func (b *Builder) revocations(s *Settings, c *delegation.Config, redis *service.Redis) {
+	c.LogoutAudiences = s.LogoutAudiences
+	if !s.BackchannelLogout && len(s.LogoutAudiences) > 0 {
+		b.Wrong("logout_audiences", errors.New("has no effect without backchannel_logout: true"))
+	}
+	kept := b.Duration("revocations.keep", s.Revocations.Keep)
+	if s.Revocations.Store == "" && s.Revocations.Keep != "" {
+		b.Wrong("revocations.keep", errors.New("has no effect without revocations.store"))
+	}
+	if b.before != nil {
+		c.Revocations = b.revocationsBefore(redis)
+		return
+	}
+	switch {
+	case s.Revocations.Store == "memory":
+		c.Revocations = delegation.NewRevocations(nil, kept)
+	case s.Revocations.Store == "redis" && redis != nil:
+		c.Revocations = delegation.NewRevocations(redis.Cache, kept)
+	}
+}
+
+// revocationsBefore are those of the service before. If Redis has another client now, the marks are
+// read from there.
+func (b *Builder) revocationsBefore(redis *service.Redis) *delegation.Revocations {
+	before := b.before.Parts.Revocations
+	switch {
+	case before == nil:
+		return nil
+	case b.before.Redis == nil || !b.before.Redis.Revocations:
+		return before // in memory
+	case redis == nil || redis.Cache == b.before.Redis.Cache:
+		return before
+	}
+	return before.WithStore(redis.Cache)
+}
+
+// revocationsOf tells the settings from others, for the log.
+func revocationsOf(s RevocationSettings) string {
+	return strings.TrimSpace(fmt.Sprint(s.Store, " ", s.Keep))
+}
+
+// checkRevocations checks where the marks are.
+func (b *Builder) checkRevocations(s *Settings) {
+	store := s.Revocations.Store
+	if store != "" && store != "memory" && store != "redis" {
+		b.Wrong("revocations.store", fmt.Errorf("%.40q is neither memory nor redis", store))
+	}
+	if store == "redis" && s.Redis.URL == "" {
+		b.Wrong("revocations.store", errors.New("needs redis.url and redis.keys"))
+	}
+}
+
+// admin is the listener for operators; nil: there is none.
+func (b *Builder) admin(s AdminSettings) *service.Admin {
+	if s == (AdminSettings{}) {
+		return nil
+	}
+	if s.Listen == "" {
+		b.Wrong("admin.listen", errors.New("is missing, such as 127.0.0.1:9465"))
+	}
+	before := len(b.problems)
+	token := b.line("admin.token_file", s.TokenFile)
+	switch {
+	case len(b.problems) > before:
+	case len(token) < leastAdminToken:
+		b.Wrong("admin.token_file", fmt.Errorf("has fewer than %d characters: make one with "+
+			"openssl rand -hex 32", leastAdminToken))
+	case strings.ContainsFunc(token, isNoTokenCharacter):
+		b.Wrong("admin.token_file", errors.New("has a character that no header can have: make "+
+			"one with openssl rand -hex 32"))
+	}
+	return &service.Admin{
+		Listen: s.Listen,
+		Token:  delegation.NewSecret(token),
+		Now:    b.now,
+	}
+}
+
+// isNoTokenCharacter tells whether a character cannot be in a bearer token (RFC 6750 §2.1).
+func isNoTokenCharacter(r rune) bool {
+	letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+	return !letter && !strings.ContainsRune("-._~+/=", r)
+}

@@ -1,0 +1,260 @@
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/document"
+	"golang.org/x/time/rate"
+)
+
+const (
+	// adminRequests and adminBurst limit the requests of all operators together, whether their
+	// token is right or not. Nobody can guess a token of 32 characters at this rate.
+	adminRequests = 10 // a second
+	adminBurst    = 20
+	// maxAdminBody is in bytes.
+	maxAdminBody = 16 << 10
+)
+
+// Admin is a listener for operators. It is not that of the endpoints, and has a token of its own.
+type Admin struct {
+	// Listen is the address to listen on.
+	Listen string
+
+	// Token is what operators send: Authorization: Bearer TOKEN.
+	Token delegation.Secret
+
+	// Now is the clock of the limit.
+	Now func() time.Time
+}
+
+// serveAdmin serves the operators of the newest version, on the address of the first.
+func (r *running) serveAdmin() (stop func(), err error) {
+	s := r.first
+	if s.Admin == nil {
+		return func() {}, nil
+	}
+	listener, err := net.Listen("tcp", s.Admin.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen for operators: %w "+
+			"(choose another address in admin.listen)", err)
+	}
+	limiter := rate.NewLimiter(adminRequests, adminBurst)
+	server := NewServer(r.adminHandler(limiter), s.Logger)
+	go func() { _ = server.Serve(listener) }()
+	address := listener.Addr().String()
+	s.Logger.Info("serving operators", slog.String("address", address))
+	if !isLocal(address) {
+		s.Logger.Warn("plain http for operators on a public address",
+			slog.String("address", address),
+			slog.String("consequence", "others on the network can read the token"),
+			slog.String("remedy", "listen on loopback in admin.listen, or have a proxy with TLS "+
+				"in front"))
+	}
+	return func() { _ = server.Close() }, nil
+}
+
+// adminHandler answers POST /invalidate and POST /revoke.
+func (r *running) adminHandler(limiter *rate.Limiter) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/invalidate", func(w http.ResponseWriter, request *http.Request) {
+		r.administer(w, request, invalidate)
+	})
+	mux.HandleFunc("/revoke", func(w http.ResponseWriter, request *http.Request) {
+		r.administer(w, request, revoke)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		v := r.enter()
+		defer v.requests.Done()
+		now := r.first.Admin.Now()
+		switch {
+		case !limiter.AllowN(now, 1):
+			w.Header().Set("Retry-After", "1")
+			r.refuseAdmin(w, request, http.StatusTooManyRequests, "too many requests")
+		case !v.Admin.knows(request):
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			r.refuseAdmin(w, request, http.StatusUnauthorized,
+				"send Authorization: Bearer and the content of admin.token_file")
+		default:
+			mux.ServeHTTP(w, request)
+		}
+	})
+}
+
+// knows tells whether a request has the token. It takes the same time for each wrong one: hashes
+// are as long as each other. nil, after a reload without the settings, knows nobody.
+func (a *Admin) knows(request *http.Request) bool {
+	values := request.Header.Values("Authorization")
+	if a == nil || len(values) != 1 {
+		return false
+	}
+	scheme, token, found := strings.Cut(values[0], " ")
+	if !found || !strings.EqualFold(scheme, "Bearer") {
+		return false
+	}
+	sent := sha256.Sum256([]byte(token))
+	wanted := sha256.Sum256([]byte(a.Token.Reveal()))
+	return subtle.ConstantTimeCompare(sent[:], wanted[:]) == 1
+}
+
+// adminCall is what an operator asks for.
+type adminCall func(context.Context, *delegation.Delegator, delegation.Revocation) error
+
+func invalidate(ctx context.Context, d *delegation.Delegator, r delegation.Revocation) error {
+	switch {
+	case r.Issuer != "" || r.SessionID != "" || !r.IssuedBefore.IsZero():
+		return errAdmin("invalidate takes subject or everybody only")
+	case r.Everybody == (r.Subject != ""):
+		return errAdmin("say whose credentials are to be forgotten: subject, or everybody: true")
+	case r.Everybody:
+		return d.InvalidateAll(ctx)
+	}
+	return d.Invalidate(ctx, r.Subject)
+}
+
+func revoke(ctx context.Context, d *delegation.Delegator, r delegation.Revocation) error {
+	return d.Revoke(ctx, r)
+}
+
+// errAdmin is a mistake of the request.
+type errAdmin string
+
+func (e errAdmin) Error() string { return string(e) }
+
+// administer does what an operator asks for, and says how it went. An operator may see each error
+// whole.
+func (r *running) administer(w http.ResponseWriter, request *http.Request, call adminCall) {
+	if request.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		r.refuseAdmin(w, request, http.StatusMethodNotAllowed, "the method must be POST")
+		return
+	}
+	asked, err := readRevocation(w, request)
+	if err != nil {
+		r.refuseAdmin(w, request, http.StatusBadRequest, err.Error())
+		return
+	}
+	asked.Request = delegation.Request{
+		ID:        "admin-" + rand.Text(),
+		IP:        hostOf(request.RemoteAddr),
+		UserAgent: request.UserAgent(),
+	}
+	err = call(request.Context(), r.current().Delegator, asked)
+	if err == nil {
+		answerAdmin(w, http.StatusOK, map[string]string{"status": "done"})
+		return
+	}
+	answerAdmin(w, adminStatus(err), map[string]string{"error": err.Error()})
+}
+
+// adminStatus is the status of an error: 400 if the request must be changed, 503 if it can be sent
+// once more.
+func adminStatus(err error) int {
+	var failed *delegation.Error
+	if !errors.As(err, &failed) {
+		return http.StatusBadRequest
+	}
+	switch {
+	case failed.Retryable:
+		return http.StatusServiceUnavailable
+	case failed.Code == delegation.CodeArgumentInvalid,
+		failed.Code == delegation.CodeIssuerUnknown,
+		failed.Code == delegation.CodeConfigInvalid:
+		return http.StatusBadRequest
+	}
+	return http.StatusInternalServerError
+}
+
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
+}
+
+// readRevocation reads whose sessions are meant: a JSON object with the names of Revocation's
+// fields. A member that is not known could narrow what is meant, so it is refused.
+func readRevocation(w http.ResponseWriter, request *http.Request) (delegation.Revocation, error) {
+	var none, asked delegation.Revocation
+	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxAdminBody))
+	if err != nil {
+		return none, fmt.Errorf("the body has more than %d bytes, or broke off", maxAdminBody)
+	}
+	members, err := document.Object(body)
+	if err != nil {
+		return none, fmt.Errorf("the body is not one JSON object: %w", err)
+	}
+	before := ""
+	texts := map[string]*string{
+		"issuer":        &asked.Issuer,
+		"subject":       &asked.Subject,
+		"session_id":    &asked.SessionID,
+		"issued_before": &before,
+	}
+	for name, value := range members {
+		if name == "everybody" {
+			asked.Everybody, _ = value.(bool)
+			if _, isBool := value.(bool); !isBool {
+				return none, errors.New("everybody is not true or false")
+			}
+			continue
+		}
+		field, known := texts[name]
+		if !known {
+			return none, fmt.Errorf("%.40q is none of everybody, issuer, subject, session_id and "+
+				"issued_before", name)
+		}
+		text, isText := value.(string)
+		if !isText || text == "" {
+			return none, fmt.Errorf("%s is not a text with at least one character", name)
+		}
+		*field = text
+	}
+	if before == "" {
+		return asked, nil
+	}
+	asked.IssuedBefore, err = time.Parse(time.RFC3339, before)
+	if err != nil {
+		return none, errors.New("issued_before is not a time such as 2026-11-23T09:00:00Z")
+	}
+	return asked, nil
+}
+
+// refuseAdmin answers a request that does nothing, and logs it.
+func (r *running) refuseAdmin(
+	w http.ResponseWriter, request *http.Request, status int, text string,
+) {
+	r.first.Logger.Warn("request of an operator refused",
+		slog.String("method", request.Method),
+		slog.String("path", request.URL.Path),
+		slog.String("ip", hostOf(request.RemoteAddr)),
+		slog.Int("status", status),
+		slog.String("error", text))
+	answerAdmin(w, status, map[string]string{"error": text})
+}
+
+func answerAdmin(w http.ResponseWriter, status int, answer map[string]string) {
+	body, _ := json.Marshal(answer) // texts cannot fail
+	body = append(body, '\n')
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,251 @@
+package delegation
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/seed055b7978/delegation/internal/freshness"
+	"github.com/seed055b7978/delegation/internal/guard"
+)
+
+const (
+	// defaultRevocationsKept is longer than most issuers' ID tokens live.
+	defaultRevocationsKept = 24 * time.Hour
+	// leastRevocationsKept is AWS's longest session: credentials in a cache may be that old.
+	leastRevocationsKept = 12 * time.Hour
+	mostRevocationsKept  = 366 * 24 * time.Hour
+
+	// maxRevocations is how many sessions can be remembered, about 250 bytes each.
+	maxRevocations = 1_000_000
+	// maxLogouts is how many logout tokens can be remembered.
+	maxLogouts = 100_000
+)
+
+// RevocationStore keeps the marks of ended sessions for several processes; a rediscache.Cache is
+// one. It must be safe for concurrent use and honour the context. Whatever it cannot tell has to be
+// an error: exchanges are then refused.
+//
+// Its ReplayStore is for logout tokens, each of which counts once.
+type RevocationStore interface {
+	// AddRevocations keeps marks until their Until at the least. A mark may be added repeatedly.
+	AddRevocations(ctx context.Context, marks []RevocationMark) error
+	// RevocationsSince returns the marks that were added since a position, and the position for the
+	// next call. The empty position is the beginning. A mark may be returned repeatedly. None may be
+	// left out that was added before the call began.
+	RevocationsSince(ctx context.Context, position string) (
+		marks []RevocationMark, next string, err error,
+	)
+	ReplayStore
+}
+
+// RevocationMark is what a [RevocationStore] keeps. Whose sessions it is about cannot be read from
+// it.
+type RevocationMark struct {
+	// Key is 64 hexadecimal digits.
+	Key string
+	// Before is the time at or before which a token of the session was issued. Zero: tokens count,
+	// and only cached credentials are forgotten.
+	Before time.Time
+	// Made is when the sessions were ended.
+	Made time.Time
+	// Until is when the mark may be forgotten.
+	Until time.Time
+}
+
+// Revocations remember which sessions have ended: by [Delegator.Logout], [Delegator.Revoke] and
+// [Delegator.Invalidate]. Several Delegators of a process can share one, and with a store those of
+// several processes. Only [NewRevocations] makes one; it is safe for concurrent use.
+//
+// A mark that another process has made counts within 5 seconds. Nothing runs while nobody asks: the
+// store is read when an exchange finds that the last reading is 2 seconds old, and the exchange
+// waits for it after 5 seconds. If the store fails for that long, exchanges are refused with
+// [CodeRevocationsUnavailable].
+type Revocations struct {
+	store RevocationStore // nil: of this process alone
+	kept  time.Duration
+	marks *freshness.Marks
+	used  *freshness.ReplayMemory // logout tokens
+}
+
+// NewRevocations returns Revocations that remember ended sessions for a time, from 12 hours to 366
+// days; zero is 24 hours. A token that was issued longer ago is refused with [CodeTokenTooOld],
+// whether its session was ended or not. A nil store keeps them in this process alone: a restart
+// forgets them. [New] refuses a time outside of these limits.
+//
+// There is room for a million marks, of which a logout takes up to three. If there are more,
+// exchanges are refused.
+func NewRevocations(store RevocationStore, kept time.Duration) *Revocations {
+	r := &Revocations{
+		store: store,
+		kept:  cmp.Or(kept, defaultRevocationsKept),
+		used:  freshness.NewReplayMemory(maxLogouts),
+	}
+	var source freshness.MarkSource
+	if store != nil {
+		source = r.since
+	}
+	r.marks = freshness.NewMarks(maxRevocations, source)
+	return r
+}
+
+// WithStore returns Revocations with another store, which remember ended sessions for as long. What
+// this process knows is forgotten, and read from the store: the store must have it. It is for
+// programs that connect to the same store anew.
+func (r *Revocations) WithStore(store RevocationStore) *Revocations {
+	return NewRevocations(store, r.kept)
+}
+
+func (r *Revocations) validate() error {
+	switch {
+	case r == nil:
+		return nil
+	case r.marks == nil:
+		return fmt.Errorf("make them with NewRevocations")
+	case r.kept < leastRevocationsKept || r.kept > mostRevocationsKept:
+		return fmt.Errorf("they are kept for %s, which is not between %s and %s",
+			r.kept, leastRevocationsKept, mostRevocationsKept)
+	}
+	return nil
+}
+
+// since reads the store. What it returns that cannot be a mark is an error: it may stand for one.
+func (r *Revocations) since(
+	ctx context.Context, position string,
+) (marks []freshness.Mark, next string, err error) {
+	stored, next, err := r.store.RevocationsSince(ctx, position)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, mark := range stored {
+		var key freshness.Key
+		n, err := hex.Decode(key[:], []byte(mark.Key)[:min(len(mark.Key), 2*len(key))])
+		if err != nil || n != len(key) || len(mark.Key) != 2*len(key) {
+			return nil, "", fmt.Errorf("it returned the key %.80q, which is no key", mark.Key)
+		}
+		marks = append(marks, freshness.Mark{
+			Key:    key,
+			Before: mark.Before,
+			Made:   mark.Made,
+			Until:  mark.Until,
+		})
+	}
+	return marks, next, nil
+}
+
+// add makes marks count here at once, and in other processes if the store takes them.
+func (r *Revocations) add(ctx context.Context, now time.Time, marks []freshness.Mark) error {
+	stored := make([]RevocationMark, len(marks))
+	for i := range marks {
+		marks[i].Until = r.until(marks[i])
+		stored[i] = RevocationMark{
+			Key:    marks[i].Key.String(),
+			Before: marks[i].Before,
+			Made:   marks[i].Made,
+			Until:  marks[i].Until,
+		}
+	}
+	err := r.marks.Add(now, marks...)
+	if err != nil || r.store == nil {
+		return err
+	}
+	return guard.Call(func() error { return r.store.AddRevocations(ctx, stored) })
+}
+
+// until is when a mark may be forgotten: the tokens that it refuses are too old from then on.
+func (r *Revocations) until(mark freshness.Mark) time.Time {
+	last := mark.Made
+	if mark.Before.After(last) {
+		last = mark.Before
+	}
+	return last.Add(r.kept)
+}
+
+// requireLiveSession refuses a token whose session was ended after it was issued. It comes after
+// the target was found, so that strangers cannot make the store busy, and before the token is
+// spent.
+func (x *exchange) requireLiveSession(ctx context.Context) error {
+	r := x.config.Revocations
+	if r == nil {
+		return nil
+	}
+	err := x.checkSession(ctx, r)
+	x.lap(StageToken)
+	return err
+}
+
+func (x *exchange) checkSession(ctx context.Context, r *Revocations) error {
+	if err := r.marks.Freshen(ctx, x.config.Now); err != nil {
+		if ctx.Err() != nil {
+			return canceledAt(StageToken, ctx.Err())
+		}
+		return newError(CodeRevocationsUnavailable, "the store of ended sessions: %w", err)
+	}
+	now := x.config.Now()
+	issued := x.claims.IssuedAt
+	if age := now.Sub(issued); age >= r.kept {
+		return newError(CodeTokenTooOld,
+			"the token was issued at %s, %s ago, and ended sessions are remembered for %s",
+			issued.UTC().Format(time.RFC3339), age.Round(time.Second), r.kept)
+	}
+	if r.marks.Empty() {
+		return nil
+	}
+	before, made := r.marks.Of(now, marksOfToken(x)...)
+	x.revoked = made
+	// Issuers round iat down, or write fractions. Tokens and logouts of the same second count as
+	// one after the other.
+	if before.IsZero() || issued.Truncate(time.Second).After(before) {
+		return nil
+	}
+	return newError(CodeSessionEnded,
+		"the token was issued at %s, and sessions until %s have ended",
+		issued.UTC().Format(time.RFC3339), before.UTC().Format(time.RFC3339))
+}
+
+// marksOfToken names all that the token's session may be ended by.
+func marksOfToken(x *exchange) []freshness.Key {
+	issuer := x.claims.Issuer
+	subject := x.claims.Subject
+	keys := []freshness.Key{
+		markOfAll(),
+		markOfIssuer(issuer),
+		markOfSubject(subject),
+		markOfUser(issuer, subject),
+	}
+	if x.claims.Entry != issuer { // a tenant of it
+		keys = append(keys, markOfIssuer(x.claims.Entry))
+	}
+	if sid, _ := x.claims.All["sid"].(string); sid != "" {
+		return append(keys, markOfSession(issuer, sid))
+	}
+	return append(keys, markOfSessionless(issuer, subject))
+}
+
+// The keys of marks.
+
+func markOfAll() freshness.Key { return freshness.KeyOf([]string{"everybody"}) }
+
+func markOfIssuer(issuer string) freshness.Key {
+	return freshness.KeyOf([]string{"issuer", issuer})
+}
+
+// markOfSubject is for a subject of any issuer.
+func markOfSubject(subject string) freshness.Key {
+	return freshness.KeyOf([]string{"subject", subject})
+}
+
+func markOfUser(issuer, subject string) freshness.Key {
+	return freshness.KeyOf([]string{"user", issuer, subject})
+}
+
+func markOfSession(issuer, sid string) freshness.Key {
+	return freshness.KeyOf([]string{"session", issuer, sid})
+}
+
+// markOfSessionless is for those tokens of a user that do not say of which session they are.
+func markOfSessionless(issuer, subject string) freshness.Key {
+	return freshness.KeyOf([]string{"without session", issuer, subject})
+}

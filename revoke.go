@@ -1,0 +1,169 @@
+package delegation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seed055b7978/delegation/internal/freshness"
+)
+
+// Revocation says whose sessions [Delegator.Revoke] ends. At least one of Everybody, Issuer and
+// Subject is set.
+type Revocation struct {
+	// Everybody ends the sessions of all users of all issuers. It excludes Issuer, Subject and
+	// SessionID.
+	Everybody bool
+	// Issuer is the iss of the tokens: that of a configured issuer. With an empty Subject and
+	// SessionID it ends the sessions of all its users, and for Issuer.URL with a placeholder those
+	// of all its tenants. Empty: of any issuer.
+	Issuer string
+	// Subject is the sub of the tokens. Empty: any.
+	Subject string
+	// SessionID is the sid of the tokens, and needs Issuer. With a Subject too, tokens of the
+	// subject without a sid are refused, because they may be of that session. Empty: all sessions.
+	SessionID string
+	// IssuedBefore is the time at or before which the tokens were issued that are refused, by the
+	// issuer's clock and in whole seconds. Zero: now, and Config.Leeway later, because the issuer's
+	// clock may be ahead by that. A token that is issued meanwhile is refused too.
+	IssuedBefore time.Time
+	// Request is recorded in the [RevocationEvent].
+	Request Request
+}
+
+// Revoke refuses the tokens of sessions from now on, and forgets the credentials that are cached
+// for their users, here and in all processes that share Config.Revocations. An exchange with such a
+// token fails with [CodeSessionEnded], in other processes within 5 seconds.
+//
+// It does not end AWS sessions: credentials that were handed out work until they expire, unless
+// AWS denies them (see [SessionRevocation]). It does not keep the user from signing in again.
+//
+// Without Config.Revocations it is an error with [CodeConfigInvalid]. A Revocation that says
+// nothing or contradicts itself is one with [CodeArgumentInvalid], an Issuer that is not configured
+// one with [CodeIssuerUnknown]. With [CodeRevocationsUnavailable] it counts in this process, and
+// the store did not take it: call it once more.
+func (d *Delegator) Revoke(ctx context.Context, r Revocation) error {
+	if ctx == nil || d == nil || d.config.Targets == nil {
+		return newError(CodeArgumentInvalid,
+			"the context is nil, or the Delegator was not made by New")
+	}
+	event := d.newRevocation(RevocationRevoke, r)
+	err := d.revoke(ctx, r, &event)
+	return d.reportRevocation(ctx, event, err)
+}
+
+func (d *Delegator) revoke(ctx context.Context, r Revocation, event *RevocationEvent) error {
+	if err := r.validate(); err != nil {
+		return newError(CodeArgumentInvalid, "the revocation: %w", err)
+	}
+	if d.config.Revocations == nil {
+		return newError(CodeConfigInvalid, "there is no memory of ended sessions, so no token "+
+			"would be refused")
+	}
+	if r.Issuer != "" {
+		name, known := d.tokens.Known(r.Issuer)
+		if !known {
+			return newError(CodeIssuerUnknown, "%.200q is not a configured issuer", r.Issuer)
+		}
+		r.Issuer = name
+		event.Issuer = name
+	}
+	now := d.config.Now()
+	if r.IssuedBefore.IsZero() {
+		r.IssuedBefore = now.Add(d.config.Leeway)
+	}
+	if r.IssuedBefore.After(now.Add(maxLeeway)) {
+		return newError(CodeArgumentInvalid, "the revocation: IssuedBefore is %s, which is ahead",
+			r.IssuedBefore.UTC().Format(time.RFC3339))
+	}
+	event.IssuedBefore = r.IssuedBefore
+	return d.mark(ctx, r.marks(now))
+}
+
+// maxLeeway is the largest Config.Leeway.
+const maxLeeway = 5 * time.Minute
+
+func (r *Revocation) validate() error {
+	named := r.Issuer != "" || r.Subject != "" || r.SessionID != ""
+	switch {
+	case r.Everybody && named:
+		return errors.New("Everybody excludes Issuer, Subject and SessionID")
+	case !r.Everybody && !named:
+		return errors.New("it says nobody's sessions: set Everybody, Issuer or Subject")
+	case r.SessionID != "" && r.Issuer == "":
+		return errors.New("SessionID needs Issuer: a sid is unique for one issuer only")
+	}
+	return nil
+}
+
+// marks are those of a revocation. Tokens that say of which session they are count on if another
+// session has ended. Their users share cached credentials, which are forgotten.
+func (r *Revocation) marks(made time.Time) []freshness.Mark {
+	mark := func(key freshness.Key) freshness.Mark {
+		return freshness.Mark{Key: key, Before: r.IssuedBefore, Made: made}
+	}
+	switch {
+	case r.Everybody:
+		return []freshness.Mark{mark(markOfAll())}
+	case r.SessionID != "" && r.Subject != "":
+		return []freshness.Mark{
+			mark(markOfSession(r.Issuer, r.SessionID)),
+			mark(markOfSessionless(r.Issuer, r.Subject)),
+			{Key: markOfUser(r.Issuer, r.Subject), Made: made},
+		}
+	case r.SessionID != "":
+		return []freshness.Mark{mark(markOfSession(r.Issuer, r.SessionID))}
+	case r.Issuer != "" && r.Subject != "":
+		return []freshness.Mark{mark(markOfUser(r.Issuer, r.Subject))}
+	case r.Issuer != "":
+		return []freshness.Mark{mark(markOfIssuer(r.Issuer))}
+	}
+	return []freshness.Mark{mark(markOfSubject(r.Subject))}
+}
+
+// mark adds marks. Each is later than those of its key before, so that credentials that were cached
+// in between are forgotten.
+func (d *Delegator) mark(ctx context.Context, marks []freshness.Mark) error {
+	r := d.config.Revocations
+	now := d.config.Now()
+	for i := range marks {
+		_, made := r.marks.Of(now, marks[i].Key)
+		if !marks[i].Made.After(made) {
+			marks[i].Made = made.Add(1)
+		}
+	}
+	err := r.add(ctx, now, marks)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return canceledAt(StageToken, ctx.Err())
+	case err != nil:
+		return newError(CodeRevocationsUnavailable, "the store of ended sessions: %w", err)
+	}
+	return nil
+}
+
+// invalidate forgets the cached credentials of a subject of any issuer, or of everybody. Tokens
+// count on.
+func (d *Delegator) invalidate(ctx context.Context, r Revocation) error {
+	if ctx == nil || d == nil || d.config.Targets == nil {
+		return newError(CodeArgumentInvalid,
+			"the context is nil, or the Delegator was not made by New")
+	}
+	event := d.newRevocation(RevocationInvalidate, r)
+	key := markOfAll()
+	var owner *freshness.Key
+	if !r.Everybody {
+		of := ownerOf(r.Subject)
+		owner = &of
+		key = markOfSubject(r.Subject)
+	}
+	var err error
+	if d.config.Revocations != nil {
+		err = d.mark(ctx, []freshness.Mark{{Key: key, Made: event.Time}})
+	}
+	// Also if there is no store to tell the others.
+	if failed := d.forget(ctx, owner); err == nil {
+		err = failed
+	}
+	return d.reportRevocation(ctx, event, err)
+}
