@@ -71,7 +71,8 @@ func otherProvider(issuer, claim string, ours, theirs any) recipe {
 // TestInit_Providers: for each provider that init knows, what init writes by the flags in
 // docs/providers.md is a configuration that accepts the right token and refuses a stranger's and
 // the wrong kinds, with the codes that the page's own YAML gives. Nothing is edited, and nothing
-// warns that strangers come in. Where the issuer tells the provider, --provider changes nothing.
+// warns that strangers come in, or that a folder lies in another's. Where the issuer tells the
+// provider, --provider changes nothing.
 func TestInit_Providers(t *testing.T) {
 	page := sectionsOf(t)
 	flags := initFlagsOf(t)
@@ -119,6 +120,10 @@ func (r recipe) initiate(t *testing.T, client string, words []string) {
 	d := r.delegator(t, text, providers)
 	wantNoStrangers(t, d)
 	wantVerdicts(t, d, p, r.tokens)
+	wantNoSlashes(t, d)
+	if !strings.Contains(text, "\n    subject_as_folder: true\n") {
+		t.Errorf("it does not say that folders are named after subjects:\n%s", text)
+	}
 
 	provider, more := words[1], words[2:]
 	if slices.Contains(byNameOnly, provider) || strings.Contains(text, "\n    tenants:") {

@@ -363,6 +363,7 @@ func TestProviders(t *testing.T) {
 			d := r.delegator(t, page[r.section], providers)
 			wantNoStrangers(t, d)
 			outcomes := wantVerdicts(t, d, p, r.tokens)
+			wantNoSlashes(t, d)
 			table.want(t, r.section, outcomes)
 		})
 	}
@@ -378,6 +379,18 @@ func wantNoStrangers(t *testing.T, d *delegation.Delegator) {
 		}
 		if strings.Contains(result.Warning, "strangers") {
 			t.Errorf("%s: %s", result.Name, result.Warning)
+		}
+	}
+}
+
+// wantNoSlashes wants no warning that a user's folder may lie in another's, after exchanges.
+func wantNoSlashes(t *testing.T, d *delegation.Delegator) {
+	t.Helper()
+	for _, result := range d.Check(t.Context()) {
+		for _, w := range result.Warnings {
+			if w.Code == delegation.WarningNameIDSlash {
+				t.Errorf("%s: %s", result.Name, w)
+			}
 		}
 	}
 }

@@ -46,6 +46,10 @@ type provider struct {
 	// manyAudiences tells that tokens can have several audiences and no azp.
 	manyAudiences bool
 
+	// slashes tells that subjects have slashes, or can have, so that folders named after them need
+	// an encoding.
+	slashes bool
+
 	// aliases are further iss claims.
 	aliases []string
 }
@@ -157,10 +161,11 @@ var people = []provider{
 		gate: groupGate("groups"),
 	},
 	{
-		name: "adfs",
-		form: "https://HOST/adfs",
-		is:   isPath(`/adfs`),
-		gate: groupGate("group"),
+		name:    "adfs",
+		slashes: true,
+		form:    "https://HOST/adfs",
+		is:      isPath(`/adfs`),
+		gate:    groupGate("group"),
 	},
 	{
 		name:   "apple",
@@ -168,8 +173,9 @@ var people = []provider{
 		gate:   subjectGate("User who may come in, the sub claim"),
 	},
 	{
-		name:   "salesforce",
-		issuer: "https://login.salesforce.com",
+		name:    "salesforce",
+		slashes: true,
+		issuer:  "https://login.salesforce.com",
 		gate: gate{
 			flag:   "owner",
 			asks:   "Organisation ID of Salesforce, 18 characters that begin with 00D",
@@ -179,9 +185,10 @@ var people = []provider{
 		},
 	},
 	{
-		name: "salesforce-my-domain",
-		form: "https://NAME.my.salesforce.com",
-		is:   isHost(".my.salesforce.com"),
+		name:    "salesforce-my-domain",
+		slashes: true,
+		form:    "https://NAME.my.salesforce.com",
+		is:      isHost(".my.salesforce.com"),
 	},
 	{
 		name:          "gitlab",
@@ -258,10 +265,11 @@ var people = []provider{
 // workloads are providers of jobs, pods and machines. No token of theirs has email_verified.
 var workloads = []provider{
 	{
-		name:   "github-actions",
-		issuer: "https://token.actions.githubusercontent.com",
-		form:   "https://token.actions.SUBDOMAIN.ghe.com or https://HOST/_services/token",
-		is:     isGitHub,
+		name:    "github-actions",
+		slashes: true,
+		issuer:  "https://token.actions.githubusercontent.com",
+		form:    "https://token.actions.SUBDOMAIN.ghe.com or https://HOST/_services/token",
+		is:      isGitHub,
 		gate: gate{
 			flag:    "owner",
 			asks:    "Owner of the repositories on GitHub, or better its ID, a number",
@@ -271,6 +279,7 @@ var workloads = []provider{
 	},
 	{
 		name:          "gitlab-ci",
+		slashes:       true,
 		issuer:        "https://gitlab.com",
 		form:          "https://HOST",
 		manyAudiences: true,
@@ -292,9 +301,10 @@ var workloads = []provider{
 		},
 	},
 	{
-		name: "circleci",
-		form: "https://oidc.circleci.com/org/ORGANIZATION_ID",
-		is:   isHostPattern(`oidc\.circleci\.com`),
+		name:    "circleci",
+		slashes: true,
+		form:    "https://oidc.circleci.com/org/ORGANIZATION_ID",
+		is:      isHostPattern(`oidc\.circleci\.com`),
 		gate: gate{
 			flag:  "project",
 			asks:  "Project ID of CircleCI",
@@ -311,6 +321,7 @@ var workloads = []provider{
 	},
 	{
 		name:          "spiffe",
+		slashes:       true,
 		form:          "https://HOST, the jwt_issuer of SPIRE",
 		algorithms:    []string{"ES256", "RS256"},
 		manyAudiences: true,
@@ -323,14 +334,16 @@ var workloads = []provider{
 		gate:   ownerGate("Organisation on HCP Terraform", "terraform_organization_name"),
 	},
 	{
-		name:   "buildkite",
-		issuer: "https://agent.buildkite.com",
-		gate:   ownerGate("Organisation on Buildkite, its slug", "organization_slug"),
+		name:    "buildkite",
+		slashes: true,
+		issuer:  "https://agent.buildkite.com",
+		gate:    ownerGate("Organisation on Buildkite, its slug", "organization_slug"),
 	},
 	{
-		name:   "codefresh",
-		issuer: "https://oidc.codefresh.io",
-		gate:   ownerGate("Account ID on Codefresh", "account_id"),
+		name:    "codefresh",
+		slashes: true,
+		issuer:  "https://oidc.codefresh.io",
+		gate:    ownerGate("Account ID on Codefresh", "account_id"),
 	},
 	{
 		name:   "pulumi",
