@@ -261,6 +261,26 @@ var sessionRows = map[string]struct {
 			a.SAMLRecipient = "https://us-west-2.signin.aws.amazon.com/saml/acs/SAMLSP1"
 		},
 	},
+	"a recipient of Ningxia": {
+		set: func(a *delegation.Target) {
+			inPartition(a, "aws-cn", "cn-northwest-1")
+			a.SAMLRecipient = "https://cn-northwest-1.signin.amazonaws.cn/saml"
+		},
+	},
+	"a recipient of GovCloud with FIPS": {
+		set: func(a *delegation.Target) {
+			inPartition(a, "aws-us-gov", "us-gov-east-1")
+			a.SAMLRecipient = "https://us-gov-east-1.signin-fips.amazonaws-us-gov.com/saml"
+		},
+	},
+	"a recipient with FIPS elsewhere": {
+		set: func(a *delegation.Target) {
+			a.SAMLRecipient = "https://signin-fips.amazonaws-us-gov.com/saml"
+		},
+		want: []string{
+			`target photo-app|recipient_mismatch|Targets["photo-app"]: SAMLRecipient`,
+		},
+	},
 	"the recipient of plain http": {
 		set: func(a *delegation.Target) { a.SAMLRecipient = "http://signin.aws.amazon.com/saml" },
 		want: []string{
@@ -400,4 +420,11 @@ func TestCheck_ResultsAreTheCallers(t *testing.T) {
 	if got := result(t, d.Check(t.Context()), target).Warnings[0]; got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
+}
+
+// inPartition moves a target to a region of another partition.
+func inPartition(target *delegation.Target, partition, region string) {
+	target.Role = strings.Replace(target.Role, ":aws:", ":"+partition+":", 1)
+	target.Principal = strings.Replace(target.Principal, ":aws:", ":"+partition+":", 1)
+	target.Region = region
 }

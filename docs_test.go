@@ -187,9 +187,6 @@ var shell = map[string]struct {
 	"delegation permission-policy --bucket example-photos --region eu-central-1 > folder.json": {
 		tests: []string{"TestDocs_SetUpByHand"},
 	},
-	"printf %s repo:octo/app | sha256sum": {
-		tests: []string{"TestNameIDEncoding_AsDocumented"},
-	},
 	"mkdir next": {
 		tests:  []string{"TestReload_Rollover"},
 		reason: "the test makes the key, and is no root that may give it away",

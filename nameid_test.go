@@ -88,7 +88,7 @@ func TestNameIDEncoding_AsDocumented(t *testing.T) {
 		}
 	}
 	const command = "printf %s " + subject + " | sha256sum"
-	if !strings.Contains(page, "\n"+command+"\n") {
+	if !strings.Contains(page, "`"+command+"`") {
 		t.Fatal("the page has another command")
 	}
 	if _, err := exec.LookPath("sha256sum"); err != nil && os.Getenv("CI") != "true" {

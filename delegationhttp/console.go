@@ -47,6 +47,9 @@ type Console struct {
 	Issuer string
 	// Endpoint replaces the partition's endpoint, https://SIGN-IN-HOST/federation, in tests.
 	Endpoint string
+	// FIPS uses the partition's sign-in host with FIPS 140. AWS has one for GovCloud only: with
+	// credentials of other partitions SignInURL returns [ErrNoConsole]. It excludes Endpoint.
+	FIPS bool
 	// HTTPClient calls the endpoint. Nil is a new client. Redirects are always refused.
 	HTTPClient *http.Client
 }
@@ -67,6 +70,9 @@ func (c Console) validate() error {
 	if strings.Contains(c.Endpoint, "?") {
 		const hasQuery = "%s: %.200q has a query, where the sign-in URL has its own"
 		problems = append(problems, fmt.Errorf(hasQuery, "Endpoint", c.Endpoint))
+	}
+	if c.FIPS && c.Endpoint != "" {
+		problems = append(problems, errors.New("FIPS has no effect with Endpoint: unset one of them"))
 	}
 	return errors.Join(problems...)
 }
@@ -93,7 +99,14 @@ func (c Console) SignInURL(
 	if !isConsolePage(p, destination) {
 		return "", ErrDestination
 	}
-	endpoint := cmp.Or(c.Endpoint, "https://"+p.SignInHost(credentials.Region)+"/federation")
+	host := p.SignInHost(credentials.Region)
+	if c.FIPS {
+		host = p.FIPSSignInHost(credentials.Region)
+	}
+	if host == "" {
+		return "", fmt.Errorf("%w: it has no sign-in host with FIPS", ErrNoConsole)
+	}
+	endpoint := cmp.Or(c.Endpoint, "https://"+host+"/federation")
 	token, err := c.signInToken(ctx, endpoint, credentials)
 	if err != nil {
 		return "", err

@@ -346,7 +346,7 @@ func TestConsoleHangs(t *testing.T) {
 // TestSignInURL calls it without the handler, for every partition that has a console, and looks at
 // what would go out to AWS.
 func TestSignInURL(t *testing.T) {
-	for region, row := range map[string][2]string{
+	for name, row := range map[string][2]string{
 		"us-east-1": {"https://signin.aws.amazon.com/federation",
 			"https://us-east-1.console.aws.amazon.com/"},
 		"eu-central-1": {"https://eu-central-1.signin.aws.amazon.com/federation",
@@ -359,8 +359,13 @@ func TestSignInURL(t *testing.T) {
 			"https://console.amazonaws-us-gov.com/"},
 		"eusc-de-east-1": {"https://eusc-de-east-1.signin.amazonaws-eusc.eu/federation",
 			"https://eusc-de-east-1.console.amazonaws-eusc.eu/"},
+		"us-gov-west-1 FIPS": {"https://signin-fips.amazonaws-us-gov.com/federation",
+			"https://console.amazonaws-us-gov.com/"},
+		"us-gov-east-1 FIPS": {"https://us-gov-east-1.signin-fips.amazonaws-us-gov.com/federation",
+			"https://console.amazonaws-us-gov.com/"},
 	} {
-		t.Run(region, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
+			region, fips := strings.CutSuffix(name, " FIPS")
 			var asked string
 			before := time.Now()
 			client := &http.Client{Transport: roundTripper(func(
@@ -380,8 +385,8 @@ func TestSignInURL(t *testing.T) {
 			})}
 			credentials := issued()
 			credentials.Region = region
-			got, err := delegationhttp.Console{HTTPClient: client}.SignInURL(t.Context(),
-				credentials, "")
+			console := delegationhttp.Console{HTTPClient: client, FIPS: fips}
+			got, err := console.SignInURL(t.Context(), credentials, "")
 			want := row[0] + "?" + url.Values{"Action": {"login"}, "Destination": {row[1]},
 				"SigninToken": {"t"}}.Encode()
 			if err != nil || got != want || asked != "POST "+row[0] {
@@ -411,6 +416,9 @@ func TestSignInURL(t *testing.T) {
 			return delegationhttp.Console{}.SignInURL(t.Context(),
 				&delegation.Credentials{Region: "us-isob-east-1"}, "")
 		},
+		"partition without FIPS": func() (string, error) {
+			return delegationhttp.Console{FIPS: true}.SignInURL(t.Context(), issued(), "")
+		},
 		"zero credentials": func() (string, error) {
 			return delegationhttp.Console{}.SignInURL(t.Context(), &delegation.Credentials{}, "")
 		},
@@ -424,6 +432,7 @@ func TestSignInURL(t *testing.T) {
 			"nil credentials":           delegationhttp.ErrSignInRefused,
 			"unreachable":               delegationhttp.ErrSignInNoAnswer,
 			"partition without console": delegationhttp.ErrNoConsole,
+			"partition without FIPS":    delegationhttp.ErrNoConsole,
 			"zero credentials":          delegationhttp.ErrNoConsole,
 			"destination":               delegationhttp.ErrDestination,
 		}[name]

@@ -75,6 +75,15 @@ func TestNewChecks(t *testing.T) {
 				Endpoint: "https://signin.example.com/federation?a=b",
 			}}, "Console: Endpoint: ",
 		},
+		"Console's FIPS": {
+			delegationhttp.Config{Console: &delegationhttp.Console{FIPS: true}}, "",
+		},
+		"Console's FIPS and Endpoint": {
+			delegationhttp.Config{Console: &delegationhttp.Console{
+				FIPS:     true,
+				Endpoint: "https://signin.example.com/federation",
+			}}, "Console: FIPS ",
+		},
 		"least limit": {
 			delegationhttp.Config{RateLimit: delegationhttp.RateLimit{
 				Requests: 1,

@@ -146,8 +146,10 @@ func regionOfHost(host string) string {
 // "".
 func regionOfSignIn(host string) string {
 	host = hostName(host)
-	if host == "signin-fips.amazonaws-us-gov.com" {
-		return "us-gov-west-1"
+	// GovCloud has hosts with FIPS, too (endpoint rules of AWS Sign-In in the SDKs).
+	const govFIPS = "signin-fips.amazonaws-us-gov.com"
+	if host == govFIPS || strings.HasSuffix(host, "."+govFIPS) {
+		host = strings.Replace(host, "signin-fips.", "signin.", 1)
 	}
 	for _, p := range partitions {
 		if host == p.signIn {

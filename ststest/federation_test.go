@@ -111,6 +111,10 @@ func TestFederationSignsIn(t *testing.T) {
 			"https://console.amazonaws-us-gov.com/", "us-gov-west-1"},
 		{"aws-us-gov", "us-gov-west-1", "signin-fips.amazonaws-us-gov.com",
 			"https://us-gov-east-1.console.amazonaws-us-gov.com/", "us-gov-west-1"},
+		{"aws-us-gov", "us-gov-west-1", "us-gov-east-1.signin-fips.amazonaws-us-gov.com",
+			"https://console.amazonaws-us-gov.com/", "us-gov-east-1"},
+		{"aws-cn", "cn-north-1", "cn-northwest-1.signin.amazonaws.cn",
+			"https://cn-northwest-1.console.amazonaws.cn/", "cn-northwest-1"},
 		{"aws-eusc", "eusc-de-east-1", "eusc-de-east-1.signin.amazonaws-eusc.eu",
 			"https://eusc-de-east-1.console.amazonaws-eusc.eu/", "eusc-de-east-1"},
 	}

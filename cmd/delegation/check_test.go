@@ -165,6 +165,7 @@ targets:
     region: eu-central-1
     issuers: [https://gitlab.com, https://token.actions.githubusercontent.com]
     subjects_are_one: true
+    subject_as_folder: false
 rules:
   - allow_connections: [x]
     targets: [photo-app]
@@ -194,8 +195,12 @@ rules:
 		!target.NameIDTellsIssuersApart || target.SubjectsAreOne {
 		t.Errorf("got %+v", target)
 	}
-	if !b.Target("targets.other-app", loaded.Targets["other-app"]).SubjectsAreOne {
-		t.Error("subjects_are_one is lost")
+	other := b.Target("targets.other-app", loaded.Targets["other-app"])
+	if !other.SubjectsAreOne || !other.SubjectNamesNothing || other.SubjectAsFolder {
+		t.Errorf("got %+v", other)
+	}
+	if target.SubjectNamesNothing || target.SubjectAsFolder {
+		t.Error("the target says what subjects name, and the configuration does not")
 	}
 
 	built, err := config.Build(context.Background(), loaded, from, slog.New(slog.DiscardHandler))

@@ -272,7 +272,7 @@ func TestOutcome_Documented(t *testing.T) {
 		reflect.TypeFor[fieldOutcome](),
 	} {
 		for _, field := range reflect.VisibleFields(part) {
-			name := field.Tag.Get("json")
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if field.IsExported() && !strings.Contains(section, "`"+name+"`") {
 				t.Errorf("%s.%s: docs/cli.md lacks %q", part.Name(), field.Name, name)
 			}

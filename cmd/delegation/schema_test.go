@@ -161,7 +161,8 @@ http:
   trusted_proxies: 1
   rate_limit: {requests: 10, per: 1m, max_users: 5}
   container_target: photo-app
-  console: {enabled: true, issuer: "https://app.example.com/", endpoint: "https://a.example.com/"}
+  console: {enabled: true, issuer: "https://app.example.com/", endpoint: "https://a.example.com/",
+    fips: false}
 limits: {requests_per_address: 1, per: 1m, max_addresses: 5, body: 65536, headers: 65536,
   header_timeout: 5s, read_timeout: 15s, idle_timeout: 2m, connections: 10,
   connections_per_address: 5}

@@ -52,8 +52,8 @@ func (f Folder) Policy() (string, error) {
 	if f.Partition == "" {
 		return "", errors.New("no region is set")
 	}
-	if !bucket().MatchString(f.Bucket) {
-		return "", fmt.Errorf("%.80q is not the name of a bucket", f.Bucket)
+	if err := CheckBucket(f.Bucket); err != nil {
+		return "", err
 	}
 	if f.Account != "" && !account().MatchString(f.Account) {
 		return "", fmt.Errorf("the account %.80q does not have 12 digits", f.Account)

@@ -24,7 +24,10 @@ type Partition struct {
 	known []string
 	// signIn is the host of the sign-in page; {region} is replaced.
 	signIn string
-	// bareSignIn is the region whose sign-in host has no region in front.
+	// signInFIPS is the host of the sign-in page with FIPS, likewise; empty: there is none for
+	// browsers (the endpoint rules of AWS Sign-In in the SDKs).
+	signInFIPS string
+	// bareSignIn is the region whose sign-in hosts have no region in front.
 	bareSignIn string
 	// console is the console's host, likewise; empty: AWS publishes none.
 	console string
@@ -76,6 +79,7 @@ var partitions = []Partition{
 		regions:         []string{"us-gov-"},
 		known:           []string{"us-gov-east-1", "us-gov-west-1"},
 		signIn:          "{region}.signin.amazonaws-us-gov.com",
+		signInFIPS:      "{region}.signin-fips.amazonaws-us-gov.com",
 		bareSignIn:      "us-gov-west-1",
 		console:         "console.amazonaws-us-gov.com",
 	},
@@ -149,8 +153,15 @@ func PartitionOf(region string) (Partition, bool) {
 func (p Partition) Knows(region string) bool { return slices.Contains(p.known, region) }
 
 // SignInHost returns the host of the sign-in page for a region of the partition.
-func (p Partition) SignInHost(region string) string {
-	host, ofRegion := strings.CutPrefix(p.signIn, "{region}")
+func (p Partition) SignInHost(region string) string { return p.hostOf(p.signIn, region) }
+
+// FIPSSignInHost returns the host of the sign-in page with FIPS for a region of the partition;
+// empty if AWS has none.
+func (p Partition) FIPSSignInHost(region string) string { return p.hostOf(p.signInFIPS, region) }
+
+// hostOf returns the host of a sign-in page for a region.
+func (p Partition) hostOf(signIn, region string) string {
+	host, ofRegion := strings.CutPrefix(signIn, "{region}")
 	switch {
 	case !ofRegion:
 		return host
@@ -173,14 +184,30 @@ func (p Partition) HasConsole(host string) bool {
 	return domain != "" && (host == domain || strings.HasSuffix(host, "."+domain))
 }
 
-// HasSignInHost tells whether a host is the sign-in page of some region of the partition.
+// HasSignInHost tells whether a host is the sign-in page of some region of the partition, with FIPS
+// or without. China's regions have hosts of their own next to the one that both share (IAM User
+// Guide of the China regions, "Configure your SAML 2.0 IdP with relying party trust").
 func (p Partition) HasSignInHost(host string) bool {
-	domain, ofRegion := strings.CutPrefix(p.signIn, "{region}.")
-	if !ofRegion {
-		return host == domain
+	return p.isHostOf(p.signIn, host) || p.signInFIPS != "" && p.isHostOf(p.signInFIPS, host)
+}
+
+func (p Partition) isHostOf(signIn, host string) bool {
+	domain, ofRegion := strings.CutPrefix(signIn, "{region}.")
+	if host == domain {
+		return !ofRegion || p.bareSignIn != ""
 	}
 	region, found := strings.CutSuffix(host, "."+domain)
-	return host == domain && p.bareSignIn != "" || found && p.has(region)
+	return found && p.has(region)
+}
+
+// PartitionOfSignIn returns the partition whose sign-in page is at a host; false for one of none.
+func PartitionOfSignIn(host string) (id string, ok bool) {
+	for i := range partitions {
+		if partitions[i].HasSignInHost(host) {
+			return partitions[i].ID, true
+		}
+	}
+	return "", false
 }
 
 // PartitionOfAudience returns the partition whose assertions have the audience; false for one of no

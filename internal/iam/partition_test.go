@@ -127,6 +127,76 @@ func TestHasSignInHost(t *testing.T) {
 	}
 }
 
+// signInHosts are the hosts of the sign-in page by region: as the endpoint rules of AWS Sign-In in
+// the SDKs (aws-sdk-go-v2, service/signin v1.12.3) and the AWS General Reference have them, and with
+// FIPS where these have a host for browsers. China's regions share one, and have their own.
+var signInHosts = map[string]struct{ partition, host, fips, another string }{
+	"us-east-1":      {"aws", "signin.aws.amazon.com", "", "us-east-1.signin.aws.amazon.com"},
+	"us-west-2":      {"aws", "us-west-2.signin.aws.amazon.com", "", ""},
+	"eu-central-1":   {"aws", "eu-central-1.signin.aws.amazon.com", "", ""},
+	"ap-southeast-7": {"aws", "ap-southeast-7.signin.aws.amazon.com", "", ""},
+	"mx-central-1":   {"aws", "mx-central-1.signin.aws.amazon.com", "", ""},
+	"il-central-1":   {"aws", "il-central-1.signin.aws.amazon.com", "", ""},
+	"cn-north-1":     {"aws-cn", "signin.amazonaws.cn", "", "cn-north-1.signin.amazonaws.cn"},
+	"cn-northwest-1": {"aws-cn", "signin.amazonaws.cn", "", "cn-northwest-1.signin.amazonaws.cn"},
+	"us-gov-west-1": {"aws-us-gov", "signin.amazonaws-us-gov.com",
+		"signin-fips.amazonaws-us-gov.com", "us-gov-west-1.signin.amazonaws-us-gov.com"},
+	"us-gov-east-1": {"aws-us-gov", "us-gov-east-1.signin.amazonaws-us-gov.com",
+		"us-gov-east-1.signin-fips.amazonaws-us-gov.com", ""},
+	"us-iso-east-1":   {"aws-iso", "us-iso-east-1.signin.c2shome.ic.gov", "", ""},
+	"us-iso-west-1":   {"aws-iso", "us-iso-west-1.signin.c2shome.ic.gov", "", ""},
+	"us-isob-east-1":  {"aws-iso-b", "us-isob-east-1.signin.sc2shome.sgov.gov", "", ""},
+	"us-isob-west-1":  {"aws-iso-b", "us-isob-west-1.signin.sc2shome.sgov.gov", "", ""},
+	"eu-isoe-west-1":  {"aws-iso-e", "eu-isoe-west-1.signin.csphome.adc-e.uk", "", ""},
+	"us-isof-east-1":  {"aws-iso-f", "us-isof-east-1.signin.csphome.hci.ic.gov", "", ""},
+	"us-isof-south-1": {"aws-iso-f", "us-isof-south-1.signin.csphome.hci.ic.gov", "", ""},
+	"eusc-de-east-1":  {"aws-eusc", "eusc-de-east-1.signin.amazonaws-eusc.eu", "", ""},
+}
+
+// TestSignInHosts: of 18 regions in 8 partitions, each has its sign-in hosts, with and without FIPS,
+// and each host is of its own partition alone.
+func TestSignInHosts(t *testing.T) {
+	partitions := map[string]iam.Partition{}
+	for region := range signInHosts {
+		p, _ := iam.PartitionOf(region)
+		partitions[p.ID] = p
+	}
+	if len(signInHosts) != 18 || len(partitions) != 8 {
+		t.Fatalf("%d regions, %d partitions", len(signInHosts), len(partitions))
+	}
+	for region, want := range signInHosts {
+		p, _ := iam.PartitionOf(region)
+		if p.ID != want.partition || p.SignInHost(region) != want.host ||
+			p.FIPSSignInHost(region) != want.fips {
+			t.Errorf("%s: got %s %s %s", region, p.ID, p.SignInHost(region),
+				p.FIPSSignInHost(region))
+		}
+		for _, host := range []string{want.host, want.fips, want.another} {
+			if host == "" {
+				continue
+			}
+			if id, ok := iam.PartitionOfSignIn(host); !ok || id != want.partition {
+				t.Errorf("%s is of %q", host, id)
+			}
+			for id, q := range partitions {
+				if q.HasSignInHost(host) != (id == want.partition) {
+					t.Errorf("%s in %s: %t", host, id, q.HasSignInHost(host))
+				}
+			}
+		}
+	}
+	for _, host := range []string{
+		"", "signin-fips.aws.amazon.com", "eu-central-1.signin-fips.aws.amazon.com",
+		"signin-fips.amazonaws.cn", "signin-fips.amazonaws-us-gov.com.evil",
+		"eu-central-1.signin-fips.amazonaws-us-gov.com", "eu-central-1.signin.amazonaws.cn",
+		"xsignin.amazonaws.cn", "evil.signin.amazonaws.cn", "localhost", "signin.c2shome.ic.gov",
+	} {
+		if id, ok := iam.PartitionOfSignIn(host); ok || id != "" {
+			t.Errorf("%q is of %q", host, id)
+		}
+	}
+}
+
 // TestPartitionOfAudience: an audience that AWS publishes is that of its partition, and any other
 // is of none.
 func TestPartitionOfAudience(t *testing.T) {

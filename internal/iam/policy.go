@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
-	"sync"
 )
 
 // policyDocument is an IAM policy, with the keys in the order in which AWS's own documents have
@@ -83,12 +81,6 @@ func TrustPolicy(provider string, actions []string, recipient, issuer string) (s
 		Condition: map[string]condition{"StringEquals": conditions},
 	})
 }
-
-// bucket is a name by S3's rules for general purpose buckets. It has no wildcard, no variable and
-// no slash.
-var bucket = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`\A[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\z`)
-})
 
 func policyText(statements ...statement) (string, error) {
 	var b bytes.Buffer

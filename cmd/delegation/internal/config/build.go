@@ -279,6 +279,7 @@ func (b *Builder) endpoints(s HTTPSettings) delegationhttp.Config {
 		h.Console = &delegationhttp.Console{
 			Issuer:   s.Console.Issuer,
 			Endpoint: s.Console.Endpoint,
+			FIPS:     s.Console.FIPS,
 		}
 	}
 	return h

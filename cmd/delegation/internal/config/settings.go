@@ -287,4 +287,5 @@ type ConsoleSettings struct {
 	Enabled  bool   `yaml:"enabled"`
 	Issuer   string `yaml:"issuer"`
 	Endpoint string `yaml:"endpoint"`
+	FIPS     bool   `yaml:"fips"`
 }

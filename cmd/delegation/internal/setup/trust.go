@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -141,6 +142,9 @@ func (o *TrustOptions) fill(t *Trust, target config.TargetSettings) error {
 		wrong("region", errors.New("is missing: name one with --region, or the recipient with "+
 			"--recipient"))
 	}
+	if len(problems) == 0 {
+		o.checkPartitions(t, target, wrong)
+	}
 	if len(problems) > 0 {
 		return config.Usage(errors.Join(problems...))
 	}
@@ -151,6 +155,34 @@ func (o *TrustOptions) fill(t *Trust, target config.TargetSettings) error {
 		}
 	}
 	return nil
+}
+
+// checkPartitions refuses a SAML provider of another partition than the role, the region or the
+// recipient: AWS takes no assertion from one partition in another. A provider that a flag names is
+// for another role than the target's.
+func (o *TrustOptions) checkPartitions(
+	t *Trust, target config.TargetSettings, wrong func(flag string, err error),
+) {
+	provider, err := iam.Provider.Parse(t.Explanation.Principal)
+	if err != nil {
+		return // which is said already
+	}
+	differs := func(what, partition string) {
+		if partition != "" && partition != provider.Partition {
+			wrong("principal", fmt.Errorf("the SAML provider is in the partition %s, and %s in %s",
+				provider.Partition, what, partition))
+		}
+	}
+	if role, err := iam.Role.Parse(target.Role); err == nil && o.Principal == "" {
+		differs("the role "+target.Role, role.Partition)
+	}
+	if t.Region.Partition() != "" {
+		differs("the region "+t.Region.String(), t.Region.Partition())
+	}
+	if recipient, err := url.Parse(t.Explanation.Recipient); err == nil {
+		partition, _ := iam.PartitionOfSignIn(recipient.Host)
+		differs("the recipient "+t.Explanation.Recipient, partition)
+	}
 }
 
 // place says where to correct a value: at its flag, or at the target's key of the same name.
