@@ -274,6 +274,14 @@ const (
 	// A rule read a property of context that nobody supplies, so that a check of it decides
 	// nothing.
 	CodeRuleContextMissing Code = "rule_context_missing"
+	// RequireRecentLogin: the ID token does not say when the user has signed in.
+	CodeLoginTimeMissing Code = "login_time_missing"
+	// RequireRecentLogin: the user signed in too long ago.
+	CodeLoginTooOld Code = "login_too_old"
+	// RequireAMR: the user has not signed in with a method that is required.
+	CodeAMRRequired Code = "amr_required"
+	// RequireACR: the user has not signed in as strongly as is required.
+	CodeACRRequired Code = "acr_required"
 )
 
 // Codes of the decision: what target and rules asked for cannot be granted.

@@ -359,6 +359,82 @@ func ExampleTagsFromClaims() {
 	// denied: the profile lacks app_metadata.cost_center
 }
 
+func ExampleTagsFrom() {
+	tags, err := delegation.TagsFrom(map[string]delegation.ClaimText{
+		"user":  {From: "sub", Escape: true},
+		"teams": {From: "groups", Join: "+", Optional: true},
+		"site":  {From: "locale", Default: "elsewhere"},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	user := &delegation.User{Properties: map[string]any{
+		"sub": "auth0|alice", "groups": []any{"press", "staff"},
+	}}
+	rc := &delegation.RuleContext{}
+	err = tags(context.Background(), user, rc)
+	fmt.Println(rc.AWS.Tags, err)
+	// Output: map[site:elsewhere teams:press+staff user:auth0_7calice] <nil>
+}
+
+func ExampleNamesFrom() {
+	names, err := delegation.NamesFrom(delegation.NameTemplates{
+		SourceIdentity: "{{preferred_username}}",
+		SessionName:    "{{email}}",
+		NameID:         "{{tid}}.{{oid}}",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	user := &delegation.User{Properties: map[string]any{
+		"preferred_username": "alice|example", "email": "alice@example.com", "tid": "tenant",
+		"oid": "1.2",
+	}}
+	rc := &delegation.RuleContext{}
+	err = names(context.Background(), user, rc)
+	fmt.Println(rc.AWS.SourceIdentity, rc.AWS.SessionName, rc.AWS.NameID, err)
+	// Output: alice_7cexample alice@example.com tenant.1_2e2 <nil>
+}
+
+func ExampleRequireRecentLogin() {
+	world, err := delegationtest.Open()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer world.Close()
+
+	rules := []delegation.RuleFunc{
+		delegation.ForTargets(delegation.RequireRecentLogin(15*time.Minute), "admin"),
+		delegation.ForTargets(delegation.RequireAMR("mfa"), "admin"),
+	}
+	photos := world.Config.Targets.(delegation.Targets)[delegationtest.Target]
+	admin := photos
+	admin.Audiences = []string{delegationtest.Target}
+	world.Config.Targets = delegation.Targets{delegationtest.Target: photos, "admin": admin}
+	world.Config.Rules = rules
+	d, err := world.Start(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	hourAgo := world.Clock.Now().Add(-time.Hour).Unix()
+	idToken := world.Token(map[string]any{"auth_time": hourAgo, "amr": []string{"pwd", "mfa"}})
+
+	_, err = d.Exchange(context.Background(), idToken, delegationtest.Target)
+	fmt.Println(err)
+	_, err = d.Exchange(context.Background(), idToken, "admin")
+	var refusal *delegation.Error
+	if errors.As(err, &refusal) {
+		fmt.Println(refusal.Code, "-", refusal.Public())
+	}
+	// Output:
+	// <nil>
+	// login_too_old - sign in again: the last sign-in is too long ago
+}
+
 func ExampleSourceIdentityFromClaim() {
 	rule := delegation.SourceIdentityFromClaim("nickname")
 	rc := &delegation.RuleContext{}

@@ -275,6 +275,7 @@ func (x *exchange) ruleContext() *RuleContext {
 		Protocol: "delegation",
 		Request:  x.options.request,
 		AWS:      x.target.AWS.clone(),
+		signIn:   newSignIn(x.claims.All, x.began, x.config.Leeway),
 	}
 	if rc.AWS.Tags == nil {
 		rc.AWS.Tags = map[string]string{} // so that a rule can set a tag without making the map

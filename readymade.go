@@ -103,6 +103,50 @@ func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 	return r.ready()
 }
 
+// PerTarget is a rule of its own for each target, by RuleContext.Target. For targets without one, or
+// with nil, it does nothing. It finds a target's rule at once, however many there are, where a rule
+// of [ForTargets] for each would be asked in turn. Events and errors have the name of the target's
+// rule. The result is a ready-made rule, so [New] can see what it wraps.
+func PerTarget(rules map[string]RuleFunc) RuleFunc {
+	byTarget := make(map[string]perTarget, len(rules))
+	for target, rule := range rules {
+		if rule != nil {
+			byTarget[target] = perTarget{namedRule{rule, ruleName(rule)}, readyMadeOf(rule)}
+		}
+	}
+	r := &readyMade{name: "delegation.PerTarget", onlyFor: slices.Sorted(maps.Keys(byTarget))}
+	r.changes = func(place int, target string, before []possible) ([]possible, bool) {
+		one, has := byTarget[target]
+		if !has {
+			return before, true
+		}
+		return one.inner.after(place, target, before)
+	}
+	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
+		one, has := byTarget[rc.Target]
+		if !has {
+			return nil
+		}
+		rc.Rule = one.name
+		return one.run(ctx, user, rc)
+	}
+	r.gates = func(target string, shared sharedissuer.Issuer) bool {
+		inner := byTarget[target].inner
+		return inner != nil && inner.gates != nil && inner.gates(target, shared)
+	}
+	r.wantsEmail = func(target string) bool {
+		inner := byTarget[target].inner
+		return inner != nil && inner.wantsEmail != nil && inner.wantsEmail(target)
+	}
+	return r.ready()
+}
+
+// perTarget is the rule of one target. inner is nil if it is not of this package.
+type perTarget struct {
+	namedRule
+	inner *readyMade
+}
+
 // Named gives a rule a name for events, errors and explanations. The result is a ready-made rule,
 // so [New] can see what it wraps. A nil rule stays nil.
 func Named(name string, rule RuleFunc) RuleFunc {

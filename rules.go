@@ -133,6 +133,9 @@ type RuleContext struct {
 
 	after []afterRules
 
+	// signIn is what the verified token says of the sign-in.
+	signIn signIn
+
 	// asks, if set, has a ready-made rule say what it is, and do nothing.
 	asks **readyMade
 }
@@ -219,8 +222,9 @@ func (a AWS) clone() AWS {
 // exchange. A panic becomes an error. Rules are the operator's trusted code. They run concurrently
 // for different exchanges, and must honour the context when they wait.
 //
-// An error that wraps [CodeRuleUserMissing], [CodeRuleRedirect], [CodeRuleMultifactor] or
-// [CodeRuleContextMissing] keeps that code. Any other error gets [CodeRuleFailed].
+// An error that wraps [CodeRuleUserMissing], [CodeRuleRedirect], [CodeRuleMultifactor],
+// [CodeRuleContextMissing], [CodeLoginTimeMissing], [CodeLoginTooOld], [CodeAMRRequired] or
+// [CodeACRRequired] keeps that code. Any other error gets [CodeRuleFailed].
 type RuleFunc func(ctx context.Context, user *User, rc *RuleContext) error
 
 type denial struct {
@@ -327,4 +331,8 @@ var ruleCodes = []Code{
 	CodeRuleRedirect,
 	CodeRuleMultifactor,
 	CodeRuleContextMissing,
+	CodeLoginTimeMissing,
+	CodeLoginTooOld,
+	CodeAMRRequired,
+	CodeACRRequired,
 }

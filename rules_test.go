@@ -999,6 +999,14 @@ func TestRules_ReadyMadeHaveNames(t *testing.T) {
 		"delegation.TagsFromClaims": delegation.TagsFromClaims(map[string]string{
 			"a": "absent",
 		}),
+		"delegation.TagsFrom": delegation.Must(delegation.TagsFrom(map[string]delegation.ClaimText{
+			"a": {From: "absent"},
+		})),
+		"delegation.SourceIdentityFrom": delegation.Must(delegation.SourceIdentityFrom(
+			delegation.ClaimText{From: "absent"})),
+		"delegation.NamesFrom": delegation.Must(delegation.NamesFrom(delegation.NameTemplates{
+			NameID: "{{absent}}",
+		})),
 		"delegation.SourceIdentityFromClaim":   delegation.SourceIdentityFromClaim("absent"),
 		"delegation.SessionPolicyFromTemplate": delegation.Must(delegation.SessionPolicyFromTemplate(`{"a":"{{absent}}"}`)),
 	} {

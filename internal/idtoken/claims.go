@@ -3,6 +3,7 @@ package idtoken
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -172,11 +173,32 @@ func numericDate(all map[string]any, name string) (time.Time, error) {
 	if !ok {
 		return time.Time{}, newError(claimMissing, "the token has no %s", name)
 	}
+	if value == nil {
+		return time.Time{}, newError(claimDate, "%s %w", name, errNotDate)
+	}
+	date, err := Date(value)
+	if err != nil {
+		return time.Time{}, newError(claimDate, "%s %w", name, err)
+	}
+	return date, nil
+}
+
+var (
+	errNoDate  = errors.New("is missing")
+	errNotDate = errors.New("is not a number of seconds since 1970")
+)
+
+// Date reads the value of a claim that is a NumericDate, as the decoder returns it. The error
+// continues the claim's name; a value that is nil is missing.
+func Date(value any) (time.Time, error) {
+	if value == nil {
+		return time.Time{}, errNoDate
+	}
 	n, ok := value.(json.Number)
 	seconds, err := n.Float64()
 	// The year 9999 is the last that RFC 3339 can write.
 	if !ok || err != nil || seconds < 0 || seconds > 253402300799 {
-		return time.Time{}, newError(claimDate, "%s is not a number of seconds since 1970", name)
+		return time.Time{}, errNotDate
 	}
 	whole, fraction := math.Modf(seconds)
 	return time.Unix(int64(whole), int64(fraction*1e9)), nil

@@ -1,0 +1,229 @@
+package delegation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/seed055b7978/delegation/internal/jsonvalue"
+	"github.com/seed055b7978/delegation/internal/session"
+)
+
+// ClaimText says which user property a session tag or the source identity gets its text from, and
+// what becomes of it. A property that cannot be used denies the user: one that is not a string,
+// number or boolean, has U+FFFD, which stands for text that was lost, or is absent or null without
+// Optional or Default.
+type ClaimText struct {
+	// From is the path of the property, such as sub, email or app_metadata.team. It is required.
+	From string
+	// Escape writes the text so that AWS takes it, by [EscapeTag] or [EscapeSourceIdentity]. Without
+	// it an exchange fails with [CodeTagsInvalid] or [CodeSourceIDInvalid] if AWS would refuse the
+	// text.
+	Escape bool
+	// Join makes one text of a list, such as press+staff with "+". Its entries keep their order.
+	// The separator is one or more of the characters . + = @ - and, for tags only, : / and the
+	// space. None of these may be in an entry, or the user is denied; with Escape they are escaped
+	// there. Entries are not empty. A text by itself is a list of one. A joined text that is too
+	// long denies the user: a part of a list must not count as the whole. Empty: a list denies the
+	// user.
+	Join string
+	// Optional lets the tag or the source identity be left out if the property is absent, null or
+	// an empty list. Set it only if no policy grants something to those who lack the tag.
+	Optional bool
+	// Default is the text if the property is absent, null or an empty list. It is taken as it is.
+	// Empty: none.
+	Default string
+}
+
+// TagsFrom sets session tags from user properties, as each [ClaimText] says. It is [TagsFromClaims]
+// for names that AWS does not take as they are, for lists, and for properties that not every user
+// has. A key that is no tag's, a ClaimText without From, a separator that cannot be one, and a
+// default that AWS does not take are errors with [CodeConfigInvalid].
+func TagsFrom(tags map[string]ClaimText) (RuleFunc, error) {
+	tags = maps.Clone(tags)
+	keys := slices.Sorted(maps.Keys(tags))
+	var problems problems
+	for _, key := range keys {
+		if err := session.CheckTag(key, tags[key].Default); err != nil {
+			problems.add("tag %.140q: %w", key, err)
+		}
+		of := tags[key]
+		if err := of.validate(tagText); err != nil {
+			problems.add("tag %.140q: %w", key, err)
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, newError(CodeConfigInvalid, "TagsFrom: %w", err)
+	}
+	r := &readyMade{name: "delegation.TagsFrom"}
+	r.changes = toEach(func(a *AWS) {
+		for _, key := range keys {
+			a.setTag(key, anyValue)
+		}
+	})
+	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
+		for _, key := range keys {
+			text, found, err := tags[key].of(user, tagText)
+			if err != nil {
+				return err
+			}
+			if found {
+				rc.AWS.setTag(key, text)
+			}
+		}
+		return nil
+	}
+	return r.ready(), nil
+}
+
+// SourceIdentityFrom sets the source identity from a user property, as the [ClaimText] says. It is
+// [SourceIdentityFromClaim] for names that AWS does not take as they are. What is wrong with the
+// ClaimText is an error with [CodeConfigInvalid], see [TagsFrom].
+func SourceIdentityFrom(c ClaimText) (RuleFunc, error) {
+	err := c.validate(sourceIdentityText)
+	if err == nil && c.Default != "" && !session.ValidName(c.Default) {
+		err = fmt.Errorf("the default %.80q is no source identity", c.Default)
+	}
+	if err != nil {
+		return nil, newError(CodeConfigInvalid, "SourceIdentityFrom: %w", err)
+	}
+	r := &readyMade{name: "delegation.SourceIdentityFrom"}
+	r.changes = toEach(func(a *AWS) { a.SourceIdentity = anyValue })
+	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
+		text, found, err := c.of(user, sourceIdentityText)
+		if err != nil {
+			return err
+		}
+		if found {
+			rc.AWS.SourceIdentity = text
+		}
+		return nil
+	}
+	return r.ready(), nil
+}
+
+// textKind is what a text is for.
+type textKind struct {
+	separators string // the characters of Join
+	limit      int    // bytes of an escaped text
+	minimum    int    // bytes of any text
+}
+
+var (
+	tagText            = textKind{separators: ".+=@-:/ ", limit: maxEscapedTag}
+	sourceIdentityText = textKind{
+		separators: ".+=@-",
+		limit:      maxEscapedName,
+		minimum:    minEscapedName,
+	}
+)
+
+// validate refuses what can give no text.
+func (c *ClaimText) validate(kind textKind) error {
+	if c.From == "" {
+		return errors.New("From is empty")
+	}
+	for _, r := range c.Join {
+		if !strings.ContainsRune(kind.separators, r) {
+			return fmt.Errorf("Join is %.20q, and may have the characters %s only", c.Join,
+				kind.separators)
+		}
+	}
+	return nil
+}
+
+// of returns the text for a user. It is not found if it may be left out.
+func (c ClaimText) of(user *User, kind textKind) (text string, found bool, err error) {
+	value, _ := user.Value(c.From)
+	if isAbsent(value) {
+		switch {
+		case c.Default != "":
+			return c.Default, true, nil
+		case c.Optional:
+			return "", false, nil
+		}
+		return "", false, lacks(c.From)
+	}
+	if c.Join == "" {
+		text, ok := jsonvalue.Text(value)
+		if !ok || isLost(text) || len(text) < min(1, kind.minimum) {
+			return "", false, lacks(c.From)
+		}
+		if c.Escape {
+			text = kind.atLeast(escapeWithin(text, plainInName, kind.limit))
+		}
+		return text, true, nil
+	}
+	text, err = c.joined(value, kind)
+	return text, err == nil, err
+}
+
+// joined makes one text of a list.
+func (c *ClaimText) joined(value any, kind textKind) (string, error) {
+	entries, ok := jsonvalue.Texts(value)
+	if !ok {
+		return "", lacks(c.From)
+	}
+	plain := func(b byte) bool { return plainInName(b) && strings.IndexByte(c.Join, b) < 0 }
+	for i, entry := range entries {
+		switch {
+		case entry == "" || isLost(entry):
+			return "", lacks(c.From)
+		case c.Escape:
+			entries[i] = escape(entry, plain)
+		case strings.ContainsAny(entry, c.Join):
+			return "", denied("an entry of "+c.From+" has a character of the separator",
+				"set Escape for the list, or choose a separator that no entry has")
+		}
+	}
+	text := strings.Join(entries, c.Join)
+	if n := utf8.RuneCountInString(text); n > kind.limit {
+		return "", denied("the list "+c.From+" is too long",
+			fmt.Sprintf("the list makes %d characters, and AWS takes %d: have the issuer put fewer "+
+				"entries into the ID token, or set a tag for each that matters in a rule",
+				n, kind.limit))
+	}
+	if c.Escape {
+		text = kind.atLeast(text)
+	}
+	return text, nil
+}
+
+// atLeast writes a text that is too short for its kind as bytes are that are not plain.
+func (k textKind) atLeast(text string) string {
+	if len(text) >= k.minimum {
+		return text
+	}
+	return atLeastTwo(text)
+}
+
+// isAbsent tells whether a property is none: absent, null or an empty list.
+func isAbsent(value any) bool {
+	switch v := value.(type) {
+	case nil:
+		return true
+	case []any:
+		return len(v) == 0
+	case []string:
+		return len(v) == 0
+	}
+	return false
+}
+
+// isLost tells whether a text is not UTF-8, or has the character that stands for text which was
+// lost. Two such users could have one text.
+func isLost(text string) bool { return strings.ContainsRune(text, utf8.RuneError) }
+
+// lacks is the refusal of a user without a property that is needed.
+func lacks(path string) error {
+	return denied("the profile lacks a usable "+path,
+		fmt.Sprintf("have the issuer put %.80q into the ID token as text, or have Config.Profile "+
+			"or an earlier rule set it", path))
+}
+
+// denied is Deny with a remedy for the operator.
+func denied(reason, remedy string) error { return &denial{reason: reason, remedy: remedy} }
