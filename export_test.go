@@ -116,6 +116,13 @@ func Concede(tags map[string]string, refusal error) Concession {
 // OutcomeOf is the outcome of an exchange with this error.
 func OutcomeOf(e *Error) Outcome { return e.outcome() }
 
+// WithoutSignIn returns a copy of what a rule gets that says nothing of the sign-in.
+func WithoutSignIn(rc *RuleContext) *RuleContext {
+	copied := *rc
+	copied.signIn = signIn{}
+	return &copied
+}
+
 // ErrorOf makes the Error of a code, as this package does.
 func ErrorOf(code Code, cause error) *Error { return newError(code, "%w", cause) }
 

@@ -35,10 +35,6 @@ const (
 	NameIDEscaped NameIDEncoding = "escaped"
 )
 
-// overlong begins the encoding of a NameID whose escaped form is too long. No escaped form begins
-// so: "x" is no hexadecimal digit.
-const overlong = "_x"
-
 // Encode returns what AWS gets as the NameID, which is ${saml:sub} in policies, for a NameID that
 // is the token's sub or was chosen by a rule or a mapping. The zero encoding returns it unchecked.
 // The others refuse, with [CodeNameIDInvalid], an empty NameID and one that is not UTF-8 or has
@@ -72,21 +68,16 @@ func (e NameIDEncoding) validate() error {
 }
 
 func escapedNameID(nameID string) string {
-	var b strings.Builder
-	for i := range len(nameID) {
-		c := nameID[i]
-		atEnd := i == 0 || i == len(nameID)-1
-		switch {
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '.' && !atEnd:
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "_%02x", c)
-		}
-		if b.Len() > maxNameID {
-			return overlong + hexSHA256(nameID)
-		}
+	escaped := escape(nameID, plainInFolder)
+	if len(escaped) > maxNameID {
+		return cutMark + hexSHA256(nameID)
 	}
-	return b.String()
+	return escaped
+}
+
+// plainInFolder tells whether a byte is one that stores of files take and compare as it is.
+func plainInFolder(c byte) bool {
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.'
 }
 
 // setNameID sets the NameID, which is the token's subject unless another was chosen, as the target

@@ -765,7 +765,8 @@ func TestRules_GetTheContext(t *testing.T) {
 				Parameters: map[string]any{"x": "y"},
 			},
 		}
-		if ctx.Value(key{}) != "mine" || !reflect.DeepEqual(rc, want) {
+		got := delegation.WithoutSignIn(rc)
+		if ctx.Value(key{}) != "mine" || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, want %+v", rc, want)
 		}
 		return nil
