@@ -283,6 +283,9 @@ func TestError_Public(t *testing.T) {
 		"delegation is not enabled for this application", "this application may not use the target",
 		"access denied", "AWS refused the request",
 		"the session has ended, sign in again", "the logout token was not accepted",
+		"sign in again: the ID token does not say when the last sign-in was",
+		"sign in again: the last sign-in is too long ago",
+		"sign in again with a stronger method",
 	}
 	for name, value := range codes(t, "Code") {
 		e := delegation.ErrorOf(delegation.Code(value), cause)

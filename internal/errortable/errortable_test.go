@@ -14,13 +14,14 @@ import (
 // words are the error codes of RFC 6749 and of Auth0's delegation endpoint that an exchange's
 // errors may have, each with its status.
 var words = map[string]int{
-	"invalid_grant":           http.StatusBadRequest,
-	"invalid_client":          http.StatusUnauthorized,
-	"unauthorized":            http.StatusUnauthorized,
-	"access_denied":           http.StatusForbidden,
-	"unauthorized_client":     http.StatusForbidden,
-	"endpoint_disabled":       http.StatusNotFound,
-	"temporarily_unavailable": http.StatusServiceUnavailable,
+	"invalid_grant":                    http.StatusBadRequest,
+	"invalid_client":                   http.StatusUnauthorized,
+	"insufficient_user_authentication": http.StatusUnauthorized,
+	"unauthorized":                     http.StatusUnauthorized,
+	"access_denied":                    http.StatusForbidden,
+	"unauthorized_client":              http.StatusForbidden,
+	"endpoint_disabled":                http.StatusNotFound,
+	"temporarily_unavailable":          http.StatusServiceUnavailable,
 }
 
 // wellFormed tells whether a status and a word go together.
