@@ -160,7 +160,10 @@ func (s Set) decide(r Request) (Decision, *Error) {
 		kind     Kind
 		policies []*Policy
 	}{
-		{Identity, s.Identity}, {Boundary, s.Boundary}, {Session, s.Session}, {Resource, s.Resource},
+		{Identity, s.Identity},
+		{Boundary, s.Boundary},
+		{Session, s.Session},
+		{Resource, s.Resource},
 	} {
 		v, err := e.count(k.kind, k.policies)
 		if err != nil {

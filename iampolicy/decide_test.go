@@ -87,7 +87,7 @@ func TestDecideRefusesRequests(t *testing.T) {
 		"no action":       func(r *iampolicy.Request) { r.Action = "" },
 		"no service":      func(r *iampolicy.Request) { r.Action = "GetObject" },
 		"pattern":         func(r *iampolicy.Request) { r.Action = "s3:Get*" },
-		"long action":     func(r *iampolicy.Request) { r.Action = "s3:" + strings.Repeat("x", 5000) },
+		"long action":     func(r *iampolicy.Request) { r.Action += strings.Repeat("x", 5000) },
 		"no resource":     func(r *iampolicy.Request) { r.Resource = "" },
 		"resource":        func(r *iampolicy.Request) { r.Resource = "b/k" },
 		"long resource":   func(r *iampolicy.Request) { r.Resource += strings.Repeat("x", 5000) },
@@ -96,7 +96,7 @@ func TestDecideRefusesRequests(t *testing.T) {
 		"another role":    func(r *iampolicy.Request) { r.Principal.Role = role + "x" },
 		"role of a user":  func(r *iampolicy.Request) { r.Principal.ARN = "arn:aws:iam::1:user/x" },
 		"role is no role": func(r *iampolicy.Request) { r.Principal.Role = "photo-user" },
-		"no ARN":          func(r *iampolicy.Request) { r.Principal = iampolicy.Principal{ARN: "x"} },
+		"no ARN":          func(r *iampolicy.Request) { r.Principal.ARN = "x" },
 		"two principals":  func(r *iampolicy.Request) { r.Principal.Service = "ec2.amazonaws.com" },
 		"two spellings": func(r *iampolicy.Request) {
 			r.Context = iampolicy.Context{"aws:userid": {"x"}, "aws:UserID": {"x"}}
@@ -152,7 +152,8 @@ func TestDecideSays(t *testing.T) {
 		 "Resource": "arn:aws:s3:::b/${saml:sub}/*"},
 		{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b",
 		 "Condition": {"StringLike": {"S3:prefix": "${saml:sub}/*"}}},
-		{"Sid": "NoLogs", "Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*/logs"}]}`)
+		{"Sid": "NoLogs", "Effect": "Deny", "Action": "s3:*",
+		 "Resource": "arn:aws:s3:::b/*/logs"}]}`)
 	nothing := policyOf(t, "Allow", `, "Action": "sqs:*"`)
 	all := policyOf(t, "Allow", "")
 	jane := iampolicy.Context{"saml:sub": {"jane"}}

@@ -31,7 +31,8 @@ const (
 type operator struct {
 	kind    kind
 	negated bool
-	// compare reports whether a value of the policy matches one of the request. ofPresence has none.
+	// compare reports whether a value of the policy matches one of the request. ofPresence has
+	// none.
 	compare func(want, got operand) bool
 }
 

@@ -54,7 +54,8 @@ func TestParseRefuses(t *testing.T) {
 		{"no Action", change(`"Action": "s3:GetObject",`, ""), "neither Action nor NotAction"},
 		{"both actions", change(`"Action"`, `"NotAction": "s3:*", "Action"`),
 			"both Action and NotAction"},
-		{"no actions", change(`"s3:GetObject"`, "[]"), "statement 1: the Action: the list is empty"},
+		{"no actions", change(`"s3:GetObject"`, "[]"),
+			"statement 1: the Action: the list is empty"},
 		{"empty action", change(`"s3:GetObject"`, `""`), "the Action: there is an empty string"},
 		{"action of another type", change(`"s3:GetObject"`, `["s3:*", 7]`),
 			"the Action: want a string or a list of strings"},
@@ -175,7 +176,7 @@ func TestParseStatements(t *testing.T) {
 		{statement(`, "Principal": "*"`) + "," + statement(""),
 			"statement 2: a Principal is in some statements only"},
 	} {
-		_, err := iampolicy.Parse(`{"Version": "2012-10-17", "Statement": [` + row.statements + `]}`)
+		_, err := iampolicy.Parse(`{"Statement": [` + row.statements + `]}`)
 		if err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: got %v, want %q", row.statements, err, row.want)
 		}

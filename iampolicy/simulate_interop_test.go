@@ -84,13 +84,16 @@ type keyKind struct {
 
 var keyKinds = []keyKind{
 	{
-		keys: []string{"aws:PrincipalTag/team", "aws:SourceIdentity", "s3:prefix", "AWS:principaltag/TEAM"},
+		keys: []string{
+			"aws:PrincipalTag/team", "aws:SourceIdentity", "s3:prefix", "AWS:principaltag/TEAM",
+		},
 		operators: []string{
 			"StringEquals", "StringNotEquals", "StringEqualsIgnoreCase",
 			"StringNotEqualsIgnoreCase", "StringLike", "StringNotLike",
 		},
 		values: []string{
-			"red", "RED", "r*", "?ed", "alice", "a*e", "", "*", "${aws:SourceIdentity}", "${aws:SourceIdentity}/*",
+			"red", "RED", "r*", "?ed", "alice", "a*e", "", "*",
+			"${aws:SourceIdentity}", "${aws:SourceIdentity}/*",
 			"${aws:PrincipalTag/team, 'red'}",
 		},
 		given: []string{"red", "alice", "Red", "alice/x", "*", "al?ce"},
@@ -471,11 +474,12 @@ func TestInterop_SimulateDiffers(t *testing.T) {
 		},
 		{
 			source: guide + "reference_policies_variables.html",
-			why: "not present means that the value is not in the current request information, and " +
-				"any attempt to match it fails and causes the statement to be invalid",
-			identity: allow(`"NotResource": "arn:aws:sqs:eu-central-1:123456789012:${aws:username}"`),
-			context:  `{}`,
-			ours:     "ImplicitlyDenied", theirs: "Allowed",
+			why: "not present means that the value is not in the current request information, " +
+				"and any attempt to match it fails and causes the statement to be invalid",
+			identity: allow(
+				`"NotResource": "arn:aws:sqs:eu-central-1:123456789012:${aws:username}"`),
+			context: `{}`,
+			ours:    "ImplicitlyDenied", theirs: "Allowed",
 		},
 		{
 			source: guide + "reference_policies_variables.html",
@@ -497,8 +501,8 @@ func TestInterop_SimulateDiffers(t *testing.T) {
 		{
 			source: guide + "reference_policies_evaluation-logic_policy-eval-basics-" +
 				"single-account.html",
-			why: "Permissions granted directly to a session are not limited by an implicit deny in " +
-				"an identity-based policy, a permissions boundary, or session policy",
+			why: "Permissions granted directly to a session are not limited by an implicit deny " +
+				"in an identity-based policy, a permissions boundary, or session policy",
 			identity: allow(`"Resource": "arn:aws:s3:::other"`),
 			session:  allow(`"Resource": "arn:aws:s3:::other"`),
 			resource: allow(`"Resource": "*", "Principal": {"AWS": "` + session + `"}`),
@@ -507,8 +511,8 @@ func TestInterop_SimulateDiffers(t *testing.T) {
 		},
 		{
 			source: guide + "reference_policies_elements_condition_operators.html",
-			why: "IfExists: if the key is not present, evaluate the condition element as true, on " +
-				"any condition operator name except Null",
+			why: "IfExists: if the key is not present, evaluate the condition element as true, " +
+				"on any condition operator name except Null",
 			identity: allow(`"Resource": "*", "Condition": ` +
 				`{"ForAnyValue:StringEqualsIfExists": {"aws:TagKeys": "team"}}`),
 			context: `{}`,

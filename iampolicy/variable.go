@@ -34,7 +34,8 @@ func parseTemplate(text string, tokensOf func(string) []token) (template, *Error
 		}
 		inside, after, closed := cutVariable(rest)
 		if !closed {
-			return t, problem("%q begins a policy variable that has no end; write ${$}{ for ${", text)
+			return t, problem("%q begins a policy variable that has no end; write ${$}{ for ${",
+				text)
 		}
 		switch inside {
 		case "*", "?", "$": // these stand for themselves
@@ -128,8 +129,8 @@ func (t template) expand(c Context) (tokens []token, known bool, err *Error) {
 			return nil, false, nil
 		}
 		if len(tokens) > maxExpanded {
-			return nil, false, problem("a value with the variable ${%s} is longer than %d characters",
-				p.key, maxExpanded)
+			return nil, false, problem("a value with the variable ${%s} is longer than %d "+
+				"characters", p.key, maxExpanded)
 		}
 	}
 	if t.resource {

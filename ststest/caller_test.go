@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"github.com/seed055b7978/delegation/ststest"
 )
@@ -22,13 +23,28 @@ const callerBody = "Action=GetCallerIdentity&Version=2011-06-15"
 // assume returns credentials that the server has issued.
 func assume(t testing.TB, s *ststest.Server, c *clock) aws.Credentials {
 	t.Helper()
+	return assumeWith(t, s, c, nil)
+}
+
+// assumeWith is assume with the parameters Policy and PolicyArns.member.1.arn.
+func assumeWith(
+	t testing.TB, s *ststest.Server, c *clock, parameters map[string]string,
+) aws.Credentials {
+	t.Helper()
 	r := good()
 	r.issued = c.Now()
 	r.notBefore = c.Now()
 	r.end = c.Now().Add(time.Minute)
 	r.confirmed = c.Now().Add(time.Minute)
+	in := input(r.encoded())
+	if policy, ok := parameters["Policy"]; ok {
+		in.Policy = &policy
+	}
+	if arn, ok := parameters["PolicyArns.member.1.arn"]; ok {
+		in.PolicyArns = []types.PolicyDescriptorType{{Arn: &arn}}
+	}
 	out, err := client(t, s, aws.AnonymousCredentials{}).
-		AssumeRoleWithSAML(context.Background(), input(r.encoded()))
+		AssumeRoleWithSAML(context.Background(), in)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,8 @@ import (
 // Reference, Signature Calculations for the Authorization Header: Transferring Payload in Multiple
 // Chunks). The header that says aws-chunked goes.
 func (r *SignedRequest) unwrapChunks(secret string) *gateRefusal {
-	bad := &gateRefusal{reason: badPayload, message: "The body is not aws-chunked as it was signed."}
+	bad := &gateRefusal{reason: badPayload, message: "The body is not aws-chunked " +
+		"as it was signed."}
 	previous := r.signed.signature
 	signed := r.signed.hash != unsignedTrailer
 	rest := r.Payload
@@ -33,8 +34,8 @@ func (r *SignedRequest) unwrapChunks(secret string) *gateRefusal {
 			given, ok := strings.CutPrefix(extension, "chunk-signature=")
 			want := r.signed.chain(secret, previous, "PAYLOAD", emptyHash, data)
 			if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(want)) != 1 {
-				return &gateRefusal{reason: badSignature, message: "The signature of a chunk does " +
-					"not match."}
+				return &gateRefusal{reason: badSignature, message: "The signature of a chunk " +
+					"does not match."}
 			}
 			previous = want
 		}

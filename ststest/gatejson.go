@@ -27,7 +27,8 @@ func JSONAccess(r *SignedRequest) ([]Access, error) {
 	name := target[strings.LastIndexByte(target, '.')+1:]
 	var body map[string]any
 	if err := json.Unmarshal(r.Payload, &body); name == "" || err != nil || body == nil {
-		return nil, errors.New("the request has no X-Amz-Target with an operation, or no JSON object")
+		return nil, errors.New(
+			"the request has no X-Amz-Target with an operation, or no JSON object")
 	}
 	t := &jsonTarget{r: r, action: r.Service + ":" + name, body: body}
 	switch r.Service {

@@ -286,7 +286,10 @@ func (o *s3Operation) put(resource string) ([]Access, error) {
 		return all, nil
 	}
 	from, err := o.copySource(source)
-	return append(from, all...), err
+	if err != nil {
+		return nil, err
+	}
+	return append(from, all...), nil
 }
 
 // writing are the actions of making an object with what its headers ask for.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -107,7 +108,8 @@ func presignedSignature(query url.Values) (signature, *gateRefusal) {
 		return bad("X-Amz-Algorithm only supports \"" + sigAlgorithm + "\"")
 	}
 	for _, name := range []string{
-		"X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", signatureParameter,
+		"X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders",
+		signatureParameter,
 	} {
 		if len(query[name]) != 1 || query.Get(name) == "" {
 			return bad("Query-string authentication version 4 requires one " + name)
@@ -142,8 +144,8 @@ func (j *judgement) sessionOf() (*session, *gateRefusal) {
 	session := s.sessions.values[signed.accessKeyID]
 	s.mu.Unlock()
 	if session == nil || session.partition != partitionOf(signed.region).name {
-		return nil, &gateRefusal{reason: unknownKey, message: "The AWS Access Key Id you provided " +
-			"does not exist in our records."}
+		return nil, &gateRefusal{reason: unknownKey, message: "The AWS Access Key Id you " +
+			"provided does not exist in our records."}
 	}
 	if subtle.ConstantTimeCompare([]byte(signed.token), []byte(session.token)) != 1 {
 		return nil, &gateRefusal{reason: badToken, message: "The security token included in the " +
@@ -251,21 +253,14 @@ func (r *SignedRequest) checkPayload(secret string) *gateRefusal {
 func canonicalRequest(
 	r *http.Request, headers []string, query url.Values, hash string, once bool,
 ) string {
-	path := escapePath(r.URL.Path)
+	path := escapePath(r.URL.EscapedPath())
 	if !once {
 		path = strings.ReplaceAll(path, "%", "%25")
 	}
 	if path == "" {
 		path = "/"
 	}
-	var pairs []string
-	for name, values := range query {
-		for _, value := range values {
-			pairs = append(pairs, awsEscape(name)+"="+awsEscape(value))
-		}
-	}
-	slices.Sort(pairs)
-	lines := []string{r.Method, path, strings.Join(pairs, "&")}
+	lines := []string{r.Method, path, canonicalQuery(query)}
 	for _, name := range headers {
 		values := r.Header.Values(name)
 		switch name { // net/http keeps these two outside the header
@@ -284,11 +279,32 @@ func canonicalRequest(
 	return strings.Join(lines, "\n")
 }
 
-// escapePath encodes all of a path but its slashes.
+// canonicalQuery sorts the encoded parameters by name and then by value. The equals sign has no
+// part in it: it would come after the hyphen of a longer name.
+func canonicalQuery(query url.Values) string {
+	encoded := url.Values{}
+	for name, values := range query {
+		for _, value := range values {
+			name := awsEscape(name)
+			encoded[name] = append(encoded[name], awsEscape(value))
+		}
+	}
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(encoded)) {
+		for _, value := range slices.Sorted(slices.Values(encoded[name])) {
+			pairs = append(pairs, name+"="+value)
+		}
+	}
+	return strings.Join(pairs, "&")
+}
+
+// escapePath encodes all of a path but its slashes, whatever its client has encoded.
 func escapePath(path string) string {
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
-		parts[i] = awsEscape(p)
+		if decoded, err := url.PathUnescape(p); err == nil {
+			parts[i] = awsEscape(decoded)
+		}
 	}
 	return strings.Join(parts, "/")
 }

@@ -1,0 +1,469 @@
+package ststest_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed055b7978/delegation/iampolicy"
+	"github.com/seed055b7978/delegation/ststest"
+)
+
+// needs returns what S3Access says that a request needs, as action and resource without the
+// beginning of the ARN.
+func (g *gated) needs(t *testing.T, r *http.Request) (needed []string, refused string) {
+	t.Helper()
+	ask := func(r *ststest.SignedRequest) ([]ststest.Access, error) {
+		all, err := ststest.S3Access(r)
+		for _, a := range all {
+			needed = append(needed, strings.TrimPrefix(a.Action, "s3:")+" "+
+				strings.TrimPrefix(a.Resource, "arn:aws:s3:::"))
+		}
+		return all, err
+	}
+	g.handler = g.server.Gate(http.NotFoundHandler(), ststest.Gate{Access: ask})
+	status, body := g.serve(r)
+	if status == http.StatusNotImplemented {
+		refused = body
+	}
+	return needed, refused
+}
+
+// TestS3Access: each operation needs what AWS's page "Required permissions for Amazon S3 API
+// operations" says.
+func TestS3Access(t *testing.T) {
+	g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+	const at = "https://b-1.s3.eu-central-1.amazonaws.com"
+	for _, row := range []struct {
+		method, url, body string
+		header            map[string]string
+		want              string // the needs, with commas; empty: refused
+	}{
+		{"GET", "https://s3.eu-central-1.amazonaws.com/", "", nil, "ListAllMyBuckets *"},
+		{"GET", at + "/", "", nil, "ListBucket b-1"},
+		{"GET", at + "/?list-type=2&prefix=a&delimiter=/&max-keys=2", "", nil, "ListBucket b-1"},
+		{"HEAD", at + "/", "", nil, "ListBucket b-1"},
+		{"PUT", at + "/", "", nil, "CreateBucket b-1"},
+		{"DELETE", at + "/", "", nil, "DeleteBucket b-1"},
+		{"GET", at + "/?location", "", nil, "GetBucketLocation b-1"},
+		{"GET", at + "/?versions&prefix=a", "", nil, "ListBucketVersions b-1"},
+		{"GET", at + "/?uploads", "", nil, "ListBucketMultipartUploads b-1"},
+		{"GET", at + "/?policy", "", nil, "GetBucketPolicy b-1"},
+		{"PUT", at + "/?policy", "{}", nil, "PutBucketPolicy b-1"},
+		{"DELETE", at + "/?policy", "", nil, "DeleteBucketPolicy b-1"},
+		{"DELETE", at + "/?cors", "", nil, "PutBucketCORS b-1"},
+		{"PUT", at + "/?versioning", "", nil, "PutBucketVersioning b-1"},
+		{"POST", at + "/?delete", "<Delete><Object><Key>a/b</Key></Object><Object><Key>c</Key>" +
+			"<VersionId>1</VersionId></Object></Delete>", nil,
+			"DeleteObject b-1/a/b, DeleteObjectVersion b-1/c"},
+		{"POST", at + "/?delete", "<Delete/>", nil, ""},
+		{"POST", at + "/", "", nil, ""},
+		{"PUT", at + "/?location", "", nil, ""},
+		{"GET", at + "/?session", "", nil, ""},
+		{"GET", at + "/?acl&policy", "", nil, ""},
+		{"GET", at + "/a//b%2Fc", "", nil, "GetObject b-1/a//b/c"},
+		{"GET", at + "/%E2%82%AC%20%2B", "", nil, "GetObject b-1/€ +"},
+		{"HEAD", at + "/k", "", nil, "GetObject b-1/k"},
+		{"GET", at + "/k?versionId=1&response-content-type=a", "", nil, "GetObjectVersion b-1/k"},
+		{"GET", at + "/k?partNumber=1", "", nil, "GetObject b-1/k"},
+		{"GET", at + "/k?acl", "", nil, "GetObjectAcl b-1/k"},
+		{"GET", at + "/k?acl&versionId=1", "", nil, "GetObjectVersionAcl b-1/k"},
+		{"GET", at + "/k?attributes", "", nil, "GetObject b-1/k, GetObjectAttributes b-1/k"},
+		{"GET", at + "/k?uploadId=1", "", nil, "ListMultipartUploadParts b-1/k"},
+		{"GET", at + "/k?tagging", "", nil, "GetObjectTagging b-1/k"},
+		{"PUT", at + "/k?tagging", "", nil, "PutObjectTagging b-1/k"},
+		{"DELETE", at + "/k?tagging&versionId=1", "", nil, "DeleteObjectVersionTagging b-1/k"},
+		{"PUT", at + "/k?legal-hold", "", nil, "PutObjectLegalHold b-1/k"},
+		{"GET", at + "/k?unknown", "", nil, ""},
+		{"PUT", at + "/k?torrent", "", nil, ""},
+		{"PATCH", at + "/k", "", nil, ""},
+		{"DELETE", at + "/k", "", nil, "DeleteObject b-1/k"},
+		{"DELETE", at + "/k?versionId=1", "", nil, "DeleteObjectVersion b-1/k"},
+		{"DELETE", at + "/k?versionId=1", "", map[string]string{
+			"X-Amz-Bypass-Governance-Retention": "true",
+		}, "DeleteObjectVersion b-1/k, BypassGovernanceRetention b-1/k"},
+		{"DELETE", at + "/k?uploadId=1", "", nil, "AbortMultipartUpload b-1/k"},
+		{"PUT", at + "/k", "x", nil, "PutObject b-1/k"},
+		{"PUT", at + "/k?partNumber=1&uploadId=1", "x", nil, "PutObject b-1/k"},
+		{"PUT", at + "/k", "x", map[string]string{
+			"X-Amz-Acl": "private", "X-Amz-Grant-Read": "id=1", "X-Amz-Tagging": "a=b",
+			"X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Legal-Hold": "ON",
+		}, "PutObject b-1/k, PutObjectAcl b-1/k, PutObjectLegalHold b-1/k, " +
+			"PutObjectRetention b-1/k, PutObjectTagging b-1/k"},
+		{"PUT", at + "/k", "", map[string]string{"X-Amz-Copy-Source": "/other/bob/a%20b"},
+			"GetObject other/bob/a b, PutObject b-1/k"},
+		{"PUT", at + "/k?partNumber=1&uploadId=1", "", map[string]string{
+			"X-Amz-Copy-Source": "other/bob/k?versionId=7",
+		}, "GetObjectVersion other/bob/k, PutObject b-1/k"},
+		{"PUT", at + "/k", "", map[string]string{"X-Amz-Copy-Source": "other"}, ""},
+		{"PUT", at + "/k", "", map[string]string{"X-Amz-Copy-Source": "other/%zz"}, ""},
+		{"PUT", at + "/k", "", map[string]string{
+			"X-Amz-Copy-Source": "arn:aws:s3:us-east-1:1:accesspoint/x/object/k",
+		}, ""},
+		{"POST", at + "/k?uploads", "", map[string]string{"X-Amz-Tagging": "a=b"},
+			"PutObject b-1/k, PutObjectTagging b-1/k"},
+		{"POST", at + "/k?uploadId=1", "<x/>", nil, "PutObject b-1/k"},
+		{"POST", at + "/k?restore", "", nil, "RestoreObject b-1/k"},
+		{"POST", at + "/k?select&select-type=2", "", nil, "GetObject b-1/k"},
+		{"POST", at + "/k", "", nil, ""},
+
+		// Where the bucket is.
+		{"GET", "https://s3.amazonaws.com/b-1/k", "", nil, "GetObject b-1/k"},
+		{"GET", "https://b-1.s3.amazonaws.com/k", "", nil, "GetObject b-1/k"},
+		{"GET", "https://b-1.s3-eu-west-1.amazonaws.com/k", "", nil, "GetObject b-1/k"},
+		{"GET", "https://b.1.s3.dualstack.eu-west-1.amazonaws.com/k", "", nil, "GetObject b.1/k"},
+		{"GET", "https://b-1.s3-fips.dualstack.us-gov-west-1.amazonaws.com/k", "", nil,
+			"GetObject b-1/k"},
+		{"GET", "https://b-1.s3-accelerate.amazonaws.com/k", "", nil, "GetObject b-1/k"},
+		{"GET", "https://b-1.s3.cn-north-1.amazonaws.com.cn:443/k", "", nil, "GetObject b-1/k"},
+		{"GET", "http://b-1.localhost:9000/k", "", nil, "GetObject b-1/k"},
+		{"GET", "http://localhost:9000/b-1/k", "", nil, "GetObject b-1/k"},
+		{"GET", "http://[::1]:9000/b-1/", "", nil, "ListBucket b-1"},
+		{"GET", "http://127.0.0.1:9000/b-1", "", nil, "ListBucket b-1"},
+		{"GET", "http://127.0.0.1:9000/b-1%2Fx/k", "", nil, "GetObject b-1/x/k"},
+		{"GET", "http://127.0.0.1:9000/a%2Ab/k", "", nil, ""},
+	} {
+		r := g.request(t, row.method, row.url, row.body, "s3")
+		for name, value := range row.header {
+			r.Header.Set(name, value)
+		}
+		g.sign(t, r, r.Header.Get("X-Amz-Content-Sha256"), "s3")
+		needed, refused := g.needs(t, r)
+		got := strings.Join(needed, ", ")
+		if got != row.want || (refused != "") != (row.want == "") {
+			t.Errorf("%s %s %v: needs %q, want %q; refused %q", row.method, row.url, row.header,
+				got, row.want, refused)
+		}
+	}
+}
+
+// TestS3Access_Keys: the condition keys of a request.
+func TestS3Access_Keys(t *testing.T) {
+	const at = "https://b-1.s3.eu-central-1.amazonaws.com"
+	for _, row := range []struct {
+		method, url string
+		header      map[string]string
+		key         string
+		want        []string
+	}{
+		{"GET", at + "/", nil, "s3:max-keys", []string{"1000"}},
+		{"GET", at + "/?max-keys=5", nil, "s3:max-keys", []string{"5"}},
+		{"GET", at + "/k", nil, "s3:max-keys", nil},
+		{"GET", at + "/", nil, "s3:prefix", nil},
+		{"GET", at + "/?prefix=", nil, "s3:prefix", []string{""}},
+		{"GET", at + "/?prefix=a%2Fb&delimiter=%2F", nil, "s3:prefix", []string{"a/b"}},
+		{"GET", at + "/?prefix=a%2Fb&delimiter=%2F", nil, "s3:delimiter", []string{"/"}},
+		{"GET", at + "/k?versionId=7", nil, "s3:VersionId", []string{"7"}},
+		{"GET", at + "/k", nil, "s3:ResourceAccount", []string{"123456789012"}},
+		{"GET", at + "/k", nil, "s3:authType", []string{"REST-HEADER"}},
+		{"GET", at + "/k", nil, "s3:signatureversion", []string{"AWS4-HMAC-SHA256"}},
+		{"PUT", at + "/k", map[string]string{"X-Amz-Acl": "private"}, "s3:x-amz-acl",
+			[]string{"private"}},
+		{"PUT", at + "/k", map[string]string{"X-Amz-Server-Side-Encryption": "aws:kms"},
+			"s3:x-amz-server-side-encryption", []string{"aws:kms"}},
+		{"PUT", at + "/k", map[string]string{"X-Amz-Tagging": "team=red&unit=a%20b"},
+			"s3:RequestObjectTag/unit", []string{"a b"}},
+		{"PUT", at + "/k", map[string]string{"X-Amz-Tagging": "team=red&unit=a%20b"},
+			"s3:RequestObjectTagKeys", []string{"team", "unit"}},
+	} {
+		var got []string
+		g := newGated(t, ststest.Role{}, ststest.Gate{
+			Access: func(r *ststest.SignedRequest) ([]ststest.Access, error) {
+				all, err := ststest.S3Access(r)
+				for key, values := range all[0].Context {
+					if strings.EqualFold(key, row.key) {
+						got = values
+					}
+				}
+				return all, err
+			},
+		})
+		r := g.request(t, row.method, row.url, "", "s3")
+		for name, value := range row.header {
+			r.Header.Set(name, value)
+		}
+		g.sign(t, r, r.Header.Get("X-Amz-Content-Sha256"), "s3")
+		if status, body := g.serve(r); status != 403 || !slices.Equal(got, row.want) {
+			t.Errorf("%s %s: %s is %q, want %q: %s", row.method, row.url, row.key, got, row.want,
+				body)
+		}
+	}
+}
+
+// TestGate_Copy: nobody copies out of another's folder.
+func TestGate_Copy(t *testing.T) {
+	g := newGated(t, ststest.Role{Policies: []string{folderPolicy}}, ststest.Gate{})
+	for source, want := range map[string]string{
+		"example-photos/SamlExample/a": "200",
+		"example-photos/Other/a":       "403 AccessDenied",
+	} {
+		r := g.request(t, "PUT", "https://example-photos.s3.amazonaws.com/SamlExample/b", "", "s3")
+		r.Header.Set("X-Amz-Copy-Source", source)
+		g.sign(t, r, r.Header.Get("X-Amz-Content-Sha256"), "s3")
+		if got := g.answer(r); got != want {
+			t.Errorf("%s: got %s, want %s: %s", source, got, want, g.lastCause())
+		}
+	}
+}
+
+// TestJSONAccess: the action and the resource of services with X-Amz-Target, and their refusal.
+func TestJSONAccess(t *testing.T) {
+	const here = "eu-central-1:123456789012"
+	for _, row := range []struct {
+		service, target, body string
+		want                  string
+	}{
+		{"dynamodb", "DynamoDB_20120810.GetItem", `{"TableName": "t"}`,
+			"dynamodb:GetItem arn:aws:dynamodb:" + here + ":table/t"},
+		{"dynamodb", "DynamoDB_20120810.Query", `{"TableName": "t", "IndexName": "i"}`,
+			"dynamodb:Query arn:aws:dynamodb:" + here + ":table/t/index/i"},
+		{"dynamodb", "DynamoDB_20120810.GetItem",
+			`{"TableName": "arn:aws:dynamodb:us-east-1:999999999999:table/t"}`,
+			"dynamodb:GetItem arn:aws:dynamodb:us-east-1:999999999999:table/t"},
+		{"dynamodb", "DynamoDB_20120810.ListTables", `{}`, "dynamodb:ListTables *"},
+		{"dynamodb", "DynamoDB_20120810.BatchGetItem", `{"RequestItems": {}}`, ""},
+		{"secretsmanager", "secretsmanager.GetSecretValue", `{"SecretId": "s"}`,
+			"secretsmanager:GetSecretValue arn:aws:secretsmanager:" + here + ":secret:s-AbCdEf"},
+		{"secretsmanager", "secretsmanager.ListSecrets", `{}`, "secretsmanager:ListSecrets *"},
+		{"secretsmanager", "secretsmanager.CreateSecret", `{"Name": "s"}`, ""},
+		{"kms", "TrentService.Decrypt", `{"KeyId": "k"}`,
+			"kms:Decrypt arn:aws:kms:" + here + ":key/k"},
+		{"kms", "TrentService.Decrypt", `{"KeyId": "alias/k"}`, ""},
+		{"kms", "TrentService.ListKeys", `{}`, "kms:ListKeys *"},
+		{"sqs", "AmazonSQS.SendMessage", `{"QueueUrl": "https://sqs.x/123456789012/q"}`,
+			"sqs:SendMessage arn:aws:sqs:" + here + ":q"},
+		{"sqs", "AmazonSQS.CreateQueue", `{"QueueName": "q"}`,
+			"sqs:CreateQueue arn:aws:sqs:" + here + ":q"},
+		{"sqs", "AmazonSQS.SendMessage", `{"QueueUrl": "q"}`, ""},
+		{"events", "AWSEvents.PutEvents", `{"Entries": [{"Source": "s"}, {"EventBusName": "b"}]}`,
+			"events:PutEvents arn:aws:events:" + here + ":event-bus/default " +
+				"events:PutEvents arn:aws:events:" + here + ":event-bus/b"},
+		{"events", "AWSEvents.PutRule", `{"Name": "r"}`, ""},
+		{"logs", "Logs_20140328.PutLogEvents", `{"logGroupName": "g"}`, ""},
+		{"kms", "TrentService.", `{"KeyId": "k"}`, ""},
+		{"kms", "TrentService.Decrypt", `[]`, ""},
+		{"kms", "TrentService.Decrypt", ``, ""},
+	} {
+		var needed []string
+		g := newGated(t, ststest.Role{}, ststest.Gate{
+			Access: func(r *ststest.SignedRequest) ([]ststest.Access, error) {
+				all, err := ststest.JSONAccess(r)
+				for _, a := range all {
+					needed = append(needed, a.Action+" "+a.Resource)
+				}
+				return all, err
+			},
+		})
+		url := "https://" + row.service + ".eu-central-1.amazonaws.com/"
+		r := g.request(t, "POST", url, row.body, row.service)
+		r.Header.Set("X-Amz-Target", row.target)
+		r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+		g.sign(t, r, r.Header.Get("X-Amz-Content-Sha256"), row.service)
+		status, body := g.serve(r)
+		refusal := "AccessDeniedException"
+		code := 400
+		if row.want == "" {
+			refusal = "UnknownOperationException"
+			code = 501
+		}
+		if got := strings.Join(needed, " "); got != row.want || status != code ||
+			!strings.Contains(body, `"com.amazon.coral.service#`+refusal+`"`) {
+			t.Errorf("%s %s: needs %q, want %q; %d %s", row.target, row.body, got, row.want, status,
+				body)
+		}
+	}
+}
+
+// TestGate_Protocols: a refusal is in the protocol of the request.
+func TestGate_Protocols(t *testing.T) {
+	ask := func(*ststest.SignedRequest) ([]ststest.Access, error) {
+		return []ststest.Access{{Action: "bedrock:InvokeModel", Resource: "*"}}, nil
+	}
+	g := newGated(t, ststest.Role{}, ststest.Gate{Access: ask})
+	for contentType, want := range map[string]string{
+		"application/json": `"__type":"com.amazon.coral.service#AccessDeniedException"`,
+		"application/x-www-form-urlencoded": "<ErrorResponse><Error><Type>Sender</Type>" +
+			"<Code>AccessDenied</Code>",
+	} {
+		const url = "https://bedrock.eu-central-1.amazonaws.com/model/x"
+		r := g.request(t, "POST", url, "x", "bedrock")
+		r.Header.Set("Content-Type", contentType)
+		g.sign(t, r, r.Header.Get("X-Amz-Content-Sha256"), "bedrock")
+		status, body := g.serve(r)
+		if status != 403 || !strings.Contains(body, want) {
+			t.Errorf("%s: got %d %s", contentType, status, body)
+		}
+	}
+}
+
+// TestGate_HEAD: a refusal of HEAD has no body.
+func TestGate_HEAD(t *testing.T) {
+	g := newGated(t, ststest.Role{}, ststest.Gate{})
+	status, body := g.serve(g.request(t, "HEAD", catURL, "", "s3"))
+	if status != 403 || body != "" {
+		t.Errorf("got %d %q", status, body)
+	}
+}
+
+// TestGate_Policies: the policies of role, session, resource and boundary count, as they are when
+// the request comes.
+func TestGate_Policies(t *testing.T) {
+	get := func(g *gated) string { return g.answer(g.request(t, "GET", catURL, "", "s3")) }
+	const onlyPut = `{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+		"Action": "s3:PutObject", "Resource": "*"}}`
+	t.Run("boundary", func(t *testing.T) {
+		role := ststest.Role{Policies: []string{allowAll}, Boundary: onlyPut}
+		g := newGated(t, role, ststest.Gate{})
+		if got := get(g); got != "403 AccessDenied" ||
+			g.lastCause() != "denied: no boundary policy allows it" {
+			t.Errorf("got %s: %s", got, g.lastCause())
+		}
+	})
+	t.Run("changed role", func(t *testing.T) {
+		g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+		if got := get(g); got != "200" {
+			t.Errorf("got %s", got)
+		}
+		// As "AWSRevokeOlderSessions" does: sessions that were issued before lose everything.
+		revoke := `{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*",
+			"Resource": "*", "Condition": {"DateLessThan": {"aws:TokenIssueTime": "%s"}}}}`
+		for instant, want := range map[string]string{
+			"2026-11-29T12:00:00Z": "200", "2026-11-29T12:00:01Z": "403 AccessDenied",
+		} {
+			mustRole(t, g.server, ststest.Role{ARN: roleARN, TrustPolicy: trustAll,
+				Policies: []string{allowAll, fmt.Sprintf(revoke, instant)}})
+			if got := get(g); got != want {
+				t.Errorf("%s: got %s, want %s", instant, got, want)
+			}
+		}
+	})
+	t.Run("resource", func(t *testing.T) {
+		granted, err := iampolicy.Parse(`{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+			"Principal": {"AWS": "` + roleARN + `"}, "Action": "s3:GetObject", "Resource": "*"}}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asked string
+		g := newGated(t, ststest.Role{}, ststest.Gate{
+			ResourcePolicies: func(resource string) []*iampolicy.Policy {
+				asked = resource
+				return []*iampolicy.Policy{granted}
+			},
+		})
+		if got := get(g); got != "200" || asked != "arn:aws:s3:::example-photos/cat.jpg" {
+			t.Errorf("got %s for %s", got, asked)
+		}
+	})
+	t.Run("public", func(t *testing.T) {
+		public, err := iampolicy.Parse(`{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+			"Principal": "*", "Action": "s3:GetObject", "Resource": "*"}}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := newGated(t, ststest.Role{}, ststest.Gate{
+			ResourcePolicies: func(string) []*iampolicy.Policy {
+				return []*iampolicy.Policy{public}
+			},
+		})
+		r := g.request(t, "GET", catURL, "", "s3")
+		for _, name := range []string{"Authorization", "X-Amz-Date", "X-Amz-Security-Token"} {
+			r.Header.Del(name)
+		}
+		if got := g.answer(r); got != "200" {
+			t.Errorf("got %s: %s", got, g.lastCause())
+		}
+	})
+	t.Run("forgotten role", func(t *testing.T) {
+		g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+		if err := g.server.PutRole(ststest.Role{ARN: roleARN, TrustPolicy: trustAll,
+			Policies: []string{`{"Statement": 7}`}}); err == nil ||
+			!strings.Contains(err.Error(), "policy 1: iampolicy: statement 1: not a JSON object") {
+			t.Errorf("got %v", err)
+		}
+		if err := g.server.PutRole(ststest.Role{ARN: roleARN, TrustPolicy: trustAll,
+			Boundary: trustAll}); err == nil ||
+			!strings.Contains(err.Error(), "boundary: policy 1: it has a Principal") {
+			t.Errorf("got %v", err)
+		}
+		if got := get(g); got != "200" {
+			t.Errorf("the failed calls changed the role: %s", got)
+		}
+	})
+}
+
+// TestGate_SessionPolicies: the policies of AssumeRoleWithSAML limit the session.
+func TestGate_SessionPolicies(t *testing.T) {
+	const managed = "arn:aws:iam::123456789012:policy/readers"
+	const onlyGet = `{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+		"Action": "s3:GetObject", "Resource": "*"}}`
+	for _, row := range []struct {
+		name     string
+		form     map[string]string
+		get, put string
+	}{
+		{"none", nil, "200", "200"},
+		{"inline", map[string]string{"Policy": onlyGet}, "200", "403 AccessDenied"},
+		{"managed", map[string]string{"PolicyArns.member.1.arn": managed}, "200",
+			"403 AccessDenied"},
+		{"missing", map[string]string{"PolicyArns.member.1.arn": managed + "x"},
+			"403 AccessDenied", "403 AccessDenied"},
+		{"one of a resource", map[string]string{"Policy": strings.Replace(onlyGet, `"Effect"`,
+			`"Principal": "*", "Effect"`, 1)}, "403 AccessDenied", "403 AccessDenied"},
+		{"malformed", map[string]string{"Policy": `{"Statement": 7}`},
+			"403 AccessDenied", "403 AccessDenied"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+			if err := g.server.PutPolicy(managed, onlyGet); err != nil {
+				t.Fatal(err)
+			}
+			g.credentials = assumeWith(t, g.server, g.clock, row.form)
+			get := g.answer(g.request(t, "GET", catURL, "", "s3"))
+			put := g.answer(g.request(t, "PUT", catURL, "", "s3"))
+			if get != row.get || put != row.put {
+				t.Errorf("got %s and %s: %s", get, put, g.lastCause())
+			}
+		})
+	}
+	s := newServer(t, ststest.Config{})
+	for arn, document := range map[string]string{
+		"readers": onlyGet, managed: "{}", managed + "y": trustAll,
+	} {
+		if err := s.PutPolicy(arn, document); err == nil {
+			t.Errorf("PutPolicy takes %s %s", arn, document)
+		}
+	}
+}
+
+// TestGate_Context: every key that the gate sets, and none of those that it says it never sets.
+func TestGate_Context(t *testing.T) {
+	for condition, want := range map[string]string{
+		`{"StringEquals": {"saml:sub": "SamlExample", "saml:sub_type": "persistent",
+			"saml:namequalifier": "1uAJanUnBc2XeUkHURMht+xam2c=",
+			"aws:PrincipalArn": "` + roleARN + `", "aws:PrincipalAccount": "123456789012",
+			"aws:PrincipalType": "AssumedRole", "aws:ResourceAccount": "123456789012",
+			"aws:FederatedProvider": "` + providerARN + `", "aws:RequestedRegion": "eu-central-1",
+			"aws:UserAgent": "tests", "aws:Referer": "https://example.com/"}}`: "200",
+		`{"StringLike": {"aws:userid": "AROA*:jane@example.com"}}`: "200",
+		`{"DateEquals": {"aws:TokenIssueTime": "2026-11-29T12:00:00Z",
+			"aws:CurrentTime": "2026-11-29T12:00:00Z", "aws:EpochTime": "1795953600"}}`: "200",
+		`{"IpAddress": {"aws:SourceIp": "192.0.2.1"}}`: "200",
+		`{"Bool": {"aws:SecureTransport": "true", "aws:ViaAWSService": "false",
+			"aws:PrincipalIsAWSService": "false"}}`: "200",
+		`{"Null": {"aws:username": "true", "aws:MultiFactorAuthPresent": "true",
+			"saml:aud": "true", "saml:iss": "true", "saml:doc": "true",
+			"aws:SourceIdentity": "true"}}`: "200",
+	} {
+		policy := `{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*",
+			"Resource": "*", "Condition": ` + condition + `}}`
+		g := newGated(t, ststest.Role{Policies: []string{policy}}, ststest.Gate{})
+		r := g.request(t, "GET", catURL, "", "s3")
+		r.Header.Set("User-Agent", "tests")
+		r.Header.Set("Referer", "https://example.com/")
+		if got := g.answer(r); got != want {
+			t.Errorf("%s: got %s: %s", condition, got, g.lastCause())
+		}
+	}
+}

@@ -1,0 +1,369 @@
+package ststest_test
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/seed055b7978/delegation/ststest"
+)
+
+const allowAll = `{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*",
+	"Resource": "*"}}`
+
+const catURL = "https://example-photos.s3.eu-central-1.amazonaws.com/cat.jpg"
+
+func hashOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// TestGate_Signatures: what is wrong with a signature is refused with S3's code, and never passes.
+func TestGate_Signatures(t *testing.T) {
+	set := func(name, value string) func(*gated, *http.Request) {
+		return func(_ *gated, r *http.Request) { r.Header.Set(name, value) }
+	}
+	replace := func(old, new string) func(*gated, *http.Request) {
+		return func(_ *gated, r *http.Request) {
+			value := r.Header.Get("Authorization")
+			if !strings.Contains(value, old) {
+				t.Fatalf("%s is not in %s", old, value)
+			}
+			r.Header.Set("Authorization", strings.Replace(value, old, new, 1))
+		}
+	}
+	later := func(by time.Duration) func(*gated, *http.Request) {
+		return func(g *gated, _ *http.Request) { g.clock.now = g.clock.now.Add(by) }
+	}
+	for _, row := range []struct {
+		name   string
+		change func(*gated, *http.Request)
+		want   string // status and code
+	}{
+		{"good", func(*gated, *http.Request) {}, "200"},
+		{"almost late", later(15 * time.Minute), "200"},
+		{"almost early", later(-15 * time.Minute), "200"},
+		{"late", later(15*time.Minute + time.Second), "403 RequestTimeTooSkewed"},
+		{"early", later(-15*time.Minute - time.Second), "403 RequestTimeTooSkewed"},
+		{"no signature", func(_ *gated, r *http.Request) { r.Header.Del("Authorization") },
+			"403 AccessDenied"},
+		{"another scheme", set("Authorization", "Bearer x"), "400 AuthorizationHeaderMalformed"},
+		{"another version", replace("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"),
+			"400 AuthorizationHeaderMalformed"},
+		{"another key", replace("Credential=ASIA", "Credential=ASIB"), "403 InvalidAccessKeyId"},
+		{"another day", replace("/20261129/", "/20261128/"), "400 AuthorizationHeaderMalformed"},
+		{"another region", replace("/eu-central-1/", "/us-east-1/"), "403 SignatureDoesNotMatch"},
+		{"region of another partition", replace("/eu-central-1/", "/cn-north-1/"),
+			"403 InvalidAccessKeyId"},
+		{"another signature", replace("Signature=", "Signature=0"), "403 SignatureDoesNotMatch"},
+		{"fewer headers", replace("x-amz-security-token", "x-amz-security-tokens"),
+			"403 AccessDenied"},
+		{"header after signing", set("X-Amz-Acl", "public-read"), "403 AccessDenied"},
+		{"another token", set("X-Amz-Security-Token", "x"), "400 InvalidToken"},
+		{"no token", func(_ *gated, r *http.Request) { r.Header.Del("X-Amz-Security-Token") },
+			"400 InvalidToken"},
+		{"another time", set("X-Amz-Date", "20261129T120001Z"), "403 SignatureDoesNotMatch"},
+		{"no time", func(_ *gated, r *http.Request) { r.Header.Del("X-Amz-Date") },
+			"400 AuthorizationHeaderMalformed"},
+		{"no hash", func(_ *gated, r *http.Request) { r.Header.Del("X-Amz-Content-Sha256") },
+			"400 AuthorizationHeaderMalformed"},
+		{"another hash", set("X-Amz-Content-Sha256", hashOf("x")), "403 SignatureDoesNotMatch"},
+		{"another body", func(_ *gated, r *http.Request) {
+			r.Body = http.NoBody
+		}, "400 XAmzContentSHA256Mismatch"},
+		{"another method", func(_ *gated, r *http.Request) { r.Method = http.MethodGet },
+			"403 SignatureDoesNotMatch"},
+		{"another path", func(_ *gated, r *http.Request) { r.URL.Path = "/dog.jpg" },
+			"403 SignatureDoesNotMatch"},
+		{"another query", func(_ *gated, r *http.Request) { r.URL.RawQuery = "acl" },
+			"403 SignatureDoesNotMatch"},
+		{"broken query", func(_ *gated, r *http.Request) { r.URL.RawQuery = "a;b" },
+			"400 AuthorizationHeaderMalformed"},
+		{"another host", func(_ *gated, r *http.Request) { r.Host = "x." + r.Host },
+			"403 SignatureDoesNotMatch"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+			r := g.request(t, http.MethodPut, catURL, "meow", "s3")
+			row.change(g, r)
+			if got := g.answer(r); got != row.want {
+				t.Errorf("got %s, want %s: %s", got, row.want, g.lastCause())
+			}
+			if passed := len(g.passed) == 1; passed != (row.want == "200") {
+				t.Errorf("passed: %q", g.passed)
+			}
+		})
+	}
+}
+
+// answer is the status, and the code of a refusal in any protocol.
+func (g *gated) answer(r *http.Request) string {
+	status, _ := g.serve(r)
+	if status == http.StatusOK {
+		return "200"
+	}
+	calls := g.server.Calls()
+	return fmt.Sprint(status, " ", calls[len(calls)-1].Code)
+}
+
+// TestGate_ExpiredSession: credentials end when they end, and not with their signature.
+func TestGate_ExpiredSession(t *testing.T) {
+	g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+	g.clock.now = g.clock.now.Add(time.Hour - time.Second)
+	if got := g.answer(g.request(t, "GET", catURL, "", "s3")); got != "200" {
+		t.Errorf("got %s: %s", got, g.lastCause())
+	}
+	g.clock.now = g.clock.now.Add(time.Second)
+	if got := g.answer(g.request(t, "GET", catURL, "", "s3")); got != "400 ExpiredToken" {
+		t.Errorf("got %s: %s", got, g.lastCause())
+	}
+}
+
+// TestGate_UnsignedPayload: S3 takes a payload that is not signed, and other services do not.
+func TestGate_UnsignedPayload(t *testing.T) {
+	g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+	r := httptest.NewRequest("PUT", catURL, strings.NewReader("meow"))
+	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	g.sign(t, r, "UNSIGNED-PAYLOAD", "s3")
+	if got := g.answer(r); got != "200" || g.passed[0] != "PUT /cat.jpg meow" {
+		t.Errorf("got %s %q: %s", got, g.passed, g.lastCause())
+	}
+	r = httptest.NewRequest("POST", "https://kms.eu-central-1.amazonaws.com/",
+		strings.NewReader(`{"KeyId": "k"}`))
+	r.Header.Set("X-Amz-Target", "TrentService.Decrypt")
+	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	g.sign(t, r, "UNSIGNED-PAYLOAD", "kms")
+	if got := g.answer(r); got != "400 InvalidSignatureException" {
+		t.Errorf("got %s: %s", got, g.lastCause())
+	}
+}
+
+// presigned returns a request by a URL of AWS's SDK.
+func (g *gated) presigned(t *testing.T, url, expires string) *http.Request {
+	t.Helper()
+	r := httptest.NewRequest("GET", url, nil)
+	query := r.URL.Query()
+	query.Set("X-Amz-Expires", expires)
+	r.URL.RawQuery = query.Encode()
+	signed, _, err := v4.NewSigner().PresignHTTP(t.Context(), g.credentials, r,
+		"UNSIGNED-PAYLOAD", "s3", "eu-central-1", g.clock.Now(),
+		func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return httptest.NewRequest("GET", signed, nil)
+}
+
+// TestGate_Presigned: a presigned URL is good until it ends or the session does, for what it says.
+func TestGate_Presigned(t *testing.T) {
+	for _, row := range []struct {
+		name, expires string
+		later         time.Duration
+		change        func(string) string
+		want          string
+	}{
+		{"good", "900", 0, nil, "200"},
+		{"older than a header may be", "1800", 20 * time.Minute, nil, "200"},
+		{"almost at its end", "900", 900*time.Second - 1, nil, "200"},
+		{"at its end", "900", 900 * time.Second, nil, "403 AccessDenied"},
+		{"after the session", "7200", time.Hour, nil, "400 ExpiredToken"},
+		{"early", "900", -16 * time.Minute, nil, "403 RequestTimeTooSkewed"},
+		{"too long", "604801", 0, nil, "400 AuthorizationHeaderMalformed"},
+		{"without time", "0", 0, nil, "400 AuthorizationHeaderMalformed"},
+		{"longer by hand", "900", 0, func(u string) string {
+			return strings.Replace(u, "X-Amz-Expires=900", "X-Amz-Expires=9000", 1)
+		}, "403 SignatureDoesNotMatch"},
+		{"another key", "900", 0, func(u string) string {
+			return strings.Replace(u, "/cat.jpg", "/dog.jpg", 1)
+		}, "403 SignatureDoesNotMatch"},
+		{"one more parameter", "900", 0, func(u string) string { return u + "&versionId=1" },
+			"403 SignatureDoesNotMatch"},
+		{"a parameter twice", "900", 0, func(u string) string { return u + "&X-Amz-Expires=900" },
+			"400 AuthorizationHeaderMalformed"},
+		{"without a signature", "900", 0, func(u string) string {
+			return u[:strings.Index(u, "&X-Amz-Signature=")]
+		}, "400 AuthorizationHeaderMalformed"},
+		{"without a token", "900", 0, func(u string) string {
+			return strings.Replace(u, "X-Amz-Security-Token=", "X-Amz-Security-Tokens=", 1)
+		}, "400 InvalidToken"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+			r := g.presigned(t, catURL, row.expires)
+			if row.change != nil {
+				r = httptest.NewRequest("GET", row.change(r.URL.String()), nil)
+			}
+			g.clock.now = g.clock.now.Add(row.later)
+			if got := g.answer(r); got != row.want {
+				t.Errorf("got %s, want %s: %s", got, row.want, g.lastCause())
+			}
+		})
+	}
+}
+
+// chunked returns a request whose payload is in two signed chunks and an end, as S3's examples have
+// it. It signs on its own.
+func (g *gated) chunked(t *testing.T, trailer bool, change func([]byte) []byte) *http.Request {
+	t.Helper()
+	const payload = "meow and purr"
+	kind := "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+	if trailer {
+		kind += "-TRAILER"
+	}
+	r := httptest.NewRequest("PUT", catURL, nil)
+	r.Header.Set("X-Amz-Content-Sha256", kind)
+	r.Header.Set("X-Amz-Decoded-Content-Length", fmt.Sprint(len(payload)))
+	r.Header.Set("Content-Encoding", "aws-chunked")
+	if trailer {
+		r.Header.Set("X-Amz-Trailer", "x-amz-checksum-crc32")
+	}
+	g.sign(t, r, kind, "s3")
+	mac := func(key []byte, text string) []byte {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte(text))
+		return h.Sum(nil)
+	}
+	key := []byte("AWS4" + g.credentials.SecretAccessKey)
+	for _, part := range []string{"20261129", "eu-central-1", "s3", "aws4_request"} {
+		key = mac(key, part)
+	}
+	_, previous, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
+	sign := func(what string, more ...string) string {
+		lines := append([]string{"AWS4-HMAC-SHA256-" + what, "20261129T120000Z",
+			"20261129/eu-central-1/s3/aws4_request", previous}, more...)
+		previous = hex.EncodeToString(mac(key, strings.Join(lines, "\n")))
+		return previous
+	}
+	var body bytes.Buffer
+	for _, chunk := range []string{payload[:5], payload[5:], ""} {
+		fmt.Fprintf(&body, "%x;chunk-signature=%s\r\n%s", len(chunk),
+			sign("PAYLOAD", hashOf(""), hashOf(chunk)), chunk)
+		if chunk != "" {
+			body.WriteString("\r\n")
+		}
+	}
+	if trailer {
+		const line = "x-amz-checksum-crc32:abcd"
+		body.WriteString(line + "\r\nx-amz-trailer-signature:" +
+			sign("TRAILER", hashOf(line+"\n")) + "\r\n")
+	}
+	body.WriteString("\r\n")
+	sent := body.Bytes()
+	if change != nil {
+		sent = change(sent)
+	}
+	changed := httptest.NewRequest("PUT", catURL, bytes.NewReader(sent))
+	changed.Header = r.Header
+	return changed
+}
+
+// TestGate_Chunks: signed chunks are checked one by one, and next gets the payload alone.
+func TestGate_Chunks(t *testing.T) {
+	swap := func(old, new string) func([]byte) []byte {
+		return func(b []byte) []byte { return bytes.Replace(b, []byte(old), []byte(new), 1) }
+	}
+	for _, row := range []struct {
+		name    string
+		trailer bool
+		change  func([]byte) []byte
+		want    string
+	}{
+		{"good", false, nil, "200"},
+		{"good with a trailer", true, nil, "200"},
+		{"another payload", false, swap("purr", "PURR"), "403 SignatureDoesNotMatch"},
+		{"another signature", false, swap("chunk-signature=", "chunk-signature=0"),
+			"403 SignatureDoesNotMatch"},
+		{"no signature", false, swap(";chunk-signature=", ";x="), "403 SignatureDoesNotMatch"},
+		{"cut", false, func(b []byte) []byte { return b[:len(b)-100] },
+			"400 XAmzContentSHA256Mismatch"},
+		{"more at the end", false, func(b []byte) []byte { return append(b, "x"...) },
+			"400 XAmzContentSHA256Mismatch"},
+		{"another trailer", true, swap("crc32:abcd", "crc32:abce"),
+			"400 XAmzContentSHA256Mismatch"},
+		{"a large size", false, swap("5;", "ffffffff;"), "400 XAmzContentSHA256Mismatch"},
+		{"no framing", false, func([]byte) []byte { return []byte("meow and purr") },
+			"400 XAmzContentSHA256Mismatch"},
+		{"nothing", false, func([]byte) []byte { return nil }, "400 XAmzContentSHA256Mismatch"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+			got := g.answer(g.chunked(t, row.trailer, row.change))
+			if got != row.want {
+				t.Errorf("got %s, want %s: %s", got, row.want, g.lastCause())
+			}
+			if got == "200" && g.passed[0] != "PUT /cat.jpg meow and purr" {
+				t.Errorf("passed: %q", g.passed)
+			}
+		})
+	}
+}
+
+// TestGate_UnsignedChunks: the SDKs' default for uploads over TLS, with a checksum as trailer.
+func TestGate_UnsignedChunks(t *testing.T) {
+	var header http.Header
+	g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+	g.handler = g.server.Gate(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		header = r.Header
+	}), ststest.Gate{})
+	const kind = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+	const body = "4\r\nmeow\r\n0\r\nx-amz-checksum-crc32:q83v\r\n\r\n"
+	r := httptest.NewRequest("PUT", catURL, strings.NewReader(body))
+	r.Header.Set("X-Amz-Content-Sha256", kind)
+	r.Header.Set("X-Amz-Decoded-Content-Length", "4")
+	r.Header.Set("X-Amz-Trailer", "x-amz-checksum-crc32")
+	r.Header.Set("Content-Encoding", "aws-chunked,gzip")
+	g.sign(t, r, kind, "s3")
+	if got := g.answer(r); got != "200" {
+		t.Fatalf("got %s: %s", got, g.lastCause())
+	}
+	for name, want := range map[string]string{
+		"X-Amz-Checksum-Crc32":         "q83v",
+		"Content-Encoding":             "gzip",
+		"Content-Length":               "4",
+		"X-Amz-Trailer":                "",
+		"X-Amz-Decoded-Content-Length": "",
+	} {
+		if got := header.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestGate_Bounds: a body that is too large is refused before it is hashed, and an Access that
+// fails or says nothing lets nobody in.
+func TestGate_Bounds(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		gate ststest.Gate
+		want string
+	}{
+		{"at the bound", ststest.Gate{MaxBody: 4}, "200"},
+		{"above the bound", ststest.Gate{MaxBody: 3}, "413 EntityTooLarge"},
+		{"an error", ststest.Gate{Access: func(*ststest.SignedRequest) ([]ststest.Access, error) {
+			return nil, errors.New("unknown")
+		}}, "501 NotImplemented"},
+		{"no access", ststest.Gate{Access: func(*ststest.SignedRequest) ([]ststest.Access, error) {
+			return nil, nil
+		}}, "501 NotImplemented"},
+		{"no action", ststest.Gate{Access: func(*ststest.SignedRequest) ([]ststest.Access, error) {
+			return []ststest.Access{{Resource: "*"}}, nil
+		}}, "403 AccessDenied"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			g := newGated(t, ststest.Role{Policies: []string{allowAll}}, row.gate)
+			if got := g.answer(g.request(t, "PUT", catURL, "meow", "s3")); got != row.want {
+				t.Errorf("got %s, want %s: %s", got, row.want, g.lastCause())
+			}
+		})
+	}
+}
