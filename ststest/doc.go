@@ -19,6 +19,10 @@
 // DurationSeconds and SessionNotOnOrAfter limit a session, whichever is shorter.
 // The SessionDuration attribute is for the console and shortens no session here.
 //
+// [Server.Gate] is for fakes of other services. It checks the signatures of requests with
+// credentials that the Server issued, and evaluates the policies of role and session by the package
+// iampolicy, which also judges trust policies.
+//
 // [Server.Federation] is the endpoint that turns the credentials into console
 // sign-in URLs, and the one that such a URL leads to.
 //
@@ -103,6 +107,14 @@
 //   - A condition key with several values and no ForAnyValue or ForAllValues is refused by PutRole.
 //   - A condition in a statement for SAML that cannot be evaluated is refused by PutRole, by name.
 //
+// The gate ([Server.Gate]):
+//
+//   - The order of the checks is ours: scope, signed headers, signature, times, payload, policies.
+//   - Every header that begins with x-amz- must be signed.
+//   - A request needs all its permissions at once, as DeleteObjects does not at S3.
+//   - Requests without Authorization are anonymous at S3, and refused by other services.
+//   - Messages for bad signatures are shorter than AWS's.
+//
 // The order of the checks, and the messages for bad session tags, transitive tag
 // keys, SessionDuration, several session names and policy ARNs, are ours. AWS's
 // packed binary size is secret: PackedPolicySize is an estimate by a model that was
@@ -113,8 +125,9 @@
 //
 // It accepts one assertion as often as AWS does, any number of times in five
 // minutes. Recipient is not compared with anything but the trust policy, except
-// in the mode Required. It does not check whether a session policy says anything IAM would
-// accept. Permission policies do not exist, and no action of STS other than
-// AssumeRoleWithSAML and GetCallerIdentity does. Presigned URLs are not accepted.
+// in the mode Required. AssumeRoleWithSAML does not check whether a session policy says anything
+// IAM would accept; a gate refuses every request of a session whose policy it cannot evaluate. No
+// action of STS other than AssumeRoleWithSAML and GetCallerIdentity exists, and these two take no
+// presigned URLs.
 // The console sign-in leads to no console.
 package ststest
