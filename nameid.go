@@ -67,6 +67,12 @@ func (e NameIDEncoding) validate() error {
 	return fmt.Errorf("%.80q is neither %s nor %s", string(e), NameIDHashed, NameIDEscaped)
 }
 
+// looksEncoded tells whether a text has the characters of an encoded NameID alone.
+func looksEncoded(text string) bool {
+	const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789-_."
+	return strings.Trim(text, alphabet) == ""
+}
+
 func escapedNameID(nameID string) string {
 	escaped := escape(nameID, plainInFolder)
 	if len(escaped) > maxNameID {

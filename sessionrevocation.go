@@ -2,6 +2,7 @@ package delegation
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/iam"
@@ -20,6 +21,10 @@ type SessionRevocation struct {
 	// Subject is ${saml:sub} of the sessions: the NameID, which is the token's sub unless another
 	// one is set. Empty: the sessions of everybody.
 	Subject string
+	// Encoding is that of the target, see Target.NameIDEncoding. With it, Subject is the NameID
+	// before it is encoded. If Subject looks like an encoded one, as CloudTrail shows it, the policy
+	// denies both: the sessions of its encoding, and those of the NameID itself.
+	Encoding NameIDEncoding
 	// NameQualifier is ${saml:namequalifier}, and required with Subject: see [NameQualifier], or
 	// Credentials.NameQualifier.
 	NameQualifier string
@@ -31,13 +36,38 @@ type SessionRevocation struct {
 
 // Policy returns the policy, as JSON. It has the form of AWSRevokeOlderSessions, the policy that
 // IAM's console attaches. Without IssuedBefore, or with only one of Subject and NameQualifier, it
-// is an error with [CodeConfigInvalid].
+// is an error with [CodeConfigInvalid]. A Subject that Encoding refuses is one with
+// [CodeNameIDInvalid].
 func (r SessionRevocation) Policy() (string, error) {
-	policy, err := iam.RevocationPolicy(iam.Sessions(r))
+	subjects, err := r.subjects()
+	if err != nil {
+		return "", err
+	}
+	policy, err := iam.RevocationPolicy(iam.Sessions{
+		IssuedBefore:   r.IssuedBefore,
+		Subjects:       subjects,
+		NameQualifier:  r.NameQualifier,
+		SourceIdentity: r.SourceIdentity,
+	})
 	if err != nil {
 		return "", newError(CodeConfigInvalid, "the revocation: %w", err)
 	}
 	return policy, nil
+}
+
+// subjects are the NameIDs that are meant, each once.
+func (r SessionRevocation) subjects() ([]string, error) {
+	if r.Subject == "" {
+		return nil, nil
+	}
+	encoded, err := r.Encoding.Encode(r.Subject)
+	if err != nil {
+		return nil, err
+	}
+	if r.Encoding != "" && !looksEncoded(r.Subject) {
+		return []string{encoded}, nil
+	}
+	return slices.Compact([]string{r.Subject, encoded}), nil
 }
 
 // NameQualifier returns ${saml:namequalifier} of the sessions of a SAML provider. With the subject,

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/iampolicy"
 )
 
 const revokedProvider = "arn:aws:iam::123456789012:saml-provider/MySAMLIdP"
@@ -113,4 +114,67 @@ func TestSessionRevocation(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, policy, err)
 		}
 	}
+}
+
+// TestSessionRevocation_Encoded: the sessions of a user whose NameID is encoded end, whether the
+// subject is the token's or the one that CloudTrail shows, and nobody else's.
+func TestSessionRevocation_Encoded(t *testing.T) {
+	for _, encoding := range []delegation.NameIDEncoding{"", "escaped", "hashed"} {
+		for _, subject := range []string{"alice", "repo:octo/app", "日本", "repo_3aocto_2fapp"} {
+			if encoding == "" && subject == "日本" {
+				continue // no policy of IAM can have it
+			}
+			nameID := must(encoding.Encode(subject))
+			for _, said := range []string{subject, nameID} {
+				text, err := delegation.SessionRevocation{
+					IssuedBefore:  start,
+					Subject:       said,
+					Encoding:      encoding,
+					NameQualifier: "q",
+				}.Policy()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for who, denied := range map[string]bool{
+					nameID: true, nameID + "x": false, "bob": false, "日本!": false,
+				} {
+					if got := deniesSubject(t, text, who); got != denied {
+						t.Errorf("%s of %q, said as %q: %q is denied: %t", encoding, subject, said,
+							who, got)
+					}
+				}
+			}
+		}
+	}
+	_, err := delegation.SessionRevocation{
+		IssuedBefore:  start,
+		Subject:       "a\xff",
+		Encoding:      "hashed",
+		NameQualifier: "q",
+	}.Policy()
+	if !errors.Is(err, delegation.CodeNameIDInvalid) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// deniesSubject tells whether a policy denies a session of a subject that was issued before.
+func deniesSubject(t *testing.T, policy, subject string) bool {
+	t.Helper()
+	d, err := iampolicy.Set{Identity: []*iampolicy.Policy{must(iampolicy.Parse(policy))}}.Decide(
+		iampolicy.Request{
+			Principal: iampolicy.Principal{
+				ARN: "arn:aws:sts::123456789012:assumed-role/photo-user/session",
+			},
+			Action:   "s3:GetObject",
+			Resource: "arn:aws:s3:::photos/x",
+			Context: iampolicy.Context{
+				"saml:sub":           {subject},
+				"saml:namequalifier": {"q"},
+				"aws:TokenIssueTime": {start.Add(-time.Hour).Format(time.RFC3339)},
+			},
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Effect == iampolicy.DeniedExplicitly
 }

@@ -15,9 +15,9 @@ type Sessions struct {
 	// IssuedBefore is when the credentials of the oldest session that stays were issued. It is
 	// rounded up to a whole second, because AWS may write the time of issue without a fraction.
 	IssuedBefore time.Time
-	// Subject is ${saml:sub}. Empty: of any subject.
-	Subject string
-	// NameQualifier is ${saml:namequalifier}, and given with Subject.
+	// Subjects are values of ${saml:sub}, one of which counts. Empty: of any subject.
+	Subjects []string
+	// NameQualifier is ${saml:namequalifier}, and given with Subjects.
 	NameQualifier string
 	// SourceIdentity is aws:SourceIdentity. Empty: of any, and of none.
 	SourceIdentity string
@@ -30,7 +30,7 @@ func RevocationPolicy(s Sessions) (string, error) {
 	if s.IssuedBefore.IsZero() {
 		return "", errors.New("there is no time before which sessions are revoked")
 	}
-	if (s.Subject == "") != (s.NameQualifier == "") {
+	if (len(s.Subjects) == 0) != (s.NameQualifier == "") {
 		return "", errors.New("a subject and its name qualifier belong together: " +
 			"a subject is unique for one SAML provider only")
 	}
@@ -38,20 +38,10 @@ func RevocationPolicy(s Sessions) (string, error) {
 	if before.Before(s.IssuedBefore) {
 		before = before.Add(time.Second)
 	}
-	conditions := map[string]map[string]string{
+	conditions := map[string]condition{
 		"DateLessThan": {"aws:TokenIssueTime": before.Format(time.RFC3339)},
 	}
-	whose := map[string]string{}
-	for key, value := range map[string]string{
-		"saml:sub":           s.Subject,
-		"saml:namequalifier": s.NameQualifier,
-		"aws:SourceIdentity": s.SourceIdentity,
-	} {
-		if value != "" {
-			whose[key] = withoutVariables(value)
-		}
-	}
-	if len(whose) > 0 {
+	if whose := s.whose(); len(whose) > 0 {
 		conditions["StringEquals"] = whose
 	}
 	return policyText(statement{
@@ -60,6 +50,29 @@ func RevocationPolicy(s Sessions) (string, error) {
 		Resource:  "*",
 		Condition: conditions,
 	})
+}
+
+// whose is the condition on those whose sessions they are; empty: everybody's.
+func (s Sessions) whose() condition {
+	whose := condition{}
+	switch len(s.Subjects) {
+	case 0:
+	case 1:
+		whose["saml:sub"] = withoutVariables(s.Subjects[0])
+	default:
+		var subjects []string
+		for _, subject := range s.Subjects {
+			subjects = append(subjects, withoutVariables(subject))
+		}
+		whose["saml:sub"] = subjects
+	}
+	if s.NameQualifier != "" {
+		whose["saml:namequalifier"] = withoutVariables(s.NameQualifier)
+	}
+	if s.SourceIdentity != "" {
+		whose["aws:SourceIdentity"] = withoutVariables(s.SourceIdentity)
+	}
+	return whose
 }
 
 // withoutVariables writes a text so that IAM reads it as it is: ${$} is a dollar sign (IAM User

@@ -85,6 +85,7 @@ func (o *RevokeOptions) Revoke(environment []string) (*Revoked, error) {
 	sessions := delegation.SessionRevocation{
 		Subject:        o.Subject,
 		SourceIdentity: o.SourceIdentity,
+		Encoding:       delegation.NameIDEncoding(target.NameIDEncoding),
 	}
 	var problems []error
 	for _, fill := range []error{
@@ -101,7 +102,7 @@ func (o *RevokeOptions) Revoke(environment []string) (*Revoked, error) {
 	}
 	policy, err := sessions.Policy()
 	if err == nil {
-		err = errors.Join(CheckCharacters(o.Subject), CheckCharacters(o.SourceIdentity))
+		err = CheckCharacters(policy)
 	}
 	if err != nil {
 		return nil, config.Usage(Plain(err))
