@@ -200,12 +200,15 @@ func auth0Shape(r *refusal) any {
 	}{r.code, r.description, r.status}
 }
 
-// containerShape is the body that the AWS SDK for Go reads.
+// containerShape is the body that the AWS SDKs read: that for Go reads the small names, and that
+// for JavaScript (fromHttp) the large ones, with a 4xx alone.
 func containerShape(r *refusal) any {
 	return struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	}{r.code, r.description}
+		Code         string `json:"code"`
+		Message      string `json:"message"`
+		LargeCode    string `json:"Code"`
+		LargeMessage string `json:"Message"`
+	}{r.code, r.description, r.code, r.description}
 }
 
 // endpoint is how the requests for one path are answered.

@@ -112,8 +112,11 @@ func TestContainerRequest(t *testing.T) {
 				return
 			}
 			a.refused(t, row.status, "invalid_request", row.description)
-			if len(a.json) != 2 || a.text("code") == "" || a.text("message") == "" {
+			if len(a.json) != 4 || a.text("code") == "" || a.text("message") == "" {
 				t.Errorf("the SDK for Go reads code and message, not %s", a.body)
+			}
+			if a.text("Code") != a.text("code") || a.text("Message") != a.text("message") {
+				t.Errorf("the SDK for JavaScript reads Code and Message, not %s", a.body)
 			}
 			refused := `"level":"INFO","msg":"request refused","method":"GET","path":"/credentials"`
 			if seen.times != 0 || strings.Count(log.String(), refused) != 1 {

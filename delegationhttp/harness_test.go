@@ -293,7 +293,9 @@ func (a answer) refused(t testing.TB, status int, code, description string) {
 		"error": code, "error_description": description, "status": float64(status),
 	}
 	if _, aws := a.json["message"]; aws {
-		words = map[string]any{"code": code, "message": description}
+		words = map[string]any{
+			"code": code, "message": description, "Code": code, "Message": description,
+		}
 	}
 	if a.status != status || object(a.json) != object(words) {
 		t.Errorf("got %d %s, want %d %s", a.status, a.body, status, object(words))
