@@ -29,6 +29,14 @@ func (s surroundings) configured(
 	if err != nil {
 		return nil, err
 	}
+	return s.build(ctx, loaded, from, verbose, change)
+}
+
+// build is configured for settings that are loaded.
+func (s surroundings) build(
+	ctx context.Context, loaded *config.Settings, from *config.Source, verbose bool,
+	change func(*config.Settings),
+) (*service.Service, error) {
 	loaded.TLS = config.TLSSettings{}
 	if change != nil {
 		change(loaded)

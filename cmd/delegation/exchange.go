@@ -19,6 +19,8 @@ type exchangeFlags struct {
 	tokenFlags
 	format      string
 	showSecrets bool
+	cache       bool
+	cacheDir    string
 }
 
 func exchangeCommand(s surroundings) *cobra.Command {
@@ -38,6 +40,10 @@ never from an argument. --format says what it writes to standard output:
 
 All of these are secrets. They go to a terminal only with --show-secrets.
 
+The AWS CLI runs a credential_process anew for each command. --cache keeps the
+credentials in a file that only you may read, and returns them for the same
+token, target and configuration until they expire, without running rules.
+
 If the exchange is refused, a line on standard error has the stage, the code and
 the remedy, and the exit code is 1. --verbose adds the audit record.`,
 		Example: `  delegation exchange --config /etc/delegation/delegation.yaml \
@@ -50,6 +56,10 @@ the remedy, and the exit code is 1. --verbose adds the audit record.`,
 		"env, json or console-url")
 	command.Flags().BoolVar(&f.showSecrets, "show-secrets", false,
 		"write secrets to a terminal too")
+	command.Flags().BoolVar(&f.cache, "cache", false,
+		"keep credentials in a file until they expire")
+	command.Flags().StringVar(&f.cacheDir, "cache-dir", "", "`folder` of --cache, by default "+
+		"delegation in XDG_CACHE_HOME or ~/.cache")
 	shapes := cobra.FixedCompletions(
 		[]cobra.Completion{"process", "env", "json", "console-url"},
 		cobra.ShellCompDirectiveNoFileComp)
@@ -62,11 +72,10 @@ func (f *exchangeFlags) run(c *cobra.Command, s surroundings) error {
 	if err := f.validate(s); err != nil {
 		return err
 	}
-	built, token, err := f.open(c, s, func(l *config.Settings) {
-		forgetful(l)
-		// It is checked, whether the service offers it or not.
-		l.HTTP.Console.Enabled = f.format == "console-url"
-	})
+	if f.cache {
+		return f.runCached(c, s)
+	}
+	built, token, err := f.open(c, s, f.change)
 	if err != nil {
 		return err
 	}
@@ -85,12 +94,64 @@ func (f *exchangeFlags) run(c *cobra.Command, s surroundings) error {
 	return s.print(append(text, '\n'))
 }
 
+// change prepares the settings for one exchange.
+func (f *exchangeFlags) change(l *config.Settings) {
+	forgetful(l)
+	// It is checked, whether the service offers it or not.
+	l.HTTP.Console.Enabled = f.format == "console-url"
+}
+
+// runCached prints the credentials that are kept, or else exchanges the token.
+func (f *exchangeFlags) runCached(c *cobra.Command, s surroundings) error {
+	loaded, from, err := config.Load(f.configFile, s.environment)
+	if err != nil {
+		return err
+	}
+	token, err := s.readToken(f.tokenFile)
+	if err != nil {
+		return err
+	}
+	cache, err := s.openCache(f, token, loaded, from)
+	if err != nil {
+		return err
+	}
+	defer cache.store.Close()
+	done := s.progress(c, "Exchanging the token")
+	defer done()
+	credentials, err := cache.cached(c.Context(),
+		func() (*delegation.Credentials, service.Files, error) {
+			built, err := s.build(c.Context(), loaded, from, verbose(c), f.change)
+			if err != nil {
+				return nil, nil, err
+			}
+			defer built.Close()
+			made, err := built.Delegator.Exchange(c.Context(), token, f.target)
+			return made, from.Files(), err
+		})
+	if err != nil {
+		return err
+	}
+	text, err := formats[f.format](c.Context(), nil, credentials)
+	if err != nil {
+		return err
+	}
+	done()
+	return s.print(append(text, '\n'))
+}
+
 func (f *exchangeFlags) validate(s surroundings) error {
 	if formats[f.format] == nil {
 		return config.Usagef("--format is %.40q, not process, env, json or console-url", f.format)
 	}
 	if err := f.requireTarget("exchange"); err != nil {
 		return err
+	}
+	if f.cacheDir != "" && !f.cache {
+		return config.Usage(errors.New("--cache-dir has no effect without --cache"))
+	}
+	if f.cache && f.format == "console-url" {
+		return config.Usage(errors.New("--cache is not for console-url, whose session ends with " +
+			"the credentials: leave --cache out, so that they are fresh"))
 	}
 	if !f.showSecrets && term.IsTerminal(s.stdout) {
 		return config.Usage(errors.New("the output is a secret and would be on the screen: " +

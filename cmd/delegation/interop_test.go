@@ -184,6 +184,36 @@ func TestInterop_CredentialProcess(t *testing.T) {
 	}
 }
 
+// TestInterop_CredentialProcessCached: the AWS CLI runs a credential_process anew for each command,
+// and --cache makes one call of three.
+func TestInterop_CredentialProcessCached(t *testing.T) {
+	needs(t, "aws", "awscli")
+	for flags, want := range map[string]int{"": 3, " --cache --cache-dir %s": 1} {
+		w := newWorld(t)
+		if flags != "" {
+			flags = fmt.Sprintf(flags, filepath.Join(w.folder, "cache"))
+		}
+		profile := w.write(t, "aws-profile", fmt.Sprintf(
+			"[profile delegation]\ncredential_process = %s exchange --config %s --target %s "+
+				"--token-file %s%s\nregion = %s\n", binary(t), w.configFile(t, ""),
+			service.DemoTarget, w.write(t, "token", w.token(nil)), flags, service.DemoRegion))
+		for range 3 {
+			code, out, said := program(t, []string{
+				"AWS_CONFIG_FILE=" + profile,
+				"AWS_SHARED_CREDENTIALS_FILE=" + filepath.Join(w.folder, "none"),
+				"AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL_STS=" + w.awsURL,
+			}, "", "aws", "--profile", "delegation", "sts", "get-caller-identity",
+				"--query", "Arn", "--output", "text")
+			if code != 0 || strings.TrimSpace(out) != editorAlice {
+				t.Fatalf("%q: exit code %d: %s%s", flags, code, out, said)
+			}
+		}
+		if got := w.assumed(); got != want {
+			t.Errorf("%q: three commands made %d calls, want %d", flags, got, want)
+		}
+	}
+}
+
 // TestInterop_Boto3: one Python process that keeps its session picks up a rotated token file when
 // it refreshes. Sessions of 15 minutes are always within botocore's time for a refresh.
 func TestInterop_Boto3(t *testing.T) {

@@ -1,0 +1,274 @@
+// Package credentialfile keeps the credentials of one user in files, for commands that run one
+// after another. A file is found by a key, belongs to the user alone, and is replaced as a whole.
+// What others could have written or read is refused, and never used.
+package credentialfile
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	// maxFile is more than an entry has: AWS promises no size of a session token, and those that
+	// it hands out have a few thousand bytes.
+	maxFile = 1 << 20
+	// locks is how many lock files there are. Keys that share one wait for each other.
+	locks = 16
+
+	folderMode = 0o700
+	fileMode   = 0o600
+
+	suffix    = ".json"
+	newSuffix = ".new"
+	// abandoned is how old a file must be that no process can still be writing.
+	abandoned = time.Hour
+)
+
+// Key finds an entry. It is a hash, and says nothing of what it was made of.
+type Key [32]byte
+
+// name is the file of a key.
+func (k Key) name() string { return hex.EncodeToString(k[:]) + suffix }
+
+// lockName is the lock file of a key.
+func (k Key) lockName() string { return fmt.Sprintf("lock-%x", k[0]%locks) }
+
+// Entry is what a file has.
+type Entry struct {
+	Expiration time.Time
+	// Sources are files and folders that the credentials depend on, and Digest is what they
+	// contained. The caller compares.
+	Sources []string
+	Digest  []byte
+	// Credentials are in the caller's form. They are secrets.
+	Credentials json.RawMessage
+}
+
+// Store is a folder of entries.
+type Store struct {
+	folder string
+	root   *os.Root
+	now    func() time.Time
+}
+
+// Open opens a folder, and makes it if it is not there, for the user alone. A folder that is a
+// link, belongs to another user, or that others may enter is an error, and so is every folder on a
+// system without owners of files. now is the clock; nil: time.Now.
+func Open(folder string, now func() time.Time) (*Store, error) {
+	if !supported {
+		return nil, errors.New("this system has no owners and modes of files that can be checked")
+	}
+	if now == nil {
+		now = time.Now
+	}
+	if err := os.MkdirAll(folder, folderMode); err != nil {
+		return nil, err
+	}
+	// What is checked is what is used, whatever becomes of the path later.
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{folder: folder, root: root, now: now}
+	if err := s.checkFolder(); err != nil {
+		_ = root.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends the use of the folder.
+func (s *Store) Close() { _ = s.root.Close() }
+
+func (s *Store) checkFolder() error {
+	path, err := os.Lstat(s.folder)
+	if err != nil {
+		return err
+	}
+	if path.Mode()&fs.ModeSymlink != 0 {
+		return fmt.Errorf("%s is a link: name the folder itself", s.folder)
+	}
+	opened, err := s.root.Stat(".")
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(path, opened) {
+		return fmt.Errorf("%s was replaced while it was opened", s.folder)
+	}
+	return checkOwn(s.folder, opened)
+}
+
+// checkOwn refuses what belongs to another user, or what others may use.
+func checkOwn(path string, info fs.FileInfo) error {
+	if !isOwn(info) {
+		return fmt.Errorf("%s belongs to another user, or has a second name", path)
+	}
+	if others := info.Mode().Perm() & 0o077; others != 0 {
+		return fmt.Errorf("%s has the mode %04o, so other users may read or change it: "+
+			"run chmod go= %s", path, info.Mode().Perm(), path)
+	}
+	return nil
+}
+
+// Find returns the entry of a key that has not expired. It returns false if there is none, or none
+// that can be read. A file that is not the user's own, or that others may use, is an error.
+func (s *Store) Find(key Key) (*Entry, bool, error) {
+	text, err := s.read(key.name())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	entry := new(Entry)
+	if json.Unmarshal(text, entry) != nil || !entry.Expiration.After(s.now()) {
+		return nil, false, nil
+	}
+	return entry, true, nil
+}
+
+// read reads a file of the folder, if it is the user's own, and regular.
+func (s *Store) read(name string) ([]byte, error) {
+	path := filepath.Join(s.folder, name)
+	before, err := s.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !before.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file: remove it", path)
+	}
+	f, err := s.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	opened, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !os.SameFile(before, opened) {
+		return nil, fmt.Errorf("%s was replaced while it was opened", path)
+	}
+	if err := checkOwn(path, opened); err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("%s is larger than %d bytes: remove it", path, maxFile)
+	}
+	return text, nil
+}
+
+// Keep writes the entry of a key. Others see the old file or the new one, and never a part. Entries
+// that have expired are removed.
+func (s *Store) Keep(key Key, entry Entry) error {
+	text, err := json.Marshal(entry)
+	if err != nil {
+		return err
+	}
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails
+	name := hex.EncodeToString(random[:]) + newSuffix
+	if err := s.write(name, text); err != nil {
+		_ = s.root.Remove(name)
+		return err
+	}
+	// The time of the file is when it can go.
+	err = s.root.Chtimes(name, entry.Expiration, entry.Expiration)
+	if err == nil {
+		err = s.root.Rename(name, key.name())
+	}
+	if err != nil {
+		_ = s.root.Remove(name)
+		return err
+	}
+	s.sweep()
+	return nil
+}
+
+func (s *Store) write(name string, text []byte) error {
+	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
+}
+
+// sweep removes what has expired, and what a process left that was ended while it wrote. A file
+// that cannot be removed now is left to the next one.
+func (s *Store) sweep() {
+	folder, err := s.root.Open(".")
+	if err != nil {
+		return
+	}
+	defer folder.Close()
+	entries, _ := folder.ReadDir(-1)
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			continue
+		}
+		gone := info.ModTime()
+		switch filepath.Ext(e.Name()) {
+		case suffix:
+		case newSuffix:
+			gone = gone.Add(abandoned)
+		default:
+			continue
+		}
+		if gone.Before(s.now()) {
+			_ = s.root.Remove(e.Name())
+		}
+	}
+}
+
+// Lock has one process at a time work for a key, and waits until it is this one's turn or the
+// context ends. unlock lets the next one in; the end of the process does, too.
+func (s *Store) Lock(ctx context.Context, key Key) (unlock func(), err error) {
+	name := key.lockName()
+	path := filepath.Join(s.folder, name)
+	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file: remove it", path)
+	}
+	if err == nil {
+		err = checkOwn(path, info)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	locked := make(chan error, 1)
+	go func() { locked <- lockFile(f) }()
+	select {
+	case err := <-locked:
+		if err != nil {
+			_ = f.Close()
+			return nil, fmt.Errorf("%s cannot be locked: %w", path, err)
+		}
+		return func() { _ = f.Close() }, nil
+	case <-ctx.Done():
+		go func() { // the lock may come later, and is then given back
+			<-locked
+			_ = f.Close()
+		}()
+		return nil, ctx.Err()
+	}
+}
