@@ -35,6 +35,12 @@ type IdentityProvider struct {
 	// Keys are 1 to 10 keys. The first signs, and the metadata has all of them. Publish the next
 	// key before it signs.
 	Keys []SigningKey
+
+	// AlsoCertificates are certificates of keys that others sign with, such as the vendor's that you
+	// are leaving. The metadata has them after those of Keys, so AWS accepts what either signs. A
+	// holder of such a key can become any user: take the certificate out after the cut-over. RSA, at
+	// most 10 certificates with those of Keys. Default none.
+	AlsoCertificates []*x509.Certificate
 }
 
 // SigningKey is an RSA key of at least 2048 bits, in memory, an HSM or a KMS, with its certificate,
@@ -199,6 +205,7 @@ func (k SigningKey) isSameAs(other SigningKey) bool {
 
 func (p IdentityProvider) clone() IdentityProvider {
 	p.Keys = slices.Clone(p.Keys)
+	p.AlsoCertificates = slices.Clone(p.AlsoCertificates)
 	return p
 }
 
@@ -217,7 +224,35 @@ func (p IdentityProvider) validate() error {
 			problems.add("Keys[%d]: %w", i, err)
 		}
 	}
+	if all := len(p.Keys) + len(p.AlsoCertificates); all > maxSigningKeys &&
+		len(p.Keys) <= maxSigningKeys {
+		problems.add("Keys and AlsoCertificates must hold at most %d certificates, have %d",
+			maxSigningKeys, all)
+	}
+	for i, certificate := range p.AlsoCertificates {
+		if err := p.validateAlso(i, certificate); err != nil {
+			problems.add("AlsoCertificates[%d]: %w", i, err)
+		}
+	}
 	return errors.Join(problems...)
+}
+
+// validateAlso reports what is wrong with a certificate of a key that others sign with.
+func (p IdentityProvider) validateAlso(i int, certificate *x509.Certificate) error {
+	if certificate == nil || len(certificate.Raw) == 0 {
+		return errors.New("it must be a parsed Certificate")
+	}
+	public, isRSA := certificate.PublicKey.(*rsa.PublicKey)
+	if !isRSA || public.N.BitLen() < minSigningKey {
+		return fmt.Errorf("its key is not RSA of at least %d bits, "+
+			"the only kind AWS is known to accept", minSigningKey)
+	}
+	same := func(key SigningKey) bool { return certificate.Equal(key.Certificate) }
+	if slices.ContainsFunc(p.Keys, same) ||
+		slices.ContainsFunc(p.AlsoCertificates[:i], certificate.Equal) {
+		return errors.New("it is there twice: remove it")
+	}
+	return nil
 }
 
 func validEntityID(id string) bool {
@@ -228,7 +263,7 @@ func validEntityID(id string) bool {
 }
 
 // Metadata returns the SAML metadata for IAM's CreateSAMLProvider and UpdateSAMLProvider. It has
-// the entity ID and the certificates of all keys, and no end of validity. The error is a
+// the entity ID and all certificates, and no end of validity. The error is a
 // [CodeConfigInvalid] that names every wrong field, or says that the metadata has more than the
 // 10,000,000 characters that IAM takes.
 func (p IdentityProvider) Metadata() ([]byte, error) {
@@ -239,6 +274,7 @@ func (p IdentityProvider) Metadata() ([]byte, error) {
 	for i, key := range p.Keys {
 		certificates[i] = key.Certificate
 	}
+	certificates = append(certificates, p.AlsoCertificates...)
 	text, err := samldoc.Metadata(p.EntityID, certificates)
 	if err != nil {
 		return nil, newError(CodeConfigInvalid, "IdentityProvider: %w", err)

@@ -141,6 +141,13 @@ targets:
 		"another key's certificate": {"key_file: signing.key", "key_file: other-pair.key",
 			":7: identity_provider.keys[0]: the signing key: tls: private key does not match " +
 				"public key; certificate_file and key_file must be a pair"},
+		"no other certificate": {"\n  keys:", "\n  also_certificates: [none.crt]\n  keys:",
+			":6: identity_provider.also_certificates[0]: open "},
+		"a key instead of a certificate": {"\n  keys:",
+			"\n  also_certificates: [signing.key]\n  keys:",
+			":6: identity_provider.also_certificates[0]: has to hold one PEM block"},
+		"the same certificate": {"\n  keys:", "\n  also_certificates: [signing.crt]\n  keys:",
+			":6: identity_provider.also_certificates[0]: it is there twice: remove it"},
 		"no file": {", key_file: signing.key", "",
 			":7: identity_provider.keys[0].key_file: is missing"},
 		"no key in it": {"key_file: signing.key", "key_file: junk.pem",

@@ -77,7 +77,9 @@ func documentedCommands(t *testing.T, page, section string) []string {
 	t.Helper()
 	level, _, _ := strings.Cut(section, " ")
 	_, text, found := strings.Cut(string(must(os.ReadFile("../../"+page))), "\n"+section+"\n")
-	text, _, _ = strings.Cut(text, "\n"+level+" ")
+	for ; level != "#"; level = level[1:] { // the next heading of this level or above
+		text, _, _ = strings.Cut(text, "\n"+level+" ")
+	}
 	var commands []string
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```")
 	for _, block := range blocks.FindAllStringSubmatch(text, -1) {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"log/slog"
 
@@ -18,6 +16,7 @@ type metadataFlags struct {
 	target       string
 	entityID     string
 	certificates []string
+	also         []string
 	out          outFlags
 }
 
@@ -27,7 +26,11 @@ func metadataCommand(s surroundings) *cobra.Command {
 		Use:   "metadata",
 		Short: "Print the SAML metadata for IAM's CreateSAMLProvider",
 		Long: `Print the SAML metadata that IAM's CreateSAMLProvider and UpdateSAMLProvider
-accept: the entity ID and the certificates of all keys.
+accept: the entity ID, the certificates of all keys, and those of
+also_certificates. A running service serves the same at /metadata.
+
+--also-certificate adds the certificate of a key that somebody else signs with,
+such as the vendor's that you are leaving. AWS then accepts what either signs.
 
 It reads only identity_provider of the configuration, with its certificates and
 keys. Of a key with "signer" it reads the certificate alone, and asks no key
@@ -48,6 +51,8 @@ identity, the certificates or the keys are wrong.`,
 		"urn:example.com")
 	command.Flags().StringArrayVar(&f.certificates, "certificate", nil, "PEM `file` with the "+
 		"certificate of a signing key; repeat it for several keys")
+	command.Flags().StringArrayVar(&f.also, "also-certificate", nil, "PEM `file` with a "+
+		"certificate of a key that somebody else signs with, for a cut-over; repeat it for several")
 	f.out.add(command)
 	return command
 }
@@ -57,6 +62,17 @@ func (f *metadataFlags) run(c *cobra.Command, s surroundings) error {
 	identity, err := f.identity(c, s)
 	if err != nil {
 		return err
+	}
+	for _, file := range f.also {
+		text, err := config.ReadBounded(file, config.MaxFile)
+		if err != nil {
+			return config.Usagef("--also-certificate: %w", err)
+		}
+		certificate, err := config.ParseCertificate(text)
+		if err != nil {
+			return config.Usagef("--also-certificate: %s: %w", file, err)
+		}
+		identity.AlsoCertificates = append(identity.AlsoCertificates, certificate)
 	}
 	text, err := identity.Metadata()
 	if err != nil {
@@ -109,13 +125,7 @@ func certifiedIdentity(entityID string, files []string) (delegation.IdentityProv
 		if err != nil {
 			return p, config.Usagef("--certificate: %w", err)
 		}
-		block, rest := pem.Decode(text)
-		another, _ := pem.Decode(rest)
-		if block == nil || block.Type != "CERTIFICATE" || another != nil {
-			return p, config.Usagef("--certificate: %s: has to hold one PEM block, a "+
-				"CERTIFICATE", file)
-		}
-		certificate, err := x509.ParseCertificate(block.Bytes)
+		certificate, err := config.ParseCertificate(text)
 		if err != nil {
 			return p, config.Usagef("--certificate: %s: %w", file, err)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
 	"github.com/seed055b7978/delegation/delegationtest"
 )
 
@@ -105,6 +106,7 @@ issuers:
 identity_provider:
   entity_id: urn:a
   keys: [{certificate_file: signing.crt, key_file: signing.key}]
+  also_certificates: [other.crt]
 targets:
   photo-app:
     id: photo-app
@@ -194,12 +196,16 @@ duration_back_off: false
 func schemaWorld(t testing.TB) *world {
 	w := &world{folder: t.TempDir()}
 	certificate, key := delegationtest.SigningKeyPEM()
+	other, _, err := setup.NewKey("other", setup.MinKeyBits, time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.writeTLS(t, 1)
 	w.folderOf(t, "rules", map[string]string{
 		"a.js": "function (user, context, callback) { callback(null, user, context); }",
 	})
 	for name, text := range map[string]string{
-		"signing.crt": string(certificate), "signing.key": string(key),
+		"signing.crt": string(certificate), "signing.key": string(key), "other.crt": string(other),
 		"secret.txt": strings.Repeat("s", 48), "token": "t", "values.yaml": "a: b",
 		"seal.key": strings.Repeat("0", 64), "admin.token": strings.Repeat("0", 64),
 	} {

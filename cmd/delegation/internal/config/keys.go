@@ -78,5 +78,6 @@ var fieldsToKeys = strings.NewReplacer(
 	"Options.IgnoreMultifactor", "javascript.ignore_multifactor",
 	"IdentityProvider.EntityID", "identity_provider.entity_id",
 	"IdentityProvider.Keys", "identity_provider.keys",
+	"IdentityProvider.AlsoCertificates", "identity_provider.also_certificates",
 	"IdentityProvider.Metadata", "the output of delegation metadata",
 )

@@ -165,6 +165,7 @@ var fieldKeys = map[string]string{
 	"IdentityProvider": "identity_provider",
 	"EntityID":         "entity_id",
 	"Keys":             "keys",
+	"AlsoCertificates": "also_certificates",
 	"Identity":         "identity",
 	"Targets":          "targets",
 	"Principal":        "principal",

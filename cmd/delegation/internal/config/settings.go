@@ -106,8 +106,9 @@ type ClientSecretSettings struct {
 
 // IdentitySettings is delegation.IdentityProvider.
 type IdentitySettings struct {
-	EntityID string        `yaml:"entity_id"`
-	Keys     []KeySettings `yaml:"keys"`
+	EntityID         string        `yaml:"entity_id"`
+	Keys             []KeySettings `yaml:"keys"`
+	AlsoCertificates []string      `yaml:"also_certificates"`
 }
 
 // KeySettings is a signing key: in a file, or in a key service that Signer names.

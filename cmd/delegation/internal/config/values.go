@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -161,7 +163,30 @@ func (b *Builder) Identity(at KeyPath, s IdentitySettings) delegation.IdentityPr
 		}
 		p.Keys = append(p.Keys, signing)
 	}
+	for i, name := range s.AlsoCertificates {
+		at := at.Child("also_certificates").Index(i)
+		text := b.file(at, name)
+		if text == nil {
+			continue
+		}
+		certificate, err := ParseCertificate(text)
+		if err != nil {
+			b.Wrong(at, err)
+			continue
+		}
+		p.AlsoCertificates = append(p.AlsoCertificates, certificate)
+	}
 	return p
+}
+
+// ParseCertificate reads a certificate from PEM, which has to have nothing else in it.
+func ParseCertificate(text []byte) (*x509.Certificate, error) {
+	block, rest := pem.Decode(text)
+	another, _ := pem.Decode(rest)
+	if block == nil || block.Type != "CERTIFICATE" || another != nil {
+		return nil, errors.New("has to hold one PEM block, a CERTIFICATE")
+	}
+	return x509.ParseCertificate(block.Bytes)
 }
 
 // Target reads the files of a target, and leaves all else to the library.
