@@ -48,7 +48,7 @@ func TestAlsoCertificates_Validated(t *testing.T) {
 		"our own":     {[]*x509.Certificate{own}, "AlsoCertificates[0]: it is there twice"},
 		"twice":       {[]*x509.Certificate{other, other}, "AlsoCertificates[1]: it is there twice"},
 		"ECDSA":       {[]*x509.Certificate{ecdsaCertificate(t)}, "is not RSA of at least 2048 bits"},
-		"more than 9": {many, "must hold at most 10 certificates, have 11"},
+		"more than 9": {many, "must have at most 10 certificates, and has 11"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := identity

@@ -226,8 +226,8 @@ func (p IdentityProvider) validate() error {
 	}
 	if all := len(p.Keys) + len(p.AlsoCertificates); all > maxSigningKeys &&
 		len(p.Keys) <= maxSigningKeys {
-		problems.add("Keys and AlsoCertificates must hold at most %d certificates, have %d",
-			maxSigningKeys, all)
+		problems.add("AlsoCertificates: the metadata must have at most %d certificates, and has %d "+
+			"with those of the keys", maxSigningKeys, all)
 	}
 	for i, certificate := range p.AlsoCertificates {
 		if err := p.validateAlso(i, certificate); err != nil {

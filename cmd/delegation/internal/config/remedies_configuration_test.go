@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"crypto/x509"
 	"net/http"
 	"slices"
 	"strings"
@@ -282,6 +283,16 @@ var targetMistakes = []mistake{
 		"no keys",
 		settings{"IdentityProvider.Keys": both{[]delegation.SigningKey{}, []any{}}},
 		settings{"IdentityProvider.Keys": told(signingKeys)},
+	},
+	{
+		"a certificate of our own, as another's",
+		settings{"IdentityProvider.AlsoCertificates": ownCertificates(1)},
+		settings{"IdentityProvider.AlsoCertificates": ownCertificates(0)},
+	},
+	{
+		"more certificates than IAM takes",
+		settings{"IdentityProvider.AlsoCertificates": ownCertificates(10)},
+		settings{"IdentityProvider.AlsoCertificates": ownCertificates(0)},
 	},
 }
 
@@ -722,6 +733,16 @@ func signingKeys(s *scene) any {
 	return both{delegationtest.Identity().Keys, []any{map[string]any{
 		"certificate_file": "signing.crt", "key_file": "signing.key",
 	}}}
+}
+
+// ownCertificates are so many times the certificate of the scene's signing key.
+func ownCertificates(n int) both {
+	own := delegationtest.Identity().Keys[0].Certificate
+	files := []any{}
+	for range n {
+		files = append(files, "signing.crt")
+	}
+	return both{slices.Repeat([]*x509.Certificate{own}, n), files}
 }
 
 // keysNowhere accepts any tenant, and does not say where the keys are.
