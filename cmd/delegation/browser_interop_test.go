@@ -18,6 +18,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
+	"github.com/seed055b7978/delegation/ststest"
 )
 
 // browserPage are the blocks of docs/browser.md, by their language, one of each, and as "refusals"
@@ -105,11 +108,41 @@ func servePage(t *testing.T, header string, script []byte) *httptest.Server {
 	return s
 }
 
-// putCORS runs the AWS CLI with the bucket's CORS configuration, as the page says.
-func putCORS(t *testing.T, photos *bucket, server *httptest.Server, document, command string) {
+// allow gives the role of alice a permission policy.
+func (w *world) allow(t *testing.T, policy string) {
 	t.Helper()
-	operator := aws.Credentials{AccessKeyID: "AKIAOPERATOR", SecretAccessKey: "operator-secret"}
-	photos.know(operator)
+	err := w.aws.PutRole(ststest.Role{
+		ARN:         service.DemoRole,
+		TrustPolicy: service.DemoTrust,
+		Policies:    []string{policy},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// operator is what a session of the role signs with.
+func (w *world) operator(t *testing.T) (operator aws.Credentials) {
+	t.Helper()
+	code, out, said := outcomeOf(t, "exchange", "--config", w.configFile(t, ""), "--target",
+		service.DemoTarget, "--token-file", w.write(t, "token", w.token(nil)))
+	var issued struct{ AccessKeyId, SecretAccessKey, SessionToken string }
+	if err := json.Unmarshal([]byte(out), &issued); code != 0 || err != nil {
+		t.Fatalf("exit code %d, %v: %s", code, err, said)
+	}
+	return aws.Credentials{
+		AccessKeyID:     issued.AccessKeyId,
+		SecretAccessKey: issued.SecretAccessKey,
+		SessionToken:    issued.SessionToken,
+	}
+}
+
+// putCORS runs the AWS CLI with the bucket's CORS configuration, as the page says.
+func putCORS(
+	t *testing.T, operator aws.Credentials, photos *bucket, server *httptest.Server,
+	document, command string,
+) {
+	t.Helper()
 	folder := t.TempDir()
 	for file, text := range map[string]string{
 		"cors.json": document,
@@ -122,6 +155,7 @@ func putCORS(t *testing.T, photos *bucket, server *httptest.Server, document, co
 	code, _, said := program(t, []string{
 		"AWS_ACCESS_KEY_ID=" + operator.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY=" + operator.SecretAccessKey,
+		"AWS_SESSION_TOKEN=" + operator.SessionToken,
 		"AWS_REGION=" + photos.region,
 		"AWS_DEFAULT_REGION=" + photos.region,
 		"AWS_ENDPOINT_URL_S3=" + server.URL,
@@ -179,17 +213,22 @@ func TestInterop_Browser(t *testing.T) {
 	}
 	blocks := browserPage(t)
 
+	w := newWorld(t)
 	photos := newBucket("example-photos", "eu-central-1")
-	s3 := httptest.NewUnstartedServer(photos)
+	s3 := httptest.NewUnstartedServer(photos.behind(w.aws))
 	s3.Config.ErrorLog = log.New(io.Discard, "", 0) // as above
 	s3.StartTLS()
 	t.Cleanup(s3.Close)
-	putCORS(t, photos, s3, blocks["json"], blocks["sh"])
-
-	w := newWorld(t)
-	sts := httptest.NewServer(photos.learnFrom(w.aws))
-	t.Cleanup(sts.Close)
-	w.awsURL = sts.URL
+	w.allow(t, `{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+		"Action": "s3:PutBucketCORS", "Resource": "arn:aws:s3:::example-photos"}}`)
+	operator := w.operator(t)
+	putCORS(t, operator, photos, s3, blocks["json"], blocks["sh"])
+	code, policy, said := outcomeOf(t, "permission-policy", "--bucket", photos.name, "--region",
+		photos.region)
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, said)
+	}
+	w.allow(t, policy)
 	w.writeTLS(t, 1)
 	// A session ends with its token, so that the first credentials end soon and the next do not.
 	more := "tls: {certificate_file: tls.crt, key_file: tls.key}\ncap_session_to_token: true\n"
@@ -288,7 +327,18 @@ func TestInterop_Browser(t *testing.T) {
 	if !slices.Equal(photos.calls, wantCalls) || len(photos.refused) > 0 {
 		t.Fatalf("S3 saw %q, and refused %v", photos.calls, photos.refused)
 	}
-	keys := photos.keys[1:] // the first is the operator's
+	var keys []string
+	for _, call := range w.aws.Calls() {
+		if strings.HasPrefix(call.Action, "s3:") && call.AccessKeyID != operator.AccessKeyID {
+			keys = append(keys, call.AccessKeyID)
+		}
+		if call.Resource != "" && call.Code != "" {
+			t.Errorf("S3 refused %s of %s: %s", call.Action, call.Resource, call.Cause)
+		}
+	}
+	if len(keys) != 4 {
+		t.Fatalf("the access keys are %q", keys)
+	}
 	if keys[0] != keys[1] || keys[1] == keys[2] || keys[2] != keys[3] {
 		t.Errorf("the access keys are %q: want two, and then two new ones", keys)
 	}
