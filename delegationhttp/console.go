@@ -165,8 +165,10 @@ func (c Console) signInToken(
 
 // ConsoleSignIn returns the handler that turns an ID token into a sign-in URL for the AWS console.
 // It takes the requests of Delegation, with an optional destination, a page of the console. It
-// answers {"url", "expires_in"}. The URL is a secret, because it signs in as the user until it
-// expires. Without Config.Console the handler is off and answers 404.
+// answers {"url", "expires_in", "session_end"}. The URL is a secret, because it signs in as the user
+// until it expires. The session in the console ends with its credentials, at session_end (RFC
+// 3339), so they are never those of the cache, which may be about to expire. Without
+// Config.Console the handler is off and answers 404.
 func (h *Handlers) ConsoleSignIn() http.Handler {
 	return h.serve(endpoint{
 		method:  http.MethodPost,
@@ -192,28 +194,32 @@ func (h *Handlers) consoleSignIn(w http.ResponseWriter, r *http.Request) ([]byte
 	if !ok && q.parameters["destination"] != nil {
 		return nil, invalid(http.StatusBadRequest, "destination is not a string")
 	}
-	return h.exchange(w, r, q, func(credentials *delegation.Credentials) ([]byte, error) {
+	write := func(credentials *delegation.Credentials) ([]byte, error) {
 		signIn, err := h.config.Console.SignInURL(r.Context(), credentials, destination)
 		if err != nil {
 			return nil, err
 		}
-		return signInJSON(signIn, credentials.Expiration.Sub(h.config.Now()))
-	})
+		return signInJSON(signIn, credentials.Expiration, h.config.Now())
+	}
+	return h.exchange(w, r, q, write, delegation.WithoutCache())
 }
 
 // signInJSON returns the answer with a sign-in URL. It expires with the credentials, if they expire
-// first. The URL can be copied from it, because the characters of HTML are not escaped.
-func signInJSON(signIn string, left time.Duration) ([]byte, error) {
-	life := max(0, min(signInLife, left))
+// first, and so does the session. The URL can be copied from it, because the characters of HTML are
+// not escaped.
+func signInJSON(signIn string, end, now time.Time) ([]byte, error) {
+	life := max(0, min(signInLife, end.Sub(now)))
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
 	err := encoder.Encode(struct {
 		URL     string `json:"url"`
 		Expires int    `json:"expires_in"`
+		End     string `json:"session_end"`
 	}{
 		URL:     signIn,
 		Expires: int(life.Seconds()),
+		End:     end.UTC().Format(time.RFC3339),
 	})
 	return body.Bytes(), err
 }

@@ -69,8 +69,9 @@ func TestConsoleSignIn(t *testing.T) {
 	} {
 		t.Run(encoding, func(t *testing.T) {
 			a := ask(t, h, request)
-			if a.status != http.StatusOK || len(a.json) != 2 ||
-				a.json["expires_in"] != float64(900) {
+			if a.status != http.StatusOK || len(a.json) != 3 ||
+				a.json["expires_in"] != float64(900) ||
+				a.text("session_end") != "2026-11-23T10:00:00Z" {
 				t.Fatalf("got %d %s", a.status, a.body)
 			}
 			before, after, _ := strings.Cut(a.text("url"), "?")
@@ -123,6 +124,30 @@ func TestConsoleSignIn(t *testing.T) {
 	})
 }
 
+// TestConsoleSignIn_IsFresh: the session in the console ends with the credentials, so they are never
+// those of the cache.
+func TestConsoleSignIn_IsFresh(t *testing.T) {
+	w := newWorld(t)
+	w.http.Console = &delegationhttp.Console{
+		Endpoint: serve(t, federation(http.StatusOK, `{"SigninToken":"t"}`)),
+	}
+	h := w.handler(t)
+	token := w.Token(nil)
+	ask(t, h, get("?target="+app, token))
+	_, first := w.last(t)
+	ask(t, h, get("?target="+app, token))
+	_, kept := w.last(t)
+	if kept.Cache != delegation.CacheHit || kept.AccessKeyID != first.AccessKeyID {
+		t.Fatalf("there is no cache: %s", kept.Cache)
+	}
+	a := ask(t, h, post(consolePath, formType, form(values(token, nil))))
+	_, event := w.last(t)
+	if a.status != http.StatusOK || event.Cache != delegation.CacheOff ||
+		event.AccessKeyID == first.AccessKeyID {
+		t.Errorf("got %d %s, cache %s", a.status, a.body, event.Cache)
+	}
+}
+
 // TestExpiresIn: the URL's 15 minutes, or what is left of the credentials.
 func TestExpiresIn(t *testing.T) {
 	console := &delegationhttp.Console{
@@ -144,7 +169,9 @@ func TestExpiresIn(t *testing.T) {
 			}),
 		})
 		a := ask(t, h, post(consolePath, formType, form(values("token", nil))))
-		if a.status != http.StatusOK || a.json["expires_in"] != want {
+		end := start.Add(left).UTC().Format(time.RFC3339)
+		if a.status != http.StatusOK || a.json["expires_in"] != want ||
+			a.text("session_end") != end {
 			t.Errorf("%s left: %d %s, want %v", left, a.status, a.body, want)
 		}
 	}

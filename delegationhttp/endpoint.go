@@ -50,6 +50,7 @@ type format func(*delegation.Credentials) ([]byte, error)
 // exchange calls the Exchanger, for every endpoint. It returns the credentials in a format.
 func (h *Handlers) exchange(
 	w http.ResponseWriter, r *http.Request, q *delegationRequest, as format,
+	more ...delegation.ExchangeOption,
 ) ([]byte, *refusal) {
 	if len(q.clientID) > maxName || len(q.target) > maxName {
 		return nil, invalid(http.StatusBadRequest,
@@ -70,6 +71,7 @@ func (h *Handlers) exchange(
 	if h.limiter != nil {
 		options = append(options, delegation.WithRule(h.limiter.rule(ip, w.Header())))
 	}
+	options = append(options, more...)
 	credentials, err := h.config.Exchanger.Exchange(r.Context(), q.idToken, q.target, options...)
 	if err != nil {
 		return nil, h.refusalOf(w, r, err)

@@ -36,7 +36,8 @@ never from an argument. --format says what it writes to standard output:
   process      what an AWS credential_process prints
   env          exports for a shell: eval "$(delegation exchange --format env …)"
   json         the answer of Auth0's delegation endpoint
-  console-url  a URL that signs a browser in to the AWS console, for 15 minutes
+  console-url  a URL that signs a browser in to the AWS console, for 15 minutes;
+               standard error has the end of the session
 
 All of these are secrets. They go to a terminal only with --show-secrets.
 
@@ -91,6 +92,10 @@ func (f *exchangeFlags) run(c *cobra.Command, s surroundings) error {
 		return err
 	}
 	done()
+	if f.format == "console-url" {
+		s.say([]string{"the session in the console ends at " +
+			credentials.Expiration.UTC().Format(time.RFC3339)})
+	}
 	return s.print(append(text, '\n'))
 }
 
