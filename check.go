@@ -98,6 +98,7 @@ const (
 //   - subjects of URL, a warning, if the subjects of that issuer are known to have slashes, and a
 //     target takes them and does not say whether folders are named after them; see
 //     Target.SubjectAsFolder.
+//   - NameIDs in ROLE, a warning, if its targets have several values of Target.NameIDEncoding.
 //   - NameIDs of TARGET, a warning, if an exchange within the last hour had a NameID with a slash
 //     there, and the target does not say so either.
 //   - metadata of ENTITYID: it has the size that IAM takes.

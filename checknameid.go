@@ -2,6 +2,7 @@ package delegation
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -77,6 +78,43 @@ func (c *Config) targetsOfSlashes(issuer *Issuer, known *knownTargets) (n int, f
 		}
 	}
 	return n, first
+}
+
+// checkEncodings warns of each role whose targets write NameIDs differently: a user then has two
+// folders, and a NameID that one target takes as it is can equal another user's encoding.
+func (c *Config) checkEncodings(known *knownTargets) (results []CheckResult) {
+	if !known.encodes {
+		return nil
+	}
+	targets, _ := c.Targets.(Targets)
+	encodings := map[string]NameIDEncoding{} // by role
+	differ := map[string]bool{}
+	for _, target := range targets {
+		if target.Role == "" || target.SubjectNamesNothing {
+			continue
+		}
+		encoding, seen := encodings[target.Role]
+		if seen && encoding != target.NameIDEncoding {
+			differ[target.Role] = true
+		}
+		encodings[target.Role] = target.NameIDEncoding
+	}
+	for _, role := range slices.Sorted(maps.Keys(differ)) {
+		results = append(results, CheckResult{
+			Name:     "NameIDs in " + role,
+			Kind:     CheckRole,
+			Degrades: true,
+			Warnings: []CheckWarning{{
+				Code: WarningNameIDsDiffer,
+				Text: "targets of this role encode NameIDs differently, so that a user has two " +
+					"folders, and one user's NameID can be another's",
+				Remedy: "give all targets of the role the same Target.NameIDEncoding, or roles " +
+					"and folders of their own",
+				Configured: true,
+			}},
+		})
+	}
+	return results
 }
 
 // takesSubjects tells whether the target sends subjects to AWS as they are, and has not said that

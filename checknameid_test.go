@@ -147,3 +147,58 @@ func TestCheck_SlashesThatWereSeen(t *testing.T) {
 		})
 	}
 }
+
+// TestCheck_EncodingsDiffer: a role whose targets write NameIDs differently is warned of, once.
+func TestCheck_EncodingsDiffer(t *testing.T) {
+	set := func(encoding delegation.NameIDEncoding, role string, nothing bool) delegation.Target {
+		return delegation.Target{
+			NameIDEncoding:      encoding,
+			SubjectNamesNothing: nothing,
+			AWS: delegation.AWS{
+				Principal: principal,
+				Role:      role,
+				Region:    "eu-central-1",
+			},
+		}
+	}
+	for name, row := range map[string]struct {
+		targets delegation.Targets
+		want    []string
+	}{
+		"the same": {delegation.Targets{
+			"a": set("hashed", role, false), "b": set("hashed", role, false),
+		}, nil},
+		"one and none": {delegation.Targets{
+			"a": set("hashed", role, false), "b": set("", role, false),
+		}, []string{"NameIDs in " + role}},
+		"both": {delegation.Targets{
+			"a": set("hashed", role, false), "b": set("escaped", role, false),
+			"c": set("hashed", role, false), "d": set("escaped", role, false),
+		}, []string{"NameIDs in " + role}},
+		"of two roles": {delegation.Targets{
+			"a": set("hashed", role, false), "b": set("escaped", role+"2", false),
+		}, nil},
+		"one names nothing": {delegation.Targets{
+			"a": set("hashed", role, false), "b": set("", role, true),
+		}, nil},
+		"a role that a rule chooses": {delegation.Targets{
+			"a": set("hashed", "", false), "b": set("", "", false),
+		}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := offline(t)
+			w.config.Targets = row.targets
+			var found []string
+			for _, result := range w.delegator(t).Check(t.Context()) {
+				for _, warning := range result.Warnings {
+					if warning.Code == delegation.WarningNameIDsDiffer {
+						found = append(found, result.Name)
+					}
+				}
+			}
+			if !slices.Equal(found, row.want) {
+				t.Errorf("got %q, want %q", found, row.want)
+			}
+		})
+	}
+}

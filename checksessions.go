@@ -124,7 +124,8 @@ func (c *Config) checkSessions(known *knownTargets) (results []CheckResult) {
 		}
 	}
 	results = append(results, rules.check(targets)...)
-	return append(results, c.checkSubjects(rules, known)...)
+	results = append(results, c.checkSubjects(rules, known)...)
+	return append(results, c.checkEncodings(known)...)
 }
 
 // knownRules are the rules of a configuration, as far as New can see what they do.

@@ -19,6 +19,8 @@ type knownTargets struct {
 	withIdentity []string
 	// unusual are the names of those that do not plainly work, sorted.
 	unusual []string
+	// encodes tells whether one of them encodes NameIDs.
+	encodes bool
 }
 
 // checkTargets checks each of the fixed targets.
@@ -44,6 +46,7 @@ func (c *Config) checkTargets(problems *problems) *knownTargets {
 		if !target.plainlyWorks() {
 			found.unusual = append(found.unusual, name)
 		}
+		found.encodes = found.encodes || target.NameIDEncoding != ""
 		noteRegions(first, name, &target)
 	}
 	for _, name := range slices.Sorted(maps.Keys(failed)) {

@@ -44,6 +44,8 @@ const (
 	// Subjects, or NameIDs that were seen, have slashes, and the target does not say whether folders
 	// are named after them.
 	WarningNameIDSlash WarningCode = "name_id_slash"
+	// Targets of one role encode NameIDs differently.
+	WarningNameIDsDiffer WarningCode = "name_ids_differ"
 	// A row of a rule's table chooses what no exchange can get.
 	WarningRowRefused WarningCode = "row_refused"
 	// A row of a rule's table is never reached: a row before it matches all that it matches.

@@ -249,6 +249,16 @@ func brokenRows() []brokenRow {
 			mends:  drops("    saml_recipient: https://signin.amazonaws.cn/saml\n"),
 		},
 		{
+			of:     "subjects with slashes, for a target that does not say what they name",
+			breaks: adds("    required_claims: {sub: ['org/.*']}\n"),
+			state:  isWarned, code: "name_id_slash",
+			at:     ":9: targets.photo-app",
+			text:   `they have slashes, and in the target "photo-app" a folder`,
+			remedy: "set name_id_encoding of the target to escaped or hashed",
+			mends: changes("    required_claims",
+				"    name_id_encoding: escaped\n    required_claims"),
+		},
+		{
 			of:     "an audience of another partition",
 			breaks: adds("    saml_audience: urn:amazon:webservices:cn-north-1\n"),
 			state:  isWarned, code: "audience_mismatch",

@@ -664,6 +664,16 @@ func warningRemedies() []remedy {
 			do:    settings{"Target.SubjectNamesNothing": both{true, false}},
 		},
 		{
+			of:   "two encodings in one role",
+			code: codeWarning,
+			with: settings{
+				"Config.Targets":        twoOfOneIssuer(),
+				"Target.NameIDEncoding": delegation.NameIDEscaped,
+			},
+			scene: func(s *scene) { s.warns = true },
+			do:    settings{"Target.NameIDEncoding": nil},
+		},
+		{
 			of:    "keys of another algorithm",
 			code:  codeWarning,
 			scene: func(s *scene) { s.signedBy("ES256"); s.warns = true },
@@ -672,14 +682,22 @@ func warningRemedies() []remedy {
 	}
 }
 
-// twoTargets lead the users of two issuers into one role.
-func twoTargets() settings {
+// twoOfOneIssuer are two targets that lead into one role.
+func twoOfOneIssuer() both {
 	other := alsoTarget("other")
 	first := alsoTarget(app)
 	goTargets := other.inGo.(delegation.Targets)
 	yamlTargets := other.inYAML.(map[string]any)
 	goTargets[app] = first.inGo.(delegation.Targets)[app]
 	yamlTargets[app] = first.inYAML.(map[string]any)[app]
+	return both{goTargets, yamlTargets}
+}
+
+// twoTargets lead the users of two issuers into one role.
+func twoTargets() settings {
+	targets := twoOfOneIssuer()
+	goTargets := targets.inGo.(delegation.Targets)
+	yamlTargets := targets.inYAML.(map[string]any)
 	last := goTargets["other"]
 	last.Issuers = []string{otherIssuer}
 	goTargets["other"] = last
