@@ -67,7 +67,7 @@ func (s *Server) assumeRoleWithSAML(r *request) (element, *apiError) {
 	if refusal != nil {
 		return element{}, refusal
 	}
-	used, refusal := checkPolicies(role, policy, hasPolicy, policyARNs, a)
+	used, refusal := checkPolicies(role, policy, hasPolicy, policyARNs, a.tags)
 	if refusal != nil {
 		return element{}, refusal
 	}
@@ -77,6 +77,10 @@ func (s *Server) assumeRoleWithSAML(r *request) (element, *apiError) {
 		context:    a.sessionContext(provider, role, r.now),
 		policy:     strings.Clone(policy),
 		policyARNs: keptTexts(policyARNs),
+
+		tags:           keptTags(a.tags),
+		transitive:     keptTexts(a.transitive),
+		sourceIdentity: strings.Clone(a.sourceIdentity),
 	})
 	if err != nil {
 		return element{}, &apiError{status: 500, code: "InternalFailure", message: err.Error()}
@@ -336,7 +340,7 @@ func (r *request) addTo(ctx requestContext) {
 // checkPolicies checks the session policies and returns the packed size in
 // percent, zero when there are neither policies nor tags.
 func checkPolicies(
-	role *role, policy string, hasPolicy bool, policyARNs []string, a *assertion,
+	role *role, policy string, hasPolicy bool, policyARNs []string, tags map[string]string,
 ) (int, *apiError) {
 	if hasPolicy && !isObject(policy) {
 		return 0, &apiError{
@@ -353,12 +357,12 @@ func checkPolicies(
 		}
 		plain += len(text)
 	}
-	percent := packed.Percent(policy, policyARNs, a.tags)
+	percent := packed.Percent(policy, policyARNs, tags)
 	if plain > maxPolicy {
 		percent = max(percent, (plain*100+maxPolicy-1)/maxPolicy)
 	}
 	if percent > 100 {
-		return 0, packedTooLarge(percent, plain > 0, len(a.tags) > 0)
+		return 0, packedTooLarge(percent, plain > 0, len(tags) > 0)
 	}
 	return percent, nil
 }
@@ -419,6 +423,11 @@ type authority struct {
 	context    iampolicy.Context // the condition keys that all its requests have
 	policy     string            // the session policy; empty: none
 	policyARNs []string
+
+	tags           map[string]string
+	transitive     []string // keys of tags that the next session of a chain inherits
+	sourceIdentity string   // empty: none
+	chained        bool     // the session is of AssumeRole
 }
 
 // sessionContext returns the condition keys that requests of a session have. Of
@@ -472,6 +481,9 @@ func (s *Server) issue(
 		maxTTL:      role.maxTTL,
 		role:        role.arn.text,
 		authority:   authority,
+	}
+	if authority.chained {
+		session.maxTTL = 0 // the console takes no SessionDuration of such a session
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

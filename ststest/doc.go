@@ -13,8 +13,14 @@
 // role's maximum duration, the trust policy with sts:TagSession and
 // sts:SetSourceIdentity, the session policies and their size. It refuses with
 // the codes, HTTP statuses and messages of AWS. Where AWS's message gives no
-// reason, [Call.Cause] does, for the test alone. GetCallerIdentity checks
-// Signature Version 4.
+// reason, [Call.Cause] does, for the test alone.
+//
+// AssumeRole takes the credentials of a session that the Server issued, so a
+// test can chain roles. It evaluates the caller's policies ([Role.Policies], the
+// session policy) and the role's trust policy for sts:AssumeRole,
+// sts:TagSession and sts:SetSourceIdentity. Transitive tags and the source
+// identity are inherited and cannot be changed, and a session lasts an hour at
+// most. AssumeRole and GetCallerIdentity check Signature Version 4.
 //
 // DurationSeconds and SessionNotOnOrAfter limit a session, whichever is shorter.
 // The SessionDuration attribute is for the console and shortens no session here.
@@ -115,6 +121,16 @@
 //   - Requests without Authorization are anonymous at S3, and refused by other services.
 //   - Messages for bad signatures are shorter than AWS's.
 //
+// AssumeRole:
+//
+//   - A request's own limits come first, then the role's maximum, the hour of a chain, the source
+//     identity and tags, the policies, and the packed size.
+//   - Tags that are inherited need sts:TagSession, as new ones do. Their keys are in
+//     sts:TransitiveTagKeys, and they are no aws:RequestTag.
+//   - A statement of a trust policy for principals of AWS whose condition has a key that the Server
+//     never sets, such as aws:MultiFactorAuthPresent, lets nobody assume the role.
+//   - MFA and provided contexts are refused.
+//
 // The order of the checks, and the messages for bad session tags, transitive tag
 // keys, SessionDuration, several session names and policy ARNs, are ours. AWS's
 // packed binary size is secret: PackedPolicySize is an estimate by a model that was
@@ -125,9 +141,9 @@
 //
 // It accepts one assertion as often as AWS does, any number of times in five
 // minutes. Recipient is not compared with anything but the trust policy, except
-// in the mode Required. AssumeRoleWithSAML does not check whether a session policy says anything
-// IAM would accept; a gate refuses every request of a session whose policy it cannot evaluate. No
-// action of STS other than AssumeRoleWithSAML and GetCallerIdentity exists, and these two take no
+// in the mode Required. AssumeRoleWithSAML and AssumeRole do not check whether a session policy says
+// anything IAM would accept; a gate refuses every request of a session whose policy it cannot
+// evaluate. No action of STS other than these two and GetCallerIdentity exists, and they take no
 // presigned URLs.
 // The console sign-in leads to no console.
 package ststest

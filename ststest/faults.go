@@ -86,7 +86,7 @@ func Missing(names ...string) Fault {
 
 // memberNames are all elements of the successful answers but the outermost.
 var memberNames = []string{
-	"AssumeRoleWithSAMLResult", "Issuer", "AssumedRoleUser", "Arn", "AssumedRoleId",
+	"AssumeRoleWithSAMLResult", "AssumeRoleResult", "Issuer", "AssumedRoleUser", "Arn", "AssumedRoleId",
 	"Credentials", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration",
 	"Audience", "SubjectType", "PackedPolicySize", "NameQualifier", "SourceIdentity", "Subject",
 	"GetCallerIdentityResult", "UserId", "Account", "ResponseMetadata", "RequestId",

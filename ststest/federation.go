@@ -42,7 +42,8 @@ type signIn struct {
 //   - getSigninToken: gives {"SigninToken": "…"} for a Session, in JSON, of
 //     sessionId, sessionKey and sessionToken that this Server issued and that
 //     has not expired. SessionDuration, if there is one, is 900 to 43,200
-//     seconds and at most the role's maximum when the session was issued.
+//     seconds and at most the role's maximum when the session was issued. A
+//     session of AssumeRole may have none.
 //   - login, by GET: redirects with 302 to Destination, an https URL of a
 //     console host without user and port, for a SigninToken that is younger
 //     than 15 minutes and whose credentials have not expired. A token may be

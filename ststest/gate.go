@@ -219,30 +219,9 @@ func (j *judgement) policies(resource string) (iampolicy.Set, error) {
 	if j.session == nil {
 		return set, nil
 	}
-	own := j.session.authority
-	if own.policy != "" {
-		var err error
-		if set.Session, err = parseIdentity([]string{own.policy}); err != nil {
-			return set, fmt.Errorf("the session policy: %w", err)
-		}
-	}
-	s := j.server
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, arn := range own.policyARNs {
-		managed := s.policies[arn]
-		if managed == nil {
-			return set, fmt.Errorf("there is no policy %s: Server.PutPolicy makes one", arn)
-		}
-		set.Session = append(set.Session, managed)
-	}
-	role := s.roles[j.session.role]
-	if role == nil {
-		return set, errors.New("there is no role of this session")
-	}
-	set.Identity = role.identity
-	set.Boundary = role.boundary
-	return set, nil
+	own, err := j.server.policiesOf(j.session)
+	own.Resource = set.Resource
+	return own, err
 }
 
 // context returns all condition keys of a request (IAM User Guide, AWS global condition context

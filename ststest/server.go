@@ -202,9 +202,10 @@ type Role struct {
 	// statements that concern a SAML sign-in decide: those with a SAML provider
 	// under Federated in the Principal, and every Deny for everyone ("*" or
 	// {"AWS": "*"}), if an Action covers sts:AssumeRoleWithSAML, sts:TagSession
-	// or sts:SetSourceIdentity. Other statements, such as those for a Service,
-	// for principals of AWS or for OpenID providers, are accepted and decide
-	// nothing. An Allow for everyone lets in no SAML provider, and one that
+	// or sts:SetSourceIdentity. Statements for principals of AWS decide who may
+	// assume the role by AssumeRole; [iampolicy.Parse] reads them when somebody
+	// does. Other statements, such as those for a Service or for OpenID
+	// providers, are accepted and decide nothing. An Allow for everyone lets in no SAML provider, and one that
 	// covers sts:AssumeRoleWithSAML is refused.
 	//
 	// A statement that concerns SAML must be one that the Server can evaluate.
@@ -219,7 +220,7 @@ type Role struct {
 	// NotPrincipal are refused: PutRole names them.
 	TrustPolicy string
 
-	// Policies are the role's identity policies in JSON, for [Server.Gate]. [iampolicy.Parse] reads
+	// Policies are the role's identity policies in JSON, for AssumeRole and [Server.Gate]. [iampolicy.Parse] reads
 	// them. Without any, a session may do nothing but what a resource policy grants it. AWS
 	// evaluates the policies that a role has when a request comes, not those of the sign-in, so
 	// PutRole also changes what existing sessions may do.
@@ -329,7 +330,7 @@ type Call struct {
 	// of an element or algorithm, and the wording may change.
 	Cause string
 
-	// The parameters of AssumeRoleWithSAML as sent; Duration is zero when the
+	// The parameters of AssumeRoleWithSAML or AssumeRole as sent; Duration is zero when the
 	// request had none. Duration is also the SessionDuration that a
 	// getSigninToken was granted.
 	RoleARN      string
@@ -345,6 +346,12 @@ type Call struct {
 	SourceIdentity    string
 	PrincipalTags     map[string]string
 	TransitiveTagKeys []string
+
+	// ExternalID and SignedBy, the access key ID that signed, are those of
+	// AssumeRole. Its SourceIdentity, PrincipalTags and TransitiveTagKeys are the
+	// new session's, with what it inherits; empty unless it was issued.
+	ExternalID string
+	SignedBy   string
 
 	// Resource is the ARN that a request to a [Server.Gate] was about.
 	Resource string
@@ -389,18 +396,26 @@ func (c *Call) kept() Call {
 		&k.Action, &k.Region, &k.RequestID, &k.Code, &k.Cause,
 		&k.RoleARN, &k.PrincipalARN, &k.Policy,
 		&k.AssertionID, &k.Subject, &k.SessionName, &k.SourceIdentity, &k.AccessKeyID, &k.Resource,
+		&k.ExternalID, &k.SignedBy,
 	} {
 		*text = keptText(*text)
 	}
 	k.PolicyARNs = keptTexts(c.PolicyARNs[:min(len(c.PolicyARNs), maxPolicyARNs+1)])
 	k.TransitiveTagKeys = keptTexts(c.TransitiveTagKeys)
-	if c.PrincipalTags != nil {
-		k.PrincipalTags = map[string]string{}
-	}
-	for key, value := range c.PrincipalTags {
-		k.PrincipalTags[keptText(key)] = keptText(value)
-	}
+	k.PrincipalTags = keptTags(c.PrincipalTags)
 	return k
+}
+
+// keptTags returns a copy of tags; nil for nil.
+func keptTags(tags map[string]string) map[string]string {
+	if tags == nil {
+		return nil
+	}
+	kept := map[string]string{}
+	for key, value := range tags {
+		kept[keptText(key)] = keptText(value)
+	}
+	return kept
 }
 
 // keptText returns a copy of the first maxKept characters.

@@ -120,15 +120,18 @@ func keyKind(key string) (known, multi bool) {
 type requestContext map[string][]string
 
 // A trustPolicy has the statements that concern a SAML sign-in.
+// roles has those for principals of AWS.
 type trustPolicy struct {
 	policy  *iampolicy.Policy // nil if there are none
 	numbers []int             // of its statements in the document, from 1
+	roles   roleTrust
 }
 
 // A statement is what the checks need of one. iampolicy evaluates it.
 type statement struct {
 	allow     bool
 	federated []string
+	aws       []string
 	everyone  bool
 	actions   []string // patterns in lower case
 	condition any      // nil: none
@@ -246,7 +249,8 @@ func parseTrustPolicy(text string) (*trustPolicy, error) {
 		if err != nil {
 			return nil, fmt.Errorf("statement %d: %w", i+1, err)
 		}
-		if st != nil {
+		p.roles.add(st, i+1)
+		if st.concernsSAML() {
 			statements = append(statements, st.document())
 			p.numbers = append(p.numbers, i+1)
 		}
@@ -290,8 +294,8 @@ func (st *statement) document() map[string]any {
 	return m
 }
 
-// parseStatement returns nil for a statement that does not concern SAML. In
-// such a statement it checks only what IAM requires of every statement.
+// parseStatement reads a statement. In one that does not concern SAML it checks
+// only what IAM requires of every statement.
 func parseStatement(v any) (*statement, error) {
 	m, ok := v.(map[string]any)
 	if !ok {
@@ -323,14 +327,13 @@ func parseStatement(v any) (*statement, error) {
 			"AWS does not say whether it lets a SAML provider in; " +
 			"name the provider under Federated")
 	}
-	if !st.concernsSAML() {
-		return nil, nil
-	}
 	if conditional {
+		st.condition = block
+	}
+	if st.concernsSAML() && conditional {
 		if err := checkConditions(block); err != nil {
 			return nil, fmt.Errorf("the Condition: %w", err)
 		}
-		st.condition = block
 	}
 	return st, nil
 }
@@ -380,6 +383,8 @@ func (st *statement) parsePrincipal(v any) error {
 				return fmt.Errorf("%s %q: a SAML provider belongs under Federated", kind, name)
 			case kind == "AWS" && name == everyone:
 				st.everyone = true
+			case kind == "AWS":
+				st.aws = append(st.aws, name)
 			case kind == "Federated":
 				st.federated = append(st.federated, name)
 			}

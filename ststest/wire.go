@@ -135,6 +135,8 @@ func (s *Server) answerOf(r *request) (element, *apiError) {
 	switch {
 	case asked == version && r.call.Action == "AssumeRoleWithSAML":
 		return s.assumeRoleWithSAML(r)
+	case asked == version && r.call.Action == "AssumeRole":
+		return s.assumeRole(r)
 	case asked == version && r.call.Action == "GetCallerIdentity":
 		return s.getCallerIdentity(r)
 	}

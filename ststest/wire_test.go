@@ -135,7 +135,7 @@ func TestRequests(t *testing.T) {
 				params+"&x="+strings.Repeat("x", 10_000_001-len(params)-3)),
 			413, ""},
 		{"another operation",
-			request("POST", "/", formType, "Action=AssumeRole&Version=2011-06-15"), 400,
+			request("POST", "/", formType, "Action=GetSessionToken&Version=2011-06-15"), 400,
 			"InvalidAction"},
 		{"policy ARNs in any order",
 			request("POST", "/", formType,
