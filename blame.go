@@ -75,11 +75,11 @@ func (c *Config) oddRegions(names []string) (odd []string) {
 // oddPolicies are the session policies that are refused each by itself. If there is none, they are
 // all policies: together they are too many or too long.
 func (d *decision) oddPolicies() (odd []string) {
-	if session.CheckPolicies(d.policy, nil, d.role) != nil {
+	if session.CheckPolicies(d.policy, nil, d.lastRole()) != nil {
 		odd = append(odd, d.policy)
 	}
 	for _, name := range d.policyARNs {
-		if session.CheckPolicies("", []string{name}, d.role) != nil {
+		if session.CheckPolicies("", []string{name}, d.lastRole()) != nil {
 			odd = append(odd, name)
 		}
 	}

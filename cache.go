@@ -283,6 +283,9 @@ func (d *decision) appendKey(t freshness.KeyText) freshness.KeyText {
 	for _, a := range d.mapped {
 		t = t.Text(a.Name).Texts(a.Values)
 	}
+	for _, next := range d.chain { // last, so that decisions without a chain have no part for it
+		t = t.Text(next.role.String()).Text(next.externalID)
+	}
 	return t
 }
 

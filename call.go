@@ -31,6 +31,9 @@ func (x *exchange) newCall(r record) *call {
 // issue has AWS give credentials for the decision, or for less of it where that is allowed.
 func (c *call) issue(ctx context.Context) (*Credentials, error) {
 	c.event.EstimatedPackedSize = c.decision.packedPercent()
+	if err := c.decision.checkChainEnd(c.config.Now(), c.config.STSTimeout); err != nil {
+		return nil, err
+	}
 	if c.refusesDuration() {
 		c.shorten()
 	}
@@ -55,15 +58,21 @@ func (c *Credentials) describe(e *Event) {
 	e.Unconfirmed = c.unconfirmed()
 }
 
-// ask signs a response for the decision and redeems it.
+// ask signs a response for the decision and redeems it, and follows the chain if there is one.
 func (c *call) ask(ctx context.Context) (*Credentials, error) {
 	response, err := c.sign(ctx)
 	if err != nil {
 		return nil, err
 	}
+	defer c.lap(StageSTS)
 	credentials, err := c.redeem(ctx, response)
-	c.lap(StageSTS)
-	return credentials, err
+	if err != nil {
+		return nil, c.atHop(err, 1)
+	}
+	if len(c.decision.chain) == 0 {
+		return credentials, nil
+	}
+	return c.follow(ctx, credentials)
 }
 
 // sign builds and signs the response, within Config.SigningTimeout.
@@ -72,7 +81,7 @@ func (c *call) sign(ctx context.Context) (*signedResponse, error) {
 	defer cancel()
 	identity := c.identity(c.target)
 	now := c.config.Now()
-	response, err := identity.respond(limited, c.decision, now, c.config.Rand, c.signers)
+	response, err := identity.respond(limited, c.decision.firstSession(), now, c.config.Rand, c.signers)
 	c.lap(StageSAML)
 	if err != nil && ctx.Err() == nil && limited.Err() != nil {
 		return nil, newError(CodeSigningFailed,

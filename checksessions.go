@@ -155,7 +155,7 @@ func rulesOf(rules []RuleFunc) knownRules {
 func (t Target) plainlyWorks() bool {
 	a := &t.AWS
 	switch {
-	case len(t.AllowedRoles)+len(a.FailoverRegions)+len(a.Mappings) > 0,
+	case len(t.AllowedRoles)+len(a.FailoverRegions)+len(a.Mappings)+len(t.Chain) > 0,
 		t.EncryptionKey+t.SAMLRecipient+t.SAMLAudience != "",
 		t.NameIDTellsIssuersApart,
 		len(a.PolicyARNs)+len(a.Tags)+len(a.TransitiveTagKeys)+len(a.DroppableTags) > 0,
@@ -347,6 +347,9 @@ func (a AWS) withoutUser() AWS {
 	if _, mapped := a.Mappings[AttributeNameIdentifier]; mapped && a.NameIDFromMapping {
 		a.NameID = anyValue
 	}
+	if _, mapped := a.Mappings[AttributeSourceIdentity]; mapped {
+		a.SourceIdentity = cmp.Or(a.SourceIdentity, anyValue)
+	}
 	a.Mappings = nil
 	return a
 }
@@ -381,8 +384,12 @@ func (s *sessions) field(p possible, code Code) string {
 		return at + ": Principal"
 	case CodeRegionInvalid:
 		return at + ": Region"
-	case CodeDurationInvalid:
+	case CodeDurationInvalid, CodeChainDuration:
 		return at + ": SessionDuration"
+	case CodeChainInvalid:
+		return at + ": Chain"
+	case CodeChainSourceIdentity:
+		return at + ": SourceIdentity"
 	case CodeTagsInvalid:
 		return at + ": Tags"
 	case CodePolicyInvalid:

@@ -29,6 +29,7 @@ const (
 type decision struct {
 	role      arn.ARN
 	principal arn.ARN
+	chain     []link   // roles that are assumed after role
 	regions   []Region // the decided one, then those to fail over to
 
 	nameID      string
@@ -80,6 +81,9 @@ func newDecision(user *User, subject string, a AWS, target *Target, c *Config) (
 		return nil, err
 	}
 	if err := d.setDuration(a.SessionDuration); err != nil {
+		return nil, err
+	}
+	if err := d.setChain(target, &a); err != nil {
 		return nil, err
 	}
 	name := cmp.Or(a.SessionName, verifiedEmail(user), subject)
@@ -201,7 +205,7 @@ func (d *decision) checkContents() error {
 	if err != nil {
 		return newError(CodeTagsInvalid, "%w", err).overTexts(d.oddTags()...)
 	}
-	if err := session.CheckPolicies(d.policy, d.policyARNs, d.role); err != nil {
+	if err := session.CheckPolicies(d.policy, d.policyARNs, d.lastRole()); err != nil {
 		return newError(CodePolicyInvalid, "%w", err).overTexts(d.oddPolicies()...)
 	}
 	return nil
@@ -216,7 +220,8 @@ func (d *decision) tagKeys(to []string) []string {
 	return to
 }
 
-// attributes are the assertion's, in the order in which they are sent.
+// attributes are the assertion's, in the order in which they are sent. With a chain they are those
+// of its firstSession.
 func (d *decision) attributes() []samldoc.Attribute {
 	list := append([]samldoc.Attribute{
 		attribute(AttributeRole, d.role.String()+","+d.principal.String()),
@@ -251,11 +256,12 @@ func (d *decision) clone() *decision {
 // sessionARN is what AWS calls the session that is requested. It has the role's name without its
 // path (IAM User Guide, "IAM identifiers").
 func (d *decision) sessionARN() string {
-	name := d.role.Resource[strings.LastIndexByte(d.role.Resource, '/')+1:]
+	role := d.lastRole()
+	name := role.Resource[strings.LastIndexByte(role.Resource, '/')+1:]
 	return arn.ARN{
-		Partition: d.role.Partition,
+		Partition: role.Partition,
 		Service:   "sts",
-		AccountID: d.role.AccountID,
+		AccountID: role.AccountID,
 		Resource:  "assumed-role/" + name + "/" + d.sessionName,
 	}.String()
 }

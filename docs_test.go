@@ -187,6 +187,9 @@ var shell = map[string]struct {
 	"delegation permission-policy --bucket example-photos --region eu-central-1 > folder.json": {
 		tests: []string{"TestDocs_SetUpByHand"},
 	},
+	"# The first role, in the account of the SAML provider.": {
+		tests: []string{"TestDocs_RoleChaining"},
+	},
 	"mkdir next": {
 		tests:  []string{"TestReload_Rollover"},
 		reason: "the test makes the key, and is no root that may give it away",

@@ -315,6 +315,18 @@ const (
 	CodePolicyInvalid Code = "session_policy_invalid"
 )
 
+// Codes of Target.Chain: the roles that are assumed after the first.
+const (
+	// A role of the chain is not the ARN of one, or of another partition than the role before it.
+	CodeChainInvalid Code = "chain_invalid"
+	// A session of more than an hour.
+	CodeChainDuration Code = "chain_duration_invalid"
+	// No source identity: nothing else says who the user is after the first role.
+	CodeChainSourceIdentity Code = "chain_source_identity_missing"
+	// With Config.CapSessionToToken, the ID token ends before AWS's shortest session would.
+	CodeChainTokenEnds Code = "chain_token_ends"
+)
+
 // A code of the cache.
 const (
 	// Invalidate has not reached Config.SharedCache; exchanges go on without it.
@@ -400,6 +412,10 @@ const (
 	CodeSTSAnswerIncomplete Code = "sts_answer_incomplete"
 	// A 200 for another session than was asked for.
 	CodeSTSAnswerMismatch Code = "sts_answer_mismatch"
+	// AWS does not let a role of Target.Chain be assumed by the role before it.
+	CodeSTSChainDenied Code = "sts_chain_access_denied"
+	// AWS does not take the credentials that it has given for the role before.
+	CodeSTSChainCredentials Code = "sts_chain_credentials"
 	// Any other refusal.
 	CodeSTSRefused Code = "sts_refused"
 )
@@ -442,6 +458,12 @@ type Error struct {
 	// Requested says that the value that was refused is one of the request's parameters, which a
 	// rule or a mapping handed on: the caller chose it. Code then says what was wrong with it.
 	Requested bool
+
+	// Hop is where a chain ended, of a target with a Chain: 1 is AssumeRoleWithSAML, 2 the first
+	// role of Target.Chain. 0: the target has no chain, or AWS was not called.
+	Hop int
+	// HopRole is the ARN of the role that was asked for there. Empty if Hop is 0.
+	HopRole string
 
 	refused func() []any // which values were refused; nil: not known
 

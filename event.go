@@ -90,6 +90,16 @@ type Event struct {
 	Principal string
 	// Role is the ARN of the role.
 	Role string
+	// Chain are the ARNs of the roles that are assumed after Role, in their order. The credentials
+	// are the last one's. Empty: they are those of Role.
+	Chain []string
+	// Hop is where the chain ended, if AWS was called and the exchange failed: 1 is Role, 2 the
+	// first of Chain. 0: it did not fail there, or there is no chain.
+	Hop int
+	// HopRequestIDs are AWS's, if it was called for this exchange and there is a chain: one for
+	// each role that it gave a session for, in their order. RequestID is the last, or that of the
+	// refusal.
+	HopRequestIDs []string
 	// Region is where STS was called, or last called.
 	Region string
 	// FailedRegions are, of several, those that did not answer, in order. Each is REGION:CODE, or
@@ -247,11 +257,14 @@ func (r *record) ended(err error) Event {
 	event := r.event
 	event.Tags = maps.Clone(event.Tags)
 	event.SessionPolicyARNs = slices.Clone(event.SessionPolicyARNs)
+	event.Chain = slices.Clone(event.Chain)
+	event.HopRequestIDs = slices.Clone(event.HopRequestIDs)
 	var failure *Error // nil on success
 	if err != nil {
 		failure = failureOf(err)
 		event.Stage = failure.Stage
 		event.Code = failure.Code
+		event.Hop = failure.Hop
 		event.Err = failure
 		event.RequestID = cmp.Or(failure.RequestID, event.RequestID)
 		event.PackedPolicySize = cmp.Or(failure.PackedPolicySize, event.PackedPolicySize)
@@ -371,6 +384,9 @@ func (e *Event) attrs(took func(Stage) (time.Duration, bool)) []slog.Attr {
 	if len(e.Tags) > 0 {
 		attrs = append(attrs, slog.Any("tags", e.Tags))
 	}
+	if e.Hop > 0 {
+		attrs = append(attrs, slog.Int("hop", e.Hop))
+	}
 	if e.Duration > 0 {
 		attrs = append(attrs, slog.Float64("duration_seconds", e.Duration.Seconds()))
 	}
@@ -458,8 +474,10 @@ type listField struct {
 	list []string
 }
 
-func (e *Event) lists() [5]listField {
+func (e *Event) lists() [7]listField {
 	return [...]listField{
+		{"chain", e.Chain},
+		{"hop_request_ids", e.HopRequestIDs},
 		{"failed_regions", e.FailedRegions},
 		{"session_policy_arns", e.SessionPolicyARNs},
 		{"dropped_tags", e.DroppedTags},

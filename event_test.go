@@ -38,6 +38,7 @@ func full() delegation.Event {
 		FailedRegions:     []string{"b-region:a-code"}, ShortenedFrom: 2 * time.Hour,
 		DroppedTags: []string{"a-tag"}, Unconfirmed: []string{"a-field"},
 		Warnings: []string{"a-warning"},
+		Chain:    []string{"b-role"}, Hop: 2, HopRequestIDs: []string{"b-request"},
 		Took: map[delegation.Stage]time.Duration{
 			delegation.StageToken: time.Microsecond, delegation.StageTarget: 2 * time.Millisecond,
 			delegation.StageRules:    3 * time.Second,
@@ -78,6 +79,7 @@ func TestEvent_LogValue(t *testing.T) {
 		"took_token_ms":       "0.001", "took_target_ms": "2", "took_rules_ms": "3000",
 		"took_decision_ms": "0.003", "took_saml_ms": "300000", "took_sts_ms": "2.16e+07",
 		"took_cache_ms": "0", "took_audit_ms": "7",
+		"chain": "[b-role]", "hop": "2", "hop_request_ids": "[b-request]",
 	}
 	with := func(more map[string]string) map[string]string {
 		all := maps.Clone(both)
@@ -192,6 +194,9 @@ func TestLevels(t *testing.T) {
 		delegation.CodeKeySetUnauthorized, delegation.CodeKeySetCertificate,
 		delegation.CodeAuditFailed,
 		delegation.CodeSignerRefused,
+		delegation.CodeChainInvalid, delegation.CodeChainDuration,
+		delegation.CodeChainSourceIdentity,
+		delegation.CodeSTSChainDenied, delegation.CodeSTSChainCredentials,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {
@@ -238,6 +243,8 @@ func TestOutcomes(t *testing.T) {
 		delegation.CodeDurationInvalid, delegation.CodeSessionNameInvalid,
 		delegation.CodeTagsInvalid, delegation.CodeSourceIDInvalid, delegation.CodePolicyInvalid,
 		delegation.CodeSharedCache, delegation.CodeAuditFailed,
+		delegation.CodeChainInvalid, delegation.CodeChainDuration,
+		delegation.CodeChainSourceIdentity,
 	}
 	for _, value := range codes(t, "Code") {
 		e := delegation.ErrorOf(delegation.Code(value), errors.New("x"))

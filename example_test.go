@@ -16,6 +16,7 @@ import (
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/samlattr"
+	"github.com/seed055b7978/delegation/ststest"
 )
 
 // One exchange from end to end. Delegationtest has the OpenID provider and an STS in memory. In
@@ -444,6 +445,62 @@ func ExampleSourceIdentityFromClaim() {
 	// Output:
 	// <nil> alice
 	// denied: the profile lacks nickname
+}
+
+func ExampleChainedRole() {
+	world, err := delegationtest.Open()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer world.Close()
+	const reader = "arn:aws:iam::333333333333:role/reader"
+	targets := world.Config.Targets.(delegation.Targets)
+	target := targets[delegationtest.Target]
+	target.Chain = []delegation.ChainedRole{{RoleARN: reader}}
+	targets[delegationtest.Target] = target
+	world.Config.Rules = []delegation.RuleFunc{delegation.SourceIdentityFromClaim("email")}
+	d, err := world.Start(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	idToken := world.Token(map[string]any{"email": "alice@example.com"})
+
+	// The policies that the two roles need. In AWS they are created once.
+	e, err := d.Explain(context.Background(), idToken, delegationtest.Target)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	trust, err1 := e.ChainTrustPolicies()
+	permissions, err2 := e.ChainPermissionPolicies()
+	if err := errors.Join(err1, err2); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, role := range []ststest.Role{
+		{
+			ARN:         delegationtest.Role,
+			TrustPolicy: delegationtest.TrustPolicy,
+			Policies:    permissions,
+		},
+		{ARN: reader, TrustPolicy: trust[0]},
+	} {
+		if err := world.STS.PutRole(role); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+
+	credentials, err := d.Exchange(context.Background(), idToken, delegationtest.Target)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("account", credentials.AccountID, "for", credentials.SourceIdentity)
+	// Output:
+	// account 333333333333 for alice@example.com
 }
 
 func ExampleSessionPolicyFromTemplate() {

@@ -351,6 +351,7 @@ func (x *exchange) capSession() error {
 func (d *decision) describe(e *Event) {
 	e.Principal = d.principal.String()
 	e.Role = d.role.String()
+	e.Chain = d.chainedRoles()
 	e.Region = d.regions[0].String()
 	e.SessionName = d.sessionName
 	e.SourceIdentity = d.sourceIdentity

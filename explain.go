@@ -34,8 +34,14 @@ type Explanation struct {
 
 	// Principal is the ARN of the SAML provider.
 	Principal string
-	// Role is the ARN of the role.
+	// Role is the ARN of the role, or of the first one if there is a Chain.
 	Role string
+	// Chain are the roles that are assumed after Role, in their order. The credentials are the last
+	// one's, and so are Duration, Policy and PolicyARNs.
+	Chain []ChainedRole
+	// TagKeys are the keys of the session tags that reach the last role of Chain. The policies of
+	// [Explanation.ChainTrustPolicies] let no others through; empty: they let all through.
+	TagKeys []string
 	// Regions are where STS would be called, in this order.
 	Regions []string
 	// EntityID is SAML:iss in trust policies.
@@ -148,9 +154,12 @@ func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
 		Signer:      samldoc.BlankSigner{Key: certificate.PublicKey},
 		Certificate: certificate,
 	}}
-	response, err := identity.respond(ctx, x.decision, x.began, rand.Reader, nil)
+	response, err := identity.respond(ctx, x.decision.firstSession(), x.began, rand.Reader, nil)
 	if err != nil {
 		return x.blame(err)
+	}
+	if err := x.decision.checkChainEnd(x.began, x.config.STSTimeout); err != nil {
+		return err
 	}
 	// What SafeName has changed it changes again, and what AWS takes as it is stays.
 	unsafeName := session.SafeName(e.SessionName) != e.SessionName
@@ -198,6 +207,15 @@ func (e *Explanation) watch(rule RuleFunc) RuleFunc {
 func (e *Explanation) describe(d *decision, entityID string) {
 	e.Principal = d.principal.String()
 	e.Role = d.role.String()
+	for _, next := range d.chain {
+		e.Chain = append(e.Chain, ChainedRole{
+			RoleARN:    next.role.String(),
+			ExternalID: next.externalID,
+		})
+	}
+	if len(d.chain) > 0 {
+		e.TagKeys = slices.Clone(d.transitive)
+	}
 	for _, region := range d.regions {
 		e.Regions = append(e.Regions, region.String())
 	}
@@ -213,7 +231,7 @@ func (e *Explanation) describe(d *decision, entityID string) {
 	e.PolicyARNs = d.policyARNs
 	e.PackedPolicySize = d.packedPercent()
 	e.Attributes = map[string][]string{}
-	for _, a := range d.attributes() {
+	for _, a := range d.firstSession().attributes() {
 		e.Attributes[a.Name] = slices.Clone(a.Values)
 	}
 	e.Actions = iam.TrustActions(len(d.tags) > 0, d.sourceIdentity != "")

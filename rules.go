@@ -195,7 +195,8 @@ type AWS struct {
 	PolicyARNs []string
 	// Tags are session tags, at most 50. Policies read them as aws:PrincipalTag/KEY.
 	Tags map[string]string
-	// TransitiveTagKeys are the keys of Tags that stay through role chaining.
+	// TransitiveTagKeys are the keys of Tags that stay through role chaining. Empty: none stay, or
+	// all if the target has a Chain.
 	TransitiveTagKeys []string
 	// SourceIdentity is 2 to 64 characters of [\w+=,.@-]. Empty: none.
 	SourceIdentity string

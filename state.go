@@ -16,6 +16,9 @@ type STSCall struct {
 	Took time.Duration
 	// Code is why it failed. Empty on success.
 	Code Code
+	// Hop counts the roles of a target with a Chain: 1 is AssumeRoleWithSAML, and those after it
+	// are AssumeRole. 0: the target has none.
+	Hop int
 }
 
 // RegionState is the state of a region of AWS STS.

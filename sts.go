@@ -16,30 +16,37 @@ import (
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
-// STS is the one call that this package makes to AWS. *sts.Client has it; ststest serves a fake
-// for it. An exchange passes the region as an option, so one client serves all regions. It must
-// honour the context. A client of your own has limits of its own: the SDK's reads answers of any
-// length and follows redirects.
+// STS is the one call that this package makes to AWS, unless a target has a Chain; see
+// [ChainingSTS]. *sts.Client has it; ststest serves a fake for it. An exchange passes the region as
+// an option, so one client serves all regions. It must honour the context. A client of your own has
+// limits of its own: the SDK's reads answers of any length and follows redirects.
 type STS interface {
 	AssumeRoleWithSAML(
 		ctx context.Context, params *sts.AssumeRoleWithSAMLInput, optFns ...func(*sts.Options),
 	) (*sts.AssumeRoleWithSAMLOutput, error)
 }
 
-// redeem exchanges the response for credentials in the first of the decision's regions that
-// answers. A further response goes on where the last was answered. A region at rest is passed
-// over, but never all of them: then the first is asked. A single region never rests.
+// redeem exchanges the response for credentials.
 func (c *call) redeem(ctx context.Context, response *signedResponse) (*Credentials, error) {
+	return c.inRegions(func(region Region) (*Credentials, error) {
+		return c.callSTS(ctx, region, response)
+	})
+}
+
+// inRegions asks AWS in the first of the decision's regions that answers. A further question goes
+// on where the last was answered. A region at rest is passed over, but never all of them: then the
+// first is asked. A single region never rests.
+func (c *call) inRegions(ask func(Region) (*Credentials, error)) (*Credentials, error) {
 	regions := c.decision.regions
 	if len(regions) == 1 {
-		return c.callSTS(ctx, regions[0], response)
+		return ask(regions[0])
 	}
 	var failure error // of the last region that was asked
 	for ; c.passed < len(regions); c.passed++ {
 		region := regions[c.passed]
 		why := "skipped"
 		if c.regions.Allow(region.String()) {
-			credentials, err := c.callSTS(ctx, region, response)
+			credentials, err := ask(region)
 			why = c.noAnswer(region, err)
 			if why == "" {
 				return credentials, err
@@ -51,7 +58,7 @@ func (c *call) redeem(ctx context.Context, response *signedResponse) (*Credentia
 	if failure != nil {
 		return nil, failure
 	}
-	credentials, err := c.callSTS(ctx, regions[0], response)
+	credentials, err := ask(regions[0])
 	c.noAnswer(regions[0], err)
 	return credentials, err
 }
@@ -75,16 +82,29 @@ func (c *call) noAnswer(region Region, err error) string {
 	return ""
 }
 
-// callSTS is redeemIn for an exchange, which Config.OnSTSCall gets.
+// callSTS is redeemIn for an exchange.
 func (c *call) callSTS(
 	ctx context.Context, region Region, response *signedResponse,
 ) (*Credentials, error) {
-	if c.config.OnSTSCall == nil {
+	hop := 0
+	if len(c.decision.chain) > 0 {
+		hop = 1
+	}
+	return c.timed(ctx, region, hop, func() (*Credentials, error) {
 		return c.redeemIn(ctx, region, response)
+	})
+}
+
+// timed makes a call, which Config.OnSTSCall gets.
+func (c *call) timed(
+	ctx context.Context, region Region, hop int, ask func() (*Credentials, error),
+) (*Credentials, error) {
+	if c.config.OnSTSCall == nil {
+		return ask()
 	}
 	began := c.config.Now()
-	credentials, err := c.redeemIn(ctx, region, response)
-	done := STSCall{Region: region.String(), Took: c.config.Now().Sub(began)}
+	credentials, err := ask()
+	done := STSCall{Region: region.String(), Took: c.config.Now().Sub(began), Hop: hop}
 	if err != nil {
 		done.Code = failureOf(err).Code
 	}
@@ -97,18 +117,10 @@ func (c *call) redeemIn(
 	ctx context.Context, region Region, response *signedResponse,
 ) (*Credentials, error) {
 	c.event.Region = region.String()
-	input := c.decision.stsInput(response)
+	input := c.decision.firstSession().stsInput(response)
 	limited, cancel := context.WithTimeout(ctx, c.config.STSTimeout)
 	defer cancel()
-	out, err := c.config.STS.AssumeRoleWithSAML(limited, input, func(o *sts.Options) {
-		o.Region = region.String()
-		if c.config.FIPS {
-			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
-		}
-		if c.config.DualStack {
-			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
-		}
-	})
+	out, err := c.config.STS.AssumeRoleWithSAML(limited, input, c.stsOptions(region))
 	c.answered = session.DateOf(err)
 	if err != nil && ctx.Err() != nil {
 		return nil, canceledAt(StageSTS, ctx.Err())
@@ -121,6 +133,19 @@ func (c *call) redeemIn(
 		return nil, e
 	}
 	return c.credentials(out, region)
+}
+
+// stsOptions are those of every call in a region.
+func (c *call) stsOptions(region Region) func(*sts.Options) {
+	return func(o *sts.Options) {
+		o.Region = region.String()
+		if c.config.FIPS {
+			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+		}
+		if c.config.DualStack {
+			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+		}
+	}
 }
 
 // stsInput is what AWS is asked for.
@@ -154,16 +179,21 @@ func (c *call) credentials(
 	}
 	credentials := read(out)
 	credentials.Region = region.String()
-	credentials.AccountID = c.decision.role.AccountID
+	decided := c.decision.firstSession()
+	credentials.AccountID = decided.role.AccountID
 	credentials.RequestID = requestID
 	entityID := c.identity(c.target).EntityID
-	difference := c.decision.difference(credentials, entityID, c.config.UnsafeSTSEmulator)
+	difference := decided.difference(credentials, entityID, c.config.UnsafeSTSEmulator)
 	if difference != "" {
-		e := newError(CodeSTSAnswerMismatch, "AWS answered for another session: %s", difference)
-		e.RequestID = requestID
-		return nil, e
+		return nil, mismatch(requestID, difference)
 	}
 	return credentials, nil
+}
+
+func mismatch(requestID, difference string) error {
+	e := newError(CodeSTSAnswerMismatch, "AWS answered for another session: %s", difference)
+	e.RequestID = requestID
+	return e
 }
 
 func incompleteAnswer(requestID, what string) error {
@@ -174,8 +204,17 @@ func incompleteAnswer(requestID, what string) error {
 
 // missing says which part of an answer is not there or of no use; empty: none.
 func missing(out *sts.AssumeRoleWithSAMLOutput, now time.Time) string {
-	c := out.Credentials
-	user := out.AssumedRoleUser
+	if what := missingOf(out.Credentials, out.AssumedRoleUser, now); what != "" {
+		return what
+	}
+	if aws.ToString(out.Subject) == "" {
+		return "the subject is missing"
+	}
+	return ""
+}
+
+// missingOf is missing for the parts that every answer with credentials has.
+func missingOf(c *types.Credentials, user *types.AssumedRoleUser, now time.Time) string {
 	switch {
 	case c == nil, aws.ToString(c.AccessKeyId) == "", aws.ToString(c.SecretAccessKey) == "",
 		aws.ToString(c.SessionToken) == "":
@@ -184,8 +223,6 @@ func missing(out *sts.AssumeRoleWithSAMLOutput, now time.Time) string {
 		return "the credentials' expiration is missing or past"
 	case user == nil, aws.ToString(user.Arn) == "", aws.ToString(user.AssumedRoleId) == "":
 		return "the assumed role is missing"
-	case aws.ToString(out.Subject) == "":
-		return "the subject is missing"
 	}
 	return ""
 }
@@ -194,13 +231,7 @@ func missing(out *sts.AssumeRoleWithSAMLOutput, now time.Time) string {
 func read(out *sts.AssumeRoleWithSAMLOutput) *Credentials {
 	//lint:ignore SA1019 SessionTokenUtilization is about the whole token; STS's limit is on this
 	packed := int(aws.ToInt32(out.PackedPolicySize))
-	return &Credentials{
-		AccessKeyID:             *out.Credentials.AccessKeyId,
-		SecretAccessKey:         NewSecret(*out.Credentials.SecretAccessKey),
-		SessionToken:            NewSecret(*out.Credentials.SessionToken),
-		Expiration:              out.Credentials.Expiration.UTC(),
-		AssumedRoleARN:          *out.AssumedRoleUser.Arn,
-		AssumedRoleID:           *out.AssumedRoleUser.AssumedRoleId,
+	credentials := &Credentials{
 		Subject:                 *out.Subject,
 		SubjectType:             aws.ToString(out.SubjectType),
 		Issuer:                  aws.ToString(out.Issuer),
@@ -210,6 +241,18 @@ func read(out *sts.AssumeRoleWithSAMLOutput) *Credentials {
 		PackedPolicySize:        packed,
 		SessionTokenUtilization: int(aws.ToInt32(out.SessionTokenUtilization)),
 	}
+	credentials.take(out.Credentials, out.AssumedRoleUser)
+	return credentials
+}
+
+// take takes over the credentials themselves, of an answer with every part.
+func (c *Credentials) take(issued *types.Credentials, user *types.AssumedRoleUser) {
+	c.AccessKeyID = *issued.AccessKeyId
+	c.SecretAccessKey = NewSecret(*issued.SecretAccessKey)
+	c.SessionToken = NewSecret(*issued.SessionToken)
+	c.Expiration = issued.Expiration.UTC()
+	c.AssumedRoleARN = *user.Arn
+	c.AssumedRoleID = *user.AssumedRoleId
 }
 
 // difference says in what credentials are of another session than the decision asks for, for the
@@ -227,7 +270,7 @@ func (d *decision) difference(c *Credentials, entityID string, emulator bool) st
 		}
 	}
 	compare("AssumedRoleUser.Arn", c.AssumedRoleARN, d.sessionARN(), false)
-	compare("the account", c.AccountID, d.role.AccountID, false)
+	compare("the account", c.AccountID, d.lastRole().AccountID, false)
 	compare("Subject", c.Subject, d.nameID, emulator)
 	compare("Issuer", c.Issuer, entityID, emulator || c.Issuer == "")
 	compare("Audience", c.Audience, d.recipient, emulator || c.Audience == "")
@@ -252,9 +295,13 @@ func withoutSecrets(text string, c *Credentials) string {
 	return longBase64().ReplaceAllString(text, redacted)
 }
 
-// stsError makes the Error of a failed call: the one place where the reader's codes become ours.
+// stsError makes the Error of a failed call of AssumeRoleWithSAML.
 func stsError(err error, host string, timedOut bool) *Error {
-	failure := session.ErrorOf(err, timedOut)
+	return errorOf(session.ErrorOf(err, timedOut), host)
+}
+
+// errorOf is the one place where the reader's codes become ours.
+func errorOf(failure *session.Error, host string) *Error {
 	e := newError(Code(failure.Code), "%s: %w", host, failure.Err)
 	e.RequestID = failure.RequestID
 	if e.Code == CodeSTSPackedSize {

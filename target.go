@@ -72,6 +72,17 @@ type Target struct {
 
 	// AWS is what rules find in RuleContext.AWS.
 	AWS
+	// Chain are roles that are assumed after AWS.Role, each with the credentials of the role before
+	// it, at most 5. Only the last role's credentials are handed out. Their accounts need no SAML
+	// provider, so that one provider serves an organisation. Empty: those of AWS.Role are handed
+	// out.
+	//
+	// AWS ends a session at the end of a chain after an hour: a longer SessionDuration is refused.
+	// A chain requires a source identity, because ${saml:sub} is known in the first role alone, and
+	// Config.STS must be a [ChainingSTS]. All Tags are transitive unless TransitiveTagKeys has
+	// some. Policy and PolicyARNs are for the last role. With Config.CapSessionToToken, a token
+	// that ends within 15 minutes and Config.STSTimeout gets no new credentials.
+	Chain []ChainedRole
 
 	// AllowedRoles are the ARNs of the only roles that rules and mappings can choose. Empty: all
 	// that share an account with their SAML provider.
@@ -126,6 +137,7 @@ func (t *Target) own() {
 	t.RequiredClaims = cloneLists(t.RequiredClaims)
 	t.AllowedRoles = slices.Clone(t.AllowedRoles)
 	t.AWS = t.AWS.clone()
+	t.Chain = slices.Clone(t.Chain)
 	if t.Identity != nil {
 		own := t.Identity.clone()
 		t.Identity = &own
@@ -158,6 +170,7 @@ func (t *Target) compile(name string, c *Config) ([]requiredClaim, error) {
 		problems.add("%w", err)
 	}
 	t.checkARNs(&problems)
+	t.checkChain(c, &problems)
 	t.checkEncryption(&problems)
 	t.checkRegions(c, &problems)
 	t.checkNameID(&problems)

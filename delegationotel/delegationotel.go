@@ -19,8 +19,9 @@
 // delegation.stage.duration is a histogram of the duration of stages, in seconds, by
 // delegation.stage and error.type.
 //
-// [OnSTSCall] counts and times calls to AWS STS by cloud.region and error.type. [ObserveIssuers],
-// [ObserveRegions] and [ObserveCertificates] make gauges of a Delegator's state.
+// [OnSTSCall] counts and times calls to AWS STS by cloud.region, error.type and, for the roles of a
+// chain, delegation.hop. [ObserveIssuers], [ObserveRegions] and [ObserveCertificates] make gauges
+// of a Delegator's state.
 //
 // # What is not recorded
 //
@@ -55,6 +56,7 @@ const (
 	keyStage   = attribute.Key("delegation.stage")
 	keyTarget  = attribute.Key("delegation.target")
 	keyCache   = attribute.Key("delegation.cache")
+	keyHop     = attribute.Key("delegation.hop")
 )
 
 // Values for what is not one of a known set. otherType is that of the semantic conventions.

@@ -111,15 +111,25 @@ func TestOnSTSCall(t *testing.T) {
 		Code:   delegation.CodeSTSTimeout,
 	})
 	called(t.Context(), delegation.STSCall{Region: "eu-west-1", Code: "canary"})
+	called(t.Context(), delegation.STSCall{Region: "eu-west-1", Took: time.Second, Hop: 1})
+	called(t.Context(), delegation.STSCall{
+		Region: "eu-west-1",
+		Code:   delegation.CodeSTSChainDenied,
+		Hop:    2,
+	})
 	w.wantValues(t, "delegation.sts.calls", map[string]float64{
-		"cloud.region=eu-central-1":                     2,
-		"cloud.region=eu-west-1 error.type=_OTHER":      1,
-		"cloud.region=eu-west-1 error.type=sts_timeout": 1,
+		"cloud.region=eu-central-1":                                                  2,
+		"cloud.region=eu-west-1 error.type=_OTHER":                                   1,
+		"cloud.region=eu-west-1 error.type=sts_timeout":                              1,
+		"cloud.region=eu-west-1 delegation.hop=1":                                    1,
+		"cloud.region=eu-west-1 delegation.hop=2 error.type=sts_chain_access_denied": 1,
 	})
 	w.wantValues(t, "delegation.sts.duration", map[string]float64{
-		"cloud.region=eu-central-1":                     3,
-		"cloud.region=eu-west-1 error.type=_OTHER":      0,
-		"cloud.region=eu-west-1 error.type=sts_timeout": 4,
+		"cloud.region=eu-central-1":                                                  3,
+		"cloud.region=eu-west-1 error.type=_OTHER":                                   0,
+		"cloud.region=eu-west-1 error.type=sts_timeout":                              4,
+		"cloud.region=eu-west-1 delegation.hop=1":                                    1,
+		"cloud.region=eu-west-1 delegation.hop=2 error.type=sts_chain_access_denied": 0,
 	})
 }
 

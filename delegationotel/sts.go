@@ -14,7 +14,9 @@ import (
 
 // OnSTSCall returns a function for Config.OnSTSCall, safe for concurrent use. It makes the counter
 // delegation.sts.calls and the histogram delegation.sts.duration, in seconds, with the attributes
-// cloud.region and, if the call failed, error.type. Regions after the first 64 are "other".
+// cloud.region and, if the call failed, error.type. Calls for a target with a Chain also have
+// delegation.hop: 1 is AssumeRoleWithSAML, 2 the first role of the chain. Regions after the first
+// 64 are "other".
 // Without a MeterProvider it records nothing. It fails only if the MeterProvider refuses an
 // instrument.
 func OnSTSCall(
@@ -38,6 +40,9 @@ func OnSTSCall(
 		list := []attribute.KeyValue{semconv.CloudRegion(regions.name(call.Region))}
 		if call.Code != "" {
 			list = append(list, errorType(call.Code))
+		}
+		if call.Hop > 0 {
+			list = append(list, keyHop.Int(call.Hop))
 		}
 		attributes := metric.WithAttributes(list...)
 		calls.Add(ctx, 1, attributes)

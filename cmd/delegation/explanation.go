@@ -56,6 +56,7 @@ type ruleOutcome struct {
 type decisionOutcome struct {
 	Role           string              `json:"role"`
 	Principal      string              `json:"principal"`
+	Chain          []chainOutcome      `json:"chain"`
 	Regions        []string            `json:"regions"`
 	SessionName    string              `json:"session_name"`
 	NameID         string              `json:"name_id"`
@@ -70,6 +71,16 @@ type decisionOutcome struct {
 	PolicyARNs     []string            `json:"policy_arns"`
 	PackedSize     int                 `json:"packed_policy_size"`
 	Attributes     map[string][]string `json:"saml_attributes"`
+}
+
+// chainOutcome is a role that is assumed after the first, and the policies that it takes.
+type chainOutcome struct {
+	Role       string `json:"role"`
+	ExternalID string `json:"external_id"`
+	// TrustPolicy is the role's, and Permission that of the role before it. Null: no policy can
+	// say it.
+	TrustPolicy json.RawMessage `json:"trust_policy"`
+	Permission  json.RawMessage `json:"permission_policy_of_role_before"`
 }
 
 type trustOutcome struct {
@@ -217,6 +228,7 @@ func newDecisionOutcome(e *delegation.Explanation) *decisionOutcome {
 	o := &decisionOutcome{
 		Role:           e.Role,
 		Principal:      e.Principal,
+		Chain:          newChainOutcome(e),
 		Regions:        e.Regions,
 		SessionName:    e.SessionName,
 		NameID:         e.NameID,
@@ -236,6 +248,21 @@ func newDecisionOutcome(e *delegation.Explanation) *decisionOutcome {
 		o.SessionEnd = &end
 	}
 	return o
+}
+
+func newChainOutcome(e *delegation.Explanation) []chainOutcome {
+	list := []chainOutcome{}
+	trust, err1 := e.ChainTrustPolicies()
+	permissions, err2 := e.ChainPermissionPolicies()
+	for i, next := range e.Chain {
+		o := chainOutcome{Role: next.RoleARN, ExternalID: next.ExternalID}
+		if err1 == nil && err2 == nil {
+			o.TrustPolicy = json.RawMessage(trust[i])
+			o.Permission = json.RawMessage(permissions[i])
+		}
+		list = append(list, o)
+	}
+	return list
 }
 
 func newRuleOutcome(rule delegation.RuleStep) ruleOutcome {

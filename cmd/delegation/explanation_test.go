@@ -267,7 +267,7 @@ func TestOutcome_Documented(t *testing.T) {
 	names := 0
 	for _, part := range []reflect.Type{
 		reflect.TypeFor[outcome](), reflect.TypeFor[tokenOutcome](), reflect.TypeFor[ruleOutcome](),
-		reflect.TypeFor[decisionOutcome](),
+		reflect.TypeFor[decisionOutcome](), reflect.TypeFor[chainOutcome](),
 		reflect.TypeFor[trustOutcome](), reflect.TypeFor[refusalOutcome](),
 		reflect.TypeFor[fieldOutcome](),
 	} {

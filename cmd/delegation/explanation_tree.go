@@ -88,6 +88,9 @@ func (d *decisionOutcome) leaves() (leaves []term.Tree) {
 	leaves = appendTexts(leaves,
 		"role", d.Role,
 		"SAML provider", d.Principal)
+	for i, next := range d.Chain {
+		leaves = append(leaves, next.tree(i+2))
+	}
 	leaves = append(leaves, term.Leaf("STS is called in", d.Regions))
 	leaves = appendTexts(leaves,
 		"session name", d.SessionName,
@@ -113,6 +116,18 @@ func (d *decisionOutcome) leaves() (leaves []term.Tree) {
 			fmt.Sprintf("%d%%", d.PackedSize)))
 	}
 	return append(leaves, term.Leaf("SAML attributes", d.Attributes))
+}
+
+func (c chainOutcome) tree(hop int) term.Tree {
+	t := term.Tree{Text: fmt.Sprintf("role %d: %s", hop, term.Shown(c.Role))}
+	t.Leaves = appendTexts(t.Leaves, "external ID", c.ExternalID)
+	if c.TrustPolicy != nil {
+		t.Leaves = append(t.Leaves,
+			term.JSONLeaf("its trust policy, as in", string(c.TrustPolicy)),
+			term.JSONLeaf("a permission policy of the role before it, as in",
+				string(c.Permission)))
+	}
+	return t
 }
 
 func (c claimOutcome) tree(paint term.Painter) term.Tree {

@@ -19,6 +19,7 @@ type permissionPolicyFlags struct {
 	target     string
 	region     string
 	account    string
+	hop        int
 }
 
 func permissionPolicyCommand(s surroundings) *cobra.Command {
@@ -39,6 +40,9 @@ With --template it is the policy of a file. IAM's own variables stay, such as
 ${saml:sub}. It is checked for what IAM would refuse: JSON, version, statements,
 characters, and size (10,240 characters without white space).
 
+With --target and --hop it is what a role of the target's chain needs to assume
+the next one.
+
 It reads the template, and with --target the configuration. Exit code 2 if
 something is missing or wrong.`,
 		Example: "  delegation permission-policy --bucket example-photos --region eu-central-1\n" +
@@ -52,6 +56,7 @@ something is missing or wrong.`,
 		"`name` of the target whose region and account are used")
 	command.Flags().StringVar(&f.region, "region", "", "AWS `region`, such as eu-central-1")
 	command.Flags().StringVar(&f.account, "account", "", "AWS account of the role, `12 digits`")
+	command.Flags().IntVar(&f.hop, "hop", 0, setup.HopFlag)
 	permissionFlags(command, &f.PermissionOptions)
 	return command
 }
@@ -67,6 +72,14 @@ func servicesHelp() string {
 
 // run prints the policy, and says on standard error what there is to know about it.
 func (f *permissionPolicyFlags) run(s surroundings) error {
+	if f.hop != 0 {
+		if f.Bucket+f.Template != "" {
+			return config.Usage(errors.New("--hop is a policy of its own: leave out --bucket and " +
+				"--template"))
+		}
+		chained := setup.Hop{ConfigFile: f.configFile, Target: f.target, Number: f.hop}
+		return s.printPolicy(chained.PermissionPolicy(s.environment))
+	}
 	region := f.region
 	account := f.account
 	if account != "" {

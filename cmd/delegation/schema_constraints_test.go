@@ -73,6 +73,9 @@ var constraints = map[string]object{
 	"TargetSettings.session_duration": duration(),
 	"TargetSettings.name_id_encoding": oneOf("hashed", "escaped"),
 
+	"ChainedRoleSettings":          {"type": "object", "required": []string{"role_arn"}},
+	"ChainedRoleSettings.role_arn": someText(),
+
 	"RuleSettings":                        {"type": "object", "oneOf": oneRule()},
 	"RuleSettings.require_verified_email": {"enum": []any{true, nil}},
 	"RoleSettings":                        requires("claim"),

@@ -124,6 +124,7 @@ targets:
     policy: '{"Version": "2012-10-17", "Statement": []}'
     policy_arns: ["arn:aws:iam::aws:policy/ReadOnlyAccess"]
     tags: {team: press}
+    chain: [{role_arn: "arn:aws:iam::333333333333:role/reader", external_id: photos-2026}]
     transitive_tag_keys: [team]
     droppable_tags: [team]
     required_claims: {groups: [a]}

@@ -7,6 +7,7 @@ import (
 
 func trustPolicyCommand(s surroundings) *cobra.Command {
 	var o setup.TrustOptions
+	var hop int
 	command := &cobra.Command{
 		Use:   "trust-policy",
 		Short: "Print the trust policy that a role needs",
@@ -18,12 +19,19 @@ or its rules use session tags or a source identity. It cannot see what
 JavaScript rules do: use --tags and --source-identity for them.
 
 With --target it reads the configuration, but no key. Flags override the
-target's settings. Exit code 2 if something is missing or wrong.`,
+target's settings. Exit code 2 if something is missing or wrong.
+
+With --target and --hop 2 or more it prints the trust policy of a role of the
+target's chain, which the role before it assumes.`,
 		Example: `  delegation trust-policy --target photo-app > trust.json
   delegation trust-policy --region eu-central-1 --entity-id urn:example.com \
     --principal arn:aws:iam::123456789012:saml-provider/delegation`,
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
+			if hop != 1 {
+				chained := setup.Hop{ConfigFile: o.ConfigFile, Target: o.Target, Number: hop}
+				return s.printPolicy(chained.TrustPolicy(s.environment))
+			}
 			t, err := o.Trust(s.environment)
 			if err != nil {
 				return err
@@ -35,7 +43,17 @@ target's settings. Exit code 2 if something is missing or wrong.`,
 	s.trustFlags(command, &o)
 	command.Flags().StringVar(&o.EntityID, "entity-id", "", "entity `ID` of the SAML identity; "+
 		"by default the configuration's")
+	command.Flags().IntVar(&hop, "hop", 1, setup.HopFlag)
 	return command
+}
+
+// printPolicy prints a policy, and says on standard error what there is to know about it.
+func (s surroundings) printPolicy(policy string, notes []string, err error) error {
+	if err != nil {
+		return err
+	}
+	s.say(notes)
+	return s.print([]byte(policy))
 }
 
 // trustFlags adds the flags of whom a role trusts.

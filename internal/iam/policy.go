@@ -83,10 +83,15 @@ func TrustPolicy(provider string, actions []string, recipient, issuer string) (s
 }
 
 func policyText(statements ...statement) (string, error) {
+	return encoded(policyDocument{"2012-10-17", statements})
+}
+
+// encoded returns a policy as AWS's documents show them.
+func encoded(policy any) (string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	err := e.Encode(policyDocument{"2012-10-17", statements})
+	err := e.Encode(policy)
 	return b.String(), err
 }

@@ -30,13 +30,18 @@ const (
 	unavailable      = "sts_unavailable"
 	timeout          = "sts_timeout"
 	answerIncomplete = "sts_answer_incomplete"
+	chainDenied      = "sts_chain_access_denied"
+	chainCredentials = "sts_chain_credentials"
 	refused          = "sts_refused"
 )
+
+// refusal is a row of a table of AWS's codes.
+type refusal struct{ wire, words, code string }
 
 // refusals lists AWS's codes as they are on the wire, with the words that tell causes apart; the
 // first row that fits counts. Only two codes keep the suffix Exception there; of the others, a code
 // with the suffix counts as the one without. The words are AWS's own, misspelling included.
-var refusals = []struct{ wire, words, code string }{
+var refusals = []refusal{
 	{"ExpiredTokenException", "not yet valid", notYetValid},
 	{"ExpiredTokenException", "within 5 minutes", tooOld},
 	{"ExpiredTokenException", "", expired},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,7 +33,10 @@ func (e *Error) Error() string { return e.Err.Error() + " (" + e.Code + ")" }
 func (e *Error) Unwrap() error { return e.Err }
 
 // ErrorOf reads the SDK's error. timedOut says that the call's own time was over.
-func ErrorOf(err error, timedOut bool) *Error {
+func ErrorOf(err error, timedOut bool) *Error { return errorOf(err, timedOut, nil) }
+
+// errorOf reads the SDK's error. The rows come before those of refusals.
+func errorOf(err error, timedOut bool, own []refusal) *Error {
 	failure := &Error{}
 	status := 0
 	var response *awshttp.ResponseError
@@ -40,7 +44,7 @@ func ErrorOf(err error, timedOut bool) *Error {
 		failure.RequestID = response.ServiceRequestID()
 		status = response.HTTPStatusCode()
 	}
-	failure.Code, failure.Err = causeOf(err, status, timedOut)
+	failure.Code, failure.Err = causeOf(err, status, timedOut, own)
 	return failure
 }
 
@@ -79,10 +83,12 @@ func HostOf(err error) string {
 
 // causeOf returns the code of an error and what may be told of it. The status is that of AWS's
 // answer, or zero.
-func causeOf(err error, status int, timedOut bool) (code string, cause error) {
+func causeOf(
+	err error, status int, timedOut bool, own []refusal,
+) (code string, cause error) {
 	var known smithy.APIError
 	if errors.As(err, &known) {
-		return refusalCode(known, status), withoutAssertion(known)
+		return refusalCode(known, status, own), withoutAssertion(known)
 	}
 	if timedOut {
 		return timeout, context.DeadlineExceeded
@@ -155,8 +161,8 @@ func isWireCode(code, wire string) bool {
 }
 
 // refusalCode returns the code of what AWS refused.
-func refusalCode(err smithy.APIError, status int) string {
-	for _, r := range refusals {
+func refusalCode(err smithy.APIError, status int, own []refusal) string {
+	for _, r := range slices.Concat(own, refusals) {
 		if !isWireCode(err.ErrorCode(), r.wire) {
 			continue
 		}

@@ -8,6 +8,10 @@ func ByKeys(text string) string { return fieldsToKeys.Replace(text) }
 
 var fieldsToKeys = strings.NewReplacer(
 	"Config.UnsafeSTSEmulator", "sts.unsafe_emulator",
+	"Config.CapSessionToToken", "cap_session_to_token",
+	"SourceIdentityFromClaim", "source_identity_from_claim",
+	"RoleARN of Target.Chain", "role_arn under chain of the target",
+	"Target.Chain", "chain of the target",
 	"Config.AuditOptional", "audit.on_failure",
 	"Config.AuditTimeout", "audit.timeout",
 	"Config.Audit", "audit",

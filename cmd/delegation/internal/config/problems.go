@@ -101,6 +101,7 @@ var wordKeys = map[string]string{
 	"Principal":        "principal",
 	"SAMLProviderUUID": "saml_provider_uuid",
 	"SAMLRecipient":    "saml_recipient",
+	"Chain":            "chain",
 
 	"MaxTokenSize":   "max_token_size",
 	"Leeway":         "leeway",
@@ -171,6 +172,10 @@ var fieldKeys = map[string]string{
 	"Principal":        "principal",
 	"Role":             "role",
 	"AllowedRoles":     "allowed_roles",
+	"Chain":            "chain",
+	"RoleARN":          "role_arn",
+	"ExternalID":       "external_id",
+	"SessionDuration":  "session_duration",
 	"Region":           "region",
 	"FailoverRegions":  "failover_regions",
 	"SAMLProviderUUID": "saml_provider_uuid",

@@ -49,7 +49,8 @@ func remedies() []remedy {
 	return slices.Concat(
 		tokenRemedies(), algorithmRemedies(), kindRemedies(), keyRemedies(), documentRemedies(),
 		targetRemedies(), ruleRemedies(), emailRemedies(), decisionRemedies(), stsRemedies(),
-		auditRemedies(), logoutRemedies(), configurationRemedies(), warningRemedies(), checkRemedies(),
+		auditRemedies(), logoutRemedies(), chainRemedies(), configurationRemedies(),
+		warningRemedies(), checkRemedies(),
 	)
 }
 

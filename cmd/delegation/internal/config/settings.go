@@ -144,6 +144,8 @@ type TargetSettings struct {
 	EncryptionKeyFile string            `yaml:"encryption_key_file"`
 	Identity          *IdentitySettings `yaml:"identity"`
 
+	Chain []ChainedRoleSettings `yaml:"chain"`
+
 	RequiredClaims          map[string][]string `yaml:"required_claims"`
 	SubjectsAreOne          bool                `yaml:"subjects_are_one"`
 	NameIDTellsIssuersApart bool                `yaml:"name_id_tells_issuers_apart"`
@@ -151,6 +153,12 @@ type TargetSettings struct {
 	// SubjectAsFolder that is false is delegation.Target.SubjectNamesNothing, and nil is neither.
 	SubjectAsFolder *bool  `yaml:"subject_as_folder"`
 	NameIDEncoding  string `yaml:"name_id_encoding"`
+}
+
+// ChainedRoleSettings is delegation.ChainedRole.
+type ChainedRoleSettings struct {
+	RoleARN    string `yaml:"role_arn"`
+	ExternalID string `yaml:"external_id"`
 }
 
 // id is what rules know the target of this name by.

@@ -223,6 +223,9 @@ func (b *Builder) Target(at KeyPath, s TargetSettings) delegation.Target {
 		t.SubjectAsFolder = *says
 		t.SubjectNamesNothing = !*says
 	}
+	for _, next := range s.Chain {
+		t.Chain = append(t.Chain, delegation.ChainedRole(next))
+	}
 	if s.EncryptionKeyFile != "" {
 		t.EncryptionKey = string(b.file(at.Child("encryption_key_file"), s.EncryptionKeyFile))
 	}

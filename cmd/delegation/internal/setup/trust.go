@@ -92,7 +92,7 @@ func (o *TrustOptions) Trust(environment []string) (*Trust, error) {
 	if err := o.fill(t, target); err != nil {
 		return nil, err
 	}
-	t.Notes = o.notes(t)
+	t.Notes = append(o.notes(t), chainNotes(target)...)
 	policy, err := t.Explanation.TrustPolicy()
 	if err == nil {
 		err = errors.Join(

@@ -1,0 +1,135 @@
+package setup
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+)
+
+// HopFlag is what --hop says in the help of each command that has it.
+const HopFlag = "`number` of the role in the target's chain: 1 is role, 2 the first of chain"
+
+// Hop is a role of a target with a chain: 1 is the target's role, and 2 the first of its chain.
+type Hop struct {
+	// ConfigFile is the file of the configuration.
+	ConfigFile string
+
+	// Target is a key under targets of the configuration.
+	Target string
+
+	// Number counts from 1.
+	Number int
+}
+
+// TrustPolicy returns the trust policy of a role that is assumed by the role before it.
+func (h Hop) TrustPolicy(environment []string) (policy string, notes []string, err error) {
+	e, notes, err := h.explanation(environment)
+	if err != nil {
+		return "", nil, err
+	}
+	list, err := e.ChainTrustPolicies()
+	if err != nil {
+		return "", nil, config.Usage(Plain(err))
+	}
+	policy = list[h.Number-2]
+	if err := CheckCharacters(policy); err != nil {
+		return "", nil, config.Usage(err)
+	}
+	return policy, notes, nil
+}
+
+// PermissionPolicy returns what a role needs to assume the next one. The last role assumes none.
+func (h Hop) PermissionPolicy(environment []string) (policy string, notes []string, err error) {
+	e, notes, err := h.explanation(environment)
+	if err != nil {
+		return "", nil, err
+	}
+	if h.Number > len(e.Chain) {
+		return "", nil, config.Usagef("--hop: role %d is the last of the chain and assumes none: "+
+			"name what it may do with --bucket or --template", h.Number)
+	}
+	list, err := e.ChainPermissionPolicies()
+	if err != nil {
+		return "", nil, config.Usage(Plain(err))
+	}
+	return list[h.Number-1], notes, nil
+}
+
+// explanation is what the policies are made of, from the configuration alone.
+func (h Hop) explanation(environment []string) (*delegation.Explanation, []string, error) {
+	if h.Target == "" {
+		return nil, nil, config.Usagef("--hop: needs --target, whose chain is meant")
+	}
+	settings, from, err := LoadTarget(h.ConfigFile, h.Target, environment)
+	if err != nil {
+		return nil, nil, err
+	}
+	target := settings.Targets[h.Target]
+	at := config.KeyPath("targets").Child(h.Target)
+	if len(target.Chain) == 0 {
+		return nil, nil, config.Usagef("%s: has no chain: leave out --hop", from.At(at))
+	}
+	if h.Number < 1 || h.Number > len(target.Chain)+1 {
+		return nil, nil, config.Usagef("--hop: %d is none of the %d roles of %s",
+			h.Number, len(target.Chain)+1, from.At(at.Child("chain")))
+	}
+	uses := UseOf(settings, h.Target)
+	e := &delegation.Explanation{Role: target.Role, Actions: []string{"sts:AssumeRole"}}
+	for _, next := range target.Chain {
+		e.Chain = append(e.Chain, delegation.ChainedRole(next))
+	}
+	var notes []string
+	if uses.JavaScript != "" {
+		notes = append(notes, fmt.Sprintf("%s: what JavaScript rules set cannot be seen from "+
+			"here, so the policy lets session tags of any key through", from.At(uses.JavaScript)))
+	}
+	if len(uses.Roles) > 0 {
+		notes = append(notes, fmt.Sprintf("%s: rules can choose other roles than %s: the second "+
+			"role must trust these too, and they need the same permission policy",
+			from.At("rules"), target.Role))
+	}
+	if uses.Tags || uses.JavaScript != "" {
+		e.Actions = append(e.Actions, "sts:TagSession")
+	}
+	if uses.JavaScript == "" {
+		e.TagKeys = tagKeys(settings, h.Target)
+	}
+	return e, notes, nil
+}
+
+// tagKeys are the keys of the session tags that the target and its rules set and that stay through
+// the chain, sorted.
+func tagKeys(s *config.Settings, name string) []string {
+	target := s.Targets[name]
+	if len(target.TransitiveTagKeys) > 0 {
+		return target.TransitiveTagKeys
+	}
+	keys := slices.Collect(maps.Keys(target.Tags))
+	for attribute := range target.Mappings {
+		if key, is := strings.CutPrefix(attribute, delegation.AttributePrincipalTag); is {
+			keys = append(keys, key)
+		}
+	}
+	for _, rule := range s.Rules {
+		if len(rule.Targets) > 0 && !slices.Contains(rule.Targets, name) {
+			continue
+		}
+		keys = slices.AppendSeq(keys, maps.Keys(rule.TagsFromClaims))
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// chainNotes say which other policies a target with a chain needs.
+func chainNotes(target config.TargetSettings) []string {
+	if len(target.Chain) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the target has a chain: --hop 2 to --hop %d print the trust "+
+		"policies of its other roles, and permission-policy --hop 1 to --hop %d what each role "+
+		"needs to assume the next", len(target.Chain)+1, len(target.Chain))}
+}
