@@ -31,3 +31,31 @@ func TestExchange_AllocationsFromTheCache(t *testing.T) {
 		t.Errorf("%.0f allocations", allocations)
 	}
 }
+
+// TestExchange_AllocationsOfRevocations: while no session has ended, a cached exchange pays nothing
+// for Config.Revocations, with a store or without.
+func TestExchange_AllocationsOfRevocations(t *testing.T) {
+	allocations := func(of *delegation.Revocations) float64 {
+		w := cachedWorld(t)
+		w.config.OnEvent = nil
+		w.config.Revocations = of
+		d := w.delegator(t)
+		token := w.token(nil)
+		exchange := func() {
+			if _, err := d.Exchange(t.Context(), token, app); err != nil {
+				t.Fatal(err)
+			}
+		}
+		exchange()
+		return testing.AllocsPerRun(200, exchange)
+	}
+	without := allocations(nil)
+	for name, of := range map[string]*delegation.Revocations{
+		"in this process": delegation.NewRevocations(nil, 0),
+		"with a store":    delegation.NewRevocations(newRevocationLog(), 0),
+	} {
+		if with := allocations(of); with > without {
+			t.Errorf("%s: %.0f allocations, and %.0f without", name, with, without)
+		}
+	}
+}
