@@ -39,22 +39,11 @@ func newIncident(t *testing.T) *incident {
 	t.Helper()
 	clock := delegationtest.NewClock(morning)
 	i := &incident{
+		world:    newWorldAt(t, clock),
 		clock:    clock,
 		policies: map[string][]*iampolicy.Policy{},
 		sections: blocksBySection(t, "../../docs/incident.md"),
-		world: &world{
-			provider: must(oidctest.New(oidctest.Config{
-				Key: delegationtest.IssuerKey(),
-				Now: clock.Now,
-			})),
-			aws:    ststest.New(ststest.Config{Region: service.DemoRegion, Now: clock.Now}),
-			folder: t.TempDir(),
-		},
 	}
-	i.awsURL = serveURL(t, i.aws)
-	i.issuerURL = serveURL(t, i.provider)
-	i.provider.SetIssuer(i.issuerURL)
-	(&day{world: i.world}).trustSigningKey(t)
 	i.writeStubs(t)
 	i.run(t, "Before an incident", 0)
 	settings := i.sections["Before an incident"]["yaml"][0]
@@ -63,6 +52,24 @@ func newIncident(t *testing.T) *incident {
 	i.file = i.configFile(t, settings, fmt.Sprintf("role: %q", service.DemoRole))
 	i.serve(t)
 	return i
+}
+
+// newWorldAt is a world whose issuer and AWS go by a clock.
+func newWorldAt(t *testing.T, clock *delegationtest.Clock) *world {
+	t.Helper()
+	w := &world{
+		provider: must(oidctest.New(oidctest.Config{
+			Key: delegationtest.IssuerKey(),
+			Now: clock.Now,
+		})),
+		aws:    ststest.New(ststest.Config{Region: service.DemoRegion, Now: clock.Now}),
+		folder: t.TempDir(),
+	}
+	w.awsURL = serveURL(t, w.aws)
+	w.issuerURL = serveURL(t, w.provider)
+	w.provider.SetIssuer(w.issuerURL)
+	(&day{world: w}).trustSigningKey(t)
+	return w
 }
 
 // serve starts the service.

@@ -41,7 +41,7 @@ save ""
 appendonly no
 dir %s
 user default off
-user delegation on ">%s" ~team:* +getrange +set +del +get +eval +evalsha +scan +ping +select
+user delegation on ">%s" ~team:* +getrange +set +del +get +eval +evalsha +scan +ping +select +xadd +xrange +pexpire
 `, port, certificate, key, certificate, t.TempDir(), redisPassword))
 	output := must(command.StdoutPipe())
 	if err := command.Start(); err != nil {
