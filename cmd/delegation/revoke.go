@@ -53,8 +53,8 @@ missing or wrong.`,
 	f := command.Flags()
 	f.StringArrayVar(&o.Roles, "role", nil, "`ARN` of the role, instead of the target's roles; "+
 		"repeat it for several")
-	f.StringVar(&o.Subject, "subject", "", "`NameID` of the user, ${saml:sub} in policies: the "+
-		"sub of the ID token, unless another is set; encoded as the target says")
+	f.StringVar(&o.Subject, "subject", "", "`NameID` of the user: the sub of the ID token, unless "+
+		"another is set. The target's name_id_encoding is applied to it")
 	f.StringVar(&o.SourceIdentity, "source-identity", "", "source `identity` of the sessions")
 	f.BoolVar(&o.Everybody, "everybody", false, "all sessions of the role")
 	f.StringVar(&o.Before, "before", "", "`time` before which sessions were issued, such as "+

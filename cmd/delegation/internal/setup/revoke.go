@@ -89,6 +89,7 @@ func (o *RevokeOptions) Revoke(environment []string) (*Revoked, error) {
 	}
 	var problems []error
 	for _, fill := range []error{
+		o.noteSubject(made, target),
 		o.fillTime(&sessions),
 		o.fillQualifier(&sessions, settings, target),
 		o.fillRoles(made, settings, target),
@@ -108,7 +109,7 @@ func (o *RevokeOptions) Revoke(environment []string) (*Revoked, error) {
 		return nil, config.Usage(Plain(err))
 	}
 	made.Policy = policy
-	made.Name = o.policyName(sessions.NameQualifier)
+	made.Name = policyName(sessions)
 	return made, nil
 }
 
@@ -143,6 +144,26 @@ func (o *RevokeOptions) fillTime(sessions *delegation.SessionRevocation) error {
 			"be denied, too", at.UTC().Format(time.RFC3339))
 	}
 	sessions.IssuedBefore = at
+	return nil
+}
+
+// noteSubject notes how AWS knows the subject, if the target writes it in another way.
+func (o *RevokeOptions) noteSubject(made *Revoked, target config.TargetSettings) error {
+	if o.Subject == "" {
+		return nil
+	}
+	nameID, err := delegation.NameIDEncoding(target.NameIDEncoding).Encode(o.Subject)
+	if err != nil {
+		return fmt.Errorf("--subject: %w", Plain(err))
+	}
+	if nameID != o.Subject {
+		made.Notes = append(made.Notes, fmt.Sprintf("name_id_encoding of the target is %s: AWS "+
+			"knows %.80q as %s, which the policy names", target.NameIDEncoding, o.Subject, nameID))
+	}
+	if target.NameIDFromMapping {
+		made.Notes = append(made.Notes, "name_id_from_mapping of the target chooses the NameID: "+
+			"--subject must be what the mapping gave, as CloudTrail or delegation explain show it")
+	}
 	return nil
 }
 
@@ -225,11 +246,11 @@ func (o *RevokeOptions) fillRoles(
 
 // policyName is that of the inline policy. Each subject of a SAML provider has one of its own, which
 // a later revocation of the same subject replaces.
-func (o *RevokeOptions) policyName(nameQualifier string) string {
-	if o.Everybody {
+func policyName(s delegation.SessionRevocation) string {
+	if s.Subject == "" && s.SourceIdentity == "" {
 		return everybodysPolicy
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", o.Subject, nameQualifier, o.SourceIdentity))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", s.Subject, s.NameQualifier, s.SourceIdentity))
 	return fmt.Sprintf("DelegationRevoke-%x", sum[:8])
 }
 
