@@ -416,6 +416,38 @@ func TestInterop_OIDCProvider(t *testing.T) {
 	}
 }
 
+// TestInterop_OIDCProviderLogout: the npm package oidc-provider sends its own logout token for the
+// session in which a user has signed in, and no ID token of that session counts any more.
+func TestInterop_OIDCProviderLogout(t *testing.T) {
+	p := startNodeProvider(t)
+	w := newWorld(t)
+	file := realIssuer(t, w, p.issuer, "", "photo-app")
+	text := string(must(os.ReadFile(file)))
+	file = w.write(t, "logout.yaml", text+
+		"\nrevocations: {store: memory}\nbackchannel_logout: true\n")
+	s := serve(t, file)
+	first := p.client("photo-app").signIn(t, alice).ID
+	second := p.client("photo-app").signIn(t, alice).ID
+	_, claims := claimsOf(t, first)
+	t.Logf("%v", claims)
+	for _, token := range []string{first, second} {
+		if status, answer := posted(t, s, token); status != http.StatusOK {
+			t.Fatalf("before: %d %s", status, answer)
+		}
+	}
+	p.do(t, fmt.Sprintf("logout %s/backchannel-logout %v %v", s.url, claims["sub"], claims["sid"]))
+	status, answer := posted(t, s, first)
+	if status != http.StatusBadRequest || !strings.Contains(answer, "the session has ended") {
+		t.Errorf("the session that ended: %d %s", status, answer)
+	}
+	if status, answer := posted(t, s, second); status != http.StatusOK {
+		t.Errorf("another session: %d %s", status, answer)
+	}
+	if !strings.Contains(s.logs.String(), `"cause":"logout"`) {
+		t.Errorf("the log has no logout: %s", s.logs)
+	}
+}
+
 // userInfo is the answer of the userinfo endpoint, a signed JWT.
 func (p *realProvider) userInfo(t *testing.T, access string) string {
 	t.Helper()

@@ -4,6 +4,7 @@
 //	stdout  the issuer's URL, and then a line for each line of stdin that is done
 //	stdin   "rotate": new keys replace those of the provider, at the same issuer
 //	        "clock SECONDS": the provider's clock is that much ahead of the machine's
+//	        "logout URL SUB SID": a logout token of photo-app is sent there
 //
 // The clients photo-app and other-app get ID tokens with RS256, photo-app-ec with ES256. An access
 // token is opaque, but it is a JWT for the resource urn:photos, which has photo-app as its audience.
@@ -29,6 +30,8 @@ const client = (id, algorithm) => ({
   redirect_uris: ["http://127.0.0.1/callback"],
   id_token_signed_response_alg: algorithm,
   userinfo_signed_response_alg: algorithm,
+  backchannel_logout_uri: "http://127.0.0.1:9/backchannel-logout", // "logout" has another
+  backchannel_logout_session_required: true,
 });
 
 const resource = {
@@ -50,6 +53,8 @@ async function provider(issuer) {
       client("other-app", "RS256"),
     ],
     jwks: { keys },
+    // Its dispatcher refuses addresses of this machine.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     // By default the claims of a scope are in the answer of userinfo alone, as in the standard.
     conformIdTokenClaims: false,
     claims: { openid: ["sub"], email: ["email", "email_verified"], groups: ["groups"] },
@@ -63,6 +68,7 @@ async function provider(issuer) {
       }),
     }),
     features: {
+      backchannelLogout: { enabled: true },
       devInteractions: { enabled: true },
       jwtUserinfo: { enabled: true },
       resourceIndicators: { enabled: true, getResourceServerInfo: () => resource },
@@ -75,16 +81,22 @@ async function provider(issuer) {
 const server = createServer((request, response) => handle(request, response));
 await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
 const issuer = `http://127.0.0.1:${server.address().port}`;
-let handle = (await provider(issuer)).callback();
+let current = await provider(issuer);
+let handle = current.callback();
 console.log(issuer);
 
 const realNow = Date.now;
 for await (const line of createInterface({ input: process.stdin })) {
-  const [command, value] = line.split(" ");
+  const [command, value, sub, sid] = line.split(" ");
   if (command === "rotate") {
-    handle = (await provider(issuer)).callback();
+    current = await provider(issuer);
+    handle = current.callback();
   } else if (command === "clock") {
     Date.now = () => realNow() + 1000 * Number(value);
+  } else if (command === "logout") {
+    const app = await current.Client.find("photo-app");
+    app.backchannelLogoutUri = value;
+    await app.backchannelLogout(sub, sid);
   } else {
     throw new Error(`unknown command ${command}`);
   }
