@@ -192,7 +192,8 @@ func (r *terraformRun) evaluateAll() error {
 		}
 		for _, address := range slices.Sorted(maps.Keys(r.pending)) {
 			b := r.pending[address]
-			if !r.known(variablesIn(b.Body)) {
+			// The conditions of a variable are about the variable itself.
+			if b.Type != "variable" && !r.known(variablesIn(b.Body)) {
 				continue
 			}
 			if err := r.evaluate(address, b); err != nil {
@@ -211,9 +212,6 @@ func (r *terraformRun) evaluateAll() error {
 
 func variablesIn(b *hclsyntax.Body) (all []hcl.Traversal) {
 	for _, a := range b.Attributes {
-		if name := a.Name; name == "type" { // of a variable, which is no reference
-			continue
-		}
 		all = append(all, hclsyntax.Variables(a.Expr)...)
 	}
 	for _, inner := range b.Blocks {
@@ -289,15 +287,11 @@ func (r *terraformRun) context(each map[string]cty.Value) *hcl.EvalContext {
 // terraformFunctions are Terraform's functions that modules use.
 var terraformFunctions = map[string]function.Function{
 	"jsonencode": stdlib.JSONEncodeFunc,
-	"jsondecode": stdlib.JSONDecodeFunc,
+	"join":       stdlib.JoinFunc,
 	"merge":      stdlib.MergeFunc,
 	"concat":     stdlib.ConcatFunc,
 	"length":     stdlib.LengthFunc,
-	"split":      stdlib.SplitFunc,
-	"element":    stdlib.ElementFunc,
 	"regexall":   stdlib.RegexAllFunc,
-	"replace":    stdlib.ReplaceFunc,
-	"contains":   stdlib.ContainsFunc,
 	"strcontains": function.New(&function.Spec{
 		Params: []function.Parameter{
 			{Name: "text", Type: cty.String}, {Name: "part", Type: cty.String},

@@ -66,90 +66,99 @@ func (o *operation) change(s *reloadable, keys, also []string) {
 // set-up in that way. At every step both targets exchange with every key that signs then. A change
 // for another reason, after the rollover, does not put the old certificate back.
 func TestRollover_Documented(t *testing.T) {
+	for _, way := range rolloverWays {
+		t.Run(way.name, func(t *testing.T) { newOperation(t).rollOver(way) })
+	}
+}
+
+// rolloverWay is one of the ways in which AWS gets the metadata.
+type rolloverWay struct{ name, section, setUp string }
+
+var rolloverWays = []rolloverWay{
+	{"AWS CLI", "### With the AWS CLI", "cloudformation"},
+	{"Terraform", "### With Terraform", "terraform"},
+	{"CloudFormation", "### With CloudFormation", "cloudformation"},
+}
+
+// rollOver sets up two targets, and replaces their key.
+func (o *operation) rollOver(way rolloverWay) {
 	const page = "docs/key-rollover.md"
-	for _, way := range []struct{ name, section, setUp string }{
-		{"AWS CLI", "### With the AWS CLI", "cloudformation"},
-		{"Terraform", "### With Terraform", "terraform"},
-		{"CloudFormation", "### With CloudFormation", "cloudformation"},
-	} {
-		t.Run(way.name, func(t *testing.T) {
-			o := newOperation(t)
-			for _, section := range []string{"### The first target", "### The second target"} {
-				o.mustRun(languageOf(way.setUp,
-					documentedCommandsIn(t, "docs/aws-setup.md", section))...)
+	t := o.t
+	t.Helper()
+	for _, section := range []string{"### The first target", "### The second target"} {
+		o.mustRun(languageOf(way.setUp,
+			documentedCommandsIn(t, "docs/aws-setup.md", section))...)
+	}
+	s := o.serves()
+	publish := func(step string, certificates int) {
+		t.Helper()
+		commands := slices.Concat(
+			documentedCommandsIn(t, page, "## Give AWS the metadata")[:2],
+			documentedCommandsIn(t, page, way.section))
+		for _, line := range commands {
+			if err := o.runWith(s, line); err != nil {
+				t.Fatalf("%s: %s: %v", step, line, err)
 			}
-			s := o.serves()
-			publish := func(step string, certificates int) {
-				t.Helper()
-				commands := slices.Concat(
-					documentedCommandsIn(t, page, "## Give AWS the metadata")[:2],
-					documentedCommandsIn(t, page, way.section))
-				for _, line := range commands {
-					if err := o.runWith(s, line); err != nil {
-						t.Fatalf("%s: %s: %v", step, line, err)
-					}
-				}
-				got := certificatesIn(o.account.providers["delegation"].metadata)
-				if len(got) != certificates {
-					t.Errorf("%s: AWS has %d certificates, want %d", step, len(got), certificates)
-				}
-			}
-			o.works("before", operatedTargets...)
-			if err := os.Mkdir("next", 0o700); err != nil {
-				t.Fatal(err)
-			}
-			said(t, "keygen", "--bits", "2048", "--out", "next")
-			old := o.account.providers["delegation"]
+		}
+		got := certificatesIn(o.account.providers["delegation"].metadata)
+		if len(got) != certificates {
+			t.Errorf("%s: AWS has %d certificates, want %d", step, len(got), certificates)
+		}
+	}
+	o.works("before", operatedTargets...)
+	if err := os.Mkdir("next", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	said(t, "keygen", "--bits", "2048", "--out", "next")
+	old := o.account.providers["delegation"]
 
-			o.change(s, []string{".", "next"}, nil)
-			o.works("the new key is listed", operatedTargets...)
-			publish("publish", 2)
-			o.works("published", operatedTargets...)
-			o.change(s, []string{"next", "."}, nil)
-			o.works("the new key signs", operatedTargets...)
-			publish("publish again, for another reason", 2)
-			o.works("published again", operatedTargets...)
-			o.change(s, []string{"next"}, nil)
-			o.works("the old key is removed", operatedTargets...)
-			publish("retire", 1)
-			o.works("retired", operatedTargets...)
+	o.change(s, []string{".", "next"}, nil)
+	o.works("the new key is listed", operatedTargets...)
+	publish("publish", 2)
+	o.works("published", operatedTargets...)
+	o.change(s, []string{"next", "."}, nil)
+	o.works("the new key signs", operatedTargets...)
+	publish("publish again, for another reason", 2)
+	o.works("published again", operatedTargets...)
+	o.change(s, []string{"next"}, nil)
+	o.works("the old key is removed", operatedTargets...)
+	publish("retire", 1)
+	o.works("retired", operatedTargets...)
 
-			// Something else changes: the first target's role.
-			if way.name != "AWS CLI" {
-				o.mustRun("delegation " + way.setUp + " --target photo-app --tags --out " +
-					map[string]string{
-						"terraform":      "role-photo-app.tf --replace",
-						"cloudformation": "role-photo-app.yaml --replace",
-					}[way.setUp])
-				for _, line := range languageOf(way.setUp,
-					documentedCommandsIn(t, "docs/aws-setup.md", "### The first target")) {
-					if !strings.HasPrefix(line, "delegation ") {
-						o.mustRun(line)
-					}
-				}
+	// Something else changes: the first target's role.
+	if way.name != "AWS CLI" {
+		o.mustRun("delegation " + way.setUp + " --target photo-app --tags --out " +
+			map[string]string{
+				"terraform":      "role-photo-app.tf --replace",
+				"cloudformation": "role-photo-app.yaml --replace",
+			}[way.setUp])
+		for _, line := range languageOf(way.setUp,
+			documentedCommandsIn(t, "docs/aws-setup.md", "### The first target")) {
+			if !strings.HasPrefix(line, "delegation ") {
+				o.mustRun(line)
 			}
-			o.works("another change", operatedTargets...)
-			now := o.account.providers["delegation"]
-			if now.arn != old.arn || now.uuid != old.uuid {
-				t.Errorf("the provider was %v and is %v", old, now)
-			}
-			before := certificatesIn(old.metadata)
-			if got := certificatesIn(now.metadata); slices.Contains(got, before[0]) {
-				t.Error("the old certificate is back")
-			}
-			for _, call := range o.account.calls[3:] {
-				if strings.Contains(call, "new=true") && !strings.HasPrefix(call, "PutRole") {
-					t.Errorf("the rollover makes %s", call)
-				}
-			}
+		}
+	}
+	o.works("another change", operatedTargets...)
+	now := o.account.providers["delegation"]
+	if now.arn != old.arn || now.uuid != old.uuid {
+		t.Errorf("the provider was %v and is %v", old, now)
+	}
+	before := certificatesIn(old.metadata)
+	if got := certificatesIn(now.metadata); slices.Contains(got, before[0]) {
+		t.Error("the old certificate is back")
+	}
+	for _, call := range o.account.calls[3:] {
+		if strings.Contains(call, "new=true") && !strings.HasPrefix(call, "PutRole") {
+			t.Errorf("the rollover makes %s", call)
+		}
+	}
 
-			o.change(s, []string{"."}, nil)
-			for _, target := range operatedTargets {
-				if err := o.exchange(target); err == nil {
-					t.Errorf("%s: so the test can fail: the old key is still good", target)
-				}
-			}
-		})
+	o.change(s, []string{"."}, nil)
+	for _, target := range operatedTargets {
+		if err := o.exchange(target); err == nil {
+			t.Errorf("%s: so the test can fail: the old key is still good", target)
+		}
 	}
 }
 

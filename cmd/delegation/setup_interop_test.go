@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,6 +74,9 @@ func TestInterop_Terraform(t *testing.T) {
 			string(must(os.ReadFile(files["provider"]))), string(must(os.ReadFile(files["bucket"]))))
 		return
 	}
+	for n, file := range must(filepath.Glob(filepath.Join(theModule, "*.tf"))) {
+		files[fmt.Sprintf("module %d", n)] = file
+	}
 	environment := []string{"CHECKPOINT_DISABLE=1"} // no call for news of versions
 	for _, file := range files {
 		text := string(must(os.ReadFile(file)))
@@ -80,7 +84,7 @@ func TestInterop_Terraform(t *testing.T) {
 		if code != 0 || out != "" {
 			t.Errorf("exit code %d: %s%s", code, out, said)
 		}
-		code, _, _ = program(t, environment, strings.Replace(text, "  name", "    name", 1),
+		code, _, _ = program(t, environment, strings.Replace(text, "\n  ", "\n    ", 1),
 			"terraform", "fmt", "-check", "-")
 		if code == 0 {
 			t.Error("a file that is not formatted passes")
