@@ -290,6 +290,36 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// TestResourceParts: in the five parts before the resource a wildcard stays in its part, unless it
+// is a * at the part's end. In the resource it takes colons as well.
+func TestResourceParts(t *testing.T) {
+	for _, row := range []struct {
+		pattern, resource string
+		matches           bool
+	}{
+		{"arn:aws:sqs:us-*x:123456789012:q", "arn:aws:sqs:us-ax:123456789012:q", true},
+		{"arn:aws:sqs:us-*x:123456789012:q", "arn:aws:sqs:us-a:x:123456789012:q", false},
+		{"arn:aws:sqs:us?east:123456789012:q", "arn:aws:sqs:us-east:123456789012:q", true},
+		{"arn:aws:sqs:us?east:123456789012:q", "arn:aws:sqs:us:east:123456789012:q", false},
+		{"arn:aws:sqs:us-*:q", "arn:aws:sqs:us-east-1:123456789012:q", true},
+		{"arn:aws:sqs:*:123456789012:q", "arn:aws:sqs:us-east-1:1:123456789012:q", true},
+		{"arn:aws:s3:::b/a?c", "arn:aws:s3:::b/a:c", true},
+		{"arn:aws:s3:::b/a*c", "arn:aws:s3:::b/a:b:c", true},
+		{"arn:*:s3:::b/k", "arn:aws-cn:s3:::b/k", true},
+		{"arn:aws:s3:::b/K", "arn:aws:s3:::b/k", false},
+		{"*", "*", true},
+		{"arn:aws:s3:::*", "*", false},
+	} {
+		set := iampolicy.Set{Identity: []*iampolicy.Policy{
+			policyOf(t, "Allow", `, "Resource": "`+row.pattern+`"`),
+		}}
+		decision, err := set.Decide(asked("s3:GetObject", row.resource, nil))
+		if err != nil || decision.Allowed() != row.matches {
+			t.Errorf("%s and %s: got %s, %v", row.pattern, row.resource, decision, err)
+		}
+	}
+}
+
 // TestUnknownVariables: a value that is not there never allows more, and never denies less.
 func TestUnknownVariables(t *testing.T) {
 	for _, row := range []struct {
@@ -391,9 +421,16 @@ func TestBounds(t *testing.T) {
 			list := `["` + strings.Repeat(pattern+`", "`, values-1) + pattern + `"]`
 			decision, err := conditional(t, "Allow", `{"StringLike": {"aws:x": `+list+`}}`).Decide(
 				asked("s3:GetObject", "arn:aws:s3:::b/k", iampolicy.Context{"aws:x": {long}}))
-			tooMuch := name == "variables" || values == 25
-			if decision.Allowed() || (err != nil) != tooMuch {
-				t.Errorf("%d of %s: got %s, %v", values, name, decision, err)
+			want := ""
+			switch {
+			case name == "variables":
+				want = "is longer than"
+			case values == 25:
+				want = "too many and too long patterns"
+			}
+			if decision.Allowed() || (err != nil) != (want != "") ||
+				err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%d of %s: got %s, %v, want %q", values, name, decision, err, want)
 			}
 		}
 	}

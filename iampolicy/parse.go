@@ -254,8 +254,10 @@ func parseResource(name string, variables bool) (template, *Error) {
 		return constant([]token{anyRun}), nil
 	}
 	parts := strings.SplitN(name, ":", colonsOfARN+1)
-	whole := len(parts) == colonsOfARN+1 || strings.HasSuffix(name, "*")
-	if parts[0] != "arn" || len(parts) < 3 || !whole || parts[1] == "" || parts[2] == "" {
+	// A * at the end of a part stands for further parts as well.
+	whole := len(parts) == colonsOfARN+1 || len(parts) > 3 &&
+		slices.ContainsFunc(parts[3:], func(p string) bool { return strings.HasSuffix(p, "*") })
+	if parts[0] != "arn" || !whole || parts[1] == "" || parts[2] == "" {
 		return template{}, problem("%q: want an ARN such as arn:aws:s3:::bucket/*, or \"*\"", name)
 	}
 	if strings.ContainsAny(parts[2], "*?") {

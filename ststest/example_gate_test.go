@@ -42,7 +42,8 @@ func ExampleServer_Gate() {
 		fmt.Println(err)
 		return
 	}
-	alice, err := d.Exchange(ctx, world.Token(map[string]any{"sub": "alice"}), delegationtest.Target)
+	idToken := world.Token(map[string]any{"sub": "alice"})
+	alice, err := d.Exchange(ctx, idToken, delegationtest.Target)
 	if err != nil {
 		fmt.Println(err)
 		return
