@@ -859,6 +859,50 @@ func TestChain_Explain(t *testing.T) {
 	})
 }
 
+// TestChain_ExplainWarns: a session policy that names users as the first role knows them is warned
+// of, because the last role knows them otherwise; and no folder ${saml:sub} is spoken of.
+func TestChain_ExplainWarns(t *testing.T) {
+	w, _ := chainWorld(t)
+	w.target(func(t *delegation.Target) {
+		t.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject",` +
+			`"Resource":"arn:aws:s3:::photos/${SAML:sub}/*"}]}`
+	})
+	claims := map[string]any{"sub": "a/b", "email": "alice@example.com", "team": "press"}
+	e := must(w.delegator(t).Explain(t.Context(), w.token(claims), app))
+	text := strings.Join(e.Warnings, "\n")
+	if !strings.Contains(text, "the session policy has a key of SAML") ||
+		strings.Contains(text, "folder") {
+		t.Errorf("the warnings are %q", e.Warnings)
+	}
+	w.target(func(t *delegation.Target) { t.Policy = strings.ReplaceAll(t.Policy, "SAML:sub", "x") })
+	e = must(w.delegator(t).Explain(t.Context(), w.token(claims), app))
+	if text := strings.Join(e.Warnings, "\n"); strings.Contains(text, "SAML") {
+		t.Errorf("the warnings are %q", e.Warnings)
+	}
+}
+
+// TestChain_SharedRole: users of two issuers who reach one last role are warned of, though their
+// first roles differ.
+func TestChain_SharedRole(t *testing.T) {
+	w, _ := chainWorld(t)
+	w.config.Issuers = append(w.config.Issuers, delegation.Issuer{
+		URL:               "http://127.0.0.1:1/",
+		AllowLoopbackHTTP: true,
+	})
+	own := w.config.Targets.(delegation.Targets)[app]
+	own.Issuers = []string{w.url}
+	other := own
+	other.Issuers = []string{"http://127.0.0.1:1/"}
+	other.Role = role + "2"
+	w.config.Targets = delegation.Targets{app: own, "other": other}
+	results := w.delegator(t).Check(t.Context())
+	result := resultOf(t, results, "subjects in "+lastRole)
+	if len(result.Warnings) != 1 || !strings.Contains(result.Warning,
+		"the source identity does not tell them apart") {
+		t.Errorf("got %+v", result)
+	}
+}
+
 // sameDocuments compares JSON documents as values.
 func sameDocuments(t *testing.T, got, want []string) {
 	t.Helper()

@@ -138,6 +138,48 @@ func TestChain_ThreeAccounts(t *testing.T) {
 	}
 }
 
+// TestChain_Revoked: the policy that ends a user's sessions, at the last role, denies the sessions
+// that were issued before, those of this user alone, and allows those that are issued after.
+func TestChain_Revoked(t *testing.T) {
+	w, fake := threeAccounts(t)
+	exchange := func(email string) *delegation.Credentials {
+		t.Helper()
+		credentials, err := w.exchange(t, map[string]any{"email": email, "team": "press"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return credentials
+	}
+	alices := exchange("alice@example.com")
+	bobs := exchange("bob@example.com")
+	w.clock.Advance(time.Minute)
+	revocation := delegation.SessionRevocation{
+		SourceIdentity: "alice@example.com",
+		IssuedBefore:   w.clock.Now(),
+	}
+	e := must(w.delegator(t).Explain(t.Context(), w.token(aliceClaims), app))
+	putRole(t, fake, ststest.Role{
+		ARN:         lastRole,
+		TrustPolicy: must(e.ChainTrustPolicies())[1],
+		Policies:    []string{folders, must(revocation.Policy())},
+	})
+	w.clock.Advance(time.Minute)
+	after := exchange("alice@example.com")
+	for name, row := range map[string]struct {
+		with *delegation.Credentials
+		key  string
+		want int
+	}{
+		"before":  {alices, "alice@example.com/a.jpg", 403},
+		"another": {bobs, "bob@example.com/a.jpg", 200},
+		"after":   {after, "alice@example.com/a.jpg", 200},
+	} {
+		if got := getObject(t, w, fake, row.with, row.key); got != row.want {
+			t.Errorf("%s: %d, want %d", name, got, row.want)
+		}
+	}
+}
+
 // TestChain_PolicyIsMissing: without one action in either policy, the error names hop, role and
 // action. Once both policies are as the remedy says, there are credentials.
 func TestChain_PolicyIsMissing(t *testing.T) {

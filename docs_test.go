@@ -190,6 +190,9 @@ var shell = map[string]struct {
 	"# The first role, in the account of the SAML provider.": {
 		tests: []string{"TestDocs_RoleChaining"},
 	},
+	"delegation revoke --target photo-app --source-identity alice@example.com": {
+		tests: []string{"TestDocs_RoleChaining"},
+	},
 	"mkdir next": {
 		tests:  []string{"TestReload_Rollover"},
 		reason: "the test makes the key, and is no root that may give it away",

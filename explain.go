@@ -172,6 +172,7 @@ func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
 		Subject:      subject,
 		NameID:       e.NameID,
 		NamesNothing: x.target.SubjectNamesNothing,
+		Chained:      len(e.Chain) > 0,
 		MadeSafe:     !x.config.StrictSessionNames && unsafeName,
 		Attributes:   e.Attributes,
 		TagPrefix:    AttributePrincipalTag,

@@ -111,6 +111,7 @@ func strangersTexts(shared sharedissuer.Issuer, url, where string) (text, remedy
 type roleUsers struct {
 	targets []string        // quoted names
 	issuers map[string]bool // by URL
+	by      string          // what policies there know users by
 }
 
 const sharedRoleRemedy = "give each issuer a role of its own, " +
@@ -130,8 +131,8 @@ func (c *Config) sharedRoles() map[string]string {
 			continue
 		}
 		found[role] = fmt.Sprintf("the targets %s take users of %d issuers into this role, and "+
-			"${saml:sub} does not tell them apart",
-			strings.Join(users.targets, ", "), len(users.issuers))
+			"%s does not tell them apart",
+			strings.Join(users.targets, ", "), len(users.issuers), users.by)
 	}
 	return found
 }
@@ -150,10 +151,16 @@ func (c *Config) usersByRole(targets Targets) map[string]*roleUsers {
 		if target.Role == "" || target.SubjectsAreOne || target.NameIDTellsIssuersApart {
 			continue
 		}
-		users := roles[target.Role]
+		role := target.Role
+		by := "${saml:sub}"
+		if n := len(target.Chain); n > 0 {
+			role = target.Chain[n-1].RoleARN
+			by = "the source identity"
+		}
+		users := roles[role]
 		if users == nil {
-			users = &roleUsers{issuers: map[string]bool{}}
-			roles[target.Role] = users
+			users = &roleUsers{issuers: map[string]bool{}, by: by}
+			roles[role] = users
 		}
 		users.targets = append(users.targets, fmt.Sprintf("%.80q", name))
 		for i := range c.Issuers {

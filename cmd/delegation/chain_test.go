@@ -60,12 +60,16 @@ func TestDocs_RoleChaining(t *testing.T) {
 	if !strings.Contains(out, `"AccountId":"333333333333"`) {
 		t.Errorf("the exchange prints %s", out)
 	}
+	if !strings.Contains(files["reader-permissions.json"], "/${aws:SourceIdentity}/") {
+		t.Errorf("the last role may do %s", files["reader-permissions.json"])
+	}
 	calls := w.aws.Calls()
 	last := calls[len(calls)-1]
 	if last.SourceIdentity != "alice@example.com" || last.PrincipalTags["team"] != "press" ||
 		last.ExternalID != "photos-2026" {
 		t.Errorf("the last call is %+v", last)
 	}
+	checkRevoked(t)
 	explained, _ := said(t, "explain", "--target", "photo-app", "--token-file", "token")
 	for _, words := range []string{
 		"role 2: arn:aws:iam::222222222222:role/hub\n",
@@ -78,12 +82,26 @@ func TestDocs_RoleChaining(t *testing.T) {
 	}
 	squeezed := strings.Join(strings.Fields(strings.ReplaceAll(explained, "|", "")), "")
 	for name, policy := range files {
-		if strings.HasPrefix(name, "front-trust") {
-			continue // explain has it in a place of its own
+		if name == "front-trust.json" || name == "reader-permissions.json" {
+			continue // explain has the one in a place of its own, and does not know the other
 		}
 		if !strings.Contains(squeezed, strings.Join(strings.Fields(policy), "")) {
 			t.Errorf("%s is not in\n%s", name, explained)
 		}
+	}
+}
+
+// checkRevoked runs the command that ends sessions: it is about the last role, and the source
+// identity. TestChain_Revoked has an STS evaluate such a policy.
+func checkRevoked(t *testing.T) {
+	t.Helper()
+	command := "revoke --target photo-app --source-identity alice@example.com"
+	policy, note := said(t, strings.Fields(command)...)
+	if !strings.Contains(policy, `"aws:TokenIssueTime"`) ||
+		!strings.Contains(policy, `"alice@example.com"`) ||
+		!strings.Contains(note, "--role-name reader ") ||
+		!strings.Contains(note, "in the account 333333333333") {
+		t.Errorf("%s %s", policy, note)
 	}
 }
 

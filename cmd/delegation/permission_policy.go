@@ -40,6 +40,9 @@ With --template it is the policy of a file. IAM's own variables stay, such as
 ${saml:sub}. It is checked for what IAM would refuse: JSON, version, statements,
 characters, and size (10,240 characters without white space).
 
+For a target with a chain it is for the last role: users are named by
+${aws:SourceIdentity} there.
+
 With --target and --hop it is what a role of the target's chain needs to assume
 the next one.
 
@@ -73,9 +76,9 @@ func servicesHelp() string {
 // run prints the policy, and says on standard error what there is to know about it.
 func (f *permissionPolicyFlags) run(s surroundings) error {
 	if f.hop != 0 {
-		if f.Bucket+f.Template != "" {
-			return config.Usage(errors.New("--hop is a policy of its own: leave out --bucket and " +
-				"--template"))
+		if f.Bucket+f.For+f.Template != "" {
+			return config.Usage(errors.New("--hop is a policy of its own: leave out --bucket, " +
+				"--for and --template"))
 		}
 		chained := setup.Hop{ConfigFile: f.configFile, Target: f.target, Number: f.hop}
 		return s.printPolicy(chained.PermissionPolicy(s.environment))
@@ -88,6 +91,7 @@ func (f *permissionPolicyFlags) run(s surroundings) error {
 		}
 	}
 	needs := ""
+	var target config.TargetSettings
 	switch {
 	case f.Bucket != "":
 		needs = "--bucket"
@@ -105,6 +109,7 @@ func (f *permissionPolicyFlags) run(s surroundings) error {
 		}
 		region = place.region
 		account = cmp.Or(account, place.account)
+		target = place.target
 	}
 	parsed, err := setup.ParseRegion(region)
 	if err != nil {
@@ -119,11 +124,14 @@ func (f *permissionPolicyFlags) run(s surroundings) error {
 			"permission-policy needs --bucket NAME or --template FILE"))
 	}
 	s.say(notes)
-	return s.print([]byte(policy))
+	return s.print([]byte(setup.AtEndOf(target, policy)))
 }
 
-// place is where a target's role is.
-type place struct{ region, account string }
+// place is where the role is that users of a target get.
+type place struct {
+	region, account string
+	target          config.TargetSettings
+}
 
 // placeOf is the region and the account of a target; a region that was named replaces its own.
 func (s surroundings) placeOf(file, target, region string) (place, error) {
@@ -132,13 +140,21 @@ func (s surroundings) placeOf(file, target, region string) (place, error) {
 		return place{}, err
 	}
 	settings := loaded.Targets[target]
-	found := place{region: cmp.Or(region, settings.Region)}
+	found := place{region: cmp.Or(region, settings.Region), target: settings}
 	if found.region == "" {
 		at := config.KeyPath("targets").Child(target).Child("region")
 		return place{}, config.Usagef("%s: is missing: name one with --region", from.At(at))
 	}
 	if principal, err := iam.Provider.Parse(settings.Principal); err == nil {
 		found.account = principal.AccountID
+	}
+	if len(settings.Chain) > 0 {
+		last, err := iam.Role.Parse(setup.LastRole(settings))
+		if err != nil {
+			at := config.KeyPath("targets").Child(target).Child("chain")
+			return place{}, config.Usagef("%s: %w", from.At(at), err)
+		}
+		found.account = last.AccountID
 	}
 	return found, nil
 }

@@ -23,6 +23,7 @@ type Plan struct {
 	Now, TokenEnd time.Time
 	Capped        bool // the session ends with the token
 	Duration      time.Duration
+	Chained       bool   // the session is of a role that knows nothing of SAML
 	MadeSafe      bool   // the session name is not the one that was asked for
 	Subject       string // as the NameID would have it
 	NameID        string
@@ -79,8 +80,12 @@ func (p *Plan) warnOfNames(w *warnings) {
 	if p.MadeSafe {
 		w.add("the session name was made safe: AWS does not take the user's own")
 	}
-	if strings.Contains(p.NameID, "/") && !p.NamesNothing {
+	if strings.Contains(p.NameID, "/") && !p.NamesNothing && !p.Chained {
 		w.add("the NameID has a slash: the folder ${saml:sub} may lie within another user's")
+	}
+	if p.Chained && strings.Contains(strings.ToLower(p.Policy), "saml:") {
+		w.add("the session policy has a key of SAML, which no session at the end of a chain has: " +
+			"use aws:SourceIdentity")
 	}
 	if p.NameID != p.Subject {
 		w.add("the NameID, and so ${saml:sub}, is not the token's sub")

@@ -124,6 +124,40 @@ func tagKeys(s *config.Settings, name string) []string {
 	return slices.Compact(keys)
 }
 
+// rolePolicy is the permission policy of a target's role. With a chain the role only assumes the
+// next: what users may do is for the last role.
+func (o *Options) rolePolicy(
+	made *Resources, target config.TargetSettings, environment []string,
+) (policy string, notes []string, err error) {
+	if len(target.Chain) == 0 {
+		return o.Policy(made.Region, made.Role.AccountID)
+	}
+	if o.Bucket+o.For+o.Template != "" {
+		return "", nil, config.Usagef("the target %.80q has a chain, and its first role only assumes "+
+			"the next: leave out --bucket, --for and --template, and give the last role the policy "+
+			"that permission-policy prints for the target", o.Target)
+	}
+	first := Hop{ConfigFile: o.ConfigFile, Target: o.Target, Number: 1}
+	return first.PermissionPolicy(environment)
+}
+
+// AtEndOf changes a policy that names users by the NameID into one for the last role of the
+// target's chain, which knows the source identity only. Without a chain it stays as it is.
+func AtEndOf(target config.TargetSettings, policy string) string {
+	if len(target.Chain) == 0 {
+		return policy
+	}
+	return strings.ReplaceAll(policy, "${saml:sub}", "${aws:SourceIdentity}")
+}
+
+// LastRole is the ARN of the role whose credentials users of a target get.
+func LastRole(target config.TargetSettings) string {
+	if n := len(target.Chain); n > 0 {
+		return target.Chain[n-1].RoleARN
+	}
+	return target.Role
+}
+
 // chainNotes say which other policies a target with a chain needs.
 func chainNotes(target config.TargetSettings) []string {
 	if len(target.Chain) == 0 {

@@ -120,7 +120,7 @@ func (o *Options) Resources(environment []string) (*Resources, error) {
 		return nil, err
 	}
 	if o.Part == RolePart {
-		policy, notes, err := o.Policy(made.Region, made.Role.AccountID)
+		policy, notes, err := o.rolePolicy(made, target, environment)
 		if err != nil {
 			return nil, err
 		}

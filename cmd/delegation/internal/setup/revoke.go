@@ -207,6 +207,9 @@ func (o *RevokeOptions) fillRoles(
 	roles := o.Roles
 	if len(roles) == 0 && settings != nil {
 		uses := UseOf(settings, o.Target)
+		if len(target.Chain) > 0 {
+			return o.fillLastRole(made, target)
+		}
 		roles = slices.Concat([]string{target.Role}, uses.Roles, target.AllowedRoles)
 		if uses.JavaScript != "" {
 			made.Notes = append(made.Notes, "JavaScript rules may choose other roles, which "+
@@ -241,6 +244,22 @@ func (o *RevokeOptions) fillRoles(
 		return errors.New("the roles are in several accounts, and a command changes one: name " +
 			"those of one account with --role")
 	}
+	return nil
+}
+
+// fillLastRole sets the last role of a chain. Its sessions do not end with those of other roles.
+func (o *RevokeOptions) fillLastRole(made *Revoked, target config.TargetSettings) error {
+	if o.Subject != "" {
+		return fmt.Errorf("--subject: the target %.80q has a chain, whose last role does not know "+
+			"the NameID: name the user with --source-identity", o.Target)
+	}
+	last, err := iam.Role.Parse(LastRole(target))
+	if err != nil {
+		return fmt.Errorf("--target: %w", err)
+	}
+	made.Roles = []string{last.Resource[strings.LastIndexByte(last.Resource, '/')+1:]}
+	made.Notes = append(made.Notes, fmt.Sprintf("run it in the account %s, where the last role of "+
+		"the target's chain is", last.AccountID))
 	return nil
 }
 
