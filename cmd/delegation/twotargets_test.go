@@ -381,3 +381,42 @@ func namesOf(s *setup.Resources) []string {
 }
 
 var validName = regexp.MustCompile(`\A[a-z][a-z0-9-]{0,90}(?:\.tf)?\z`)
+
+// TestTwoTargets_ProviderIsKept: mistakes that would delete the SAML provider are refused, or leave
+// it in IAM.
+func TestTwoTargets_ProviderIsKept(t *testing.T) {
+	for name, commands := range map[string]int{"CloudFormation": 4, "without a role": 3} {
+		t.Run(name, func(t *testing.T) {
+			o := newOperation(t)
+			first := languageOf("cloudformation",
+				documentedCommandsIn(t, "docs/aws-setup.md", "### The first target"))
+			o.mustRun(first[:commands]...)
+			o.mustRun("delegation cloudformation --target docs-app --existing-provider " +
+				"--out e.yaml")
+			err := o.cloudFormation.deployFile("saml-provider-delegation", "e.yaml")
+			if commands == 3 { // no role imports from the stack yet, so its template may go
+				if err != nil {
+					t.Error(err)
+				}
+				o.works("the stack's template has no provider", "docs-app")
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), "in use by another stack") {
+				t.Errorf("the template of a role in the provider's stack: %v", err)
+			}
+			o.works("refused", "photo-app")
+		})
+	}
+	t.Run("Terraform", func(t *testing.T) {
+		o := newOperation(t)
+		o.mustRun(languageOf("terraform",
+			documentedCommandsIn(t, "docs/aws-setup.md", "### The first target"))...)
+		text := string(must(os.ReadFile("provider.tf")))
+		o.write(t, "provider.tf", strings.Replace(text, `= "delegation"`, `= "other"`, 1))
+		err := o.run("terraform apply")
+		if err == nil || !strings.Contains(err.Error(), "Instance cannot be destroyed") {
+			t.Errorf("another name: %v", err)
+		}
+		o.works("refused", "photo-app")
+	})
+}
