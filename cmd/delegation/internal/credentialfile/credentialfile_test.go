@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -246,6 +247,9 @@ func TestStore_Lock(t *testing.T) {
 			most = max(most, inside)
 			total++
 			mu.Unlock()
+			for range 100 { // the others would come in here
+				runtime.Gosched()
+			}
 			mu.Lock()
 			inside--
 			mu.Unlock()
