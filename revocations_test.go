@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -233,10 +234,16 @@ func TestRevocations_Kept(t *testing.T) {
 		})
 	}
 	ended := live(0)
+	ahead := live(time.Minute)
 	if err := d.Revoke(t.Context(), delegation.Revocation{Subject: alice}); err != nil {
 		t.Fatal(err)
 	}
+	steps := []time.Duration{12*time.Hour - time.Second, 12*time.Hour + 30*time.Second}
 	for at := time.Second; at < 26*time.Hour; at += 29 * time.Minute {
+		steps = append(steps, at)
+	}
+	slices.Sort(steps)
+	for _, at := range steps {
 		w.clock.Set(start.Add(at))
 		_, err := d.Exchange(t.Context(), ended, app)
 		switch {
@@ -244,6 +251,10 @@ func TestRevocations_Kept(t *testing.T) {
 			t.Errorf("after %s: %v", at, err)
 		case at >= 12*time.Hour && !errors.Is(err, delegation.CodeTokenTooOld):
 			t.Errorf("after %s: %v", at, err)
+		}
+		// One that the issuer's clock, a leeway ahead, has issued before the revocation.
+		if _, err := d.Exchange(t.Context(), ahead, app); err == nil {
+			t.Errorf("after %s a token of the same minute is accepted", at)
 		}
 		fresh := live(at + 2*time.Minute)
 		w.clock.Set(start.Add(at + 2*time.Minute))
@@ -270,16 +281,11 @@ func TestInvalidate_ReachesAllReplicas(t *testing.T) {
 			if n := r.calls(); n != 1 {
 				t.Fatalf("%d calls of three replicas that share, want 1", n)
 			}
-			kept := map[[2]string]*delegation.Credentials{}
-			for key, value := range shared.values {
-				kept[key] = value
-			}
+			kept := maps.Clone(shared.values)
 			if err := invalidate(r.all[0]); err != nil {
 				t.Fatal(err)
 			}
-			for key, value := range kept { // as a replica would whose call was under way
-				shared.values[key] = value
-			}
+			maps.Copy(shared.values, kept) // as a replica would whose call was under way
 			r.settle()
 			r.wantAll(t, "after", token, "")
 			if n := r.calls(); n != 2 {
@@ -294,6 +300,26 @@ func TestInvalidate_ReachesAllReplicas(t *testing.T) {
 				t.Errorf("%d calls, want 3", n)
 			}
 		})
+	}
+}
+
+// TestInvalidate_TwiceAtOnce: what is cached between two calls of the same instant is forgotten,
+// also what comes into the shared cache late.
+func TestInvalidate_TwiceAtOnce(t *testing.T) {
+	shared := newSharedMemory()
+	r := newReplicas(t, func(c *delegation.Config) { c.SharedCache = shared })
+	token := r.sessionToken(alice, "", 0)
+	kept := map[[2]string]*delegation.Credentials{}
+	for want := 1; want <= 3; want++ {
+		r.want(t, fmt.Sprint("round ", want), r.all[0], token, "")
+		if n := r.calls(); n != want {
+			t.Fatalf("%d calls, want %d", n, want)
+		}
+		maps.Copy(kept, shared.values)
+		if err := r.all[0].Invalidate(t.Context(), alice); err != nil {
+			t.Fatal(err)
+		}
+		maps.Copy(shared.values, kept) // as a replica would whose call was under way
 	}
 }
 
