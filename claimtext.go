@@ -46,17 +46,17 @@ type ClaimText struct {
 func TagsFrom(tags map[string]ClaimText) (RuleFunc, error) {
 	tags = maps.Clone(tags)
 	keys := slices.Sorted(maps.Keys(tags))
-	var problems problems
+	var wrong problems
 	for _, key := range keys {
 		if err := session.CheckTag(key, tags[key].Default); err != nil {
-			problems.add("tag %.140q: %w", key, err)
+			wrong.add("tag %.140q: %w", key, err)
 		}
 		of := tags[key]
 		if err := of.validate(tagText); err != nil {
-			problems.add("tag %.140q: %w", key, err)
+			wrong.add("tag %.140q: %w", key, err)
 		}
 	}
-	if err := errors.Join(problems...); err != nil {
+	if err := errors.Join(wrong...); err != nil {
 		return nil, newError(CodeConfigInvalid, "TagsFrom: %w", err)
 	}
 	r := &readyMade{name: "delegation.TagsFrom"}
@@ -86,7 +86,7 @@ func TagsFrom(tags map[string]ClaimText) (RuleFunc, error) {
 func SourceIdentityFrom(c ClaimText) (RuleFunc, error) {
 	err := c.validate(sourceIdentityText)
 	if err == nil && c.Default != "" && !session.ValidName(c.Default) {
-		err = fmt.Errorf("the default %.80q is no source identity", c.Default)
+		err = fmt.Errorf("Default: %.80q is no source identity", c.Default)
 	}
 	if err != nil {
 		return nil, newError(CodeConfigInvalid, "SourceIdentityFrom: %w", err)
@@ -125,11 +125,11 @@ var (
 // validate refuses what can give no text.
 func (c *ClaimText) validate(kind textKind) error {
 	if c.From == "" {
-		return errors.New("From is empty")
+		return errors.New("From: is empty")
 	}
 	for _, r := range c.Join {
 		if !strings.ContainsRune(kind.separators, r) {
-			return fmt.Errorf("Join is %.20q, and may have the characters %s only", c.Join,
+			return fmt.Errorf("Join: is %.20q, and may have the characters %s only", c.Join,
 				kind.separators)
 		}
 	}
@@ -221,8 +221,8 @@ func isLost(text string) bool { return strings.ContainsRune(text, utf8.RuneError
 // lacks is the refusal of a user without a property that is needed.
 func lacks(path string) error {
 	return denied("the profile lacks a usable "+path,
-		fmt.Sprintf("have the issuer put %.80q into the ID token as text, or have Config.Profile "+
-			"or an earlier rule set it", path))
+		fmt.Sprintf("have the issuer put %.80q into the ID token as text, or have a "+
+			"profile loader or an earlier rule set it", path))
 }
 
 // denied is Deny with a remedy for the operator.

@@ -78,6 +78,8 @@ var constraints = map[string]object{
 
 	"RuleSettings":                        {"type": "object", "oneOf": oneRule()},
 	"RuleSettings.require_verified_email": {"enum": []any{true, nil}},
+	"RuleSettings.require_recent_login":   duration(),
+	"ClaimSettings.from":                  someText(),
 	"RoleSettings":                        requires("claim"),
 	"RoleSettings.claim":                  someText(),
 	"RoleMatch":                           {"type": "object", "required": []string{"role"}},
@@ -146,8 +148,10 @@ func fileOrSigner() []object {
 // oneRule has each rule alone. One that is null is not set.
 func oneRule() (alternatives []object) {
 	for _, rule := range []string{
-		"require_verified_email", "allow_connections", "allow_email_domains", "role_by_claim",
-		"tags_from_claims", "source_identity_from_claim", "session_policy", "javascript",
+		"require_verified_email", "allow_connections", "allow_email_domains",
+		"require_recent_login", "require_amr", "require_acr", "role_by_claim",
+		"tags_from_claims", "source_identity_from_claim",
+		"source_identity", "session_name", "name_id", "session_policy", "javascript",
 	} {
 		alternatives = append(alternatives, object{
 			"required":   []string{rule},

@@ -91,7 +91,13 @@ func (s *schemas) of(t reflect.Type, at string) object {
 			"additionalProperties": s.of(t.Elem(), at+".*"),
 		}
 	case reflect.Struct:
-		return s.ofStruct(t, at)
+		schema := s.ofStruct(t, at)
+		if t == reflect.TypeFor[config.ClaimSettings]() {
+			schema["type"] = "object"
+			schema["required"] = []string{"from"}
+			return object{"anyOf": []object{s.of(reflect.TypeFor[string](), at), schema}}
+		}
+		return schema
 	case reflect.Interface:
 		return object{}
 	}

@@ -134,6 +134,9 @@ targets:
     name_id_tells_issuers_apart: false
     subject_as_folder: true
     name_id_encoding: escaped
+    source_identity: "{{email}}"
+    session_name: "{{email}}"
+    name_id: "{{sub}}"
     identity: {entity_id: "urn:b", keys: [{certificate_file: signing.crt, key_file: signing.key}]}
 rules:
   - {require_verified_email: true, targets: [photo-app]}
@@ -143,7 +146,16 @@ rules:
       claim: groups
       roles: [{match: a, role: "arn:aws:iam::123456789012:role/photo-editor"}]
   - tags_from_claims: {team: team}
+  - tags_from_claims: {team: {from: team, escape: true, join: +, optional: true, default: none}}
   - source_identity_from_claim: email
+  - source_identity_from_claim:
+      {from: email, escape: true, join: +, optional: true, default: none}
+  - source_identity: "{{email}}"
+  - session_name: "{{email}}"
+  - name_id: "{{email}}"
+  - require_recent_login: 15m
+  - require_amr: [mfa]
+  - require_acr: [gold]
   - session_policy: '{"Version": "2012-10-17", "Statement": []}'
   - javascript:
       folder: rules

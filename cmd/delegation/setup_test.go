@@ -134,6 +134,10 @@ func TestSetup_Exchange(t *testing.T) {
 			rules: "\n  - tags_from_claims: {mail: email}\n" +
 				"  - {source_identity_from_claim: email, targets: [photo-app]}",
 			actions: "sts:AssumeRoleWithSAML sts:TagSession sts:SetSourceIdentity"},
+		{name: "the target's source identity", target: `, source_identity: "{{email}}"`,
+			actions: "sts:AssumeRoleWithSAML sts:SetSourceIdentity"},
+		{name: "a rule's source identity", rules: "\n  - source_identity: \"{{email}}\"",
+			actions: "sts:AssumeRoleWithSAML sts:SetSourceIdentity"},
 		{name: "rules for another target",
 			rules: "\n  - {tags_from_claims: {mail: email}, targets: [other]}\n" +
 				"  - {source_identity_from_claim: email, targets: [other]}",

@@ -124,7 +124,6 @@ func TestSharedSecretFiles(t *testing.T) {
 func TestRulesOfTheConfiguration(t *testing.T) {
 	b := config.NewBuilder(&config.Source{}, slog.New(slog.DiscardHandler))
 	yes := true
-	claim := "email"
 	policy := `{"Version": "2012-10-17", "Statement": [{"Resource": "{{nickname}}"}]}`
 	roles := []config.RoleMatch{{
 		Match: "a+", Role: service.DemoRole, Principal: service.DemoPrincipal, Region: "us-east-1",
@@ -134,8 +133,8 @@ func TestRulesOfTheConfiguration(t *testing.T) {
 		{AllowConnections: []string{"auth0"}},
 		{AllowEmailDomains: []string{"example.com"}},
 		{RoleByClaim: &config.RoleSettings{Claim: "groups", Roles: roles}},
-		{TagsFromClaims: map[string]string{"team": "team"}},
-		{SourceIdentityFromClaim: &claim},
+		{TagsFromClaims: map[string]config.ClaimSettings{"team": {From: "team"}}},
+		{SourceIdentityFromClaim: &config.ClaimSettings{From: "email"}},
 		{SessionPolicy: &policy},
 		{AllowConnections: []string{"nobody"}, Targets: []string{"other"}},
 	}, map[string]config.TargetSettings{"other": {}})

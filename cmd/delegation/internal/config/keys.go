@@ -67,6 +67,7 @@ var fieldsToKeys = strings.NewReplacer(
 	"Target.SAMLProviderUUID", "saml_provider_uuid of the target",
 	"Target.SAMLRecipient", "saml_recipient of the target",
 	"Target.SAMLAudience", "saml_audience of the target",
+	"set Escape for the list", "set escape for the list",
 	"AWS.NameIDFromMapping", "name_id_from_mapping of the target",
 	"AWS.Mappings", "mappings of the target",
 	"AWS.Principal", "principal of the target",

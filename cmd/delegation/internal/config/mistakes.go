@@ -246,7 +246,13 @@ func (a anchors) wrongKind(node ast.Node, t reflect.Type) error {
 	if is == "" || t.Kind() == reflect.Interface {
 		return nil
 	}
-	form := ""
+	form, wants := "", kindName(t)
+	if t == reflect.TypeFor[ClaimSettings]() {
+		if is != aList {
+			return nil
+		}
+		wants = "text or keys with values"
+	}
 	switch t.Kind() {
 	case reflect.String:
 		if is != aList && is != someKeys {
@@ -275,7 +281,7 @@ func (a anchors) wrongKind(node ast.Node, t reflect.Type) error {
 	if k := keyAt(node.GetPath()); k != "" {
 		where += string(k) + ": "
 	}
-	return fmt.Errorf("%swant %s%s, and not %s", where, kindName(t), form, is)
+	return fmt.Errorf("%swant %s%s, and not %s", where, wants, form, is)
 }
 
 // anchors are the values that have a name, for aliases.

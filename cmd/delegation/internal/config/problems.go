@@ -119,7 +119,9 @@ var wordKeys = map[string]string{
 
 // fieldKey takes the field in front off a text.
 func fieldKey(at KeyPath, text string) (KeyPath, string) {
-	for _, library := range []string{"delegationhttp: ", "rediscache: "} {
+	for _, library := range []string{
+		"delegationhttp: ", "rediscache: ", "SourceIdentityFrom: ", "NamesFrom: ",
+	} {
 		if rest, ok := strings.CutPrefix(text, library); ok || text == "" {
 			return at, rest
 		}
@@ -181,6 +183,12 @@ var fieldKeys = map[string]string{
 	"SAMLProviderUUID": "saml_provider_uuid",
 	"EncryptionKey":    "encryption_key_file",
 	"NameIDEncoding":   "name_id_encoding",
+	"SourceIdentity":   "source_identity",
+	"SessionName":      "session_name",
+	"NameID":           "name_id",
+	"From":             "from",
+	"Join":             "join",
+	"Default":          "default",
 	"AllowedOrigins":   "allowed_origins",
 	"RateLimit":        "rate_limit",
 	"TrustedProxies":   "trusted_proxies",

@@ -20,10 +20,11 @@ import (
 )
 
 // Rules makes the rules of a configuration, each for the targets that it names and named after its
-// place.
+// place. Templates of the targets come first.
 func (b *Builder) Rules(
 	list []RuleSettings, targets map[string]TargetSettings,
-) (rules []delegation.RuleFunc) {
+) []delegation.RuleFunc {
+	rules := b.targetNames(targets)
 	for i, s := range list {
 		at := KeyPath("rules").Index(i)
 		ids := b.targetIDs(at.Child("targets"), s.Targets, targets)
@@ -90,16 +91,36 @@ func (b *Builder) rule(
 	if s.AllowEmailDomains != nil {
 		set("allow_email_domains", delegation.AllowEmailDomains(s.AllowEmailDomains...), nil)
 	}
+	if s.RequireRecentLogin != nil {
+		within := b.within(at.Child("require_recent_login"), *s.RequireRecentLogin)
+		set("require_recent_login", delegation.RequireRecentLogin(within), nil)
+	}
+	if s.RequireAMR != nil {
+		b.notEmpty(at.Child("require_amr"), s.RequireAMR)
+		set("require_amr", delegation.RequireAMR(s.RequireAMR...), nil)
+	}
+	if s.RequireACR != nil {
+		b.notEmpty(at.Child("require_acr"), s.RequireACR)
+		set("require_acr", delegation.RequireACR(s.RequireACR...), nil)
+	}
 	if s.RoleByClaim != nil {
 		rule, err := b.roleByClaim(at.Child("role_by_claim"), s.RoleByClaim)
 		set("role_by_claim", rule, err)
 	}
 	if s.TagsFromClaims != nil {
-		set("tags_from_claims", delegation.TagsFromClaims(s.TagsFromClaims), nil)
+		rule := b.tagsFromClaims(at.Child("tags_from_claims"), s.TagsFromClaims)
+		set("tags_from_claims", rule, nil)
 	}
 	if s.SourceIdentityFromClaim != nil {
-		rule := delegation.SourceIdentityFromClaim(*s.SourceIdentityFromClaim)
-		set("source_identity_from_claim", rule, nil)
+		rule, err := sourceIdentity(*s.SourceIdentityFromClaim)
+		set("source_identity_from_claim", rule, err)
+	}
+	for key, template := range map[string]*string{
+		"source_identity": s.SourceIdentity, "session_name": s.SessionName, "name_id": s.NameID,
+	} {
+		if template != nil {
+			found[key] = []delegation.RuleFunc{b.nameFrom(at, key, *template)}
+		}
 	}
 	if s.SessionPolicy != nil {
 		rule, err := delegation.SessionPolicyFromTemplate(*s.SessionPolicy)

@@ -153,6 +153,11 @@ type TargetSettings struct {
 	// SubjectAsFolder that is false is delegation.Target.SubjectNamesNothing, and nil is neither.
 	SubjectAsFolder *bool  `yaml:"subject_as_folder"`
 	NameIDEncoding  string `yaml:"name_id_encoding"`
+
+	// Texts, or templates of delegation.NamesFrom.
+	SourceIdentity string `yaml:"source_identity"`
+	SessionName    string `yaml:"session_name"`
+	NameID         string `yaml:"name_id"`
 }
 
 // ChainedRoleSettings is delegation.ChainedRole.
@@ -169,15 +174,39 @@ func (s TargetSettings) id(name string) string { return cmp.Or(s.ID, name) }
 type RuleSettings struct {
 	Targets []string `yaml:"targets"`
 
-	RequireVerifiedEmail    *bool             `yaml:"require_verified_email"`
-	AllowConnections        []string          `yaml:"allow_connections"`
-	AllowEmailDomains       []string          `yaml:"allow_email_domains"`
-	RoleByClaim             *RoleSettings     `yaml:"role_by_claim"`
-	TagsFromClaims          map[string]string `yaml:"tags_from_claims"`
-	SourceIdentityFromClaim *string           `yaml:"source_identity_from_claim"`
-	SessionPolicy           *string           `yaml:"session_policy"`
+	RequireVerifiedEmail    *bool                    `yaml:"require_verified_email"`
+	AllowConnections        []string                 `yaml:"allow_connections"`
+	AllowEmailDomains       []string                 `yaml:"allow_email_domains"`
+	RequireRecentLogin      *string                  `yaml:"require_recent_login"`
+	RequireAMR              []string                 `yaml:"require_amr"`
+	RequireACR              []string                 `yaml:"require_acr"`
+	RoleByClaim             *RoleSettings            `yaml:"role_by_claim"`
+	TagsFromClaims          map[string]ClaimSettings `yaml:"tags_from_claims"`
+	SourceIdentityFromClaim *ClaimSettings           `yaml:"source_identity_from_claim"`
+	SourceIdentity          *string                  `yaml:"source_identity"`
+	SessionName             *string                  `yaml:"session_name"`
+	NameID                  *string                  `yaml:"name_id"`
+	SessionPolicy           *string                  `yaml:"session_policy"`
 
 	JavaScript *JavaScriptSettings `yaml:"javascript"`
+}
+
+// ClaimSettings are a delegation.ClaimText. In the configuration, a text alone is From.
+type ClaimSettings struct {
+	From     string `yaml:"from"`
+	Escape   bool   `yaml:"escape"`
+	Join     string `yaml:"join"`
+	Optional bool   `yaml:"optional"`
+	Default  string `yaml:"default"`
+}
+
+// UnmarshalYAML takes a text, or keys.
+func (s *ClaimSettings) UnmarshalYAML(decode func(any) error) error {
+	if decode(&s.From) == nil {
+		return nil
+	}
+	type keys ClaimSettings
+	return decode((*keys)(s))
 }
 
 // JavaScriptSettings are a folder of Auth0 rules, and what they find around them.

@@ -217,6 +217,9 @@ func (b *Builder) Target(at KeyPath, s TargetSettings) delegation.Target {
 			Tags:              s.Tags,
 			TransitiveTagKeys: s.TransitiveTagKeys,
 			DroppableTags:     s.DroppableTags,
+			SourceIdentity:    unlessTemplate(s.SourceIdentity),
+			SessionName:       unlessTemplate(s.SessionName),
+			NameID:            unlessTemplate(s.NameID),
 		},
 	}
 	if says := s.SubjectAsFolder; says != nil {

@@ -112,15 +112,15 @@ func TestPermissionTemplate(t *testing.T) {
 
 // TestUse: what rules do counts for the targets that they are for.
 func TestUse(t *testing.T) {
-	claim := "email"
+	tags := map[string]config.ClaimSettings{"x": {From: "y"}}
 	s := &config.Settings{
 		Targets: map[string]config.TargetSettings{
 			"a": {Principal: "p", Region: "r"}, "b": {},
 			"transitive": {TransitiveTagKeys: []string{"a"}},
 		},
 		Rules: []config.RuleSettings{
-			{Targets: []string{"a"}, TagsFromClaims: map[string]string{"x": "y"}},
-			{Targets: []string{"a", "c"}, SourceIdentityFromClaim: &claim},
+			{Targets: []string{"a"}, TagsFromClaims: tags},
+			{Targets: []string{"a", "c"}, SourceIdentityFromClaim: &config.ClaimSettings{From: "email"}},
 			{Targets: []string{"a"}, JavaScript: &config.JavaScriptSettings{}},
 			{
 				Targets: []string{"a"},

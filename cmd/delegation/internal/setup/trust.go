@@ -243,6 +243,7 @@ type Use struct {
 func UseOf(s *config.Settings, name string) (u Use) {
 	target := s.Targets[name]
 	u.Tags = len(target.Tags) > 0
+	u.SourceIdentity = target.SourceIdentity != ""
 	for attribute := range target.Mappings {
 		u.Tags = u.Tags || strings.HasPrefix(attribute, delegation.AttributePrincipalTag)
 		u.SourceIdentity = u.SourceIdentity || attribute == delegation.AttributeSourceIdentity
@@ -254,7 +255,8 @@ func UseOf(s *config.Settings, name string) (u Use) {
 		}
 		at := config.KeyPath("rules").Index(i)
 		u.Tags = u.Tags || len(rule.TagsFromClaims) > 0
-		u.SourceIdentity = u.SourceIdentity || rule.SourceIdentityFromClaim != nil
+		u.SourceIdentity = u.SourceIdentity || rule.SourceIdentityFromClaim != nil ||
+			rule.SourceIdentity != nil
 		if rule.JavaScript != nil {
 			u.JavaScript = at.Child("javascript")
 		}
