@@ -15,6 +15,12 @@ import (
 // whose dependencies Go fetches, as far as they are not in its cache.
 func startGoProvider(t *testing.T, name string, arguments ...string) *realProvider {
 	t.Helper()
+	return startProvider(t, name, buildInTestdata(t, name), arguments...)
+}
+
+// buildInTestdata builds the program of a module of its own in testdata, and returns its file.
+func buildInTestdata(t *testing.T, name string) string {
+	t.Helper()
 	folder := filepath.Join("testdata", name)
 	file := filepath.Join(t.TempDir(), name)
 	goCommand := func(arguments ...string) (string, error) {
@@ -33,7 +39,7 @@ func startGoProvider(t *testing.T, name string, arguments ...string) *realProvid
 	if said, err := goCommand("build", "-o", file, "."); err != nil {
 		t.Fatalf("go -C cmd/delegation/%s build .: %v: %s", folder, err, said)
 	}
-	return startProvider(t, name, file, arguments...)
+	return file
 }
 
 // roleByEmail is a configuration for a provider that sends no groups: alice has her role by her

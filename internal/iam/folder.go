@@ -45,6 +45,12 @@ var objectActions = []string{
 	"s3:ListMultipartUploadParts",
 }
 
+// harmlessACLs are what some clients send with every upload, such as rclone and s3fs: they grant
+// nothing to anybody but the owner of the object and of the bucket. A request with another canned
+// ACL, or with grants, has another value in s3:x-amz-acl, or none (Amazon S3 User Guide, "Access
+// control list (ACL) overview").
+var harmlessACLs = []string{"private", "bucket-owner-full-control"}
+
 // Policy returns the permission policy. Lists have the prefix ${saml:sub}/, with its slash: without
 // one, a list of alice would show that there is alice2. The key statement follows the Amazon S3
 // User Guide, "Protecting data using server-side encryption with AWS KMS keys".
@@ -64,6 +70,13 @@ func (f Folder) Policy() (string, error) {
 		Action:   objectActions,
 		Resource: bucketARN + "/${saml:sub}/*",
 	}
+	harmless := map[string]condition{"StringEquals": {"s3:x-amz-acl": harmlessACLs}}
+	acls := statement{
+		Effect:    "Allow",
+		Action:    "s3:PutObjectAcl",
+		Resource:  objects.Resource,
+		Condition: harmless,
+	}
 	inFolder := map[string]condition{"StringLike": {"s3:prefix": "${saml:sub}/*"}}
 	lists := statement{
 		Effect:    "Allow",
@@ -74,15 +87,16 @@ func (f Folder) Policy() (string, error) {
 	if f.Account != "" {
 		owner := condition{"aws:ResourceAccount": f.Account}
 		objects.Condition = map[string]condition{"StringEquals": owner}
+		harmless["StringEquals"]["aws:ResourceAccount"] = f.Account
 		inFolder["StringEquals"] = owner
 	}
 	if f.Key == "" {
-		return policyText(objects, lists)
+		return policyText(objects, acls, lists)
 	}
 	if err := f.CheckKey(); err != nil {
 		return "", err
 	}
-	return policyText(objects, lists, f.keyStatement(bucketARN))
+	return policyText(objects, acls, lists, f.keyStatement(bucketARN))
 }
 
 // CheckKey tells whether the policy can name the key: one of the bucket's partition, or none.

@@ -40,18 +40,18 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := statementsOf(t, policy)
-	if len(all) != 3 {
+	if len(all) != 4 {
 		t.Fatalf("it has %d statements: %s", len(all), policy)
 	}
-	for _, s := range all[:2] {
+	for _, s := range all[:3] {
 		if got := s.Condition["StringEquals"]["aws:ResourceAccount"]; got != "123456789012" {
 			t.Errorf("%v has the account %v", s.Action, got)
 		}
 	}
-	if got := all[1].Condition["StringLike"]["s3:prefix"]; got != "${saml:sub}/*" {
+	if got := all[2].Condition["StringLike"]["s3:prefix"]; got != "${saml:sub}/*" {
 		t.Errorf("lists have the prefix %v", got)
 	}
-	key := all[2]
+	key := all[3]
 	context, _ := json.Marshal(key.Condition["StringLike"]["kms:EncryptionContext:aws:s3:arn"])
 	via, _ := json.Marshal(key.Condition["StringEquals"]["kms:ViaService"])
 	if key.Resource != folderKey || string(via) != `["s3.eu-central-1.amazonaws.com"]` ||
@@ -77,7 +77,7 @@ func TestFolder_KeyOfAPartition(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := statementsOf(t, policy)
-		via, _ := json.Marshal(all[2].Condition["StringEquals"]["kms:ViaService"])
+		via, _ := json.Marshal(all[3].Condition["StringEquals"]["kms:ViaService"])
 		if string(via) != want {
 			t.Errorf("%s: got %s", region, via)
 		}

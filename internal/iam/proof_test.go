@@ -61,6 +61,7 @@ func TestFolder_Proof(t *testing.T) {
 	}
 	const bucket = "arn:aws:s3:::photos"
 	prefix := func(s string) iampolicy.Context { return iampolicy.Context{"s3:prefix": {s}} }
+	acl := func(s string) iampolicy.Context { return iampolicy.Context{"s3:x-amz-acl": {s}} }
 	elsewhere := iampolicy.Context{"aws:ResourceAccount": {"999999999999"}}
 	asks := []ask{
 		{"s3:ListBucket", bucket, prefix("alice/"), true},
@@ -83,7 +84,12 @@ func TestFolder_Proof(t *testing.T) {
 		{"s3:ListBucketVersions", bucket, prefix("alice/"), false},
 		{"s3:GetBucketLocation", bucket, nil, false},
 		{"s3:ListAllMyBuckets", "*", nil, false},
-		{"s3:PutObjectAcl", bucket + "/alice/a", nil, false},
+		{"s3:PutObjectAcl", bucket + "/alice/a", acl("private"), true},
+		{"s3:PutObjectAcl", bucket + "/alice/a", acl("bucket-owner-full-control"), true},
+		{"s3:PutObjectAcl", bucket + "/alice/a", acl("public-read"), false},
+		{"s3:PutObjectAcl", bucket + "/alice/a", acl("authenticated-read"), false},
+		{"s3:PutObjectAcl", bucket + "/alice/a", nil, false}, // grants in headers or in the body
+		{"s3:PutObjectAcl", bucket + "/bob/a", acl("private"), false},
 		{"s3:DeleteObjectVersion", bucket + "/alice/a", nil, false},
 	}
 	for _, action := range []string{
