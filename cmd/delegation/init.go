@@ -41,8 +41,13 @@ It writes all files or none, with file mode 0600, and replaces no file. It
 prints the commands to run next, also those for a service that runs as another
 user: in a container, with systemd and on Kubernetes.
 
+With --add-to it adds a target to a configuration: the target, its issuer if
+that is new, and a rule if it needs one. All else stays as it is, with comments
+and order. The target gets the configuration's SAML identity. It writes the
+set-up of the role, and of the SAML provider if no target has it yet.
+
 Exit code 2 if a flag is missing or wrong, if the issuer's documents name
-another issuer, or if a file exists.`,
+another issuer, if a file exists, or if the configuration cannot be added to.`,
 		Example: `  delegation init --provider google-workspace --domain example.com \
     --client-id photo-app --account 123456789012 --bucket example-photos \
     --region eu-central-1`,
@@ -69,6 +74,7 @@ another issuer, or if a file exists.`,
 	f.BoolVar(&i.cloudFormation, "cloudformation", false, "write the set-up for CloudFormation, "+
 		"cloudformation.yaml (default)")
 	f.StringVarP(&i.Folder, "out", "o", ".", "`folder` for the files; init creates it")
+	f.StringVar(&i.addTo, "add-to", "", "configuration `file` that gets another target")
 	return command
 }
 
@@ -77,6 +83,7 @@ type initiation struct {
 	surroundings
 	setup.Answers
 	cloudFormation bool
+	addTo          string
 
 	online, offline bool
 	looked          string // the issuer whose documents have been fetched
@@ -173,7 +180,7 @@ func (i *initiation) questions() []question {
 				"delegation-user)",
 			asks:      text("Name of the role to make"),
 			answer:    &i.Role,
-			otherwise: text("delegation-user"),
+			otherwise: i.UsualRole,
 			check:     i.CheckRole,
 		},
 		{
@@ -181,7 +188,7 @@ func (i *initiation) questions() []question {
 			usage:     "`name` of the SAML provider to make (default delegation)",
 			asks:      text("Name of the SAML provider to make"),
 			answer:    &i.SAMLProvider,
-			otherwise: text("delegation"),
+			otherwise: i.UsualSAMLProvider,
 			check:     i.CheckSAMLProvider,
 		},
 		{
@@ -190,7 +197,7 @@ func (i *initiation) questions() []question {
 			asks:      text("Name of the target that clients ask for"),
 			answer:    &i.Target,
 			otherwise: func() string { return i.ClientID },
-			check:     setup.CheckName,
+			check:     i.CheckTargetName,
 			derived:   true,
 		},
 		{
@@ -200,6 +207,7 @@ func (i *initiation) questions() []question {
 			answer:    &i.EntityID,
 			otherwise: i.UsualEntityID,
 			check:     i.CheckEntityID,
+			applies:   func() bool { return i.AddTo == nil },
 			derived:   true,
 		},
 	})
@@ -279,6 +287,15 @@ func (i *initiation) run(c *cobra.Command) error {
 		return config.Usage(errors.New("--online and --offline contradict each other: choose one"))
 	}
 	i.online = i.online || !i.offline && term.IsTerminal(i.stdin)
+	if i.addTo != "" {
+		var err error
+		if i.AddTo, err = setup.ReadExisting(ctx, i.addTo, i.environment); err != nil {
+			return err
+		}
+		if !c.Flags().Changed("out") {
+			i.Folder = i.AddTo.Folder()
+		}
+	}
 	if err := i.answerAll(ctx, c.Flags().Changed); err != nil {
 		return err
 	}
@@ -287,6 +304,9 @@ func (i *initiation) run(c *cobra.Command) error {
 	}
 	if err := i.makeAbsolute(); err != nil {
 		return err
+	}
+	if i.AddTo != nil {
+		return i.add(ctx)
 	}
 	certificate, private, err := i.makeKey(
 		c, "delegation", setup.DefaultKeyBits, setup.DefaultValid)
@@ -301,6 +321,16 @@ func (i *initiation) run(c *cobra.Command) error {
 		return err
 	}
 	return i.print([]byte(i.Rest(files)))
+}
+
+// add adds the target to a configuration.
+func (i *initiation) add(ctx context.Context) error {
+	files, notes, err := i.Add(ctx)
+	if err != nil {
+		return err
+	}
+	i.say(notes)
+	return i.print([]byte(i.RestOfAddition(files)))
 }
 
 // makeAbsolute makes the path of the key set one that is not relative to the configuration, as the

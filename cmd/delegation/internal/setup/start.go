@@ -57,6 +57,9 @@ type Answers struct {
 	// Folder is where the files go.
 	Folder string
 
+	// AddTo is the configuration that gets the target; nil: a new one is written.
+	AddTo *Existing
+
 	// AllowLoopbackHTTP takes an issuer that is http on loopback, for tests.
 	AllowLoopbackHTTP bool
 
@@ -156,7 +159,7 @@ func (i *Answers) CheckSAMLProvider(text string) error {
 		return fmt.Errorf("%.80q is not the name of a SAML provider: letters, digits and _.- (at "+
 			"most 128)", text)
 	}
-	return nil
+	return i.checkShared()
 }
 
 // UsualEntityID is urn: and the issuer's host; "" if the issuer has none. All tenants of Entra have
@@ -175,6 +178,9 @@ func (i *Answers) UsualEntityID() string {
 
 // CheckEntityID takes an entity ID that a trust policy can hold.
 func (i *Answers) CheckEntityID(text string) error {
+	if i.AddTo != nil {
+		return errors.New("the configuration has one, which the target gets: leave --entity-id out")
+	}
 	if err := CheckName(text); err != nil {
 		return err
 	}

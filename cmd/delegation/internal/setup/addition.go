@@ -1,0 +1,432 @@
+package setup
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
+)
+
+// Existing is a configuration that init adds a target to.
+type Existing struct {
+	file        string
+	text        []byte
+	settings    *config.Settings
+	from        *config.Source
+	environment []string
+}
+
+// ReadExisting reads a configuration that works. An error is a config.UsageError.
+func ReadExisting(ctx context.Context, file string, environment []string) (*Existing, error) {
+	real, err := filepath.EvalSymlinks(file) // which is what is replaced, and not the link
+	if err != nil {
+		return nil, config.Usage(err)
+	}
+	text, err := config.ReadBounded(real, config.MaxFile)
+	if err != nil {
+		return nil, config.Usage(err)
+	}
+	e := &Existing{file: real, text: text, environment: environment}
+	e.settings, e.from, err = e.load(ctx, real)
+	if err != nil {
+		return nil, fmt.Errorf("the configuration has to work before a target is added: %w", err)
+	}
+	return e, nil
+}
+
+// load reads a configuration and makes everything that it describes.
+func (e *Existing) load(
+	ctx context.Context, file string,
+) (*config.Settings, *config.Source, error) {
+	settings, from, err := config.Load(file, e.environment)
+	if err == nil {
+		_, err = config.Build(ctx, settings, from, slog.New(slog.DiscardHandler))
+	}
+	return settings, from, err
+}
+
+// at says where a setting is.
+func (e *Existing) at(key config.KeyPath) string { return e.from.At(key) }
+
+// issuer returns the number of an issuer; -1 if it is not configured.
+func (e *Existing) issuer(url string) int {
+	return slices.IndexFunc(e.settings.Issuers, func(s config.IssuerSettings) bool {
+		return s.URL == url
+	})
+}
+
+// shared are the targets that have the configuration's own SAML identity, in order.
+func (e *Existing) shared() (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(e.settings.Targets)) {
+		if e.settings.Targets[name].Identity == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// UsualSAMLProvider is that of a target in the same account, or delegation.
+func (i *Answers) UsualSAMLProvider() string {
+	if i.AddTo == nil {
+		return "delegation"
+	}
+	for _, name := range i.AddTo.shared() {
+		principal := i.AddTo.settings.Targets[name].Principal
+		if found, ok := strings.CutPrefix(principal, i.arn("saml-provider/")); ok {
+			return found
+		}
+	}
+	return "delegation"
+}
+
+// UsualRole is delegation-user, with a number if a target of the configuration has that role.
+func (i *Answers) UsualRole() string {
+	usual := "delegation-user"
+	if i.AddTo == nil {
+		return usual
+	}
+	taken := func(name string) bool {
+		for _, target := range i.AddTo.settings.Targets {
+			if target.Role == i.arn("role/"+name) {
+				return true
+			}
+		}
+		return false
+	}
+	name := usual
+	for n := 2; taken(name); n++ {
+		name = fmt.Sprintf("%s-%d", usual, n)
+	}
+	return name
+}
+
+// CheckTargetName takes the name of a target that is not there yet.
+func (i *Answers) CheckTargetName(text string) error {
+	if err := CheckName(text); err != nil || i.AddTo == nil {
+		return err
+	}
+	if _, ok := i.AddTo.settings.Targets[text]; ok {
+		return fmt.Errorf("%s is there already: choose another name",
+			i.AddTo.at(config.KeyPath("targets").Child(text)))
+	}
+	return nil
+}
+
+// checkShared refuses a SAML provider whose metadata is another identity's.
+func (i *Answers) checkShared() error {
+	if i.AddTo == nil {
+		return nil
+	}
+	for name, target := range i.AddTo.settings.Targets {
+		if target.Identity != nil && target.Principal == i.PrincipalARN() {
+			return fmt.Errorf("it is that of %s, which has a SAML identity of its own: choose "+
+				"another name", i.AddTo.at(config.KeyPath("targets").Child(name)))
+		}
+	}
+	return nil
+}
+
+// insertions are what the configuration gets, and notes what to know about it. An error says what
+// to change by hand first.
+func (i *Answers) insertions() (all []config.Insertion, notes []string, err error) {
+	e := i.AddTo
+	known := e.issuer(i.Issuer)
+	if known >= 0 {
+		if err := i.checkKnownIssuer(known); err != nil {
+			return nil, nil, err
+		}
+	} else {
+		all = i.newIssuer()
+		notes = append(notes, fmt.Sprintf("users of two issuers can have the same subject, and "+
+			"then the same folder: the bucket %s must be one for users of %s only",
+			i.Bucket, i.Issuer))
+	}
+	all = append(all, config.Insertion{Under: []string{"targets"}, Entry: i.targetEntry(known)})
+	rule, more, err := i.ruleEntry()
+	if err != nil {
+		return nil, nil, err
+	}
+	if rule != nil {
+		all = append(all, config.Insertion{Under: []string{"rules"}, Entry: rule})
+	}
+	return all, append(notes, more...), nil
+}
+
+// newIssuer are the issuer, and the only one until now for targets that take its tokens. With
+// several issuers, every target has to name its own.
+func (i *Answers) newIssuer() []config.Insertion {
+	e := i.AddTo
+	entry := entryOf("  - url: " + inQuotes(i.Issuer) + i.issuerSettings())
+	all := []config.Insertion{{Under: []string{"issuers"}, Entry: entry}}
+	for _, name := range slices.Sorted(maps.Keys(e.settings.Targets)) {
+		if len(e.settings.Targets[name].Issuers) > 0 {
+			continue
+		}
+		all = append(all, config.Insertion{
+			Under: []string{"targets", name},
+			Entry: []string{"issuers: " + list([]string{e.settings.Issuers[0].URL})},
+		})
+	}
+	return all
+}
+
+// checkKnownIssuer refuses what would change an issuer that is configured.
+func (i *Answers) checkKnownIssuer(n int) error {
+	at := config.KeyPath("issuers").Index(n)
+	issuer := i.AddTo.settings.Issuers[n]
+	if len(i.Aliases) > 0 || i.DiscoveryURL != "" || i.JWKSURL != "" || i.JWKSFile != "" {
+		return fmt.Errorf("%s: the issuer is configured: change it there, and leave --alias, "+
+			"--discovery-url, --jwks-url and --jwks-file out", i.AddTo.at(at))
+	}
+	p := cmp.Or(i.known(), &provider{})
+	if p.manyAudiences && !slices.Contains(issuer.ClientAudiences, i.ClientID) {
+		return fmt.Errorf("%s: does not have %s: add it first, because tokens of this provider "+
+			"can have several audiences", i.AddTo.at(at.Child("client_audiences")),
+			inQuotes(i.ClientID))
+	}
+	if i.Issuer != severalTenants {
+		return nil
+	}
+	for _, tenant := range i.tenants() {
+		if !slices.Contains(issuer.Tenants, tenant) {
+			return fmt.Errorf("%s: does not have %s: add it first, or name that tenant alone",
+				i.AddTo.at(at.Child("tenants")), tenant)
+		}
+	}
+	return nil
+}
+
+// targetEntry are the lines of the target. Of an issuer that is configured, the claims that say who
+// may come in are the target's: other targets may let others in.
+func (i *Answers) targetEntry(knownIssuer int) []string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "  %s:\n    audiences: [%s]", inQuotes(i.Target), inQuotes(i.ClientID))
+	issuers := len(i.AddTo.settings.Issuers)
+	if knownIssuer < 0 {
+		issuers++
+	}
+	if issuers > 1 {
+		fmt.Fprintf(&b, "\n    issuers: %s", list([]string{i.Issuer}))
+	}
+	if knownIssuer >= 0 && len(i.required()) > 0 {
+		b.WriteString(i.requiredClaims(cmp.Or(i.known(), &provider{})))
+	}
+	fmt.Fprintf(&b, "\n    principal: %s\n    role: %s\n    region: %s\n%s",
+		inQuotes(i.PrincipalARN()), inQuotes(i.RoleARN()), inQuotes(i.Region), i.targetSettings())
+	return entryOf(b.String())
+}
+
+// entryOf are the lines of a text that is indented as in the file that init writes.
+func entryOf(text string) (lines []string) {
+	for line := range strings.Lines(text) {
+		lines = append(lines, strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "  "))
+	}
+	return lines
+}
+
+// ruleEntry is the rule that the target needs; nil if there is one for all targets, or if tokens of
+// the provider could not pass it. Rules for all targets are noted.
+func (i *Answers) ruleEntry() (entry, notes []string, err error) {
+	p := i.known()
+	wants := p == nil || p.verifiedEmail
+	for n, rule := range i.AddTo.settings.Rules {
+		if len(rule.Targets) > 0 {
+			continue
+		}
+		at := i.AddTo.at(config.KeyPath("rules").Index(n))
+		required := rule.RequireVerifiedEmail != nil && *rule.RequireVerifiedEmail
+		if required && p != nil && !p.verifiedEmail {
+			return nil, nil, fmt.Errorf("%s: require_verified_email is for all targets, and "+
+				"tokens of this provider do not say that an address is verified, so everybody "+
+				"would be refused: add targets with the names of the other targets to the rule "+
+				"first", at)
+		}
+		wants = wants && !required
+		if !required {
+			notes = append(notes, at+": the rule has no targets, so it is for the new one, too")
+		}
+	}
+	if !wants {
+		return nil, notes, nil
+	}
+	return []string{
+		"- require_verified_email: true",
+		"  targets: " + list([]string{i.Target}),
+	}, notes, nil
+}
+
+// Add adds the target to the configuration, and writes the files that set it up in AWS. It does all
+// or nothing: who reads the configuration at the same time reads the old one or the new one.
+func (i *Answers) Add(ctx context.Context) (files []File, notes []string, err error) {
+	e := i.AddTo
+	insertions, notes, err := i.insertions()
+	if err != nil {
+		return nil, nil, config.Usage(err)
+	}
+	text, err := config.Insert(e.text, insertions)
+	if err != nil {
+		return nil, nil, config.Usagef("%s: %w", e.file, err)
+	}
+	next, err := e.writeNext(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer os.Remove(next)
+	if _, _, err := e.load(ctx, next); err != nil {
+		return nil, nil, e.rename(next, err)
+	}
+	files, more, err := i.addedInAWS(next)
+	if err != nil {
+		return nil, nil, e.rename(next, err)
+	}
+	if err := i.writeAdded(ctx, files, next); err != nil {
+		return nil, nil, err
+	}
+	return files, append(notes, more...), nil
+}
+
+// rename is an error about the next configuration, under the name of the one that is there.
+func (e *Existing) rename(next string, err error) error {
+	text := strings.ReplaceAll(err.Error(), next, e.file)
+	return config.Usagef("%s stays as it is, because with the target it would not do: %s",
+		e.file, text)
+}
+
+// writeNext writes what is to replace the configuration into a file next to it, which those can
+// read who can read the configuration.
+func (e *Existing) writeNext(text []byte) (next string, err error) {
+	info, err := os.Stat(e.file)
+	if err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp(filepath.Dir(e.file), "."+filepath.Base(e.file)+".*")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, keepOwner(f, info), f.Chmod(info.Mode().Perm()), f.Sync(), f.Close())
+	if err != nil {
+		return "", errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), nil
+}
+
+// addedInAWS are the files for the target's role and, if no target has it yet, for the SAML
+// provider.
+func (i *Answers) addedInAWS(next string) (files []File, notes []string, err error) {
+	for _, part := range i.addedParts() {
+		o := Options{
+			TrustOptions: TrustOptions{
+				ConfigFile: next,
+				Target:     i.Target,
+				Said:       func(string) bool { return false },
+			},
+			PermissionOptions: PermissionOptions{Bucket: i.Bucket},
+			Part:              part,
+			NeedsKeys:         part == ProviderPart,
+		}
+		made, err := o.Resources(i.AddTo.environment)
+		if err != nil {
+			return nil, nil, err
+		}
+		write := made.CloudFormation
+		if i.Terraform {
+			write = made.Terraform
+		}
+		text, err := write(part)
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, File{Path: made.FileName(part, i.extension()), Text: text})
+		if part == ProviderPart && i.Terraform {
+			files = append(files, File{Path: MetadataFile, Text: made.Metadata})
+		}
+		if part == RolePart {
+			notes = made.Notes
+		}
+	}
+	for n := range files {
+		files[n].Path = filepath.Join(i.Folder, files[n].Path)
+	}
+	return files, notes, nil
+}
+
+// addedParts are the parts of the set-up that the new target does not share.
+func (i *Answers) addedParts() []Part {
+	for _, name := range i.AddTo.shared() {
+		if i.AddTo.settings.Targets[name].Principal == i.PrincipalARN() {
+			return []Part{RolePart}
+		}
+	}
+	return []Part{ProviderPart, RolePart}
+}
+
+// writeAdded writes the files and puts the next configuration in place.
+func (i *Answers) writeAdded(ctx context.Context, files []File, next string) error {
+	var paths []string
+	for _, f := range files {
+		paths = append(paths, f.Path)
+	}
+	if err := RefuseExisting(paths...); err != nil {
+		return err
+	}
+	folders, err := makeFolders(i.Folder)
+	if err != nil {
+		return errors.Join(config.Usagef("--out: %w", err), removeAll(folders))
+	}
+	remove, err := WriteFiles(ctx, files)
+	if err != nil {
+		return errors.Join(err, removeAll(folders))
+	}
+	now, err := os.ReadFile(i.AddTo.file)
+	if err == nil && !bytes.Equal(now, i.AddTo.text) {
+		err = config.Usagef("%s: has changed in the meantime: run the command once more",
+			i.AddTo.file)
+	}
+	if err == nil {
+		err = os.Rename(next, i.AddTo.file)
+	}
+	if err != nil {
+		return errors.Join(err, remove(), removeAll(folders))
+	}
+	return nil
+}
+
+// RestOfAddition is what is left to do.
+func (i *Answers) RestOfAddition(files []File) string {
+	var b strings.Builder
+	for _, f := range files {
+		fmt.Fprintf(&b, "%s is written.\n", f.Path)
+	}
+	file := term.ShellWord(i.AddTo.file)
+	fmt.Fprintf(&b, "%s has the target %s.\n\nNext, set it up in AWS, check it, and exchange the "+
+		"ID token in the file token:\n\n", i.AddTo.file, inQuotes(i.Target))
+	var deploy []string
+	for _, part := range i.addedParts() {
+		deploy = append(deploy, i.deploy(part))
+	}
+	if i.Terraform {
+		folder := term.ShellWord("-chdir=" + i.Folder)
+		deploy = []string{fmt.Sprintf("terraform %s init && terraform %s apply", folder, folder)}
+	}
+	fmt.Fprintf(&b, "  %s\n", strings.Join(deploy, " && "))
+	fmt.Fprintf(&b, "  delegation check --config %s\n", file)
+	fmt.Fprintf(&b, "  eval \"$(delegation exchange --config %s --target %s --token-file token "+
+		"--format env)\"\n", file, term.ShellWord(i.Target))
+	b.WriteString("\nA service that runs reads the configuration with SIGHUP, or by itself if " +
+		"reload.watch is set.\n")
+	return b.String()
+}
+
+// Folder is that of the configuration, where the new files go unless another one is named.
+func (e *Existing) Folder() string { return filepath.Dir(e.file) }
