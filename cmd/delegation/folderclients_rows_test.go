@@ -429,9 +429,13 @@ var clientRows = []clientRow{
 	},
 	{
 		client: s3fs,
-		command: "timeout 60 s3fs photos:/$FOLDER mnt -f -o " +
-			"use_session_token,endpoint=$AWS_REGION -o " +
-			"use_path_request_style,url=$AWS_ENDPOINT_URL,retries=1",
+		command: "s3fs photos:/$FOLDER mnt -o use_session_token,sigv4,endpoint=$AWS_REGION " +
+			"-o use_path_request_style,url=$AWS_ENDPOINT_URL",
+		then: `for second in 1 2 3 4 5 6 7 8; do
+  mountpoint -q mnt && ls mnt/small.txt && exit 0
+  sleep 1
+done
+exit 1`,
 		advice: "use `rclone mount`: s3fs lists the root of the bucket before it mounts " +
 			"([its issue 2129](https://github.com/s3fs-fuse/s3fs-fuse/issues/2129))",
 		needs: fuse,
