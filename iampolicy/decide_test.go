@@ -408,8 +408,8 @@ func TestLike(t *testing.T) {
 	}
 }
 
-// TestBounds: long patterns for long values end with a decision or an error. The steps of a decision
-// are counted before they are taken, so that the error costs nothing.
+// TestBounds: long patterns for long values end with a decision or an error. The steps of a
+// decision are counted before they are taken, so that the error costs nothing.
 func TestBounds(t *testing.T) {
 	long := strings.Repeat("a", 100_000)
 	const tooMuch = "too many and too long patterns"
