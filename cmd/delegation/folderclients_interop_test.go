@@ -247,7 +247,8 @@ func (s *folderScene) run(t *testing.T, row clientRow, user string) clientOutcom
 		"FOLDER="+user, "UPLOAD="+uploads[user], "HOME="+folder, "S3MANAGER="+s.manager,
 		"CLIENTS="+must(filepath.Abs("testdata/s3clients")))
 	if row.needs != nil && row.client == awsCLI {
-		environment = append(environment, "PATH="+filepath.Dir(awsOfVersion2())+":"+os.Getenv("PATH"))
+		first := filepath.Dir(awsOfVersion2())
+		environment = append(environment, "PATH="+first+":"+os.Getenv("PATH"))
 	}
 	script := "set -e\ncd '" + folder + "'\n" + clientPrelude[row.client] + row.command + "\n" +
 		row.then

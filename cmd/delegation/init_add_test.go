@@ -111,7 +111,8 @@ func TestInitAdd_NothingHalfDone(t *testing.T) {
 		before := snapshot(t, i.Folder)
 		_, _, err := i.Add(t.Context())
 		if err == nil || !strings.Contains(err.Error(), file+" stays as it is") ||
-			!strings.Contains(err.Error(), file+":") || !strings.Contains(err.Error(), "mars-north-1") {
+			!strings.Contains(err.Error(), file+":") ||
+			!strings.Contains(err.Error(), "mars-north-1") {
 			t.Errorf("got %v", err)
 		}
 		same(t, before, snapshot(t, i.Folder))
