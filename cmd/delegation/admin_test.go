@@ -164,7 +164,8 @@ func TestAdmin_Refused(t *testing.T) {
 		{"/revoke", bearer, `{"subject": "a", "issued_before": "now"}`, 400, "is not a time"},
 		{"/revoke", bearer, `{"subject": "a", "subject": "b"}`, 400, "not one JSON object"},
 		{"/invalidate", bearer, `{}`, 400, "say whose credentials"},
-		{"/invalidate", bearer, `{"everybody": true, "subject": "a"}`, 400, "say whose credentials"},
+		{"/invalidate", bearer, `{"everybody": true, "subject": "a"}`, 400,
+			"say whose credentials"},
 		{"/invalidate", bearer, `{"issuer": "https://a.example.com/"}`, 400, "only"},
 	} {
 		status, answer := administer(t, address+row.path, row.authorization, row.body)
@@ -210,7 +211,8 @@ func TestAdmin_TokenIsRotated(t *testing.T) {
 	address := adminURL(t, s.logs)
 	token := w.token(nil)
 	body := `{"subject": "auth0|alice"}`
-	if status, answer := administer(t, address+"/revoke", "Bearer "+adminToken, body); status != 200 {
+	status, answer := administer(t, address+"/revoke", "Bearer "+adminToken, body)
+	if status != http.StatusOK {
 		t.Fatalf("before: %d %s", status, answer)
 	}
 	other := strings.Repeat("fedcba9876543210", 4)
@@ -235,7 +237,7 @@ func TestAdmin_TokenIsRotated(t *testing.T) {
 	}
 }
 
-// TestAdmin_Limited: guesses of the token are limited, and so is whoever knows it.
+// TestAdmin_Limited: guesses of the token are limited, and so are requests with the right one.
 func TestAdmin_Limited(t *testing.T) {
 	w := newAdmin(t)
 	clock := delegationtest.NewClock(morning)
@@ -297,9 +299,10 @@ func TestAdmin_Configuration(t *testing.T) {
 	w.write(t, "short.token", "canary-short")
 	w.write(t, "odd.token", strings.Repeat("canary é ", 8))
 	for name, row := range map[string]struct{ settings, want string }{
-		"no listen":    {"admin: {token_file: admin.token}", "admin.listen: is missing"},
-		"no file":      {"admin: {listen: 127.0.0.1:0}", "admin.token_file: is missing"},
-		"another file": {"admin: {listen: 127.0.0.1:0, token_file: none}", "admin.token_file: open "},
+		"no listen": {"admin: {token_file: admin.token}", "admin.listen: is missing"},
+		"no file":   {"admin: {listen: 127.0.0.1:0}", "admin.token_file: is missing"},
+		"another file": {"admin: {listen: 127.0.0.1:0, token_file: none}",
+			"admin.token_file: open "},
 		"short": {"admin: {listen: 127.0.0.1:0, token_file: short.token}",
 			"admin.token_file: has fewer than 32 characters"},
 		"odd": {"admin: {listen: 127.0.0.1:0, token_file: odd.token}",

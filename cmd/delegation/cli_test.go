@@ -118,8 +118,8 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestUsageText: the usage of each command is what cobra's own template makes of it, with flags that are
-// wrapped.
+// TestUsageText: the usage of each command is what cobra's own template makes of it, with flags
+// that are wrapped.
 func TestUsageText(t *testing.T) {
 	for _, c := range allCommands(surroundings{}) {
 		got := c.UsageString()
@@ -147,9 +147,9 @@ func TestNoSecrets(t *testing.T) {
 		"forged":  w.token(nil)[:len(w.token(nil))-8] + "AAAAAAAA",
 		"foreign": w.token(map[string]any{"iss": "https://canary.example.com/"}),
 	}
-	// These lines have the private exponent. Those before have the modulus, which the certificate in
-	// the metadata has too. A token is as bad without its signature; its first part is the same for
-	// all.
+	// These lines have the private exponent. Those before have the modulus, which the certificate
+	// in the metadata has too. A token is as bad without its signature; its first part is the same
+	// for all.
 	secrets := strings.Split(strings.TrimSpace(key), "\n")[9:13]
 	for _, token := range tokens {
 		secrets = append(secrets, strings.SplitN(token, ".", 2)[1], strings.Split(token, ".")[2])
@@ -190,7 +190,8 @@ func TestNoSecrets(t *testing.T) {
 			[]string{"explain", "-c", config, "-t", service.DemoTarget, "-f", "-"},
 			[]string{"trust-policy", "-c", config, "-t", service.DemoTarget},
 			[]string{"cloudformation", "-c", config, "-t", service.DemoTarget},
-			[]string{"cloudformation", "-c", config, "-t", service.DemoTarget, "--part", "provider"},
+			[]string{"cloudformation", "-c", config, "-t", service.DemoTarget,
+				"--part", "provider"},
 			[]string{"permission-policy", "--template", config})
 	}
 	rows = append(rows, []string{"metadata", "--entity-id", "urn:a", "--certificate", keyAsConfig},

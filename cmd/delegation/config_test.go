@@ -176,13 +176,15 @@ targets:
 			`:12: targets.photo-app.chain[0].role_arn: "x" is not the ARN of a role`},
 		"chain without a role": {"    region:", "    chain: [{external_id: ab}]\n    region:",
 			":12: targets.photo-app.chain[0].role_arn: the role is empty"},
-		"external ID": {"    region:", "    chain: [{role_arn: 'arn:aws:iam::222222222222:role/hub', " +
-			"external_id: x}]\n    region:",
+		"external ID": {"    region:",
+			"    chain: [{role_arn: 'arn:aws:iam::222222222222:role/hub', external_id: x}]\n" +
+				"    region:",
 			`:12: targets.photo-app.chain[0].external_id: "x" does not have 2 to 1224`},
 		"long chained session": {"    region:",
 			"    chain: [{role_arn: 'arn:aws:iam::222222222222:role/hub'}]\n" +
 				"    session_duration: 2h\n    region:",
-			":13: targets.photo-app.session_duration: is 2h0m0s, and AWS gives a role at the end of a chain at most 1h0m0s"},
+			":13: targets.photo-app.session_duration: is 2h0m0s, and AWS gives a role at the end " +
+				"of a chain at most 1h0m0s"},
 		"odd name": {"photo-app:", `"photo.app":`, ""},
 		"odd name, bad role": {
 			"photo-app:\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n" +

@@ -219,18 +219,21 @@ func TestCredentialCache_NearTheEnd(t *testing.T) {
 	failure := func(code delegation.Code, retryable bool) error {
 		return &delegation.Error{Code: code, Retryable: retryable, Err: code}
 	}
+	denied := failure(delegation.CodeDenied, false)
+	expired := failure(delegation.CodeTokenExpired, false)
+	away := failure(delegation.CodeSTSUnavailable, true)
 	for name, row := range map[string]struct {
 		at   time.Duration
 		err  error
 		want string // the ID of the key; "": an error
 	}{
-		"early":                   {54 * time.Minute, failure(delegation.CodeDenied, false), "old"},
+		"early":                   {54 * time.Minute, denied, "old"},
 		"near, and renewed":       {55 * time.Minute, nil, "new"},
-		"near, the token expired": {55 * time.Minute, failure(delegation.CodeTokenExpired, false), "old"},
-		"near, STS is away":       {59 * time.Minute, failure(delegation.CodeSTSUnavailable, true), "old"},
-		"near, denied":            {55 * time.Minute, failure(delegation.CodeDenied, false), ""},
+		"near, the token expired": {55 * time.Minute, expired, "old"},
+		"near, STS is away":       {59 * time.Minute, away, "old"},
+		"near, denied":            {55 * time.Minute, denied, ""},
 		"near, something else":    {55 * time.Minute, errors.New("broken"), ""},
-		"ended":                   {time.Hour, failure(delegation.CodeTokenExpired, false), ""},
+		"ended":                   {time.Hour, expired, ""},
 		"ended, and new":          {time.Hour, nil, "new"},
 	} {
 		t.Run(name, func(t *testing.T) {

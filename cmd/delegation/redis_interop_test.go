@@ -17,6 +17,10 @@ import (
 	"testing"
 )
 
+// redisCommands are the permissions that docs/caching.md names.
+const redisCommands = "+getrange +set +del +get +eval +evalsha +scan +ping +select " +
+	"+xadd +xrange +pexpire"
+
 // startRedis starts a redis-server with TLS, for clients with a certificate of the world's and one
 // user, who may do what docs/caching.md says.
 func (w *world) startRedis(t testing.TB) (url string, kill func()) {
@@ -41,8 +45,8 @@ save ""
 appendonly no
 dir %s
 user default off
-user delegation on ">%s" ~team:* +getrange +set +del +get +eval +evalsha +scan +ping +select +xadd +xrange +pexpire
-`, port, certificate, key, certificate, t.TempDir(), redisPassword))
+user delegation on ">%s" ~team:* %s
+`, port, certificate, key, certificate, t.TempDir(), redisPassword, redisCommands))
 	output := must(command.StdoutPipe())
 	if err := command.Start(); err != nil {
 		t.Fatal(err)

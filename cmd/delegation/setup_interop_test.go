@@ -45,7 +45,8 @@ func TestInterop_CfnLint(t *testing.T) {
 	if _, err := exec.LookPath("cfn-lint"); err != nil {
 		t.Log("cfn-lint is missing (pip install cfn-lint): templates are only read back")
 		readCloudFormation(t, newAccount("123456789012", "aws"),
-			string(must(os.ReadFile(files["provider"]))), string(must(os.ReadFile(files["bucket"]))))
+			string(must(os.ReadFile(files["provider"]))),
+			string(must(os.ReadFile(files["bucket"]))))
 		return
 	}
 	for _, file := range files {
@@ -71,7 +72,8 @@ func TestInterop_Terraform(t *testing.T) {
 	if _, err := exec.LookPath("terraform"); err != nil {
 		t.Log("terraform is missing: files are only read back")
 		readTerraform(t, newAccount("123456789012", "aws"), "",
-			string(must(os.ReadFile(files["provider"]))), string(must(os.ReadFile(files["bucket"]))))
+			string(must(os.ReadFile(files["provider"]))),
+			string(must(os.ReadFile(files["bucket"]))))
 		return
 	}
 	for n, file := range must(filepath.Glob(filepath.Join(theModule, "*.tf"))) {

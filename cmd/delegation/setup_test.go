@@ -77,8 +77,8 @@ func readCloudFormation(t testing.TB, a *iamAccount, templates ...string) inAWS 
 var stackName = regexp.MustCompile(
 	`(?m)^#   aws cloudformation deploy --stack-name ([A-Za-z][A-Za-z0-9-]{0,127}) `)
 
-// readTerraform applies a folder of the files of the SAML provider and of the role, and returns what
-// is made.
+// readTerraform applies a folder of the files of the SAML provider and of the role, and returns
+// what is made.
 func readTerraform(t testing.TB, a *iamAccount, metadata string, files ...string) inAWS {
 	t.Helper()
 	folder := t.TempDir()

@@ -135,8 +135,8 @@ func (m motoIAM) sameAsIn(t *testing.T, a *iamAccount) {
 }
 
 // TestInterop_TwoTargets makes in moto's IAM what the templates and the Terraform files say. It has
-// two targets, and a rollover in each of the three documented ways. IAM takes every document, and has
-// at the end what it should.
+// two targets, and a rollover in each of the three documented ways. IAM takes every document, and
+// has at the end what it should.
 func TestInterop_TwoTargets(t *testing.T) {
 	needs(t, "aws", "awscli")
 	startMoto(t)

@@ -45,7 +45,7 @@ func (b *Builder) tagsFromClaims(at KeyPath, s map[string]ClaimSettings) delegat
 		_, err := delegation.TagsFrom(map[string]delegation.ClaimText{key: claims[key]})
 		b.addOfTag(at.Child(key), key, err)
 	}
-	rule, _ := delegation.TagsFrom(claims)
+	rule, _ := delegation.TagsFrom(claims) // which finds what is noted above, and nothing else
 	return rule
 }
 
@@ -95,11 +95,30 @@ func (b *Builder) nameFrom(at KeyPath, key, template string) delegation.RuleFunc
 	return rule
 }
 
-// name returns one of nameKeys.
+// name returns the text or template at one of nameKeys; "" if there is none.
 func (s TargetSettings) name(key string) string {
-	return map[string]string{
-		"source_identity": s.SourceIdentity, "session_name": s.SessionName, "name_id": s.NameID,
-	}[key]
+	switch key {
+	case "source_identity":
+		return s.SourceIdentity
+	case "session_name":
+		return s.SessionName
+	case "name_id":
+		return s.NameID
+	}
+	return ""
+}
+
+// name returns the template at one of nameKeys; nil if there is none.
+func (s RuleSettings) name(key string) *string {
+	switch key {
+	case "source_identity":
+		return s.SourceIdentity
+	case "session_name":
+		return s.SessionName
+	case "name_id":
+		return s.NameID
+	}
+	return nil
 }
 
 // unlessTemplate returns a name that is the same for everybody.
@@ -126,8 +145,8 @@ func (b *Builder) targetNames(targets map[string]TargetSettings) (rules []delega
 			rule := b.nameFrom(at, key, template)
 			byID[id] = delegation.Named(string(at.Child(key)), rule)
 			if other := sharing(targets, id, key, template); other != "" {
-				b.Wrong(at.Child(key), fmt.Errorf("rules cannot tell this target from %.80q, which "+
-					"has the same id: give it the same %s", other, key))
+				b.Wrong(at.Child(key), fmt.Errorf("rules cannot tell this target from %.80q, "+
+					"which has the same id: give it the same %s", other, key))
 			}
 		}
 		if len(byID) > 0 {

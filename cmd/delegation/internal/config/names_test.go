@@ -182,8 +182,9 @@ targets:
 
 	for text, want := range map[string]string{
 		`{a: {id: x, name_id: "{{email}}"}, b: {id: x, name_id: "{{email}}"}}`: "",
-		`{a: {id: x, name_id: "{{email}}"}, b: {id: x, name_id: "{{sub}}"}}`: `targets.a.name_id: rules ` +
-			`cannot tell this target from "b", which has the same id: give it the same name_id`,
+		`{a: {id: x, name_id: "{{email}}"}, b: {id: x, name_id: "{{sub}}"}}`: `targets.a.name_id` +
+			`: rules cannot tell this target from "b", which has the same id: give it the same ` +
+			`name_id`,
 		`{a: {id: b, name_id: "{{email}}"}, b: {}}`: `targets.a.name_id: rules cannot tell this ` +
 			`target from "b"`,
 	} {

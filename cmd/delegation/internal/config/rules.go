@@ -115,11 +115,9 @@ func (b *Builder) rule(
 		rule, err := sourceIdentity(*s.SourceIdentityFromClaim)
 		set("source_identity_from_claim", rule, err)
 	}
-	for key, template := range map[string]*string{
-		"source_identity": s.SourceIdentity, "session_name": s.SessionName, "name_id": s.NameID,
-	} {
-		if template != nil {
-			found[key] = []delegation.RuleFunc{b.nameFrom(at, key, *template)}
+	for _, key := range nameKeys {
+		if template := s.name(key); template != nil {
+			set(key, b.nameFrom(at, key, *template), nil)
 		}
 	}
 	if s.SessionPolicy != nil {

@@ -30,9 +30,11 @@ func (b *Builder) noteSecret(at KeyPath, name string) {
 
 func isSecret(at KeyPath) bool {
 	ends := func(key string) bool { return strings.HasSuffix(string(at), "."+key) }
-	isClient := strings.Contains(string(at), ".client_secrets.")
+	if at == "admin.token_file" || strings.Contains(string(at), ".client_secrets.") {
+		return true
+	}
 	// The key that a target encrypts with is the public half.
-	return at == "admin.token_file" || isClient || slices.ContainsFunc(secretKeys, ends) && !ends("encryption_key_file")
+	return slices.ContainsFunc(secretKeys, ends) && !ends("encryption_key_file")
 }
 
 // secretFiles are the files of secrets, each once, in the order of the settings.

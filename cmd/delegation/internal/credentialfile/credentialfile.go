@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -29,6 +30,8 @@ const (
 
 	suffix    = ".json"
 	newSuffix = ".new"
+	// newBytes is how much randomness the name of a new file has, in bytes.
+	newBytes = 8
 	// abandoned is how old a file must be that no process can still be writing.
 	abandoned = time.Hour
 )
@@ -178,7 +181,7 @@ func (s *Store) Keep(key Key, entry Entry) error {
 	if err != nil {
 		return err
 	}
-	var random [8]byte
+	var random [newBytes]byte
 	_, _ = rand.Read(random[:]) // never fails
 	name := hex.EncodeToString(random[:]) + newSuffix
 	if err := s.write(name, text); err != nil {
@@ -222,17 +225,25 @@ func (s *Store) sweep() {
 			continue
 		}
 		gone := info.ModTime()
-		switch filepath.Ext(e.Name()) {
-		case suffix:
-		case newSuffix:
+		switch {
+		case isName(e.Name(), suffix, len(Key{})):
+		case isName(e.Name(), newSuffix, newBytes):
 			gone = gone.Add(abandoned)
 		default:
 			continue
 		}
-		if gone.Before(s.now()) {
+		if info.Mode().IsRegular() && gone.Before(s.now()) {
 			_ = s.root.Remove(e.Name())
 		}
 	}
+}
+
+// isName tells whether a file is named as this package names its files: bytes in hexadecimal, and
+// the suffix. The folder may be one that the user has other files in, which stay.
+func isName(name, suffix string, bytes int) bool {
+	text, found := strings.CutSuffix(name, suffix)
+	decoded, err := hex.DecodeString(text)
+	return found && err == nil && len(decoded) == bytes
 }
 
 // Lock has one process at a time work for a key, and waits until it is this one's turn or the

@@ -88,13 +88,18 @@ func TestStore_Keeps(t *testing.T) {
 }
 
 // TestStore_Sweeps: what has expired is removed with the next entry, and so is what a process left
-// that was ended while it wrote. Nothing else is.
+// that was ended while it wrote. Nothing else is: the folder may have the user's other files, too.
 func TestStore_Sweeps(t *testing.T) {
 	s, folder, c := open(t)
 	old := credentialfile.Key{1}
 	keep(t, s, old, start.Add(time.Minute))
 	for name, written := range map[string]time.Time{
-		"0001.new": start, "0002.new": start.Add(time.Hour), "notes.txt": start,
+		"0000000000000001.new": start,
+		"0000000000000002.new": start.Add(time.Hour),
+		"notes.txt":            start,
+		"settings.json":        start,
+		"0001.json":            start,
+		"0001.new":             start,
 	} {
 		file := filepath.Join(folder, name)
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -104,15 +109,24 @@ func TestStore_Sweeps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	inside := fileOf(folder, credentialfile.Key{3})
+	check(t, os.Mkdir(inside, 0o700))
+	check(t, os.Chtimes(inside, start, start))
 	c.at = start.Add(90 * time.Minute)
 	young := credentialfile.Key{2}
 	keep(t, s, young, start.Add(3*time.Hour))
 	for file, want := range map[string]bool{
-		fileOf(folder, old):                false,
-		fileOf(folder, young):              true,
-		filepath.Join(folder, "0001.new"):  false,
-		filepath.Join(folder, "0002.new"):  true,
-		filepath.Join(folder, "notes.txt"): true,
+		fileOf(folder, old):   false,
+		fileOf(folder, young): true,
+		inside:                true,
+
+		filepath.Join(folder, "0000000000000001.new"): false,
+		filepath.Join(folder, "0000000000000002.new"): true,
+
+		filepath.Join(folder, "notes.txt"):     true,
+		filepath.Join(folder, "settings.json"): true,
+		filepath.Join(folder, "0001.json"):     true,
+		filepath.Join(folder, "0001.new"):      true,
 	} {
 		if _, err := os.Lstat(file); (err == nil) != want {
 			t.Errorf("%s: %v, want it: %t", file, err, want)
@@ -202,7 +216,8 @@ func TestOpen_RefusesFolders(t *testing.T) {
 	file := filepath.Join(parent, "file")
 	check(t, os.WriteFile(file, nil, 0o600))
 	for folder, want := range map[string]string{
-		wide:                     "has the mode 0755, so other users may read or change it: run chmod go=",
+		wide: "has the mode 0755, so other users may read or change it: " +
+			"run chmod go=",
 		link:                     "is a link: name the folder itself",
 		file:                     "not a directory",
 		filepath.Join(file, "a"): "not a directory",

@@ -61,8 +61,8 @@ func (s *Service) checkRedis(ctx context.Context, before *Service) error {
 
 // RedisError says why Redis cannot be used.
 type RedisError struct {
-	// Stage is where exchanges notice: that of tokens if the marks of used ones or of ended sessions
-	// are in Redis, and else that of the cache, in which none fails.
+	// Stage is where exchanges notice: that of tokens if the marks of used ones or of ended
+	// sessions are in Redis, and else that of the cache, in which none fails.
 	Stage delegation.Stage
 
 	// Code is redis_ and what the problem is, such as redis_password.

@@ -44,15 +44,20 @@ func ReadExisting(ctx context.Context, file string, environment []string) (*Exis
 	return e, nil
 }
 
-// load reads a configuration and makes everything that it describes.
+// load reads a configuration and makes everything that it describes, to see that it works.
 func (e *Existing) load(
 	ctx context.Context, file string,
 ) (*config.Settings, *config.Source, error) {
 	settings, from, err := config.Load(file, e.environment)
-	if err == nil {
-		_, err = config.Build(ctx, settings, from, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, nil, err
 	}
-	return settings, from, err
+	built, err := config.Build(ctx, settings, from, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, nil, err
+	}
+	built.Close()
+	return settings, from, nil
 }
 
 // at says where a setting is.
@@ -127,7 +132,9 @@ func (i *Answers) checkShared() error {
 	if i.AddTo == nil {
 		return nil
 	}
-	for name, target := range i.AddTo.settings.Targets {
+	targets := i.AddTo.settings.Targets
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
+		target := targets[name]
 		if target.Identity != nil && target.Principal == i.PrincipalARN() {
 			return fmt.Errorf("it is that of %s, which has a SAML identity of its own: choose "+
 				"another name", i.AddTo.at(config.KeyPath("targets").Child(name)))
@@ -266,7 +273,7 @@ func (i *Answers) ruleEntry() (entry, notes []string, err error) {
 }
 
 // Add adds the target to the configuration, and writes the files that set it up in AWS. It does all
-// or nothing: who reads the configuration at the same time reads the old one or the new one.
+// or nothing. A process that reads the configuration meanwhile gets the old one or the new one.
 func (i *Answers) Add(ctx context.Context) (files []File, notes []string, err error) {
 	e := i.AddTo
 	insertions, notes, err := i.insertions()
@@ -302,8 +309,8 @@ func (e *Existing) rename(next string, err error) error {
 		e.file, text)
 }
 
-// writeNext writes what is to replace the configuration into a file next to it, which those can
-// read who can read the configuration.
+// writeNext writes what is to replace the configuration into a file next to it. The file has the
+// owner, the group and the mode of the configuration.
 func (e *Existing) writeNext(text []byte) (next string, err error) {
 	info, err := os.Stat(e.file)
 	if err != nil {

@@ -25,7 +25,8 @@ type Hop struct {
 	Number int
 }
 
-// TrustPolicy returns the trust policy of a role that is assumed by the role before it.
+// TrustPolicy returns the trust policy of a role that is assumed by the role before it, so Number
+// is 2 or more.
 func (h Hop) TrustPolicy(environment []string) (policy string, notes []string, err error) {
 	e, notes, err := h.explanation(environment)
 	if err != nil {
@@ -133,9 +134,9 @@ func (o *Options) rolePolicy(
 		return o.Policy(made.Region, made.Role.AccountID)
 	}
 	if o.Bucket+o.For+o.Template != "" {
-		return "", nil, config.Usagef("the target %.80q has a chain, and its first role only assumes "+
-			"the next: leave out --bucket, --for and --template, and give the last role the policy "+
-			"that permission-policy prints for the target", o.Target)
+		return "", nil, config.Usagef("the target %.80q has a chain, and its first role only "+
+			"assumes the next: leave out --bucket, --for and --template, and give the last role "+
+			"the policy that permission-policy prints for the target", o.Target)
 	}
 	first := Hop{ConfigFile: o.ConfigFile, Target: o.Target, Number: 1}
 	return first.PermissionPolicy(environment)

@@ -119,7 +119,8 @@ func list(texts []string) string {
 // targetSettings are the last lines about the target. Entra makes a sub for the application and the
 // user, so it names one user in all tenants.
 func (i *Answers) targetSettings() string {
-	settings := "    # The role's policy names folders after the subject. See docs/aws-setup.md.\n" +
+	settings := "    # The role's policy names folders after the subject. " +
+		"See docs/aws-setup.md.\n" +
 		"    subject_as_folder: true\n"
 	if p := i.known(); p != nil && p.slashes {
 		settings += "    name_id_encoding: escaped\n"

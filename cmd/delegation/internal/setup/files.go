@@ -55,8 +55,8 @@ func WriteNew(path string, data []byte) error {
 	return nil
 }
 
-// Replace writes a file that only its owner can read, in place of one that may be there. Who reads
-// the path at the same time reads the old file or the new one, and on an error the old one stays.
+// Replace writes a file that only its owner can read, in place of one that may be there. A process
+// that reads the path meanwhile gets the old file or the new one. On an error the old one stays.
 func Replace(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // with mode 0600
 	if err != nil {

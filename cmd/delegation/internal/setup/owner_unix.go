@@ -15,7 +15,8 @@ func keepOwner(f *os.File, of os.FileInfo) error {
 	if err != nil || !ok {
 		return err
 	}
-	if has, ok := info.Sys().(*syscall.Stat_t); ok && has.Uid == wanted.Uid && has.Gid == wanted.Gid {
+	has, ok := info.Sys().(*syscall.Stat_t)
+	if ok && has.Uid == wanted.Uid && has.Gid == wanted.Gid {
 		return nil
 	}
 	if err := f.Chown(int(wanted.Uid), int(wanted.Gid)); err != nil {

@@ -120,7 +120,10 @@ func TestUse(t *testing.T) {
 		},
 		Rules: []config.RuleSettings{
 			{Targets: []string{"a"}, TagsFromClaims: tags},
-			{Targets: []string{"a", "c"}, SourceIdentityFromClaim: &config.ClaimSettings{From: "email"}},
+			{
+				Targets:                 []string{"a", "c"},
+				SourceIdentityFromClaim: &config.ClaimSettings{From: "email"},
+			},
 			{Targets: []string{"a"}, JavaScript: &config.JavaScriptSettings{}},
 			{
 				Targets: []string{"a"},

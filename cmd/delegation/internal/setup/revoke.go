@@ -87,19 +87,14 @@ func (o *RevokeOptions) Revoke(environment []string) (*Revoked, error) {
 		SourceIdentity: o.SourceIdentity,
 		Encoding:       delegation.NameIDEncoding(target.NameIDEncoding),
 	}
-	var problems []error
-	for _, fill := range []error{
+	problems := errors.Join(
 		o.noteSubject(made, target),
 		o.fillTime(&sessions),
 		o.fillQualifier(&sessions, settings, target),
 		o.fillRoles(made, settings, target),
-	} {
-		if fill != nil {
-			problems = append(problems, fill)
-		}
-	}
-	if len(problems) > 0 {
-		return nil, config.Usage(errors.Join(problems...))
+	)
+	if problems != nil {
+		return nil, config.Usage(problems)
 	}
 	policy, err := sessions.Policy()
 	if err == nil {
@@ -263,8 +258,8 @@ func (o *RevokeOptions) fillLastRole(made *Revoked, target config.TargetSettings
 	return nil
 }
 
-// policyName is that of the inline policy. Each subject of a SAML provider has one of its own, which
-// a later revocation of the same subject replaces.
+// policyName is that of the inline policy. Each subject of a SAML provider has one of its own,
+// which a later revocation of the same subject replaces.
 func policyName(s delegation.SessionRevocation) string {
 	if s.Subject == "" && s.SourceIdentity == "" {
 		return everybodysPolicy
