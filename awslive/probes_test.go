@@ -189,7 +189,8 @@ func (s setUp) addressProbes() []probe {
 	}
 	for _, value := range []string{
 		"urn:amazon:webservices", "urn:amazon:webservices:govcloud",
-		"urn:amazon:webservices:cn-north-1", signIn + "/saml", regional + "/saml", signIn + "/static/saml",
+		"urn:amazon:webservices:cn-north-1",
+		signIn + "/saml", regional + "/saml", signIn + "/static/saml",
 	} {
 		list = append(list, audience(4, "audience "+value, value))
 	}

@@ -99,10 +99,11 @@ func TestInterop_AWSLiveScript(t *testing.T) {
 		code          int
 		says          string
 	}{
-		"answered":        {account, "0", 0, "waiting for IAM"},
-		"failed":          {account, "1", 1, "waiting for IAM"},
-		"another account": {"999999999999", "0", 2, "the credentials are of the account " + account},
-		"no account":      {"", "0", 2, "set DELEGATION_AWS_ACCOUNT"},
+		"answered": {account, "0", 0, "waiting for IAM"},
+		"failed":   {account, "1", 1, "waiting for IAM"},
+		"another account": {
+			"999999999999", "0", 2, "the credentials are of the account " + account},
+		"no account": {"", "0", 2, "set DELEGATION_AWS_ACCOUNT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			notes := filepath.Join(t.TempDir(), "notes")

@@ -124,7 +124,9 @@ func (s *Server) readAssumption(r *request, caller *session) (*assumption, *apiE
 	if refusal := s.checkAssumption(r, a, seconds); refusal != nil {
 		return nil, refusal
 	}
-	for _, name := range []string{"SerialNumber", "TokenCode", "ProvidedContexts.member.1.ProviderArn"} {
+	for _, name := range []string{
+		"SerialNumber", "TokenCode", "ProvidedContexts.member.1.ProviderArn",
+	} {
 		if _, ok := r.param(name); ok {
 			return nil, validation("ststest does not know the parameter " + name)
 		}
@@ -547,7 +549,9 @@ func knownKeys(condition any) error {
 		for _, key := range slices.Sorted(maps.Keys(keys)) {
 			name := strings.ToLower(key)
 			begins := func(beginning string) bool { return strings.HasPrefix(name, beginning) }
-			if !slices.Contains(chainKeys, name) && !slices.ContainsFunc(chainKeyBeginnings, begins) {
+			known := slices.Contains(chainKeys, name) ||
+				slices.ContainsFunc(chainKeyBeginnings, begins)
+			if !known {
 				return fmt.Errorf("the condition key %q is not one that requests have here", key)
 			}
 		}

@@ -430,7 +430,8 @@ func TestAssumeRole_Policies(t *testing.T) {
 			`{"ForAllValues:StringEquals": {"sts:TransitiveTagKeys": ["Cost"]}}`),
 			permission(all), false, "sts:AssumeRole"},
 		"saml:sub of the first session": {
-			trust(all, `{"StringEquals": {"saml:sub": "SamlExample"}}`), permission(all), false, ""},
+			trust(all, `{"StringEquals": {"saml:sub": "SamlExample"}}`),
+			permission(all), false, ""},
 		"session name": {trust(all, `{"StringEquals": {"sts:RoleSessionName": "x"}}`),
 			permission(all), false, "sts:AssumeRole"},
 		"the account": {strings.Replace(trust(all, ""), roleARN, "123456789012", 1),

@@ -141,9 +141,9 @@
 //
 // It accepts one assertion as often as AWS does, any number of times in five
 // minutes. Recipient is not compared with anything but the trust policy, except
-// in the mode Required. AssumeRoleWithSAML and AssumeRole do not check whether a session policy says
-// anything IAM would accept; a gate refuses every request of a session whose policy it cannot
-// evaluate. No action of STS other than these two and GetCallerIdentity exists, and they take no
-// presigned URLs.
-// The console sign-in leads to no console.
+// in the mode Required. AssumeRoleWithSAML and AssumeRole do not check whether
+// IAM would accept a session policy; a gate refuses every request of a session
+// whose policy it cannot evaluate. No action of STS other than these two and
+// GetCallerIdentity exists, and they take no presigned URLs. The console sign-in
+// leads to no console.
 package ststest

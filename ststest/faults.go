@@ -86,8 +86,8 @@ func Missing(names ...string) Fault {
 
 // memberNames are all elements of the successful answers but the outermost.
 var memberNames = []string{
-	"AssumeRoleWithSAMLResult", "AssumeRoleResult", "Issuer", "AssumedRoleUser", "Arn", "AssumedRoleId",
-	"Credentials", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration",
+	"AssumeRoleWithSAMLResult", "AssumeRoleResult", "Issuer", "AssumedRoleUser", "Arn",
+	"AssumedRoleId", "Credentials", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration",
 	"Audience", "SubjectType", "PackedPolicySize", "NameQualifier", "SourceIdentity", "Subject",
 	"GetCallerIdentityResult", "UserId", "Account", "ResponseMetadata", "RequestId",
 }

@@ -205,8 +205,8 @@ type Role struct {
 	// or sts:SetSourceIdentity. Statements for principals of AWS decide who may
 	// assume the role by AssumeRole; [iampolicy.Parse] reads them when somebody
 	// does. Other statements, such as those for a Service or for OpenID
-	// providers, are accepted and decide nothing. An Allow for everyone lets in no SAML provider, and one that
-	// covers sts:AssumeRoleWithSAML is refused.
+	// providers, are accepted and decide nothing. An Allow for everyone lets in
+	// no SAML provider, and one that covers sts:AssumeRoleWithSAML is refused.
 	//
 	// A statement that concerns SAML must be one that the Server can evaluate.
 	// Its operators are StringEquals, StringLike, their negations and
@@ -220,10 +220,11 @@ type Role struct {
 	// NotPrincipal are refused: PutRole names them.
 	TrustPolicy string
 
-	// Policies are the role's identity policies in JSON, for AssumeRole and [Server.Gate]. [iampolicy.Parse] reads
-	// them. Without any, a session may do nothing but what a resource policy grants it. AWS
-	// evaluates the policies that a role has when a request comes, not those of the sign-in, so
-	// PutRole also changes what existing sessions may do.
+	// Policies are the role's identity policies in JSON, for AssumeRole and
+	// [Server.Gate]. [iampolicy.Parse] reads them. Without any, a session may do
+	// nothing but what a resource policy grants it. AWS evaluates the policies
+	// that a role has when a request comes, not those of the sign-in, so PutRole
+	// also changes what existing sessions may do.
 	Policies []string
 
 	// Boundary is the role's permissions boundary in JSON. Default none.
