@@ -20,7 +20,7 @@ import (
 )
 
 // TestAWS_Keys makes the keys and the metadata that the script gives to IAM, in the folder that
-// DELEGATION_AWS_KEYS names. It calls nobody.
+// DELEGATION_AWS_KEYS names. It makes no network calls.
 func TestAWS_Keys(t *testing.T) {
 	folder := os.Getenv("DELEGATION_AWS_KEYS")
 	if folder == "" {

@@ -126,7 +126,7 @@ func TestRun_AsksWhatItSays(t *testing.T) {
 		"issued now, NotBefore 1m0s from now":                 "Response is not yet valid",
 		"another issuer, and a wrong signature":               "Issuer not present",
 		"a wrong signature, and expired":                      "Response signature invalid",
-		"a key of nobody, and another audience":               "Response signature invalid",
+		"a key that no provider has, and another audience":    "Response signature invalid",
 		"expired, and another audience":                       "Response has expired",
 		"another audience, and a bad session name":            "required audience",
 		"no such role, and another issuer":                    "AccessDenied",
@@ -241,7 +241,7 @@ func TestFromEnvironment(t *testing.T) {
 		"no role":   {"DELEGATION_AWS_ROLE", "", "run awslive/run"},
 		"a role of another": {
 			"DELEGATION_AWS_UID_ROLE", "arn:aws:iam::1:role/x", "is not of the"},
-		"a provider that is no": {"DELEGATION_AWS_PROVIDER", "x", "is not of the account"},
+		"a provider without an ARN": {"DELEGATION_AWS_PROVIDER", "x", "is not of the account"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := fromEnvironment(func(variable string) string {

@@ -215,7 +215,7 @@ func (s setUp) orderProbes() (list []probe) {
 	}{
 		{"another issuer", func(r *response) { r.issuer = "urn:other.example.com" }},
 		{"a wrong signature", func(r *response) { r.spoilt = true }},
-		{"a key of nobody", func(r *response) { r.key = s.other }},
+		{"a key that no provider has", func(r *response) { r.key = s.other }},
 		{"expired", func(r *response) { r.end = r.notBefore }},
 		{"another audience", func(r *response) { r.audiences = []string{"urn:example.com"} }},
 		{"no pair of role and provider", func(r *response) { r.set("Role", "none,none") }},

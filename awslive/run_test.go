@@ -90,8 +90,9 @@ func (s setUp) masked(text string) string {
 // report writes the answers as a page, in the order of the questions.
 func (s setUp) report(answers []answer, now time.Time) string {
 	var page strings.Builder
-	fmt.Fprintf(&page, "# What AWS answered\n\nWritten by `awslive/run` on %s, for the partition %s "+
-		"and the region %s.\n", now.UTC().Format(time.DateOnly), s.partition, s.region)
+	fmt.Fprintf(&page, "# What AWS answered\n\n"+
+		"Written by `awslive/run` on %s, for the partition %s and the region %s.\n",
+		now.UTC().Format(time.DateOnly), s.partition, s.region)
 	for number, question := range questions {
 		if number == 0 {
 			continue

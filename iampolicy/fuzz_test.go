@@ -72,7 +72,7 @@ func matches(pattern, text []rune) bool {
 }
 
 // FuzzVariable: the value of a variable is plain text. A folder policy lets in the subject's own
-// keys, and those of nobody who is not the beginning of the path.
+// keys and no others.
 func FuzzVariable(f *testing.F) {
 	f.Add("jane", "jane/k")
 	f.Add("*", "jane/k")
