@@ -323,7 +323,7 @@ func (e *evaluation) add(v *vote, s *statement, place Place) *Error {
 		how = s.principal.names(e.principal)
 	}
 	if how == byEveryone && !s.deny && e.principal.Federated != "" {
-		how = notNamed
+		how = notNamed // AWS does not say: see the package comment
 	}
 	if how == notNamed {
 		return nil

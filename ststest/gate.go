@@ -115,7 +115,9 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request, next http.Handler
 	call := &Call{Time: s.config.Now(), RequestID: id}
 	body, err := io.ReadAll(io.LimitReader(r.Body, g.MaxBody+1))
 	if err != nil {
-		return // the client went away while it was sending
+		// Without an answer of its own, net/http would say 200.
+		http.Error(w, "the body of the request cannot be read", http.StatusBadRequest)
+		return
 	}
 	j := &judgement{server: s, gate: g, now: call.Time, call: call}
 	j.request = &SignedRequest{Request: r, Payload: body, gateHost: g.Host}
@@ -157,7 +159,7 @@ func (j *judgement) judge() *gateRefusal {
 	}
 	accesses, err := j.accesses()
 	if err == nil && len(accesses) == 0 {
-		err = errors.New("nobody says what the request asks for")
+		err = errors.New("Gate.Access returned no action for the request")
 	}
 	if err != nil {
 		j.call.Cause = err.Error()

@@ -97,9 +97,10 @@ var queryCodes = map[gateReason]gateCode{
 	notUnderstood: {501, "InvalidAction"},
 }
 
-// refuseAtGate answers in the protocol of the request, and records the call before.
+// refuseAtGate records the call, and then answers in the protocol of the request.
 func (s *Server) refuseAtGate(w http.ResponseWriter, j *judgement, refusal *gateRefusal) {
-	codes, contentType := queryCodes, "text/xml"
+	codes := queryCodes
+	contentType := "text/xml"
 	write := queryError
 	header := j.request.Header
 	switch {

@@ -17,7 +17,8 @@ import (
 //   - dynamodb: TableName, with the index of IndexName, by name or ARN.
 //   - secretsmanager: SecretId, by ARN or by name. The random end of a secret's ARN is -AbCdEf.
 //   - kms: KeyId, by ID or ARN of a key, and not by an alias.
-//   - sqs: the account and the name in QueueUrl, or QueueName.
+//   - sqs: the account and the name in QueueUrl, or QueueName. A batch needs the action of a
+//     single message, such as sqs:SendMessage.
 //   - events: the buses of PutEvents, with events:source and events:detail-type.
 //
 // Other services, and dynamodb:LeadingKeys, which depends on the key of a table, need a function
@@ -119,6 +120,9 @@ func (t *jsonTarget) queue() ([]Access, error) {
 	if t.action == "sqs:ListQueues" {
 		return t.on("*", nil)
 	}
+	// SendMessageBatch needs sqs:SendMessage, and there is no action of its own in IAM. The other
+	// two batches are alike (Amazon SQS Developer Guide, Amazon SQS batch actions).
+	t.action = strings.TrimSuffix(t.action, "Batch")
 	name := t.text("QueueName")
 	account := t.r.Account
 	if address := t.text("QueueUrl"); address != "" {

@@ -236,6 +236,8 @@ func TestJSONAccess(t *testing.T) {
 			"sqs:SendMessage arn:aws:sqs:" + here + ":q"},
 		{"sqs", "AmazonSQS.CreateQueue", `{"QueueName": "q"}`,
 			"sqs:CreateQueue arn:aws:sqs:" + here + ":q"},
+		{"sqs", "AmazonSQS.DeleteMessageBatch", `{"QueueUrl": "https://sqs.x/123456789012/q"}`,
+			"sqs:DeleteMessage arn:aws:sqs:" + here + ":q"},
 		{"sqs", "AmazonSQS.SendMessage", `{"QueueUrl": "q"}`, ""},
 		{"events", "AWSEvents.PutEvents", `{"Entries": [{"Source": "s"}, {"EventBusName": "b"}]}`,
 			"events:PutEvents arn:aws:events:" + here + ":event-bus/default " +

@@ -7,10 +7,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -336,6 +338,16 @@ func TestGate_UnsignedChunks(t *testing.T) {
 		if got := header.Get(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
+	}
+}
+
+// TestGate_BodyFails: a request whose body cannot be read is refused, and does not pass.
+func TestGate_BodyFails(t *testing.T) {
+	g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+	r := g.request(t, "PUT", catURL, "meow", "s3")
+	r.Body = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
+	if status, body := g.serve(r); status != 400 || len(g.passed) > 0 {
+		t.Errorf("got %d %s, passed: %q", status, body, g.passed)
 	}
 }
 

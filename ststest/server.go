@@ -295,9 +295,9 @@ func parseIdentity(documents []string) ([]*iampolicy.Policy, error) {
 }
 
 // PutPolicy creates a managed policy or replaces the one with the same ARN, for requests of
-// AssumeRoleWithSAML that name it under PolicyArns. document is read by [iampolicy.Parse]. On an
-// error nothing has changed. A session that names a policy which was never put is refused by
-// [Server.Gate], and not by AssumeRoleWithSAML.
+// AssumeRoleWithSAML and AssumeRole that name it under PolicyArns. document is read by
+// [iampolicy.Parse]. On an error nothing has changed. Such a request may name a policy that was
+// never put. The session that it makes is refused by [Server.Gate], and when it calls AssumeRole.
 func (s *Server) PutPolicy(arn, document string) error {
 	if _, ok := parseARN(policyARN, arn); !ok {
 		return fmt.Errorf("ststest: %q is not the ARN of a policy; "+

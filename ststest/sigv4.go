@@ -16,11 +16,18 @@ import (
 // Values of X-Amz-Content-Sha256 that are no hash (Amazon S3 API Reference, Authenticating
 // Requests: Using the Authorization Header).
 const (
-	unsignedPayload      = "UNSIGNED-PAYLOAD"
-	unsignedTrailer      = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-	signedChunks         = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-	signedChunksTrailer  = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
-	maxPresigned         = 7 * 24 * time.Hour
+	unsignedPayload     = "UNSIGNED-PAYLOAD"
+	unsignedTrailer     = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+	signedChunks        = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+	signedChunksTrailer = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+)
+
+// maxPresigned is the longest life of a presigned URL (Amazon S3 API Reference, Authenticating
+// Requests: Using Query Parameters).
+const maxPresigned = 7 * 24 * time.Hour
+
+// Names of parameters and headers of a signature.
+const (
 	algorithmParameter   = "X-Amz-Algorithm"
 	signatureParameter   = "X-Amz-Signature"
 	contentHashHeader    = "X-Amz-Content-Sha256"
