@@ -4,8 +4,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 
+	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/iampolicy"
 	"github.com/seed055b7978/delegation/ststest"
@@ -32,6 +34,25 @@ func TestOwnFolderOnly(t *testing.T) {
 	})
 	if err != nil || decision.Allowed() {
 		t.Errorf("alice reads bob's folder: %s, %v", decision, err)
+	}
+}
+
+// TestPermissions_AreWhatIsWritten: the file is what the library writes today.
+func TestPermissions_AreWhatIsWritten(t *testing.T) {
+	text, err := os.ReadFile("permissions.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	region, err := delegation.ParseRegion("eu-central-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := delegation.PermissionPolicy(region, "example-photos")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.TrimSpace(string(text)) != strings.TrimSpace(want) {
+		t.Errorf("got %s, want %s", text, want)
 	}
 }
 
