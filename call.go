@@ -80,8 +80,9 @@ func (c *call) sign(ctx context.Context) (*signedResponse, error) {
 	limited, cancel := context.WithTimeout(ctx, c.config.SigningTimeout)
 	defer cancel()
 	identity := c.identity(c.target)
+	session := c.decision.firstSession()
 	now := c.config.Now()
-	response, err := identity.respond(limited, c.decision.firstSession(), now, c.config.Rand, c.signers)
+	response, err := identity.respond(limited, session, now, c.config.Rand, c.signers)
 	c.lap(StageSAML)
 	if err != nil && ctx.Err() == nil && limited.Err() != nil {
 		return nil, newError(CodeSigningFailed,

@@ -267,7 +267,8 @@ func TestChain_New(t *testing.T) {
 		"another partition within the chain": {func(_ *delegation.Config, t *delegation.Target) {
 			t.Role = ""
 			t.Chain = chain("arn:aws-cn:iam::222222222222:role/hub", lastRole)
-		}, `Chain[1]: RoleARN: ` + lastRole + ` is in the partition aws, the role before it in aws-cn`},
+		}, `Chain[1]: RoleARN: ` + lastRole +
+			` is in the partition aws, the role before it in aws-cn`},
 		"too many": {func(_ *delegation.Config, t *delegation.Target) {
 			t.Chain = chain(hubRole, hubRole, hubRole, hubRole, hubRole, lastRole)
 		}, "Chain has 6 roles, and at most 5"},
@@ -864,8 +865,8 @@ func TestChain_Explain(t *testing.T) {
 func TestChain_ExplainWarns(t *testing.T) {
 	w, _ := chainWorld(t)
 	w.target(func(t *delegation.Target) {
-		t.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject",` +
-			`"Resource":"arn:aws:s3:::photos/${SAML:sub}/*"}]}`
+		t.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
+			`"Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/${SAML:sub}/*"}]}`
 	})
 	claims := map[string]any{"sub": "a/b", "email": "alice@example.com", "team": "press"}
 	e := must(w.delegator(t).Explain(t.Context(), w.token(claims), app))
@@ -874,7 +875,9 @@ func TestChain_ExplainWarns(t *testing.T) {
 		strings.Contains(text, "folder") {
 		t.Errorf("the warnings are %q", e.Warnings)
 	}
-	w.target(func(t *delegation.Target) { t.Policy = strings.ReplaceAll(t.Policy, "SAML:sub", "x") })
+	w.target(func(t *delegation.Target) {
+		t.Policy = strings.ReplaceAll(t.Policy, "SAML:sub", "x")
+	})
 	e = must(w.delegator(t).Explain(t.Context(), w.token(claims), app))
 	if text := strings.Join(e.Warnings, "\n"); strings.Contains(text, "SAML") {
 		t.Errorf("the warnings are %q", e.Warnings)

@@ -52,8 +52,8 @@ func (c *Config) checkSubjects(
 	return results
 }
 
-// targetsOfSlashes counts the targets that take subjects with slashes of the issuer as they are, and
-// names the first.
+// targetsOfSlashes counts the targets that take subjects with slashes of the issuer as they are,
+// and names the first.
 func (c *Config) targetsOfSlashes(issuer *Issuer, known *knownTargets) (n int, first string) {
 	targets, _ := c.Targets.(Targets)
 	count := func(name string) {

@@ -20,9 +20,9 @@ import (
 type ClaimText struct {
 	// From is the path of the property, such as sub, email or app_metadata.team. It is required.
 	From string
-	// Escape writes the text so that AWS takes it, by [EscapeTag] or [EscapeSourceIdentity]. Without
-	// it an exchange fails with [CodeTagsInvalid] or [CodeSourceIDInvalid] if AWS would refuse the
-	// text.
+	// Escape writes the text so that AWS takes it, by [EscapeTag] or [EscapeSourceIdentity].
+	// Without it an exchange fails with [CodeTagsInvalid] or [CodeSourceIDInvalid] if AWS would
+	// refuse the text.
 	Escape bool
 	// Join makes one text of a list, such as press+staff with "+". Its entries keep their order.
 	// The separator is one or more of the characters . + = @ - and, for tags only, : / and the
@@ -183,8 +183,8 @@ func (c *ClaimText) joined(value any, kind textKind) (string, error) {
 	text := strings.Join(entries, c.Join)
 	if n := utf8.RuneCountInString(text); n > kind.limit {
 		return "", denied("the list "+c.From+" is too long",
-			fmt.Sprintf("the list makes %d characters, and AWS takes %d: have the issuer put fewer "+
-				"entries into the ID token, or set a tag for each that matters in a rule",
+			fmt.Sprintf("the list makes %d characters, and AWS takes %d: have the issuer put "+
+				"fewer entries into the ID token, or set a tag for each that matters in a rule",
 				n, kind.limit))
 	}
 	if c.Escape {

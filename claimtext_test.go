@@ -8,6 +8,9 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
+// lacksIt is what strangers see if the claim "it" is of no use.
+const lacksIt = "the profile lacks a usable it"
+
 // TestTagsFrom: what a property becomes as a session tag.
 func TestTagsFrom(t *testing.T) {
 	type text = delegation.ClaimText
@@ -27,30 +30,30 @@ func TestTagsFrom(t *testing.T) {
 		"escaped":                {"a|b", text{Escape: true}, "a_7cb", "", ""},
 		"too long":               {long, text{}, "", "", delegation.CodeTagsInvalid},
 		"too long, escaped":      {long, text{Escape: true}, delegation.EscapeTag(long), "", ""},
-		"absent":                 {nil, text{}, "", "the profile lacks a usable it", ""},
-		"absent and escaped":     {nil, text{Escape: true}, "", "the profile lacks a usable it", ""},
+		"absent":                 {nil, text{}, "", lacksIt, ""},
+		"absent and escaped":     {nil, text{Escape: true}, "", lacksIt, ""},
 		"absent with a default":  {nil, text{Default: "none at all"}, "none at all", "", ""},
 		"absent, both":           {nil, text{Default: "none", Optional: true}, "none", "", ""},
-		"a default is no rescue": {map[string]any{}, text{Default: "none"}, "", "the profile lacks a usable it", ""},
-		"an object":              {map[string]any{"a": 1}, text{Escape: true}, "", "the profile lacks a usable it", ""},
-		"lost text":              {"a\ufffdb", text{Escape: true}, "", "the profile lacks a usable it", ""},
-		"a list":                 {[]any{"a"}, text{Escape: true}, "", "the profile lacks a usable it", ""},
+		"a default is no rescue": {map[string]any{}, text{Default: "none"}, "", lacksIt, ""},
+		"an object":              {map[string]any{"a": 1}, text{Escape: true}, "", lacksIt, ""},
+		"lost text":              {"a\ufffdb", text{Escape: true}, "", lacksIt, ""},
+		"a list":                 {[]any{"a"}, text{Escape: true}, "", lacksIt, ""},
 
 		"joined":                {[]any{"a", "b", 3}, text{Join: "+"}, "a+b+3", "", ""},
 		"in its order":          {[]any{"b", "a"}, text{Join: "+"}, "b+a", "", ""},
 		"one":                   {[]any{"a"}, text{Join: "+"}, "a", "", ""},
 		"a text is a list":      {"a", text{Join: "+"}, "a", "", ""},
 		"two characters":        {[]any{"a", "b"}, text{Join: " :"}, "a :b", "", ""},
-		"an empty list":         {[]any{}, text{Join: "+"}, "", "the profile lacks a usable it", ""},
+		"an empty list":         {[]any{}, text{Join: "+"}, "", lacksIt, ""},
 		"an empty list, filled": {[]any{}, text{Join: "+", Default: "none"}, "none", "", ""},
 		"an empty entry": {[]any{"a", ""}, text{Join: "+"}, "",
-			"the profile lacks a usable it", ""},
+			lacksIt, ""},
 		"a list in a list": {[]any{"a", []any{"b"}}, text{Join: "+", Optional: true}, "",
-			"the profile lacks a usable it", ""},
+			lacksIt, ""},
 		"null in a list": {[]any{"a", nil}, text{Join: "+"}, "",
-			"the profile lacks a usable it", ""},
+			lacksIt, ""},
 		"lost text in a list": {[]any{"a", "\ufffd"}, text{Join: "+", Escape: true}, "",
-			"the profile lacks a usable it", ""},
+			lacksIt, ""},
 		"the separator in an entry": {[]any{"a", "b+c"}, text{Join: "+"}, "",
 			"an entry of it has a character of the separator", ""},
 		"a part of the separator in an entry": {[]any{"a", "b:c"}, text{Join: " :"}, "",
@@ -84,7 +87,8 @@ func TestTagsFrom(t *testing.T) {
 				wantError(t, err, delegation.StageDecision, row.code)
 			case row.reason != "":
 				e := wantError(t, err, delegation.StageRules, delegation.CodeDenied)
-				if e.Public() != row.reason || e.Remedy == "a rule refused this user: see its reason" {
+				const usual = "a rule refused this user: see its reason"
+				if e.Public() != row.reason || e.Remedy == usual {
 					t.Errorf("strangers see %q, the remedy is %q", e.Public(), e.Remedy)
 				}
 			case err != nil:
@@ -130,6 +134,7 @@ func TestTagsFrom_Optional(t *testing.T) {
 func TestSourceIdentityFrom(t *testing.T) {
 	type text = delegation.ClaimText
 	long := strings.Repeat("x", 65)
+	escapedLong := delegation.EscapeSourceIdentity(long)
 	for name, row := range map[string]struct {
 		value  any // of the claim "it"; nil: absent
 		from   text
@@ -142,15 +147,16 @@ func TestSourceIdentityFrom(t *testing.T) {
 		"escaped":          {"a|b", text{Escape: true}, "a_7cb", "", ""},
 		"one character":    {"a", text{}, "", "", delegation.CodeSourceIDInvalid},
 		"one, escaped":     {"a", text{Escape: true}, "_61", "", ""},
-		"too long":         {long, text{Escape: true}, delegation.EscapeSourceIdentity(long), "", ""},
-		"empty":            {"", text{Escape: true}, "", "the profile lacks a usable it", ""},
-		"empty, optional":  {"", text{Optional: true}, "", "the profile lacks a usable it", ""},
-		"absent":           {nil, text{}, "", "the profile lacks a usable it", ""},
+		"too long":         {long, text{Escape: true}, escapedLong, "", ""},
+		"empty":            {"", text{Escape: true}, "", lacksIt, ""},
+		"empty, optional":  {"", text{Optional: true}, "", lacksIt, ""},
+		"absent":           {nil, text{}, "", lacksIt, ""},
 		"absent, default":  {nil, text{Default: "nobody"}, "nobody", "", ""},
 		"absent, optional": {nil, text{Optional: true}, "", "", ""},
 		"joined":           {[]any{"a", "b"}, text{Join: "+"}, "a+b", "", ""},
 		"one, joined":      {[]any{"a"}, text{Join: "+", Escape: true}, "_61", "", ""},
-		"too long a list":  {[]any{long}, text{Join: "+", Escape: true}, "", "the list it is too long", ""},
+		"too long a list": {[]any{long}, text{Join: "+", Escape: true}, "",
+			"the list it is too long", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -197,16 +203,18 @@ func TestClaimText_Invalid(t *testing.T) {
 		return err
 	}
 	for want, err := range map[string]error{
-		`TagsFrom: tag "a": From: is empty`:                      tags("a", text{}),
-		`TagsFrom: tag "a": Join: is "_"`:                        tags("a", text{From: "x", Join: "_"}),
-		`TagsFrom: tag "a": Join: is "x"`:                        tags("a", text{From: "x", Join: "x"}),
-		`TagsFrom: tag "a": Join: is "+,"`:                       tags("a", text{From: "x", Join: "+,"}),
-		`TagsFrom: tag "aws:a": the tag key "aws:a"`:             tags("aws:a", text{From: "x"}),
-		`TagsFrom: tag "": the tag key ""`:                       tags("", text{From: "x"}),
-		`TagsFrom: tag "a": the value "a|b" of the tag "a"`:      tags("a", text{From: "x", Default: "a|b"}),
-		"SourceIdentityFrom: From: is empty":                     identity(text{}),
-		`SourceIdentityFrom: Join: is "/"`:                       identity(text{From: "x", Join: "/"}),
-		`SourceIdentityFrom: Default: "a" is no source identity`: identity(text{From: "x", Default: "a"}),
+		`TagsFrom: tag "a": From: is empty`:          tags("a", text{}),
+		`TagsFrom: tag "a": Join: is "_"`:            tags("a", text{From: "x", Join: "_"}),
+		`TagsFrom: tag "a": Join: is "x"`:            tags("a", text{From: "x", Join: "x"}),
+		`TagsFrom: tag "a": Join: is "+,"`:           tags("a", text{From: "x", Join: "+,"}),
+		`TagsFrom: tag "aws:a": the tag key "aws:a"`: tags("aws:a", text{From: "x"}),
+		`TagsFrom: tag "": the tag key ""`:           tags("", text{From: "x"}),
+		`TagsFrom: tag "a": the value "a|b" of the tag "a"`: tags("a",
+			text{From: "x", Default: "a|b"}),
+		"SourceIdentityFrom: From: is empty": identity(text{}),
+		`SourceIdentityFrom: Join: is "/"`:   identity(text{From: "x", Join: "/"}),
+		`SourceIdentityFrom: Default: "a" is no source identity`: identity(
+			text{From: "x", Default: "a"}),
 	} {
 		e := wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
 		if !strings.Contains(e.Error(), want) {
@@ -214,7 +222,8 @@ func TestClaimText_Invalid(t *testing.T) {
 		}
 	}
 	_, err := delegation.TagsFrom(map[string]text{"a": {}, "b": {From: "x", Join: "_"}})
-	if err == nil || !strings.Contains(err.Error(), `"a"`) || !strings.Contains(err.Error(), `"b"`) {
+	if err == nil ||
+		!strings.Contains(err.Error(), `"a"`) || !strings.Contains(err.Error(), `"b"`) {
 		t.Errorf("got %v", err)
 	}
 	for name, made := range map[string]error{

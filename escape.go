@@ -33,16 +33,16 @@ const (
 // segment of a path. An empty value stays empty. The algorithm never changes.
 func EscapeTag(value string) string { return escapeWithin(value, plainInName, maxEscapedTag) }
 
-// EscapeSourceIdentity returns a text that AWS takes as a source identity, whatever the value is. It
-// is [EscapeTag] with 64 characters at most, so that both are the same where that is short enough.
-// AWS wants two characters, so one that could stay is written as the others: a is _61. An empty
-// value stays empty, which is no source identity.
+// EscapeSourceIdentity returns a text that AWS takes as a source identity, whatever the value is.
+// It is [EscapeTag] with 64 characters at most, so that both are the same where that is short
+// enough. AWS wants two characters, so one that could stay is written as the others: a is _61. An
+// empty value stays empty, which is no source identity.
 func EscapeSourceIdentity(value string) string {
 	return atLeastTwo(escapeWithin(value, plainInName, maxEscapedName))
 }
 
-// SafeSessionName returns the name if AWS takes it as a session name. Otherwise it replaces each run
-// of other characters by one underscore, shortens the name to 64 characters, and ends it with a
+// SafeSessionName returns the name if AWS takes it as a session name. Otherwise it replaces each
+// run of other characters by one underscore, shortens the name to 64 characters, and ends it with a
 // hyphen and 24 hexadecimal digits of the SHA-256 of the whole, so that two users do not share a
 // session name. It is what becomes of AWS.SessionName unless Config.StrictSessionNames is set. An
 // empty name gives a hash alone.

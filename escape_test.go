@@ -70,7 +70,8 @@ func TestEscape_Documented(t *testing.T) {
 	for _, row := range escaped {
 		switch row.value {
 		case "alice@example.com", "auth0|5f7c8ec7c33c6c004bbafe82", "a_b", "spiffe://td/ns/a":
-			line := fmt.Sprintf("| `%s` | `%s` |", strings.ReplaceAll(row.value, "|", `\|`), row.tag)
+			value := strings.ReplaceAll(row.value, "|", `\|`)
+			line := fmt.Sprintf("| `%s` | `%s` |", value, row.tag)
 			if !strings.Contains(page, line) {
 				t.Errorf("docs/library.md lacks %s", line)
 			}
@@ -98,8 +99,8 @@ func TestEscape_EveryByte(t *testing.T) {
 	}
 }
 
-// FuzzEscape: an escaped text can be read back, so no two texts have one. One that was cut ends with
-// the hash of the whole text, and is none that was not cut.
+// FuzzEscape: an escaped text can be read back, so no two texts have one. One that was cut ends
+// with the hash of the whole text, and is none that was not cut.
 func FuzzEscape(f *testing.F) {
 	for _, row := range escaped {
 		f.Add(row.value)
@@ -135,7 +136,8 @@ func TestSafeSessionName(t *testing.T) {
 		if name == "alice@example.com" && got != name {
 			t.Errorf("%q became %q", name, got)
 		}
-		if again := delegation.SafeSessionName(name); again != got || len(got) < 2 || len(got) > 64 {
+		again := delegation.SafeSessionName(name)
+		if again != got || len(got) < 2 || len(got) > 64 {
 			t.Errorf("%q became %q and %q", name, got, again)
 		}
 		if name == "" {

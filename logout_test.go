@@ -158,11 +158,13 @@ func TestLogout_Refused(t *testing.T) {
 		"neither sub nor sid": {
 			sign(nil, map[string]any{"sub": nil}), delegation.CodeLogoutSession,
 		},
-		"an empty sub":  {sign(nil, map[string]any{"sub": ""}), delegation.CodeClaimMissing},
-		"a number sid":  {sign(nil, map[string]any{"sid": 1}), delegation.CodeClaimType},
-		"a list as sub": {sign(nil, map[string]any{"sub": []string{alice}}), delegation.CodeClaimType},
-		"a nonce":       {sign(nil, map[string]any{"nonce": "n"}), delegation.CodeLogoutNonce},
-		"an ID token":   {r.token(nil), delegation.CodeLogoutEvent},
+		"an empty sub": {sign(nil, map[string]any{"sub": ""}), delegation.CodeClaimMissing},
+		"a number sid": {sign(nil, map[string]any{"sid": 1}), delegation.CodeClaimType},
+		"a list as sub": {
+			sign(nil, map[string]any{"sub": []string{alice}}), delegation.CodeClaimType,
+		},
+		"a nonce":     {sign(nil, map[string]any{"nonce": "n"}), delegation.CodeLogoutNonce},
+		"an ID token": {r.token(nil), delegation.CodeLogoutEvent},
 		"no event": {
 			sign(nil, map[string]any{"events": map[string]any{}}), delegation.CodeLogoutEvent,
 		},
@@ -230,7 +232,8 @@ func TestLogout_Types(t *testing.T) {
 			t.Errorf("%v: %v", typ, err)
 		}
 		_, err := r.all[0].Exchange(t.Context(), token, app)
-		if !errors.Is(err, delegation.CodeTokenKindLogout) && !errors.Is(err, delegation.CodeTokenType) {
+		if !errors.Is(err, delegation.CodeTokenKindLogout) &&
+			!errors.Is(err, delegation.CodeTokenType) {
 			t.Errorf("%v: the logout token as an ID token: %v", typ, err)
 		}
 		id := must(r.provider.Sign(header, []byte(payload(map[string]any{"iss": r.url}))))
@@ -359,7 +362,8 @@ func TestLogout_Audiences(t *testing.T) {
 			w := newWorld(t)
 			row.change(&w.config)
 			err := w.delegator(t).Logout(t.Context(), w.logoutToken(nil), delegation.Request{})
-			if row.wrong != errors.Is(err, delegation.CodeLogoutAudience) || !row.wrong && err != nil {
+			wrong := errors.Is(err, delegation.CodeLogoutAudience)
+			if row.wrong != wrong || !row.wrong && err != nil {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -52,14 +52,13 @@ func NamesFrom(t NameTemplates) (RuleFunc, error) {
 		return nil, newError(CodeConfigInvalid, "NamesFrom: %w", err)
 	}
 	fill := func(a *AWS, value func(path string) (any, bool)) error {
-		err := sourceIdentity.fill(&a.SourceIdentity, value)
-		if err == nil {
-			err = sessionName.fill(&a.SessionName, value)
+		if err := sourceIdentity.fill(&a.SourceIdentity, value); err != nil {
+			return err
 		}
-		if err == nil {
-			err = nameID.fill(&a.NameID, value)
+		if err := sessionName.fill(&a.SessionName, value); err != nil {
+			return err
 		}
-		return err
+		return nameID.fill(&a.NameID, value)
 	}
 	r := &readyMade{name: "delegation.NamesFrom"}
 	r.changes = toEach(func(a *AWS) {
@@ -85,7 +84,9 @@ var (
 		limit:      maxEscapedName,
 		minimum:    minEscapedName,
 		separators: ".+=@-,",
-		text:       func(r rune) bool { return r < utf8.RuneSelf && session.ValidName("aa"+string(r)) },
+		text: func(r rune) bool {
+			return r < utf8.RuneSelf && session.ValidName("aa"+string(r))
+		},
 	}
 	sessionNameName = nameKind{separators: ".+=@-,:/ ", text: isPrintableASCII}
 	nameIDName      = nameKind{
@@ -140,8 +141,8 @@ func (t *nameTemplate) check(template string) error {
 	for _, text := range t.texts {
 		for _, r := range text {
 			if !t.kind.text(r) {
-				return fmt.Errorf("%.80q has the character %q, which the name cannot have", template,
-					r)
+				return fmt.Errorf("%.80q has the character %q, which the name cannot have",
+					template, r)
 			}
 		}
 	}

@@ -25,8 +25,8 @@ func filled(
 	return rc.AWS, err
 }
 
-// TestNamesFrom: what templates make of a user. All three kinds of names have the same rules but for
-// their limits.
+// TestNamesFrom: what templates make of a user. All three kinds of names have the same rules but
+// for their limits.
 func TestNamesFrom(t *testing.T) {
 	claims := map[string]any{
 		"sub": "auth0|alice", "email": "alice@example.com", "n": 7, "yes": true,

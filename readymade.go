@@ -103,10 +103,10 @@ func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 	return r.ready()
 }
 
-// PerTarget is a rule of its own for each target, by RuleContext.Target. For targets without one, or
-// with nil, it does nothing. It finds a target's rule at once, however many there are, where a rule
-// of [ForTargets] for each would be asked in turn. Events and errors have the name of the target's
-// rule. The result is a ready-made rule, so [New] can see what it wraps.
+// PerTarget is a rule of its own for each target, by RuleContext.Target. For targets without one,
+// or with nil, it does nothing. It finds a target's rule at once, however many there are, where a
+// rule of [ForTargets] for each would be asked in turn. Events and errors have the name of the
+// target's rule. The result is a ready-made rule, so [New] can see what it wraps.
 func PerTarget(rules map[string]RuleFunc) RuleFunc {
 	byTarget := make(map[string]perTarget, len(rules))
 	for target, rule := range rules {

@@ -27,9 +27,9 @@ import (
 // Verified tokens are not remembered: the first exchange of each verifies it anew.
 //
 // What [Delegator.SetIdentityProvider] has set is not kept: IdentityProvider and Targets say which
-// keys sign. Used tokens are remembered by Config.Replay, and ended sessions by Config.Revocations, so
-// pass the same ones. With a nil STS, a client that this Delegator has made itself is kept: the environment and the files of the AWS SDK
-// are not read once more. Now has to be the same clock.
+// keys sign. Used tokens are remembered by Config.Replay, and ended sessions by Config.Revocations,
+// so pass the same ones. With a nil STS, a client that this Delegator has made itself is kept: the
+// environment and the files of the AWS SDK are not read once more. Now has to be the same clock.
 func (d *Delegator) WithConfig(ctx context.Context, c Config) (*Delegator, error) {
 	if ctx == nil || d == nil || d.config.Targets == nil {
 		return nil, newError(CodeArgumentInvalid,

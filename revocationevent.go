@@ -20,7 +20,7 @@ const (
 )
 
 // RevocationEvent is the record of one call that ends sessions. It holds no token. Of a logout
-// token that was refused, nothing is in it that its issuer has not signed.
+// token, Issuer, Subject and SessionID are empty unless the issuer has signed them.
 type RevocationEvent struct {
 	// Time is when the call began.
 	Time time.Time

@@ -33,8 +33,8 @@ type RevocationStore interface {
 	// AddRevocations keeps marks until their Until at the least. A mark may be added repeatedly.
 	AddRevocations(ctx context.Context, marks []RevocationMark) error
 	// RevocationsSince returns the marks that were added since a position, and the position for the
-	// next call. The empty position is the beginning. A mark may be returned repeatedly. None may be
-	// left out that was added before the call began.
+	// next call. The empty position is the beginning. A mark may be returned repeatedly. None may
+	// be left out that was added before the call began.
 	RevocationsSince(ctx context.Context, position string) (
 		marks []RevocationMark, next string, err error,
 	)

@@ -92,15 +92,18 @@ func TestSessionRevocation_EndsSessions(t *testing.T) {
 		of  delegation.SessionRevocation
 		bob int // the status of bob's session from before
 	}{
-		"one subject": {delegation.SessionRevocation{Subject: alice, NameQualifier: qualifier}, 200},
-		"everybody":   {delegation.SessionRevocation{}, 403},
+		"one subject": {
+			delegation.SessionRevocation{Subject: alice, NameQualifier: qualifier}, 200,
+		},
+		"everybody": {delegation.SessionRevocation{}, 403},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRevokedRole(t)
 			ofAlice := r.session(alice)
 			ofBob := r.session("bob")
 			if ofAlice.NameQualifier != qualifier {
-				t.Errorf("AWS's name qualifier is %q, and ours %q", ofAlice.NameQualifier, qualifier)
+				t.Errorf("AWS's name qualifier is %q, and ours %q",
+					ofAlice.NameQualifier, qualifier)
 			}
 			r.want("alice before", ofAlice, 200)
 			r.Clock.Advance(time.Minute)

@@ -36,10 +36,10 @@ type IdentityProvider struct {
 	// key before it signs.
 	Keys []SigningKey
 
-	// AlsoCertificates are certificates of keys that others sign with, such as the vendor's that you
-	// are leaving. The metadata has them after those of Keys, so AWS accepts what either signs. A
-	// holder of such a key can become any user: take the certificate out after the cut-over. RSA, at
-	// most 10 certificates with those of Keys. Default none.
+	// AlsoCertificates are certificates of keys that others sign with, such as the vendor's that
+	// you are leaving. The metadata has them after those of Keys, so AWS accepts what either signs.
+	// A holder of such a key can become any user: take the certificate out after the cut-over. RSA,
+	// at most 10 certificates with those of Keys. Default none.
 	AlsoCertificates []*x509.Certificate
 }
 
@@ -226,8 +226,8 @@ func (p IdentityProvider) validate() error {
 	}
 	if all := len(p.Keys) + len(p.AlsoCertificates); all > maxSigningKeys &&
 		len(p.Keys) <= maxSigningKeys {
-		problems.add("AlsoCertificates: the metadata must have at most %d certificates, and has %d "+
-			"with those of the keys", maxSigningKeys, all)
+		problems.add("AlsoCertificates: the metadata must have at most %d certificates, and has "+
+			"%d with those of the keys", maxSigningKeys, all)
 	}
 	for i, certificate := range p.AlsoCertificates {
 		if err := p.validateAlso(i, certificate); err != nil {

@@ -22,8 +22,8 @@ type SessionRevocation struct {
 	// one is set. Empty: the sessions of everybody.
 	Subject string
 	// Encoding is that of the target, see Target.NameIDEncoding. With it, Subject is the NameID
-	// before it is encoded. If Subject looks like an encoded one, as CloudTrail shows it, the policy
-	// denies both: the sessions of its encoding, and those of the NameID itself.
+	// before it is encoded. If Subject looks like an encoded one, as CloudTrail shows it, the
+	// policy denies both: the sessions of its encoding, and those of the NameID itself.
 	Encoding NameIDEncoding
 	// NameQualifier is ${saml:namequalifier}, and required with Subject: see [NameQualifier], or
 	// Credentials.NameQualifier.

@@ -77,7 +77,8 @@ func TestSessionRevocation(t *testing.T) {
   ]
 }
 `},
-		{"a source identity", delegation.SessionRevocation{IssuedBefore: at, SourceIdentity: "alice"},
+		{"a source identity",
+			delegation.SessionRevocation{IssuedBefore: at, SourceIdentity: "alice"},
 			`{
   "Version": "2012-10-17",
   "Statement": [
@@ -110,7 +111,8 @@ func TestSessionRevocation(t *testing.T) {
 		"a source identity, no time":  {SourceIdentity: "alice"},
 		"no time, a name qualifier 2": {NameQualifier: "q"},
 	} {
-		if policy, err := r.Policy(); !errors.Is(err, delegation.CodeConfigInvalid) || policy != "" {
+		policy, err := r.Policy()
+		if !errors.Is(err, delegation.CodeConfigInvalid) || policy != "" {
 			t.Errorf("%s: %q, %v", name, policy, err)
 		}
 	}

@@ -38,9 +38,10 @@ func TestRequireRecentLogin(t *testing.T) {
 		"ahead within": {ago(-time.Second), time.Second, "", ""},
 		"ahead": {ago(-2 * time.Second), time.Second, delegation.CodeLoginTimeMissing,
 			"auth_time is 2026-11-23T09:00:02Z, which lies ahead"},
-		"absent":   {nil, 0, delegation.CodeLoginTimeMissing, "auth_time is missing"},
-		"null":     {json.RawMessage("null"), 0, delegation.CodeLoginTimeMissing, "is missing"},
-		"text":     {"1795424400", 0, delegation.CodeLoginTimeMissing, "is not a number of seconds"},
+		"absent": {nil, 0, delegation.CodeLoginTimeMissing, "auth_time is missing"},
+		"null":   {json.RawMessage("null"), 0, delegation.CodeLoginTimeMissing, "is missing"},
+		"text": {"1795424400", 0, delegation.CodeLoginTimeMissing,
+			"is not a number of seconds"},
 		"bool":     {true, 0, delegation.CodeLoginTimeMissing, "is not a number of seconds"},
 		"list":     {[]any{1}, 0, delegation.CodeLoginTimeMissing, "is not a number of seconds"},
 		"negative": {-1, 0, delegation.CodeLoginTimeMissing, "is not a number of seconds"},
@@ -96,8 +97,8 @@ func setsAll(properties map[string]any) delegation.RuleFunc {
 	}
 }
 
-// TestRequireRecentLogin_NobodyElseSaysWhen: neither a profile loader nor an earlier rule can supply
-// the time, the methods or the class.
+// TestRequireRecentLogin_NobodyElseSaysWhen: neither a profile loader nor an earlier rule can
+// supply the time, the methods or the class.
 func TestRequireRecentLogin_NobodyElseSaysWhen(t *testing.T) {
 	properties := map[string]any{
 		"auth_time": json.Number("1795424400"), "amr": []any{"mfa"}, "acr": "gold",
@@ -135,8 +136,8 @@ func TestRequireRecentLogin_NobodyElseSaysWhen(t *testing.T) {
 	})
 }
 
-// TestRequireRecentLogin_EndsInTheCache: credentials that are remembered are not handed out from the
-// moment on at which the sign-in is too old, whoever has signed in since.
+// TestRequireRecentLogin_EndsInTheCache: credentials that are remembered are not handed out from
+// the moment on at which the sign-in is too old, whoever has signed in since.
 func TestRequireRecentLogin_EndsInTheCache(t *testing.T) {
 	const within = 15 * time.Minute
 	w, fake := strictWorld(t)

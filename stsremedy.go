@@ -32,8 +32,8 @@ func (c *call) accessRemedy(kind string, explicit bool) string {
 			"the call: allow sts:AssumeRoleWithSAML%s in it, for the role %s",
 			c.decision.furtherActions(" and "), c.decision.role)
 	case kind == "resource-based policy" && explicit:
-		return "a Deny statement of the role's trust policy fits the call: change its conditions; " +
-			c.whatWasSent()
+		return "a Deny statement of the role's trust policy fits the call: change its " +
+			"conditions; " + c.whatWasSent()
 	}
 	return c.trustRemedy()
 }

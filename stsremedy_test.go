@@ -32,7 +32,9 @@ func TestAccessDenied_SaysWhatWasSent(t *testing.T) {
 				"sts:SetSourceIdentity, because no tags and no source identity were sent",
 		},
 		"tags": {
-			func(a *delegation.AWS) { a.Tags = map[string]string{"user": "canary", "team": "canary"} },
+			func(a *delegation.AWS) {
+				a.Tags = map[string]string{"user": "canary", "team": "canary"}
+			},
 			"check that the role's trust policy allows sts:TagSession, for the session tags " +
 				`"team", "user"; check also that ` + also,
 		},
@@ -92,20 +94,20 @@ func TestAccessDenied_NamesThePolicy(t *testing.T) {
 	tags := func(a *delegation.AWS) { a.Tags = map[string]string{"team": "photo"} }
 	for message, want := range map[string]string{
 		" with an explicit deny in a resource control policy": "a resource control policy of the " +
-			"organization denies the call, and not the role's trust policy: have the administrator " +
-			"of the organization's policies allow sts:AssumeRoleWithSAML and sts:TagSession, for " +
-			`the session tags "team", for the role ` + role,
+			"organization denies the call, and not the role's trust policy: have the " +
+			"administrator of the organization's policies allow sts:AssumeRoleWithSAML and " +
+			`sts:TagSession, for the session tags "team", for the role ` + role,
 		" with an explicit deny in a service control policy: arn:aws:organizations::1:policy/o-1/" +
 			"service_control_policy/p-1": "a service control policy of the organization denies",
 		" due to an explicit deny in a Service Control Policy":       "a service control policy of",
 		" because no service control policy allows the sts:x action": "a service control policy of",
-		" because no VPC endpoint policy allows the sts:x action": "the policy of the VPC endpoint " +
-			"that STS is called through denies the call: allow sts:AssumeRoleWithSAML and " +
-			"sts:TagSession",
-		" with an explicit deny in a resource-based policy": "a Deny statement of the role's trust " +
-			"policy fits the call",
-		" because no resource-based policy allows the sts:x action": "check that the role's trust " +
-			"policy allows sts:TagSession",
+		" because no VPC endpoint policy allows the sts:x action": "the policy of the VPC " +
+			"endpoint that STS is called through denies the call: allow " +
+			"sts:AssumeRoleWithSAML and sts:TagSession",
+		" with an explicit deny in a resource-based policy": "a Deny statement of the role's " +
+			"trust policy fits the call",
+		" because no resource-based policy allows the sts:x action": "check that the role's " +
+			"trust policy allows sts:TagSession",
 	} {
 		t.Run(message, func(t *testing.T) {
 			e := refusedBySTS(t, tags, 403, "AccessDenied", begin+message)

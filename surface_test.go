@@ -335,8 +335,8 @@ func TestFloors(t *testing.T) {
 				// A model of what AWS keeps secret is no code that could be wrong in two places.
 			case isOurs && (file.pkg == "ststest" || file.pkg == "oidctest") &&
 				!(file.pkg == "ststest" && ours == "/iampolicy"):
-				t.Errorf("%s imports %s, and the fakes import nothing of ours but ststest the evaluator",
-					file.path, imported)
+				t.Errorf("%s imports %s, and the fakes import nothing of ours but ststest "+
+					"the evaluator", file.path, imported)
 			case isOurs && file.pkg == "iampolicy" && ours != "/internal/document":
 				t.Errorf("%s imports %s, and iampolicy reads JSON and knows nothing else of ours",
 					file.path, imported)

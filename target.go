@@ -300,8 +300,8 @@ func (t *Target) checkNameID(problems *problems) {
 		problems.add("NameIDEncoding: %w", err)
 	}
 	if t.SubjectAsFolder && t.SubjectNamesNothing {
-		problems.add("SubjectAsFolder and SubjectNamesNothing are both set: unset the one that is " +
-			"not so")
+		problems.add("SubjectAsFolder and SubjectNamesNothing are both set: unset the one that " +
+			"is not so")
 	}
 }
 

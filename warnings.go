@@ -41,8 +41,8 @@ const (
 	WarningPackedSize WarningCode = "packed_policy_size"
 	// Several issuers' users share a role, in which ${saml:sub} does not tell them apart.
 	WarningSubjectsShared WarningCode = "subjects_shared"
-	// Subjects, or NameIDs that were seen, have slashes, and the target does not say whether folders
-	// are named after them.
+	// Subjects, or NameIDs that were seen, have slashes, and the target does not say whether
+	// folders are named after them.
 	WarningNameIDSlash WarningCode = "name_id_slash"
 	// Targets of one role encode NameIDs differently.
 	WarningNameIDsDiffer WarningCode = "name_ids_differ"

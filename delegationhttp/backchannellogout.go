@@ -20,8 +20,9 @@ type LogoutReceiver interface {
 //
 // Success is 200, after Config.Exchanger has ended the sessions that the token names. Everything
 // else is 400, as §2.8 wants it, with the body {"error", "error_description"}: also a store that is
-// down, whose error is temporarily_unavailable. The exceptions are a request with another method (405), and one above
-// Config.AddressLimit (429). If Config.Exchanger is no [LogoutReceiver], every request is 501.
+// down, whose error is temporarily_unavailable. The exceptions are a request with another method
+// (405), and one above Config.AddressLimit (429). If Config.Exchanger is no [LogoutReceiver], every
+// request is 501.
 //
 // The token proves who sends it, so the address can be public. It must be https for most
 // providers.

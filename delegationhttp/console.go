@@ -72,7 +72,8 @@ func (c Console) validate() error {
 		problems = append(problems, fmt.Errorf(hasQuery, "Endpoint", c.Endpoint))
 	}
 	if c.FIPS && c.Endpoint != "" {
-		problems = append(problems, errors.New("FIPS has no effect with Endpoint: unset one of them"))
+		problems = append(problems,
+			errors.New("FIPS has no effect with Endpoint: unset one of them"))
 	}
 	return errors.Join(problems...)
 }
@@ -165,10 +166,10 @@ func (c Console) signInToken(
 
 // ConsoleSignIn returns the handler that turns an ID token into a sign-in URL for the AWS console.
 // It takes the requests of Delegation, with an optional destination, a page of the console. It
-// answers {"url", "expires_in", "session_end"}. The URL is a secret, because it signs in as the user
-// until it expires. The session in the console ends with its credentials, at session_end (RFC
-// 3339), so they are never those of the cache, which may be about to expire. Without
-// Config.Console the handler is off and answers 404.
+// answers {"url", "expires_in", "session_end"}. The URL is a secret, because it signs in as the
+// user until it expires. The session in the console ends with its credentials, at session_end (RFC
+// 3339), so they are never those of the cache, which may be about to expire. Without Config.Console
+// the handler is off and answers 404.
 func (h *Handlers) ConsoleSignIn() http.Handler {
 	return h.serve(endpoint{
 		method:  http.MethodPost,

@@ -124,8 +124,8 @@ func TestConsoleSignIn(t *testing.T) {
 	})
 }
 
-// TestConsoleSignIn_IsFresh: the session in the console ends with the credentials, so they are never
-// those of the cache.
+// TestConsoleSignIn_IsFresh: the session in the console ends with the credentials, so they are
+// never those of the cache.
 func TestConsoleSignIn_IsFresh(t *testing.T) {
 	w := newWorld(t)
 	w.http.Console = &delegationhttp.Console{

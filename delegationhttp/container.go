@@ -21,8 +21,9 @@ import (
 // The handler answers GET. The Authorization header holds the ID token, with or without "Bearer ".
 // The target comes from the query, or else from Config.ContainerTarget. Success is the body of
 // [delegation.Credentials.ContainerJSON]. A refusal is {"code", "message"} with the codes of
-// Delegation, and the same as {"Code", "Message"}, which the SDK for JavaScript reads. SDKs use plain http only for loopback addresses. Pages of Config.AllowedOrigins may
-// call it, too; docs/browser.md has the code.
+// Delegation, and the same as {"Code", "Message"}, which the SDK for JavaScript reads. SDKs use
+// plain http only for loopback addresses. Pages of Config.AllowedOrigins may call it, too;
+// docs/browser.md has the code.
 func (h *Handlers) ContainerCredentials() http.Handler {
 	return h.serve(endpoint{
 		method:  http.MethodGet,

@@ -16,9 +16,8 @@ import (
 // delegation.sts.calls and the histogram delegation.sts.duration, in seconds, with the attributes
 // cloud.region and, if the call failed, error.type. Calls for a target with a Chain also have
 // delegation.hop: 1 is AssumeRoleWithSAML, 2 the first role of the chain. Regions after the first
-// 64 are "other".
-// Without a MeterProvider it records nothing. It fails only if the MeterProvider refuses an
-// instrument.
+// 64 are "other". Without a MeterProvider it records nothing. It fails only if the MeterProvider
+// refuses an instrument.
 func OnSTSCall(
 	meters metric.MeterProvider,
 ) (func(context.Context, delegation.STSCall), error) {

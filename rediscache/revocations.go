@@ -25,8 +25,8 @@ const (
 // where it was misses nothing, and reads nothing twice.
 func (c *Cache) markStream() string { return c.config.Prefix + "ended" }
 
-// AddRevocations implements [delegation.RevocationStore]. The marks are one entry of a stream. Redis
-// removes it when it is not needed any more, and the stream after its last entry.
+// AddRevocations implements [delegation.RevocationStore]. The marks are one entry of a stream.
+// Redis removes it when it is not needed any more, and the stream after its last entry.
 func (c *Cache) AddRevocations(ctx context.Context, marks []delegation.RevocationMark) error {
 	if len(marks) == 0 {
 		return nil

@@ -68,7 +68,8 @@ func TestInterop_RedisRevocations(t *testing.T) {
 	if found := read(); len(found) != 1 {
 		t.Errorf("after the page: %d marks, want 1", len(found))
 	}
-	if life := s.client.PTTL(ctx, "delegation:ended").Val(); life < time.Hour || life > 3*time.Hour {
+	life := s.client.PTTL(ctx, "delegation:ended").Val()
+	if life < time.Hour || life > 3*time.Hour {
 		t.Errorf("the stream lives for %s", life)
 	}
 	s.client.FlushAll(ctx)

@@ -45,8 +45,8 @@ func TestRevocations_Wire(t *testing.T) {
 	})
 }
 
-// TestRevocationsSince_NoMark: what a stranger has written may stand for a mark. It is an error, and
-// its text is in none.
+// TestRevocationsSince_NoMark: what a stranger has written may stand for a mark. It is an error,
+// and its text is in none.
 func TestRevocationsSince_NoMark(t *testing.T) {
 	for _, text := range []string{
 		"", "canary", owner, owner + " 1 2", owner + " 1 2 x", owner + " 1 2 99999999999999999999",
@@ -62,8 +62,8 @@ func TestRevocationsSince_NoMark(t *testing.T) {
 	}
 }
 
-// TestRevocationsSince_LostPosition: if the entry that was read last is gone, all are read anew, and
-// a stream that changes all the time is an error.
+// TestRevocationsSince_LostPosition: if the entry that was read last is gone, all are read anew,
+// and a stream that changes all the time is an error.
 func TestRevocationsSince_LostPosition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mark := owner + " 0 5000000 99000"

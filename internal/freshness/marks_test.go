@@ -214,8 +214,8 @@ func TestMarks_Bounded(t *testing.T) {
 	if err := marks.Add(begin, mark("c", 1, 10)); err == nil {
 		t.Error("there is room for a third key")
 	}
-	if before, made := marks.Of(begin, keyOf("b"), keyOf("a")); before.Sub(begin) != 3*time.Second ||
-		!made.Equal(before) {
+	before, made := marks.Of(begin, keyOf("b"), keyOf("a"))
+	if before.Sub(begin) != 3*time.Second || !made.Equal(before) {
 		t.Errorf("the latest mark does not count: %s, %s", before, made)
 	}
 	clock.advance(10 * time.Second)
@@ -242,7 +242,8 @@ func TestReplayMemory_Used(t *testing.T) {
 	if memory.Used("a", now) || memory.Used("a", now) {
 		t.Error("used before it was used")
 	}
-	if first, err := memory.FirstUse(t.Context(), "a", now, now.Add(time.Hour)); !first || err != nil {
+	first, err := memory.FirstUse(t.Context(), "a", now, now.Add(time.Hour))
+	if !first || err != nil {
 		t.Fatal(first, err)
 	}
 	if !memory.Used("a", now) || memory.Used("b", now) || memory.Used("a", now.Add(time.Hour)) {

@@ -128,8 +128,8 @@ func TestHasSignInHost(t *testing.T) {
 }
 
 // signInHosts are the hosts of the sign-in page by region: as the endpoint rules of AWS Sign-In in
-// the SDKs (aws-sdk-go-v2, service/signin v1.12.3) and the AWS General Reference have them, and with
-// FIPS where these have a host for browsers. China's regions share one, and have their own.
+// the SDKs (aws-sdk-go-v2, service/signin v1.12.3) and the AWS General Reference have them, and
+// with FIPS where these have a host for browsers. China's regions share one, and have their own.
 var signInHosts = map[string]struct{ partition, host, fips, another string }{
 	"us-east-1":      {"aws", "signin.aws.amazon.com", "", "us-east-1.signin.aws.amazon.com"},
 	"us-west-2":      {"aws", "us-west-2.signin.aws.amazon.com", "", ""},
@@ -153,8 +153,8 @@ var signInHosts = map[string]struct{ partition, host, fips, another string }{
 	"eusc-de-east-1":  {"aws-eusc", "eusc-de-east-1.signin.amazonaws-eusc.eu", "", ""},
 }
 
-// TestSignInHosts: of 18 regions in 8 partitions, each has its sign-in hosts, with and without FIPS,
-// and each host is of its own partition alone.
+// TestSignInHosts: of 18 regions in 8 partitions, each has its sign-in hosts, with and without
+// FIPS, and each host is of its own partition alone.
 func TestSignInHosts(t *testing.T) {
 	partitions := map[string]iam.Partition{}
 	for region := range signInHosts {

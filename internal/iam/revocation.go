@@ -79,8 +79,8 @@ func (s Sessions) whose() condition {
 // Guide, "Policy elements: Variables and tags").
 func withoutVariables(text string) string { return strings.ReplaceAll(text, "${", "${$}{") }
 
-// NameQualifier returns ${saml:namequalifier} of all sessions of a SAML provider: the hash of entity
-// ID, account and provider's name (STS API Reference, AssumeRoleWithSAML, NameQualifier).
+// NameQualifier returns ${saml:namequalifier} of all sessions of a SAML provider: the hash of
+// entity ID, account and provider's name (STS API Reference, AssumeRoleWithSAML, NameQualifier).
 func NameQualifier(entityID string, provider arn.ARN) string {
 	name := strings.TrimPrefix(provider.Resource, Provider.prefix)
 	sum := sha1.Sum([]byte(entityID + provider.AccountID + "/" + name))

@@ -33,8 +33,8 @@ type Logout struct {
 
 // VerifyLogout checks a logout token as OpenID Connect Back-Channel Logout 1.0 §2.6 says: form,
 // issuer and signature as of an ID token, and the claims of §2.4. It does not know the clients of
-// the caller, and remembers nothing: audience and jti are the caller's to check. Errors are those of
-// [Verifier.Verify].
+// the caller, and remembers nothing: audience and jti are the caller's to check. Errors are those
+// of [Verifier.Verify].
 func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (*Logout, error) {
 	token, err := v.readLogout(raw)
 	if err != nil {

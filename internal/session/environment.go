@@ -117,7 +117,8 @@ func checkKinds(endpoint, from string, o ClientOptions, env environment) error {
 	case o.DualStack:
 		return fmt.Errorf("Config.DualStack is set, and %s: %w", called, errNotBoth)
 	case env.fips == on:
-		return &EnvironmentError{fipsVariable, fmt.Errorf("is true, and %s: %w", called, errNotBoth)}
+		return &EnvironmentError{fipsVariable,
+			fmt.Errorf("is true, and %s: %w", called, errNotBoth)}
 	case env.dualStack == on:
 		return &EnvironmentError{dualStackVariable,
 			fmt.Errorf("is true, and %s: %w", called, errNotBoth)}
