@@ -860,8 +860,8 @@ func TestChain_Explain(t *testing.T) {
 	})
 }
 
-// TestChain_ExplainWarns: a session policy that names users as the first role knows them is warned
-// of, because the last role knows them otherwise; and no folder ${saml:sub} is spoken of.
+// TestChain_ExplainWarns: there is a warning of a session policy that names users as the first role
+// knows them, because the last role knows them otherwise. There is none of the folder ${saml:sub}.
 func TestChain_ExplainWarns(t *testing.T) {
 	w, _ := chainWorld(t)
 	w.target(func(t *delegation.Target) {

@@ -156,7 +156,7 @@ func isOfSlashes(patterns []string) bool {
 	})
 }
 
-// addSlashes adds the targets in which a NameID with a slash has been seen of late.
+// addSlashes adds the targets in which a NameID with a slash was seen recently.
 func (l *checks) addSlashes(targets []string) {
 	for _, name := range targets {
 		warning := CheckWarning{

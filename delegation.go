@@ -361,7 +361,7 @@ func (c *Config) compile() (*compiled, error) {
 // checkNumbers checks sizes and durations.
 func (c *Config) checkNumbers(problems *problems) {
 	shortest := min(c.STSTimeout, c.SigningTimeout, c.CacheWindow, c.CacheAhead)
-	if c.MaxTokenSize < 0 || shortest < 0 || c.Leeway > 5*time.Minute {
+	if c.MaxTokenSize < 0 || shortest < 0 || c.Leeway > maxLeeway {
 		problems.add("MaxTokenSize, STSTimeout, SigningTimeout, CacheWindow and CacheAhead " +
 			"must not be negative, Leeway not over 5m")
 	}

@@ -83,7 +83,9 @@ func (d *Delegator) endSessions(
 		IssuedBefore: token.IssuedAt,
 	}
 	event.IssuedBefore = token.IssuedAt
-	return d.mark(ctx, r.marks(token.IssuedAt))
+	// Made now, and not when the token was issued: that may be long ago, and a store keeps its
+	// marks no longer than the last one is needed.
+	return d.mark(ctx, r.marks(d.config.Now()))
 }
 
 // received are the logout tokens that this process has received.

@@ -269,6 +269,37 @@ func TestLogout_Once(t *testing.T) {
 	r.wantAll(t, "a later session", later, "")
 }
 
+// TestLogout_IssuedLongAgo: a logout token that comes late is remembered for as long as any other,
+// and what was cached after an earlier revocation is forgotten.
+func TestLogout_IssuedLongAgo(t *testing.T) {
+	r := newReplicas(t)
+	r.clock.Advance(20 * time.Minute)
+	if err := r.all[0].InvalidateAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	two := r.sessionToken(alice, "two", 0)
+	r.want(t, "before", r.all[0], two, "")
+	r.clock.Advance(time.Minute)
+	before := len(r.log.marks)
+	token := r.logoutToken(map[string]any{"sid": "one", "iat": start.Unix()})
+	if err := r.all[0].Logout(t.Context(), token, delegation.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	made := r.log.marks[before:]
+	if len(made) != 3 {
+		t.Errorf("%d marks, want 3", len(made))
+	}
+	for _, mark := range made {
+		if kept := mark.Until.Sub(r.clock.Now()); kept < 24*time.Hour {
+			t.Errorf("a mark is kept for %s", kept)
+		}
+	}
+	r.want(t, "after", r.all[0], two, "")
+	if n := r.calls(); n != 2 {
+		t.Errorf("%d calls, want one before and one after the logout", n)
+	}
+}
+
 // TestLogout_StoreFails: a logout that the store did not take is an error, counts where it arrived,
 // and can be sent once more.
 func TestLogout_StoreFails(t *testing.T) {

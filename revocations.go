@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -75,6 +76,10 @@ type Revocations struct {
 // whether its session was ended or not. A nil store keeps them in this process alone: a restart
 // forgets them. [New] refuses a time outside of these limits.
 //
+// All processes that share a store need the same time, because the store drops marks that are older
+// than the time of the process that adds one. A longer time does not bring back marks that were
+// dropped before.
+//
 // There is room for a million marks, of which a logout takes up to three. If there are more,
 // exchanges are refused.
 func NewRevocations(store RevocationStore, kept time.Duration) *Revocations {
@@ -103,7 +108,7 @@ func (r *Revocations) validate() error {
 	case r == nil:
 		return nil
 	case r.marks == nil:
-		return fmt.Errorf("make them with NewRevocations")
+		return errors.New("make them with NewRevocations")
 	case r.kept < leastRevocationsKept || r.kept > mostRevocationsKept:
 		return fmt.Errorf("they are kept for %s, which is not between %s and %s",
 			r.kept, leastRevocationsKept, mostRevocationsKept)

@@ -123,8 +123,8 @@ func TestSessionRevocation_EndsSessions(t *testing.T) {
 	}
 }
 
-// TestSessionRevocation_Decides: whoever the session is of and whenever it was issued, the policy
-// denies exactly what it says, also of subjects that look like variables and patterns.
+// TestSessionRevocation_Decides: for each user and time of issue, the policy denies exactly what it
+// says, also for subjects that look like variables and patterns.
 func TestSessionRevocation_Decides(t *testing.T) {
 	random := rand.New(rand.NewPCG(17, 18))
 	subjects := []string{

@@ -136,8 +136,8 @@ func TestRequireRecentLogin_NobodyElseSaysWhen(t *testing.T) {
 	})
 }
 
-// TestRequireRecentLogin_EndsInTheCache: credentials that are remembered are not handed out from
-// the moment on at which the sign-in is too old, whoever has signed in since.
+// TestRequireRecentLogin_EndsInTheCache: cached credentials are not handed out once the sign-in of
+// the token is too old. A token of a later sign-in gets them.
 func TestRequireRecentLogin_EndsInTheCache(t *testing.T) {
 	const within = 15 * time.Minute
 	w, fake := strictWorld(t)

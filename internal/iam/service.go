@@ -200,9 +200,9 @@ func kms(at Place, tag string) []statement {
 	}}
 }
 
-// bedrock needs the models behind a profile as well, in every region that the profile may use. The
-// condition leaves out calls of a model that name no profile; of the profile, the first statement
-// decides.
+// bedrock also allows the models of a profile, in every region that the profile may use. The
+// condition leaves out calls of a model that name no profile. The first statement decides about the
+// profile.
 func bedrock(at Place, tag string) []statement {
 	actions := []string{"bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"}
 	profiles := at.arn("bedrock", "application-inference-profile/*")
