@@ -193,6 +193,20 @@ func TestAdmin_Refused(t *testing.T) {
 	}
 }
 
+// TestAdmin_LongPath: a stranger's request does not fill the log.
+func TestAdmin_LongPath(t *testing.T) {
+	w := newAdmin(t)
+	s := serve(t, w.configFile(t, adminSettings))
+	long := "/" + strings.Repeat("a", 10_000)
+	status, _ := administer(t, adminURL(t, s.logs)+long, "", "")
+	if status != http.StatusUnauthorized {
+		t.Errorf("got %d", status)
+	}
+	if !strings.Contains(s.logs.String(), `"path":"`+long[:200]+`"`) {
+		t.Error("the log does not have the first 200 bytes of the path, and no more")
+	}
+}
+
 // outsider sends a request of an operator to the public listener.
 func outsider(t *testing.T, address, authorization string) (status int, answer string) {
 	t.Helper()

@@ -10,7 +10,7 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
-// complain says what went wrong: a line for each problem, and behind it, if verbose, a line for
+// complain says what went wrong: a line for each problem, and after it, if verbose, a line for
 // each error that it wraps. A token that was given where none belongs, and so was taken for a name,
 // is not repeated.
 func (s surroundings) complain(err error, verbose bool) {

@@ -41,7 +41,7 @@ never from an argument. --format says what it writes to standard output:
 
 All of these are secrets. They go to a terminal only with --show-secrets.
 
-The AWS CLI runs a credential_process anew for each command. --cache keeps the
+The AWS CLI runs a credential_process for each command. --cache keeps the
 credentials in a file that only you may read, and returns them for the same
 token, target and configuration until they expire, without running rules.
 

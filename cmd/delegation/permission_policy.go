@@ -76,55 +76,68 @@ func servicesHelp() string {
 // run prints the policy, and says on standard error what there is to know about it.
 func (f *permissionPolicyFlags) run(s surroundings) error {
 	if f.hop != 0 {
-		if f.Bucket+f.For+f.Template != "" {
-			return config.Usage(errors.New("--hop is a policy of its own: leave out --bucket, " +
-				"--for and --template"))
-		}
-		chained := setup.Hop{ConfigFile: f.configFile, Target: f.target, Number: f.hop}
-		return s.printPolicy(chained.PermissionPolicy(s.environment))
+		return f.printHop(s)
 	}
-	region := f.region
-	account := f.account
-	if account != "" {
-		if err := setup.CheckAccount(account); err != nil {
-			return config.Usagef("--account: %w", err)
-		}
-	}
-	needs := ""
-	var target config.TargetSettings
-	switch {
-	case f.Bucket != "":
-		needs = "--bucket"
-	case f.For != "":
-		needs = "--for"
-	}
-	if needs != "" && (region == "" || f.target != "") {
-		if f.target == "" {
-			return config.Usagef("%s needs --region, or --config and --target: buckets and other "+
-				"resources have other ARNs in other partitions", needs)
-		}
-		place, err := s.placeOf(f.configFile, f.target, region)
-		if err != nil {
-			return err
-		}
-		region = place.region
-		account = cmp.Or(account, place.account)
-		target = place.target
-	}
-	parsed, err := setup.ParseRegion(region)
+	where, err := f.where(s)
 	if err != nil {
 		return err
 	}
-	policy, notes, err := f.Policy(parsed, account)
+	region, err := setup.ParseRegion(where.region)
+	if err != nil {
+		return err
+	}
+	policy, notes, err := f.Policy(region, where.account)
 	if err != nil {
 		return err
 	}
 	if policy == "" {
 		return config.Usage(errors.New(
-			"permission-policy needs --bucket NAME or --template FILE"))
+			"permission-policy needs --bucket NAME, --for SERVICE or --template FILE"))
 	}
 	s.say(notes)
-	return s.print([]byte(setup.AtEndOf(target, policy)))
+	return s.print([]byte(setup.AtEndOf(where.target, policy)))
+}
+
+// printHop prints what a role of the target's chain needs to assume the next one.
+func (f *permissionPolicyFlags) printHop(s surroundings) error {
+	if f.Bucket+f.For+f.Template != "" {
+		return config.Usage(errors.New("--hop is a policy of its own: leave out --bucket, " +
+			"--for and --template"))
+	}
+	chained := setup.Hop{ConfigFile: f.configFile, Target: f.target, Number: f.hop}
+	return s.printPolicy(chained.PermissionPolicy(s.environment))
+}
+
+// where is the place of the role: that of the flags, or of the target. A template needs none.
+func (f *permissionPolicyFlags) where(s surroundings) (place, error) {
+	given := place{region: f.region, account: f.account}
+	if f.account != "" {
+		if err := setup.CheckAccount(f.account); err != nil {
+			return place{}, config.Usagef("--account: %w", err)
+		}
+	}
+	needs := ""
+	switch {
+	case f.Bucket != "":
+		needs = "--bucket"
+	case f.For != "":
+		needs = "--for"
+	default:
+		return given, nil
+	}
+	if f.target == "" && f.region == "" {
+		return place{}, config.Usagef("%s needs --region, or --config and --target: buckets and "+
+			"other resources have other ARNs in other partitions", needs)
+	}
+	if f.target == "" {
+		return given, nil
+	}
+	found, err := s.placeOf(f.configFile, f.target, f.region)
+	if err != nil {
+		return place{}, err
+	}
+	found.account = cmp.Or(f.account, found.account)
+	return found, nil
 }
 
 // place is where the role is that users of a target get.

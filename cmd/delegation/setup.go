@@ -68,8 +68,8 @@ func (s surroundings) setupCommand(language setupLanguage) *cobra.Command {
 		Use: language.name, Short: language.short, Example: language.example, Args: noArguments,
 		Long: language.long + "\n\n" +
 			`The role's maximum session duration fits the target's. Its permission policy is
-that of --bucket or --template. Notes on standard error name what the file
-cannot contain, such as private keys for encrypted assertions.
+that of --bucket, --for or --template. Notes on standard error name what the
+file cannot contain, such as private keys for encrypted assertions.
 
 ` + language.reads + `
 

@@ -26,7 +26,7 @@ var (
 	}
 )
 
-// TestInsert: entries go behind the last one, in the file's own form, and all else stays.
+// TestInsert: entries go after the last one, in the file's own form, and all else stays.
 func TestInsert(t *testing.T) {
 	for _, row := range []struct{ name, text, want string }{
 		{"in the middle", `# top

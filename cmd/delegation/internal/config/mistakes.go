@@ -246,7 +246,8 @@ func (a anchors) wrongKind(node ast.Node, t reflect.Type) error {
 	if is == "" || t.Kind() == reflect.Interface {
 		return nil
 	}
-	form, wants := "", kindName(t)
+	form := ""
+	wants := kindName(t)
 	if t == reflect.TypeFor[ClaimSettings]() {
 		if is != aList {
 			return nil

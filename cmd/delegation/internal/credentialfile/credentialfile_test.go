@@ -233,8 +233,8 @@ func TestOpen_RefusesFolders(t *testing.T) {
 	}
 }
 
-// TestStore_Lock: one at a time works for a key, in one process as in several. Who waits stops
-// waiting with the context.
+// TestStore_Lock: one at a time works for a key, in one process as in several. A caller that waits
+// gives up when its context ends.
 func TestStore_Lock(t *testing.T) {
 	s, folder, c := open(t)
 	other, err := credentialfile.Open(folder, c.now)

@@ -28,6 +28,8 @@ const (
 	adminBurst    = 20
 	// maxAdminBody is in bytes.
 	maxAdminBody = 16 << 10
+	// maxLogged is how much of a refused request's method and of its path is logged, in bytes.
+	maxLogged = 200
 )
 
 // Admin is a listener for operators. It is not that of the endpoints, and has a token of its own.
@@ -242,13 +244,16 @@ func (r *running) refuseAdmin(
 	w http.ResponseWriter, request *http.Request, status int, text string,
 ) {
 	r.first.Logger.Warn("request of an operator refused",
-		slog.String("method", request.Method),
-		slog.String("path", request.URL.Path),
+		slog.String("method", firstPart(request.Method)),
+		slog.String("path", firstPart(request.URL.Path)),
 		slog.String("ip", hostOf(request.RemoteAddr)),
 		slog.Int("status", status),
 		slog.String("error", text))
 	answerAdmin(w, status, map[string]string{"error": text})
 }
+
+// firstPart is what the log has of a text that somebody without the token may have sent.
+func firstPart(text string) string { return text[:min(len(text), maxLogged)] }
 
 func answerAdmin(w http.ResponseWriter, status int, answer map[string]string) {
 	body, _ := json.Marshal(answer) // texts cannot fail
