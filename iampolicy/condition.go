@@ -206,6 +206,10 @@ func (c *condition) expand(e *evaluation) (want []operand, allKnown bool, err *E
 			if o.pattern, known, err = o.text.expand(e.context); err != nil {
 				return nil, false, err
 			}
+			// All values are kept until they are compared, so this also bounds the memory.
+			if err := e.spend(len(o.pattern)); err != nil {
+				return nil, false, err
+			}
 		}
 		if known {
 			want = append(want, o)

@@ -434,6 +434,15 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%s: got %s, %v, want %q", row.name, decision, err, row.want)
 		}
 	}
+	// Each value with a variable takes steps, even if it is compared with an empty text.
+	few := `"b` + strings.Repeat("*a", 150) + `"`
+	many := strings.Repeat(`"${aws:x}", `, 99) + `"${aws:x}"`
+	_, err := conditional(t, "Allow", `{"ForAnyValue:StringNotLike": {"aws:x": [`+few+`, `+few+`]},
+		"StringEquals": {"aws:e": [`+many+`]}}`).Decide(asked("s3:GetObject", "arn:aws:s3:::b/k",
+		iampolicy.Context{"aws:x": {long}, "aws:e": {""}}))
+	if err == nil || !strings.Contains(err.Error(), tooMuch) {
+		t.Errorf("variables and an empty text: got %v", err)
+	}
 	set := iampolicy.Set{Identity: []*iampolicy.Policy{
 		policyOf(t, "Allow", `, "Resource": "arn:aws:s3:::b/`+strings.Repeat("*a", 500)+`"`),
 	}}

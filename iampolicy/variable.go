@@ -109,7 +109,8 @@ func (t template) hasVariables() bool {
 const maxExpanded = maxRequestValue + maxValue
 
 // expand returns the tokens for a request. known is false if the request lacks a variable that
-// has no default value. The value of a variable is plain text, without wildcards.
+// has no default value; the tokens are then those before it. The value of a variable is plain text,
+// without wildcards.
 func (t template) expand(c Context) (tokens []token, known bool, err *Error) {
 	for _, p := range t.parts {
 		if p.key == "" {
@@ -126,7 +127,7 @@ func (t template) expand(c Context) (tokens []token, known bool, err *Error) {
 		case p.hasDefault:
 			tokens = append(tokens, literal(p.defaultValue)...)
 		default:
-			return nil, false, nil
+			return tokens, false, nil
 		}
 		if len(tokens) > maxExpanded {
 			return nil, false, problem("a value with the variable ${%s} is longer than %d "+

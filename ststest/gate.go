@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -253,9 +254,12 @@ func (j *judgement) context(own iampolicy.Context) iampolicy.Context {
 			all[strings.ToLower(key)] = values
 		}
 	}
-	for key, values := range own {
-		all[strings.ToLower(key)] = values
+	// Keys of the access keep their spelling. iampolicy refuses a request that has a key in two
+	// spellings, such as two tags of an object. A choice would depend on the order of the map.
+	for key := range own {
+		delete(all, strings.ToLower(key))
 	}
+	maps.Copy(all, own)
 	return all
 }
 

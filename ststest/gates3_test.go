@@ -469,3 +469,20 @@ func TestGate_Context(t *testing.T) {
 		}
 	}
 }
+
+// TestGate_TwoSpellings: a request with a condition key in two spellings is refused, whatever the
+// order of a map is.
+func TestGate_TwoSpellings(t *testing.T) {
+	g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+	for tags, want := range map[string]string{
+		"team=a&site=b": "200",
+		"team=a&Team=b": "403 AccessDenied",
+	} {
+		r := g.request(t, "PUT", catURL, "meow", "s3")
+		r.Header.Set("X-Amz-Tagging", tags)
+		g.sign(t, r, hashOf("meow"), "s3")
+		if got := g.answer(r); got != want {
+			t.Errorf("%s: got %s, want %s: %s", tags, got, want, g.lastCause())
+		}
+	}
+}
