@@ -96,7 +96,7 @@ var plainParameters = []string{
 func (o *s3Operation) findSubresource() error {
 	for name := range o.query {
 		switch {
-		case slices.Contains(plainParameters, name), strings.HasPrefix(name, "X-Amz-"),
+		case slices.Contains(plainParameters, name),
 			strings.HasPrefix(strings.ToLower(name), "x-amz-"):
 		case o.subresource != "":
 			return errors.New("the request has several sub-resources")

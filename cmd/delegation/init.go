@@ -26,8 +26,8 @@ func initCommand(s surroundings) *cobra.Command {
   - delegation.yaml, the configuration for serve, exchange and check;
   - signing.key and signing.crt;
   - metadata.xml, for IAM;
-  - cloudformation.yaml or main.tf: a SAML provider, a role, and policies that
-    give each user a folder of an S3 bucket.
+  - provider.yaml and role-TARGET.yaml, or the same with .tf: a SAML provider, a
+    role, and policies that give each user a folder of an S3 bucket.
 
 It knows many providers, by --provider or by the issuer. If anyone can get
 tokens of the issuer, init must be told whose may come in, and writes that as
@@ -70,9 +70,9 @@ another issuer, if a file exists, or if the configuration cannot be added to.`,
 		"allow an issuer with plain http on loopback, for tests")
 	f.BoolVar(&i.online, "online", false, "fetch the issuer's documents (default on a terminal)")
 	f.BoolVar(&i.offline, "offline", false, "fetch nothing (default without a terminal)")
-	f.BoolVar(&i.Terraform, "terraform", false, "write the set-up for Terraform, main.tf")
-	f.BoolVar(&i.cloudFormation, "cloudformation", false, "write the set-up for CloudFormation, "+
-		"cloudformation.yaml (default)")
+	f.BoolVar(&i.Terraform, "terraform", false, "write the set-up for Terraform")
+	f.BoolVar(&i.cloudFormation, "cloudformation", false,
+		"write the set-up for CloudFormation (default)")
 	f.StringVarP(&i.Folder, "out", "o", ".", "`folder` for the files; init creates it")
 	f.StringVar(&i.addTo, "add-to", "", "configuration `file` that gets another target")
 	return command
