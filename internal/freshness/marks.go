@@ -47,7 +47,7 @@ type Marks struct {
 
 	mu      sync.RWMutex
 	byKey   map[Key]markOf
-	order   markOrder
+	order   markOrder // each key once, with an end that is not after that of its mark
 	since   string
 	reading *markReading // nil: none is under way
 }
@@ -82,9 +82,11 @@ func (m *Marks) Add(now time.Time, marks ...Mark) error {
 func (m *Marks) add(now time.Time, marks []Mark) (err error) {
 	for len(m.order) > 0 && !now.Before(m.order[0].until) {
 		over := heap.Pop(&m.order).(keyUntil)
-		if !now.Before(m.byKey[over.key].until) { // no later mark has prolonged it
-			delete(m.byKey, over.key)
+		if until := m.byKey[over.key].until; now.Before(until) { // a later mark has prolonged it
+			heap.Push(&m.order, keyUntil{over.key, until})
+			continue
 		}
+		delete(m.byKey, over.key)
 	}
 	for _, mark := range marks {
 		if !now.Before(mark.Until) {
@@ -95,7 +97,7 @@ func (m *Marks) add(now time.Time, marks []Mark) (err error) {
 			err = errMarksFull
 			continue
 		}
-		if mark.Until.After(known.until) {
+		if !marked { // one entry for each key, so that the order is bounded too
 			heap.Push(&m.order, keyUntil{mark.Key, mark.Until})
 		}
 		m.byKey[mark.Key] = markOf{
@@ -211,7 +213,7 @@ func (m *Marks) run(ctx context.Context, reading *markReading, now func() time.T
 	close(reading.done)
 }
 
-// keyUntil is a key, and when a mark of it ends.
+// keyUntil is a key, and when one of its marks ends.
 type keyUntil struct {
 	key   Key
 	until time.Time

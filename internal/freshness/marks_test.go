@@ -235,6 +235,31 @@ func TestMarks_Bounded(t *testing.T) {
 	}
 }
 
+// TestMarks_OfOneKey: many marks of one key take the room of one, and it ends when the last does.
+func TestMarks_OfOneKey(t *testing.T) {
+	clock := newHandClock()
+	marks := freshness.NewMarks(2, nil)
+	for range 100 {
+		now := clock.Now()
+		mark := freshness.Mark{Key: keyOf("a"), Made: now, Until: now.Add(10 * time.Second)}
+		if err := marks.Add(now, mark); err != nil {
+			t.Fatal(err)
+		}
+		if keys, waiting := marks.Sizes(); keys != 1 || waiting != 1 {
+			t.Fatalf("%d keys, %d wait for their end", keys, waiting)
+		}
+		clock.advance(time.Second)
+	}
+	clock.advance(9*time.Second - 1)
+	if err := marks.Add(clock.Now()); err != nil || marks.Empty() {
+		t.Errorf("it was forgotten before its end: %v", err)
+	}
+	clock.advance(1)
+	if err := marks.Add(clock.Now()); err != nil || !marks.Empty() {
+		t.Errorf("it is kept after its end: %v", err)
+	}
+}
+
 // TestReplayMemory_Used: to ask notes nothing.
 func TestReplayMemory_Used(t *testing.T) {
 	now := newHandClock().Now()
