@@ -75,6 +75,7 @@ func (c *chainSTS) AssumeRole(
 			Expiration: aws.Time(
 				c.now().Add(time.Duration(*in.DurationSeconds) * time.Second)),
 		},
+		//lint:ignore SA1019 as in chain.go
 		PackedPolicySize: aws.Int32(21),
 		SourceIdentity:   in.SourceIdentity,
 	}

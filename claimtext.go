@@ -86,6 +86,7 @@ func TagsFrom(tags map[string]ClaimText) (RuleFunc, error) {
 func SourceIdentityFrom(c ClaimText) (RuleFunc, error) {
 	err := c.validate(sourceIdentityText)
 	if err == nil && c.Default != "" && !session.ValidName(c.Default) {
+		//lint:ignore ST1005 it begins with the name of a field
 		err = fmt.Errorf("Default: %.80q is no source identity", c.Default)
 	}
 	if err != nil {
@@ -125,10 +126,12 @@ var (
 // validate refuses what can give no text.
 func (c *ClaimText) validate(kind textKind) error {
 	if c.From == "" {
+		//lint:ignore ST1005 it begins with the name of a field
 		return errors.New("From: is empty")
 	}
 	for _, r := range c.Join {
 		if !strings.ContainsRune(kind.separators, r) {
+			//lint:ignore ST1005 it begins with the name of a field
 			return fmt.Errorf("Join: is %.20q, and may have the characters %s only", c.Join,
 				kind.separators)
 		}

@@ -211,6 +211,7 @@ func TestLogout_Refused(t *testing.T) {
 	r.settle()
 	r.wantAll(t, "after refusals", r.sessionToken(alice, "one", 0), "")
 	for name, err := range map[string]error{
+		//lint:ignore SA1012 a nil context is what is tested
 		"no context": r.all[0].Logout(nil, r.logoutToken(nil), delegation.Request{}),
 		"nil":        (*delegation.Delegator)(nil).Logout(t.Context(), "", delegation.Request{}),
 	} {

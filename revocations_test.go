@@ -452,6 +452,7 @@ func TestRevoke_Refused(t *testing.T) {
 	err := without.Revoke(t.Context(), delegation.Revocation{Everybody: true})
 	wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)
 	for name, err := range map[string]error{
+		//lint:ignore SA1012 a nil context is what is tested
 		"no context": d.Revoke(nil, delegation.Revocation{Everybody: true}),
 		"nil":        (*delegation.Delegator)(nil).Revoke(t.Context(), delegation.Revocation{}),
 		"zero":       new(delegation.Delegator).Revoke(t.Context(), delegation.Revocation{}),

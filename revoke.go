@@ -87,6 +87,7 @@ func (r *Revocation) validate() error {
 	named := r.Issuer != "" || r.Subject != "" || r.SessionID != ""
 	switch {
 	case r.Everybody && named:
+		//lint:ignore ST1005 it begins with the name of a field
 		return errors.New("Everybody excludes Issuer, Subject and SessionID")
 	case !r.Everybody && !named:
 		return errors.New("it says nobody's sessions: set Everybody, Issuer or Subject")
