@@ -33,6 +33,37 @@ func (w *world) writeRedis(t testing.TB) {
 	w.write(t, "two.key", strings.Repeat("0B", 32))
 }
 
+// TestRebuild_KeepsTheRedisOfEndedSessions: a reload without the Redis that has the ended sessions
+// is refused, because they are read from it until a restart. The Redis of a cache can go.
+func TestRebuild_KeepsTheRedisOfEndedSessions(t *testing.T) {
+	const redis = `redis:
+  url: redis://127.0.0.1:1
+  keys: [{id: one, secret_file: one.key}]
+`
+	w := newWorld(t)
+	w.writeRedis(t)
+	for uses, want := range map[string]string{
+		"revocations: {store: redis}\n": "redis: is missing, and has the ended sessions until a " +
+			"restart: restart the service to take it out",
+		"cache: {shared: true}\n": "",
+	} {
+		before, err := loadAndBuild(t, w.configFile(t, redis+uses))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer before.Close()
+		settings, from, err := config.Load(w.configFile(t, ""), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logger := slog.New(slog.DiscardHandler)
+		_, err = config.Rebuild(t.Context(), settings, from, logger, before)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", uses, err, want)
+		}
+	}
+}
+
 // TestRedisErrors: every mistake is named with file, line and key, and no file's text and no URL is
 // repeated.
 func TestRedisErrors(t *testing.T) {

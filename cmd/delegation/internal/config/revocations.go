@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/seed055b7978/delegation"
@@ -38,6 +39,7 @@ func (b *Builder) revocations(s *Settings, c *delegation.Config, redis *service.
 		b.Wrong("revocations.keep", errors.New("has no effect without revocations.store"))
 	}
 	if b.before != nil {
+		b.keepRedis(s)
 		c.Revocations = b.revocationsBefore(redis)
 		return
 	}
@@ -46,6 +48,19 @@ func (b *Builder) revocations(s *Settings, c *delegation.Config, redis *service.
 		c.Revocations = delegation.NewRevocations(nil, kept)
 	case s.Revocations.Store == "redis" && redis != nil:
 		c.Revocations = delegation.NewRevocations(redis.Cache, kept)
+	}
+}
+
+// keepRedis refuses to take away the Redis that has the ended sessions. They are read from there
+// until a restart, and without it every exchange would be refused.
+func (b *Builder) keepRedis(s *Settings) {
+	before := b.before.Redis
+	if before == nil || !before.Revocations || s.Revocations.Store == "redis" {
+		return
+	}
+	if reflect.ValueOf(s.Redis).IsZero() {
+		b.Wrong("redis", errors.New("is missing, and has the ended sessions until a restart: "+
+			"restart the service to take it out"))
 	}
 }
 
