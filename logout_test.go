@@ -99,6 +99,7 @@ func TestLogout_Refused(t *testing.T) {
 	r := newReplicas(t)
 	stranger := must(oidctest.New(oidctest.Config{Now: r.clock.Now}))
 	now := r.clock.Now()
+	const caepRevoked = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 	sign := func(header map[string]any, changes map[string]any) string {
 		return must(r.provider.Sign(header, []byte(r.logout(changes))))
 	}
@@ -170,7 +171,7 @@ func TestLogout_Refused(t *testing.T) {
 		},
 		"another event": {
 			sign(nil, map[string]any{"events": map[string]any{
-				"https://schemas.openid.net/secevent/caep/event-type/session-revoked": map[string]any{},
+				caepRevoked: map[string]any{},
 			}}),
 			delegation.CodeLogoutEvent,
 		},

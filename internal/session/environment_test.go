@@ -179,7 +179,8 @@ func TestEnvironment_Ignored(t *testing.T) {
 		}
 		tried++
 		for _, value := range []string{
-			"true", "auto", "sso", "1", "-1", "mars-north-1", "http://10.0.0.1", broken, "\x7f no {",
+			"true", "auto", "sso", "1", "-1", "mars-north-1", "http://10.0.0.1", broken,
+			"\x7f no {",
 		} {
 			t.Run(r.variable+" "+value, func(t *testing.T) {
 				t.Setenv(r.variable, value)
@@ -389,7 +390,9 @@ func TestBoundedClient_SaysTheWay(t *testing.T) {
 	}{
 		"a proxy that refuses": {
 			"https://sts.eu-central-1.amazonaws.com",
-			func(*http.Request) (string, error) { return "http://user:" + secret + "@" + host, nil },
+			func(*http.Request) (string, error) {
+				return "http://user:" + secret + "@" + host, nil
+			},
 			`through the proxy "` + host + `" of HTTPS_PROXY or HTTP_PROXY: Forbidden`, secret,
 		},
 		"a proxy that is away": {
