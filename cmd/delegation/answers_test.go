@@ -90,9 +90,11 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 			},
 		},
 		Rules: []delegation.RuleFunc{func(
-			_ context.Context, user *delegation.User, _ *delegation.RuleContext,
+			ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
 		) error {
 			switch user.Text("mood") {
+			case "weak":
+				return delegation.RequireACR("phr")(ctx, user, rc)
 			case "denied":
 				return delegation.Deny("photo editors only")
 			case "failing":
@@ -168,6 +170,7 @@ func (w *answersWorld) rows() []row {
 			body: json("ann", `,"target":"other-app"`)},
 		{name: "no such target", contentType: isJSON, body: json("ann", `,"target":"none"`)},
 		{name: "denied by a rule", body: form("denied")},
+		{name: "a sign-in that is not strong enough", body: form("weak")},
 		{name: "a rule that fails", body: form("failing")},
 		{name: "a decision without a role", contentType: isJSON,
 			body: json("cid", `,"target":"incomplete"`)},
