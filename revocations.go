@@ -96,11 +96,17 @@ func NewRevocations(store RevocationStore, kept time.Duration) *Revocations {
 	return r
 }
 
-// WithStore returns Revocations with another store, which remember ended sessions for as long. What
-// this process knows is forgotten, and read from the store: the store must have it. It is for
-// programs that connect to the same store anew.
+// WithStore returns Revocations with another store, which remember ended sessions for as long, and
+// all that this process knows. It is for programs that connect to their store in another way.
+// Nothing is written to the store: one that is not a copy of the other lacks what other processes
+// and a restart have to know. Of nil, which remember nothing, they are nil.
 func (r *Revocations) WithStore(store RevocationStore) *Revocations {
-	return NewRevocations(store, r.kept)
+	if r == nil {
+		return nil
+	}
+	made := NewRevocations(store, r.kept)
+	_ = made.marks.Add(time.Time{}, r.marks.Known()...) // there is as much room as before
+	return made
 }
 
 func (r *Revocations) validate() error {

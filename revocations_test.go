@@ -427,6 +427,20 @@ func TestRevocations_KeptByWithConfig(t *testing.T) {
 	wantError(t, err, delegation.StageToken, delegation.CodeSessionEnded)
 }
 
+// TestRevocations_WithStore: with an empty store, what was ended before stays so.
+func TestRevocations_WithStore(t *testing.T) {
+	w := newWorld(t)
+	w.config.Revocations = delegation.NewRevocations(nil, 0)
+	d := w.delegator(t)
+	token := w.token(nil)
+	if err := d.Revoke(t.Context(), delegation.Revocation{Subject: alice}); err != nil {
+		t.Fatal(err)
+	}
+	w.config.Revocations = w.config.Revocations.WithStore(new(revocationLog))
+	_, err := w.delegator(t).Exchange(t.Context(), token, app)
+	wantError(t, err, delegation.StageToken, delegation.CodeSessionEnded)
+}
+
 // TestRevoke_Refused: a revocation that says nothing, or that would end nothing, is an error.
 func TestRevoke_Refused(t *testing.T) {
 	w := newWorld(t)

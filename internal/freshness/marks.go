@@ -117,6 +117,17 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
+// Known returns all marks that are known, in no order.
+func (m *Marks) Known() []Mark {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	known := make([]Mark, 0, len(m.byKey))
+	for key, of := range m.byKey {
+		known = append(known, Mark{Key: key, Before: of.before, Made: of.made, Until: of.until})
+	}
+	return known
+}
+
 // Empty tells, at the cost of one atomic read, whether there is no mark at all.
 func (m *Marks) Empty() bool { return m.held.Load() == 0 }
 
