@@ -33,6 +33,9 @@ type requiredClaim struct {
 
 // compileClaims compiles RequiredClaims of an issuer or a target, in the order of their names.
 func compileClaims(required map[string][]string, of string) ([]requiredClaim, error) {
+	if len(required) == 0 { // as of most of a service's 100,000 targets
+		return nil, nil
+	}
 	var problems problems
 	var list []requiredClaim
 	for _, name := range slices.Sorted(maps.Keys(required)) {

@@ -289,6 +289,9 @@ func (t *Target) checkRegions(c *Config, problems *problems) {
 		problems.add("Region: %w", errors.Unwrap(err))
 		first = nil
 	}
+	if len(t.FailoverRegions) == 0 {
+		return
+	}
 	if _, err := c.parseRegions(append(first, t.FailoverRegions...)); err != nil {
 		problems.add("FailoverRegions: %w", errors.Unwrap(err))
 	}
