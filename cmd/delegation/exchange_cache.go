@@ -54,10 +54,7 @@ func (s surroundings) openCache(
 	if err != nil {
 		return nil, err
 	}
-	now := s.now
-	if now == nil {
-		now = time.Now
-	}
+	now := s.clockFunc()
 	store, err := credentialfile.Open(folder, now)
 	if err != nil {
 		return nil, config.Usagef("--cache: %w", err)

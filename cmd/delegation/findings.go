@@ -34,10 +34,7 @@ const (
 // addChecks gives a version of a service what it has to say of the machine, and its answer to
 // /ready?verbose.
 func (s surroundings) addChecks(built *service.Service) {
-	now := s.now
-	if now == nil {
-		now = time.Now
-	}
+	now := s.clockFunc()
 	built.Own = func() []delegation.CheckResult { return findings(built, now) }
 	built.Verbose = service.NewDetails(built, detailsOf(built.Place), now)
 }

@@ -116,6 +116,14 @@ func (s surroundings) variable(name string) (value string) {
 	return value
 }
 
+// clockFunc is the clock.
+func (s surroundings) clockFunc() func() time.Time {
+	if s.now == nil {
+		return time.Now
+	}
+	return s.now
+}
+
 // clock is the option for the clock, none if it is time.Now.
 func (s surroundings) clock() []config.Option {
 	if s.now == nil {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"time"
-
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
 	"github.com/spf13/cobra"
 )
@@ -32,10 +30,7 @@ missing or wrong.`,
   delegation revoke --target photo-app --subject alice --commands | sh`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o.Now = time.Now
-			if s.now != nil {
-				o.Now = s.now
-			}
+			o.Now = s.clockFunc()
 			made, err := o.Revoke(s.environment)
 			if err != nil {
 				return err

@@ -380,33 +380,17 @@ func (i *Answers) addedParts() []Part {
 
 // writeAdded writes the files and puts the next configuration in place.
 func (i *Answers) writeAdded(ctx context.Context, files []File, next string) error {
-	var paths []string
-	for _, f := range files {
-		paths = append(paths, f.Path)
-	}
-	if err := RefuseExisting(paths...); err != nil {
-		return err
-	}
-	folders, err := makeFolders(i.Folder)
-	if err != nil {
-		return errors.Join(config.Usagef("--out: %w", err), removeAll(folders))
-	}
-	remove, err := WriteFiles(ctx, files)
-	if err != nil {
-		return errors.Join(err, removeAll(folders))
-	}
-	now, err := os.ReadFile(i.AddTo.file)
-	if err == nil && !bytes.Equal(now, i.AddTo.text) {
-		err = config.Usagef("%s: has changed in the meantime: run the command once more",
-			i.AddTo.file)
-	}
-	if err == nil {
-		err = os.Rename(next, i.AddTo.file)
-	}
-	if err != nil {
-		return errors.Join(err, remove(), removeAll(folders))
-	}
-	return nil
+	return i.writeIf(ctx, files, func() error {
+		now, err := os.ReadFile(i.AddTo.file)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(now, i.AddTo.text) {
+			return config.Usagef("%s: has changed in the meantime: run the command once more",
+				i.AddTo.file)
+		}
+		return os.Rename(next, i.AddTo.file)
+	})
 }
 
 // RestOfAddition is what is left to do.

@@ -291,6 +291,22 @@ func (i *Answers) resources(metadata []byte) (*Resources, error) {
 
 // Write writes all the files or none, and checks that the configuration is one.
 func (i *Answers) Write(ctx context.Context, files []File) error {
+	return i.writeIf(ctx, files, func() error {
+		// Without the environment: what that changes is not of this file.
+		loaded, from, err := config.Load(filepath.Join(i.Folder, ConfigurationFile), nil)
+		if err == nil {
+			_, err = config.Build(ctx, loaded, from, slog.New(slog.DiscardHandler))
+		}
+		if err != nil {
+			return fmt.Errorf(
+				"the configuration is removed again, because it would not do: %w", err)
+		}
+		return nil
+	})
+}
+
+// writeIf writes all the files, and removes them if the last step, which needs them, fails.
+func (i *Answers) writeIf(ctx context.Context, files []File, last func() error) error {
 	paths := make([]string, len(files))
 	for n, f := range files {
 		paths[n] = f.Path
@@ -306,13 +322,7 @@ func (i *Answers) Write(ctx context.Context, files []File) error {
 	if err != nil {
 		return errors.Join(err, removeAll(folders))
 	}
-	// Without the environment: what that changes is not of this file.
-	loaded, from, err := config.Load(filepath.Join(i.Folder, ConfigurationFile), nil)
-	if err == nil {
-		_, err = config.Build(ctx, loaded, from, slog.New(slog.DiscardHandler))
-	}
-	if err != nil {
-		err = fmt.Errorf("the configuration is removed again, because it would not do: %w", err)
+	if err := last(); err != nil {
 		return errors.Join(err, remove(), removeAll(folders))
 	}
 	return nil
