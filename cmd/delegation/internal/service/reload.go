@@ -37,7 +37,8 @@ type Reload struct {
 	// goes on with what the service before remembers, and leaves that as it is.
 	Build func(ctx context.Context, before *Service) (*Service, error)
 
-	// Done is nil, or called after each reload with its error: metrics.
+	// Done is nil, or called after each reload with its error: metrics. The log says so after it,
+	// so that a reader of the log finds the metrics as they are.
 	Done func(error)
 }
 
@@ -157,6 +158,9 @@ func (r *running) reload(ctx context.Context) {
 		return
 	}
 	r.first.outcome().set(err)
+	if r.first.Reload.Done != nil {
+		r.first.Reload.Done(err)
+	}
 	if err != nil {
 		r.first.Logger.Error("configuration not reloaded",
 			slog.String("error", err.Error()),
@@ -166,9 +170,6 @@ func (r *running) reload(ctx context.Context) {
 		if r.first.ReportChecks {
 			go r.report(ctx)
 		}
-	}
-	if r.first.Reload.Done != nil {
-		r.first.Reload.Done(err)
 	}
 }
 

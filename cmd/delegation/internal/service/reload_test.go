@@ -237,6 +237,45 @@ func TestReload_Panics(t *testing.T) {
 	}
 }
 
+// logWriter is a log, line by line.
+type logWriter func(line string)
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w(string(p))
+	return len(p), nil
+}
+
+// TestReload_MetricsBeforeLog: who reads in the log that a reload ended finds the metrics and
+// /ready as they are after it.
+func TestReload_MetricsBeforeLog(t *testing.T) {
+	fails := true
+	ended := make(chan int, 2) // for each line of the log, how many reloads were measured before it
+	var r *reloading
+	logged := logWriter(func(line string) {
+		if strings.Contains(line, "reloaded") {
+			ended <- len(r.done)
+		}
+	})
+	r = start(t, logged, func(_ context.Context, r *reloading) (*service.Service, error) {
+		if fails {
+			fails = false
+			return nil, errors.New("broken")
+		}
+		return r.version(saying("second"), nil), nil
+	})
+	for want := 1; want <= 2; want++ {
+		r.wanted <- syscall.SIGHUP
+		select {
+		case got := <-ended:
+			if got != want {
+				t.Errorf("reload %d: the log says so after %d were measured", want, got)
+			}
+		case <-time.After(patience):
+			t.Fatal("no reload has ended")
+		}
+	}
+}
+
 // TestReload_Hangs: a file that cannot be read for a minute is a reload that failed. The next one
 // does not wait for it, and what it brings late is thrown away.
 func TestReload_Hangs(t *testing.T) {
