@@ -68,7 +68,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -209,6 +208,12 @@ func Compile(name, source string, o Options) (delegation.RuleFunc, error) {
 // CompileFolder makes one rule from each .js file of a folder, in the order of the files' names.
 // A file's name without .js is the name of its rule. Subfolders are not read. The error names every
 // file that is wrong. A folder without rules is an error.
+//
+// A file such as role.json says about the rule in role.js what Auth0's Deploy CLI writes: script,
+// enabled, order, stage, name and id. If a folder has such files, each rule must have one. Rules
+// with enabled: false and those of another stage than login_success are left out, and the others
+// run in their order. What is unknown, of the wrong type or missing, a script that two files name
+// and an order that two rules have are errors. So is a folder in which no rule is enabled.
 func CompileFolder(folder fs.FS, o Options) ([]delegation.RuleFunc, error) {
 	if folder == nil {
 		return nil, errors.New("jsrules: the folder is nil")
@@ -216,22 +221,19 @@ func CompileFolder(folder fs.FS, o Options) ([]delegation.RuleFunc, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("jsrules: %w", err)
 	}
-	entries, err := fs.ReadDir(folder, ".")
+	files, err := ruleFiles(folder)
 	if err != nil {
 		return nil, fmt.Errorf("jsrules: %w", err)
 	}
 	var rules []delegation.RuleFunc
 	var wrong []error
-	for _, entry := range entries { // in the order of names
-		if entry.IsDir() || path.Ext(entry.Name()) != ".js" {
-			continue
-		}
-		source, err := fs.ReadFile(folder, entry.Name())
+	for _, file := range files {
+		source, err := fs.ReadFile(folder, file)
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("jsrules: %w", err))
 			continue
 		}
-		rule, err := compileRule(strings.TrimSuffix(entry.Name(), ".js"), string(source), &o)
+		rule, err := compileRule(strings.TrimSuffix(file, ".js"), string(source), &o)
 		if err != nil {
 			wrong = append(wrong, err)
 		}
