@@ -25,6 +25,7 @@ type rule struct {
 	program *goja.Program // its value is the function
 	uses    vocabulary
 	globals []string // the names of [globalNames] that it mentions
+	given   []string // the names of [Options.Globals] that it mentions
 	options *Options
 	// literals are its regular expressions, by [patternKey].
 	literals map[string]*ecmaregexp.Regexp
@@ -52,6 +53,7 @@ func compileRule(name, source string, o *Options) (delegation.RuleFunc, error) {
 			r.globals = append(r.globals, name)
 		}
 	}
+	r.given = givenMentioned(o.Globals, &r.uses)
 	if r.uses.bigInt > 0 {
 		at := parsed.File.Position(int(r.uses.bigInt) - parsed.File.Base())
 		return nil, place(name, at, errors.New("BigInt is not supported"))

@@ -49,6 +49,7 @@ func (r *run) installGlobals() {
 	for _, name := range r.globals {
 		_ = r.rt.Set(name, r.globalValue(name))
 	}
+	r.installGiven()
 	if r.uses.busy {
 		r.rt.SetPromiseRejectionTracker(r.trackRejection)
 	}

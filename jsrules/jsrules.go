@@ -85,6 +85,13 @@ type Options struct {
 	// Modules are what require finds, by name, in addition to buffer, crypto, querystring and util.
 	Modules map[string]Module
 
+	// Globals are further globals of rules and modules, by name. Values are what JSON can carry,
+	// 100,000 in all at most. Each run of a rule has copies of its own, so that nothing that a rule
+	// writes into them is seen elsewhere. A value that a rule does not use costs nothing. [Compile]
+	// returns an error for a name that is a word of JavaScript, or a global that rules have already:
+	// it would change what a rule was written for.
+	Globals map[string]any
+
 	// Context supplies properties of context that an ID token does not hold, such as clientName,
 	// clientMetadata, stats or organization. RuleContext.Target names the target. Each property
 	// replaces the one that is there otherwise, except that those of request are added to it. An
@@ -178,6 +185,11 @@ func (o *Options) complete() error {
 		o.clock = time.Now
 	}
 	o.Configuration = maps.Clone(o.Configuration)
+	globals, err := givenGlobals(o.Globals)
+	if err != nil {
+		return err
+	}
+	o.Globals = globals
 	o.Modules = maps.Clone(o.Modules)
 	o.Absent = slices.Clone(o.Absent)
 	for name, module := range o.Modules {

@@ -170,7 +170,7 @@ func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.R
 	r.strategy = user.Text("identities.0.provider")
 	r.user = r.userObject(user)
 	r.context = r.contextObject(rc)
-	if !r.uses.busy && len(r.globals) == 0 {
+	if !r.uses.busy && len(r.globals) == 0 && len(r.given) == 0 {
 		return nil
 	}
 	return r.try(func() {

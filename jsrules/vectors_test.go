@@ -25,11 +25,13 @@ type vector struct {
 	Target          delegation.AWS
 	Request         delegation.Request
 	Configuration   map[string]string
-	Outcome         string          // passed, denied, failed, or invalid: it does not compile
-	Code            delegation.Code // of what failed; empty: any code of a rule that fails
-	Absent          []string        // properties of context that may be missing
-	Text            string          // the denial's reason, or in the error
-	At              string          // line:column of the error
+	Globals         map[string]any
+	Modules         map[string]string // their sources, by name
+	Outcome         string            // passed, denied, failed, or invalid: it does not compile
+	Code            delegation.Code   // of what failed; empty: any code of a rule that fails
+	Absent          []string          // properties of context that may be missing
+	Text            string            // the denial's reason, or in the error
+	At              string            // line:column of the error
 	// all that is set, in the names of context.addonConfiguration.aws
 	AWS  map[string]any
 	User map[string]any // some properties; null: absent
@@ -102,7 +104,9 @@ func TestVectors(t *testing.T) {
 			log := &lines{}
 			options := jsrules.Options{
 				Configuration: v.Configuration, Domain: "tenant.auth0.com", Logger: log.logger(),
-				Absent: v.Absent,
+				Absent:  v.Absent,
+				Globals: v.Globals,
+				Modules: v.modules(),
 				Context: func(
 					context.Context, *delegation.User, *delegation.RuleContext,
 				) (map[string]any, error) {
@@ -162,6 +166,15 @@ func TestVectors(t *testing.T) {
 			t.Errorf("no vector is %s: %v", outcome, outcomes)
 		}
 	}
+}
+
+// modules are those that the vector has.
+func (v *vector) modules() map[string]jsrules.Module {
+	modules := map[string]jsrules.Module{}
+	for name, source := range v.Modules {
+		modules[name] = jsrules.Module{Source: source}
+	}
+	return modules
 }
 
 func (v *vector) expectError(t *testing.T, err error, name string) {

@@ -57,6 +57,8 @@ targets:
 		Bytes: must(x509.MarshalPKCS8PrivateKey(delegationtest.NextSigningKey().Signer)),
 	})))
 	w.write(t, "list.yaml", "- canary")
+	w.write(t, "empty.js", " \n")
+	w.write(t, "typo.js", "exports.a = ;")
 	w.folderOf(t, "typo",
 		map[string]string{
 			"10-broken.js": "function (user, context, callback) {\n" +
@@ -284,6 +286,31 @@ targets:
 		"absent and unknown": {"targets:\n",
 			"rules:\n  - javascript: {folder: good, absent: [clientname]}\ntargets:\n",
 			":9: rules[0].javascript.absent: jsrules: Absent: \"clientname\" is no property"},
+		"no module": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, modules: {teams: none.js}}\ntargets:\n",
+			":9: rules[0].javascript.modules.teams: "},
+		"a module without a file": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, modules: {teams: \"\"}}\ntargets:\n",
+			":9: rules[0].javascript.modules.teams: is missing"},
+		"an empty module": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, modules: {teams: empty.js}}\ntargets:\n",
+			":9: rules[0].javascript.modules.teams: is an empty file, and has to be a module"},
+		"a module with a typo": {"targets:\n",
+			"rules:\n" +
+				"  - javascript: {folder: good, modules: {teams: typo.js}}\ntargets:\n",
+			":9: rules[0].javascript.modules.teams: module \"teams\": "},
+		"a global of JavaScript": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, globals: {Date: 1}}\ntargets:\n",
+			":9: rules[0].javascript.globals.Date: \"Date\" is a global that rules have already"},
+		"a global's odd name": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, globals: {a-b: 1}}\ntargets:\n",
+			":9: rules[0].javascript.globals.a-b: \"a-b\" is not a name of up to 100 letters"},
+		"a global beyond JSON": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, globals: {A: .nan}}\ntargets:\n",
+			":9: rules[0].javascript.globals.A: \"A\" has a value that JSON cannot carry"},
+		"globals as a list": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, globals: [A]}\ntargets:\n",
+			":9: rules[0].javascript.globals: want keys with values"},
 		"time for a rule": {"targets:\n",
 			"rules:\n  - javascript: {folder: good, timeout: x}\ntargets:\n",
 			":9: rules[0].javascript.timeout: "},

@@ -164,6 +164,8 @@ rules:
       configuration_file: values.yaml
       timeout: 2s
       chain_timeout: 20s
+      modules: {teams: teams.js}
+      globals: {ROLES: {press: "arn:aws:iam::123456789012:role/press"}, LIMIT: 5}
       context: {photo-app: {clientName: Photos}}
       absent: [organization]
       ignore_missing_user: false
@@ -220,6 +222,7 @@ func schemaWorld(t testing.TB) *world {
 	for name, text := range map[string]string{
 		"signing.crt": string(certificate), "signing.key": string(key), "other.crt": string(other),
 		"secret.txt": strings.Repeat("s", 48), "token": "t", "values.yaml": "a: b",
+		"teams.js": "exports.press = 1;",
 		"seal.key": strings.Repeat("0", 64), "admin.token": strings.Repeat("0", 64),
 	} {
 		w.write(t, name, text)
@@ -298,14 +301,16 @@ func isNames(at []any) bool {
 	}
 	names := []any{
 		"targets", "mappings", "tags", "required_claims", "tags_from_claims", "client_secrets",
-		"configuration", "context", "photo-app",
+		"configuration", "context", "photo-app", "modules", "globals",
 	}
 	last := at[len(at)-1]
 	return slices.Contains(names, last) && (last != "photo-app" || slices.Contains(at, "context"))
 }
 
 // isAny tells whether values below have any type.
-func isAny(at []any) bool { return len(at) > 0 && at[len(at)-1] == "context" }
+func isAny(at []any) bool {
+	return len(at) > 0 && (at[len(at)-1] == "context" || at[len(at)-1] == "globals")
+}
 
 func clone(t testing.TB, value any) (copied any) {
 	t.Helper()

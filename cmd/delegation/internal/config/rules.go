@@ -174,6 +174,8 @@ func (b *Builder) javaScript(
 		ChainTimeout:      b.Duration(at.Child("chain_timeout"), s.ChainTimeout),
 		Context:           b.RuleContext(at.Child("context"), s.Context, targets),
 		Absent:            b.absent(at.Child("absent"), s.Absent),
+		Modules:           b.modules(at.Child("modules"), s.Modules),
+		Globals:           b.globals(at.Child("globals"), s.Globals),
 		IgnoreMissingUser: s.IgnoreMissingUser,
 		IgnoreRedirect:    s.IgnoreRedirect,
 		IgnoreMultifactor: s.IgnoreMultifactor,

@@ -218,6 +218,11 @@ type JavaScriptSettings struct {
 	Timeout           string            `yaml:"timeout"`
 	ChainTimeout      string            `yaml:"chain_timeout"`
 
+	// Modules are files by the names that require finds them under.
+	Modules map[string]string `yaml:"modules"`
+	// Globals are values of any kind, by name.
+	Globals map[string]any `yaml:"globals"`
+
 	// Context is by target: properties of context that a token does not tell.
 	Context map[string]map[string]any `yaml:"context"`
 	Absent  []string                  `yaml:"absent"`
