@@ -53,14 +53,13 @@ func toEach(change func(*AWS)) func(int, string, []possible) ([]possible, bool) 
 	}
 }
 
-// nobodyIf is changes of a rule that lets everybody pass as they are, or nobody.
+// nobodyIf is changes of a rule that lets nobody pass. Otherwise it is nil: the rule lets everybody
+// pass as they are.
 func nobodyIf(nobody bool) func(int, string, []possible) ([]possible, bool) {
-	return func(_ int, _ string, before []possible) ([]possible, bool) {
-		if nobody {
-			return nil, true
-		}
-		return before, true
+	if !nobody {
+		return nil
 	}
+	return func(int, string, []possible) ([]possible, bool) { return nil, true }
 }
 
 // chosenByRow are the sessions after the rows of a table, each once. It stops above maxPossible.
@@ -145,7 +144,7 @@ func rulesOf(rules []RuleFunc) knownRules {
 	for _, rule := range rules {
 		r := knownRule{readyMadeOf(rule), ruleName(rule)}
 		known.list = append(known.list, r)
-		known.leaveAll = known.leaveAll && r.readyMade != nil && r.changes == nil
+		known.leaveAll = known.leaveAll && r.leavesAll()
 	}
 	return known
 }

@@ -287,7 +287,8 @@ func newDelegator(ctx context.Context, c Config, known *idtoken.Verifier) (*Dele
 	return d, nil
 }
 
-// copied is the configuration without anything that the caller can still change.
+// copied is the configuration without anything that the caller can still change, except for the
+// fixed targets: checkTargets copies these.
 func (c Config) copied() Config {
 	c.Issuers = slices.Clone(c.Issuers)
 	for i := range c.Issuers {
@@ -302,14 +303,6 @@ func (c Config) copied() Config {
 	c.IdentityProvider = c.IdentityProvider.clone()
 	c.Rules = slices.Clone(c.Rules)
 	c.LogoutAudiences = slices.Clone(c.LogoutAudiences)
-	if targets, fixed := c.Targets.(Targets); fixed {
-		copies := make(Targets, len(targets))
-		for name, target := range targets {
-			target.own()
-			copies[name] = target
-		}
-		c.Targets = copies
-	}
 	return c
 }
 

@@ -23,7 +23,8 @@ type knownTargets struct {
 	encodes bool
 }
 
-// checkTargets checks each of the fixed targets.
+// checkTargets checks each of the fixed targets, and replaces them by copies that the caller cannot
+// change.
 func (c *Config) checkTargets(problems *problems) *knownTargets {
 	if c.Targets == nil {
 		problems.add("Targets is nil")
@@ -31,8 +32,14 @@ func (c *Config) checkTargets(problems *problems) *knownTargets {
 	found := &knownTargets{claims: map[string][]requiredClaim{}}
 	failed := map[string]error{}
 	first := map[string]place{} // by region: many targets have few
-	targets, _ := c.Targets.(Targets)
+	targets, fixed := c.Targets.(Targets)
+	copies := make(Targets, len(targets))
+	if fixed {
+		c.Targets = copies
+	}
 	for name, target := range targets {
+		target.own()
+		copies[name] = target
 		required, err := target.compile(name, c)
 		if err != nil {
 			failed[name] = err

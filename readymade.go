@@ -40,6 +40,10 @@ func everywhere(string, sharedissuer.Issuer) bool { return true }
 // atEachTarget is the wantsEmail of a rule that makes no difference between targets.
 func atEachTarget(string) bool { return true }
 
+// leavesAll tells whether the rule leaves sessions as they are. Of a nil one, a rule that is not of
+// this package, nobody knows.
+func (r *readyMade) leavesAll() bool { return r != nil && r.changes == nil }
+
 // ready returns the rule as a function. It is not inlined: readyMadeOf recognizes ready-made rules
 // by their code, which they share.
 //
@@ -78,11 +82,13 @@ func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 	if inner != nil {
 		r.hidden = inner.hidden
 	}
-	r.changes = func(place int, target string, before []possible) ([]possible, bool) {
-		if !slices.Contains(targets, target) {
-			return before, true
+	if !inner.leavesAll() {
+		r.changes = func(place int, target string, before []possible) ([]possible, bool) {
+			if !slices.Contains(targets, target) {
+				return before, true
+			}
+			return inner.after(place, target, before)
 		}
-		return inner.after(place, target, before)
 	}
 	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
 		if !slices.Contains(targets, rc.Target) {
@@ -161,8 +167,10 @@ func Named(name string, rule RuleFunc) RuleFunc {
 		r.hidden = inner.hidden
 		r.onlyFor = inner.onlyFor
 	}
-	r.changes = func(place int, target string, before []possible) ([]possible, bool) {
-		return inner.after(place, target, before)
+	if !inner.leavesAll() {
+		r.changes = func(place int, target string, before []possible) ([]possible, bool) {
+			return inner.after(place, target, before)
+		}
 	}
 	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
 		rc.Rule = name

@@ -23,18 +23,27 @@ func ParseRegion(name string) (Region, error) {
 	return Region{name, p.ID}, nil
 }
 
+// parseRegion parses a region that has the STS hosts that Config asks for.
+func (c *Config) parseRegion(name string) (Region, error) {
+	region, err := ParseRegion(name)
+	if err != nil {
+		return Region{}, err
+	}
+	if err := region.checkSTS(c.FIPS, c.DualStack); err != nil {
+		const asked = "%w, which Config.FIPS or the environment variable " +
+			"AWS_USE_FIPS_ENDPOINT asks for"
+		return Region{}, newError(CodeRegionInvalid, asked, err.Err)
+	}
+	return region, nil
+}
+
 // parseRegions parses a region and those to fail over to. They are of one partition and have the
 // STS hosts that Config asks for. A region that is listed twice counts once.
 func (c *Config) parseRegions(names []string) (list []Region, err error) {
 	for _, name := range names {
-		region, err := ParseRegion(name)
+		region, err := c.parseRegion(name)
 		if err != nil {
 			return nil, err
-		}
-		if err := region.checkSTS(c.FIPS, c.DualStack); err != nil {
-			const asked = "%w, which Config.FIPS or the environment variable " +
-				"AWS_USE_FIPS_ENDPOINT asks for"
-			return nil, newError(CodeRegionInvalid, asked, err.Err)
 		}
 		if len(list) > 0 && region.partition != list[0].partition {
 			return nil, newError(CodeRegionInvalid,

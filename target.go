@@ -205,6 +205,9 @@ func (t *Target) checkIssuers(c *Config, problems *problems) {
 // severalIssuers says of how many issuers the target takes tokens, each tenant being one. It is
 // empty if it takes those of one only.
 func (t *Target) severalIssuers(c *Config) string {
+	if len(t.Issuers) == 0 && len(c.Issuers) == 1 && !c.Issuers[0].hasTenants() {
+		return "" // as for most targets, of which there can be many
+	}
 	names := map[string]bool{}
 	for i := range c.Issuers {
 		for _, name := range t.nameSpaces(&c.Issuers[i], len(c.Issuers) == 1) {
@@ -283,11 +286,11 @@ func (t *Target) checkEncryption(problems *problems) {
 func (t *Target) checkRegions(c *Config, problems *problems) {
 	var first []string
 	if t.Region != "" {
-		first = []string{t.Region}
-	}
-	if _, err := c.parseRegions(first); err != nil {
-		problems.add("Region: %w", errors.Unwrap(err))
-		first = nil
+		if _, err := c.parseRegion(t.Region); err != nil {
+			problems.add("Region: %w", errors.Unwrap(err))
+		} else if len(t.FailoverRegions) > 0 {
+			first = []string{t.Region}
+		}
 	}
 	if len(t.FailoverRegions) == 0 {
 		return
