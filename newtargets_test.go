@@ -24,19 +24,31 @@ func manyTargets(n int) delegation.Targets {
 	return targets
 }
 
-// TestNew_AllocationsOfATarget: checking and copying a target takes a dozen allocations, so that a
-// service of 100,000 starts in half a second.
+// gates are rules that let users pass or refuse them, and leave sessions as they are.
+func gates() []delegation.RuleFunc {
+	return []delegation.RuleFunc{
+		delegation.RequireVerifiedEmail(),
+		delegation.Named("domains", delegation.AllowEmailDomains("example.com")),
+		delegation.ForTargets(delegation.RequireAMR("mfa"), "app0"),
+	}
+}
+
+// TestNew_AllocationsOfATarget: checking and copying a target takes a few allocations, also if
+// rules decide who may use it, so that a service of 100,000 starts in half a second.
 func TestNew_AllocationsOfATarget(t *testing.T) {
 	w := newWorld(t)
-	count := func(targets int) float64 {
-		w.config.Targets = manyTargets(targets)
-		return testing.AllocsPerRun(2, func() { w.delegator(t) })
-	}
-	const more = 2000
-	of := (count(100+more) - count(100)) / more
-	t.Logf("%.1f allocations", of)
-	if of > 15 {
-		t.Errorf("%.1f allocations for each target", of)
+	for name, rules := range map[string][]delegation.RuleFunc{"none": nil, "gates": gates()} {
+		w.config.Rules = rules
+		count := func(targets int) float64 {
+			w.config.Targets = manyTargets(targets)
+			return testing.AllocsPerRun(2, func() { w.delegator(t) })
+		}
+		const more = 2000
+		of := (count(100+more) - count(100)) / more
+		t.Logf("rules %s: %.1f allocations", name, of)
+		if of > 3 {
+			t.Errorf("rules %s: %.1f allocations for each target", name, of)
+		}
 	}
 }
 
@@ -45,6 +57,7 @@ func BenchmarkNewTargets(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			w := newWorld(b)
 			w.config.Targets = manyTargets(n)
+			w.config.Rules = gates()
 			b.ReportAllocs()
 			for b.Loop() {
 				w.delegator(b)
