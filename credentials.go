@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/seed055b7978/delegation/internal/jsonvalue"
 )
 
 const redacted = "[redacted]"
@@ -133,19 +134,26 @@ func (c *Credentials) ProcessJSON() ([]byte, error) {
 // ContainerJSON returns the JSON of the AWS container credentials endpoint, where the session token
 // is called Token. It holds the secrets.
 func (c *Credentials) ContainerJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		AccessKeyId     string
-		SecretAccessKey string
-		Token           string
-		Expiration      string
-		AccountId       string `json:",omitempty"`
-	}{
-		AccessKeyId:     c.AccessKeyID,
-		SecretAccessKey: c.SecretAccessKey.Reveal(),
-		Token:           c.SessionToken.Reveal(),
-		Expiration:      c.Expiration.UTC().Format(time.RFC3339),
-		AccountId:       c.AccountID,
-	})
+	members := []struct{ name, text string }{
+		{"AccessKeyId", c.AccessKeyID},
+		{"SecretAccessKey", c.SecretAccessKey.Reveal()},
+		{"Token", c.SessionToken.Reveal()},
+		{"Expiration", c.Expiration.UTC().Format(time.RFC3339)},
+		{"AccountId", c.AccountID},
+	}
+	if c.AccountID == "" {
+		members = members[:len(members)-1]
+	}
+	answer := make([]byte, 0, 256+len(c.SessionToken.Reveal()))
+	separator := byte('{')
+	for _, m := range members {
+		answer = append(answer, separator)
+		answer = jsonvalue.AppendText(answer, m.name)
+		answer = append(answer, ':')
+		answer = jsonvalue.AppendText(answer, m.text)
+		separator = ','
+	}
+	return append(answer, '}'), nil
 }
 
 // auth0Answer is what Auth0's delegation endpoint answered: the result of AssumeRoleWithSAML.

@@ -1,6 +1,6 @@
 // Package jsonvalue reads decoded JSON: maps, slices, strings, booleans, and numbers as
 // json.Number, int, int64 or float64. It finds values by dotted paths, and turns them into texts.
-// Its copies share no map or slice with what they were made of.
+// Its copies share no map or slice with what they were made of. AppendText writes a text.
 package jsonvalue
 
 import (
@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 	"unsafe"
 )
 
@@ -188,4 +189,27 @@ func cloneArray(array []any) []any {
 		}
 	}
 	return copied
+}
+
+// AppendText appends a text as encoding/json writes it. Text that needs no escape, as most does, is
+// appended as it is, without reflection and a buffer in between.
+func AppendText(b []byte, text string) []byte {
+	for i := range len(text) {
+		if !isPlain(text[i]) {
+			quoted, _ := json.Marshal(text) // a string always has a JSON text
+			return append(b, quoted...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, text...)
+	return append(b, '"')
+}
+
+// isPlain tells whether encoding/json writes a byte of a text as it is.
+func isPlain(c byte) bool {
+	switch c {
+	case '"', '\\', '<', '>', '&':
+		return false
+	}
+	return ' ' <= c && c < utf8.RuneSelf
 }

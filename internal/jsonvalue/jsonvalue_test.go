@@ -3,6 +3,7 @@ package jsonvalue_test
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
@@ -127,5 +128,25 @@ func TestCloneObject(t *testing.T) {
 	if !reflect.DeepEqual(empty, map[string]any{"a": []any(nil), "o": map[string]any(nil)}) ||
 		jsonvalue.CloneObject(nil) != nil {
 		t.Errorf("got %#v for what is nil", empty)
+	}
+}
+
+// TestAppendText: each character, alone and between others, is written as encoding/json does.
+func TestAppendText(t *testing.T) {
+	texts := []string{"", "AKIA/+=", "a\xffb", "\u2028", strings.Repeat("x", 1000) + "<"}
+	for c := range rune(0x300) {
+		texts = append(texts, string(c), "a"+string(c)+"b")
+	}
+	for c := range 256 {
+		texts = append(texts, string([]byte{'a', byte(c)}))
+	}
+	for _, text := range texts {
+		want, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := jsonvalue.AppendText([]byte("before"), text); string(got) != "before"+string(want) {
+			t.Errorf("%q: got %s, want %s", text, got, want)
+		}
 	}
 }
