@@ -1,11 +1,23 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
+
+// withRule writes a configuration whose last rule is this one.
+func (w *world) withRule(t testing.TB, more, rule string) (file string) {
+	t.Helper()
+	file = w.configFile(t, more)
+	before, after, found := strings.Cut(string(must(os.ReadFile(file))), "\nsts: ")
+	if !found {
+		t.Fatal("the configuration has no sts")
+	}
+	return w.write(t, "delegation.yaml", before+"\n  - "+rule+"\nsts: "+after)
+}
 
 // TestServe_JavaScriptModules: rules have the modules and globals of the configuration. A module's
 // file is watched: users get what the new one decides, and one with a mistake is not used.
@@ -20,15 +32,12 @@ func TestServe_JavaScriptModules(t *testing.T) {
 		}`,
 	})
 	w.write(t, "teams.js", `exports.of = function (user) { return DEFAULT; };`)
-	s := serveWatching(t, w.configFile(t, `reload: {watch: true}
-rules:
-  - javascript:
+	s := serveWatching(t, w.withRule(t, `reload: {watch: true}`, `javascript:
       folder: rules
       modules: {./lib/teams: teams.js}
       globals:
         DEFAULT: users
-        ROLES: {editors: "`+service.DemoRole+`", users: "`+user+`"}
-`))
+        ROLES: {editors: "`+service.DemoRole+`", users: "`+user+`"}`))
 	wantRole := func(what, role string) {
 		t.Helper()
 		status, body := post(t, client(nil), s.url+"/delegation", delegationForm(w.token(nil)))
