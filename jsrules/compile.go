@@ -15,7 +15,6 @@ import (
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/file"
 	"github.com/dop251/goja/parser"
-	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/jsrules/internal/ecmaregexp"
 )
 
@@ -29,13 +28,14 @@ type rule struct {
 	options *Options
 	// literals are its regular expressions, by [patternKey].
 	literals map[string]*ecmaregexp.Regexp
+	needs    []Need
 }
 
 // before turns the source into an expression. So the function needs no name, and a semicolon or a
 // comment may follow it.
 const before = "0,"
 
-func compileRule(name, source string, o *Options) (delegation.RuleFunc, error) {
+func compileRule(name, source string, o *Options) (*rule, error) {
 	source = strings.TrimPrefix(source, "\ufeff")
 	if name == "" || len(source) > maxSource || !utf8.ValidString(source) {
 		return nil, &Error{Rule: name, Err: fmt.Errorf("%w, and has a name", ErrSource)}
@@ -44,7 +44,7 @@ func compileRule(name, source string, o *Options) (delegation.RuleFunc, error) {
 	if err != nil {
 		return nil, syntaxError(name, err)
 	}
-	if !isFunction(parsed.Body) {
+	if function(parsed.Body) == nil {
 		return nil, &Error{Rule: name, Err: ErrSource}
 	}
 	r := &rule{name: name, options: o, uses: vocabularyOf(parsed)}
@@ -66,8 +66,9 @@ func compileRule(name, source string, o *Options) (delegation.RuleFunc, error) {
 	if err != nil {
 		return nil, syntaxError(name, err)
 	}
+	r.needs = needsOf(name, parsed, o)
 	o.Set.add()
-	return r.run, nil
+	return r, nil
 }
 
 // compileLiterals compiles the regular expressions of a source. For one that is wrong or not
@@ -107,28 +108,31 @@ func failed(err *error) {
 	}
 }
 
-// isFunction reports whether a source is [before], one function and at most semicolons after it.
-func isFunction(body []ast.Statement) bool {
+// function returns the function of a source that is [before], one function and at most semicolons
+// after it. For any other source it returns nil.
+func function(body []ast.Statement) ast.Expression {
 	for _, statement := range body[min(1, len(body)):] {
 		if _, empty := statement.(*ast.EmptyStatement); !empty {
-			return false
+			return nil
 		}
 	}
 	statement, _ := body[0].(*ast.ExpressionStatement) // [before] makes a first statement
 	if statement == nil {
-		return false
+		return nil
 	}
 	sequence, _ := statement.Expression.(*ast.SequenceExpression)
 	if sequence == nil || len(sequence.Sequence) != 2 {
-		return false
+		return nil
 	}
 	switch f := sequence.Sequence[1].(type) {
 	case *ast.FunctionLiteral:
-		return !f.Generator
+		if !f.Generator {
+			return f
+		}
 	case *ast.ArrowFunctionLiteral:
-		return true
+		return f
 	}
-	return false
+	return nil
 }
 
 func syntaxError(name string, err error) *Error {

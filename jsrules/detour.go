@@ -13,6 +13,7 @@ import (
 type detour struct {
 	name   string
 	code   delegation.Code
+	option string // the field that ignores it
 	ignore func(*Options) bool
 }
 
@@ -20,11 +21,13 @@ var (
 	redirect = &detour{
 		name:   "redirect",
 		code:   delegation.CodeRuleRedirect,
+		option: "IgnoreRedirect",
 		ignore: func(o *Options) bool { return o.IgnoreRedirect },
 	}
 	multifactor = &detour{
 		name:   "multifactor",
 		code:   delegation.CodeRuleMultifactor,
+		option: "IgnoreMultifactor",
 		ignore: func(o *Options) bool { return o.IgnoreMultifactor },
 	}
 	detours = []*detour{redirect, multifactor}

@@ -10,6 +10,12 @@ import (
 // builtinFunction is a built-in function of JavaScript that is written in Go.
 type builtinFunction = func(goja.FunctionCall) goja.Value
 
+// bigNumbers are the globals that make a BigInt.
+var bigNumbers = []string{"BigInt", "BigInt64Array", "BigUint64Array", "DataView"}
+
+// deleted are the globals of the language that no rule finds.
+var deleted = append([]string{"eval"}, bigNumbers...)
+
 // installGuards replaces built-in functions whose work can grow out of proportion by functions that
 // check its size first. Built-in functions are written in Go and run to their end: no interrupt
 // stops them.
@@ -33,9 +39,8 @@ func (r *run) installGuards() {
 		r.guardTypedArrays()
 	}
 	// One power of a BigInt can take all memory.
-	numbers := []string{"BigInt", "BigInt64Array", "BigUint64Array", "DataView"}
-	if r.firstGlobal(numbers...) {
-		for _, name := range numbers {
+	if r.firstGlobal(bigNumbers...) {
+		for _, name := range bigNumbers {
 			_ = r.rt.GlobalObject().Delete(name)
 		}
 	}

@@ -211,10 +211,11 @@ func (o *Options) complete() error {
 // [delegation.Deny]. Any other error that is thrown or given to callback fails the exchange, and so
 // does a rule that does not call callback exactly once.
 func Compile(name, source string, o Options) (delegation.RuleFunc, error) {
-	if err := o.complete(); err != nil {
-		return nil, fmt.Errorf("jsrules: %w", err)
+	rule, err := Parse(name, source, o)
+	if err != nil {
+		return nil, err
 	}
-	return compileRule(name, source, &o)
+	return rule.Func(), nil
 }
 
 // CompileFolder makes one rule from each .js file of a folder, in the order of the files' names.
@@ -227,35 +228,13 @@ func Compile(name, source string, o Options) (delegation.RuleFunc, error) {
 // run in their order. What is unknown, of the wrong type or missing, a script that two files name
 // and an order that two rules have are errors. So is a folder in which no rule is enabled.
 func CompileFolder(folder fs.FS, o Options) ([]delegation.RuleFunc, error) {
-	if folder == nil {
-		return nil, errors.New("jsrules: the folder is nil")
-	}
-	if err := o.complete(); err != nil {
-		return nil, fmt.Errorf("jsrules: %w", err)
-	}
-	files, err := ruleFiles(folder)
+	parsed, err := ParseFolder(folder, o)
 	if err != nil {
-		return nil, fmt.Errorf("jsrules: %w", err)
+		return nil, err
 	}
-	var rules []delegation.RuleFunc
-	var wrong []error
-	for _, file := range files {
-		source, err := fs.ReadFile(folder, file)
-		if err != nil {
-			wrong = append(wrong, fmt.Errorf("jsrules: %w", err))
-			continue
-		}
-		rule, err := compileRule(strings.TrimSuffix(file, ".js"), string(source), &o)
-		if err != nil {
-			wrong = append(wrong, err)
-		}
-		rules = append(rules, rule)
-	}
-	if len(rules)+len(wrong) == 0 {
-		return nil, errors.New("jsrules: the folder has no .js files")
-	}
-	if len(wrong) > 0 {
-		return nil, errors.Join(wrong...)
+	rules := make([]delegation.RuleFunc, len(parsed))
+	for i, rule := range parsed {
+		rules[i] = rule.Func()
 	}
 	return rules, nil
 }

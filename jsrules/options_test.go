@@ -348,8 +348,9 @@ func TestModules(t *testing.T) {
 	}
 	want := []any{
 		"auth0|alice", 12, map[string]any{"n": 2}, []string{"typed"}, "no such user", "at load",
-		"MODULE_NOT_FOUND Cannot find module 'fs': register it in Options.Modules", "GET x1",
-		"GET y2", "ba", true,
+		"MODULE_NOT_FOUND Cannot find module 'fs': it is not available here: " +
+			"register it in Options.Modules",
+		"GET x1", "GET y2", "ba", true,
 	}
 	if !sameJSON(user.Properties["of"], want) {
 		t.Errorf("got %v, want %v", user.Properties["of"], want)

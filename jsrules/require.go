@@ -47,23 +47,33 @@ func (m Module) compile(name string) (Module, error) {
 	return m, err
 }
 
-// require implements the global function of that name.
-func (r *run) require(call goja.FunctionCall) goja.Value {
-	name := call.Argument(0).String()
+// moduleName returns the name under which a module is registered or built in: as it is, or without
+// its version.
+func (o *Options) moduleName(name string) (known string, found bool) {
 	base := name
 	if at := strings.LastIndexByte(name, '@'); at > 0 {
 		base = name[:at]
 	}
 	for _, known := range []string{name, base} {
-		if module, ok := r.options.Modules[known]; ok {
-			return r.load(known, module)
+		if _, ok := o.Modules[known]; ok {
+			return known, true
 		}
 	}
-	if _, ok := builtins[base]; ok {
-		return r.builtin(base)
+	return base, builtins[base]
+}
+
+// require implements the global function of that name.
+func (r *run) require(call goja.FunctionCall) goja.Value {
+	name, found := r.options.moduleName(call.Argument(0).String())
+	if module, ok := r.options.Modules[name]; ok {
+		return r.load(name, module)
 	}
-	const notFound = "Cannot find module '%s': register it in Options.Modules"
-	missing := r.newError("Error", fmt.Sprintf(notFound, short(base)))
+	if found {
+		return r.builtin(name)
+	}
+	const notFound = "Cannot find module '%s': it is not available here: " +
+		"register it in Options.Modules"
+	missing := r.newError("Error", fmt.Sprintf(notFound, short(name)))
 	_ = missing.Set("code", "MODULE_NOT_FOUND")
 	panic(missing)
 }

@@ -1,0 +1,223 @@
+package jsrules
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/ast"
+	"github.com/dop251/goja/file"
+	"github.com/seed055b7978/delegation/jsrules/internal/scope"
+)
+
+// Need is something that a rule takes from outside: a name that it uses, a property that it reads,
+// or an effect that it has.
+type Need struct {
+	// Kind is the kind of thing.
+	Kind NeedKind
+	// Name names it within its kind, such as request, users.updateAppMetadata, request.geoip or
+	// redirect. A name that the rule makes at run time is empty.
+	Name string
+	// Line and Column are the first place in the source that needs it, from 1.
+	Line, Column int
+	// Available says that a run finds it, or that the effect is as at Auth0. The options decide. A
+	// property of context counts as available if Options.Context may supply it.
+	Available bool
+	// Remedy is what to do about what is not available. For what is available it is empty, or says
+	// what that depends on.
+	Remedy string
+}
+
+// NeedKind is the kind of thing that a rule needs.
+type NeedKind string
+
+// The kinds of needs.
+const (
+	// NeedGlobal is a free identifier, such as request or Buffer. The language's own, such as JSON,
+	// are listed only if they are not available.
+	NeedGlobal NeedKind = "global"
+	// NeedModule is what require gets.
+	NeedModule NeedKind = "module"
+	// NeedAuth0 is a member of auth0, such as users.updateAppMetadata.
+	NeedAuth0 NeedKind = "auth0"
+	// NeedContext is a property of context that Auth0 supplied, such as clientName or request.geoip.
+	NeedContext NeedKind = "context"
+	// NeedConfiguration is a name of configuration. One that is not there is undefined.
+	NeedConfiguration NeedKind = "configuration"
+	// NeedUser is a property of the user that was in Auth0's profile and is in no ID token by itself,
+	// such as app_metadata. It is never available by the options: Config.Profile or a claim of the
+	// token supplies it.
+	NeedUser NeedKind = "user"
+	// NeedSAMLConfiguration is a setting of the SAML add-on that the rule writes:
+	// context.samlConfiguration, or a property of the user for its mappings, such as awsRole.
+	NeedSAMLConfiguration NeedKind = "samlConfiguration"
+	// NeedEffect is something that the rule does and that means something in a sign-in only: redirect,
+	// multifactor, idToken, accessToken, jwtConfiguration, and "sign-up" for what it does at a
+	// user's first sign-in.
+	NeedEffect NeedKind = "effect"
+)
+
+// needsOf finds the needs of a rule.
+func needsOf(name string, parsed *ast.Program, o *Options) []Need {
+	f := &finder{
+		options: o,
+		uses:    scope.Of(parsed, function(parsed.Body), "user", "context"),
+		found:   map[Need]file.Idx{},
+	}
+	for i := range f.uses.List {
+		f.look(&f.uses.List[i])
+	}
+	needs := make([]Need, 0, len(f.found))
+	for need, at := range f.found {
+		where := place(name, parsed.File.Position(int(at)-parsed.File.Base()), nil)
+		need.Line = where.Line
+		need.Column = where.Column
+		needs = append(needs, need)
+	}
+	slices.SortFunc(needs, func(a, b Need) int {
+		return cmp.Or(a.Line-b.Line, a.Column-b.Column,
+			cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	return needs
+}
+
+// finder finds needs.
+type finder struct {
+	options *Options
+	uses    *scope.Uses
+	found   map[Need]file.Idx // without places
+}
+
+// add notes a need. Its first place counts.
+func (f *finder) add(at file.Idx, kind NeedKind, name string, available bool, remedy string) {
+	need := Need{Kind: kind, Name: name, Available: available, Remedy: remedy}
+	if before, has := f.found[need]; !has || at < before {
+		f.found[need] = at
+	}
+}
+
+// look finds out what one use needs.
+func (f *finder) look(u *scope.Use) {
+	switch {
+	case u.Free:
+		f.lookAtGlobal(u)
+	case u.Root == "user":
+		f.lookAtUser(u)
+	case u.Root == "context":
+		f.lookAtContext(u)
+	}
+}
+
+// lookAtGlobal looks at a free identifier.
+func (f *finder) lookAtGlobal(u *scope.Use) {
+	name := u.Root
+	if u.Kind == scope.Typeof || u.Set || f.uses.Assigned[name] {
+		return
+	}
+	switch {
+	case u.Kind == scope.Write && len(u.Path) == 0:
+		if u.Strict && !f.options.hasGlobal(name) {
+			f.add(u.RootAt, NeedGlobal, name, false, "declare it with var, let or const")
+		}
+	case !languageNames()[name] || madeOfText[name] && u.Kind == scope.Call:
+		f.add(u.RootAt, NeedGlobal, name, f.options.hasGlobal(name), f.globalRemedy(name))
+	}
+	switch name {
+	case "require":
+		f.lookAtModule(u)
+	case "auth0":
+		f.lookAtAuth0(u)
+	case "configuration":
+		if len(u.Path) > 0 && u.Kind != scope.Write && u.Path[0].Name != "" {
+			f.configuration(u.Path[0])
+		}
+	}
+}
+
+// madeOfText are names of the language that make code from text, which is refused.
+var madeOfText = map[string]bool{"Function": true}
+
+// languageNames are the global names of the language itself that a run finds.
+var languageNames = sync.OnceValue(func() map[string]bool {
+	names := map[string]bool{}
+	for _, name := range goja.New().GlobalObject().GetOwnPropertyNames() {
+		names[name] = true
+	}
+	for _, name := range deleted {
+		delete(names, name)
+	}
+	return names
+})
+
+// hasGlobal reports whether a run finds a global.
+func (o *Options) hasGlobal(name string) bool {
+	if _, given := o.Globals[name]; given || slices.Contains(globalNames, name) {
+		return true
+	}
+	return languageNames()[name] && !madeOfText[name]
+}
+
+// globalRemedy is what to do about a global that may not be there.
+func (f *finder) globalRemedy(name string) string {
+	_, inBlock := f.uses.Blocks[name]
+	switch {
+	case f.options.hasGlobal(name):
+		return ""
+	case inBlock:
+		return "declare the function at the beginning of the rule's body, not in a block"
+	case madeOfText[name] || slices.Contains(deleted, name):
+		return "write the rule without it"
+	}
+	return "give it in Options.Globals, or require a module of Options.Modules"
+}
+
+// lookAtModule looks at a call of require.
+func (f *finder) lookAtModule(u *scope.Use) {
+	if len(u.Path) > 0 || u.Kind == scope.Write {
+		return
+	}
+	name, constant := "", false
+	if u.Kind == scope.Call && len(u.Arguments) > 0 {
+		name, constant = scope.Text(u.Arguments[0])
+	}
+	if !constant {
+		f.add(u.RootAt, NeedModule, "", false,
+			"the name is made at run time: write it as a text, so that it can be checked")
+		return
+	}
+	remedy := ""
+	_, available := f.options.moduleName(name)
+	if !available {
+		remedy = "register it in Options.Modules"
+	}
+	f.add(u.RootAt, NeedModule, name, available, remedy)
+}
+
+// lookAtAuth0 looks at a member of auth0.
+func (f *finder) lookAtAuth0(u *scope.Use) {
+	if len(u.Path) == 0 || u.Kind == scope.Write || u.Kind == scope.Delete {
+		return
+	}
+	names := u.Names()
+	member := names[:min(2, len(names))]
+	if names[0] != "users" {
+		member = names[:1]
+	}
+	name := strings.TrimSuffix(strings.Join(member, "."), ".")
+	if name == "domain" {
+		f.add(u.Path[0].At, NeedAuth0, name, true, "")
+		return
+	}
+	f.add(u.Path[0].At, NeedAuth0, name, false,
+		"require a module of Options.Modules with a function of yours instead")
+}
+
+func (f *finder) configuration(step scope.Step) {
+	if _, has := f.options.Configuration[step.Name]; has {
+		f.add(step.At, NeedConfiguration, step.Name, true, "")
+		return
+	}
+	f.add(step.At, NeedConfiguration, step.Name, false, "set it in Options.Configuration")
+}
