@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"sync"
 
-	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/file"
 	"github.com/seed055b7978/delegation/jsrules/internal/scope"
@@ -121,7 +119,7 @@ func (f *finder) lookAtGlobal(u *scope.Use) {
 		if u.Strict && !f.options.hasGlobal(name) {
 			f.add(u.RootAt, NeedGlobal, name, false, "declare it with var, let or const")
 		}
-	case !languageNames()[name] || madeOfText[name] && u.Kind == scope.Call:
+	case !ofLanguage(name) || madeOfText[name] && u.Kind == scope.Call:
 		f.add(u.RootAt, NeedGlobal, name, f.options.hasGlobal(name), f.globalRemedy(name))
 	}
 	switch name {
@@ -139,24 +137,17 @@ func (f *finder) lookAtGlobal(u *scope.Use) {
 // madeOfText are names of the language that make code from text, which is refused.
 var madeOfText = map[string]bool{"Function": true}
 
-// languageNames are the global names of the language itself that a run finds.
-var languageNames = sync.OnceValue(func() map[string]bool {
-	names := map[string]bool{}
-	for _, name := range goja.New().GlobalObject().GetOwnPropertyNames() {
-		names[name] = true
-	}
-	for _, name := range deleted {
-		delete(names, name)
-	}
-	return names
-})
+// ofLanguage reports whether a global is one of the language itself that a run finds.
+func ofLanguage(name string) bool {
+	return languageGlobals()[name] && !slices.Contains(deleted, name)
+}
 
 // hasGlobal reports whether a run finds a global.
 func (o *Options) hasGlobal(name string) bool {
 	if _, given := o.Globals[name]; given || slices.Contains(globalNames, name) {
 		return true
 	}
-	return languageNames()[name] && !madeOfText[name]
+	return ofLanguage(name) && !madeOfText[name]
 }
 
 // globalRemedy is what to do about a global that may not be there.
