@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -167,6 +168,39 @@ func (d *decision) setAddressee(target *Target) {
 	if d.audience == "" {
 		d.audience = region.SAMLAudience()
 	}
+}
+
+// addressedBy returns the target with the recipient and the audience that the rules left. Those
+// that no rule has changed stay as they are.
+func (t *Target) addressedBy(rc *RuleContext) (*Target, error) {
+	if rc.SAMLRecipient == t.SAMLRecipient && rc.SAMLAudience == t.SAMLAudience {
+		return t, nil
+	}
+	chosen := *t
+	chosen.SAMLAudience = rc.SAMLAudience
+	if rc.SAMLRecipient == t.SAMLRecipient {
+		return &chosen, nil
+	}
+	if t.EncryptionKey != "" || t.SAMLProviderUUID != "" {
+		return nil, newError(CodeRecipientInvalid,
+			"a rule chose the recipient %.200q, and the target's is that of its SAML provider",
+			rc.SAMLRecipient).overTexts(rc.SAMLRecipient)
+	}
+	if rc.SAMLRecipient != "" && !isWebAddress(rc.SAMLRecipient) {
+		return nil, newError(CodeRecipientInvalid,
+			"a rule chose the recipient %.200q, which is no http or https URL",
+			rc.SAMLRecipient).overTexts(rc.SAMLRecipient)
+	}
+	chosen.SAMLRecipient = rc.SAMLRecipient
+	return &chosen, nil
+}
+
+// isWebAddress tells whether a text is an absolute URL of http or https. Amazon Athena and Redshift
+// tell their users to take http://localhost.
+func isWebAddress(text string) bool {
+	address, err := url.Parse(text)
+	return err == nil && address.Host != "" &&
+		(address.Scheme == "https" || address.Scheme == "http")
 }
 
 // setDuration sets the session's duration, AWS's default unless one was chosen.

@@ -294,6 +294,9 @@ const (
 	CodeRoleNotAllowed Code = "role_not_allowed"
 	// Another SAML provider than the one that the target encrypts for.
 	CodeProviderMismatch Code = "provider_mismatch"
+	// A rule chose a recipient that is no URL, or one for a target whose recipient is that of its
+	// SAML provider.
+	CodeRecipientInvalid Code = "recipient_invalid"
 	// An unknown region, one of another partition, one without FIPS, or too many regions for the
 	// time there is.
 	CodeRegionInvalid Code = "region_invalid"

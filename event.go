@@ -153,7 +153,7 @@ type Event struct {
 	// Took is how long each stage took, all its tries together, by Config.Now.
 	Took map[Stage]time.Duration
 	// Warnings name what to look into, whether the exchange failed or not. They are listed in
-	// docs/fail-over.md.
+	// docs/fail-over.md. Those of RuleContext.Warn are a rule's own.
 	Warnings []string
 }
 
@@ -270,7 +270,7 @@ func (r *record) ended(err error) Event {
 		event.PackedPolicySize = cmp.Or(failure.PackedPolicySize, event.PackedPolicySize)
 	}
 	event.Outcome = failure.outcome()
-	event.Warnings = event.warnings()
+	event.Warnings = append(event.warnings(), event.Warnings...)
 	if r.nameIDSlash {
 		event.Warnings = append(event.Warnings, "name_id_slash")
 	}

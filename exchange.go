@@ -91,8 +91,10 @@ type exchange struct {
 	target      *Target
 	required    []requiredClaim // by the target
 	claimChecks []ClaimCheck    // of what issuer and target require, in this order
-	revoked     time.Time       // when sessions of the user were last ended; zero: never
-	decision    *decision
+	// ruleWarnings are what the rules have warned of.
+	ruleWarnings []ruleWarning
+	revoked      time.Time // when sessions of the user were last ended; zero: never
+	decision     *decision
 }
 
 func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
@@ -250,7 +252,7 @@ func (x *exchange) decide(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	x.decision, err = newDecision(user, x.claims.Subject, rc.AWS, x.target, &x.config)
+	x.decision, err = x.checkDecision(user, rc)
 	x.lap(StageDecision)
 	if err != nil {
 		return x.blame(err)
@@ -266,16 +268,27 @@ func (x *exchange) decide(ctx context.Context) error {
 	return nil
 }
 
+// checkDecision makes the decision from what the rules left.
+func (x *exchange) checkDecision(user *User, rc *RuleContext) (*decision, error) {
+	target, err := x.target.addressedBy(rc)
+	if err != nil {
+		return nil, err
+	}
+	return newDecision(user, x.claims.Subject, rc.AWS, target, &x.config)
+}
+
 // ruleContext is what rules get of the exchange. They may change all of it.
 func (x *exchange) ruleContext() *RuleContext {
 	rc := &RuleContext{
-		ClientID: x.claims.Client,
-		Issuer:   x.claims.Issuer,
-		Target:   x.target.idFor(x.targetName),
-		Protocol: "delegation",
-		Request:  x.options.request,
-		AWS:      x.target.AWS.clone(),
-		signIn:   newSignIn(x.claims.All, x.began, x.config.Leeway),
+		ClientID:      x.claims.Client,
+		Issuer:        x.claims.Issuer,
+		Target:        x.target.idFor(x.targetName),
+		Protocol:      "delegation",
+		Request:       x.options.request,
+		AWS:           x.target.AWS.clone(),
+		SAMLRecipient: x.target.SAMLRecipient,
+		SAMLAudience:  x.target.SAMLAudience,
+		signIn:        newSignIn(x.claims.All, x.began, x.config.Leeway),
 	}
 	if rc.AWS.Tags == nil {
 		rc.AWS.Tags = map[string]string{} // so that a rule can set a tag without making the map
@@ -296,7 +309,16 @@ func (x *exchange) applyRules(ctx context.Context, user *User, rc *RuleContext) 
 	rc.Connection = user.Text("identities.0.connection")
 	rule, err := runRules(ctx, x.rules, user, rc)
 	x.event.Rule = rule
+	x.noteWarnings(rc.warnings)
 	return err
+}
+
+// noteWarnings keeps what the rules have warned of, for the event and for Explain.
+func (x *exchange) noteWarnings(warnings []ruleWarning) {
+	x.ruleWarnings = warnings
+	for _, w := range warnings {
+		x.event.Warnings = append(x.event.Warnings, w.name)
+	}
 }
 
 // loadProfile adds what the profile loader knows and the token lacks.

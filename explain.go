@@ -137,6 +137,9 @@ func (e *Explanation) describeUser(x *exchange, err error) {
 	e.Subject = x.event.Subject
 	e.ClientID = x.event.ClientID
 	e.RequiredClaims = x.claimChecks
+	for _, w := range x.ruleWarnings {
+		e.Warnings = append(e.Warnings, w.text)
+	}
 	if x.target == nil {
 		return
 	}

@@ -126,12 +126,21 @@ type RuleContext struct {
 	// AWS is what is decided. At first it is the target's. Its Tags and Mappings are then never
 	// nil, and belong to this exchange.
 	AWS AWS
+	// SAMLRecipient is the recipient of the assertion, which trust policies read as SAML:aud. At
+	// first it is Target.SAMLRecipient. Empty: Region.SAMLRecipient. Another one than at first
+	// must be an http or https URL, and is refused with [CodeRecipientInvalid] for a target with
+	// EncryptionKey or SAMLProviderUUID, whose recipient is that of its SAML provider.
+	SAMLRecipient string
+	// SAMLAudience is the audience of the assertion. At first it is Target.SAMLAudience. Empty:
+	// Region.SAMLAudience.
+	SAMLAudience string
 
 	// Values are what rules leave for later ones in the same exchange, under keys of types of their
 	// own. The map is nil at first.
 	Values map[any]any
 
-	after []afterRules
+	after    []afterRules
+	warnings []ruleWarning
 
 	// signIn is what the verified token says of the sign-in.
 	signIn signIn
@@ -151,6 +160,24 @@ type afterRules struct {
 // back. Checks are called in the order in which they were left.
 func (rc *RuleContext) AfterRules(check func() error) {
 	rc.after = append(rc.after, afterRules{rc.Rule, check})
+}
+
+// ruleWarning is what a rule has warned of.
+type ruleWarning struct {
+	name string
+	text string
+}
+
+// Warn tells the operator of something that refuses nothing. [Event.Warnings] gets the name, such
+// as saml_configuration_unused, and Explanation.Warnings the text. The event is then logged at
+// level Warn. A name counts once in an exchange, and an exchange has at most 20. Neither may hold a
+// secret.
+func (rc *RuleContext) Warn(name, text string) {
+	const most = 20
+	same := func(w ruleWarning) bool { return w.name == name }
+	if len(rc.warnings) < most && !slices.ContainsFunc(rc.warnings, same) {
+		rc.warnings = append(rc.warnings, ruleWarning{name, text})
+	}
 }
 
 // AWS is what the target proposes and rules may change: the assumed role and all that AWS learns of

@@ -18,6 +18,12 @@ type changes struct {
 	aws      delegation.AWS
 	detours  map[*detour]bool // true: set, false: taken back
 	global   map[string]any   // nil: not read
+	// saml is what the rule left in context.samlConfiguration, and samlOfAction what an Action said
+	// by api.samlResponse. Nil: nothing new.
+	saml         *samlConfiguration
+	samlOfAction *samlConfiguration
+	// samlUnused says that the rule set context.samlConfiguration and that nothing reads it.
+	samlUnused bool
 	// globalFull says that global has become too large, and is dropped.
 	globalFull bool
 	// keep says that the next rule runs in the same runtime.
@@ -74,6 +80,7 @@ func (o *outgoing) collectContext(c *changes) {
 	r.noteWhole(given)
 	o.at("context")
 	o.checkContext(c.context)
+	o.collectSAML(given, c)
 	if addon != nil {
 		o.collectAddon(addon, c)
 		return

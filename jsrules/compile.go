@@ -67,7 +67,7 @@ func compileRule(name, source string, o *Options) (*rule, error) {
 		return nil, syntaxError(name, err)
 	}
 	r.needs = needsOf(name, parsed, o)
-	o.Set.add()
+	o.Set.add(o.SAMLConfiguration != "")
 	return r, nil
 }
 

@@ -265,6 +265,9 @@ func (r *run) contextGiven(
 	}
 	maps.Copy(given, supplied)
 	delete(given, "addonConfiguration")
+	if err := r.samlGiven(given, user, rc); err != nil {
+		return nil, err
+	}
 	if _, has := given["clientMetadata"]; has {
 		r.shared.know("clientMetadata")
 	}

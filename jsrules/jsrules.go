@@ -121,6 +121,13 @@ type Options struct {
 	// rule. By default it fails with [delegation.CodeRuleMultifactor].
 	IgnoreMultifactor bool
 
+	// SAMLConfiguration gives context.samlConfiguration an effect. With SAMLConfigurationAWS, rules
+	// that were written for Auth0's SAML add-on, with AWS as the application, choose role, session
+	// name, duration, tags and so on by it, after the last rule. What AWS does not read, and what
+	// this library does otherwise, is refused. Empty: the property decides nothing, and the event
+	// warns of saml_configuration_unused if a rule sets it. Any other value is an error.
+	SAMLConfiguration string
+
 	// Set is the state that rules share: global, and within an exchange the context. With nil, the
 	// rules of one call of [Compile] or [CompileFolder] share one.
 	Set *Set
@@ -167,6 +174,10 @@ const (
 func (o *Options) complete() error {
 	if o.RuleTimeout < 0 || o.ChainTimeout < 0 {
 		return errors.New("RuleTimeout and ChainTimeout must not be negative")
+	}
+	if o.SAMLConfiguration != "" && o.SAMLConfiguration != SAMLConfigurationAWS {
+		return fmt.Errorf("SAMLConfiguration %.100q is not %q",
+			o.SAMLConfiguration, SAMLConfigurationAWS)
 	}
 	for _, name := range o.Absent {
 		if !canBeAbsent(name) {

@@ -73,8 +73,20 @@ func (f *finder) lookAtIdentity(u *scope.Use) {
 
 // saml notes a setting of the SAML add-on.
 func (f *finder) saml(u *scope.Use, name string) {
-	f.add(u.At, NeedSAMLConfiguration, name, false,
-		"the SAML add-on does not decide here: set context.addonConfiguration.aws instead")
+	property := ""
+	if u.Root == "context" && len(u.Path) > 1 {
+		property = u.Path[1].Name
+	}
+	switch {
+	case f.options.SAMLConfiguration == "":
+		f.add(u.At, NeedSAMLConfiguration, name, false, "set Options.SAMLConfiguration if the "+
+			"rule shall decide here; otherwise it has no effect")
+	case property != "" && !isSAMLProperty(property):
+		f.add(u.At, NeedSAMLConfiguration, name, false, "an exchange fails if it is set: it has "+
+			"no meaning for AWS")
+	default:
+		f.add(u.At, NeedSAMLConfiguration, name, true, "")
+	}
 }
 
 // lookAtContext looks at a property of context.

@@ -96,13 +96,21 @@ func (c *rule) run(
 		return failure
 	}
 	r.noteDetours(changes.detours, rc)
-	if r.last() {
+	last := r.last()
+	if last {
 		if err := r.shared.checkDetours(); err != nil {
 			rc.Rule = err.Rule
 			return err
 		}
 	}
 	changes.apply(user, rc, r)
+	r.noteSAML(changes, user, rc)
+	if last {
+		if err := r.shared.applySAML(user, rc); err != nil {
+			rc.Rule = err.Rule
+			return err
+		}
+	}
 	return nil
 }
 
@@ -165,6 +173,9 @@ func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.R
 			return err
 		}
 		r.shared.context = given
+		if r.options.Set.readsSAML() {
+			r.shared.saml.begin(&rc.AWS)
+		}
 		mergeMetadata(user)
 	}
 	r.strategy = user.Text("identities.0.provider")

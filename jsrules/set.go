@@ -15,6 +15,7 @@ type Set struct {
 	mu     sync.Mutex
 	global map[string]any // JSON-like values, which are never changed in place
 	rules  int            // how many were compiled with it
+	saml   bool           // one of them may say something of the SAML response
 }
 
 // shared is the state that the rules of a Set share in one exchange, where they run one after the
@@ -29,6 +30,8 @@ type shared struct {
 	addon map[string]any
 	// detours are those that are set, each with the first rule that set it.
 	detours map[*detour]string
+	// saml is what they have said of the SAML response.
+	saml samlState
 	// registered says that checkDetours is to be called after the last rule.
 	registered bool
 	// kept is the run in which the next rule runs, because functions were left in global.
@@ -39,11 +42,19 @@ type shared struct {
 	spent time.Duration
 }
 
-// add counts a compiled rule.
-func (s *Set) add() {
+// add counts a compiled rule. saml says that it may say something of the SAML response.
+func (s *Set) add(saml bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rules++
+	s.saml = s.saml || saml
+}
+
+// readsSAML reports whether what is said of the SAML response has an effect.
+func (s *Set) readsSAML() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.saml
 }
 
 // size returns the number of compiled rules.

@@ -36,6 +36,9 @@ type vector struct {
 	AWS  map[string]any
 	User map[string]any // some properties; null: absent
 	Log  []string       // what is said to console
+	SAML string         // Options.SAMLConfiguration
+	// what an exchange comes to in the end, if rules pass; nil: not asked
+	Decided *decided
 }
 
 // set lists what of the settings is set, in the names that rules know.
@@ -104,9 +107,10 @@ func TestVectors(t *testing.T) {
 			log := &lines{}
 			options := jsrules.Options{
 				Configuration: v.Configuration, Domain: "tenant.auth0.com", Logger: log.logger(),
-				Absent:  v.Absent,
-				Globals: v.Globals,
-				Modules: v.modules(),
+				Absent:            v.Absent,
+				Globals:           v.Globals,
+				Modules:           v.modules(),
+				SAMLConfiguration: v.SAML,
 				Context: func(
 					context.Context, *delegation.User, *delegation.RuleContext,
 				) (map[string]any, error) {
@@ -132,6 +136,9 @@ func TestVectors(t *testing.T) {
 				}
 				if aws := set(got.rc.AWS); !sameJSON(aws, v.AWS) {
 					t.Errorf("AWS: got %v, want %v", aws, v.AWS)
+				}
+				if v.Decided != nil {
+					v.Decided.expect(t, []delegation.RuleFunc{rule}, &v)
 				}
 				for property, want := range v.User {
 					value, has := got.user.Properties[property]

@@ -1,0 +1,14 @@
+/*{
+ "Target": {
+  "Role": "arn:aws:iam::123456789012:role/target",
+  "Principal": "arn:aws:iam::123456789012:saml-provider/auth0-provider",
+  "Region": "eu-central-1"
+ },
+ "Outcome": "failed",
+ "Text": "are both SAML attributes",
+ "SAML": "aws"
+}*/
+function (user, context, callback) {
+  context.samlConfiguration.mappings = {'https://aws.amazon.com/SAML/Attributes/Role': 'https://aws.amazon.com/SAML/Attributes/RoleSessionName'};
+  callback(null, user, context);
+}

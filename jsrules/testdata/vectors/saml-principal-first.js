@@ -1,0 +1,33 @@
+/*{
+ "Target": {
+  "Role": "arn:aws:iam::123456789012:role/target",
+  "Principal": "arn:aws:iam::123456789012:saml-provider/auth0-provider",
+  "Region": "eu-central-1"
+ },
+ "Outcome": "passed",
+ "AWS": {
+  "role": "arn:aws:iam::123456789012:role/target",
+  "principal": "arn:aws:iam::123456789012:saml-provider/auth0-provider",
+  "region": "eu-central-1",
+  "mappings": {
+   "https://aws.amazon.com/SAML/Attributes/Role": "awsRole",
+   "https://aws.amazon.com/SAML/Attributes/RoleSessionName": "awsRoleSession"
+  }
+ },
+ "Decided": {
+  "Role": "arn:aws:iam::123456789012:role/second",
+  "Principal": "arn:aws:iam::123456789012:saml-provider/auth0-provider",
+  "SessionName": "alice@example.com"
+ },
+ "SAML": "aws"
+}*/
+// AWS takes the pair in either order.
+function (user, context, callback) {
+  user.awsRole = 'arn:aws:iam::123456789012:saml-provider/auth0-provider,arn:aws:iam::123456789012:role/second';
+  user.awsRoleSession = user.email;
+  context.samlConfiguration.mappings = {
+    'https://aws.amazon.com/SAML/Attributes/Role': 'awsRole',
+    'https://aws.amazon.com/SAML/Attributes/RoleSessionName': 'awsRoleSession'
+  };
+  callback(null, user, context);
+}
