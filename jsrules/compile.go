@@ -42,7 +42,7 @@ func compileRule(name, source string, o *Options) (*rule, error) {
 	}
 	parsed, err := parse(name, before+source)
 	if err != nil {
-		return nil, syntaxError(name, err)
+		return nil, unsupported(source, syntaxError(name, err))
 	}
 	if function(parsed.Body) == nil {
 		return nil, &Error{Rule: name, Err: ErrSource}
@@ -58,13 +58,16 @@ func compileRule(name, source string, o *Options) (*rule, error) {
 		at := parsed.File.Position(int(r.uses.bigInt) - parsed.File.Base())
 		return nil, place(name, at, errors.New("BigInt is not supported"))
 	}
+	if err := checkDialect(name, before+source, parsed); err != nil {
+		return nil, err
+	}
 	r.literals, err = compileLiterals(name, parsed, r.uses.patterns)
 	if err != nil {
 		return nil, err
 	}
 	r.program, err = compileAST(parsed)
 	if err != nil {
-		return nil, syntaxError(name, err)
+		return nil, unsupported(source, syntaxError(name, err))
 	}
 	r.needs = needsOf(name, parsed, o)
 	o.Set.add(o.SAMLConfiguration != "")

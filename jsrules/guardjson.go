@@ -6,13 +6,9 @@ import "github.com/dop251/goja"
 // list twice, which holds another list twice, and so on, is small in memory and huge as text.
 func (r *run) guardJSON() {
 	object := r.rt.GlobalObject().Get("JSON").(*goja.Object)
-	r.guard(object, "parse", func(call goja.FunctionCall) {
-		text := r.stringOf(call.Argument(0))
-		r.atMost(int64(text.Length()), maxText/16, "the JSON")
-		if nestedDeeper(text, maxNested) {
-			panic(r.rangeError("the JSON is nested too deep"))
-		}
-	})
+	if r.first("parse") {
+		r.replace(object, "parse", r.parseJSON)
+	}
 	stringify, ok := goja.AssertFunction(object.Get("stringify"))
 	if !ok || !r.first("stringify") {
 		return
@@ -60,27 +56,4 @@ func (r *run) countJSON(replacer goja.Callable) builtinFunction {
 		r.atMost(size, maxText, "the JSON")
 		return value
 	}
-}
-
-// nestedDeeper reports whether brackets outside of strings are nested deeper than a limit.
-func nestedDeeper(text goja.String, limit int) bool {
-	depth := 0
-	quoted := false
-	for i := 0; i < text.Length(); i++ {
-		switch c := text.CharAt(i); {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[' || c == '{':
-			depth++
-			if depth > limit {
-				return true
-			}
-		case c == ']' || c == '}':
-			depth--
-		}
-	}
-	return false
 }
