@@ -18,7 +18,7 @@ type dialect struct {
 	source string
 	base   int
 	// scopes are the functions around the current node, the innermost last.
-	scopes []*scope
+	scopes []*functionScope
 	// blocks are the blocks around the current node that are no body of a function.
 	blocks []span
 	strict bool
@@ -31,9 +31,9 @@ type span struct{ from, to file.Idx }
 
 func (s span) contains(at file.Idx) bool { return s.from <= at && at < s.to }
 
-// scope is a function, with what decides which variables its names mean.
-type scope struct {
-	outer *scope
+// functionScope is a function, with what decides which variables its names mean.
+type functionScope struct {
+	outer *functionScope
 	// bound are the names of parameters, variables and functions, in blocks, too.
 	bound map[string]bool
 	// inBlock are the blocks in which a function is declared, by the function's name.
@@ -217,7 +217,7 @@ func isStrict(body []ast.Statement) bool {
 func (d *dialect) function(
 	body reflect.Value, parameters *ast.ParameterList, names ...*ast.Identifier,
 ) {
-	s := &scope{bound: map[string]bool{}, inBlock: map[string][]span{}}
+	s := &functionScope{bound: map[string]bool{}, inBlock: map[string][]span{}}
 	blocks := d.blocks
 	d.blocks = nil
 	d.scopes = append(d.scopes, s)
@@ -245,8 +245,8 @@ func (d *dialect) function(
 // checkUses refuses the use of a function outside of the block in which it is declared. Node finds
 // it there, too (ECMA-262 §B.3.2), and goja does not. Names that a function does not bind are those
 // of the function around it.
-func (d *dialect) checkUses(s *scope) {
-	var outer *scope
+func (d *dialect) checkUses(s *functionScope) {
+	var outer *functionScope
 	if len(d.scopes) > 0 {
 		outer = d.scopes[len(d.scopes)-1]
 	}

@@ -15,6 +15,7 @@ import (
 var globalNames = []string{
 	"configuration", "auth0", "console", "global", "UnauthorizedError", "Buffer", "require",
 	"setTimeout", "setImmediate", "setInterval", "clearTimeout", "clearImmediate", "clearInterval",
+	"queueMicrotask", "structuredClone", "WeakRef", "FinalizationRegistry",
 }
 
 // globalValue makes the global of one of [globalNames].
@@ -40,6 +41,8 @@ func (r *run) globalValue(name string) goja.Value {
 		return r.rt.ToValue(r.setImmediate)
 	case "setInterval":
 		return r.rt.ToValue(r.setInterval)
+	case "queueMicrotask", "structuredClone", "WeakRef", "FinalizationRegistry":
+		return r.languageGlobal(name)
 	}
 	return r.rt.ToValue(r.clearTimer)
 }

@@ -35,6 +35,7 @@ func (r *run) installGuards() {
 	if r.firstRegExp() {
 		r.guardRegExp()
 	}
+	r.completeLanguage()
 	if r.firstGlobal(append(typedArrays, "Buffer")...) {
 		r.guardTypedArrays()
 	}
@@ -184,6 +185,9 @@ func (r *run) stringOf(value goja.Value) goja.String {
 	}
 	if text, ok := value.(goja.String); ok {
 		return text
+	}
+	if _, ok := value.(*goja.Symbol); ok {
+		panic(r.rt.NewTypeError("Cannot convert a Symbol value to a string"))
 	}
 	return r.rt.ToValue(value.String()).(goja.String)
 }

@@ -76,6 +76,7 @@ func (r *run) exec(object *goja.Object, text goja.String) goja.Value {
 	if keeps {
 		r.setLastIndex(object, found[1])
 	}
+	r.matching = lastMatch{text, found}
 	return r.matchOf(re, text, found)
 }
 

@@ -30,15 +30,31 @@
 		Object.defineProperty(e, 'code', {value: 25, configurable: true});
 		return e;
 	};
+	// The class of an object, whatever its prototype.
+	const brands = {
+		Map: Object.getOwnPropertyDescriptor(Map.prototype, 'size').get,
+		Set: Object.getOwnPropertyDescriptor(Set.prototype, 'size').get,
+		WeakMap: WeakMap.prototype.has,
+		WeakSet: WeakSet.prototype.has
+	};
+	const kindOf = (value) => {
+		const kind = native.kind(value);
+		if (kind !== 'Object') return kind;
+		for (const name of Object.keys(brands)) {
+			try {
+				brands[name].call(value, brands);
+				return name;
+			} catch { /* of another class */ }
+		}
+		return value instanceof WeakRef || value instanceof FinalizationRegistry ? 'WeakRef' : kind;
+	};
 	const errors = {Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError};
 	const hidden = (object, name, value) => Object.defineProperty(object, name, {value, writable: true, configurable: true});
 	const own = (object, name) => Object.getOwnPropertyDescriptor(object, name);
 	function cloneError(value, remember, clone) {
 		const name = value.name === undefined ? 'Error' : String(value.name);
-		const prototype = (Object.prototype.hasOwnProperty.call(errors, name) ? errors[name] : Error).prototype;
-		const made = remember(Object.create(prototype));
-		const copy = Object.setPrototypeOf(new Error(), prototype);
-		remember(copy);
+		const known = Object.prototype.hasOwnProperty.call(errors, name) ? errors[name] : Error;
+		const copy = remember(new known());
 		delete copy.message;
 		const message = own(value, 'message');
 		if (message && 'value' in message) hidden(copy, 'message', String(message.value));
@@ -56,14 +72,13 @@
 			if (value === null || typeof value !== 'object' && typeof value !== 'function') return value;
 			if (seen.has(value)) return seen.get(value);
 			const remember = (made) => { seen.set(value, made); return made; };
-			const kind = native.kind(value);
+			const kind = kindOf(value);
 			switch (kind) {
 			case 'Function': throw dataCloneError(String(value));
 			case 'Boolean': case 'Number': case 'String': return remember(Object(value.valueOf()));
 			case 'Date': return remember(new Date(Date.prototype.getTime.call(value)));
 			case 'RegExp': return remember(new RegExp(value.source, value.flags));
 			case 'Error': return cloneError(value, remember, clone);
-			case 'ArrayBuffer': return remember(value.slice(0));
 			case 'Map': {
 				const made = remember(new Map());
 				for (const [k, v] of [...Map.prototype.entries.call(value)]) made.set(clone(k), clone(v));
@@ -77,7 +92,8 @@
 			case 'Array': case 'Object': break;
 			default: throw dataCloneError('#<' + kind + '>');
 			}
-			if (ArrayBuffer.isView(value)) return remember(native.copy(value));
+			if (value instanceof ArrayBuffer) return remember(value.slice(0));
+			if (ArrayBuffer.isView(value)) return remember(value.constructor.from(value));
 			const made = remember(kind === 'Array' ? new Array(value.length) : {});
 			for (const name of Object.keys(value)) {
 				Object.defineProperty(made, name, {value: clone(value[name]), writable: true, enumerable: true, configurable: true});

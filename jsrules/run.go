@@ -36,6 +36,10 @@ type run struct {
 	// matched is the text of the last match, and units are its code units.
 	matched goja.String
 	units   []uint16
+	// matching is the last match, for properties of RegExp such as $1.
+	matching lastMatch
+	// language has the parts of the language that language.js adds. It is nil until one is used.
+	language *goja.Object
 	// earlier are the vocabularies of the rules that ran in this runtime before.
 	earlier []*vocabulary
 }
