@@ -9,6 +9,7 @@ import (
 	"github.com/dop251/goja"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/jsrules"
+	"github.com/seed055b7978/delegation/jsrules/internal/bundles"
 )
 
 const (
@@ -107,8 +108,78 @@ func benchmark(b *testing.B, run func()) {
 
 // BenchmarkClassicRuleToBareGoja runs both in turn, and reports the ratio of their medians: what
 // else the machine does meets both.
-func BenchmarkClassicRuleToBareGoja(b *testing.B) {
-	runs, times := []func(){ours(b), bareGoja(b)}, [2][]time.Duration{}
+func BenchmarkClassicRuleToBareGoja(b *testing.B) { reportRatio(b, ours(b), bareGoja(b)) }
+
+// withLodash is a rule that uses lodash.
+const withLodash = `function (user, context, callback) {
+  var _ = require('lodash');
+  if (_.includes(_.map(user.groups, _.toUpper), 'PHOTO-EDITORS')) {
+    context.addonConfiguration.aws.role = '` + role + `';
+  }
+  callback(null, user, context);
+}`
+
+// oursWithLodash is a whole run of that rule: lodash is loaded anew.
+func oursWithLodash(tb testing.TB) func() {
+	rule := delegation.Must(jsrules.Compile("lodash", withLodash, jsrules.Options{}))
+	return func() {
+		rc := benchmarkContext()
+		if err := rule(tb.Context(), benchmarkUser(), rc); err != nil || rc.AWS.Role != role {
+			tb.Fatal(err, rc.AWS.Role)
+		}
+	}
+}
+
+// bareGojaWithLodash loads the same compiled lodash into a new runtime of goja, and runs the same
+// rule there.
+func bareGojaWithLodash(tb testing.TB) func() {
+	bundle, _ := bundles.Find("lodash")
+	source, err := bundle.Source()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	library := goja.MustCompile("lodash", "(function (exports, module, global) {"+source+"\n})", false)
+	program := goja.MustCompile("rule", "("+withLodash+")", false)
+	return func() {
+		runtime := goja.New()
+		require := func(goja.FunctionCall) goja.Value {
+			value, _ := runtime.RunProgram(library)
+			define, _ := goja.AssertFunction(value)
+			module := runtime.NewObject()
+			exports := runtime.NewObject()
+			_ = module.Set("exports", exports)
+			_, err := define(exports, exports, module, runtime.GlobalObject())
+			if err != nil {
+				tb.Fatal(err)
+			}
+			return module.Get("exports")
+		}
+		_ = runtime.Set("require", require)
+		value, _ := runtime.RunProgram(program)
+		function, _ := goja.AssertFunction(value)
+		aws := map[string]any{}
+		context := map[string]any{"addonConfiguration": map[string]any{"aws": aws}}
+		callback := func(goja.FunctionCall) goja.Value { return goja.Undefined() }
+		_, err = function(goja.Undefined(), runtime.ToValue(benchmarkUser().Properties),
+			runtime.ToValue(context), runtime.ToValue(callback))
+		if err != nil || aws["role"] != role {
+			tb.Fatal(err, aws)
+		}
+	}
+}
+
+func BenchmarkLodash(b *testing.B)         { benchmark(b, oursWithLodash(b)) }
+func BenchmarkLodashBareGoja(b *testing.B) { benchmark(b, bareGojaWithLodash(b)) }
+
+// BenchmarkLodashToBareGoja is as BenchmarkClassicRuleToBareGoja, for a rule that uses lodash.
+func BenchmarkLodashToBareGoja(b *testing.B) {
+	reportRatio(b, oursWithLodash(b), bareGojaWithLodash(b))
+}
+
+// reportRatio runs both in turn, and reports the ratio of their medians.
+func reportRatio(b *testing.B, ours, bare func()) {
+	runs := []func(){ours, bare}
+	times := [2][]time.Duration{}
 	for b.Loop() {
 		for i, run := range runs {
 			began := time.Now()

@@ -70,6 +70,9 @@ func compileRule(name, source string, o *Options) (*rule, error) {
 		return nil, unsupported(source, syntaxError(name, err))
 	}
 	r.needs = needsOf(name, parsed, o)
+	if err := r.compileLibraries(); err != nil {
+		return nil, &Error{Rule: name, Err: err}
+	}
 	o.Set.add(o.SAMLConfiguration != "")
 	return r, nil
 }
@@ -236,8 +239,10 @@ func (v *vocabulary) note(node any) {
 	case *ast.Identifier:
 		name := n.Name.String()
 		v.names[name] = true
-		v.dynamic = v.dynamic || name == "Reflect" || name == "require"
-		v.global = v.global || name == "globalThis" || name == "require"
+		loads := name == "require" || globalLibraries[name] != ""
+		v.dynamic = v.dynamic || name == "Reflect" || loads
+		v.global = v.global || name == "globalThis" || name == "global" || loads
+		v.busy = v.busy || loads
 	case *ast.StringLiteral:
 		v.names[n.Value.String()] = true
 	case *ast.ThisExpression:

@@ -15,6 +15,7 @@ import (
 var globalNames = []string{
 	"configuration", "auth0", "console", "global", "UnauthorizedError", "Buffer", "require",
 	"setTimeout", "setImmediate", "setInterval", "clearTimeout", "clearImmediate", "clearInterval",
+	"_", "async",
 	"queueMicrotask", "structuredClone", "WeakRef", "FinalizationRegistry",
 }
 
@@ -41,6 +42,8 @@ func (r *run) globalValue(name string) goja.Value {
 		return r.rt.ToValue(r.setImmediate)
 	case "setInterval":
 		return r.rt.ToValue(r.setInterval)
+	case "_", "async":
+		return r.globalLibrary(name)
 	case "queueMicrotask", "structuredClone", "WeakRef", "FinalizationRegistry":
 		return r.languageGlobal(name)
 	}
@@ -50,12 +53,22 @@ func (r *run) globalValue(name string) goja.Value {
 // installGlobals gives the runtime the globals that the rule mentions.
 func (r *run) installGlobals() {
 	for _, name := range r.globals {
-		_ = r.rt.Set(name, r.globalValue(name))
+		r.installGlobal(name)
 	}
 	r.installGiven()
 	if r.uses.busy {
 		r.rt.SetPromiseRejectionTracker(r.trackRejection)
 	}
+}
+
+// installGlobal gives the runtime one of [globalNames]. A library, and what the rule does not name
+// itself, is made when it is first read.
+func (r *run) installGlobal(name string) {
+	if globalLibraries[name] != "" || !r.uses.names[name] {
+		r.installLater(name, func() goja.Value { return r.globalValue(name) })
+		return
+	}
+	_ = r.rt.Set(name, r.globalValue(name))
 }
 
 // configuration is read-only, as it was at Auth0.
@@ -176,6 +189,8 @@ func (r *run) sharedGlobal() goja.Value {
 	}
 	r.before = r.options.Set.snapshot()
 	r.global = r.object(properties(r.before))
+	// Libraries look for global.Object, and rules for global.setTimeout.
+	_ = r.global.js.SetPrototype(r.rt.GlobalObject())
 	return r.global.js
 }
 

@@ -81,14 +81,20 @@ func (r *run) firstBusy() bool {
 
 var noFunctionProgram = sync.OnceValue(func() *goja.Program {
 	return goja.MustCompile("Function", `(function () {
-	function Function() { throw new EvalError('a rule makes no code at run time'); }
+	var global = this;
+	function root() { return global; }
+	function Function(body) {
+		// Libraries find the global object that way.
+		if (arguments.length === 1 && /^\s*return this;?\s*$/.test(body)) return root;
+		throw new EvalError('a rule makes no code at run time');
+	}
 	var all = [function () {}, async function () {}, function* () {}];
 	for (var i = 0; i < all.length; i++) {
 		Object.defineProperty(Object.getPrototypeOf(all[i]), 'constructor', {value: Function});
 	}
 	Object.defineProperty(Function, 'prototype', {value: Object.getPrototypeOf(all[0])});
 	return Function;
-})()`, true)
+}).call(this)`, true)
 })
 
 // prototype returns the prototype of a global class.

@@ -145,6 +145,11 @@ func (r *run) patternOf(object *goja.Object, flags string) *ecmaregexp.Regexp {
 	if found := r.patterns[key]; found != nil {
 		return found
 	}
+	for _, literals := range r.literalsOfModules {
+		if found := literals[key]; found != nil {
+			return found
+		}
+	}
 	units := make([]uint16, source.Length())
 	for i := range units {
 		units[i] = source.CharAt(i)

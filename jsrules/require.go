@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dop251/goja"
+	"github.com/seed055b7978/delegation/jsrules/internal/ecmaregexp"
 )
 
 // Module is a module that rules load with require, in addition to the built-in ones. A version in
@@ -21,8 +22,24 @@ type Module struct {
 	// Source they are the properties of the module's variable native.
 	Functions map[string]Function
 
-	program *goja.Program
+	// published says that the source is one of package bundles.
+	published bool
+	program   *goja.Program
+	// globals are the names of [globalNames] that the source mentions.
+	globals []string
+	// mentions are the names in the source.
+	mentions map[string]bool
+	// literals are its regular expressions, by [patternKey].
+	literals map[string]*ecmaregexp.Regexp
 }
+
+// A module is a function in a function. The inner one has what Node gives to a module. The names of
+// the outer one are globals in Node, so a module may declare variables of these names.
+const (
+	beforeModule = "(function (native, global, self, process) {" +
+		"return function (exports, require, module) {"
+	afterModule = "\n};})"
+)
 
 // Function is a function in Go that JavaScript calls. Arguments and result are strings, booleans,
 // json.Number, nil, []any and map[string]any. A rule may await the result. An error is thrown. The
@@ -34,13 +51,16 @@ func (m Module) compile(name string) (Module, error) {
 	if m.Source == "" {
 		return m, nil
 	}
-	parsed, err := parse(name, "(function (exports, require, module, native) {"+m.Source+"\n})")
+	parsed, err := parse(name, beforeModule+m.Source+afterModule)
 	if err != nil {
 		return m, err
 	}
 	uses := vocabulary{names: map[string]bool{}}
 	uses.read(reflect.ValueOf(parsed.Body))
-	if _, err := compileLiterals(name, parsed, uses.patterns); err != nil {
+	m.mentions = uses.names
+	m.globals = m.globalsOf(uses)
+	m.literals, err = compileLiterals(name, parsed, uses.patterns)
+	if err != nil {
 		return m, err
 	}
 	m.program, err = compileAST(parsed)
@@ -59,6 +79,9 @@ func (o *Options) moduleName(name string) (known string, found bool) {
 			return known, true
 		}
 	}
+	if asked, ok := bundledAs(name); ok && !o.replaces(asked.bundle) {
+		return name, true
+	}
 	return base, builtins[base]
 }
 
@@ -68,7 +91,11 @@ func (r *run) require(call goja.FunctionCall) goja.Value {
 	if module, ok := r.options.Modules[name]; ok {
 		return r.load(name, module)
 	}
-	if found {
+	if asked, ok := bundledAs(name); ok && found {
+		if value, err := r.requireBundled(asked); err == nil {
+			return value
+		}
+	} else if found {
 		return r.builtin(name)
 	}
 	const notFound = "Cannot find module '%s': it is not available here: " +
@@ -97,10 +124,7 @@ func (r *run) load(name string, m Module) goja.Value {
 	if m.program == nil {
 		return native
 	}
-	exports := r.rt.NewObject()
-	_ = module.Set("exports", exports)
-	define, _ := goja.AssertFunction(r.must(r.rt.RunProgram(m.program)))
-	r.must(define(goja.Undefined(), exports, r.rt.ToValue(r.require), module, native))
+	r.evaluate(m, module, native)
 	return module.Get("exports")
 }
 

@@ -33,6 +33,12 @@ type run struct {
 	joining []*goja.Object
 	// patterns are the regular expressions made at run time, by [patternKey].
 	patterns map[string]*ecmaregexp.Regexp
+	// literalsOfModules are the regular expressions of the modules that were loaded.
+	literalsOfModules []map[string]*ecmaregexp.Regexp
+	// starting counts the published libraries that are being loaded.
+	starting int
+	// processMade is process, or nil if no module has asked for it.
+	processMade goja.Value
 	// matched is the text of the last match, and units are its code units.
 	matched goja.String
 	units   []uint16

@@ -1,0 +1,210 @@
+package jsrules
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/dop251/goja"
+	"github.com/seed055b7978/delegation/jsrules/internal/bundles"
+)
+
+// globalLibraries are the globals that are libraries. Auth0 gave rules these versions: see
+// [bundles.All].
+var globalLibraries = map[string]string{"_": "lodash@2", "async": "async@0"}
+
+// libraryRequest is what require is called with: a name, a version or none, and a path or none.
+var libraryRequest = regexp.MustCompile(`^([\w-]+)(?:@([^/]*))?(?:/(.+))?$`)
+
+// bundled is what a call of require means.
+type bundled struct {
+	bundle string // a name of package bundles
+	// member is the function of the library that is required, as in lodash/get, or "".
+	member string
+	// locale is the language of moment that is required, or "".
+	locale string
+}
+
+// bundledAs returns what a name that is given to require means, and false if it is no library of
+// package bundles. Versions are ignored, except that lodash@2 and async@0 are what the globals are.
+func bundledAs(name string) (bundled, bool) {
+	parts := libraryRequest.FindStringSubmatch(name)
+	if parts == nil {
+		return bundledFunction(name)
+	}
+	library, version, path := parts[1], parts[2], strings.TrimSuffix(parts[3], ".js")
+	if major, _, _ := strings.Cut(version, "."); major != "" {
+		if older := library + "@" + strings.TrimLeft(major, "^~"); older == "lodash@2" ||
+			older == "async@0" {
+			library = older
+		}
+	}
+	if _, ok := bundles.Find(library); !ok {
+		return bundled{}, false
+	}
+	return bundledPath(library, path)
+}
+
+// bundledPath returns what a path inside a library is. Those that are whole builds of the library
+// are the library.
+func bundledPath(library, path string) (bundled, bool) {
+	wholes := map[string]string{
+		"lodash": "lodash lodash.min core core.min", "lodash@2": "dist/lodash dist/lodash.min",
+		"async":           "dist/async dist/async.min index",
+		"async@0":         "lib/async",
+		"moment":          "moment min/moment.min min/moment-with-locales min/moment-with-locales.min",
+		"moment-timezone": "moment-timezone index builds/moment-timezone-with-data builds/moment-timezone-with-data.min",
+		"bluebird":        "js/release/bluebird js/browser/bluebird js/browser/bluebird.min",
+	}
+	for whole := range strings.FieldsSeq(wholes[library]) {
+		if path == whole {
+			path = ""
+		}
+	}
+	locale, isLocale := strings.CutPrefix(path, "locale/")
+	switch {
+	case path == "":
+		return bundled{bundle: library}, true
+	case library == "moment" && isLocale:
+		return bundled{bundle: library, locale: locale}, true
+	case (library == "lodash" || library == "async") && isIdentifier(path):
+		return bundled{bundle: library, member: path}, true
+	}
+	return bundled{}, false
+}
+
+// bundledFunction returns what a package with one function of lodash is, such as lodash.get. Names
+// of packages are in lower case.
+func bundledFunction(name string) (bundled, bool) {
+	name, _, _ = strings.Cut(name, "@")
+	member, ok := strings.CutPrefix(name, "lodash.")
+	if !ok || !isIdentifier(member) {
+		return bundled{}, false
+	}
+	return bundled{bundle: "lodash", member: member}, true
+}
+
+func isIdentifier(name string) bool { return identifier().MatchString(name) }
+
+// libraries are the compiled bundles, by name. Each one is compiled once in a process, when a rule
+// that uses it is compiled. Programs are shared by runs, runtimes never.
+var libraries = func() map[string]func() (Module, error) {
+	all := map[string]func() (Module, error){}
+	for _, bundle := range bundles.All() {
+		if bundle.IsFolder() {
+			continue
+		}
+		all[bundle.Name] = sync.OnceValues(func() (Module, error) {
+			source, err := bundle.Source()
+			if err != nil {
+				return Module{}, err
+			}
+			return Module{Source: source, published: true}.compile(bundle.Name)
+		})
+	}
+	return all
+}()
+
+// locales are the compiled languages of moment, by name.
+var locales sync.Map
+
+// compileLocale compiles a language of moment, once in a process.
+func compileLocale(name string) (Module, error) {
+	if made, ok := locales.Load(name); ok {
+		return made.(Module), nil
+	}
+	sources, err := bundles.Locales()
+	if err != nil {
+		return Module{}, err
+	}
+	source, ok := sources[name]
+	if !ok {
+		return Module{}, fmt.Errorf("moment has no locale %s", short(name))
+	}
+	made, err := Module{Source: source, published: true}.compile("moment/locale/" + name)
+	if err == nil {
+		locales.Store(name, made)
+	}
+	return made, err
+}
+
+// compileLibraries compiles the libraries that a rule names, so that no exchange waits for it.
+func (c *rule) compileLibraries() error {
+	for name := range c.uses.names {
+		library := globalLibraries[name]
+		if asked, ok := bundledAs(name); library == "" && ok && c.uses.names["require"] {
+			library = asked.bundle
+		}
+		if library == "" || c.options.replaces(library) {
+			continue
+		}
+		if _, err := libraries[library](); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replaces reports whether the operator has registered a library of the same name.
+func (o *Options) replaces(library string) bool {
+	_, registered := o.Modules[library]
+	return registered
+}
+
+// requireBundled loads a library, or a part of one.
+func (r *run) requireBundled(asked bundled) (goja.Value, error) {
+	if asked.locale != "" {
+		return r.requireLocale(asked.locale)
+	}
+	compiled, err := libraries[asked.bundle]()
+	if err != nil {
+		return nil, err
+	}
+	library := r.load(asked.bundle, compiled)
+	if asked.member == "" {
+		return library, nil
+	}
+	object := library.ToObject(r.rt)
+	for _, name := range object.GetOwnPropertyNames() {
+		if strings.EqualFold(name, asked.member) {
+			return object.Get(name), nil
+		}
+	}
+	return nil, fmt.Errorf("%s has no %s", asked.bundle, short(asked.member))
+}
+
+// requireLocale makes moment know a language.
+func (r *run) requireLocale(name string) (goja.Value, error) {
+	compiled, err := compileLocale(name)
+	if err != nil {
+		return nil, err
+	}
+	return r.load("moment/locale/"+name, compiled), nil
+}
+
+// requireOfBundle is require for the bundles themselves, whose names can begin with a dot: moment
+// requires ./locale/de, which requires ../moment.
+func (r *run) requireOfBundle(call goja.FunctionCall) goja.Value {
+	name := call.Argument(0).String()
+	if locale, ok := strings.CutPrefix(name, "./locale/"); ok {
+		loaded, err := r.requireLocale(locale)
+		if err != nil {
+			panic(r.newError("Error", err.Error()))
+		}
+		return loaded
+	}
+	if name == "../moment" {
+		name = "moment"
+	}
+	return r.require(goja.FunctionCall{Arguments: []goja.Value{r.rt.ToValue(name)}})
+}
+
+// globalLibrary loads the library that a global is.
+func (r *run) globalLibrary(name string) goja.Value {
+	value, err := r.requireBundled(bundled{bundle: globalLibraries[name]})
+	if err != nil {
+		panic(r.newError("Error", err.Error()))
+	}
+	return value
+}
