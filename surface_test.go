@@ -446,6 +446,7 @@ func TestRooms_Used(t *testing.T) {
 		"cmd/delegation/internal/telemetry": "OpenTelemetry's SDK and exporters have one corner",
 		"cmd/delegation/internal/credentialfile": "files of one user have a part for each " +
 			"system",
+		"jsrules/internal/bundles": "published files are next to their licences and hashes",
 	}
 	importers := map[string]int{}
 	for _, file := range moduleFiles(t) {

@@ -2,7 +2,7 @@ package jsrules
 
 import (
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -13,9 +13,6 @@ import (
 // globalLibraries are the globals that are libraries. Auth0 gave rules these versions: see
 // [bundles.All].
 var globalLibraries = map[string]string{"_": "lodash@2", "async": "async@0"}
-
-// libraryRequest is what require is called with: a name, a version or none, and a path or none.
-var libraryRequest = regexp.MustCompile(`^([\w-]+)(?:@([^/]*))?(?:/(.+))?$`)
 
 // bundled is what a call of require means.
 type bundled struct {
@@ -29,38 +26,41 @@ type bundled struct {
 // bundledAs returns what a name that is given to require means, and false if it is no library of
 // package bundles. Versions are ignored, except that lodash@2 and async@0 are what the globals are.
 func bundledAs(name string) (bundled, bool) {
-	parts := libraryRequest.FindStringSubmatch(name)
-	if parts == nil {
-		return bundledFunction(name)
-	}
-	library, version, path := parts[1], parts[2], strings.TrimSuffix(parts[3], ".js")
-	if major, _, _ := strings.Cut(version, "."); major != "" {
-		if older := library + "@" + strings.TrimLeft(major, "^~"); older == "lodash@2" ||
-			older == "async@0" {
-			library = older
-		}
-	}
-	if _, ok := bundles.Find(library); !ok {
+	request, path, hasPath := strings.Cut(name, "/")
+	library, version, _ := strings.Cut(request, "@")
+	if hasPath && path == "" {
 		return bundled{}, false
 	}
-	return bundledPath(library, path)
+	if member, ok := strings.CutPrefix(library, "lodash."); ok && !hasPath && isIdentifier(member) {
+		return bundled{bundle: "lodash", member: member}, true
+	}
+	major, _, _ := strings.Cut(strings.TrimLeft(version, "^~"), ".")
+	if older := library + "@" + major; older == "lodash@2" || older == "async@0" {
+		library = older
+	}
+	if _, ok := libraries()[library]; !ok {
+		return bundled{}, false
+	}
+	return bundledPath(library, strings.TrimSuffix(path, ".js"))
+}
+
+// wholeLibraries are the paths of builds that have all of a library.
+var wholeLibraries = map[string]string{
+	"lodash":   "lodash lodash.min",
+	"lodash@2": "lodash dist/lodash dist/lodash.min",
+	"async":    "index dist/async dist/async.min",
+	"async@0":  "lib/async",
+	"moment":   "moment min/moment.min min/moment-with-locales min/moment-with-locales.min",
+	"moment-timezone": "index moment-timezone builds/moment-timezone-with-data " +
+		"builds/moment-timezone-with-data.min",
+	"bluebird": "js/release/bluebird js/browser/bluebird js/browser/bluebird.min",
 }
 
 // bundledPath returns what a path inside a library is. Those that are whole builds of the library
 // are the library.
 func bundledPath(library, path string) (bundled, bool) {
-	wholes := map[string]string{
-		"lodash": "lodash lodash.min core core.min", "lodash@2": "dist/lodash dist/lodash.min",
-		"async":           "dist/async dist/async.min index",
-		"async@0":         "lib/async",
-		"moment":          "moment min/moment.min min/moment-with-locales min/moment-with-locales.min",
-		"moment-timezone": "moment-timezone index builds/moment-timezone-with-data builds/moment-timezone-with-data.min",
-		"bluebird":        "js/release/bluebird js/browser/bluebird js/browser/bluebird.min",
-	}
-	for whole := range strings.FieldsSeq(wholes[library]) {
-		if path == whole {
-			path = ""
-		}
+	if slices.Contains(strings.Fields(wholeLibraries[library]), path) {
+		path = ""
 	}
 	locale, isLocale := strings.CutPrefix(path, "locale/")
 	switch {
@@ -74,22 +74,11 @@ func bundledPath(library, path string) (bundled, bool) {
 	return bundled{}, false
 }
 
-// bundledFunction returns what a package with one function of lodash is, such as lodash.get. Names
-// of packages are in lower case.
-func bundledFunction(name string) (bundled, bool) {
-	name, _, _ = strings.Cut(name, "@")
-	member, ok := strings.CutPrefix(name, "lodash.")
-	if !ok || !isIdentifier(member) {
-		return bundled{}, false
-	}
-	return bundled{bundle: "lodash", member: member}, true
-}
-
 func isIdentifier(name string) bool { return identifier().MatchString(name) }
 
 // libraries are the compiled bundles, by name. Each one is compiled once in a process, when a rule
 // that uses it is compiled. Programs are shared by runs, runtimes never.
-var libraries = func() map[string]func() (Module, error) {
+var libraries = sync.OnceValue(func() map[string]func() (Module, error) {
 	all := map[string]func() (Module, error){}
 	for _, bundle := range bundles.All() {
 		if bundle.IsFolder() {
@@ -104,7 +93,7 @@ var libraries = func() map[string]func() (Module, error) {
 		})
 	}
 	return all
-}()
+})
 
 // locales are the compiled languages of moment, by name.
 var locales sync.Map
@@ -139,7 +128,7 @@ func (c *rule) compileLibraries() error {
 		if library == "" || c.options.replaces(library) {
 			continue
 		}
-		if _, err := libraries[library](); err != nil {
+		if _, err := libraries()[library](); err != nil {
 			return err
 		}
 	}
@@ -157,11 +146,14 @@ func (r *run) requireBundled(asked bundled) (goja.Value, error) {
 	if asked.locale != "" {
 		return r.requireLocale(asked.locale)
 	}
-	compiled, err := libraries[asked.bundle]()
+	compiled, err := libraries()[asked.bundle]()
 	if err != nil {
 		return nil, err
 	}
 	library := r.load(asked.bundle, compiled)
+	if asked.bundle == "lodash@2" {
+		r.seal()
+	}
 	if asked.member == "" {
 		return library, nil
 	}

@@ -82,7 +82,8 @@ type Options struct {
 	Configuration map[string]string
 	// Domain is auth0.domain, such as tenant.auth0.com. Its first label is context.tenant.
 	Domain string
-	// Modules are what require finds, by name, in addition to buffer, crypto, querystring and util.
+	// Modules are what require finds, by name, in addition to buffer, crypto, querystring and util,
+	// and to lodash, moment, moment-timezone, async and bluebird, which they can replace.
 	Modules map[string]Module
 
 	// Globals are further globals of rules and modules, by name. Values are what JSON can carry,

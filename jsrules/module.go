@@ -1,32 +1,17 @@
 package jsrules
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/dop251/goja"
 )
 
-// globalsOfLibraries are the globals that the published libraries get, if they mention them.
+// globalsOfLibraries are the globals that the published libraries read when they start. A rule that
+// can load one has all globals, but those that it does not name are made when they are first read,
+// and none is made for a library that starts.
 var globalsOfLibraries = []string{
 	"console", "setTimeout", "setImmediate", "setInterval", "clearTimeout", "clearImmediate",
 	"clearInterval",
-}
-
-// globalsOf returns which of [globalNames] a module needs as globals. It gets global, require and
-// process as parameters.
-func (m Module) globalsOf(uses vocabulary) []string {
-	var needed []string
-	for _, name := range globalNames {
-		isParameter := name == "global" || name == "require" || name == "process"
-		if !uses.names[name] || isParameter {
-			continue
-		}
-		if !m.published || slices.Contains(globalsOfLibraries, name) {
-			needed = append(needed, name)
-		}
-	}
-	return needed
 }
 
 // evaluate runs the source of a module. As in Node, this is its exports.
@@ -36,17 +21,12 @@ func (r *run) evaluate(m Module, module, native *goja.Object) {
 	if len(m.literals) > 0 {
 		r.literalsOfModules = append(r.literalsOfModules, m.literals)
 	}
-	for _, name := range m.globals {
-		if r.rt.GlobalObject().Get(name) == nil {
-			r.installGlobal(name)
-		}
-	}
 	require := r.require
 	global := goja.Undefined()
 	switch {
 	case m.published:
 		require = r.requireOfBundle
-		global = r.globalOfLibraries()
+		global = r.globalOfLibraries(m)
 		r.starting++
 		defer func() { r.starting-- }()
 	case m.mentions["global"]:
@@ -66,10 +46,25 @@ func (r *run) evaluate(m Module, module, native *goja.Object) {
 // globalOfLibraries is the global object of published libraries. It ends with the run, unlike the
 // global that rules share. Some libraries take an object for Node's only if its property global is
 // the object itself.
-func (r *run) globalOfLibraries() goja.Value {
+func (r *run) globalOfLibraries(m Module) goja.Value {
 	object := r.rt.CreateObject(r.rt.GlobalObject())
 	_ = object.Set("global", object)
+	for _, name := range globalsOfLibraries {
+		if m.mentions[name] && !r.uses.names[name] {
+			_ = r.rt.Set(name, r.globalValue(name))
+		}
+	}
 	return object
+}
+
+// seal keeps Object.prototype as it is. lodash 2.4 merges a property __proto__ into it, and what a
+// user writes into his own metadata would become a property of every object of the rule.
+func (r *run) seal() {
+	object := r.rt.GlobalObject().Get("Object").ToObject(r.rt)
+	prevent, ok := goja.AssertFunction(object.Get("preventExtensions"))
+	if ok {
+		r.must(prevent(object, r.prototype("Object")))
+	}
 }
 
 // process is what libraries ask of Node's process, once in a run. It has no environment.

@@ -25,8 +25,6 @@ type Module struct {
 	// published says that the source is one of package bundles.
 	published bool
 	program   *goja.Program
-	// globals are the names of [globalNames] that the source mentions.
-	globals []string
 	// mentions are the names in the source.
 	mentions map[string]bool
 	// literals are its regular expressions, by [patternKey].
@@ -58,7 +56,6 @@ func (m Module) compile(name string) (Module, error) {
 	uses := vocabulary{names: map[string]bool{}}
 	uses.read(reflect.ValueOf(parsed.Body))
 	m.mentions = uses.names
-	m.globals = m.globalsOf(uses)
 	m.literals, err = compileLiterals(name, parsed, uses.patterns)
 	if err != nil {
 		return m, err
