@@ -267,9 +267,9 @@ var gateFlags = []struct{ flag, usage string }{
 }
 
 // usualRegion is the one that AWS's own programs would take from the environment.
-func (i *initiation) usualRegion() (found string) {
+func (s surroundings) usualRegion() (found string) {
 	for _, name := range []string{"AWS_DEFAULT_REGION", "AWS_REGION"} {
-		if value := i.variable(name); setup.CheckRegion(value) == nil {
+		if value := s.variable(name); setup.CheckRegion(value) == nil {
 			found = value
 		}
 	}

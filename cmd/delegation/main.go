@@ -163,6 +163,7 @@ func (s surroundings) progress(c *cobra.Command, what string) (done func()) {
 func (s surroundings) commands() []*cobra.Command {
 	return []*cobra.Command{
 		initCommand(s),
+		importAuth0Command(s),
 		keygenCommand(s),
 		metadataCommand(s),
 		trustPolicyCommand(s),

@@ -39,6 +39,8 @@ type Builder struct {
 	read   map[KeyPath]freshness.Key // the content of files, by the settings that name them
 	now    func() time.Time
 	hooks  service.Hooks
+	// withoutValues accepts names of configuration_file that have no value.
+	withoutValues bool
 }
 
 // Option changes how [Build] and [Rebuild] work.
@@ -49,6 +51,10 @@ func WithClock(now func() time.Time) Option { return func(b *Builder) { b.now = 
 
 // WithHooks has the service measured. [Rebuild] takes the hooks of the service before.
 func WithHooks(hooks service.Hooks) Option { return func(b *Builder) { b.hooks = hooks } }
+
+// WithoutValues accepts names of a configuration_file whose values are to be filled in, as empty
+// texts. An import checks so what it has written. No such service may run.
+func WithoutValues() Option { return func(b *Builder) { b.withoutValues = true } }
 
 // NewBuilder returns a builder for settings that came from there. What it builds logs to logger.
 func NewBuilder(from *Source, logger *slog.Logger) *Builder {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/seed055b7978/delegation/internal/iam"
 	"github.com/seed055b7978/delegation/jsrules"
 )
@@ -196,11 +197,27 @@ func (b *Builder) javaScript(
 	return rules
 }
 
-// texts reads a file of names and texts, which may be secrets.
-func (b *Builder) texts(at KeyPath, name string) (texts map[string]string) {
-	if err := yaml.Unmarshal(b.file(at, name), &texts); err != nil {
+// texts reads a file of names and texts, which may be secrets. A name without a value has to be
+// filled in: the rules would read an empty text in its place.
+func (b *Builder) texts(at KeyPath, name string) map[string]string {
+	var values map[string]*string
+	if err := yaml.Unmarshal(b.file(at, name), &values); err != nil {
 		// The library's error would show some of it.
 		b.Wrong(at, errors.New("is not YAML or JSON of names and texts"))
+	}
+	texts := map[string]string{}
+	var open []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if values[name] == nil {
+			open = append(open, term.Shown(name))
+			texts[name] = ""
+			continue
+		}
+		texts[name] = *values[name]
+	}
+	if len(open) > 0 && !b.withoutValues {
+		b.Wrong(at, fmt.Errorf("has no value for %s: write it after the name in %s, or \"\" if it "+
+			"is empty", strings.Join(open, ", "), name))
 	}
 	return texts
 }

@@ -380,7 +380,7 @@ func (i *Answers) addedParts() []Part {
 
 // writeAdded writes the files and puts the next configuration in place.
 func (i *Answers) writeAdded(ctx context.Context, files []File, next string) error {
-	return i.writeIf(ctx, files, func() error {
+	return WriteAll(ctx, files, func() error {
 		now, err := os.ReadFile(i.AddTo.file)
 		if err != nil {
 			return err

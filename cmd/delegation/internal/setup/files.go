@@ -89,6 +89,34 @@ func WriteFiles(ctx context.Context, files []File) (remove func() error, err err
 	return remove, nil
 }
 
+// WriteAll writes all the files, in folders that it makes, and removes both if the last step, which
+// needs them, fails. It replaces no file. Nothing is left of files of which one cannot be written.
+func WriteAll(ctx context.Context, files []File, last func() error) error {
+	paths := make([]string, len(files))
+	for n, f := range files {
+		paths[n] = f.Path
+	}
+	if err := RefuseExisting(paths...); err != nil {
+		return err
+	}
+	var folders []string
+	for _, path := range paths {
+		made, err := makeFolders(filepath.Dir(path))
+		folders = append(folders, made...)
+		if err != nil {
+			return errors.Join(config.Usagef("--out: %w", err), removeAll(folders))
+		}
+	}
+	remove, err := WriteFiles(ctx, files)
+	if err != nil {
+		return errors.Join(err, removeAll(folders))
+	}
+	if err := last(); err != nil {
+		return errors.Join(err, remove(), removeAll(folders))
+	}
+	return nil
+}
+
 // removeAll removes files and empty folders, last ones first.
 func removeAll(paths []string) (err error) {
 	for _, path := range slices.Backward(paths) {

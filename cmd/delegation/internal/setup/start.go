@@ -291,7 +291,7 @@ func (i *Answers) resources(metadata []byte) (*Resources, error) {
 
 // Write writes all the files or none, and checks that the configuration is one.
 func (i *Answers) Write(ctx context.Context, files []File) error {
-	return i.writeIf(ctx, files, func() error {
+	return WriteAll(ctx, files, func() error {
 		// Without the environment: what that changes is not of this file.
 		loaded, from, err := config.Load(filepath.Join(i.Folder, ConfigurationFile), nil)
 		if err == nil {
@@ -303,29 +303,6 @@ func (i *Answers) Write(ctx context.Context, files []File) error {
 		}
 		return nil
 	})
-}
-
-// writeIf writes all the files, and removes them if the last step, which needs them, fails.
-func (i *Answers) writeIf(ctx context.Context, files []File, last func() error) error {
-	paths := make([]string, len(files))
-	for n, f := range files {
-		paths[n] = f.Path
-	}
-	if err := RefuseExisting(paths...); err != nil {
-		return err
-	}
-	folders, err := makeFolders(i.Folder)
-	if err != nil {
-		return errors.Join(config.Usagef("--out: %w", err), removeAll(folders))
-	}
-	remove, err := WriteFiles(ctx, files)
-	if err != nil {
-		return errors.Join(err, removeAll(folders))
-	}
-	if err := last(); err != nil {
-		return errors.Join(err, remove(), removeAll(folders))
-	}
-	return nil
 }
 
 // Rest is what is left to do.

@@ -1,0 +1,112 @@
+package auth0export
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// Limits of an export. Tenants have some hundred rules and clients, of some kilobytes each.
+const (
+	// maxDocument is the size of tenant.yaml and of a list of rules, in bytes.
+	maxDocument = 16 << 20
+	// maxFile is the size of any other file. A rule may have 100 kB.
+	maxFile = 1 << 20
+	// maxEntries is the number of files in one folder of an export.
+	maxEntries = 10_000
+)
+
+// folder is the folder of an export. Nothing outside of it is read: neither by a path with .. nor
+// through a symbolic link.
+type folder struct {
+	root     *os.Root
+	keywords *Keywords
+}
+
+// openFolder opens the folder of an export.
+func openFolder(name string, keywords *Keywords) (*folder, error) {
+	root, err := os.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	return &folder{root, keywords}, nil
+}
+
+func (f *folder) close() { _ = f.root.Close() }
+
+// has tells whether there is a file or folder of that name.
+func (f *folder) has(name string) bool {
+	_, err := f.root.Stat(name)
+	return err == nil
+}
+
+// read reads a regular file, up to a limit in bytes, and replaces the keywords in it.
+func (f *folder) read(name string, limit int64) ([]byte, error) {
+	info, err := f.root.Stat(name)
+	if err != nil {
+		return nil, cleaned(name, err)
+	}
+	if !info.Mode().IsRegular() { // which a read might wait for without end
+		return nil, fmt.Errorf("%s: is no regular file", name)
+	}
+	file, err := f.root.Open(name)
+	if err != nil {
+		return nil, cleaned(name, err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, limit+1))
+	switch {
+	case err != nil:
+		return nil, cleaned(name, err)
+	case int64(len(text)) > limit:
+		return nil, fmt.Errorf("%s: is larger than %d bytes", name, limit)
+	}
+	return f.keywords.replace(text), nil
+}
+
+// list returns the names of the files of a folder that end with .json, in order. A folder that does
+// not exist has none.
+func (f *folder) list(name string) (files []string, err error) {
+	entries, err := fs.ReadDir(f.root.FS(), name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, cleaned(name, err)
+	case len(entries) > maxEntries:
+		return nil, fmt.Errorf("%s: has more than %d files", name, maxEntries)
+	}
+	for _, entry := range entries {
+		if path.Ext(entry.Name()) == ".json" {
+			files = append(files, path.Join(name, entry.Name()))
+		}
+	}
+	return files, nil
+}
+
+// script reads the script of a rule, whose path is relative to a folder of the export.
+func (f *folder) script(base, name string) (text []byte, err error) {
+	local := path.Join(base, strings.ReplaceAll(name, `\`, "/")) // Windows writes backslashes
+	if path.IsAbs(strings.ReplaceAll(name, `\`, "/")) || !filepath.IsLocal(local) {
+		return nil, fmt.Errorf("the script %.200q is outside of the export", name)
+	}
+	text, err = f.read(local, maxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the script %.200q is missing: add it to the export", name)
+	}
+	return text, err
+}
+
+// cleaned names the file in an error once, as the export has it.
+func cleaned(name string, err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		err = of.Err
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
