@@ -19,6 +19,7 @@ func TestRules_KeepACodeOfTheirOwn(t *testing.T) {
 		delegation.CodeRuleRedirect:       delegation.CodeRuleRedirect,
 		delegation.CodeRuleMultifactor:    delegation.CodeRuleMultifactor,
 		delegation.CodeRuleContextMissing: delegation.CodeRuleContextMissing,
+		delegation.CodeRuleUnsupported:    delegation.CodeRuleUnsupported,
 		delegation.CodeTokenExpired:       delegation.CodeRuleFailed,
 		delegation.CodeRulePanicked:       delegation.CodeRuleFailed,
 		delegation.CodeProfileFailed:      delegation.CodeRuleFailed,

@@ -274,6 +274,8 @@ const (
 	// A rule read a property of context that nobody supplies, so that a check of it decides
 	// nothing.
 	CodeRuleContextMissing Code = "rule_context_missing"
+	// An Action called a function that has no effect in an exchange.
+	CodeRuleUnsupported Code = "rule_unsupported"
 	// RequireRecentLogin: the ID token does not say when the user has signed in.
 	CodeLoginTimeMissing Code = "login_time_missing"
 	// RequireRecentLogin: the user signed in too long ago.

@@ -251,8 +251,8 @@ func (a AWS) clone() AWS {
 // for different exchanges, and must honour the context when they wait.
 //
 // An error that wraps [CodeRuleUserMissing], [CodeRuleRedirect], [CodeRuleMultifactor],
-// [CodeRuleContextMissing], [CodeLoginTimeMissing], [CodeLoginTooOld], [CodeAMRRequired] or
-// [CodeACRRequired] keeps that code. Any other error gets [CodeRuleFailed].
+// [CodeRuleContextMissing], [CodeRuleUnsupported], [CodeLoginTimeMissing], [CodeLoginTooOld],
+// [CodeAMRRequired] or [CodeACRRequired] keeps that code. Any other error gets [CodeRuleFailed].
 type RuleFunc func(ctx context.Context, user *User, rc *RuleContext) error
 
 type denial struct {
@@ -359,6 +359,7 @@ var ruleCodes = []Code{
 	CodeRuleRedirect,
 	CodeRuleMultifactor,
 	CodeRuleContextMissing,
+	CodeRuleUnsupported,
 	CodeLoginTimeMissing,
 	CodeLoginTooOld,
 	CodeAMRRequired,

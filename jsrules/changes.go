@@ -22,6 +22,8 @@ type changes struct {
 	// by api.samlResponse. Nil: nothing new.
 	saml         *samlConfiguration
 	samlOfAction *samlConfiguration
+	// values are those of the SAML attributes that an Action has set, by attribute.
+	values map[string]any
 	// samlUnused says that the rule set context.samlConfiguration and that nothing reads it.
 	samlUnused bool
 	// globalFull says that global has become too large, and is dropped.
@@ -123,6 +125,9 @@ func (c *changes) apply(user *delegation.User, rc *delegation.RuleContext, r *ru
 		} else {
 			user.Properties[name] = value
 		}
+	}
+	for attribute, value := range c.values {
+		user.Properties[literal(attribute)] = value
 	}
 	rc.AWS = c.aws
 	maps.Copy(r.shared.context, c.context)

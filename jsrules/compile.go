@@ -26,6 +26,7 @@ type rule struct {
 	globals []string // the names of [globalNames] that it mentions
 	given   []string // the names of [Options.Globals] that it mentions
 	options *Options
+	action  bool // it is an Action
 	// literals are its regular expressions, by [patternKey].
 	literals map[string]*ecmaregexp.Regexp
 	needs    []Need
@@ -48,33 +49,45 @@ func compileRule(name, source string, o *Options) (*rule, error) {
 		return nil, &Error{Rule: name, Err: ErrSource}
 	}
 	r := &rule{name: name, options: o, uses: vocabularyOf(parsed)}
+	if err := r.compile(before+source, parsed); err != nil {
+		return nil, err
+	}
+	r.needs = needsOf(name, parsed, o)
+	return r, nil
+}
+
+// compile completes a rule or an Action whose source was parsed. source is what was parsed.
+func (r *rule) compile(source string, parsed *ast.Program) error {
 	for _, name := range globalNames {
-		if r.uses.mentionsGlobal(name) {
+		if r.uses.mentionsGlobal(name) && (!r.action || hasInActions(name)) {
 			r.globals = append(r.globals, name)
 		}
 	}
-	r.given = givenMentioned(o.Globals, &r.uses)
+	r.given = givenMentioned(r.options.Globals, &r.uses)
 	if r.uses.bigInt > 0 {
 		at := parsed.File.Position(int(r.uses.bigInt) - parsed.File.Base())
-		return nil, place(name, at, errors.New("BigInt is not supported"))
+		return place(r.name, at, errors.New("BigInt is not supported"))
 	}
-	if err := checkDialect(name, before+source, parsed); err != nil {
-		return nil, err
+	if err := checkDialect(r.name, source, parsed); err != nil {
+		return err
 	}
-	r.literals, err = compileLiterals(name, parsed, r.uses.patterns)
+	literals, err := compileLiterals(r.name, parsed, r.uses.patterns)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	r.literals = literals
+	if r.action {
+		asModule(parsed)
 	}
 	r.program, err = compileAST(parsed)
 	if err != nil {
-		return nil, unsupported(source, syntaxError(name, err))
+		return unsupported(source[len(before):], syntaxError(r.name, err))
 	}
-	r.needs = needsOf(name, parsed, o)
 	if err := r.compileLibraries(); err != nil {
-		return nil, &Error{Rule: name, Err: err}
+		return &Error{Rule: r.name, Err: err}
 	}
-	o.Set.add(o.SAMLConfiguration != "")
-	return r, nil
+	r.options.Set.add(r.action || r.options.SAMLConfiguration != "")
+	return nil
 }
 
 // compileLiterals compiles the regular expressions of a source. For one that is wrong or not

@@ -57,6 +57,7 @@ func missable() []string {
 	for name := range missingOfRequest {
 		names = append(names, "request."+name)
 	}
+	names = append(names, missableOfEvent()...)
 	slices.Sort(names)
 	return names
 }
@@ -71,8 +72,12 @@ type missingError struct {
 }
 
 func (e *missingError) Error() string {
-	const unsupplied = "context.%s is read, and neither the token nor the configuration supplies it"
-	return fmt.Sprintf(unsupplied, e.path)
+	path := e.path
+	if !strings.HasPrefix(path, partEvent.path+".") {
+		path = "context." + path
+	}
+	const unsupplied = "%s is read, and neither the token nor the configuration supplies it"
+	return fmt.Sprintf(unsupplied, path)
 }
 
 func (e *missingError) Unwrap() error { return delegation.CodeRuleContextMissing }

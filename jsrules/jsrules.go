@@ -9,6 +9,9 @@
 // chain can hold both kinds in any order. docs/migrating-from-auth0.md says what is the same as at
 // Auth0 and what differs.
 //
+// Actions are the modules that came after rules. [CompileAction] makes a rule of one, and a chain
+// can hold both. What is said of rules here holds for Actions.
+//
 // # Rules are trusted code
 //
 // This is not a sandbox. A rule is the operator's code, like a rule in Go: its author decides who
@@ -80,6 +83,9 @@ import (
 type Options struct {
 	// Configuration is the global configuration, by name.
 	Configuration map[string]string
+	// Secrets are event.secrets of Actions, by name. An Action that reads another name fails the
+	// exchange with [delegation.CodeRuleContextMissing]. Rules do not see them.
+	Secrets map[string]string
 	// Domain is auth0.domain, such as tenant.auth0.com. Its first label is context.tenant.
 	Domain string
 	// Modules are what require finds, by name, in addition to buffer, crypto, querystring and util,
@@ -202,6 +208,7 @@ func (o *Options) complete() error {
 		return err
 	}
 	o.Globals = globals
+	o.Secrets = maps.Clone(o.Secrets)
 	o.Modules = maps.Clone(o.Modules)
 	o.Absent = slices.Clone(o.Absent)
 	for name, module := range o.Modules {

@@ -67,6 +67,11 @@ func needsOf(name string, parsed *ast.Program, o *Options) []Need {
 	for i := range f.uses.List {
 		f.look(&f.uses.List[i])
 	}
+	return f.sorted(name, parsed)
+}
+
+// sorted returns what was found in the order of places.
+func (f *finder) sorted(name string, parsed *ast.Program) []Need {
 	needs := make([]Need, 0, len(f.found))
 	for need, at := range f.found {
 		where := place(name, parsed.File.Position(int(at)-parsed.File.Base()), nil)

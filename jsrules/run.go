@@ -64,6 +64,10 @@ type turn struct {
 	partial []*object
 	// missing is about the first property that the rule read and nothing supplies, or nil.
 	missing *missingError
+	// refused is about the first call of an Action that fails the exchange, or nil. said is what
+	// the Action has said.
+	refused *callError
+	said    action
 	// addon and aws are context.addonConfiguration and its property aws as the rule got them. They
 	// are nil if the rule has not read them.
 	addon  *goja.Object
@@ -127,7 +131,11 @@ func (c *rule) run(
 // take returns the run that earlier rules of the exchange have left, or a new one.
 func (c *rule) take(ctx context.Context, s *shared) *run {
 	r := s.kept
-	s.kept = nil
+	if c.action {
+		r = nil // an Action never had the global of rules: it stays for the next rule
+	} else {
+		s.kept = nil
+	}
 	if r == nil {
 		r = &run{rt: goja.New()}
 	} else {
@@ -159,12 +167,18 @@ func (r *run) outcome(rc *delegation.RuleContext) (*changes, error) {
 	if r.missing != nil {
 		return nil, r.missing
 	}
+	if r.refused != nil {
+		return nil, r.refused
+	}
 	return changes, err
 }
 
 func (r *run) callAndCollect(rc *delegation.RuleContext) (changes *changes, err error) {
 	if err := r.try(r.callRule); err != nil {
 		return nil, err
+	}
+	if r.action {
+		return r.collectAction(rc), r.settleAction()
 	}
 	if err := r.settle(); err != nil {
 		return nil, err
@@ -203,11 +217,8 @@ func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.R
 // callRule calls the rule and then its timers, until the rule has called callback or has nothing
 // left to do. goja settles promises whenever no function is running.
 func (r *run) callRule() {
-	value := r.must(r.rt.RunProgram(r.program))
-	function, _ := goja.AssertFunction(value)
-	callback := r.rt.ToValue(r.reply.callback)
-	result := r.must(function(goja.Undefined(), r.user.js, r.context.js, callback))
-	for r.reply.calls == 0 && !rejected(result) {
+	result := r.callFunction()
+	for r.unfinished(result) {
 		next := r.timers.next()
 		if next == nil {
 			break
@@ -222,6 +233,25 @@ func (r *run) callRule() {
 	if rejected(result) {
 		panic(&thrownValue{result.Export().(*goja.Promise).Result()})
 	}
+}
+
+// callFunction calls the rule, or the function of an Action.
+func (r *run) callFunction() (result goja.Value) {
+	if r.action {
+		return r.callAction()
+	}
+	value := r.must(r.rt.RunProgram(r.program))
+	function, _ := goja.AssertFunction(value)
+	callback := r.rt.ToValue(r.reply.callback)
+	return r.must(function(goja.Undefined(), r.user.js, r.context.js, callback))
+}
+
+// unfinished reports whether a timer can still change what comes of the rule.
+func (r *run) unfinished(result goja.Value) bool {
+	if r.action {
+		return pending(result)
+	}
+	return r.reply.calls == 0 && !rejected(result)
 }
 
 // rejected reports whether a rule's result is a promise that was rejected.
@@ -247,7 +277,7 @@ func (r *run) try(call func()) (err error) {
 		switch thrown := recover().(type) {
 		case nil:
 		case *goja.Exception, *goja.InterruptedError, *goja.StackOverflowError, *valueError,
-			*missingError, *thrownValue:
+			*missingError, *callError, *thrownValue:
 			err = thrown.(error)
 		default: // a mistake in goja, or here
 			err = fmt.Errorf("the rule cannot be run: %s", short(fmt.Sprint(thrown)))
@@ -271,15 +301,20 @@ func (r *run) fail(err error) error {
 	var overflow *goja.StackOverflowError
 	var thrown *thrownValue
 	var lacking *missingError
+	var refused *callError
 	switch {
 	case r.ctx != nil && r.ctx.Err() != nil && errors.Is(err, context.Cause(r.ctx)):
 		return err
+	case errors.Is(err, errDenied):
+		return delegation.Deny(*r.said.denied)
 	case errors.As(err, &lacking):
 		r.locate(failure, lacking.where)
+	case errors.As(err, &refused):
+		r.locate(failure, refused.where)
 	case errors.As(err, &overflow):
 		failure.Err = ErrDepth
 	case errors.As(err, &thrown):
-		return r.failure(thrown.value, nil)
+		return r.located(r.failure(thrown.value, nil), thrown.value)
 	case errors.As(err, &exception):
 		return r.failure(exception.Value(), exception.Stack())
 	}

@@ -24,6 +24,18 @@ type samlState struct {
 	began delegation.AWS
 }
 
+// clone returns a copy to change.
+func (c *samlConfiguration) clone() *samlConfiguration {
+	made := &samlConfiguration{mappings: map[string]string{}}
+	if c == nil {
+		return made
+	}
+	*made = *c
+	made.mappings = map[string]string{}
+	maps.Copy(made.mappings, c.mappings)
+	return made
+}
+
 // begin notes what was decided before the first rule.
 func (s *samlState) begin(aws *delegation.AWS) {
 	s.began = *aws
@@ -39,11 +51,7 @@ func (s *samlState) merged() *samlConfiguration {
 	if s.ofRules == nil {
 		return s.ofActions
 	}
-	both := *s.ofRules
-	both.mappings = maps.Clone(s.ofRules.mappings)
-	if both.mappings == nil {
-		both.mappings = map[string]string{}
-	}
+	both := s.ofRules.clone()
 	maps.Copy(both.mappings, s.ofActions.mappings)
 	if s.ofActions.audience != "" {
 		both.audience = s.ofActions.audience
@@ -54,7 +62,7 @@ func (s *samlState) merged() *samlConfiguration {
 	if s.ofActions.probes != nil {
 		both.probes = s.ofActions.probes
 	}
-	return &both
+	return both
 }
 
 // noteSAML keeps what a rule has said until the last rule has run.
@@ -180,9 +188,7 @@ func (s *samlSession) own(attribute, property string) string {
 		return property
 	}
 	name := literal(attribute)
-	if value, has := s.user.Properties[property]; has {
-		s.user.Set(name, value)
-	}
+	s.user.Set(name, s.user.Properties[property])
 	return name
 }
 

@@ -37,6 +37,9 @@ type vector struct {
 	User map[string]any // some properties; null: absent
 	Log  []string       // what is said to console
 	SAML string         // Options.SAMLConfiguration
+	// it is an Action, with these secrets
+	Action  bool
+	Secrets map[string]string
 	// what an exchange comes to in the end, if rules pass; nil: not asked
 	Decided *decided
 }
@@ -111,13 +114,18 @@ func TestVectors(t *testing.T) {
 				Globals:           v.Globals,
 				Modules:           v.modules(),
 				SAMLConfiguration: v.SAML,
+				Secrets:           v.Secrets,
 				Context: func(
 					context.Context, *delegation.User, *delegation.RuleContext,
 				) (map[string]any, error) {
 					return v.Context, nil
 				},
 			}
-			rule, err := jsrules.Compile(name, source, options.WithClock(standing()))
+			compile := jsrules.Compile
+			if v.Action {
+				compile = jsrules.CompileAction
+			}
+			rule, err := compile(name, source, options.WithClock(standing()))
 			if v.Outcome == "invalid" {
 				v.expectError(t, err, name)
 				return

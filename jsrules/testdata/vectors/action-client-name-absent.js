@@ -1,0 +1,27 @@
+/*{
+ "Target": {
+  "Role": "arn:aws:iam::123456789012:role/target",
+  "Principal": "arn:aws:iam::123456789012:saml-provider/auth0-provider",
+  "Region": "eu-central-1"
+ },
+ "Outcome": "passed",
+ "AWS": {
+  "role": "arn:aws:iam::123456789012:role/target",
+  "principal": "arn:aws:iam::123456789012:saml-provider/auth0-provider",
+  "region": "eu-central-1"
+ },
+ "Decided": {
+  "Role": "arn:aws:iam::123456789012:role/target",
+  "Principal": "arn:aws:iam::123456789012:saml-provider/auth0-provider"
+ },
+ "Action": true,
+ "Absent": [
+  "clientName",
+  "organization",
+  "request.geoip",
+  "event.session"
+ ]
+}*/
+exports.onExecutePostLogin = async (event, api) => {
+  if (event.client.name || event.organization || 'geoip' in event.request || event.session) api.access.deny('unexpected');
+};

@@ -1,0 +1,6 @@
+/*{
+ "Action": true,
+ "Outcome": "invalid",
+ "Text": "this is a rule"
+}*/
+function (user, context, callback) { callback(null, user, context); }

@@ -1,0 +1,6 @@
+/*{
+ "Action": true,
+ "Outcome": "invalid",
+ "Text": "exports a function onExecutePostLogin"
+}*/
+exports.onExecutePreUserRegistration = async (event, api) => {};

@@ -1,0 +1,12 @@
+/*{
+ "Action": true,
+ "Outcome": "failed",
+ "Code": "rule_failed",
+ "Text": "gets what is not rsa-sha256",
+ "At": "10:43"
+}*/
+exports.onExecutePostLogin = async (event, api) => {
+  try {
+    api.samlResponse.setSignatureAlgorithm('rsa-sha1');
+  } catch (e) {}
+};
