@@ -25,6 +25,7 @@ type rule struct {
 	uses    vocabulary
 	globals []string // the names of [globalNames] that it mentions
 	given   []string // the names of [Options.Globals] that it mentions
+	web     []string // the names of [webGlobals] that it mentions
 	options *Options
 	action  bool // it is an Action
 	// literals are its regular expressions, by [patternKey].
@@ -64,6 +65,7 @@ func (r *rule) compile(source string, parsed *ast.Program) error {
 		}
 	}
 	r.given = givenMentioned(r.options.Globals, &r.uses)
+	r.web = webMentioned(r.options, &r.uses)
 	if r.uses.bigInt > 0 {
 		at := parsed.File.Position(int(r.uses.bigInt) - parsed.File.Base())
 		return place(r.name, at, errors.New("BigInt is not supported"))
@@ -181,6 +183,7 @@ type vocabulary struct {
 	callback  string          // the third parameter's name
 	parameter *ast.Binding    // the third parameter
 	names     map[string]bool // identifiers and strings
+	variables map[string]bool // identifiers that are no names of properties
 	// computed says that the source reads properties by names made at run time.
 	computed bool
 	// dynamic says that the source calls functions by such names, and so may call any function.
@@ -197,9 +200,13 @@ type vocabulary struct {
 	patterns []*ast.RegExpLiteral
 }
 
+func newVocabulary() vocabulary {
+	return vocabulary{names: map[string]bool{}, variables: map[string]bool{}}
+}
+
 // vocabularyOf returns the vocabulary of a rule.
 func vocabularyOf(parsed *ast.Program) vocabulary {
-	v := vocabulary{names: map[string]bool{}}
+	v := newVocabulary()
 	v.read(reflect.ValueOf(parsed.Body))
 	v.dynamic = v.dynamic || v.computed && v.mentions("call", "apply", "bind")
 	return v
@@ -227,6 +234,7 @@ func (v *vocabulary) read(node reflect.Value) {
 		v.read(node.Elem())
 	case reflect.Pointer:
 		if !node.IsNil() {
+			v.noteVariable(node.Interface())
 			v.note(node.Interface())
 			v.read(node.Elem())
 		}
@@ -242,6 +250,17 @@ func (v *vocabulary) read(node reflect.Value) {
 		for i := range node.NumField() {
 			v.read(node.Field(i))
 		}
+	}
+}
+
+// noteVariable notes an identifier that stands for a variable. The parser has other nodes for the
+// names of properties.
+func (v *vocabulary) noteVariable(node any) {
+	switch n := node.(type) {
+	case *ast.Identifier:
+		v.variables[n.Name.String()] = true
+	case *ast.PropertyShort:
+		v.variables[n.Name.Name.String()] = true
 	}
 }
 

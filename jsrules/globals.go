@@ -55,6 +55,9 @@ func (r *run) installGlobals() {
 	for _, name := range r.globals {
 		r.installGlobal(name)
 	}
+	for _, name := range r.web {
+		r.installLater(name, func() goja.Value { return r.webExport(webGlobals[name]) })
+	}
 	r.installGiven()
 	if r.uses.busy {
 		r.rt.SetPromiseRejectionTracker(r.trackRejection)

@@ -29,8 +29,8 @@
 //     JSON by size and depth. Regular expressions are limited by size, time and the number of
 //     places to backtrack to.
 //
-// BigInt, eval and Function are not available. Rules have no network, no files and no process,
-// except for what the operator gives them in Options.Modules.
+// BigInt, eval and Function are not available. Rules have no files and no process, and call no host
+// but those of Options.HTTP, except for what the operator gives them in Options.Modules.
 //
 // What is not guarded:
 //
@@ -51,8 +51,8 @@
 //
 // A rule is compiled once. Each run has a JavaScript runtime of its own, so nothing passes from one
 // user to the next except what the rule puts into global. If a rule leaves functions in global, the
-// next rules of the exchange run in the same runtime. A run stays on the caller's goroutine and
-// starts none that outlives it.
+// next rules of the exchange run in the same runtime. JavaScript runs on the caller's goroutine
+// only. Each call over HTTP has a goroutine of its own, which ends before the run does.
 //
 // user and context are converted only where the rule reads or writes them. Everything else stays as
 // it is, to the last digit of a number. What the rule leaves comes back as JSON would carry it:
@@ -61,6 +61,22 @@
 // Timers do not wait. When only timers are left to do, the earliest one is due at once: Date moves
 // forward by its delay, and the delay counts against the time limit. The run is over when callback
 // was called and every promise that can be settled is settled. Timers that remain then do not run.
+//
+// # Calls over HTTP
+//
+// The calls of a rule run at the same time. Their results come to the rule one after the other, in
+// the order in which they arrive, whenever none of its functions is running. A result that has
+// arrived comes before a timer that is due.
+//
+// While a call is under way, time is real and timers do wait: the run sleeps until the call has its
+// result or the earliest timer is due. So setTimeout as the limit of a call means what it says, in
+// Promise.race, too. Date moves with the real time and with what timers have skipped before. When
+// no call is under way, timers do not wait.
+//
+// When callback has been called, calls that are still under way have at most one second, within the
+// time of the rule, to end. So a rule can report to a service without waiting for the answer. Their
+// results go nowhere, and those that do not end are cancelled. When the time of the rule or the
+// exchange ends, all calls are cancelled at once.
 package jsrules
 
 import (
@@ -89,7 +105,8 @@ type Options struct {
 	// Domain is auth0.domain, such as tenant.auth0.com. Its first label is context.tenant.
 	Domain string
 	// Modules are what require finds, by name, in addition to buffer, crypto, querystring and util,
-	// and to lodash, moment, moment-timezone, async and bluebird, which they can replace.
+	// and to lodash, moment, moment-timezone, async, bluebird and the modules of [HTTP], which they
+	// can replace.
 	Modules map[string]Module
 
 	// Globals are further globals of rules and modules, by name. Values are what JSON can carry,
@@ -98,6 +115,10 @@ type Options struct {
 	// returns an error for a name that is a word of JavaScript, or a global that rules have already:
 	// it would change what a rule was written for.
 	Globals map[string]any
+
+	// HTTP permits rules to call the hosts that it lists. Nil permits none, and the modules and
+	// globals for HTTP do not exist.
+	HTTP *HTTP
 
 	// Context supplies properties of context that an ID token does not hold, such as clientName,
 	// clientMetadata, stats or organization. RuleContext.Target names the target. Each property
@@ -152,6 +173,8 @@ type Options struct {
 	// clock measures the limits. It is time.Now, except in tests, whose outcome must not depend on
 	// the speed of the machine.
 	clock func() time.Time
+	// web is made from HTTP. It is nil without.
+	web *webAccess
 }
 
 // Limits that are not options. Real rules stay far below them.
@@ -211,6 +234,11 @@ func (o *Options) complete() error {
 	o.Secrets = maps.Clone(o.Secrets)
 	o.Modules = maps.Clone(o.Modules)
 	o.Absent = slices.Clone(o.Absent)
+	web, err := o.HTTP.webAccess()
+	if err != nil {
+		return fmt.Errorf("HTTP: %w", err)
+	}
+	o.web = web
 	for name, module := range o.Modules {
 		compiled, err := module.compile(name)
 		if err != nil {

@@ -152,17 +152,23 @@ func (o *Options) hasGlobal(name string) bool {
 	if _, given := o.Globals[name]; given || slices.Contains(globalNames, name) {
 		return true
 	}
+	if _, web := webGlobals[name]; web {
+		return o.web != nil
+	}
 	return ofLanguage(name) && !madeOfText[name]
 }
 
 // globalRemedy is what to do about a global that may not be there.
 func (f *finder) globalRemedy(name string) string {
 	_, inBlock := f.uses.Blocks[name]
+	_, web := webGlobals[name]
 	switch {
 	case f.options.hasGlobal(name):
 		return ""
 	case inBlock:
 		return "declare the function at the beginning of the rule's body, not in a block"
+	case web:
+		return "list the hosts that rules may call in Options.HTTP.Allow"
 	case madeOfText[name] || slices.Contains(deleted, name):
 		return "write the rule without it"
 	}
@@ -184,9 +190,9 @@ func (f *finder) lookAtModule(u *scope.Use) {
 		return
 	}
 	remedy := ""
-	_, available := f.options.moduleName(name)
+	base, available := f.options.moduleName(name)
 	if !available {
-		remedy = "register it in Options.Modules"
+		remedy = moduleRemedy(base)
 	}
 	f.add(u.RootAt, NeedModule, name, available, remedy)
 }

@@ -53,7 +53,7 @@ func (m Module) compile(name string) (Module, error) {
 	if err != nil {
 		return m, err
 	}
-	uses := vocabulary{names: map[string]bool{}}
+	uses := newVocabulary()
 	uses.read(reflect.ValueOf(parsed.Body))
 	m.mentions = uses.names
 	m.literals, err = compileLiterals(name, parsed, uses.patterns)
@@ -79,7 +79,16 @@ func (o *Options) moduleName(name string) (known string, found bool) {
 	if asked, ok := bundledAs(name); ok && !o.replaces(asked.bundle) {
 		return name, true
 	}
-	return base, builtins[base]
+	_, web := webModules[base]
+	return base, builtins[base] || web && o.web != nil
+}
+
+// moduleRemedy is what to do about a module that is not available.
+func moduleRemedy(name string) string {
+	if _, web := webModules[name]; web {
+		return "list the hosts that rules may call in Options.HTTP.Allow"
+	}
+	return "register it in Options.Modules"
 }
 
 // require implements the global function of that name.
@@ -88,6 +97,9 @@ func (r *run) require(call goja.FunctionCall) goja.Value {
 	if module, ok := r.options.Modules[name]; ok {
 		return r.load(name, module)
 	}
+	if module, ok := webModules[name]; ok && found {
+		return r.webExport(module)
+	}
 	if asked, ok := bundledAs(name); ok && found {
 		if value, err := r.requireBundled(asked); err == nil {
 			return value
@@ -95,9 +107,9 @@ func (r *run) require(call goja.FunctionCall) goja.Value {
 	} else if found {
 		return r.builtin(name)
 	}
-	const notFound = "Cannot find module '%s': it is not available here: " +
-		"register it in Options.Modules"
-	missing := r.newError("Error", fmt.Sprintf(notFound, short(name)))
+	const notFound = "Cannot find module '%s': it is not available here: %s"
+	text := fmt.Sprintf(notFound, short(name), moduleRemedy(name))
+	missing := r.newError("Error", text)
 	_ = missing.Set("code", "MODULE_NOT_FOUND")
 	panic(missing)
 }

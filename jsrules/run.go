@@ -25,6 +25,9 @@ type run struct {
 	// denial is the class UnauthorizedError. It is nil until a rule uses it.
 	denial  *goja.Object
 	modules map[string]goja.Value
+	// webFiles are the files of web that have been run, by name, and natives is what they need in Go.
+	webFiles map[string]*goja.Object
+	natives  *goja.Object
 	// ofObjects is Object.prototype, or nil if nothing has asked for it, see objectPrototype.
 	ofObjects *goja.Object
 	// nested counts the guarded built-in functions that are under way.
@@ -74,6 +77,8 @@ type turn struct {
 	aws    *goja.Object
 	reply  reply
 	timers timers
+	// calls are nil until the rule calls a host.
+	calls *calls
 	// rejected is the reason of a rejected promise that nothing handles.
 	rejected goja.Value
 }
@@ -99,6 +104,7 @@ func (c *rule) run(
 		return r.fail(err)
 	}
 	r.watch.start(r.uses.busy)
+	defer r.endCalls()
 	defer r.watch.stop()
 	changes, err := r.outcome(rc)
 	if err != nil {
@@ -205,7 +211,7 @@ func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.R
 	r.strategy = user.Text("identities.0.provider")
 	r.user = r.userObject(user)
 	r.context = r.contextObject(rc)
-	if !r.uses.busy && len(r.globals) == 0 && len(r.given) == 0 {
+	if !r.uses.busy && len(r.globals) == 0 && len(r.given) == 0 && len(r.web) == 0 {
 		return nil
 	}
 	return r.try(func() {
@@ -214,21 +220,12 @@ func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.R
 	})
 }
 
-// callRule calls the rule and then its timers, until the rule has called callback or has nothing
-// left to do. goja settles promises whenever no function is running.
+// callRule calls the rule, and then its timers and what waits for its calls over HTTP, until the
+// rule has called callback or has nothing left to do. goja settles promises whenever no function is
+// running.
 func (r *run) callRule() {
 	result := r.callFunction()
-	for r.unfinished(result) {
-		next := r.timers.next()
-		if next == nil {
-			break
-		}
-		r.skipped = max(r.skipped, next.at)
-		if r.spent() > r.limit {
-			r.interrupt(ErrTimeout)
-			break
-		}
-		r.must(next.call(goja.Undefined(), next.arguments...))
+	for r.unfinished(result) && r.step() {
 	}
 	if rejected(result) {
 		panic(&thrownValue{result.Export().(*goja.Promise).Result()})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/jsrules/internal/webclient"
 )
 
 // Set is the state that rules share, see [Options].Set. The zero value is ready. It must not be
@@ -38,6 +39,8 @@ type shared struct {
 	kept *run
 	// ran are the rules that have permitted the exchange.
 	ran []*rule
+	// web is what all rules may send and read over HTTP. It is nil until one calls a host.
+	web *webclient.Budget
 	// spent is the time that all rules have taken.
 	spent time.Duration
 }

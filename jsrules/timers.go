@@ -8,7 +8,8 @@ import (
 )
 
 // timers are the timers that a rule has set. They do not wait: when nothing else is left to do, the
-// earliest one is due, and the clock moves to its time.
+// earliest one is due, and the clock moves to its time. While a call over HTTP is under way they do
+// wait, see [run.step].
 type timers struct {
 	list []*timer // by time, and for the same time in the order of setting
 	last int64    // the last id
@@ -16,7 +17,8 @@ type timers struct {
 
 type timer struct {
 	id int64
-	// at is the skipped time at which the timer is due. Time that the rule takes does not count.
+	// at is the time at which the timer is due, see [run.elapsed]. Time that the rule takes does not
+	// count.
 	at time.Duration
 	// every is the interval of a timer that repeats, or 0.
 	every     time.Duration
@@ -39,6 +41,25 @@ func (t *timers) next() *timer {
 	}
 	return first
 }
+
+// skipToTimer calls the earliest timer, and moves the clock to its time. It returns false if there
+// is none, or if the time of the rule ends before.
+func (r *run) skipToTimer() bool {
+	next := r.timers.next()
+	if next == nil {
+		return false
+	}
+	r.skipped += max(0, next.at-r.elapsed())
+	if r.spent() > r.limit {
+		r.interrupt(ErrTimeout)
+		return false
+	}
+	r.fire(next)
+	return true
+}
+
+// fire calls the function of a timer.
+func (r *run) fire(t *timer) { r.must(t.call(goja.Undefined(), t.arguments...)) }
 
 func (t *timers) add(added *timer) {
 	at := slices.IndexFunc(t.list, func(other *timer) bool { return other.at > added.at })
@@ -83,7 +104,7 @@ func (r *run) setTimer(
 	r.timers.last++
 	r.timers.add(&timer{
 		id:    r.timers.last,
-		at:    r.skipped + after,
+		at:    r.elapsed() + after,
 		every: every,
 		call:  function,
 		// call.Arguments is a part of goja's stack, which the next call overwrites.

@@ -27,6 +27,8 @@ type vector struct {
 	Configuration   map[string]string
 	Globals         map[string]any
 	Modules         map[string]string // their sources, by name
+	Allow           []string          // hosts that the rule may call; nil: no HTTP
+	Serves          hosts             // what they answer
 	Outcome         string            // passed, denied, failed, or invalid: it does not compile
 	Code            delegation.Code   // of what failed; empty: any code of a rule that fails
 	Absent          []string          // properties of context that may be missing
@@ -115,6 +117,7 @@ func TestVectors(t *testing.T) {
 				Modules:           v.modules(),
 				SAMLConfiguration: v.SAML,
 				Secrets:           v.Secrets,
+				HTTP:              v.http(),
 				Context: func(
 					context.Context, *delegation.User, *delegation.RuleContext,
 				) (map[string]any, error) {

@@ -25,6 +25,8 @@ type watch struct {
 	skipped time.Duration
 	// reason is why the run was interrupted.
 	reason atomic.Pointer[error]
+	// wake is called when the run is interrupted, or nil.
+	wake atomic.Pointer[context.CancelCauseFunc]
 
 	mu    sync.Mutex
 	timer *time.Timer
@@ -63,6 +65,17 @@ func (w *watch) spent() time.Duration { return w.now().Sub(w.began) + w.skipped 
 func (w *watch) interrupt(reason error) {
 	if w.reason.CompareAndSwap(nil, &reason) {
 		w.runtime.Interrupt(reason)
+		if wake := w.wake.Load(); wake != nil {
+			(*wake)(reason)
+		}
+	}
+}
+
+// onInterrupt has a function called when the run is interrupted, at once if it has been.
+func (w *watch) onInterrupt(wake context.CancelCauseFunc) {
+	w.wake.Store(&wake)
+	if reason := w.stopped(); reason != nil {
+		wake(reason)
 	}
 }
 
