@@ -94,7 +94,7 @@ const (
 //     another partition. A rule that is not ready-made may decide anything, so with one there is
 //     a warning at most.
 //   - rule NAME, a warning, if a ready-made rule is only for targets that do not exist, or has rows
-//     that are never reached.
+//     that are never reached, or if a rule tells what it needs and lacks, see [WithNeeds].
 //   - subjects of URL, a warning, if the subjects of that issuer are known to have slashes, and a
 //     target takes them and does not say whether folders are named after them; see
 //     Target.SubjectAsFolder.

@@ -20,7 +20,7 @@ const slashRemedy = "set Target.NameIDEncoding to escaped or hashed if a policy 
 func (c *Config) checkSubjects(
 	rules knownRules, known *knownTargets,
 ) (results []CheckResult) {
-	ofOthers := func(rule knownRule) bool { return rule.readyMade == nil }
+	ofOthers := func(rule knownRule) bool { return rule.readyMade == nil || rule.foreign }
 	if slices.ContainsFunc(rules.list, ofOthers) {
 		return nil
 	}

@@ -446,7 +446,8 @@ func isSignIn(address string, region Region) bool {
 	return isPath && p.HasSignInHost(u.Host)
 }
 
-// check warns of rules that are never used. Targets that are not known are nil.
+// check warns of rules that are never used, and of what they lack. Targets that are not known are
+// nil.
 func (k knownRules) check(targets Targets) (results []CheckResult) {
 	ids := sync.OnceValue(func() map[string]bool { // few rules are for some targets only
 		ids := map[string]bool{}
@@ -455,25 +456,33 @@ func (k knownRules) check(targets Targets) (results []CheckResult) {
 		}
 		return ids
 	})
+	places := map[string]int{} // in the results, by name
 	for i, rule := range k.list {
 		if rule.readyMade == nil {
 			continue
 		}
-		warnings := rule.warnings(fmt.Sprintf("Rules[%d]: %s", i, rule.name), ids)
-		if len(warnings) > 0 {
-			results = append(results, CheckResult{
-				Name:     "rule " + rule.name,
-				Kind:     CheckRule,
-				Degrades: true,
-				Warnings: asConfigured(warnings),
-			})
+		warnings := asConfigured(rule.warnings(fmt.Sprintf("Rules[%d]: %s", i, rule.name), ids))
+		if len(warnings) == 0 {
+			continue
 		}
+		name := "rule " + rule.name
+		if at, has := places[name]; has { // the rules of a folder may have one name
+			results[at].Warnings = append(results[at].Warnings, warnings...)
+			continue
+		}
+		places[name] = len(results)
+		results = append(results, CheckResult{
+			Name:     name,
+			Kind:     CheckRule,
+			Degrades: true,
+			Warnings: warnings,
+		})
 	}
 	return results
 }
 
-// warnings say that the rule at a field, or a row of it, is never used. Without IDs of targets none
-// is known.
+// warnings say that the rule at a field, or a row of it, is never used, and what the rule lacks.
+// Without IDs of targets none is known.
 func (r *readyMade) warnings(at string, ids func() map[string]bool) (warnings []CheckWarning) {
 	exists := func(target string) bool { return ids()[target] }
 	if len(r.onlyFor) > 0 && len(ids()) > 0 && !slices.ContainsFunc(r.onlyFor, exists) {
@@ -494,5 +503,5 @@ func (r *readyMade) warnings(at string, ids func() map[string]bool) (warnings []
 			Field:  fmt.Sprintf("%s: row %d", at, row+1),
 		})
 	}
-	return warnings
+	return append(warnings, r.needWarnings(at)...)
 }

@@ -105,7 +105,8 @@ func (d *Delegator) Explain(
 			"the context is nil, or the Delegator was not made by New")
 	}
 	x := d.begin(target, options)
-	x.rules = slices.Clone(x.rules)
+	rules := x.rules
+	x.rules = slices.Clone(rules)
 	for i, rule := range x.rules {
 		x.rules[i].run = e.watch(rule.run)
 	}
@@ -116,6 +117,7 @@ func (d *Delegator) Explain(
 	if err == nil {
 		err = x.decide(ctx)
 	}
+	e.addNeeds(x, rules)
 	e.describeUser(x, err)
 	if x.decision == nil {
 		return e, err
@@ -126,6 +128,17 @@ func (d *Delegator) Explain(
 		return e, err
 	}
 	return e, e.rehearse(ctx, x)
+}
+
+// addNeeds says what those of the rules lack that did not run.
+func (e *Explanation) addNeeds(x *exchange, rules []namedRule) {
+	if x.target == nil {
+		return
+	}
+	for _, rule := range rules[len(e.Rules):] {
+		texts := lacked(rule.run, x.target.idFor(x.targetName), nil)
+		e.Warnings = append(e.Warnings, texts...)
+	}
 }
 
 // describeUser says who asked for what, and what the rules made of it.
@@ -190,9 +203,11 @@ func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
 	return nil
 }
 
-// watch wraps a rule so that it runs as always, and leaves a RuleStep, also when it panics.
+// watch wraps a rule so that it runs as always, and leaves a RuleStep, also when it panics, and
+// what it lacks.
 func (e *Explanation) watch(rule RuleFunc) RuleFunc {
 	return func(ctx context.Context, user *User, rc *RuleContext) error {
+		e.Warnings = append(e.Warnings, lacked(rule, rc.Target, user)...)
 		before := rc.AWS.clone()
 		properties := jsonvalue.Clone(user.Properties).(map[string]any)
 		defer func() {

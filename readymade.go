@@ -32,6 +32,10 @@ type readyMade struct {
 	// wantsEmail tells whether the rule refuses users without a verified address at a target. Nil:
 	// it does not.
 	wantsEmail func(target string) bool
+	// needs are what the rule needs and lacks, as far as it says.
+	needs []RuleNeed
+	// foreign says that the rule is not of this package, and only tells its needs.
+	foreign bool
 }
 
 // everywhere is the gates of a rule that chooses among people whatever the issuer and the target.
@@ -81,6 +85,7 @@ func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 	r := &readyMade{name: ruleName(rule), onlyFor: targets}
 	if inner != nil {
 		r.hidden = inner.hidden
+		r.needs = limitedTo(targets, inner.needs)
 	}
 	if !inner.leavesAll() {
 		r.changes = func(place int, target string, before []possible) ([]possible, bool) {
@@ -121,6 +126,11 @@ func PerTarget(rules map[string]RuleFunc) RuleFunc {
 		}
 	}
 	r := &readyMade{name: "delegation.PerTarget", onlyFor: slices.Sorted(maps.Keys(byTarget))}
+	for _, target := range r.onlyFor {
+		if inner := byTarget[target].inner; inner != nil && len(inner.needs) > 0 {
+			r.needs = append(r.needs, limitedTo([]string{target}, inner.needs)...)
+		}
+	}
 	r.changes = func(place int, target string, before []possible) ([]possible, bool) {
 		one, has := byTarget[target]
 		if !has {
@@ -166,6 +176,7 @@ func Named(name string, rule RuleFunc) RuleFunc {
 		r.wantsEmail = inner.wantsEmail
 		r.hidden = inner.hidden
 		r.onlyFor = inner.onlyFor
+		r.needs = inner.needs
 	}
 	if !inner.leavesAll() {
 		r.changes = func(place int, target string, before []possible) ([]possible, bool) {

@@ -52,6 +52,8 @@ const (
 	WarningRowHidden WarningCode = "row_hidden"
 	// A rule is limited to targets that do not exist.
 	WarningRuleUnused WarningCode = "rule_unused"
+	// A rule needs something that is not there, see [WithNeeds].
+	WarningRuleNeeds WarningCode = "rule_needs"
 )
 
 // Warnings about signing keys.

@@ -2,11 +2,14 @@ package jsrules
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/file"
+	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/jsrules/internal/scope"
 )
 
@@ -223,3 +226,53 @@ func (f *finder) configuration(step scope.Step) {
 	}
 	f.add(step.At, NeedConfiguration, step.Name, false, "set it in Options.Configuration")
 }
+
+// lacks are the needs that are not available, as [delegation.New] is told.
+func (r *rule) lacks() (list []delegation.RuleNeed) {
+	for _, n := range r.needs {
+		if n.Available || n.isIdle() {
+			continue
+		}
+		need := delegation.RuleNeed{
+			Text:   (&Error{r.name, n.Line, n.Column, errors.New(n.missing())}).Error(),
+			Remedy: n.Remedy,
+		}
+		if n.Kind == NeedUser {
+			need.UserPath = n.userPath()
+		}
+		list = append(list, need)
+	}
+	return list
+}
+
+// isIdle reports whether a need is an effect that does nothing here, and changes no decision.
+func (n *Need) isIdle() bool {
+	return n.Kind == NeedEffect && n.Name != redirect.name && n.Name != multifactor.name
+}
+
+// missing says that a need is not available.
+func (n *Need) missing() string {
+	switch n.Kind {
+	case NeedGlobal:
+		return n.Name + " is not available here"
+	case NeedModule:
+		if n.Name == "" {
+			return "a module whose name is made at run time is required"
+		}
+		return fmt.Sprintf("the module %q is not available here", n.Name)
+	case NeedAuth0:
+		return "auth0." + n.Name + " is not available here"
+	case NeedContext:
+		return "context." + n.Name + " is read, and nothing supplies it"
+	case NeedConfiguration:
+		return "configuration." + n.Name + " is read, and has no value"
+	case NeedUser:
+		return "user." + n.Name + " is read, and the user does not have it"
+	case NeedSAMLConfiguration:
+		return n.Name + " is set, and has no effect here"
+	}
+	return "context." + n.Name + " is set, and fails the exchange"
+}
+
+// userPath is the path of a property of the user.
+func (n *Need) userPath() string { return strings.Replace(n.Name, ".", ".0.", 1) }

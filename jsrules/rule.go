@@ -22,13 +22,14 @@ func (r *Rule) Name() string {
 	return r.rule.name
 }
 
-// Func is the rule for [delegation.Config].Rules. For a Rule that was not made by [Parse] it is
-// nil, which [delegation.New] refuses.
+// Func is the rule for [delegation.Config].Rules. It tells [delegation.New] what the rule needs and
+// lacks, see [delegation.WithNeeds], except for effects that are of no use here and do no harm. For
+// a Rule that was not made by [Parse] it is nil, which [delegation.New] refuses.
 func (r *Rule) Func() delegation.RuleFunc {
 	if r == nil || r.rule == nil {
 		return nil
 	}
-	return r.rule.run
+	return delegation.WithNeeds(r.rule.name, r.rule.run, r.rule.lacks()...)
 }
 
 // Needs lists what the rule takes from outside, in the order of the first places in its source.

@@ -232,6 +232,23 @@ func brokenRows() []brokenRow {
 			mends:  changes("  - allow_connections: []\n", ""),
 		},
 		{
+			of: "a rule in JavaScript that needs a value of the configuration",
+			breaks: func(s *brokenScene) {
+				s.mkdir("rules")
+				s.write("rules/role.js", "function (user, context, callback) {\n"+
+					"  context.addonConfiguration.aws.role = configuration.AWS_ROLE;\n"+
+					"  callback(null, user, context);\n}\n")
+				s.replace(rulesEnd, rulesEnd+"  - javascript: {folder: rules}\n")
+			},
+			state: isWarned, code: "rule_needs", at: ":15: rules[1].javascript",
+			text: `JavaScript rule "role", line 2, column 55: ` +
+				"configuration.AWS_ROLE is read, and has no value",
+			remedy: "set it in javascript.configuration",
+			mends: changes("{folder: rules}",
+				"{folder: rules, configuration: {AWS_ROLE: "+
+					"'arn:aws:iam::123456789012:role/photo-user'}}"),
+		},
+		{
 			of:     "a rule for a target that does not exist",
 			breaks: changes(rulesEnd, rulesEnd+"    targets: [foto-app]\n"),
 			state:  isRefused, code: "config_invalid", at: ":15: rules[0].targets",

@@ -98,6 +98,14 @@ func (s *brokenScene) write(name, text string) {
 	}
 }
 
+// mkdir makes a folder.
+func (s *brokenScene) mkdir(name string) {
+	s.t.Helper()
+	if err := os.Mkdir(filepath.Join(s.folder, name), 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // mode changes the mode of a file.
 func (s *brokenScene) mode(name string, mode os.FileMode) {
 	s.t.Helper()

@@ -351,7 +351,7 @@ func TestByKeys(t *testing.T) {
 	for text, want := range map[string]string{
 		"publish IdentityProvider.Metadata": "publish the output of delegation metadata",
 		"Cannot find module 'x': register it in Options.Modules": "Cannot find module 'x': " +
-			"only a program in Go can add modules, with jsrules",
+			"give its source in javascript.modules",
 	} {
 		if got := config.ByKeys(text); got != want {
 			t.Errorf("got %q, want %q", got, want)
