@@ -269,7 +269,7 @@ func (n *Need) missing() string {
 	case NeedUser:
 		return "user." + n.Name + " is read, and the user does not have it"
 	case NeedSAMLConfiguration:
-		return n.Name + " is set, and has no effect here"
+		return n.Name + " is set, which belongs to the SAML add-on"
 	}
 	return "context." + n.Name + " is set, and fails the exchange"
 }
