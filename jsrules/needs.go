@@ -269,7 +269,11 @@ func (n *Need) missing() string {
 	case NeedUser:
 		return "user." + n.Name + " is read, and the user does not have it"
 	case NeedSAMLConfiguration:
-		return n.Name + " is set, which belongs to the SAML add-on"
+		name := n.Name
+		if !strings.HasPrefix(name, "user.") {
+			name = "context." + name
+		}
+		return name + " is set, which belongs to the SAML add-on"
 	}
 	return "context." + n.Name + " is set, and fails the exchange"
 }

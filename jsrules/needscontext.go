@@ -186,7 +186,7 @@ func (f *finder) lookAtEffect(u *scope.Use) {
 	at := u.Path[0].At
 	switch name {
 	case "samlConfiguration":
-		f.saml(u, "context."+strings.TrimSuffix(strings.Join(u.Names(), "."), "."))
+		f.saml(u, strings.TrimSuffix(strings.Join(u.Names(), "."), "."))
 	case "idToken", "accessToken", "jwtConfiguration":
 		if !isDefault(u.Value) {
 			f.add(at, NeedEffect, name, false, "no token is issued here: nothing needs to be done")
