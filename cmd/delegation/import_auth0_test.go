@@ -67,8 +67,8 @@ func TestImportAuth0_FiveCommands(t *testing.T) {
 	}
 }
 
-// typed runs a command of the program in a process of its own, which must end well, and returns what
-// it prints.
+// typed runs a command of the program in a process of its own, which must end well, and returns
+// what it prints.
 func typed(t *testing.T, environment []string, line string) string {
 	t.Helper()
 	command := exec.Command(binary(t), strings.Fields(line)[1:]...)

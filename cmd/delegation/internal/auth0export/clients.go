@@ -136,8 +136,8 @@ func checkClients(clients []Client) error {
 			continue
 		}
 		if other, taken := names[c.Name]; taken {
-			wrong = append(wrong, fmt.Errorf("%s: %s has the same name, and neither has a client_id",
-				c.At, other))
+			wrong = append(wrong, fmt.Errorf("%s: %s has the same name, and neither has a "+
+				"client_id", c.At, other))
 		}
 		names[c.Name] = c.At
 	}

@@ -10,7 +10,6 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
@@ -218,7 +217,7 @@ var hostname = sync.OnceValue(func() *regexp.Regexp {
 // checkDomain takes the name of a host, in small letters and without https://.
 func checkDomain(text string) error {
 	if len(text) > 253 || !hostname().MatchString(text) {
-		return fmt.Errorf("%.100q is no domain such as tenant.eu.auth0.com", strings.TrimSpace(text))
+		return fmt.Errorf("%.100q is no domain such as tenant.eu.auth0.com", text)
 	}
 	return nil
 }

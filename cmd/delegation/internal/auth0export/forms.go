@@ -182,7 +182,8 @@ func yamlObject(text []byte) (map[string]any, error) {
 		return nil, errors.New(": is not UTF-8")
 	}
 	for n, line := range bytes.Split(text, []byte("\n")) {
-		if at := bytes.Index(line, []byte("!include ")); at >= 0 && !bytes.Contains(line[:at], []byte("#")) {
+		before, _, includes := bytes.Cut(line, []byte("!include "))
+		if includes && !bytes.Contains(before, []byte("#")) {
 			return nil, fmt.Errorf(":%d: !include is not supported: export the tenant into one "+
 				"file, or as a folder", n+1)
 		}

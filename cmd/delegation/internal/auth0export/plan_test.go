@@ -180,7 +180,8 @@ func everything(t *testing.T, folder string) files {
 	return found
 }
 
-// TestPlan_Lacks: what flags have to say is named, all of it at once, and nothing is written before.
+// TestPlan_Lacks: what flags have to say is named, all of it at once, and nothing is written before
+// they say it.
 func TestPlan_Lacks(t *testing.T) {
 	export := directory().with(files{
 		"clients/Photo.json": `{"name": "Bob's photos", "addons": {"aws": {}}}`,
@@ -218,25 +219,21 @@ func TestPlan_Lacks(t *testing.T) {
 
 // TestPlan_Flags: a flag that fits nothing is refused.
 func TestPlan_Flags(t *testing.T) {
-	for want, change := range map[string]func(*auth0export.Options){
-		`--domain: "https://x.auth0.com/" is no domain`: func(o *auth0export.Options) {
-			o.Domain = "https://x.auth0.com/"
-		},
-		"--region: ":                            func(o *auth0export.Options) { o.Region = "nowhere" },
-		`--disable: the export has no rule "x"`: func(o *auth0export.Options) { o.Disable = []string{"x"} },
-		`--client: "x=" has no client ID`:       func(o *auth0export.Options) { o.Clients = []string{"x="} },
-		`--client: "" has no client ID`:         func(o *auth0export.Options) { o.Clients = []string{""} },
-		`the export calls the client "photo-app" "Photo"`: func(o *auth0export.Options) {
-			o.Clients = []string{"Other=photo-app"}
+	for want, change := range map[string]auth0export.Options{
+		`--domain: "https://x.auth0.com/" is no domain`: {Domain: "https://x.auth0.com/"},
+		"--region: ":                            {Region: "nowhere"},
+		`--disable: the export has no rule "x"`: {Disable: []string{"x"}},
+		`--client: "x=" has no client ID`:       {Clients: []string{"x="}},
+		`--client: "" has no client ID`:         {Clients: []string{""}},
+		`the export calls the client "photo-app" "Photo"`: {
+			Clients: []string{"Other=photo-app"},
 		},
 	} {
 		export, err := auth0export.Read(directory().write(t), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := flags()
-		change(&o)
-		_, err = auth0export.NewPlan(export, o)
+		_, err = auth0export.NewPlan(export, change)
 		expectUsage(t, want, err, want)
 	}
 }
@@ -261,7 +258,8 @@ func TestPlan_Clients(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if len(report.Notes) != 1 || !strings.Contains(report.Notes[0], `"Old" are signed with its client`) {
+	const note = `the ID tokens of "Old" are signed with its client secret (HS256)`
+	if len(report.Notes) != 1 || !strings.HasPrefix(report.Notes[0], note) {
 		t.Errorf("notes: %q", report.Notes)
 	}
 }
@@ -270,7 +268,8 @@ func TestPlan_Clients(t *testing.T) {
 // place. What the import supplies is no need.
 func TestReport_States(t *testing.T) {
 	rule := func(body string) string {
-		return "function (user, context, callback) {\n" + body + "\ncallback(null, user, context); }"
+		return "function (user, context, callback) {\n" + body +
+			"\ncallback(null, user, context); }"
 	}
 	export := files{"tenant.yaml": `
 rules:
@@ -282,8 +281,10 @@ rules:
   - {name: mfa, script: mfa.js, order: 6}
 clients: [{name: Photo, client_id: photo-app, addons: {aws: {}}}]
 `,
-		"ready.js":  rule("if (context.clientName !== 'x' && context.clientMetadata.y) user.a = configuration.GIVEN;"),
-		"needs.js":  rule("if (configuration.B) return unheardOf(user);\nuser.a = configuration.A;"),
+		"ready.js": rule("user.a = context.clientName + context.clientMetadata.y;" +
+			"user.b = configuration.GIVEN;"),
+		"needs.js": rule("if (configuration.B) return unheardOf(user);\n" +
+			"user.a = configuration.A;"),
 		"mfa.js":    rule("context.multifactor = {provider: 'any'};"),
 		"action.js": "exports.onExecutePostLogin = async (event, api) => {}",
 	}.write(t)
@@ -320,7 +321,8 @@ clients: [{name: Photo, client_id: photo-app, addons: {aws: {}}}]
 	}
 	inJSON, err := report.JSON()
 	text := report.Text(term.Unpainted)
-	if err != nil || !strings.HasPrefix(text, summary+"\n1 target, 1 issuer, 2 values to fill in.\n") {
+	const counts = "\n1 target, 1 issuer, 2 values to fill in.\n"
+	if err != nil || !strings.HasPrefix(text, summary+counts) {
 		t.Errorf("%v: %s", err, text)
 	}
 	if strings.Contains(text+string(inJSON), "hush") {

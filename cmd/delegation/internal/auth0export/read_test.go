@@ -118,7 +118,7 @@ func TestRead_Refused(t *testing.T) {
 			"rules/one.json: enabled: is neither true nor false"},
 		"order is text": {rule(`{"order": "1"}`), "rules/one.json: order: is not a number"},
 		"order is huge": {rule(`{"order": 1e999}`), "rules/one.json: order: is no number"},
-		"a stage":       {rule(`{"order": 1, "stage": "login"}`), `stage: "login" is none of Auth0's`},
+		"a stage":       {rule(`{"order": 1, "stage": "login"}`), `"login" is none of Auth0's`},
 		"name is empty": {rule(`{"order": 1, "name": ""}`), "rules/one.json: name: is missing"},
 		"script is empty": {rule(`{"order": 1, "script": ""}`),
 			"rules/one.json: script: is missing"},
@@ -220,7 +220,7 @@ func TestRead_ListRefused(t *testing.T) {
 		`[1]`:             "rules.json[0]: is not an object",
 		`[` + rule + `]]`: "its syntax is wrong",
 		`{"rules": [` + rule + `], "total": 40, "start": 0, "limit": 1}`: "has 1 of 40 rules",
-		`[{"name": "one", "order": 1}]`:                                  "rules.json[0]: script: is missing",
+		`[{"name": "one"}]`: "rules.json[0]: script: is missing",
 	} {
 		_, err := auth0export.Read(
 			filepath.Join(files{"rules.json": text}.write(t), "rules.json"), nil)

@@ -258,7 +258,8 @@ func (r *Report) table(paint term.Painter) string {
 		if rule.Order != nil {
 			order = fmt.Sprint(*rule.Order)
 		}
-		rows = append(rows, []string{order, string(rule.State), term.Escaped(rule.Name), rule.what()})
+		name := term.Escaped(rule.Name)
+		rows = append(rows, []string{order, string(rule.State), name, rule.what()})
 	}
 	text := term.Columns(rows, widestName)
 	for state, colour := range colours {

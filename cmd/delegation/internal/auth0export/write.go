@@ -80,7 +80,8 @@ func tryOut(ctx context.Context, folder string) error {
 }
 
 func wouldNotDo(err error) error {
-	return fmt.Errorf("the files are removed again, because the configuration would not do: %w", err)
+	return fmt.Errorf("the files are removed again, because the configuration would not do: %w",
+		err)
 }
 
 // files are all files, with paths within the folder.
