@@ -73,7 +73,7 @@ type missingError struct {
 
 func (e *missingError) Error() string {
 	path := e.path
-	if !strings.HasPrefix(path, partEvent.path+".") {
+	if !strings.HasPrefix(path, "event.") {
 		path = "context." + path
 	}
 	const unsupplied = "%s is read, and neither the token nor the configuration supplies it"
@@ -98,6 +98,15 @@ const (
 	ofContext                // those in [missing]
 	ofRequest                // those in [missingOfRequest]
 	ofMetadata               // every property
+	// Those of the parts of event.
+	ofEvent
+	ofClient
+	ofClientMetadata
+	ofConnection
+	ofEventRequest
+	ofSecrets
+	ofTenant
+	ofTransaction
 )
 
 // missingPath returns the path of a property that nothing supplies and whose absence is not
@@ -105,6 +114,8 @@ const (
 func (r *run) missingPath(object partly, name string) string {
 	path := ""
 	switch {
+	case object >= ofEvent:
+		return r.missingOfPart(object, name)
 	case object == ofContext && missing[name]:
 		path = name
 	case object == ofRequest && missingOfRequest[name]:

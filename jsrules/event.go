@@ -20,8 +20,8 @@ type part struct {
 }
 
 // The parts of event ("Actions Triggers: post-login - Event Object" of Auth0's documentation).
-var (
-	partEvent = &part{path: "event", of: map[string]string{
+var parts = map[partly]*part{
+	ofEvent: {path: "event", of: map[string]string{
 		"agent":            "",
 		"authentication":   "authentication",
 		"authorization":    "authorization",
@@ -33,19 +33,19 @@ var (
 		"security_context": "",
 		"session":          "",
 		"stats":            "stats",
-	}}
-	partClient = &part{path: "event.client", of: map[string]string{
+	}},
+	ofClient: {path: "event.client", of: map[string]string{
 		"client_id": "clientID",
 		"name":      "clientName",
-	}}
-	partMetadata   = &part{path: "event.client.metadata", every: true}
-	partConnection = &part{path: "event.connection", of: map[string]string{
+	}},
+	ofClientMetadata: {path: "event.client.metadata", every: true},
+	ofConnection: {path: "event.connection", of: map[string]string{
 		"id":       "connectionID",
 		"metadata": "connectionMetadata",
 		"name":     "connection",
 		"strategy": "connectionStrategy",
-	}}
-	partRequest = &part{path: "event.request", of: map[string]string{
+	}},
+	ofEventRequest: {path: "event.request", of: map[string]string{
 		"asn":        "",
 		"geoip":      "request.geoip",
 		"hostname":   "request.hostname",
@@ -53,10 +53,10 @@ var (
 		"language":   "",
 		"method":     "",
 		"user_agent": "request.userAgent",
-	}}
-	partSecrets     = &part{path: "event.secrets", every: true}
-	partTenant      = &part{path: "event.tenant", of: map[string]string{"id": "tenant"}}
-	partTransaction = &part{path: "event.transaction", of: map[string]string{
+	}},
+	ofSecrets: {path: "event.secrets", every: true},
+	ofTenant:  {path: "event.tenant", of: map[string]string{"id": "tenant"}},
+	ofTransaction: {path: "event.transaction", of: map[string]string{
 		"acr_values":                      "",
 		"correlation_id":                  "",
 		"id":                              "",
@@ -74,13 +74,13 @@ var (
 		"response_type":                   "",
 		"state":                           "",
 		"ui_locales":                      "",
-	}}
-	parts = []*part{partEvent, partClient, partConnection, partRequest, partTenant, partTransaction}
-)
+	}},
+}
 
 // missingOfPart returns the path of a property that nothing supplies and whose absence is not
 // permitted. It returns "" for any other property.
-func (r *run) missingOfPart(p *part, name string) string {
+func (r *run) missingOfPart(object partly, name string) string {
+	p := parts[object]
 	inContext, documented := p.of[name]
 	if !documented && (!p.every || ofEveryObject(name)) {
 		return ""
@@ -88,7 +88,7 @@ func (r *run) missingOfPart(p *part, name string) string {
 	path := p.path + "." + name
 	absent := r.options.Absent
 	if inContext != "" && slices.Contains(absent, inContext) || slices.Contains(absent, path) ||
-		p == partMetadata && slices.Contains(absent, "clientMetadata") {
+		object == ofClientMetadata && slices.Contains(absent, "clientMetadata") {
 		return ""
 	}
 	return path
@@ -109,13 +109,13 @@ func missableOfEvent() (names []string) {
 
 // eventObject makes event.
 func (r *run) eventObject() goja.Value {
-	return r.partOf(partEvent, &eventLayer{r}).js
+	return r.partOf(ofEvent, &eventLayer{r}).js
 }
 
 // partOf makes an object that is known in part only.
-func (r *run) partOf(p *part, layers ...layer) *object {
+func (r *run) partOf(which partly, layers ...layer) *object {
 	made := r.object(layers...)
-	made.part = p
+	made.missing = which
 	r.partial = append(r.partial, made)
 	return made
 }
@@ -130,7 +130,7 @@ var always = []string{
 
 func (e *eventLayer) names() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for _, name := range append(slices.Clone(always), sortedKeys(partEvent.of)...) {
+		for _, name := range append(slices.Clone(always), sortedKeys(parts[ofEvent].of)...) {
 			if _, known := e.lookup(name); known && !yield(name) {
 				return
 			}
@@ -145,19 +145,19 @@ func (e *eventLayer) lookup(name string) (any, bool) {
 		return later(func() goja.Value { return r.user.js }), true
 	case "secrets":
 		return later(func() goja.Value {
-			return r.partOf(partSecrets, textLayer(r.options.Secrets)).js
+			return r.partOf(ofSecrets, textLayer(r.options.Secrets)).js
 		}), true
 	case "client":
 		return later(e.client), true
 	case "connection":
 		return later(func() goja.Value {
-			return r.partOf(partConnection, e.renamed(partConnection)).js
+			return r.partOf(ofConnection, e.renamed(ofConnection)).js
 		}), true
 	case "request":
 		return later(e.request), true
 	case "tenant":
 		return later(func() goja.Value {
-			return r.partOf(partTenant, e.renamed(partTenant)).js
+			return r.partOf(ofTenant, e.renamed(ofTenant)).js
 		}), true
 	case "transaction":
 		return later(e.transaction), true
@@ -166,16 +166,16 @@ func (e *eventLayer) lookup(name string) (any, bool) {
 	case "authentication":
 		return e.authentication()
 	}
-	if _, documented := partEvent.of[name]; !documented {
+	if _, documented := parts[ofEvent].of[name]; !documented {
 		return nil, false
 	}
 	return r.context.original(name)
 }
 
 // renamed returns the known properties of a part, which context has under other names.
-func (e *eventLayer) renamed(p *part) properties {
+func (e *eventLayer) renamed(which partly) properties {
 	known := properties{}
-	for name, inContext := range p.of {
+	for name, inContext := range parts[which].of {
 		if value, ok := e.run.context.original(inContext); ok {
 			known[name] = value
 		}
@@ -185,16 +185,16 @@ func (e *eventLayer) renamed(p *part) properties {
 
 func (e *eventLayer) client() goja.Value {
 	r := e.run
-	known := e.renamed(partClient)
+	known := e.renamed(ofClient)
 	known["metadata"] = later(func() goja.Value {
 		value, _ := r.context.original("clientMetadata")
 		if r.shared.whole["clientMetadata"] {
 			return r.in(value, "event.client.metadata", 0)
 		}
 		object, _ := value.(map[string]any)
-		return r.partOf(partMetadata, properties(object)).js
+		return r.partOf(ofClientMetadata, properties(object)).js
 	})
-	return r.partOf(partClient, known).js
+	return r.partOf(ofClient, known).js
 }
 
 func (e *eventLayer) request() goja.Value {
@@ -208,17 +208,17 @@ func (e *eventLayer) request() goja.Value {
 		delete(known, "userAgent")
 		known["user_agent"] = agent
 	}
-	return e.run.partOf(partRequest, properties(known)).js
+	return e.run.partOf(ofEventRequest, properties(known)).js
 }
 
 func (e *eventLayer) transaction() goja.Value {
-	known := e.renamed(partTransaction)
+	known := e.renamed(ofTransaction)
 	if supplied, ok := e.run.context.original("transaction"); ok {
 		if object, isObject := supplied.(map[string]any); isObject {
 			maps.Copy(known, object)
 		}
 	}
-	return e.run.partOf(partTransaction, known).js
+	return e.run.partOf(ofTransaction, known).js
 }
 
 // stats are those of context, whose loginsCount has another name in Actions.

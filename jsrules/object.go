@@ -25,8 +25,6 @@ type object struct {
 
 	// missing tells which properties may be unknown.
 	missing partly
-	// part is which object of event it is, or nil.
-	part *part
 	// asked counts how often the rule asked whether a missing property exists.
 	asked map[string]int
 }
@@ -88,7 +86,7 @@ func (o *object) find(name string) (any, bool) {
 // lacks returns the path of a property that does not exist and is not known to be absent. For any
 // other property it returns "".
 func (o *object) lacks(name string) string {
-	if o.missing == all && o.part == nil {
+	if o.missing == all {
 		return ""
 	}
 	if _, set := o.values[name]; set {
@@ -96,15 +94,6 @@ func (o *object) lacks(name string) string {
 	}
 	if _, known := o.find(name); known {
 		return ""
-	}
-	return o.missingPath(name)
-}
-
-// missingPath returns the path of a property that nothing supplies and whose absence is not
-// permitted. It returns "" for any other property.
-func (o *object) missingPath(name string) string {
-	if o.part != nil {
-		return o.run.missingOfPart(o.part, name)
 	}
 	return o.run.missingPath(o.missing, name)
 }
@@ -200,7 +189,7 @@ func (o *object) checkAsked() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.asked)) {
 		if o.asked[name] > 0 {
-			o.run.lacks(o.missingPath(name))
+			o.run.lacks(o.run.missingPath(o.missing, name))
 		}
 	}
 }

@@ -70,7 +70,7 @@ type turn struct {
 	// refused is about the first call of an Action that fails the exchange, or nil. said is what
 	// the Action has said.
 	refused *callError
-	said    action
+	said    *action
 	// addon and aws are context.addonConfiguration and its property aws as the rule got them. They
 	// are nil if the rule has not read them.
 	addon  *goja.Object
@@ -149,7 +149,11 @@ func (c *rule) take(ctx context.Context, s *shared) *run {
 		r.rt.ClearInterrupt()
 	}
 	limit := min(c.options.RuleTimeout, c.options.ChainTimeout-s.spent)
-	r.turn = turn{rule: c, shared: s, watch: &watch{
+	var said *action
+	if c.action {
+		said = &action{}
+	}
+	r.turn = turn{said: said, rule: c, shared: s, watch: &watch{
 		ctx:     ctx,
 		runtime: r.rt,
 		now:     c.options.clock,
@@ -197,15 +201,15 @@ func (r *run) callAndCollect(rc *delegation.RuleContext) (changes *changes, err 
 func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 	r.rt.SetMaxCallStackSize(maxDepth)
 	r.rt.SetTimeSource(func() time.Time { return r.options.Now().Add(r.skipped) })
+	if r.shared.saml == nil && r.options.Set.saml.Load() {
+		r.shared.saml = newSAMLState(&rc.AWS)
+	}
 	if r.shared.context == nil {
 		given, err := r.contextGiven(ctx, user, rc)
 		if err != nil {
 			return err
 		}
 		r.shared.context = given
-		if r.options.Set.readsSAML() {
-			r.shared.saml.begin(&rc.AWS)
-		}
 		mergeMetadata(user)
 	}
 	r.strategy = user.Text("identities.0.provider")

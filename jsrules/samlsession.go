@@ -36,15 +36,18 @@ func (c *samlConfiguration) clone() *samlConfiguration {
 	return made
 }
 
-// begin notes what was decided before the first rule.
-func (s *samlState) begin(aws *delegation.AWS) {
-	s.began = *aws
-	s.began.Mappings = maps.Clone(aws.Mappings)
-	s.began.Tags = maps.Clone(aws.Tags)
+func newSAMLState(began *delegation.AWS) *samlState {
+	s := &samlState{began: *began}
+	s.began.Mappings = maps.Clone(began.Mappings)
+	s.began.Tags = maps.Clone(began.Tags)
+	return s
 }
 
 // merged returns what both said. It is nil if neither said anything.
 func (s *samlState) merged() *samlConfiguration {
+	if s == nil {
+		return nil
+	}
 	if s.ofActions == nil {
 		return s.ofRules
 	}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed055b7978/delegation"
@@ -16,7 +17,9 @@ type Set struct {
 	mu     sync.Mutex
 	global map[string]any // JSON-like values, which are never changed in place
 	rules  int            // how many were compiled with it
-	saml   bool           // one of them may say something of the SAML response
+
+	// saml says that one of them may say something of the SAML response.
+	saml atomic.Bool
 }
 
 // shared is the state that the rules of a Set share in one exchange, where they run one after the
@@ -31,8 +34,8 @@ type shared struct {
 	addon map[string]any
 	// detours are those that are set, each with the first rule that set it.
 	detours map[*detour]string
-	// saml is what they have said of the SAML response.
-	saml samlState
+	// saml is what they have said of the SAML response. It is nil if none of them could.
+	saml *samlState
 	// registered says that checkDetours is to be called after the last rule.
 	registered bool
 	// kept is the run in which the next rule runs, because functions were left in global.
@@ -50,14 +53,9 @@ func (s *Set) add(saml bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rules++
-	s.saml = s.saml || saml
-}
-
-// readsSAML reports whether what is said of the SAML response has an effect.
-func (s *Set) readsSAML() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.saml
+	if saml {
+		s.saml.Store(true)
+	}
 }
 
 // size returns the number of compiled rules.
