@@ -60,3 +60,28 @@ func ExampleCompileFolder() {
 	// Output:
 	// 02-second [first second]
 }
+
+// An Action denies, or chooses the role by a SAML attribute.
+func ExampleCompileAction() {
+	action, err := jsrules.CompileAction("photo-role", `
+const prefix = 'arn:aws:iam::123456789012:';
+exports.onExecutePostLogin = async (event, api) => {
+	const groups = event.user.groups || [];
+	if (!groups.includes('photo-editors')) return api.access.deny('You are no editor.');
+	api.samlResponse.setAttribute('https://aws.amazon.com/SAML/Attributes/Role',
+		prefix + 'role/photo-editor,' + prefix + 'saml-provider/auth0-provider');
+};`, jsrules.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, group := range []string{"photo-editors", "staff"} {
+		user := &delegation.User{Properties: map[string]any{"groups": []any{group}}}
+		rc := &delegation.RuleContext{}
+		err := action(context.Background(), user, rc)
+		fmt.Println(err, user.Text(rc.AWS.Mappings[delegation.AttributeRole]))
+	}
+	// Output:
+	// <nil> arn:aws:iam::123456789012:role/photo-editor,arn:aws:iam::123456789012:saml-provider/auth0-provider
+	// denied: You are no editor.
+}
