@@ -44,7 +44,11 @@ func (r *run) settle() error {
 	case r.reply.calls > 1:
 		return ErrCallbackAgain
 	case r.reply.calls == 0 && r.rejected != nil:
-		return fmt.Errorf("%w, and a promise was rejected: %s", ErrCallback, r.describe(r.rejected))
+		text := r.describeFailure(r.rejected)
+		failure := &Error{Rule: r.name}
+		failure.Err = fmt.Errorf("%w, and a promise was rejected: %s", ErrCallback, text)
+		r.locateUnavailable(failure, r.rejected)
+		return failure
 	case r.reply.calls == 0:
 		return ErrCallback
 	case r.reply.err.ToBoolean():
@@ -62,8 +66,9 @@ func (r *run) failure(value goja.Value, stack []goja.StackFrame) error {
 	if object, ok := value.(*goja.Object); ok && r.isDenial(object) {
 		return delegation.Deny(r.text(object, "message"))
 	}
-	failure := &Error{Rule: r.name, Err: errors.New(r.describe(value))}
+	failure := &Error{Rule: r.name, Err: errors.New(r.describeFailure(value))}
 	r.locate(failure, stack)
+	r.locateUnavailable(failure, value)
 	return failure
 }
 

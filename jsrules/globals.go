@@ -84,13 +84,6 @@ func (r *run) configuration() goja.Value {
 	return object
 }
 
-// auth0 is the part of Auth0's management client that needs no network.
-func (r *run) auth0() goja.Value {
-	object := r.rt.NewObject()
-	_ = object.Set("domain", r.options.Domain)
-	return object
-}
-
 // console writes to the logger what the rule writes to console, and nothing else.
 func (r *run) console() goja.Value {
 	object := r.rt.NewObject()

@@ -200,25 +200,32 @@ func (f *finder) lookAtModule(u *scope.Use) {
 	f.add(u.RootAt, NeedModule, name, available, remedy)
 }
 
-// lookAtAuth0 looks at a member of auth0.
+// auth0Remedy is what to do about a member of auth0 that is not there.
+const auth0Remedy = "require a module of Options.Modules with a function of yours instead"
+
+// lookAtAuth0 looks at a member of auth0, or of auth0.users.
 func (f *finder) lookAtAuth0(u *scope.Use) {
 	if len(u.Path) == 0 || u.Kind == scope.Write || u.Kind == scope.Delete {
 		return
 	}
-	names := u.Names()
-	member := names[:min(2, len(names))]
-	if names[0] != "users" {
-		member = names[:1]
+	member := u.Path[0]
+	name := member.Name
+	if name == "users" {
+		if len(u.Path) == 1 {
+			return // an object, whatever its members
+		}
+		member = u.Path[1]
+		name = strings.TrimSuffix("users."+member.Name, ".")
 	}
-	name := strings.TrimSuffix(strings.Join(member, "."), ".")
-	if name == "domain" {
-		f.add(u.Path[0].At, NeedAuth0, name, true, "")
-		return
+	switch {
+	case name == "domain":
+		f.add(member.At, NeedAuth0, name, true, "")
+	case name != "" && !ofEveryObject(member.Name) && !u.Set:
+		f.add(member.At, NeedAuth0, name, false, auth0Remedy)
 	}
-	f.add(u.Path[0].At, NeedAuth0, name, false,
-		"require a module of Options.Modules with a function of yours instead")
 }
 
+// configuration looks at a name of configuration.
 func (f *finder) configuration(step scope.Step) {
 	if _, has := f.options.Configuration[step.Name]; has {
 		f.add(step.At, NeedConfiguration, step.Name, true, "")
@@ -245,9 +252,13 @@ func (r *rule) lacks() (list []delegation.RuleNeed) {
 	return list
 }
 
-// isIdle reports whether a need is an effect that does nothing here, and changes no decision.
+// isIdle reports whether a need is an effect that does nothing here, and fails no exchange.
 func (n *Need) isIdle() bool {
-	return n.Kind == NeedEffect && n.Name != redirect.name && n.Name != multifactor.name
+	switch n.Name {
+	case "idToken", "accessToken", "jwtConfiguration", signUp:
+		return n.Kind == NeedEffect
+	}
+	return false
 }
 
 // missing says that a need is not available.
@@ -274,6 +285,9 @@ func (n *Need) missing() string {
 			name = "context." + name
 		}
 		return name + " is set, which belongs to the SAML add-on"
+	}
+	if strings.HasPrefix(n.Name, "api.") {
+		return n.Name + " is called, and fails the exchange"
 	}
 	return "context." + n.Name + " is set, and fails the exchange"
 }

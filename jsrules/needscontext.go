@@ -34,6 +34,9 @@ var ofIdentity = map[string]bool{
 	"user_id":    true,
 }
 
+// signUp is the effect of what a rule does at a user's first sign-in.
+const signUp = "sign-up"
+
 const (
 	profileRemedy = "load it with Config.Profile, or let the issuer add it to the token"
 	// identityRemedy says what user.identities depends on.
@@ -106,7 +109,7 @@ func (f *finder) lookAtContext(u *scope.Use) {
 		return
 	}
 	if name == "stats" && len(u.Path) > 1 && u.Path[1].Name == "loginsCount" {
-		f.add(at.At, NeedEffect, "sign-up", false,
+		f.add(at.At, NeedEffect, signUp, false,
 			"an exchange is no sign-in, so nobody's first: what the rule does then is not done here")
 	}
 	available, remedy := f.options.supplies(name)

@@ -303,6 +303,9 @@ func (r *run) fail(err error) error {
 	var thrown *thrownValue
 	var lacking *missingError
 	var refused *callError
+	if complete, is := err.(*Error); is {
+		return complete
+	}
 	switch {
 	case r.ctx != nil && r.ctx.Err() != nil && errors.Is(err, context.Cause(r.ctx)):
 		return err
