@@ -3,13 +3,16 @@ package main
 import (
 	"encoding/json"
 	"encoding/pem"
+	"maps"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/oidctest"
@@ -132,4 +135,45 @@ func (w *world) exchangeAsPrinted(t *testing.T, service *served, command string)
 	if !strings.HasPrefix(answer.AssumedRoleUser.Arn, want) {
 		t.Errorf("the session is %s, want %s", answer.AssumedRoleUser.Arn, want)
 	}
+}
+
+// TestImportAuth0_Example: the rules of examples/auth0-rules are what the import writes of the
+// export next to them. The example's own test runs them.
+func TestImportAuth0_Example(t *testing.T) {
+	const example = "../../examples/auth0-rules"
+	out := filepath.Join(t.TempDir(), "out")
+	stdout := newOutput()
+	stderr := newOutput()
+	code := run(t.Context(), []string{"import-auth0", example + "/export", "--out", out},
+		surroundings{
+			stdout: stdout,
+			stderr: stderr,
+			newKey: func(string, int, time.Time, time.Duration) ([]byte, []byte, error) {
+				certificate, key := delegationtest.SigningKeyPEM()
+				return certificate, key, nil
+			},
+		})
+	const summary = "7 rules: 3 run as they are, 3 need something, 1 is disabled.\n"
+	if code != 0 || !strings.HasPrefix(stdout.String(), summary) {
+		t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	want := readFolder(t, filepath.Join(example, "rules"))
+	if got := readFolder(t, filepath.Join(out, "rules")); len(got) < 6 || !maps.Equal(got, want) {
+		t.Errorf("the import writes %q, and the example has %q",
+			slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+	}
+	if off := readFolder(t, filepath.Join(out, "disabled")); len(off) != 1 ||
+		off["07-admin-for-all.js"] == "" {
+		t.Errorf("disabled: %q", off)
+	}
+}
+
+// readFolder is the text of each file of a folder, by name.
+func readFolder(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for _, entry := range must(os.ReadDir(folder)) {
+		texts[entry.Name()] = string(must(os.ReadFile(filepath.Join(folder, entry.Name()))))
+	}
+	return texts
 }

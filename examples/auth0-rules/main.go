@@ -1,6 +1,11 @@
-// Auth0-rules runs a folder of unchanged Auth0 rules in four exchanges.
+// Auth0-rules runs the unchanged rules of an Auth0 export in four exchanges.
 //
 //	go run ./examples/auth0-rules
+//
+// The folder export is what Auth0's Deploy CLI writes. This command has written the folder rules of
+// it, without the rule that is disabled:
+//
+//	delegation import-auth0 examples/auth0-rules/export --out DIR
 //
 // It needs nothing else: delegationtest has an OpenID provider and an STS in memory, both on
 // loopback. The role's trust policy was written for Auth0. It requires SAML:iss, and the group that
