@@ -9,15 +9,16 @@ import (
 	"sync"
 
 	"github.com/dop251/goja"
+	"github.com/seed055b7978/delegation/jsrules/internal/node"
 )
 
 // globalNames are the globals that Auth0 gave to rules.
-var globalNames = []string{
-	"configuration", "auth0", "console", "global", "UnauthorizedError", "Buffer", "require",
+var globalNames = append([]string{
+	"configuration", "auth0", "console", "global", "UnauthorizedError", "require",
 	"setTimeout", "setImmediate", "setInterval", "clearTimeout", "clearImmediate", "clearInterval",
 	"_", "async",
 	"queueMicrotask", "structuredClone", "WeakRef", "FinalizationRegistry",
-}
+}, node.Globals()...)
 
 // globalValue makes the global of one of [globalNames].
 func (r *run) globalValue(name string) goja.Value {
@@ -32,8 +33,6 @@ func (r *run) globalValue(name string) goja.Value {
 		return r.sharedGlobal()
 	case "UnauthorizedError":
 		return r.unauthorizedError()
-	case "Buffer":
-		return r.builtin("buffer").(*goja.Object).Get("Buffer")
 	case "require":
 		return r.rt.ToValue(r.require)
 	case "setTimeout":
@@ -44,10 +43,12 @@ func (r *run) globalValue(name string) goja.Value {
 		return r.rt.ToValue(r.setInterval)
 	case "_", "async":
 		return r.globalLibrary(name)
+	case "clearTimeout", "clearImmediate", "clearInterval":
+		return r.rt.ToValue(r.clearTimer)
 	case "queueMicrotask", "structuredClone", "WeakRef", "FinalizationRegistry":
 		return r.languageGlobal(name)
 	}
-	return r.rt.ToValue(r.clearTimer)
+	return r.nodeModules().Global(name)
 }
 
 // installGlobals gives the runtime the globals that the rule mentions.
@@ -67,7 +68,7 @@ func (r *run) installGlobals() {
 // installGlobal gives the runtime one of [globalNames]. A library, and what the rule does not name
 // itself, is made when it is first read.
 func (r *run) installGlobal(name string) {
-	if globalLibraries[name] != "" || !r.uses.names[name] {
+	if globalLibraries[name] != "" || node.HasGlobal(name) || !r.uses.names[name] {
 		r.installLater(name, func() goja.Value { return r.globalValue(name) })
 		return
 	}

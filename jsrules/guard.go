@@ -36,7 +36,7 @@ func (r *run) installGuards() {
 		r.guardRegExp()
 	}
 	r.completeLanguage()
-	if r.firstGlobal(append(typedArrays, "Buffer")...) {
+	if r.firstGlobal(typedArrays...) {
 		r.guardTypedArrays()
 	}
 	// One power of a BigInt can take all memory.

@@ -41,9 +41,13 @@ func (r *run) guardArguments() {
 	}
 }
 
-// guardTypedArrays limits the size of typed arrays. It replaces each class by a proxy that checks
-// the size and passes on everything else.
+// guardTypedArrays limits the size of typed arrays, once in a runtime. It replaces each class by a
+// proxy that checks the size and passes on everything else.
 func (r *run) guardTypedArrays() {
+	if r.sizeLimited {
+		return
+	}
+	r.sizeLimited = true
 	global := r.rt.GlobalObject()
 	hasInstance := r.rt.ToValue(r.hasInstance)
 	for _, name := range typedArrays {

@@ -29,8 +29,10 @@
 //     JSON by size and depth. Regular expressions are limited by size, time and the number of
 //     places to backtrack to.
 //
-// BigInt, eval and Function are not available. Rules have no files and no process, and call no host
-// but those of Options.HTTP, except for what the operator gives them in Options.Modules.
+// BigInt, eval and Function are not available. Functions of crypto are limited by the size of their
+// result and the number of their rounds, and a Buffer has at most 1 MiB. Rules have no files and no
+// process, and call no host but those of Options.HTTP, except for what the operator gives them in
+// Options.Modules.
 //
 // What is not guarded:
 //
@@ -104,9 +106,9 @@ type Options struct {
 	Secrets map[string]string
 	// Domain is auth0.domain, such as tenant.auth0.com. Its first label is context.tenant.
 	Domain string
-	// Modules are what require finds, by name, in addition to buffer, crypto, querystring and util,
-	// and to lodash, moment, moment-timezone, async, bluebird and the modules of [HTTP], which they
-	// can replace.
+	// Modules are what require finds, by name, in addition to the built-in modules, to lodash,
+	// moment, moment-timezone, async and bluebird, and to the modules of [HTTP]. A module here
+	// replaces the one of its name.
 	Modules map[string]Module
 
 	// Globals are further globals of rules and modules, by name. Values are what JSON can carry,

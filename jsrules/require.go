@@ -70,6 +70,9 @@ func (o *Options) moduleName(name string) (known string, found bool) {
 	base := name
 	if at := strings.LastIndexByte(name, '@'); at > 0 {
 		base = name[:at]
+		if file := strings.IndexByte(name[at:], '/'); file > 0 { // uuid@3.3.2/v4
+			base += name[at+file:]
+		}
 	}
 	for _, known := range []string{name, base} {
 		if _, ok := o.Modules[known]; ok {
@@ -80,7 +83,7 @@ func (o *Options) moduleName(name string) (known string, found bool) {
 		return name, true
 	}
 	_, web := webModules[base]
-	return base, builtins[base] || web && o.web != nil
+	return base, builtin(base) || web && o.web != nil
 }
 
 // moduleRemedy is what to do about a module that is not available.
@@ -105,7 +108,7 @@ func (r *run) require(call goja.FunctionCall) goja.Value {
 			return value
 		}
 	} else if found {
-		return r.builtin(name)
+		return r.nodeModules().Require(name)
 	}
 	const notFound = "Cannot find module '%s': it is not available here: %s"
 	text := fmt.Sprintf(notFound, short(name), moduleRemedy(name))

@@ -10,6 +10,7 @@ import (
 	"github.com/dop251/goja"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/jsrules/internal/ecmaregexp"
+	"github.com/seed055b7978/delegation/jsrules/internal/node"
 )
 
 // run is a JavaScript runtime and its state. Usually it runs one rule. If the rule leaves functions
@@ -28,6 +29,10 @@ type run struct {
 	// webFiles are the files of web that have been run, by name, and natives is what they need in Go.
 	webFiles map[string]*goja.Object
 	natives  *goja.Object
+	// node has the built-in modules. It is nil until a rule uses one.
+	node *node.Modules
+	// sizeLimited says that the classes of typed arrays limit their size.
+	sizeLimited bool
 	// ofObjects is Object.prototype, or nil if nothing has asked for it, see objectPrototype.
 	ofObjects *goja.Object
 	// nested counts the guarded built-in functions that are under way.

@@ -84,14 +84,15 @@ func (r *run) webNatives() *goja.Object {
 		"later":     r.setImmediate,
 		"parse":     r.parseJSON,
 		"stringify": r.stringifyJSON,
-		"escape":    r.escape,
-		"unescape":  r.unescape,
 	} {
 		_ = r.natives.Set(name, function)
 	}
 	_ = r.natives.Set("setTimeout", r.setTimeout)
 	_ = r.natives.Set("clearTimeout", r.clearTimer)
-	_ = r.natives.Set("Buffer", r.builtin("buffer").(*goja.Object).Get("Buffer"))
+	_ = r.natives.Set("Buffer", r.nodeModules().Global("Buffer"))
+	querystring := r.nodeModules().Require("querystring").(*goja.Object)
+	_ = r.natives.Set("escape", querystring.Get("escape"))
+	_ = r.natives.Set("unescape", querystring.Get("unescape"))
 	_ = r.natives.Set("common", r.webFile("common.js"))
 	return r.natives
 }

@@ -2,7 +2,7 @@
  "Outcome": "passed",
  "User": {
   "there": [
-   "undefined",
+   "object",
    "undefined",
    "undefined",
    "undefined",
