@@ -33,12 +33,18 @@ func (r *run) evaluate(m Module, module, native *goja.Object) {
 		global = r.sharedGlobal()
 		_ = r.rt.Set("global", global)
 	}
+	navigator := goja.Undefined()
+	if m.published {
+		// Without navigator, bluebird makes code from text.
+		navigator = r.rt.NewObject()
+	}
 	process := goja.Undefined()
 	if m.mentions["process"] {
 		process = r.process()
 	}
 	outer, _ := goja.AssertFunction(r.must(r.rt.RunProgram(m.program)))
-	inner := r.must(outer(goja.Undefined(), native, global, r.rt.GlobalObject(), process))
+	inner := r.must(outer(goja.Undefined(),
+		native, global, r.rt.GlobalObject(), process, navigator))
 	define, _ := goja.AssertFunction(inner)
 	r.must(define(exports, exports, r.rt.ToValue(require), module))
 }

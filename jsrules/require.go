@@ -32,9 +32,10 @@ type Module struct {
 }
 
 // A module is a function in a function. The inner one has what Node gives to a module. The names of
-// the outer one are globals in Node, so a module may declare variables of these names.
+// the outer one are globals in Node or in browsers, so a module may declare variables of these
+// names.
 const (
-	beforeModule = "(function (native, global, self, process) {" +
+	beforeModule = "(function (native, global, self, process, navigator) {" +
 		"return function (exports, require, module) {"
 	afterModule = "\n};})"
 )
