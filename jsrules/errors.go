@@ -18,7 +18,8 @@ var (
 	)
 	// ErrTimeout is a rule that ran longer than Options.RuleTimeout or Options.ChainTimeout permit.
 	ErrTimeout = errors.New("the time is up")
-	// ErrMemory is a rule during which the process's memory grew by more than 64 MiB.
+	// ErrMemory is a rule during which the process's memory grew by more than 64 MiB, and 8 MiB for
+	// each other rule that ran at the same time.
 	ErrMemory = errors.New("the process's memory grew too much while the rule ran")
 	// ErrDepth is a rule with more than 1,000 nested calls.
 	ErrDepth = errors.New("calls are nested too deep")

@@ -185,7 +185,8 @@ const (
 	maxSource = 100_000
 	// maxDepth limits nested calls, and pending timers.
 	maxDepth = 1_000
-	// maxMemory is how many bytes the process may grow by while a rule runs.
+	// maxMemory is how many bytes the process may grow by while a rule runs, without what other
+	// rules may hold: see [memoryOfOthers].
 	maxMemory = 64 << 20
 	// maxText limits the characters that one built-in function returns. One sixteenth of it limits
 	// the text that is parsed as JSON or matched by a regular expression.

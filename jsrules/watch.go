@@ -14,6 +14,17 @@ import (
 // tick is the interval at which a run is checked. Rules usually end before the first check.
 const tick = 5 * time.Millisecond
 
+// underWay counts the runs of the process that can make memory grow. Memory is counted for the whole
+// process, too.
+var underWay atomic.Int64
+
+// memoryOfOthers is how many bytes each other run may hold without a run being blamed for it. A
+// runtime with a library such as moment-timezone holds some 5 MB, for as long as its rule waits.
+const memoryOfOthers = 8 << 20
+
+// room returns how many bytes the other runs that are under way may hold.
+func room() uint64 { return memoryOfOthers * uint64(max(underWay.Load()-1, 0)) }
+
 // watch stops a run that takes too long, lets memory grow, or whose context has ended.
 type watch struct {
 	ctx     context.Context
@@ -31,6 +42,8 @@ type watch struct {
 	mu    sync.Mutex
 	timer *time.Timer
 	over  bool
+	// grows says that the run is counted in underWay.
+	grows bool
 	// base is how many bytes were live when the run began, or at the first check.
 	base uint64
 	// suspects is the size of the heap from which live memory is measured again.
@@ -45,6 +58,8 @@ func (w *watch) start(grows bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if grows {
+		w.grows = true
+		underWay.Add(1)
 		w.measure(memory())
 	}
 	w.timer = time.AfterFunc(tick, w.look)
@@ -55,6 +70,9 @@ func (w *watch) stop() {
 	defer w.mu.Unlock()
 	w.over = true
 	w.timer.Stop()
+	if w.grows {
+		underWay.Add(-1)
+	}
 }
 
 // spent is the time that the rule has taken, with the time that its timers have skipped.
@@ -111,11 +129,11 @@ func (w *watch) suspicious(m memoryUse) bool {
 		w.interrupt(context.Cause(w.ctx))
 	case w.now().Sub(w.began) > w.limit:
 		w.interrupt(ErrTimeout)
-	case m.heap > w.enough:
+	case m.heap > w.enough+room():
 		// There is no time to measure live memory: a text that doubles with every instruction soon
 		// fills the machine.
 		w.interrupt(ErrMemory)
-	case m.heap > w.suspects:
+	case m.heap > w.suspects+room():
 		w.suspects = m.heap + maxMemory
 		suspicious = true
 	}
@@ -136,7 +154,7 @@ func (w *watch) checkLiveMemory() {
 	if w.over { // the runtime may be running another rule
 		return
 	}
-	if live > w.base+max(maxMemory, w.base/2) {
+	if live > w.base+max(maxMemory, w.base/2)+room() {
 		w.interrupt(ErrMemory)
 	}
 }
