@@ -21,7 +21,7 @@ var places = map[string]struct{ loads, objects string }{
 		Object.getPrototypeOf(Uint8Array.prototype); Object.getPrototypeOf([][Symbol.iterator]());
 		Object.getPrototypeOf(async function () {}); Object.getPrototypeOf(function* () {})`},
 	"globals": {"", `globalThis; Object; Array; Math; JSON; Reflect; Date; RegExp; Promise; Error;
-		console; auth0; UnauthorizedError; UnauthorizedError.prototype; require; callback;
+		console; UnauthorizedError; UnauthorizedError.prototype; require; callback;
 		setTimeout; setImmediate; clearTimeout`},
 	"lodash": {"var lodash = require('lodash');", `lodash; lodash.prototype; lodash.templateSettings;
 		lodash.map; lodash.memoize.Cache; lodash.memoize.Cache.prototype`},
