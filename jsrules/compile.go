@@ -44,10 +44,20 @@ func compileRule(name, source string, o *Options) (*rule, error) {
 	}
 	parsed, err := parse(name, before+source)
 	if err != nil {
+		if other := otherSource(name, source, nil, err); other != nil {
+			return nil, other
+		}
 		return nil, unsupported(source, syntaxError(name, err))
 	}
-	if function(parsed.Body) == nil {
+	f := function(parsed.Body)
+	if f == nil {
+		if other := otherSource(name, source, parsed, nil); other != nil {
+			return nil, other
+		}
 		return nil, &Error{Rule: name, Err: ErrSource}
+	}
+	if other := otherFunction(name, parsed, f); other != nil {
+		return nil, other
 	}
 	r := &rule{name: name, options: o, uses: vocabularyOf(parsed)}
 	if err := r.compile(before+source, parsed); err != nil {

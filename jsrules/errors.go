@@ -12,7 +12,8 @@ import (
 // Reasons why a rule was stopped or failed, for errors.Is. Errors that a rule makes itself have no
 // such reason.
 var (
-	// ErrSource is a source that is not one rule, or is too large.
+	// ErrSource is a source that is not one rule, or is too large. The error says what the source
+	// is instead.
 	ErrSource = errors.New(
 		"a rule is one function (user, context, callback), at most 100 kB in UTF-8",
 	)

@@ -41,6 +41,15 @@
 //   - A rule that is written to harm its process will find a way.
 //   - A source of 100 kB that is written for it keeps [Compile] busy for many seconds.
 //
+// # What a rule needs
+//
+// A rule is read before it runs: [Rule.Needs] of [Parse] lists the globals, modules, members of
+// auth0, properties of context and user, and names of configuration that it takes from outside, and
+// what it does that means something in a sign-in only. Each has its place, whether a run finds it,
+// and what to do. [delegation.New] logs what is missing, and Check and Explain list it. In a run, an
+// identifier, a module or a member of auth0 that is not there fails the rule with an error that says
+// the same.
+//
 // # Regular expressions
 //
 // Rules match with an engine of this library that follows ECMAScript. goja's own engine does not:
@@ -255,7 +264,9 @@ func (o *Options) complete() error {
 // Compile makes a rule from JavaScript source. The source is one function expression: classic,
 // async or an arrow, with or without a name, with or without a semicolon after it. Events and
 // errors of the exchange call the rule by name. If the source is wrong, the error is an [*Error]
-// with line and column. Otherwise it says which option is wrong.
+// with line and column. For a source that is something else, such as an Action, a module or a rule
+// with functions next to it, it wraps [ErrSource] and says what the source is and what to do.
+// Otherwise the error says which option is wrong.
 //
 // A rule refuses with callback(new UnauthorizedError(reason)), or by throwing that error; both are
 // [delegation.Deny]. Any other error that is thrown or given to callback fails the exchange, and so

@@ -1,5 +1,6 @@
 /*{
  "Outcome": "invalid",
- "Text": "Unexpected end of input"
+ "Text": "this is an empty file",
+ "At": "1:1"
 }*/
 
