@@ -131,6 +131,13 @@ type Options struct {
 	// globals for HTTP do not exist.
 	HTTP *HTTP
 
+	// Auth0 are the members of auth0 that the operator gives, by name, such as
+	// users.updateAppMetadata. Each returns a promise, or calls a function that is its last
+	// argument; it gets the other arguments. accessToken and baseUrl are values: their functions
+	// get no arguments, and are called when a run first reads them. Without a function, baseUrl is
+	// that of the Domain. All other members that rules knew throw an error that says what to give.
+	Auth0 map[string]Function
+
 	// Context supplies properties of context that an ID token does not hold, such as clientName,
 	// clientMetadata, stats or organization. RuleContext.Target names the target. Each property
 	// replaces the one that is there otherwise, except that those of request are added to it. An
@@ -246,6 +253,10 @@ func (o *Options) complete() error {
 	o.Secrets = maps.Clone(o.Secrets)
 	o.Modules = maps.Clone(o.Modules)
 	o.Absent = slices.Clone(o.Absent)
+	if err := checkAuth0(o.Auth0); err != nil {
+		return err
+	}
+	o.Auth0 = maps.Clone(o.Auth0)
 	web, err := o.HTTP.webAccess()
 	if err != nil {
 		return fmt.Errorf("HTTP: %w", err)

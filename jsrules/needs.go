@@ -200,9 +200,6 @@ func (f *finder) lookAtModule(u *scope.Use) {
 	f.add(u.RootAt, NeedModule, name, available, remedy)
 }
 
-// auth0Remedy is what to do about a member of auth0 that is not there.
-const auth0Remedy = "require a module of Options.Modules with a function of yours instead"
-
 // lookAtAuth0 looks at a member of auth0, or of auth0.users.
 func (f *finder) lookAtAuth0(u *scope.Use) {
 	if len(u.Path) == 0 || u.Kind == scope.Write || u.Kind == scope.Delete {
@@ -218,10 +215,11 @@ func (f *finder) lookAtAuth0(u *scope.Use) {
 		name = strings.TrimSuffix("users."+member.Name, ".")
 	}
 	switch {
-	case name == "domain":
+	case name == "":
+	case f.options.hasAuth0(name):
 		f.add(member.At, NeedAuth0, name, true, "")
-	case name != "" && !ofEveryObject(member.Name) && !u.Set:
-		f.add(member.At, NeedAuth0, name, false, auth0Remedy)
+	case !ofEveryObject(member.Name) && !u.Set:
+		f.add(member.At, NeedAuth0, name, false, auth0Remedy(name))
 	}
 }
 

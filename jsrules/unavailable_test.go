@@ -13,7 +13,7 @@ import (
 // what to do, also where JavaScript's own error has no place.
 func TestUnavailable(t *testing.T) {
 	const global = ": it is not available here: give it in Options.Globals, or require a module"
-	const member = " is not available here: require a module of Options.Modules"
+	const member = " is not available here: give the function "
 	for source, want := range map[string]struct{ at, text string }{
 		body("nobody(user);"):                {"2:1", "ReferenceError: nobody is not defined" + global},
 		body("var a = { b: nobody.there };"): {"2:14", "nobody is not defined" + global},

@@ -24,6 +24,7 @@ var webModules = map[string]webModule{
 	"request-promise-native/errors": {"request.js", "errors"},
 	"axios":                         {"axios.js", "axios"},
 	"node-fetch":                    {"fetch.js", "nodeFetch"},
+	"auth0":                         {"auth0.js", "auth0"},
 }
 
 // webGlobals are the globals that call hosts, likewise.
