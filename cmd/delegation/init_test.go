@@ -198,7 +198,8 @@ func TestInit_NothingHalfDone(t *testing.T) {
 			outer := t.TempDir()
 			folder := filepath.Join(outer, "a")
 			list := place(folder)
-			list[n].Path = filepath.Join(folder, "no folder", files[n].Path)
+			tooLong := strings.Repeat("n", 300) // for a file's name
+			list[n].Path = filepath.Join(folder, "another folder", tooLong)
 			err := answered(folder).Write(t.Context(), list)
 			if err == nil || len(entries(outer)) != 0 {
 				t.Errorf("got %v, %q", err, entries(outer))
