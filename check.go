@@ -72,6 +72,7 @@ const (
 	CheckMetadata CheckKind = "metadata" // the SAML metadata of an identity
 	CheckKey      CheckKind = "key"      // a signing key
 	CheckSTS      CheckKind = "sts"      // STS in a region
+	CheckProfile  CheckKind = "profile"  // what the profile loader depends on
 )
 
 // Check tests what exchanges depend on, all at once. Results come in this order, each name once:
@@ -107,6 +108,7 @@ const (
 //     expired or will within 30 days is a warning: AWS does not read its dates, others may. So is
 //     one that is signed with SHA-1, a certificate that the identity has twice, and an
 //     *rsa.PrivateKey without precomputed values, which signs slower than it could.
+//   - profile, if there is Config.CheckProfile: what it returns.
 //   - sts REGION: STS there refuses a call with no assertion in it, so it answers. If the time in
 //     its answer differs from Config.Now by a minute, that is a warning, and by four minutes an
 //     error: AWS takes no assertion of such a clock.
@@ -115,9 +117,9 @@ const (
 // any other [TargetSource] has returned to an exchange or an explanation within the last hour, 100
 // at most. The regions are those of the same targets, with those to fail over to.
 //
-// Signers and STS are asked once a minute at most, for up to Config.STSTimeout. On a nil context
-// or Delegator there is one result with [CodeArgumentInvalid], on a context that ends
-// [CodeCanceled] for all that has not answered.
+// Signers, STS and Config.CheckProfile are asked once a minute at most, for up to
+// Config.STSTimeout. On a nil context or Delegator there is one result with [CodeArgumentInvalid],
+// on a context that ends [CodeCanceled] for all that has not answered.
 func (d *Delegator) Check(ctx context.Context) []CheckResult {
 	if ctx == nil || d == nil || d.config.Targets == nil {
 		return []CheckResult{{
@@ -144,6 +146,7 @@ func (d *Delegator) Check(ctx context.Context) []CheckResult {
 	for _, p := range append(d.identities(), d.recent.identities.All(now)...) {
 		list.addIdentity(p, now)
 	}
+	list.addProfile()
 	for _, region := range slices.Concat(d.targets.regions, d.recent.regions.All(now)) {
 		list.addRegion(region)
 	}
@@ -244,6 +247,23 @@ func (l *checks) addIdentity(p IdentityProvider, now time.Time) {
 			return l.try(ctx, key)
 		}, nil)
 	}
+}
+
+// addProfile adds what the profile loader depends on.
+func (l *checks) addProfile() {
+	if l.config.CheckProfile == nil {
+		return
+	}
+	result := CheckResult{Name: "profile", Kind: CheckProfile, Field: "Profile"}
+	l.addProbe(result, StageRules, func(ctx context.Context) error {
+		err := l.ruleCalls.CallWithin(ctx, "the check of profiles", func() error {
+			return l.config.CheckProfile(ctx)
+		})
+		if err == nil {
+			return nil
+		}
+		return profileError(err)
+	}, nil)
 }
 
 // addRegion adds a region of STS.

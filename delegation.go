@@ -114,6 +114,14 @@ type Config struct {
 	// LogoutAudiences are clients whose logout tokens count besides those that Targets names; see
 	// [Delegator.Logout]. With a TargetSource other than Targets they are all.
 	LogoutAudiences []string
+	// RuleTimeout is for one rule in Go, for a check that it leaves with AfterRules, and for Profile.
+	// Their context ends with it. One that goes on nevertheless is left: the exchange fails with
+	// [CodeRuleTimeout] or [CodeProfileTimeout]. With 16 calls of one rule that were left, it is not
+	// called until one of them returns. So such code runs on a goroutine of its own, and up to 1,000
+	// calls of it at the same time. Rules of one function count together. Ready-made rules, and
+	// rules of [WithOwnTimeout] such as those in JavaScript, have no need of it. Zero: 20s. Negative:
+	// there is no limit, and such code runs on the caller's goroutine.
+	RuleTimeout time.Duration
 	// SigningTimeout is for one signature. Zero: 30s.
 	SigningTimeout time.Duration
 
@@ -166,8 +174,13 @@ type Config struct {
 
 	// Hooks. These connect a Delegator to the program around it, and to a test's clock.
 
-	// Profile loads what the token lacks of a user, before the rules run. nil: nothing.
+	// Profile loads what the token lacks of a user, once in an exchange, before the first rule.
+	// Package profile has loaders. nil: nothing.
 	Profile ProfileFunc
+	// CheckProfile tells whether Profile can work, such as whether its endpoint answers.
+	// [Delegator.Check] calls it once a minute at most, with STSTimeout as its limit. nil: there is
+	// no such check.
+	CheckProfile func(context.Context) error
 	// OnEvent gets the audit record of every exchange before Exchange returns, from the caller's
 	// goroutine, and those with [CacheRefresh] from another: it must be quick. For several
 	// receivers, call one after the other.
@@ -232,6 +245,7 @@ type Delegator struct {
 	stsClocks    sync.Map         // by Region: how far STS's clock is ahead, a time.Duration
 	sessions     []CheckResult    // of targets and rules, of the configuration
 	signers      *guard.Callees
+	ruleCalls    *guard.Callees // rules in Go, and the profile loader
 	audits       *guard.Callees
 
 	regions   *freshness.Breakers // where STS does not answer
@@ -276,6 +290,7 @@ func newDelegator(ctx context.Context, c Config, known *idtoken.Verifier) (*Dele
 		rules:        namedRules(c.Rules),
 		random:       mathrand.Float64,
 		signers:      new(guard.Callees),
+		ruleCalls:    &guard.Callees{Calls: maxRuleCalls},
 		audits:       new(guard.Callees),
 		regions:      c.newRegionBreakers(),
 		durations:    c.newDurationBreakers(),
@@ -316,6 +331,7 @@ func (c Config) withDefaults() Config {
 	c.MaxTokenSize = cmp.Or(c.MaxTokenSize, defaultMaxTokenSize)
 	c.Leeway = max(cmp.Or(c.Leeway, time.Minute), 0)
 	c.SigningTimeout = cmp.Or(c.SigningTimeout, 30*time.Second)
+	c.RuleTimeout = cmp.Or(c.RuleTimeout, defaultRuleTimeout)
 	c.STSTimeout = cmp.Or(c.STSTimeout, 10*time.Second)
 	c.AuditTimeout = cmp.Or(c.AuditTimeout, 5*time.Second)
 	c.CacheSize = cmp.Or(c.CacheSize, 10_000)
@@ -357,6 +373,9 @@ func (c *Config) checkNumbers(problems *problems) {
 	if c.MaxTokenSize < 0 || shortest < 0 || c.Leeway > maxLeeway {
 		problems.add("MaxTokenSize, STSTimeout, SigningTimeout, CacheWindow and CacheAhead " +
 			"must not be negative, Leeway not over 5m")
+	}
+	if c.CheckProfile != nil && c.Profile == nil {
+		problems.add("CheckProfile has no effect without Profile")
 	}
 	if c.AuditTimeout < 0 {
 		problems.add("AuditTimeout must not be negative")

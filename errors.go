@@ -259,12 +259,27 @@ const (
 const (
 	// The profile loader returned an error or panicked.
 	CodeProfileFailed Code = "profile_failed"
+	// There is no profile of this user, and there has to be one.
+	CodeProfileMissing Code = "profile_missing"
+	// The profile endpoint cannot be reached, did not answer in time, or answers 5xx.
+	CodeProfileUnavailable Code = "profile_unavailable"
+	// The profile endpoint limits the requests.
+	CodeProfileThrottled Code = "profile_throttled"
+	// The profile endpoint does not take the credentials of this service.
+	CodeProfileUnauthorized Code = "profile_unauthorized"
+	// The profile endpoint's answer cannot be used: it is no JSON object, too large, a redirect, or
+	// about somebody else.
+	CodeProfileInvalid Code = "profile_invalid"
+	// The profile loader took longer than Config.RuleTimeout.
+	CodeProfileTimeout Code = "profile_timeout"
 	// A rule refused with Deny.
 	CodeDenied Code = "denied"
 	// A rule returned another error.
 	CodeRuleFailed Code = "rule_failed"
 	// A rule panicked.
 	CodeRulePanicked Code = "rule_panicked"
+	// A rule in Go took longer than Config.RuleTimeout, or too many calls of it have not returned.
+	CodeRuleTimeout Code = "rule_timeout"
 	// A JavaScript rule gave callback no user, which is how rules refuse without an error.
 	CodeRuleUserMissing Code = "rule_user_missing"
 	// A rule sent the user elsewhere by context.redirect.
@@ -443,8 +458,8 @@ type Error struct {
 	Err       error  // what happened, for the operator's log
 
 	// RetryAfter is how long to wait before the same call is worth another try, if that is known:
-	// 1 to 10 seconds for [CodeKeyPending], until the issuer's keys may be fetched once more. Zero:
-	// not known. Retryable says whether another try is worth it at all.
+	// 1 to 10 seconds for [CodeKeyPending], until the issuer's keys may be fetched once more, and 1
+	// to 60 for [CodeProfileThrottled]. Zero: not known. Retryable says whether another try is worth it at all.
 	RetryAfter time.Duration
 
 	// Issuer is the configured issuer that a refused token names. Like KeyID and Algorithm, it may

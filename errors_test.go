@@ -257,6 +257,8 @@ func TestCodes_Retryable(t *testing.T) {
 		delegation.CodeKeySetUnauthorized, delegation.CodeKeySetCertificate,
 		delegation.CodeKeySetProxy, delegation.CodeAuditFailed,
 		delegation.CodeRevocationsUnavailable,
+		delegation.CodeProfileUnavailable, delegation.CodeProfileThrottled,
+		delegation.CodeProfileTimeout, delegation.CodeRuleTimeout,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {
@@ -311,6 +313,9 @@ func TestError_Public(t *testing.T) {
 		delegation.CodeRuleFailed:         "access denied",
 		delegation.CodeRulePanicked:       "access denied",
 		delegation.CodeProfileFailed:      "access denied",
+		delegation.CodeProfileMissing:     "access denied",
+		delegation.CodeProfileTimeout:     "temporarily unavailable, try again",
+		delegation.CodeRuleTimeout:        "temporarily unavailable, try again",
 		delegation.CodeRoleInvalid:        "the request could not be completed",
 		delegation.CodeTextInvalid:        "the request could not be completed",
 		delegation.CodeSTSAccessDenied:    "AWS refused the request",

@@ -198,6 +198,7 @@ func TestLevels(t *testing.T) {
 		delegation.CodeChainInvalid, delegation.CodeChainDuration,
 		delegation.CodeChainSourceIdentity,
 		delegation.CodeSTSChainDenied, delegation.CodeSTSChainCredentials,
+		delegation.CodeProfileUnauthorized, delegation.CodeProfileInvalid,
 	}
 	var got []delegation.Code
 	for _, value := range codes(t, "Code") {
@@ -237,6 +238,10 @@ func TestOutcomes(t *testing.T) {
 		delegation.CodeTargetFailed, delegation.CodeTargetInvalid,
 		delegation.CodeProfileFailed, delegation.CodeRuleFailed, delegation.CodeRulePanicked,
 		delegation.CodeRuleContextMissing, delegation.CodeRuleUnsupported,
+		delegation.CodeProfileUnavailable, delegation.CodeProfileThrottled,
+		delegation.CodeProfileUnauthorized, delegation.CodeProfileInvalid,
+		delegation.CodeProfileTimeout, delegation.CodeRuleTimeout,
+		delegation.CodeRuleContextMissing,
 		delegation.CodeRoleInvalid, delegation.CodeAccountMismatch,
 		delegation.CodeProviderMismatch, delegation.CodeRegionInvalid,
 		delegation.CodeRecipientInvalid,

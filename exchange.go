@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -95,6 +96,9 @@ type exchange struct {
 	ruleWarnings []ruleWarning
 	revoked      time.Time // when sessions of the user were last ended; zero: never
 	decision     *decision
+	limit        ruleLimit // of its rules
+	// profile are the properties of the user that the profile loader has added.
+	profile []string
 }
 
 func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
@@ -302,14 +306,17 @@ func (x *exchange) ruleContext() *RuleContext {
 
 // applyRules completes the user and runs the rules.
 func (x *exchange) applyRules(ctx context.Context, user *User, rc *RuleContext) error {
-	if err := x.loadProfile(ctx, user); err != nil {
+	x.setRuleLimit(rc)
+	if err := x.loadProfile(ctx, user, rc.limit); err != nil {
 		return err
 	}
 	user.deriveIdentity()
 	rc.Connection = user.Text("identities.0.connection")
 	rule, err := runRules(ctx, x.rules, user, rc)
 	x.event.Rule = rule
-	x.noteWarnings(rc.warnings)
+	if !rc.wasAbandoned() {
+		x.noteWarnings(rc.warnings)
+	}
 	return err
 }
 
@@ -321,19 +328,31 @@ func (x *exchange) noteWarnings(warnings []ruleWarning) {
 	}
 }
 
+// setRuleLimit sets the limit of the exchange's rules and of its profile loader. Its time begins
+// anew for each of them.
+func (x *exchange) setRuleLimit(rc *RuleContext) {
+	if x.config.RuleTimeout > 0 {
+		x.limit = ruleLimit{timeout: x.config.RuleTimeout, callees: x.ruleCalls}
+		rc.limit = &x.limit
+	}
+}
+
 // loadProfile adds what the profile loader knows and the token lacks.
-func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
-	if d.config.Profile == nil {
+func (x *exchange) loadProfile(ctx context.Context, user *User, limit *ruleLimit) error {
+	if x.config.Profile == nil {
 		return nil
 	}
-	extra, err := guard.Value(func() (map[string]any, error) {
-		return d.config.Profile(ctx, user)
+	var extra map[string]any // not read if the loader was left
+	const name = "the profile loader"
+	err := limit.do(ctx, name, name, func(ctx context.Context) (err error) {
+		extra, err = x.config.Profile(ctx, user)
+		return err
 	})
 	switch {
 	case ctx.Err() != nil:
 		return canceledAt(StageRules, ctx.Err())
 	case err != nil:
-		return newError(CodeProfileFailed, "the profile of this user: %w", err)
+		return profileError(err)
 	}
 	extra = maps.Clone(extra) // the loader may keep its own
 	// An address and its mark belong together: the profile's mark must not vouch for the token's
@@ -349,9 +368,37 @@ func (d *Delegator) loadProfile(ctx context.Context, user *User) error {
 	for name, value := range extra {
 		if _, claimed := user.Properties[name]; !claimed {
 			user.Set(name, jsonvalue.Clone(value))
+			x.profile = append(x.profile, name)
 		}
 	}
 	return nil
+}
+
+// profileCodes are the codes that a profile loader's error can bring along.
+var profileCodes = []Code{
+	CodeProfileMissing,
+	CodeProfileUnavailable,
+	CodeProfileThrottled,
+	CodeProfileUnauthorized,
+	CodeProfileInvalid,
+}
+
+// profileError gives what the profile loader returned its code.
+func profileError(err error) *Error {
+	code := CodeProfileFailed
+	var own Code
+	switch {
+	case errors.As(err, new(*ruleTimeError)):
+		code = CodeProfileTimeout
+	case errors.As(err, &own) && slices.Contains(profileCodes, own):
+		code = own
+	}
+	e := newError(code, "the profile of this user: %w", err)
+	var later interface{ RetryAfter() time.Duration }
+	if errors.As(err, &later) {
+		e.RetryAfter = max(later.RetryAfter(), 0)
+	}
+	return e
 }
 
 // capSession ends the session with the token, if the configuration says so.

@@ -29,6 +29,8 @@ type Explanation struct {
 	Target string
 	// RequiredClaims are those of issuer and target, and what the token says.
 	RequiredClaims []ClaimCheck
+	// Profile are the properties of the user that the profile loader has added, by name.
+	Profile []string
 	// Rules are those that ran, in order.
 	Rules []RuleStep
 
@@ -108,7 +110,7 @@ func (d *Delegator) Explain(
 	rules := x.rules
 	x.rules = slices.Clone(rules)
 	for i, rule := range x.rules {
-		x.rules[i].run = e.watch(rule.run)
+		x.rules[i] = namedRule{run: e.watch(rule), name: rule.name}
 	}
 	err := x.identify(ctx, idToken)
 	if err == nil {
@@ -150,6 +152,7 @@ func (e *Explanation) describeUser(x *exchange, err error) {
 	e.Subject = x.event.Subject
 	e.ClientID = x.event.ClientID
 	e.RequiredClaims = x.claimChecks
+	e.Profile = slices.Sorted(slices.Values(x.profile))
 	for _, w := range x.ruleWarnings {
 		e.Warnings = append(e.Warnings, w.text)
 	}
@@ -205,12 +208,18 @@ func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
 
 // watch wraps a rule so that it runs as always, and leaves a RuleStep, also when it panics, and
 // what it lacks.
-func (e *Explanation) watch(rule RuleFunc) RuleFunc {
+//
+// A rule that was left while it runs owns the RuleContext and the user: its step has the name only.
+func (e *Explanation) watch(rule namedRule) RuleFunc {
 	return func(ctx context.Context, user *User, rc *RuleContext) error {
-		e.Warnings = append(e.Warnings, lacked(rule, rc.Target, user)...)
+		e.Warnings = append(e.Warnings, lacked(rule.run, rc.Target, user)...)
 		before := rc.AWS.clone()
 		properties := jsonvalue.Clone(user.Properties).(map[string]any)
 		defer func() {
+			if rc.wasAbandoned() {
+				e.Rules = append(e.Rules, RuleStep{Name: rule.name})
+				return
+			}
 			step := RuleStep{Name: rc.Rule, AWS: rc.AWS.clone()}
 			step.Changed = explain.ChangedFields(before, step.AWS)
 			for _, name := range explain.ChangedKeys(properties, user.Properties) {
@@ -218,7 +227,7 @@ func (e *Explanation) watch(rule RuleFunc) RuleFunc {
 			}
 			e.Rules = append(e.Rules, step)
 		}()
-		return rule(ctx, user, rc)
+		return rule.call(ctx, user, rc)
 	}
 }
 

@@ -116,10 +116,12 @@ func Concede(tags map[string]string, refusal error) Concession {
 // OutcomeOf is the outcome of an exchange with this error.
 func OutcomeOf(e *Error) Outcome { return e.outcome() }
 
-// WithoutSignIn returns a copy of what a rule gets that says nothing of the sign-in.
+// WithoutSignIn returns a copy of what a rule gets that says nothing of the sign-in, and has no
+// limit.
 func WithoutSignIn(rc *RuleContext) *RuleContext {
 	copied := *rc
 	copied.signIn = signIn{}
+	copied.limit = nil
 	return &copied
 }
 

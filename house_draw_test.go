@@ -336,7 +336,7 @@ func (p *plan) around(programs []*block) []*block {
 
 // placeOf puts the packages that programs import under them.
 func placeOf(name string) int {
-	order := []string{"delegationhttp", "jsrules", "rediscache", "delegationotel"}
+	order := []string{"delegationhttp", "jsrules", "profile", "rediscache", "delegationotel"}
 	if i := slices.Index(order, name); i >= 0 {
 		return i
 	}

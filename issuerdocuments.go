@@ -1,29 +1,16 @@
 package delegation
 
 import (
-	"bytes"
 	"cmp"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 
 	"github.com/seed055b7978/delegation/internal/document"
 	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/idtoken"
-)
-
-// Limits of files that an issuer's settings name.
-const (
-	maxCAFile     = 1 << 20
-	maxBearerFile = 16 << 10
 )
 
 // allowed are the addresses at which the issuer's documents may be.
@@ -129,7 +116,7 @@ func (i *Issuer) client(
 	if i.HTTPClient != nil {
 		problems.add("CAFile has no effect with Issuer.HTTPClient: set one of them")
 	}
-	pool, ca, err := readCAs(i.CAFile)
+	pool, text, err := document.ReadCAs(i.CAFile)
 	if err != nil {
 		problems.add("CAFile: %w", err)
 	}
@@ -137,76 +124,16 @@ func (i *Issuer) client(
 	if shared != nil {
 		client = *shared
 	}
-	client.Transport, err = trusting(client.Transport, pool)
-	if err != nil {
-		problems.add("CAFile: %w", err)
-	}
-	return &client, ca
-}
-
-// trusting is a transport that takes certificates of these CAs only, and else is as the other one.
-func trusting(transport http.RoundTripper, pool *x509.CertPool) (http.RoundTripper, error) {
-	if transport == nil {
-		transport = http.DefaultTransport
-	}
-	base, ok := transport.(*http.Transport)
-	//lint:ignore SA1019 a transport with the deprecated hook makes TLS itself too
-	if !ok || base.DialTLSContext != nil || base.DialTLS != nil {
-		return nil, errors.New("Config.HTTPClient has a transport of its own: " +
+	transport, ok := document.Trusting(client.Transport, pool)
+	if !ok {
+		problems.add("CAFile: Config.HTTPClient has a transport of its own: " +
 			"set Issuer.HTTPClient to a client that trusts the CA")
+		return &client, ca
 	}
-	own := base.Clone()
-	if own.TLSClientConfig == nil {
-		own.TLSClientConfig = &tls.Config{}
-	}
-	own.TLSClientConfig.RootCAs = pool
-	return own, nil
+	client.Transport = transport
+	return &client, freshness.KeyOf([]string{string(text)})
 }
-
-// readCAs reads certificates in PEM, and nothing else. The key tells the file's content from
-// others.
-func readCAs(name string) (*x509.CertPool, freshness.Key, error) {
-	var none freshness.Key
-	text, err := readBounded(name, maxCAFile)
-	if err != nil {
-		return nil, none, err
-	}
-	pool := x509.NewCertPool()
-	found := 0
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			return nil, none, fmt.Errorf("%s has a %.40q, and may have certificates only",
-				name, block.Type)
-		}
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, none, fmt.Errorf("certificate %d of %s cannot be read", found+1, name)
-		}
-		pool.AddCert(certificate)
-		found++
-	}
-	if found == 0 {
-		return nil, none, fmt.Errorf("%s has no certificate in PEM", name)
-	}
-	return pool, freshness.KeyOf([]string{string(text)}), nil
-}
-
-// bearerToken is the form of a token that a header can have (RFC 6750 §2.1).
-var bearerToken = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`\A[A-Za-z0-9._~+/-]+=*\z`)
-})
 
 // bearer reads the bearer token, each time anew: Kubernetes replaces it within the hour. No error
 // holds anything of the file.
-func (i *Issuer) bearer() (string, error) {
-	text, err := readBounded(i.BearerTokenFile, maxBearerFile)
-	if err != nil {
-		return "", err
-	}
-	token := bytes.TrimRight(text, "\r\n")
-	if !bearerToken().Match(token) {
-		return "", fmt.Errorf("%s does not hold one bearer token and nothing else",
-			i.BearerTokenFile)
-	}
-	return string(token), nil
-}
+func (i *Issuer) bearer() (string, error) { return document.ReadBearer(i.BearerTokenFile) }

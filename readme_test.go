@@ -14,7 +14,9 @@ import (
 func TestReadme(t *testing.T) {
 	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	var examples strings.Builder
-	for _, file := range append(must(filepath.Glob("examples/*/*.go")), "example_test.go") {
+	files := append(must(filepath.Glob("examples/*/*.go")), "example_test.go",
+		"profile/example_test.go")
+	for _, file := range files {
 		examples.Write(must(os.ReadFile(file)))
 	}
 	compiled := squeeze(examples.String())

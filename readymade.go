@@ -82,6 +82,7 @@ func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 	}
 	targets = slices.Clone(targets)
 	inner := readyMadeOf(rule)
+	named := newNamedRule(rule)
 	r := &readyMade{name: ruleName(rule), onlyFor: targets}
 	if inner != nil {
 		r.hidden = inner.hidden
@@ -99,7 +100,7 @@ func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 		if !slices.Contains(targets, rc.Target) {
 			return nil
 		}
-		return rule(ctx, user, rc)
+		return named.call(ctx, user, rc)
 	}
 	if inner != nil && inner.gates != nil {
 		r.gates = func(target string, shared sharedissuer.Issuer) bool {
@@ -122,7 +123,7 @@ func PerTarget(rules map[string]RuleFunc) RuleFunc {
 	byTarget := make(map[string]perTarget, len(rules))
 	for target, rule := range rules {
 		if rule != nil {
-			byTarget[target] = perTarget{namedRule{rule, ruleName(rule)}, readyMadeOf(rule)}
+			byTarget[target] = perTarget{newNamedRule(rule), readyMadeOf(rule)}
 		}
 	}
 	r := &readyMade{name: "delegation.PerTarget", onlyFor: slices.Sorted(maps.Keys(byTarget))}
@@ -144,7 +145,7 @@ func PerTarget(rules map[string]RuleFunc) RuleFunc {
 			return nil
 		}
 		rc.Rule = one.name
-		return one.run(ctx, user, rc)
+		return one.call(ctx, user, rc)
 	}
 	r.gates = func(target string, shared sharedissuer.Issuer) bool {
 		inner := byTarget[target].inner
@@ -171,6 +172,7 @@ func Named(name string, rule RuleFunc) RuleFunc {
 	}
 	r := &readyMade{name: name}
 	inner := readyMadeOf(rule)
+	named := newNamedRule(rule)
 	if inner != nil {
 		r.gates = inner.gates
 		r.wantsEmail = inner.wantsEmail
@@ -185,7 +187,7 @@ func Named(name string, rule RuleFunc) RuleFunc {
 	}
 	r.run = func(ctx context.Context, user *User, rc *RuleContext) error {
 		rc.Rule = name
-		return rule(ctx, user, rc)
+		return named.call(ctx, user, rc)
 	}
 	return r.ready()
 }

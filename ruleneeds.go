@@ -47,7 +47,13 @@ func WithNeeds(name string, rule RuleFunc, needs ...RuleNeed) RuleFunc {
 		return rule
 	}
 	inner := readyMadeOf(rule)
-	r := &readyMade{name: name, needs: slices.Clone(needs), run: rule, foreign: inner == nil}
+	named := newNamedRule(rule)
+	r := &readyMade{
+		name:    name,
+		needs:   slices.Clone(needs),
+		run:     named.call,
+		foreign: inner == nil,
+	}
 	if inner != nil {
 		r.gates = inner.gates
 		r.wantsEmail = inner.wantsEmail

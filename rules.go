@@ -85,7 +85,13 @@ func (u *User) deriveIdentity() {
 
 // ProfileFunc loads what the ID token lacks of a user, for example groups from a database. It may
 // read the user and must not keep it. What it returns is copied and added to the user. Claims of
-// the verified token win over it, user_id among them.
+// the verified token win over it, user_id among them. Package profile has loaders for an endpoint
+// and for Auth0's Management API.
+//
+// Its time is limited by Config.RuleTimeout. An error that wraps [CodeProfileMissing],
+// [CodeProfileUnavailable], [CodeProfileThrottled], [CodeProfileUnauthorized] or
+// [CodeProfileInvalid] keeps that code, and any other gets [CodeProfileFailed]. If it has a method
+// RetryAfter() time.Duration, Error.RetryAfter is what that returns.
 type ProfileFunc func(ctx context.Context, user *User) (map[string]any, error)
 
 // Request is what a service knows of the call that led to an exchange. It reaches rules and decides
@@ -145,21 +151,32 @@ type RuleContext struct {
 	// signIn is what the verified token says of the sign-in.
 	signIn signIn
 
+	// limit is that of rules in Go. Nil: there is none, as outside of an exchange.
+	limit *ruleLimit
+
 	// asks, if set, has a ready-made rule say what it is, and do nothing.
 	asks **readyMade
+	// asksWrapped, if set, has a rule of WithOwnTimeout say which one it wraps, and do nothing.
+	asksWrapped *RuleFunc
 }
 
 // afterRules is a check that a rule has left for the end of the rules, and that rule's name.
 type afterRules struct {
 	rule  string
 	check func() error
+	// limited says that the check is one of a rule whose time is limited, and so is its own.
+	limited bool
 }
 
 // AfterRules has a check called once after the last rule of the exchange. Its error ends the
 // exchange as an error of the rule that left it would. It is for what later rules may still take
 // back. Checks are called in the order in which they were left.
 func (rc *RuleContext) AfterRules(check func() error) {
-	rc.after = append(rc.after, afterRules{rc.Rule, check})
+	rc.after = append(rc.after, afterRules{
+		rule:    rc.Rule,
+		check:   check,
+		limited: rc.limit != nil && rc.limit.running,
+	})
 }
 
 // ruleWarning is what a rule has warned of.
@@ -248,7 +265,8 @@ func (a AWS) clone() AWS {
 // RuleFunc is one rule. It may change the user and the context, refuse with [Deny], or fail with
 // another error. Rules run in order, after the token was verified; the first error ends the
 // exchange. A panic becomes an error. Rules are the operator's trusted code. They run concurrently
-// for different exchanges, and must honour the context when they wait.
+// for different exchanges, and must honour the context when they wait. After Config.RuleTimeout the
+// exchange fails with [CodeRuleTimeout] and goes on without them.
 //
 // An error that wraps [CodeRuleUserMissing], [CodeRuleRedirect], [CodeRuleMultifactor],
 // [CodeRuleContextMissing], [CodeRuleUnsupported], [CodeLoginTimeMissing], [CodeLoginTooOld],
@@ -281,6 +299,9 @@ func ruleName(rule RuleFunc) string {
 	if r := readyMadeOf(rule); r != nil {
 		return r.name
 	}
+	if inner := unwrapped(rule); inner != nil {
+		rule = inner
+	}
 	name := runtime.FuncForPC(reflect.ValueOf(rule).Pointer()).Name()
 	return anonymous().ReplaceAllString(name[strings.LastIndexByte(name, '/')+1:], "")
 }
@@ -294,12 +315,18 @@ var anonymous = sync.OnceValue(func() *regexp.Regexp {
 type namedRule struct {
 	run  RuleFunc
 	name string
+	// limited says that Config.RuleTimeout is for it.
+	limited bool
+}
+
+func newNamedRule(rule RuleFunc) namedRule {
+	return namedRule{run: rule, name: ruleName(rule), limited: mayHang(rule)}
 }
 
 func namedRules(rules []RuleFunc) []namedRule {
 	named := make([]namedRule, len(rules))
 	for i, rule := range rules {
-		named[i] = namedRule{rule, ruleName(rule)}
+		named[i] = newNamedRule(rule)
 	}
 	return named
 }
@@ -312,7 +339,10 @@ func runRules(
 	for i, rule := range rules {
 		rc.Rule = rule.name
 		role := rc.AWS.Role
-		err := guard.Call(func() error { return rule.run(ctx, user, rc) })
+		err := guard.Call(func() error { return rule.call(ctx, user, rc) })
+		if rc.wasAbandoned() {
+			return rule.name, ruleError(ctx, fmt.Sprintf("rule %d (%s)", i+1, rule.name), err)
+		}
 		name := rc.Rule // the rule may have changed it
 		if err != nil {
 			return name, ruleError(ctx, fmt.Sprintf("rule %d (%s)", i+1, name), err)
@@ -325,11 +355,19 @@ func runRules(
 		}
 	}
 	for _, left := range rc.after {
-		if err := guard.Call(left.check); err != nil {
+		if err := left.call(ctx, rc.limit); err != nil {
 			return left.rule, ruleError(ctx, "after the rules, "+left.rule, err)
 		}
 	}
 	return decisive, nil
+}
+
+// call makes the check, as its rule was called.
+func (a *afterRules) call(ctx context.Context, limit *ruleLimit) error {
+	if !a.limited {
+		return guard.Call(a.check)
+	}
+	return limit.do(ctx, a.rule, "it", func(context.Context) error { return a.check() })
 }
 
 // ruleError gives what a rule returned its code.
@@ -342,6 +380,9 @@ func ruleError(ctx context.Context, where string, err error) *Error {
 	}
 	if ctx.Err() != nil {
 		return canceledAt(StageRules, ctx.Err())
+	}
+	if errors.As(err, new(*ruleTimeError)) {
+		return newError(CodeRuleTimeout, "%s: %w", where, err)
 	}
 	if _, panicked := err.(guard.Panic); panicked {
 		return newError(CodeRulePanicked, "%s: %w", where, err)

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
+	"github.com/seed055b7978/delegation/internal/document"
 	"golang.org/x/oauth2"
 )
 
@@ -37,7 +36,7 @@ func TokenOAuth2(source oauth2.TokenSource) TokenSource {
 
 // readTokenFile reads a token from a file, less one line end.
 func readTokenFile(path string) (string, error) {
-	content, err := readBounded(path, maxTokenFile)
+	content, err := document.ReadFile(path, maxTokenFile)
 	if err != nil {
 		return "", err
 	}
@@ -49,20 +48,6 @@ func readTokenFile(path string) (string, error) {
 		return "", fmt.Errorf("%s is empty", path)
 	}
 	return token, nil
-}
-
-// readBounded reads a file of at most that many bytes, and fails for a larger one.
-func readBounded(name string, limit int64) ([]byte, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		return nil, fmt.Errorf("%s has more than %d bytes", name, limit)
-	}
-	return text, err
 }
 
 // idTokenOf takes the id_token (OpenID Connect Core §3.1.3.3) of the source's token. Of what the

@@ -29,7 +29,8 @@ func (r *Rule) Func() delegation.RuleFunc {
 	if r == nil || r.rule == nil {
 		return nil
 	}
-	return delegation.WithNeeds(r.rule.name, r.rule.run, r.rule.lacks()...)
+	rule := delegation.WithOwnTimeout(r.rule.run)
+	return delegation.WithNeeds(r.rule.name, rule, r.rule.lacks()...)
 }
 
 // Needs lists what the rule takes from outside, in the order of the first places in its source.

@@ -46,6 +46,7 @@ var constraints = map[string]object{
 	"Settings.shutdown_delay":    duration(),
 	"Settings.leeway":            duration(),
 	"Settings.signing_timeout":   duration(),
+	"Settings.rule_timeout":      duration(),
 	"Settings.max_token_size":    {"minimum": 0},
 
 	"LogSettings.format": oneOf("json", "text"),

@@ -200,6 +200,7 @@ backchannel_logout: true
 logout_audiences: [other-app]
 admin: {listen: "127.0.0.1:0", token_file: admin.token}
 signing_timeout: 5s
+rule_timeout: 20s
 leeway: 1m
 max_token_size: 16384
 cap_session_to_token: true

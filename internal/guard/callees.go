@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ var errEnded = errors.New("it ended its goroutine")
 // on. Those who wait can leave, and what they leave behind is bounded: at most MaxCalls goroutines
 // for a name. The zero value is ready; it is safe for concurrent use.
 type Callees struct {
+	// Calls is how many calls under one name run at the same time. Zero: MaxCalls.
+	Calls int
+
 	mu     sync.Mutex
 	byName map[string]*callee
 }
@@ -92,7 +96,7 @@ func (c *Callees) enter(name string) (*callee, error) {
 	defer c.mu.Unlock()
 	own := c.byName[name]
 	if own == nil {
-		own = &callee{slots: make(chan struct{}, MaxCalls)}
+		own = &callee{slots: make(chan struct{}, cmp.Or(c.Calls, MaxCalls))}
 		if c.byName == nil {
 			c.byName = map[string]*callee{}
 		}

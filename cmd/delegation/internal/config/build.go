@@ -252,6 +252,7 @@ func (b *Builder) delegation(s *Settings) delegation.Config {
 		CacheAhead:         b.Duration("cache.ahead", s.Cache.Ahead),
 		TokenMemory:        s.Cache.TokenMemory,
 		SigningTimeout:     b.Duration("signing_timeout", s.SigningTimeout),
+		RuleTimeout:        b.Duration("rule_timeout", s.RuleTimeout),
 		Logger:             b.logger,
 		Now:                b.now,
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing/iotest"
+	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationtest"
@@ -105,6 +106,36 @@ func ruleRemedies() []remedy {
 			code:   delegation.CodeProfileFailed,
 			with:   settings{"Config.Profile": failingProfile},
 			do:     settings{"Config.Profile": goodProfile},
+			onlyGo: true,
+		},
+		{
+			of:   "a check of profiles, and no profiles",
+			code: delegation.CodeConfigInvalid,
+			with: settings{"Config.CheckProfile": func(context.Context) error { return nil }},
+			act: func(_ *scene, c *delegation.Config) {
+				c.Profile = goodProfile
+			},
+			follows: []string{"Config.Profile"},
+			onlyGo:  true,
+		},
+		{
+			of:   "a profile loader that is slow",
+			code: delegation.CodeProfileTimeout,
+			with: settings{
+				"Config.Profile":     slowProfile,
+				"Config.RuleTimeout": time.Millisecond,
+			},
+			do:     settings{"Config.RuleTimeout": time.Hour},
+			onlyGo: true,
+		},
+		{
+			of:   "a rule that is slow",
+			code: delegation.CodeRuleTimeout,
+			with: settings{
+				"Config.Rules":       []delegation.RuleFunc{slowRule},
+				"Config.RuleTimeout": time.Millisecond,
+			},
+			do:     settings{"Config.RuleTimeout": time.Hour},
 			onlyGo: true,
 		},
 		{
@@ -326,6 +357,22 @@ func failingProfile(
 	context.Context, *delegation.User,
 ) (map[string]any, error) {
 	return nil, errors.New("the database is down")
+}
+
+// wait waits as long as the context lets it, unless that is long.
+func wait(ctx context.Context) error {
+	if deadline, has := ctx.Deadline(); has && time.Until(deadline) < time.Minute {
+		<-ctx.Done()
+	}
+	return context.Cause(ctx)
+}
+
+func slowProfile(ctx context.Context, _ *delegation.User) (map[string]any, error) {
+	return nil, wait(ctx)
+}
+
+func slowRule(ctx context.Context, _ *delegation.User, _ *delegation.RuleContext) error {
+	return wait(ctx)
 }
 
 func goodProfile(

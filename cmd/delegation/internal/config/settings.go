@@ -36,6 +36,7 @@ type Settings struct {
 
 	Leeway             string `yaml:"leeway"`
 	SigningTimeout     string `yaml:"signing_timeout"`
+	RuleTimeout        string `yaml:"rule_timeout"`
 	MaxTokenSize       int    `yaml:"max_token_size"`
 	CapSessionToToken  bool   `yaml:"cap_session_to_token"`
 	StrictSessionNames bool   `yaml:"strict_session_names"`

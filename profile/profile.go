@@ -1,0 +1,407 @@
+// Package profile loads what an ID token does not tell of a user, for delegation.Config.Profile. It
+// asks an endpoint that answers JSON, or Auth0's Management API.
+//
+//	loader, err := profile.New(profile.Config{
+//		Auth0: &profile.Auth0{
+//			Domain:           "tenant.eu.auth0.com",
+//			ClientID:         "…",
+//			ClientSecretFile: "client-secret",
+//		},
+//	})
+//	…
+//	delegation.Config{Profile: loader.Load, CheckProfile: loader.Check, …}
+//
+// Answers are kept for five minutes, by issuer and subject. Callers who ask for one user at the
+// same time share one request. Without an answer the exchange fails: a rule that reads
+// user.app_metadata.blocked must not run without it.
+package profile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/document"
+	"github.com/seed055b7978/delegation/internal/guard"
+)
+
+// Config is what [New] takes. Most programs set Auth0, or URL with BearerTokenFile and Issuers.
+type Config struct {
+	// URL is where the profile of a user is. {subject} stands for the sub of the ID token, and
+	// {issuer} for its iss; both are escaped. {subject} has to be there, in the path or in the
+	// query. A subject that has a slash, or is a dot or two, is refused in the path: put it into
+	// the query if your users have such. The address is https, and a redirect is refused.
+	URL string
+	// BearerTokenFile has the token that is sent as Authorization: Bearer. It is read for each
+	// request, so it can be replaced at any time. Empty: none is sent.
+	BearerTokenFile string
+	// SubjectField is a member of the answer that has to be the sub of the ID token. Any other
+	// value is refused: it is the profile of somebody else. Empty: the answer is not compared.
+	SubjectField string
+
+	// Auth0 takes profiles from Auth0's Management API. It excludes URL, BearerTokenFile and
+	// SubjectField.
+	Auth0 *Auth0
+
+	// Issuers are the iss claims of those whose profiles are there. With a URL without {issuer} at
+	// least one is needed, and the subjects of all that are listed are one name space. Empty: all
+	// for a URL with {issuer}, and https://DOMAIN/ for Auth0. Users of another issuer are missing,
+	// without a request.
+	Issuers []string
+	// AllowMissing lets users without a profile continue with what their tokens say. By default
+	// they are refused with [delegation.CodeProfileMissing]. An endpoint says that there is none
+	// with 404 or 410.
+	AllowMissing bool
+
+	// CacheFor is how long an answer is used. That there is no profile is remembered for a minute
+	// at most. Zero: 5m. Negative: each exchange asks, and only callers at the same time share an
+	// answer.
+	CacheFor time.Duration
+	// StaleFor is how much longer an answer is used while the endpoint cannot be reached, answers
+	// 5xx, or refuses with 429. Zero: not at all, so that such an exchange fails.
+	StaleFor time.Duration
+	// CacheSize is for how many users answers are kept. The least recently used go first. Zero:
+	// 10,000.
+	CacheSize int
+	// CacheBytes is how much memory the answers may take, about, in bytes. Zero: 64 MiB.
+	CacheBytes int
+
+	// Timeout is for one answer, with the token that Auth0 wants. Zero: 5s. It is at most 1m.
+	Timeout time.Duration
+	// MaxSize is how long an answer may be, in bytes. Zero: 256 KiB. It is at most 16 MiB.
+	MaxSize int
+
+	// CAFile has the certificates that the endpoint's is verified with, in PEM. Empty: those of
+	// the system, or of HTTPClient.
+	CAFile string
+	// AllowLoopbackHTTP allows a URL of plain http to this machine, such as a sidecar's. No bearer
+	// token is sent there.
+	AllowLoopbackHTTP bool
+	// HTTPClient asks the endpoint. Redirects are refused whatever it says. nil: a new one, which
+	// uses the proxies of HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
+	HTTPClient *http.Client
+	// Logger gets failed requests whose callers got an older answer. nil: silence.
+	Logger *slog.Logger
+	// Now is the clock of the cache. nil: time.Now.
+	Now func() time.Time
+}
+
+// Limits of [Config].
+const (
+	maxTimeout = time.Minute
+	maxSize    = 16 << 20
+	// missingFor is how long it is remembered at most that there is no profile.
+	missingFor = time.Minute
+)
+
+// Loader loads profiles. Only [New] makes one; the zero value refuses. It is safe for concurrent
+// use, keeps no goroutine while it is idle, and needs no Close.
+type Loader struct {
+	config Config // checked, copied and with its defaults filled in
+	source source
+
+	mu      sync.Mutex
+	cache   *cache
+	flights map[key]*flight
+	rest    rest
+}
+
+// key names a user.
+type key struct{ issuer, subject string }
+
+// source is what profiles come from.
+type source interface {
+	// fetch returns the profile of a user. An error is a *refusal.
+	fetch(ctx context.Context, of key) (map[string]any, error)
+}
+
+// flight is a request that is under way. profile and err are read after done is closed.
+type flight struct {
+	done    chan struct{}
+	profile map[string]any
+	err     error
+}
+
+// New returns a Loader. Everything that is wrong with the configuration is named at once, in an
+// error with [delegation.CodeConfigInvalid]. Nothing is asked.
+func New(c Config) (*Loader, error) {
+	c = c.withDefaults()
+	var problems []error
+	problem := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf(format, args...))
+	}
+	c.checkNumbers(problem)
+	client := c.client(problem)
+	var made source
+	if c.Auth0 != nil {
+		made = c.newAuth0(client, problem)
+	} else {
+		made = c.newEndpoint(client, problem)
+	}
+	if len(problems) > 0 {
+		return nil, configError{errors.Join(problems...)}
+	}
+	return &Loader{
+		config:  c,
+		source:  made,
+		cache:   newCache(c.CacheSize, c.CacheBytes),
+		flights: map[key]*flight{},
+	}, nil
+}
+
+// withDefaults returns a copy with the defaults filled in.
+func (c Config) withDefaults() Config {
+	c.Issuers = slices.Clone(c.Issuers)
+	if c.Auth0 != nil {
+		own := *c.Auth0
+		own.Fields = slices.Clone(own.Fields)
+		c.Auth0 = &own
+		if len(c.Issuers) == 0 {
+			c.Issuers = []string{"https://" + own.Domain + "/"}
+		}
+	}
+	c.CacheFor = max(cmp.Or(c.CacheFor, 5*time.Minute), 0)
+	c.CacheSize = cmp.Or(c.CacheSize, 10_000)
+	c.CacheBytes = cmp.Or(c.CacheBytes, 64<<20)
+	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
+	c.MaxSize = cmp.Or(c.MaxSize, 256<<10)
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+func (c *Config) checkNumbers(problem func(string, ...any)) {
+	if c.StaleFor < 0 {
+		problem("StaleFor must not be negative")
+	}
+	if c.CacheSize < 0 {
+		problem("CacheSize must not be negative: a negative CacheFor keeps nothing")
+	}
+	if c.CacheBytes < 0 {
+		problem("CacheBytes must not be negative: a negative CacheFor keeps nothing")
+	}
+	if c.StaleFor > 0 && c.CacheFor == 0 {
+		problem("StaleFor has no effect with a negative CacheFor")
+	}
+	if c.Timeout < 0 || c.Timeout > maxTimeout {
+		problem("Timeout must be between 0 and %s", maxTimeout)
+	}
+	if c.MaxSize < 0 || c.MaxSize > maxSize {
+		problem("MaxSize must be between 0 and %d bytes", maxSize)
+	}
+	for i, issuer := range c.Issuers {
+		if issuer == "" {
+			problem("Issuers[%d] is empty", i)
+		}
+	}
+}
+
+// idleConnections are kept to one host. The default of net/http is 2, which many users at the same
+// time exceed.
+const idleConnections = 32
+
+// client returns the HTTP client.
+func (c *Config) client(problem func(string, ...any)) *http.Client {
+	client := document.Client(c.HTTPClient)
+	if base, usual := http.DefaultTransport.(*http.Transport); usual && c.HTTPClient == nil {
+		own := base.Clone()
+		own.MaxIdleConnsPerHost = idleConnections
+		client.Transport = own
+	}
+	if c.CAFile == "" {
+		return client
+	}
+	pool, _, err := document.ReadCAs(c.CAFile)
+	if err != nil {
+		problem("CAFile: %w", err)
+		return client
+	}
+	transport, ok := document.Trusting(client.Transport, pool)
+	if !ok {
+		problem("CAFile: HTTPClient has a transport of its own: " +
+			"give it one that trusts the CA, and leave CAFile empty")
+		return client
+	}
+	client.Transport = transport
+	return client
+}
+
+// Load returns the profile of a user, by the claims iss and sub. It is a [delegation.ProfileFunc].
+// The map is shared and must not be changed; an exchange copies it. A profile that is missing is
+// an empty one with AllowMissing.
+//
+// An error has one of the codes of profiles, such as [delegation.CodeProfileUnavailable], as
+// errors.Is finds it. It holds no token, no secret and nothing of an answer. If the context ends,
+// the error is the context's, and the request goes on for others who wait for it.
+func (l *Loader) Load(ctx context.Context, user *delegation.User) (map[string]any, error) {
+	if l == nil || l.source == nil || ctx == nil || user == nil {
+		return nil, errors.New("the context or the user is nil, or the Loader was not made by New")
+	}
+	of := key{user.Text("iss"), user.Text("user_id")}
+	if of.subject == "" {
+		of.subject = user.Text("sub")
+	}
+	if of.subject == "" {
+		return nil, refuse(delegation.CodeProfileMissing, "the user has no sub")
+	}
+	if len(l.config.Issuers) > 0 && !slices.Contains(l.config.Issuers, of.issuer) {
+		return l.missing(fmt.Errorf("the issuer %.200q is not one of "+
+			"profile.Config.Issuers, whose users have profiles", of.issuer))
+	}
+	return l.load(ctx, of)
+}
+
+// missing is what a user without a profile gets.
+func (l *Loader) missing(why error) (map[string]any, error) {
+	if l.config.AllowMissing {
+		return map[string]any{}, nil
+	}
+	return nil, &refusal{code: delegation.CodeProfileMissing, err: why}
+}
+
+var errMissing = errors.New("there is no profile of this user, " +
+	"and profile.Config.AllowMissing does not let such users come in")
+
+func (l *Loader) load(ctx context.Context, of key) (map[string]any, error) {
+	now := l.config.Now()
+	l.mu.Lock()
+	held := l.cache.get(of)
+	if held != nil && held.isFresh(now, l.config.CacheFor) {
+		l.mu.Unlock()
+		return l.answer(held)
+	}
+	if err := l.rest.at(now); err != nil {
+		l.mu.Unlock()
+		return l.stale(held, of, now, err)
+	}
+	f := l.flights[of]
+	if f == nil {
+		f = &flight{done: make(chan struct{}), err: errors.New("the request ended its goroutine")}
+		l.flights[of] = f
+		go l.fly(context.WithoutCancel(ctx), of, f)
+	}
+	l.mu.Unlock()
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if f.err != nil {
+		return l.stale(held, of, l.config.Now(), f.err)
+	}
+	return l.answer(&entry{profile: f.profile})
+}
+
+// answer is what an entry comes to.
+func (l *Loader) answer(e *entry) (map[string]any, error) {
+	if e.profile == nil {
+		return l.missing(errMissing)
+	}
+	return e.profile, nil
+}
+
+// stale is an older answer if one may be used instead of this error, or else the error.
+func (l *Loader) stale(held *entry, of key, now time.Time, err error) (map[string]any, error) {
+	if held == nil || !isPassing(err) || !held.isFresh(now, l.config.CacheFor+l.config.StaleFor) {
+		return nil, err
+	}
+	l.config.Logger.Warn("an older profile is used",
+		slog.String("issuer", of.issuer),
+		slog.String("subject", of.subject),
+		slog.String("error", err.Error()))
+	return l.answer(held)
+}
+
+// fly asks for one user, and hands the answer to all who wait.
+func (l *Loader) fly(ctx context.Context, of key, f *flight) {
+	ctx, cancel := context.WithTimeout(ctx, l.config.Timeout)
+	defer cancel()
+	defer func() { // also if the HTTP client ended the goroutine
+		l.settle(of, f)
+		close(f.done)
+	}()
+	f.profile, f.err = guard.Value(func() (map[string]any, error) {
+		return l.source.fetch(ctx, of)
+	})
+	if errors.Is(f.err, delegation.CodeProfileMissing) {
+		f.profile = nil
+		f.err = nil
+	}
+}
+
+// settle keeps what a flight came to.
+func (l *Loader) settle(of key, f *flight) {
+	now := l.config.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.flights[of] == f {
+		delete(l.flights, of)
+		if f.err == nil && l.config.CacheFor > 0 {
+			l.cache.add(of, &entry{profile: f.profile, at: now})
+		}
+	}
+	l.rest.note(f.err, now)
+}
+
+// Forget drops the profile of a user, so that the next exchange asks for it. With an empty subject
+// it drops all.
+func (l *Loader) Forget(issuer, subject string) {
+	if l == nil || l.source == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if subject == "" {
+		l.cache.clear()
+		clear(l.flights)
+		return
+	}
+	l.cache.remove(key{issuer, subject})
+	delete(l.flights, key{issuer, subject})
+}
+
+// nobody is the subject that Check asks for. Auth0 takes it for the form of a user ID.
+const nobody = "auth0|000000000000delegationcheck"
+
+// Check asks for a user who does not exist. It returns nil if the endpoint says so, or has a
+// profile even for that user: the network, the address and the credentials are right. The answer
+// is not kept.
+func (l *Loader) Check(ctx context.Context) error {
+	if l == nil || l.source == nil || ctx == nil {
+		return errors.New("the context is nil, or the Loader was not made by New")
+	}
+	of := key{"https://delegation-check.invalid/", nobody}
+	if len(l.config.Issuers) > 0 {
+		of.issuer = l.config.Issuers[0]
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.config.Timeout)
+	defer cancel()
+	_, err := guard.Value(func() (map[string]any, error) { return l.source.fetch(ctx, of) })
+	var refused *refusal
+	if errors.As(err, &refused) && (refused.answered || errors.Is(err, errSomebodyElse)) {
+		return nil
+	}
+	return err
+}
+
+// String names where profiles come from, without anything secret.
+func (l *Loader) String() string {
+	if l == nil || l.source == nil {
+		return "no profiles"
+	}
+	if l.config.Auth0 != nil {
+		return "profiles of Auth0's " + l.config.Auth0.Domain
+	}
+	address, _, _ := strings.Cut(l.config.URL, "?")
+	return "profiles of " + address
+}

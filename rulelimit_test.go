@@ -1,0 +1,356 @@
+package delegation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed055b7978/delegation"
+)
+
+// warmed returns a Delegator that has the issuer's keys, so that its exchanges use no network, and
+// a token for it.
+func warmed(t *testing.T, w *world) (*delegation.Delegator, string) {
+	t.Helper()
+	d := w.delegator(t)
+	token := w.token(nil)
+	if _, err := d.Exchange(t.Context(), token, app, delegation.WithRule(passing)); err != nil {
+		t.Fatal(err)
+	}
+	return d, token
+}
+
+func passing(context.Context, *delegation.User, *delegation.RuleContext) error { return nil }
+
+// stubborn is a rule that ignores its context while it is on. It writes to what it was given before
+// it ends.
+type stubborn struct {
+	on      atomic.Bool
+	calls   atomic.Int32
+	release chan struct{}
+}
+
+func (h *stubborn) rule(
+	_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+) error {
+	if !h.on.Load() {
+		return nil
+	}
+	h.calls.Add(1)
+	<-h.release
+	for i := range 100 {
+		user.Set(fmt.Sprint("late", i), i)
+		rc.AWS.Tags[fmt.Sprint("late", i)] = "x"
+		rc.Rule = "late"
+	}
+	return nil
+}
+
+func (h *stubborn) profile(context.Context, *delegation.User) (map[string]any, error) {
+	if !h.on.Load() {
+		return nil, nil
+	}
+	h.calls.Add(1)
+	<-h.release
+	return map[string]any{"late": true}, nil
+}
+
+// TestRuleTimeout_Ignored: a rule that ignores its context ends the exchange with a code after the
+// limit and not before. What it writes later reaches nothing. Wrapped rules and checks that a rule
+// leaves are limited, too.
+func TestRuleTimeout_Ignored(t *testing.T) {
+	for name, wrap := range map[string]func(delegation.RuleFunc) delegation.RuleFunc{
+		"plain": func(r delegation.RuleFunc) delegation.RuleFunc { return r },
+		"named": func(r delegation.RuleFunc) delegation.RuleFunc {
+			return delegation.Named("mine", r)
+		},
+		"for targets": func(r delegation.RuleFunc) delegation.RuleFunc {
+			return delegation.ForTargets(delegation.Named("mine", r), app)
+		},
+		"per target": func(r delegation.RuleFunc) delegation.RuleFunc {
+			return delegation.PerTarget(map[string]delegation.RuleFunc{app: r})
+		},
+		"after the rules": func(r delegation.RuleFunc) delegation.RuleFunc {
+			return func(
+				ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
+			) error {
+				rc.AfterRules(func() error { return r(ctx, user, rc) })
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			h := &stubborn{}
+			w.config.Rules = []delegation.RuleFunc{wrap(h.rule)}
+			w.config.RuleTimeout = 3 * time.Second
+			d, token := warmed(t, w)
+			synctest.Test(t, func(t *testing.T) {
+				h.release = make(chan struct{})
+				h.on.Store(true)
+				began := time.Now()
+				_, err := d.Exchange(t.Context(), token, app)
+				e := wantError(t, err, delegation.StageRules, delegation.CodeRuleTimeout)
+				if took := time.Since(began); took != 3*time.Second {
+					t.Errorf("it took %s", took)
+				}
+				if !e.Retryable || strings.Contains(e.Error(), "late") ||
+					!strings.Contains(e.Error(), "took longer than 3s") {
+					t.Errorf("got %v", e)
+				}
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("the end of the context is not in %v", err)
+				}
+				explained, err := d.Explain(t.Context(), token, app)
+				wantError(t, err, delegation.StageRules, delegation.CodeRuleTimeout)
+				if n := len(explained.Rules); n != 1 || explained.Rules[0].Err == nil {
+					t.Errorf("explain has %d rules: %+v", n, explained.Rules)
+				}
+				close(h.release)
+				synctest.Wait()
+				if len(explained.Rules) != 1 || explained.Rules[0].Name == "late" {
+					t.Errorf("a rule that was left has changed the explanation: %+v",
+						explained.Rules)
+				}
+			})
+		})
+	}
+}
+
+// TestRuleTimeout_Profile: the same for a profile loader.
+func TestRuleTimeout_Profile(t *testing.T) {
+	w := newWorld(t)
+	h := &stubborn{}
+	w.config.Profile = h.profile
+	w.config.RuleTimeout = 3 * time.Second
+	d, token := warmed(t, w)
+	synctest.Test(t, func(t *testing.T) {
+		h.release = make(chan struct{})
+		h.on.Store(true)
+		_, err := d.Exchange(t.Context(), token, app)
+		e := wantError(t, err, delegation.StageRules, delegation.CodeProfileTimeout)
+		if !strings.Contains(e.Error(), "the profile loader took longer than 3s") {
+			t.Errorf("got %v", e)
+		}
+		close(h.release)
+	})
+}
+
+// TestRuleTimeout_Bounded: with 16 calls of a rule that were left none is made, until one returns.
+// The number of goroutines is bounded, and none is left in the end.
+func TestRuleTimeout_Bounded(t *testing.T) {
+	w := newWorld(t)
+	h := &stubborn{}
+	w.config.Rules = []delegation.RuleFunc{h.rule}
+	d, token := warmed(t, w)
+	synctest.Test(t, func(t *testing.T) {
+		h.release = make(chan struct{})
+		h.on.Store(true)
+		exchange := func() error {
+			_, err := d.Exchange(t.Context(), token, app)
+			return err
+		}
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				wantError(t, exchange(), delegation.StageRules, delegation.CodeRuleTimeout)
+			})
+		}
+		all.Wait()
+		before := runtime.NumGoroutine()
+		for range 100 {
+			e := wantError(t, exchange(), delegation.StageRules, delegation.CodeRuleTimeout)
+			if !strings.Contains(e.Error(), "was not called: 16 calls of it have not returned") {
+				t.Fatalf("got %v", e)
+			}
+		}
+		if got := runtime.NumGoroutine(); got > before || h.calls.Load() != 16 {
+			t.Errorf("%d calls, %d goroutines after %d", h.calls.Load(), got, before)
+		}
+		h.on.Store(false)
+		h.release <- struct{}{}
+		synctest.Wait()
+		if err := exchange(); err != nil {
+			t.Errorf("one has returned: %v", err)
+		}
+		close(h.release)
+	})
+}
+
+// TestRuleTimeout_HonoursContext: a rule that waits with its context fails at the limit with the
+// same code, without being left, and one that refuses then has refused.
+func TestRuleTimeout_HonoursContext(t *testing.T) {
+	waits := false
+	var answer error
+	w := newWorld(t)
+	w.config.Rules = []delegation.RuleFunc{func(
+		ctx context.Context, _ *delegation.User, _ *delegation.RuleContext,
+	) error {
+		if !waits {
+			return nil
+		}
+		<-ctx.Done()
+		if answer != nil {
+			return answer
+		}
+		return fmt.Errorf("the database: %w", context.Cause(ctx))
+	}}
+	d, token := warmed(t, w)
+	waits = true
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		_, err := d.Exchange(t.Context(), token, app)
+		// Either the rule's own error or the end of the wait for it comes first.
+		wantError(t, err, delegation.StageRules, delegation.CodeRuleTimeout)
+		if took := time.Since(began); took != 20*time.Second {
+			t.Errorf("the default is %s", took)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = d.Exchange(ctx, token, app)
+		wantError(t, err, delegation.StageRules, delegation.CodeCanceled)
+	})
+}
+
+// TestRuleTimeout_None: without a limit, and for rules that need none, a rule runs on the caller's
+// goroutine, and with a context without a deadline.
+func TestRuleTimeout_None(t *testing.T) {
+	rule := func(onCaller bool) delegation.RuleFunc {
+		return func(ctx context.Context, _ *delegation.User, _ *delegation.RuleContext) error {
+			stack := make([]byte, 1<<16)
+			stack = stack[:runtime.Stack(stack, false)]
+			_, limited := ctx.Deadline()
+			called := strings.Contains(string(stack), "Delegator).Exchange")
+			if limited == onCaller || called != onCaller {
+				return fmt.Errorf("a deadline: %t, on the caller's goroutine: %t", limited, called)
+			}
+			return nil
+		}
+	}
+	for name, row := range map[string]struct {
+		rule    delegation.RuleFunc
+		timeout time.Duration
+	}{
+		"limited":                {rule(false), 0},
+		"limited, named":         {delegation.Named("mine", rule(false)), time.Minute},
+		"no limit":               {rule(true), -1},
+		"no limit, named":        {delegation.Named("mine", rule(true)), -1},
+		"limits itself":          {delegation.WithOwnTimeout(rule(true)), 0},
+		"limits itself, twice":   {delegation.WithOwnTimeout(delegation.WithOwnTimeout(rule(true))), 0},
+		"limits itself, wrapped": {delegation.Named("mine", delegation.WithOwnTimeout(rule(true))), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.config.Rules = []delegation.RuleFunc{row.rule}
+			w.config.RuleTimeout = row.timeout
+			if _, err := w.exchange(t, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if delegation.WithOwnTimeout(nil) != nil {
+		t.Error("a nil rule is not nil any more")
+	}
+}
+
+// TestRuleTimeout_Names: a rule of WithOwnTimeout has the name that it had, in events and errors.
+func TestRuleTimeout_Names(t *testing.T) {
+	w := newWorld(t)
+	w.config.Rules = []delegation.RuleFunc{delegation.WithOwnTimeout(refusing)}
+	_, err := w.exchange(t, nil)
+	e := wantError(t, err, delegation.StageRules, delegation.CodeDenied)
+	if !strings.Contains(e.Error(), "rule 1 (delegation_test.refusing)") ||
+		w.events[0].Rule != "delegation_test.refusing" {
+		t.Errorf("got %v, and the event has %q", e, w.events[0].Rule)
+	}
+}
+
+func refusing(context.Context, *delegation.User, *delegation.RuleContext) error {
+	return delegation.Deny("no")
+}
+
+// TestProfile_Codes: a loader's error keeps the codes of profiles, and no others. What it says of
+// another try reaches the caller.
+func TestProfile_Codes(t *testing.T) {
+	for _, row := range []struct{ code, want delegation.Code }{
+		{delegation.CodeProfileMissing, delegation.CodeProfileMissing},
+		{delegation.CodeProfileUnavailable, delegation.CodeProfileUnavailable},
+		{delegation.CodeProfileThrottled, delegation.CodeProfileThrottled},
+		{delegation.CodeProfileUnauthorized, delegation.CodeProfileUnauthorized},
+		{delegation.CodeProfileInvalid, delegation.CodeProfileInvalid},
+		{delegation.CodeDenied, delegation.CodeProfileFailed},
+		{delegation.CodeSTSRefused, delegation.CodeProfileFailed},
+	} {
+		w := newWorld(t)
+		w.config.Profile = func(context.Context, *delegation.User) (map[string]any, error) {
+			return nil, fmt.Errorf("canary: %w", later{row.code})
+		}
+		_, err := w.exchange(t, nil)
+		e := wantError(t, err, delegation.StageRules, row.want)
+		if e.RetryAfter != 7*time.Second || strings.Contains(e.Public(), "canary") {
+			t.Errorf("%s: got %#v", row.code, e)
+		}
+	}
+}
+
+// later is an error that says when to try once more.
+type later struct{ error }
+
+func (later) RetryAfter() time.Duration { return 7 * time.Second }
+
+func (l later) Unwrap() error { return l.error }
+
+// TestProfile_Check: Check asks the profile loader's own check, once a minute.
+func TestProfile_Check(t *testing.T) {
+	asked := 0
+	w := newWorld(t)
+	w.config.CheckProfile = func(context.Context) error {
+		asked++
+		return later{delegation.CodeProfileThrottled}
+	}
+	wantOfNew(t, w.config, []string{"CheckProfile has no effect without Profile"})
+	w.config.Profile = func(context.Context, *delegation.User) (map[string]any, error) {
+		return nil, nil
+	}
+	d := w.delegator(t)
+	for range 3 {
+		found := false
+		for _, result := range d.Check(t.Context()) {
+			if result.Name != "profile" {
+				continue
+			}
+			found = true
+			wantError(t, result.Err, delegation.StageRules, delegation.CodeProfileThrottled)
+			if result.Kind != delegation.CheckProfile || !result.Degrades ||
+				result.Field != "Profile" {
+				t.Errorf("got %+v", result)
+			}
+		}
+		if !found {
+			t.Error("there is no such check")
+		}
+	}
+	if asked != 1 {
+		t.Errorf("it was asked %d times", asked)
+	}
+}
+
+// TestExplain_Profile: an explanation names the properties that come from the profile, and not
+// those of the token.
+func TestExplain_Profile(t *testing.T) {
+	w := newWorld(t)
+	w.config.Profile = func(context.Context, *delegation.User) (map[string]any, error) {
+		return map[string]any{"groups": 1, "app_metadata": 2, "sub": "x", "blocked": false}, nil
+	}
+	e, err := w.delegator(t).Explain(t.Context(), w.token(nil), app)
+	if got := strings.Join(e.Profile, " "); err != nil || got != "app_metadata blocked groups" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
