@@ -136,7 +136,7 @@ func (f *finder) lookAtGlobal(u *scope.Use) {
 	case "auth0":
 		f.lookAtAuth0(u)
 	case "configuration":
-		if len(u.Path) > 0 && u.Kind != scope.Write && u.Path[0].Name != "" {
+		if len(u.Path) > 0 && u.Kind != scope.Write {
 			f.configuration(u.Path[0])
 		}
 	}
@@ -225,6 +225,11 @@ func (f *finder) lookAtAuth0(u *scope.Use) {
 
 // configuration looks at a name of configuration.
 func (f *finder) configuration(step scope.Step) {
+	if step.Name == "" {
+		f.add(step.At, NeedConfiguration, "", true, "the name is made at run time: see that "+
+			"Options.Configuration has each that it can be")
+		return
+	}
 	if _, has := f.options.Configuration[step.Name]; has {
 		f.add(step.At, NeedConfiguration, step.Name, true, "")
 		return
@@ -235,7 +240,7 @@ func (f *finder) configuration(step scope.Step) {
 // lacks are the needs that are not available, as [delegation.New] is told.
 func (r *rule) lacks() (list []delegation.RuleNeed) {
 	for _, n := range r.needs {
-		if n.Available || n.isIdle() {
+		if n.Available || n.Idle() {
 			continue
 		}
 		need := delegation.RuleNeed{
@@ -250,8 +255,9 @@ func (r *rule) lacks() (list []delegation.RuleNeed) {
 	return list
 }
 
-// isIdle reports whether a need is an effect that does nothing here, and fails no exchange.
-func (n *Need) isIdle() bool {
+// Idle reports whether a need is an effect that does nothing here and fails no exchange, such as a
+// claim for a token. A rule that lacks nothing else runs as it is.
+func (n Need) Idle() bool {
 	switch n.Name {
 	case "idToken", "accessToken", "jwtConfiguration", signUp:
 		return n.Kind == NeedEffect

@@ -217,7 +217,7 @@ func (p *Plan) lookAtRules() {
 			if need.Kind == jsrules.NeedConfiguration && need.Name != "" {
 				r.names = append(r.names, need.Name)
 			}
-			if !need.Available {
+			if !need.Available && !need.Idle() {
 				r.state = StateNeeds
 			}
 		}

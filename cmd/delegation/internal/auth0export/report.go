@@ -72,7 +72,10 @@ type NeedReport struct {
 	Line      int    `json:"line"`
 	Column    int    `json:"column"`
 	Available bool   `json:"available"`
-	Remedy    string `json:"remedy,omitempty"`
+
+	// Idle tells that it is an effect that does nothing here, and fails no exchange.
+	Idle   bool   `json:"idle"`
+	Remedy string `json:"remedy,omitempty"`
 }
 
 // TargetReport is a client that gets credentials.
@@ -166,6 +169,7 @@ func (r *plannedRule) report() RuleReport {
 			Line:      need.Line,
 			Column:    need.Column,
 			Available: need.Available,
+			Idle:      need.Idle(),
 			Remedy:    remedyOf(need),
 		})
 	}
@@ -271,33 +275,56 @@ func (r *Report) table(paint term.Painter) string {
 
 // what is a rule's state in some words.
 func (r *RuleReport) what() string {
-	switch r.State {
-	case StateNeeds:
-		var names []string
-		for _, need := range r.Needs {
-			if !need.Available {
-				names = append(names, need.title())
-			}
-		}
-		return strings.Join(names, ", ")
-	case StateReady:
-		return ""
+	if r.State != StateNeeds && r.State != StateReady {
+		return term.OneLine(r.Why)
 	}
-	return term.OneLine(r.Why)
+	var lacks, idle []string
+	for _, need := range r.Needs {
+		switch {
+		case need.Idle:
+			idle = append(idle, need.title())
+		case !need.Available:
+			lacks = append(lacks, need.title())
+		}
+	}
+	if len(idle) > 0 {
+		lacks = append(lacks, "no effect: "+strings.Join(idle, ", "))
+	}
+	return strings.Join(lacks, ", ")
 }
 
 // title names a need as the source has it.
 func (n *NeedReport) title() string {
-	name := cmp.Or(n.Name, "a name made at run time")
+	name := term.Escaped(n.Name)
 	switch jsrules.NeedKind(n.Kind) {
-	case jsrules.NeedGlobal:
-		return term.Escaped(name)
+	case jsrules.NeedGlobal, jsrules.NeedSAMLConfiguration:
+		return name
 	case jsrules.NeedModule:
-		return "require " + term.Escaped(name)
+		return "require('" + name + "')"
 	case jsrules.NeedEffect:
-		return "effect " + term.Escaped(name)
+		return name
 	}
-	return n.Kind + "." + term.Escaped(name)
+	if n.Name == "" {
+		return n.Kind + "[...]"
+	}
+	return n.Kind + "." + name
+}
+
+// verdict tells whether a need is met, "" if it is.
+func (n *NeedReport) verdict() string {
+	switch {
+	case n.Idle:
+		return " has no effect here"
+	case n.Available:
+		return ""
+	case jsrules.NeedKind(n.Kind) == jsrules.NeedEffect:
+		return " fails the exchange"
+	case jsrules.NeedKind(n.Kind) == jsrules.NeedUser:
+		return " is not in a token by itself"
+	case jsrules.NeedKind(n.Kind) == jsrules.NeedConfiguration:
+		return " has no value"
+	}
+	return " is not available"
 }
 
 // tree are the details of a rule that has any: what is missing, and what to do about it.
@@ -310,11 +337,8 @@ func (r *RuleReport) tree() (tree term.Tree, says bool) {
 		if need.Available && need.Remedy == "" {
 			continue
 		}
-		text := fmt.Sprintf("line %d, column %d: %s", need.Line, need.Column, need.title())
-		if !need.Available {
-			text += " is not available"
-		}
-		leaf := term.Tree{Text: text}
+		text := fmt.Sprintf("line %d, column %d: ", need.Line, need.Column)
+		leaf := term.Tree{Text: text + need.title() + need.verdict()}
 		if need.Remedy != "" {
 			leaf.Leaves = []term.Tree{{Text: term.OneLine(need.Remedy)}}
 		}
