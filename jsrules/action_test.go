@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -378,6 +380,48 @@ func TestAction_Modules(t *testing.T) {
 	got.expect(t, delegation.CodeDenied, "https://example.com")
 	got = runAction(t, "const axios = require('axios');\n"+actionOf(""), jsrules.Options{})
 	got.expect(t, delegation.CodeRuleFailed, "Cannot find module 'axios'")
+}
+
+// TestAction_HTTP: an Action awaits calls of the hosts that the operator lists.
+func TestAction_HTTP(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"role": %q}`, r.URL.Query().Get("of"))
+	}))
+	defer server.Close()
+	o := jsrules.Options{
+		Secrets: map[string]string{"URL": server.URL},
+		HTTP: &jsrules.HTTP{
+			Allow:         []string{server.Listener.Addr().String()},
+			PlainLoopback: true,
+			Client:        server.Client(),
+		},
+	}
+	got := runAction(t, "const axios = require('axios');\n"+actionOf(`
+		const [one, two] = await Promise.all([
+			axios.get(event.secrets.URL + '/?of=one').then(r => r.data.role),
+			fetch(event.secrets.URL + '/?of=two').then(r => r.json()).then(body => body.role)]);
+		await fetch('https://elsewhere.example/').catch(() => api.access.deny(one + two));`), o)
+	got.expect(t, delegation.CodeDenied, "onetwo")
+}
+
+// TestAction_LacksAreReported: Explain says what an Action needs and lacks.
+func TestAction_LacksAreReported(t *testing.T) {
+	action := compileActionOn(t, standing(), "action", actionOf(`if (event.user.email === 'x') {
+	event.secrets.A; event.client.name; api.idToken.setCustomClaim('a', 1); }`), jsrules.Options{})
+	got, err := explained(t, []delegation.RuleFunc{action}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(got.Warnings, "\n")
+	for _, want := range []string{
+		`"action", line 3, column 16: event.secrets.A is read, and nothing supplies it`,
+		`"action", line 3, column 32: event.client.name is read, and nothing supplies it`,
+		`"action", line 3, column 50: api.idToken.setCustomClaim is called, and fails the exchange`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("Explain does not warn of %q but of\n%s", want, text)
+		}
+	}
 }
 
 // TestAction_NothingIsShared: exchanges at the same time share neither variables of the module, nor

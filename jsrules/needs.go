@@ -278,7 +278,11 @@ func (n *Need) missing() string {
 	case NeedAuth0:
 		return "auth0." + n.Name + " is not available here"
 	case NeedContext:
-		return "context." + n.Name + " is read, and nothing supplies it"
+		name := n.Name
+		if !strings.HasPrefix(name, "event.") {
+			name = "context." + name
+		}
+		return name + " is read, and nothing supplies it"
 	case NeedConfiguration:
 		return "configuration." + n.Name + " is read, and has no value"
 	case NeedUser:
