@@ -71,6 +71,7 @@ func TestAction_Chain(t *testing.T) {
 			callback(null, user, context);`),
 		actionOf(`if (event.user.team !== 'press' || event.client.name !== 'Photos' ||
 				event.organization.id !== 'o') throw new Error('the rule');
+			if (typeof global !== 'undefined') throw new Error('the runtime of the rule');
 			event.user.team = 'admins';
 			event.user.groups = ['admins'];
 			event.client.name = 'Mine';
@@ -108,6 +109,11 @@ func TestAction_AfterRules(t *testing.T) {
 	set := func(attribute, value string) string {
 		return "api.samlResponse.setAttribute('" + attribute + "', " + value + ");"
 	}
+	const (
+		probe = "'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier'"
+		rules = "https://rule.example.com/saml"
+		own   = "https://action.example.com/saml"
+	)
 	chain := mixed(t, samlOptions(),
 		actionOf(set(delegation.AttributeRole, "'arn:aws:iam::123456789012:role/first'")+
 			set(delegation.AttributeSessionDuration, "7200")),
@@ -116,19 +122,23 @@ func TestAction_AfterRules(t *testing.T) {
 				'https://aws.amazon.com/SAML/Attributes/Role': 'awsRole',
 				'https://aws.amazon.com/SAML/Attributes/SourceIdentity': 'source'};
 			context.samlConfiguration.audience = 'urn:of:the:rule';
+			context.samlConfiguration.recipient = '`+rules+`';
+			if (user.later) context.samlConfiguration.nameIdentifierProbes = ['urn:oid:2.5.4.3'];
 			callback(null, user, context);`),
 		actionOf("if (event.user.later) {"+
 			set(delegation.AttributeRole, "'arn:aws:iam::123456789012:role/last'")+
-			"api.samlResponse.setAudience('urn:of:the:action'); }"),
+			"api.samlResponse.setAudience('urn:of:the:action');"+
+			"api.samlResponse.setRecipient('"+own+"');"+
+			"api.samlResponse.setNameIdentifierProbes(["+probe+"]); }"),
 	)
-	for later, want := range map[bool][2]string{
-		true:  {"last", "action"},
-		false: {"first", "rule"},
+	for later, want := range map[bool][3]string{
+		true:  {"last", "action", own},
+		false: {"first", "rule", rules},
 	} {
 		got, err := explained(t, chain, map[string]any{"later": later})
 		if err != nil || got.Role != "arn:aws:iam::123456789012:role/"+want[0] ||
 			got.Audience != "urn:of:the:"+want[1] || got.Duration != 2*time.Hour ||
-			got.SourceIdentity != "rule-source" {
+			got.SourceIdentity != "rule-source" || got.Recipient != want[2] {
 			t.Errorf("later %t: %q, %q, %s, %q: %v", later,
 				got.Role, got.Audience, got.Duration, got.SourceIdentity, err)
 		}
@@ -208,6 +218,23 @@ func TestAction_Detours(t *testing.T) {
 		if got.passed != detour {
 			t.Errorf("%s: ignored: passed %t, %v", call, got.passed, got.err)
 		}
+	}
+}
+
+// TestAction_HiddenCall: a call that fails the exchange does so wherever it is made.
+func TestAction_HiddenCall(t *testing.T) {
+	for _, statements := range []string{
+		"console.log({get a() { api.cache.get('x'); }});",
+		"try { api.cache.get('x'); } finally { return; }",
+		"await new Promise(() => api.cache.get('x')).catch(() => {});",
+		"Promise.resolve().then(() => api.cache.get('x')).catch(() => {}); await null; await null;",
+		"setTimeout(() => api.cache.get('x'), 1); await new Promise(r => setTimeout(r, 2));",
+		"const {get: f} = api.cache; f.call(null, 'x');",
+		"api['ca' + 'che']['g' + 'et']('x');",
+	} {
+		o := jsrules.Options{Logger: (&lines{}).logger()}
+		got := runAction(t, actionOf(statements), o)
+		got.expect(t, delegation.CodeRuleUnsupported, "line 2, column")
 	}
 }
 

@@ -221,7 +221,7 @@ func (c *samlConfiguration) readMapping(name string, other any) (want string) {
 	case isList && len(others) > 0 && !isReadByAWS(name):
 		attributes = others
 		property = name
-	case !isText && !isList:
+	case !isText && (!isList || isReadByAWS(name)):
 		return fmt.Sprintf("an object of texts, and that of %.120q is not one", name)
 	}
 	for _, attribute := range attributes {
@@ -308,7 +308,8 @@ func (o *outgoing) collectSAML(given *goja.Object, c *changes) {
 	if optedIn && !deleted {
 		left := o.mustBeObject("samlConfiguration", given.Get("samlConfiguration"))
 		o.mustBeWhole(samlPath, left)
-		if mappings, ok := left.Get("mappings").(*goja.Object); ok {
+		mappings, isObject := left.Get("mappings").(*goja.Object)
+		if isObject && notProperties(mappings) == "" {
 			o.mustBeWhole(samlPath+".mappings", mappings)
 		}
 	}

@@ -188,7 +188,11 @@ func TestSAML_Unused(t *testing.T) {
 func TestSAML_WhoAnswers(t *testing.T) {
 	const probes = `context.samlConfiguration.nameIdentifierProbes = ['urn:oid:2.5.4.3'];
 		callback(null, user, context);`
-	rules := folder(t, samlOptions(), body(setsMappings), body(probes), body("callback(null)"))
+	o := samlOptions()
+	o.Set = &jsrules.Set{}
+	rules := folder(t, o, body(setsMappings), body(probes), body("callback(null)"))
+	// A rule of the set that this chain does not have: only the end of the chain is the end.
+	folder(t, o, body("callback(null)"))
 	var event delegation.Event
 	target := delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"}
 	d := delegator(t, target, rules, func(_ context.Context, e delegation.Event) { event = e })
@@ -333,6 +337,201 @@ func TestSAML_WhatWins(t *testing.T) {
 	_, err := explained(t, folder(t, samlOptions(), body(conflict)), nil)
 	if !errors.Is(err, delegation.CodeRuleFailed) || !strings.Contains(err.Error(), `to "w"`) {
 		t.Errorf("two mappings of one attribute: got %v", err)
+	}
+}
+
+// TestSAML_OverTheTarget: a mapping wins over what the target has, and a rule's own setting wins
+// over the mapping.
+func TestSAML_OverTheTarget(t *testing.T) {
+	const key = delegation.AttributePrincipalTag + "k"
+	mappings := func(attributes ...string) string {
+		list := ""
+		for _, attribute := range attributes {
+			list += "'" + attribute + "': user['" + attribute + "'] = 'v',"
+		}
+		return "user.v = 'mapped'; user.keys = ['k']; " +
+			"context.samlConfiguration.mappings = {" + list + "'" + delegation.AttributeTransitiveTagKeys + "': 'keys'};"
+	}
+	const ok = "callback(null, user, context);"
+	all := mappings(delegation.AttributeRoleSessionName, delegation.AttributeSourceIdentity,
+		delegation.AttributeNameIdentifier, key)
+	target := delegation.AWS{
+		Principal: principal, Role: role, Region: "eu-central-1",
+		SessionName: "fixed", SourceIdentity: "fixed", NameID: "fixed", NameIDFromMapping: true,
+		Tags: map[string]string{"k": "fixed", "l": "fixed"}, TransitiveTagKeys: []string{"l"},
+		Mappings: delegation.Mappings{delegation.AttributeSourceIdentity: "other"},
+	}
+	for name, row := range map[string]struct{ statements, want string }{
+		"target": {"", "fixed fixed fixed fixed [l]"},
+		"mapped": {all, "mapped mapped mapped mapped [k]"},
+		"set by the rule": {
+			all + `var aws = context.addonConfiguration.aws;
+				aws.nameID = 'set'; aws.sessionName = 'set';
+				aws.sourceIdentity = 'set'; aws.tags = {k: 'set', l: 'set'};
+				aws.transitiveTagKeys = ['k', 'l'];`,
+			"set set set set [k l]",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rules := folder(t, samlOptions(), body(row.statements+ok))
+			d := delegator(t, target, rules, nil)
+			got, err := d.Explain(t.Context(), world().Token(map[string]any{"aud": "CLIENT_ID"}),
+				"CLIENT_ID")
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := fmt.Sprintf("%s %s %s %s %s", got.SessionName, got.SourceIdentity, got.NameID,
+				got.Attributes[key][0], got.Attributes[delegation.AttributeTransitiveTagKeys])
+			if text != row.want {
+				t.Errorf("got %s, want %s", text, row.want)
+			}
+		})
+	}
+}
+
+// TestSAML_MapsOfRules: a rule in Go may keep the maps that it put into the decision: nothing is
+// written to them. One that changes the target's maps in place has decided, and wins.
+func TestSAML_MapsOfRules(t *testing.T) {
+	mine := delegation.Mappings{}
+	inGo := func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+		rc.AWS.Tags["k"] = "go"
+		if len(rc.AWS.Mappings) == 1 {
+			rc.AWS.Mappings[delegation.AttributeSourceIdentity] = "other"
+			return nil
+		}
+		rc.AWS.Mappings = mine
+		return nil
+	}
+	target := delegation.AWS{
+		Principal: principal, Role: role, Region: "eu-central-1",
+		Tags: map[string]string{"k": "fixed"},
+	}
+	explain := func(attribute string) (*delegation.Explanation, error) {
+		rule := body("user.v = 'mapped'; context.samlConfiguration.mappings = {'" + attribute +
+			"': 'v'}; callback(null, user, context);")
+		// The second rule is not in the chain, so that its end is after the rule in Go.
+		rules := folder(t, samlOptions(), rule, body("callback(null)"))
+		rules[1] = inGo
+		idToken := world().Token(map[string]any{"aud": "CLIENT_ID"})
+		return delegator(t, target, rules, nil).Explain(t.Context(), idToken, "CLIENT_ID")
+	}
+	const tag = delegation.AttributePrincipalTag + "k"
+	got, err := explain(tag)
+	if err != nil || fmt.Sprint(got.Attributes[tag]) != "[go]" || len(mine) != 0 {
+		t.Errorf("got %q, and %v: %v", got.Attributes[tag], mine, err)
+	}
+	target.Mappings = delegation.Mappings{delegation.AttributeSourceIdentity: "fixed"}
+	_, err = explain(delegation.AttributeSourceIdentity)
+	if !errors.Is(err, delegation.CodeRuleFailed) || !strings.Contains(err.Error(), `to "other"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSAML_VirtualNames: properties that are named as the library's virtual ones are properties.
+// Without a value they give no attribute, whatever another property is named.
+func TestSAML_VirtualNames(t *testing.T) {
+	const mapped = "context.samlConfiguration.mappings = {'" + delegation.AttributeRole +
+		"': 'awsrole', '" + delegation.AttributeRoleSessionName + "': 'rolesessionname'};" +
+		"callback(null, user, context);"
+	own := "arn:aws:iam::123456789012:role/own," + principal
+	rules := folder(t, samlOptions(), body(mapped))
+	got, err := explained(t, rules, map[string]any{"awsrole": own, "rolesessionname": "mine"})
+	if err != nil || got.Role != "arn:aws:iam::123456789012:role/own" || got.SessionName != "mine" {
+		t.Errorf("got %q and %q: %v", got.Role, got.SessionName, err)
+	}
+	_, err = explained(t, rules, map[string]any{
+		"samlResponse:" + delegation.AttributeRole: own, "rolesessionname": "mine",
+	})
+	if !errors.Is(err, delegation.CodeMappingInvalid) {
+		t.Errorf("a claim of a made-up name: %v", err)
+	}
+}
+
+// TestSAML_Refused: what is not clear fails the rule, and the error names the property.
+func TestSAML_Refused(t *testing.T) {
+	const aws = "'https://aws.amazon.com/SAML/Attributes/"
+	for statement, want := range map[string]string{
+		"audience = ' urn:amazon:webservices'":                    "audience is not a text",
+		"audience = ''":                                           "audience is not a text",
+		"recipient = 7":                                           "recipient is not a text",
+		"destination = 'http://signin.aws.amazon.com/saml'":       "destination is not an address",
+		"destination = 'https://signin.aws.amazon.com/other'":     "destination is not an address",
+		"destination = 'https://evilsignin.aws.amazon.com/saml'":  "destination is not an address",
+		"destination = 'https://signin.aws.amazon.com.evil/saml'": "destination is not an address",
+		"nameIdentifierProbes = []":                               "Probes is not a list",
+		"nameIdentifierProbes = 'x'":                              "Probes is not a list",
+		"nameIdentifierProbes = [1]":                              "Probes is not a list",
+		"lifetimeInSeconds = -1":                                  "lifetimeInSeconds is not",
+		"typedAttributes = 'true'":                                "typedAttributes is not true",
+		"signResponse = true":                                     "signResponse is not false",
+		"mappings = []":                                           "mappings is not an object",
+		"mappings = 'x'":                                          "mappings is not an object",
+		"mappings = {" + aws + "Role': ''}":                       "is empty",
+		"mappings = {" + aws + "Role': 7}":                        "Role\" is not one",
+		"mappings = {" + aws + "Role': {}}":                       "Role\" is not one",
+		"mappings = {" + aws + "Role': ['a']}":                    "Role\" is not one",
+		"mappings = {'': " + aws + "Role'}":                       "is empty",
+		"mappings = {a: " + aws + "Role', b: " + aws + "Role'}":   "has two properties",
+		"mappings = {a: []}":                                      "no attribute",
+		"mappings = {a: [" + aws + "Role', 'x']}":                 `no attribute "x"`,
+		"mappings = {" + aws + "PrincipalTag:': 'a'}":             "no attribute",
+		"mappings = {" + aws + "Roles': 'a'}":                     "Attributes/Role is meant",
+		"mappings = {" + aws + "principaltag:KEY': 'a'}":          "PrincipalTag:KEY is meant",
+		"mappings = {" + aws + "SessionName': 'a'}":               "no attribute",
+		"audience = function () {}":                               "audience is a function",
+		"audience = Promise.resolve('x')":                         "audience is not a text",
+		"__proto__ = {audience: undefined}":                       "audience is undefined",
+	} {
+		rule := body("context.samlConfiguration." + statement + "; callback(null, user, context);")
+		got := run(t, rule, samlOptions())
+		got.expect(t, delegation.CodeRuleFailed, want)
+		if !errors.Is(got.err, jsrules.ErrValue) {
+			t.Errorf("%s: got %v", statement, got.err)
+		}
+	}
+}
+
+// TestSAML_SuppliedWithoutTheOption: what Options.Context supplies has no effect without the
+// option, and a rule that removes it is not reported.
+func TestSAML_SuppliedWithoutTheOption(t *testing.T) {
+	o := jsrules.Options{Context: func(
+		context.Context, *delegation.User, *delegation.RuleContext,
+	) (map[string]any, error) {
+		return map[string]any{"samlConfiguration": map[string]any{"issuer": "x"}}, nil
+	}}
+	for _, statements := range []string{"", "context.samlConfiguration = {};"} {
+		rules := folder(t, o, body(statements+"callback(null, user, context);"))
+		got := exchange(t, rules, nil, delegation.AWS{}, delegation.Request{})
+		if !got.passed || len(got.event.Warnings) > 0 {
+			t.Errorf("%q: the event warns of %q: %v", statements, got.event.Warnings, got.err)
+		}
+	}
+}
+
+// TestSAML_EmptyProbe: a probe whose value is empty is passed over, and an exchange in which none
+// has a value fails.
+func TestSAML_EmptyProbe(t *testing.T) {
+	const probes = `context.samlConfiguration.nameIdentifierProbes = [
+		'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name',
+		'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier'];
+		callback(null, user, context);`
+	rules := folder(t, samlOptions(), body(probes))
+	got, err := explained(t, rules, map[string]any{"sub": "alice", "name": ""})
+	if err != nil || got.NameID != "alice" {
+		t.Errorf("got %q: %v", got.NameID, err)
+	}
+	rules = folder(t, samlOptions(), body("delete user.user_id;"+probes))
+	_, err = explained(t, rules, map[string]any{"sub": "alice", "name": ""})
+	if !errors.Is(err, delegation.CodeRuleFailed) ||
+		!strings.Contains(err.Error(), "no value for any of the probes") {
+		t.Errorf("got %v", err)
+	}
+	// A rule has changed user_id: it is no longer the token's sub.
+	rules = folder(t, samlOptions(), body("user.user_id = 'bob';"+probes))
+	_, err = explained(t, rules, map[string]any{"sub": "alice", "name": ""})
+	if !errors.Is(err, delegation.CodeRuleFailed) ||
+		!strings.Contains(err.Error(), "nameIDFromMapping") {
+		t.Errorf("got %v", err)
 	}
 }
 
