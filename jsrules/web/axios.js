@@ -220,7 +220,6 @@
 		if (withBody.includes(config.method)) {
 			config.headers.setContentType('application/x-www-form-urlencoded', false);
 		}
-		if (config.data === undefined || config.data === null) config.headers.delete('Content-Type');
 		return send(config).then((response) => {
 			throwIfCancelled(config);
 			return response;

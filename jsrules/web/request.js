@@ -94,7 +94,7 @@
 			if (sendImmediately === false) {
 				throw new TypeError('request: auth.sendImmediately: false is not available here');
 			}
-			if (bearer !== undefined && user === undefined) {
+			if (bearer !== undefined) {
 				const token = typeof bearer === 'function' ? bearer() : bearer;
 				this.names.set('authorization', 'Bearer ' + (token || ''));
 				return this;
@@ -348,6 +348,7 @@
 		}
 		options = Object.assign({}, options, {
 			simple: options.simple !== false,
+			resolveWithFullResponse: whole,
 			callback: function (error, response, body) {
 				try {
 					if (original) original.call(this, error, response, body);
