@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -34,7 +35,7 @@ func (h hosts) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("the vector serves no %s %s", r.Method, r.URL)
 	}
 	if answer.Refused {
-		return nil, syscall.ECONNREFUSED
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}
 	if answer.Echo {
 		answer.Body = echo(r)
