@@ -63,6 +63,9 @@ func (r *run) completeLanguage() {
 	if r.first("toWellFormed") {
 		r.replace(r.prototype("String"), "toWellFormed", r.toWellFormed)
 	}
+	if r.firstGlobal("Date") {
+		r.installDate()
+	}
 	if r.firstGlobal("RegExp") && r.first(regExpStatics()...) {
 		r.defineRegExpStatics()
 	}
