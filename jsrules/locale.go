@@ -417,7 +417,8 @@ func (o *localeOptions) hourCycle() string {
 	return "h24"
 }
 
-var zoneName = regexp.MustCompile(`^[A-Za-z]+([_+-][A-Za-z0-9]+)*(/[A-Za-z0-9]+([_+-][A-Za-z0-9]+)*)*$`)
+var zoneName = regexp.MustCompile(
+	`^[A-Za-z]+([_+-][A-Za-z0-9]+)*(/[A-Za-z0-9]+([_+-][A-Za-z0-9]+)*)*$`)
 
 // timeZone reads the time zone. Other zones than UTC are those that the machine knows.
 func (o *localeOptions) timeZone() *time.Location {
@@ -455,7 +456,33 @@ func (r *run) localeCompare(call goja.FunctionCall, compare goja.Callable) goja.
 	if o.get("numeric").ToBoolean() {
 		r.notHere("numeric: true")
 	}
+	for _, value := range []goja.Value{call.This, call.Argument(0)} {
+		text := r.stringOf(value)
+		for i := range text.Length() {
+			if !comparable(text.CharAt(i)) {
+				r.notHere("the order of the character U+%04X", text.CharAt(i))
+			}
+		}
+	}
 	return r.must(compare(call.This, call.Argument(0)))
+}
+
+// comparable reports whether goja orders a character as Node does. Its table is older: characters
+// that Unicode has added or moved since then are in another order.
+func comparable(c uint16) bool {
+	switch {
+	case c < 0x250, // Latin
+		c >= 0x300 && c < 0x310, // accents
+		c >= 0x388 && c <= 0x3ce && c != 0x38b && c != 0x38d && c != 0x3a2, // Greek
+		c >= 0x410 && c <= 0x44f,                // Cyrillic
+		c >= 0x5d0 && c <= 0x5ea,                // Hebrew
+		c >= 0x620 && c <= 0x64a,                // Arabic
+		c >= 0x1ea0 && c <= 0x1ef9, c == 0x20ac, // Vietnamese, euro
+		c >= 0x3041 && c <= 0x3096, c >= 0x30a1 && c <= 0x30fa, // Kana
+		c >= 0xac00 && c <= 0xd7a3: // Hangul
+		return true
+	}
+	return false
 }
 
 // localeCase refuses the locales in which letters have other capitals.
