@@ -91,6 +91,8 @@ func (r *rule) compile(source string, parsed *ast.Program) error {
 	if r.action {
 		asModule(parsed)
 	}
+	exactBits(r.uses.bits)
+	r.uses.bits = nil
 	r.program, err = compileAST(parsed)
 	if err != nil {
 		return unsupported(source[len(before):], syntaxError(r.name, err))
@@ -208,6 +210,8 @@ type vocabulary struct {
 	// bigInt is the place of the first BigInt, or 0.
 	bigInt   file.Idx
 	patterns []*ast.RegExpLiteral
+	// bits are the operations for [exactBits].
+	bits []ast.Expression
 }
 
 func newVocabulary() vocabulary {
@@ -277,6 +281,9 @@ func (v *vocabulary) noteVariable(node any) {
 // note adds what one node says.
 func (v *vocabulary) note(node any) {
 	v.noteWork(node)
+	if isBitOperation(node) {
+		v.bits = append(v.bits, node.(ast.Expression))
+	}
 	switch n := node.(type) {
 	case *ast.Identifier:
 		name := n.Name.String()

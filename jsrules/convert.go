@@ -192,7 +192,7 @@ func (o *outgoing) primitive(value goja.Value, was any) any {
 			o.lossy = true
 			return nil
 		}
-		text, _ := json.Marshal(number)
+		text, _ := json.Marshal(number + 0) // -0 is 0 in JSON
 		return json.Number(text)
 	}
 	if flag, ok := value.Export().(bool); ok {

@@ -256,7 +256,10 @@ func (d *dateClass) defineFields(prototype *goja.Object) {
 	}
 	if r.first("getTimezoneOffset") {
 		r.replace(prototype, "getTimezoneOffset", func(call goja.FunctionCall) goja.Value {
-			return r.rt.ToValue(d.this(call) * 0)
+			if ms := d.this(call); math.IsNaN(ms) {
+				return r.rt.ToValue(ms)
+			}
+			return r.rt.ToValue(0)
 		})
 	}
 	if r.first("getYear") {

@@ -3,6 +3,7 @@ package jsrules
 import (
 	"errors"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/dop251/goja/ast"
@@ -355,12 +356,16 @@ func (d *dialect) inParentheses(n *ast.BinaryExpression) bool {
 		opened++
 		before = strings.TrimRight(strings.TrimSuffix(before, "("), " \t\r\n")
 	}
-	left := strings.TrimRight(d.source[begin:end], "( \t\r\n")
-	if opened == 0 || strings.ContainsAny(left, "'\"`/") {
+	left := quoted.ReplaceAllString(d.source[begin:end], "''")
+	left = strings.TrimRight(left, "( \t\r\n")
+	if opened == 0 || strings.ContainsAny(left, "`/") {
 		return false
 	}
 	return opened+strings.Count(left, "(")-strings.Count(left, ")") > 0
 }
+
+// quoted is a string literal.
+var quoted = regexp.MustCompile(`(?s)"([^"\\]|\\.)*"|'([^'\\]|\\.)*'`)
 
 // htmlComment refuses a <!--b: for Node, <!-- begins a comment (ECMA-262 §B.1.1). For goja it is
 // three operators.

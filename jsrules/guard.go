@@ -113,13 +113,20 @@ func (r *run) guard(object *goja.Object, name string, check func(goja.FunctionCa
 	}
 	r.replace(object, name, func(call goja.FunctionCall) goja.Value {
 		check(call)
-		return r.must(original(call.This, call.Arguments...))
+		result := r.must(original(call.This, call.Arguments...))
+		if result == nil { // goja's find returns nil for a hole
+			return goja.Undefined()
+		}
+		return result
 	})
 }
 
 // replace replaces a built-in function.
 func (r *run) replace(object *goja.Object, name string, by builtinFunction) {
-	value := r.rt.ToValue(r.bounded(by))
+	value := r.rt.ToValue(r.bounded(by)).(*goja.Object)
+	_ = value.DefineDataProperty(
+		"name", r.rt.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE,
+	)
 	_ = object.DefineDataProperty(name, value, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 }
 

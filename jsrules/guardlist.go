@@ -9,7 +9,7 @@ import (
 // listMethods visit every index of a list, including holes. One assignment to length can make four
 // thousand million of them.
 var listMethods = strings.Fields(`
-	copyWithin every fill filter find findIndex findLast findLastIndex forEach
+	copyWithin every fill filter forEach
 	includes indexOf lastIndexOf map reduce reduceRight reverse shift slice some splice
 	toLocaleString toReversed toSpliced unshift with
 `)
@@ -22,11 +22,8 @@ func (r *run) guardLists() {
 			r.atMost(lengthOf(call.This), maxList, "the list")
 		})
 	}
-	for _, name := range []string{"sort", "toSorted"} {
-		r.guard(list, name, func(call goja.FunctionCall) {
-			r.atMost(lengthOf(call.This), maxSorted, "the list to sort")
-		})
-	}
+	r.guardSort(list)
+	r.guardFind(list)
 	r.guard(list, "concat", func(call goja.FunctionCall) {
 		size := lengthOf(call.This)
 		for _, argument := range call.Arguments {
@@ -140,4 +137,52 @@ func (r *run) flat(list goja.Value, depth int64) goja.Value {
 	}
 	unfold(list.ToObject(r.rt), depth, 0)
 	return r.rt.NewArray(elements...)
+}
+
+// guardFind replaces the methods that find an element. goja's give a hole to the function as a nil
+// of Go, which ends the run.
+func (r *run) guardFind(list *goja.Object) {
+	for _, method := range []struct {
+		name             string
+		backwards, index bool
+	}{
+		{"find", false, false},
+		{"findIndex", false, true},
+		{"findLast", true, false},
+		{"findLastIndex", true, true},
+	} {
+		if !r.first(method.name) {
+			continue
+		}
+		r.replace(list, method.name, func(call goja.FunctionCall) goja.Value {
+			at, element := r.findElement(call, method.backwards)
+			if method.index {
+				return r.rt.ToValue(at)
+			}
+			return element
+		})
+	}
+}
+
+// findElement returns the first or last element for which a function is true, and its index; otherwise
+// -1 and undefined (ECMA-262 §23.1.3.12).
+func (r *run) findElement(call goja.FunctionCall, backwards bool) (int64, goja.Value) {
+	list := call.This.ToObject(r.rt)
+	length := lengthOf(list)
+	r.atMost(length, maxList, "the list")
+	predicate, ok := goja.AssertFunction(call.Argument(0))
+	if !ok {
+		panic(r.rt.NewTypeError("the argument is not a function"))
+	}
+	for i := range length {
+		if backwards {
+			i = length - 1 - i
+		}
+		at := r.rt.ToValue(i)
+		element := member(list, at.String())
+		if r.must(predicate(call.Argument(1), element, at, list)).ToBoolean() {
+			return i, element
+		}
+	}
+	return -1, goja.Undefined()
 }

@@ -31,6 +31,17 @@ func (r *run) guardText() {
 	r.guard(text, "split", func(call goja.FunctionCall) {
 		r.atMost(int64(r.stringOf(call.This).Length()), maxList, "the list")
 	})
+	r.guardReplace(text)
+}
+
+// guardReplace limits replace and replaceAll.
+func (r *run) guardReplace(text *goja.Object) {
+	if r.first("replaceAll") {
+		original, _ := goja.AssertFunction(text.Get("replaceAll"))
+		r.replace(text, "replaceAll", func(call goja.FunctionCall) goja.Value {
+			return r.replaceAll(call, original)
+		})
+	}
 	for _, name := range []string{"replace", "replaceAll"} {
 		r.guard(text, name, func(call goja.FunctionCall) {
 			_, isFunction := call.Argument(1).(*goja.Object)
@@ -61,4 +72,64 @@ func (r *run) checkReplacement(length int64, replacement goja.Value, everywhere 
 func (r *run) limited(text string) string {
 	r.atMost(int64(len(text)), maxText, "the text")
 	return text
+}
+
+// replaceAll is String.prototype.replaceAll (ECMA-262 §22.1.3.20). With an empty text to search
+// for, goja's does not end. So the places before and after each character are replaced here.
+func (r *run) replaceAll(call goja.FunctionCall, original goja.Callable) goja.Value {
+	search := call.Argument(0)
+	if isObject(search) || goja.IsNull(call.This) || goja.IsUndefined(call.This) ||
+		r.stringOf(search).Length() > 0 {
+		return r.must(original(call.This, call.Arguments...))
+	}
+	text := r.stringOf(call.This)
+	with, callable := goja.AssertFunction(call.Argument(1))
+	var fixed goja.String
+	if !callable {
+		fixed = r.stringOf(call.Argument(1))
+	}
+	var replaced goja.StringBuilder
+	size := int64(0)
+	for i := range text.Length() + 1 {
+		var piece goja.String
+		if callable {
+			at := r.rt.ToValue(i)
+			piece = r.stringOf(r.must(with(goja.Undefined(), r.rt.ToValue(""), at, text)))
+		} else {
+			piece = r.substituted(fixed, text, i)
+		}
+		size += int64(piece.Length()) + 1
+		r.atMost(size, maxText, "the text")
+		replaced.WriteString(piece)
+		if i < text.Length() {
+			replaced.WriteString(text.Substring(i, i+1))
+		}
+	}
+	return replaced.String()
+}
+
+// substituted fills in a replacement of the empty text at an index (ECMA-262 §22.1.3.19.1).
+func (r *run) substituted(replacement, text goja.String, at int) goja.String {
+	var filled goja.StringBuilder
+	for i := 0; i < replacement.Length(); i++ {
+		unit := replacement.Substring(i, i+1)
+		if unit.CharAt(0) != '$' || i+1 == replacement.Length() {
+			filled.WriteString(unit)
+			continue
+		}
+		switch replacement.CharAt(i + 1) {
+		case '$':
+			filled.WriteString(unit)
+		case '&':
+		case '`':
+			filled.WriteString(text.Substring(0, at))
+		case '\'':
+			filled.WriteString(text.Substring(at, text.Length()))
+		default:
+			filled.WriteString(unit)
+			continue
+		}
+		i++
+	}
+	return filled.String()
 }

@@ -58,6 +58,19 @@
 // the properties that depend on normalisation. A literal that uses one of them does not compile; a
 // pattern made at run time throws a SyntaxError.
 //
+// # The language
+//
+// Rules run as in Node 20. A source that the interpreter would read in another way does not
+// compile: HTML comments, a chain such as a < b < c, and a function that is used outside of the
+// block in which it is declared. Neither do for await, async generators, import and BigInt. Too many
+// nested calls end the rule, even inside try.
+//
+// Dates are in UTC. toLocaleString and its kind write en-US, and throw a RangeError for a locale or
+// an option that is not here. There is no Intl. Other time zones than UTC are those that the machine
+// knows; a program that imports time/tzdata knows all. The functions of Math may differ from Node in
+// the last digits. An assignment to a property with a bit operator, such as a.b |= c, expects a
+// number below 2^63 in it.
+//
 // # What a run is
 //
 // A rule is compiled once. Each run has a JavaScript runtime of its own, so nothing passes from one

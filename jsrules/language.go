@@ -63,6 +63,7 @@ func (r *run) completeLanguage() {
 	if r.first("toWellFormed") {
 		r.replace(r.prototype("String"), "toWellFormed", r.toWellFormed)
 	}
+	r.completeNumbers()
 	r.installLocales()
 	if r.firstGlobal("Date") {
 		r.installDate()

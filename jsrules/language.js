@@ -46,6 +46,7 @@
 				return name;
 			} catch { /* of another class */ }
 		}
+		if (Object.prototype.toString.call(value) === '[object Generator]') return 'Generator';
 		return value instanceof WeakRef || value instanceof FinalizationRegistry ? 'WeakRef' : kind;
 	};
 	const errors = {Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError};

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/jsrules"
@@ -224,4 +225,30 @@ func expressionsOf(lines []string) []string {
 		i += length
 	}
 	return found
+}
+
+// TestDates_UTC: a run is in UTC wherever the process is, so no day has a gap or an hour twice.
+func TestDates_UTC(t *testing.T) {
+	local := time.Local
+	defer func() { time.Local = local }()
+	time.Local = must(time.LoadLocation("America/New_York"))
+	dates := 0
+	for _, c := range languageCases(t) {
+		if !strings.Contains(c.name, "Date") || strings.Contains(c.name, "Intl") {
+			continue
+		}
+		dates++
+		var want any
+		if err := json.Unmarshal([]byte(c.node), &want); err != nil {
+			t.Fatal(err)
+		}
+		got := c.outcome(t)
+		known := knownDifferences(t)[c.name]
+		if !sameJSON(got, want) && compactJSON(got) != known.ours {
+			t.Errorf("%s\n\tNode %s\n\tours %s", c.name, c.node, compactJSON(got))
+		}
+	}
+	if dates < 200 {
+		t.Errorf("only %d cases", dates)
+	}
 }

@@ -50,8 +50,12 @@ func (m Module) compile(name string) (Module, error) {
 	if m.Source == "" {
 		return m, nil
 	}
-	parsed, err := parse(name, beforeModule+m.Source+afterModule)
+	source := beforeModule + m.Source + afterModule
+	parsed, err := parse(name, source)
 	if err != nil {
+		return m, err
+	}
+	if err := checkDialect(name, source, parsed); err != nil {
 		return m, err
 	}
 	uses := newVocabulary()
@@ -61,6 +65,7 @@ func (m Module) compile(name string) (Module, error) {
 	if err != nil {
 		return m, err
 	}
+	exactBits(uses.bits)
 	m.program, err = compileAST(parsed)
 	return m, err
 }
