@@ -34,7 +34,12 @@ func isBitOperation(node any) bool {
 // an integer that cannot hold it, so its bits are lost. a | b becomes (a % 2^32) | (b % 2^32),
 // which is the same in ECMAScript. An assignment such as a.b |= c takes only c that way.
 func exactBits(operations []ast.Expression) {
+	done := map[ast.Expression]bool{} // declarations are in the syntax tree twice
 	for _, operation := range operations {
+		if done[operation] {
+			continue
+		}
+		done[operation] = true
 		switch n := operation.(type) {
 		case *ast.BinaryExpression:
 			n.Left = modulo(n.Left)
