@@ -452,6 +452,8 @@ func TestRooms_Used(t *testing.T) {
 		"cmd/delegation/internal/auth0export": "the formats of another vendor have one corner",
 		"cmd/delegation/internal/credentialfile": "files of one user have a part for each " +
 			"system",
+		"jsrules/internal/enus":    "the patterns of CLDR have one corner",
+		"jsrules/internal/timsort": "the algorithm of V8 has one corner, and tests of its own",
 		"jsrules/internal/bundles": "published files are next to their licences and hashes",
 	}
 	importers := map[string]int{}
