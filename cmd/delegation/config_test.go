@@ -57,6 +57,7 @@ targets:
 		Bytes: must(x509.MarshalPKCS8PrivateKey(delegationtest.NextSigningKey().Signer)),
 	})))
 	w.write(t, "list.yaml", "- canary")
+	w.write(t, "open.yaml", "B:\nA: null\nC: canary\n")
 	w.write(t, "empty.js", " \n")
 	w.write(t, "typo.js", "exports.a = ;")
 	w.folderOf(t, "typo",
@@ -317,6 +318,10 @@ targets:
 		"settings of rules": {"targets:\n",
 			"rules:\n  - javascript: {folder: good, configuration_file: list.yaml}\ntargets:\n",
 			":9: rules[0].javascript.configuration_file: is not YAML or JSON of names and texts"},
+		"names without a value": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, configuration_file: open.yaml}\ntargets:\n",
+			":9: rules[0].javascript.configuration_file: has no value for A, B: write it after " +
+				"the name in open.yaml, or \"\" if it is empty"},
 		"STS endpoint": {"listen:", "sts: {endpoint: localhost}\nlisten:",
 			`:1: sts.endpoint: "localhost" is not a URL`},
 		"STS in the clear": {"listen:",

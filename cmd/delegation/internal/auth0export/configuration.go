@@ -14,6 +14,9 @@ const (
 	disabledFolder = "disabled"
 	valuesFile     = "configuration.yaml"
 	reportFile     = "report.txt"
+
+	keyFile         = "signing.key"
+	certificateFile = "signing.crt"
 )
 
 // configuration is delegation.yaml.
@@ -26,7 +29,7 @@ listen: 127.0.0.1:8080
 issuers:
 `)
 	fmt.Fprintf(&b, "  - url: %s\n", quoted("https://"+p.domain+"/"))
-	if len(p.export.CustomDomains) > 0 {
+	if len(p.customDomains) > 0 {
 		b.WriteString("    # Tokens that were issued through the tenant's custom domains.\n")
 		fmt.Fprintf(&b, "    aliases: [%s]\n", strings.Join(p.aliases(), ", "))
 	}
@@ -35,10 +38,10 @@ identity_provider:
   # Auth0's entity ID, which trust policies know as SAML:iss.
   entity_id: %s
   keys:
-    - {certificate_file: signing.crt, key_file: signing.key}
+    - {certificate_file: %s, key_file: %s}
 
 targets:
-`, quoted(p.EntityID()))
+`, quoted(p.EntityID()), certificateFile, keyFile)
 	for _, c := range p.targets {
 		b.WriteString(p.target(c))
 	}
@@ -55,7 +58,7 @@ func (p *Plan) EntityID() string { return "urn:" + p.domain }
 
 // aliases are the issuers of the custom domains.
 func (p *Plan) aliases() (list []string) {
-	for _, domain := range p.export.CustomDomains {
+	for _, domain := range p.customDomains {
 		list = append(list, quoted("https://"+domain+"/"))
 	}
 	return list

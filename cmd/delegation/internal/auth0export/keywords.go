@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -66,31 +65,61 @@ var (
 )
 
 // replace puts the values in place of the keywords, as the Deploy CLI does: @@NAME@@, also in
-// quotes, becomes JSON, and ##NAME## the text as it is. A keyword without a value stays, within
-// quotes so that the file can be read.
+// quotes, becomes JSON, and ##NAME## the text as it is. A keyword without a value stays. If it is a
+// whole value, it gets quotes, so that the file can be read.
 func (k *Keywords) replace(text []byte) []byte {
-	text = listMarker().ReplaceAllFunc(text, func(found []byte) []byte {
-		m := listMarker().FindSubmatch(found)
-		value, known := k.values[string(m[2])]
-		inJSON, err := json.Marshal(value)
+	var replaced []byte
+	end := 0
+	for _, at := range listMarker().FindAllSubmatchIndex(text, -1) {
+		replaced = append(replaced, text[end:at[0]]...)
+		end = at[1]
+		found := text[at[0]:at[1]]
+		value, known := k.values[string(text[at[4]:at[5]])]
+		inJSON, err := jsonOf(value)
+		quoted := at[2] < at[3] && at[6] < at[7] && text[at[2]] == text[at[6]]
+		bare := at[2] == at[3] && at[6] == at[7]
 		switch {
-		case known && err == nil && bytes.Equal(m[1], m[3]):
-			return inJSON
-		case len(m[1]) == 0 && len(m[3]) == 0:
-			return []byte(`"@@` + string(m[2]) + `@@"`)
+		case known && err == nil && (quoted || bare):
+			replaced = append(replaced, inJSON...)
+		case bare && isWholeValue(text[:at[0]], text[at[1]:]):
+			replaced = append(append(append(replaced, '"'), found...), '"')
+		default:
+			replaced = append(replaced, found...)
+		}
+	}
+	replaced = append(replaced, text[end:]...)
+	return textMarker().ReplaceAllFunc(replaced, func(found []byte) []byte {
+		value, known := k.values[string(textMarker().FindSubmatch(found)[1])]
+		switch value := value.(type) {
+		case string:
+			return []byte(value)
+		case []any, map[string]any: // which are no text
+		default:
+			if inJSON, err := jsonOf(value); known && err == nil {
+				return inJSON
+			}
 		}
 		return found
 	})
-	return textMarker().ReplaceAllFunc(text, func(found []byte) []byte {
-		value, known := k.values[string(textMarker().FindSubmatch(found)[1])]
-		if !known {
-			return found
-		}
-		if text, isText := value.(string); isText {
-			return []byte(text)
-		}
-		return fmt.Append(nil, value)
-	})
+}
+
+// jsonOf is a value as JSON.stringify writes it.
+func jsonOf(value any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// isWholeValue tells whether what is between two texts is a value of JSON or YAML, and not a part
+// of one.
+func isWholeValue(before, after []byte) bool {
+	before = bytes.TrimRight(before, " \t\r\n")
+	after = bytes.TrimLeft(after, " \t")
+	begins := len(before) == 0 || bytes.ContainsRune([]byte(":[,-"), rune(before[len(before)-1]))
+	ends := len(after) == 0 || bytes.ContainsRune([]byte(",]}\r\n"), rune(after[0]))
+	return begins && ends
 }
 
 // unreplaced returns the keywords of a text that have no value.

@@ -33,9 +33,12 @@ type Options struct {
 
 // Plan is what an import will write.
 type Plan struct {
-	export  *Export
-	domain  string
-	region  string
+	export *Export
+	domain string
+	region string
+
+	customDomains []string // without domain
+
 	targets []Client
 	rules   []*plannedRule
 	values  map[string]string
@@ -100,6 +103,11 @@ func NewPlan(export *Export, o Options) (*Plan, error) {
 // checkFlags checks the domain and the region.
 func (p *Plan) checkFlags(o Options) (wrong []error) {
 	p.domain = cmp.Or(o.Domain, p.export.Domain)
+	for _, domain := range p.export.CustomDomains {
+		if domain != p.domain {
+			p.customDomains = append(p.customDomains, domain)
+		}
+	}
 	if p.domain != "" {
 		if err := checkDomain(p.domain); err != nil {
 			wrong = append(wrong, fmt.Errorf("--domain: %w", err))

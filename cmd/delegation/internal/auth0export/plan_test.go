@@ -27,8 +27,9 @@ func TestWrite_Configuration(t *testing.T) {
 			"client_id": "photo app: {1}", "client_metadata": {"team": "a: b", "n": "012"},
 			"addons": {"aws": {"principal": "arn:aws:iam::123456789012:saml-provider/Auth0",
 			"region": "eu-west-1", "lifetime_in_seconds": 7200}}}`,
-		"rules-configs/A.json":               `{"key": "A: b", "value": "012"}`,
-		"custom-domains/custom-domains.json": `[{"domain": "login.example.com"}]`,
+		"rules-configs/A.json": `{"key": "A: b", "value": "012"}`,
+		"custom-domains/custom-domains.json": `[{"domain": "login.example.com"},
+			{"domain": "tenant.eu.auth0.com"}]`,
 		"rules/one.js": `function (user, context, callback) {
 			context.addonConfiguration.aws.role = configuration['A: b'];
 			callback(null, user, context);
@@ -261,6 +262,54 @@ func TestPlan_Clients(t *testing.T) {
 	const note = `the ID tokens of "Old" are signed with its client secret (HS256)`
 	if len(report.Notes) != 1 || !strings.HasPrefix(report.Notes[0], note) {
 		t.Errorf("notes: %q", report.Notes)
+	}
+}
+
+// TestWrite_List: a list of rules has no clients, so flags name them, with their names if rules ask
+// for these.
+func TestWrite_List(t *testing.T) {
+	o := flags()
+	o.Clients = []string{"Photo=photo-app", "maps-app"}
+	_, texts := written(t, "testdata/rules.json", o)
+	for _, want := range []string{
+		"  \"photo-app\": # \"Photo\"\n", "  \"maps-app\":\n", "    # The rules set the role.\n",
+		"        \"photo-app\": {\"clientName\": \"Photo\"}\n",
+	} {
+		if !strings.Contains(texts["delegation.yaml"], want) {
+			t.Errorf("%q is missing in %s", want, texts["delegation.yaml"])
+		}
+	}
+	if !strings.Contains(texts["configuration.yaml"], "\"AWS_ROLE\":\n") {
+		t.Errorf("got %s", texts["configuration.yaml"])
+	}
+}
+
+// TestRest: what is left to do are commands, and first what has to be filled in.
+func TestRest(t *testing.T) {
+	export := "testdata/tenant-yaml"
+	for name, row := range map[string]struct {
+		secrets map[string]string
+		want    string
+	}{
+		"a value is missing": {nil, "\nNext, fill in 'my out/configuration.yaml': nothing runs " +
+			"before that. Then have AWS trust the new key, check, serve"},
+		"all values are there": {map[string]string{"AWS_ROLE": "hush"},
+			"\nNext, have AWS trust the new key, check, serve"},
+	} {
+		o := flags()
+		o.Secrets = row.secrets
+		rest := plan(t, export, o).Rest("my out", nil)
+		if !strings.Contains(rest, row.want) || strings.Contains(rest, "hush") ||
+			strings.Count(rest, "\n  ") != 4 ||
+			!strings.Contains(rest, " --config 'my out/delegation.yaml'\n") {
+			t.Errorf("%s: %s", name, rest)
+		}
+	}
+	o := flags()
+	o.Clients = []string{"photo-app"}
+	rest := plan(t, "testdata/rules.json", o).Rest("out", nil)
+	if !strings.Contains(rest, "\nSAML-PROVIDER-ARN is the one that your rules set.\n") {
+		t.Errorf("got %s", rest)
 	}
 }
 

@@ -257,13 +257,17 @@ func TestRead_NoExport(t *testing.T) {
 // TestRead_Keywords: keywords are replaced as the Deploy CLI does.
 func TestRead_Keywords(t *testing.T) {
 	folder := directory().with(files{
-		"rules/one.js":   `function () { return ['##NAME##', @@LIST@@, "@@LIST@@", '@@NAME@@']; }`,
+		"rules/one.js": `function () { return ['##NAME##', @@LIST@@, "@@LIST@@", '@@NAME@@', ` +
+			`##ORDER##, ##ON##]; }`,
 		"rules/one.json": `{"name": "##NAME##", "script": "one.js", "order": @@ORDER@@}`,
 		"keywords.yaml": `
-NAME: it's $1
+NAME: it's $1 <b>
 LIST: [a, "b\"c"]
 ORDER: 1
+ON: true
 `,
+		"clients/Photo.json": `{"name": "Photo", "callbacks": @@UNKNOWN@@, "x": [ @@UNKNOWN@@,
+			@@UNKNOWN@@ ], "y": "a @@UNKNOWN@@, b", "z": "##UNKNOWN##", "u":"@@UNKNOWN@@"}`,
 	}).write(t)
 	keywords, err := auth0export.ReadKeywords(filepath.Join(folder, "keywords.yaml"))
 	if err != nil {
@@ -273,10 +277,19 @@ ORDER: 1
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `function () { return ['it's $1', ["a","b\"c"], ["a","b\"c"], "it's $1"]; }`
-	if got := export.Rules[0]; got.Name != "it's $1" || got.Source != want || got.Order != 1 {
+	const want = `function () { return ['it's $1 <b>', ["a","b\"c"], ["a","b\"c"], ` +
+		`"it's $1 <b>", 1, true]; }`
+	if got := export.Rules[0]; got.Name != "it's $1 <b>" || got.Source != want || got.Order != 1 {
 		t.Errorf("got %+v", got)
 	}
+	folder = directory().with(files{
+		"rules/one.js": `function () { return '##LIST##'; }`, "k.json": `{"LIST": ["a"]}`,
+	}).write(t)
+	if keywords, err = auth0export.ReadKeywords(filepath.Join(folder, "k.json")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = auth0export.Read(folder, keywords)
+	expectUsage(t, "a list as a text", err, "has no value for ##LIST##")
 	for name, text := range map[string]string{
 		"list.yaml": "[hush]", "odd.yaml": "AUTH0_KEYWORD_REPLACE_MAPPINGS: hush",
 		"syntax.yaml": "{hush",

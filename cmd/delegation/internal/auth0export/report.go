@@ -126,7 +126,7 @@ func (p *Plan) Report() *Report {
 	if p.domain != "" {
 		r.Issuers = append(r.Issuers, "https://"+p.domain+"/")
 	}
-	for _, domain := range p.export.CustomDomains {
+	for _, domain := range p.customDomains {
 		r.Issuers = append(r.Issuers, "https://"+domain+"/")
 	}
 	for _, lack := range p.lacks {

@@ -38,6 +38,7 @@ func (p *Plan) CheckFolder(folder string) error {
 	var paths []string
 	for _, name := range []string{
 		rulesFolder, disabledFolder, valuesFile, reportFile, setup.ConfigurationFile,
+		keyFile, certificateFile, setup.MetadataFile,
 	} {
 		paths = append(paths, filepath.Join(folder, name))
 	}
@@ -99,8 +100,8 @@ func (p *Plan) files(certificate, private []byte) ([]setup.File, error) {
 		return nil, config.Usage(setup.Plain(err))
 	}
 	files := []setup.File{
-		{Path: "signing.key", Text: string(private)},
-		{Path: "signing.crt", Text: string(certificate)},
+		{Path: keyFile, Text: string(private)},
+		{Path: certificateFile, Text: string(certificate)},
 		{Path: setup.MetadataFile, Text: string(metadata)},
 		{Path: reportFile, Text: p.Report().Text(term.Unpainted)},
 	}
@@ -137,10 +138,16 @@ func (p *Plan) Rest(folder string, files []setup.File) string {
 	fmt.Fprintf(&b, "  curl -fsS http://127.0.0.1:8080/delegation -d %s -d api_type=aws "+
 		"-d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d \"id_token=$(cat token)\"\n",
 		term.ShellWord("client_id="+p.targets[0].ID))
+	if p.principals()[0] == unknownProvider {
+		b.WriteString("\n" + unknownProvider + " is the one that your rules set.\n")
+	}
 	b.WriteString("\nThe first command ends AWS's trust in Auth0. To keep both for a while, see " +
 		"docs/key-rollover.md.\n")
 	return b.String()
 }
+
+// unknownProvider stands in a command for the ARN of a SAML provider that no add-on names.
+const unknownProvider = "SAML-PROVIDER-ARN"
 
 // principals are the SAML providers that have to know the new key. Those that rules set are not
 // known.
@@ -153,7 +160,7 @@ func (p *Plan) principals() (list []string) {
 		}
 	}
 	if len(list) == 0 {
-		return []string{"SAML-PROVIDER-ARN"}
+		return []string{unknownProvider}
 	}
 	return list
 }
