@@ -441,8 +441,8 @@ func TestAction_LacksAreReported(t *testing.T) {
 	}
 	text := strings.Join(got.Warnings, "\n")
 	for _, want := range []string{
-		`"action", line 3, column 16: event.secrets.A is read, and nothing supplies it`,
-		`"action", line 3, column 32: event.client.name is read, and nothing supplies it`,
+		`"action", line 3, column 16: event.secrets.A is read, and is not supplied`,
+		`"action", line 3, column 32: event.client.name is read, and is not supplied`,
 		`"action", line 3, column 50: api.idToken.setCustomClaim is called, and fails the exchange`,
 	} {
 		if !strings.Contains(text, want) {

@@ -164,6 +164,11 @@ type Options struct {
 		ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
 	) (map[string]any, error)
 
+	// ContextNames lists the properties that Context supplies in every exchange, such as
+	// clientName, clientMetadata or request.geoip. They are for [Rule.Needs] alone, which otherwise
+	// takes any property for one that Context may supply. Nil: it may supply any.
+	ContextNames []string
+
 	// Absent lists properties of context that rules may read although nothing supplies them, such
 	// as clientName, organization or request.geoip. They are undefined, and clientMetadata is
 	// empty. [Compile] returns an error for a name that is not one of those that can be missing.
@@ -270,6 +275,7 @@ func (o *Options) complete() error {
 		return err
 	}
 	o.Auth0 = maps.Clone(o.Auth0)
+	o.ContextNames = slices.Clone(o.ContextNames)
 	web, err := o.HTTP.webAccess()
 	if err != nil {
 		return fmt.Errorf("HTTP: %w", err)

@@ -24,7 +24,8 @@ type Need struct {
 	// Line and Column are the first place in the source that needs it, from 1.
 	Line, Column int
 	// Available says that a run finds it, or that the effect is as at Auth0. The options decide. A
-	// property of context counts as available if Options.Context may supply it.
+	// property of context counts as available if Options.Context may supply it, see
+	// Options.ContextNames.
 	Available bool
 	// Remedy is what to do about what is not available. For what is available it is empty, or says
 	// what that depends on.
@@ -282,7 +283,7 @@ func (n *Need) missing() string {
 		if !strings.HasPrefix(name, "event.") {
 			name = "context." + name
 		}
-		return name + " is read, and nothing supplies it"
+		return name + " is read, and is not supplied"
 	case NeedConfiguration:
 		return "configuration." + n.Name + " is read, and has no value"
 	case NeedUser:

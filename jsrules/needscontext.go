@@ -173,14 +173,21 @@ func (o *Options) supplies(name string) (available bool, remedy string) {
 		return true, ""
 	case ofExchange:
 		return true, depends
-	case o.Context != nil:
+	case o.Context != nil && o.ContextNames == nil:
 		return true, "it depends on Options.Context"
+	case o.Context != nil && (o.names(name) || o.names(whole)):
+		return true, ""
 	case name == "tenant":
 		return false, "set Options.Domain"
 	case metadata:
 		return false, "supply clientMetadata in Options.Context, or list it in Options.Absent"
 	}
 	return false, contextRemedy
+}
+
+// names reports whether Options.Context supplies a property in every exchange.
+func (o *Options) names(property string) bool {
+	return slices.Contains(o.ContextNames, property)
 }
 
 // lookAtEffect looks at a property of context that is written.

@@ -15,15 +15,17 @@ func TestUnavailable(t *testing.T) {
 	const global = ": it is not available here: give it in Options.Globals, or require a module"
 	const member = " is not available here: give the function "
 	for source, want := range map[string]struct{ at, text string }{
-		body("nobody(user);"):                {"2:1", "ReferenceError: nobody is not defined" + global},
+		body("nobody(user);"): {
+			"2:1", "ReferenceError: nobody is not defined" + global},
 		body("var a = { b: nobody.there };"): {"2:14", "nobody is not defined" + global},
 		body("try { nobody(); } catch (e) { callback(e); }"): {
 			"2:7", "nobody is not defined" + global},
 		"async " + body("\nawait nobody();"): {"3:7", "nobody is not defined" + global},
 		body("Promise.resolve().then(() => nobody());"): {
-			"2:30", "callback was never called, and a promise was rejected: ReferenceError: nobody " +
-				"is not defined" + global},
-		body("eval('1');"): {"2:1", "eval is not defined: it is not available here: write the rule"},
+			"2:30", "callback was never called, and a promise was rejected: ReferenceError: " +
+				"nobody is not defined" + global},
+		body("eval('1');"): {
+			"2:1", "eval is not defined: it is not available here: write the rule"},
 		body("'use strict'; leaked = 1;"): {
 			"2:15", "leaked is not defined: it is not available here: declare it with var"},
 		body("require('no-such');"): {
@@ -53,8 +55,8 @@ func TestAuth0(t *testing.T) {
 	o := jsrules.Options{Domain: "tenant.auth0.com"}
 	got := run(t, body(`
 		auth0.own = 1;
-		user.got = [auth0.domain, auth0.own, 'users' in auth0, 'x' in auth0.users, typeof auth0.users,
-			Object.keys(auth0), String(auth0), JSON.stringify(auth0.users)];
+		user.got = [auth0.domain, auth0.own, 'users' in auth0, 'x' in auth0.users,
+			typeof auth0.users, Object.keys(auth0), String(auth0), JSON.stringify(auth0.users)];
 		delete auth0.own;
 		user.kept = Object.keys(auth0);
 		callback(null, user, context);`), o)

@@ -249,6 +249,21 @@ func brokenRows() []brokenRow {
 					"'arn:aws:iam::123456789012:role/photo-user'}}"),
 		},
 		{
+			of: "a rule in JavaScript that reads what the configuration has to supply",
+			breaks: func(s *brokenScene) {
+				s.mkdir("rules")
+				s.write("rules/app.js", "function (user, { clientName }, callback) {\n"+
+					"  callback(clientName === 'Photos' ? null : 'no');\n}\n")
+				s.replace(rulesEnd, rulesEnd+"  - javascript: {folder: rules}\n")
+			},
+			state: isWarned, code: "rule_needs", at: ":15: rules[1].javascript",
+			text: `JavaScript rule "app", line 1, column 19: ` +
+				"context.clientName is read, and is not supplied",
+			remedy: "supply it in javascript.context, or list it in javascript.absent",
+			mends: changes("{folder: rules}",
+				"{folder: rules, context: {photo-app: {clientName: Photos}}}"),
+		},
+		{
 			of:     "a rule for a target that does not exist",
 			breaks: changes(rulesEnd, rulesEnd+"    targets: [foto-app]\n"),
 			state:  isRefused, code: "config_invalid", at: ":15: rules[0].targets",

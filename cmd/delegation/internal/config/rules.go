@@ -126,7 +126,8 @@ func (b *Builder) rule(
 		set("session_policy", rule, err)
 	}
 	if s.JavaScript != nil {
-		found["javascript"] = b.javaScript(at.Child("javascript"), s.JavaScript, targets)
+		at := at.Child("javascript")
+		found["javascript"] = b.javaScript(at, s.JavaScript, targets, s.Targets)
 	}
 	return found
 }
@@ -159,9 +160,9 @@ func (b *Builder) roleByClaim(at KeyPath, s *RoleSettings) (delegation.RuleFunc,
 	return delegation.RoleByClaim(s.Claim, table...)
 }
 
-// javaScript compiles a folder of Auth0 rules.
+// javaScript compiles a folder of Auth0 rules, for some targets only or for all.
 func (b *Builder) javaScript(
-	at KeyPath, s *JavaScriptSettings, targets map[string]TargetSettings,
+	at KeyPath, s *JavaScriptSettings, targets map[string]TargetSettings, only []string,
 ) []delegation.RuleFunc {
 	if s.Folder == "" {
 		b.Wrong(at.Child("folder"), errors.New("is missing"))
@@ -174,6 +175,7 @@ func (b *Builder) javaScript(
 		RuleTimeout:       b.Duration(at.Child("timeout"), s.Timeout),
 		ChainTimeout:      b.Duration(at.Child("chain_timeout"), s.ChainTimeout),
 		Context:           b.RuleContext(at.Child("context"), s.Context, targets),
+		ContextNames:      contextNames(s.Context, targets, only),
 		Absent:            b.absent(at.Child("absent"), s.Absent),
 		Modules:           b.modules(at.Child("modules"), s.Modules),
 		Globals:           b.globals(at.Child("globals"), s.Globals),
