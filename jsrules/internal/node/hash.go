@@ -55,13 +55,16 @@ func algorithmOf(name string) (algorithm, bool) {
 
 // algorithmAt returns the hash function that an argument names. The error does not repeat the name:
 // in a call with the arguments in the wrong order it is a key.
-func (m *Modules) algorithmAt(call goja.FunctionCall, i int, problem string) algorithm {
+func (m *Modules) algorithmAt(call goja.FunctionCall, i int) algorithm {
 	found, ok := algorithmOf(call.Argument(i).String())
 	if !ok {
-		m.throw("Error", "ERR_CRYPTO_INVALID_DIGEST",
-			problem+": available here are "+strings.Join(sortedNames(algorithms), ", "))
+		m.throw("TypeError", "ERR_CRYPTO_INVALID_DIGEST", "Invalid digest: "+allAlgorithms())
 	}
 	return found
+}
+
+func allAlgorithms() string {
+	return "available here are " + strings.Join(sortedNames(algorithms), ", ")
 }
 
 // hashNames() returns the names of hash functions.
@@ -71,10 +74,15 @@ func (m *Modules) hashNames(goja.FunctionCall) goja.Value { return m.list(sorted
 // update, digest and copy.
 func (m *Modules) hash(call goja.FunctionCall) goja.Value {
 	key := call.Argument(1)
-	if goja.IsUndefined(key) {
-		return m.hashing(m.algorithmAt(call, 0, "Digest method not supported").new())
+	if !goja.IsUndefined(key) {
+		return m.hashing(hmac.New(m.algorithmAt(call, 0).new, m.bytes(key)))
 	}
-	return m.hashing(hmac.New(m.algorithmAt(call, 0, "Invalid digest").new, m.bytes(key)))
+	found, ok := algorithmOf(call.Argument(0).String())
+	if !ok {
+		m.throw("Error", "ERR_OSSL_EVP_UNSUPPORTED",
+			"Digest method not supported: "+allAlgorithms())
+	}
+	return m.hashing(found.new())
 }
 
 func (m *Modules) hashing(h hash.Hash) goja.Value {
@@ -117,7 +125,7 @@ const maxRounds = 1_000_000
 func (m *Modules) pbkdf2(call goja.FunctionCall) goja.Value {
 	iterations := call.Argument(2).ToInteger()
 	length := call.Argument(3).ToInteger()
-	h := m.algorithmAt(call, 4, "Invalid digest").new
+	h := m.algorithmAt(call, 4).new
 	size := int64(h().Size())
 	m.atMost(length)
 	if blocks := (length + size - 1) / size; blocks > 0 && iterations > maxRounds/blocks {
@@ -138,7 +146,7 @@ func (m *Modules) pbkdf2(call goja.FunctionCall) goja.Value {
 
 // hkdf(algorithm, key, salt, info, length) returns a key.
 func (m *Modules) hkdf(call goja.FunctionCall) goja.Value {
-	h := m.algorithmAt(call, 0, "Invalid digest").new
+	h := m.algorithmAt(call, 0).new
 	length := call.Argument(4).ToInteger()
 	if length > 255*int64(h().Size()) {
 		m.throw("RangeError", "ERR_CRYPTO_INVALID_KEYLEN", "Invalid key length")

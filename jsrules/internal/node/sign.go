@@ -68,6 +68,9 @@ func (m *Modules) verify(call goja.FunctionCall) goja.Value {
 		_, digest := m.digest(call)
 		if call.Argument(5).ToBoolean() {
 			signature = fromIEEE(signature, (key.Params().BitSize+7)/8)
+			if signature == nil {
+				m.throw("Error", "ERR_CRYPTO_OPERATION_FAILED", "Malformed signature")
+			}
 		}
 		valid = ecdsa.VerifyASN1(key, digest, signature)
 	case *rsa.PublicKey:
@@ -85,7 +88,7 @@ func (m *Modules) verify(call goja.FunctionCall) goja.Value {
 
 // digest returns the hash of the data that are signed.
 func (m *Modules) digest(call goja.FunctionCall) (crypto.Hash, []byte) {
-	found := m.algorithmAt(call, 0, "Invalid digest")
+	found := m.algorithmAt(call, 0)
 	if found.id == 0 {
 		m.unavailable("a signature with SHA-3")
 	}

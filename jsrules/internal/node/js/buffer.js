@@ -294,7 +294,7 @@ define(Buffer.prototype, {
 	inspect() {
 		const shown = native.encode(this.subarray(0, 50), 'hex').replace(/(.{2})/g, '$1 ').trim();
 		const more = this.length - 50;
-		if (more <= 0) return '<Buffer' + (shown && ' ' + shown) + '>';
+		if (more <= 0) return '<Buffer ' + shown + '>';
 		return '<Buffer ' + shown + ' ... ' + more + ' more byte' + (more > 1 ? 's' : '') + '>';
 	},
 	slice(start, end) { return part(this, start, end); },

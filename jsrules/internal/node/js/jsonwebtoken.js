@@ -77,6 +77,12 @@ const isRight = (algorithm, input, key, signature) => {
 		return made.length === given.length && crypto.timingSafeEqual(made, given);
 	}
 	const hash = hashes[algorithm.slice(2)];
+	const size = {ES256: 64, ES384: 96, ES512: 132}[algorithm];
+	const length = Buffer.from(signature, 'base64url').length;
+	if (size !== undefined && length !== size) {
+		throw new TypeError('"' + algorithm + '" signatures must be "' + size + '" bytes, saw "' +
+			length + '"');
+	}
 	return crypto.verify(hash, Buffer.from(input), keyOptions(algorithm, key),
 		Buffer.from(signature, 'base64url'));
 };
@@ -382,6 +388,10 @@ const verifyWith = (token, secretOrPublicKey, options, now) => {
 	if (!hasSignature && secretOrPublicKey) throw new JsonWebTokenError('jwt signature is required');
 	if (hasSignature && !secretOrPublicKey) {
 		throw new JsonWebTokenError('secret or public key must be provided');
+	}
+	if (!hasSignature && !options.algorithms) {
+		throw new JsonWebTokenError(
+			'please specify "none" in "algorithms" to verify unsigned tokens');
 	}
 	if (!hasSignature) throw unavailable('the algorithm none');
 	const key = verifyingKey(secretOrPublicKey);

@@ -1,8 +1,14 @@
-const {Buffer, internal: {wrap}} = require('buffer');
+const {coded} = require('errors');
+const {internal: {wrap}} = require('buffer');
 
-// escape is encodeURIComponent, which throws for half of a surrogate pair, as here in Node.js.
-exports.escape = (value) => encodeURIComponent(
-	typeof value === 'object' && value !== null ? String(value) : value + '');
+// escape throws for half of a surrogate pair, as in Node.js.
+exports.escape = (value) => {
+	try {
+		return encodeURIComponent(String(value));
+	} catch (error) {
+		throw coded(URIError, 'ERR_INVALID_URI', 'URI malformed');
+	}
+};
 exports.unescapeBuffer = (text) => wrap(native.unescape(String(text)));
 exports.unescape = (text) => {
 	try {

@@ -46,7 +46,8 @@ class TextDecoder {
 		const wide = this.encoding === 'utf-16le';
 		let text = native.encode(bytes, wide ? 'utf16le' : 'utf8');
 		const odd = wide && bytes.length % 2 === 1;
-		if (odd) text += '\ufffd';
+		// Half a character and half of a surrogate pair at the end are one error.
+		if (odd) text = text.replace(/[\ud800-\udbff]$/, '') + '\ufffd';
 		if (wide) text = text.toWellFormed ? text.toWellFormed() : Buffer.from(text).toString();
 		if (this.fatal && (wide ? odd || text.includes('\ufffd') : !native.isUTF8(bytes))) {
 			throw coded(TypeError, 'ERR_ENCODING_INVALID_ENCODED_DATA',

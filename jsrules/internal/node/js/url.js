@@ -163,16 +163,7 @@ const hostEnd = (rest) => {
 	return {at, stop: stop < 0 ? end : stop};
 };
 
-const forbidden = /[\x00-\x20"#%/:;<>?@[\\\]^`{|}]/;
-
-const hostnameOf = (host) => {
-	if (host.startsWith('[') && host.endsWith(']')) {
-		if (/[\0\t\n\r #%/<>?@\\^|]/.test(host.slice(1, -1))) throw invalid();
-		return host;
-	}
-	// What follows a character that no host has is a part of the path.
-	return host;
-};
+const forbidden = /[\0\t\n\r #%/:<>?@[\\\]^|]/;
 
 Url.prototype.parse = function (url, parseQuery, slashesDenoteHost) {
 	if (typeof url !== 'string') throw invalidType('url', 'of type string', url);
@@ -242,11 +233,11 @@ Url.prototype.readHost = function (rest) {
 		if (port[1] !== '') this.port = port[1];
 		hostname = hostname.slice(0, -port[0].length);
 	}
-	hostname = hostnameOf(hostname);
 	const isIPv6 = hostname.startsWith('[') && hostname.endsWith(']');
+	if (isIPv6 && /[\0\t\n\r #%/<>?@\\^|]/.test(hostname.slice(1, -1))) throw invalid();
 	if (!isIPv6) {
-		const wrong = hostname.search(/[^a-z0-9.\-+_\u0080-\uffff]/i);
-		if (wrong >= 0 && forbidden.test(hostname[wrong])) throw invalid();
+		// What follows a character that ends a host is a part of the path.
+		const wrong = hostname.search(/[/\\#?:]/);
 		if (wrong >= 0) {
 			after = '/' + hostname.slice(wrong) + after;
 			hostname = hostname.slice(0, wrong);
@@ -287,7 +278,7 @@ Url.prototype.readRest = function (given, parseQuery) {
 Url.prototype.format = function () {
 	let auth = this.auth || '';
 	if (auth) {
-		auth = encodeURIComponent(auth).replace(/%3A/i, ':') + '@';
+		auth = encodeURIComponent(auth).replace(/%3A/gi, ':') + '@';
 	}
 	let protocol = this.protocol || '';
 	let pathname = this.pathname || '';
@@ -475,7 +466,8 @@ Url.prototype.samePlace = function (result, relative) {
 		result.href = result.format();
 		return result;
 	}
-	return finish(result, relative, clean(result, relative, path, removeAll), isAbsolute, noLeading);
+	return finish(result, relative, clean(result, relative, path, isAbsolute, removeAll),
+		isAbsolute, noLeading);
 };
 
 // takeAuth moves what is before an @ in the host into auth.
@@ -487,7 +479,7 @@ const takeAuth = (result) => {
 };
 
 // clean takes . and .. out of a path.
-const clean = (result, relative, path, removeAll) => {
+const clean = (result, relative, path, isAbsolute, removeAll) => {
 	const last = path[path.length - 1];
 	const slash = (result.host || relative.host || path.length > 1) &&
 		(last === '.' || last === '..') || last === '';
@@ -499,8 +491,8 @@ const clean = (result, relative, path, removeAll) => {
 		else if (up > 0) up--;
 		else kept.unshift(path[i]);
 	}
-	if (!removeAll) while (up-- > 0) kept.unshift('..');
-	if (removeAll && kept[0] !== '' && (!kept[0] || kept[0][0] !== '/')) kept.unshift('');
+	if (!isAbsolute && !removeAll) while (up-- > 0) kept.unshift('..');
+	if (isAbsolute && kept[0] !== '' && (!kept[0] || kept[0][0] !== '/')) kept.unshift('');
 	if (slash && kept.join('/').slice(-1) !== '/') kept.push('');
 	return kept;
 };

@@ -179,9 +179,7 @@ const form = (value, state, name, tag) => {
 		const before = prefix(name, kind, tag, value.length);
 		return brackets(before + '[', ']', (depth) => listItems(value, depth, state), true);
 	}
-	if (kind === 'Arguments') {
-		return brackets('[Arguments] [', ']', (depth) => listItems(value, depth, state), true);
-	}
+	if (kind === 'Arguments') return brackets('[Arguments] {', '}', () => []);
 	if (typeof value === 'function') return {text: functionText(value, name, tag)};
 	if (kind === 'RegExp') return {text: RegExp.prototype.toString.call(value)};
 	if (kind === 'Date') {
@@ -234,26 +232,29 @@ const showObject = (value, depth, state) => {
 	const keys = keysOf(value, state, found.isList).filter((key) => (
 		!(value instanceof Error && (key === 'stack' || key === 'message'))));
 	if (found.text !== undefined && keys.length === 0) return found.text;
+	const size = value.size === undefined ? value.length : value.size;
+	const isEmpty = keys.length === 0 && (found.isList ? size === 0 :
+		value instanceof Map || value instanceof Set ? size === 0 : true);
+	if (found.text === undefined && isEmpty) return found.open + found.close;
 	const limit = state.depth === null ? Infinity : state.depth;
 	if (depth > limit) {
 		const shown = Array.isArray(value) ? 'Array' : name === null ? 'Object: null prototype' : name;
 		return '[' + shown + ']';
 	}
 	state.open.push(value);
+	state.deepest = depth;
 	const isText = found.text !== undefined;
-	const open = isText ? '{ ' + found.text : found.open;
+	const open = isText ? found.text + ' {' : found.open;
 	let items = isText ? [] : found.items(depth + 1);
 	items = items.concat(keys.map((key) => property(value, key, depth + 1, state, false)));
 	state.open.pop();
-	if (items.length === 0) return open + found.close;
 	const reference = state.circular.has(value) ? '<ref *' + state.circular.get(value) + '> ' : '';
 	if (state.sorted) {
 		const order = state.sorted === true ? undefined : state.sorted;
 		if (!found.isList) items.sort(order);
 	}
 	const list = found.isList && !isText;
-	return layout(items, reference + open, isText ? '}' : found.close, list, depth, state, value,
-		isText);
+	return layout(items, reference + open, isText ? '}' : found.close, list, depth, state, value);
 };
 
 // group puts short items of a long list into columns.
@@ -273,11 +274,10 @@ const group = (items, state, value) => {
 		!(total / width > 5 || longest <= 6)) {
 		return items;
 	}
-	const bias = Math.max(Math.sqrt(width - total / items.length) - 0, 0);
-	const biased = Math.max(width - 3 - 0, 1);
+	// As square as possible, with characters that are 2.5 times as high as wide.
+	const biased = Math.max(width - 3 - Math.sqrt(width - total / items.length), 1);
 	const columns = Math.min(
-		Math.round(Math.sqrt(2.5 * Math.max(width - Math.sqrt(width - total / items.length), 1) *
-			count) / Math.max(width - Math.sqrt(width - total / items.length), 1)),
+		Math.round(Math.sqrt(2.5 * biased * count) / biased),
 		Math.floor((state.breakLength - state.indent) / width),
 		state.compact * 4,
 		15
@@ -308,15 +308,16 @@ const group = (items, state, value) => {
 };
 
 // layout puts items into one line, or each into one of its own.
-const layout = (given, open, close, isList, depth, state, value, isText) => {
+const layout = (given, open, close, isList, depth, state, value) => {
 	let items = given;
 	if (typeof state.compact === 'number' && state.compact >= 1) {
 		const entries = items.length;
 		if (isList && entries > 6) items = group(items, state, value);
 		if (state.deepest - depth < state.compact && entries === items.length) {
-			const start = items.length + state.indent + open.length + 0 + 10;
+			const start = items.length + state.indent + open.length + 10;
 			const total = items.reduce((sum, item) => sum + item.length, items.length + start);
-			if (total <= state.breakLength && !items.some((item) => item.includes('\n'))) {
+			if (total <= state.breakLength && items.length + start + entries <= state.breakLength &&
+				!items.some((item) => item.includes('\n'))) {
 				return open + ' ' + items.join(', ') + ' ' + close;
 			}
 		}
@@ -326,7 +327,7 @@ const layout = (given, open, close, isList, depth, state, value, isText) => {
 		const total = items.reduce((sum, item) => sum + item.length, items.length + open.length);
 		if (total <= state.breakLength) return open + ' ' + items.join(', ') + ' ' + close;
 	}
-	return open + (isText ? ' ' : '') + line + '  ' + items.join(',' + line + '  ') + line + close;
+	return open + line + '  ' + items.join(',' + line + '  ') + line + close;
 };
 
 exports.inspect = function inspect(value, options, depth) {
@@ -334,7 +335,7 @@ exports.inspect = function inspect(value, options, depth) {
 	if (typeof options === 'boolean') given.showHidden = options;
 	if (depth !== undefined && typeof options !== 'object') given.depth = depth;
 	const state = Object.assign({
-		breakLength: 128, compact: 3, customInspect: true, depth: 2, maxArrayLength: 100,
+		breakLength: 80, compact: 3, customInspect: true, depth: 2, maxArrayLength: 100,
 		maxStringLength: 10000, showHidden: false, sorted: false
 	}, given);
 	for (const name of ['maxArrayLength', 'maxStringLength']) {
