@@ -29,10 +29,11 @@ var curves = map[string]string{
 // maxModulus limits RSA keys, in bits. A signature with such a key takes some 50 ms.
 const maxModulus = 8192
 
-// key(bytes, private) reads a key: PEM, or DER in one of the forms that PEM has. It returns an
+// key(bytes, private, der) reads a key: PEM, or DER in one of the forms that PEM has. It returns an
 // object with the key and what it is, or undefined if there is none.
 func (m *Modules) key(call goja.FunctionCall) goja.Value {
-	found := m.parseKey(m.bytes(call.Argument(0)), call.Argument(1).ToBoolean())
+	isDER := call.Argument(2).ToBoolean()
+	found := m.parseKey(m.bytes(call.Argument(0)), call.Argument(1).ToBoolean(), isDER)
 	if found == nil {
 		return goja.Undefined()
 	}
@@ -58,10 +59,10 @@ func (m *Modules) key(call goja.FunctionCall) goja.Value {
 
 // parseKey returns a private key, or the public key of a public key, a certificate or a private
 // key.
-func (m *Modules) parseKey(text []byte, private bool) *asymmetric {
+func (m *Modules) parseKey(text []byte, private, isDER bool) *asymmetric {
 	kind := ""
 	content := text
-	if bytes.Contains(text, []byte("-----BEGIN")) {
+	if !isDER {
 		block, _ := pem.Decode(bytes.TrimSpace(text))
 		if block == nil {
 			return nil

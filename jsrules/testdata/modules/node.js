@@ -1,4 +1,5 @@
-// node node.js > node.txt writes what Node.js answers to the cases. It needs npm ci before.
+// node --no-deprecation node.js > node.txt writes what Node.js answers to the cases. It needs
+// npm ci before.
 'use strict';
 const fs = require('fs');
 const path = require('path');

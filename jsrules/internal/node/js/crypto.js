@@ -271,7 +271,7 @@ const keyOf = (given, isPrivate) => {
 	if (typeof key !== 'string' && !isView(key)) {
 		throw invalidType('key', expected + ' or KeyObject', key);
 	}
-	const found = native.key(bytesOf('key', key), isPrivate);
+	const found = native.key(bytesOf('key', key), isPrivate, isOptions && given.format === 'der');
 	if (found === undefined) throw noKey(isPrivate ? 'private' : 'public');
 	return new KeyObject(isPrivate ? 'private' : 'public', undefined, found);
 };
@@ -284,7 +284,7 @@ exports.createSecretKey = (key, encoding) => {
 exports.createPrivateKey = (key) => keyOf(key, true);
 exports.createPublicKey = (key) => {
 	if (!(key instanceof KeyObject) || key.type !== 'private') return keyOf(key, false);
-	return keyOf(key.export({format: 'der', type: 'pkcs8'}), false);
+	return keyOf({key: key.export({format: 'der', type: 'pkcs8'}), format: 'der'}, false);
 };
 
 // signatures
@@ -307,13 +307,20 @@ const signing = (algorithm, data, key, signature) => {
 class Signing {
 	#algorithm;
 	#parts = [];
+	#size = 0;
 	constructor(algorithm) {
 		string('algorithm', algorithm);
 		native.hash(algorithm); // it must exist
 		this.#algorithm = algorithm;
 	}
 	update(data, encoding) {
-		this.#parts.push(Buffer.from(bytesOf('data', data, encoding)));
+		const bytes = Buffer.from(bytesOf('data', data, encoding));
+		this.#size += bytes.length;
+		if (this.#size > 2 ** 20) {
+			throw coded(RangeError, 'ERR_OUT_OF_RANGE',
+				'a signature of more than 1 MiB is not available here');
+		}
+		this.#parts.push(bytes);
 		return this;
 	}
 	write(data, encoding) {

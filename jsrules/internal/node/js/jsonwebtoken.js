@@ -315,6 +315,8 @@ exports.decode = (token, options) => {
 	return options && options.complete === true ? {header, payload, signature} : payload;
 };
 
+// verifyingKey reads a key: what is PEM is a public key, and all else a secret. PEM that cannot be
+// read must not count as a secret, because everybody may know it.
 const verifyingKey = (given) => {
 	if (given instanceof crypto.KeyObject) return given;
 	try {
@@ -323,6 +325,8 @@ const verifyingKey = (given) => {
 		if (e.code === 'ERR_NOT_AVAILABLE') throw e;
 	}
 	try {
+		const bytes = Buffer.from(given.key === undefined ? given : given.key);
+		if (bytes.includes('-----BEGIN')) throw new Error('this is PEM');
 		return crypto.createSecretKey(typeof given === 'string' ? Buffer.from(given) : given);
 	} catch (e) {
 		throw new JsonWebTokenError('secretOrPublicKey is not valid key material');
