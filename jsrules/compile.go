@@ -222,8 +222,16 @@ func newVocabulary() vocabulary {
 func vocabularyOf(parsed *ast.Program) vocabulary {
 	v := newVocabulary()
 	v.read(reflect.ValueOf(parsed.Body))
+	v.library(v.global && (v.names["_"] || v.names["async"]))
 	v.dynamic = v.dynamic || v.computed && v.mentions("call", "apply", "bind")
 	return v
+}
+
+// library notes that the source uses a global library, which may call anything.
+func (v *vocabulary) library(uses bool) {
+	v.dynamic = v.dynamic || uses
+	v.global = v.global || uses
+	v.busy = v.busy || uses
 }
 
 // mentions reports whether the source can reach a property with one of the names.
@@ -273,6 +281,7 @@ func (v *vocabulary) noteVariable(node any) {
 	switch n := node.(type) {
 	case *ast.Identifier:
 		v.variables[n.Name.String()] = true
+		v.library(globalLibraries[n.Name.String()] != "")
 	case *ast.PropertyShort:
 		v.variables[n.Name.Name.String()] = true
 	}
@@ -288,7 +297,7 @@ func (v *vocabulary) note(node any) {
 	case *ast.Identifier:
 		name := n.Name.String()
 		v.names[name] = true
-		loads := name == "require" || globalLibraries[name] != ""
+		loads := name == "require"
 		v.dynamic = v.dynamic || name == "Reflect" || loads
 		v.global = v.global || name == "globalThis" || name == "global" || loads
 		v.busy = v.busy || loads

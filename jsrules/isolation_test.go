@@ -3,6 +3,9 @@ package jsrules_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -259,6 +262,81 @@ func TestManyRulesWithLibraries(t *testing.T) {
 			if err := rule(t.Context(), user, benchmarkContext()); err != nil {
 				t.Error(err)
 				meeting.giveUp()
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestIsolation_HTTP: what one exchange sets in the modules that call hosts, and what a host gives
+// it, the calls of no other exchange carry. 64 run at the same time.
+func TestIsolation_HTTP(t *testing.T) {
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := path.Base(r.URL.Path)
+		for name, values := range r.Header {
+			for _, value := range values {
+				if name == "Cookie" || strings.HasPrefix(value, "user") && value != id {
+					t.Errorf("the call of %s has %s: %s", id, name, value)
+				}
+			}
+		}
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: id, Path: "/"})
+		_, _ = fmt.Fprintf(w, `{"id": %q}`, id)
+	}))
+	defer host.Close()
+	options := jsrules.Options{
+		Configuration: map[string]string{"HOST": host.URL},
+		RuleTimeout:   time.Hour,
+		HTTP: &jsrules.HTTP{
+			Allow:         []string{strings.TrimPrefix(host.URL, "http://")},
+			PlainLoopback: true,
+		},
+	}
+	rules := []delegation.RuleFunc{
+		compile(t, `async function (user, context, callback) {
+			const axios = require('axios'), url = configuration.HOST + '/' + user.user_id;
+			user.seen = [axios.mark, axios.defaults.mark, axios.defaults.baseURL,
+				(axios.defaults.headers.common || {})['X-User']].join();
+			axios.mark = axios.defaults.mark = user.user_id;
+			axios.defaults.headers.common = axios.defaults.headers.common || {};
+			axios.defaults.headers.common['X-User'] = user.user_id;
+			const one = await axios.get(url), two = await axios.get(url);
+			user.got = one.data.id + ',' + two.data.id;
+			axios.defaults.baseURL = url;
+			callback(null, user, context);
+		}`, options),
+		compile(t, `function (user, context, callback) {
+			var url = configuration.HOST + '/' + user.user_id, headers = {'X-User': user.user_id};
+			user.seen = [request.mark, request.get.mark, require('request').mark, ''].join();
+			request.mark = request.get.mark = user.user_id;
+			request({url: url, json: true, headers: headers}, function (e, r, one) {
+				if (e) return callback(e);
+				request.get({url: url, json: true}, function (e, r, two) {
+					user.got = one.id + ',' + two.id;
+					callback(e, user, context);
+				});
+			});
+		}`, options),
+		compile(t, `async function (user, context, callback) {
+			const url = configuration.HOST + '/' + user.user_id;
+			user.seen = [fetch.mark, Headers.prototype.mark, Response.prototype.mark, ''].join();
+			fetch.mark = Headers.prototype.mark = Response.prototype.mark = user.user_id;
+			const one = await (await fetch(url, {headers: {'X-User': user.user_id}})).json();
+			const two = await (await fetch(url)).json();
+			user.got = one.id + ',' + two.id;
+			callback(null, user, context);
+		}`, options),
+	}
+	var all sync.WaitGroup
+	for i := range 64 {
+		all.Go(func() {
+			id := fmt.Sprint("user", i)
+			user := &delegation.User{Properties: map[string]any{"user_id": id}}
+			if err := rules[i%len(rules)](t.Context(), user, benchmarkContext()); err != nil {
+				t.Errorf("%s: %v", id, err)
+			}
+			if user.Text("seen") != ",,," || user.Text("got") != id+","+id {
+				t.Errorf("%s: saw %s, got %s", id, user.Text("seen"), user.Text("got"))
 			}
 		})
 	}

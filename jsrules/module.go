@@ -73,11 +73,16 @@ func (r *run) seal() {
 	}
 }
 
-// process is what libraries ask of Node's process, once in a run. It has no environment.
+// process is what libraries ask of Node's process, once in a run. Its environment is that of the
+// global process of rules, which has less.
 func (r *run) process() goja.Value {
 	if r.processMade == nil {
 		define, _ := goja.AssertFunction(r.must(r.rt.RunProgram(processProgram())))
-		r.processMade = r.must(define(goja.Undefined(), r.rt.ToValue(r.noteRejection)))
+		env := func(goja.FunctionCall) goja.Value {
+			return r.nodeModules().Global("process").ToObject(r.rt).Get("env")
+		}
+		r.processMade = r.must(define(goja.Undefined(),
+			r.rt.ToValue(r.noteRejection), r.rt.ToValue(env)))
 	}
 	return r.processMade
 }
@@ -91,11 +96,12 @@ func (r *run) noteRejection(call goja.FunctionCall) goja.Value {
 // processProgram makes process. Libraries recognise Node by its class, [object process]. What
 // nextTick is given runs when no function is running, in one line with promises.
 var processProgram = sync.OnceValue(func() *goja.Program {
-	return goja.MustCompile("process", `(function (reject) {
+	return goja.MustCompile("process", `(function (reject, env) {
 	var settled = Promise.resolve();
 	var then = settled.then;
 	var process = {
-		env: {}, argv: [], execArgv: [], platform: 'linux', arch: 'x64', pid: 1,
+		get env() { return env(); },
+		argv: [], execArgv: [], platform: 'linux', arch: 'x64', pid: 1,
 		version: 'v18.20.8', versions: {node: '18.20.8'},
 		stdout: {isTTY: false}, stderr: {isTTY: false},
 		cwd: function () { return '/'; },
