@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -240,10 +241,11 @@ func runIsolated(
 // TestManyRulesWithLibraries: rules that hold large libraries while they wait do not fail each other
 // by the memory of the process.
 func TestManyRulesWithLibraries(t *testing.T) {
-	const exchanges = 12
+	const exchanges = 24
+	runtime.GC() // what earlier tests left would make room
 	meeting := &gathering{}
 	meeting.start(exchanges)
-	rule := compile(t, body(`var kept = [require('moment-timezone'), 'x'.repeat(7 << 20)];
+	rule := compile(t, body(`var kept = [require('moment-timezone'), 'x'.repeat(6 << 20)];
 		require('meet').all();
 		user.got = kept.length;`+passes), jsrules.Options{
 		RuleTimeout: time.Hour,
