@@ -75,7 +75,13 @@ func TestRules_RecipientRefused(t *testing.T) {
 				target.SAMLProviderUUID = "SAMLSPD9IMTW2LM46J042K"
 			})
 		},
-		"of a target that encrypts": func(w *world) { w.encryptFor(readerKey()) },
+		"of a target that encrypts": func(w *world) {
+			w.encryptFor(readerKey())
+			w.target(func(target *delegation.Target) {
+				target.SAMLRecipient = "https://signin.aws.amazon.com/saml/acs/" + providerUUID
+				target.SAMLProviderUUID = ""
+			})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -147,7 +147,6 @@ func compileAction(name, source string, o *Options) (*rule, error) {
 		return nil, unsupported(source, syntaxError(name, err))
 	}
 	uses := vocabularyOf(parsed)
-	uses.busy = true
 	if !uses.hasOneOf([]string{actionExport}) {
 		return nil, &Error{Rule: name, Err: fmt.Errorf("%w: there is none", ErrAction)}
 	}

@@ -268,7 +268,7 @@ func TestAction_Limits(t *testing.T) {
 			}
 		})
 	}
-	got := runAction(t, actionOf("'x'.repeat(2e9)"), jsrules.Options{})
+	got := runAction(t, "this.onExecutePostLogin = () => 'x'.repeat(2e9);", jsrules.Options{})
 	got.expect(t, delegation.CodeRuleFailed, "RangeError")
 }
 
@@ -376,6 +376,14 @@ func TestAction_Options(t *testing.T) {
 		}
 		got := runAction(t, source, jsrules.Options{})
 		got.expect(t, delegation.CodeRuleContextMissing, path+" is read")
+	}
+	// Of metadata, each property is one that may be missing.
+	metadata := actionOf("if (event.client.metadata.team !== undefined) api.access.deny('there');")
+	got = runAction(t, metadata, jsrules.Options{})
+	got.expect(t, delegation.CodeRuleContextMissing, "event.client.metadata.team is read")
+	got = runAction(t, metadata, jsrules.Options{Absent: []string{"clientMetadata"}})
+	if !got.passed {
+		t.Errorf("clientMetadata is absent: %v", got.err)
 	}
 	for _, name := range []string{"event", "event.user", "event.client.name", "event.secrets.A"} {
 		_, err := jsrules.CompileAction("x", actionOf(""), jsrules.Options{Absent: []string{name}})

@@ -178,7 +178,7 @@ func (r *run) setAttribute(name, value goja.Value) {
 			function, attribute, meantAttribute(attribute)))
 	}
 	given := r.argument(function, value)
-	if _, ok := jsonvalue.Texts(given); !ok && given != nil {
+	if _, ok := jsonvalue.Texts(given); !ok {
 		panic(r.refuse(delegation.CodeRuleFailed, "%s: %.120q gets %s, which is no text, number, "+
 			"boolean, null or list of them", function, attribute, kind(value)))
 	}
@@ -193,9 +193,6 @@ func (r *run) setAttribute(name, value goja.Value) {
 // argument returns an argument of a function of api. Undefined fails the exchange: a role looked up
 // for nobody must not become the target's.
 func (r *run) argument(function string, value goja.Value) (given any) {
-	if goja.IsUndefined(value) {
-		panic(r.refuse(delegation.CodeRuleFailed, "%s gets undefined", function))
-	}
 	if converted := (&outgoing{run: r}).out(function, value, nil); converted != (absent{}) {
 		return converted
 	}

@@ -120,7 +120,8 @@ func (r *run) partOf(which partly, layers ...layer) *object {
 	return made
 }
 
-// eventLayer is the layer of the properties of event. Its objects are made when they are read.
+// eventLayer is the layer of the properties of event. Its objects are made when they are read. Its
+// names are all that it may have: [object.Keys] leaves out what is not there.
 type eventLayer struct{ run *run }
 
 // always are the properties of event that are always objects.
@@ -129,13 +130,7 @@ var always = []string{
 }
 
 func (e *eventLayer) names() iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, name := range append(slices.Clone(always), sortedKeys(parts[ofEvent].of)...) {
-			if _, known := e.lookup(name); known && !yield(name) {
-				return
-			}
-		}
-	}
+	return slices.Values(append(slices.Clone(always), sortedKeys(parts[ofEvent].of)...))
 }
 
 func (e *eventLayer) lookup(name string) (any, bool) {

@@ -350,7 +350,8 @@ func TestSAML_OverTheTarget(t *testing.T) {
 			list += "'" + attribute + "': user['" + attribute + "'] = 'v',"
 		}
 		return "user.v = 'mapped'; user.keys = ['k']; " +
-			"context.samlConfiguration.mappings = {" + list + "'" + delegation.AttributeTransitiveTagKeys + "': 'keys'};"
+			"context.samlConfiguration.mappings = {" + list + "'" +
+			delegation.AttributeTransitiveTagKeys + "': 'keys'};"
 	}
 	const ok = "callback(null, user, context);"
 	all := mappings(delegation.AttributeRoleSessionName, delegation.AttributeSourceIdentity,
