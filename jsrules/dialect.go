@@ -393,26 +393,28 @@ var notSupported = []struct {
 	{"", "async function *", asyncGenerators},
 	{"async ", "function*", asyncGenerators},
 	{"async ", "function *", asyncGenerators},
-	{"async ", "*", asyncGenerators},
-	{"async", "*", asyncGenerators},
+	{"", "async *", asyncGenerators},
+	{"async *", "", asyncGenerators},
 	{"async function", "*", asyncGenerators},
 	{"async function ", "*", asyncGenerators},
 	{"", "import(", "import is not supported: use require"},
-	{"", "import ", "import is not supported: use require"},
 	{"", "export ", "export is not supported: a rule is one function"},
 	{"<", "!--", htmlComments},
 	{"", "<!--", htmlComments},
 	{"--", ">", htmlComments},
 	{"", "-->", htmlComments},
-	{"get ", "=", fieldNames},
-	{"set ", "=", fieldNames},
-	{"static ", "=", fieldNames},
-	{"async ", "=", fieldNames},
 }
 
 const (
+	// invalidFlags is how goja's error begins.
+	invalidFlags = "SyntaxError: Invalid flags supplied to RegExp constructor "
+	// invalidTarget is goja's error for {a: [b = 1] = []}, which is right.
+	invalidTarget  = "SyntaxError: Invalid destructuring binding target"
+	nestedDefaults = "a list with defaults inside of a pattern is not supported: take it apart in a " +
+		"statement of its own"
+	flagD = "the flag d of regular expressions is not supported: use index, and the lengths " +
+		"of the match and its groups"
 	asyncGenerators = "async generators are not supported: return a promise of a list"
-	fieldNames      = "a class field of this name is not supported: write it in quotes"
 )
 
 // unsupported adds to a syntax error what to write instead, if goja is the reason and not the rule.
@@ -420,6 +422,13 @@ func unsupported(source string, e *Error) *Error {
 	at := offset(source, e.Line, e.Column)
 	if at < 0 {
 		return e
+	}
+	flags, aboutFlags := strings.CutPrefix(e.Err.Error(), invalidFlags)
+	switch {
+	case aboutFlags && strings.Contains(flags, "d"):
+		return &Error{e.Rule, e.Line, e.Column, errors.New("SyntaxError: " + flagD)}
+	case e.Err.Error() == invalidTarget:
+		return &Error{e.Rule, e.Line, e.Column, errors.New(invalidTarget + ": " + nestedDefaults)}
 	}
 	near := strings.Join(strings.Fields(source[max(at-40, 0):at]+"\x00"), " ")
 	near = strings.TrimSuffix(near, "\x00")

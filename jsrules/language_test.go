@@ -2,6 +2,7 @@ package jsrules_test
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -86,11 +87,30 @@ func (c *languageCase) outcome(t testing.TB) map[string]any {
 		return map[string]any{"refused": err.Error()}
 	}
 	user := &delegation.User{Properties: map[string]any{}}
-	if err := rule(t.Context(), user, &delegation.RuleContext{}); err != nil {
-		text := strings.TrimPrefix(err.Error(), `JavaScript rule "rule"`)
-		return map[string]any{"failed": text}
+	if strings.HasPrefix(c.name, "rules/") {
+		user.Properties = aliceOfNode()
+	}
+	err = rule(t.Context(), user, &delegation.RuleContext{})
+	var failure *jsrules.Error
+	switch {
+	case errors.As(err, &failure):
+		return map[string]any{"failed": failure.Err.Error()}
+	case err != nil:
+		return map[string]any{"denied": strings.TrimPrefix(err.Error(), "denied: ")}
 	}
 	return map[string]any{"user": user.Properties}
+}
+
+// aliceOfNode is the user of whole rules, as generate.js has it.
+func aliceOfNode() map[string]any {
+	return map[string]any{
+		"email": "alice@example.com", "email_verified": true, "name": "Alice",
+		"groups": []any{"staff", "editors"},
+		"identities": []any{map[string]any{
+			"provider": "auth0", "user_id": "1", "connection": "db", "isSocial": false,
+		}},
+		"persistent": map[string]any{},
+	}
 }
 
 // difference is a case that has another outcome here than in Node, and why.

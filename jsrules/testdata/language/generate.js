@@ -39,8 +39,15 @@ function cases(text) {
 	return found;
 }
 
-// run runs a rule and returns a promise of its outcome.
-function run(source) {
+// alice is the user of whole rules. Expressions have a user without properties.
+const alice = () => ({
+	email: 'alice@example.com', email_verified: true, name: 'Alice', groups: ['staff', 'editors'],
+	identities: [{provider: 'auth0', user_id: '1', connection: 'db', isSocial: false}],
+	persistent: {}
+});
+
+// run runs a rule for a user and returns a promise of its outcome.
+function run(source, user) {
 	let rule;
 	try {
 		rule = vm.runInThisContext('0,' + source);
@@ -48,8 +55,7 @@ function run(source) {
 		return {throws: e.name};
 	}
 	return new Promise((resolve) => {
-		const user = {};
-		const failed = (e) => resolve({[e instanceof UnauthorizedError ? 'denied' : 'failed']: String(e && e.message || e)});
+		const failed = (e) => resolve(e instanceof UnauthorizedError ? {denied: e.message} : {failed: String(e)});
 		const callback = (e, u) => (e ? failed(e) : resolve({user: JSON.parse(JSON.stringify(u || user))}));
 		try {
 			Promise.resolve(rule(user, {}, callback)).catch(failed);
@@ -66,15 +72,15 @@ async function main() {
 	for (const file of fs.readdirSync(folder).sort()) {
 		if (file.endsWith('.txt') && !['node.txt', 'differences.txt'].includes(file)) {
 			for (const expression of cases(fs.readFileSync(path.join(folder, file), 'utf8'))) {
-				all.push([expression, ruleOf(expression)]);
+				all.push([expression, ruleOf(expression), {}]);
 			}
 		}
 	}
 	for (const file of fs.readdirSync(path.join(folder, 'rules')).sort()) {
-		all.push(['rules/' + file, fs.readFileSync(path.join(folder, 'rules', file), 'utf8')]);
+		all.push(['rules/' + file, fs.readFileSync(path.join(folder, 'rules', file), 'utf8'), alice()]);
 	}
 	process.on('unhandledRejection', () => {});
-	const outcomes = await Promise.all(all.map(([, source]) => run(source)));
+	const outcomes = await Promise.all(all.map(([, source, user]) => run(source, user)));
 	all.forEach(([name], i) => process.stdout.write(JSON.stringify(name) + '\t' + JSON.stringify(outcomes[i]) + '\n'));
 	process.exit();
 }

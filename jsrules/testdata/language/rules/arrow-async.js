@@ -1,0 +1,4 @@
+async (user, context, callback) => {
+  user.got = await Promise.all(user.groups.map(async (g) => g.length));
+  callback(null, user, context);
+}

@@ -1,0 +1,3 @@
+function (user, context, callback) {
+  setTimeout(() => callback(new UnauthorizedError('in time')), 5);
+}

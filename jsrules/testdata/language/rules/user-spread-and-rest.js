@@ -1,0 +1,4 @@
+function (user, context, callback) {
+  const {groups: [first, ...others], ...rest} = user;
+  callback(null, {...rest, first, others}, context);
+}
