@@ -227,3 +227,27 @@ func BenchmarkGuardedRule(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkHTTP is a run that sends one request, to a host that answers at once. The first case has
+// the same permission and sends none.
+func BenchmarkHTTP(b *testing.B) {
+	for _, row := range []struct{ name, statements string }{
+		{"none", ""},
+		{"fetch", "await fetch(at);"},
+		{"request", "await new Promise((r) => request(at, r));"},
+		{"axios", "await require('axios').get(at);"},
+	} {
+		b.Run(row.name, func(b *testing.B) {
+			rule := delegation.Must(jsrules.Compile("rule",
+				"async function (user, context, callback) { const at = 'https://api.example.com';"+
+					row.statements+" callback(null, user, context); }",
+				jsrules.Options{HTTP: &jsrules.HTTP{
+					Allow: []string{"api.example.com"}, Client: answering("x")}}))
+			for b.Loop() {
+				if err := rule(b.Context(), benchmarkUser(), benchmarkContext()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -92,6 +92,7 @@ func (h *HTTP) webAccess() (*webAccess, error) {
 	if err != nil {
 		return nil, err
 	}
+	webPrograms() // now, because a rule's time does not suffice for it on every machine
 	return &webAccess{
 		client:   client,
 		requests: cmp.Or(h.MaxRequests, 10),

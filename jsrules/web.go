@@ -2,15 +2,18 @@ package jsrules
 
 import (
 	"embed"
+	"encoding/base64"
 	"maps"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/dop251/goja"
+	"github.com/seed055b7978/delegation/jsrules/internal/node"
 	"github.com/seed055b7978/delegation/jsrules/internal/webclient"
 )
 
@@ -80,20 +83,22 @@ func (r *run) webNatives() *goja.Object {
 	}
 	r.natives = r.rt.NewObject()
 	for name, function := range map[string]func(goja.FunctionCall) goja.Value{
-		"send":      r.send,
-		"drop":      r.dropCall,
-		"later":     r.setImmediate,
-		"parse":     r.parseJSON,
-		"stringify": r.stringifyJSON,
+		"send":       r.send,
+		"drop":       r.dropCall,
+		"later":      r.setImmediate,
+		"parse":      r.parseJSON,
+		"stringify":  r.stringifyJSON,
+		"setTimeout": r.setTimeout,
+		"text":       r.textOfBytes,
+		"bytes":      r.bytesOfText,
+		"base64":     r.base64,
+		"unescape":   r.unescape,
+		"buffer": func(goja.FunctionCall) goja.Value {
+			return r.nodeModules().Global("Buffer") // a large module, so only where it is used
+		},
 	} {
 		_ = r.natives.Set(name, function)
 	}
-	_ = r.natives.Set("setTimeout", r.setTimeout)
-	_ = r.natives.Set("clearTimeout", r.clearTimer)
-	_ = r.natives.Set("Buffer", r.nodeModules().Global("Buffer"))
-	querystring := r.nodeModules().Require("querystring").(*goja.Object)
-	_ = r.natives.Set("escape", querystring.Get("escape"))
-	_ = r.natives.Set("unescape", querystring.Get("unescape"))
 	_ = r.natives.Set("common", r.webFile("common.js"))
 	return r.natives
 }
@@ -265,6 +270,37 @@ func (r *run) dropCall(call goja.FunctionCall) goja.Value {
 		r.calls.drop(call.Argument(0).ToInteger())
 	}
 	return goja.Undefined()
+}
+
+// textOfBytes(bytes) reads UTF-8, without a byte order mark. textOfBytes(bytes, true) keeps it.
+func (r *run) textOfBytes(call goja.FunctionCall) goja.Value {
+	buffer, _ := call.Argument(0).Export().(goja.ArrayBuffer)
+	text := node.DecodeUTF8(buffer.Bytes())
+	if !call.Argument(1).ToBoolean() {
+		text = strings.TrimPrefix(text, "\ufeff")
+	}
+	return r.rt.ToValue(text)
+}
+
+// bytesOfText(text) returns the ArrayBuffer of a text in UTF-8.
+func (r *run) bytesOfText(call goja.FunctionCall) goja.Value {
+	text := r.limited(call.Argument(0).String())
+	return r.rt.ToValue(r.rt.NewArrayBuffer([]byte(text)))
+}
+
+// base64(text) returns a text's UTF-8 in base64.
+func (r *run) base64(call goja.FunctionCall) goja.Value {
+	text := r.limited(call.Argument(0).String())
+	return r.rt.ToValue(base64.StdEncoding.EncodeToString([]byte(text)))
+}
+
+// unescape(text) decodes a part of a query. A text that cannot be decoded stays as it is.
+func (r *run) unescape(call goja.FunctionCall) goja.Value {
+	text := r.limited(call.Argument(0).String())
+	if plain, err := url.QueryUnescape(text); err == nil {
+		text = plain
+	}
+	return r.rt.ToValue(text)
 }
 
 // stringifyJSON(value) is JSON.stringify within the limits of a rule. They hold although the rule may

@@ -338,3 +338,64 @@ func TestHTTP_HostileJSON(t *testing.T) {
 		t.Errorf("got %v, %v", got.err, got.user)
 	}
 }
+
+// TestHTTP_Action: an Action calls hosts as a rule does.
+func TestHTTP_Action(t *testing.T) {
+	action, err := jsrules.CompileAction("action", `const axios = require('axios');
+exports.onExecutePostLogin = async (event, api) => {
+	const all = [await (await fetch('https://api.example.com')).text(),
+		(await axios.get('https://api.example.com')).data];
+	if (all.join() === 'no,no') api.access.deny('the host says no');
+};`, jsrules.Options{HTTP: &jsrules.HTTP{Allow: []string{"api.example.com"},
+		Client: answering("no")}}.WithClock(standing()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange(t, []delegation.RuleFunc{action}, nil, delegation.AWS{}, delegation.Request{}).
+		expect(t, delegation.CodeDenied, "the host says no")
+}
+
+// TestHTTP_Secrets: what is secret in a request is in no error of the exchange and in no log, however
+// the rule passes the error on.
+func TestHTTP_Secrets(t *testing.T) {
+	const secret = "s3cr3t"
+	refusing := &http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
+		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	})}
+	unauthorized := &http.Client{Transport: transport(
+		func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 401, Status: "401 Unauthorized", Request: r,
+				Header: http.Header{}, Body: io.NopCloser(strings.NewReader(secret))}, nil
+		})}
+	const url = "'https://user:s3cr3t@api.example.com/s3cr3t?key=s3cr3t#s3cr3t'"
+	const options = "{headers: {Authorization: 'Bearer s3cr3t'}, timeout: 1000}"
+	for _, send := range []string{
+		"require('axios').get(" + url + ", " + options + ")",
+		"require('axios').post(" + url + ", {key: 's3cr3t'}, " + options + ")",
+		"require('request-promise').post(" + url + ", Object.assign({body: 's3cr3t'}, " + options + "))",
+		"require('node-fetch')(" + url + ", " + options + ").then((r) => r.json())",
+		"fetch(" + url + ", " + options + ").then((r) => { if (!r.ok) throw new Error(r.status); })",
+		"new Promise((y, n) => request.get(" + url + ", " + options +
+			", (e, r) => n(e || new Error(r.statusCode))))",
+	} {
+		for _, client := range []*http.Client{refusing, unauthorized} {
+			log := &lines{}
+			got := run(t, `async function (user, context, callback) {
+				try {
+					await `+send+`;
+				} catch (e) {
+					console.log(e);
+					console.log(JSON.stringify(e.toJSON ? e.toJSON() : e.message));
+					throw e;
+				}
+				throw new Error('no error');
+			}`, jsrules.Options{Logger: log.logger(), HTTP: &jsrules.HTTP{
+				Allow: []string{"api.example.com"}, Client: client}})
+			got.expect(t, delegation.CodeRuleFailed, "")
+			all := fmt.Sprint(got.err, got.event, log.lines)
+			if strings.Contains(all, secret) || strings.Contains(all, "no error") {
+				t.Errorf("%s: %s", send, all)
+			}
+		}
+	}
+}

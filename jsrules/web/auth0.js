@@ -63,7 +63,7 @@
 				reject(native.common.failed(new Error(failure.message), failure));
 				return;
 			}
-			const text = native.common.textOf(answer.body);
+			const text = native.text(answer.body);
 			let parsed = text;
 			try {
 				parsed = text === '' ? undefined : native.parse(text);

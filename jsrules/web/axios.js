@@ -1,8 +1,7 @@
 // The module axios.
 (function (native) {
-	const {pairsOf, join, withQuery, Names, failed, basic, isBytes, bytesOf, textOf, isSearchParams,
+	const {pairsOf, join, withQuery, Names, failed, basic, isBytes, bytesOf, isSearchParams,
 		refuse} = native.common;
-	const Buffer = native.Buffer;
 
 	// What would have a meaning at Auth0, and has none here.
 	const refused = ['proxy', 'socketPath', 'transport', 'adapter', 'beforeRedirect',
@@ -297,7 +296,7 @@
 				config, request);
 		}
 		const data = config.responseType === 'arraybuffer' ?
-			Buffer.from(answer.body) : textOf(answer.body);
+			native.buffer().from(answer.body) : native.text(answer.body);
 		response.data = apply(config.transformResponse, config, data, response.headers, answer.status);
 		const valid = config.validateStatus;
 		if (valid && !valid(answer.status)) {

@@ -1,6 +1,5 @@
 // What the modules for HTTP share.
 (function (native) {
-	const Buffer = native.Buffer;
 	const hex = (c) => '%' + c.charCodeAt(0).toString(16).toUpperCase();
 
 	// encode percent-encodes all that RFC 3986 reserves.
@@ -12,7 +11,7 @@
 		if (value === undefined || value === null && options.skipNull) return;
 		if (value === null) value = '';
 		if (value instanceof Date) value = value.toISOString();
-		if (Buffer.isBuffer(value)) value = value.toString();
+		if (isBytes(value)) value = native.text(bytesOf(value));
 		if (typeof value !== 'object') {
 			if (typeof value !== 'function') pairs.push([name, String(value)]);
 			return;
@@ -98,13 +97,7 @@
 		return value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength);
 	}
 
-	// textOf reads UTF-8, without a byte order mark.
-	function textOf(body) {
-		const text = Buffer.from(body).toString();
-		return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
-	}
-
-	const basic = (user, password) => 'Basic ' + Buffer.from(user + ':' + password).toString('base64');
+	const basic = (user, password) => 'Basic ' + native.base64(user + ':' + password);
 
 	// refuse throws for an option that has a meaning and none here.
 	function refuse(module, options, names) {
@@ -116,7 +109,7 @@
 	}
 
 	return {
-		encode, pairsOf, join, withQuery, Names, failed, isSearchParams, isBytes, bytesOf, textOf,
+		encode, pairsOf, join, withQuery, Names, failed, isSearchParams, isBytes, bytesOf,
 		basic, refuse
 	};
 })

@@ -1,7 +1,6 @@
 // The global fetch and what belongs to it, and the module node-fetch.
 (function (native) {
-	const {Names, failed, isBytes, bytesOf, textOf, isSearchParams, refuse} = native.common;
-	const Buffer = native.Buffer;
+	const {Names, failed, isBytes, bytesOf, isSearchParams, refuse} = native.common;
 
 	class Headers {
 		constructor(init) {
@@ -56,11 +55,11 @@
 			this.bodyUsed = true;
 			return Promise.resolve(this.content || new ArrayBuffer(0));
 		}
-		text() { return this.take().then((body) => textOf(body)); }
+		text() { return this.take().then((body) => native.text(body)); }
 		json() { return this.text().then((text) => native.parse(text)); }
 		arrayBuffer() { return this.take(); }
 		bytes() { return this.take().then((body) => new Uint8Array(body)); }
-		buffer() { return this.take().then((body) => Buffer.from(body)); }
+		buffer() { return this.take().then((body) => native.buffer().from(body)); }
 		blob() { return Promise.reject(new TypeError('fetch: blob is not available here')); }
 		formData() { return Promise.reject(new TypeError('fetch: formData is not available here')); }
 		get body() {
@@ -75,9 +74,9 @@
 		if (isBytes(body)) return [bytesOf(body), ''];
 		if (isSearchParams(body)) {
 			const type = 'application/x-www-form-urlencoded;charset=UTF-8';
-			return [bytesOf(Buffer.from(body.toString())), type];
+			return [native.bytes(body.toString()), type];
 		}
-		return [bytesOf(Buffer.from(String(body))), 'text/plain;charset=UTF-8'];
+		return [native.bytes(String(body)), 'text/plain;charset=UTF-8'];
 	}
 
 	class Request extends Body {
@@ -280,6 +279,7 @@
 			}
 			return super.take();
 		}
+		text() { return this.take().then((body) => native.text(body, true)); }
 		json() {
 			return this.text().then((text) => {
 				try {

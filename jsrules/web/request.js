@@ -2,7 +2,6 @@
 (function (native) {
 	const {encode, pairsOf, join, withQuery, Names, failed, basic, isBytes, bytesOf, refuse} =
 		native.common;
-	const Buffer = native.Buffer;
 
 	// What would have a meaning at Auth0, and has none here.
 	const refused = ['formData', 'multipart', 'oauth', 'hawk', 'aws', 'httpSignature', 'jar', 'proxy',
@@ -181,25 +180,28 @@
 			this.href = answer.url;
 			this.response = response;
 			this.emit('response', response);
-			const bytes = Buffer.from(answer.body);
-			if (bytes.length > 0) this.emit('data', bytes);
+			if (answer.body.byteLength > 0 && this.listeners.data) {
+				this.emit('data', native.buffer().from(answer.body));
+			}
 			this.emit('end');
-			this.readBody(response, bytes);
+			this.readBody(response, answer.body);
 			this.finish(null, response, response.body);
 			this.emit('complete', response, response.body);
 		}
 
-		readBody(response, bytes) {
+		readBody(response, body) {
 			const encoding = this.options.encoding;
-			if (bytes.length > 0) {
-				response.body = encoding === null ? bytes : bytes.toString(encoding || 'utf8');
+			const bytes = () => native.buffer().from(body);
+			if (body.byteLength > 0) {
+				if (encoding === null) response.body = bytes();
+				else response.body = encoding ? bytes().toString(encoding) : native.text(body, true);
 			}
 			if (this.isJSON) {
 				try {
 					response.body = native.parse(response.body, this.options.jsonReviver);
 				} catch (e) { /* the body stays a text, as in request */ }
 			} else if (response.body === undefined) {
-				response.body = encoding === null ? bytes : '';
+				response.body = encoding === null ? bytes() : '';
 			}
 		}
 

@@ -127,7 +127,7 @@ func (m *Modules) encode(call goja.FunctionCall) goja.Value {
 			return uint16(memory[2*i]) | uint16(memory[2*i+1])<<8
 		})
 	}
-	return m.Runtime.ToValue(decodeUTF8(memory))
+	return m.Runtime.ToValue(DecodeUTF8(memory))
 }
 
 // fromUnits makes a string of UTF-16 code units.
@@ -139,9 +139,9 @@ func fromUnits(length int, unit func(int) uint16) goja.Value {
 	return goja.StringFromUTF16(units)
 }
 
-// decodeUTF8 returns bytes as text. Each part that is not UTF-8 becomes one U+FFFD, as the Encoding
+// DecodeUTF8 returns bytes as text. Each part that is not UTF-8 becomes one U+FFFD, as the Encoding
 // Standard says: a part is the longest beginning of a character, or one byte.
-func decodeUTF8(memory []byte) string {
+func DecodeUTF8(memory []byte) string {
 	if utf8.Valid(memory) {
 		return string(memory)
 	}

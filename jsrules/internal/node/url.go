@@ -22,7 +22,7 @@ func (m *Modules) parseForm(call goja.FunctionCall) goja.Value {
 }
 
 func unescapeForm(text string) string {
-	return decodeUTF8(unescape(strings.ReplaceAll(text, "+", " ")))
+	return DecodeUTF8(unescape(strings.ReplaceAll(text, "+", " ")))
 }
 
 // unescape decodes percent-encoded bytes. What is not encoded stays as it is.

@@ -3,7 +3,6 @@ package webclient
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -371,11 +370,7 @@ func (c *Client) exchange(request *http.Request, h *hop, b *Budget) (_ *Response
 	}()
 	response, err := c.http.Do(request)
 	if err != nil {
-		var repeated *url.Error // it holds the URL
-		if errors.As(err, &repeated) {
-			err = repeated.Err
-		}
-		return nil, err
+		return nil, err // it holds the URL, which failure leaves out
 	}
 	defer response.Body.Close()
 	tooLarge := &Error{Code: CodeSize, Host: h.target.String(), Text: fmt.Sprintf(
