@@ -204,20 +204,18 @@ func (c *calls) wait(timer <-chan time.Time) (due bool) {
 	}
 }
 
-// endCalls ends the calls of a turn. None goes on after it. The calls of a rule that was not
-// stopped have a last time to end by themselves.
+// endCalls ends the calls of a turn. None goes on after it. The calls of a rule that was not stopped
+// have a last time to end by themselves.
 func (r *run) endCalls() {
 	c := r.calls
 	if c == nil {
 		return
 	}
-	if left := min(lastCalls, r.limit-r.spent()); r.stopped() == nil && left > 0 {
-		timer := time.NewTimer(left)
-		defer timer.Stop()
-		for len(c.open) > 0 && c.ctx.Err() == nil {
-			if call := c.take(); call == nil && c.wait(timer.C) {
-				break
-			}
+	timer := time.NewTimer(min(lastCalls, r.limit-r.spent()))
+	defer timer.Stop()
+	for len(c.open) > 0 && c.ctx.Err() == nil { // the end of the rule or of the exchange is an error
+		if call := c.take(); call == nil && c.wait(timer.C) {
+			break
 		}
 	}
 	c.cancel(context.Canceled)

@@ -110,9 +110,6 @@ func webMentioned(o *Options, uses *vocabulary) (names []string) {
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(webGlobals)) {
-		if _, given := o.Globals[name]; given {
-			continue
-		}
 		byName := uses.global && (uses.computed || uses.names[name])
 		if uses.variables[name] || byName || uses.names["require"] && o.modulesUse(name) {
 			names = append(names, name)
