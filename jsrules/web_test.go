@@ -310,6 +310,8 @@ func TestHTTP_LargeRequests(t *testing.T) {
 		"await Promise.all(new Array(1001).fill(at).map((u) => fetch(u)))": "too many calls",
 		`let a = []; for (let i = 0; i < 3000; i++) a = [a];
 			await new Promise((y, n) => request({url: at, json: a}, (e) => e ? n(e) : y()))`: "JSON",
+		"const all = Object.fromEntries(new Array(600).fill(0).map((_, i) => ['x' + i, '1']));" +
+			"await fetch(at, {headers: all})": "the headers would be too large",
 		`const a = {}; a.a = a;
 			await new Promise((y, n) => request({url: at, qs: a}, (e) => e ? n(e) : y()))`: "nested too deep",
 	} {
