@@ -60,8 +60,18 @@ func (c *Config) newAuth0(client *http.Client, problem func(string, ...any)) *au
 		maxSize: c.MaxSize,
 		now:     c.Now,
 	}
-	if c.URL != "" || c.BearerTokenFile != "" || c.SubjectField != "" || c.AllowLoopbackHTTP {
-		problem("URL, BearerTokenFile, SubjectField and AllowLoopbackHTTP have no effect with Auth0")
+	for _, other := range []struct {
+		field string
+		isSet bool
+	}{
+		{"URL", c.URL != ""},
+		{"BearerTokenFile", c.BearerTokenFile != ""},
+		{"SubjectField", c.SubjectField != ""},
+		{"AllowLoopbackHTTP", c.AllowLoopbackHTTP},
+	} {
+		if other.isSet {
+			problem("%s has no effect with Auth0: set one of them", other.field)
+		}
 	}
 	if document.Origin(a.origin) != a.origin || strings.ContainsAny(a.Domain, "/?#@") {
 		problem("Auth0: Domain: %.200q is not the domain of a tenant in lower case, such as "+

@@ -34,7 +34,7 @@ func (c *Config) newEndpoint(client *http.Client, problem func(string, ...any)) 
 	err := document.CheckURL(filled, c.AllowLoopbackHTTP)
 	if err != nil || strings.ContainsAny(filled, "{}") || !inPathOrQuery(c.URL) {
 		problem("URL: %.200q is not https:// and a host, with {subject} and perhaps {issuer} in "+
-			"the path or the query (http only to loopback, with AllowLoopbackHTTP)", c.URL)
+			"the path or the query (http only to loopback, with profile.Config.AllowLoopbackHTTP)", c.URL)
 		return nil
 	}
 	if !strings.Contains(c.URL, ofSubject) {

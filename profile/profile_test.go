@@ -663,7 +663,7 @@ func TestNew(t *testing.T) {
 			a.ClientSecretFile = ""
 		}),
 		"Auth0: Fields[0]: \"a&b\"": auth0(func(a *profile.Auth0) { a.Fields = []string{"a&b"} }),
-		"have no effect with Auth0": func(c *profile.Config) {
+		"BearerTokenFile has no effect with Auth0": func(c *profile.Config) {
 			c.Auth0 = &profile.Auth0{Domain: "a.com", ClientID: "c", ClientSecretFile: secret}
 		},
 	} {

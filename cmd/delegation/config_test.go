@@ -287,6 +287,75 @@ targets:
 		"absent and unknown": {"targets:\n",
 			"rules:\n  - javascript: {folder: good, absent: [clientname]}\ntargets:\n",
 			":9: rules[0].javascript.absent: jsrules: Absent: \"clientname\" is no property"},
+		"a SAML configuration": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, saml_configuration: gcp}\ntargets:\n",
+			":9: rules[0].javascript.saml_configuration: is \"gcp\", and can only be aws"},
+		"no actions": {"targets:\n",
+			"rules:\n  - javascript: {actions: none}\ntargets:\n",
+			":9: rules[0].javascript.actions: "},
+		"a rule among the actions": {"targets:\n",
+			"rules:\n  - javascript: {actions: good}\ntargets:\n",
+			":9: rules[0].javascript.actions: JavaScript rule \"10-good\""},
+		"secrets of actions": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, secrets_file: list.yaml}\ntargets:\n",
+			":9: rules[0].javascript.secrets_file: is not YAML or JSON of names and texts"},
+		"no host to call": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, http: {allow: []}}\ntargets:\n",
+			":9: rules[0].javascript.http.allow: is empty: list the hosts"},
+		"a URL to call": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, http: {allow: [\"https://x\"]}}\ntargets:\n",
+			":9: rules[0].javascript.http.allow: \"https://x\""},
+		"an empty profile": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, profile: {}}\ntargets:\n",
+			":9: rules[0].javascript.profile.url: is empty, and there is no Auth0"},
+		"a profile in the clear": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, profile: {url: \"http://a.b/{subject}\"}}\n" +
+				"targets:\n",
+			":9: rules[0].javascript.profile.url: \"http://a.b/{subject}\" is not https://"},
+		"one profile for all": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, profile: {url: \"https://a.b/\"}}\n" +
+				"targets:\n",
+			":9: rules[0].javascript.profile.url: \"https://a.b/\" lacks {subject}"},
+		"a profile's token": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, profile: {url: \"https://a.b/{subject}\", " +
+				"token_file: junk.pem.none}}\ntargets:\n",
+			":9: rules[0].javascript.profile.token_file: open "},
+		"a profile's CA": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, profile: {url: \"https://a.b/{subject}\", " +
+				"ca_file: junk.pem}}\ntargets:\n",
+			":9: rules[0].javascript.profile.ca_file: "},
+		"a profile's time": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, profile: {url: \"https://a.b/{subject}\", " +
+				"timeout: 2m}}\ntargets:\n",
+			":9: rules[0].javascript.profile.timeout: must be between 0 and 1m0s"},
+		"profiles that are stale and not kept": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, profile: {url: \"https://a.b/{subject}\", " +
+				"cache_for: 0s, stale_for: 1h}}\ntargets:\n",
+			":9: rules[0].javascript.profile.stale_for: has no effect with cache_for: 0s"},
+		"profiles of nobody": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, profile: {url: \"https://a.b/{subject}\", " +
+				"issuers: [\"https://x\"]}}\ntargets:\n",
+			":9: rules[0].javascript.profile.issuers: no token is of \"https://x\""},
+		"Auth0 of another issuer": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, profile: {auth0: {domain: x.auth0.com, " +
+				"client_id: c, client_secret_file: junk.pem}}}\ntargets:\n",
+			":9: rules[0].javascript.profile.issuers: no token is of \"https://x.auth0.com/\""},
+		"Auth0 without a secret": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, profile: {auth0: {domain: x.auth0.com, " +
+				"client_id: c}}}\ntargets:\n",
+			":9: rules[0].javascript.profile.auth0.client_secret_file: is missing"},
+		"two profiles": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, profile: {url: \"https://a.b/{subject}\"}}\n" +
+				"  - javascript: {folder: good, profile: {url: \"https://a.c/{subject}\"}}\n" +
+				"targets:\n",
+			":10: rules[1].javascript.profile: is not that of rules[0].javascript.profile"},
+		"one profile, twice": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, profile: {url: \"https://a.b/{subject}\"}}\n" +
+				"  - javascript: {folder: good, profile: {url: \"https://a.b/{subject}\"}}\n" +
+				"targets:\n", ""},
+		"rules that may call, and read SAML": {"targets:\n",
+			"rules:\n  - javascript: {folder: good, saml_configuration: aws, http: " +
+				"{allow: [api.example.com], max_redirects: 0}}\ntargets:\n", ""},
 		"no module": {"targets:\n",
 			"rules:\n  - javascript: {folder: good, modules: {teams: none.js}}\ntargets:\n",
 			":9: rules[0].javascript.modules.teams: "},

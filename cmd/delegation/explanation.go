@@ -20,6 +20,7 @@ type outcome struct {
 	Target      string           `json:"target"`
 	Token       *tokenOutcome    `json:"token"`
 	Claims      []claimOutcome   `json:"required_claims"`
+	Profile     []string         `json:"profile,omitempty"` // properties from there
 	Rules       []ruleOutcome    `json:"rules"`
 	Decision    *decisionOutcome `json:"decision"`
 	TrustPolicy *trustOutcome    `json:"trust_policy"`
@@ -175,6 +176,7 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 	for i, warning := range o.Warnings {
 		o.Warnings[i] = config.ByKeys(warning)
 	}
+	o.Profile = e.Profile
 	for _, rule := range e.Rules {
 		o.Rules = append(o.Rules, newRuleOutcome(rule))
 	}

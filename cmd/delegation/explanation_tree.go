@@ -68,6 +68,9 @@ func (o *outcome) step(stage delegation.Stage, paint term.Painter) (leaves []ter
 		for _, rule := range o.Rules {
 			leaves = append(leaves, rule.tree(paint))
 		}
+		if len(o.Profile) > 0 { // after the rules, whose leaves are found by their number
+			leaves = append(leaves, term.Leaf("properties from the profile", o.Profile))
+		}
 	case stage == delegation.StageDecision && o.Decision != nil:
 		leaves = o.Decision.leaves()
 	}

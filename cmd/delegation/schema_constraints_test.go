@@ -85,8 +85,7 @@ var constraints = map[string]object{
 	"RoleSettings.claim":                  someText(),
 	"RoleMatch":                           {"type": "object", "required": []string{"role"}},
 	"RoleMatch.role":                      someText(),
-	"JavaScriptSettings":                  requires("folder"),
-	"JavaScriptSettings.folder":           someText(),
+	"JavaScriptSettings":                  {"type": "object", "anyOf": rulesOrActions()},
 	"JavaScriptSettings.timeout":          duration(),
 	"JavaScriptSettings.chain_timeout":    duration(),
 
@@ -106,6 +105,12 @@ var constraints = map[string]object{
 	"LimitSettings.idle_timeout":            duration(),
 	"LimitSettings.connections":             {"minimum": -1},
 	"LimitSettings.connections_per_address": between(0, 1<<31-1),
+
+	"JavaScriptSettings.saml_configuration": oneOf("aws"),
+	"RuleHTTPSettings.timeout":              duration(),
+	"ProfileSettings.cache_for":             duration(),
+	"ProfileSettings.stale_for":             duration(),
+	"ProfileSettings.timeout":               duration(),
 
 	"CacheSettings.window":     duration(),
 	"CacheSettings.ahead":      duration(),
@@ -144,6 +149,17 @@ func fileOrSigner() []object {
 			"properties": object{"signer": set, "key_file": unset},
 		},
 	}
+}
+
+// rulesOrActions has a folder of rules, or one of Actions.
+func rulesOrActions() (alternatives []object) {
+	for _, folder := range []string{"folder", "actions"} {
+		alternatives = append(alternatives, object{
+			"required":   []string{folder},
+			"properties": object{folder: someText()},
+		})
+	}
+	return alternatives
 }
 
 // oneRule has each rule alone. One that is null is not set.

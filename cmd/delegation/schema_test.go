@@ -164,6 +164,16 @@ rules:
       configuration_file: values.yaml
       timeout: 2s
       chain_timeout: 20s
+      actions: actions
+      secrets: {a: b}
+      secrets_file: values.yaml
+      saml_configuration: aws
+      http: {allow: [api.example.com], timeout: 10s, max_size: 1000, max_redirects: 5,
+        max_requests: 5}
+      profile: {url: "https://a.example.com/{subject}", token_file: token, subject_field: id,
+        issuers: ["https://a.example.com/"], allow_missing: false, cache_for: 5m, stale_for: 1h,
+        cache_size: 10, cache_bytes: 1000, timeout: 5s, max_size: 1000, ca_file: tls.crt,
+        allow_loopback_http: false}
       modules: {teams: teams.js}
       globals: {ROLES: {press: "arn:aws:iam::123456789012:role/press"}, LIMIT: 5}
       context: {photo-app: {clientName: Photos}}
@@ -219,6 +229,9 @@ func schemaWorld(t testing.TB) *world {
 	w.writeTLS(t, 1)
 	w.folderOf(t, "rules", map[string]string{
 		"a.js": "function (user, context, callback) { callback(null, user, context); }",
+	})
+	w.folderOf(t, "actions", map[string]string{
+		"a.js": "exports.onExecutePostLogin = async (event, api) => {};",
 	})
 	for name, text := range map[string]string{
 		"signing.crt": string(certificate), "signing.key": string(key), "other.crt": string(other),
@@ -302,7 +315,7 @@ func isNames(at []any) bool {
 	}
 	names := []any{
 		"targets", "mappings", "tags", "required_claims", "tags_from_claims", "client_secrets",
-		"configuration", "context", "photo-app", "modules", "globals",
+		"configuration", "context", "photo-app", "modules", "globals", "secrets",
 	}
 	last := at[len(at)-1]
 	return slices.Contains(names, last) && (last != "photo-app" || slices.Contains(at, "context"))

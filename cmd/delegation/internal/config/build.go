@@ -41,6 +41,9 @@ type Builder struct {
 	hooks  service.Hooks
 	// withoutValues accepts names of configuration_file that have no value.
 	withoutValues bool
+
+	issuers  []IssuerSettings // of the configuration
+	profiles *profiles        // nil: there are none
 }
 
 // Option changes how [Build] and [Rebuild] work.
@@ -138,6 +141,11 @@ func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, err
 
 		Revocations: c.Revocations,
 	}
+	if b.profiles != nil {
+		built.Parts.Profiles = b.profiles.loader
+		built.Parts.ProfilesOf = b.profiles.of
+	}
+
 	if len(b.problems) == 0 { // otherwise the same would be said twice
 		b.assemble(ctx, built, c, h)
 	}
@@ -172,6 +180,7 @@ func (b *Builder) assemble(
 	ctx context.Context, built *service.Service, c delegation.Config, h delegationhttp.Config,
 ) {
 	b.measure(&c)
+	b.forgetProfiles(&c)
 	b.countLostRecords(built.Audit, &c)
 	b.recordRevocations(built.Audit, &c)
 	delegator, err := b.delegator(ctx, c)
@@ -235,6 +244,7 @@ func (b *Builder) requireParts(s *Settings) {
 
 // delegation is all of the library's configuration but STS and what is shared.
 func (b *Builder) delegation(s *Settings) delegation.Config {
+	b.issuers = s.Issuers
 	c := delegation.Config{
 		IdentityProvider:   b.Identity("identity_provider", s.Identity),
 		Rules:              b.Rules(s.Rules, s.Targets),
@@ -265,6 +275,7 @@ func (b *Builder) delegation(s *Settings) delegation.Config {
 		targets[name] = b.Target(KeyPath("targets").Child(name), s.Targets[name])
 	}
 	c.Targets = targets
+	b.useProfiles(&c)
 	return c
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -45,6 +46,46 @@ func (b *Builder) globals(at KeyPath, given map[string]any) map[string]any {
 	return globals
 }
 
+// ruleHTTP is what rules may call. Without settings they may call nobody.
+func (b *Builder) ruleHTTP(at KeyPath, s *RuleHTTPSettings) *jsrules.HTTP {
+	if s == nil {
+		return nil
+	}
+	if len(s.Allow) == 0 {
+		b.Wrong(at.Child("allow"), errors.New("is empty: list the hosts that rules may call, "+
+			"or remove http"))
+		return nil
+	}
+	h := &jsrules.HTTP{
+		Allow:       s.Allow,
+		Timeout:     b.Duration(at.Child("timeout"), s.Timeout),
+		MaxSize:     int64(s.MaxSize),
+		MaxRequests: s.MaxRequests,
+	}
+	if s.MaxRedirects != nil {
+		h.MaxRedirects = *s.MaxRedirects
+		if h.MaxRedirects <= 0 {
+			h.MaxRedirects = -1 // none, which Go writes as a negative number
+		}
+	}
+	b.number(at.Child("max_size"), s.MaxSize)
+	b.number(at.Child("max_requests"), s.MaxRequests)
+	if s.MaxSize < 0 || s.MaxRequests < 0 || !b.tryOptions(at, jsrules.Options{HTTP: h}) {
+		return nil
+	}
+	return h
+}
+
+// samlConfiguration checks what gives context.samlConfiguration an effect.
+func (b *Builder) samlConfiguration(at KeyPath, s *JavaScriptSettings) string {
+	if s.SAMLConfiguration == "" || s.SAMLConfiguration == jsrules.SAMLConfigurationAWS {
+		return s.SAMLConfiguration
+	}
+	b.Wrong(at, fmt.Errorf("is %.80q, and can only be %s", s.SAMLConfiguration,
+		jsrules.SAMLConfigurationAWS))
+	return ""
+}
+
 // tryOptions tells whether rules can have these options, and notes at the key what is wrong.
 func (b *Builder) tryOptions(at KeyPath, o jsrules.Options) bool {
 	_, err := jsrules.Compile("options", "function () {}", o)
@@ -52,6 +93,9 @@ func (b *Builder) tryOptions(at KeyPath, o jsrules.Options) bool {
 		return true
 	}
 	text := strings.TrimPrefix(err.Error(), "jsrules: ")
-	b.Wrong(at, errors.New(strings.TrimPrefix(text, "Globals: ")))
+	for _, option := range []string{"Globals: ", "HTTP: "} {
+		text = strings.TrimPrefix(text, option)
+	}
+	b.Add(at, errors.New(text))
 	return false
 }

@@ -85,6 +85,7 @@ var fieldsToKeys = strings.NewReplacer(
 	"profile.Config.AllowMissing", "javascript.profile.allow_missing",
 	"profile.Config.MaxSize", "javascript.profile.max_size",
 	"profile.Config.Issuers", "javascript.profile.issuers",
+	"profile.Config.AllowLoopbackHTTP", "javascript.profile.allow_loopback_http",
 	"profile.Config.URL", "javascript.profile.url",
 	"Options.Context", "javascript.context",
 	"Options.Absent", "javascript.absent",

@@ -120,7 +120,7 @@ var wordKeys = map[string]string{
 // fieldKey takes the field in front off a text.
 func fieldKey(at KeyPath, text string) (KeyPath, string) {
 	for _, library := range []string{
-		"delegationhttp: ", "rediscache: ", "SourceIdentityFrom: ", "NamesFrom: ",
+		"delegationhttp: ", "rediscache: ", "profile: ", "SourceIdentityFrom: ", "NamesFrom: ",
 	} {
 		if rest, ok := strings.CutPrefix(text, library); ok || text == "" {
 			return at, rest
@@ -208,4 +208,14 @@ var fieldKeys = map[string]string{
 	"BearerTokenFile":   "bearer_token_file",
 	"DocumentOrigins":   "document_origins",
 	"InsecureHTTPHosts": "insecure_http_hosts",
+
+	"Allow":            "allow",
+	"Auth0":            "auth0",
+	"Domain":           "domain",
+	"ClientID":         "client_id",
+	"ClientSecretFile": "client_secret_file",
+	"Fields":           "fields",
+	"StaleFor":         "stale_for",
+	"CacheBytes":       "cache_bytes",
+	"MaxSize":          "max_size",
 }

@@ -80,6 +80,8 @@ type scene struct {
 	builder *config.Builder
 	// text is that of the refusal.
 	text string
+	// slow is an endpoint of profiles, for slowProfiles.
+	slow *httptest.Server
 }
 
 // A page is what is answered at an address.

@@ -10,9 +10,12 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing/iotest"
 	"time"
 
@@ -122,11 +125,11 @@ func ruleRemedies() []remedy {
 			of:   "a profile loader that is slow",
 			code: delegation.CodeProfileTimeout,
 			with: settings{
-				"Config.Profile":     slowProfile,
-				"Config.RuleTimeout": time.Millisecond,
+				"Config.Profile":     told(slowProfiles),
+				"Config.RuleTimeout": both{time.Millisecond, "1ms"},
 			},
-			do:     settings{"Config.RuleTimeout": time.Hour},
-			onlyGo: true,
+			scene: scripted(goesOn),
+			do:    settings{"Config.RuleTimeout": both{time.Hour, "1h"}},
 		},
 		{
 			of:   "a rule that is slow",
@@ -369,6 +372,29 @@ func wait(ctx context.Context) error {
 
 func slowProfile(ctx context.Context, _ *delegation.User) (map[string]any, error) {
 	return nil, wait(ctx)
+}
+
+// slowProfiles is a loader in Go, and in YAML an endpoint that answers its first request after its
+// second one.
+func slowProfiles(s *scene) any {
+	if s.slow == nil {
+		var asked atomic.Int32
+		second := make(chan struct{})
+		s.slow = httptest.NewServer(http.HandlerFunc(func(
+			w http.ResponseWriter, _ *http.Request,
+		) {
+			if asked.Add(1) == 1 {
+				<-second
+			} else {
+				close(second)
+			}
+			_, _ = io.WriteString(w, "{}")
+		}))
+		s.t.Cleanup(s.slow.Close)
+	}
+	return both{slowProfile, map[string]any{
+		"url": s.slow.URL + "/{subject}", "allow_loopback_http": true,
+	}}
 }
 
 func slowRule(ctx context.Context, _ *delegation.User, _ *delegation.RuleContext) error {

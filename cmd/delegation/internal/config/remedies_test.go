@@ -66,9 +66,7 @@ var elsewhere = map[string]string{
 var notInYAML = []string{"Config.Profile", "Config.Rand"}
 
 // onlyGoSteps are those that no configuration file can need: it has no rules in Go.
-var onlyGoSteps = []step{
-	{"rule_timeout", "Config.RuleTimeout"}, {"profile_timeout", "Config.RuleTimeout"},
-}
+var onlyGoSteps = []step{{"rule_timeout", "Config.RuleTimeout"}}
 
 // A step is one setting that the remedy of a code, or another text, says to change.
 type step struct{ of, setting string }

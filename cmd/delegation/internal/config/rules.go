@@ -164,10 +164,11 @@ func (b *Builder) roleByClaim(at KeyPath, s *RoleSettings) (delegation.RuleFunc,
 func (b *Builder) javaScript(
 	at KeyPath, s *JavaScriptSettings, targets map[string]TargetSettings, only []string,
 ) []delegation.RuleFunc {
-	if s.Folder == "" {
+	if s.Folder == "" && s.Actions == "" {
 		b.Wrong(at.Child("folder"), errors.New("is missing"))
 		return nil
 	}
+	b.profile(at.Child("profile"), s.Profile)
 	o := jsrules.Options{
 		Configuration:     maps.Collect(maps.All(s.Configuration)),
 		Domain:            s.Domain,
@@ -179,6 +180,10 @@ func (b *Builder) javaScript(
 		Absent:            b.absent(at.Child("absent"), s.Absent),
 		Modules:           b.modules(at.Child("modules"), s.Modules),
 		Globals:           b.globals(at.Child("globals"), s.Globals),
+		HTTP:              b.ruleHTTP(at.Child("http"), s.HTTP),
+		SAMLConfiguration: b.samlConfiguration(at.Child("saml_configuration"), s),
+		Secrets:           maps.Collect(maps.All(s.Secrets)),
+		Set:               new(jsrules.Set),
 		IgnoreMissingUser: s.IgnoreMissingUser,
 		IgnoreRedirect:    s.IgnoreRedirect,
 		IgnoreMultifactor: s.IgnoreMultifactor,
@@ -186,16 +191,32 @@ func (b *Builder) javaScript(
 	if s.ConfigurationFile != "" {
 		maps.Copy(o.Configuration, b.texts(at.Child("configuration_file"), s.ConfigurationFile))
 	}
-	folder := b.from.resolve(s.Folder)
+	if s.SecretsFile != "" {
+		maps.Copy(o.Secrets, b.texts(at.Child("secrets_file"), s.SecretsFile))
+	}
+	rules := b.scripts(at.Child("folder"), s.Folder, o, jsrules.CompileFolder)
+	actions := b.scripts(at.Child("actions"), s.Actions, o, jsrules.CompileActionFolder)
+	return append(rules, actions...)
+}
+
+// scripts compiles a folder. Without a name there is none.
+func (b *Builder) scripts(
+	at KeyPath, name string, o jsrules.Options,
+	compile func(fs.FS, jsrules.Options) ([]delegation.RuleFunc, error),
+) []delegation.RuleFunc {
+	if name == "" {
+		return nil
+	}
+	folder := b.from.resolve(name)
 	b.from.reads(folder)
-	rules, err := jsrules.CompileFolder(os.DirFS(folder), o)
+	rules, err := compile(os.DirFS(folder), o)
 	var denied *fs.PathError
 	if errors.As(err, &denied) && errors.Is(err, fs.ErrPermission) {
 		denied.Path = filepath.Join(folder, denied.Path) // which is relative to the folder
-		b.Wrong(at.Child("folder"), denied)
+		b.Wrong(at, denied)
 		return nil
 	}
-	b.Add(at.Child("folder"), err)
+	b.Add(at, err)
 	return rules
 }
 

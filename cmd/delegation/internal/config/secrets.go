@@ -19,6 +19,8 @@ var secretKeys = []string{
 	"password_file",
 	"bearer_token_file",
 	"configuration_file",
+	"secrets_file",
+	"client_secret_file",
 }
 
 // noteSecret notes the file that a setting names, if what is in it is a secret.
@@ -30,7 +32,7 @@ func (b *Builder) noteSecret(at KeyPath, name string) {
 
 func isSecret(at KeyPath) bool {
 	ends := func(key string) bool { return strings.HasSuffix(string(at), "."+key) }
-	if at == "admin.token_file" || strings.Contains(string(at), ".client_secrets.") {
+	if at == "admin.token_file" || ends("profile.token_file") || strings.Contains(string(at), ".client_secrets.") {
 		return true
 	}
 	// The key that a target encrypts with is the public half.

@@ -219,6 +219,15 @@ type JavaScriptSettings struct {
 	Timeout           string            `yaml:"timeout"`
 	ChainTimeout      string            `yaml:"chain_timeout"`
 
+	// Actions is a folder of Auth0's Actions, which run after the rules of Folder.
+	Actions           string            `yaml:"actions"`
+	Secrets           map[string]string `yaml:"secrets"`
+	SecretsFile       string            `yaml:"secrets_file"`
+	SAMLConfiguration string            `yaml:"saml_configuration"`
+
+	HTTP    *RuleHTTPSettings `yaml:"http"`
+	Profile *ProfileSettings  `yaml:"profile"`
+
 	// Modules are files by the names that require finds them under.
 	Modules map[string]string `yaml:"modules"`
 	// Globals are values of any kind, by name.
@@ -231,6 +240,15 @@ type JavaScriptSettings struct {
 	IgnoreMissingUser bool `yaml:"ignore_missing_user"`
 	IgnoreRedirect    bool `yaml:"ignore_redirect"`
 	IgnoreMultifactor bool `yaml:"ignore_multifactor"`
+}
+
+// RuleHTTPSettings are jsrules.HTTP.
+type RuleHTTPSettings struct {
+	Allow        []string `yaml:"allow"`
+	Timeout      string   `yaml:"timeout"`
+	MaxSize      int      `yaml:"max_size"`
+	MaxRedirects *int     `yaml:"max_redirects"`
+	MaxRequests  int      `yaml:"max_requests"`
 }
 
 // RoleSettings is delegation.RoleByClaim.

@@ -18,6 +18,7 @@ import (
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/audit"
 	"github.com/seed055b7978/delegation/delegationhttp"
+	"github.com/seed055b7978/delegation/profile"
 )
 
 // DefaultListen is where a service listens if nothing else is said: on this machine alone.
@@ -151,6 +152,9 @@ type Parts struct {
 	ReplayOf string                 // tells the place where they are from others; empty: none
 
 	RedisOf string // tells settings and secrets
+
+	Profiles   *profile.Loader // nil: there are none
+	ProfilesOf string          // tells settings and files
 
 	Revocations *delegation.Revocations // nil: ended sessions are not remembered
 
