@@ -67,6 +67,16 @@ func adds(line string) func(*brokenScene) { return changes(regionLine, regionLin
 // drops removes it.
 func drops(line string) func(*brokenScene) { return changes(line, "") }
 
+// withProfile adds a folder of rules, and profiles from an address.
+func (s *brokenScene) withProfile(address string) {
+	s.mkdir("rules")
+	s.write("rules/10-rule.js",
+		"function (user, context, callback) { callback(null, user, context); }")
+	s.write("profile.token", "token")
+	s.replace(rulesEnd, rulesEnd+"  - javascript: {folder: rules, profile: {url: '"+address+
+		"', token_file: profile.token}}\n")
+}
+
 // withRows adds a rule with a table of roles.
 func withRows(rows ...string) func(*brokenScene) {
 	text := "  - role_by_claim:\n      claim: groups\n      roles:\n"
@@ -576,6 +586,37 @@ func brokenRows() []brokenRow {
 			state: isWarned, code: "tls_certificate_expired",
 			text: "the certificate has ended at ", remedy: "renew it",
 			mends: func(s *brokenScene) { s.httpsCertificate(time.Now().AddDate(1, 0, 0)) },
+		},
+		{
+			of: "a profile endpoint that refuses the bearer token",
+			breaks: func(s *brokenScene) {
+				s.withProfile("https://profiles.example.com/users/{subject}")
+				s.profiles.Store(401)
+			},
+			state: isFailed, code: "profile_unauthorized",
+			text:   "the endpoint answered 401 to the credentials of this service",
+			remedy: "give this service credentials that the profile endpoint takes",
+			mends:  func(s *brokenScene) { s.profiles.Store(404) },
+		},
+		{
+			of: "a profile endpoint that is away",
+			breaks: func(s *brokenScene) {
+				s.withProfile("https://profiles.example.com/users/{subject}")
+				s.profiles.Store(503)
+			},
+			state: isFailed, code: "profile_unavailable",
+			text:   "https://profiles.example.com answered 503",
+			remedy: "check the profile endpoint",
+			mends:  func(s *brokenScene) { s.profiles.Store(404) },
+		},
+		{
+			of: "a profile address that is the same for all users",
+			breaks: func(s *brokenScene) {
+				s.withProfile("https://profiles.example.com/users")
+			},
+			state: isRefused, code: "config_invalid", at: ":15: rules[1].javascript.profile.url",
+			text: "lacks {subject}", remedy: "all users would have one profile",
+			mends: changes("com/users", "com/users/{subject}"),
 		},
 		{
 			of:     "a variable of the environment that sets nothing",

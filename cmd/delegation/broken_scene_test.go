@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -69,6 +70,8 @@ type brokenScene struct {
 	authority *x509.Certificate
 	key       *ecdsa.PrivateKey
 	server    *httptest.Server // of all hosts
+	// profiles is what the endpoint of profiles answers, an HTTP status. Zero: 404.
+	profiles atomic.Int32
 }
 
 func newBrokenScene(t *testing.T) *brokenScene {
@@ -189,10 +192,14 @@ func (s *brokenScene) tunnel(w http.ResponseWriter, r *http.Request) {
 	both.Wait()
 }
 
-// ServeHTTP implements http.Handler: STS has its hosts, and the issuer all others.
+// ServeHTTP implements http.Handler: STS and profiles have their hosts, and the issuer all others.
 func (s *brokenScene) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.Host, "sts.") {
 		s.aws.ServeHTTP(w, r)
+		return
+	}
+	if strings.HasPrefix(r.Host, "profiles.") {
+		w.WriteHeader(cmp.Or(int(s.profiles.Load()), http.StatusNotFound))
 		return
 	}
 	s.issuer.ServeHTTP(w, r)

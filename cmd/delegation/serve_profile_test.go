@@ -147,6 +147,46 @@ func TestServe_Profile(t *testing.T) {
 	}
 }
 
+// TestServe_ProfileForgotten: an operator who invalidates a user has the profile asked for anew, so
+// that what was changed at its place counts at once.
+func TestServe_ProfileForgotten(t *testing.T) {
+	w := newAdmin(t)
+	p := newProfilePlace(t, w)
+	s := serve(t, w.withRule(t, adminSettings, p.rule(w, p.own())))
+	address := adminURL(t, s.logs) + "/invalidate"
+	bob := w.token(map[string]any{"sub": "auth0|bob"})
+	for _, row := range []struct {
+		body  string
+		asked int32
+	}{
+		{"", 2}, {"", 0}, {`{"subject": "auth0|alice"}`, 2}, {`{"everybody": true}`, 2},
+	} {
+		if row.body != "" {
+			status, answer := administer(t, address, "Bearer "+adminToken, row.body)
+			if status != http.StatusOK {
+				t.Fatalf("%s: %d %s", row.body, status, answer)
+			}
+		}
+		for _, token := range []string{w.token(nil), bob} {
+			if status, answer := s.exchanged(t, token); status != http.StatusOK {
+				t.Errorf("%s: %d %s", row.body, status, answer)
+			}
+		}
+		if got := p.asked.Swap(0); got != row.asked {
+			t.Errorf("%q: %d requests, want %d", row.body, got, row.asked)
+		}
+	}
+	body := fmt.Sprintf(`{"issuer": %q, "subject": "auth0|bob"}`, w.issuerURL)
+	revoke := strings.Replace(address, "/invalidate", "/revoke", 1)
+	if status, answer := administer(t, revoke, "Bearer "+adminToken, body); status != 200 {
+		t.Fatalf("%d %s", status, answer)
+	}
+	if status, answer := s.exchanged(t, w.token(nil)); status != 200 || p.asked.Load() != 0 {
+		t.Errorf("bob's sessions have ended, and alice has %d %s, %d requests", status, answer,
+			p.asked.Load())
+	}
+}
+
 // TestExplainAndCheck_Profile: explain names the properties that come from the profile, and check
 // has a row for the endpoint.
 func TestExplainAndCheck_Profile(t *testing.T) {
