@@ -88,6 +88,39 @@ func decoded(value any) (v any) {
 	return v
 }
 
+// readVector reads a rule of testdata/vectors and the comment in front of it.
+func readVector(t testing.TB, file string) (v vector, name, source string) {
+	t.Helper()
+	source = string(must(os.ReadFile(file)))
+	header, _, found := strings.Cut(strings.TrimPrefix(source, "/*"), "*/")
+	d := json.NewDecoder(strings.NewReader(header))
+	d.DisallowUnknownFields()
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil || !found {
+		t.Fatalf("%s: the comment: %v", file, err)
+	}
+	return v, strings.TrimSuffix(filepath.Base(file), ".js"), source
+}
+
+// options are the environment of the rule.
+func (v *vector) options() jsrules.Options {
+	return jsrules.Options{
+		Configuration:     v.Configuration,
+		Domain:            "tenant.auth0.com",
+		Absent:            v.Absent,
+		Globals:           v.Globals,
+		Modules:           v.modules(),
+		SAMLConfiguration: v.SAML,
+		Secrets:           v.Secrets,
+		HTTP:              v.http(),
+		Context: func(
+			context.Context, *delegation.User, *delegation.RuleContext,
+		) (map[string]any, error) {
+			return v.Context, nil
+		},
+	}
+}
+
 // TestVectors runs rules as people write them. The files are rules as they are, for the comment is
 // part of them.
 func TestVectors(t *testing.T) {
@@ -99,31 +132,11 @@ func TestVectors(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".js")
 		t.Run(name, func(t *testing.T) {
-			source := string(must(os.ReadFile(file)))
-			header, _, found := strings.Cut(strings.TrimPrefix(source, "/*"), "*/")
-			d := json.NewDecoder(strings.NewReader(header))
-			d.DisallowUnknownFields()
-			d.UseNumber()
-			var v vector
-			if err := d.Decode(&v); err != nil || !found {
-				t.Fatalf("the comment: %v", err)
-			}
+			v, name, source := readVector(t, file)
 			outcomes[v.Outcome]++
 			log := &lines{}
-			options := jsrules.Options{
-				Configuration: v.Configuration, Domain: "tenant.auth0.com", Logger: log.logger(),
-				Absent:            v.Absent,
-				Globals:           v.Globals,
-				Modules:           v.modules(),
-				SAMLConfiguration: v.SAML,
-				Secrets:           v.Secrets,
-				HTTP:              v.http(),
-				Context: func(
-					context.Context, *delegation.User, *delegation.RuleContext,
-				) (map[string]any, error) {
-					return v.Context, nil
-				},
-			}
+			options := v.options()
+			options.Logger = log.logger()
 			compile := jsrules.Compile
 			if v.Action {
 				compile = jsrules.CompileAction
