@@ -86,7 +86,7 @@ func (o *Options) moduleName(name string) (known string, found bool) {
 		}
 	}
 	if asked, ok := bundledAs(name); ok && !o.replaces(asked.bundle) {
-		return name, true
+		return name, asked.exists()
 	}
 	_, web := webModules[base]
 	return base, builtin(base) || web && o.web != nil
