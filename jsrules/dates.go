@@ -51,6 +51,7 @@ var dateGetters = []string{
 type dateClass struct {
 	run       *run
 	class     *goja.Object
+	prototype *goja.Object
 	construct func(newTarget *goja.Object, args ...goja.Value) (*goja.Object, error)
 	setTime   goja.Callable
 }
@@ -59,7 +60,8 @@ type dateClass struct {
 func (r *run) installDate() {
 	class := r.rt.GlobalObject().Get("Date").(*goja.Object)
 	prototype := class.Get("prototype").(*goja.Object)
-	d := &dateClass{run: r, class: class}
+	d := &dateClass{run: r, class: class, prototype: prototype}
+	r.dates = d
 	d.construct, _ = goja.AssertConstructor(class)
 	d.setTime, _ = goja.AssertFunction(prototype.Get("setTime"))
 	r.replace(class, "parse", func(call goja.FunctionCall) goja.Value {
@@ -75,8 +77,6 @@ func (r *run) installDate() {
 	_ = prototype.DefineDataProperty(
 		"constructor", value, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE,
 	)
-	d.defineText(prototype)
-	d.defineFields(prototype)
 }
 
 // proxy returns the class that rules see.
@@ -204,10 +204,26 @@ func (d *dateClass) this(call goja.FunctionCall) float64 {
 	return ms
 }
 
-// defineText replaces the methods that write a date as text. toString and toISOString are called
-// without being mentioned.
-func (d *dateClass) defineText(prototype *goja.Object) {
+// defineMethods replaces the methods that the rule is the first to mention. toString and
+// toISOString are called without being mentioned.
+func (d *dateClass) defineMethods() {
+	d.defineText()
+	d.defineFields()
+}
+
+// mentions reports whether a method has to be replaced.
+func (d *dateClass) mentions(name string) bool {
+	implicit := name == "toString" || name == "toISOString"
+	if !implicit && !d.run.uses.mentions(name) {
+		return false
+	}
+	return d.run.once("Date."+name, true)
+}
+
+// defineText replaces the methods that write a date as text.
+func (d *dateClass) defineText() {
 	r := d.run
+	prototype := d.prototype
 	for name, write := range map[string]func(float64) string{
 		"toString":     ecmadate.Text,
 		"toDateString": ecmadate.Date,
@@ -215,7 +231,7 @@ func (d *dateClass) defineText(prototype *goja.Object) {
 		"toUTCString":  ecmadate.UTC,
 		"toGMTString":  ecmadate.UTC,
 	} {
-		if name != "toString" && !r.first(name) {
+		if !d.mentions(name) {
 			continue
 		}
 		r.replace(prototype, name, func(call goja.FunctionCall) goja.Value {
@@ -225,6 +241,9 @@ func (d *dateClass) defineText(prototype *goja.Object) {
 			}
 			return r.rt.ToValue(write(ms))
 		})
+	}
+	if !d.mentions("toISOString") {
+		return
 	}
 	r.replace(prototype, "toISOString", func(call goja.FunctionCall) goja.Value {
 		ms := d.this(call)
@@ -236,10 +255,11 @@ func (d *dateClass) defineText(prototype *goja.Object) {
 }
 
 // defineFields replaces the methods that read and set fields.
-func (d *dateClass) defineFields(prototype *goja.Object) {
+func (d *dateClass) defineFields() {
 	r := d.run
+	prototype := d.prototype
 	for _, name := range dateGetters {
-		if r.first("get" + name) {
+		if d.mentions("get" + name) {
 			_ = prototype.DefineDataProperty("get"+name, prototype.Get("getUTC"+name),
 				goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 		}
@@ -249,12 +269,12 @@ func (d *dateClass) defineFields(prototype *goja.Object) {
 			return d.set(call, setter.first, setter.most)
 		}
 		for _, name := range []string{"set" + setter.name, "setUTC" + setter.name} {
-			if r.first(name) {
+			if d.mentions(name) {
 				r.replace(prototype, name, set)
 			}
 		}
 	}
-	if r.first("getTimezoneOffset") {
+	if d.mentions("getTimezoneOffset") {
 		r.replace(prototype, "getTimezoneOffset", func(call goja.FunctionCall) goja.Value {
 			if ms := d.this(call); math.IsNaN(ms) {
 				return r.rt.ToValue(ms)
@@ -262,7 +282,7 @@ func (d *dateClass) defineFields(prototype *goja.Object) {
 			return r.rt.ToValue(0)
 		})
 	}
-	if r.first("getYear") {
+	if d.mentions("getYear") {
 		r.replace(prototype, "getYear", func(call goja.FunctionCall) goja.Value {
 			ms := d.this(call)
 			if math.IsNaN(ms) {
@@ -271,7 +291,7 @@ func (d *dateClass) defineFields(prototype *goja.Object) {
 			return r.rt.ToValue(ecmadate.Of(ms).Year() - 1900)
 		})
 	}
-	if r.first("setYear") {
+	if d.mentions("setYear") {
 		r.replace(prototype, "setYear", func(call goja.FunctionCall) goja.Value {
 			year := r.rt.ToValue(ecmadate.FullYear(r.numberOf(call.Argument(0))))
 			return d.set(goja.FunctionCall{This: call.This, Arguments: []goja.Value{year}},

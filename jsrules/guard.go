@@ -29,7 +29,7 @@ func (r *run) installGuards() {
 	r.guardLists()
 	r.guardText()
 	r.guardArguments()
-	if r.firstGlobal("JSON") {
+	if r.uses.mentionsGlobal("JSON") {
 		r.guardJSON()
 	}
 	if r.firstRegExp() {
@@ -57,6 +57,17 @@ func (r *run) installGuards() {
 func (r *run) first(names ...string) bool {
 	mentions := func(v *vocabulary) bool { return v.busy && v.mentions(names...) }
 	return mentions(&r.uses) && !slices.ContainsFunc(r.earlier, mentions)
+}
+
+// once reports whether something that the rule needs has to be installed, which is once in a
+// runtime. It is for what depends on two names: first and firstGlobal would each miss it if an
+// earlier rule mentions one of them only.
+func (r *run) once(what string, needed bool) bool {
+	if !needed || slices.Contains(r.installed, what) {
+		return false
+	}
+	r.installed = append(r.installed, what)
+	return true
 }
 
 // firstGlobal is first for the names of globals.

@@ -6,11 +6,11 @@ import "github.com/dop251/goja"
 // list twice, which holds another list twice, and so on, is small in memory and huge as text.
 func (r *run) guardJSON() {
 	object := r.rt.GlobalObject().Get("JSON").(*goja.Object)
-	if r.first("parse") {
+	if r.once("JSON.parse", r.uses.mentions("parse")) {
 		r.replace(object, "parse", r.parseJSON)
 	}
 	stringify, ok := goja.AssertFunction(object.Get("stringify"))
-	if !ok || !r.first("stringify") {
+	if !ok || !r.once("JSON.stringify", r.uses.mentions("stringify")) {
 		return
 	}
 	r.replace(object, "stringify", func(call goja.FunctionCall) goja.Value {

@@ -2,6 +2,7 @@ package jsrules_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/jsrules"
@@ -174,4 +175,40 @@ func TestKeptArguments(t *testing.T) {
 	late := run(t, body("setTimeout(callback, 1, new UnauthorizedError('late'));"+noise),
 		jsrules.Options{})
 	late.expect(t, delegation.CodeDenied, "late")
+}
+
+// TestKeptLanguage: a rule that runs in the runtime of an earlier one has the same language as one
+// that runs alone, whatever the earlier one mentions of it.
+func TestKeptLanguage(t *testing.T) {
+	local := time.Local
+	defer func() { time.Local = local }()
+	time.Local = time.FixedZone("elsewhere", 3*3600)
+	for use, want := range map[string]any{
+		"new Date(0).getHours()":                      0,
+		"new Date(0).setHours(1)":                     3600000,
+		"String(JSON.parse('1e400'))":                 "Infinity",
+		"Math.sign([])":                               0,
+		"/(a)/.exec('a') && RegExp.$1":                "a",
+		"typeof Symbol.asyncIterator":                 "symbol",
+		"new Date(0).toLocaleTimeString()":            "12:00:00 AM",
+		"[3, undefined, 1].toSorted((a, b) => a < b)": []any{3, 1, nil},
+		"String([, 1].find(Number))":                  "1",
+		"Number.parseInt('123456789012345678901234')": 123456789012345680000000.0,
+		"global.since.getHours()":                     0,
+	} {
+		for _, earlier := range []string{
+			"Date; JSON; Math; RegExp; Symbol; Number;",
+			"user.sign + user.parse + user.getHours + user.setHours + user.$1;",
+			"Date.now(); JSON.stringify({}); Math.max(1, 2); RegExp('a').test('a');",
+		} {
+			rules := folder(t, jsrules.Options{},
+				body("global.f = function () {}; global.since = new Date(0); "+earlier+passes),
+				body(earlier+passes),
+				body("user.got = "+use+";"+passes))
+			got := exchange(t, rules, nil, delegation.AWS{}, delegation.Request{})
+			if !got.passed || !sameJSON(got.user.Properties["got"], want) {
+				t.Errorf("%s after %s: got %v, %v", use, earlier, got.err, got.user)
+			}
+		}
+	}
 }

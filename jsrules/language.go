@@ -46,7 +46,7 @@ func (r *run) kindOf(call goja.FunctionCall) goja.Value {
 // completeLanguage adds what the rule mentions and goja lacks, or does in another way.
 func (r *run) completeLanguage() {
 	global := r.rt.GlobalObject()
-	if r.first("asyncIterator") && r.firstGlobal("Symbol") {
+	if r.first("asyncIterator") {
 		symbol := r.rt.ToValue(goja.NewSymbol("Symbol.asyncIterator"))
 		_ = global.Get("Symbol").(*goja.Object).DefineDataProperty(
 			"asyncIterator", symbol, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE,
@@ -68,7 +68,11 @@ func (r *run) completeLanguage() {
 	if r.firstGlobal("Date") {
 		r.installDate()
 	}
-	if r.firstGlobal("RegExp") && r.first(regExpStatics()...) {
+	if r.dates != nil {
+		r.dates.defineMethods()
+	}
+	statics := r.uses.mentionsGlobal("RegExp") && r.uses.mentions(regExpStatics()...)
+	if r.once("RegExp.$1", statics) {
 		r.defineRegExpStatics()
 	}
 }

@@ -13,19 +13,19 @@ import (
 // completeNumbers replaces functions of numbers that differ from Node.
 func (r *run) completeNumbers() {
 	global := r.rt.GlobalObject()
-	if r.firstGlobal("parseInt") || r.first("parseInt") {
+	if r.first("parseInt") {
 		r.replace(global, "parseInt", r.parseInt)
 		class := global.Get("Number").(*goja.Object)
 		_ = class.DefineDataProperty("parseInt", global.Get("parseInt"),
 			goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 	}
-	if r.first("sign") && r.firstGlobal("Math") {
+	if r.first("sign") {
 		r.replace(global.Get("Math").(*goja.Object), "sign", r.sign)
 	}
-	if r.first("clz32") && r.firstGlobal("Math") {
+	if r.first("clz32") {
 		r.replace(global.Get("Math").(*goja.Object), "clz32", r.clz32)
 	}
-	if r.first("imul") && r.firstGlobal("Math") {
+	if r.first("imul") {
 		r.replace(global.Get("Math").(*goja.Object), "imul", r.imul)
 	}
 	r.guard(r.prototype("Number"), "toString", r.checkRadix)

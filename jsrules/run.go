@@ -52,6 +52,10 @@ type run struct {
 	units   []uint16
 	// matching is the last match, for properties of RegExp such as $1.
 	matching lastMatch
+	// installed is what [run.once] has installed.
+	installed []string
+	// dates is the class Date of the runtime, or nil.
+	dates *dateClass
 	// language has the parts of the language that language.js adds. It is nil until one is used.
 	language *goja.Object
 	// earlier are the vocabularies of the rules that ran in this runtime before.
