@@ -242,7 +242,8 @@ func TestPlan_Flags(t *testing.T) {
 // TestPlan_Clients: each client with an add-on is a target, and so is each that a flag names.
 func TestPlan_Clients(t *testing.T) {
 	export := directory().with(files{
-		"clients/All.json":   `{"name": "All Applications", "global": true, "client_id": "all"}`,
+		"clients/All.json": `{"name": "All Applications", "global": true, "client_id": "all",
+			"addons": {"aws": {}}}`,
 		"clients/Maps.json":  `{"name": "Maps", "client_id": "maps-app", "addons": {"aws": null}}`,
 		"clients/Empty.json": `{}`,
 		"clients/Old.json": `{"name": "Old", "client_id": "old-app",
@@ -328,18 +329,22 @@ rules:
   - {name: early, script: action.js, order: 4, stage: pre_authorize}
   - {name: action, script: action.js, order: 5}
   - {name: mfa, script: mfa.js, order: 6}
+  - {name: claims, script: claims.js, order: 7}
+  - {name: redirect, script: redirect.js, order: 8}
 clients: [{name: Photo, client_id: photo-app, addons: {aws: {}}}]
 `,
 		"ready.js": rule("user.a = context.clientName + context.clientMetadata.y;" +
 			"user.b = configuration.GIVEN;"),
 		"needs.js": rule("if (configuration.B) return unheardOf(user);\n" +
 			"user.a = configuration.A;"),
-		"mfa.js":    rule("context.multifactor = {provider: 'any'};"),
-		"action.js": "exports.onExecutePostLogin = async (event, api) => {}",
+		"mfa.js":      rule("context.multifactor = {provider: 'any'};"),
+		"claims.js":   rule("context.idToken['https://example.com/a'] = 1;"),
+		"redirect.js": rule("context.redirect = {url: 'https://example.com/'};"),
+		"action.js":   "exports.onExecutePostLogin = async (event, api) => {}",
 	}.write(t)
 	o := flags()
 	o.Secrets = map[string]string{"GIVEN": "hush"}
-	o.Disable = []string{"mfa"}
+	o.Disable = []string{"mfa"} // which would fail each exchange
 	p := plan(t, export, o)
 	report := p.Report()
 	var got []string
@@ -355,6 +360,7 @@ clients: [{name: Photo, client_id: photo-app, addons: {aws: {}}}]
 	want := []string{
 		"ready ready", "needs needs configuration.B@2 global.unheardOf@2 configuration.A@3",
 		"off disabled", "early disabled", "action refused", "mfa left out",
+		"claims ready effect.idToken@2", "redirect needs effect.redirect@2",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -363,8 +369,8 @@ clients: [{name: Photo, client_id: photo-app, addons: {aws: {}}}]
 		!slices.Equal(report.Configuration.Given, []string{"GIVEN"}) {
 		t.Errorf("configuration: %+v", report.Configuration)
 	}
-	const summary = "6 rules: 1 runs as it is, 1 needs something, 1 cannot run, 2 are disabled, " +
-		"1 is left out."
+	const summary = "8 rules: 2 run as they are, 2 need something, 1 cannot run, " +
+		"2 are disabled, 1 is left out."
 	if report.Summary.String() != summary {
 		t.Errorf("summary: %s", report.Summary)
 	}
@@ -373,6 +379,15 @@ clients: [{name: Photo, client_id: photo-app, addons: {aws: {}}}]
 	const counts = "\n1 target, 1 issuer, 2 values to fill in.\n"
 	if err != nil || !strings.HasPrefix(text, summary+counts) {
 		t.Errorf("%v: %s", err, text)
+	}
+	for _, line := range []string{
+		"7      ready     claims    no effect: idToken\n", "8      needs     redirect  redirect\n",
+		"line 2, column 9: idToken has no effect here\n",
+		"line 2, column 9: redirect fails the exchange\n",
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("%q is missing in %s", line, text)
+		}
 	}
 	if strings.Contains(text+string(inJSON), "hush") {
 		t.Errorf("the report shows a value: %s%s", text, inJSON)
@@ -419,5 +434,60 @@ func TestReport_Text(t *testing.T) {
 	}
 	if strings.Count(text, "<32>ready</>") != 2 {
 		t.Errorf("got %s", text)
+	}
+}
+
+// TestPlan_NoRules: an export without rules grants what the add-ons say, which nobody may mean. It
+// is refused.
+func TestPlan_NoRules(t *testing.T) {
+	export := directory().with(files{
+		"rules/one.json": "", "rules/two.json": "", "rules/one.js": "", "rules/two.js": "",
+	}).write(t)
+	found, err := auth0export.Read(export, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = auth0export.NewPlan(found, flags())
+	expectUsage(t, "no rules", err, "exports that were made after Rules ended (2026-11-18)")
+}
+
+// TestPlan_Values: a value whose keyword has none is to be filled in, and the file of secrets counts
+// before the export.
+func TestPlan_Values(t *testing.T) {
+	export := directory().with(files{
+		"rules/one.js": `function (user, context, callback) {
+			user.a = configuration.A + configuration.B + configuration.C;
+			callback(null, user, context);
+		}`,
+		"rules-configs/A.json": `{"key": "A", "value": "##A##"}`,
+		"rules-configs/B.json": `{"key": "B", "value": "of the export"}`,
+		"rules-configs/C.json": `{"key": "C", "value": "of the export"}`,
+		"rules-configs/E.json": `{}`,
+	}).write(t)
+	o := flags()
+	o.Secrets = map[string]string{"C": "of the file"}
+	_, texts := written(t, export, o)
+	const want = "\"B\": \"of the export\"\n\"C\": \"of the file\"\n\"A\":\n"
+	if !strings.HasSuffix(texts["configuration.yaml"], want) {
+		t.Errorf("got %s", texts["configuration.yaml"])
+	}
+}
+
+// TestPlan_Domain: the tenant's domain comes of a client grant for Auth0's own API, if all that name
+// one agree.
+func TestPlan_Domain(t *testing.T) {
+	grant := func(host string) string {
+		return `{"client_id": "x", "audience": "https://` + host + `/api/v2/"}`
+	}
+	for want, grants := range map[string]files{
+		"tenant.us.auth0.com": {"grants/a.json": grant("tenant.us.auth0.com"),
+			"grants/b.json": grant("api.example.com"), "grants/c.json": grant("tenant.us.auth0.com")},
+		"": {"grants/a.json": grant("tenant.us.auth0.com"),
+			"grants/b.json": grant("tenant.eu.auth0.com"), "grants/c.json": `{"audience": 1}`},
+	} {
+		export, err := auth0export.Read(directory().with(grants).write(t), nil)
+		if err != nil || export.Domain != want {
+			t.Errorf("got %q, %v, want %q", export.Domain, err, want)
+		}
 	}
 }
