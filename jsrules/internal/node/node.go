@@ -66,6 +66,7 @@ var globals = map[string]place{
 	"Buffer":          {"buffer", "Buffer"},
 	"TextDecoder":     {"text", "TextDecoder"},
 	"TextEncoder":     {"text", "TextEncoder"},
+	"URL":             {"url", "URL"},
 	"URLSearchParams": {"url", "URLSearchParams"},
 	"atob":            {"text", "atob"},
 	"btoa":            {"text", "btoa"},
@@ -189,6 +190,8 @@ func (m *Modules) natives() *goja.Object {
 		"unescape":     m.unescape,
 		"wellFormed":   m.wellFormed,
 		"parseForm":    m.parseForm,
+		"parseURL":     m.parseURL,
+		"changeURL":    m.changeURL,
 		"setImmediate": m.SetImmediate,
 	} {
 		_ = m.native.Set(name, m.halting(function))

@@ -68,3 +68,40 @@ func TestNames(t *testing.T) {
 		t.Error("constructor is a global, or names are not sorted")
 	}
 }
+
+// FuzzURL: what URL accepts it writes in a form that it reads as the same again, and nothing else
+// than an error of JavaScript ends the reading.
+func FuzzURL(f *testing.F) {
+	for _, seed := range []string{
+		"https://user:pass@example.com:8443/a/../b?c#d", "file:///C|/x", "mailto:a@example.com",
+		"http://[::ffff:1.2.3.4]/", "http://0x7f.1/", "custom:/..//p", "foo:///a?b#c", "http:\\\\x\\y",
+		"https://ex%41mple.com./%2e%2E/", "javascript:alert(1) ", "file:", "ws://a@b@c/\t",
+	} {
+		f.Add(seed, "https://example.com/a/b?c#d")
+		f.Add("../x", seed)
+	}
+	guarded := 0
+	h := host(&guarded)
+	modules := node.New(h)
+	class, _ := goja.AssertConstructor(modules.Global("URL"))
+	href := func(arguments ...goja.Value) (string, error) {
+		made, err := class(nil, arguments...)
+		if err != nil {
+			return "", err
+		}
+		return made.Get("href").String(), nil
+	}
+	f.Fuzz(func(t *testing.T, text, base string) {
+		made, err := href(h.Runtime.ToValue(text), h.Runtime.ToValue(base))
+		if err != nil {
+			if _, thrown := err.(*goja.Exception); !thrown {
+				t.Errorf("%q, %q: %v", text, base, err)
+			}
+			return
+		}
+		again, err := href(h.Runtime.ToValue(made))
+		if err != nil || again != made {
+			t.Errorf("%q, %q: %q becomes %q, %v", text, base, made, again, err)
+		}
+	})
+}

@@ -6,6 +6,70 @@ import (
 	"github.com/dop251/goja"
 )
 
+// maxURL limits the characters of a URL. No server takes one that is longer.
+const maxURL = 1 << 16
+
+// urlText returns a part of a URL in an argument.
+func (m *Modules) urlText(call goja.FunctionCall, i int) string {
+	text := m.text(call.Argument(i))
+	if text.Length() > maxURL {
+		m.unavailable("a URL of more than 65536 characters")
+	}
+	return text.String()
+}
+
+// parseURL(text) and parseURL(text, base) return the parts of a URL, or undefined if it is none.
+func (m *Modules) parseURL(call goja.FunctionCall) goja.Value {
+	var base *webURL
+	if !goja.IsUndefined(call.Argument(1)) {
+		base = m.parseWeb(m.urlText(call, 1), nil)
+		if base == nil {
+			return goja.Undefined()
+		}
+	}
+	parsed := m.parseWeb(m.urlText(call, 0), base)
+	if parsed == nil {
+		return goja.Undefined()
+	}
+	return m.parts(parsed)
+}
+
+// parts returns the parts of a URL as an object.
+func (m *Modules) parts(u *webURL) goja.Value {
+	marked := func(mark string, part *string) string {
+		if part == nil || *part == "" {
+			return ""
+		}
+		return mark + *part
+	}
+	object := m.Runtime.NewObject()
+	for name, part := range map[string]string{
+		"href":     u.String(),
+		"protocol": u.scheme + ":",
+		"username": u.username,
+		"password": u.password,
+		"host":     u.hostAndPort(),
+		"hostname": marked("", u.host),
+		"port":     u.port,
+		"pathname": u.pathname(),
+		"search":   marked("?", u.query),
+		"hash":     marked("#", u.fragment),
+	} {
+		_ = object.Set(name, part)
+	}
+	return object
+}
+
+// changeURL(href, part, text) returns the parts of a URL after one was set.
+func (m *Modules) changeURL(call goja.FunctionCall) goja.Value {
+	changed := m.parseWeb(m.urlText(call, 0), nil)
+	if changed == nil { // parseURL has parsed it before
+		return goja.Undefined()
+	}
+	m.set(changed, call.Argument(1).String(), m.urlText(call, 2))
+	return m.parts(changed)
+}
+
 // parseForm(text) returns names and values in turn, as application/x-www-form-urlencoded has them.
 func (m *Modules) parseForm(call goja.FunctionCall) goja.Value {
 	var parts []string

@@ -121,6 +121,75 @@ Object.defineProperty(URLSearchParams.prototype, Symbol.iterator, {
 	value: URLSearchParams.prototype.entries, writable: true, configurable: true
 });
 
+const schemes = {'ftp:': 1, 'http:': 1, 'https:': 1, 'ws:': 1, 'wss:': 1};
+
+class URL {
+	#parts;
+	#params;
+	constructor(input, base) {
+		if (arguments.length === 0) throw missing('"url" argument');
+		const text = wellFormed(input);
+		this.#parts = base === undefined ? native.parseURL(text) :
+			native.parseURL(text, wellFormed(base));
+		if (!this.#parts) throw coded(TypeError, 'ERR_INVALID_URL', 'Invalid URL');
+	}
+	static canParse(input, base) {
+		if (arguments.length === 0) throw missing('"url" argument');
+		const text = wellFormed(input);
+		return Boolean(base === undefined ? native.parseURL(text) :
+			native.parseURL(text, wellFormed(base)));
+	}
+	#change(part, value) {
+		this.#parts = native.changeURL(this.#parts.href, part, wellFormed(value));
+		if (this.#params) URLSearchParams.renew(this.#params, this.#parts.search);
+	}
+	get href() { return this.#parts.href; }
+	set href(value) {
+		const parts = native.parseURL(wellFormed(value));
+		if (!parts) throw coded(TypeError, 'ERR_INVALID_URL', 'Invalid URL');
+		this.#parts = parts;
+		if (this.#params) URLSearchParams.renew(this.#params, parts.search);
+	}
+	get origin() {
+		const {protocol, host, pathname} = this.#parts;
+		if (schemes[protocol]) return protocol + '//' + host;
+		if (protocol !== 'blob:') return 'null';
+		const inner = native.parseURL(pathname);
+		return inner && (inner.protocol === 'http:' || inner.protocol === 'https:') ?
+			inner.protocol + '//' + inner.host : 'null';
+	}
+	get searchParams() {
+		if (!this.#params) {
+			this.#params = URLSearchParams.of(this.#parts.search, (text) => {
+				this.#parts = native.changeURL(this.#parts.href, 'search', text);
+			});
+		}
+		return this.#params;
+	}
+	static write(url, part, value) { url.#change(part, value); }
+	static read(url, part) { return url.#parts[part]; }
+	toString() { return this.#parts.href; }
+	toJSON() { return this.#parts.href; }
+	get [Symbol.toStringTag]() { return 'URL'; }
+}
+{
+	const {read, write} = URL;
+	delete URL.read;
+	delete URL.write;
+	for (const part of ['protocol', 'username', 'password', 'host', 'hostname', 'port',
+		'pathname', 'search', 'hash']) {
+		Object.defineProperty(URL.prototype, part, {
+			enumerable: true,
+			configurable: true,
+			get() { return read(this, part); },
+			set(value) { write(this, part, value); }
+		});
+	}
+	for (const name of ['href', 'origin', 'searchParams', 'toString', 'toJSON']) {
+		Object.defineProperty(URL.prototype, name, {enumerable: true});
+	}
+}
+
 // The older functions, which are not those of the URL Standard.
 
 function Url() {
@@ -322,7 +391,16 @@ exports.format = (value, options) => {
 	if (typeof value !== 'object' || value === null) {
 		throw invalidType('urlObject', 'one of type object or string', value);
 	}
-	return Url.prototype.format.call(value);
+	if (!(value instanceof URL)) return Url.prototype.format.call(value);
+	const o = Object.assign({fragment: true, unicode: false, search: true, auth: true}, options);
+	let {host} = value;
+	if (o.auth && (value.username || value.password)) {
+		host = value.username + (value.password ? ':' + value.password : '') + '@' + host;
+	}
+	const {protocol, pathname} = value;
+	const hasHost = value.href.startsWith(protocol + '//');
+	return protocol + (hasHost ? '//' : '') + host + pathname +
+		(o.search ? value.search : '') + (o.fragment ? value.hash : '');
 };
 
 exports.resolve = (from, to) => {
@@ -520,6 +598,22 @@ const finish = (result, relative, path, absolute, noLeading) => {
 	return result;
 };
 
+exports.URL = URL;
 exports.URLSearchParams = URLSearchParams;
-refuse(exports, 'url.', ['URL', 'domainToASCII', 'domainToUnicode', 'fileURLToPath', 'pathToFileURL',
-	'urlToHttpOptions']);
+exports.urlToHttpOptions = (url) => {
+	const options = {
+		protocol: url.protocol,
+		hostname: url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname,
+		hash: url.hash,
+		search: url.search,
+		pathname: url.pathname,
+		path: (url.pathname || '') + (url.search || ''),
+		href: url.href
+	};
+	if (url.port !== '') options.port = Number(url.port);
+	if (url.username || url.password) {
+		options.auth = decodeURIComponent(url.username) + ':' + decodeURIComponent(url.password);
+	}
+	return options;
+};
+refuse(exports, 'url.', ['domainToASCII', 'domainToUnicode', 'fileURLToPath', 'pathToFileURL']);
