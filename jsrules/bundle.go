@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/ast"
 	"github.com/seed055b7978/delegation/jsrules/internal/bundles"
 )
 
@@ -133,6 +134,41 @@ func (c *rule) compileLibraries() error {
 		}
 	}
 	return nil
+}
+
+// noteRequire notes a call of require with a text.
+func (v *vocabulary) noteRequire(call *ast.CallExpression) {
+	callee, ok := call.Callee.(*ast.Identifier)
+	if !ok || callee.Name != "require" || len(call.ArgumentList) != 1 {
+		return
+	}
+	if text, ok := call.ArgumentList[0].(*ast.StringLiteral); ok {
+		v.required = append(v.required, text.Value.String())
+	}
+}
+
+// limit spares a rule what only code that reaches any global needs, if it loads nothing else than
+// published libraries. lodash and async use none of the globals that are completed or guarded. The
+// others make dates, and text for people.
+func (v *vocabulary) limit(o *Options) {
+	if v.reaches || len(v.required) != v.requires {
+		return
+	}
+	others := false
+	for _, name := range v.required {
+		asked, ok := bundledAs(name)
+		if _, own := o.moduleName(name); !ok || !own || o.replaces(asked.bundle) ||
+			o.replaces(name) {
+			return
+		}
+		library, _, _ := strings.Cut(asked.bundle, "@")
+		others = others || library != "lodash" && library != "async"
+	}
+	v.global = false
+	if others {
+		v.names["Date"] = true
+		v.names["JSON"] = true
+	}
 }
 
 // replaces reports whether the operator has registered a library of the same name.

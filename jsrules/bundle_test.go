@@ -178,7 +178,7 @@ func TestGlobalOfModules(t *testing.T) {
 
 // TestUnusedLibraries: a rule that uses no library allocates no more than the same rule on goja
 // alone, and one that only mentions a name of a global does not load its library. One that uses
-// lodash allocates at most a quarter more than lodash on goja alone, for the guards.
+// lodash allocates at most 15 % more than lodash on goja alone, for the guards.
 func TestUnusedLibraries(t *testing.T) {
 	ours := testing.AllocsPerRun(50, ours(t))
 	bare := testing.AllocsPerRun(50, bareGoja(t))
@@ -194,7 +194,7 @@ func TestUnusedLibraries(t *testing.T) {
 		}
 	})
 	lodash := testing.AllocsPerRun(5, oursWithLodash(t))
-	if alone := testing.AllocsPerRun(5, bareGojaWithLodash(t)); lodash > 1.25*alone {
+	if alone := testing.AllocsPerRun(5, bareGojaWithLodash(t)); lodash > 1.15*alone {
 		t.Errorf("lodash: %.0f allocations, and %.0f on goja alone", lodash, alone)
 	}
 	if allocations > lodash/5 {
@@ -252,5 +252,35 @@ func TestPrototypesStayClean(t *testing.T) {
 				t.Errorf("%s: got %v, %v", call, got.err, got.user)
 			}
 		}
+	}
+}
+
+// TestLibrariesBesideOthers: a rule that also loads a module of another kind, or reaches the global
+// object, has all that such code can ask for.
+func TestLibrariesBesideOthers(t *testing.T) {
+	options := jsrules.Options{Modules: map[string]jsrules.Module{"m": {Source: `
+		exports.kinds = [typeof Buffer, typeof URL === typeof globalThis.URL, typeof setTimeout,
+			typeof _, typeof BigInt].join();`}}}
+	for source, want := range map[string]string{
+		"(require('lodash'), require('m').kinds)":                                               "function,true,function,function,undefined",
+		"(require('lodash'), require('m' + '').kinds)":                                          "function,true,function,function,undefined",
+		"(require('lodash'), globalThis['Buf' + 'fer'].from('a') + '')":                         "a",
+		"[require('lodash')].map(typeof require === 'function' ? (l) => l.VERSION : String)[0]": "4.18.1",
+		"(require('lodash'), require('crypto').createHash('md5').update('a').digest('hex'))":    "0cc175b9c0f1b6a831c399e269772661",
+	} {
+		got := run(t, body("user.got = "+source+";"+passes), options)
+		if !got.passed || got.user.Properties["got"] != want {
+			t.Errorf("%s: got %v, %v", source, got.err, got.user)
+		}
+	}
+	for _, source := range []string{
+		"require('lodash').times(1, function () { new Uint8Array(4e9); })",
+		"require('lodash').map([1], 'x'.repeat.bind('x', 1e9))",
+		"_.map([1], function () { return new Array(4294967295).join('x'); })",
+		"require('moment')(JSON.stringify(new Array(4294967295)))",
+		"(require('lodash'), (function () {}).constructor('return 1')())",
+	} {
+		run(t, body(source+";"+passes), jsrules.Options{}).
+			expect(t, delegation.CodeRuleFailed, "Error")
 	}
 }

@@ -60,6 +60,7 @@ func compileRule(name, source string, o *Options) (*rule, error) {
 		return nil, other
 	}
 	r := &rule{name: name, options: o, uses: vocabularyOf(parsed)}
+	r.uses.limit(o)
 	if err := r.compile(before+source, parsed); err != nil {
 		return nil, err
 	}
@@ -207,6 +208,11 @@ type vocabulary struct {
 	// busy says that the work of the source is not bounded by its length: it loops, or calls more
 	// than callback and console.
 	busy bool
+	// required are the texts that require is called with, and requires counts its mentions. reaches
+	// says that the source can reach the global object in another way.
+	required []string
+	requires int
+	reaches  bool
 	// bigInt is the place of the first BigInt, or 0.
 	bigInt   file.Idx
 	patterns []*ast.RegExpLiteral
@@ -282,6 +288,9 @@ func (v *vocabulary) noteVariable(node any) {
 	case *ast.Identifier:
 		v.variables[n.Name.String()] = true
 		v.library(globalLibraries[n.Name.String()] != "")
+		if n.Name == "require" {
+			v.requires++
+		}
 	case *ast.PropertyShort:
 		v.variables[n.Name.Name.String()] = true
 	}
@@ -299,12 +308,14 @@ func (v *vocabulary) note(node any) {
 		v.names[name] = true
 		loads := name == "require"
 		v.dynamic = v.dynamic || name == "Reflect" || loads
-		v.global = v.global || name == "globalThis" || name == "global" || loads
+		v.reaches = v.reaches || name == "globalThis" || name == "global"
+		v.global = v.global || v.reaches || loads
 		v.busy = v.busy || loads
 	case *ast.StringLiteral:
 		v.names[n.Value.String()] = true
 	case *ast.ThisExpression:
 		v.global = true
+		v.reaches = true
 	case *ast.BracketExpression:
 		v.computed = v.computed || computes(n)
 	case *ast.PropertyKeyed:
@@ -318,6 +329,7 @@ func (v *vocabulary) note(node any) {
 		v.patterns = append(v.patterns, n)
 	case *ast.CallExpression:
 		v.dynamic = v.dynamic || computes(n.Callee)
+		v.noteRequire(n)
 	case *ast.TemplateLiteral:
 		v.dynamic = v.dynamic || computes(n.Tag)
 	case *ast.FunctionLiteral:
