@@ -30,7 +30,7 @@ func warmed(t *testing.T, w *world) (*delegation.Delegator, string) {
 func passing(context.Context, *delegation.User, *delegation.RuleContext) error { return nil }
 
 // stubborn is a rule that ignores its context while it is on. It writes to what it was given before
-// it ends.
+// it hangs, and before it ends.
 type stubborn struct {
 	on      atomic.Bool
 	calls   atomic.Int32
@@ -44,6 +44,7 @@ func (h *stubborn) rule(
 		return nil
 	}
 	h.calls.Add(1)
+	rc.Rule = "late"
 	<-h.release
 	for i := range 100 {
 		user.Set(fmt.Sprint("late", i), i)
