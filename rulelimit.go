@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/guard"
@@ -60,16 +61,18 @@ func (l *ruleLimit) do(
 	limited, cancel := context.WithTimeoutCause(ctx, l.timeout, errRuleTime)
 	defer cancel()
 	l.running = true
-	err := l.callees.CallWithin(limited, name, func() error { return code(limited) })
-	if err != nil && err == limited.Err() { // what CallWithin returns of code that it leaves
-		l.abandoned = true
-	} else {
-		l.running = false
-	}
+	var ended atomic.Bool
+	err := l.callees.CallWithin(limited, name, func() error {
+		defer ended.Store(true)
+		return code(limited)
+	})
+	stuck := errors.Is(err, guard.ErrStuck) && !ended.Load() // it was not called
+	l.abandoned = !ended.Load() && !stuck
+	l.running = l.abandoned
 	switch {
 	case err == nil || ctx.Err() != nil:
 		return err
-	case err == guard.ErrStuck, limited.Err() != nil && endedByContext(err):
+	case stuck, limited.Err() != nil && endedByContext(err):
 		return &ruleTimeError{what, l.timeout, err}
 	}
 	return err

@@ -34,7 +34,6 @@ func (s span) contains(at file.Idx) bool { return s.from <= at && at < s.to }
 
 // functionScope is a function, with what decides which variables its names mean.
 type functionScope struct {
-	outer *functionScope
 	// bound are the names of parameters, variables and functions, in blocks, too.
 	bound map[string]bool
 	// inBlock are the blocks in which a function is declared, by the function's name.

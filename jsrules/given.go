@@ -18,6 +18,9 @@ var identifier = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\A[A-Za-z_$][A-Za-z0-9_$]{0,99}\z`)
 })
 
+// globalsOption is what errors call [Options].Globals.
+const globalsOption = "Globals"
+
 // givenGlobals checks the globals that the operator gives, and returns copies in the form of
 // decoded JSON. An error names the global and never its value.
 func givenGlobals(given map[string]any) (map[string]any, error) {
@@ -28,11 +31,11 @@ func givenGlobals(given map[string]any) (map[string]any, error) {
 	values := 0
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if err := checkGlobalName(name); err != nil {
-			return nil, fmt.Errorf("Globals: %w", err)
+			return nil, fmt.Errorf("%s: %w", globalsOption, err)
 		}
 		decoded, err := copyOfJSON(given[name], &values)
 		if err != nil {
-			return nil, fmt.Errorf("Globals: %q %w", name, err)
+			return nil, fmt.Errorf("%s: %q %w", globalsOption, name, err)
 		}
 		copies[name] = decoded
 	}

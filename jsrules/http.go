@@ -64,7 +64,7 @@ func (h *HTTP) settings() (webclient.Settings, error) {
 		s.Transport = h.Client.Transport
 	}
 	if h.Timeout < 0 || h.MaxSize < 0 || h.MaxRequests < 0 {
-		return s, errors.New("Timeout, MaxSize and MaxRequests must not be negative")
+		return s, errors.New("the limits Timeout, MaxSize and MaxRequests must not be negative")
 	}
 	if s.MaxSize > maxText/4 {
 		return s, errors.New("MaxSize must not be above 4 MiB: rules hold answers in memory")

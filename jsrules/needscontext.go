@@ -26,14 +26,6 @@ var ofProfile = map[string]bool{
 	"guardian_enrollments":      true,
 }
 
-// ofIdentity are properties of user.identities[0] that the token's sub tells.
-var ofIdentity = map[string]bool{
-	"connection": true,
-	"isSocial":   true,
-	"provider":   true,
-	"user_id":    true,
-}
-
 // signUp is the effect of what a rule does at a user's first sign-in.
 const signUp = "sign-up"
 

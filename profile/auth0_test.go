@@ -74,7 +74,7 @@ func (a *tenant) token(w http.ResponseWriter, r *http.Request) {
 		r.FormValue("audience") != a.url+"api/v2/":
 		http.Error(w, `{"error": "invalid_request"}`, 400)
 	case r.FormValue("client_id") != "client" || r.FormValue("client_secret") != a.secret:
-		http.Error(w, `{"error": "access_denied", "canary": 1}`, 401)
+		http.Error(w, `{"error": "access_denied", "canary": 1}`, http.StatusUnauthorized)
 	default:
 		token := fmt.Sprint("canary-token-", a.tokens)
 		a.valid[token] = true
@@ -93,11 +93,14 @@ func (a *tenant) user(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-RateLimit-Limit", "10")
 		w.Header().Set("X-RateLimit-Remaining", "0")
 		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(time.Now().Add(30*time.Second).Unix()))
-		http.Error(w, `{"statusCode": 429, "errorCode": "too_many_requests"}`, 429)
+		http.Error(w, `{"statusCode": 429, "errorCode": "too_many_requests"}`,
+			http.StatusTooManyRequests)
 	case a.never || !a.valid[token]:
-		http.Error(w, `{"statusCode": 401, "message": "canary expired token"}`, 401)
+		http.Error(w, `{"statusCode": 401, "message": "canary expired token"}`,
+			http.StatusUnauthorized)
 	case a.forbids:
-		http.Error(w, `{"statusCode": 403, "errorCode": "insufficient_scope"}`, 403)
+		http.Error(w, `{"statusCode": 403, "errorCode": "insufficient_scope"}`,
+			http.StatusForbidden)
 	case !strings.HasPrefix(r.PathValue("id"), "auth0|user"):
 		http.Error(w, `{"statusCode": 404, "errorCode": "inexistent_user"}`, 404)
 	default:

@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// allowSetting is what errors call [Settings].Allow.
+const allowSetting = "Allow"
+
 // allowed are the hosts that requests may go to.
 type allowed struct {
 	names     map[hostPort]bool // exact names
@@ -41,7 +44,7 @@ func parseAllowed(entries []string, plain bool) (*allowed, error) {
 	var wrong []error
 	for _, entry := range entries {
 		if err := a.add(entry); err != nil {
-			wrong = append(wrong, fmt.Errorf("Allow: %.200q %w", entry, err))
+			wrong = append(wrong, fmt.Errorf("%s: %.200q %w", allowSetting, entry, err))
 		}
 	}
 	return a, errors.Join(wrong...)

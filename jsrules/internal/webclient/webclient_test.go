@@ -301,8 +301,7 @@ func TestRedirects(t *testing.T) {
 			string(body)})
 	}
 	other := serve(t, func(w http.ResponseWriter, r *http.Request) { note(r) })
-	var first string
-	first = serve(t, func(w http.ResponseWriter, r *http.Request) {
+	first := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		note(r)
 		status := http.StatusFound
 		_, _ = fmt.Sscan(r.URL.Query().Get("status"), &status)
