@@ -491,3 +491,20 @@ func TestPlan_Domain(t *testing.T) {
 		}
 	}
 }
+
+// TestReport_MadeAtRunTime: a rule that makes names of configuration at run time is ready, and the
+// report says that it depends on what is there.
+func TestReport_MadeAtRunTime(t *testing.T) {
+	export := directory().with(files{
+		"rules/one.js": `function (user, context, callback) {
+			user.a = configuration[user.email];
+			callback(null, user, context);
+		}`,
+	}).write(t)
+	report := plan(t, export, flags()).Report()
+	text := report.Text(term.Unpainted)
+	if report.Summary.Ready != 2 || !strings.Contains(text, "configuration[...]\n") ||
+		!strings.Contains(text, "the name is made at run time") {
+		t.Errorf("got %s", text)
+	}
+}
