@@ -138,7 +138,8 @@ func bareGojaWithLodash(tb testing.TB) func() {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	library := goja.MustCompile("lodash", "(function (exports, module, global) {"+source+"\n})", false)
+	library := goja.MustCompile("lodash",
+		"(function (exports, module, global) {"+source+"\n})", false)
 	program := goja.MustCompile("rule", "("+withLodash+")", false)
 	return func() {
 		runtime := goja.New()

@@ -27,14 +27,19 @@ var places = map[string]struct{ loads, objects string }{
 	"globals": {"", `globalThis; Object; Array; Math; JSON; Reflect; Date; RegExp; Promise; Error;
 		console; UnauthorizedError; UnauthorizedError.prototype; require; callback;
 		setTimeout; setImmediate; clearTimeout`},
-	"lodash": {"var lodash = require('lodash');", `lodash; lodash.prototype; lodash.templateSettings;
+	"lodash": {"var lodash = require('lodash');", `lodash; lodash.prototype;
+		lodash.templateSettings;
 		lodash.map; lodash.memoize.Cache; lodash.memoize.Cache.prototype`},
-	"_":               {"", "_; _.prototype; _.templateSettings; _.support; _.map; _.memoize"},
-	"moment":          {"var moment = require('moment');", `moment; moment.fn; moment.duration.fn; moment.localeData('de'); moment.relativeTimeThreshold; moment.HTML5_FMT`},
-	"moment-timezone": {"var moment = require('moment-timezone');", "moment.tz; moment.tz.zone('Europe/Berlin'); moment.tz._zones; moment.tz._links; moment.tz._countries; moment.momentProperties"},
-	"async":           {"var later = require('async');", "later; later.map; async; async.map"},
-	"bluebird":        {"var Bluebird = require('bluebird');", "Bluebird; Bluebird.prototype; Bluebird.TimeoutError; Bluebird.TimeoutError.prototype; Bluebird.map"},
-	"modules": {"var Buffer1 = require('buffer').Buffer, own = require('own');", `Buffer1; Buffer1.prototype; require('buffer'); require('crypto'); require('querystring');
+	"_":      {"", "_; _.prototype; _.templateSettings; _.support; _.map; _.memoize"},
+	"moment": {"var moment = require('moment');", `moment; moment.fn; moment.duration.fn; moment.localeData('de'); moment.relativeTimeThreshold; moment.HTML5_FMT`},
+	"moment-timezone": {"var moment = require('moment-timezone');", "moment.tz; " +
+		"moment.tz.zone('Europe/Berlin'); moment.tz._zones; moment.tz._links; " +
+		"moment.tz._countries; moment.momentProperties"},
+	"async": {"var later = require('async');", "later; later.map; async; async.map"},
+	"bluebird": {"var Bluebird = require('bluebird');", "Bluebird; Bluebird.prototype; " +
+		"Bluebird.TimeoutError; Bluebird.TimeoutError.prototype; Bluebird.map"},
+	"modules": {"var Buffer1 = require('buffer').Buffer, own = require('own');", `Buffer1;
+		Buffer1.prototype; require('buffer'); require('crypto'); require('querystring');
 		require('util'); own; own.list; own.process; own.process.env`},
 }
 
@@ -42,8 +47,10 @@ var places = map[string]struct{ loads, objects string }{
 // and an expression that is the same in every new runtime.
 var settings = map[string][][2]string{
 	"lodash": {
-		{"lodash.mixin({mark: function () { return id; }})", "typeof lodash.mark + typeof lodash().mark"},
-		{"lodash.templateSettings.interpolate = /x/", "String(lodash.templateSettings.interpolate)"},
+		{"lodash.mixin({mark: function () { return id; }})", "typeof lodash.mark + typeof " +
+			"lodash().mark"},
+		{"lodash.templateSettings.interpolate = /x/",
+			"String(lodash.templateSettings.interpolate)"},
 	},
 	"_": {
 		{"_.mixin({marked: function () { return id; }})", "typeof _.marked + typeof _([]).marked"},
@@ -57,17 +64,22 @@ var settings = map[string][][2]string{
 		{"moment.now = function () { return 0; }", "moment.now() > 0"},
 	},
 	"moment-timezone": {
-		{"moment.tz.setDefault('Asia/Tokyo')", "moment.tz.guess === undefined || moment(0).tz() || 'none'"},
+		{"moment.tz.setDefault('Asia/Tokyo')", "moment.tz.guess === undefined || " +
+			"moment(0).tz() || 'none'"},
 		{"moment.tz.add('X/' + id + '|A B|0 -10|01|1Q.0')", "moment.tz.names().length"},
-		{"moment.tz.link('Asia/Tokyo|Europe/Paris')", "moment.tz('2026-01-01', 'Europe/Paris').format()"},
+		{"moment.tz.link('Asia/Tokyo|Europe/Paris')", "moment.tz('2026-01-01', " +
+			"'Europe/Paris').format()"},
 	},
 	"bluebird": {
-		{"Bluebird.config({longStackTraces: true, warnings: true, cancellation: true, monitoring: true})",
+		{"Bluebird.config({longStackTraces: true, warnings: true, cancellation: true, " +
+			"monitoring: true})",
 			"Bluebird.hasLongStackTraces() + typeof Bluebird.prototype.isCancelled"},
 		{"Bluebird.setScheduler(function (f) { f(); })", "Bluebird.resolve(1).isPending()"},
-		{"Bluebird.onPossiblyUnhandledRejection(function () { throw id; })", "typeof Bluebird.prototype._mark"},
+		{"Bluebird.onPossiblyUnhandledRejection(function () { throw id; })",
+			"typeof Bluebird.prototype._mark"},
 	},
-	"async": {{"later.setImmediate = async.setImmediate = null", "typeof later.setImmediate + typeof async.setImmediate"}},
+	"async": {{"later.setImmediate = async.setImmediate = null", "typeof later.setImmediate " +
+		"+ typeof async.setImmediate"}},
 	"modules": {
 		{"own.list.push(id)", "own.list.length"},
 		{"own.process.env.MARK = id", "Object.keys(own.process.env).length"},
@@ -76,7 +88,8 @@ var settings = map[string][][2]string{
 	"prototypes": {
 		{"delete Array.prototype.map", "typeof [].map"},
 		{"Object.prototype.toString = function () { return id; }", "({}).toString()"},
-		{"Object.defineProperty(Object.prototype, 'role', {get: function () { return id; }})", "typeof ({}).role"},
+		{"Object.defineProperty(Object.prototype, 'role', {get: function () { return id; " +
+			"}})", "typeof ({}).role"},
 		{"Promise.prototype.then = null", "typeof Promise.prototype.then"},
 	},
 	"globals": {
@@ -86,7 +99,8 @@ var settings = map[string][][2]string{
 		{"Object.keys = function () { return [id]; }", "Object.keys({}).length"},
 		{"leaked = id", "typeof leaked"},
 		{"this.leakedToo = id", "typeof leakedToo"},
-		{"console = configuration = auth0 = null", "typeof console.log + configuration.KEY + auth0.domain"},
+		{"console = configuration = auth0 = null", "typeof console.log + configuration.KEY " +
+			"+ auth0.domain"},
 		{"setTimeout(function () { globalThis.late = id; }, 1)", "typeof late"},
 		{"setInterval(function () { globalThis.late = id; }, 1)", "typeof late"},
 		{"Promise.resolve().then(function () { globalThis.late = id; })", "typeof late"},
@@ -103,7 +117,8 @@ func isolationRule(group string) string {
 	source.WriteString("\nvar objects = [")
 	for _, object := range strings.Split(p.objects, ";") {
 		object = strings.TrimSpace(object)
-		fmt.Fprintf(&source, "function () { var o = %s; if (Object(o) !== o) throw %q; return o; },\n",
+		fmt.Fprintf(&source, "function () { var o = %s; if (Object(o) !== o) throw %q; "+
+			"return o; },\n",
 			object, object)
 	}
 	source.WriteString("];\nuser.seen = objects.map(function (o) { return String(o().mark); });\n")
@@ -164,8 +179,8 @@ func (g *gathering) giveUp() {
 }
 
 // TestIsolation: whatever the rule of one exchange changes in prototypes, globals, modules and
-// libraries, and whatever timers and promises it leaves, no other exchange finds. 64 run at the same
-// time, and all have left their marks before the first one ends; then 64 more find nothing. Only
+// libraries, and whatever timers and promises it leaves, no other exchange finds. 64 run at the
+// same time, and all have left their marks before the first one ends; then 64 more find nothing. Only
 // what a rule puts into global is kept, on purpose and as JSON: see TestGlobalFunctions.
 func TestIsolation(t *testing.T) {
 	const exchanges = 64
@@ -238,8 +253,8 @@ func runIsolated(
 	return isolated{fmt.Sprint(user.Properties["seen"]), number("own"), number("objects")}
 }
 
-// TestManyRulesWithLibraries: rules that hold large libraries while they wait do not fail each other
-// by the memory of the process.
+// TestManyRulesWithLibraries: rules that hold large libraries while they wait do not fail each
+// other by the memory of the process.
 func TestManyRulesWithLibraries(t *testing.T) {
 	const exchanges = 24
 	runtime.GC() // what earlier tests left would make room

@@ -112,7 +112,8 @@ func (b Bundle) unpack() ([]byte, error) {
 // check compares a hash with that of the manifest.
 func (b Bundle) check(sum string) error {
 	if sum != b.SHA256 {
-		return fmt.Errorf("%s has the SHA-256 %s, and the manifest has %s", b.packed(), sum, b.SHA256)
+		return fmt.Errorf("%s has the SHA-256 %s, and the manifest has %s",
+			b.packed(), sum, b.SHA256)
 	}
 	return nil
 }
