@@ -37,9 +37,11 @@ func TestWithNeeds_Check(t *testing.T) {
 		"needy":                rule,
 		"named":                delegation.Named("named", rule),
 		"delegation.PerTarget": delegation.PerTarget(map[string]delegation.RuleFunc{app: rule}),
-		"around":               delegation.WithNeeds("around", rule, delegation.RuleNeed{UserPath: "x"}),
+		"around": delegation.WithNeeds("around", rule,
+			delegation.RuleNeed{UserPath: "x"}),
 	} {
-		for _, wrapped := range []delegation.RuleFunc{wrapped, delegation.ForTargets(wrapped, app)} {
+		limited := delegation.ForTargets(wrapped, app)
+		for _, wrapped := range []delegation.RuleFunc{wrapped, limited} {
 			w := newWorld(t)
 			var log bytes.Buffer
 			w.config.Logger = slog.New(slog.NewJSONHandler(&log, nil))
@@ -146,8 +148,8 @@ func TestWithNeeds_Explain(t *testing.T) {
 	}
 }
 
-// TestWithNeeds_LeavesRules: a rule runs as it did, Check sees through ready-made rules, and without
-// needs nothing is wrapped.
+// TestWithNeeds_LeavesRules: a rule runs as it did, Check sees through ready-made rules, and a nil
+// rule stays nil.
 func TestWithNeeds_LeavesRules(t *testing.T) {
 	need := delegation.RuleNeed{Text: "x is not there", Remedy: "add it"}
 	if delegation.WithNeeds("x", nil, need) != nil {

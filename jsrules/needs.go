@@ -44,20 +44,21 @@ const (
 	NeedModule NeedKind = "module"
 	// NeedAuth0 is a member of auth0, such as users.updateAppMetadata.
 	NeedAuth0 NeedKind = "auth0"
-	// NeedContext is a property of context that Auth0 supplied, such as clientName or request.geoip.
+	// NeedContext is a property of context that Auth0 supplied, such as clientName or
+	// request.geoip.
 	NeedContext NeedKind = "context"
 	// NeedConfiguration is a name of configuration. One that is not there is undefined.
 	NeedConfiguration NeedKind = "configuration"
-	// NeedUser is a property of the user that was in Auth0's profile and is in no ID token by itself,
-	// such as app_metadata. It is never available by the options: Config.Profile or a claim of the
-	// token supplies it.
+	// NeedUser is a property of the user that was in Auth0's profile and is in no ID token by
+	// itself, such as app_metadata. It is never available by the options: Config.Profile or a claim
+	// of the token supplies it.
 	NeedUser NeedKind = "user"
 	// NeedSAMLConfiguration is a setting of the SAML add-on that the rule writes:
 	// context.samlConfiguration, or a property of the user for its mappings, such as awsRole.
 	NeedSAMLConfiguration NeedKind = "samlConfiguration"
-	// NeedEffect is something that the rule does and that means something in a sign-in only: redirect,
-	// multifactor, idToken, accessToken, jwtConfiguration, and "sign-up" for what it does at a
-	// user's first sign-in.
+	// NeedEffect is something that the rule does and that means something in a sign-in only:
+	// redirect, multifactor, idToken, accessToken, jwtConfiguration, "sign-up" for what it does at
+	// a user's first sign-in, and api.X for a function of api in an Action.
 	NeedEffect NeedKind = "effect"
 )
 

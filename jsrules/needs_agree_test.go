@@ -164,20 +164,21 @@ func TestNeeds_AgreeWithProbes(t *testing.T) {
 		Absent: []string{"clientName", "request.geoip", "clientMetadata"},
 	}
 	for kind, list := range map[jsrules.NeedKind]string{
-		jsrules.NeedGlobal: "ours request fetch axios _ async lodash Buffer process crypto jwt URL " +
-			"URLSearchParams console global globalThis setTimeout clearInterval module exports " +
+		jsrules.NeedGlobal: "ours request fetch axios _ async lodash Buffer process crypto jwt " +
+			"URL URLSearchParams console global globalThis setTimeout clearInterval module exports " +
 			"__dirname window self document JSON Intl BigInt DataView WebAssembly Symbol Proxy " +
 			"queueMicrotask structuredClone TextEncoder TextDecoder atob btoa AbortController " +
 			"Headers performance auth0 configuration UnauthorizedError ValidationError require",
 		jsrules.NeedModule: "ours ours@1.0.0 request request@2.88.0 axios node-fetch lodash " +
 			"lodash@4.17.10 moment moment-timezone async bluebird uuid uuid@3 crypto buffer url " +
-			"querystring util extend jsonwebtoken auth0 auth0@2.9.1 @auth0/rule-utilities fs http " +
-			"https path os events stream mongodb pg xml2js superagent request-promise",
+			"querystring util extend jsonwebtoken auth0 auth0@2.9.1 @auth0/rule-utilities fs " +
+			"http https path os events stream mongodb pg xml2js superagent request-promise",
 		jsrules.NeedAuth0: "domain accessToken baseUrl users.getUser users.updateAppMetadata " +
 			"users.updateUserMetadata",
 		jsrules.NeedContext: "clientName clientID protocol stats stats.loginsCount sso sessionID " +
-			"organization request.geoip request.ip request.body request.query clientMetadata.team " +
-			"tenant isDelegation riskAssessment authentication authorization connectionOptions",
+			"organization request.geoip request.ip request.body request.query " +
+			"clientMetadata.team tenant isDelegation riskAssessment authentication authorization " +
+			"connectionOptions",
 		jsrules.NeedConfiguration: "KEY NONE",
 	} {
 		for _, name := range strings.Fields(list) {
