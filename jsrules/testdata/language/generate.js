@@ -81,8 +81,9 @@ async function main() {
 	}
 	process.on('unhandledRejection', () => {});
 	const outcomes = await Promise.all(all.map(([, source, user]) => run(source, user)));
-	all.forEach(([name], i) => process.stdout.write(JSON.stringify(name) + '\t' + JSON.stringify(outcomes[i]) + '\n'));
-	process.exit();
+	const lines = all.map(([name], i) => JSON.stringify(name) + '\t' + JSON.stringify(outcomes[i]) + '\n');
+	// A pipe may take the text in parts. Timers of cases keep the process alive until then.
+	process.stdout.write(lines.join(''), () => process.exit());
 }
 
 main();
