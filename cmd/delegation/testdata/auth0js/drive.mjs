@@ -1,8 +1,9 @@
-// Calls the real auth0-js 7 in headless Chromium, on a page of another origin than the service's, and says what the client
+// Calls the real auth0-js 7, or 9, in headless Chromium, on a page of another origin than the service's, and says what the client
 // reported and what it sent.
 //
 //	stdin   {"domain": "127.0.0.1:PORT", "clientID": "...", "origin": "http://app.localhost",
-//	         "scenarios": [{"name": "...", "options": {options of getDelegationToken}, "domain": "instead of the one above"}]}
+//	         "scenarios": [{"name": "...", "options": {options of getDelegationToken}, "domain": "instead of the one above",
+//	                       "version": 9, for options of auth0-js 9's Authentication.delegation}]}
 //	stdout  [{"name", "error", "result", "requests": [{"method", "url", "status", "failure", "requestHeaders", "postData"}]}]
 //
 // "error" and "result" are the callback's arguments, null for none; of an Error, its own properties but the stack. "status" is
@@ -10,8 +11,9 @@
 // browser gave the client nothing. Header names are in lower case.
 //
 // The browser reaches 127.0.0.1 and the page, no other host. Nothing is downloaded; CHROMIUM names another browser than Debian's.
-// Exit status 0: every callback was called, and neither JSONP nor a preflight was tried. Otherwise stderr says why, and stdout
+// Exit status 0: every callback was called, and auth0-js 7 tried neither JSONP nor a preflight. Otherwise stderr says why, and stdout
 // is empty.
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -28,6 +30,7 @@ const fail = (why) => {
 };
 
 let step = "reading stdin";
+let preflights = false; // whether the present scenario may send them
 setTimeout(() => fail(`not done after ${totalLimit / 1000} s: ${step}`), totalLimit);
 
 function checked(input) {
@@ -60,12 +63,13 @@ function bundle() {
 }
 
 // serve answers for the page's origin on a free port and returns that port.
-async function serve(script) {
-  const page = `<!doctype html><link rel="icon" href="data:,"><script src="/auth0.js"></script>`;
+async function serve(scripts) {
+  const tags = Object.keys(scripts).map((path) => `<script src="${path}"></script>`).join("");
+  const page = `<!doctype html><link rel="icon" href="data:,">${tags}`;
   const server = createServer((request, response) => {
-    const isScript = request.url === "/auth0.js";
-    response.setHeader("Content-Type", isScript ? "text/javascript; charset=utf-8" : "text/html; charset=utf-8");
-    response.end(isScript ? script : page);
+    const script = scripts[request.url];
+    response.setHeader("Content-Type", script ? "text/javascript; charset=utf-8" : "text/html; charset=utf-8");
+    response.end(script ?? page);
   });
   await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
   return server.address().port;
@@ -86,7 +90,7 @@ async function watch(context, page) {
     requestWillBeSent({ requestId, request: { method, url, postData = "", headers }, redirectResponse }) {
       if (redirectResponse) fail(`${step}: the service redirected to ${url}`);
       if (new URL(url).searchParams.has("cbx")) fail(`${step}: auth0-js fell back to JSONP, the token in its URL`);
-      if (method === "OPTIONS") fail(`${step}: auth0-js sent what needs a preflight`);
+      if (method === "OPTIONS" && !preflights) fail(`${step}: auth0-js sent what needs a preflight`);
       sent.push(Object.assign(record(requestId), { method, url, postData, headers: lowerCase(headers) }));
     },
     // The headers that really went out, Origin and Cookie among them, come separately, before or after.
@@ -130,15 +134,19 @@ async function watch(context, page) {
 }
 
 // call runs in the page.
-function call({ domain, clientID, options }) {
+function call({ domain, clientID, options, version }) {
   const plain = (value) => {
     if (!(value instanceof Error)) return JSON.parse(JSON.stringify(value ?? null));
     const names = Object.getOwnPropertyNames(value).filter((name) => name !== "stack");
     return Object.fromEntries(names.map((name) => [name, value[name]]));
   };
   return new Promise((resolve) => {
-    const auth0 = new window.Auth0({ domain, clientID });
-    auth0.getDelegationToken(options, (error, result) => resolve({ error: plain(error), result: plain(result) }));
+    const done = (error, result) => resolve({ error: plain(error), result: plain(result) });
+    if (version === 9) {
+      new window.auth0.Authentication({ domain, clientID }).delegation(options, done);
+    } else {
+      new window.Auth0({ domain, clientID }).getDelegationToken(options, done);
+    }
   });
 }
 
@@ -146,7 +154,8 @@ async function drive() {
   const { domain, clientID, origin, scenarios } = checked(JSON.parse(await text(process.stdin)));
 
   step = "bundling auth0-js";
-  const port = await serve(bundle());
+  const published = fileURLToPath(import.meta.resolve("auth0-js-9/dist/auth0.min.js"));
+  const port = await serve({ "/auth0-7.js": bundle(), "/auth0-9.js": readFileSync(published, "utf8") });
 
   step = "starting the browser";
   const browser = await chromium.launch({
@@ -166,10 +175,11 @@ async function drive() {
   const requests = await watch(context, page);
 
   const report = [];
-  for (const { name, options, domain: other } of scenarios) {
+  for (const { name, options, version, domain: other } of scenarios) {
     step = `scenario ${JSON.stringify(name)}`;
+    preflights = version === 9;
     const limit = setTimeout(() => fail(`${step}: no callback or no end of a request in ${callLimit / 1000} s`), callLimit);
-    const { error, result } = await page.evaluate(call, { domain: other ?? domain, clientID, options });
+    const { error, result } = await page.evaluate(call, { domain: other ?? domain, clientID, options, version });
     report.push({ name, error, result, requests: await requests() });
     clearTimeout(limit);
   }
