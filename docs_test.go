@@ -317,6 +317,31 @@ var shell = map[string]struct {
 	"aws iam update-saml-provider --saml-provider-arn $arn --assertion-encryption-mode Required": {
 		reason: "it changes an AWS account",
 	},
+	"npm install --global auth0-deploy-cli": {
+		tests: []string{"TestGuide_MigratingFromAuth0"},
+	},
+	"delegation import-auth0 export --check --domain tenant.auth0.com": {
+		tests: []string{"TestGuide_MigratingFromAuth0"},
+	},
+	"delegation import-auth0 export --domain tenant.auth0.com " +
+		"--secrets secrets.yaml --out photos": {
+		tests: []string{"TestGuide_MigratingFromAuth0"},
+	},
+	"delegation explain --config photos/delegation.yaml --target CLIENT_ID --token-file token": {
+		tests: []string{"TestGuide_MigratingFromAuth0"},
+	},
+	"curl -fsS https://tenant.auth0.com/pem --output photos/auth0.pem": {
+		tests: []string{"TestGuide_MigratingFromAuth0"},
+	},
+	"delegation metadata --config photos/delegation.yaml --out photos/metadata.xml --replace": {
+		tests: []string{"TestGuide_MigratingFromAuth0"},
+	},
+	"delegation check --config photos/delegation.yaml": {
+		tests: []string{"TestGuide_MigratingFromAuth0"},
+	},
+	"delegation serve --config photos/delegation.yaml": {
+		tests: []string{"TestGuide_MigratingFromAuth0"},
+	},
 	"# Make a new pair as above. Then:": {
 		reason: "its aws commands change an AWS account",
 	},

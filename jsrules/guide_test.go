@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// TestGuide holds the migration guide against what it speaks of: its Go is in the example, and its
+// TestGuide holds the page of rules against what it speaks of: its Go is in the example, and its
 // limits are the package's.
 func TestGuide(t *testing.T) {
-	guide := string(must(os.ReadFile("../docs/migrating-from-auth0.md")))
+	guide := string(must(os.ReadFile("../docs/javascript-rules.md")))
 	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	var example strings.Builder
 	for _, file := range must(filepath.Glob("../examples/auth0-rules/*.go")) {

@@ -6,7 +6,7 @@
 //
 // A rule is one function (user, context, callback), classic or async. What it writes to
 // context.addonConfiguration.aws and to user has the same effect as in a rule written in Go. One
-// chain can hold both kinds in any order. docs/migrating-from-auth0.md says what is the same as at
+// chain can hold both kinds in any order. docs/javascript-rules.md says what is the same as at
 // Auth0 and what differs.
 //
 // Actions are the modules that came after rules. [CompileAction] makes a rule of one, and a chain

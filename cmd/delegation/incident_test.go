@@ -104,9 +104,10 @@ func (i *incident) writeStubs(t *testing.T) {
 	i.stub(t, "openssl", "echo "+adminToken)
 }
 
-func (i *incident) stub(t *testing.T, name, script string) {
+// stub writes a program of the folder bin.
+func (w *world) stub(t *testing.T, name, script string) {
 	t.Helper()
-	path := filepath.Join(i.folder, "bin", name)
+	path := filepath.Join(w.folder, "bin", name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
