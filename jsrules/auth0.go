@@ -111,8 +111,8 @@ func (a *auth0Object) Delete(name string) bool {
 	return true
 }
 
-// Keys implements [goja.DynamicObject]. Tokens are not listed, so that a rule that prints auth0 does
-// not write one into the log.
+// Keys implements [goja.DynamicObject]. Tokens are not listed, so that a rule that prints auth0
+// does not write one into the log.
 func (a *auth0Object) Keys() []string {
 	var names []string
 	for name, value := range a.values {

@@ -9,9 +9,10 @@ import (
 	"github.com/seed055b7978/delegation/jsrules/internal/webclient"
 )
 
-// HTTP permits rules to call hosts, by the modules request, request-promise, request-promise-native,
-// axios and node-fetch, and by the globals request and fetch. All of them send by one client, within
-// these limits. docs/javascript-rules.md says what the modules support.
+// HTTP permits rules to call hosts, by the modules request, request-promise,
+// request-promise-native, axios, node-fetch and auth0, and by the globals request and fetch. All of
+// them send by one client, within these limits. docs/javascript-rules.md says what the modules
+// support.
 //
 // A rule gets an error with a code if a call is refused or fails. EHOSTNOTALLOWED is a host that is
 // not in Allow, EADDRESSNOTALLOWED a name that leads to this machine or to the metadata of its
@@ -32,9 +33,10 @@ type HTTP struct {
 	// https.
 	PlainLoopback bool
 	// Client sends the requests; only its Transport is used. The Transport must return when a
-	// request's context ends. The addresses of one with a DialContext of its own are not checked.
-	// Nil is a client with Go's defaults, which observes HTTPS_PROXY and NO_PROXY. It keeps idle
-	// connections for 30 seconds.
+	// request's context ends. Addresses are not checked if it is no *http.Transport, or has a
+	// DialContext, Dial or DialTLSContext of its own: then only the names in Allow decide. Nil is a
+	// client with Go's defaults, which observes HTTPS_PROXY and NO_PROXY. It keeps idle connections
+	// for 30 seconds.
 	Client *http.Client
 	// Timeout is the limit for one call with its redirects. Options.RuleTimeout applies, too. Zero
 	// is 10 seconds.

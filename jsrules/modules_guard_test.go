@@ -40,6 +40,10 @@ func TestNodeModules_NotAvailable(t *testing.T) {
 		"crypto.createPublicKey({key: {}, format: 'jwk'})": "a key as JWK",
 		"crypto.createPrivateKey('-----BEGIN ENCRYPTED PRIVATE KEY-----\\nAAAA\\n" +
 			"-----END ENCRYPTED PRIVATE KEY-----\\n')": "a key with a passphrase",
+		"crypto.createPrivateKey({key: Buffer.alloc(9000), format: 'der'})": "a key of more than " +
+			"8 KiB",
+		"crypto.createPrivateKey('-----BEGIN RSA PRIVATE KEY-----\\n' + 'A'.repeat(12000) + " +
+			"'\\n-----END RSA PRIVATE KEY-----\\n')": "a key of more than 8 KiB",
 		"crypto.createCipheriv('aes-256-gcm', Buffer.alloc(32), Buffer.alloc(16))": "GCM with an " +
 			"initialization vector that does not have 12 bytes",
 		"crypto.pbkdf2Sync('p', 's', 2e6, 32, 'sha256')": "pbkdf2 with more than 1000000 " +
@@ -70,6 +74,27 @@ func TestNodeModules_NotAvailable(t *testing.T) {
 		message, _, _ := strings.Cut(text, "\n")
 		if !strings.Contains(message, name) || !strings.Contains(message, "not available here") {
 			t.Errorf("%s: got %q", expression, text)
+		}
+	}
+}
+
+// TestNodeModules_TokenOptions: options of jwt.verify that the npm package would not observe are
+// refused. With these values it accepts an expired token, and a token from any issuer.
+func TestNodeModules_TokenOptions(t *testing.T) {
+	const token = "jwt.sign({exp: Math.floor(Date.now() / 1000) - 100, iss: 'other'}, 'k')"
+	for options, want := range map[string]string{
+		"{clockTolerance: '60'}": "JsonWebTokenError: clockTolerance must be a number",
+		"{clockTolerance: [60]}": "JsonWebTokenError: clockTolerance must be a number",
+		"{clockTolerance: 60}":   "TokenExpiredError: jwt expired",
+		"{ignoreExpiration: true, issuer: /mine/}": "JsonWebTokenError: issuer must be a string " +
+			"or an array",
+		"{ignoreExpiration: true, issuer: new String('mine')}": "JsonWebTokenError: issuer must " +
+			"be a string or an array",
+		"{ignoreExpiration: true, issuer: 'mine'}": "JsonWebTokenError: jwt issuer invalid",
+	} {
+		text, _ := messageOf(t, "jwt.verify("+token+", 'k', "+options+")", jsrules.Options{})
+		if !strings.HasPrefix(text, want) {
+			t.Errorf("%s: got %q, want %q", options, text, want)
 		}
 	}
 }

@@ -387,7 +387,7 @@ func TestHTTP_Secrets(t *testing.T) {
 					await `+send+`;
 				} catch (e) {
 					console.log(e);
-					console.log(JSON.stringify(e.toJSON ? e.toJSON() : e.message));
+					console.log(JSON.stringify(e));
 					throw e;
 				}
 				throw new Error('no error');
@@ -397,6 +397,29 @@ func TestHTTP_Secrets(t *testing.T) {
 			all := fmt.Sprint(got.err, got.event, log.lines)
 			if strings.Contains(all, secret) || strings.Contains(all, "no error") {
 				t.Errorf("%s: %s", send, all)
+			}
+		}
+	}
+}
+
+// TestHTTP_SecretsInInvalidURLs: the error of a URL that cannot be read repeats no part of it,
+// because the part may be a path or a password.
+func TestHTTP_SecretsInInvalidURLs(t *testing.T) {
+	for _, url := range []string{
+		"api.example.com/v1/s3cr3t", "s3cr3t", "//s3cr3t", "https:user:s3cr3t@api.example.com",
+		"https://user:s3cr3t/@api.example.com/", "ftp://user/s3cr3t",
+	} {
+		for _, send := range []string{
+			"require('axios').get(URL)", "require('request-promise')(URL)",
+			"require('node-fetch')(URL)", "fetch(URL)",
+		} {
+			got := run(t, `async function (user, context, callback) {
+				await `+strings.ReplaceAll(send, "URL", "'"+url+"'")+`;
+				callback(null, user, context);
+			}`, jsrules.Options{HTTP: &jsrules.HTTP{Allow: []string{"api.example.com"}}})
+			got.expect(t, delegation.CodeRuleFailed, "nvalid UR")
+			if all := fmt.Sprint(got.err, got.event); strings.Contains(all, "s3cr3t") {
+				t.Errorf("%s, %s: %s", send, url, all)
 			}
 		}
 	}

@@ -264,6 +264,7 @@
 			if (failure) failed(this, failure);
 		}
 	}
+	// originOf returns scheme and host of a URL that the client could read. The rest can hold secrets.
 	const originOf = (url) => String(url).split(/[?#]/)[0].split('/').slice(0, 3).join('/')
 		.replace(/\/\/[^/]*@/, '//') + '/';
 
@@ -301,7 +302,9 @@
 		redirected: (request) => new FetchError('uri requested responds with a redirect, redirect ' +
 			'mode is set to error: ' + originOf(request.url), 'no-redirect'),
 		failed: (failure, request) => {
-			const at = originOf(request.url);
+			// Where the host ends in an invalid URL is not known.
+			const isURL = failure.code !== 'ERR_INVALID_URL';
+			const at = isURL ? originOf(request.url) : 'an invalid URL';
 			switch (failure.code) {
 			case 'ERR_FR_TOO_MANY_REDIRECTS':
 				return new FetchError('maximum redirect reached at: ' + at, 'max-redirect');

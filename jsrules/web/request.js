@@ -300,6 +300,11 @@
 				this.options = options;
 				this.response = response;
 			}
+			// options and response hold headers, so toJSON leaves them out: it would print tokens into
+			// logs.
+			toJSON() {
+				return {name: this.name, statusCode: this.statusCode, message: this.message};
+			}
 		};
 	}
 	const Failed = kind('RequestError');

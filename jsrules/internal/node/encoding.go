@@ -14,12 +14,13 @@ import (
 func (m *Modules) decode(call goja.FunctionCall) goja.Value {
 	text := m.text(call.Argument(0))
 	encoding := call.Argument(1).String()
-	m.atMost(decodedAtMost(int64(text.Length()), encoding))
+	m.atMost(estimatedSize(int64(text.Length()), encoding))
 	return m.buffer(decodeText(text, encoding))
 }
 
-// decodedAtMost returns how many bytes a text at least has that is too long, whatever is in it.
-func decodedAtMost(length int64, encoding string) int64 {
+// estimatedSize estimates how many bytes a text has, so that one that is far too long is refused
+// before it is decoded. [Modules.buffer] checks the exact number.
+func estimatedSize(length int64, encoding string) int64 {
 	switch encoding {
 	case "hex":
 		return length / 2

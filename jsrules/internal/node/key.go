@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"strings"
 
 	"github.com/dop251/goja"
 )
@@ -28,6 +29,10 @@ var curves = map[string]string{
 
 // maxModulus limits RSA keys, in bits. A signature with such a key takes some 50 ms.
 const maxModulus = 8192
+
+// maxPrivate limits private keys, in bytes of DER. The time to read one grows with the square of
+// its length, and no interrupt ends it. A key of maxModulus bits has less than 5 KiB.
+const maxPrivate = 8 << 10
 
 // key(bytes, private, der) reads a key: PEM, or DER in one of the forms that PEM has. It returns an
 // object with the key and what it is, or undefined if there is none.
@@ -72,6 +77,11 @@ func (m *Modules) parseKey(text []byte, private, isDER bool) *asymmetric {
 		}
 		kind = block.Type
 		content = block.Bytes
+	}
+	if strings.HasSuffix(kind, "PRIVATE KEY") || kind == "" {
+		if len(content) > maxPrivate {
+			m.unavailable("a key of more than 8 KiB")
+		}
 	}
 	if signer := parsePrivate(kind, content); signer != nil {
 		if !private {

@@ -239,7 +239,8 @@ const maxBytes = 1 << 20
 // atMost refuses more than [maxBytes].
 func (m *Modules) atMost(size int64) {
 	if size > maxBytes {
-		m.throw("RangeError", "ERR_OUT_OF_RANGE", "a Buffer of more than 1 MiB is not available here")
+		m.throw("RangeError", "ERR_OUT_OF_RANGE",
+			"a Buffer of more than 1 MiB is not available here")
 	}
 }
 

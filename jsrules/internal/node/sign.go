@@ -18,8 +18,8 @@ const (
 	paddingPSS   = 6
 )
 
-// saltAuto are the values of saltLength that mean something: the length of the hash, the longest
-// possible one, and whichever the signature has.
+// Values of saltLength that are no length: the length of the hash, and the longest possible one.
+// When a signature is verified, the latter means any length.
 const (
 	saltDigest = -1
 	saltMax    = -2

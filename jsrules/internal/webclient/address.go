@@ -21,9 +21,11 @@ var embedding = []struct {
 	prefix netip.Prefix
 	at     int
 }{
-	{netip.MustParsePrefix("64:ff9b::/96"), 12}, // NAT64 (RFC 6052 §2.1)
-	{netip.MustParsePrefix("2002::/16"), 2},     // 6to4 (RFC 3056 §2)
-	{netip.MustParsePrefix("::/96"), 12},        // IPv4-compatible (RFC 4291 §2.5.5.1)
+	{netip.MustParsePrefix("64:ff9b::/96"), 12},    // NAT64 (RFC 6052 §2.1)
+	{netip.MustParsePrefix("64:ff9b:1::/48"), 12},  // NAT64 of a network (RFC 8215), used as /96
+	{netip.MustParsePrefix("2002::/16"), 2},        // 6to4 (RFC 3056 §2)
+	{netip.MustParsePrefix("::/96"), 12},           // IPv4-compatible (RFC 4291 §2.5.5.1)
+	{netip.MustParsePrefix("::ffff:0:0:0/96"), 12}, // IPv4-translated (RFC 2765 §2.1)
 }
 
 // dangerous reports whether an address belongs to this machine, its link or its cloud. A name that

@@ -22,8 +22,8 @@ type Settings struct {
 	Allow []string
 	// PlainLoopback permits http to loopback addresses in Allow.
 	PlainLoopback bool
-	// Transport sends the requests. Nil is one with the usual settings. The addresses of a
-	// transport that connects by functions of its own are not checked.
+	// Transport sends the requests. Nil is one with the usual settings. Addresses are not checked
+	// if it is no *http.Transport, or has a DialContext, Dial or DialTLSContext of its own.
 	Transport http.RoundTripper
 	// Timeout is the limit for one call with its redirects. It must be positive.
 	Timeout time.Duration
@@ -87,6 +87,9 @@ func (c *Client) transport(given http.RoundTripper) http.RoundTripper {
 	}
 	checked := usual.Clone()
 	checked.DialContext = c.dial
+	if checked.MaxResponseHeaderBytes == 0 { // Go's default is 10 MB, which no budget counts
+		checked.MaxResponseHeaderBytes = maxHeader
+	}
 	return checked
 }
 

@@ -210,6 +210,8 @@ func TestDangerous(t *testing.T) {
 		"fd00:ec2::254": true, "fd20:ce::254": true, "100.100.100.200": true,
 		"168.63.129.16": true, "::ffff:127.0.0.1": true, "::ffff:169.254.169.254": true,
 		"64:ff9b::a9fe:a9fe": true, "2002:7f00:1::": true, "::7f00:1": true,
+		"64:ff9b:1::a9fe:a9fe": true, "64:ff9b:1::c000:201": false,
+		"::ffff:0:7f00:1": true, "::ffff:0:c000:201": false,
 		"192.0.2.1": false, "10.0.0.1": false, "172.16.0.1": false, "192.168.1.1": false,
 		"fd12::1": false, "2001:db8::1": false, "64:ff9b::c000:201": false, "100.64.0.1": false,
 	} {
@@ -233,7 +235,8 @@ func TestNamesThatLeadHere(t *testing.T) {
 	s.Transport = &http.Transport{TLSClientConfig: tlsConfig}
 	request := webclient.Request{URL: "https://localhost:" + port}
 	_, err := client(t, s).Do(t.Context(), request, nil)
-	if codeOf(err) != webclient.CodeAddress || !strings.Contains(err.Error(), "Options.HTTP.Allow") {
+	if codeOf(err) != webclient.CodeAddress ||
+		!strings.Contains(err.Error(), "Options.HTTP.Allow") {
 		t.Errorf("got %v", err)
 	}
 	s.Allow = append(s.Allow, address, "[::1]:"+port)
@@ -626,6 +629,31 @@ func (f failing) RoundTrip(*http.Request) (*http.Response, error) {
 		panic("secret")
 	}
 	return nil, f.err
+}
+
+// TestHeaderLimit: the headers of an answer are limited, also for a transport of the operator that
+// sets no limit. A limit of the operator stays.
+func TestHeaderLimit(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("a", 300<<10))
+	}))
+	defer server.Close()
+	for name, row := range map[string]struct {
+		transport http.RoundTripper
+		code      string
+	}{
+		"usual":    {nil, webclient.CodeReset},
+		"no limit": {&http.Transport{}, webclient.CodeReset},
+		"own":      {&http.Transport{MaxResponseHeaderBytes: 1 << 20}, "<nil>"},
+	} {
+		s := settings(server.Listener.Addr().String())
+		s.PlainLoopback = true
+		s.Transport = row.transport
+		_, err := client(t, s).Do(t.Context(), webclient.Request{URL: server.URL}, nil)
+		if code := codeOf(err); code != row.code {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
 }
 
 // TestHeaders: a rule's headers are sent, except for those of the connection, and none breaks out.

@@ -423,6 +423,14 @@ const readToken = (text, options) => {
 	if (options.clockTimestamp && typeof options.clockTimestamp !== 'number') {
 		throw new JsonWebTokenError('clockTimestamp must be a number');
 	}
+	// The npm package would append a text to the time of expiry, and would not check an issuer of
+	// another type. The token then never expires, or is accepted from any issuer.
+	if (options.clockTolerance && typeof options.clockTolerance !== 'number') {
+		throw new JsonWebTokenError('clockTolerance must be a number');
+	}
+	if (options.issuer && typeof options.issuer !== 'string' && !Array.isArray(options.issuer)) {
+		throw new JsonWebTokenError('issuer must be a string or an array');
+	}
 	if (options.nonce !== undefined &&
 		(typeof options.nonce !== 'string' || options.nonce.trim() === '')) {
 		throw new JsonWebTokenError('nonce must be a non-empty string');
