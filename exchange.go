@@ -332,7 +332,8 @@ func (x *exchange) noteWarnings(warnings []ruleWarning) {
 // anew for each of them.
 func (x *exchange) setRuleLimit(rc *RuleContext) {
 	if x.config.RuleTimeout > 0 {
-		x.limit = ruleLimit{timeout: x.config.RuleTimeout, callees: x.ruleCalls}
+		x.limit.timeout = x.config.RuleTimeout
+		x.limit.callees = x.ruleCalls
 		rc.limit = &x.limit
 	}
 }

@@ -26,13 +26,17 @@ type ruleLimit struct {
 	timeout time.Duration
 	callees *guard.Callees // of the Delegator
 	// running says that the code that runs now is limited.
-	running bool
-	// abandoned says that such code was left while it ran.
-	abandoned bool
+	running atomic.Bool
+	// abandoned says that such code was left while it ran. It stays so, although the code that had
+	// called it may have ended.
+	abandoned atomic.Bool
 }
 
 // errRuleTime is the cause of the context's end when the time of a rule is over.
 var errRuleTime = errors.New("its time is over")
+
+// errStillRuns is that a rule has ended and one that it called was left.
+var errStillRuns = errors.New("a rule that it called still runs")
 
 // ruleTimeError says that code of the operator's took too long.
 type ruleTimeError struct {
@@ -44,6 +48,9 @@ type ruleTimeError struct {
 func (e *ruleTimeError) Error() string {
 	if errors.Is(e.err, guard.ErrStuck) {
 		return fmt.Sprintf("%s was not called: %v", e.what, e.err)
+	}
+	if errors.Is(e.err, errStillRuns) {
+		return fmt.Sprintf("%s has ended, but %v", e.what, e.err)
 	}
 	return fmt.Sprintf("%s took longer than %s", e.what, e.timeout)
 }
@@ -60,16 +67,22 @@ func (l *ruleLimit) do(
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, l.timeout, errRuleTime)
 	defer cancel()
-	l.running = true
+	outer := l.running.Swap(true)
 	var ended atomic.Bool
 	err := l.callees.CallWithin(limited, name, func() error {
 		defer ended.Store(true)
 		return code(limited)
 	})
 	stuck := errors.Is(err, guard.ErrStuck) && !ended.Load() // it was not called
-	l.abandoned = !ended.Load() && !stuck
-	l.running = l.abandoned
+	if !ended.Load() && !stuck {
+		l.abandoned.Store(true)
+	}
+	if !l.abandoned.Load() {
+		l.running.Store(outer)
+	}
 	switch {
+	case err == nil && l.abandoned.Load():
+		return &ruleTimeError{what, l.timeout, errStillRuns}
 	case err == nil || ctx.Err() != nil:
 		return err
 	case stuck, limited.Err() != nil && endedByContext(err):
@@ -96,7 +109,7 @@ func (r *namedRule) call(ctx context.Context, user *User, rc *RuleContext) error
 
 // wasAbandoned tells whether a rule was left while it ran. The RuleContext and the User are then
 // the rule's, and must not be read.
-func (rc *RuleContext) wasAbandoned() bool { return rc.limit != nil && rc.limit.abandoned }
+func (rc *RuleContext) wasAbandoned() bool { return rc.limit != nil && rc.limit.abandoned.Load() }
 
 // WithOwnTimeout tells [New] that a rule limits its own time: Config.RuleTimeout is not for it, and
 // it runs on the goroutine of the exchange. Package jsrules does this for rules in JavaScript,

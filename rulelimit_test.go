@@ -220,6 +220,52 @@ func TestRuleTimeout_HonoursContext(t *testing.T) {
 	})
 }
 
+// TestRuleTimeout_Nested: a rule that permits although a rule that it called was left does not decide
+// the exchange: the other one may still write to the decision. A check that it leaves after a call
+// is limited as it is itself.
+func TestRuleTimeout_Nested(t *testing.T) {
+	w := newWorld(t)
+	h := &stubborn{}
+	inner := delegation.Named("inner", h.rule)
+	w.config.Rules = []delegation.RuleFunc{func(
+		ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
+	) error {
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		_ = inner(short, user, rc)
+		return nil
+	}}
+	d, token := warmed(t, w)
+	synctest.Test(t, func(t *testing.T) {
+		h.release = make(chan struct{})
+		h.on.Store(true)
+		_, err := d.Exchange(t.Context(), token, app)
+		e := wantError(t, err, delegation.StageRules, delegation.CodeRuleTimeout)
+		if !strings.Contains(e.Error(), "it has ended, but a rule that it called still runs") {
+			t.Errorf("got %v", e)
+		}
+		close(h.release)
+	})
+	w = newWorld(t)
+	passes := delegation.Named("inner", passing)
+	limited := false
+	w.config.Rules = []delegation.RuleFunc{func(
+		ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
+	) error {
+		err := passes(ctx, user, rc)
+		rc.AfterRules(func() error {
+			stack := make([]byte, 1<<16)
+			stack = stack[:runtime.Stack(stack, false)]
+			limited = !strings.Contains(string(stack), "Delegator).Exchange")
+			return nil
+		})
+		return err
+	}}
+	if _, err := w.exchange(t, nil); err != nil || !limited {
+		t.Errorf("limited: %t, %v", limited, err)
+	}
+}
+
 // TestRuleTimeout_None: without a limit, and for rules that need none, a rule runs on the caller's
 // goroutine, and with a context without a deadline.
 func TestRuleTimeout_None(t *testing.T) {

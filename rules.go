@@ -175,7 +175,7 @@ func (rc *RuleContext) AfterRules(check func() error) {
 	rc.after = append(rc.after, afterRules{
 		rule:    rc.Rule,
 		check:   check,
-		limited: rc.limit != nil && rc.limit.running,
+		limited: rc.limit != nil && rc.limit.running.Load(),
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/dop251/goja"
@@ -203,9 +204,23 @@ func (r *run) callAction() goja.Value {
 	if !ok {
 		panic(&callError{code: delegation.CodeRuleFailed, text: ErrAction.Error(), is: ErrAction})
 	}
-	r.said.result = r.must(function(goja.Undefined(), r.eventObject(), r.apiObject()))
+	r.said.result = r.awaited(r.must(function(goja.Undefined(), r.eventObject(), r.apiObject())))
 	return r.said.result
 }
+
+// awaited returns what an Action has returned, as a promise of the language if it is an object. A
+// promise of a library such as bluebird is not one: its Action would end before it has decided.
+func (r *run) awaited(result goja.Value) goja.Value {
+	if promiseOf(result) != nil || !isObject(result) {
+		return result
+	}
+	await, _ := goja.AssertFunction(r.must(r.rt.RunProgram(awaitProgram())))
+	return r.must(await(goja.Undefined(), result))
+}
+
+var awaitProgram = sync.OnceValue(func() *goja.Program {
+	return goja.MustCompile("await", "(async function (result) { return result; })", true)
+})
 
 // pending reports whether a value is a promise that is not settled.
 func pending(result goja.Value) bool {

@@ -211,11 +211,11 @@ func (r *run) endCalls() {
 	if c == nil {
 		return
 	}
-	timer := time.NewTimer(min(lastCalls, r.limit-r.spent()))
-	defer timer.Stop()
+	over := time.AfterFunc(min(lastCalls, r.limit-r.spent()), func() { c.cancel(context.Canceled) })
+	defer over.Stop()
 	for len(c.open) > 0 && c.ctx.Err() == nil { // the end of the rule or of the exchange is an error
-		if call := c.take(); call == nil && c.wait(timer.C) {
-			break
+		if c.take() == nil {
+			c.wait(nil)
 		}
 	}
 	c.cancel(context.Canceled)

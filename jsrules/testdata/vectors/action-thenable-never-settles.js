@@ -1,0 +1,6 @@
+/*{
+ "Action": true,
+ "Outcome": "failed",
+ "Text": "never settled"
+}*/
+exports.onExecutePostLogin = (event, api) => ({then: () => {}});
