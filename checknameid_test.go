@@ -67,6 +67,10 @@ func TestCheck_SubjectsWithSlashes(t *testing.T) {
 		"a fixed NameID": {github, set(func(t *delegation.Target) { t.NameID = "ci" }), false},
 		"a rule of ours": {github,
 			func(w *world) { w.config.Rules = []delegation.RuleFunc{ready, rule} }, false},
+		"a rule of ours that tells its needs": {github, func(w *world) {
+			needs := delegation.WithNeeds("ours", rule, delegation.RuleNeed{UserPath: "x"})
+			w.config.Rules = []delegation.RuleFunc{ready, needs}
+		}, false},
 		"a ready-made rule": {github,
 			func(w *world) { w.config.Rules = []delegation.RuleFunc{ready} }, true},
 	} {
