@@ -34,8 +34,10 @@ type changes struct {
 
 // collect reads what the rule has left in user, context and global.
 func (r *run) collect(rc *delegation.RuleContext) *changes {
-	o := &outgoing{run: r}
-	c := &changes{aws: rc.AWS}
+	o := &r.out
+	*o = outgoing{run: r}
+	c := &r.changed
+	*c = changes{aws: rc.AWS}
 	o.collectUser(c)
 	o.collectContext(c)
 	if r.global != nil && r.global.values != nil {

@@ -220,7 +220,7 @@ func (e *ofExchange) lookup(name string) (any, bool) {
 	case "connection":
 		return known(e.rc.Connection)
 	case "connectionStrategy":
-		return known(e.run.strategy)
+		return known(e.run.person.Text("identities.0.provider"))
 	case "isDelegation":
 		return true, true
 	case "request":

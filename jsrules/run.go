@@ -60,16 +60,19 @@ type run struct {
 	language *goja.Object
 	// earlier are the vocabularies of the rules that ran in this runtime before.
 	earlier []*vocabulary
+	// changed is what the rule has decided, and out is what reads it: one allocation less for each.
+	changed changes
+	out     outgoing
 }
 
 // turn is one call of a rule.
 type turn struct {
 	*rule
 	*watch
-	shared   *shared
-	user     *object
-	strategy string // context.connectionStrategy
-	context  *object
+	shared  *shared
+	person  *delegation.User // as the rule got it
+	user    *object
+	context *object
 	// guards are the objects in context that are known in part only, by name, and partial are the
 	// same objects.
 	guards  map[string]*goja.Object
@@ -221,7 +224,7 @@ func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.R
 		r.shared.context = given
 		mergeMetadata(user)
 	}
-	r.strategy = user.Text("identities.0.provider")
+	r.person = user
 	r.user = r.userObject(user)
 	r.context = r.contextObject(rc)
 	if !r.uses.busy && len(r.globals) == 0 && len(r.given) == 0 && len(r.web) == 0 {

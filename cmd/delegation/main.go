@@ -23,6 +23,8 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
+
+	_ "time/tzdata" // rules in JavaScript write dates in any zone, also in an image without files
 )
 
 const (
