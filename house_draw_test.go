@@ -12,7 +12,7 @@ import (
 
 // Sizes of the picture, in the units of its viewBox. On a page of 900 px they are pixels.
 const (
-	pageWidth = 900
+	pageWidth = 1100
 	margin    = 20
 	gap       = 14 // between boxes
 	storey    = 36 // between rows with arrows
@@ -262,15 +262,17 @@ type block struct {
 // programs draws the top floor: the command with its rooms, and the examples.
 func (p *plan) programs() []*block {
 	inner := p.width - 2*margin - gap
-	command := &block{shape: &shape{name: "cmd/delegation", x: margin, w: inner * 62 / 100}}
+	command := &block{shape: &shape{name: "cmd/delegation", x: margin}}
 	command.group = append([]string{"cmd/delegation"}, p.members("cmd/delegation/")...)
+	commandRooms := newLayers(p.house, command.group[1:], 175)
+	command.w = max(inner*62/100, commandRooms.minimum()+24)
 	examples := &block{shape: &shape{name: "examples, soak", w: inner - command.w}}
 	examples.x = command.x + command.w + gap
 	examples.group = append(p.members("examples/"), p.members("soak")...)
 
 	blocks := []*block{command, examples}
 	contents := []*layers{
-		newLayers(p.house, command.group[1:], 210),
+		commandRooms,
 		newLayers(p.house, examples.group, examples.w-24),
 	}
 	height := 0
@@ -284,7 +286,7 @@ func (p *plan) programs() []*block {
 		b.h = height
 	}
 	command.lines = []string{p.house["cmd/delegation"].subject}
-	examples.lines = []string{"programs to copy, and a test that runs for minutes"}
+	examples.lines = []string{"programs to copy, and a long test"}
 	return blocks
 }
 
