@@ -99,6 +99,38 @@ func TestNodeModules_TokenOptions(t *testing.T) {
 	}
 }
 
+// TestNodeModules_DeepEqual: isDeepStrictEqual compares what values hold in no property, too.
+// Node 20 finds any two URLSearchParams, promises, WeakMaps and WeakSets equal.
+func TestNodeModules_DeepEqual(t *testing.T) {
+	for pair, want := range map[string]bool{
+		"new URL('https://a.example'), new URL('https://a.example')":             true,
+		"new URL('https://a.example'), new URL('https://b.example')":             false,
+		"new URLSearchParams('a=1'), new URLSearchParams('a=1')":                 true,
+		"new URLSearchParams('a=1'), new URLSearchParams('a=2')":                 false,
+		"crypto.createSecretKey('a'), crypto.createSecretKey('a')":               true,
+		"crypto.createSecretKey('a'), crypto.createSecretKey('b')":               false,
+		"new Uint8Array([1]).buffer, new Uint8Array([1]).buffer":                 true,
+		"new Uint8Array([1]).buffer, new Uint8Array([2]).buffer":                 false,
+		"new Headers({a: '1'}), new Headers({a: '1'})":                           true,
+		"new Headers({a: '1'}), new Headers({a: '2'})":                           false,
+		"Promise.resolve(1), Promise.resolve(2)":                                 false,
+		"new WeakMap(), new WeakMap()":                                           false,
+		"new WeakSet(), new WeakSet()":                                           false,
+		"{[Symbol.iterator]: 1}, {[Symbol.iterator]: 1}":                         true,
+		"{[Symbol.iterator]: 1}, {[Symbol.iterator]: 2}":                         false,
+		"Object(Symbol('a')), Object(Symbol('a'))":                               false,
+		"{key: crypto.createSecretKey('a')}, {key: crypto.createSecretKey('b')}": false,
+		"Buffer.from('a'), Buffer.from('a')":                                     true,
+		"Buffer.from('a'), Buffer.from('b')":                                     false,
+	} {
+		got := run(t, body("user.got = require('util').isDeepStrictEqual("+pair+");"+passes),
+			jsrules.Options{HTTP: &jsrules.HTTP{}})
+		if !got.passed || got.user.Properties["got"] != want {
+			t.Errorf("%s: got %v, %v", pair, got.user, got.err)
+		}
+	}
+}
+
 // TestNodeModules_Secrets: no error of a module repeats what a rule gave it. A key in the place of
 // another argument must not come into a log.
 func TestNodeModules_Secrets(t *testing.T) {

@@ -351,10 +351,7 @@ const formatOne = (directive, value) => {
 	switch (directive) {
 	case 'd': case 'i': case 'f': {
 		if (typeof value === 'symbol') return 'NaN';
-		if (directive === 'd') {
-			return typeof value === 'object' && value !== null ? String(NaN) && numberText(value) :
-				primitive(Number(value), {});
-		}
+		if (directive === 'd') return primitive(Number(value), {});
 		const parsed = directive === 'i' ? parseInt(value, 10) : parseFloat(value);
 		return primitive(parsed, {});
 	}
@@ -372,8 +369,6 @@ const formatOne = (directive, value) => {
 	if (own) return String(value);
 	return exports.inspect(value, {depth: 0, compact: 3});
 };
-
-const numberText = (value) => primitive(Number(value), {});
 
 // hasOwnText reports whether an object or its class, which is none of the language, has toString.
 const hasOwnText = (value) => {
@@ -468,18 +463,38 @@ exports.deprecate = (f) => f;
 exports.debuglog = () => () => {};
 exports.debug = exports.debuglog;
 
+// sameContent compares what two values of one class hold in no property. Without it, any two keys
+// or URLs would be equal. What cannot be looked into equals itself only.
+const sameContent = (a, b) => {
+	if (a instanceof Promise || a instanceof WeakMap || a instanceof WeakSet) return false;
+	if (a instanceof ArrayBuffer) {
+		return native.compare(new Uint8Array(a), new Uint8Array(b)) === 0;
+	}
+	switch (classOf(a)) {
+	case 'URL': case 'URLSearchParams': return String(a) === String(b);
+	case 'KeyObject': return typeof a.equals === 'function' && a.equals(b);
+	case 'Headers': return equal([...a], [...b], []);
+	}
+	return true;
+};
+
+const propertiesOf = (value) => Object.keys(value).concat(
+	Object.getOwnPropertySymbols(value)
+		.filter((s) => Object.prototype.propertyIsEnumerable.call(value, s)));
+
 // isDeepStrictEqual compares as assert.deepStrictEqual does.
 const equal = (a, b, open) => {
 	if (Object.is(a, b)) return true;
 	if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-	if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b) || kindOf(a) !== kindOf(b)) return false;
+	if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
+	if (kindOf(a) !== kindOf(b) || !sameContent(a, b)) return false;
 	if (Array.isArray(a) !== Array.isArray(b) || a.length !== b.length && Array.isArray(a)) {
 		return false;
 	}
 	if (a instanceof Date && a.getTime() !== b.getTime()) return false;
 	if (a instanceof RegExp && String(a) !== String(b)) return false;
 	if (a instanceof Error && (a.message !== b.message || a.name !== b.name)) return false;
-	for (const Class of [String, Number, Boolean]) {
+	for (const Class of [String, Number, Boolean, Symbol]) {
 		if (a instanceof Class && !Object.is(a.valueOf(), b.valueOf())) return false;
 	}
 	if (open.some((pair) => pair[0] === a && pair[1] === b)) return true;
@@ -493,8 +508,8 @@ const equal = (a, b, open) => {
 			others.splice(at, 1);
 		}
 	}
-	const keys = Object.keys(a);
-	if (keys.length !== Object.keys(b).length) return false;
+	const keys = propertiesOf(a);
+	if (keys.length !== propertiesOf(b).length) return false;
 	return keys.every((key) => Object.hasOwn(b, key) && equal(a[key], b[key], inside));
 };
 exports.isDeepStrictEqual = (a, b) => equal(a, b, []);
