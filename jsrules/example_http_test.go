@@ -10,8 +10,8 @@ import (
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
-// A rule calls a host that the operator lists. Here it is a server on loopback, which is listed with
-// its port and may be called without TLS, as in a test.
+// A rule calls a host that the operator lists. Here it is a server on loopback, which is listed
+// with its port and may be called without TLS, as in a test.
 func ExampleHTTP() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"role": "arn:aws:iam::123456789012:role/editor"}`)

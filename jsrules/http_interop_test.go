@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestInterop_HTTPInNode: what TestHTTP_Node expects is what Node gives, with the npm packages. With
-// -update it is written.
+// TestInterop_HTTPInNode: what TestHTTP_Node expects is what Node gives, with the npm packages.
+// With -update it is written.
 func TestInterop_HTTPInNode(t *testing.T) {
 	if _, err := os.Stat("testdata/http/node_modules/axios"); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -18,7 +18,8 @@ func TestInterop_HTTPInNode(t *testing.T) {
 		t.Skip("run npm ci --prefix jsrules/testdata/http")
 	}
 	server, closed := nodeServer(t)
-	generate := exec.CommandContext(t.Context(), "node", "generate.js", server.URL, "http://"+closed)
+	generate := exec.CommandContext(t.Context(), "node", "generate.js",
+		server.URL, "http://"+closed)
 	generate.Dir = "testdata/http"
 	generate.Stderr = os.Stderr
 	answers, err := generate.Output()

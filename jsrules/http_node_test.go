@@ -136,12 +136,14 @@ func TestHTTP_Node(t *testing.T) {
 				t.Fatal(got.err)
 			}
 			var have any
-			if err := json.Unmarshal([]byte(hidden.Replace(got.user.Text("got"))), &have); err != nil {
+			result := hidden.Replace(got.user.Text("got"))
+			if err := json.Unmarshal([]byte(result), &have); err != nil {
 				t.Fatal(err)
 			}
 			same := sameJSON(have, answers[name])
 			if reason := differences[name]; same == (reason != "") {
-				t.Errorf("got  %s\nNode %s", must(json.Marshal(have)), must(json.Marshal(answers[name])))
+				t.Errorf("got  %s\nNode %s",
+					must(json.Marshal(have)), must(json.Marshal(answers[name])))
 			}
 		})
 	}

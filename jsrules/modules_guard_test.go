@@ -61,14 +61,16 @@ func TestNodeModules_NotAvailable(t *testing.T) {
 		"new TextDecoder('latin1')":                                 "this encoding",
 		"new TextDecoder().decode(Buffer.alloc(1), {stream: true})": "TextDecoder of a stream",
 		"require('url').fileURLToPath('file:///x')":                 "url.fileURLToPath",
-		"new URL('https://b\\u00fccher.example')":                   "a URL whose host is not ASCII",
-		"new URL('https://x/' + 'a'.repeat(70000))":                 "a URL of more than 65536 characters",
-		"require('url').domainToASCII('x')":                         "url.domainToASCII",
-		"require('util').parseArgs()":                               "util.parseArgs",
-		"process.exit(1)":                                           "process.exit",
-		"process.version":                                           "process.version",
-		"process.argv":                                              "process.argv",
-		"process.cwd()":                                             "process.cwd",
+		"new URL('https://b\\u00fccher.example')": "a URL whose host " +
+			"is not ASCII",
+		"new URL('https://x/' + 'a'.repeat(70000))": "a URL of more than " +
+			"65536 characters",
+		"require('url').domainToASCII('x')": "url.domainToASCII",
+		"require('util').parseArgs()":       "util.parseArgs",
+		"process.exit(1)":                   "process.exit",
+		"process.version":                   "process.version",
+		"process.argv":                      "process.argv",
+		"process.cwd()":                     "process.cwd",
 	} {
 		text, _ := messageOf(t, expression, jsrules.Options{})
 		message, _, _ := strings.Cut(text, "\n")
@@ -195,7 +197,8 @@ func TestNodeModules_Secrets(t *testing.T) {
 		"require('querystring').stringify({a: S + '\\ud800'})",
 		"new URLSearchParams([[S]])",
 	} {
-		text, isError := messageOf(t, "(() => { const S = configuration.S; return "+call+"; })()", o)
+		expression := "(() => { const S = configuration.S; return " + call + "; })()"
+		text, isError := messageOf(t, expression, o)
 		if isError {
 			thrown++
 		}

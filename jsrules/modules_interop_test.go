@@ -26,6 +26,7 @@ func TestInterop_ModulesInNode(t *testing.T) {
 	}
 	const file = modulesFolder + "/node.txt"
 	if golden := must(os.ReadFile(file)); string(golden) != string(answers) {
-		t.Errorf("%s is not what Node answers: run node --no-deprecation node.js > node.txt in its folder", file)
+		t.Errorf("%s is not what Node answers: "+
+			"run node --no-deprecation node.js > node.txt in its folder", file)
 	}
 }

@@ -73,8 +73,8 @@ func nodeAnswers(t testing.TB) map[string]string {
 	return answers
 }
 
-// TestNodeModules: built-in modules and globals answer as those of Node and npm. node.js of the folder
-// has written their answers.
+// TestNodeModules: built-in modules and globals answer as those of Node and npm. node.js of the
+// folder has written their answers.
 func TestNodeModules(t *testing.T) {
 	files := must(filepath.Glob(modulesFolder + "/*.cases"))
 	if len(files) < 6 {
@@ -90,7 +90,8 @@ func TestNodeModules(t *testing.T) {
 				compared++
 				want, known := node[c.place]
 				if !known || answers[i] != want {
-					t.Errorf("%s: %s\n\tNode %s\n\tours %s", c.place, c.expression, want, answers[i])
+					t.Errorf("%s: %s\n\tNode %s\n\tours %s",
+						c.place, c.expression, want, answers[i])
 				}
 			}
 		})

@@ -87,8 +87,8 @@ func (v *vector) http() *jsrules.HTTP {
 var clients = map[string]string{
 	"request": `
 		const request = require('request');
-		const get = (url, timeout) => new Promise((resolve) => request({url, timeout}, (e, r, body) =>
-			resolve(e ? failed(e) : [r.statusCode, body])));`,
+		const get = (url, timeout) => new Promise((resolve) => request({url, timeout},
+			(e, r, body) => resolve(e ? failed(e) : [r.statusCode, body])));`,
 	"global request": `
 		const get = (url, timeout) => new Promise((resolve) => request.get(url, {timeout}, (e, r) =>
 			resolve(e ? failed(e) : [r.statusCode, r.body])));`,
@@ -106,7 +106,8 @@ var clients = map[string]string{
 			.catch(failed);`,
 	"node-fetch": `
 		const fetch = require('node-fetch');
-		const get = (url, timeout) => fetch(url, {timeout}).then(async (r) => [r.status, await r.text()])
+		const get = (url, timeout) => fetch(url, {timeout})
+			.then(async (r) => [r.status, await r.text()])
 			.catch((e) => failed(e.code ? e : {name: e.name, code: e.type, message: e.message}));`,
 	"fetch": `
 		const get = (url, timeout) => fetch(url, {signal: timeout && AbortSignal.timeout(timeout)})
@@ -148,10 +149,13 @@ func TestHTTP_Clients(t *testing.T) {
 	)
 	// A busy machine may take so long to connect that the other code is right.
 	timeouts := map[string]string{
-		"request": "ESOCKETTIMEDOUT ETIMEDOUT", "global request": "ESOCKETTIMEDOUT ETIMEDOUT",
+		"request":                "ESOCKETTIMEDOUT ETIMEDOUT",
+		"global request":         "ESOCKETTIMEDOUT ETIMEDOUT",
 		"request-promise":        "ESOCKETTIMEDOUT ETIMEDOUT",
 		"request-promise-native": "ESOCKETTIMEDOUT ETIMEDOUT",
-		"axios":                  "ECONNABORTED", "node-fetch": "request-timeout", "fetch": "TimeoutError",
+		"axios":                  "ECONNABORTED",
+		"node-fetch":             "request-timeout",
+		"fetch":                  "TimeoutError",
 	}
 	for name, client := range clients {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +164,8 @@ func TestHTTP_Clients(t *testing.T) {
 				const at = configuration.URL;
 				user.allowed = await get(at + '/hello');
 				user.redirected = await get(at + '/near');
-				user.forbidden = await get('https://user:secret@elsewhere.example/secret?token=secret');
+				const elsewhere = 'https://user:secret@elsewhere.example/secret?token=secret';
+				user.forbidden = await get(elsewhere);
 				user.slow = await get(at + '/slow', 20);
 				user.large = await get(at + '/large');
 				user.away = await get(at + '/away');
@@ -202,7 +207,8 @@ func TestHTTP_Clients(t *testing.T) {
 	}
 }
 
-// TestHTTP_NotThereByDefault: without Options.HTTP no client exists, and the error says what to set.
+// TestHTTP_NotThereByDefault: without Options.HTTP no client exists, and the error says what to
+// set.
 func TestHTTP_NotThereByDefault(t *testing.T) {
 	for _, name := range []string{"request", "request-promise", "request-promise-native", "axios",
 		"node-fetch"} {
@@ -250,7 +256,8 @@ func TestHTTP_Given(t *testing.T) {
 		},
 	}
 	got := run(t, `async function (user, context, callback) {
-		user.got = [request, require('axios'), await require('lookup').get('https://api.example.com')];
+		const answer = await require('lookup').get('https://api.example.com');
+		user.got = [request, require('axios'), answer];
 		callback(null, user, context);
 	}`, options)
 	if want := []any{"mine", "mine", "hello"}; !got.passed ||
@@ -309,11 +316,13 @@ func TestHTTP_LargeRequests(t *testing.T) {
 		"await fetch(at, {method: 'POST', body: new Uint8Array(1001)})":    "Options.HTTP.MaxSize",
 		"await Promise.all(new Array(1001).fill(at).map((u) => fetch(u)))": "too many calls",
 		`let a = []; for (let i = 0; i < 3000; i++) a = [a];
-			await new Promise((y, n) => request({url: at, json: a}, (e) => e ? n(e) : y()))`: "JSON",
+			await new Promise((y, n) =>
+				request({url: at, json: a}, (e) => e ? n(e) : y()))`: "JSON",
 		"const all = Object.fromEntries(new Array(600).fill(0).map((_, i) => ['x' + i, '1']));" +
 			"await fetch(at, {headers: all})": "the headers would be too large",
 		`const a = {}; a.a = a;
-			await new Promise((y, n) => request({url: at, qs: a}, (e) => e ? n(e) : y()))`: "nested too deep",
+			await new Promise((y, n) =>
+				request({url: at, qs: a}, (e) => e ? n(e) : y()))`: "nested too deep",
 	} {
 		run(t, `async function (user, context, callback) {
 			const at = 'https://api.example.com';
@@ -330,7 +339,8 @@ func TestHTTP_HostileJSON(t *testing.T) {
 		Client: answering(deep)}}
 	got := run(t, `async function (user, context, callback) {
 		const at = 'https://api.example.com';
-		user.request = await new Promise((y) => request({url: at, json: true}, (e, r, b) => y(typeof b)));
+		user.request = await new Promise((y) =>
+			request({url: at, json: true}, (e, r, b) => y(typeof b)));
 		user.axios = typeof (await require('axios').get(at)).data;
 		user.fetch = await fetch(at).then((r) => r.json()).catch((e) => e.name);
 		callback(null, user, context);
@@ -357,8 +367,8 @@ exports.onExecutePostLogin = async (event, api) => {
 		expect(t, delegation.CodeDenied, "the host says no")
 }
 
-// TestHTTP_Secrets: what is secret in a request is in no error of the exchange and in no log, however
-// the rule passes the error on.
+// TestHTTP_Secrets: what is secret in a request is in no error of the exchange and in no log,
+// however the rule passes the error on.
 func TestHTTP_Secrets(t *testing.T) {
 	const secret = "s3cr3t"
 	refusing := &http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
@@ -374,9 +384,11 @@ func TestHTTP_Secrets(t *testing.T) {
 	for _, send := range []string{
 		"require('axios').get(" + url + ", " + options + ")",
 		"require('axios').post(" + url + ", {key: 's3cr3t'}, " + options + ")",
-		"require('request-promise').post(" + url + ", Object.assign({body: 's3cr3t'}, " + options + "))",
+		"require('request-promise').post(" + url + ", " +
+			"Object.assign({body: 's3cr3t'}, " + options + "))",
 		"require('node-fetch')(" + url + ", " + options + ").then((r) => r.json())",
-		"fetch(" + url + ", " + options + ").then((r) => { if (!r.ok) throw new Error(r.status); })",
+		"fetch(" + url + ", " + options + ")" +
+			".then((r) => { if (!r.ok) throw new Error(r.status); })",
 		"new Promise((y, n) => request.get(" + url + ", " + options +
 			", (e, r) => n(e || new Error(r.statusCode))))",
 	} {

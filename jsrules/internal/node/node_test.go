@@ -74,7 +74,8 @@ func TestNames(t *testing.T) {
 func FuzzURL(f *testing.F) {
 	for _, seed := range []string{
 		"https://user:pass@example.com:8443/a/../b?c#d", "file:///C|/x", "mailto:a@example.com",
-		"http://[::ffff:1.2.3.4]/", "http://0x7f.1/", "custom:/..//p", "foo:///a?b#c", "http:\\\\x\\y",
+		"http://[::ffff:1.2.3.4]/", "http://0x7f.1/", "custom:/..//p", "foo:///a?b#c",
+		"http:\\\\x\\y",
 		"https://ex%41mple.com./%2e%2E/", "javascript:alert(1) ", "file:", "ws://a@b@c/\t",
 	} {
 		f.Add(seed, "https://example.com/a/b?c#d")

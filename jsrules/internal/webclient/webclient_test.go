@@ -272,10 +272,11 @@ func TestProxy(t *testing.T) {
 		return url.Parse(proxy.URL)
 	}}
 	c := client(t, s)
-	if _, err := c.Do(t.Context(), webclient.Request{URL: "https://api.example.com/"}, nil); err == nil {
+	_, err := c.Do(t.Context(), webclient.Request{URL: "https://api.example.com/"}, nil)
+	if err == nil {
 		t.Error("no error")
 	}
-	_, err := c.Do(t.Context(), webclient.Request{URL: "https://evil.example/"}, nil)
+	_, err = c.Do(t.Context(), webclient.Request{URL: "https://evil.example/"}, nil)
 	if codeOf(err) != webclient.CodeHost {
 		t.Errorf("got %v", err)
 	}
@@ -468,11 +469,22 @@ func TestTimeouts(t *testing.T) {
 		connecting    bool
 		after         time.Duration
 	}{
-		"no answer":      {true, time.Second, time.Hour, webclient.CodeSocketTimeout, false, 1500 * time.Millisecond},
-		"no connection":  {false, time.Second, time.Hour, webclient.CodeTimeout, true, time.Second},
-		"of the host":    {true, 0, 10 * time.Second, webclient.CodeTimeout, false, 10 * time.Second},
-		"host before":    {true, time.Minute, 2 * time.Second, webclient.CodeTimeout, false, 2 * time.Second},
-		"not connecting": {false, 0, 3 * time.Second, webclient.CodeTimeout, false, 3 * time.Second},
+		"no answer": {
+			true, time.Second, time.Hour, webclient.CodeSocketTimeout, false,
+			1500 * time.Millisecond,
+		},
+		"no connection": {
+			false, time.Second, time.Hour, webclient.CodeTimeout, true, time.Second,
+		},
+		"of the host": {
+			true, 0, 10 * time.Second, webclient.CodeTimeout, false, 10 * time.Second,
+		},
+		"host before": {
+			true, time.Minute, 2 * time.Second, webclient.CodeTimeout, false, 2 * time.Second,
+		},
+		"not connecting": {
+			false, 0, 3 * time.Second, webclient.CodeTimeout, false, 3 * time.Second,
+		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			here, there := net.Pipe()
