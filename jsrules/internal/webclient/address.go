@@ -29,7 +29,7 @@ var embedding = []struct {
 }
 
 // dangerous reports whether an address belongs to this machine, its link or its cloud. A name that
-// leads there would let the rule reach services that trust whoever can.
+// leads there would let the rule reach services that trust every caller on this machine.
 func dangerous(address netip.Addr) bool {
 	address = address.Unmap().WithZone("")
 	if address.IsLoopback() || address.IsUnspecified() || address.IsLinkLocalUnicast() ||

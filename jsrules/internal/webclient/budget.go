@@ -15,8 +15,8 @@ type Budget struct {
 	bytes    int64 // left
 }
 
-// NewBudget returns a budget of so many requests and bytes. What it is for appears in errors, such
-// as "a rule". Without a parent, it is nil.
+// NewBudget returns a budget of a number of requests and of bytes. Errors say what it is for, such
+// as "the rule". The parent is nil if there is none.
 func NewBudget(what string, requests int, bytes int64, parent *Budget) *Budget {
 	return &Budget{what: what, parent: parent, requests: requests, bytes: bytes}
 }

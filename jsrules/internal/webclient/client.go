@@ -46,7 +46,7 @@ const UserAgent = "delegation-jsrules"
 const (
 	// maxHeader limits the headers of an answer, in bytes.
 	maxHeader = 256 << 10
-	// idle connections are kept so long, for the next request to the same host.
+	// idle is how long an idle connection is kept for the next request to the same host.
 	idle = 30 * time.Second
 )
 
