@@ -145,6 +145,19 @@ func TestAction_AfterRules(t *testing.T) {
 	}
 }
 
+// TestAction_UserReplaced: a value that an Action has set stays if a later rule gives another user
+// to callback. A session without a tag that an Action has set could do more.
+func TestAction_UserReplaced(t *testing.T) {
+	const tag = delegation.AttributePrincipalTag + "team"
+	chain := mixed(t, jsrules.Options{},
+		actionOf("api.samlResponse.setAttribute('"+tag+"', 'press');"),
+		body("callback(null, {user_id: user.user_id}, context);"))
+	got, err := explained(t, chain, nil)
+	if err != nil || len(got.Attributes[tag]) != 1 || got.Attributes[tag][0] != "press" {
+		t.Errorf("got %q: %v", got.Attributes[tag], err)
+	}
+}
+
 // TestAction_RulesNeedTheirOption: an Action's api works without Options.SAMLConfiguration, and
 // does not give an effect to what rules say.
 func TestAction_RulesNeedTheirOption(t *testing.T) {

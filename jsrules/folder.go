@@ -70,7 +70,8 @@ func readSidecars(folder fs.FS, sources, files []string) (list []*sidecar, err e
 		ofSource := strings.TrimSuffix(file, ".json") + ".js"
 		named := slices.Contains(sources, ofSource)
 		text, err := readSmall(folder, file)
-		if !named && !bytes.Contains(text, []byte(`"script"`)) {
+		none := err == nil || errors.Is(err, errNoSidecar)
+		if !named && none && !bytes.Contains(text, []byte(`"script"`)) {
 			continue
 		}
 		var values map[string]any
@@ -97,6 +98,9 @@ func readSidecars(folder fs.FS, sources, files []string) (list []*sidecar, err e
 	return list, errors.Join(wrong...)
 }
 
+// errNoSidecar is about what can be no sidecar. A file that cannot be read may be one.
+var errNoSidecar = fmt.Errorf("is no regular file of at most %d bytes", maxSidecar)
+
 // readSmall reads a file that is not larger than a sidecar can be.
 func readSmall(folder fs.FS, file string) ([]byte, error) {
 	info, err := fs.Stat(folder, file)
@@ -104,7 +108,7 @@ func readSmall(folder fs.FS, file string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxSidecar {
-		return nil, fmt.Errorf("is no regular file of at most %d bytes", maxSidecar)
+		return nil, errNoSidecar
 	}
 	return fs.ReadFile(folder, file)
 }

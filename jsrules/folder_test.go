@@ -1,7 +1,9 @@
 package jsrules_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -155,6 +157,31 @@ func TestFolder_SidecarIsNoFile(t *testing.T) {
 	_, err = jsrules.CompileFolder(os.DirFS(folder), jsrules.Options{})
 	if err == nil || !strings.Contains(err.Error(), "a.json: is no regular file") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// unreadable is a folder with a file that cannot be read.
+type unreadable struct {
+	fstest.MapFS
+	file string
+}
+
+func (u unreadable) ReadFile(name string) ([]byte, error) {
+	if name == u.file {
+		return nil, fs.ErrPermission
+	}
+	return u.MapFS.ReadFile(name)
+}
+
+// TestFolder_SidecarUnreadable: a .json file of any name that cannot be read is an error, because it
+// may say that a rule is off.
+func TestFolder_SidecarUnreadable(t *testing.T) {
+	for _, file := range []string{"a.json", "first.json"} {
+		folder := exported(map[string]string{"a.js": "a", file: `{"script": "a.js"}`})
+		_, err := jsrules.CompileFolder(unreadable{folder, file}, jsrules.Options{})
+		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: got %v", file, err)
+		}
 	}
 }
 

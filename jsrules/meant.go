@@ -112,7 +112,8 @@ func (o *outgoing) checkAddons(names []string) {
 	}
 }
 
-// decisive are the properties of context that decide about the exchange.
+// decisive are the properties of context that decide about the exchange. With
+// Options.SAMLConfiguration, samlConfiguration does, too.
 var decisive = []string{"addonConfiguration", "redirect", "multifactor"}
 
 // checkContext refuses properties of context whose names look like a misspelt decisive one. Nothing
@@ -121,8 +122,12 @@ func (o *outgoing) checkContext(set map[string]any) {
 	if len(set) == 0 {
 		return
 	}
+	decides := decisive
+	if o.run.options.SAMLConfiguration != "" {
+		decides = append(slices.Clone(decisive), "samlConfiguration")
+	}
 	for _, name := range slices.Sorted(maps.Keys(set)) {
-		for _, known := range decisive {
+		for _, known := range decides {
 			sameLetters := folded(name) == folded(known)
 			misspelled := known == "addonConfiguration" && nearest(name, decisive[:1]) != ""
 			if name != known && (sameLetters || misspelled) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -47,6 +48,7 @@ type Function func(ctx context.Context, arguments []any) (any, error)
 
 // compile checks the module's source and prepares it for runs.
 func (m Module) compile(name string) (Module, error) {
+	m.Functions = maps.Clone(m.Functions)
 	if m.Source == "" {
 		return m, nil
 	}

@@ -20,6 +20,9 @@ type samlState struct {
 	ofActions *samlConfiguration
 	// by is the rule or Action that has said something last.
 	by string
+	// values are those of attributes that Actions have set, by attribute. A later rule that gives
+	// another user to callback does not take them away.
+	values map[string]any
 	// began is what was decided before the first JavaScript rule: usually the target's settings.
 	began delegation.AWS
 }
@@ -37,7 +40,7 @@ func (c *samlConfiguration) clone() *samlConfiguration {
 }
 
 func newSAMLState(began *delegation.AWS) *samlState {
-	s := &samlState{began: *began}
+	s := &samlState{began: *began, values: map[string]any{}}
 	s.began.Mappings = maps.Clone(began.Mappings)
 	s.began.Tags = maps.Clone(began.Tags)
 	return s
@@ -79,6 +82,7 @@ func (r *run) noteSAML(c *changes, user *delegation.User, rc *delegation.RuleCon
 	switch {
 	case c.samlOfAction != nil:
 		s.saml.ofActions = c.samlOfAction
+		maps.Copy(s.saml.values, c.values)
 	case c.saml != nil:
 		s.saml.ofRules = c.saml
 	default:
@@ -107,6 +111,9 @@ func (s *shared) applySAML(user *delegation.User, rc *delegation.RuleContext) *E
 	said := s.saml.merged()
 	if said == nil {
 		return nil
+	}
+	for attribute, value := range s.saml.values {
+		user.Set(literal(attribute), value)
 	}
 	session := &samlSession{samlConfiguration: said, began: &s.saml.began, user: user, rc: rc}
 	if err := session.apply(); err != nil {
