@@ -320,8 +320,8 @@ func (s *sessions) warn(w CheckWarning) {
 	s.result.Warnings = append(s.result.Warnings, w)
 }
 
-// refusal is the error that every exchange with these settings ends with, for any user; nil: there is
-// none.
+// refusal is the error that every exchange with these settings ends with, for any user; nil: there
+// is none.
 func (s *sessions) refusal(a AWS) *Error {
 	if e := unset(&a); e != nil {
 		return e

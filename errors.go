@@ -457,9 +457,10 @@ type Error struct {
 	Retryable bool   // whether the same call may succeed later without a change
 	Err       error  // what happened, for the operator's log
 
-	// RetryAfter is how long to wait before the same call is worth another try, if that is known:
-	// 1 to 10 seconds for [CodeKeyPending], until the issuer's keys may be fetched once more, and 1
-	// to 60 for [CodeProfileThrottled]. Zero: not known. Retryable says whether another try is worth it at all.
+	// RetryAfter is how long to wait before the same call is worth another try, if that is known: 1
+	// to 10 seconds for [CodeKeyPending], until the issuer's keys may be fetched once more, and 1
+	// to 60 for [CodeProfileThrottled]. Zero: not known. Retryable says whether another try is
+	// worth it at all.
 	RetryAfter time.Duration
 
 	// Issuer is the configured issuer that a refused token names. Like KeyID and Algorithm, it may

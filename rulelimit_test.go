@@ -220,9 +220,9 @@ func TestRuleTimeout_HonoursContext(t *testing.T) {
 	})
 }
 
-// TestRuleTimeout_Nested: a rule that permits although a rule that it called was left does not decide
-// the exchange: the other one may still write to the decision. A check that it leaves after a call
-// is limited as it is itself.
+// TestRuleTimeout_Nested: a rule that permits although a rule that it called was left does not
+// decide the exchange: the other one may still write to the decision. A check that it leaves after
+// a call is limited as it is itself.
 func TestRuleTimeout_Nested(t *testing.T) {
 	w := newWorld(t)
 	h := &stubborn{}

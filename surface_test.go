@@ -52,7 +52,7 @@ type export struct {
 }
 
 // exports lists the exported names of a package. A constant or variable may be documented by its
-// group, and a struct's field by a comment above the line or behind it.
+// group, and a struct's field by a comment above the line or after it.
 func exports(files map[string]*ast.File) (list []export) {
 	text := func(groups ...*ast.CommentGroup) string {
 		for _, g := range groups {

@@ -42,6 +42,9 @@ const beforeAction = "  "
 // CommonJS module with exports.onExecutePostLogin = async (event, api) => {…}. Rules and Actions
 // can be mixed in one chain.
 //
+// The Action has decided when the promise that it returns is settled, be it one of the language or
+// of a library such as bluebird.
+//
 // api.access.deny is [delegation.Deny]. The functions of api.samlResponse choose role, session
 // name, duration, tags and so on, as context.samlConfiguration does for rules;
 // Options.SAMLConfiguration need not be set. Every other function of api fails the exchange: there

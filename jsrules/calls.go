@@ -204,8 +204,8 @@ func (c *calls) wait(timer <-chan time.Time) (due bool) {
 	}
 }
 
-// endCalls ends the calls of a turn. None goes on after it. The calls of a rule that was not stopped
-// have a last time to end by themselves.
+// endCalls ends the calls of a turn. None goes on after it. The calls of a rule that was not
+// stopped have a last time to end by themselves.
 func (r *run) endCalls() {
 	c := r.calls
 	if c == nil {
@@ -213,7 +213,7 @@ func (r *run) endCalls() {
 	}
 	over := time.AfterFunc(min(lastCalls, r.limit-r.spent()), func() { c.cancel(context.Canceled) })
 	defer over.Stop()
-	for len(c.open) > 0 && c.ctx.Err() == nil { // the end of the rule or of the exchange is an error
+	for len(c.open) > 0 && c.ctx.Err() == nil { // the end of rule or exchange is an error
 		if c.take() == nil {
 			c.wait(nil)
 		}

@@ -118,8 +118,8 @@ func httpOptions(host http.RoundTripper) jsrules.Options {
 		Client: &http.Client{Transport: host}, MaxRequests: 1000}}
 }
 
-// TestCalls_Ends: the time of the rule, that of all rules and the end of the exchange end a rule that
-// waits for a call, and cancel the call.
+// TestCalls_Ends: the time of the rule, that of all rules and the end of the exchange end a rule
+// that waits for a call, and cancel the call.
 func TestCalls_Ends(t *testing.T) {
 	const waits = `async function (user, context, callback) {
 		await fetch('https://api.example.com/never');

@@ -3,6 +3,7 @@ package jsrules
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"reflect"
 	"slices"
@@ -421,10 +422,7 @@ func (v *vocabulary) harmless(callee ast.Expression) bool {
 
 // natives are the globals of the language itself, except for those that do nothing.
 var natives = sync.OnceValue(func() map[string]bool {
-	names := map[string]bool{}
-	for _, name := range goja.New().GlobalObject().GetOwnPropertyNames() {
-		names[name] = true
-	}
+	names := maps.Clone(languageGlobals())
 	for _, name := range []string{"undefined", "NaN", "Infinity", "Error"} {
 		delete(names, name)
 	}

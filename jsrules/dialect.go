@@ -264,8 +264,9 @@ func (d *dialect) checkUses(s *functionScope) {
 			inside = inside || block.contains(id.Idx)
 		}
 		if !inside {
-			d.refuse(id.Idx, "the function "+short(name)+" is declared in a block and used outside "+
-				"of it: declare it before the block, as in var "+short(name)+" = function …")
+			d.refuse(id.Idx, "the function "+short(name)+" is declared in a block and used "+
+				"outside of it: declare it before the block, as in var "+short(name)+
+				" = function …")
 		}
 	}
 }
@@ -409,8 +410,8 @@ const (
 	invalidFlags = "SyntaxError: Invalid flags supplied to RegExp constructor "
 	// invalidTarget is goja's error for {a: [b = 1] = []}, which is right.
 	invalidTarget  = "SyntaxError: Invalid destructuring binding target"
-	nestedDefaults = "a list with defaults inside of a pattern is not supported: take it apart in a " +
-		"statement of its own"
+	nestedDefaults = "a list with defaults inside of a pattern is not supported: take it apart " +
+		"in a statement of its own"
 	flagD = "the flag d of regular expressions is not supported: use index, and the lengths " +
 		"of the match and its groups"
 	asyncGenerators = "async generators are not supported: return a promise of a list"

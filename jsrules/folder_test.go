@@ -173,8 +173,8 @@ func (u unreadable) ReadFile(name string) ([]byte, error) {
 	return u.MapFS.ReadFile(name)
 }
 
-// TestFolder_SidecarUnreadable: a .json file of any name that cannot be read is an error, because it
-// may say that a rule is off.
+// TestFolder_SidecarUnreadable: a .json file of any name that cannot be read is an error, because
+// it may say that a rule is off.
 func TestFolder_SidecarUnreadable(t *testing.T) {
 	for _, file := range []string{"a.json", "first.json"} {
 		folder := exported(map[string]string{"a.js": "a", file: `{"script": "a.js"}`})

@@ -164,8 +164,8 @@ func (r *run) guardFind(list *goja.Object) {
 	}
 }
 
-// findElement returns the first or last element for which a function is true, and its index; otherwise
-// -1 and undefined (ECMA-262 §23.1.3.12).
+// findElement returns the first or last element for which a function is true, and its index;
+// otherwise -1 and undefined (ECMA-262 §23.1.3.12).
 func (r *run) findElement(call goja.FunctionCall, backwards bool) (int64, goja.Value) {
 	list := call.This.ToObject(r.rt)
 	length := lengthOf(list)

@@ -180,8 +180,8 @@ func (g *gathering) giveUp() {
 
 // TestIsolation: whatever the rule of one exchange changes in prototypes, globals, modules and
 // libraries, and whatever timers and promises it leaves, no other exchange finds. 64 run at the
-// same time, and all have left their marks before the first one ends; then 64 more find nothing. Only
-// what a rule puts into global is kept, on purpose and as JSON: see TestGlobalFunctions.
+// same time, and all have left their marks before the first one ends; then 64 more find nothing.
+// Only what a rule puts into global is kept, on purpose and as JSON: see TestGlobalFunctions.
 func TestIsolation(t *testing.T) {
 	const exchanges = 64
 	meeting := &gathering{}

@@ -1,6 +1,7 @@
 // Package jsrules runs Auth0's JavaScript rules, unchanged, as rules of package delegation.
 //
-//	rules, err := jsrules.CompileFolder(os.DirFS("rules"), jsrules.Options{Configuration: settings})
+//	options := jsrules.Options{Configuration: settings}
+//	rules, err := jsrules.CompileFolder(os.DirFS("rules"), options)
 //	…
 //	delegation.Config{Rules: rules, …}
 //
@@ -46,9 +47,9 @@
 // A rule is read before it runs: [Rule.Needs] of [Parse] lists the globals, modules, members of
 // auth0, properties of context and user, and names of configuration that it takes from outside, and
 // what it does that means something in a sign-in only. Each has its place, whether a run finds it,
-// and what to do. [delegation.New] logs what is missing, and Check and Explain list it. In a run, an
-// identifier, a module or a member of auth0 that is not there fails the rule with an error that says
-// the same.
+// and what to do. [delegation.New] logs what is missing, and Check and Explain list it. In a run,
+// an identifier, a module or a member of auth0 that is not there fails the rule with an error that
+// says the same.
 //
 // # Regular expressions
 //
@@ -62,14 +63,14 @@
 //
 // Rules run as in Node 20. A source that the interpreter would read in another way does not
 // compile: HTML comments, a chain such as a < b < c, and a function that is used outside of the
-// block in which it is declared. Neither do for await, async generators, import and BigInt. Too many
-// nested calls end the rule, even inside try.
+// block in which it is declared. Neither do for await, async generators, import and BigInt. Too
+// many nested calls end the rule, even inside try.
 //
 // Dates are in UTC. toLocaleString and its kind write en-US, and throw a RangeError for a locale or
-// an option that is not here. There is no Intl. Other time zones than UTC are those that the machine
-// knows; a program that imports time/tzdata knows all. The functions of Math may differ from Node in
-// the last digits. An assignment to a property with a bit operator, such as a.b |= c, expects a
-// number below 2^63 in it.
+// an option that is not here. There is no Intl. Other time zones than UTC are those that the
+// machine knows; a program that imports time/tzdata knows all. The functions of Math may differ
+// from Node in the last digits. An assignment to a property with a bit operator, such as a.b |= c,
+// expects a number below 2^63 in it.
 //
 // # What a run is
 //
@@ -136,8 +137,8 @@ type Options struct {
 	// Globals are further globals of rules and modules, by name. Values are what JSON can carry,
 	// 100,000 in all at most. Each run of a rule has copies of its own, so that nothing that a rule
 	// writes into them is seen elsewhere. A value that a rule does not use costs nothing. [Compile]
-	// returns an error for a name that is a word of JavaScript, or a global that rules have already:
-	// it would change what a rule was written for.
+	// returns an error for a name that is a word of JavaScript, or a global that rules have
+	// already: it would change what a rule was written for.
 	Globals map[string]any
 
 	// HTTP permits rules to call the hosts that it lists. Nil permits none, and the modules and

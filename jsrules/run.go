@@ -26,7 +26,8 @@ type run struct {
 	// denial is the class UnauthorizedError. It is nil until a rule uses it.
 	denial  *goja.Object
 	modules map[string]goja.Value
-	// webFiles are the files of web that have been run, by name, and natives is what they need in Go.
+	// webFiles are the files of web that have been run, by name, and natives is what they need in
+	// Go.
 	webFiles map[string]*goja.Object
 	natives  *goja.Object
 	// node has the built-in modules. It is nil until a rule uses one.

@@ -134,8 +134,8 @@ func besideShape(body []ast.Statement, at func(ast.Node) file.Position) *shape {
 		case is:
 			return &shape{at(statement), "more than one rule: put each into a file of its own"}
 		}
-		return &shape{at(statement), "a rule with a statement next to it: move it into the rule's " +
-			"body"}
+		return &shape{at(statement), "a rule with a statement next to it: move it into the " +
+			"rule's body"}
 	}
 	return nil
 }
@@ -273,6 +273,8 @@ func shapeOfExpression(parsed *ast.Program) *shape {
 const (
 	leaveOut     = "leave it out: it did not run in a delegation"
 	actionRemedy = "compile it with CompileAction"
+	ofModule     = "a module: write the rule's function alone, or register the module in " +
+		"Options.Modules"
 )
 
 // exported describes an assignment to exports or module.exports, or returns "".
@@ -294,7 +296,7 @@ func exported(statement ast.Statement) string {
 	case strings.HasPrefix(name, "onExecute"):
 		return fmt.Sprintf("an Action of another trigger (%.100s): %s", name, leaveOut)
 	case name != "":
-		return "a module: write the rule's function alone, or register the module in Options.Modules"
+		return ofModule
 	}
 	return exportedFunctionShape(namesOf(parametersOf(assigned.Right)))
 }
@@ -322,10 +324,10 @@ func exportedFunctionShape(parameters []string) string {
 	case isHook(parameters):
 		return "a Hook: " + leaveOut
 	case len(parameters) == 3:
-		return "a module that exports a function: if it is a rule, remove module.exports =. If it is " +
-			"a Hook, " + leaveOut
+		return "a module that exports a function: if it is a rule, remove module.exports =. " +
+			"If it is a Hook, " + leaveOut
 	}
-	return "a module: write the rule's function alone, or register the module in Options.Modules"
+	return ofModule
 }
 
 // namesOf returns the names of parameters. One that is not a name is empty.

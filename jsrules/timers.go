@@ -17,8 +17,8 @@ type timers struct {
 
 type timer struct {
 	id int64
-	// at is the time at which the timer is due, see [run.elapsed]. Time that the rule takes does not
-	// count.
+	// at is the time at which the timer is due, see [run.elapsed]. Time that the rule takes does
+	// not count.
 	at time.Duration
 	// every is the interval of a timer that repeats, or 0.
 	every     time.Duration

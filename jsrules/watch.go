@@ -14,8 +14,8 @@ import (
 // tick is the interval at which a run is checked. Rules usually end before the first check.
 const tick = 5 * time.Millisecond
 
-// underWay counts the runs of the process that can make memory grow. Memory is counted for the whole
-// process, too.
+// underWay counts the runs of the process that can make memory grow. Memory is counted for the
+// whole process, too.
 var underWay atomic.Int64
 
 // memoryOfOthers is how many bytes each other run may hold without a run being blamed for it. A

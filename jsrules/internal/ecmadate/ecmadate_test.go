@@ -11,7 +11,8 @@ import (
 
 func parse(text string) float64 { return ecmadate.Parse(utf16.Encode([]rune(text))) }
 
-// TestRoundTrip: what is written in any form is read as the same time, to the precision of the form.
+// TestRoundTrip: what is written in any form is read as the same time, to the precision of the
+// form.
 func TestRoundTrip(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 20_000 {
