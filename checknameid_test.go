@@ -71,6 +71,11 @@ func TestCheck_SubjectsWithSlashes(t *testing.T) {
 			needs := delegation.WithNeeds("ours", rule, delegation.RuleNeed{UserPath: "x"})
 			w.config.Rules = []delegation.RuleFunc{ready, needs}
 		}, false},
+		"a rule of ours, with needs twice": {github, func(w *world) {
+			need := delegation.RuleNeed{UserPath: "x"}
+			needy := delegation.WithNeeds("b", delegation.WithNeeds("a", rule, need), need)
+			w.config.Rules = []delegation.RuleFunc{needy}
+		}, false},
 		"a ready-made rule": {github,
 			func(w *world) { w.config.Rules = []delegation.RuleFunc{ready} }, true},
 	} {

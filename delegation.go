@@ -114,13 +114,14 @@ type Config struct {
 	// LogoutAudiences are clients whose logout tokens count besides those that Targets names; see
 	// [Delegator.Logout]. With a TargetSource other than Targets they are all.
 	LogoutAudiences []string
-	// RuleTimeout is for one rule in Go, for a check that it leaves with AfterRules, and for
-	// Profile. Their context ends with it. One that goes on nevertheless is left: the exchange
-	// fails with [CodeRuleTimeout] or [CodeProfileTimeout]. With 16 calls of one rule that were
-	// left, it is not called until one of them returns. So such code runs on a goroutine of its
-	// own, and up to 1,000 calls of it at the same time. Rules of one function count together.
-	// Ready-made rules, and rules of [WithOwnTimeout] such as those in JavaScript, have no need of
-	// it. Zero: 20s. Negative: there is no limit, and such code runs on the caller's goroutine.
+	// RuleTimeout is the limit for one rule in Go, for a check that it leaves with AfterRules, and
+	// for Profile. Their context ends with it. Code that ignores its context is left running: the
+	// exchange fails with [CodeRuleTimeout] or [CodeProfileTimeout]. With 16 calls of one rule that
+	// were left, it is not called until one of them returns. So such code runs on a goroutine of
+	// its own, and up to 1,000 calls of it run at the same time. Rules of one function count
+	// together. Ready-made rules, and rules of [WithOwnTimeout] such as those in JavaScript, need
+	// no such limit. Zero: 20s. Negative: there is no limit, and such code runs on the caller's
+	// goroutine.
 	RuleTimeout time.Duration
 	// SigningTimeout is for one signature. Zero: 30s.
 	SigningTimeout time.Duration

@@ -281,6 +281,7 @@ func TestRuleTimeout_None(t *testing.T) {
 			return nil
 		}
 	}
+	own := delegation.WithOwnTimeout(rule(true))
 	for name, row := range map[string]struct {
 		rule    delegation.RuleFunc
 		timeout time.Duration
@@ -289,9 +290,9 @@ func TestRuleTimeout_None(t *testing.T) {
 		"limited, named":         {delegation.Named("mine", rule(false)), time.Minute},
 		"no limit":               {rule(true), -1},
 		"no limit, named":        {delegation.Named("mine", rule(true)), -1},
-		"limits itself":          {delegation.WithOwnTimeout(rule(true)), 0},
-		"limits itself, twice":   {delegation.WithOwnTimeout(delegation.WithOwnTimeout(rule(true))), 0},
-		"limits itself, wrapped": {delegation.Named("mine", delegation.WithOwnTimeout(rule(true))), 0},
+		"limits itself":          {own, 0},
+		"limits itself, twice":   {delegation.WithOwnTimeout(own), 0},
+		"limits itself, wrapped": {delegation.Named("mine", own), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -305,6 +306,36 @@ func TestRuleTimeout_None(t *testing.T) {
 	if delegation.WithOwnTimeout(nil) != nil {
 		t.Error("a nil rule is not nil any more")
 	}
+}
+
+// TestRuleTimeout_Late: a rule that was left may still leave a check and call another rule, while
+// the exchange that left it goes on. Neither races with the other.
+func TestRuleTimeout_Late(t *testing.T) {
+	w := newWorld(t)
+	inner := delegation.Named("inner", passing)
+	late := false
+	w.config.RuleTimeout = time.Second
+	var release chan struct{}
+	w.config.Rules = []delegation.RuleFunc{func(
+		ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
+	) error {
+		if !late {
+			return nil
+		}
+		<-ctx.Done()
+		rc.AfterRules(func() error { return nil })
+		err := inner(ctx, user, rc)
+		<-release
+		return err
+	}}
+	d, token := warmed(t, w)
+	late = true
+	synctest.Test(t, func(t *testing.T) {
+		release = make(chan struct{})
+		_, err := d.Exchange(t.Context(), token, app)
+		wantError(t, err, delegation.StageRules, delegation.CodeRuleTimeout)
+		close(release)
+	})
 }
 
 // TestRuleTimeout_Names: a rule of WithOwnTimeout has the name that it had, in events and errors.

@@ -52,7 +52,7 @@ func WithNeeds(name string, rule RuleFunc, needs ...RuleNeed) RuleFunc {
 		name:    name,
 		needs:   slices.Clone(needs),
 		run:     named.call,
-		foreign: inner == nil,
+		foreign: inner == nil || inner.foreign,
 	}
 	if inner != nil {
 		r.gates = inner.gates
