@@ -142,7 +142,8 @@ func (a *auth0) renewToken(refused *freshness.Value[string]) {
 }
 
 // fetch asks for a user. A token that is not taken any more, because the application's secret was
-// rotated or its grant was changed, is replaced once.
+// rotated or its grant was changed, is replaced once. If the new one is not taken either, nobody is
+// asked for a while: each user would cost a token, and Auth0 counts those.
 func (a *auth0) fetch(ctx context.Context, of key) (map[string]any, error) {
 	if of.subject == "." || of.subject == ".." {
 		return nil, refuse(delegation.CodeProfileInvalid, "a subject of dots is no user of Auth0")
@@ -159,6 +160,12 @@ func (a *auth0) fetch(ctx context.Context, of key) (map[string]any, error) {
 			return nil, a.tokenFailed(ctx, err)
 		}
 		got, err = a.askFor(ctx, of, token)
+		if err == nil && got.status == http.StatusUnauthorized {
+			refused := refuse(delegation.CodeProfileUnauthorized,
+				"%s answered 401 to a new token", a.origin)
+			refused.pause = tokenPause
+			return nil, refused
+		}
 	}
 	if err != nil {
 		return nil, err

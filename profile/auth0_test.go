@@ -241,8 +241,11 @@ func TestAuth0_Renewal(t *testing.T) {
 	a.set(func() { a.never = true })
 	load("never taken", delegation.CodeProfileUnauthorized)
 	a.wantAsked(t, "never taken", 1, 2)
+	load("at rest", delegation.CodeProfileUnauthorized)
+	a.wantAsked(t, "at rest", 0, 0)
 
 	a.set(func() { a.never = false })
+	a.clock.add(5 * time.Second)
 	load("taken", "")
 	a.wantAsked(t, "taken", 1, 2)
 	a.clock.add(24 * time.Hour)

@@ -34,7 +34,8 @@ func (c *Config) newEndpoint(client *http.Client, problem func(string, ...any)) 
 	err := document.CheckURL(filled, c.AllowLoopbackHTTP)
 	if err != nil || strings.ContainsAny(filled, "{}") || !inPathOrQuery(c.URL) {
 		problem("URL: %.200q is not https:// and a host, with {subject} and perhaps {issuer} in "+
-			"the path or the query (http only to loopback, with profile.Config.AllowLoopbackHTTP)", c.URL)
+			"the path or the query (http only to loopback, with profile.Config.AllowLoopbackHTTP)",
+			c.URL)
 		return nil
 	}
 	if !strings.Contains(c.URL, ofSubject) {
@@ -45,7 +46,7 @@ func (c *Config) newEndpoint(client *http.Client, problem func(string, ...any)) 
 			"list those whose users have profiles there", c.URL)
 	}
 	if c.BearerTokenFile != "" {
-		if strings.HasPrefix(c.URL, "http:") {
+		if strings.HasPrefix(strings.ToLower(c.URL), "http:") { // schemes have no case
 			problem("BearerTokenFile is sent over https only")
 		}
 		if _, err := document.ReadBearer(c.BearerTokenFile); err != nil {
@@ -86,12 +87,10 @@ func (e *endpoint) fetch(ctx context.Context, of key) (map[string]any, error) {
 // escaped: many servers and proxies undo %2F and then follow "..".
 func fill(template string, of key) (string, error) {
 	path, query, _ := strings.Cut(template, "?")
-	for placeholder, value := range map[string]string{ofIssuer: of.issuer, ofSubject: of.subject} {
-		risky := value == "." || value == ".." || strings.ContainsAny(value, "/\\")
-		if placeholder == ofSubject && risky && strings.Contains(path, placeholder) {
-			return "", refuse(delegation.CodeProfileInvalid, "a subject with a slash, or of dots, "+
-				"cannot be in the path of profile.Config.URL: put {subject} into its query")
-		}
+	risky := of.subject == "." || of.subject == ".." || strings.ContainsAny(of.subject, "/\\")
+	if risky && strings.Contains(path, ofSubject) {
+		return "", refuse(delegation.CodeProfileInvalid, "a subject with a slash, or of dots, "+
+			"cannot be in the path of profile.Config.URL: put {subject} into its query")
 	}
 	replace := strings.NewReplacer(ofIssuer, escape(of.issuer), ofSubject, escape(of.subject))
 	path = replace.Replace(path)

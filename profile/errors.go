@@ -52,7 +52,8 @@ func isPassing(err error) bool {
 		errors.Is(err, delegation.CodeProfileThrottled)
 }
 
-// How long nobody is asked after an answer that says so, or after Auth0 has given no token.
+// How long nobody is asked after an answer that says so, or after Auth0 has given no token that it
+// takes.
 const (
 	leastRest  = time.Second
 	mostRest   = time.Minute

@@ -641,7 +641,7 @@ func TestNew(t *testing.T) {
 		"Issuers[1] is empty":   func(c *profile.Config) { c.Issuers = []string{"a", ""} },
 		"BearerTokenFile: open": func(c *profile.Config) { c.BearerTokenFile = "none" },
 		"BearerTokenFile is sent over https only": func(c *profile.Config) {
-			c.URL = "http://127.0.0.1/{subject}"
+			c.URL = "HTTP://127.0.0.1/{subject}"
 			c.AllowLoopbackHTTP = true
 		},
 		"CAFile: " + pem + " has no certificate in PEM": func(c *profile.Config) { c.CAFile = pem },
