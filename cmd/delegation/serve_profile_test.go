@@ -187,6 +187,46 @@ func TestServe_ProfileForgotten(t *testing.T) {
 	}
 }
 
+// TestServe_ProfileOfAlias: without issuers of their own, profiles are those of the configuration's
+// issuer. One that a reload adds counts, and the end of a user's sessions at the issuer's URL has
+// the profile dropped that was loaded for its alias.
+func TestServe_ProfileOfAlias(t *testing.T) {
+	w := newAdmin(t)
+	p := newProfilePlace(t, w)
+	rule := strings.Replace(p.rule(w, p.own()), fmt.Sprintf("issuers: [%q], ", w.issuerURL), "", 1)
+	file := w.withRule(t, adminSettings, rule)
+	s := serveReloadable(t, file)
+	const alias = "https://login.example.com/"
+	load := func(what string, want int, asked int32) {
+		t.Helper()
+		status, answer := s.exchanged(t, w.token(map[string]any{"iss": alias}))
+		if got := p.asked.Swap(0); status != want || got != asked {
+			t.Errorf("%s: %d %s, %d requests", what, status, answer, got)
+		}
+	}
+	if status, answer := s.exchanged(t, w.token(nil)); status != http.StatusOK {
+		t.Fatalf("%d %s", status, answer)
+	}
+	p.asked.Store(0)
+	load("no alias", http.StatusBadRequest, 0)
+
+	before := string(must(os.ReadFile(file)))
+	url := fmt.Sprintf("{url: %q, ", w.issuerURL)
+	w.write(t, "delegation.yaml", strings.Replace(before, url, url+
+		fmt.Sprintf("aliases: [%q], ", alias), 1))
+	s.mustReload(t)
+	load("an alias", http.StatusOK, 1)
+	load("kept", http.StatusOK, 0)
+
+	body := fmt.Sprintf(`{"issuer": %q, "subject": "auth0|alice", `+
+		`"issued_before": "2020-01-01T00:00:00Z"}`, w.issuerURL)
+	address := adminURL(t, s.logs) + "/revoke"
+	if status, answer := administer(t, address, "Bearer "+adminToken, body); status != 200 {
+		t.Fatalf("%d %s", status, answer)
+	}
+	load("dropped", http.StatusOK, 1)
+}
+
 // TestExplainAndCheck_Profile: explain names the properties that come from the profile, and check
 // has a row for the endpoint.
 func TestExplainAndCheck_Profile(t *testing.T) {

@@ -70,7 +70,7 @@ func (b *Builder) profile(at KeyPath, s *ProfileSettings) {
 	if len(b.problems) > before {
 		return
 	}
-	b.profiles.of = profilesOf(*s, b.read[at.Child("ca_file")])
+	b.profiles.of = profilesOf(*s, c.Issuers, b.read[at.Child("ca_file")])
 	if b.before != nil && b.before.Parts.ProfilesOf == b.profiles.of {
 		b.profiles.loader = b.before.Parts.Profiles
 		return
@@ -82,17 +82,20 @@ func (b *Builder) profile(at KeyPath, s *ProfileSettings) {
 
 // addOfProfile notes the problems of profile.New, each of which begins with a field.
 func (b *Builder) addOfProfile(at KeyPath, err error) {
-	if joined, ok := errors.Unwrap(err).(interface{ Unwrap() []error }); ok {
-		for _, problem := range joined.Unwrap() {
-			text := problem.Error()
-			for field, key := range profileKeys {
-				if rest, found := strings.CutPrefix(text, field); found {
-					b.Wrong(at.Child(key), errors.New(strings.TrimLeft(rest, ": ")))
-					problem = nil
-				}
+	joined, ok := errors.Unwrap(err).(interface{ Unwrap() []error })
+	if !ok {
+		b.Add(at, err)
+		return
+	}
+	for _, problem := range joined.Unwrap() {
+		text := problem.Error()
+		for field, key := range profileKeys {
+			if rest, found := strings.CutPrefix(text, field); found {
+				b.Wrong(at.Child(key), errors.New(strings.TrimLeft(rest, ": ")))
+				problem = nil
 			}
-			b.Add(at, problem)
 		}
+		b.Add(at, problem)
 	}
 }
 
@@ -103,14 +106,15 @@ var profileKeys = map[string]string{
 	"AllowLoopbackHTTP": "allow_loopback_http",
 }
 
-// profilesOf tells the settings and the CA that a loader is made of from others.
-func profilesOf(s ProfileSettings, ca freshness.Key) string {
+// profilesOf tells the settings, the issuers and the CA that a loader is made of from others.
+// Without issuers of its own, it has those of the configuration.
+func profilesOf(s ProfileSettings, issuers []string, ca freshness.Key) string {
 	var auth0 Auth0Settings
 	if s.Auth0 != nil {
 		auth0 = *s.Auth0
 		s.Auth0 = nil // its address says nothing
 	}
-	return fmt.Sprintf("%+v %+v %s", s, auth0, ca)
+	return fmt.Sprintf("%+v %+v %q %s", s, auth0, issuers, ca)
 }
 
 // profileConfig is profile.Config as the settings say.
@@ -203,16 +207,20 @@ func (b *Builder) useProfiles(c *delegation.Config) {
 }
 
 // forgetProfiles has the loader drop what it knows of users whose sessions are ended, so that what
-// was changed counts at once.
+// was changed counts at once. An event has one name of the issuer, and the user's token may have
+// another.
 func (b *Builder) forgetProfiles(c *delegation.Config) {
 	if b.profiles == nil || b.profiles.loader == nil {
 		return
 	}
 	loader := b.profiles.loader
+	issuers := b.issuers
 	onRevocation := c.OnRevocation
 	c.OnRevocation = func(ctx context.Context, e delegation.RevocationEvent) {
 		if e.Issuer != "" && e.Subject != "" {
-			loader.Forget(e.Issuer, e.Subject)
+			for _, name := range namesOfIssuer(issuers, e.Issuer) {
+				loader.Forget(name, e.Subject)
+			}
 		} else if e.Outcome == delegation.OutcomeAllowed {
 			loader.Forget("", "")
 		}
@@ -220,4 +228,15 @@ func (b *Builder) forgetProfiles(c *delegation.Config) {
 			onRevocation(ctx, e)
 		}
 	}
+}
+
+// namesOfIssuer are the names of an issuer that has this one: its URL and its aliases.
+func namesOfIssuer(issuers []IssuerSettings, name string) []string {
+	for _, issuer := range issuers {
+		names := append([]string{issuer.URL}, issuer.Aliases...)
+		if slices.Contains(names, name) {
+			return names
+		}
+	}
+	return []string{name} // of a tenant
 }

@@ -32,7 +32,8 @@ func (b *Builder) noteSecret(at KeyPath, name string) {
 
 func isSecret(at KeyPath) bool {
 	ends := func(key string) bool { return strings.HasSuffix(string(at), "."+key) }
-	if at == "admin.token_file" || ends("profile.token_file") || strings.Contains(string(at), ".client_secrets.") {
+	if at == "admin.token_file" || ends("profile.token_file") ||
+		strings.Contains(string(at), ".client_secrets.") {
 		return true
 	}
 	// The key that a target encrypts with is the public half.
