@@ -85,7 +85,7 @@ func readEither(f *folder, name string) (*Export, error) {
 			document = file
 		}
 	}
-	described, err := f.list("rules")
+	described, err := f.list("rules", ".json")
 	if err != nil {
 		return nil, err
 	}

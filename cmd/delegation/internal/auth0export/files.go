@@ -39,10 +39,11 @@ func openFolder(name string, keywords *Keywords) (*folder, error) {
 
 func (f *folder) close() { _ = f.root.Close() }
 
-// has tells whether there is a file or folder of that name.
+// has tells whether there is a file or folder of that name. One that cannot be looked at, such as a
+// link out of the export, is there: reading it fails.
 func (f *folder) has(name string) bool {
 	_, err := f.root.Stat(name)
-	return err == nil
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // read reads a regular file, up to a limit in bytes, and replaces the keywords in it.
@@ -69,9 +70,9 @@ func (f *folder) read(name string, limit int64) ([]byte, error) {
 	return f.keywords.replace(text), nil
 }
 
-// list returns the names of the files of a folder that end with .json, in order. A folder that does
-// not exist has none.
-func (f *folder) list(name string) (files []string, err error) {
+// list returns the names of the files of a folder that end so, in order. A folder that does not
+// exist has none.
+func (f *folder) list(name, end string) (files []string, err error) {
 	entries, err := fs.ReadDir(f.root.FS(), name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -82,17 +83,20 @@ func (f *folder) list(name string) (files []string, err error) {
 		return nil, fmt.Errorf("%s: has more than %d files", name, maxEntries)
 	}
 	for _, entry := range entries {
-		if path.Ext(entry.Name()) == ".json" {
+		if path.Ext(entry.Name()) == end {
 			files = append(files, path.Join(name, entry.Name()))
 		}
 	}
 	return files, nil
 }
 
+// slashed is a path with slashes. Windows writes backslashes.
+func slashed(name string) string { return strings.ReplaceAll(name, `\`, "/") }
+
 // script reads the script of a rule, whose path is relative to a folder of the export.
 func (f *folder) script(base, name string) (text []byte, err error) {
-	local := path.Join(base, strings.ReplaceAll(name, `\`, "/")) // Windows writes backslashes
-	if path.IsAbs(strings.ReplaceAll(name, `\`, "/")) || !filepath.IsLocal(local) {
+	local := path.Join(base, slashed(name))
+	if path.IsAbs(slashed(name)) || !filepath.IsLocal(local) {
 		return nil, fmt.Errorf("the script %.200q is outside of the export", name)
 	}
 	text, err = f.read(local, maxFile)

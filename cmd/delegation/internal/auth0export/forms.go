@@ -16,6 +16,7 @@ import (
 // readFolder reads the form that the Deploy CLI calls directory: a file for each thing.
 func readFolder(f *folder) (*Export, error) {
 	c := newCollector("folder of the Deploy CLI")
+	described := map[string]bool{} // scripts
 	c.eachFile(f, "rules", func(o object) {
 		base := strings.TrimSuffix(path.Base(o.at), ".json")
 		if _, named := o.values["name"]; !named {
@@ -24,8 +25,12 @@ func readFolder(f *folder) (*Export, error) {
 		if _, named := o.values["script"]; !named {
 			o.values["script"] = "./" + base + ".js"
 		}
-		c.addRule(o, func(name string) ([]byte, error) { return f.script("rules", name) })
+		c.addRule(o, func(name string) ([]byte, error) {
+			described[path.Join("rules", slashed(name))] = true
+			return f.script("rules", name)
+		})
 	})
+	c.noteScripts(f, described)
 	c.eachFile(f, "rules-configs", func(o object) {
 		if len(o.values) > 0 { // which the Deploy CLI leaves out
 			c.addValue(o)
@@ -49,9 +54,22 @@ func readFolder(f *folder) (*Export, error) {
 	return c.finish()
 }
 
+// noteScripts notes the scripts next to rules that are of no rule, as the Deploy CLI sees it. It
+// reads the .json files only.
+func (c *collector) noteScripts(f *folder, described map[string]bool) {
+	scripts, err := f.list("rules", ".js")
+	c.note(err)
+	for _, script := range scripts {
+		if !described[script] {
+			c.export.Notes = append(c.export.Notes, fmt.Sprintf("%s is left out: no .json file in "+
+				"rules describes it", script))
+		}
+	}
+}
+
 // eachFile reads the .json files of a folder.
 func (c *collector) eachFile(f *folder, name string, use func(object)) {
-	files, err := f.list(name)
+	files, err := f.list(name, ".json")
 	c.note(err)
 	for _, file := range files {
 		text, err := f.read(file, maxFile)
@@ -101,6 +119,9 @@ func listOf(text []byte) (any, error) {
 	return values["list"], err
 }
 
+// page is of how many rules the pages of the Management API usually are, 50 or 100.
+const page = 50
+
 // readList reads rules as the Management API lists them: GET /api/v2/rules, with or without totals.
 // The rules have their scripts in them.
 func readList(f *folder, name string) (*Export, error) {
@@ -108,7 +129,7 @@ func readList(f *folder, name string) (*Export, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := listedRules(bytes.TrimSpace(document.WithoutBOM(text)))
+	list, whole, err := listedRules(bytes.TrimSpace(document.WithoutBOM(text)))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -117,32 +138,38 @@ func readList(f *folder, name string) (*Export, error) {
 		return nil, err
 	}
 	c := newCollector("list of rules of the Management API")
+	if count := len(rules); !whole && count > 0 && count%page == 0 {
+		c.export.Notes = append(c.export.Notes, fmt.Sprintf("the list has exactly %d rules, as "+
+			"one page of several has: see that it has all, with include_totals=true", count))
+	}
 	for _, o := range rules {
 		c.addRule(o, func(source string) ([]byte, error) { return []byte(source), nil })
 	}
 	return c.finish()
 }
 
-// listedRules returns the list of an answer. One page of several is refused: the rules of the
-// others would be lost.
-func listedRules(text []byte) (any, error) {
+// listedRules returns the list of an answer, and whether the answer says that it is the whole list.
+// One page of several is refused: the rules of the others would be lost.
+func listedRules(text []byte) (list any, whole bool, err error) {
 	if bytes.HasPrefix(text, []byte("[")) {
-		return listOf(text)
+		list, err = listOf(text)
+		return list, false, err
 	}
 	values, err := jsonObject(text)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	list, isList := values["rules"].([]any)
+	rules, isList := values["rules"].([]any)
 	if !isList {
-		return nil, errors.New("has no list of rules, as GET /api/v2/rules answers it: to read a " +
+		return nil, false, errors.New("has no list of rules, as GET /api/v2/rules answers it: to read a " +
 			"folder of the Deploy CLI, name the folder")
 	}
-	if total, has := values["total"].(json.Number); has && total.String() != fmt.Sprint(len(list)) {
-		return nil, fmt.Errorf("has %d of %.20s rules: ask for all of them, with per_page=100 and "+
-			"each page", len(list), total)
+	total, has := values["total"].(json.Number)
+	if has && total.String() != fmt.Sprint(len(rules)) {
+		return nil, false, fmt.Errorf("has %d of %.20s rules: ask for all of them, with "+
+			"per_page=100 and each page", len(rules), total)
 	}
-	return list, nil
+	return rules, has, nil
 }
 
 // readDocument reads the form that the Deploy CLI calls yaml: one file, next to a folder with the

@@ -28,6 +28,15 @@ func TestRead_Links(t *testing.T) {
 	}
 	_, err = auth0export.Read(folder, nil)
 	expectUsage(t, "out of the export", err, "rules/two.js: path escapes from parent")
+
+	folder = directory().write(t)
+	outside = document().write(t)
+	err = os.Symlink(filepath.Join(outside, "tenant.yaml"), filepath.Join(folder, "tenant.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = auth0export.Read(folder, nil)
+	expectUsage(t, "another form", err, "tenant.yaml: path escapes from parent")
 }
 
 // TestRead_Pipe: a script that is a pipe is refused. Reading it would wait without end.

@@ -57,6 +57,9 @@ type plannedRule struct {
 	names []string // of configuration, that it reads
 }
 
+// isKept tells whether the rule runs here, or would if it could.
+func (r *plannedRule) isKept() bool { return r.state != StateDisabled && r.state != StateLeftOut }
+
 // State is what becomes of a rule.
 type State string
 
@@ -75,7 +78,7 @@ const (
 )
 
 // NewPlan decides what an import will write. An error is a config.UsageError about the options or
-// an export without rules. What else is missing is in the report, and an error of Files.
+// an export without rules. What else is missing is in the report, and in Plan.Err.
 func NewPlan(export *Export, o Options) (*Plan, error) {
 	p := &Plan{export: export, region: o.Region, values: map[string]string{}}
 	p.notes = slices.Clone(export.Notes)
@@ -311,7 +314,7 @@ func (p *Plan) findLacks() {
 // rulesSetRegion tells whether a rule that runs may set the region.
 func (p *Plan) rulesSetRegion() bool {
 	return slices.ContainsFunc(p.rules, func(r *plannedRule) bool {
-		return r.runs() && strings.Contains(r.Source, "region")
+		return r.isKept() && strings.Contains(r.Source, "region")
 	})
 }
 
@@ -324,10 +327,7 @@ func (p *Plan) noteClients() {
 				"the issuer", cmp.Or(c.Name, c.ID)))
 		}
 	}
-	running := slices.ContainsFunc(p.rules, func(r *plannedRule) bool {
-		return r.state == StateReady || r.state == StateNeeds
-	})
-	if !running {
+	if p.running() == 0 {
 		p.notes = append(p.notes, "no rule runs: every user of a target's client gets the role of "+
 			"its add-on")
 	}

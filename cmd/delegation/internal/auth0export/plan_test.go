@@ -218,6 +218,20 @@ func TestPlan_Lacks(t *testing.T) {
 	}
 }
 
+// TestPlan_RegionOfLeftOut: a rule that is left out sets no region.
+func TestPlan_RegionOfLeftOut(t *testing.T) {
+	const region = "function (user, context, callback) {\n" +
+		"context.addonConfiguration.aws.region = 'eu-west-1'; callback(null, user, context); }"
+	export := directory().with(files{"rules/two.js": region}).write(t)
+	o := flags()
+	o.Region = ""
+	if err := plan(t, export, o).Err(); err != nil {
+		t.Errorf("a rule sets the region: %v", err)
+	}
+	o.Disable = []string{"two"}
+	expectUsage(t, "left out", plan(t, export, o).Err(), "--region is missing")
+}
+
 // TestPlan_Flags: a flag that fits nothing is refused.
 func TestPlan_Flags(t *testing.T) {
 	for want, change := range map[string]auth0export.Options{

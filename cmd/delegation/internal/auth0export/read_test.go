@@ -238,6 +238,38 @@ func TestRead_ListRefused(t *testing.T) {
 	}
 }
 
+// TestRead_Notes: what the import leaves out of a folder, and a list that may be one page of
+// several, is noted.
+func TestRead_Notes(t *testing.T) {
+	folder := directory().with(files{
+		"rules/one.js": "", "rules/sub/one.js": passing,
+		"rules/one.json": `{"name": "one", "script": ".\\sub\\one.js", "order": 1}`,
+		"rules/deny.js":  passing, "rules/README.md": "x",
+	}).write(t)
+	listOf := func(count int) string {
+		var rules []string
+		for i := range count {
+			rules = append(rules, fmt.Sprintf(`{"name": "%d", "order": %d, "script": "x"}`, i, i))
+		}
+		list := "[" + strings.Join(rules, ",") + "]"
+		return filepath.Join(files{"rules.json": list}.write(t), "rules.json")
+	}
+	for name, want := range map[string]string{
+		folder:     "rules/deny.js is left out: no .json file in rules describes it",
+		listOf(50): "the list has exactly 50 rules, as one page of several has: ",
+		listOf(49): "",
+	} {
+		export, err := auth0export.Read(name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes := strings.Join(export.Notes, "\n")
+		if !strings.HasPrefix(notes, want) || want == "" && notes != "" {
+			t.Errorf("got %q, want %q", notes, want)
+		}
+	}
+}
+
 // TestRead_NoExport: what is no export is named as what it is.
 func TestRead_NoExport(t *testing.T) {
 	for name, path := range map[string]string{

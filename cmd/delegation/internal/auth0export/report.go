@@ -297,12 +297,10 @@ func (r *RuleReport) what() string {
 func (n *NeedReport) title() string {
 	name := term.Escaped(n.Name)
 	switch jsrules.NeedKind(n.Kind) {
-	case jsrules.NeedGlobal, jsrules.NeedSAMLConfiguration:
+	case jsrules.NeedGlobal, jsrules.NeedSAMLConfiguration, jsrules.NeedEffect:
 		return name
 	case jsrules.NeedModule:
 		return "require('" + name + "')"
-	case jsrules.NeedEffect:
-		return name
 	}
 	if n.Name == "" {
 		return n.Kind + "[...]"
