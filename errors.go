@@ -279,6 +279,7 @@ const (
 	// A rule panicked.
 	CodeRulePanicked Code = "rule_panicked"
 	// A rule in Go took longer than Config.RuleTimeout, or too many calls of it have not returned.
+	// Or it has ended, and a rule that it called had to be left and still runs.
 	CodeRuleTimeout Code = "rule_timeout"
 	// A JavaScript rule gave callback no user, which is how rules refuse without an error.
 	CodeRuleUserMissing Code = "rule_user_missing"
