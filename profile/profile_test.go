@@ -197,7 +197,9 @@ func TestLoad_Asks(t *testing.T) {
 func TestLoad_PathsStayBelow(t *testing.T) {
 	p := newPlace(t)
 	l := p.loader(t)
-	for _, subject := range []string{".", "..", "../bob", "a/../bob", "a/b", `a\..\bob`, "/", "a/"} {
+	for _, subject := range []string{
+		".", "..", "../bob", "a/../bob", "a/b", `a\..\bob`, "/", "a/",
+	} {
 		_, err := l.Load(t.Context(), user(subject))
 		wantCode(t, subject, err, delegation.CodeProfileInvalid)
 	}
@@ -694,11 +696,17 @@ func TestNil(t *testing.T) {
 	var zero profile.Loader
 	var missing *profile.Loader
 	good := newPlace(t).loader(t)
+	load := func(ctx context.Context, l *profile.Loader, u *delegation.User) func() error {
+		return func() error {
+			_, err := l.Load(ctx, u)
+			return err
+		}
+	}
 	for name, call := range map[string]func() error{
-		"a zero value":          func() error { _, err := zero.Load(t.Context(), user("a")); return err },
-		"nil":                   func() error { _, err := missing.Load(t.Context(), user("a")); return err },
-		"no context":            func() error { _, err := good.Load(none, user("a")); return err },
-		"no user":               func() error { _, err := good.Load(t.Context(), nil); return err },
+		"a zero value":          load(t.Context(), &zero, user("a")),
+		"nil":                   load(t.Context(), missing, user("a")),
+		"no context":            load(none, good, user("a")),
+		"no user":               load(t.Context(), good, nil),
 		"a check":               func() error { return missing.Check(t.Context()) },
 		"no context of a check": func() error { return good.Check(none) },
 	} {

@@ -42,7 +42,8 @@ func newProfilePlace(t testing.TB, w *world) *profilePlace {
 			http.Error(w, "canary", 401)
 			return
 		}
-		fmt.Fprint(w, `{"access_token": "canary-token", "token_type": "Bearer", "expires_in": 86400}`)
+		fmt.Fprint(w, `{"access_token": "canary-token", "token_type": "Bearer",
+			"expires_in": 86400}`)
 	})
 	user := func(w http.ResponseWriter, r *http.Request) {
 		p.asked.Add(1)

@@ -145,7 +145,8 @@ func TestAppendText(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := jsonvalue.AppendText([]byte("before"), text); string(got) != "before"+string(want) {
+		got := jsonvalue.AppendText([]byte("before"), text)
+		if string(got) != "before"+string(want) {
 			t.Errorf("%q: got %s, want %s", text, got, want)
 		}
 	}

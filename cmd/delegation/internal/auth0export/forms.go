@@ -161,8 +161,8 @@ func listedRules(text []byte) (list any, whole bool, err error) {
 	}
 	rules, isList := values["rules"].([]any)
 	if !isList {
-		return nil, false, errors.New("has no list of rules, as GET /api/v2/rules answers it: to read a " +
-			"folder of the Deploy CLI, name the folder")
+		return nil, false, errors.New("has no list of rules, as GET /api/v2/rules answers it: to " +
+			"read a folder of the Deploy CLI, name the folder")
 	}
 	total, has := values["total"].(json.Number)
 	if has && total.String() != fmt.Sprint(len(rules)) {

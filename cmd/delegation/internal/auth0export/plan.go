@@ -322,9 +322,13 @@ func (p *Plan) rulesSetRegion() bool {
 func (p *Plan) noteClients() {
 	for _, c := range p.targets {
 		if c.SharedSecret {
+			form := ""
+			if c.Base64URL {
+				form = ", with base64url: true"
+			}
 			p.notes = append(p.notes, fmt.Sprintf("the ID tokens of %.100q are signed with its "+
 				"client secret (HS256): have Auth0 sign them with RS256, or set client_secrets of "+
-				"the issuer", cmp.Or(c.Name, c.ID)))
+				"the issuer%s", cmp.Or(c.Name, c.ID), form))
 		}
 	}
 	if p.running() == 0 {

@@ -261,7 +261,8 @@ func TestPlan_Clients(t *testing.T) {
 		"clients/Maps.json":  `{"name": "Maps", "client_id": "maps-app", "addons": {"aws": null}}`,
 		"clients/Empty.json": `{}`,
 		"clients/Old.json": `{"name": "Old", "client_id": "old-app",
-			"jwt_configuration": {"alg": "HS256"}, "addons": {"aws": {}}}`,
+			"jwt_configuration": {"alg": "HS256", "secret_encoded": true},
+			"addons": {"aws": {}}}`,
 	}).write(t)
 	o := flags()
 	o.Clients = []string{"maps-app", "New=new-app", "other-app"}
@@ -275,7 +276,8 @@ func TestPlan_Clients(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	const note = `the ID tokens of "Old" are signed with its client secret (HS256)`
-	if len(report.Notes) != 1 || !strings.HasPrefix(report.Notes[0], note) {
+	if len(report.Notes) != 1 || !strings.HasPrefix(report.Notes[0], note) ||
+		!strings.HasSuffix(report.Notes[0], "client_secrets of the issuer, with base64url: true") {
 		t.Errorf("notes: %q", report.Notes)
 	}
 }
@@ -465,8 +467,8 @@ func TestPlan_NoRules(t *testing.T) {
 	expectUsage(t, "no rules", err, "exports that were made after Rules ended (2026-11-18)")
 }
 
-// TestPlan_Values: a value whose keyword has none is to be filled in, and the file of secrets counts
-// before the export.
+// TestPlan_Values: a value whose keyword has none is to be filled in, and the file of secrets
+// counts before the export.
 func TestPlan_Values(t *testing.T) {
 	export := directory().with(files{
 		"rules/one.js": `function (user, context, callback) {
@@ -487,15 +489,16 @@ func TestPlan_Values(t *testing.T) {
 	}
 }
 
-// TestPlan_Domain: the tenant's domain comes of a client grant for Auth0's own API, if all that name
-// one agree.
+// TestPlan_Domain: the tenant's domain comes from a client grant for Auth0's own API, if all that
+// name one agree.
 func TestPlan_Domain(t *testing.T) {
 	grant := func(host string) string {
 		return `{"client_id": "x", "audience": "https://` + host + `/api/v2/"}`
 	}
 	for want, grants := range map[string]files{
 		"tenant.us.auth0.com": {"grants/a.json": grant("tenant.us.auth0.com"),
-			"grants/b.json": grant("api.example.com"), "grants/c.json": grant("tenant.us.auth0.com")},
+			"grants/b.json": grant("api.example.com"),
+			"grants/c.json": grant("tenant.us.auth0.com")},
 		"": {"grants/a.json": grant("tenant.us.auth0.com"),
 			"grants/b.json": grant("tenant.eu.auth0.com"), "grants/c.json": `{"audience": 1}`},
 	} {
