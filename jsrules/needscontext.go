@@ -75,7 +75,7 @@ func (f *finder) saml(u *scope.Use, name string) {
 	switch {
 	case f.options.SAMLConfiguration == "":
 		f.add(u.At, NeedSAMLConfiguration, name, false, "set Options.SAMLConfiguration if the "+
-			"rule shall decide here; otherwise it has no effect")
+			"rule is to decide here; otherwise it has no effect")
 	case property != "" && !isSAMLProperty(property):
 		f.add(u.At, NeedSAMLConfiguration, name, false, "an exchange fails if it is set: it has "+
 			"no meaning for AWS")
