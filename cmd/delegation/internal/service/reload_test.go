@@ -279,6 +279,7 @@ func TestReload_MetricsBeforeLog(t *testing.T) {
 // TestReload_Hangs: a file that cannot be read for a minute is a reload that failed. The next one
 // does not wait for it, and what it brings late is thrown away.
 func TestReload_Hangs(t *testing.T) {
+	began := make(chan struct{})
 	goOn := make(chan struct{})
 	late := make(chan struct{})
 	absent := absentRedis(t)
@@ -287,12 +288,14 @@ func TestReload_Hangs(t *testing.T) {
 		if builds.Add(1) > 1 {
 			return r.version(saying("second"), nil), nil
 		}
+		close(began)
 		<-ctx.Done() // which ends when nobody waits any more
 		<-goOn
 		defer close(late)
 		return r.version(saying("late"), absent.Cache), nil
 	})
 	r.wanted <- syscall.SIGHUP
+	<-began
 	r.timeout <- time.Time{}
 	if err := r.wait(); err == nil || !strings.Contains(err.Error(), "longer than 1m0s") {
 		t.Errorf("got %v, want the limit", err)
