@@ -27,7 +27,8 @@ func FuzzAction(f *testing.F) {
 		"this.onExecutePostLogin=async(e,a)=>{a.access.deny(e)}",
 		"exports.onExecutePostLogin=(e,a)=>({then(f){f(a)}})",
 		"exports.onExecutePostLogin=(e,a)=>{delete e.user;e.client=a;a.access=e;a.access.deny()}",
-		"exports.onExecutePostLogin=(e,a)=>{Object.defineProperty(e,'user',{get(){return e.user}})}",
+		"exports.onExecutePostLogin=(e,a)=>" +
+			"{Object.defineProperty(e,'user',{get(){return e.user}})}",
 		"Object.defineProperty(exports,'onExecutePostLogin',{get(){throw 1}})",
 		"module.exports=new Proxy({},{get(){return exports.onExecutePostLogin}})",
 		"exports.onExecutePostLogin=function*(e,a){}", "import 'onExecutePostLogin'",

@@ -49,7 +49,8 @@ func (s *slow) RoundTrip(r *http.Request) (*http.Response, error) {
 // TestCalls_Time: while a call is under way timers wait in real time, and Date moves with it.
 // Otherwise they do not wait.
 func TestCalls_Time(t *testing.T) {
-	const get = "const get = (ms) => fetch('https://api.example.com/' + ms).then((r) => r.text());\n" +
+	const get = "const get = (ms) => fetch('https://api.example.com/' + ms)" +
+		".then((r) => r.text());\n" +
 		"const after = (ms, value) => new Promise((r) => setTimeout(r, ms, value));\n" +
 		"const began = Date.now(); const at = () => Date.now() - began;\n"
 	for name, row := range map[string]struct {
@@ -65,7 +66,8 @@ func TestCalls_Time(t *testing.T) {
 			"user.got = [await Promise.race([get(900), after(100, 'late')]), at()];",
 			[]any{"late", 100}, 900 * time.Millisecond},
 		"a limit that is a little longer": {
-			"const call = get(50); user.got = [await Promise.race([call, after(51, 'late')]), at()];",
+			"const call = get(50); " +
+				"user.got = [await Promise.race([call, after(51, 'late')]), at()];",
 			[]any{"/50", 50}, 50 * time.Millisecond},
 		"timers before and after a call do not wait": {
 			"await after(500); await get(50); await after(600); user.got = at();",
@@ -74,11 +76,13 @@ func TestCalls_Time(t *testing.T) {
 			"const timer = after(400); await get(100); const first = at(); await timer;\n" +
 				"user.got = [first, at()];", []any{100, 400}, 100 * time.Millisecond},
 		"timers in their order during a call": {
-			"const order = []; for (const ms of [30, 10, 20]) after(ms, ms).then((v) => order.push(v));\n" +
+			"const order = []; " +
+				"for (const ms of [30, 10, 20]) after(ms, ms).then((v) => order.push(v));\n" +
 				"order.push(await get(25)); await after(50); user.got = order;",
 			[]any{10, 20, "/25", 30}, 25 * time.Millisecond},
 		"an interval during a call": {
-			"let n = 0; const id = setInterval(() => n++, 10); await get(95); clearInterval(id);\n" +
+			"let n = 0; const id = setInterval(() => n++, 10);\n" +
+				"await get(95); clearInterval(id);\n" +
 				"user.got = [n, at()];", []any{9, 95}, 95 * time.Millisecond},
 		"calls run at the same time": {
 			"user.got = [await Promise.all([get(100), get(50), get(100)]), at()];",
@@ -168,7 +172,9 @@ func TestCalls_AfterCallback(t *testing.T) {
 		took             time.Duration
 		want             string // in the error
 	}{
-		"ends soon": {"send(300); callback(null, user, context);", 1, 0, 300 * time.Millisecond, ""},
+		"ends soon": {
+			"send(300); callback(null, user, context);", 1, 0, 300 * time.Millisecond, "",
+		},
 		"ends late": {"send('never'); callback(null, user, context);", 0, 1, time.Second, ""},
 		"several": {"send(300); send('never'); send(500); callback(null, user, context);", 2, 1,
 			time.Second, ""},

@@ -87,7 +87,8 @@ func TestGlobals_Isolated(t *testing.T) {
 		SEEN.last = user.user_id;
 		COUNT++;
 		global.keep = function () { return SEEN; };
-		user.seen = (user.seen || '') + SEEN.users.join() + ' ' + Object.keys(SEEN) + ' ' + COUNT + ';';
+		user.seen = (user.seen || '') + SEEN.users.join() + ' ' + Object.keys(SEEN) + ' ' +
+			COUNT + ';';
 		callback(null, user, context)`)
 	first := compile(t, source, o)
 	second := compile(t, source, o)

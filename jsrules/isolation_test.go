@@ -30,8 +30,9 @@ var places = map[string]struct{ loads, objects string }{
 	"lodash": {"var lodash = require('lodash');", `lodash; lodash.prototype;
 		lodash.templateSettings;
 		lodash.map; lodash.memoize.Cache; lodash.memoize.Cache.prototype`},
-	"_":      {"", "_; _.prototype; _.templateSettings; _.support; _.map; _.memoize"},
-	"moment": {"var moment = require('moment');", `moment; moment.fn; moment.duration.fn; moment.localeData('de'); moment.relativeTimeThreshold; moment.HTML5_FMT`},
+	"_": {"", "_; _.prototype; _.templateSettings; _.support; _.map; _.memoize"},
+	"moment": {"var moment = require('moment');", "moment; moment.fn; moment.duration.fn; " +
+		"moment.localeData('de'); moment.relativeTimeThreshold; moment.HTML5_FMT"},
 	"moment-timezone": {"var moment = require('moment-timezone');", "moment.tz; " +
 		"moment.tz.zone('Europe/Berlin'); moment.tz._zones; moment.tz._links; " +
 		"moment.tz._countries; moment.momentProperties"},

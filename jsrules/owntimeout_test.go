@@ -13,7 +13,8 @@ import (
 // delegation.Config, which is for rules in Go.
 func TestOwnTimeout(t *testing.T) {
 	o := jsrules.Options{RuleTimeout: time.Hour, ChainTimeout: time.Hour}
-	rule := compile(t, body(`setTimeout(function () { callback(null, user, context); }, 1800000)`), o)
+	const waits = `setTimeout(function () { callback(null, user, context); }, 1800000)`
+	rule := compile(t, body(waits), o)
 	c := world().Config
 	c.Rules = []delegation.RuleFunc{delegation.Named("mine", rule)}
 	c.RuleTimeout = time.Nanosecond

@@ -637,8 +637,10 @@ func TestNew(t *testing.T) {
 		"URL: \"https://{subject}.example.com/\" is not": func(c *profile.Config) {
 			c.URL = "https://{subject}.example.com/"
 		},
-		"{user}\" is not":       func(c *profile.Config) { c.URL = "https://a.example.com/{user}" },
-		"lacks {subject}":       func(c *profile.Config) { c.URL = "https://a.example.com/{issuer}" },
+		"{user}\" is not": func(c *profile.Config) { c.URL = "https://a.example.com/{user}" },
+		"lacks {subject}": func(c *profile.Config) {
+			c.URL = "https://a.example.com/{issuer}"
+		},
 		"lacks {issuer}":        func(c *profile.Config) { c.Issuers = nil },
 		"Issuers[1] is empty":   func(c *profile.Config) { c.Issuers = []string{"a", ""} },
 		"BearerTokenFile: open": func(c *profile.Config) { c.BearerTokenFile = "none" },

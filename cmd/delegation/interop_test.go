@@ -244,8 +244,8 @@ print(client.get_caller_identity()["Arn"])
 	}
 }
 
-// TestInterop_Auth0JS runs the real auth0-js 7 and 9 in Chromium, on a page of another origin, against
-// the service over https.
+// TestInterop_Auth0JS runs the real auth0-js 7 and 9 in Chromium, on a page of another origin,
+// against the service over https.
 func TestInterop_Auth0JS(t *testing.T) {
 	needs(t, "node", "nodejs")
 	needs(t, "chromium", "chromium")

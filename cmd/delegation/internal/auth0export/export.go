@@ -55,7 +55,7 @@ func Read(name string, keywords *Keywords) (*Export, error) {
 func read(name string, keywords *Keywords) (*Export, error) {
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: name the folder or the file of the export", err)
 	}
 	base := filepath.Base(name)
 	if !info.IsDir() {

@@ -142,7 +142,7 @@ func (p *Plan) Rest(folder string, files []setup.File) string {
 		b.WriteString("\n" + unknownProvider + " is the one that your rules set.\n")
 	}
 	b.WriteString("\nThe first command ends AWS's trust in Auth0. To keep both for a while, see " +
-		"docs/key-rollover.md.\n")
+		"docs/migrating-from-auth0.md.\n")
 	return b.String()
 }
 
