@@ -336,7 +336,8 @@ func namedRules(rules []RuleFunc) []namedRule {
 func runRules(
 	ctx context.Context, rules []namedRule, user *User, rc *RuleContext,
 ) (decisive string, err error) {
-	for i, rule := range rules {
+	for i := range rules {
+		rule := &rules[i] // a copy would be one allocation for each rule
 		rc.Rule = rule.name
 		role := rc.AWS.Role
 		err := guard.Call(func() error { return rule.call(ctx, user, rc) })
