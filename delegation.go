@@ -120,8 +120,8 @@ type Config struct {
 	// were left, it is not called until one of them returns. So such code runs on a goroutine of
 	// its own, and up to 1,000 calls of it run at the same time. Rules of one function count
 	// together. Ready-made rules, and rules of [WithOwnTimeout] such as those in JavaScript, need
-	// no such limit. Zero: 20s. Negative: there is no limit, and such code runs on the caller's
-	// goroutine.
+	// no such limit. An exchange whose context has ended waits for its rule until the limit: the rule
+	// may deny. Zero: 20s. Negative: there is no limit, and such code runs on the caller's goroutine.
 	RuleTimeout time.Duration
 	// SigningTimeout is for one signature. Zero: 30s.
 	SigningTimeout time.Duration

@@ -68,8 +68,15 @@ func (l *ruleLimit) do(
 	limited, cancel := context.WithTimeoutCause(ctx, l.timeout, errRuleTime)
 	defer cancel()
 	outer := l.running.Swap(true)
+	patience := limited
+	if !outer {
+		// The end of the exchange's context ends the rule's, and the rule may still deny.
+		var stop context.CancelFunc
+		patience, stop = context.WithTimeout(context.WithoutCancel(ctx), l.timeout)
+		defer stop()
+	}
 	var ended atomic.Bool
-	err := l.callees.CallWithin(limited, name, func() error {
+	err := l.callees.CallWithin(patience, name, func() error {
 		defer ended.Store(true)
 		return code(limited)
 	})
@@ -85,7 +92,7 @@ func (l *ruleLimit) do(
 		return &ruleTimeError{what, l.timeout, errStillRuns}
 	case err == nil || ctx.Err() != nil:
 		return err
-	case stuck, limited.Err() != nil && endedByContext(err):
+	case !ended.Load(), limited.Err() != nil && endedByContext(err):
 		return &ruleTimeError{what, l.timeout, err}
 	}
 	return err
