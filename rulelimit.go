@@ -68,20 +68,20 @@ func (l *ruleLimit) do(
 	limited, cancel := context.WithTimeoutCause(ctx, l.timeout, errRuleTime)
 	defer cancel()
 	outer := l.running.Swap(true)
-	patience := limited
-	if !outer {
-		// The end of the exchange's context ends the rule's, and the rule may still deny.
-		var stop context.CancelFunc
-		patience, stop = context.WithTimeout(context.WithoutCancel(ctx), l.timeout)
-		defer stop()
-	}
-	var ended atomic.Bool
-	err := l.callees.CallWithin(patience, name, func() error {
-		defer ended.Store(true)
-		return code(limited)
+	run := &limitedRun{ended: make(chan struct{})}
+	err := l.callees.CallWithin(limited, name, func() error {
+		run.begun.Store(true)
+		defer close(run.ended)
+		err := code(limited)
+		run.returned = true
+		run.err = err
+		return err
 	})
-	stuck := errors.Is(err, guard.ErrStuck) && !ended.Load() // it was not called
-	if !ended.Load() && !stuck {
+	if ctx.Err() != nil && !outer && run.begun.Load() {
+		err = run.outcome(limited, err)
+	}
+	stuck := errors.Is(err, guard.ErrStuck) && !run.hasEnded() // it was not called
+	if !run.hasEnded() && !stuck {
 		l.abandoned.Store(true)
 	}
 	if !l.abandoned.Load() {
@@ -92,8 +92,43 @@ func (l *ruleLimit) do(
 		return &ruleTimeError{what, l.timeout, errStillRuns}
 	case err == nil || ctx.Err() != nil:
 		return err
-	case !ended.Load(), limited.Err() != nil && endedByContext(err):
+	case !run.hasEnded(), limited.Err() != nil && endedByContext(err):
 		return &ruleTimeError{what, l.timeout, err}
+	}
+	return err
+}
+
+// limitedRun is one run of limited code.
+type limitedRun struct {
+	begun atomic.Bool
+	ended chan struct{} // closed after the code has returned or panicked
+
+	// To be read after ended.
+	returned bool
+	err      error
+}
+
+func (r *limitedRun) hasEnded() bool {
+	select {
+	case <-r.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// outcome is that of code whose exchange has ended: the code has what is left of its time, because
+// it may still deny. err is what counts otherwise.
+func (r *limitedRun) outcome(limited context.Context, err error) error {
+	deadline, _ := limited.Deadline()
+	left := time.NewTimer(time.Until(deadline))
+	defer left.Stop()
+	select {
+	case <-r.ended:
+	case <-left.C:
+	}
+	if r.hasEnded() && r.returned {
+		return r.err
 	}
 	return err
 }
