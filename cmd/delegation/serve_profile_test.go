@@ -39,7 +39,7 @@ func newProfilePlace(t testing.TB, w *world) *profilePlace {
 	mux.HandleFunc("POST /oauth/token", func(w http.ResponseWriter, r *http.Request) {
 		p.tokens.Add(1)
 		if r.FormValue("client_secret") != "canary-secret" {
-			http.Error(w, "canary", 401)
+			http.Error(w, "canary", http.StatusUnauthorized)
 			return
 		}
 		fmt.Fprint(w, `{"access_token": "canary-token", "token_type": "Bearer",
@@ -48,7 +48,7 @@ func newProfilePlace(t testing.TB, w *world) *profilePlace {
 	user := func(w http.ResponseWriter, r *http.Request) {
 		p.asked.Add(1)
 		if r.Header.Get("Authorization") != "Bearer canary-token" {
-			http.Error(w, "canary", 401)
+			http.Error(w, "canary", http.StatusUnauthorized)
 			return
 		}
 		if status := p.status.Load(); status != 0 {
