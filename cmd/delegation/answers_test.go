@@ -41,6 +41,7 @@ type row struct {
 	body        string
 	times       int             // default once; the last answer counts
 	faults      []ststest.Fault // of AWS, for this row
+	service     string          // default the one without optional endpoints
 }
 
 // answersWorld is a service in which every documented refusal can be had: its STS fails on demand,
@@ -48,12 +49,16 @@ type row struct {
 type answersWorld struct {
 	*world
 	down *oidctest.Provider
-	url  string
+	urls map[string]string // of the services of its rows, by name
 }
 
 func newAnswersWorld(t testing.TB) *answersWorld {
 	t.Helper()
-	w := &answersWorld{world: newWorld(t), down: must(oidctest.New(oidctest.Config{}))}
+	w := &answersWorld{
+		world: newWorld(t),
+		down:  must(oidctest.New(oidctest.Config{})),
+		urls:  map[string]string{},
+	}
 	broken := httptest.NewServer(w.down)
 	t.Cleanup(broken.Close)
 	w.down.SetIssuer(broken.URL)
@@ -66,6 +71,7 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 	}
 	issuers := []string{w.issuerURL, broken.URL}
 	unknown, incomplete := ours, ours
+	photos := delegation.Target{AWS: ours, Issuers: issuers, SubjectsAreOne: true}
 	unknown.Role = "arn:aws:iam::123456789012:role/nobody"
 	incomplete.Role = ""
 	c := delegation.Config{
@@ -74,8 +80,9 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 		},
 		IdentityProvider: delegationtest.Identity(),
 		Targets: delegation.Targets{
-			"photo-app": {AWS: ours, Issuers: issuers, SubjectsAreOne: true},
-			"other-app": {AWS: ours, Issuers: issuers, SubjectsAreOne: true},
+			"photo-app": photos,
+			"other-app": photos,
+			"own-key":   ownIdentity(photos, delegationtest.Identity()),
 			"typo": {
 				AWS:            unknown,
 				Issuers:        issuers,
@@ -113,21 +120,25 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := service.NewHandler(delegator, c, delegationhttp.Config{
+	endpoints := delegationhttp.Config{
 		Exchanger: delegator, AllowedOrigins: []string{"https://app.example.com"},
 		RateLimit: delegationhttp.RateLimit{Requests: 3},
 		// of the rate limit
 		Now: func() time.Time { return time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC) },
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
+	w.serve(t, "", must(service.NewHandler(delegator, c, endpoints)))
+	w.serveOptional(t, delegator, c, endpoints)
+	return w
+}
+
+// serve starts a service, which rows name.
+func (w *answersWorld) serve(t testing.TB, name string, h http.Handler) {
+	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = service.NewServer(h, slog.New(slog.DiscardHandler))
 	server.Start()
 	t.Cleanup(server.Close)
-	w.url = server.URL
-	return w
+	w.urls[name] = server.URL
 }
 
 // rows are the documented answers. {user} in a body or header is an ID token of that user, who is
@@ -280,6 +291,8 @@ func (w *answersWorld) fill(text string) string {
 			for name, value := range expired() {
 				claims[name] = value
 			}
+		case "{logout}":
+			return w.logoutToken()
 		case "{down}":
 			return must(w.down.SignIDToken(map[string]any{"sub": "x", "aud": service.DemoTarget}))
 		}
@@ -306,14 +319,18 @@ func (r *row) answer(status int, header http.Header, body []byte) string {
 	slices.Sort(lines)
 	out.WriteString(strings.Join(lines, "") + "\n")
 	// The body is as it came: the end of its last line is part of it.
-	return out.String() + changing.ReplaceAllString(string(body), `"$1":"…"`) + "\n"
+	text := changing.ReplaceAllString(string(body), `"$1":"…"`)
+	return out.String() + certificate.ReplaceAllString(text, ">…<") + "\n"
 }
 
 // madeID is the ID of a request that came without one.
 var madeID = regexp.MustCompile(`\A[A-Z2-7]{26}\z`)
 
 var changing = regexp.MustCompile(
-	`"(AccessKeyId|SecretAccessKey|SessionToken|Token|Expiration|RequestId)":"[^"]+"`)
+	`"(AccessKeyId|SecretAccessKey|SessionToken|Token|Expiration|RequestId|url|session_end)":"[^"]+"`)
+
+// certificate is one of the signing key, which each process makes.
+var certificate = regexp.MustCompile(`>MII[A-Za-z0-9+/=\s]+<`)
 
 // check runs every row and compares with the golden table.
 func (w *answersWorld) check(
@@ -321,7 +338,8 @@ func (w *answersWorld) check(
 ) {
 	t.Helper()
 	var got strings.Builder
-	for _, r := range w.rows() {
+	var requests []requestShown
+	for _, r := range slices.Concat(w.rows(), w.optionalRows()) {
 		if r.method == "" {
 			r.method = http.MethodPost
 		}
@@ -331,6 +349,8 @@ func (w *answersWorld) check(
 		if r.contentType == "" && r.method != http.MethodGet && r.method != http.MethodOptions {
 			r.contentType = "application/x-www-form-urlencoded"
 		}
+		requests = append(requests, r.shown())
+		r.header = slices.Clone(r.header)
 		for i := range r.header {
 			r.header[i] = w.fill(r.header[i])
 		}
@@ -342,6 +362,7 @@ func (w *answersWorld) check(
 		}
 		got.WriteString(text)
 	}
+	checkRequests(t, requests)
 	golden := filepath.Join("testdata", "answers.txt")
 	if *update {
 		if err := os.WriteFile(golden, []byte(got.String()), 0o600); err != nil {
@@ -365,7 +386,7 @@ func (w *answersWorld) check(
 func TestAnswers(t *testing.T) {
 	w := newAnswersWorld(t)
 	w.check(t, func(t *testing.T, r *row) (int, http.Header, []byte) {
-		request := must(http.NewRequestWithContext(t.Context(), r.method, w.url+r.path,
+		request := must(http.NewRequestWithContext(t.Context(), r.method, w.urls[r.service]+r.path,
 			strings.NewReader(r.body)))
 		if r.contentType != "" {
 			request.Header.Set("Content-Type", r.contentType)

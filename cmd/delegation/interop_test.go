@@ -63,7 +63,7 @@ func TestInterop_Curl(t *testing.T) {
 	needs(t, "curl", "curl")
 	w := newAnswersWorld(t)
 	w.check(t, func(t *testing.T, r *row) (int, http.Header, []byte) {
-		args := []string{"-sS", "-i", "-X", r.method, w.url + r.path}
+		args := []string{"-sS", "-i", "-X", r.method, w.urls[r.service] + r.path}
 		if r.body != "" {
 			args = append(args, "--data-binary", "@-", "-H", "Content-Type: "+r.contentType,
 				"-H", "Expect:")
