@@ -123,7 +123,12 @@ func (x *exchange) isRequested(value any) bool {
 	if wanted == "" || slices.Contains(settings, wanted) {
 		return false
 	}
-	return holds(x.options.request.Parameters, wanted)
+	request := &x.options.request
+	asked := request.SessionDuration
+	if wanted == request.SessionName || asked != 0 && wanted == asked.String() {
+		return true
+	}
+	return holds(request.Parameters, wanted)
 }
 
 // holds tells whether a map or list has the wanted value somewhere inside it.

@@ -326,6 +326,8 @@ const (
 	CodeNameIDNotFolder Code = "name_id_not_folder"
 	// Outside 900 to 43200 whole seconds.
 	CodeDurationInvalid Code = "duration_invalid"
+	// WithSessionDuration asks for a longer session than was decided.
+	CodeDurationTooLong Code = "duration_too_long"
 	// No session name, or an odd one in strict mode.
 	CodeSessionNameInvalid Code = "session_name_invalid"
 	// Session tags against AWS's limits.

@@ -288,6 +288,7 @@ func TestError_Public(t *testing.T) {
 		"sign in again: the ID token does not say when the last sign-in was",
 		"sign in again: the last sign-in is too long ago",
 		"sign in again with a stronger method",
+		"the requested session is longer than this application allows",
 	}
 	for name, value := range codes(t, "Code") {
 		e := delegation.ErrorOf(delegation.Code(value), cause)

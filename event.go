@@ -28,6 +28,8 @@ const (
 	maxEventClientIP  = 64
 	maxEventUserAgent = 256
 	maxEventRequestID = 128
+	maxEventEndpoint  = 64
+	maxEventName      = 64 // AWS's longest session name
 )
 
 // Outcome says how an exchange ended.
@@ -82,8 +84,17 @@ type Event struct {
 	// two fields above, characters that are not printable are escaped as in Go.
 	UserAgent string
 
+	// Endpoint is Request.Endpoint, cut to 64 characters: which endpoint of the service was asked.
+	Endpoint string
+
 	// Target is what was asked for, cut to 256 characters.
 	Target string
+	// RequestedSessionName is Request.SessionName, cut to 64 characters and escaped as UserAgent is:
+	// what the caller asked for. SessionName is what was decided.
+	RequestedSessionName string
+	// RequestedDuration is Request.SessionDuration: what the caller asked for. Duration is what was
+	// decided. Zero: nothing was asked for.
+	RequestedDuration time.Duration
 	// Rule is the rule that refused or failed, or else the last one that changed the role.
 	Rule string
 	// Principal is the ARN of the SAML provider.
@@ -204,7 +215,11 @@ func newRecord(now func() time.Time, target string, request *Request) record {
 			HTTPRequestID: printable(request.ID, maxEventRequestID),
 			ClientIP:      printable(request.IP, maxEventClientIP),
 			UserAgent:     printable(request.UserAgent, maxEventUserAgent),
+			Endpoint:      printable(request.Endpoint, maxEventEndpoint),
 			Target:        cut(target, maxEventTarget),
+
+			RequestedSessionName: printable(request.SessionName, maxEventName),
+			RequestedDuration:    request.SessionDuration,
 		},
 		now:   now,
 		began: began,
@@ -387,6 +402,10 @@ func (e *Event) attrs(took func(Stage) (time.Duration, bool)) []slog.Attr {
 	if e.Hop > 0 {
 		attrs = append(attrs, slog.Int("hop", e.Hop))
 	}
+	if e.RequestedDuration != 0 {
+		attrs = append(attrs,
+			slog.Float64("requested_duration_seconds", e.RequestedDuration.Seconds()))
+	}
 	if e.Duration > 0 {
 		attrs = append(attrs, slog.Float64("duration_seconds", e.Duration.Seconds()))
 	}
@@ -438,7 +457,7 @@ type textField struct {
 	name, text string
 }
 
-func (e *Event) texts() [25]textField {
+func (e *Event) texts() [27]textField {
 	return [...]textField{
 		{"outcome", string(e.Outcome)},
 		{"issuer", e.Issuer},
@@ -451,7 +470,9 @@ func (e *Event) texts() [25]textField {
 		{"http_request_id", e.HTTPRequestID},
 		{"client_ip", e.ClientIP},
 		{"user_agent", e.UserAgent},
+		{"endpoint", e.Endpoint},
 		{"target", e.Target},
+		{"requested_session_name", e.RequestedSessionName},
 		{"rule", e.Rule},
 		{"principal", e.Principal},
 		{"role", e.Role},

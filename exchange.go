@@ -24,6 +24,8 @@ type exchangeOptions struct {
 	request      Request
 	rules        []RuleFunc
 	withoutCache bool
+	// sessionDuration is what the caller asked for. Zero: nothing.
+	sessionDuration time.Duration
 }
 
 // WithClientID says which application calls, for services whose clients say so. It must be the
@@ -110,6 +112,9 @@ func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 		if option != nil {
 			option(&x.options)
 		}
+	}
+	if x.options.sessionDuration != 0 {
+		x.options.request.SessionDuration = x.options.sessionDuration
 	}
 	x.record = newRecord(d.config.Now, target, &x.options.request)
 	x.rules = d.rules
@@ -278,7 +283,14 @@ func (x *exchange) checkDecision(user *User, rc *RuleContext) (*decision, error)
 	if err != nil {
 		return nil, err
 	}
-	return newDecision(user, x.claims.Subject, rc.AWS, target, &x.config)
+	decided, err := newDecision(user, x.claims.Subject, rc.AWS, target, &x.config)
+	if err != nil {
+		return nil, err
+	}
+	if err := decided.shorten(x.options.sessionDuration); err != nil {
+		return nil, err
+	}
+	return decided, nil
 }
 
 // ruleContext is what rules get of the exchange. They may change all of it.

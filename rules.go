@@ -106,6 +106,16 @@ type Request struct {
 	UserAgent string
 	// Hostname is the name under which the service was called.
 	Hostname string
+	// Endpoint is which of the service's endpoints was asked: delegationhttp has delegation,
+	// credentials, console and sts. Events have it. Empty: the service does not say.
+	Endpoint string
+	// SessionName is the name that the caller wants for the session, such as RoleSessionName of
+	// AssumeRoleWithWebIdentity. A rule may adopt it as AWS.SessionName, or refuse it. Events have
+	// it. Empty: the caller wants none.
+	SessionName string
+	// SessionDuration is how long the caller wants the session to be. It has no effect here:
+	// [WithSessionDuration] sets it, and applies it. Events have it. Zero: the caller wants none.
+	SessionDuration time.Duration
 	// Parameters are what else the caller sent, such as the remaining form fields of a delegation
 	// request. Each exchange has a copy.
 	Parameters map[string]any

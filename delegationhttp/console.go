@@ -202,6 +202,7 @@ func (h *Handlers) consoleSignIn(w http.ResponseWriter, r *http.Request) ([]byte
 		}
 		return signInJSON(signIn, credentials.Expiration, h.config.Now())
 	}
+	q.endpoint = "console"
 	return h.exchange(w, r, q, write, delegation.WithoutCache())
 }
 

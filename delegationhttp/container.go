@@ -40,6 +40,7 @@ func (h *Handlers) containerCredentials(
 	if refused != nil {
 		return nil, refused
 	}
+	q.endpoint = "credentials"
 	return h.exchange(w, r, q, (*delegation.Credentials).ContainerJSON)
 }
 

@@ -37,6 +37,7 @@ func (h *Handlers) delegation(w http.ResponseWriter, r *http.Request) ([]byte, *
 	if refused != nil {
 		return nil, refused
 	}
+	q.endpoint = "delegation"
 	return h.exchange(w, r, q, (*delegation.Credentials).Auth0JSON)
 }
 
@@ -61,11 +62,13 @@ func (h *Handlers) exchange(
 	options := []delegation.ExchangeOption{
 		delegation.WithClientID(q.clientID),
 		delegation.WithRequest(delegation.Request{
-			ID:         requestID(w),
-			IP:         ip,
-			UserAgent:  r.UserAgent(),
-			Hostname:   hostname,
-			Parameters: q.parameters,
+			ID:          requestID(w),
+			IP:          ip,
+			UserAgent:   r.UserAgent(),
+			Hostname:    hostname,
+			Endpoint:    q.endpoint,
+			SessionName: q.sessionName,
+			Parameters:  q.parameters,
 		}),
 	}
 	if h.limiter != nil {

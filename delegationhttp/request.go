@@ -28,9 +28,13 @@ const grantType = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 // delegationRequest is a well-formed request of an Auth0 delegation client. Nothing in it is
 // verified.
 type delegationRequest struct {
+	// endpoint is which one was asked, as events have it.
+	endpoint string
 	clientID string
 	idToken  string
 	target   string
+	// sessionName is what the caller wants the session to be called. Rules may read it.
+	sessionName string
 	// parameters are all others. Rules may read them.
 	parameters map[string]any
 }

@@ -1,0 +1,32 @@
+package delegation
+
+import "time"
+
+// WithSessionDuration asks for a session that is shorter than the decided one. A longer one than
+// target and rules decide is refused with [CodeDurationTooLong], and one outside of 15 minutes to
+// 12 hours, or not of whole seconds, with [CodeDurationInvalid]; both are the caller's mistake.
+// Rules see it as Request.SessionDuration, whatever [WithRequest] has there. Zero asks for nothing.
+func WithSessionDuration(d time.Duration) ExchangeOption {
+	return func(o *exchangeOptions) { o.sessionDuration = d }
+}
+
+// shorten makes the session as short as the caller asks for. Zero: nothing was asked for.
+func (d *decision) shorten(asked time.Duration) error {
+	if asked == 0 {
+		return nil
+	}
+	decided := d.duration
+	shorter := *d
+	if err := shorter.setDuration(asked); err != nil {
+		invalid := failureOf(err)
+		invalid.Requested = true
+		invalid.refused = nil // it is known whose mistake it is
+		return invalid
+	}
+	if asked > decided {
+		return newError(CodeDurationTooLong,
+			"the caller asked for a session of %s, and %s was decided", asked, decided)
+	}
+	d.duration = asked
+	return nil
+}
