@@ -1,6 +1,7 @@
 package jsrules
 
 import (
+	"reflect"
 	"slices"
 	"sync"
 
@@ -48,7 +49,7 @@ func (r *run) installGuards() {
 	// Source that is made at run time is neither limited nor read for the names that it mentions.
 	if r.firstGlobal("eval", "Function") || r.first("constructor") {
 		_ = r.rt.GlobalObject().Delete("eval")
-		_ = r.rt.Set("Function", r.must(r.rt.RunProgram(noFunctionProgram())))
+		r.forbidCode()
 	}
 }
 
@@ -99,14 +100,23 @@ var noFunctionProgram = sync.OnceValue(func() *goja.Program {
 		if (arguments.length === 1 && /^\s*return this;?\s*$/.test(body)) return root;
 		throw new EvalError('a rule makes no code at run time');
 	}
-	var all = [function () {}, async function () {}, function* () {}];
-	for (var i = 0; i < all.length; i++) {
-		Object.defineProperty(Object.getPrototypeOf(all[i]), 'constructor', {value: Function});
-	}
-	Object.defineProperty(Function, 'prototype', {value: Object.getPrototypeOf(all[0])});
-	return Function;
+	return [Function, async function () {}, function* () {}];
 }).call(this)`, true)
 })
+
+// forbidCode replaces the classes of functions, which make code from text. The global Function is
+// one of them, and each kind of function finds its own as the constructor of its prototype.
+func (r *run) forbidCode() {
+	made := r.must(r.rt.RunProgram(noFunctionProgram())).(*goja.Object)
+	class := made.Get("0").(*goja.Object)
+	for _, index := range []string{"0", "1", "2"} {
+		_ = made.Get(index).(*goja.Object).Prototype().DefineDataProperty("constructor", class,
+			goja.FLAG_NOT_SET, goja.FLAG_NOT_SET, goja.FLAG_NOT_SET)
+	}
+	_ = class.DefineDataProperty("prototype", class.Prototype(),
+		goja.FLAG_NOT_SET, goja.FLAG_NOT_SET, goja.FLAG_NOT_SET)
+	_ = r.rt.Set("Function", class)
+}
 
 // prototype returns the prototype of a global class.
 func (r *run) prototype(class string) *goja.Object {
@@ -118,13 +128,15 @@ func (r *run) guard(object *goja.Object, name string, check func(goja.FunctionCa
 	if !r.first(name) {
 		return
 	}
-	original, ok := goja.AssertFunction(object.Get(name))
-	if !ok {
+	original := builtinOf(object.Get(name))
+	if original == nil {
 		return
 	}
-	r.replace(object, name, func(call goja.FunctionCall) goja.Value {
+	r.install(object, name, func(call goja.FunctionCall) goja.Value {
+		r.enter()
+		defer r.leave()
 		check(call)
-		result := r.must(original(call.This, call.Arguments...))
+		result := original(call)
 		if result == nil { // goja's find returns nil for a hole
 			return goja.Undefined()
 		}
@@ -132,14 +144,64 @@ func (r *run) guard(object *goja.Object, name string, check func(goja.FunctionCa
 	})
 }
 
+// builtinOf returns the function in Go that a function of JavaScript is, or one that calls it. It
+// returns nil for a value that is no function. A direct call needs no preparation by goja.
+func builtinOf(value goja.Value) builtinFunction {
+	object, isObject := value.(*goja.Object)
+	if isObject && object.ExportType() == reflect.TypeFor[builtinFunction]() {
+		return object.Export().(builtinFunction)
+	}
+	function, ok := goja.AssertFunction(value)
+	if !ok {
+		return nil
+	}
+	return func(call goja.FunctionCall) goja.Value {
+		result, err := function(call.This, call.Arguments...)
+		if err != nil {
+			panic(err)
+		}
+		return result
+	}
+}
+
 // replace replaces a built-in function.
 func (r *run) replace(object *goja.Object, name string, by builtinFunction) {
-	value := r.rt.ToValue(r.bounded(by)).(*goja.Object)
-	_ = value.DefineDataProperty(
-		"name", r.rt.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE,
-	)
+	r.install(object, name, r.bounded(by))
+}
+
+// install defines a method, which must be bounded.
+func (r *run) install(object *goja.Object, name string, method builtinFunction) {
+	value := r.rt.ToValue(method).(*goja.Object)
+	text, ok := builtinNames()[name]
+	if !ok {
+		text = r.rt.ToValue(name)
+	}
+	_ = value.DefineDataProperty("name", text, goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 	_ = object.DefineDataProperty(name, value, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 }
+
+// builtinNames are the names of the methods of the language's own objects, as values of JavaScript,
+// which all runtimes share. So no run has to make them.
+var builtinNames = sync.OnceValue(func() map[string]goja.Value {
+	rt := goja.New()
+	names := map[string]goja.Value{}
+	for _, class := range []string{
+		"Array", "String", "Number", "Date", "RegExp", "Function", "Math", "Reflect", "JSON",
+	} {
+		object := rt.GlobalObject().Get(class).(*goja.Object)
+		for _, name := range object.GetOwnPropertyNames() {
+			names[name] = rt.ToValue(name)
+		}
+		prototype, ok := object.Get("prototype").(*goja.Object)
+		if !ok {
+			continue
+		}
+		for _, name := range prototype.GetOwnPropertyNames() {
+			names[name] = rt.ToValue(name)
+		}
+	}
+	return names
+})
 
 func (r *run) replaceSymbol(object *goja.Object, name *goja.Symbol, by builtinFunction) {
 	value := r.rt.ToValue(r.bounded(by))
@@ -152,15 +214,22 @@ func (r *run) replaceSymbol(object *goja.Object, name *goja.Symbol, by builtinFu
 // process would limit. A run that was interrupted calls none.
 func (r *run) bounded(function builtinFunction) builtinFunction {
 	return func(call goja.FunctionCall) goja.Value {
-		r.halt()
-		if r.nested >= maxNested {
-			panic(r.rangeError("built-in functions are nested too deep"))
-		}
-		r.nested++
-		defer func() { r.nested-- }()
+		r.enter()
+		defer r.leave()
 		return function(call)
 	}
 }
+
+// enter begins a guarded function, and leave ends it.
+func (r *run) enter() {
+	r.halt()
+	if r.nested >= maxNested {
+		panic(r.rangeError("built-in functions are nested too deep"))
+	}
+	r.nested++
+}
+
+func (r *run) leave() { r.nested-- }
 
 // halt ends a built-in function of an interrupted run. A rule that catches the error is interrupted
 // at its next instruction.

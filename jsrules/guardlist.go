@@ -17,10 +17,9 @@ var listMethods = strings.Fields(`
 // guardLists limits the length of the lists that built-in functions visit.
 func (r *run) guardLists() {
 	list := r.prototype("Array")
+	limit := func(call goja.FunctionCall) { r.atMost(lengthOf(call.This), maxList, "the list") }
 	for _, name := range listMethods {
-		r.guard(list, name, func(call goja.FunctionCall) {
-			r.atMost(lengthOf(call.This), maxList, "the list")
-		})
+		r.guard(list, name, limit)
 	}
 	r.guardSort(list)
 	r.guardFind(list)
@@ -51,22 +50,29 @@ func (r *run) guardFlat(list *goja.Object) {
 			return r.flat(call.This, depth)
 		})
 	}
-	if mapped, ok := goja.AssertFunction(list.Get("map")); ok && r.first("flatMap") {
+	if !r.first("flatMap") {
+		return
+	}
+	if mapped := builtinOf(list.Get("map")); mapped != nil {
 		r.replace(list, "flatMap", func(call goja.FunctionCall) goja.Value {
 			r.atMost(lengthOf(call.This), maxList, "the list")
-			return r.flat(r.must(mapped(call.This, call.Arguments...)), 1)
+			return r.flat(mapped(call), 1)
 		})
 	}
 }
 
 // guardIterator limits the length of lists that are iterated over.
 func (r *run) guardIterator(list *goja.Object) {
-	values, _ := goja.AssertFunction(list.Get("values"))
+	first := r.firstBusy()
+	if !first && !r.first("values") {
+		return
+	}
+	values := builtinOf(list.Get("values"))
 	iterate := func(call goja.FunctionCall) goja.Value {
 		r.atMost(lengthOf(call.This), maxList, "the list")
-		return r.must(values(call.This))
+		return values(goja.FunctionCall{This: call.This})
 	}
-	if r.firstBusy() {
+	if first {
 		r.replaceSymbol(list, goja.SymIterator, iterate)
 	}
 	if r.first("values") {

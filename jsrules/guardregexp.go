@@ -2,6 +2,7 @@ package jsrules
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -17,20 +18,36 @@ import (
 // call it once for each character.
 func (r *run) guardRegExp() {
 	prototype := r.prototype("RegExp")
-	original, _ := goja.AssertFunction(prototype.Get("exec"))
+	original := builtinOf(prototype.Get("exec"))
 	exec := func(call goja.FunctionCall) goja.Value {
 		object, ok := call.This.(*goja.Object)
 		if !ok || object.ClassName() != "RegExp" {
-			return r.must(original(call.This, call.Arguments...)) // it throws
+			return original(call) // it throws
 		}
 		return r.exec(object, r.stringOf(call.Argument(0)))
 	}
 	r.replace(prototype, "exec", exec)
+	ours := prototype.Get("exec")
 	r.replace(prototype, "test", func(call goja.FunctionCall) goja.Value {
-		found := r.execOf(call.This, r.stringOf(call.Argument(0)), exec)
+		text := r.stringOf(call.Argument(0))
+		if object := hasExec(call.This, ours); object != nil {
+			_, found := r.match(object, text)
+			return r.rt.ToValue(found != nil)
+		}
+		found := r.execOf(call.This, text, exec)
 		return r.rt.ToValue(!goja.IsNull(found))
 	})
 	r.replaceSymbol(prototype, goja.SymSplit, r.split)
+}
+
+// hasExec returns the regular expression that a value is if its function exec is the given one.
+// Otherwise it returns nil.
+func hasExec(value, exec goja.Value) *goja.Object {
+	object, isObject := value.(*goja.Object)
+	if !isObject || object.ClassName() != "RegExp" || !member(object, "exec").SameAs(exec) {
+		return nil
+	}
+	return object
 }
 
 // execOf calls an object's exec, which may be a rule's own.
@@ -54,6 +71,15 @@ func (r *run) execOf(
 
 // exec is RegExpBuiltinExec (ECMA-262 §22.2.7.2).
 func (r *run) exec(object *goja.Object, text goja.String) goja.Value {
+	re, found := r.match(object, text)
+	if found == nil {
+		return goja.Null()
+	}
+	return r.matchOf(re, text, found)
+}
+
+// match is exec, but returns the places of the match, or nil.
+func (r *run) match(object *goja.Object, text goja.String) (*ecmaregexp.Regexp, []int) {
 	r.atMost(int64(text.Length()), maxText/16, "the text to match")
 	flags := object.Get("flags").String()
 	re := r.patternOf(object, flags)
@@ -71,13 +97,13 @@ func (r *run) exec(object *goja.Object, text goja.String) goja.Value {
 		if keeps {
 			r.setLastIndex(object, 0)
 		}
-		return goja.Null()
+		return re, nil
 	}
 	if keeps {
 		r.setLastIndex(object, found[1])
 	}
 	r.matching = lastMatch{text, found}
-	return r.matchOf(re, text, found)
+	return re, found
 }
 
 func (r *run) setLastIndex(object *goja.Object, index int) {
@@ -88,7 +114,10 @@ func (r *run) setLastIndex(object *goja.Object, index int) {
 
 // find matches, and ends the run if its time is up. It returns nil if there is no match.
 func (r *run) find(re *ecmaregexp.Regexp, text goja.String, from int, sticky bool) []int {
-	found, err := re.Find(r.unitsOf(text), from, sticky, r.stopped)
+	if r.finder.Halt == nil {
+		r.finder.Halt = func() error { return r.stopped() } // each rule has a watch of its own
+	}
+	found, err := r.finder.Find(re, r.unitsOf(text), from, sticky)
 	if errors.Is(err, ecmaregexp.ErrTooLarge) {
 		panic(r.rangeError(err.Error()))
 	}
@@ -103,7 +132,7 @@ func (r *run) find(re *ecmaregexp.Regexp, text goja.String, from int, sticky boo
 func (r *run) unitsOf(text goja.String) []uint16 {
 	if r.matched == nil || !r.matched.SameAs(text) {
 		r.matched = text
-		r.units = make([]uint16, text.Length())
+		r.units = slices.Grow(r.units[:0], text.Length())[:text.Length()]
 		for i := range r.units {
 			r.units[i] = text.CharAt(i)
 		}
@@ -138,15 +167,16 @@ func (r *run) matchOf(re *ecmaregexp.Regexp, text goja.String, found []int) goja
 // patternOf compiles a pattern, once in a run. An unsupported one throws a SyntaxError.
 func (r *run) patternOf(object *goja.Object, flags string) *ecmaregexp.Regexp {
 	source := r.stringOf(object.Get("source"))
-	key := patternKey(source, flags)
-	if found := r.literals[key]; found != nil {
+	var space [256]byte
+	key := appendPatternKey(space[:0], source, flags)
+	if found := r.literals[string(key)]; found != nil {
 		return found
 	}
-	if found := r.patterns[key]; found != nil {
+	if found := r.patterns[string(key)]; found != nil {
 		return found
 	}
 	for _, literals := range r.literalsOfModules {
-		if found := literals[key]; found != nil {
+		if found := literals[string(key)]; found != nil {
 			return found
 		}
 	}
@@ -161,20 +191,22 @@ func (r *run) patternOf(object *goja.Object, flags string) *ecmaregexp.Regexp {
 	if r.patterns == nil {
 		r.patterns = map[string]*ecmaregexp.Regexp{}
 	}
-	r.patterns[key] = made
+	r.patterns[string(key)] = made
 	return made
 }
 
 // patternKey is different for every pattern, including patterns that contain lone surrogates.
 func patternKey(source goja.String, flags string) string {
-	var key strings.Builder
-	key.WriteString(flags)
+	return string(appendPatternKey(nil, source, flags))
+}
+
+func appendPatternKey(key []byte, source goja.String, flags string) []byte {
+	key = append(key, flags...)
 	for i := range source.Length() {
 		unit := source.CharAt(i)
-		key.WriteByte(byte(unit >> 8))
-		key.WriteByte(byte(unit))
+		key = append(key, byte(unit>>8), byte(unit))
 	}
-	return key.String()
+	return key
 }
 
 // split is RegExp.prototype[Symbol.split] (ECMA-262 §22.2.6.14), except that it goes from match to

@@ -16,11 +16,11 @@ func (r *run) guardText() {
 			r.atMost(max(times, 0), maxText/length, "the text")
 		}
 	})
-	for _, name := range []string{"padStart", "padEnd"} {
-		r.guard(text, name, func(call goja.FunctionCall) {
-			r.atMost(max(call.Argument(0).ToInteger(), 0), maxText, "the text")
-		})
+	padded := func(call goja.FunctionCall) {
+		r.atMost(max(call.Argument(0).ToInteger(), 0), maxText, "the text")
 	}
+	r.guard(text, "padStart", padded)
+	r.guard(text, "padEnd", padded)
 	r.guard(text, "concat", func(call goja.FunctionCall) {
 		size := int64(r.stringOf(call.This).Length())
 		for _, argument := range call.Arguments {
@@ -37,7 +37,7 @@ func (r *run) guardText() {
 // guardReplace limits replace and replaceAll.
 func (r *run) guardReplace(text *goja.Object) {
 	if r.first("replaceAll") {
-		original, _ := goja.AssertFunction(text.Get("replaceAll"))
+		original := builtinOf(text.Get("replaceAll"))
 		r.replace(text, "replaceAll", func(call goja.FunctionCall) goja.Value {
 			return r.replaceAll(call, original)
 		})
@@ -76,11 +76,11 @@ func (r *run) limited(text string) string {
 
 // replaceAll is String.prototype.replaceAll (ECMA-262 §22.1.3.20). With an empty text to search
 // for, goja's does not end. So the places before and after each character are replaced here.
-func (r *run) replaceAll(call goja.FunctionCall, original goja.Callable) goja.Value {
+func (r *run) replaceAll(call goja.FunctionCall, original builtinFunction) goja.Value {
 	search := call.Argument(0)
 	if isObject(search) || goja.IsNull(call.This) || goja.IsUndefined(call.This) ||
 		r.stringOf(search).Length() > 0 {
-		return r.must(original(call.This, call.Arguments...))
+		return original(call)
 	}
 	text := r.stringOf(call.This)
 	with, callable := goja.AssertFunction(call.Argument(1))

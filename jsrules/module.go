@@ -39,7 +39,7 @@ func (r *run) evaluate(m Module, module, native *goja.Object) {
 		navigator = r.rt.NewObject()
 	}
 	process := goja.Undefined()
-	if m.mentions["process"] {
+	if m.process {
 		process = r.process()
 	}
 	outer, _ := goja.AssertFunction(r.must(r.rt.RunProgram(m.program)))

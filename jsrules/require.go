@@ -28,6 +28,8 @@ type Module struct {
 	program   *goja.Program
 	// mentions are the names in the source.
 	mentions map[string]bool
+	// process says that the source has a variable of that name, its own or Node's.
+	process bool
 	// literals are its regular expressions, by [patternKey].
 	literals map[string]*ecmaregexp.Regexp
 }
@@ -63,6 +65,7 @@ func (m Module) compile(name string) (Module, error) {
 	uses := newVocabulary()
 	uses.read(reflect.ValueOf(parsed.Body))
 	m.mentions = uses.names
+	m.process = uses.variables["process"]
 	m.literals, err = compileLiterals(name, parsed, uses.patterns)
 	if err != nil {
 		return m, err

@@ -51,6 +51,7 @@ type run struct {
 	// matched is the text of the last match, and units are its code units.
 	matched goja.String
 	units   []uint16
+	finder  ecmaregexp.Finder
 	// matching is the last match, for properties of RegExp such as $1.
 	matching lastMatch
 	// installed is what [run.once] has installed.

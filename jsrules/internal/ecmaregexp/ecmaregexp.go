@@ -7,6 +7,7 @@ package ecmaregexp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf16"
 )
@@ -89,7 +90,37 @@ func (re *Regexp) Groups() []string { return re.groups }
 // returns begin and end of the match and of each capture, -1 for one that took no part, or nil if
 // there is no match. halt is called every few thousand steps; its error ends the search.
 func (re *Regexp) Find(text []uint16, from int, sticky bool, halt func() error) ([]int, error) {
-	m := &matcher{re: re, text: text, halt: halt, registers: make([]int, re.registers)}
+	f := Finder{Halt: halt}
+	return f.Find(re, text, from, sticky)
+}
+
+// Finder searches like [Regexp.Find], and keeps its memory for the next search. The zero value is
+// ready. One search at a time may use it.
+type Finder struct {
+	// Halt is called every few thousand steps; its error ends the search. It may be nil.
+	Halt func() error
+
+	registers []int
+	stack     []stackEntry
+}
+
+// maxKept limits the memory that a Finder keeps, in places to go back to.
+const maxKept = 1 << 10
+
+// Find is [Regexp.Find] of an expression.
+func (f *Finder) Find(re *Regexp, text []uint16, from int, sticky bool) ([]int, error) {
+	f.registers = slices.Grow(f.registers[:0], re.registers)[:re.registers]
+	m := &matcher{re: re, text: text, halt: f.Halt, registers: f.registers, stack: f.stack[:0]}
+	found, err := m.find(from, sticky)
+	if cap(m.stack) <= maxKept {
+		f.stack = m.stack
+	}
+	return slices.Clone(found), err
+}
+
+// find returns the registers of the first match.
+func (m *matcher) find(from int, sticky bool) ([]int, error) {
+	re, text := m.re, m.text
 	if re.flags.unicode && from > 0 && from < len(text) && isPair(text[from-1], text[from]) {
 		from-- // a place within a character is before it
 	}
