@@ -155,6 +155,7 @@ func (t Target) plainlyWorks() bool {
 	a := &t.AWS
 	switch {
 	case len(t.AllowedRoles)+len(a.FailoverRegions)+len(a.Mappings)+len(t.Chain) > 0,
+		len(t.AllowedAccounts) > 0, t.offersRoles(),
 		t.EncryptionKey+t.SAMLRecipient+t.SAMLAudience != "",
 		t.NameIDTellsIssuersApart,
 		len(a.PolicyARNs)+len(a.Tags)+len(a.TransitiveTagKeys)+len(a.DroppableTags) > 0,

@@ -68,7 +68,7 @@ func newDecision(user *User, subject string, a AWS, target *Target, c *Config) (
 		droppable:      slices.Clone(a.DroppableTags),
 		mapped:         mapped,
 	}
-	if err := d.setRole(&a, target.AllowedRoles); err != nil {
+	if err := d.setRole(&a, target); err != nil {
 		return nil, err
 	}
 	if err := d.checkEncryption(&a, target.Principal); err != nil {
@@ -98,7 +98,7 @@ func newDecision(user *User, subject string, a AWS, target *Target, c *Config) (
 }
 
 // setRole parses role and principal, and checks that they belong together and are allowed.
-func (d *decision) setRole(a *AWS, allowed []string) error {
+func (d *decision) setRole(a *AWS, target *Target) error {
 	var err error
 	d.principal, err = iam.Provider.Parse(a.Principal)
 	if err != nil {
@@ -114,7 +114,7 @@ func (d *decision) setRole(a *AWS, allowed []string) error {
 			d.role, d.principal).
 			overTexts(append(a.pairs(), a.Role, a.Principal)...)
 	}
-	if len(allowed) > 0 && !slices.Contains(allowed, d.role.String()) {
+	if !target.allows(d.role) {
 		return newError(CodeRoleNotAllowed, "the role %s is not allowed for this target", d.role)
 	}
 	return nil

@@ -253,6 +253,12 @@ const (
 	CodeClientMismatch Code = "client_mismatch"
 	// The token lacks a claim that Issuer or Target requires.
 	CodeRequiredClaim Code = "required_claim"
+	// The target does not offer the role that was asked for to this user, or offers none.
+	CodeRoleNotOffered Code = "role_not_offered"
+	// The target offers this user several roles, and none was asked for.
+	CodeRoleRequired Code = "role_required"
+	// The claim of RolesFromClaim gives the user more roles than can be offered.
+	CodeRolesTooMany Code = "roles_too_many"
 )
 
 // Codes of the profile loader and the rules.
@@ -308,8 +314,11 @@ const (
 	CodeRoleInvalid Code = "role_invalid"
 	// Role and principal are of two accounts or partitions.
 	CodeAccountMismatch Code = "account_mismatch"
-	// Not among the target's AllowedRoles.
+	// Not among the target's AllowedRoles, or of another account than its AllowedAccounts.
 	CodeRoleNotAllowed Code = "role_not_allowed"
+	// The decision is for another role than WithRole asked for or, at a target that offers roles, than
+	// its default.
+	CodeRoleDiffers Code = "role_differs"
 	// Another SAML provider than the one that the target encrypts for.
 	CodeProviderMismatch Code = "provider_mismatch"
 	// A rule chose a recipient that is no URL, or one for a target whose recipient is that of its

@@ -289,6 +289,7 @@ func TestError_Public(t *testing.T) {
 		"sign in again: the last sign-in is too long ago",
 		"sign in again with a stronger method",
 		"the requested session is longer than this application allows",
+		"choose a role: several are offered",
 	}
 	for name, value := range codes(t, "Code") {
 		e := delegation.ErrorOf(delegation.Code(value), cause)

@@ -45,6 +45,9 @@ const (
 	// OutcomeFailed: something did not work, such as an issuer, a rule, the configuration, the
 	// signing key or AWS. It says nothing about the user.
 	OutcomeFailed Outcome = "failed"
+	// OutcomeListed: the roles that the user may choose were listed, by [Delegator.Roles]. No
+	// credentials were handed out.
+	OutcomeListed Outcome = "listed"
 )
 
 // Event is the audit record of one exchange, made on every path. It holds no token, assertion,
@@ -84,7 +87,8 @@ type Event struct {
 	// two fields above, characters that are not printable are escaped as in Go.
 	UserAgent string
 
-	// Endpoint is Request.Endpoint, cut to 64 characters: which endpoint of the service was asked.
+	// Endpoint is Request.Endpoint, cut to 64 characters: which endpoint of the service was asked. Of
+	// [Delegator.Roles] it is roles if the Request has none.
 	Endpoint string
 
 	// Target is what was asked for, cut to 256 characters.
@@ -95,6 +99,10 @@ type Event struct {
 	// RequestedDuration is Request.SessionDuration: what the caller asked for. Duration is what was
 	// decided. Zero: nothing was asked for.
 	RequestedDuration time.Duration
+	// RequestedRole is the role that [WithRole] asked for, cut to 640 characters. Empty: none.
+	RequestedRole string
+	// ListedRoles are the roles that [Delegator.Roles] returned. Nil: it was another call, or failed.
+	ListedRoles []string
 	// Rule is the rule that refused or failed, or else the last one that changed the role.
 	Rule string
 	// Principal is the ARN of the SAML provider.
@@ -176,6 +184,7 @@ type record struct {
 	began time.Time // when the current stage began
 
 	nameIDSlash bool // the NameID has a slash, and may be the name of a folder
+	listing     bool // roles are listed, and no credentials are handed out
 }
 
 // times are how long each of stagesInOrder took. Those that were not reached are not in done.
@@ -220,6 +229,7 @@ func newRecord(now func() time.Time, target string, request *Request) record {
 
 			RequestedSessionName: printable(request.SessionName, maxEventName),
 			RequestedDuration:    request.SessionDuration,
+			RequestedRole:        printable(request.Role, maxEventRole),
 		},
 		now:   now,
 		began: began,
@@ -274,6 +284,7 @@ func (r *record) ended(err error) Event {
 	event.SessionPolicyARNs = slices.Clone(event.SessionPolicyARNs)
 	event.Chain = slices.Clone(event.Chain)
 	event.HopRequestIDs = slices.Clone(event.HopRequestIDs)
+	event.ListedRoles = slices.Clone(event.ListedRoles)
 	var failure *Error // nil on success
 	if err != nil {
 		failure = failureOf(err)
@@ -285,6 +296,9 @@ func (r *record) ended(err error) Event {
 		event.PackedPolicySize = cmp.Or(failure.PackedPolicySize, event.PackedPolicySize)
 	}
 	event.Outcome = failure.outcome()
+	if r.listing && err == nil {
+		event.Outcome = OutcomeListed
+	}
 	event.Warnings = append(event.warnings(), event.Warnings...)
 	if r.nameIDSlash {
 		event.Warnings = append(event.Warnings, "name_id_slash")
@@ -421,7 +435,7 @@ func (e *Event) attrs(took func(Stage) (time.Duration, bool)) []slog.Attr {
 		if e.PackedPolicySize > 0 {
 			attrs = append(attrs, slog.Int("packed_policy_size", e.PackedPolicySize))
 		}
-	} else {
+	} else if e.Outcome != OutcomeListed {
 		attrs = append(attrs,
 			slog.Time("expiration", e.Expiration),
 			slog.Int("packed_policy_size", e.PackedPolicySize))
@@ -457,7 +471,7 @@ type textField struct {
 	name, text string
 }
 
-func (e *Event) texts() [27]textField {
+func (e *Event) texts() [28]textField {
 	return [...]textField{
 		{"outcome", string(e.Outcome)},
 		{"issuer", e.Issuer},
@@ -473,6 +487,7 @@ func (e *Event) texts() [27]textField {
 		{"endpoint", e.Endpoint},
 		{"target", e.Target},
 		{"requested_session_name", e.RequestedSessionName},
+		{"requested_role", e.RequestedRole},
 		{"rule", e.Rule},
 		{"principal", e.Principal},
 		{"role", e.Role},
@@ -495,8 +510,9 @@ type listField struct {
 	list []string
 }
 
-func (e *Event) lists() [7]listField {
+func (e *Event) lists() [8]listField {
 	return [...]listField{
+		{"listed_roles", e.ListedRoles},
 		{"chain", e.Chain},
 		{"hop_request_ids", e.HopRequestIDs},
 		{"failed_regions", e.FailedRegions},

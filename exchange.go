@@ -22,6 +22,7 @@ type ExchangeOption func(*exchangeOptions)
 type exchangeOptions struct {
 	clientID     string
 	request      Request
+	role         string // that was asked for; empty: none
 	rules        []RuleFunc
 	withoutCache bool
 	// sessionDuration is what the caller asked for. Zero: nothing.
@@ -97,8 +98,12 @@ type exchange struct {
 	// ruleWarnings are what the rules have warned of.
 	ruleWarnings []ruleWarning
 	revoked      time.Time // when sessions of the user were last ended; zero: never
-	decision     *decision
-	limit        ruleLimit // of its rules
+	// chosen is the role that the rules begin with, of those that the target offers. Nil: it offers
+	// none, and its role is its own.
+	chosen   *RoleOption
+	signIn   signIn // as the token says
+	decision *decision
+	limit    ruleLimit // of its rules
 	// profile are the properties of the user that the profile loader has added.
 	profile []string
 }
@@ -116,6 +121,7 @@ func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 	if x.options.sessionDuration != 0 {
 		x.options.request.SessionDuration = x.options.sessionDuration
 	}
+	x.options.request.Role = x.options.role
 	x.record = newRecord(d.config.Now, target, &x.options.request)
 	x.rules = d.rules
 	if len(x.options.rules) > 0 {
@@ -127,6 +133,9 @@ func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 // run is the path of one exchange.
 func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error) {
 	if err := x.identify(ctx, idToken); err != nil {
+		return nil, err
+	}
+	if err := x.chooseRole(); err != nil {
 		return nil, err
 	}
 	if err := x.requireLiveSession(ctx); err != nil {
@@ -250,11 +259,31 @@ func (x *exchange) requirements(target *Target) ([]requiredClaim, error) {
 // decide takes the steps that look at the user: profile, rules, and the check of what they decided.
 // Nothing is signed or sent in them.
 func (x *exchange) decide(ctx context.Context) error {
+	user, err := x.loadUser(ctx)
+	if err != nil {
+		x.lap(StageRules)
+		return err
+	}
+	return x.decideFor(ctx, user)
+}
+
+// loadUser makes the user of the token, and completes it.
+func (x *exchange) loadUser(ctx context.Context) (*User, error) {
+	x.signIn = newSignIn(x.claims.All, x.began, x.config.Leeway) // not what a profile says
 	user := &User{Properties: x.claims.All}
 	user.Set("user_id", x.claims.Subject) // whatever a claim of that name says
 	if issuer := x.config.issuerOf(x.claims); issuer != nil {
 		issuer.markEmail(user)
 	}
+	if err := x.loadProfile(ctx, user, x.ruleLimit()); err != nil {
+		return nil, err
+	}
+	user.deriveIdentity()
+	return user, nil
+}
+
+// decideFor runs the rules for the user, and checks what they decided.
+func (x *exchange) decideFor(ctx context.Context, user *User) error {
 	rc := x.ruleContext()
 	err := x.applyRules(ctx, user, rc)
 	x.lap(StageRules)
@@ -287,6 +316,9 @@ func (x *exchange) checkDecision(user *User, rc *RuleContext) (*decision, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := x.checkAsked(decided); err != nil {
+		return nil, err
+	}
 	if err := decided.shorten(x.options.sessionDuration); err != nil {
 		return nil, err
 	}
@@ -304,7 +336,11 @@ func (x *exchange) ruleContext() *RuleContext {
 		AWS:           x.target.AWS.clone(),
 		SAMLRecipient: x.target.SAMLRecipient,
 		SAMLAudience:  x.target.SAMLAudience,
-		signIn:        newSignIn(x.claims.All, x.began, x.config.Leeway),
+		signIn:        x.signIn,
+	}
+	if x.chosen != nil {
+		rc.AWS.Role = x.chosen.Role
+		rc.AWS.Principal = x.chosen.Principal
 	}
 	if rc.AWS.Tags == nil {
 		rc.AWS.Tags = map[string]string{} // so that a rule can set a tag without making the map
@@ -316,13 +352,9 @@ func (x *exchange) ruleContext() *RuleContext {
 	return rc
 }
 
-// applyRules completes the user and runs the rules.
+// applyRules runs the rules.
 func (x *exchange) applyRules(ctx context.Context, user *User, rc *RuleContext) error {
-	x.setRuleLimit(rc)
-	if err := x.loadProfile(ctx, user, rc.limit); err != nil {
-		return err
-	}
-	user.deriveIdentity()
+	rc.limit = x.ruleLimit()
 	rc.Connection = user.Text("identities.0.connection")
 	rule, err := runRules(ctx, x.rules, user, rc)
 	x.event.Rule = rule
@@ -340,14 +372,15 @@ func (x *exchange) noteWarnings(warnings []ruleWarning) {
 	}
 }
 
-// setRuleLimit sets the limit of the exchange's rules and of its profile loader. Its time begins
-// anew for each of them.
-func (x *exchange) setRuleLimit(rc *RuleContext) {
-	if x.config.RuleTimeout > 0 {
-		x.limit.timeout = x.config.RuleTimeout
-		x.limit.callees = x.ruleCalls
-		rc.limit = &x.limit
+// ruleLimit is the limit of the exchange's rules and of its profile loader. Its time begins anew
+// for each of them. Nil: there is none.
+func (x *exchange) ruleLimit() *ruleLimit {
+	if x.config.RuleTimeout <= 0 {
+		return nil
 	}
+	x.limit.timeout = x.config.RuleTimeout
+	x.limit.callees = x.ruleCalls
+	return &x.limit
 }
 
 // loadProfile adds what the profile loader knows and the token lacks.

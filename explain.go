@@ -114,6 +114,9 @@ func (d *Delegator) Explain(
 	}
 	err := x.identify(ctx, idToken)
 	if err == nil {
+		err = x.chooseRole()
+	}
+	if err == nil {
 		err = x.requireLiveSession(ctx)
 	}
 	if err == nil {
@@ -129,7 +132,7 @@ func (d *Delegator) Explain(
 	if err != nil {
 		return e, err
 	}
-	return e, e.rehearse(ctx, x)
+	return e, e.foresee(ctx, x)
 }
 
 // addNeeds says what those of the rules lack that did not run.
@@ -165,8 +168,8 @@ func (e *Explanation) describeUser(x *exchange, err error) {
 }
 
 // rehearse builds the response with a blank for its signature, because its texts and its size are
-// part of what is refused, and looks for what may surprise.
-func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
+// part of what is refused. It returns the response's length.
+func (x *exchange) rehearse(ctx context.Context) (int, error) {
 	identity := x.identity(x.target)
 	certificate := identity.Keys[0].Certificate
 	identity.Keys = []SigningKey{{
@@ -175,9 +178,18 @@ func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
 	}}
 	response, err := identity.respond(ctx, x.decision.firstSession(), x.began, rand.Reader, nil)
 	if err != nil {
-		return x.blame(err)
+		return 0, x.blame(err)
 	}
 	if err := x.decision.checkChainEnd(x.began, x.config.STSTimeout); err != nil {
+		return 0, err
+	}
+	return len(response.encoded.Reveal()), nil
+}
+
+// foresee builds the response, and looks for what may surprise.
+func (e *Explanation) foresee(ctx context.Context, x *exchange) error {
+	length, err := x.rehearse(ctx)
+	if err != nil {
 		return err
 	}
 	// What SafeName has changed it changes again, and what AWS takes as it is stays.
@@ -198,9 +210,9 @@ func (e *Explanation) rehearse(ctx context.Context, x *exchange) error {
 		Policy:       e.Policy,
 		PolicyARNs:   e.PolicyARNs,
 		Packed:       e.PackedPolicySize,
-		Response:     len(response.encoded.Reveal()),
+		Response:     length,
 		MaxResponse:  samldoc.MaxResponse,
-		Certificate:  certificate,
+		Certificate:  x.identity(x.target).Keys[0].Certificate,
 	}
 	e.Warnings = append(e.Warnings, plan.Warnings()...)
 	return nil

@@ -107,7 +107,7 @@ type Request struct {
 	// Hostname is the name under which the service was called.
 	Hostname string
 	// Endpoint is which of the service's endpoints was asked: delegationhttp has delegation,
-	// credentials, console and sts. Events have it. Empty: the service does not say.
+	// credentials, console, roles and sts. Events have it. Empty: the service does not say.
 	Endpoint string
 	// SessionName is the name that the caller wants for the session, such as RoleSessionName of
 	// AssumeRoleWithWebIdentity. A rule may adopt it as AWS.SessionName, or refuse it. Events have
@@ -116,6 +116,9 @@ type Request struct {
 	// SessionDuration is how long the caller wants the session to be. It has no effect here:
 	// [WithSessionDuration] sets it, and applies it. Events have it. Zero: the caller wants none.
 	SessionDuration time.Duration
+	// Role is the ARN of the role that [WithRole] asked for, and is set by it alone. Empty: none. A
+	// rule may refuse it. If another role is decided, the exchange fails with [CodeRoleDiffers].
+	Role string
 	// Parameters are what else the caller sent, such as the remaining form fields of a delegation
 	// request. Each exchange has a copy.
 	Parameters map[string]any

@@ -84,9 +84,27 @@ type Target struct {
 	// that ends within 15 minutes and Config.STSTimeout gets no new credentials.
 	Chain []ChainedRole
 
-	// AllowedRoles are the ARNs of the only roles that rules and mappings can choose. Empty: all
-	// that share an account with their SAML provider.
+	// Roles are what users of the target choose from; see [WithRole] and [Delegator.Roles]. Role is
+	// then the default, and must be one of them. At most 500. Empty: users choose only with
+	// RolesFromClaim. Neither of them goes with a Chain.
+	Roles []RoleChoice
+	// RolesFromClaim offers each user the roles that a claim of the token lists. Role is then the
+	// default of those to whom it is offered. It needs AllowedRoles or AllowedAccounts. Nil: no
+	// claim is read.
+	RolesFromClaim *RolesFromClaim
+
+	// AllowedRoles are the ARNs of the only roles that users, rules and mappings can choose. Empty:
+	// all that share an account with their SAML provider.
+	//
+	// The character * makes a pattern, such as arn:aws:iam::123456789012:role/team/*. At its end,
+	// after a slash, it stands for every role in the folder and in the folders there. Elsewhere it
+	// stands for any characters of the name or of one folder, and never for a slash or a colon. As
+	// the account it stands for each of AllowedAccounts, which are then required.
 	AllowedRoles []string
+	// AllowedAccounts are the IDs of the only accounts whose roles users, rules and mappings can
+	// choose. With AllowedRoles, both must allow a role. Roles of a Chain are not limited by them.
+	// Empty: all accounts.
+	AllowedAccounts []string
 	// SAMLRecipient is the recipient of the assertion. Empty: Region.SAMLRecipient.
 	SAMLRecipient string
 	// SAMLAudience is the audience of the assertion. Empty: Region.SAMLAudience.
@@ -135,7 +153,10 @@ func (t *Target) own() {
 	t.AuthorizedParties = slices.Clone(t.AuthorizedParties)
 	t.Issuers = slices.Clone(t.Issuers)
 	t.RequiredClaims = cloneLists(t.RequiredClaims)
+	t.Roles = slices.Clone(t.Roles)
+	t.RolesFromClaim = t.RolesFromClaim.clone()
 	t.AllowedRoles = slices.Clone(t.AllowedRoles)
+	t.AllowedAccounts = slices.Clone(t.AllowedAccounts)
 	t.AWS = t.AWS.clone()
 	t.Chain = slices.Clone(t.Chain)
 	if t.Identity != nil {
@@ -170,6 +191,8 @@ func (t *Target) compile(name string, c *Config) ([]requiredClaim, error) {
 		problems.add("%w", err)
 	}
 	t.checkARNs(&problems)
+	t.checkAllowed(&problems)
+	t.checkRoles(&problems)
 	t.checkChain(c, &problems)
 	t.checkEncryption(&problems)
 	t.checkRegions(c, &problems)
@@ -253,11 +276,6 @@ func (t *Target) checkARNs(problems *problems) {
 	if t.Role != "" {
 		if _, err := iam.Role.Parse(t.Role); err != nil {
 			problems.add("Role: %w", err)
-		}
-	}
-	for i, role := range t.AllowedRoles {
-		if _, err := iam.Role.Parse(role); err != nil {
-			problems.add("AllowedRoles[%d]: %w", i, err)
 		}
 	}
 }
