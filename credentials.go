@@ -86,6 +86,10 @@ type Credentials struct {
 	// SessionTokenUtilization is the token's size in percent of the largest session token. It is 0
 	// if AWS does not say.
 	SessionTokenUtilization int
+
+	// Narrowed says that this exchange has narrowed the session to what [WithScope] or
+	// [WithSessionPolicy] asked for. No cache keeps it: each exchange sets its own.
+	Narrowed bool `json:",omitempty"`
 }
 
 // unconfirmed names what AWS left out of its answer, so that it could not be compared.

@@ -347,6 +347,20 @@ const (
 	CodePolicyInvalid Code = "session_policy_invalid"
 )
 
+// Codes of WithScope and WithSessionPolicy: what narrows a session.
+const (
+	// The target has no scope of this name.
+	CodeScopeUnknown Code = "scope_unknown"
+	// A scope that cannot be combined exactly with the session policy that target and rules decided
+	// on, that is too long with it, or that AWS does not take for the role.
+	CodeScopeNotCombinable Code = "scope_not_combinable"
+	// What the caller gave is no session policy.
+	CodeRequestedPolicyInvalid Code = "requested_policy_invalid"
+	// What the caller gave cannot be combined exactly with the session policy that target and rules
+	// decided on, or is too long with it.
+	CodeRequestedPolicyNotCombinable Code = "requested_policy_not_combinable"
+)
+
 // Codes of Target.Chain: the roles that are assumed after the first.
 const (
 	// A role of the chain is not the ARN of one, or of another partition than the role before it.

@@ -213,6 +213,7 @@ func TestCodes_RemediesNameWhatExists(t *testing.T) {
 		"Region":           reflect.TypeFor[delegation.Region](),
 		"SigningKey":       reflect.TypeFor[delegation.SigningKey](),
 		"Options":          reflect.TypeFor[jsrules.Options](),
+		"Scope":            reflect.TypeFor[delegation.Scope](),
 	}
 	checked := 0
 	for name, value := range codes(t, "Code") {

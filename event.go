@@ -139,6 +139,15 @@ type Event struct {
 	SessionPolicySHA256 string
 	// SessionPolicyARNs are the managed policies that narrow the session.
 	SessionPolicyARNs []string
+	// Scopes are the names that were asked for with [WithScope]: the first 20, each cut to 128
+	// characters and escaped as UserAgent is.
+	Scopes []string
+	// RequestedPolicySHA256 are the hashes of the documents that were given with
+	// [WithSessionPolicy], in hexadecimal.
+	RequestedPolicySHA256 []string
+	// Narrowing says how the session was narrowed to what was asked for, by one option after the
+	// other. Empty: it was not.
+	Narrowing []Narrowing
 	// DroppedTags are the keys of session tags that were left out, as AWS's space was too small.
 	DroppedTags []string
 
@@ -285,6 +294,9 @@ func (r *record) ended(err error) Event {
 	event.Chain = slices.Clone(event.Chain)
 	event.HopRequestIDs = slices.Clone(event.HopRequestIDs)
 	event.ListedRoles = slices.Clone(event.ListedRoles)
+	event.Scopes = slices.Clone(event.Scopes)
+	event.RequestedPolicySHA256 = slices.Clone(event.RequestedPolicySHA256)
+	event.Narrowing = slices.Clone(event.Narrowing)
 	var failure *Error // nil on success
 	if err != nil {
 		failure = failureOf(err)
@@ -510,13 +522,16 @@ type listField struct {
 	list []string
 }
 
-func (e *Event) lists() [8]listField {
+func (e *Event) lists() [11]listField {
 	return [...]listField{
 		{"listed_roles", e.ListedRoles},
 		{"chain", e.Chain},
 		{"hop_request_ids", e.HopRequestIDs},
 		{"failed_regions", e.FailedRegions},
 		{"session_policy_arns", e.SessionPolicyARNs},
+		{"scopes", e.Scopes},
+		{"requested_policy_sha256", e.RequestedPolicySHA256},
+		{"narrowing", narrowingTexts(e.Narrowing)},
 		{"dropped_tags", e.DroppedTags},
 		{"unconfirmed", e.Unconfirmed},
 		{"warnings", e.Warnings},

@@ -27,6 +27,7 @@ type exchangeOptions struct {
 	withoutCache bool
 	// sessionDuration is what the caller asked for. Zero: nothing.
 	sessionDuration time.Duration
+	narrowings      []narrowing
 }
 
 // WithClientID says which application calls, for services whose clients say so. It must be the
@@ -122,7 +123,9 @@ func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 		x.options.request.SessionDuration = x.options.sessionDuration
 	}
 	x.options.request.Role = x.options.role
+	x.options.adoptScopes()
 	x.record = newRecord(d.config.Now, target, &x.options.request)
+	x.options.describe(&x.event)
 	x.rules = d.rules
 	if len(x.options.rules) > 0 {
 		x.rules = slices.Concat(namedRules(x.options.rules), d.rules)
@@ -151,6 +154,7 @@ func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error
 	if err != nil {
 		return nil, x.blame(err)
 	}
+	credentials.Narrowed = len(x.event.Narrowing) > 0
 	return credentials, nil
 }
 
@@ -322,6 +326,10 @@ func (x *exchange) checkDecision(user *User, rc *RuleContext) (*decision, error)
 	if err := decided.shorten(x.options.sessionDuration); err != nil {
 		return nil, err
 	}
+	x.event.Narrowing, err = decided.narrow(x.options.narrowings, x.target)
+	if err != nil {
+		return nil, err
+	}
 	return decided, nil
 }
 
@@ -348,6 +356,7 @@ func (x *exchange) ruleContext() *RuleContext {
 	if rc.AWS.Mappings == nil {
 		rc.AWS.Mappings = Mappings{}
 	}
+	rc.Request.Scopes = slices.Clone(rc.Request.Scopes)
 	rc.Request.Parameters, _ = jsonvalue.Clone(rc.Request.Parameters).(map[string]any)
 	return rc
 }

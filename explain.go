@@ -68,6 +68,11 @@ type Explanation struct {
 	Policy string
 	// PolicyARNs are the managed session policies.
 	PolicyARNs []string
+	// Scopes are the names of the scopes that were asked for.
+	Scopes []string
+	// Narrowing says how Policy and PolicyARNs came from those that target and rules decided on, by
+	// one [WithScope] or [WithSessionPolicy] after the other. Empty: nothing was asked for.
+	Narrowing []Narrowing
 	// PackedPolicySize estimates how much of AWS's space policies and tags take, in percent. Above
 	// 100, AWS is expected to refuse. docs/packed-size.md says how far it may be off.
 	PackedPolicySize int
@@ -154,6 +159,8 @@ func (e *Explanation) describeUser(x *exchange, err error) {
 	e.Issuer = x.event.Issuer
 	e.Subject = x.event.Subject
 	e.ClientID = x.event.ClientID
+	e.Scopes = slices.Clone(x.options.request.Scopes)
+	e.Narrowing = slices.Clone(x.event.Narrowing)
 	e.RequiredClaims = x.claimChecks
 	e.Profile = slices.Sorted(slices.Values(x.profile))
 	for _, w := range x.ruleWarnings {

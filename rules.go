@@ -122,6 +122,10 @@ type Request struct {
 	// Parameters are what else the caller sent, such as the remaining form fields of a delegation
 	// request. Each exchange has a copy.
 	Parameters map[string]any
+	// Scopes are the names of the scopes that were asked for, those of [WithScope] too. They narrow
+	// the session whatever a rule does: a rule can refuse them, and what it changes here has no
+	// effect. Each exchange has a copy.
+	Scopes []string
 }
 
 // RuleContext is what a rule knows and decides besides the [User]. It mirrors the context of Auth0

@@ -312,6 +312,7 @@ func TestFloors(t *testing.T) {
 		"internal/explain":    {"/internal/packed", "/internal/session"},
 		"internal/iam":        {"/internal/document", "/internal/jsonvalue"},
 		"internal/idtoken":    {"/internal/document", "/internal/guard", "/internal/jsonvalue"},
+		"internal/narrow":     {"/internal/document"},
 		"internal/samldoc":    {"/internal/guard"},
 		"internal/session":    {"/internal/document", "/internal/iam", "/internal/packed"},
 	}

@@ -84,6 +84,11 @@ type Target struct {
 	// that ends within 15 minutes and Config.STSTimeout gets no new credentials.
 	Chain []ChainedRole
 
+	// Scopes are prepared session policies by name, which callers ask for with [WithScope] to get a
+	// session that can do less. A name is 1 to 128 printable characters of ASCII without spaces,
+	// quotation marks and backslashes. Empty: there is none to ask for.
+	Scopes map[string]Scope
+
 	// Roles are what users of the target choose from; see [WithRole] and [Delegator.Roles]. Role is
 	// then the default, and must be one of them. At most 500. Empty: users choose only with
 	// RolesFromClaim. Neither of them goes with a Chain.
@@ -159,6 +164,7 @@ func (t *Target) own() {
 	t.AllowedAccounts = slices.Clone(t.AllowedAccounts)
 	t.AWS = t.AWS.clone()
 	t.Chain = slices.Clone(t.Chain)
+	t.Scopes = cloneScopes(t.Scopes)
 	if t.Identity != nil {
 		own := t.Identity.clone()
 		t.Identity = &own
@@ -197,6 +203,7 @@ func (t *Target) compile(name string, c *Config) ([]requiredClaim, error) {
 	t.checkEncryption(&problems)
 	t.checkRegions(c, &problems)
 	t.checkNameID(&problems)
+	t.checkScopes(&problems)
 	if t.Identity != nil {
 		if err := t.Identity.validate(); err != nil {
 			problems.add("Identity: %w", err)

@@ -68,6 +68,8 @@ func credentials() *delegation.Credentials {
 			*field = time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 		case *delegation.Secret:
 			*field = delegation.NewSecret("canary " + name)
+		case *bool:
+			*field = true
 		default:
 			panic(name)
 		}

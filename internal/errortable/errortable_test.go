@@ -15,6 +15,8 @@ import (
 // errors may have, each with its status.
 var words = map[string]int{
 	"invalid_grant":                    http.StatusBadRequest,
+	"invalid_request":                  http.StatusBadRequest,
+	"invalid_scope":                    http.StatusBadRequest,
 	"invalid_client":                   http.StatusUnauthorized,
 	"insufficient_user_authentication": http.StatusUnauthorized,
 	"unauthorized":                     http.StatusUnauthorized,

@@ -124,18 +124,31 @@ func isPolicyText(text string) bool {
 // CheckPolicies checks an inline session policy, which may be empty, and the ARNs of managed ones,
 // for the role.
 func CheckPolicies(policy string, arns []string, role arn.ARN) error {
-	if len(arns) > MaxPolicyARNs {
-		return fmt.Errorf("there are %d policy ARNs", len(arns))
+	if err := CheckPolicyTexts(policy, arns); err != nil {
+		return err
 	}
-	size := utf8.RuneCountInString(policy)
 	for _, s := range arns {
-		size += len(s)
 		p, err := iam.Policy.Parse(s)
 		if err != nil {
 			return err
 		}
 		if p.Partition != role.Partition || p.AccountID != role.AccountID && p.AccountID != "aws" {
 			return fmt.Errorf("the policy %s is neither of the role's account nor AWS's own", p)
+		}
+	}
+	return nil
+}
+
+// CheckPolicyTexts checks an inline session policy and the ARNs of managed ones, for any role.
+func CheckPolicyTexts(policy string, arns []string) error {
+	if len(arns) > MaxPolicyARNs {
+		return fmt.Errorf("there are %d policy ARNs", len(arns))
+	}
+	size := utf8.RuneCountInString(policy)
+	for _, s := range arns {
+		size += len(s)
+		if _, err := iam.Policy.Parse(s); err != nil {
+			return err
 		}
 	}
 	if size > MaxPolicyText {
