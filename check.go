@@ -256,7 +256,7 @@ func (l *checks) addProfile() {
 	}
 	result := CheckResult{Name: "profile", Kind: CheckProfile, Field: "Profile"}
 	l.addProbe(result, StageRules, func(ctx context.Context) error {
-		err := l.ruleCalls.CallWithin(ctx, "the check of profiles", func() error {
+		err := l.profiles.CallWithin(ctx, "the check", func() error {
 			return l.config.CheckProfile(ctx)
 		})
 		if err == nil {

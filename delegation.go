@@ -117,11 +117,15 @@ type Config struct {
 	// RuleTimeout is the limit for one rule in Go, for a check that it leaves with AfterRules, and
 	// for Profile. Their context ends with it. Code that ignores its context is left running: the
 	// exchange fails with [CodeRuleTimeout] or [CodeProfileTimeout]. With 16 calls of one rule that
-	// were left, it is not called until one of them returns. So such code runs on a goroutine of
-	// its own, and up to 1,000 calls of it run at the same time. Rules of one function count
-	// together. Ready-made rules, and rules of [WithOwnTimeout] such as those in JavaScript, need
-	// no such limit. An exchange whose context has ended waits for its rule until the limit: the rule
-	// may deny. Zero: 20s. Negative: there is no limit, and such code runs on the caller's goroutine.
+	// were left, it is not called until one of them returns. Rules of one function count together.
+	// An exchange whose context has ended waits for its rule until the limit: the rule may deny.
+	//
+	// Limited code runs on a goroutine of its own: one for all rules of an exchange, and at most
+	// 1,000 at the same time. Ready-made rules, and rules of [WithOwnTimeout] such as those in
+	// JavaScript, need no such limit.
+	//
+	// Zero: 20s for Profile. Rules have no limit then, and run on the caller's goroutine with the
+	// caller's context. Negative: Profile has none either.
 	RuleTimeout time.Duration
 	// SigningTimeout is for one signature. Zero: 30s.
 	SigningTimeout time.Duration
@@ -246,7 +250,8 @@ type Delegator struct {
 	stsClocks    sync.Map         // by Region: how far STS's clock is ahead, a time.Duration
 	sessions     []CheckResult    // of targets and rules, of the configuration
 	signers      *guard.Callees
-	ruleCalls    *guard.Callees // rules in Go, and the profile loader
+	profiles     *guard.Callees // Config.CheckProfile
+	ruleRuns     *limitedRuns   // rules in Go, and the profile loader
 	audits       *guard.Callees
 
 	regions   *freshness.Breakers // where STS does not answer
@@ -291,7 +296,8 @@ func newDelegator(ctx context.Context, c Config, known *idtoken.Verifier) (*Dele
 		rules:        namedRules(c.Rules),
 		random:       mathrand.Float64,
 		signers:      new(guard.Callees),
-		ruleCalls:    &guard.Callees{Calls: maxRuleCalls},
+		profiles:     new(guard.Callees),
+		ruleRuns:     newLimitedRuns(),
 		audits:       new(guard.Callees),
 		regions:      c.newRegionBreakers(),
 		durations:    c.newDurationBreakers(),
@@ -332,7 +338,6 @@ func (c Config) withDefaults() Config {
 	c.MaxTokenSize = cmp.Or(c.MaxTokenSize, defaultMaxTokenSize)
 	c.Leeway = max(cmp.Or(c.Leeway, time.Minute), 0)
 	c.SigningTimeout = cmp.Or(c.SigningTimeout, 30*time.Second)
-	c.RuleTimeout = cmp.Or(c.RuleTimeout, defaultRuleTimeout)
 	c.STSTimeout = cmp.Or(c.STSTimeout, 10*time.Second)
 	c.AuditTimeout = cmp.Or(c.AuditTimeout, 5*time.Second)
 	c.CacheSize = cmp.Or(c.CacheSize, 10_000)

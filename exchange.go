@@ -1,6 +1,7 @@
 package delegation
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -279,7 +280,7 @@ func (x *exchange) loadUser(ctx context.Context) (*User, error) {
 	if issuer := x.config.issuerOf(x.claims); issuer != nil {
 		issuer.markEmail(user)
 	}
-	if err := x.loadProfile(ctx, user, x.ruleLimit()); err != nil {
+	if err := x.loadProfile(ctx, user); err != nil {
 		return nil, err
 	}
 	user.deriveIdentity()
@@ -381,21 +382,25 @@ func (x *exchange) noteWarnings(warnings []ruleWarning) {
 	}
 }
 
-// ruleLimit is the limit of the exchange's rules and of its profile loader. Its time begins anew
-// for each of them. Nil: there is none.
+// ruleLimit is the limit of the exchange's rules. Its time begins anew for each of them. Nil: there
+// is none.
 func (x *exchange) ruleLimit() *ruleLimit {
 	if x.config.RuleTimeout <= 0 {
 		return nil
 	}
 	x.limit.timeout = x.config.RuleTimeout
-	x.limit.callees = x.ruleCalls
+	x.limit.runs = x.ruleRuns
 	return &x.limit
 }
 
 // loadProfile adds what the profile loader knows and the token lacks.
-func (x *exchange) loadProfile(ctx context.Context, user *User, limit *ruleLimit) error {
+func (x *exchange) loadProfile(ctx context.Context, user *User) error {
 	if x.config.Profile == nil {
 		return nil
+	}
+	limit := &ruleLimit{
+		timeout: cmp.Or(x.config.RuleTimeout, defaultProfileTimeout),
+		runs:    x.ruleRuns,
 	}
 	var extra map[string]any // not read if the loader was left
 	const name = "the profile loader"

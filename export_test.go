@@ -330,3 +330,15 @@ func AuditFor(ctx context.Context, audit func(context.Context) error) (time.Dura
 	err := d.audit(ctx, Event{})
 	return time.Since(began), err
 }
+
+// TakeRuleRuns takes all goroutines that rules may have, until the function is called.
+func (d *Delegator) TakeRuleRuns() (giveBack func()) {
+	for range maxRuleRuns {
+		d.ruleRuns.slots <- struct{}{}
+	}
+	return func() {
+		for range maxRuleRuns {
+			<-d.ruleRuns.slots
+		}
+	}
+}

@@ -11,12 +11,12 @@ import (
 	"github.com/seed055b7978/delegation/internal/guard"
 )
 
-// defaultRuleTimeout is what Auth0 gave to all rules of a login together, about.
-const defaultRuleTimeout = 20 * time.Second
+// defaultProfileTimeout is what Auth0 gave to all rules of a login together, about.
+const defaultProfileTimeout = 20 * time.Second
 
-// maxRuleCalls is how many calls of one rule or of the profile loader run at the same time; more
-// wait for their turn, within their limit.
-const maxRuleCalls = 1000
+// maxRuleRuns is how many goroutines run rules and the profile loader at the same time, for all
+// exchanges together; more wait for their turn, within their limit.
+const maxRuleRuns = 1000
 
 // ruleLimit limits the time of the operator's Go code in one exchange: of rules, of the checks that
 // they leave, and of the profile loader. Such code runs on a goroutine of its own, which the
@@ -24,7 +24,7 @@ const maxRuleCalls = 1000
 // so nobody else may look at them.
 type ruleLimit struct {
 	timeout time.Duration
-	callees *guard.Callees // of the Delegator
+	runs    *limitedRuns // of the Delegator
 	// running says that the code that runs now is limited.
 	running atomic.Bool
 	// abandoned says that such code was left while it ran. It stays so, although the code that had
@@ -46,7 +46,7 @@ type ruleTimeError struct {
 }
 
 func (e *ruleTimeError) Error() string {
-	if errors.Is(e.err, guard.ErrStuck) {
+	if errors.Is(e.err, guard.ErrStuck) || errors.Is(e.err, errNoTurn) {
 		return fmt.Sprintf("%s was not called: %v", e.what, e.err)
 	}
 	if errors.Is(e.err, errStillRuns) {
@@ -65,72 +65,60 @@ func (l *ruleLimit) do(
 	if l == nil || l.timeout <= 0 {
 		return guard.Call(func() error { return code(ctx) })
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, l.timeout, errRuleTime)
-	defer cancel()
+	_, err := l.run(ctx, oneStep{name, code}, what, 0, 1)
+	return err
+}
+
+// oneStep is code of a single step.
+type oneStep struct {
+	as   string
+	code func(context.Context) error
+}
+
+func (s oneStep) name(int) string { return s.as }
+
+func (s oneStep) call(ctx context.Context, _ int) error {
+	return guard.Call(func() error { return s.code(ctx) })
+}
+
+// run calls the steps of code from first to before end, one after the other, on a goroutine of
+// their own. Each has the whole limit. It ends after the first step that fails, and when the
+// context has ended. It returns the step that was the last, and its error.
+//
+// An exchange whose context has ended waits for the step that runs, because it may deny. Code that
+// limited code calls is left at once.
+func (l *ruleLimit) run(
+	ctx context.Context, code limitedCode, what string, first, end int,
+) (last int, err error) {
 	outer := l.running.Swap(true)
-	run := &limitedRun{ended: make(chan struct{})}
-	err := l.callees.CallWithin(limited, name, func() error {
-		run.begun.Store(true)
-		defer close(run.ended)
-		err := code(limited)
-		run.returned = true
-		run.err = err
-		return err
-	})
-	if ctx.Err() != nil && !outer && run.begun.Load() {
-		err = run.outcome(limited, err)
+	r := &limitedRun{
+		limit:  l,
+		parent: ctx,
+		code:   code,
+		what:   what,
+		first:  first,
+		steps:  make([]stepContext, end-first),
+		began:  time.Now(),
+		ended:  make(chan struct{}),
+		last:   first,
+		err:    errGoexit,
 	}
-	stuck := errors.Is(err, guard.ErrStuck) && !run.hasEnded() // it was not called
-	if !run.hasEnded() && !stuck {
-		l.abandoned.Store(true)
+	r.at.Store(int64(first))
+	timer := time.NewTimer(l.timeout)
+	defer timer.Stop()
+	var leaves <-chan struct{}
+	if outer {
+		leaves = ctx.Done()
+	} else if err := r.takeTurn(timer); err != nil {
+		l.running.Store(outer)
+		return first, err
 	}
+	go r.work(!outer)
+	last, err = r.wait(timer, leaves)
 	if !l.abandoned.Load() {
 		l.running.Store(outer)
 	}
-	switch {
-	case err == nil && l.abandoned.Load():
-		return &ruleTimeError{what, l.timeout, errStillRuns}
-	case err == nil || ctx.Err() != nil:
-		return err
-	case !run.hasEnded(), limited.Err() != nil && endedByContext(err):
-		return &ruleTimeError{what, l.timeout, err}
-	}
-	return err
-}
-
-// limitedRun is one run of limited code.
-type limitedRun struct {
-	begun atomic.Bool
-	ended chan struct{} // closed after the code has returned or panicked
-
-	// To be read after ended.
-	returned bool
-	err      error
-}
-
-func (r *limitedRun) hasEnded() bool {
-	select {
-	case <-r.ended:
-		return true
-	default:
-		return false
-	}
-}
-
-// outcome is that of code whose exchange has ended: the code has what is left of its time, because
-// it may still deny. err is what counts otherwise.
-func (r *limitedRun) outcome(limited context.Context, err error) error {
-	deadline, _ := limited.Deadline()
-	left := time.NewTimer(time.Until(deadline))
-	defer left.Stop()
-	select {
-	case <-r.ended:
-	case <-left.C:
-	}
-	if r.hasEnded() && r.returned {
-		return r.err
-	}
-	return err
+	return last, err
 }
 
 // endedByContext tells whether an error is that of a context whose time is over.

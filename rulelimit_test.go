@@ -125,23 +125,180 @@ func TestRuleTimeout_Ignored(t *testing.T) {
 	}
 }
 
-// TestRuleTimeout_Profile: the same for a profile loader.
+// TestRuleTimeout_Profile: the same for a profile loader, which also has a limit if none is set.
 func TestRuleTimeout_Profile(t *testing.T) {
-	w := newWorld(t)
-	h := &stubborn{}
-	w.config.Profile = h.profile
-	w.config.RuleTimeout = 3 * time.Second
-	d, token := warmed(t, w)
-	synctest.Test(t, func(t *testing.T) {
-		h.release = make(chan struct{})
-		h.on.Store(true)
-		_, err := d.Exchange(t.Context(), token, app)
-		e := wantError(t, err, delegation.StageRules, delegation.CodeProfileTimeout)
-		if !strings.Contains(e.Error(), "the profile loader took longer than 3s") {
-			t.Errorf("got %v", e)
+	for set, want := range map[time.Duration]time.Duration{
+		3 * time.Second: 3 * time.Second,
+		0:               20 * time.Second,
+	} {
+		w := newWorld(t)
+		h := &stubborn{}
+		w.config.Profile = h.profile
+		w.config.RuleTimeout = set
+		d, token := warmed(t, w)
+		synctest.Test(t, func(t *testing.T) {
+			h.release = make(chan struct{})
+			h.on.Store(true)
+			began := time.Now()
+			_, err := d.Exchange(t.Context(), token, app)
+			e := wantError(t, err, delegation.StageRules, delegation.CodeProfileTimeout)
+			took := fmt.Sprintf("the profile loader took longer than %s", want)
+			if !strings.Contains(e.Error(), took) || time.Since(began) != want {
+				t.Errorf("after %s: got %v", time.Since(began), e)
+			}
+			close(h.release)
+		})
+	}
+}
+
+// TestRuleTimeout_Each: each rule has the whole limit, wherever it stands among others.
+func TestRuleTimeout_Each(t *testing.T) {
+	var takes []time.Duration
+	rule := func(i int) delegation.RuleFunc {
+		return func(
+			context.Context, *delegation.User, *delegation.RuleContext,
+		) error {
+			if takes != nil {
+				<-time.After(takes[i])
+			}
+			return nil
 		}
-		close(h.release)
-	})
+	}
+	w := newWorld(t)
+	own := delegation.WithOwnTimeout(rule(2))
+	w.config.Rules = []delegation.RuleFunc{rule(0), rule(1), own, rule(3), rule(4)}
+	w.config.RuleTimeout = 10 * time.Second
+	d, token := warmed(t, w)
+	const s = time.Second
+	for _, row := range []struct {
+		takes   []time.Duration
+		refused string // empty: not at all
+		after   time.Duration
+	}{
+		{[]time.Duration{9 * s, 9 * s, 9 * s, 9 * s, 9 * s}, "", 45 * s},
+		{[]time.Duration{11 * s, 0, 0, 0, 0}, "rule 1", 10 * s},
+		{[]time.Duration{9 * s, 11 * s, 0, 0, 0}, "rule 2", 19 * s},
+		{[]time.Duration{4 * s, 3 * s, 90 * s, 5 * s, 0}, "", 102 * s},
+		{[]time.Duration{9 * s, 0, 11 * s, 1 * s, 11 * s}, "rule 5", 31 * s},
+		{[]time.Duration{9 * s, 0, 11 * s, 11 * s, 0}, "rule 4", 30 * s},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			takes = row.takes
+			began := time.Now()
+			_, err := d.Exchange(t.Context(), token, app)
+			if took := time.Since(began); took != row.after {
+				t.Errorf("%v: it took %s", row.takes, took)
+			}
+			if row.refused == "" {
+				if err != nil {
+					t.Errorf("%v: %v", row.takes, err)
+				}
+				return
+			}
+			e := wantError(t, err, delegation.StageRules, delegation.CodeRuleTimeout)
+			if !strings.Contains(e.Error(), row.refused) {
+				t.Errorf("%v: got %v", row.takes, e)
+			}
+			<-time.After(time.Minute) // of the fake clock: the rule that was left returns
+		})
+	}
+}
+
+// TestRuleTimeout_Context: the context of a rule is one of package context in all that it is asked
+// for, and ends with its rule. One that is asked later has ended.
+func TestRuleTimeout_Context(t *testing.T) {
+	type key struct{}
+	var kept, later, child context.Context
+	var failure error
+	w := newWorld(t)
+	w.config.RuleTimeout = 10 * time.Second
+	w.config.Rules = []delegation.RuleFunc{
+		func(ctx context.Context, _ *delegation.User, _ *delegation.RuleContext) error {
+			later = ctx // and asks it nothing
+			return nil
+		},
+		func(ctx context.Context, _ *delegation.User, _ *delegation.RuleContext) error {
+			if err := later.Err(); err != context.Canceled {
+				failure = fmt.Errorf("the context of the rule before: %v", err)
+			}
+			kept = ctx
+			var stop context.CancelFunc
+			child, stop = context.WithCancel(ctx)
+			_ = stop
+			deadline, has := ctx.Deadline()
+			if ctx.Value(key{}) != "value" || !has || ctx.Err() != nil || child.Err() != nil ||
+				time.Until(deadline) > 10*time.Second {
+				failure = fmt.Errorf("%v, %t, %v, %v", ctx.Value(key{}), has, ctx.Err(), deadline)
+			}
+			return nil
+		},
+	}
+	ctx := context.WithValue(t.Context(), key{}, "value")
+	if _, err := w.delegator(t).Exchange(ctx, w.token(nil), app); err != nil || failure != nil {
+		t.Fatal(err, failure)
+	}
+	<-kept.Done()
+	<-child.Done()
+	for _, ctx := range []context.Context{kept, later, child} {
+		if ctx.Err() != context.Canceled || context.Cause(ctx) != context.Canceled {
+			t.Errorf("got %v, %v", ctx.Err(), context.Cause(ctx))
+		}
+	}
+}
+
+// TestRuleTimeout_Goexit: a rule that ends its goroutine fails its exchange, and the rules after it
+// do not run.
+func TestRuleTimeout_Goexit(t *testing.T) {
+	w := newWorld(t)
+	w.config.RuleTimeout = time.Minute
+	var ran []string
+	w.config.Rules = []delegation.RuleFunc{
+		func(context.Context, *delegation.User, *delegation.RuleContext) error {
+			runtime.Goexit()
+			return nil
+		},
+		trace(&ran, "second", nil),
+	}
+	_, err := w.exchange(t, nil)
+	e := wantError(t, err, delegation.StageRules, delegation.CodeRuleFailed)
+	if !strings.Contains(e.Error(), "it ended its goroutine") || len(ran) > 0 {
+		t.Errorf("got %v; then ran %v", e, ran)
+	}
+}
+
+// TestRuleTimeout_Turn: a rule that gets no goroutine within its limit, because a thousand others
+// run, is not called, and neither is one whose exchange ends first.
+func TestRuleTimeout_Turn(t *testing.T) {
+	w := newWorld(t)
+	var ran []string
+	w.config.Rules = []delegation.RuleFunc{trace(&ran, "rule", nil)}
+	w.config.RuleTimeout = time.Millisecond
+	d := w.delegator(t)
+	giveBack := d.TakeRuleRuns()
+	_, err := d.Exchange(t.Context(), w.token(nil), app)
+	e := wantError(t, err, delegation.StageRules, delegation.CodeRuleTimeout)
+	if !strings.Contains(e.Error(), "it was not called: 1000 others ran all the time") {
+		t.Errorf("got %v", e)
+	}
+	w.config.RuleTimeout = time.Hour
+	d = w.delegator(t)
+	giveBackHere := d.TakeRuleRuns()
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error)
+	go func() {
+		_, err := d.Exchange(ctx, w.token(nil), app)
+		failed <- err
+	}()
+	cancel()
+	err = <-failed
+	if code := err.(*delegation.Error).Code; code != delegation.CodeCanceled || len(ran) > 0 {
+		t.Errorf("got %v; and ran %v", err, ran)
+	}
+	giveBack()
+	giveBackHere()
+	if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil || len(ran) != 1 {
+		t.Errorf("got %v; and ran %v", err, ran)
+	}
 }
 
 // TestRuleTimeout_Bounded: with 16 calls of a rule that were left none is made, until one returns.
@@ -150,6 +307,7 @@ func TestRuleTimeout_Bounded(t *testing.T) {
 	w := newWorld(t)
 	h := &stubborn{}
 	w.config.Rules = []delegation.RuleFunc{h.rule}
+	w.config.RuleTimeout = time.Minute
 	d, token := warmed(t, w)
 	synctest.Test(t, func(t *testing.T) {
 		h.release = make(chan struct{})
@@ -203,6 +361,7 @@ func TestRuleTimeout_HonoursContext(t *testing.T) {
 		}
 		return fmt.Errorf("the database: %w", context.Cause(ctx))
 	}}
+	w.config.RuleTimeout = 20 * time.Second
 	d, token := warmed(t, w)
 	waits = true
 	synctest.Test(t, func(t *testing.T) {
@@ -211,7 +370,7 @@ func TestRuleTimeout_HonoursContext(t *testing.T) {
 		// Either the rule's own error or the end of the wait for it comes first.
 		wantError(t, err, delegation.StageRules, delegation.CodeRuleTimeout)
 		if took := time.Since(began); took != 20*time.Second {
-			t.Errorf("the default is %s", took)
+			t.Errorf("it took %s", took)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -227,6 +386,7 @@ func TestRuleTimeout_Nested(t *testing.T) {
 	w := newWorld(t)
 	h := &stubborn{}
 	inner := delegation.Named("inner", h.rule)
+	w.config.RuleTimeout = 20 * time.Second
 	w.config.Rules = []delegation.RuleFunc{func(
 		ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
 	) error {
@@ -247,6 +407,7 @@ func TestRuleTimeout_Nested(t *testing.T) {
 		close(h.release)
 	})
 	w = newWorld(t)
+	w.config.RuleTimeout = 20 * time.Second
 	passes := delegation.Named("inner", passing)
 	limited := false
 	w.config.Rules = []delegation.RuleFunc{func(
@@ -286,13 +447,14 @@ func TestRuleTimeout_None(t *testing.T) {
 		rule    delegation.RuleFunc
 		timeout time.Duration
 	}{
-		"limited":                {rule(false), 0},
+		"limited":                {rule(false), time.Minute},
+		"no limit was set":       {rule(true), 0},
 		"limited, named":         {delegation.Named("mine", rule(false)), time.Minute},
 		"no limit":               {rule(true), -1},
 		"no limit, named":        {delegation.Named("mine", rule(true)), -1},
-		"limits itself":          {own, 0},
-		"limits itself, twice":   {delegation.WithOwnTimeout(own), 0},
-		"limits itself, wrapped": {delegation.Named("mine", own), 0},
+		"limits itself":          {own, time.Minute},
+		"limits itself, twice":   {delegation.WithOwnTimeout(own), time.Minute},
+		"limits itself, wrapped": {delegation.Named("mine", own), time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -88,7 +88,7 @@ func (u *User) deriveIdentity() {
 // the verified token win over it, user_id among them. Package profile has loaders for an endpoint
 // and for Auth0's Management API.
 //
-// Its time is limited by Config.RuleTimeout. An error that wraps [CodeProfileMissing],
+// Its time is limited by Config.RuleTimeout, 20 seconds by default. An error that wraps [CodeProfileMissing],
 // [CodeProfileUnavailable], [CodeProfileThrottled], [CodeProfileUnauthorized] or
 // [CodeProfileInvalid] keeps that code, and any other gets [CodeProfileFailed]. If it has a method
 // RetryAfter() time.Duration, Error.RetryAfter is what that returns.
@@ -282,8 +282,8 @@ func (a AWS) clone() AWS {
 // RuleFunc is one rule. It may change the user and the context, refuse with [Deny], or fail with
 // another error. Rules run in order, after the token was verified; the first error ends the
 // exchange. A panic becomes an error. Rules are the operator's trusted code. They run concurrently
-// for different exchanges, and must honour the context when they wait. After Config.RuleTimeout the
-// exchange fails with [CodeRuleTimeout] and goes on without them.
+// for different exchanges, and must honour the context when they wait. After Config.RuleTimeout, if
+// it is set, the exchange fails with [CodeRuleTimeout] and goes on without them.
 //
 // An error that wraps [CodeRuleUserMissing], [CodeRuleRedirect], [CodeRuleMultifactor],
 // [CodeRuleContextMissing], [CodeRuleUnsupported], [CodeLoginTimeMissing], [CodeLoginTooOld],
@@ -353,23 +353,16 @@ func namedRules(rules []RuleFunc) []namedRule {
 func runRules(
 	ctx context.Context, rules []namedRule, user *User, rc *RuleContext,
 ) (decisive string, err error) {
-	for i := range rules {
-		rule := &rules[i] // a copy would be one allocation for each rule
-		rc.Rule = rule.name
-		role := rc.AWS.Role
-		err := guard.Call(func() error { return rule.call(ctx, user, rc) })
-		if rc.wasAbandoned() {
-			return rule.name, ruleError(ctx, fmt.Sprintf("rule %d (%s)", i+1, rule.name), err)
+	under := &rulesUnderWay{rules: rules, user: user, rc: rc}
+	for i := 0; i < len(rules); i++ {
+		var err error
+		if end := under.limitedUntil(i); end > i {
+			i, err = rc.limit.run(ctx, under, "it", i, end)
+		} else {
+			err = under.call(ctx, i)
 		}
-		name := rc.Rule // the rule may have changed it
-		if err != nil {
-			return name, ruleError(ctx, fmt.Sprintf("rule %d (%s)", i+1, name), err)
-		}
-		if ctx.Err() != nil {
-			return name, canceledAt(StageRules, ctx.Err())
-		}
-		if rc.AWS.Role != role {
-			decisive = name
+		if name, err := under.outcome(ctx, i, err); err != nil {
+			return name, err
 		}
 	}
 	for _, left := range rc.after {
@@ -377,7 +370,62 @@ func runRules(
 			return left.rule, ruleError(ctx, "after the rules, "+left.rule, err)
 		}
 	}
-	return decisive, nil
+	return under.decisive, nil
+}
+
+// rulesUnderWay are the rules of one exchange, and what they run with.
+type rulesUnderWay struct {
+	rules []namedRule
+	user  *User
+	rc    *RuleContext
+	// decisive is the name of the last rule that chose another role.
+	decisive string
+}
+
+// limitedUntil returns the end of the rules from i on whose time is limited, of which one goroutine
+// runs all: to start one takes longer than many a rule. It is i if the time of that rule is not.
+func (u *rulesUnderWay) limitedUntil(i int) int {
+	if u.rc.limit == nil {
+		return i
+	}
+	for i < len(u.rules) && u.rules[i].limited {
+		i++
+	}
+	return i
+}
+
+func (u *rulesUnderWay) name(i int) string { return u.rules[i].name }
+
+// call runs a rule.
+func (u *rulesUnderWay) call(ctx context.Context, i int) error {
+	rule := &u.rules[i] // a copy would be one allocation for each rule
+	u.rc.Rule = rule.name
+	role := u.rc.AWS.Role
+	err := guard.Call(func() error { return rule.run(ctx, u.user, u.rc) })
+	if u.rc.AWS.Role != role {
+		u.decisive = u.rc.Rule // the rule may have changed it
+	}
+	return err
+}
+
+// outcome is that of the exchange's rules after rule i, which was the last one to run. The name is
+// that of the rule.
+func (u *rulesUnderWay) outcome(
+	ctx context.Context, i int, err error,
+) (name string, refused error) {
+	if u.rc.wasAbandoned() {
+		name = u.rules[i].name
+		err = cmp.Or(err, error(&ruleTimeError{"it", u.rc.limit.timeout, errStillRuns}))
+	} else {
+		name = u.rc.Rule
+	}
+	switch {
+	case err != nil:
+		return name, ruleError(ctx, fmt.Sprintf("rule %d (%s)", i+1, name), err)
+	case ctx.Err() != nil:
+		return name, canceledAt(StageRules, ctx.Err())
+	}
+	return name, nil
 }
 
 // call makes the check, as its rule was called.

@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,9 +26,6 @@ var errEnded = errors.New("it ended its goroutine")
 // on. Those who wait can leave, and what they leave behind is bounded: at most MaxCalls goroutines
 // for a name. The zero value is ready; it is safe for concurrent use.
 type Callees struct {
-	// Calls is how many calls under one name run at the same time. Zero: MaxCalls.
-	Calls int
-
 	mu     sync.Mutex
 	byName map[string]*callee
 }
@@ -96,7 +92,7 @@ func (c *Callees) enter(name string) (*callee, error) {
 	defer c.mu.Unlock()
 	own := c.byName[name]
 	if own == nil {
-		own = &callee{slots: make(chan struct{}, cmp.Or(c.Calls, MaxCalls))}
+		own = &callee{slots: make(chan struct{}, MaxCalls)}
 		if c.byName == nil {
 			c.byName = map[string]*callee{}
 		}
