@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/seed055b7978/delegation"
@@ -809,8 +810,15 @@ func TestRules_LeaveValues(t *testing.T) {
 }
 
 func TestRules_Cancelled(t *testing.T) {
+	for _, limit := range []time.Duration{0, time.Minute} {
+		t.Run(fmt.Sprintf("limit %s", limit), func(t *testing.T) { testCancelled(t, limit) })
+	}
+}
+
+func testCancelled(t *testing.T, limit time.Duration) {
 	t.Run("by the first rule", func(t *testing.T) {
 		w := newWorld(t)
+		w.config.RuleTimeout = limit
 		var ran []string
 		ctx, cancel := context.WithCancel(t.Context())
 		w.config.Rules = []delegation.RuleFunc{
@@ -828,6 +836,7 @@ func TestRules_Cancelled(t *testing.T) {
 	})
 	t.Run("by the last rule", func(t *testing.T) {
 		w := newWorld(t)
+		w.config.RuleTimeout = limit
 		ctx, cancel := context.WithCancel(t.Context())
 		w.config.Rules = []delegation.RuleFunc{
 			func(context.Context, *delegation.User, *delegation.RuleContext) error {
@@ -840,6 +849,7 @@ func TestRules_Cancelled(t *testing.T) {
 	})
 	t.Run("a rule passes the cancellation on", func(t *testing.T) {
 		w := newWorld(t)
+		w.config.RuleTimeout = limit
 		ctx, cancel := context.WithCancel(t.Context())
 		w.config.Rules = []delegation.RuleFunc{func(
 			ctx context.Context, _ *delegation.User, _ *delegation.RuleContext,
@@ -853,6 +863,7 @@ func TestRules_Cancelled(t *testing.T) {
 	})
 	t.Run("a rule's own time-out is the rule's failure", func(t *testing.T) {
 		w := newWorld(t)
+		w.config.RuleTimeout = limit
 		w.config.Rules = []delegation.RuleFunc{trace(new([]string), "", context.DeadlineExceeded)}
 		_, err := w.exchange(t, nil)
 		wantError(t, err, delegation.StageRules, delegation.CodeRuleFailed)
@@ -862,6 +873,7 @@ func TestRules_Cancelled(t *testing.T) {
 	})
 	t.Run("a denial stands, cancelled or not", func(t *testing.T) {
 		w := newWorld(t)
+		w.config.RuleTimeout = limit
 		ctx, cancel := context.WithCancel(t.Context())
 		w.config.Rules = []delegation.RuleFunc{func(
 			context.Context, *delegation.User, *delegation.RuleContext,
