@@ -256,6 +256,9 @@ func (x *exchange) cacheKey() freshness.Key {
 	t := make(freshness.KeyText, 0, 1024) // as much as most decisions need
 	t = t.Text(x.claims.Issuer).Text(x.claims.Subject)
 	t = t.Text(identity.EntityID).Text(string(certificate[:]))
+	if x.actor != nil {
+		t = t.Text("actor").Text(x.actor.Issuer).Text(x.actor.Subject).Text(x.actor.ClientID)
+	}
 	if !x.revoked.IsZero() {
 		t = t.Text("revoked").Number(x.revoked.UnixNano())
 	}

@@ -329,7 +329,7 @@ func (s *sessions) refusal(a AWS) *Error {
 	}
 	a = a.withoutUser()
 	user := &User{Properties: map[string]any{}}
-	if _, err := newDecision(user, anyValue, a, s.target, s.Config); err != nil {
+	if _, err := newDecision(user, anyValue, a, s.target, s.Config, nil); err != nil {
 		return issueError(err)
 	}
 	return nil

@@ -29,7 +29,7 @@ const (
 // TokenField is one field of a token next to what the configuration says about it. Its texts are
 // short and safe to print. What they repeat of the token is quoted in ASCII and cut, and is only
 // what decides: the algorithm, the key ID, the issuer, the tenant, the audience, the client, the
-// kind and the dates.
+// kind, the scopes of an access token and the dates.
 type TokenField struct {
 	// Name is the field: a claim, such as iss; a header, such as header alg; or form, signature,
 	// client, kind, target, other claims.
@@ -130,7 +130,9 @@ func (c *tokenComparison) compareTargetIssuer() {
 func (c *tokenComparison) compareTargetAudience() {
 	audiences := c.target.audiencesFor(c.targetName)
 	clients := slices.Concat(audiences, c.target.AuthorizedParties)
-	if field := c.good("aud"); field != nil {
+	if c.AccessToken {
+		c.compareAccessAudience()
+	} else if field := c.good("aud"); field != nil {
 		field.Want = idtoken.OneOf(audiences, maxName)
 		ours := func(audience string) bool { return slices.Contains(audiences, audience) }
 		if !slices.ContainsFunc(c.Audience, ours) {
@@ -144,6 +146,26 @@ func (c *tokenComparison) compareTargetAudience() {
 			field.Verdict = idtoken.Differs
 			field.Why = "the client is neither in Target.Audiences nor in Target.AuthorizedParties"
 		}
+	}
+}
+
+// compareAccessAudience compares aud of an access token with the APIs of the target.
+func (c *tokenComparison) compareAccessAudience() {
+	field := c.good("aud")
+	if field == nil {
+		return
+	}
+	issuer := c.config.issuerOf(&idtoken.Claims{Entry: c.Entry})
+	audiences := c.target.accessAudiencesFor(issuer)
+	field.Want = idtoken.OneOf(audiences, maxName)
+	if len(audiences) == 0 {
+		field.Want = "none: the issuer has several, and the target lists none"
+	}
+	ours := func(audience string) bool { return slices.Contains(audiences, audience) }
+	if !slices.ContainsFunc(c.Audience, ours) {
+		field.Verdict = idtoken.Differs
+		field.Why = "no audience is in Target.AccessAudiences, which are the issuer's only one if " +
+			"empty"
 	}
 }
 

@@ -447,7 +447,7 @@ func comparedCases() []comparedCase {
 // is the one that differs, and no field shows more than it may.
 func TestCompareToken_Codes(t *testing.T) {
 	seen := map[delegation.Code]bool{}
-	for i, test := range comparedCases() {
+	for i, test := range append(comparedCases(), comparedAccessCases()...) {
 		seen[test.code] = true
 		t.Run(fmt.Sprintf("%s/%d_%s", test.code, i, test.field), func(t *testing.T) {
 			w, token := test.make(t)

@@ -52,10 +52,15 @@ type decision struct {
 }
 
 // newDecision makes the decision from what the rules left in a, or refuses it. Whatever rules and
-// mappings did is checked here, and nowhere else, on every path.
-func newDecision(user *User, subject string, a AWS, target *Target, c *Config) (*decision, error) {
+// mappings did is checked here, and nowhere else, on every path. actor is who acts for the user.
+func newDecision(
+	user *User, subject string, a AWS, target *Target, c *Config, actor *acting,
+) (*decision, error) {
 	mapped, err := a.applyMappings(user)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.show(actor); err != nil {
 		return nil, err
 	}
 	d := &decision{
@@ -88,7 +93,7 @@ func newDecision(user *User, subject string, a AWS, target *Target, c *Config) (
 		return nil, err
 	}
 	name := cmp.Or(a.SessionName, verifiedEmail(user), subject)
-	if err := d.setSessionName(name, c.StrictSessionNames); err != nil {
+	if err := d.setNames(name, target, actor, c.StrictSessionNames); err != nil {
 		return nil, err
 	}
 	if err := d.checkContents(); err != nil {

@@ -316,6 +316,7 @@ func (c Config) copied() Config {
 	for i := range c.Issuers {
 		c.Issuers[i].RequiredClaims = cloneLists(c.Issuers[i].RequiredClaims)
 		c.Issuers[i].Aliases = slices.Clone(c.Issuers[i].Aliases)
+		c.Issuers[i].AccessTokens = c.Issuers[i].AccessTokens.clone()
 		c.Issuers[i].Tenants = slices.Clone(c.Issuers[i].Tenants)
 		c.Issuers[i].ClientSecrets = maps.Clone(c.Issuers[i].ClientSecrets)
 		c.Issuers[i].VerifiedEmailDomains = slices.Clone(c.Issuers[i].VerifiedEmailDomains)

@@ -127,6 +127,31 @@ const (
 	CodeTokenKindEvent Code = "token_kind_event"
 )
 
+// Codes of access tokens of an issuer with AccessTokens.
+const (
+	// A mark of the token tells another kind of token than the rest of it.
+	CodeAccessTokenKind Code = "access_token_kind"
+	// The token is for none of AccessTokens.Audiences.
+	CodeAccessTokenAudience Code = "access_token_audience"
+	// The token lacks one of AccessTokens.Scopes.
+	CodeAccessTokenScope Code = "access_token_scope"
+	// An application got the token in its own name, so there is no user.
+	CodeAccessTokenUser Code = "access_token_user"
+)
+
+// Codes of those who act for users.
+const (
+	// The actor token is empty or has an act of its own, or act or may_act of the user's token
+	// names nobody.
+	CodeActorInvalid Code = "actor_invalid"
+	// The target lets nobody act for its users, or not this actor, or not with this token.
+	CodeActorNotAllowed Code = "actor_not_allowed"
+	// act of the user's token and the actor token name different actors.
+	CodeActorMismatch Code = "actor_mismatch"
+	// Target, rules or mappings have set what shows the actor.
+	CodeActorConflict Code = "actor_conflict"
+)
+
 // Codes of the issuer and its keys.
 const (
 	// iss is not a configured issuer; no request was made.

@@ -77,6 +77,25 @@ type Event struct {
 	Algorithm string
 	// ClientID is the application that the verified token was issued to; see Target.Audiences.
 	ClientID string
+	// TokenKind is [TokenKindAccess] if the verified token is an access token, and otherwise empty.
+	TokenKind TokenKind
+	// TokenScopes are those of a verified access token.
+	TokenScopes []string
+
+	// ActorIssuer is the issuer of who acts for the user; see [Actor]. Empty: nobody does. This and
+	// the two fields below are set whether the target lets the actor act or not, and only from
+	// tokens whose signatures were verified.
+	ActorIssuer string
+	// ActorSubject is the sub of the actor.
+	ActorSubject string
+	// ActorClientID is the application of the actor, if its token or the user's says so.
+	ActorClientID string
+	// ActorTokenSHA256 is the hash of the actor token as it came, in hexadecimal, whether it was
+	// accepted or not. Empty without one.
+	ActorTokenSHA256 string
+	// PriorActors are those who acted before the actor, the latest first, as the user's token says:
+	// at most 10. They decide nothing (RFC 8693 §4.1).
+	PriorActors []string
 
 	// HTTPRequestID is Request.ID, cut to 128 characters: the service's name for the call. AWS's is
 	// RequestID.
@@ -297,6 +316,8 @@ func (r *record) ended(err error) Event {
 	event.Scopes = slices.Clone(event.Scopes)
 	event.RequestedPolicySHA256 = slices.Clone(event.RequestedPolicySHA256)
 	event.Narrowing = slices.Clone(event.Narrowing)
+	event.TokenScopes = slices.Clone(event.TokenScopes)
+	event.PriorActors = slices.Clone(event.PriorActors)
 	var failure *Error // nil on success
 	if err != nil {
 		failure = failureOf(err)
@@ -483,7 +504,7 @@ type textField struct {
 	name, text string
 }
 
-func (e *Event) texts() [28]textField {
+func (e *Event) texts() [33]textField {
 	return [...]textField{
 		{"outcome", string(e.Outcome)},
 		{"issuer", e.Issuer},
@@ -493,6 +514,11 @@ func (e *Event) texts() [28]textField {
 		{"key_id", e.KeyID},
 		{"algorithm", e.Algorithm},
 		{"client_id", e.ClientID},
+		{"token_kind", string(e.TokenKind)},
+		{"actor_issuer", e.ActorIssuer},
+		{"actor_subject", e.ActorSubject},
+		{"actor_client_id", e.ActorClientID},
+		{"actor_token_sha256", e.ActorTokenSHA256},
 		{"http_request_id", e.HTTPRequestID},
 		{"client_ip", e.ClientIP},
 		{"user_agent", e.UserAgent},
@@ -522,9 +548,11 @@ type listField struct {
 	list []string
 }
 
-func (e *Event) lists() [11]listField {
+func (e *Event) lists() [13]listField {
 	return [...]listField{
 		{"listed_roles", e.ListedRoles},
+		{"token_scopes", e.TokenScopes},
+		{"prior_actors", e.PriorActors},
 		{"chain", e.Chain},
 		{"hop_request_ids", e.HopRequestIDs},
 		{"failed_regions", e.FailedRegions},

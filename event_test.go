@@ -43,8 +43,11 @@ func full() delegation.Event {
 		RequestedPolicySHA256: []string{"a-requested-hash"},
 		FailedRegions:         []string{"b-region:a-code"}, ShortenedFrom: 2 * time.Hour,
 		DroppedTags: []string{"a-tag"}, Unconfirmed: []string{"a-field"},
-		Warnings: []string{"a-warning"},
-		Chain:    []string{"b-role"}, Hop: 2, HopRequestIDs: []string{"b-request"},
+		Warnings:  []string{"a-warning"},
+		TokenKind: "a-kind", TokenScopes: []string{"b-scope"}, ActorIssuer: "an-actor-issuer",
+		ActorSubject: "an-actor", ActorClientID: "an-actor-client",
+		ActorTokenSHA256: "an-actor-hash", PriorActors: []string{"a-prior"},
+		Chain: []string{"b-role"}, Hop: 2, HopRequestIDs: []string{"b-request"},
 		Took: map[delegation.Stage]time.Duration{
 			delegation.StageToken: time.Microsecond, delegation.StageTarget: 2 * time.Millisecond,
 			delegation.StageRules:    3 * time.Second,
@@ -90,6 +93,9 @@ func TestEvent_LogValue(t *testing.T) {
 		"took_token_ms": "0.001", "took_target_ms": "2", "took_rules_ms": "3000",
 		"took_decision_ms": "0.003", "took_saml_ms": "300000", "took_sts_ms": "2.16e+07",
 		"took_cache_ms": "0", "took_audit_ms": "7",
+		"token_kind": "a-kind", "token_scopes": "[b-scope]", "actor_issuer": "an-actor-issuer",
+		"actor_subject": "an-actor", "actor_client_id": "an-actor-client",
+		"actor_token_sha256": "an-actor-hash", "prior_actors": "[a-prior]",
 		"chain": "[b-role]", "hop": "2", "hop_request_ids": "[b-request]",
 	}
 	with := func(more map[string]string) map[string]string {
@@ -207,6 +213,7 @@ func TestLevels(t *testing.T) {
 		delegation.CodeKeySetUnauthorized, delegation.CodeKeySetCertificate,
 		delegation.CodeAuditFailed,
 		delegation.CodeSignerRefused,
+		delegation.CodeActorConflict,
 		delegation.CodeChainInvalid, delegation.CodeChainDuration,
 		delegation.CodeChainSourceIdentity,
 		delegation.CodeSTSChainDenied, delegation.CodeSTSChainCredentials,
@@ -262,7 +269,7 @@ func TestOutcomes(t *testing.T) {
 		delegation.CodeDurationInvalid, delegation.CodeSessionNameInvalid,
 		delegation.CodeTagsInvalid, delegation.CodeSourceIDInvalid, delegation.CodePolicyInvalid,
 		delegation.CodeScopeNotCombinable,
-		delegation.CodeSharedCache, delegation.CodeAuditFailed,
+		delegation.CodeSharedCache, delegation.CodeAuditFailed, delegation.CodeActorConflict,
 		delegation.CodeChainInvalid, delegation.CodeChainDuration,
 		delegation.CodeChainSourceIdentity,
 	}

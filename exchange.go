@@ -29,6 +29,9 @@ type exchangeOptions struct {
 	// sessionDuration is what the caller asked for. Zero: nothing.
 	sessionDuration time.Duration
 	narrowings      []narrowing
+
+	actorToken    string
+	hasActorToken bool
 }
 
 // WithClientID says which application calls, for services whose clients say so. It must be the
@@ -94,6 +97,7 @@ type exchange struct {
 	targetName string
 
 	claims      *idtoken.Claims
+	actor       *acting // who acts for the user; nil: nobody
 	target      *Target
 	required    []requiredClaim // by the target
 	claimChecks []ClaimCheck    // of what issuer and target require, in this order
@@ -169,7 +173,10 @@ func (x *exchange) identify(ctx context.Context, idToken string) error {
 	if err := x.findTarget(ctx); err != nil {
 		return err
 	}
-	return x.requireClaims()
+	if err := x.requireClaims(); err != nil {
+		return err
+	}
+	return x.findActor(ctx)
 }
 
 // verify reads the token's claims. Of a token that is refused, the event has the hash, and which
@@ -198,6 +205,7 @@ func (x *exchange) verify(ctx context.Context, idToken string) error {
 	x.event.Issuer = claims.Issuer
 	x.event.Subject = claims.Subject
 	x.event.ClientID = claims.Client
+	x.event.describeKind(claims)
 	return nil
 }
 
@@ -236,7 +244,9 @@ func (x *exchange) findTarget(ctx context.Context) error {
 	if _, fixed := x.config.Targets.(Targets); !fixed {
 		target = target.clone() // its source may change it
 	}
-	if err := target.mayCall(x.targetName, x.claims, len(x.config.Issuers) == 1); err != nil {
+	only := len(x.config.Issuers) == 1
+	issuer := x.config.issuerOf(x.claims)
+	if err := target.mayCall(x.targetName, x.claims, only, issuer); err != nil {
 		return err
 	}
 	x.required, err = x.requirements(target)
@@ -317,7 +327,7 @@ func (x *exchange) checkDecision(user *User, rc *RuleContext) (*decision, error)
 	if err != nil {
 		return nil, err
 	}
-	decided, err := newDecision(user, x.claims.Subject, rc.AWS, target, &x.config)
+	decided, err := newDecision(user, x.claims.Subject, rc.AWS, target, &x.config, x.actor)
 	if err != nil {
 		return nil, err
 	}
@@ -338,6 +348,8 @@ func (x *exchange) checkDecision(user *User, rc *RuleContext) (*decision, error)
 func (x *exchange) ruleContext() *RuleContext {
 	rc := &RuleContext{
 		ClientID:      x.claims.Client,
+		TokenKind:     TokenKind(x.claims.Kind),
+		Scopes:        slices.Clone(x.claims.Scopes),
 		Issuer:        x.claims.Issuer,
 		Target:        x.target.idFor(x.targetName),
 		Protocol:      "delegation",
@@ -358,6 +370,9 @@ func (x *exchange) ruleContext() *RuleContext {
 		rc.AWS.Mappings = Mappings{}
 	}
 	rc.Request.Scopes = slices.Clone(rc.Request.Scopes)
+	if x.actor != nil {
+		rc.Actor = x.actor.clone()
+	}
 	rc.Request.Parameters, _ = jsonvalue.Clone(rc.Request.Parameters).(map[string]any)
 	return rc
 }
@@ -467,6 +482,9 @@ func (x *exchange) capSession() error {
 		return nil
 	}
 	expiry := x.claims.Expiry
+	if x.actor != nil && x.actor.claims != nil && x.actor.claims.Expiry.Before(expiry) {
+		expiry = x.actor.claims.Expiry
+	}
 	x.decision.sessionNotOnOrAfter = expiry
 	if !expiry.After(x.config.Now()) { // within the leeway
 		return newError(CodeTokenExpired,

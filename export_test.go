@@ -59,7 +59,7 @@ func Verify(ctx context.Context, d *Delegator, raw string) (map[string]any, erro
 func Responder(
 	p IdentityProvider, target Target, subject string, sessionEnd time.Time,
 ) (func(context.Context, time.Time, io.Reader) (string, error), error) {
-	d, err := newDecision(&User{}, subject, target.AWS, &target, &Config{})
+	d, err := newDecision(&User{}, subject, target.AWS, &target, &Config{}, nil)
 	if err != nil {
 		return nil, err
 	}

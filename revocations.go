@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/guard"
+	"github.com/seed055b7978/delegation/internal/idtoken"
 )
 
 const (
@@ -196,40 +197,69 @@ func (x *exchange) checkSession(ctx context.Context, r *Revocations) error {
 	}
 	now := x.config.Now()
 	issued := x.claims.IssuedAt
-	if age := now.Sub(issued); age >= r.kept {
-		return newError(CodeTokenTooOld,
-			"the token was issued at %s, %s ago, and ended sessions are remembered for %s",
-			issued.UTC().Format(time.RFC3339), age.Round(time.Second), r.kept)
+	if err := r.requireRecent(issued, now); err != nil {
+		return err
+	}
+	if x.actor != nil && x.actor.claims != nil {
+		if err := r.requireRecent(x.actor.claims.IssuedAt, now); err != nil {
+			return ofActor(err)
+		}
 	}
 	if r.marks.Empty() {
 		return nil
 	}
-	before, made := r.marks.Of(now, marksOfToken(x)...)
+	before, made := r.marks.Of(now, marksOfToken(x.claims)...)
 	x.revoked = made
-	// Issuers round iat down, or write fractions. Tokens and logouts of the same second count as
-	// one after the other.
-	if before.IsZero() || issued.Truncate(time.Second).After(before) {
+	if err := requireIssuedAfter(issued, before); err != nil || x.actor == nil {
+		return err
+	}
+	before, made = r.marks.Of(now, x.actor.marks()...)
+	if made.After(x.revoked) {
+		x.revoked = made
+	}
+	if x.actor.claims != nil {
+		issued = x.actor.claims.IssuedAt
+	}
+	return ofActor(requireIssuedAfter(issued, before))
+}
+
+// requireRecent refuses a token that is older than what is remembered of ended sessions.
+func (r *Revocations) requireRecent(issued, now time.Time) error {
+	age := now.Sub(issued)
+	if age < r.kept {
+		return nil
+	}
+	return newError(CodeTokenTooOld,
+		"the token was issued at %s, %s ago, and ended sessions are remembered for %s",
+		issued.UTC().Format(time.RFC3339), age.Round(time.Second), r.kept)
+}
+
+// requireIssuedAfter refuses a token that was issued at or before the end of its session. Issuers
+// round iat down, or write fractions. Tokens and logouts of the same second count as one after the
+// other.
+func requireIssuedAfter(issued, ended time.Time) error {
+	if ended.IsZero() || issued.Truncate(time.Second).After(ended) {
 		return nil
 	}
 	return newError(CodeSessionEnded,
 		"the token was issued at %s, and sessions until %s have ended",
-		issued.UTC().Format(time.RFC3339), before.UTC().Format(time.RFC3339))
+		issued.UTC().Format(time.RFC3339), ended.UTC().Format(time.RFC3339))
 }
 
-// marksOfToken names all that the token's session may be ended by.
-func marksOfToken(x *exchange) []freshness.Key {
-	issuer := x.claims.Issuer
-	subject := x.claims.Subject
+// marksOfToken names all that the session of a token's claims may be ended by.
+func marksOfToken(claims *idtoken.Claims) []freshness.Key {
+	issuer := claims.Issuer
+	subject := claims.Subject
 	keys := []freshness.Key{
 		markOfAll(),
 		markOfIssuer(issuer),
 		markOfSubject(subject),
 		markOfUser(issuer, subject),
 	}
-	if x.claims.Entry != issuer { // a tenant of it
-		keys = append(keys, markOfIssuer(x.claims.Entry))
+	if claims.Entry != issuer { // a tenant of it
+		keys = append(keys, markOfIssuer(claims.Entry))
 	}
-	if sid, _ := x.claims.All["sid"].(string); sid != "" {
+	if sid, _ := claims.All["sid"].(string); sid != "" {
 		return append(keys, markOfSession(issuer, sid))
 	}
 	return append(keys, markOfSessionless(issuer, subject))

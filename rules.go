@@ -135,6 +135,13 @@ type RuleContext struct {
 	ClientID string
 	// Issuer is the iss of the verified token.
 	Issuer string
+	// TokenKind is the kind of the verified token.
+	TokenKind TokenKind
+	// Scopes are those of the verified access token. Empty for an ID token.
+	Scopes []string
+	// Actor is who acts for the user, as the target's Actors let it. nil: nobody, the user is here
+	// in person. Changes of it have no effect.
+	Actor *Actor
 	// Target is Target.ID, or the name that the caller asked for if the target has no ID.
 	Target string
 	// Protocol is always "delegation".

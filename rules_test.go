@@ -757,8 +757,8 @@ func TestRules_GetTheContext(t *testing.T) {
 		ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
 	) error {
 		want := &delegation.RuleContext{
-			ClientID: app, Issuer: w.url, Target: app, Protocol: "delegation",
-			Connection: "auth0", Rule: "delegation_test.TestRules_GetTheContext", AWS: settings,
+			ClientID: app, Issuer: w.url, TokenKind: delegation.TokenKindID, Target: app,
+			Protocol: "delegation", Connection: "auth0", Rule: "delegation_test.TestRules_GetTheContext", AWS: settings,
 			Request: delegation.Request{
 				IP:         "192.0.2.1",
 				UserAgent:  "curl",

@@ -36,6 +36,14 @@ type Target struct {
 	// it for Google's tokens across clients, in which aud is the backend and azp the mobile
 	// application. They need not be Audiences: a token whose aud is one of them is refused.
 	AuthorizedParties []string
+	// AccessAudiences are the audiences of access tokens that may call it, some of the issuer's
+	// AccessTokens.Audiences. The application that the access token was issued to must be one of
+	// Audiences or AuthorizedParties. Empty: the issuer's, if it has only one; an issuer with
+	// several is then one whose ID tokens alone may call.
+	AccessAudiences []string
+	// Actors says who may act for users of the target, such as agents. nil: nobody, and a token
+	// that says that somebody does, by the claim act, is refused with [CodeActorNotAllowed].
+	Actors *Actors
 
 	// Issuers are those whose tokens may call it, by Issuer.URL. Empty: the only one of Config.
 	// With several in Config it is required, because client IDs and subjects are unique for one
@@ -156,6 +164,8 @@ func (t *Target) clone() *Target {
 func (t *Target) own() {
 	t.Audiences = slices.Clone(t.Audiences)
 	t.AuthorizedParties = slices.Clone(t.AuthorizedParties)
+	t.AccessAudiences = slices.Clone(t.AccessAudiences)
+	t.Actors = t.Actors.clone()
 	t.Issuers = slices.Clone(t.Issuers)
 	t.RequiredClaims = cloneLists(t.RequiredClaims)
 	t.Roles = slices.Clone(t.Roles)
@@ -192,6 +202,8 @@ func (t *Target) compile(name string, c *Config) ([]requiredClaim, error) {
 		problems.add("the name is empty")
 	}
 	t.checkIssuers(c, &problems)
+	t.checkAccessAudiences(c, &problems)
+	t.checkActors(&problems)
 	required, err := compileClaims(t.RequiredClaims, "target")
 	if err != nil {
 		problems.add("%w", err)
@@ -358,8 +370,11 @@ func (t *Target) audiencesFor(name string) []string {
 	return t.Audiences
 }
 
-// mayCall checks that the token's issuer and application may use the target.
-func (t *Target) mayCall(name string, c *idtoken.Claims, onlyIssuer bool) error {
+// mayCall checks that the token's issuer and application may use the target. issuer is that of the
+// token.
+func (t *Target) mayCall(
+	name string, c *idtoken.Claims, onlyIssuer bool, issuer *Issuer,
+) error {
 	if !t.takesTokensOf(c, onlyIssuer) {
 		return newError(CodeIssuerNotAllowed,
 			"the target %.80q does not take tokens of the issuer %.200q: its issuers are %s",
@@ -373,6 +388,9 @@ func (t *Target) mayCall(name string, c *idtoken.Claims, onlyIssuer bool) error 
 			c.Issuer, c.Client, name, named(slices.Concat(audiences, t.AuthorizedParties)))
 	}
 	// A token that a known application requested for somebody else's API is refused too.
+	if c.Kind == idtoken.AccessToken {
+		return t.mayCallWithAccess(name, c, issuer)
+	}
 	ours := func(audience string) bool { return slices.Contains(audiences, audience) }
 	if !slices.ContainsFunc(c.Audience, ours) {
 		return newError(CodeAudienceNotAllowed,

@@ -150,6 +150,10 @@ type Issuer struct {
 	// text, and of a list one entry must match. Examples: hd of Google, repository_owner of GitHub,
 	// namespace_path of GitLab, tid of Entra, groups. Empty: nothing is required.
 	RequiredClaims map[string][]string
+	// AccessTokens accepts access tokens of this issuer next to its ID tokens. nil: access tokens
+	// are refused.
+	AccessTokens *AccessTokens
+
 	// GatedByRules says that rules of your own choose which users of this issuer are let in, or
 	// that all of them are. It silences the warning of New, Check and Explain about an issuer that
 	// strangers share, and changes nothing else.
@@ -183,6 +187,7 @@ func (i Issuer) compile(shared *http.Client) (idtoken.Issuer, []requiredClaim, e
 		KeySetURL:    i.JWKSURL,
 		Marks:        slices.Clone(i.AllowTokenMarks),
 		Clients:      slices.Clone(i.ClientAudiences),
+		AccessTokens: i.AccessTokens.compile(&i, &problems),
 	}
 	i.setKeys(&compiled, &problems)
 	i.setDocuments(&compiled, shared, &problems)

@@ -28,7 +28,10 @@ type Claims struct {
 	// has tenants.
 	Entry    string
 	Subject  string
-	Client   string   // the application that the token was issued to, see clientOf
+	Client   string // the application that the token was issued to, see clientOf
+	Kind     Kind
+	Scopes   []string // of an access token
+	AppOnly  bool     // an access token that no user has asked for; see VerifyActor
 	Audience []string // at least one
 	IssuedAt time.Time
 	Expiry   time.Time
@@ -44,7 +47,7 @@ type Claims struct {
 func checkClaims(
 	iss string, all map[string]any, clients []string, now time.Time, leeway time.Duration,
 ) (*Claims, error) {
-	c := &Claims{Issuer: iss, All: all}
+	c := &Claims{Issuer: iss, Kind: IDToken, All: all}
 	var err error
 	if c.Subject, err = stringClaim(all, "sub"); err != nil {
 		return nil, err
@@ -55,37 +58,42 @@ func checkClaims(
 	if c.Client, err = clientOf(all, c.Audience, clients); err != nil {
 		return nil, err
 	}
-	exp, err := numericDate(all, "exp")
-	if err != nil {
+	if err := c.readDates(now, leeway); err != nil {
 		return nil, err
 	}
-	iat, err := numericDate(all, "iat")
+	return c, nil
+}
+
+// readDates reads the dates, and checks them by the clock.
+func (c *Claims) readDates(now time.Time, leeway time.Duration) error {
+	exp, err := numericDate(c.All, "exp")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	nbf, err := numericDate(all, "nbf")
+	iat, err := numericDate(c.All, "iat")
 	if err != nil {
-		return nil, err
+		return err
+	}
+	nbf, err := numericDate(c.All, "nbf")
+	if err != nil {
+		return err
 	}
 	c.IssuedAt = iat
 	c.Expiry = exp
 	if err := checkExpiry(exp, now, leeway); err != nil {
-		return nil, err
+		return err
 	}
 	// Before the clock is asked whether they lie ahead: to wait does not mend these.
 	if err := checkOrder("iat", iat, exp); err != nil {
-		return nil, err
+		return err
 	}
 	if err := checkOrder("nbf", nbf, exp); err != nil {
-		return nil, err
+		return err
 	}
 	if err := checkBegun("iat", iat, now, leeway); err != nil {
-		return nil, err
+		return err
 	}
-	if err := checkBegun("nbf", nbf, now, leeway); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return checkBegun("nbf", nbf, now, leeway)
 }
 
 // checkExpiry refuses a token that has expired.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed055b7978/delegation/internal/document"
@@ -57,7 +58,8 @@ func parseCompact(raw string, maxSize int, known *headers) (*compactJWS, error) 
 		t.header = says
 		return t, nil
 	}
-	if err := t.readHeader(text, checkType); err != nil {
+	readType := func(header map[string]any) error { return t.readType(header, known.types) }
+	if err := t.readHeader(text, readType); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -241,6 +243,24 @@ func checkType(header map[string]any) error {
 		return newError(tokenType, "the header's typ is %.80q", fmt.Sprint(typ))
 	}
 	return nil
+}
+
+// readType takes the type of an access token, if it is one of those that are accepted, and checks
+// every other one.
+func (t *compactJWS) readType(header map[string]any, accepted []string) error {
+	name := typeName(header)
+	if name != "" && slices.Contains(accepted, name) {
+		t.typ = name
+		return nil
+	}
+	return checkType(header)
+}
+
+// typeName is the header's typ as types are compared: in lower case, and without application/ (RFC
+// 7515 §4.1.9). Empty: there is none.
+func typeName(header map[string]any) string {
+	text, _ := header["typ"].(string)
+	return strings.TrimPrefix(strings.ToLower(text), "application/")
 }
 
 func checkAlgorithmName(alg string) error {

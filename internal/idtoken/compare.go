@@ -39,6 +39,8 @@ type Comparison struct {
 	// Audience and Client are empty if the token does not have them as they must be.
 	Audience []string
 	Client   string
+	// AccessToken tells whether the token is taken for an access token.
+	AccessToken bool
 	// Others are the names of the claims that no field is about.
 	Others []string
 }
@@ -152,8 +154,7 @@ func (c *comparison) compareHeader(text []byte) {
 	}
 	c.compareAlgorithm(header)
 	c.compareKeyID(header)
-	typ := c.add("header typ", shown(header, "typ"), `"JWT" or absent`)
-	typ.judge(checkType(header))
+	c.compareType(header)
 	for _, refused := range refusedHeaders {
 		name := refused.name
 		if _, present := header[name]; present || name == "crit" {

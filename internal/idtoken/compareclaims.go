@@ -20,9 +20,14 @@ func (c *comparison) compareClaims() {
 	c.compareIssuer()
 	_, err := stringClaim(c.Claims, "sub")
 	c.add("sub", presence(c.Claims, "sub"), "a text").judge(err)
-	c.compareParties()
-	c.compareDates()
-	c.compareMarks()
+	if c.AccessToken = c.by.access.isOne(c.token.typ, c.Claims); c.AccessToken {
+		c.compareAccess()
+		c.compareDates()
+	} else {
+		c.compareParties()
+		c.compareDates()
+		c.compareMarks()
+	}
 	c.noteOthers()
 }
 
@@ -30,6 +35,10 @@ func (c *comparison) compareClaims() {
 func (c *comparison) noteOthers() {
 	fields := slices.Concat(clientClaims, TokenMarks(),
 		[]string{"iss", "sub", "aud", "exp", "iat", "nbf", "auth_time"})
+	if c.AccessToken {
+		fields = append(fields, c.by.access.profile.scopes)
+		fields = append(fields, c.by.access.profile.required...)
+	}
 	if c.by.tenant != "" {
 		fields = append(fields, c.by.tenantClaim)
 	}

@@ -12,11 +12,15 @@ const (
 type headers struct {
 	mu    sync.RWMutex
 	known map[string]header // by the decoded text
+	// types are those of access tokens that an issuer accepts, as in header. Empty: none.
+	types []string
 }
 
 // header is what a token's header says, of what is used here.
 type header struct {
 	algorithm, kid string // kid: empty if the token names no key
+	// typ is that of an access token, as [typeName] writes it. Empty: it is that of a JWT.
+	typ string
 }
 
 func (h *headers) find(text []byte) (header, bool) {

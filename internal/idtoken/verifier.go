@@ -80,6 +80,8 @@ type Issuer struct {
 	Marks []string
 	// Clients are the audiences that may be the client of a token with several and no azp.
 	Clients []string
+	// AccessTokens are accepted next to ID tokens. nil: none is.
+	AccessTokens *AccessTokens
 }
 
 // Verifier verifies the ID tokens of its issuers. It is safe for concurrent use and keeps no
@@ -112,6 +114,7 @@ type issuer struct {
 	keys           keyFinder
 	secrets        clientSecrets // nil: no client has one
 	marks, clients []string      // as in Issuer
+	access         *access       // nil: no access tokens
 }
 
 // New makes a Verifier. It makes no request.
@@ -142,7 +145,9 @@ func (v *Verifier) add(i Issuer) {
 		tenantNames: namesOf(i.TenantClaim),
 		marks:       i.Marks,
 		clients:     i.Clients,
+		access:      newAccess(i.AccessTokens),
 	}
+	v.headers.accept(by.access)
 	for _, name := range i.Algorithms {
 		by.algorithms = append(by.algorithms, CanonicalAlgorithm(name))
 	}
@@ -251,6 +256,20 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 func (v *Verifier) VerifyHashed(
 	ctx context.Context, raw string, digest [sha256.Size]byte,
 ) (*Claims, error) {
+	return v.verifyAs(ctx, raw, digest, false)
+}
+
+// VerifyActor is Verify of the token of somebody who acts for a user. An application may do so in
+// its own name: Claims.AppOnly then says so. No scopes are required of it.
+func (v *Verifier) VerifyActor(
+	ctx context.Context, raw string, digest [sha256.Size]byte,
+) (*Claims, error) {
+	return v.verifyAs(ctx, raw, digest, true)
+}
+
+func (v *Verifier) verifyAs(
+	ctx context.Context, raw string, digest [sha256.Size]byte, actor bool,
+) (*Claims, error) {
 	token, err := v.read(raw, digest)
 	if err != nil {
 		return nil, err
@@ -259,7 +278,7 @@ func (v *Verifier) VerifyHashed(
 	if err != nil {
 		return nil, token.origin("").refused(err)
 	}
-	claims, err := v.verify(ctx, token, by)
+	claims, err := v.verify(ctx, token, by, actor)
 	if err != nil {
 		v.memo.forget(token.digest)
 		return nil, token.origin(by.listed).refused(err)
@@ -324,19 +343,20 @@ func (v *Verifier) findIssuer(token *compactJWS) (by issuer, err error) {
 }
 
 // verify checks a token whose issuer was found.
-func (v *Verifier) verify(ctx context.Context, token *compactJWS, by issuer) (*Claims, error) {
+func (v *Verifier) verify(
+	ctx context.Context, token *compactJWS, by issuer, actor bool,
+) (*Claims, error) {
 	all := token.claims
+	if err := by.access.checkType(token.typ); err != nil {
+		return nil, err
+	}
 	if err := token.verifySignature(ctx, by); err != nil {
 		return nil, err
 	}
 	if err := by.checkTenant(all); err != nil {
 		return nil, err
 	}
-	// The kind comes first: the claims of another kind of token have other meanings.
-	if err := checkKind(all, by.marks); err != nil {
-		return nil, err
-	}
-	claims, err := checkClaims(by.name, all, by.clients, v.config.Now(), v.config.Leeway)
+	claims, err := v.readClaims(token, by, actor)
 	if err != nil {
 		return nil, err
 	}
@@ -346,6 +366,20 @@ func (v *Verifier) verify(ctx context.Context, token *compactJWS, by issuer) (*C
 	claims.Entry = by.entry
 	claims.SignedSHA256 = token.signedSHA256
 	return claims, nil
+}
+
+// readClaims checks the claims by the kind of the token.
+func (v *Verifier) readClaims(token *compactJWS, by issuer, actor bool) (*Claims, error) {
+	all := token.claims
+	now := v.config.Now()
+	if by.access.isOne(token.typ, all) {
+		return by.checkAccess(all, actor, now, v.config.Leeway)
+	}
+	// The kind comes first: the claims of another kind of token have other meanings.
+	if err := checkKind(all, by.marks); err != nil {
+		return nil, err
+	}
+	return checkClaims(by.name, all, by.clients, now, v.config.Leeway)
 }
 
 // VerifySignature checks a token's form, algorithm and signature as Verify does, and not its

@@ -1,0 +1,170 @@
+package delegation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed055b7978/delegation/internal/idtoken"
+)
+
+// TokenKind is the kind of a token that was accepted.
+type TokenKind string
+
+// The kinds of tokens.
+const (
+	// TokenKindID is an ID token (OpenID Connect Core §2).
+	TokenKindID = TokenKind(idtoken.IDToken)
+	// TokenKindAccess is an access token, which needs [Issuer.AccessTokens].
+	TokenKindAccess = TokenKind(idtoken.AccessToken)
+)
+
+// AccessTokenProfile is how an issuer writes its access tokens. docs/access-tokens.md says which
+// claims each of them needs.
+type AccessTokenProfile string
+
+// The profiles of access tokens.
+const (
+	// AccessTokenRFC9068 are those of RFC 9068: typ in the header is at+jwt. Auth0 has them by a
+	// setting of the API, and so do Authelia, PingOne, WSO2 and others.
+	AccessTokenRFC9068 AccessTokenProfile = "rfc9068"
+	// AccessTokenEntra are those of Microsoft Entra for an API of your own, of the versions 1.0
+	// and 2.0. The subject is their sub, which Entra makes for the API: it is another one than in
+	// ID tokens of an application.
+	AccessTokenEntra AccessTokenProfile = "entra"
+	// AccessTokenCognito are those of Amazon Cognito. Without resource binding they have no aud:
+	// their audiences are then the resource servers whose scopes they have.
+	AccessTokenCognito AccessTokenProfile = "cognito"
+	// AccessTokenKeycloak are those of Keycloak, with typ Bearer in the payload.
+	AccessTokenKeycloak AccessTokenProfile = "keycloak"
+	// AccessTokenOkta are those of a custom authorization server of Okta. The subject is their uid,
+	// which is the sub of ID tokens: their own sub is the name with which the user signs in.
+	AccessTokenOkta AccessTokenProfile = "okta"
+)
+
+// AccessTokens says which access tokens of an issuer are accepted next to its ID tokens.
+//
+// A token is one or the other by what its issuer signed, never by what its sender says. An access
+// token names the API that it is for in aud, and the application that may use it in client_id, azp,
+// appid or cid. It is accepted if it is for one of Audiences, has all of Scopes, and a user has
+// asked for it: tokens that an application gets in its own name are refused with
+// [CodeAccessTokenUser]. For a target, it must be for the target's AccessAudiences, and its
+// application must be one of Target.Audiences or Target.AuthorizedParties, as for ID tokens.
+type AccessTokens struct {
+	// Profile says how the issuer writes them. It is required.
+	Profile AccessTokenProfile
+	// Audiences are the values of aud that name this service: the identifier of the API at the
+	// issuer. A token for another API is refused with [CodeAccessTokenAudience]. It needs at least
+	// one. For Cognito they are also identifiers of resource servers.
+	//
+	// An API that shares an audience with this service could use the tokens that it receives here:
+	// give this service one of its own.
+	Audiences []string
+	// Scopes are those that a token must have, all of them, or it is refused with
+	// [CodeAccessTokenScope]. Empty: none is required. RuleContext.Scopes has those of the token.
+	Scopes []string
+}
+
+// clone returns a copy that shares nothing that could be changed. nil: nil.
+func (a *AccessTokens) clone() *AccessTokens {
+	if a == nil {
+		return nil
+	}
+	return &AccessTokens{
+		Profile:   a.Profile,
+		Audiences: slices.Clone(a.Audiences),
+		Scopes:    slices.Clone(a.Scopes),
+	}
+}
+
+// compile checks the setting, and returns it as the verifier takes it. nil: no access token is
+// accepted.
+func (a *AccessTokens) compile(i *Issuer, problems *problems) *idtoken.AccessTokens {
+	if a == nil {
+		return nil
+	}
+	known := idtoken.AccessProfiles()
+	if !slices.Contains(known, string(a.Profile)) {
+		problems.add("AccessTokens: Profile %.40q is none of %s", a.Profile,
+			strings.Join(known, ", "))
+	}
+	if len(a.Audiences) == 0 {
+		problems.add("AccessTokens: Audiences is empty: list the identifier of this service's API")
+	}
+	if slices.Contains(a.Audiences, "") {
+		problems.add("AccessTokens: Audiences has an empty entry")
+	}
+	for n, scope := range a.Scopes {
+		if !idtoken.IsScope(scope) {
+			problems.add("AccessTokens: Scopes[%d]: %.80q is no scope: list each one by itself, "+
+				"without white space, quotes and backslashes", n, scope)
+		}
+	}
+	// A secret is shared with a client, which could write a token for any user and scope.
+	if i.SharedSecret.Reveal() != "" || len(i.ClientSecrets) > 0 {
+		problems.add("AccessTokens need an issuer that signs with keys that it publishes: " +
+			"give the clients with a secret an issuer of their own, or remove it")
+	}
+	for _, mark := range idtoken.AccessMarks(string(a.Profile)) {
+		if slices.Contains(i.AllowTokenMarks, mark) {
+			problems.add("AllowTokenMarks has %s, by which AccessTokens are told from ID tokens: "+
+				"remove it there", mark)
+		}
+	}
+	return &idtoken.AccessTokens{
+		Profile:   string(a.Profile),
+		Audiences: slices.Clone(a.Audiences),
+		Scopes:    slices.Clone(a.Scopes),
+	}
+}
+
+// checkAccessAudiences checks that an issuer of the target accepts tokens for its AccessAudiences.
+func (t *Target) checkAccessAudiences(c *Config, problems *problems) {
+	for n, audience := range t.AccessAudiences {
+		accepts := func(i Issuer) bool {
+			return i.AccessTokens != nil && slices.Contains(i.AccessTokens.Audiences, audience) &&
+				t.takes(&i, len(c.Issuers) == 1)
+		}
+		if !slices.ContainsFunc(c.Issuers, accepts) {
+			problems.add("AccessAudiences[%d]: %.200q is not among Issuer.AccessTokens.Audiences "+
+				"of an issuer of the target", n, audience)
+		}
+	}
+}
+
+// accessAudiencesFor returns the audiences of access tokens that may call the target: its own, or
+// the issuer's if that has one only.
+func (t *Target) accessAudiencesFor(issuer *Issuer) []string {
+	if len(t.AccessAudiences) > 0 || issuer == nil || issuer.AccessTokens == nil {
+		return t.AccessAudiences
+	}
+	if len(issuer.AccessTokens.Audiences) == 1 {
+		return issuer.AccessTokens.Audiences
+	}
+	return nil
+}
+
+// mayCallWithAccess checks that an access token is for an API of the target. Its issuer and its
+// client have been checked.
+func (t *Target) mayCallWithAccess(name string, c *idtoken.Claims, issuer *Issuer) error {
+	audiences := t.accessAudiencesFor(issuer)
+	ours := func(audience string) bool { return slices.Contains(audiences, audience) }
+	if slices.ContainsFunc(c.Audience, ours) {
+		return nil
+	}
+	e := newError(CodeAudienceNotAllowed,
+		"the access token of the issuer %.200q is for %.200q, which is none of the target %.80q: "+
+			"its audiences of access tokens are %s",
+		c.Issuer, strings.Join(c.Audience, " "), name, named(audiences))
+	e.Remedy = fmt.Sprintf("list the audience in Target.AccessAudiences of the target %.80q", name)
+	return e
+}
+
+// describeKind notes the kind of a verified token, if it is an access token.
+func (e *Event) describeKind(c *idtoken.Claims) {
+	if c.Kind != idtoken.AccessToken {
+		return
+	}
+	e.TokenKind = TokenKindAccess
+	e.TokenScopes = c.Scopes
+}
