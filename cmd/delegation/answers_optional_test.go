@@ -23,6 +23,8 @@ const (
 	busy = "busy"
 	// outage has no issuer whose keys can be had.
 	outage = "outage"
+	// healthy has no issuer that is down.
+	healthy = "healthy"
 )
 
 // serveOptional starts the services with optional endpoints.
@@ -42,10 +44,15 @@ func (w *answersWorld) serveOptional(
 	w.serve(t, busy, handler)
 	w.useUp(t, busy)
 
-	c.Issuers = []delegation.Issuer{{URL: w.down.Issuer(), AllowLoopbackHTTP: true}}
+	c.Issuers = c.Issuers[:1]
 	c.Targets = delegation.Targets{
 		"photo-app": {AWS: c.Targets.(delegation.Targets)["photo-app"].AWS},
 	}
+	endpoints.Exchanger = must(delegation.New(t.Context(), c))
+	w.serve(t, healthy, must(service.NewHandler(
+		endpoints.Exchanger.(*delegation.Delegator), c, endpoints)))
+
+	c.Issuers = []delegation.Issuer{{URL: w.down.Issuer(), AllowLoopbackHTTP: true}}
 	endpoints.Exchanger = must(delegation.New(t.Context(), c))
 	w.serve(t, outage, must(service.NewHandler(
 		endpoints.Exchanger.(*delegation.Delegator), c, endpoints)))
@@ -112,20 +119,39 @@ func (w *answersWorld) optionalRows() []row {
 		logout("back-channel logout", "logout_token={logout}"),
 		logout("back-channel logout without a token", "state=x"),
 		logout("back-channel logout with an ID token", "logout_token={ann}"),
+		logout("back-channel logout of an issuer that is down", "logout_token={down}"),
 		logoutPUT,
 		row{name: "back-channel logout that is off", path: "/backchannel-logout",
 			body: "logout_token={logout}"},
 	)
-	for _, path := range []string{"/delegation", "/console", "/backchannel-logout"} {
-		rows = append(rows,
-			row{name: "an address over its limit: " + path, path: path, service: busy, body: "x"})
+	over := credentials("an address over its limit", "photo-app", "ann")
+	over.service = busy
+	delegationOver := row{
+		name:    "an address over its limit",
+		service: busy,
+		body: "client_id=photo-app&grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer" +
+			"&id_token={ann}",
 	}
+	consoleOver := delegationOver
+	consoleOver.name = "console sign-in: an address over its limit"
+	consoleOver.path = "/console"
+	logoutOver := logout("back-channel logout from an address over its limit",
+		"logout_token={logout}")
+	logoutOver.service = busy
 	rows = append(rows,
-		row{name: "an address over its limit: /credentials", method: get, path: "/credentials",
-			service: busy},
+		over,
+		delegationOver,
+		consoleOver,
+		logoutOver,
+		row{name: "an api_type that is null", contentType: "application/json",
+			body: `{"client_id":"photo-app","id_token":"{ola}","api_type":null,` +
+				`"grant_type":"urn:ietf:params:oauth:grant-type:jwt-bearer"}`},
+		row{name: "a session with tags and a source identity", body: delegationOver.body +
+			"&api_type=&target=tagged"},
 		row{name: "metadata", method: get, path: "/metadata"},
 		row{name: "metadata of a target", method: get, path: "/metadata/own-key"},
 		row{name: "metadata of a target without any", method: get, path: "/metadata/photo-app"},
+		row{name: "ready", method: get, path: "/ready", service: healthy},
 		row{name: "ready, without an issuer", method: get, path: "/ready", service: outage},
 	)
 	for _, path := range []string{"/metadata", "/metadata/own-key", "/live", "/ready"} {
@@ -152,6 +178,8 @@ func (w *answersWorld) consoleRows() []row {
 		`"grant_type":"urn:ietf:params:oauth:grant-type:jwt-bearer"}`
 	other := console("another grant_type", "mia")
 	other.body = "client_id=photo-app&grant_type=password&id_token={mia}"
+	foreign := console("another client's token", "mia")
+	foreign.body = strings.Replace(foreign.body, "photo-app", "other-app", 1)
 	throttled := console("throttled by AWS", "ned")
 	throttled.faults = []ststest.Fault{ststest.Throttle()}
 	tooMany := console("too many requests", "pia")
@@ -182,8 +210,13 @@ func (w *answersWorld) consoleRows() []row {
 		asJSON,
 		page,
 		console("a destination elsewhere", "max", "destination=https://evil.example.com/"),
+		console("a destination without TLS", "max",
+			"destination=http://eu-central-1.console.aws.amazon.com/"),
 		console("an expired token", "expired"),
+		foreign,
+		console("a target that is not for this client", "mia", "target=other-app"),
 		console("denied by a rule", "denied"),
+		console("a sign-in that is not strong enough", "weak"),
 		console("a rule that fails", "failing"),
 		console("no such target", "ivy", "target=none"),
 		console("a decision without a role", "cid", "target=incomplete"),
@@ -197,6 +230,21 @@ func (w *answersWorld) consoleRows() []row {
 		preflight,
 		refused,
 	}
+}
+
+// tagged is a target whose sessions have all that an answer can tell, and the role of it.
+func (w *answersWorld) tagged(t testing.TB, of delegation.Target) delegation.Target {
+	t.Helper()
+	of.Audiences = []string{"photo-app"}
+	of.AWS.Role = strings.Replace(of.AWS.Role, "photo-editor", "photo-owner", 1)
+	trust := strings.Replace(service.DemoTrust, `"sts:TagSession"`,
+		`"sts:TagSession", "sts:SetSourceIdentity"`, 1)
+	if err := w.aws.PutRole(ststest.Role{ARN: of.AWS.Role, TrustPolicy: trust}); err != nil {
+		t.Fatal(err)
+	}
+	of.AWS.Tags = map[string]string{"team": "photos"}
+	of.AWS.SourceIdentity = "photos"
+	return of
 }
 
 // ownIdentity is a target with metadata of its own.

@@ -82,6 +82,7 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 		Targets: delegation.Targets{
 			"photo-app": photos,
 			"other-app": photos,
+			"tagged":    w.tagged(t, photos),
 			"own-key":   ownIdentity(photos, delegationtest.Identity()),
 			"typo": {
 				AWS:            unknown,
