@@ -291,6 +291,8 @@ func TestError_Public(t *testing.T) {
 		"sign in again with a stronger method",
 		"the requested session is longer than this application allows",
 		"choose a role: several are offered",
+		"the requested session policy is not valid", "the requested scope is unknown",
+		"the session cannot be narrowed to the requested session policy",
 	}
 	for name, value := range codes(t, "Code") {
 		e := delegation.ErrorOf(delegation.Code(value), cause)
