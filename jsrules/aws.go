@@ -14,33 +14,31 @@ import (
 // setting is a property of context.addonConfiguration.aws and the field that it sets.
 type setting struct {
 	name  string
-	field any
+	field func(*delegation.AWS) any // a pointer to it
 }
 
 // settings lists all settings. The first five are Auth0's, the others are this library's.
-func settings(a *delegation.AWS) [15]setting {
-	return [...]setting{
-		{"principal", &a.Principal},
-		{"role", &a.Role},
-		{"region", &a.Region},
-		{"mappings", (*map[string]string)(&a.Mappings)},
-		{"lifetime_in_seconds", &a.SessionDuration},
-		{"policy", &a.Policy},
-		{"policyArns", &a.PolicyARNs},
-		{"tags", &a.Tags},
-		{"transitiveTagKeys", &a.TransitiveTagKeys},
-		{"droppableTags", &a.DroppableTags},
-		{"sourceIdentity", &a.SourceIdentity},
-		{"sessionName", &a.SessionName},
-		{"failoverRegions", &a.FailoverRegions},
-		{"nameID", &a.NameID},
-		{"nameIDFromMapping", &a.NameIDFromMapping},
-	}
+var settings = [...]setting{
+	{"principal", func(a *delegation.AWS) any { return &a.Principal }},
+	{"role", func(a *delegation.AWS) any { return &a.Role }},
+	{"region", func(a *delegation.AWS) any { return &a.Region }},
+	{"mappings", func(a *delegation.AWS) any { return (*map[string]string)(&a.Mappings) }},
+	{"lifetime_in_seconds", func(a *delegation.AWS) any { return &a.SessionDuration }},
+	{"policy", func(a *delegation.AWS) any { return &a.Policy }},
+	{"policyArns", func(a *delegation.AWS) any { return &a.PolicyARNs }},
+	{"tags", func(a *delegation.AWS) any { return &a.Tags }},
+	{"transitiveTagKeys", func(a *delegation.AWS) any { return &a.TransitiveTagKeys }},
+	{"droppableTags", func(a *delegation.AWS) any { return &a.DroppableTags }},
+	{"sourceIdentity", func(a *delegation.AWS) any { return &a.SourceIdentity }},
+	{"sessionName", func(a *delegation.AWS) any { return &a.SessionName }},
+	{"failoverRegions", func(a *delegation.AWS) any { return &a.FailoverRegions }},
+	{"nameID", func(a *delegation.AWS) any { return &a.NameID }},
+	{"nameIDFromMapping", func(a *delegation.AWS) any { return &a.NameIDFromMapping }},
 }
 
 // show returns the value that a rule sees, or nil if the setting is not set.
-func (s setting) show() any {
-	switch field := s.field.(type) {
+func (s *setting) show(a *delegation.AWS) any {
+	switch field := s.field(a).(type) {
 	case *string:
 		if *field != "" {
 			return *field
@@ -65,25 +63,10 @@ func (s setting) show() any {
 	return nil
 }
 
-func (s setting) clear() {
-	switch field := s.field.(type) {
-	case *string:
-		*field = ""
-	case *bool:
-		*field = false
-	case *time.Duration:
-		*field = 0
-	case *[]string:
-		*field = nil
-	case *map[string]string:
-		*field = nil
-	}
-}
-
 // read sets the field. If the value is of the wrong kind, it returns what the value should be.
-func (s setting) read(value any) (want string) {
+func (s *setting) read(a *delegation.AWS, value any) (want string) {
 	ok := false
-	switch field := s.field.(type) {
+	switch field := s.field(a).(type) {
 	case *string:
 		*field, ok = value.(string)
 		want = "a string"
@@ -151,14 +134,18 @@ func (e *ofExchange) addon() goja.Value {
 		r.define(r.addon, name, r.in(value, name, 0))
 	}
 	r.aws = r.rt.NewObject()
-	for _, s := range settings(&e.rc.AWS) {
-		if value := s.show(); value != nil {
+	for i := range settings {
+		s := &settings[i]
+		if value := s.show(&e.rc.AWS); value != nil {
 			_ = r.aws.Set(s.name, r.in(value, s.name, 0))
 		}
 	}
 	_ = r.addon.Set("aws", r.aws)
 	return r.addon
 }
+
+// noAddons is what changes have as addon if it has no other property than aws. It is never changed.
+var noAddons = map[string]any{}
 
 // collectAddon reads context.addonConfiguration: the settings for AWS, and what is kept for later
 // rules.
@@ -167,7 +154,10 @@ func (o *outgoing) collectAddon(value goja.Value, c *changes) {
 	o.path = append(o.path, "addonConfiguration")
 	names := addon.GetOwnPropertyNames()
 	o.checkAddons(names)
-	c.addon = o.properties(addon, without(names, "aws"), unknown)
+	c.addon = noAddons
+	if others := without(names, "aws"); len(others) > 0 {
+		c.addon = o.properties(addon, others, unknown)
+	}
 	given := addon.Get("aws")
 	if given != nil {
 		o.collectSettings(given, c)
@@ -187,27 +177,36 @@ func (o *outgoing) collectAddon(value goja.Value, c *changes) {
 func (o *outgoing) collectSettings(given goja.Value, c *changes) {
 	aws := o.mustBeObject("aws", given)
 	o.path = append(o.path, "aws")
-	all := settings(&c.aws)
-	same := aws.SameAs(o.run.aws)
 	present := o.ownAndInherited(aws)
-	for _, s := range all {
+	if aws.SameAs(o.run.aws) {
+		c.aws = delegation.AWS{} // each field is a setting, and the rule may have deleted some
+	}
+	known := 0
+	for i := range settings {
+		s := &settings[i]
 		if slices.Contains(present, s.name) {
-			o.readSetting(s, aws.Get(s.name))
-		} else if same {
-			s.clear()
+			o.readSetting(s, &c.aws, aws.Get(s.name))
+			known++
 		}
 	}
-	for _, name := range present {
+	if known < len(present) {
+		o.checkSettings(present)
+	}
+}
+
+// checkSettings refuses a name that is no setting.
+func (o *outgoing) checkSettings(names []string) {
+	for _, name := range names {
 		known := func(s setting) bool { return s.name == name }
-		if !slices.ContainsFunc(all[:], known) {
-			panic(o.wrong("has no setting %.100q%s", name, meant(name, all[:])))
+		if !slices.ContainsFunc(settings[:], known) {
+			panic(o.wrong("has no setting %.100q%s", name, meant(name, settings[:])))
 		}
 	}
 }
 
 // readSetting sets a field, or fails the rule.
-func (o *outgoing) readSetting(s setting, value goja.Value) {
-	if field, ok := s.field.(*string); ok && goja.IsString(value) {
+func (o *outgoing) readSetting(s *setting, a *delegation.AWS, value goja.Value) {
+	if field, ok := s.field(a).(*string); ok && goja.IsString(value) {
 		o.path = append(o.path, s.name)
 		*field = o.textOf(value)
 		o.path = o.path[:len(o.path)-1]
@@ -218,7 +217,7 @@ func (o *outgoing) readSetting(s setting, value goja.Value) {
 	if isObject && object.ClassName() != "Array" && notProperties(object) != "" {
 		converted = absent{} // JSON would carry it as an empty object
 	}
-	if want := s.read(converted); want != "" {
+	if want := s.read(a, converted); want != "" {
 		o.path = append(o.path, s.name)
 		panic(o.wrong("is %s, not %s", kind(value), want))
 	}

@@ -35,9 +35,13 @@ type changes struct {
 // collect reads what the rule has left in user, context and global.
 func (r *run) collect(rc *delegation.RuleContext) *changes {
 	o := &r.out
-	*o = outgoing{run: r}
 	c := &r.changed
-	*c = changes{aws: rc.AWS}
+	if o.run != nil { // an earlier rule has used both
+		*o = outgoing{}
+		*c = changes{}
+	}
+	o.run = r
+	c.aws = rc.AWS
 	o.collectUser(c)
 	o.collectContext(c)
 	if r.global != nil && r.global.values != nil {
@@ -116,6 +120,15 @@ func (o *outgoing) touched(label string, from *object) map[string]any {
 	return made
 }
 
+// change notes properties of context that a rule has changed.
+func (s *shared) change(context map[string]any) {
+	if s.context == nil {
+		s.context = context
+		return
+	}
+	maps.Copy(s.context, context)
+}
+
 // apply puts the changes into effect.
 func (c *changes) apply(user *delegation.User, rc *delegation.RuleContext, r *run) {
 	if c.replaced || user.Properties == nil {
@@ -132,7 +145,7 @@ func (c *changes) apply(user *delegation.User, rc *delegation.RuleContext, r *ru
 		user.Properties[literal(attribute)] = value
 	}
 	rc.AWS = c.aws
-	maps.Copy(r.shared.context, c.context)
+	r.shared.change(c.context)
 	if c.addon != nil {
 		r.shared.addon = c.addon
 	}

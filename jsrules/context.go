@@ -132,7 +132,9 @@ func (r *run) missingPath(object partly, name string) string {
 // contextObject makes context. Properties come from earlier rules of the exchange and from
 // Options.Context, then from the exchange, then from [outputs].
 func (r *run) contextObject(rc *delegation.RuleContext) *object {
-	made := r.object(properties(r.shared.context), &ofExchange{r, rc}, outputs)
+	r.parts.exchange = ofExchange{r, rc}
+	made := &r.parts.context
+	r.make(made, properties(r.shared.context), &r.parts.exchange, outputs)
 	made.missing = ofContext
 	return made
 }
@@ -271,10 +273,10 @@ func requestOf(request *delegation.Request) map[string]any {
 func (r *run) contextGiven(
 	ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
 ) (map[string]any, error) {
-	given := map[string]any{}
 	if r.options.Context == nil {
-		return given, nil
+		return nil, nil
 	}
+	given := map[string]any{}
 	supplied, err := r.options.Context(ctx, user, rc)
 	if err != nil {
 		return nil, err

@@ -55,10 +55,16 @@ func (p properties) lookup(name string) (any, bool) {
 func (p properties) names() iter.Seq[string] { return maps.Keys(p) }
 
 func (r *run) object(layers ...layer) *object {
-	o := &object{run: r}
+	o := &object{}
+	r.make(o, layers...)
+	return o
+}
+
+// make makes an object in memory that is new.
+func (r *run) make(o *object, layers ...layer) {
+	o.run = r
 	copy(o.layers[:], layers)
 	o.js = r.rt.NewDynamicObject(o)
-	return o
 }
 
 // original returns what a property was before the rule ran.

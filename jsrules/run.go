@@ -18,13 +18,28 @@ import (
 // one runtime to another.
 type run struct {
 	turn
+	*installation
 	rt *goja.Runtime
 	// global is nil until a rule uses it.
 	global *object
 	// before holds global as it was when the rule began.
 	before map[string]any
 	// denial is the class UnauthorizedError. It is nil until a rule uses it.
-	denial  *goja.Object
+	denial *goja.Object
+	// ofObjects is Object.prototype, or nil if nothing has asked for it, see objectPrototype.
+	ofObjects *goja.Object
+	// nested counts the guarded built-in functions that are under way.
+	nested int
+	// earlier are the vocabularies of the rules that ran in this runtime before.
+	earlier []*vocabulary
+	// changed is what the rule has decided, and out is what reads it: one allocation less for each.
+	changed changes
+	out     outgoing
+}
+
+// installation is what the runtime has for rules that use more than user, context and callback. It
+// is nil until one does.
+type installation struct {
 	modules map[string]goja.Value
 	// webFiles are the files of web that have been run, by name, and natives is what they need in
 	// Go.
@@ -34,10 +49,6 @@ type run struct {
 	node *node.Modules
 	// sizeLimited says that the classes of typed arrays limit their size.
 	sizeLimited bool
-	// ofObjects is Object.prototype, or nil if nothing has asked for it, see objectPrototype.
-	ofObjects *goja.Object
-	// nested counts the guarded built-in functions that are under way.
-	nested int
 	// joining are the lists that are being written as text.
 	joining []*goja.Object
 	// patterns are the regular expressions made at run time, by [patternKey].
@@ -60,11 +71,6 @@ type run struct {
 	dates *dateClass
 	// language has the parts of the language that language.js adds. It is nil until one is used.
 	language *goja.Object
-	// earlier are the vocabularies of the rules that ran in this runtime before.
-	earlier []*vocabulary
-	// changed is what the rule has decided, and out is what reads it: one allocation less for each.
-	changed changes
-	out     outgoing
 }
 
 // turn is one call of a rule.
@@ -95,6 +101,16 @@ type turn struct {
 	calls *calls
 	// rejected is the reason of a rejected promise that nothing handles.
 	rejected goja.Value
+	// parts has memory for what each turn needs.
+	parts *turnParts
+}
+
+// turnParts are parts of a turn, in one allocation. Functions that the rule leaves in global can
+// refer to them when the turn is over, so the next turn has its own.
+type turnParts struct {
+	user     object
+	context  object
+	exchange ofExchange
 }
 
 // run implements delegation.RuleFunc.
@@ -162,18 +178,17 @@ func (c *rule) take(ctx context.Context, s *shared) *run {
 		r.earlier = append(r.earlier, &r.uses)
 		r.rt.ClearInterrupt()
 	}
-	limit := min(c.options.RuleTimeout, c.options.ChainTimeout-s.spent)
-	var said *action
+	r.turn = turn{rule: c, shared: s, parts: &turnParts{}}
 	if c.action {
-		said = &action{}
+		r.said = &action{}
 	}
-	r.turn = turn{said: said, rule: c, shared: s, watch: &watch{
+	r.watch = &watch{
 		ctx:     ctx,
 		runtime: r.rt,
 		now:     c.options.clock,
 		began:   c.options.clock(),
-		limit:   limit,
-	}}
+		limit:   min(c.options.RuleTimeout, c.options.ChainTimeout-s.spent),
+	}
 	return r
 }
 
@@ -214,15 +229,15 @@ func (r *run) callAndCollect(rc *delegation.RuleContext) (changes *changes, err 
 // begin prepares the runtime, and the user and the context for the rule.
 func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 	r.rt.SetMaxCallStackSize(maxDepth)
-	r.rt.SetTimeSource(func() time.Time { return r.options.Now().Add(r.skipped) })
 	if r.shared.saml == nil && r.options.Set.saml.Load() {
 		r.shared.saml = newSAMLState(&rc.AWS)
 	}
-	if r.shared.context == nil {
+	if !r.shared.begun {
 		given, err := r.contextGiven(ctx, user, rc)
 		if err != nil {
 			return err
 		}
+		r.shared.begun = true
 		r.shared.context = given
 		mergeMetadata(user)
 	}
@@ -232,11 +247,18 @@ func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.R
 	if !r.uses.busy && len(r.globals) == 0 && len(r.given) == 0 && len(r.web) == 0 {
 		return nil
 	}
+	if r.installation == nil {
+		r.installation = &installation{}
+	}
 	return r.try(func() {
+		r.rt.SetTimeSource(r.time)
 		r.installGuards()
 		r.installGlobals()
 	})
 }
+
+// time is the time that rules see. What their timers skip has passed.
+func (r *run) time() time.Time { return r.options.Now().Add(r.skipped) }
 
 // callRule calls the rule, and then its timers and what waits for its calls over HTTP, until the
 // rule has called callback or has nothing left to do. goja settles promises whenever no function is

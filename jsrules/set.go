@@ -25,8 +25,9 @@ type Set struct {
 // shared is the state that the rules of a Set share in one exchange, where they run one after the
 // other.
 type shared struct {
-	// context has the properties that a rule has changed, or that Options.Context has supplied. It
-	// is nil before the first rule.
+	// begun says that a rule has begun. context has the properties that a rule has changed, or that
+	// Options.Context has supplied. It is nil if there are none.
+	begun   bool
 	context map[string]any
 	// whole names the objects in context that are known completely: see [run.guarded].
 	whole map[string]bool
@@ -40,8 +41,9 @@ type shared struct {
 	registered bool
 	// kept is the run in which the next rule runs, because functions were left in global.
 	kept *run
-	// ran are the rules that have permitted the exchange.
-	ran []*rule
+	// ran are the rules that have permitted the exchange. Its first element is in first.
+	ran   []*rule
+	first [1]*rule
 	// web is what all rules may send and read over HTTP. It is nil until one calls a host.
 	web *webclient.Budget
 	// spent is the time that all rules have taken.
@@ -74,6 +76,7 @@ func (s *Set) sharedIn(rc *delegation.RuleContext) *shared {
 		rc.Values = map[any]any{}
 	}
 	made := &shared{}
+	made.ran = made.first[:0]
 	rc.Values[s] = made
 	return made
 }

@@ -9,7 +9,8 @@ import (
 var userDefaults = properties{"persistent": map[string]any{}}
 
 func (r *run) userObject(user *delegation.User) *object {
-	return r.object(properties(user.Properties), userDefaults)
+	r.make(&r.parts.user, properties(user.Properties), userDefaults)
+	return &r.parts.user
 }
 
 // mergeMetadata copies the properties of app_metadata to the user, as Auth0 did before rules ran.

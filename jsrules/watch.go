@@ -28,7 +28,7 @@ func room() uint64 { return memoryOfOthers * uint64(max(underWay.Load()-1, 0)) }
 // watch stops a run that takes too long, lets memory grow, or whose context has ended.
 type watch struct {
 	ctx     context.Context
-	runtime *goja.Runtime
+	runtime *goja.Runtime // nil after stop
 	now     func() time.Time
 	began   time.Time
 	limit   time.Duration
@@ -65,11 +65,14 @@ func (w *watch) start(grows bool) {
 	w.timer = time.AfterFunc(tick, w.look)
 }
 
+// stop ends the checks. For a while the Go runtime keeps a timer that was stopped, and all that it
+// refers to, which must not be the run.
 func (w *watch) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.over = true
 	w.timer.Stop()
+	w.runtime = nil
 	if w.grows {
 		underWay.Add(-1)
 	}
@@ -82,7 +85,9 @@ func (w *watch) spent() time.Duration { return w.now().Sub(w.began) + w.skipped 
 // the first reason is kept.
 func (w *watch) interrupt(reason error) {
 	if w.reason.CompareAndSwap(nil, &reason) {
-		w.runtime.Interrupt(reason)
+		if w.runtime != nil {
+			w.runtime.Interrupt(reason)
+		}
 		if wake := w.wake.Load(); wake != nil {
 			(*wake)(reason)
 		}
