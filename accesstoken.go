@@ -1,7 +1,7 @@
 package delegation
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 
@@ -83,32 +83,13 @@ func (a *AccessTokens) compile(i *Issuer, problems *problems) *idtoken.AccessTok
 	if a == nil {
 		return nil
 	}
-	known := idtoken.AccessProfiles()
-	if !slices.Contains(known, string(a.Profile)) {
-		problems.add("AccessTokens: Profile %.40q is none of %s", a.Profile,
-			strings.Join(known, ", "))
-	}
-	if len(a.Audiences) == 0 {
-		problems.add("AccessTokens: Audiences is empty: list the identifier of this service's API")
-	}
-	if slices.Contains(a.Audiences, "") {
-		problems.add("AccessTokens: Audiences has an empty entry")
-	}
-	for n, scope := range a.Scopes {
-		if !idtoken.IsScope(scope) {
-			problems.add("AccessTokens: Scopes[%d]: %.80q is no scope: list each one by itself, "+
-				"without white space, quotes and backslashes", n, scope)
-		}
-	}
-	// A secret is shared with a client, which could write a token for any user and scope.
-	if i.SharedSecret.Reveal() != "" || len(i.ClientSecrets) > 0 {
-		problems.add("AccessTokens need an issuer that signs with keys that it publishes: " +
-			"give the clients with a secret an issuer of their own, or remove it")
+	if err := a.check(i); err != nil {
+		problems.add("AccessTokens: %w", err)
 	}
 	for _, mark := range idtoken.AccessMarks(string(a.Profile)) {
 		if slices.Contains(i.AllowTokenMarks, mark) {
-			problems.add("AllowTokenMarks has %s, by which AccessTokens are told from ID tokens: "+
-				"remove it there", mark)
+			problems.add("AllowTokenMarks has %s, by which access tokens are told from ID "+
+				"tokens: remove it there", mark)
 		}
 	}
 	return &idtoken.AccessTokens{
@@ -116,6 +97,33 @@ func (a *AccessTokens) compile(i *Issuer, problems *problems) *idtoken.AccessTok
 		Audiences: slices.Clone(a.Audiences),
 		Scopes:    slices.Clone(a.Scopes),
 	}
+}
+
+// check checks the fields.
+func (a *AccessTokens) check(i *Issuer) error {
+	var problems problems
+	known := idtoken.AccessProfiles()
+	if !slices.Contains(known, string(a.Profile)) {
+		problems.add("Profile %.40q is none of %s", a.Profile, strings.Join(known, ", "))
+	}
+	if len(a.Audiences) == 0 {
+		problems.add("Audiences is empty: list the identifier of this service's API")
+	}
+	if slices.Contains(a.Audiences, "") {
+		problems.add("Audiences has an empty entry")
+	}
+	for n, scope := range a.Scopes {
+		if !idtoken.IsScope(scope) {
+			problems.add("Scopes[%d]: %.80q is no scope: list each one by itself, without white "+
+				"space, quotes and backslashes", n, scope)
+		}
+	}
+	// A secret is shared with a client, which could write a token for any user and scope.
+	if i.SharedSecret.Reveal() != "" || len(i.ClientSecrets) > 0 {
+		problems.add("they need an issuer that signs with keys that it publishes: remove " +
+			"SharedSecret and ClientSecrets, or configure no access tokens")
+	}
+	return errors.Join(problems...)
 }
 
 // checkAccessAudiences checks that an issuer of the target accepts tokens for its AccessAudiences.
@@ -126,8 +134,8 @@ func (t *Target) checkAccessAudiences(c *Config, problems *problems) {
 				t.takes(&i, len(c.Issuers) == 1)
 		}
 		if !slices.ContainsFunc(c.Issuers, accepts) {
-			problems.add("AccessAudiences[%d]: %.200q is not among Issuer.AccessTokens.Audiences "+
-				"of an issuer of the target", n, audience)
+			problems.add("AccessAudiences[%d]: no issuer of the target accepts access tokens for "+
+				"%.200q: add it to the audiences of Issuer.AccessTokens, or remove it", n, audience)
 		}
 	}
 }
@@ -156,7 +164,7 @@ func (t *Target) mayCallWithAccess(name string, c *idtoken.Claims, issuer *Issue
 		"the access token of the issuer %.200q is for %.200q, which is none of the target %.80q: "+
 			"its audiences of access tokens are %s",
 		c.Issuer, strings.Join(c.Audience, " "), name, named(audiences))
-	e.Remedy = fmt.Sprintf("list the audience in Target.AccessAudiences of the target %.80q", name)
+	e.Remedy = "list the audience in Target.AccessAudiences, if the target is for this API"
 	return e
 }
 

@@ -306,7 +306,7 @@ func TestAccessTokens_ByTarget(t *testing.T) {
 	granted("both", map[string]any{"aud": []string{api, second}})
 	w.target(func(target *delegation.Target) { target.AccessAudiences = []string{second, "x"} })
 	wantOfNew(t, w.config, []string{
-		`AccessAudiences[1]: "x" is not among Issuer.AccessTokens.Audiences`})
+		`AccessAudiences[1]: no issuer of the target accepts access tokens for "x"`})
 }
 
 // TestAccessTokens_New: New refuses settings that cannot work or would let ID tokens and access
@@ -331,8 +331,8 @@ func TestAccessTokens_New(t *testing.T) {
 		"AllowTokenMarks has typ, by": func(i *delegation.Issuer) {
 			i.AllowTokenMarks = []string{"typ"}
 		},
-		"AccessTokens need an issuer th": func(i *delegation.Issuer) { secretIssuer(i) },
-		"AccessTokens need an issuer":    func(i *delegation.Issuer) { clientSecretIssuer(i) },
+		"AccessTokens: they need an issuer th": func(i *delegation.Issuer) { secretIssuer(i) },
+		"AccessTokens: they need an issuer":    func(i *delegation.Issuer) { clientSecretIssuer(i) },
 	} {
 		w := newWorld(t)
 		tokens := good

@@ -125,59 +125,65 @@ func (a *Actors) clone() *Actors {
 
 // checkActors checks the target's Actors.
 func (t *Target) checkActors(problems *problems) {
-	a := t.Actors
-	if a == nil {
+	if t.Actors == nil {
 		return
 	}
+	if err := t.Actors.check(t); err != nil {
+		problems.add("Actors: %w", err)
+	}
+}
+
+// check checks the fields, and those of the target that go with them.
+func (a *Actors) check(t *Target) error {
+	var problems problems
 	if a.OnlyListed && len(a.Listed) == 0 {
-		problems.add("Actors: OnlyListed is set, and Listed is empty: list an actor")
+		problems.add("OnlyListed is set, and no actor is listed: list one")
 	}
 	for n := range a.Listed {
 		if err := a.checkListed(n); err != nil {
-			problems.add("Actors: Listed[%d]: %w", n, err)
+			problems.add("Listed[%d]: %w", n, err)
 		}
 	}
 	if slices.Contains(a.Audiences, "") {
-		problems.add("Actors: Audiences has an empty entry")
+		problems.add("Audiences has an empty entry")
 	}
-	switch a.Place {
-	case "", ActorInSessionName, ActorInTag, ActorInSourceIdentity:
-	default:
-		problems.add("Actors: Place %.40q is none of %s, %s, %s", a.Place,
+	places := []ActorPlace{"", ActorInSessionName, ActorInTag, ActorInSourceIdentity}
+	if !slices.Contains(places, a.Place) {
+		problems.add("Place %.40q is none of %s, %s, %s", a.Place,
 			ActorInSessionName, ActorInTag, ActorInSourceIdentity)
 	}
 	if a.TagKey != "" && a.Place != ActorInTag {
-		problems.add("Actors: TagKey is for Place tag")
+		problems.add("TagKey is only for the place %s", ActorInTag)
 	}
 	if a.Place == ActorInTag && slices.Contains(t.DroppableTags, a.tagKey()) {
-		problems.add("Actors: TagKey %.80q is among DroppableTags: remove it there", a.tagKey())
+		problems.add("TagKey %.80q is among the droppable tags: remove it there", a.tagKey())
 	}
 	d := a.SessionDuration
 	if d != 0 && (d < minSession || d > maxSession || d%time.Second != 0) {
-		problems.add("Actors: SessionDuration is %s, which is not 15m to 12h in whole seconds", d)
+		problems.add("SessionDuration is %s, which is not 15m to 12h in whole seconds", d)
 	}
 	if len(t.Chain) > 0 && d > maxChainedSession {
-		problems.add("Actors: SessionDuration is %s, and AWS gives a role at the end of a Chain "+
-			"at most %s", d, maxChainedSession)
+		problems.add("SessionDuration is %s, and AWS gives a role at the end of a Chain at most %s",
+			d, maxChainedSession)
 	}
+	return errors.Join(problems...)
 }
 
 // checkListed checks an entry of Listed.
 func (a *Actors) checkListed(n int) error {
 	entry := a.Listed[n]
 	if entry.Issuer == "" || entry.Subject == "" {
-		return errors.New("it needs Issuer and Subject")
+		return errors.New("it needs an issuer and a subject")
 	}
 	if name := entry.Name; name != "" && !session.ValidPart(name) {
-		//lint:ignore ST1005 it begins with the name of a field
-		return errors.New("Name does not have 2 to 32 characters of letters, digits and _+=.@-")
+		return errors.New("the name does not have 2 to 32 letters, digits and _+=.@-")
 	}
 	for _, other := range a.Listed[:n] {
 		if other.Issuer == entry.Issuer && other.Subject == entry.Subject {
 			return errors.New("it is listed twice")
 		}
 		if other.text() == entry.text() {
-			return errors.New("sessions would show it as they show another: set Name")
+			return errors.New("sessions would show it as they show another: give it a name")
 		}
 	}
 	return nil
@@ -246,7 +252,7 @@ func (x *exchange) findActor(ctx context.Context) error {
 	actors := x.target.Actors
 	if actors == nil {
 		return newError(CodeActorNotAllowed,
-			"somebody acts for the user, and the target %.80q lets nobody: it has no Actors",
+			"somebody acts for the user, and the target %.80q lets nobody act",
 			x.targetName)
 	}
 	acting := &acting{

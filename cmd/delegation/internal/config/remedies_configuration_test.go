@@ -21,7 +21,7 @@ type mistake struct {
 
 // configurationRemedies are of what New refuses.
 func configurationRemedies() (rows []remedy) {
-	for _, m := range slices.Concat(issuerMistakes, documentMistakes, targetMistakes) {
+	for _, m := range slices.Concat(issuerMistakes, documentMistakes, targetMistakes, accessMistakes) {
 		rows = append(rows, remedy{of: m.of, with: m.with, do: m.do})
 	}
 	rows = append(rows, otherMistakes()...)

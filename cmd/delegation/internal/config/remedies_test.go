@@ -49,7 +49,7 @@ func remedies() []remedy {
 	return slices.Concat(
 		tokenRemedies(), algorithmRemedies(), kindRemedies(), keyRemedies(), documentRemedies(),
 		targetRemedies(), ruleRemedies(), emailRemedies(), decisionRemedies(), stsRemedies(),
-		auditRemedies(), logoutRemedies(), chainRemedies(), configurationRemedies(),
+		auditRemedies(), logoutRemedies(), chainRemedies(), accessRemedies(), configurationRemedies(),
 		warningRemedies(), checkRemedies(),
 	)
 }

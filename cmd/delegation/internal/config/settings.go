@@ -88,6 +88,8 @@ type IssuerSettings struct {
 	ClientAudiences   []string `yaml:"client_audiences"`
 	AllowTokenMarks   []string `yaml:"allow_token_marks"`
 
+	AccessTokens *AccessTokenSettings `yaml:"access_tokens"`
+
 	SharedSecretBase64URL bool                            `yaml:"shared_secret_base64url"`
 	ClientSecrets         map[string]ClientSecretSettings `yaml:"client_secrets"`
 
@@ -103,6 +105,31 @@ type IssuerSettings struct {
 type ClientSecretSettings struct {
 	File      string `yaml:"file"`
 	Base64URL bool   `yaml:"base64url"`
+}
+
+// AccessTokenSettings are delegation.AccessTokens.
+type AccessTokenSettings struct {
+	Profile   string   `yaml:"profile"`
+	Audiences []string `yaml:"audiences"`
+	Scopes    []string `yaml:"scopes"`
+}
+
+// ActorSettings are delegation.Actors.
+type ActorSettings struct {
+	Listed          []ListedActorSettings `yaml:"listed"`
+	OnlyListed      bool                  `yaml:"only_listed"`
+	Audiences       []string              `yaml:"audiences"`
+	Place           string                `yaml:"place"`
+	TagKey          string                `yaml:"tag_key"`
+	SessionDuration string                `yaml:"session_duration"`
+}
+
+// ListedActorSettings is delegation.ListedActor.
+type ListedActorSettings struct {
+	Issuer   string `yaml:"issuer"`
+	Subject  string `yaml:"subject"`
+	ClientID string `yaml:"client_id"`
+	Name     string `yaml:"name"`
 }
 
 // IdentitySettings is delegation.IdentityProvider.
@@ -146,6 +173,9 @@ type TargetSettings struct {
 	Identity          *IdentitySettings `yaml:"identity"`
 
 	Chain []ChainedRoleSettings `yaml:"chain"`
+
+	AccessAudiences []string       `yaml:"access_audiences"`
+	Actors          *ActorSettings `yaml:"actors"`
 
 	RequiredClaims          map[string][]string `yaml:"required_claims"`
 	SubjectsAreOne          bool                `yaml:"subjects_are_one"`

@@ -76,6 +76,7 @@ func (b *Builder) Issuer(at KeyPath, s IssuerSettings) delegation.Issuer {
 		AllowLoopbackHTTP: s.AllowLoopbackHTTP,
 		ClientAudiences:   s.ClientAudiences,
 		AllowTokenMarks:   s.AllowTokenMarks,
+		AccessTokens:      s.AccessTokens.accessTokens(),
 		RequiredClaims:    s.RequiredClaims,
 		GatedByRules:      s.GatedByRules,
 
@@ -195,6 +196,8 @@ func (b *Builder) Target(at KeyPath, s TargetSettings) delegation.Target {
 		ID:                      s.ID,
 		Audiences:               s.Audiences,
 		AuthorizedParties:       s.AuthorizedParties,
+		AccessAudiences:         s.AccessAudiences,
+		Actors:                  b.actors(at.Child("actors"), s.Actors),
 		RequiredClaims:          s.RequiredClaims,
 		SubjectsAreOne:          s.SubjectsAreOne,
 		NameIDTellsIssuersApart: s.NameIDTellsIssuersApart,
