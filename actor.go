@@ -375,6 +375,9 @@ func (x *exchange) verifyActor(ctx context.Context, acting *acting) error {
 	if err != nil {
 		return ofActor(tokenError(err))
 	}
+	if err := checkKind(x.options.actorKind, claims); err != nil {
+		return ofActor(err)
+	}
 	if claims.All["act"] != nil {
 		return newError(CodeActorInvalid,
 			"the actor token has act: somebody acts for the actor, and only one can act")

@@ -150,6 +150,8 @@ const (
 	CodeActorMismatch Code = "actor_mismatch"
 	// Target, rules or mappings have set what shows the actor.
 	CodeActorConflict Code = "actor_conflict"
+	// A token is of another kind than WithTokenKinds says.
+	CodeTokenKindDiffers Code = "token_kind_differs"
 )
 
 // Codes of the issuer and its keys.

@@ -293,6 +293,7 @@ func TestError_Public(t *testing.T) {
 		"choose a role: several are offered",
 		"the requested session policy is not valid", "the requested scope is unknown",
 		"the session cannot be narrowed to the requested session policy",
+		"the token is not of the kind that the request names",
 	}
 	for name, value := range codes(t, "Code") {
 		e := delegation.ErrorOf(delegation.Code(value), cause)

@@ -32,6 +32,8 @@ type exchangeOptions struct {
 
 	actorToken    string
 	hasActorToken bool
+	tokenKind     TokenKind // empty: any
+	actorKind     TokenKind // empty: any
 }
 
 // WithClientID says which application calls, for services whose clients say so. It must be the
@@ -228,6 +230,9 @@ func (x *exchange) checkClientID() error {
 // requires.
 func (x *exchange) findTarget(ctx context.Context) error {
 	if err := x.checkClientID(); err != nil {
+		return err
+	}
+	if err := checkKind(x.options.tokenKind, x.claims); err != nil {
 		return err
 	}
 	target, err := guard.Value(func() (*Target, error) {
