@@ -56,6 +56,12 @@ const (
 	// The caller's context ended; its error is wrapped. The error's stage says where the exchange
 	// was.
 	CodeCanceled Code = "canceled"
+	// A client of AWS has the credentials of FromContext, and its call has no ID token in its
+	// context.
+	CodeContextWithoutToken Code = "context_without_token"
+	// The call's context has a token, and no end: an aws.CredentialsCache has made it, which would
+	// give one user's credentials to all, or context.WithoutCancel.
+	CodeContextWithoutEnd Code = "context_without_end"
 )
 
 // Codes of the token: its form, its header and its signature.

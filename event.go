@@ -110,6 +110,9 @@ type Event struct {
 	// [Delegator.Roles] it is roles if the Request has none.
 	Endpoint string
 
+	// FromContext says that a client of AWS called, whose credentials are those of
+	// [Delegator.FromContext].
+	FromContext bool
 	// Target is what was asked for, cut to 256 characters.
 	Target string
 	// RequestedSessionName is Request.SessionName, cut to 64 characters and escaped as UserAgent is:
@@ -445,6 +448,9 @@ func (e *Event) attrs(took func(Stage) (time.Duration, bool)) []slog.Attr {
 	}
 	if len(e.Tags) > 0 {
 		attrs = append(attrs, slog.Any("tags", e.Tags))
+	}
+	if e.FromContext {
+		attrs = append(attrs, slog.Bool("from_context", true))
 	}
 	if e.Hop > 0 {
 		attrs = append(attrs, slog.Int("hop", e.Hop))

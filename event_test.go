@@ -22,7 +22,7 @@ import (
 // full returns an Event with every field set, to values that differ.
 func full() delegation.Event {
 	return delegation.Event{
-		Time: start, Outcome: "an-outcome",
+		Time: start, FromContext: true, Outcome: "an-outcome",
 		Issuer: "an-issuer", Subject: "a-subject", TokenSHA256: "a-hash",
 		ClaimedIssuer: "another-issuer", KeyID: "a-kid", Algorithm: "an-alg",
 		RequestedRole: "c-role", ListedRoles: []string{"d-role"},
@@ -72,8 +72,8 @@ func TestEvent_LogValue(t *testing.T) {
 	failed.Expiration, failed.PackedPolicySize, failed.AccessKeyID = time.Time{}, 0, ""
 	succeeded.Stage, succeeded.Code, succeeded.Err = "", "", nil
 	both := map[string]string{
-		"outcome": "an-outcome",
-		"issuer":  "an-issuer", "subject": "a-subject", "token_sha256": "a-hash",
+		"outcome": "an-outcome", "from_context": "true",
+		"issuer": "an-issuer", "subject": "a-subject", "token_sha256": "a-hash",
 		"claimed_issuer": "another-issuer", "key_id": "a-kid", "algorithm": "an-alg",
 		"requested_role": "c-role", "listed_roles": "[d-role]",
 		"client_id": "a-client", "target": "a-target", "rule": "a-rule", "principal": "a-principal",

@@ -68,6 +68,47 @@ func ExampleDelegator_Exchange() {
 	// auth0|alice [redacted]
 }
 
+// One client of the AWS SDK serves all users: each call has the credentials of the user whose token
+// is in its context.
+func ExampleDelegator_FromContext() {
+	ctx := context.Background()
+	world, err := delegationtest.Open()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer world.Close()
+	world.Clock.Set(time.Now()) // the SDK signs by the real time
+	d, err := world.Start(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	config := aws.Config{
+		Region:      "eu-central-1",
+		Credentials: d.FromContext("photo-app"),
+	}
+	config.BaseEndpoint = aws.String(world.STSURL) // for AWS, leave this out
+	client := sts.NewFromConfig(config)            // or of another service
+	for _, user := range []string{"alice", "bob"} {
+		idToken := world.Token(map[string]any{"sub": user})
+		ctx := delegation.WithIDToken(ctx, idToken)
+		identity, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(aws.ToString(identity.Arn))
+	}
+	_, err = client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	fmt.Println(errors.Is(err, delegation.CodeContextWithoutToken))
+	// Output:
+	// arn:aws:sts::123456789012:assumed-role/photo-user/alice
+	// arn:aws:sts::123456789012:assumed-role/photo-user/bob
+	// true
+}
+
 // What a refused exchange says to the operator, to a program, and to the user.
 func ExampleDelegator_Exchange_refused() {
 	ctx := context.Background()

@@ -21,6 +21,8 @@ import (
 type ExchangeOption func(*exchangeOptions)
 
 type exchangeOptions struct {
+	fromContext bool // FromContext makes the exchange
+
 	clientID     string
 	request      Request
 	role         string // that was asked for; empty: none
@@ -134,6 +136,7 @@ func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 	x.record = newRecord(d.config.Now, target, &x.options.request)
 	x.options.describe(&x.event)
 	x.rules = d.rules
+	x.event.FromContext = x.options.fromContext
 	if len(x.options.rules) > 0 {
 		x.rules = slices.Concat(namedRules(x.options.rules), d.rules)
 	}

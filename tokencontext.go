@@ -1,0 +1,66 @@
+package delegation
+
+import (
+	"context"
+	"slices"
+)
+
+// WithIDToken returns a context in which [Delegator.FromContext] finds the user's ID token. So one
+// client of the AWS SDK serves all users: each call has the credentials of the user whose context
+// it gets. The token is not checked here, and each exchange checks it. [delegationhttp] has
+// middleware that takes it from a request.
+//
+// The options hold for every exchange that FromContext makes in this context, after FromContext's
+// own: for example [WithRequest]. A token replaces that of an outer context, with its options. A
+// nil context counts as [context.Background].
+//
+// The context can end, as FromContext requires: it ends with the one that it is made of, and if
+// that one cannot end, it never does, but its Done is not nil. It needs no goroutine and no call
+// that ends it. Nothing that prints it shows the token.
+//
+// [delegationhttp]: https://pkg.go.dev/github.com/seed055b7978/delegation/delegationhttp
+func WithIDToken(
+	ctx context.Context, idToken string, options ...ExchangeOption,
+) context.Context {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	c := &tokenContext{
+		Context: ctx,
+		idToken: NewSecret(idToken),
+		options: slices.Clone(options),
+	}
+	if ctx.Done() == nil {
+		// One of package context: contexts that are made of it need no goroutine.
+		c.Context, c.cancel = context.WithCancel(ctx)
+	}
+	return c
+}
+
+// tokenContext is a context with a user's ID token. Its Done is not nil.
+type tokenContext struct {
+	context.Context
+	// cancel ends Context if WithIDToken has made it. Nobody calls it.
+	cancel  context.CancelFunc
+	idToken Secret
+	options []ExchangeOption
+}
+
+// tokenKey is the key under which a tokenContext is its own value.
+type tokenKey struct{}
+
+func (c *tokenContext) Value(key any) any {
+	if key == (tokenKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// String names the context in the texts of those that are made of it.
+func (c *tokenContext) String() string { return "delegation.WithIDToken" }
+
+// tokenIn returns the context with the token that a context is made of, or nil.
+func tokenIn(ctx context.Context) *tokenContext {
+	c, _ := ctx.Value(tokenKey{}).(*tokenContext)
+	return c
+}
