@@ -206,6 +206,7 @@ func TestCodes_OfTheRooms(t *testing.T) {
 func TestCodes_RemediesNameWhatExists(t *testing.T) {
 	known := map[string]reflect.Type{
 		"Config":           reflect.TypeFor[delegation.Config](),
+		"Delegator":        reflect.TypeFor[delegation.Delegator](),
 		"Issuer":           reflect.TypeFor[delegation.Issuer](),
 		"Target":           reflect.TypeFor[delegation.Target](),
 		"IdentityProvider": reflect.TypeFor[delegation.IdentityProvider](),

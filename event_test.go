@@ -245,6 +245,7 @@ func TestLevels(t *testing.T) {
 func TestOutcomes(t *testing.T) {
 	failed := []delegation.Code{
 		delegation.CodeConfigInvalid, delegation.CodeArgumentInvalid, delegation.CodeCanceled,
+		delegation.CodeContextWithoutToken, delegation.CodeContextWithoutEnd,
 		delegation.CodeKeyPending, delegation.CodeKeySetInvalid, delegation.CodeKeySetPrivate,
 		delegation.CodeKeySetSymmetric, delegation.CodeKeySetTooLarge,
 		delegation.CodeKeySetRedirect, delegation.CodeKeySetURL, delegation.CodeKeySetMissing,
