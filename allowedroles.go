@@ -49,12 +49,12 @@ func (t *Target) checkAllowedRole(role string) error {
 		return nil
 	}
 	if len(t.AllowedAccounts) == 0 {
-		return fmt.Errorf("%.200q is for any account: set AllowedAccounts to those that it is for",
-			role)
+		return fmt.Errorf("%.200q is for any account: set Target.AllowedAccounts to those that "+
+			"it is for", role)
 	}
 	if iam.AnyRole(role) {
-		return fmt.Errorf("%.200q allows every role: remove it, and AllowedAccounts alone allows "+
-			"the same", role)
+		return fmt.Errorf("%.200q allows every role: remove it, and Target.AllowedAccounts "+
+			"alone allows the same", role)
 	}
 	return nil
 }
@@ -65,16 +65,16 @@ func (t *Target) checkRoles(problems *problems) {
 		return
 	}
 	if len(t.Roles) > 0 && t.RolesFromClaim != nil {
-		problems.add("Roles and RolesFromClaim are both set: unset one of them")
+		problems.add("RolesFromClaim: it is set together with Target.Roles: unset one of them")
 	}
 	if len(t.Chain) > 0 {
-		problems.add("Roles and RolesFromClaim cannot be set with a Chain: make a target for each " +
-			"Chain")
+		problems.add("Chain cannot be set where users choose the role: unset it, or make a " +
+			"target of its own for it")
 	}
 	path, mapped := t.Mappings[AttributeRole]
 	if mapped && attributeOfVirtual(path) == "" {
-		problems.add("Mappings has the attribute Role, and users choose the role here: remove " +
-			"the mapping, and set RolesFromClaim to have roles from a claim")
+		problems.add("AWS.Mappings has the attribute Role, and users choose the role here: " +
+			"remove it from the mappings")
 	}
 	if len(t.Roles) > maxRoles {
 		problems.add("Roles has %d roles, and at most %d are offered", len(t.Roles), maxRoles)
@@ -90,8 +90,8 @@ func (t *Target) checkRoles(problems *problems) {
 		seen[role] = true
 	}
 	if len(t.Roles) > 0 && t.Role != "" && !seen[t.Role] {
-		problems.add("Role %s is the default, and must be one of Roles: add it, or unset Role",
-			t.Role)
+		problems.add("Role: %s is the default, and must be one of Target.Roles: add it there, or "+
+			"unset it", t.Role)
 	}
 	if t.RolesFromClaim != nil {
 		t.checkFromClaim(problems)
@@ -105,8 +105,8 @@ func (t *Target) checkFromClaim(problems *problems) {
 		problems.add("RolesFromClaim: Claim is empty")
 	}
 	if len(t.AllowedRoles)+len(t.AllowedAccounts) == 0 {
-		problems.add("RolesFromClaim needs a limit, or whoever fills the claim could name any " +
-			"role: set AllowedRoles or AllowedAccounts")
+		problems.add("RolesFromClaim needs a limit, because the claim could otherwise name any " +
+			"role: set Target.AllowedRoles or Target.AllowedAccounts")
 	}
 	if from.Principal != "" {
 		if err := checkTemplate(from.Principal); err != nil {
@@ -158,7 +158,8 @@ func (t *Target) checkChoice(c *RoleChoice) error {
 		return fmt.Errorf("Role: %w", err)
 	}
 	if !t.allows(role) {
-		return fmt.Errorf("Role: %s is not allowed by AllowedRoles and AllowedAccounts", role)
+		return fmt.Errorf("Role: %s is not allowed: see Target.AllowedRoles and "+
+			"Target.AllowedAccounts", role)
 	}
 	text := t.principalOf(c, role)
 	if text == "" {

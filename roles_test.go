@@ -537,7 +537,7 @@ func TestRoles_RefusedByNew(t *testing.T) {
 		}, ""},
 		{"a default that is not listed", func(a *delegation.Target) {
 			a.Roles = []delegation.RoleChoice{{Role: admin}}
-		}, "must be one of Roles"},
+		}, "must be one of Target.Roles"},
 		{"no role", func(a *delegation.Target) {
 			a.Roles = []delegation.RoleChoice{{Role: role}, {}}
 		}, "Roles[1]: Role: the role is empty"},
@@ -571,16 +571,16 @@ func TestRoles_RefusedByNew(t *testing.T) {
 			a.Roles = []delegation.RoleChoice{{Role: role}}
 			a.RolesFromClaim = &delegation.RolesFromClaim{Claim: "roles"}
 			a.AllowedAccounts = limited
-		}, "Roles and RolesFromClaim are both set"},
+		}, "RolesFromClaim: it is set together with Target.Roles"},
 		{"a chain", func(a *delegation.Target) {
 			a.Roles = []delegation.RoleChoice{{Role: role}}
 			a.SourceIdentity = "alice"
 			a.Chain = []delegation.ChainedRole{{RoleARN: otherReader}}
-		}, "cannot be set with a Chain"},
+		}, "Chain cannot be set where users choose the role"},
 		{"a mapping of Role", func(a *delegation.Target) {
 			a.Roles = []delegation.RoleChoice{{Role: role}}
 			a.Mappings = delegation.Mappings{delegation.AttributeRole: "roles"}
-		}, "Mappings has the attribute Role"},
+		}, "AWS.Mappings has the attribute Role"},
 		{"the mapping of Role that Auth0 writes", func(a *delegation.Target) {
 			a.Roles = []delegation.RoleChoice{{Role: role}}
 			a.Mappings = delegation.Mappings{delegation.AttributeRole: "awsrole"}

@@ -202,6 +202,9 @@ func (h *Handlers) consoleSignIn(w http.ResponseWriter, r *http.Request) ([]byte
 		}
 		return signInJSON(signIn, credentials.Expiration, h.config.Now())
 	}
+	if refused := h.takeRole(q); refused != nil {
+		return nil, refused
+	}
 	q.endpoint = "console"
 	return h.exchange(w, r, q, write, delegation.WithoutCache())
 }

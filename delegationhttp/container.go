@@ -45,6 +45,34 @@ func (h *Handlers) containerCredentials(
 }
 
 func (h *Handlers) readContainerRequest(r *http.Request) (*delegationRequest, *refusal) {
+	q, refused := h.readTokenRequest(r, tokenTexts{
+		noToken: "missing ID token: " +
+			"send it in the Authorization header; AWS's SDKs read it from the file that " +
+			"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names",
+		noTarget: "missing target: add ?target=NAME to the URL, which for AWS's SDKs is in " +
+			"AWS_CONTAINER_CREDENTIALS_FULL_URI",
+	})
+	if refused != nil {
+		return nil, refused
+	}
+	q.role, refused = h.queryRole(r.URL.Query())
+	if refused != nil {
+		return nil, refused
+	}
+	return q, nil
+}
+
+// tokenTexts are what the caller is told of what is missing.
+type tokenTexts struct {
+	noToken  string
+	noTarget string
+}
+
+// readTokenRequest reads a request with the token in the Authorization header, and the target in
+// the query.
+func (h *Handlers) readTokenRequest(
+	r *http.Request, texts tokenTexts,
+) (*delegationRequest, *refusal) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil { // the default must not replace a target that cannot be read
 		return nil, invalid(http.StatusBadRequest,
@@ -56,15 +84,11 @@ func (h *Handlers) readContainerRequest(r *http.Request) (*delegationRequest, *r
 	}
 	token := idTokenOf(r.Header.Get("Authorization"))
 	if token == "" {
-		return nil, invalid(http.StatusUnauthorized, "missing ID token: "+
-			"send it in the Authorization header; AWS's SDKs read it from the file that "+
-			"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names")
+		return nil, invalid(http.StatusUnauthorized, "%s", texts.noToken)
 	}
 	target := cmp.Or(strings.Join(targets, ""), h.config.ContainerTarget)
 	if target == "" {
-		return nil, invalid(http.StatusBadRequest,
-			"missing target: add ?target=NAME to the URL, which for AWS's SDKs is in "+
-				"AWS_CONTAINER_CREDENTIALS_FULL_URI")
+		return nil, invalid(http.StatusBadRequest, "%s", texts.noTarget)
 	}
 	return &delegationRequest{idToken: token, target: target}, nil
 }

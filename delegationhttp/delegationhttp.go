@@ -45,8 +45,8 @@ type Config struct {
 	// Exchanger is the *delegation.Delegator.
 	Exchanger Exchanger
 
-	// AllowedOrigins are the web origins whose pages may call Delegation, ContainerCredentials and
-	// ConsoleSignIn and read the answers (CORS). Write them as browsers send them, such as
+	// AllowedOrigins are the web origins whose pages may call Delegation, ContainerCredentials,
+	// ConsoleSignIn and Roles and read the answers (CORS). Write them as browsers send them, such as
 	// https://app.example.com. Empty permits none. ["*"] permits every page of the web. A preflight
 	// that asks for more is refused with 403, and logged.
 	AllowedOrigins []string
@@ -82,6 +82,13 @@ type Config struct {
 	// ContainerTarget is the target of ContainerCredentials for requests that name none. If it is
 	// empty, every request must name one.
 	ContainerTarget string
+
+	// Roles lets callers choose a role, at targets that offer several; see
+	// [delegation.Delegator.Roles]. It turns the handler Roles on, and has Delegation, ConsoleSignIn
+	// and ContainerCredentials take a role: the ARN in the parameter role, which for the last one is
+	// in the query. Exchanger must be a [RoleLister]. False: Roles answers 404, a body's role is one
+	// of the parameters for rules, and a query's is refused.
+	Roles bool
 
 	// Console enables ConsoleSignIn. With nil it is off.
 	Console *Console
@@ -133,6 +140,10 @@ func (c Config) validate() error {
 	var problems []error
 	if c.Exchanger == nil {
 		problems = append(problems, errors.New("Exchanger is nil"))
+	}
+	if _, lists := c.Exchanger.(RoleLister); c.Roles && c.Exchanger != nil && !lists {
+		problems = append(problems, errors.New("Roles needs an Exchanger with a method Roles, as "+
+			"*delegation.Delegator has"))
 	}
 	for i, origin := range c.AllowedOrigins {
 		if err := checkOrigin(origin, len(c.AllowedOrigins)); err != nil {

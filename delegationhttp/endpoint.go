@@ -16,6 +16,7 @@ import (
 //   - id_token: the user's ID token.
 //   - target: optional, by default the client_id.
 //   - api_type: optional, aws.
+//   - role: optional, the ARN of the role that the user chooses; only with Config.Roles.
 //
 // All other parameters reach rules as Request.Parameters and decide nothing by themselves. Success
 // is the body of [delegation.Credentials.Auth0JSON]. A refusal is {"error", "error_description",
@@ -37,6 +38,9 @@ func (h *Handlers) delegation(w http.ResponseWriter, r *http.Request) ([]byte, *
 	if refused != nil {
 		return nil, refused
 	}
+	if refused := h.takeRole(q); refused != nil {
+		return nil, refused
+	}
 	q.endpoint = "delegation"
 	return h.exchange(w, r, q, (*delegation.Credentials).Auth0JSON)
 }
@@ -53,26 +57,9 @@ func (h *Handlers) exchange(
 	w http.ResponseWriter, r *http.Request, q *delegationRequest, as format,
 	more ...delegation.ExchangeOption,
 ) ([]byte, *refusal) {
-	if len(q.clientID) > maxName || len(q.target) > maxName {
-		return nil, invalid(http.StatusBadRequest,
-			"client_id or target has more than %d bytes", maxName)
-	}
-	ip := clientIP(r, h.config.TrustedProxies)
-	hostname := (&url.URL{Host: r.Host}).Hostname()
-	options := []delegation.ExchangeOption{
-		delegation.WithClientID(q.clientID),
-		delegation.WithRequest(delegation.Request{
-			ID:          requestID(w),
-			IP:          ip,
-			UserAgent:   r.UserAgent(),
-			Hostname:    hostname,
-			Endpoint:    q.endpoint,
-			SessionName: q.sessionName,
-			Parameters:  q.parameters,
-		}),
-	}
-	if h.limiter != nil {
-		options = append(options, delegation.WithRule(h.limiter.rule(ip, w.Header())))
+	options, refused := h.optionsOf(w, r, q)
+	if refused != nil {
+		return nil, refused
 	}
 	options = append(options, more...)
 	credentials, err := h.config.Exchanger.Exchange(r.Context(), q.idToken, q.target, options...)
@@ -88,4 +75,36 @@ func (h *Handlers) exchange(
 		return nil, h.refusalOf(w, r, err)
 	}
 	return body, nil
+}
+
+// optionsOf are the options of a request: what it says of itself, and the limit of its user.
+func (h *Handlers) optionsOf(
+	w http.ResponseWriter, r *http.Request, q *delegationRequest,
+) (options []delegation.ExchangeOption, refused *refusal) {
+	if len(q.clientID) > maxName || len(q.target) > maxName {
+		return nil, invalid(http.StatusBadRequest,
+			"client_id or target has more than %d bytes", maxName)
+	}
+	if len(q.role) > maxRole {
+		return nil, invalid(http.StatusBadRequest, "role has more than %d bytes", maxRole)
+	}
+	ip := clientIP(r, h.config.TrustedProxies)
+	hostname := (&url.URL{Host: r.Host}).Hostname()
+	options = []delegation.ExchangeOption{
+		delegation.WithClientID(q.clientID),
+		delegation.WithRole(q.role),
+		delegation.WithRequest(delegation.Request{
+			ID:          requestID(w),
+			IP:          ip,
+			UserAgent:   r.UserAgent(),
+			Hostname:    hostname,
+			Endpoint:    q.endpoint,
+			SessionName: q.sessionName,
+			Parameters:  q.parameters,
+		}),
+	}
+	if h.limiter != nil {
+		options = append(options, delegation.WithRule(h.limiter.rule(ip, w.Header())))
+	}
+	return options, nil
 }

@@ -38,6 +38,7 @@ const (
 	delegationPath  = "/delegation"
 	credentialsPath = "/credentials"
 	consolePath     = "/console"
+	rolesPath       = "/roles"
 )
 
 // start is the fake clock's first moment.
@@ -138,6 +139,7 @@ func mount(t testing.TB, c delegationhttp.Config) http.Handler {
 	mux.Handle(credentialsPath, handlers.ContainerCredentials())
 	mux.Handle(logoutPath, handlers.BackchannelLogout())
 	mux.Handle(consolePath, handlers.ConsoleSignIn())
+	mux.Handle(rolesPath, handlers.Roles())
 	return mux
 }
 

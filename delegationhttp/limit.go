@@ -145,12 +145,15 @@ type rateLimited struct {
 func (*rateLimited) Error() string   { return "too many requests, try again later" }
 func (e *rateLimited) Unwrap() error { return e.deny }
 
-// rule returns the rule that counts one exchange and sets the headers of its answer. The Delegator
-// runs it after the token was verified, on the goroutine of the request.
+// rule returns the rule that counts one request and sets the headers of its answer. The Delegator
+// runs it after the token was verified, on the goroutine of the request. It may run it several
+// times, as for a list of roles: the request counts once.
 func (l *limiter) rule(ip string, header http.Header) delegation.RuleFunc {
+	var first sync.Once
+	var c count
 	return func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 		rc.Rule = "rate limit"
-		c := l.take(keyOf(ip, user.Text("iss"), user.Text("user_id")))
+		first.Do(func() { c = l.take(keyOf(ip, user.Text("iss"), user.Text("user_id"))) })
 		header.Set(headerLimit, strconv.Itoa(l.requests))
 		header.Set(headerRemaining, strconv.Itoa(c.left))
 		header.Set(headerReset, strconv.FormatInt(c.full.Unix(), 10))

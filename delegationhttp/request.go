@@ -35,6 +35,8 @@ type delegationRequest struct {
 	target   string
 	// sessionName is what the caller wants the session to be called. Rules may read it.
 	sessionName string
+	// role is the ARN of the one that the caller chooses. Empty: none.
+	role string
 	// parameters are all others. Rules may read them.
 	parameters map[string]any
 }

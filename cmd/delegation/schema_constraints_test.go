@@ -77,6 +77,16 @@ var constraints = map[string]object{
 	"ChainedRoleSettings":          {"type": "object", "required": []string{"role_arn"}},
 	"ChainedRoleSettings.role_arn": someText(),
 
+	"RoleChoiceSettings":              {"type": "object", "required": []string{"role"}},
+	"RoleChoiceSettings.role":         someText(),
+	"RolesFromClaimSettings":          requires("claim"),
+	"RolesFromClaimSettings.claim":    someText(),
+	"RolesFromClaimSettings.labels":   {"propertyNames": object{"pattern": "^arn:"}},
+	"RolesFromClaimSettings.accounts": {"propertyNames": object{"pattern": "^[0-9]{12}$"}},
+	"NamedRoleSettings":               {"type": "object", "required": []string{"name", "role"}},
+	"NamedRoleSettings.name":          someText(),
+	"NamedRoleSettings.role":          someText(),
+
 	"RuleSettings":                        {"type": "object", "oneOf": oneRule()},
 	"RuleSettings.require_verified_email": {"enum": []any{true, nil}},
 	"RuleSettings.require_recent_login":   duration(),

@@ -138,6 +138,33 @@ targets:
     session_name: "{{email}}"
     name_id: "{{sub}}"
     identity: {entity_id: "urn:b", keys: [{certificate_file: signing.crt, key_file: signing.key}]}
+  photo-team:
+    audiences: [photo-team]
+    principal: arn:aws:iam::123456789012:saml-provider/delegation
+    role: arn:aws:iam::123456789012:role/team/reader
+    region: eu-central-1
+    issuers: ["https://a.example.com/"]
+    roles:
+      - {role: "arn:aws:iam::123456789012:role/team/reader", label: Reader, account: Photos}
+      - role: arn:aws:iam::210987654321:role/team/admin
+        principal: arn:aws:iam::210987654321:saml-provider/delegation
+    allowed_roles: ["arn:aws:iam::*:role/team/*"]
+    allowed_accounts: ["123456789012", "210987654321"]
+  photo-groups:
+    audiences: [photo-groups]
+    region: eu-central-1
+    issuers: ["https://a.example.com/"]
+    roles_from_claim:
+      claim: groups
+      principal: "arn:aws:iam::{account}:saml-provider/delegation"
+      names:
+        - {name: a, role: "arn:aws:iam::123456789012:role/a", label: A, account: Photos}
+        - name: a
+          role: arn:aws:iam::123456789012:role/b
+          principal: arn:aws:iam::123456789012:saml-provider/other
+      labels: {"arn:aws:iam::123456789012:role/b": B}
+      accounts: {"123456789012": Photos}
+    allowed_accounts: ["123456789012"]
 rules:
   - {require_verified_email: true, targets: [photo-app]}
   - allow_connections: [google-oauth2]
@@ -188,6 +215,7 @@ http:
   trusted_proxies: 1
   rate_limit: {requests: 10, per: 1m, max_users: 5}
   container_target: photo-app
+  roles: true
   console: {enabled: true, issuer: "https://app.example.com/", endpoint: "https://a.example.com/",
     fips: false}
 limits: {requests_per_address: 1, per: 1m, max_addresses: 5, body: 65536, headers: 65536,

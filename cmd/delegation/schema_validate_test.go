@@ -47,7 +47,7 @@ func keywords(name string) keyword {
 		return numberFits(name)
 	case "items", "minItems":
 		return listFits(name)
-	case "required", "properties", "additionalProperties", "minProperties":
+	case "required", "properties", "additionalProperties", "minProperties", "propertyNames":
 		return objectFits(name)
 	case "anyOf", "oneOf", "not":
 		return oneFits(name)
@@ -151,6 +151,12 @@ func objectFits(name string) keyword {
 			for _, key := range argument.([]any) {
 				if _, has := o[key.(string)]; !has {
 					return fmt.Sprintf("%s: no %s", at, key)
+				}
+			}
+		case "propertyNames":
+			for _, key := range slices.Sorted(maps.Keys(o)) {
+				if wrong := validate(argument, key, at+"."+key); wrong != "" {
+					return wrong
 				}
 			}
 		case "properties":

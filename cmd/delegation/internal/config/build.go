@@ -285,6 +285,7 @@ func (b *Builder) endpoints(s HTTPSettings) delegationhttp.Config {
 		AllowedOrigins:  s.AllowedOrigins,
 		TrustedProxies:  s.TrustedProxies,
 		ContainerTarget: s.ContainerTarget,
+		Roles:           s.Roles,
 		Logger:          b.logger,
 		Now:             b.now,
 		RateLimit: delegationhttp.RateLimit{

@@ -21,7 +21,9 @@ type mistake struct {
 
 // configurationRemedies are of what New refuses.
 func configurationRemedies() (rows []remedy) {
-	for _, m := range slices.Concat(issuerMistakes, documentMistakes, targetMistakes, accessMistakes) {
+	for _, m := range slices.Concat(
+		issuerMistakes, documentMistakes, targetMistakes, accessMistakes, roleMistakes,
+	) {
 		rows = append(rows, remedy{of: m.of, with: m.with, do: m.do})
 	}
 	rows = append(rows, otherMistakes()...)

@@ -50,7 +50,7 @@ func remedies() []remedy {
 		tokenRemedies(), algorithmRemedies(), kindRemedies(), keyRemedies(), documentRemedies(),
 		targetRemedies(), ruleRemedies(), emailRemedies(), decisionRemedies(), stsRemedies(),
 		auditRemedies(), logoutRemedies(), chainRemedies(), accessRemedies(), configurationRemedies(),
-		warningRemedies(), checkRemedies(),
+		warningRemedies(), checkRemedies(), roleRemedies(),
 	)
 }
 

@@ -1,6 +1,10 @@
 package config
 
-import "cmp"
+import (
+	"cmp"
+
+	"github.com/seed055b7978/delegation"
+)
 
 // Settings is the configuration file. Keys are written as in the yaml tags; delegation.example.yaml
 // explains each. Durations are Go's, such as 90s or 1h. Paths of files are relative to the
@@ -176,6 +180,9 @@ type TargetSettings struct {
 
 	AccessAudiences []string       `yaml:"access_audiences"`
 	Actors          *ActorSettings `yaml:"actors"`
+	Roles           []RoleChoiceSettings    `yaml:"roles"`
+	RolesFromClaim  *RolesFromClaimSettings `yaml:"roles_from_claim"`
+	AllowedAccounts []string                `yaml:"allowed_accounts"`
 
 	RequiredClaims          map[string][]string `yaml:"required_claims"`
 	SubjectsAreOne          bool                `yaml:"subjects_are_one"`
@@ -195,6 +202,77 @@ type TargetSettings struct {
 type ChainedRoleSettings struct {
 	RoleARN    string `yaml:"role_arn"`
 	ExternalID string `yaml:"external_id"`
+}
+
+// RoleChoiceSettings is delegation.RoleChoice.
+type RoleChoiceSettings struct {
+	Role      string `yaml:"role"`
+	Principal string `yaml:"principal"`
+	Label     string `yaml:"label"`
+	Account   string `yaml:"account"`
+}
+
+// RolesFromClaimSettings is delegation.RolesFromClaim.
+type RolesFromClaimSettings struct {
+	Claim     string              `yaml:"claim"`
+	Names     []NamedRoleSettings `yaml:"names"`
+	Principal string              `yaml:"principal"`
+	Labels    map[string]string   `yaml:"labels"`
+	Accounts  map[string]string   `yaml:"accounts"`
+}
+
+// NamedRoleSettings is delegation.NamedRole.
+type NamedRoleSettings struct {
+	Name      string `yaml:"name"`
+	Role      string `yaml:"role"`
+	Principal string `yaml:"principal"`
+	Label     string `yaml:"label"`
+	Account   string `yaml:"account"`
+}
+
+// library is the choice as the library takes it.
+func (s RoleChoiceSettings) library() delegation.RoleChoice { return delegation.RoleChoice(s) }
+
+// library is the claim as the library takes it. Nil: no claim is read.
+func (s *RolesFromClaimSettings) library() *delegation.RolesFromClaim {
+	if s == nil {
+		return nil
+	}
+	from := &delegation.RolesFromClaim{
+		Claim:     s.Claim,
+		Principal: s.Principal,
+		Labels:    s.Labels,
+		Accounts:  s.Accounts,
+	}
+	for _, row := range s.Names {
+		from.Names = append(from.Names, delegation.NamedRole{
+			Name: row.Name,
+			RoleChoice: delegation.RoleChoice{
+				Role:      row.Role,
+				Principal: row.Principal,
+				Label:     row.Label,
+				Account:   row.Account,
+			},
+		})
+	}
+	return from
+}
+
+// RoleARNs are the roles of the target that the settings name: its own, and those that it offers.
+func (s *TargetSettings) RoleARNs() []string {
+	var list []string
+	if s.Role != "" {
+		list = append(list, s.Role)
+	}
+	for _, choice := range s.Roles {
+		list = append(list, choice.Role)
+	}
+	if s.RolesFromClaim != nil {
+		for _, row := range s.RolesFromClaim.Names {
+			list = append(list, row.Role)
+		}
+	}
+	return list
 }
 
 // id is what rules know the target of this name by.
@@ -311,6 +389,7 @@ type HTTPSettings struct {
 	TrustedProxies  int               `yaml:"trusted_proxies"`
 	RateLimit       RateLimitSettings `yaml:"rate_limit"`
 	ContainerTarget string            `yaml:"container_target"`
+	Roles           bool              `yaml:"roles"`
 	Console         ConsoleSettings   `yaml:"console"`
 }
 

@@ -203,7 +203,9 @@ func (b *Builder) Target(at KeyPath, s TargetSettings) delegation.Target {
 		NameIDTellsIssuersApart: s.NameIDTellsIssuersApart,
 		NameIDEncoding:          delegation.NameIDEncoding(s.NameIDEncoding),
 		Issuers:                 s.Issuers,
+		RolesFromClaim:          s.RolesFromClaim.library(),
 		AllowedRoles:            s.AllowedRoles,
+		AllowedAccounts:         s.AllowedAccounts,
 		SAMLRecipient:           s.SAMLRecipient,
 		SAMLAudience:            s.SAMLAudience,
 		SAMLProviderUUID:        s.SAMLProviderUUID,
@@ -228,6 +230,9 @@ func (b *Builder) Target(at KeyPath, s TargetSettings) delegation.Target {
 	if says := s.SubjectAsFolder; says != nil {
 		t.SubjectAsFolder = *says
 		t.SubjectNamesNothing = !*says
+	}
+	for _, choice := range s.Roles {
+		t.Roles = append(t.Roles, choice.library())
 	}
 	for _, next := range s.Chain {
 		t.Chain = append(t.Chain, delegation.ChainedRole(next))

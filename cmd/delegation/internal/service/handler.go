@@ -69,6 +69,7 @@ func route(
 	mux.Handle("/delegation", handlers.Delegation())
 	mux.Handle("/credentials", handlers.ContainerCredentials())
 	mux.Handle("/console", handlers.ConsoleSignIn())
+	mux.Handle("/roles", handlers.Roles())
 	mux.Handle("/metadata", delegationhttp.Metadata(d))
 	targets, _ := c.Targets.(delegation.Targets)
 	mux.Handle("/metadata/{target}", ownMetadata(targets))
