@@ -242,6 +242,7 @@ func (x *exchange) tryRole(
 		rules:       x.rules,
 		targetName:  x.targetName,
 		claims:      x.claims,
+		actor:       x.actor,
 		target:      x.target,
 		required:    x.required,
 		claimChecks: x.claimChecks,

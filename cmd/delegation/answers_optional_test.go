@@ -33,6 +33,7 @@ func (w *answersWorld) serveOptional(
 ) {
 	t.Helper()
 	endpoints.Console = &delegationhttp.Console{Endpoint: w.awsURL + "/federation"}
+	endpoints.Roles = true
 	handler := must(service.NewHandler(d, c, endpoints))
 	handler.AcceptLogouts()
 	w.serve(t, full, handler)
@@ -110,6 +111,7 @@ func (w *answersWorld) optionalRows() []row {
 		tooMany,
 	}
 	rows = append(rows, w.consoleRows()...)
+	rows = append(rows, roleRows()...)
 	logout := func(name, body string) row {
 		return row{name: name, path: "/backchannel-logout", body: body, service: full}
 	}
@@ -148,6 +150,8 @@ func (w *answersWorld) optionalRows() []row {
 				`"grant_type":"urn:ietf:params:oauth:grant-type:jwt-bearer"}`},
 		row{name: "a session with tags and a source identity", body: delegationOver.body +
 			"&api_type=&target=tagged"},
+		row{name: "roles: an address over its limit", method: get, path: "/roles?target=team-app",
+			header: []string{"Authorization: Bearer {rob}"}, service: busy},
 		row{name: "metadata", method: get, path: "/metadata"},
 		row{name: "metadata of a target", method: get, path: "/metadata/own-key"},
 		row{name: "metadata of a target without any", method: get, path: "/metadata/photo-app"},
@@ -158,6 +162,104 @@ func (w *answersWorld) optionalRows() []row {
 		rows = append(rows, row{name: "another method: " + path, path: path, body: "x"})
 	}
 	return rows
+}
+
+// offering is a target that offers two roles, of which AWS has the first.
+func offering(of delegation.Target) delegation.Target {
+	of.Audiences = []string{"photo-app"}
+	of.Roles = []delegation.RoleChoice{
+		{Role: of.Role, Label: "Photos", Account: "Production"},
+		{Role: "arn:aws:iam::123456789012:role/team/admin"},
+	}
+	of.Role = ""
+	return of
+}
+
+// roleRows are the answers of /roles, and those to a request for a role.
+func roleRows() []row {
+	const admin = "arn:aws:iam::123456789012:role/team/admin"
+	get := http.MethodGet
+	bearer := func(user string) []string { return []string{"Authorization: Bearer {" + user + "}"} }
+	roles := func(name, query, user string) row {
+		return row{
+			name: "roles: " + name, method: get, path: "/roles" + query, header: bearer(user),
+			service: full,
+		}
+	}
+	role := func(name, query string) row {
+		return row{
+			name: "container credentials: " + name, method: get,
+			path: "/credentials?target=team-app" + query, header: bearer("una"), service: full,
+		}
+	}
+	noToken := roles("no token", "?target=team-app", "")
+	noToken.header = nil
+	page := roles("a page of an allowed origin", "?target=team-app", "rob")
+	page.header = append(page.header, "Origin: https://app.example.com")
+	preflight := roles("preflight", "?target=team-app", "")
+	preflight.method = http.MethodOptions
+	preflight.header = []string{
+		"Origin: https://app.example.com", "Access-Control-Request-Method: GET",
+		"Access-Control-Request-Headers: authorization",
+	}
+	refused := preflight
+	refused.name = "roles: preflight of another origin"
+	refused.header = []string{
+		"Origin: https://evil.example.com", "Access-Control-Request-Method: GET",
+	}
+	tooMany := roles("too many requests", "?target=team-app", "sue")
+	tooMany.times = 4
+	anotherMethod := roles("another method", "?target=team-app", "rob")
+	anotherMethod.method = http.MethodPost
+	off := roles("off", "?target=team-app", "rob")
+	off.service = ""
+	roleOff := role("a role where none can be asked for", "&role="+admin)
+	roleOff.service = ""
+	ask := row{
+		name: "a role of the target", service: full,
+		body: "client_id=photo-app&target=team-app&id_token={tom}&role=" + service.DemoRole +
+			"&grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer",
+	}
+	refusedRole := ask
+	refusedRole.name = "a role that the target does not offer"
+	refusedRole.body = strings.Replace(ask.body, service.DemoRole, admin+"2", 1)
+	otherRole := ask
+	otherRole.name = "another role than the target's"
+	otherRole.body = strings.Replace(ask.body, "target=team-app", "target=photo-app", 1)
+	otherRole.body = strings.Replace(otherRole.body, service.DemoRole, admin, 1)
+	noRole := ask
+	noRole.name = "none of several roles"
+	noRole.body = strings.Replace(ask.body, "&role="+service.DemoRole, "", 1)
+	console := ask
+	console.name = "console sign-in: a role of the target"
+	console.path = "/console"
+	console.body = strings.Replace(ask.body, "{tom}", "{uma}", 1)
+	return []row{
+		roles("success", "?target=team-app", "rob"),
+		roles("success of a target with one role", "?target=photo-app", "rob"),
+		page,
+		noToken,
+		roles("no target", "", "ron"),
+		roles("no such target", "?target=none", "ron"),
+		roles("an expired token", "?target=team-app", "expired"),
+		roles("denied by a rule", "?target=team-app", "denied"),
+		roles("a rule that fails", "?target=team-app", "failing"),
+		anotherMethod,
+		tooMany,
+		preflight,
+		refused,
+		off,
+		ask,
+		refusedRole,
+		otherRole,
+		noRole,
+		console,
+		role("a role of the target", "&role="+service.DemoRole),
+		role("none of several roles", ""),
+		role("an empty role", "&role="),
+		role("two roles", "&role="+admin+"&role="+service.DemoRole),
+		roleOff,
+	}
 }
 
 // consoleRows are the answers of /console.

@@ -83,6 +83,7 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 			"photo-app": photos,
 			"other-app": photos,
 			"tagged":    w.tagged(t, photos),
+			"team-app":  offering(photos),
 			"own-key":   ownIdentity(photos, delegationtest.Identity()),
 			"typo": {
 				AWS:            unknown,
