@@ -178,8 +178,8 @@ type TargetSettings struct {
 
 	Chain []ChainedRoleSettings `yaml:"chain"`
 
-	AccessAudiences []string       `yaml:"access_audiences"`
-	Actors          *ActorSettings `yaml:"actors"`
+	AccessAudiences []string                `yaml:"access_audiences"`
+	Actors          *ActorSettings          `yaml:"actors"`
 	Roles           []RoleChoiceSettings    `yaml:"roles"`
 	RolesFromClaim  *RolesFromClaimSettings `yaml:"roles_from_claim"`
 	AllowedAccounts []string                `yaml:"allowed_accounts"`
