@@ -219,18 +219,30 @@ type vocabulary struct {
 	patterns []*ast.RegExpLiteral
 	// bits are the operations for [exactBits].
 	bits []ast.Expression
+	// reach tells how functions are called.
+	reach reach
 }
 
 func newVocabulary() vocabulary {
-	return vocabulary{names: map[string]bool{}, variables: map[string]bool{}}
+	return vocabulary{
+		names:     map[string]bool{},
+		variables: map[string]bool{},
+		reach:     newReach(),
+	}
 }
 
 // vocabularyOf returns the vocabulary of a rule.
 func vocabularyOf(parsed *ast.Program) vocabulary {
 	v := newVocabulary()
+	v.reach.callback = callbackOf(parsed)
 	v.read(reflect.ValueOf(parsed.Body))
 	v.library(v.global && (v.names["_"] || v.names["async"]))
 	v.dynamic = v.dynamic || v.computed && v.mentions("call", "apply", "bind")
+	if v.callsWhatItGot() {
+		v.dynamic = true
+		v.busy = true
+	}
+	v.reach = reach{}
 	return v
 }
 
@@ -300,6 +312,7 @@ func (v *vocabulary) noteVariable(node any) {
 // note adds what one node says.
 func (v *vocabulary) note(node any) {
 	v.noteWork(node)
+	v.reach.note(node)
 	if isBitOperation(node) {
 		v.bits = append(v.bits, node.(ast.Expression))
 	}
