@@ -25,6 +25,14 @@ type Explanation struct {
 	Subject string
 	// ClientID is the application that it was issued to.
 	ClientID string
+	// TokenKind is the kind of the verified token.
+	TokenKind TokenKind
+	// TokenScopes are those of a verified access token.
+	TokenScopes []string
+	// Actor is who acts for the user, if the target lets them. nil: nobody.
+	Actor *Actor
+	// PriorActors are those who acted before, the latest first; see [Event.PriorActors].
+	PriorActors []string
 	// Target is what was asked for, cut to 256 characters.
 	Target string
 	// RequiredClaims are those of issuer and target, and what the token says.
@@ -159,6 +167,14 @@ func (e *Explanation) describeUser(x *exchange, err error) {
 	e.Issuer = x.event.Issuer
 	e.Subject = x.event.Subject
 	e.ClientID = x.event.ClientID
+	if x.claims != nil {
+		e.TokenKind = TokenKind(x.claims.Kind)
+		e.TokenScopes = slices.Clone(x.claims.Scopes)
+	}
+	e.PriorActors = x.event.PriorActors
+	if x.actor != nil {
+		e.Actor = x.actor.clone()
+	}
 	e.Scopes = slices.Clone(x.options.request.Scopes)
 	e.Narrowing = slices.Clone(x.event.Narrowing)
 	e.RequiredClaims = x.claimChecks
