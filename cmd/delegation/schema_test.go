@@ -125,6 +125,9 @@ targets:
     policy_arns: ["arn:aws:iam::aws:policy/ReadOnlyAccess"]
     tags: {team: press}
     chain: [{role_arn: "arn:aws:iam::333333333333:role/reader", external_id: photos-2026}]
+    scopes: {read: {policy: '{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+      "Action": "s3:GetObject", "Resource": "*"}}',
+      policy_arns: ["arn:aws:iam::aws:policy/ReadOnlyAccess"], combined: false}}
     transitive_tag_keys: [team]
     droppable_tags: [team]
     required_claims: {groups: [a]}

@@ -102,6 +102,8 @@ var wordKeys = map[string]string{
 	"SAMLProviderUUID": "saml_provider_uuid",
 	"SAMLRecipient":    "saml_recipient",
 	"Chain":            "chain",
+	"Policy":           "policy",
+	"PolicyARNs":       "policy_arns",
 
 	"MaxTokenSize":   "max_token_size",
 	"Leeway":         "leeway",
@@ -181,6 +183,7 @@ var fieldKeys = map[string]string{
 	"AlsoCertificates": "also_certificates",
 	"Identity":         "identity",
 	"Targets":          "targets",
+	"Policy":           "policy",
 	"Principal":        "principal",
 	"Role":             "role",
 	"AllowedRoles":     "allowed_roles",

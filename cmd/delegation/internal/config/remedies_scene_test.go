@@ -71,6 +71,7 @@ type scene struct {
 	// first is a token that is exchanged before; empty: none.
 	first         string
 	token, target string
+	options       []delegation.ExchangeOption
 	// logout is a logout token that is received instead of an exchange; empty: none.
 	logout string
 	// check says that Check comes to the refusal: tokens name another issuer. warns says that it
@@ -222,7 +223,7 @@ func (s *scene) exchange(d *delegation.Delegator) error {
 			s.t.Fatalf("the first token: %v", err)
 		}
 	}
-	_, err := d.Exchange(s.t.Context(), s.token, s.target)
+	_, err := d.Exchange(s.t.Context(), s.token, s.target, s.options...)
 	return err
 }
 

@@ -49,8 +49,8 @@ func remedies() []remedy {
 	return slices.Concat(
 		tokenRemedies(), algorithmRemedies(), kindRemedies(), keyRemedies(), documentRemedies(),
 		targetRemedies(), ruleRemedies(), emailRemedies(), decisionRemedies(), stsRemedies(),
-		auditRemedies(), logoutRemedies(), chainRemedies(), accessRemedies(), configurationRemedies(),
-		warningRemedies(), checkRemedies(), roleRemedies(),
+		auditRemedies(), logoutRemedies(), chainRemedies(), accessRemedies(), scopeRemedies(),
+		configurationRemedies(), warningRemedies(), checkRemedies(), roleRemedies(),
 	)
 }
 
@@ -239,7 +239,7 @@ func checkKeysOnly(t *testing.T, text string) {
 var (
 	// goName is a field of the library by its type.
 	goName = regexp.MustCompile(
-		`\b(?:Config|Issuer|Target|AWS|IdentityProvider|Options|SigningKey)\.[A-Z]\w+`)
+		`\b(?:Config|Issuer|Target|Scope|AWS|IdentityProvider|Options|SigningKey)\.[A-Z]\w+`)
 	// severalHumps is what looks like the name of a field without its type.
 	severalHumps = regexp.MustCompile(`\b[A-Z]+[a-z0-9]+[A-Z]\w*`)
 	environment  = regexp.MustCompile(`\b[A-Z]+(?:_[A-Z]+)+\b`)

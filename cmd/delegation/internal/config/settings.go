@@ -178,11 +178,12 @@ type TargetSettings struct {
 
 	Chain []ChainedRoleSettings `yaml:"chain"`
 
-	AccessAudiences []string                `yaml:"access_audiences"`
-	Actors          *ActorSettings          `yaml:"actors"`
-	Roles           []RoleChoiceSettings    `yaml:"roles"`
-	RolesFromClaim  *RolesFromClaimSettings `yaml:"roles_from_claim"`
-	AllowedAccounts []string                `yaml:"allowed_accounts"`
+	AccessAudiences []string                 `yaml:"access_audiences"`
+	Actors          *ActorSettings           `yaml:"actors"`
+	Roles           []RoleChoiceSettings     `yaml:"roles"`
+	RolesFromClaim  *RolesFromClaimSettings  `yaml:"roles_from_claim"`
+	AllowedAccounts []string                 `yaml:"allowed_accounts"`
+	Scopes          map[string]ScopeSettings `yaml:"scopes"`
 
 	RequiredClaims          map[string][]string `yaml:"required_claims"`
 	SubjectsAreOne          bool                `yaml:"subjects_are_one"`
@@ -273,6 +274,13 @@ func (s *TargetSettings) RoleARNs() []string {
 		}
 	}
 	return list
+}
+
+// ScopeSettings is delegation.Scope.
+type ScopeSettings struct {
+	Policy     string   `yaml:"policy"`
+	PolicyARNs []string `yaml:"policy_arns"`
+	Combined   bool     `yaml:"combined"`
 }
 
 // id is what rules know the target of this name by.

@@ -237,6 +237,12 @@ func (b *Builder) Target(at KeyPath, s TargetSettings) delegation.Target {
 	for _, next := range s.Chain {
 		t.Chain = append(t.Chain, delegation.ChainedRole(next))
 	}
+	for name, scope := range s.Scopes {
+		if t.Scopes == nil {
+			t.Scopes = map[string]delegation.Scope{}
+		}
+		t.Scopes[name] = delegation.Scope(scope)
+	}
 	if s.EncryptionKeyFile != "" {
 		t.EncryptionKey = string(b.file(at.Child("encryption_key_file"), s.EncryptionKeyFile))
 	}
