@@ -106,6 +106,7 @@ func TestGuardsByOddWays(t *testing.T) {
 		"var make = () => ({toString: () => 'x', f: ''[NAME]}); make().f(MANY);",
 		"(false || ''[NAME]).call('x', MANY);",
 		"var o = {f: 1}; with ({toString: () => 'x', f: ''[NAME]}) f(MANY);",
+		"var o = {toString: () => 'x'}, k = 'f'; o[k] = ''[NAME]; with (o) f(MANY);",
 	} {
 		t.Run(statements, func(t *testing.T) { expectLimited(t, statements) })
 	}
@@ -131,6 +132,14 @@ func TestGuardsOfMethodsWithoutObject(t *testing.T) {
 		"function call(f) { f(LIST); } call(Array['fr' + 'om']);",
 		"function call() { arguments[0](LIST); } call(Array['fr' + 'om']);",
 		"callback = Array['fr' + 'om']; callback(LIST);",
+		"try { throw Array['fr' + 'om']; } catch (f) { f(LIST); }",
+		"for (var f of [Array['fr' + 'om']]) f(LIST);",
+		"for (const f of [Array['fr' + 'om']]) f(LIST);",
+		"var f; for (f of [Array['fr' + 'om']]) f(LIST);",
+		"var f; [f] = [Array['fr' + 'om']]; f(LIST);",
+		"var f; [, ...[f]] = [0, Array['fr' + 'om']]; f(LIST);",
+		"var f; ({a: f = Array['fr' + 'om']} = {}); f(LIST);",
+		"((f = Array['fr' + 'om']) => f(LIST))();",
 	} {
 		t.Run(statements, func(t *testing.T) {
 			source := "async " + body(strings.ReplaceAll(statements, "LIST", list)+passes)
