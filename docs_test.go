@@ -342,6 +342,9 @@ var shell = map[string]struct {
 	"delegation serve --config photos/delegation.yaml": {
 		tests: []string{"TestGuide_MigratingFromAuth0"},
 	},
+	"AWS_ENDPOINT_URL_STS=https://delegation.example.com/sts/photo-app": {
+		tests: []string{"TestSTSClient_SDKForGo", "TestInterop_STS"},
+	},
 	"# Make a new pair as above. Then:": {
 		reason: "its aws commands change an AWS account",
 	},

@@ -298,7 +298,7 @@ func TestFloors(t *testing.T) {
 			"internal/session/client.go", "delegationtest/delegationtest.go"},
 		"github.com/aws/smithy-go": {"internal/session/error.go"},
 		"github.com/rs/cors":       {"delegationhttp/cors.go"},
-		"github.com/hashicorp/golang-lru/v2": {"delegationhttp/limit.go",
+		"github.com/hashicorp/golang-lru/v2": {"delegationhttp/issued.go", "delegationhttp/limit.go",
 			"internal/freshness/breakers.go"},
 		"github.com/redis/go-redis": {"rediscache/access.go", "rediscache/client.go",
 			"rediscache/rediscache.go", "rediscache/revocations.go"},

@@ -27,6 +27,9 @@ type refusal struct {
 	recorded bool
 	// limit is what refused the request, if it is one of Config.OnLimit.
 	limit Limit
+	// cause is the error of the exchange. It may hold what callers must not see, and no answer
+	// shows it. Nil: there was no exchange.
+	cause error
 }
 
 // invalid is the refusal of a request that cannot be read.
@@ -131,6 +134,12 @@ func exchangeError(err error) *delegation.Error {
 
 // refusalOf returns the answer to a failed exchange. Of the error it shows only the public text.
 func (h *Handlers) refusalOf(w http.ResponseWriter, r *http.Request, err error) *refusal {
+	refused := h.publicRefusal(w, r, err)
+	refused.cause = err
+	return refused
+}
+
+func (h *Handlers) publicRefusal(w http.ResponseWriter, r *http.Request, err error) *refusal {
 	k := kindOf(err)
 	var limited *rateLimited
 	if errors.As(err, &limited) {
@@ -219,7 +228,9 @@ type endpoint struct {
 	headers []string
 	// shape is that of its refusals.
 	shape shape
-	// answer returns a JSON body or a refusal.
+	// contentType is that of its successes. Empty: that of JSON.
+	contentType string
+	// answer returns a body or a refusal.
 	answer func(w http.ResponseWriter, r *http.Request) ([]byte, *refusal)
 }
 
@@ -242,6 +253,10 @@ func (h *Handlers) serve(e endpoint) http.Handler {
 		body, refused := e.answer(w, r)
 		if refused != nil {
 			h.refuse(w, r, refused, e.shape)
+			return
+		}
+		if e.contentType != "" {
+			writeBody(w, http.StatusOK, e.contentType, body)
 			return
 		}
 		answer(w, http.StatusOK, body)
@@ -279,7 +294,12 @@ func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, refused *refus
 	if refused.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer") // required by RFC 9110 §15.5.2
 	}
-	body, _ := json.Marshal(as(refused)) // texts and a number cannot fail
+	said := as(refused)
+	if document, isXML := said.(stsErrorResponse); isXML {
+		answerXML(w, refused.status, document)
+		return
+	}
+	body, _ := json.Marshal(said) // texts and a number cannot fail
 	answer(w, refused.status, body)
 }
 
@@ -289,8 +309,5 @@ var lineEnd = []byte("\n")
 // errors only if the Content-Type has no charset.
 func answer(w http.ResponseWriter, status int, body []byte) {
 	body = append(bytes.TrimSuffix(body, lineEnd), lineEnd...)
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client may be gone
+	writeBody(w, status, "application/json", body)
 }

@@ -2,9 +2,12 @@ package delegationhttp
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/seed055b7978/delegation"
 )
@@ -90,7 +93,57 @@ func (h *Handlers) readTokenRequest(
 	if target == "" {
 		return nil, invalid(http.StatusBadRequest, "%s", texts.noTarget)
 	}
-	return &delegationRequest{idToken: token, target: target}, nil
+	parameters, refused := h.containerParameters(query)
+	if refused != nil {
+		return nil, refused
+	}
+	return &delegationRequest{idToken: token, target: target, parameters: parameters}, nil
+}
+
+// maxContainerParameter is the longest value of one of Config.ContainerParameters, in bytes. Query
+// strings are short, and rules and logs may repeat a value.
+const maxContainerParameter = 1024
+
+// containerOwn are the query parameters that ContainerCredentials reads itself.
+var containerOwn = []string{"target", "role"}
+
+// checkContainerParameters checks Config.ContainerParameters.
+func checkContainerParameters(names []string) error {
+	for i, name := range names {
+		switch {
+		case name == "" || len(name) > maxName:
+			return fmt.Errorf("[%d] is empty, or has more than %d bytes", i, maxName)
+		case slices.Contains(containerOwn, name):
+			return fmt.Errorf("%q is a parameter of the endpoint itself: leave it out", name)
+		case slices.Contains(names[:i], name):
+			return fmt.Errorf("%.80q is listed twice", name)
+		}
+	}
+	return nil
+}
+
+// containerParameters are the parameters of the query that rules see.
+func (h *Handlers) containerParameters(query url.Values) (map[string]any, *refusal) {
+	var parameters map[string]any
+	for _, name := range h.config.ContainerParameters {
+		values := query[name]
+		if len(values) == 0 {
+			continue
+		}
+		if len(values) > 1 {
+			return nil, invalid(http.StatusBadRequest, "repeated parameter %.80q", name)
+		}
+		if len(values[0]) > maxContainerParameter || !utf8.ValidString(values[0]) {
+			return nil, invalid(http.StatusBadRequest,
+				"the parameter %.80q has more than %d bytes, or is not UTF-8",
+				name, maxContainerParameter)
+		}
+		if parameters == nil {
+			parameters = map[string]any{}
+		}
+		parameters[name] = values[0]
+	}
+	return parameters, nil
 }
 
 // idTokenOf returns the ID token of an Authorization header, with or without the scheme Bearer.

@@ -1,6 +1,7 @@
 package delegationhttp_test
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -123,6 +124,62 @@ func TestContainerRequest(t *testing.T) {
 				t.Errorf("the Exchanger saw %+v; log %s", seen, &log)
 			}
 		})
+	}
+}
+
+// TestContainerParameters: rules see the parameters that are listed, once each and short; others
+// have no effect.
+func TestContainerParameters(t *testing.T) {
+	const unfit = `the parameter "env" has more than 1024 bytes, or is not UTF-8`
+	long := strings.Repeat("x", 1024)
+	for name, row := range map[string]struct {
+		query   string
+		want    map[string]any
+		refused string
+	}{
+		"none":         {"", nil, ""},
+		"listed":       {"&project=a%20b&env=", map[string]any{"project": "a b", "env": ""}, ""},
+		"others":       {"&x=1&x=2&Project=a", nil, ""},
+		"longest":      {"&project=" + long, map[string]any{"project": long}, ""},
+		"repeated":     {"&env=1&env=1", nil, `repeated parameter "env"`},
+		"too long":     {"&env=x" + long, nil, unfit},
+		"not in UTF-8": {"&env=%ff", nil, unfit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var seen spied
+			h := mount(t, delegationhttp.Config{
+				Exchanger:           newSpy(t, app, &seen),
+				ContainerParameters: []string{"project", "env"},
+			})
+			a := ask(t, h, get("?target="+app+row.query, "token"))
+			if row.refused != "" {
+				a.refused(t, 400, "invalid_request", row.refused)
+				if seen.times != 0 {
+					t.Errorf("the Exchanger saw %+v", seen)
+				}
+				return
+			}
+			a.refused(t, 401, "unauthorized", "seen")
+			if !maps.Equal(seen.parameters, row.want) {
+				t.Errorf("rules see %v", seen.parameters)
+			}
+		})
+	}
+	for want, names := range map[string][]string{
+		`"target" is a parameter of the endpoint itself`: {"project", "target"},
+		`"role" is a parameter of the endpoint itself`:   {"role"},
+		`"a" is listed twice`:                            {"a", "b", "a"},
+		"[1] is empty":                                   {"a", ""},
+		"has more than 256 bytes":                        {strings.Repeat("x", 257)},
+	} {
+		_, err := delegationhttp.New(delegationhttp.Config{
+			Exchanger:           exchanger(agreeable),
+			ContainerParameters: names,
+		})
+		if err == nil || !strings.Contains(err.Error(), "ContainerParameters: ") ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("%v: got %v", names, err)
+		}
 	}
 }
 

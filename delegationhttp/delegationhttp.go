@@ -89,6 +89,17 @@ type Config struct {
 	// in the query. Exchanger must be a [RoleLister]. False: Roles answers 404, a body's role is one
 	// of the parameters for rules, and a query's is refused.
 	Roles bool
+	// ContainerParameters are the query parameters of ContainerCredentials that rules see, in
+	// Request.Parameters. Each may be there once, with a value of 1,024 bytes at most; otherwise the
+	// request is refused. Others have no effect, and rules do not see them. Empty: rules see none.
+	ContainerParameters []string
+
+	// STSMemory is how many bytes of sessions STS remembers, for GetCallerIdentity: the access key,
+	// its secret, a hash of the session token, and whose they are. A session is forgotten when it
+	// has expired, or if it was not used for the longest time and there is no room. Nothing is
+	// remembered of sessions that other handlers hand out. Zero: 8 MiB, for some 10,000 sessions.
+	// Negative: none is remembered, and GetCallerIdentity is always refused.
+	STSMemory int
 
 	// Console enables ConsoleSignIn. With nil it is off.
 	Console *Console
@@ -107,6 +118,7 @@ type Handlers struct {
 	config    Config
 	limiter   *limiter // nil: no limit
 	addresses *limiter // nil: no limit
+	issued    *issuedSessions
 }
 
 // New makes the handlers of a configuration. The error names everything that is wrong with it.
@@ -119,6 +131,7 @@ func New(c Config) (*Handlers, error) {
 		config:    c,
 		limiter:   newLimiter(c.RateLimit, c.Now),
 		addresses: newLimiter(c.AddressLimit.rateLimit(), c.Now),
+		issued:    newIssuedSessions(c.STSMemory, c.Now),
 	}, nil
 }
 
@@ -133,6 +146,7 @@ func (h *Handlers) WithConfig(c Config) (*Handlers, error) {
 	}
 	next.limiter.countOn(h.limiter)
 	next.addresses.countOn(h.addresses)
+	next.issued.inherit(h.issued)
 	return next, nil
 }
 
@@ -164,6 +178,9 @@ func (c Config) validate() error {
 		const outside = "TrustedProxies: %d is not between 0 and %d"
 		problems = append(problems, fmt.Errorf(outside, c.TrustedProxies, maxProxies))
 	}
+	if err := checkContainerParameters(c.ContainerParameters); err != nil {
+		problems = append(problems, fmt.Errorf("ContainerParameters: %w", err))
+	}
 	if c.Console != nil {
 		if err := c.Console.validate(); err != nil {
 			problems = append(problems, fmt.Errorf("Console: %w", err))
@@ -179,7 +196,9 @@ func (c Config) withDefaults() Config {
 		own := *c.Console
 		c.Console = &own
 	}
+	c.ContainerParameters = slices.Clone(c.ContainerParameters)
 	c.MaxBody = cmp.Or(c.MaxBody, defaultMaxBody)
+	c.STSMemory = cmp.Or(c.STSMemory, defaultSTSMemory)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

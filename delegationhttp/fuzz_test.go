@@ -1,6 +1,7 @@
 package delegationhttp_test
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -164,6 +165,82 @@ func FuzzJSON(f *testing.F) {
 		if formStatus == http.StatusUnauthorized &&
 			(fromForm.client != client || fromForm.token != token) {
 			t.Fatalf("%+v from the form %q", fromForm, asForm)
+		}
+	})
+}
+
+// FuzzSTS: any form is refused in AWS's XML, or understood as net/url understands it. What narrows
+// a session, or asks for another one, is never lost.
+func FuzzSTS(f *testing.F) {
+	good := form(stsParameters("token", map[string]any{"DurationSeconds": "900"}))
+	for _, seed := range []string{
+		good, good + "&ProviderId=", good + "&Policy={}", good + "&RoleArn=" + role,
+		good + "&PolicyArns.member.1.arn=a&PolicyArns.member.2.arn=b", good + "&PolicyArns=",
+		good + "&PolicyArns.member.01.arn=a", good + "&x=%", good + ";x=1", good + "&x=%ff",
+		strings.Replace(good, "900", "+900", 1), strings.Replace(good, "With", "with", 1),
+		whoAmI, whoAmI + "&x=1", "Action=AssumeRole&Version=2011-06-15", "", "\ufeff" + good,
+		strings.ToLower(good), "&&" + good, good + "&=1",
+	} {
+		f.Add(seed)
+	}
+	var seen spied
+	h := mount(f, delegationhttp.Config{Exchanger: newSpy(f, app, &seen)})
+	f.Fuzz(func(t *testing.T, body string) {
+		seen = spied{}
+		a := sendSTS(t, h, post(stsPath, formType, body))
+		all, err := url.ParseQuery(body)
+		if seen.times == 0 {
+			if a.status != http.StatusBadRequest && a.status != http.StatusForbidden &&
+				a.status != http.StatusRequestEntityTooLarge || a.Code == "" || a.Message == "" {
+				t.Fatalf("got %d %s", a.status, a.body)
+			}
+			return
+		}
+		if err != nil || seen.times != 1 || seen.token != all.Get("WebIdentityToken") ||
+			seen.target != app || all.Get("Action") != "AssumeRoleWithWebIdentity" ||
+			all.Get("Version") != "2011-06-15" || all.Has("ProviderId") || seen.parameters != nil {
+			t.Fatalf("%q became %+v", body, seen)
+		}
+		for name, list := range all {
+			known := strings.HasPrefix(name, "PolicyArns") || slices.Contains([]string{
+				"Action", "Version", "RoleArn", "RoleSessionName", "WebIdentityToken",
+				"DurationSeconds", "Policy",
+			}, name)
+			if len(list) != 1 || !known {
+				t.Fatalf("%q is %q, and was ignored", name, list)
+			}
+		}
+	})
+}
+
+// FuzzSTSSignature: no Authorization header but the right one makes a caller known.
+func FuzzSTSSignature(f *testing.F) {
+	w := newWorld(f)
+	h := w.handler(f)
+	good := newSigning(w.issue(f, h)).request(f)
+	right := good.Header.Get("Authorization")
+	for _, seed := range []string{
+		right, "", "Bearer x", right + ",", right + ", x=1", strings.ToLower(right),
+		strings.ReplaceAll(right, ", ", ","), strings.Replace(right, "host;", "host;host;", 1),
+		strings.Replace(right, "AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256", 1),
+		"AWS4-HMAC-SHA256 Credential=////aws4_request, SignedHeaders=;, Signature=x",
+	} {
+		f.Add(seed)
+	}
+	// Blanks around the parts are AWS's to allow.
+	parts := func(text string) string { return strings.Join(strings.Fields(text), "") }
+	sorted := func(text string) string {
+		list := strings.Split(strings.TrimPrefix(parts(text), "AWS4-HMAC-SHA256"), ",")
+		slices.Sort(list)
+		return strings.Join(list, ",")
+	}
+	f.Fuzz(func(t *testing.T, authorization string) {
+		r := good.Clone(t.Context())
+		r.Body = io.NopCloser(strings.NewReader(whoAmI))
+		r.Header.Set("Authorization", authorization)
+		a := sendSTS(t, h, r)
+		if (a.status == http.StatusOK) && sorted(authorization) != sorted(right) {
+			t.Fatalf("%q counts", authorization)
 		}
 	})
 }

@@ -39,6 +39,7 @@ const (
 	credentialsPath = "/credentials"
 	consolePath     = "/console"
 	rolesPath       = "/roles"
+	stsPath         = "/sts/" + app
 )
 
 // start is the fake clock's first moment.
@@ -140,6 +141,9 @@ func mount(t testing.TB, c delegationhttp.Config) http.Handler {
 	mux.Handle(logoutPath, handlers.BackchannelLogout())
 	mux.Handle(consolePath, handlers.ConsoleSignIn())
 	mux.Handle(rolesPath, handlers.Roles())
+	for _, pattern := range []string{"/sts", "/sts/{$}", "/sts/{target}", "/sts/{target}/{$}"} {
+		mux.Handle(pattern, handlers.STS())
+	}
 	return mux
 }
 

@@ -49,6 +49,19 @@ func (h *Handlers) readRequest(
 	if refused != nil {
 		return nil, refused
 	}
+	body, refused := h.readBody(w, r)
+	if refused != nil {
+		return nil, refused
+	}
+	values, refused := parse(body)
+	if refused != nil {
+		return nil, refused
+	}
+	return newRequest(values)
+}
+
+// readBody reads a body of Config.MaxBody bytes at most.
+func (h *Handlers) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(h.config.MaxBody)))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -60,11 +73,7 @@ func (h *Handlers) readRequest(
 	case err != nil:
 		return nil, invalid(http.StatusBadRequest, "the body broke off")
 	}
-	values, refused := parse(body)
-	if refused != nil {
-		return nil, refused
-	}
-	return newRequest(values)
+	return body, nil
 }
 
 // parser reads the parameters of a body.

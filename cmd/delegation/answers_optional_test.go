@@ -36,12 +36,14 @@ func (w *answersWorld) serveOptional(
 	endpoints.Roles = true
 	handler := must(service.NewHandler(d, c, endpoints))
 	handler.AcceptLogouts()
+	handler.ServeSTS()
 	w.serve(t, full, handler)
 
 	limited := endpoints
 	limited.AddressLimit = delegationhttp.AddressLimit{Requests: 1}
 	handler = must(service.NewHandler(d, c, limited))
 	handler.AcceptLogouts()
+	handler.ServeSTS()
 	w.serve(t, busy, handler)
 	w.useUp(t, busy)
 
@@ -112,6 +114,7 @@ func (w *answersWorld) optionalRows() []row {
 	}
 	rows = append(rows, w.consoleRows()...)
 	rows = append(rows, roleRows()...)
+	rows = append(rows, w.stsRows()...)
 	logout := func(name, body string) row {
 		return row{name: name, path: "/backchannel-logout", body: body, service: full}
 	}

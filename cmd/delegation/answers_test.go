@@ -312,7 +312,7 @@ func (r *row) answer(status int, header http.Header, body []byte) string {
 			continue
 		}
 		for _, value := range values {
-			if name == "X-Request-Id" {
+			if name == "X-Request-Id" || name == "X-Amzn-Requestid" {
 				value = madeID.ReplaceAllString(value, "…")
 			}
 			lines = append(lines, name+": "+value+"\n")
@@ -322,6 +322,7 @@ func (r *row) answer(status int, header http.Header, body []byte) string {
 	out.WriteString(strings.Join(lines, "") + "\n")
 	// The body is as it came: the end of its last line is part of it.
 	text := changing.ReplaceAllString(string(body), `"$1":"…"`)
+	text = changingXML.ReplaceAllString(text, "<$1>…<")
 	return out.String() + certificate.ReplaceAllString(text, ">…<") + "\n"
 }
 
@@ -330,6 +331,10 @@ var madeID = regexp.MustCompile(`\A[A-Z2-7]{26}\z`)
 
 var changing = regexp.MustCompile(
 	`"(AccessKeyId|SecretAccessKey|SessionToken|Token|Expiration|RequestId|url|session_end)":"[^"]+"`)
+
+// changingXML is changing in the answers of STS, where Provider is the issuer's address.
+var changingXML = regexp.MustCompile(
+	`<(AccessKeyId|SecretAccessKey|SessionToken|Expiration|RequestId|Provider)>[^<]+<`)
 
 // certificate is one of the signing key, which each process makes.
 var certificate = regexp.MustCompile(`>MII[A-Za-z0-9+/=\s]+<`)

@@ -328,14 +328,6 @@ func brokenRows() []brokenRow {
 			mends:  without("DELEGATION_STS_ENDPOINT=https://sts.example.com"),
 		},
 		{
-			of:     "`AWS_ENDPOINT_URL_STS` leads elsewhere",
-			breaks: setting("AWS_ENDPOINT_URL_STS=https://sts.us-east-1.amazonaws.com"),
-			state:  isWarned, code: "sts_endpoint",
-			text:   "because of the environment variable AWS_ENDPOINT_URL_STS",
-			remedy: "remove that, unless STS is meant to be called there",
-			mends:  without("AWS_ENDPOINT_URL_STS=https://sts.us-east-1.amazonaws.com"),
-		},
-		{
 			of:     "`sts.endpoint` is of plain http on another machine",
 			breaks: changes("listen:", "sts: {endpoint: 'http://sts.example.com'}\nlisten:"),
 			state:  isRefused, code: "config_invalid", at: ":1: sts.endpoint",

@@ -455,7 +455,6 @@ targets:
 		file := w.write(t, "delegation.yaml", good)
 		for variable, value := range map[string]string{
 			"AWS_CA_BUNDLE":              "/nowhere",
-			"AWS_ENDPOINT_URL_STS":       "http://10.0.0.1",
 			"AWS_USE_FIPS_ENDPOINT":      "1",
 			"AWS_USE_DUALSTACK_ENDPOINT": "1",
 		} {

@@ -45,6 +45,9 @@ type ClientOptions struct {
 	// FIPS and DualStack say that the caller will ask for such endpoints. With an endpoint of
 	// one's own they are an error.
 	FIPS, DualStack bool
+	// IgnoreEndpoints has AWS called unless Endpoint is set, whatever endpoint the environment
+	// names. It is for a service that may be that endpoint itself; see [IgnoredEndpoints].
+	IgnoreEndpoints bool
 	// IgnoreEnvironment is for a client of something in this process: no variable counts.
 	IgnoreEnvironment bool
 }
@@ -76,7 +79,7 @@ func NewClient(o ClientOptions) (*sts.Client, error) {
 		switch {
 		case o.Endpoint != "":
 			s.BaseEndpoint = &o.Endpoint
-		case o.IgnoreEnvironment:
+		case o.IgnoreEnvironment, o.IgnoreEndpoints:
 			s.BaseEndpoint = nil
 		}
 		s.HTTPClient = BoundedClient(s.HTTPClient)

@@ -28,6 +28,17 @@ func endpointVariableOf(endpoint string) string {
 	return ""
 }
 
+// IgnoredEndpoints are the variables of the environment that name an endpoint for STS, and that
+// [ClientOptions].IgnoreEndpoints passes over.
+func IgnoredEndpoints() (names []string) {
+	for _, name := range []string{endpointVariable, allEndpointsVariable} {
+		if os.Getenv(name) != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // EndpointWarning says that an endpoint leads calls for the regions elsewhere than to their STS,
 // and where it was set. It is empty for no endpoint, and for one of the only region, such as that
 // of a VPC. A password in the endpoint is left out.

@@ -85,6 +85,12 @@ func Build(
 	for _, name := range from.Unknown {
 		logger.Warn("environment variable sets nothing", slog.String("name", name))
 	}
+	for _, name := range session.IgnoredEndpoints() {
+		logger.Warn("endpoint of the environment is ignored",
+			slog.String("name", name),
+			slog.String("remedy", "nothing, if it is for clients of this service; to have STS "+
+				"called elsewhere than at AWS, set sts.endpoint"))
+	}
 	return built, nil
 }
 
@@ -196,6 +202,9 @@ func (b *Builder) assemble(
 	if err == nil && built.BackchannelLogout {
 		built.Handler.AcceptLogouts()
 	}
+	if err == nil && built.STS {
+		built.Handler.ServeSTS()
+	}
 }
 
 // measure sets the hooks of the library.
@@ -286,8 +295,12 @@ func (b *Builder) endpoints(s HTTPSettings) delegationhttp.Config {
 		TrustedProxies:  s.TrustedProxies,
 		ContainerTarget: s.ContainerTarget,
 		Roles:           s.Roles,
-		Logger:          b.logger,
-		Now:             b.now,
+
+		ContainerParameters: s.CredentialsParameters,
+		STSMemory:           s.STSMemory,
+
+		Logger: b.logger,
+		Now:    b.now,
 		RateLimit: delegationhttp.RateLimit{
 			Requests: s.RateLimit.Requests,
 			Per:      b.Duration("http.rate_limit.per", s.RateLimit.Per),
@@ -334,6 +347,10 @@ func (b *Builder) service(s *Settings) *service.Service {
 	built.Fixed["revocations"] = revocationsOf(s.Revocations)
 	built.Fixed["admin.listen"] = s.Admin.Listen
 	built.BackchannelLogout = s.BackchannelLogout
+	built.STS = s.HTTP.STS
+	if s.HTTP.STSMemory != 0 && !s.HTTP.STS {
+		b.Wrong("http.sts_memory", errors.New("has no effect without http.sts: set that, too"))
+	}
 	return built
 }
 
@@ -357,8 +374,10 @@ func (b *Builder) sts(s STSSettings) delegation.STS {
 	client, err := session.NewClient(session.ClientOptions{
 		Endpoint:       s.Endpoint,
 		AllowPlainHTTP: s.AllowPlainHTTP,
-		FIPS:           s.FIPS,
-		DualStack:      s.DualStack,
+		// They may lead to this service, which would then call itself.
+		IgnoreEndpoints: true,
+		FIPS:            s.FIPS,
+		DualStack:       s.DualStack,
 	})
 	var variable *session.EnvironmentError
 	ofEnvironment := errors.As(err, &variable)

@@ -399,6 +399,11 @@ type HTTPSettings struct {
 	ContainerTarget string            `yaml:"container_target"`
 	Roles           bool              `yaml:"roles"`
 	Console         ConsoleSettings   `yaml:"console"`
+
+	CredentialsParameters []string `yaml:"credentials_parameters"`
+
+	STS       bool `yaml:"sts"`
+	STSMemory int  `yaml:"sts_memory"`
 }
 
 // CacheSettings is the cache of credentials.

@@ -84,6 +84,15 @@ func (h *Handler) AcceptLogouts() {
 	h.mux.Handle("/backchannel-logout", h.handlers.BackchannelLogout())
 }
 
+// ServeSTS routes /sts/{target}, too, and what leads there without a target, which is then told how
+// to name one. It is called before anything is served.
+func (h *Handler) ServeSTS() {
+	sts := h.handlers.STS()
+	for _, pattern := range []string{"/sts", "/sts/{$}", "/sts/{target}", "/sts/{target}/{$}"} {
+		h.mux.Handle(pattern, sts)
+	}
+}
+
 // ownMetadata serves the metadata of a target with an identity of its own.
 func ownMetadata(targets delegation.Targets) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -86,6 +86,9 @@ type Service struct {
 	// BackchannelLogout has logout tokens accepted at /backchannel-logout.
 	BackchannelLogout bool
 
+	// STS has AWS's SDKs answered at /sts/{target}.
+	STS bool
+
 	// Parts are what a reload may go on with. Run does not use them.
 	Parts Parts
 

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -74,7 +73,7 @@ func openAWS(ctx context.Context, asked Key) (*awsSigner, error) {
 	transport := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConnsPerHost = connections
 	})
-	options := []func(*config.LoadOptions) error{config.WithHTTPClient(transport)}
+	options := append(stsAtAWS(), config.WithHTTPClient(transport))
 	if key.region != "" {
 		options = append(options, config.WithRegion(key.region))
 	}
@@ -192,16 +191,10 @@ func usesDualStack(ctx context.Context, found aws.Config) bool {
 	return false
 }
 
-// configuredEndpoint is what the SDK's configuration says of KMS, or of all services. The SDK's own
-// function for it is internal, and this follows it: a service's setting beats that of all, but the
-// environment's for all beats a profile's for the service.
+// configuredEndpoint is what the SDK's configuration says of KMS. The SDK's own function for it is
+// internal, and this follows it, but for what is said of all services: that may lead to this
+// service itself, as it does for clients that get their credentials here.
 func configuredEndpoint(ctx context.Context, found aws.Config) (string, error) {
-	ofAll := aws.ToString(found.BaseEndpoint)
-	_, all := os.LookupEnv("AWS_ENDPOINT_URL")
-	_, own := os.LookupEnv("AWS_ENDPOINT_URL_KMS")
-	if all && !own {
-		return ofAll, nil
-	}
 	for _, source := range found.ConfigSources {
 		p, ok := source.(interface {
 			GetIgnoreConfiguredEndpoints(context.Context) (bool, bool, error)
@@ -227,7 +220,7 @@ func configuredEndpoint(ctx context.Context, found aws.Config) (string, error) {
 			return endpoint, nil
 		}
 	}
-	return ofAll, nil
+	return "", nil
 }
 
 // readPublicKey reads the public key, and refuses a key that cannot sign as SAML needs it.

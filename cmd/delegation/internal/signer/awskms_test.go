@@ -591,7 +591,8 @@ func TestAWS_URIs(t *testing.T) {
 	}
 }
 
-// TestAWS_Endpoints: region and endpoint are found as the SDK's own client finds them.
+// TestAWS_Endpoints: region and endpoint are found as the SDK's own client finds them, but for an
+// endpoint of all services, which may be this one.
 func TestAWS_Endpoints(t *testing.T) {
 	k := newKMS(t)
 	ours := os.Getenv("AWS_ENDPOINT_URL_KMS")
@@ -606,8 +607,7 @@ func TestAWS_Endpoints(t *testing.T) {
 		environment map[string]string
 		uri         string
 	}{
-		"of all services": {map[string]string{"AWS_ENDPOINT_URL": ours}, "awskms:///alias/a"},
-		"of the URI":      {nil, "awskms:///alias/a?endpoint=" + ours},
+		"of the URI": {nil, "awskms:///alias/a?endpoint=" + ours},
 		"of a profile": {map[string]string{"AWS_CONFIG_FILE": profiles},
 			"awskms:///alias/a?profile=kms"},
 		"of KMS beats all's": {map[string]string{
@@ -625,8 +625,14 @@ func TestAWS_Endpoints(t *testing.T) {
 			}
 		})
 	}
-	if k.asked("TrentService.GetPublicKey") != 4 {
+	if k.asked("TrentService.GetPublicKey") != 3 {
 		t.Error("KMS was not asked")
+	}
+	_ = os.Unsetenv("AWS_ENDPOINT_URL_KMS")
+	t.Setenv("AWS_ENDPOINT_URL", ours)
+	got, err := signer.FoundEndpoint(t.Context(), "awskms:///alias/a?region=eu-central-1")
+	if err != nil || got != "https://kms.eu-central-1.amazonaws.com" {
+		t.Errorf("with an endpoint of all services it asks %s, %v", got, err)
 	}
 }
 
@@ -660,7 +666,7 @@ func TestAWS_Region(t *testing.T) {
 	t.Setenv("AWS_REGION", "")
 	_, err = open(t, "awskms:///alias/a")
 	wantError(t, err, delegation.CodeSignerRefused, "add ?region=REGION to the URI", "AWS_REGION")
-	t.Setenv("AWS_ENDPOINT_URL", "http://kms.example.com")
+	t.Setenv("AWS_ENDPOINT_URL_KMS", "http://kms.example.com")
 	_, err = open(t, "awskms:///alias/a?region=eu-central-1")
 	wantError(t, err, delegation.CodeSignerRefused, "plain http to another machine")
 }

@@ -74,3 +74,6 @@ const (
 	LogLines    = logLines
 	LogPeriod   = logPeriod
 )
+
+// STSAtAWS is stsAtAWS.
+func STSAtAWS() []func(*config.LoadOptions) error { return stsAtAWS() }
