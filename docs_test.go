@@ -147,6 +147,14 @@ var shell = map[string]struct {
 	"go run ./cmd/delegation serve --config delegation.yaml": {
 		tests: []string{"TestServe"},
 	},
+	"cd examples/mcp": {
+		tests:  []string{"TestDemonstration"},
+		reason: "the module examples/mcp has the test",
+	},
+	`mcp -listen 127.0.0.1:8090 -resource https://files.example.com/mcp \`: {
+		tests:  []string{"TestReal_Flags"},
+		reason: "the module examples/mcp has the test, with an STS and an S3 in memory",
+	},
 	"delegation explain --config delegation.yaml --target photo-app --token-file token": {
 		tests: []string{"TestDocs_Diagnosis"},
 	},

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/delegationhttp"
+)
+
+// caller is who a request is from. It is of one request, and is not kept.
+type caller struct {
+	token  string
+	folder string // what the keys of the caller's files begin with
+}
+
+// callerKey is the place of the caller in auth.TokenInfo.Extra.
+const callerKey = "caller"
+
+// verifyToken has the Delegator check a token as Exchange would, up to the signature: form, issuer,
+// signature, audience, dates, target and rules. It trusts nothing that Exchange does not check, and
+// it is not the last word: each call of a tool exchanges the token, with all checks.
+func (f *files) verifyToken(
+	ctx context.Context, token string, _ *http.Request,
+) (*auth.TokenInfo, error) {
+	var info auth.TokenInfo
+	note := func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+		info.Scopes = slices.Clone(rc.Scopes)
+		info.UserID = rc.Issuer + " " + user.Text("sub")
+		expires, err := expiry(user)
+		info.Expiration = expires
+		return err
+	}
+	explanation, err := f.delegator.Explain(ctx, token, target, delegation.WithRule(note))
+	if err != nil {
+		return nil, f.tokenError(err)
+	}
+	// The NameID is ${saml:sub}, by which the role's policy names the folder.
+	info.Extra = map[string]any{callerKey: caller{token, explanation.NameID + "/"}}
+	return &info, nil
+}
+
+// expiry is the exp of a verified token.
+func expiry(user *delegation.User) (time.Time, error) {
+	value, _ := user.Value("exp")
+	number, _ := value.(json.Number)
+	seconds, err := strconv.ParseFloat(number.String(), 64)
+	if err != nil {
+		return time.Time{}, errors.New("the token's exp is no number")
+	}
+	return time.Unix(int64(seconds), 0), nil
+}
+
+// tokenError returns what the caller may see of a refusal, and has it answered with 401 unless it
+// is the server's own trouble.
+func (f *files) tokenError(err error) error {
+	public := "the token cannot be checked"
+	if refused := (*delegation.Error)(nil); errors.As(err, &refused) {
+		public = refused.Public()
+	}
+	f.logger.Warn("a token was not accepted", "error", err.Error())
+	if delegationhttp.StatusOf(err) >= http.StatusInternalServerError {
+		return errors.New(public)
+	}
+	return fmt.Errorf("%w: %s", auth.ErrInvalidToken, public)
+}
+
+// callerOf returns who calls a tool.
+func callerOf(request *mcp.CallToolRequest) (caller, error) {
+	if request.Extra != nil && request.Extra.TokenInfo != nil {
+		if c, ok := request.Extra.TokenInfo.Extra[callerKey].(caller); ok {
+			return c, nil
+		}
+	}
+	return caller{}, errors.New("the request has no token")
+}
+
+// sign returns a context with which a client of AWS signs as the caller, with credentials that are
+// narrowed to what the tool does.
+func (c caller) sign(ctx context.Context, tool string) context.Context {
+	return delegation.WithIDToken(ctx, c.token, delegation.WithScope(scopeOf[tool]))
+}
+
+// requireScope refuses a call of a tool for which the token lacks the scope, with 403. A client
+// reads in the answer which scope to ask for (MCP, Authorization, "Scope Challenge Handling"). It
+// only tells the client early: the rule requireScopes refuses the exchange, too.
+func requireScope(metadataURL string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+		if err != nil {
+			http.Error(w, "the body cannot be read, or is too large",
+				http.StatusRequestEntityTooLarge)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		needed, lacking := lacks(body, auth.TokenInfoFromContext(r.Context()))
+		if !lacking {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(
+			"Bearer error=%q, scope=%q, resource_metadata=%q",
+			"insufficient_scope", needed, metadataURL))
+		http.Error(w, "insufficient scope", http.StatusForbidden)
+	})
+}
+
+// lacks returns the scope that a request needs and its token lacks, if there is one.
+func lacks(body []byte, info *auth.TokenInfo) (scope string, lacking bool) {
+	message, err := jsonrpc.DecodeMessage(body)
+	if err != nil {
+		return "", false // the next handler refuses it
+	}
+	request, ok := message.(*jsonrpc.Request)
+	if !ok || request.Method != "tools/call" {
+		return "", false
+	}
+	var call struct {
+		Name string `json:"name"`
+	}
+	if err := json.Unmarshal(request.Params, &call); err != nil {
+		return "", false // the next handler refuses it
+	}
+	scope, known := scopeOf[call.Name]
+	return scope, known && !slices.Contains(info.Scopes, scope)
+}
