@@ -232,14 +232,41 @@ func (e *ofExchange) lookup(name string) (any, bool) {
 	case "addonConfiguration":
 		return later(e.addon), true
 	}
-	return nil, false
+	value, ok := e.newer()[name]
+	return value, ok
+}
+
+// newer are properties that Auth0's context does not have. They exist only where there is something
+// to say, so that nothing changes for rules that do not know them.
+func (e *ofExchange) newer() map[string]any {
+	if e.rc.Actor == nil && e.rc.TokenKind != delegation.TokenKindAccess {
+		return nil
+	}
+	made := map[string]any{}
+	if e.rc.TokenKind == delegation.TokenKindAccess {
+		scopes := make([]any, len(e.rc.Scopes))
+		for i, scope := range e.rc.Scopes {
+			scopes[i] = scope
+		}
+		made["tokenKind"] = string(e.rc.TokenKind)
+		made["scopes"] = scopes
+	}
+	if actor := e.rc.Actor; actor != nil {
+		made["actor"] = map[string]any{
+			"issuer":   actor.Issuer,
+			"subject":  actor.Subject,
+			"clientID": actor.ClientID,
+			"claims":   actor.Claims,
+		}
+	}
+	return made
 }
 
 func (e *ofExchange) names() iter.Seq[string] {
-	return slices.Values([]string{
+	return slices.Values(slices.Concat([]string{
 		"tenant", "clientID", "protocol", "connection", "connectionStrategy", "isDelegation",
 		"request", "clientMetadata", "addonConfiguration",
-	})
+	}, slices.Sorted(maps.Keys(e.newer()))))
 }
 
 // known returns a property, which exists if it is not empty.

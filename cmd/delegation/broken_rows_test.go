@@ -158,6 +158,23 @@ func brokenRows() []brokenRow {
 			mends:  changes("mars-north-1", "eu-central-1"),
 		},
 		{
+			of:     "an audience of access tokens that no issuer accepts",
+			breaks: adds("    access_audiences: [photos-api]\n"),
+			state:  isRefused, code: "config_invalid",
+			at:     ":13: targets.photo-app.access_audiences[0]",
+			text:   `no issuer of the target accepts access tokens for "photos-api"`,
+			remedy: "add it to the audiences of access_tokens of the issuer, or remove it",
+			mends:  drops("    access_audiences: [photos-api]\n"),
+		},
+		{
+			of:     "actors that show where they may be dropped",
+			breaks: adds("    actors: {place: tag}\n    droppable_tags: [Actor]\n"),
+			state:  isRefused, code: "config_invalid", at: ":13: targets.photo-app.actors.tag_key",
+			text:   `"Actor" is among the droppable tags`,
+			remedy: "remove it there",
+			mends:  drops("    droppable_tags: [Actor]\n"),
+		},
+		{
 			of:     "a region whose name is misspelt",
 			breaks: changes(regionLine, "    region: eu-centrl-1\n"),
 			state:  isWarned, code: "region_unknown", at: ":12: targets.photo-app.region",

@@ -35,6 +35,18 @@ type tokenOutcome struct {
 	Issuer   string `json:"issuer"`
 	Subject  string `json:"subject"`
 	ClientID string `json:"client_id"`
+
+	Kind   delegation.TokenKind `json:"kind"`
+	Scopes []string             `json:"scopes,omitempty"`
+	Actor  *actorOutcome        `json:"actor,omitempty"`
+}
+
+// actorOutcome is who acts for the user, and who acted before.
+type actorOutcome struct {
+	Issuer   string   `json:"issuer"`
+	Subject  string   `json:"subject"`
+	ClientID string   `json:"client_id"`
+	Prior    []string `json:"prior,omitempty"`
 }
 
 // claimOutcome is a claim that issuer or target requires, and what the token says.
@@ -153,6 +165,26 @@ func stepOf(stage delegation.Stage) int {
 	return 0 // a call that was abandoned before its first
 }
 
+// newTokenOutcome says whose token it is, and who acts for them.
+func newTokenOutcome(e *delegation.Explanation) *tokenOutcome {
+	o := &tokenOutcome{
+		Issuer:   e.Issuer,
+		Subject:  e.Subject,
+		ClientID: e.ClientID,
+		Kind:     e.TokenKind,
+		Scopes:   e.TokenScopes,
+	}
+	if e.Actor != nil {
+		o.Actor = &actorOutcome{
+			Issuer:   e.Actor.Issuer,
+			Subject:  e.Actor.Subject,
+			ClientID: e.Actor.ClientID,
+			Prior:    e.PriorActors,
+		}
+	}
+	return o
+}
+
 // newOutcome puts an explanation, and the refusal that it ended with, into the shape of the two
 // formats.
 func newOutcome(e *delegation.Explanation, err error) *outcome {
@@ -167,7 +199,7 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 		reached:     len(steps),
 	}
 	if e.Issuer != "" {
-		o.Token = &tokenOutcome{e.Issuer, e.Subject, e.ClientID}
+		o.Token = newTokenOutcome(e)
 	}
 	for _, claim := range e.RequiredClaims {
 		claim.Values = append([]string{}, claim.Values...)

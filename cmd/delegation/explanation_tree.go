@@ -60,6 +60,7 @@ func (o *outcome) step(stage delegation.Stage, paint term.Painter) (leaves []ter
 			"issuer", o.Token.Issuer,
 			"subject", o.Token.Subject,
 			"client ID", o.Token.ClientID)
+		leaves = append(leaves, o.Token.more()...)
 	case stage == delegation.StageTarget:
 		for _, claim := range o.Claims {
 			leaves = append(leaves, claim.tree(paint))
@@ -83,6 +84,28 @@ func appendTexts(leaves []term.Tree, pairs ...string) []term.Tree {
 		if name, text := pair[0], pair[1]; text != "" {
 			leaves = append(leaves, term.Leaf(name, text))
 		}
+	}
+	return leaves
+}
+
+// more says what an access token has, and who acts for the user. Of an ID token of a user there is
+// nothing more.
+func (o *tokenOutcome) more() (leaves []term.Tree) {
+	if o.Kind == delegation.TokenKindAccess {
+		leaves = append(leaves, term.Leaf("kind", string(o.Kind)))
+	}
+	if len(o.Scopes) > 0 {
+		leaves = append(leaves, term.Leaf("scopes", o.Scopes))
+	}
+	if o.Actor == nil {
+		return leaves
+	}
+	leaves = appendTexts(leaves,
+		"actor", o.Actor.Subject,
+		"issuer of the actor", o.Actor.Issuer,
+		"client of the actor", o.Actor.ClientID)
+	if len(o.Actor.Prior) > 0 {
+		leaves = append(leaves, term.Leaf("acted before", o.Actor.Prior))
 	}
 	return leaves
 }
