@@ -17,6 +17,7 @@ import (
 // exchangeFlags are the flags of exchange.
 type exchangeFlags struct {
 	tokenFlags
+	role        string
 	format      string
 	showSecrets bool
 	cache       bool
@@ -53,6 +54,7 @@ the remedy, and the exit code is 1. --verbose adds the audit record.`,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
 	f.add(command, s, "`target` of the configuration; required")
+	roleFlag(command, &f.role)
 	command.Flags().StringVar(&f.format, "format", "process", "`shape` of the output: process, "+
 		"env, json or console-url")
 	command.Flags().BoolVar(&f.showSecrets, "show-secrets", false,
@@ -73,6 +75,9 @@ func (f *exchangeFlags) run(c *cobra.Command, s surroundings) error {
 	if err := f.validate(s); err != nil {
 		return err
 	}
+	if err := checkRole(c, f.role); err != nil {
+		return err
+	}
 	if f.cache {
 		return f.runCached(c, s)
 	}
@@ -83,7 +88,7 @@ func (f *exchangeFlags) run(c *cobra.Command, s surroundings) error {
 	defer built.Close()
 	done := s.progress(c, "Exchanging the token")
 	defer done()
-	credentials, err := built.Delegator.Exchange(c.Context(), token, f.target)
+	credentials, err := f.exchange(c, built, token)
 	if err != nil {
 		return err
 	}
@@ -97,6 +102,13 @@ func (f *exchangeFlags) run(c *cobra.Command, s surroundings) error {
 			credentials.Expiration.UTC().Format(time.RFC3339)})
 	}
 	return s.print(append(text, '\n'))
+}
+
+// exchange exchanges the token, for the role that was asked for.
+func (f *exchangeFlags) exchange(
+	c *cobra.Command, built *service.Service, token string,
+) (*delegation.Credentials, error) {
+	return built.Delegator.Exchange(c.Context(), token, f.target, delegation.WithRole(f.role))
 }
 
 // change prepares the settings for one exchange.
@@ -130,7 +142,7 @@ func (f *exchangeFlags) runCached(c *cobra.Command, s surroundings) error {
 				return nil, nil, err
 			}
 			defer built.Close()
-			made, err := built.Delegator.Exchange(c.Context(), token, f.target)
+			made, err := f.exchange(c, built, token)
 			return made, from.Files(), err
 		})
 	if err != nil {

@@ -62,7 +62,8 @@ func (s surroundings) openCache(
 	return &credentialCache{store, s.cacheKey(f, token, loaded, from), now}, nil
 }
 
-// cacheKey is the hash of the token, the target, its role and the configuration.
+// cacheKey is the hash of the token, the target, its role, the one that was asked for, and the
+// configuration.
 func (s surroundings) cacheKey(
 	f *exchangeFlags, token string, loaded *config.Settings, from *config.Source,
 ) credentialfile.Key {
@@ -71,6 +72,7 @@ func (s surroundings) cacheKey(
 	part(sum, tokenHash[:])
 	part(sum, []byte(f.target))
 	part(sum, []byte(loaded.Targets[f.target].Role))
+	part(sum, []byte(f.role))
 	file, err := filepath.Abs(f.configFile)
 	if err != nil {
 		file = f.configFile

@@ -11,6 +11,7 @@ import (
 // explainFlags are the flags of explain.
 type explainFlags struct {
 	tokenFlags
+	role string
 	json bool
 }
 
@@ -40,6 +41,7 @@ the command line or the configuration is wrong.`,
 		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
 	f.add(command, s, "`target` that the token would be exchanged for; required")
+	roleFlag(command, &f.role)
 	command.Flags().BoolVar(&f.json, "json", false, "write JSON, see docs/cli.md")
 	return command
 }
@@ -47,6 +49,9 @@ the command line or the configuration is wrong.`,
 // run explains a token and prints the explanation. Its error is the refusal, if there is one.
 func (f *explainFlags) run(c *cobra.Command, s surroundings) error {
 	if err := f.requireTarget("explain"); err != nil {
+		return err
+	}
+	if err := checkRole(c, f.role); err != nil {
 		return err
 	}
 	built, token, err := f.open(c, s, func(l *config.Settings) {
@@ -58,7 +63,8 @@ func (f *explainFlags) run(c *cobra.Command, s surroundings) error {
 	}
 	defer built.Close()
 	done := s.progress(c, "Asking the issuer and the rules")
-	e, refusal := built.Delegator.Explain(c.Context(), token, f.target)
+	e, refusal := built.Delegator.Explain(c.Context(), token, f.target,
+		delegation.WithRole(f.role))
 	done()
 	o := newOutcome(e, refusal)
 	if errors.Is(refusal, delegation.StageToken) {

@@ -177,6 +177,7 @@ func (s surroundings) commands() []*cobra.Command {
 		checkCommand(s),
 		explainCommand(s),
 		exchangeCommand(s),
+		rolesCommand(s),
 		versionCommand(s),
 	}
 }
