@@ -90,14 +90,16 @@ func (c *Config) checkEncodings(known *knownTargets) (results []CheckResult) {
 	encodings := map[string]NameIDEncoding{} // by role
 	differ := map[string]bool{}
 	for _, target := range targets {
-		if target.Role == "" || target.SubjectNamesNothing {
+		if target.SubjectNamesNothing {
 			continue
 		}
-		encoding, seen := encodings[target.Role]
-		if seen && encoding != target.NameIDEncoding {
-			differ[target.Role] = true
+		for role := range target.named {
+			encoding, seen := encodings[role]
+			if seen && encoding != target.NameIDEncoding {
+				differ[role] = true
+			}
+			encodings[role] = target.NameIDEncoding
 		}
-		encodings[target.Role] = target.NameIDEncoding
 	}
 	for _, role := range slices.Sorted(maps.Keys(differ)) {
 		results = append(results, CheckResult{

@@ -28,6 +28,9 @@ type possible struct {
 	aws  AWS
 	rule int // the place in Config.Rules of the one that chose the role, counted from 1; 0: none
 	row  int // of its table, counted from 0
+	// choice is the place of the role among those that the target offers, counted from 1. 0: it
+	// offers none.
+	choice int
 }
 
 // after is changes of a rule that may be nil: one that is not of this package may decide anything.
@@ -224,7 +227,10 @@ func (s *sessions) possible(id string) (list []possible, denying int, known bool
 	if mapped && attributeOfVirtual(path) == "" {
 		return nil, 0, false
 	}
-	list = []possible{{aws: s.target.AWS.clone()}}
+	list = s.target.possible()
+	if list == nil {
+		return nil, 0, false
+	}
 	for i, rule := range s.rules {
 		list, known = rule.after(i+1, id, list)
 		if !known || len(list) > maxPossible {
@@ -235,6 +241,33 @@ func (s *sessions) possible(id string) (list []possible, denying int, known bool
 		}
 	}
 	return list, 0, true
+}
+
+// possible are the sessions that rules begin with: one for each role that is offered. Nil: they are
+// in tokens.
+func (t *Target) possible() (list []possible) {
+	if !t.offersRoles() {
+		return []possible{{aws: t.AWS.clone()}}
+	}
+	add := func(c *RoleChoice) {
+		role, err := iam.Role.Parse(c.Role)
+		if err != nil { // New refuses it
+			return
+		}
+		chosen := possible{aws: t.AWS.clone(), choice: len(list) + 1}
+		chosen.aws.Role = c.Role
+		chosen.aws.Principal = t.principalOf(c, role)
+		list = append(list, chosen)
+	}
+	for i := range t.Roles {
+		add(&t.Roles[i])
+	}
+	if t.RolesFromClaim != nil {
+		for i := range t.RolesFromClaim.Names {
+			add(&t.RolesFromClaim.Names[i].RoleChoice)
+		}
+	}
+	return list
 }
 
 // checkEach reports what no exchange can get.
@@ -256,6 +289,15 @@ func (s *sessions) checkEach(list []possible) {
 		return
 	}
 	for i, p := range refused {
+		if p.rule == 0 && p.choice > 0 {
+			s.warn(CheckWarning{
+				Code:   WarningRowRefused,
+				Text:   fmt.Sprintf("the role %s fails: %v", p.aws.Role, refusals[i].Err),
+				Remedy: refusals[i].Remedy,
+				Field:  s.field(p, refusals[i].Code),
+			})
+			continue
+		}
 		if p.rule == 0 {
 			continue // there is one session without a rule, so all are refused then
 		}
@@ -374,6 +416,12 @@ func (s *sessions) field(p possible, code Code) string {
 		return fmt.Sprintf("%s: row %d", s.ruleField(p.rule), p.row+1)
 	}
 	at := fmt.Sprintf("Targets[%q]", s.result.Target)
+	if p.choice > 0 && isOfRole(code) {
+		if s.target.RolesFromClaim != nil {
+			return fmt.Sprintf("%s: RolesFromClaim: Names[%d]", at, p.choice-1)
+		}
+		return fmt.Sprintf("%s: Roles[%d]", at, p.choice-1)
+	}
 	switch code {
 	case CodeRoleInvalid, CodeAccountMismatch, CodeRoleNotAllowed:
 		if s.target.Role != "" && s.target.Principal == "" {
@@ -396,6 +444,17 @@ func (s *sessions) field(p possible, code Code) string {
 		return at + ": Policy"
 	}
 	return at
+}
+
+// isOfRole tells whether a refusal is about the role or its SAML provider, or can be: a region must
+// be of the role's partition.
+func isOfRole(code Code) bool {
+	switch code {
+	case CodeRoleInvalid, CodeAccountMismatch, CodeRoleNotAllowed, CodeProviderMismatch,
+		CodeRegionInvalid, CodePolicyInvalid:
+		return true
+	}
+	return false
 }
 
 // ruleField is the field of a rule by its place, counted from 1.

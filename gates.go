@@ -148,26 +148,36 @@ func (c *Config) usersByRole(targets Targets) map[string]*roleUsers {
 	roles := map[string]*roleUsers{}
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
 		target := targets[name]
-		if target.Role == "" || target.SubjectsAreOne || target.NameIDTellsIssuersApart {
+		if target.SubjectsAreOne || target.NameIDTellsIssuersApart {
 			continue
 		}
-		role := target.Role
-		by := "${saml:sub}"
-		if n := len(target.Chain); n > 0 {
-			role = target.Chain[n-1].RoleARN
-			by = "the source identity"
-		}
-		users := roles[role]
-		if users == nil {
-			users = &roleUsers{issuers: map[string]bool{}, by: by}
-			roles[role] = users
-		}
-		users.targets = append(users.targets, fmt.Sprintf("%.80q", name))
-		for i := range c.Issuers {
-			for _, name := range target.nameSpaces(&c.Issuers[i], len(c.Issuers) == 1) {
-				users.issuers[name] = true
+		for role := range target.named {
+			by := "${saml:sub}"
+			if n := len(target.Chain); n > 0 {
+				role = target.Chain[n-1].RoleARN
+				by = "the source identity"
 			}
+			users := roles[role]
+			if users == nil {
+				users = &roleUsers{issuers: map[string]bool{}, by: by}
+				roles[role] = users
+			}
+			users.add(c, name, &target)
 		}
 	}
 	return roles
+}
+
+// add adds the users of a target, once.
+func (u *roleUsers) add(c *Config, name string, target *Target) {
+	quoted := fmt.Sprintf("%.80q", name)
+	if n := len(u.targets); n > 0 && u.targets[n-1] == quoted {
+		return
+	}
+	u.targets = append(u.targets, quoted)
+	for i := range c.Issuers {
+		for _, space := range target.nameSpaces(&c.Issuers[i], len(c.Issuers) == 1) {
+			u.issuers[space] = true
+		}
+	}
 }

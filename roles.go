@@ -368,6 +368,27 @@ func (x *exchange) checkAsked(d *decision) error {
 // offersRoles tells whether users choose their role at the target.
 func (t *Target) offersRoles() bool { return len(t.Roles) > 0 || t.RolesFromClaim != nil }
 
+// named are the roles that the target's settings name: its own, and those that it offers. A role
+// can come twice.
+func (t *Target) named(yield func(role string) bool) {
+	if t.Role != "" && !yield(t.Role) {
+		return
+	}
+	for i := range t.Roles {
+		if !yield(t.Roles[i].Role) {
+			return
+		}
+	}
+	if t.RolesFromClaim == nil {
+		return
+	}
+	for i := range t.RolesFromClaim.Names {
+		if !yield(t.RolesFromClaim.Names[i].Role) {
+			return
+		}
+	}
+}
+
 // listed are the roles of a target with a list.
 func (t *Target) listed() []RoleOption {
 	options := make([]RoleOption, 0, len(t.Roles))

@@ -773,3 +773,99 @@ func TestRoles_AreCopied(t *testing.T) {
 		t.Errorf("got %+v, %v", options, err)
 	}
 }
+
+// TestRoles_Check: roles of a target that no exchange can get are found before the first exchange.
+func TestRoles_Check(t *testing.T) {
+	const china = "arn:aws-cn:iam::123456789012:role/reader"
+	chinese := delegation.RoleChoice{
+		Role:      china,
+		Principal: "arn:aws-cn:iam::123456789012:saml-provider/delegation",
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*delegation.Target)
+		field  string
+		failed bool
+		text   string
+	}{
+		{"one of two", func(a *delegation.Target) {
+			a.Roles = []delegation.RoleChoice{{Role: role}, chinese}
+		}, `Targets["photo-app"]: Roles[1]`, false, "the role " + china + " fails: the region "},
+		{"all", func(a *delegation.Target) {
+			a.Role = ""
+			a.Roles = []delegation.RoleChoice{chinese}
+		}, `Targets["photo-app"]: Roles[0]`, true, "the region "},
+		{"one of two names", func(a *delegation.Target) {
+			a.AllowedAccounts = []string{account}
+			a.RolesFromClaim = &delegation.RolesFromClaim{
+				Claim: "groups",
+				Names: []delegation.NamedRole{
+					{Name: "a", RoleChoice: delegation.RoleChoice{Role: role}},
+					{Name: "b", RoleChoice: chinese},
+				},
+			}
+		}, `Targets["photo-app"]: RolesFromClaim: Names[1]`, false, "the role " + china + " fails"},
+		{"what tokens list is not known", func(a *delegation.Target) {
+			a.Role = ""
+			a.AllowedAccounts = []string{account}
+			a.RolesFromClaim = &delegation.RolesFromClaim{Claim: "groups"}
+		}, "", false, ""},
+		{"all is well", func(a *delegation.Target) {
+			a.Role = ""
+			a.Roles = []delegation.RoleChoice{{Role: role}, {Role: admin}}
+		}, "", false, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.target(test.change)
+			d := w.delegator(t)
+			var field, text string
+			failed := false
+			for _, result := range d.Check(t.Context()) {
+				if result.Kind != delegation.CheckTarget {
+					continue
+				}
+				if result.Err != nil {
+					failed = true
+					field = result.Field
+					text = result.Err.Error()
+				}
+				for _, warning := range result.Warnings {
+					field = warning.Field
+					text = warning.Text
+				}
+			}
+			if failed != test.failed || field != test.field || !strings.Contains(text, test.text) ||
+				test.field == "" && text != "" {
+				t.Errorf("got failed %t, %s: %s", failed, field, text)
+			}
+		})
+	}
+}
+
+// TestRoles_SharedByIssuers: a role that two targets offer to users of two issuers is warned of, as
+// one that they have is.
+func TestRoles_SharedByIssuers(t *testing.T) {
+	w := newWorld(t)
+	const other = "https://other.example.com"
+	w.config.Issuers = append(w.config.Issuers, delegation.Issuer{URL: other})
+	first := w.config.Targets.(delegation.Targets)[app]
+	first.Issuers = []string{w.config.Issuers[0].URL}
+	first.Roles = []delegation.RoleChoice{{Role: role}, {Role: admin}}
+	second := first
+	second.Issuers = []string{other}
+	second.Role = reader
+	second.Roles = []delegation.RoleChoice{{Role: reader}, {Role: admin}}
+	w.config.Targets = delegation.Targets{app: first, "second": second}
+	var shared []string
+	for _, result := range w.delegator(t).Check(t.Context()) {
+		for _, warning := range result.Warnings {
+			if warning.Code == delegation.WarningSubjectsShared {
+				shared = append(shared, result.Name)
+			}
+		}
+	}
+	if !slices.Equal(shared, []string{"subjects in " + admin}) {
+		t.Errorf("got %v", shared)
+	}
+}

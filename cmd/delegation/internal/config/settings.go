@@ -2,8 +2,10 @@ package config
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/iam"
 )
 
 // Settings is the configuration file. Keys are written as in the yaml tags; delegation.example.yaml
@@ -281,6 +283,38 @@ type ScopeSettings struct {
 	Policy     string   `yaml:"policy"`
 	PolicyARNs []string `yaml:"policy_arns"`
 	Combined   bool     `yaml:"combined"`
+}
+
+// OpenRoles says, in the keys of the target, by what its users may have roles that the settings do
+// not name. Empty: by nothing there.
+func (s *TargetSettings) OpenRoles() string {
+	if from := s.RolesFromClaim; from != nil && len(from.Names) == 0 {
+		return "roles_from_claim takes roles from tokens"
+	}
+	if slices.ContainsFunc(s.AllowedRoles, iam.IsRolePattern) {
+		return "allowed_roles has patterns"
+	}
+	return ""
+}
+
+// OffersElsewhere tells whether users may choose a role with another SAML provider than the
+// target's.
+func (s *TargetSettings) OffersElsewhere() bool {
+	other := func(principal string) bool { return principal != "" && principal != s.Principal }
+	for _, choice := range s.Roles {
+		if other(choice.Principal) {
+			return true
+		}
+	}
+	if s.RolesFromClaim == nil {
+		return false
+	}
+	for _, row := range s.RolesFromClaim.Names {
+		if other(row.Principal) {
+			return true
+		}
+	}
+	return len(s.RolesFromClaim.Names) == 0 || s.RolesFromClaim.Principal != ""
 }
 
 // id is what rules know the target of this name by.

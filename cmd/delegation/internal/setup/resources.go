@@ -209,8 +209,12 @@ func (s *Resources) remark(target config.TargetSettings, uses Use) {
 		note("the role may do nothing yet: add a permission policy with --bucket or --template")
 	}
 	if others := s.otherRoles(target, uses); len(others) > 0 {
-		note("this is the set-up of %s. Rules may choose other roles too, which need the same "+
-			"trust policy: %s", s.Role, strings.Join(others, ", "))
+		who := "Rules"
+		if len(target.Roles) > 0 || target.RolesFromClaim != nil {
+			who = "Users and rules"
+		}
+		note("this is the set-up of %s. %s may choose other roles too, which need the same "+
+			"trust policy: %s", s.Role, who, strings.Join(others, ", "))
 	}
 	if uses.Duration {
 		note("a mapping chooses how long sessions are: raise the role's maximum session duration "+
@@ -234,9 +238,9 @@ func (s *Resources) remarkProvider(target config.TargetSettings) {
 	}
 }
 
-// otherRoles are those that rules may choose and that are not this one, in order.
+// otherRoles are those that rules or users may choose and that are not this one, in order.
 func (s *Resources) otherRoles(target config.TargetSettings, uses Use) []string {
-	all := slices.Concat(target.AllowedRoles, uses.Roles)
+	all := slices.Concat(target.RoleARNs(), target.AllowedRoles, uses.Roles)
 	slices.Sort(all)
 	this := func(role string) bool { return role == s.Role.String() }
 	return slices.Compact(slices.DeleteFunc(all, this))

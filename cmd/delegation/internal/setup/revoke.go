@@ -205,13 +205,23 @@ func (o *RevokeOptions) fillRoles(
 		if len(target.Chain) > 0 {
 			return o.fillLastRole(made, target)
 		}
-		roles = slices.Concat([]string{target.Role}, uses.Roles, target.AllowedRoles)
+		roles = slices.Concat(target.RoleARNs(), uses.Roles, target.AllowedRoles)
+		roles = slices.DeleteFunc(roles, iam.IsRolePattern)
+		if text := target.OpenRoles(); text != "" {
+			made.Notes = append(made.Notes, text+", so that users may have other roles, which "+
+				"cannot be seen from here: name these with --role")
+		}
 		if uses.JavaScript != "" {
 			made.Notes = append(made.Notes, "JavaScript rules may choose other roles, which "+
 				"cannot be seen from here: name these with --role")
 		}
-		if len(uses.Elsewhere) > 0 && o.Subject != "" {
-			made.Notes = append(made.Notes, "rules may choose roles with another SAML provider, "+
+		elsewhere := len(uses.Elsewhere) > 0 || target.OffersElsewhere()
+		if elsewhere && o.Subject != "" {
+			who := "rules"
+			if target.OffersElsewhere() {
+				who = "users"
+			}
+			made.Notes = append(made.Notes, who+" may choose roles with another SAML provider, "+
 				"whose sessions have another name qualifier: name these with --role and "+
 				"--principal")
 		}
