@@ -36,6 +36,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/delegationhttp"
 	"github.com/seed055b7978/delegation/internal/errortable"
 	"github.com/seed055b7978/delegation/jsrules"
 	"github.com/seed055b7978/delegation/oidctest"
@@ -207,6 +208,7 @@ func TestCodes_RemediesNameWhatExists(t *testing.T) {
 	known := map[string]reflect.Type{
 		"Config":           reflect.TypeFor[delegation.Config](),
 		"Delegator":        reflect.TypeFor[delegation.Delegator](),
+		"Handlers":         reflect.TypeFor[delegationhttp.Handlers](),
 		"Issuer":           reflect.TypeFor[delegation.Issuer](),
 		"Target":           reflect.TypeFor[delegation.Target](),
 		"IdentityProvider": reflect.TypeFor[delegation.IdentityProvider](),

@@ -42,10 +42,7 @@ func (x *exchange) requireFirstUse(ctx context.Context) error {
 	}
 	target := x.target.idFor(x.targetName)
 	key := freshness.KeyOf([]string{"replay", x.claims.Issuer, kind, id, target}).String()
-	first, err := guard.Value(func() (bool, error) {
-		until := x.claims.Expiry.Add(x.config.Leeway)
-		return x.config.Replay.FirstUse(ctx, key, x.config.Now(), until)
-	})
+	first, err := x.firstUse(ctx, key)
 	x.lap(StageToken)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -56,6 +53,22 @@ func (x *exchange) requireFirstUse(ctx context.Context) error {
 		return newError(CodeTokenReplayed, "the token was used for the target %.80q before", target)
 	}
 	return nil
+}
+
+// firstUse asks the store. The exchanges of one token in one context of WithIDToken are one use, so
+// that a request can call AWS more than once. Another token that is exchanged in that context is
+// not the context's.
+func (x *exchange) firstUse(ctx context.Context, key string) (bool, error) {
+	mark := func() (bool, error) {
+		until := x.claims.Expiry.Add(x.config.Leeway)
+		return x.config.Replay.FirstUse(ctx, key, x.config.Now(), until)
+	}
+	c := tokenIn(ctx)
+	if c == nil || hexSHA256(c.idToken.Reveal()) != x.event.TokenSHA256 {
+		return guard.Value(mark)
+	}
+	use := tokenUse{delegator: x.Delegator, key: key}
+	return guard.Value(func() (bool, error) { return c.uses.first(ctx, use, mark) })
 }
 
 // tokenID returns what tells the token from every other token of its issuer: its jti, or else the

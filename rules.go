@@ -106,7 +106,7 @@ type Request struct {
 	UserAgent string
 	// Hostname is the name under which the service was called.
 	Hostname string
-	// Endpoint is which of the service's endpoints was asked: delegationhttp has delegation,
+	// Endpoint is which of the service's endpoints was asked: delegationhttp has bearer, delegation,
 	// credentials, console, roles and sts. Events have it. Empty: the service does not say.
 	Endpoint string
 	// SessionName is the name that the caller wants for the session, such as RoleSessionName of

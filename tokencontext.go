@@ -14,6 +14,9 @@ import (
 // own: for example [WithRequest]. A token replaces that of an outer context, with its options. A
 // nil context counts as [context.Background].
 //
+// With Config.Replay all exchanges of this token in the context, and in contexts that are made of
+// it, are one use of the token for each target.
+//
 // The context can end, as FromContext requires: it ends with the one that it is made of, and if
 // that one cannot end, it never does, but its Done is not nil. It needs no goroutine and no call
 // that ends it. Nothing that prints it shows the token.
@@ -30,6 +33,11 @@ func WithIDToken(
 		idToken: NewSecret(idToken),
 		options: slices.Clone(options),
 	}
+	if outer := tokenIn(ctx); outer != nil && outer.idToken.Reveal() == idToken {
+		c.uses = outer.uses
+	} else {
+		c.uses = &tokenUses{turn: make(chan struct{}, 1)}
+	}
 	if ctx.Done() == nil {
 		// One of package context: contexts that are made of it need no goroutine.
 		c.Context, c.cancel = context.WithCancel(ctx)
@@ -44,6 +52,8 @@ type tokenContext struct {
 	cancel  context.CancelFunc
 	idToken Secret
 	options []ExchangeOption
+	// uses are shared with inner contexts of the same token.
+	uses *tokenUses
 }
 
 // tokenKey is the key under which a tokenContext is its own value.
@@ -63,4 +73,40 @@ func (c *tokenContext) String() string { return "delegation.WithIDToken" }
 func tokenIn(ctx context.Context) *tokenContext {
 	c, _ := ctx.Value(tokenKey{}).(*tokenContext)
 	return c
+}
+
+// tokenUses are the targets for which the token of a context has been marked as used.
+type tokenUses struct {
+	turn   chan struct{} // has one place: for the call that asks the store
+	marked map[tokenUse]bool
+}
+
+// tokenUse is one mark in the replay store of a Delegator.
+type tokenUse struct {
+	delegator *Delegator
+	key       string
+}
+
+// first marks the use unless it is marked already, and tells whether the token may be used.
+func (u *tokenUses) first(
+	ctx context.Context, use tokenUse, mark func() (bool, error),
+) (bool, error) {
+	select {
+	case u.turn <- struct{}{}:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	defer func() { <-u.turn }()
+	if u.marked[use] {
+		return true, nil
+	}
+	first, err := mark()
+	if err != nil || !first {
+		return false, err
+	}
+	if u.marked == nil {
+		u.marked = map[tokenUse]bool{}
+	}
+	u.marked[use] = true
+	return true, nil
 }

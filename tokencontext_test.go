@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/delegationtest"
 )
 
 // TestCredentialsCache_ItsContextCannotEnd pins what FromContext knows an aws.CredentialsCache by:
@@ -115,4 +117,120 @@ func TestWithIDToken_PrintsNoToken(t *testing.T) {
 			}
 		}
 	}
+}
+
+// countingStore is a replay store that counts how often it is asked, and fails or panics as told.
+type countingStore struct {
+	delegation.ReplayStore
+
+	mu    sync.Mutex
+	asked int
+	fails []func() // of the first times it is asked
+}
+
+func (s *countingStore) FirstUse(
+	ctx context.Context, key string, now, until time.Time,
+) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	if s.asked <= len(s.fails) {
+		s.fails[s.asked-1]()
+		return false, errors.New("no answer")
+	}
+	return s.ReplayStore.FirstUse(ctx, key, now, until)
+}
+
+// TestWithIDToken_OneUse: with a replay store, all exchanges of the token in one context are one
+// use for each target, also at the same time and in contexts that are made of it. A context of its
+// own is a use of its own.
+func TestWithIDToken_OneUse(t *testing.T) {
+	t.Parallel()
+	store := &countingStore{ReplayStore: delegation.ReplayMemory(10)}
+	d := delegationtest.New(t, func(c *delegation.Config) {
+		c.Replay = store
+		targets := c.Targets.(delegation.Targets)
+		other := targets[app]
+		other.Audiences = []string{app}
+		targets["other"] = other
+	})
+	provider := d.FromContext(app)
+	idToken := d.Token(nil)
+	ctx := delegation.WithIDToken(t.Context(), idToken)
+	inner := delegation.WithIDToken(context.WithoutCancel(ctx), idToken)
+	var group sync.WaitGroup
+	for range 10 {
+		for _, c := range []context.Context{ctx, inner} {
+			group.Go(func() {
+				if _, err := provider.Retrieve(c); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	group.Wait()
+	if _, err := d.Exchange(ctx, idToken, app); err != nil {
+		t.Error(err)
+	}
+	if store.asked != 1 {
+		t.Errorf("the store was asked %d times", store.asked)
+	}
+	if _, err := d.FromContext("other").Retrieve(ctx); err != nil || store.asked != 2 {
+		t.Errorf("another target: %v, asked %d times", err, store.asked)
+	}
+	for name, again := range map[string]context.Context{
+		"a request of its own": delegation.WithIDToken(t.Context(), idToken),
+		"after another token": delegation.WithIDToken(
+			delegation.WithIDToken(ctx, d.Token(map[string]any{"sub": "bob"})), idToken),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := provider.Retrieve(again)
+			wantError(t, err, delegation.StageToken, delegation.CodeTokenReplayed)
+		})
+	}
+}
+
+// TestWithIDToken_OneUseOfItsToken: another token that is exchanged in the context is not the
+// context's, so it counts once, as without the context.
+func TestWithIDToken_OneUseOfItsToken(t *testing.T) {
+	t.Parallel()
+	d := delegationtest.New(t, func(c *delegation.Config) {
+		c.Replay = delegation.ReplayMemory(10)
+	})
+	ctx := delegation.WithIDToken(t.Context(), d.Token(nil))
+	if _, err := d.FromContext(app).Retrieve(ctx); err != nil {
+		t.Fatal(err)
+	}
+	another := d.Token(map[string]any{"sub": "bob"})
+	if _, err := d.Exchange(ctx, another, app); err != nil {
+		t.Fatal(err)
+	}
+	_, err := d.Exchange(ctx, another, app)
+	wantError(t, err, delegation.StageToken, delegation.CodeTokenReplayed)
+}
+
+// TestWithIDToken_UseThatFails: what the store could not mark is not used, and a later call asks it
+// once more. Another Delegator asks its own store.
+func TestWithIDToken_UseThatFails(t *testing.T) {
+	t.Parallel()
+	store := &countingStore{
+		ReplayStore: delegation.ReplayMemory(10),
+		fails:       []func(){func() {}, func() { panic("of the store") }},
+	}
+	d := delegationtest.New(t, func(c *delegation.Config) { c.Replay = store })
+	ctx := delegation.WithIDToken(t.Context(), d.Token(nil))
+	provider := d.FromContext(app)
+	for range store.fails {
+		_, err := provider.Retrieve(ctx)
+		wantError(t, err, delegation.StageToken, delegation.CodeReplayUnavailable)
+	}
+	if _, err := provider.Retrieve(ctx); err != nil || store.asked != 3 {
+		t.Errorf("got %v, asked %d times", err, store.asked)
+	}
+	next, err := d.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = next.FromContext(app).Retrieve(ctx)
+	wantError(t, err, delegation.StageToken, delegation.CodeTokenReplayed)
 }

@@ -2,6 +2,7 @@ package delegationhttp
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +26,8 @@ type refusal struct {
 	retryAfter time.Duration
 	// recorded says that an event or a log has the refusal already.
 	recorded bool
+	// challenge is the header WWW-Authenticate. Empty: "Bearer" with status 401.
+	challenge string
 	// limit is what refused the request, if it is one of Config.OnLimit.
 	limit Limit
 	// cause is the error of the exchange. It may hold what callers must not see, and no answer
@@ -291,8 +294,12 @@ func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, refused *refus
 		seconds := int(math.Ceil(refused.retryAfter.Seconds()))
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	}
+	challenge := refused.challenge
 	if refused.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer") // required by RFC 9110 §15.5.2
+		challenge = cmp.Or(challenge, "Bearer") // required by RFC 9110 §15.5.2
+	}
+	if challenge != "" {
+		w.Header().Set("WWW-Authenticate", challenge)
 	}
 	said := as(refused)
 	if document, isXML := said.(stsErrorResponse); isXML {
