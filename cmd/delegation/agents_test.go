@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/goccy/go-yaml"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/iampolicy"
@@ -28,7 +30,7 @@ type agents struct {
 func newAgents(t *testing.T) *agents {
 	t.Helper()
 	w := newWorld(t)
-	config := w.configFile(t, "")
+	config := w.configFile(t, "http: {sts: true}")
 	text := string(must(os.ReadFile(config)))
 	w.write(t, "delegation.yaml", strings.Replace(text,
 		"  photo-app: {", "  bedrock: {audiences: [photo-app], ", 1))
@@ -39,6 +41,7 @@ func newAgents(t *testing.T) *agents {
 		"/usr/local/bin/delegation", binary(t),
 		"/etc/delegation/delegation.yaml", config,
 		"eu-central-1", service.DemoRegion,
+		"arn:aws:iam::123456789012:role/model-user", service.DemoRole,
 	)
 	// Nothing else that this machine knows of AWS counts.
 	empty := w.write(t, "aws-empty", "")
@@ -154,6 +157,56 @@ func TestAgents_Profile(t *testing.T) {
 	})
 }
 
+// TestAgents_LiteLLM: the service answers what LiteLLM sends to the STS of docs/agents.md, and its
+// session policy narrows the session. The name that it asks for decides nothing.
+func TestAgents_LiteLLM(t *testing.T) {
+	a := newAgents(t)
+	var settings struct {
+		Models []struct {
+			Parameters struct {
+				Region   string `yaml:"aws_region_name"`
+				Endpoint string `yaml:"aws_sts_endpoint"`
+				Role     string `yaml:"aws_role_name"`
+				Session  string `yaml:"aws_session_name"`
+				Token    string `yaml:"aws_web_identity_token"`
+			} `yaml:"litellm_params"`
+		} `yaml:"model_list"`
+	}
+	block := a.block(t, "Gateways that act as themselves", "yaml", 1)
+	if err := yaml.Unmarshal([]byte(block), &settings); err != nil {
+		t.Fatal(err)
+	}
+	p := settings.Models[0].Parameters
+	if p.Token != "oidc/env_path/ID_TOKEN_FILE" {
+		t.Errorf("the token is %s", p.Token)
+	}
+	client := sts.New(sts.Options{
+		Region:       p.Region,
+		BaseEndpoint: &p.Endpoint,
+		Credentials:  aws.AnonymousCredentials{},
+	})
+	const policy = `{"Version":"2012-10-17","Statement":[{"Sid":"Models","Effect":"Allow",` +
+		`"Action":["bedrock:InvokeModel","bedrock:InvokeModelWithResponseStream"],` +
+		`"Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}]}`
+	out, err := client.AssumeRoleWithWebIdentity(t.Context(), &sts.AssumeRoleWithWebIdentityInput{
+		RoleArn:          &p.Role,
+		RoleSessionName:  &p.Session,
+		WebIdentityToken: aws.String(a.token(nil)),
+		DurationSeconds:  aws.Int32(3600),
+		Policy:           aws.String(policy),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *out.AssumedRoleUser.Arn != editorAlice {
+		t.Errorf("the session is %s", *out.AssumedRoleUser.Arn)
+	}
+	calls := a.aws.Calls()
+	if got := calls[len(calls)-1]; got.Policy != policy || got.Duration != time.Hour {
+		t.Errorf("AWS was asked for %s with %s", got.Duration, got.Policy)
+	}
+}
+
 // TestAgents_Target: the configuration of docs/agents.md works, and the role's policy allows models
 // and nothing else.
 func TestAgents_Target(t *testing.T) {
@@ -167,7 +220,7 @@ func TestAgents_Target(t *testing.T) {
 	out, _ := said(t, "explain", "--config", filepath.Join(a.folder, "documented.yaml"),
 		"--target", "bedrock", "--token-file", token, "--json")
 	for _, want := range []string{
-		`role/model-user`, `"alice@example.com"`, `PrincipalTag:team`,
+		service.DemoRole, `"alice@example.com"`, `PrincipalTag:team`,
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("explain lacks %s:\n%s", want, out)
