@@ -7,6 +7,8 @@
 //	mux.Handle("/delegation", handlers.Delegation())
 //	mux.Handle("/credentials", handlers.ContainerCredentials())
 //
+// [Handlers.Bearer] is for services of your own that call AWS as the user of each request.
+//
 // # What a caller learns
 //
 // A refusal holds the text of [delegation.Error.Public] and one of a few error codes. The answers
