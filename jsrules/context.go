@@ -284,10 +284,17 @@ func requestOf(request *delegation.Request) map[string]any {
 		"ip":        request.IP,
 		"hostname":  request.Hostname,
 		"userAgent": request.UserAgent,
+
+		// Auth0 had neither. They are there if a caller asks for something.
+		"endpoint":    request.Endpoint,
+		"sessionName": request.SessionName,
 	} {
 		if text != "" {
 			made[name] = text
 		}
+	}
+	if request.SessionDuration != 0 {
+		made["sessionDuration"] = request.SessionDuration.Seconds()
 	}
 	if request.IP != "" {
 		made["userAgent"] = request.UserAgent

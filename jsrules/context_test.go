@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/jsrules"
@@ -229,6 +230,31 @@ func TestContextThatIsThere(t *testing.T) {
 	}
 	if !got.passed || !sameJSON(got.user.Properties["saw"], want) {
 		t.Errorf("got %v, %v, want %v", got.err, got.user, want)
+	}
+}
+
+// TestContextOfTheRequest: what the caller asks for is there, in seconds and texts, and undefined if
+// the caller asks for nothing.
+func TestContextOfTheRequest(t *testing.T) {
+	rule := compile(t, body(`
+		user.saw = [context.request.endpoint, context.request.sessionName,
+			context.request.sessionDuration];
+		callback(null, user, context);`), jsrules.Options{})
+	for _, row := range []struct {
+		request delegation.Request
+		want    []any
+	}{
+		{delegation.Request{}, []any{nil, nil, nil}},
+		{delegation.Request{
+			Endpoint:        "sts",
+			SessionName:     "job-7",
+			SessionDuration: 15 * time.Minute,
+		}, []any{"sts", "job-7", 900}},
+	} {
+		got := exchange(t, []delegation.RuleFunc{rule}, nil, delegation.AWS{}, row.request)
+		if !got.passed || !sameJSON(got.user.Properties["saw"], row.want) {
+			t.Errorf("got %v, %v, want %v", got.err, got.user, row.want)
+		}
 	}
 }
 

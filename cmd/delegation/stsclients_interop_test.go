@@ -40,8 +40,10 @@ func stsClients(t *testing.T) []stsClient {
 		}
 		t.Skipf("run first: %s", missing)
 	}
-	code, _, _ := program(t, nil, "", "python3", "-c", "import boto3")
-	require(code == 0, "apt-get install python3-boto3")
+	const reads = "import boto3, botocore, sys; " +
+		"sys.exit(tuple(map(int, botocore.__version__.split('.')[:2])) < (1, 31))"
+	code, _, _ := program(t, nil, "", "python3", "-c", reads)
+	require(code == 0, "pip install boto3: AWS_ENDPOINT_URL_STS needs 1.31")
 	_, err := os.Stat("testdata/s3clients/node_modules/@aws-sdk/client-sts")
 	require(err == nil, "npm ci --prefix cmd/delegation/testdata/s3clients")
 	return []stsClient{
