@@ -17,6 +17,7 @@ import (
 // exchangeFlags are the flags of exchange.
 type exchangeFlags struct {
 	tokenFlags
+	narrowingFlags
 	role        string
 	format      string
 	showSecrets bool
@@ -46,6 +47,9 @@ The AWS CLI runs a credential_process for each command. --cache keeps the
 credentials in a file that only you may read, and returns them for the same
 token, target and configuration until they expire, without running rules.
 
+--scope asks for a scope of the target, and --session-policy gives a session
+policy. Both narrow the session: it may do no more than without them.
+
 If the exchange is refused, a line on standard error has the stage, the code and
 the remedy, and the exit code is 1. --verbose adds the audit record.`,
 		Example: `  delegation exchange --config /etc/delegation/delegation.yaml \
@@ -53,7 +57,8 @@ the remedy, and the exit code is 1. --verbose adds the audit record.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
-	f.add(command, s, "`target` of the configuration; required")
+	f.tokenFlags.add(command, s, "`target` of the configuration; required")
+	f.narrowingFlags.add(command)
 	roleFlag(command, &f.role)
 	command.Flags().StringVar(&f.format, "format", "process", "`shape` of the output: process, "+
 		"env, json or console-url")
@@ -76,6 +81,9 @@ func (f *exchangeFlags) run(c *cobra.Command, s surroundings) error {
 		return err
 	}
 	if err := checkRole(c, f.role); err != nil {
+		return err
+	}
+	if err := f.read(); err != nil {
 		return err
 	}
 	if f.cache {
@@ -104,11 +112,12 @@ func (f *exchangeFlags) run(c *cobra.Command, s surroundings) error {
 	return s.print(append(text, '\n'))
 }
 
-// exchange exchanges the token, for the role that was asked for.
+// exchange exchanges the token, for the role and the narrowing that were asked for.
 func (f *exchangeFlags) exchange(
 	c *cobra.Command, built *service.Service, token string,
 ) (*delegation.Credentials, error) {
-	return built.Delegator.Exchange(c.Context(), token, f.target, delegation.WithRole(f.role))
+	options := append(f.options(), delegation.WithRole(f.role))
+	return built.Delegator.Exchange(c.Context(), token, f.target, options...)
 }
 
 // change prepares the settings for one exchange.

@@ -88,6 +88,9 @@ func (s surroundings) cacheKey(
 	if build, ok := debug.ReadBuildInfo(); ok {
 		part(sum, []byte(build.Main.Version))
 	}
+	if key := f.narrowingFlags.key(); key != "" {
+		part(sum, []byte(key))
+	}
 	return credentialfile.Key(sum.Sum(nil))
 }
 

@@ -11,6 +11,7 @@ import (
 // explainFlags are the flags of explain.
 type explainFlags struct {
 	tokenFlags
+	narrowingFlags
 	role string
 	json bool
 }
@@ -40,7 +41,8 @@ the command line or the configuration is wrong.`,
 		Args:    noArguments,
 		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c, s) },
 	}
-	f.add(command, s, "`target` that the token would be exchanged for; required")
+	f.tokenFlags.add(command, s, "`target` that the token would be exchanged for; required")
+	f.narrowingFlags.add(command)
 	roleFlag(command, &f.role)
 	command.Flags().BoolVar(&f.json, "json", false, "write JSON, see docs/cli.md")
 	return command
@@ -54,6 +56,9 @@ func (f *explainFlags) run(c *cobra.Command, s surroundings) error {
 	if err := checkRole(c, f.role); err != nil {
 		return err
 	}
+	if err := f.read(); err != nil {
+		return err
+	}
 	built, token, err := f.open(c, s, func(l *config.Settings) {
 		l.Replay = config.ReplaySettings{} // which an explanation does not ask
 		forgetful(l)
@@ -63,8 +68,8 @@ func (f *explainFlags) run(c *cobra.Command, s surroundings) error {
 	}
 	defer built.Close()
 	done := s.progress(c, "Asking the issuer and the rules")
-	e, refusal := built.Delegator.Explain(c.Context(), token, f.target,
-		delegation.WithRole(f.role))
+	options := append(f.options(), delegation.WithRole(f.role))
+	e, refusal := built.Delegator.Explain(c.Context(), token, f.target, options...)
 	done()
 	o := newOutcome(e, refusal)
 	if errors.Is(refusal, delegation.StageToken) {

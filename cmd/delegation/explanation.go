@@ -82,6 +82,8 @@ type decisionOutcome struct {
 	SessionEnd     *time.Time          `json:"session_end"`
 	Policy         string              `json:"policy"`
 	PolicyARNs     []string            `json:"policy_arns"`
+	Scopes         []string            `json:"scopes,omitempty"`
+	Narrowing      []narrowingOutcome  `json:"narrowing,omitempty"`
 	PackedSize     int                 `json:"packed_policy_size"`
 	Attributes     map[string][]string `json:"saml_attributes"`
 }
@@ -274,8 +276,12 @@ func newDecisionOutcome(e *delegation.Explanation) *decisionOutcome {
 		Duration:       seconds(e.Duration),
 		Policy:         e.Policy,
 		PolicyARNs:     append([]string{}, e.PolicyARNs...),
+		Scopes:         e.Scopes,
 		PackedSize:     e.PackedPolicySize,
 		Attributes:     e.Attributes,
+	}
+	for _, how := range e.Narrowing {
+		o.Narrowing = append(o.Narrowing, newNarrowingOutcome(how))
 	}
 	if !e.SessionEnd.IsZero() {
 		end := e.SessionEnd.UTC()

@@ -137,6 +137,12 @@ func (d *decisionOutcome) leaves() (leaves []term.Tree) {
 	if len(d.PolicyARNs) > 0 {
 		leaves = append(leaves, term.Leaf("session policy ARNs", d.PolicyARNs))
 	}
+	if len(d.Scopes) > 0 {
+		leaves = append(leaves, term.Leaf("scopes that were asked for", d.Scopes))
+	}
+	for _, step := range d.Narrowing {
+		leaves = append(leaves, term.Leaf("narrowed", step.Why))
+	}
 	if d.PackedSize > 0 {
 		leaves = append(leaves, term.Leaf("AWS's space for tags and policies, estimated",
 			fmt.Sprintf("%d%%", d.PackedSize)))
