@@ -155,6 +155,9 @@ var shell = map[string]struct {
 		tests:  []string{"TestReal_Flags"},
 		reason: "the module examples/mcp has the test, with an STS and an S3 in memory",
 	},
+	"delegation exchange --target photo-app --token-file token --scope photos.read": {
+		tests: []string{"TestScript"},
+	},
 	"delegation explain --config delegation.yaml --target photo-app --token-file token": {
 		tests: []string{"TestDocs_Diagnosis"},
 	},

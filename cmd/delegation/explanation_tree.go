@@ -141,7 +141,7 @@ func (d *decisionOutcome) leaves() (leaves []term.Tree) {
 		leaves = append(leaves, term.Leaf("scopes that were asked for", d.Scopes))
 	}
 	for _, step := range d.Narrowing {
-		leaves = append(leaves, term.Leaf("narrowed", step.Why))
+		leaves = append(leaves, term.Tree{Text: "narrowed: " + step.Why})
 	}
 	if d.PackedSize > 0 {
 		leaves = append(leaves, term.Leaf("AWS's space for tags and policies, estimated",

@@ -210,11 +210,31 @@ func (s statement) withoutSid() statement {
 	return s
 }
 
+// written is a statement with its members in the order of AWS's own documents. They are all that
+// parseStatement takes.
+type written struct {
+	Sid         any `json:",omitempty"`
+	Effect      any `json:",omitempty"`
+	Action      any `json:",omitempty"`
+	NotAction   any `json:",omitempty"`
+	Resource    any `json:",omitempty"`
+	NotResource any `json:",omitempty"`
+	Condition   any `json:",omitempty"`
+}
+
 // encode writes a policy of these statements, as short as it can be.
 func encode(statements []statement) string {
-	list := make([]map[string]any, len(statements))
+	list := make([]written, len(statements))
 	for i, s := range statements {
-		list[i] = s.members
+		list[i] = written{
+			Sid:         s.members["Sid"],
+			Effect:      s.members["Effect"],
+			Action:      s.members["Action"],
+			NotAction:   s.members["NotAction"],
+			Resource:    s.members["Resource"],
+			NotResource: s.members["NotResource"],
+			Condition:   s.members["Condition"],
+		}
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -222,7 +242,7 @@ func encode(statements []statement) string {
 	// It has only what was decoded from JSON, and texts.
 	_ = e.Encode(struct {
 		Version   string
-		Statement []map[string]any
+		Statement []written
 	}{currentVersion, list})
 	return inLatin(strings.TrimSpace(b.String()))
 }
