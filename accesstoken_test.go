@@ -368,3 +368,29 @@ func TestAccessTokens_Copied(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAccessTokens_OfOneIssuerAlone: the setting of one issuer changes nothing for another, whose
+// tokens with a header of access tokens are refused by their type.
+func TestAccessTokens_OfOneIssuerAlone(t *testing.T) {
+	for name, tokens := range map[string]*delegation.AccessTokens{
+		"without the setting": nil,
+		"of another profile":  {Profile: delegation.AccessTokenEntra, Audiences: []string{api}},
+	} {
+		w := newActorWorld(t)
+		w.config.Issuers[0].AccessTokens = tokens
+		w.config.Issuers[1].AccessTokens = &delegation.AccessTokens{
+			Profile:   delegation.AccessTokenRFC9068,
+			Audiences: []string{api},
+		}
+		d := w.delegator(t)
+		for _, audience := range []string{app, api} {
+			raw := w.accessToken(tokenShapes()["rfc9068"], map[string]any{"aud": audience})
+			_, err := d.Exchange(t.Context(), raw, app)
+			wantError(t, err, delegation.StageToken, delegation.CodeTokenType)
+			fields := d.CompareToken(t.Context(), raw, app)
+			if f := fieldOf(fields, "header typ"); f.Verdict != delegation.TokenFieldDiffers {
+				t.Errorf("%s: the comparison has %+v", name, f)
+			}
+		}
+	}
+}

@@ -390,6 +390,9 @@ func (x *exchange) verifyActor(ctx context.Context, acting *acting) error {
 		Claims:   claims.All,
 	}
 	x.showActor(acting.Actor)
+	if _, err := checkRequired(x.issuerClaims[claims.Entry], claims.All); err != nil {
+		return ofActor(err)
+	}
 	return x.takesActorToken(claims, x.target.Actors.listed(acting.Actor))
 }
 

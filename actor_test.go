@@ -238,6 +238,9 @@ func TestActor_Refused(t *testing.T) {
 		"a token with act": {
 			token: act(map[string]any{"sub": "x"}), code: delegation.CodeActorInvalid,
 		},
+		"a token without a claim that its issuer requires": {
+			token: map[string]any{"team": nil, "strict": true}, code: delegation.CodeRequiredClaim,
+		},
 		"an expired token": {
 			token: map[string]any{"exp": 2, "iat": 1}, code: delegation.CodeTokenExpired,
 		},
@@ -251,6 +254,9 @@ func TestActor_Refused(t *testing.T) {
 		w := newActorWorld(t)
 		if c.actors != nil {
 			w.target(c.actors)
+		}
+		if c.token["strict"] != nil {
+			w.config.Issuers[1].RequiredClaims = map[string][]string{"team": {"agents"}}
 		}
 		var options []delegation.ExchangeOption
 		if c.token != nil {

@@ -91,20 +91,33 @@ func (r *requiredClaim) matches(values []string) bool {
 // requireClaims checks what issuer and target require of the token, and notes every check.
 func (x *exchange) requireClaims() error {
 	required := slices.Concat(x.issuerClaims[x.claims.Entry], x.required)
+	checks, err := checkRequired(required, x.claims.All)
+	x.claimChecks = checks
+	return err
+}
+
+// checkRequired checks the claims of a token, and returns every check that was made.
+func checkRequired(required []requiredClaim, claims map[string]any) ([]ClaimCheck, error) {
+	var checks []ClaimCheck
 	for i := range required {
-		name, found := jsonvalue.Lookalike(x.claims.All, required[i].name)
+		name, found := jsonvalue.Lookalike(claims, required[i].name)
 		if found {
-			return newError(CodeTokenFoldedName,
+			return checks, newError(CodeTokenFoldedName,
 				"the claim %.80q differs only by case from %.80q, which the %s requires",
 				name, required[i].name, required[i].of)
 		}
-		x.claimChecks = append(x.claimChecks, required[i].compare(x.claims.All))
+		checks = append(checks, required[i].compare(claims))
 	}
-	unmet := slices.IndexFunc(x.claimChecks, func(c ClaimCheck) bool { return !c.Met })
+	return checks, requireMet(checks)
+}
+
+// requireMet refuses the first claim that is not as it is required.
+func requireMet(checks []ClaimCheck) error {
+	unmet := slices.IndexFunc(checks, func(c ClaimCheck) bool { return !c.Met })
 	if unmet < 0 {
 		return nil
 	}
-	c := x.claimChecks[unmet]
+	c := checks[unmet]
 	if len(c.Values) == 0 {
 		return newError(CodeRequiredClaim,
 			"the %s requires the claim %.80q, which the token does not have as text", c.Of, c.Claim)
