@@ -107,7 +107,7 @@ type Request struct {
 	// Hostname is the name under which the service was called.
 	Hostname string
 	// Endpoint is which of the service's endpoints was asked: delegationhttp has bearer, delegation,
-	// credentials, console, roles and sts. Events have it. Empty: the service does not say.
+	// credentials, console, roles, sts and token. Events have it. Empty: the service does not say.
 	Endpoint string
 	// SessionName is the name that the caller wants for the session, such as RoleSessionName of
 	// AssumeRoleWithWebIdentity. A rule may adopt it as AWS.SessionName, or refuse it. Events have

@@ -29,17 +29,9 @@ type LogoutReceiver interface {
 func (h *Handlers) BackchannelLogout() http.Handler {
 	return h.serve(endpoint{
 		method: http.MethodPost,
-		shape:  logoutShape,
+		shape:  oauthShape, // §2.8 has that of RFC 6749
 		answer: h.backchannelLogout,
 	})
-}
-
-// logoutShape is that of §2.8.
-func logoutShape(r *refusal) any {
-	return struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}{r.code, r.description}
 }
 
 func (h *Handlers) backchannelLogout(

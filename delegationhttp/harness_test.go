@@ -40,6 +40,7 @@ const (
 	consolePath     = "/console"
 	rolesPath       = "/roles"
 	stsPath         = "/sts/" + app
+	tokenPath       = "/token"
 )
 
 // start is the fake clock's first moment.
@@ -144,6 +145,7 @@ func mount(t testing.TB, c delegationhttp.Config) http.Handler {
 	for _, pattern := range []string{"/sts", "/sts/{$}", "/sts/{target}", "/sts/{target}/{$}"} {
 		mux.Handle(pattern, handlers.STS())
 	}
+	mux.Handle(tokenPath, handlers.Token())
 	return mux
 }
 

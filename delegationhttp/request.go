@@ -91,7 +91,7 @@ func parserFor(header http.Header) (parser, *refusal) {
 	switch mediaType {
 	case "application/json":
 		parse = parseJSON
-	case "application/x-www-form-urlencoded":
+	case formMediaType:
 		parse = parseForm
 	default:
 		return nil, invalid(unsupported,
