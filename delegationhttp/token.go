@@ -29,6 +29,7 @@ const TokenTypeAWSCredentials = "https://github.com/seed055b7978/delegation/" +
 //     must be the same.
 //   - scope: optional, the names of scopes of the target, with spaces between them
 //     ([delegation.WithScope]).
+//   - role: optional, the ARN of the role that the user chooses; only with Config.Roles.
 //   - requested_token_type: optional, [TokenTypeAWSCredentials].
 //   - client_id: optional, as for Delegation. Clients are not authenticated: a request with a
 //     client_secret, a client_assertion or an Authorization header is refused.
@@ -61,6 +62,9 @@ func oauthShape(r *refusal) any {
 func (h *Handlers) token(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	q, refused := h.readTokenExchange(w, r)
 	if refused != nil {
+		return nil, refused
+	}
+	if refused := h.takeRole(&q.delegationRequest); refused != nil {
 		return nil, refused
 	}
 	write := func(credentials *delegation.Credentials) ([]byte, error) {

@@ -450,6 +450,29 @@ func TestToken_Scope(t *testing.T) {
 	a.declined(t, http.StatusBadRequest, "invalid_scope", "the requested scope is unknown")
 }
 
+// TestToken_Role: the user's choice counts with Config.Roles. Without it, it is a parameter for the
+// rules.
+func TestToken_Role(t *testing.T) {
+	const other = "arn:aws:iam::123456789012:role/other"
+	for _, on := range []bool{true, false} {
+		w := newWorld(t)
+		w.http.Roles = on
+		h := w.handler(t)
+		mine := ask(t, h, postToken(exchangeForm(w.Token(nil), map[string]any{"role": role})))
+		issuedBy(t, mine, "")
+		rc, e := w.last(t)
+		if (e.RequestedRole == role) != on || rc.Request.Parameters["role"] != role {
+			t.Errorf("%t: the event is %+v, rules saw %v", on, e, rc.Request.Parameters)
+		}
+		a := ask(t, h, postToken(exchangeForm(w.Token(nil), map[string]any{"role": other})))
+		if !on {
+			issuedBy(t, a, "")
+			continue
+		}
+		a.declined(t, http.StatusBadRequest, "invalid_request", "access denied")
+	}
+}
+
 // TestToken_Limits: limits of users and addresses count here as everywhere, and pages of listed
 // origins may call.
 func TestToken_Limits(t *testing.T) {

@@ -37,6 +37,7 @@ func (w *answersWorld) serveOptional(
 	handler := must(service.NewHandler(d, c, endpoints))
 	handler.AcceptLogouts()
 	handler.ServeSTS()
+	handler.ExchangeTokens()
 	w.serve(t, full, handler)
 
 	limited := endpoints
@@ -44,6 +45,7 @@ func (w *answersWorld) serveOptional(
 	handler = must(service.NewHandler(d, c, limited))
 	handler.AcceptLogouts()
 	handler.ServeSTS()
+	handler.ExchangeTokens()
 	w.serve(t, busy, handler)
 	w.useUp(t, busy)
 
@@ -115,6 +117,7 @@ func (w *answersWorld) optionalRows() []row {
 	rows = append(rows, w.consoleRows()...)
 	rows = append(rows, roleRows()...)
 	rows = append(rows, w.stsRows()...)
+	rows = append(rows, tokenRows()...)
 	logout := func(name, body string) row {
 		return row{name: name, path: "/backchannel-logout", body: body, service: full}
 	}

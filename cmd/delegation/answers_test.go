@@ -83,6 +83,7 @@ func newAnswersWorld(t testing.TB) *answersWorld {
 			"photo-app": photos,
 			"other-app": photos,
 			"tagged":    w.tagged(t, photos),
+			"scoped":    withScopes(photos),
 			"team-app":  offering(photos),
 			"own-key":   ownIdentity(photos, delegationtest.Identity()),
 			"typo": {
@@ -323,6 +324,7 @@ func (r *row) answer(status int, header http.Header, body []byte) string {
 	// The body is as it came: the end of its last line is part of it.
 	text := changing.ReplaceAllString(string(body), `"$1":"…"`)
 	text = changingXML.ReplaceAllString(text, "<$1>…<")
+	text = lifetime.ReplaceAllString(text, "${1}3600")
 	return out.String() + certificate.ReplaceAllString(text, ">…<") + "\n"
 }
 
@@ -330,7 +332,11 @@ func (r *row) answer(status int, header http.Header, body []byte) string {
 var madeID = regexp.MustCompile(`\A[A-Z2-7]{26}\z`)
 
 var changing = regexp.MustCompile(
-	`"(AccessKeyId|SecretAccessKey|SessionToken|Token|Expiration|RequestId|url|session_end)":"[^"]+"`)
+	`"(AccessKeyId|SecretAccessKey|SessionToken|Token|Expiration|RequestId|url|session_end|access_token)":"[^"]+"`)
+
+// lifetime is that of credentials in an answer of /token: their end is by the real time, and the
+// clock of the answer stands still.
+var lifetime = regexp.MustCompile(`("token_type":"N_A","expires_in":)\d+`)
 
 // changingXML is changing in the answers of STS, where Provider is the issuer's address.
 var changingXML = regexp.MustCompile(

@@ -219,6 +219,7 @@ http:
   rate_limit: {requests: 10, per: 1m, max_users: 5}
   container_target: photo-app
   roles: true
+  token: true
   console: {enabled: true, issuer: "https://app.example.com/", endpoint: "https://a.example.com/",
     fips: false}
 limits: {requests_per_address: 1, per: 1m, max_addresses: 5, body: 65536, headers: 65536,

@@ -205,6 +205,9 @@ func (b *Builder) assemble(
 	if err == nil && built.STS {
 		built.Handler.ServeSTS()
 	}
+	if err == nil && built.Token {
+		built.Handler.ExchangeTokens()
+	}
 }
 
 // measure sets the hooks of the library.
@@ -351,6 +354,7 @@ func (b *Builder) service(s *Settings) *service.Service {
 	if s.HTTP.STSMemory != 0 && !s.HTTP.STS {
 		b.Wrong("http.sts_memory", errors.New("has no effect without http.sts: set that, too"))
 	}
+	built.Token = s.HTTP.Token
 	return built
 }
 

@@ -432,6 +432,7 @@ type HTTPSettings struct {
 	RateLimit       RateLimitSettings `yaml:"rate_limit"`
 	ContainerTarget string            `yaml:"container_target"`
 	Roles           bool              `yaml:"roles"`
+	Token           bool              `yaml:"token"`
 	Console         ConsoleSettings   `yaml:"console"`
 
 	CredentialsParameters []string `yaml:"credentials_parameters"`

@@ -93,6 +93,11 @@ func (h *Handler) ServeSTS() {
 	}
 }
 
+// ExchangeTokens routes /token, too. It is called before anything is served.
+func (h *Handler) ExchangeTokens() {
+	h.mux.Handle("/token", h.handlers.Token())
+}
+
 // ownMetadata serves the metadata of a target with an identity of its own.
 func ownMetadata(targets delegation.Targets) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -89,6 +89,9 @@ type Service struct {
 	// STS has AWS's SDKs answered at /sts/{target}.
 	STS bool
 
+	// Token has tokens exchanged at /token.
+	Token bool
+
 	// Parts are what a reload may go on with. Run does not use them.
 	Parts Parts
 
