@@ -356,6 +356,9 @@ var shell = map[string]struct {
 	"AWS_ENDPOINT_URL_STS=https://delegation.example.com/sts/photo-app": {
 		tests: []string{"TestSTSClient_SDKForGo", "TestInterop_STS"},
 	},
+	`curl -fsS https://delegation.example.com/token \`: {
+		tests: []string{"TestInterop_TokenInShell"},
+	},
 	"# Make a new pair as above. Then:": {
 		reason: "its aws commands change an AWS account",
 	},
