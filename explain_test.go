@@ -92,7 +92,8 @@ func TestExplain(t *testing.T) {
 	}
 	e.Rules = nil
 	want := &delegation.Explanation{
-		Issuer: w.url, Subject: "a/b", ClientID: app, Target: app, Principal: principal,
+		Issuer: w.url, Subject: "a/b", ClientID: app, TokenKind: delegation.TokenKindID,
+		Target: app, Principal: principal,
 		Role: role + "-2", Regions: []string{"eu-central-1"},
 		EntityID: entityID, Recipient: "https://eu-central-1.signin.aws.amazon.com/saml",
 		Audience: "urn:amazon:webservices", NameID: "a/b", SessionName: e.SessionName,
