@@ -169,7 +169,7 @@ func (h *Handlers) publicRefusal(w http.ResponseWriter, r *http.Request, err err
 // credentials cannot be written for the client, or if the Exchanger is not a Delegator.
 func (h *Handlers) logUnreported(w http.ResponseWriter, r *http.Request, err error) {
 	h.config.Logger.LogAttrs(r.Context(), slog.LevelWarn, "exchange without an answer",
-		slog.String("path", r.URL.Path),
+		slog.String("path", loggedPath(r)),
 		slog.String("error", err.Error()),
 		slog.String("http_request_id", requestID(w)),
 	)
@@ -277,8 +277,8 @@ func neverCached(header http.Header) {
 func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, refused *refusal, as shape) {
 	if !refused.recorded {
 		h.config.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request refused",
-			slog.String("method", r.Method),
-			slog.String("path", r.URL.Path),
+			slog.String("method", fmt.Sprintf("%.40s", r.Method)),
+			slog.String("path", loggedPath(r)),
 			slog.String("ip", clientIP(r, h.config.TrustedProxies)),
 			slog.Int("status", refused.status),
 			slog.String("code", refused.code),
@@ -309,6 +309,10 @@ func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, refused *refus
 	body, _ := json.Marshal(said) // texts and a number cannot fail
 	answer(w, refused.status, body)
 }
+
+// loggedPath is what logs have of the path. That of STS ends as strangers like, and a request that
+// is refused must not fill a log.
+func loggedPath(r *http.Request) string { return fmt.Sprintf("%.200s", r.URL.Path) }
 
 var lineEnd = []byte("\n")
 

@@ -3,17 +3,17 @@ package delegationhttp
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/seed055b7978/delegation"
 )
 
-// Bearer puts a handler of your own behind the user's ID token, for services that call AWS as the
-// user of each request. The token comes in the header Authorization with the scheme Bearer
-// (RFC 6750 §2.1). next gets the request with a context of [delegation.WithIDToken]. In it a client
-// of the AWS SDK that has the credentials of [delegation.Delegator.FromContext] is the user:
+// Bearer lets only requests with a user's ID token reach a handler of your own. It is for services
+// that call AWS as the user of each request. The token comes in the header Authorization with the
+// scheme Bearer (RFC 6750 §2.1). next gets the request with a context of [delegation.WithIDToken].
+// In it a client of the AWS SDK that has the credentials of [delegation.Delegator.FromContext] is
+// the user:
 //
 //	client := s3.NewFromConfig(aws.Config{Region: region, Credentials: d.FromContext("photo-app")})
 //	mux.Handle("/photos", handlers.Bearer("photo-app", photos(client)))
@@ -79,7 +79,7 @@ func (h *Handlers) Refuse(w http.ResponseWriter, r *http.Request, err error) boo
 	return true
 }
 
-// bearer is what stands before one handler.
+// bearer admits requests to one handler.
 type bearer struct {
 	*Handlers
 	target  string
@@ -95,19 +95,11 @@ func (b *bearer) admit(w http.ResponseWriter, r *http.Request) (*http.Request, *
 	if refused != nil {
 		return nil, refused
 	}
-	ip := clientIP(r, b.config.TrustedProxies)
-	options := append([]delegation.ExchangeOption{
-		delegation.WithRequest(delegation.Request{
-			ID:        requestID(w),
-			IP:        ip,
-			UserAgent: r.UserAgent(),
-			Hostname:  (&url.URL{Host: r.Host}).Hostname(),
-			Endpoint:  "bearer",
-		}),
-	}, b.options...)
+	request := b.requestOf(w, r, &delegationRequest{endpoint: "bearer"})
+	options := append([]delegation.ExchangeOption{delegation.WithRequest(request)}, b.options...)
 	ctx := delegation.WithIDToken(r.Context(), token, options...)
 	if b.limiter != nil { // this exchange alone counts
-		options = append(options, delegation.WithRule(b.limiter.rule(ip, w.Header())))
+		options = append(options, delegation.WithRule(b.limiter.rule(request.IP, w.Header())))
 	}
 	credentials, err := b.config.Exchanger.Exchange(ctx, token, b.target, options...)
 	if err == nil && credentials == nil {

@@ -118,7 +118,7 @@ func (h *Handlers) refusePreflight(w http.ResponseWriter, r *http.Request, e end
 		remedy = "correct the page"
 	}
 	h.config.Logger.LogAttrs(r.Context(), slog.LevelInfo, "preflight refused",
-		slog.String("path", r.URL.Path),
+		slog.String("path", loggedPath(r)),
 		slog.String("ip", clientIP(r, h.config.TrustedProxies)),
 		slog.String("origin", fmt.Sprintf("%.200s", origin)),
 		slog.String("method", fmt.Sprintf("%.40s", method)),

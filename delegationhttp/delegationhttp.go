@@ -86,14 +86,16 @@ type Config struct {
 	ContainerTarget string
 
 	// Roles lets callers choose a role, at targets that offer several; see
-	// [delegation.Delegator.Roles]. It turns the handler Roles on, and has Delegation, ConsoleSignIn
-	// and ContainerCredentials take a role: the ARN in the parameter role, which for the last one is
-	// in the query. Exchanger must be a [RoleLister]. False: Roles answers 404, a body's role is one
-	// of the parameters for rules, and a query's is refused.
+	// [delegation.Delegator.Roles]. It turns the handler Roles on, and has Delegation,
+	// ConsoleSignIn and ContainerCredentials take a role: the ARN in the parameter role, which for
+	// the last one is in the query. Exchanger must be a [RoleLister]. False: Roles answers 404, a
+	// body's role is one of the parameters for rules, and a query's is refused.
 	Roles bool
+
 	// ContainerParameters are the query parameters of ContainerCredentials that rules see, in
-	// Request.Parameters. Each may be there once, with a value of 1,024 bytes at most; otherwise the
-	// request is refused. Others have no effect, and rules do not see them. Empty: rules see none.
+	// Request.Parameters. Each may be there once, with a value of 1,024 bytes at most; otherwise
+	// the request is refused. Others have no effect, and rules do not see them. Empty: rules see
+	// none.
 	ContainerParameters []string
 
 	// STSMemory is how many bytes of sessions STS remembers, for GetCallerIdentity: the access key,

@@ -88,23 +88,29 @@ func (h *Handlers) optionsOf(
 	if len(q.role) > maxRole {
 		return nil, invalid(http.StatusBadRequest, "role has more than %d bytes", maxRole)
 	}
-	ip := clientIP(r, h.config.TrustedProxies)
-	hostname := (&url.URL{Host: r.Host}).Hostname()
+	request := h.requestOf(w, r, q)
 	options = []delegation.ExchangeOption{
 		delegation.WithClientID(q.clientID),
 		delegation.WithRole(q.role),
-		delegation.WithRequest(delegation.Request{
-			ID:          requestID(w),
-			IP:          ip,
-			UserAgent:   r.UserAgent(),
-			Hostname:    hostname,
-			Endpoint:    q.endpoint,
-			SessionName: q.sessionName,
-			Parameters:  q.parameters,
-		}),
+		delegation.WithRequest(request),
 	}
 	if h.limiter != nil {
-		options = append(options, delegation.WithRule(h.limiter.rule(ip, w.Header())))
+		options = append(options, delegation.WithRule(h.limiter.rule(request.IP, w.Header())))
 	}
 	return options, nil
+}
+
+// requestOf is what rules and events get of a request.
+func (h *Handlers) requestOf(
+	w http.ResponseWriter, r *http.Request, q *delegationRequest,
+) delegation.Request {
+	return delegation.Request{
+		ID:          requestID(w),
+		IP:          clientIP(r, h.config.TrustedProxies),
+		UserAgent:   r.UserAgent(),
+		Hostname:    (&url.URL{Host: r.Host}).Hostname(),
+		Endpoint:    q.endpoint,
+		SessionName: q.sessionName,
+		Parameters:  q.parameters,
+	}
 }

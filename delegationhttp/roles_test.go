@@ -35,7 +35,8 @@ func rolesWorld(t testing.TB) *world {
 	}
 	w.Config.Targets = delegation.Targets{app: target}
 	for _, arn := range []string{readerRole, adminRole} {
-		if err := w.STS.PutRole(ststest.Role{ARN: arn, TrustPolicy: trustOf(principal)}); err != nil {
+		err := w.STS.PutRole(ststest.Role{ARN: arn, TrustPolicy: trustOf(principal)})
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,7 +82,8 @@ func TestRoles(t *testing.T) {
 		!slices.Equal(e.ListedRoles, []string{role, readerRole}) {
 		t.Errorf("got %+v", e)
 	}
-	for _, asked := range []string{role, readerRole, adminRole, "arn:aws:iam::123456789012:role/x"} {
+	const unknown = "arn:aws:iam::123456789012:role/x"
+	for _, asked := range []string{role, readerRole, adminRole, unknown} {
 		parameters := values(token, map[string]any{"role": asked})
 		for endpoint, r := range map[string]*http.Request{
 			"delegation":  post(delegationPath, formType, form(parameters)),
@@ -284,7 +286,8 @@ func TestRoles_Exchanger(t *testing.T) {
 		Exchanger: exchanger(agreeable),
 		Roles:     true,
 	})
-	if err == nil || !strings.Contains(err.Error(), "Roles needs an Exchanger with a method Roles") {
+	const want = "Roles needs an Exchanger with a method Roles"
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v", err)
 	}
 }

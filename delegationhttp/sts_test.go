@@ -330,6 +330,25 @@ func TestSTS_OtherActions(t *testing.T) {
 	}
 }
 
+// TestSTS_ShortInTheLog: a stranger chooses the end of the path, and the method. A request that is
+// refused, or a preflight, which no limit counts, leaves one short line.
+func TestSTS_ShortInTheLog(t *testing.T) {
+	long := strings.Repeat("x", 60<<10)
+	for _, method := range []string{http.MethodPost, http.MethodOptions, long} {
+		w := newWorld(t)
+		r := httptest.NewRequest(http.MethodPost, "/sts/"+long, nil)
+		r.Method = method
+		r.Header.Set("Origin", "https://evil.example.com")
+		r.Header.Set("Access-Control-Request-Method", "POST")
+		sendUnchecked(w.handler(t), r)
+		log := w.log.String()
+		if n := len(log); n > 1200 || strings.Count(log, "\n") != 1 ||
+			!strings.Contains(log, `"path":"/sts/xxx`) {
+			t.Errorf("%.10s: %d bytes: %.300s", method, n, log)
+		}
+	}
+}
+
 // TestSTS_Duration: a longer session than is decided is refused as AWS does.
 func TestSTS_Duration(t *testing.T) {
 	w := newWorld(t)
@@ -389,7 +408,8 @@ func TestSTS_Policies(t *testing.T) {
 		return nil
 	})
 	h = w.handler(t)
-	asking(map[string]any{"PolicyArns.member.1.arn": arn + "2"}).refused(t, 400, "MalformedPolicyDocument",
+	a = asking(map[string]any{"PolicyArns.member.1.arn": arn + "2"})
+	a.refused(t, 400, "MalformedPolicyDocument",
 		"the session cannot be narrowed to the requested session policy")
 	if n := len(w.STS.Calls()); n != 0 {
 		t.Errorf("AWS was asked %d times", n)

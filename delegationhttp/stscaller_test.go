@@ -177,7 +177,8 @@ func TestSTS_CallerRefused(t *testing.T) {
 		"another ending": {then: replace("aws4_request", "aws5_request"), code: incomplete},
 		"no signature":   {then: replace(", Signature=", ", X="), code: incomplete},
 		"a part more":    {then: replace(", Signature=", ", X=1, Signature="), code: incomplete},
-		"a part twice":   {then: replace(", Signature=", ", Signature=1, Signature="), code: incomplete},
+		"a part twice": {then: replace(", Signature=", ", Signature=1, Signature="),
+			code: incomplete},
 		"empty signature": {then: func(r *http.Request) {
 			said := r.Header.Get("Authorization")
 			at := strings.Index(said, "Signature=")

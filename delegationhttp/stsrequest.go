@@ -87,7 +87,8 @@ func (q *webIdentityRequest) readDuration(call *stsCall) *refusal {
 	}
 	seconds, err := strconv.ParseUint(text, 10, 32)
 	if err != nil || seconds < minDurationSeconds || seconds > maxDurationSeconds {
-		return invalid(http.StatusBadRequest, "DurationSeconds must be a whole number from %d to %d",
+		return invalid(http.StatusBadRequest,
+			"DurationSeconds must be a whole number from %d to %d",
 			minDurationSeconds, maxDurationSeconds)
 	}
 	q.duration = time.Duration(seconds) * time.Second
