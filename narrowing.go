@@ -17,10 +17,10 @@ import (
 //
 // The session can do no more than without the option: what the decision allows AND the scope
 // allows. Where target and rules decided on no session policy, the scope becomes it. Where they
-// decided on one, the scope is combined with it. AWS itself cannot: session policies are one set, in
-// which any Allow counts, so that a second one would allow more. One of the two policies gets Deny
-// statements for what the other does not allow. One of them must therefore consist of an inline
-// policy without a Condition in an Allow, and without policy variables but ${saml:sub} and
+// decided on one, the scope is combined with it. AWS itself cannot: session policies are one set,
+// in which any Allow counts, so that a second one would allow more. One of the two policies gets
+// Deny statements for what the other does not allow. One of them must therefore consist of an
+// inline policy without a Condition in an Allow, and without policy variables but ${saml:sub} and
 // ${aws:PrincipalTag/KEY} of a tag that the session has. What cannot be combined exactly, or is
 // then too long for AWS, is refused with [CodeScopeNotCombinable]; see [Scope.Combined].
 //
@@ -37,9 +37,10 @@ func WithScope(names ...string) ExchangeOption {
 
 // WithSessionPolicy narrows the session to a policy that the caller gives: an inline document in
 // JSON, ARNs of managed policies in the role's account or of AWS, or both. It can only narrow, by
-// the rules of [WithScope], so the document may come from a stranger. One that is no session policy,
-// and an empty one without ARNs, is refused with [CodeRequestedPolicyInvalid]. What cannot be
-// combined with the decision's own policies is refused with [CodeRequestedPolicyNotCombinable].
+// the rules of [WithScope], so the document may come from a stranger. One that is no session
+// policy, and an empty one without ARNs, is refused with [CodeRequestedPolicyInvalid]. What cannot
+// be combined with the decision's own policies is refused with
+// [CodeRequestedPolicyNotCombinable].
 func WithSessionPolicy(document string, arns ...string) ExchangeOption {
 	given := narrow.Set{Document: document, ARNs: slices.Clone(arns)}
 	return func(o *exchangeOptions) {
@@ -108,8 +109,8 @@ func narrowingTexts(list []Narrowing) (texts []string) {
 	return texts
 }
 
-// narrow narrows the decision to all that was asked for, and returns how. Each step leaves a session
-// that can do no more than before it.
+// narrow narrows the decision to all that was asked for, and returns how. Each step leaves a
+// session that can do no more than before it.
 func (d *decision) narrow(asked []narrowing, target *Target) (steps []Narrowing, err error) {
 	for _, n := range asked {
 		how, err := d.narrowTo(n, target)

@@ -94,12 +94,13 @@ func TestNarrowing_AloneBecomesThePolicy(t *testing.T) {
 		policy string
 		arns   []string
 	}{
-		"a scope":           {delegation.WithScope("read"), readScope, nil},
-		"a managed scope":   {delegation.WithScope("managed"), "", []string{ownPolicyARN}},
-		"a document":        {delegation.WithSessionPolicy(ownFolder), ownFolder, nil},
-		"managed policies":  {delegation.WithSessionPolicy("", readOnly), "", []string{readOnly}},
-		"no name":           {delegation.WithScope(), "", nil},
-		"a Request's scope": {delegation.WithRequest(delegation.Request{Scopes: []string{"tls"}}), tlsOnly, nil},
+		"a scope":          {delegation.WithScope("read"), readScope, nil},
+		"a managed scope":  {delegation.WithScope("managed"), "", []string{ownPolicyARN}},
+		"a document":       {delegation.WithSessionPolicy(ownFolder), ownFolder, nil},
+		"managed policies": {delegation.WithSessionPolicy("", readOnly), "", []string{readOnly}},
+		"no name":          {delegation.WithScope(), "", nil},
+		"a Request's scope": {
+			delegation.WithRequest(delegation.Request{Scopes: []string{"tls"}}), tlsOnly, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := must(w.narrowed(t, row.option))
@@ -162,7 +163,10 @@ func TestNarrowing_CombinesWithTheDecision(t *testing.T) {
 			}
 			sent := aws.ToString(w.last().Policy)
 			var got []string
-			for action, name := range map[string]string{"get": "s3:GetObject", "put": "s3:PutObject"} {
+			for action, name := range map[string]string{
+				"get": "s3:GetObject",
+				"put": "s3:PutObject",
+			} {
 				for whose, resource := range map[string]string{"own": own, "other": other} {
 					if may(t, sent, name, resource) {
 						got = append(got, action+" "+whose)
@@ -210,16 +214,21 @@ func TestNarrowing_Refused(t *testing.T) {
 		option delegation.ExchangeOption
 		code   delegation.Code
 	}{
-		"an unknown scope":      {delegation.AWS{}, delegation.WithScope("read", "admin"), unknown},
-		"a name in other case":  {delegation.AWS{}, delegation.WithScope("Read"), unknown},
-		"an empty name":         {delegation.AWS{}, delegation.WithScope(""), unknown},
-		"a managed scope":       {delegation.AWS{Policy: tlsOnly}, delegation.WithScope("managed"), scope},
-		"two conditions":        {delegation.AWS{Policy: tlsOnly}, delegation.WithScope("tls", "read"), scope},
-		"nothing":               {delegation.AWS{}, given(""), invalid},
-		"no JSON":               {delegation.AWS{}, given("x"), invalid},
-		"no policy":             {delegation.AWS{}, given("{}"), invalid},
-		"a Principal":           {delegation.AWS{}, given(policyWith(`{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}`)), invalid},
-		"too long":              {delegation.AWS{}, given(long + strings.Repeat(" ", 2048)), invalid},
+		"an unknown scope":     {delegation.AWS{}, delegation.WithScope("read", "admin"), unknown},
+		"a name in other case": {delegation.AWS{}, delegation.WithScope("Read"), unknown},
+		"an empty name":        {delegation.AWS{}, delegation.WithScope(""), unknown},
+		"a managed scope": {delegation.AWS{Policy: tlsOnly},
+			delegation.WithScope("managed"), scope},
+		"two conditions": {delegation.AWS{Policy: tlsOnly},
+			delegation.WithScope("tls", "read"), scope},
+		"nothing":   {delegation.AWS{}, given(""), invalid},
+		"no JSON":   {delegation.AWS{}, given("x"), invalid},
+		"no policy": {delegation.AWS{}, given("{}"), invalid},
+		"a Principal": {delegation.AWS{},
+			given(policyWith(`{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}`)),
+			invalid},
+		"too long": {delegation.AWS{},
+			given(long + strings.Repeat(" ", 2048)), invalid},
 		"no ARN":                {delegation.AWS{}, given("", "x"), invalid},
 		"another account's ARN": {delegation.AWS{}, given("", elsewhere), invalid},
 		"a variable that may be absent": {delegation.AWS{Policy: tlsOnly},
@@ -230,11 +239,12 @@ func TestNarrowing_Refused(t *testing.T) {
 				Tags:          map[string]string{"team": "red"},
 				DroppableTags: []string{"team"},
 			},
-			given(policyWith(allowing("s3:*", "arn:aws:s3:::b/${aws:PrincipalTag/team}"))), requested},
+			given(policyWith(allowing("s3:*", "arn:aws:s3:::b/${aws:PrincipalTag/team}"))),
+			requested},
 		"managed policies on both sides": {delegation.AWS{PolicyARNs: []string{ownPolicyARN}},
 			given("", readOnly), requested},
-		"too long together": {delegation.AWS{Policy: long}, given(strings.Replace(long, "GetO", "PutO", 1)),
-			requested},
+		"too long together": {delegation.AWS{Policy: long},
+			given(strings.Replace(long, "GetO", "PutO", 1)), requested},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := scopedWorld(t)
@@ -491,21 +501,25 @@ func TestNarrowing_NewRefusesScopes(t *testing.T) {
 		scope string
 		delegation.Scope
 	}{
-		"no name":            {"", delegation.Scope{Policy: readScope}},
-		"a space":            {"a b", delegation.Scope{Policy: readScope}},
-		"a quotation mark":   {`a"b`, delegation.Scope{Policy: readScope}},
-		"a backslash":        {`a\b`, delegation.Scope{Policy: readScope}},
-		"another alphabet":   {"ä", delegation.Scope{Policy: readScope}},
-		"a long name":        {long, delegation.Scope{Policy: readScope}},
-		"nothing":            {"read", delegation.Scope{}},
-		"Combined alone":     {"read", delegation.Scope{Combined: true}},
-		"no JSON":            {"read", delegation.Scope{Policy: "x"}},
-		"no policy":          {"read", delegation.Scope{Policy: "{}"}},
-		"a long policy":      {"read", delegation.Scope{Policy: readScope + strings.Repeat(" ", 2048)}},
-		"no ARN":             {"read", delegation.Scope{PolicyARNs: []string{"x"}}},
-		"an odd character":   {"read", delegation.Scope{Policy: strings.Replace(readScope, "*", "€", 1)}},
-		"eleven ARNs":        {"read", delegation.Scope{PolicyARNs: slices.Repeat([]string{readOnly}, 11)}},
-		"an unknown element": {"read", delegation.Scope{Policy: strings.Replace(readScope, "Action", "Actions", 1)}},
+		"no name":          {"", delegation.Scope{Policy: readScope}},
+		"a space":          {"a b", delegation.Scope{Policy: readScope}},
+		"a quotation mark": {`a"b`, delegation.Scope{Policy: readScope}},
+		"a backslash":      {`a\b`, delegation.Scope{Policy: readScope}},
+		"another alphabet": {"ä", delegation.Scope{Policy: readScope}},
+		"a long name":      {long, delegation.Scope{Policy: readScope}},
+		"nothing":          {"read", delegation.Scope{}},
+		"Combined alone":   {"read", delegation.Scope{Combined: true}},
+		"no JSON":          {"read", delegation.Scope{Policy: "x"}},
+		"no policy":        {"read", delegation.Scope{Policy: "{}"}},
+		"a long policy": {"read",
+			delegation.Scope{Policy: readScope + strings.Repeat(" ", 2048)}},
+		"no ARN": {"read", delegation.Scope{PolicyARNs: []string{"x"}}},
+		"an odd character": {"read",
+			delegation.Scope{Policy: strings.Replace(readScope, "*", "€", 1)}},
+		"eleven ARNs": {"read",
+			delegation.Scope{PolicyARNs: slices.Repeat([]string{readOnly}, 11)}},
+		"an unknown element": {"read",
+			delegation.Scope{Policy: strings.Replace(readScope, "Action", "Actions", 1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

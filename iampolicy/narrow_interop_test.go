@@ -24,7 +24,9 @@ func TestInterop_Narrow(t *testing.T) {
 		decided := g.policy()
 		asked := g.policy()
 		both, err := narrow.Intersect(
-			narrow.Set{Document: encoded(t, decided)}, narrow.Set{Document: encoded(t, asked)}, none)
+			narrow.Set{Document: encoded(t, decided)},
+			narrow.Set{Document: encoded(t, asked)},
+			none)
 		if err != nil {
 			refused++
 			continue

@@ -46,8 +46,8 @@ func (f *narrowingFlags) read() error {
 		return config.Usagef("--session-policy: %w", err)
 	}
 	if len(text) > maxPolicyFile {
-		return config.Usagef("--session-policy: %s is larger than %d bytes, and no session policy is",
-			f.policyFile, maxPolicyFile)
+		return config.Usagef("--session-policy: %s is larger than %d bytes, and no session policy "+
+			"is", f.policyFile, maxPolicyFile)
 	}
 	f.policy = strings.TrimSpace(string(text))
 	if f.policy == "" {

@@ -280,8 +280,8 @@ func TestIntersect_Exact(t *testing.T) {
 			naive++
 		}
 	}
-	t.Logf("%d pairs combined, %d of them the other way, %d refused; 0 widened, and %d if both were "+
-		"one set", combined, ofAsked, refused, naive)
+	t.Logf("%d pairs combined, %d of them the other way, %d refused; 0 widened, and %d if both "+
+		"were one set", combined, ofAsked, refused, naive)
 	if refused < pairs/100 || ofAsked < pairs/10 || naive < pairs/5 {
 		t.Errorf("the pairs are too much alike")
 	}

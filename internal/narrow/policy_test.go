@@ -31,7 +31,10 @@ func TestIntersect_Denials(t *testing.T) {
 		want  string // empty: it cannot be combined
 	}{
 		"everything": {of(allow(`"Action":"*","Resource":"*"`)), "none"},
-		"nothing":    {of(deny(`"Action":"*","Resource":"*"`)), of(deny(`"Action":"*","Resource":"*"`), deny(`"Action":"*","Resource":"*"`))},
+		"nothing": {
+			of(deny(`"Action":"*","Resource":"*"`)),
+			of(deny(`"Action":"*","Resource":"*"`), deny(`"Action":"*","Resource":"*"`)),
+		},
 		"an action": {
 			of(allow(`"Action":"s3:Get*","Resource":"*"`)),
 			of(deny(`"NotAction":"s3:Get*","Resource":"*"`)),
@@ -57,16 +60,26 @@ func TestIntersect_Denials(t *testing.T) {
 			of(allow(`"Action":"s3:Get*",`+onBucket), allow(`"NotAction":"s3:Get*",`+other)), "",
 		},
 		"a condition": {
-			of(allow(`"Action":"*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}`)),
+			of(allow(`"Action":"*","Resource":"*",` +
+				`"Condition":{"Bool":{"aws:SecureTransport":"true"}}`)),
 			"",
 		},
 		"no condition": {
 			of(allow(`"Action":"*","Resource":"*","Condition":{}`)), "none",
 		},
-		"a variable":          {of(allow(`"Action":"*","Resource":"arn:aws:s3:::${aws:userid}"`)), ""},
-		"a default":           {of(allow(`"Action":"*","Resource":"arn:aws:s3:::${a:b, 'c'}"`)), ""},
-		"half a variable":     {of(allow(`"Action":"*","Resource":"arn:aws:s3:::${a:b"`)), ""},
-		"another version's $": {strings.Replace(of(allow(`"Action":"*","Resource":"arn:aws:s3:::${*}"`)), "2012", "2008", 1), ""},
+		"a variable": {
+			of(allow(`"Action":"*","Resource":"arn:aws:s3:::${aws:userid}"`)), "",
+		},
+		"a default": {
+			of(allow(`"Action":"*","Resource":"arn:aws:s3:::${a:b, 'c'}"`)), "",
+		},
+		"half a variable": {
+			of(allow(`"Action":"*","Resource":"arn:aws:s3:::${a:b"`)), "",
+		},
+		"another version's $": {
+			strings.Replace(of(allow(`"Action":"*","Resource":"arn:aws:s3:::${*}"`)),
+				"2012", "2008", 1), "",
+		},
 		"a star that is one": {
 			of(allow(`"Action":"*","Resource":"arn:aws:s3:::${*}"`)),
 			of(deny(`"Action":"*","NotResource":"arn:aws:s3:::${*}"`)),
@@ -163,7 +176,8 @@ func TestUnion(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("got %s, %v", got, err)
 	}
-	literal := strings.Replace(of(allow(`"Action":"*","Resource":"arn:aws:s3:::${x}"`)), "2012", "2008", 1)
+	literal := strings.Replace(of(allow(`"Action":"*","Resource":"arn:aws:s3:::${x}"`)),
+		"2012", "2008", 1)
 	if got, err := narrow.Union([]string{one, literal}); err == nil {
 		t.Errorf("${ becomes a variable: %s", got)
 	}
