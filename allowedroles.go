@@ -155,27 +155,30 @@ func checkTemplate(principal string) error {
 func (t *Target) checkChoice(c *RoleChoice) error {
 	role, err := iam.Role.Parse(c.Role)
 	if err != nil {
-		return fmt.Errorf("Role: %w", err)
+		return inField("Role", err)
 	}
 	if !t.allows(role) {
-		return fmt.Errorf("Role: %s is not allowed: see Target.AllowedRoles and "+
-			"Target.AllowedAccounts", role)
+		return inField("Role", fmt.Errorf("%s is not allowed: see Target.AllowedRoles and "+
+			"Target.AllowedAccounts", role))
 	}
 	text := t.principalOf(c, role)
 	if text == "" {
-		return fmt.Errorf("Principal is not set, and the target's is not of the account %s",
-			role.AccountID)
+		return inField("Principal", fmt.Errorf("it is not set, and the target's is not of the "+
+			"account %s", role.AccountID))
 	}
 	principal, err := iam.Provider.Parse(text)
 	if err != nil {
-		return fmt.Errorf("Principal: %w", err)
+		return inField("Principal", err)
 	}
 	if principal.AccountID != role.AccountID || principal.Partition != role.Partition {
 		return fmt.Errorf("the role %s and the SAML provider %s are of different accounts or "+
 			"partitions", role, principal)
 	}
 	if t.EncryptionKey != "" && text != t.Principal {
-		return fmt.Errorf("Principal: the target encrypts for %s alone", t.Principal)
+		return inField("Principal", fmt.Errorf("the target encrypts for %s alone", t.Principal))
 	}
 	return nil
 }
+
+// inField is an error of a field.
+func inField(name string, err error) error { return fmt.Errorf("%s: %w", name, err) }

@@ -498,10 +498,11 @@ func TestRoles_Arguments(t *testing.T) {
 	w := newWorld(t)
 	d := w.delegator(t)
 	var none *delegation.Delegator
+	var noContext context.Context
 	for _, err := range []error{
 		second(none.Roles(t.Context(), "", app)),
 		second(new(delegation.Delegator).Roles(t.Context(), "", app)),
-		second(d.Roles(nil, "", app)), //nolint:staticcheck // what a nil context does
+		second(d.Roles(noContext, "", app)),
 	} {
 		wantError(t, err, delegation.StageConfig, delegation.CodeArgumentInvalid)
 	}
@@ -549,7 +550,7 @@ func TestRoles_RefusedByNew(t *testing.T) {
 		}, "Roles[1]: " + role + " is listed twice"},
 		{"a role of another account without a principal", func(a *delegation.Target) {
 			a.Roles = []delegation.RoleChoice{{Role: role}, {Role: otherReader}}
-		}, "Roles[1]: Principal is not set, and the target's is not of the account 210987654321"},
+		}, "Roles[1]: Principal: it is not set, and the target's is not of the account 210987654321"},
 		{"a role with another account's principal", func(a *delegation.Target) {
 			a.Roles = []delegation.RoleChoice{{Role: role}, {Role: admin, Principal: otherPrincipal}}
 		}, "Roles[1]: the role " + admin + " and the SAML provider " + otherPrincipal},
@@ -633,7 +634,7 @@ func TestRoles_RefusedByNew(t *testing.T) {
 		{"a row of another account", func(a *delegation.Target) {
 			a.RolesFromClaim = names(row("a", otherReader, ""))
 			a.AllowedAccounts = limited
-		}, "RolesFromClaim: Names[0]: Principal is not set"},
+		}, "RolesFromClaim: Names[0]: Principal: it is not set"},
 		{"a row that is not allowed", func(a *delegation.Target) {
 			a.RolesFromClaim = names(row("a", admin, ""))
 			a.AllowedRoles = []string{role}
