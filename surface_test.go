@@ -285,6 +285,7 @@ func TestFloors(t *testing.T) {
 			"internal/samldoc/writer.go", "internal/samldoc/metadata.go"},
 		"github.com/russellhaering/goxmldsig": {}, // for tests
 		"github.com/beevik/etree":             {}, // for tests
+		"golang.org/x/net":                    {"jsrules/internal/node/whatwg.go"},
 		"golang.org/x/oauth2":                 {"tokensource.go"},
 		"go.opentelemetry.io/otel": {
 			"delegationotel/delegationotel.go", "delegationotel/gauges.go",
@@ -585,6 +586,7 @@ func TestDependencies(t *testing.T) {
 		"github.com/prometheus/client_golang": "Prometheus's registry, with the " +
 			"metrics of Go and of the process",
 		"go.opentelemetry.io/otel/trace": "spans of events",
+		"golang.org/x/net":               "hosts in Punycode, for URLs of JavaScript rules",
 		"golang.org/x/oauth2":            "ID tokens of its token sources",
 		"golang.org/x/text":              "Unicode NFC, which Terraform applies to texts",
 		"golang.org/x/term":              "whether a person sees an output: no secrets there",

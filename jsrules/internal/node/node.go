@@ -192,6 +192,7 @@ func (m *Modules) natives() *goja.Object {
 		"parseForm":    m.parseForm,
 		"parseURL":     m.parseURL,
 		"changeURL":    m.changeURL,
+		"isDomain":     m.isDomain,
 		"setImmediate": m.SetImmediate,
 	} {
 		_ = m.native.Set(name, m.halting(function))

@@ -77,6 +77,7 @@ func FuzzURL(f *testing.F) {
 		"http://[::ffff:1.2.3.4]/", "http://0x7f.1/", "custom:/..//p", "foo:///a?b#c",
 		"http:\\\\x\\y",
 		"https://ex%41mple.com./%2e%2E/", "javascript:alert(1) ", "file:", "ws://a@b@c/\t",
+		"http://a.xn--bcher-kva./", "http://xn--a/", "http://a.xn--/",
 	} {
 		f.Add(seed, "https://example.com/a/b?c#d")
 		f.Add("../x", seed)

@@ -70,6 +70,11 @@ func (m *Modules) changeURL(call goja.FunctionCall) goja.Value {
 	return m.parts(changed)
 }
 
+// isDomain(host) reports whether a host in lower-case ASCII is one that a URL may have.
+func (m *Modules) isDomain(call goja.FunctionCall) goja.Value {
+	return m.Runtime.ToValue(isDomain(m.urlText(call, 0)))
+}
+
 // parseForm(text) returns names and values in turn, as application/x-www-form-urlencoded has them.
 func (m *Modules) parseForm(call goja.FunctionCall) goja.Value {
 	var parts []string

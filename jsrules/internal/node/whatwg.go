@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"golang.org/x/net/idna"
 )
 
 // webURL is a URL of the URL Standard (https://url.spec.whatwg.org), which Node.js follows. Go's
@@ -387,10 +389,35 @@ func (m *Modules) parseHost(text string, special bool) (host string, ok bool) {
 		return "", false
 	}
 	domain = strings.ToLower(domain)
+	if !isDomain(domain) {
+		return "", false
+	}
 	if endsInNumber(domain) {
 		return parseIPv4(domain)
 	}
 	return domain, true
+}
+
+// domainProfile has the parameters of the URL Standard's domain to ASCII, when it is not strict.
+var domainProfile = sync.OnceValue(func() *idna.Profile {
+	return idna.New(
+		idna.MapForLookup(),
+		idna.BidiRule(),
+		idna.CheckJoiners(true),
+		idna.CheckHyphens(false),
+		idna.StrictDomainName(false),
+		idna.VerifyDNSLength(false),
+	)
+})
+
+// isDomain reports whether labels of a host in lower-case ASCII that begin with xn-- are the
+// Punycode of a name (UTS #46 §4). The standard does not look at hosts without such a label.
+func isDomain(domain string) bool {
+	if !strings.HasPrefix(domain, "xn--") && !strings.Contains(domain, ".xn--") {
+		return true
+	}
+	ascii, err := domainProfile().ToASCII(domain)
+	return err == nil && ascii == domain
 }
 
 // endsInNumber reports whether a host must be an IPv4 address.

@@ -154,6 +154,89 @@ func TestAllow(t *testing.T) {
 	}
 }
 
+// TestAllow_OneHost: however a host is written, the host that the list has is the one that is
+// called. What Node.js would read as a listed host is refused if it is written otherwise.
+func TestAllow_OneHost(t *testing.T) {
+	s := settings("api.example.com", "*.wild.example", "xn--bcher-kva.example", "192.0.2.7",
+		"127.0.0.1", "0x7f.0.0.1", "[2001:db8::1]")
+	sent := &everywhere{}
+	s.Transport = sent
+	c := client(t, s)
+	for host, want := range map[string]string{
+		"XN--BCHER-KVA.example":         "xn--bcher-kva.example",
+		"xn--bcher-kva.example.":        "xn--bcher-kva.example",
+		"xn--a.wild.example":            "xn--a.wild.example",
+		"wild.example":                  webclient.CodeHost,
+		"xn--bcher-kv.example":          webclient.CodeHost,
+		"b\u00fccher.example":           webclient.CodeURL,
+		"b%C3%BCcher.example":           webclient.CodeURL,
+		"bu\u0308cher.example":          webclient.CodeURL,
+		"\uff58n--bcher-kva.example":    webclient.CodeURL,
+		"api.ex\u00adample.com":         webclient.CodeURL,
+		"api.example\uff0ecom":          webclient.CodeURL,
+		"api.example.com\u3002":         webclient.CodeURL,
+		"api.example\u2024com":          webclient.CodeURL,
+		"evil\uff0fapi.wild.example":    webclient.CodeURL,
+		"evil\u2100.wild.example":       webclient.CodeURL,
+		"\u0430pi.example.com":          webclient.CodeURL,
+		"\xffapi.example.com":           webclient.CodeURL,
+		"api.example.com.":              "api.example.com",
+		"api.example.com..":             webclient.CodeURL,
+		".api.example.com":              webclient.CodeURL,
+		"api..example.com":              webclient.CodeURL,
+		".wild.example":                 webclient.CodeURL,
+		"ap%69.example.com":             webclient.CodeURL,
+		"%61pi.example.com":             webclient.CodeURL,
+		"evil.example%2f.wild.example":  webclient.CodeURL,
+		"evil.example%23.wild.example":  webclient.CodeURL,
+		"evil.example%00.wild.example":  webclient.CodeURL,
+		"evil.example%40api.example.co": webclient.CodeURL,
+		"a%20b.wild.example":            webclient.CodeURL,
+		"192.0.2.7.":                    "192.0.2.7",
+		"192.0.2.7..":                   webclient.CodeURL,
+		"192.0.519":                     webclient.CodeHost,
+		"3221225991":                    webclient.CodeHost,
+		"0xc0000207":                    webclient.CodeHost,
+		"0300.0.2.7":                    webclient.CodeHost,
+		"192.0.2.07":                    webclient.CodeHost,
+		"192.0.2.+7":                    webclient.CodeURL,
+		"192.0.2.7%2e":                  webclient.CodeURL,
+		"\uff11\uff19\uff12.0.2.7":      webclient.CodeURL,
+		"127.1":                         webclient.CodeHost,
+		"+127.0.0.1":                    webclient.CodeURL,
+		"-1":                            webclient.CodeHost,
+		"0x7f.0.0.1":                    "0x7f.0.0.1",
+		"[2001:db8::1]":                 "[2001:db8::1]",
+		"[2001:DB8:0:0:0:0:0:1]":        "[2001:db8:0:0:0:0:0:1]",
+		"[2001:db8::0.0.0.1]":           "[2001:db8::0.0.0.1]",
+		"[::ffff:c000:207]":             "[::ffff:c000:207]",
+		"[::192.0.2.7]":                 webclient.CodeHost,
+		"[64:ff9b::192.0.2.7]":          webclient.CodeHost,
+		"[2001:db8::2]":                 webclient.CodeHost,
+		"[[2001:db8::1]]":               webclient.CodeURL,
+		"[2001:db8::1]]":                webclient.CodeURL,
+		"[2001:db8::1":                  webclient.CodeURL,
+		"2001:db8::1":                   webclient.CodeURL,
+		"[2001:db8::1%25eth0]":          webclient.CodeURL,
+		"[2001:db8::1%eth0]":            webclient.CodeURL,
+		"[api.example.com]":             webclient.CodeURL,
+		"[192.0.2.7]":                   webclient.CodeURL,
+		"[]":                            webclient.CodeURL,
+	} {
+		sent.hosts = nil
+		_, err := c.Do(t.Context(), webclient.Request{URL: "https://" + host + "/"}, nil)
+		got := codeOf(err)
+		if err == nil {
+			got = strings.Join(sent.hosts, " ")
+		} else if sent.hosts != nil {
+			t.Errorf("%q: %v, and a request went to %v", host, err, sent.hosts)
+		}
+		if got != want {
+			t.Errorf("%q: got %s, want %s", host, got, want)
+		}
+	}
+}
+
 // TestAllow_NothingByDefault: without a list no host is called.
 func TestAllow_NothingByDefault(t *testing.T) {
 	c := client(t, webclient.Settings{Timeout: time.Hour, MaxSize: 1, Transport: nowhere{t}})

@@ -315,7 +315,7 @@ Url.prototype.readHost = function (rest) {
 	hostname = hostname.length > 255 ? '' : hostname.toLowerCase();
 	if (!isIPv6 && hostname !== '') {
 		if (!/^[\x00-\x7f]*$/.test(hostname)) throw unavailable('a host that is not ASCII');
-		if (forbidden.test(hostname)) throw invalid();
+		if (forbidden.test(hostname) || !native.isDomain(hostname)) throw invalid();
 	}
 	this.host = hostname + (this.port ? ':' + this.port : '');
 	this.hostname = isIPv6 ? hostname.slice(1, -1) : hostname;
