@@ -559,6 +559,7 @@ func TestDependencies(t *testing.T) {
 		"github.com/aws/aws-sdk-go-v2":             "ARNs, credentials, retries",
 		"github.com/aws/aws-sdk-go-v2/config":      "the SDK's usual configuration",
 		"github.com/aws/aws-sdk-go-v2/service/sts": "the one call",
+		"github.com/aws/aws-sdk-go-v2/credentials": "credentials for AWS KMS, from AWS's own STS",
 		"github.com/aws/smithy-go":                 "AWS's errors",
 		"github.com/beevik/etree":                  "canonical XML, for tests",
 		"github.com/crewjam/saml":                  "the SAML types",
