@@ -88,10 +88,10 @@ func (u *User) deriveIdentity() {
 // the verified token win over it, user_id among them. Package profile has loaders for an endpoint
 // and for Auth0's Management API.
 //
-// Its time is limited by Config.RuleTimeout, 20 seconds by default. An error that wraps [CodeProfileMissing],
-// [CodeProfileUnavailable], [CodeProfileThrottled], [CodeProfileUnauthorized] or
-// [CodeProfileInvalid] keeps that code, and any other gets [CodeProfileFailed]. If it has a method
-// RetryAfter() time.Duration, Error.RetryAfter is what that returns.
+// Its time is limited by Config.RuleTimeout, 20 seconds by default. An error that wraps
+// [CodeProfileMissing], [CodeProfileUnavailable], [CodeProfileThrottled], [CodeProfileUnauthorized]
+// or [CodeProfileInvalid] keeps that code, and any other gets [CodeProfileFailed]. If it has a
+// method RetryAfter() time.Duration, Error.RetryAfter is what that returns.
 type ProfileFunc func(ctx context.Context, user *User) (map[string]any, error)
 
 // Request is what a service knows of the call that led to an exchange. It reaches rules and decides
@@ -106,8 +106,9 @@ type Request struct {
 	UserAgent string
 	// Hostname is the name under which the service was called.
 	Hostname string
-	// Endpoint is which of the service's endpoints was asked: delegationhttp has bearer, delegation,
-	// credentials, console, roles, sts and token. Events have it. Empty: the service does not say.
+	// Endpoint is which of the service's endpoints was asked: delegationhttp has bearer,
+	// delegation, credentials, console, roles, sts and token. Events have it. Empty: the service
+	// does not say.
 	Endpoint string
 	// SessionName is the name that the caller wants for the session, such as RoleSessionName of
 	// AssumeRoleWithWebIdentity. A rule may adopt it as AWS.SessionName, or refuse it. Events have

@@ -48,9 +48,9 @@ type Config struct {
 	Exchanger Exchanger
 
 	// AllowedOrigins are the web origins whose pages may call Delegation, ContainerCredentials,
-	// ConsoleSignIn, Roles and Token and read the answers (CORS). Write them as browsers send them, such as
-	// https://app.example.com. Empty permits none. ["*"] permits every page of the web. A preflight
-	// that asks for more is refused with 403, and logged.
+	// STS, ConsoleSignIn, Roles and Token and read the answers (CORS). Write them as browsers send
+	// them, such as https://app.example.com. Empty permits none. ["*"] permits every page of the
+	// web. A preflight that asks for more is refused with 403, and logged.
 	AllowedOrigins []string
 
 	// RateLimit limits the exchanges of one user from one IP address, over all handlers together.

@@ -23,6 +23,8 @@ const (
 	mostMaxBody  = 1 << 20
 )
 
+const formMediaType = "application/x-www-form-urlencoded"
+
 const grantType = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 // delegationRequest is a well-formed request of an Auth0 delegation client. Nothing in it is
@@ -74,6 +76,19 @@ func (h *Handlers) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *re
 		return nil, invalid(http.StatusBadRequest, "the body broke off")
 	}
 	return body, nil
+}
+
+// readForm reads a body that must be a form.
+func (h *Handlers) readForm(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != formMediaType {
+		return nil, invalid(http.StatusUnsupportedMediaType,
+			"Content-Type must be %s", formMediaType)
+	}
+	if _, refused := parserFor(r.Header); refused != nil {
+		return nil, refused
+	}
+	return h.readBody(w, r)
 }
 
 // parser reads the parameters of a body.

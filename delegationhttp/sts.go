@@ -3,7 +3,6 @@ package delegationhttp
 import (
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/seed055b7978/delegation"
 )
@@ -185,17 +184,4 @@ func (h *Handlers) assumeRoleWithWebIdentity(
 		return nil, asSTS(refused)
 	}
 	return body, nil
-}
-
-// readForm reads a body that must be a form.
-func (h *Handlers) readForm(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
-	if _, refused := parserFor(r.Header); refused != nil {
-		return nil, refused
-	}
-	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	if !strings.EqualFold(strings.TrimSpace(mediaType), "application/x-www-form-urlencoded") {
-		return nil, invalid(http.StatusUnsupportedMediaType,
-			"Content-Type must be application/x-www-form-urlencoded")
-	}
-	return h.readBody(w, r)
 }

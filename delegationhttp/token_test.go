@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"reflect"
@@ -167,6 +168,37 @@ func TestToken_Success(t *testing.T) {
 	}
 }
 
+// TestToken_KeepsSecrets: of a success and of a refusal, log and events have no token and no key.
+func TestToken_KeepsSecrets(t *testing.T) {
+	w := newTokenWorld(t)
+	h := w.handler(t)
+	user := w.accessToken()
+	actor := w.agentToken()
+	asked := exchangeForm(user, map[string]any{
+		"subject_token_type": typePrefix + "access_token", "actor_token": actor,
+		"actor_token_type": typePrefix + "jwt",
+	})
+	a := ask(t, h, postToken(asked))
+	secrets := []string{user, actor, a.text("access_token")}
+	for name, value := range issuedBy(t, a, "") {
+		if name == "SecretAccessKey" || name == "Token" {
+			secrets = append(secrets, value)
+		}
+	}
+	ask(t, h, postToken(asked+"&role=x&scope=unknown"))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	kept := w.log.String() + fmt.Sprintf("%+v", w.events)
+	if len(secrets) != 5 || len(w.events) != 2 {
+		t.Errorf("%d secrets, %d events", len(secrets), len(w.events))
+	}
+	for _, secret := range secrets {
+		if secret == "" || strings.Contains(kept, secret) {
+			t.Errorf("%.20q is in the log or the events: %s", secret, kept)
+		}
+	}
+}
+
 // TestToken_Target: audience, resource and client_id name the target, in this order, and must not
 // name two.
 func TestToken_Target(t *testing.T) {
@@ -318,6 +350,11 @@ func TestToken_Client(t *testing.T) {
 			t.Errorf("%s: the challenge is %q", name, got)
 		}
 	}
+	request := postToken(good)
+	request.Header["Authorization"] = []string{"", "Bearer x"}
+	a := ask(t, h, request)
+	a.declined(t, http.StatusUnauthorized, "invalid_client",
+		"clients are not authenticated here: leave out the header Authorization")
 	if seen.times != 0 {
 		t.Errorf("the Exchanger was asked %d times", seen.times)
 	}

@@ -2,9 +2,6 @@ package delegationhttp
 
 import (
 	"cmp"
-	"errors"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -46,7 +43,8 @@ func (q *tokenExchangeRequest) options() []delegation.ExchangeOption {
 func (h *Handlers) readTokenExchange(
 	w http.ResponseWriter, r *http.Request,
 ) (*tokenExchangeRequest, *refusal) {
-	if authorization := r.Header.Get("Authorization"); authorization != "" {
+	authorization := strings.Join(r.Header.Values("Authorization"), "")
+	if authorization != "" {
 		scheme, _, _ := strings.Cut(authorization, " ")
 		refused := notAuthenticated("leave out the header Authorization")
 		if strings.EqualFold(scheme, "Basic") {
@@ -98,24 +96,9 @@ func notAuthenticated(remedy string) *refusal {
 func (h *Handlers) readTokenForm(
 	w http.ResponseWriter, r *http.Request,
 ) (url.Values, *refusal) {
-	if _, refused := parserFor(r.Header); refused != nil {
+	body, refused := h.readForm(w, r)
+	if refused != nil {
 		return nil, refused
-	}
-	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if mediaType != formMediaType {
-		return nil, invalid(http.StatusUnsupportedMediaType,
-			"Content-Type must be %s", formMediaType)
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(h.config.MaxBody)))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		refused := invalid(http.StatusRequestEntityTooLarge,
-			"the body has more than %d bytes", h.config.MaxBody)
-		refused.limit = LimitSize
-		return nil, refused
-	case err != nil:
-		return nil, invalid(http.StatusBadRequest, "the body broke off")
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
@@ -135,8 +118,6 @@ func (h *Handlers) readTokenForm(
 	}
 	return form, nil
 }
-
-const formMediaType = "application/x-www-form-urlencoded"
 
 // targetOf takes the target out of a form. RFC 8693 §2.1 lets a client name several. A session is
 // for one, so all must be the same.
