@@ -241,7 +241,10 @@ func TestAccessTokens_Refused(t *testing.T) {
 			"sub is client": {map[string]any{"sub": app}, delegation.CodeAccessTokenUser},
 			"at_hash":       {map[string]any{"at_hash": "x"}, delegation.CodeAccessTokenKind},
 			"c_hash":        {map[string]any{"c_hash": "x"}, delegation.CodeAccessTokenKind},
-			"cnf":           {map[string]any{"cnf": map[string]any{}}, delegation.CodeTokenKindBound},
+			"cnf": {
+				map[string]any{"cnf": map[string]any{}},
+				delegation.CodeTokenKindBound,
+			},
 			"events": {map[string]any{"events": map[string]any{}},
 				delegation.CodeTokenKindEvent},
 			"no sub":  {map[string]any{"sub": nil}, delegation.CodeClaimMissing},
@@ -323,16 +326,20 @@ func TestAccessTokens_New(t *testing.T) {
 		) {
 			i.AccessTokens.Profile = "saml"
 		},
-		`Profile "" is none of`:        func(i *delegation.Issuer) { i.AccessTokens.Profile = "" },
-		"Audiences is empty":           func(i *delegation.Issuer) { i.AccessTokens.Audiences = nil },
-		"Audiences has an empty entry": func(i *delegation.Issuer) { i.AccessTokens.Audiences[0] = "" },
-		`Scopes[0]: "a b" is no scope`: func(i *delegation.Issuer) { i.AccessTokens.Scopes[0] = "a b" },
-		`Scopes[0]: "" is no scope`:    func(i *delegation.Issuer) { i.AccessTokens.Scopes[0] = "" },
+		`Profile "" is none of`: func(i *delegation.Issuer) { i.AccessTokens.Profile = "" },
+		"Audiences is empty":    func(i *delegation.Issuer) { i.AccessTokens.Audiences = nil },
+		"Audiences has an empty entry": func(i *delegation.Issuer) {
+			i.AccessTokens.Audiences[0] = ""
+		},
+		`Scopes[0]: "a b" is no scope`: func(i *delegation.Issuer) {
+			i.AccessTokens.Scopes[0] = "a b"
+		},
+		`Scopes[0]: "" is no scope`: func(i *delegation.Issuer) { i.AccessTokens.Scopes[0] = "" },
 		"AllowTokenMarks has typ, by": func(i *delegation.Issuer) {
 			i.AllowTokenMarks = []string{"typ"}
 		},
-		"AccessTokens: they need an issuer th": func(i *delegation.Issuer) { secretIssuer(i) },
-		"AccessTokens: they need an issuer":    func(i *delegation.Issuer) { clientSecretIssuer(i) },
+		"AccessTokens: they need an issuer th": secretIssuer,
+		"AccessTokens: they need an issuer":    clientSecretIssuer,
 	} {
 		w := newWorld(t)
 		tokens := good

@@ -563,17 +563,18 @@ func (d *decision) setNames(user string, target *Target, actor *acting, strict b
 	return nil
 }
 
-// marks names all that the actor's session may be ended by. Of an actor that act names, no more is
-// known than who it is.
-func (a *acting) marks() []freshness.Key {
+// marksOfActor names all that the actor's session may be ended by. Of an actor that act names, the
+// session is not known: it counts as a token without sid.
+func (x *exchange) marksOfActor() []freshness.Key {
+	a := x.actor
 	if a.claims != nil {
 		return marksOfToken(a.claims)
 	}
-	return []freshness.Key{
-		markOfIssuer(a.Issuer),
-		markOfSubject(a.Subject),
-		markOfUser(a.Issuer, a.Subject),
-	}
+	return marksOfToken(&idtoken.Claims{
+		Issuer:  a.Issuer,
+		Entry:   cmp.Or(x.tokens.Entry(a.Issuer), a.Issuer),
+		Subject: a.Subject,
+	})
 }
 
 // ofActor says of an error that it is about the actor's token, unless the caller's context ended.

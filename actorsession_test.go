@@ -111,7 +111,9 @@ func TestActor_CannotBeHidden(t *testing.T) {
 		},
 		"the tag with its value": {inTag, tags(map[string]string{"Actor": agent}, nil, nil), ""},
 		"the tag dropped": {
-			inTag, tags(map[string]string{"Actor": agent}, nil, []string{"Actor"}), "actor_conflict",
+			inTag,
+			tags(map[string]string{"Actor": agent}, nil, []string{"Actor"}),
+			"actor_conflict",
 		},
 		"other transitive tags": {
 			inTag, tags(map[string]string{"x": "y"}, []string{"x"}, nil), "",
@@ -177,7 +179,9 @@ func TestActor_SessionDuration(t *testing.T) {
 		w.target(func(target *delegation.Target) {
 			target.SessionDuration = c.target
 			if c.mapped != "" {
-				target.Mappings = delegation.Mappings{delegation.AttributeSessionDuration: "seconds"}
+				target.Mappings = delegation.Mappings{
+					delegation.AttributeSessionDuration: "seconds",
+				}
 			}
 		})
 		if c.rule != 0 {
@@ -345,6 +349,42 @@ func TestActor_Revoked(t *testing.T) {
 	}
 }
 
+// TestActor_RevokedByAct: users' tokens with act are refused if the sessions of all tenants of the
+// actor's issuer have ended, or one session of the actor, which act does not name.
+func TestActor_RevokedByAct(t *testing.T) {
+	for name, c := range map[string]struct {
+		issuer     string
+		revocation delegation.Revocation
+	}{
+		"all tenants": {contosoURL, delegation.Revocation{Issuer: entraURL}},
+		"a session": {
+			agentIssuer,
+			delegation.Revocation{Issuer: agentIssuer, Subject: agent, SessionID: "s1"},
+		},
+	} {
+		w := newActorWorld(t)
+		w.config.Revocations = delegation.NewRevocations(nil, 0)
+		w.config.Issuers = append(w.config.Issuers, delegation.Issuer{
+			URL:     entraURL,
+			Tenants: []string{contoso},
+			JWKS:    keySet(jwk(issuerKey().Public(), nil)),
+		})
+		d := w.delegator(t)
+		claimed := w.token(map[string]any{"act": map[string]any{"sub": agent, "iss": c.issuer}})
+		if _, err := d.Exchange(t.Context(), claimed, app); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := d.Revoke(t.Context(), c.revocation); err != nil {
+			t.Fatal(err)
+		}
+		_, err := d.Exchange(t.Context(), claimed, app)
+		wantError(t, err, delegation.StageToken, delegation.CodeSessionEnded)
+		if _, err := d.Exchange(t.Context(), w.token(nil), app); err != nil {
+			t.Errorf("%s: the user: %v", name, err)
+		}
+	}
+}
+
 // TestActor_Replay: the user's token counts once, with or without an actor. The actor's can be used
 // for other users.
 func TestActor_Replay(t *testing.T) {
@@ -421,13 +461,15 @@ func TestActor_New(t *testing.T) {
 		"Listed[1]: sessions would show ": listed(one, named(agent)),
 		"Listed[0]: the name does not":    listed(named("a,b")),
 		"Listed[0]: the name does not h":  listed(named(strings.Repeat("a", 33))),
-		"Audiences has an empty":          func(a *delegation.Actors) { a.Audiences = []string{""} },
-		`Place "x" is none`:               func(a *delegation.Actors) { a.Place = "x" },
-		"TagKey is only":                  func(a *delegation.Actors) { a.TagKey = "x" },
-		"SessionDuration is 1m0s":         lasting(time.Minute),
-		"SessionDuration is 13h":          lasting(13 * time.Hour),
-		"SessionDuration is -1s":          lasting(-time.Second),
-		"SessionDuration is 15m0.5s":      lasting(15*time.Minute + time.Second/2),
+		"Audiences has an empty": func(a *delegation.Actors) {
+			a.Audiences = []string{""}
+		},
+		`Place "x" is none`:          func(a *delegation.Actors) { a.Place = "x" },
+		"TagKey is only":             func(a *delegation.Actors) { a.TagKey = "x" },
+		"SessionDuration is 1m0s":    lasting(time.Minute),
+		"SessionDuration is 13h":     lasting(13 * time.Hour),
+		"SessionDuration is -1s":     lasting(-time.Second),
+		"SessionDuration is 15m0.5s": lasting(15*time.Minute + time.Second/2),
 	} {
 		w := newActorWorld(t)
 		wantOfNew(t, w.config, nil)

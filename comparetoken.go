@@ -164,8 +164,8 @@ func (c *tokenComparison) compareAccessAudience() {
 	ours := func(audience string) bool { return slices.Contains(audiences, audience) }
 	if !slices.ContainsFunc(c.Audience, ours) {
 		field.Verdict = idtoken.Differs
-		field.Why = "no audience is in Target.AccessAudiences, which are the issuer's only one if " +
-			"empty"
+		field.Why = "no audience is in Target.AccessAudiences, which are the issuer's only one " +
+			"if empty"
 	}
 }
 

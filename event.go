@@ -63,7 +63,7 @@ type Event struct {
 	Outcome Outcome
 	// Issuer is the token's iss.
 	Issuer string
-	// Subject is the token's sub.
+	// Subject is the token's sub, or the uid of an access token of Okta.
 	Subject string
 	// TokenSHA256 is the hash of the ID token as it came, in hexadecimal, whether it was accepted
 	// or not. Empty without a token.
@@ -106,8 +106,8 @@ type Event struct {
 	// two fields above, characters that are not printable are escaped as in Go.
 	UserAgent string
 
-	// Endpoint is Request.Endpoint, cut to 64 characters: which endpoint of the service was asked. Of
-	// [Delegator.Roles] it is roles if the Request has none.
+	// Endpoint is Request.Endpoint, cut to 64 characters: which endpoint of the service was asked.
+	// Of [Delegator.Roles] it is roles if the Request has none.
 	Endpoint string
 
 	// FromContext says that a client of AWS called, whose credentials are those of
@@ -115,15 +115,16 @@ type Event struct {
 	FromContext bool
 	// Target is what was asked for, cut to 256 characters.
 	Target string
-	// RequestedSessionName is Request.SessionName, cut to 64 characters and escaped as UserAgent is:
-	// what the caller asked for. SessionName is what was decided.
+	// RequestedSessionName is Request.SessionName, cut to 64 characters and escaped as UserAgent
+	// is: what the caller asked for. SessionName is what was decided.
 	RequestedSessionName string
 	// RequestedDuration is Request.SessionDuration: what the caller asked for. Duration is what was
 	// decided. Zero: nothing was asked for.
 	RequestedDuration time.Duration
 	// RequestedRole is the role that [WithRole] asked for, cut to 640 characters. Empty: none.
 	RequestedRole string
-	// ListedRoles are the roles that [Delegator.Roles] returned. Nil: it was another call, or failed.
+	// ListedRoles are the roles that [Delegator.Roles] returned. Nil: it was another call, or
+	// failed.
 	ListedRoles []string
 	// Rule is the rule that refused or failed, or else the last one that changed the role.
 	Rule string

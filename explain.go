@@ -21,7 +21,7 @@ import (
 type Explanation struct {
 	// Issuer is the iss of the verified token.
 	Issuer string
-	// Subject is its sub.
+	// Subject is its sub, or the uid of an access token of Okta.
 	Subject string
 	// ClientID is the application that it was issued to.
 	ClientID string

@@ -213,7 +213,7 @@ func (x *exchange) checkSession(ctx context.Context, r *Revocations) error {
 	if err := requireIssuedAfter(issued, before); err != nil || x.actor == nil {
 		return err
 	}
-	before, made = r.marks.Of(now, x.actor.marks()...)
+	before, made = r.marks.Of(now, x.marksOfActor()...)
 	if made.After(x.revoked) {
 		x.revoked = made
 	}

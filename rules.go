@@ -22,9 +22,9 @@ import (
 // that Auth0 gave to profile properties, and what Config.Profile added. Each exchange has its own
 // User; a rule may change it freely.
 //
-// The property user_id is the token's sub. The property identities is derived from a sub of the
-// form provider|id, unless the token or the profile has it. Numbers are json.Number, lists []any,
-// objects map[string]any.
+// The property user_id is the token's sub, or the uid of an access token of Okta. The property
+// identities is derived from a user_id of the form provider|id, unless the token or the profile has
+// it. Numbers are json.Number, lists []any, objects map[string]any.
 type User struct {
 	// Properties are by name. The map is never nil in a rule.
 	Properties map[string]any

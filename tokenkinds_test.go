@@ -138,9 +138,10 @@ func hasAudience(claims map[string]any, audience string) bool {
 func isAccessToken(profile delegation.AccessTokenProfile, typ any, claims map[string]any) bool {
 	header := strings.TrimPrefix(fmt.Sprint(typ), "application/")
 	says := map[delegation.AccessTokenProfile]bool{
-		delegation.AccessTokenRFC9068:  header == "at+jwt" && claims["client_id"] == app,
-		delegation.AccessTokenEntra:    claims["scp"] != nil && claims["idtyp"] != "app",
-		delegation.AccessTokenCognito:  claims["token_use"] == "access" && claims["username"] != nil,
+		delegation.AccessTokenRFC9068: header == "at+jwt" && claims["client_id"] == app,
+		delegation.AccessTokenEntra:   claims["scp"] != nil && claims["idtyp"] != "app",
+		delegation.AccessTokenCognito: claims["token_use"] == "access" &&
+			claims["username"] != nil,
 		delegation.AccessTokenKeycloak: claims["typ"] == "Bearer" && claims["sid"] != nil,
 		delegation.AccessTokenOkta: claims["scp"] != nil && claims["cid"] == app &&
 			claims["uid"] != nil,

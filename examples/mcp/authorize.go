@@ -38,7 +38,7 @@ func (f *files) verifyToken(
 	var info auth.TokenInfo
 	note := func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 		info.Scopes = slices.Clone(rc.Scopes)
-		info.UserID = rc.Issuer + " " + user.Text("sub")
+		info.UserID = rc.Issuer + " " + user.Text("user_id") // Okta's sub can change hands
 		expires, err := expiry(user)
 		info.Expiration = expires
 		return err

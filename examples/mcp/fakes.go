@@ -25,7 +25,7 @@ const (
 )
 
 // world is what the demonstration and the tests run in, all in memory and on loopback: an issuer,
-// an STS, and a bucket behind a gate that judges each request as AWS does.
+// an STS, and a bucket with a gate in front of it that judges each request as AWS does.
 type world struct {
 	issuer *oidctest.Provider
 	sts    *ststest.Server

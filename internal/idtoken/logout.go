@@ -193,3 +193,12 @@ func (v *Verifier) Known(iss string) (name string, known bool) {
 	_, known = v.names[iss]
 	return iss, known
 }
+
+// Entry returns the URL of the configured issuer that has this iss, as in [Claims]. Empty: none has.
+func (v *Verifier) Entry(iss string) string {
+	by, err := v.issuer(iss)
+	if err != nil {
+		return ""
+	}
+	return by.entry
+}

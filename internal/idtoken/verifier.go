@@ -84,7 +84,7 @@ type Issuer struct {
 	AccessTokens *AccessTokens
 }
 
-// Verifier verifies the ID tokens of its issuers. It is safe for concurrent use and keeps no
+// Verifier verifies the tokens of its issuers. It is safe for concurrent use and keeps no
 // goroutine while it is not used.
 type Verifier struct {
 	config    Config
@@ -242,8 +242,9 @@ func (v *Verifier) keysOf(i Issuer, source string) keyFinder {
 	return r
 }
 
-// Verify checks one raw ID token. It makes no request before it has found the issuer among its own.
-// The error is an [*Error], or that of a context which ended while keys were being fetched.
+// Verify checks one raw token of a user. It makes no request before it has found the issuer among
+// its own. The error is an [*Error], or that of a context which ended while keys were being
+// fetched.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 	// The size comes first: a stranger decides how much there is to hash.
 	if err := checkSize(raw, v.config.MaxSize); err != nil {
