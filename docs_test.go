@@ -356,7 +356,7 @@ var shell = map[string]struct {
 	"AWS_ENDPOINT_URL_STS=https://delegation.example.com/sts/photo-app": {
 		tests: []string{"TestSTSClient_SDKForGo", "TestInterop_STS"},
 	},
-	`curl -fsS https://delegation.example.com/token \`: {
+	`umask 077  # the files are for you alone`: {
 		tests: []string{"TestInterop_TokenInShell"},
 	},
 	"# Make a new pair as above. Then:": {

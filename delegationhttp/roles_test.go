@@ -242,6 +242,16 @@ func TestRoles_Off(t *testing.T) {
 			"role: this service lets callers choose none")
 }
 
+// TestRoles_AddressLimit: it counts before a token is read.
+func TestRoles_AddressLimit(t *testing.T) {
+	w := rolesWorld(t)
+	w.http.AddressLimit = delegationhttp.AddressLimit{Requests: 1}
+	h := w.handler(t)
+	ask(t, h, getRoles("?target="+app, "a.b.c"))
+	ask(t, h, getRoles("?target="+app, w.Token(nil))).
+		refused(t, http.StatusTooManyRequests, "too_many_requests", addressRefused)
+}
+
 // TestRoles_RateLimit: a list counts once, however many roles there are.
 func TestRoles_RateLimit(t *testing.T) {
 	w := rolesWorld(t)

@@ -501,11 +501,13 @@ func TestSTS_OtherErrors(t *testing.T) {
 		AddressLimit: delegationhttp.AddressLimit{Requests: 1},
 	})
 	_ = sendUnchecked(h, askSTS(map[string]any{"Action": "x"}))
-	limited := sendUnchecked(h, askSTS(map[string]any{"Action": "x"}))
-	var document stsDocument
-	if err := xml.Unmarshal(limited.Body.Bytes(), &document); err != nil ||
-		limited.Code != http.StatusTooManyRequests || document.Code != "Throttling" {
-		t.Errorf("got %d %s", limited.Code, limited.Body)
+	for _, body := range []string{"Action=x", whoAmI, form(stsParameters("token", nil))} {
+		limited := sendUnchecked(h, post(stsPath, formType, body))
+		var document stsDocument
+		if err := xml.Unmarshal(limited.Body.Bytes(), &document); err != nil ||
+			limited.Code != http.StatusTooManyRequests || document.Code != "Throttling" {
+			t.Errorf("%.20s: got %d %s", body, limited.Code, limited.Body)
+		}
 	}
 }
 

@@ -14,7 +14,8 @@ import (
 func TestInterop_TokenInShell(t *testing.T) {
 	needs(t, "curl", "curl")
 	needs(t, "jq", "jq")
-	_, section, _ := strings.Cut(string(must(os.ReadFile("../../docs/http.md"))), "\n## Token exchange\n")
+	page := string(must(os.ReadFile("../../docs/http.md")))
+	_, section, _ := strings.Cut(page, "\n## Token exchange\n")
 	_, block, _ := strings.Cut(section, "```sh\n")
 	script, _, found := strings.Cut(block, "aws sts get-caller-identity")
 	if !found {
