@@ -95,6 +95,7 @@ func TestNarrowing_AloneBecomesThePolicy(t *testing.T) {
 		arns   []string
 	}{
 		"a scope":          {delegation.WithScope("read"), readScope, nil},
+		"a scope twice":    {delegation.WithScope("read", "read"), readScope, nil},
 		"a managed scope":  {delegation.WithScope("managed"), "", []string{ownPolicyARN}},
 		"a document":       {delegation.WithSessionPolicy(ownFolder), ownFolder, nil},
 		"managed policies": {delegation.WithSessionPolicy("", readOnly), "", []string{readOnly}},

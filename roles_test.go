@@ -359,6 +359,24 @@ func TestRoles_FromClaim_Texts(t *testing.T) {
 	}
 }
 
+// TestRoles_FromClaim_NamesWithoutRows: a table that has lost its rows offers nothing. It does not
+// let users choose by ARN, as no table does.
+func TestRoles_FromClaim_NamesWithoutRows(t *testing.T) {
+	w := newWorld(t)
+	w.target(func(target *delegation.Target) {
+		target.RolesFromClaim = &delegation.RolesFromClaim{
+			Claim: "groups",
+			Names: []delegation.NamedRole{},
+		}
+		target.AllowedAccounts = []string{account}
+	})
+	d := w.delegator(t)
+	token := w.token(map[string]any{"groups": []any{admin, role}})
+	wantRoles(t, d, token)
+	wantRole(t, d, token, admin, "", delegation.CodeRoleNotOffered)
+	wantRole(t, d, token, "", "", delegation.CodeRoleNotOffered)
+}
+
 // TestRoles_FromClaim_OnlyTheTokens: a profile and a rule cannot add roles, and a claim that differs
 // by case cannot either.
 func TestRoles_FromClaim_OnlyTheTokens(t *testing.T) {

@@ -18,7 +18,7 @@ const accountMark = "{account}"
 // token counts: what a profile loader or a rule adds is not read. The claim is a list of texts, or
 // one text. One that is absent or of another type offers no role.
 //
-// Without Names, an entry is one of these, and all others are passed over:
+// If Names is nil, an entry is one of these, and all others are passed over:
 //
 //   - a role's ARN,
 //   - a pair "role,principal" or "principal,role", as SAML attributes for AWS have it.
@@ -31,7 +31,8 @@ type RolesFromClaim struct {
 	// Claim is the name of the claim, or a dotted path to it such as realm_access.roles.
 	Claim string
 	// Names are the roles by entries of the claim, such as groups. A name can have several rows.
-	// Empty: entries are ARNs.
+	// Nil: entries are ARNs. A list without rows offers no role, so that a table that has lost its
+	// rows never lets users choose by ARN.
 	Names []NamedRole
 	// Principal is the ARN of the SAML provider for roles without one of their own. In it {account}
 	// stands for the role's account: arn:aws:iam::{account}:saml-provider/delegation. Empty:
@@ -77,7 +78,7 @@ func (t *Target) fromClaim(claims map[string]any) ([]RoleOption, error) {
 	}
 	value, _ := jsonvalue.Lookup(claims, from.Claim)
 	entries, _ := jsonvalue.Texts(value) // none of a value of another type
-	if len(from.Names) > 0 {
+	if from.Names != nil {
 		return t.byName(entries), nil
 	}
 	var list roleList

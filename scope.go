@@ -83,15 +83,20 @@ func (s *Scope) check(name string) error {
 	return nil
 }
 
-// scopesNamed returns the target's scopes of these names.
+// scopesNamed returns the target's scopes of these names, each once.
 func (t *Target) scopesNamed(names []string) ([]Scope, error) {
-	scopes := make([]Scope, 0, len(names))
+	var scopes []Scope
+	seen := make(map[string]bool, len(t.Scopes))
 	for _, name := range names {
+		if seen[name] {
+			continue
+		}
 		scope, has := t.Scopes[name]
 		if !has {
 			return nil, newError(CodeScopeUnknown, "the target has no scope %.128q: its scopes "+
 				"are %s", name, named(slices.Sorted(maps.Keys(t.Scopes))))
 		}
+		seen[name] = true
 		scopes = append(scopes, scope)
 	}
 	return scopes, nil

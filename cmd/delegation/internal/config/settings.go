@@ -247,6 +247,9 @@ func (s *RolesFromClaimSettings) library() *delegation.RolesFromClaim {
 		Labels:    s.Labels,
 		Accounts:  s.Accounts,
 	}
+	if s.Names != nil { // a list without rows is not the same as none
+		from.Names = make([]delegation.NamedRole, 0, len(s.Names))
+	}
 	for _, row := range s.Names {
 		from.Names = append(from.Names, delegation.NamedRole{
 			Name: row.Name,
@@ -288,7 +291,7 @@ type ScopeSettings struct {
 // OpenRoles says, in the keys of the target, by what its users may have roles that the settings do
 // not name. Empty: by nothing there.
 func (s *TargetSettings) OpenRoles() string {
-	if from := s.RolesFromClaim; from != nil && len(from.Names) == 0 {
+	if from := s.RolesFromClaim; from != nil && from.Names == nil {
 		return "roles_from_claim takes roles from tokens"
 	}
 	if slices.ContainsFunc(s.AllowedRoles, iam.IsRolePattern) {
@@ -314,7 +317,7 @@ func (s *TargetSettings) OffersElsewhere() bool {
 			return true
 		}
 	}
-	return len(s.RolesFromClaim.Names) == 0 || s.RolesFromClaim.Principal != ""
+	return s.RolesFromClaim.Names == nil || s.RolesFromClaim.Principal != ""
 }
 
 // id is what rules know the target of this name by.
