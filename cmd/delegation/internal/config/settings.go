@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"github.com/seed055b7978/delegation"
@@ -262,6 +263,18 @@ func (s *RolesFromClaimSettings) library() *delegation.RolesFromClaim {
 		})
 	}
 	return from
+}
+
+// checkNames refuses the key names without a value, as it is left when all its rows are commented
+// out. Without the key, entries of the claim are ARNs, and users may choose names of groups.
+func (b *Builder) checkNames(at KeyPath, s *RolesFromClaimSettings) {
+	if s == nil || s.Names != nil {
+		return
+	}
+	if _, written := b.from.lines[at]; written {
+		b.Wrong(at, errors.New("it has no rows: add one, set it to [] to offer no role, or remove "+
+			"the key to offer the roles whose ARNs the claim has"))
+	}
 }
 
 // RoleARNs are the roles of the target that the settings name: its own, and those that it offers.

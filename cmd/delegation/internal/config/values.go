@@ -231,6 +231,7 @@ func (b *Builder) Target(at KeyPath, s TargetSettings) delegation.Target {
 		t.SubjectAsFolder = *says
 		t.SubjectNamesNothing = !*says
 	}
+	b.checkNames(at.Child("roles_from_claim").Child("names"), s.RolesFromClaim)
 	for _, choice := range s.Roles {
 		t.Roles = append(t.Roles, choice.library())
 	}
