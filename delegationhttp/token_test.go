@@ -485,6 +485,13 @@ func TestToken_Scope(t *testing.T) {
 	}
 	a := ask(t, h, postToken(exchangeForm(w.Token(nil), map[string]any{"scope": "other"})))
 	a.declined(t, http.StatusBadRequest, "invalid_scope", "the requested scope is unknown")
+
+	wide := mount(t, delegationhttp.Config{
+		Exchanger: exchanger(agreeable),
+		Now:       func() time.Time { return start },
+	})
+	a = ask(t, wide, postToken(exchangeForm("t", map[string]any{"scope": "photos.read"})))
+	issuedBy(t, a, "") // an Exchanger that does not narrow
 }
 
 // TestToken_Role: the user's choice counts with Config.Roles. Without it, it is a parameter for the
