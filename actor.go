@@ -3,7 +3,6 @@ package delegation
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -238,6 +237,13 @@ type acting struct {
 	longest time.Duration
 }
 
+// noteActorToken tells the event which actor token came, whatever becomes of the exchange.
+func (x *exchange) noteActorToken() {
+	if token := x.options.actorToken; token != "" {
+		x.event.ActorTokenSHA256 = hexSHA256(token)
+	}
+}
+
 // findActor finds out who acts for the user, and checks that the target lets them. The user may
 // call the target.
 func (x *exchange) findActor(ctx context.Context) error {
@@ -367,10 +373,8 @@ func (x *exchange) verifyActor(ctx context.Context, acting *acting) error {
 	if token == "" {
 		return newError(CodeActorInvalid, "the actor token is empty")
 	}
-	digest := idtoken.Digest(token)
-	x.event.ActorTokenSHA256 = hex.EncodeToString(digest[:])
 	x.lap(StageTarget)
-	claims, err := x.tokens.VerifyActor(ctx, token, digest)
+	claims, err := x.tokens.VerifyActor(ctx, token, idtoken.Digest(token))
 	x.lap(StageToken)
 	if err != nil {
 		return ofActor(tokenError(err))

@@ -270,6 +270,9 @@ func TestActor_Refused(t *testing.T) {
 		if e := err.(*delegation.Error); e.Code != c.code || e.Remedy == "" {
 			t.Errorf("%s: %v", name, err)
 		}
+		if hash := w.newest().ActorTokenSHA256; (len(hash) == 64) != (c.token != nil) {
+			t.Errorf("%s: the event has the hash %q", name, hash)
+		}
 	}
 	w := newActorWorld(t)
 	_, err := w.act(t, nil, delegation.WithActorToken(""))

@@ -171,6 +171,7 @@ func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error
 // identify finds out who asks for what: it verifies the token, and finds the target that it may be
 // used for.
 func (x *exchange) identify(ctx context.Context, idToken string) error {
+	x.noteActorToken()
 	if err := x.verify(ctx, idToken); err != nil {
 		return err
 	}
