@@ -145,8 +145,8 @@ func (t *Target) checkFromClaim(problems *problems) {
 func checkTemplate(principal string) error {
 	_, err := iam.Provider.Parse(withAccount(principal, "000000000000"))
 	if err != nil {
-		return fmt.Errorf("%.200q is not the ARN of a SAML provider, in which %s may be the account",
-			principal, accountMark)
+		return fmt.Errorf("%.200q is not the ARN of a SAML provider, in which %s may be the "+
+			"account", principal, accountMark)
 	}
 	return nil
 }

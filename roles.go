@@ -31,7 +31,8 @@ type RoleChoice struct {
 	Principal string
 	// Label names the role for people. Empty: the role's name without its path.
 	Label string
-	// Account names the role's account for people. Empty: RolesFromClaim.Accounts, if it has a name.
+	// Account names the role's account for people. Empty: the name in RolesFromClaim.Accounts, if it
+	// has one.
 	Account string
 }
 
@@ -54,9 +55,9 @@ type RoleOption struct {
 	Default bool
 }
 
-// WithRole asks for a role by its ARN. Credentials are of this role, or there are none: if a rule or
-// a mapping decides for another one, the exchange is refused with [CodeRoleDiffers]. Empty: none is
-// asked for.
+// WithRole asks for a role by its ARN. Credentials are of this role, or there are none: if a rule
+// or a mapping decides for another one, the exchange is refused with [CodeRoleDiffers]. Empty: none
+// is asked for.
 //
 // At a target with Roles or RolesFromClaim, a role that it does not offer to the user is refused
 // with [CodeRoleNotOffered], before the rules run. Without WithRole, the exchange takes Target.Role
@@ -200,7 +201,7 @@ func orFirst(first, err error) error {
 	return err
 }
 
-// logLeftOut tells the operator of a role that is not listed although nobody refused it.
+// logLeftOut tells the operator of a role that is not listed although no rule refused it.
 func (x *exchange) logLeftOut(ctx context.Context, role string, failure *Error) {
 	if failure.outcome() != OutcomeFailed {
 		return

@@ -121,7 +121,8 @@ func TestRoles_Unchosen(t *testing.T) {
 	wantRoles(t, d, token, admin, reader)
 }
 
-// TestRoles_TokenIsNotUsedUp: neither a list nor the refusal of a role counts as the use of a token.
+// TestRoles_TokenIsNotUsedUp: neither a list nor the refusal of a role counts as the use of a
+// token.
 func TestRoles_TokenIsNotUsedUp(t *testing.T) {
 	w := newWorld(t)
 	w.config.Replay = delegation.ReplayMemory(100)
@@ -283,8 +284,9 @@ func TestRoles_FromClaim(t *testing.T) {
 			want:  []string{"arn:aws:iam::123456789012:role/a,b " + principal},
 		},
 		{
-			name:  "a role that is not allowed",
-			claim: []any{"arn:aws:iam::999999999999:role/x,arn:aws:iam::999999999999:saml-provider/p"},
+			name: "a role that is not allowed",
+			claim: []any{"arn:aws:iam::999999999999:role/x," +
+				"arn:aws:iam::999999999999:saml-provider/p"},
 		},
 		{name: "an object", claim: map[string]any{"0": admin}},
 		{name: "an object among them", claim: []any{admin, map[string]any{}}},
@@ -377,8 +379,8 @@ func TestRoles_FromClaim_NamesWithoutRows(t *testing.T) {
 	wantRole(t, d, token, "", "", delegation.CodeRoleNotOffered)
 }
 
-// TestRoles_FromClaim_OnlyTheTokens: a profile and a rule cannot add roles, and a claim that differs
-// by case cannot either.
+// TestRoles_FromClaim_OnlyTheTokens: a profile and a rule cannot add roles, and a claim that
+// differs by case cannot either.
 func TestRoles_FromClaim_OnlyTheTokens(t *testing.T) {
 	w := newWorld(t)
 	w.target(func(target *delegation.Target) {
@@ -430,8 +432,8 @@ func TestRoles_TooMany(t *testing.T) {
 	wantError(t, err, delegation.StageTarget, delegation.CodeRolesTooMany)
 }
 
-// TestRoles_Refusals: a role that a rule refuses is left out; if all are refused, the list has their
-// error, and what may be over soon ends it.
+// TestRoles_Refusals: a role that a rule refuses is left out; if all are refused, the list has
+// their error, and what may be over soon ends it.
 func TestRoles_Refusals(t *testing.T) {
 	w := newWorld(t)
 	w.target(func(target *delegation.Target) {
@@ -503,7 +505,8 @@ func TestRoles_Event(t *testing.T) {
 		delegation.WithRequest(delegation.Request{Endpoint: "an-endpoint", Role: "another"}))
 	wantError(t, err, delegation.StageTarget, delegation.CodeRoleNotOffered)
 	e = w.events[1]
-	if e.RequestedRole != reader || e.Endpoint != "an-endpoint" || e.Outcome != delegation.OutcomeDenied {
+	if e.RequestedRole != reader || e.Endpoint != "an-endpoint" ||
+		e.Outcome != delegation.OutcomeDenied {
 		t.Errorf("got %+v", e)
 	}
 	_, err = d.Roles(t.Context(), "x", app)
@@ -572,7 +575,10 @@ func TestRoles_RefusedByNew(t *testing.T) {
 			a.Roles = []delegation.RoleChoice{{Role: role}, {Role: otherReader}}
 		}, "Roles[1]: Principal: it is not set, and the target's is not of the account 210987654321"},
 		{"a role with another account's principal", func(a *delegation.Target) {
-			a.Roles = []delegation.RoleChoice{{Role: role}, {Role: admin, Principal: otherPrincipal}}
+			a.Roles = []delegation.RoleChoice{
+				{Role: role},
+				{Role: admin, Principal: otherPrincipal},
+			}
 		}, "Roles[1]: the role " + admin + " and the SAML provider " + otherPrincipal},
 		{"what is no principal", func(a *delegation.Target) {
 			a.Roles = []delegation.RoleChoice{{Role: role}, {Role: admin, Principal: admin}}
@@ -607,7 +613,10 @@ func TestRoles_RefusedByNew(t *testing.T) {
 			a.Mappings = delegation.Mappings{delegation.AttributeRole: "awsrole"}
 		}, ""},
 		{"another principal than is encrypted for", func(a *delegation.Target) {
-			a.Roles = []delegation.RoleChoice{{Role: role}, {Role: admin, Principal: principal + "2"}}
+			a.Roles = []delegation.RoleChoice{
+				{Role: role},
+				{Role: admin, Principal: principal + "2"},
+			}
 			a.EncryptionKey = "x"
 		}, "Roles[1]: Principal: the target encrypts for " + principal + " alone"},
 

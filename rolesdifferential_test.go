@@ -150,8 +150,11 @@ func (g *generatedRoles) nameRoles(r *rand.Rand, order []int, allowed func(int) 
 		}
 		name := fmt.Sprintf("group-%d", r.IntN(4))
 		from.Names = append(from.Names, delegation.NamedRole{
-			Name:       name,
-			RoleChoice: delegation.RoleChoice{Role: universe[i], Principal: principalIn(universe[i])},
+			Name: name,
+			RoleChoice: delegation.RoleChoice{
+				Role:      universe[i],
+				Principal: principalIn(universe[i]),
+			},
 		})
 	}
 	if len(from.Names) == 0 {

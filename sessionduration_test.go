@@ -54,7 +54,8 @@ func TestWithSessionDuration(t *testing.T) {
 				delegation.WithRequest(delegation.Request{ID: "1"}))
 			event := w.events[0]
 			if seen.SessionDuration != row.asked || event.RequestedDuration != row.asked {
-				t.Errorf("rules see %s, the event %s", seen.SessionDuration, event.RequestedDuration)
+				t.Errorf("rules see %s, the event %s", seen.SessionDuration,
+					event.RequestedDuration)
 			}
 			if row.code == "" {
 				if err != nil || time.Duration(*w.last().DurationSeconds)*time.Second != row.got ||

@@ -8,6 +8,7 @@
 package narrow
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,7 +55,7 @@ func Intersect(decided, asked Set, known Known) ([]Intersection, error) {
 	}
 	if len(sets) == 0 {
 		return nil, fmt.Errorf("what the requested policy does not allow cannot be denied: %w; "+
-			"what the decided one does not allow neither: %w", err, other)
+			"nor can what the decided one does not allow: %w", err, other)
 	}
 	return sets, nil
 }
@@ -71,10 +72,10 @@ func with(kept, denied Set, known Known) (Set, error) {
 	policy := &Policy{}
 	if kept.Document != "" {
 		if policy, err = Parse(kept.Document); err != nil {
-			return Set{}, fmt.Errorf("nor added to the other policy: %w", err)
+			return Set{}, fmt.Errorf("the policy that would have the denials: %w", err)
 		}
 	}
-	if err := errors.Join(policy.upgradable(), other.upgradable()); err != nil {
+	if err := cmp.Or(policy.upgradable(), other.upgradable()); err != nil {
 		return Set{}, err
 	}
 	denials, err := other.denials(known)
