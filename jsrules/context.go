@@ -285,13 +285,17 @@ func requestOf(request *delegation.Request) map[string]any {
 		"hostname":  request.Hostname,
 		"userAgent": request.UserAgent,
 
-		// Auth0 had neither. They are there if a caller asks for something.
+		// Auth0 had none of these. They are there if a caller asks for something.
 		"endpoint":    request.Endpoint,
+		"role":        request.Role,
 		"sessionName": request.SessionName,
 	} {
 		if text != "" {
 			made[name] = text
 		}
+	}
+	if len(request.Scopes) > 0 {
+		made["scopes"] = plain(request.Scopes, "scopes")
 	}
 	if request.SessionDuration != 0 {
 		made["sessionDuration"] = request.SessionDuration.Seconds()

@@ -238,22 +238,27 @@ func TestContextThatIsThere(t *testing.T) {
 func TestContextOfTheRequest(t *testing.T) {
 	rule := compile(t, body(`
 		user.saw = [context.request.endpoint, context.request.sessionName,
-			context.request.sessionDuration];
+			context.request.sessionDuration, context.request.role, context.request.scopes];
 		callback(null, user, context);`), jsrules.Options{})
 	for _, row := range []struct {
 		request delegation.Request
 		want    []any
 	}{
-		{delegation.Request{}, []any{nil, nil, nil}},
+		{delegation.Request{}, []any{nil, nil, nil, nil, nil}},
 		{delegation.Request{
 			Endpoint:        "sts",
 			SessionName:     "job-7",
 			SessionDuration: 15 * time.Minute,
-		}, []any{"sts", "job-7", 900}},
+			Role:            "arn:aws:iam::123456789012:role/editor",
+			Scopes:          []string{"read", "write"},
+		}, []any{"sts", "job-7", 900, "arn:aws:iam::123456789012:role/editor",
+			[]any{"read", "write"}}},
 	} {
-		got := exchange(t, []delegation.RuleFunc{rule}, nil, delegation.AWS{}, row.request)
-		if !got.passed || !sameJSON(got.user.Properties["saw"], row.want) {
-			t.Errorf("got %v, %v, want %v", got.err, got.user, row.want)
+		user := &delegation.User{Properties: map[string]any{}}
+		rc := &delegation.RuleContext{Request: row.request}
+		if err := rule(t.Context(), user, rc); err != nil ||
+			!sameJSON(user.Properties["saw"], row.want) {
+			t.Errorf("got %v, %v, want %v", err, user, row.want)
 		}
 	}
 }
