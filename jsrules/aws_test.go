@@ -222,3 +222,67 @@ func TestLongSettings(t *testing.T) {
 	got.expect(t, delegation.CodeRuleFailed,
 		"context.addonConfiguration.aws.role and what is around it has more than")
 }
+
+// TestFrozen: user, context and addonConfiguration cannot be frozen, and say so. The settings can.
+func TestFrozen(t *testing.T) {
+	for _, name := range []string{"user", "context", "context.addonConfiguration"} {
+		for _, statement := range []string{
+			"Object.freeze(" + name + ");",
+			"Object.seal(" + name + ");",
+			"Object.defineProperty(" + name + ", 'aws', {get: function () { return {}; }});",
+		} {
+			got := run(t, body(statement+passes), jsrules.Options{})
+			got.expect(t, delegation.CodeRuleFailed, "TypeError: ")
+		}
+	}
+	got := run(t, body("context.addonConfiguration.aws.role = '"+role+"';"+
+		"Object.freeze(context.addonConfiguration.aws);"+passes), jsrules.Options{})
+	if !got.passed || got.rc.AWS.Role != role {
+		t.Errorf("got %v, %v", got.err, got.rc)
+	}
+}
+
+// TestAddonUntouched: what a rule has only read, or not at all, stays as it was, next to add-ons of
+// earlier rules and without them.
+func TestAddonUntouched(t *testing.T) {
+	for _, others := range []string{"", "context.addonConfiguration.other = {a: 1};"} {
+		for statement, want := range map[string]string{
+			"":                                                      role,
+			"context.addonConfiguration;":                           role,
+			"context.addonConfiguration.aws;":                       role,
+			"context.addonConfiguration.aws.role;":                  role,
+			"context.addonConfiguration.aws = {};":                  role,
+			"context.addonConfiguration = {};":                      role,
+			"context.addonConfiguration.aws.role = 'x';":            "x",
+			"context.addonConfiguration.aws = {role: 'x'};":         "x",
+			"var a = context.addonConfiguration; a.aws.role = 'x';": "x",
+			"delete context.addonConfiguration.aws.role;":           "",
+			"delete context.addonConfiguration.aws;":                "",
+			"delete context.addonConfiguration;":                    "",
+			"context.addonConfiguration.more = 1;":                  role,
+			"context.addonConfiguration.more = 1; delete context.addonConfiguration.more;": role,
+		} {
+			set := &jsrules.Set{}
+			rules := []delegation.RuleFunc{
+				compile(t, body("context.addonConfiguration.aws.role = '"+role+"';"+others+passes),
+					jsrules.Options{Set: set}),
+				compile(t, body(statement+passes), jsrules.Options{Set: set}),
+				compile(t, body("user.role = context.addonConfiguration.aws ? "+
+					"context.addonConfiguration.aws.role : undefined;"+passes),
+					jsrules.Options{Set: set}),
+			}
+			user := &delegation.User{Properties: map[string]any{}}
+			rc := &delegation.RuleContext{}
+			for _, rule := range rules {
+				if err := rule(t.Context(), user, rc); err != nil {
+					t.Fatalf("%s: %v", statement, err)
+				}
+			}
+			seen, _ := user.Properties["role"].(string)
+			if rc.AWS.Role != want || seen != want {
+				t.Errorf("%q after %q: the role is %q, and the next rule saw %q, want %q",
+					statement, others, rc.AWS.Role, seen, want)
+			}
+		}
+	}
+}

@@ -143,6 +143,16 @@ func (o *object) convert(name string, original any) goja.Value {
 	return o.run.in(original, name, 0)
 }
 
+// touchedOnly tells whether the rule has read, set or deleted nothing but one property.
+func (o *object) touchedOnly(name string) bool {
+	for touched := range o.values {
+		if touched != name {
+			return false
+		}
+	}
+	return true
+}
+
 func (o *object) put(name string, value goja.Value) {
 	if o.values == nil {
 		o.values = make(map[string]goja.Value, 8)

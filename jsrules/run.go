@@ -93,7 +93,7 @@ type turn struct {
 	said    *action
 	// addon and aws are context.addonConfiguration and its property aws as the rule got them. They
 	// are nil if the rule has not read them.
-	addon  *goja.Object
+	addon  *object
 	aws    *goja.Object
 	reply  reply
 	timers timers
@@ -110,6 +110,7 @@ type turn struct {
 type turnParts struct {
 	user     object
 	context  object
+	addon    object
 	exchange ofExchange
 }
 
