@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed055b7978/delegation"
 )
@@ -484,6 +485,20 @@ func TestRoles_Refusals(t *testing.T) {
 		})
 	_, err = w.delegator(t).Roles(ctx, token, app)
 	wantError(t, err, delegation.StageRules, delegation.CodeCanceled)
+
+	// So does a time-out.
+	w.config.RuleTimeout = time.Millisecond
+	w.config.Rules = []delegation.RuleFunc{
+		func(ctx context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+			if rc.AWS.Role != reader {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		},
+	}
+	_, err = w.delegator(t).Roles(t.Context(), token, app)
+	wantError(t, err, delegation.StageRules, delegation.CodeRuleTimeout)
 }
 
 // TestRoles_Event: a list has an event of its own kind, and an exchange says what was asked for.
