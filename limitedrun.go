@@ -75,7 +75,6 @@ type limitedRun struct {
 	parent context.Context // of the exchange, or of the code that calls this
 	code   limitedCode
 	what   string // the code, in errors
-	first  int
 	steps  []stepContext
 
 	began time.Time

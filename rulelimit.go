@@ -96,7 +96,6 @@ func (l *ruleLimit) run(
 		parent: ctx,
 		code:   code,
 		what:   what,
-		first:  first,
 		steps:  make([]stepContext, end-first),
 		began:  time.Now(),
 		ended:  make(chan struct{}),

@@ -233,8 +233,8 @@ func TestContextThatIsThere(t *testing.T) {
 	}
 }
 
-// TestContextOfTheRequest: what the caller asks for is there, in seconds and texts, and undefined if
-// the caller asks for nothing.
+// TestContextOfTheRequest: what the caller asks for is there, in seconds and texts, and undefined
+// if the caller asks for nothing.
 func TestContextOfTheRequest(t *testing.T) {
 	rule := compile(t, body(`
 		user.saw = [context.request.endpoint, context.request.sessionName,

@@ -99,7 +99,9 @@ func (c *comparison) operations() (all []operation) {
 			all = append(all, operation{path, method, item, o})
 		}
 	}
-	slices.SortFunc(all, func(a, b operation) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(all, func(a, b operation) int {
+		return strings.Compare(a.String(), b.String())
+	})
 	return all
 }
 
@@ -453,8 +455,8 @@ func (c *comparison) required(at string, s *openapi3.SchemaRef, inner bool) {
 	}
 }
 
-// everyPageReads checks that all answers of a path that pages may call have the headers of CORS, and
-// that the headers of the rate limit are together.
+// everyPageReads checks that all answers of a path that pages may call have the headers of CORS,
+// and that the headers of the rate limit are together.
 func (c *comparison) everyPageReads() {
 	for _, o := range c.operations() {
 		for status, response := range o.Responses.Map() {

@@ -35,8 +35,8 @@ func (w *world) stsEnvironment(t *testing.T, address, tokenFile string) []string
 	return environment
 }
 
-// counter is a proxy that counts requests. It changes the header Host, so no signature is good
-// behind it.
+// counter is a proxy that counts requests. It changes the header Host, so signatures of requests
+// that go through it do not verify.
 func counter(t testing.TB, to string) (address string, requests *atomic.Int64) {
 	t.Helper()
 	requests = new(atomic.Int64)

@@ -194,7 +194,8 @@ func (v *Verifier) Known(iss string) (name string, known bool) {
 	return iss, known
 }
 
-// Entry returns the URL of the configured issuer that has this iss, as in [Claims]. Empty: none has.
+// Entry returns the URL of the configured issuer that has this iss, as in [Claims]. Empty: none
+// has.
 func (v *Verifier) Entry(iss string) string {
 	by, err := v.issuer(iss)
 	if err != nil {

@@ -16,8 +16,8 @@ type doer func(*http.Request) (*http.Response, error)
 
 func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
 
-// TestAWS_STSOfTheCredentials: the credentials for KMS are asked of AWS's own STS, whatever endpoint
-// the environment and the profile name for it: it may be this service.
+// TestAWS_STSOfTheCredentials: the credentials for KMS are asked of AWS's own STS, whatever
+// endpoint the environment and the profile name for it: it may be this service.
 func TestAWS_STSOfTheCredentials(t *testing.T) {
 	folder := t.TempDir()
 	write := func(name, text string) string {
