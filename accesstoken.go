@@ -19,49 +19,50 @@ const (
 	TokenKindAccess = TokenKind(idtoken.AccessToken)
 )
 
-// AccessTokenProfile is how an issuer writes its access tokens. docs/access-tokens.md says which
-// claims each of them needs.
+// AccessTokenProfile is the format of an issuer's access tokens. docs/access-tokens.md lists the
+// claims that each profile requires.
 type AccessTokenProfile string
 
 // The profiles of access tokens.
 const (
-	// AccessTokenRFC9068 are those of RFC 9068: typ in the header is at+jwt. Auth0 has them by a
-	// setting of the API, and so do Authelia, PingOne, WSO2 and others.
+	// AccessTokenRFC9068 is the format of RFC 9068, whose header has the typ at+jwt. Auth0 issues
+	// it if the API is configured so. Authelia, PingOne, WSO2 and others issue it too.
 	AccessTokenRFC9068 AccessTokenProfile = "rfc9068"
-	// AccessTokenEntra are those of Microsoft Entra for an API of your own, of the versions 1.0
-	// and 2.0. The subject is their sub, which Entra makes for the API: it is another one than in
-	// ID tokens of an application.
+	// AccessTokenEntra is the format of Microsoft Entra, versions 1.0 and 2.0, for an API of your
+	// own. The subject is sub, which Entra derives for each API: it differs from the sub in an
+	// application's ID tokens.
 	AccessTokenEntra AccessTokenProfile = "entra"
-	// AccessTokenCognito are those of Amazon Cognito. Without resource binding they have no aud:
-	// their audiences are then the resource servers whose scopes they have.
+	// AccessTokenCognito is the format of Amazon Cognito. Without resource binding these tokens
+	// have no aud. Their audiences are then the resource servers of their scopes.
 	AccessTokenCognito AccessTokenProfile = "cognito"
-	// AccessTokenKeycloak are those of Keycloak, with typ Bearer in the payload.
+	// AccessTokenKeycloak is the format of Keycloak, with typ Bearer in the payload.
 	AccessTokenKeycloak AccessTokenProfile = "keycloak"
-	// AccessTokenOkta are those of a custom authorization server of Okta. The subject is their uid,
-	// which is the sub of ID tokens: their own sub is the name with which the user signs in.
+	// AccessTokenOkta is the format of a custom authorization server of Okta. The subject is uid,
+	// which equals the sub of ID tokens. The token's own sub is the user's sign-in name.
 	AccessTokenOkta AccessTokenProfile = "okta"
 )
 
 // AccessTokens says which access tokens of an issuer are accepted next to its ID tokens.
 //
-// A token is one or the other by what its issuer signed, never by what its sender says. An access
-// token names the API that it is for in aud, and the application that may use it in client_id, azp,
-// appid or cid. It is accepted if it is for one of Audiences, has all of Scopes, and a user has
-// asked for it: tokens that an application gets in its own name are refused with
+// What the issuer signed decides whether a token is an access token, never what the sender says. An
+// access token names the API that it is for in aud, and the application that may use it in
+// client_id, azp, appid or cid. It is accepted if it is for one of Audiences, has all of Scopes,
+// and belongs to a user. Tokens that an application gets for itself are refused with
 // [CodeAccessTokenUser]. For a target, it must be for the target's AccessAudiences, and its
 // application must be one of Target.Audiences or Target.AuthorizedParties, as for ID tokens.
 type AccessTokens struct {
-	// Profile says how the issuer writes them. It is required.
+	// Profile is the format of the tokens. It is required.
 	Profile AccessTokenProfile
-	// Audiences are the values of aud that name this service: the identifier of the API at the
-	// issuer. A token for another API is refused with [CodeAccessTokenAudience]. It needs at least
-	// one. For Cognito they are also identifiers of resource servers.
+	// Audiences are the values of aud that identify this service, such as the identifier of the API
+	// at the issuer. At least one is required. A token for another API is refused with
+	// [CodeAccessTokenAudience]. For Cognito they can also be identifiers of resource servers.
 	//
-	// An API that shares an audience with this service could use the tokens that it receives here:
-	// give this service one of its own.
+	// Give this service its own audience. An API that shares the audience could use the tokens it
+	// receives to call this service.
 	Audiences []string
-	// Scopes are those that a token must have, all of them, or it is refused with
-	// [CodeAccessTokenScope]. Empty: none is required. RuleContext.Scopes has those of the token.
+	// Scopes are the scopes that a token must have. A token that lacks one of them is refused with
+	// [CodeAccessTokenScope]. Empty: none is required. Rules read the token's scopes in
+	// RuleContext.Scopes.
 	Scopes []string
 }
 

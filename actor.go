@@ -20,15 +20,15 @@ import (
 // Actor is who acts for the user, such as an agent (RFC 8693 §1.1). It comes from the claim act of
 // the user's token, or from the token of [WithActorToken].
 type Actor struct {
-	// Issuer is the name space of Subject: the issuer of the actor token, or the iss of act, or
-	// without one the issuer of the user's token.
+	// Issuer is the namespace of Subject: the issuer of the actor token, or the iss of act. If act
+	// has no iss, it is the issuer of the user's token.
 	Issuer string
 	// Subject names the actor at Issuer.
 	Subject string
-	// ClientID is the application of the actor token, or the client_id of act. Empty: not said.
+	// ClientID is the application of the actor token, or the client_id of act. Empty: unknown.
 	ClientID string
-	// Claims are those of the actor token, or those of act without a nested act: an actor before
-	// this one decides nothing (RFC 8693 §4.1).
+	// Claims are the claims of the actor token, or of act without a nested act. Earlier actors do
+	// not influence the decision (RFC 8693 §4.1).
 	Claims map[string]any
 }
 
@@ -53,36 +53,38 @@ func (a *Actor) is(other *Actor) bool {
 // ActorPlace is where a session shows the actor.
 type ActorPlace string
 
-// The places. The user is in the session's name in each of them.
+// The places. With each of them, the session's name shows the user.
 const (
-	// ActorInSessionName appends the actor to the session's name, as USER,by=ACTOR. CloudTrail has
-	// the name in every event. What is too long, or has other characters, is cut, and gets a hash.
+	// ActorInSessionName appends the actor to the session's name, as USER,by=ACTOR. CloudTrail
+	// shows the name in every event. A name that is too long or has invalid characters is shortened
+	// and ends with a hash.
 	ActorInSessionName ActorPlace = "session_name"
 	// ActorInTag sets the session tag Actors.TagKey. Policies read it as aws:PrincipalTag/KEY.
-	// CloudTrail has tags in the event of AssumeRoleWithSAML alone.
+	// CloudTrail shows tags only in the event of AssumeRoleWithSAML.
 	ActorInTag ActorPlace = "tag"
-	// ActorInSourceIdentity sets the source identity, which CloudTrail has in every event, also
+	// ActorInSourceIdentity sets the source identity. CloudTrail shows it in every event, also
 	// after role chaining. The role's trust policy must allow sts:SetSourceIdentity.
 	ActorInSourceIdentity ActorPlace = "source_identity"
 )
 
 // Actors says who may act for users of a target, and how their sessions differ.
 //
-// The actor that the claim act of the user's token names is accepted because the issuer has signed
-// it. That of an actor token is accepted if Listed has it, or if the claim may_act of the user's
-// token names it (RFC 8693 §4.4): sub must be its sub, iss its issuer (without one that of the
-// user's token), client_id its client, and every other member its claim of that name. If there are
-// both, they must name the same party.
+// An actor that the claim act of the user's token names is accepted, because the issuer has signed
+// it. The actor of an actor token is accepted if it is Listed, or if the claim may_act of the
+// user's token names it (RFC 8693 §4.4). Then sub must be its sub, iss its issuer (by default the
+// issuer of the user's token), client_id its client, and every other member must equal its claim of
+// that name. If act and an actor token are both present, they must name the same party.
 type Actors struct {
-	// Listed are actors that may act for every user of the target, by their tokens. Empty: only
-	// those that the user's token names.
+	// Listed are actors that may act for every user of the target with their own tokens. Empty:
+	// only actors that the user's token names.
 	Listed []ListedActor
-	// OnlyListed refuses every actor that is not Listed, whatever the user's token says.
+	// OnlyListed refuses every actor that is not in Listed, even if the user's token names it.
 	OnlyListed bool
 
-	// Audiences are those that an actor token must be for: one of them. Its client must be among
-	// them, or be one of the target's Audiences and AuthorizedParties, or ListedActor.ClientID, or
-	// the actor itself. Empty: the token must be one that may call the target itself.
+	// Audiences are the audiences for which an actor token must be issued: one of them is enough.
+	// The token's client must be one of these, one of the target's Audiences or AuthorizedParties,
+	// ListedActor.ClientID, or the actor itself. Empty: the actor token must be allowed to call the
+	// target itself.
 	Audiences []string
 
 	// Place is where a session shows the actor. Empty: [ActorInSessionName].
@@ -90,22 +92,22 @@ type Actors struct {
 	// TagKey is the key of [ActorInTag]. Empty: Actor.
 	TagKey string
 
-	// SessionDuration is the longest session of an actor, from 15 minutes to 12 hours. Target,
-	// rules and mappings can choose a shorter one and no longer one: a SessionDuration that is
-	// meant for users is not for those who act for them. Zero: 15 minutes, AWS's minimum.
+	// SessionDuration is the longest session of an actor, from 15 minutes to 12 hours. The target,
+	// rules and mappings can shorten it but not extend it, because their durations are meant for
+	// users. Zero: 15 minutes, AWS's minimum.
 	SessionDuration time.Duration
 }
 
 // ListedActor is an actor that a target lists.
 type ListedActor struct {
-	// Issuer is the issuer of the actor's tokens, by Issuer.URL or that of a tenant, or the iss in
-	// act. It is required.
+	// Issuer is the issuer of the actor's tokens (Issuer.URL, or the URL of a tenant), or the iss
+	// in act. It is required.
 	Issuer string
 	// Subject is the sub of the actor. It is required.
 	Subject string
-	// ClientID is the application that the actor uses. Empty: it is not compared.
+	// ClientID is the application that the actor uses. Empty: any application.
 	ClientID string
-	// Name is how sessions show the actor: 2 to 32 characters of [\w+=.@-]. Empty: Subject.
+	// Name is the actor's name in sessions: 2 to 32 characters of [\w+=.@-]. Empty: Subject.
 	Name string
 }
 
@@ -210,13 +212,15 @@ func (a *Actors) listed(actor *Actor) *ListedActor {
 	return nil
 }
 
-// WithActorToken gives the token of an actor, such as an agent, that acts for the user (RFC 8693
-// §2.1). It is an ID token or an access token of a configured issuer, and is verified as the
-// user's is. It may be an application's own. It counts only for a target with Target.Actors, which
-// says who may act: otherwise the exchange is refused with [CodeActorNotAllowed]. An empty token
-// is refused with [CodeActorInvalid]. Of several options the last counts.
+// WithActorToken passes the token of an actor, such as an agent, that acts for the user (RFC 8693
+// §2.1). It is an ID token or an access token of a configured issuer, and is verified like the
+// user's token. It may be a token that an application got for itself. The target must have
+// Target.Actors, which says who may act: otherwise the exchange is refused with
+// [CodeActorNotAllowed]. An empty token is refused with [CodeActorInvalid]. If the option is given
+// several times, the last one applies.
 //
-// With Config.Replay the user's token counts once. The actor's can be used for other users.
+// With Config.Replay, the user's token can be used once. The actor's token can be used for several
+// users.
 func WithActorToken(token string) ExchangeOption {
 	return func(o *exchangeOptions) {
 		o.actorToken = token

@@ -15,9 +15,9 @@ import (
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
-// CacheOutcome is how an exchange came by its credentials, in Event.Cache. Empty: it did not get
-// that far. With every outcome but [CacheRefresh], token, target, rules and decision were checked
-// as always.
+// CacheOutcome says where the credentials of an exchange came from, in Event.Cache. Empty: the
+// exchange did not get that far. With every outcome except [CacheRefresh], the token, the target,
+// the rules and the decision were checked as always.
 type CacheOutcome string
 
 // Cache outcomes.
@@ -26,23 +26,23 @@ const (
 	CacheOff CacheOutcome = "off"
 	// CacheHit: from memory.
 	CacheHit CacheOutcome = "hit"
-	// CacheStale: from memory and still good, though a renewal is due and fails. The failed attempt
-	// has an event of its own.
+	// CacheStale: from memory and still valid, but a renewal is due and fails. The failed attempt
+	// has its own event.
 	CacheStale CacheOutcome = "stale"
 	// CacheMiss: AWS was called.
 	CacheMiss CacheOutcome = "miss"
-	// CacheJoined: the exchange waited for another's call to AWS, or left before its own had ended,
-	// which then has an event of its own.
+	// CacheJoined: the exchange waited for the call of another exchange to AWS. Or it ended before
+	// its own call, which then has its own event.
 	CacheJoined CacheOutcome = "joined"
-	// CacheDenied: AWS refused the same decision within the last minute, with the RequestID shown.
-	// It was not asked again.
+	// CacheDenied: AWS refused the same decision within the last minute, in the request RequestID.
+	// AWS was not called.
 	CacheDenied CacheOutcome = "denied"
 	// CacheShared: from Config.SharedCache.
 	CacheShared CacheOutcome = "shared"
 	// CacheSharedDown: AWS was called, because Config.SharedCache failed. The Logger has its error.
 	CacheSharedDown CacheOutcome = "shared_down"
-	// CacheRefresh: no exchange, but a call to AWS that went on without the exchange that began at
-	// Event.Time.
+	// CacheRefresh: not an exchange, but a call to AWS that continued without the exchange that
+	// began at Event.Time.
 	CacheRefresh CacheOutcome = "refresh"
 )
 
@@ -50,33 +50,35 @@ const (
 // one.
 //
 // It must be safe for concurrent use, honour the context and fail quickly: an exchange waits for
-// it, but goes on without it on any error. It holds live credentials: seal them. An owner, made of
-// the subject, and a key, of the whole decision, are 64 hexadecimal digits each.
+// it, but continues without it on any error. It stores live credentials: encrypt them. An owner is
+// derived from the subject, and a key from the whole decision. Both are 64 hexadecimal digits.
 type SharedCache interface {
-	// Get returns what Put was given under the same owner and key, or nil if there is nothing.
+	// Get returns the credentials that were stored with Put for the same owner and key, or nil if
+	// there are none.
 	Get(ctx context.Context, owner, key string) (*Credentials, error)
-	// Put keeps the credentials, which it must not change, until their Expiration at the latest.
+	// Put stores the credentials, no longer than until their Expiration. It must not change them.
 	Put(ctx context.Context, owner, key string, c *Credentials) error
-	// Delete drops one entry. With an empty key it drops all of the owner's, and with an empty
-	// owner too everything.
+	// Delete drops one entry. With an empty key it drops all entries of the owner. With an empty
+	// key and an empty owner it drops everything.
 	Delete(ctx context.Context, owner, key string) error
-	// Lock waits until no other process asks AWS for the key. The lock must end by itself if unlock
-	// is never called.
+	// Lock waits until no other process calls AWS for the key. The lock must expire by itself if
+	// unlock is never called.
 	Lock(ctx context.Context, owner, key string) (unlock func(), err error)
 }
 
-// Invalidate forgets the credentials and refusals of a subject of any issuer, here and in
-// Config.SharedCache. An error of the shared cache is returned with [CodeSharedCache]. The memory
-// of other processes is theirs, unless they share Config.Revocations with this one: all of them
-// then forget within 5 seconds. If that store fails, the error has [CodeRevocationsUnavailable].
+// Invalidate drops the cached credentials and refusals of a subject of any issuer, in this process
+// and in Config.SharedCache. An error of the shared cache is returned with [CodeSharedCache]. Other
+// processes drop theirs only if they share Config.Revocations with this one, within 5 seconds. If
+// that store fails, the error has [CodeRevocationsUnavailable].
 //
-// Call it after revoking a role's sessions in IAM: AWS refuses credentials issued before, and the
-// next exchange then gets new ones. Credentials handed out already are not ended by it.
+// Call it after revoking a role's sessions in IAM. AWS then refuses credentials issued earlier, and
+// the next exchange gets new ones. Invalidate itself does not end credentials that were already
+// returned.
 func (d *Delegator) Invalidate(ctx context.Context, subject string) error {
 	return d.invalidate(ctx, Revocation{Subject: subject})
 }
 
-// InvalidateAll is [Delegator.Invalidate] for everybody.
+// InvalidateAll is [Delegator.Invalidate] for all users.
 func (d *Delegator) InvalidateAll(ctx context.Context) error {
 	return d.invalidate(ctx, Revocation{Everybody: true})
 }

@@ -35,13 +35,14 @@ type ChainedRole struct {
 	// RoleARN is the role's ARN. Its account can be any in the partition of the role before it.
 	RoleARN string
 	// ExternalID is sent as sts:ExternalId, for a role of another organisation whose trust policy
-	// asks for it (IAM User Guide, "Access to AWS accounts owned by third parties"). It has 2 to
-	// 1,224 characters, letters, digits and _+=,.@:/-, and is no secret. Empty: none is sent.
+	// requires it (IAM User Guide, "Access to AWS accounts owned by third parties"). It has 2 to
+	// 1,224 characters: letters, digits and _+=,.@:/-. It is not a secret. Empty: none is sent.
 	ExternalID string
 }
 
-// ChainingSTS is what a [Target] with a Chain needs of Config.STS. *sts.Client has it. AssumeRole
-// is called with the credentials of the role before, which an option sets as Options.Credentials.
+// ChainingSTS is the interface that Config.STS must implement if a [Target] has a Chain.
+// *sts.Client does. AssumeRole is called with the credentials of the previous role, which an option
+// sets as Options.Credentials.
 type ChainingSTS interface {
 	STS
 	AssumeRole(
@@ -378,14 +379,13 @@ func (e *Explanation) hops() []string {
 	return list
 }
 
-// ChainTrustPolicies returns the trust policies that the roles of Chain need, as JSON, in their
-// order. Each lets the role before it assume the role, with a source identity and, if Actions has
-// sts:TagSession, session tags, which must be transitive. It reads Role, Chain, Actions and
-// TagKeys, so these can also be written down before there is a token. Without a Chain there are
-// none.
+// ChainTrustPolicies returns the trust policies that the roles of Chain need, as JSON, in order.
+// Each lets the previous role assume the role, with a source identity and, if Actions has
+// sts:TagSession, with transitive session tags. It reads only Role, Chain, Actions and TagKeys, so
+// you can set these by hand before there is a token. Without a Chain the result is empty.
 //
-// A role that is not a role's ARN, and a policy variable in an external ID or a tag's key, are
-// errors with [CodeConfigInvalid].
+// An invalid role ARN, and a policy variable in an external ID or a tag key, are errors with
+// [CodeConfigInvalid].
 func (e *Explanation) ChainTrustPolicies() ([]string, error) {
 	return e.chainPolicies(func(before string, i int) (string, error) {
 		next := e.Chain[i]
@@ -398,9 +398,9 @@ func (e *Explanation) ChainTrustPolicies() ([]string, error) {
 	})
 }
 
-// ChainPermissionPolicies returns the permission policies that Role and all roles of Chain but the
-// last need to assume the next, as JSON, in their order. It is otherwise as
-// [Explanation.ChainTrustPolicies].
+// ChainPermissionPolicies returns the permission policies with which each role assumes the next
+// one, as JSON, in order: for Role and for all roles of Chain except the last. Its inputs and
+// errors are those of [Explanation.ChainTrustPolicies].
 func (e *Explanation) ChainPermissionPolicies() ([]string, error) {
 	return e.chainPolicies(func(_ string, i int) (string, error) {
 		return iam.ChainPermissionPolicy(e.Chain[i].RoleARN, e.hasTags())

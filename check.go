@@ -29,37 +29,37 @@ var errTakesAnything = errors.New("what answers takes anything for an assertion"
 
 // CheckResult is the state of one thing that exchanges depend on.
 type CheckResult struct {
-	// Name says which thing, such as: issuer https://tenant.example.com/
+	// Name identifies the thing, such as: issuer https://tenant.example.com/
 	Name string
 	// Err is an *[Error], or nil if it works.
 	Err error
-	// Warning is what deserves a look though it works, such as a certificate's date: Warnings on
-	// one line.
+	// Warning is the text of Warnings on one line: things that work but need attention, such as the
+	// date of a certificate.
 	Warning string
-	// Degrades says that an error is no reason to take users elsewhere: the same holds there, and
-	// it may pass.
+	// Degrades says that an error is no reason to stop sending users to this instance: others have
+	// the same problem, and it may be temporary.
 	Degrades bool
 
 	// Kind is the kind of thing.
 	Kind CheckKind
-	// Issuer is the URL of the issuer, or of its tenant, that it is about. Empty: none.
+	// Issuer is the URL of the issuer or the tenant that the result is about. Empty: none.
 	Issuer string
-	// Target is the name of the target that it is about. Empty: none.
+	// Target is the name of the target that the result is about. Empty: none.
 	Target string
-	// Region is the name of the AWS region that it is about. Empty: none.
+	// Region is the name of the AWS region that the result is about. Empty: none.
 	Region string
 	// Field is the field of [Config] that Err is about, as the errors of [New] name it, such as
-	// Targets["photo-app"]: Role. Empty: it is about none.
+	// Targets["photo-app"]: Role. Empty: none.
 	Field string
-	// Warnings are all that deserves a look, each by itself.
+	// Warnings are all warnings, one by one.
 	Warnings []CheckWarning
-	// Took is how long the check took, by the machine's clock. It is near zero for a result that
-	// was known already.
+	// Took is how long the check took, by the machine's clock. It is close to zero if the result
+	// was already known.
 	Took time.Duration
 }
 
-// CheckKind is the kind of thing that a [CheckResult] is about. Programs that check more than a
-// [Delegator] does have kinds of their own.
+// CheckKind is the kind of thing that a [CheckResult] is about. Programs that add their own checks
+// can define further kinds.
 type CheckKind string
 
 // The kinds of results of [Delegator.Check].
@@ -75,51 +75,54 @@ const (
 	CheckProfile  CheckKind = "profile"  // what the profile loader depends on
 )
 
-// Check tests what exchanges depend on, all at once. Results come in this order, each name once:
+// Check tests everything that exchanges depend on, concurrently. The results are in this order,
+// each name once:
 //
-//   - sts answers, a warning, if Config.UnsafeSTSEmulator is set.
-//   - sts endpoint, a warning, if the configuration of the AWS SDK leads the calls to STS elsewhere
-//     than to AWS. With Config.STS there is none: the program chose its client.
-//   - issuer URL: each of Config.Issuers has keys that can be used, and each of its tenants if
-//     these have keys of their own. It is asked only for what an exchange would ask for, and no
-//     more often. These are warnings: its keys could not be refreshed, with the time at which
-//     exchanges fail; keys of its set that cannot be used; no key that fits Issuer.Algorithms; a
-//     certificate of its server or of a key that ends soon; a clock that differs by a minute; and
-//     that strangers share it and nothing gates it, see [Issuer].
-//   - subjects in ROLE: a warning, if targets of several issuers lead to one role, in which
-//     ${saml:sub} does not tell their users apart.
-//   - target NAME, of [Targets] only, if something is wrong with it. It is an error if no exchange
-//     can succeed, for any user: there is no role, SAML provider or region, and no rule can set
-//     one; accounts or partitions differ; or another limit is broken. If only a row of
-//     [RoleByClaim] cannot succeed, that is a warning, and so is a recipient or an audience of
-//     another partition. A rule that is not ready-made may decide anything, so with one there is
-//     a warning at most.
-//   - rule NAME, a warning, if a ready-made rule is only for targets that do not exist, or has rows
-//     that are never reached, or if a rule tells what it needs and lacks, see [WithNeeds].
-//   - subjects of URL, a warning, if the subjects of that issuer are known to have slashes, and a
-//     target takes them and does not say whether folders are named after them; see
+//   - sts answers: a warning if Config.UnsafeSTSEmulator is set.
+//   - sts endpoint: a warning if the configuration of the AWS SDK sends the calls to STS elsewhere
+//     than to AWS. There is no such warning with Config.STS, because the program chose its client.
+//   - issuer URL: each of Config.Issuers, and each of its tenants with their own keys, has usable
+//     keys. Check makes the same requests as an exchange, and no more often. These are warnings:
+//     keys that could not be refreshed, with the time from which exchanges fail; unusable keys in
+//     the set; no key for any of Issuer.Algorithms; a certificate of its server or of a key that
+//     expires soon; a clock that differs by a minute; and an issuer that strangers share without a
+//     gate, see [Issuer].
+//   - subjects in ROLE: a warning if targets of several issuers use one role, in which ${saml:sub}
+//     does not tell their users apart.
+//   - target NAME: only for [Targets], and only if something is wrong. It is an error if no
+//     exchange can succeed for any user: the role, the SAML provider or the region is missing and
+//     no rule can set it; accounts or partitions differ; or another limit is exceeded. It is a
+//     warning if only a row of [RoleByClaim] cannot succeed, or if the recipient or the audience is
+//     of another partition. Rules that are not ready-made can decide anything, so with one of them
+//     there is at most a warning.
+//   - rule NAME: a warning if a ready-made rule is only for targets that do not exist or has rows
+//     that are never reached, or if a rule lacks something that it needs, see [WithNeeds].
+//   - subjects of URL: a warning if the issuer's subjects are known to contain slashes, and a
+//     target for them does not say whether folders are named after them; see
 //     Target.SubjectAsFolder.
-//   - NameIDs in ROLE, a warning, if its targets have several values of Target.NameIDEncoding.
-//   - NameIDs of TARGET, a warning, if an exchange within the last hour had a NameID with a slash
-//     there, and the target does not say so either.
-//   - metadata of ENTITYID: it has the size that IAM takes.
-//   - signing key FINGERPRINT of ENTITYID: it signs a random digest, and its certificate, whose
-//     SHA-256 begins with FINGERPRINT, verifies it. A certificate that is not valid yet, has
-//     expired or will within 30 days is a warning: AWS does not read its dates, others may. So is
-//     one that is signed with SHA-1, a certificate that the identity has twice, and an
-//     *rsa.PrivateKey without precomputed values, which signs slower than it could.
-//   - profile, if there is Config.CheckProfile: what it returns.
-//   - sts REGION: STS there refuses a call with no assertion in it, so it answers. If the time in
-//     its answer differs from Config.Now by a minute, that is a warning, and by four minutes an
-//     error: AWS takes no assertion of such a clock.
+//   - NameIDs in ROLE: a warning if the role's targets have different values of
+//     Target.NameIDEncoding.
+//   - NameIDs of TARGET: a warning if an exchange within the last hour had a NameID with a slash,
+//     and the target does not say whether folders are named after NameIDs.
+//   - metadata of ENTITYID: the size is within IAM's limit.
+//   - signing key FINGERPRINT of ENTITYID: the key signs a random digest, and its certificate,
+//     whose SHA-256 begins with FINGERPRINT, verifies the signature. These are warnings: a
+//     certificate that is not yet valid, has expired, or expires within 30 days (AWS does not read
+//     the dates, but others may); one that is signed with SHA-1; a certificate that the identity
+//     has twice; and an *rsa.PrivateKey without precomputed values, which signs more slowly.
+//   - profile: the result of Config.CheckProfile, if it is set.
+//   - sts REGION: STS answers a call without an assertion by refusing it. If the time in its answer
+//     differs from Config.Now by a minute, that is a warning. Four minutes are an error, because
+//     AWS accepts no assertion from such a clock.
 //
-// The identities are Config.IdentityProvider and each Identity in [Targets], or of a target that
-// any other [TargetSource] has returned to an exchange or an explanation within the last hour, 100
-// at most. The regions are those of the same targets, with those to fail over to.
+// The identities are Config.IdentityProvider and each Identity in [Targets]. With another
+// [TargetSource] they are those of the targets that it returned to exchanges and explanations
+// within the last hour, at most 100. The regions are those of the same targets, including
+// FailoverRegions.
 //
-// Signers, STS and Config.CheckProfile are asked once a minute at most, for up to
-// Config.STSTimeout. On a nil context or Delegator there is one result with [CodeArgumentInvalid],
-// on a context that ends [CodeCanceled] for all that has not answered.
+// Signers, STS and Config.CheckProfile are called at most once a minute, each for up to
+// Config.STSTimeout. A nil context or Delegator gives one result with [CodeArgumentInvalid]. If the
+// context ends, everything that has not answered gets [CodeCanceled].
 func (d *Delegator) Check(ctx context.Context) []CheckResult {
 	if ctx == nil || d == nil || d.config.Targets == nil {
 		return []CheckResult{{

@@ -13,9 +13,9 @@ import (
 type ClaimCheck struct {
 	// Claim is the name as in RequiredClaims.
 	Claim string
-	// Of says whose RequiredClaims it is from: "issuer" or "target".
+	// Of says whose RequiredClaims this is: "issuer" or "target".
 	Of string
-	// Patterns are those of which one must match.
+	// Patterns are regular expressions of which one must match.
 	Patterns []string
 	// Values are the token's. They are empty if the claim is absent, null or of another type.
 	Values []string

@@ -13,36 +13,37 @@ import (
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
-// ClaimText says which user property a session tag or the source identity gets its text from, and
-// what becomes of it. A property that cannot be used denies the user: one that is not a string,
-// number or boolean, has U+FFFD, which stands for text that was lost, or is absent or null without
-// Optional or Default.
+// ClaimText says which user property sets a session tag or the source identity, and how its text is
+// converted. A property that cannot be used denies the user: one that is not a string, number or
+// boolean; one with U+FFFD, which stands for lost text; and one that is absent or null if neither
+// Optional nor Default is set.
 type ClaimText struct {
-	// From is the path of the property, such as sub, email or app_metadata.team. It is required.
+	// From is the path of the user property, such as sub, email or app_metadata.team. It is
+	// required.
 	From string
-	// Escape writes the text so that AWS takes it, by [EscapeTag] or [EscapeSourceIdentity].
-	// Without it an exchange fails with [CodeTagsInvalid] or [CodeSourceIDInvalid] if AWS would
-	// refuse the text.
+	// Escape makes the text valid for AWS, with [EscapeTag] or [EscapeSourceIdentity]. Without it,
+	// an exchange fails with [CodeTagsInvalid] or [CodeSourceIDInvalid] if AWS would refuse the
+	// text.
 	Escape bool
-	// Join makes one text of a list, such as press+staff with "+". Its entries keep their order.
+	// Join joins the entries of a list, in their order, with this separator: "+" gives press+staff.
 	// The separator is one or more of the characters . + = @ - and, for tags only, : / and the
-	// space. None of these may be in an entry, or the user is denied; with Escape they are escaped
-	// there. Entries are not empty. A text by itself is a list of one. A joined text that is too
-	// long denies the user: a part of a list must not count as the whole. Empty: a list denies the
-	// user.
+	// space. An empty entry denies the user, and so does an entry that contains one of these
+	// characters unless Escape is set. A single text is a list of one. A result that is too long
+	// denies the user, because a part of a list must not pass for the whole. Empty: a list denies
+	// the user.
 	Join string
-	// Optional lets the tag or the source identity be left out if the property is absent, null or
-	// an empty list. Set it only if no policy grants something to those who lack the tag.
+	// Optional leaves out the tag or the source identity if the property is absent, null or an
+	// empty list. Set it only if no policy grants something to users without the tag.
 	Optional bool
-	// Default is the text if the property is absent, null or an empty list. It is taken as it is.
-	// Empty: none.
+	// Default is the text to use if the property is absent, null or an empty list. It is not
+	// escaped. Empty: none.
 	Default string
 }
 
-// TagsFrom sets session tags from user properties, as each [ClaimText] says. It is [TagsFromClaims]
-// for names that AWS does not take as they are, for lists, and for properties that not every user
-// has. A key that is no tag's, a ClaimText without From, a separator that cannot be one, and a
-// default that AWS does not take are errors with [CodeConfigInvalid].
+// TagsFrom sets session tags from user properties, from tag key to [ClaimText]. Use it in place of
+// [TagsFromClaims] for values that AWS does not accept unchanged, for lists, and for properties
+// that not every user has. An invalid tag key, a ClaimText without From, an invalid separator, and
+// a default that AWS does not accept are errors with [CodeConfigInvalid].
 func TagsFrom(tags map[string]ClaimText) (RuleFunc, error) {
 	tags = maps.Clone(tags)
 	keys := slices.Sorted(maps.Keys(tags))
@@ -80,9 +81,9 @@ func TagsFrom(tags map[string]ClaimText) (RuleFunc, error) {
 	return r.ready(), nil
 }
 
-// SourceIdentityFrom sets the source identity from a user property, as the [ClaimText] says. It is
-// [SourceIdentityFromClaim] for names that AWS does not take as they are. What is wrong with the
-// ClaimText is an error with [CodeConfigInvalid], see [TagsFrom].
+// SourceIdentityFrom sets the source identity from a user property, as described by the
+// [ClaimText]. Use it in place of [SourceIdentityFromClaim] for values that AWS does not accept
+// unchanged. An invalid ClaimText is an error with [CodeConfigInvalid], as in [TagsFrom].
 func SourceIdentityFrom(c ClaimText) (RuleFunc, error) {
 	err := c.validate(sourceIdentityText)
 	if err == nil && c.Default != "" && !session.ValidName(c.Default) {

@@ -15,8 +15,9 @@ const hs256 = "HS256"
 type ClientSecret struct {
 	// Secret has at least 32 bytes.
 	Secret Secret
-	// Base64URL says that Secret is written as base64url (RFC 4648 §5), with or without padding,
-	// and that the decoded bytes are the secret. Auth0's dashboard shows secrets of old clients so.
+	// Base64URL says that Secret is in base64url (RFC 4648 §5), with or without padding, and that
+	// the decoded bytes are the secret. Auth0's dashboard shows the secrets of old clients in this
+	// form.
 	Base64URL bool
 }
 

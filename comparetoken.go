@@ -11,7 +11,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
 )
 
-// TokenVerdict says how a field of a token and the configuration agree.
+// TokenVerdict says whether a field of a token agrees with the configuration.
 type TokenVerdict string
 
 // The verdicts of a [TokenField].
@@ -26,21 +26,21 @@ const (
 	TokenFieldNotChecked = TokenVerdict(idtoken.NotChecked)
 )
 
-// TokenField is one field of a token next to what the configuration says about it. Its texts are
-// short and safe to print. What they repeat of the token is quoted in ASCII and cut, and is only
-// what decides: the algorithm, the key ID, the issuer, the tenant, the audience, the client, the
-// kind, the scopes of an access token and the dates.
+// TokenField compares one field of a token with the configuration. Its texts are short and safe to
+// print. They repeat only fields that the decision depends on, quoted in ASCII and shortened: the
+// algorithm, the key ID, the issuer, the tenant, the audience, the client, the kind, the scopes of
+// an access token and the dates.
 type TokenField struct {
-	// Name is the field: a claim, such as iss; a header, such as header alg; or form, signature,
-	// client, kind, target, other claims.
+	// Name is the field: a claim, such as iss; a header, such as header alg; or one of form,
+	// signature, client, kind, target and other claims.
 	Name string
-	// Token is what the token says. Nobody has verified it.
+	// Token is the value in the token, which is not verified.
 	Token string
-	// Configuration is what is configured, or what every ID token needs.
+	// Configuration is the configured value, or what every ID token must have.
 	Configuration string
 	// Verdict is the result of the comparison.
 	Verdict TokenVerdict
-	// Reason says what is wrong, or why the field was not checked. It is empty if nothing is.
+	// Reason says what is wrong, or why the field was not checked. Otherwise it is empty.
 	Reason string
 }
 
@@ -51,17 +51,17 @@ const (
 )
 
 // CompareToken compares a token with the configuration, field by field, to find out why it was
-// refused at the token stage. Each field is judged alone, also those that an exchange would not
-// reach. It is for the operator: show it to no stranger.
+// refused at the token stage. Each field is judged separately, including those that an exchange
+// would not reach. The result is for the operator only.
 //
-// It accepts nothing. Whether a token counts is for [Delegator.Exchange] and [Delegator.Explain] to
-// say: a token can be refused though all fields are the same, for example because it was used
-// before. It asks the target source, and nobody else. Of an issuer's keys it knows those that are
-// in memory, so call it after Explain.
+// It accepts nothing. Only [Delegator.Exchange] and [Delegator.Explain] decide whether a token is
+// accepted: a token can be refused even if all fields agree, for example because it was used
+// before. CompareToken calls the target source and makes no other calls. It knows only the issuer's
+// keys that are in memory, so call it after Explain.
 //
-// The fields hold no part of the token as it was sent, no signature, and of claims that decide
-// nothing, such as sub and email, only the names. On a nil context, and on a Delegator that [New]
-// did not make, there are none.
+// The fields contain no part of the encoded token and no signature. Claims that decide nothing,
+// such as sub and email, are shown by name only. With a nil context, or a Delegator that [New] did
+// not make, the result is empty.
 func (d *Delegator) CompareToken(ctx context.Context, idToken, target string) []TokenField {
 	if ctx == nil || d == nil || d.config.Targets == nil {
 		return nil

@@ -13,8 +13,8 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret holds a value that must not be shown by accident. Under every fmt verb, in slog and in
-// JSON it reads [redacted], also deep inside other values. [Secret.Reveal] is the only way to the
+// Secret holds a value that must not be shown by accident. It prints as [redacted] with every fmt
+// verb, in slog and in JSON, also inside other values. [Secret.Reveal] is the only way to get the
 // value. The zero Secret is empty.
 type Secret struct {
 	value *string // a pointer, because fmt prints unexported fields without calling their methods
@@ -31,7 +31,7 @@ func (s Secret) Reveal() string {
 	return *s.value
 }
 
-// Format implements fmt.Formatter: [redacted] under every verb.
+// Format implements fmt.Formatter: [redacted] for every verb.
 func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // String implements fmt.Stringer, for direct calls.
@@ -43,22 +43,22 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText implements encoding.TextMarshaler, which encoding/json and encoding/xml use.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Credentials are what AWS returned: temporary credentials of the assumed role, and how AWS read
-// the assertion. Printing, logging or marshalling the struct shows neither secret. Use one of the
-// methods for a wire shape.
+// Credentials are temporary AWS credentials of the assumed role, with the parts of the assertion
+// that AWS reported. Printing, logging or marshalling the struct does not show the secrets. The
+// methods return the formats that AWS's tools read.
 type Credentials struct {
-	// AccessKeyID begins with ASIA. It is no secret.
+	// AccessKeyID begins with ASIA. It is not a secret.
 	AccessKeyID string
 	// SecretAccessKey signs requests.
 	SecretAccessKey Secret
 	// SessionToken goes with every request. AWS promises no maximum length.
 	SessionToken Secret
-	// Expiration is AWS's own, in whole seconds.
+	// Expiration is when the credentials expire, in whole seconds.
 	Expiration time.Time
 
 	// Region is where STS was called. The credentials work in all regions of its partition.
 	Region string
-	// AccountID is that of the role.
+	// AccountID is the account of the role.
 	AccountID string
 	// AssumedRoleARN is arn:PARTITION:sts::ACCOUNT:assumed-role/ROLE/SESSION.
 	AssumedRoleARN string
@@ -78,17 +78,17 @@ type Credentials struct {
 	// SourceIdentity is empty if none was set.
 	SourceIdentity string
 
-	// PackedPolicySize is how much of the space for session policies and tags is used, in percent.
+	// PackedPolicySize is the used share of AWS's space for session policies and tags, in percent.
 	// It is 0 if there are none.
 	PackedPolicySize int
 	// RequestID is AWS's, as in CloudTrail.
 	RequestID string
-	// SessionTokenUtilization is the token's size in percent of the largest session token. It is 0
-	// if AWS does not say.
+	// SessionTokenUtilization is the size of the session token in percent of the maximum. It is 0
+	// if AWS does not report it.
 	SessionTokenUtilization int
 
-	// Narrowed says that this exchange has narrowed the session to what [WithScope] or
-	// [WithSessionPolicy] asked for. No cache keeps it: each exchange sets its own.
+	// Narrowed says that this exchange narrowed the session by [WithScope] or [WithSessionPolicy].
+	// It is not cached: each exchange sets it.
 	Narrowed bool `json:",omitempty"`
 }
 
@@ -103,7 +103,7 @@ func (c *Credentials) unconfirmed() (names []string) {
 	return names
 }
 
-// AWS returns the credentials as the AWS SDK for Go v2 takes them.
+// AWS returns the credentials in the type of the AWS SDK for Go v2.
 func (c *Credentials) AWS() aws.Credentials {
 	return aws.Credentials{
 		AccessKeyID:     c.AccessKeyID,
@@ -116,7 +116,7 @@ func (c *Credentials) AWS() aws.Credentials {
 	}
 }
 
-// ProcessJSON returns the JSON that an AWS credential_process prints. It holds the secrets.
+// ProcessJSON returns the JSON that an AWS credential_process prints. It contains the secrets.
 func (c *Credentials) ProcessJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Version         int
@@ -136,7 +136,7 @@ func (c *Credentials) ProcessJSON() ([]byte, error) {
 }
 
 // ContainerJSON returns the JSON of the AWS container credentials endpoint, where the session token
-// is called Token. It holds the secrets.
+// is called Token. It contains the secrets.
 func (c *Credentials) ContainerJSON() ([]byte, error) {
 	members := []struct{ name, text string }{
 		{"AccessKeyId", c.AccessKeyID},
@@ -190,8 +190,8 @@ type auth0Role struct {
 	Arn           string
 }
 
-// Auth0JSON returns the JSON that Auth0's delegation endpoint answered: the result of
-// AssumeRoleWithSAML, with the expiry in ISO 8601 with milliseconds. It holds the secrets.
+// Auth0JSON returns the JSON that Auth0's delegation endpoint returned: the result of
+// AssumeRoleWithSAML, with the expiration in ISO 8601 with milliseconds. It contains the secrets.
 func (c *Credentials) Auth0JSON() ([]byte, error) {
 	return json.Marshal(auth0Answer{
 		ResponseMetadata: auth0Metadata{c.RequestID},

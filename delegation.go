@@ -30,7 +30,7 @@
 //     exchanges depend on, and [Delegator.Provider] serves clients of the AWS SDK for Go.
 //   - [Credentials] are what AWS returned, with methods for the shapes that AWS's tools read.
 //
-// Every error is an [*Error]: it has a [Code], a remedy for the operator, and a text that strangers
+// Every error is an [*Error]. It has a [Code], a remedy for the operator, and a text that callers
 // may see ([Error.Public]).
 //
 // # What AWS sees
@@ -42,22 +42,22 @@
 //
 // # What is checked
 //
-//   - The token: its form, issuer, algorithm, signature, audience and dates.
-//   - The target: it exists, and takes tokens of this issuer and application.
-//   - What rules and mappings decided: it is within AWS's limits.
-//   - What AWS returns: it is complete, and of the session that was asked for.
+//   - The token: its format, issuer, algorithm, signature, audience and dates.
+//   - The target: it exists, and accepts tokens of this issuer and application.
+//   - The decision of rules and mappings: it is within AWS's limits.
+//   - AWS's answer: it is complete and is for the requested session.
 //
 // # What is not checked
 //
 //   - Whether the token was used before, unless there is a [ReplayStore].
 //   - The token's nonce, at_hash and acr.
 //   - Whether the user has signed out, or the issuer has revoked the session, unless there are
-//     [Revocations]. An ID token is else accepted until it expires. Credentials work until they
-//     expire, or until AWS denies them: see [SessionRevocation].
-//   - What the role's policies allow: that is set in IAM. The role must trust the SAML provider and
+//     [Revocations]. Without them an ID token is accepted until it expires. Credentials work until
+//     they expire, or until AWS denies them: see [SessionRevocation].
+//   - What the role's policies allow. That is set in IAM. The role must trust the SAML provider and
 //     nothing else. If it also trusts an OIDC provider, users can bypass the rules.
 //
-// Every function is safe for concurrent use. A Delegator keeps no goroutine while it is idle, and
+// Every function is safe for concurrent use. A Delegator runs no goroutine while it is idle and
 // needs no Close.
 package delegation
 
@@ -84,64 +84,68 @@ import (
 // Config is what [New] takes. Most programs set the first four fields and leave the rest at zero.
 // New copies it, so later changes have no effect.
 type Config struct {
-	// Issuers are the OpenID providers whose ID tokens count: at least one.
+	// Issuers are the OpenID providers whose ID tokens are accepted: at least one.
 	Issuers []Issuer
 	// IdentityProvider is the SAML identity that AWS trusts, with the keys that sign.
 	IdentityProvider IdentityProvider
-	// Targets are what may be asked for: [Targets], or a database.
+	// Targets are the targets that callers can name: [Targets], or a database.
 	Targets TargetSource
-	// Rules run in order, and decide for each user or refuse. Without rules the target's settings
+	// Rules run in order. They decide for each user, or refuse. Without rules the target's settings
 	// decide.
 	Rules []RuleFunc
 
 	// Limits. They narrow what is accepted and how long it lasts; the defaults suit most issuers.
 
-	// MaxTokenSize is how long an ID token may be, in bytes. Zero: 16 KiB.
+	// MaxTokenSize is the maximum size of an ID token, in bytes. Zero: 16 KiB.
 	MaxTokenSize int
-	// Leeway is for clocks that differ, in exp, iat and nbf: up to 5m. Zero: 60s. Negative: none.
+	// Leeway is the tolerated clock difference for exp, iat and nbf, up to 5m. Zero: 60s. Negative:
+	// none.
 	Leeway time.Duration
-	// CapSessionToToken ends AWS sessions with the ID token at the latest, by SessionNotOnOrAfter.
-	// Issuers' tokens often live for an hour or less, so long SessionDurations then have no effect.
+	// CapSessionToToken ends AWS sessions no later than the ID token, by SessionNotOnOrAfter. ID
+	// tokens often live for an hour or less, so a longer SessionDuration then has no effect.
 	CapSessionToToken bool
-	// StrictSessionNames refuses session names that AWS does not take as they are, instead of
-	// making them safe.
+	// StrictSessionNames refuses session names that AWS does not accept, instead of changing them
+	// as SafeSessionName does.
 	StrictSessionNames bool
-	// Replay lets an ID token be used once for each target. nil: it counts until it expires.
+	// Replay lets an ID token be used once for each target. nil: a token can be used until it
+	// expires.
 	Replay ReplayStore
-	// Revocations are the sessions that have ended, whose tokens are refused. nil: a token counts
-	// until it expires, also after a logout.
+	// Revocations are the ended sessions, whose tokens are refused. nil: a token is accepted until
+	// it expires, also after a logout.
 	Revocations *Revocations
-	// LogoutAudiences are clients whose logout tokens count besides those that Targets names; see
-	// [Delegator.Logout]. With a TargetSource other than Targets they are all.
+	// LogoutAudiences are clients whose logout tokens are accepted, in addition to those in
+	// Targets; see [Delegator.Logout]. With a TargetSource other than Targets, only these are
+	// accepted.
 	LogoutAudiences []string
-	// RuleTimeout is the limit for one rule in Go, for a check that it leaves with AfterRules, and
-	// for Profile. Their context ends with it. Code that ignores its context is left running: the
-	// exchange fails with [CodeRuleTimeout] or [CodeProfileTimeout]. With 16 calls of one rule that
-	// were left, it is not called until one of them returns. Rules of one function count together.
-	// An exchange whose context has ended waits for its rule until the limit: the rule may deny.
+	// RuleTimeout limits one rule in Go, one check that a rule adds with AfterRules, and Profile.
+	// Their context ends at the limit. Code that ignores its context is abandoned, and the exchange
+	// fails with [CodeRuleTimeout] or [CodeProfileTimeout]. After 16 abandoned calls of one rule,
+	// the rule is not called until one of them returns. Rules made of the same function are counted
+	// together. An exchange whose context has ended still waits for its rule until the limit,
+	// because the rule may deny.
 	//
-	// Limited code runs on a goroutine of its own: one for all rules of an exchange, and at most
+	// Limited code runs on a separate goroutine: one for all rules of an exchange, and at most
 	// 1,000 at the same time. Ready-made rules, and rules of [WithOwnTimeout] such as those in
-	// JavaScript, need no such limit.
+	// JavaScript, are not limited.
 	//
-	// Zero: 20s for Profile. Rules have no limit then, and run on the caller's goroutine with the
-	// caller's context. Negative: Profile has none either.
+	// Zero: 20s for Profile, and no limit for rules, which run on the caller's goroutine with the
+	// caller's context. Negative: no limit for Profile either.
 	RuleTimeout time.Duration
-	// SigningTimeout is for one signature. Zero: 30s.
+	// SigningTimeout limits one signature. Zero: 30s.
 	SigningTimeout time.Duration
 
 	// AWS. These say how STS is called; the region is the target's.
 
-	// STS is nil, or a client of your own. nil makes one of the AWS SDK for Go, anonymous. That one
-	// reads 1 MiB of an answer at most, follows no redirect, and takes an endpoint of plain http
-	// only on loopback. It heeds the environment variables that docs/environment.md lists, and
-	// reads no file or profile of the SDK.
+	// STS is the client of AWS STS. nil: an anonymous client of the AWS SDK for Go. It reads at
+	// most 1 MiB of an answer, follows no redirects, and allows plain http only on loopback. It
+	// uses the environment variables that docs/environment.md lists. It reads no files or profiles
+	// of the SDK.
 	STS STS
-	// STSTimeout is for one call with its retries, in each region. Zero: 10s.
+	// STSTimeout limits one call with its retries, in each region. Zero: 10s.
 	STSTimeout time.Duration
 	// DurationBackOff retries once with a session of one hour if the role does not allow the
-	// decided duration. AWS does not report a role's maximum, and no role has a lower one. For an
-	// hour the role is then not asked for that duration again.
+	// decided duration. AWS does not report a role's maximum, and no role has a lower one. The role
+	// is then not asked for that duration for one hour.
 	DurationBackOff bool
 	// FIPS uses STS's FIPS endpoints. It excludes DualStack. A client of the SDK that asks for them
 	// sets it, too: by AWS_USE_FIPS_ENDPOINT if STS is nil.
@@ -158,78 +162,79 @@ type Config struct {
 	// Cache. Repeated requests with the same outcome reuse credentials; token, target and rules are
 	// still checked every time.
 
-	// CacheSize is for how many decisions credentials are kept. The least recently used go first.
-	// Zero: 10,000. Negative: there is no cache.
+	// CacheSize is the number of decisions whose credentials are cached. The least recently used
+	// are dropped first. Zero: 10,000. Negative: there is no cache.
 	CacheSize int
-	// CacheWindow is how long before credentials expire a caller waits for new ones. Zero: 5m. It
-	// is at most 1/8 of the session's duration.
+	// CacheWindow is how long before the expiration callers wait for new credentials. Zero: 5m. It
+	// is limited to 1/8 of the session's duration.
 	CacheWindow time.Duration
-	// CacheAhead is how long before credentials expire a use has them renewed in the background.
-	// Zero: 15m. It is at most 1/4 of the session's duration.
+	// CacheAhead is how long before the expiration a request starts a renewal in the background.
+	// Zero: 15m. It is limited to 1/4 of the session's duration.
 	CacheAhead time.Duration
-	// TokenMemory is how many bytes of verified ID tokens are remembered: what they say, and not
-	// the tokens themselves. If a token is seen again, its signature is then not computed. All
-	// checks are still made, and the issuer's key set is asked for its key. The least recently
-	// used go first. Zero: 16 MiB, for some 4,000 tokens of 1 kB. Negative: none is
-	// remembered.
+	// TokenMemory is the memory for the claims of verified ID tokens, in bytes. The tokens
+	// themselves are not kept. If a token is used more than once, its signature is not verified
+	// again. All other checks are still made, and its key must still be in the issuer's key set.
+	// The least recently used are dropped first. Zero: 16 MiB, for about 4,000 tokens of 1 kB.
+	// Negative: nothing is remembered.
 	TokenMemory int
-	// SharedCache shares credentials between several processes. It is asked for what the cache does
-	// not have. nil: none.
+	// SharedCache shares credentials between several processes. It is used for credentials that the
+	// cache of this process does not have. nil: none.
 	SharedCache SharedCache
 
 	// Hooks. These connect a Delegator to the program around it, and to a test's clock.
 
-	// Profile loads what the token lacks of a user, once in an exchange, before the first rule.
-	// Package profile has loaders. nil: nothing.
+	// Profile loads properties of the user that the token lacks. It is called once in an exchange,
+	// before the first rule. Package profile has loaders. nil: nothing is loaded.
 	Profile ProfileFunc
-	// CheckProfile tells whether Profile can work, such as whether its endpoint answers.
-	// [Delegator.Check] calls it once a minute at most, with STSTimeout as its limit. nil: there is
+	// CheckProfile tests whether Profile can work, such as whether its endpoint answers.
+	// [Delegator.Check] calls it at most once a minute, with STSTimeout as its limit. nil: there is
 	// no such check.
 	CheckProfile func(context.Context) error
-	// OnEvent gets the audit record of every exchange before Exchange returns, from the caller's
-	// goroutine, and those with [CacheRefresh] from another: it must be quick. For several
-	// receivers, call one after the other.
+	// OnEvent gets the audit record of every exchange before Exchange returns. It runs on the
+	// caller's goroutine, or on another one for events with [CacheRefresh], and must be quick. It
+	// can call several receivers one after the other. nil: nothing.
 	OnEvent func(context.Context, Event)
-	// OnRevocation gets every call of Invalidate, Revoke and Logout when it has ended, from the
-	// caller's goroutine: it must be quick. The Logger gets it first. nil: nothing.
+	// OnRevocation gets a record of every call of Invalidate, Revoke and Logout after it has ended.
+	// It runs on the caller's goroutine and must be quick. The Logger gets the record first. nil:
+	// nothing.
 	OnRevocation func(context.Context, RevocationEvent)
-	// OnSTSCall gets every call to AWS STS that an exchange makes, also those in regions that did
-	// not answer, when it has ended. [Delegator.Check] does not report its own. It runs in the
-	// goroutine of the call and must be quick. nil: nothing.
+	// OnSTSCall gets a record of every call to AWS STS that an exchange makes, after it has ended,
+	// including calls in regions that did not answer. [Delegator.Check] does not report its calls.
+	// It runs on the goroutine of the call and must be quick. nil: nothing.
 	OnSTSCall func(context.Context, STSCall)
-	// Audit records each Event in a place that must have it, before Logger and OnEvent get it. If
-	// it fails, panics, or takes longer than AuditTimeout, an exchange that would succeed fails
-	// with [CodeAuditFailed]: no credentials are handed out without their record. Credentials from
-	// the cache are recorded too. An exchange that was refused keeps its error. Each failure is in
-	// the Logger, and the Event has the warning audit_failed.
+	// Audit stores each Event where a record is mandatory, before Logger and OnEvent get it. If it
+	// fails, panics, or takes longer than AuditTimeout, an exchange that would succeed fails with
+	// [CodeAuditFailed]: no credentials are returned without a record. Credentials from the cache
+	// are recorded too. An exchange that was refused keeps its error. Each failure is logged, and
+	// the Event has the warning audit_failed.
 	//
-	// Its context has AuditTimeout as its limit, and does not end with the caller's. It must be
-	// safe for concurrent use: up to 64 calls run at the same time. A call that ignores its context
-	// is abandoned, and may still make its record after the exchange has failed. With 16 abandoned
-	// calls every record fails at once, until one of them returns. nil: none.
+	// Its context ends after AuditTimeout, and not with the caller's. It must be safe for
+	// concurrent use: up to 64 calls run at the same time. A call that ignores its context is
+	// abandoned, and may still store its record after the exchange has failed. After 16 abandoned
+	// calls, every record fails at once until one of them returns. nil: none.
 	Audit func(context.Context, Event) error
-	// AuditTimeout is for one record. Zero: 5s.
+	// AuditTimeout limits one record. Zero: 5s.
 	AuditTimeout time.Duration
-	// AuditOptional lets exchanges succeed even if Audit could not record them.
+	// AuditOptional lets exchanges succeed even if Audit fails.
 	AuditOptional bool
-	// Logger gets each Event: at level Info for a success, Error if it takes the operator to make
-	// this exchange succeed, and Warn for all else, a success with Warnings too. docs/errors.md has
-	// the level of each code. It also gets failed refreshes of issuers' keys, at the same levels.
-	// nil: silence.
+	// Logger gets each Event. The level is Info for a success, Error if only the operator can make
+	// this exchange succeed, and Warn otherwise, also for a success with Warnings. docs/errors.md
+	// has the level of each code. It also gets failed refreshes of issuers' keys, at the same
+	// levels. nil: nothing is logged.
 	Logger *slog.Logger
-	// HTTPClient fetches issuers' keys. Redirects are refused whatever it says. nil: a new one,
-	// which uses the proxies of HTTPS_PROXY, HTTP_PROXY and NO_PROXY. Issuer.HTTPClient takes
-	// precedence.
+	// HTTPClient fetches issuers' keys. It never follows redirects, whatever its CheckRedirect
+	// says. nil: a new client, which uses the proxies of HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
+	// Issuer.HTTPClient takes precedence.
 	HTTPClient *http.Client
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
-	// Rand is for assertion IDs and the keys of encrypted assertions. It must be safe for
-	// concurrent use. nil: crypto/rand.
+	// Rand is the random source for assertion IDs and the keys of encrypted assertions. It must be
+	// safe for concurrent use. nil: crypto/rand.
 	Rand io.Reader
 }
 
-// Delegator exchanges ID tokens for AWS credentials. Only [New] and [Delegator.WithConfig] make
-// one; the zero value refuses.
+// Delegator exchanges ID tokens for AWS credentials. Make one with [New] or [Delegator.WithConfig].
+// The zero value refuses every call.
 type Delegator struct {
 	config Config // checked, copied and with its defaults filled in
 	ownSTS bool   // New has made Config.STS
@@ -260,9 +265,9 @@ type Delegator struct {
 	logouts *freshness.ReplayMemory // logout tokens that were received
 }
 
-// New checks the configuration and returns a Delegator. Everything that is missing or wrong is
-// named at once, in an error with [CodeConfigInvalid]; a nil context is refused with
-// [CodeArgumentInvalid]. No issuer is asked and AWS is not called.
+// New checks the configuration and returns a Delegator. If something is missing or wrong, the error
+// has [CodeConfigInvalid] and names every such field. A nil context is refused with
+// [CodeArgumentInvalid]. New makes no network calls.
 func New(ctx context.Context, c Config) (*Delegator, error) {
 	if ctx == nil {
 		return nil, newError(CodeArgumentInvalid, "the context is nil")

@@ -20,7 +20,7 @@ const (
 	StageTarget   Stage = "target"   // the target, and who may call it
 	StageRules    Stage = "rules"    // the profile loader and the operator's rules
 	StageDecision Stage = "decision" // the check of what target and rules asked for
-	// The memory of credentials, the shared cache, and the wait for another exchange's call. No
+	// The cache of credentials, the shared cache, and the wait for another exchange's call. No
 	// exchange fails in this stage.
 	StageCache Stage = "cache"
 	StageSAML  Stage = "saml" // building and signing the assertion
@@ -40,8 +40,8 @@ type Code string
 // Error returns the code.
 func (c Code) Error() string { return string(c) }
 
-// Known tells whether the code is one of this package's. An error of a rule, a signer or an STS of
-// your own can have another one.
+// Known reports whether the code is one of this package's. Errors of your own rules, signers or STS
+// can have other codes.
 func (c Code) Known() bool {
 	_, known := errortable.Of(string(c))
 	return known
@@ -49,18 +49,18 @@ func (c Code) Known() bool {
 
 // Codes of the caller: how New and Exchange were called.
 const (
-	// New was given fields that are missing or wrong; all are named.
+	// New was given fields that are missing or wrong. The error names all of them.
 	CodeConfigInvalid Code = "config_invalid"
 	// A nil context, or a Delegator that New did not make.
 	CodeArgumentInvalid Code = "argument_invalid"
 	// The caller's context ended; its error is wrapped. The error's stage says where the exchange
 	// was.
 	CodeCanceled Code = "canceled"
-	// A client of AWS has the credentials of FromContext, and its call has no ID token in its
+	// An AWS client uses the credentials of FromContext, and its call has no ID token in its
 	// context.
 	CodeContextWithoutToken Code = "context_without_token"
-	// The call's context has a token, and no end: an aws.CredentialsCache has made it, which would
-	// give one user's credentials to all, or context.WithoutCancel.
+	// The call's context has a token, but its Done is nil. It comes from context.WithoutCancel or
+	// from an aws.CredentialsCache, which would give one user's credentials to all users.
 	CodeContextWithoutEnd Code = "context_without_end"
 )
 
@@ -88,15 +88,15 @@ const (
 	CodeTokenB64 Code = "token_b64_header"
 	// typ names another kind of token, such as at+jwt.
 	CodeTokenType Code = "token_type"
-	// Algorithm none.
+	// The algorithm is none.
 	CodeTokenUnsigned Code = "token_unsigned"
 	// An algorithm's name in the wrong case.
 	CodeAlgorithmCase Code = "algorithm_case"
-	// Not on the issuer's allowlist, which may list it.
+	// The algorithm is not in Issuer.Algorithms, but could be added there.
 	CodeAlgorithmNotAllowed Code = "algorithm_not_allowed"
-	// HS256, of an issuer that has no shared secret.
+	// HS256, from an issuer that has no shared secret.
 	CodeAlgorithmSharedSecret Code = "algorithm_shared_secret"
-	// An algorithm of published keys, of an issuer with a shared secret.
+	// An algorithm of published keys, from an issuer with a shared secret.
 	CodeAlgorithmPublishedKey Code = "algorithm_published_key"
 	// An algorithm that cannot be allowed.
 	CodeAlgorithmUnsupported Code = "algorithm_unsupported"
@@ -106,8 +106,9 @@ const (
 	CodeSignatureSaltLength Code = "signature_salt_length"
 )
 
-// Codes of tokens that are well signed and no ID tokens. Each code names the kind, and its remedy
-// names the token to send instead. Issuer.AllowTokenMarks lets a claim pass.
+// Codes of tokens that are correctly signed but are not ID tokens. Each code names the kind, and
+// its remedy names the token to send instead. Issuer.AllowTokenMarks makes an exception for a
+// claim.
 const (
 	// A payload typ of access tokens: Bearer or DPoP, as Keycloak writes it.
 	CodeTokenKindAccess Code = "token_kind_access"
@@ -127,7 +128,7 @@ const (
 	CodeTokenKindEntraV2 Code = "token_kind_entra_v2_access"
 	// scp: an access token with scopes, such as Entra's and Okta's.
 	CodeTokenKindScoped Code = "token_kind_scoped"
-	// cnf: the token counts only with a proof of possession, which nothing here can check.
+	// cnf: the token is valid only with a proof of possession, which this package cannot check.
 	CodeTokenKindBound Code = "token_kind_bound"
 	// events: a logout token or a security event token.
 	CodeTokenKindEvent Code = "token_kind_event"
@@ -135,26 +136,26 @@ const (
 
 // Codes of access tokens of an issuer with AccessTokens.
 const (
-	// A mark of the token tells another kind of token than the rest of it.
+	// One claim of the token marks it as another kind of token than the rest.
 	CodeAccessTokenKind Code = "access_token_kind"
-	// The token is for none of AccessTokens.Audiences.
+	// The token is not for any of AccessTokens.Audiences.
 	CodeAccessTokenAudience Code = "access_token_audience"
 	// The token lacks one of AccessTokens.Scopes.
 	CodeAccessTokenScope Code = "access_token_scope"
-	// An application got the token in its own name, so there is no user.
+	// An application got the token for itself, so there is no user.
 	CodeAccessTokenUser Code = "access_token_user"
 )
 
-// Codes of those who act for users.
+// Codes of actors, who act for users.
 const (
-	// The actor token is empty or has an act of its own, or act or may_act of the user's token
-	// names nobody.
+	// The actor token is empty or has its own act claim, or act or may_act of the user's token does
+	// not name anyone.
 	CodeActorInvalid Code = "actor_invalid"
-	// The target lets nobody act for its users, or not this actor, or not with this token.
+	// The target does not allow acting for its users, or does not allow this actor or this token.
 	CodeActorNotAllowed Code = "actor_not_allowed"
 	// act of the user's token and the actor token name different actors.
 	CodeActorMismatch Code = "actor_mismatch"
-	// Target, rules or mappings have set what shows the actor.
+	// The target, rules or mappings have set the field that shows the actor.
 	CodeActorConflict Code = "actor_conflict"
 	// A token is of another kind than WithTokenKinds says.
 	CodeTokenKindDiffers Code = "token_kind_differs"
@@ -162,15 +163,16 @@ const (
 
 // Codes of the issuer and its keys.
 const (
-	// iss is not a configured issuer; no request was made.
+	// iss is not a configured issuer. No request was made.
 	CodeIssuerUnknown Code = "issuer_unknown"
-	// iss is that of one tenant, and the claim that names the tenant has another.
+	// iss names one tenant, and the tenant claim names another.
 	CodeIssuerTenant Code = "issuer_tenant"
 	// No published key has the token's kid.
 	CodeKeyUnknown Code = "key_unknown"
-	// No known key fits, and the keys are not fetched again now.
+	// No known key fits, and it is too early to fetch the keys once more.
 	CodeKeyPending Code = "key_pending"
-	// RSA under 2048 bits, over 8192, with a bad exponent or a ROCA key.
+	// An RSA key with fewer than 2048 or more than 8192 bits, with a bad exponent, or affected by
+	// ROCA.
 	CodeKeyWeak Code = "key_weak"
 	// The key is for another algorithm, curve or use.
 	CodeKeyUnsuitable Code = "key_unsuitable"
@@ -186,27 +188,28 @@ const (
 	CodeKeySetPrivate Code = "key_set_private"
 	// A document over 1 MiB.
 	CodeKeySetTooLarge Code = "key_set_too_large"
-	// The issuer answered with a redirect, when its key set was asked for.
+	// The issuer answered the request for its key set with a redirect.
 	CodeKeySetRedirect Code = "key_set_redirect"
-	// There is nothing at the key set's address.
+	// The key set's URL was not found (404 or 410).
 	CodeKeySetMissing Code = "key_set_missing"
-	// At the key set's address there is a discovery document.
+	// The key set's URL returns a discovery document.
 	CodeKeySetDiscovery Code = "key_set_discovery"
-	// A discovered key set URL that is missing, is not https, or leads to another host's address.
+	// The discovery document's key set URL is missing, is not https, or has another host's IP
+	// address.
 	CodeKeySetURL Code = "key_set_url"
-	// The issuer's documents are behind authentication (401), or the bearer token cannot be read.
+	// The issuer's documents require authentication (401), or the bearer token cannot be read.
 	CodeKeySetUnauthorized Code = "key_set_unauthorized"
 	// The certificate of the issuer's server does not verify.
 	CodeKeySetCertificate Code = "key_set_certificate"
-	// The proxy on the way to the issuer did not answer, or refused.
+	// The proxy to the issuer did not answer or refused.
 	CodeKeySetProxy Code = "key_set_proxy"
-	// The issuer cannot be reached and no usable keys are left.
+	// The issuer cannot be reached, and no usable keys are in memory.
 	CodeKeySetUnavailable Code = "key_set_unavailable"
 	// The discovery document names another issuer.
 	CodeDiscoveryIssuer Code = "discovery_issuer"
-	// The issuer answered with a redirect, when its discovery document was asked for.
+	// The issuer answered the request for its discovery document with a redirect.
 	CodeDiscoveryRedirect Code = "discovery_redirect"
-	// There is nothing at the discovery document's address.
+	// The discovery document's URL was not found (404 or 410).
 	CodeDiscoveryMissing Code = "discovery_missing"
 )
 
@@ -220,17 +223,17 @@ const (
 	CodeClaimDate Code = "claim_date"
 	// iat or nbf is after exp.
 	CodeClaimDateOrder Code = "claim_date_order"
-	// Several audiences, and nothing says which is the client.
+	// The token has several audiences, and nothing says which of them is the client.
 	CodeClaimParty Code = "claim_authorized_party"
 	// azp, appid, cid and client_id name different applications.
 	CodeClaimClientConflict Code = "claim_client_conflict"
-	// Signed with a client's secret, and not for that client alone.
+	// The token is signed with a client's secret but is not for that client alone.
 	CodeClaimSecretAudience Code = "claim_secret_audience"
 	// exp has passed.
 	CodeTokenExpired Code = "token_expired"
-	// nbf lies ahead.
+	// nbf is in the future.
 	CodeTokenNotYetValid Code = "token_not_yet_valid"
-	// iat lies ahead.
+	// iat is in the future.
 	CodeTokenFromFuture Code = "token_issued_in_future"
 )
 
@@ -238,7 +241,7 @@ const (
 const (
 	// The TokenSource of a Provider returned an error or no token.
 	CodeTokenSourceFailed Code = "token_source_failed"
-	// Config.Replay knows the token: it was used for this target.
+	// Config.Replay knows the token: it was already used for this target.
 	CodeTokenReplayed Code = "token_replayed"
 	// Config.Replay failed or is full, so nothing is granted.
 	CodeReplayUnavailable Code = "replay_store_unavailable"
@@ -248,23 +251,24 @@ const (
 const (
 	// The session of the token was ended by a logout or by Revoke.
 	CodeSessionEnded Code = "session_ended"
-	// The token was issued so long ago that it cannot be known whether its session was ended.
+	// The token was issued too long ago to know whether its session was ended.
 	CodeTokenTooOld Code = "token_too_old"
-	// The store of Config.Revocations failed, so nothing is granted, or a revocation was not kept.
+	// The store of Config.Revocations failed: an exchange is refused, or a revocation was not
+	// stored.
 	CodeRevocationsUnavailable Code = "revocations_unavailable"
 )
 
 // Codes of logout tokens that [Delegator.Logout] refuses. Others are those of ID tokens.
 const (
-	// events has no back-channel logout event: it is no logout token.
+	// events has no back-channel logout event, so this is not a logout token.
 	CodeLogoutEvent Code = "logout_event_missing"
 	// A logout token must not have a nonce.
 	CodeLogoutNonce Code = "logout_nonce"
 	// Neither sub nor sid.
 	CodeLogoutSession Code = "logout_session_missing"
-	// A sid without a sub, and there is no Config.Revocations that could know it.
+	// A sid without a sub, and there is no Config.Revocations to look it up.
 	CodeLogoutSessionUnknown Code = "logout_session_unknown"
-	// aud names no client of a target.
+	// aud does not name a client of a target.
 	CodeLogoutAudience Code = "logout_audience"
 	// The logout token was received before.
 	CodeLogoutReplayed Code = "logout_replayed"
@@ -272,7 +276,7 @@ const (
 
 // Codes of the target, and of who may use it.
 const (
-	// No such target: delegation is off unless it is configured.
+	// There is no such target. Delegation is off unless it is configured.
 	CodeDelegationDisabled Code = "delegation_disabled"
 	// The TargetSource returned an error.
 	CodeTargetFailed Code = "target_lookup_failed"
@@ -286,9 +290,9 @@ const (
 	CodeClientMismatch Code = "client_mismatch"
 	// The token lacks a claim that Issuer or Target requires.
 	CodeRequiredClaim Code = "required_claim"
-	// The target does not offer the role that was asked for to this user, or offers none.
+	// The target does not offer the requested role to this user, or offers no roles.
 	CodeRoleNotOffered Code = "role_not_offered"
-	// The target offers this user several roles, and none was asked for.
+	// The target offers this user several roles, and none was requested.
 	CodeRoleRequired Code = "role_required"
 	// The claim of RolesFromClaim gives the user more roles than can be offered.
 	CodeRolesTooMany Code = "roles_too_many"
@@ -298,16 +302,16 @@ const (
 const (
 	// The profile loader returned an error or panicked.
 	CodeProfileFailed Code = "profile_failed"
-	// There is no profile of this user, and there has to be one.
+	// This user has no profile, and one is required.
 	CodeProfileMissing Code = "profile_missing"
 	// The profile endpoint cannot be reached, did not answer in time, or answers 5xx.
 	CodeProfileUnavailable Code = "profile_unavailable"
-	// The profile endpoint limits the requests.
+	// The profile endpoint throttles requests.
 	CodeProfileThrottled Code = "profile_throttled"
-	// The profile endpoint does not take the credentials of this service.
+	// The profile endpoint refuses this service's credentials.
 	CodeProfileUnauthorized Code = "profile_unauthorized"
-	// The profile endpoint's answer cannot be used: it is no JSON object, too large, a redirect, or
-	// about somebody else.
+	// The profile endpoint's answer cannot be used: it is not a JSON object, is too large, is a
+	// redirect, or is about another user.
 	CodeProfileInvalid Code = "profile_invalid"
 	// The profile loader took longer than Config.RuleTimeout.
 	CodeProfileTimeout Code = "profile_timeout"
@@ -317,62 +321,61 @@ const (
 	CodeRuleFailed Code = "rule_failed"
 	// A rule panicked.
 	CodeRulePanicked Code = "rule_panicked"
-	// A rule in Go took longer than Config.RuleTimeout, or too many calls of it have not returned.
-	// Or it has ended, and a rule that it called had to be left and still runs.
+	// A rule in Go took longer than Config.RuleTimeout, or too many of its calls have not returned.
+	// Or the rule returned, but a rule that it called was abandoned and still runs.
 	CodeRuleTimeout Code = "rule_timeout"
-	// A JavaScript rule gave callback no user, which is how rules refuse without an error.
+	// A JavaScript rule called callback without a user, which is how rules refuse without an error.
 	CodeRuleUserMissing Code = "rule_user_missing"
 	// A rule sent the user elsewhere by context.redirect.
 	CodeRuleRedirect Code = "rule_redirect"
 	// A rule asked for another factor by context.multifactor.
 	CodeRuleMultifactor Code = "rule_multifactor"
-	// A rule read a property of context that nobody supplies, so that a check of it decides
-	// nothing.
+	// A rule read a property of context that is not supplied, so its check would decide nothing.
 	CodeRuleContextMissing Code = "rule_context_missing"
 	// An Action called a function that has no effect in an exchange.
 	CodeRuleUnsupported Code = "rule_unsupported"
-	// RequireRecentLogin: the ID token does not say when the user has signed in.
+	// RequireRecentLogin: the ID token does not say when the user signed in.
 	CodeLoginTimeMissing Code = "login_time_missing"
 	// RequireRecentLogin: the user signed in too long ago.
 	CodeLoginTooOld Code = "login_too_old"
 	// RequireAMR: the user has not signed in with a method that is required.
 	CodeAMRRequired Code = "amr_required"
-	// RequireACR: the user has not signed in as strongly as is required.
+	// RequireACR: the user has not signed in with a required authentication context.
 	CodeACRRequired Code = "acr_required"
 )
 
-// Codes of the decision: what target and rules asked for cannot be granted.
+// Codes of the decision: what the target and the rules decided cannot be granted.
 const (
-	// Role or principal is missing or not an ARN of its kind.
+	// The role or the principal is missing or is not an ARN of its kind.
 	CodeRoleInvalid Code = "role_invalid"
-	// Role and principal are of two accounts or partitions.
+	// The role and the principal are in different accounts or partitions.
 	CodeAccountMismatch Code = "account_mismatch"
-	// Not among the target's AllowedRoles, or of another account than its AllowedAccounts.
+	// The role is not in the target's AllowedRoles, or its account is not in AllowedAccounts.
 	CodeRoleNotAllowed Code = "role_not_allowed"
-	// The decision is for another role than WithRole asked for or, at a target that offers roles, than
-	// its default.
+	// The decision is for another role than WithRole requested or, for a target that offers roles,
+	// than its default.
 	CodeRoleDiffers Code = "role_differs"
-	// Another SAML provider than the one that the target encrypts for.
+	// A SAML provider other than the one that the target encrypts for.
 	CodeProviderMismatch Code = "provider_mismatch"
-	// A rule chose a recipient that is no URL, or one for a target whose recipient is that of its
-	// SAML provider.
+	// A rule chose a recipient that is not a URL, or changed the recipient of a target that must
+	// use its SAML provider's own.
 	CodeRecipientInvalid Code = "recipient_invalid"
-	// An unknown region, one of another partition, one without FIPS, or too many regions for the
-	// time there is.
+	// The region is unknown, in another partition, or without FIPS; or there are too many regions
+	// for the available time.
 	CodeRegionInvalid Code = "region_invalid"
-	// A mapping gives no usable value.
+	// The value of a mapping cannot be used.
 	CodeMappingInvalid Code = "mapping_invalid"
 	// An empty, overlong or wildcard NameID.
 	CodeNameIDInvalid Code = "name_id_invalid"
-	// A NameID that no folder of one user can have, for a target with SubjectAsFolder.
+	// A NameID that cannot name one user's folder, for a target with SubjectAsFolder.
 	CodeNameIDNotFolder Code = "name_id_not_folder"
 	// Outside 900 to 43200 whole seconds.
 	CodeDurationInvalid Code = "duration_invalid"
-	// WithSessionDuration asks for a longer session than was decided.
+	// WithSessionDuration requests a longer session than was decided.
 	CodeDurationTooLong Code = "duration_too_long"
-	// No session name, or an odd one in strict mode.
+	// The session name is missing, or is invalid and Config.StrictSessionNames is set.
 	CodeSessionNameInvalid Code = "session_name_invalid"
-	// Session tags against AWS's limits.
+	// Session tags exceed AWS's limits.
 	CodeTagsInvalid Code = "tags_invalid"
 	// Not 2 to 64 characters of [\w+=,.@-], or starting with aws:.
 	CodeSourceIDInvalid Code = "source_identity_invalid"
@@ -384,23 +387,23 @@ const (
 const (
 	// The target has no scope of this name.
 	CodeScopeUnknown Code = "scope_unknown"
-	// A scope that cannot be combined exactly with the session policy that target and rules decided
-	// on, that is too long with it, or that AWS does not take for the role.
+	// A scope that cannot be combined exactly with the decided session policy, is too long together
+	// with it, or is not accepted by AWS for the role.
 	CodeScopeNotCombinable Code = "scope_not_combinable"
-	// What the caller gave is no session policy.
+	// The caller's policy is not a valid session policy.
 	CodeRequestedPolicyInvalid Code = "requested_policy_invalid"
-	// What the caller gave cannot be combined exactly with the session policy that target and rules
-	// decided on, or is too long with it.
+	// The caller's policy cannot be combined exactly with the decided session policy, or is too
+	// long together with it.
 	CodeRequestedPolicyNotCombinable Code = "requested_policy_not_combinable"
 )
 
 // Codes of Target.Chain: the roles that are assumed after the first.
 const (
-	// A role of the chain is not the ARN of one, or of another partition than the role before it.
+	// A role of the chain is not a role ARN, or is in another partition than the role before it.
 	CodeChainInvalid Code = "chain_invalid"
-	// A session of more than an hour.
+	// A session longer than one hour.
 	CodeChainDuration Code = "chain_duration_invalid"
-	// No source identity: nothing else says who the user is after the first role.
+	// The source identity is missing. After the first role, nothing else identifies the user.
 	CodeChainSourceIdentity Code = "chain_source_identity_missing"
 	// With Config.CapSessionToToken, the ID token ends before AWS's shortest session would.
 	CodeChainTokenEnds Code = "chain_token_ends"
@@ -408,41 +411,41 @@ const (
 
 // A code of the cache.
 const (
-	// Invalidate has not reached Config.SharedCache; exchanges go on without it.
+	// Invalidate did not reach Config.SharedCache. Exchanges continue without it.
 	CodeSharedCache Code = "shared_cache_failed"
 )
 
 // Codes of the SAML response.
 const (
-	// A value XML cannot carry unaltered.
+	// A value that XML cannot represent unchanged.
 	CodeTextInvalid Code = "text_invalid"
-	// Over AWS's 100,000 characters.
+	// The response is longer than AWS's limit of 100,000 characters.
 	CodeResponseTooLarge Code = "saml_response_too_large"
-	// The signer failed, or its signature does not fit the certificate.
+	// The signer failed, or its signature does not match the certificate.
 	CodeSigningFailed Code = "signing_failed"
-	// The signer's service limits the calls. A signer says so with an error that wraps this code.
+	// The signer's service throttles calls. A signer reports this with an error that wraps this
+	// code.
 	CodeSignerThrottled Code = "signer_throttled"
-	// The signer will not sign until an operator changes something, such as a permission or the
-	// state of the key. A signer says so with an error that wraps this code.
+	// The signer refuses until an operator changes something, such as a permission or the state of
+	// the key. A signer reports this with an error that wraps this code.
 	CodeSignerRefused Code = "signer_refused"
 	// The assertion could not be encrypted.
 	CodeEncryptionFailed Code = "encryption_failed"
 )
 
-// Codes of STS: what AWS refused, told apart by AWS's code and the words of its message, and
-// answers that cannot be used.
+// Codes of STS: refusals, distinguished by AWS's code and message, and answers that cannot be used.
 const (
 	// The SAML response has expired.
 	CodeSTSExpired Code = "sts_response_expired"
-	// It was issued more than five minutes ago.
+	// The SAML response was issued more than five minutes ago.
 	CodeSTSTooOld Code = "sts_response_too_old"
-	// It is from the future, by AWS's clock.
+	// The SAML response is from the future, by AWS's clock.
 	CodeSTSNotYetValid Code = "sts_response_not_yet_valid"
 	// IDPRejectedClaim.
 	CodeSTSClaimRejected Code = "sts_claim_rejected"
 	// No key of AWS's metadata verifies the signature.
 	CodeSTSSignature Code = "sts_signature_invalid"
-	// The metadata's entityID is another.
+	// The entityID in the metadata is different.
 	CodeSTSIssuer Code = "sts_issuer_not_in_provider"
 	// There is no such SAML provider.
 	CodeSTSProvider Code = "sts_provider_missing"
@@ -452,48 +455,49 @@ const (
 	CodeSTSConfirmation Code = "sts_subject_confirmation"
 	// The audience is not AWS.
 	CodeSTSAudience Code = "sts_audience"
-	// The assertion does not have the pair of role and SAML provider that was asked for.
+	// The assertion does not have the requested pair of role and SAML provider.
 	CodeSTSRolePair Code = "sts_role_pair_missing"
-	// RoleSessionName is missing or not as AWS wants it.
+	// RoleSessionName is missing or invalid.
 	CodeSTSSessionName Code = "sts_session_name"
-	// The source identity is not as AWS wants it.
+	// The source identity is invalid.
 	CodeSTSSourceIdentity Code = "sts_source_identity"
 	// InvalidIdentityToken with a message that is not listed here.
 	CodeSTSIdentityToken Code = "sts_invalid_identity_token"
 	// MalformedPolicyDocument.
 	CodeSTSPolicy Code = "sts_policy_malformed"
-	// AWS does not take the session tags.
+	// AWS does not accept the session tags.
 	CodeSTSTags Code = "sts_tags_invalid"
 	// PackedPolicyTooLarge.
 	CodeSTSPackedSize Code = "sts_packed_policy_too_large"
 	// STS is not active in the region.
 	CodeSTSRegionDisabled Code = "sts_region_disabled"
-	// No such role, or its trust policy does not allow it, or a policy of the organization or of a
-	// VPC endpoint denies it. The remedy says what was sent, and which policy AWS names.
+	// The role does not exist, its trust policy does not allow the call, or a policy of the
+	// organization or of a VPC endpoint denies it. The remedy says what was sent, and which policy
+	// AWS names.
 	CodeSTSAccessDenied Code = "sts_access_denied"
 	// AWS cannot read the role ARN.
 	CodeSTSRoleARN Code = "sts_role_arn"
 	// AWS cannot read the SAML provider's ARN.
 	CodeSTSPrincipalARN Code = "sts_principal_arn"
-	// Role and SAML provider are of two accounts.
+	// The role and the SAML provider are in different accounts.
 	CodeSTSOtherAccount Code = "sts_principal_other_account"
-	// Longer than the role's maximum session duration.
+	// The session is longer than the role's maximum session duration.
 	CodeSTSDuration Code = "sts_duration_exceeds_role"
 	// ValidationError, MalformedInput or InvalidAction with another message.
 	CodeSTSValidation Code = "sts_validation"
-	// AWS limits the calls.
+	// AWS throttles calls.
 	CodeSTSThrottled Code = "sts_throttled"
-	// 5xx, or no connection.
+	// STS answered 5xx, or there is no connection.
 	CodeSTSUnavailable Code = "sts_unavailable"
 	// No answer within Config.STSTimeout.
 	CodeSTSTimeout Code = "sts_timeout"
-	// A 200 with a part missing, unreadable or expired.
+	// STS answered 200, but a part is missing, unreadable or expired.
 	CodeSTSAnswerIncomplete Code = "sts_answer_incomplete"
-	// A 200 for another session than was asked for.
+	// STS answered 200, but for another session than was requested.
 	CodeSTSAnswerMismatch Code = "sts_answer_mismatch"
 	// AWS does not let a role of Target.Chain be assumed by the role before it.
 	CodeSTSChainDenied Code = "sts_chain_access_denied"
-	// AWS does not take the credentials that it has given for the role before.
+	// AWS does not accept the credentials that it issued for the previous role.
 	CodeSTSChainCredentials Code = "sts_chain_credentials"
 	// Any other refusal.
 	CodeSTSRefused Code = "sts_refused"
@@ -501,13 +505,12 @@ const (
 
 // A code of the audit record.
 const (
-	// Config.Audit failed or took longer than Config.AuditTimeout, so no credentials are handed
-	// out.
+	// Config.Audit failed or took longer than Config.AuditTimeout, so no credentials are returned.
 	CodeAuditFailed Code = "audit_failed"
 )
 
-// Error is the one error type of this package. It never holds a token, an assertion, a credential
-// or a key. What it quotes of a stranger's input is cut short and escaped.
+// Error is the error type of this package. It never contains a token, an assertion, a credential or
+// a key. Quoted input of callers is shortened and escaped.
 type Error struct {
 	Stage     Stage  // the step that failed
 	Code      Code   // exactly what was wrong
@@ -516,33 +519,32 @@ type Error struct {
 	Retryable bool   // whether the same call may succeed later without a change
 	Err       error  // what happened, for the operator's log
 
-	// RetryAfter is how long to wait before the same call is worth another try, if that is known: 1
-	// to 10 seconds for [CodeKeyPending], until the issuer's keys may be fetched once more, and 1
-	// to 60 for [CodeProfileThrottled]. Zero: not known. Retryable says whether another try is
-	// worth it at all.
+	// RetryAfter is how long to wait before a retry, if that is known: 1 to 10 seconds for
+	// [CodeKeyPending], until the issuer's keys may be fetched once more, and 1 to 60 for
+	// [CodeProfileThrottled]. Zero: not known. Retryable says whether to retry at all.
 	RetryAfter time.Duration
 
 	// Issuer is the configured issuer that a refused token names. Like KeyID and Algorithm, it may
-	// be forged, and is empty if it was not read, or if no token was refused.
+	// be forged. It is empty if it was not read or if no token was refused.
 	Issuer string
 	// KeyID is the kid in the header of a refused token, cut to 80 characters.
 	KeyID string
 	// Algorithm is the alg in the header of a refused token, cut to 80 characters.
 	Algorithm string
 
-	// PackedPolicySize is how much of AWS's space session policies and tags would take, in percent,
-	// as AWS says it in its refusal [CodeSTSPackedSize]. It is above 100. Zero: AWS does not say,
-	// or refused something else.
+	// PackedPolicySize is the share of AWS's space that session policies and tags would need, in
+	// percent, as AWS reports it with [CodeSTSPackedSize]. It is above 100. Zero: AWS did not
+	// report it, or the error is another one.
 	PackedPolicySize int
 
-	// Requested says that the value that was refused is one of the request's parameters, which a
-	// rule or a mapping handed on: the caller chose it. Code then says what was wrong with it.
+	// Requested says that the refused value is a parameter of the request that a rule or a mapping
+	// used, so the caller chose it. Code says what is wrong with it.
 	Requested bool
 
-	// Hop is where a chain ended, of a target with a Chain: 1 is AssumeRoleWithSAML, 2 the first
+	// Hop is the step at which a target's Chain failed: 1 is AssumeRoleWithSAML, 2 is the first
 	// role of Target.Chain. 0: the target has no chain, or AWS was not called.
 	Hop int
-	// HopRole is the ARN of the role that was asked for there. Empty if Hop is 0.
+	// HopRole is the ARN of the role of that step. Empty if Hop is 0.
 	HopRole string
 
 	refused func() []any // which values were refused; nil: not known
@@ -570,7 +572,7 @@ func canceledAt(stage Stage, err error) *Error {
 	return e
 }
 
-// Error says what was wrong, where, and how to fix it. It is for the operator; strangers get
+// Error says what was wrong, where, and how to fix it. It is for the operator. Show callers
 // [Error.Public].
 func (e *Error) Error() string {
 	if e == nil {
@@ -615,9 +617,10 @@ func (e *Error) Unwrap() error {
 	return e.Err
 }
 
-// Public returns the only text that a stranger may see. A rule's refusal shows the reason that the
-// rule gave to [Deny]. A text that cannot be a token is named as what it is, such as JSON, and not
-// quoted. Everything else is said in general words, without names, ARNs or AWS's answer.
+// Public returns the only text that callers may see. A rule's refusal shows the reason that the
+// rule passed to [Deny]. If the text cannot be a token, Public says what it is, such as JSON, and
+// does not quote it. Everything else is described in general words, without names, ARNs or AWS's
+// answer.
 func (e *Error) Public() string {
 	if e == nil {
 		return ""

@@ -22,30 +22,30 @@ const (
 	minEscapedName = 2
 )
 
-// EscapeTag returns a text that AWS takes as the value of a session tag, whatever the value is.
-// Letters and digits of ASCII and + - . = @ stay, and so an email address mostly stays as it is.
-// Each other byte of the value in UTF-8 becomes "_" and two hexadecimal digits in small letters,
-// "_" itself too: auth0|a_b is auth0_7ca_5fb. So does "." at the beginning and at the end.
+// EscapeTag turns any value into a valid session tag value. ASCII letters and digits and + - . = @
+// stay, so most email addresses do not change. Every other byte of the UTF-8 text becomes "_" and
+// two lowercase hexadecimal digits, also "_" itself: auth0|a_b becomes auth0_7ca_5fb. A "." at the
+// beginning or the end is escaped as well.
 //
-// What is longer than 256 bytes is cut before the last 34 bytes, which are then "_x" and the
-// first 32 hexadecimal digits of the value's SHA-256. Two values never have one result, but for a
-// collision of SHA-256. The result has neither slashes nor wildcards, so a policy can use it as one
-// segment of a path. An empty value stays empty. The algorithm never changes.
+// A result longer than 256 bytes is cut: its last 34 bytes are "_x" and the first 32 hexadecimal
+// digits of the value's SHA-256. Two values have the same result only if SHA-256 has a collision.
+// The result has no slashes and no wildcards, so a policy can use it as one segment of a path. An
+// empty value stays empty. The algorithm never changes.
 func EscapeTag(value string) string { return escapeWithin(value, plainInName, maxEscapedTag) }
 
-// EscapeSourceIdentity returns a text that AWS takes as a source identity, whatever the value is.
-// It is [EscapeTag] with 64 characters at most, so that both are the same where that is short
-// enough. AWS wants two characters, so one that could stay is written as the others: a is _61. An
-// empty value stays empty, which is no source identity.
+// EscapeSourceIdentity turns any value into a valid source identity. It works like [EscapeTag] with
+// a limit of 64 characters, so short values give the same text in both. AWS requires at least two
+// characters, so a single letter is escaped too: a becomes _61. An empty value stays empty, which
+// means no source identity.
 func EscapeSourceIdentity(value string) string {
 	return atLeastTwo(escapeWithin(value, plainInName, maxEscapedName))
 }
 
-// SafeSessionName returns the name if AWS takes it as a session name. Otherwise it replaces each
-// run of other characters by one underscore, shortens the name to 64 characters, and ends it with a
-// hyphen and 24 hexadecimal digits of the SHA-256 of the whole, so that two users do not share a
-// session name. It is what becomes of AWS.SessionName unless Config.StrictSessionNames is set. An
-// empty name gives a hash alone.
+// SafeSessionName returns the name unchanged if it is a valid AWS session name. Otherwise it
+// replaces each run of other characters by one underscore, shortens the name to 64 characters, and
+// ends it with a hyphen and 24 hexadecimal digits of the SHA-256 of the whole, so that two users do
+// not share a session name. AWS.SessionName is changed in this way unless Config.StrictSessionNames
+// is set. An empty name gives only the hash.
 func SafeSessionName(name string) string { return session.SafeName(name) }
 
 // atLeastTwo writes a text of one plain byte as bytes are that are not plain.

@@ -37,25 +37,24 @@ type Outcome string
 
 // The outcomes. docs/errors.md says which code is denied and which is failed.
 const (
-	// OutcomeAllowed: credentials were handed out.
+	// OutcomeAllowed: credentials were returned.
 	OutcomeAllowed Outcome = "allowed"
-	// OutcomeDenied: the token, the target or a rule refused, so the user must not have
-	// credentials.
+	// OutcomeDenied: the token, the target or a rule refused, so the user must not get credentials.
 	OutcomeDenied Outcome = "denied"
 	// OutcomeFailed: something did not work, such as an issuer, a rule, the configuration, the
 	// signing key or AWS. It says nothing about the user.
 	OutcomeFailed Outcome = "failed"
-	// OutcomeListed: the roles that the user may choose were listed, by [Delegator.Roles]. No
-	// credentials were handed out.
+	// OutcomeListed: [Delegator.Roles] listed the roles that the user may choose. No credentials
+	// were returned.
 	OutcomeListed Outcome = "listed"
 )
 
-// Event is the audit record of one exchange, made on every path. It holds no token, assertion,
-// secret or key. Issuer, subject and client are set only from a token whose signature was
-// verified. What a failed exchange did not reach is empty.
+// Event is the audit record of one exchange. Every exchange makes one, also a failed one. It
+// contains no token, assertion, secret or key. Issuer, subject and client are set only from a
+// verified token. Fields that a failed exchange did not reach are empty.
 //
-// Every assertion that was signed is in one Event. Credentials from the cache have none, and their
-// AccessKeyID leads to it.
+// Every signed assertion is in exactly one Event. Events of cached credentials have none: their
+// AccessKeyID leads to the Event that has it.
 type Event struct {
 	// Time is when the exchange began.
 	Time time.Time
@@ -65,11 +64,11 @@ type Event struct {
 	Issuer string
 	// Subject is the token's sub, or the uid of an access token of Okta.
 	Subject string
-	// TokenSHA256 is the hash of the ID token as it came, in hexadecimal, whether it was accepted
-	// or not. Empty without a token.
+	// TokenSHA256 is the SHA-256 of the ID token as received, in hexadecimal, whether it was
+	// accepted or not. Empty without a token.
 	TokenSHA256 string
-	// ClaimedIssuer is the configured issuer that a token names which was not verified: it may be
-	// forged. Empty if Issuer is set, or if the token names no configured issuer.
+	// ClaimedIssuer is the configured issuer that an unverified token names. It may be forged.
+	// Empty if Issuer is set, or if the token does not name a configured issuer.
 	ClaimedIssuer string
 	// KeyID is the kid in the token's header, verified or not, cut to 80 characters.
 	KeyID string
@@ -79,52 +78,52 @@ type Event struct {
 	ClientID string
 	// TokenKind is [TokenKindAccess] if the verified token is an access token, and otherwise empty.
 	TokenKind TokenKind
-	// TokenScopes are those of a verified access token.
+	// TokenScopes are the scopes of a verified access token.
 	TokenScopes []string
 
-	// ActorIssuer is the issuer of who acts for the user; see [Actor]. Empty: nobody does. This and
-	// the two fields below are set whether the target lets the actor act or not, and only from
-	// tokens whose signatures were verified.
+	// ActorIssuer is the issuer of the actor; see [Actor]. Empty: there is no actor. This and the
+	// next two fields come only from verified tokens. They are set whether the target allows the
+	// actor or not.
 	ActorIssuer string
 	// ActorSubject is the sub of the actor.
 	ActorSubject string
 	// ActorClientID is the application of the actor, if its token or the user's says so.
 	ActorClientID string
-	// ActorTokenSHA256 is the hash of the actor token as it came, in hexadecimal, whether it was
-	// accepted or not. Empty without one.
+	// ActorTokenSHA256 is the SHA-256 of the actor token as received, in hexadecimal, whether it
+	// was accepted or not. Empty without one.
 	ActorTokenSHA256 string
-	// PriorActors are those who acted before the actor, the latest first, as the user's token says:
-	// at most 10. They decide nothing (RFC 8693 §4.1).
+	// PriorActors are the earlier actors that the user's token names, the latest first, at most 10.
+	// They do not influence the decision (RFC 8693 §4.1).
 	PriorActors []string
 
-	// HTTPRequestID is Request.ID, cut to 128 characters: the service's name for the call. AWS's is
+	// HTTPRequestID is Request.ID, cut to 128 characters: the service's ID of the call. AWS's ID is
 	// RequestID.
 	HTTPRequestID string
 	// ClientIP is Request.IP: the address of the caller, cut to 64 characters.
 	ClientIP string
-	// UserAgent is Request.UserAgent, cut to 256 characters. A caller chooses it. In this and the
-	// two fields above, characters that are not printable are escaped as in Go.
+	// UserAgent is Request.UserAgent, cut to 256 characters. The caller chooses it. In this and the
+	// previous two fields, characters that are not printable are escaped as in Go.
 	UserAgent string
 
-	// Endpoint is Request.Endpoint, cut to 64 characters: which endpoint of the service was asked.
-	// Of [Delegator.Roles] it is roles if the Request has none.
+	// Endpoint is Request.Endpoint, cut to 64 characters: the endpoint of the service that was
+	// called. For [Delegator.Roles] it is roles if the Request has none.
 	Endpoint string
 
-	// FromContext says that a client of AWS called, whose credentials are those of
+	// FromContext says that the call came from an AWS client with the provider of
 	// [Delegator.FromContext].
 	FromContext bool
-	// Target is what was asked for, cut to 256 characters.
+	// Target is the requested target, cut to 256 characters.
 	Target string
-	// RequestedSessionName is Request.SessionName, cut to 64 characters and escaped as UserAgent
-	// is: what the caller asked for. SessionName is what was decided.
+	// RequestedSessionName is Request.SessionName, cut to 64 characters and escaped like UserAgent:
+	// what the caller requested. SessionName is what was decided.
 	RequestedSessionName string
-	// RequestedDuration is Request.SessionDuration: what the caller asked for. Duration is what was
-	// decided. Zero: nothing was asked for.
+	// RequestedDuration is Request.SessionDuration: what the caller requested. Duration is what was
+	// decided. Zero: none was requested.
 	RequestedDuration time.Duration
-	// RequestedRole is the role that [WithRole] asked for, cut to 640 characters. Empty: none.
+	// RequestedRole is the role that [WithRole] requested, cut to 640 characters. Empty: none.
 	RequestedRole string
-	// ListedRoles are the roles that [Delegator.Roles] returned. Nil: it was another call, or
-	// failed.
+	// ListedRoles are the roles that [Delegator.Roles] returned. nil: the event is of another call,
+	// or Roles failed.
 	ListedRoles []string
 	// Rule is the rule that refused or failed, or else the last one that changed the role.
 	Rule string
@@ -132,67 +131,70 @@ type Event struct {
 	Principal string
 	// Role is the ARN of the role.
 	Role string
-	// Chain are the ARNs of the roles that are assumed after Role, in their order. The credentials
-	// are the last one's. Empty: they are those of Role.
+	// Chain are the ARNs of the roles that are assumed after Role, in order. The credentials are
+	// those of the last one. Empty: the credentials are those of Role.
 	Chain []string
-	// Hop is where the chain ended, if AWS was called and the exchange failed: 1 is Role, 2 the
-	// first of Chain. 0: it did not fail there, or there is no chain.
+	// Hop is the step at which the chain failed, if AWS was called: 1 is Role, 2 is the first of
+	// Chain. 0: it did not fail there, or there is no chain.
 	Hop int
-	// HopRequestIDs are AWS's, if it was called for this exchange and there is a chain: one for
-	// each role that it gave a session for, in their order. RequestID is the last, or that of the
-	// refusal.
+	// HopRequestIDs are AWS's request IDs, one for each role of the chain that was assumed for this
+	// exchange, in order. RequestID is the last one, or that of the refusal. Empty: there is no
+	// chain, or AWS was not called.
 	HopRequestIDs []string
 	// Region is where STS was called, or last called.
 	Region string
-	// FailedRegions are, of several, those that did not answer, in order. Each is REGION:CODE, or
-	// REGION:skipped if it had failed before.
+	// FailedRegions are the regions that did not answer before Region, in order. Each is
+	// REGION:CODE, or REGION:skipped if it had failed earlier.
 	FailedRegions []string
 	// SessionName is the session's name, as in CloudTrail.
 	SessionName string
 	// SourceIdentity is the session's source identity, as in CloudTrail.
 	SourceIdentity string
-	// Duration is the session's, as asked for last.
+	// Duration is the session's duration in the last request to AWS.
 	Duration time.Duration
-	// ShortenedFrom is the duration as decided, if the role does not allow it.
+	// ShortenedFrom is the decided duration, if the role does not allow it. Zero: Duration was
+	// allowed.
 	ShortenedFrom time.Duration
-	// Tags are the session tags as decided, keys and values. Those of DroppedTags were left out.
+	// Tags are the decided session tags, keys and values. Those in DroppedTags were not sent.
 	Tags map[string]string
-	// SessionPolicySHA256 is the hash of the session policy as it is sent to AWS, in hexadecimal.
+	// SessionPolicySHA256 is the SHA-256 of the session policy as sent to AWS, in hexadecimal.
 	// Empty without one.
 	SessionPolicySHA256 string
-	// SessionPolicyARNs are the managed policies that narrow the session.
+	// SessionPolicyARNs are the managed session policies.
 	SessionPolicyARNs []string
-	// Scopes are the names that were asked for with [WithScope]: the first 20, each cut to 128
-	// characters and escaped as UserAgent is.
+	// Scopes are the names requested with [WithScope]: the first 20, each cut to 128 characters and
+	// escaped like UserAgent.
 	Scopes []string
-	// RequestedPolicySHA256 are the hashes of the documents that were given with
-	// [WithSessionPolicy], in hexadecimal.
+	// RequestedPolicySHA256 are the SHA-256 of the documents given with [WithSessionPolicy], in
+	// hexadecimal.
 	RequestedPolicySHA256 []string
-	// Narrowing says how the session was narrowed to what was asked for, by one option after the
-	// other. Empty: it was not.
+	// Narrowing says how each option narrowed the session, in order. Empty: it was not narrowed.
 	Narrowing []Narrowing
-	// DroppedTags are the keys of session tags that were left out, as AWS's space was too small.
+	// DroppedTags are the keys of session tags that were left out because AWS's space was too
+	// small.
 	DroppedTags []string
 
-	// Cache is how the credentials came about, such as [CacheHit]. Empty: that was not reached.
+	// Cache says where the credentials came from, such as [CacheHit]. Empty: the exchange did not
+	// get that far.
 	Cache CacheOutcome
 	// AssertionID is CloudTrail's sAMLAssertionID, if an assertion was signed for this exchange.
 	AssertionID string
-	// AccessKeyID is that of the credentials, whether they were issued now or are from the cache.
+	// AccessKeyID is the access key ID of the credentials, whether new or from the cache.
 	AccessKeyID string
-	// Expiration is when the credentials end.
+	// Expiration is when the credentials expire.
 	Expiration time.Time
-	// RequestID is AWS's, if it was called for this exchange, or of the refusal.
+	// RequestID is AWS's request ID, of the call for this exchange or of the cached refusal. Empty:
+	// AWS was not called.
 	RequestID string
-	// PackedPolicySize is the share of AWS's space that policies and tags take, in percent. It is
-	// AWS's figure, also in a refusal for the sake of it, in which it is above 100.
+	// PackedPolicySize is the share of AWS's space that policies and tags use, in percent, as AWS
+	// reported it. It is above 100 if AWS refused them as too large.
 	PackedPolicySize int
-	// EstimatedPackedSize is what PackedPolicySize was expected to be, of what was decided and
-	// before any tag was dropped. Zero: AWS was not called, or there are no policies and tags.
-	// docs/packed-size.md says how far it may be off.
+	// EstimatedPackedSize is the estimate of PackedPolicySize for the decision, before any tag was
+	// dropped. Zero: AWS was not called, or there are no policies and tags. docs/packed-size.md
+	// describes its accuracy.
 	EstimatedPackedSize int
-	// Unconfirmed is what AWS's answer left out, of Issuer and Audience, so that it could not be
-	// compared.
+	// Unconfirmed names the fields that AWS's answer left out, of Issuer and Audience, so that they
+	// could not be compared.
 	Unconfirmed []string
 
 	// Stage is where the exchange failed. Empty on success.
@@ -201,10 +203,10 @@ type Event struct {
 	Code Code
 	// Err is the *[Error]. nil on success.
 	Err error
-	// Took is how long each stage took, all its tries together, by Config.Now.
+	// Took is how long each stage took, including retries, by Config.Now.
 	Took map[Stage]time.Duration
-	// Warnings name what to look into, whether the exchange failed or not. They are listed in
-	// docs/fail-over.md. Those of RuleContext.Warn are a rule's own.
+	// Warnings name what needs attention, whether the exchange failed or not. docs/fail-over.md
+	// lists them. Rules add their own with RuleContext.Warn.
 	Warnings []string
 }
 

@@ -38,43 +38,43 @@ type exchangeOptions struct {
 	actorKind     TokenKind // empty: any
 }
 
-// WithClientID says which application calls, for services whose clients say so. It must be the
-// application that the token was issued to or one of the token's audiences, or the exchange is
-// refused with [CodeClientMismatch]. It decides nothing: rules and events get the client of the
-// verified token.
+// WithClientID passes the client ID that the caller sent, for services whose clients send one. It
+// must be the application that the token was issued to or one of the token's audiences, or the
+// exchange is refused with [CodeClientMismatch]. It has no other effect: rules and events get the
+// client of the verified token.
 func WithClientID(id string) ExchangeOption {
 	return func(o *exchangeOptions) { o.clientID = id }
 }
 
-// WithRequest gives rules and the [Event] what the service knows of the call. It decides nothing by
-// itself.
+// WithRequest passes what the service knows about the call to the rules and the [Event]. It does
+// not influence the decision by itself.
 func WithRequest(r Request) ExchangeOption {
 	return func(o *exchangeOptions) { o.request = r }
 }
 
-// WithRule adds a rule for this call, before those of Config.Rules. It is for what only the service
-// can know of a verified user, such as how often they have called. A nil rule fails the exchange
-// with [CodeRulePanicked].
+// WithRule adds a rule for this call, before those of Config.Rules. Use it for what only the
+// service knows about a verified user, such as how often they have called. A nil rule fails the
+// exchange with [CodeRulePanicked].
 func WithRule(rule RuleFunc) ExchangeOption {
 	return func(o *exchangeOptions) { o.rules = append(o.rules, rule) }
 }
 
-// WithoutCache gets new credentials from AWS for this call. They are not remembered, and what is
-// remembered stays as it is.
+// WithoutCache gets new credentials from AWS for this call. They are not cached, and cached
+// credentials do not change.
 func WithoutCache() ExchangeOption {
 	return func(o *exchangeOptions) { o.withoutCache = true }
 }
 
-// Exchange returns AWS credentials for the user of the ID token, as target, rules and mappings
-// decide. The credentials are the caller's own to change.
+// Exchange returns AWS credentials for the user of the ID token, as decided by the target, the
+// rules and the mappings. The caller may change the returned value.
 //
 // On any error there are no credentials, and the error is an [*Error]. A context that ends stops
 // the exchange at the step it has reached, with [CodeCanceled]; a nil one is refused with
 // [CodeArgumentInvalid].
 //
 // Between calls a Delegator remembers the issuers' keys, verified tokens (see Config.TokenMemory),
-// what AWS answered (see Config.CacheSize), regions that do not answer and, with
-// Config.DurationBackOff, what roles do not allow.
+// AWS's answers (see Config.CacheSize), regions that do not answer and, with
+// Config.DurationBackOff, durations that roles do not allow.
 func (d *Delegator) Exchange(
 	ctx context.Context, idToken, target string, options ...ExchangeOption,
 ) (*Credentials, error) {

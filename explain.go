@@ -16,28 +16,28 @@ import (
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
-// Explanation is what an exchange would do, and why. What was not reached is empty. It holds no
-// token, assertion or key, but what is said of the user: it is for the operator.
+// Explanation says what an exchange would do, and why. Fields that were not reached are empty. It
+// contains no token, assertion or key, but personal data of the user: it is for the operator.
 type Explanation struct {
 	// Issuer is the iss of the verified token.
 	Issuer string
 	// Subject is its sub, or the uid of an access token of Okta.
 	Subject string
-	// ClientID is the application that it was issued to.
+	// ClientID is the application that the token was issued to.
 	ClientID string
 	// TokenKind is the kind of the verified token.
 	TokenKind TokenKind
-	// TokenScopes are those of a verified access token.
+	// TokenScopes are the scopes of a verified access token.
 	TokenScopes []string
-	// Actor is who acts for the user, if the target lets them. nil: nobody.
+	// Actor is the actor who acts for the user, if the target allows it. nil: there is none.
 	Actor *Actor
-	// PriorActors are those who acted before, the latest first; see [Event.PriorActors].
+	// PriorActors are earlier actors, the latest first; see [Event.PriorActors].
 	PriorActors []string
-	// Target is what was asked for, cut to 256 characters.
+	// Target is the requested target, cut to 256 characters.
 	Target string
-	// RequiredClaims are those of issuer and target, and what the token says.
+	// RequiredClaims are the required claims of the issuer and the target, compared with the token.
 	RequiredClaims []ClaimCheck
-	// Profile are the properties of the user that the profile loader has added, by name.
+	// Profile are the names of the user properties that the profile loader added.
 	Profile []string
 	// Rules are those that ran, in order.
 	Rules []RuleStep
@@ -46,11 +46,11 @@ type Explanation struct {
 	Principal string
 	// Role is the ARN of the role, or of the first one if there is a Chain.
 	Role string
-	// Chain are the roles that are assumed after Role, in their order. The credentials are the last
-	// one's, and so are Duration, Policy and PolicyARNs.
+	// Chain are the roles that are assumed after Role, in order. Credentials, Duration, Policy and
+	// PolicyARNs are those of the last one.
 	Chain []ChainedRole
 	// TagKeys are the keys of the session tags that reach the last role of Chain. The policies of
-	// [Explanation.ChainTrustPolicies] let no others through; empty: they let all through.
+	// [Explanation.ChainTrustPolicies] allow no others. Empty: they allow all.
 	TagKeys []string
 	// Regions are where STS would be called, in this order.
 	Regions []string
@@ -58,37 +58,37 @@ type Explanation struct {
 	EntityID string
 	// Recipient is SAML:aud in trust policies.
 	Recipient string
-	// Audience is that of the AudienceRestriction, which policies do not see.
+	// Audience is the AudienceRestriction, which policies cannot read.
 	Audience string
 	// NameID is ${saml:sub} in policies.
 	NameID string
-	// NameIDEncoding is the target's, by which NameID was written. Empty: it is as it was decided.
+	// NameIDEncoding is the target's encoding of NameID. Empty: NameID is not encoded.
 	NameIDEncoding NameIDEncoding
 	// SessionName is the session's name, as in CloudTrail.
 	SessionName string
 	// SourceIdentity is the session's source identity, as in CloudTrail.
 	SourceIdentity string
-	// Duration is that of the session, as asked for.
+	// Duration is the requested duration of the session.
 	Duration time.Duration
-	// SessionEnd is when the session ends at the latest, if Config.CapSessionToToken is set.
+	// SessionEnd is the latest end of the session, if Config.CapSessionToToken is set.
 	SessionEnd time.Time
 	// Policy is the inline session policy.
 	Policy string
 	// PolicyARNs are the managed session policies.
 	PolicyARNs []string
-	// Scopes are the names of the scopes that were asked for.
+	// Scopes are the names of the requested scopes.
 	Scopes []string
-	// Narrowing says how Policy and PolicyARNs came from those that target and rules decided on, by
-	// one [WithScope] or [WithSessionPolicy] after the other. Empty: nothing was asked for.
+	// Narrowing says how each [WithScope] and [WithSessionPolicy] changed the decided Policy and
+	// PolicyARNs, in order. Empty: there was none.
 	Narrowing []Narrowing
-	// PackedPolicySize estimates how much of AWS's space policies and tags take, in percent. Above
-	// 100, AWS is expected to refuse. docs/packed-size.md says how far it may be off.
+	// PackedPolicySize estimates the share of AWS's space that policies and tags use, in percent.
+	// Above 100, AWS is expected to refuse. docs/packed-size.md describes its accuracy.
 	PackedPolicySize int
 	// Attributes are all SAML attributes, by name.
 	Attributes map[string][]string
-	// Actions are what the role's trust policy must allow; see TrustPolicy.
+	// Actions are the actions that the role's trust policy must allow; see TrustPolicy.
 	Actions []string
-	// Warnings are what is allowed and may surprise.
+	// Warnings describe decisions that are allowed but may be unexpected.
 	Warnings []string
 }
 
@@ -101,16 +101,17 @@ type RuleStep struct {
 	Changed []string
 	// AWS is what the rule left.
 	AWS AWS
-	// Err is its refusal or failure. nil: the next rule ran.
+	// Err is the rule's refusal or failure. nil: the next rule ran.
 	Err error
 }
 
-// Explain decides as [Delegator.Exchange] does, on the same path. Nothing is signed, sent to AWS or
-// reported as an [Event]; issuer, target source, profile loader and rules are asked as always.
+// Explain decides as [Delegator.Exchange] does, with the same code. It calls the issuer, the target
+// source, the profile loader and the rules as usual. Nothing is signed, sent to AWS or reported as
+// an [Event].
 //
-// What Exchange would refuse before AWS is called, Explain refuses with the same code, except for
-// what only a signer or a [ReplayStore] can tell. The Explanation is never nil: next to an error
-// it holds what was known until then.
+// Explain refuses what Exchange would refuse before it calls AWS, with the same code. It cannot
+// foresee errors of a signer or a [ReplayStore]. The Explanation is never nil: next to an error, it
+// holds what was known by then.
 func (d *Delegator) Explain(
 	ctx context.Context, idToken, target string, options ...ExchangeOption,
 ) (*Explanation, error) {
@@ -300,12 +301,12 @@ func (e *Explanation) describe(d *decision, entityID string) {
 	e.Actions = iam.TrustActions(len(d.tags) > 0, d.sourceIdentity != "")
 }
 
-// TrustPolicy returns the trust policy that the role needs, as JSON. Principal may do Actions
-// (none: sts:AssumeRoleWithSAML), where SAML:aud is Recipient, SAML:sub_type is persistent and,
-// unless EntityID is empty, SAML:iss is EntityID. It reads nothing else, so these can also be
-// written down before there is a token.
+// TrustPolicy returns the trust policy that the role needs, as JSON. It allows Principal the
+// Actions (by default sts:AssumeRoleWithSAML) if SAML:aud is Recipient, SAML:sub_type is persistent
+// and, unless EntityID is empty, SAML:iss is EntityID. It reads no other fields, so you can set
+// these by hand before there is a token.
 //
-// Without principal or recipient, or with a policy variable in a condition, it is an error with
+// A missing Principal or Recipient, and a policy variable in a condition, are errors with
 // [CodeConfigInvalid].
 func (e *Explanation) TrustPolicy() (string, error) {
 	if e == nil {

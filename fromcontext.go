@@ -7,8 +7,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// FromContext returns a provider of AWS credentials for one client of the AWS SDK that serves all
-// users. Each call of the client has the credentials of the user whose ID token is in its context:
+// FromContext returns an AWS credentials provider for one client of the AWS SDK that serves all
+// users. Each call of the client uses the credentials of the user whose ID token is in its context:
 //
 //	client := s3.NewFromConfig(aws.Config{
 //		Region:      "eu-central-1",
@@ -16,23 +16,24 @@ import (
 //	})
 //	client.ListBuckets(delegation.WithIDToken(ctx, idToken), nil)
 //
-// This is the one way to build the client. An [aws.CredentialsCache] around the provider has one
-// place for credentials and no idea of users, so all users would get those of one of them. With it
-// every call fails, the first too. config.LoadDefaultConfig puts a cache around what
-// config.WithCredentialsProvider gets: set Credentials of the aws.Config that it returns instead.
+// Build the client only in this way. An [aws.CredentialsCache] around the provider holds one set of
+// credentials and does not know about users, so all users would share one user's credentials. With
+// such a cache every call fails, including the first. config.LoadDefaultConfig wraps the provider
+// of config.WithCredentialsProvider in a cache: set Credentials of the returned aws.Config instead.
 //
-// Each call is a [Delegator.Exchange] with its checks and its [Event], which has FromContext set.
-// Config's cache has the credentials, by decision, and renews them in the background. The options
-// hold for every exchange, before those of [WithIDToken]. The service's own credentials are never
+// Each call is a [Delegator.Exchange] with all checks, and an [Event] with FromContext set.
+// Config's cache keeps the credentials by decision and renews them in the background. The options
+// apply to every exchange, before those of [WithIDToken]. The service's own credentials are never
 // used. The error is an [*Error], which the client wraps: one of Exchange, or
 //
 //   - [CodeContextWithoutToken] without a token in the context.
-//   - [CodeContextWithoutEnd] if Done of the context is nil. That tells the cache, and so it also
-//     refuses [context.WithoutCancel]. Call WithIDToken with the result, not before it.
+//   - [CodeContextWithoutEnd] if Done of the context is nil. This is how a cache is recognized, so
+//     [context.WithoutCancel] is refused too. Call WithIDToken after context.WithoutCancel, with
+//     its result.
 //   - [CodeArgumentInvalid] for a nil context, or a Delegator that New did not make.
 //
-// A provider of your own between a cache and this one must pass its context on as it is. With a
-// time-out of its own the context can end, and this provider cannot see the cache.
+// If you put your own provider between a cache and this one, pass the context on unchanged. If your
+// provider adds a time-out, this provider cannot recognize the cache.
 func (d *Delegator) FromContext(
 	target string, options ...ExchangeOption,
 ) aws.CredentialsProvider {

@@ -16,21 +16,21 @@ const certificateSoon = 30 * 24 * time.Hour
 type IssuerKeys struct {
 	// Issuer is Issuer.URL, or the URL of a tenant that has keys of its own.
 	Issuer string
-	// FailingSince is when the first refresh of the keys failed, of those after the last good one.
-	// Zero: the last refresh went well, or there was none yet.
+	// FailingSince is when the first refresh failed after the last successful one. Zero: the last
+	// refresh succeeded, or there was none yet.
 	FailingSince time.Time
-	// Err is the *[Error] of the last refresh, if that failed.
+	// Err is the *[Error] of the last refresh, if it failed.
 	Err error
-	// FetchedAt is when the fetch began that brought the known keys. Zero: no keys are known, or
-	// they are not fetched.
+	// FetchedAt is when the fetch of the known keys began. Zero: no keys are known, or they are not
+	// fetched.
 	FetchedAt time.Time
-	// UsableUntil is when the known keys end, and with them exchanges, unless a refresh succeeds
-	// before. Zero: no keys are known, or they are not fetched.
+	// UsableUntil is when exchanges begin to fail, unless a refresh succeeds before. Zero: no keys
+	// are known, or they are not fetched.
 	UsableUntil time.Time
 }
 
-// IssuerKeys returns the state of the keys of all issuers, in their order. It asks nobody: keys are
-// refreshed when they are used. delegationotel makes metrics of it.
+// IssuerKeys returns the state of the keys of all issuers, in their order. It makes no network
+// calls: keys are refreshed when they are used. delegationotel turns the result into metrics.
 func (d *Delegator) IssuerKeys() []IssuerKeys {
 	if d == nil || d.tokens == nil {
 		return nil

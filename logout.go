@@ -12,18 +12,19 @@ import (
 )
 
 // Logout ends the sessions that a logout token of an issuer names (OpenID Connect Back-Channel
-// Logout 1.0). The token is verified as §2.6 of it says: signature and issuer as of an ID token,
-// and aud, iat, exp, jti, events, sub and sid. aud must name a client of a target that takes the
-// issuer's tokens, or one of Config.LogoutAudiences. Each logout token counts once.
+// Logout 1.0). The token is verified according to its §2.6: signature and issuer as for an ID
+// token, and aud, iat, exp, jti, events, sub and sid. aud must name a client of a target that
+// accepts the issuer's tokens, or one of Config.LogoutAudiences. Each logout token is accepted
+// once.
 //
-// With Config.Revocations, ID tokens of these sessions whose iat is that of the logout token or
-// earlier are refused with [CodeSessionEnded], and what is cached for the user is forgotten, in
-// other processes within 5 seconds. If the token has a sid, other sessions of the user go on; ID
-// tokens of the user without a sid are refused. Without Config.Revocations only the credentials
-// that are cached for the sub are forgotten, and a token with a sid alone is refused with
+// With Config.Revocations, ID tokens of these sessions are refused with [CodeSessionEnded] if their
+// iat is not later than that of the logout token. The user's cached credentials are dropped. Other
+// processes follow within 5 seconds. If the token has a sid, other sessions of the user continue,
+// but the user's ID tokens without a sid are refused. Without Config.Revocations, only the
+// credentials cached for the sub are dropped, and a token with only a sid is refused with
 // [CodeLogoutSessionUnknown].
 //
-// AWS sessions go on until they expire, see [SessionRevocation]. The request is recorded in the
+// AWS sessions continue until they expire, see [SessionRevocation]. The request is recorded in the
 // [RevocationEvent]. A nil context is refused with [CodeArgumentInvalid].
 func (d *Delegator) Logout(ctx context.Context, logoutToken string, request Request) error {
 	if ctx == nil || d == nil || d.config.Targets == nil {

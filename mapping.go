@@ -11,18 +11,18 @@ import (
 	"github.com/seed055b7978/delegation/internal/samldoc"
 )
 
-// Mappings say which user property becomes which SAML attribute: attribute name to property path,
-// as in Auth0's AWS add-on. A list gives several values. An absent or null property gives no
-// attribute. An object is an error with [CodeMappingInvalid]. The package samlattr names the
-// attributes that trust policies can read.
+// Mappings say which SAML attribute is set from which user property: from attribute name to
+// property path, as in Auth0's AWS add-on. A list gives several values. An absent or null property
+// gives no attribute. An object is an error with [CodeMappingInvalid]. The package samlattr has the
+// names of attributes that trust policies can read.
 //
-// AWS's own attributes, the constants Attribute…, become part of the decision and are checked with
-// it. A field of [AWS] that is set wins over a mapping, with one exception: a mapping of Role that
-// has one value wins over AWS.Role.
+// [AWS]'s own attributes, the constants Attribute…, become part of the decision and are checked
+// with it. A field of AWS that is set takes precedence over a mapping. The exception is a mapping
+// of Role with one value, which takes precedence over AWS.Role.
 //
-// A mapping of Role may give a pair "role,principal", or a role alone, to which the principal is
-// added; the name of such a role has no comma. If it gives several, AWS.Role chooses one of them,
-// and only that one is sent.
+// A mapping of Role gives a pair "role,principal", or a role alone, to which the principal is
+// added. The name of such a role must have no comma. If there are several values, AWS.Role chooses
+// one of them, and only that one is sent.
 //
 // Role and RoleSessionName are always sent, mapped or not. Without a mapping they come from the
 // virtual properties awsrole ("role,principal" of the decision) and rolesessionname, which no claim

@@ -7,39 +7,37 @@ import (
 	"unicode/utf8"
 )
 
-// NameIDEncoding is how [Target.NameIDEncoding] writes a NameID for AWS. The zero value leaves it
-// as it is.
+// NameIDEncoding is the encoding of NameIDs in [Target.NameIDEncoding]. The zero value does not
+// change them.
 //
-// An encoding depends on the NameID's bytes alone, so a subject keeps its folder for ever: the
-// algorithm of a name never changes. Neither the issuer nor the target is part of it. Two NameIDs
-// have one encoding only if SHA-256 has a collision, even where a store does not tell capitals from
-// small letters. Letters are neither folded nor normalised before: é in one code point and é in two
-// are two NameIDs.
+// An encoding depends only on the bytes of the NameID, and its algorithm never changes, so a
+// subject always keeps its folder. The issuer and the target are not part of it. Two NameIDs have
+// the same encoding only if SHA-256 has a collision, even in a store that ignores case. Letters are
+// not case-folded or normalised: é as one code point and é as two are different NameIDs.
 //
-// What comes out is small letters, digits and "-", "_" and ".", does not begin or end with a full
-// stop, and has at most 256 characters. So it is one segment of a path, and a policy reads it as
-// plain text. S3 takes all of these characters without care (Amazon S3 User Guide, "Naming Amazon
-// S3 objects"), and so do session tags and source identities, of which the latter end at 64
-// characters. Neither encoding hides a subject: who can guess it can compute its NameID.
+// The result has lowercase letters, digits, "-", "_" and ".", at most 256 characters, and does not
+// begin or end with a full stop. It is therefore one segment of a path, and has no special meaning
+// in a policy. All of these characters are safe in S3 (Amazon S3 User Guide, "Naming Amazon S3
+// objects"), in session tags and in source identities, which are limited to 64 characters. An
+// encoding does not hide a subject: anyone who can guess the subject can compute its NameID.
 type NameIDEncoding string
 
 const (
-	// NameIDHashed is the SHA-256 of the NameID in UTF-8, as 64 hexadecimal digits in small
-	// letters. The command printf %s NAMEID | sha256sum computes it.
+	// NameIDHashed is the SHA-256 of the NameID in UTF-8, as 64 lowercase hexadecimal digits. The
+	// command printf %s NAMEID | sha256sum computes it.
 	NameIDHashed NameIDEncoding = "hashed"
-	// NameIDEscaped keeps what can be read. Small letters of ASCII, digits and "-" stay, and so
-	// does "." unless it is the first or the last byte. Each other byte of the NameID in UTF-8
-	// becomes "_" and two hexadecimal digits in small letters, "_" itself too: alice/x is
-	// alice_2fx. If that has more than 256 characters, the NameID is "_x" and what NameIDHashed
-	// gives.
+	// NameIDEscaped keeps NameIDs readable. Lowercase ASCII letters, digits and "-" stay, and so
+	// does "." unless it is the first or the last byte. Every other byte of the UTF-8 text becomes
+	// "_" and two lowercase hexadecimal digits, also "_" itself: alice/x becomes alice_2fx. If the
+	// result has more than 256 characters, it is "_x" followed by the result of NameIDHashed.
 	NameIDEscaped NameIDEncoding = "escaped"
 )
 
-// Encode returns what AWS gets as the NameID, which is ${saml:sub} in policies, for a NameID that
-// is the token's sub or was chosen by a rule or a mapping. The zero encoding returns it unchecked.
-// The others refuse, with [CodeNameIDInvalid], an empty NameID and one that is not UTF-8 or has
-// U+FFFD, which stands for text that was lost: two such users could have one NameID. An encoding
-// that does not exist is an error with [CodeConfigInvalid].
+// Encode returns the encoded NameID, which is ${saml:sub} in policies. The argument is the token's
+// sub, or the NameID that a rule or a mapping chose. The zero encoding returns it unchanged and
+// unchecked. The others refuse, with [CodeNameIDInvalid], an empty NameID and one that is not UTF-8
+// or contains U+FFFD, which stands for lost text: two such users could have the same NameID. An
+// unknown encoding is an error with [CodeConfigInvalid].
 func (e NameIDEncoding) Encode(nameID string) (string, error) {
 	if err := e.validate(); err != nil {
 		return "", newError(CodeConfigInvalid, "NameIDEncoding: %w", err)

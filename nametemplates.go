@@ -11,30 +11,30 @@ import (
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
-// NameTemplates are templates for what AWS calls a user. In each, {{path}} stands for a user
-// property, as in {{email}} or {{app_metadata.id}}; all else is text. A template without a
-// placeholder is the same text for everybody. An empty one changes nothing.
+// NameTemplates are templates for the names of a user in AWS. In each, {{path}} stands for a user
+// property, as in {{email}} or {{app_metadata.id}}, and everything else is text. A template without
+// a placeholder gives all users the same text. An empty template has no effect.
 //
-// A property is escaped as [EscapeTag] says, without its limit, and so is each separator of the
-// template: what begins the text between two placeholders. So a value can be neither a placeholder
-// nor a part of the next value, and two users have one name only if all their values are the same.
-// Between two placeholders there is text, which begins with one of . + = @ - : / , or a space, as
-// far as the name can have it.
+// A property is escaped as in [EscapeTag], without its length limit, and so are the template's
+// separators within a property. A separator is the first character of the text between two
+// placeholders. So a value cannot act as a placeholder or as part of the next value, and two users
+// have the same name only if all their values are the same. Between two placeholders there must be
+// text that begins with one of . + = @ - : / , or a space, as far as AWS allows it in the name.
 type NameTemplates struct {
-	// SourceIdentity sets AWS.SourceIdentity. What is longer than 64 characters is cut, and ends
-	// with a hash of the whole as that of [EscapeSourceIdentity] does.
+	// SourceIdentity sets AWS.SourceIdentity. A result longer than 64 characters is shortened and
+	// ends with a hash, as in [EscapeSourceIdentity].
 	SourceIdentity string
-	// SessionName sets AWS.SessionName, with whose limits Config.StrictSessionNames deals.
+	// SessionName sets AWS.SessionName, to which Config.StrictSessionNames applies.
 	SessionName string
-	// NameID sets AWS.NameID, which is ${saml:sub}. All users with one NameID are one user for the
-	// role's policies, so it needs a claim that is another one for each user, and that no user can
-	// choose. What is longer than 256 characters is cut as a SourceIdentity is.
+	// NameID sets AWS.NameID, which is ${saml:sub}. The role's policies treat all users with the
+	// same NameID as one user, so use a claim that is unique for each user and that users cannot
+	// choose. A result longer than 256 characters is shortened like a SourceIdentity.
 	NameID string
 }
 
-// NamesFrom sets source identity, session name and NameID from templates. A property that is
-// absent, null, empty or not a string, number or boolean denies the user, as does one that has
-// U+FFFD, which stands for text that was lost. A template that can give no name is an error with
+// NamesFrom sets the source identity, the session name and the NameID from templates. A property
+// that is absent, null, empty or not a string, number or boolean denies the user. So does one with
+// U+FFFD, which stands for lost text. A template that cannot give a valid name is an error with
 // [CodeConfigInvalid].
 func NamesFrom(t NameTemplates) (RuleFunc, error) {
 	var problems problems

@@ -11,21 +11,21 @@ import (
 )
 
 // WithScope narrows the session to prepared policies of the target, by their names in
-// [Target.Scopes]. Of several names it may do what any of these policies allows and none denies, as
-// with scopes of OAuth. A name that the target does not have is refused with [CodeScopeUnknown].
-// Without names the option changes nothing.
+// [Target.Scopes]. With several names, the session may do what any of these policies allows and
+// none denies, as with OAuth scopes. A name that the target does not have is refused with
+// [CodeScopeUnknown]. Without names the option has no effect.
 //
-// The session can do no more than without the option: what the decision allows AND the scope
-// allows. Where target and rules decided on no session policy, the scope becomes it. Where they
-// decided on one, the scope is combined with it. AWS itself cannot: session policies are one set,
-// in which any Allow counts, so that a second one would allow more. One of the two policies gets
-// Deny statements for what the other does not allow. One of them must therefore consist of an
-// inline policy without a Condition in an Allow, and without policy variables but ${saml:sub} and
-// ${aws:PrincipalTag/KEY} of a tag that the session has. What cannot be combined exactly, or is
-// then too long for AWS, is refused with [CodeScopeNotCombinable]; see [Scope.Combined].
+// The session may do only what both the decision and the scope allow. If the target and the rules
+// set no session policy, the scope becomes the session policy. Otherwise the two are combined. AWS
+// cannot do this itself: session policies form one set in which any Allow applies, so a second one
+// would allow more. Therefore one of the two policies gets Deny statements for everything that the
+// other does not allow. For this, one of them must be an inline policy. Its Allow statements must
+// have no Condition, and it must use no policy variables except ${saml:sub} and
+// ${aws:PrincipalTag/KEY} of the session's own tags. What cannot be combined exactly, or becomes
+// too long for AWS, is refused with [CodeScopeNotCombinable]; see [Scope.Combined].
 //
-// Several options narrow one after the other. Rules see all names in Request.Scopes, and can
-// refuse. They decide as without the option, and what they leave is narrowed.
+// Several options narrow one after the other. Rules read all names in Request.Scopes and can
+// refuse. Otherwise they decide as without the option, and their decision is then narrowed.
 func WithScope(names ...string) ExchangeOption {
 	names = slices.Clone(names)
 	return func(o *exchangeOptions) {
@@ -35,12 +35,11 @@ func WithScope(names ...string) ExchangeOption {
 	}
 }
 
-// WithSessionPolicy narrows the session to a policy that the caller gives: an inline document in
-// JSON, ARNs of managed policies in the role's account or of AWS, or both. It can only narrow, by
-// the rules of [WithScope], so the document may come from a stranger. One that is no session
-// policy, and an empty one without ARNs, is refused with [CodeRequestedPolicyInvalid]. What cannot
-// be combined with the decision's own policies is refused with
-// [CodeRequestedPolicyNotCombinable].
+// WithSessionPolicy narrows the session to a policy of the caller: an inline document in JSON, ARNs
+// of managed policies of AWS or of the role's account, or both. It can only narrow, in the same way
+// as [WithScope], so the document may come from an untrusted caller. An invalid session policy, or
+// an empty one without ARNs, is refused with [CodeRequestedPolicyInvalid]. A policy that cannot be
+// combined with the decided policies is refused with [CodeRequestedPolicyNotCombinable].
 func WithSessionPolicy(document string, arns ...string) ExchangeOption {
 	given := narrow.Set{Document: document, ARNs: slices.Clone(arns)}
 	return func(o *exchangeOptions) {
@@ -74,15 +73,18 @@ type Narrowing string
 
 // How a session was narrowed.
 const (
-	// NarrowedAlone: the decision had no session policy, and what was asked for became it.
+	// NarrowedAlone: the decision had no session policy, and the requested policy became the
+	// session policy.
 	NarrowedAlone Narrowing = "alone"
 	// NarrowedCombined: a [Scope] with Combined took the place of the target's own policies.
 	NarrowedCombined Narrowing = "combined"
-	// NarrowedDecision: the decision's policies got denials of what was not asked for.
+	// NarrowedDecision: the decided policies got Deny statements for everything that was not
+	// requested.
 	NarrowedDecision Narrowing = "decision_with_denials"
-	// NarrowedRequest: what was asked for got denials of what the decision does not allow.
+	// NarrowedRequest: the requested policy got Deny statements for everything that the decision
+	// does not allow.
 	NarrowedRequest Narrowing = "request_with_denials"
-	// NarrowedSame: what was asked for is the decision's own policy.
+	// NarrowedSame: the requested policy is the decided policy.
 	NarrowedSame Narrowing = "same"
 )
 

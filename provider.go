@@ -15,25 +15,25 @@ import (
 // ends it.
 const providerTimeout = time.Minute
 
-// Provider returns a provider of AWS credentials for clients of the AWS SDK. It exchanges the
-// source's token when it is first asked, and again ahead of the credentials' end: from 15 minutes
-// before it, or in the last quarter of a shorter life. Up to a fifth of that time passes first, by
-// chance, so that providers that started together do not ask AWS together.
+// Provider returns an AWS credentials provider for clients of the AWS SDK. It exchanges the
+// source's token on the first request, and renews before the credentials expire: from 15 minutes
+// before, or in the last quarter of a shorter lifetime. A random delay of up to a fifth of that
+// time keeps providers that started together from calling AWS together.
 //
-// That is off its callers' path: they get what is at hand until it really expires, whatever fails
-// meanwhile, also a refusal, and a new attempt is made every 10 seconds. Being asked triggers it,
-// so no goroutine waits. Only without good credentials do callers wait, for one exchange that all
-// share and none of them can cancel. The error is an [*Error]: one of [Delegator.Exchange],
-// [CodeTokenSourceFailed], [CodeArgumentInvalid] for a nil source or Delegator, or [CodeCanceled]
-// with the stage token if the caller's context ends first.
+// Renewal runs in the background. Until the current credentials expire, callers get them even if
+// the renewal fails or is refused, and it is retried every 10 seconds. A request triggers the
+// renewal, so no goroutine waits in between. Callers wait only if there are no valid credentials,
+// and then for one exchange that they share and none of them can cancel. The error is an [*Error]:
+// one of [Delegator.Exchange], [CodeTokenSourceFailed], [CodeArgumentInvalid] for a nil source or
+// Delegator, or [CodeCanceled] with the stage token if the caller's context ends first.
 //
-// It works with and without an [aws.CredentialsCache] around it, which refreshes in its callers'
-// path. So Expires is not when the credentials expire but when to ask again, and a cache's
-// ExpiryWindow has no effect on it.
+// It works with and without an [aws.CredentialsCache] around it. Expires is the time of the next
+// request and not the expiration, and a cache's ExpiryWindow has no effect on it, because a cache
+// would make its callers wait.
 //
-// Every attempt makes an [Event]. Config's cache has no part in it: the provider keeps its own.
-// The options hold for every exchange. Neither the source nor Config.OnEvent may use these
-// credentials: they would wait for themselves.
+// Every attempt makes an [Event]. The provider has its own cache and does not use Config's. The
+// options apply to every exchange. The source and Config.OnEvent must not use these credentials:
+// they would wait for themselves.
 func (d *Delegator) Provider(
 	source TokenSource, target string, options ...ExchangeOption,
 ) aws.CredentialsProvider {

@@ -73,8 +73,8 @@ func readyMadeOf(rule RuleFunc) (r *readyMade) {
 	return r
 }
 
-// ForTargets limits a rule to some targets, by RuleContext.Target. For all others the rule does
-// nothing. Without a target listed it returns the rule itself. The result is a ready-made rule, so
+// ForTargets limits a rule to some targets, by RuleContext.Target. For all other targets the rule
+// does nothing. Without targets it returns the rule itself. The result is a ready-made rule, so
 // [New] can see what it wraps.
 func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 	if rule == nil || len(targets) == 0 {
@@ -115,9 +115,9 @@ func ForTargets(rule RuleFunc, targets ...string) RuleFunc {
 	return r.ready()
 }
 
-// PerTarget is a rule of its own for each target, by RuleContext.Target. For targets without one,
-// or with nil, it does nothing. It finds a target's rule at once, however many there are, where a
-// rule of [ForTargets] for each would be asked in turn. Events and errors have the name of the
+// PerTarget runs the rule of the exchange's target, by RuleContext.Target. For targets without a
+// rule, or with nil, it does nothing. It looks the rule up in one step, however many there are,
+// while a list of [ForTargets] rules is called one by one. Events and errors have the name of the
 // target's rule. The result is a ready-made rule, so [New] can see what it wraps.
 func PerTarget(rules map[string]RuleFunc) RuleFunc {
 	byTarget := make(map[string]perTarget, len(rules))
@@ -205,12 +205,12 @@ type RoleMatch struct {
 }
 
 // RoleByClaim chooses the role by the value, or one of the values, of a user property. The first
-// row that matches wins, in the order of the table. Numbers and booleans count as text. If no row
-// matches, or the property is absent or not text, the user is denied. A pattern that is not a
-// regular expression, an empty one, and a row without a role are errors with [CodeConfigInvalid].
+// row of the table that matches applies. Numbers and booleans are compared as text. If no row
+// matches, or the property is absent or of another type, the user is denied. An invalid or empty
+// regular expression, and a row without a role, are errors with [CodeConfigInvalid].
 //
-// It counts as a gate for issuers that strangers share (see [Issuer]), unless a row matches
-// anything, or the property is one that strangers can have, such as an email address at Google.
+// It is a gate for issuers that strangers share (see [Issuer]), unless a row matches anything or
+// strangers can have the property too, such as an email address at Google.
 func RoleByClaim(path string, table ...RoleMatch) (RuleFunc, error) {
 	patterns := make([]*regexp.Regexp, len(table))
 	for i, row := range table {
@@ -265,10 +265,9 @@ func (a *AWS) setTag(key, value string) {
 	a.Tags[key] = value
 }
 
-// RequireVerifiedEmail denies users without an email address that the issuer marks as verified:
-// email_verified is true, or one of the settings of [Issuer] makes it so. Entra's tokens never have
-// that claim. The rule is no gate for issuers that strangers share: strangers have verified
-// addresses too.
+// RequireVerifiedEmail denies users without a verified email address: email_verified must be true,
+// in the token or by a setting of [Issuer]. Entra's tokens never have that claim. The rule is not a
+// gate for issuers that strangers share, because strangers have verified addresses too.
 func RequireVerifiedEmail() RuleFunc {
 	r := &readyMade{name: "delegation.RequireVerifiedEmail", wantsEmail: atEachTarget}
 	r.run = func(_ context.Context, user *User, rc *RuleContext) error {
@@ -280,8 +279,8 @@ func RequireVerifiedEmail() RuleFunc {
 	return r.ready()
 }
 
-// AllowConnections denies users of every other connection. Without a connection listed it denies
-// everyone. It counts as a gate for issuers that strangers share: their own tokens name no
+// AllowConnections denies users of all other connections. Without arguments it denies everyone. It
+// is a gate for issuers that strangers share, because tokens of such issuers do not name a
 // connection.
 func AllowConnections(connections ...string) RuleFunc {
 	connections = slices.Clone(connections)
@@ -297,12 +296,11 @@ func AllowConnections(connections ...string) RuleFunc {
 }
 
 // AllowEmailDomains denies users whose verified email address is not in one of the domains. A
-// subdomain must be listed itself, and case does not matter. Without a domain listed it denies
-// everyone.
+// subdomain must be listed itself, and case does not matter. Without arguments it denies everyone.
 //
-// For Google's tokens the claim hd must equal the domain too: a personal Google account can have an
-// address of any domain, and only hd says that the organisation manages it. A profile loader cannot
-// supply hd. The rule counts as a gate for issuers that strangers share.
+// For Google's tokens, the claim hd must equal the domain too: a personal Google account can have
+// an address of any domain, and only hd says that the organisation manages it. A profile loader
+// cannot supply hd. The rule is a gate for issuers that strangers share.
 func AllowEmailDomains(domains ...string) RuleFunc {
 	domains = slices.Clone(domains)
 	r := &readyMade{
@@ -333,9 +331,9 @@ func AllowEmailDomains(domains ...string) RuleFunc {
 	return r.ready()
 }
 
-// TagsFromClaims sets session tags from user properties: tag key to path. A property that is
-// absent, or is not one string, number or boolean, denies the user, because a policy may grant
-// something to those who lack the tag.
+// TagsFromClaims sets session tags from user properties, from tag key to path. A property that is
+// absent, or is not a string, number or boolean, denies the user, because a policy may grant
+// something to users without the tag.
 func TagsFromClaims(tags map[string]string) RuleFunc {
 	tags = maps.Clone(tags)
 	r := &readyMade{name: "delegation.TagsFromClaims"}
@@ -360,7 +358,7 @@ func TagsFromClaims(tags map[string]string) RuleFunc {
 }
 
 // SourceIdentityFromClaim sets the source identity from a user property. A property that is absent
-// or not text denies the user. CloudTrail shows the source identity also after role chaining.
+// or not a string denies the user. CloudTrail shows the source identity also after role chaining.
 func SourceIdentityFromClaim(path string) RuleFunc {
 	r := &readyMade{name: "delegation.SourceIdentityFromClaim"}
 	r.changes = toEach(func(a *AWS) { a.SourceIdentity = anyValue })
@@ -374,10 +372,10 @@ func SourceIdentityFromClaim(path string) RuleFunc {
 	return r.ready()
 }
 
-// SessionPolicyFromTemplate sets the inline session policy from a JSON document in whose strings
-// {{path}} stands for a user property. A property denies the user if it is absent, or has
-// characters besides letters, digits, space and _.@|+=,:- because a policy would read * ? $ and /
-// as more than a name. A template that is not a JSON object is an error with [CodeConfigInvalid].
+// SessionPolicyFromTemplate sets the inline session policy from a JSON document. In its strings,
+// {{path}} stands for a user property. A property that is absent denies the user. So does one with
+// characters other than letters, digits, space and _.@|+=,:- because * ? $ and / have a special
+// meaning in policies. A template that is not a JSON object is an error with [CodeConfigInvalid].
 func SessionPolicyFromTemplate(template string) (RuleFunc, error) {
 	parsed, err := iam.ParseTemplate(template)
 	if err != nil {

@@ -8,13 +8,13 @@ import (
 	"github.com/seed055b7978/delegation/internal/samldoc"
 )
 
-// Region is an AWS region whose partition is known. Only [ParseRegion] makes one; the zero value is
-// no region.
+// Region is an AWS region whose partition is known. Make one with [ParseRegion]. The zero value is
+// not a region.
 type Region struct{ name, partition string }
 
-// ParseRegion returns the region of that name. A name that fits no partition's pattern, such as
-// mars-north-1 or the pseudo-region aws-global, is an error with [CodeRegionInvalid]: the SDK would
-// send it to partition aws.
+// ParseRegion returns the region with this name. A name that matches no partition's pattern, such
+// as mars-north-1 or the pseudo-region aws-global, is an error with [CodeRegionInvalid]. The SDK
+// would use the partition aws for it.
 func ParseRegion(name string) (Region, error) {
 	p, ok := iam.PartitionOf(name)
 	if !ok {
@@ -68,9 +68,9 @@ func (r Region) String() string { return r.name }
 func (r Region) Partition() string { return r.partition }
 
 // STSHost returns the host of the region's STS endpoint. Only four US regions and GovCloud have
-// FIPS hosts (AWS General Reference, STS endpoints), though the SDK prints one for any region. FIPS
-// elsewhere is an error with [CodeRegionInvalid], and so is FIPS together with dual stack, for
-// which AWS publishes no STS host.
+// FIPS hosts (AWS General Reference, STS endpoints), although the SDK constructs one for any
+// region. FIPS in another region is an error with [CodeRegionInvalid]. So is FIPS together with
+// dual stack, for which AWS publishes no STS host.
 func (r Region) STSHost(fips, dualStack bool) (string, error) {
 	if err := r.checkSTS(fips, dualStack); err != nil {
 		return "", err
@@ -97,8 +97,8 @@ func (r Region) checkSTS(fips, dualStack bool) *Error {
 	return nil
 }
 
-// SAMLRecipient returns the sign-in URL that the assertion is addressed to. Trust policies read it
-// as SAML:aud (IAM User Guide, "Configure SAML assertions"). The zero Region has none.
+// SAMLRecipient returns the sign-in URL to which the assertion is addressed. Trust policies read it
+// as SAML:aud (IAM User Guide, "Configure SAML assertions"). For the zero Region it is empty.
 func (r Region) SAMLRecipient() string {
 	p, ok := iam.PartitionOf(r.name)
 	if !ok {
@@ -108,7 +108,7 @@ func (r Region) SAMLRecipient() string {
 }
 
 // SAMLAudience returns the value of AudienceRestriction that AWS expects in the region's partition.
-// For the ISO and EUSC partitions, for which AWS publishes none, it is the recipient.
+// AWS publishes none for the ISO and EUSC partitions. There it is the recipient.
 func (r Region) SAMLAudience() string {
 	p, _ := iam.PartitionOf(r.name)
 	if p.Audience != "" {

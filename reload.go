@@ -5,31 +5,32 @@ import (
 	"reflect"
 )
 
-// WithConfig returns a Delegator with another configuration that keeps what this one remembers. It
-// is for programs that reload their configuration: give new exchanges to the Delegator that it
-// returns, and let those under way finish on this one. What [New] would refuse is the same error,
-// and this Delegator stays as it is in any case.
+// WithConfig returns a Delegator with another configuration that keeps the memory of this one. It
+// is for programs that reload their configuration: use the returned Delegator for new exchanges,
+// and let running exchanges finish on this one. It refuses what [New] refuses, with the same error.
+// This Delegator does not change.
 //
-// These are kept:
+// It keeps:
 //
-//   - The issuers' keys, so that an issuer that is down does not matter. The keys of an issuer are
+//   - The issuers' keys, so a reload works while an issuer is down. The keys of an issuer are
 //     fetched anew if one of these changed: URL, Aliases, JWKSURL, DiscoveryURL, DocumentOrigins,
 //     InsecureHTTPHosts, AllowLoopbackHTTP, HTTPClient, BearerTokenFile, the content of CAFile, and
-//     Config.HTTPClient. Failed refreshes of kept keys go to the Logger that fetched them first.
+//     Config.HTTPClient. Failed refreshes of kept keys are logged by the Logger of the Delegator
+//     that fetched them first.
 //   - Credentials and refusals of AWS, unless STS, UnsafeSTSEmulator or DurationBackOff changed.
-//     They are kept by the whole decision and the certificate that signs. What another rule, target
-//     or key decides differently is therefore asked of AWS.
-//   - Regions that do not answer and what roles do not allow, unless what they were learned with
-//     changed: STS, FIPS, DualStack, STSTimeout.
-//   - Calls of signers that hang, unless the certificate has another signer now.
+//     Their key is the whole decision and the signing certificate, so a changed decision or key
+//     leads to a new call to AWS.
+//   - Regions that do not answer, and durations that roles do not allow, unless STS, FIPS,
+//     DualStack or STSTimeout changed.
+//   - Signer calls that hang, unless the certificate has another signer now.
 //   - Logout tokens that were received.
 //
-// Verified tokens are not remembered: the first exchange of each verifies it anew.
+// Verified tokens are not kept: the next exchange of each verifies its signature.
 //
-// What [Delegator.SetIdentityProvider] has set is not kept: IdentityProvider and Targets say which
-// keys sign. Used tokens are remembered by Config.Replay, and ended sessions by Config.Revocations,
-// so pass the same ones. With a nil STS, a client that this Delegator has made itself is kept: the
-// environment and the files of the AWS SDK are not read once more. Now has to be the same clock.
+// Keys of [Delegator.SetIdentityProvider] are not kept: IdentityProvider and Targets of the new
+// configuration say which keys sign. Config.Replay remembers used tokens, and Config.Revocations
+// ended sessions, so pass the same ones. With a nil STS, the client that this Delegator made is
+// kept, and the environment is not read again. Now must be the same clock.
 func (d *Delegator) WithConfig(ctx context.Context, c Config) (*Delegator, error) {
 	if ctx == nil || d == nil || d.config.Targets == nil {
 		return nil, newError(CodeArgumentInvalid,

@@ -9,23 +9,24 @@ import (
 	"github.com/seed055b7978/delegation/internal/guard"
 )
 
-// ReplayStore lets an ID token be used once for each target: [ReplayMemory], or a rediscache.Cache
-// for several processes. It must be safe for concurrent use and honour the context. Whatever it
-// cannot tell has to be an error: the exchange is then refused.
+// ReplayStore lets an ID token be used once for each target. Use [ReplayMemory], or a
+// rediscache.Cache for several processes. An implementation must be safe for concurrent use and
+// honour the context. If it does not know whether a key was used, it must return an error: the
+// exchange is then refused.
 //
-// A token is told from others by its issuer and its jti, or without a jti by what its issuer has
-// signed; with a jti that is not a string, or is empty, it is refused with [CodeClaimType]. A
-// target is told from others by [Target.ID].
+// A token is identified by its issuer and its jti, or, without a jti, by its signed content. A jti
+// that is empty or not a string is refused with [CodeClaimType]. A target is identified by
+// [Target.ID].
 type ReplayStore interface {
-	// FirstUse notes in one step that the key is used, and tells whether that was the first time.
-	// The key is 64 hexadecimal digits; it may be forgotten at until, when the token has expired,
-	// and not before. The clock says now.
+	// FirstUse atomically marks the key as used, and reports whether this was the first use. The
+	// key is 64 hexadecimal digits. The mark must be kept until the time until, when the token has
+	// expired. The argument now is the current time.
 	FirstUse(ctx context.Context, key string, now, until time.Time) (first bool, err error)
 }
 
-// ReplayMemory returns a ReplayStore for one process, which remembers up to size tokens, about 200
+// ReplayMemory returns a ReplayStore for one process. It remembers up to size tokens, about 200
 // bytes each, until they expire. While it is full, tokens are refused with [CodeReplayUnavailable]:
-// forgetting one early would let it be used again.
+// a token that was dropped early could be used twice.
 func ReplayMemory(size int) ReplayStore { return freshness.NewReplayMemory(size) }
 
 // requireFirstUse refuses a token that was used for the target before. It comes after the target

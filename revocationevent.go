@@ -6,41 +6,41 @@ import (
 	"time"
 )
 
-// RevocationCause says what has ended sessions.
+// RevocationCause says what ended the sessions.
 type RevocationCause string
 
 // The causes.
 const (
-	// RevocationInvalidate: [Delegator.Invalidate] or [Delegator.InvalidateAll]. Tokens count on.
+	// RevocationInvalidate: [Delegator.Invalidate] or [Delegator.InvalidateAll]. Tokens are still
+	// accepted.
 	RevocationInvalidate RevocationCause = "invalidate"
 	// RevocationRevoke: [Delegator.Revoke].
 	RevocationRevoke RevocationCause = "revoke"
-	// RevocationLogout: [Delegator.Logout], so a logout token of the issuer.
+	// RevocationLogout: [Delegator.Logout], with a logout token of the issuer.
 	RevocationLogout RevocationCause = "logout"
 )
 
-// RevocationEvent is the record of one call that ends sessions. It holds no token. Of a logout
-// token, Issuer, Subject and SessionID are empty unless the issuer has signed them.
+// RevocationEvent is the record of one call that ends sessions. It contains no token. For a logout
+// token, Issuer, Subject and SessionID are set only if the signature was verified.
 type RevocationEvent struct {
 	// Time is when the call began.
 	Time time.Time
-	// Cause is which call it was.
+	// Cause says which call it was.
 	Cause RevocationCause
-	// Outcome is allowed if the sessions have ended. It is denied if the caller's logout token or
-	// argument was refused, and failed if something did not work.
+	// Outcome is allowed if the sessions were ended, denied if the logout token or an argument was
+	// refused, and failed if something did not work.
 	Outcome Outcome
-	// Everybody tells whether all users were meant.
+	// Everybody reports whether the call was for all users.
 	Everybody bool
-	// Issuer is the iss of the sessions. Empty: of any issuer.
+	// Issuer is the iss of the sessions. Empty: any issuer.
 	Issuer string
-	// Subject is the sub of the sessions. Empty: of any.
+	// Subject is the sub of the sessions. Empty: any subject.
 	Subject string
-	// SessionID is the sid of the session. Empty: of any.
+	// SessionID is the sid of the session. Empty: any session.
 	SessionID string
-	// IssuedBefore is the time at or before which tokens were issued that are refused. Zero: none
-	// are.
+	// IssuedBefore is the time of issue up to which tokens are refused. Zero: none are refused.
 	IssuedBefore time.Time
-	// TokenSHA256 is the hash of the logout token as it came, in hexadecimal.
+	// TokenSHA256 is the SHA-256 of the logout token as received, in hexadecimal.
 	TokenSHA256 string
 	// HTTPRequestID is Request.ID, as in [Event].
 	HTTPRequestID string

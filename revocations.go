@@ -26,44 +26,44 @@ const (
 	maxLogouts = 100_000
 )
 
-// RevocationStore keeps the marks of ended sessions for several processes; a rediscache.Cache is
-// one. It must be safe for concurrent use and honour the context. Whatever it cannot tell has to be
-// an error: exchanges are then refused.
+// RevocationStore keeps the marks of ended sessions for several processes. A rediscache.Cache is
+// one. It must be safe for concurrent use and honour the context. If it does not know all marks, it
+// must return an error: exchanges are then refused.
 //
-// Its ReplayStore is for logout tokens, each of which counts once.
+// Its ReplayStore is for logout tokens, each of which is accepted once.
 type RevocationStore interface {
-	// AddRevocations keeps marks until their Until at the least. A mark may be added repeatedly.
+	// AddRevocations keeps each mark at least until its Until. The same mark may be added several
+	// times.
 	AddRevocations(ctx context.Context, marks []RevocationMark) error
 	// RevocationsSince returns the marks that were added since a position, and the position for the
-	// next call. The empty position is the beginning. A mark may be returned repeatedly. None may
-	// be left out that was added before the call began.
+	// next call. The empty position is the beginning. A mark may be returned several times. No mark
+	// that was added before the call began may be missing.
 	RevocationsSince(ctx context.Context, position string) (
 		marks []RevocationMark, next string, err error,
 	)
 	ReplayStore
 }
 
-// RevocationMark is what a [RevocationStore] keeps. Whose sessions it is about cannot be read from
-// it.
+// RevocationMark is one entry of a [RevocationStore]. It does not show whose sessions it is about.
 type RevocationMark struct {
 	// Key is 64 hexadecimal digits.
 	Key string
-	// Before is the time at or before which a token of the session was issued. Zero: tokens count,
-	// and only cached credentials are forgotten.
+	// Before is the time of issue up to which the session's tokens are refused. Zero: tokens are
+	// accepted, and only cached credentials are dropped.
 	Before time.Time
 	// Made is when the sessions were ended.
 	Made time.Time
-	// Until is when the mark may be forgotten.
+	// Until is when the mark may be deleted.
 	Until time.Time
 }
 
-// Revocations remember which sessions have ended: by [Delegator.Logout], [Delegator.Revoke] and
-// [Delegator.Invalidate]. Several Delegators of a process can share one, and with a store those of
-// several processes. Only [NewRevocations] makes one; it is safe for concurrent use.
+// Revocations remember the sessions that [Delegator.Logout], [Delegator.Revoke] and
+// [Delegator.Invalidate] ended. Several Delegators of a process can share one value, and a store
+// shares them between processes. Make it with [NewRevocations]. It is safe for concurrent use.
 //
-// A mark that another process has made counts within 5 seconds. Nothing runs while nobody asks: the
-// store is read when an exchange finds that the last reading is 2 seconds old, and the exchange
-// waits for it after 5 seconds. If the store fails for that long, exchanges are refused with
+// A mark of another process takes effect within 5 seconds. There are no timers: an exchange starts
+// a read of the store if the last one was 2 seconds ago, and waits for it if the last one was 5
+// seconds ago. If the store fails for that long, exchanges are refused with
 // [CodeRevocationsUnavailable].
 type Revocations struct {
 	store RevocationStore // nil: of this process alone
@@ -72,17 +72,16 @@ type Revocations struct {
 	used  *freshness.ReplayMemory // logout tokens
 }
 
-// NewRevocations returns Revocations that remember ended sessions for a time, from 12 hours to 366
-// days; zero is 24 hours. A token that was issued longer ago is refused with [CodeTokenTooOld],
-// whether its session was ended or not. A nil store keeps them in this process alone: a restart
-// forgets them. [New] refuses a time outside of these limits.
+// NewRevocations returns Revocations that remember ended sessions for the duration kept: 12 hours
+// to 366 days, or 24 hours if it is zero. A token that was issued longer ago is refused with
+// [CodeTokenTooOld], whether its session was ended or not. With a nil store they are kept only in
+// this process, and a restart loses them. [New] refuses a duration outside these limits.
 //
-// All processes that share a store need the same time, because the store drops marks that are older
-// than the time of the process that adds one. A longer time does not bring back marks that were
-// dropped before.
+// All processes that share a store need the same duration, because a process that adds a mark drops
+// marks that are older than its own duration. A longer duration does not bring back dropped marks.
 //
-// There is room for a million marks, of which a logout takes up to three. If there are more,
-// exchanges are refused.
+// There is room for one million marks. A logout uses up to three. If there are more, exchanges are
+// refused.
 func NewRevocations(store RevocationStore, kept time.Duration) *Revocations {
 	r := &Revocations{
 		store: store,
@@ -97,10 +96,10 @@ func NewRevocations(store RevocationStore, kept time.Duration) *Revocations {
 	return r
 }
 
-// WithStore returns Revocations with another store, which remember ended sessions for as long, and
-// all that this process knows. It is for programs that connect to their store in another way.
-// Nothing is written to the store: one that is not a copy of the other lacks what other processes
-// and a restart have to know. Of nil, which remember nothing, they are nil.
+// WithStore returns Revocations with another store, the same duration, and the marks that this
+// process knows. It is for programs that change how they connect to their store. Nothing is written
+// to the new store, so it must be a copy of the old one: otherwise other processes lack the marks,
+// and so does this one after a restart. WithStore of nil returns nil.
 func (r *Revocations) WithStore(store RevocationStore) *Revocations {
 	if r == nil {
 		return nil

@@ -8,40 +8,41 @@ import (
 	"github.com/seed055b7978/delegation/internal/freshness"
 )
 
-// Revocation says whose sessions [Delegator.Revoke] ends. At least one of Everybody, Issuer and
-// Subject is set.
+// Revocation says whose sessions [Delegator.Revoke] ends. Set at least one of Everybody, Issuer and
+// Subject.
 type Revocation struct {
 	// Everybody ends the sessions of all users of all issuers. It excludes Issuer, Subject and
 	// SessionID.
 	Everybody bool
-	// Issuer is the iss of the tokens: that of a configured issuer. With an empty Subject and
-	// SessionID it ends the sessions of all its users, and for Issuer.URL with a placeholder those
-	// of all its tenants. Empty: of any issuer.
+	// Issuer is the iss of the tokens, of a configured issuer. With an empty Subject and SessionID
+	// it ends the sessions of all its users. An Issuer.URL with a placeholder stands for all its
+	// tenants. Empty: any issuer.
 	Issuer string
 	// Subject is the sub of the tokens. Empty: any.
 	Subject string
-	// SessionID is the sid of the tokens, and needs Issuer. With a Subject too, tokens of the
-	// subject without a sid are refused, because they may be of that session. Empty: all sessions.
+	// SessionID is the sid of the tokens. It requires Issuer. With a Subject, tokens of the subject
+	// without a sid are refused too, because they may be of that session. Empty: all sessions.
 	SessionID string
-	// IssuedBefore is the time at or before which the tokens were issued that are refused, by the
-	// issuer's clock and in whole seconds. Zero: now, and Config.Leeway later, because the issuer's
-	// clock may be ahead by that. A token that is issued meanwhile is refused too.
+	// IssuedBefore is the time of issue up to which tokens are refused, by the issuer's clock, in
+	// whole seconds. Zero: now plus Config.Leeway, because the issuer's clock may be ahead by that
+	// much. A token that is issued within that time is refused too.
 	IssuedBefore time.Time
 	// Request is recorded in the [RevocationEvent].
 	Request Request
 }
 
-// Revoke refuses the tokens of sessions from now on, and forgets the credentials that are cached
-// for their users, here and in all processes that share Config.Revocations. An exchange with such a
-// token fails with [CodeSessionEnded], in other processes within 5 seconds.
+// Revoke refuses the tokens of sessions from now on, and drops the cached credentials of their
+// users. It applies to this process and, within 5 seconds, to all processes that share
+// Config.Revocations. An exchange with such a token fails with [CodeSessionEnded].
 //
-// It does not end AWS sessions: credentials that were handed out work until they expire, unless
-// AWS denies them (see [SessionRevocation]). It does not keep the user from signing in again.
+// It does not end AWS sessions: credentials that were already returned work until they expire,
+// unless AWS denies them (see [SessionRevocation]). It does not stop the user from signing in
+// again.
 //
-// Without Config.Revocations it is an error with [CodeConfigInvalid]. A Revocation that says
-// nothing or contradicts itself is one with [CodeArgumentInvalid], an Issuer that is not configured
-// one with [CodeIssuerUnknown]. With [CodeRevocationsUnavailable] it counts in this process, and
-// the store did not take it: call it once more.
+// Without Config.Revocations the error is [CodeConfigInvalid]. An empty or contradictory Revocation
+// is [CodeArgumentInvalid], and an Issuer that is not configured is [CodeIssuerUnknown].
+// [CodeRevocationsUnavailable] means that it took effect in this process, but the store did not
+// accept it: call Revoke once more.
 func (d *Delegator) Revoke(ctx context.Context, r Revocation) error {
 	if ctx == nil || d == nil || d.config.Targets == nil {
 		return newError(CodeArgumentInvalid,

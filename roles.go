@@ -31,8 +31,8 @@ type RoleChoice struct {
 	Principal string
 	// Label names the role for people. Empty: the role's name without its path.
 	Label string
-	// Account names the role's account for people. Empty: the name in RolesFromClaim.Accounts, if it
-	// has one.
+	// Account names the role's account for people. Empty: the name in RolesFromClaim.Accounts, if
+	// there is one.
 	Account string
 }
 
@@ -48,46 +48,47 @@ type RoleOption struct {
 	AccountID string
 	// Account names the account for people. Empty: it has no name.
 	Account string
-	// Why says what offers the role to this user: "the target's list", "the target's role", the
+	// Why says why the role is offered to this user: "the target's list", "the target's role", the
 	// rule that chose it, or the entry of the claim.
 	Why string
 	// Default says that an exchange without [WithRole] returns this role.
 	Default bool
 }
 
-// WithRole asks for a role by its ARN. Credentials are of this role, or there are none: if a rule
-// or a mapping decides for another one, the exchange is refused with [CodeRoleDiffers]. Empty: none
-// is asked for.
+// WithRole requests a role by its ARN. The credentials are for this role, or there are none: if a
+// rule or a mapping chooses another role, the exchange is refused with [CodeRoleDiffers]. Empty: no
+// role is requested.
 //
-// At a target with Roles or RolesFromClaim, a role that it does not offer to the user is refused
-// with [CodeRoleNotOffered], before the rules run. Without WithRole, the exchange takes Target.Role
-// if it is among those that are offered, or the only one that is offered. If there are several, it
-// is refused with [CodeRoleRequired]. Rules and mappings can refuse that role, and cannot choose
-// another one: CodeRoleDiffers too.
+// If the target has Roles or RolesFromClaim, a role that it does not offer to the user is refused
+// with [CodeRoleNotOffered] before the rules run. Without WithRole, the exchange uses Target.Role
+// if it is offered, or the only role that is offered. If there are several, the exchange is refused
+// with [CodeRoleRequired]. Rules and mappings can refuse the role but not choose another one: that
+// is refused with CodeRoleDiffers too.
 //
-// Any other target has one role for each user: that which is decided. Rules see what was asked for
-// as Request.Role.
+// Any other target has one role for each user: the decided one. Rules read the requested role in
+// Request.Role.
 func WithRole(arn string) ExchangeOption {
 	return func(o *exchangeOptions) { o.role = arn }
 }
 
 // Roles lists the roles that the user of the ID token may choose at the target, in the order of the
-// configuration or of the claim. Each of them exchanges, with [WithRole], and no other role does:
-// token, target, rules and decision are checked for each role, as [Delegator.Exchange] does. Rules
-// thus run once for each role that is offered, and once without a role. The profile loader is asked
-// once. AWS is not called, and does not say whether it would refuse.
+// configuration or of the claim. An exchange with [WithRole] succeeds for each of them, and for no
+// other role. The token, the target, the rules and the decision are checked for each role, as
+// [Delegator.Exchange] does. So the rules run once for each offered role, and once without a role.
+// The profile loader is called once. AWS is not called, so it may still refuse.
 //
-// A role that a rule refuses for this user is left out. So is one whose exchange fails otherwise,
-// and the Logger gets its error. If every role is refused, the error is that of the first. An error
-// that may be over soon, such as [CodeRuleTimeout], ends the list: it is never shorter for it. A
-// user to whom the target offers no role has an empty list and no error.
+// A role that a rule refuses for this user is left out. A role whose exchange fails in another way
+// is left out too, and the Logger gets the error. If every role is refused, Roles returns the error
+// of the first. A temporary error, such as [CodeRuleTimeout], fails the whole call, so that it
+// never shortens the list. If the target offers the user no role, the list is empty and there is no
+// error.
 //
-// At a target without Roles and RolesFromClaim the list is the role that is decided. With
+// For a target without Roles and RolesFromClaim, the list has the one role that is decided. With
 // [WithRole], only that role is listed.
 //
-// A token is not used up by a list; whether a [ReplayStore] has seen it is not looked up. The
-// [Event] has the outcome listed, and ListedRoles. Errors are those of Exchange, except for those
-// of its stages saml and sts that need a signature or AWS.
+// Listing does not use up a token, and does not ask a [ReplayStore] whether it was used. The
+// [Event] has the outcome listed, and ListedRoles. Errors are those of Exchange, except those of
+// the stages saml and sts that need a signature or AWS.
 func (d *Delegator) Roles(
 	ctx context.Context, idToken, target string, options ...ExchangeOption,
 ) ([]RoleOption, error) {

@@ -15,28 +15,28 @@ import (
 const accountMark = "{account}"
 
 // RolesFromClaim offers each user the roles that a claim of the ID token lists. Only the verified
-// token counts: what a profile loader or a rule adds is not read. The claim is a list of texts, or
-// one text. One that is absent or of another type offers no role.
+// token is read, not what a profile loader or a rule adds. The claim is a list of strings, or one
+// string. A claim that is absent or of another type offers no role.
 //
-// If Names is nil, an entry is one of these, and all others are passed over:
+// If Names is nil, an entry is one of these, and all others are ignored:
 //
 //   - a role's ARN,
-//   - a pair "role,principal" or "principal,role", as SAML attributes for AWS have it.
+//   - a pair "role,principal" or "principal,role", as in SAML attributes for AWS.
 //
-// With Names, an entry is a name, and ARNs are passed over: a user who can choose the name of a
-// group must not choose a role by it. A role that is there twice counts once, as first listed. A
-// role that Target.AllowedRoles or Target.AllowedAccounts does not allow is not offered, and nor is
-// one without a SAML provider in its account.
+// With Names, an entry is a name, and ARNs are ignored: a user who can choose the name of a group
+// must not choose a role with it. If a role is listed twice, the first entry applies. A role that
+// Target.AllowedRoles or Target.AllowedAccounts does not allow is not offered. Nor is a role
+// without a SAML provider in its account.
 type RolesFromClaim struct {
 	// Claim is the name of the claim, or a dotted path to it such as realm_access.roles.
 	Claim string
-	// Names are the roles by entries of the claim, such as groups. A name can have several rows.
-	// Nil: entries are ARNs. A list without rows offers no role, so that a table that has lost its
-	// rows never lets users choose by ARN.
+	// Names are the roles for each entry of the claim, such as a group. A name can have several
+	// rows. nil: entries are ARNs. An empty list that is not nil offers no role, so that a table
+	// that lost its rows never lets users choose by ARN.
 	Names []NamedRole
-	// Principal is the ARN of the SAML provider for roles without one of their own. In it {account}
+	// Principal is the ARN of the SAML provider for roles that do not name one. In it, {account}
 	// stands for the role's account: arn:aws:iam::{account}:saml-provider/delegation. Empty:
-	// Target.Principal, for roles of its account.
+	// Target.Principal, for roles in its account.
 	Principal string
 	// Labels name roles for people, by ARN. Empty: a role's label is its name.
 	Labels map[string]string
@@ -44,9 +44,9 @@ type RolesFromClaim struct {
 	Accounts map[string]string
 }
 
-// NamedRole is a role by the name that a claim has for it.
+// NamedRole is a role with the name that stands for it in a claim.
 type NamedRole struct {
-	// Name is the whole entry of the claim.
+	// Name is the complete entry of the claim.
 	Name string
 	// RoleChoice is the role.
 	RoleChoice

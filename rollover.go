@@ -9,12 +9,13 @@ import (
 )
 
 // SetIdentityProvider replaces the keys of an identity while exchanges run. It applies to
-// Config.IdentityProvider and to each Identity in [Targets] that has the entity ID of p. An
-// exchange signs with the keys before or with those after.
+// Config.IdentityProvider and to each Identity in [Targets] that has the entity ID of p. A running
+// exchange signs with either the old keys or the new ones.
 //
-// The entity ID cannot change, because AWS trusts the identity by it. What [New] would refuse is an
-// error with [CodeConfigInvalid], and nothing has changed. Any other [TargetSource] replaces the
-// Identity of its targets itself. See docs/key-rollover.md for an order without an outage.
+// The entity ID cannot change, because AWS identifies the SAML provider by it. What [New] would
+// refuse is an error with [CodeConfigInvalid], and nothing changes. A [TargetSource] other than
+// Targets replaces the Identity of its targets itself. docs/key-rollover.md has the steps for a
+// change without an outage.
 func (d *Delegator) SetIdentityProvider(p IdentityProvider) error {
 	if d == nil || d.config.Targets == nil {
 		return newError(CodeArgumentInvalid, "the Delegator was not made by New")
@@ -79,7 +80,7 @@ func mayBeOne(a, b crypto.Signer) bool {
 	return a == b
 }
 
-// Metadata returns [IdentityProvider.Metadata] of Config.IdentityProvider with its present keys.
+// Metadata returns [IdentityProvider.Metadata] of Config.IdentityProvider with its current keys.
 func (d *Delegator) Metadata() ([]byte, error) {
 	if d == nil || d.config.Targets == nil {
 		return nil, newError(CodeArgumentInvalid, "the Delegator was not made by New")

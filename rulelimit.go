@@ -140,11 +140,10 @@ func (r *namedRule) call(ctx context.Context, user *User, rc *RuleContext) error
 // the rule's, and must not be read.
 func (rc *RuleContext) wasAbandoned() bool { return rc.limit != nil && rc.limit.abandoned.Load() }
 
-// WithOwnTimeout tells [New] that a rule limits its own time: Config.RuleTimeout is not for it, and
-// it runs on the goroutine of the exchange. Package jsrules does this for rules in JavaScript,
-// whose limits are in its Options. A rule that waits for something else in spite of this holds its
-// exchange until it returns. The rule itself stays as it is, and so does its name. A nil rule stays
-// nil.
+// WithOwnTimeout tells [New] that a rule limits its own time: Config.RuleTimeout does not apply to
+// it, and it runs on the goroutine of the exchange. Package jsrules does this for rules in
+// JavaScript, whose limits are in its Options. If such a rule hangs, its exchange hangs too. It
+// changes neither the rule nor its name. A nil rule stays nil.
 func WithOwnTimeout(rule RuleFunc) RuleFunc {
 	if rule == nil {
 		return nil

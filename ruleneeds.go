@@ -2,15 +2,15 @@ package delegation
 
 import "slices"
 
-// RuleNeed is something that a rule takes from outside and that is not there, as [WithNeeds] tells
-// it to [New].
+// RuleNeed is something that a rule needs and that is not available; see [WithNeeds].
 type RuleNeed struct {
 	// Text says what is missing, and where the rule needs it.
 	Text string
 	// Remedy is what to do, for the operator.
 	Remedy string
-	// UserPath, if set, is the path of a user property, as in [User.Value]. It is missing only if
-	// neither the token nor the profile has it, so only [Delegator.Explain] can tell.
+	// UserPath is the path of a user property, as in [User.Value]. The need exists only if neither
+	// the token nor the profile has the property, so only [Delegator.Explain] reports it. Empty:
+	// the need does not depend on the user.
 	UserPath string
 
 	// targets are those to which the rule is limited. Nil: it is for all.
@@ -37,11 +37,11 @@ func limitedTo(targets []string, needs []RuleNeed) []RuleNeed {
 	return limited
 }
 
-// WithNeeds tells [New] what a rule needs and lacks. The rule itself stays as it is, and so do its
-// name in events and the exchanges that need nothing of this. New logs what is missing,
-// [Delegator.Check] has a warning with [WarningRuleNeeds] for each, and [Delegator.Explain] lists
-// what is missing at its target. Package jsrules does it for rules in JavaScript; name is what the
-// result of Check calls the rule. Without needs, and for a nil rule, it returns the rule.
+// WithNeeds tells [New] what a rule needs but does not have. It changes neither the rule nor its
+// name in events. New logs what is missing, [Delegator.Check] returns a warning with
+// [WarningRuleNeeds] for each need, and [Delegator.Explain] lists the needs for its target. Package
+// jsrules does this for rules in JavaScript. The name is used in the results of Check. Without
+// needs, and for a nil rule, it returns the rule.
 func WithNeeds(name string, rule RuleFunc, needs ...RuleNeed) RuleFunc {
 	if rule == nil || len(needs) == 0 {
 		return rule

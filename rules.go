@@ -18,38 +18,38 @@ import (
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
 )
 
-// User is the user of the verified ID token as rules see it. It has all claims, under the names
-// that Auth0 gave to profile properties, and what Config.Profile added. Each exchange has its own
-// User; a rule may change it freely.
+// User is the user of the verified ID token, as rules see it. It has all claims, with the names of
+// Auth0's profile properties, and the properties that Config.Profile added. Each exchange has its
+// own User, which rules may change.
 //
 // The property user_id is the token's sub, or the uid of an access token of Okta. The property
 // identities is derived from a user_id of the form provider|id, unless the token or the profile has
 // it. Numbers are json.Number, lists []any, objects map[string]any.
 type User struct {
-	// Properties are by name. The map is never nil in a rule.
+	// Properties are the properties by name. The map is never nil in a rule.
 	Properties map[string]any
 }
 
 // Value returns the property at a dotted path, such as app_metadata.roles or
-// identities.0.connection. A property whose own name has dots, such as https://example.com/groups,
-// is found under its whole name, which wins over a path.
+// identities.0.connection. A property whose name contains dots, such as https://example.com/groups,
+// is found by its whole name, which takes precedence over a path.
 func (u *User) Value(path string) (any, bool) { return jsonvalue.Lookup(u.Properties, path) }
 
-// Text returns the property if it is a string, and otherwise "".
+// Text returns the property if it is a string, and "" otherwise.
 func (u *User) Text(path string) string {
 	value, _ := u.Value(path)
 	s, _ := value.(string)
 	return s
 }
 
-// Bool returns true if the property is the JSON value true; the string "true" is not.
+// Bool reports whether the property is the JSON value true. The string "true" gives false.
 func (u *User) Bool(path string) bool {
 	value, _ := u.Value(path)
 	return value == true
 }
 
-// List returns the texts of a list of strings, numbers and booleans. Such a value alone counts as a
-// list of one. It is nil if the property has anything else among its values.
+// List returns the values of a list of strings, numbers and booleans as text. A single such value
+// gives a list of one. If the property has any other value, List returns nil.
 func (u *User) List(path string) []string {
 	value, _ := u.Value(path)
 	list, _ := jsonvalue.Texts(value)
@@ -83,86 +83,87 @@ func (u *User) deriveIdentity() {
 	}})
 }
 
-// ProfileFunc loads what the ID token lacks of a user, for example groups from a database. It may
-// read the user and must not keep it. What it returns is copied and added to the user. Claims of
-// the verified token win over it, user_id among them. Package profile has loaders for an endpoint
-// and for Auth0's Management API.
+// ProfileFunc loads properties of a user that the ID token lacks, for example groups from a
+// database. It may read the user and must not keep it. Its result is copied and added to the user.
+// Claims of the verified token, including user_id, take precedence over it. Package profile has
+// loaders for an HTTP endpoint and for Auth0's Management API.
 //
 // Its time is limited by Config.RuleTimeout, 20 seconds by default. An error that wraps
 // [CodeProfileMissing], [CodeProfileUnavailable], [CodeProfileThrottled], [CodeProfileUnauthorized]
-// or [CodeProfileInvalid] keeps that code, and any other gets [CodeProfileFailed]. If it has a
-// method RetryAfter() time.Duration, Error.RetryAfter is what that returns.
+// or [CodeProfileInvalid] keeps that code, and any other gets [CodeProfileFailed]. If the error has
+// a method RetryAfter() time.Duration, the result is Error.RetryAfter.
 type ProfileFunc func(ctx context.Context, user *User) (map[string]any, error)
 
-// Request is what a service knows of the call that led to an exchange. It reaches rules and decides
-// nothing by itself. The library takes the service's word for it.
+// Request is what a service knows about the call that led to an exchange. Rules can read it. It
+// does not influence the decision by itself. The library does not verify it.
 type Request struct {
-	// ID is the service's own name for the call, such as that of the header X-Request-ID. Events
-	// have it, so that a user can tell support which call is meant.
+	// ID is the service's ID of the call, such as the header X-Request-ID. Events have it, so that
+	// a user can report it to support.
 	ID string
-	// IP is the address of the caller. Events have it.
+	// IP is the caller's address. Events have it.
 	IP string
-	// UserAgent is the caller's program, as it names itself. Events have it.
+	// UserAgent is what the caller's program calls itself. Events have it.
 	UserAgent string
-	// Hostname is the name under which the service was called.
+	// Hostname is the host name with which the service was called.
 	Hostname string
-	// Endpoint is which of the service's endpoints was asked: delegationhttp has bearer,
-	// delegation, credentials, console, roles, sts and token. Events have it. Empty: the service
-	// does not say.
+	// Endpoint is the endpoint of the service that was called. delegationhttp uses bearer,
+	// delegation, credentials, console, roles, sts and token. Events have it. Empty: not set.
 	Endpoint string
-	// SessionName is the name that the caller wants for the session, such as RoleSessionName of
-	// AssumeRoleWithWebIdentity. A rule may adopt it as AWS.SessionName, or refuse it. Events have
-	// it. Empty: the caller wants none.
+	// SessionName is the session name that the caller requested, such as RoleSessionName of
+	// AssumeRoleWithWebIdentity. It has no effect unless a rule copies it to AWS.SessionName.
+	// Events have it. Empty: none was requested.
 	SessionName string
-	// SessionDuration is how long the caller wants the session to be. It has no effect here:
-	// [WithSessionDuration] sets it, and applies it. Events have it. Zero: the caller wants none.
+	// SessionDuration is the session duration that the caller requested. Setting it has no effect:
+	// use [WithSessionDuration], which sets it and applies it. Events have it. Zero: none was
+	// requested.
 	SessionDuration time.Duration
-	// Role is the ARN of the role that [WithRole] asked for, and is set by it alone. Empty: none. A
-	// rule may refuse it. If another role is decided, the exchange fails with [CodeRoleDiffers].
+	// Role is the ARN of the role that [WithRole] requested. Only that option sets it. A rule may
+	// refuse it. If another role is decided, the exchange fails with [CodeRoleDiffers]. Empty: none
+	// was requested.
 	Role string
-	// Parameters are what else the caller sent, such as the remaining form fields of a delegation
-	// request. Each exchange has a copy.
+	// Parameters are other parameters that the caller sent, such as the remaining form fields of a
+	// delegation request. Each exchange gets a copy.
 	Parameters map[string]any
-	// Scopes are the names of the scopes that were asked for, those of [WithScope] too. They narrow
-	// the session whatever a rule does: a rule can refuse them, and what it changes here has no
-	// effect. Each exchange has a copy.
+	// Scopes are the names of the requested scopes, including those of [WithScope]. A rule can
+	// refuse them, but changes here have no effect on the session. Each exchange gets a copy.
 	Scopes []string
 }
 
-// RuleContext is what a rule knows and decides besides the [User]. It mirrors the context of Auth0
-// rules. Each exchange has its own.
+// RuleContext is what a rule can read and decide, in addition to the [User]. It mirrors the context
+// of Auth0 rules. Each exchange has its own.
 type RuleContext struct {
-	// ClientID is the application that the verified token was issued to, whatever the caller says.
+	// ClientID is the application that the verified token was issued to. The caller cannot change
+	// it.
 	ClientID string
 	// Issuer is the iss of the verified token.
 	Issuer string
 	// TokenKind is the kind of the verified token.
 	TokenKind TokenKind
-	// Scopes are those of the verified access token. Empty for an ID token.
+	// Scopes are the scopes of the verified access token. Empty for an ID token.
 	Scopes []string
-	// Actor is who acts for the user, as the target's Actors let it. nil: nobody, the user is here
+	// Actor is the actor who acts for the user, as the target's Actors allow it. nil: the user acts
 	// in person. Changes of it have no effect.
 	Actor *Actor
-	// Target is Target.ID, or the name that the caller asked for if the target has no ID.
+	// Target is Target.ID, or the requested name if the target has no ID.
 	Target string
 	// Protocol is always "delegation".
 	Protocol string
 	// Connection is the user's identities.0.connection.
 	Connection string
-	// Request is that of WithRequest.
+	// Request is the value of WithRequest.
 	Request Request
-	// Rule is the running rule's function, by which events and errors name it. A rule that runs
-	// others may set it to the name of the one that decides.
+	// Rule is the name of the running rule in events and errors, by default that of its function. A
+	// rule that runs other rules may set it to the name of the one that decides.
 	Rule string
-	// AWS is what is decided. At first it is the target's. Its Tags and Mappings are then never
-	// nil, and belong to this exchange.
+	// AWS is the decision. It starts as a copy of the target's. Its Tags and Mappings are never nil
+	// at the start.
 	AWS AWS
-	// SAMLRecipient is the recipient of the assertion, which trust policies read as SAML:aud. At
-	// first it is Target.SAMLRecipient. Empty: Region.SAMLRecipient. Another one than at first
-	// must be an http or https URL, and is refused with [CodeRecipientInvalid] for a target with
-	// EncryptionKey or SAMLProviderUUID, whose recipient is that of its SAML provider.
+	// SAMLRecipient is the recipient of the assertion, which trust policies read as SAML:aud. It
+	// starts as Target.SAMLRecipient. Empty: Region.SAMLRecipient. A changed value must be an http
+	// or https URL. A target with EncryptionKey or SAMLProviderUUID must keep the recipient of its
+	// SAML provider: a change is refused with [CodeRecipientInvalid].
 	SAMLRecipient string
-	// SAMLAudience is the audience of the assertion. At first it is Target.SAMLAudience. Empty:
+	// SAMLAudience is the audience of the assertion. It starts as Target.SAMLAudience. Empty:
 	// Region.SAMLAudience.
 	SAMLAudience string
 
@@ -193,9 +194,9 @@ type afterRules struct {
 	limited bool
 }
 
-// AfterRules has a check called once after the last rule of the exchange. Its error ends the
-// exchange as an error of the rule that left it would. It is for what later rules may still take
-// back. Checks are called in the order in which they were left.
+// AfterRules adds a check that is called once, after the last rule of the exchange. Its error ends
+// the exchange, as an error of the rule that added it. Use it for conditions that later rules may
+// still change. Checks are called in the order in which they were added.
 func (rc *RuleContext) AfterRules(check func() error) {
 	rc.after = append(rc.after, afterRules{
 		rule:    rc.Rule,
@@ -210,10 +211,10 @@ type ruleWarning struct {
 	text string
 }
 
-// Warn tells the operator of something that refuses nothing. [Event.Warnings] gets the name, such
-// as saml_configuration_unused, and Explanation.Warnings the text. The event is then logged at
-// level Warn. A name counts once in an exchange, and an exchange has at most 20. Neither may hold a
-// secret.
+// Warn tells the operator about something that is no reason to refuse. [Event.Warnings] gets the
+// name, such as saml_configuration_unused, and Explanation.Warnings gets the text. The event is
+// then logged at level Warn. Repeated names are ignored, and an exchange has at most 20. The name
+// and the text must not contain a secret.
 func (rc *RuleContext) Warn(name, text string) {
 	const most = 20
 	same := func(w ruleWarning) bool { return w.name == name }
@@ -222,8 +223,9 @@ func (rc *RuleContext) Warn(name, text string) {
 	}
 }
 
-// AWS is what the target proposes and rules may change: the assumed role and all that AWS learns of
-// the user. It is checked after the last rule, and nothing is granted before.
+// AWS describes the session: the role, and everything that AWS learns about the user. The target
+// sets it first, and rules may change it. It is checked after the last rule, and nothing is granted
+// before that.
 type AWS struct {
 	// Principal is the ARN of the SAML provider in IAM.
 	Principal string
@@ -233,27 +235,27 @@ type AWS struct {
 	Region string
 
 	// FailoverRegions are tried in order after Region if STS there cannot be reached, does not
-	// answer in time, answers 5xx, or is not activated for the account. They must be of the role's
-	// partition and have the STS hosts that Config asks for. A region that is listed twice, or is
-	// Region itself, counts once. AWS redeems a response for four minutes, so Config.STSTimeout
-	// times the number of regions must not exceed them. Empty: no other region is tried.
+	// answer in time, answers 5xx, or is not activated for the account. They must be in the role's
+	// partition and have the kind of STS host that Config selects. Duplicates, and Region itself,
+	// are ignored. AWS accepts a SAML response for four minutes, so Config.STSTimeout times the
+	// number of regions must not be longer. Empty: no other region is tried.
 	FailoverRegions []string
 
-	// Mappings are SAML attributes from user properties.
+	// Mappings set SAML attributes from user properties.
 	Mappings Mappings
 
-	// NameID is ${saml:sub}. It is 1 to 256 characters long (SAML Core §8.3.7), without blanks
-	// around it, and without * and ?, which a policy would read as wildcards. Empty: the token's
-	// sub.
+	// NameID is ${saml:sub} in policies: 1 to 256 characters (SAML Core §8.3.7) without leading or
+	// trailing blanks. It must not contain * or ?, which policies read as wildcards. Empty: the
+	// token's sub.
 	NameID string
-	// NameIDFromMapping lets a mapping of [AttributeNameIdentifier] set the NameID. Without it such
-	// a mapping is ignored, because it would change who ${saml:sub} is, for example to a name that
-	// users choose.
+	// NameIDFromMapping lets a mapping of [AttributeNameIdentifier] set the NameID. Otherwise such
+	// a mapping is ignored, because it could set ${saml:sub} to a name that users choose
+	// themselves.
 	NameIDFromMapping bool
 
-	// SessionName names the session in CloudTrail. Characters that AWS does not take are replaced,
-	// unless Config.StrictSessionNames refuses them. Empty: the verified email address, or else the
-	// token's sub.
+	// SessionName names the session in CloudTrail. Characters that AWS does not accept are
+	// replaced, or refused with Config.StrictSessionNames. Empty: the verified email address, or
+	// the token's sub if there is none.
 	SessionName string
 	// SessionDuration is 15 minutes to 12 hours, in whole seconds. Zero: one hour, AWS's default.
 	SessionDuration time.Duration
@@ -264,15 +266,15 @@ type AWS struct {
 	PolicyARNs []string
 	// Tags are session tags, at most 50. Policies read them as aws:PrincipalTag/KEY.
 	Tags map[string]string
-	// TransitiveTagKeys are the keys of Tags that stay through role chaining. Empty: none stay, or
-	// all if the target has a Chain.
+	// TransitiveTagKeys are the keys of Tags that survive role chaining. Empty: none, or all if the
+	// target has a Chain.
 	TransitiveTagKeys []string
 	// SourceIdentity is 2 to 64 characters of [\w+=,.@-]. Empty: none.
 	SourceIdentity string
 
-	// DroppableTags are keys of Tags that may be left out, in this order, if AWS finds tags and
-	// policies too large together. List only tags without which a session can do nothing more.
-	// Empty: the exchange fails.
+	// DroppableTags are keys of Tags that may be left out, in this order, if tags and policies
+	// together are too large for AWS. List only tags whose absence never grants more. Empty: the
+	// exchange fails.
 	DroppableTags []string
 }
 
@@ -291,7 +293,7 @@ func (a AWS) clone() AWS {
 // another error. Rules run in order, after the token was verified; the first error ends the
 // exchange. A panic becomes an error. Rules are the operator's trusted code. They run concurrently
 // for different exchanges, and must honour the context when they wait. After Config.RuleTimeout, if
-// it is set, the exchange fails with [CodeRuleTimeout] and goes on without them.
+// it is set, the exchange fails with [CodeRuleTimeout] and does not wait for the rule.
 //
 // An error that wraps [CodeRuleUserMissing], [CodeRuleRedirect], [CodeRuleMultifactor],
 // [CodeRuleContextMissing], [CodeRuleUnsupported], [CodeLoginTimeMissing], [CodeLoginTooOld],
@@ -309,8 +311,8 @@ func (d *denial) Error() string { return "denied: " + d.reason }
 // [Error.Public].
 func Deny(reason string) error { return &denial{reason: reason} }
 
-// Must returns the rule of a ready-made constructor, or panics with its error. It is for rules that
-// are written in code.
+// Must returns the rule of a constructor such as RoleByClaim, or panics with its error. It is for
+// rules whose arguments are constants in code.
 func Must(rule RuleFunc, err error) RuleFunc {
 	if err != nil {
 		panic(err)

@@ -28,53 +28,54 @@ const (
 // IdentityProvider is the SAML identity that AWS trusts.
 type IdentityProvider struct {
 	// EntityID is the assertion's Issuer, which trust policies read as SAML:iss. It must equal the
-	// entityID of the metadata in IAM, byte for byte. After a move from Auth0 keep
-	// urn:TENANT.auth0.com, so that trust policies need no change. 1 to 1024 characters, without
-	// blanks around them.
+	// entityID of the metadata in IAM, byte for byte. After a move from Auth0, keep
+	// urn:TENANT.auth0.com, so that trust policies need no change. It has 1 to 1024 characters,
+	// without leading or trailing blanks.
 	EntityID string
-	// Keys are 1 to 10 keys. The first signs, and the metadata has all of them. Publish the next
-	// key before it signs.
+	// Keys are 1 to 10 keys. The first one signs, and the metadata has all of them. Publish the
+	// next key before you sign with it.
 	Keys []SigningKey
 
-	// AlsoCertificates are certificates of keys that others sign with, such as the vendor's that
-	// you are leaving. The metadata has them after those of Keys, so AWS accepts what either signs.
-	// A holder of such a key can become any user: take the certificate out after the cut-over. RSA,
-	// at most 10 certificates with those of Keys. Default none.
+	// AlsoCertificates are certificates of keys that others sign with, such as those of the vendor
+	// that you are moving from. The metadata lists them after those of Keys, so AWS accepts
+	// signatures of both. The holder of such a key can sign in as any user: remove the certificate
+	// after the cut-over. They are RSA certificates, at most 10 together with those of Keys. Empty:
+	// none.
 	AlsoCertificates []*x509.Certificate
 }
 
-// SigningKey is an RSA key of at least 2048 bits, in memory, an HSM or a KMS, with its certificate,
-// which may be self-signed. AWS trusts the key and reads neither names nor dates of the
+// SigningKey is an RSA key of at least 2048 bits, in memory, in an HSM or in a KMS, with its
+// certificate, which may be self-signed. AWS trusts the key and ignores the names and dates in the
 // certificate.
 type SigningKey struct {
 	// Signer signs SHA-256 digests with PKCS #1 v1.5. It must be safe for concurrent use: up to 64
-	// calls run at the same time. An *rsa.PrivateKey cannot hang, and has no such limit.
+	// calls run at the same time. This limit does not apply to an *rsa.PrivateKey, which cannot
+	// hang.
 	//
-	// An *rsa.PrivateKey that was put together field by field needs a call of its method
-	// Precompute: without it a signature takes up to twice its time, and [New] and
-	// [Delegator.Check] warn. The functions of crypto/rsa, crypto/tls and crypto/x509 that return a
-	// key have called it.
+	// If you build an *rsa.PrivateKey field by field, call its method Precompute. Without it a
+	// signature takes up to twice as long, and [New] and [Delegator.Check] warn. Keys from the
+	// functions of crypto/rsa, crypto/tls and crypto/x509 do not need it.
 	//
-	// A crypto.Signer knows no context, so a call that hangs is abandoned after
-	// Config.SigningTimeout. With 16 abandoned calls, exchanges and checks fail at once with
+	// A crypto.Signer takes no context, so a call that hangs is abandoned after
+	// Config.SigningTimeout. After 16 abandoned calls, exchanges and checks fail at once with
 	// [CodeSigningFailed] until one returns, or until [Delegator.SetIdentityProvider] replaces the
-	// Signer. A [ContextSigner] gets the context, and can return when it ends.
+	// Signer. A [ContextSigner] gets the context and can return when it ends.
 	//
-	// Its errors become a [CodeSigningFailed]. One that wraps [CodeSignerThrottled] or
-	// [CodeSignerRefused] becomes an [Error] with that code.
+	// Its errors get the code [CodeSigningFailed], unless they wrap [CodeSignerThrottled] or
+	// [CodeSignerRefused].
 	Signer crypto.Signer
-	// Certificate is that of Signer's public key, as x509.ParseCertificate returns it.
+	// Certificate is the certificate of Signer's public key, as x509.ParseCertificate returns it.
 	Certificate *x509.Certificate
 }
 
-// ContextSigner is a crypto.Signer that can be called with a context, such as one of a KMS. Where a
-// [SigningKey] has one, SignContext is called instead of Sign. The context of an exchange ends
-// after Config.SigningTimeout at the latest, and that of [Delegator.Check] after Config.STSTimeout.
+// ContextSigner is a crypto.Signer that takes a context, such as one that calls a KMS. If a
+// [SigningKey] has one, SignContext is called instead of Sign. In an exchange the context ends
+// after Config.SigningTimeout at the latest, and in [Delegator.Check] after Config.STSTimeout.
 type ContextSigner interface {
 	crypto.Signer
 
-	// SignContext is Sign that returns soon after the context ends, with an error. It takes Sign's
-	// arguments.
+	// SignContext is like Sign, with the same arguments, but returns an error soon after the
+	// context ends.
 	SignContext(
 		ctx context.Context, random io.Reader, digest []byte, opts crypto.SignerOpts,
 	) ([]byte, error)
@@ -83,7 +84,7 @@ type ContextSigner interface {
 // MarshalText keeps a key in memory out of JSON and logs.
 func (SigningKey) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// ParseSigningKey reads a certificate and its private key (PKCS #1 or #8) from PEM. The error is a
+// ParseSigningKey reads a certificate and its private key (PKCS #1 or #8) from PEM. The error has
 // [CodeConfigInvalid].
 func ParseSigningKey(certificatePEM, keyPEM []byte) (SigningKey, error) {
 	pair, err := tls.X509KeyPair(certificatePEM, keyPEM)
@@ -263,9 +264,9 @@ func validEntityID(id string) bool {
 }
 
 // Metadata returns the SAML metadata for IAM's CreateSAMLProvider and UpdateSAMLProvider. It has
-// the entity ID and all certificates, and no end of validity. The error is a
-// [CodeConfigInvalid] that names every wrong field, or says that the metadata has more than the
-// 10,000,000 characters that IAM takes.
+// the entity ID and all certificates, and does not expire. The error has [CodeConfigInvalid]. It
+// names every invalid field, or says that the metadata exceeds IAM's limit of 10,000,000
+// characters.
 func (p IdentityProvider) Metadata() ([]byte, error) {
 	if err := p.validate(); err != nil {
 		return nil, newError(CodeConfigInvalid, "IdentityProvider: %w", err)

@@ -11,19 +11,20 @@ import (
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
-// Scope is a prepared session policy of a [Target], which callers ask for by its name with
-// [WithScope]. It needs a Policy, PolicyARNs or both. What any of them allows is in the scope.
+// Scope is a prepared session policy of a [Target], which callers request by its name with
+// [WithScope]. It needs a Policy, PolicyARNs or both. The scope is everything that any of them
+// allows.
 type Scope struct {
-	// Policy is an inline session policy in JSON, of at most 2,048 characters with PolicyARNs.
-	// Empty: there are PolicyARNs only.
+	// Policy is an inline session policy in JSON, of at most 2,048 characters together with
+	// PolicyARNs. Empty: only PolicyARNs.
 	Policy string
-	// PolicyARNs are managed session policies, at most 10. AWS alone knows what they allow, so a
-	// scope with some cannot be combined with every policy of a decision; see [WithScope].
+	// PolicyARNs are managed session policies, at most 10. Only AWS knows what they allow, so a
+	// scope with managed policies cannot be combined with every decided policy; see [WithScope].
 	PolicyARNs []string
 	// Combined says that the scope allows nothing that the target's own Policy and PolicyARNs do
-	// not allow, and is used in place of them. That is the operator's word: nothing checks it. It
-	// counts only in exchanges in which no rule has changed these two. False: the scope is
-	// combined with what was decided.
+	// not allow, so that it can replace them. This is not checked: the operator is responsible. It
+	// has an effect only if no rule changed these two fields. False: the scope is combined with the
+	// decision.
 	Combined bool
 }
 

@@ -2,10 +2,11 @@ package delegation
 
 import "time"
 
-// WithSessionDuration asks for a session that is shorter than the decided one. A longer one than
-// target and rules decide is refused with [CodeDurationTooLong], and one outside of 15 minutes to
-// 12 hours, or not of whole seconds, with [CodeDurationInvalid]; both are the caller's mistake.
-// Rules see it as Request.SessionDuration, whatever [WithRequest] has there. Zero asks for nothing.
+// WithSessionDuration requests a session that is shorter than the decided one. A longer duration
+// than the target and the rules decide is refused with [CodeDurationTooLong]. A duration outside 15
+// minutes to 12 hours, or not in whole seconds, is refused with [CodeDurationInvalid]. Both are the
+// caller's mistake. Rules read it in Request.SessionDuration, where it replaces the value of
+// [WithRequest]. Zero has no effect.
 func WithSessionDuration(d time.Duration) ExchangeOption {
 	return func(o *exchangeOptions) { o.sessionDuration = d }
 }

@@ -8,29 +8,30 @@ import (
 	"github.com/seed055b7978/delegation/internal/iam"
 )
 
-// SessionRevocation says which sessions of a role AWS is to deny everything: those whose
-// credentials were issued before a time. Attach its Policy to the role as an inline policy. It
-// never has to be removed, and can be once the last of these sessions has expired.
+// SessionRevocation describes the sessions of a role to which AWS denies everything: those whose
+// credentials were issued before a time. Attach its Policy to the role as an inline policy. You can
+// remove the policy after the last of these sessions has expired, but need not.
 //
-// AWS evaluates it at each request of a session, after the change has reached the service, which
-// usually takes seconds. It ends no exchange: a user who is still let in gets a new session. To
-// refuse the user's ID tokens too, see [Delegator.Revoke].
+// AWS evaluates the policy for each request of a session. A change usually takes effect within
+// seconds. The policy does not refuse exchanges: a user who is still let in gets a new session. To
+// refuse the user's ID tokens too, use [Delegator.Revoke].
 type SessionRevocation struct {
-	// IssuedBefore is required. It is rounded up to a whole second, by AWS's clock.
+	// IssuedBefore is the time before which the credentials were issued, by AWS's clock, rounded up
+	// to a whole second. It is required.
 	IssuedBefore time.Time
-	// Subject is ${saml:sub} of the sessions: the NameID, which is the token's sub unless another
-	// one is set. Empty: the sessions of everybody.
+	// Subject is ${saml:sub} of the sessions: the NameID, which is the token's sub unless a rule or
+	// a mapping sets another one. Empty: the sessions of all users.
 	Subject string
-	// Encoding is that of the target, see Target.NameIDEncoding. With it, Subject is the NameID
-	// before it is encoded. If Subject looks like an encoded one, as CloudTrail shows it, the
-	// policy denies both: the sessions of its encoding, and those of the NameID itself.
+	// Encoding is Target.NameIDEncoding of the target. Subject is then the NameID before it is
+	// encoded. If Subject looks like an encoded NameID, as CloudTrail shows it, the policy denies
+	// the sessions of both its encoding and the NameID itself.
 	Encoding NameIDEncoding
-	// NameQualifier is ${saml:namequalifier}, and required with Subject: see [NameQualifier], or
-	// Credentials.NameQualifier.
+	// NameQualifier is ${saml:namequalifier} of the sessions. It is required with Subject. The
+	// function [NameQualifier] computes it, and Credentials.NameQualifier has it.
 	NameQualifier string
-	// SourceIdentity narrows it to the sessions with this source identity. In a session that was
-	// made from another by AssumeRole there is no saml:sub, and the source identity is kept. Empty:
-	// sessions with any source identity, and with none.
+	// SourceIdentity limits the revocation to sessions with this source identity. After role
+	// chaining with AssumeRole, a session keeps its source identity but has no saml:sub. Empty:
+	// sessions with any source identity or none.
 	SourceIdentity string
 }
 
@@ -70,9 +71,9 @@ func (r SessionRevocation) subjects() ([]string, error) {
 	return slices.Compact([]string{r.Subject, encoded}), nil
 }
 
-// NameQualifier returns ${saml:namequalifier} of the sessions of a SAML provider. With the subject,
-// it names one user in all of AWS. It depends on the entity ID and on the ARN of the provider. An
-// empty entity ID, or an ARN that is not that of a SAML provider, is an error with
+// NameQualifier returns the ${saml:namequalifier} of a SAML provider's sessions. Together with the
+// subject, it identifies one user in all of AWS. It depends on the entity ID and on the ARN of the
+// provider. An empty entity ID, or an ARN that is not that of a SAML provider, is an error with
 // [CodeConfigInvalid].
 func NameQualifier(entityID, principal string) (string, error) {
 	provider, err := iam.Provider.Parse(principal)

@@ -31,17 +31,17 @@ func newSignIn(claims map[string]any, now time.Time, leeway time.Duration) signI
 	}
 }
 
-// RequireRecentLogin refuses users who have not signed in within the duration, as the claim
-// auth_time of the ID token says (OpenID Connect Core §2): [CodeLoginTooOld]. A token without
-// auth_time, or with one that is not a number of seconds or lies ahead, is refused with
+// RequireRecentLogin refuses users, with [CodeLoginTooOld], who signed in longer ago than the
+// duration, by the claim auth_time of the ID token (OpenID Connect Core §2). If auth_time is
+// absent, not a number of seconds, or in the future, the user is refused with
 // [CodeLoginTimeMissing]. Both take Config.Leeway into account. A profile loader or another rule
 // cannot supply the time. A duration that is not positive refuses everyone.
 //
-// Many issuers send auth_time only if the application asks for it, with the parameter max_age or as
-// an essential claim. A token that was refreshed keeps the time of the sign-in.
+// Many issuers send auth_time only if the application requests it, with the parameter max_age or as
+// an essential claim. A refreshed token keeps the time of the sign-in.
 //
-// The rule decides who gets credentials, also those in the cache: from auth_time plus the duration
-// and the leeway on, the user gets none. It does not shorten a session that has begun. Set
+// The rule decides who gets credentials, also from the cache: after auth_time plus the duration and
+// the leeway, the user gets none. It does not shorten a session that has begun: set
 // AWS.SessionDuration for that.
 func RequireRecentLogin(within time.Duration) RuleFunc {
 	r := &readyMade{name: "delegation.RequireRecentLogin", changes: nobodyIf(within <= 0)}
@@ -64,11 +64,11 @@ func RequireRecentLogin(within time.Duration) RuleFunc {
 	return r.ready()
 }
 
-// RequireAMR refuses users whose ID token does not list all of these authentication methods in its
-// claim amr: [CodeAMRRequired]. RFC 8176 has the names that many issuers use, such as mfa, otp, hwk
-// and pwd; each issuer has its own habits. To accept one of several, use RequiredClaims of the
-// target. A profile loader or another rule cannot supply the claim. Without a method listed the
-// rule refuses everyone.
+// RequireAMR refuses users, with [CodeAMRRequired], unless the claim amr of the ID token lists all
+// of these authentication methods. RFC 8176 defines common names, such as mfa, otp, hwk and pwd,
+// but issuers also use others. To accept one of several methods, use RequiredClaims of the target.
+// A profile loader or another rule cannot supply the claim. Without methods the rule refuses
+// everyone.
 func RequireAMR(methods ...string) RuleFunc {
 	methods = slices.Clone(methods)
 	r := &readyMade{name: "delegation.RequireAMR", changes: nobodyIf(len(methods) == 0)}
@@ -87,9 +87,9 @@ func RequireAMR(methods ...string) RuleFunc {
 	return r.ready()
 }
 
-// RequireACR refuses users whose ID token does not have one of these values as its claim acr, the
-// authentication context class: [CodeACRRequired]. A profile loader or another rule cannot supply
-// the claim. Without a value listed the rule refuses everyone.
+// RequireACR refuses users, with [CodeACRRequired], unless the claim acr of the ID token, the
+// authentication context class, is one of these values. A profile loader or another rule cannot
+// supply the claim. Without values the rule refuses everyone.
 func RequireACR(values ...string) RuleFunc {
 	values = slices.Clone(values)
 	r := &readyMade{name: "delegation.RequireACR", changes: nobodyIf(len(values) == 0)}

@@ -12,12 +12,12 @@ import (
 type STSCall struct {
 	// Region is where STS was called.
 	Region string
-	// Took is how long the call took, all tries of the client together, by Config.Now.
+	// Took is how long the call took, including the client's retries, by Config.Now.
 	Took time.Duration
 	// Code is why it failed. Empty on success.
 	Code Code
-	// Hop counts the roles of a target with a Chain: 1 is AssumeRoleWithSAML, and those after it
-	// are AssumeRole. 0: the target has none.
+	// Hop is the step of a target's Chain: 1 is AssumeRoleWithSAML, and later steps are AssumeRole.
+	// 0: the target has no chain.
 	Hop int
 }
 
@@ -25,14 +25,14 @@ type STSCall struct {
 type RegionState struct {
 	// Region is its name, such as eu-central-1.
 	Region string
-	// Resting tells whether the region has not answered three times in a row, so that exchanges
-	// pass it over. Now and then one exchange calls it, and it rests until it answers. A region
-	// that is the only one of its targets never rests.
+	// Resting reports whether exchanges skip the region because it did not answer three times in a
+	// row. From time to time one exchange calls it, and it rests until it answers. A region never
+	// rests if it is the only one of its targets.
 	Resting bool
 }
 
-// Regions returns the state of each region of the fixed targets, with those to fail over to, sorted
-// by name. It makes no network calls. delegationotel makes metrics of it.
+// Regions returns the state of each region of the fixed targets, including FailoverRegions, sorted
+// by name. It makes no network calls. delegationotel turns the result into metrics.
 func (d *Delegator) Regions() []RegionState {
 	if d == nil || d.config.Targets == nil {
 		return nil
@@ -52,25 +52,26 @@ type CertificateKind string
 const (
 	// CertificateSigning is the certificate of a signing key.
 	CertificateSigning CertificateKind = "signing"
-	// CertificateIssuer is the certificate of a server that an issuer's keys come from.
+	// CertificateIssuer is the certificate of a server that publishes an issuer's keys.
 	CertificateIssuer CertificateKind = "issuer"
 )
 
 // CertificateState is a certificate that exchanges depend on.
 type CertificateState struct {
-	// Kind is what it is for.
+	// Kind says what the certificate is for.
 	Kind CertificateKind
-	// Name tells it from others of its kind: the first 16 hexadecimal digits of its SHA-256 for a
-	// signing key, as [Delegator.Check] shows them, and the host for an issuer.
+	// Name identifies it among those of its kind. For a signing key it is the first 16 hexadecimal
+	// digits of the certificate's SHA-256, as [Delegator.Check] shows them; for an issuer it is the
+	// host.
 	Name string
 	// NotAfter is when it ends.
 	NotAfter time.Time
 }
 
 // Certificates returns the certificates of the identities of the configuration and of the fixed
-// targets, and those of the issuers' servers as far as they are known already, sorted by kind and
-// name. Of several for one name, it has the one that ends first. It makes no network calls.
-// delegationotel makes metrics of it.
+// targets, sorted by kind and name. It also returns those of the issuers' servers that are already
+// known. If a name has several certificates, it returns the one that expires first. It makes no
+// network calls. delegationotel turns the result into metrics.
 func (d *Delegator) Certificates() []CertificateState {
 	if d == nil || d.config.Targets == nil {
 		return nil

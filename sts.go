@@ -16,10 +16,11 @@ import (
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
-// STS is the one call that this package makes to AWS, unless a target has a Chain; see
-// [ChainingSTS]. *sts.Client has it; ststest serves a fake for it. An exchange passes the region as
-// an option, so one client serves all regions. It must honour the context. A client of your own has
-// limits of its own: the SDK's reads answers of any length and follows redirects.
+// STS is the only call that this package makes to AWS, unless a target has a Chain; see
+// [ChainingSTS]. *sts.Client implements it, and ststest has a fake server for it. An exchange
+// passes the region as an option, so one client serves all regions. It must honour the context.
+// With your own client you set the limits: the SDK's client reads answers of any length and follows
+// redirects.
 type STS interface {
 	AssumeRoleWithSAML(
 		ctx context.Context, params *sts.AssumeRoleWithSAMLInput, optFns ...func(*sts.Options),

@@ -16,47 +16,48 @@ import (
 	"github.com/seed055b7978/delegation/internal/samldoc"
 )
 
-// Target is what delegation is enabled for: usually one application, named by its client ID. Its
-// settings are where rules start from. Delegation is off for a target that a map or database does
-// not return.
+// Target is something that delegation is enabled for: usually one application, named by its client
+// ID. Rules start from its settings. Delegation is off for targets that the TargetSource does not
+// return.
 type Target struct {
-	// ID identifies the target: in replay marks, and to rules as RuleContext.Target. Empty: the
-	// name that was asked for. A TargetSource that finds one target under several spellings of a
-	// name sets the same ID for all of them; without it, a token would count once for each
-	// spelling, and a rule for one spelling would pass over the others.
+	// ID identifies the target in replay marks, and in rules as RuleContext.Target. Empty: the
+	// requested name. A TargetSource that finds one target under several spellings of a name must
+	// set the same ID for all of them. Otherwise a token could be used once for each spelling, and
+	// a rule for one spelling would not run for the others.
 	ID string
 
-	// Audiences are the client IDs whose tokens may call it. Empty: the target's ID. The
-	// application that the token was issued to must be one of them, and so must an audience of the
-	// token. That application is what azp, appid, cid and client_id say, as far as they are
-	// present and agree, or else the only audience, or else the one that Issuer.ClientAudiences
-	// names. This is stricter than OpenID Connect Core, which makes the check of azp optional.
+	// Audiences are the client IDs whose tokens are accepted for the target. Empty: the target's
+	// ID. Both the application that the token was issued to and an audience of the token must be
+	// listed. The application is the value of azp, appid, cid and client_id, if they are present
+	// and agree; otherwise the only audience; otherwise the audience that is in
+	// Issuer.ClientAudiences. This is stricter than OpenID Connect Core, in which the check of azp
+	// is optional.
 	Audiences []string
-	// AuthorizedParties are further client IDs that may use tokens made for one of Audiences. Set
-	// it for Google's tokens across clients, in which aud is the backend and azp the mobile
-	// application. They need not be Audiences: a token whose aud is one of them is refused.
+	// AuthorizedParties are further client IDs that may use tokens issued for one of Audiences. Set
+	// it for Google's cross-client tokens, in which aud is the backend and azp is the mobile
+	// application. A token whose only aud is one of these is refused. Empty: none.
 	AuthorizedParties []string
-	// AccessAudiences are the audiences of access tokens that may call it, some of the issuer's
+	// AccessAudiences are the accepted audiences of access tokens, a subset of the issuer's
 	// AccessTokens.Audiences. The application that the access token was issued to must be one of
-	// Audiences or AuthorizedParties. Empty: the issuer's, if it has only one; an issuer with
-	// several is then one whose ID tokens alone may call.
+	// Audiences or AuthorizedParties. Empty: the issuer's audience, if it has only one. If it has
+	// several, the target then accepts only ID tokens of the issuer.
 	AccessAudiences []string
-	// Actors says who may act for users of the target, such as agents. nil: nobody, and a token
-	// that says that somebody does, by the claim act, is refused with [CodeActorNotAllowed].
+	// Actors says who may act for users of the target, such as agents. nil: no one may, and a token
+	// with the claim act is refused with [CodeActorNotAllowed].
 	Actors *Actors
 
-	// Issuers are those whose tokens may call it, by Issuer.URL. Empty: the only one of Config.
-	// With several in Config it is required, because client IDs and subjects are unique for one
-	// issuer only. For the same reason a target with several issuers must set SubjectsAreOne or
-	// NameIDTellsIssuersApart; otherwise give each issuer a target, with a role or an Identity and
-	// Principal of its own. Each of Issuer.Tenants counts as an issuer: list Issuer.URL for all of
-	// them, or the URL of one tenant.
+	// Issuers are the issuers whose tokens are accepted for the target, by Issuer.URL. Empty: the
+	// only issuer of Config. It is required if Config has several, because client IDs and subjects
+	// are unique only within one issuer. For the same reason, a target with several issuers must
+	// set SubjectsAreOne or NameIDTellsIssuersApart. Otherwise give each issuer its own target,
+	// with its own role or its own Identity and Principal. Each of Issuer.Tenants is a separate
+	// issuer: list Issuer.URL for all of them, or the URL of one tenant.
 	Issuers []string
-	// SubjectsAreOne says that a sub names the same user whichever of Issuers the token is from, so
-	// that ${saml:sub} may be the same, for example while an issuer moves to another URL.
+	// SubjectsAreOne says that a sub means the same user for all of Issuers, so that ${saml:sub}
+	// may be the same. An example is an issuer that moves to another URL.
 	SubjectsAreOne bool
 	// NameIDTellsIssuersApart says that a rule, or a mapping with NameIDFromMapping, sets a NameID
-	// that is another one for each issuer. An exchange in which none does is refused with
+	// that differs between issuers. An exchange without such a NameID is refused with
 	// [CodeNameIDInvalid]. RuleContext.Issuer has the issuer.
 	NameIDTellsIssuersApart bool
 
@@ -65,69 +66,70 @@ type Target struct {
 	// [CodeNameIDNotFolder] if its NameID has a slash, is "." or "..", holds "${", or is not
 	// printable ASCII: the user could reach another's folder. NameIDEncoding admits such users.
 	SubjectAsFolder bool
-	// SubjectNamesNothing says that no policy of the role uses ${saml:sub} as a part of a name, so
-	// that no event and no check warns of slashes. It excludes SubjectAsFolder.
+	// SubjectNamesNothing says that no policy of the role uses ${saml:sub} as part of a name. It
+	// turns off the warnings about slashes in events and checks. It excludes SubjectAsFolder.
 	SubjectNamesNothing bool
-	// NameIDEncoding writes each NameID, the token's sub and those of rules and mappings, so that
-	// it can be the name of a folder. Empty: NameIDs stay as they are. A change of it gives every
-	// user another ${saml:sub}, and so another folder. Where policies and trust policies name a
-	// user, they name the encoding; [NameIDEncoding.Encode] computes it. CloudTrail shows it, too.
+	// NameIDEncoding encodes each NameID, whether it is the token's sub or set by a rule or a
+	// mapping, so that it can be the name of a folder. Empty: NameIDs are not encoded. A change
+	// gives every user another ${saml:sub}, and so another folder. Policies, trust policies and
+	// CloudTrail have the encoded NameID, which [NameIDEncoding.Encode] computes.
 	NameIDEncoding NameIDEncoding
 
-	// RequiredClaims are what a token must say for this target, besides those of its issuer; see
-	// Issuer.RequiredClaims. Empty: nothing is required.
+	// RequiredClaims are claims that a token must have for this target, in addition to those of its
+	// issuer; see Issuer.RequiredClaims. Empty: nothing is required.
 	RequiredClaims map[string][]string
 
-	// AWS is what rules find in RuleContext.AWS.
+	// AWS is the initial value of RuleContext.AWS.
 	AWS
-	// Chain are roles that are assumed after AWS.Role, each with the credentials of the role before
-	// it, at most 5. Only the last role's credentials are handed out. Their accounts need no SAML
-	// provider, so that one provider serves an organisation. Empty: those of AWS.Role are handed
-	// out.
+	// Chain are roles that are assumed after AWS.Role, each with the credentials of the previous
+	// role, at most 5. Only the credentials of the last role are returned. The accounts of these
+	// roles need no SAML provider, so one provider can serve an organisation. Empty: the
+	// credentials of AWS.Role are returned.
 	//
-	// AWS ends a session at the end of a chain after an hour: a longer SessionDuration is refused.
-	// A chain requires a source identity, because ${saml:sub} is known in the first role alone, and
-	// Config.STS must be a [ChainingSTS]. All Tags are transitive unless TransitiveTagKeys has
-	// some. Policy and PolicyARNs are for the last role. With Config.CapSessionToToken, a token
-	// that ends within 15 minutes and Config.STSTimeout gets no new credentials.
+	// AWS limits the session of a chained role to one hour: a longer SessionDuration is refused. A
+	// chain requires a source identity, because only the first role knows ${saml:sub}, and
+	// Config.STS must be a [ChainingSTS]. All Tags are transitive unless TransitiveTagKeys is set.
+	// Policy and PolicyARNs apply to the last role. With Config.CapSessionToToken, a token that
+	// ends within 15 minutes plus Config.STSTimeout gets no new credentials.
 	Chain []ChainedRole
 
-	// Scopes are prepared session policies by name, which callers ask for with [WithScope] to get a
-	// session that can do less. A name is 1 to 128 printable characters of ASCII without spaces,
-	// quotation marks and backslashes. Empty: there is none to ask for.
+	// Scopes are prepared session policies by name. Callers request them with [WithScope] to get a
+	// session that can do less. A name has 1 to 128 printable ASCII characters without spaces,
+	// quotation marks and backslashes. Empty: there are none.
 	Scopes map[string]Scope
 
-	// Roles are what users of the target choose from; see [WithRole] and [Delegator.Roles]. Role is
-	// then the default, and must be one of them. At most 500. Empty: users choose only with
-	// RolesFromClaim. Neither of them goes with a Chain.
+	// Roles are the roles that users of the target can choose from, at most 500; see [WithRole] and
+	// [Delegator.Roles]. Role is then the default and must be one of them. They exclude a Chain.
+	// Empty: users can choose only with RolesFromClaim.
 	Roles []RoleChoice
 	// RolesFromClaim offers each user the roles that a claim of the token lists. Role is then the
-	// default of those to whom it is offered. It needs AllowedRoles or AllowedAccounts. Nil: no
-	// claim is read.
+	// default of users to whom it is offered. It requires AllowedRoles or AllowedAccounts, and
+	// excludes a Chain. nil: no claim is read.
 	RolesFromClaim *RolesFromClaim
 
 	// AllowedRoles are the ARNs of the only roles that users, rules and mappings can choose. Empty:
-	// all that share an account with their SAML provider.
+	// all roles in the account of their SAML provider.
 	//
-	// The character * makes a pattern, such as arn:aws:iam::123456789012:role/team/*. At its end,
-	// after a slash, it stands for every role in the folder and in the folders there. Elsewhere it
-	// stands for any characters of the name or of one folder, and never for a slash or a colon. As
-	// the account it stands for each of AllowedAccounts, which are then required.
+	// The character * makes a pattern, such as arn:aws:iam::123456789012:role/team/*. At the end,
+	// after a slash, it matches every role in the path and in the paths below it. Elsewhere it
+	// matches any characters of the name or of one path segment, but never a slash or a colon. In
+	// place of the account it matches each of AllowedAccounts, which are then required.
 	AllowedRoles []string
 	// AllowedAccounts are the IDs of the only accounts whose roles users, rules and mappings can
 	// choose. With AllowedRoles, both must allow a role. Roles of a Chain are not limited by them.
 	// Empty: all accounts.
 	AllowedAccounts []string
-	// SAMLRecipient is the recipient of the assertion. Empty: Region.SAMLRecipient.
+	// SAMLRecipient is the recipient of the assertion, which trust policies read as SAML:aud.
+	// Empty: Region.SAMLRecipient.
 	SAMLRecipient string
 	// SAMLAudience is the audience of the assertion. Empty: Region.SAMLAudience.
 	SAMLAudience string
-	// Identity is the SAML identity that signs for the target. Nil: Config.IdentityProvider.
+	// Identity is the SAML identity that signs for the target. nil: Config.IdentityProvider.
 	Identity *IdentityProvider
 
-	// EncryptionKey encrypts the assertion. It is the public half, in PEM, of an RSA key of 2048 to
-	// 8192 bits, whose private half IAM holds for Principal (AddPrivateKey). Rules and mappings can
-	// then choose no other principal, and the recipient must be Principal's own: set
+	// EncryptionKey is the public key with which the assertion is encrypted: an RSA key of 2048 to
+	// 8192 bits in PEM, whose private key IAM holds for Principal (AddPrivateKey). Rules and
+	// mappings then cannot choose another principal, and the recipient must be Principal's own: set
 	// SAMLProviderUUID or SAMLRecipient. Empty: the assertion is not encrypted.
 	EncryptionKey string
 	// SAMLProviderUUID appends /acs/UUID to Region.SAMLRecipient. IAM's GetSAMLProvider returns it.
@@ -135,8 +137,9 @@ type Target struct {
 	SAMLProviderUUID string
 }
 
-// TargetSource finds targets. It must be safe for concurrent use and honour the context. A nil
-// Target without an error means that delegation is off. The Target is not changed.
+// TargetSource finds targets by name. It must be safe for concurrent use and honour the context. A
+// nil Target without an error means that there is no such target. The returned Target is not
+// changed.
 type TargetSource interface {
 	Target(ctx context.Context, name string) (*Target, error)
 }

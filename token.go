@@ -19,144 +19,145 @@ const (
 	minSharedSecret     = 32 // bytes: RFC 7518 §3.2, a key as long as HS256's output
 )
 
-// Issuer is an OpenID provider whose ID tokens are accepted, and how its keys are found. Exactly
+// Issuer is an OpenID provider whose ID tokens are accepted, with the source of its keys. Exactly
 // one source is used: SharedSecret, JWKS, JWKSURL, or, if none is set, OpenID Connect discovery
 // below URL or at DiscoveryURL.
 //
-// A key that the issuer publishes with a member issuer, as Entra does, verifies only tokens whose
-// iss equals it, its placeholder filled with the token's tid or TenantClaim.
+// If a published key has the member issuer, as Entra's keys do, it verifies only tokens whose iss
+// equals it, after its placeholder is filled with the token's tid or TenantClaim.
 //
-// Some issuers are shared by strangers: anybody gets tokens of github.com's or gitlab.com's CI, of
-// Google, or of Entra's common endpoint, with an audience that is yours. Such an issuer needs a
-// gate: RequiredClaims here or in each target that takes it, or one of the ready-made rules
-// [AllowEmailDomains], [AllowConnections] and [RoleByClaim]. Without one [New] warns in the log,
-// and so do Check and Explain.
+// Some issuers are shared by strangers. Anyone can get a token with your audience from the CI of
+// github.com or gitlab.com, from Google, or from Entra's common endpoint. Such an issuer needs a
+// gate: RequiredClaims here or in each target that accepts it, or one of the ready-made rules
+// [AllowEmailDomains], [AllowConnections] and [RoleByClaim]. Without a gate, [New] logs a warning,
+// and Check and Explain report it.
 type Issuer struct {
 	// URL is the exact iss claim, trailing slash included. It is https unless AllowLoopbackHTTP or
-	// InsecureHTTPHosts allow its host.
-	// For a provider that has an issuer for each of its tenants it can have one placeholder, in
-	// braces, which is a whole segment of the path or the first label of the host. Entra's is
-	// https://login.microsoftonline.com/{tenantid}/v2.0. Tenants then says whose tokens count.
+	// InsecureHTTPHosts allow its host. For a provider that has an issuer for each of its tenants
+	// it can have one placeholder, in braces, which is a whole segment of the path or the first
+	// label of the host. Entra's is https://login.microsoftonline.com/{tenantid}/v2.0. Tenants then
+	// lists the accepted tenants.
 	URL string
-	// Aliases are further iss claims of the same issuer, for a provider whose tokens have one or
-	// the other. Subjects are the same under each, and rules and events get URL. An alias is
-	// compared exactly. It is an https URL, or URL without https://: Google's tokens can have
-	// accounts.google.com. The discovery document may name one, too. Empty: none.
+	// Aliases are further values of iss of the same issuer, for a provider that uses more than one.
+	// Subjects must be the same under each. Rules and events get URL. An alias is compared exactly.
+	// It is an https URL, or URL without https://: Google's tokens can have accounts.google.com.
+	// The discovery document may name an alias as well. Empty: none.
 	Aliases []string
-	// Tenants are those whose tokens count, where URL has a placeholder. iss must be URL with one
-	// of them, and TenantClaim must name the same one. Tenants of a path are up to 128 letters,
-	// digits, - and _, those of a host one label in lower case, and those of the claim tid GUIDs in
-	// lower case: a tenant that is a domain at Entra has such an ID too. Each tenant is an issuer
-	// of its own to rules, events and Target.Issuers, which may also name URL for all of them; see
-	// there for the subjects of several. Each has keys of its own below its URL, unless
-	// DiscoveryURL, JWKSURL or JWKS have the keys of all.
+	// Tenants are the accepted tenants, if URL has a placeholder. iss must be URL with one of them
+	// filled in, and TenantClaim must name the same one. A tenant in a path has up to 128 letters,
+	// digits, - and _. A tenant in a host is one lowercase label. For the claim tid, tenants are
+	// lowercase GUIDs; Entra shows the GUID of a tenant that has a domain name. Rules, events and
+	// Target.Issuers treat each tenant as a separate issuer; Target.Issuers may also list URL for
+	// all of them, and describes subjects of several. Each tenant has its own keys below its URL,
+	// unless DiscoveryURL, JWKSURL or JWKS have the keys of all.
 	Tenants []string
-	// UnsafeAnyTenant accepts the tokens of every tenant in place of a list: anybody can open a
-	// tenant, and all that its administrator writes into a token is accepted. RequiredClaims or
-	// rules must say who may come in; until they do, New, Check and Explain warn. It needs
-	// DiscoveryURL, JWKSURL or JWKS.
+	// UnsafeAnyTenant accepts the tokens of every tenant, in place of a list. Anyone can open a
+	// tenant, and its administrator chooses the content of its tokens. RequiredClaims or rules must
+	// restrict who is let in; until they do, New, Check and Explain warn. It requires DiscoveryURL,
+	// JWKSURL or JWKS.
 	UnsafeAnyTenant bool
 	// TenantClaim is the claim that names the tenant in a token, compared exactly. Empty: tid, as
-	// Entra has it. A name other than tid takes tenants that are no GUIDs.
+	// in Entra's tokens. With any other claim, tenants need not be GUIDs.
 	TenantClaim string
 
-	// Algorithms are those that the issuer may sign with: RS, PS and ES with 256, 384 or 512, and
-	// EdDSA, which is Ed25519 (RFC 9864) and no other curve. HS256 is for secrets: ClientSecrets
-	// allow it next to these, whether it is listed or not. Empty: RS256, or HS256 with
-	// SharedSecret.
+	// Algorithms are the accepted signature algorithms: RS, PS and ES with 256, 384 or 512, and
+	// EdDSA, of which only Ed25519 (RFC 9864). HS256 is for secrets: ClientSecrets enable it in
+	// addition to these, whether it is listed or not. Empty: RS256, or HS256 with SharedSecret.
 	Algorithms []string
 
 	// JWKS is a static key set (RFC 7517) as JSON. Nothing is fetched.
 	JWKS []byte
-	// JWKSURL is where the key set is. Discovery is skipped.
+	// JWKSURL is the URL of the key set. There is no discovery.
 	JWKSURL string
-	// DiscoveryURL is where the discovery document is, if that is not URL with
-	// /.well-known/openid-configuration after it: one of an Azure AD B2C policy, or of an Entra
-	// application with keys of its own (…?appid=CLIENT_ID). The issuer that the document names
-	// must be URL, placeholder included, or one of Aliases. Empty: below URL.
+	// DiscoveryURL is the URL of the discovery document, if it is not URL followed by
+	// /.well-known/openid-configuration. Examples are an Azure AD B2C policy, and an Entra
+	// application with its own keys (…?appid=CLIENT_ID). The issuer that the document names must be
+	// URL, placeholder included, or one of Aliases. Empty: below URL.
 	DiscoveryURL string
 
-	// SharedSecret makes this an issuer that signs with HS256 and nothing else, for an issuer of
-	// one client. It has at least 32 bytes. Anyone who can verify such tokens can also make them,
-	// so prefer RS256. For several clients, and next to published keys, use ClientSecrets.
+	// SharedSecret is the secret of an issuer that signs only with HS256 and has one client. It has
+	// at least 32 bytes. Anyone who can verify such tokens can also make them, so prefer RS256. For
+	// several clients, or in addition to published keys, use ClientSecrets.
 	SharedSecret Secret
-	// SharedSecretBase64URL says that SharedSecret is written as base64url, and that the decoded
-	// bytes are the secret. See [ClientSecret].
+	// SharedSecretBase64URL says that SharedSecret is in base64url, and that the decoded bytes are
+	// the secret. See [ClientSecret].
 	SharedSecretBase64URL bool
 	// ClientSecrets are the secrets of clients whose ID tokens the issuer signs with HS256, by
-	// client ID: legacy clients of Auth0, web channels of LINE. Each client is bound to one kind of
-	// key. Tokens of a client that is listed are signed with its secret, and are for this client
-	// alone: aud is its ID, and azp is that or absent. Otherwise they are refused with
-	// [CodeClaimSecretAudience]. Tokens of all other clients are signed with keys that the issuer
-	// publishes, and with one of Algorithms. If Algorithms is HS256 alone, there are no such
-	// clients, and nothing is fetched. Empty: no client has a secret.
+	// client ID. Examples are legacy clients of Auth0 and web channels of LINE. Tokens of a listed
+	// client must be signed with its secret and be for this client alone: aud is its ID, and azp is
+	// the same or absent. Otherwise they are refused with [CodeClaimSecretAudience]. Tokens of all
+	// other clients must be signed with published keys and one of Algorithms. If Algorithms is only
+	// HS256, there are no other clients, and no keys are fetched. Empty: no client has a secret.
 	ClientSecrets map[string]ClientSecret
 
-	// AllowLoopbackHTTP allows plain http to 127.0.0.0/8, ::1 and localhost. It is for tests.
+	// AllowLoopbackHTTP allows plain http to 127.0.0.0/8, ::1 and localhost, for tests.
 	AllowLoopbackHTTP bool
 	// InsecureHTTPHosts are hosts to which plain http is allowed, for URL, DiscoveryURL, JWKSURL
-	// and the jwks_uri of the discovery document: in lower case, with the port unless that is 80,
-	// such as keycloak:8080. Anyone between here and such a host can replace the keys, and so sign
-	// in as anybody: name hosts inside your own network only. Empty: none.
+	// and the jwks_uri of the discovery document. Write them in lower case, with the port unless it
+	// is 80, such as keycloak:8080. Anyone on the network path to such a host can replace the keys
+	// and then sign in as any user: list only hosts in your own network. Empty: none.
 	InsecureHTTPHosts []string
-	// DocumentOrigins are https origins of this issuer's documents besides those of URL,
-	// DiscoveryURL and JWKSURL, such as https://10.0.0.10:6443: without a path, in lower case, with
-	// the port unless that is 443. The discovery document may then lead to one by bare IP address,
-	// as those of kubeadm and OpenShift do, and BearerTokenFile is sent there. Empty: none.
+	// DocumentOrigins are further https origins of this issuer's documents, in addition to those of
+	// URL, DiscoveryURL and JWKSURL. Write them without a path, in lower case, with the port unless
+	// it is 443, such as https://10.0.0.10:6443. The discovery document may then use a bare IP
+	// address, as those of kubeadm and OpenShift do, and BearerTokenFile is sent there. Empty:
+	// none.
 	DocumentOrigins []string
-	// CAFile has the certificates of CAs in PEM: only those count for the TLS servers of this
-	// issuer's documents, in place of the system's. New reads it. Empty: the system's, which
+	// CAFile is a PEM file of CA certificates. Only these are trusted for the TLS servers of this
+	// issuer's documents, in place of the system's. New reads it. Empty: the system's CAs, which
 	// SSL_CERT_FILE and SSL_CERT_DIR change.
 	CAFile string
-	// BearerTokenFile has a token for documents behind authentication, such as those of Kubernetes:
-	// one line of at most 16 KiB. It is read for each request, so it may be replaced, and sent over
-	// https only, to the origins of URL, DiscoveryURL and JWKSURL and to DocumentOrigins. Where a
-	// document leads elsewhere, or a redirect, it is not sent. Empty: none.
+	// BearerTokenFile is a file with a bearer token for documents that require authentication, such
+	// as those of Kubernetes: one line of at most 16 KiB. It is read for each request, so it may be
+	// replaced. The token is sent only over https, and only to DocumentOrigins and the origins of
+	// URL, DiscoveryURL and JWKSURL. It is not sent to other URLs that a document names, or to
+	// redirects. Empty: none.
 	BearerTokenFile string
-	// HTTPClient fetches this issuer's documents. Redirects are refused whatever it says. It
-	// excludes CAFile. nil: Config.HTTPClient.
+	// HTTPClient fetches this issuer's documents. It never follows redirects, whatever its
+	// CheckRedirect says. It excludes CAFile. nil: Config.HTTPClient.
 	HTTPClient *http.Client
 
-	// ClientAudiences name the audience that is the client, for an issuer whose ID tokens have
-	// several audiences and no azp, as those of GitLab and Kubernetes can. Exactly one audience of
-	// the token must be among them. Tokens with one audience, or with an azp, do not need it.
-	// Empty: tokens with several audiences and no azp are refused.
+	// ClientAudiences are audiences that identify the client, for an issuer whose ID tokens can
+	// have several audiences and no azp, such as GitLab and Kubernetes. Exactly one audience of the
+	// token must be listed. Tokens with one audience, or with an azp, do not need it. Empty: tokens
+	// with several audiences and no azp are refused.
 	ClientAudiences []string
-	// AllowTokenMarks are claims that this issuer's ID tokens have although elsewhere they mark
-	// other kinds of tokens: typ, token_use, idtyp, appidacr, azpacr, scp, cnf, events. A token
-	// with one that is not listed is refused, so that an access token does not pass for an ID
-	// token. A listed claim is not looked at. Empty: none.
+	// AllowTokenMarks are claims that this issuer's ID tokens have, although for other issuers they
+	// mark other kinds of tokens: typ, token_use, idtyp, appidacr, azpacr, scp, cnf, events. A
+	// token with such a claim is refused unless it is listed, so that an access token does not pass
+	// for an ID token. A listed claim is not checked. Empty: none.
 	AllowTokenMarks []string
 
-	// EmailVerifiedText says that email_verified counts as true if it is the text "true", and as
-	// false if it is "false": Apple writes it so, also through Auth0 and Amazon Cognito. Rules and
-	// mappings then see the boolean. Without it a text counts as nothing.
+	// EmailVerifiedText reads the strings "true" and "false" in email_verified as booleans. Apple's
+	// tokens have strings, also through Auth0 and Amazon Cognito. Rules and mappings then get the
+	// boolean. Without it, a string means that the address is not verified.
 	EmailVerifiedText bool
-	// EntraVerifiedEmail says that an address in email is verified if xms_edov is true, 1 or "1",
-	// and email_verified is absent. It is an optional claim of Microsoft Entra, which has no
-	// email_verified: Entra sets it if the owner of the address's domain has verified it. Rules and
-	// mappings then see email_verified as true.
+	// EntraVerifiedEmail treats email as verified if xms_edov is true, 1 or "1", and email_verified
+	// is absent. xms_edov is an optional claim of Microsoft Entra, which has no email_verified:
+	// Entra sets it if the owner of the address's domain has verified the domain. Rules and
+	// mappings then get email_verified as true.
 	EntraVerifiedEmail bool
-	// VerifiedEmailDomains are domains whose addresses in email are verified by this issuer, if
-	// email_verified is absent: those that an Entra tenant has verified. Case does not matter, and
-	// a subdomain must be listed itself. Rules and mappings then see email_verified as true. New
+	// VerifiedEmailDomains are domains whose addresses in email count as verified if email_verified
+	// is absent, such as the domains that an Entra tenant has verified. Case does not matter, and a
+	// subdomain must be listed itself. Rules and mappings then get email_verified as true. New
 	// refuses it for several tenants, and for issuers that strangers share. Empty: none.
 	VerifiedEmailDomains []string
 
-	// RequiredClaims are what every token of this issuer must say: a claim, or a dotted path as
-	// [User.Value] reads it, and regular expressions (RE2) of which one must match the whole value.
-	// They are checked on the token's own claims, before profile loader and rules. A claim that is
-	// absent, null or no text is refused with [CodeRequiredClaim]; numbers and booleans count as
-	// text, and of a list one entry must match. Examples: hd of Google, repository_owner of GitHub,
-	// namespace_path of GitLab, tid of Entra, groups. Empty: nothing is required.
+	// RequiredClaims are claims that every token of this issuer must have. The key is a claim, or a
+	// dotted path as in [User.Value]. The values are regular expressions (RE2), of which one must
+	// match the whole value. Only the token's own claims are checked, before the profile loader and
+	// the rules run. Numbers and booleans are compared as text, and of a list one entry must match.
+	// A token whose claim is absent, null, of another type or does not match is refused with
+	// [CodeRequiredClaim]. Examples: hd of Google, repository_owner of GitHub, namespace_path of
+	// GitLab, tid of Entra, groups. Empty: nothing is required.
 	RequiredClaims map[string][]string
-	// AccessTokens accepts access tokens of this issuer next to its ID tokens. nil: access tokens
-	// are refused.
+	// AccessTokens accepts access tokens of this issuer in addition to its ID tokens. nil: access
+	// tokens are refused.
 	AccessTokens *AccessTokens
 
-	// GatedByRules says that rules of your own choose which users of this issuer are let in, or
-	// that all of them are. It silences the warning of New, Check and Explain about an issuer that
-	// strangers share, and changes nothing else.
+	// GatedByRules says that your own rules decide which users of this issuer are let in, or that
+	// all users are meant to be let in. It only turns off the warning of New, Check and Explain
+	// about an issuer that strangers share.
 	GatedByRules bool
 }
 

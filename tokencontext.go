@@ -5,21 +5,21 @@ import (
 	"slices"
 )
 
-// WithIDToken returns a context in which [Delegator.FromContext] finds the user's ID token. So one
-// client of the AWS SDK serves all users: each call has the credentials of the user whose context
-// it gets. The token is not checked here, and each exchange checks it. [delegationhttp] has
-// middleware that takes it from a request.
+// WithIDToken returns a context that carries the user's ID token for [Delegator.FromContext]. One
+// client of the AWS SDK can then serve all users: each call uses the credentials of the user in its
+// context. The token is not checked here. Every exchange checks it. [delegationhttp] has middleware
+// that takes it from a request.
 //
-// The options hold for every exchange that FromContext makes in this context, after FromContext's
-// own: for example [WithRequest]. A token replaces that of an outer context, with its options. A
-// nil context counts as [context.Background].
+// The options, such as [WithRequest], apply to every exchange that FromContext makes in this
+// context. They are applied after FromContext's own options. An inner token replaces the token and
+// the options of an outer context. A nil context is treated as [context.Background].
 //
-// With Config.Replay all exchanges of this token in the context, and in contexts that are made of
-// it, are one use of the token for each target.
+// With Config.Replay, all exchanges of this token in the context and its children count as one use
+// of the token for each target.
 //
-// The context can end, as FromContext requires: it ends with the one that it is made of, and if
-// that one cannot end, it never does, but its Done is not nil. It needs no goroutine and no call
-// that ends it. Nothing that prints it shows the token.
+// FromContext requires a context whose Done is not nil, and this one has it. It ends when its
+// parent ends. It needs no goroutine and no cancel function. Printing the context does not show the
+// token.
 //
 // [delegationhttp]: https://pkg.go.dev/github.com/seed055b7978/delegation/delegationhttp
 func WithIDToken(

@@ -2,10 +2,10 @@ package delegation
 
 import "github.com/seed055b7978/delegation/internal/idtoken"
 
-// WithTokenKinds says which kinds of tokens the caller means to send: of the user, and of the
-// actor. A token that its issuer signed as another kind is refused with [CodeTokenKindDiffers], so
-// that what a client says of its token is true. It allows nothing: an access token also needs
-// [Issuer.AccessTokens]. Empty: the caller does not say. Of several options the last counts.
+// WithTokenKinds says which kinds of tokens the caller intends to send, for the user and for the
+// actor. A token of another kind is refused with [CodeTokenKindDiffers]. The option does not permit
+// anything: an access token also needs [Issuer.AccessTokens]. Empty: any kind. If the option is
+// given several times, the last one applies.
 func WithTokenKinds(user, actor TokenKind) ExchangeOption {
 	return func(o *exchangeOptions) {
 		o.tokenKind = user

@@ -14,21 +14,20 @@ import (
 // are no tokens.
 const maxTokenFile = 1 << 20
 
-// TokenSource returns the user's ID token as it is now. A provider asks for it once for each
-// exchange, never twice at once. It must honour the context, and its error must not hold the
-// token.
+// TokenSource returns the user's current ID token. A provider calls it once for each exchange, and
+// never concurrently. It must honour the context, and its error must not contain the token.
 type TokenSource func(ctx context.Context) (string, error)
 
-// TokenFile is a [TokenSource] that reads a file anew each time, such as a projected Kubernetes
-// token. It takes at most 1 MiB, less one line end. Its errors name the file and never its
-// content. Nothing is read before it is asked.
+// TokenFile is a [TokenSource] that reads a file each time, such as a projected Kubernetes token.
+// The file has at most 1 MiB. One line end at the end is removed. Errors name the file and never
+// its content. The file is not read before the first call.
 func TokenFile(path string) TokenSource {
 	return func(context.Context) (string, error) { return readTokenFile(path) }
 }
 
-// TokenOAuth2 is a [TokenSource] of the ID tokens that come with an OAuth 2.0 source's tokens, as
-// id_token. Most sources keep a token until its access token expires, and some issuers send no ID
-// token at refreshes: a token without one is an error, and an expired one is refused by the
+// TokenOAuth2 is a [TokenSource] that returns the id_token of an OAuth 2.0 source's tokens. Most
+// sources keep a token until its access token expires, and some issuers send no ID token when they
+// refresh. A token without an ID token is an error, and an expired ID token is refused by the
 // exchange. The source takes no context, so its HTTP client needs a time-out.
 func TokenOAuth2(source oauth2.TokenSource) TokenSource {
 	return func(context.Context) (string, error) { return idTokenOf(source) }

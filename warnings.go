@@ -11,9 +11,9 @@ type WarningCode string
 
 // Warnings about issuers.
 const (
-	// Strangers can get tokens of the issuer, and nothing keeps them out.
+	// Strangers can get tokens of the issuer, and there is no gate.
 	WarningIssuerStrangers WarningCode = "issuer_strangers"
-	// The keys could not be refreshed; exchanges fail once the known ones are too old.
+	// The keys could not be refreshed. Exchanges will fail when the known keys are too old.
 	WarningIssuerKeysStale WarningCode = "issuer_keys_stale"
 	// Keys of the set cannot be used.
 	WarningIssuerKeysLeftOut WarningCode = "issuer_keys_left_out"
@@ -29,30 +29,31 @@ const (
 
 // Warnings about targets and rules.
 const (
-	// Every exchange fails unless a rule changes what the target has.
+	// Every exchange fails unless a rule changes the target's settings.
 	WarningTargetNeedsRule WarningCode = "target_needs_rule"
-	// A region's name has the right form, and is none of those that this version knows.
+	// The region's name has a valid form, but this version does not know the region.
 	WarningRegionUnknown WarningCode = "region_unknown"
 	// The assertion's recipient is of another partition than the region.
 	WarningRecipientMismatch WarningCode = "recipient_mismatch"
 	// The assertion's audience is of another partition than the region.
 	WarningAudienceMismatch WarningCode = "audience_mismatch"
-	// Session tags and policies may be more than AWS has space for.
+	// Session tags and policies may be too large for AWS.
 	WarningPackedSize WarningCode = "packed_policy_size"
 	// Several issuers' users share a role, in which ${saml:sub} does not tell them apart.
 	WarningSubjectsShared WarningCode = "subjects_shared"
-	// Subjects, or NameIDs that were seen, have slashes, and the target does not say whether
-	// folders are named after them.
+	// Subjects or NameIDs have slashes, and the target does not say whether folders are named after
+	// them.
 	WarningNameIDSlash WarningCode = "name_id_slash"
 	// Targets of one role encode NameIDs differently.
 	WarningNameIDsDiffer WarningCode = "name_ids_differ"
-	// A row of a rule's table chooses what no exchange can get.
+	// A row of a rule's table chooses a role that no exchange can get.
 	WarningRowRefused WarningCode = "row_refused"
-	// A row of a rule's table is never reached: a row before it matches all that it matches.
+	// A row of a rule's table is never reached, because an earlier row matches everything that it
+	// matches.
 	WarningRowHidden WarningCode = "row_hidden"
 	// A rule is limited to targets that do not exist.
 	WarningRuleUnused WarningCode = "rule_unused"
-	// A rule needs something that is not there, see [WithNeeds].
+	// A rule needs something that is not available, see [WithNeeds].
 	WarningRuleNeeds WarningCode = "rule_needs"
 )
 
@@ -66,35 +67,35 @@ const (
 	WarningCertificateNotYetValid WarningCode = "certificate_not_yet_valid"
 	// The certificate is signed with SHA-1 or MD5.
 	WarningCertificateHash WarningCode = "certificate_hash"
-	// An identity has the key and its certificate twice.
+	// The identity has the key and its certificate twice.
 	WarningKeyTwice WarningCode = "key_twice"
-	// A key in memory signs slower than it could.
+	// A key in memory signs more slowly than it could.
 	WarningKeySlow WarningCode = "key_slow"
 )
 
 // Warnings about STS.
 const (
-	// Answers of STS are not compared with what was asked for.
+	// Answers of STS are not compared with the request.
 	WarningSTSEmulator WarningCode = "sts_emulator"
-	// STS is called elsewhere than at AWS.
+	// Calls to STS do not go to AWS.
 	WarningSTSEndpoint WarningCode = "sts_endpoint"
 	// The clocks of STS and of this machine differ.
 	WarningSTSClock WarningCode = "sts_clock"
 )
 
-// CheckWarning is one thing that works and deserves a look. It holds no secret.
+// CheckWarning is one thing that works but needs attention. It holds no secret.
 type CheckWarning struct {
-	// Code says what it is.
+	// Code says what the warning is about.
 	Code WarningCode
-	// Text is what deserves the look, for the operator.
+	// Text says what needs attention, for the operator.
 	Text string
 	// Remedy is what to do, for the operator.
 	Remedy string
-	// Field is the field of [Config] that it is about, as the errors of [New] name it, such as
-	// Targets["photo-app"]: Role. Empty: it is about none.
+	// Field is the field of [Config] that the warning is about, as the errors of [New] name it,
+	// such as Targets["photo-app"]: Role. Empty: none.
 	Field string
-	// Configured says that it is about the configuration alone. [New] has logged it, and it stays
-	// until the configuration changes.
+	// Configured says that the warning depends only on the configuration. [New] has logged it, and
+	// it stays until the configuration changes.
 	Configured bool
 
 	// brief leaves the remedy out of CheckResult.Warning: the text says that nothing needs doing.

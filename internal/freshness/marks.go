@@ -27,7 +27,7 @@ type Mark struct {
 	Before time.Time
 	// Made is when the mark was made. It tells marks of one key apart.
 	Made time.Time
-	// Until is when the mark may be forgotten.
+	// Until is when the mark may be deleted.
 	Until time.Time
 }
 

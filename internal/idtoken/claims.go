@@ -114,7 +114,7 @@ func checkOrder(name string, date, exp time.Time) error {
 		name, stamp(date), stamp(exp))
 }
 
-// checkBegun refuses a token whose iat or nbf lies ahead.
+// checkBegun refuses a token whose iat or nbf is in the future.
 func checkBegun(name string, date, now time.Time, leeway time.Duration) error {
 	if !date.After(now.Add(leeway)) {
 		return nil
