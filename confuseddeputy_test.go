@@ -180,7 +180,7 @@ func (m *matrixWorld) optionsOf(c matrixCell) []delegation.ExchangeOption {
 	}
 }
 
-// expected is what docs/access-tokens.md promises of a cell. Empty: credentials.
+// expected is what docs/token-matrix.md promises of a cell. Empty: credentials.
 func (c matrixCell) expected() delegation.Code {
 	isAccess := strings.HasPrefix(c.audience, "access token")
 	ofTarget := map[string]bool{
@@ -311,7 +311,7 @@ func wantMatrixInDocument(t *testing.T, outcomes map[matrixCell]string) {
 		}
 		table.WriteString("\n")
 	}
-	const file = "docs/access-tokens.md"
+	const file = "docs/token-matrix.md"
 	document := string(must(os.ReadFile(file)))
 	before, rest, found := strings.Cut(document, "<!-- the matrix -->\n\n")
 	old, after, ended := strings.Cut(rest, "<!-- end of the matrix -->\n")

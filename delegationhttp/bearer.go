@@ -28,7 +28,7 @@ import (
 //
 // A request without a token is 401. A token that is not accepted is 401 with the error
 // invalid_token, so that a client gets a new one. A user who may not have the credentials is 403.
-// All else is as for the other handlers; docs/http.md lists it. The header WWW-Authenticate says
+// All else is as for the other handlers; docs/bearer.md lists it. The header WWW-Authenticate says
 // the same, as RFC 6750 §3 and RFC 9470 §3 want it. Refusals are never cached. next's answers are
 // its own, but for the header X-Request-ID and those of the rate limit.
 //

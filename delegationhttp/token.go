@@ -41,7 +41,7 @@ const TokenTypeAWSCredentials = "https://github.com/seed055b7978/delegation/" +
 // session was narrowed. access_token is described at [TokenTypeAWSCredentials], and token_type is
 // N_A (RFC 8693 §2.2.1). A refusal is {"error", "error_description"} (RFC 6749 §5.2). A token that
 // is not accepted, and a user whom a rule refuses, is invalid_request, as RFC 8693 §2.2.2 wants it;
-// docs/http.md lists all. Pages of Config.AllowedOrigins may call it.
+// docs/token-exchange.md lists all. Pages of Config.AllowedOrigins may call it.
 func (h *Handlers) Token() http.Handler {
 	return h.serve(endpoint{
 		method:  http.MethodPost,

@@ -11,7 +11,7 @@ import (
 
 // HTTP permits rules to call hosts, by the modules request, request-promise,
 // request-promise-native, axios, node-fetch and auth0, and by the globals request and fetch. All of
-// them send by one client, within these limits. docs/javascript-rules.md says what the modules
+// them send by one client, within these limits. docs/javascript-libraries.md says what the modules
 // support.
 //
 // A rule gets an error with a code if a call is refused or fails. EHOSTNOTALLOWED is a host that is

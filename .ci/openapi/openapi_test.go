@@ -67,7 +67,7 @@ var optional = map[string]bool{
 	"scope":            true, // only if the session was narrowed
 }
 
-// documentation is what docs/http.md says.
+// documentation is what docs/http.md and docs/token-exchange.md say.
 type documentation struct {
 	kinds      map[string]bool // "400 invalid_request"
 	tokenKinds map[string]bool // those of /token
@@ -80,17 +80,14 @@ type table struct{ all, required map[string]bool }
 func readDocumentation(t *testing.T) documentation {
 	t.Helper()
 	text := string(read(t, filepath.Join(top, "docs", "http.md")))
+	exchange := string(read(t, filepath.Join(top, "docs", "token-exchange.md")))
 	d := documentation{
 		kinds:      readKinds(t, text, "kinds"),
-		tokenKinds: readKinds(t, text, "token kinds"),
+		tokenKinds: readKinds(t, exchange, "token kinds"),
 		parameters: map[string]table{},
 	}
-	for schema, heading := range map[string]string{
-		"DelegationRequest": "## The delegation request",
-		"TokenRequest":      "## Token exchange",
-	} {
-		d.parameters[schema] = readTable(t, text, heading)
-	}
+	d.parameters["DelegationRequest"] = readTable(t, text, "## The delegation request")
+	d.parameters["TokenRequest"] = readTable(t, exchange, "## Parameters")
 	return d
 }
 
@@ -105,7 +102,7 @@ func readKinds(t *testing.T, text, name string) map[string]bool {
 		kinds[found[1]+" "+found[2]] = true
 	}
 	if len(kinds) < 10 {
-		t.Fatalf("%d %s in docs/http.md", len(kinds), name)
+		t.Fatalf("%d %s are documented", len(kinds), name)
 	}
 	return kinds
 }
@@ -115,7 +112,7 @@ func readTable(t *testing.T, text, heading string) table {
 	t.Helper()
 	_, section, found := strings.Cut(text, "\n"+heading+"\n")
 	if !found {
-		t.Fatalf("docs/http.md has no heading %q", heading)
+		t.Fatalf("no page has the heading %q", heading)
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	parameters := table{map[string]bool{}, map[string]bool{}}

@@ -18,9 +18,9 @@ import (
 	"github.com/seed055b7978/delegation/iampolicy"
 )
 
-const agentsPage = "../../docs/agents.md"
+const agentsPage = "../../docs/bedrock.md"
 
-// agents is a machine on which the recipes of docs/agents.md are followed.
+// agents is a machine on which the recipes of docs/bedrock.md are followed.
 type agents struct {
 	*world
 	sections map[string]map[string][]string // blocks of the page, by section and language
@@ -98,7 +98,7 @@ func (a *agents) want(t *testing.T, environment map[string]string) {
 	}
 }
 
-// TestAgents_Variables: the variables of docs/agents.md give a client of the AWS SDK credentials of
+// TestAgents_Variables: the variables of docs/bedrock.md give a client of the AWS SDK credentials of
 // its user, and so do the settings of Claude Code that set them.
 func TestAgents_Variables(t *testing.T) {
 	a := newAgents(t)
@@ -116,7 +116,7 @@ func TestAgents_Variables(t *testing.T) {
 	}
 }
 
-// TestAgents_CredentialExport: the command of docs/agents.md prints what Claude Code reads.
+// TestAgents_CredentialExport: the command of docs/bedrock.md prints what Claude Code reads.
 func TestAgents_CredentialExport(t *testing.T) {
 	a := newAgents(t)
 	out, err := exec.Command("sh", "-c", a.settings(t, 1).AWSCredentialExport).Output()
@@ -141,7 +141,7 @@ func TestAgents_CredentialExport(t *testing.T) {
 	}
 }
 
-// TestAgents_Profile: the profile of docs/agents.md works for a client of the AWS SDK, and is the
+// TestAgents_Profile: the profile of docs/bedrock.md works for a client of the AWS SDK, and is the
 // one that the configuration of LiteLLM names.
 func TestAgents_Profile(t *testing.T) {
 	a := newAgents(t)
@@ -157,7 +157,7 @@ func TestAgents_Profile(t *testing.T) {
 	})
 }
 
-// TestAgents_LiteLLM: the service answers what LiteLLM sends to the STS of docs/agents.md, and its
+// TestAgents_LiteLLM: the service answers what LiteLLM sends to the STS of docs/bedrock.md, and its
 // session policy narrows the session. The name that it asks for decides nothing.
 func TestAgents_LiteLLM(t *testing.T) {
 	a := newAgents(t)
@@ -207,7 +207,7 @@ func TestAgents_LiteLLM(t *testing.T) {
 	}
 }
 
-// TestAgents_Target: the configuration of docs/agents.md works, and the role's policy allows models
+// TestAgents_Target: the configuration of docs/bedrock.md works, and the role's policy allows models
 // and nothing else.
 func TestAgents_Target(t *testing.T) {
 	a := newAgents(t)

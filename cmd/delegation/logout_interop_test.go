@@ -15,7 +15,7 @@ import (
 
 // TestInterop_LogoutReachesAllReplicas: a logout token that one service receives, and what an
 // operator revokes there, counts at all of them through a real Redis, with the permissions that
-// docs/caching.md names. Without Redis nothing is granted, and a logout is no success.
+// docs/redis.md names. Without Redis nothing is granted, and a logout is no success.
 func TestInterop_LogoutReachesAllReplicas(t *testing.T) {
 	clock := delegationtest.NewClock(morning)
 	w := newWorldAt(t, clock)

@@ -17,12 +17,12 @@ import (
 	"testing"
 )
 
-// redisCommands are the permissions that docs/caching.md names.
+// redisCommands are the permissions that docs/redis.md names.
 const redisCommands = "+getrange +set +del +get +eval +evalsha +scan +ping +select " +
 	"+xadd +xrange +pexpire"
 
 // startRedis starts a redis-server with TLS, for clients with a certificate of the world's and one
-// user, who may do what docs/caching.md says.
+// user, who may do what docs/redis.md says.
 func (w *world) startRedis(t testing.TB) (url string, kill func()) {
 	t.Helper()
 	needs(t, "redis-server", "redis-server")

@@ -9,17 +9,17 @@ import (
 	"testing"
 )
 
-// TestInterop_TokenInShell types the commands of docs/http.md up to the AWS CLI: curl's answer
+// TestInterop_TokenInShell types the commands of docs/token-exchange.md up to the AWS CLI: curl's answer
 // becomes credentials.
 func TestInterop_TokenInShell(t *testing.T) {
 	needs(t, "curl", "curl")
 	needs(t, "jq", "jq")
-	page := string(must(os.ReadFile("../../docs/http.md")))
-	_, section, _ := strings.Cut(page, "\n## Token exchange\n")
+	page := string(must(os.ReadFile("../../docs/token-exchange.md")))
+	_, section, _ := strings.Cut(page, "\n## Call it from a shell\n")
 	_, block, _ := strings.Cut(section, "```sh\n")
 	script, _, found := strings.Cut(block, "aws sts get-caller-identity")
 	if !found {
-		t.Fatal("docs/http.md has no such commands")
+		t.Fatal("docs/token-exchange.md has no such commands")
 	}
 	w := newAnswersWorld(t)
 	w.write(t, "token", w.token(map[string]any{"sub": "auth0|zoe"}))

@@ -125,7 +125,7 @@ func (r *Redis) remedy(problem rediscache.Problem) string {
 	return redisRemedies[problem]
 }
 
-// permissions is the command that gives the user what is needed, as docs/caching.md has it.
+// permissions is the command that gives the user what is needed, as docs/redis.md has it.
 func (r *Redis) permissions() string {
 	user := r.Username
 	if user == "" {
