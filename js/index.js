@@ -41,7 +41,6 @@ export function fromDelegation(options) {
   provider.forget = () => {
     const old = session;
     session = newSession();
-    old.credentials = undefined;
     old.end.abort(
       new DelegationError("the credentials were forgotten during the request", {
         code: "forgotten",
@@ -80,7 +79,7 @@ function renew(session, settings) {
   session.running ??= request(settings, session.end.signal)
     .then(
       (credentials) => {
-        if (!session.end.signal.aborted) session.credentials = credentials;
+        session.credentials = credentials;
       },
       (error) => {
         if (isRefusal(error)) session.credentials = undefined;
@@ -126,7 +125,7 @@ function unlessAborted(signal, promise) {
   return new Promise((resolve, reject) => {
     if (signal.aborted) reject(signal.reason);
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    promise.then(resolve, (error) => reject(signal.aborted ? signal.reason : error));
+    promise.then(resolve, reject);
   });
 }
 

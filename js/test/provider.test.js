@@ -142,9 +142,12 @@ test("a caller that changes its credentials changes only its own", async () => {
   const mine = await provider();
   mine.accessKeyId = "changed";
   mine.expiration.setTime(0);
-  const { accessKeyId, expiration } = await provider();
-  assert.equal(accessKeyId, "ASIA1");
-  assert.equal(expiration.getTime(), start + lifetime);
+  for (let use = 0; use < 2; use++) {
+    const { expiration, ...rest } = await provider();
+    assert.equal(rest.accessKeyId, "ASIA1");
+    assert.equal(expiration.getTime(), start + lifetime);
+    expiration.setTime(0);
+  }
 });
 
 test("they are renewed in the last five minutes, and not before", async () => {
@@ -396,6 +399,48 @@ test("forget ends a request of the user before, whose answer nobody gets", async
     await settle();
     assert.equal((await provider()).accessKeyId, "ASIAbob");
     assert.equal(service.requests.length, 2);
+  }
+});
+
+test("forget during a renewal: nobody gets the credentials from before", async () => {
+  const service = newService();
+  const provider = providerOf(service);
+  await provider();
+  mock.timers.tick(lifetime - minute);
+  service.answer = () => new Promise(() => {});
+  const call = failure(provider());
+  await settle();
+  provider.forget();
+  assert.equal((await call).code, "forgotten");
+});
+
+test("forget at any moment of a request", async () => {
+  let ended = 0;
+  for (let moment = 0; moment < 40; moment++) {
+    const service = newService();
+    const provider = providerOf(service);
+    const call = provider().then(({ accessKeyId }) => accessKeyId, ({ code }) => code);
+    for (let tick = 0; tick < moment; tick++) await null;
+    provider.forget();
+    const outcome = await Promise.race([call, settle().then(settle).then(() => "waits")]);
+    assert.ok(["forgotten", "ASIA1"].includes(outcome), `moment ${moment}: ${outcome}`);
+    if (outcome === "ASIA1") ended++;
+    service.answer = () => json(200, issued("new"));
+    assert.equal((await provider()).accessKeyId, "ASIAnew");
+  }
+  assert.ok(ended > 0 && ended < 40, `${ended} of 40 requests had ended`);
+});
+
+test("forget at any moment of a request that nothing answers", async () => {
+  for (let moment = 0; moment < 40; moment++) {
+    const service = newService();
+    service.answer = () => new Promise(() => {});
+    const provider = providerOf(service);
+    const call = failure(provider());
+    for (let tick = 0; tick < moment; tick++) await null;
+    provider.forget();
+    const error = await Promise.race([call, settle().then(settle)]);
+    assert.equal(error?.code, "forgotten", `moment ${moment}`);
   }
 });
 
