@@ -12,7 +12,7 @@ import (
 )
 
 // escaped are the golden vectors of both escapes: what they gave once they give for ever, because
-// policies and folders have been named so. docs/library.md shows some of them.
+// policies and folders have been named so. docs/tags-and-abac.md shows some of them.
 var escaped = []struct{ value, tag, identity string }{
 	{"", "", ""},
 	{"a", "a", "_61"},
@@ -64,16 +64,16 @@ func TestEscape_Golden(t *testing.T) {
 	}
 }
 
-// TestEscape_Documented: the vectors of docs/library.md are those of the code.
+// TestEscape_Documented: the vectors of docs/tags-and-abac.md are those of the code.
 func TestEscape_Documented(t *testing.T) {
-	page := string(must(os.ReadFile("docs/library.md")))
+	page := string(must(os.ReadFile("docs/tags-and-abac.md")))
 	for _, row := range escaped {
 		switch row.value {
 		case "alice@example.com", "auth0|5f7c8ec7c33c6c004bbafe82", "a_b", "spiffe://td/ns/a":
 			value := strings.ReplaceAll(row.value, "|", `\|`)
 			line := fmt.Sprintf("| `%s` | `%s` |", value, row.tag)
 			if !strings.Contains(page, line) {
-				t.Errorf("docs/library.md lacks %s", line)
+				t.Errorf("docs/tags-and-abac.md lacks %s", line)
 			}
 		}
 	}

@@ -75,7 +75,7 @@ func TestNameIDEncoding_TellsApart(t *testing.T) {
 // TestNameIDEncoding_AsDocumented: the encodings of the page are what Encode returns, and the
 // command of the page computes the hash.
 func TestNameIDEncoding_AsDocumented(t *testing.T) {
-	page := string(must(os.ReadFile("docs/aws-setup.md")))
+	page := string(must(os.ReadFile("docs/subjects-with-slashes.md")))
 	const subject = "repo:octo/app"
 	hashed := must(delegation.NameIDHashed.Encode(subject))
 	for _, want := range []string{

@@ -20,7 +20,10 @@ func TestReadme(t *testing.T) {
 		examples.Write(must(os.ReadFile(file)))
 	}
 	compiled := squeeze(examples.String())
-	for _, page := range []string{"README.md", "docs/library.md"} {
+	for _, page := range []string{
+		"README.md", "docs/library.md", "docs/rules.md", "docs/tags-and-abac.md",
+		"docs/go-clients.md", "docs/testing.md",
+	} {
 		blocks := blocksOf(string(must(os.ReadFile(page))), "go")
 		if len(blocks) == 0 {
 			t.Errorf("no Go in %s", page)

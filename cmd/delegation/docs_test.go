@@ -3,17 +3,25 @@ package main
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/seed055b7978/delegation/ststest"
 )
 
-// TestDocs_SetUpByHand takes the four steps of docs/aws-setup.md by hand: the delegation commands
-// run as they are written, and an STS in memory gets what the aws commands send to IAM. An exchange
-// then goes through.
+// TestDocs_SetUpByHand takes the four steps of docs/aws-cli.md: the delegation commands run as they
+// are written, and an STS in memory gets what the aws commands send to IAM. An exchange then goes
+// through. The commands of docs/aws-console.md are the same, without those for aws.
 func TestDocs_SetUpByHand(t *testing.T) {
-	commands := documentedCommands(t, "docs/aws-setup.md", "## By hand")
+	commands := documentedCommands(t, "docs/aws-cli.md", "## Steps")
+	console := documentedCommands(t, "docs/aws-console.md", "## 1. Write the files")
+	withoutAWS := slices.DeleteFunc(slices.Clone(commands), func(command string) bool {
+		return strings.HasPrefix(command, "aws ")
+	})
+	if !slices.Equal(console, withoutAWS) {
+		t.Errorf("docs/aws-console.md has\n%q\nand docs/aws-cli.md\n%q", console, withoutAWS)
+	}
 	w := newBareWorld(t, t.TempDir())
 	t.Chdir(w.folder)
 	const account = "arn:aws:iam::123456789012:"

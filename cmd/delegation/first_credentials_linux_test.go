@@ -73,7 +73,7 @@ type person struct {
 }
 
 // newPerson has an AWS in memory that knows nothing yet, and a network in which the provider of a
-// section of docs/providers.md is the only one.
+// section of docs/provider-NAME.md is the only one.
 func newPerson(t *testing.T, section string) *person {
 	t.Helper()
 	p := &person{world: newBareWorld(t, t.TempDir())}
@@ -101,7 +101,7 @@ func (p *person) save(t *testing.T, kind string) {
 	p.world.write(t, "token", must(p.provider.SignAs(kind, nil)))
 }
 
-// initLine is the command line of init for a section of docs/providers.md.
+// initLine is the command line of init for a section of docs/provider-NAME.md.
 func (p *person) initLine(t *testing.T, section string) string {
 	t.Helper()
 	words := []string{

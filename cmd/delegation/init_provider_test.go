@@ -24,7 +24,7 @@ var byNameOnly = []string{
 	"authelia", "gitlab", "gitlab-ci", "google", "google-workspace", "nextcloud", "spiffe",
 }
 
-// otherProviders are those of the table at the end of docs/providers.md, by their name in it, with
+// otherProviders are those of a table of docs/providers.md without a page, by their name, with
 // what is known of their tokens.
 var otherProviders = map[string]recipe{
 	"HCP Terraform": otherProvider("https://app.terraform.io", "terraform_organization_name",
@@ -68,8 +68,8 @@ func otherProvider(issuer, claim string, ours, theirs any) recipe {
 	}}
 }
 
-// TestInit_Providers: for each provider that init knows, what init writes by the flags in
-// docs/providers.md is a configuration that accepts the right token and refuses a stranger's and
+// TestInit_Providers: for each provider that init knows, what init writes by the command in
+// docs/ is a configuration that accepts the right token and refuses a stranger's and
 // the wrong kinds, with the codes that the page's own YAML gives. Nothing is edited, and nothing
 // warns that strangers come in, or that a folder lies in another's. Where the issuer tells the
 // provider, --provider changes nothing.
@@ -138,22 +138,36 @@ func (r recipe) initiate(t *testing.T, client string, words []string) {
 	}
 }
 
-// initFlagsOf returns the flags for init of each section of docs/providers.md, and of each row of
-// the table at its end.
+// initFlagsOf returns the flags for init of each section of the pages docs/provider-NAME.md, without
+// those that all have, and of each row of a table of docs/providers.md.
 func initFlagsOf(t *testing.T) map[string][]string {
 	t.Helper()
-	text := string(must(os.ReadFile("../../docs/providers.md")))
-	bullet := regexp.MustCompile("(?s)\n- \\*\\*init:\\*\\* `([^`]*)`")
-	row := regexp.MustCompile("\n\\| ([^|]*) \\| `(--provider [^`]*)` \\|")
 	flags := map[string][]string{}
-	for _, section := range strings.Split(text, "\n## ")[1:] {
-		heading, body, _ := strings.Cut(section, "\n")
-		for _, found := range bullet.FindAllStringSubmatch(body, -1) {
-			flags[heading] = wordsOf(found[1])
+	block := regexp.MustCompile("(?s)```sh\ndelegation init (.*?)\n```")
+	for _, section := range providerSections(t) {
+		found := block.FindStringSubmatch(section.body)
+		if found == nil {
+			continue
 		}
-		for _, found := range row.FindAllStringSubmatch(body, -1) {
-			flags[found[1]] = wordsOf(found[2])
+		words := wordsOf(strings.ReplaceAll(found[1], "\\\n", ""))
+		for name, value := range map[string]string{
+			"--client-id": clientOf(section.yaml),
+			"--account":   "123456789012",
+			"--bucket":    "example-photos",
+			"--region":    "eu-central-1",
+		} {
+			i := slices.Index(words, name)
+			if i < 0 || i+1 == len(words) || words[i+1] != value {
+				t.Fatalf("%s: init needs %s %s: %q", section.heading, name, value, words)
+			}
+			words = slices.Delete(words, i, i+2)
 		}
+		flags[section.heading] = words
+	}
+	row := regexp.MustCompile("\n\\| ([^|]*) \\| `(--provider [^`]*)` \\|")
+	page := string(must(os.ReadFile(providersPage)))
+	for _, found := range row.FindAllStringSubmatch(page, -1) {
+		flags[found[1]] = wordsOf(found[2])
 	}
 	return flags
 }

@@ -34,35 +34,43 @@ const (
 )
 
 // A providersTable is the table of docs/providers.md. Its rows are made from what happened in
-// [TestProviders], and from the sections of the page.
+// [TestProviders], and from the pages docs/provider-NAME.md.
 type providersTable struct {
 	page     string            // the whole of it
 	text     string            // the table
-	sections []string          // with YAML, in the order of the page
+	sections []string          // in the order of the rows
 	bodies   map[string]string // of the sections, without YAML
+	links    map[string]string // to the sections
 	flags    map[string][]string
 	made     map[string]string // rows by section, as far as they have run
 }
 
-// tableOf reads the page.
+// tableOf reads the pages.
 func tableOf(t *testing.T) *providersTable {
 	t.Helper()
 	p := &providersTable{
 		page:   string(must(os.ReadFile(providersPage))),
 		bodies: map[string]string{},
+		links:  map[string]string{},
 		flags:  initFlagsOf(t),
 		made:   map[string]string{},
 	}
 	p.text = regexp.MustCompile(`(?m)^\| Provider \| accepted .*\n(?:\|.*\n)*`).FindString(p.page)
-	yaml := regexp.MustCompile("(?s)```yaml\n.*?```")
-	for _, section := range strings.Split(p.page, "\n## ")[1:] {
-		heading, body, _ := strings.Cut(section, "\n")
-		if yaml.MatchString(body) {
-			p.sections = append(p.sections, heading)
-			p.bodies[heading] = yaml.ReplaceAllString(body, "")
+	for _, section := range providerSections(t) {
+		p.sections = append(p.sections, section.heading)
+		p.bodies[section.heading] = section.body
+		p.links[section.heading] = section.page
+		if !section.wholePage {
+			p.links[section.heading] += "#" + anchorOf(section.heading)
 		}
 	}
 	return p
+}
+
+// anchorOf is the anchor that GitHub gives to a heading.
+func anchorOf(heading string) string {
+	name := strings.ToLower(regexp.MustCompile(`[^\w -]`).ReplaceAllString(heading, ""))
+	return strings.ReplaceAll(name, " ", "-")
 }
 
 // row returns the page's row for a section; "" if it has none.
@@ -78,10 +86,8 @@ func (p *providersTable) row(section string) string {
 // want makes the row of a section, and compares it with that of the page.
 func (p *providersTable) want(t *testing.T, section string, outcomes []happened) {
 	t.Helper()
-	name := strings.ToLower(regexp.MustCompile(`[^\w -]`).ReplaceAllString(section, ""))
-	anchor := "#" + strings.ReplaceAll(name, " ", "-")
 	cells := []string{
-		fmt.Sprintf("[%s](%s)", section, anchor),
+		fmt.Sprintf("[%s](%s)", section, p.links[section]),
 		accepted(outcomes),
 		strangersRefused(outcomes),
 		wrongKindsRefused(outcomes),

@@ -27,7 +27,7 @@ import (
 // passes is the outcome of a token that is exchanged. Other outcomes are codes.
 const passes = ""
 
-// A recipe is the test of a section of docs/providers.md: an imitation of the provider, and what
+// A recipe is the test of a section of docs/provider-NAME.md: an imitation of the provider, and what
 // becomes of its tokens.
 type recipe struct {
 	section    string
@@ -207,7 +207,7 @@ var recipes = []recipe{
 		{kind: stranger, want: "required_claim"},
 		{kind: access, want: "token_malformed"},
 	}},
-	{section: "GitLab, users", profile: "gitlab", tokens: []verdict{
+	{section: "GitLab users", profile: "gitlab", tokens: []verdict{
 		{kind: right},
 		{kind: stranger, want: "required_claim"},
 		{kind: access, want: "token_malformed"},
@@ -343,10 +343,10 @@ func tenant(id string) map[string]any {
 	return map[string]any{"tid": id, "iss": "https://login.microsoftonline.com/" + id + "/v2.0"}
 }
 
-// TestProviders: the YAML of each section of docs/providers.md accepts the right token of the
+// TestProviders: the YAML of each page docs/provider-NAME.md accepts the right token of the
 // provider that the section is about, at the provider's own addresses, and refuses a stranger's and
 // the wrong kinds, with the codes that are expected. No section needs a gate that it lacks. The
-// page's table says what has happened.
+// table of docs/providers.md says what has happened.
 func TestProviders(t *testing.T) {
 	page := sectionsOf(t)
 	table := tableOf(t)
@@ -426,7 +426,7 @@ func TestProviders_Backchannel(t *testing.T) {
 	}
 }
 
-// TestProviders_Complete: each section of the page with YAML has a recipe here, each recipe accepts
+// TestProviders_Complete: each section of the pages has a recipe here, each recipe accepts
 // a token and refuses a stranger's and another kind, and the page is long enough to be of use.
 func TestProviders_Complete(t *testing.T) {
 	var tested []string
@@ -463,23 +463,66 @@ func TestProviders_Complete(t *testing.T) {
 	}
 }
 
-// sectionsOf returns the YAML of each section of the page that has some.
-func sectionsOf(t *testing.T) map[string]string {
+// A providerSection is a part of one of the pages docs/provider-NAME.md that has YAML: the whole
+// page, or what is under one of its headings.
+type providerSection struct {
+	page, heading string
+	wholePage     bool
+	yaml          string
+	body          string // without the YAML
+}
+
+// providerSections returns the sections of all pages, in the order of the recipes. Sections without
+// a recipe come last.
+func providerSections(t *testing.T) (sections []providerSection) {
 	t.Helper()
-	text := string(must(os.ReadFile("../../docs/providers.md")))
 	fence := regexp.MustCompile("(?s)```yaml\n(.*?)```")
-	sections := map[string]string{}
-	for _, section := range strings.Split(text, "\n## ")[1:] {
-		heading, body, _ := strings.Cut(section, "\n")
-		blocks := fence.FindAllStringSubmatch(body, -1)
-		if len(blocks) > 1 {
-			t.Errorf("%s has %d blocks of YAML", heading, len(blocks))
+	for _, file := range must(filepath.Glob("../../docs/provider-*.md")) {
+		title, text, _ := strings.Cut(string(must(os.ReadFile(file))), "\n")
+		title, found := strings.CutPrefix(title, "# Accept tokens from ")
+		if !found {
+			t.Fatalf("%s has another title", file)
 		}
-		if len(blocks) > 0 {
-			sections[heading] = blocks[0][1]
+		for i, part := range strings.Split(text, "\n## ") {
+			heading, body := title, part
+			if i > 0 {
+				heading, body, _ = strings.Cut(part, "\n")
+			}
+			blocks := fence.FindAllStringSubmatch(body, -1)
+			if len(blocks) > 1 {
+				t.Errorf("%s has %d blocks of YAML", heading, len(blocks))
+			}
+			if len(blocks) == 0 {
+				continue
+			}
+			sections = append(sections, providerSection{
+				page:      filepath.Base(file),
+				heading:   heading,
+				wholePage: i == 0,
+				yaml:      blocks[0][1],
+				body:      fence.ReplaceAllString(body, ""),
+			})
 		}
 	}
+	place := func(s providerSection) int {
+		i := slices.IndexFunc(recipes, func(r recipe) bool { return r.section == s.heading })
+		if i < 0 {
+			return len(recipes)
+		}
+		return i
+	}
+	slices.SortStableFunc(sections, func(a, b providerSection) int { return place(a) - place(b) })
 	return sections
+}
+
+// sectionsOf returns the YAML of each section.
+func sectionsOf(t *testing.T) map[string]string {
+	t.Helper()
+	yaml := map[string]string{}
+	for _, section := range providerSections(t) {
+		yaml[section.heading] = section.yaml
+	}
+	return yaml
 }
 
 // clock stands still at the time at which that of a [delegationtest.World] does.

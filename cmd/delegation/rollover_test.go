@@ -85,9 +85,8 @@ func (o *operation) rollOver(way rolloverWay) {
 	const page = "docs/key-rollover.md"
 	t := o.t
 	t.Helper()
-	for _, section := range []string{"### The first target", "### The second target"} {
-		o.mustRun(languageOf(way.setUp,
-			documentedCommandsIn(t, "docs/aws-setup.md", section))...)
+	for _, section := range []string{"## The first target", "## The second target"} {
+		o.mustRun(setUpCommands(t, way.setUp, section)...)
 	}
 	s := o.serves()
 	publish := func(step string, certificates int) {
@@ -132,8 +131,7 @@ func (o *operation) rollOver(way rolloverWay) {
 				"terraform":      "role-photo-app.tf --replace",
 				"cloudformation": "role-photo-app.yaml --replace",
 			}[way.setUp])
-		for _, line := range languageOf(way.setUp,
-			documentedCommandsIn(t, "docs/aws-setup.md", "### The first target")) {
+		for _, line := range setUpCommands(t, way.setUp, "## The first target") {
 			if !strings.HasPrefix(line, "delegation ") {
 				o.mustRun(line)
 			}
@@ -171,9 +169,8 @@ func TestRollover_OtherVendor(t *testing.T) {
 	}
 	said(t, "keygen", "--bits", "2048", "--out", "vendor")
 	o.write(t, "auth0.pem", string(must(os.ReadFile("vendor/signing.crt"))))
-	for _, section := range []string{"### The first target", "### The second target"} {
-		o.mustRun(languageOf("terraform",
-			documentedCommandsIn(t, "docs/aws-setup.md", section))...)
+	for _, section := range []string{"## The first target", "## The second target"} {
+		o.mustRun(setUpCommands(t, "terraform", section)...)
 	}
 	signs := func(step string, ours, theirs bool) {
 		t.Helper()

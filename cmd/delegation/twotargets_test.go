@@ -127,22 +127,14 @@ func (o *operation) mustRun(lines ...string) {
 	}
 }
 
-// languageOf picks the commands for one of the two languages, and those for both.
-func languageOf(language string, commands []string) (picked []string) {
-	other := "terraform"
-	if language == other {
-		other = "cloudformation"
-	}
-	for _, line := range commands {
-		metadata := strings.HasPrefix(line, "delegation metadata ")
-		if !strings.Contains(line, other) && !(metadata && language == "cloudformation") {
-			picked = append(picked, line)
-		}
-	}
-	return picked
+// setUpCommands are the commands of a section of docs/aws-cloudformation.md or
+// docs/aws-terraform.md.
+func setUpCommands(t *testing.T, language, section string) []string {
+	t.Helper()
+	return documentedCommandsIn(t, "docs/aws-"+language+".md", section)
 }
 
-// TestTwoTargets_Documented runs the commands of docs/aws-setup.md: the second target leaves the
+// TestTwoTargets_Documented runs the commands of both pages: the second target leaves the
 // first one alone, both ways make the same in IAM, and changing either target changes no other.
 func TestTwoTargets_Documented(t *testing.T) {
 	accounts := map[string]*iamAccount{}
@@ -151,14 +143,11 @@ func TestTwoTargets_Documented(t *testing.T) {
 			o := newOperation(t)
 			accounts[language] = o.account
 			o.works("nothing is set up")
-			const page = "docs/aws-setup.md"
-			first := documentedCommandsIn(t, page, "### The first target")
-			o.mustRun(languageOf(language, first)...)
+			o.mustRun(setUpCommands(t, language, "## The first target")...)
 			o.works("first target", "photo-app")
 			before := o.account.plan()
 			calls := len(o.account.calls)
-			second := documentedCommandsIn(t, page, "### The second target")
-			o.mustRun(languageOf(language, second)...)
+			o.mustRun(setUpCommands(t, language, "## The second target")...)
 			o.works("second target", "photo-app", "docs-app")
 			for name, role := range before.roles {
 				if got := o.account.roles[name]; fmt.Sprint(got) != fmt.Sprint(role) {
@@ -214,8 +203,7 @@ var packageFolder = must(os.Getwd())
 func TestTwoTargets_RepeatedProvider(t *testing.T) {
 	t.Run("CloudFormation", func(t *testing.T) {
 		o := newOperation(t)
-		o.mustRun(languageOf("cloudformation",
-			documentedCommandsIn(t, "docs/aws-setup.md", "### The first target"))...)
+		o.mustRun(setUpCommands(t, "cloudformation", "## The first target")...)
 		provider := string(must(os.ReadFile("provider.yaml")))
 		err := o.cloudFormation.deploy("delegation-docs-app", provider, nil)
 		if err == nil || !strings.Contains(err.Error(), "EntityAlreadyExists") {
@@ -225,8 +213,7 @@ func TestTwoTargets_RepeatedProvider(t *testing.T) {
 	})
 	t.Run("Terraform", func(t *testing.T) {
 		o := newOperation(t)
-		o.mustRun(languageOf("terraform",
-			documentedCommandsIn(t, "docs/aws-setup.md", "### The first target"))...)
+		o.mustRun(setUpCommands(t, "terraform", "## The first target")...)
 		provider := must(os.ReadFile("provider.tf"))
 		o.write(t, "role-docs-app.tf", string(provider))
 		if err := o.run("terraform apply"); err == nil ||
@@ -285,7 +272,9 @@ func TestTwoTargets_ExistingProvider(t *testing.T) {
 // partition, before anything is made.
 func TestTwoTargets_Guards(t *testing.T) {
 	o := newOperation(t)
-	commands := documentedCommandsIn(t, "docs/aws-setup.md", "### The first target")
+	commands := slices.Concat(
+		setUpCommands(t, "cloudformation", "## The first target"),
+		setUpCommands(t, "terraform", "## The first target"))
 	for _, line := range commands {
 		if strings.HasPrefix(line, "delegation ") {
 			o.mustRun(line)
@@ -388,8 +377,7 @@ func TestTwoTargets_ProviderIsKept(t *testing.T) {
 	for name, commands := range map[string]int{"CloudFormation": 4, "without a role": 3} {
 		t.Run(name, func(t *testing.T) {
 			o := newOperation(t)
-			first := languageOf("cloudformation",
-				documentedCommandsIn(t, "docs/aws-setup.md", "### The first target"))
+			first := setUpCommands(t, "cloudformation", "## The first target")
 			o.mustRun(first[:commands]...)
 			o.mustRun("delegation cloudformation --target docs-app --existing-provider " +
 				"--out e.yaml")
@@ -409,8 +397,7 @@ func TestTwoTargets_ProviderIsKept(t *testing.T) {
 	}
 	t.Run("Terraform", func(t *testing.T) {
 		o := newOperation(t)
-		o.mustRun(languageOf("terraform",
-			documentedCommandsIn(t, "docs/aws-setup.md", "### The first target"))...)
+		o.mustRun(setUpCommands(t, "terraform", "## The first target")...)
 		text := string(must(os.ReadFile("provider.tf")))
 		o.write(t, "provider.tf", strings.Replace(text, `= "delegation"`, `= "other"`, 1))
 		err := o.run("terraform apply")

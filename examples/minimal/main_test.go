@@ -24,7 +24,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestUnverifiedEmail is the test of docs/library.md.
+// TestUnverifiedEmail is the test of docs/testing.md.
 func TestUnverifiedEmail(t *testing.T) {
 	d := delegationtest.New(t, func(c *delegation.Config) {
 		c.Rules = []delegation.RuleFunc{delegation.RequireVerifiedEmail()}
@@ -36,7 +36,7 @@ func TestUnverifiedEmail(t *testing.T) {
 	}
 }
 
-// engineersOnly is the rule of docs/library.md.
+// engineersOnly is the rule of docs/rules.md.
 func engineersOnly(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 	department := user.Text("department")
 	if department != "engineering" {
@@ -47,7 +47,7 @@ func engineersOnly(_ context.Context, user *delegation.User, rc *delegation.Rule
 	return nil
 }
 
-// TestEngineersOnly is the test of docs/library.md.
+// TestEngineersOnly is the test of docs/testing.md.
 func TestEngineersOnly(t *testing.T) {
 	d := delegationtest.New(t, func(c *delegation.Config) {
 		c.Rules = []delegation.RuleFunc{engineersOnly}

@@ -13,7 +13,7 @@ import (
 	"github.com/seed055b7978/delegation/ststest"
 )
 
-// TestOwnFolderOnly is the test of docs/library.md. The file is the output of
+// TestOwnFolderOnly is the test of docs/testing.md. The file is the output of
 // delegation permission-policy --bucket example-photos --region eu-central-1.
 func TestOwnFolderOnly(t *testing.T) {
 	text, err := os.ReadFile("permissions.json")
@@ -56,7 +56,7 @@ func TestPermissions_AreWhatIsWritten(t *testing.T) {
 	}
 }
 
-// TestGate has the gate of docs/library.md. A request without a signature does not pass.
+// TestGate has the gate of docs/testing.md. A request without a signature does not pass.
 func TestGate(t *testing.T) {
 	d := delegationtest.New(t)
 	fakeS3 := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {

@@ -120,7 +120,7 @@ func list(texts []string) string {
 // user, so it names one user in all tenants.
 func (i *Answers) targetSettings() string {
 	settings := "    # The role's policy names folders after the subject. " +
-		"See docs/aws-setup.md.\n" +
+		"See docs/subjects-with-slashes.md.\n" +
 		"    subject_as_folder: true\n"
 	if p := i.known(); p != nil && p.slashes {
 		settings += "    name_id_encoding: escaped\n"
