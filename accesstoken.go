@@ -170,10 +170,10 @@ func (t *Target) mayCallWithAccess(name string, c *idtoken.Claims, issuer *Issue
 }
 
 // describeKind notes the kind of a verified token, if it is an access token.
-func (e *Event) describeKind(c *idtoken.Claims) {
+func (n *eventNotes) describeKind(c *idtoken.Claims) {
 	if c.Kind != idtoken.AccessToken {
 		return
 	}
-	e.TokenKind = TokenKindAccess
-	e.TokenScopes = c.Scopes
+	n.TokenKind = TokenKindAccess
+	n.note().TokenScopes = c.Scopes
 }

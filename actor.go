@@ -223,8 +223,8 @@ func (a *Actors) listed(actor *Actor) *ListedActor {
 // users.
 func WithActorToken(token string) ExchangeOption {
 	return func(o *exchangeOptions) {
-		o.actorToken = token
-		o.hasActorToken = true
+		o.ask().actorToken = token
+		o.ask().hasActorToken = true
 	}
 }
 
@@ -243,8 +243,8 @@ type acting struct {
 
 // noteActorToken tells the event which actor token came, whatever becomes of the exchange.
 func (x *exchange) noteActorToken() {
-	if token := x.options.actorToken; token != "" {
-		x.event.ActorTokenSHA256 = hexSHA256(token)
+	if token := x.options.asked().actorToken; token != "" {
+		x.event.note().ActorTokenSHA256 = hexSHA256(token)
 	}
 }
 
@@ -255,7 +255,7 @@ func (x *exchange) findActor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if claimed == nil && !x.options.hasActorToken {
+	if claimed == nil && !x.options.asked().hasActorToken {
 		return nil
 	}
 	x.showActor(claimed)
@@ -271,7 +271,7 @@ func (x *exchange) findActor(ctx context.Context) error {
 		tagKey:  actors.tagKey(),
 		longest: actors.longest(),
 	}
-	if x.options.hasActorToken {
+	if x.options.asked().hasActorToken {
 		if err := x.verifyActor(ctx, acting); err != nil {
 			return err
 		}
@@ -293,9 +293,10 @@ func (x *exchange) showActor(a *Actor) {
 	if a == nil {
 		return
 	}
-	x.event.ActorIssuer = a.Issuer
-	x.event.ActorSubject = a.Subject
-	x.event.ActorClientID = a.ClientID
+	noted := x.event.note()
+	noted.ActorIssuer = a.Issuer
+	noted.ActorSubject = a.Subject
+	noted.ActorClientID = a.ClientID
 }
 
 // claimedActor reads act of the user's token. The outermost is the actor; those within it acted
@@ -310,7 +311,7 @@ func (x *exchange) claimedActor() (*Actor, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.event.PriorActors = priorActors(act["act"])
+	x.event.note().PriorActors = priorActors(act["act"])
 	return actor, nil
 }
 
@@ -373,7 +374,7 @@ func (x *exchange) partyOf(claim string, members map[string]any) (*Actor, error)
 
 // verifyActor verifies the actor token, and checks that it is for this target.
 func (x *exchange) verifyActor(ctx context.Context, acting *acting) error {
-	token := x.options.actorToken
+	token := x.options.asked().actorToken
 	if token == "" {
 		return newError(CodeActorInvalid, "the actor token is empty")
 	}
@@ -383,7 +384,7 @@ func (x *exchange) verifyActor(ctx context.Context, acting *acting) error {
 	if err != nil {
 		return ofActor(tokenError(err))
 	}
-	if err := checkKind(x.options.actorKind, claims); err != nil {
+	if err := checkKind(x.options.asked().actorKind, claims); err != nil {
 		return ofActor(err)
 	}
 	if claims.All["act"] != nil {

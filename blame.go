@@ -123,7 +123,7 @@ func (x *exchange) isRequested(value any) bool {
 	if wanted == "" || slices.Contains(settings, wanted) {
 		return false
 	}
-	request := &x.options.request
+	request := x.options.request()
 	asked := request.SessionDuration
 	if wanted == request.SessionName || asked != 0 && wanted == asked.String() {
 		return true

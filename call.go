@@ -51,11 +51,13 @@ func (c *call) issue(ctx context.Context) (*Credentials, error) {
 }
 
 // describe writes into the event which credentials were issued or found.
-func (c *Credentials) describe(e *Event) {
-	e.AccessKeyID = c.AccessKeyID
-	e.Expiration = c.Expiration
-	e.PackedPolicySize = c.PackedPolicySize
-	e.Unconfirmed = c.unconfirmed()
+func (c *Credentials) describe(n *eventNotes) {
+	n.AccessKeyID = c.AccessKeyID
+	n.Expiration = c.Expiration
+	n.PackedPolicySize = c.PackedPolicySize
+	if names := c.unconfirmed(); len(names) > 0 {
+		n.note().Unconfirmed = names
+	}
 }
 
 // ask signs a response for the decision and redeems it, and follows the chain if there is one.
@@ -106,7 +108,7 @@ func (c *call) concede(err error) bool {
 		return true
 	case errors.Is(err, CodeSTSPackedSize) && len(c.decision.droppable) > 0:
 		less := c.decision.clone()
-		c.event.DroppedTags = less.dropTags(err.Error())
+		c.event.note().DroppedTags = less.dropTags(err.Error())
 		c.decision = less
 		return true
 	}
@@ -127,7 +129,7 @@ func (c *call) refusesDuration() bool {
 // shorten asks for what every role allows. The response says the same: its SessionDuration is made
 // from the decision.
 func (c *call) shorten() {
-	c.event.ShortenedFrom = c.decision.duration
+	c.event.note().ShortenedFrom = c.decision.duration
 	c.event.Duration = minRoleMaximum
 	less := c.decision.clone()
 	less.duration = minRoleMaximum

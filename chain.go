@@ -213,7 +213,8 @@ func (d *decision) chainedDuration(now time.Time, callTime time.Duration) time.D
 // follow assumes the roles of the chain, each with the credentials of the one before, and returns
 // the last one's. All others are forgotten.
 func (c *call) follow(ctx context.Context, first *Credentials) (*Credentials, error) {
-	c.event.HopRequestIDs = []string{first.RequestID}
+	noted := c.event.note()
+	noted.HopRequestIDs = []string{first.RequestID}
 	current := first
 	for i := range c.decision.chain {
 		next, err := c.inRegions(func(region Region) (*Credentials, error) {
@@ -224,7 +225,7 @@ func (c *call) follow(ctx context.Context, first *Credentials) (*Credentials, er
 		if err != nil {
 			return nil, c.atHop(err, i+2)
 		}
-		c.event.HopRequestIDs = append(c.event.HopRequestIDs, next.RequestID)
+		noted.HopRequestIDs = append(noted.HopRequestIDs, next.RequestID)
 		current = next
 	}
 	return current, nil

@@ -103,7 +103,7 @@ func (c *Config) regionWarnings(region Region) []CheckWarning {
 // fieldOfRegion is the first field of the configuration with a region, as New names it; empty: it
 // is of another source.
 func (c *Config) fieldOfRegion(region Region) string {
-	targets, _ := c.Targets.(Targets)
+	targets := c.fixedTargets()
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
 		target := targets[name]
 		switch {
@@ -154,7 +154,7 @@ func (d *Delegator) checkKeys(now time.Time) (results []CheckResult) {
 		}
 	}
 	add(&d.config.IdentityProvider)
-	targets, _ := d.config.Targets.(Targets)
+	targets := d.config.fixedTargets()
 	for _, name := range d.targets.withIdentity {
 		add(targets[name].Identity)
 	}
@@ -175,7 +175,7 @@ func (d *Delegator) fieldsOfKeys() map[string]string {
 		}
 	}
 	add(&d.config.IdentityProvider, "IdentityProvider")
-	targets, _ := d.config.Targets.(Targets)
+	targets := d.config.fixedTargets()
 	for _, name := range d.targets.withIdentity {
 		add(targets[name].Identity, fmt.Sprintf("Targets[%q]: Identity", name))
 	}

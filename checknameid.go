@@ -55,7 +55,7 @@ func (c *Config) checkSubjects(
 // targetsOfSlashes counts the targets that take subjects with slashes of the issuer as they are,
 // and names the first.
 func (c *Config) targetsOfSlashes(issuer *Issuer, known *knownTargets) (n int, first string) {
-	targets, _ := c.Targets.(Targets)
+	targets := c.fixedTargets()
 	count := func(name string) {
 		target := targets[name]
 		if !target.takesSubjects() || !target.takes(issuer, len(c.Issuers) == 1) {
@@ -86,7 +86,7 @@ func (c *Config) checkEncodings(known *knownTargets) (results []CheckResult) {
 	if !known.encodes {
 		return nil
 	}
-	targets, _ := c.Targets.(Targets)
+	targets := c.fixedTargets()
 	encodings := map[string]NameIDEncoding{} // by role
 	differ := map[string]bool{}
 	for _, target := range targets {

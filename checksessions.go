@@ -105,7 +105,7 @@ func hiddenRows(table []RoleMatch, patterns []*regexp.Regexp) (hidden []int) {
 // the rules and of the issuers.
 func (c *Config) checkSessions(known *knownTargets) (results []CheckResult) {
 	rules := rulesOf(c.Rules)
-	targets, _ := c.Targets.(Targets)
+	targets := c.fixedTargets()
 	names := known.unusual
 	if !rules.leaveAll {
 		names = slices.Sorted(maps.Keys(targets))
@@ -118,7 +118,7 @@ func (c *Config) checkSessions(known *knownTargets) (results []CheckResult) {
 			Target:   name,
 			Degrades: true,
 		}
-		s := sessions{Config: c, rules: rules.list, target: &target, result: &result}
+		s := sessions{Config: c, rules: rules.list, target: target, result: &result}
 		s.check(target.idFor(name))
 		if result.Err != nil || len(result.Warnings) > 0 {
 			result.Warnings = asConfigured(result.Warnings)
@@ -508,7 +508,7 @@ func isSignIn(address string, region Region) bool {
 
 // check warns of rules that are never used, and of what they lack. Targets that are not known are
 // nil.
-func (k knownRules) check(targets Targets) (results []CheckResult) {
+func (k knownRules) check(targets ownTargets) (results []CheckResult) {
 	ids := sync.OnceValue(func() map[string]bool { // few rules are for some targets only
 		ids := map[string]bool{}
 		for name, target := range targets {

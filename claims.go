@@ -89,8 +89,8 @@ func (r *requiredClaim) matches(values []string) bool {
 }
 
 // requireClaims checks what issuer and target require of the token, and notes every check.
-func (x *exchange) requireClaims() error {
-	required := slices.Concat(x.issuerClaims[x.claims.Entry], x.required)
+func (x *exchange) requireClaims(ofTarget []requiredClaim) error {
+	required := slices.Concat(x.issuerClaims[x.claims.Entry], ofTarget)
 	checks, err := checkRequired(required, x.claims.All)
 	x.claimChecks = checks
 	return err

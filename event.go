@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -212,7 +211,7 @@ type Event struct {
 
 // record is an Event while it is being written.
 type record struct {
-	event Event // without Took
+	event eventNotes
 	took  times
 	now   func() time.Time
 	began time.Time // when the current stage began
@@ -250,24 +249,12 @@ func (t *times) byStage() map[Stage]time.Duration {
 	return made
 }
 
-func newRecord(now func() time.Time, target string, request *Request) record {
-	began := now()
-	return record{
-		event: Event{
-			Time:          began,
-			HTTPRequestID: printable(request.ID, maxEventRequestID),
-			ClientIP:      printable(request.IP, maxEventClientIP),
-			UserAgent:     printable(request.UserAgent, maxEventUserAgent),
-			Endpoint:      printable(request.Endpoint, maxEventEndpoint),
-			Target:        cut(target, maxEventTarget),
-
-			RequestedSessionName: printable(request.SessionName, maxEventName),
-			RequestedDuration:    request.SessionDuration,
-			RequestedRole:        printable(request.Role, maxEventRole),
-		},
-		now:   now,
-		began: began,
-	}
+// begin begins the record of an exchange.
+func (r *record) begin(now func() time.Time, target string) {
+	r.now = now
+	r.began = now()
+	r.event.Time = r.began
+	r.event.Target = cut(target, maxEventTarget)
 }
 
 // cut returns the first characters of a text.
@@ -298,9 +285,11 @@ func printable(text string, characters int) string {
 }
 
 // apart returns a record that goes on by itself, and in which no stage has taken any time.
-func (r record) apart() record {
-	r.took = times{}
-	return r
+func (r *record) apart() record {
+	own := *r
+	own.event = r.event.apart()
+	own.took = times{}
+	return own
 }
 
 // lap notes that a stage has ended.
@@ -313,17 +302,7 @@ func (r *record) lap(stage Stage) {
 // ended is the event of an exchange that ended with this error, without Took. Its receiver may keep
 // and change it.
 func (r *record) ended(err error) Event {
-	event := r.event
-	event.Tags = maps.Clone(event.Tags)
-	event.SessionPolicyARNs = slices.Clone(event.SessionPolicyARNs)
-	event.Chain = slices.Clone(event.Chain)
-	event.HopRequestIDs = slices.Clone(event.HopRequestIDs)
-	event.ListedRoles = slices.Clone(event.ListedRoles)
-	event.Scopes = slices.Clone(event.Scopes)
-	event.RequestedPolicySHA256 = slices.Clone(event.RequestedPolicySHA256)
-	event.Narrowing = slices.Clone(event.Narrowing)
-	event.TokenScopes = slices.Clone(event.TokenScopes)
-	event.PriorActors = slices.Clone(event.PriorActors)
+	event := r.event.event()
 	var failure *Error // nil on success
 	if err != nil {
 		failure = failureOf(err)

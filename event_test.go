@@ -523,3 +523,79 @@ func TestEvent_TellsHowLongEachStageTook(t *testing.T) {
 		t.Errorf("got %v from %s, want %v", got, w.events[0].Time, want)
 	}
 }
+
+// TestEventNotes_AreAllInTheEvent: each field of an Event is what an exchange has noted under its
+// name, except for those that only the end of the exchange tells.
+func TestEventNotes_AreAllInTheEvent(t *testing.T) {
+	atTheEnd := []string{"Outcome", "Hop", "Stage", "Code", "Err", "Took"}
+	event := reflect.ValueOf(delegation.NotedEvent())
+	for i := range event.NumField() {
+		name := event.Type().Field(i).Name
+		value := event.Field(i)
+		if got := value.IsZero(); got != slices.Contains(atTheEnd, name) {
+			t.Errorf("%s: zero is %t", name, got)
+		}
+		switch value.Kind() {
+		case reflect.String:
+			if text := value.String(); text != "" && text != name {
+				t.Errorf("%s is %s", name, text)
+			}
+		case reflect.Slice:
+			if text := value.Index(0).String(); text != name {
+				t.Errorf("%s is %s", name, text)
+			}
+		case reflect.Int, reflect.Int64:
+			if n := value.Int(); n != 0 && n != int64(len(name)) {
+				t.Errorf("%s is %d", name, n)
+			}
+		}
+	}
+}
+
+// TestOptions_AreNotChanged: an option serves several exchanges, and none of them finds in it what
+// another one has asked for.
+func TestOptions_AreNotChanged(t *testing.T) {
+	w := cachedWorld(t)
+	w.config.Targets = delegation.Targets{app: {
+		AWS: delegation.AWS{Principal: principal, Role: role, Region: "eu-central-1"},
+		Scopes: map[string]delegation.Scope{"read": {
+			PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"},
+		}},
+	}}
+	var seen []delegation.Request
+	w.config.Rules = []delegation.RuleFunc{
+		func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
+			seen = append(seen, rc.Request)
+			return nil
+		},
+	}
+	d := w.delegator(t)
+	request := delegation.WithRequest(delegation.Request{ID: "one", SessionName: "alice"})
+	for _, more := range [][]delegation.ExchangeOption{
+		{
+			delegation.WithRole(role),
+			delegation.WithSessionDuration(15 * time.Minute),
+			delegation.WithScope("read"),
+		},
+		{},
+	} {
+		options := append([]delegation.ExchangeOption{request}, more...)
+		if _, err := d.Exchange(t.Context(), w.token(nil), app, options...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []delegation.Request{
+		{
+			ID: "one", SessionName: "alice", Role: role, SessionDuration: 15 * time.Minute,
+			Scopes: []string{"read"},
+		},
+		{ID: "one", SessionName: "alice"},
+	}
+	if !reflect.DeepEqual(seen, want) {
+		t.Errorf("got %+v", seen)
+	}
+	if events := w.events; len(events) != 2 || events[1].RequestedRole != "" ||
+		events[1].RequestedDuration != 0 || events[1].Scopes != nil {
+		t.Errorf("got %+v", events)
+	}
+}

@@ -21,21 +21,65 @@ import (
 type ExchangeOption func(*exchangeOptions)
 
 type exchangeOptions struct {
-	fromContext bool // FromContext makes the exchange
-
-	clientID     string
-	request      Request
-	role         string // that was asked for; empty: none
-	rules        []RuleFunc
+	fromContext  bool // FromContext makes the exchange
 	withoutCache bool
-	// sessionDuration is what the caller asked for. Zero: nothing.
+	clientID     string
+	given        *Request // by WithRequest, and not to be changed; nil: none
+	rules        []RuleFunc
+	// few is what few callers ask for. Nil: nothing of it, and no memory for it.
+	few *askedFor
+}
+
+// askedFor is what few callers ask for.
+type askedFor struct {
+	role string // empty: none
+	// sessionDuration is zero for none.
 	sessionDuration time.Duration
+	scopes          []string // of Request.Scopes and of narrowings
 	narrowings      []narrowing
 
 	actorToken    string
 	hasActorToken bool
 	tokenKind     TokenKind // empty: any
 	actorKind     TokenKind // empty: any
+}
+
+// ask returns what few callers ask for, to be written.
+func (o *exchangeOptions) ask() *askedFor {
+	if o.few == nil {
+		o.few = new(askedFor)
+	}
+	return o.few
+}
+
+// asked returns what few callers ask for, to be read.
+func (o *exchangeOptions) asked() askedFor {
+	if o.few == nil {
+		return askedFor{}
+	}
+	return *o.few
+}
+
+// askingFor returns options that ask for a role, and are the same otherwise.
+func (o *exchangeOptions) askingFor(role string) exchangeOptions {
+	asked := o.asked()
+	asked.role = role
+	own := *o
+	own.few = &asked
+	return own
+}
+
+// request is what the service knows of the call, with what the options ask for in it.
+func (o *exchangeOptions) request() Request {
+	var r Request
+	if o.given != nil {
+		r = *o.given
+	}
+	asked := o.asked()
+	r.SessionDuration = cmp.Or(asked.sessionDuration, r.SessionDuration)
+	r.Role = asked.role
+	r.Scopes = asked.scopes
+	return r
 }
 
 // WithClientID passes the client ID that the caller sent, for services whose clients send one. It
@@ -49,7 +93,7 @@ func WithClientID(id string) ExchangeOption {
 // WithRequest passes what the service knows about the call to the rules and the [Event]. It does
 // not influence the decision by itself.
 func WithRequest(r Request) ExchangeOption {
-	return func(o *exchangeOptions) { o.request = r }
+	return func(o *exchangeOptions) { o.given = &r }
 }
 
 // WithRule adds a rule for this call, before those of Config.Rules. Use it for what only the
@@ -103,17 +147,14 @@ type exchange struct {
 	claims      *idtoken.Claims
 	actor       *acting // who acts for the user; nil: nobody
 	target      *Target
-	required    []requiredClaim // by the target
-	claimChecks []ClaimCheck    // of what issuer and target require, in this order
-	// ruleWarnings are what the rules have warned of.
-	ruleWarnings []ruleWarning
-	revoked      time.Time // when sessions of the user were last ended; zero: never
+	claimChecks []ClaimCheck // of what issuer and target require, in this order
+	left        *leftByRules // by its rules, which have ended; nil: nothing
+	revoked     time.Time    // when sessions of the user were last ended; zero: never
 	// chosen is the role that the rules begin with, of those that the target offers. Nil: it offers
 	// none, and its role is its own.
 	chosen   *RoleOption
 	signIn   signIn // as the token says
 	decision *decision
-	limit    ruleLimit // of its rules
 	// profile are the properties of the user that the profile loader has added.
 	profile []string
 }
@@ -128,19 +169,39 @@ func (d *Delegator) begin(target string, options []ExchangeOption) *exchange {
 			option(&x.options)
 		}
 	}
-	if x.options.sessionDuration != 0 {
-		x.options.request.SessionDuration = x.options.sessionDuration
-	}
-	x.options.request.Role = x.options.role
 	x.options.adoptScopes()
-	x.record = newRecord(d.config.Now, target, &x.options.request)
-	x.options.describe(&x.event)
+	x.record.begin(d.config.Now, target)
+	x.noteRequest()
 	x.rules = d.rules
-	x.event.FromContext = x.options.fromContext
 	if len(x.options.rules) > 0 {
 		x.rules = slices.Concat(namedRules(x.options.rules), d.rules)
 	}
 	return x
+}
+
+// noteRequest notes for the event what is known of the call, and what was asked for.
+func (x *exchange) noteRequest() {
+	request := x.options.request()
+	e := &x.event
+	e.HTTPRequestID = printable(request.ID, maxEventRequestID)
+	e.ClientIP = printable(request.IP, maxEventClientIP)
+	e.UserAgent = printable(request.UserAgent, maxEventUserAgent)
+	e.Endpoint = printable(request.Endpoint, maxEventEndpoint)
+	if request.SessionName != "" {
+		e.note().RequestedSessionName = printable(request.SessionName, maxEventName)
+	}
+	if request.SessionDuration != 0 {
+		e.note().RequestedDuration = request.SessionDuration
+	}
+	if request.Role != "" {
+		e.note().RequestedRole = printable(request.Role, maxEventRole)
+	}
+	if x.options.fromContext {
+		e.note().FromContext = true
+	}
+	if x.options.few != nil {
+		x.options.few.describe(e.note())
+	}
 }
 
 // run is the path of one exchange.
@@ -164,7 +225,7 @@ func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error
 	if err != nil {
 		return nil, x.blame(err)
 	}
-	credentials.Narrowed = len(x.event.Narrowing) > 0
+	credentials.Narrowed = len(x.event.noted().Narrowing) > 0
 	return credentials, nil
 }
 
@@ -176,10 +237,11 @@ func (x *exchange) identify(ctx context.Context, idToken string) error {
 		return err
 	}
 	defer x.lap(StageTarget)
-	if err := x.findTarget(ctx); err != nil {
+	required, err := x.findTarget(ctx)
+	if err != nil {
 		return err
 	}
-	if err := x.requireClaims(); err != nil {
+	if err := x.requireClaims(required); err != nil {
 		return err
 	}
 	return x.findActor(ctx)
@@ -199,15 +261,15 @@ func (x *exchange) verify(ctx context.Context, idToken string) error {
 	if err != nil {
 		err := tokenError(err)
 		if refusal, ours := err.(*Error); ours {
-			x.event.ClaimedIssuer = refusal.Issuer
+			x.event.note().ClaimedIssuer = refusal.Issuer
 			x.event.KeyID = refusal.KeyID
 			x.event.Algorithm = refusal.Algorithm
 		}
 		return err
 	}
 	x.claims = claims
-	x.event.KeyID = claims.Of.KeyID
-	x.event.Algorithm = claims.Of.Algorithm
+	x.event.KeyID = claims.KeyID
+	x.event.Algorithm = claims.Algorithm
 	x.event.Issuer = claims.Issuer
 	x.event.Subject = claims.Subject
 	x.event.ClientID = claims.Client
@@ -230,46 +292,46 @@ func (x *exchange) checkClientID() error {
 		x.claims.Issuer, clientID, client, strings.Join(audience, " "))
 }
 
-// findTarget looks the target up, checks that the token may be used for it, and notes what it
+// findTarget looks the target up, checks that the token may be used for it, and returns what it
 // requires.
-func (x *exchange) findTarget(ctx context.Context) error {
+func (x *exchange) findTarget(ctx context.Context) ([]requiredClaim, error) {
 	if err := x.checkClientID(); err != nil {
-		return err
+		return nil, err
 	}
-	if err := checkKind(x.options.tokenKind, x.claims); err != nil {
-		return err
+	if err := checkKind(x.options.asked().tokenKind, x.claims); err != nil {
+		return nil, err
 	}
 	target, err := guard.Value(func() (*Target, error) {
 		return x.config.Targets.Target(ctx, x.targetName)
 	})
 	switch {
 	case ctx.Err() != nil:
-		return canceledAt(StageTarget, ctx.Err())
+		return nil, canceledAt(StageTarget, ctx.Err())
 	case err != nil:
-		return newError(CodeTargetFailed, "the target %.80q: %w", x.targetName, err)
+		return nil, newError(CodeTargetFailed, "the target %.80q: %w", x.targetName, err)
 	case target == nil:
-		return newError(CodeDelegationDisabled, "there is no target %.80q", x.targetName)
+		return nil, newError(CodeDelegationDisabled, "there is no target %.80q", x.targetName)
 	}
-	if _, fixed := x.config.Targets.(Targets); !fixed {
+	if x.config.fixedTargets() == nil {
 		target = target.clone() // its source may change it
 	}
 	only := len(x.config.Issuers) == 1
 	issuer := x.config.issuerOf(x.claims)
 	if err := target.mayCall(x.targetName, x.claims, only, issuer); err != nil {
-		return err
+		return nil, err
 	}
-	x.required, err = x.requirements(target)
+	required, err := x.requirements(target)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	x.target = target
-	return nil
+	return required, nil
 }
 
 // requirements returns what the target requires of a token. New has compiled the targets of a map;
 // what another source returns is checked here, in each exchange.
 func (x *exchange) requirements(target *Target) ([]requiredClaim, error) {
-	if _, fixed := x.config.Targets.(Targets); fixed {
+	if x.config.fixedTargets() != nil {
 		return x.targets.claims[x.targetName], nil
 	}
 	required, err := target.compile(x.targetName, &x.config)
@@ -343,11 +405,10 @@ func (x *exchange) checkDecision(user *User, rc *RuleContext) (*decision, error)
 	if err := x.checkAsked(decided); err != nil {
 		return nil, err
 	}
-	if err := decided.shorten(x.options.sessionDuration); err != nil {
+	if err := decided.shorten(x.options.asked().sessionDuration); err != nil {
 		return nil, err
 	}
-	x.event.Narrowing, err = decided.narrow(x.options.narrowings, x.target)
-	if err != nil {
+	if err := x.narrow(decided); err != nil {
 		return nil, err
 	}
 	return decided, nil
@@ -362,11 +423,11 @@ func (x *exchange) ruleContext() *RuleContext {
 		Issuer:        x.claims.Issuer,
 		Target:        x.target.idFor(x.targetName),
 		Protocol:      "delegation",
-		Request:       x.options.request,
+		Request:       x.options.request(),
 		AWS:           x.target.AWS.clone(),
 		SAMLRecipient: x.target.SAMLRecipient,
 		SAMLAudience:  x.target.SAMLAudience,
-		signIn:        x.signIn,
+		signIn:        &x.signIn,
 	}
 	if x.chosen != nil {
 		rc.AWS.Role = x.chosen.Role
@@ -392,17 +453,18 @@ func (x *exchange) applyRules(ctx context.Context, user *User, rc *RuleContext) 
 	rc.Connection = user.Text("identities.0.connection")
 	rule, err := runRules(ctx, x.rules, user, rc)
 	x.event.Rule = rule
-	if !rc.wasAbandoned() {
-		x.noteWarnings(rc.warnings)
+	if !rc.wasAbandoned() && rc.left != nil {
+		x.noteWarnings(rc.left)
 	}
 	return err
 }
 
 // noteWarnings keeps what the rules have warned of, for the event and for Explain.
-func (x *exchange) noteWarnings(warnings []ruleWarning) {
-	x.ruleWarnings = warnings
-	for _, w := range warnings {
-		x.event.Warnings = append(x.event.Warnings, w.name)
+func (x *exchange) noteWarnings(left *leftByRules) {
+	x.left = left
+	for _, w := range left.warnings {
+		noted := x.event.note()
+		noted.Warnings = append(noted.Warnings, w.name)
 	}
 }
 
@@ -412,9 +474,7 @@ func (x *exchange) ruleLimit() *ruleLimit {
 	if x.config.RuleTimeout <= 0 {
 		return nil
 	}
-	x.limit.timeout = x.config.RuleTimeout
-	x.limit.runs = x.ruleRuns
-	return &x.limit
+	return &ruleLimit{timeout: x.config.RuleTimeout, runs: x.ruleRuns}
 }
 
 // loadProfile adds what the profile loader knows and the token lacks.
@@ -504,10 +564,12 @@ func (x *exchange) capSession() error {
 }
 
 // describe writes into the event what was decided.
-func (d *decision) describe(e *Event) {
+func (d *decision) describe(e *eventNotes) {
 	e.Principal = d.principal.String()
 	e.Role = d.role.String()
-	e.Chain = d.chainedRoles()
+	if len(d.chain) > 0 {
+		e.note().Chain = d.chainedRoles()
+	}
 	e.Region = d.regions[0].String()
 	e.SessionName = d.sessionName
 	e.SourceIdentity = d.sourceIdentity
@@ -518,7 +580,9 @@ func (d *decision) describe(e *Event) {
 	if d.policy != "" {
 		e.SessionPolicySHA256 = hexSHA256(d.policy)
 	}
-	e.SessionPolicyARNs = slices.Clone(d.policyARNs)
+	if len(d.policyARNs) > 0 {
+		e.note().SessionPolicyARNs = slices.Clone(d.policyARNs)
+	}
 }
 
 // hexSHA256 returns the SHA-256 of a text, in hexadecimal.

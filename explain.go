@@ -172,16 +172,19 @@ func (e *Explanation) describeUser(x *exchange, err error) {
 		e.TokenKind = TokenKind(x.claims.Kind)
 		e.TokenScopes = slices.Clone(x.claims.Scopes)
 	}
-	e.PriorActors = x.event.PriorActors
+	noted := x.event.noted()
+	e.PriorActors = noted.PriorActors
 	if x.actor != nil {
 		e.Actor = x.actor.clone()
 	}
-	e.Scopes = slices.Clone(x.options.request.Scopes)
-	e.Narrowing = slices.Clone(x.event.Narrowing)
+	e.Scopes = slices.Clone(x.options.asked().scopes)
+	e.Narrowing = slices.Clone(noted.Narrowing)
 	e.RequiredClaims = x.claimChecks
 	e.Profile = slices.Sorted(slices.Values(x.profile))
-	for _, w := range x.ruleWarnings {
-		e.Warnings = append(e.Warnings, w.text)
+	if x.left != nil {
+		for _, w := range x.left.warnings {
+			e.Warnings = append(e.Warnings, w.text)
+		}
 	}
 	if x.target == nil {
 		return

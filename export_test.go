@@ -100,7 +100,7 @@ func Concede(tags map[string]string, refusal error) Concession {
 		Delegator: &Delegator{config: config, durations: config.newDurationBreakers()},
 		decision:  d,
 	}
-	c := x.newCall(newRecord(config.Now, "photo-app", &Request{}))
+	c := x.newCall(record{})
 	conceded := c.concede(refusal)
 	return Concession{
 		Conceded:       conceded,
@@ -120,7 +120,7 @@ func OutcomeOf(e *Error) Outcome { return e.outcome() }
 // limit.
 func WithoutSignIn(rc *RuleContext) *RuleContext {
 	copied := *rc
-	copied.signIn = signIn{}
+	copied.signIn = nil
 	copied.limit = nil
 	return &copied
 }
@@ -341,4 +341,41 @@ func (d *Delegator) TakeRuleRuns() (giveBack func()) {
 			<-d.ruleRuns.slots
 		}
 	}
+}
+
+// NotedEvent is the Event of an exchange's notes in which every field is set: texts to the name of
+// their field.
+func NotedEvent() Event {
+	n := eventNotes{}
+	for _, notes := range []reflect.Value{
+		reflect.ValueOf(&n).Elem(), reflect.ValueOf(n.note()).Elem(),
+	} {
+		for i := range notes.NumField() {
+			if field := notes.Type().Field(i); field.IsExported() {
+				notes.Field(i).Set(filled(field))
+			}
+		}
+	}
+	return n.event()
+}
+
+// filled is a value for a field that is not the zero value.
+func filled(field reflect.StructField) reflect.Value {
+	value := reflect.New(field.Type).Elem()
+	switch field.Type.Kind() {
+	case reflect.String:
+		value.SetString(field.Name)
+	case reflect.Int, reflect.Int64:
+		value.SetInt(int64(len(field.Name)))
+	case reflect.Bool:
+		value.SetBool(true)
+	case reflect.Slice:
+		value = reflect.MakeSlice(field.Type, 1, 1)
+		value.Index(0).SetString(field.Name)
+	case reflect.Map:
+		value = reflect.ValueOf(map[string]string{field.Name: field.Name})
+	default:
+		value = reflect.ValueOf(time.Unix(int64(len(field.Name)), 0))
+	}
+	return value
 }

@@ -48,8 +48,8 @@ func (c *Config) strangers(issuer *Issuer) (text, remedy string) {
 	if !ok {
 		return "", ""
 	}
-	targets, known := c.Targets.(Targets)
-	if !known {
+	targets := c.fixedTargets()
+	if targets == nil {
 		if c.gated(shared, issuer, "", nil) {
 			return "", ""
 		}
@@ -67,14 +67,14 @@ func (c *Config) strangers(issuer *Issuer) (text, remedy string) {
 
 // openTargets are the quoted names of the targets that strangers of the issuer can call.
 func (c *Config) openTargets(
-	targets Targets, shared sharedissuer.Issuer, issuer *Issuer,
+	targets ownTargets, shared sharedissuer.Issuer, issuer *Issuer,
 ) (open []string) {
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
 		target := targets[name]
 		if !target.takes(issuer, len(c.Issuers) == 1) {
 			continue
 		}
-		if !c.gated(shared, issuer, target.idFor(name), &target) {
+		if !c.gated(shared, issuer, target.idFor(name), target) {
 			open = append(open, fmt.Sprintf("%.80q", name))
 		}
 	}
@@ -121,7 +121,7 @@ const sharedRoleRemedy = "give each issuer a role of its own, " +
 // several targets, because ${saml:sub} does not tell them apart. A target with several issuers must
 // say so itself.
 func (c *Config) sharedRoles() map[string]string {
-	targets, _ := c.Targets.(Targets)
+	targets := c.fixedTargets()
 	found := map[string]string{}
 	if !c.hasSeveralNameSpaces() {
 		return found
@@ -144,7 +144,7 @@ func (c *Config) hasSeveralNameSpaces() bool {
 }
 
 // usersByRole finds who can get the roles of those targets that do not tell issuers apart.
-func (c *Config) usersByRole(targets Targets) map[string]*roleUsers {
+func (c *Config) usersByRole(targets ownTargets) map[string]*roleUsers {
 	roles := map[string]*roleUsers{}
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
 		target := targets[name]
@@ -162,7 +162,7 @@ func (c *Config) usersByRole(targets Targets) map[string]*roleUsers {
 				users = &roleUsers{issuers: map[string]bool{}, by: by}
 				roles[role] = users
 			}
-			users.add(c, name, &target)
+			users.add(c, name, target)
 		}
 	}
 	return roles

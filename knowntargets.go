@@ -2,6 +2,7 @@ package delegation
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -23,6 +24,20 @@ type knownTargets struct {
 	encodes bool
 }
 
+// ownTargets are the Delegator's copies of the fixed targets. Nobody changes them, so an exchange
+// takes its target as it is.
+type ownTargets map[string]*Target
+
+// Target implements [TargetSource].
+func (t ownTargets) Target(_ context.Context, name string) (*Target, error) { return t[name], nil }
+
+// fixedTargets are the fixed targets of a configuration that checkTargets has seen. Nil: its
+// targets are those of another source.
+func (c *Config) fixedTargets() ownTargets {
+	targets, _ := c.Targets.(ownTargets)
+	return targets
+}
+
 // checkTargets checks each of the fixed targets, and replaces them by copies that the caller cannot
 // change.
 func (c *Config) checkTargets(problems *problems) *knownTargets {
@@ -33,12 +48,12 @@ func (c *Config) checkTargets(problems *problems) *knownTargets {
 	failed := map[string]error{}
 	first := map[string]place{} // by region: many targets have few
 	targets, fixed := c.Targets.(Targets)
-	copies := make(Targets, len(targets))
+	copies := make(ownTargets, len(targets))
 	if fixed {
 		c.Targets = copies
 	}
-	for name, target := range targets {
-		target.own()
+	for name, given := range targets {
+		target := given.clone()
 		copies[name] = target
 		required, err := target.compile(name, c)
 		if err != nil {
@@ -54,7 +69,7 @@ func (c *Config) checkTargets(problems *problems) *knownTargets {
 			found.unusual = append(found.unusual, name)
 		}
 		found.encodes = found.encodes || target.NameIDEncoding != ""
-		noteRegions(first, name, &target)
+		noteRegions(first, name, target)
 	}
 	for _, name := range slices.Sorted(maps.Keys(failed)) {
 		problems.add("Targets[%q]: %w", name, failed[name])

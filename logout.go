@@ -150,7 +150,7 @@ func (d *Delegator) isLogoutAudience(token *idtoken.Logout) bool {
 	if among(d.config.LogoutAudiences) {
 		return true
 	}
-	targets, _ := d.config.Targets.(Targets)
+	targets := d.config.fixedTargets()
 	of := &idtoken.Claims{Issuer: token.Issuer, Entry: token.Entry}
 	for name, target := range targets {
 		if target.takesTokensOf(of, len(d.config.Issuers) == 1) &&

@@ -30,7 +30,8 @@ func WithScope(names ...string) ExchangeOption {
 	names = slices.Clone(names)
 	return func(o *exchangeOptions) {
 		if len(names) > 0 {
-			o.narrowings = append(o.narrowings, narrowing{scopes: names})
+			asked := o.ask()
+			asked.narrowings = append(asked.narrowings, narrowing{scopes: names})
 		}
 	}
 }
@@ -43,7 +44,8 @@ func WithScope(names ...string) ExchangeOption {
 func WithSessionPolicy(document string, arns ...string) ExchangeOption {
 	given := narrow.Set{Document: document, ARNs: slices.Clone(arns)}
 	return func(o *exchangeOptions) {
-		o.narrowings = append(o.narrowings, narrowing{given: &given})
+		asked := o.ask()
+		asked.narrowings = append(asked.narrowings, narrowing{given: &given})
 	}
 }
 
@@ -56,15 +58,18 @@ type narrowing struct {
 // adoptScopes makes one list of the names in Request.Scopes and those of WithScope. Either way of
 // asking narrows: a service that sets the one and not the other gets no wider session.
 func (o *exchangeOptions) adoptScopes() {
-	if names := o.request.Scopes; len(names) > 0 {
+	if o.given != nil && len(o.given.Scopes) > 0 {
+		names := o.given.Scopes
 		same := func(n narrowing) bool { return slices.Equal(n.scopes, names) }
-		if !slices.ContainsFunc(o.narrowings, same) {
+		if !slices.ContainsFunc(o.asked().narrowings, same) {
 			WithScope(names...)(o)
 		}
 	}
-	o.request.Scopes = nil
-	for _, n := range o.narrowings {
-		o.request.Scopes = append(o.request.Scopes, n.scopes...)
+	if o.few == nil {
+		return
+	}
+	for _, n := range o.few.narrowings {
+		o.few.scopes = append(o.few.scopes, n.scopes...)
 	}
 }
 
@@ -92,14 +97,14 @@ const (
 const maxEventScopes = 20
 
 // describe writes into the event what was asked for.
-func (o *exchangeOptions) describe(e *Event) {
-	names := o.request.Scopes
-	for _, name := range names[:min(len(names), maxEventScopes)] {
-		e.Scopes = append(e.Scopes, printable(name, maxScopeName))
+func (o *askedFor) describe(to *fewNotes) {
+	for _, name := range o.scopes[:min(len(o.scopes), maxEventScopes)] {
+		to.Scopes = append(to.Scopes, printable(name, maxScopeName))
 	}
 	for _, n := range o.narrowings {
 		if n.given != nil && n.given.Document != "" {
-			e.RequestedPolicySHA256 = append(e.RequestedPolicySHA256, hexSHA256(n.given.Document))
+			to.RequestedPolicySHA256 = append(to.RequestedPolicySHA256,
+				hexSHA256(n.given.Document))
 		}
 	}
 }
@@ -109,6 +114,17 @@ func narrowingTexts(list []Narrowing) (texts []string) {
 		texts = append(texts, string(how))
 	}
 	return texts
+}
+
+// narrow narrows the exchange's decision to all that was asked for, and notes how.
+func (x *exchange) narrow(d *decision) error {
+	asked := x.options.asked().narrowings
+	if len(asked) == 0 {
+		return nil
+	}
+	steps, err := d.narrow(asked, x.target)
+	x.event.note().Narrowing = steps
+	return err
 }
 
 // narrow narrows the decision to all that was asked for, and returns how. Each step leaves a

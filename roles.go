@@ -68,7 +68,7 @@ type RoleOption struct {
 // Any other target has one role for each user: the decided one. Rules read the requested role in
 // Request.Role.
 func WithRole(arn string) ExchangeOption {
-	return func(o *exchangeOptions) { o.role = arn }
+	return func(o *exchangeOptions) { o.ask().role = arn }
 }
 
 // Roles lists the roles that the user of the ID token may choose at the target, in the order of the
@@ -100,8 +100,9 @@ func (d *Delegator) Roles(
 	x.listing = true
 	x.event.Endpoint = cmp.Or(x.event.Endpoint, "roles")
 	listed, err := x.listRoles(ctx, idToken)
+	noted := x.event.note()
 	for _, option := range listed {
-		x.event.ListedRoles = append(x.event.ListedRoles, option.Role)
+		noted.ListedRoles = append(noted.ListedRoles, option.Role)
 	}
 	if err := d.report(ctx, &x.record, err); err != nil {
 		return nil, err
@@ -124,7 +125,7 @@ func (x *exchange) listRoles(ctx context.Context, idToken string) ([]RoleOption,
 	if err != nil {
 		return nil, err
 	}
-	if x.options.role != "" {
+	if x.options.asked().role != "" {
 		chosen, err := x.pickRole(offered)
 		if err != nil {
 			return nil, err
@@ -160,7 +161,7 @@ func (x *exchange) listDecided(ctx context.Context) ([]RoleOption, error) {
 		Label:     nameOfRole(role),
 		AccountID: role.AccountID,
 		Why:       "the target's role",
-		Default:   x.options.role == "",
+		Default:   x.options.asked().role == "",
 	}
 	if x.event.Rule != "" {
 		option.Why = "the rule " + x.event.Rule
@@ -220,7 +221,7 @@ func (x *exchange) logLeftOut(ctx context.Context, role string, failure *Error) 
 func (x *exchange) markDefault(
 	ctx context.Context, user *User, offered, allowed []RoleOption,
 ) {
-	if x.options.role != "" {
+	if x.options.asked().role != "" {
 		return
 	}
 	chosen, err := x.pickRole(offered)
@@ -240,20 +241,17 @@ func (x *exchange) tryRole(
 	own := &exchange{
 		Delegator:   x.Delegator,
 		record:      x.apart(),
-		options:     x.options,
+		options:     x.options.askingFor(asked),
 		rules:       x.rules,
 		targetName:  x.targetName,
 		claims:      x.claims,
 		actor:       x.actor,
 		target:      x.target,
-		required:    x.required,
 		claimChecks: x.claimChecks,
 		revoked:     x.revoked,
 		signIn:      x.signIn,
 		chosen:      chosen,
 	}
-	own.options.role = asked
-	own.options.request.Role = asked
 	properties, _ := jsonvalue.Clone(user.Properties).(map[string]any)
 	if err := own.decideFor(ctx, &User{Properties: properties}); err != nil {
 		return err
@@ -296,7 +294,7 @@ func (x *exchange) offeredRoles() ([]RoleOption, error) {
 
 // pickRole returns the role that was asked for, or else the target's own, or else the only one.
 func (x *exchange) pickRole(offered []RoleOption) (*RoleOption, error) {
-	asked := x.options.role
+	asked := x.options.asked().role
 	if asked != "" {
 		if option := findRole(offered, asked); option != nil {
 			return option, nil
@@ -347,7 +345,7 @@ func findRole(offered []RoleOption, role string) *RoleOption {
 // checkAsked refuses a decision for another role than was asked for or, at a target that offers
 // roles, than the exchange began with.
 func (x *exchange) checkAsked(d *decision) error {
-	wanted := x.options.role
+	wanted := x.options.asked().role
 	if wanted == "" && x.chosen != nil {
 		wanted = x.chosen.Role
 	}
@@ -359,7 +357,7 @@ func (x *exchange) checkAsked(d *decision) error {
 		return nil
 	}
 	how := "was asked for"
-	if x.options.role == "" {
+	if x.options.asked().role == "" {
 		how = "is the default"
 	}
 	return newError(CodeRoleDiffers,

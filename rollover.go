@@ -53,7 +53,7 @@ func (d *Delegator) hashCertificates() {
 		}
 	}
 	hash(d.current(nil))
-	targets, _ := d.config.Targets.(Targets)
+	targets := d.config.fixedTargets()
 	for _, name := range d.targets.withIdentity {
 		hash(d.current(targets[name].Identity))
 	}
@@ -100,7 +100,7 @@ func (d *Delegator) current(p *IdentityProvider) IdentityProvider {
 // identities are those of the configuration and of the fixed targets, with their present keys.
 func (d *Delegator) identities() []IdentityProvider {
 	all := []IdentityProvider{d.current(nil)}
-	targets, _ := d.config.Targets.(Targets)
+	targets := d.config.fixedTargets()
 	for _, name := range d.targets.withIdentity {
 		all = append(all, d.current(targets[name].Identity))
 	}
@@ -110,7 +110,7 @@ func (d *Delegator) identities() []IdentityProvider {
 // identity is the SAML identity that signs for the target. What a TargetSource returns is newer
 // than anything that SetIdentityProvider has set.
 func (d *Delegator) identity(target *Target) IdentityProvider {
-	if _, fixed := d.config.Targets.(Targets); !fixed && target.Identity != nil {
+	if d.config.fixedTargets() == nil && target.Identity != nil {
 		return *target.Identity
 	}
 	return d.current(target.Identity)

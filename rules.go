@@ -171,11 +171,12 @@ type RuleContext struct {
 	// own. The map is nil at first.
 	Values map[any]any
 
-	after    []afterRules
-	warnings []ruleWarning
+	// left is what rules have left by AfterRules and Warn. Nil: nothing.
+	left *leftByRules
 
-	// signIn is what the verified token says of the sign-in.
-	signIn signIn
+	// signIn is what the verified token says of the sign-in, and nobody changes. Nil: nothing, as
+	// outside of an exchange.
+	signIn *signIn
 
 	// limit is that of rules in Go. Nil: there is none, as outside of an exchange.
 	limit *ruleLimit
@@ -184,6 +185,20 @@ type RuleContext struct {
 	asks **readyMade
 	// asksWrapped, if set, has a rule of WithOwnTimeout say which one it wraps, and do nothing.
 	asksWrapped *RuleFunc
+}
+
+// leftByRules is what rules leave besides what they decide.
+type leftByRules struct {
+	after    []afterRules
+	warnings []ruleWarning
+}
+
+// leaving returns what rules have left, to be added to.
+func (rc *RuleContext) leaving() *leftByRules {
+	if rc.left == nil {
+		rc.left = new(leftByRules)
+	}
+	return rc.left
 }
 
 // afterRules is a check that a rule has left for the end of the rules, and that rule's name.
@@ -198,7 +213,8 @@ type afterRules struct {
 // the exchange, as an error of the rule that added it. Use it for conditions that later rules may
 // still change. Checks are called in the order in which they were added.
 func (rc *RuleContext) AfterRules(check func() error) {
-	rc.after = append(rc.after, afterRules{
+	left := rc.leaving()
+	left.after = append(left.after, afterRules{
 		rule:    rc.Rule,
 		check:   check,
 		limited: rc.limit != nil && rc.limit.running.Load(),
@@ -218,8 +234,9 @@ type ruleWarning struct {
 func (rc *RuleContext) Warn(name, text string) {
 	const most = 20
 	same := func(w ruleWarning) bool { return w.name == name }
-	if len(rc.warnings) < most && !slices.ContainsFunc(rc.warnings, same) {
-		rc.warnings = append(rc.warnings, ruleWarning{name, text})
+	left := rc.leaving()
+	if len(left.warnings) < most && !slices.ContainsFunc(left.warnings, same) {
+		left.warnings = append(left.warnings, ruleWarning{name, text})
 	}
 }
 
@@ -375,7 +392,10 @@ func runRules(
 			return name, err
 		}
 	}
-	for _, left := range rc.after {
+	if rc.left == nil {
+		return under.decisive, nil
+	}
+	for _, left := range rc.left.after {
 		if err := left.call(ctx, rc.limit); err != nil {
 			return left.rule, ruleError(ctx, "after the rules, "+left.rule, err)
 		}

@@ -8,7 +8,7 @@ import "time"
 // caller's mistake. Rules read it in Request.SessionDuration, where it replaces the value of
 // [WithRequest]. Zero has no effect.
 func WithSessionDuration(d time.Duration) ExchangeOption {
-	return func(o *exchangeOptions) { o.sessionDuration = d }
+	return func(o *exchangeOptions) { o.ask().sessionDuration = d }
 }
 
 // shorten makes the session as short as the caller asks for. Zero: nothing was asked for.

@@ -31,6 +31,14 @@ func newSignIn(claims map[string]any, now time.Time, leeway time.Duration) signI
 	}
 }
 
+// said is what the verified token says of the sign-in.
+func (rc *RuleContext) said() signIn {
+	if rc.signIn == nil {
+		return signIn{}
+	}
+	return *rc.signIn
+}
+
 // RequireRecentLogin refuses users, with [CodeLoginTooOld], who signed in longer ago than the
 // duration, by the claim auth_time of the ID token (OpenID Connect Core §2). If auth_time is
 // absent, not a number of seconds, or in the future, the user is refused with
@@ -46,15 +54,16 @@ func newSignIn(claims map[string]any, now time.Time, leeway time.Duration) signI
 func RequireRecentLogin(within time.Duration) RuleFunc {
 	r := &readyMade{name: "delegation.RequireRecentLogin", changes: nobodyIf(within <= 0)}
 	r.run = func(_ context.Context, _ *User, rc *RuleContext) error {
-		at, err := idtoken.Date(rc.signIn.authTime)
+		said := rc.said()
+		at, err := idtoken.Date(said.authTime)
 		if err != nil {
 			return refuseSignIn(CodeLoginTimeMissing, "auth_time %v", err)
 		}
-		if at.After(rc.signIn.now.Add(rc.signIn.leeway)) {
+		if at.After(said.now.Add(said.leeway)) {
 			return refuseSignIn(CodeLoginTimeMissing, "auth_time is %s, which lies ahead",
 				at.UTC().Format(time.RFC3339))
 		}
-		if within <= 0 || !rc.signIn.now.Before(at.Add(within).Add(rc.signIn.leeway)) {
+		if within <= 0 || !said.now.Before(at.Add(within).Add(said.leeway)) {
 			return refuseSignIn(CodeLoginTooOld,
 				"the user signed in at %s, which is longer ago than %s",
 				at.UTC().Format(time.RFC3339), within)
@@ -73,7 +82,7 @@ func RequireAMR(methods ...string) RuleFunc {
 	methods = slices.Clone(methods)
 	r := &readyMade{name: "delegation.RequireAMR", changes: nobodyIf(len(methods) == 0)}
 	r.run = func(_ context.Context, _ *User, rc *RuleContext) error {
-		used := amrOf(rc.signIn.amr)
+		used := amrOf(rc.said().amr)
 		for _, method := range methods {
 			if method == "" || !slices.Contains(used, method) {
 				return refuseSignIn(CodeAMRRequired, "amr lacks %.80q", method)
@@ -94,7 +103,7 @@ func RequireACR(values ...string) RuleFunc {
 	values = slices.Clone(values)
 	r := &readyMade{name: "delegation.RequireACR", changes: nobodyIf(len(values) == 0)}
 	r.run = func(_ context.Context, _ *User, rc *RuleContext) error {
-		acr, _ := rc.signIn.acr.(string)
+		acr, _ := rc.said().acr.(string)
 		if acr == "" || !slices.Contains(values, acr) {
 			return refuseSignIn(CodeACRRequired, "acr is %.80q, which is none of %s", acr,
 				named(values))

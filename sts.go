@@ -54,7 +54,8 @@ func (c *call) inRegions(ask func(Region) (*Credentials, error)) (*Credentials, 
 			}
 			failure = err
 		}
-		c.event.FailedRegions = append(c.event.FailedRegions, region.String()+":"+why)
+		noted := c.event.note()
+		noted.FailedRegions = append(noted.FailedRegions, region.String()+":"+why)
 	}
 	if failure != nil {
 		return nil, failure

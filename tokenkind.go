@@ -8,8 +8,8 @@ import "github.com/seed055b7978/delegation/internal/idtoken"
 // given several times, the last one applies.
 func WithTokenKinds(user, actor TokenKind) ExchangeOption {
 	return func(o *exchangeOptions) {
-		o.tokenKind = user
-		o.actorKind = actor
+		o.ask().tokenKind = user
+		o.ask().actorKind = actor
 	}
 }
 

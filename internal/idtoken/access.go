@@ -80,7 +80,7 @@ var accessClaims = namesOf(
 
 // checkAccess checks the claims of an access token with a good signature. actor says that it is
 // the token of somebody who acts for a user.
-func (i issuer) checkAccess(
+func (i *issuer) checkAccess(
 	all map[string]any, actor bool, now time.Time, leeway time.Duration,
 ) (*Claims, error) {
 	a := i.access

@@ -36,7 +36,8 @@ type Claims struct {
 	IssuedAt time.Time
 	Expiry   time.Time
 	All      map[string]any // as [document.Object] decodes them
-	Of       Origin
+	// KeyID and Algorithm are those of the header, cut to 80 characters.
+	KeyID, Algorithm string
 	// SignedSHA256 is the hash of what the signature covers. It identifies the token, whatever
 	// signature it bears: of some algorithms anyone can make a second one that verifies.
 	SignedSHA256 [sha256.Size]byte

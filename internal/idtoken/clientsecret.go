@@ -24,7 +24,7 @@ func (c clientSecrets) find(context.Context, *search) ([]key, bool, error) {
 //
 // The client is read from claims that nobody has verified. That is safe: anyone who has one
 // client's secret can sign for this client alone, which checkBound makes sure of.
-func (t *compactJWS) keysFor(by issuer) (keyFinder, error) {
+func (t *compactJWS) keysFor(by *issuer) (keyFinder, error) {
 	if t.algorithm != hs256 || by.secrets == nil {
 		return by.keys, nil
 	}
@@ -43,7 +43,7 @@ func (t *compactJWS) keysFor(by issuer) (keyFinder, error) {
 
 // checkBound checks that a verified token was signed as those of its client are. A secret is known
 // to its client, which could write any claims with it: they count for this client alone.
-func (i issuer) checkBound(algorithm string, c *Claims) error {
+func (i *issuer) checkBound(algorithm string, c *Claims) error {
 	if i.secrets == nil {
 		return nil
 	}

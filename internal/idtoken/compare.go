@@ -49,7 +49,7 @@ type Comparison struct {
 // [Verifier.Verify], also those that Verify does not reach. It decides nothing, asks nobody and
 // changes nothing: of published keys it knows those that are in memory.
 func (v *Verifier) Compare(raw string) *Comparison {
-	c := &comparison{verifier: v, now: v.config.Now()}
+	c := &comparison{verifier: v, by: &issuer{}, now: v.config.Now()}
 	form := c.add("form", formOf(raw),
 		fmt.Sprintf("3 parts, at most %d bytes", v.config.MaxSize))
 	token, header, err := decodeParts(raw, v.config.MaxSize)
@@ -82,8 +82,8 @@ type comparison struct {
 	verifier *Verifier
 	now      time.Time
 	token    *compactJWS
-	by       issuer // the zero issuer: none was found
-	found    bool   // whether by was found
+	by       *issuer // an empty one: none was found
+	found    bool    // whether by was found
 
 	payloadErr error // why Claims could not be read
 	issuerErr  error // why the issuer was not found
@@ -136,8 +136,12 @@ func (c *comparison) readPayload() {
 		return
 	}
 	c.token.claims = c.Claims
-	c.by, c.issuerErr = c.verifier.findIssuer(c.token)
-	c.found = c.issuerErr == nil
+	by, err := c.verifier.findIssuer(c.token)
+	c.issuerErr = err
+	c.found = err == nil
+	if c.found {
+		c.by = by
+	}
 	c.Issuer = c.by.name
 	c.Entry = c.by.entry
 }

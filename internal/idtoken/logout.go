@@ -83,7 +83,7 @@ func checkLogoutType(header map[string]any) error {
 
 // verifyLogout checks a token whose issuer was found.
 func (v *Verifier) verifyLogout(
-	ctx context.Context, token *compactJWS, by issuer,
+	ctx context.Context, token *compactJWS, by *issuer,
 ) (*Logout, error) {
 	all := token.claims
 	if err := token.verifySignature(ctx, by); err != nil {

@@ -62,23 +62,24 @@ func newMemo(limit int) *memo {
 	}
 }
 
-// recall returns a token as it is remembered. nil: it is not.
-func (m *memo) recall(raw string, digest [sha256.Size]byte) *compactJWS {
+// recall makes t the token as it is remembered, if it is.
+func (m *memo) recall(t *compactJWS, raw string, digest [sha256.Size]byte) (remembered bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	element, ok := m.entries[digest]
 	if !ok {
-		return nil
+		return false
 	}
 	m.recent.MoveToFront(element)
 	entry := element.Value.(*memoEntry)
-	return &compactJWS{
+	*t = compactJWS{
 		raw:        raw,
 		digest:     digest,
 		payload:    entry.payload,
 		content:    entry.content,
 		remembered: true,
 	}
+	return true
 }
 
 // keepClaims notes the claims of a remembered token, which were read from its payload.

@@ -37,7 +37,7 @@ var pssHashes = map[string]crypto.Hash{
 }
 
 // verifySignature finds the issuer's key for the token and verifies its signature with it.
-func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
+func (t *compactJWS) verifySignature(ctx context.Context, by *issuer) error {
 	if err := by.checkAlgorithm(t.algorithm); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (t *compactJWS) verifySignature(ctx context.Context, by issuer) error {
 }
 
 // checkAlgorithm checks that the issuer may use the algorithm.
-func (i issuer) checkAlgorithm(algorithm string) error {
+func (i *issuer) checkAlgorithm(algorithm string) error {
 	if slices.Contains(i.algorithms, algorithm) {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (i issuer) checkAlgorithm(algorithm string) error {
 
 // refusalOf is the code for an algorithm that the issuer may not use. They differ in what would
 // allow it, if anything does.
-func (i issuer) refusalOf(algorithm string) string {
+func (i *issuer) refusalOf(algorithm string) string {
 	_, secret := i.keys.(sharedSecret)
 	_, secrets := i.keys.(clientSecrets)
 	switch {

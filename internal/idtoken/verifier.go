@@ -88,8 +88,8 @@ type Issuer struct {
 // goroutine while it is not used.
 type Verifier struct {
 	config    Config
-	issuers   map[string]issuer    // by iss
-	templates []issuer             // those that accept any tenant
+	issuers   map[string]*issuer   // by iss
+	templates []*issuer            // those that accept any tenant
 	names     map[string][]string  // of the sources of keys, by Issuer.URL
 	sources   map[string]keySource // by name
 	headers   *headers
@@ -122,7 +122,7 @@ func New(c Config, issuers []Issuer) *Verifier {
 	c.Client = document.Client(c.Client)
 	v := &Verifier{
 		config:  c,
-		issuers: map[string]issuer{},
+		issuers: map[string]*issuer{},
 		names:   map[string][]string{},
 		sources: map[string]keySource{},
 		headers: &headers{},
@@ -136,7 +136,7 @@ func New(c Config, issuers []Issuer) *Verifier {
 
 // add makes one of the issuers ready for each iss that it accepts.
 func (v *Verifier) add(i Issuer) {
-	by := issuer{
+	by := &issuer{
 		name:        i.URL,
 		entry:       i.URL,
 		listed:      i.URL,
@@ -183,10 +183,11 @@ func (v *Verifier) add(i Issuer) {
 }
 
 // of is the issuer for tokens of a tenant.
-func (i issuer) of(tenant string) issuer {
-	i.name = i.template.Fill(tenant)
-	i.tenant = tenant
-	return i
+func (i *issuer) of(tenant string) *issuer {
+	one := *i
+	one.name = i.template.Fill(tenant)
+	one.tenant = tenant
+	return &one
 }
 
 // keySources names the sources of the issuer's keys: its URL, or the URL of each tenant if each has
@@ -271,7 +272,8 @@ func (v *Verifier) VerifyActor(
 func (v *Verifier) verifyAs(
 	ctx context.Context, raw string, digest [sha256.Size]byte, actor bool,
 ) (*Claims, error) {
-	token, err := v.read(raw, digest)
+	var known compactJWS // on this stack: most tokens are remembered
+	token, err := v.read(raw, digest, &known)
 	if err != nil {
 		return nil, err
 	}
@@ -291,17 +293,21 @@ func (v *Verifier) verifyAs(
 		v.headers.add(token.headerText, token.header)
 		v.memo.remember(token, v.config.Now(), claims.Expiry.Add(v.config.Leeway))
 	}
-	claims.Of = token.origin(by.name)
+	claims.KeyID = shortened(token.kid)
+	claims.Algorithm = shortened(token.algorithm)
 	return claims, nil
 }
 
 // read returns a token with its claims, which nobody has verified but the memo.
-func (v *Verifier) read(raw string, digest [sha256.Size]byte) (*compactJWS, error) {
+// A remembered one is written into known.
+func (v *Verifier) read(
+	raw string, digest [sha256.Size]byte, known *compactJWS,
+) (*compactJWS, error) {
 	if err := checkSize(raw, v.config.MaxSize); err != nil {
 		return nil, err
 	}
-	token := v.memo.recall(raw, digest)
-	if token == nil {
+	token := known
+	if !v.memo.recall(known, raw, digest) {
 		parsed, err := parseCompact(raw, v.config.MaxSize, v.headers)
 		if err != nil {
 			return nil, err
@@ -324,14 +330,14 @@ func (v *Verifier) read(raw string, digest [sha256.Size]byte) (*compactJWS, erro
 }
 
 // findIssuer finds the issuer of a token's claims, and notes what they say of whose key it is.
-func (v *Verifier) findIssuer(token *compactJWS) (by issuer, err error) {
+func (v *Verifier) findIssuer(token *compactJWS) (by *issuer, err error) {
 	token.iss, err = stringClaim(token.claims, "iss")
 	if err != nil {
-		return issuer{}, err
+		return nil, err
 	}
 	by, err = v.issuer(token.iss)
 	if err != nil {
-		return issuer{}, err
+		return nil, err
 	}
 	token.tenant, _ = token.claims[by.tenantClaim].(string)
 	if by.secrets == nil { // no key is one client's
@@ -345,7 +351,7 @@ func (v *Verifier) findIssuer(token *compactJWS) (by issuer, err error) {
 
 // verify checks a token whose issuer was found.
 func (v *Verifier) verify(
-	ctx context.Context, token *compactJWS, by issuer, actor bool,
+	ctx context.Context, token *compactJWS, by *issuer, actor bool,
 ) (*Claims, error) {
 	all := token.claims
 	if err := by.access.checkType(token.typ); err != nil {
@@ -370,7 +376,7 @@ func (v *Verifier) verify(
 }
 
 // readClaims checks the claims by the kind of the token.
-func (v *Verifier) readClaims(token *compactJWS, by issuer, actor bool) (*Claims, error) {
+func (v *Verifier) readClaims(token *compactJWS, by *issuer, actor bool) (*Claims, error) {
 	all := token.claims
 	now := v.config.Now()
 	if by.access.isOne(token.typ, all) {
@@ -418,7 +424,7 @@ func (v *Verifier) CheckKeys(ctx context.Context, source string) error {
 }
 
 // issuer finds the issuer of an iss.
-func (v *Verifier) issuer(iss string) (issuer, error) {
+func (v *Verifier) issuer(iss string) (*issuer, error) {
 	if by, ok := v.issuers[iss]; ok {
 		return by, nil
 	}
@@ -427,7 +433,7 @@ func (v *Verifier) issuer(iss string) (issuer, error) {
 			return by.of(tenant), nil
 		}
 	}
-	return issuer{}, unknownIssuer(iss)
+	return nil, unknownIssuer(iss)
 }
 
 func unknownIssuer(iss string) *Error {
@@ -435,7 +441,7 @@ func unknownIssuer(iss string) *Error {
 }
 
 // checkTenant checks that a token names the tenant that its iss is of.
-func (i issuer) checkTenant(all map[string]any) error {
+func (i *issuer) checkTenant(all map[string]any) error {
 	if i.tenant == "" {
 		return nil
 	}
