@@ -127,7 +127,7 @@ func (t *Target) takesSubjects() bool {
 }
 
 // hasSlashes tells whether subjects of the issuer have slashes: by the pattern that they must
-// match, or because the provider writes them so. docs/providers.md has the sources.
+// match, or because the provider writes them so. docs/provider-NAME.md has the sources.
 func (i *Issuer) hasSlashes() bool {
 	u, err := url.Parse(i.URL)
 	if err != nil {

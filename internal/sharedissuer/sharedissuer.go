@@ -90,7 +90,7 @@ var buildkite = Issuer{
 	},
 }
 
-// docs/issuers.md has the form of each claim, and where the provider documents it.
+// docs/strangers.md has the form of each claim, and where the provider documents it.
 var byURL = map[string]Issuer{
 	"https://token.actions.githubusercontent.com":   github,
 	"https://vstoken.actions.githubusercontent.com": github,

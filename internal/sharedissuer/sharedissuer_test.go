@@ -100,7 +100,7 @@ func TestTells(t *testing.T) {
 	}
 }
 
-// What the warning recommends is the claim that docs/issuers.md has with its source.
+// What the warning recommends is the claim that docs/strangers.md has with its source.
 func TestClaim(t *testing.T) {
 	for issuer, want := range map[string]string{
 		"https://token.actions.githubusercontent.com":                "repository_owner",

@@ -9,7 +9,7 @@ import (
 )
 
 // provider is an OpenID provider that init knows: what its issuers look like, and what its ID
-// tokens say of those who may come in. docs/providers.md and docs/issuers.md have the sources.
+// tokens say of those who may come in. docs/strangers.md and the pages of the providers have the sources.
 type provider struct {
 	name string // for --provider
 
