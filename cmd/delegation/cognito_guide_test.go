@@ -50,7 +50,7 @@ func TestGuide_MigratingFromCognito(t *testing.T) {
 	}
 
 	_, err = d.Explain(t.Context(), must(p.SignAs(right, nil)), delegationtest.Target)
-	if got := codeOf(err); got != "name_id_invalid" {
+	if got := codeOf(err); got != "mapping_invalid" {
 		t.Errorf("without an identity ID: got %q: %v", got, err)
 	}
 }
