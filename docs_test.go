@@ -119,8 +119,7 @@ func TestReadme_Picture(t *testing.T) {
 	}
 }
 
-// shell says for each shell block of the README and of docs/, by its first line, which tests run
-// it. A block that no test runs has a reason instead.
+// shell says for each shell block of every page, by its first line, which tests run it. A block that no test runs has a reason instead.
 var shell = map[string]struct {
 	tests  []string
 	reason string
@@ -368,17 +367,34 @@ var shell = map[string]struct {
 	`umask 077  # the files are for you alone`: {
 		tests: []string{"TestInterop_TokenInShell"},
 	},
+	".ci/run": {
+		reason: "it is what CI runs",
+	},
+	".ci/run quick": {
+		reason: "it is a part of what CI runs",
+	},
+	"go test -run TestRoleByClaim .": {
+		reason: "go test ./... runs the same tests",
+	},
+	"cd bench": {
+		reason: "CI runs it with -quick, and its numbers are of one machine",
+	},
+	"cd examples/gateway": {
+		reason: "CI runs it as it is, in its folder",
+	},
+	`go run . -issuer https://tenant.example.com/ -client YOUR-CLIENT-ID -region us-east-1 \`: {
+		reason: "it asks an issuer and AWS",
+	},
 	"# Make a new pair as above. Then:": {
 		reason: "its aws commands change an AWS account",
 	},
 }
 
-// TestReadme_Commands: every shell block of the README and of docs/ is run by a test, or has a
-// reason not to be.
+// TestReadme_Commands: every shell block of every page is run by a test, or has a reason not to be.
 func TestReadme_Commands(t *testing.T) {
 	tests := allTests(t)
 	found := map[string]bool{}
-	for _, page := range append(must(filepath.Glob("docs/*.md")), "README.md") {
+	for _, page := range markdownPages(t) {
 		for _, block := range blocksOf(string(must(os.ReadFile(page))), "sh") {
 			if strings.HasPrefix(page, "docs/provider-") &&
 				strings.HasPrefix(block, "delegation init --provider ") {
