@@ -279,3 +279,55 @@ func TestDocs_BlocksFound(t *testing.T) {
 		t.Error("HCL without its end is accepted")
 	}
 }
+
+var (
+	measuredCell = regexp.MustCompile(`^(about |exactly )?\d[\d.,]* ?(µs|ms|MB|kB|%)`)
+	ratioCell    = regexp.MustCompile(`^\d+\.\d+$`)
+	ratioTable   = regexp.MustCompile(`(?m)^\|.*compared with.*\|$`)
+	figureSource = regexp.MustCompile("`[^`]*(go run|go test|Test[A-Z])[^`]*`|(?m)^go (run|test) |" +
+		regexp.QuoteMeta("bench/RESULTS.md"))
+)
+
+// figuresIn counts the cells of a section's tables that are measurements, and not limits.
+func figuresIn(section string) int {
+	count := 0
+	ratios := ratioTable.MatchString(section)
+	for line := range strings.Lines(section) {
+		if !strings.HasPrefix(line, "|") {
+			continue
+		}
+		for _, cell := range strings.Split(line, "|") {
+			cell = strings.TrimSpace(cell)
+			isRatio := ratios && ratioCell.MatchString(cell)
+			if isRatio || measuredCell.MatchString(cell) {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// TestDocs_Figures: a section whose table has measurements names the command or the test that
+// measures, or bench/RESULTS.md, which a command writes.
+func TestDocs_Figures(t *testing.T) {
+	sections := 0
+	for _, page := range markdownPages(t) {
+		if page == "bench/RESULTS.md" {
+			continue
+		}
+		text := string(must(os.ReadFile(page)))
+		for _, section := range regexp.MustCompile(`(?m)^#{2,3} `).Split(text, -1) {
+			if figuresIn(section) < 2 {
+				continue
+			}
+			sections++
+			if !figureSource.MatchString(section) {
+				title, _, _ := strings.Cut(section, "\n")
+				t.Errorf("%s: %s: no command that measures these figures", page, title)
+			}
+		}
+	}
+	if sections < 4 {
+		t.Errorf("only %d sections have figures", sections)
+	}
+}
