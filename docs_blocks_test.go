@@ -65,6 +65,10 @@ var otherBlocks = map[string]map[string]struct {
 		"AWS_CONTAINER_CREDENTIALS_FULL_URI=https://delegation.example.com/credentials?target=bedrock": {
 			tests: []string{"TestAgents_Variables"},
 		},
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI=https://HOST/credentials?target=photo-app": {
+			tests:  []string{"TestAgents_Variables"},
+			reason: "the same variables, with other values",
+		},
 		"[profile bedrock]":   {tests: []string{"TestAgents_Profile"}},
 		"[profile photo-app]": {tests: []string{"TestInterop_STSOfTheCLI"}},
 		"[Service]": {

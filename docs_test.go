@@ -379,6 +379,9 @@ var shell = map[string]struct {
 	"cd bench": {
 		reason: "CI runs it with -quick, and its numbers are of one machine",
 	},
+	"cd examples/album": {
+		reason: "CI runs the tests of examples/album, which start the same processes",
+	},
 	"cd examples/gateway": {
 		reason: "CI runs it as it is, in its folder",
 	},
