@@ -25,13 +25,14 @@ const (
 	albumAccount   = "123456789012"
 	albumPrincipal = "arn:aws:iam::" + albumAccount + ":saml-provider/delegation"
 	albumRole      = "arn:aws:iam::" + albumAccount + ":role/album-user"
+	albumViewer    = "arn:aws:iam::" + albumAccount + ":role/album-viewer"
 	albumEntityID  = "urn:example.com:album"
 )
 
 // maxPhoto is the size of the largest object, in bytes.
 const maxPhoto = 16 << 20
 
-// albumTrust is the role's trust policy.
+// albumTrust is the trust policy of the roles.
 const albumTrust = `{"Version": "2012-10-17", "Statement": [{
 	"Effect": "Allow",
 	"Principal": {"Federated": "` + albumPrincipal + `"},
@@ -155,8 +156,23 @@ func (a *album) close() {
 	}
 }
 
-// newSTS makes what an administrator makes in IAM: the SAML provider, and the role, with the policy
-// that `delegation permission-policy --bucket` prints.
+// viewerPolicy confines each user to reading the folder.
+const viewerPolicy = `{"Version": "2012-10-17", "Statement": [
+	{
+		"Effect": "Allow",
+		"Action": "s3:ListBucket",
+		"Resource": "arn:aws:s3:::` + albumBucket + `",
+		"Condition": {"StringLike": {"s3:prefix": "${saml:sub}/*"}}
+	},
+	{
+		"Effect": "Allow",
+		"Action": "s3:GetObject",
+		"Resource": "arn:aws:s3:::` + albumBucket + `/${saml:sub}/*"
+	}
+]}`
+
+// newSTS makes what an administrator makes in IAM: the SAML provider, and the roles. That of
+// photographers has the policy that `delegation permission-policy --bucket` prints.
 func newSTS(identity delegation.IdentityProvider, c *clock) (*ststest.Server, error) {
 	metadata, err := identity.Metadata()
 	if err != nil {
@@ -177,6 +193,11 @@ func newSTS(identity delegation.IdentityProvider, c *clock) (*ststest.Server, er
 			ARN:         albumRole,
 			TrustPolicy: albumTrust,
 			Policies:    []string{folders},
+		}),
+		aws.PutRole(ststest.Role{
+			ARN:         albumViewer,
+			TrustPolicy: albumTrust,
+			Policies:    []string{viewerPolicy},
 		}),
 	)
 }
@@ -207,6 +228,10 @@ func (a *album) newService(
 		Targets: delegation.Targets{albumTarget: {
 			Audiences:       []string{clientID},
 			SubjectAsFolder: true,
+			Roles: []delegation.RoleChoice{
+				{Role: albumRole, Label: "Read and write"},
+				{Role: albumViewer, Label: "Only read"},
+			},
 			AWS: delegation.AWS{
 				Principal: albumPrincipal,
 				Role:      albumRole,
@@ -225,6 +250,7 @@ func (a *album) newService(
 	handlers, err := delegationhttp.New(delegationhttp.Config{
 		Exchanger:      a.delegator,
 		AllowedOrigins: []string{a.page},
+		Roles:          true,
 		Logger:         logger,
 		Now:            a.clock.Now,
 	})

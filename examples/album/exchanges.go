@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -201,10 +202,12 @@ func (l *exchangeLog) watch() (kept []exchange, next <-chan exchange, end func()
 	}
 }
 
-// ServeHTTP sends exchanges as server-sent events, until the page goes.
+// ServeHTTP sends exchanges as server-sent events, until the page goes. A page that connects again
+// gets those that it has missed.
 func (l *exchangeLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
+	seen, _ := strconv.Atoi(r.Header.Get("Last-Event-ID")) // else 0: it has seen none
 	kept, next, end := l.watch()
 	defer end()
 	send := func(x exchange) error {
@@ -218,6 +221,9 @@ func (l *exchangeLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return http.NewResponseController(w).Flush()
 	}
 	for _, x := range kept {
+		if x.ID <= seen {
+			continue
+		}
 		if send(x) != nil {
 			return
 		}

@@ -19,8 +19,8 @@ type settings struct {
 	ClientID string   `json:"clientId"`
 	Service  string   `json:"service"`
 	Target   string   `json:"target"`
-	STS      string   `json:"sts"` // empty: AWS's
-	S3       string   `json:"s3"`  // empty: AWS's
+	STS      string   `json:"sts"` // empty: that of AWS in the region
+	S3       string   `json:"s3"`  // empty: that of AWS in the region
 	Bucket   string   `json:"bucket"`
 	Region   string   `json:"region"`
 	Users    []string `json:"users"`
@@ -96,10 +96,10 @@ func (s settings) contentSecurityPolicy() string {
 		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-// originOf returns the origin of a URL, without its path.
+// originOf returns the origin of an http or https URL, without its path. It is empty for others.
 func originOf(address string) string {
 	u, err := url.Parse(address)
-	if err != nil {
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return ""
 	}
 	return u.Scheme + "://" + u.Host
