@@ -19,7 +19,8 @@ With --part provider it is the SAML provider with its metadata. Deploy it once
 for all targets that have the same principal, and for each step of a key
 rollover. Otherwise it is the role of the target, with a trust policy and a
 permission policy. The role's template imports the provider's ARN from the
-provider's stack. With --existing-provider the ARN is a parameter.`,
+provider's stack. With --existing-provider the ARN is a parameter. With --cors a
+note has the command for the bucket's CORS configuration.`,
 		example: `  delegation cloudformation --target photo-app --part provider \
     --out provider.yaml
   delegation cloudformation --target photo-app --bucket example-photos \
@@ -41,7 +42,8 @@ With --part provider it is the SAML provider, once for all targets that have the
 same principal. It reads its metadata from metadata.xml in the same folder.
 Otherwise it is the role of the target, with a trust policy and a permission
 policy. The file belongs in the provider's folder. With --existing-provider it
-stands alone in a folder of its own. It works in the target's account only.`,
+stands alone in a folder of its own. It works in the target's account only.
+With --cors it has the CORS configuration of the bucket, too.`,
 		example: `  delegation terraform --target photo-app --part provider --out provider.tf
   delegation metadata --out metadata.xml
   delegation terraform --target photo-app --bucket example-photos \
@@ -99,6 +101,8 @@ code 2 if something is missing or wrong.`,
 		"once for all targets, or role")
 	f.BoolVar(&o.ExistingProvider, "existing-provider", false, "something else makes the SAML "+
 		"provider: write a role that needs no provider's file")
+	f.BoolVar(&o.CORS, "cors", false, "let the pages of http.allowed_origins use the bucket of "+
+		"--bucket (CORS)")
 	f.StringVar(&o.Role, "role", "", "`ARN` of the role; by default the target's")
 	out.add(command)
 	return command

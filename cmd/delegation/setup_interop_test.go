@@ -19,6 +19,7 @@ func setupFiles(t *testing.T, command, extension string) (files map[string]strin
 	config := w.configFile(t, "", "session_duration: 4h",
 		`role: "arn:aws:iam::123456789012:role/teams/photo-user"`, "tags: {team: press}")
 	text := strings.Replace(string(must(os.ReadFile(config))), "rules:\n", "rules:\n"+more, 1)
+	text += "http: {allowed_origins: [\"https://app.example.com\"]}\n"
 	text = strings.Replace(text, "entity_id: urn:tenant.example.com",
 		`entity_id: "urn:<a href=\"$x\">%{b} \u00e9"`, 1)
 	config = w.write(t, "odd.yaml", text)
@@ -29,6 +30,7 @@ func setupFiles(t *testing.T, command, extension string) (files map[string]strin
 		"nothing": nil, "bucket": {"--bucket", "example-photos"},
 		"template": {"--template", template}, "provider": {"--part", "provider"},
 		"existing": {"--existing-provider", "--bucket", "example-photos"},
+		"pages":    {"--bucket", "example-photos", "--cors"},
 	} {
 		file := filepath.Join(w.folder, name+extension)
 		said(t,

@@ -21,6 +21,12 @@ func (s *Resources) CloudFormation(part Part) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if len(s.Origins) > 0 {
+		err := s.corsByHand("CloudFormation gives CORS only to a bucket that it makes itself")
+		if err != nil {
+			return "", err
+		}
+	}
 	if len(template) > maxTemplateBody {
 		s.Notes = append(s.Notes, fmt.Sprintf("the template has %d bytes, and CloudFormation "+
 			"takes %d from a file: deploy it with --s3-bucket", len(template), maxTemplateBody))

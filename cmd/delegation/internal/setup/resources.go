@@ -50,6 +50,15 @@ type Resources struct {
 	// Permissions is the role's permission policy, JSON; empty: the role may do nothing.
 	Permissions string
 
+	// Bucket is that of Origins.
+	Bucket string
+
+	// Origins are those of the pages that use Bucket; empty: none do.
+	Origins []any
+
+	// BucketElsewhere tells that Bucket is another account's.
+	BucketElsewhere bool
+
 	// UUID is the SAML provider's, if the target is addressed by it.
 	UUID string
 
@@ -84,6 +93,9 @@ type Options struct {
 	// ExistingProvider tells that something else makes the SAML provider.
 	ExistingProvider bool
 
+	// CORS lets the pages of http.allowed_origins use the bucket.
+	CORS bool
+
 	// NeedsKeys tells that what is written has the metadata, so the signing keys are read.
 	NeedsKeys bool
 
@@ -117,6 +129,9 @@ func (o *Options) Resources(environment []string) (*Resources, error) {
 	}
 	made.Principal, _ = iam.Provider.Parse(trust.Explanation.Principal) // which is checked
 	if err := o.complete(made, trust); err != nil {
+		return nil, err
+	}
+	if err := o.pages(made, trust); err != nil {
 		return nil, err
 	}
 	if o.Part == RolePart {

@@ -135,6 +135,9 @@ func (s *Resources) role(f *hclFile) error {
 	if err := s.rolePolicy(f, label); err != nil {
 		return err
 	}
+	if err := s.bucketCORS(f); err != nil {
+		return err
+	}
 	f.block("output", []string{label},
 		attribute("description", aboutRole),
 		attribute("value", expression("aws_iam_role."+label+".arn")))
