@@ -61,6 +61,9 @@ export function troubleOf(error) {
   if (error instanceof DelegationError) {
     return ofService(error);
   }
+  if (error instanceof ProviderDown) {
+    return { kind: providerDown, said: "", by: "" };
+  }
   if (error instanceof SignInEnded) {
     return { kind: ended, said: error.message, by: "The OpenID provider" };
   }
@@ -82,8 +85,7 @@ export function isOutage(error) {
 
 // causeOf looks at what the credential provider has wrapped.
 function causeOf({ cause, code }) {
-  if (cause instanceof SignInEnded) return troubleOf(cause);
-  if (cause instanceof ProviderDown) return { kind: providerDown, said: "", by: "" };
+  if (cause instanceof SignInEnded || cause instanceof ProviderDown) return troubleOf(cause);
   if (code === "network_error") return { kind: serviceDown, said: "", by: "" };
   return { kind: broken, said: String(cause?.message ?? cause), by: "The browser" };
 }
