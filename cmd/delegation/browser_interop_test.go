@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -59,8 +60,9 @@ func bundlePage(t *testing.T, driver, snippet string) []byte {
 	for file, script := range map[string]string{
 		name:         snippet,
 		"sign-in.js": "export const idToken = async () => window.token;",
-		"main.js": `import { list, save } from "./` + name + `";
+		"main.js": `import { list, save, signOut } from "./` + name + `";
 			window.photos = {
+				signOut: async () => signOut(),
 				save: async (key, body) => (await save(key, body)).ETag,
 				list: async (prefix) => ((await list(prefix)).Contents ?? []).map(({ Key }) => Key),
 			};`,
@@ -70,6 +72,13 @@ func bundlePage(t *testing.T, driver, snippet string) []byte {
 		}
 	}
 	modules := must(filepath.Abs(filepath.Join(driver, "node_modules")))
+	installed := filepath.Join(folder, "node_modules", "delegation-credentials")
+	if err := errors.Join(
+		os.Mkdir(filepath.Dir(installed), 0o700),
+		os.Symlink(must(filepath.Abs("../../js")), installed),
+	); err != nil {
+		t.Fatal(err)
+	}
 	out := filepath.Join(folder, "bundle.js")
 	code, _, said := program(
 		t, []string{"NODE_PATH=" + modules}, "", "node",
@@ -172,6 +181,7 @@ func putCORS(
 type browserCall struct {
 	Page  string `json:"page"`
 	Token string `json:"token"`
+	Down  bool   `json:"down"` // the service cannot be reached
 	Clock int64  `json:"clock"`
 	Name  string `json:"name"`
 	Args  []any  `json:"args"`
@@ -179,7 +189,7 @@ type browserCall struct {
 
 type browserOutcome struct {
 	Result   any
-	Error    *string
+	Error    *struct{ Code, Message string }
 	Requests []struct{ Method, URL string }
 }
 
@@ -242,19 +252,25 @@ func TestInterop_Browser(t *testing.T) {
 	)
 	now := time.Now()
 	early := now.UnixMilli()
-	late := now.Add(11 * time.Minute).UnixMilli() // less than five minutes before the first end
+	late := now.Add(11 * time.Minute).UnixMilli()                 // less than five minutes before the first end
+	later := now.Add(11*time.Minute + 10*time.Second).UnixMilli() // after the pause of the module
 	first := w.token(map[string]any{"exp": now.Add(15 * time.Minute).Unix()})
 	good := w.token(nil)
 	calls := []browserCall{
-		{app, first, early, "save", []any{folder + "cat.txt", "a cat"}},
-		{app, "not asked for", early, "list", []any{folder}},
-		{app, w.token(map[string]any{"aud": "other-app"}), late, "list", []any{folder}},
-		{app, w.token(map[string]any{"groups": []string{"staff"}}), late, "list", []any{folder}},
-		{app, w.token(expired()), late, "list", []any{folder}},
-		{app, "Bearer " + good, late, "list", []any{folder}},
-		{app, good, late, "list", []any{folder}},
-		{app, "not asked for", late, "list", []any{folder}},
-		{other, good, early, "list", []any{folder}},
+		{app, first, false, early, "save", []any{folder + "cat.txt", "a cat"}},
+		{app, "not asked for", false, early, "list", []any{folder}},
+		{app, good, true, late, "list", []any{folder}},
+		{app, "not asked for", false, late, "list", []any{folder}},
+		{app, w.token(map[string]any{"aud": "other-app"}), false, later, "list", []any{folder}},
+		{app, w.token(map[string]any{"groups": []string{"staff"}}), false, later, "list",
+			[]any{folder}},
+		{app, w.token(expired()), false, later, "list", []any{folder}},
+		{app, "Bearer " + good, false, later, "list", []any{folder}},
+		{app, good, false, later, "list", []any{folder}},
+		{app, "not asked for", false, later, "list", []any{folder}},
+		{app, "", false, later, "signOut", []any{}},
+		{app, good, false, later, "list", []any{folder}},
+		{other, good, false, early, "list", []any{folder}},
 	}
 	host := func(url string) string { return url[strings.LastIndex(url, "/")+1:] }
 	input := must(json.Marshal(map[string]any{
@@ -282,48 +298,59 @@ func TestInterop_Browser(t *testing.T) {
 	)
 	cat := []any{folder + "cat.txt"}
 	for i, want := range []struct {
-		result   any
-		failed   string
-		requests []string
+		result        any
+		code, message string
+		requests      []string
 	}{
-		{`"1"`, "", []string{fetched, saved}},
-		{cat, "", []string{get}},
-		{nil, "this application may not use the target (unauthorized_client, HTTP 403)",
-			[]string{fetched}},
-		{nil, "no role is assigned to this user (unauthorized, HTTP 401)", []string{fetched}},
-		{nil, "jwt expired (invalid_grant, HTTP 400)", []string{fetched}},
-		{nil, `the ID token was not accepted: it has "Bearer " in front of it: leave that out ` +
-			"(invalid_grant, HTTP 400)", []string{fetched}},
-		{cat, "", []string{fetched, get}},
-		{cat, "", []string{get}},
-		{nil, "Failed to fetch", []string{fetched}},
+		{`"1"`, "", "", []string{fetched, saved}},
+		{cat, "", "", []string{get}},
+		{cat, "", "", []string{fetched, get}},
+		{cat, "", "", []string{get}},
+		{nil, "unauthorized_client", "this application may not use the target", []string{fetched}},
+		{nil, "unauthorized", "no role is assigned to this user", []string{fetched}},
+		{nil, "invalid_grant", "jwt expired", []string{fetched}},
+		{nil, "invalid_grant", `the ID token was not accepted: it has "Bearer " in front of it: ` +
+			"leave that out", []string{fetched}},
+		{cat, "", "", []string{fetched, get}},
+		{cat, "", "", []string{get}},
+		{nil, "", "", nil},
+		{cat, "", "", []string{fetched, get}},
+		{nil, "network_error", "the service cannot be reached, or does not list the origin of " +
+			"this page", []string{fetched}},
 	} {
 		got := outcomes[i]
-		failed := ""
+		code, message := "", ""
 		if got.Error != nil {
-			failed = *got.Error
+			code, message = got.Error.Code, got.Error.Message
 		}
-		if fmt.Sprint(got.Result) != fmt.Sprint(want.result) || failed != want.failed ||
-			!slices.Equal(got.requests(t), want.requests) {
-			t.Errorf("call %d: got %v, %q, %q, want %v",
-				i+1, got.Result, failed, got.requests(t), want)
+		if fmt.Sprint(got.Result) != fmt.Sprint(want.result) || code != want.code ||
+			message != want.message || !slices.Equal(got.requests(t), want.requests) {
+			t.Errorf("call %d: got %v, %q, %q, %q, want %v",
+				i+1, got.Result, code, message, got.requests(t), want)
 		}
 	}
 
-	messages := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").
+	messages := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| `([^`]+)` \\|").
 		FindAllStringSubmatch(blocks["refusals"], -1)
-	if len(messages) != 5 {
-		t.Errorf("docs/browser.md has %d messages", len(messages))
-	}
+	rows := 0
 	for _, message := range messages {
+		if message[1] == "code" {
+			continue
+		}
+		rows++
 		if !slices.ContainsFunc(outcomes, func(o browserOutcome) bool {
-			return o.Error != nil && *o.Error == message[1]
+			return o.Error != nil && o.Error.Code == message[1] && o.Error.Message == message[2]
 		}) {
-			t.Errorf("no call failed with %q of docs/browser.md", message[1])
+			t.Errorf("no call failed with %q of docs/browser.md", message[1:])
 		}
 	}
+	if rows != 5 {
+		t.Errorf("docs/browser.md has %d messages", rows)
+	}
 
-	wantCalls := []string{"PUT ", "PUT " + folder + "cat.txt", "GET ", "GET ", "GET "}
+	wantCalls := []string{
+		"PUT ", "PUT " + folder + "cat.txt", "GET ", "GET ", "GET ", "GET ", "GET ", "GET ",
+	}
 	if !slices.Equal(photos.calls, wantCalls) || len(photos.refused) > 0 {
 		t.Fatalf("S3 saw %q, and refused %v", photos.calls, photos.refused)
 	}
@@ -336,11 +363,17 @@ func TestInterop_Browser(t *testing.T) {
 			t.Errorf("S3 refused %s of %s: %s", call.Action, call.Resource, call.Cause)
 		}
 	}
-	if len(keys) != 4 {
-		t.Fatalf("the access keys are %q", keys)
+	uses := []int{0} // of each access key, in order
+	for i, key := range keys {
+		if i > 0 && key != keys[i-1] {
+			uses = append(uses, 0)
+		}
+		uses[len(uses)-1]++
 	}
-	if keys[0] != keys[1] || keys[1] == keys[2] || keys[2] != keys[3] {
-		t.Errorf("the access keys are %q: want two, and then two new ones", keys)
+	// Before and during the outage, after the renewal, and after another sign-in. The service gives
+	// the same user the same credentials while they are fresh.
+	if !slices.Equal(uses, []int{4, 3}) {
+		t.Errorf("the access keys are %q", keys)
 	}
 	if photos.objects[folder+"cat.txt"] != "a cat" {
 		t.Errorf("the objects are %q", photos.objects)

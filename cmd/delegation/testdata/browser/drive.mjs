@@ -1,12 +1,13 @@
 // Opens pages in headless Chromium and calls functions of theirs, with the browser's clock set.
 //
 //	stdin   {"hosts": {"app.example.com": "127.0.0.1:PORT", …},
-//	         "calls": [{"page": "https://app.example.com/", "token": "the ID token",
+//	         "calls": [{"page": "https://app.example.com/", "token": "the ID token", "down": false,
 //	                    "clock": milliseconds, "name": "list", "args": []}]}
 //	stdout  [{"result", "error", "requests": [{"method", "url"}]}]
 //
 // A page keeps its state from call to call, and is loaded anew for a call of another page. "clock"
-// is what the page's Date says during the call. "error" is the message of what the function threw.
+// is what the page's Date says during the call. With "down" delegation.example.com cannot
+// be reached. "error" has the code and the message of what the function threw.
 // "requests" are those of the page's scripts, without preflights.
 //
 // The browser reaches the hosts that are listed and no other. CHROMIUM names another browser than
@@ -14,6 +15,7 @@
 import { text } from "node:stream/consumers";
 import { chromium } from "playwright-core";
 
+const service = "https://delegation.example.com/**";
 const totalLimit = 100_000; // milliseconds, for everything
 
 const fail = (why) => {
@@ -30,7 +32,7 @@ async function invoke({ token, name, args }) {
   try {
     return { result: (await window.photos[name](...args)) ?? null, error: null };
   } catch (error) {
-    return { result: null, error: error.message };
+    return { result: null, error: { code: String(error.code ?? ""), message: error.message } };
   }
 }
 
@@ -55,7 +57,7 @@ async function drive() {
 
   const report = [];
   let open = "";
-  for (const { page: url, clock, ...call } of calls) {
+  for (const { page: url, clock, down, ...call } of calls) {
     step = `call ${report.length + 1}, of ${call.name} in ${url}`;
     if (open !== url) {
       await page.goto(url);
@@ -63,6 +65,8 @@ async function drive() {
       open = url;
     }
     await page.clock.setFixedTime(clock);
+    await page.unroute(service);
+    if (down) await page.route(service, (route) => route.abort("connectionrefused"));
     requests = [];
     const outcome = await page.evaluate(invoke, call);
     report.push({ ...outcome, requests });
