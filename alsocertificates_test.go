@@ -45,8 +45,8 @@ func TestAlsoCertificates_Validated(t *testing.T) {
 		"one":         {[]*x509.Certificate{other}, ""},
 		"nil":         {[]*x509.Certificate{nil}, "AlsoCertificates[0]: it must be a parsed Cert"},
 		"not parsed":  {[]*x509.Certificate{{}}, "AlsoCertificates[0]: it must be a parsed Cert"},
-		"our own":     {[]*x509.Certificate{own}, "AlsoCertificates[0]: it is there twice"},
-		"twice":       {[]*x509.Certificate{other, other}, "Certificates[1]: it is there twice"},
+		"our own":     {[]*x509.Certificate{own}, "AlsoCertificates[0]: it appears twice"},
+		"twice":       {[]*x509.Certificate{other, other}, "Certificates[1]: it appears twice"},
 		"ECDSA":       {[]*x509.Certificate{ecdsaCertificate(t)}, "not RSA of at least 2048 bits"},
 		"more than 9": {many, "must have at most 10 certificates, and has 11"},
 	} {

@@ -49,7 +49,7 @@ func TestCheck_UnknownRegions(t *testing.T) {
 	}
 	log := w.logs.String()
 	for _, region := range []string{"eu-centrl-1", "eu-wset-1"} {
-		text := region + `\" is none of the regions of aws that this version knows`
+		text := region + `\" is not one of the regions of aws that this version knows`
 		if n := strings.Count(log, text); n != 1 {
 			t.Errorf("the log names %s %d times: %s", region, n, log)
 		}

@@ -218,7 +218,7 @@ func TestClient(t *testing.T) {
 
 		"one of two is named": {claims: claims{"aud": list("x", app)},
 			named: list(app), want: accepted, client: app},
-		"the named one is there twice": {claims: claims{"aud": list(app, "x", app)},
+		"the named one appears twice": {claims: claims{"aud": list(app, "x", app)},
 			named: list(app), want: accepted, client: app},
 		"the named one is another": {claims: claims{"aud": list("x", app)},
 			named: list("x"), want: foreign, client: "x"},

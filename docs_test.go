@@ -178,6 +178,10 @@ var shell = map[string]struct {
 		tests:  []string{"TestInterop_Deploy"},
 		reason: "setpriv does what systemd would, with the lines of the unit",
 	},
+	"install -D -m 644 -t /usr/local/share/man/man1 man/man1/*.1": {
+		tests:  []string{"TestInterop_Man", "TestInterop_Reproducible"},
+		reason: "the tests write the pages to a folder of their own, and read an archive",
+	},
 	"mkdir -p deploy/kubernetes/files": {
 		tests:  []string{"TestInterop_Deploy"},
 		reason: "there is no cluster; the module deploy/kubernetes/check decodes the manifests",

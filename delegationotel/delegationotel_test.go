@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -293,7 +294,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestDocumented holds docs/events.md against what is recorded.
+// TestDocumented holds docs/events.md and docs/metrics.md against what is recorded.
 func TestDocumented(t *testing.T) {
 	w := newWorld()
 	everything := full()
@@ -308,15 +309,21 @@ func TestDocumented(t *testing.T) {
 	names = append(names, "delegation.exchange", "delegation.token", "delegation.outcome")
 	for _, name := range names {
 		if !documents(t, name) {
-			t.Errorf("docs/events.md lacks %s", name)
+			t.Errorf("neither docs/events.md nor docs/metrics.md has %s", name)
 		}
 	}
 }
 
-// documents tells whether docs/events.md names a metric, a span or an attribute.
+// documents tells whether docs/events.md names a span or an attribute, or docs/metrics.md a metric
+// or an attribute, by its name in Prometheus.
 func documents(t *testing.T, name string) bool {
 	t.Helper()
-	return strings.Contains(string(must(os.ReadFile("../docs/events.md"))), "`"+name+"`")
+	if strings.Contains(string(must(os.ReadFile("../docs/events.md"))), "`"+name+"`") {
+		return true
+	}
+	inPrometheus := regexp.QuoteMeta(strings.ReplaceAll(name, ".", "_"))
+	return regexp.MustCompile("`" + inPrometheus + "(_seconds)?(_total)?`").
+		Match(must(os.ReadFile("../docs/metrics.md")))
 }
 
 // TestStages: a stage that is added to the library is recorded, too.
@@ -390,9 +397,11 @@ func TestStages_Order(t *testing.T) {
 	if len(logged) != len(e.Took) || !slices.Equal(recorded, logged) {
 		t.Errorf("spans %v, the log has %v", recorded, logged)
 	}
-	row := "| `delegation." + strings.Join(logged, "`, `.") + "` |"
-	if !strings.Contains(string(must(os.ReadFile("../docs/events.md"))), row) {
-		t.Errorf("docs/events.md lacks the row %s", row)
+	last := len(logged) - 1
+	said := "`delegation." + strings.Join(logged[:last], "`, `.") + "` and `." + logged[last] + "`"
+	page := strings.Join(strings.Fields(string(must(os.ReadFile("../docs/events.md")))), " ")
+	if !strings.Contains(page, said) {
+		t.Errorf("docs/events.md does not say %s", said)
 	}
 }
 

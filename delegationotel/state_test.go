@@ -202,7 +202,7 @@ func TestObserve_ProviderRefuses(t *testing.T) {
 	}
 }
 
-// TestDocumented_State holds docs/events.md against the metrics that come from no event.
+// TestDocumented_State holds docs/metrics.md against the metrics that come from no event.
 func TestDocumented_State(t *testing.T) {
 	w := newWorld()
 	called, err := delegationotel.OnSTSCall(w.meters)
@@ -233,7 +233,7 @@ func TestDocumented_State(t *testing.T) {
 	}
 	for _, name := range names {
 		if !documents(t, name) {
-			t.Errorf("docs/events.md lacks %s", name)
+			t.Errorf("docs/metrics.md lacks %s", name)
 		}
 	}
 }

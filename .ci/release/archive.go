@@ -31,8 +31,9 @@ var enclosed = []string{
 	"cmd/delegation/delegation.example.yaml",
 }
 
-// writeArchive writes the archive of one platform and returns its file.
-func writeArchive(from source, p program, out string) (string, error) {
+// writeArchive writes the archive of one platform and returns its file. Windows has no man, so its
+// archives have no manual pages.
+func writeArchive(from source, p program, manual []entry, out string) (string, error) {
 	binary, err := os.ReadFile(p.file)
 	if err != nil {
 		return "", err
@@ -57,6 +58,11 @@ func writeArchive(from source, p program, out string) (string, error) {
 			return "", err
 		}
 		entries = append(entries, entry{name + "/" + path.Base(file), 0o644, text})
+	}
+	if p.os != "windows" {
+		for _, page := range manual {
+			entries = append(entries, entry{name + "/" + page.name, page.mode, page.data})
+		}
 	}
 	var b bytes.Buffer
 	pack := packTarGzip

@@ -78,9 +78,13 @@ func release(o options) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
+	manual, err := buildManual(from, work)
+	if err != nil {
+		return err
+	}
 	var files []string
 	for _, p := range programs {
-		file, err := writeArchive(from, p, out)
+		file, err := writeArchive(from, p, manual, out)
 		if err != nil {
 			return err
 		}

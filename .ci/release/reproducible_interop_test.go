@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestInterop_Reproducible: the workflow's build step makes the same release from two clones in two
@@ -120,6 +121,12 @@ func checkPrograms(t *testing.T, archive []byte, folder, builtIn string) {
 			t.Errorf("%s: %v", name, err)
 		}
 		return string(said)
+	}
+	page := files[folder+"/man/man1/delegation-exchange.1"]
+	title := `.TH "DELEGATION-EXCHANGE" 1 "` + built.time.UTC().Format(time.DateOnly) +
+		`" "delegation v0.0.1-test" `
+	if !strings.HasPrefix(page, title) {
+		t.Errorf("the manual page begins with %.100s, want %s", page, title)
 	}
 	said := run("delegation", "version")
 	want := "delegation v0.0.1-test (commit " + built.commit + ", " + runtime.Version() + " "

@@ -249,7 +249,7 @@ func TestGoreleaser(t *testing.T) {
 	}
 	out := t.TempDir()
 	for _, p := range programsOf(t, strings.Split(platforms, ",")...) {
-		file, err := writeArchive(source{folder: top, time: committed}, p, out)
+		file, err := writeArchive(source{folder: top, time: committed}, p, nil, out)
 		if err != nil {
 			t.Fatal(err)
 		}

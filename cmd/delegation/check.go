@@ -32,13 +32,13 @@ func checkCommand(s surroundings) *cobra.Command {
   - each signing key signs, and its certificate verifies the signature;
   - the metadata has a size that IAM accepts;
   - STS answers in each region, and this machine's clock agrees with it;
-  - Redis does all that is needed, if replicas share anything: a key of the
+  - Redis does all that is needed, if replicas share anything: a key with the
     prefix is set, read, used in a script and deleted;
   - only the service can read and write its secrets.
 
-It needs no token and leaves everything as it was. It reads the configuration,
-and writes a table to standard output, or JSON with --json. To find out why a
-token is refused, use "delegation explain --token-file FILE".
+It needs no token and changes nothing. It reads the configuration, and writes a
+table to standard output, or JSON with --json. To find out why a token is
+refused, use "delegation explain --token-file FILE".
 
 A warning is not a failure. A note names a setting whose meaning has changed;
 see docs/upgrading.md.

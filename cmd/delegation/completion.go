@@ -33,7 +33,7 @@ func addUsualCommands(root *cobra.Command) {
 		RunE: func(_ *cobra.Command, args []string) error {
 			found, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
-				return config.Usagef("help: %q is no command, see delegation help", args)
+				return config.Usagef("help: %q is not a command: see delegation help", args)
 			}
 			found.InitDefaultHelpFlag()
 			return found.Help()
@@ -52,10 +52,14 @@ func addUsualCommands(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	completion, _, _ := root.Find([]string{"completion"}) // it was added just now
+	completion.Short = "Print the completion script of a shell"
+	completion.Long = `Print the script with which a shell completes commands, flags, and the targets
+of the configuration. The help of each shell says how to load it.`
 	completion.Args = noArguments
 	completion.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	completion.Example = "  delegation completion bash > /etc/bash_completion.d/delegation"
 	for _, shell := range completion.Commands() {
+		shell.Short = "Print the completion script of " + shell.Name()
 		shell.Args = noArguments
 		shell.Example = "  delegation completion " + shell.Name()
 	}

@@ -205,7 +205,7 @@ func TestDemo_Users(t *testing.T) {
 		"carol":   {502, "AWS refused the request", "ERROR", "sts", "sts_access_denied", "+++"},
 	}
 	world := demoWorld(t, s)
-	manual := string(must(os.ReadFile("../../docs/cli.md")))
+	manual := string(must(os.ReadFile("../../docs/demo.md")))
 	if len(world.Users) != len(rows) || world.Target != service.DemoTarget {
 		t.Errorf("the page shows %+v", world)
 	}
@@ -254,7 +254,7 @@ func TestDemo_Users(t *testing.T) {
 			documented := regexp.MustCompile(
 				`(?mi)^\| ` + user.Name + ` \|.*` + regexp.QuoteMeta(told) + `$`)
 			if !documented.MatchString(manual) {
-				t.Errorf("docs/cli.md has no row of %s with %s", user.Name, told)
+				t.Errorf("docs/demo.md has no row of %s with %s", user.Name, told)
 			}
 			record := string(must(json.Marshal(got.Record.Event)))
 			if strings.Contains(record+s.logs.String(), token) {

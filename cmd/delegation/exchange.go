@@ -44,11 +44,11 @@ never from an argument. --format says what it writes to standard output:
 All of these are secrets. They go to a terminal only with --show-secrets.
 
 The AWS CLI runs a credential_process for each command. --cache keeps the
-credentials in a file that only you may read, and returns them for the same
-token, target and configuration until they expire, without running rules.
+credentials in a file that only you can read. Until they expire, it returns them
+for the same token, target and configuration, without running rules.
 
 --scope asks for a scope of the target, and --session-policy gives a session
-policy. Both narrow the session: it may do no more than without them.
+policy. Both only narrow what the session may do.
 
 If the exchange is refused, a line on standard error has the stage, the code and
 the remedy, and the exit code is 1. --verbose adds the audit record.`,
@@ -167,21 +167,21 @@ func (f *exchangeFlags) runCached(c *cobra.Command, s surroundings) error {
 
 func (f *exchangeFlags) validate(s surroundings) error {
 	if formats[f.format] == nil {
-		return config.Usagef("--format is %.40q, not process, env, json or console-url", f.format)
+		return config.Usagef("--format is %.40q: use process, env, json or console-url", f.format)
 	}
 	if err := f.requireTarget("exchange"); err != nil {
 		return err
 	}
 	if f.cacheDir != "" && !f.cache {
-		return config.Usage(errors.New("--cache-dir has no effect without --cache"))
+		return config.Usage(errors.New("--cache-dir has no effect without --cache: add --cache"))
 	}
 	if f.cache && f.format == "console-url" {
-		return config.Usage(errors.New("--cache is not for console-url, whose session ends with " +
-			"the credentials: leave --cache out, so that they are fresh"))
+		return config.Usage(errors.New("--cache cannot be used with --format console-url, which " +
+			"needs new credentials: leave out --cache"))
 	}
 	if !f.showSecrets && term.IsTerminal(s.stdout) {
-		return config.Usage(errors.New("the output is a secret and would be on the screen: " +
-			"send it to a file or a program with > or |, or add --show-secrets"))
+		return config.Usage(errors.New("the output is a secret, and standard output is a " +
+			"terminal: send it to a file or a program with > or |, or add --show-secrets"))
 	}
 	return nil
 }

@@ -221,7 +221,7 @@ func readKept(text []byte) (*delegation.Credentials, error) {
 	c.SecretAccessKey = delegation.NewSecret(kept.SecretAccessKey)
 	c.SessionToken = delegation.NewSecret(kept.SessionToken)
 	if c.AccessKeyID == "" || kept.SecretAccessKey == "" || kept.SessionToken == "" {
-		return nil, errors.New("the credentials have a part missing")
+		return nil, errors.New("the credentials are incomplete")
 	}
 	return &c, nil
 }

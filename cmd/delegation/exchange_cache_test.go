@@ -169,7 +169,7 @@ func TestExchange_CacheRefusals(t *testing.T) {
 	}{
 		{[]string{"--cache-dir", wide},
 			"delegation: --cache: " + wide + " has the mode 0755, so other users may read"},
-		{[]string{"--format", "console-url"}, "--cache is not for console-url"},
+		{[]string{"--format", "console-url"}, "--cache cannot be used with --format console-url"},
 		{[]string{"--cache=false"}, "--cache-dir has no effect without --cache"},
 	} {
 		_, said, err := w.cachedExchange(t, nil, append(row.args, "--token-file", token)...)

@@ -29,11 +29,11 @@ next to the configuration.
 
 It reads the configuration, and the token from a file or from standard input. It
 fetches the issuer's keys, and rules run as usual. It does not sign, does not
-call AWS, and does not use the token up.
+call AWS, and does not use up the token.
 
-It prints a tree, or JSON with --json. The output does not contain the token,
-but it contains what the token says of the user. Of a token that is refused
-itself it contains only what decides, and the names of the other claims.
+It prints a tree, or JSON with --json. The output never contains the token. If
+the token is accepted, the output contains what it says of the user. Otherwise
+it contains only what decides, and the names of the other claims.
 
 Exit codes: 0 if the exchange would be allowed, 1 if it would be refused, 2 if
 the command line or the configuration is wrong.`,
@@ -44,7 +44,7 @@ the command line or the configuration is wrong.`,
 	f.tokenFlags.add(command, s, "`target` that the token would be exchanged for; required")
 	f.narrowingFlags.add(command)
 	roleFlag(command, &f.role)
-	command.Flags().BoolVar(&f.json, "json", false, "write JSON, see docs/cli.md")
+	command.Flags().BoolVar(&f.json, "json", false, "write JSON, see docs/explain.md")
 	return command
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
-// outcome is what explain says, as --json prints it; the tree has the same. docs/cli.md has the
+// outcome is what explain says, as --json prints it; the tree has the same. docs/explain.md has the
 // names, which stay as they are. What was not reached is null or empty.
 type outcome struct {
 	Allowed     bool             `json:"allowed"`

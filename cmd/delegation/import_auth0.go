@@ -26,13 +26,13 @@ func importAuth0Command(s surroundings) *cobra.Command {
 	var f importFlags
 	command := &cobra.Command{
 		Use:   "import-auth0 EXPORT",
-		Short: "Make a configuration and rules of an Auth0 tenant's export",
-		Long: `Make a configuration and a folder of rules of an export of an Auth0 tenant.
+		Short: "Write configuration and rules from an Auth0 export",
+		Long: `Write configuration and rules from the export of an Auth0 tenant.
 
 EXPORT is what Auth0's Deploy CLI writes, a folder or a tenant.yaml, or a list
-of rules as JSON from the Management API. It prints a report: which rules run as
-they are, what the others need, and what to fill in. --check prints the report
-and writes nothing.
+of rules as JSON from the Management API. A report says which rules run as they
+are, what the others need, and what to fill in. --check prints the report and
+writes nothing.
 
 It writes these files with mode 0600, all or none, and replaces no file:
 
@@ -40,13 +40,13 @@ It writes these files with mode 0600, all or none, and replaces no file:
     tenant and its custom domains as the issuer;
   - rules: the enabled rules, numbered in their order; disabled has the others,
     which never run;
-  - configuration.yaml: what the rules find in configuration. Exports lack the
-    values, so name a file that has them with --secrets, or fill them in;
+  - configuration.yaml: what rules find in configuration. Exports lack the
+    values: name a file that has them with --secrets, or fill them in;
   - signing.key, signing.crt and metadata.xml, for AWS;
   - report.txt.
 
-A rule whose script is missing, or that cannot run, refuses the import. Leave
-out a rule that has nothing to do with AWS with --disable.
+A rule whose script is missing, or that cannot run, prevents the import. If the
+rule has nothing to do with AWS, leave it out with --disable.
 
 Exit code 2 if the export or a flag is wrong, or if something is missing.`,
 		Example: `  delegation import-auth0 export --domain tenant.eu.auth0.com \
@@ -62,7 +62,7 @@ Exit code 2 if the export or a flag is wrong, or if something is missing.`,
 	}
 	flags := command.Flags()
 	flags.BoolVar(&f.check, "check", false, "print the report, and write nothing")
-	flags.BoolVar(&f.json, "json", false, "print the report as JSON, see docs/cli.md")
+	flags.BoolVar(&f.json, "json", false, "print the report as JSON, see docs/import-auth0.md")
 	flags.StringVarP(&f.folder, "out", "o", ".", "`folder` for the files; it is created")
 	flags.StringVar(&f.Domain, "domain", "", "`domain` of the tenant, such as "+
 		"tenant.eu.auth0.com, if the export does not tell it")

@@ -23,27 +23,26 @@ func initCommand(s surroundings) *cobra.Command {
 		Short: "Start here: write configuration, key and set-up in AWS",
 		Long: `Write all that a first target needs:
 
-  - delegation.yaml, the configuration for serve, exchange and check;
+  - delegation.yaml, the configuration of all commands;
   - signing.key and signing.crt;
   - metadata.xml, for IAM;
   - provider.yaml and role-TARGET.yaml, or the same with .tf: a SAML provider, a
     role, and policies that give each user a folder of an S3 bucket.
 
-It knows many providers, by --provider or by the issuer. If anyone can get
-tokens of the issuer, init must be told whose may come in, and writes that as
-a required claim. It writes no rule that this provider's tokens cannot pass.
+It recognises many providers by the issuer, or takes --provider. If anyone can
+get tokens of the issuer, a flag must say whose are accepted, such as --owner.
+init writes the answer as a required claim.
 
 On a terminal it asks for each missing flag that has no default, fetches the
-issuer's documents and says what it found. --offline fetches nothing. Without a
-terminal it asks nothing, and fetches nothing unless --online is set.
+issuer's documents, and shows what it found. Without a terminal it asks for
+nothing, and fetches nothing unless --online is set.
 
-It writes all files or none, with file mode 0600, and replaces no file. It
-prints the commands to run next, also those for a service that runs as another
-user: in a container, with systemd and on Kubernetes.
+It writes all files or none, with file mode 0600, and replaces no file. Then it
+prints the commands to run next: for a service of your own user, in a container,
+with systemd and on Kubernetes.
 
-With --add-to it adds a target to a configuration: the target, its issuer if
-that is new, and a rule if it needs one. All else stays as it is, with comments
-and order. The target gets the configuration's SAML identity. It writes the
+--add-to adds a target to a configuration: the target, its issuer if that is
+new, and a rule if it needs one. Nothing else in the file changes. It writes the
 set-up of the role, and of the SAML provider if no target has it yet.
 
 Exit code 2 if a flag is missing or wrong, if the issuer's documents name
@@ -58,23 +57,23 @@ another issuer, if a file exists, or if the configuration cannot be added to.`,
 	for _, q := range i.questions() {
 		f.StringVar(q.answer, q.flag, "", q.usage)
 	}
-	f.StringArrayVar(&i.Required, "require", nil, "another claim that tokens must have, "+
-		"`CLAIM=VALUE`; a * at the end stands for any rest; repeat it for more claims or values")
+	f.StringArrayVar(&i.Required, "require", nil, "`CLAIM=VALUE` that tokens must have; "+
+		"a * at the end stands for any rest; repeat it for more claims or values")
 	f.StringArrayVar(&i.Aliases, "alias", nil, "another `iss` claim of the issuer; repeat it for "+
-		"more")
+		"several")
 	f.StringVar(&i.DiscoveryURL, "discovery-url", "", "`URL` of the discovery document, if it is "+
 		"not below the issuer")
-	f.StringVar(&i.JWKSURL, "jwks-url", "", "`URL` of the key set, in place of discovery")
-	f.StringVar(&i.JWKSFile, "jwks-file", "", "`file` with the key set, in place of discovery")
+	f.StringVar(&i.JWKSURL, "jwks-url", "", "`URL` of the key set, instead of discovery")
+	f.StringVar(&i.JWKSFile, "jwks-file", "", "`file` with the key set, instead of discovery")
 	f.BoolVar(&i.AllowLoopbackHTTP, "allow-loopback-http", false,
-		"allow an issuer with plain http on loopback, for tests")
+		"allow an issuer with plain HTTP on loopback, for tests")
 	f.BoolVar(&i.online, "online", false, "fetch the issuer's documents (default on a terminal)")
 	f.BoolVar(&i.offline, "offline", false, "fetch nothing (default without a terminal)")
 	f.BoolVar(&i.Terraform, "terraform", false, "write the set-up for Terraform")
 	f.BoolVar(&i.cloudFormation, "cloudformation", false,
 		"write the set-up for CloudFormation (default)")
-	f.StringVarP(&i.Folder, "out", "o", ".", "`folder` for the files; init creates it")
-	f.StringVar(&i.addTo, "add-to", "", "configuration `file` that gets another target")
+	f.StringVarP(&i.Folder, "out", "o", ".", "`folder` for the files; it is created")
+	f.StringVar(&i.addTo, "add-to", "", "configuration `file` to add a target to")
 	return command
 }
 
@@ -152,7 +151,7 @@ func (i *initiation) questions() []question {
 		},
 		{
 			flag:      "account",
-			usage:     "AWS account, `12 digits`",
+			usage:     "AWS account `ID`, 12 digits",
 			asks:      text("AWS account, 12 digits"),
 			answer:    &i.Account,
 			otherwise: text(""),
@@ -160,7 +159,7 @@ func (i *initiation) questions() []question {
 		},
 		{
 			flag:      "region",
-			usage:     "AWS `region` whose STS is called; by default AWS_REGION",
+			usage:     "AWS `region` in which STS is called; by default AWS_REGION",
 			asks:      text("AWS region"),
 			answer:    &i.Region,
 			otherwise: i.usualRegion,
@@ -218,7 +217,7 @@ func (i *initiation) providerQuestions() []question {
 	list := []question{
 		{
 			flag: "provider",
-			usage: "`name` of the OpenID provider, see docs/cli.md; most are recognised by the " +
+			usage: "`name` of the OpenID provider, see docs/init.md; most are recognised by the " +
 				"issuer",
 			asks: func() string {
 				return "Provider: " + strings.Join(i.Candidates(), " or ")
@@ -233,7 +232,7 @@ func (i *initiation) providerQuestions() []question {
 		},
 		{
 			flag:      "tenant",
-			usage:     "`ID` of the Entra tenant, in place of --issuer; several with commas",
+			usage:     "`ID` of the Entra tenant, instead of --issuer; separate several by commas",
 			asks:      text("Tenant ID, or several with commas"),
 			answer:    &i.Tenant,
 			otherwise: text(""),
@@ -258,11 +257,11 @@ func (i *initiation) providerQuestions() []question {
 
 // gateFlags are the flags that say who may come in.
 var gateFlags = []struct{ flag, usage string }{
-	{"domain", "`domain` of the Google Workspace whose users may come in"},
-	{"owner", "`name` or ID of the organization that may come in, for GitHub and others"},
-	{"group", "`group` that may come in, of users or of GitLab's projects"},
-	{"subject", "`sub` claim that may come in; a * at its end stands for any rest"},
-	{"project", "`ID` of the CircleCI project or Bitbucket repository that may come in"},
+	{"domain", "`domain` of the Google Workspace whose users are accepted"},
+	{"owner", "`name` or ID of the organization that is accepted, for GitHub and others"},
+	{"group", "`group` that is accepted, of users or of GitLab projects"},
+	{"subject", "`sub` claim that is accepted; a * at the end stands for any rest"},
+	{"project", "`ID` of the CircleCI project or Bitbucket repository that is accepted"},
 	{"policy", "`policy` of Azure AD B2C that users sign in with"},
 }
 
@@ -280,11 +279,11 @@ func (i *initiation) run(c *cobra.Command) error {
 	ctx := c.Context()
 	i.Folder = filepath.Clean(i.Folder)
 	if i.Terraform && i.cloudFormation {
-		return config.Usage(errors.New("--terraform and --cloudformation are two forms of the " +
-			"set-up: choose one"))
+		return config.Usage(errors.New("--terraform and --cloudformation cannot be combined: " +
+			"choose one"))
 	}
 	if i.online && i.offline {
-		return config.Usage(errors.New("--online and --offline contradict each other: choose one"))
+		return config.Usage(errors.New("--online and --offline cannot be combined: choose one"))
 	}
 	i.online = i.online || !i.offline && term.IsTerminal(i.stdin)
 	if i.addTo != "" {
@@ -376,8 +375,8 @@ func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool)
 				continue
 			}
 			if err := q.check(*q.answer); err != nil {
-				wrong = append(wrong, fmt.Errorf("--%s is needed, because the usual one will "+
-					"not do: %w", q.flag, err))
+				wrong = append(wrong, fmt.Errorf("--%s is needed, because its default does "+
+					"not work: %w", q.flag, err))
 			}
 		}
 	}

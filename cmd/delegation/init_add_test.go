@@ -99,7 +99,7 @@ func TestInitAdd_NothingHalfDone(t *testing.T) {
 		}
 		before := snapshot(t, i.Folder)
 		_, _, err := i.Add(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "has changed in the meantime") {
+		if err == nil || !strings.Contains(err.Error(), "has changed while the command ran") {
 			t.Errorf("got %v", err)
 		}
 		same(t, before, snapshot(t, i.Folder))
@@ -110,7 +110,7 @@ func TestInitAdd_NothingHalfDone(t *testing.T) {
 		i.Region = "mars-north-1"
 		before := snapshot(t, i.Folder)
 		_, _, err := i.Add(t.Context())
-		if err == nil || !strings.Contains(err.Error(), file+" stays as it is") ||
+		if err == nil || !strings.Contains(err.Error(), file+" is not changed") ||
 			!strings.Contains(err.Error(), file+":") ||
 			!strings.Contains(err.Error(), "mars-north-1") {
 			t.Errorf("got %v", err)

@@ -46,16 +46,16 @@ func keygenCommand(s surroundings) *cobra.Command {
 		Short: "Make a key and a certificate to sign assertions",
 		Long: `Make an RSA key and a self-signed certificate to sign SAML assertions.
 
-AWS gets the certificate in the metadata, and trusts the key. Keep the key where
-only the service can read it. A service that runs as another user reads it by
-its group: chgrp GROUP signing.key && chmod 640 signing.key.
+AWS trusts the key because the metadata contains the certificate. Keep the key
+where only the service can read it. A service that runs as another user reads it
+by its group: chgrp GROUP signing.key && chmod 640 signing.key.
 
 It writes signing.key (PKCS #8, PEM) and signing.crt (PEM) with file mode 0600.
 It writes both or none, and replaces no file. Exit code 2 if one of them exists.
 
-With --signer it makes the certificate of a key that is in a KMS or an HSM and
-never leaves it: the key signs its certificate once. No other file is written.
-docs/signers.md has the URIs.`,
+With --signer it makes the certificate of a key that stays in a KMS or an HSM.
+The key signs its certificate once. It writes signing.crt alone. docs/signers.md
+has the URIs.`,
 		Example: `  delegation keygen --name example.com --out /etc/delegation
   delegation keygen --signer awskms:///alias/delegation --out /etc/delegation`,
 		Args: noArguments,
@@ -64,8 +64,8 @@ docs/signers.md has the URIs.`,
 				return config.Usage(errors.New("--signer-program needs --signer URI"))
 			}
 			if f.signer != "" && c.Flags().Changed("bits") {
-				return config.Usage(errors.New("--bits is for a new key, and the one of " +
-					"--signer has its size: choose one of the two"))
+				return config.Usage(errors.New("--bits is for a new key, and the key of " +
+					"--signer exists: remove one of the two"))
 			}
 			if f.signer != "" {
 				return f.certify(c, s)
@@ -117,7 +117,7 @@ func (f *keygenFlags) checkFiles(files ...string) error {
 		return err
 	}
 	if _, err := os.Stat(f.folder); err != nil {
-		return config.Usagef("--out: %w: it has to be a folder", err)
+		return config.Usagef("--out: %w: it must be a folder", err)
 	}
 	return nil
 }

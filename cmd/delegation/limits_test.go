@@ -30,7 +30,7 @@ func TestLimitSettings_Refused(t *testing.T) {
 		"connections: -2":                  "connections: is a number of connections, or -1",
 		"connections_per_address: -1":      "connections_per_address: -1 is not between",
 
-		"requests_per_address: 1, per: 25h":          "per: is longer than a day",
+		"requests_per_address: 1, per: 25h":          "per: is longer than 24h",
 		"requests_per_address: 1, max_addresses: -1": "max_addresses: -1 is not between 0",
 	} {
 		t.Run(settings, func(t *testing.T) {

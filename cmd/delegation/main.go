@@ -37,14 +37,17 @@ const verboseFlag = "verbose"
 const rootLong = `Exchange OpenID Connect ID tokens for temporary AWS credentials. The commands
 run the service, set it up in AWS, and show why a token is refused.
 
+To see it work, run "delegation serve --demo". To set it up, run "delegation
+init".
+
 Exit codes:
   0  done
   1  failed or refused, or ended by a signal
   2  the command line or the configuration is wrong
 
-Errors are lines on standard error: what is wrong, where, and how to fix it.
---verbose adds the underlying errors. No argument is a secret: tokens and keys
-come from files or from standard input.`
+Errors go to standard error: what is wrong, where, and how to fix it. --verbose
+adds the underlying errors. No argument is a secret: tokens and keys come from
+files or from standard input.`
 
 // noArguments is for commands that have flags only.
 func noArguments(c *cobra.Command, args []string) error {
@@ -56,10 +59,10 @@ func noArguments(c *cobra.Command, args []string) error {
 			"%s --help", c.CommandPath(), args[0], c.CommandPath())
 	}
 	if similar := c.SuggestionsFor(args[0]); len(similar) > 0 {
-		return config.Usagef("%q is no command: did you "+
+		return config.Usagef("%q is not a command: did you "+
 			"mean %s?", args[0], strings.Join(similar, " or "))
 	}
-	return config.Usagef("%q is no command, see delegation help", args[0])
+	return config.Usagef("%q is not a command: see delegation help", args[0])
 }
 
 func main() {
@@ -179,6 +182,7 @@ func (s surroundings) commands() []*cobra.Command {
 		exchangeCommand(s),
 		rolesCommand(s),
 		versionCommand(s),
+		manCommand(s),
 	}
 }
 

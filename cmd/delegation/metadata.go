@@ -29,13 +29,13 @@ func metadataCommand(s surroundings) *cobra.Command {
 accept: the entity ID, the certificates of all keys, and those of
 also_certificates. A running service serves the same at /metadata.
 
---also-certificate adds the certificate of a key that somebody else signs with,
-such as the vendor's that you are leaving. AWS then accepts what either signs.
+--also-certificate adds the certificate of a key that another service signs
+with, such as Auth0's until the cut-over. AWS then accepts what either signs.
 
 It reads only identity_provider of the configuration, with its certificates and
-keys. Of a key with "signer" it reads the certificate alone, and asks no key
-service. With --target it reads the identity of that target, if it has its own.
-With --entity-id and --certificate it needs no configuration and no private key.
+keys. For a key with "signer" it reads the certificate alone. With --target it
+reads the identity of that target, if it has its own. With --entity-id and
+--certificate it needs no configuration and no private key.
 
 It writes to standard output, or with --out to a new file. Exit code 2 if the
 identity, the certificates or the keys are wrong.`,
@@ -90,7 +90,7 @@ func (f *metadataFlags) identity(
 	}
 	if c.Flags().Changed("config") || f.target != "" {
 		return delegation.IdentityProvider{}, config.Usage(errors.New("--entity-id and " +
-			"--certificate stand for --config and --target: choose one of the two"))
+			"--certificate replace --config and --target: use either"))
 	}
 	return certifiedIdentity(f.entityID, f.certificates)
 }
@@ -103,8 +103,8 @@ func (s surroundings) configuredIdentity(file, target string) (delegation.Identi
 	}
 	at, identity := loaded.IdentityOf(target)
 	if target != "" && loaded.Targets[target].Identity == nil {
-		return delegation.IdentityProvider{}, config.Usagef("%s: no target has this name "+
-			"and an identity of its own", from.At(config.KeyPath("targets").Child(target)))
+		return delegation.IdentityProvider{}, config.Usagef("%s: there is no target of this "+
+			"name with an identity of its own", from.At(config.KeyPath("targets").Child(target)))
 	}
 	b := config.NewBuilder(from, slog.New(slog.DiscardHandler))
 	built := b.Identity(at, identity)
@@ -118,7 +118,8 @@ func (s surroundings) configuredIdentity(file, target string) (delegation.Identi
 func certifiedIdentity(entityID string, files []string) (delegation.IdentityProvider, error) {
 	p := delegation.IdentityProvider{EntityID: entityID}
 	if entityID == "" || len(files) == 0 {
-		return p, config.Usage(errors.New("--entity-id ID and --certificate FILE belong together"))
+		return p, config.Usage(errors.New("--entity-id ID and --certificate FILE are needed " +
+			"together"))
 	}
 	for _, file := range files {
 		text, err := config.ReadBounded(file, config.MaxFile)

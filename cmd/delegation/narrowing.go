@@ -46,13 +46,13 @@ func (f *narrowingFlags) read() error {
 		return config.Usagef("--session-policy: %w", err)
 	}
 	if len(text) > maxPolicyFile {
-		return config.Usagef("--session-policy: %s is larger than %d bytes, and no session policy "+
-			"is", f.policyFile, maxPolicyFile)
+		return config.Usagef("--session-policy: %s is larger than %d bytes, which no session "+
+			"policy is", f.policyFile, maxPolicyFile)
 	}
 	f.policy = strings.TrimSpace(string(text))
 	if f.policy == "" {
 		return config.Usage(errors.New(
-			"--session-policy: the file is empty: it has to hold a session policy in JSON"))
+			"--session-policy: the file is empty: write a session policy in JSON into it"))
 	}
 	return nil
 }

@@ -32,19 +32,17 @@ func permissionPolicyCommand(s surroundings) *cobra.Command {
 With --bucket the policy gives each user the folder ${saml:sub} of an S3 bucket.
 It is for the partition of --region, or of the target's region.
 
-With --for it gives each user what is theirs of another service, as --resource
-or --by-tag says:
+With --for it gives each user what is theirs in another service, by --resource
+or --by-tag:
 
 ` + servicesHelp() + `
-With --template it is the policy of a file. IAM's own variables stay, such as
-${saml:sub}. It is checked for what IAM would refuse: JSON, version, statements,
+With --template it prints the policy in a file, with IAM's own variables such as
+${saml:sub}. It refuses what IAM would refuse: JSON, version, statements,
 characters, and size (10,240 characters without white space).
 
-For a target with a chain it is for the last role: users are named by
-${aws:SourceIdentity} there.
-
-With --target and --hop it is what a role of the target's chain needs to assume
-the next one.
+For a target with a chain, the policy is for the last role. There it names users
+by ${aws:SourceIdentity}. With --target and --hop, the policy is what a role of
+the chain needs to assume the next one.
 
 It reads the template, and with --target the configuration. Exit code 2 if
 something is missing or wrong.`,
@@ -58,7 +56,8 @@ something is missing or wrong.`,
 	s.targetFlag(command, &f.target, &f.configFile,
 		"`name` of the target whose region and account are used")
 	command.Flags().StringVar(&f.region, "region", "", "AWS `region`, such as eu-central-1")
-	command.Flags().StringVar(&f.account, "account", "", "AWS account of the role, `12 digits`")
+	command.Flags().StringVar(&f.account, "account", "", "`ID` of the role's AWS account, 12 "+
+		"digits")
 	command.Flags().IntVar(&f.hop, "hop", 0, setup.HopFlag)
 	permissionFlags(command, &f.PermissionOptions)
 	return command
@@ -101,7 +100,7 @@ func (f *permissionPolicyFlags) run(s surroundings) error {
 // printHop prints what a role of the target's chain needs to assume the next one.
 func (f *permissionPolicyFlags) printHop(s surroundings) error {
 	if f.Bucket+f.For+f.Template != "" {
-		return config.Usage(errors.New("--hop is a policy of its own: leave out --bucket, " +
+		return config.Usage(errors.New("--hop prints a policy of its own: leave out --bucket, " +
 			"--for and --template"))
 	}
 	chained := setup.Hop{ConfigFile: f.configFile, Target: f.target, Number: f.hop}
@@ -177,8 +176,8 @@ func permissionFlags(c *cobra.Command, p *setup.PermissionOptions) {
 	f := c.Flags()
 	f.StringVar(&p.Bucket, "bucket", "", "`name` of an S3 bucket in which each user has "+
 		"the folder ${saml:sub}")
-	f.StringVar(&p.BucketAccount, "bucket-account", "", "AWS account that owns the bucket, "+
-		"`12 digits` (default the role's, if it is known)")
+	f.StringVar(&p.BucketAccount, "bucket-account", "", "`ID` of the AWS account that owns the "+
+		"bucket, 12 digits (default the role's, if it is known)")
 	f.StringVar(&p.KMSKey, "sse-kms", "", "`ARN` of the KMS key that encrypts the bucket's objects")
 	f.StringVar(&p.For, "for", "", "`service` whose resources each user gets: "+
 		strings.Join(setup.ServiceNames(), ", "))

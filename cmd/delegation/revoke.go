@@ -13,15 +13,14 @@ func revokeCommand(s surroundings) *cobra.Command {
 		Short: "Print a policy that ends sessions in AWS, with its command",
 		Long: `Print the policy that denies everything to sessions that AWS has issued before
 now, or before --before, and the command of the AWS CLI that attaches it to the
-role. It calls nothing: run the command yourself.
+role. It makes no network calls: run the command yourself.
 
 --subject ends the sessions of one user, --source-identity those with one source
 identity, and --everybody those of all users of the role. The roles are those of
 --target that the configuration names, or those of --role.
 
-The policy does not keep the user from getting a new session: cut the user off
-at the identity provider, and refuse their ID tokens here. docs/incident.md has
-all steps.
+The policy does not prevent new sessions. Block the user at the identity
+provider, and refuse their ID tokens here. docs/incident.md has all steps.
 
 It reads the configuration only with --target. Exit code 2 if something is
 missing or wrong.`,
@@ -51,7 +50,7 @@ missing or wrong.`,
 	f.StringVar(&o.Subject, "subject", "", "`NameID` of the user: the sub of the ID token, unless "+
 		"another is set. The target's name_id_encoding is applied to it")
 	f.StringVar(&o.SourceIdentity, "source-identity", "", "source `identity` of the sessions")
-	f.BoolVar(&o.Everybody, "everybody", false, "all sessions of the role")
+	f.BoolVar(&o.Everybody, "everybody", false, "end all sessions of the role")
 	f.StringVar(&o.Before, "before", "", "`time` before which sessions were issued, such as "+
 		"2026-11-23T09:00:00Z; by default now")
 	f.StringVar(&o.Principal, "principal", "", "`ARN` of the SAML provider; by default the "+

@@ -20,19 +20,18 @@ func rolesCommand(s surroundings) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "roles",
 		Short: "List the roles that the user of an ID token may choose",
-		Long: `List the roles that the user of an ID token may choose at a target, with what
-offers each of them: the target's list, an entry of a claim, or a rule. Each of
-them exchanges with exchange --role, and no other role does. A star marks the
-role of an exchange without --role.
+		Long: `List the roles that the user of an ID token may choose at a target, and what
+offers each of them: the target's list, an entry of a claim, or a rule. These
+are the roles that exchange --role accepts. A star marks the role of an exchange
+without --role.
 
 It reads the configuration, and the token from a file or from standard input. It
 fetches the issuer's keys, and rules run as usual, once for each role. It does
-not sign, does not call AWS, and does not use the token up. Whether the trust
-policy of a role admits the user, only AWS knows.
+not sign, does not call AWS, and does not use up the token. It cannot see
+whether the trust policy of a role allows the user.
 
-It prints a table, or JSON with --json. A role that an exchange would fail for,
-other than by the refusal of a rule, is left out: --verbose shows why, and so
-does explain --role.`,
+It prints a table, or JSON with --json. A role for which an exchange would fail
+is left out. --verbose and explain --role show why.`,
 		Example: "  delegation roles --target photo-app --token-file token",
 		Args:    noArguments,
 		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c, s) },

@@ -8,7 +8,6 @@ import (
 	"os"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +19,7 @@ const schemaFile = "delegation.schema.json"
 // object is a JSON object. Its members are written in the order of their names.
 type object = map[string]any
 
-// TestSchema: delegation.schema.json is what config.Settings and the comments of the example say.
+// TestSchema: delegation.schema.json is what config.Settings and keysFile say.
 // With -update it is written.
 func TestSchema(t *testing.T) {
 	s := newSchemas(t)
@@ -48,14 +47,28 @@ func TestSchema(t *testing.T) {
 
 // schemas makes a JSON Schema of the settings' types.
 type schemas struct {
-	t        *testing.T
-	comments map[string]string // of the example, by path
-	used     map[string]bool   // constraints
+	t            *testing.T
+	descriptions map[string]string // by place
+	defaults     map[string]any    // by place
+	used         map[string]bool   // constraints
 }
 
 func newSchemas(t *testing.T) *schemas {
-	example := string(must(os.ReadFile("delegation.example.yaml")))
-	return &schemas{t: t, comments: exampleComments(example), used: map[string]bool{}}
+	sections := readKeys(t)
+	s := &schemas{
+		t:            t,
+		descriptions: descriptions(sections),
+		defaults:     map[string]any{},
+		used:         map[string]bool{},
+	}
+	for _, section := range sections {
+		for _, k := range section.Keys {
+			if k.Default != nil {
+				s.defaults[k.place] = k.Default
+			}
+		}
+	}
+	return s
 }
 
 func (s *schemas) root() object {
@@ -111,8 +124,11 @@ func (s *schemas) ofStruct(t reflect.Type, at string) object {
 		key := t.Field(i).Tag.Get("yaml")
 		place := strings.TrimPrefix(at+"."+key, ".")
 		property := s.of(t.Field(i).Type, place)
-		if comment := s.comments[place]; comment != "" {
-			property["description"] = comment
+		if text := s.descriptions[place]; text != "" {
+			property["description"] = text
+		}
+		if value, ok := s.defaults[place]; ok {
+			property["default"] = value
 		}
 		s.constrain(property, t.Name()+"."+key)
 		properties[key] = property
@@ -132,87 +148,29 @@ func (s *schemas) constrain(schema object, name string) {
 	s.used[name] = true
 }
 
-// exampleComments returns the comment above each key of the example, by the key's place.
-func exampleComments(example string) map[string]string {
-	type level struct {
-		indent int
-		place  string
-		names  bool // the keys below are names, as those of targets
-	}
-	comments := map[string]string{}
-	var above []string
-	var open []level
-	for line := range strings.Lines(exampleKeys().ReplaceAllString(example, "$1$2")) {
-		line = strings.TrimRight(line, "\n")
-		text := strings.TrimLeft(line, " ")
-		indent := len(line) - len(text)
-		if comment, ok := strings.CutPrefix(text, "# "); ok {
-			above = append(above, comment)
-			continue
-		}
-		item, isItem := strings.CutPrefix(text, "- ")
-		if isItem {
-			indent += 2
-			text = item
-		}
-		key, _, isKey := strings.Cut(text, ":")
-		if !isKey || strings.ContainsAny(key, ` "{#`) {
-			above = nil
-			continue
-		}
-		for len(open) > 0 && open[len(open)-1].indent >= indent {
-			open = open[:len(open)-1]
-		}
-		place := key
-		if len(open) > 0 {
-			outer := open[len(open)-1]
-			switch {
-			case outer.names:
-				place = outer.place + ".*"
-			case isItem || strings.HasSuffix(outer.place, "[]"):
-				place = strings.TrimSuffix(outer.place, "[]") + "[]." + key
-			default:
-				place = outer.place + "." + key
-			}
-		}
-		if len(above) > 0 {
-			comments[place] = strings.Join(above, " ")
-		}
-		above = nil
-		if isItem && len(open) > 0 { // the other keys of the same element
-			open[len(open)-1].place = strings.TrimSuffix(open[len(open)-1].place, "[]") + "[]"
-		}
-		open = append(open, level{indent, place, key == "targets" && indent == 0})
-	}
-	return comments
-}
-
 // exampleKeys finds settings of the example that are comments. Prose has a space after the #.
 func exampleKeys() *regexp.Regexp { return regexp.MustCompile(`(?m)^( *)#([^ \n])`) }
 
-// TestSchema_Descriptions: keys of every depth are described, in the words of the example.
+// TestSchema_Descriptions: keys of every depth have a description, and a default where they have
+// one.
 func TestSchema_Descriptions(t *testing.T) {
-	comments := newSchemas(t).comments
+	s := newSchemas(t)
 	for place, want := range map[string]string{
-		"limits.body":                           "The largest body",
-		"issuers":                               "Whose ID tokens are accepted.",
-		"issuers[].url":                         "The exact iss claim",
-		"issuers[].required_claims":             "A claim, and patterns",
-		"targets":                               "What users may ask for",
-		"targets.*.session_duration":            "",
-		"targets.*.audiences":                   "The client IDs whose",
-		"rules[].source_identity_from_claim":    "",
-		"rules[].javascript":                    "Auth0's rules",
-		"rules[].javascript.configuration_file": "More of configuration",
-		"redis.tls":                             "A CA instead of",
-		"identity_provider.keys":                "The first key signs.",
-		"leeway":                                "How far clocks may differ",
+		"limits.body":                         "The largest body",
+		"issuers":                             "The OpenID providers",
+		"issuers[].url":                       "The exact iss claim",
+		"targets.*.session_duration":          "How long AWS sessions last.",
+		"rules[].javascript.timeout":          "The time limit of one rule.",
+		"redis.tls.ca_file":                   "Certificates of the CAs",
+		"identity_provider.keys[].signer":     "The URI of a key",
+		"targets.*.scopes.*.combined":         "Uses the scope in place of",
+		"rules[].tags_from_claims.*.optional": "Leaves out the tag",
 	} {
-		if got := comments[place]; !strings.HasPrefix(got, want) || (got == "") != (want == "") {
+		if got := s.descriptions[place]; !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %q, want %q", place, got, want)
 		}
 	}
-	if len(comments) < 80 {
-		t.Errorf("only %d: %s", len(comments), fmt.Sprint(slices.Sorted(maps.Keys(comments))))
+	if got := s.defaults["limits.body"]; fmt.Sprint(got) != "65536" {
+		t.Errorf("the default of limits.body is %v", got)
 	}
 }

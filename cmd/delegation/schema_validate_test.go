@@ -35,7 +35,7 @@ type keyword func(schema object, argument, value any, at string) (wrong string)
 
 func keywords(name string) keyword {
 	switch name {
-	case "$schema", "title", "description":
+	case "$schema", "title", "description", "default":
 		return func(object, any, any, string) string { return "" }
 	case "type":
 		return hasType

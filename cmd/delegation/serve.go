@@ -32,9 +32,9 @@ credentials endpoint of the AWS SDKs, console sign-in, SAML metadata and health.
 A YAML file configures it. Environment variables override the file, such as
 DELEGATION_STS_ENDPOINT for sts.endpoint.
 
-On SIGHUP, and with reload.watch after a change, it reads the configuration and
-all files that it names anew. If anything is wrong with them, the log and /ready
-say so, and the old ones serve on.
+On SIGHUP it reloads the configuration and all files that it names. With
+reload.watch it also does so when one of them changes. If anything is wrong, it
+keeps the old configuration, and says so in the log and at /ready.
 
 On SIGINT or SIGTERM it finishes its requests and stops.
 
@@ -48,7 +48,8 @@ and a web page shows each step of an exchange. Nothing leaves this machine.`,
 			}
 			switch {
 			case demo && file != "":
-				return config.Usage(errors.New("--demo needs no --config: choose one"))
+				return config.Usage(errors.New("--demo and --config cannot be combined: choose " +
+					"one"))
 			case demo:
 				return s.runDemo(c.Context(), listen, origins)
 			case file == "":

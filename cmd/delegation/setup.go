@@ -15,9 +15,9 @@ func cloudFormationCommand(s surroundings) *cobra.Command {
 		short: "Write the set-up in AWS as CloudFormation templates",
 		long: `Write the set-up of a target in AWS as a CloudFormation template.
 
-With --part provider it is the SAML provider with its metadata. Deploy it once
-for all targets that have the same principal, and for each step of a key
-rollover. Otherwise it is the role of the target, with a trust policy and a
+With --part provider it writes the SAML provider with its metadata. Deploy it
+once for all targets that have the same principal, and for each step of a key
+rollover. Otherwise it writes the role of the target, with a trust policy and a
 permission policy. The role's template imports the provider's ARN from the
 provider's stack. With --existing-provider the ARN is a parameter. With --cors a
 note has the command for the bucket's CORS configuration.`,
@@ -38,12 +38,12 @@ func terraformCommand(s surroundings) *cobra.Command {
 		short: "Write the set-up in AWS as Terraform files",
 		long: `Write the set-up of a target in AWS as a Terraform file.
 
-With --part provider it is the SAML provider, once for all targets that have the
-same principal. It reads its metadata from metadata.xml in the same folder.
-Otherwise it is the role of the target, with a trust policy and a permission
-policy. The file belongs in the provider's folder. With --existing-provider it
-stands alone in a folder of its own. It works in the target's account only.
-With --cors it has the CORS configuration of the bucket, too.`,
+With --part provider it writes the SAML provider, once for all targets that have
+the same principal. The provider reads its metadata from metadata.xml in the
+same folder. Otherwise it writes the role of the target, with a trust policy and
+a permission policy. Put this file in the provider's folder, or with
+--existing-provider in a folder of its own. It works in the target's account
+only. With --cors it also writes the CORS configuration of the bucket.`,
 		example: `  delegation terraform --target photo-app --part provider --out provider.tf
   delegation metadata --out metadata.xml
   delegation terraform --target photo-app --bucket example-photos \

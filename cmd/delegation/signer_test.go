@@ -239,7 +239,7 @@ func TestSigner_Wrong(t *testing.T) {
 		"a PIN": {`signer: "pkcs11:object=x?pin-value=1234"`, "", exitUsage,
 			[]string{"pin-source=file:/PATH"}},
 		"a file, too": {`key_file: signing.key, ` + ofKMS, "", exitUsage,
-			[]string{"identity_provider.keys[0]: has key_file and signer: choose one"}},
+			[]string{"identity_provider.keys[0]: has key_file and signer: remove one of them"}},
 		"a program alone": {"signer_program: ./x, key_file: signing.key", "", exitUsage,
 			[]string{"identity_provider.keys[0].signer_program: needs signer"}},
 		"no certificate": {"certificate_file: none.crt, " + ofKMS, "", exitUsage,
@@ -326,7 +326,7 @@ func TestKeygen_Signer(t *testing.T) {
 		code  int
 		text  string
 	}{
-		"again": {[]string{"--signer", uri, "--out", folder}, "", exitUsage, "is there already"},
+		"again": {[]string{"--signer", uri, "--out", folder}, "", exitUsage, "exists"},
 		"bits": {[]string{"--signer", uri, "--bits", "2048"}, "", exitUsage,
 			"--bits is for a new key"},
 		"a program alone": {[]string{"--signer-program", "x"}, "", exitUsage,
@@ -334,7 +334,7 @@ func TestKeygen_Signer(t *testing.T) {
 		"no time": {[]string{"--signer", uri, "--valid", "0s", "--out", t.TempDir()}, "", exitUsage,
 			"valid for a while"},
 		"small": {[]string{"--signer", "awskms:///alias/small?region=eu-central-1", "--out",
-			t.TempDir()}, "", exitUsage, "the key has to have 2048 to 8192 bits, not 1024"},
+			t.TempDir()}, "", exitUsage, "the key must have 2048 to 8192 bits, not 1024"},
 		"refused": {[]string{"--signer", uri, "--out", t.TempDir()}, "DisabledException", exitUsage,
 			"--signer: kms:GetPublicKey: DisabledException"},
 		"down": {[]string{"--signer", uri, "--out", t.TempDir()}, "ThrottlingException", exitFailed,

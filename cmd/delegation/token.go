@@ -79,12 +79,12 @@ func (s surroundings) readToken(file string) (string, error) {
 	}
 	if len(text) > maxTokenFile {
 		return "", config.Usagef(
-			"--token-file: %s is larger than %d bytes, and no ID token is", name, maxTokenFile)
+			"--token-file: %s is larger than %d bytes, which no ID token is", name, maxTokenFile)
 	}
 	token := string(bytes.TrimSpace(text))
 	if token == "" {
 		return "", config.Usagef(
-			"--token-file: %s is empty: it has to hold an ID token", name)
+			"--token-file: %s is empty: write an ID token into it", name)
 	}
 	return token, nil
 }
@@ -97,8 +97,7 @@ func (s surroundings) checkTokenFile(file string) error {
 			"or - for standard input"))
 	case jwt().MatchString(file):
 		return config.Usage(errors.New("--token-file is the name of a file, or - for standard " +
-			"input, " +
-			"never the token itself: every user of a machine can list arguments"))
+			"input, never the token itself: every user of a machine can list arguments"))
 	case file == "-" && s.stdin == nil:
 		return config.Usage(errors.New("--token-file: there is no standard input"))
 	}

@@ -144,7 +144,7 @@ func isTorn(file *os.File, path string) (bool, error) {
 		return false, err
 	}
 	if info.IsDir() {
-		return false, fmt.Errorf("%s is a folder", path)
+		return false, fmt.Errorf("%s is a folder: name a file", path)
 	}
 	if !info.Mode().IsRegular() || info.Size() == 0 {
 		return false, nil

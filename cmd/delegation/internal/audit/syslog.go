@@ -68,7 +68,7 @@ func NewSyslog(address, facility string, trusted *tls.Config) (*Syslog, error) {
 	}
 	number, known := facilities[facility]
 	if !known {
-		return nil, fmt.Errorf("facility is %.40q, not user, daemon, auth, authpriv or "+
+		return nil, fmt.Errorf("facility is %.40q: use user, daemon, auth, authpriv or "+
 			"local0 to local7", facility)
 	}
 	s.facility = number
@@ -105,7 +105,7 @@ func NewSyslog(address, facility string, trusted *tls.Config) (*Syslog, error) {
 }
 
 func errAddress(address string) error {
-	return fmt.Errorf("address is %.200q, not unix:///dev/log, udp://HOST:PORT, tcp://HOST:PORT "+
+	return fmt.Errorf("address is %.200q: use unix:///dev/log, udp://HOST:PORT, tcp://HOST:PORT "+
 		"or tls://HOST:PORT", address)
 }
 

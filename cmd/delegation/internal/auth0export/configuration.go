@@ -22,7 +22,7 @@ const (
 // configuration is delegation.yaml.
 func (p *Plan) configuration() string {
 	var b strings.Builder
-	b.WriteString(`# Written by delegation import-auth0. delegation.example.yaml explains every key,
+	b.WriteString(`# Written by delegation import-auth0. docs/configuration.md describes every key,
 # and docs/cli.md the commands that read this file.
 listen: 127.0.0.1:8080
 

@@ -91,8 +91,8 @@ func readEither(f *folder, name string) (*Export, error) {
 	}
 	switch {
 	case document == "" && len(described) == 0 && !f.has("tenant.json") && !f.has("clients"):
-		return nil, fmt.Errorf("%s: is no export: it has neither tenant.yaml nor a folder rules "+
-			"or clients with .json files", name)
+		return nil, fmt.Errorf("%s: is not an export: it has neither tenant.yaml nor a folder "+
+			"rules or clients with .json files", name)
 	case document == "":
 		return readFolder(f)
 	}
@@ -217,7 +217,7 @@ var hostname = sync.OnceValue(func() *regexp.Regexp {
 // checkDomain takes the name of a host, in small letters and without https://.
 func checkDomain(text string) error {
 	if len(text) > 253 || !hostname().MatchString(text) {
-		return fmt.Errorf("%.100q is no domain such as tenant.eu.auth0.com", text)
+		return fmt.Errorf("%.100q is not a domain such as tenant.eu.auth0.com", text)
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func (f *folder) read(name string, limit int64) ([]byte, error) {
 		return nil, cleaned(name, err)
 	}
 	if !info.Mode().IsRegular() { // which a read might wait for without end
-		return nil, fmt.Errorf("%s: is no regular file", name)
+		return nil, fmt.Errorf("%s: is not a regular file", name)
 	}
 	file, err := f.root.Open(name)
 	if err != nil {
@@ -97,7 +97,7 @@ func slashed(name string) string { return strings.ReplaceAll(name, `\`, "/") }
 func (f *folder) script(base, name string) (text []byte, err error) {
 	local := path.Join(base, slashed(name))
 	if path.IsAbs(slashed(name)) || !filepath.IsLocal(local) {
-		return nil, fmt.Errorf("the script %.200q is outside of the export", name)
+		return nil, fmt.Errorf("the script %.200q is outside the export", name)
 	}
 	text, err = f.read(local, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -226,7 +226,7 @@ func yamlObject(text []byte) (map[string]any, error) {
 	}
 	inJSON, err := json.Marshal(decoded)
 	if err != nil {
-		return nil, errors.New(": has a value that JSON cannot carry")
+		return nil, errors.New(": has a value that JSON cannot express")
 	}
 	values, err := document.Object(inJSON)
 	if err != nil {

@@ -34,7 +34,8 @@ func ReadKeywords(file string) (*Keywords, error) {
 	if isConfig {
 		k.values, _ = mappings.(map[string]any)
 		if k.values == nil {
-			return nil, config.Usagef("%s: AUTH0_KEYWORD_REPLACE_MAPPINGS is not names and values",
+			return nil, config.Usagef("%s: AUTH0_KEYWORD_REPLACE_MAPPINGS is not a map of names "+
+				"to values",
 				file)
 		}
 	}
@@ -50,7 +51,7 @@ func readNames(file string) (values map[string]any, err error) {
 	}
 	if err := yaml.Unmarshal(text, &values); err != nil {
 		// The library's error would show some of it.
-		return nil, config.Usagef("%s: is not YAML or JSON of names and values", file)
+		return nil, config.Usagef("%s: is not a map of names to values, in YAML or JSON", file)
 	}
 	return values, nil
 }

@@ -46,5 +46,5 @@ func TestRead_Pipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := auth0export.Read(folder, nil)
-	expectUsage(t, "a pipe", err, "rules/two.js: is no regular file")
+	expectUsage(t, "a pipe", err, "rules/two.js: is not a regular file")
 }

@@ -84,7 +84,7 @@ func NewPlan(export *Export, o Options) (*Plan, error) {
 	p.notes = slices.Clone(export.Notes)
 	if len(export.Rules) == 0 {
 		return nil, config.Usage(errors.New("the export has no rules: exports that were made " +
-			"after Rules ended (2026-11-18) may hold none. Take one from before, or from the " +
+			"after Rules ended (2026-11-18) may have none. Use an older export, or one from the " +
 			"repository of the tenant"))
 	}
 	wrong := p.checkFlags(o)

@@ -130,13 +130,13 @@ func TestWrite_AllOrNothing(t *testing.T) {
 	}{
 		"a context that has ended": {ended, export, files{}, "nothing is written"},
 		"a configuration that would not do": {t.Context(), tooLong, files{},
-			"the files are removed again, because the configuration would not do"},
+			"the files are removed, because the configuration does not work"},
 		"a file is there": {t.Context(), export, files{"signing.key": "old"},
-			"signing.key: is there already"},
+			"signing.key: exists"},
 		"a folder of rules is there": {t.Context(), export, files{"rules/other.js": "old"},
-			"rules: is there already"},
+			"rules: exists"},
 		"a folder of disabled rules is there": {t.Context(), export, files{"disabled/a.txt": "old"},
-			"disabled: is there already"},
+			"disabled: exists"},
 		"a file where a folder has to be": {t.Context(), export, files{"../out": "old"}, ""},
 	} {
 		folder := filepath.Join(t.TempDir(), "out")
@@ -235,7 +235,7 @@ func TestPlan_RegionOfLeftOut(t *testing.T) {
 // TestPlan_Flags: a flag that fits nothing is refused.
 func TestPlan_Flags(t *testing.T) {
 	for want, change := range map[string]auth0export.Options{
-		`--domain: "https://x.auth0.com/" is no domain`: {Domain: "https://x.auth0.com/"},
+		`--domain: "https://x.auth0.com/" is not a domain`: {Domain: "https://x.auth0.com/"},
 		"--region: ":                            {Region: "nowhere"},
 		`--disable: the export has no rule "x"`: {Disable: []string{"x"}},
 		`--client: "x=" has no client ID`:       {Clients: []string{"x="}},

@@ -97,13 +97,13 @@ func TestRead_Refused(t *testing.T) {
 		"a missing script": {files{"rules/one.js": ""},
 			`rules/one.json: rule "one": the script "./one.js" is missing`},
 		"a script outside": {rule(`{"name": "one", "script": "../../one.js", "order": 1}`),
-			`the script "../../one.js" is outside of the export`},
+			`the script "../../one.js" is outside the export`},
 		"an absolute script": {rule(`{"name": "one", "script": "/etc/passwd", "order": 1}`),
-			`the script "/etc/passwd" is outside of the export`},
+			`the script "/etc/passwd" is outside the export`},
 		"a script outside, on Windows": {rule(`{"script": "..\\..\\one.js", "order": 1}`),
-			`is outside of the export`},
+			`is outside the export`},
 		"a script that is a folder": {rule(`{"script": "../clients", "order": 1}`),
-			"clients: is no regular file"},
+			"clients: is not a regular file"},
 		"a script that is too large": {files{"rules/one.js": strings.Repeat(" ", 1<<20+1)},
 			"rules/one.js: is larger than 1048576 bytes"},
 		"no JSON": {rule(`{"name": "one",`), "rules/one.json: its syntax is wrong"},
@@ -127,7 +127,7 @@ func TestRead_Refused(t *testing.T) {
 		"no order": {rule(`{"name": "one"}`),
 			`does not say whether the rule "one" or "two" comes first`},
 		"the same name": {rule(`{"order": 1, "name": "two"}`),
-			`rules/two.json: the rule "two" is in rules/one.json, too`},
+			`rules/two.json: the rule "two" is also in rules/one.json`},
 		"a keyword in a script": {files{"rules/one.js": "function () { '##ROLE##' }"},
 			`rule "one": has no value for ##ROLE##: name a file that has it with --keywords`},
 		"a keyword in a setting": {aws(`{"role": "##ROLE##"}`),
@@ -154,7 +154,7 @@ func TestRead_Refused(t *testing.T) {
 		}, "clients/Z.json: clients/Photo.json has the same name"},
 		"a domain that is none": {files{
 			"custom-domains/custom-domains.json": `[{"domain": "https://login.example.com"}]`,
-		}, `domain: "https://login.example.com" is no domain`},
+		}, `domain: "https://login.example.com" is not a domain`},
 		"domains that are no list": {files{"custom-domains/custom-domains.json": `{}`},
 			"custom-domains/custom-domains.json: is not a list"},
 		"a value twice": {files{
@@ -273,7 +273,7 @@ func TestRead_Notes(t *testing.T) {
 // TestRead_NoExport: what is no export is named as what it is.
 func TestRead_NoExport(t *testing.T) {
 	for name, path := range map[string]string{
-		"is no export":              files{"notes.txt": "x"}.write(t),
+		"is not an export":          files{"notes.txt": "x"}.write(t),
 		"no such file or directory": filepath.Join(t.TempDir(), "nowhere"),
 		"it is not an object":       filepath.Join(files{"a.txt": "text"}.write(t), "a.txt"),
 	} {
@@ -328,7 +328,7 @@ ON: true
 	} {
 		path := filepath.Join(files{name: text}.write(t), name)
 		_, err := auth0export.ReadKeywords(path)
-		expectUsage(t, name, err, "names and values")
+		expectUsage(t, name, err, "names to values")
 	}
 }
 
@@ -342,8 +342,8 @@ func TestReadSecrets(t *testing.T) {
 	for text, want := range map[string]string{
 		"A: 98765":      `"A" is not a text: write its value in quotes`,
 		"A: [hush]":     `"A" is not a text`,
-		"hush":          "is not YAML or JSON of names and values",
-		"A: hush\n\tB:": "is not YAML or JSON of names and values",
+		"hush":          "is not a map of names to values, in YAML or JSON",
+		"A: hush\n\tB:": "is not a map of names to values, in YAML or JSON",
 	} {
 		path := filepath.Join(files{"s.yaml": text}.write(t), "s.yaml")
 		_, err := auth0export.ReadSecrets(path)

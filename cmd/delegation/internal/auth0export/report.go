@@ -13,8 +13,8 @@ import (
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
-// Report says what an import does with an export. Its JSON is described in docs/cli.md. It has no
-// value of configuration.
+// Report says what an import does with an export. docs/import-auth0.md describes its JSON. It has
+// no value of configuration.
 type Report struct {
 	// Form says in words how the export was written.
 	Form string `json:"form"`

@@ -92,7 +92,8 @@ func sortRules(rules []Rule) error {
 	for i := range rules {
 		r := &rules[i]
 		if other, taken := names[r.Name]; taken {
-			wrong = append(wrong, fmt.Errorf("%s: the rule %.100q is in %s, too",
+			wrong = append(wrong, fmt.Errorf("%s: the rule %.100q is also in %s: remove one of "+
+				"them",
 				r.At, r.Name, other))
 		}
 		names[r.Name] = r.At

@@ -81,7 +81,7 @@ func tryOut(ctx context.Context, folder string) error {
 }
 
 func wouldNotDo(err error) error {
-	return fmt.Errorf("the files are removed again, because the configuration would not do: %w",
+	return fmt.Errorf("the files are removed, because the configuration does not work: %w",
 		err)
 }
 

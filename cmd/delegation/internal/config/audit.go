@@ -45,10 +45,10 @@ func (b *Builder) Audit(s AuditSettings, c *delegation.Config) audit.Sink {
 	case "continue":
 		c.AuditOptional = true
 	case "":
-		b.Wrong("audit.on_failure", errors.New("is missing: refuse hands out no credentials "+
-			"without their record, and continue hands them out"))
+		b.Wrong("audit.on_failure", errors.New("is missing: set refuse to send no "+
+			"credentials without their record, or continue to send them"))
 	default:
-		b.Wrong("audit.on_failure", fmt.Errorf("is %.40q, not refuse or continue", s.OnFailure))
+		b.Wrong("audit.on_failure", fmt.Errorf("is %.40q: set refuse or continue", s.OnFailure))
 	}
 	c.AuditTimeout = b.Duration("audit.timeout", s.Timeout)
 	if sink != nil {
@@ -106,8 +106,8 @@ const defaultAuditTimeout = 5 * time.Second
 // requireReceipt refuses a place that loses records without an error: nothing could be refused.
 func (b *Builder) requireReceipt(sink audit.Sink) {
 	if syslog, ok := sink.(*audit.Syslog); ok && syslog.IsLossy() {
-		b.Wrong("audit.on_failure", errors.New("is refuse, and over UDP nobody learns of a lost "+
-			"record: use tcp:// or tls:// in audit.syslog.address, or set continue"))
+		b.Wrong("audit.on_failure", errors.New("cannot be refuse with udp://, which reports no "+
+			"lost record: use tcp:// or tls:// in audit.syslog.address, or set continue"))
 	}
 }
 
@@ -115,17 +115,18 @@ func (b *Builder) auditSink(s AuditSettings) audit.Sink {
 	hasSyslog := s.Syslog != (SyslogSettings{})
 	switch {
 	case s.File != "" && hasSyslog:
-		b.Wrong("audit", errors.New("has file and syslog: choose one"))
+		b.Wrong("audit", errors.New("has file and syslog: remove one of them"))
 		return nil
 	case s.File == "" && s.Sync:
-		b.Wrong("audit.sync", errors.New("has no effect without audit.file"))
+		b.Wrong("audit.sync",
+			errors.New("has no effect without audit.file: set that too, or remove sync"))
 		return nil
 	case s.File != "":
 		return audit.NewFile(b.from.resolve(s.File), s.Sync)
 	case hasSyslog:
 		return b.syslog(s.Syslog)
 	}
-	b.Wrong("audit", errors.New("has neither file nor syslog.address: name one"))
+	b.Wrong("audit", errors.New("has neither file nor syslog.address: set one of them"))
 	return nil
 }
 
@@ -136,7 +137,8 @@ func (b *Builder) syslog(s SyslogSettings) audit.Sink {
 		trusted = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
 		found := trusted.RootCAs.AppendCertsFromPEM(b.file("audit.syslog.ca_file", s.CAFile))
 		if !found && len(b.problems) == before {
-			b.Wrong("audit.syslog.ca_file", errors.New("has no certificate in PEM"))
+			b.Wrong("audit.syslog.ca_file",
+				errors.New("contains no certificate in PEM: name a file with the CA's certificate"))
 		}
 	}
 	sink, err := audit.NewSyslog(s.Address, s.Facility, trusted)

@@ -244,13 +244,16 @@ func (b *Builder) handler(
 // requireParts names each part without which nothing works.
 func (b *Builder) requireParts(s *Settings) {
 	if len(s.Issuers) == 0 {
-		b.Wrong("issuers", errors.New("is missing"))
+		b.Wrong("issuers",
+			errors.New("is missing: list the OpenID providers whose tokens are accepted"))
 	}
 	if s.Identity.EntityID == "" && len(s.Identity.Keys) == 0 {
-		b.Wrong("identity_provider", errors.New("is missing"))
+		b.Wrong("identity_provider",
+			errors.New("is missing: set entity_id and keys, as delegation init does"))
 	}
 	if len(s.Targets) == 0 {
-		b.Wrong("targets", errors.New("is missing"))
+		b.Wrong("targets",
+			errors.New("is missing: list what users may ask for, by name"))
 	}
 }
 
@@ -333,8 +336,8 @@ func (b *Builder) service(s *Settings) *service.Service {
 		Logger:        b.logger,
 	}
 	if !isLoopback(s.DebugListen) {
-		b.Wrong("debug_listen", errors.New("is not an address of this machine alone, "+
-			"such as 127.0.0.1:6060: it is for its operator"))
+		b.Wrong("debug_listen", errors.New("is not a loopback address: "+
+			"set one such as 127.0.0.1:6060"))
 	}
 	built.Certificate = b.certificate("tls", s.TLS)
 	built.Fixed = map[string]string{
@@ -352,7 +355,7 @@ func (b *Builder) service(s *Settings) *service.Service {
 	built.BackchannelLogout = s.BackchannelLogout
 	built.STS = s.HTTP.STS
 	if s.HTTP.STSMemory != 0 && !s.HTTP.STS {
-		b.Wrong("http.sts_memory", errors.New("has no effect without http.sts: set that, too"))
+		b.Wrong("http.sts_memory", errors.New("has no effect without http.sts: set that too"))
 	}
 	built.Token = s.HTTP.Token
 	return built

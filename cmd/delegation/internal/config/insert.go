@@ -77,12 +77,12 @@ func blockOf(text []byte) (*ast.MappingNode, error) {
 	text = bytes.ReplaceAll(bytes.TrimPrefix(text, byteOrderMark), []byte("\r\n"), []byte("\n"))
 	parsed, err := parser.ParseBytes(text, 0)
 	if err != nil || len(parsed.Docs) != 1 {
-		return nil, errors.New("it is not one document of YAML")
+		return nil, errors.New("it is not a single YAML document")
 	}
 	root, ok := parsed.Docs[0].Body.(*ast.MappingNode)
 	if !ok || root.IsFlowStyle || parsed.Docs[0].End != nil {
-		return nil, errors.New("it is not one map that ends with the file and has each key on a " +
-			"line of its own: write it that way, without braces")
+		return nil, errors.New("it does not have each key on a line of its own: write it without " +
+			"braces, and with nothing after it")
 	}
 	return root, nil
 }
@@ -122,8 +122,8 @@ func (n Insertion) place(root *ast.MappingNode, lines []string) (int, []string, 
 	return 0, nil, errors.New("no key is named")
 }
 
-var errNotBlock = errors.New("is not written with a line for each entry, or is one that is named " +
-	"elsewhere with an anchor: write it so, and without braces or brackets")
+var errNotBlock = errors.New("is not written with each entry on lines of its own, or has an " +
+	"anchor: write it without braces, brackets and anchors")
 
 // nameOf is the text of a key; "" if it is none.
 func nameOf(key ast.MapKeyNode) string {
@@ -201,8 +201,8 @@ func saysTheSame(before, after []byte, insertions []Insertion) error {
 	return nil
 }
 
-var errOtherwise = errors.New("with the new entry the file would say something else: add it by " +
-	"hand")
+var errOtherwise = errors.New("the file would then have another content than intended: add the " +
+	"entry by hand")
 
 // inOrder decodes a map, with its keys in their order.
 func inOrder(text []byte) (tree yaml.MapSlice, err error) {

@@ -20,7 +20,7 @@ func (b *Builder) modules(at KeyPath, files map[string]string) map[string]jsrule
 		}
 		module := jsrules.Module{Source: string(text)}
 		if strings.TrimSpace(module.Source) == "" {
-			b.Wrong(at.Child(name), errors.New("is an empty file, and has to be a module"))
+			b.Wrong(at.Child(name), errors.New("is an empty file: write a CommonJS module into it"))
 			continue
 		}
 		o := jsrules.Options{Modules: map[string]jsrules.Module{name: module}}

@@ -40,7 +40,8 @@ const longestWait = 5 * time.Minute
 func (b *Builder) limits(s LimitSettings) service.Limits {
 	b.size("limits.headers", s.Headers)
 	if s.Connections < -1 {
-		b.Wrong("limits.connections", errors.New("is a number of connections, or -1 for no limit"))
+		b.Wrong("limits.connections",
+			errors.New("must be a number of connections, or -1 for no limit"))
 	}
 	b.number("limits.connections_per_address", s.ConnectionsPerAddress)
 	return service.Limits{
@@ -71,14 +72,15 @@ func (b *Builder) limitRequests(s LimitSettings, h *delegationhttp.Config) {
 	b.number("limits.max_addresses", s.MaxAddresses)
 	per := b.Duration("limits.per", s.Per)
 	if per > 24*time.Hour {
-		b.Wrong("limits.per", errors.New("is longer than a day"))
+		b.Wrong("limits.per", errors.New("is longer than 24h: set a shorter period"))
 	}
 	if s.RequestsPerAddress == 0 && per != 0 {
-		b.Wrong("limits.per", errors.New("has no effect without limits.requests_per_address"))
+		b.Wrong("limits.per",
+			errors.New("has no effect without limits.requests_per_address: set that too"))
 	}
 	if s.RequestsPerAddress == 0 && s.MaxAddresses != 0 {
 		b.Wrong("limits.max_addresses",
-			errors.New("has no effect without limits.requests_per_address"))
+			errors.New("has no effect without limits.requests_per_address: set that too"))
 	}
 	h.AddressLimit = delegationhttp.AddressLimit{
 		Requests:     s.RequestsPerAddress,
@@ -105,7 +107,7 @@ func (b *Builder) size(at KeyPath, value int) {
 func (b *Builder) wait(at KeyPath, text string) time.Duration {
 	d := b.Duration(at, text)
 	if d > longestWait {
-		b.Wrong(at, fmt.Errorf("is longer than %s", longestWait))
+		b.Wrong(at, fmt.Errorf("is longer than %s: set a shorter time", longestWait))
 	}
 	return d
 }

@@ -36,7 +36,7 @@ func Load(file string, environment []string) (*Settings, *Source, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, from, Usagef(
-			"%w: name the configuration with --config FILE, or begin with delegation init", err)
+			"%w: name the configuration with --config FILE, or write one with delegation init", err)
 	case err != nil:
 		return nil, from, Usage(explainAccess(err))
 	}
@@ -63,7 +63,7 @@ func parse(text []byte, from *Source) (*Settings, error) {
 	}
 	if len(parsed.Docs) > 1 && parsed.Docs[1].Body != nil {
 		line := parsed.Docs[1].Body.GetToken().Position.Line
-		return nil, fmt.Errorf(":%d: a second document begins: one file has one", line)
+		return nil, fmt.Errorf(":%d: a second document begins here: a file can have only one", line)
 	}
 	if len(parsed.Docs) == 0 || isNothing(parsed.Docs[0].Body) {
 		return s, nil

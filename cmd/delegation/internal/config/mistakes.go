@@ -64,16 +64,16 @@ func describe(err error, parsed *ast.File, text []byte) error {
 	var wrongNode *yaml.UnexpectedNodeTypeError
 	switch {
 	case errors.As(err, &wrongType):
-		return errors.New(line + key + "want " + kindName(wrongType.DstType))
+		return errors.New(line + key + "must be " + kindName(wrongType.DstType))
 	case errors.As(err, &tooLarge):
-		return errors.New(line + key + "want " + kindName(tooLarge.DstType) + " of at most " +
+		return errors.New(line + key + "must be " + kindName(tooLarge.DstType) + " of at most " +
 			strconv.Itoa(math.MaxInt))
 	case errors.As(err, &unknown):
 		return errors.New(line + key + "unknown key")
 	case errors.As(err, &wrongNode):
-		return errors.New(line + key + "want " + nodeName(wrongNode.Expected))
+		return errors.New(line + key + "must be " + nodeName(wrongNode.Expected))
 	case strings.Contains(e.GetMessage(), "already defined"):
-		return fmt.Errorf(":%d: column %d: the key %q is there twice%s: keep one of them",
+		return fmt.Errorf(":%d: column %d: the key %q appears twice%s: remove one of them",
 			at.Position.Line, at.Position.Column, at.Value, firstPlace(e.GetMessage()))
 	}
 	m := syntaxMistake(e.GetMessage(), at, text)
@@ -131,8 +131,8 @@ const (
 	oneIndent = "this line does not belong to the lines above it: align it with those that it " +
 		"belongs to, and do not mix lines that begin with - and others"
 	quoteColon  = "a value with a colon and a space: put it in quotes"
-	keyAndColon = "want a key, a colon and a space, and not text alone: add what is missing, or " +
-		"align the line with what it belongs to"
+	keyAndColon = "expected a key, a colon and a space, and not text alone: add what is " +
+		"missing, or align the line with what it belongs to"
 	oneList   = "a list with [ and ] has values and commas: correct it here"
 	oneObject = "keys with { and } have the form KEY: VALUE, with commas between: correct it here"
 	percent   = "a line with % in front belongs above a line ---: remove it, or quote a text " +
@@ -282,7 +282,7 @@ func (a anchors) wrongKind(node ast.Node, t reflect.Type) error {
 	if k := keyAt(node.GetPath()); k != "" {
 		where += string(k) + ": "
 	}
-	return fmt.Errorf("%swant %s%s, and not %s", where, wants, form, is)
+	return fmt.Errorf("%smust be %s%s, and not %s", where, wants, form, is)
 }
 
 // anchors are the values that have a name, for aliases.

@@ -33,9 +33,9 @@ func errorOf(t *testing.T, folder, text string) string {
 // instead. No word is of a parser.
 func TestMistakes(t *testing.T) {
 	const (
-		keys = "want keys with values (KEY: VALUE, each on a line of its own)"
-		list = "want a list ([ITEM, ITEM], or a line for each that begins with -)"
-		name = "want a key, a colon and a space, and not text alone: add what is missing, or " +
+		keys = "must be keys with values (KEY: VALUE, each on a line of its own)"
+		list = "must be a list ([ITEM, ITEM], or a line for each that begins with -)"
+		name = "expected a key, a colon and a space, and not text alone: add what is missing, or " +
 			"align the line with what it belongs to"
 		align = "this line does not belong to the lines above it: align it with those that it " +
 			"belongs to, and do not mix lines that begin with - and others"
@@ -67,9 +67,9 @@ func TestMistakes(t *testing.T) {
 		{"text at the margin", "listen: |\nb\n", ":2: column 1: " + name},
 
 		{"key twice", "listen: a\nlisten: b\n",
-			`:2: column 1: the key "listen" is there twice, first in line 1: keep one of them`},
+			`:2: column 1: the key "listen" appears twice, first in line 1: remove one of them`},
 		{"key twice on a line", "tls: {key_file: a, key_file: b}\n",
-			`:1: column 20: the key "key_file" is there twice, first in line 1: keep one of them`},
+			`:1: column 20: the key "key_file" appears twice, first in line 1: remove one of them`},
 
 		{"double quote", "listen: \"a\nlog: {}\n",
 			`:1: column 9: the quote " that begins here has no end: add "`},
@@ -109,25 +109,25 @@ func TestMistakes(t *testing.T) {
 			":1: column 14: a key is a text: put it in quotes"},
 		{"key alone", "tls: {key_fil}\n", ":1: tls.key_fil: unknown key: did you mean key_file?"},
 
-		{"list for text", "listen: [a]\n", ":1: listen: want text, and not a list"},
-		{"keys for text", "listen: {a: b}\n", ":1: listen: want text, and not keys with values"},
+		{"list for text", "listen: [a]\n", ":1: listen: must be text, and not a list"},
+		{"keys for text", "listen: {a: b}\n", ":1: listen: must be text, and not keys with values"},
 		{"list for a text within", "targets: {a: {tags: {x: [y]}}}\n",
-			":1: targets.a.tags.x: want text, and not a list"},
-		{"text for a number", "max_token_size: many\n", ":1: max_token_size: want a whole number"},
-		{"number with a unit", "max_token_size: 1k\n", ":1: max_token_size: want a whole number"},
+			":1: targets.a.tags.x: must be text, and not a list"},
+		{"text for a number", "max_token_size: many\n", ":1: max_token_size: must be a whole number"},
+		{"number with a unit", "max_token_size: 1k\n", ":1: max_token_size: must be a whole number"},
 		{"fraction", "max_token_size: 1.5\n",
-			":1: max_token_size: want a whole number, and not a number with a fraction"},
+			":1: max_token_size: must be a whole number, and not a number with a fraction"},
 		{"list for a number", "max_token_size: [1]\n",
-			":1: max_token_size: want a whole number, and not a list"},
+			":1: max_token_size: must be a whole number, and not a list"},
 		{"boolean for a number", "max_token_size: true\n",
-			":1: max_token_size: want a whole number, and not true or false"},
+			":1: max_token_size: must be a whole number, and not true or false"},
 		{"number too large", "max_token_size: 99999999999999999999\n",
-			":1: max_token_size: want a whole number of at most 9223372036854775807"},
+			":1: max_token_size: must be a whole number of at most 9223372036854775807"},
 		{"text for a boolean", "strict_session_names: maybe\n",
-			":1: strict_session_names: want true or false"},
-		{"yes", "strict_session_names: yes\n", ":1: strict_session_names: want true or false"},
+			":1: strict_session_names: must be true or false"},
+		{"yes", "strict_session_names: yes\n", ":1: strict_session_names: must be true or false"},
 		{"number for a boolean", "strict_session_names: 1\n",
-			":1: strict_session_names: want true or false, and not a whole number"},
+			":1: strict_session_names: must be true or false, and not a whole number"},
 		{"text for a list", "issuers: https://x\n", ":1: issuers: " + list + ", and not text"},
 		{"keys for a list", "issuers:\n  url: x\n",
 			":2: issuers: " + list + ", and not keys with values"},
@@ -139,7 +139,7 @@ func TestMistakes(t *testing.T) {
 		{"text for an item with keys", "issuers: [x]\n",
 			":1: issuers[0]: " + keys + ", and not text"},
 		{"two at once", "listen: [a]\nlog: b\n",
-			":1: listen: want text, and not a list\n:2: log: " + keys + ", and not text"},
+			":1: listen: must be text, and not a list\n:2: log: " + keys + ", and not text"},
 		{"list for all", "- a\n", ":1: " + keys + ", and not a list"},
 		{"number for all", "1\n", ":1: " + keys + ", and not a whole number"},
 
@@ -154,7 +154,7 @@ func TestMistakes(t *testing.T) {
 		{"merge of no keys", "log: {<<: a}\n", ":1: log.<<: " + keys + ", and not text"},
 
 		{"two documents", "listen: a\n---\nlisten: b\n",
-			":3: a second document begins: one file has one"},
+			":3: a second document begins here: a file can have only one"},
 		{"UTF-16", "\xff\xfel\x00", ": is UTF-16: save it as UTF-8"},
 		{"Latin-1", "log: {}\nlisten: é\xe9\n",
 			":2: column 10: this is not UTF-8: save the file as UTF-8"},
@@ -164,7 +164,7 @@ func TestMistakes(t *testing.T) {
 			":2: column 9: the control character U+001B: remove it"},
 		{"carriage returns", "listen: a\r\nlog: [x]\r\n", ":2: log: " + keys + ", and not a list"},
 		{"byte order mark, then a mistake", "\ufefflisten: [a]\n",
-			":1: listen: want text, and not a list"},
+			":1: listen: must be text, and not a list"},
 		{"huge", "listen: a\n" + strings.Repeat("# comment\n", 110_000),
 			" is larger than 1048576 bytes"},
 

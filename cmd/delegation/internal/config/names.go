@@ -16,7 +16,7 @@ func (b *Builder) within(at KeyPath, text string) time.Duration {
 	before := len(b.problems)
 	d := b.Duration(at, text)
 	if d == 0 && len(b.problems) == before {
-		b.Wrong(at, errors.New("is how long ago a sign-in may be, such as 15m"))
+		b.Wrong(at, errors.New("must be how long ago a sign-in may be, such as 15m"))
 	}
 	return d
 }
@@ -24,7 +24,8 @@ func (b *Builder) within(at KeyPath, text string) time.Duration {
 // notEmpty notes that a rule lists nothing that would let anybody in.
 func (b *Builder) notEmpty(at KeyPath, list []string) {
 	if len(list) == 0 {
-		b.Wrong(at, errors.New("is empty: nobody could sign in"))
+		b.Wrong(at,
+			errors.New("is empty, which refuses every user: list a value, or remove the rule"))
 	}
 }
 
@@ -88,7 +89,7 @@ func (b *Builder) nameFrom(at KeyPath, key, template string) delegation.RuleFunc
 		names.NameID = template
 	}
 	if template == "" {
-		b.Wrong(at.Child(key), errors.New("is empty"))
+		b.Wrong(at.Child(key), errors.New("is empty: set a value, or remove the key"))
 	}
 	rule, err := delegation.NamesFrom(names)
 	b.Add(at, err)

@@ -58,8 +58,8 @@ func (b *Builder) profile(at KeyPath, s *ProfileSettings) {
 	}
 	if b.profiles != nil {
 		if !reflect.DeepEqual(b.profiles.settings, *s) {
-			b.Wrong(at, fmt.Errorf("is not that of %s, and a configuration has one: "+
-				"a profile is loaded once in an exchange, before the first rule", b.profiles.at))
+			b.Wrong(at, fmt.Errorf("differs from %s: a configuration can have only "+
+				"one profile, which is loaded before the first rule", b.profiles.at))
 		}
 		return
 	}
@@ -138,7 +138,8 @@ func (b *Builder) profileConfig(at KeyPath, s *ProfileSettings) profile.Config {
 		c.CacheFor = -1 // 0s, which Go writes as a negative time
 	}
 	if c.StaleFor > 0 && c.CacheFor < 0 {
-		b.Wrong(at.Child("stale_for"), errors.New("has no effect with cache_for: 0s"))
+		b.Wrong(at.Child("stale_for"),
+			errors.New("has no effect with cache_for: 0s: remove one of them"))
 	}
 	b.number(at.Child("cache_size"), s.CacheSize)
 	b.number(at.Child("cache_bytes"), s.CacheBytes)
@@ -193,8 +194,8 @@ func (b *Builder) checkProfileIssuers(at KeyPath, s *ProfileSettings, c profile.
 			}
 		}
 	}
-	b.Wrong(at.Child("issuers"), fmt.Errorf("no token is of %.200q: list the iss claim of those "+
-		"whose profiles are there", strings.Join(names, " ")))
+	b.Wrong(at.Child("issuers"), fmt.Errorf("no accepted token is of %.200q: list the iss "+
+		"claims of the users who have profiles", strings.Join(names, " ")))
 }
 
 // useProfiles sets the loader of the configuration.

@@ -126,11 +126,11 @@ func (b *Builder) checkStores(s *Settings) {
 	shared := s.Replay.Store == "redis"
 	switch {
 	case s.Replay.Store != "" && !memory && !shared:
-		b.Wrong("replay.store", fmt.Errorf("%.40q is neither memory nor redis", s.Replay.Store))
+		b.Wrong("replay.store", fmt.Errorf("is %.40q: set memory or redis", s.Replay.Store))
 	case s.Replay.Size != 0 && !memory:
-		b.Wrong("replay.size", errors.New("is for store: memory only"))
+		b.Wrong("replay.size", errors.New("is only for store: memory: remove it"))
 	case s.Replay.Size < 0:
-		b.Wrong("replay.size", errors.New("is negative"))
+		b.Wrong("replay.size", errors.New("is negative: set a number of tokens"))
 	}
 	if s.Cache.Shared && s.Cache.Size < 0 {
 		b.Wrong("cache.shared", errors.New("has no effect while cache.size is negative"))
@@ -142,8 +142,8 @@ func (b *Builder) checkStores(s *Settings) {
 	case !configured && shared:
 		b.Wrong("replay.store", errors.New("needs redis.url and redis.keys"))
 	case configured && !s.Cache.Shared && !shared && s.Revocations.Store != "redis":
-		b.Wrong("redis", errors.New("is used for nothing: set cache.shared: true, "+
-			"replay.store: redis or revocations.store: redis, or leave it out"))
+		b.Wrong("redis", errors.New("is not used: set cache.shared: true, "+
+			"replay.store: redis or revocations.store: redis, or remove it"))
 	}
 }
 
@@ -342,8 +342,8 @@ func redisURL(text string) (*redis.Options, error) {
 	case u.Hostname() == "", u.RawQuery != "", u.Fragment != "":
 		return nil, wrong
 	case u.User != nil:
-		return nil, errors.New("must not have a user or a password: they belong into " +
-			"redis.username and redis.password_file")
+		return nil, errors.New("must not contain a user or a password: set redis.username and " +
+			"redis.password_file")
 	}
 	o, err := redis.ParseURL(text)
 	if err != nil || o.DB < 0 {
@@ -364,7 +364,8 @@ func (b *Builder) redisTLS(at KeyPath, s RedisTLSSettings, c *tls.Config) {
 		c.RootCAs = x509.NewCertPool()
 		found := c.RootCAs.AppendCertsFromPEM(b.file(at, s.CAFile))
 		if !found && len(b.problems) == before {
-			b.Wrong(at, errors.New("has no certificate in PEM"))
+			b.Wrong(at,
+				errors.New("contains no certificate in PEM: name a file with the CA's certificate"))
 		}
 	}
 	if s.CertificateFile != "" || s.KeyFile != "" {
@@ -389,8 +390,8 @@ func (b *Builder) sealingKey(at KeyPath, name string) delegation.Secret {
 	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	// The error would quote a character.
 	if (err != nil || len(secret) != 32) && len(b.problems) == before {
-		b.Wrong(at, errors.New("is not 32 bytes in hexadecimal, as openssl rand -hex 32 "+
-			"writes them"))
+		b.Wrong(at, errors.New("is not 32 bytes in hexadecimal: make them with "+
+			"openssl rand -hex 32"))
 	}
 	return delegation.NewSecret(string(secret))
 }

@@ -59,8 +59,8 @@ func (b *Builder) keepRedis(s *Settings) {
 		return
 	}
 	if reflect.ValueOf(s.Redis).IsZero() {
-		b.Wrong("redis", errors.New("is missing, and has the ended sessions until a restart: "+
-			"restart the service to take it out"))
+		b.Wrong("redis", errors.New("is missing, and has the ended sessions: put it "+
+			"back, or restart the service to remove it"))
 	}
 }
 
@@ -88,7 +88,7 @@ func revocationsOf(s RevocationSettings) string {
 func (b *Builder) checkRevocations(s *Settings) {
 	store := s.Revocations.Store
 	if store != "" && store != "memory" && store != "redis" {
-		b.Wrong("revocations.store", fmt.Errorf("%.40q is neither memory nor redis", store))
+		b.Wrong("revocations.store", fmt.Errorf("is %.40q: set memory or redis", store))
 	}
 	if store == "redis" && s.Redis.URL == "" {
 		b.Wrong("revocations.store", errors.New("needs redis.url and redis.keys"))
@@ -101,7 +101,7 @@ func (b *Builder) admin(s AdminSettings) *service.Admin {
 		return nil
 	}
 	if s.Listen == "" {
-		b.Wrong("admin.listen", errors.New("is missing, such as 127.0.0.1:9465"))
+		b.Wrong("admin.listen", errors.New("is missing: set an address such as 127.0.0.1:9465"))
 	}
 	before := len(b.problems)
 	token := b.line("admin.token_file", s.TokenFile)
@@ -111,8 +111,8 @@ func (b *Builder) admin(s AdminSettings) *service.Admin {
 		b.Wrong("admin.token_file", fmt.Errorf("has fewer than %d characters: make one with "+
 			"openssl rand -hex 32", leastAdminToken))
 	case strings.ContainsFunc(token, isNoTokenCharacter):
-		b.Wrong("admin.token_file", errors.New("has a character that no header can have: make "+
-			"one with openssl rand -hex 32"))
+		b.Wrong("admin.token_file", errors.New("has a character that HTTP headers cannot have: "+
+			"make one with openssl rand -hex 32"))
 	}
 	return &service.Admin{
 		Listen: s.Listen,

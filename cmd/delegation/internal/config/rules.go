@@ -31,7 +31,8 @@ func (b *Builder) Rules(
 		ids := b.targetIDs(at.Child("targets"), s.Targets, targets)
 		found := b.rule(at, s, targets)
 		if len(found) != 1 {
-			b.Wrong(at, fmt.Errorf("has %d rules instead of one: %s", len(found), ruleKeys()))
+			b.Wrong(at,
+				fmt.Errorf("has %d rules, and must have exactly one of %s", len(found), ruleKeys()))
 		}
 		for name, list := range found {
 			for _, rule := range list {
@@ -62,7 +63,7 @@ func (b *Builder) targetIDs(
 	for _, name := range names {
 		target, ok := targets[name]
 		if !ok {
-			b.Wrong(at, fmt.Errorf("%.80q is not a target", name))
+			b.Wrong(at, fmt.Errorf("%.80q is not a target: use a name in targets", name))
 		}
 		ids = append(ids, target.id(name))
 	}
@@ -83,7 +84,7 @@ func (b *Builder) rule(
 		set("require_verified_email", delegation.RequireVerifiedEmail(), nil)
 		if !*s.RequireVerifiedEmail {
 			b.Wrong(at.Child("require_verified_email"),
-				errors.New("can only be true: leave the rule out instead"))
+				errors.New("can only be true: otherwise remove the rule"))
 		}
 	}
 	if s.AllowConnections != nil {
@@ -226,7 +227,7 @@ func (b *Builder) texts(at KeyPath, name string) map[string]string {
 	var values map[string]*string
 	if err := yaml.Unmarshal(b.file(at, name), &values); err != nil {
 		// The library's error would show some of it.
-		b.Wrong(at, errors.New("is not YAML or JSON of names and texts"))
+		b.Wrong(at, errors.New("is not a map of names to texts, in YAML or JSON"))
 	}
 	texts := map[string]string{}
 	var open []string
@@ -264,18 +265,18 @@ func (b *Builder) RuleContext(
 	for _, name := range slices.Sorted(maps.Keys(byTarget)) {
 		target, ok := targets[name]
 		if !ok {
-			b.Wrong(at, fmt.Errorf("%.80q is not a target", name))
+			b.Wrong(at, fmt.Errorf("%.80q is not a target: use a name in targets", name))
 		}
 		id := target.id(name)
 		if _, taken := byID[id]; taken {
-			b.Wrong(at, fmt.Errorf("%.80q has the id of another target in this list", name))
+			b.Wrong(at, fmt.Errorf("%.80q has the same id as another target in this list", name))
 		}
 		byID[id] = byTarget[name]
 		if _, has := byTarget[name]["addonConfiguration"]; has {
 			b.Wrong(at, errors.New("addonConfiguration comes from the target's own settings"))
 		}
 		if _, err := json.Marshal(byTarget[name]); err != nil {
-			b.Wrong(at, fmt.Errorf("%.80q has a value that JSON cannot carry", name))
+			b.Wrong(at, fmt.Errorf("%.80q has a value that JSON cannot express", name))
 		}
 	}
 	return func(

@@ -19,7 +19,7 @@ import (
 // builder that is asked for an identity alone reads the certificate, and asks no service.
 func (b *Builder) signerKey(at KeyPath, k KeySettings) (key delegation.SigningKey, ok bool) {
 	if k.KeyFile != "" {
-		b.Wrong(at, errors.New("has key_file and signer: choose one"))
+		b.Wrong(at, errors.New("has key_file and signer: remove one of them"))
 		return key, false
 	}
 	before := len(b.problems)
@@ -56,8 +56,8 @@ func (b *Builder) signerKey(at KeyPath, k KeySettings) (key delegation.SigningKe
 func firstCertificate(text []byte) (*x509.Certificate, error) {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, errors.New("does not begin with a CERTIFICATE in PEM, such as delegation " +
-			"keygen --signer makes")
+		return nil, errors.New("does not begin with a CERTIFICATE in PEM: make one with " +
+			"delegation keygen --signer")
 	}
 	return x509.ParseCertificate(block.Bytes)
 }

@@ -31,7 +31,7 @@ func (b *Builder) Duration(at KeyPath, text string) time.Duration {
 // file reads a file that the configuration names.
 func (b *Builder) file(at KeyPath, name string) []byte {
 	if name == "" {
-		b.Wrong(at, errors.New("is missing"))
+		b.Wrong(at, errors.New("is missing: name a file"))
 		return nil
 	}
 	b.from.reads(b.from.resolve(name))
@@ -185,7 +185,7 @@ func ParseCertificate(text []byte) (*x509.Certificate, error) {
 	block, rest := pem.Decode(text)
 	another, _ := pem.Decode(rest)
 	if block == nil || block.Type != "CERTIFICATE" || another != nil {
-		return nil, errors.New("has to hold one PEM block, a CERTIFICATE")
+		return nil, errors.New("must contain exactly one PEM block, a CERTIFICATE")
 	}
 	return x509.ParseCertificate(block.Bytes)
 }

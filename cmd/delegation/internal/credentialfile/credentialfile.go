@@ -68,7 +68,8 @@ type Store struct {
 // system without owners of files. now is the clock; nil: time.Now.
 func Open(folder string, now func() time.Time) (*Store, error) {
 	if !supported {
-		return nil, errors.New("this system has no owners and modes of files that can be checked")
+		return nil, errors.New("this system has no owners and modes of files to check: leave " +
+			"out --cache")
 	}
 	if now == nil {
 		now = time.Now
@@ -147,7 +148,7 @@ func (s *Store) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	if !before.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file: remove it", path)
+		return nil, fmt.Errorf("%s is not a regular file: remove it", path)
 	}
 	f, err := s.root.Open(name)
 	if err != nil {
@@ -257,7 +258,7 @@ func (s *Store) Lock(ctx context.Context, key Key) (unlock func(), err error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file: remove it", path)
+		err = fmt.Errorf("%s is not a regular file: remove it", path)
 	}
 	if err == nil {
 		err = checkOwn(path, info)

@@ -149,14 +149,14 @@ func TestStore_RefusesOthers(t *testing.T) {
 		"a link": {func(t *testing.T, file string) {
 			rename(t, file, file+".moved")
 			check(t, os.Symlink(file+".moved", file))
-		}, "is no regular file: remove it"},
+		}, "is not a regular file: remove it"},
 		"a second name": {func(t *testing.T, file string) {
 			check(t, os.Link(file, file+".second"))
 		}, "belongs to another user, or has a second name"},
 		"a folder": {func(t *testing.T, file string) {
 			check(t, os.Remove(file))
 			check(t, os.Mkdir(file, 0o700))
-		}, "is no regular file: remove it"},
+		}, "is not a regular file: remove it"},
 		"very long": {func(t *testing.T, file string) {
 			check(t, os.WriteFile(file, make([]byte, 1<<20+1), 0o600))
 		}, "is larger than 1048576 bytes: remove it"},

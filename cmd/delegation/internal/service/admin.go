@@ -197,11 +197,11 @@ func readRevocation(w http.ResponseWriter, request *http.Request) (delegation.Re
 	var none, asked delegation.Revocation
 	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxAdminBody))
 	if err != nil {
-		return none, fmt.Errorf("the body has more than %d bytes, or broke off", maxAdminBody)
+		return none, fmt.Errorf("the body has more than %d bytes, or is incomplete", maxAdminBody)
 	}
 	members, err := document.Object(body)
 	if err != nil {
-		return none, fmt.Errorf("the body is not one JSON object: %w", err)
+		return none, fmt.Errorf("the body is not a single JSON object: %w", err)
 	}
 	before := ""
 	texts := map[string]*string{
@@ -214,14 +214,14 @@ func readRevocation(w http.ResponseWriter, request *http.Request) (delegation.Re
 		if name == "everybody" {
 			asked.Everybody, _ = value.(bool)
 			if _, isBool := value.(bool); !isBool {
-				return none, errors.New("everybody is not true or false")
+				return none, errors.New("everybody must be true or false")
 			}
 			continue
 		}
 		field, known := texts[name]
 		if !known {
-			return none, fmt.Errorf("%.40q is none of everybody, issuer, subject, session_id and "+
-				"issued_before", name)
+			return none, fmt.Errorf("%.40q is not one of everybody, issuer, subject, session_id "+
+				"and issued_before", name)
 		}
 		text, isText := value.(string)
 		if !isText || text == "" {

@@ -39,7 +39,7 @@ func ReadExisting(ctx context.Context, file string, environment []string) (*Exis
 	e := &Existing{file: real, text: text, environment: environment}
 	e.settings, e.from, err = e.load(ctx, real)
 	if err != nil {
-		return nil, fmt.Errorf("the configuration has to work before a target is added: %w", err)
+		return nil, fmt.Errorf("the configuration must work before a target is added: %w", err)
 	}
 	return e, nil
 }
@@ -121,7 +121,7 @@ func (i *Answers) CheckTargetName(text string) error {
 		return err
 	}
 	if _, ok := i.AddTo.settings.Targets[text]; ok {
-		return fmt.Errorf("%s is there already: choose another name",
+		return fmt.Errorf("%s exists: choose another name",
 			i.AddTo.at(config.KeyPath("targets").Child(text)))
 	}
 	return nil
@@ -192,8 +192,8 @@ func (i *Answers) checkKnownIssuer(n int) error {
 	at := config.KeyPath("issuers").Index(n)
 	issuer := i.AddTo.settings.Issuers[n]
 	if len(i.Aliases) > 0 || i.DiscoveryURL != "" || i.JWKSURL != "" || i.JWKSFile != "" {
-		return fmt.Errorf("%s: the issuer is configured: change it there, and leave --alias, "+
-			"--discovery-url, --jwks-url and --jwks-file out", i.AddTo.at(at))
+		return fmt.Errorf("%s: the issuer is configured: change it there, and leave out --alias, "+
+			"--discovery-url, --jwks-url and --jwks-file", i.AddTo.at(at))
 	}
 	p := cmp.Or(i.known(), &provider{})
 	if p.manyAudiences && !slices.Contains(issuer.ClientAudiences, i.ClientID) {
@@ -254,7 +254,7 @@ func (i *Answers) ruleEntry() (entry, notes []string, err error) {
 		required := rule.RequireVerifiedEmail != nil && *rule.RequireVerifiedEmail
 		if required && p != nil && !p.verifiedEmail {
 			return nil, nil, fmt.Errorf("%s: require_verified_email is for all targets, and "+
-				"tokens of this provider do not say that an address is verified, so everybody "+
+				"tokens of this provider do not say that an address is verified, so every user "+
 				"would be refused: add targets with the names of the other targets to the rule "+
 				"first", at)
 		}
@@ -305,7 +305,7 @@ func (i *Answers) Add(ctx context.Context) (files []File, notes []string, err er
 // rename is an error about the next configuration, under the name of the one that is there.
 func (e *Existing) rename(next string, err error) error {
 	text := strings.ReplaceAll(err.Error(), next, e.file)
-	return config.Usagef("%s stays as it is, because with the target it would not do: %s",
+	return config.Usagef("%s is not changed, because it would not work with the new target: %s",
 		e.file, text)
 }
 
@@ -386,7 +386,7 @@ func (i *Answers) writeAdded(ctx context.Context, files []File, next string) err
 			return err
 		}
 		if !bytes.Equal(now, i.AddTo.text) {
-			return config.Usagef("%s: has changed in the meantime: run the command once more",
+			return config.Usagef("%s: has changed while the command ran: run it again",
 				i.AddTo.file)
 		}
 		return os.Rename(next, i.AddTo.file)

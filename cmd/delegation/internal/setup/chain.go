@@ -50,8 +50,8 @@ func (h Hop) PermissionPolicy(environment []string) (policy string, notes []stri
 		return "", nil, err
 	}
 	if h.Number > len(e.Chain) {
-		return "", nil, config.Usagef("--hop: role %d is the last of the chain and assumes none: "+
-			"name what it may do with --bucket or --template", h.Number)
+		return "", nil, config.Usagef("--hop: role %d is the last of the chain and assumes no "+
+			"other: set what it may do with --bucket or --template", h.Number)
 	}
 	list, err := e.ChainPermissionPolicies()
 	if err != nil {
@@ -63,7 +63,7 @@ func (h Hop) PermissionPolicy(environment []string) (policy string, notes []stri
 // explanation is what the policies are made of, from the configuration alone.
 func (h Hop) explanation(environment []string) (*delegation.Explanation, []string, error) {
 	if h.Target == "" {
-		return nil, nil, config.Usagef("--hop: needs --target, whose chain is meant")
+		return nil, nil, config.Usagef("--hop: needs --target, for its chain")
 	}
 	settings, from, err := LoadTarget(h.ConfigFile, h.Target, environment)
 	if err != nil {
@@ -75,7 +75,7 @@ func (h Hop) explanation(environment []string) (*delegation.Explanation, []strin
 		return nil, nil, config.Usagef("%s: has no chain: leave out --hop", from.At(at))
 	}
 	if h.Number < 1 || h.Number > len(target.Chain)+1 {
-		return nil, nil, config.Usagef("--hop: %d is none of the %d roles of %s",
+		return nil, nil, config.Usagef("--hop: %d is not one of the %d roles of %s",
 			h.Number, len(target.Chain)+1, from.At(at.Child("chain")))
 	}
 	uses := UseOf(settings, h.Target)

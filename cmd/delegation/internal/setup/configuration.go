@@ -9,7 +9,7 @@ import (
 
 // configuration is delegation.yaml.
 func (i *Answers) configuration() string {
-	return fmt.Sprintf(`# Written by delegation init. delegation.example.yaml explains every key,
+	return fmt.Sprintf(`# Written by delegation init. docs/configuration.md describes every key,
 # and docs/cli.md the commands that read this file.
 listen: 127.0.0.1:8080
 

@@ -79,11 +79,11 @@ func (i *Answers) CheckTenant(text string) error {
 	}
 	issuer, err := url.Parse(i.Issuer)
 	if err != nil || !isEntra(issuer) {
-		return errors.New("tenants are those of --provider entra: leave --tenant out, or name " +
-			"that provider and no issuer")
+		return errors.New("only --provider entra has tenants: leave out --tenant, or set that " +
+			"provider and no issuer")
 	}
 	if found := tenantOf(issuer); found != strings.ToLower(text) {
-		return fmt.Errorf("--issuer has the tenant %.80q: leave one of the two flags out", found)
+		return fmt.Errorf("--issuer has the tenant %.80q: leave out one of the two flags", found)
 	}
 	return nil
 }
@@ -102,10 +102,10 @@ var everybodysTenants = []string{
 func checkTenant(tenant string) error {
 	switch {
 	case slices.Contains(everybodysTenants, tenant):
-		return fmt.Errorf("%s is no tenant of yours: anyone with an account of any organisation, "+
-			"or of Microsoft, gets tokens there. The iss of a token has the ID of its user's "+
-			"tenant. Name the provider and your tenant: --provider entra --tenant TENANT_ID, "+
-			"several with commas, without --issuer", tenant)
+		return fmt.Errorf("%s is not a tenant of yours: anyone with an account of any "+
+			"organisation, or of Microsoft, gets tokens there. The iss of a token has the ID of "+
+			"its user's tenant. Set the provider and your tenant: --provider entra --tenant "+
+			"TENANT_ID, several with commas, without --issuer", tenant)
 	case strings.Contains(tenant, "."):
 		return fmt.Errorf("%.80q is a domain, and tokens have the tenant's ID in iss. It is in "+
 			"the issuer of https://login.microsoftonline.com/%[1]s/v2.0%[2]s. Name the provider "+

@@ -34,8 +34,8 @@ func RefuseExisting(paths ...string) error {
 }
 
 func errExists(path string) error {
-	return fmt.Errorf("%s: is there already and is not replaced: move it away, or choose another "+
-		"place with --out", path)
+	return fmt.Errorf("%s: exists and is not replaced: move it away, or choose another place "+
+		"with --out", path)
 }
 
 // WriteNew writes a file that only its owner can read, and replaces none. What it cannot write

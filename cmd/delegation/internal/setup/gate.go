@@ -145,8 +145,9 @@ func (i *Answers) WhyGate() string {
 func (i *Answers) CheckProvider(name string) error {
 	if providerNamed(name) == nil {
 		names := strings.Join(ProviderNames(), ", ")
-		return fmt.Errorf("%.80q is no OpenID provider that init knows, which are %s. For another "+
-			"one name --issuer only. The name of the SAML provider in IAM is --saml-provider",
+		return fmt.Errorf("%.80q is not an OpenID provider that init knows: these are %s. For "+
+			"another, set --issuer only. --saml-provider is for the name of the SAML provider "+
+			"in IAM",
 			name, names)
 	}
 	return nil
@@ -179,12 +180,11 @@ func (i *Answers) CheckGate(flag, answer string) error {
 	case i.Issuer == "": // which is missing, and said to be
 		return nil
 	case p == nil:
-		return fmt.Errorf("init does not know which claim of %s tells that: name the provider "+
-			"with --provider, or in place of --%s the claim with --require CLAIM=VALUE",
-			i.Issuer, flag)
+		return fmt.Errorf("init does not know the claim of %s for this: name the provider with "+
+			"--provider, or replace --%s by --require CLAIM=VALUE", i.Issuer, flag)
 	case p.gate.flag == "":
-		return fmt.Errorf("init knows no such claim of this provider: in place of --%s, name the "+
-			"claim with --require CLAIM=VALUE", flag)
+		return fmt.Errorf("init knows no such claim of this provider: replace --%s by --require "+
+			"CLAIM=VALUE", flag)
 	case p.gate.flag != flag:
 		return i.otherGate(p)
 	}
@@ -223,7 +223,7 @@ var domain = sync.OnceValue(func() *regexp.Regexp {
 func checkRest(value string) error {
 	switch i := strings.IndexByte(value, '*'); {
 	case i == 0:
-		return errors.New("a * alone lets everybody in: write what the value begins with")
+		return errors.New("a * alone accepts every user: write what the value begins with")
 	case i > 0 && i < len(value)-1:
 		return fmt.Errorf("%.80q has a * that is not at the end: write what the value begins "+
 			"with, and a * for the rest", value)

@@ -70,7 +70,7 @@ func NewCertificate(
 func checkKey(bits int, valid time.Duration) error {
 	switch {
 	case bits < MinKeyBits || bits > MaxKeyBits:
-		return config.Usagef("the key has to have %d to %d bits, not %d",
+		return config.Usagef("the key must have %d to %d bits, not %d",
 			MinKeyBits, MaxKeyBits, bits)
 	case valid <= 0:
 		return config.Usagef("the certificate has to be valid for a while, not for %s",

@@ -43,7 +43,7 @@ func parseObject(text string) (object, error) {
 	value, err := parseValue(d)
 	if err == nil {
 		if _, more := d.Token(); more != io.EOF {
-			err = errors.New("there is more behind its end")
+			err = errors.New("there is more after its end")
 		}
 	}
 	if errors.Is(err, io.EOF) {
@@ -96,7 +96,7 @@ func parseMembers(d *json.Decoder) (any, error) {
 		}
 		m := member{name: name.(string)} // as the decoder has checked
 		if seen[m.name] {
-			return nil, fmt.Errorf("%.80q is there twice", m.name)
+			return nil, fmt.Errorf("%.80q appears twice", m.name)
 		}
 		seen[m.name] = true
 		if m.value, err = parseValue(d); err != nil {

@@ -105,9 +105,9 @@ func (p *PermissionOptions) checkChoice() error {
 		return errors.New("--bucket, --for and --template are different permission policies: " +
 			"choose one")
 	case p.Bucket == "" && (p.BucketAccount != "" || p.KMSKey != ""):
-		return errors.New("--bucket-account and --sse-kms are of a bucket: name it with --bucket")
+		return errors.New("--bucket-account and --sse-kms need --bucket: name the bucket")
 	case p.For == "" && (p.Resource != "" || p.ByTag != ""):
-		return errors.New("--resource and --by-tag are of a service: name it with --for")
+		return errors.New("--resource and --by-tag need --for: name the service")
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (p *PermissionOptions) folder(region delegation.Region, account string) (st
 func (p *PermissionOptions) service(region delegation.Region, account string) (string, error) {
 	template, ok := iam.ServiceNamed(p.For)
 	if !ok {
-		return "", fmt.Errorf("--for: %.80q is no template, which are %s", p.For,
+		return "", fmt.Errorf("--for: %.80q is not a service with a template: these are %s", p.For,
 			strings.Join(ServiceNames(), ", "))
 	}
 	given := p.Resource
@@ -194,7 +194,7 @@ func PermissionTemplate(text string) (policy string, notes []string, err error) 
 	}
 	if document.get("Version") != "2012-10-17" {
 		return "", nil, errors.New(
-			`it needs "Version": "2012-10-17": without it IAM takes ${saml:sub} for plain text`)
+			`it needs "Version": "2012-10-17": without it, IAM reads ${saml:sub} as plain text`)
 	}
 	statements, isList := document.get("Statement").([]any)
 	if one, ok := document.get("Statement").(object); ok {
@@ -217,7 +217,7 @@ func PermissionTemplate(text string) (policy string, notes []string, err error) 
 	}
 	policy = b.String() + "\n"
 	if n := PolicySize(policy); n > MaxRolePolicy {
-		return "", nil, fmt.Errorf("it has %d characters without white space, and IAM takes %d "+
+		return "", nil, fmt.Errorf("it has %d characters without white space, and IAM accepts %d "+
 			"in a role's inline policies", n, MaxRolePolicy)
 	}
 	lower := strings.ToLower(policy)
@@ -249,7 +249,7 @@ func checkStatement(value any) error {
 		switch m.name {
 		case "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition":
 		case "Principal", "NotPrincipal":
-			return fmt.Errorf("has a %s: that is for trust policies", m.name)
+			return fmt.Errorf("has a %s, which is for trust policies only: remove it", m.name)
 		default:
 			return fmt.Errorf("has %.80q, which IAM does not know", m.name)
 		}
@@ -270,7 +270,8 @@ func checkTemplateText(text string, _ bool) error {
 func CheckCharacters(text string) error {
 	for _, r := range text {
 		if r > 0xff || r < ' ' && r != '\t' && r != '\n' && r != '\r' {
-			return fmt.Errorf("%.80q has the character %U: IAM's policies end at U+00FF", text, r)
+			return fmt.Errorf("%.80q has the character %U: IAM accepts characters up to "+
+				"U+00FF", text, r)
 		}
 	}
 	return nil

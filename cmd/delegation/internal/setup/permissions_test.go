@@ -23,8 +23,8 @@ func TestPermissionTemplate_Refuses(t *testing.T) {
 		{`{"Version": "2012-10-17"`, "not JSON"},
 		{`{"Version": }`, "not JSON"},
 		{`{"Version": "2012-10-17",}`, "not JSON"},
-		{statement(fine) + "{}", "behind its end"},
-		{statement(fine) + "x", "behind its end"},
+		{statement(fine) + "{}", "after its end"},
+		{statement(fine) + "x", "after its end"},
 		{"\xff", "not UTF-8"},
 		{`{"a": 1.5}`, "1.5 is not a whole number"},
 		{`{"a": -9223372036854775808}`, "-9223372036854775808 is not a whole number"},
@@ -34,7 +34,7 @@ func TestPermissionTemplate_Refuses(t *testing.T) {
 		{`[]`, "not a JSON object"},
 		{`"a"`, "not a JSON object"},
 		{`null`, "not a JSON object"},
-		{`{"Version": "2012-10-17", "Version": "2012-10-17"}`, `"Version" is there twice`},
+		{`{"Version": "2012-10-17", "Version": "2012-10-17"}`, `"Version" appears twice`},
 		{`{"Statement": ` + fine + `}`, "Version"},
 		{`{"Version": "2008-10-17", "Statement": ` + fine + `}`, "Version"},
 		{`{"Version": "2012-10-17"}`, "needs a Statement"},
@@ -71,7 +71,7 @@ func TestPermissionTemplate_Refuses(t *testing.T) {
 		{
 			statement(`{"Effect": "Allow", "Action": "a", "Resource": "` +
 				strings.Repeat("x", setup.MaxRolePolicy) + `"}`),
-			"takes 10240",
+			"accepts 10240",
 		},
 	} {
 		policy, _, err := setup.PermissionTemplate(row.text)

@@ -109,8 +109,8 @@ func (o *Options) Resources(environment []string) (*Resources, error) {
 		return nil, config.Usage(errors.New("name a target of the configuration with --target"))
 	}
 	if o.ExistingProvider && o.Part == ProviderPart {
-		return nil, config.Usage(errors.New("--existing-provider says that the SAML provider is " +
-			"there already: write the role alone, without --part provider"))
+		return nil, config.Usage(errors.New("--existing-provider says that the SAML provider " +
+			"exists: write the role alone, without --part provider"))
 	}
 	trust, err := o.Trust(environment)
 	if err != nil {
@@ -192,7 +192,7 @@ func (o *Options) chooseRole(b *config.Builder, made *Resources, trust *Trust) {
 	case err != nil:
 		b.Problem(fmt.Errorf("%s: %w", place, err))
 	case role.AccountID != made.Principal.AccountID || role.Partition != made.Principal.Partition:
-		b.Problem(fmt.Errorf("%s: the role and the SAML provider have to be in the same account",
+		b.Problem(fmt.Errorf("%s: the role and the SAML provider must be in the same account",
 			place))
 	}
 }

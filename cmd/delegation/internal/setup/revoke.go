@@ -117,7 +117,7 @@ func (o *RevokeOptions) checkWhose() error {
 		}
 	}
 	if said != 1 {
-		return errors.New("say whose sessions are to end: one of --subject NAMEID, " +
+		return errors.New("say whose sessions end, with one of --subject NAMEID, " +
 			"--source-identity IDENTITY and --everybody")
 	}
 	return nil
@@ -135,8 +135,8 @@ func (o *RevokeOptions) fillTime(sessions *delegation.SessionRevocation) error {
 			o.Before, o.Now().UTC().Format(time.RFC3339))
 	}
 	if at.After(o.Now()) {
-		return fmt.Errorf("--before: %s lies ahead: sessions that are issued until then would "+
-			"be denied, too", at.UTC().Format(time.RFC3339))
+		return fmt.Errorf("--before: %s is in the future: sessions that are issued until then "+
+			"would be denied too", at.UTC().Format(time.RFC3339))
 	}
 	sessions.IssuedBefore = at
 	return nil

@@ -81,9 +81,10 @@ func (i *Answers) CheckIssuer(text string) error {
 	case u.Scheme == "https", u.Scheme == "http" && local && i.AllowLoopbackHTTP:
 		return i.checkForm(u)
 	case local:
-		return fmt.Errorf("%.200q is not https: for tests there is --allow-loopback-http", text)
+		return fmt.Errorf("%.200q is not https: for tests, add --allow-loopback-http", text)
 	}
-	return fmt.Errorf("%.200q is not https, and nothing else proves whose keys are read", text)
+	return fmt.Errorf("%.200q is not https, without which anyone on the network could replace "+
+		"the keys", text)
 }
 
 // CheckName is for names that others have given: any text on one line.
@@ -179,7 +180,7 @@ func (i *Answers) UsualEntityID() string {
 // CheckEntityID takes an entity ID that a trust policy can hold.
 func (i *Answers) CheckEntityID(text string) error {
 	if i.AddTo != nil {
-		return errors.New("the configuration has one, which the target gets: leave --entity-id out")
+		return errors.New("the target gets that of the configuration: leave out --entity-id")
 	}
 	if err := CheckName(text); err != nil {
 		return err
@@ -299,7 +300,7 @@ func (i *Answers) Write(ctx context.Context, files []File) error {
 		}
 		if err != nil {
 			return fmt.Errorf(
-				"the configuration is removed again, because it would not do: %w", err)
+				"the configuration is removed, because it does not work: %w", err)
 		}
 		return nil
 	})

@@ -155,7 +155,7 @@ func oneOf(words ...string) validity {
 		if slices.Contains(words, strings.ToLower(value)) {
 			return nil
 		}
-		return fmt.Errorf("%.40q is none of %s", value, strings.Join(words, ", "))
+		return fmt.Errorf("%.40q is not one of %s", value, strings.Join(words, ", "))
 	}
 }
 
@@ -180,7 +180,7 @@ func splitList(value string) []string {
 
 func metricsExporter(value string) error {
 	if strings.EqualFold(value, "prometheus") {
-		return errors.New(`"prometheus" is not read here: ` +
+		return errors.New(`"prometheus" is not supported here: ` +
 			"set metrics_listen in the configuration, and remove the variable")
 	}
 	return oneOf("otlp", "none")(value)
@@ -271,7 +271,7 @@ func certificates(file string) error {
 		return fmt.Errorf("%w: correct the path", err)
 	}
 	if !x509.NewCertPool().AppendCertsFromPEM(text) {
-		return fmt.Errorf("%s has no certificate in PEM", file)
+		return fmt.Errorf("%s contains no certificate in PEM", file)
 	}
 	return nil
 }
@@ -286,7 +286,7 @@ func (v variables) checkClientCertificate(prefix string) error {
 	}
 	names := prefix + "CLIENT_CERTIFICATE and " + prefix + "CLIENT_KEY"
 	if certificate == "" || key == "" {
-		return fmt.Errorf("environment variables %s: set both, or remove the one", names)
+		return fmt.Errorf("environment variables %s: set both or neither", names)
 	}
 	if _, err := tls.LoadX509KeyPair(certificate, key); err != nil {
 		return fmt.Errorf("environment variables %s: %w: name two files in PEM that belong "+
