@@ -26,10 +26,17 @@ const (
 	alertsFile    = "../../deploy/prometheus/alerts.yaml"
 	dashboardFile = "../../deploy/grafana/delegation.json"
 	operationsDoc = "../../docs/operations.md"
+	alertsDoc     = "../../docs/alerts.md"
 
 	// runbook is where the link of an alert leads.
-	runbook = "https://github.com/seed055b7978/delegation/blob/main/docs/operations.md#"
+	runbook = "https://github.com/seed055b7978/delegation/blob/main/docs/alerts.md#"
 )
+
+// operationsText is what an operator reads: docs/operations.md, and docs/alerts.md with a section
+// for each alert.
+func operationsText() string {
+	return string(must(os.ReadFile(operationsDoc))) + string(must(os.ReadFile(alertsDoc)))
+}
 
 // alertRules is a file of rules, as Prometheus reads it.
 type alertRules struct {
@@ -224,10 +231,11 @@ func dashboardQueries(t testing.TB) map[string]string {
 	return all
 }
 
-// documentedQueries are the expressions of docs/operations.md, by the heading above them.
+// documentedQueries are the expressions of docs/operations.md and docs/alerts.md, by the heading
+// above them.
 func documentedQueries(t testing.TB) map[string]string {
 	t.Helper()
-	text := string(must(os.ReadFile(operationsDoc)))
+	text := operationsText()
 	all := map[string]string{}
 	found := regexp.MustCompile("(?ms)^#+ (.*?)$|^```promql\n(.*?)^```$")
 	heading := ""
@@ -277,11 +285,11 @@ func sectionsAt(text, level string) (headings []string, sections map[string]stri
 }
 
 // TestOperations_Alerts: each alert says what it is about and how bad that is, and leads to its
-// section of docs/operations.md, which says what it means, where to look and what to do. The
+// section of docs/alerts.md, which says what it means, where to look and what to do. The
 // sections are in the order of the rules, and none is about an alert that is not there.
 func TestOperations_Alerts(t *testing.T) {
 	alerts, _ := rules(t)
-	page := string(must(os.ReadFile(operationsDoc)))
+	page := operationsText()
 	headings, sections := sectionsAt(page, "###")
 	var names []string
 	for _, rule := range alerts {
@@ -376,7 +384,7 @@ func TestOperations_Codes(t *testing.T) {
 			}
 		}
 	}
-	page := string(must(os.ReadFile(operationsDoc)))
+	page := operationsText()
 	tables := regexp.MustCompile(`(?m)^\| Code \|.*\n\|[-|]+\n((?:\|.*\n)+)`)
 	quoted := regexp.MustCompile("`([^`]+)`")
 	count := 0
@@ -495,7 +503,7 @@ func TestOperations_Dashboard(t *testing.T) {
 			}
 		}
 	}
-	page := string(must(os.ReadFile(operationsDoc)))
+	page := operationsText()
 	_, table, _ := strings.Cut(page, "\n## Read the dashboard\n")
 	table, _, _ = strings.Cut(table, "\n## ")
 	var explained []string
@@ -523,7 +531,7 @@ func TestOperations_Commands(t *testing.T) {
 	}
 	ran := map[string]bool{}
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").
-		FindAllStringSubmatch(string(must(os.ReadFile(operationsDoc))), -1) {
+		FindAllStringSubmatch(operationsText(), -1) {
 		for line := range strings.Lines(block[1]) {
 			command := strings.TrimSpace(line)
 			switch _, pattern, isGrep := strings.Cut(command, "| grep "); {
@@ -608,7 +616,7 @@ func TestOperations_Names(t *testing.T) {
 			check("variable "+v.Name, s.metric, v.Name)
 		}
 	}
-	page := string(must(os.ReadFile(operationsDoc)))
+	page := operationsText()
 	named := regexp.MustCompile("`((?:delegation|http_server|process|go)_[a-z_]+)`")
 	codes := errorCodes(t)
 	for _, found := range named.FindAllStringSubmatch(page, -1) {
@@ -707,7 +715,7 @@ func TestOperations_Kubernetes(t *testing.T) {
 	if every, err := time.ParseDuration(interval); err != nil || every > time.Minute {
 		t.Errorf("it is scraped every %s", interval)
 	}
-	page := string(must(os.ReadFile(operationsDoc)))
+	page := operationsText()
 	deployment := read("deployment.yaml")
 	name := fmt.Sprintf("kubectl -n %s exec deployment/%s ",
 		at(read("kustomization.yaml"), "namespace"), at(deployment, "metadata", "name"))
