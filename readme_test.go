@@ -58,7 +58,7 @@ func TestFailures(t *testing.T) {
 		t.Fatalf("%d rows", len(rows))
 	}
 	for _, row := range rows {
-		if !regexp.MustCompile("^(fails closed|serves stale|goes on|its exchange waits)").
+		if !regexp.MustCompile("^(fails closed|serves stale|continues|its exchange waits)").
 			MatchString(row[2]) {
 			t.Errorf("%s: no direction in %q", row[1], row[2])
 		}
