@@ -181,7 +181,7 @@ func TestExchange_Audit(t *testing.T) {
 	}{
 		{"audit: {file: audit.jsonl, on_failure: refuse}", 0, ""},
 		{"audit: {file: missing/audit.jsonl, on_failure: refuse}", 1,
-			"(audit_failed): see the wrapped error of audit, and make its place work again"},
+			"(audit_failed): see the wrapped error of audit, and repair the audit sink"},
 	} {
 		code, stdout, stderr := outcomeOf(t, "exchange", "--config", w.configFile(t, row.audit),
 			"--target", service.DemoTarget, "--token-file", token)
