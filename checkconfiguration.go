@@ -92,7 +92,7 @@ func (c *Config) regionWarnings(region Region) []CheckWarning {
 	}
 	return []CheckWarning{{
 		Code: WarningRegionUnknown,
-		Text: fmt.Sprintf("%q is none of the regions of %s that this version knows",
+		Text: fmt.Sprintf("%q is not one of the regions of %s that this version knows",
 			region.name, region.partition),
 		Remedy:     "correct its name, unless AWS has added the region since",
 		Field:      c.fieldOfRegion(region),

@@ -76,7 +76,13 @@ var otherBlocks = map[string]map[string]struct {
 		},
 	},
 	"text": {"*": {tests: []string{"TestGuide_MigratingFromAuth0"}}},
-	"":     {"*": {reason: "an answer or a message, as it is printed; it is no program"}},
+	"swift": {"*": {
+		reason: "a compiler of Swift needs Apple's SDK: the page says that it is not compiled",
+	}},
+	"kotlin": {"*": {
+		reason: "a compiler of Kotlin needs Android's SDK: the page says that it is not compiled",
+	}},
+	"": {"*": {reason: "an answer or a message, as it is printed; it is not a program"}},
 }
 
 // TestDocs_Blocks: every block of every page is compiled, parsed or run by a test, or has a reason

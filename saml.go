@@ -251,7 +251,7 @@ func (p IdentityProvider) validateAlso(i int, certificate *x509.Certificate) err
 	same := func(key SigningKey) bool { return certificate.Equal(key.Certificate) }
 	if slices.ContainsFunc(p.Keys, same) ||
 		slices.ContainsFunc(p.AlsoCertificates[:i], certificate.Equal) {
-		return errors.New("it is there twice: remove it")
+		return errors.New("it appears twice: remove it")
 	}
 	return nil
 }

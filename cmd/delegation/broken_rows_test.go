@@ -178,7 +178,7 @@ func brokenRows() []brokenRow {
 			of:     "a region whose name is misspelt",
 			breaks: changes(regionLine, "    region: eu-centrl-1\n"),
 			state:  isWarned, code: "region_unknown", at: ":12: targets.photo-app.region",
-			text:   `"eu-centrl-1" is none of the regions of aws that this version knows`,
+			text:   `"eu-centrl-1" is not one of the regions of aws that this version knows`,
 			remedy: "correct its name, unless AWS has added the region since",
 			mends:  changes("    region: eu-centrl-1\n", regionLine),
 		},

@@ -151,7 +151,7 @@ targets:
 			"\n  also_certificates: [signing.key]\n  keys:",
 			":6: identity_provider.also_certificates[0]: must contain exactly one PEM block"},
 		"the same certificate": {"\n  keys:", "\n  also_certificates: [signing.crt]\n  keys:",
-			":6: identity_provider.also_certificates[0]: it is there twice: remove it"},
+			":6: identity_provider.also_certificates[0]: it appears twice: remove it"},
 		"no file": {", key_file: signing.key", "",
 			":7: identity_provider.keys[0].key_file: is missing"},
 		"no key in it": {"key_file: signing.key", "key_file: junk.pem",

@@ -91,7 +91,7 @@ func addAlerts(metrics map[string]*measured) {
 func alertLinks(names []string) string {
 	var links []string
 	for _, name := range names {
-		links = append(links, fmt.Sprintf("[%s](operations.md#%s)",
+		links = append(links, fmt.Sprintf("[%s](alerts.md#%s)",
 			strings.TrimPrefix(name, "Delegation"), strings.ToLower(name)))
 	}
 	return strings.Join(links, ", ")
