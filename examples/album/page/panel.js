@@ -74,6 +74,7 @@ export function createPanel({ idToken, switched }) {
     }
     const words = { skipped: "not needed: the cache has credentials", waiting: "not reached" };
     return element("li", { class: `stage ${state}` },
+      element("span", { class: "rail", "aria-hidden": "true" }),
       element("span", { class: "mark" }, marks[state] ? icon(marks[state]) : ""),
       element("span", { class: "title" }, title),
       element("span", { class: "time" }, stage ? took(stage.ms) : ""),
