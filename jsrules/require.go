@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/ast"
 	"github.com/seed055b7978/delegation/jsrules/internal/ecmaregexp"
 )
 
@@ -63,7 +64,7 @@ func (m Module) compile(name string) (Module, error) {
 		return m, err
 	}
 	uses := newVocabulary()
-	uses.read(reflect.ValueOf(parsed.Body))
+	uses.read(ownSource(parsed))
 	m.mentions = uses.names
 	m.process = uses.variables["process"]
 	m.literals, err = compileLiterals(name, parsed, uses.patterns)
@@ -73,6 +74,34 @@ func (m Module) compile(name string) (Module, error) {
 	exactBits(uses.bits)
 	m.program, err = compileAST(parsed)
 	return m, err
+}
+
+// ownSource returns what the module itself has of a syntax tree. The names of the parameters around
+// it are no mentions: they would have each module pay for global and process. A source that closes
+// the functions around it is read as a whole.
+func ownSource(parsed *ast.Program) reflect.Value {
+	whole := reflect.ValueOf(parsed.Body)
+	if len(parsed.Body) != 1 {
+		return whole
+	}
+	statement, _ := parsed.Body[0].(*ast.ExpressionStatement)
+	if statement == nil {
+		return whole
+	}
+	outer, _ := statement.Expression.(*ast.FunctionLiteral)
+	if outer == nil || len(outer.Body.List) == 0 {
+		return whole
+	}
+	// An empty statement follows the inner function.
+	result, _ := outer.Body.List[0].(*ast.ReturnStatement)
+	if result == nil || len(outer.Body.List) > 2 {
+		return whole
+	}
+	inner, _ := result.Argument.(*ast.FunctionLiteral)
+	if inner == nil {
+		return whole
+	}
+	return reflect.ValueOf(inner.Body)
 }
 
 // moduleName returns the name under which a module is registered or built in: as it is, or without
