@@ -189,7 +189,7 @@ func (o *outgoing) collectAddon(value goja.Value, c *changes) {
 // list its properties would take a tenth of the time of a short rule.
 func (o *outgoing) collectAWS(addon *object, c *changes) {
 	c.addon = noAddons
-	given, read := addon.values["aws"]
+	given, read := addon.values.get("aws")
 	switch {
 	case !read:
 	case given == nil: // the rule has deleted it

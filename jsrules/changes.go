@@ -44,7 +44,7 @@ func (r *run) collect(rc *delegation.RuleContext) *changes {
 	c.aws = rc.AWS
 	o.collectUser(c)
 	o.collectContext(c)
-	if r.global != nil && r.global.values != nil {
+	if r.global != nil && r.global.values.size() > 0 {
 		r.collectGlobal(c)
 	}
 	return c
@@ -77,7 +77,7 @@ func (o *outgoing) collectContext(c *changes) {
 	// addon stays nil if the rule has not read it, or has deleted it.
 	var addon goja.Value
 	if same {
-		addon = r.context.values["addonConfiguration"]
+		addon, _ = r.context.values.get("addonConfiguration")
 		c.context = o.touched("context", r.context)
 	} else {
 		addon = given.Get("addonConfiguration")
@@ -93,7 +93,7 @@ func (o *outgoing) collectContext(c *changes) {
 		o.collectAddon(addon, c)
 		return
 	}
-	if _, deleted := r.context.values["addonConfiguration"]; deleted && same {
+	if _, deleted := r.context.values.get("addonConfiguration"); deleted && same {
 		c.aws = delegation.AWS{}
 	}
 }
@@ -103,7 +103,7 @@ func (o *outgoing) collectContext(c *changes) {
 func (o *outgoing) touched(label string, from *object) map[string]any {
 	o.at(label)
 	var made map[string]any
-	for name, value := range from.values {
+	for name, value := range from.values.all {
 		if label == "context" && name == "addonConfiguration" {
 			continue
 		}
@@ -112,7 +112,7 @@ func (o *outgoing) touched(label string, from *object) map[string]any {
 			converted = gone{}
 		}
 		if made == nil {
-			made = make(map[string]any, len(from.values))
+			made = make(map[string]any, from.values.size())
 		}
 		made[name] = converted
 	}

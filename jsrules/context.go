@@ -182,7 +182,7 @@ func ofEveryObject(name string) bool {
 // object knows all of its properties.
 func (r *run) noteWhole(given *goja.Object) {
 	for _, name := range []string{"request", "clientMetadata"} {
-		value, looked := r.context.values[name]
+		value, looked := r.context.values.get(name)
 		if given.SameAs(r.context.js) && !looked {
 			continue
 		}

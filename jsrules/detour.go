@@ -45,7 +45,7 @@ func (r *run) detoursOf(given *goja.Object) map[*detour]bool {
 	}
 	for _, d := range detours {
 		if given.SameAs(r.context.js) {
-			if _, touched := r.context.values[d.name]; !touched {
+			if _, touched := r.context.values.get(d.name); !touched {
 				continue
 			}
 		}

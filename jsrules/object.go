@@ -19,7 +19,7 @@ type object struct {
 	layers [maxLayers]layer
 	// values holds the properties that were set, and the objects that were read. A nil value is a
 	// property that was deleted.
-	values map[string]goja.Value
+	values ownProperties
 	// added are the names that the rule has added, in order.
 	added []string
 
@@ -95,7 +95,7 @@ func (o *object) lacks(name string) string {
 	if o.missing == all {
 		return ""
 	}
-	if _, set := o.values[name]; set {
+	if _, set := o.values.get(name); set {
 		return ""
 	}
 	if _, known := o.find(name); known {
@@ -113,7 +113,7 @@ func (o *object) was(name string) any {
 // Get implements [goja.DynamicObject]. A property that is missing fails the exchange, and no catch
 // of the rule sees it.
 func (o *object) Get(name string) goja.Value {
-	if value, ok := o.values[name]; ok {
+	if value, ok := o.values.get(name); ok {
 		return value
 	}
 	original, ok := o.original(name)
@@ -125,7 +125,7 @@ func (o *object) Get(name string) goja.Value {
 	}
 	value := o.convert(name, original)
 	if _, mutable := value.(*goja.Object); mutable {
-		o.put(name, value)
+		o.values.put(name, value)
 	}
 	return value
 }
@@ -145,7 +145,7 @@ func (o *object) convert(name string, original any) goja.Value {
 
 // touchedOnly tells whether the rule has read, set or deleted nothing but one property.
 func (o *object) touchedOnly(name string) bool {
-	for touched := range o.values {
+	for touched := range o.values.all {
 		if touched != name {
 			return false
 		}
@@ -153,24 +153,17 @@ func (o *object) touchedOnly(name string) bool {
 	return true
 }
 
-func (o *object) put(name string, value goja.Value) {
-	if o.values == nil {
-		o.values = make(map[string]goja.Value, 8)
-	}
-	o.values[name] = value
-}
-
 // Set implements [goja.DynamicObject]. goja has called Has before.
 func (o *object) Set(name string, value goja.Value) bool {
 	if o.asked[name] > 0 {
 		o.asked[name]--
 	}
-	if o.values[name] == nil {
+	if was, _ := o.values.get(name); was == nil {
 		if _, known := o.original(name); !known {
 			o.added = append(o.added, name)
 		}
 	}
-	o.put(name, value)
+	o.values.put(name, value)
 	return true
 }
 
@@ -191,7 +184,7 @@ func (o *object) Has(name string) bool {
 }
 
 func (o *object) has(name string) bool {
-	if value, ok := o.values[name]; ok {
+	if value, ok := o.values.get(name); ok {
 		return value != nil
 	}
 	_, ok := o.original(name)
@@ -213,7 +206,7 @@ func (o *object) checkAsked() {
 // Delete implements [goja.DynamicObject].
 func (o *object) Delete(name string) bool {
 	if o.has(name) || o.lacks(name) != "" {
-		o.put(name, nil)
+		o.values.put(name, nil)
 		o.added = slices.DeleteFunc(o.added, func(added string) bool { return added == name })
 	}
 	return true
