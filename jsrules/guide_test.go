@@ -26,9 +26,12 @@ func TestGuide(t *testing.T) {
 			t.Errorf("this is not in the example, so nobody compiles it:\n%s", block[1])
 		}
 	}
-	for _, word := range []string{"delegation/jsrules", "go run ./examples/auth0-rules"} {
-		if readme := string(must(os.ReadFile("../README.md"))); !strings.Contains(readme, word) {
-			t.Errorf("the README lacks %q", word)
+	for page, word := range map[string]string{
+		"../docs/library.md": "delegation/jsrules",
+		"../docs/start.md":   "go run ./examples/auth0-rules",
+	} {
+		if text := string(must(os.ReadFile(page))); !strings.Contains(text, word) {
+			t.Errorf("%s lacks %q", page, word)
 		}
 	}
 }
