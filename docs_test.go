@@ -264,7 +264,7 @@ var shell = map[string]struct {
 	`delegation terraform --target photo-album --bucket example-photos --cors \`: {
 		reason: "terraform needs an AWS account; TestInterop_Terraform reads such a file",
 	},
-	"delegation serve": {
+	"delegation serve --config delegation.yaml": {
 		reason: "it needs the account that the commands before set up; TestAlbum runs the page without one",
 	},
 	"terraform apply": {
