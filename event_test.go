@@ -552,6 +552,15 @@ func TestEventNotes_AreAllInTheEvent(t *testing.T) {
 	}
 }
 
+// TestEventNotes_AreApart: neither a call that goes on with an exchange's notes nor the receiver of
+// an Event changes what the exchange has noted.
+func TestEventNotes_AreApart(t *testing.T) {
+	before, after := delegation.NotesApart()
+	if !reflect.DeepEqual(before, after) {
+		t.Errorf("got %+v\nwant %+v", after, before)
+	}
+}
+
 // TestOptions_AreNotChanged: an option serves several exchanges, and none of them finds in it what
 // another one has asked for.
 func TestOptions_AreNotChanged(t *testing.T) {

@@ -345,7 +345,41 @@ func (d *Delegator) TakeRuleRuns() (giveBack func()) {
 
 // NotedEvent is the Event of an exchange's notes in which every field is set: texts to the name of
 // their field.
-func NotedEvent() Event {
+func NotedEvent() Event { return allNoted().event() }
+
+// NotesApart writes the notes that go on from others, and what their Events hold, and returns the
+// Events of the others before and after.
+func NotesApart() (before, after Event) {
+	n := allNoted()
+	before = n.event()
+	own := n.apart()
+	own.Subject = "changed"
+	few := own.note()
+	few.RequestedRole = "changed"
+	few.FailedRegions = append(few.FailedRegions, "changed")
+	few.HopRequestIDs = []string{"changed"}
+	spoil(own.event())
+	spoil(n.event())
+	return before, n.event()
+}
+
+// spoil writes every slice and map of an Event.
+func spoil(e Event) {
+	fields := reflect.ValueOf(e)
+	for i := range fields.NumField() {
+		switch field := fields.Field(i); field.Kind() {
+		case reflect.Slice:
+			for j := range field.Len() {
+				field.Index(j).SetString("changed")
+			}
+		case reflect.Map:
+			field.Clear()
+		}
+	}
+}
+
+// allNoted are notes in which every field is set: texts to the name of their field.
+func allNoted() *eventNotes {
 	n := eventNotes{}
 	for _, notes := range []reflect.Value{
 		reflect.ValueOf(&n).Elem(), reflect.ValueOf(n.note()).Elem(),
@@ -356,7 +390,7 @@ func NotedEvent() Event {
 			}
 		}
 	}
-	return n.event()
+	return &n
 }
 
 // filled is a value for a field that is not the zero value.
