@@ -248,6 +248,19 @@ func TestInterop_Expiry(t *testing.T) {
 	}
 }
 
+// TestInterop_SignOut signs out while the ID token is being renewed. The page keeps no token of the
+// renewal, and shows nothing of what failed.
+func TestInterop_SignOut(t *testing.T) {
+	var got struct {
+		Revoked int
+		Welcome bool
+	}
+	browse(t, "signOut", wide, "", &got)
+	if got.Revoked != 2 || !got.Welcome {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // TestInterop_Rules has a rule refuse a user, and switches it off. Another one narrows the session.
 func TestInterop_Rules(t *testing.T) {
 	var got struct {

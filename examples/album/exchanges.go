@@ -140,7 +140,7 @@ func textOf(name string, e delegation.Event, failed bool) string {
 	case "token":
 		return fmt.Sprintf("%s token of %s, signature verified", e.Algorithm, e.Subject)
 	case "rules":
-		return fmt.Sprintf("none refuses; session of %s", e.Duration)
+		return "no rule refuses; session of " + inMinutes(e.Duration)
 	case "saml":
 		return "assertion signed: NameID " + e.Subject
 	case "sts":
@@ -151,6 +151,15 @@ func textOf(name string, e delegation.Event, failed bool) string {
 		}
 		return e.AccessKeyID
 	}
+}
+
+// inMinutes is the length of a session for people: "15 minutes".
+func inMinutes(d time.Duration) string {
+	minutes := d.Round(time.Minute) / time.Minute
+	if minutes == 1 {
+		return "1 minute"
+	}
+	return fmt.Sprintf("%d minutes", minutes)
 }
 
 // exchangeLog keeps the last exchanges, and passes new ones on to open pages. It is safe for

@@ -9,7 +9,7 @@ import (
 )
 
 // explanation is what an exchange would decide, and why, under the names that `delegation explain
-// --json` uses (docs/cli.md). It has the parts that the page shows.
+// --json` uses (docs/explain.md). It has the parts that the page shows.
 type explanation struct {
 	Allowed  bool              `json:"allowed"`
 	Target   string            `json:"target"`

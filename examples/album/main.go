@@ -1,6 +1,6 @@
 // Album is a photo album in a browser. Its users sign in at an OpenID provider, and the page reads
-// and writes their photos in Amazon S3 itself, with AWS's SDK for JavaScript and credentials that
-// count for one user's folder.
+// and writes their photos in Amazon S3 itself, with AWS's SDK for JavaScript and credentials
+// for one user's folder.
 //
 //	go run .          # everything in memory, on loopback; open the address that it prints
 //	go run . -once    # the same story in the terminal
@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -142,12 +143,23 @@ func (f flags) check() error {
 		return errors.New("-once and -test-clock are for the album in memory: leave out -issuer")
 	}
 	for _, flag := range [][2]string{{"-issuer", f.real.Issuer}, {"-service", f.real.Service}} {
-		if originOf(flag[1]) == "" {
-			return fmt.Errorf("%s: %.200q is not a URL such as https://service.example.com", flag[0],
-				flag[1])
+		if !isPrivate(flag[1]) {
+			return fmt.Errorf("%s: %.200q is not a URL such as https://service.example.com (http is "+
+				"for this machine only)", flag[0], flag[1])
 		}
 	}
 	return nil
+}
+
+// isPrivate tells whether nobody on the network can read what is sent to an address: it is https, or
+// http on loopback.
+func isPrivate(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || originOf(address) == "" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "https" || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // serveReal serves the page alone.

@@ -63,9 +63,12 @@ func TestFlags_Mistakes(t *testing.T) {
 	for said, args := range map[string][]string{
 		"set -issuer, -service, -bucket, -region, too": {"-client", "album"},
 		`-service: "service" is not a URL`:             append(real, "-service", "service"),
-		"-once and -test-clock are for the album":      append(real, "-once"),
-		`"serve" is not a flag`:                        {"serve"},
-		"flag provided but not defined: -bukcet":       {"-bukcet", "photos"},
+		"http is for this machine only":                append(real, "-service", "http://10.0.0.1"),
+		`-issuer: "http://issuer`: append(
+			real, "-issuer", "http://issuer.example.com"),
+		"-once and -test-clock are for the album": append(real, "-once"),
+		`"serve" is not a flag`:                   {"serve"},
+		"flag provided but not defined: -bukcet":  {"-bukcet", "photos"},
 	} {
 		err := run(t.Context(), args, io.Discard, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), said) {

@@ -114,6 +114,9 @@ func TestExchanges(t *testing.T) {
 	if got := namesOf(x.Stages); !slices.Equal(got, want) {
 		t.Errorf("the stages are %v, want %v", got, want)
 	}
+	if got := x.Stages[1].Text; got != "no rule refuses; session of 15 minutes" {
+		t.Errorf("the rules: %s", got)
+	}
 	end := 0.0
 	for _, s := range x.Stages {
 		if s.Took < 0 || s.Start < end-0.01 || s.Text == "" || s.Failed {
@@ -201,9 +204,9 @@ func TestExplain(t *testing.T) {
 	bodyOf(t, post(t, a, "/explain", "", ""), http.StatusUnauthorized)
 }
 
-// TestExplain_Names: docs/cli.md has every name that the page gets.
+// TestExplain_Names: docs/explain.md has every name that the page gets.
 func TestExplain_Names(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "cli.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "explain.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +220,7 @@ func TestExplain_Names(t *testing.T) {
 				name := field.Tag.Get("json")
 				if !bytes.Contains(text, []byte(`"`+name+`"`)) &&
 					!bytes.Contains(text, []byte("`"+name+"`")) {
-					t.Errorf("docs/cli.md does not have %q", name)
+					t.Errorf("docs/explain.md does not have %q", name)
 				}
 				check(field.Type)
 			}

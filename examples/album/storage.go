@@ -200,7 +200,7 @@ func (s *storage) SaveAuthCode(_ context.Context, id, code string) error {
 	return nil
 }
 
-// AuthRequestByCode implements [op.AuthStorage]. A code counts once, also if what follows fails.
+// AuthRequestByCode implements [op.AuthStorage]. A code can be used once, even if a later step fails.
 func (s *storage) AuthRequestByCode(_ context.Context, code string) (op.AuthRequest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -247,7 +247,8 @@ func (s *storage) issue(request op.TokenRequest) (id string, ends time.Time) {
 	return id, ends
 }
 
-// CreateAccessAndRefreshTokens implements [op.AuthStorage]. A refresh token counts once.
+// CreateAccessAndRefreshTokens implements [op.AuthStorage]. A refresh token can be used
+// once.
 func (s *storage) CreateAccessAndRefreshTokens(
 	_ context.Context, request op.TokenRequest, current string,
 ) (id, refreshToken string, ends time.Time, err error) {
@@ -297,7 +298,7 @@ func (s *storage) TerminateSession(_ context.Context, subject, _ string) error {
 	return nil
 }
 
-// RevokeToken implements [op.AuthStorage]. A token that is not known has no effect already.
+// RevokeToken implements [op.AuthStorage]. An unknown token is no error (RFC 7009, section 2.2).
 func (s *storage) RevokeToken(_ context.Context, token, _, _ string) *oidc.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

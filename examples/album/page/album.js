@@ -406,7 +406,7 @@ export function createAlbum({ settings, ended }) {
   find("confirm-no").addEventListener("click", () => find("confirm").close());
   find("confirm-yes").addEventListener("click", remove);
 
-  return { open, close, identify, refresh };
+  return { open, close, identify };
 }
 
 // otherOf returns a user whose folder is not this one.

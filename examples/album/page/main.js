@@ -138,6 +138,7 @@ async function renew() {
 
 // leaveAlbum shows what ends the use of the credentials, and returns whether there is such a thing.
 function leaveAlbum(trouble) {
+  if (!signIn.user()) return true; // what was under way at the sign-out has failed
   const stays = [broken, refusedByAWS, storageDown];
   if (opened && stays.includes(trouble.kind)) return false;
   opened = false;
@@ -163,7 +164,7 @@ function countDown({ error, ...state }) {
 
 function renewalText({ renewalIn, since, sets, outcome }) {
   if (outcome === "failed") {
-    return "The service does not answer. These credentials count until they expire, and the page " +
+    return "The service does not answer. These credentials work until they expire, and the page " +
       `asks for new ones${renewalIn > 0 ? ` in ${digits(renewalIn)}` : " every 10 seconds"}.`;
   }
   if (renewalIn <= 0) return "The page renews them now.";

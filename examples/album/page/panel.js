@@ -236,7 +236,7 @@ export function createPanel({ idToken, switched }) {
     find("changes").replaceChildren();
   }
 
-  return { open, close, explain };
+  return { open, close };
 }
 
 const marks = { done: "check", refused: "cross", skipped: "dash" };

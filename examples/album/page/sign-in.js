@@ -1,7 +1,7 @@
 // Signs in at the OpenID provider: authorization code with PKCE (RFC 7636), without a library.
 // Tokens are in variables only. The secrets of a sign-in that is under way have to outlive the
-// visit to the provider, so they are in sessionStorage. They count once, and only together with
-// the code.
+// visit to the provider, so they are in sessionStorage. They can be used once, and only together
+// with the code.
 
 const pending = "album.sign-in";
 const leeway = 60_000; // milliseconds before its end at which an ID token is renewed
@@ -20,7 +20,7 @@ export function createSignIn({ issuer, clientId }) {
   let askWho = false; // after a sign-out, the next user may be another one
 
   function discover() {
-    endpoints ??= ask(`${issuer}/.well-known/openid-configuration`).catch((error) => {
+    endpoints ??= fetchDiscovery(issuer).catch((error) => {
       endpoints = undefined;
       throw error;
     });
@@ -62,29 +62,42 @@ export function createSignIn({ issuer, clientId }) {
     if (answer.has("error")) {
       throw new SignInEnded(answer.get("error_description") ?? answer.get("error"));
     }
-    await redeem({
+    tokens = await redeem({
       grant_type: "authorization_code",
       code: answer.get("code"),
       redirect_uri: redirectURI,
       code_verifier: attempt.verifier,
-    }, attempt.nonce);
+    }, { nonce: attempt.nonce });
     return true;
   }
 
-  // redeem gets tokens. The provider has sent them itself, so their signature is not checked here
+  // redeem returns tokens. The provider has sent them itself, so their signature is not checked here
   // (OpenID Connect Core 1.0, section 3.1.3.7). The service checks it.
-  async function redeem(grant, nonce) {
+  async function redeem(grant, { nonce, before } = {}) {
     const { token_endpoint: endpoint } = await discover();
     const body = new URLSearchParams({ ...grant, client_id: clientId });
     const answer = await ask(endpoint, { method: "POST", body });
     const claims = claimsOf(answer.id_token ?? "..");
     const audience = [claims.aud].flat();
     if (claims.iss !== issuer || !audience.includes(clientId) ||
-      (nonce !== undefined && claims.nonce !== nonce)) {
+      (nonce !== undefined && claims.nonce !== nonce) ||
+      (before !== undefined && claims.sub !== before.claims.sub)) {
       throw new SignInEnded("The provider has sent the ID token of another sign-in.");
     }
-    const refreshToken = answer.refresh_token ?? tokens?.refreshToken;
-    tokens = { idToken: answer.id_token, refreshToken, claims };
+    const refreshToken = answer.refresh_token ?? before?.refreshToken;
+    return { idToken: answer.id_token, refreshToken, claims };
+  }
+
+  // renew replaces the tokens, unless the user signs out in the meantime.
+  async function renew() {
+    const before = tokens;
+    const grant = { grant_type: "refresh_token", refresh_token: before.refreshToken };
+    const renewed = await redeem(grant, { before });
+    if (tokens !== before) {
+      await revoke(renewed).catch(() => {}); // the provider cannot be reached
+      throw new SignInEnded("The user has signed out.");
+    }
+    tokens = renewed;
   }
 
   // idToken returns an ID token that has not expired.
@@ -92,8 +105,7 @@ export function createSignIn({ issuer, clientId }) {
     if (!tokens) throw new SignInEnded("Nobody is signed in.");
     if (tokens.claims.exp * 1000 - Date.now() > leeway) return tokens.idToken;
     if (!tokens.refreshToken) throw new SignInEnded("The provider allows no silent renewal.");
-    renewal ??= redeem({ grant_type: "refresh_token", refresh_token: tokens.refreshToken })
-      .finally(() => { renewal = undefined; });
+    renewal ??= renew().finally(() => { renewal = undefined; });
     await renewal;
     return tokens.idToken;
   }
@@ -103,6 +115,11 @@ export function createSignIn({ issuer, clientId }) {
     const old = tokens;
     tokens = undefined;
     askWho = true;
+    await revoke(old);
+  }
+
+  // revoke has the provider forget a refresh token.
+  async function revoke(old) {
     const { revocation_endpoint: endpoint } = await discover();
     if (!endpoint || !old?.refreshToken) return;
     const body = new URLSearchParams({ token: old.refreshToken, client_id: clientId });
@@ -110,6 +127,15 @@ export function createSignIn({ issuer, clientId }) {
   }
 
   return { begin, finish, idToken, end, user: () => tokens?.claims };
+}
+
+// fetchDiscovery returns the discovery document. Some issuers end with a slash, which is not doubled
+// (OpenID Connect Discovery 1.0, section 4).
+async function fetchDiscovery(issuer) {
+  const address = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
+  const document = await ask(address);
+  if (document.issuer === issuer) return document;
+  throw new Error(`${address} is the document of another issuer: ${document.issuer}`);
 }
 
 // ask returns the JSON of the provider's answer.

@@ -67,7 +67,9 @@ export function createStorage({ settings, credentials, folder }) {
   async function read(name) {
     const { Body, ContentType } = await client.send(
       new GetObjectCommand({ Bucket, Key: prefix + name }));
-    return new Blob([await Body.transformToByteArray()], { type: ContentType });
+    // A browser would run scripts of other types than pictures if one opens them in a tab.
+    const type = /^image\/(?!svg)/.test(ContentType) ? ContentType : "application/octet-stream";
+    return new Blob([await Body.transformToByteArray()], { type });
   }
 
   const thumbnail = ({ name, hasThumbnail }) => read(hasThumbnail ? thumbnails + name : name);

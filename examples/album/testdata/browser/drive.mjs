@@ -117,6 +117,15 @@ async function picture(page, name, color, side = 64) {
   return { name, mimeType: "image/png", buffer: Buffer.from(base64, "base64") };
 }
 
+const isRevocation = (request) => request.url().endsWith("/revoke");
+
+// signal makes something to wait for.
+function signal() {
+  let give;
+  const given = new Promise((resolve) => { give = resolve; });
+  return { give, given };
+}
+
 // ---- Scenarios
 
 const scenarios = {
@@ -210,7 +219,7 @@ const scenarios = {
     step = "a renewal that fails";
     await album.cut("service");
     await album.button("Renew now").click();
-    await page.getByText("These credentials count until they expire").waitFor();
+    await page.getByText("These credentials work until they expire").waitFor();
     await note("renewal on demand failed");
     await album.advance(nearTheEnd);
     await page.getByText("every 10 seconds").waitFor();
@@ -230,6 +239,39 @@ const scenarios = {
     await album.photo("cat.png").waitFor();
     report.photos = await album.photos();
     return report;
+  },
+
+  // A sign-out while the ID token is being renewed.
+  async signOut(album) {
+    const { page, context } = album;
+    const revoked = [];
+    page.on("request", (request) => {
+      if (isRevocation(request)) revoked.push(request.postData());
+    });
+    await album.signIn("alice");
+    await album.find("#empty").waitFor();
+    const redeemed = signal();
+    const released = signal();
+    await context.route(/\/oauth\/token$/, async (route) => {
+      const response = await route.fetch();
+      redeemed.give();
+      await released.given; // the provider has answered, and the page does not know
+      await route.fulfill({ response });
+    });
+    step = "signing out during a renewal";
+    await album.advance(9 * 60 + 30); // of the 10 minutes of the ID token
+    await album.button("Renew now").click();
+    await redeemed.given;
+    const first = page.waitForRequest(isRevocation);
+    await album.signOut();
+    await first;
+    const second = page.waitForRequest(isRevocation);
+    released.give();
+    await second;
+    return {
+      revoked: new Set(revoked).size,
+      welcome: await album.find("#welcome").isVisible(),
+    };
   },
 
   // A rule that refuses Carol is switched off and on. Another one narrows the session.
