@@ -144,15 +144,15 @@ func (f flags) check() error {
 	}
 	for _, flag := range [][2]string{{"-issuer", f.real.Issuer}, {"-service", f.real.Service}} {
 		if !isPrivate(flag[1]) {
-			return fmt.Errorf("%s: %.200q is not a URL such as https://service.example.com (http is "+
-				"for this machine only)", flag[0], flag[1])
+			return fmt.Errorf("%s: %.200q is not a URL such as https://service.example.com "+
+				"(http is for this machine only)", flag[0], flag[1])
 		}
 	}
 	return nil
 }
 
-// isPrivate tells whether nobody on the network can read what is sent to an address: it is https, or
-// http on loopback.
+// isPrivate tells whether nobody on the network can read what is sent to an address: it is https,
+// or http on loopback.
 func isPrivate(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil || originOf(address) == "" {
@@ -171,8 +171,8 @@ func serveReal(ctx context.Context, f flags, out io.Writer) error {
 	f.real.Service = strings.TrimSuffix(f.real.Service, "/")
 	f.real.Users = []string{}
 	origin := "http://" + listener.Addr().String()
-	fmt.Fprintf(out, "The page is at %s\nIt is the origin that service and bucket must allow, and %s/ "+
-		"is the redirect URI.\nInterrupt it to end it.\n", origin, origin)
+	fmt.Fprintf(out, "The page is at %s\nIt is the origin that service and bucket must allow, and "+
+		"%s/ is the redirect URI.\nInterrupt it to end it.\n", origin, origin)
 	server := &http.Server{
 		Handler:           newSite(f.real, nil),
 		ReadHeaderTimeout: 5 * time.Second,

@@ -118,7 +118,8 @@ func writeJSON(w http.ResponseWriter, value any) {
 // maxRequest is the size of the largest request that the panel reads, in bytes.
 const maxRequest = 4 << 10
 
-// readJSON reads the body of a request. It answers a request that it cannot read, and returns false.
+// readJSON reads the body of a request. It answers a request that it cannot read, and returns
+// false.
 func readJSON(w http.ResponseWriter, r *http.Request, value any) bool {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
 	d.DisallowUnknownFields()

@@ -200,7 +200,8 @@ func (s *storage) SaveAuthCode(_ context.Context, id, code string) error {
 	return nil
 }
 
-// AuthRequestByCode implements [op.AuthStorage]. A code can be used once, even if a later step fails.
+// AuthRequestByCode implements [op.AuthStorage]. A code can be used once, even if a later step
+// fails.
 func (s *storage) AuthRequestByCode(_ context.Context, code string) (op.AuthRequest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

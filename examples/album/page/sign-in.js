@@ -71,8 +71,8 @@ export function createSignIn({ issuer, clientId }) {
     return true;
   }
 
-  // redeem returns tokens. The provider has sent them itself, so their signature is not checked here
-  // (OpenID Connect Core 1.0, section 3.1.3.7). The service checks it.
+  // redeem returns tokens. The provider has sent them itself, so their signature is not checked
+  // here (OpenID Connect Core 1.0, section 3.1.3.7). The service checks it.
   async function redeem(grant, { nonce, before } = {}) {
     const { token_endpoint: endpoint } = await discover();
     const body = new URLSearchParams({ ...grant, client_id: clientId });
@@ -129,8 +129,8 @@ export function createSignIn({ issuer, clientId }) {
   return { begin, finish, idToken, end, user: () => tokens?.claims };
 }
 
-// fetchDiscovery returns the discovery document. Some issuers end with a slash, which is not doubled
-// (OpenID Connect Discovery 1.0, section 4).
+// fetchDiscovery returns the discovery document. Some issuers end with a slash, which is not
+// doubled (OpenID Connect Discovery 1.0, section 4).
 async function fetchDiscovery(issuer) {
   const address = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
   const document = await ask(address);
