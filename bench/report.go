@@ -51,7 +51,9 @@ func (b *bench) circumstances() string {
 	line("Processor", fmt.Sprintf("%s, %d cores", processor(), runtime.NumCPU()))
 	line("Load average, before and after", b.load+"; "+loadAverage())
 	line("Rounds", fmt.Sprint(b.rounds))
-	line("Versions", versions())
+	for _, version := range versions() {
+		line("Version", version)
+	}
 	return text.String()
 }
 
@@ -102,18 +104,18 @@ var compared = []string{
 	"github.com/zitadel/oidc/v3",
 }
 
-func versions() string {
+// versions are the compared modules, each with its version.
+func versions() (list []string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return []string{"unknown"}
 	}
-	var list []string
 	for _, m := range info.Deps {
 		if slices.Contains(compared, m.Path) {
 			list = append(list, strings.TrimPrefix(m.Path, "github.com/")+" "+m.Version)
 		}
 	}
-	return strings.Join(list, ", ")
+	return list
 }
 
 // write writes the table of one piece of work.

@@ -16,7 +16,7 @@
 // Delegators of one [World] or want to see an error of [delegation.New].
 //
 // Everything is in memory and on loopback. It is for tests only: the provider signs whatever it
-// is asked to, and the keys belong to whoever runs the process.
+// is asked to, and the keys are in the memory of the test process.
 package delegationtest
 
 import (

@@ -2,9 +2,13 @@
 //
 //	go run ./.ci/api          # names what is gone or changed, and fails; lists what is new
 //	go run ./.ci/api -update  # writes the baseline
+//	go run ./.ci/api -apidiff golang.org/x/exp/cmd/apidiff@VERSION
 //
 // The baseline is one text file with a line for each exported thing, in the words of Go. A line
 // that is gone is a break for somebody. It needs no network and no other version of the module.
+//
+// With -apidiff, apidiff judges: it compares the working tree with the commit that .ci/api/baseline
+// names, fails on incompatible changes and lists compatible ones. It needs that commit in the clone.
 package main
 
 import (
@@ -28,8 +32,15 @@ const baseline = ".ci/api/v0.1.0.txt"
 
 func main() {
 	update := flag.Bool("update", false, "write the baseline")
+	tool := flag.String("apidiff", "", "compare with apidiff, as `PACKAGE@VERSION`")
 	flag.Parse()
-	if err := run(*update, os.Stdout); err != nil {
+	var err error
+	if *tool != "" {
+		err = runAPIDiff(*tool, os.Stdout)
+	} else {
+		err = run(*update, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

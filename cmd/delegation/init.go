@@ -343,8 +343,8 @@ func (i *initiation) makeAbsolute() (err error) {
 }
 
 // answerAll takes the flags' answers and the defaults for the others. If that is not enough it
-// asks, on a terminal, for all that no flag says. Every flag that is wrong or missing is named,
-// before anybody answers in vain.
+// asks, on a terminal, for all that no flag says. Every flag that is wrong or missing is named
+// before the first question.
 func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool) error {
 	i.Settle()
 	wrong := i.checkFlags(said)

@@ -11,10 +11,10 @@ import (
 	"github.com/seed055b7978/delegation/delegationhttp"
 )
 
-// measures are the hooks of serve, by which it is measured. They do nothing if nobody asks for
-// metrics or traces.
+// measures are the hooks of serve, by which it is measured. They do nothing if neither
+// metrics nor traces are configured.
 type measures struct {
-	*telemetry.Telemetry // nil: nobody asks
+	*telemetry.Telemetry // nil: not configured
 	logger               *slog.Logger
 }
 

@@ -20,9 +20,9 @@ type BreakersConfig struct {
 	Now   func() time.Time // safe for concurrent use
 }
 
-// Breakers are circuit breakers by name: they remember what has failed, so that it is not asked in
-// vain for a while. What has not failed takes no room. Only [NewBreakers] makes them; they are safe
-// for concurrent use.
+// Breakers are circuit breakers by name: they remember what has failed, so that it is not asked for
+// a while. What has not failed takes no room. Only [NewBreakers] makes them; they are safe for
+// concurrent use.
 type Breakers struct {
 	config BreakersConfig
 

@@ -36,7 +36,7 @@ type Mark struct {
 type MarkSource func(ctx context.Context, since string) (marks []Mark, next string, err error)
 
 // Marks are those of this process and of a source that other processes add to. The source is read
-// when marks are used, and never while nobody asks. It is bounded: nothing is forgotten before the
+// when marks are used, and never without requests. It is bounded: nothing is forgotten before the
 // time, and when it is full it refuses. Only [NewMarks] makes one; it is safe for concurrent use.
 type Marks struct {
 	size   int

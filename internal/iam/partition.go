@@ -33,10 +33,10 @@ type Partition struct {
 	console string
 }
 
-// partitions is the table that the AWS SDKs ship as partitions.json, with the hosts of sign-in and
-// console beside it. The SDK for Go keeps its copy internal and sends unknown regions to partition
-// aws without a word, so the table stands here, and the tests hold it against the SDK's own
-// resolvers.
+// partitions is the table that the AWS SDKs ship as partitions.json, and the hosts of sign-in and
+// console. The SDK for Go keeps its copy internal, and takes unknown regions for regions of
+// partition aws without an error. So the table is here, and the tests compare it with the SDK's
+// own resolvers.
 var partitions = []Partition{
 	{
 		ID:              "aws",

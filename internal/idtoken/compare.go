@@ -46,8 +46,8 @@ type Comparison struct {
 }
 
 // Compare compares a token with the configuration. It judges each field with the checks of
-// [Verifier.Verify], also those that Verify does not reach. It decides nothing, asks nobody and
-// changes nothing: of published keys it knows those that are in memory.
+// [Verifier.Verify], also those that Verify does not reach. It decides nothing, makes no
+// network calls and changes nothing: of published keys it knows those that are in memory.
 func (v *Verifier) Compare(raw string) *Comparison {
 	c := &comparison{verifier: v, by: &issuer{}, now: v.config.Now()}
 	form := c.add("form", formOf(raw),

@@ -110,8 +110,8 @@ func (t *compactJWS) tryKeys(keys []key) error {
 	return err
 }
 
-// verifyWith verifies the signature with a key. It takes the memo's word for the very key with
-// which it has verified before.
+// verifyWith verifies the signature with a key. It relies on the memo only for the same
+// key that has verified this token before.
 func (t *compactJWS) verifyWith(k key) error {
 	if t.verifiedBy == k.id && k.id != (keyID{}) {
 		return nil

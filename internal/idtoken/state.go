@@ -41,7 +41,7 @@ type Certificate struct {
 	Begins, Ends time.Time
 }
 
-// KeyState returns the state of one of KeySources. It asks nobody.
+// KeyState returns the state of one of KeySources. It makes no network calls.
 func (v *Verifier) KeyState(source string) KeyState {
 	state := KeyState{Fits: true}
 	of := v.sources[source]

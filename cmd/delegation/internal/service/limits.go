@@ -183,7 +183,7 @@ func networkOf(a net.Addr) netip.Prefix {
 }
 
 // connection counts what it reads without a call of the handler. The server refuses headers that
-// are too large by itself, with 431, and tells nobody.
+// are too large by itself, with 431, and has no hook for that.
 type connection struct {
 	net.Conn
 	of      *connections

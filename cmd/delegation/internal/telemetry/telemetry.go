@@ -84,9 +84,9 @@ type Telemetry struct {
 	patience   time.Duration // of Shutdown
 }
 
-// Start begins to measure. It returns nil if nobody asks for metrics or traces: Options.Prometheus
-// is false, and no variable turns on OTLP. The error names every OTEL_… variable whose value is
-// wrong, and what to set.
+// Start begins to measure. It returns nil if neither metrics nor traces are configured:
+// Options.Prometheus is false, and no variable turns on OTLP. The error names every
+// OTEL_… variable whose value is wrong, and what to set.
 func Start(ctx context.Context, o Options) (*Telemetry, error) {
 	otlp, err := readEnvironment(o.Environment)
 	if err != nil {
