@@ -265,7 +265,7 @@ var shell = map[string]struct {
 		reason: "terraform needs an AWS account; TestInterop_Terraform reads such a file",
 	},
 	"delegation serve --config delegation.yaml": {
-		reason: "it needs the account that the commands before set up; TestAlbum runs the page without one",
+		reason: "it needs the account that the commands before set up",
 	},
 	"terraform apply": {
 		tests: []string{"TestRollover_Documented"},
