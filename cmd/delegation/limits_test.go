@@ -27,7 +27,7 @@ func TestLimitSettings_Refused(t *testing.T) {
 		"header_timeout: 5m1s":             "header_timeout: is longer than 5m0s",
 		"read_timeout: 1h":                 "read_timeout: is longer than 5m0s",
 		"idle_timeout: -1s":                `idle_timeout: "-1s" is not a duration`,
-		"connections: -2":                  "connections: is a number of connections, or -1",
+		"connections: -2":                  "connections: must be a number of connections, or -1",
 		"connections_per_address: -1":      "connections_per_address: -1 is not between",
 
 		"requests_per_address: 1, per: 25h":          "per: is longer than 24h",

@@ -104,10 +104,10 @@ func TestStart_WrongVariables(t *testing.T) {
 		t.Fatal(err)
 	}
 	for variable, want := range map[string]string{
-		"OTEL_SDK_DISABLED=yes":                    `"yes" is none of true, false`,
-		"OTEL_TRACES_EXPORTER=console":             `"console" is none of otlp, none`,
+		"OTEL_SDK_DISABLED=yes":                    `"yes" is not one of true, false`,
+		"OTEL_TRACES_EXPORTER=console":             `"console" is not one of otlp, none`,
 		"OTEL_METRICS_EXPORTER=prometheus":         "set metrics_listen in the configuration",
-		"OTEL_METRICS_EXPORTER=statsd":             `"statsd" is none of otlp, none`,
+		"OTEL_METRICS_EXPORTER=statsd":             `"statsd" is not one of otlp, none`,
 		"OTEL_EXPORTER_OTLP_PROTOCOL=grpc":         "set it to http/protobuf, and the endpoint to",
 		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=grpc":  "usually 4318",
 		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=x:1":  "is not a URL such as http://",
@@ -119,20 +119,20 @@ func TestStart_WrongVariables(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_HEADERS=a b=canary-secret":                 "its header 1",
 		"OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=%zz":                      "its header 1",
 		"OTEL_EXPORTER_OTLP_TIMEOUT=10s":                               `"10s" is not a number`,
-		"OTEL_EXPORTER_OTLP_COMPRESSION=zstd":                          `"zstd" is none of gzip`,
-		"OTEL_EXPORTER_OTLP_INSECURE=1":                                `"1" is none of true`,
+		"OTEL_EXPORTER_OTLP_COMPRESSION=zstd":                          `"zstd" is not one of gzip`,
+		"OTEL_EXPORTER_OTLP_INSECURE=1":                                `"1" is not one of true`,
 		"OTEL_EXPORTER_OTLP_CERTIFICATE=/nowhere.pem":                  "correct the path",
-		"OTEL_EXPORTER_OTLP_CERTIFICATE=" + file:                       "has no certificate",
-		"OTEL_EXPORTER_OTLP_CLIENT_KEY=" + file:                        "set both, or remove",
-		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=x":          "is none of cumul",
+		"OTEL_EXPORTER_OTLP_CERTIFICATE=" + file:                       "contains no certificate",
+		"OTEL_EXPORTER_OTLP_CLIENT_KEY=" + file:                        "set both or neither",
+		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=x":          "is not one of cumul",
 		"OTEL_RESOURCE_ATTRIBUTES=production":                          "its attribute 1 is not",
-		"OTEL_TRACES_SAMPLER=jaeger_remote":                            "is none of always_on",
+		"OTEL_TRACES_SAMPLER=jaeger_remote":                            "is not one of always_on",
 		"OTEL_TRACES_SAMPLER_ARG=10":                                   "is not a number from 0",
 		"OTEL_TRACES_SAMPLER_ARG=nan":                                  "is not a number from 0",
-		"OTEL_PROPAGATORS=tracecontext,b3":                             `"b3" is none of`,
+		"OTEL_PROPAGATORS=tracecontext,b3":                             `"b3" is not one of`,
 		"OTEL_METRIC_EXPORT_INTERVAL=0":                                `"0" is not a number`,
 		"OTEL_BSP_MAX_QUEUE_SIZE=-1":                                   `"-1" is not a whole`,
-		"OTEL_METRICS_EXEMPLAR_FILTER=on":                              "is none of always_on",
+		"OTEL_METRICS_EXEMPLAR_FILTER=on":                              "is not one of always_on",
 	} {
 		o := options("OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", variable)
 		made, err := telemetry.Start(t.Context(), o)
