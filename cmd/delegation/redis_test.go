@@ -43,8 +43,8 @@ func TestRebuild_KeepsTheRedisOfEndedSessions(t *testing.T) {
 	w := newWorld(t)
 	w.writeRedis(t)
 	for uses, want := range map[string]string{
-		"revocations: {store: redis}\n": "redis: is missing, and has the ended sessions until a " +
-			"restart: restart the service to take it out",
+		"revocations: {store: redis}\n": "redis: is missing, and has the ended sessions: put it " +
+			"back, or restart the service to remove it",
 		"cache: {shared: true}\n": "",
 	} {
 		before, err := loadAndBuild(t, w.configFile(t, redis+uses))
