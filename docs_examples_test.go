@@ -2,42 +2,17 @@ package delegation_test
 
 import (
 	"context"
-	"crypto/tls"
 	"os"
 	"slices"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/seed055b7978/delegation"
-	"github.com/seed055b7978/delegation/rediscache"
 )
 
 // The functions below have the Go blocks of pages that are parts of a program, so that they are
 // compiled. TestDocs_Blocks looks for them here. Nothing runs them.
 var _ = []any{
-	sharesCredentials, encryptsAssertions, failsOver, dropsTags, replacesKey, narrows,
+	encryptsAssertions, failsOver, dropsTags, replacesKey, narrows,
 	noWritingAgents, offersRoles, callersName,
-}
-
-// sharesCredentials is in docs/caching.md.
-func sharesCredentials(ctx context.Context, config delegation.Config, password, key string) error {
-	cache, err := rediscache.New(rediscache.Config{
-		Redis: &redis.Options{
-			Addr:      "redis.internal:6379",
-			Username:  "delegation",
-			Password:  password,
-			TLSConfig: &tls.Config{},
-		},
-		Keys: []rediscache.Key{{ID: "2026-11", Secret: delegation.NewSecret(key)}}, // 32 random bytes
-	})
-	if err != nil {
-		return err
-	}
-	config.SharedCache = cache
-	config.Replay = cache // only if each token may be used once
-
-	_, err = delegation.New(ctx, config)
-	return err
 }
 
 // encryptsAssertions is in docs/encrypted-assertions.md.
