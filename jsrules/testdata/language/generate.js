@@ -62,7 +62,7 @@ function run(source, user) {
 		} catch (e) {
 			failed(e);
 		}
-		setTimeout(resolve, 2000, {failed: 'callback was not called'}).unref();
+		setTimeout(resolve, 60000, {failed: 'callback was not called'}).unref();
 	});
 }
 
