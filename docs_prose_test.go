@@ -11,7 +11,8 @@ import (
 	"github.com/seed055b7978/delegation/.ci/pages/prose"
 )
 
-// tooLong is the page that is not within the bounds of the package prose: it quotes what SDKs print.
+// tooLong is the page that is not within the bounds of the package prose: it quotes what SDKs
+// print.
 var tooLong = []string{"docs/unchanged-sdks.md"}
 
 // TestDocs_Sentences: no sentence of a page and no cell of a table is too long to be read once.

@@ -119,7 +119,8 @@ func TestReadme_Picture(t *testing.T) {
 	}
 }
 
-// shell says for each shell block of every page, by its first line, which tests run it. A block that no test runs has a reason instead.
+// shell says for each shell block of every page, by its first line, which tests run it. A block
+// that no test runs has a reason instead.
 var shell = map[string]struct {
 	tests  []string
 	reason string

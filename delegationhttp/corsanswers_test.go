@@ -182,8 +182,8 @@ func used(t *testing.T, w *world, c delegationhttp.Config, r *http.Request) http
 	return h
 }
 
-// TestCORS_EachPreflight: it is answered before a token is asked for and before a limit counts, with
-// what the endpoint needs, to listed origins alone.
+// TestCORS_EachPreflight: it is answered before a token is asked for and before a limit counts,
+// with what the endpoint needs, to listed origins alone.
 func TestCORS_EachPreflight(t *testing.T) {
 	w := rolesWorld(t)
 	w.http.AllowedOrigins = []string{page}

@@ -98,8 +98,8 @@ func (a *agents) want(t *testing.T, environment map[string]string) {
 	}
 }
 
-// TestAgents_Variables: the variables of docs/bedrock.md give a client of the AWS SDK credentials of
-// its user, and so do the settings of Claude Code that set them.
+// TestAgents_Variables: the variables of docs/bedrock.md give a client of the AWS SDK credentials
+// of its user, and so do the settings of Claude Code that set them.
 func TestAgents_Variables(t *testing.T) {
 	a := newAgents(t)
 	variables := map[string]string{}
@@ -207,8 +207,8 @@ func TestAgents_LiteLLM(t *testing.T) {
 	}
 }
 
-// TestAgents_Target: the configuration of docs/bedrock.md works, and the role's policy allows models
-// and nothing else.
+// TestAgents_Target: the configuration of docs/bedrock.md works, and the role's policy allows
+// models and nothing else.
 func TestAgents_Target(t *testing.T) {
 	a := newAgents(t)
 	const section = "Bedrock for your users"

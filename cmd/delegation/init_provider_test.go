@@ -138,8 +138,8 @@ func (r recipe) initiate(t *testing.T, client string, words []string) {
 	}
 }
 
-// initFlagsOf returns the flags for init of each section of the pages docs/provider-NAME.md, without
-// those that all have, and of each row of a table of docs/providers.md.
+// initFlagsOf returns the flags for init of each section of the pages docs/provider-NAME.md,
+// without those that all have, and of each row of a table of docs/providers.md.
 func initFlagsOf(t *testing.T) map[string][]string {
 	t.Helper()
 	flags := map[string][]string{}

@@ -27,8 +27,8 @@ import (
 // passes is the outcome of a token that is exchanged. Other outcomes are codes.
 const passes = ""
 
-// A recipe is the test of a section of docs/provider-NAME.md: an imitation of the provider, and what
-// becomes of its tokens.
+// A recipe is the test of a section of docs/provider-NAME.md: an imitation of the provider, and
+// what becomes of its tokens.
 type recipe struct {
 	section    string
 	profile    string

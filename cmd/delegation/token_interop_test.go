@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestInterop_TokenInShell types the commands of docs/token-exchange.md up to the AWS CLI: curl's answer
-// becomes credentials.
+// TestInterop_TokenInShell types the commands of docs/token-exchange.md up to the AWS CLI: curl's
+// answer becomes credentials.
 func TestInterop_TokenInShell(t *testing.T) {
 	needs(t, "curl", "curl")
 	needs(t, "jq", "jq")
