@@ -563,7 +563,8 @@ func (x *exchange) capSession() error {
 	return nil
 }
 
-// describe writes into the event what was decided.
+// describe writes into the event what was decided. The tags are the decision's own, which nobody
+// changes: a call that has to drop some of them makes a copy of the decision first.
 func (d *decision) describe(e *eventNotes) {
 	e.Principal = d.principal.String()
 	e.Role = d.role.String()
@@ -575,7 +576,7 @@ func (d *decision) describe(e *eventNotes) {
 	e.SourceIdentity = d.sourceIdentity
 	e.Duration = d.duration
 	if len(d.tags) > 0 {
-		e.Tags = maps.Clone(d.tags)
+		e.Tags = d.tags
 	}
 	if d.policy != "" {
 		e.SessionPolicySHA256 = hexSHA256(d.policy)

@@ -104,7 +104,7 @@ func (r Region) SAMLRecipient() string {
 	if !ok {
 		return ""
 	}
-	return "https://" + p.SignInHost(r.name) + "/saml"
+	return p.SignInURL(r.name)
 }
 
 // SAMLAudience returns the value of AudienceRestriction that AWS expects in the region's partition.

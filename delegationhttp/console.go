@@ -124,7 +124,7 @@ func (c Console) SignInURL(
 }
 
 // isConsolePage reports whether a destination is an https URL of the partition's console.
-func isConsolePage(p iam.Partition, destination string) bool {
+func isConsolePage(p *iam.Partition, destination string) bool {
 	u, err := url.Parse(destination)
 	if err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" {
 		return false

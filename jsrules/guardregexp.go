@@ -38,6 +38,7 @@ func (r *run) guardRegExp() {
 		return r.rt.ToValue(!goja.IsNull(found))
 	})
 	r.replaceSymbol(prototype, goja.SymSplit, r.split)
+	r.guard(prototype, "compile", func(goja.FunctionCall) { r.recent = recentPattern{} })
 }
 
 // hasExec returns the regular expression that a value is if its function exec is the given one.
@@ -81,10 +82,10 @@ func (r *run) exec(object *goja.Object, text goja.String) goja.Value {
 // match is exec, but returns the places of the match, or nil.
 func (r *run) match(object *goja.Object, text goja.String) (*ecmaregexp.Regexp, []int) {
 	r.atMost(int64(text.Length()), maxText/16, "the text to match")
-	flags := object.Get("flags").String()
-	re := r.patternOf(object, flags)
-	sticky := strings.Contains(flags, "y")
-	keeps := sticky || strings.Contains(flags, "g")
+	if r.recent.object != object {
+		r.recent = r.newRecentPattern(object)
+	}
+	re, sticky, keeps := r.recent.compiled, r.recent.sticky, r.recent.keeps
 	from := int64(0)
 	if keeps {
 		from = max(member(object, "lastIndex").ToInteger(), 0)
@@ -104,6 +105,27 @@ func (r *run) match(object *goja.Object, text goja.String) (*ecmaregexp.Regexp, 
 	}
 	r.matching = lastMatch{text, found}
 	return re, found
+}
+
+// recentPattern is a regular expression as it matches. Libraries test one value after the other
+// against the same, and it takes longer to read its flags and its source than to match. Only its
+// function compile changes them.
+type recentPattern struct {
+	object   *goja.Object
+	compiled *ecmaregexp.Regexp
+	sticky   bool
+	keeps    bool // lastIndex, from match to match
+}
+
+func (r *run) newRecentPattern(object *goja.Object) recentPattern {
+	flags := object.Get("flags").String()
+	sticky := strings.Contains(flags, "y")
+	return recentPattern{
+		object:   object,
+		compiled: r.patternOf(object, flags),
+		sticky:   sticky,
+		keeps:    sticky || strings.Contains(flags, "g"),
+	}
 }
 
 func (r *run) setLastIndex(object *goja.Object, index int) {

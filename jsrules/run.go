@@ -53,6 +53,8 @@ type installation struct {
 	joining []*goja.Object
 	// patterns are the regular expressions made at run time, by [patternKey].
 	patterns map[string]*ecmaregexp.Regexp
+	// recent is the regular expression that matched last.
+	recent recentPattern
 	// literalsOfModules are the regular expressions of the modules that were loaded.
 	literalsOfModules []map[string]*ecmaregexp.Regexp
 	// starting counts the published libraries that are being loaded.

@@ -3,6 +3,7 @@ package iam
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Partition is one row of the table of AWS partitions. The zero value is no partition.
@@ -138,29 +139,52 @@ func (p *Partition) has(region string) bool {
 	return false
 }
 
-// PartitionOf returns the partition of a region by its name; false for a name that fits none, such
-// as mars-north-1 or aws-global.
-func PartitionOf(region string) (Partition, bool) {
+// PartitionOf returns the partition of a region by its name, which is not to be changed. For a name
+// that fits none, such as mars-north-1 or aws-global, it is the zero value, and false.
+func PartitionOf(region string) (p *Partition, ok bool) {
 	for i := range partitions {
 		if partitions[i].has(region) {
-			return partitions[i], true
+			return &partitions[i], true
 		}
 	}
-	return Partition{}, false
+	return &Partition{}, false
 }
 
 // Knows tells whether a region was one of the partition when this version was made.
-func (p Partition) Knows(region string) bool { return slices.Contains(p.known, region) }
+func (p *Partition) Knows(region string) bool { return slices.Contains(p.known, region) }
 
 // SignInHost returns the host of the sign-in page for a region of the partition.
-func (p Partition) SignInHost(region string) string { return p.hostOf(p.signIn, region) }
+func (p *Partition) SignInHost(region string) string { return p.hostOf(p.signIn, region) }
 
 // FIPSSignInHost returns the host of the sign-in page with FIPS for a region of the partition;
 // empty if AWS has none.
-func (p Partition) FIPSSignInHost(region string) string { return p.hostOf(p.signInFIPS, region) }
+func (p *Partition) FIPSSignInHost(region string) string { return p.hostOf(p.signInFIPS, region) }
+
+// SignInURL returns where the sign-in page takes SAML responses for a region of the partition.
+func (p *Partition) SignInURL(region string) string {
+	if known, ok := signInURLs()[region]; ok {
+		return known
+	}
+	return p.signInURL(region)
+}
+
+func (p *Partition) signInURL(region string) string {
+	return "https://" + p.SignInHost(region) + "/saml"
+}
+
+// signInURLs are those of the known regions, because each exchange needs one.
+var signInURLs = sync.OnceValue(func() map[string]string {
+	urls := map[string]string{}
+	for i := range partitions {
+		for _, region := range partitions[i].known {
+			urls[region] = partitions[i].signInURL(region)
+		}
+	}
+	return urls
+})
 
 // hostOf returns the host of a sign-in page for a region.
-func (p Partition) hostOf(signIn, region string) string {
+func (p *Partition) hostOf(signIn, region string) string {
 	host, ofRegion := strings.CutPrefix(signIn, "{region}")
 	switch {
 	case !ofRegion:
@@ -173,13 +197,13 @@ func (p Partition) hostOf(signIn, region string) string {
 
 // ConsoleHost returns the host of the console for a region of the partition; empty if AWS publishes
 // none.
-func (p Partition) ConsoleHost(region string) string {
+func (p *Partition) ConsoleHost(region string) string {
 	return strings.ReplaceAll(p.console, "{region}", region)
 }
 
 // HasConsole tells whether a host is the partition's console, or a page of it such as
 // s3.console.aws.amazon.com.
-func (p Partition) HasConsole(host string) bool {
+func (p *Partition) HasConsole(host string) bool {
 	domain := strings.TrimPrefix(p.console, "{region}.")
 	return domain != "" && (host == domain || strings.HasSuffix(host, "."+domain))
 }
@@ -187,11 +211,11 @@ func (p Partition) HasConsole(host string) bool {
 // HasSignInHost tells whether a host is the sign-in page of some region of the partition, with FIPS
 // or without. China's regions have hosts of their own next to the one that both share (IAM User
 // Guide of the China regions, "Configure your SAML 2.0 IdP with relying party trust").
-func (p Partition) HasSignInHost(host string) bool {
+func (p *Partition) HasSignInHost(host string) bool {
 	return p.isHostOf(p.signIn, host) || p.signInFIPS != "" && p.isHostOf(p.signInFIPS, host)
 }
 
-func (p Partition) isHostOf(signIn, host string) bool {
+func (p *Partition) isHostOf(signIn, host string) bool {
 	domain, ofRegion := strings.CutPrefix(signIn, "{region}.")
 	if host == domain {
 		return !ofRegion || p.bareSignIn != ""

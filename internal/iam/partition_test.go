@@ -156,7 +156,7 @@ var signInHosts = map[string]struct{ partition, host, fips, another string }{
 // TestSignInHosts: of 18 regions in 8 partitions, each has its sign-in hosts, with and without
 // FIPS, and each host is of its own partition alone.
 func TestSignInHosts(t *testing.T) {
-	partitions := map[string]iam.Partition{}
+	partitions := map[string]*iam.Partition{}
 	for region := range signInHosts {
 		p, _ := iam.PartitionOf(region)
 		partitions[p.ID] = p

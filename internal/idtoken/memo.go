@@ -91,7 +91,7 @@ func (m *memo) keepClaims(t *compactJWS) {
 		return
 	}
 	entry := element.Value.(*memoEntry)
-	entry.claims = t.claims
+	entry.claims, entry.nested = t.claims, t.nested
 	entry.payload = nil
 }
 

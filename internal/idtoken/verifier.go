@@ -288,7 +288,7 @@ func (v *Verifier) verifyAs(
 	}
 	claims.All = token.claims
 	if token.remembered {
-		claims.All = jsonvalue.CloneObject(token.claims)
+		claims.All = jsonvalue.CloneNested(token.claims, token.nested)
 	} else {
 		v.headers.add(token.headerText, token.header)
 		v.memo.remember(token, v.config.Now(), claims.Expiry.Add(v.config.Leeway))
@@ -324,6 +324,7 @@ func (v *Verifier) read(
 	}
 	token.claims = claims
 	if token.remembered {
+		token.nested = jsonvalue.Nested(claims)
 		v.memo.keepClaims(token)
 	}
 	return token, nil

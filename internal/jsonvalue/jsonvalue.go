@@ -165,14 +165,52 @@ func (c copies) of(v reflect.Value) reflect.Value {
 func CloneObject(object map[string]any) map[string]any {
 	copied := maps.Clone(object) // much faster than one assignment after the other
 	for name, value := range object {
-		switch v := value.(type) {
-		case map[string]any:
-			copied[name] = CloneObject(v)
-		case []any:
-			copied[name] = cloneArray(v)
+		if isNested(value) {
+			copied[name] = cloneNested(value)
 		}
 	}
 	return copied
+}
+
+// CloneNested is [CloneObject] for an object whose [Nested] is known. It does not look at the
+// other members.
+func CloneNested(object map[string]any, nested []string) map[string]any {
+	copied := maps.Clone(object)
+	for _, name := range nested {
+		copied[name] = cloneNested(object[name])
+	}
+	return copied
+}
+
+// Nested returns the names of the members of an object that are objects or lists themselves, in any
+// order.
+func Nested(object map[string]any) []string {
+	var names []string
+	for name, value := range object {
+		if isNested(value) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func isNested(value any) bool {
+	switch value.(type) {
+	case map[string]any, []any:
+		return true
+	}
+	return false
+}
+
+// cloneNested copies an object or a list. Any other value is what it was.
+func cloneNested(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		return CloneObject(v)
+	case []any:
+		return cloneArray(v)
+	}
+	return value
 }
 
 func cloneArray(array []any) []any {
@@ -181,11 +219,8 @@ func cloneArray(array []any) []any {
 	}
 	copied := slices.Clone(array)
 	for i, value := range copied {
-		switch v := value.(type) {
-		case map[string]any:
-			copied[i] = CloneObject(v)
-		case []any:
-			copied[i] = cloneArray(v)
+		if isNested(value) {
+			copied[i] = cloneNested(value)
 		}
 	}
 	return copied

@@ -91,7 +91,17 @@ func TestClone_HoldsItself(t *testing.T) {
 }
 
 // TestCloneObject: a copy of decoded JSON is equal, and shares no map or list, at any depth.
-func TestCloneObject(t *testing.T) {
+func TestCloneObject(t *testing.T) { testClone(t, jsonvalue.CloneObject) }
+
+// TestCloneNested: so is one whose nested members are known.
+func TestCloneNested(t *testing.T) {
+	testClone(t, func(object map[string]any) map[string]any {
+		return jsonvalue.CloneNested(object, jsonvalue.Nested(object))
+	})
+}
+
+func testClone(t *testing.T, clone func(map[string]any) map[string]any) {
+	t.Helper()
 	decode := func() (object map[string]any) {
 		text := `{"a":[1,[{"b":["c",null]},[]],"x"],"o":{"p":{"q":[true]},"e":{}},"s":"t","z":null}`
 		if err := json.Unmarshal([]byte(text), &object); err != nil {
@@ -100,34 +110,35 @@ func TestCloneObject(t *testing.T) {
 		return object
 	}
 	original := decode()
-	copied := jsonvalue.CloneObject(original)
+	copied := clone(original)
 	if !reflect.DeepEqual(original, copied) {
 		t.Fatalf("got %v", copied)
-	}
-	var spoil func(value any)
-	spoil = func(value any) {
-		switch v := value.(type) {
-		case map[string]any:
-			for name, member := range v {
-				spoil(member)
-				v[name] = "changed"
-			}
-			v["new"] = "changed"
-		case []any:
-			for i, entry := range v {
-				spoil(entry)
-				v[i] = "changed"
-			}
-		}
 	}
 	spoil(copied)
 	if !reflect.DeepEqual(original, decode()) {
 		t.Errorf("the original changed: %v", original)
 	}
-	empty := jsonvalue.CloneObject(map[string]any{"a": []any(nil), "o": map[string]any(nil)})
+	empty := clone(map[string]any{"a": []any(nil), "o": map[string]any(nil)})
 	if !reflect.DeepEqual(empty, map[string]any{"a": []any(nil), "o": map[string]any(nil)}) ||
-		jsonvalue.CloneObject(nil) != nil {
+		clone(nil) != nil {
 		t.Errorf("got %#v for what is nil", empty)
+	}
+}
+
+// spoil changes all that a value holds.
+func spoil(value any) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, member := range v {
+			spoil(member)
+			v[name] = "changed"
+		}
+		v["new"] = "changed"
+	case []any:
+		for i, entry := range v {
+			spoil(entry)
+			v[i] = "changed"
+		}
 	}
 }
 
