@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/file"
@@ -356,7 +357,7 @@ func (d *dialect) inParentheses(n *ast.BinaryExpression) bool {
 		opened++
 		before = strings.TrimRight(strings.TrimSuffix(before, "("), " \t\r\n")
 	}
-	left := quoted.ReplaceAllString(d.source[begin:end], "''")
+	left := quoted().ReplaceAllString(d.source[begin:end], "''")
 	left = strings.TrimRight(left, "( \t\r\n")
 	if opened == 0 || strings.ContainsAny(left, "`/") {
 		return false
@@ -365,7 +366,9 @@ func (d *dialect) inParentheses(n *ast.BinaryExpression) bool {
 }
 
 // quoted is a string literal.
-var quoted = regexp.MustCompile(`(?s)"([^"\\]|\\.)*"|'([^'\\]|\\.)*'`)
+var quoted = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?s)"([^"\\]|\\.)*"|'([^'\\]|\\.)*'`)
+})
 
 // htmlComment refuses a <!--b: for Node, <!-- begins a comment (ECMA-262 §B.1.1). For goja it is
 // three operators.

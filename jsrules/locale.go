@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dop251/goja"
@@ -50,9 +51,11 @@ func (r *run) notHere(what string, args ...any) {
 }
 
 // languageTag is a locale that is well-formed (RFC 5646), without grandfathered ones.
-var languageTag = regexp.MustCompile(`^(?i:[a-z]{2,3}|[a-z]{5,8})(-(?i:[a-z]{4}))?` +
-	`(-(?i:[a-z]{2}|[0-9]{3}))?(-(?i:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*` +
-	`(-(?i:[a-wyz0-9])(-(?i:[a-z0-9]{2,8}))+)*(-(?i:x)(-(?i:[a-z0-9]{1,8}))+)?$`)
+var languageTag = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?i:[a-z]{2,3}|[a-z]{5,8})(-(?i:[a-z]{4}))?` +
+		`(-(?i:[a-z]{2}|[0-9]{3}))?(-(?i:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*` +
+		`(-(?i:[a-wyz0-9])(-(?i:[a-z0-9]{2,8}))+)*(-(?i:x)(-(?i:[a-z0-9]{1,8}))+)?$`)
+})
 
 // localesOf returns the locales of an argument (CanonicalizeLocaleList of ECMA-402).
 func (r *run) localesOf(argument goja.Value) []string {
@@ -79,7 +82,7 @@ func (r *run) localeOf(value goja.Value) string {
 		panic(r.rt.NewTypeError("Language ID should be string or object."))
 	}
 	locale := r.stringOf(value).String()
-	if !languageTag.MatchString(locale) {
+	if !languageTag().MatchString(locale) {
 		panic(r.rangeError("Incorrect locale information provided"))
 	}
 	return locale
@@ -171,7 +174,9 @@ var currencies = map[string]struct {
 	"JPY": {"¥", 0},
 }
 
-var currencyCode = regexp.MustCompile(`^[A-Za-z]{3}$`)
+var currencyCode = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z]{3}$`)
+})
 
 // localeNumber is Number.prototype.toLocaleString.
 func (r *run) localeNumber(call goja.FunctionCall) goja.Value {
@@ -229,7 +234,7 @@ func (o *localeOptions) currency() string {
 		return ""
 	}
 	code := o.run.stringOf(value).String()
-	if !currencyCode.MatchString(code) {
+	if !currencyCode().MatchString(code) {
 		panic(o.run.rangeError("Invalid currency code : " + short(code)))
 	}
 	return code
@@ -417,8 +422,10 @@ func (o *localeOptions) hourCycle() string {
 	return "h24"
 }
 
-var zoneName = regexp.MustCompile(
-	`^[A-Za-z]+([_+-][A-Za-z0-9]+)*(/[A-Za-z0-9]+([_+-][A-Za-z0-9]+)*)*$`)
+var zoneName = sync.OnceValue(func() *regexp.Regexp {
+	const word = `[A-Za-z0-9]+([_+-][A-Za-z0-9]+)*`
+	return regexp.MustCompile(`^[A-Za-z]+([_+-][A-Za-z0-9]+)*(/` + word + `)*$`)
+})
 
 // timeZone reads the time zone. Other zones than UTC are those that the machine knows.
 func (o *localeOptions) timeZone() *time.Location {
@@ -433,7 +440,7 @@ func (o *localeOptions) timeZone() *time.Location {
 	case "LOCAL":
 		o.run.notHere("the time zone %s", name)
 	}
-	if !zoneName.MatchString(name) {
+	if !zoneName().MatchString(name) {
 		panic(o.run.rangeError("Invalid time zone specified: " + short(name)))
 	}
 	location, err := time.LoadLocation(name)

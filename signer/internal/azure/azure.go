@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -39,9 +40,11 @@ const (
 // The hosts are those that Microsoft lists under "DNS suffixes for base URL":
 // https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates
 // Others are refused, because the access token is sent to them.
-var uriForm = regexp.MustCompile(`\A(?:azurekms://([a-z0-9-]{3,24}\.` + hosts + `)|` +
-	`azurekeyvault://([a-z0-9-]{3,24}\.` + hosts + `)/keys)` +
-	`/([0-9A-Za-z-]{1,127})(?:/([0-9a-f]{32}))?\z`)
+var uriForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A(?:azurekms://([a-z0-9-]{3,24}\.` + hosts + `)|` +
+		`azurekeyvault://([a-z0-9-]{3,24}\.` + hosts + `)/keys)` +
+		`/([0-9A-Za-z-]{1,127})(?:/([0-9a-f]{32}))?\z`)
+})
 
 const hosts = `(?:vault|managedhsm)\.(?:azure\.net|azure\.cn|usgovcloudapi\.net)`
 
@@ -72,7 +75,7 @@ type vaultKey struct {
 // Open finds the key and the credentials. Without a version in the URI it uses the current one for
 // as long as the key is open: the certificate that goes with it does not change either.
 func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
-	match := uriForm.FindStringSubmatch(uri)
+	match := uriForm().FindStringSubmatch(uri)
 	if match == nil {
 		return nil, key.Permanent("write the URI as "+form, "the URI names no key of a Key Vault")
 	}
@@ -235,7 +238,7 @@ func cause(err error) string {
 	return text
 }
 
-var entraCode = regexp.MustCompile(`AADSTS[0-9]+`)
+var entraCode = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`AADSTS[0-9]+`) })
 
 func tokenFailure(err tokenError) error {
 	var failed *azidentity.AuthenticationFailedError
@@ -256,7 +259,7 @@ func tokenFailure(err tokenError) error {
 	body, _ := runtime.Payload(answer)
 	return key.Permanent(credentialsRemedy+"; https://login.microsoftonline.com/error explains "+
 		"codes", "no access token for Azure: Entra ID answered with %d %s", answer.StatusCode,
-		entraCode.Find(body))
+		entraCode().Find(body))
 }
 
 // refusal reads an error of Key Vault's:

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -42,8 +43,11 @@ const form = "gcpkms://projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoK
 
 // The characters are those of resource names in Cloud KMS. A project may have a domain, as in
 // example.com:p.
-var uriForm = regexp.MustCompile(`\Agcpkms://(projects/[a-z0-9][a-z0-9.:-]*/locations/[a-z0-9-]+` +
-	`/keyRings/[a-zA-Z0-9_-]+/cryptoKeys/[a-zA-Z0-9_-]+/cryptoKeyVersions/[0-9]+)\z`)
+var uriForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(
+		`\Agcpkms://(projects/[a-z0-9][a-z0-9.:-]*/locations/[a-z0-9-]+/keyRings/[a-zA-Z0-9_-]+` +
+			`/cryptoKeys/[a-zA-Z0-9_-]+/cryptoKeyVersions/[0-9]+)\z`)
+})
 
 // The algorithms that make PKCS #1 v1.5 signatures of a digest. Each version has one.
 var algorithms = map[string]crypto.Hash{
@@ -71,7 +75,7 @@ type version struct {
 
 // Open finds the key version and the credentials.
 func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
-	match := uriForm.FindStringSubmatch(uri)
+	match := uriForm().FindStringSubmatch(uri)
 	if match == nil {
 		return nil, key.Permanent("write the URI as "+form, "the URI names no key version")
 	}
