@@ -56,7 +56,7 @@ wrong.`,
 	return command
 }
 
-// run checks everything and prints the results. Its error says how many have failed.
+// run checks everything and prints the results. Its error says how many checks failed.
 func (f *checkFlags) run(c *cobra.Command, s surroundings) error {
 	if f.schema {
 		return s.print(configurationSchema)
@@ -87,13 +87,13 @@ func (f *checkFlags) run(c *cobra.Command, s surroundings) error {
 	return failures(results)
 }
 
-// failures is an error that wraps those of all results; nil if there are none.
+// failures returns an error that wraps the errors of all failed checks; nil if there are none.
 func failures(results []delegation.CheckResult) error {
 	var failed checksFailed
 	for _, r := range results {
 		switch r.Kind {
 		case delegation.CheckSettings, service.CheckEnvironment, service.CheckFile:
-			continue // these can only warn
+			continue // these can only warn, never fail
 		}
 		failed.of++
 		if r.Err != nil {
@@ -106,7 +106,7 @@ func failures(results []delegation.CheckResult) error {
 	return nil
 }
 
-// checksFailed says how many in one line, because the table has said which.
+// checksFailed says only how many checks failed, because the table has named them.
 type checksFailed struct {
 	errors []error
 	of     int
@@ -118,8 +118,9 @@ func (e checksFailed) Error() string {
 
 func (e checksFailed) Unwrap() []error { return e.errors }
 
-// table has a row for each result, each of its warnings and each note: its name, its state and what
-// there is to say. A result that has failed and has a warning too has a row for each.
+// table has a row for each result, each of its warnings and each note: its name, its state and a
+// description. A failed result that also has warnings has a row for the failure and for each
+// warning.
 func table(results []delegation.CheckResult, notes []config.Note, paint term.Painter) []byte {
 	var rows []term.Row
 	add := func(name, state, what string) {
@@ -144,7 +145,7 @@ func table(results []delegation.CheckResult, notes []config.Note, paint term.Pai
 	return []byte(term.Table(rows))
 }
 
-// warningsOf are the warnings of a result, of whichever checker.
+// warningsOf returns the warnings of a result, whichever checker it comes from.
 func warningsOf(r delegation.CheckResult) []delegation.CheckWarning {
 	if len(r.Warnings) == 0 && r.Warning != "" {
 		return []delegation.CheckWarning{{Text: r.Warning}}
@@ -152,8 +153,8 @@ func warningsOf(r delegation.CheckResult) []delegation.CheckWarning {
 	return r.Warnings
 }
 
-// withPlace says first where the configuration has what is wrong. The name of a result about a file
-// has the place.
+// withPlace puts the place in the configuration in front of a text. A result about a file needs
+// none: its name is the place.
 func withPlace(r delegation.CheckResult, place, text string) string {
 	if place == "" || r.Kind == service.CheckFile {
 		return text
@@ -188,8 +189,8 @@ type warningEntry struct {
 	At     string                 `json:"at,omitempty"`
 }
 
-// checkJSON has an entry for each result and each note. A name is never in it twice, so the
-// warning of a result that has failed is a member of its entry.
+// checkJSON has an entry for each result and each note. A name never occurs twice, so the warning
+// of a failed result is a member of that result's entry.
 func checkJSON(results []delegation.CheckResult, notes []config.Note) ([]byte, error) {
 	list := []checkEntry{}
 	for _, r := range results {
@@ -243,7 +244,7 @@ func newCheckEntry(r delegation.CheckResult) checkEntry {
 	return e
 }
 
-// setCause sets stage, code and remedy of a failure that has them.
+// setCause sets the stage, code and remedy of a failure that has them.
 func (e *checkEntry) setCause(err error) {
 	var failed *delegation.Error
 	var redis *service.RedisError

@@ -10,24 +10,23 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
-// complain says what went wrong: a line for each problem, and after it, if verbose, a line for
-// each error that it wraps. A token that was given where none belongs, and so was taken for a name,
-// is not repeated.
+// complain prints what went wrong, one line for each problem. If verbose, it adds a line for each
+// wrapped error. It does not repeat a token that was passed by mistake in place of a name.
 func (s surroundings) complain(err error, verbose bool) {
 	text := oneLine(err)
 	if errors.As(err, new(config.UsageError)) {
-		text = err.Error() // a configuration may have several problems, each on a line
+		text = err.Error() // a configuration may have several problems, one on each line
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "delegation: %s\n", text)
 	if verbose {
 		chain(&b, err, "  ")
 	}
-	// If that fails, nobody can be told.
+	// If this write fails, there is nobody left to tell.
 	_, _ = io.WriteString(s.stderr, jwt().ReplaceAllString(b.String(), "[token]"))
 }
 
-// chain writes the errors behind an error, each with its type, deeper ones further to the right.
+// chain writes the errors that an error wraps, each with its type, indented by depth.
 func chain(to io.Writer, err error, indent string) {
 	var behind []error
 	switch e := err.(type) {
@@ -47,6 +46,6 @@ func chain(to io.Writer, err error, indent string) {
 	}
 }
 
-// oneLine is an error's text on one line that no terminal obeys: a rule's refusal may hold what a
-// stranger chose.
+// oneLine returns an error's text on one line, without characters that a terminal interprets: a
+// rule's refusal may contain text that an attacker chose.
 func oneLine(err error) string { return term.OneLine(config.ByKeys(err.Error())) }

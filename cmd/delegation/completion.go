@@ -20,10 +20,11 @@ func (s surroundings) targetFlag(c *cobra.Command, target, file *string, usage s
 		}
 		return slices.Sorted(maps.Keys(loaded.Targets)), cobra.ShellCompDirectiveNoFileComp
 	}
-	_ = c.RegisterFlagCompletionFunc("target", targets) // the flag is there
+	_ = c.RegisterFlagCompletionFunc("target", targets) // cannot fail: the flag exists
 }
 
-// addUsualCommands adds cobra's completion and a help that knows what is no command.
+// addUsualCommands adds cobra's completion command, and a help command that rejects unknown
+// commands.
 func addUsualCommands(root *cobra.Command) {
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Describe a command, with an example",
@@ -51,7 +52,7 @@ func addUsualCommands(root *cobra.Command) {
 	})
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
-	completion, _, _ := root.Find([]string{"completion"}) // it was added just now
+	completion, _, _ := root.Find([]string{"completion"}) // cannot fail: it was added just now
 	completion.Short = "Print the completion script of a shell"
 	completion.Long = `Print the script with which a shell completes commands, flags, and the targets
 of the configuration. The help of each shell says how to load it.`

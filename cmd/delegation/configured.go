@@ -13,15 +13,16 @@ import (
 
 const defaultConfig = "delegation.yaml"
 
-// configFlag adds --config, whose default the environment can change.
+// configFlag adds --config, whose default an environment variable can change.
 func (s surroundings) configFlag(c *cobra.Command, file *string, otherwise string) {
 	usual := cmp.Or(s.variable(config.EnvironmentPrefix+"CONFIG"), otherwise)
 	c.Flags().StringVarP(file, "config", "c", usual,
 		"configuration `file`; DELEGATION_CONFIG sets the default")
 }
 
-// configured builds what a configuration describes, for one call: nothing listens. change, if not
-// nil, may change settings before. The log goes to standard error with --verbose only.
+// configured builds what a configuration describes for one command, without listening. If change is
+// not nil, it may change the settings before the build. Only with --verbose does the log go to
+// standard error.
 func (s surroundings) configured(
 	ctx context.Context, file string, verbose bool, change func(*config.Settings),
 ) (*service.Service, error) {
@@ -32,7 +33,7 @@ func (s surroundings) configured(
 	return s.build(ctx, loaded, from, verbose, change)
 }
 
-// build is configured for settings that are loaded.
+// build does the same as configured, for settings that are already loaded.
 func (s surroundings) build(
 	ctx context.Context, loaded *config.Settings, from *config.Source, verbose bool,
 	change func(*config.Settings),
@@ -52,15 +53,15 @@ func (s surroundings) logger(verbose bool) *slog.Logger {
 	}
 	logger, err := config.NewLogger(config.LogSettings{}, to)
 	if err != nil {
-		return slog.New(slog.DiscardHandler) // the usual settings are right
+		return slog.New(slog.DiscardHandler) // cannot fail with the default settings
 	}
 	return logger
 }
 
-// forgetful takes out what remembers credentials: one call has nothing of it.
+// forgetful turns off the cache of credentials, which has no use in a command that runs once.
 func forgetful(l *config.Settings) {
 	l.Cache = config.CacheSettings{Size: -1}
 	if l.Replay.Store != "redis" && l.Revocations.Store != "redis" {
-		l.Redis = config.RedisSettings{} // which was for the cache alone
+		l.Redis = config.RedisSettings{} // Redis served only the cache
 	}
 }

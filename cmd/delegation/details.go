@@ -10,9 +10,9 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
-// detailsOf returns what writes the table of check, or what check --json prints to those who want
-// JSON. It is for the operator, on a listener of its own. place is where the configuration has a
-// field.
+// detailsOf returns a function that writes the table of check, or the output of check --json to
+// clients that ask for JSON. It is for the operator, on a separate listener. place finds a field in
+// the configuration.
 func detailsOf(place func(string) string) service.DetailsWriter {
 	return func(
 		w http.ResponseWriter, r *http.Request, status int, found []delegation.CheckResult,
@@ -31,11 +31,11 @@ func detailsOf(place func(string) string) service.DetailsWriter {
 		}
 		w.Header().Set("Content-Type", kind)
 		w.WriteHeader(status)
-		_, _ = w.Write(text) // the caller may have gone
+		_, _ = w.Write(text) // the client may have disconnected
 	}
 }
 
-// wantsJSON tells whether a request asks for JSON, by its query or its header.
+// wantsJSON tells whether a request asks for JSON, by its query or a header.
 func wantsJSON(r *http.Request) bool {
 	if r.URL.Query().Get("format") == "json" {
 		return true

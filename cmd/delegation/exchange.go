@@ -71,7 +71,7 @@ the remedy, and the exit code is 1. --verbose adds the audit record.`,
 	shapes := cobra.FixedCompletions(
 		[]cobra.Completion{"process", "env", "json", "console-url"},
 		cobra.ShellCompDirectiveNoFileComp)
-	_ = command.RegisterFlagCompletionFunc("format", shapes) // the flag is there
+	_ = command.RegisterFlagCompletionFunc("format", shapes) // cannot fail: the flag exists
 	return command
 }
 
@@ -112,7 +112,7 @@ func (f *exchangeFlags) run(c *cobra.Command, s surroundings) error {
 	return s.print(append(text, '\n'))
 }
 
-// exchange exchanges the token, for the role and the narrowing that were asked for.
+// exchange exchanges the token, for the requested role and narrowing.
 func (f *exchangeFlags) exchange(
 	c *cobra.Command, built *service.Service, token string,
 ) (*delegation.Credentials, error) {
@@ -123,11 +123,11 @@ func (f *exchangeFlags) exchange(
 // change prepares the settings for one exchange.
 func (f *exchangeFlags) change(l *config.Settings) {
 	forgetful(l)
-	// It is checked, whether the service offers it or not.
+	// Enabled even if the service does not offer the console, so that its settings are checked.
 	l.HTTP.Console.Enabled = f.format == "console-url"
 }
 
-// runCached prints the credentials that are kept, or else exchanges the token.
+// runCached prints the cached credentials if there are any, and otherwise exchanges the token.
 func (f *exchangeFlags) runCached(c *cobra.Command, s surroundings) error {
 	loaded, from, err := config.Load(f.configFile, s.environment)
 	if err != nil {
@@ -186,10 +186,10 @@ func (f *exchangeFlags) validate(s surroundings) error {
 	return nil
 }
 
-// format writes credentials in some shape. The service knows the console.
+// format writes credentials in one of the output formats. Only console-url uses the service.
 type format func(context.Context, *service.Service, *delegation.Credentials) ([]byte, error)
 
-// formats are the shapes of credentials.
+// formats are the output formats, by the value of --format.
 var formats = map[string]format{
 	"process":     plainFormat((*delegation.Credentials).ProcessJSON),
 	"json":        plainFormat((*delegation.Credentials).Auth0JSON),
@@ -197,7 +197,7 @@ var formats = map[string]format{
 	"console-url": consoleURL,
 }
 
-// plainFormat is a format that needs the credentials only.
+// plainFormat makes a format from a function that needs only the credentials.
 func plainFormat(write func(*delegation.Credentials) ([]byte, error)) format {
 	return func(
 		_ context.Context, _ *service.Service, c *delegation.Credentials,
@@ -216,7 +216,7 @@ func consoleURL(
 	return []byte(url), nil
 }
 
-// exports are the lines that the AWS CLI's own export-credentials writes for a shell.
+// exports writes the same shell lines as the AWS CLI's export-credentials.
 func exports(c *delegation.Credentials) ([]byte, error) {
 	variables := [][2]string{
 		{"AWS_ACCESS_KEY_ID", c.AccessKeyID},

@@ -19,18 +19,19 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
-// renewWithin is how long before credentials expire exchange --cache asks for new ones. If that
-// fails for another reason than a refusal of the user, the old ones still serve.
+// renewWithin is how long before the expiry exchange --cache requests new credentials. If that
+// request fails, the cached ones remain in use, unless the user was refused.
 const renewWithin = 5 * time.Minute
 
-// credentialCache is the cache of exchange --cache, for one token and target.
+// credentialCache is the cache of exchange --cache for one token and target.
 type credentialCache struct {
 	store *credentialfile.Store
 	key   credentialfile.Key
 	now   func() time.Time
 }
 
-// cacheFolder is the folder of --cache-dir, or else that of the XDG Base Directory Specification.
+// cacheFolder is the folder of --cache-dir. Without the flag it is the folder that the XDG Base
+// Directory Specification defines.
 func (s surroundings) cacheFolder(chosen string) (string, error) {
 	if chosen != "" {
 		return chosen, nil
@@ -45,8 +46,8 @@ func (s surroundings) cacheFolder(chosen string) (string, error) {
 		"--cache needs --cache-dir FOLDER: XDG_CACHE_HOME and HOME are not set"))
 }
 
-// openCache opens the cache for a token and a target. The key holds all that an exchange depends
-// on, other than files that the configuration names: an entry has those.
+// openCache opens the cache for a token and a target. The key covers all that an exchange depends
+// on, except the files that the configuration names. An entry records those itself.
 func (s surroundings) openCache(
 	f *exchangeFlags, token string, loaded *config.Settings, from *config.Source,
 ) (*credentialCache, error) {
@@ -62,8 +63,8 @@ func (s surroundings) openCache(
 	return &credentialCache{store, s.cacheKey(f, token, loaded, from), now}, nil
 }
 
-// cacheKey is the hash of the token, the target, its role, the one that was asked for, and the
-// configuration.
+// cacheKey is the hash of all that identifies an exchange: the token, the target, its role, the
+// requested role, the configuration, the environment and the version of the program.
 func (s surroundings) cacheKey(
 	f *exchangeFlags, token string, loaded *config.Settings, from *config.Source,
 ) credentialfile.Key {
@@ -79,7 +80,7 @@ func (s surroundings) cacheKey(
 	}
 	part(sum, []byte(file))
 	part(sum, contentOf(from.Files()))
-	// What else the program and its environment say of an exchange.
+	// The rest of what an exchange depends on: environment, version and narrowing.
 	for _, variable := range slices.Sorted(slices.Values(s.environment)) {
 		if strings.HasPrefix(variable, config.EnvironmentPrefix) || isOfSTS(variable) {
 			part(sum, []byte(variable))
@@ -94,20 +95,20 @@ func (s surroundings) cacheKey(
 	return credentialfile.Key(sum.Sum(nil))
 }
 
-// isOfSTS tells whether a variable says where STS is called.
+// isOfSTS tells whether a variable affects where STS is called.
 func isOfSTS(variable string) bool {
 	return strings.HasPrefix(variable, "AWS_ENDPOINT_URL") ||
 		strings.HasPrefix(variable, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=") ||
 		strings.HasPrefix(variable, "AWS_USE_")
 }
 
-// part adds a text with its length, so that no two lists of texts give the same hash.
+// part adds a text with its length, so that different lists of texts never give the same hash.
 func part(sum hash.Hash, text []byte) {
-	fmt.Fprintf(sum, "%d ", len(text)) // a hash takes everything
+	fmt.Fprintf(sum, "%d ", len(text)) // writing to a hash never fails
 	sum.Write(text)
 }
 
-// contentOf is one hash of the content of files, which tells nothing of any of them.
+// contentOf returns one hash of the content of all files, from which no content can be derived.
 func contentOf(files service.Files) []byte {
 	sum := sha256.New()
 	for _, path := range sortedPaths(files) {
@@ -127,8 +128,8 @@ func sortedPaths(files service.Files) []string {
 	return paths
 }
 
-// find returns what is kept, if it has not expired and the files of the configuration have not
-// changed. fresh tells that it need not be renewed yet.
+// find returns the cached credentials if they have not expired and the configuration's files have
+// not changed. fresh tells that they need no renewal yet.
 func (c *credentialCache) find() (kept *delegation.Credentials, fresh bool, err error) {
 	entry, found, err := c.store.Find(c.key)
 	if err != nil || !found {
@@ -143,12 +144,12 @@ func (c *credentialCache) find() (kept *delegation.Credentials, fresh bool, err 
 	}
 	kept, err = readKept(entry.Credentials)
 	if err != nil {
-		return nil, false, nil // an older form
+		return nil, false, nil // written in an older format
 	}
 	return kept, entry.Expiration.Sub(c.now()) > renewWithin, nil
 }
 
-// keep writes credentials that were made of the files.
+// keep caches credentials, with the files that they were made from.
 func (c *credentialCache) keep(credentials *delegation.Credentials, files service.Files) error {
 	text, err := writeKept(credentials)
 	if err != nil {
@@ -162,8 +163,8 @@ func (c *credentialCache) keep(credentials *delegation.Credentials, files servic
 	})
 }
 
-// cached returns the credentials of the cache, or those of obtain, which it keeps. One process at a
-// time works for a token and target: the others wait, and find what it kept.
+// cached returns the cached credentials, or calls obtain and caches its result. Only one process at
+// a time does this for a token and target. The others wait, and then find its result.
 func (c *credentialCache) cached(
 	ctx context.Context,
 	obtain func() (*delegation.Credentials, service.Files, error),
@@ -193,15 +194,15 @@ func (c *credentialCache) cached(
 	return made, nil
 }
 
-// outlives tells whether credentials that have not expired serve on after an error: after one of
-// the token, which has perhaps expired, and where a service is away. After the refusal of a rule
-// they do not.
+// outlives tells whether cached credentials remain in use after an error. They do if the error is
+// retryable or the token has expired, but not if a rule refused.
 func outlives(err error) bool {
 	var e *delegation.Error
 	return errors.As(err, &e) && (e.Retryable || e.Code == delegation.CodeTokenExpired)
 }
 
-// keptCredentials are credentials with their secrets, for a file that only the user may read.
+// keptCredentials are credentials with their secrets in plain text, for a file that only the user
+// may read.
 type keptCredentials struct {
 	delegation.Credentials
 	SecretAccessKey string

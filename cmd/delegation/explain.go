@@ -48,7 +48,7 @@ the command line or the configuration is wrong.`,
 	return command
 }
 
-// run explains a token and prints the explanation. Its error is the refusal, if there is one.
+// run explains a token and prints the explanation. If the token is refused, it returns the refusal.
 func (f *explainFlags) run(c *cobra.Command, s surroundings) error {
 	if err := f.requireTarget("explain"); err != nil {
 		return err
@@ -60,7 +60,7 @@ func (f *explainFlags) run(c *cobra.Command, s surroundings) error {
 		return err
 	}
 	built, token, err := f.open(c, s, func(l *config.Settings) {
-		l.Replay = config.ReplaySettings{} // which an explanation does not ask
+		l.Replay = config.ReplaySettings{} // an explanation does not check for replay
 		forgetful(l)
 	})
 	if err != nil {

@@ -13,8 +13,9 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
-// outcome is what explain says, as --json prints it; the tree has the same. docs/explain.md has the
-// names, which stay as they are. What was not reached is null or empty.
+// outcome is the result of explain, as --json prints it. The tree has the same content.
+// docs/explain.md documents the names, which must not change. Steps that were not reached are null
+// or empty.
 type outcome struct {
 	Allowed     bool             `json:"allowed"`
 	Target      string           `json:"target"`
@@ -49,7 +50,7 @@ type actorOutcome struct {
 	Prior    []string `json:"prior,omitempty"`
 }
 
-// claimOutcome is a claim that issuer or target requires, and what the token says.
+// claimOutcome is a claim that the issuer or the target requires, and what the token has.
 type claimOutcome struct {
 	Claim    string   `json:"claim"`
 	Of       string   `json:"of"`
@@ -61,7 +62,7 @@ type claimOutcome struct {
 type ruleOutcome struct {
 	Name    string `json:"name"`
 	Refused bool   `json:"refused"`
-	// Set is as the rule left it, by the names of awsSettings.
+	// Set has the settings as the rule left them, by the names of awsSettings.
 	Set         map[string]any `json:"set"`
 	ChangedUser []string       `json:"changed_user"` // properties
 }
@@ -88,12 +89,12 @@ type decisionOutcome struct {
 	Attributes     map[string][]string `json:"saml_attributes"`
 }
 
-// chainOutcome is a role that is assumed after the first, and the policies that it takes.
+// chainOutcome is a role that is assumed after the first one, and the policies that this requires.
 type chainOutcome struct {
 	Role       string `json:"role"`
 	ExternalID string `json:"external_id"`
-	// TrustPolicy is the role's, and Permission that of the role before it. Null: no policy can
-	// say it.
+	// TrustPolicy is the policy of this role, and Permission that of the role before it. Each is
+	// null if no policy can express it.
 	TrustPolicy json.RawMessage `json:"trust_policy"`
 	Permission  json.RawMessage `json:"permission_policy_of_role_before"`
 }
@@ -111,7 +112,8 @@ type refusalOutcome struct {
 	Retryable bool             `json:"retryable"`
 }
 
-// fieldOutcome is a field of a token that was refused at the token stage, and the configuration's.
+// fieldOutcome compares a field of a token that was refused at the token stage with the
+// configuration.
 type fieldOutcome struct {
 	Field         string                  `json:"field"`
 	Token         string                  `json:"token"`
@@ -139,14 +141,14 @@ type awsSettings struct {
 	DroppableTags     []string            `json:"droppable_tags"`
 }
 
-// seconds is a duration that JSON shows as a number of them.
+// seconds is a duration that JSON shows as a number of seconds.
 type seconds time.Duration
 
 func (s seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
 
 func (s seconds) String() string { return time.Duration(s).String() }
 
-// steps are those of a decision, in order, and what has been checked after each.
+// steps are the steps of a decision in order, with what has been checked after each.
 var steps = []struct {
 	stage   delegation.Stage
 	checked string
@@ -164,7 +166,7 @@ func stepOf(stage delegation.Stage) int {
 			return i
 		}
 	}
-	return 0 // a call that was abandoned before its first
+	return 0 // the call was abandoned before its first step
 }
 
 // newTokenOutcome says whose token it is, and who acts for them.
@@ -187,8 +189,7 @@ func newTokenOutcome(e *delegation.Explanation) *tokenOutcome {
 	return o
 }
 
-// newOutcome puts an explanation, and the refusal that it ended with, into the shape of the two
-// formats.
+// newOutcome combines an explanation and the refusal that it ended with, if any, for both formats.
 func newOutcome(e *delegation.Explanation, err error) *outcome {
 	o := &outcome{
 		Allowed:  err == nil,
@@ -216,8 +217,7 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 	}
 	if e.Principal != "" {
 		o.Decision = newDecisionOutcome(e)
-		// Without one there is nothing to say: a recipient of the operator's own that no policy can
-		// name.
+		// There is no policy if the operator configured a recipient that no policy can name.
 		if policy, err := e.TrustPolicy(); err == nil {
 			o.TrustPolicy = &trustOutcome{e.Actions, json.RawMessage(policy)}
 		}
@@ -228,7 +228,7 @@ func newOutcome(e *delegation.Explanation, err error) *outcome {
 	return o
 }
 
-// refuse puts a refusal into the outcome, and ends it at the step that refuses.
+// refuse records a refusal, and ends the outcome at the step that refused.
 func (o *outcome) refuse(err error) {
 	o.Refusal = &refusalOutcome{Message: err.Error()}
 	var refusal *delegation.Error
@@ -242,12 +242,12 @@ func (o *outcome) refuse(err error) {
 		}
 	}
 	o.reached = stepOf(o.Refusal.Stage)
-	if o.Decision != nil { // a token that ends while it is decided is refused there
+	if o.Decision != nil { // a token that expires during the decision is refused there
 		o.reached = max(o.reached, stepOf(delegation.StageDecision))
 	}
 }
 
-// compare puts the comparison of a refused token with the configuration into the outcome.
+// compare records how a refused token compares with the configuration.
 func (o *outcome) compare(fields []delegation.TokenField) {
 	for _, field := range fields {
 		o.TokenFields = append(o.TokenFields, fieldOutcome{
@@ -328,7 +328,7 @@ func newRuleOutcome(rule delegation.RuleStep) ruleOutcome {
 	return o
 }
 
-// json returns the outcome for programs. A terminal that it is printed to obeys none of it.
+// json returns the outcome for programs. It escapes what a terminal would interpret.
 func (o *outcome) json() (string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -5,17 +5,17 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
-// tableIntroduction is what a reader has to know before they read the table.
+// tableIntroduction tells readers what they have to know before they read the table.
 const tableIntroduction = `
 The refused token and the configuration, field by field. What the token says is
 not verified: anyone can have written it, unless its signature is "same".
 
 `
 
-// widestCell is how wide a column can be, so that most tables fit a terminal.
+// widestCell limits the width of a column, so that most tables fit a terminal.
 const widestCell = 48
 
-// table returns a refused token next to the configuration for people. It is empty if there is
+// table compares a refused token with the configuration, for people. It is empty if there is
 // nothing to compare.
 func (o *outcome) table(paint term.Painter) string {
 	if len(o.TokenFields) == 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
-// tree returns the outcome for people.
+// tree returns the outcome as a tree for people.
 func (o *outcome) tree(paint term.Painter) string {
 	root := term.Tree{Text: term.Shown(o.Target) + ": " + paint(term.Green, "allowed")}
 	if o.Refusal != nil {
@@ -31,7 +31,7 @@ func (o *outcome) tree(paint term.Painter) string {
 	return root.String()
 }
 
-// stepTree returns a step that was reached. The last one has the refusal, or the rule in it that
+// stepTree returns a step that was reached. The last step has the refusal, or the rule that
 // refused.
 func (o *outcome) stepTree(i int, paint term.Painter) term.Tree {
 	stage := steps[i].stage
@@ -52,7 +52,7 @@ func (o *outcome) stepTree(i int, paint term.Painter) term.Tree {
 	return step
 }
 
-// step returns what is to be said of one step that was reached.
+// step returns the leaves of a step that was reached.
 func (o *outcome) step(stage delegation.Stage, paint term.Painter) (leaves []term.Tree) {
 	switch {
 	case stage == delegation.StageToken && o.Token != nil:
@@ -69,7 +69,7 @@ func (o *outcome) step(stage delegation.Stage, paint term.Painter) (leaves []ter
 		for _, rule := range o.Rules {
 			leaves = append(leaves, rule.tree(paint))
 		}
-		if len(o.Profile) > 0 { // after the rules, whose leaves are found by their number
+		if len(o.Profile) > 0 { // after the rules, whose leaves are found by index
 			leaves = append(leaves, term.Leaf("properties from the profile", o.Profile))
 		}
 	case stage == delegation.StageDecision && o.Decision != nil:
@@ -88,8 +88,8 @@ func appendTexts(leaves []term.Tree, pairs ...string) []term.Tree {
 	return leaves
 }
 
-// more says what an access token has, and who acts for the user. Of an ID token of a user there is
-// nothing more.
+// more returns what an access token adds, and who acts for the user. For an ID token without an
+// actor, it returns nothing.
 func (o *tokenOutcome) more() (leaves []term.Tree) {
 	if o.Kind == delegation.TokenKindAccess {
 		leaves = append(leaves, term.Leaf("kind", string(o.Kind)))

@@ -13,7 +13,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
-// Warnings that only the program has: about files, variables of the environment and HTTPS.
+// Warnings that only the program gives: about files, environment variables and HTTPS.
 const (
 	warningFileExposed     delegation.WarningCode = "file_exposed"
 	warningFileWritable    delegation.WarningCode = "file_writable"
@@ -24,14 +24,14 @@ const (
 	tlsCertificateSoon                            = 30 * 24 * time.Hour
 )
 
-// Bits of a file's mode. othersWrite is writing by anyone but the owner.
+// Bits of a file's mode. othersWrite is set if anyone but the owner may write.
 const (
 	othersRead  os.FileMode = 0o004
 	groupWrite  os.FileMode = 0o020
 	othersWrite os.FileMode = 0o022
 )
 
-// addChecks gives a version of a service what it has to say of the machine, and its answer to
+// addChecks gives a version of a service its findings about the machine, and its answer to
 // /ready?verbose.
 func (s surroundings) addChecks(built *service.Service) {
 	now := s.clockFunc()
@@ -39,8 +39,8 @@ func (s surroundings) addChecks(built *service.Service) {
 	built.Verbose = service.NewDetails(built, detailsOf(built.Place), now)
 }
 
-// findings returns what is to be said of the machine: where STS is called, files of secrets, the
-// certificate of HTTPS, and variables of the environment.
+// findings returns the findings about the machine: the endpoint of STS, files with secrets, the
+// certificate of HTTPS, and environment variables.
 func findings(built *service.Service, now func() time.Time) (results []delegation.CheckResult) {
 	results = append(results, endpointFindings(built)...)
 	results = append(results, exposedSecrets(built.Secrets)...)
@@ -58,7 +58,7 @@ func findings(built *service.Service, now func() time.Time) (results []delegatio
 	return results
 }
 
-// finding is a result that is a warning.
+// finding is a result that only warns.
 func finding(
 	kind delegation.CheckKind, name string, w delegation.CheckWarning,
 ) delegation.CheckResult {
@@ -89,12 +89,12 @@ func endpointFindings(built *service.Service) []delegation.CheckResult {
 		})}
 }
 
-// certificateFinding is about the dates of the certificate of HTTPS.
+// certificateFinding checks the dates of the certificate of HTTPS.
 func certificateFinding(built *service.Service, now time.Time) delegation.CheckResult {
 	leaf := built.Certificate.Leaf()
 	ends := leaf.NotAfter.UTC().Format(time.RFC3339)
 	w := delegation.CheckWarning{Remedy: "renew it: browsers and SDKs refuse it then"}
-	// A certificate that lives shorter than a few months is renewed later.
+	// Certificates with a lifetime of less than a few months are renewed later.
 	soon := min(tlsCertificateSoon, leaf.NotAfter.Sub(leaf.NotBefore)/4)
 	switch {
 	case now.After(leaf.NotAfter):
@@ -118,10 +118,10 @@ func certificateFinding(built *service.Service, now time.Time) delegation.CheckR
 	return finding(service.CheckTLS, "tls certificate", w)
 }
 
-// exposedSecrets warns of each file of a secret that every user of the machine can read, or that
-// others than its owner can write. Reading by the group is how a service gets its keys from systemd
-// and in Kubernetes. Reading by all is no failure, because container platforms mount secrets so,
-// where nobody else is. Windows has no such modes.
+// exposedSecrets warns of each file with a secret that every user of the machine can read, or that
+// anyone but its owner can write. The group may read: systemd and Kubernetes give a service its
+// keys that way. A file that all can read is only a warning, because container platforms mount
+// secrets so, where there are no other users. Windows has no such modes.
 func exposedSecrets(files []service.SecretFile) (results []delegation.CheckResult) {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -138,8 +138,8 @@ func exposedSecrets(files []service.SecretFile) (results []delegation.CheckResul
 	return results
 }
 
-// modeWarning is what is wrong with the mode of a file; its code is empty if nothing is. The remedy
-// leaves the group its right to read.
+// modeWarning describes what is wrong with the mode of a file; its code is empty if nothing is. The
+// remedy lets the group keep its right to read.
 func modeWarning(file service.SecretFile, mode os.FileMode) delegation.CheckWarning {
 	what := "secret"
 	if file.SigningKey {
@@ -165,7 +165,7 @@ func modeWarning(file service.SecretFile, mode os.FileMode) delegation.CheckWarn
 	return w
 }
 
-// placed are the results with the places in the configuration, in place of fields of the library.
+// placed returns the results with places in the configuration instead of fields of the library.
 // place may be nil.
 func placed(
 	results []delegation.CheckResult, place func(string) string,
@@ -174,7 +174,7 @@ func placed(
 		return results
 	}
 	at := func(kind delegation.CheckKind, field string) string {
-		if field == "" || kind == service.CheckFile { // which has its place already
+		if field == "" || kind == service.CheckFile { // a file's place is already set
 			return field
 		}
 		return place(field)

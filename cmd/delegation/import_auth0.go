@@ -114,7 +114,7 @@ func (f *importFlags) run(c *cobra.Command, s surroundings, export string) error
 	return s.print(report)
 }
 
-// plan reads all files that are named.
+// plan reads all files that the flags name.
 func (f *importFlags) plan(s surroundings, name string) (*auth0export.Plan, error) {
 	keywords := &auth0export.Keywords{}
 	var err error
@@ -137,7 +137,7 @@ func (f *importFlags) plan(s surroundings, name string) (*auth0export.Plan, erro
 	return auth0export.NewPlan(export, f.Options)
 }
 
-// report is the report in the form that was asked for.
+// report is the report in the requested format.
 func (f *importFlags) report(s surroundings, plan *auth0export.Plan) ([]byte, error) {
 	if f.json {
 		return plan.Report().JSON()

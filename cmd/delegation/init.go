@@ -77,7 +77,7 @@ another issuer, if a file exists, or if the configuration cannot be added to.`,
 	return command
 }
 
-// initiation is what init finds out.
+// initiation collects what init finds out.
 type initiation struct {
 	surroundings
 	setup.Answers
@@ -88,35 +88,35 @@ type initiation struct {
 	looked          string // the issuer whose documents have been fetched
 }
 
-// question is one thing to find out, by a flag or by asking.
+// question is one thing to find out, by a flag or by asking the person.
 type question struct {
 	flag  string
-	usage string // of the flag
+	usage string // help text of the flag
 
-	// asks is what is asked on a terminal, after the answers before.
+	// asks returns the question for the terminal, which may depend on earlier answers.
 	asks func() string
 
 	answer *string
 
-	// otherwise is the default, which may come of the answers before; "" is none.
+	// otherwise returns the default, which may depend on earlier answers; "" is none.
 	otherwise func() string
 
 	check func(answer string) error
 
-	// derived tells that the default is there as soon as the answers before are.
+	// derived tells that the default follows from earlier answers.
 	derived bool
 
-	// applies tells whether the answers before leave the question open; nil: always.
+	// applies tells whether earlier answers leave the question open; nil: always.
 	applies func() bool
 
 	// optional tells that there may be no answer; nil: there must be one.
 	optional func() bool
 
-	// names takes an answer of another kind, which a person may give; nil: there is none.
+	// names accepts another kind of answer that a person may give; nil: there is none.
 	names func(answer string) (taken bool, err error)
 }
 
-// text is a text that depends on nothing.
+// text returns a function that always returns the same text.
 func text(s string) func() string { return func() string { return s } }
 
 // isOpen tells whether the question has to be answered by a flag, a default or a person.
@@ -125,7 +125,7 @@ func (q question) isOpen() bool { return q.applies == nil || q.applies() }
 // mayBeEmpty tells whether the answer can be left out.
 func (q question) mayBeEmpty() bool { return q.optional != nil && q.optional() }
 
-// questions come in the order in which they are asked; a check may use the answers before.
+// questions come in the order in which they are asked; a check may use earlier answers.
 func (i *initiation) questions() []question {
 	return slices.Concat([]question{
 		{
@@ -212,7 +212,8 @@ func (i *initiation) questions() []question {
 	})
 }
 
-// providerQuestions are what the provider leaves open: which it is, and whose tokens of it count.
+// providerQuestions are what the issuer leaves open: which provider it is, and which of its tokens
+// are accepted.
 func (i *initiation) providerQuestions() []question {
 	list := []question{
 		{
@@ -255,7 +256,7 @@ func (i *initiation) providerQuestions() []question {
 	return list
 }
 
-// gateFlags are the flags that say who may come in.
+// gateFlags are the flags that say whose tokens are accepted.
 var gateFlags = []struct{ flag, usage string }{
 	{"domain", "`domain` of the Google Workspace whose users are accepted"},
 	{"owner", "`name` or ID of the organization that is accepted, for GitHub and others"},
@@ -332,8 +333,8 @@ func (i *initiation) add(ctx context.Context) error {
 	return i.print([]byte(i.RestOfAddition(files)))
 }
 
-// makeAbsolute makes the path of the key set one that is not relative to the configuration, as the
-// person who runs init means the current folder.
+// makeAbsolute makes the path of the key set absolute. The person who runs init means a path in the
+// current folder, and a configuration would resolve it relative to its own.
 func (i *initiation) makeAbsolute() (err error) {
 	if i.JWKSFile == "" {
 		return nil
@@ -342,9 +343,9 @@ func (i *initiation) makeAbsolute() (err error) {
 	return err
 }
 
-// answerAll takes the flags' answers and the defaults for the others. If that is not enough it
-// asks, on a terminal, for all that no flag says. Every flag that is wrong or missing is named
-// before the first question.
+// answerAll takes answers from the flags, and defaults for the rest. If that is not enough, it asks
+// for all others on a terminal. Before the first question, it reports every flag that is wrong or
+// missing.
 func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool) error {
 	i.Settle()
 	wrong := i.checkFlags(said)
@@ -386,7 +387,7 @@ func (i *initiation) answerAll(ctx context.Context, said func(flag string) bool)
 	return nil
 }
 
-// checkFlags returns what is wrong with the answers that flags give.
+// checkFlags returns what is wrong with the answers that the flags give.
 func (i *initiation) checkFlags(said func(flag string) bool) (wrong []error) {
 	for _, claim := range i.Required {
 		if err := setup.CheckRequired(claim); err != nil {
@@ -404,7 +405,7 @@ func (i *initiation) checkFlags(said func(flag string) bool) (wrong []error) {
 	return wrong
 }
 
-// lacks says which flags are missing, and why one that says who may come in is.
+// lacks says which flags are missing, and why a flag that limits who is accepted is required.
 func (i *initiation) lacks(missing []string) error {
 	text := fmt.Sprintf("init needs %s, or a terminal to ask on", strings.Join(missing, ", "))
 	if names := i.Candidates(); len(names) > 0 {
@@ -415,7 +416,7 @@ func (i *initiation) lacks(missing []string) error {
 	return errors.New(text)
 }
 
-// askAll asks for all that no flag says.
+// askAll asks for everything that no flag answers.
 func (i *initiation) askAll(ctx context.Context, said func(flag string) bool) error {
 	in := bufio.NewScanner(i.stdin)
 	for _, q := range i.questions() {
@@ -429,7 +430,7 @@ func (i *initiation) askAll(ctx context.Context, said func(flag string) bool) er
 	return nil
 }
 
-// ask asks until the answer is good, if the answers before leave the question open.
+// ask repeats a question until the answer is valid. It asks nothing if earlier answers settle it.
 func (i *initiation) ask(ctx context.Context, in *bufio.Scanner, q question) error {
 	if !q.isOpen() {
 		return nil
@@ -469,7 +470,7 @@ func (i *initiation) ask(ctx context.Context, in *bufio.Scanner, q question) err
 	}
 }
 
-// take takes a person's answer, if it is a good one.
+// take stores a person's answer if it is valid.
 func (i *initiation) take(ctx context.Context, q question, answer string) error {
 	if q.names != nil {
 		if taken, err := q.names(answer); taken {
@@ -481,14 +482,15 @@ func (i *initiation) take(ctx context.Context, q question, answer string) error 
 		return err
 	}
 	i.Settle()
-	if q.names != nil && i.WhyGate() == "" { // otherwise an answer may say where to look
+	if q.names != nil && i.WhyGate() == "" { // else an answer may tell where to look
 		return i.look(ctx)
 	}
 	return nil
 }
 
-// look fetches the issuer's documents, once and if that is wanted, and says what it found. Its
-// error says that the issuer is wrong. What cannot be fetched now is said, and is no error.
+// look fetches the issuer's documents once, if that is wanted, and prints what it found. Its error
+// says that the issuer is wrong. A document that cannot be fetched now is reported, but is no
+// error.
 func (i *initiation) look(ctx context.Context) error {
 	if !i.online || i.looked == i.Issuer {
 		return nil
@@ -508,8 +510,8 @@ func (i *initiation) look(ctx context.Context) error {
 	return nil
 }
 
-// nextLine reads a line, or gives up when the context ends: the read itself cannot be stopped, so
-// nobody may read after that.
+// nextLine reads a line, or gives up when the context ends. The read itself cannot be stopped, so
+// nothing may read from the input after that.
 func nextLine(ctx context.Context, in *bufio.Scanner) (string, error) {
 	read := make(chan error, 1)
 	go func() {

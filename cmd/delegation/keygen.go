@@ -93,7 +93,7 @@ has the URIs.`,
 func (f *keygenFlags) run(c *cobra.Command, s surroundings) error {
 	keyFile := filepath.Join(f.folder, "signing.key")
 	certificateFile := filepath.Join(f.folder, "signing.crt")
-	// Before anybody waits for a key.
+	// Checked before the person waits for a key.
 	if err := f.checkFiles(keyFile, certificateFile); err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (f *keygenFlags) certificate(c *cobra.Command, s surroundings) ([]byte, err
 	return certificate, ofSigner(err)
 }
 
-// ofSigner makes an error of a signer one of the command line, unless it may pass by itself.
+// ofSigner turns an error of a signer into a usage error, unless it is temporary.
 func ofSigner(err error) error {
 	var known *signer.Error
 	if !errors.As(err, &known) {
@@ -170,8 +170,8 @@ func ofSigner(err error) error {
 	return config.Usage(err)
 }
 
-// makeKey is setup.NewKey for a person, whom a large key keeps waiting: it says so, and a signal
-// ends it.
+// makeKey calls setup.NewKey for a person at a terminal. A large key takes long, so makeKey shows
+// progress, and a signal ends it.
 func (s surroundings) makeKey(
 	c *cobra.Command, name string, bits int, valid time.Duration,
 ) (certificatePEM, keyPEM []byte, err error) {

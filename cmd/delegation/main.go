@@ -80,29 +80,29 @@ func main() {
 	}))
 }
 
-// tuneMemory changes this process to what suits a service.
+// tuneMemory sets this process's memory settings for a service.
 func tuneMemory() service.Memory {
 	m := service.MemoryOf(os.Getenv, os.DirFS("/"))
 	m.Apply()
 	return m
 }
 
-// surroundings is what a command gets from outside.
+// surroundings is everything a command takes from outside the program.
 type surroundings struct {
 	environment    []string
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	after          func(time.Duration) <-chan time.Time // nil: time.After
 	ended          <-chan struct{}                      // closed by a signal; run sets it
-	// tuneMemory changes the process to what suits a service. nil: it stays as it is.
+	// tuneMemory sets the memory settings of the process for a service. nil: they stay as they are.
 	tuneMemory func() service.Memory
 	// notify is signal.Notify. nil: no signal comes.
 	notify func(chan<- os.Signal, ...os.Signal)
 	// now is the clock of serve --config. nil: time.Now.
 	now func() time.Time
-	// reportChecks has serve check at the start what check does, and log what it finds.
+	// reportChecks makes serve run the checks of check at the start, and log their findings.
 	reportChecks bool
-	// newKey makes a key as setup.NewKey does, which it is if it is nil.
+	// newKey makes a key. nil: setup.NewKey.
 	newKey keyMaker
 }
 
@@ -137,8 +137,8 @@ func (s surroundings) clock() []config.Option {
 	return []config.Option{config.WithClock(s.now)}
 }
 
-// hangups returns a channel that has a value after SIGHUP. If more come before it is taken, one is
-// remembered. From then on the signal does not end the process, until stop is called.
+// hangups returns a channel that receives a value for each SIGHUP. While one waits to be received,
+// at most one more is remembered. The signal no longer ends the process, until stop is called.
 func (s surroundings) hangups() (came <-chan os.Signal, stop func()) {
 	signals := make(chan os.Signal, 1)
 	if s.notify != nil {
@@ -147,8 +147,8 @@ func (s surroundings) hangups() (came <-chan os.Signal, stop func()) {
 	return signals, func() { signal.Stop(signals) }
 }
 
-// print writes what a command is asked for, and reports that it could not, which fmt.Fprint would
-// not: a full disk is no success.
+// print writes a command's output and returns the error, so that a full disk is not reported as
+// success.
 func (s surroundings) print(text []byte) error {
 	if _, err := s.stdout.Write(text); err != nil {
 		return fmt.Errorf("standard output: %w", err)
@@ -164,7 +164,7 @@ func (s surroundings) progress(c *cobra.Command, what string) (done func()) {
 	return term.Progress(c.Context(), s.stderr, what, s.after)
 }
 
-// commands are all that the program does, apart from completion and help.
+// commands are all commands of the program, apart from completion and help.
 func (s surroundings) commands() []*cobra.Command {
 	return []*cobra.Command{
 		initCommand(s),
@@ -186,7 +186,7 @@ func (s surroundings) commands() []*cobra.Command {
 	}
 }
 
-// run is the program, with all that it takes from its surroundings.
+// run runs the program with its surroundings.
 func run(ctx context.Context, args []string, s surroundings) int {
 	s.ended = ctx.Done()
 	root := rootCommand(s)
@@ -208,7 +208,7 @@ func verbose(c *cobra.Command) bool {
 	return on
 }
 
-// wrongFlag is a flag that is not there, or takes something else.
+// wrongFlag is the error for an unknown flag or a wrong value of one.
 func wrongFlag(c *cobra.Command, err error) error {
 	switch err.Error() {
 	case "unknown flag: --token", "unknown flag: --id-token":

@@ -141,7 +141,7 @@ func inheritedFlags(c *cobra.Command) []describedFlag {
 	return describedFlags(c, c.InheritedFlags().FlagUsages())
 }
 
-// describedFlags are the flags of a command that a text of its usage names.
+// describedFlags are the flags in a text of a command's flag usages.
 func describedFlags(c *cobra.Command, usages string) (list []describedFlag) {
 	names := regexp.MustCompile(`(?m)^ +(?:-\w, )?--([\w-]+)`)
 	for _, found := range names.FindAllStringSubmatch(usages, -1) {
@@ -232,7 +232,8 @@ func writeParagraphs(b *bytes.Buffer, text string) {
 	end()
 }
 
-// roff is a text for groff and mandoc: no character of it is a request, and a hyphen can be copied.
+// roff escapes a text for groff and mandoc. No character of it is taken for a request, and hyphens
+// can be copied.
 func roff(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...", "'", `\(aq`, "`", `\(ga`,
 		"~", `\(ti`, "^", `\(ha`).Replace(text)
@@ -245,7 +246,7 @@ func roff(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// quoted is an argument of .TH, in which programs look for a date and a name.
+// quoted is an argument of .TH, from which other programs read the date and the name.
 func quoted(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\e`, `"`, `\(dq`).Replace(text) + `"`
 }

@@ -11,18 +11,19 @@ import (
 	"github.com/seed055b7978/delegation/delegationhttp"
 )
 
-// measures are the hooks of serve, by which it is measured. They do nothing if neither
-// metrics nor traces are configured.
+// measures are the hooks that measure serve. They do nothing if neither metrics nor traces are
+// configured.
 type measures struct {
 	*telemetry.Telemetry // nil: not configured
 	logger               *slog.Logger
 }
 
-// startTelemetry measures for Prometheus if so configured, and for OTLP if the environment says so.
+// startTelemetry measures for Prometheus if the configuration asks for it, and for OTLP if the
+// environment does.
 func (s surroundings) startTelemetry(
 	ctx context.Context, prometheus bool, logger *slog.Logger,
 ) (measures, error) {
-	info, _ := debug.ReadBuildInfo() // nil only if it was not built in module mode
+	info, _ := debug.ReadBuildInfo() // nil only in a build without module mode
 	version := versionOf(info)
 	started, err := telemetry.Start(ctx, telemetry.Options{
 		Prometheus:  prometheus,
@@ -75,7 +76,7 @@ func (m measures) onReload() func(error) {
 	return m.OnReload
 }
 
-// stop sends what is left.
+// stop sends the metrics and traces that are left.
 func (m measures) stop() {
 	if m.Telemetry == nil {
 		return

@@ -81,7 +81,7 @@ func (f *metadataFlags) run(c *cobra.Command, s surroundings) error {
 	return f.out.write(s, text)
 }
 
-// identity is that of the configuration, or the one that the flags describe.
+// identity is the identity of the configuration, or the one that the flags describe.
 func (f *metadataFlags) identity(
 	c *cobra.Command, s surroundings,
 ) (delegation.IdentityProvider, error) {
@@ -95,7 +95,7 @@ func (f *metadataFlags) identity(
 	return certifiedIdentity(f.entityID, f.certificates)
 }
 
-// configuredIdentity is the identity of a configuration, whatever else it lacks.
+// configuredIdentity is the identity of a configuration, even if the rest is incomplete.
 func (s surroundings) configuredIdentity(file, target string) (delegation.IdentityProvider, error) {
 	loaded, from, err := config.Load(file, s.environment)
 	if err != nil {
@@ -114,7 +114,7 @@ func (s surroundings) configuredIdentity(file, target string) (delegation.Identi
 	return built, nil
 }
 
-// certifiedIdentity is an identity that can be published and signs nothing.
+// certifiedIdentity is an identity for publishing only: it cannot sign.
 func certifiedIdentity(entityID string, files []string) (delegation.IdentityProvider, error) {
 	p := delegation.IdentityProvider{EntityID: entityID}
 	if entityID == "" || len(files) == 0 {

@@ -12,16 +12,16 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// maxPolicyFile is larger than every session policy that AWS takes: 2,048 characters of at most two
-// bytes, and white space.
+// maxPolicyFile is larger than every session policy that AWS accepts: 2,048 characters of at most
+// two bytes, and white space.
 const maxPolicyFile = 64 << 10
 
-// narrowingFlags are the flags that ask for a session that may do less.
+// narrowingFlags are the flags that request a session with fewer permissions.
 type narrowingFlags struct {
 	scopes     []string
 	policyFile string
 
-	policy string // what the file has, once it was read
+	policy string // content of the file, after read
 }
 
 func (f *narrowingFlags) add(command *cobra.Command) {
@@ -57,7 +57,7 @@ func (f *narrowingFlags) read() error {
 	return nil
 }
 
-// options are what an exchange is asked for. read comes first.
+// options returns the options of the exchange. read has to be called first.
 func (f *narrowingFlags) options() (options []delegation.ExchangeOption) {
 	if len(f.scopes) > 0 {
 		options = append(options, delegation.WithScope(f.scopes...))
@@ -68,7 +68,7 @@ func (f *narrowingFlags) options() (options []delegation.ExchangeOption) {
 	return options
 }
 
-// key is what the credentials of an exchange depend on. Empty: nothing is asked for.
+// key identifies the narrowing on which cached credentials depend; empty if none is requested.
 func (f *narrowingFlags) key() string {
 	if len(f.scopes) == 0 && f.policy == "" {
 		return ""
@@ -76,7 +76,7 @@ func (f *narrowingFlags) key() string {
 	return fmt.Sprintf("narrowed %q %q", f.scopes, f.policy)
 }
 
-// narrowingOutcome is how an explained session was narrowed, and why so.
+// narrowingOutcome tells how an explained session was narrowed, and why.
 type narrowingOutcome struct {
 	How delegation.Narrowing `json:"how"`
 	Why string               `json:"why"`

@@ -72,7 +72,7 @@ func servicesHelp() string {
 	return b.String()
 }
 
-// run prints the policy, and says on standard error what there is to know about it.
+// run prints the policy, and its notes on standard error.
 func (f *permissionPolicyFlags) run(s surroundings) error {
 	if f.hop != 0 {
 		return f.printHop(s)
@@ -97,7 +97,7 @@ func (f *permissionPolicyFlags) run(s surroundings) error {
 	return s.print([]byte(setup.AtEndOf(where.target, policy)))
 }
 
-// printHop prints what a role of the target's chain needs to assume the next one.
+// printHop prints the policy that a role of the target's chain needs to assume the next one.
 func (f *permissionPolicyFlags) printHop(s surroundings) error {
 	if f.Bucket+f.For+f.Template != "" {
 		return config.Usage(errors.New("--hop prints a policy of its own: leave out --bucket, " +
@@ -107,7 +107,7 @@ func (f *permissionPolicyFlags) printHop(s surroundings) error {
 	return s.printPolicy(chained.PermissionPolicy(s.environment))
 }
 
-// where is the place of the role: that of the flags, or of the target. A template needs none.
+// where is the place of the role, from the flags or from the target. A template needs none.
 func (f *permissionPolicyFlags) where(s surroundings) (place, error) {
 	given := place{region: f.region, account: f.account}
 	if f.account != "" {
@@ -139,13 +139,14 @@ func (f *permissionPolicyFlags) where(s surroundings) (place, error) {
 	return found, nil
 }
 
-// place is where the role is that users of a target get.
+// place is the region and the account of the role that users of a target get.
 type place struct {
 	region, account string
 	target          config.TargetSettings
 }
 
-// placeOf is the region and the account of a target; a region that was named replaces its own.
+// placeOf returns the region and the account of a target. A region that was named replaces the
+// target's.
 func (s surroundings) placeOf(file, target, region string) (place, error) {
 	loaded, from, err := setup.LoadTarget(file, target, s.environment)
 	if err != nil {
@@ -171,7 +172,7 @@ func (s surroundings) placeOf(file, target, region string) (place, error) {
 	return found, nil
 }
 
-// permissionFlags adds the flags of what a role may do.
+// permissionFlags adds the flags that say what a role may do.
 func permissionFlags(c *cobra.Command, p *setup.PermissionOptions) {
 	f := c.Flags()
 	f.StringVar(&p.Bucket, "bucket", "", "`name` of an S3 bucket in which each user has "+

@@ -47,7 +47,7 @@ func (f *rolesFlags) run(c *cobra.Command, s surroundings) error {
 		return err
 	}
 	built, token, err := f.open(c, s, func(l *config.Settings) {
-		l.Replay = config.ReplaySettings{} // which a list does not ask
+		l.Replay = config.ReplaySettings{} // a list of roles does not check for replay
 		forgetful(l)
 	})
 	if err != nil {
@@ -70,7 +70,7 @@ func (f *rolesFlags) run(c *cobra.Command, s surroundings) error {
 	return s.print([]byte(term.Columns(rolesTable(listed), widestRole)))
 }
 
-// widestRole is how wide a column of the table can be: as most ARNs of roles are.
+// widestRole is the maximum width of the role column. Most role ARNs fit.
 const widestRole = 60
 
 // rolesTable are the rows of the table, with its head.
@@ -121,8 +121,8 @@ func roleFlag(command *cobra.Command, role *string) {
 		"`ARN` of the role, of those that roles lists; by default the target's")
 }
 
-// checkRole refuses an empty --role, as an unset variable leaves it: the role would be another one
-// than was meant.
+// checkRole refuses an empty --role. An unset shell variable would otherwise silently select
+// another role than the one intended.
 func checkRole(command *cobra.Command, role string) error {
 	if role == "" && command.Flags().Changed("role") {
 		return config.Usagef("--role is empty: name a role, or leave the flag out")

@@ -73,7 +73,7 @@ and a web page shows each step of an exchange. Nothing leaves this machine.`,
 
 const allowOriginFlag = "allow-origin"
 
-// checkOrigins checks the origins of the command line as delegationhttp does, in the words of the
+// checkOrigins checks the origins of the command line as delegationhttp does. Its errors name the
 // flag.
 func checkOrigins(origins []string) error {
 	_, err := delegationhttp.New(delegationhttp.Config{
@@ -155,7 +155,7 @@ func (s surroundings) runConfigured(
 	return built.Run(ctx)
 }
 
-// rebuild makes the next version of a service. The logger stays.
+// rebuild makes the next version of a service. It keeps the logger.
 func (s surroundings) rebuild(
 	ctx context.Context, settings *config.Settings, from *config.Source, logger *slog.Logger,
 	before *service.Service,
@@ -171,7 +171,8 @@ func (s surroundings) rebuild(
 	return next, nil
 }
 
-// runDemo makes a key for the demonstration; a real one is kept in a file, an HSM or a KMS.
+// runDemo makes a key in memory for the demonstration. A real key is kept in a file, an HSM or a
+// KMS.
 func (s surroundings) runDemo(ctx context.Context, listen string, origins []string) error {
 	key, err := newSigningKey()
 	if err != nil {

@@ -54,10 +54,10 @@ only. With --cors it also writes the CORS configuration of the bucket.`,
 	})
 }
 
-// setupLanguage is one in which a set-up is written.
+// setupLanguage is a language in which a set-up is written.
 type setupLanguage struct {
 	name, short, long, example string
-	reads                      string // a part of the help
+	reads                      string // part of the help
 	keys                       func(setup.Part) bool
 	write                      func(*setup.Resources, setup.Part) (string, error)
 }
@@ -108,7 +108,7 @@ code 2 if something is missing or wrong.`,
 	return command
 }
 
-// outFlags say where a command writes to.
+// outFlags say where a command writes its files.
 type outFlags struct {
 	file    string
 	replace bool
@@ -120,7 +120,7 @@ func (o *outFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&o.replace, "replace", false, "replace the file of --out, if there is one")
 }
 
-// write writes what the command has made.
+// write writes the output of the command.
 func (o *outFlags) write(s surroundings, text []byte) error {
 	switch {
 	case o.file == "" && o.replace:
@@ -133,7 +133,7 @@ func (o *outFlags) write(s surroundings, text []byte) error {
 	return setup.WriteNew(o.file, text)
 }
 
-// say tells the operator on standard error what does not stop the command.
+// say prints notes for the operator on standard error.
 func (s surroundings) say(notes []string) {
 	for _, note := range notes {
 		fmt.Fprintf(s.stderr, "delegation: note: %s\n", note)

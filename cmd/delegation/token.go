@@ -58,16 +58,16 @@ func (f *tokenFlags) open(
 	return built, token, nil
 }
 
-// readToken reads an ID token from a file, or from standard input for "-". It is never an argument,
-// because every user of a machine sees those, and no error quotes it. Blanks and line ends around
-// it are taken off; whether it is one is for the exchange to say. A signal ends the wait for it.
+// readToken reads an ID token from a file, or from standard input for "-". A token is never an
+// argument, because every user of a machine can see those. No error quotes it. White space around
+// it is removed. The exchange decides whether it is valid. A signal ends the wait for input.
 func (s surroundings) readToken(file string) (string, error) {
 	if err := s.checkTokenFile(file); err != nil {
 		return "", err
 	}
 	if file == "-" && term.IsTerminal(s.stdin) {
 		fmt.Fprintln(s.stderr, "ID token (it is not shown), then Enter:")
-		defer term.KeepState(s.stdin)() // if a signal ends the wait
+		defer term.KeepState(s.stdin)() // if a signal ended the wait
 	}
 	text, err := s.awaitInput(file)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s surroundings) readToken(file string) (string, error) {
 	return token, nil
 }
 
-// checkTokenFile refuses what cannot be read, and a token in place of its file.
+// checkTokenFile refuses a file that cannot be read, and a token in place of its file.
 func (s surroundings) checkTokenFile(file string) error {
 	switch {
 	case file == "":
@@ -104,7 +104,7 @@ func (s surroundings) checkTokenFile(file string) error {
 	return nil
 }
 
-// awaitInput reads in a goroutine of its own, because no signal ends the read of a pipe or a
+// awaitInput reads in a separate goroutine, because no signal ends the read of a pipe or a
 // terminal.
 func (s surroundings) awaitInput(file string) ([]byte, error) {
 	type result struct {
@@ -143,8 +143,8 @@ func (s surroundings) readInput(file string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(from, maxTokenFile+1))
 }
 
-// jwt matches what can only be a token: a JOSE header is a JSON object, which begins so in
-// base64url.
+// jwt matches texts that can only be tokens: a JOSE header is a JSON object, and base64url of one
+// begins like this.
 var jwt = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`e[wy][\w-]{14,}\.[\w-]{16,}\.[\w-]*`)
 })

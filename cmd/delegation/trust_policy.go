@@ -47,7 +47,7 @@ target's chain, which the role before it assumes.`,
 	return command
 }
 
-// printPolicy prints a policy, and says on standard error what there is to know about it.
+// printPolicy prints a policy, and its notes on standard error.
 func (s surroundings) printPolicy(policy string, notes []string, err error) error {
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (s surroundings) printPolicy(policy string, notes []string, err error) erro
 	return s.print([]byte(policy))
 }
 
-// trustFlags adds the flags of whom a role trusts.
+// trustFlags adds the flags that say whom a role trusts.
 func (s surroundings) trustFlags(c *cobra.Command, o *setup.TrustOptions) {
 	s.configFlag(c, &o.ConfigFile, defaultConfig)
 	f := c.Flags()

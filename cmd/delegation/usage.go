@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// writeHelp writes what a command does and how it is called, as wide as the terminal is. The texts
-// are written for 80 columns.
+// writeHelp writes what a command does and how it is called, wrapped to the width of the terminal.
+// The texts are written for 80 columns.
 func (s surroundings) writeHelp(c *cobra.Command, _ []string) {
 	text := wrapped(strings.TrimSpace(cmp.Or(c.Long, c.Short)), s.helpWidth())
 	_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n\n%s", text, c.UsageString())
@@ -22,10 +22,10 @@ func (s surroundings) writeHelp(c *cobra.Command, _ []string) {
 func (s surroundings) helpWidth() int { return term.Width(s.stdout, s.variable) }
 
 // writeUsage writes how a command is called, in cobra's words. cobra's own usage does not wrap
-// flags, and its templates cost more than all other work of --help together.
+// flags, and its templates take longer than the rest of --help.
 func (s surroundings) writeUsage(c *cobra.Command) error {
 	width := s.helpWidth()
-	flagsWidth := max(width, 42)    // below, pflag does not wrap at all
+	flagsWidth := max(width, 42)    // if narrower, pflag does not wrap at all
 	inherited := c.InheritedFlags() // this adds them to the command, and UseLine reads those
 	var text strings.Builder
 	text.WriteString("Usage:")
@@ -58,7 +58,7 @@ func (s surroundings) writeUsage(c *cobra.Command) error {
 	return err
 }
 
-// wrapped is a text for a width. For the usual one it is as it was written.
+// wrapped wraps a text to a width. At the usual width it stays as it was written.
 func wrapped(text string, width int) string {
 	if width == term.UsualWidth {
 		return text

@@ -25,7 +25,7 @@ func versionCommand(s surroundings) *cobra.Command {
 		Example: "  delegation version --json",
 		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			info, _ := debug.ReadBuildInfo() // nil only if it was not built in module mode
+			info, _ := debug.ReadBuildInfo() // nil only in a build without module mode
 			version := versionOf(info)
 			if !asJSON {
 				return s.print([]byte(version.String() + "\n"))
@@ -41,7 +41,7 @@ func versionCommand(s surroundings) *cobra.Command {
 	return command
 }
 
-// addVersionFlag adds --version to the program, which prints what the command does.
+// addVersionFlag adds --version to the program. It prints the same as the command.
 func addVersionFlag(root *cobra.Command) {
 	info, _ := debug.ReadBuildInfo()
 	root.Version = versionOf(info).String()
@@ -61,7 +61,7 @@ type programVersion struct {
 	Platform string `json:"platform"`
 }
 
-// versionOf reads what the build recorded. `go install` at a version records that; a build in a
+// versionOf reads what the build recorded. `go install` records the module version. A build in a
 // checkout records the commit.
 func versionOf(info *debug.BuildInfo) programVersion {
 	v := programVersion{
