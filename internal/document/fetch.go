@@ -20,7 +20,7 @@ import (
 // MaxSize is the largest body that Get takes, in bytes.
 const MaxSize = 1 << 20
 
-// What Get refuses; every other error means that there was no good answer.
+// The errors for answers that Get refuses. Every other error means that there was no usable answer.
 var (
 	ErrRedirect = errors.New("it answered with a redirect")
 	ErrTooLarge = fmt.Errorf("its answer is larger than %d bytes", MaxSize)
@@ -54,12 +54,12 @@ func redirected(response *http.Response) RedirectError {
 	return RedirectError{plain.String()}
 }
 
-// StatusError is an answer that was neither good nor a redirect: its HTTP status.
+// StatusError is the HTTP status of an answer that was neither a success nor a redirect.
 type StatusError int
 
 func (e StatusError) Error() string { return fmt.Sprintf("it answered %d", int(e)) }
 
-// Answer is a good answer.
+// Answer is the answer to a successful request.
 type Answer struct {
 	Body   []byte
 	Header http.Header
@@ -67,7 +67,7 @@ type Answer struct {
 	Certificate *x509.Certificate
 }
 
-// Get reads one document with a client that CheckRedirect has been taken from, see [Client].
+// Get reads one document. The client must not follow redirects: see [Client].
 func Get(ctx context.Context, client *http.Client, from string) (*Answer, error) {
 	return do(ctx, client, http.MethodGet, from, nil, "")
 }
@@ -80,7 +80,7 @@ func GetAuthorized(
 	return do(ctx, client, http.MethodGet, from, nil, bearer)
 }
 
-// Post sends a form and reads the answer, likewise. No error holds the form.
+// Post sends a form and reads the answer as Get does. No error holds the form.
 func Post(
 	ctx context.Context, client *http.Client, to string, form url.Values,
 ) ([]byte, http.Header, error) {
@@ -170,8 +170,8 @@ func Life(header http.Header, usual, least, most time.Duration) time.Duration {
 	return min(max(life, least), most)
 }
 
-// Date returns the time at which an answer was sent, by the clock of its server: the header Date,
-// and the Age that it has from caches on the way (RFC 9111 §5.1). Zero: it does not say.
+// Date returns when an answer was sent, by the clock of its server: the header Date plus the Age
+// that caches have added (RFC 9111 §5.1). Zero: the answer does not say.
 func Date(header http.Header) time.Time {
 	date, err := http.ParseTime(header.Get("Date"))
 	if err != nil {
@@ -184,7 +184,7 @@ func Date(header http.Header) time.Time {
 	return date.Add(time.Duration(age) * time.Second)
 }
 
-// CheckURL is [Allowed.Check] where nothing but http to loopback may be allowed.
+// CheckURL is [Allowed.Check] for URLs whose only possible exception is http to loopback.
 func CheckURL(s string, loopbackHTTP bool) error {
 	err := Allowed{LoopbackHTTP: loopbackHTTP}.Check(s)
 	if errors.Is(err, errPlainHTTP) {
@@ -195,14 +195,15 @@ func CheckURL(s string, loopbackHTTP bool) error {
 
 var errPlainHTTP = errors.New("must be https")
 
-// Allowed says which addresses of documents may be used besides https, and besides names of hosts
-// where another document has named them.
+// Allowed lists exceptions to two rules for the URLs of documents. A URL must be https. If another
+// document named it, its host must be a name and not an IP address.
 type Allowed struct {
 	// LoopbackHTTP allows plain http to loopback.
 	LoopbackHTTP bool
 	// HTTPHosts are hosts to which plain http is allowed, with their ports unless that is 80.
 	HTTPHosts []string
-	// Origins are https origins to which another document may lead by bare address.
+	// Origins are https origins that another document may name although their host is an IP
+	// address.
 	Origins []string
 }
 
@@ -232,9 +233,9 @@ func (a Allowed) listsHTTP(u *url.URL) bool {
 	})
 }
 
-// CheckFound checks a URL that the document at another URL named. That one is configured and may be
-// private, but it may not lead this process to another host by bare address, such as a cloud's
-// metadata service.
+// CheckFound checks a URL that the document at another URL named. The configured URL of that
+// document may itself be private. But the document must not lead this process to another host by IP
+// address, such as a cloud's metadata service.
 func (a Allowed) CheckFound(found, by string) error {
 	if err := a.Check(found); err != nil {
 		return err
@@ -280,9 +281,9 @@ func originOf(u *url.URL) string {
 
 func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
 
-// isAddress tells whether a host is an IP address in any of the forms that resolvers take (a last
-// label that is a number, as in the URL Standard §3.5), a name of this machine, or written in
-// letters that net/http would turn into one of these.
+// isAddress tells whether a host is an IP address in any form that resolvers accept, or a name of
+// this machine. A host whose last label is a number counts as an address (URL Standard §3.5). So
+// does a host with non-ASCII characters, because net/http might convert it into an address.
 func isAddress(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if strings.IndexFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) >= 0 {
@@ -295,8 +296,8 @@ func isAddress(host string) bool {
 	return isNumber(last) || last == "localhost" || last == ""
 }
 
-// isNumber tells whether a resolver takes a label for a number: decimal, also with zeros in front,
-// or hexadecimal or octal by its prefix, where 0x alone is zero.
+// isNumber tells whether resolvers read a label as a number: decimal, also with leading zeros, or
+// hexadecimal or octal with a prefix. 0x alone is zero.
 func isNumber(label string) bool {
 	if label == "0x" {
 		return true

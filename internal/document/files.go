@@ -33,8 +33,8 @@ func ReadFile(name string, limit int64) ([]byte, error) {
 	return text, err
 }
 
-// ReadCAs reads a file of certificates in PEM, and nothing else. It returns the text of the file,
-// too, which tells it from others.
+// ReadCAs reads a file of certificates in PEM, and nothing else. It also returns the text of the
+// file, so that callers can compare files.
 func ReadCAs(name string) (pool *x509.CertPool, text []byte, err error) {
 	text, err = ReadFile(name, maxCAFile)
 	if err != nil {
@@ -60,8 +60,8 @@ func ReadCAs(name string) (pool *x509.CertPool, text []byte, err error) {
 	return pool, text, nil
 }
 
-// Trusting returns a transport that takes certificates of these CAs only, and else is as the other
-// one. nil stands for http.DefaultTransport. False: the other one makes TLS in a way of its own.
+// Trusting returns a copy of a transport that trusts these CAs only. nil stands for
+// http.DefaultTransport. It returns false for a transport with its own way to make TLS connections.
 func Trusting(transport http.RoundTripper, pool *x509.CertPool) (own *http.Transport, ok bool) {
 	if transport == nil {
 		transport = http.DefaultTransport

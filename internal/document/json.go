@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// What Object refuses. No error quotes a value of its input.
+// The errors of Object. None of them quotes a value of its input.
 var (
 	ErrDuplicate = errors.New("a member stands twice")
 	ErrSyntax    = errors.New("its syntax is wrong")
@@ -35,8 +35,8 @@ func WithoutBOM(text []byte) []byte { return bytes.TrimPrefix(text, byteOrderMar
 // is lost; the rest is as encoding/json decodes into any. Duplicate members are named in the
 // error.
 //
-// Of several faults one is reported: what is not UTF-8, then wrong syntax, then a surrogate, then
-// the first member that stands twice or object that is too deep.
+// Of several faults only one is reported. The order is: invalid UTF-8, wrong syntax, half of a
+// surrogate pair, and then the first duplicate member or too deeply nested object.
 func Object(data []byte) (map[string]any, error) {
 	if !utf8.Valid(data) {
 		return nil, ErrNotUTF8
@@ -58,8 +58,8 @@ func Object(data []byte) (map[string]any, error) {
 	return object, nil
 }
 
-// SyntaxError says where a text that [Object] refused with ErrSyntax stops being JSON. It names a
-// character there that is easily overlooked: white space, and what no editor shows. It wraps
+// SyntaxError says where a text that [Object] refused with ErrSyntax stops being JSON. It names the
+// character there if that is easily overlooked: white space, or one that no editor shows. It wraps
 // ErrSyntax, and quotes nothing else of the text.
 func SyntaxError(data []byte) error {
 	var raw json.RawMessage
@@ -103,7 +103,7 @@ func endsInString(text []byte) bool {
 	return inside
 }
 
-// unseen names a character that is not seen in a text, or returns an empty name.
+// unseen returns the name of an invisible character, or an empty name for any other character.
 func unseen(r rune) string {
 	names := map[rune]string{
 		'\t': "a tab", '\n': "a line feed", '\r': "a carriage return", ' ': "a space",

@@ -13,15 +13,15 @@ import (
 const (
 	// maxDepth is how many objects and arrays may be inside each other.
 	maxDepth = 32
-	// maxNesting is where the syntax ends, as it does in encoding/json.
+	// maxNesting is the depth beyond which a text counts as wrong syntax, as in encoding/json.
 	maxNesting = 10_000
 )
 
 // reader reads a JSON text (RFC 8259) in UTF-8, once and from the beginning to the end.
 //
-// Wrong syntax ends the reading. Anything else that is wrong is noted, and the reading goes on: of
-// several faults the syntax is always the one that is reported. Nothing here calls itself, because
-// a stranger decides how deep a text is nested.
+// Wrong syntax ends the reading. Any other fault is noted and the reading continues, so a wrong
+// syntax is always reported before other faults. There is no recursion, because a stranger decides
+// how deep a text is nested.
 type reader struct {
 	text string
 	at   int // the next byte
@@ -125,8 +125,8 @@ func (r *reader) begin(bracket byte) bool {
 	return true
 }
 
-// members is how much room an object gets from the start: enough for the outermost one in most
-// cases, and never much more than so long a text can need.
+// members is the initial capacity of an object. It is enough for most outermost objects, and never
+// much more than a text of this length can need.
 func (r *reader) members(depth int) int {
 	if depth > 0 {
 		return 0
@@ -272,7 +272,7 @@ func (r *reader) string() (string, bool) {
 	return "", false
 }
 
-// escapedString reads the rest of a string that began there, from its first escape on.
+// escapedString reads the rest of a string, from its first escape on.
 func (r *reader) escapedString(begin int) (string, bool) {
 	s := []byte(r.text[begin:r.at])
 	for r.at < len(r.text) {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	soon        = 30 * 24 * time.Hour // so long before its end a certificate deserves a look
+	soon        = 30 * 24 * time.Hour // how long before a certificate's end the warning begins
 	roleSession = time.Hour           // a role's longest session, unless it was raised
 )
 
@@ -29,7 +29,8 @@ type Plan struct {
 	NameID        string
 	NamesNothing  bool                // no policy uses the NameID as a part of a name
 	Attributes    map[string][]string // of SAML, by name
-	// TagPrefix begins the names of those that are session tags, each of one value.
+	// TagPrefix begins the names of the attributes that are session tags. Each of these has one
+	// value.
 	TagPrefix   string
 	Policy      string
 	PolicyARNs  []string
@@ -57,7 +58,7 @@ func (w *warnings) add(format string, args ...any) {
 	*w = append(*w, fmt.Sprintf(format, args...))
 }
 
-// near warns where four fifths of a limit are used.
+// near warns if four fifths of a limit are used.
 func (w *warnings) near(n, limit int, what string) {
 	if n*5 >= limit*4 {
 		w.add("%d of %d %s", n, limit, what)

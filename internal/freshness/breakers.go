@@ -14,8 +14,8 @@ type BreakersConfig struct {
 	// Rest is how long. It must be longer than a call takes, so that no call from before a rest
 	// ends after it.
 	Rest time.Duration
-	// Names is how many failing names are remembered; at least 1. Of more, that which was asked for
-	// longest ago is forgotten.
+	// Names is how many failing names are remembered; at least 1. If there are more, the one that
+	// was asked for longest ago is forgotten.
 	Names int
 	Now   func() time.Time // safe for concurrent use
 }
@@ -44,9 +44,9 @@ func NewBreakers(c BreakersConfig) *Breakers {
 	return &Breakers{config: c, failing: lru}
 }
 
-// Allow tells whether the name may be asked. After each rest one caller may, the probe (half-open):
-// with its success the name is whole again; on its failure, or if it is never heard of again, the
-// next probe is a rest away.
+// Allow tells whether the name may be asked. After each rest one caller may ask it, as the probe
+// (half-open). If the probe succeeds, the name is healthy again. If it fails, or never reports a
+// result, the next probe is due after another rest.
 func (b *Breakers) Allow(name string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,13 +12,13 @@ const (
 	refusalLife  = time.Minute      // how long a definite refusal is remembered
 	renewalPause = 10 * time.Second // between attempts to renew while they fail
 
-	// However long the windows are, of a life they take no more than these shares: an entry that is
-	// always due helps nobody.
+	// However long the windows are, they take no more than these shares of a value's life: an entry
+	// that is always due for renewal helps nobody.
 	windowShare = 8
 	aheadShare  = 4
 )
 
-// Outcome is what a Get came to.
+// Outcome says how a Get ended.
 type Outcome string
 
 // Outcomes.
@@ -41,7 +41,7 @@ const (
 
 // CacheConfig is what [NewCache] takes. Every field but Shared is required.
 type CacheConfig[V any] struct {
-	// Size is how many entries are kept at most. The least recently used goes first.
+	// Size is how many entries are kept at most. The least recently used is evicted first.
 	Size int
 	// Window is how long before a value's end callers begin to wait for a renewal.
 	Window time.Duration
@@ -49,18 +49,18 @@ type CacheConfig[V any] struct {
 	Ahead time.Duration
 	// Shared keeps values for several processes; nil: none.
 	Shared Shared[V]
-	// SharedFailed is told what the shared cache fails with. It must be quick.
+	// SharedFailed is called with each error of the shared cache. It must be quick.
 	SharedFailed func(error)
 
 	Now    func() time.Time
 	Random func() float64 // in [0, 1)
-	// Jittered shrinks a window by as much as a random number in [0, 1) says, so that entries of
-	// one moment part.
+	// Jittered shrinks a window by as much as a random number in [0, 1) says, so that entries that
+	// were made together are not renewed together.
 	Jittered func(window time.Duration, random float64) time.Duration
 
-	// End tells when a value ends, really.
+	// End returns when a value really expires.
 	End func(*V) time.Time
-	// Passing tells whether an error may pass by itself, so that what is still good serves
+	// Passing tells whether an error may be temporary, so that a value that is still good is used
 	// meanwhile.
 	Passing func(error) bool
 	// Refusal tells whether an error is a definite refusal.
@@ -68,14 +68,16 @@ type CacheConfig[V any] struct {
 }
 
 // Cache remembers credentials, or whatever else is issued, lasts for a time and can be refused. It
-// is bounded, issues for one key once at a time however many wait, and renews ahead of the end when
-// it is used. Only [NewCache] and [Cache.WithConfig] make one; it is safe for concurrent use.
+// is bounded. It issues at most one value for a key at a time, however many callers wait. It renews
+// a value ahead of its end, when the value is used. Only [NewCache] and [Cache.WithConfig] make
+// one; it is safe for concurrent use.
 type Cache[V any] struct {
 	config CacheConfig[V]
 	*kept[V]
 }
 
-// kept is what a Cache remembers and has under way. Caches of several configurations can share it.
+// kept is what a Cache remembers and what it is issuing. Caches of several configurations can share
+// it.
 type kept[V any] struct {
 	mu      sync.Mutex
 	entries *entries[V]
@@ -96,9 +98,9 @@ func NewCache[V any](c CacheConfig[V]) *Cache[V] {
 	}
 }
 
-// WithConfig returns a Cache with another configuration, and with what this one remembers and has
-// under way: each sees what the other keeps and forgets. The clock must be the same. It panics if
-// the size is not positive.
+// WithConfig returns a Cache with another configuration, and with what this one remembers and is
+// issuing: each sees what the other keeps and forgets. The clock must be the same. It panics if the
+// size is not positive.
 func (c *Cache[V]) WithConfig(other CacheConfig[V]) *Cache[V] {
 	return &Cache[V]{config: NewCache(other).config, kept: c.kept}
 }
@@ -119,18 +121,18 @@ type entry[V any] struct {
 	previousOfOwner, nextOfOwner *entry[V] // nil at the ends
 }
 
-// flight is one issue under way, for all who want it.
+// flight is one issue under way, shared by all callers who want the value.
 type flight[V any] struct {
 	owner Key
 
 	done    chan struct{} // closed when the fields below are final
 	value   *V
 	outcome Outcome
-	err     error // with a value: why it is a stale one
+	err     error // with a value: why that is stale
 	issued  bool  // Issue was called
 
-	// alone says that the caller who began it has left, or none waited from the start; or that it
-	// has ended.
+	// alone says that the caller who began the flight has left, that none waited from the start, or
+	// that the flight has ended.
 	alone atomic.Bool
 	// dropped says, under the Cache's lock, that the result came too late to be kept.
 	dropped bool
@@ -147,12 +149,11 @@ type Request[V any] struct {
 	Last time.Time
 	// Usable returns why a value of the shared cache must not be used; nil: it may be.
 	Usable func(*V) error
-	// Issue makes a new value. It runs in a goroutine of its own, with the values of the context of
-	// the caller who began it but not its end: it must bound itself.
+	// Issue makes a new value. It runs in its own goroutine. Its context has the values of the
+	// context of the caller who began it, but does not end with that, so Issue must limit itself.
 	Issue func(context.Context) (*V, error)
-	// Unattended is called, in the same goroutine, when Issue has ended and no caller tells of it:
-	// in a renewal in the background, and when the caller has left or was served something
-	// else.
+	// Unattended is called, in the same goroutine, when Issue has ended and no caller reports its
+	// result: after a renewal in the background, or if the caller has left or got another value.
 	Unattended func(error)
 }
 
@@ -176,8 +177,9 @@ func (c *Cache[V]) Held(key Key) (value *V, outcome Outcome, err error, held boo
 }
 
 // Get returns the value of a key: the one that is remembered, or a new one. The value is shared and
-// must not be changed. The error is what Issue returned, remembered or not, or the context's when
-// it ended before there was a result, or one of this package if Issue was lost.
+// must not be changed. The error is what Issue returned, now or in a remembered call. It is the
+// context's if that ended before there was a result, and one of this package if Issue did not
+// return.
 func (c *Cache[V]) Get(ctx context.Context, r Request[V]) (*V, Outcome, error) {
 	now := c.config.Now()
 	c.mu.Lock()
@@ -187,7 +189,7 @@ func (c *Cache[V]) Get(ctx context.Context, r Request[V]) (*V, Outcome, error) {
 		return nil, Denied, held.refusal
 	}
 	f := c.flights[r.Key]
-	// While renewing fails nobody waits for it to fail again.
+	// While renewals fail, nobody waits for the next one to fail.
 	if held != nil && (now.Before(held.staleAt) || held.failing) {
 		if f == nil && !now.Before(held.renewAt) {
 			c.begin(ctx, r, held, true)
@@ -217,7 +219,7 @@ func (c *Cache[V]) remembered(key Key, now time.Time) *entry[V] {
 	return e
 }
 
-// served returns, under the lock, an entry's value and what serving it comes to.
+// served returns, under the lock, an entry's value and the outcome of serving it.
 func (e *entry[V]) served(now time.Time) (*V, Outcome) {
 	if now.Before(e.staleAt) {
 		return e.value, Hit
@@ -225,7 +227,7 @@ func (e *entry[V]) served(now time.Time) (*V, Outcome) {
 	return e.value, Stale
 }
 
-// wait returns what a flight came to. It is the caller's own, or one that the caller joins.
+// wait returns the result of a flight, which is the caller's own or one that the caller joins.
 func (f *flight[V]) wait(ctx context.Context, mine bool) (*V, Outcome, error) {
 	select {
 	case <-f.done:
@@ -233,7 +235,7 @@ func (f *flight[V]) wait(ctx context.Context, mine bool) (*V, Outcome, error) {
 		if !mine || f.alone.CompareAndSwap(false, true) {
 			return nil, Joined, ctx.Err()
 		}
-		<-f.done // it is about to be closed, and counts on this caller
+		<-f.done // it is about to be closed, and leaves the report to this caller
 	}
 	outcome := f.outcome
 	if !mine && (outcome == Miss || outcome == SharedDown) {
@@ -256,10 +258,10 @@ func (c *Cache[V]) begin(ctx context.Context, r Request[V], held *entry[V], alon
 
 var errLost = errors.New("it ended its goroutine, or panicked")
 
-// fly obtains a value and hands it to those who wait, whatever happens on the way.
+// fly obtains a value and hands it to the callers who wait, even if Issue panics.
 func (c *Cache[V]) fly(ctx context.Context, r Request[V], f *flight[V], held *entry[V]) {
 	defer func() {
-		_ = recover() // errLost stands
+		_ = recover() // err stays errLost
 		c.settle(r, f, held)
 		left := !f.alone.CompareAndSwap(false, true)
 		close(f.done)
@@ -270,8 +272,8 @@ func (c *Cache[V]) fly(ctx context.Context, r Request[V], f *flight[V], held *en
 	f.value, f.outcome, f.err = c.obtain(ctx, r, f, held)
 }
 
-// issue makes a new value, or falls back on one that is still good. Of a refusal nothing is left,
-// here or in the shared cache.
+// issue makes a new value, or falls back on one that is still good. After a refusal the old value
+// is not used any more, here or in the shared cache.
 func (c *Cache[V]) issue(
 	ctx context.Context, r Request[V], f *flight[V], good *V,
 ) (*V, Outcome, error) {
@@ -291,7 +293,7 @@ func (c *Cache[V]) issue(
 	return nil, Miss, err
 }
 
-// settle remembers what a flight came to.
+// settle remembers the result of a flight.
 func (c *Cache[V]) settle(r Request[V], f *flight[V], held *entry[V]) {
 	now := c.config.Now()
 	c.mu.Lock()
@@ -326,7 +328,7 @@ func (c *Cache[V]) settle(r Request[V], f *flight[V], held *entry[V]) {
 	}
 }
 
-// times tells when a value wants a renewal, when it is stale and when it ends, with the windows
+// times returns when a value is due for renewal, when it is stale and when it ends. The windows are
 // shrunk by as much as the random number says.
 func (c *Cache[V]) times(r Request[V], value *V, random float64) (renewAt, staleAt, end time.Time) {
 	end = c.config.End(value)
@@ -340,7 +342,8 @@ func (c *Cache[V]) times(r Request[V], value *V, random float64) (renewAt, stale
 }
 
 // Forget drops an owner's entries, or everybody's if the owner is nil, here and in the shared
-// cache, whose error it returns. Those who wait for a value already get it, but it is not kept.
+// cache. It returns the error of the shared cache. Callers who already wait for a value get it, but
+// it is not kept.
 func (c *Cache[V]) Forget(ctx context.Context, owner *Key) error {
 	c.mu.Lock()
 	if owner == nil {
@@ -365,7 +368,7 @@ func (c *Cache[V]) Forget(ctx context.Context, owner *Key) error {
 	return attempt(func() error { return c.config.Shared.Delete(ctx, name, "") })
 }
 
-// attempt calls what may panic.
+// attempt calls a function that may panic. A panic becomes errLost.
 func attempt(call func() error) (err error) {
 	defer func() {
 		if recover() != nil {
@@ -375,7 +378,7 @@ func attempt(call func() error) (err error) {
 	return call()
 }
 
-// try calls what may panic and tells nothing.
+// try calls a function that may panic, and ignores a panic.
 func try(call func()) {
 	_ = attempt(func() error {
 		call()

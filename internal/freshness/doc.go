@@ -1,5 +1,5 @@
-// Package freshness keeps values for a limited time. Cached credentials end, values are
-// replaced before they do, names that failed rest, checks count for a minute, and a token that was
-// used may not come twice. All of it is bounded, takes its time from a clock of the caller's, and
-// leaves nothing running without requests.
+// Package freshness keeps values for a limited time. It has a cache of credentials, values that are
+// replaced before they expire, circuit breakers, results of checks that count for a minute, marks
+// of what has been revoked, and a memory of used tokens. All of these are bounded, use the caller's
+// clock, and run nothing without requests.
 package freshness

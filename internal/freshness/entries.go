@@ -37,8 +37,8 @@ func (s *entries[V]) get(key Key) *entry[V] {
 	return e
 }
 
-// add keeps an entry, in place of one with the same key. If there are too many, those that were
-// used least recently go.
+// add keeps an entry, in place of one with the same key. If there are too many, the least recently
+// used are evicted.
 func (s *entries[V]) add(e *entry[V]) {
 	if former := s.byKey[e.key]; former != nil {
 		s.remove(former)

@@ -22,8 +22,8 @@ const (
 // Mark says that what a key names has ended.
 type Mark struct {
 	Key Key
-	// Before is the moment at or before which something must not have begun. Zero: it may have
-	// begun at any time.
+	// Before is the moment at or before which something must not have begun. Zero: the beginning
+	// does not matter.
 	Before time.Time
 	// Made is when the mark was made. It tells marks of one key apart.
 	Made time.Time
@@ -47,12 +47,12 @@ type Marks struct {
 
 	mu      sync.RWMutex
 	byKey   map[Key]markOf
-	order   markOrder // each key once, with an end that is not after that of its mark
+	order   markOrder // each key once, with an end no later than its mark's
 	since   string
 	reading *markReading // nil: none is under way
 }
 
-// markOf is what the marks of one key say together.
+// markOf combines the marks of one key.
 type markOf struct {
 	before, made, until time.Time
 }
@@ -131,8 +131,8 @@ func (m *Marks) Known() []Mark {
 // Empty tells, at the cost of one atomic read, whether there is no mark at all.
 func (m *Marks) Empty() bool { return m.held.Load() == 0 }
 
-// Of returns what the marks of some keys say together: the latest moment at or before which nothing
-// may have begun, and when the latest mark was made. Both are zero if there is none.
+// Of combines the marks of some keys. It returns the latest Before of these marks, and when the
+// latest mark was made. Both are zero if there is none.
 func (m *Marks) Of(now time.Time, keys ...Key) (before, made time.Time) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -145,9 +145,9 @@ func (m *Marks) Of(now time.Time, keys ...Key) (before, made time.Time) {
 	return before, made
 }
 
-// Freshen makes sure that all marks are known that others had made 5 seconds ago. It reads the
-// source if the last reading is older than that, and else at most begins a reading in the
-// background. The error is the source's, or that of the context, which ended first.
+// Freshen makes sure that every mark is known that others made at least 5 seconds ago. It reads the
+// source if the last reading is older than that. Otherwise it at most begins a reading in the
+// background. The error is the source's, or the context's if that ended first.
 func (m *Marks) Freshen(ctx context.Context, now func() time.Time) error {
 	if m.source == nil {
 		return nil
@@ -166,15 +166,15 @@ func (m *Marks) Freshen(ctx context.Context, now func() time.Time) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		// One that was under way already may have begun too long ago.
+		// A reading that was already under way may have begun too long ago.
 		if reading.err != nil || at.Sub(reading.began) < marksTrusted {
 			return reading.err
 		}
 	}
 }
 
-// readWithin tells whether the last good reading is no older than that. One that lies ahead, by a
-// clock that was set back, is as none.
+// readWithin tells whether the last good reading is younger than age. A reading in the future does
+// not count: the clock was set back.
 func (m *Marks) readWithin(age time.Duration, now time.Time) bool {
 	last := m.read.Load()
 	if last == nil {
@@ -195,7 +195,7 @@ func (m *Marks) begin(ctx context.Context, now func() time.Time) *markReading {
 	return m.reading
 }
 
-// run is one reading. What it has found counts before anybody hears of its end.
+// run is one reading. The marks that it has found are added before done is closed.
 func (m *Marks) run(ctx context.Context, reading *markReading, now func() time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, marksReading)
 	defer cancel()

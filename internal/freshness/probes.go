@@ -35,8 +35,8 @@ type probeResult struct {
 }
 
 // Do returns the check's last result if it is less than a minute old. Otherwise the check runs,
-// once for all who ask, with a context of its own that ends after the limit: one who gives up, with
-// the error of their context, does not keep the others or the next from a result.
+// once for all callers, with its own context that ends after the limit. A caller whose own context
+// ends gets that error, while the check continues for the others.
 func (p *Probes) Do(
 	ctx context.Context, name string, now func() time.Time, limit time.Duration,
 	check func(context.Context) error,
@@ -65,8 +65,7 @@ func (p *Probes) Do(
 	}
 }
 
-// old tells whether there is a result that does not count any more, or one of a clock that has been
-// put back since.
+// old tells whether there is a result that has expired, or one from before the clock was set back.
 func (r *probeResult) old(now time.Time) bool {
 	select {
 	case <-r.done:

@@ -12,8 +12,8 @@ const (
 	recently  = time.Hour // since a name was last noted
 )
 
-// Recent remembers what came by lately: at most a hundred values by name, each for an hour after it
-// was last noted. The zero value is ready; it is safe for concurrent use.
+// Recent remembers recent values: at most a hundred by name, each for an hour after it was last
+// noted. The zero value is ready; it is safe for concurrent use.
 type Recent[T any] struct {
 	mu     sync.Mutex
 	byName map[string]noted[T]
@@ -25,7 +25,7 @@ type noted[T any] struct {
 }
 
 // Note remembers the newest value of a name. If there are too many, the name that was noted longest
-// ago goes.
+// ago is evicted.
 func (r *Recent[T]) Note(name string, value T, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -41,7 +41,7 @@ func (r *Recent[T]) Note(name string, value T, now time.Time) {
 	r.byName[name] = noted[T]{value, now}
 }
 
-// All returns the values that were noted within the last hour, by the order of their names, and
+// All returns the values that were noted within the last hour, in the order of their names, and
 // forgets the others.
 func (r *Recent[T]) All(now time.Time) (values []T) {
 	r.mu.Lock()

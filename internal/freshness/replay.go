@@ -23,21 +23,21 @@ type marks struct {
 	order usedOrder
 }
 
-// NewReplayMemory returns a memory of that many keys. One of no size is always full.
+// NewReplayMemory returns a memory with room for that many keys. With the size 0 it is always full.
 func NewReplayMemory(size int) *ReplayMemory {
 	return &ReplayMemory{size: size, marks: &marks{used: map[string]struct{}{}}}
 }
 
-// WithSize returns a memory of another size that shares what is remembered. While more than that is
-// remembered, it refuses: nothing is forgotten before the time.
+// WithSize returns a memory of another size that shares the remembered keys. While there are at
+// least that many, it refuses new ones: nothing is forgotten before its time.
 func (m *ReplayMemory) WithSize(size int) *ReplayMemory {
 	return &ReplayMemory{size: size, marks: m.marks}
 }
 
 var errFull = errors.New("the memory of used tokens is full")
 
-// FirstUse notes that the key is used, until the time, and tells whether that was for the first
-// time. The only error is that there is no room.
+// FirstUse remembers until the given time that the key is used, and tells whether that is its first
+// use. The only error is that there is no room.
 func (m *ReplayMemory) FirstUse(_ context.Context, key string, now, until time.Time) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -62,7 +62,7 @@ func (m *ReplayMemory) Used(key string, now time.Time) bool {
 	return used
 }
 
-// forget forgets, under the lock, what may be forgotten.
+// forget drops, under the lock, the keys whose time is over.
 func (m *ReplayMemory) forget(now time.Time) {
 	for len(m.order) > 0 && !now.Before(m.order[0].until) {
 		delete(m.used, heap.Pop(&m.order).(usedUntil).key)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// sharedTimeout is for one call of the shared cache, the wait for another process included. It
-// guards against one that has no time-outs of its own.
+// sharedTimeout limits one call of the shared cache, including the wait for another process. It
+// protects callers from a shared cache without its own time-outs.
 const sharedTimeout = 30 * time.Second
 
 // Shared keeps values for several processes. Owner and key are hexadecimal.
@@ -15,15 +15,15 @@ type Shared[V any] interface {
 	Get(ctx context.Context, owner, key string) (*V, error)
 	// Put keeps a value until it ends.
 	Put(ctx context.Context, owner, key string, value *V) error
-	// Delete drops a value. Without a key it drops all of the owner's, and without an owner, too,
-	// everything.
+	// Delete drops a value. Without a key it drops all values of the owner. Without key and owner
+	// it drops everything.
 	Delete(ctx context.Context, owner, key string) error
 	// Lock waits until no other process issues for the key.
 	Lock(ctx context.Context, owner, key string) (unlock func(), err error)
 }
 
-// obtain finds a value in the shared cache or issues one. Nothing that the shared cache does wrong
-// stops it.
+// obtain finds a value in the shared cache or issues one. A failure of the shared cache does not
+// stop it.
 func (c *Cache[V]) obtain(
 	ctx context.Context, r Request[V], f *flight[V], held *entry[V],
 ) (*V, Outcome, error) {
@@ -58,7 +58,7 @@ func (c *Cache[V]) obtain(
 	case outcome == Miss && err == nil:
 		s.put(ctx, f, value)
 	case err != nil && c.config.Refusal(err):
-		s.delete(ctx) // or another process would go on with what was refused
+		s.delete(ctx) // or another process would keep using the refused value
 	}
 	if s.down && outcome == Miss {
 		outcome = SharedDown
@@ -66,7 +66,7 @@ func (c *Cache[V]) obtain(
 	return value, outcome, err
 }
 
-// sharing is what one flight has to do with the shared cache.
+// sharing is the part of one flight that uses the shared cache.
 type sharing[V any] struct {
 	cache      *Cache[V]
 	request    Request[V]
@@ -77,8 +77,8 @@ type sharing[V any] struct {
 	down   bool // the shared cache has failed
 }
 
-// look returns a value that need not be renewed now; nil: there is none. Any other that is still
-// good may yet be of use.
+// look returns a value that need not be renewed now; nil: there is none. It keeps any other value
+// that is still good, in case the issue fails.
 func (s *sharing[V]) look(ctx context.Context) *V {
 	var found *V
 	s.ask(ctx, func(ctx context.Context) (err error) {
@@ -98,7 +98,7 @@ func (s *sharing[V]) look(ctx context.Context) *V {
 		s.good = found
 	}
 	wanted, stale, _ := s.cache.times(s.request, found, 0)
-	if s.renews { // a renewal wants one that is better than what it holds
+	if s.renews { // a renewal wants a value that is not yet due for one
 		stale = wanted
 	}
 	if !now.Before(stale) {
@@ -141,7 +141,7 @@ func (s *sharing[V]) delete(ctx context.Context) {
 	})
 }
 
-// ask calls the shared cache, for a limited time, and tells whether that went well.
+// ask calls the shared cache, for a limited time, and tells whether that succeeded.
 func (s *sharing[V]) ask(ctx context.Context, call func(context.Context) error) bool {
 	bounded, cancel := context.WithTimeout(ctx, sharedTimeout)
 	defer cancel()

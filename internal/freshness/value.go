@@ -10,20 +10,19 @@ import (
 const (
 	// valueAhead is how long before the end of a value's life its replacement is due.
 	valueAhead = 15 * time.Minute
-	// valueShare is the part of a life that this is at most, the last quarter, so that a short one
-	// is not replaced all the time.
+	// valueShare limits this to the last quarter of a value's life, so that a short-lived value is
+	// not replaced all the time.
 	valueShare = 4
-	// valuePause lies between the beginnings of two attempts while the old value is good.
+	// valuePause is the time between the beginnings of two attempts while the old value is good.
 	valuePause = 10 * time.Second
 )
 
-// jitterShare is the largest share by which a window before the end of a life shrinks, so that
-// values of one moment, such as those of pods that started together, are not replaced in one
-// moment.
+// jitterShare is the largest share by which a window before the end of a life shrinks. So values
+// that were made together, such as those of pods that started together, are not replaced together.
 const jitterShare = 0.2
 
-// Jittered shrinks a window before the end of a life by up to a fifth: by as much of it as random
-// says, which is in [0, 1).
+// Jittered shrinks a window before the end of a life by up to a fifth. random, in [0, 1), says by
+// how much of that.
 func Jittered(window time.Duration, random float64) time.Duration {
 	return window - time.Duration(float64(window)*jitterShare*random)
 }
@@ -31,8 +30,7 @@ func Jittered(window time.Duration, random float64) time.Duration {
 var errLate = errors.New("there was no value, or it had expired when it came")
 
 // Value is a value that expires, such as credentials. It is replaced when it is used, ahead of its
-// end and off the path of those who use it, so there is no idle goroutine. Only [NewValue] makes
-// one.
+// end and in the background, so there is no idle goroutine. Only [NewValue] makes one.
 type Value[T any] struct {
 	fetch  func(context.Context) (T, time.Time, error)
 	now    func() time.Time
@@ -41,32 +39,32 @@ type Value[T any] struct {
 	mu          sync.Mutex
 	value       T
 	due         time.Time    // when the replacement is due; zero: there is no value yet
-	until       time.Time    // until when the value is good; likewise
+	until       time.Time    // when the value expires; zero: likewise
 	attempted   time.Time    // when the last fetch began
 	replacement *replacement // nil: no fetch is under way
 }
 
-// replacement is one fetch, which all share who want it.
+// replacement is one fetch, shared by all callers who want it.
 type replacement struct {
 	early bool          // it began while there was a good value
-	done  chan struct{} // closed when the fetch has ended and what it brought is kept
-	err   error         // read behind done
+	done  chan struct{} // closed when the fetch has ended and its value is kept
+	err   error         // read after done is closed
 }
 
-// NewValue returns a Value without a value. fetch returns one, and until when it is good. Its
-// context has the values of a caller's, and neither its end nor its deadline: fetch must end by
-// itself. It runs on a goroutine of its own, never twice at once. random returns numbers in [0, 1):
-// each value is replaced by up to a fifth of the time later than it could be, see [Jittered].
+// NewValue returns a Value without a value. fetch returns a value and its expiry. Its context has
+// the values of a caller's context, but neither its cancellation nor its deadline, so fetch must
+// limit itself. It runs on its own goroutine, never twice at once. random returns numbers in [0,
+// 1), which delay each replacement: see [Jittered].
 func NewValue[T any](
 	now func() time.Time, random func() float64, fetch func(context.Context) (T, time.Time, error),
 ) *Value[T] {
 	return &Value[T]{now: now, random: random, fetch: fetch}
 }
 
-// Get returns a good value and when it is worth asking for another: never after the value's end,
-// mostly well before it. A good value is returned at once, whatever the context says. Only without
-// one Get waits for a fetch, which all share who wait at the same time and which goes on when one
-// of them gives up; then the error is the fetch's, or the context's.
+// Get returns a good value, and when it is worth asking for another: at the latest when the value
+// ends, usually well before. It returns a good value at once, even if the context has ended.
+// Without one, Get waits for a fetch. All callers who wait share that fetch, which continues if one
+// of them gives up. The error is then the fetch's, or the context's.
 func (v *Value[T]) Get(ctx context.Context) (value T, again time.Time, err error) {
 	v.mu.Lock()
 	now := v.now()
@@ -88,7 +86,7 @@ func (v *Value[T]) Get(ctx context.Context) (value T, again time.Time, err error
 		return value, time.Time{}, ctx.Err()
 	}
 	if replacement.err != nil && replacement.early {
-		return v.Get(ctx) // a failure of then, perhaps slow, is not one of now
+		return v.Get(ctx) // it began too early to say anything about now
 	}
 	if replacement.err != nil {
 		return value, time.Time{}, replacement.err
@@ -99,8 +97,8 @@ func (v *Value[T]) Get(ctx context.Context) (value T, again time.Time, err error
 	return value, time.Time{}, errLate
 }
 
-// wantsReplacement tells, under the lock, whether a good value is due for one and the last attempt
-// is a while ago.
+// wantsReplacement tells, under the lock, whether a good value is due for replacement and the last
+// attempt was long enough ago.
 func (v *Value[T]) wantsReplacement(now time.Time) bool {
 	since := now.Sub(v.attempted)
 	clockSetBack := since < 0
@@ -148,7 +146,7 @@ func (v *Value[T]) refresh(ctx context.Context, f *replacement) {
 	if err != nil {
 		return
 	}
-	// If the fetch found the old value somewhere, a new one is as due as before.
+	// If the fetch returned the old value, its replacement stays due.
 	if !until.Equal(v.until) {
 		v.due = until.Add(-Jittered(min(valueAhead, life/valueShare), v.random()))
 	}

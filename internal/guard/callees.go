@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// MaxStuck is how many calls of one callee may go on after their callers have left. With as
-	// many as that, no other is made until one returns.
+	// MaxStuck is how many calls of one callee may still run after their callers have left. At that
+	// number, no other call is made until one returns.
 	MaxStuck = 16
 	// MaxCalls is how many calls of one callee run at the same time; more wait for their turn.
 	MaxCalls = 64
@@ -23,8 +23,8 @@ var ErrStuck = fmt.Errorf(
 var errEnded = errors.New("it ended its goroutine")
 
 // Callees calls functions that know no context and may hang, each under the name of what it depends
-// on. Those who wait can leave, and what they leave behind is bounded: at most MaxCalls goroutines
-// for a name. The zero value is ready; it is safe for concurrent use.
+// on. Callers can stop waiting. The calls that they leave running are bounded: at most MaxCalls
+// goroutines for a name. The zero value is ready; it is safe for concurrent use.
 type Callees struct {
 	mu     sync.Mutex
 	byName map[string]*callee
@@ -37,9 +37,9 @@ type callee struct {
 	stuck int           // calls that run and have no caller any more
 }
 
-// CallWithin is [Call] for a function that knows no context. If the context ends first its error is
-// returned at once, and the function finishes without its caller, who must then not look at what it
-// writes. The error is [ErrStuck] if too many have not finished.
+// CallWithin is [Call] for a function that knows no context. If the context ends first, its error
+// is returned at once and the function finishes without its caller. The caller must then not read
+// what the function writes. The error is [ErrStuck] if too many have not finished.
 func (c *Callees) CallWithin(ctx context.Context, name string, call func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -71,8 +71,8 @@ func (c *Callees) CallWithin(ctx context.Context, name string, call func() error
 	return running.err
 }
 
-// Forget lets the calls under a name begin anew: what it depended on was replaced. What still runs
-// goes on, and does not count any more.
+// Forget resets a name, because what it depended on was replaced. Calls that still run continue,
+// but no longer count.
 func (c *Callees) Forget(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

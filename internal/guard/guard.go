@@ -1,11 +1,11 @@
 // Package guard calls code that may panic or hang: the operator's, and libraries that read what
-// strangers wrote. A panic becomes an error that quotes it, cut short. Those who wait for a call
-// that hangs can leave, and the number of calls left running is bounded.
+// strangers wrote. A panic becomes an error that quotes it, cut short. Callers can stop waiting for
+// a call that hangs, and the number of calls left running is bounded.
 package guard
 
 import "fmt"
 
-// Panic is what Call makes of a panic. It quotes the value, cut short.
+// Panic is the error that Call returns for a panic. It quotes the value, cut short.
 type Panic struct{ value any }
 
 func (p Panic) Error() string { return fmt.Sprintf("it panicked: %.200q", fmt.Sprint(p.value)) }
