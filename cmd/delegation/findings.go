@@ -121,7 +121,7 @@ func certificateFinding(built *service.Service, now time.Time) delegation.CheckR
 // exposedSecrets warns of each file with a secret that every user of the machine can read, or that
 // anyone but its owner can write. The group may read: systemd and Kubernetes give a service its
 // keys that way. A file that all can read is only a warning, because container platforms mount
-// secrets so, where there are no other users. Windows has no such modes.
+// secrets that way, where there are no other users. Windows has no such modes.
 func exposedSecrets(files []service.SecretFile) (results []delegation.CheckResult) {
 	if runtime.GOOS == "windows" {
 		return nil

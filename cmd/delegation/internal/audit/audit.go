@@ -11,26 +11,26 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// Sink is a place of records. It is safe for concurrent use.
+// Sink is a destination of records. It is safe for concurrent use.
 type Sink interface {
-	// Name says in metrics and logs which kind of place it is.
+	// Name is the kind of the sink, for metrics and logs.
 	Name() string
-	// Open finds out whether records can be written, as far as that can be known before.
+	// Open checks whether records can be written, as far as that can be known in advance.
 	Open() error
 	// write writes one record. It ends with the context where the system allows it.
 	write(ctx context.Context, r record) error
-	// Close ends it. Records that come later are not written.
+	// Close closes the sink. It does not write later records.
 	Close() error
 }
 
-// record is an audit record on its way.
+// record is an audit record that is to be written.
 type record struct {
-	event delegation.Event // of a revocation, its time and outcome only
+	event delegation.Event // for a revocation, its time and outcome only
 	line  []byte           // JSON, without a line end
 }
 
-// Record is a Config.Audit that writes each event to a sink, after replace has changed its fields
-// as slog.HandlerOptions.ReplaceAttr does.
+// Record returns a Config.Audit that writes each event to a sink. replace changes its fields
+// before, as slog.HandlerOptions.ReplaceAttr does.
 func Record(
 	to Sink, replace func(groups []string, a slog.Attr) slog.Attr,
 ) func(context.Context, delegation.Event) error {
@@ -46,7 +46,7 @@ func Record(
 	}
 }
 
-// RecordRevocation writes the record of each call that ends sessions to a sink, as Record does for
+// RecordRevocation returns a function that records each call that ends sessions, as Record does for
 // exchanges.
 func RecordRevocation(
 	to Sink, replace func(groups []string, a slog.Attr) slog.Attr,
@@ -68,7 +68,8 @@ func RecordRevocation(
 	}
 }
 
-// withoutLevel are the options of a record: the level is that of a log, and the outcome says more.
+// withoutLevel returns the options of a record. It leaves out the level, because the outcome says
+// more.
 func withoutLevel(replace func(groups []string, a slog.Attr) slog.Attr) *slog.HandlerOptions {
 	return &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
@@ -80,7 +81,7 @@ func withoutLevel(replace func(groups []string, a slog.Attr) slog.Attr) *slog.Ha
 	}
 }
 
-// lineOf returns an entry as the log has it, but for the level.
+// lineOf returns an entry as the log writes it, but without the level.
 func lineOf(
 	ctx context.Context, entry slog.Record, options *slog.HandlerOptions,
 ) ([]byte, error) {
@@ -91,7 +92,7 @@ func lineOf(
 	return bytes.TrimSuffix(line.Bytes(), []byte("\n")), nil
 }
 
-// turn lets one caller after the other through, and lets those who wait leave.
+// turn admits one caller at a time. A caller that waits can give up.
 type turn chan struct{}
 
 func newTurn() turn { return make(turn, 1) }

@@ -8,29 +8,30 @@ import (
 	"os"
 )
 
-// fileMode is that of a new file: audit records name people.
+// fileMode is the mode of a new file. Only the owner may read it, because audit records name
+// people.
 const fileMode = 0o600
 
-// File appends records to a file, one line each. Each record looks the file up by its name, so that
-// it can be renamed at any time (logrotate without copytruncate, postrotate or a signal): the next
-// record begins a new one.
+// File appends records to a file, one line each. It looks up the file by name for each record. So
+// logrotate can rename the file at any time, without copytruncate, postrotate or a signal: the next
+// record begins a new file.
 type File struct {
-	// Path is the file's name. A file that is not there is made, with the mode 0600.
+	// Path is the file's name. A missing file is created, with mode 0600.
 	Path string
-	// Sync waits for each record to be on the disk (fsync). Otherwise a record survives the end of
-	// this process, and the operating system writes it to the disk within seconds.
+	// Sync waits until each record is on the disk (fsync). Without it, a record still survives the
+	// end of this process, and the operating system writes it to the disk within seconds.
 	Sync bool
 
 	turn   turn
 	file   *os.File // nil: not open
-	torn   bool     // the file does not end with a line's end
+	torn   bool     // the file does not end with a line end
 	closed bool
 
-	// append is nil, or writes instead of the file. Tests set it.
+	// append replaces the write to the file in tests; nil: the file is written.
 	append func(*os.File, []byte) (int, error)
 }
 
-// NewFile returns a sink that appends to a file. Nothing is opened yet.
+// NewFile returns a sink that appends to a file. It opens nothing yet.
 func NewFile(path string, sync bool) *File {
 	return &File{Path: path, Sync: sync, turn: newTurn()}
 }
@@ -38,7 +39,7 @@ func NewFile(path string, sync bool) *File {
 // Name implements Sink.
 func (f *File) Name() string { return "file" }
 
-// Open opens the file, and makes it if it is not there.
+// Open opens the file, and creates it if it is missing.
 func (f *File) Open() error {
 	_ = f.turn.take(context.Background())
 	defer f.turn.giveBack()
@@ -53,9 +54,9 @@ func (f *File) Close() error {
 	return f.drop()
 }
 
-// write writes a record in one call of the operating system. Records of several processes are then
-// whole too. A line that a full disk or a crash has cut off is ended first, so that no record is
-// ever part of another's line.
+// write writes a record in one system call, so that records stay whole even if several processes
+// write. If a full disk or a crash has cut off the last line, it ends that line first. So no record
+// ever becomes part of another's line.
 func (f *File) write(ctx context.Context, r record) error {
 	if err := f.turn.take(ctx); err != nil {
 		return err
@@ -91,7 +92,7 @@ func (f *File) appendText(text []byte) (int, error) {
 	return f.file.Write(text)
 }
 
-// open opens the file that has the name now, unless it is open.
+// open opens the file that has the name now, unless that file is open already.
 func (f *File) open() error {
 	if f.closed {
 		return errors.New("the audit file is closed")
@@ -108,13 +109,13 @@ func (f *File) open() error {
 		_ = file.Close()
 		return err
 	}
-	_ = f.drop() // what was written there has its answer
+	_ = f.drop() // every record written to it has its result
 	f.file = file
 	f.torn = torn
 	return nil
 }
 
-// isCurrent tells whether the open file is the one that has the name.
+// isCurrent tells whether the open file still has the name.
 func (f *File) isCurrent() bool {
 	if f.file == nil {
 		return false
@@ -136,8 +137,8 @@ func (f *File) drop() error {
 	return err
 }
 
-// isTorn tells whether a file ends within a line. One that may only be appended to cannot be read,
-// and is taken to be whole.
+// isTorn tells whether a file ends in the middle of a line. A file that cannot be read, only
+// appended to, is assumed to be whole.
 func isTorn(file *os.File, path string) (bool, error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -155,7 +156,7 @@ func isTorn(file *os.File, path string) (bool, error) {
 	}
 	defer readable.Close()
 	if named, err := readable.Stat(); err != nil || !os.SameFile(named, info) {
-		return false, nil // it was renamed just now, and the next record opens another
+		return false, nil // just renamed: the next record opens another file
 	}
 	var last [1]byte
 	if _, err := readable.ReadAt(last[:], info.Size()-1); err != nil {

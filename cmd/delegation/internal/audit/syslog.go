@@ -26,22 +26,23 @@ var severities = map[delegation.Outcome]int{
 	delegation.OutcomeFailed:  3, // error
 }
 
-// facilities of RFC 5424 §6.2.1 that programs of an operator may use.
+// facilities are those of RFC 5424 §6.2.1 that an operator's programs may use.
 var facilities = map[string]int{
 	"user": 1, "daemon": 3, "auth": 4, "authpriv": 10,
 	"local0": 16, "local1": 17, "local2": 18, "local3": 19,
 	"local4": 20, "local5": 21, "local6": 22, "local7": 23,
 }
 
-// dialTimeout is for one connection to a syslog server, within the time of the record.
+// dialTimeout limits one connection attempt to a syslog server. It counts towards the time for the
+// record.
 const dialTimeout = 5 * time.Second
 
 // Syslog sends records to a syslog server, as messages of RFC 5424. Over TCP and TLS a message has
 // its length in front (RFC 6587 §3.4.1, RFC 5425); over UDP and Unix sockets it is a datagram (RFC
 // 5426).
 //
-// Syslog has no receipts. A record that is sent is with the operating system, or over a Unix socket
-// with the server.
+// Syslog does not acknowledge messages. A sent record has reached only the operating system, or
+// over a Unix socket the server.
 type Syslog struct {
 	network  string // unixgram, udp, tcp
 	address  string
@@ -59,8 +60,7 @@ type Syslog struct {
 
 // NewSyslog returns a sink for the server at an address: unix:///dev/log, udp://HOST:PORT,
 // tcp://HOST:PORT or tls://HOST:PORT. facility is a name of RFC 5424; empty is authpriv. For tls,
-// trusted is the configuration whose roots count; nil is that of the system. No connection is made
-// yet.
+// trusted has the roots to trust; nil: those of the system. No connection is made yet.
 func NewSyslog(address, facility string, trusted *tls.Config) (*Syslog, error) {
 	s := &Syslog{turn: newTurn(), host: hostname(), pid: strconv.Itoa(os.Getpid())}
 	if facility == "" {
@@ -115,7 +115,7 @@ func (s *Syslog) Name() string { return "syslog" }
 // IsLossy tells whether records can be lost without an error, as over UDP.
 func (s *Syslog) IsLossy() bool { return s.network == "udp" }
 
-// Open does nothing: a server that is down now may be up when a record comes.
+// Open does nothing: a server that is down now may be up when the first record is written.
 func (s *Syslog) Open() error { return nil }
 
 // Close implements Sink.
@@ -127,7 +127,7 @@ func (s *Syslog) Close() error {
 	return nil
 }
 
-// write sends a record. A connection that turns out to be closed is replaced, once.
+// write sends a record. If the connection turns out to be closed, it reconnects once.
 func (s *Syslog) write(ctx context.Context, r record) error {
 	if err := s.turn.take(ctx); err != nil {
 		return err
@@ -173,8 +173,8 @@ func (s *Syslog) dial(ctx context.Context) error {
 	return nil
 }
 
-// watch waits until the server closes the connection. Without it the record that comes next would
-// be lost: the first write to a closed connection succeeds.
+// watch waits until the server closes the connection. Without it, the next record would be lost:
+// the first write to a closed connection succeeds.
 func watch(conn net.Conn, gone chan<- struct{}) {
 	_, _ = io.Copy(io.Discard, conn)
 	close(gone)
@@ -190,7 +190,7 @@ func (s *Syslog) isGone() bool {
 }
 
 func (s *Syslog) send(ctx context.Context, message []byte) error {
-	deadline, _ := ctx.Deadline() // without one, zero: no limit
+	deadline, _ := ctx.Deadline() // without one it is zero: no limit
 	if err := s.conn.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (s *Syslog) drop() {
 }
 
 // message is a record as a message of RFC 5424 §6, with its length in front if the connection is a
-// stream. The text has no byte order mark: many servers would keep it.
+// stream. The text has no byte order mark, because many servers would store it.
 func (s *Syslog) message(r record) []byte {
 	severity, known := severities[r.event.Outcome]
 	if !known {
@@ -223,7 +223,7 @@ func (s *Syslog) message(r record) []byte {
 	return append([]byte(strconv.Itoa(b.Len())+" "), b.Bytes()...)
 }
 
-// hostname is the HOSTNAME of messages: printable ASCII, or "-" if it is not known.
+// hostname is the HOSTNAME of messages: printable ASCII, or "-" if it is unknown.
 func hostname() string {
 	name, err := os.Hostname()
 	if err != nil || !hostForm().MatchString(name) {

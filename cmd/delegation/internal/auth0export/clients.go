@@ -19,7 +19,8 @@ type Client struct {
 	// Name is context.clientName.
 	Name string
 
-	// ID is the client ID. Exports lack it, unless AUTH0_EXPORT_IDENTIFIERS was set; "" then.
+	// ID is the client ID. Exports have it only if AUTH0_EXPORT_IDENTIFIERS was set; otherwise it
+	// is "".
 	ID string
 
 	// Metadata is context.clientMetadata.
@@ -28,18 +29,18 @@ type Client struct {
 	// AWS is the AWS add-on; nil: it has none.
 	AWS *AddOn
 
-	// SharedSecret tells that its ID tokens are signed with its client secret (HS256), and
-	// Base64URL that this secret is in base64url.
+	// SharedSecret tells that its ID tokens are signed with its client secret (HS256). Base64URL
+	// tells that this secret is encoded in base64url.
 	SharedSecret, Base64URL bool
 
-	// At is where the export has it.
+	// At is its place in the export.
 	At string
 
-	known bool // from an export, and not from a flag
+	known bool // from the export, not from a flag
 }
 
-// supplies tells whether the configuration can supply a property of context: clientName, or
-// clientMetadata, of which an export has all.
+// supplies tells whether the configuration can supply a property of context. It is clientName or
+// clientMetadata, and an export always has the metadata.
 func (c *Client) supplies(name string) bool {
 	if name == "clientName" {
 		return c.Name != ""
@@ -47,14 +48,14 @@ func (c *Client) supplies(name string) bool {
 	return c.known
 }
 
-// AddOn is the AWS add-on of a client: what its users get if no rule says anything else. Any of it
-// may be empty.
+// AddOn is the AWS add-on of a client: what its users get unless a rule changes it. Each field may
+// be empty.
 type AddOn struct {
 	Principal, Role, Region string
 	Lifetime                time.Duration
 }
 
-// addClient reads a client. Of its many members, those that a delegation used are looked at.
+// addClient reads a client. It looks only at the members that a delegation used.
 func (c *collector) addClient(o object) {
 	client := Client{At: o.at, known: true}
 	var err error
@@ -121,8 +122,8 @@ func addOn(client object) (*AddOn, error) {
 	return a, err
 }
 
-// checkClients refuses two clients of one ID, and two with an AWS add-on of one name: a flag that
-// names one would mean both.
+// checkClients refuses two clients with the same ID, and two AWS add-ons with the same client name:
+// a flag that names one would be ambiguous.
 func checkClients(clients []Client) error {
 	var wrong []error
 	ids := map[string]string{}

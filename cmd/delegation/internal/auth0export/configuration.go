@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Names of what an import writes.
+// Names of the files and folders that an import writes.
 const (
 	rulesFolder    = "rules"
 	disabledFolder = "disabled"
@@ -53,7 +53,7 @@ targets:
 	return b.String()
 }
 
-// EntityID is the one that Auth0 had.
+// EntityID is the entity ID that Auth0 used.
 func (p *Plan) EntityID() string { return "urn:" + p.domain }
 
 // aliases are the issuers of the custom domains.
@@ -64,7 +64,7 @@ func (p *Plan) aliases() (list []string) {
 	return list
 }
 
-// running counts the rules that run.
+// running returns the number of rules that run.
 func (p *Plan) running() (count int) {
 	for _, r := range p.rules {
 		if r.state == StateReady || r.state == StateNeeds {
@@ -122,10 +122,10 @@ func (p *Plan) javaScript() string {
 	return b.String()
 }
 
-// hasValues tells whether there is a file of values.
+// hasValues tells whether the import writes a file of values.
 func (p *Plan) hasValues() bool { return len(p.values)+len(p.missing) > 0 && p.running() > 0 }
 
-// context are the lines about what rules find in context, one for each target.
+// context returns the lines about the properties that rules find in context, one for each target.
 func (p *Plan) context() (lines []string) {
 	for _, c := range p.targets {
 		supplied := map[string]any{}

@@ -15,26 +15,26 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 )
 
-// Export is what an import uses of an export. Everything else in it, such as pages and connections,
-// is not looked at.
+// Export has the parts of an export that an import uses. Everything else, such as pages and
+// connections, is ignored.
 type Export struct {
 	// Form says in words how the export was written.
 	Form string
 
-	// Rules are all rules, in the order in which they ran, and then by name.
+	// Rules are all rules, in the order in which they ran and then by name.
 	Rules []Rule
 
 	// Clients are the applications, in the order of the export.
 	Clients []Client
 
-	// CustomDomains are those of which the tenant issues tokens.
+	// CustomDomains are the domains under which the tenant issues tokens, apart from its own.
 	CustomDomains []string
 
-	// Domain is the tenant's own domain, such as tenant.eu.auth0.com. Few exports tell it; "" if
-	// this one does not.
+	// Domain is the tenant's own domain, such as tenant.eu.auth0.com; "" if the export does not
+	// have it. Few exports do.
 	Domain string
 
-	// Values are those of configuration that the export has. They may be secrets.
+	// Values are the values of configuration in the export. They may be secrets.
 	Values map[string]string
 
 	// Notes are sentences about what was left out.
@@ -43,7 +43,7 @@ type Export struct {
 
 // Read reads an export: the folder that the Deploy CLI writes with --format directory, its
 // tenant.yaml or the folder of that, or a list of rules as JSON from the Management API. The error
-// names all that is wrong, and is a config.UsageError.
+// names every problem, and is a config.UsageError.
 func Read(name string, keywords *Keywords) (*Export, error) {
 	export, err := read(name, cmp.Or(keywords, &Keywords{}))
 	if err != nil {
@@ -111,7 +111,7 @@ func readEither(f *folder, name string) (*Export, error) {
 	return export, nil
 }
 
-// sameRules compares rules without their places.
+// sameRules compares rules, apart from their places.
 func sameRules(a, b []Rule) bool {
 	without := func(rules []Rule) []Rule {
 		list := slices.Clone(rules)
@@ -123,7 +123,7 @@ func sameRules(a, b []Rule) bool {
 	return reflect.DeepEqual(without(a), without(b))
 }
 
-// collector makes an export of its parts, and notes all that is wrong.
+// collector builds an export from its parts, and collects all problems.
 type collector struct {
 	export *Export
 	wrong  []error
@@ -139,7 +139,7 @@ func (c *collector) note(err error) {
 	}
 }
 
-// finish checks what only the whole tells.
+// finish checks what can only be checked on the whole export.
 func (c *collector) finish() (*Export, error) {
 	c.note(sortRules(c.export.Rules))
 	c.note(checkClients(c.export.Clients))
@@ -151,7 +151,8 @@ func (c *collector) finish() (*Export, error) {
 	return c.export, nil
 }
 
-// addDomain adds a custom domain. Of one that Auth0 has not verified there are no tokens.
+// addDomain adds a custom domain. A domain that Auth0 has not verified is left out, because it
+// issues no tokens.
 func (c *collector) addDomain(o object) {
 	domain, err := o.text("domain")
 	c.note(err)
@@ -170,7 +171,8 @@ func (c *collector) addDomain(o object) {
 	}
 }
 
-// addValue adds a value of configuration. One with a keyword that has no value is to be filled in.
+// addValue adds a value of configuration. If a keyword in it has no value, the operator has to fill
+// it in.
 func (c *collector) addValue(o object) {
 	name, err := o.text("key")
 	c.note(err)
@@ -189,13 +191,14 @@ func (c *collector) addValue(o object) {
 	}
 }
 
-// managementAPI is the audience of a client grant for Auth0's own API, which has the tenant's
-// domain.
+// managementAPI matches the audience of a client grant for Auth0's own API. It contains the
+// tenant's domain.
 var managementAPI = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\Ahttps://([a-z0-9.-]+\.auth0\.com)/api/v2/\z`)
 })
 
-// addGrant takes the tenant's domain from a client grant. If two name different ones, none counts.
+// addGrant takes the tenant's domain from a client grant. If two grants name different domains, it
+// uses neither.
 func (c *collector) addGrant(o object, seen map[string]bool) {
 	audience, _ := o.values["audience"].(string)
 	m := managementAPI().FindStringSubmatch(audience)
@@ -214,7 +217,7 @@ var hostname = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\A` + label + `(?:\.` + label + `)+(?::[0-9]{1,5})?\z`)
 })
 
-// checkDomain takes the name of a host, in small letters and without https://.
+// checkDomain accepts a host name, in lower case and without https://.
 func checkDomain(text string) error {
 	if len(text) > 253 || !hostname().MatchString(text) {
 		return fmt.Errorf("%.100q is not a domain such as tenant.eu.auth0.com", text)

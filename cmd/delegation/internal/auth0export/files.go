@@ -11,17 +11,17 @@ import (
 	"strings"
 )
 
-// Limits of an export. Tenants have some hundred rules and clients, of some kilobytes each.
+// Limits of an export. Tenants have some hundreds of rules and clients, of a few kilobytes each.
 const (
 	// maxDocument is the size of tenant.yaml and of a list of rules, in bytes.
 	maxDocument = 16 << 20
-	// maxFile is the size of any other file. A rule may have 100 kB.
+	// maxFile is the size of any other file, in bytes. A rule may have 100 kB.
 	maxFile = 1 << 20
 	// maxEntries is the number of files in one folder of an export.
 	maxEntries = 10_000
 )
 
-// folder is the folder of an export. Nothing outside of it is read: neither by a path with .. nor
+// folder is the folder of an export. Nothing outside it is read, neither through a path with .. nor
 // through a symbolic link.
 type folder struct {
 	root     *os.Root
@@ -39,8 +39,8 @@ func openFolder(name string, keywords *Keywords) (*folder, error) {
 
 func (f *folder) close() { _ = f.root.Close() }
 
-// has tells whether there is a file or folder of that name. One that cannot be looked at, such as a
-// link out of the export, is there: reading it fails.
+// has tells whether a file or folder of that name exists. It also reports names that it cannot look
+// at, such as a link out of the export: reading those fails.
 func (f *folder) has(name string) bool {
 	_, err := f.root.Stat(name)
 	return !errors.Is(err, fs.ErrNotExist)
@@ -52,7 +52,7 @@ func (f *folder) read(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, cleaned(name, err)
 	}
-	if !info.Mode().IsRegular() { // which a read might wait for without end
+	if !info.Mode().IsRegular() { // a read of anything else might block forever
 		return nil, fmt.Errorf("%s: is not a regular file", name)
 	}
 	file, err := f.root.Open(name)
@@ -70,8 +70,7 @@ func (f *folder) read(name string, limit int64) ([]byte, error) {
 	return f.keywords.replace(text), nil
 }
 
-// list returns the names of the files of a folder that end so, in order. A folder that does not
-// exist has none.
+// list returns the names of the folder's files with a suffix, in order. A missing folder has none.
 func (f *folder) list(name, end string) (files []string, err error) {
 	entries, err := fs.ReadDir(f.root.FS(), name)
 	switch {
@@ -93,7 +92,7 @@ func (f *folder) list(name, end string) (files []string, err error) {
 // slashed is a path with slashes. Windows writes backslashes.
 func slashed(name string) string { return strings.ReplaceAll(name, `\`, "/") }
 
-// script reads the script of a rule, whose path is relative to a folder of the export.
+// script reads the script of a rule. Its path is relative to a folder of the export.
 func (f *folder) script(base, name string) (text []byte, err error) {
 	local := path.Join(base, slashed(name))
 	if path.IsAbs(slashed(name)) || !filepath.IsLocal(local) {
@@ -106,7 +105,7 @@ func (f *folder) script(base, name string) (text []byte, err error) {
 	return text, err
 }
 
-// cleaned names the file in an error once, as the export has it.
+// cleaned makes an error name the file once, by its path in the export.
 func cleaned(name string, err error) error {
 	var of *fs.PathError
 	if errors.As(err, &of) {

@@ -13,7 +13,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/document"
 )
 
-// readFolder reads the form that the Deploy CLI calls directory: a file for each thing.
+// readFolder reads the format that the Deploy CLI calls directory: one file for each object.
 func readFolder(f *folder) (*Export, error) {
 	c := newCollector("folder of the Deploy CLI")
 	described := map[string]bool{} // scripts
@@ -54,8 +54,8 @@ func readFolder(f *folder) (*Export, error) {
 	return c.finish()
 }
 
-// noteScripts notes the scripts next to rules that are of no rule, as the Deploy CLI sees it. It
-// reads the .json files only.
+// noteScripts notes the scripts that belong to no rule. The Deploy CLI ignores them too: it reads
+// the .json files only.
 func (c *collector) noteScripts(f *folder, described map[string]bool) {
 	scripts, err := f.list("rules", ".js")
 	c.note(err)
@@ -86,7 +86,7 @@ func (c *collector) eachFile(f *folder, name string, use func(object)) {
 	}
 }
 
-// jsonObject decodes a JSON object. An error says where its syntax is wrong.
+// jsonObject decodes a JSON object. An error says where the syntax is wrong.
 func jsonObject(text []byte) (map[string]any, error) {
 	text = document.WithoutBOM(text)
 	values, err := document.Object(text)
@@ -119,7 +119,7 @@ func listOf(text []byte) (any, error) {
 	return values["list"], err
 }
 
-// page is of how many rules the pages of the Management API usually are, 50 or 100.
+// page is the usual page size of the Management API in rules: 50 or 100.
 const page = 50
 
 // readList reads rules as the Management API lists them: GET /api/v2/rules, with or without totals.
@@ -148,8 +148,8 @@ func readList(f *folder, name string) (*Export, error) {
 	return c.finish()
 }
 
-// listedRules returns the list of an answer, and whether the answer says that it is the whole list.
-// One page of several is refused: the rules of the others would be lost.
+// listedRules returns the list of rules in an answer, and whether the answer says that the list is
+// complete. One page of several is refused, because the rules of the other pages would be lost.
 func listedRules(text []byte) (list any, whole bool, err error) {
 	if bytes.HasPrefix(text, []byte("[")) {
 		list, err = listOf(text)
@@ -172,8 +172,8 @@ func listedRules(text []byte) (list any, whole bool, err error) {
 	return rules, has, nil
 }
 
-// readDocument reads the form that the Deploy CLI calls yaml: one file, next to a folder with the
-// scripts.
+// readDocument reads the format that the Deploy CLI calls yaml: one file, and a folder with the
+// scripts next to it.
 func readDocument(f *folder, name string) (*Export, error) {
 	text, err := f.read(name, maxDocument)
 	if err != nil {
@@ -202,8 +202,8 @@ func readDocument(f *folder, name string) (*Export, error) {
 	return c.finish()
 }
 
-// yamlObject decodes YAML into values as of JSON. What its errors say begins with a line or a
-// colon.
+// yamlObject decodes YAML into the same values as JSON. The text of its errors begins with a line
+// number or a colon.
 func yamlObject(text []byte) (map[string]any, error) {
 	if !utf8.Valid(text) {
 		return nil, errors.New(": is not UTF-8")
@@ -219,7 +219,7 @@ func yamlObject(text []byte) (map[string]any, error) {
 	if err := yaml.Unmarshal(document.WithoutBOM(text), &decoded); err != nil {
 		var syntax yaml.Error
 		if errors.As(err, &syntax) && syntax.GetToken() != nil {
-			// The library's error would show some lines, which may hold a secret.
+			// The library's error would quote some lines, which may contain a secret.
 			return nil, fmt.Errorf(":%d: %s", syntax.GetToken().Position.Line, syntax.GetMessage())
 		}
 		return nil, errors.New(": is not YAML")

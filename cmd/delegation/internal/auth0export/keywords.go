@@ -13,8 +13,8 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 )
 
-// Keywords are what the Deploy CLI puts in place of ##NAME## and @@NAME@@ in the files of an export
-// (AUTH0_KEYWORD_REPLACE_MAPPINGS). The zero value knows none.
+// Keywords are the values that the Deploy CLI substitutes for ##NAME## and @@NAME@@ in the files of
+// an export (AUTH0_KEYWORD_REPLACE_MAPPINGS). The zero value knows none.
 type Keywords struct {
 	values map[string]any
 
@@ -23,7 +23,7 @@ type Keywords struct {
 }
 
 // ReadKeywords reads the Deploy CLI's config.json, or a file of keywords alone, as JSON or YAML. No
-// error shows what is in it.
+// error quotes its content.
 func ReadKeywords(file string) (*Keywords, error) {
 	values, err := readNames(file)
 	if err != nil {
@@ -50,7 +50,7 @@ func readNames(file string) (values map[string]any, err error) {
 		return nil, config.Usage(err)
 	}
 	if err := yaml.Unmarshal(text, &values); err != nil {
-		// The library's error would show some of it.
+		// The library's error would quote some of it.
 		return nil, config.Usagef("%s: is not a map of names to values, in YAML or JSON", file)
 	}
 	return values, nil
@@ -65,9 +65,9 @@ var (
 	})
 )
 
-// replace puts the values in place of the keywords, as the Deploy CLI does: @@NAME@@, also in
-// quotes, becomes JSON, and ##NAME## the text as it is. A keyword without a value stays. If it is a
-// whole value, it gets quotes, so that the file can be read.
+// replace substitutes the values for the keywords, as the Deploy CLI does. @@NAME@@, even in
+// quotes, becomes JSON, and ##NAME## becomes the text as it is. A keyword without a value stays. If
+// such a keyword is a whole value, it is put in quotes, so that the file can be parsed.
 func (k *Keywords) replace(text []byte) []byte {
 	var replaced []byte
 	end := 0
@@ -113,8 +113,8 @@ func jsonOf(value any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// isWholeValue tells whether what is between two texts is a value of JSON or YAML, and not a part
-// of one.
+// isWholeValue tells whether the text between two others is a whole value of JSON or YAML, and not
+// a part of one.
 func isWholeValue(before, after []byte) bool {
 	before = bytes.TrimRight(before, " \t\r\n")
 	after = bytes.TrimLeft(after, " \t")

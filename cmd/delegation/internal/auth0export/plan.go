@@ -12,22 +12,22 @@ import (
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
-// Options are what an import needs that an export does not say.
+// Options are the settings of an import that are not in an export.
 type Options struct {
-	// Domain is the tenant's domain, such as tenant.eu.auth0.com; "": that of the export.
+	// Domain is the tenant's domain, such as tenant.eu.auth0.com; "": the export's.
 	Domain string
 
 	// Region is the AWS region whose STS is called; "": the rules set one.
 	Region string
 
-	// Clients name clients by ID, or as NAME=ID. Each becomes a target. One of the export that has
-	// no ID gets it so.
+	// Clients name clients by ID, or as NAME=ID. Each becomes a target. NAME=ID also gives an ID to
+	// a client of the export that has none.
 	Clients []string
 
 	// Disable are the names of rules that are left out.
 	Disable []string
 
-	// Secrets are values of configuration. They count before those of the export.
+	// Secrets are values of configuration. They take precedence over those of the export.
 	Secrets map[string]string
 }
 
@@ -37,17 +37,17 @@ type Plan struct {
 	domain string
 	region string
 
-	customDomains []string // without domain
+	customDomains []string // apart from domain
 
 	targets []Client
 	rules   []*plannedRule
 	values  map[string]string
-	missing []string // names of configuration without a value
-	lacks   []error  // what flags have to say first
+	missing []string // names of configuration that lack a value
+	lacks   []error  // what flags have to set first
 	notes   []string
 }
 
-// plannedRule is a rule of the export, and what becomes of it.
+// plannedRule is a rule of the export, and what the import does with it.
 type plannedRule struct {
 	Rule
 	file  string // in the folder that is written
@@ -57,21 +57,22 @@ type plannedRule struct {
 	names []string // of configuration, that it reads
 }
 
-// isKept tells whether the rule runs here, or would if it could.
+// isKept tells whether the rule runs here, or would run if it were not refused.
 func (r *plannedRule) isKept() bool { return r.state != StateDisabled && r.state != StateLeftOut }
 
-// State is what becomes of a rule.
+// State is what the import does with a rule.
 type State string
 
 // The states of rules.
 const (
 	// StateReady is a rule that runs and has all that it needs.
 	StateReady State = "ready"
-	// StateNeeds is a rule that runs and needs something that is not there.
+	// StateNeeds is a rule that runs but lacks something that it needs.
 	StateNeeds State = "needs"
-	// StateDisabled is a rule that was off at Auth0, or of a stage that no delegation had.
+	// StateDisabled is a rule that was disabled at Auth0, or whose stage did not run in a
+	// delegation.
 	StateDisabled State = "disabled"
-	// StateLeftOut is a rule that the operator leaves out.
+	// StateLeftOut is a rule that the operator excludes.
 	StateLeftOut State = "left out"
 	// StateRefused is a rule that cannot run here. Nothing is imported while there is one.
 	StateRefused State = "refused"
@@ -124,7 +125,7 @@ func (p *Plan) checkFlags(o Options) (wrong []error) {
 	return wrong
 }
 
-// chooseTargets makes targets of the clients with an AWS add-on, and of those that flags name.
+// chooseTargets makes a target of each client that has an AWS add-on or that a flag names.
 func (p *Plan) chooseTargets(flags []string) error {
 	clients := slices.Clone(p.export.Clients)
 	wanted := map[int]bool{}
@@ -161,7 +162,8 @@ func (p *Plan) chooseTargets(flags []string) error {
 	return nil
 }
 
-// leaveOut makes the list of rules, with files that are numbered by their place among all rules.
+// leaveOut lists the rules, and marks those that do not run. Their files are numbered by the place
+// among all rules.
 func (p *Plan) leaveOut(names []string) error {
 	for _, name := range names {
 		if !slices.ContainsFunc(p.export.Rules, func(r Rule) bool { return r.Name == name }) {
@@ -192,8 +194,8 @@ func (p *Plan) leaveOut(names []string) error {
 	return nil
 }
 
-// fileName makes a part of a file's name of the name of a rule. The number before it makes it
-// another one for each rule.
+// fileName turns the name of a rule into a part of a file name. The number in front of it makes
+// file names unique.
 func fileName(name string) string {
 	const longest = 60
 	var b strings.Builder
@@ -242,7 +244,7 @@ func (p *Plan) lookAtRules() {
 	p.missing = slices.Compact(p.missing)
 }
 
-// ruleName is the name of a rule where it runs, which is that of its file.
+// ruleName is the name of a rule when it runs, which is the name of its file.
 func (p *Plan) ruleName(r *plannedRule) string {
 	_, name, _ := strings.Cut(r.file, "/")
 	return strings.TrimSuffix(name, ".js")
@@ -253,8 +255,8 @@ func (p *Plan) ruleOptions() jsrules.Options {
 	return jsrules.Options{Domain: p.domain, Configuration: p.values}
 }
 
-// needsOf tells which needs the configuration will meet. It supplies clientName and clientMetadata
-// for each target of the export.
+// needsOf tells which needs the configuration meets. It supplies clientName and clientMetadata for
+// each target from the export.
 func (p *Plan) needsOf(needs []jsrules.Need) []jsrules.Need {
 	list := slices.Clone(needs)
 	for i := range list {
@@ -276,7 +278,7 @@ func (p *Plan) everyTarget(is func(Client) bool) bool {
 	return !slices.ContainsFunc(p.targets, func(c Client) bool { return !is(c) })
 }
 
-// findLacks finds what flags have to say before anything can be written.
+// findLacks finds what flags have to set before anything can be written.
 func (p *Plan) findLacks() {
 	lack := func(format string, args ...any) {
 		p.lacks = append(p.lacks, fmt.Errorf(format, args...))
@@ -311,14 +313,14 @@ func (p *Plan) findLacks() {
 	p.noteClients()
 }
 
-// rulesSetRegion tells whether a rule that runs may set the region.
+// rulesSetRegion tells whether any rule that is kept may set the region.
 func (p *Plan) rulesSetRegion() bool {
 	return slices.ContainsFunc(p.rules, func(r *plannedRule) bool {
 		return r.isKept() && strings.Contains(r.Source, "region")
 	})
 }
 
-// noteClients notes what targets need that no flag says.
+// noteClients notes what targets need and no flag sets.
 func (p *Plan) noteClients() {
 	for _, c := range p.targets {
 		if c.SharedSecret {

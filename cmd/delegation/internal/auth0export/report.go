@@ -13,8 +13,8 @@ import (
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
-// Report says what an import does with an export. docs/import-auth0.md describes its JSON. It has
-// no value of configuration.
+// Report says what an import does with an export. docs/import-auth0.md describes its JSON. It
+// contains no value of configuration.
 type Report struct {
 	// Form says in words how the export was written.
 	Form string `json:"form"`
@@ -31,13 +31,13 @@ type Report struct {
 	// Issuers are the iss claims that are accepted.
 	Issuers []string `json:"issuers"`
 
-	// Configuration are the names that the rules read, and that have values.
+	// Configuration are the names that the rules read, and the names that have values.
 	Configuration ConfigurationReport `json:"configuration"`
 
-	// Missing are sentences about what keeps the import from being done.
+	// Missing are sentences about what prevents the import.
 	Missing []string `json:"missing"`
 
-	// Notes are sentences about what else to know.
+	// Notes are sentences with further information.
 	Notes []string `json:"notes"`
 }
 
@@ -51,17 +51,17 @@ type Summary struct {
 	Refused  int `json:"refused"`
 }
 
-// RuleReport is what becomes of a rule.
+// RuleReport says what the import does with a rule.
 type RuleReport struct {
 	Name  string   `json:"name"`
 	Order *float64 `json:"order"` // nil: the export has none
 	State State    `json:"state"`
 	Why   string   `json:"why,omitempty"`
 
-	// File is where its script is written, within the folder of the import.
+	// File is the path of its script, within the folder of the import.
 	File string `json:"file"`
 
-	// Needs are what it takes from outside, whether or not that is there.
+	// Needs are what it takes from outside, whether or not that is available.
 	Needs []NeedReport `json:"needs"`
 }
 
@@ -73,7 +73,7 @@ type NeedReport struct {
 	Column    int    `json:"column"`
 	Available bool   `json:"available"`
 
-	// Idle tells that it is an effect that does nothing here, and fails no exchange.
+	// Idle tells that it is an effect that does nothing here, but does not make an exchange fail.
 	Idle   bool   `json:"idle"`
 	Remedy string `json:"remedy,omitempty"`
 }
@@ -176,7 +176,7 @@ func (r *plannedRule) report() RuleReport {
 	return report
 }
 
-// remedyOf is what to do about a need, in the words of the configuration.
+// remedyOf says what to do about a need, in the configuration's terms.
 func remedyOf(need jsrules.Need) string {
 	if need.Kind == jsrules.NeedConfiguration && !need.Available && need.Name != "" {
 		return "write its value into " + valuesFile
@@ -190,8 +190,7 @@ func (r *Report) JSON() ([]byte, error) {
 	return []byte(term.Printable(string(text)) + "\n"), err
 }
 
-// Text is the report for people: a summary, a table, and details of the rules about which there is
-// something to say.
+// Text is the report for people: a summary, a table, and details of the rules that need attention.
 func (r *Report) Text(paint term.Painter) string {
 	var b strings.Builder
 	b.WriteString(r.Summary.String() + "\n")
@@ -238,7 +237,7 @@ func (s Summary) String() string {
 	return fmt.Sprintf("%s: %s.", counted(s.Rules, "rule"), strings.Join(parts, ", "))
 }
 
-// counted is a number and a word, in the plural if it has to be.
+// counted is a number and a word, in the plural if needed.
 func counted(count int, word string) string {
 	if count == 1 {
 		return "1 " + word
@@ -273,7 +272,7 @@ func (r *Report) table(paint term.Painter) string {
 	return text
 }
 
-// what is a rule's state in some words.
+// what describes a rule's state in a few words.
 func (r *RuleReport) what() string {
 	if r.State != StateNeeds && r.State != StateReady {
 		return term.OneLine(r.Why)
@@ -293,7 +292,7 @@ func (r *RuleReport) what() string {
 	return strings.Join(lacks, ", ")
 }
 
-// title names a need as the source has it.
+// title names a need as the rule's source writes it.
 func (n *NeedReport) title() string {
 	name := term.Escaped(n.Name)
 	switch jsrules.NeedKind(n.Kind) {
@@ -308,7 +307,7 @@ func (n *NeedReport) title() string {
 	return n.Kind + "." + name
 }
 
-// verdict tells whether a need is met, "" if it is.
+// verdict says how a need is not met; "" if it is met.
 func (n *NeedReport) verdict() string {
 	switch {
 	case n.Idle:

@@ -7,21 +7,21 @@ import (
 	"slices"
 )
 
-// stageOfLogin is the stage of the rules that ran after a successful login, and so in a delegation.
-// The rules of the other stages never ran in one.
+// stageOfLogin is the stage of rules that ran after a successful login, and so also in a
+// delegation. Rules of the other stages never ran in one.
 const stageOfLogin = "login_success"
 
 var stages = []string{stageOfLogin, "login_failure", "pre_authorize"}
 
 // Rule is a rule of the tenant.
 type Rule struct {
-	// Name is what people called it. It may have any characters.
+	// Name is the rule's name at Auth0. It may contain any characters.
 	Name string
 
 	// Source is its JavaScript.
 	Source string
 
-	// Enabled tells whether it was on.
+	// Enabled tells whether the rule was enabled.
 	Enabled bool
 
 	// Stage is login_success, login_failure or pre_authorize.
@@ -31,14 +31,14 @@ type Rule struct {
 	Order   float64
 	Ordered bool
 
-	// At is where the export has it.
+	// At is its place in the export.
 	At string
 }
 
 // runs tells whether the rule ran in a delegation.
 func (r *Rule) runs() bool { return r.Enabled && r.Stage == stageOfLogin }
 
-// addRule reads a rule. What is left out has Auth0's default: enabled, and login_success.
+// addRule reads a rule. Missing members have Auth0's defaults: enabled, and login_success.
 func (c *collector) addRule(o object, load func(script string) ([]byte, error)) {
 	name, nameErr := o.text("name")
 	enabled, enabledErr := o.truth("enabled", true)
@@ -80,8 +80,8 @@ func (c *collector) addRule(o object, load func(script string) ([]byte, error)) 
 	})
 }
 
-// sortRules brings rules into their order. It refuses two rules of one name, and rules that run of
-// which the export does not say which comes first.
+// sortRules sorts rules by their order. It refuses two rules with the same name, and rules that run
+// and whose relative order the export does not give.
 func sortRules(rules []Rule) error {
 	slices.SortStableFunc(rules, func(a, b Rule) int {
 		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Name, b.Name))

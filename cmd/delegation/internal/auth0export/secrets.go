@@ -9,7 +9,7 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 )
 
-// ReadSecrets reads a file of names and values of configuration, as JSON or YAML. An error names no
+// ReadSecrets reads a file of names and values of configuration, as JSON or YAML. No error quotes a
 // value.
 func ReadSecrets(file string) (map[string]string, error) {
 	values, err := readNames(file)
@@ -30,8 +30,8 @@ func ReadSecrets(file string) (map[string]string, error) {
 	return texts, nil
 }
 
-// configurationFile is the text of configuration.yaml: the values that are known, and the names of
-// those that have to be filled in.
+// configurationFile is the text of configuration.yaml: the known values, and the names of those
+// that have to be filled in.
 func configurationFile(values map[string]string, missing []string) string {
 	var b strings.Builder
 	b.WriteString("# What the rules find in configuration. Values may be secrets.\n")

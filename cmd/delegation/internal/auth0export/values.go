@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// object is a JSON object of an export, and where it is.
+// object is a JSON object of an export, and its place there.
 type object struct {
 	at     string
 	values map[string]any
@@ -37,8 +37,8 @@ func (o object) text(name string) (string, error) {
 	return text, nil
 }
 
-// truth returns a member that is true or false. An absent one is what is usual, and null is not
-// absent: it may be a mistake that turns a rule on.
+// truth returns a member that is true or false. An absent member has its default. null is refused,
+// because it may be a mistake that enables a rule.
 func (o object) truth(name string, usual bool) (bool, error) {
 	value, has := o.values[name]
 	if !has {
@@ -68,7 +68,7 @@ func (o object) number(name string) (number float64, has bool, err error) {
 	return number, true, nil
 }
 
-// object returns a member that is an object, without values if it is absent or null.
+// object returns a member that is an object. If it is absent or null, the object has no values.
 func (o object) object(name string) (object, error) {
 	inner := object{at: o.at + ": " + name}
 	value, has := o.values[name]
@@ -98,8 +98,7 @@ func (o object) onlyHas(names ...string) error {
 		strings.Join(names, ", "))
 }
 
-// objects returns the objects of a list, each with its place. A value that is absent or null is an
-// empty list.
+// objects returns the objects of a list, each with its place. An absent or null list is empty.
 func objects(at string, value any) (list []object, err error) {
 	if value == nil {
 		return nil, nil

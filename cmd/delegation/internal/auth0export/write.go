@@ -14,8 +14,8 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
-// Err says what keeps the import from being done: flags that are missing, and rules that cannot
-// run. It is a config.UsageError, or nil.
+// Err says what prevents the import: missing flags, and rules that cannot run. It is a
+// config.UsageError, or nil.
 func (p *Plan) Err() error {
 	if len(p.lacks) == 0 {
 		return nil
@@ -32,8 +32,8 @@ func (p *Plan) Refused() error {
 	return fmt.Errorf("%s cannot run", counted(count, "rule"))
 }
 
-// CheckFolder refuses a folder that has something where the import writes. In a folder of rules
-// that is there, old rules would run next to those of the import.
+// CheckFolder refuses a folder that already has something where the import writes. In an existing
+// folder of rules, old rules would run together with those of the import.
 func (p *Plan) CheckFolder(folder string) error {
 	var paths []string
 	for _, name := range []string{
@@ -46,8 +46,8 @@ func (p *Plan) CheckFolder(folder string) error {
 }
 
 // Write writes all files or none: the configuration, the values, the rules, the key and its
-// certificate, the metadata and the report. It replaces no file, and refuses what CheckFolder does.
-// It checks that the configuration works.
+// certificate, the metadata and the report. It replaces no file, and refuses the same folders as
+// CheckFolder. It checks that the configuration works.
 func (p *Plan) Write(
 	ctx context.Context, folder string, certificate, private []byte,
 ) (files []setup.File, err error) {
@@ -63,10 +63,10 @@ func (p *Plan) Write(
 	return files, setup.WriteAll(ctx, files, func() error { return tryOut(ctx, folder) })
 }
 
-// tryOut makes the service that a configuration describes, to see that it works. Values that have
-// to be filled in may be missing.
+// tryOut builds the service that a configuration describes, to check that it works. Values that
+// have to be filled in may be missing.
 func tryOut(ctx context.Context, folder string) error {
-	// Without the environment: what that changes is not of this file.
+	// Without the environment, so that only the file itself is checked.
 	loaded, from, err := config.Load(filepath.Join(folder, setup.ConfigurationFile), nil)
 	if err != nil {
 		return wouldNotDo(err)
@@ -117,7 +117,7 @@ func (p *Plan) files(certificate, private []byte) ([]setup.File, error) {
 	return append(files, setup.File{Path: setup.ConfigurationFile, Text: p.configuration()}), nil
 }
 
-// Rest is what is left to do after the files are written, as commands.
+// Rest lists, as commands, what is left to do after the files are written.
 func (p *Plan) Rest(folder string, files []setup.File) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%d files are written into %s.\n\nNext, ", len(files), term.ShellWord(folder))
@@ -146,11 +146,12 @@ func (p *Plan) Rest(folder string, files []setup.File) string {
 	return b.String()
 }
 
-// unknownProvider stands in a command for the ARN of a SAML provider that no add-on names.
+// unknownProvider is a placeholder in commands, for the ARN of a SAML provider that no add-on
+// names.
 const unknownProvider = "SAML-PROVIDER-ARN"
 
-// principals are the SAML providers that have to know the new key. Those that rules set are not
-// known.
+// principals are the SAML providers that have to trust the new key. Providers that rules set are
+// not known.
 func (p *Plan) principals() (list []string) {
 	seen := map[string]bool{}
 	for _, c := range p.targets {

@@ -6,8 +6,9 @@ import (
 	"io/fs"
 )
 
-// explainAccess adds to the error of a file that this process may not read: whose the file is, as
-// whom the process runs, and what to run so that it can read it. Other errors stay as they are.
+// explainAccess extends the error for a file that this process may not read. It adds the owner of
+// the file, the user of the process, and a command that gives access. Other errors stay as they
+// are.
 func explainAccess(err error) error {
 	var of *fs.PathError
 	if !errors.Is(err, fs.ErrPermission) || !errors.As(err, &of) {

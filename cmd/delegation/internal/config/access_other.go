@@ -2,7 +2,7 @@
 
 package config
 
-// reader is a process. This system does not tell by modes who may read a file.
+// reader is a process. On this system, modes do not decide who may read a file.
 type reader struct{}
 
 func thisReader() reader { return reader{} }

@@ -16,12 +16,12 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
-// reader is a process, as far as the modes of files care.
+// reader is a process, as far as it matters for the modes of files.
 type reader struct {
 	user, group int
 	more        []int // supplementary groups
 
-	// contained tells that it is the first process of a container, whose files come from elsewhere.
+	// contained tells that it is the first process of a container, so its files come from outside.
 	contained bool
 }
 
@@ -36,13 +36,13 @@ func thisReader() reader {
 	}
 }
 
-// Bits of a mode, as those of all other users.
+// Bits of a mode, at the position of those for other users.
 const (
 	mayRead  fs.FileMode = 0o4
 	mayEnter fs.FileMode = 0o1
 )
 
-// refusal says which file or folder keeps the reader from a file, whose it is, and what to run.
+// refusal says which file or folder denies access, who owns it, and what to run.
 func (r reader) refusal(path string) string {
 	at, folder := r.obstacle(path)
 	info, err := os.Stat(at)
@@ -63,7 +63,7 @@ func (r reader) refusal(path string) string {
 		groupName(int(owner.Gid)), info.Mode().Perm(), r.remedy(path, at, folder, info, owner))
 }
 
-// obstacle is the first folder on the way to a file that the reader may not enter, or the file.
+// obstacle returns the first folder on the path that the reader may not enter, or else the file.
 func (r reader) obstacle(path string) (at string, folder bool) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -85,7 +85,7 @@ func (r reader) obstacle(path string) (at string, folder bool) {
 	return path, false
 }
 
-// foldersOf are the folders of a path, outer ones first.
+// foldersOf returns the folders of a path, outermost first.
 func foldersOf(path string) (folders []string) {
 	for above := filepath.Dir(path); ; above = filepath.Dir(above) {
 		folders = append(folders, above)
@@ -96,8 +96,8 @@ func foldersOf(path string) (folders []string) {
 	}
 }
 
-// may tells whether the mode of a file allows something to the reader. It is the rule of POSIX:
-// only the bits of the first class count to which the reader belongs.
+// may tells whether the mode of a file allows the reader something. By the rule of POSIX, only the
+// first class to which the reader belongs counts.
 func (r reader) may(do fs.FileMode, info fs.FileInfo) bool {
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || r.user == 0 {
@@ -107,7 +107,7 @@ func (r reader) may(do fs.FileMode, info fs.FileInfo) bool {
 	return info.Mode().Perm()&bits == bits
 }
 
-// The classes of POSIX, as places of their bits in a mode.
+// The classes of POSIX, as the positions of their bits in a mode.
 const (
 	ofOwner  = 6
 	ofGroup  = 3
@@ -127,7 +127,7 @@ func (r reader) class(owner *syscall.Stat_t) uint {
 
 func (r reader) isIn(group int) bool { return group == r.group || slices.Contains(r.more, group) }
 
-// remedy is what lets the reader read the file at path.
+// remedy says what lets the reader read the file at path.
 func (r reader) remedy(
 	path, at string, folder bool, info fs.FileInfo, owner *syscall.Stat_t,
 ) string {
@@ -157,13 +157,13 @@ func (r reader) remedy(
 	return run
 }
 
-// isFolderOf tells whether a folder is the one in which a file is.
+// isFolderOf tells whether a folder directly contains a file.
 func isFolderOf(path string, folder fs.FileInfo) bool {
 	above, err := os.Stat(filepath.Dir(path))
 	return err == nil && os.SameFile(above, folder)
 }
 
-// bitsOf is what chmod calls the bits.
+// bitsOf returns chmod's letters for the bits.
 func bitsOf(do fs.FileMode) string {
 	switch do {
 	case mayEnter:
@@ -174,8 +174,9 @@ func bitsOf(do fs.FileMode) string {
 	return "rx"
 }
 
-// command gives the group of the reader the bits that it lacks. The owner keeps what it has. A file
-// in a folder that cannot be entered is included, because it most often has the same owner.
+// command returns the command that gives the reader the bits it lacks: as the owner, or else by its
+// group. For a folder that cannot be entered, the command includes the file, which usually has the
+// same owner.
 func (r reader) command(path, at, bits string, owner *syscall.Stat_t) string {
 	stops := term.ShellWord(at)
 	file := term.ShellWord(path)
@@ -208,7 +209,7 @@ func groupName(id int) string {
 	return strconv.Itoa(id)
 }
 
-// shellName is a group as chgrp takes it.
+// shellName returns a group in the form that chgrp accepts.
 func shellName(id int) string {
 	if found, err := user.LookupGroupId(strconv.Itoa(id)); err == nil {
 		return term.ShellWord(found.Name)

@@ -2,7 +2,7 @@ package config
 
 import "github.com/seed055b7978/delegation"
 
-// accessTokens returns the setting as the library takes it. nil: no access tokens.
+// accessTokens returns the setting in the library's form. nil: no access tokens.
 func (s *AccessTokenSettings) accessTokens() *delegation.AccessTokens {
 	if s == nil {
 		return nil
@@ -14,7 +14,7 @@ func (s *AccessTokenSettings) accessTokens() *delegation.AccessTokens {
 	}
 }
 
-// actors returns the setting as the library takes it. nil: nobody may act.
+// actors returns the setting in the library's form. nil: nobody may act for another.
 func (b *Builder) actors(at KeyPath, s *ActorSettings) *delegation.Actors {
 	if s == nil {
 		return nil

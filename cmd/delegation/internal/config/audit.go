@@ -32,8 +32,8 @@ type SyslogSettings struct {
 	CAFile   string `yaml:"ca_file"`
 }
 
-// Audit sets how exchanges are recorded, and returns where; nil: nowhere but in the log. Nothing is
-// opened.
+// Audit configures how exchanges are recorded, and returns the sink; nil: records go to the log
+// only. It opens nothing.
 func (b *Builder) Audit(s AuditSettings, c *delegation.Config) audit.Sink {
 	if reflect.ValueOf(s).IsZero() {
 		return nil
@@ -57,7 +57,7 @@ func (b *Builder) Audit(s AuditSettings, c *delegation.Config) audit.Sink {
 	return sink
 }
 
-// countLostRecords has each exchange counted whose record was lost.
+// countLostRecords counts each exchange whose record was lost.
 func (b *Builder) countLostRecords(sink audit.Sink, c *delegation.Config) {
 	count := b.hooks.OnAuditFailure
 	if sink == nil || count == nil {
@@ -74,8 +74,8 @@ func (b *Builder) countLostRecords(sink audit.Sink, c *delegation.Config) {
 	}
 }
 
-// recordRevocations has each call recorded that ends sessions. It has taken effect, whether the
-// record is lost or not.
+// recordRevocations records each call that ends sessions. The call has already taken effect, even
+// if its record is lost.
 func (b *Builder) recordRevocations(sink audit.Sink, c *delegation.Config) {
 	if sink == nil {
 		return
@@ -100,10 +100,11 @@ func (b *Builder) recordRevocations(sink audit.Sink, c *delegation.Config) {
 	}
 }
 
-// defaultAuditTimeout is that of delegation.Config.AuditTimeout.
+// defaultAuditTimeout is the default of delegation.Config.AuditTimeout.
 const defaultAuditTimeout = 5 * time.Second
 
-// requireReceipt refuses a place that loses records without an error: nothing could be refused.
+// requireReceipt refuses a sink that can lose records without an error, because no exchange could
+// then be refused.
 func (b *Builder) requireReceipt(sink audit.Sink) {
 	if syslog, ok := sink.(*audit.Syslog); ok && syslog.IsLossy() {
 		b.Wrong("audit.on_failure", errors.New("cannot be refuse with udp://, which reports no "+

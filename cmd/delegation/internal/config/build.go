@@ -23,18 +23,18 @@ import (
 	"github.com/seed055b7978/delegation/internal/session"
 )
 
-// Builder turns settings into the libraries' own configurations, and notes all that is wrong with
-// them. What a method returns for wrong settings is of no use; Err tells.
+// Builder turns settings into the libraries' configurations, and collects all problems in them.
+// What a method returns for wrong settings must not be used; Err tells whether there are any.
 type Builder struct {
 	from     *Source
 	logger   *slog.Logger
 	problems []error
-	// context is that of opening signers; nil: none is opened.
+	// context is for opening signers; nil: none are opened.
 	context context.Context
-	signers map[string]service.Signer // those that are open, by what they were opened with
+	signers map[string]service.Signer // the open ones, by what they were opened with
 	// secrets are the files of all secrets, by the settings that name them.
 	secrets map[KeyPath]string
-	// before is the service that the next one goes on from; nil: it is the first.
+	// before is the service that the next one continues; nil: it is the first.
 	before *service.Service
 	read   map[KeyPath]freshness.Key // the content of files, by the settings that name them
 	now    func() time.Time
@@ -49,17 +49,17 @@ type Builder struct {
 // Option changes how [Build] and [Rebuild] work.
 type Option func(*Builder)
 
-// WithClock has the service tell the time by now, and not by time.Now. Tests do that.
+// WithClock sets the service's clock. Without it, the clock is time.Now. Tests use it.
 func WithClock(now func() time.Time) Option { return func(b *Builder) { b.now = now } }
 
-// WithHooks has the service measured. [Rebuild] takes the hooks of the service before.
+// WithHooks sets the hooks that measure the service. [Rebuild] keeps those of the service before.
 func WithHooks(hooks service.Hooks) Option { return func(b *Builder) { b.hooks = hooks } }
 
-// WithoutValues accepts names of a configuration_file whose values are to be filled in, as empty
-// texts. An import checks so what it has written. No such service may run.
+// WithoutValues accepts names of a configuration_file whose values are still to be filled in, as
+// empty texts. An import uses it to check what it has written. Such a service must not run.
 func WithoutValues() Option { return func(b *Builder) { b.withoutValues = true } }
 
-// NewBuilder returns a builder for settings that came from there. What it builds logs to logger.
+// NewBuilder returns a builder for settings from that source. What it builds logs to logger.
 func NewBuilder(from *Source, logger *slog.Logger) *Builder {
 	return &Builder{
 		from:    from,
@@ -73,7 +73,7 @@ func NewBuilder(from *Source, logger *slog.Logger) *Builder {
 
 // Build returns the service that the settings describe. Nothing listens yet. Signing keys in key
 // services are open, until Service.Run or Service.Close closes them. Every problem is named, in a
-// UsageError. Environment variables that set nothing are warnings of logger.
+// UsageError. It logs a warning for each environment variable that sets nothing.
 func Build(
 	ctx context.Context, s *Settings, from *Source, logger *slog.Logger, options ...Option,
 ) (*service.Service, error) {
@@ -94,9 +94,9 @@ func Build(
 	return built, nil
 }
 
-// Rebuild is Build for a service that runs, of which the next one goes on with all that it
-// remembers: credentials, the keys of issuers, used tokens, what the rate limit has counted, and
-// connections whose settings and secrets are the same. before stays as it is.
+// Rebuild is Build for the next version of a running service. The new version takes over all that
+// the old one remembers: credentials, issuers' keys, used tokens and the counts of the rate limit.
+// It also keeps connections whose settings and secrets are unchanged. before is not modified.
 func Rebuild(
 	ctx context.Context, s *Settings, from *Source, logger *slog.Logger, before *service.Service,
 	options ...Option,
@@ -152,7 +152,7 @@ func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, err
 		built.Parts.ProfilesOf = b.profiles.of
 	}
 
-	if len(b.problems) == 0 { // otherwise the same would be said twice
+	if len(b.problems) == 0 { // otherwise problems would be reported twice
 		b.assemble(ctx, built, c, h)
 	}
 	if err := b.Err(); err != nil {
@@ -165,7 +165,7 @@ func (b *Builder) build(ctx context.Context, s *Settings) (*service.Service, err
 
 // about counts what a configuration has.
 func (b *Builder) about(c delegation.Config) service.About {
-	targets, _ := c.Targets.(delegation.Targets) // as delegation makes them
+	targets, _ := c.Targets.(delegation.Targets) // delegation always returns this type
 	keys := len(c.IdentityProvider.Keys)
 	for _, target := range targets {
 		if target.Identity != nil {
@@ -181,7 +181,7 @@ func (b *Builder) about(c delegation.Config) service.About {
 	}
 }
 
-// assemble makes the Delegator and the endpoints, whose own checks find the rest.
+// assemble makes the Delegator and the endpoints. Their own checks find the remaining problems.
 func (b *Builder) assemble(
 	ctx context.Context, built *service.Service, c delegation.Config, h delegationhttp.Config,
 ) {
@@ -241,7 +241,7 @@ func (b *Builder) handler(
 	return b.before.Handler.Next(d, c, h)
 }
 
-// requireParts names each part without which nothing works.
+// requireParts reports each missing part without which nothing works.
 func (b *Builder) requireParts(s *Settings) {
 	if len(s.Issuers) == 0 {
 		b.Wrong("issuers",
@@ -257,7 +257,7 @@ func (b *Builder) requireParts(s *Settings) {
 	}
 }
 
-// delegation is all of the library's configuration but STS and what is shared.
+// delegation returns the library's configuration, except STS and the stores.
 func (b *Builder) delegation(s *Settings) delegation.Config {
 	b.issuers = s.Issuers
 	c := delegation.Config{
@@ -285,7 +285,7 @@ func (b *Builder) delegation(s *Settings) delegation.Config {
 		c.Issuers = append(c.Issuers, b.Issuer(KeyPath("issuers").Index(i), issuer))
 	}
 	targets := delegation.Targets{}
-	// Sorted: problems come in the same order every time.
+	// Sorted, so that problems come in the same order every time.
 	for _, name := range slices.Sorted(maps.Keys(s.Targets)) {
 		targets[name] = b.Target(KeyPath("targets").Child(name), s.Targets[name])
 	}
@@ -323,7 +323,7 @@ func (b *Builder) endpoints(s HTTPSettings) delegationhttp.Config {
 	return h
 }
 
-// service is how it is served, and not yet what.
+// service returns the settings of serving, but not yet the handler.
 func (b *Builder) service(s *Settings) *service.Service {
 	built := &service.Service{
 		Listen:        cmp.Or(s.Listen, service.DefaultListen),
@@ -368,10 +368,10 @@ func onOrOff(on bool) string {
 	return "off"
 }
 
-// stsOf tells the settings that the client of STS is made of from others.
+// stsOf identifies the settings from which the client of STS is made.
 func stsOf(s STSSettings) string { return fmt.Sprintf("%q %t", s.Endpoint, s.AllowPlainHTTP) }
 
-// sts returns the client of STS: that of the service before, if it is made of the same settings.
+// sts returns the client of STS. It reuses that of the service before if the settings are the same.
 func (b *Builder) sts(s STSSettings) delegation.STS {
 	if b.before != nil && b.before.Parts.STSOf == stsOf(s) {
 		if b.before.Endpoint.URL == "" || !s.FIPS && !s.DualStack {
@@ -381,7 +381,7 @@ func (b *Builder) sts(s STSSettings) delegation.STS {
 	client, err := session.NewClient(session.ClientOptions{
 		Endpoint:       s.Endpoint,
 		AllowPlainHTTP: s.AllowPlainHTTP,
-		// They may lead to this service, which would then call itself.
+		// Configured endpoints may lead to this service, which would then call itself.
 		IgnoreEndpoints: true,
 		FIPS:            s.FIPS,
 		DualStack:       s.DualStack,
@@ -393,14 +393,15 @@ func (b *Builder) sts(s STSSettings) delegation.STS {
 	}
 	switch {
 	case ofEnvironment:
-		b.Problem(err) // it names its place
+		b.Problem(err) // it names its own place
 	case err != nil:
 		b.Wrong("sts.endpoint", errors.New(ByKeys(err.Error())))
 	}
 	return client
 }
 
-// endpoint is where STS is called instead of at AWS, and what says so. Empty: AWS is called.
+// endpoint returns the address that is called instead of AWS's STS, and where it is configured;
+// empty if AWS is called.
 func (b *Builder) endpoint(s STSSettings, client delegation.STS) service.Endpoint {
 	made, ok := client.(interface{ Options() sts.Options })
 	if !ok || len(b.problems) > 0 {
@@ -415,7 +416,7 @@ func (b *Builder) endpoint(s STSSettings, client delegation.STS) service.Endpoin
 	return e
 }
 
-// isLoopback tells whether an address is of this machine alone, as none is.
+// isLoopback tells whether an address can be reached from this machine only. The empty address can.
 func isLoopback(address string) bool {
 	if address == "" {
 		return true

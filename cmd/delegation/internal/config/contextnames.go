@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// contextNames are the properties of context that every target has for which JavaScript rules run,
-// by which the rules tell what they lack. Without only, they run for all targets.
+// contextNames returns the properties of context that every target of the JavaScript rules has. The
+// rules use them to report what is missing. If only is empty, the rules run for all targets.
 func contextNames(
 	byTarget map[string]map[string]any, targets map[string]TargetSettings, only []string,
 ) []string {
@@ -19,7 +19,7 @@ func contextNames(
 			count[name]++
 		}
 	}
-	names := []string{} // not nil, which would be any
+	names := []string{} // not nil, which would mean any
 	for _, name := range slices.Sorted(maps.Keys(count)) {
 		if count[name] == len(only) {
 			names = append(names, name)
@@ -28,7 +28,7 @@ func contextNames(
 	return names
 }
 
-// namesInContext names the properties of one target, those of request each.
+// namesInContext names the properties of one target, and each member of request.
 func namesInContext(context map[string]any) (names []string) {
 	for name, value := range context {
 		request, isObject := value.(map[string]any)

@@ -11,11 +11,11 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// override sets what the environment says.
+// override applies the settings of the environment.
 func override(s *Settings, from *Source, environment []string) error {
 	places := map[string]place{}
 	collect(reflect.ValueOf(s).Elem(), "", places)
-	// Sorted: an outer key comes before those within it.
+	// Sorted, so that an outer key comes before those within it.
 	for _, entry := range slices.Sorted(slices.Values(environment)) {
 		name, value, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, EnvironmentPrefix) || name == EnvironmentPrefix+"CONFIG" {
@@ -34,16 +34,16 @@ func override(s *Settings, from *Source, environment []string) error {
 	return nil
 }
 
-// place is where an environment variable goes.
+// place is the setting that an environment variable sets.
 type place struct {
 	Key   KeyPath
 	value reflect.Value
 }
 
-// set replaces the value. What its errors say begins with a line or a colon.
+// set replaces the value. The text of its errors begins with a line number or a colon.
 func (p place) set(value string) error {
 	if p.value.Kind() == reflect.String {
-		p.value.SetString(value) // as it is: an address is no YAML
+		p.value.SetString(value) // not parsed: an address is not YAML
 		return nil
 	}
 	p.value.SetZero()
@@ -64,7 +64,8 @@ func (p place) set(value string) error {
 	return nil
 }
 
-// collect finds the variables: every key of a fixed name, at the top and within.
+// collect finds the possible variables: one for each key with a fixed name, at the top level and
+// below.
 func collect(v reflect.Value, at KeyPath, into map[string]place) {
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Tag.Get("yaml")

@@ -16,8 +16,8 @@ import (
 
 // Insertion is an entry to add to a configuration, as its last one under a key.
 type Insertion struct {
-	// Under are the keys that lead to the list or the map, such as targets. The last one is made
-	// if it is not there, at the end of the file.
+	// Under are the keys that lead to the list or the map, such as targets. If the last one is
+	// missing, it is added at the end of the file.
 	Under []string
 
 	// Entry are lines of YAML in block style: one element of a list, which begins with a hyphen,
@@ -28,9 +28,9 @@ type Insertion struct {
 // isElement tells whether the entry is one of a list.
 func (n Insertion) isElement() bool { return strings.HasPrefix(n.Entry[0], "- ") }
 
-// Insert adds entries to the text of a configuration. Every byte that was there stays, with its
-// comments and in its order. It refuses what it cannot do that way, such as a list in brackets, and
-// reads the result: apart from the entries it must say what the text said.
+// Insert adds entries to the text of a configuration. It keeps every existing byte, with comments
+// and order. It refuses what it cannot insert that way, such as an entry of a list in brackets. It
+// also parses the result: apart from the entries, it must have the same meaning as before.
 func Insert(text []byte, insertions []Insertion) ([]byte, error) {
 	root, err := blockOf(text)
 	if err != nil {
@@ -44,7 +44,7 @@ func Insert(text []byte, insertions []Insertion) ([]byte, error) {
 	if strings.HasSuffix(lines[0], "\r\n") {
 		newline = "\r\n"
 	}
-	after := map[int]string{} // what follows a line, counted from 1
+	after := map[int]string{} // what to add after a line, counted from 1
 	for _, n := range insertions {
 		line, inserted, err := n.place(root, lines)
 		if err != nil {
@@ -71,8 +71,8 @@ func Insert(text []byte, insertions []Insertion) ([]byte, error) {
 	return written, nil
 }
 
-// blockOf is the map of a text of one document, with a key on each line. The YAML library counts
-// lines that end with CR and LF twice in places, so it gets them without the CR.
+// blockOf returns the map of a text with one document and a key on each line. In places the YAML
+// library counts lines that end with CR and LF twice, so the text is parsed without the CR.
 func blockOf(text []byte) (*ast.MappingNode, error) {
 	text = bytes.ReplaceAll(bytes.TrimPrefix(text, byteOrderMark), []byte("\r\n"), []byte("\n"))
 	parsed, err := parser.ParseBytes(text, 0)
@@ -87,7 +87,7 @@ func blockOf(text []byte) (*ast.MappingNode, error) {
 	return root, nil
 }
 
-// place finds the line after which an entry goes, and indents the entry.
+// place finds the line after which an entry is inserted, and indents the entry.
 func (n Insertion) place(root *ast.MappingNode, lines []string) (int, []string, error) {
 	end := len(lines) + 1 // the first line after the list or map
 	block := root
@@ -125,7 +125,7 @@ func (n Insertion) place(root *ast.MappingNode, lines []string) (int, []string, 
 var errNotBlock = errors.New("is not written with each entry on lines of its own, or has an " +
 	"anchor: write it without braces, brackets and anchors")
 
-// nameOf is the text of a key; "" if it is none.
+// nameOf is the text of a key; "" if the key is not a text.
 func nameOf(key ast.MapKeyNode) string {
 	if text, ok := key.(*ast.StringNode); ok {
 		return text.Value
@@ -133,7 +133,7 @@ func nameOf(key ast.MapKeyNode) string {
 	return ""
 }
 
-// indentIn is how far the entries of a list or map are indented.
+// indentIn returns the indentation of the entries of a list or map.
 func (n Insertion) indentIn(entry *ast.MappingValueNode) (int, error) {
 	switch value := entry.Value.(type) {
 	case *ast.MappingNode:
@@ -152,8 +152,8 @@ func (n Insertion) indentIn(entry *ast.MappingValueNode) (int, error) {
 	return 0, errNotBlock
 }
 
-// lastLine is the last line before another one that is no comment of what follows: empty lines, and
-// comments that are not indented as the entries are, stay next to what follows.
+// lastLine returns the last line that belongs to the entries. Empty lines before end, and comments
+// that are indented less than the entries, belong to what follows.
 func lastLine(lines []string, end, indent int) int {
 	for end = min(end, len(lines)+1); end > 1; end-- {
 		line := lines[end-2]
@@ -174,8 +174,8 @@ func indented(entry []string, indent int) []string {
 	return lines
 }
 
-// saysTheSame compares two texts of a configuration, of which the second has the entries. An
-// insertion into a text in quotes, for example, would be found here.
+// saysTheSame checks that the second text means the same as the first, apart from the insertions.
+// This detects, for example, an insertion into a quoted text.
 func saysTheSame(before, after []byte, insertions []Insertion) error {
 	want, err := inOrder(before)
 	if err != nil {
@@ -213,7 +213,8 @@ func inOrder(text []byte) (tree yaml.MapSlice, err error) {
 	return tree, nil
 }
 
-// filled are the keys with values: a list that is empty, without a value or not there is the same.
+// filled returns the keys that have values. An empty list counts as missing, as does a key without
+// a value.
 func filled(tree yaml.MapSlice) (rest yaml.MapSlice) {
 	for _, item := range tree {
 		list, isList := item.Value.([]any)
@@ -226,7 +227,7 @@ func filled(tree yaml.MapSlice) (rest yaml.MapSlice) {
 	return rest
 }
 
-// without takes the last entry under the keys off a map, if it is the one that was added.
+// without removes the last entry under the keys from a map, if it is the one that was added.
 func without(tree yaml.MapSlice, under []string, entry any) (yaml.MapSlice, bool) {
 	at := slices.IndexFunc(tree, func(item yaml.MapItem) bool { return item.Key == under[0] })
 	if at < 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
-// modules reads the files of modules. What is wrong with one is said at its own key.
+// modules reads the files of modules. It reports a problem with one at that module's key.
 func (b *Builder) modules(at KeyPath, files map[string]string) map[string]jsrules.Module {
 	modules := map[string]jsrules.Module{}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -31,7 +31,7 @@ func (b *Builder) modules(at KeyPath, files map[string]string) map[string]jsrule
 	return modules
 }
 
-// globals checks the globals of rules. What is wrong with one is said at its own key.
+// globals checks the globals of rules. It reports a problem with one at that global's key.
 func (b *Builder) globals(at KeyPath, given map[string]any) map[string]any {
 	globals := map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
@@ -46,7 +46,7 @@ func (b *Builder) globals(at KeyPath, given map[string]any) map[string]any {
 	return globals
 }
 
-// ruleHTTP is what rules may call. Without settings they may call nobody.
+// ruleHTTP returns which addresses rules may call. Without settings they may call none.
 func (b *Builder) ruleHTTP(at KeyPath, s *RuleHTTPSettings) *jsrules.HTTP {
 	if s == nil {
 		return nil
@@ -65,7 +65,7 @@ func (b *Builder) ruleHTTP(at KeyPath, s *RuleHTTPSettings) *jsrules.HTTP {
 	if s.MaxRedirects != nil {
 		h.MaxRedirects = *s.MaxRedirects
 		if h.MaxRedirects <= 0 {
-			h.MaxRedirects = -1 // none, which Go writes as a negative number
+			h.MaxRedirects = -1 // none, which the Go API writes as -1
 		}
 	}
 	b.number(at.Child("max_size"), s.MaxSize)
@@ -76,7 +76,7 @@ func (b *Builder) ruleHTTP(at KeyPath, s *RuleHTTPSettings) *jsrules.HTTP {
 	return h
 }
 
-// samlConfiguration checks what gives context.samlConfiguration an effect.
+// samlConfiguration checks the settings that give context.samlConfiguration an effect.
 func (b *Builder) samlConfiguration(at KeyPath, s *JavaScriptSettings) string {
 	if s.SAMLConfiguration == "" || s.SAMLConfiguration == jsrules.SAMLConfigurationAWS {
 		return s.SAMLConfiguration
@@ -86,7 +86,7 @@ func (b *Builder) samlConfiguration(at KeyPath, s *JavaScriptSettings) string {
 	return ""
 }
 
-// tryOptions tells whether rules can have these options, and notes at the key what is wrong.
+// tryOptions tells whether these options are valid for rules, and reports problems at the key.
 func (b *Builder) tryOptions(at KeyPath, o jsrules.Options) bool {
 	_, err := jsrules.Compile("options", "function () {}", o)
 	if err == nil {

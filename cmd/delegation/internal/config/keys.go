@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// ByKeys names the configuration's keys where the library's remedies name fields of its own, for
-// people who write no Go.
+// ByKeys replaces Go field names in the library's remedies by the configuration's keys, for
+// operators who do not write Go.
 func ByKeys(text string) string { return fieldsToKeys.Replace(text) }
 
 var fieldsToKeys = strings.NewReplacer(

@@ -26,17 +26,17 @@ type LimitSettings struct {
 	ConnectionsPerAddress int    `yaml:"connections_per_address"`
 }
 
-// Sizes of bodies and headers, in bytes. Both are kept in memory while they are read, for each
-// connection. A smaller number would refuse every token.
+// Bounds of the size of bodies and headers, in bytes. A smaller size would refuse every token. Both
+// are kept in memory while they are read, for each connection.
 const (
 	leastSize = 1 << 10
 	mostSize  = 1 << 20
 )
 
-// longestWait is how long a client may be slow: a number of slow ones holds all connections.
+// longestWait is how long a client may be slow. Enough slow clients would occupy all connections.
 const longestWait = 5 * time.Minute
 
-// limits are those of the server.
+// limits returns the limits of the server.
 func (b *Builder) limits(s LimitSettings) service.Limits {
 	b.size("limits.headers", s.Headers)
 	if s.Connections < -1 {
@@ -54,7 +54,7 @@ func (b *Builder) limits(s LimitSettings) service.Limits {
 	}
 }
 
-// fixedLimits are those that a server cannot change once it serves.
+// fixedLimits returns the limits that a server cannot change once it serves.
 func fixedLimits(s LimitSettings) map[string]string {
 	return map[string]string{
 		"limits.headers":        strconv.Itoa(s.Headers),
@@ -89,7 +89,7 @@ func (b *Builder) limitRequests(s LimitSettings, h *delegationhttp.Config) {
 	}
 }
 
-// number refuses what is no number of anything.
+// number refuses a value that cannot be a count.
 func (b *Builder) number(at KeyPath, value int) {
 	if value < 0 || value > math.MaxInt32 {
 		b.Wrong(at, fmt.Errorf("%d is not between 0 and %d", value, math.MaxInt32))
@@ -103,7 +103,7 @@ func (b *Builder) size(at KeyPath, value int) {
 	}
 }
 
-// wait is the time for which a client may be slow.
+// wait parses the time for which a client may be slow.
 func (b *Builder) wait(at KeyPath, text string) time.Duration {
 	d := b.Duration(at, text)
 	if d > longestWait {

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// EnvironmentPrefix begins the name of every variable that sets something.
+	// EnvironmentPrefix is the prefix of every variable that sets something.
 	EnvironmentPrefix = "DELEGATION_"
 
 	// MaxFile is the size of the largest configuration, in bytes.
@@ -50,7 +50,8 @@ func Load(file string, environment []string) (*Settings, *Source, error) {
 	return s, from, nil
 }
 
-// parse reads the one document of a file. What its errors say begins with a line or a colon.
+// parse reads the single document of a file. The text of its errors begins with a line number or a
+// colon.
 func parse(text []byte, from *Source) (*Settings, error) {
 	s := &Settings{}
 	if err := checkText(text); err != nil {
@@ -84,7 +85,7 @@ func parse(text []byte, from *Source) (*Settings, error) {
 
 func isNothing(body ast.Node) bool { return body == nil || body.Type() == ast.NullType }
 
-// ReadBounded reads a file that is not larger than it can reasonably be, and fails if it is.
+// ReadBounded reads a file, and fails if it is larger than a configuration can reasonably be.
 func ReadBounded(file string, limit int64) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -27,9 +27,9 @@ func NewLogger(s LogSettings, to io.Writer) (*slog.Logger, error) {
 	return nil, fmt.Errorf("format is %.40q, not json or text", s.Format)
 }
 
-// keyNaming is a handler in whose errors the configuration's keys are named. Most records have no
-// error, and reach the handler as they are. HandlerOptions.ReplaceAttr would cost each of their
-// attributes a call.
+// keyNaming is a handler that names the configuration's keys in errors. Most records have no error,
+// and are passed on unchanged. HandlerOptions.ReplaceAttr would be called for each attribute of
+// these.
 type keyNaming struct {
 	slog.Handler
 }
@@ -62,8 +62,8 @@ func (h keyNaming) WithGroup(name string) slog.Handler {
 	return keyNaming{h.Handler.WithGroup(name)}
 }
 
-// hasError tells whether an attribute is an error or has one within. What makes its value only when
-// it is logged can have one.
+// hasError tells whether an attribute is an error or contains one. A value that is made only when
+// it is logged may contain one.
 func hasError(a slog.Attr) bool {
 	switch a.Value.Kind() {
 	case slog.KindLogValuer:
@@ -92,7 +92,7 @@ func allWithKeys(attrs []slog.Attr) []slog.Attr {
 	return named
 }
 
-// byKeys names the configuration's keys in errors, of exchanges and others. It has the form of
+// byKeys names the configuration's keys in the errors of exchanges and others. It is a
 // slog.HandlerOptions.ReplaceAttr.
 func byKeys(_ []string, a slog.Attr) slog.Attr {
 	if isError(a.Key) {

@@ -20,7 +20,7 @@ import (
 // byteOrderMark is what some editors put in front of UTF-8. YAML allows it (YAML 1.2.2 §5.2).
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// checkText refuses bytes that are no text of YAML (YAML 1.2.2 §5.1), which the library would take.
+// checkText refuses bytes that YAML does not allow (YAML 1.2.2 §5.1) but the library accepts.
 func checkText(text []byte) error {
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
 		return errors.New(": is UTF-16: save it as UTF-8")
@@ -45,8 +45,8 @@ func checkText(text []byte) error {
 	return nil
 }
 
-// describe puts the YAML library's errors into words with line and key, and without the lines
-// around: they might hold a secret. text is what was read.
+// describe rewords the YAML library's errors, with line and key. It leaves out the lines around,
+// which might contain a secret. text is the file's content.
 func describe(err error, parsed *ast.File, text []byte) error {
 	var e yaml.Error
 	if !errors.As(err, &e) || e.GetToken() == nil {
@@ -80,7 +80,7 @@ func describe(err error, parsed *ast.File, text []byte) error {
 	return fmt.Errorf(":%d: column %d: %s%s", m.line, m.column, key, m.says)
 }
 
-// firstPlace says where a key was before, of the library's "[LINE:COLUMN]".
+// firstPlace says where a key occurred first, from the library's "[LINE:COLUMN]".
 func firstPlace(message string) string {
 	found := placeInBrackets().FindStringSubmatch(message)
 	if found == nil {
@@ -93,7 +93,7 @@ var placeInBrackets = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\[(\d+):\d+\]`)
 })
 
-// describeAlias describes an error that has no place: an alias that names nothing.
+// describeAlias describes an error without a place: an alias whose anchor does not exist.
 func describeAlias(err error, parsed *ast.File) error {
 	anchors := map[string]bool{}
 	var wrong *ast.AliasNode
@@ -122,7 +122,7 @@ func describeAlias(err error, parsed *ast.File) error {
 	return fmt.Errorf(":%d: column %d: %s", at.Line, at.Column, noAnchor)
 }
 
-// What to write instead, where several mistakes need the same.
+// Remedies that several mistakes have in common.
 const (
 	noAnchor = "what follows * names no value before it: write & and the same name in front of " +
 		"that value, or quote a text that begins with *"
@@ -139,8 +139,8 @@ const (
 		"that begins with %"
 )
 
-// syntaxWords are what the messages of the YAML library mean to somebody who writes a file. The
-// first that is a part of a message counts.
+// syntaxWords translate the YAML library's messages for somebody who writes a file. The first entry
+// whose part occurs in a message counts.
 var syntaxWords = []struct{ part, says string }{
 	{"character '\t'", "a tab in front of a key: indent with spaces"},
 	{"tab character", "a tab in front of a key: indent with spaces"},
@@ -179,7 +179,7 @@ var syntaxWords = []struct{ part, says string }{
 	{"value is not allowed in this context", oneIndent},
 }
 
-// mistake is one of the file's form: where it is, and what to write instead.
+// mistake is a syntax mistake of the file: where it is, and what to write instead.
 type mistake struct {
 	line, column int
 	says         string
@@ -206,8 +206,8 @@ func syntaxMistake(message string, at *token.Token, text []byte) mistake {
 	return m
 }
 
-// colonMistake tells a value that has a colon from a line that is indented too far: the library
-// takes the latter for more of the value above it.
+// colonMistake distinguishes a value that contains a colon from a line that is indented too far.
+// The library takes the latter for a continuation of the value above.
 func colonMistake(m mistake, text []byte) mistake {
 	m.says = quoteColon
 	above := lineOf(text, m.line)
@@ -236,11 +236,11 @@ func lineOf(text []byte, number int) string {
 	return strings.TrimSuffix(string(lines[number-1]), "\r")
 }
 
-// indentOf is the number of blanks in front of a line.
+// indentOf is the number of spaces in front of a line.
 func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
 
-// wrongKind says what a node should be, if it is another kind of thing than a field of the type
-// takes. What it is not sure of, the decoder says.
+// wrongKind reports a node whose kind differs from what a field of the type accepts. Where it is
+// not sure, it leaves the error to the decoder.
 func (a anchors) wrongKind(node ast.Node, t reflect.Type) error {
 	is := kindOf(a.behind(node))
 	if is == "" || t.Kind() == reflect.Interface {
@@ -299,7 +299,7 @@ func anchorsIn(node ast.Node) anchors {
 	return all
 }
 
-// behind returns the value that an alias repeats. Any other node is its own.
+// behind returns the value to which an alias refers. It returns any other node as it is.
 func (a anchors) behind(node ast.Node) ast.Node {
 	alias, ok := node.(*ast.AliasNode)
 	if !ok {
@@ -308,7 +308,7 @@ func (a anchors) behind(node ast.Node) ast.Node {
 	return a[alias.Value.String()]
 }
 
-// firstToken is where a node begins. A node of keys has the token of its first colon.
+// firstToken returns the token where a node begins. The token of a node of keys is its first colon.
 func firstToken(node ast.Node) *token.Token {
 	switch n := node.(type) {
 	case *ast.MappingNode:
@@ -321,7 +321,7 @@ func firstToken(node ast.Node) *token.Token {
 	return node.GetToken()
 }
 
-// The kinds of things that a file has.
+// The kinds of values in a file.
 const (
 	aText     = "text"
 	aBool     = "true or false"
@@ -331,7 +331,7 @@ const (
 	someKeys  = "keys with values"
 )
 
-// kindOf returns what a node is, or "" for nothing and for what stands for something else.
+// kindOf returns the kind of a node, or "" for an empty one and for aliases and the like.
 func kindOf(node ast.Node) string {
 	switch node.(type) {
 	case *ast.StringNode, *ast.LiteralNode:
@@ -350,7 +350,7 @@ func kindOf(node ast.Node) string {
 	return ""
 }
 
-// nodeName is what the library expected, for the few that it tells.
+// nodeName names the kind that the library expected, for the few kinds that it reports.
 func nodeName(t ast.NodeType) string {
 	switch t {
 	case ast.SequenceType:
@@ -363,7 +363,8 @@ func nodeName(t ast.NodeType) string {
 	return "another kind of value"
 }
 
-// rootText says of a file that is one text what its first line lacks, if that can be told.
+// rootText handles a file that is a single text. It says what the first line lacks, if that can be
+// told.
 func rootText(node ast.Node) error {
 	text, ok := node.(*ast.StringNode)
 	if !ok {

@@ -21,7 +21,7 @@ func (b *Builder) within(at KeyPath, text string) time.Duration {
 	return d
 }
 
-// notEmpty notes that a rule lists nothing that would let anybody in.
+// notEmpty reports a rule with an empty list, which would refuse everybody.
 func (b *Builder) notEmpty(at KeyPath, list []string) {
 	if len(list) == 0 {
 		b.Wrong(at,
@@ -46,14 +46,14 @@ func (b *Builder) tagsFromClaims(at KeyPath, s map[string]ClaimSettings) delegat
 		_, err := delegation.TagsFrom(map[string]delegation.ClaimText{key: claims[key]})
 		b.addOfTag(at.Child(key), key, err)
 	}
-	rule, _ := delegation.TagsFrom(claims) // which finds what is noted above, and nothing else
+	rule, _ := delegation.TagsFrom(claims) // its errors are those added above
 	return rule
 }
 
-// isPath tells whether a claim has nothing but the path, as a text alone.
+// isPath tells whether a claim has only the path, as a plain text does.
 func (s ClaimSettings) isPath() bool { return s == ClaimSettings{From: s.From} && s.From != "" }
 
-// addOfTag notes the problems of delegation.TagsFrom with one tag.
+// addOfTag adds the problems that delegation.TagsFrom has with one tag.
 func (b *Builder) addOfTag(at KeyPath, key string, err error) {
 	var e *delegation.Error
 	if !errors.As(err, &e) {
@@ -74,7 +74,7 @@ func sourceIdentity(s ClaimSettings) (delegation.RuleFunc, error) {
 	return delegation.SourceIdentityFrom(delegation.ClaimText(s))
 }
 
-// nameKeys are the keys of names that may be templates, in a target and in a rule.
+// nameKeys are the keys of names that may be templates, in targets and in rules.
 var nameKeys = []string{"source_identity", "session_name", "name_id"}
 
 // nameFrom makes the rule that sets one name from a template.
@@ -122,7 +122,7 @@ func (s RuleSettings) name(key string) *string {
 	return nil
 }
 
-// unlessTemplate returns a name that is the same for everybody.
+// unlessTemplate returns a name unless it is a template, which is for rules.
 func unlessTemplate(name string) string {
 	if isTemplate(name) {
 		return ""
@@ -132,7 +132,7 @@ func unlessTemplate(name string) string {
 
 func isTemplate(name string) bool { return strings.Contains(name, "{{") }
 
-// targetNames makes the rules of the names of targets that are templates: one for each key.
+// targetNames makes rules from the names of targets that are templates, one rule for each key.
 func (b *Builder) targetNames(targets map[string]TargetSettings) (rules []delegation.RuleFunc) {
 	for _, key := range nameKeys {
 		byID := map[string]delegation.RuleFunc{}
@@ -157,7 +157,7 @@ func (b *Builder) targetNames(targets map[string]TargetSettings) (rules []delega
 	return rules
 }
 
-// sharing finds a target that has the id and another name at the key.
+// sharing finds a target that has the same id, but another name at the key.
 func sharing(targets map[string]TargetSettings, id, key, template string) string {
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
 		if targets[name].id(name) == id && targets[name].name(key) != template {
