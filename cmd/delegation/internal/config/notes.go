@@ -16,9 +16,9 @@ type Note struct {
 	What string
 }
 
-// ChangedSetting is a row of docs/upgrading.md that a configuration can meet.
+// ChangedSetting is a row of docs/upgrading.md that can apply to a configuration.
 type ChangedSetting struct {
-	// Setting is its name, as docs/upgrading.md has it.
+	// Setting is its name, as in docs/upgrading.md.
 	Setting string
 
 	// What is different now.
@@ -28,8 +28,8 @@ type ChangedSetting struct {
 	Used func(s *Settings) []KeyPath
 }
 
-// ChangedSettings has a row for each setting whose meaning has changed. What no configuration can
-// show, such as a call of the library, is in docs/upgrading.md alone.
+// ChangedSettings has a row for each setting whose meaning has changed. Changes that are not
+// visible in a configuration, such as those of the Go API, are in docs/upgrading.md only.
 var ChangedSettings = []ChangedSetting{
 	{
 		"audiences",
@@ -89,7 +89,7 @@ var ChangedSettings = []ChangedSetting{
 	},
 }
 
-// Notes are those of a configuration, in the order of its targets' names and of its rules.
+// Notes returns the notes on a configuration, in the order of its targets' names and of its rules.
 func Notes(s *Settings) (list []Note) {
 	for _, changed := range ChangedSettings {
 		for _, at := range changed.Used(s) {
@@ -121,7 +121,7 @@ func inRules(uses func(RuleSettings) bool, name string) func(*Settings) []KeyPat
 	}
 }
 
-// googleDomains finds the rules of email domains of a configuration that takes Google's tokens.
+// googleDomains finds the rules on email domains in a configuration that accepts Google's tokens.
 func googleDomains(s *Settings) []KeyPath {
 	google := func(i IssuerSettings) bool { return sharedissuer.IsGoogle(i.URL) }
 	if !slices.ContainsFunc(s.Issuers, google) {

@@ -12,7 +12,7 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// UsageError is a command line or a configuration that has to be changed. It may hold several
+// UsageError says that the command line or the configuration has to be changed. It may hold several
 // problems, each on a line.
 type UsageError struct{ error }
 
@@ -22,7 +22,7 @@ func (e UsageError) Unwrap() error { return e.error }
 // Usage makes a UsageError of what is wrong.
 func Usage(err error) error { return UsageError{err} }
 
-// Usagef makes a UsageError as fmt.Errorf makes an error.
+// Usagef makes a UsageError. It formats its text as fmt.Errorf does.
 func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
 
 // Wrong notes that the setting at a key has to be changed.
@@ -30,11 +30,11 @@ func (b *Builder) Wrong(at KeyPath, err error) {
 	b.Problem(fmt.Errorf("%s: %w", b.from.At(at), explainAccess(err)))
 }
 
-// Problem notes a problem that names its own place, such as a flag.
+// Problem notes a problem whose text already says where it is, such as at a flag.
 func (b *Builder) Problem(err error) { b.problems = append(b.problems, err) }
 
-// Err returns all problems that were noted so far as a UsageError, nil if there are none. If a key
-// service is away for a while, and nothing else is wrong, it is no UsageError.
+// Err returns all problems noted so far as a UsageError; nil if there are none. It is not a
+// UsageError if all problems are temporary, such as a key service that is down.
 func (b *Builder) Err() error {
 	switch {
 	case len(b.problems) == 0:
@@ -45,8 +45,8 @@ func (b *Builder) Err() error {
 	return Usage(errors.Join(b.problems...))
 }
 
-// Add notes the problems that a library found in its configuration. Each names a field, as in
-// Targets["photo-app"]: Role: …, which is the key targets.photo-app.role here.
+// Add notes the problems that a library found in its configuration. Each names a field, such as
+// Targets["photo-app"]: Role. Add replaces it by the key, such as targets.photo-app.role.
 func (b *Builder) Add(at KeyPath, err error) {
 	if err == nil {
 		return
@@ -77,8 +77,8 @@ func (b *Builder) Add(at KeyPath, err error) {
 	b.Wrong(at, errors.New(fieldsInText(text)))
 }
 
-// fieldsInText names the keys of the fields that a problem speaks of. The library leaves out the
-// type of some: the problem is about one issuer or target.
+// fieldsInText replaces the fields in a problem by their keys. The library leaves out the type of
+// some fields, where the problem is about one issuer or target.
 func fieldsInText(text string) string {
 	return fieldWord().ReplaceAllStringFunc(ByKeys(text), func(word string) string {
 		return cmp.Or(wordKeys[word], word)
@@ -90,7 +90,7 @@ var fieldWord = sync.OnceValue(func() *regexp.Regexp {
 })
 
 // wordKeys are the keys of fields that a problem can name without their types. None of these names
-// is a word of another kind.
+// occurs as an ordinary word.
 var wordKeys = map[string]string{
 	"Issuers":          "issuers",
 	"JWKS":             "jwks_file",
@@ -119,7 +119,7 @@ var wordKeys = map[string]string{
 	"Revocations":    "revocations.keep",
 }
 
-// fieldKey takes the field in front off a text.
+// fieldKey removes the field at the start of a text, and returns its key.
 func fieldKey(at KeyPath, text string) (KeyPath, string) {
 	for _, library := range []string{
 		"delegationhttp: ", "rediscache: ", "profile: ", "SourceIdentityFrom: ", "NamesFrom: ",

@@ -42,16 +42,17 @@ type Auth0Settings struct {
 	Fields           []string `yaml:"fields"`
 }
 
-// profiles are those of the configuration. It has them once, although the key is one of each
-// folder of rules: a profile is loaded once in an exchange, before the first rule.
+// profiles are the configuration's profiles. A configuration has only one such setting, although
+// each folder of rules has the key: a profile is loaded once for each exchange, before the first
+// rule.
 type profiles struct {
 	at       KeyPath
 	settings ProfileSettings
 	loader   *profile.Loader
-	of       string // tells settings and files
+	of       string // identifies settings and files
 }
 
-// profile makes the loader of profiles.
+// profile makes the loader of profiles, or reuses that of the service before.
 func (b *Builder) profile(at KeyPath, s *ProfileSettings) {
 	if s == nil {
 		return
@@ -80,7 +81,7 @@ func (b *Builder) profile(at KeyPath, s *ProfileSettings) {
 	b.profiles.loader = loader
 }
 
-// addOfProfile notes the problems of profile.New, each of which begins with a field.
+// addOfProfile notes the problems that profile.New found. Each begins with a field.
 func (b *Builder) addOfProfile(at KeyPath, err error) {
 	joined, ok := errors.Unwrap(err).(interface{ Unwrap() []error })
 	if !ok {
@@ -99,20 +100,20 @@ func (b *Builder) addOfProfile(at KeyPath, err error) {
 	}
 }
 
-// profileKeys are the keys of fields that have others than fields of these names elsewhere.
+// profileKeys are the fields whose keys differ from those of fields with the same names elsewhere.
 var profileKeys = map[string]string{
 	"BearerTokenFile":   "token_file",
 	"SubjectField":      "subject_field",
 	"AllowLoopbackHTTP": "allow_loopback_http",
 }
 
-// profilesOf tells the settings, the issuers and the CA that a loader is made of from others.
-// Without issuers of its own, it has those of the configuration.
+// profilesOf identifies the settings, the issuers and the CA from which a loader is made. A loader
+// without its own issuers has those of the configuration.
 func profilesOf(s ProfileSettings, issuers []string, ca freshness.Key) string {
 	var auth0 Auth0Settings
 	if s.Auth0 != nil {
 		auth0 = *s.Auth0
-		s.Auth0 = nil // its address says nothing
+		s.Auth0 = nil // a pointer does not identify its content
 	}
 	return fmt.Sprintf("%+v %+v %q %s", s, auth0, issuers, ca)
 }
@@ -135,7 +136,7 @@ func (b *Builder) profileConfig(at KeyPath, s *ProfileSettings) profile.Config {
 		Now:               b.now,
 	}
 	if s.CacheFor != "" && c.CacheFor == 0 {
-		c.CacheFor = -1 // 0s, which Go writes as a negative time
+		c.CacheFor = -1 // 0s: no cache, which the Go API writes as -1
 	}
 	if c.StaleFor > 0 && c.CacheFor < 0 {
 		b.Wrong(at.Child("stale_for"),
@@ -174,8 +175,8 @@ func (b *Builder) auth0(at KeyPath, s *Auth0Settings) *profile.Auth0 {
 	return a
 }
 
-// checkProfileIssuers notes if no user can have a profile: the issuers of profiles are none of
-// those whose tokens count. An issuer of many tenants may be any.
+// checkProfileIssuers reports a configuration in which no user can have a profile, because no
+// issuer of profiles is an accepted issuer. An issuer with many tenants may be any.
 func (b *Builder) checkProfileIssuers(at KeyPath, s *ProfileSettings, c profile.Config) {
 	names := c.Issuers
 	if len(names) == 0 && c.Auth0 != nil {
@@ -198,7 +199,7 @@ func (b *Builder) checkProfileIssuers(at KeyPath, s *ProfileSettings, c profile.
 		"claims of the users who have profiles", strings.Join(names, " ")))
 }
 
-// useProfiles sets the loader of the configuration.
+// useProfiles sets the loader in the library's configuration.
 func (b *Builder) useProfiles(c *delegation.Config) {
 	if b.profiles == nil || b.profiles.loader == nil {
 		return
@@ -207,9 +208,8 @@ func (b *Builder) useProfiles(c *delegation.Config) {
 	c.CheckProfile = b.profiles.loader.Check
 }
 
-// forgetProfiles has the loader drop what it knows of users whose sessions are ended, so that what
-// was changed counts at once. An event has one name of the issuer, and the user's token may have
-// another.
+// forgetProfiles makes the loader forget users whose sessions are ended, so that changes take
+// effect at once. An event has one name of the issuer, but the user's token may have another.
 func (b *Builder) forgetProfiles(c *delegation.Config) {
 	if b.profiles == nil || b.profiles.loader == nil {
 		return
@@ -231,7 +231,7 @@ func (b *Builder) forgetProfiles(c *delegation.Config) {
 	}
 }
 
-// namesOfIssuer are the names of an issuer that has this one: its URL and its aliases.
+// namesOfIssuer returns the names of the issuer with this name: its URL and its aliases.
 func namesOfIssuer(issuers []IssuerSettings, name string) []string {
 	for _, issuer := range issuers {
 		names := append([]string{issuer.URL}, issuer.Aliases...)
@@ -239,5 +239,5 @@ func namesOfIssuer(issuers []IssuerSettings, name string) []string {
 			return names
 		}
 	}
-	return []string{name} // of a tenant
+	return []string{name} // the issuer of one tenant
 }

@@ -28,12 +28,12 @@ import (
 
 const defaultReplaySize = 100_000 // tokens, about 200 bytes each
 
-// quietRedis takes the standard error away from the client, which would write lines of its own
-// between the JSON. What it fails with, the logger has.
+// quietRedis stops the client from writing to standard error, where its lines would mix with the
+// JSON. The logger gets the same errors.
 var quietRedis = sync.OnceFunc(logging.Disable)
 
-// Stores sets the shared cache and the replay store, and returns what these have in Redis, nil if
-// nothing. No connection is made.
+// Stores sets the shared cache and the replay store. It returns the Redis that they use, or nil if
+// they use none. It does not connect.
 func (b *Builder) Stores(s *Settings, c *delegation.Config) *service.Redis {
 	b.checkStores(s)
 	b.checkRevocations(s)
@@ -59,7 +59,7 @@ func (b *Builder) Stores(s *Settings, c *delegation.Config) *service.Redis {
 	return r
 }
 
-// sharedRedis is what a service knows of its Redis.
+// sharedRedis returns what a service has to know about its Redis.
 func sharedRedis(
 	s RedisSettings, c rediscache.Config, cache *rediscache.Cache,
 ) *service.Redis {
@@ -83,7 +83,7 @@ func sharedRedis(
 	return r
 }
 
-// replayMemory remembers used tokens, also those of the service before.
+// replayMemory remembers used tokens, including those of the service before.
 func (b *Builder) replayMemory(size int) delegation.ReplayStore {
 	if b.before != nil {
 		if known, ok := b.before.Parts.Replay.(*freshness.ReplayMemory); ok {
@@ -93,7 +93,7 @@ func (b *Builder) replayMemory(size int) delegation.ReplayStore {
 	return delegation.ReplayMemory(size)
 }
 
-// replayOf tells the places of used tokens from others; empty: there is none.
+// replayOf identifies the place of used tokens; empty: there is none.
 func replayOf(s *Settings) string {
 	if s.Replay.Store != "redis" {
 		return s.Replay.Store
@@ -101,7 +101,7 @@ func replayOf(s *Settings) string {
 	return fmt.Sprintf("redis %q %q %q", s.Redis.URL, s.Redis.Prefix, s.Redis.Sentinel.Master)
 }
 
-// redisOf tells the settings of Redis from others, with the content of the files that they name.
+// redisOf identifies the settings of Redis and the content of the files that they name.
 func (b *Builder) redisOf(s RedisSettings) string {
 	list := []string{fmt.Sprintf("%#v", s)}
 	for _, at := range slices.Sorted(maps.Keys(b.read)) {
@@ -112,7 +112,7 @@ func (b *Builder) redisOf(s RedisSettings) string {
 	return freshness.KeyOf(list).String()
 }
 
-// closeRedis closes a client that is of no use, unless the service before has it.
+// closeRedis closes a client that is no longer needed, unless the service before uses it.
 func (b *Builder) closeRedis(r *service.Redis) {
 	if r == nil || b.before != nil && b.before.Redis != nil && b.before.Redis.Cache == r.Cache {
 		return
@@ -120,7 +120,7 @@ func (b *Builder) closeRedis(r *service.Redis) {
 	_ = r.Close()
 }
 
-// checkStores checks that the settings of the stores fit each other.
+// checkStores checks that the settings of the stores are consistent.
 func (b *Builder) checkStores(s *Settings) {
 	memory := s.Replay.Store == "memory"
 	shared := s.Replay.Store == "redis"
@@ -147,14 +147,14 @@ func (b *Builder) checkStores(s *Settings) {
 	}
 }
 
-// redisCache makes the client of Redis; nil: its settings are wrong.
+// redisCache makes the client of Redis; nil: the settings are wrong.
 func (b *Builder) redisCache(
 	s RedisSettings, revocations bool,
 ) (rediscache.Config, *rediscache.Cache) {
 	before := len(b.problems)
 	c := b.RedisConfig("redis", s)
 	c.Revocations = revocations
-	if len(b.problems) > before { // otherwise the same would be said twice
+	if len(b.problems) > before { // otherwise problems would be reported twice
 		return c, nil
 	}
 	if b.before != nil && b.before.Redis != nil && b.before.Parts.RedisOf == b.redisOf(s) {
@@ -206,7 +206,7 @@ func (b *Builder) redisServers(at KeyPath, s RedisSettings, c *rediscache.Config
 	}
 }
 
-// redisAddresses checks the addresses next to that of the URL.
+// redisAddresses checks the addresses that are configured in addition to the URL.
 func (b *Builder) redisAddresses(at KeyPath, s RedisSettings) {
 	if len(s.Addresses) > 0 && !s.Cluster && s.Sentinel == (RedisSentinelSettings{}) {
 		b.Wrong(at, errors.New("are for a cluster or for Sentinels: set redis.cluster or "+
@@ -221,7 +221,7 @@ func (b *Builder) redisAddresses(at KeyPath, s RedisSettings) {
 	}
 }
 
-// redisCluster takes what all nodes have in common from the options of one.
+// redisCluster makes the options of a cluster from those of one server.
 func (b *Builder) redisCluster(
 	at KeyPath, s RedisSettings, o *redis.Options,
 ) *redis.ClusterOptions {
@@ -236,7 +236,7 @@ func (b *Builder) redisCluster(
 	}
 }
 
-// redisSentinel takes from the options of one server what is true of the master.
+// redisSentinel makes the options of the master from those of one server.
 func (b *Builder) redisSentinel(
 	at KeyPath, s RedisSettings, o *redis.Options,
 ) *redis.FailoverOptions {
@@ -261,7 +261,7 @@ func (b *Builder) redisSentinel(
 	return f
 }
 
-// ownNames makes each server prove its own name, and not that of the URL, unless another is set.
+// ownNames makes each server prove its own name instead of the URL's, unless a name is configured.
 func ownNames(c *tls.Config, name string) *tls.Config {
 	if c != nil {
 		c.ServerName = name
@@ -269,7 +269,7 @@ func ownNames(c *tls.Config, name string) *tls.Config {
 	return c
 }
 
-// redisServer returns whatever can be told; what is wrong is noted.
+// redisServer returns what it can make of the settings, and notes their problems.
 func (b *Builder) redisServer(at KeyPath, s RedisSettings) *redis.Options {
 	o, err := redisURL(s.URL)
 	if err != nil {
@@ -283,8 +283,8 @@ func (b *Builder) redisServer(at KeyPath, s RedisSettings) *redis.Options {
 	return o
 }
 
-// redisPassword returns what gives the password to new connections; nil: there is none. What can be
-// found wrong now is noted.
+// redisPassword returns a function that provides the password for new connections; nil: there is
+// none. It notes the problems that can be found now.
 func (b *Builder) redisPassword(at KeyPath, s RedisSettings) service.RedisPassword {
 	switch {
 	case len(s.PasswordCommand) > 0 && s.PasswordFile != "":
@@ -304,8 +304,8 @@ func (b *Builder) redisPassword(at KeyPath, s RedisSettings) service.RedisPasswo
 	return nil
 }
 
-// command finds a program. A path is relative to the configuration, as those of files are, and a
-// name is looked up in PATH.
+// command finds a program. A path is relative to the configuration, as for files, and a plain name
+// is looked up in PATH.
 func (b *Builder) command(at KeyPath, command []string) []string {
 	program := command[0]
 	if filepath.Base(program) != program {
@@ -328,8 +328,8 @@ func (b *Builder) password(at KeyPath, name string) string {
 	return text
 }
 
-// redisURL takes server, TLS and database from a URL, and nothing else. No error quotes it:
-// somebody may have put a password there.
+// redisURL takes server, TLS and database from a URL, and refuses anything else. No error quotes
+// the URL, because it might contain a password.
 func redisURL(text string) (*redis.Options, error) {
 	if text == "" {
 		return nil, errors.New("is missing")
@@ -352,7 +352,7 @@ func redisURL(text string) (*redis.Options, error) {
 	return o, nil
 }
 
-// redisTLS changes the configuration that a rediss URL has.
+// redisTLS changes the TLS configuration that a rediss URL has.
 func (b *Builder) redisTLS(at KeyPath, s RedisTLSSettings, c *tls.Config) {
 	if c == nil {
 		b.Wrong(at, errors.New("has no effect without a URL that begins with rediss://"))
@@ -383,7 +383,7 @@ func (b *Builder) redisTLS(at KeyPath, s RedisTLSSettings, c *tls.Config) {
 	}
 }
 
-// sealingKey reads 32 bytes in hexadecimal: what is random survives no editor as it is.
+// sealingKey reads 32 bytes in hexadecimal. Editors would damage random bytes.
 func (b *Builder) sealingKey(at KeyPath, name string) delegation.Secret {
 	before := len(b.problems)
 	text := b.file(at, name)

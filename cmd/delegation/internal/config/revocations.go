@@ -10,25 +10,26 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
-// RevocationSettings is where the marks of ended sessions are, and for how long; an empty Store:
-// nowhere.
+// RevocationSettings says where the marks of ended sessions are kept, and for how long; an empty
+// Store: nowhere.
 type RevocationSettings struct {
 	Store string `yaml:"store"`
 	Keep  string `yaml:"keep"`
 }
 
-// AdminSettings is the listener for operators, and the token that they send; all empty: none.
+// AdminSettings configures the listener for operators, and the token that they send; all empty:
+// none.
 type AdminSettings struct {
 	Listen    string `yaml:"listen"`
 	TokenFile string `yaml:"token_file"`
 }
 
-// leastAdminToken is the length of the shortest token, in characters: what openssl rand -hex 16
-// writes.
+// leastAdminToken is the minimum length of the token, in characters. openssl rand -hex 16 prints as
+// many.
 const leastAdminToken = 32
 
-// revocations sets what remembers ended sessions, with the same marks as the service before. The
-// settings need a restart, because marks were made for the time that was set then.
+// revocations sets the store of ended sessions, and keeps the marks of the service before. Changed
+// settings take effect only at a restart, because existing marks were made for the old lifetime.
 func (b *Builder) revocations(s *Settings, c *delegation.Config, redis *service.Redis) {
 	c.LogoutAudiences = s.LogoutAudiences
 	if !s.BackchannelLogout && len(s.LogoutAudiences) > 0 {
@@ -51,8 +52,8 @@ func (b *Builder) revocations(s *Settings, c *delegation.Config, redis *service.
 	}
 }
 
-// keepRedis refuses to take away the Redis that has the ended sessions. They are read from there
-// until a restart, and without it every exchange would be refused.
+// keepRedis refuses to remove the Redis that has the ended sessions. They are read from there until
+// a restart, and without it every exchange would be refused.
 func (b *Builder) keepRedis(s *Settings) {
 	before := b.before.Redis
 	if before == nil || !before.Revocations || s.Revocations.Store == "redis" {
@@ -64,8 +65,8 @@ func (b *Builder) keepRedis(s *Settings) {
 	}
 }
 
-// revocationsBefore are those of the service before. If Redis has another client now, the marks are
-// read from there.
+// revocationsBefore returns the revocations of the service before. If Redis has a new client, it
+// reads the marks through that.
 func (b *Builder) revocationsBefore(redis *service.Redis) *delegation.Revocations {
 	before := b.before.Parts.Revocations
 	switch {
@@ -79,12 +80,12 @@ func (b *Builder) revocationsBefore(redis *service.Redis) *delegation.Revocation
 	return before.WithStore(redis.Cache)
 }
 
-// revocationsOf tells the settings from others, for the log.
+// revocationsOf describes the settings for the log, and detects a change.
 func revocationsOf(s RevocationSettings) string {
 	return strings.TrimSpace(fmt.Sprint(s.Store, " ", s.Keep))
 }
 
-// checkRevocations checks where the marks are.
+// checkRevocations checks the store of the marks.
 func (b *Builder) checkRevocations(s *Settings) {
 	store := s.Revocations.Store
 	if store != "" && store != "memory" && store != "redis" {
@@ -95,7 +96,7 @@ func (b *Builder) checkRevocations(s *Settings) {
 	}
 }
 
-// admin is the listener for operators; nil: there is none.
+// admin returns the listener for operators; nil: there is none.
 func (b *Builder) admin(s AdminSettings) *service.Admin {
 	if s == (AdminSettings{}) {
 		return nil

@@ -20,8 +20,8 @@ import (
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
-// Rules makes the rules of a configuration, each for the targets that it names and named after its
-// place. Templates of the targets come first.
+// Rules makes the rules of a configuration. Each is limited to the targets that it names, and is
+// named after its place. Templates of the targets come first.
 func (b *Builder) Rules(
 	list []RuleSettings, targets map[string]TargetSettings,
 ) []delegation.RuleFunc {
@@ -56,7 +56,7 @@ func ruleKeys() string {
 	return strings.Join(keys[:last], ", ") + " or " + keys[last]
 }
 
-// targetIDs are what rules know the targets of these names by.
+// targetIDs returns the IDs by which rules know the targets with these names.
 func (b *Builder) targetIDs(
 	at KeyPath, names []string, targets map[string]TargetSettings,
 ) (ids []string) {
@@ -70,8 +70,8 @@ func (b *Builder) targetIDs(
 	return ids
 }
 
-// rule returns what one entry of the list asks for, by its key: one rule, or those of a folder. An
-// entry with another number of keys is for the caller to refuse.
+// rule makes the rules of one entry of the list, by key: one rule, or all rules of a folder. The
+// caller refuses an entry with no key or several.
 func (b *Builder) rule(
 	at KeyPath, s RuleSettings, targets map[string]TargetSettings,
 ) map[string][]delegation.RuleFunc {
@@ -133,7 +133,7 @@ func (b *Builder) rule(
 	return found
 }
 
-// roleByClaim checks the ARNs as well, so that a typing mistake shows at the start and not at the
+// roleByClaim also checks the ARNs, so that a typing mistake is found at the start and not at the
 // first user.
 func (b *Builder) roleByClaim(at KeyPath, s *RoleSettings) (delegation.RuleFunc, error) {
 	if s.Claim == "" {
@@ -161,7 +161,7 @@ func (b *Builder) roleByClaim(at KeyPath, s *RoleSettings) (delegation.RuleFunc,
 	return delegation.RoleByClaim(s.Claim, table...)
 }
 
-// javaScript compiles a folder of Auth0 rules, for some targets only or for all.
+// javaScript compiles folders of Auth0 rules and Actions, for some targets or for all.
 func (b *Builder) javaScript(
 	at KeyPath, s *JavaScriptSettings, targets map[string]TargetSettings, only []string,
 ) []delegation.RuleFunc {
@@ -200,7 +200,7 @@ func (b *Builder) javaScript(
 	return append(rules, actions...)
 }
 
-// scripts compiles a folder. Without a name there is none.
+// scripts compiles a folder. Without a name there is nothing to compile.
 func (b *Builder) scripts(
 	at KeyPath, name string, o jsrules.Options,
 	compile func(fs.FS, jsrules.Options) ([]delegation.RuleFunc, error),
@@ -213,7 +213,7 @@ func (b *Builder) scripts(
 	rules, err := compile(os.DirFS(folder), o)
 	var denied *fs.PathError
 	if errors.As(err, &denied) && errors.Is(err, fs.ErrPermission) {
-		denied.Path = filepath.Join(folder, denied.Path) // which is relative to the folder
+		denied.Path = filepath.Join(folder, denied.Path) // it is relative to the folder
 		b.Wrong(at, denied)
 		return nil
 	}
@@ -221,12 +221,12 @@ func (b *Builder) scripts(
 	return rules
 }
 
-// texts reads a file of names and texts, which may be secrets. A name without a value has to be
-// filled in: the rules would read an empty text in its place.
+// texts reads a file of names and texts, which may be secrets. It refuses a name without a value,
+// for which the rules would read an empty text.
 func (b *Builder) texts(at KeyPath, name string) map[string]string {
 	var values map[string]*string
 	if err := yaml.Unmarshal(b.file(at, name), &values); err != nil {
-		// The library's error would show some of it.
+		// The library's error would quote some of it.
 		b.Wrong(at, errors.New("is not a map of names to texts, in YAML or JSON"))
 	}
 	texts := map[string]string{}
@@ -246,8 +246,8 @@ func (b *Builder) texts(at KeyPath, name string) map[string]string {
 	return texts
 }
 
-// absent checks the names of properties of context that may be missing. What is wrong with them is
-// said at their own key and not at the folder's.
+// absent checks the names of properties of context that may be missing. It reports problems at
+// their own key instead of the folder's.
 func (b *Builder) absent(at KeyPath, names []string) []string {
 	_, err := jsrules.Compile("absent", "function () {}", jsrules.Options{Absent: names})
 	if err != nil {
@@ -286,8 +286,9 @@ func (b *Builder) RuleContext(
 	}
 }
 
-// forTargets limits a rule to the targets with some IDs, or none means all, and names it after its
-// place in the configuration, also where it has nothing to say: an explanation lists it.
+// forTargets limits a rule to the targets with these IDs; no IDs mean all targets. It also names
+// the rule after its place in the configuration. An explanation lists that name even if the rule
+// changes nothing.
 func forTargets(targets []string, name string, rule delegation.RuleFunc) delegation.RuleFunc {
 	return delegation.Named(name, delegation.ForTargets(rule, targets...))
 }

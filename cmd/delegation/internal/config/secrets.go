@@ -11,7 +11,7 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
-// secretKeys are the settings that name a file with a secret, by the end of their keys.
+// secretKeys are the last keys of settings that name a file with a secret.
 var secretKeys = []string{
 	"key_file",
 	"shared_secret_file",
@@ -23,7 +23,7 @@ var secretKeys = []string{
 	"client_secret_file",
 }
 
-// noteSecret notes the file that a setting names, if what is in it is a secret.
+// noteSecret remembers the file that a setting names, if it contains a secret.
 func (b *Builder) noteSecret(at KeyPath, name string) {
 	if name != "" && isSecret(at) {
 		b.secrets[at] = b.from.resolve(name)
@@ -36,11 +36,11 @@ func isSecret(at KeyPath) bool {
 		strings.Contains(string(at), ".client_secrets.") {
 		return true
 	}
-	// The key that a target encrypts with is the public half.
+	// Not the key with which a target encrypts: it is a public key.
 	return slices.ContainsFunc(secretKeys, ends) && !ends("encryption_key_file")
 }
 
-// secretFiles are the files of secrets, each once, in the order of the settings.
+// secretFiles returns the files with secrets, each once, in the order of the settings.
 func (b *Builder) secretFiles() (list []service.SecretFile) {
 	seen := map[string]bool{}
 	for _, at := range slices.Sorted(maps.Keys(b.secrets)) {
@@ -52,7 +52,7 @@ func (b *Builder) secretFiles() (list []service.SecretFile) {
 		list = append(list, service.SecretFile{
 			Path: path,
 			At:   b.from.At(at),
-			// The others are of TLS.
+			// Other key files are for TLS.
 			SigningKey: strings.HasSuffix(string(at), ".key_file") &&
 				strings.Contains(string(at), "keys["),
 		})
@@ -60,8 +60,9 @@ func (b *Builder) secretFiles() (list []service.SecretFile) {
 	return list
 }
 
-// Place says where the configuration has a field of the library, as the library's errors and
-// warnings name it, such as Targets["photo-app"]: Role. Empty: the configuration has no such field.
+// Place says where the configuration has a field of the library. The field is named as in the
+// library's errors and warnings, such as Targets["photo-app"]: Role. Empty: the configuration has
+// no such field.
 func (s *Source) Place(field string) string {
 	if m := ruleField().FindStringSubmatch(field); m != nil {
 		at := KeyPath(m[1])
@@ -84,19 +85,19 @@ func (s *Source) Place(field string) string {
 	return s.At(at)
 }
 
-// ruleField is the field of a rule, whose name is its key, and of a row of its table.
+// ruleField matches the field of a rule, which is named after its key, and of a row of its table.
 var ruleField = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\ARules\[\d+\]: (rules\[\d+\]\.\w+)(?:: row (\d+))?\z`)
 })
 
-// rowIndex counts from 0 what people count from 1.
+// rowIndex converts a row number, which counts from 1, to an index.
 func rowIndex(row string) string {
 	n, _ := strconv.Atoi(row)
 	return strconv.Itoa(n - 1)
 }
 
-// placeKey takes the field in front off a text, as fieldKey does. It also knows the fields that are
-// in no error of New.
+// placeKey removes the field at the start of a text, as fieldKey does. It also knows fields that
+// occur only in warnings and not in errors of New.
 func placeKey(at KeyPath, text string) (KeyPath, string) {
 	name, rest, found := strings.Cut(text, ": ")
 	if key := placeKeys[name]; found && key != "" {

@@ -50,7 +50,7 @@ type Settings struct {
 	DurationBackOff    bool   `yaml:"duration_back_off"`
 }
 
-// IdentityOf returns the SAML identity of a target, and where it stands.
+// IdentityOf returns the SAML identity of a target, and the key at which it is configured.
 func (s *Settings) IdentityOf(target string) (KeyPath, IdentitySettings) {
 	if own := s.Targets[target].Identity; own != nil {
 		return KeyPath("targets").Child(target).Child("identity"), *own
@@ -234,10 +234,10 @@ type NamedRoleSettings struct {
 	Account   string `yaml:"account"`
 }
 
-// library is the choice as the library takes it.
+// library returns the choice in the library's form.
 func (s RoleChoiceSettings) library() delegation.RoleChoice { return delegation.RoleChoice(s) }
 
-// library is the claim as the library takes it. Nil: no claim is read.
+// library returns the claim in the library's form; nil: no claim is read.
 func (s *RolesFromClaimSettings) library() *delegation.RolesFromClaim {
 	if s == nil {
 		return nil
@@ -248,7 +248,7 @@ func (s *RolesFromClaimSettings) library() *delegation.RolesFromClaim {
 		Labels:    s.Labels,
 		Accounts:  s.Accounts,
 	}
-	if s.Names != nil { // a list without rows is not the same as none
+	if s.Names != nil { // an empty list differs from none
 		from.Names = make([]delegation.NamedRole, 0, len(s.Names))
 	}
 	for _, row := range s.Names {
@@ -265,8 +265,9 @@ func (s *RolesFromClaimSettings) library() *delegation.RolesFromClaim {
 	return from
 }
 
-// checkNames refuses the key names without a value, as it is left when all its rows are commented
-// out. Without the key, entries of the claim are ARNs, and users may choose names of groups.
+// checkNames refuses a key names without a value, which is what is left when all its rows are
+// commented out. Without the key, entries of the claim are ARNs, and users may be able to choose
+// names of groups.
 func (b *Builder) checkNames(at KeyPath, s *RolesFromClaimSettings) {
 	if s == nil || s.Names != nil {
 		return
@@ -277,7 +278,7 @@ func (b *Builder) checkNames(at KeyPath, s *RolesFromClaimSettings) {
 	}
 }
 
-// RoleARNs are the roles of the target that the settings name: its own, and those that it offers.
+// RoleARNs returns the roles that the target's settings name: its own, and those that it offers.
 func (s *TargetSettings) RoleARNs() []string {
 	var list []string
 	if s.Role != "" {
@@ -301,8 +302,8 @@ type ScopeSettings struct {
 	Combined   bool     `yaml:"combined"`
 }
 
-// OpenRoles says, in the keys of the target, by what its users may have roles that the settings do
-// not name. Empty: by nothing there.
+// OpenRoles says which key of the target lets its users have roles that the settings do not name;
+// empty if none does.
 func (s *TargetSettings) OpenRoles() string {
 	if from := s.RolesFromClaim; from != nil && from.Names == nil {
 		return "roles_from_claim takes roles from tokens"
@@ -313,7 +314,7 @@ func (s *TargetSettings) OpenRoles() string {
 	return ""
 }
 
-// OffersElsewhere tells whether users may choose a role with another SAML provider than the
+// OffersElsewhere tells whether users may choose a role whose SAML provider differs from the
 // target's.
 func (s *TargetSettings) OffersElsewhere() bool {
 	other := func(principal string) bool { return principal != "" && principal != s.Principal }
@@ -333,11 +334,11 @@ func (s *TargetSettings) OffersElsewhere() bool {
 	return s.RolesFromClaim.Names == nil || s.RolesFromClaim.Principal != ""
 }
 
-// id is what rules know the target of this name by.
+// id returns the ID by which rules know the target with this name.
 func (s TargetSettings) id(name string) string { return cmp.Or(s.ID, name) }
 
-// RuleSettings is one rule, or one folder of rules: exactly one key, and optionally the targets it
-// is for.
+// RuleSettings is one rule, or one folder of rules: it has exactly one key, and optionally the
+// targets to which it applies.
 type RuleSettings struct {
 	Targets []string `yaml:"targets"`
 
@@ -367,7 +368,7 @@ type ClaimSettings struct {
 	Default  string `yaml:"default"`
 }
 
-// UnmarshalYAML takes a text, or keys.
+// UnmarshalYAML accepts a text, or keys.
 func (s *ClaimSettings) UnmarshalYAML(decode func(any) error) error {
 	if decode(&s.From) == nil {
 		return nil

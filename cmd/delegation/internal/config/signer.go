@@ -15,8 +15,8 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/signer"
 )
 
-// signerKey is a signing key that stays in a key service; false: something is wrong with it. A
-// builder that is asked for an identity alone reads the certificate, and asks no service.
+// signerKey returns a signing key that stays in a key service; false: something is wrong with it. A
+// builder that only returns an identity reads the certificate, and calls no service.
 func (b *Builder) signerKey(at KeyPath, k KeySettings) (key delegation.SigningKey, ok bool) {
 	if k.KeyFile != "" {
 		b.Wrong(at, errors.New("has key_file and signer: remove one of them"))
@@ -52,7 +52,8 @@ func (b *Builder) signerKey(at KeyPath, k KeySettings) (key delegation.SigningKe
 	return delegation.SigningKey{Signer: opened, Certificate: certificate}, true
 }
 
-// firstCertificate parses the first block of a PEM file, which may go on with those of issuers.
+// firstCertificate parses the first block of a PEM file. The certificates of its issuers may
+// follow.
 func firstCertificate(text []byte) (*x509.Certificate, error) {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != "CERTIFICATE" {
@@ -62,8 +63,8 @@ func firstCertificate(text []byte) (*x509.Certificate, error) {
 	return x509.ParseCertificate(block.Bytes)
 }
 
-// openSigner opens the key, unless it is open: for another entry, or in the service before. The
-// public key is part of what tells keys apart, because a name such as an alias can get another.
+// openSigner opens the key, unless another entry or the service before has opened it already. Open
+// keys are told apart by their public keys too, because an alias can be moved to another key.
 func (b *Builder) openSigner(k KeySettings, certificate *x509.Certificate) (crypto.Signer, error) {
 	program := k.SignerProgram
 	if program != "" {
@@ -92,7 +93,7 @@ func (b *Builder) openSigner(k KeySettings, certificate *x509.Certificate) (cryp
 	return opened, nil
 }
 
-// closeSigners closes the signers that are of no use, because something else is wrong.
+// closeSigners closes the signers that are not needed, because something else is wrong.
 func (b *Builder) closeSigners() {
 	var kept []service.Signer
 	if b.before != nil {
@@ -107,7 +108,7 @@ func (b *Builder) closeSigners() {
 	}
 }
 
-// passing tells whether all problems may pass by themselves, as those of a key service can.
+// passing tells whether all problems are temporary, as those of a key service can be.
 func passing(problems []error) bool {
 	return !slices.ContainsFunc(problems, func(problem error) bool {
 		var known *signer.Error

@@ -9,11 +9,11 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
-// KeyPath is the place of a setting as errors show it, such as targets.photo-app.role or
-// issuers[0].url. It is the YAML library's path.
+// KeyPath is the path of a setting as errors show it, such as targets.photo-app.role or
+// issuers[0].url. It is a path of the YAML library.
 type KeyPath string
 
-// Child returns the key of that name below. Odd names are quoted.
+// Child returns the path of a key below this one. Unusual names are quoted.
 func (k KeyPath) Child(name string) KeyPath {
 	inner := keyAt((&yaml.PathBuilder{}).Root().Child(name).Build().String())
 	if k == "" {
@@ -22,23 +22,23 @@ func (k KeyPath) Child(name string) KeyPath {
 	return k + "." + inner
 }
 
-// Index returns the key of an element of a list, counted from 0.
+// Index returns the path of an element of a list, counted from 0.
 func (k KeyPath) Index(i int) KeyPath {
 	return k + KeyPath(fmt.Sprintf("[%d]", i))
 }
 
-// keyAt takes the root off a path of the YAML library; the root itself is "".
+// keyAt removes the root from a path of the YAML library. The path of the root itself is "".
 func keyAt(path string) KeyPath {
 	return KeyPath(strings.TrimPrefix(strings.TrimPrefix(path, "$"), "."))
 }
 
-// parent returns the key one level up, "" at the top. Names with dots and brackets are quoted, and
-// count as one level as far as lines go.
+// parent returns the key one level up; "" at the top. A quoted name with dots or brackets is cut
+// within the name, which does no harm when a line is looked up.
 func (k KeyPath) parent() KeyPath {
 	return k[:max(0, strings.LastIndexAny(string(k), ".["))]
 }
 
-// Source tells where each setting came from.
+// Source records where each setting came from.
 type Source struct {
 	file      string
 	lines     map[KeyPath]int    // of the file
@@ -46,7 +46,7 @@ type Source struct {
 
 	files service.Files // what was read, see Files
 
-	// Unknown are the environment variables of our prefix that set nothing.
+	// Unknown are the environment variables with our prefix that set nothing.
 	Unknown []string
 }
 
@@ -66,11 +66,11 @@ func (s *Source) At(k KeyPath) string {
 	return fmt.Sprintf("%s: %s", s.file, k)
 }
 
-// Files are the configuration file and the files that it names, as far as they were read. Those
-// that are read anew whenever they are needed are not among them: a reload would find nothing new.
+// Files are the configuration file and the files that it names, as far as they were read. They do
+// not include files that are read anew at each use, because a reload would change nothing.
 func (s *Source) Files() service.Files { return s.files }
 
-// reads notes that a file is about to be read.
+// reads records that a file is about to be read.
 func (s *Source) reads(path string) {
 	if s.files == nil {
 		s.files = service.Files{}

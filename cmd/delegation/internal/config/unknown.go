@@ -10,9 +10,9 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// unknownKeys names every key below the node that the type has no field for, with the field that
-// was probably meant, and every value of another kind than its field's. The decoder would name only
-// the first. What an error says begins with the line.
+// unknownKeys reports every key below the node that the type does not have, and suggests the key
+// that was probably meant. It also reports every value of the wrong kind. The decoder would stop at
+// the first. The text of each error begins with the line.
 func unknownKeys(node ast.Node, t reflect.Type) []error {
 	if node == nil {
 		return nil
@@ -32,7 +32,7 @@ func (a anchors) unknownKeys(node ast.Node, t reflect.Type) (problems []error) {
 		return a.unknownKeys(n.Value, t)
 	case *ast.SequenceNode:
 		if t.Kind() != reflect.Slice {
-			return nil // anything
+			return nil // any kind
 		}
 		for _, value := range n.Values {
 			problems = append(problems, a.unknownKeys(value, t.Elem())...)
@@ -68,7 +68,7 @@ func (a anchors) unknownEntry(entry *ast.MappingValueNode, t reflect.Type) []err
 	}
 	k := keyAt(entry.Value.GetPath())
 	if entry.Value.Type() == ast.NullType && !strings.HasSuffix(string(k), name) {
-		k = k.Child(name) // a value that is absent has the path of what it is in
+		k = k.Child(name) // an absent value has the path of its parent
 	}
 	text := fmt.Sprintf(":%d: %s: unknown key", entry.Key.GetToken().Position.Line, k)
 	if strings.HasPrefix(name, "-") {
@@ -81,8 +81,8 @@ func (a anchors) unknownEntry(entry *ast.MappingValueNode, t reflect.Type) []err
 	return []error{errors.New(text)}
 }
 
-// closest returns the name that differs least from what was written, "" if all differ in more than
-// a third of it.
+// closest returns the name that is most similar to what was written; "" if every name differs in
+// more than a third of it.
 func closest(written string, names []string) (meant string) {
 	allowed := max(1, len(written)/3)
 	for _, name := range slices.Sorted(slices.Values(names)) {
@@ -96,7 +96,7 @@ func closest(written string, names []string) (meant string) {
 
 // edits counts the bytes to insert, delete or replace that make a into b (Levenshtein's distance).
 func edits(a, b string) int {
-	row := make([]int, len(b)+1) // from the beginning of a to each beginning of b
+	row := make([]int, len(b)+1) // from the empty prefix of a to each prefix of b
 	for j := range row {
 		row[j] = j
 	}
@@ -115,7 +115,7 @@ func edits(a, b string) int {
 	return row[len(b)]
 }
 
-// each puts a prefix in front of every problem of an error.
+// each puts a prefix in front of every problem in an error.
 func each(prefix string, err error) error {
 	problems := []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

@@ -16,7 +16,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/freshness"
 )
 
-// Duration parses a duration, 0 if there is no text.
+// Duration parses a duration; 0 if the text is empty.
 func (b *Builder) Duration(at KeyPath, text string) time.Duration {
 	if text == "" {
 		return 0
@@ -47,8 +47,8 @@ func (b *Builder) file(at KeyPath, name string) []byte {
 	return text
 }
 
-// mayRead notes that a file may not be read, which the library reads later. What else may be wrong
-// with it is the library's to say.
+// mayRead reports a file that this process may not read. The library reads it later, and reports
+// all other problems.
 func (b *Builder) mayRead(at KeyPath, name string) {
 	f, err := os.Open(b.from.resolve(name))
 	if err != nil {
@@ -115,8 +115,8 @@ func (b *Builder) Issuer(at KeyPath, s IssuerSettings) delegation.Issuer {
 	return i
 }
 
-// sharedSecret reads a secret of text or of any bytes. An editor ends a text with a line end, which
-// is no part of it. Of other bytes every one counts.
+// sharedSecret reads a secret of text or of arbitrary bytes. It removes the line end that editors
+// add to a text. In other files, every byte counts.
 func (b *Builder) sharedSecret(at KeyPath, name string) delegation.Secret {
 	content := string(b.file(at, name))
 	if isText(content) {
@@ -131,7 +131,7 @@ func isText(content string) bool {
 	return utf8.ValidString(content) && !strings.ContainsFunc(content, odd)
 }
 
-// line reads a file without the end of its last line.
+// line reads a file, without the line end at its end.
 func (b *Builder) line(at KeyPath, name string) string {
 	return strings.TrimRight(string(b.file(at, name)), "\r\n")
 }
@@ -180,7 +180,7 @@ func (b *Builder) Identity(at KeyPath, s IdentitySettings) delegation.IdentityPr
 	return p
 }
 
-// ParseCertificate reads a certificate from PEM, which has to have nothing else in it.
+// ParseCertificate parses a PEM text that contains one certificate and nothing else.
 func ParseCertificate(text []byte) (*x509.Certificate, error) {
 	block, rest := pem.Decode(text)
 	another, _ := pem.Decode(rest)

@@ -1,6 +1,6 @@
 // Package credentialfile keeps the credentials of one user in files, for commands that run one
 // after another. A file is found by a key, belongs to the user alone, and is replaced as a whole.
-// What others could have written or read is refused, and never used.
+// Files that others could have written or read are refused, and never used.
 package credentialfile
 
 import (
@@ -19,10 +19,10 @@ import (
 )
 
 const (
-	// maxFile is more than an entry has: AWS promises no size of a session token, and those that
-	// it hands out have a few thousand bytes.
+	// maxFile is larger than any entry. AWS guarantees no maximum size for session tokens, but
+	// those that it issues have a few thousand bytes.
 	maxFile = 1 << 20
-	// locks is how many lock files there are. Keys that share one wait for each other.
+	// locks is the number of lock files. Keys that share one wait for each other.
 	locks = 16
 
 	folderMode = 0o700
@@ -30,29 +30,29 @@ const (
 
 	suffix    = ".json"
 	newSuffix = ".new"
-	// newBytes is how much randomness the name of a new file has, in bytes.
+	// newBytes is the number of random bytes in the name of a new file.
 	newBytes = 8
-	// abandoned is how old a file must be that no process can still be writing.
+	// abandoned is the age from which no process can still be writing a file.
 	abandoned = time.Hour
 )
 
-// Key finds an entry. It is a hash, and says nothing of what it was made of.
+// Key identifies an entry. It is a hash, which reveals nothing about its input.
 type Key [32]byte
 
-// name is the file of a key.
+// name is the file name of a key.
 func (k Key) name() string { return hex.EncodeToString(k[:]) + suffix }
 
 // lockName is the lock file of a key.
 func (k Key) lockName() string { return fmt.Sprintf("lock-%x", k[0]%locks) }
 
-// Entry is what a file has.
+// Entry is the content of a file.
 type Entry struct {
 	Expiration time.Time
-	// Sources are files and folders that the credentials depend on, and Digest is what they
-	// contained. The caller compares.
+	// Sources are files and folders that the credentials depend on, and Digest is the hash of their
+	// content. The caller compares it.
 	Sources []string
 	Digest  []byte
-	// Credentials are in the caller's form. They are secrets.
+	// Credentials are in the caller's format. They are secrets.
 	Credentials json.RawMessage
 }
 
@@ -63,9 +63,9 @@ type Store struct {
 	now    func() time.Time
 }
 
-// Open opens a folder, and makes it if it is not there, for the user alone. A folder that is a
-// link, belongs to another user, or that others may enter is an error, and so is every folder on a
-// system without owners of files. now is the clock; nil: time.Now.
+// Open opens a folder, and creates it if it is missing, for the user alone. It refuses a folder
+// that is a link, that belongs to another user or that others may enter. On a system whose files
+// have no owners it refuses every folder. now is the clock; nil: time.Now.
 func Open(folder string, now func() time.Time) (*Store, error) {
 	if !supported {
 		return nil, errors.New("this system has no owners and modes of files to check: leave " +
@@ -77,7 +77,7 @@ func Open(folder string, now func() time.Time) (*Store, error) {
 	if err := os.MkdirAll(folder, folderMode); err != nil {
 		return nil, err
 	}
-	// What is checked is what is used, whatever becomes of the path later.
+	// OpenRoot keeps the folder that is checked here in use, even if the path is replaced later.
 	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func Open(folder string, now func() time.Time) (*Store, error) {
 	return s, nil
 }
 
-// Close ends the use of the folder.
+// Close closes the folder.
 func (s *Store) Close() { _ = s.root.Close() }
 
 func (s *Store) checkFolder() error {
@@ -123,8 +123,8 @@ func checkOwn(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// Find returns the entry of a key that has not expired. It returns false if there is none, or none
-// that can be read. A file that is not the user's own, or that others may use, is an error.
+// Find returns the entry of a key, unless it has expired. It returns false if there is none, or if
+// it cannot be parsed. A file that is not the user's own, or that others may use, is an error.
 func (s *Store) Find(key Key) (*Entry, bool, error) {
 	text, err := s.read(key.name())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -140,7 +140,7 @@ func (s *Store) Find(key Key) (*Entry, bool, error) {
 	return entry, true, nil
 }
 
-// read reads a file of the folder, if it is the user's own, and regular.
+// read reads a file of the folder. It refuses files that are not regular or not the user's own.
 func (s *Store) read(name string) ([]byte, error) {
 	path := filepath.Join(s.folder, name)
 	before, err := s.root.Lstat(name)
@@ -175,8 +175,8 @@ func (s *Store) read(name string) ([]byte, error) {
 	return text, nil
 }
 
-// Keep writes the entry of a key. Others see the old file or the new one, and never a part. Entries
-// that have expired are removed.
+// Keep stores the entry of a key. Readers see the old file or the new one, never a part. Keep also
+// removes expired entries.
 func (s *Store) Keep(key Key, entry Entry) error {
 	text, err := json.Marshal(entry)
 	if err != nil {
@@ -189,7 +189,7 @@ func (s *Store) Keep(key Key, entry Entry) error {
 		_ = s.root.Remove(name)
 		return err
 	}
-	// The time of the file is when it can go.
+	// The modification time tells sweep when the file can be removed.
 	err = s.root.Chtimes(name, entry.Expiration, entry.Expiration)
 	if err == nil {
 		err = s.root.Rename(name, key.name())
@@ -211,8 +211,8 @@ func (s *Store) write(name string, text []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// sweep removes what has expired, and what a process left that was ended while it wrote. A file
-// that cannot be removed now is left to the next one.
+// sweep removes expired entries, and files of processes that ended while they wrote. If a file
+// cannot be removed now, a later call tries again.
 func (s *Store) sweep() {
 	folder, err := s.root.Open(".")
 	if err != nil {
@@ -239,16 +239,16 @@ func (s *Store) sweep() {
 	}
 }
 
-// isName tells whether a file is named as this package names its files: bytes in hexadecimal, and
-// the suffix. The folder may be one that the user has other files in, which stay.
+// isName tells whether a file is named by this package: hexadecimal bytes and the suffix. The user
+// may have other files in the folder, which must stay.
 func isName(name, suffix string, bytes int) bool {
 	text, found := strings.CutSuffix(name, suffix)
 	decoded, err := hex.DecodeString(text)
 	return found && err == nil && len(decoded) == bytes
 }
 
-// Lock has one process at a time work for a key, and waits until it is this one's turn or the
-// context ends. unlock lets the next one in; the end of the process does, too.
+// Lock lets only one process at a time work on a key. It waits until the lock is free or the
+// context ends. unlock releases the lock, as does the end of the process.
 func (s *Store) Lock(ctx context.Context, key Key) (unlock func(), err error) {
 	name := key.lockName()
 	path := filepath.Join(s.folder, name)
@@ -277,7 +277,7 @@ func (s *Store) Lock(ctx context.Context, key Key) (unlock func(), err error) {
 		}
 		return func() { _ = f.Close() }, nil
 	case <-ctx.Done():
-		go func() { // the lock may come later, and is then given back
+		go func() { // the lock may come later, and is then released
 			<-locked
 			_ = f.Close()
 		}()

@@ -12,16 +12,17 @@ import (
 // supported tells whether files have owners and modes here.
 const supported = true
 
-// isOwn tells whether a file belongs to the user of this process, and has one name.
+// isOwn tells whether a file belongs to the user of this process, and has only one link unless it
+// is a folder.
 func isOwn(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || int(stat.Uid) != os.Geteuid() {
 		return false
 	}
-	return info.IsDir() || stat.Nlink <= 1 // none if it was replaced since it was opened
+	return info.IsDir() || stat.Nlink <= 1 // 0 links if it was replaced after it was opened
 }
 
-// lockFile waits for the lock of a file. The lock ends when the file is closed.
+// lockFile waits for the lock of a file. Closing the file releases the lock.
 func lockFile(f *os.File) error {
 	connection, err := f.SyscallConn()
 	if err != nil {

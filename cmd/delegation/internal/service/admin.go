@@ -22,17 +22,17 @@ import (
 )
 
 const (
-	// adminRequests and adminBurst limit the requests of all operators together, whether their
-	// token is right or not. Nobody can guess a token of 32 characters at this rate.
-	adminRequests = 10 // a second
+	// adminRequests and adminBurst limit the requests of all operators together, with and without
+	// the right token. A token of 32 characters cannot be guessed at this rate.
+	adminRequests = 10 // per second
 	adminBurst    = 20
 	// maxAdminBody is in bytes.
 	maxAdminBody = 16 << 10
-	// maxLogged is how much of a refused request's method and of its path is logged, in bytes.
+	// maxLogged limits how much of a refused request's method and path is logged, in bytes.
 	maxLogged = 200
 )
 
-// Admin is a listener for operators. It is not that of the endpoints, and has a token of its own.
+// Admin is a listener for operators, separate from the endpoints and with its own token.
 type Admin struct {
 	// Listen is the address to listen on.
 	Listen string
@@ -99,8 +99,9 @@ func (r *running) adminHandler(limiter *rate.Limiter) http.Handler {
 	})
 }
 
-// knows tells whether a request has the token. It takes the same time for each wrong one: hashes
-// are as long as each other. nil, after a reload without the settings, knows nobody.
+// knows tells whether a request has the token. It takes the same time for every wrong token,
+// because hashes have equal length. A nil Admin, as after a reload without the settings, accepts no
+// request.
 func (a *Admin) knows(request *http.Request) bool {
 	values := request.Header.Values("Authorization")
 	if a == nil || len(values) != 1 {
@@ -115,7 +116,7 @@ func (a *Admin) knows(request *http.Request) bool {
 	return subtle.ConstantTimeCompare(sent[:], wanted[:]) == 1
 }
 
-// adminCall is what an operator asks for.
+// adminCall is an operation that an operator can request.
 type adminCall func(context.Context, *delegation.Delegator, delegation.Revocation) error
 
 func invalidate(ctx context.Context, d *delegation.Delegator, r delegation.Revocation) error {
@@ -134,13 +135,13 @@ func revoke(ctx context.Context, d *delegation.Delegator, r delegation.Revocatio
 	return d.Revoke(ctx, r)
 }
 
-// errAdmin is a mistake of the request.
+// errAdmin says what is wrong with the request.
 type errAdmin string
 
 func (e errAdmin) Error() string { return string(e) }
 
-// administer does what an operator asks for, and says how it went. An operator may see each error
-// whole.
+// administer runs an operator's request, and answers with the result. An operator may see the full
+// error.
 func (r *running) administer(w http.ResponseWriter, request *http.Request, call adminCall) {
 	if request.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -165,8 +166,8 @@ func (r *running) administer(w http.ResponseWriter, request *http.Request, call 
 	answerAdmin(w, adminStatus(err), map[string]string{"error": err.Error()})
 }
 
-// adminStatus is the status of an error: 400 if the request must be changed, 503 if it can be sent
-// once more.
+// adminStatus returns the status for an error: 400 if the request must be changed, 503 if it can be
+// retried.
 func adminStatus(err error) int {
 	var failed *delegation.Error
 	if !errors.As(err, &failed) {
@@ -191,8 +192,8 @@ func hostOf(address string) string {
 	return host
 }
 
-// readRevocation reads whose sessions are meant: a JSON object with the names of Revocation's
-// fields. A member that is not known could narrow what is meant, so it is refused.
+// readRevocation reads whose sessions to end: a JSON object with the names of Revocation's fields.
+// It refuses unknown members, because such a member could be meant to narrow the selection.
 func readRevocation(w http.ResponseWriter, request *http.Request) (delegation.Revocation, error) {
 	var none, asked delegation.Revocation
 	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxAdminBody))
@@ -239,7 +240,7 @@ func readRevocation(w http.ResponseWriter, request *http.Request) (delegation.Re
 	return asked, nil
 }
 
-// refuseAdmin answers a request that does nothing, and logs it.
+// refuseAdmin refuses a request, and logs it.
 func (r *running) refuseAdmin(
 	w http.ResponseWriter, request *http.Request, status int, text string,
 ) {
@@ -252,11 +253,12 @@ func (r *running) refuseAdmin(
 	answerAdmin(w, status, map[string]string{"error": text})
 }
 
-// firstPart is what the log has of a text that somebody without the token may have sent.
+// firstPart returns the part of a text that is logged. Somebody without the token may have sent the
+// text.
 func firstPart(text string) string { return text[:min(len(text), maxLogged)] }
 
 func answerAdmin(w http.ResponseWriter, status int, answer map[string]string) {
-	body, _ := json.Marshal(answer) // texts cannot fail
+	body, _ := json.Marshal(answer) // texts always encode
 	body = append(body, '\n')
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))

@@ -6,7 +6,7 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/audit"
 )
 
-// openAudit finds out whether records can be written to a sink; nil: there is none.
+// openAudit checks whether records can be written to a sink; nil: there is none.
 func openAudit(sink audit.Sink) error {
 	if sink == nil {
 		return nil

@@ -12,11 +12,11 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// certificateCheck is how often a handshake looks whether the files have changed.
+// certificateCheck is the minimum time between two checks for changed files.
 const certificateCheck = time.Minute
 
-// Certificate is a TLS certificate that is read again when its file changes, so that renewals need
-// no restart. Files that cannot be read leave the certificate as it was.
+// Certificate is a TLS certificate that is reloaded when its files change, so renewals need no
+// restart. If the files cannot be read, it keeps the certificate as it was.
 type Certificate struct {
 	certificateFile string
 	keyFile         string
@@ -59,7 +59,7 @@ func (c *Certificate) load() error {
 	return nil
 }
 
-// Get implements tls.Config.GetCertificate. It looks at the files at most once a minute.
+// Get implements tls.Config.GetCertificate. It checks the files at most once a minute.
 func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +78,7 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current, nil
 }
 
-// state tells when the certificate ends that the next handshake shows.
+// state returns the expiry of the certificate that the next handshake shows.
 func (c *Certificate) state() delegation.CertificateState {
 	return delegation.CertificateState{
 		Kind:     CertificateTLS,
@@ -89,6 +89,6 @@ func (c *Certificate) state() delegation.CertificateState {
 
 // Leaf returns the certificate that the next handshake shows.
 func (c *Certificate) Leaf() *x509.Certificate {
-	current, _ := c.Get(nil) // which never fails
+	current, _ := c.Get(nil) // Get never fails
 	return current.Leaf
 }

@@ -22,13 +22,13 @@ const (
 
 // Limits of /ready?verbose, which anybody who reaches the metrics can call.
 const (
-	// checkedLife is how long its results count. Within it nothing is asked.
+	// checkedLife is how long results are reused. During that time nothing is checked.
 	checkedLife = 15 * time.Second
-	// checkTimeout is how long a check may take. A Delegator's own limits are shorter.
+	// checkTimeout is how long all checks may take. A Delegator's own limits are shorter.
 	checkTimeout = 30 * time.Second
 )
 
-// Check checks all that exchanges depend on: what the Delegator checks, Redis, and the machine.
+// Check checks everything that exchanges depend on: the Delegator's checks, Redis, and the machine.
 func (s *Service) Check(ctx context.Context) []delegation.CheckResult {
 	var redis []delegation.CheckResult
 	var checking sync.WaitGroup
@@ -57,14 +57,14 @@ func (r *Redis) check(ctx context.Context) delegation.CheckResult {
 	}
 }
 
-// Details answers /ready?verbose for a version of a service. However often it is asked, it checks
-// every 15 seconds at most, and once at a time.
+// Details answers /ready?verbose for a version of a service. It runs the checks at most every 15
+// seconds, and never twice at the same time.
 type Details struct {
 	*Service
 	write DetailsWriter
 	now   func() time.Time
 
-	one     chan struct{} // has a value while somebody checks
+	one     chan struct{} // has a value while a caller checks
 	results []delegation.CheckResult
 	at      time.Time // when the results were found
 }
@@ -82,7 +82,7 @@ func NewDetails(s *Service, write DetailsWriter, now func() time.Time) *Details 
 func (d *Details) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	found, err := d.checked(r.Context())
 	if err != nil {
-		return // the caller went away
+		return // the caller disconnected
 	}
 	results := slices.Concat(found, d.outcome().result())
 	status := http.StatusOK
@@ -93,7 +93,7 @@ func (d *Details) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.write(w, r, status, results)
 }
 
-// checked returns what was found within the last 15 seconds, or checks.
+// checked returns the results of the last 15 seconds, or runs the checks.
 func (d *Details) checked(ctx context.Context) ([]delegation.CheckResult, error) {
 	select {
 	case d.one <- struct{}{}:
@@ -105,7 +105,7 @@ func (d *Details) checked(ctx context.Context) ([]delegation.CheckResult, error)
 	if !d.at.IsZero() && age >= 0 && age < checkedLife {
 		return d.results, nil
 	}
-	// What one caller waits for is of use to the next one.
+	// Not canceled with this caller, because the next one uses the results.
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	defer cancel()
 	d.results = d.Check(limited)
@@ -113,7 +113,7 @@ func (d *Details) checked(ctx context.Context) ([]delegation.CheckResult, error)
 	return d.results, nil
 }
 
-// result is a row about the last reload; none if there was none.
+// result returns a row about the last reload; none if there was none.
 func (o *outcome) result() []delegation.CheckResult {
 	if !o.reloaded.Load() {
 		return nil
@@ -125,21 +125,21 @@ func (o *outcome) result() []delegation.CheckResult {
 	return []delegation.CheckResult{result}
 }
 
-// isReady tells whether anything works, as /ready does.
+// isReady tells whether any exchange can work, by the same rule as /ready.
 func isReady(results []delegation.CheckResult) bool {
 	return slices.ContainsFunc(results, func(r delegation.CheckResult) bool {
 		return r.Err == nil && !r.Degrades
 	})
 }
 
-// finding is a line of the log about a check.
+// finding is a log entry about a check.
 type finding struct {
 	message, check string
 	code           delegation.WarningCode // of a warning; empty: it is a failure
 	text           string
 }
 
-// attributes are those of the line.
+// attributes are the attributes of the log entry.
 func (f finding) attributes() []slog.Attr {
 	check := slog.String("check", f.check)
 	if f.code == "" {
@@ -150,14 +150,14 @@ func (f finding) attributes() []slog.Attr {
 	}
 }
 
-// report tells the log what the checks of the newest version find, but for what the version before
-// had already. What New has logged, and Redis, which is looked at before the start, are not in it.
+// report logs the findings of the newest version's checks, except those that the last report had.
+// It leaves out what New has logged, and Redis, which is checked before the start.
 func (r *running) report(ctx context.Context) {
 	r.reporting.Lock()
 	defer r.reporting.Unlock()
 	found := findings(r.current().Check(ctx))
 	if ctx.Err() != nil {
-		return // the service ends, so checks were given up
+		return // the service ends, so checks were abandoned
 	}
 	said := map[finding]bool{}
 	for _, f := range found {
@@ -172,7 +172,7 @@ func (r *running) report(ctx context.Context) {
 	}
 }
 
-// findings are what deserves a line in the log and has none yet.
+// findings returns the results that should be logged and have not been yet.
 func findings(results []delegation.CheckResult) (list []finding) {
 	for _, result := range results {
 		if result.Kind == CheckRedis || result.Kind == CheckEnvironment {

@@ -17,14 +17,14 @@ import (
 	"github.com/seed055b7978/delegation/ststest"
 )
 
-// The demonstration's one target, and what it has in AWS.
+// The demonstration's only target, and its resources in AWS.
 const (
 	DemoTarget    = "photo-app"
 	DemoPrincipal = "arn:aws:iam::123456789012:saml-provider/delegation"
 	DemoRole      = "arn:aws:iam::123456789012:role/photo-editor"
 	DemoRegion    = "eu-central-1"
 
-	// demoAuditRole has a trust policy with a mistake: it lacks sts:TagSession.
+	// demoAuditRole is a role whose trust policy has a mistake: it lacks sts:TagSession.
 	demoAuditRole = "arn:aws:iam::123456789012:role/photo-auditor"
 
 	// DemoTrust is the role's trust policy.
@@ -41,17 +41,17 @@ const (
 type Demonstration struct {
 	// Listen is the address to listen on. Empty is DefaultListen.
 	Listen string
-	// AllowedOrigins are the web origins of other pages that may call, as in delegationhttp.Config.
-	// The demonstration's own page needs none.
+	// AllowedOrigins are the web origins of other pages that may call the service, as in
+	// delegationhttp.Config. The demonstration's own page needs none.
 	AllowedOrigins []string
 	// Key signs the assertions.
 	Key delegation.SigningKey
 	// Explain turns an explanation, and the refusal that it ended with, into the JSON that
 	// `delegation explain --json` prints.
 	Explain func(*delegation.Explanation, error) any
-	// Stdout gets the commands to paste.
+	// Stdout receives the commands to paste.
 	Stdout io.Writer
-	// Stderr gets the log, with the audit record of each exchange.
+	// Stderr receives the log, with the audit record of each exchange.
 	Stderr io.Writer
 }
 
@@ -138,8 +138,8 @@ func demoAWS(identity delegation.IdentityProvider) (http.Handler, error) {
 	return mux, nil
 }
 
-// demoConfig exchanges tokens of the issuer at the STS: photo editors and auditors get their roles,
-// and their team is a session tag.
+// demoConfig exchanges tokens of the issuer at the STS. Photo editors and auditors get their roles,
+// and the team is a session tag.
 func demoConfig(
 	ctx context.Context, issuerURL, awsURL string, identity delegation.IdentityProvider,
 	logger *slog.Logger,

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// demoCommand is what a newcomer can paste into a terminal, and what it shows. The terminal and the
-// page have the same.
+// demoCommand is a command that a newcomer can paste into a terminal, and what it shows. The
+// terminal and the page show the same commands.
 type demoCommand struct {
 	About   string `json:"about"`
 	Command string `json:"command"`
@@ -20,8 +20,8 @@ type demoPlaces struct {
 	aws     string
 }
 
-// demoURL returns the URL of the service for this machine's browser and terminal. An address that
-// stands for every interface is reached at loopback.
+// demoURL returns the URL of the service for this machine's browser and terminal. If it listens on
+// all interfaces, the URL uses loopback.
 func demoURL(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err == nil && net.ParseIP(host).IsUnspecified() {
@@ -30,7 +30,7 @@ func demoURL(address string) string {
 	return "http://" + address
 }
 
-// commands returns the commands in order. The first sets the variable that the others use.
+// commands returns the commands in order. The first sets a variable for the others.
 func (p demoPlaces) commands() []demoCommand {
 	fill := strings.NewReplacer("{service}", p.service, "{aws}", p.aws)
 	var commands []demoCommand
@@ -40,7 +40,7 @@ func (p demoPlaces) commands() []demoCommand {
 	return commands
 }
 
-// text is what the terminal shows: all but the commands is a comment.
+// text returns what the terminal shows. Everything but the commands is a comment.
 func (p demoPlaces) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, demoIntroduction, p.service, p.issuer, p.aws)
@@ -64,7 +64,7 @@ const demoEnd = `
 # To serve for real: delegation init writes a configuration for serve --config FILE.
 `
 
-// demoCommands have {service} and {aws} where the addresses go.
+// demoCommands have {service} and {aws} as placeholders for the addresses.
 var demoCommands = []demoCommand{
 	{
 		"Get an ID token of alice, who is a photo editor:",

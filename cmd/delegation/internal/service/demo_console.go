@@ -14,8 +14,8 @@ var demoConsolePage = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("console").Parse(demoConsoleText))
 })
 
-// demoConsole answers as AWS's sign-in endpoint does, except that it shows a page of its own where
-// AWS redirects to the console: nothing leaves this machine.
+// demoConsole answers as AWS's sign-in endpoint does. Where AWS redirects to the console, it shows
+// its own page instead, so that nothing leaves this machine.
 func demoConsole(federation http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		federation.ServeHTTP(&stubbedConsole{ResponseWriter: w}, r)

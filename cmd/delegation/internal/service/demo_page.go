@@ -27,8 +27,8 @@ var demoPageText string
 // maxDemoToken is the size of the largest body that the page's own endpoint reads, in bytes.
 const maxDemoToken = 64 << 10
 
-// demoSite is what the demonstration serves next to the service's own endpoints: the page, what it
-// asks for, and tokens.
+// demoSite is what the demonstration serves in addition to the service's endpoints: the page, its
+// data, and tokens.
 type demoSite struct {
 	places    demoPlaces
 	origins   []string
@@ -38,7 +38,7 @@ type demoSite struct {
 	explain   func(*delegation.Explanation, error) any
 }
 
-// handler routes to the page, and everything else to the service.
+// handler routes requests for the page, and passes everything else to the service.
 func (s *demoSite) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", s.service)
@@ -49,13 +49,13 @@ func (s *demoSite) handler() http.Handler {
 	return mux
 }
 
-// page serves the page. Its one script and its one style sheet are allowed by their hashes.
+// page serves the page. The policy allows its one script and one style sheet by their hashes.
 func (s *demoSite) page(w http.ResponseWriter, _ *http.Request) {
 	style, script := inlineHashes(demoPageText)
 	secure(w.Header(), "default-src 'none'; script-src "+script+"; style-src "+style+"; "+
 		"img-src data:; connect-src 'self'; "+
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	_, _ = io.WriteString(w, demoPageText) // the browser may be gone
+	_, _ = io.WriteString(w, demoPageText) // the browser may have disconnected
 }
 
 // secure sets the headers of an HTML page with the content security policy.
@@ -109,8 +109,8 @@ func (s *demoSite) token(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, token)
 }
 
-// allowOrigin adds the header of CORS to an answer without secrets of its own. The requests are
-// simple ones, so there is no preflight.
+// allowOrigin adds the CORS header to an answer that contains no secrets. The requests are simple
+// ones, so there is no preflight.
 func (s *demoSite) allowOrigin(w http.ResponseWriter, r *http.Request) {
 	w.Header().Add("Vary", "Origin")
 	origin := r.Header.Get("Origin")
@@ -134,7 +134,7 @@ func (s *demoSite) world(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, demoWorld{DemoTarget, demoUsers, s.places.commands()})
 }
 
-// demoExchange is an exchange as its caller sees it, and as the operator does.
+// demoExchange shows an exchange as its caller sees it, and as the operator does.
 type demoExchange struct {
 	// Status and Answer are what the service answered to POST /delegation.
 	Status int             `json:"status"`
@@ -145,9 +145,9 @@ type demoExchange struct {
 	Explanation any `json:"explanation"`
 }
 
-// exchange sends the token in the request's body to the service, and answers with what all sides
-// see. A browser reports every answer from 400 on as an error on its console, so that this one is
-// 200 for refusals as well.
+// exchange sends the token in the request's body to the service, and answers with what both sides
+// see. Browsers report every status from 400 on as an error on the console. So this answer has
+// status 200 even if the exchange was refused.
 func (s *demoSite) exchange(w http.ResponseWriter, r *http.Request) {
 	token, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxDemoToken))
 	if err != nil {
@@ -187,10 +187,10 @@ func writeJSON(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(append(body, '\n')) // the browser may be gone
+	_, _ = w.Write(append(body, '\n')) // the browser may have disconnected
 }
 
-// keptAnswer keeps an answer of a handler.
+// keptAnswer records an answer of a handler.
 type keptAnswer struct {
 	header http.Header
 	status int
@@ -203,7 +203,7 @@ func (a *keptAnswer) WriteHeader(status int) { a.status = status }
 
 func (a *keptAnswer) Write(p []byte) (int, error) { return a.body.Write(p) }
 
-// keptRecord is the audit record of an exchange, as a line of a log in JSON.
+// keptRecord holds the audit record of an exchange, as a line of a JSON log.
 type keptRecord struct{ line json.RawMessage }
 
 type keptRecordKey struct{}
@@ -215,7 +215,8 @@ var exchangeMessages = []string{
 	"exchange " + string(delegation.OutcomeFailed),
 }
 
-// keepingHandler is a log that also keeps the audit record for the context of its exchange.
+// keepingHandler is a log handler that also stores the audit record in the keptRecord of its
+// context.
 type keepingHandler struct{ slog.Handler }
 
 // Handle implements slog.Handler.
@@ -223,7 +224,7 @@ func (h keepingHandler) Handle(ctx context.Context, record slog.Record) error {
 	kept, wanted := ctx.Value(keptRecordKey{}).(*keptRecord)
 	if wanted && slices.Contains(exchangeMessages, record.Message) {
 		var line bytes.Buffer
-		_ = slog.NewJSONHandler(&line, nil).Handle(ctx, record) // memory does not fail
+		_ = slog.NewJSONHandler(&line, nil).Handle(ctx, record) // writing to memory does not fail
 		kept.line = bytes.TrimSpace(line.Bytes())
 	}
 	return h.Handler.Handle(ctx, record)

@@ -13,17 +13,17 @@ type demoUser struct {
 	Name string `json:"name"`
 	// Title is what the page shows below the name.
 	Title string `json:"title"`
-	// About says in a sentence what this person's exchange shows.
+	// About says in one sentence what this person's exchange shows.
 	About string `json:"about"`
 
 	claims map[string]any
 	// age is how long ago the token was issued. Tokens are valid for an hour.
 	age time.Duration
-	// forged are claims that the user writes into the token, after it was signed.
+	// forged are claims that the user changes in the token after it was signed.
 	forged map[string]any
 }
 
-// demoUsers are all of them: one for each thing that can happen. The first is let in.
+// demoUsers are all users, one for each possible outcome. The first is allowed.
 var demoUsers = []demoUser{
 	{
 		Name:   "alice",
@@ -79,7 +79,7 @@ func demoClaims(name, team string, groups ...string) map[string]any {
 	}
 }
 
-// with returns a copy of the claims with others over them.
+// with returns a copy of the claims, overwritten with others.
 func with(claims, others map[string]any) map[string]any {
 	claims = maps.Clone(claims)
 	maps.Copy(claims, others)
@@ -106,12 +106,12 @@ func demoUserNames() string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-// forgedLife is how long a user who forges tokens uses the same one. An issuer is asked for its keys
-// when a signature does not verify, but only once in ten seconds. A new forgery for each sign-in
-// would soon be told to wait instead of being refused.
+// forgedLife is how long a user who forges tokens uses the same one. If a signature does not
+// verify, the service fetches the issuer's keys again, but only once in ten seconds. A new forgery
+// for each sign-in would soon be told to wait instead of being refused.
 const forgedLife = 10 * time.Minute
 
-// token returns an ID token of the user, as the provider issues it, or as the user has changed it.
+// token returns an ID token of the user: as the provider issues it, or as the user has changed it.
 func (u demoUser) token(provider *oidctest.Provider, now time.Time) (string, error) {
 	issued := now.Add(-u.age)
 	if u.forged != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/seed055b7978/delegation/delegationhttp"
 )
 
-// Handler routes, and knows whether the service is about to end.
+// Handler routes requests, and knows whether the service is shutting down.
 type Handler struct {
 	http.Handler
 	mux      *http.ServeMux
@@ -26,7 +26,7 @@ type shared struct {
 	onLimit func(context.Context, delegationhttp.Limit)
 }
 
-// refused counts what a limit has refused.
+// refused reports a request or a connection that a limit has refused.
 func (s *shared) refused(ctx context.Context, limit delegationhttp.Limit) {
 	if s.onLimit != nil {
 		s.onLimit(ctx, limit)
@@ -34,8 +34,8 @@ func (s *shared) refused(ctx context.Context, limit delegationhttp.Limit) {
 }
 
 // NewHandler routes to all endpoints: those of delegationhttp, metadata and health. c is the
-// configuration that d was made of, and h that of its endpoints, whose OnLimit becomes that of the
-// service; an error is delegationhttp.New's.
+// configuration of d, and h that of the endpoints. NewHandler replaces h.OnLimit by the service's.
+// An error comes from delegationhttp.New.
 func NewHandler(
 	d *delegation.Delegator, c delegation.Config, h delegationhttp.Config,
 ) (*Handler, error) {
@@ -48,8 +48,7 @@ func NewHandler(
 	return route(d, c, h, handlers, all), nil
 }
 
-// Next is NewHandler for another version of the same service: the limits keep what they have
-// counted.
+// Next is NewHandler for another version of the same service: the limits keep their counts.
 func (h *Handler) Next(
 	d *delegation.Delegator, c delegation.Config, endpoints delegationhttp.Config,
 ) (*Handler, error) {
@@ -84,7 +83,7 @@ func (h *Handler) AcceptLogouts() {
 	h.mux.Handle("/backchannel-logout", h.handlers.BackchannelLogout())
 }
 
-// ServeSTS routes /sts/{target}, too, and what leads there without a target, which is then told how
+// ServeSTS routes /sts/{target}, too. It also routes paths without a target, whose answer says how
 // to name one. It is called before anything is served.
 func (h *Handler) ServeSTS() {
 	sts := h.handlers.STS()
@@ -98,7 +97,7 @@ func (h *Handler) ExchangeTokens() {
 	h.mux.Handle("/token", h.handlers.Token())
 }
 
-// ownMetadata serves the metadata of a target with an identity of its own.
+// ownMetadata serves the metadata of a target that has its own identity.
 func ownMetadata(targets delegation.Targets) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		identity := targets[r.PathValue("target")].Identity

@@ -15,7 +15,7 @@ import (
 	"github.com/seed055b7978/delegation/delegationhttp"
 )
 
-// Limits are what the server bears before a handler is called. A field of zero has its default.
+// Limits are what the server allows before a handler is called. A zero field means its default.
 type Limits struct {
 	// Headers is the size of a request's first line and headers, in bytes. The server reads up to
 	// 4 KiB more. The default, 64 KiB, has room for an ID token of 16 KiB.
@@ -35,7 +35,8 @@ type Limits struct {
 	Connections int
 
 	// ConnectionsPerAddress is how many may be open from one address, for IPv6 from one /64
-	// network. The address is the connection's: behind a proxy it is the proxy's. Zero is no limit.
+	// network. The address is that of the connection, so with a proxy it is the proxy's. Zero is no
+	// limit.
 	ConnectionsPerAddress int
 }
 
@@ -50,8 +51,8 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// limit has a server keep limits, also those that its listener counts for. A server cannot change
-// them once it serves.
+// limit applies the limits to a server, including the counting that its listener needs. A server
+// cannot change them once it serves.
 func (l Limits) limit(server *http.Server) {
 	l = l.withDefaults()
 	server.MaxHeaderBytes = l.Headers
@@ -68,25 +69,25 @@ func (l Limits) limit(server *http.Server) {
 	}
 }
 
-// connections is a listener that closes connections above the limits at once, instead of letting
-// them wait: a client that waits without an answer holds its own resources, and sees no reason.
+// connections is a listener that closes connections above the limits at once. If they had to wait,
+// clients would hold resources without learning why.
 type connections struct {
 	net.Listener
 	limits  func() Limits // of the newest version
-	headers int           // of the first version, as the server has it
+	headers int           // of the first version, as set on the server
 	refused func(delegationhttp.Limit)
 	logger  *slog.Logger
 
 	mu   sync.Mutex
 	open int
-	full bool // from a refusal until a tenth of the connections is free
+	full bool // from a refusal until a tenth of the connections is free again
 	from map[netip.Prefix]*fromOne
 }
 
-// fromOne are the connections of one address.
+// fromOne counts the connections of one address.
 type fromOne struct {
 	open   int
-	logged bool // that it has too many; until all of them are closed
+	logged bool // a refusal was logged; reset when all are closed
 }
 
 func newConnections(
@@ -102,7 +103,7 @@ func newConnections(
 	}
 }
 
-// Accept returns the next connection within the limits.
+// Accept returns the next connection that is within the limits.
 func (l *connections) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -150,7 +151,7 @@ func (l *connections) admit(network netip.Prefix) bool {
 	return true
 }
 
-// release gives the place of a connection back.
+// release frees the slot of a connection.
 func (l *connections) release(network netip.Prefix) {
 	most := l.limits().withDefaults().Connections
 	l.mu.Lock()
@@ -166,8 +167,8 @@ func (l *connections) release(network netip.Prefix) {
 	}
 }
 
-// networkOf returns the address, or for IPv6 the /64 network, which one customer usually has
-// (RFC 6177). What is no IP address counts as one.
+// networkOf returns the address, or for IPv6 the /64 network, which usually belongs to one customer
+// (RFC 6177). All peers without an IP address count as one.
 func networkOf(a net.Addr) netip.Prefix {
 	parsed, err := netip.ParseAddrPort(a.String())
 	if err != nil {
@@ -178,12 +179,12 @@ func networkOf(a net.Addr) netip.Prefix {
 	if address.Is4() {
 		bits = 32
 	}
-	network, _ := address.Prefix(bits) // both are possible lengths
+	network, _ := address.Prefix(bits) // cannot fail: both lengths are possible
 	return network
 }
 
-// connection counts what it reads without a call of the handler. The server refuses headers that
-// are too large by itself, with 431, and has no hook for that.
+// connection counts the bytes that it reads, and records whether the handler was called. The server
+// itself refuses headers that are too large, with 431, and has no hook for it.
 type connection struct {
 	net.Conn
 	of      *connections
@@ -196,7 +197,8 @@ type connection struct {
 
 type connectionKey struct{}
 
-// connectionOf returns what Accept has returned, which may be within TLS; nil: of another listener.
+// connectionOf returns the connection that Accept returned, which may be wrapped in TLS; nil: it
+// comes from another listener.
 func connectionOf(c net.Conn) *connection {
 	if within, ok := c.(*tls.Conn); ok {
 		c = within.NetConn()
@@ -205,14 +207,14 @@ func connectionOf(c net.Conn) *connection {
 	return own
 }
 
-// answers notes that the headers of a request were read.
+// answers records that the headers of a request were read.
 func answers(r *http.Request) {
 	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok && c != nil {
 		c.answering.Store(true)
 	}
 }
 
-// waits notes that a request was answered, and that there is none under way.
+// waits records that a request was answered, and that none is under way.
 func (c *connection) waits() {
 	if c == nil {
 		return
@@ -222,8 +224,8 @@ func (c *connection) waits() {
 	c.read.Store(0)
 }
 
-// countTooLarge counts headers that the server has refused: as many bytes were read as it allows,
-// and the handler was not called. Of HTTP/2, whose headers are compressed, some are missed.
+// countTooLarge counts headers that the server has refused: it read as many bytes as it allows, and
+// did not call the handler. With HTTP/2, which compresses headers, it misses some.
 func (c *connection) countTooLarge() {
 	if !c.answering.Load() && c.read.Load() >= int64(c.of.headers) {
 		c.of.refused(delegationhttp.LimitSize)
@@ -245,7 +247,8 @@ func (c *connection) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite lets the server say why it closes: without it a client may see a reset instead of 431.
+// CloseWrite lets the server send its reason before it closes: without it, a client may see a reset
+// instead of 431.
 func (c *connection) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -11,24 +11,25 @@ import (
 )
 
 // gcPercent is how much a service's heap may grow, in percent of what is in use, before garbage is
-// collected. At Go's default of 100 the small heap of a service is collected every hundred
-// exchanges. Measured with requests that the cache answers, 8 at a time, against 100: 200 gives
-// 1.2 (best) and 1.6 (median) times as many, 400 gives 1.3 and 1.8, and 800 gives 1.35 and 1.8, for
-// 4, 11 and 28 MB.
+// collected. At Go's default of 100, the small heap of a service is collected every hundred
+// exchanges. These rates of cached requests, 8 at a time, were measured relative to 100. 200 has
+// 1.2 (best) and 1.6 (median) times the rate, 400 has 1.3 and 1.8, and 800 has 1.35 and 1.8. They
+// cost 4, 11 and 28 MB.
 const gcPercent = 400
 
-// Memory says when the Go runtime collects garbage. The zero value leaves that to Go's defaults
-// and to the environment.
+// Memory sets when the Go runtime collects garbage. The zero value leaves that to Go's defaults and
+// to the environment.
 type Memory struct {
-	// GCPercent is as in [debug.SetGCPercent]. 0: it stays as it is.
+	// GCPercent is as in [debug.SetGCPercent]. 0: it is not changed.
 	GCPercent int
-	// Limit is in bytes, as in [debug.SetMemoryLimit]. 0: there is none to set.
+	// Limit is in bytes, as in [debug.SetMemoryLimit]. 0: it is not set.
 	Limit int64
 }
 
-// MemoryOf returns what suits a service: a heap that may grow more than by default, and a soft
-// limit of 90 % of what the process's cgroup may use. GOGC and GOMEMLIMIT take precedence.
-// variable reads the environment, and machine has the machine's files from its root.
+// MemoryOf returns settings for a service: a heap that may grow more than by default, and a soft
+// limit of 90 % of the memory that the process's cgroup may use. GOGC and GOMEMLIMIT take
+// precedence. variable reads the environment, and machine is the machine's file system from its
+// root.
 func MemoryOf(variable func(string) string, machine fs.FS) (m Memory) {
 	if variable("GOGC") == "" {
 		m.GCPercent = gcPercent
@@ -39,7 +40,7 @@ func MemoryOf(variable func(string) string, machine fs.FS) (m Memory) {
 	return m
 }
 
-// Apply changes this process.
+// Apply applies the settings to this process.
 func (m Memory) Apply() {
 	if m.GCPercent > 0 {
 		debug.SetGCPercent(m.GCPercent)
@@ -49,7 +50,7 @@ func (m Memory) Apply() {
 	}
 }
 
-// LogValue implements slog.LogValuer: what is set.
+// LogValue implements slog.LogValuer. It returns the settings that are set.
 func (m Memory) LogValue() slog.Value {
 	var attrs []slog.Attr
 	if m.GCPercent > 0 {
@@ -61,13 +62,13 @@ func (m Memory) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// unlimited is where limits begin that are none: version 1 of cgroups writes "no limit" as the
-// largest number of pages, in bytes.
+// unlimited is the value from which a limit means none: version 1 of cgroups writes "no limit" as
+// the largest number of pages, in bytes.
 const unlimited = math.MaxInt64 / 2
 
 // cgroupLimit returns how many bytes the process's cgroup may use, by version 1 or 2 of cgroups
 // (cgroups(7)); 0: there is no limit. A group cannot use more than the groups above it, so the
-// smallest of their limits counts.
+// smallest limit counts.
 func cgroupLimit(machine fs.FS) int64 {
 	groups, err := fs.ReadFile(machine, "proc/self/cgroup")
 	if err != nil {
@@ -82,7 +83,7 @@ func cgroupLimit(machine fs.FS) int64 {
 		for _, folder := range upward(group) {
 			text, err := fs.ReadFile(machine, path.Join(mount, folder, file))
 			if err != nil {
-				continue // a container sees the group by another path: as the top
+				continue // a container sees its group at another path, the top
 			}
 			limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 			if err == nil && limit > 0 { // version 2 writes "max" for none
@@ -96,8 +97,8 @@ func cgroupLimit(machine fs.FS) int64 {
 	return smallest
 }
 
-// memoryController reads a line ID:CONTROLLERS:PATH of /proc/self/cgroup. It returns where memory
-// is limited and in which file; "" if the line is of something else.
+// memoryController parses a line ID:CONTROLLERS:PATH of /proc/self/cgroup. It returns the mount and
+// the file of the memory limit; "" if the line is about another controller.
 func memoryController(line string) (mount, file, group string) {
 	fields := strings.SplitN(line, ":", 3)
 	if len(fields) < 3 {

@@ -12,8 +12,8 @@ import (
 	"github.com/seed055b7978/delegation/rediscache"
 )
 
-// Hooks connect a service to what measures it. Each may be nil. Those of the first version count
-// for all that follow it.
+// Hooks connect a service to its measurement. Each may be nil. The hooks of the first version are
+// used for all later ones.
 type Hooks struct {
 	// Metrics answers /metrics on the metrics listener.
 	Metrics http.Handler
@@ -30,18 +30,18 @@ type Hooks struct {
 	// OnRedis is rediscache.Config.OnOperation.
 	OnRedis func(context.Context, rediscache.Operation)
 
-	// OnAuditFailure is called for each record that a sink, such as file, did not take.
+	// OnAuditFailure is called for each record that a sink, such as file, did not accept.
 	OnAuditFailure func(ctx context.Context, sink string)
 
-	// Requests returns a handler around that of all requests. fromProxy tells whether each request
-	// comes from a proxy of the operator's.
+	// Requests wraps the handler of all requests. fromProxy tells whether all requests come from
+	// the operator's proxies.
 	Requests func(next http.Handler, fromProxy func() bool) http.Handler
 
 	// Observe is called once, before anything is served.
 	Observe func(State) error
 }
 
-// State is the present state of a service: that of its newest version.
+// State is the present state of a service, which is that of its newest version.
 type State struct{ r *running }
 
 // IssuerKeys is [delegation.Delegator.IssuerKeys].
@@ -52,7 +52,7 @@ func (s State) IssuerKeys() []delegation.IssuerKeys {
 // Regions is [delegation.Delegator.Regions].
 func (s State) Regions() []delegation.RegionState { return s.r.current().Delegator.Regions() }
 
-// CertificateTLS is the kind of the certificate of HTTPS, which is named after its file.
+// CertificateTLS is the kind of the HTTPS certificate, which is named after its file.
 const CertificateTLS delegation.CertificateKind = "tls"
 
 // Certificates is [delegation.Delegator.Certificates], with the certificate of HTTPS.
@@ -65,7 +65,7 @@ func (s State) Certificates() []delegation.CertificateState {
 	return append(list, current.Certificate.state())
 }
 
-// serveMetrics serves metrics and health on an address of their own.
+// serveMetrics serves metrics and health on a separate address.
 func (r *running) serveMetrics() (stop func(), err error) {
 	s := r.first
 	if s.Hooks.Observe != nil {
@@ -93,7 +93,7 @@ func (r *running) serveMetrics() (stop func(), err error) {
 	return func() { _ = server.Close() }, nil
 }
 
-// serveReady answers /ready as the service does, or with ?verbose by Service.Verbose.
+// serveReady answers /ready as the service does. With ?verbose, Service.Verbose answers.
 func (r *running) serveReady(w http.ResponseWriter, request *http.Request) {
 	v := r.enter()
 	defer v.requests.Done()
@@ -104,7 +104,7 @@ func (r *running) serveReady(w http.ResponseWriter, request *http.Request) {
 	v.Handler.ServeHTTP(w, request)
 }
 
-// measured is the handler of all requests, with what measures them around it.
+// measured returns the handler of all requests, wrapped in their measurement.
 func (r *running) measured() http.Handler {
 	around := r.first.Hooks.Requests
 	if around == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/seed055b7978/delegation/rediscache"
 )
 
-// Redis is what the replicas of a service share.
+// Redis is the Redis that the replicas of a service share.
 type Redis struct {
 	*rediscache.Cache
 
@@ -32,14 +32,14 @@ type Redis struct {
 	// Cluster tells whether it is a Redis Cluster.
 	Cluster bool
 
-	// Replay tells whether the marks of used tokens are there too, and not only credentials.
+	// Replay tells whether it also stores the marks of used tokens.
 	Replay bool
 
-	// Revocations tells whether the marks of ended sessions are there too.
+	// Revocations tells whether it also stores the marks of ended sessions.
 	Revocations bool
 }
 
-// isSame tells whether both are one client, or neither is there.
+// isSame tells whether both use the same client, or neither uses Redis.
 func (r *Redis) isSame(other *Redis) bool {
 	if r == nil || other == nil {
 		return r == other
@@ -47,8 +47,8 @@ func (r *Redis) isSame(other *Redis) bool {
 	return r.Cache == other.Cache
 }
 
-// checkRedis checks that Redis can be used, if it is another one than before or has other secrets.
-// It may be down at the start, but a reload must not exchange one that works for one that does not.
+// checkRedis checks that Redis can be used, if its client has changed. At the start Redis may be
+// down, but a reload must not replace a Redis that works by one that does not.
 func (s *Service) checkRedis(ctx context.Context, before *Service) error {
 	if s.Redis == nil || s.Redis.isSame(before.Redis) {
 		return nil
@@ -61,17 +61,19 @@ func (s *Service) checkRedis(ctx context.Context, before *Service) error {
 
 // RedisError says why Redis cannot be used.
 type RedisError struct {
-	// Stage is where exchanges notice: that of tokens if the marks of used ones or of ended
-	// sessions are in Redis, and else that of the cache, in which none fails.
+	// Stage is the stage at which exchanges notice the problem. It is the token stage if Redis has
+	// the marks of used tokens or ended sessions. Otherwise it is the cache stage, at which no
+	// exchange fails.
 	Stage delegation.Stage
 
-	// Code is redis_ and what the problem is, such as redis_password.
+	// Code is redis_ followed by the problem, such as redis_password.
 	Code delegation.Code
 
-	// Remedy says which keys of the configuration, or what in Redis, to change. Empty: not known.
+	// Remedy says which keys of the configuration to change, or what to change in Redis. Empty: not
+	// known.
 	Remedy string
 
-	// Err is what happened.
+	// Err is the cause.
 	Err error
 }
 
@@ -82,13 +84,15 @@ func (e *RedisError) Error() string {
 	return e.Err.Error() + "; " + e.Remedy
 }
 
-// Unwrap returns what happened.
+// Unwrap returns the cause.
 func (e *RedisError) Unwrap() error { return e.Err }
 
-// CheckAccess tells whether Redis does all that exchanges need. Its error is a *RedisError, or nil.
+// CheckAccess checks that Redis allows everything exchanges need. Its error is a *RedisError, or
+// nil.
 func (r *Redis) CheckAccess(ctx context.Context) error {
 	if r.Password != nil {
-		// A command may take longer than a call of Redis, and is not run for each connection.
+		// Checked separately: a command may take longer than a call of Redis, and is not run for
+		// each connection.
 		if _, _, err := r.Password(ctx); err != nil {
 			return r.failed(rediscache.ProblemPassword, "", err)
 		}
@@ -117,7 +121,7 @@ func (r *Redis) failed(problem rediscache.Problem, remedy string, err error) *Re
 	return e
 }
 
-// remedy says what to change, in the words of the configuration.
+// remedy says what to change, in the configuration's terms.
 func (r *Redis) remedy(problem rediscache.Problem) string {
 	if problem == rediscache.ProblemPermission {
 		return "allow it in Redis: " + r.permissions()
@@ -125,7 +129,8 @@ func (r *Redis) remedy(problem rediscache.Problem) string {
 	return redisRemedies[problem]
 }
 
-// permissions is the command that gives the user what is needed, as docs/redis.md has it.
+// permissions returns the command that gives the user the required permissions, as in
+// docs/redis.md.
 func (r *Redis) permissions() string {
 	user := r.Username
 	if user == "" {
@@ -168,8 +173,8 @@ var redisRemedies = map[rediscache.Problem]string{
 	rediscache.ProblemMemory: "raise maxmemory in Redis",
 }
 
-// report tells the log whether Redis can be used. It decides nothing: Redis may come later, and go
-// at any time.
+// report logs whether Redis can be used. This decides nothing: Redis may come up later, and fail at
+// any time.
 func (r *Redis) report(ctx context.Context, logger *slog.Logger) {
 	err := r.CheckAccess(ctx)
 	if err == nil {
@@ -190,7 +195,7 @@ func (r *Redis) report(ctx context.Context, logger *slog.Logger) {
 		slog.String("consequence", consequence))
 }
 
-// unanswered tells whether Redis said nothing.
+// unanswered tells whether Redis did not answer.
 func unanswered(err error) bool {
 	var failed *rediscache.AccessError
 	return errors.As(err, &failed) && (failed.Problem == rediscache.ProblemUnreachable ||

@@ -15,8 +15,8 @@ import (
 // RedisPassword returns a user and the password for a new connection to Redis.
 type RedisPassword = func(context.Context) (username, password string, err error)
 
-// PasswordFile returns the password that is in a file at the time of each connection. A connection
-// without a password would be another user's, so an empty file is an error.
+// PasswordFile returns the password that the file contains when a connection is made. An empty file
+// is an error, because a connection without a password would belong to another user.
 func PasswordFile(username, file string) RedisPassword {
 	return func(context.Context) (string, string, error) {
 		text, err := os.ReadFile(file)
@@ -32,21 +32,21 @@ func PasswordFile(username, file string) RedisPassword {
 }
 
 const (
-	// passwordFresh is how long the output of a command is used without running it again. Tokens
-	// for IAM authentication of ElastiCache and MemoryDB live for 15 minutes.
+	// passwordFresh is how long the output of a command is used before it is run again. Tokens for
+	// IAM authentication of ElastiCache and MemoryDB live for 15 minutes.
 	passwordFresh = time.Minute
-	// passwordUsable is how long it is used while the next run is under way.
+	// passwordUsable is how long the output is used while the next run is under way.
 	passwordUsable = 10 * time.Minute
 	// passwordRun limits one run of the command.
 	passwordRun = 30 * time.Second
-	// maxPassword limits its output, in bytes.
+	// maxPassword limits the command's output, in bytes.
 	maxPassword = 64 << 10
 )
 
 // PasswordCommand returns the output of a command, without the end of its last line. The command is
 // run without a shell, when a connection is made and the last output is older than a minute. While
-// it runs, connections use the last output for up to 10 minutes, and wait after that. Nothing that
-// the command writes gets into an error, because it may be a secret.
+// it runs, connections use the last output for up to 10 minutes, and wait after that. No error
+// contains the command's output, because it may be a secret.
 func PasswordCommand(username string, command []string, now func() time.Time) RedisPassword {
 	p := &commandPassword{username: username, command: command, now: now}
 	return p.get
@@ -64,7 +64,7 @@ type commandPassword struct {
 	running  *passwordAttempt // nil: none
 }
 
-// passwordAttempt is one run of the command. Its other fields count when done is closed.
+// passwordAttempt is one run of the command. Its other fields are valid once done is closed.
 type passwordAttempt struct {
 	done     chan struct{}
 	password string
@@ -103,7 +103,8 @@ func (p *commandPassword) lastOrNext() (string, *passwordAttempt) {
 	return "", p.running
 }
 
-// run runs the command. It does not end with the call that needed it: others wait for it too.
+// run runs the command. It is not canceled with the call that started it, because others wait for
+// it too.
 func (p *commandPassword) run(attempt *passwordAttempt) {
 	began := p.now()
 	attempt.password, attempt.err = output(p.command)
@@ -117,7 +118,7 @@ func (p *commandPassword) run(attempt *passwordAttempt) {
 	close(attempt.done)
 }
 
-// output returns what a command writes to standard output.
+// output runs a command, and returns what it writes to standard output.
 func output(command []string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), passwordRun)
 	defer cancel()
@@ -141,7 +142,7 @@ func output(command []string) (string, error) {
 	return password, nil
 }
 
-// limitedBuffer is a buffer with room for a password.
+// limitedBuffer is a buffer that holds at most a password.
 type limitedBuffer struct {
 	strings.Builder
 	full bool

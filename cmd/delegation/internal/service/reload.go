@@ -19,36 +19,36 @@ import (
 	"github.com/seed055b7978/delegation/internal/guard"
 )
 
-// reloadTimeout is how long reading and checking a configuration may take: a file of a network may
+// reloadTimeout limits reading and checking a configuration. A read from a network file system may
 // hang.
 const reloadTimeout = time.Minute
 
-// Reload is how a service that runs gets another configuration.
+// Reload says how a running service gets a new configuration.
 type Reload struct {
-	// Wanted has a value for each time that somebody wants a reload, a signal. While one is under
-	// way one more is remembered.
+	// Wanted receives a value for each requested reload, such as by a signal. While a reload is
+	// under way, at most one more request is remembered.
 	Wanted <-chan os.Signal
 
-	// Watch wants a reload after the files have changed, too. Build tells it what it reads. nil:
-	// files are not watched.
+	// Watch also requests a reload after the files have changed. Build tells it which files it
+	// reads. nil: files are not watched.
 	Watch *Watch
 
-	// Build reads the configuration anew, checks it, and returns the service that it describes. It
-	// goes on with what the service before remembers, and leaves that as it is.
+	// Build reads and checks the configuration, and returns the service that it describes. The new
+	// service takes over what the old one remembers, without changing the old one.
 	Build func(ctx context.Context, before *Service) (*Service, error)
 
-	// Done is nil, or called after each reload with its error: metrics. The log says so after it,
-	// so that a reader of the log finds the metrics as they are.
+	// Done is nil, or called with the error of each reload, for metrics. It is called before the
+	// reload is logged, so that a reader of the log finds the metrics up to date.
 	Done func(error)
 }
 
-// outcome is what the last reload came to. All versions of a service share it.
+// outcome is the result of the last reload. All versions of a service share it.
 type outcome struct {
 	failure  atomic.Pointer[error] // nil: it succeeded, or there was none
-	reloaded atomic.Bool           // there was one
+	reloaded atomic.Bool           // there was a reload
 }
 
-// set notes what a reload came to.
+// set records the result of a reload.
 func (o *outcome) set(err error) {
 	if err != nil {
 		o.failure.Store(&err)
@@ -58,7 +58,7 @@ func (o *outcome) set(err error) {
 	o.reloaded.Store(true)
 }
 
-// checker checks a Delegator, and says of a reload that failed.
+// checker checks a Delegator, and reports a failed reload.
 type checker struct {
 	*delegation.Delegator
 	last *outcome
@@ -71,29 +71,30 @@ func (c checker) Check(ctx context.Context) []delegation.CheckResult {
 		results = append(results, delegation.CheckResult{
 			Name:     "reload",
 			Err:      *failure,
-			Degrades: true, // the configuration before serves on
+			Degrades: true, // the previous configuration stays in use
 		})
 	}
 	return results
 }
 
-// running is a service that listens. It serves each request by the newest version, whole.
+// running is a service that listens. Each request is served by one version, the newest when it
+// begins.
 type running struct {
-	first   *Service      // whose listeners, logger and hooks are used to the end
-	changed chan struct{} // has a value after the watched files have changed
+	first   *Service      // its listeners, logger and hooks stay in use
+	changed chan struct{} // receives a value after watched files have changed
 
 	mu     sync.RWMutex
 	newest *version
 	ended  bool
 
 	reporting sync.Mutex       // held while checks are reported
-	said      map[finding]bool // what the last report found
+	said      map[finding]bool // findings of the last report
 }
 
-// version is what one reading of the configuration serves.
+// version is a service made from one reading of the configuration.
 type version struct {
 	*Service
-	requests sync.WaitGroup // those under way
+	requests sync.WaitGroup // requests under way
 }
 
 func newRunning(s *Service) *running {
@@ -104,7 +105,7 @@ func newRunning(s *Service) *running {
 	}
 }
 
-// ServeHTTP lets a request finish by the version with which it began.
+// ServeHTTP serves a request with the newest version. The request finishes with that version.
 func (r *running) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	answers(request)
 	v := r.enter()
@@ -131,7 +132,7 @@ func (r *running) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 	return r.current().Certificate.Get(hello)
 }
 
-// reloads reloads after each signal and each change of the watched files, one after the other,
+// reloads runs a reload after each signal and each change of the watched files, one at a time,
 // until the context ends.
 func (r *running) reloads(ctx context.Context) {
 	for {
@@ -147,8 +148,8 @@ func (r *running) reloads(ctx context.Context) {
 	}
 }
 
-// reload changes over to what the files say now, if all of it is right. Otherwise the version
-// before serves on.
+// reload switches to the current content of the files, if it is valid. Otherwise the previous
+// version stays in use.
 func (r *running) reload(ctx context.Context) {
 	next, err := r.build(ctx)
 	if err == nil {
@@ -173,7 +174,7 @@ func (r *running) reload(ctx context.Context) {
 	}
 }
 
-// build makes the next version, for a limited time. One that comes later is thrown away.
+// build makes the next version within a limited time. A version that comes later is discarded.
 func (r *running) build(ctx context.Context) (*Service, error) {
 	type result struct {
 		next *Service
@@ -196,7 +197,7 @@ func (r *running) build(ctx context.Context) (*Service, error) {
 	case <-r.first.after(reloadTimeout):
 	}
 	cancel()
-	go func() { // a read that hangs cannot be ended
+	go func() { // a read that hangs cannot be canceled
 		if late := <-results; late.err == nil {
 			late.next.close(before)
 		}
@@ -205,7 +206,7 @@ func (r *running) build(ctx context.Context) (*Service, error) {
 		"a file may be on a network that does not answer", reloadTimeout)
 }
 
-// change makes the next version the newest.
+// change makes next the newest version.
 func (r *running) change(ctx context.Context, next *Service) error {
 	before := r.current()
 	if err := next.checkRedis(ctx, before); err != nil {
@@ -230,8 +231,8 @@ func (r *running) change(ctx context.Context, next *Service) error {
 	return nil
 }
 
-// keepFixed says which settings have changed and cannot while the service runs, and keeps them. It
-// also says what the change loses.
+// keepFixed logs which settings have changed but need a restart, and keeps their old values. It
+// also logs what is lost by the change.
 func (r *running) keepFixed(next, before *Service) {
 	for _, key := range slices.Sorted(maps.Keys(next.Fixed)) {
 		runs := before.Fixed[key]
@@ -253,8 +254,9 @@ func (r *running) keepFixed(next, before *Service) {
 	}
 }
 
-// retire closes what only the old version used, when its requests have ended. Calls to AWS that go
-// on without their request may use it, and those of versions before, so there is some time more.
+// retire closes what only the old version used, after its requests have ended. Calls to AWS may
+// outlive their requests and still use it, also those of earlier versions. So retire waits a little
+// longer.
 func (r *running) retire(ctx context.Context, old *version, next *Service) {
 	if len(old.own(next)) == 0 {
 		return
@@ -267,7 +269,7 @@ func (r *running) retire(ctx context.Context, old *version, next *Service) {
 	old.close(next)
 }
 
-// end closes what the newest version uses. There is none after it.
+// end closes what the newest version uses. No version follows it.
 func (r *running) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -275,10 +277,10 @@ func (r *running) end() {
 	r.newest.close(nil)
 }
 
-// Close closes what the service has open. It is for one that Run does not run.
+// Close closes what the service has open. It is for a service that Run does not run.
 func (s *Service) Close() { s.close(nil) }
 
-// close closes what another version, which may be nil, does not use, all at once.
+// close closes, all at once, what another version does not use. other may be nil.
 func (s *Service) close(other *Service) {
 	var all sync.WaitGroup
 	for _, own := range s.own(other) {
@@ -287,7 +289,7 @@ func (s *Service) close(other *Service) {
 	all.Wait()
 }
 
-// own is what another version, which may be nil, does not use.
+// own returns what another version does not use. other may be nil.
 func (s *Service) own(other *Service) (list []io.Closer) {
 	if other == nil {
 		other = &Service{}

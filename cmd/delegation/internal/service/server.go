@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// Time-outs of the server: one for each way in which a client or a peer can be slow.
+// Timeouts of the server, one for each way in which a client or a peer can be slow.
 const (
 	defaultHeaderTimeout = 5 * time.Second
 
 	// defaultReadTimeout is for a request with its body, 64 KiB by default.
 	defaultReadTimeout = 15 * time.Second
 
-	// writeTimeout is for reading, exchange (keys 10s, STS 10s, rules) and answer.
+	// writeTimeout covers reading, the exchange (keys 10s, STS 10s, rules) and the answer.
 	writeTimeout = time.Minute
 
 	defaultIdleTimeout = 2 * time.Minute
@@ -25,12 +25,12 @@ const (
 	// defaultHeaders, in bytes, has room for an ID token of 16 KiB.
 	defaultHeaders = 64 << 10
 
-	// shutdownTimeout is for requests that are under way.
+	// shutdownTimeout is how long requests under way may take at the end.
 	shutdownTimeout = 30 * time.Second
 )
 
-// NewServer returns a server that waits for nobody without end. Its own errors are warnings of
-// logger.
+// NewServer returns a server that waits for no client indefinitely. It logs its own errors as
+// warnings.
 func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -43,7 +43,7 @@ func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// serveDebug serves profiles and counters, on an address that only the operator reaches.
+// serveDebug serves profiles and counters, on an address that only the operator can reach.
 func (s *Service) serveDebug() (stop func(), err error) {
 	listener, err := net.Listen("tcp", s.DebugListen)
 	if err != nil {
@@ -66,6 +66,6 @@ func serveLoopback(h http.Handler, logger *slog.Logger) (url string, stop func()
 		return "", nil, err
 	}
 	server := NewServer(h, logger)
-	go func() { _ = server.Serve(listener) }() // ends with Close
+	go func() { _ = server.Serve(listener) }() // ends when the server is closed
 	return "http://" + listener.Addr().String(), func() { _ = server.Close() }, nil
 }

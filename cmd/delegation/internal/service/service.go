@@ -1,7 +1,6 @@
 // Package service runs what a configuration describes: the endpoints over HTTP or HTTPS until a
 // signal, with health, metadata and debugging, and a demonstration in memory. It takes values of
-// the libraries and reads no file but renewed certificates. Where the values come from is not its
-// matter.
+// the libraries, wherever these come from, and reads no file but renewed certificates.
 package service
 
 import (
@@ -21,36 +20,36 @@ import (
 	"github.com/seed055b7978/delegation/profile"
 )
 
-// DefaultListen is where a service listens if nothing else is said: on this machine alone.
+// DefaultListen is the default address to listen on, which only this machine can reach.
 const DefaultListen = "127.0.0.1:8080"
 
-// Service is what a configuration describes: a handler and how it is served. A call of one exchange
-// takes its Delegator, and nothing listens.
+// Service is what a configuration describes: a handler and how it is served. A command for one
+// exchange uses only its Delegator, without listening.
 type Service struct {
 	// Listen is the address to listen on.
 	Listen string
 
-	// DebugListen is the address for profiles and counters, empty for none. It has to be of this
-	// machine alone.
+	// DebugListen is the address for profiles and counters; empty: none. Only this machine may
+	// reach it.
 	DebugListen string
 
-	// MetricsListen is the address for metrics and health, empty for none.
+	// MetricsListen is the address for metrics and health; empty: none.
 	MetricsListen string
 
-	// Verbose answers /ready?verbose on the metrics listener; nil: as /ready is answered.
+	// Verbose answers /ready?verbose on the metrics listener; nil: it is answered like /ready.
 	Verbose http.Handler
 
-	// Hooks are what measures the service.
+	// Hooks measure the service.
 	Hooks Hooks
 
-	// BehindProxy tells whether all requests come from proxies of the operator's.
+	// BehindProxy tells whether all requests come from the operator's proxies.
 	BehindProxy bool
 
 	// Limits are those of the server and its connections.
 	Limits Limits
 
 	// OnLimit is nil, or called for each request and connection that a limit refuses before a token
-	// is read: for metrics. It must not block. That of the first version counts for all.
+	// is read, for metrics. It must not block. The first version's OnLimit is used for all.
 	OnLimit func(context.Context, delegationhttp.Limit)
 
 	// Proxies is how many proxies are trusted. LimitsAddresses tells whether the requests of an
@@ -58,17 +57,17 @@ type Service struct {
 	Proxies         int
 	LimitsAddresses bool
 
-	// Version is that of the program, for the log. About is what it serves.
+	// Version is the program's version, for the log. About is a summary of the configuration.
 	Version string
 	About   About
 
 	// ShutdownDelay is how long readiness fails before the listener closes.
 	ShutdownDelay time.Duration
 
-	// Certificate is that of TLS; nil: plain http.
+	// Certificate is the TLS certificate; nil: plain http.
 	Certificate *Certificate
 
-	// Delegator exchanges tokens. Run does not use it: Handler does.
+	// Delegator exchanges tokens. Run uses it only through Handler.
 	Delegator *delegation.Delegator
 
 	// Console makes sign-in URLs; nil: off.
@@ -77,46 +76,46 @@ type Service struct {
 	// Handler answers requests.
 	Handler *Handler
 
-	// Fixed are settings that cannot change while it runs, as texts by their keys.
+	// Fixed are settings that cannot change while the service runs, as texts by their keys.
 	Fixed map[string]string
 
 	// Admin is the listener for operators; nil: there is none. A reload changes its token.
 	Admin *Admin
 
-	// BackchannelLogout has logout tokens accepted at /backchannel-logout.
+	// BackchannelLogout accepts logout tokens at /backchannel-logout.
 	BackchannelLogout bool
 
-	// STS has AWS's SDKs answered at /sts/{target}.
+	// STS answers AWS's SDKs at /sts/{target}.
 	STS bool
 
-	// Token has tokens exchanged at /token.
+	// Token exchanges tokens at /token.
 	Token bool
 
-	// Parts are what a reload may go on with. Run does not use them.
+	// Parts are what a reload may reuse. Run does not use them.
 	Parts Parts
 
-	// Reload says how it gets another configuration; nil: it does not.
+	// Reload says how the service gets a new configuration; nil: it does not.
 	Reload *Reload
 
-	// Secrets are the files of secrets. Run does not use them.
+	// Secrets are the files with secrets. Run does not use them.
 	Secrets []SecretFile
 
 	// Endpoint is where STS is called. Run does not use it.
 	Endpoint Endpoint
 
-	// UnknownVariables are variables of the environment that look like settings and are none. Run
-	// does not use them.
+	// UnknownVariables are environment variables that look like settings but set nothing. Run does
+	// not use them.
 	UnknownVariables []string
 
-	// Place says where the configuration has a field of the library; empty: nowhere. nil: there is
-	// no such place.
+	// Place returns where the configuration has a field of the library; empty: nowhere. nil: places
+	// are not known.
 	Place func(field string) string
 
-	// Own is nil, or returns what is to be said of the machine: files and environment. It must not
-	// take long.
+	// Own is nil, or returns findings about the machine, its files and environment. It must be
+	// fast.
 	Own func() []delegation.CheckResult
 
-	// ReportChecks has the log say what checks find after the start and after each reload.
+	// ReportChecks logs the findings of checks after the start and after each reload.
 	ReportChecks bool
 
 	// Redis is closed at the end; nil: there is none.
@@ -131,7 +130,7 @@ type Service struct {
 	// Started is nil, or called with the address once it listens.
 	Started func(address string)
 
-	// After stands for time.After; nil is time.After itself.
+	// After replaces time.After; nil: time.After.
 	After func(time.Duration) <-chan time.Time
 }
 
@@ -145,30 +144,30 @@ type SecretFile struct {
 // Endpoint is where STS is called.
 type Endpoint struct {
 	URL  string // empty: at AWS
-	From string // what says so
+	From string // where this is configured
 }
 
-// Parts are what a service was made of and what its next version goes on with, if it is made of the
+// Parts are what a service was made of. Its next version reuses them if it would be made of the
 // same.
 type Parts struct {
 	STS   delegation.STS
-	STSOf string // tells the settings that STS was made of from others
+	STSOf string // identifies the settings of STS
 
 	Replay   delegation.ReplayStore // nil: none
-	ReplayOf string                 // tells the place where they are from others; empty: none
+	ReplayOf string                 // identifies the place of used tokens; empty: none
 
-	RedisOf string // tells settings and secrets
+	RedisOf string // identifies settings and secrets
 
 	Profiles   *profile.Loader // nil: there are none
-	ProfilesOf string          // tells settings and files
+	ProfilesOf string          // identifies settings and files
 
 	Revocations *delegation.Revocations // nil: ended sessions are not remembered
 
-	// Signers are the keys that are open in key services, by what they were opened with.
+	// Signers are the open keys in key services, by what they were opened with.
 	Signers map[string]Signer
 }
 
-// Signer is a key that is open in a key service.
+// Signer is an open key in a key service.
 type Signer interface {
 	crypto.Signer
 	io.Closer
@@ -177,9 +176,9 @@ type Signer interface {
 	Ended() bool
 }
 
-// Run serves until the context ends, and then lets the requests under way finish: readiness fails
-// at once, the listener closes after the shutdown delay, so that load balancers have noticed. What
-// the service has open is closed then, also if it cannot be served.
+// Run serves until the context ends, and then lets the requests under way finish. Readiness fails
+// at once. The listener closes after the shutdown delay, so that load balancers have time to
+// notice. At the end, Run closes what the service has open, even if it could not serve.
 func (s *Service) Run(ctx context.Context) error {
 	r := newRunning(s)
 	defer r.end()
@@ -238,7 +237,7 @@ func (s *Service) Run(ctx context.Context) error {
 	return r.shutDown(server, failed)
 }
 
-// limited is the listener within the limits of the newest version.
+// limited wraps the listener in the limits of the newest version.
 func (r *running) limited(listener net.Listener) net.Listener {
 	limits := func() Limits { return r.current().Limits }
 	refused := func(limit delegationhttp.Limit) {
@@ -247,7 +246,7 @@ func (r *running) limited(listener net.Listener) net.Listener {
 	return newConnections(listener, limits, refused, r.first.Logger)
 }
 
-// serve begins to answer, and says so. What ends it before its time comes over the channel.
+// serve starts to serve, and logs it. If serving ends early, the error is sent to the channel.
 func (r *running) serve(server *http.Server, listener net.Listener) (failed <-chan error) {
 	s := r.first
 	address := listener.Addr().String()
@@ -290,7 +289,7 @@ func (r *running) shutDown(server *http.Server, failed <-chan error) error {
 	return nil
 }
 
-// outcome is that of the last reload.
+// outcome returns the result of the last reload.
 func (s *Service) outcome() *outcome { return &s.Handler.shared.last }
 
 func (s *Service) after(d time.Duration) <-chan time.Time {

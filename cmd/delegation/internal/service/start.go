@@ -6,12 +6,12 @@ import (
 	"net"
 )
 
-// About is what the log says of a service when it starts, and after a reload.
+// About is what the log says about a service at the start and after a reload.
 type About struct {
 	// Configuration is the path of the configuration file.
 	Configuration string
 
-	// Targets, Issuers, Rules and Keys are how many there are. Each rule of a folder counts, and
+	// Targets, Issuers, Rules and Keys are their numbers. Each rule of a folder counts, as does
 	// each signing key of a target's own identity.
 	Targets, Issuers, Rules, Keys int
 }
@@ -29,7 +29,7 @@ func (a About) attributes() []any {
 	}
 }
 
-// sayStart says what serves, where, and what is dangerous about that.
+// sayStart logs what serves, at which address, and what is dangerous about that.
 func (s *Service) sayStart(address string) {
 	what := []any{
 		slog.String("address", address),
@@ -44,7 +44,7 @@ func (s *Service) sayStart(address string) {
 	what = append(what, slog.String("version", cmp.Or(s.Version, "unknown")))
 	s.Logger.Info("serving", append(what, s.About.attributes()...)...)
 	if s.Proxies > 0 || isLocal(address) {
-		return // a proxy is expected to have TLS and limits
+		return // the proxy is expected to have TLS and limits
 	}
 	if s.Certificate == nil {
 		s.Logger.Warn("plain http on a public address",
@@ -62,7 +62,7 @@ func (s *Service) sayStart(address string) {
 	}
 }
 
-// isLocal tells whether an address that is listened on is of this machine alone.
+// isLocal tells whether only this machine can reach the address that is listened on.
 func isLocal(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	return err == nil && net.ParseIP(host).IsLoopback()

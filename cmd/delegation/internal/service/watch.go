@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// WatchInterval is how often a service looks at the files of its configuration.
+// WatchInterval is how often a service checks the files of its configuration.
 const WatchInterval = 5 * time.Second
 
-// Content tells what a file contains from what it contained before.
+// Content is a hash of a file's content, by which a change is detected.
 type Content [sha256.Size]byte
 
-// ContentOf reads a file, or of a folder its names and its files. Links are followed, so the swap
-// of Kubernetes' ..data is a change. A file that cannot be read has a content of its own. What is
-// no file, such as a pipe, is not read: that would take it away from the next reader.
+// ContentOf hashes a file, or the names and files of a folder. It follows links, so the swap of
+// Kubernetes' ..data counts as a change. A file that cannot be read has its own hash. A pipe or the
+// like is not read, because its next reader would miss the data.
 func ContentOf(path string) Content {
 	sum := sha256.New()
 	info, err := os.Stat(path)
@@ -28,7 +28,7 @@ func ContentOf(path string) Content {
 	case err != nil:
 		io.WriteString(sum, "cannot be read")
 	case info.IsDir():
-		entries, _ := os.ReadDir(path) // a part of them is another content
+		entries, _ := os.ReadDir(path) // a partial list gives another hash
 		for _, entry := range entries {
 			hashFile(sum, filepath.Join(path, entry.Name()))
 		}
@@ -55,24 +55,24 @@ func hashFile(sum io.Writer, path string) {
 	fmt.Fprintf(sum, " %d ", size)
 }
 
-// Files are what a configuration was read from: the content of each file, by its path, from before
-// it was read. What changed while it was read is then different from it.
+// Files are the files from which a configuration was read, by path. Each is hashed before it is
+// read, so that a change during the read is detected.
 type Files map[string]Content
 
-// Watch tells when the files of a configuration have changed.
+// Watch detects changes of a configuration's files.
 type Watch struct {
 	mu sync.Mutex
-	// known is what the last reading found, whether that could be used or not.
+	// known are the files of the last reading, even if it could not be used.
 	known Files
-	// seen is what the last look found.
+	// seen are the files at the last check.
 	seen Files
 }
 
-// NewWatch returns a watch of the files that a configuration was read from.
+// NewWatch returns a watch of the files from which a configuration was read.
 func NewWatch(files Files) *Watch { return &Watch{known: maps.Clone(files)} }
 
-// Read notes what another reading found. If that could not be used, the files of the configuration
-// that serves on are watched too: the mistake may be a path.
+// Read records the files of another reading. If that reading could not be used, the files of the
+// previous configuration are still watched too: the mistake may be a path.
 func (w *Watch) Read(files Files, used bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -82,9 +82,9 @@ func (w *Watch) Read(files Files, used bool) {
 	maps.Copy(w.known, files)
 }
 
-// Changed looks at all files, and tells whether any differs from what was read last. Several files
-// are rarely written at once, so a change counts only if the next look finds the same. It counts
-// once: a configuration that was refused is read anew after the next change.
+// Changed checks all files, and tells whether any differs from the last reading. Several files are
+// rarely written at once, so a change counts only if the next check finds the same. Each change
+// counts once: a refused configuration is read again only after another change.
 func (w *Watch) Changed() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -101,7 +101,7 @@ func (w *Watch) Changed() bool {
 	return true
 }
 
-// watch asks for a reload each time that the files have changed, until the context ends.
+// watch requests a reload each time the files have changed, until the context ends.
 func (r *running) watch(ctx context.Context) {
 	for {
 		select {
