@@ -138,7 +138,7 @@ func brokenRows() []brokenRow {
 			breaks: changes("123456789012:role", "999999999999:role"),
 			state:  isFailed, code: "account_mismatch", at: ":11: targets.photo-app.role",
 			text:   "are of different accounts or partitions",
-			remedy: "take role and SAML provider from the same account and partition",
+			remedy: "use a role and a SAML provider of the same account and partition",
 			mends:  changes("999999999999:role", "123456789012:role"),
 		},
 		{
@@ -146,7 +146,7 @@ func brokenRows() []brokenRow {
 			breaks: changes("aws:iam::123456789012:role", "aws-cn:iam::123456789012:role"),
 			state:  isFailed, code: "account_mismatch", at: ":11: targets.photo-app.role",
 			text:   "are of different accounts or partitions",
-			remedy: "take role and SAML provider from the same account and partition",
+			remedy: "use a role and a SAML provider of the same account and partition",
 			mends:  changes("aws-cn:iam::123456789012:role", "aws:iam::123456789012:role"),
 		},
 		{
@@ -167,7 +167,7 @@ func brokenRows() []brokenRow {
 			mends:  drops("    access_audiences: [photos-api]\n"),
 		},
 		{
-			of:     "actors that show where they may be dropped",
+			of:     "an actor whose tag may be dropped",
 			breaks: adds("    actors: {place: tag}\n    droppable_tags: [Actor]\n"),
 			state:  isRefused, code: "config_invalid", at: ":13: targets.photo-app.actors.tag_key",
 			text:   `"Actor" is among the droppable tags`,
@@ -175,7 +175,7 @@ func brokenRows() []brokenRow {
 			mends:  drops("    droppable_tags: [Actor]\n"),
 		},
 		{
-			of:     "a region whose name is misspelt",
+			of:     "a region with a misspelt name",
 			breaks: changes(regionLine, "    region: eu-centrl-1\n"),
 			state:  isWarned, code: "region_unknown", at: ":12: targets.photo-app.region",
 			text:   `"eu-centrl-1" is not one of the regions of aws that this version knows`,
@@ -191,7 +191,7 @@ func brokenRows() []brokenRow {
 			mends:  changes("cn-north-1", "eu-central-1"),
 		},
 		{
-			of:     "a region to fail over to in another partition",
+			of:     "a failover region in another partition",
 			breaks: adds("    failover_regions: [cn-north-1]\n"),
 			state:  isRefused,
 			code:   "config_invalid",
@@ -219,7 +219,7 @@ func brokenRows() []brokenRow {
 			mends:  changes("13h", "12h"),
 		},
 		{
-			of:     "a session policy that is none",
+			of:     "a session policy that is not valid",
 			breaks: adds("    policy: '[]'\n"),
 			state:  isFailed, code: "session_policy_invalid", at: ":13: targets.photo-app.policy",
 			text:   "the session policy",
@@ -239,7 +239,7 @@ func brokenRows() []brokenRow {
 			breaks: withRows(editors, strangeUsers),
 			state:  isWarned, code: "row_refused", at: ":19: rules[1].role_by_claim.roles[1]",
 			text:   "row 2 of rules[1].role_by_claim fails: ",
-			remedy: "take role and SAML provider from the same account and partition",
+			remedy: "use a role and a SAML provider of the same account and partition",
 			mends:  changes(strangeUsers, users),
 		},
 		{
@@ -251,7 +251,7 @@ func brokenRows() []brokenRow {
 			mends:  changes(users+"\n        - "+editors+"\n", users+"\n"),
 		},
 		{
-			of:     "a rule that lets nobody pass",
+			of:     "a rule that refuses everyone",
 			breaks: changes(rulesEnd, rulesEnd+"  - allow_connections: []\n"),
 			state:  isFailed, code: "denied", at: ":15: rules[1].allow_connections",
 			text:   "the rule rules[1].allow_connections denies everybody",
@@ -308,7 +308,7 @@ func brokenRows() []brokenRow {
 			mends:  drops("    saml_recipient: https://signin.amazonaws.cn/saml\n"),
 		},
 		{
-			of:     "subjects with slashes, for a target that does not say what they name",
+			of:     "subjects with slashes, at a target that does not say whether they name folders",
 			breaks: adds("    required_claims: {sub: ['org/.*']}\n"),
 			state:  isWarned, code: "name_id_slash",
 			at:     ":9: targets.photo-app",
@@ -327,7 +327,7 @@ func brokenRows() []brokenRow {
 			mends:  changes("webservices:cn-north-1", "webservices"),
 		},
 		{
-			of:     "`sts.endpoint` leads elsewhere",
+			of:     "`sts.endpoint` is not AWS's",
 			breaks: changes("listen:", "sts: {endpoint: 'https://sts.example.com'}\nlisten:"),
 			state:  isWarned, code: "sts_endpoint",
 			text: "STS is called at https://sts.example.com in all regions, because of " +
@@ -336,7 +336,7 @@ func brokenRows() []brokenRow {
 			mends:  drops("sts: {endpoint: 'https://sts.example.com'}\n"),
 		},
 		{
-			of:     "`DELEGATION_STS_ENDPOINT` leads elsewhere",
+			of:     "`DELEGATION_STS_ENDPOINT` is not AWS's",
 			breaks: setting("DELEGATION_STS_ENDPOINT=https://sts.example.com"),
 			state:  isWarned, code: "sts_endpoint",
 			text: "STS is called at https://sts.example.com in all regions, because of " +
@@ -345,7 +345,7 @@ func brokenRows() []brokenRow {
 			mends:  without("DELEGATION_STS_ENDPOINT=https://sts.example.com"),
 		},
 		{
-			of:     "`sts.endpoint` is of plain http on another machine",
+			of:     "`sts.endpoint` with plain http on another machine",
 			breaks: changes("listen:", "sts: {endpoint: 'http://sts.example.com'}\nlisten:"),
 			state:  isRefused, code: "config_invalid", at: ":1: sts.endpoint",
 			text:   "plain http to another machine shows everyone on the way the credentials",
@@ -362,7 +362,7 @@ func brokenRows() []brokenRow {
 			mends:  drops("sts: {unsafe_emulator: true}\n"),
 		},
 		{
-			of:     "a key file that everybody can read",
+			of:     "a key file that every user can read",
 			breaks: func(s *brokenScene) { s.mode("signing.key", 0o644) },
 			state:  isWarned, code: "file_exposed",
 			at:     ":7: identity_provider.keys[0].key_file",
@@ -383,7 +383,7 @@ func brokenRows() []brokenRow {
 			mends:  func(s *brokenScene) { s.mode("token", 0o640) },
 		},
 		{
-			of:     "a key file that is not there",
+			of:     "a key file that does not exist",
 			breaks: changes("key_file: signing.key", "key_file: other.key"),
 			state:  isRefused, code: "config_invalid",
 			at:     ":7: identity_provider.keys[0].key_file",
@@ -404,7 +404,7 @@ func brokenRows() []brokenRow {
 			},
 		},
 		{
-			of: "a signing key that is no RSA key of 2048 bits",
+			of: "a signing key that is not an RSA key of at least 2048 bits",
 			breaks: func(s *brokenScene) {
 				key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 				s.write("signing.key", privatePEM(key))
@@ -432,7 +432,7 @@ func brokenRows() []brokenRow {
 			mends:  renewsCertificate,
 		},
 		{
-			of: "a signing certificate that soon expires",
+			of: "a signing certificate that expires soon",
 			breaks: func(s *brokenScene) {
 				s.signingCertificate(func(c *x509.Certificate) {
 					c.NotAfter = time.Now().AddDate(0, 0, 20)
@@ -504,7 +504,7 @@ func brokenRows() []brokenRow {
 			mends:  func(s *brokenScene) { s.issuer.SetFaults(oidctest.Faults{}) },
 		},
 		{
-			of:     "an issuer whose URL lacks the slash at its end",
+			of:     "an issuer whose URL lacks its final slash",
 			breaks: changes("https://tenant.example.com/\n", "https://tenant.example.com\n"),
 			state:  isFailed, code: "discovery_issuer", at: ":3: issuers[0]",
 			text:   `names the issuer "https://tenant.example.com/"`,
@@ -522,7 +522,7 @@ func brokenRows() []brokenRow {
 			mends:  changes("example.com/\n", "example.com/\n    algorithms: [ES256]\n"),
 		},
 		{
-			of: "a certificate of the issuer's server that soon ends",
+			of: "a certificate of the issuer's server that expires soon",
 			breaks: func(s *brokenScene) {
 				s.issuerCertificate = time.Now().AddDate(0, 0, 10)
 			},
@@ -577,7 +577,7 @@ func brokenRows() []brokenRow {
 			mends:  drops(redisLines), // another test starts Redis
 		},
 		{
-			of: "a certificate of HTTPS that soon ends",
+			of: "an HTTPS certificate that expires soon",
 			breaks: func(s *brokenScene) {
 				s.httpsCertificate(time.Now().AddDate(0, 0, 10))
 				s.replace("listen:", "tls: {certificate_file: tls.crt, key_file: tls.key}\nlisten:")
@@ -587,7 +587,7 @@ func brokenRows() []brokenRow {
 			mends: func(s *brokenScene) { s.httpsCertificate(time.Now().AddDate(1, 0, 0)) },
 		},
 		{
-			of: "a certificate of HTTPS that has ended",
+			of: "an HTTPS certificate that has expired",
 			breaks: func(s *brokenScene) {
 				s.httpsCertificate(time.Now().Add(-time.Minute))
 				s.replace("listen:", "tls: {certificate_file: tls.crt, key_file: tls.key}\nlisten:")
@@ -604,11 +604,11 @@ func brokenRows() []brokenRow {
 			},
 			state: isFailed, code: "profile_unauthorized",
 			text:   "the endpoint answered 401 to the credentials of this service",
-			remedy: "give this service credentials that the profile endpoint takes",
+			remedy: "give this service credentials that the profile endpoint accepts",
 			mends:  func(s *brokenScene) { s.profiles.Store(404) },
 		},
 		{
-			of: "a profile endpoint that is away",
+			of: "a profile endpoint that is down",
 			breaks: func(s *brokenScene) {
 				s.withProfile("https://profiles.example.com/users/{subject}")
 				s.profiles.Store(503)
@@ -628,14 +628,14 @@ func brokenRows() []brokenRow {
 			mends: changes("com/users", "com/users/{subject}"),
 		},
 		{
-			of:     "a variable of the environment that sets nothing",
+			of:     "an environment variable that sets nothing",
 			breaks: setting("DELEGATION_STS_ENDPIONT=https://sts.example.com"),
 			state:  isWarned, code: "environment_unknown",
 			text: "environment variable sets nothing", remedy: "correct its name, or unset it",
 			mends: without("DELEGATION_STS_ENDPIONT=https://sts.example.com"),
 		},
 		{
-			of:     "a key that no configuration has",
+			of:     "an unknown key",
 			breaks: changes("region:", "regoin:"),
 			state:  isRefused, code: "config_invalid", at: ":12: targets.photo-app.regoin",
 			text: "unknown key", remedy: "did you mean region?",

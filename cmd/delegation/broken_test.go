@@ -133,7 +133,7 @@ func (r brokenRow) documented() string {
 	if _, key, found := strings.Cut(strings.TrimPrefix(r.at, ":"), ": "); found {
 		where = "`" + strings.ReplaceAll(key, "photo-app", "NAME") + "`"
 	}
-	serve := "its log says so"
+	serve := "logs it"
 	if r.state == isRefused {
 		serve = "refuses to start"
 	}
