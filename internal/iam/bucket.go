@@ -10,7 +10,7 @@ import (
 // The rules for names are those of the Amazon S3 User Guide, "General purpose bucket naming rules":
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 
-// bucket is a name by its characters. It has no wildcard, no variable and no slash.
+// bucket matches a name by its characters. A match has no wildcard, no variable and no slash.
 var bucket = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\A[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\z`)
 })
@@ -20,11 +20,11 @@ var ipAddress = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\A[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+\z`)
 })
 
-// reservedPrefixes begin the name of no bucket.
+// reservedPrefixes are prefixes that no bucket's name can have.
 var reservedPrefixes = []string{"xn--", "sthree-", "amzn-s3-demo-"}
 
-// reservedSuffixes end names of other things than general purpose buckets. Their ARNs are others,
-// so a policy for such a name would allow nothing.
+// reservedSuffixes end the names of things other than general purpose buckets. These have different
+// ARNs, so a policy for such a name would allow nothing.
 var reservedSuffixes = []struct{ suffix, of string }{
 	{"-s3alias", "an access point's alias"},
 	{"--ol-s3", "an Object Lambda access point's alias"},
@@ -52,7 +52,7 @@ func CheckBucket(name string) error {
 	return fmt.Errorf("%.80q is not the name of a general purpose bucket: %s", name, reason)
 }
 
-// reserved says for what S3 keeps a name; empty: for nothing.
+// reserved says what S3 reserves a name for; empty: nothing.
 func reserved(name string) string {
 	for _, prefix := range reservedPrefixes {
 		if strings.HasPrefix(name, prefix) {

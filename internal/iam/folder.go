@@ -20,8 +20,9 @@ type Folder struct {
 	// Bucket is its name.
 	Bucket string
 
-	// Account owns the bucket, 12 digits. The policy then ends with that ownership: a bucket that
-	// somebody else makes under the name of a deleted one gets no data. Empty: any account.
+	// Account owns the bucket, 12 digits. The policy then allows access only while the account owns
+	// the bucket: a bucket that somebody else creates under the name of a deleted one gets no data.
+	// Empty: any account.
 	Account string
 
 	// Key is the ARN of the KMS key that encrypts the bucket's objects. Empty: S3's own keys, or
@@ -52,8 +53,8 @@ var objectActions = []string{
 var harmlessACLs = []string{"private", "bucket-owner-full-control"}
 
 // Policy returns the permission policy. Lists have the prefix ${saml:sub}/, with its slash: without
-// one, a list of alice would show that there is alice2. The key statement follows the Amazon S3
-// User Guide, "Protecting data using server-side encryption with AWS KMS keys".
+// the slash, alice could list the folder of alice2. The key statement follows the Amazon S3 User
+// Guide, "Protecting data using server-side encryption with AWS KMS keys".
 func (f Folder) Policy() (string, error) {
 	if f.Partition == "" {
 		return "", errors.New("no region is set")
@@ -99,7 +100,8 @@ func (f Folder) Policy() (string, error) {
 	return policyText(objects, acls, lists, f.keyStatement(bucketARN))
 }
 
-// CheckKey tells whether the policy can name the key: one of the bucket's partition, or none.
+// CheckKey tells whether the policy can name the key. It can if there is no key, or if the key is
+// in the bucket's partition.
 func (f Folder) CheckKey() error {
 	if f.Key == "" {
 		return nil
@@ -134,7 +136,7 @@ func (f Folder) keyStatement(bucketARN string) statement {
 }
 
 // viaS3 are the names of S3 in kms:ViaService. The AWS KMS Developer Guide writes amazonaws.com,
-// and does not say what partitions with another suffix have: there, both names count.
+// and does not say what partitions with another suffix have. For those, the policy has both names.
 func viaS3(region string) []string {
 	names := []string{"s3." + region + ".amazonaws.com"}
 	if p, ok := PartitionOf(region); ok {

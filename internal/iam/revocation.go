@@ -10,16 +10,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
-// Sessions are those of a role that a revocation denies.
+// Sessions are the sessions of a role that a revocation denies.
 type Sessions struct {
 	// IssuedBefore is when the credentials of the oldest session that stays were issued. It is
 	// rounded up to a whole second, because AWS may write the time of issue without a fraction.
 	IssuedBefore time.Time
-	// Subjects are values of ${saml:sub}, one of which counts. Empty: of any subject.
+	// Subjects are values of ${saml:sub}: sessions with one of them are denied. Empty: sessions of
+	// any subject.
 	Subjects []string
-	// NameQualifier is ${saml:namequalifier}, and given with Subjects.
+	// NameQualifier is ${saml:namequalifier}. It is set if Subjects are, and only then.
 	NameQualifier string
-	// SourceIdentity is aws:SourceIdentity. Empty: of any, and of none.
+	// SourceIdentity is aws:SourceIdentity. Empty: sessions with any, and with none.
 	SourceIdentity string
 }
 
@@ -52,7 +53,7 @@ func RevocationPolicy(s Sessions) (string, error) {
 	})
 }
 
-// whose is the condition on those whose sessions they are; empty: everybody's.
+// whose returns the condition on the users whose sessions are denied; empty: all users.
 func (s Sessions) whose() condition {
 	whose := condition{}
 	switch len(s.Subjects) {

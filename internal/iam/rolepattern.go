@@ -13,8 +13,8 @@ const wildcard = "*"
 // matches slashes and colons too (IAM User Guide, "IAM JSON policy elements: Resource"):
 //
 //   - As the account, * stands for any account. Digits next to it are refused.
-//   - In a folder or in the name, * stands for any characters but a slash and a colon. Alone it
-//     stands for one at least.
+//   - In a folder or in the name, * stands for any characters but a slash and a colon. If it is
+//     the whole folder or name, it stands for at least one character.
 //   - At the end, after a slash, it stands for every role in the folder, and in the folders there.
 //
 // Partition and service have no wildcard, and no character but * is one.
@@ -65,7 +65,7 @@ func MatchesRole(pattern string, role arn.ARN) bool {
 	return isRole && wantsRole && matchesPath(wanted, path)
 }
 
-// matchesPath compares a name and its folders with a pattern, one after the other.
+// matchesPath compares a name and its folders with a pattern, part by part.
 func matchesPath(pattern, path string) bool {
 	for {
 		wanted, moreWanted, folderWanted := strings.Cut(pattern, "/")
@@ -94,7 +94,8 @@ func matchesPart(pattern, part string) bool {
 		return false
 	}
 	part = part[len(start):]
-	// Each text between two wildcards is taken at its first place: that leaves most to the rest.
+	// Each text between two wildcards is matched at its first occurrence, which leaves the most
+	// text for the rest of the pattern.
 	for {
 		between, more, wild := strings.Cut(rest, wildcard)
 		if !wild {

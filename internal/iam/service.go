@@ -148,17 +148,17 @@ func (s Service) Policy(at Place, given string) (string, error) {
 	return policyText(s.statements(at, given)...)
 }
 
-// sameTag asks that a resource has the tag of the session. Without either of the two the condition
-// does not hold (IAM User Guide, "Policy elements: Variables and tags").
+// sameTag requires that a resource has the tag of the session. Without either of the two the
+// condition does not hold (IAM User Guide, "Policy elements: Variables and tags").
 func sameTag(key string) map[string]condition {
 	return map[string]condition{"StringEquals": {
 		"aws:ResourceTag/" + key: "${aws:PrincipalTag/" + key + "}",
 	}}
 }
 
-// own asks that a key of several values is there, and that each value is this one: for a key that
-// is not there ForAllValues would hold (IAM User Guide, "Set operators for multivalued context
-// keys").
+// own requires that a multivalued key is present and that each of its values is this one.
+// ForAllValues alone would also match an absent key (IAM User Guide, "Set operators for multivalued
+// context keys").
 func own(key, value string) map[string]condition {
 	return map[string]condition{
 		"ForAllValues:StringEquals": {key: value},
@@ -233,9 +233,9 @@ func eventBridge(at Place, bus string) []statement {
 	}}
 }
 
-// sqs has no FIFO queues, whose names end with .fifo: the queue of one user would be that of
-// another one whose subject has this end. A * after the subject would let alice have the queue of
-// alice-b.
+// sqs leaves out FIFO queues, whose names end with .fifo: the FIFO queue of one user would be the
+// queue of another user whose subject ends with .fifo. A * after the subject would let alice have
+// the queue of alice-b.
 func sqs(at Place, prefix string) []statement {
 	return []statement{{
 		Effect: "Allow",

@@ -35,8 +35,8 @@ func ParseTemplate(text string) (Template, error) {
 	return Template{compact.String()}, err
 }
 
-// Fill returns the policy. A value that is absent, or has characters that a policy reads as more
-// than a name, gives no policy and the value's path.
+// Fill returns the policy. If a value is absent, or has characters that a policy reads as more than
+// a name, Fill returns no policy and the value's path.
 func (t Template) Fill(value func(path string) (any, bool)) (policy, missing string) {
 	policy = placeholder().ReplaceAllStringFunc(t.compact, func(found string) string {
 		path := strings.TrimSpace(found[2 : len(found)-2])

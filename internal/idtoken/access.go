@@ -31,8 +31,8 @@ type access struct {
 	profile *accessProfile
 }
 
-// newAccess returns what an issuer accepts. nil: no access tokens, as for nil and for a profile
-// that there is not.
+// newAccess returns which access tokens an issuer accepts. It returns nil, for none, if tokens is
+// nil or the profile is unknown.
 func newAccess(tokens *AccessTokens) *access {
 	if tokens == nil {
 		return nil
@@ -56,7 +56,7 @@ func (h *headers) accept(a *access) {
 	}
 }
 
-// checkType refuses the type of an access token that this issuer does not have.
+// checkType refuses a type of access tokens that this issuer does not accept.
 func (a *access) checkType(typ string) error {
 	if typ == "" || a != nil && slices.Contains(a.profile.types, typ) {
 		return nil
@@ -116,8 +116,8 @@ func (i *issuer) checkAccess(
 	return c, nil
 }
 
-// checkKind refuses a token that is an access token by one of its marks, and another kind by
-// another one.
+// checkKind refuses a token that one mark makes an access token, and another mark a token of
+// another kind.
 func (a *access) checkKind(all map[string]any) error {
 	if kind := all["typ"]; kind != nil && kind != "Bearer" { // as Keycloak writes it
 		return contradicts("typ")
@@ -131,8 +131,8 @@ func (a *access) checkKind(all map[string]any) error {
 			return contradicts(name)
 		}
 	}
-	// A token that is bound to a key counts only with a proof of possession, and one of an event
-	// is none of a user. No setting lets these pass.
+	// A token that is bound to a key counts only with a proof of possession, and a token about an
+	// event is not a user's. No setting lets these pass.
 	for _, m := range marks {
 		if m.claim != "cnf" && m.claim != "events" {
 			continue
@@ -144,7 +144,7 @@ func (a *access) checkKind(all map[string]any) error {
 	return a.profile.checkKind(all)
 }
 
-// contradicts refuses a token whose claim tells another kind than the rest of it.
+// contradicts refuses a token if a claim names another kind of token than its other marks do.
 func contradicts(claim string) *Error {
 	return newError(accessKind,
 		"the token is an access token, and its %s tells another kind of token", claim)
@@ -167,7 +167,7 @@ func (a *access) readClient(c *Claims) (err error) {
 	return err
 }
 
-// checkRequired checks that the further claims are there that the profile requires.
+// checkRequired checks that the other claims that the profile requires are present.
 func (a *access) checkRequired(c *Claims) error {
 	for _, name := range a.profile.required {
 		if _, err := stringClaim(c.All, name); err != nil {
@@ -233,8 +233,8 @@ func (a *access) checkScopes(c *Claims) error {
 	return nil
 }
 
-// scopesOf reads a claim of scopes: one text, in which one space is between two of them (RFC 6749
-// §3.3), or a list of texts. A scope that is named twice is one.
+// scopesOf reads a claim of scopes: one text with a single space between scopes (RFC 6749 §3.3), or
+// a list of texts. Duplicates are left out.
 func scopesOf(all map[string]any, claim string) ([]string, error) {
 	var named []string
 	switch value := all[claim].(type) {
@@ -248,7 +248,7 @@ func scopesOf(all map[string]any, claim string) ([]string, error) {
 	case []any:
 		for _, entry := range value {
 			text, _ := entry.(string)
-			named = append(named, text) // one that is none is refused below
+			named = append(named, text) // an entry that is not a text is refused below
 		}
 	default:
 		return nil, newError(claimType, "%s is neither a string nor an array of strings", claim)

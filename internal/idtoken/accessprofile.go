@@ -12,7 +12,7 @@ type accessProfile struct {
 	types []string
 	// marks are claims by which access tokens are told from ID tokens.
 	marks []string
-	// is tells an access token by its claims.
+	// is recognizes an access token by its claims.
 	is func(all map[string]any) bool
 	// clients are the claims that can name the application. One must be there.
 	clients []string
@@ -33,7 +33,7 @@ type accessProfile struct {
 // accessProfiles are those that can be chosen.
 var accessProfiles = []accessProfile{
 	{
-		// RFC 9068 §2.1: the header's typ tells it, and nothing else. §2.2: iss, exp, aud, sub,
+		// RFC 9068 §2.1: only the header's typ marks an access token. §2.2: iss, exp, aud, sub,
 		// client_id, iat and jti are required. §2.2.3: scope.
 		name:       "rfc9068",
 		types:      []string{"at+jwt"},
@@ -133,7 +133,7 @@ func anyKind(map[string]any) error { return nil }
 
 func subIsSubject(*Claims) error { return nil }
 
-// requireMark refuses a token by whose header it is an access token, and by whose claim it is none.
+// requireMark refuses a token that is an access token by its header but not by its claim.
 func requireMark(claim, value string) func(map[string]any) error {
 	return func(all map[string]any) error {
 		if all[claim] == value {
@@ -153,8 +153,8 @@ func requireClaim(claim string) func(map[string]any) error {
 	}
 }
 
-// noUserRFC9068 knows the tokens of Auth0's client credentials grant, whose sub is the client with
-// @clients after it. Where sub is the client, checkUser says so.
+// noUserRFC9068 recognizes the tokens of Auth0's client credentials grant, whose sub is the client
+// with @clients after it. checkUser covers tokens whose sub is the client.
 func noUserRFC9068(c *Claims) (why string, err error) {
 	if c.All["gty"] == "client-credentials" {
 		return "gty is client-credentials", nil
@@ -165,7 +165,7 @@ func noUserRFC9068(c *Claims) (why string, err error) {
 	return "", nil
 }
 
-// isEntraAccess tells by what no ID token of Entra has.
+// isEntraAccess recognizes an access token by claims that no ID token of Entra has.
 func isEntraAccess(all map[string]any) bool {
 	return all["scp"] != nil || all["appidacr"] != nil || all["azpacr"] != nil ||
 		all["idtyp"] == "app"
@@ -194,7 +194,7 @@ func checkEntra(all map[string]any) error {
 	return nil
 }
 
-// noUserEntra tells by idtyp, which is an optional claim, and by scp: a token without it has the
+// noUserEntra decides by idtyp, which is an optional claim, and by scp: a token without scp has the
 // application's roles.
 func noUserEntra(c *Claims) (why string, err error) {
 	kind, err := optionalClaim(c.All, "idtyp")
@@ -209,7 +209,7 @@ func noUserEntra(c *Claims) (why string, err error) {
 	return "", nil
 }
 
-// noUserCognito tells by username, which tokens of users have.
+// noUserCognito decides by username, which tokens of users have.
 func noUserCognito(c *Claims) (why string, err error) {
 	user, err := optionalClaim(c.All, "username")
 	if err != nil || user != "" {
@@ -218,9 +218,9 @@ func noUserCognito(c *Claims) (why string, err error) {
 	return "there is no username", nil
 }
 
-// resourceServers are the audiences of a token without aud: the resource servers that its scopes
-// are of. Cognito writes a scope as IDENTIFIER/NAME, and a NAME has no slash (Amazon Cognito user
-// pools API Reference, ResourceServerScopeType).
+// resourceServers returns the audiences of a token without aud: the resource servers that its
+// scopes belong to. Cognito writes a scope as IDENTIFIER/NAME, and a NAME has no slash (Amazon
+// Cognito user pools API Reference, ResourceServerScopeType).
 func resourceServers(scopes []string) ([]string, error) {
 	var audience []string
 	for _, scope := range scopes {
@@ -236,7 +236,7 @@ func resourceServers(scopes []string) ([]string, error) {
 	return audience, nil
 }
 
-// noUserKeycloak tells by the session: only a user's token has one (ClientCredentialsGrantType,
+// noUserKeycloak decides by the session: only a user's token has one (ClientCredentialsGrantType,
 // which takes sid away, unless the client uses refresh tokens for that grant). The user of a
 // service account is called service-account-CLIENT.
 func noUserKeycloak(c *Claims) (why string, err error) {
@@ -254,7 +254,7 @@ func noUserKeycloak(c *Claims) (why string, err error) {
 	return "", nil
 }
 
-// noUserOkta tells by uid, which "isn't included in the access token if there is no user bound to
+// noUserOkta decides by uid, which "isn't included in the access token if there is no user bound to
 // it".
 func noUserOkta(c *Claims) (why string, err error) {
 	user, err := optionalClaim(c.All, "uid")
@@ -264,8 +264,8 @@ func noUserOkta(c *Claims) (why string, err error) {
 	return "there is no uid", nil
 }
 
-// uidIsSubject takes uid, which is the sub of the user's ID tokens. An access token's sub is the
-// name to sign in with, which can change hands.
+// uidIsSubject makes uid the subject, because it is the sub of the user's ID tokens. An access
+// token's sub is the sign-in name, which can later belong to another user.
 func uidIsSubject(c *Claims) (err error) {
 	c.Subject, err = stringClaim(c.All, "uid")
 	return err

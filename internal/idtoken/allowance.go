@@ -7,7 +7,7 @@ import "time"
 type allowance struct {
 	atOnce int
 	every  time.Duration
-	used   time.Time // when all that was taken is there again
+	used   time.Time // when the full allowance is available again
 }
 
 // take uses up one time, and tells whether there was one left.
@@ -22,8 +22,9 @@ func (a *allowance) take(now time.Time) bool {
 // spend uses up one time if there is one left.
 func (a *allowance) spend(now time.Time) { _ = a.take(now) }
 
-// wait returns how long it takes until there is a time left; not over zero: there is one. It also
-// forgets what a clock that was set back would keep for too long.
+// wait returns how long it takes until there is a time left. Zero or less: there is one now. It
+// also limits used to a full allowance, so that a clock that was set back does not block for
+// longer.
 func (a *allowance) wait(now time.Time) time.Duration {
 	empty := now.Add(time.Duration(a.atOnce) * a.every)
 	if a.used.Before(now) {

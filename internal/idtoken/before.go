@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// knownBefore returns the keys that Issuer.Before has for the same source, nil if it has none or
-// finds them in another way.
+// knownBefore returns the keys that Issuer.Before has for the same source. It returns nil if there
+// are none, or if they are found in another way.
 func (i Issuer) knownBefore(r *remoteKeys) *remoteKeys {
 	if i.Before == nil {
 		return nil

@@ -21,8 +21,8 @@ var decidingClaims = namesOf(
 
 // Claims are those of a token that passed every check. The caller owns them.
 type Claims struct {
-	// Issuer tells name spaces of subjects apart: the configured issuer's URL, also of a token with
-	// an alias of it as its iss, or that of the tenant.
+	// Issuer is the name space of the subject. It is the configured issuer's URL, even if iss is an
+	// alias of it. If the issuer has tenants, it is the tenant's URL.
 	Issuer string
 	// Entry is the URL of the issuer as it is configured, which is a template's text if the issuer
 	// has tenants.
@@ -39,7 +39,7 @@ type Claims struct {
 	// KeyID and Algorithm are those of the header, cut to 80 characters.
 	KeyID, Algorithm string
 	// SignedSHA256 is the hash of what the signature covers. It identifies the token, whatever
-	// signature it bears: of some algorithms anyone can make a second one that verifies.
+	// signature it bears: with some algorithms anyone can make a second signature that verifies.
 	SignedSHA256 [sha256.Size]byte
 }
 
@@ -84,7 +84,8 @@ func (c *Claims) readDates(now time.Time, leeway time.Duration) error {
 	if err := checkExpiry(exp, now, leeway); err != nil {
 		return err
 	}
-	// Before the clock is asked whether they lie ahead: to wait does not mend these.
+	// This comes before the checks for dates in the future, because waiting does not help such a
+	// token.
 	if err := checkOrder("iat", iat, exp); err != nil {
 		return err
 	}
@@ -143,8 +144,8 @@ func stringClaim(all map[string]any, name string) (string, error) {
 	return s, nil
 }
 
-// audienceClaim reads aud: a string or an array of strings, none empty (RFC 7519 §4.1.3). An
-// audience that is named twice is one.
+// audienceClaim reads aud: a string or an array of strings, none empty (RFC 7519 §4.1.3).
+// Duplicates are left out.
 func audienceClaim(value any) ([]string, error) {
 	if s, ok := value.(string); ok && s != "" {
 		return []string{s}, nil
@@ -198,7 +199,7 @@ var (
 )
 
 // Date reads the value of a claim that is a NumericDate, as the decoder returns it. The error
-// continues the claim's name; a value that is nil is missing.
+// continues the claim's name. A nil value is a missing claim.
 func Date(value any) (time.Time, error) {
 	if value == nil {
 		return time.Time{}, errNoDate

@@ -9,9 +9,9 @@ import (
 // Entra v1 and ADFS, cid in Okta, client_id in RFC 9068, Cognito and others.
 var clientClaims = []string{"azp", "appid", "cid", "client_id"}
 
-// clientOf finds the application that the token was issued to. It is the value on which all that
-// are present of clientClaims agree, or else the only audience, or else the one audience that is
-// among named.
+// clientOf finds the application that the token was issued to. It is the value of the clientClaims
+// that are present, which must agree. Without these, it is the only audience, or the only one of
+// several audiences that is among named.
 //
 // OpenID Connect Core (errata 2, §3.1.3.7) makes the check of azp optional. We insist on it: a
 // token that another application asked for is not one that the user gave to ours.

@@ -10,17 +10,17 @@ import (
 // hs256 is the algorithm of shared secrets.
 const hs256 = "HS256"
 
-// clientSecrets are the secrets of those clients of an issuer whose tokens it signs with them, by
-// client ID. An issuer without published keys has them as its keys.
+// clientSecrets are the secrets, by client ID, with which an issuer signs the tokens of some of its
+// clients. An issuer without published keys has them as its keys.
 type clientSecrets map[string]sharedSecret
 
-// find implements keyFinder for a search that is not one client's: it finds nothing.
+// find implements keyFinder for a search that does not belong to one client: it finds nothing.
 func (c clientSecrets) find(context.Context, *search) ([]key, bool, error) {
 	return nil, true, newError(algorithmSecret, "the issuer signs with its clients' secrets only")
 }
 
-// keysFor returns what has the keys that may have signed the token: its client's secret, or the
-// keys that the issuer publishes.
+// keysFor returns the source of the keys that may have signed the token: its client's secret, or
+// the keys that the issuer publishes.
 //
 // The client is read from claims that nobody has verified. That is safe: anyone who has one
 // client's secret can sign for this client alone, which checkBound makes sure of.
@@ -41,8 +41,8 @@ func (t *compactJWS) keysFor(by *issuer) (keyFinder, error) {
 	return secret, nil
 }
 
-// checkBound checks that a verified token was signed as those of its client are. A secret is known
-// to its client, which could write any claims with it: they count for this client alone.
+// checkBound checks that a verified token was signed in the way that its client's tokens are. A
+// client knows its secret and could sign any claims with it, so they count for this client alone.
 func (i *issuer) checkBound(algorithm string, c *Claims) error {
 	if i.secrets == nil {
 		return nil
@@ -77,7 +77,7 @@ func DecodeSecret(text string) (string, error) {
 }
 
 // refuseSecret refuses a signature that does not verify with a shared secret. It says so if it
-// verifies with the secret in its other form, which nobody who lacks the secret can bring about.
+// verifies with the secret in its other form, which only a holder of the secret can cause.
 func (t *compactJWS) refuseSecret(secret []byte) error {
 	verifies := func(other string) bool {
 		return other != "" && verifySigned(t.signed, t.signature, t.algorithm, []byte(other))

@@ -18,8 +18,8 @@ const maxKeyID = 512
 var registeredHeaders = namesOf("alg", "kid", "typ", "cty", "crit", "b64", "enc", "zip",
 	"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256")
 
-// compactJWS is a token that is well-formed, and neither trusted nor verified. It is cut once,
-// here: what is verified, what is read and what is remembered are pieces of the same text.
+// compactJWS is a token that is well-formed, and neither trusted nor verified. The text is split
+// once, here, so that the same parts are verified, read and remembered.
 type compactJWS struct {
 	raw    string            // as received
 	digest [sha256.Size]byte // of raw
@@ -32,8 +32,8 @@ type compactJWS struct {
 	content
 	remembered bool // content comes from the memo
 
-	// What the payload says, unverified: keys can be for tokens of one issuer, or of one client,
-	// only. audience is empty if there is not exactly one.
+	// What the payload says, unverified. It is needed to find a key, which can be for the tokens of
+	// one issuer or of one client only. audience is empty if there is not exactly one.
 	iss, tenant, audience string
 }
 
@@ -100,7 +100,7 @@ func checkSize(raw string, limit int) error {
 	return nil
 }
 
-// Digest is the SHA-256 of a text. It takes no memory of the heap for a token of usual length.
+// Digest is the SHA-256 of a text. It allocates nothing on the heap for a token of usual length.
 func Digest(raw string) [sha256.Size]byte {
 	var buffer [2 << 10]byte
 	if len(raw) > len(buffer) {
@@ -113,8 +113,8 @@ func Digest(raw string) [sha256.Size]byte {
 // character.
 var strictBase64 = base64.RawURLEncoding.Strict()
 
-// cutSignature cuts what is signed from the token, and the signature if the token is a remembered
-// one. That was decoded before, so it can be.
+// cutSignature sets signed, and the signature of a remembered token. That signature was decoded
+// before, so decoding it cannot fail.
 func (t *compactJWS) cutSignature() {
 	if t.signed != nil {
 		return
@@ -138,7 +138,7 @@ func wrongParts(raw string, n int) *Error {
 	return newError(tokenMalformed, "the token has %d parts instead of 3", n)
 }
 
-// wrongEncodedPart refuses a text of which one of three parts cannot be decoded.
+// wrongEncodedPart refuses a text if one of its three parts cannot be decoded.
 func wrongEncodedPart(raw string, part int) *Error {
 	if what := mistaken(raw); what != "" {
 		return newMistake(tokenEncoding, what)
@@ -147,7 +147,7 @@ func wrongEncodedPart(raw string, part int) *Error {
 		"part %d of the token is not base64url without padding", part)
 }
 
-// origin is that of the token, whose issuer was found among the configured ones or is empty.
+// origin returns the token's Origin. iss is a configured issuer, or empty.
 func (t *compactJWS) origin(iss string) Origin {
 	return Origin{
 		Issuer:    iss,
@@ -248,8 +248,8 @@ func checkType(header map[string]any) error {
 	return nil
 }
 
-// readType takes the type of an access token, if it is one of those that are accepted, and checks
-// every other one.
+// readType stores the header's type if it is an accepted type of access tokens. It checks any other
+// type.
 func (t *compactJWS) readType(header map[string]any, accepted []string) error {
 	name := typeName(header)
 	if name != "" && slices.Contains(accepted, name) {
@@ -259,8 +259,8 @@ func (t *compactJWS) readType(header map[string]any, accepted []string) error {
 	return checkType(header)
 }
 
-// typeName is the header's typ as types are compared: in lower case, and without application/ (RFC
-// 7515 §4.1.9). Empty: there is none.
+// typeName returns the header's typ in the form in which types are compared: in lower case, and
+// without application/ (RFC 7515 §4.1.9). Empty: there is none.
 func typeName(header map[string]any) string {
 	text, _ := header["typ"].(string)
 	return strings.TrimPrefix(strings.ToLower(text), "application/")

@@ -19,8 +19,8 @@ const (
 	NotChecked Verdict = "not checked"
 )
 
-// Field is one field of a token next to what is wanted of it. Its texts hold no key, no signature
-// and no value but those that decide. What a token says is quoted in ASCII and cut.
+// Field is one field of a token next to what is wanted of it. Its texts hold no key, no signature,
+// and only values that decide. What a token says is quoted in ASCII and cut.
 type Field struct {
 	Name    string
 	Token   string // what the token says
@@ -46,8 +46,8 @@ type Comparison struct {
 }
 
 // Compare compares a token with the configuration. It judges each field with the checks of
-// [Verifier.Verify], also those that Verify does not reach. It decides nothing, makes no
-// network calls and changes nothing: of published keys it knows those that are in memory.
+// [Verifier.Verify], also those that Verify does not reach. It decides nothing, makes no network
+// calls and changes nothing: it knows only those published keys that are in memory.
 func (v *Verifier) Compare(raw string) *Comparison {
 	c := &comparison{verifier: v, by: &issuer{}, now: v.config.Now()}
 	form := c.add("form", formOf(raw),
@@ -194,7 +194,7 @@ func (c *comparison) compareAlgorithm(header map[string]any) {
 	field.judge(c.algorithm)
 }
 
-// checkBound checks that the client's tokens are signed with the kind of key that this one is.
+// checkBound checks that this token was signed with the kind of key that its client's tokens have.
 func (c *comparison) checkBound() error {
 	if _, err := c.token.keysFor(c.by); hasCode(err, algorithmSecret) {
 		return err

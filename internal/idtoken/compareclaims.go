@@ -183,7 +183,7 @@ func (c *comparison) compareDates() {
 	}
 }
 
-// date shows a date and how far it is from the clock, and a claim that is none as it is.
+// date shows a date and how far it is from the clock. It shows a claim that is no date as it is.
 func (c *comparison) date(name string) string {
 	date, err := numericDate(c.Claims, name)
 	if err != nil || c.Claims[name] == nil {

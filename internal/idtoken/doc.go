@@ -1,4 +1,4 @@
 // Package idtoken verifies OpenID Connect ID tokens with the keys of their issuers, and finds and
-// keeps these keys. It is a step of the root package's: what a verified token is good for is the
-// caller's matter. The library that knows JOSE is known in jwx.go only.
+// keeps these keys. It is one step of the root package: the caller decides what a verified token
+// allows. Only jwx.go uses the JOSE library.
 package idtoken

@@ -78,7 +78,8 @@ func (r *remoteKeys) isNamed(issuer any) bool {
 	return ok && (name == r.issuer || slices.Contains(r.aliases, name))
 }
 
-// unusable says what stands where JSON should, if that can be told, or else what is wrong with it.
+// unusable says what was sent in place of JSON, if that can be told, or else what is wrong with the
+// JSON.
 func unusable(body []byte, err error) error {
 	text := bytes.TrimSpace(document.WithoutBOM(body))
 	switch {

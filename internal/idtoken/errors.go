@@ -18,8 +18,8 @@ type Error struct {
 	// missing key: an *Error, or nil.
 	Refresh error
 	// RetryAfter is how long it takes until the issuer's keys may be fetched once more, at least
-	// leastRetry and at most refreshEvery. Zero: the same token need not wait, or waiting is of no
-	// use. Only a pending key has it.
+	// leastRetry and at most refreshEvery. Zero: the same token need not wait, or waiting does not
+	// help. Only the error for a pending key sets it.
 	RetryAfter time.Duration
 	// Mistaken says what was sent instead of a token, or around one, if that can be told. It
 	// continues the words "the token" and quotes nothing, so strangers may read it.

@@ -14,7 +14,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/document"
 )
 
-// answers are the codes of what is answered instead of a document.
+// answers are the codes for answers that are no document.
 type answers struct {
 	redirect, missing string
 }
@@ -39,8 +39,8 @@ func (r *remoteKeys) get(
 	return answer, nil
 }
 
-// bearerFor returns the bearer token for an address, and nothing for one that may not have it: an
-// address that a document names is the issuer's word only.
+// bearerFor returns the bearer token for an address, or nothing if the token must not be sent
+// there. An address that only a document names was not configured, so it does not get the token.
 func (r *remoteKeys) bearerFor(address string) (string, error) {
 	origin := document.Origin(address)
 	if r.bearer == nil || !strings.HasPrefix(origin, "https://") {
@@ -77,7 +77,7 @@ func (r *remoteKeys) failed(from string, codes answers, authorized bool, err err
 	return newError(code, "%.200q: %w", from, err)
 }
 
-// bearerSent says what became of the bearer token, if there is one.
+// bearerSent says whether the bearer token was sent, if there is one.
 func (r *remoteKeys) bearerSent(from string, authorized bool) string {
 	switch {
 	case r.bearer == nil:
@@ -89,7 +89,7 @@ func (r *remoteKeys) bearerSent(from string, authorized bool) string {
 		"%q is not an https origin of the configuration", document.Origin(from))
 }
 
-// proxyOf names the proxy through which an address is asked, as far as the client tells.
+// proxyOf names the proxy for requests to an address, as far as the client tells.
 func (r *remoteKeys) proxyOf(address string) string {
 	transport, _ := cmp.Or(r.client.Transport, http.DefaultTransport).(*http.Transport)
 	if transport == nil || transport.Proxy == nil {

@@ -16,7 +16,7 @@ type headers struct {
 	types []string
 }
 
-// header is what a token's header says, of what is used here.
+// header has the parts of a token's header that are used here.
 type header struct {
 	algorithm, kid string // kid: empty if the token names no key
 	// typ is that of an access token, as [typeName] writes it. Empty: it is that of a JWT.
@@ -30,7 +30,7 @@ func (h *headers) find(text []byte) (header, bool) {
 	return found, ok
 }
 
-// add remembers the header of a token that was verified. If there are too many, it forgets the
+// add remembers the header of a token that was verified. If there are too many, it forgets all
 // others.
 func (h *headers) add(text []byte, says header) {
 	if len(text) > maxHeaderLength {

@@ -29,11 +29,11 @@ var kinds = map[string]struct {
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "priv"}
 
 // errOtherUse is a key that is well-formed and verifies no signature here: its use is another, or
-// its kind is not known. RFC 7517 §5 asks to pass over such keys.
+// its kind is not known. RFC 7517 §5 asks readers to ignore such keys.
 var errOtherUse = errors.New("is not for signatures here")
 
-// hasPrivatePart tells whether a JWK publishes a private key. Some writers leave the members there,
-// and empty.
+// hasPrivatePart tells whether a JWK publishes a private key. Some writers include the members, but
+// empty.
 func hasPrivatePart(member map[string]any) bool {
 	return slices.ContainsFunc(privateMembers, func(name string) bool {
 		return member[name] != nil && member[name] != ""
@@ -235,7 +235,7 @@ func weakness(k key) *Error {
 }
 
 // decodeBase64 decodes base64url or base64, with padding or without. Some issuers do not write what
-// RFC 7518 §2 asks for, and it can be read all the same.
+// RFC 7518 §2 asks for, but their keys can be read anyway.
 func decodeBase64(text string) (value []byte, ok bool) {
 	for _, encoding := range []*base64.Encoding{
 		base64.RawURLEncoding, base64.URLEncoding, base64.RawStdEncoding, base64.StdEncoding,

@@ -10,13 +10,13 @@ import (
 	"github.com/seed055b7978/delegation/internal/guard"
 )
 
-// This file is all that knows jwx. Its panics are errors: on the goroutine of a fetch one would end
-// the process.
+// Only this file uses jwx. A panic of jwx becomes an error: on the goroutine of a fetch it would
+// end the process.
 
-// verifySigned tells whether the signature over the bytes is good. jws.Verify would not do: it
-// takes the token apart on its own, and verifies a text that it puts together again from what it
-// has read. Blanks around the header's object get lost in that. Why jwx refuses a signature would
-// help nobody.
+// verifySigned tells whether the signature over the bytes is good. jws.Verify cannot be used: it
+// parses the token itself, and verifies a text that it reassembles from the parts. White space
+// around the header's object gets lost in that. The reason why jwx refuses a signature is dropped,
+// because it would help nobody.
 func verifySigned(signed, signature []byte, algorithm string, material any) bool {
 	return guard.Call(func() error {
 		verifier, err := jws.NewVerifier(jwa.SignatureAlgorithm(algorithm))

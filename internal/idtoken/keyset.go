@@ -27,7 +27,7 @@ const (
 	maxRSABits = 8192 // larger keys cost a verifier too much time
 
 	maxExponentBits = 31 // of crypto/rsa
-	maxTried        = 4  // keys for one token: a signature may not cost a verifier any time
+	maxTried        = 4  // keys for one token, because each costs the verifier time
 	maxNamed        = 5  // keys that were left out, in one text
 )
 
@@ -98,22 +98,22 @@ func (k key) isFor(t *compactJWS) error {
 type search struct {
 	kid     string            // empty: the token names no key
 	token   [sha256.Size]byte // of the whole token: another one with the same kid is another search
-	verdict error             // why the keys found last do not do; nil: none were found yet
+	verdict error             // why the last keys found do not fit; nil: none found yet
 
-	// For the keyFinder: how many fetches had begun before the search, and which one brought the
-	// set that it has tried last.
+	// For the keyFinder: the number of fetches that had begun before the search, and the fetch that
+	// brought the set that was tried last.
 	since, tried uint64
 }
 
 // keyFinder finds the keys that may have signed a token.
 type keyFinder interface {
-	// find returns the keys that are known for the search, and newer ones each time that it is
-	// called with a verdict on these. If they are the last, there are none newer, and the verdict
-	// on them is final; without any of them it is the verdict so far.
+	// find returns the keys that are known for the search. If it is called with a verdict on these,
+	// it returns newer ones. last says that there are no newer keys, so that the verdict on the
+	// returned keys is final. If find then returns no keys, the verdict so far is final.
 	find(ctx context.Context, s *search) (keys []key, last bool, err error)
 }
 
-// sharedSecret reveals the one key of an HS256 issuer. It never meets published keys.
+// sharedSecret reveals the one key of an HS256 issuer. It is never mixed with published keys.
 type sharedSecret func() string
 
 func (s sharedSecret) find(context.Context, *search) ([]key, bool, error) {
@@ -212,7 +212,8 @@ func (s *KeySet) lacks(kid string) error {
 
 // ParseKeySet reads a JWK set (RFC 7517 §5). A byte order mark in front is skipped. Keys that
 // cannot be used are left out and remembered with the reason, as that section asks; a symmetric or
-// private key condemns the set, because it can no longer be trusted. The error is an [*Error].
+// private key makes the whole set invalid, because it can no longer be trusted. The error is an
+// [*Error].
 func ParseKeySet(text []byte) (*KeySet, error) {
 	object, err := document.Object(document.WithoutBOM(text))
 	if err != nil {
@@ -260,7 +261,8 @@ func (s *KeySet) addServer(address string, answer *document.Answer) {
 	}
 }
 
-// add adds an entry of the array "keys", or notes why it was left out. The error condemns the set.
+// add adds an entry of the array "keys", or notes why it was left out. An error makes the whole set
+// invalid.
 func (s *KeySet) add(entry any) error {
 	member, ok := entry.(map[string]any)
 	if !ok {

@@ -5,7 +5,7 @@ import "slices"
 // mark is a claim that tells another kind of token from an ID token.
 type mark struct {
 	claim string
-	// code says what the value makes of the token; empty: it may be an ID token.
+	// code returns the error code for the claim's value; empty: the token may be an ID token.
 	code func(value any) (string, error)
 }
 

@@ -33,8 +33,8 @@ type Logout struct {
 
 // VerifyLogout checks a logout token as OpenID Connect Back-Channel Logout 1.0 §2.6 says: form,
 // issuer and signature as of an ID token, and the claims of §2.4. It does not know the clients of
-// the caller, and remembers nothing: audience and jti are the caller's to check. Errors are those
-// of [Verifier.Verify].
+// the caller, and remembers nothing: the caller must check audience and jti. Errors are those of
+// [Verifier.Verify].
 func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (*Logout, error) {
 	token, err := v.readLogout(raw)
 	if err != nil {
@@ -126,7 +126,7 @@ func checkLogoutKind(all map[string]any) error {
 	return nil
 }
 
-// readClaims reads what has ended, and for whom that is said.
+// readClaims reads which session has ended, and the audience and ID of the token.
 func (l *Logout) readClaims(all map[string]any) (err error) {
 	if l.Subject, err = optionalClaim(all, "sub"); err != nil {
 		return err
@@ -144,8 +144,8 @@ func (l *Logout) readClaims(all map[string]any) (err error) {
 	return err
 }
 
-// optionalClaim returns a claim that may be absent, but not of another type or empty: nobody could
-// know then what was to end.
+// optionalClaim returns a claim that may be absent, but not of another type or empty: then it would
+// be unclear what is to end.
 func optionalClaim(all map[string]any, name string) (string, error) {
 	if value, given := all[name]; !given || value == nil {
 		return "", nil

@@ -14,8 +14,8 @@ const defaultMemory = 16 << 20
 // largest is the part of the memory that one token may take: an eighth.
 const largest = 8
 
-// What keeping a token costs besides its texts, in bytes. A value has a place in a map or list,
-// which is not full, and memory of its own.
+// What keeping a token costs besides its texts, in bytes. A value takes a place in a map or list,
+// which is not full, and its own memory.
 const (
 	tokenOverhead     = 640
 	containerOverhead = 96
@@ -33,9 +33,9 @@ type keyID [sha256.Size]byte
 // key that it withdraws, or replaces under the same kid, verifies nothing any more. A token that
 // is refused is forgotten.
 //
-// Only verified tokens enter, so nobody without a token can push out those of others. The least
-// recently used go first, and with each new one those of them that have expired. It is safe for
-// concurrent use.
+// Only verified tokens are stored, so nobody without a token can evict the tokens of others. The
+// least recently used tokens are evicted first. Each new token also evicts the least recently used
+// ones that have expired. It is safe for concurrent use.
 type memo struct {
 	limit int // bytes; negative: nothing is remembered
 
@@ -49,7 +49,7 @@ type memoEntry struct {
 	digest [sha256.Size]byte
 	// content has no claims before the token is seen for the second time: most are seen once.
 	content
-	payload []byte    // what the claims are read from; nil once they were
+	payload []byte    // what the claims are read from; nil after that
 	end     time.Time // from here on no check of the dates passes
 	size    int
 }
@@ -62,7 +62,7 @@ func newMemo(limit int) *memo {
 	}
 }
 
-// recall makes t the token as it is remembered, if it is.
+// recall sets t to the remembered token, if there is one.
 func (m *memo) recall(t *compactJWS, raw string, digest [sha256.Size]byte) (remembered bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -95,8 +95,9 @@ func (m *memo) keepClaims(t *compactJWS) {
 	entry.payload = nil
 }
 
-// remember keeps a token that has just passed every check until the time end. One that would take a
-// large part of the room is not kept. The claims are the caller's, so they are not kept here.
+// remember keeps a token that has just passed every check until the time end. A token that would
+// take a large part of the memory is not kept. The claims are the caller's, so they are not kept
+// here.
 func (m *memo) remember(t *compactJWS, now, end time.Time) {
 	size := tokenOverhead + len(t.raw) + weight(t.claims)
 	if size > m.limit/largest {

@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// mistaken says what a text is, or has too much, that was sent as a token and cannot be one. It
-// continues the words "the token". It quotes nothing of the text, so strangers may read it. It is
-// empty if that cannot be told, as where the text has only characters of tokens.
+// mistaken says what was sent instead of a token, or what was added to a token. It continues the
+// words "the token". It quotes nothing of the text, so strangers may read it. It is empty if that
+// cannot be told, for example because the text has only characters of tokens.
 func mistaken(raw string) string {
 	if what := wrongEncoding(raw); what != "" {
 		return what
@@ -121,8 +121,8 @@ var mistakes = sync.OnceValue(func() []mistake {
 	}
 })
 
-// wrongCharacter says where the first foreign character is. It names one that cannot be seen, or
-// is easily taken for another.
+// wrongCharacter says where the first foreign character is. It names a character that is invisible,
+// or easily mistaken for another.
 func wrongCharacter(raw string) string {
 	at := strings.IndexFunc(raw, foreign)
 	r, size := utf8.DecodeRuneInString(raw[at:])

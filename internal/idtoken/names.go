@@ -7,8 +7,8 @@ import (
 )
 
 // names are those of claims, headers or algorithms, by the spelling that [folded] gives them. All
-// are compared exactly. A reader that folds case, as encoding/json does, would take others for
-// them, so these are refused.
+// are compared exactly. A reader that folds case, as encoding/json does, would also accept other
+// spellings, so these are refused.
 type names map[string]string
 
 func namesOf(list ...string) names {

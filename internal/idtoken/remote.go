@@ -13,7 +13,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/guard"
 )
 
-// How long published keys are used, and how often they are asked for.
+// How long published keys are used, and how often they are fetched.
 const (
 	fetchTimeout    = 10 * time.Second // for both documents together
 	refreshesAtOnce = 2                // of an issuer, for tokens that no known key verifies
@@ -26,16 +26,16 @@ const (
 	maxKeyLife      = 24 * time.Hour
 	outageGrace     = 24 * time.Hour // known keys serve this much longer while the issuer is down
 
-	// What a fetch has refuted is remembered until the next one, for a limited time and number. Who
-	// guesses the kid of an issuer's next key delays its rotation by this time, so it is no longer
-	// than what any other stranger can do.
+	// What a fetch has refuted is remembered until the next fetch, for a limited time and number.
+	// An attacker who guesses the kid of an issuer's next key delays its rotation by this time. So
+	// it is no longer than the delay that any stranger can cause.
 	refutedLife = refreshEvery
 	maxRefuted  = 1000
 )
 
-// remoteKeys is a key set that the issuer publishes. It is refreshed when it is used: ahead of time
-// and off the caller's path when it grows old, at once but not often for a token that no known key
-// verifies. So there is no idle goroutine.
+// remoteKeys is a key set that the issuer publishes. It is refreshed when it is used, so there is
+// no idle goroutine. A set that grows old is refreshed ahead of time and in the background. A token
+// that no known key verifies causes a refresh at once, but not often.
 type remoteKeys struct {
 	issuer        string
 	aliases       []string // other names that the discovery document may have for it
@@ -56,8 +56,7 @@ type remoteKeys struct {
 	refreshAt, staleAt time.Time
 
 	// Fetches are numbered from 1 and run one at a time. A fetch that began after a token came
-	// has the last word on it; one that was under way already may have read what the issuer said
-	// before.
+	// decides about it. A fetch that was already under way may have read an older set.
 	begun, ended uint64
 	flight       chan struct{} // closed when the fetch under way has ended; nil: there is none
 	attempted    time.Time     // when the last one began
@@ -102,12 +101,12 @@ func (r *remoteKeys) find(ctx context.Context, s *search) ([]key, bool, error) {
 func (r *remoteKeys) hand(s *search, keys []key) ([]key, bool, error) {
 	s.tried = r.kept
 	last := r.kept > s.since
-	if last && s.verdict != nil { // whatever becomes of it: nothing newer can be had for this token
+	if last && s.verdict != nil { // whatever the result: there are no newer keys for this token
 		r.refute(idOf(s, keys))
 	}
 	now := r.now()
 	if r.flight == nil && !now.Before(r.refreshAt) && passed(now, r.attempted, duePause) {
-		r.begin() // off the caller's path: this one is served as things stand
+		r.begin() // in the background: this caller gets the known keys
 	}
 	return keys, last, nil
 }
@@ -123,8 +122,8 @@ func (r *remoteKeys) lookUp(kid string) []key {
 // usable tells, under the lock, whether there are keys that may still be used.
 func (r *remoteKeys) usable() bool { return r.set != nil && r.now().Before(r.staleAt) }
 
-// idOf names what a fetch can refute: a kid that the set does not have, or a token that is not
-// signed with what the set has under its kid.
+// idOf identifies what a fetch can refute: a kid that the set does not have, or a token that is not
+// signed with a key that the set has under its kid.
 func idOf(s *search, keys []key) [sha256.Size]byte {
 	if len(keys) == 0 {
 		return sha256.Sum256([]byte("kid " + s.kid))
@@ -132,7 +131,8 @@ func idOf(s *search, keys []key) [sha256.Size]byte {
 	return s.token
 }
 
-// refutes tells, under the lock, whether the kept set is new enough to say so.
+// refutes tells, under the lock, whether the kept set has refuted this and is new enough to rely
+// on.
 func (r *remoteKeys) refutes(id [sha256.Size]byte) bool {
 	return r.refuted[id] && !passed(r.now(), r.keptAt, refutedLife)
 }
@@ -144,7 +144,7 @@ func (r *remoteKeys) refute(id [sha256.Size]byte) {
 	}
 }
 
-// mayFetch tells, under the lock, whether the issuer may be asked once more, and takes that from
+// mayFetch tells, under the lock, whether the issuer may be asked once more, and spends that from
 // the allowance. Without any keys there is nothing to protect but the issuer.
 func (r *remoteKeys) mayFetch() bool {
 	if r.usable() {
@@ -204,7 +204,7 @@ func (r *remoteKeys) fetch(number uint64, began time.Time, done chan<- struct{})
 	var set *KeySet
 	var life time.Duration
 	err := error(newError(keySetUnavailable, "the HTTP client ended its goroutine"))
-	defer func() { // also if it did
+	defer func() { // also if the client ended the goroutine
 		r.keep(number, began, set, life, err)
 		close(done)
 	}()
@@ -244,8 +244,8 @@ func (r *remoteKeys) keep(
 	}
 }
 
-// passed tells whether so much time has passed since then. A clock that was set back is not
-// waited for.
+// passed tells whether the time d has passed since then. A clock that was set back is not waited
+// for.
 func passed(now, then time.Time, d time.Duration) bool {
 	since := now.Sub(then)
 	return since >= d || since < 0

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Algorithms returns those that published keys can sign with. HS256 is for a shared secret, and
-// nothing else is.
+// Algorithms returns the algorithms of published keys. HS256 is not among them: it is the only
+// algorithm for a shared secret.
 func Algorithms() []string {
 	return []string{
 		"RS256", "RS384", "RS512",
@@ -54,8 +54,8 @@ func (t *compactJWS) verifySignature(ctx context.Context, by *issuer) error {
 		if len(keys) > 0 {
 			s.verdict = t.tryKeys(keys)
 		}
-		// Only such a verdict tells that an issuer has changed its key and kept the kid, or uses
-		// none.
+		// Only such a verdict can mean that the issuer has a new key under the same kid, or without
+		// one.
 		if last || !hasCode(s.verdict, signatureInvalid, keyUnsuitable, keyAmbiguous) {
 			return s.verdict
 		}
@@ -72,8 +72,8 @@ func (i *issuer) checkAlgorithm(algorithm string) error {
 		algorithm, strings.Join(i.algorithms, ", "))
 }
 
-// refusalOf is the code for an algorithm that the issuer may not use. They differ in what would
-// allow it, if anything does.
+// refusalOf is the code for an algorithm that the issuer may not use. The codes differ in what
+// would allow the algorithm, if anything does.
 func (i *issuer) refusalOf(algorithm string) string {
 	_, secret := i.keys.(sharedSecret)
 	_, secrets := i.keys.(clientSecrets)
@@ -88,7 +88,7 @@ func (i *issuer) refusalOf(algorithm string) string {
 	return algorithmNotAllowed
 }
 
-// tryKeys verifies with those of the keys that fit, the first maxTried of them. There is at least
+// tryKeys verifies the signature with the first maxTried of the keys that fit. There is at least
 // one key.
 func (t *compactJWS) tryKeys(keys []key) error {
 	chosen, err := choose(keys, t)
@@ -97,7 +97,7 @@ func (t *compactJWS) tryKeys(keys []key) error {
 	}
 	for _, k := range chosen[:min(len(chosen), maxTried)] {
 		e := t.verifyWith(k)
-		if e == nil || hasCode(e, signatureSaltLength) { // such a signature is of this very key
+		if e == nil || hasCode(e, signatureSaltLength) { // this very key made such a signature
 			return e
 		}
 		err = cmp.Or(err, e)

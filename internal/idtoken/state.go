@@ -13,14 +13,14 @@ type KeyState struct {
 	FailingSince time.Time
 	// Failure is why the last fetch failed: an [*Error], or nil.
 	Failure error
-	// FetchedAt is when the fetch began that brought the known keys. Zero: there are none that may
-	// be used, or they are not fetched.
+	// FetchedAt is when the fetch began that brought the known keys. Zero: no known key may be
+	// used, or the keys are not fetched.
 	FetchedAt time.Time
 	// UsableUntil is when the known keys may not be used any more, unless a fetch brings keys
 	// before. Zero: there are none, or they have no end.
 	UsableUntil time.Time
 
-	// LeftOut says of each key of the known set that somebody should correct what is wrong with it.
+	// LeftOut says what is wrong with each key of the known set that somebody should correct.
 	LeftOut []string
 	// Fits says whether a known key fits an algorithm that the issuer may sign with. It is true if
 	// no key is known.

@@ -45,7 +45,7 @@ var (
 // IsTemplate tells whether an issuer URL is meant as a template. No URL has a brace.
 func IsTemplate(issuer string) bool { return strings.ContainsAny(issuer, "{}") }
 
-// ParseTemplate checks a template. The tenants of tokens that name them in Entra's claim are GUIDs.
+// ParseTemplate checks a template. If tokens name their tenant in Entra's claim, tenants are GUIDs.
 func ParseTemplate(issuer, claim string) (*Template, error) {
 	found := placeholder().FindAllStringIndex(issuer, -1)
 	if len(found) != 1 || strings.Count(issuer, "{") != 1 || strings.Count(issuer, "}") != 1 {
@@ -65,7 +65,8 @@ func ParseTemplate(issuer, claim string) (*Template, error) {
 	t.inHost = strings.HasPrefix(t.text, u.Scheme+"://"+t.placeholder)
 	inPath := strings.HasSuffix(t.before, "/") && u.Path != "" &&
 		(t.after == "" || t.after[0] == '/') && len(t.before) > len(u.Scheme+"://"+u.Host)
-	// The host must not be chosen by the tenant alone: {tenant}.example.com is somebody's domain.
+	// The tenant must be a label below a domain. It must not choose the domain itself, as in
+	// {tenant}.com.
 	ownDomain := strings.HasPrefix(t.after, ".") &&
 		strings.Count(strings.Trim(u.Hostname(), "."), ".") > 1
 	if !inPath && !(t.inHost && ownDomain) {
@@ -115,7 +116,7 @@ func (t *Template) Overlaps(other *Template) bool {
 	})
 }
 
-// errNoTenant is a token that does not say whose it is.
+// errNoTenant is the error for a token that does not name its tenant.
 var errNoTenant = errors.New("the token does not name a tenant")
 
 // fillPublished fills the placeholder of an issuer that a provider has published, with the tenant

@@ -69,8 +69,8 @@ type Issuer struct {
 	// Access tells Client and Bearer from others: issuers with the same text fetch documents in the
 	// same way.
 	Access string
-	// Before is a Verifier whose published keys are used on, with what is known of them, if its
-	// issuer finds and fetches them as this one does. nil: none.
+	// Before is an earlier Verifier. If it finds and fetches the issuer's published keys in the
+	// same way, this one continues to use them, with all that is known of them. nil: none.
 	Before *Verifier
 	// Bearer returns the token for documents behind authentication, for the header. It is sent over
 	// https only, and only to the origins of the configured URLs and to Allowed.Origins. nil: none.
@@ -96,7 +96,7 @@ type Verifier struct {
 	memo      *memo
 }
 
-// keySource has keys, and what may be done with them.
+// keySource has keys, and the algorithms that they may be used with.
 type keySource struct {
 	keyFinder
 	algorithms []string // those that may be used with the keys
@@ -182,7 +182,7 @@ func (v *Verifier) add(i Issuer) {
 	}
 }
 
-// of is the issuer for tokens of a tenant.
+// of returns the issuer for tokens of a tenant.
 func (i *issuer) of(tenant string) *issuer {
 	one := *i
 	one.name = i.template.Fill(tenant)
@@ -191,7 +191,7 @@ func (i *issuer) of(tenant string) *issuer {
 }
 
 // keySources names the sources of the issuer's keys: its URL, or the URL of each tenant if each has
-// keys of its own.
+// its own keys.
 func (i Issuer) keySources() []string {
 	shared := i.SharedSecret != nil || i.KeySet != nil || i.KeySetURL != "" || i.DiscoveryURL != ""
 	if i.Template == nil || shared || len(i.Tenants) == 0 {
@@ -298,8 +298,8 @@ func (v *Verifier) verifyAs(
 	return claims, nil
 }
 
-// read returns a token with its claims, which nobody has verified but the memo.
-// A remembered one is written into known.
+// read returns a token with its claims. The claims are unverified unless the token is remembered. A
+// remembered token is written into known.
 func (v *Verifier) read(
 	raw string, digest [sha256.Size]byte, known *compactJWS,
 ) (*compactJWS, error) {
@@ -330,7 +330,8 @@ func (v *Verifier) read(
 	return token, nil
 }
 
-// findIssuer finds the issuer of a token's claims, and notes what they say of whose key it is.
+// findIssuer finds the issuer of a token's claims. It notes the claims that say which tenant's or
+// client's key has signed the token.
 func (v *Verifier) findIssuer(token *compactJWS) (by *issuer, err error) {
 	token.iss, err = stringClaim(token.claims, "iss")
 	if err != nil {
@@ -391,7 +392,7 @@ func (v *Verifier) readClaims(token *compactJWS, by *issuer, actor bool) (*Claim
 }
 
 // VerifySignature checks a token's form, algorithm and signature as Verify does, and not its
-// claims: vectors of others have payloads that are no claims.
+// claims: third-party test vectors have payloads that are no claims.
 func (v *Verifier) VerifySignature(ctx context.Context, iss, raw string) error {
 	token, err := parseCompact(raw, v.config.MaxSize, v.headers)
 	if err != nil {
@@ -407,7 +408,7 @@ func (v *Verifier) VerifySignature(ctx context.Context, iss, raw string) error {
 }
 
 // KeySources names the sources of an issuer's keys, by its URL. It is the only one, unless each of
-// the issuer's tenants has keys of its own.
+// the issuer's tenants has its own keys.
 func (v *Verifier) KeySources(issuer string) []string { return slices.Clone(v.names[issuer]) }
 
 // CheckKeys tells whether one of KeySources has keys that can be used, and asks it for them as

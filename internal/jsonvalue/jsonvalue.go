@@ -1,6 +1,6 @@
 // Package jsonvalue reads decoded JSON: maps, slices, strings, booleans, and numbers as
 // json.Number, int, int64 or float64. It finds values by dotted paths, and turns them into texts.
-// Its copies share no map or slice with what they were made of. AppendText writes a text.
+// Its copies share no map or slice with the original. AppendText writes a text.
 package jsonvalue
 
 import (
@@ -15,8 +15,8 @@ import (
 	"unsafe"
 )
 
-// Lookup finds the value at a dotted path. At each level the longest name wins, so a name with dots
-// of its own is found under its whole name; a number selects from a list.
+// Lookup finds the value at a dotted path. At each level the longest name wins, so a name that
+// contains dots is found under its whole name. A number selects from a list.
 func Lookup(value any, path string) (any, bool) {
 	switch v := value.(type) {
 	case map[string]any:
@@ -46,8 +46,8 @@ func Lookup(value any, path string) (any, bool) {
 	return nil, false
 }
 
-// Lookalike returns a name on a dotted path, as [Lookup] takes it, that differs by case alone from
-// what the path says. A reader that folds case would find another value there.
+// Lookalike follows a dotted path as [Lookup] does. It returns a name in the value that differs
+// only by case from a name on the path. A reader that folds case would find another value there.
 func Lookalike(value any, path string) (name string, found bool) {
 	switch v := value.(type) {
 	case map[string]any:
@@ -202,7 +202,7 @@ func isNested(value any) bool {
 	return false
 }
 
-// cloneNested copies an object or a list. Any other value is what it was.
+// cloneNested copies an object or a list. It returns any other value unchanged.
 func cloneNested(value any) any {
 	switch v := value.(type) {
 	case map[string]any:

@@ -167,7 +167,7 @@ func opposite(a allow) (denied []statement) {
 
 // complementByChoice denies what no Allow allows. A request is not allowed if each of the n
 // statements lacks its action or its resource. So there is one denial for each of the 2^n ways to
-// choose for every statement which of both is lacking.
+// choose, for every statement, which of the two is lacking.
 func complementByChoice(allows []allow) (denied []statement) {
 	for choice := range 1 << len(allows) {
 		var actions, resources []string
@@ -242,7 +242,7 @@ func complementByAction(allows []allow) (denied []statement, disjoint bool) {
 	return denied, true
 }
 
-// overlap tells whether some text matches two patterns with * and ?.
+// overlap tells whether there is a text that matches both of two patterns with * and ?.
 func overlap(a, b string) bool {
 	// reached[j] says that the rest of a from i on and the rest of b from j on have a text in
 	// common, for the i of the loop, and next for the one after it.

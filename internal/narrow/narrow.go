@@ -42,7 +42,7 @@ type Intersection struct {
 // Intersect returns sets that allow a request if both of the given ones do, and no other. They are
 // equally good: there may be two because one may be too long for AWS.
 //
-// It is an error if neither set can be written down as denials. Neither may be none.
+// It is an error if neither set can be written down as denials. Neither may be the zero Set.
 func Intersect(decided, asked Set, known Known) ([]Intersection, error) {
 	var sets []Intersection
 	forward, err := with(decided, asked, known)
@@ -111,7 +111,7 @@ func Union(documents []string) (string, error) {
 	return encode(all), nil
 }
 
-// Same tells whether two sets are the same, so that they allow the same.
+// Same tells whether two sets have the same content, so that they allow the same.
 func Same(a, b Set) bool {
 	if !slices.Equal(sorted(a.ARNs), sorted(b.ARNs)) {
 		return false

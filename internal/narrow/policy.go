@@ -184,7 +184,7 @@ func checkAction(text string) error {
 	return nil
 }
 
-// checkResource wants an ARN, whose wildcards are AWS's to read.
+// checkResource wants an ARN. It leaves the wildcards in it to AWS.
 func checkResource(text string) error {
 	if text == anything || strings.HasPrefix(text, "arn:") {
 		return nil
@@ -192,8 +192,8 @@ func checkResource(text string) error {
 	return fmt.Errorf("%.80q is no ARN such as arn:aws:s3:::bucket/*, and not *", text)
 }
 
-// upgradable refuses a policy that another version would read in another way: one without variables
-// that has the characters of one.
+// upgradable refuses a policy that a later version of the language would read in another way: its
+// version has no variables, but its text has the characters of one.
 func (p *Policy) upgradable() error {
 	if !p.variables && strings.Contains(encode(p.statements), "${") {
 		return fmt.Errorf("its Version is not %s, so ${ is plain text in it", currentVersion)

@@ -1,8 +1,8 @@
 // Package packed estimates how much of AWS's space session policies and session tags take. STS
 // packs both into a format that AWS does not publish, refuses what takes more than 100 percent of a
-// space that it does not publish either, and says the percentage only when it has been asked. The
-// numbers here were fitted to percentages that people have published; docs/packed-size.md lists
-// them, and says how far the estimate is off.
+// space that it does not publish either, and says the percentage only after the call. The numbers
+// here were fitted to percentages that people have published; docs/packed-size.md lists them, and
+// says how far the estimate is off.
 package packed
 
 import (
@@ -33,9 +33,8 @@ const (
 	maxTries = 64
 )
 
-// Warned is the percentage from which on an estimate deserves a warning. The furthest that any
-// published measurement is above its estimate is a factor of 1.23, so that an estimate of 81 may
-// be 100.
+// Warned is the lowest estimate, in percent, that deserves a warning. Published measurements are up
+// to 1.23 times their estimates, so an estimate of 81 may be 100 in fact.
 const Warned = 80
 
 // Percent estimates what STS would answer as PackedPolicySize: the share of its space that the
@@ -143,8 +142,8 @@ func (p *packer) all(value any) {
 	}
 }
 
-// text adds a text. What stands for its length is no character of a policy, so that the end of one
-// text and the beginning of the next repeat nothing.
+// text adds a text. The bytes for its length are no characters of a policy, so no repetition in a
+// policy spans two texts by accident.
 func (p *packer) text(text string) {
 	p.count++
 	p.texts.WriteString(strings.Repeat("\x00", textSize(text)-len(text)))
@@ -162,7 +161,7 @@ func list(value any) []any {
 	return []any{value}
 }
 
-// sizeOf returns what a text takes in which each repetition of three or more bytes is a reference.
+// sizeOf returns the size of a text if each repetition of three or more bytes is a reference.
 func sizeOf(text string) int {
 	places := map[string][]int{} // of each three bytes, in order
 	size := 0
@@ -185,7 +184,7 @@ func sizeOf(text string) int {
 	return size
 }
 
-// repetition returns how many bytes from i on are a repetition of bytes before it, the latest tries
+// repetition returns how many bytes from i on repeat bytes before i. It tries the latest places
 // first.
 func repetition(text string, i int, places map[string][]int) (longest int) {
 	if i+minRepeat > len(text) {

@@ -3,6 +3,6 @@
 // writer turns them into canonical XML, so that what is hashed is what is sent. A signature is
 // verified before anybody sees it, and the assertion is encrypted if asked.
 //
-// The package is a step of the root package's, and crewjam/saml is known here only. That library's
-// own writer, with goxmldsig, is the oracle of the tests.
+// The package is one step of the root package, and the only one that uses crewjam/saml. The tests
+// compare its output with that library's own writer and goxmldsig.
 package samldoc

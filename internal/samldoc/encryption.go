@@ -20,9 +20,9 @@ const (
 	maxEncryptionBits = 8192
 )
 
-// CheckEncryptionKey tells what is wrong with a key that [Encrypt] would not take: it wants one PEM
-// block PUBLIC KEY, as openssl pkey -pubout writes it, with an RSA key of 2048 to 8192 bits. A
-// private key is refused, because it belongs to the reader alone. The error quotes nothing.
+// CheckEncryptionKey tells what is wrong with a key that [Encrypt] would not take. The key must be
+// one PEM block PUBLIC KEY, as openssl pkey -pubout writes it, with an RSA key of 2048 to 8192
+// bits. A private key is refused, because it belongs to the reader alone. The error quotes nothing.
 func CheckEncryptionKey(publicPEM string) error {
 	_, err := parseEncryptionKey(publicPEM)
 	return err
@@ -50,8 +50,8 @@ func parseEncryptionKey(text string) (*rsa.PublicKey, error) {
 	return key, nil
 }
 
-// isSound tells whether a key is of a good size, and can be one of RSA at all: modulus and exponent
-// are odd.
+// isSound tells whether a key has an accepted size, and can be an RSA key at all: modulus and
+// exponent are odd.
 func isSound(key *rsa.PublicKey) bool {
 	bits := key.N.BitLen()
 	return bits >= minEncryptionBits && bits <= maxEncryptionBits && key.N.Bit(0) == 1 &&
@@ -59,9 +59,9 @@ func isSound(key *rsa.PublicKey) bool {
 }
 
 // envelope is EncryptedData around the encrypted element, with the encrypted key inside, where
-// every reader looks for it. The digest of OAEP is SHA-1, its mask generation too: RSA-OAEP as XML
-// Encryption 1.0 has it, and the only one that xmlsec1 1.2 reads. OAEP does not need a hash without
-// collisions.
+// every reader looks for it. OAEP uses SHA-1 for its digest and its mask generation. This is
+// RSA-OAEP as XML Encryption 1.0 defines it, and the only kind that xmlsec1 1.2 reads. OAEP does
+// not need a hash without collisions.
 const envelope = `<xenc:EncryptedData xmlns:xenc="http://www.w3.org/2001/04/xmlenc#"` +
 	` Type="http://www.w3.org/2001/04/xmlenc#Element">` +
 	`<xenc:EncryptionMethod Algorithm="http://www.w3.org/2009/xmlenc11#aes256-gcm">` +
@@ -76,10 +76,10 @@ const envelope = `<xenc:EncryptedData xmlns:xenc="http://www.w3.org/2001/04/xmle
 	`</xenc:EncryptedData>`
 
 // Encrypt encrypts an XML element for the holder of an RSA key (XML Encryption 1.1): the element
-// with AES-256-GCM under a key of its own, that key with RSA-OAEP. It writes one combination, of
-// what AWS lists and xmlsec1 reads. It returns the text of an EncryptedData element that stands for
-// the element, which must declare every namespace it uses, since it is read by itself. All that is
-// secret comes from random, 32, 12 and 20 bytes in this order.
+// with AES-256-GCM under a new key, and that key with RSA-OAEP. AWS lists this combination, and
+// xmlsec1 reads it. It returns the text of an EncryptedData element in place of the element. The
+// encrypted element must declare every namespace it uses, because it is parsed separately. All that
+// is secret comes from random, 32, 12 and 20 bytes in this order.
 func Encrypt(element []byte, publicPEM string, random io.Reader) ([]byte, error) {
 	key, err := parseEncryptionKey(publicPEM)
 	if err != nil {

@@ -29,8 +29,9 @@ const (
 	// redeemWithin is AWS's limit, counted from IssueInstant ("Token must be redeemed within 5
 	// minutes of issuance").
 	redeemWithin = 5 * time.Minute
-	// clockAllowance is how far in the past a response is issued, and begins to be valid: so far
-	// may this machine's clock be ahead of AWS's. AWS does not say how much it takes.
+	// clockAllowance is how far in the past a response is issued, and begins to be valid. This
+	// machine's clock may be ahead of AWS's by as much. AWS does not say what difference it
+	// tolerates.
 	clockAllowance = time.Minute
 
 	idLength           = 1 + 2*20
@@ -65,14 +66,14 @@ type Response struct {
 	Signer crypto.Signer
 	// Certificate is the one that the signature must verify with.
 	Certificate *x509.Certificate
-	// Callees call the signer, under the certificate's text; nil: it cannot hang. A key in memory
-	// does not need them.
+	// Callees call the signer, under the certificate's text, because it may hang; nil: it is called
+	// directly. A key in memory does not need them.
 	Callees *guard.Callees
 }
 
-// Write builds, signs and, if asked, encrypts, and returns the base64 text that STS takes and the
-// assertion's ID. A holder of the text can redeem it for up to five minutes. The error is an
-// [*Error], or the context's if that ended first.
+// Write builds and signs the response, and encrypts the assertion if asked. It returns the base64
+// text that STS takes, and the assertion's ID. A holder of the text can redeem it for up to five
+// minutes. The error is an [*Error], or the context's if that ended first.
 func (r *Response) Write(
 	ctx context.Context, now time.Time, random io.Reader,
 ) (encoded, assertionID string, err error) {
@@ -99,7 +100,7 @@ func (r *Response) Write(
 }
 
 // text returns the response with its signed assertion, which is encrypted if asked. The assertion
-// is written once: these bytes are hashed, and the signature is put among them. The error is as
+// is written once: these bytes are hashed, and the signature is inserted into them. The error is as
 // Write's.
 func (r *Response) text(
 	ctx context.Context, responseID, assertionID string, issued time.Time, random io.Reader,

@@ -11,8 +11,8 @@ import (
 	"github.com/seed055b7978/delegation/internal/guard"
 )
 
-// What does not change in a signature: RSA-SHA256 over exclusive canonical XML. The text is
-// canonical as well.
+// The constant parts of a signature: RSA-SHA256 over exclusive canonical XML. The text is canonical
+// as well.
 const (
 	signatureNS   = "http://www.w3.org/2000/09/xmldsig#"
 	exclusiveC14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
@@ -97,15 +97,15 @@ func (r *Response) signatureValue(ctx context.Context, digest [sha256.Size]byte)
 		value, err = signer.SignContext(ctx, rand.Reader, digest[:], crypto.SHA256)
 		return err
 	})
-	if err != nil { // the signer may be at work still
+	if err != nil { // the signer may still be running
 		return nil, err
 	}
 	return value, nil
 }
 
-// call calls a function that calls the signer. An HSM or KMS takes its time and crypto.Signer has
-// no context, so the caller can leave while the signer finishes without it. A key in memory cannot
-// hang: it is done before a goroutine for it would be worth its cost.
+// call calls a function that calls the signer. An HSM or KMS can be slow and crypto.Signer has no
+// context, so the caller can leave while the signer finishes. A key in memory cannot hang, and is
+// too fast to be worth a goroutine.
 func (r *Response) call(ctx context.Context, sign func() error) error {
 	if r.Callees == nil {
 		return guard.Call(sign)

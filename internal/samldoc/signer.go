@@ -17,8 +17,8 @@ type contextSigner interface {
 }
 
 // CheckedSigner is a crypto.Signer whose PKCS #1 v1.5 signatures are verified before anybody sees
-// them. A signer that fails halfway must not show up as the receiver's "signature invalid", and a
-// faulty RSA signature can give the private key away.
+// them. A faulty signer must not show up as a "signature invalid" of the receiver, and a faulty RSA
+// signature can give the private key away.
 type CheckedSigner struct {
 	crypto.Signer
 	public crypto.PublicKey

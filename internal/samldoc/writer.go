@@ -31,7 +31,7 @@ func (e *UnwrittenError) Error() string {
 // empty elements have an end tag, and only the assertion itself declares the namespace.
 //
 // An optional part that is nil or empty is left out, as crewjam/saml does. Anything else that is
-// not written is refused: err is then not nil, and the text is of no use.
+// not written is refused: err is then not nil, and the text must not be used.
 type writer struct {
 	text []byte
 	err  error // the first refusal
@@ -223,7 +223,7 @@ func (w *writer) samlAttribute(a *saml.Attribute) {
 }
 
 // attributeValue appends a value without a type, which makes it plain text. crewjam/saml declares
-// XML Schema's namespaces for it, of which nothing here makes use.
+// XML Schema's namespaces for it, which nothing here uses.
 func (w *writer) attributeValue(v *saml.AttributeValue) {
 	w.require("AttributeValue", *v == saml.AttributeValue{Value: v.Value})
 	w.markup(`<saml:AttributeValue>`)
@@ -237,9 +237,10 @@ func (w *writer) encryptedAssertion(data []byte) {
 	w.markup(`</saml:EncryptedAssertion>`)
 }
 
-// require refuses a type of which the writer does not write all that is set. Where Go can compare
-// the type, the condition is that it equals one with the written fields alone, so that a field of a
-// later version is refused as well. TestWriter_FieldsAreWrittenOrRefused looks at all of them.
+// require refuses an element unless the writer writes all of its fields that are set. If Go can
+// compare the type, the condition compares it with a value that has only the written fields. So a
+// field of a later version is refused as well. TestWriter_FieldsAreWrittenOrRefused looks at all of
+// them.
 func (w *writer) require(element string, onlyWrittenFields bool) {
 	if !onlyWrittenFields {
 		w.refuse(&UnwrittenError{element})
@@ -252,7 +253,7 @@ func (w *writer) refuse(err error) {
 	}
 }
 
-// markup appends what is XML already.
+// markup appends a text that is already XML.
 func (w *writer) markup(text string) { w.text = append(w.text, text...) }
 
 // content appends the text of an element.

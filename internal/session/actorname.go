@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	// bySeparator is between a user and who acts for them. It has no character that AWS does not
-	// take in a name.
+	// bySeparator is between a user and the actor. AWS takes all of its characters in a session
+	// name.
 	bySeparator = ",by="
-	// maxPart is how long the name of an actor can be that an operator chooses: half of a name.
+	// maxPart limits the name of an actor that an operator chooses: half of a session name.
 	maxPart = 32
 )
 
@@ -20,9 +20,9 @@ func ValidPart(text string) bool {
 	return ValidName(text) && len(text) <= maxPart && !strings.Contains(text, ",")
 }
 
-// NameOfTwo returns the session name of a user for whom somebody acts, and whether it shows both as
-// they are. Otherwise both are cleaned and shortened, and the name gets a hash, so that no two
-// pairs share a name.
+// NameOfTwo returns the session name of a user for whom an actor acts, and whether it shows both
+// names unchanged. Otherwise both are cleaned and shortened, and the name gets a hash, so that no
+// two pairs share a name.
 func NameOfTwo(user, actor string) (name string, exact bool) {
 	name = user + bySeparator + actor
 	if user != "" && actor != "" && ValidName(name) && !endsInHash(name) &&
@@ -41,8 +41,8 @@ func NameOfTwo(user, actor string) (name string, exact bool) {
 	return first + bySeparator + second + "-" + hex.EncodeToString(sum[:nameHash/2]), false
 }
 
-// shareRoom cuts two texts so that both together fit. One that needs less than half of the room
-// leaves the rest to the other.
+// shareRoom cuts two texts so that together they fit. If one needs less than half of the room, the
+// other gets the rest.
 func shareRoom(first, second string, room int) (cutFirst, cutSecond string) {
 	half := room / 2
 	switch {
@@ -54,8 +54,8 @@ func shareRoom(first, second string, room int) (cutFirst, cutSecond string) {
 	return first[:room-half], second[:half]
 }
 
-// NameOfOne is SafeName for a user for whom nobody acts, where others may have a NameOfTwo: it is
-// never one.
+// NameOfOne is SafeName for a user without an actor, where other users may have a NameOfTwo. Its
+// result never looks like a NameOfTwo.
 func NameOfOne(name string) string {
 	if !ShowsTwo(name) {
 		return SafeName(name)
@@ -68,5 +68,5 @@ func NameOfOne(name string) string {
 // ShowsTwo tells whether a name looks like a NameOfTwo.
 func ShowsTwo(name string) bool { return strings.Contains(name, bySeparator) }
 
-// withoutBy takes the separator out of a text.
+// withoutBy replaces the separator in a text.
 func withoutBy(text string) string { return strings.ReplaceAll(text, bySeparator, "_by_") }

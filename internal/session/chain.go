@@ -1,8 +1,8 @@
 package session
 
-// chainRefusals lists the codes of AssumeRole that mean something else than those of
-// AssumeRoleWithSAML: that call is anonymous, and this one is signed with the credentials of the
-// role before (STS API Reference, "Common Error Types").
+// chainRefusals lists the codes that mean something else for AssumeRole than for
+// AssumeRoleWithSAML. AssumeRole is signed with the credentials of the previous role;
+// AssumeRoleWithSAML is anonymous (STS API Reference, "Common Error Types").
 var chainRefusals = []refusal{
 	{"AccessDenied", "", chainDenied},
 	{"ExpiredToken", "", chainCredentials},

@@ -37,18 +37,19 @@ var ErrPlainHTTP = errors.New(
 
 // ClientOptions are what [NewClient] takes.
 type ClientOptions struct {
-	// Endpoint is used instead of AWS_ENDPOINT_URL_STS and AWS_ENDPOINT_URL; empty: these.
+	// Endpoint takes precedence over AWS_ENDPOINT_URL_STS and AWS_ENDPOINT_URL. Empty: these
+	// variables count.
 	Endpoint string
 	// AllowPlainHTTP permits an endpoint of plain http that is not loopback, wherever it is
 	// configured.
 	AllowPlainHTTP bool
-	// FIPS and DualStack say that the caller will ask for such endpoints. With an endpoint of
-	// one's own they are an error.
+	// FIPS and DualStack say that the caller will ask for such endpoints. They are an error
+	// together with a configured endpoint.
 	FIPS, DualStack bool
-	// IgnoreEndpoints has AWS called unless Endpoint is set, whatever endpoint the environment
-	// names. It is for a service that may be that endpoint itself; see [IgnoredEndpoints].
+	// IgnoreEndpoints ignores the endpoints that the environment names. It is for a service that
+	// may itself be such an endpoint; see [IgnoredEndpoints].
 	IgnoreEndpoints bool
-	// IgnoreEnvironment is for a client of something in this process: no variable counts.
+	// IgnoreEnvironment ignores all variables, for a client that calls something in this process.
 	IgnoreEnvironment bool
 }
 
@@ -102,7 +103,7 @@ func NewClient(o ClientOptions) (*sts.Client, error) {
 	return client, nil
 }
 
-// sdkConfig is what the SDK's LoadDefaultConfig would make of the environment, less the profile.
+// sdkConfig is what the SDK's LoadDefaultConfig would make of the environment, without the profile.
 func sdkConfig(env environment, roots *x509.CertPool) aws.Config {
 	c := aws.Config{
 		AppID:         env.appID,
@@ -143,7 +144,8 @@ type Endpoint struct {
 	FIPS, DualStack bool
 }
 
-// EndpointOf returns the endpoint of a client, nothing of one that is not the SDK's.
+// EndpointOf returns the endpoint of a client. For a client that is not the SDK's it returns the
+// zero value.
 func EndpointOf(client any) Endpoint {
 	made, ok := client.(*sts.Client)
 	if !ok || made == nil {
@@ -160,7 +162,7 @@ func EndpointOf(client any) Endpoint {
 // transport returns the SDK's own HTTP client, which uses the proxies of HTTPS_PROXY, HTTP_PROXY
 // and NO_PROXY. roots are the CAs that count; nil: the system's.
 func transport(roots *x509.CertPool) *awshttp.BuildableClient {
-	// The caller limits the time, and not AWS_ENABLE_DEFAULT_SOCKET_TIMEOUT_2026.
+	// The caller limits the time; AWS_ENABLE_DEFAULT_SOCKET_TIMEOUT_2026 does not.
 	unlimited := awshttp.NewBuildableClient().WithReadTimeout(0)
 	return unlimited.WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns = 0 // no limit but the one for a host
@@ -168,7 +170,7 @@ func transport(roots *x509.CertPool) *awshttp.BuildableClient {
 		t.IdleConnTimeout = idleTime
 		t.MaxResponseHeaderBytes = maxHeaders
 		t.TLSClientConfig.RootCAs = roots
-		// A connection after a break then costs no handshake with certificates.
+		// A new connection can then resume a session, without a handshake with certificates.
 		t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(tlsSessions)
 	})
 }
@@ -191,10 +193,10 @@ func checkEndpoint(endpoint string, allowPlainHTTP bool) error {
 	return nil
 }
 
-// BoundedClient returns a client whose answers end, with an *http.MaxBytesError, after 1 MiB of
-// what is left after decompression, and which follows no redirect. The SDK follows 307 and 308 to
-// wherever they lead, with the assertion. It keeps the connection after an early answer, which the
-// SDK's requests would lose, see [withoutWriterTo].
+// BoundedClient returns a client that follows no redirects: the SDK follows 307 and 308 to any
+// host, with the assertion. After 1 MiB of a decompressed answer, reading ends with an
+// *http.MaxBytesError. The client keeps a connection after an early answer, which the SDK's
+// requests would lose: see [withoutWriterTo].
 func BoundedClient(client aws.HTTPClient) aws.HTTPClient {
 	var way *http.Transport
 	if buildable, ok := client.(*awshttp.BuildableClient); ok {
@@ -228,12 +230,12 @@ func (b boundedClient) Do(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// withoutWriterTo returns the request with a body that has Read and Close only, and so has that of
-// GetBody.
+// withoutWriterTo returns the request with a body that has only Read and Close. The bodies of its
+// GetBody have only these methods, too.
 //
 // The SDK closes the body as soon as there is an answer. From then on its body's WriteTo returns
 // io.EOF (smithy-go 1.28.8, transport/http/internal/io), which no WriterTo may do. net/http looks
-// for more of a body once it has sent all of it; it takes the io.EOF for a failed write, and drops
+// for more of a body once it has sent all of it. It takes the io.EOF for a failed write, and drops
 // the connection. After Close, Read returns io.EOF too, but from Read it means the end.
 func withoutWriterTo(r *http.Request) *http.Request {
 	if r == nil || r.Body == nil || r.Body == http.NoBody { // net/http knows NoBody by its value

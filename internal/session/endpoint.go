@@ -39,9 +39,9 @@ func IgnoredEndpoints() (names []string) {
 	return names
 }
 
-// EndpointWarning says that an endpoint leads calls for the regions elsewhere than to their STS,
-// and where it was set. It is empty for no endpoint, and for one of the only region, such as that
-// of a VPC. A password in the endpoint is left out.
+// EndpointWarning says that calls for the regions go to an endpoint instead of the regions' own
+// STS, and where that endpoint was set. It is empty if there is no endpoint, or if the endpoint
+// belongs to the only region, such as a VPC endpoint. A password in the endpoint is left out.
 func EndpointWarning(endpoint, from string, regions []string) string {
 	if endpoint == "" {
 		return ""
@@ -56,7 +56,7 @@ func EndpointWarning(endpoint, from string, regions []string) string {
 		shownURL(endpoint), from)
 }
 
-// shownURL is an endpoint without its password.
+// shownURL returns an endpoint without its password.
 func shownURL(endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil {
@@ -65,5 +65,5 @@ func shownURL(endpoint string) string {
 	return u.Redacted()
 }
 
-// EndpointRemedy is what to do about it.
+// EndpointRemedy is what to do about an EndpointWarning.
 const EndpointRemedy = "remove that, unless STS is meant to be called there"

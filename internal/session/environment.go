@@ -43,8 +43,8 @@ type environment struct {
 }
 
 // readEnvironment reads the environment. The SDK's LoadDefaultConfig is of no use here: it also
-// reads the profile of AWS_PROFILE, and so fails for a profile that is missing, broken, or of SSO.
-// It also refuses the values of variables that no call of STS has any use for. The error is an
+// reads the profile of AWS_PROFILE, and so fails for a profile that is missing, broken, or for SSO.
+// It also refuses values of variables that no call of STS uses. The error is an
 // [*EnvironmentError].
 func readEnvironment() (environment, error) {
 	env := environment{
@@ -82,8 +82,8 @@ func switchOf(variable string) (string, error) {
 	return "", &EnvironmentError{variable, fmt.Errorf("is %.40q, not true or false", value)}
 }
 
-// caBundle returns the certificates of AWS_CA_BUNDLE, nil without one: then the system's count. As
-// in the AWS SDKs, they take the place of the system's.
+// caBundle returns the certificates of AWS_CA_BUNDLE, or nil if that is not set. As in the AWS
+// SDKs, these certificates replace the system's.
 func caBundle(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
@@ -104,8 +104,8 @@ func caBundle(file string) (*x509.CertPool, error) {
 var errNotBoth = errors.New("the AWS SDK calls an endpoint of your own, or one that is FIPS or " +
 	"dual-stack, and not both: remove one of them")
 
-// checkKinds refuses an endpoint of one's own together with endpoints of a kind. from says where
-// the endpoint was set.
+// checkKinds refuses a configured endpoint together with FIPS or dual-stack endpoints. from says
+// where the endpoint was set.
 func checkKinds(endpoint, from string, o ClientOptions, env environment) error {
 	if endpoint == "" {
 		return nil
@@ -126,8 +126,8 @@ func checkKinds(endpoint, from string, o ClientOptions, env environment) error {
 	return nil
 }
 
-// FIPSSource says what asks for FIPS endpoints in the options of a client: the environment, or the
-// program that has made the client.
+// FIPSSource says what has set the FIPS option of a client: the environment, or the program that
+// made the client.
 func FIPSSource() string { return switchSource(fipsVariable, "the FIPS option of Config.STS") }
 
 // DualStackSource is FIPSSource for dual-stack endpoints.

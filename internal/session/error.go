@@ -19,8 +19,8 @@ import (
 )
 
 // Error says why a call of AssumeRoleWithSAML failed: AWS's own refusal, or a failure on the way.
-// It holds no assertion: the SDK's own error chain leads to the request, and so to the assertion,
-// and is dropped.
+// It holds no assertion. The SDK's own error chain is dropped, because it leads to the request and
+// so to the assertion.
 type Error struct {
 	Code      string // one of the codes in codes.go
 	RequestID string // AWS's, if AWS answered
@@ -32,10 +32,10 @@ func (e *Error) Error() string { return e.Err.Error() + " (" + e.Code + ")" }
 // Unwrap returns what happened.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ErrorOf reads the SDK's error. timedOut says that the call's own time was over.
+// ErrorOf reads the SDK's error. timedOut says that the call's own time limit has passed.
 func ErrorOf(err error, timedOut bool) *Error { return errorOf(err, timedOut, nil) }
 
-// errorOf reads the SDK's error. The rows come before those of refusals.
+// errorOf reads the SDK's error. The rows in own take precedence over those of refusals.
 func errorOf(err error, timedOut bool, own []refusal) *Error {
 	failure := &Error{}
 	status := 0
@@ -48,8 +48,8 @@ func errorOf(err error, timedOut bool, own []refusal) *Error {
 	return failure
 }
 
-// DateOf returns the time in the answer that an error of the SDK is about, by the clock of the
-// server that answered. Zero: there is none.
+// DateOf returns the Date header of the answer that an error of the SDK is about, by the clock of
+// the server that answered. Zero: there is none.
 func DateOf(err error) time.Time {
 	var response *awshttp.ResponseError
 	if !errors.As(err, &response) || response.Response == nil {
@@ -62,8 +62,8 @@ func DateOf(err error) time.Time {
 	return date
 }
 
-// HostOf returns the host that the call of an error went to, as the request had it. Empty: nothing
-// was sent, or the client is not the SDK's.
+// HostOf returns the host of the request that led to an error. Empty: nothing was sent, or the
+// client is not the SDK's.
 func HostOf(err error) string {
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) && response.Response != nil &&
@@ -118,10 +118,10 @@ func causeOf(
 	return refused, errors.New("the STS client failed without an answer from AWS")
 }
 
-// configurationReason is what the SDK says of a configuration with which it cannot find an
-// endpoint, such as a FIPS endpoint next to one of the user's own. Empty: the error is none of
-// these. The SDK has no type for them; their texts are of the endpoint rules of the service
-// (service/sts, endpoints.go), and of parameters, and have no part of the request.
+// configurationReason returns the SDK's reason why a configuration leads to no endpoint, such as
+// FIPS together with a configured endpoint. Empty: the error is of another kind. The SDK has no
+// type for these errors. Their texts come from the service's endpoint rules (service/sts,
+// endpoints.go) and from parameters, and contain no part of the request.
 func configurationReason(err error) string {
 	for ; err != nil; err = errors.Unwrap(err) {
 		text := err.Error()
@@ -136,7 +136,7 @@ func configurationReason(err error) string {
 	return ""
 }
 
-// withoutAssertion copies AWS's refusal less what may be the assertion.
+// withoutAssertion copies AWS's refusal without what may be the assertion.
 func withoutAssertion(refusal smithy.APIError) *smithy.GenericAPIError {
 	clean := func(s string) string { return longRun().ReplaceAllString(s, "[redacted]") }
 	return &smithy.GenericAPIError{
@@ -186,12 +186,12 @@ var deniers = []string{
 	"resource control policy",
 	"service control policy",
 	"VPC endpoint policy",
-	"resource-based policy", // of a role, that is its trust policy
+	"resource-based policy", // for a role, its trust policy
 }
 
 // DeniedBy returns the kind of policy that denies a call, in AWS's words, such as "resource control
-// policy". Empty: AWS names none, or the error is no refusal of AWS. explicit tells whether a
-// statement denies, and not the absence of one that allows.
+// policy". Empty: AWS names none, or the error is no refusal of AWS. explicit says that a statement
+// denies the call. Otherwise a statement that allows it is missing.
 func DeniedBy(err error) (kind string, explicit bool) {
 	var refusal smithy.APIError
 	if !errors.As(err, &refusal) {

@@ -29,10 +29,11 @@ func PackedPercent(message string) int {
 	return percent
 }
 
-// DropTags returns the first of the ranked keys of tags: as many as have to go. AWS does not
-// publish its packed format and only says, in the message, how much too large all is together; so
-// the tags' share is estimated, next to the rest (the session policies') in bytes. If the message
-// does not say, or all of the ranked are too few, all of them go.
+// DropTags returns the keys of the tags to drop: as many as necessary, from the beginning of
+// ranked. AWS does not publish its packed format, and its message only says how much too large
+// everything is together. So the size of each tag is estimated in bytes; rest is the size of the
+// session policies. If the message does not say, or all of the ranked tags are too few, DropTags
+// returns all of ranked.
 func DropTags(message string, tags map[string]string, ranked []string, rest int) []string {
 	percent := PackedPercent(message)
 	if percent == 0 {

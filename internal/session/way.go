@@ -9,8 +9,8 @@ import (
 	"net/url"
 )
 
-// explained adds what the environment has to do with a failed request: the proxy that it went
-// through, or the bundle of CAs that did not know the server's. net/http says neither: a proxy that
+// explained adds to the error of a failed request what the environment contributed: the proxy that
+// it went through, or a CA bundle without the server's CA. net/http says neither: a proxy that
 // refuses is "Forbidden", and a bundle without the right CA is an unknown authority.
 func explained(way *http.Transport, r *http.Request, err error) error {
 	var failure *url.Error
@@ -23,8 +23,7 @@ func explained(way *http.Transport, r *http.Request, err error) error {
 	return err
 }
 
-// explanation is the cause of a failure with what the environment has to do with it, nil if that is
-// nothing.
+// explanation returns the cause of a failure with what the environment contributed; nil: nothing.
 func explanation(way *http.Transport, r *http.Request, cause error) error {
 	if isCertificate(cause) {
 		if way.TLSClientConfig == nil || way.TLSClientConfig.RootCAs == nil {

@@ -1,7 +1,8 @@
 // Package sharedissuer knows OpenID providers that issue tokens to strangers under one issuer URL.
 // A valid token of such an issuer says that somebody has an account there, and not that they belong
-// to the operator's organisation: a claim has to say that. The list is AWS's ("Identity-provider
-// controls for shared OIDC providers", IAM User Guide) and providers where anybody can sign in.
+// to the operator's organisation: a claim has to say that. The list has those of AWS
+// ("Identity-provider controls for shared OIDC providers", IAM User Guide), and other providers
+// where anybody can sign in.
 package sharedissuer
 
 import (
@@ -14,21 +15,21 @@ import (
 type Issuer struct {
 	Who   string // who gets tokens of it, as the subject of a sentence
 	Claim string // one that tells organisations apart
-	// weak are claims that do not, although they may look so: strangers choose them, or they are
-	// nobody's alone.
+	// weak are claims that may look as if they do, but do not: strangers can choose them, or they
+	// are the same for many.
 	weak []string
 }
 
-// alwaysWeak are claims that tell no owner: audiences are chosen by the one who asks for the token,
-// and dates and kinds are everybody's.
+// alwaysWeak are claims that identify no organisation at any issuer: the requester of a token
+// chooses its audience, and dates and kinds say nothing about an owner.
 var alwaysWeak = []string{
 	"iss", "aud", "azp", "appid", "cid", "client_id", "exp", "iat", "nbf", "jti", "typ", "nonce",
 	"at_hash", "c_hash", "auth_time", "acr", "amr", "ver", "locale", "name", "given_name",
 	"family_name", "nickname", "picture", "email_verified",
 }
 
-// google issues tokens to everybody. An account that is nobody's employee can have an email address
-// of any domain, and only hd says which organisation manages the account.
+// google issues tokens to everybody. An account that no organisation manages can have an email
+// address of any domain. Only hd says which organisation manages an account.
 var google = Issuer{"anyone with a Google account", "hd", []string{"email"}}
 
 // entra serves every organisation below these addresses. Its email and user names are what the
@@ -38,16 +39,16 @@ var entra = Issuer{
 	[]string{"email", "preferred_username", "upn", "unique_name"},
 }
 
-// salesforce serves every organisation whose users do not sign in at an address of their own. Its
-// email and user names are what the organisation's administrator writes there.
+// salesforce serves every organisation whose users do not sign in at the organisation's own
+// address. Its email and user names are what the organisation's administrator writes there.
 var salesforce = Issuer{
 	"anyone with an account of any organisation on Salesforce", "sub",
 	[]string{"email", "preferred_username", "profile", "zoneinfo", "address"},
 }
 
 // github is the issuer of workflows. A pull request or a run in a stranger's repository has the
-// stranger's branch, environment and workflow names, and job_workflow_ref is the operator's where
-// a stranger calls a reusable workflow of the operator's.
+// stranger's branch, environment and workflow names, and job_workflow_ref names the operator's
+// workflow if a stranger calls a reusable workflow of the operator's.
 var github = Issuer{
 	"any workflow on GitHub", "repository_owner",
 	[]string{
@@ -146,12 +147,12 @@ var byURL = map[string]Issuer{
 // personalAccounts is the tenant of all personal Microsoft accounts.
 const personalAccounts = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
-// githubEnterprise has the enterprise's name behind it, if an enterprise has asked for that.
+// githubEnterprise has the enterprise's name after it, if an enterprise has asked for that.
 const githubEnterprise = "https://token.actions.githubusercontent.com/"
 
 // Find returns what is known of an issuer that strangers share. Scheme and host are compared
-// without regard to case, and a slash at the end does not count: to warn once too often is the safe
-// side.
+// without regard to case, and a slash at the end does not count: a needless warning is safer than a
+// missing one.
 func Find(issuer string) (Issuer, bool) {
 	issuer = strings.TrimSuffix(issuer, "/")
 	if u, err := url.Parse(issuer); err == nil && u.Host != "" {
