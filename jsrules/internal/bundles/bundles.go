@@ -22,7 +22,7 @@ var files embed.FS
 
 // Bundle is one published file of a package on npm, or one folder of it.
 type Bundle struct {
-	// Name is the name by which this library finds it.
+	// Name is the name by which this library finds the bundle.
 	Name string
 	// Package and Version name what was published.
 	Package, Version string

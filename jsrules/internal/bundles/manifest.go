@@ -1,11 +1,11 @@
 package bundles
 
-// All returns every bundle. A test compares each one with its hash, and another with what npm has
-// under the same name and version.
+// All returns every bundle. One test compares each bundle with its hash, and another with what npm
+// has under the same name and version.
 //
 // The global _ of Auth0's rules was lodash 2.4, and the global async was async 0.9: package.json of
 // auth0-authz-rules-api, which made these globals, says so. The results of many of their functions
-// differ in later versions. require gave the current ones.
+// differ in later versions. require returned the current versions.
 func All() []Bundle {
 	return []Bundle{
 		{

@@ -26,7 +26,7 @@ func Clip(ms float64) float64 {
 	return math.Trunc(ms) + 0 // not -0
 }
 
-// Make returns the time of a date and a time of day (§21.4.1.30). A month counts from 0, and every
+// Make returns the time of a date and a time of day (§21.4.1.30). Months count from 0, and every
 // part may be out of its range. The result is not clipped.
 func Make(year, month, date, hours, minutes, seconds, milliseconds float64) float64 {
 	days := makeDay(year, month, date)
@@ -100,7 +100,7 @@ func ISO(ms float64) string {
 	return year(t, "-%06d", format) + t.Format("-01-02T15:04:05.000Z")
 }
 
-// year formats the year, before Christ by a format of its own.
+// year formats the year. Years before Christ have a separate format.
 func year(t time.Time, before, since string) string {
 	if t.Year() < 0 {
 		return fmt.Sprintf(before, -t.Year())

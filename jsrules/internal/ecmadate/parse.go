@@ -5,9 +5,9 @@ import (
 	"unicode"
 )
 
-// Parse reads a text as V8 does: first as a date of ECMA-262 §21.4.1.32, and what is left as one of
-// the many forms that browsers have always read. A time without an offset is in UTC. It returns
-// NaN for a text that is no date. V8's rules are those of its dateparser.cc.
+// Parse reads a text as V8 does: first as a date of ECMA-262 §21.4.1.32, and the rest of the text
+// as one of the many forms that browsers have always accepted. A time without an offset is in UTC.
+// It returns NaN for a text that is no date. V8's rules are those of its dateparser.cc.
 func Parse(text []uint16) float64 {
 	p := &parser{scanner: newScanner(text), month: none, offset: zone{none, none, none}}
 	p.offsetOfHour = none

@@ -17,11 +17,11 @@ const (
 	opLineEnd             // $
 	opWord                // \b
 	opNoWord              // \B
-	opBackref             // the text of capture a again
+	opBackref             // the text of capture a once more
 	opLook                // the program up to a; b > 0: must not match
 	opZero                // register a counts from 0
-	opLoop                // begins the next repetition, or goes on at loop.end
-	opLoopEnd             // ends a repetition, and goes to a
+	opLoop                // begins the next repetition, or continues at loop.end
+	opLoopEnd             // ends a repetition, and continues at a
 	opRun                 // as many of one character as there are
 )
 
@@ -59,8 +59,8 @@ func (c *compiler) register() int {
 	return c.registers - 1
 }
 
-// node compiles a part of the pattern. Backward is within a lookbehind, where everything matches
-// from its end.
+// node compiles a part of the pattern. backward says that it is within a lookbehind, where
+// everything is matched from its end.
 func (c *compiler) node(n node, backward bool) {
 	switch n := n.(type) {
 	case char, dot, class:

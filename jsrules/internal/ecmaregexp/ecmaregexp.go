@@ -32,7 +32,7 @@ type SyntaxError struct {
 
 func (e *SyntaxError) Error() string { return "invalid regular expression: " + e.Message }
 
-// ErrTooLarge means that a match has to remember more places to go back to than is allowed.
+// ErrTooLarge means that a match needs more backtracking positions than are allowed.
 var ErrTooLarge = errors.New("the regular expression has too many ways to match")
 
 // Compile compiles a pattern in UTF-16. Flags are of d, g, i, m, s, u and y; d, g and y change
@@ -104,7 +104,7 @@ type Finder struct {
 	stack     []stackEntry
 }
 
-// maxKept limits the memory that a Finder keeps, in places to go back to.
+// maxKept limits the memory that a Finder keeps, in backtracking positions.
 const maxKept = 1 << 10
 
 // Find is [Regexp.Find] of an expression.
@@ -122,7 +122,7 @@ func (f *Finder) Find(re *Regexp, text []uint16, from int, sticky bool) ([]int, 
 func (m *matcher) find(from int, sticky bool) ([]int, error) {
 	re, text := m.re, m.text
 	if re.flags.unicode && from > 0 && from < len(text) && isPair(text[from-1], text[from]) {
-		from-- // a place within a character is before it
+		from-- // a place within a character counts as the place before it
 	}
 	for at := from; at <= len(text); at = m.after(at) {
 		for i := range m.registers {

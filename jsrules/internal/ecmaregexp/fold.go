@@ -6,8 +6,8 @@ import (
 )
 
 // canonicalUnit is Canonicalize without the flag u (ECMA-262 §22.2.2.7.3): the upper case of a code
-// unit, unless that is more than one, or is ASCII where the unit is not. So the sign of Kelvin is
-// no k, and the long s is no s.
+// unit, unless that has several units, or is ASCII while the unit is not. So the Kelvin sign does
+// not match k, and the long s does not match s.
 func canonicalUnit(c rune) rune {
 	if c < 0x80 {
 		if c >= 'a' && c <= 'z' {
@@ -22,8 +22,8 @@ func canonicalUnit(c rune) rune {
 	return upper
 }
 
-// growsInUpperCase reports whether a character that has an upper case of one character by itself
-// has one of several in a text (Unicode's SpecialCasing.txt): Greek with iota subscript.
+// growsInUpperCase reports whether a character has an upper case of one character in
+// unicode.ToUpper, but of several in Unicode's SpecialCasing.txt: Greek with iota subscript.
 func growsInUpperCase(c rune) bool {
 	return c >= 0x1f80 && c <= 0x1faf || c == 0x1fb3 || c == 0x1fc3 || c == 0x1ff3
 }

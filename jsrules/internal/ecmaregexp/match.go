@@ -20,7 +20,7 @@ type matcher struct {
 	halt      func() error
 }
 
-// stackEntry is a place to go back to, or a register to restore on the way there.
+// stackEntry is a place to backtrack to, or a register to restore on the way there.
 type stackEntry struct {
 	kind  kind
 	pc    int32 // of a place: where the program goes on; of a register: which it is
@@ -85,7 +85,7 @@ func (m *matcher) run(pc, at int) (bool, error) {
 	}
 }
 
-// back returns to the last place from where there is another way.
+// back returns to the last place from which another alternative is left.
 func (m *matcher) back(base int) (pc, at int, ok bool) {
 	for len(m.stack) > base {
 		top := &m.stack[len(m.stack)-1]
@@ -106,7 +106,7 @@ func (m *matcher) back(base int) (pc, at int, ok bool) {
 	return 0, 0, false
 }
 
-// shorten takes one character less into a run.
+// shorten removes one character from a run.
 func (m *matcher) shorten(run *stackEntry) (pc, at int, ok bool) {
 	at, least := int(run.at), int(run.least)
 	if at > least {
@@ -179,7 +179,7 @@ func (m *matcher) loop(l *loop, at int) (next, nextAt int, ok bool, err error) {
 		return l.body, at, true, m.set(l.place, at)
 	}
 	if l.lazy {
-		// The place is set on the way into the body, which is tried later.
+		// The place is set before the push, so that it counts when the body is tried later.
 		err = m.set(l.place, at)
 		if err == nil {
 			err = m.push(stackEntry{kind: place, pc: int32(l.body), at: int32(at)})
@@ -219,8 +219,8 @@ func (m *matcher) repeat(i *instruction, pc, at int) (next, nextAt int, ok bool,
 	return i.a, at, true, err
 }
 
-// look matches ahead or behind. What a positive one has matched stays, and it is not gone back
-// into.
+// look matches ahead or behind. The captures of a positive lookaround stay, and there is no
+// backtracking into it.
 func (m *matcher) look(pc, at int, negative bool) (bool, error) {
 	base := len(m.stack)
 	found, err := m.run(pc, at)
@@ -279,7 +279,7 @@ func (m *matcher) canonical(c rune) rune {
 	return canonicalUnit(c)
 }
 
-// after is the place behind the character at a place.
+// after returns the place after the character at a place.
 func (m *matcher) after(at int) int {
 	if m.re.flags.unicode && at+1 < len(m.text) && isPair(m.text[at], m.text[at+1]) {
 		return at + 2
@@ -287,7 +287,7 @@ func (m *matcher) after(at int) int {
 	return at + 1
 }
 
-// before is the place of the character that ends at a place.
+// before returns the place of the character that ends at a place.
 func (m *matcher) before(at int) int {
 	if m.re.flags.unicode && at >= 2 && isPair(m.text[at-2], m.text[at-1]) {
 		return at - 2
@@ -323,7 +323,8 @@ func (m *matcher) isWord(at int) bool {
 	return words.has(rune(m.text[at]))
 }
 
-// again matches the text of a capture once more. One that took no part matches nothing.
+// again matches the text of a capture once more. A capture that took no part matches the empty
+// text.
 func (m *matcher) again(i *instruction, at int) (next int, ok bool) {
 	begin, end := m.registers[2*i.a], m.registers[2*i.a+1]
 	if begin < 0 || end < 0 {

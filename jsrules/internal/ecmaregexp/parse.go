@@ -375,8 +375,8 @@ func (p *parser) groupName() string {
 	return name.String()
 }
 
-// nameEscape reads what follows \u in a name, where a pair of escapes and braces are one character
-// also without the flag u.
+// nameEscape reads what follows \u in a name, where a pair of escapes, or an escape with braces, is
+// one character even without the flag u.
 func (p *parser) nameEscape() rune {
 	if p.peek() == '{' {
 		return p.braced()
@@ -562,7 +562,7 @@ func (p *parser) control(inClass bool) rune {
 	return '\\'
 }
 
-// octal reads \0, and without the flag u the octal numbers of old.
+// octal reads \0, and without the flag u also legacy octal numbers.
 func (p *parser) octal(first rune) rune {
 	next := p.peek()
 	if p.flags.unicode {

@@ -6,9 +6,9 @@ import (
 	"unicode"
 )
 
-// propertySet returns the characters of a Unicode property, by the names that ECMAScript takes:
-// a General_Category, a Script, or one of the binary properties that Unicode derives from what Go
-// has. The others are errors: Script_Extensions, Emoji and its kin, and what depends on
+// propertySet returns the characters of a Unicode property, by the names that ECMAScript takes: a
+// General_Category, a Script, or one of the binary properties that Unicode derives from what Go
+// has. The others are errors: Script_Extensions, Emoji and related properties, and what depends on
 // normalisation.
 func propertySet(text string) (*set, error) {
 	name, value, hasValue := strings.Cut(text, "=")
@@ -57,8 +57,8 @@ func named(
 	return nil
 }
 
-// binary returns the characters of a binary property. Those that Unicode derives are put together
-// as DerivedCoreProperties.txt says.
+// binary returns the characters of a binary property. Derived properties are composed as
+// DerivedCoreProperties.txt says.
 func binary(name string) *set {
 	if long, ok := binaryAliases[name]; ok {
 		name = long

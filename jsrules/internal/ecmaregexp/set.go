@@ -10,8 +10,8 @@ import (
 type set struct {
 	ranges   []span
 	fold     func(rune) []rune // the other characters that count as the same; nil: none
-	negative bool              // it is turned around after folding
-	ascii    [128]bool         // what contains says of these
+	negative bool              // the set is complemented after folding
+	ascii    [128]bool         // the results of contains for ASCII
 }
 
 type span struct{ low, high rune }
@@ -25,7 +25,7 @@ func (s *set) include(low, high rune, other *set) {
 	s.ranges = append(s.ranges, span{low, high})
 }
 
-// finish prepares a set to be asked.
+// finish prepares a set for contains.
 func (s *set) finish(f flags) *set {
 	made := &set{ranges: normal(s.ranges), negative: s.negative}
 	if f.ignoreCase {
@@ -96,7 +96,8 @@ func (s *set) has(c rune) bool {
 var (
 	digits = &set{ranges: []span{{'0', '9'}}}
 	words  = &set{ranges: []span{{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}}
-	// foldedWords are those that fold to one of words: the long s and the sign of Kelvin are more.
+	// foldedWords are the characters that fold to one of words: also the long s and the Kelvin
+	// sign.
 	foldedWords = &set{ranges: normal(
 		append(slices.Clone(words.ranges), span{0x17f, 0x17f}, span{0x212a, 0x212a}))}
 	spaces = &set{ranges: []span{

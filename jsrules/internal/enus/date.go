@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// DateOptions are those of Intl.DateTimeFormat, resolved. A field is numeric or 2-digit, weekday
-// and month also long, short or narrow; an empty one is not written.
+// DateOptions are those of Intl.DateTimeFormat, resolved. A field is numeric or 2-digit. Weekday
+// and Month can also be long, short or narrow. An empty field is not written.
 type DateOptions struct {
 	Weekday, Year, Month, Day, Hour, Minute, Second string
 	// HourCycle is h11, h12, h23 or h24. Empty is h12.
@@ -118,7 +118,7 @@ func (o *DateOptions) date(t time.Time) (string, error) {
 	return date, nil
 }
 
-// year writes the year of the era. Before Christ, the era is not written.
+// year writes the year of the era. The era itself is not written, even before Christ.
 func (o *DateOptions) year(t time.Time) string {
 	year := t.Year()
 	if year <= 0 {

@@ -1,6 +1,6 @@
 // Package enus writes numbers and dates as Intl does for the locale en-US, with the patterns of
-// CLDR. It has what rules use of Intl, and refuses everything else: it never writes something
-// different.
+// CLDR. It has the parts of Intl that rules use, and refuses everything else, so its output never
+// differs from that of Intl.
 package enus
 
 import (
@@ -19,7 +19,7 @@ type NumberOptions struct {
 	// MinFraction and MaxFraction are the numbers of digits after the point.
 	MinFraction, MaxFraction int
 	// MinSignificant and MaxSignificant are the numbers of significant digits. If MaxSignificant is
-	// not 0, they count instead of digits after the point.
+	// not 0, these replace the limits of digits after the point.
 	MinSignificant, MaxSignificant int
 	// Ungrouped leaves out the commas.
 	Ungrouped bool

@@ -32,7 +32,7 @@ func (m *Modules) indexOf(call goja.FunctionCall) goja.Value {
 		}
 	}
 	for {
-		m.Halt() // a needle of a million bytes can be almost there a million times
+		m.Halt() // a needle of a million bytes can match almost a million times
 		at := next()
 		if at < 0 || at%step == 0 {
 			return m.Runtime.ToValue(at)
@@ -45,7 +45,7 @@ func (m *Modules) compare(call goja.FunctionCall) goja.Value {
 	return m.Runtime.ToValue(bytes.Compare(m.bytes(call.Argument(0)), m.bytes(call.Argument(1))))
 }
 
-// fill(buffer, pattern) repeats a pattern in the whole of a Buffer.
+// fill(buffer, pattern) fills the whole Buffer with repetitions of a pattern.
 func (m *Modules) fill(call goja.FunctionCall) goja.Value {
 	memory := m.bytes(call.Argument(0))
 	filled := copy(memory, bytes.Clone(m.bytes(call.Argument(1))))

@@ -127,7 +127,7 @@ func (m *Modules) cipher(call goja.FunctionCall) goja.Value {
 	return object
 }
 
-// update(bytes) returns what can be told after more bytes.
+// update(bytes) takes more bytes, and returns the output that is ready.
 func (c *ciphering) update(call goja.FunctionCall) goja.Value {
 	c.open()
 	data := c.modules.bytes(call.Argument(0))
@@ -160,7 +160,7 @@ func (c *ciphering) open() {
 	}
 }
 
-// final() returns the rest, or refuses what was decrypted.
+// final() returns the rest of the output, or refuses what was decrypted.
 func (c *ciphering) final(goja.FunctionCall) goja.Value {
 	c.open()
 	c.done = true

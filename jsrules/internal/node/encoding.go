@@ -9,8 +9,8 @@ import (
 	"github.com/dop251/goja"
 )
 
-// decode(text, encoding) returns the bytes of a text. The encoding is one of the names that
-// buffer.js makes of all others.
+// decode(text, encoding) returns the bytes of a text. The encoding is one of the canonical names to
+// which buffer.js converts all others.
 func (m *Modules) decode(call goja.FunctionCall) goja.Value {
 	text := m.text(call.Argument(0))
 	encoding := call.Argument(1).String()
@@ -52,10 +52,10 @@ func decodeText(text goja.String, encoding string) []byte {
 		}
 		return decoded
 	}
-	return []byte(text.String()) // half of a surrogate pair is U+FFFD there
+	return []byte(text.String()) // half of a surrogate pair becomes U+FFFD
 }
 
-// decodeHex reads hexadecimal digits up to the first pair of characters that are none.
+// decodeHex reads pairs of hexadecimal digits, up to the first pair that is none.
 func decodeHex(text goja.String) []byte {
 	digits := make([]byte, text.Length()/2*2)
 	for i := range digits {

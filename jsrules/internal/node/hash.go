@@ -21,7 +21,7 @@ import (
 // algorithm is a hash function.
 type algorithm struct {
 	new func() hash.Hash
-	// id is what signatures name the function by. It is 0 for one that signs nothing here.
+	// id identifies the function in signatures. It is 0 for a function that signs nothing here.
 	id crypto.Hash
 }
 
@@ -117,7 +117,7 @@ func (m *Modules) random(call goja.FunctionCall) goja.Value {
 	return m.buffer(memory)
 }
 
-// maxRounds limits the rounds of one call of pbkdf2, which takes up to a second for them. OWASP
+// maxRounds limits the rounds of one call of pbkdf2. That many take up to a second. OWASP
 // recommends 600,000 for SHA-256.
 const maxRounds = 1_000_000
 

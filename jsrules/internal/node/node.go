@@ -1,8 +1,8 @@
 // Package node has the modules of Node.js and npm that need no network: crypto, buffer, url and
-// others that rules load with require, and the globals that are part of them. They are written
-// in JavaScript, in the folder js, around functions in Go. A module is compiled once in a process,
-// and made in a runtime when it is first loaded there. Nothing that a module makes is shared by two
-// runtimes. What Node.js has and this package has not throws an error that says so.
+// others that rules load with require, and the globals that are part of them. They are written in
+// JavaScript, in the folder js, around functions in Go. A module is compiled once in a process, and
+// made in a runtime when it is first loaded there. Nothing that a module makes is shared by two
+// runtimes. A feature of Node.js that this package lacks throws an error that says so.
 package node
 
 import (
@@ -38,8 +38,8 @@ type Modules struct {
 // New returns the modules of a runtime. It makes none.
 func New(h Host) *Modules { return &Modules{Host: h, made: map[string]*goja.Object{}} }
 
-// place is where a module or a global is made: a file in the folder js, and a property of what it
-// exports. Without a property it is all of that.
+// place is where a module or a global is made: a file in the folder js, and a property of its
+// exports. Without a property it is all of the exports.
 type place struct{ file, property string }
 
 // modules are the modules by the names that rules know.
@@ -75,13 +75,13 @@ var globals = map[string]place{
 	"process":         {file: "process"},
 }
 
-// Has reports whether a module is there. The name may begin with node:, as Node.js's own may.
+// Has reports whether a module exists. The name may begin with node:, as for Node.js's own modules.
 func Has(name string) bool {
 	_, ok := modules[strings.TrimPrefix(name, "node:")]
 	return ok
 }
 
-// HasGlobal reports whether a global is there.
+// HasGlobal reports whether a global exists.
 func HasGlobal(name string) bool {
 	_, ok := globals[name]
 	return ok
@@ -220,7 +220,7 @@ func (m *Modules) must(value goja.Value, err error) goja.Value {
 // must hold nothing that a rule gave, which may be a secret.
 func (m *Modules) throw(class, code, text string) {
 	made, err := m.Runtime.New(m.Runtime.GlobalObject().Get(class), m.Runtime.ToValue(text))
-	if err != nil { // the rule has taken the class away
+	if err != nil { // the rule has deleted the class
 		panic(m.Runtime.NewTypeError("%s", text))
 	}
 	if code != "" {
@@ -229,12 +229,13 @@ func (m *Modules) throw(class, code, text string) {
 	panic(made)
 }
 
-// unavailable throws the error of what Node.js has and this package has not.
+// unavailable throws the error for a feature of Node.js that this package lacks.
 func (m *Modules) unavailable(what string) {
 	m.throw("Error", "ERR_NOT_AVAILABLE", what+" is not available here")
 }
 
-// maxBytes limits the bytes that one function reads or makes: as many as a typed array has.
+// maxBytes limits the bytes that one function reads or makes. It is the largest size of a typed
+// array.
 const maxBytes = 1 << 20
 
 // atMost refuses more than [maxBytes].

@@ -12,13 +12,13 @@ import (
 )
 
 // webURL is a URL of the URL Standard (https://url.spec.whatwg.org), which Node.js follows. Go's
-// net/url does not: it reads the host of some URLs otherwise.
+// net/url does not: it reads the host of some URLs differently.
 type webURL struct {
 	scheme             string
 	username, password string
 	host               *string // nil: none
 	port               string
-	// opaque says that the URL has a text in place of a path, as mailto: has. It is path[0].
+	// opaque says that the URL has a text instead of a path, as mailto: has. The text is path[0].
 	opaque   bool
 	path     []string
 	query    *string
@@ -481,7 +481,7 @@ func parseIPv4(domain string) (host string, ok bool) {
 		if !ok {
 			return "", false
 		}
-		bits := 8 // the last number fills what is left
+		bits := 8 // the last number fills the remaining bytes
 		if i == len(parts)-1 {
 			bits = 8 * (5 - len(parts))
 		}
@@ -630,7 +630,8 @@ func (u *webURL) trimOpaque() {
 	}
 }
 
-// setScheme changes the scheme, unless the URL would become one of another kind.
+// setScheme changes the scheme as far as the URL Standard allows. A special URL stays special, and
+// no other URL becomes special.
 func (u *webURL) setScheme(text string) {
 	found := schemePattern().FindStringSubmatch(text + ":")
 	if found == nil {

@@ -97,8 +97,8 @@ func (w *walker) bind(name string, v *value) {
 	}
 }
 
-// pattern gives the names of a declaration, or the targets of an assignment, parts of a value. The
-// value is nil if it is not known.
+// pattern assigns the parts of a value to the names of a declaration, or to the targets of an
+// assignment. The value is nil if it is unknown.
 func (w *walker) pattern(target ast.Expression, v *value, declares bool) {
 	switch t := target.(type) {
 	case nil:
@@ -153,7 +153,7 @@ func (w *walker) patternProperty(property ast.Property, v *value, declares bool)
 	}
 }
 
-// otherwise walks a default, which may not be needed.
+// otherwise walks a default value, which may remain unused.
 func (w *walker) otherwise(initializer ast.Expression) {
 	if initializer != nil {
 		w.branch(nil, func() { w.expression(initializer) })

@@ -79,8 +79,8 @@ func (w *walker) property(property ast.Property) {
 	}
 }
 
-// chain walks a property of a property, down to an identifier or another expression, and notes what
-// is done with it.
+// chain walks a property of a property, down to an identifier or another expression. It notes the
+// use of the outermost property.
 func (w *walker) chain(e ast.Expression, kind Kind) *seen {
 	w.members(e)
 	v := w.valueOf(e)

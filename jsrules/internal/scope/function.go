@@ -88,7 +88,7 @@ func isStrict(list []ast.Statement) bool {
 	return false
 }
 
-// newParameters makes a binding for each parameter, also for one that is taken apart at once.
+// newParameters makes a binding for each parameter, also for one that is destructured.
 func newParameters(list *ast.ParameterList) []*binding {
 	parameters := make([]*binding, len(list.List))
 	for i := range parameters {
@@ -97,7 +97,7 @@ func newParameters(list *ast.ParameterList) []*binding {
 	return parameters
 }
 
-// giveRoots gives the parameters of the function what they are called.
+// giveRoots sets the roots of the function's parameters: the names by which uses are reported.
 func (w *walker) giveRoots(parameters []*binding) {
 	for i, p := range parameters {
 		if i < len(w.roots) {
@@ -125,8 +125,8 @@ func (w *walker) bindParameters(list *ast.ParameterList, parameters []*binding) 
 	w.pattern(list.Rest, nil, true)
 }
 
-// assigned walks an expression that a name gets. If it is a function, calls of the name are calls
-// of that function.
+// assigned walks an expression that is assigned to a name. If it is a function, calls of the name
+// are calls of that function.
 func (w *walker) assigned(name *ast.Identifier, expression ast.Expression) {
 	b := w.lookUp(name.Name.String())
 	if b == nil {

@@ -1,6 +1,6 @@
 // Package scope finds out what a JavaScript source takes from outside. It reads the syntax tree and
 // runs nothing. Names are resolved by the rules of the language, so locals, parameters, labels and
-// names of properties are none. Values are followed through variables, destructuring and the
+// names of properties do not count. Values are followed through variables, destructuring and the
 // parameters of functions that the source calls itself, as far as that is easy to see.
 package scope
 
@@ -33,7 +33,7 @@ type Step struct {
 
 // Use is one use of a value from outside.
 type Use struct {
-	// Root is the identifier that is free, or what the parameter was called in the call of [Of].
+	// Root is the free identifier, or the root that the call of [Of] gave to the parameter.
 	Root string
 	// Free says that Root is a free identifier.
 	Free bool
@@ -44,7 +44,7 @@ type Use struct {
 	At file.Idx
 	// RootAt is the place of the identifier that the path begins with.
 	RootAt file.Idx
-	// Set says that the source has assigned the value before, on every way to this place.
+	// Set says that the source has assigned the value before, on every path to this place.
 	Set bool
 	// Strict says that the use is in strict code.
 	Strict bool
@@ -74,8 +74,8 @@ type Uses struct {
 	Blocks map[string]file.Idx
 }
 
-// Of returns the uses of a program. Its only function gets the roots as arguments: they are what
-// its parameters are called. An empty root is not followed.
+// Of returns the uses of a program. The function gets the roots as arguments: uses of its
+// parameters are reported under these names. An empty root is not followed.
 func Of(program *ast.Program, function ast.Expression, roots ...string) *Uses {
 	w := &walker{
 		uses:     &Uses{Assigned: map[string]bool{}, Blocks: map[string]file.Idx{}},
@@ -92,9 +92,9 @@ func Of(program *ast.Program, function ast.Expression, roots ...string) *Uses {
 
 // binding is a name that the source declares.
 type binding struct {
-	// root is what a parameter of the function is called.
+	// root is the name under which a parameter of the function is reported.
 	root string
-	// values are what it may be, as far as they are known.
+	// values are its possible values, as far as they are known.
 	values []value
 	// parameters are those of the function that it is declared as.
 	parameters []*binding
@@ -171,7 +171,7 @@ func (w *walker) enter() {
 // leave ends a scope.
 func (w *walker) leave() { w.names = w.names.outer }
 
-// branch calls walk in a region of its own, in which identifiers are known to exist.
+// branch calls walk in a new region, in which the defined identifiers are known to exist.
 func (w *walker) branch(defined []string, walk func()) {
 	region := w.region
 	before := w.defined
@@ -226,7 +226,7 @@ func (w *walker) use(v *value, kind Kind) *seen {
 	if v.free == "" {
 		return last
 	}
-	last.Set = slices.Contains(w.defined, v.free) // that an identifier exists is all that matters
+	last.Set = slices.Contains(w.defined, v.free) // only its existence matters
 	if kind == Write && len(v.path) == 0 && !w.names.strict {
 		w.uses.Assigned[v.free] = true
 	}

@@ -30,7 +30,7 @@ func ends(statement ast.Statement) bool {
 	return false
 }
 
-// block walks statements in a scope of their own.
+// block walks statements in a new scope.
 func (w *walker) block(statements []ast.Statement) {
 	w.enter()
 	w.list(statements)
@@ -126,7 +126,7 @@ func (w *walker) forStatement(s *ast.ForStatement) {
 	})
 }
 
-// forInto walks for-in and for-of. What the variable is in each round is not followed.
+// forInto walks for-in and for-of. The values of the variable are not followed.
 func (w *walker) forInto(into ast.ForInto, source ast.Expression, body ast.Statement) {
 	w.expression(source)
 	w.enter()

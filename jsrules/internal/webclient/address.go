@@ -4,8 +4,8 @@ import (
 	"net/netip"
 )
 
-// special are networks that a name on the Internet never leads to for a good reason. The loopback,
-// link-local, multicast and unspecified addresses come in addition.
+// special are networks to which a name on the Internet never leads for a good reason. Loopback,
+// link-local, multicast and unspecified addresses are refused in addition.
 var special = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),          // this network (RFC 1122 §3.2.1.3)
 	netip.MustParsePrefix("255.255.255.255/32"), // broadcast

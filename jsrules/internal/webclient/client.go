@@ -22,8 +22,8 @@ type Settings struct {
 	Allow []string
 	// PlainLoopback permits http to loopback addresses in Allow.
 	PlainLoopback bool
-	// Transport sends the requests. Nil is one with the usual settings. Addresses are not checked
-	// if it is no *http.Transport, or has a DialContext, Dial or DialTLSContext of its own.
+	// Transport sends the requests. Nil is a transport with the usual settings. Addresses are not
+	// checked if it is no *http.Transport, or has its own DialContext, Dial or DialTLSContext.
 	Transport http.RoundTripper
 	// Timeout is the limit for one call with its redirects. It must be positive.
 	Timeout time.Duration
@@ -66,8 +66,8 @@ func New(s Settings) (*Client, error) {
 	return c, nil
 }
 
-// transport returns the given transport, with connections that check addresses unless it connects
-// by functions of its own.
+// transport returns the given transport, with connections that check addresses unless it has its
+// own functions to connect.
 func (c *Client) transport(given http.RoundTripper) http.RoundTripper {
 	if given == nil {
 		return &http.Transport{
@@ -121,15 +121,16 @@ func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 type Request struct {
 	// Method is a method of HTTP. Empty is GET.
 	Method string
-	// URL is absolute. Its user info becomes basic authorization, unless Header has another one.
+	// URL is absolute. Its user info becomes basic authorization, unless Header has an
+	// Authorization.
 	URL string
 	// Header is not changed.
 	Header http.Header
 	Body   []byte
-	// Timeout limits connecting, and then the rest of the call. Zero is no limit of the rule.
+	// Timeout limits connecting, and then the rest of the call. Zero: the rule sets no limit.
 	Timeout time.Duration
-	// Redirects is how many redirects are followed. The answer to another one is an error if
-	// RefuseMore is set, and is returned as it is otherwise.
+	// Redirects is how many redirects are followed. One redirect more is an error if RefuseMore is
+	// set. Otherwise it is returned as the answer.
 	Redirects  int
 	RefuseMore bool
 	// ToGet follows redirects by GET, except for HEAD and after 307. Otherwise only 303, and 301
@@ -145,7 +146,7 @@ type Response struct {
 	Body       []byte
 	// URL is where the answer came from, without user info.
 	URL string
-	// Redirected says that URL is not the one that was asked for.
+	// Redirected says that URL is not the requested one.
 	Redirected bool
 }
 
@@ -272,8 +273,8 @@ var ours = map[string]bool{
 	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
 }
 
-// parseURL reads an absolute URL. Characters that do not belong into a query are escaped, as Node
-// does it.
+// parseURL reads an absolute URL. Characters that do not belong in a query are escaped, as Node
+// does.
 func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
@@ -411,7 +412,7 @@ func redirection(answer *Response) string {
 	return ""
 }
 
-// redirect returns the request that follows a redirect. To another host go no headers that could
+// redirect returns the request that follows a redirect. Another host gets no headers that could
 // hold credentials, and no body.
 func (h *hop) redirect(location string, status int, toGet bool) (*hop, error) {
 	to, err := h.url.Parse(location)

@@ -1,7 +1,7 @@
 // Package webclient sends the HTTP requests of rules. A request goes only to a host that the
-// operator has listed, over https, within limits of time, size and number. Redirects keep to the
-// same list. Nothing is kept from one request to the next but idle connections: no cookies and no
-// credentials.
+// operator has listed, over https, within limits of time, size and number. Redirects must also lead
+// to listed hosts. Nothing is kept from one request to the next but idle connections: no cookies
+// and no credentials.
 //
 // # Hosts
 //
@@ -15,10 +15,10 @@
 // # Proxies
 //
 // HTTPS_PROXY, HTTP_PROXY and NO_PROXY decide as in all of Go. A proxy looks up the names that it
-// gets, so their addresses are its business.
+// gets, so their addresses are not checked here.
 //
 // # Errors
 //
-// An [Error] has a code in the words of Node. Its text names the host at most. Paths, queries, user
-// info, headers and bodies can hold secrets, and are in no error.
+// An [Error] has one of Node's codes, or one of this package. Its text names the host at most.
+// Paths, queries, user info, headers and bodies can hold secrets, and are in no error.
 package webclient

@@ -49,7 +49,7 @@ type Error struct {
 	// Host is the host that the request was for, with the port if it is not 443. It is empty if
 	// the URL has none.
 	Host string
-	// Connecting says that no connection was made before the time was up.
+	// Connecting says that no connection was made before the time limit.
 	Connecting bool
 	// Syscall is what failed, in Node's words: connect, read or getaddrinfo. It may be empty.
 	Syscall string
@@ -77,8 +77,8 @@ var systemCodes = []struct {
 	{syscall.ETIMEDOUT, CodeTimeout},
 }
 
-// failure returns the error of a request that failed. An ended context decides, because whatever
-// else failed, failed for that.
+// failure returns the error of a request that failed. An ended context takes precedence, because it
+// caused every other failure.
 func failure(ctx context.Context, t target, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
