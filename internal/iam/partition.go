@@ -209,7 +209,7 @@ func (p *Partition) HasConsole(host string) bool {
 }
 
 // HasSignInHost tells whether a host is the sign-in page of some region of the partition, with FIPS
-// or without. China's regions have hosts of their own next to the one that both share (IAM User
+// or without. China's regions have their own hosts in addition to the one that both share (IAM User
 // Guide of the China regions, "Configure your SAML 2.0 IdP with relying party trust").
 func (p *Partition) HasSignInHost(host string) bool {
 	return p.isHostOf(p.signIn, host) || p.signInFIPS != "" && p.isHostOf(p.signInFIPS, host)

@@ -72,7 +72,7 @@ type Issuer struct {
 	// Before is an earlier Verifier. If it finds and fetches the issuer's published keys in the
 	// same way, this one continues to use them, with all that is known of them. nil: none.
 	Before *Verifier
-	// Bearer returns the token for documents behind authentication, for the header. It is sent over
+	// Bearer returns the bearer token for documents that require authentication. It is sent over
 	// https only, and only to the origins of the configured URLs and to Allowed.Origins. nil: none.
 	Bearer func() (string, error)
 

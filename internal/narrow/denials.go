@@ -244,8 +244,8 @@ func complementByAction(allows []allow) (denied []statement, disjoint bool) {
 
 // overlap tells whether there is a text that matches both of two patterns with * and ?.
 func overlap(a, b string) bool {
-	// reached[j] says that the rest of a from i on and the rest of b from j on have a text in
-	// common, for the i of the loop, and next for the one after it.
+	// reached[j] says that a from i on and b from j on have a text in common, for the i of the
+	// loop. next[j] says so for i+1.
 	next := make([]bool, len(b)+1)
 	reached := make([]bool, len(b)+1)
 	for i := len(a); i >= 0; i-- {

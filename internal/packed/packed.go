@@ -77,7 +77,7 @@ func textSize(text string) int {
 }
 
 // policySize estimates what a policy takes. The names of its elements, and the values of Effect,
-// take no space of their own.
+// take no space.
 func policySize(policy string) int {
 	var document map[string]any
 	if json.Unmarshal([]byte(policy), &document) != nil {

@@ -72,9 +72,9 @@ func (s CheckedSigner) Try(ctx context.Context) error {
 	return err
 }
 
-// BlankSigner stands in for a signer where a document is built for its size alone: it has no
-// private key, and gives zeros of a signature's length, which nobody takes for a signature. A
-// Signer lets them through.
+// BlankSigner replaces a signer if a document is built only for its size. It has no private key.
+// Its signatures are zeros of a signature's length, which nobody accepts. A [CheckedSigner] does
+// not verify them.
 type BlankSigner struct{ Key crypto.PublicKey }
 
 // Public returns the key.

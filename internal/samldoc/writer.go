@@ -27,7 +27,7 @@ func (e *UnwrittenError) Error() string {
 
 // writer appends crewjam/saml's types to a text, one method an element, in the order of the
 // document. What it writes of an assertion is canonical (Exclusive XML Canonicalization 1.0), so
-// the bytes that are hashed are those that are sent: attributes are in the order of their names,
+// the bytes that are hashed are those that are sent. Attributes are in the order of their names,
 // empty elements have an end tag, and only the assertion itself declares the namespace.
 //
 // An optional part that is nil or empty is left out, as crewjam/saml does. Anything else that is

@@ -39,8 +39,8 @@ const (
 type refusal struct{ wire, words, code string }
 
 // refusals lists AWS's codes as they are on the wire, with the words that tell causes apart; the
-// first row that fits counts. Only two codes keep the suffix Exception there; of the others, a code
-// with the suffix counts as the one without. The words are AWS's own, misspelling included.
+// first row that fits counts. Only two codes keep the suffix Exception there; for all others, a
+// code with the suffix counts as the one without. The words are AWS's own, misspelling included.
 var refusals = []refusal{
 	{"ExpiredTokenException", "not yet valid", notYetValid},
 	{"ExpiredTokenException", "within 5 minutes", tooOld},

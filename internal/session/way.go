@@ -10,8 +10,8 @@ import (
 )
 
 // explained adds to the error of a failed request what the environment contributed: the proxy that
-// it went through, or a CA bundle without the server's CA. net/http says neither: a proxy that
-// refuses is "Forbidden", and a bundle without the right CA is an unknown authority.
+// it went through, or a CA bundle without the server's CA. The errors of net/http say neither. A
+// proxy that refuses is "Forbidden", and a bundle without the right CA is an unknown authority.
 func explained(way *http.Transport, r *http.Request, err error) error {
 	var failure *url.Error
 	if way == nil || r == nil || !errors.As(err, &failure) {

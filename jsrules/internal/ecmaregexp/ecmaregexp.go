@@ -1,6 +1,6 @@
 // Package ecmaregexp matches regular expressions as ECMAScript defines them, to the letter: case
 // folding, Unicode properties, lookbehind, captures in loops. It backtracks, as the standard
-// describes it, and asks its caller now and then whether to go on. Characters are those of Unicode
+// describes it, and regularly asks its caller whether to continue. Characters are those of Unicode
 // 15.0.
 package ecmaregexp
 
@@ -87,8 +87,8 @@ func parseFlags(text string) (flags, error) {
 func (re *Regexp) Groups() []string { return re.groups }
 
 // Find looks for the first match that begins at or after a place, or with sticky only there. It
-// returns begin and end of the match and of each capture, -1 for one that took no part, or nil if
-// there is no match. halt is called every few thousand steps; its error ends the search.
+// returns begin and end of the match and of each capture, or nil if there is no match. A capture
+// that took no part has -1. halt is called every few thousand steps; its error ends the search.
 func (re *Regexp) Find(text []uint16, from int, sticky bool, halt func() error) ([]int, error) {
 	f := Finder{Halt: halt}
 	return f.Find(re, text, from, sticky)

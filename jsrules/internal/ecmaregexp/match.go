@@ -23,7 +23,7 @@ type matcher struct {
 // stackEntry is a place to backtrack to, or a register to restore on the way there.
 type stackEntry struct {
 	kind  kind
-	pc    int32 // of a place: where the program goes on; of a register: which it is
+	pc    int32 // of a place: where the program continues; of a register: its number
 	at    int32 // of a place: where in the text; of a register: what it was
 	least int32 // of a run: where in the text it may not become shorter
 }
