@@ -43,8 +43,8 @@ type content struct {
 	// claims are nil until they are read. Those of a remembered token are shared: nobody may
 	// change them.
 	claims map[string]any
-	// nested are the claims of a remembered token that are objects or lists: each caller gets copies
-	// of them.
+	// nested are the claims of a remembered token that are objects or lists. Each caller gets
+	// copies of them.
 	nested       []string
 	signedSHA256 [sha256.Size]byte // of signed; zero until it is verified
 	verifiedBy   keyID             // zero: no key has verified it yet
