@@ -28,7 +28,7 @@ type Existing struct {
 
 // ReadExisting reads a configuration that works. An error is a config.UsageError.
 func ReadExisting(ctx context.Context, file string, environment []string) (*Existing, error) {
-	real, err := filepath.EvalSymlinks(file) // which is what is replaced, and not the link
+	real, err := filepath.EvalSymlinks(file) // the file is replaced, not a link to it
 	if err != nil {
 		return nil, config.Usage(err)
 	}
@@ -44,7 +44,7 @@ func ReadExisting(ctx context.Context, file string, environment []string) (*Exis
 	return e, nil
 }
 
-// load reads a configuration and makes everything that it describes, to see that it works.
+// load reads a configuration and builds everything that it describes, to check that it works.
 func (e *Existing) load(
 	ctx context.Context, file string,
 ) (*config.Settings, *config.Source, error) {
@@ -63,14 +63,14 @@ func (e *Existing) load(
 // at says where a setting is.
 func (e *Existing) at(key config.KeyPath) string { return e.from.At(key) }
 
-// issuer returns the number of an issuer; -1 if it is not configured.
+// issuer returns the index of an issuer; -1 if it is not configured.
 func (e *Existing) issuer(url string) int {
 	return slices.IndexFunc(e.settings.Issuers, func(s config.IssuerSettings) bool {
 		return s.URL == url
 	})
 }
 
-// shared are the targets that have the configuration's own SAML identity, in order.
+// shared returns the names of targets that use the configuration's SAML identity, in order.
 func (e *Existing) shared() (names []string) {
 	for _, name := range slices.Sorted(maps.Keys(e.settings.Targets)) {
 		if e.settings.Targets[name].Identity == nil {
@@ -80,7 +80,8 @@ func (e *Existing) shared() (names []string) {
 	return names
 }
 
-// UsualSAMLProvider is that of a target in the same account, or delegation.
+// UsualSAMLProvider is the default name of the SAML provider: that of a target in the same account,
+// or else delegation.
 func (i *Answers) UsualSAMLProvider() string {
 	if i.AddTo == nil {
 		return "delegation"
@@ -94,7 +95,8 @@ func (i *Answers) UsualSAMLProvider() string {
 	return "delegation"
 }
 
-// UsualRole is delegation-user, with a number if a target of the configuration has that role.
+// UsualRole is the default name of the role: delegation-user, with a number if a target of the
+// configuration has that role already.
 func (i *Answers) UsualRole() string {
 	usual := "delegation-user"
 	if i.AddTo == nil {
@@ -115,7 +117,7 @@ func (i *Answers) UsualRole() string {
 	return name
 }
 
-// CheckTargetName takes the name of a target that is not there yet.
+// CheckTargetName accepts the name of a target that does not exist yet.
 func (i *Answers) CheckTargetName(text string) error {
 	if err := CheckName(text); err != nil || i.AddTo == nil {
 		return err
@@ -127,7 +129,7 @@ func (i *Answers) CheckTargetName(text string) error {
 	return nil
 }
 
-// checkShared refuses a SAML provider whose metadata is another identity's.
+// checkShared refuses a SAML provider that belongs to another SAML identity.
 func (i *Answers) checkShared() error {
 	if i.AddTo == nil {
 		return nil
@@ -143,8 +145,8 @@ func (i *Answers) checkShared() error {
 	return nil
 }
 
-// insertions are what the configuration gets, and notes what to know about it. An error says what
-// to change by hand first.
+// insertions returns what to add to the configuration, and notes for the operator. An error says
+// what to change by hand first.
 func (i *Answers) insertions() (all []config.Insertion, notes []string, err error) {
 	e := i.AddTo
 	known := e.issuer(i.Issuer)
@@ -169,8 +171,8 @@ func (i *Answers) insertions() (all []config.Insertion, notes []string, err erro
 	return all, append(notes, more...), nil
 }
 
-// newIssuer are the issuer, and the only one until now for targets that take its tokens. With
-// several issuers, every target has to name its own.
+// newIssuer adds the issuer. Once there are several issuers, each target has to name its own. So it
+// also adds the only issuer so far to the targets that name none.
 func (i *Answers) newIssuer() []config.Insertion {
 	e := i.AddTo
 	entry := entryOf("  - url: " + inQuotes(i.Issuer) + i.issuerSettings())
@@ -187,7 +189,7 @@ func (i *Answers) newIssuer() []config.Insertion {
 	return all
 }
 
-// checkKnownIssuer refuses what would change an issuer that is configured.
+// checkKnownIssuer refuses answers that would change an issuer that is already configured.
 func (i *Answers) checkKnownIssuer(n int) error {
 	at := config.KeyPath("issuers").Index(n)
 	issuer := i.AddTo.settings.Issuers[n]
@@ -213,8 +215,8 @@ func (i *Answers) checkKnownIssuer(n int) error {
 	return nil
 }
 
-// targetEntry are the lines of the target. Of an issuer that is configured, the claims that say who
-// may come in are the target's: other targets may let others in.
+// targetEntry returns the lines of the target. If the issuer is already configured, the required
+// claims are the target's, because other targets may accept other users.
 func (i *Answers) targetEntry(knownIssuer int) []string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  %s:\n    audiences: [%s]", inQuotes(i.Target), inQuotes(i.ClientID))
@@ -233,7 +235,7 @@ func (i *Answers) targetEntry(knownIssuer int) []string {
 	return entryOf(b.String())
 }
 
-// entryOf are the lines of a text that is indented as in the file that init writes.
+// entryOf returns the lines of a text that is indented as in the file that init writes.
 func entryOf(text string) (lines []string) {
 	for line := range strings.Lines(text) {
 		lines = append(lines, strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "  "))
@@ -241,8 +243,8 @@ func entryOf(text string) (lines []string) {
 	return lines
 }
 
-// ruleEntry is the rule that the target needs; nil if there is one for all targets, or if tokens of
-// the provider could not pass it. Rules for all targets are noted.
+// ruleEntry is the rule that the target needs. It is nil if a rule for all targets exists, or if
+// the provider's tokens could not pass the rule. Rules for all targets are noted.
 func (i *Answers) ruleEntry() (entry, notes []string, err error) {
 	p := i.known()
 	wants := p == nil || p.verifiedEmail
@@ -272,8 +274,9 @@ func (i *Answers) ruleEntry() (entry, notes []string, err error) {
 	}, notes, nil
 }
 
-// Add adds the target to the configuration, and writes the files that set it up in AWS. It does all
-// or nothing. A process that reads the configuration meanwhile gets the old one or the new one.
+// Add adds the target to the configuration, and writes the files that set it up in AWS. It writes
+// everything or nothing. A process that reads the configuration meanwhile sees either the old one
+// or the new one.
 func (i *Answers) Add(ctx context.Context) (files []File, notes []string, err error) {
 	e := i.AddTo
 	insertions, notes, err := i.insertions()
@@ -302,14 +305,14 @@ func (i *Answers) Add(ctx context.Context) (files []File, notes []string, err er
 	return files, append(notes, more...), nil
 }
 
-// rename is an error about the next configuration, under the name of the one that is there.
+// rename makes an error about the next configuration name the file of the existing one.
 func (e *Existing) rename(next string, err error) error {
 	text := strings.ReplaceAll(err.Error(), next, e.file)
 	return config.Usagef("%s is not changed, because it would not work with the new target: %s",
 		e.file, text)
 }
 
-// writeNext writes what is to replace the configuration into a file next to it. The file has the
+// writeNext writes the file that is to replace the configuration, next to it. The file gets the
 // owner, the group and the mode of the configuration.
 func (e *Existing) writeNext(text []byte) (next string, err error) {
 	info, err := os.Stat(e.file)
@@ -328,7 +331,7 @@ func (e *Existing) writeNext(text []byte) (next string, err error) {
 	return f.Name(), nil
 }
 
-// addedInAWS are the files for the target's role and, if no target has it yet, for the SAML
+// addedInAWS returns the files for the target's role and, if no target uses it yet, for the SAML
 // provider.
 func (i *Answers) addedInAWS(next string) (files []File, notes []string, err error) {
 	for _, part := range i.addedParts() {
@@ -368,7 +371,7 @@ func (i *Answers) addedInAWS(next string) (files []File, notes []string, err err
 	return files, notes, nil
 }
 
-// addedParts are the parts of the set-up that the new target does not share.
+// addedParts returns the parts of the set-up that the new target does not share.
 func (i *Answers) addedParts() []Part {
 	for _, name := range i.AddTo.shared() {
 		if i.AddTo.settings.Targets[name].Principal == i.PrincipalARN() {
@@ -378,7 +381,7 @@ func (i *Answers) addedParts() []Part {
 	return []Part{ProviderPart, RolePart}
 }
 
-// writeAdded writes the files and puts the next configuration in place.
+// writeAdded writes the files, and replaces the configuration.
 func (i *Answers) writeAdded(ctx context.Context, files []File, next string) error {
 	return WriteAll(ctx, files, func() error {
 		now, err := os.ReadFile(i.AddTo.file)
@@ -393,7 +396,7 @@ func (i *Answers) writeAdded(ctx context.Context, files []File, next string) err
 	})
 }
 
-// RestOfAddition is what is left to do.
+// RestOfAddition lists what is left to do.
 func (i *Answers) RestOfAddition(files []File) string {
 	var b strings.Builder
 	for _, f := range files {
@@ -419,5 +422,5 @@ func (i *Answers) RestOfAddition(files []File) string {
 	return b.String()
 }
 
-// Folder is that of the configuration, where the new files go unless another one is named.
+// Folder is the configuration's folder. New files go there unless another folder is named.
 func (e *Existing) Folder() string { return filepath.Dir(e.file) }

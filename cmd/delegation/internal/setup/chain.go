@@ -10,7 +10,7 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 )
 
-// HopFlag is what --hop says in the help of each command that has it.
+// HopFlag is the help text of --hop, for each command that has it.
 const HopFlag = "`number` of the role in the target's chain: 1 is role, 2 the first of chain"
 
 // Hop is a role of a target with a chain: 1 is the target's role, and 2 the first of its chain.
@@ -25,8 +25,8 @@ type Hop struct {
 	Number int
 }
 
-// TrustPolicy returns the trust policy of a role that is assumed by the role before it, so Number
-// is 2 or more.
+// TrustPolicy returns the trust policy of a role that the previous role assumes, so Number is 2 or
+// more.
 func (h Hop) TrustPolicy(environment []string) (policy string, notes []string, err error) {
 	e, notes, err := h.explanation(environment)
 	if err != nil {
@@ -43,7 +43,8 @@ func (h Hop) TrustPolicy(environment []string) (policy string, notes []string, e
 	return policy, notes, nil
 }
 
-// PermissionPolicy returns what a role needs to assume the next one. The last role assumes none.
+// PermissionPolicy returns the policy that a role needs to assume the next one. The last role
+// assumes none.
 func (h Hop) PermissionPolicy(environment []string) (policy string, notes []string, err error) {
 	e, notes, err := h.explanation(environment)
 	if err != nil {
@@ -60,7 +61,7 @@ func (h Hop) PermissionPolicy(environment []string) (policy string, notes []stri
 	return list[h.Number-1], notes, nil
 }
 
-// explanation is what the policies are made of, from the configuration alone.
+// explanation collects what the policies are made of, from the configuration alone.
 func (h Hop) explanation(environment []string) (*delegation.Explanation, []string, error) {
 	if h.Target == "" {
 		return nil, nil, config.Usagef("--hop: needs --target, for its chain")
@@ -102,8 +103,8 @@ func (h Hop) explanation(environment []string) (*delegation.Explanation, []strin
 	return e, notes, nil
 }
 
-// tagKeys are the keys of the session tags that the target and its rules set and that stay through
-// the chain, sorted.
+// tagKeys returns the keys of the session tags that the target and its rules set and that persist
+// through the chain, sorted.
 func tagKeys(s *config.Settings, name string) []string {
 	target := s.Targets[name]
 	if len(target.TransitiveTagKeys) > 0 {
@@ -125,8 +126,8 @@ func tagKeys(s *config.Settings, name string) []string {
 	return slices.Compact(keys)
 }
 
-// rolePolicy is the permission policy of a target's role. With a chain the role only assumes the
-// next: what users may do is for the last role.
+// rolePolicy is the permission policy of a target's role. If the target has a chain, the role only
+// assumes the next one: the last role decides what users may do.
 func (o *Options) rolePolicy(
 	made *Resources, target config.TargetSettings, environment []string,
 ) (policy string, notes []string, err error) {
@@ -142,8 +143,8 @@ func (o *Options) rolePolicy(
 	return first.PermissionPolicy(environment)
 }
 
-// AtEndOf changes a policy that names users by the NameID into one for the last role of the
-// target's chain, which knows the source identity only. Without a chain it stays as it is.
+// AtEndOf adapts a policy that names users by the NameID to the last role of the target's chain,
+// which knows only the source identity. Without a chain, the policy stays as it is.
 func AtEndOf(target config.TargetSettings, policy string) string {
 	if len(target.Chain) == 0 {
 		return policy
@@ -151,7 +152,7 @@ func AtEndOf(target config.TargetSettings, policy string) string {
 	return strings.ReplaceAll(policy, "${saml:sub}", "${aws:SourceIdentity}")
 }
 
-// LastRole is the ARN of the role whose credentials users of a target get.
+// LastRole is the ARN of the role whose credentials the target's users get.
 func LastRole(target config.TargetSettings) string {
 	if n := len(target.Chain); n > 0 {
 		return target.Chain[n-1].RoleARN

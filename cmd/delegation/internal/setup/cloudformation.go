@@ -6,12 +6,13 @@ import (
 	"strings"
 )
 
-// maxTemplateBody is how many bytes CloudFormation takes from a file; larger ones go through S3.
+// maxTemplateBody is the largest template that CloudFormation takes from a file, in bytes. Larger
+// ones go through S3.
 const maxTemplateBody = 51_200
 
 // CloudFormation writes the template of a part: YAML, in which every text from outside is in double
-// quotes with ASCII in them, so that readers of YAML 1.1 and 1.2 agree on it. There is no
-// Fn::Sub, so ${saml:sub} stays. Same set-up, same text.
+// quotes with ASCII in them, so that readers of YAML 1.1 and 1.2 agree on it. The template has no
+// Fn::Sub, so ${saml:sub} stays as it is. The same set-up always gives the same text.
 func (s *Resources) CloudFormation(part Part) (string, error) {
 	write := s.providerTemplate
 	if part == RolePart {
@@ -34,7 +35,8 @@ func (s *Resources) CloudFormation(part Part) (string, error) {
 	return template, nil
 }
 
-// providerTemplate writes the template of the SAML provider. It exports what roles refer to.
+// providerTemplate writes the template of the SAML provider. It exports the values to which roles
+// refer.
 func (s *Resources) providerTemplate() (string, error) {
 	if err := refuseIntrinsic(s.Metadata, false); err != nil {
 		return "", err
@@ -113,14 +115,15 @@ Description: Role of a target of delegation
 	return b.String(), nil
 }
 
-// The parameters of a role's template: one of them says which SAML provider is trusted.
+// Names of the role template's parameters. A template has one of them, which names the trusted SAML
+// provider.
 const (
 	stackParameter    = "ProviderStack"
 	providerParameter = "ProviderArn"
 )
 
-// parameter writes the template's parameter. Its default is right; it is there for stacks that have
-// another name, and for a provider that is replaced by another one of the account.
+// parameter writes the template's parameter. Its default is usually right. It can be changed for a
+// stack with another name, or for another SAML provider of the account.
 func (s *Resources) parameter() string {
 	if s.ExistingProvider {
 		return fmt.Sprintf(`Parameters:
@@ -141,9 +144,9 @@ func (s *Resources) parameter() string {
 `, stackParameter, s.StackName(ProviderPart))
 }
 
-// trustByReference is the trust policy that names the SAML provider by the template's parameter.
+// trustByReference is the trust policy, in which the template's parameter names the SAML provider.
 func (s *Resources) trustByReference(trust object) object {
-	if s.ExistingProvider { // whose UUID is known, too
+	if s.ExistingProvider { // its UUID is known, too
 		return s.referring(trust, ref(providerParameter),
 			func(upToUUID string) any { return upToUUID + s.UUID })
 	}
@@ -152,8 +155,8 @@ func (s *Resources) trustByReference(trust object) object {
 	})
 }
 
-// rules refuse the template in another account or partition, before anything is made or changed
-// (AWS CloudFormation User Guide, "CloudFormation template Rules syntax").
+// rules makes CloudFormation refuse the template in another account or partition, before it creates
+// or changes anything (AWS CloudFormation User Guide, "CloudFormation template Rules syntax").
 func (s *Resources) rules() string {
 	rule := func(parameter, want, what string) string {
 		return fmt.Sprintf(`      - Assert:
@@ -172,13 +175,13 @@ func getAtt(resource, attribute string) object {
 	return object{{"Fn::GetAtt", []any{resource, attribute}}}
 }
 
-// exported is the name of an export of this stack, which begins with the stack's name.
+// exported writes an export of this stack. Its name begins with the stack's name.
 func exported(what string) string {
 	name := object{{"Fn::Join", []any{"-", []any{ref("AWS::StackName"), what}}}}
 	return "    Export:\n      Name: " + inLine(name) + "\n"
 }
 
-// imported is what the SAML provider's stack exports.
+// imported refers to an export of the SAML provider's stack.
 func imported(what string) object {
 	return object{{"Fn::ImportValue", object{
 		{"Fn::Join", []any{"-", []any{ref(stackParameter), what}}},
@@ -198,7 +201,7 @@ func tagList(tags object) []any {
 	return list
 }
 
-// refuseIntrinsic finds what CloudFormation would put something else in place of.
+// refuseIntrinsic refuses texts that CloudFormation would replace by something else.
 func refuseIntrinsic(text string, isName bool) error {
 	switch {
 	case strings.Contains(text, "{{resolve:"):
@@ -209,11 +212,12 @@ func refuseIntrinsic(text string, isName bool) error {
 	return nil
 }
 
-// inQuotes writes a text as YAML. Go's escapes of ASCII are a part of YAML's (YAML 1.2.2, §5.7);
-// the text is UTF-8.
+// inQuotes writes a text as YAML. The text is UTF-8. Go's escapes in ASCII are a subset of YAML's
+// (YAML 1.2.2, §5.7).
 func inQuotes(text string) string { return strconv.QuoteToASCII(text) }
 
-// Literal writes a text of ASCII lines as it is, which is easier to read, and others in quotes.
+// Literal writes a text of ASCII lines as it is, because that is easier to read. It writes other
+// texts in quotes.
 func Literal(text, indent string) string {
 	rest := strings.TrimSuffix(text, "\n")
 	oneEnd := rest != text && !strings.HasSuffix(rest, "\n")
@@ -224,14 +228,14 @@ func Literal(text, indent string) string {
 	return "|\n" + indent + strings.ReplaceAll(rest, "\n", "\n"+indent)
 }
 
-// asciiLines tells whether a text is lines of characters that every reader takes as they are.
+// asciiLines tells whether a text has only characters that every parser leaves as they are.
 func asciiLines(text string) bool {
 	other := func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') }
 	return !strings.ContainsFunc(text, other)
 }
 
-// flow writes a JSON value as YAML, which it is but for some escapes. Short references to the SAML
-// provider are in one line.
+// flow writes a JSON value as YAML. JSON is YAML, apart from some escapes. Short references to the
+// SAML provider are written on one line.
 func flow(value any, indent string) string {
 	inner := indent + "  "
 	var parts []string
@@ -253,13 +257,13 @@ func flow(value any, indent string) string {
 	return inLine(value)
 }
 
-// isIntrinsic tells whether an object calls a function of CloudFormation. Policies have none, see
-// refuseIntrinsic.
+// isIntrinsic tells whether an object is a call of a CloudFormation function. Policies contain
+// none, see refuseIntrinsic.
 func isIntrinsic(o object) bool {
 	return len(o) == 1 && (o[0].name == "Ref" || strings.HasPrefix(o[0].name, "Fn::"))
 }
 
-// inLine writes a JSON value as YAML in one line.
+// inLine writes a JSON value as YAML on one line.
 func inLine(value any) string {
 	var parts []string
 	switch v := value.(type) {

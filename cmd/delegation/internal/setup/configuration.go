@@ -33,7 +33,7 @@ targets:
 		inQuotes(i.Region), i.targetSettings(), i.rules())
 }
 
-// issuerSettings are the lines about the issuer, after its URL.
+// issuerSettings are the issuer's lines after its URL.
 func (i *Answers) issuerSettings() string {
 	p := cmp.Or(i.known(), &provider{})
 	var b strings.Builder
@@ -72,7 +72,7 @@ func (i *Answers) issuerSettings() string {
 	return b.String() + i.requiredClaims(p)
 }
 
-// aliases are the further iss claims of the issuer: the provider's, and those that were named.
+// aliases are further iss claims of the issuer: those of the provider, and those from --alias.
 func (i *Answers) aliases() []string {
 	p := cmp.Or(i.known(), &provider{})
 	return slices.Concat(p.aliases, i.Aliases)
@@ -116,8 +116,8 @@ func list(texts []string) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// targetSettings are the last lines about the target. Entra makes a sub for the application and the
-// user, so it names one user in all tenants.
+// targetSettings are the last lines of the target. Entra makes a sub for the application and the
+// user, so it identifies one user in all tenants.
 func (i *Answers) targetSettings() string {
 	settings := "    # The role's policy names folders after the subject. " +
 		"See docs/subjects-with-slashes.md.\n" +

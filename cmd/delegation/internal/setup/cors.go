@@ -9,9 +9,9 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 )
 
-// What pages may send to a bucket, and read of its answers (Amazon S3 User Guide, "Elements of a
-// CORS configuration"). POST is for uploads in several parts. The SDK sends a signature, a session
-// token and checksums in headers of its own.
+// What pages may send to a bucket, and read in its answers (Amazon S3 User Guide, "Elements of a
+// CORS configuration"). POST is for multipart uploads. The SDK sends a signature, a session token
+// and checksums in headers of its own.
 var (
 	pageMethods = []any{"GET", "HEAD", "PUT", "POST", "DELETE"}
 	pageHeaders = []any{"*"}
@@ -21,7 +21,7 @@ var (
 // pageSeconds is how long a browser may remember the answer to a preflight.
 const pageSeconds = 600
 
-// pages lets the pages that may call the service use the bucket, too.
+// pages also allows the pages that may call the service to use the bucket.
 func (o *Options) pages(made *Resources, trust *Trust) error {
 	if !o.CORS {
 		return nil
@@ -43,7 +43,7 @@ func (o *Options) pages(made *Resources, trust *Trust) error {
 	return nil
 }
 
-// corsByHand notes the command that gives the bucket its CORS configuration.
+// corsByHand notes the command that sets the bucket's CORS configuration.
 func (s *Resources) corsByHand(why string) error {
 	document, err := json.Marshal(map[string]any{"CORSRules": []any{map[string]any{
 		"AllowedOrigins": s.Origins,

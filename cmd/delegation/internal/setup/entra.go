@@ -13,18 +13,18 @@ import (
 // entra is the name of Microsoft's provider.
 const entra = "entra"
 
-// entraHosts are those of the worldwide cloud and of the national ones, for tokens of version 2.
+// entraHosts are the hosts of the worldwide and the national clouds, for tokens of version 2.
 var entraHosts = []string{
 	"login.microsoftonline.com",
 	"login.microsoftonline.us",
 	"login.partner.microsoftonline.cn",
 }
 
-// entraV1Host is that of the issuers in tokens of version 1.
+// entraV1Host is the host of issuers in tokens of version 1.
 const entraV1Host = "sts.windows.net"
 
-// severalTenants is the issuer of a configuration with a list of tenants, and what the discovery
-// document of all tenants says.
+// severalTenants is the issuer of a configuration with a list of tenants. The discovery document of
+// all tenants names it.
 const severalTenants = "https://login.microsoftonline.com/{tenantid}/v2.0"
 
 func isEntra(issuer *url.URL) bool {
@@ -40,7 +40,7 @@ func entraIssuer(tenants []string) string {
 	return "https://login.microsoftonline.com/" + tenants[0] + "/v2.0"
 }
 
-// entraDiscovery is where the discovery document is that is not below the issuer.
+// entraDiscovery is the address of a discovery document that is not below the issuer.
 func entraDiscovery(issuer *url.URL, _ string) string {
 	switch {
 	case issuer.Hostname() == entraV1Host:
@@ -57,7 +57,7 @@ func tenantOf(issuer *url.URL) string {
 	return tenant
 }
 
-// tenants are the IDs of the tenants that were named.
+// tenants returns the tenant IDs in the answer.
 func (i *Answers) tenants() []string {
 	tenants := strings.Split(strings.ToLower(i.Tenant), ",")
 	for n := range tenants {
@@ -66,7 +66,7 @@ func (i *Answers) tenants() []string {
 	return tenants
 }
 
-// CheckTenant takes the ID of a tenant of Entra, or several with commas between them.
+// CheckTenant accepts the ID of a tenant of Entra, or several IDs with commas between them.
 func (i *Answers) CheckTenant(text string) error {
 	named := Answers{Tenant: text}
 	for _, tenant := range named.tenants() {
@@ -92,13 +92,13 @@ var guid = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z`)
 })
 
-// everybodysTenants are tenants of Entra in which anyone has an account. The last is the tenant of
-// all personal accounts.
+// everybodysTenants are tenants of Entra in which anyone can have an account. The last is the
+// tenant of all personal accounts.
 var everybodysTenants = []string{
 	"common", "organizations", "consumers", "{tenantid}", "9188040d-6c67-4c5b-b112-36a304b66dad",
 }
 
-// checkTenant takes the ID of one tenant, in lower case.
+// checkTenant accepts the ID of one tenant, in lower case.
 func checkTenant(tenant string) error {
 	switch {
 	case slices.Contains(everybodysTenants, tenant):
@@ -117,7 +117,7 @@ func checkTenant(tenant string) error {
 	return nil
 }
 
-// checkEntraIssuer takes the issuer of one tenant, as it is in tokens.
+// checkEntraIssuer accepts the issuer of one tenant, as in its tokens.
 func checkEntraIssuer(issuer *url.URL) error {
 	tenant := strings.ToLower(tenantOf(issuer))
 	if err := checkTenant(tenant); err != nil {

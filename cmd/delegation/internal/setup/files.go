@@ -15,11 +15,11 @@ import (
 
 // File is a file to write.
 type File struct {
-	// Path is where; Text is all that it holds.
+	// Path is where to write the file; Text is its whole content.
 	Path, Text string
 }
 
-// RefuseExisting names every file that is there already, in a config.UsageError.
+// RefuseExisting reports every file that already exists, in a config.UsageError.
 func RefuseExisting(paths ...string) error {
 	var there []error
 	for _, path := range paths {
@@ -38,8 +38,8 @@ func errExists(path string) error {
 		"with --out", path)
 }
 
-// WriteNew writes a file that only its owner can read, and replaces none. What it cannot write
-// whole it removes.
+// WriteNew writes a file that only its owner can read, and replaces none. If the write fails, it
+// removes the file.
 func WriteNew(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
@@ -55,8 +55,8 @@ func WriteNew(path string, data []byte) error {
 	return nil
 }
 
-// Replace writes a file that only its owner can read, in place of one that may be there. A process
-// that reads the path meanwhile gets the old file or the new one. On an error the old one stays.
+// Replace writes a file that only its owner can read, and replaces an existing one. A process that
+// reads the path meanwhile sees either the old file or the new one. On an error, the old one stays.
 func Replace(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // with mode 0600
 	if err != nil {
@@ -72,8 +72,8 @@ func Replace(path string, data []byte) error {
 	return nil
 }
 
-// WriteFiles writes all the files, or none if the context ends on the way, and returns what takes
-// them away again.
+// WriteFiles writes all the files, or none if the context ends meanwhile. It returns a function
+// that removes them again.
 func WriteFiles(ctx context.Context, files []File) (remove func() error, err error) {
 	var written []string
 	remove = func() error { return removeAll(written) }
@@ -89,8 +89,8 @@ func WriteFiles(ctx context.Context, files []File) (remove func() error, err err
 	return remove, nil
 }
 
-// WriteAll writes all the files, in folders that it makes, and removes both if the last step, which
-// needs them, fails. It replaces no file. Nothing is left of files of which one cannot be written.
+// WriteAll writes all the files, and creates their folders. If a file or the last step, which needs
+// the files, fails, it removes everything that it created. It replaces no file.
 func WriteAll(ctx context.Context, files []File, last func() error) error {
 	paths := make([]string, len(files))
 	for n, f := range files {
@@ -117,7 +117,7 @@ func WriteAll(ctx context.Context, files []File, last func() error) error {
 	return nil
 }
 
-// removeAll removes files and empty folders, last ones first.
+// removeAll removes files and empty folders, in reverse order.
 func removeAll(paths []string) (err error) {
 	for _, path := range slices.Backward(paths) {
 		err = errors.Join(err, os.Remove(path))
@@ -125,7 +125,7 @@ func removeAll(paths []string) (err error) {
 	return err
 }
 
-// makeFolders makes a folder and those above it, and returns the ones that it has made, outer ones
+// makeFolders creates a folder and those above it, and returns the ones that it created, outermost
 // first.
 func makeFolders(folder string) (made []string, err error) {
 	if _, err := os.Stat(folder); err == nil || !errors.Is(err, fs.ErrNotExist) {

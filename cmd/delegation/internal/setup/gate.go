@@ -13,8 +13,8 @@ import (
 	"github.com/seed055b7978/delegation/internal/sharedissuer"
 )
 
-// Gates are the answers that say who may come in. Each is for the providers whose tokens have such
-// a claim, and at most one is asked for.
+// Gates are the answers that say whose tokens are accepted. Each is for the providers whose tokens
+// have such a claim. At most one of them is asked for.
 type Gates struct {
 	// Domain is that of a Google Workspace.
 	Domain string
@@ -22,10 +22,10 @@ type Gates struct {
 	// Owner is an organisation: its name or its ID.
 	Owner string
 
-	// Group is one of the user, or of the projects of a job.
+	// Group is a group of the user, or of the projects of a job.
 	Group string
 
-	// Subject is a sub. A * at the end stands for any rest.
+	// Subject is a sub. A * at the end matches any rest.
 	Subject string
 
 	// Project is its ID.
@@ -35,7 +35,7 @@ type Gates struct {
 	Policy string
 }
 
-// Answer returns where the answer to a gate's question is, by its flag; nil if there is no such
+// Answer returns a pointer to the answer to a gate's question, by its flag; nil if there is no such
 // flag.
 func (g *Gates) Answer(flag string) *string {
 	return map[string]*string{
@@ -56,9 +56,9 @@ func (i *Answers) gateAnswer(p *provider) string {
 	return ""
 }
 
-// known returns the provider that was named, or that the issuer is recognised as. Of several, it is
-// the one whose question is answered. It is nil while that is open, and for an issuer that nothing
-// is known of.
+// known returns the provider that was named, or else the one that the issuer belongs to. If several
+// match, it is the one whose question has an answer. It is nil if this is still open, or if nothing
+// is known about the issuer.
 func (i *Answers) known() *provider {
 	if p := providerNamed(i.Provider); p != nil {
 		return p
@@ -78,7 +78,7 @@ func (i *Answers) known() *provider {
 	return found[0]
 }
 
-// sharedGate is the gate of an issuer of which no more is known than the claim that tells.
+// sharedGate is the gate of a shared issuer of which only the distinguishing claim is known.
 func sharedGate(shared sharedissuer.Issuer) gate {
 	if shared.Claim == "sub" {
 		return subjectGate("Subject that may come in, the sub claim; a * at its end is any rest")
@@ -86,7 +86,7 @@ func sharedGate(shared sharedissuer.Issuer) gate {
 	return ownerGate("Organisation that may come in, the claim "+shared.Claim, shared.Claim)
 }
 
-// Settle fills in the issuer as soon as the provider, and at Entra the tenant, tell it.
+// Settle sets the issuer once the provider determines it, for Entra together with the tenant.
 func (i *Answers) Settle() {
 	p := providerNamed(i.Provider)
 	if i.Issuer != "" || p == nil {
@@ -98,17 +98,17 @@ func (i *Answers) Settle() {
 	}
 }
 
-// IssuerIsOpen tells that the issuer has to be asked for, as the provider does not tell it.
+// IssuerIsOpen tells whether to ask for the issuer, because the provider does not determine it.
 func (i *Answers) IssuerIsOpen() bool {
 	p := providerNamed(i.Provider)
 	return p == nil || p.issuer == "" && p.name != entra
 }
 
-// TenantIsOpen tells that the tenant of Entra has to be asked for.
+// TenantIsOpen tells whether to ask for the tenant of Entra.
 func (i *Answers) TenantIsOpen() bool { return i.Provider == entra && i.Issuer == "" }
 
-// Candidates returns the names of the providers that the issuer may be of, if there are several and
-// nothing else says which.
+// Candidates returns the names of the providers that the issuer may belong to, if there are several
+// and no other answer decides.
 func (i *Answers) Candidates() (names []string) {
 	if i.known() != nil {
 		return nil
@@ -128,8 +128,8 @@ func (i *Answers) GateQuestion(flag string) string {
 	return p.gate.asks
 }
 
-// WhyGate tells why the answer to the gate's question cannot be left out; "" if it can, because the
-// issuer, or its list of tenants, is the operator's own.
+// WhyGate tells why the gate's question must be answered. It is "" if the answer may be left out,
+// because the issuer or its list of tenants is the operator's own.
 func (i *Answers) WhyGate() string {
 	p := cmp.Or(i.known(), &provider{})
 	if p.gate.flag == "policy" {
@@ -141,7 +141,7 @@ func (i *Answers) WhyGate() string {
 	return ""
 }
 
-// CheckProvider takes the name of a provider.
+// CheckProvider accepts the name of a provider.
 func (i *Answers) CheckProvider(name string) error {
 	if providerNamed(name) == nil {
 		names := strings.Join(ProviderNames(), ", ")
@@ -153,8 +153,8 @@ func (i *Answers) CheckProvider(name string) error {
 	return nil
 }
 
-// TakeProvider takes the name of a provider as the answer to what the issuer is. Its error says
-// what is open then.
+// TakeProvider accepts the name of a provider in place of an issuer. Its error says what is still
+// open.
 func (i *Answers) TakeProvider(name string) (taken bool, err error) {
 	p := providerNamed(name)
 	if p == nil {
@@ -169,7 +169,7 @@ func (i *Answers) TakeProvider(name string) (taken bool, err error) {
 	return true, nil
 }
 
-// CheckGate takes the answer to the question of the provider's gate.
+// CheckGate accepts the answer to the question of the provider's gate.
 func (i *Answers) CheckGate(flag, answer string) error {
 	if names := i.Candidates(); len(names) > 0 {
 		return fmt.Errorf("these providers have the issuer %s: name yours with --provider %s",
@@ -204,8 +204,8 @@ func (i *Answers) CheckGate(flag, answer string) error {
 	return nil
 }
 
-// otherGate names the flag of the provider's own gate. Another claim is no replacement where the
-// answer to the gate's question cannot be left out.
+// otherGate names the flag of the provider's own gate. It offers another claim as a replacement
+// only if the gate's question may be left unanswered.
 func (i *Answers) otherGate(p *provider) error {
 	replacement := "--" + p.gate.flag
 	if i.WhyGate() == "" {
@@ -219,7 +219,7 @@ var domain = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\A([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]\z`)
 })
 
-// checkRest takes a value in which a * stands for any rest.
+// checkRest accepts a value in which only a * at the end matches any rest.
 func checkRest(value string) error {
 	switch i := strings.IndexByte(value, '*'); {
 	case i == 0:
@@ -231,7 +231,7 @@ func checkRest(value string) error {
 	return nil
 }
 
-// orRest is the pattern of a value in which a * at the end stands for any rest.
+// orRest is the pattern of a value in which a * at the end matches any rest.
 func orRest(value string) string {
 	if start, rest := strings.CutSuffix(value, "*"); rest {
 		return regexp.QuoteMeta(start) + ".*"
@@ -239,7 +239,7 @@ func orRest(value string) string {
 	return regexp.QuoteMeta(value)
 }
 
-// CheckRequired takes CLAIM=VALUE. A * at the end of the value stands for any rest.
+// CheckRequired accepts CLAIM=VALUE. A * at the end of the value matches any rest.
 func CheckRequired(text string) error {
 	claim, value, _ := strings.Cut(text, "=")
 	if CheckName(claim) != nil || CheckName(value) != nil {
@@ -248,8 +248,8 @@ func CheckRequired(text string) error {
 	return checkRest(value)
 }
 
-// required are the claims that every token must have. What the provider always has gives way to
-// what was answered about the same claim, which is narrower.
+// required returns the claims that every token must have. An answer about a claim replaces what the
+// provider always requires of it, because the answer is narrower.
 func (i *Answers) required() (all []requirement) {
 	p := cmp.Or(i.known(), &provider{})
 	if answer := i.gateAnswer(p); answer != "" {
@@ -267,8 +267,8 @@ func (i *Answers) required() (all []requirement) {
 	return all
 }
 
-// checkForm refuses issuers that the provider cannot have: each token would be refused, or
-// strangers let in.
+// checkForm refuses issuers that the provider cannot have. With such an issuer, every token would
+// be refused, or strangers would be accepted.
 func (i *Answers) checkForm(u *url.URL) error {
 	if isEntra(u) {
 		return checkEntraIssuer(u)
@@ -296,7 +296,7 @@ func (i *Answers) checkForm(u *url.URL) error {
 	return nil
 }
 
-// wellKnown is where discovery documents are, below their issuers (OpenID Connect Discovery §4).
+// wellKnown is the path of discovery documents, below their issuers (OpenID Connect Discovery §4).
 const wellKnown = "/.well-known/openid-configuration"
 
 // discoveryURL is where the discovery document is; "" if it is below the issuer.

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// expression is a piece of HCL that is written as it is, such as a reference.
+// expression is a piece of HCL that is written unchanged, such as a reference.
 type expression string
 
-// hclFile is a file of HCL, written as "terraform fmt" would format it. Texts from outside get in
-// only through quoteHCL.
+// hclFile is a file of HCL, formatted as by "terraform fmt". Texts from outside are written only
+// through quoteHCL.
 type hclFile struct{ strings.Builder }
 
-// body is what is between the braces of a block: attributes, blocks, and empty lines between them.
+// body is the content of a block: attributes, blocks, and empty lines between them.
 type body []bodyPart
 
 // bodyPart is an attribute if value is set, a block if header is, and otherwise an empty line.
@@ -26,23 +26,23 @@ type bodyPart struct {
 // attribute is an attribute of a block. The value is an expression, or what parseObject returns.
 func attribute(name string, value any) bodyPart { return bodyPart{name: name, value: value} }
 
-// block is a block in a block.
+// block is a nested block.
 func block(header string, parts ...bodyPart) bodyPart {
 	return bodyPart{header: header, body: parts}
 }
 
-// emptyLine is one between parts of a block.
+// emptyLine is an empty line between parts of a block.
 var emptyLine = bodyPart{}
 
-// comment writes lines of comment, each of one line.
+// comment writes comment lines.
 func (f *hclFile) comment(lines ...string) {
 	for _, line := range lines {
 		f.WriteString(strings.TrimRight("# "+line, " ") + "\n")
 	}
 }
 
-// block writes a block at the top of the file, after an empty line. Labels are names that are
-// written as they are.
+// block writes a block at the top level of the file, after an empty line. Labels are written
+// unchanged.
 func (f *hclFile) block(kind string, labels []string, parts ...bodyPart) {
 	header := kind
 	for _, label := range labels {
@@ -52,8 +52,8 @@ func (f *hclFile) block(kind string, labels []string, parts ...bodyPart) {
 	f.write(0, []bodyPart{block(header, parts...)})
 }
 
-// write writes parts of a block. The equals signs of attributes in successive lines are below each
-// other, as "terraform fmt" has them; an attribute of several lines ends such a group.
+// write writes parts of a block. It aligns the equals signs of consecutive attributes, as
+// "terraform fmt" does. An attribute of several lines ends such a group.
 func (f *hclFile) write(depth int, parts body) {
 	indent := strings.Repeat("  ", depth)
 	var names, values []string
@@ -104,12 +104,13 @@ func aligned(indent string, names, values []string) string {
 	return b.String()
 }
 
-// jsonEncode is a call of Terraform's function of a policy, whose members stay in their order.
+// jsonEncode is a call of Terraform's function jsonencode on a policy. The members keep their
+// order.
 func jsonEncode(policy any, depth int) expression {
 	return expression("jsonencode(" + hclValue(policy, depth) + ")")
 }
 
-// hclValue writes a value that begins in a line of this depth.
+// hclValue writes a value that begins on a line of this depth.
 func hclValue(value any, depth int) string {
 	switch v := value.(type) {
 	case expression:
@@ -140,7 +141,8 @@ func hclObject(o object, depth int) string {
 	return "{\n" + aligned(indent+"  ", names, values) + indent + "}"
 }
 
-// hclList writes a list of texts and numbers in one line, and others with a line for each element.
+// hclList writes a list of texts and numbers on one line, and other lists with a line for each
+// element.
 func hclList(list []any, depth int) string {
 	inOne := make([]string, len(list))
 	inner := strings.Repeat("  ", depth+1)
@@ -157,8 +159,8 @@ func hclList(list []any, depth int) string {
 	return "[\n" + lines.String() + strings.Repeat("  ", depth) + "]"
 }
 
-// hclName writes the name of an object's member, without quotes if it is a plain word. Words in
-// capitals are no keywords.
+// hclName writes the name of an object's member. A plain word gets no quotes. Words in capitals are
+// not keywords.
 func hclName(name string) string {
 	letter := func(r rune) bool { return 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' }
 	other := func(r rune) bool { return !letter(r) }
@@ -169,8 +171,8 @@ func hclName(name string) string {
 }
 
 // quoteHCL writes a text of UTF-8 as a quoted template without interpolations, in ASCII (HCL Native
-// Syntax Specification, "Template Literals"). "${" and "%{" begin something of Terraform's unless
-// their first character is doubled.
+// Syntax Specification, "Template Literals"). "${" and "%{" begin an interpolation or a directive
+// unless their first character is doubled.
 func quoteHCL(text string) string {
 	var b strings.Builder
 	b.WriteByte('"')

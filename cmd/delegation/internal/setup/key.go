@@ -23,11 +23,11 @@ const (
 // DefaultValid is ten years: AWS does not read the date, but people and scanners do.
 const DefaultValid = 10 * year
 
-// startAllowance is for clocks that are behind.
+// startAllowance allows for clocks that are behind.
 const startAllowance = time.Hour
 
-// NewKey makes an RSA key and its self-signed certificate, both as PEM; the key in PKCS #8. A size
-// or a time that will not do is a config.UsageError.
+// NewKey makes an RSA key and its self-signed certificate, both as PEM; the key in PKCS #8. An
+// unsuitable size or time is a config.UsageError.
 func NewKey(
 	commonName string, bits int, now time.Time, valid time.Duration,
 ) (certificatePEM, keyPEM []byte, err error) {
@@ -50,8 +50,8 @@ func NewKey(
 	return certificatePEM, keyPEM, nil
 }
 
-// NewCertificate makes the self-signed certificate of a key that stays where it is, as PEM. A key
-// or a time that will not do is a config.UsageError.
+// NewCertificate makes a self-signed certificate, as PEM, for a key that stays where it is. An
+// unsuitable key or time is a config.UsageError.
 func NewCertificate(
 	commonName string, key crypto.Signer, now time.Time, valid time.Duration,
 ) (certificatePEM []byte, err error) {
@@ -66,7 +66,7 @@ func NewCertificate(
 	return selfSigned(commonName, key, now, valid)
 }
 
-// checkKey refuses a size of a key and a time that will not do.
+// checkKey refuses an unsuitable key size or validity.
 func checkKey(bits int, valid time.Duration) error {
 	switch {
 	case bits < MinKeyBits || bits > MaxKeyBits:
@@ -79,7 +79,7 @@ func checkKey(bits int, valid time.Duration) error {
 	return nil
 }
 
-// selfSigned makes a certificate of a key that the key itself signs.
+// selfSigned makes a certificate that the key itself signs.
 func selfSigned(
 	commonName string, key crypto.Signer, now time.Time, valid time.Duration,
 ) (certificatePEM []byte, err error) {

@@ -17,14 +17,14 @@ import (
 
 // Limits of a look.
 const (
-	lookTime  = 10 * time.Second // as for the keys of an exchange
-	keysNamed = 5                // of a key set, before the rest is counted only
+	lookTime  = 10 * time.Second // the same as for the keys of an exchange
+	keysNamed = 5                // of a key set; any others are only counted
 )
 
 // WrongIssuer is a discovery document that names another issuer than the answers do. Every token
 // would be refused.
 type WrongIssuer struct {
-	// At is where the document is, and Names what it names.
+	// At is the address of the document, and Names the issuer in it.
 	At, Names string
 }
 
@@ -33,10 +33,10 @@ func (e WrongIssuer) Error() string {
 		e.Names)
 }
 
-// Look fetches the discovery document and the key set of the issuer, and returns what they say, in
-// lines. It is "" if the configuration is to have the key set from elsewhere. The error is a
-// WrongIssuer if the issuer cannot be right; any other error is one of the fetch,
-// and the answers may be good. Algorithms that the configuration has to name are kept for Files.
+// Look fetches the discovery document and the key set of the issuer, and returns lines about them.
+// The lines are "" if the configuration gets the key set from elsewhere. The error is a WrongIssuer
+// if the issuer cannot be right. Any other error is about the fetch, and the answers may still be
+// good. Look keeps the algorithms that the configuration has to name, for Files.
 func (i *Answers) Look(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
@@ -70,8 +70,8 @@ func (i *Answers) Look(ctx context.Context) (string, error) {
 	return b.String(), nil
 }
 
-// fetch reads a JSON object. by is the address of the document that named it; "": it is the
-// operator's.
+// fetch reads a JSON object. by is the address of the document that refers to it; "": the operator
+// named it.
 func (i *Answers) fetch(ctx context.Context, at, by string) (map[string]any, error) {
 	allowed := document.Allowed{LoopbackHTTP: i.AllowLoopbackHTTP}
 	err := allowed.Check(at)
@@ -92,7 +92,7 @@ func (i *Answers) fetch(ctx context.Context, at, by string) (map[string]any, err
 	return object, nil
 }
 
-// texts are the texts of a list.
+// texts returns the texts in a list.
 func texts(value any) (found []string) {
 	list, _ := value.([]any)
 	for _, one := range list {
@@ -108,8 +108,8 @@ var publishedKeyAlgorithm = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\A((RS|PS|ES)(256|384|512)|EdDSA|Ed25519)\z`)
 })
 
-// usable are the algorithms that the configuration has to name: none if the issuer signs with
-// RS256, which is the default.
+// usable returns the algorithms that the configuration has to name. There are none if the issuer
+// signs with RS256, which is the default.
 func usable(signing []string) []string {
 	if slices.Contains(signing, "RS256") {
 		return nil

@@ -13,8 +13,8 @@ import (
 
 const maxNumber = 999_999_999_999_999
 
-// object is a JSON object whose members keep their order, because policies are read by people. A
-// value is an object, []any, string, int64, bool or nil.
+// object is a JSON object whose members keep their order, because people read policies. A value is
+// an object, []any, string, int64, bool or nil.
 type object []member
 
 type member struct {
@@ -32,10 +32,10 @@ func (o object) get(name string) any {
 	return nil
 }
 
-// parseObject parses a text that is one JSON object. A name twice is an error: readers differ in
-// which one they take.
+// parseObject parses a text that consists of one JSON object. A repeated name is an error, because
+// parsers differ in which value they take.
 func parseObject(text string) (object, error) {
-	if !utf8.ValidString(text) { // which the decoder would change
+	if !utf8.ValidString(text) { // the decoder would replace invalid bytes
 		return nil, errors.New("it is not UTF-8")
 	}
 	d := json.NewDecoder(strings.NewReader(text))
@@ -76,7 +76,7 @@ func parseValue(d *json.Decoder) (any, error) {
 	return token, nil
 }
 
-// parseNumber takes whole numbers that are the same to readers of JSON, YAML and HCL.
+// parseNumber accepts whole numbers that are the same for parsers of JSON, YAML and HCL.
 func parseNumber(number json.Number) (any, error) {
 	whole, err := strconv.ParseInt(number.String(), 10, 64)
 	if err != nil || max(whole, -whole) > maxNumber || whole == math.MinInt64 {
@@ -94,7 +94,7 @@ func parseMembers(d *json.Decoder) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		m := member{name: name.(string)} // as the decoder has checked
+		m := member{name: name.(string)} // the decoder has checked the type
 		if seen[m.name] {
 			return nil, fmt.Errorf("%.80q appears twice", m.name)
 		}
@@ -122,7 +122,7 @@ func parseList(d *json.Decoder) (any, error) {
 	return list, err
 }
 
-// walk calls visit for every name and text, those of an object's members as they come.
+// walk calls visit for every name and text, in their order.
 func walk(value any, visit func(text string, isName bool) error) error {
 	switch v := value.(type) {
 	case object:

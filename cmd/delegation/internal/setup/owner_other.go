@@ -4,5 +4,5 @@ package setup
 
 import "os"
 
-// keepOwner does nothing: the folder's permissions decide who reads a new file.
+// keepOwner does nothing: the folder's permissions decide who may read a new file.
 func keepOwner(*os.File, os.FileInfo) error { return nil }

@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// keepOwner gives a file the owner and the group of another one, by which a service may read it.
+// keepOwner gives a file the owner and the group of another one, so that the service can still read
+// it.
 func keepOwner(f *os.File, of os.FileInfo) error {
 	wanted, ok := of.Sys().(*syscall.Stat_t)
 	info, err := f.Stat()

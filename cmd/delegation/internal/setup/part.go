@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// Part is one of the two files that a set-up consists of.
+// Part is one of the two files of a set-up.
 type Part string
 
-// The SAML provider is made once. Each target has a role, whose file refers to the provider. A file
-// that had both would make the provider again for the second target.
+// The SAML provider is created once. Each target has a role, and the role's file refers to the
+// provider. A file with both would create the provider again for the second target.
 const (
 	ProviderPart Part = "provider"
 	RolePart     Part = "role"
 )
 
-// CheckPart takes the name of a part.
+// CheckPart accepts the name of a part.
 func CheckPart(text string) error {
 	if part := Part(text); part != ProviderPart && part != RolePart {
 		return fmt.Errorf("%.40q is neither provider nor role", text)
@@ -25,8 +25,8 @@ func CheckPart(text string) error {
 	return nil
 }
 
-// StackName is that of the part's CloudFormation stack. Each SAML provider and each target has its
-// own: a stack of another target's name would replace that target's role.
+// StackName is the name of the part's CloudFormation stack. Each SAML provider and each target has
+// its own stack: with a shared name, one target's stack would replace the role of the other.
 func (s *Resources) StackName(part Part) string {
 	if part == ProviderPart {
 		return "saml-provider-" + shortName(s.ProviderName())
@@ -34,7 +34,7 @@ func (s *Resources) StackName(part Part) string {
 	return "delegation-" + s.roleName()
 }
 
-// FileName is the usual name of the part's file, in a folder with those of other targets.
+// FileName is the default name of the part's file, in a folder that several targets share.
 func (s *Resources) FileName(part Part, extension string) string {
 	if part == ProviderPart {
 		return "provider" + extension
@@ -42,12 +42,13 @@ func (s *Resources) FileName(part Part, extension string) string {
 	return "role-" + s.roleName() + extension
 }
 
-// label is the name of the role in Terraform, where all targets of a folder have theirs.
+// label is the name of the role's resource in Terraform. The targets of a folder share one
+// namespace.
 func (s *Resources) label() string {
 	return "delegation_" + strings.ReplaceAll(s.roleName(), "-", "_")
 }
 
-// roleName is a short name of the target, or of the target and the role if it is not the target's.
+// roleName is a short name of the target. It includes the role if that is not the target's own.
 func (s *Resources) roleName() string {
 	if s.OtherRole {
 		_, role := s.RolePath()
@@ -60,8 +61,8 @@ func (s *Resources) roleName() string {
 // CloudFormation API Reference, CreateStack).
 const maxShortName = 40
 
-// shortName makes a name of small letters, digits and single hyphens that is another one for each
-// text: one that has to be changed ends with a part of its hash.
+// shortName makes a unique name of lower-case letters, digits and single hyphens. If it has to
+// change the text, the name ends with a part of the text's hash.
 func shortName(text string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(text) {

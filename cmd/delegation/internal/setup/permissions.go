@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// MaxRolePolicy is how many characters that are no white space all inline policies of a role
-	// may have (IAM User Guide, "IAM and AWS STS quotas").
+	// MaxRolePolicy is the maximum size of all inline policies of a role, in characters without
+	// white space (IAM User Guide, "IAM and AWS STS quotas").
 	MaxRolePolicy = 10_240
 
-	maxTrustPolicy  = 2_048   // characters, counted likewise; AWS raises it on request
+	maxTrustPolicy  = 2_048   // characters, counted the same way; AWS raises it on request
 	maxTemplateFile = 1 << 17 // bytes
 )
 
@@ -36,8 +36,8 @@ func ParseRegion(name string) (delegation.Region, error) {
 	return region, nil
 }
 
-// Plain takes stage, code and remedy off an error of the library: on a command line the flag or the
-// key is the remedy.
+// Plain removes stage, code and remedy from an error of the library. On a command line, the remedy
+// is to change the flag or the key.
 func Plain(err error) error {
 	if e, ok := err.(*delegation.Error); ok {
 		return e.Err
@@ -59,19 +59,18 @@ type PermissionOptions struct {
 	// For is the name of a template for an AWS service, such as dynamodb.
 	For string
 
-	// Resource is the one of that template, or the beginning of its name.
+	// Resource is the template's resource, or the prefix of its name.
 	Resource string
 
-	// ByTag is the key of the tag that resources and sessions have in that template.
+	// ByTag is the key of the tag that resources and sessions share in that template.
 	ByTag string
 
-	// Template is a file with a permission policy, JSON.
+	// Template is a file with a permission policy in JSON.
 	Template string
 }
 
-// Policy returns the permission policy, or "" if there is none, and what to know about it. The
-// account is that of the role; "" is not known. An error is a config.UsageError that names the
-// flag.
+// Policy returns the permission policy, or "" if there is none, and notes for the operator. account
+// is that of the role; "" if it is not known. An error is a config.UsageError that names the flag.
 func (p *PermissionOptions) Policy(
 	region delegation.Region, account string,
 ) (policy string, notes []string, err error) {
@@ -92,7 +91,7 @@ func (p *PermissionOptions) Policy(
 	return policy, nil, nil
 }
 
-// checkChoice names flags that do not go together.
+// checkChoice reports flags that cannot be combined.
 func (p *PermissionOptions) checkChoice() error {
 	chosen := 0
 	for _, one := range []string{p.Bucket, p.For, p.Template} {
@@ -178,7 +177,7 @@ func (p *PermissionOptions) readTemplate() (policy string, notes []string, err e
 		policy, notes, err = PermissionTemplate(string(text))
 	}
 	if inside := (*fs.PathError)(nil); errors.As(err, &inside) {
-		err = inside.Err // the file is named in front
+		err = inside.Err // the error already names the file
 	}
 	if err != nil {
 		return "", nil, config.Usagef("--template: %s: %w", p.Template, err)
@@ -186,7 +185,7 @@ func (p *PermissionOptions) readTemplate() (policy string, notes []string, err e
 	return policy, notes, nil
 }
 
-// PermissionTemplate checks a permission policy for what IAM would refuse, and indents it.
+// PermissionTemplate checks a permission policy for what IAM would refuse, and formats it.
 func PermissionTemplate(text string) (policy string, notes []string, err error) {
 	document, err := parseObject(text)
 	if err != nil {
@@ -257,7 +256,7 @@ func checkStatement(value any) error {
 	return nil
 }
 
-// checkTemplateText checks a name or a text of a template.
+// checkTemplateText checks a name or a value in a template.
 func checkTemplateText(text string, _ bool) error {
 	if strings.Contains(text, "{{") {
 		return fmt.Errorf("%.80q has a placeholder of session policies, which IAM does not fill "+
@@ -266,7 +265,8 @@ func checkTemplateText(text string, _ bool) error {
 	return CheckCharacters(text)
 }
 
-// CheckCharacters allows those that a policy can have (IAM API Reference, PutRolePolicy).
+// CheckCharacters refuses characters that a policy cannot contain (IAM API Reference,
+// PutRolePolicy).
 func CheckCharacters(text string) error {
 	for _, r := range text {
 		if r > 0xff || r < ' ' && r != '\t' && r != '\n' && r != '\r' {
@@ -277,7 +277,7 @@ func CheckCharacters(text string) error {
 	return nil
 }
 
-// PolicySize counts characters as IAM does: white space is free.
+// PolicySize counts characters as IAM does, without white space.
 func PolicySize(policy string) (n int) {
 	for _, r := range policy {
 		if !unicode.IsSpace(r) {

@@ -8,46 +8,47 @@ import (
 	"sync"
 )
 
-// provider is an OpenID provider that init knows: what its issuers look like, and what its ID
-// tokens say of those who may come in. docs/strangers.md and the pages of the providers have the sources.
+// provider is an OpenID provider that init knows: what its issuers look like, and which claims of
+// its ID tokens identify the users to accept. For the sources see docs/strangers.md and the pages
+// of the providers.
 type provider struct {
 	name string // for --provider
 
-	// issuer is the one that all of its customers have; "" if each has another.
+	// issuer is the issuer that all of its customers share; "" if each has another.
 	issuer string
 
-	// form is what an issuer of a customer's own looks like, for people.
+	// form is a sample of a customer's own issuer, for people.
 	form string
 
-	// is recognises an issuer, and is nil if no URL tells.
+	// is recognises an issuer; nil if its URL does not identify the provider.
 	is func(issuer *url.URL) bool
 
-	// gate is what tells the operator's people from others. The zero gate is none: the issuer is
-	// the operator's own.
+	// gate distinguishes the operator's own users from others. The zero gate means that none is
+	// needed, because the issuer is the operator's own.
 	gate gate
 
-	// requires are claims of all its ID tokens that other tokens of the issuer do not have.
+	// requires are claims that all of its ID tokens have, and other tokens of the issuer do not.
 	requires []requirement
 
-	// verifiedEmail tells that its ID tokens say whether the address is verified. Where they do
-	// not, require_verified_email would refuse everybody.
+	// verifiedEmail tells that its ID tokens say whether the email address is verified. For other
+	// providers, require_verified_email would refuse everybody.
 	verifiedEmail bool
 
-	// verifiedText tells that some of them say it as text.
+	// verifiedText tells that some of them have the value as text.
 	verifiedText bool
 
-	// discovery returns where the discovery document is, and is nil if it is below the issuer.
-	// answer is the gate's.
+	// discovery returns the address of the discovery document; nil if it is below the issuer.
+	// answer is the answer to the gate's question.
 	discovery func(issuer *url.URL, answer string) string
 
-	// algorithms are those of the configuration; nil if it signs with RS256.
+	// algorithms are the algorithms for the configuration; nil if it signs with RS256.
 	algorithms []string
 
 	// manyAudiences tells that tokens can have several audiences and no azp.
 	manyAudiences bool
 
-	// slashes tells that subjects have slashes, or can have, so that folders named after them need
-	// an encoding.
+	// slashes tells that subjects may contain slashes, so that folders named after them need an
+	// encoding.
 	slashes bool
 
 	// aliases are further iss claims.
@@ -59,7 +60,7 @@ type gate struct {
 	flag string // one of gateFlags
 	asks string
 
-	// claim is the required claim, and numeric the one for an answer of digits only, if that is
+	// claim is the required claim. numeric is the claim for an answer of digits only, if that is
 	// another.
 	claim, numeric string
 
@@ -70,11 +71,10 @@ type gate struct {
 // requirement is a claim that has to match a pattern.
 type requirement struct{ claim, pattern string }
 
-// providers are in the order in which they are listed. Of several that recognise an issuer the
-// first is the usual one.
+// providers are in the order of the help. If several recognise an issuer, the first is the default.
 var providers = slices.Concat(people, workloads)
 
-// people are providers of users who sign in.
+// people are providers at which users sign in.
 var people = []provider{
 	{
 		name:      entra,
@@ -113,7 +113,7 @@ var people = []provider{
 		form:          "https://TENANT.auth0.com/",
 		is:            isHost(".auth0.com"),
 		verifiedEmail: true,
-		verifiedText:  true, // of Apple's users
+		verifiedText:  true, // for Apple's users
 		gate:          ownerGate("Organisation of Auth0 that may come in: its ID, org_…", "org_id"),
 	},
 	{
@@ -128,7 +128,7 @@ var people = []provider{
 		form:          "https://cognito-idp.REGION.amazonaws.com/POOL_ID",
 		is:            isCognito,
 		verifiedEmail: true,
-		verifiedText:  true, // of some federated users
+		verifiedText:  true, // for some federated users
 		gate:          groupGate("cognito:groups"),
 	},
 	{
@@ -212,7 +212,7 @@ var people = []provider{
 			asks:  "Organisation ID of Zitadel",
 			claim: "urn:zitadel:iam:user:resourceowner:id",
 		},
-		// Access tokens that are JWTs have no hash of an access token.
+		// JWT access tokens have no at_hash.
 		requires: []requirement{{"at_hash", ".+"}},
 	},
 	{
@@ -231,7 +231,7 @@ var people = []provider{
 		form: "https://HOST/dex",
 		is:   isPath(`/dex`),
 		gate: groupGate("groups"),
-		// Access tokens have the form of ID tokens, but no hash of an authorization code.
+		// Access tokens have the form of ID tokens, but no c_hash.
 		requires: []requirement{{"c_hash", ".+"}},
 	},
 	{
@@ -357,7 +357,7 @@ var workloads = []provider{
 	},
 }
 
-// groupGate is a gate by a claim that lists the user's groups.
+// groupGate is a gate on a claim that lists the user's groups.
 func groupGate(claim string) gate {
 	return gate{
 		flag:  "group",
@@ -366,12 +366,12 @@ func groupGate(claim string) gate {
 	}
 }
 
-// subjectGate is a gate by one subject. A * at the end of the answer stands for any rest.
+// subjectGate is a gate on one subject. A * at the end of the answer matches any rest.
 func subjectGate(asks string) gate { return gate{flag: "subject", asks: asks, claim: "sub"} }
 
 func ownerGate(asks, claim string) gate { return gate{flag: "owner", asks: asks, claim: claim} }
 
-// isHost recognises hosts by one of these ends.
+// isHost recognises host names that end with one of these suffixes.
 func isHost(ends ...string) func(*url.URL) bool {
 	return func(issuer *url.URL) bool {
 		return slices.ContainsFunc(ends, func(end string) bool {
@@ -380,20 +380,20 @@ func isHost(ends ...string) func(*url.URL) bool {
 	}
 }
 
-// isHostPattern recognises whole hosts by a pattern.
+// isHostPattern recognises host names by a pattern for the whole name.
 func isHostPattern(pattern string) func(*url.URL) bool {
 	whole := wholePattern(pattern)
 	return func(issuer *url.URL) bool { return whole().MatchString(issuer.Hostname()) }
 }
 
-// isPath recognises whole paths by a pattern. They are of programs that run on any host.
+// isPath recognises paths by a pattern for the whole path, for programs that can run on any host.
 func isPath(pattern string) func(*url.URL) bool {
 	whole := wholePattern(pattern)
 	return func(issuer *url.URL) bool { return whole().MatchString(issuer.Path) }
 }
 
-// wholePattern compiles a pattern of whole texts when it is first used, because every start of the
-// program makes the list of providers.
+// wholePattern compiles a pattern for a whole text when it is first used. The list of providers is
+// made at every start of the program, so compiling all patterns then would take too long.
 func wholePattern(pattern string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`\A(?:` + pattern + `)\z`)
@@ -405,8 +405,8 @@ func isCognito(issuer *url.URL) bool {
 		isHost(".amazonaws.com", ".amazonaws.com.cn")(issuer)
 }
 
-// isGitHub recognises the enterprises that have an issuer of their own, too: by their name after
-// the shared one, with data residency, and on a server of their own.
+// isGitHub also recognises the issuers of enterprises: by their name after the shared issuer, with
+// data residency, and on their own servers.
 func isGitHub(issuer *url.URL) bool {
 	host := issuer.Hostname()
 	return host == "token.actions.githubusercontent.com" ||
@@ -414,8 +414,8 @@ func isGitHub(issuer *url.URL) bool {
 		issuer.Path == "/_services/token"
 }
 
-// isKubernetes recognises the clusters of EKS, GKE and AKS, and the name that kubeadm gives to all
-// others.
+// isKubernetes recognises the clusters of EKS, GKE and AKS, and all other clusters by the default
+// name of kubeadm.
 func isKubernetes(issuer *url.URL) bool {
 	host := issuer.Hostname()
 	return strings.HasPrefix(host, "oidc.eks.") ||
@@ -424,14 +424,14 @@ func isKubernetes(issuer *url.URL) bool {
 		host == "kubernetes.default.svc" || strings.HasPrefix(host, "kubernetes.default.svc.")
 }
 
-// b2cDiscovery is where Azure AD B2C has the document of a policy.
+// b2cDiscovery returns the address of the discovery document for a policy of Azure AD B2C.
 func b2cDiscovery(issuer *url.URL, policy string) string {
 	name, _, _ := strings.Cut(issuer.Hostname(), ".")
 	return "https://" + issuer.Host + "/" + name + ".onmicrosoft.com/" + url.PathEscape(policy) +
 		"/v2.0" + wellKnown
 }
 
-// nextcloudDiscovery is where Nextcloud's application for OpenID Connect has it.
+// nextcloudDiscovery returns the address at which Nextcloud's OpenID Connect app has the document.
 func nextcloudDiscovery(issuer *url.URL, _ string) string {
 	return strings.TrimSuffix(issuer.String(), "/") + "/index.php/apps/oidc/openid-configuration"
 }
@@ -453,7 +453,7 @@ func ProviderNames() (names []string) {
 	return names
 }
 
-// recognised are the providers that an issuer can be of.
+// recognised returns the providers to which an issuer may belong.
 func recognised(issuer string) (found []*provider) {
 	u, err := url.Parse(issuer)
 	if err != nil {
@@ -468,7 +468,7 @@ func recognised(issuer string) (found []*provider) {
 	return found
 }
 
-// requirement is what the answer to the gate's question makes required.
+// requirement turns the answer to the gate's question into a required claim.
 func (g gate) requirement(answer string) requirement {
 	claim := g.claim
 	if g.numeric != "" && digits().MatchString(answer) {

@@ -2,23 +2,23 @@ package setup
 
 import "strings"
 
-// What outputs are for, in both languages.
+// Descriptions of outputs, in both languages.
 const (
 	aboutPrincipal = "ARN of the SAML provider, the principal of the targets in the configuration"
 	aboutUUID      = "UUID of the SAML provider, for saml_provider_uuid in the configuration"
 	aboutRole      = "ARN of the role, the role of the target in the configuration"
 )
 
-// providerTags and roleTags say where a resource comes from. The name of a target may have
-// characters that tags cannot have (IAM API Reference, Tag), and its short name has none.
+// providerTags and roleTags say where a resource comes from. The tag has the target's short name,
+// because the full name may have characters that tags cannot have (IAM API Reference, Tag).
 func providerTags() object { return object{{"ManagedBy", "delegation"}} }
 
 func (s *Resources) roleTags() object {
 	return append(providerTags(), member{"DelegationTarget", shortName(s.Target)})
 }
 
-// referring is the trust policy with a reference to the SAML provider in place of its ARN. A
-// recipient that ends with the UUID of the configuration becomes one that ends with the provider's.
+// referring is the trust policy with a reference to the SAML provider in place of its ARN. If a
+// recipient ends with the configured UUID, the reference replaces the UUID too.
 func (s *Resources) referring(
 	trust object, provider any, recipient func(upToUUID string) any,
 ) object {
@@ -34,7 +34,7 @@ func (s *Resources) referring(
 	}).(object)
 }
 
-// replaceTexts returns a copy of a value with other values in place of texts. by gets the name of
+// replaceTexts returns a copy of a value in which by replaces each text. by also gets the name of
 // the member that has the text, alone or in a list.
 func replaceTexts(value any, name string, by func(name, text string) any) any {
 	switch v := value.(type) {

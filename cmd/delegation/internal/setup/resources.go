@@ -16,23 +16,22 @@ import (
 	"github.com/seed055b7978/delegation/internal/iam"
 )
 
-// The shortest and the longest maximum session duration that a role can have (IAM API Reference,
-// CreateRole).
+// The minimum and the maximum of a role's maximum session duration (IAM API Reference, CreateRole).
 const (
 	minRoleSession = time.Hour
 	maxRoleSession = 12 * time.Hour
 )
 
-// Resources are what one target needs in AWS: a SAML provider, which it can share with other
-// targets, and a role.
+// Resources are what one target needs in AWS: a role, and a SAML provider that other targets can
+// share.
 type Resources struct {
-	// Target is its name, for people.
+	// Target is the target's name, for people.
 	Target string
 
 	// Principal is the SAML provider, and Role the role, in one account.
 	Principal, Role arn.ARN
 
-	// Region is the one whose STS is called.
+	// Region is the region whose STS is called.
 	Region delegation.Region
 
 	// MaxSession is the role's maximum session duration.
@@ -41,7 +40,7 @@ type Resources struct {
 	// EntityID is that of the SAML identity.
 	EntityID string
 
-	// Metadata is that of the SAML provider; empty: it is not read, see NeedsKeys.
+	// Metadata is the metadata of the SAML provider; empty if it was not read, see NeedsKeys.
 	Metadata string
 
 	// Trust is the role's trust policy, JSON.
@@ -50,22 +49,22 @@ type Resources struct {
 	// Permissions is the role's permission policy, JSON; empty: the role may do nothing.
 	Permissions string
 
-	// Bucket is that of Origins.
+	// Bucket is the bucket that Origins may use.
 	Bucket string
 
-	// Origins are those of the pages that use Bucket; empty: none do.
+	// Origins are the origins of pages that use Bucket; empty: none do.
 	Origins []any
 
-	// BucketElsewhere tells that Bucket is another account's.
+	// BucketElsewhere tells that Bucket belongs to another account.
 	BucketElsewhere bool
 
-	// UUID is the SAML provider's, if the target is addressed by it.
+	// UUID is the SAML provider's UUID, if the target uses it.
 	UUID string
 
-	// ExistingProvider tells that something else makes the SAML provider.
+	// ExistingProvider tells that the SAML provider is not created by this set-up.
 	ExistingProvider bool
 
-	// OtherRole tells that Role is another one than the target's own.
+	// OtherRole tells that Role is not the target's own role.
 	OtherRole bool
 
 	// Notes are for the operator. CloudFormation adds to them.
@@ -90,20 +89,20 @@ type Options struct {
 	// Part is what to write.
 	Part Part
 
-	// ExistingProvider tells that something else makes the SAML provider.
+	// ExistingProvider tells that the SAML provider is not created by this set-up.
 	ExistingProvider bool
 
 	// CORS lets the pages of http.allowed_origins use the bucket.
 	CORS bool
 
-	// NeedsKeys tells that what is written has the metadata, so the signing keys are read.
+	// NeedsKeys tells that the output contains the metadata, so the signing keys have to be read.
 	NeedsKeys bool
 
 	// Role is the role's ARN; empty: the target's.
 	Role string
 }
 
-// Resources finds all that the target needs. An error is a config.UsageError.
+// Resources collects all that the target needs. An error is a config.UsageError.
 func (o *Options) Resources(environment []string) (*Resources, error) {
 	if o.Target == "" {
 		return nil, config.Usage(errors.New("name a target of the configuration with --target"))
@@ -127,7 +126,7 @@ func (o *Options) Resources(environment []string) (*Resources, error) {
 		UUID:             target.SAMLProviderUUID,
 		ExistingProvider: o.ExistingProvider,
 	}
-	made.Principal, _ = iam.Provider.Parse(trust.Explanation.Principal) // which is checked
+	made.Principal, _ = iam.Provider.Parse(trust.Explanation.Principal) // it has been checked
 	if err := o.complete(made, trust); err != nil {
 		return nil, err
 	}
@@ -147,7 +146,8 @@ func (o *Options) Resources(environment []string) (*Resources, error) {
 	return made, nil
 }
 
-// complete fills in what the part needs: the role and how long its sessions are, or the metadata.
+// complete fills in what the part needs: the role and its maximum session duration, or the
+// metadata.
 func (o *Options) complete(made *Resources, trust *Trust) error {
 	b := config.NewBuilder(trust.From, slog.New(slog.DiscardHandler))
 	if o.Part == RolePart {
@@ -165,7 +165,7 @@ func (o *Options) complete(made *Resources, trust *Trust) error {
 	identityAt, own := trust.Settings.IdentityOf(o.Target)
 	if o.NeedsKeys {
 		identity := b.Identity(identityAt, own)
-		if b.Err() == nil { // otherwise the same would be said twice
+		if b.Err() == nil { // otherwise problems would be reported twice
 			metadata, err := identity.Metadata()
 			b.Add(identityAt, err)
 			made.Metadata = string(metadata)
@@ -174,7 +174,7 @@ func (o *Options) complete(made *Resources, trust *Trust) error {
 	return b.Err()
 }
 
-// chooseRole takes the role of the flag or of the target, which has to fit the rest.
+// chooseRole takes the role from the flag or the target, and checks that it fits the rest.
 func (o *Options) chooseRole(b *config.Builder, made *Resources, trust *Trust) {
 	place := trust.From.At(config.KeyPath("targets").Child(o.Target).Child("role"))
 	if o.Role != "" {
@@ -197,7 +197,7 @@ func (o *Options) chooseRole(b *config.Builder, made *Resources, trust *Trust) {
 	}
 }
 
-// chooseDuration takes the target's duration, within the bounds of a role.
+// chooseDuration takes the target's session duration, within the limits of a role.
 func (o *Options) chooseDuration(b *config.Builder, made *Resources, trust *Trust) {
 	at := config.KeyPath("targets").Child(o.Target).Child("session_duration")
 	duration := b.Duration(at, trust.Settings.Targets[o.Target].SessionDuration)
@@ -215,7 +215,7 @@ func choices(roles []string) string {
 	return ", such as " + roles[0] + ", which a rule may choose"
 }
 
-// remark notes what the set-up cannot hold.
+// remark notes what the set-up cannot contain.
 func (s *Resources) remark(target config.TargetSettings, uses Use) {
 	note := func(format string, args ...any) {
 		s.Notes = append(s.Notes, fmt.Sprintf(format, args...))
@@ -237,7 +237,7 @@ func (s *Resources) remark(target config.TargetSettings, uses Use) {
 	}
 }
 
-// remarkProvider notes what the set-up of the SAML provider cannot hold.
+// remarkProvider notes what the set-up of the SAML provider cannot contain.
 func (s *Resources) remarkProvider(target config.TargetSettings) {
 	note := func(format string, args ...any) {
 		s.Notes = append(s.Notes, fmt.Sprintf(format, args...))
@@ -253,7 +253,7 @@ func (s *Resources) remarkProvider(target config.TargetSettings) {
 	}
 }
 
-// otherRoles are those that rules or users may choose and that are not this one, in order.
+// otherRoles returns the other roles that rules or users may choose, sorted.
 func (s *Resources) otherRoles(target config.TargetSettings, uses Use) []string {
 	all := slices.Concat(target.RoleARNs(), target.AllowedRoles, uses.Roles)
 	slices.Sort(all)

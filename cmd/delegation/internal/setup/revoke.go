@@ -22,32 +22,33 @@ type RevokeOptions struct {
 	// ConfigFile is the file of the configuration, which is read only if Target is named.
 	ConfigFile string
 
-	// Target is a key under targets of the configuration; empty: the other fields say all.
+	// Target is a key under targets of the configuration; empty: the other fields are complete.
 	Target string
 
-	// Roles are the ARNs of roles; empty: all that the target and its rules name.
+	// Roles are the ARNs of roles; empty: all roles that the target and its rules name.
 	Roles []string
 
-	// Subject is a NameID, SourceIdentity a source identity, and Everybody all sessions. One of
-	// them is set.
+	// Subject is a NameID, SourceIdentity a source identity, and Everybody means all sessions.
+	// Exactly one of them is set.
 	Subject        string
 	SourceIdentity string
 	Everybody      bool
 
-	// Before is a time as RFC 3339 writes it; empty: now.
+	// Before is a time in the format of RFC 3339; empty: now.
 	Before string
 
-	// Principal is the ARN of the SAML provider of Subject; empty: the target's.
+	// Principal is the ARN of the SAML provider at which Subject is known; empty: the target's.
 	Principal string
 
-	// EntityID is that of the SAML identity of Subject; empty: the configuration's.
+	// EntityID is the entity ID of the SAML identity that vouches for Subject; empty: the
+	// configuration's.
 	EntityID string
 
 	// Now is the clock.
 	Now func() time.Time
 }
 
-// Revoked is a policy that ends sessions, and what to know about it.
+// Revoked is a policy that ends sessions, and notes about it.
 type Revoked struct {
 	// Policy is the document, JSON.
 	Policy string
@@ -55,18 +56,19 @@ type Revoked struct {
 	// Name is that of the inline policy.
 	Name string
 
-	// Roles are the names of the roles, without their folders.
+	// Roles are the names of the roles, without their paths.
 	Roles []string
 
 	// Notes are for the operator.
 	Notes []string
 }
 
-// everybodysPolicy is the name that IAM's console gives to the policy of all sessions (IAM User
-// Guide, "Revoke IAM role temporary security credentials"). A later revocation replaces it.
+// everybodysPolicy is the name that IAM's console gives to the policy that ends all sessions (IAM
+// User Guide, "Revoke IAM role temporary security credentials"). A later revocation replaces that
+// policy.
 const everybodysPolicy = "AWSRevokeOlderSessions"
 
-// Revoke writes the policy that the options ask for. An error is a config.UsageError.
+// Revoke writes the requested policy. An error is a config.UsageError.
 func (o *RevokeOptions) Revoke(environment []string) (*Revoked, error) {
 	if err := o.checkWhose(); err != nil {
 		return nil, config.Usage(err)
@@ -108,7 +110,7 @@ func (o *RevokeOptions) Revoke(environment []string) (*Revoked, error) {
 	return made, nil
 }
 
-// checkWhose checks that it is said whose sessions are meant, once.
+// checkWhose checks that exactly one option says whose sessions to end.
 func (o *RevokeOptions) checkWhose() error {
 	said := 0
 	for _, set := range []bool{o.Subject != "", o.SourceIdentity != "", o.Everybody} {
@@ -142,7 +144,7 @@ func (o *RevokeOptions) fillTime(sessions *delegation.SessionRevocation) error {
 	return nil
 }
 
-// noteSubject notes how AWS knows the subject, if the target writes it in another way.
+// noteSubject notes how AWS knows the subject, if that differs from the subject itself.
 func (o *RevokeOptions) noteSubject(made *Revoked, target config.TargetSettings) error {
 	if o.Subject == "" {
 		return nil
@@ -195,7 +197,7 @@ func (o *RevokeOptions) fillQualifier(
 	return nil
 }
 
-// fillRoles sets the roles, and notes which there may be besides.
+// fillRoles sets the roles, and notes which other roles users may have.
 func (o *RevokeOptions) fillRoles(
 	made *Revoked, settings *config.Settings, target config.TargetSettings,
 ) error {
@@ -252,7 +254,8 @@ func (o *RevokeOptions) fillRoles(
 	return nil
 }
 
-// fillLastRole sets the last role of a chain. Its sessions do not end with those of other roles.
+// fillLastRole sets the last role of a chain. Its sessions do not end with those of the other
+// roles.
 func (o *RevokeOptions) fillLastRole(made *Revoked, target config.TargetSettings) error {
 	if o.Subject != "" {
 		return fmt.Errorf("--subject: the target %.80q has a chain, whose last role does not know "+
@@ -268,8 +271,8 @@ func (o *RevokeOptions) fillLastRole(made *Revoked, target config.TargetSettings
 	return nil
 }
 
-// policyName is that of the inline policy. Each subject of a SAML provider has one of its own,
-// which a later revocation of the same subject replaces.
+// policyName is the name of the inline policy. Each subject of a SAML provider has its own, which a
+// later revocation of the same subject replaces.
 func policyName(s delegation.SessionRevocation) string {
 	if s.Subject == "" && s.SourceIdentity == "" {
 		return everybodysPolicy
@@ -278,7 +281,7 @@ func policyName(s delegation.SessionRevocation) string {
 	return fmt.Sprintf("DelegationRevoke-%x", sum[:8])
 }
 
-// Commands are the commands of the AWS CLI that attach the policy, a line for each role.
+// Commands returns the commands of the AWS CLI that attach the policy, one line for each role.
 func (r *Revoked) Commands() string {
 	var text strings.Builder
 	for _, role := range r.Roles {
@@ -287,7 +290,7 @@ func (r *Revoked) Commands() string {
 	return text.String()
 }
 
-// CommandNotes are the commands as notes for an operator who reads.
+// CommandNotes returns the commands as notes, for an operator who reads them.
 func (r *Revoked) CommandNotes() (notes []string) {
 	for _, role := range r.Roles {
 		notes = append(notes, "to attach it, run: "+r.command(role))
@@ -300,9 +303,9 @@ func (r *Revoked) command(role string) string {
 		"--policy-document %s", term.ShellWord(role), r.Name, term.QuoteForShell(compact(r.Policy)))
 }
 
-// compact is a document without white space, which IAM does not count.
+// compact removes white space from a document, which IAM does not count.
 func compact(policy string) string {
 	var text bytes.Buffer
-	_ = json.Compact(&text, []byte(policy)) // it is ours
+	_ = json.Compact(&text, []byte(policy)) // cannot fail: this program made it
 	return text.String()
 }

@@ -22,14 +22,14 @@ import (
 // ConfigurationFile is the name of the configuration that init writes.
 const ConfigurationFile = "delegation.yaml"
 
-// The names of the key and its certificate that init writes.
+// Names of the files with the key and its certificate that init writes.
 const (
 	keyFile         = "signing.key"
 	certificateFile = "signing.crt"
 )
 
-// Answers are what init has found out. Each has been checked by the method or function of its name
-// before Files is called.
+// Answers are what init has found out. Each answer has been checked, by the method or function
+// named after it, before Files is called.
 type Answers struct {
 	// Issuer, ClientID, Account, Region, Bucket, Role, SAMLProvider, Target and EntityID are the
 	// answers to the questions of these names.
@@ -50,26 +50,26 @@ type Answers struct {
 	// Aliases are further iss claims of the issuer.
 	Aliases []string
 
-	// DiscoveryURL, JWKSURL and JWKSFile say where the issuer's documents are; "": where the
-	// provider has them.
+	// DiscoveryURL, JWKSURL and JWKSFile say where the issuer's documents are; "": at the
+	// provider's usual place.
 	DiscoveryURL, JWKSURL, JWKSFile string
 
 	// Folder is where the files go.
 	Folder string
 
-	// AddTo is the configuration that gets the target; nil: a new one is written.
+	// AddTo is the configuration to which the target is added; nil: a new one is written.
 	AddTo *Existing
 
-	// AllowLoopbackHTTP takes an issuer that is http on loopback, for tests.
+	// AllowLoopbackHTTP accepts an issuer with http on loopback, for tests.
 	AllowLoopbackHTTP bool
 
-	// Terraform writes the set-up for Terraform, and otherwise for CloudFormation.
+	// Terraform selects a set-up for Terraform instead of CloudFormation.
 	Terraform bool
 
-	algorithms []string // that Look has found; nil: RS256, or the provider's
+	algorithms []string // found by Look; nil: RS256, or the provider's
 }
 
-// CheckIssuer takes an https URL without anything that an issuer's may not have.
+// CheckIssuer accepts an https URL without the parts that an issuer cannot have.
 func (i *Answers) CheckIssuer(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || CheckName(text) != nil || u.Host == "" || u.User != nil ||
@@ -87,7 +87,7 @@ func (i *Answers) CheckIssuer(text string) error {
 		"the keys", text)
 }
 
-// CheckName is for names that others have given: any text on one line.
+// CheckName checks names that others have given. Any text on one line is allowed.
 func CheckName(text string) error {
 	if len(text) > 1024 || text == "" || strings.TrimSpace(text) != text ||
 		strings.ContainsFunc(text, endsLine) {
@@ -97,14 +97,14 @@ func CheckName(text string) error {
 	return nil
 }
 
-// endsLine finds control characters, and what was not UTF-8.
+// endsLine finds control characters, and replacements for invalid UTF-8.
 func endsLine(r rune) bool { return r < ' ' || r == 0x7f || r == '\ufffd' }
 
 var account = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\A[0-9]{12}\z`)
 })
 
-// CheckAccount takes the 12 digits of an AWS account.
+// CheckAccount accepts the 12 digits of an AWS account.
 func CheckAccount(text string) error {
 	if !account().MatchString(text) {
 		return fmt.Errorf("%.80q does not have 12 digits", text)
@@ -112,13 +112,13 @@ func CheckAccount(text string) error {
 	return nil
 }
 
-// CheckRegion takes the name of an AWS region.
+// CheckRegion accepts the name of an AWS region.
 func CheckRegion(text string) error {
 	_, err := delegation.ParseRegion(text)
 	return Plain(err)
 }
 
-// CheckBucket takes a bucket that a permission policy can name, in the partition of Region.
+// CheckBucket accepts a bucket that a permission policy can name, in the partition of Region.
 func (i *Answers) CheckBucket(text string) error {
 	region, err := delegation.ParseRegion(i.Region)
 	if err != nil {
@@ -128,7 +128,8 @@ func (i *Answers) CheckBucket(text string) error {
 	return Plain(err)
 }
 
-// arn is the ARN of a resource of the account, of any partition while the region is not known.
+// arn is the ARN of a resource of the account. It uses a default partition while the region is
+// unknown.
 func (i *Answers) arn(resource string) string {
 	region, _ := delegation.ParseRegion(i.Region)
 	partition := cmp.Or(region.Partition(), "aws")
@@ -139,13 +140,13 @@ func (i *Answers) arn(resource string) string {
 	return "arn:" + partition + ":iam::" + number + ":" + resource
 }
 
-// RoleARN is that of the role to make.
+// RoleARN is the ARN of the role to create.
 func (i *Answers) RoleARN() string { return i.arn("role/" + i.Role) }
 
-// PrincipalARN is that of the SAML provider to make.
+// PrincipalARN is the ARN of the SAML provider to create.
 func (i *Answers) PrincipalARN() string { return i.arn("saml-provider/" + i.SAMLProvider) }
 
-// CheckRole takes the name of a role, with its path if it has one.
+// CheckRole accepts the name of a role, optionally with its path.
 func (i *Answers) CheckRole(text string) error {
 	if _, err := iam.Role.Parse(i.arn("role/" + text)); err != nil {
 		return fmt.Errorf("%.80q is not the name of a role: letters, digits and _+=,.@- (at most "+
@@ -154,7 +155,7 @@ func (i *Answers) CheckRole(text string) error {
 	return nil
 }
 
-// CheckSAMLProvider takes the name of a SAML provider.
+// CheckSAMLProvider accepts the name of a SAML provider.
 func (i *Answers) CheckSAMLProvider(text string) error {
 	if _, err := iam.Provider.Parse(i.arn("saml-provider/" + text)); err != nil {
 		return fmt.Errorf("%.80q is not the name of a SAML provider: letters, digits and _.- (at "+
@@ -163,8 +164,9 @@ func (i *Answers) CheckSAMLProvider(text string) error {
 	return i.checkShared()
 }
 
-// UsualEntityID is urn: and the issuer's host; "" if the issuer has none. All tenants of Entra have
-// one host, so the tenant follows: two of them in one account are two SAML identities.
+// UsualEntityID is the default entity ID: urn: and the issuer's host, or "" if the issuer has none.
+// All tenants of Entra have the same host, so the tenant follows: two tenants in one account are
+// two SAML identities.
 func (i *Answers) UsualEntityID() string {
 	u, err := url.Parse(i.Issuer)
 	if err != nil || u.Hostname() == "" {
@@ -177,7 +179,7 @@ func (i *Answers) UsualEntityID() string {
 	return usual
 }
 
-// CheckEntityID takes an entity ID that a trust policy can hold.
+// CheckEntityID accepts an entity ID that a trust policy can contain.
 func (i *Answers) CheckEntityID(text string) error {
 	if i.AddTo != nil {
 		return errors.New("the target gets that of the configuration: leave out --entity-id")
@@ -194,7 +196,7 @@ func (i *Answers) CheckEntityID(text string) error {
 	return errors.Join(Plain(err), CheckCharacters(text))
 }
 
-// Files makes all the files, in memory, of the answers and a signing key.
+// Files makes all the files, in memory, from the answers and a signing key.
 func (i *Answers) Files(certificate, private []byte) ([]File, error) {
 	signing, err := delegation.ParseSigningKey(certificate, private)
 	if err != nil {
@@ -229,7 +231,7 @@ func (i *Answers) Files(certificate, private []byte) ([]File, error) {
 	return files, nil
 }
 
-// inAWS are the files that set up the SAML provider and the role.
+// inAWS returns the files that set up the SAML provider and the role.
 func (i *Answers) inAWS(made *Resources) (files []File, err error) {
 	write := made.CloudFormation
 	if i.Terraform {
@@ -245,7 +247,7 @@ func (i *Answers) inAWS(made *Resources) (files []File, err error) {
 	return files, nil
 }
 
-// extension is that of the files for AWS.
+// extension is the extension of the set-up files for AWS.
 func (i *Answers) extension() string {
 	if i.Terraform {
 		return ".tf"
@@ -253,7 +255,7 @@ func (i *Answers) extension() string {
 	return ".yaml"
 }
 
-// resources are what the answers need in AWS.
+// resources returns what the answers need in AWS.
 func (i *Answers) resources(metadata []byte) (*Resources, error) {
 	made := &Resources{
 		Target:     i.Target,
@@ -290,10 +292,10 @@ func (i *Answers) resources(metadata []byte) (*Resources, error) {
 	return made, nil
 }
 
-// Write writes all the files or none, and checks that the configuration is one.
+// Write writes all the files or none, and checks that the configuration is valid.
 func (i *Answers) Write(ctx context.Context, files []File) error {
 	return WriteAll(ctx, files, func() error {
-		// Without the environment: what that changes is not of this file.
+		// Without the environment, so that only the file itself is checked.
 		loaded, from, err := config.Load(filepath.Join(i.Folder, ConfigurationFile), nil)
 		if err == nil {
 			_, err = config.Build(ctx, loaded, from, slog.New(slog.DiscardHandler))
@@ -306,7 +308,7 @@ func (i *Answers) Write(ctx context.Context, files []File) error {
 	})
 }
 
-// Rest is what is left to do.
+// Rest lists what is left to do.
 func (i *Answers) Rest(files []File) string {
 	var b strings.Builder
 	for _, f := range files {
@@ -329,23 +331,23 @@ func (i *Answers) Rest(files []File) string {
 	return b.String()
 }
 
-// deploy is the command of the AWS CLI that makes or changes the stack of a part.
+// deploy is the command of the AWS CLI that creates or updates the stack of a part.
 func (i *Answers) deploy(part Part) string {
 	made := &Resources{Target: i.Target}
-	made.Principal, _ = iam.Provider.Parse(i.PrincipalARN()) // which is checked
+	made.Principal, _ = iam.Provider.Parse(i.PrincipalARN()) // it has been checked
 	return fmt.Sprintf("aws cloudformation deploy --stack-name %s --template-file %s "+
 		"--capabilities CAPABILITY_NAMED_IAM --region %s", made.StackName(part),
 		term.ShellWord(filepath.Join(i.Folder, made.FileName(part, i.extension()))), i.Region)
 }
 
-// Image is the image of the release that these files are for.
+// Image is the image of the release to which these files belong.
 const Image = "ghcr.io/seed055b7978/delegation:v0.1.0"
 
 // servedFrom is where the image and the unit read the configuration.
 const servedFrom = "/etc/delegation"
 
-// ways are the commands for a service that runs as a user of its own, which cannot read the files.
-// docs/deploying.md says the same of them.
+// ways are the commands for a service that runs as a separate user, which cannot read the files.
+// docs/deploying.md has the same commands.
 func (i *Answers) ways() string {
 	var b strings.Builder
 	b.WriteString("\nOr deploy it: docs/deploying.md has all steps. Only you can read the files. " +
@@ -362,8 +364,8 @@ func (i *Answers) ways() string {
 	return b.String()
 }
 
-// give are the commands that let a group read what the service needs. A file cannot be copied to
-// where it is.
+// give returns the commands that let a group read what the service needs. install cannot copy a
+// file onto itself, so files that are already in place get their group and mode instead.
 func (i *Answers) give(group string) string {
 	folder, err := filepath.Abs(i.Folder)
 	if err == nil && folder == servedFrom {
@@ -373,7 +375,7 @@ func (i *Answers) give(group string) string {
 	return fmt.Sprintf("  sudo install -D -g %s -m 640 -t %s %s\n", group, servedFrom, i.served())
 }
 
-// served are the files that the service needs, as words of a shell.
+// served are the files that the service needs, as shell words.
 func (i *Answers) served() string {
 	var words []string
 	for _, name := range []string{ConfigurationFile, certificateFile, keyFile} {

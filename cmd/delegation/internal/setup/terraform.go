@@ -6,19 +6,19 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// The versions that the files need. strcontains and preconditions are older than Terraform 1.5.
+// The versions that the files require. strcontains and preconditions are older than Terraform 1.5.
 // saml_provider_uuid came with version 6.28.0 of the provider for AWS (its CHANGELOG.md).
 const (
 	terraformVersion   = ">= 1.5.0"
 	awsProviderVersion = ">= 6.28.0, < 7.0.0"
 )
 
-// MetadataFile is what the provider's file for Terraform reads the metadata from, next to it.
+// MetadataFile is the file next to the provider's file from which Terraform reads the metadata.
 const MetadataFile = "metadata.xml"
 
-// Terraform writes a part. The provider's file and the roles' files belong in one folder, the root
-// module. With ExistingProvider the role's file stands alone. ${saml:sub} is not Terraform's. Same
-// set-up, same text.
+// Terraform writes a part. The files of the provider and of the roles belong in one folder, the
+// root module. With ExistingProvider, the role's file is complete by itself. ${saml:sub} is IAM's
+// and not Terraform's. The same set-up always gives the same text.
 func (s *Resources) Terraform(part Part) (string, error) {
 	for _, text := range []string{s.Target, s.EntityID, s.Metadata} {
 		if err := refuseUnnormal(text, false); err != nil {
@@ -59,7 +59,7 @@ func (s *Resources) place() string {
 	return "It belongs in the folder of provider.tf."
 }
 
-// settings names versions, region and account. They are there once in a folder.
+// settings writes versions, region and account. A folder has them once.
 func (s *Resources) settings(f *hclFile) {
 	f.block("terraform", nil,
 		attribute("required_version", terraformVersion),
@@ -76,7 +76,7 @@ func (s *Resources) settings(f *hclFile) {
 	f.block("data", []string{"aws_partition", "delegation"})
 }
 
-// guards are preconditions: what was made for one account is made in no other one.
+// guards are preconditions, so that a set-up for one account is not applied in another.
 func (s *Resources) guards() []bodyPart {
 	guard := func(value expression, want, what string) bodyPart {
 		return block("precondition",
@@ -159,7 +159,7 @@ func (s *Resources) rolePolicy(f *hclFile, label string) error {
 	return nil
 }
 
-// policyObject parses a policy that Terraform can hold.
+// policyObject parses a policy that Terraform can represent.
 func policyObject(policy string) (object, error) {
 	document, err := parseObject(policy)
 	if err == nil {
@@ -168,8 +168,8 @@ func policyObject(policy string) (object, error) {
 	return document, err
 }
 
-// refuseUnnormal finds texts that Terraform cannot hold: it takes two ways to write a letter with
-// an accent for one.
+// refuseUnnormal refuses texts that Terraform would change: it treats different encodings of an
+// accented letter as one.
 func refuseUnnormal(text string, _ bool) error {
 	if !norm.NFC.IsNormalString(text) {
 		return fmt.Errorf("%.80q has letters in two parts, which Terraform would join (Unicode "+

@@ -13,18 +13,18 @@ import (
 	"github.com/seed055b7978/delegation/internal/iam"
 )
 
-// TrustOptions say whom a role trusts. What is empty is the target's, if one is named.
+// TrustOptions say whom a role trusts. Empty fields are taken from the target, if one is named.
 type TrustOptions struct {
 	// ConfigFile is the file of the configuration, which is read only if Target is named.
 	ConfigFile string
 
-	// Target is a key under targets of the configuration; empty: the other fields say all.
+	// Target is a key under targets of the configuration; empty: the other fields are complete.
 	Target string
 
 	// Principal is the ARN of the SAML provider.
 	Principal string
 
-	// Region is the one whose sign-in address is the recipient.
+	// Region is the region whose sign-in address is the recipient.
 	Region string
 
 	// Recipient is SAML:aud; empty: the target's, or the region's sign-in address.
@@ -33,22 +33,22 @@ type TrustOptions struct {
 	// EntityID is SAML:iss; empty: the configuration's.
 	EntityID string
 
-	// Tags and SourceIdentity allow these or not. They count only if Said reports their flags.
+	// Tags and SourceIdentity allow these or not. They are used only if Said reports their flags.
 	Tags, SourceIdentity bool
 
 	// Said tells whether a flag was given: principal, region, tags and so on.
 	Said func(flag string) bool
 }
 
-// Trust is a trust policy, what it is made of, and what to know about it.
+// Trust is a trust policy, its sources, and notes about it.
 type Trust struct {
 	// Policy is the document, JSON.
 	Policy string
 
-	// Explanation is what the policy is for.
+	// Explanation is the decision that the policy is for.
 	Explanation delegation.Explanation
 
-	// Region is the zero Region if only a recipient was named.
+	// Region is zero if only a recipient was named.
 	Region delegation.Region
 
 	// Notes are for the operator.
@@ -75,8 +75,8 @@ func LoadTarget(
 	return loaded, from, nil
 }
 
-// Trust writes the trust policy that the options, and the target if there is one, ask for. An error
-// is a config.UsageError.
+// Trust writes the trust policy for the options and the target, if there is one. An error is a
+// config.UsageError.
 func (o *TrustOptions) Trust(environment []string) (*Trust, error) {
 	t := &Trust{}
 	var target config.TargetSettings
@@ -110,7 +110,7 @@ func (o *TrustOptions) Trust(environment []string) (*Trust, error) {
 	return t, nil
 }
 
-// fill finds what the policy is made of. Every problem is named with its flag or its key.
+// fill collects what the policy is made of. It reports every problem with its flag or key.
 func (o *TrustOptions) fill(t *Trust, target config.TargetSettings) error {
 	e := &t.Explanation
 	e.Principal = cmp.Or(o.Principal, target.Principal)
@@ -157,15 +157,15 @@ func (o *TrustOptions) fill(t *Trust, target config.TargetSettings) error {
 	return nil
 }
 
-// checkPartitions refuses a SAML provider of another partition than the role, the region or the
-// recipient: AWS takes no assertion from one partition in another. A provider that a flag names is
-// for another role than the target's.
+// checkPartitions refuses a SAML provider in another partition than the role, the region or the
+// recipient. AWS accepts no assertion from another partition. A provider from a flag is not
+// compared with the target's role, because it is for another role.
 func (o *TrustOptions) checkPartitions(
 	t *Trust, target config.TargetSettings, wrong func(flag string, err error),
 ) {
 	provider, err := iam.Provider.Parse(t.Explanation.Principal)
 	if err != nil {
-		return // which is said already
+		return // this has been reported already
 	}
 	differs := func(what, partition string) {
 		if partition != "" && partition != provider.Partition {
@@ -193,7 +193,7 @@ func (o *TrustOptions) place(flag string, from *config.Source) string {
 	return from.At(config.KeyPath("targets").Child(o.Target).Child(flag))
 }
 
-// notes say what rules may do that the policy does not know of.
+// notes say what rules may do that the policy does not cover.
 func (o *TrustOptions) notes(t *Trust) (notes []string) {
 	if t.uses.JavaScript != "" && !(o.Said("tags") && o.Said("source-identity")) {
 		notes = append(notes, fmt.Sprintf("%s: what JavaScript rules set cannot be seen "+
@@ -208,7 +208,8 @@ func (o *TrustOptions) notes(t *Trust) (notes []string) {
 	return notes
 }
 
-// actions are what the trust policy has to allow, as a flag says or else as the target uses it.
+// actions are the actions that the trust policy has to allow. Flags take precedence over what the
+// target uses.
 func (o *TrustOptions) actions(u Use) []string {
 	tags := u.Tags
 	if o.Said("tags") {
@@ -221,25 +222,25 @@ func (o *TrustOptions) actions(u Use) []string {
 	return iam.TrustActions(tags, sourceIdentity)
 }
 
-// Use is what a target and the rules for it make of a session.
+// Use is what a target and the rules for it do with a session.
 type Use struct {
-	// Tags and SourceIdentity tell whether sessions have these.
+	// Tags and SourceIdentity tell whether sessions can have these.
 	Tags, SourceIdentity bool
 
 	// JavaScript is the key of a JavaScript rule, which may do anything; empty: none.
 	JavaScript config.KeyPath
 
-	// Elsewhere are the rows that choose another provider or region than the target's.
+	// Elsewhere are the rows that choose a provider or region other than the target's.
 	Elsewhere []config.KeyPath
 
-	// Roles are those that rules may choose.
+	// Roles are the roles that rules may choose.
 	Roles []string
 
-	// Duration tells whether a mapping chooses how long sessions are.
+	// Duration tells whether a mapping chooses the session duration.
 	Duration bool
 }
 
-// UseOf reads what the target of that name, and the rules for it, use.
+// UseOf finds what the target of that name, and the rules for it, use.
 func UseOf(s *config.Settings, name string) (u Use) {
 	target := s.Targets[name]
 	u.Tags = len(target.Tags) > 0

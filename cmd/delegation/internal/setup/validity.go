@@ -11,8 +11,8 @@ import (
 
 const (
 	day = 24 * time.Hour
-	// year is the mean year of the Julian calendar, so that ten years end on the same date or
-	// the day before or after it.
+	// year is the mean year of the Julian calendar. So ten years end on the same date, give or take
+	// a day.
 	year = 8766 * time.Hour
 )
 

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// Absent returns the signer of a certificate's key that is elsewhere: it has the public key, and
-// signs nothing.
+// Absent returns a signer for a certificate whose key is elsewhere. It has the public key, but
+// cannot sign.
 func Absent(public crypto.PublicKey) crypto.Signer { return absent{public} }
 
 type absent struct{ key crypto.PublicKey }

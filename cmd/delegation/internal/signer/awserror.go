@@ -20,8 +20,8 @@ const throttledRemedy = "request a higher quota for Cryptographic operations (RS
 
 const credentialsRemedy = "check the AWS credentials of the service, and this machine's clock (NTP)"
 
-// awsRemedies are the errors of KMS that only an operator ends (KMS API Reference, Sign and
-// GetPublicKey), with what to do. ACTION, KEY and REGION stand for those of the call.
+// awsRemedies are the errors of KMS that an operator has to resolve (KMS API Reference, Sign and
+// GetPublicKey), with their remedies. ACTION, KEY and REGION stand for those of the call.
 var awsRemedies = map[string]string{
 	"AccessDeniedException": "allow ACTION on the key to the service's role, in the role's " +
 		"policy or in the key's",
@@ -46,7 +46,7 @@ var awsRemedies = map[string]string{
 	"OptInRequired":                       "activate the region in the AWS account, or use another",
 }
 
-// awsThrottled are the errors of KMS that mean that too much is asked of it.
+// awsThrottled are the errors of KMS for too many calls.
 var awsThrottled = map[string]bool{
 	"ThrottlingException":      true,
 	"Throttling":               true,
@@ -55,7 +55,7 @@ var awsThrottled = map[string]bool{
 	"TooManyRequestsException": true,
 }
 
-// awsTemporary are the errors of KMS that pass, whatever their status is.
+// awsTemporary are the errors of KMS that are temporary, whatever their status.
 var awsTemporary = map[string]bool{
 	"KMSInternalException":       true,
 	"DependencyTimeoutException": true,
@@ -64,13 +64,13 @@ var awsTemporary = map[string]bool{
 	"ServiceUnavailable":         true,
 }
 
-// refusal is the error of an answer that is no success.
+// refusal makes an error of an answer that reports no success.
 func (s *awsSigner) refusal(action string, response *http.Response, body []byte) error {
 	var answer struct {
 		Type    string `json:"__type"`
 		Message string `json:"message"` // or Message: names match in any case
 	}
-	_ = json.Unmarshal(body, &answer) // without a type it is the status that counts
+	_ = json.Unmarshal(body, &answer) // without a type, the status decides
 	kind := answer.Type[strings.LastIndex(answer.Type, "#")+1:]
 	kind, _, _ = strings.Cut(kind, ":")
 	text := action + ": " + printable(response.Status)
@@ -94,7 +94,7 @@ func (s *awsSigner) refusal(action string, response *http.Response, body []byte)
 	return refused(text, "see AWS's code and message")
 }
 
-// remedy completes a remedy with what the call was about.
+// remedy fills in a remedy with the action, key and region of the call.
 func (s *awsSigner) remedy(text, action string) string {
 	key := cmp.Or(s.keyARN, s.key.id)
 	if isAlias(key) {
@@ -103,7 +103,7 @@ func (s *awsSigner) remedy(text, action string) string {
 	return strings.NewReplacer("ACTION", action, "KEY", key, "REGION", s.region).Replace(text)
 }
 
-// unreachable is the error of a call without an answer.
+// unreachable makes the error of a call that got no answer.
 func unreachable(action string, err error) error {
 	var failed *url.Error
 	if errors.As(err, &failed) {

@@ -29,36 +29,37 @@ import (
 )
 
 const (
-	// attempts is how often a call that fails for a while is made in all.
+	// attempts is the total number of attempts of a call with temporary errors.
 	attempts = 3
-	// attemptTimeout ends an attempt that hangs, so that another has time.
+	// attemptTimeout ends an attempt that hangs, so that there is time for another.
 	attemptTimeout = 5 * time.Second
-	// longestPause is between attempts.
+	// longestPause is the maximum pause between attempts.
 	longestPause = time.Second
-	// connections are kept to the one host. The library signs 64 times at once.
+	// connections is how many are kept open to the one host. The library makes up to 64 signatures
+	// at once.
 	connections = 64
 )
 
-// The actions of IAM that a signer needs.
+// The IAM actions that a signer needs.
 const (
 	actionPublicKey = "kms:GetPublicKey"
 	actionSign      = "kms:Sign"
 )
 
-// awsSigner is a key in AWS KMS, which is called over its JSON interface (KMS API Reference). The
-// SDK finds region and credentials, and its client for KMS is not used: with it, everyone who uses
-// the library would list one module more.
+// awsSigner is a key in AWS KMS, called over its JSON interface (KMS API Reference). The SDK finds
+// the region and the credentials. The SDK's client for KMS is not used, because it would add a
+// module to the dependencies of every user of the library.
 type awsSigner struct {
 	uri      string
 	key      awsKey
 	endpoint string
 	region   string
-	keyARN   string // of the key that signed at the start; an alias may name another later
+	keyARN   string // of the key at the start; an alias may move later
 	public   *rsa.PublicKey
 
 	credentials aws.CredentialsProvider
 	client      aws.HTTPClient
-	connections interface{ CloseIdleConnections() } // nil: there are none to close
+	connections interface{ CloseIdleConnections() } // nil: nothing to close
 	retryer     aws.RetryerV2
 	pause       func(context.Context, time.Duration) error
 	limit       func(context.Context) (context.Context, context.CancelFunc)
@@ -120,8 +121,8 @@ func openAWS(ctx context.Context, asked Key) (*awsSigner, error) {
 	return s, nil
 }
 
-// unfinished is the error of a key that could not be opened. If the time is over, that is what
-// there is to say.
+// unfinished is the error for a key that could not be opened. If the time is over, it says so
+// instead.
 func unfinished(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -130,7 +131,8 @@ func unfinished(ctx context.Context, err error) error {
 		"to the key service (proxy, VPC endpoint, endpoint override)")
 }
 
-// awsEndpoint is that of the URI, or of the SDK's configuration, or else the region's.
+// awsEndpoint is the endpoint of the URI, or else of the SDK's configuration, or else of the
+// region.
 func awsEndpoint(ctx context.Context, key awsKey, found aws.Config) (string, error) {
 	if found.Region == "" {
 		return "", refused("AWS KMS needs a region", "add ?region=REGION to the URI, or set "+
@@ -175,7 +177,8 @@ func usesFIPS(ctx context.Context, found aws.Config) bool {
 	return false
 }
 
-// usesDualStack tells whether the SDK's configuration asks for endpoints of IPv4 and IPv6.
+// usesDualStack tells whether the SDK's configuration asks for dual-stack endpoints (IPv4 and
+// IPv6).
 func usesDualStack(ctx context.Context, found aws.Config) bool {
 	for _, source := range found.ConfigSources {
 		p, ok := source.(interface {
@@ -191,9 +194,9 @@ func usesDualStack(ctx context.Context, found aws.Config) bool {
 	return false
 }
 
-// configuredEndpoint is what the SDK's configuration says of KMS. The SDK's own function for it is
-// internal, and this follows it, but for what is said of all services: that may lead to this
-// service itself, as it does for clients that get their credentials here.
+// configuredEndpoint returns the endpoint for KMS in the SDK's configuration. It follows the SDK's
+// own function, which is internal, but ignores endpoints for all services. Such an endpoint may be
+// this service itself, for clients that get their credentials here.
 func configuredEndpoint(ctx context.Context, found aws.Config) (string, error) {
 	for _, source := range found.ConfigSources {
 		p, ok := source.(interface {
@@ -223,7 +226,8 @@ func configuredEndpoint(ctx context.Context, found aws.Config) (string, error) {
 	return "", nil
 }
 
-// readPublicKey reads the public key, and refuses a key that cannot sign as SAML needs it.
+// readPublicKey reads the public key, and refuses a key that cannot make the signatures that SAML
+// needs.
 func (s *awsSigner) readPublicKey(ctx context.Context) error {
 	var answer struct {
 		KeyID             string `json:"KeyId"`
@@ -266,10 +270,10 @@ func (s *awsSigner) Close() error {
 	return nil
 }
 
-// Ended implements Signer. It keeps nothing that could end.
+// Ended implements Signer. A key in KMS never ends.
 func (s *awsSigner) Ended() bool { return false }
 
-// Sign implements crypto.Signer, for 30 seconds at most.
+// Sign implements crypto.Signer. It takes at most 30 seconds.
 func (s *awsSigner) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
 	return signPlain(s, random, digest, o)
 }
@@ -305,10 +309,10 @@ func (s *awsSigner) SignContext(
 	return answer.Signature, nil
 }
 
-// keyID is the ID in a key's ARN. Emulators of KMS leave out the rest.
+// keyID is the key ID in an ARN. Emulators of KMS return only the ID.
 func keyID(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
-// call calls an action of KMS, more than once if it fails for a while.
+// call calls an action of KMS. It retries temporary errors.
 func (s *awsSigner) call(ctx context.Context, action string, request, answer any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -324,7 +328,7 @@ func (s *awsSigner) call(ctx context.Context, action string, request, answer any
 			break
 		}
 		if _, err := s.retryer.GetRetryToken(ctx, failure); err != nil {
-			break // many calls have failed lately, and more would make it worse
+			break // many calls have failed lately, and retries would add load
 		}
 		pause, err := s.retryer.RetryDelay(attempt, failure)
 		if err != nil || s.pause(ctx, pause) != nil {
@@ -346,7 +350,7 @@ func sleep(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// attempt calls an action once.
+// attempt calls an action once, without a retry.
 func (s *awsSigner) attempt(ctx context.Context, action string, body []byte, answer any) error {
 	limited, cancel := s.limit(ctx)
 	defer cancel()

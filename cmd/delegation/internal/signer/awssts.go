@@ -6,9 +6,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// stsAtAWS has the credentials for KMS asked of AWS's own STS, whatever endpoint the environment
-// (AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL) or a profile (endpoint_url) names. That endpoint may be
-// this service, which would have to answer before it has its key.
+// stsAtAWS makes the credentials for KMS come from AWS's own STS. It ignores an endpoint that the
+// environment (AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL) or a profile (endpoint_url) names. That
+// endpoint may be this service, which cannot answer before it has its key.
 func stsAtAWS() []func(*config.LoadOptions) error {
 	return []func(*config.LoadOptions) error{
 		config.WithWebIdentityRoleCredentialOptions(func(o *stscreds.WebIdentityRoleOptions) {
@@ -24,7 +24,7 @@ func stsAtAWS() []func(*config.LoadOptions) error {
 	}
 }
 
-// atAWS returns the client with AWS's own endpoint.
+// atAWS returns the client, with AWS's own endpoint.
 func atAWS(client *sts.Client) *sts.Client {
 	options := client.Options()
 	options.BaseEndpoint = nil

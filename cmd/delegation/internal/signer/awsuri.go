@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
-// awsKey is what a URI says of a key in AWS KMS.
+// awsKey is what a URI says about a key in AWS KMS.
 type awsKey struct {
 	id       string // a key's ID, alias/NAME or an ARN of one of them
 	region   string // empty: as the SDK finds it
@@ -93,7 +93,7 @@ func parseStep(rest string) (awsKey, error) {
 	return key.checked()
 }
 
-// checked completes a key with what its ARN says, and refuses what names none.
+// checked completes a key with the parts of its ARN, and refuses a URI that names no key.
 func (k awsKey) checked() (awsKey, error) {
 	if strings.HasPrefix(k.id, "arn:") {
 		parsed, err := arn.Parse(k.id)
@@ -115,7 +115,7 @@ func (k awsKey) checked() (awsKey, error) {
 	return k, checkEndpoint(k.endpoint)
 }
 
-// checkEndpoint refuses an endpoint at which another could answer, or ask for signatures in turn.
+// checkEndpoint refuses an endpoint at which somebody else could answer, or request signatures.
 func checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {

@@ -10,14 +10,14 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// maxText is how many characters of a text from outside an error has.
+// maxText is how many characters of a foreign text an error keeps.
 const maxText = 500
 
 // Error says why there is no signer or no signature. It holds no secret. It wraps
-// [delegation.CodeSignerThrottled] or [delegation.CodeSignerRefused], or neither if it may pass by
-// itself.
+// [delegation.CodeSignerThrottled] or [delegation.CodeSignerRefused], or neither if it is
+// temporary.
 type Error struct {
-	// Text says what is wrong. What others wrote is cut short and escaped in it.
+	// Text says what is wrong. Foreign texts in it are truncated and escaped.
 	Text string
 	// Remedy says what to do.
 	Remedy string
@@ -51,7 +51,7 @@ func temporary(text, remedy string) *Error {
 	return &Error{Text: text, Remedy: remedy, Temporary: true}
 }
 
-// named puts the URI of the key in front of an error about it. Other errors stay as they are.
+// named puts the URI of the key in front of an [*Error]. Other errors stay as they are.
 func named(uri string, err error) error {
 	var known *Error
 	if !errors.As(err, &known) {
@@ -62,7 +62,7 @@ func named(uri string, err error) error {
 	return &own
 }
 
-// printable cuts a text from outside short and escapes what is not printable in it.
+// printable truncates a foreign text, and escapes what is not printable in it.
 func printable(text string) string {
 	var shown strings.Builder
 	length := 0

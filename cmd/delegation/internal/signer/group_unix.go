@@ -8,13 +8,13 @@ import (
 	"syscall"
 )
 
-// ownGroup starts the program in a process group of its own: an interrupt from the terminal ends
-// the service, which lets its requests finish first.
+// ownGroup starts the program in its own process group. An interrupt from the terminal then reaches
+// only the service, which lets its requests finish first.
 func ownGroup(command *exec.Cmd) { command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// killGroup kills the program and what it has started.
+// killGroup kills the program and the processes that it has started.
 func killGroup(program *os.Process) {
-	if program.Signal(syscall.Signal(0)) == nil { // its ID is not another's by now
+	if program.Signal(syscall.Signal(0)) == nil { // its ID is not reused yet
 		_ = syscall.Kill(-program.Pid, syscall.SIGKILL)
 	}
 }

@@ -19,14 +19,15 @@ import (
 )
 
 const (
-	// protocolVersion is what the first line of a program has to say. docs/signers.md describes it.
+	// protocolVersion is the version that a program's first line has to name. docs/signers.md
+	// describes it.
 	protocolVersion = 1
-	// maxLine is how many bytes a line of the protocol may have.
+	// maxLine is the maximum length of a line in the protocol, in bytes.
 	maxLine = 64 << 10
 )
 
-// process is a program that runs. It is started with the URI, and answers requests, one JSON object
-// a line, in any order.
+// process is a running program. It is started with the URI. It answers requests in any order, as
+// one JSON object per line.
 type process struct {
 	command *exec.Cmd
 	name    string
@@ -34,8 +35,8 @@ type process struct {
 	lines   chan []byte // requests to write
 	public  *rsa.PublicKey
 
-	exited chan error    // has a value when the program has exited
-	done   chan struct{} // closed when all that it wrote has been read, too
+	exited chan error    // receives a value when the program has exited
+	done   chan struct{} // closed when all of its output has been read, too
 	// stop ends the goroutine that writes.
 	stop chan struct{}
 
@@ -43,7 +44,7 @@ type process struct {
 	lastID  uint64
 	waiting map[uint64]chan answer
 	givenUp int   // requests given up since the last answer
-	cause   error // why it ended, if this side ended it
+	cause   error // why it ended, if it was ended from here
 }
 
 // greeting is the first line.
@@ -60,14 +61,14 @@ type request struct {
 	Hash   string `json:"hash"`
 }
 
-// answer is that of a request.
+// answer is the answer to a request.
 type answer struct {
 	ID        uint64 `json:"id"`
 	Signature []byte `json:"signature"`
 	Error     *wrong `json:"error"`
 }
 
-// wrong is what a program says of a failure.
+// wrong is a failure that a program reports.
 type wrong struct {
 	Text      string `json:"text"`
 	Remedy    string `json:"remedy"`
@@ -86,12 +87,12 @@ func (w *wrong) err(secrets redactor) *Error {
 func startProcess(ctx context.Context, path string, key Key) (*process, error) {
 	command := exec.Command(path, key.URI)
 	ownGroup(command)
-	command.WaitDelay = endTimeout // for a child of the program that keeps the pipes
+	command.WaitDelay = endTimeout // a child of the program may keep the pipes open
 	input, err := command.StdinPipe()
 	if err != nil {
 		return nil, notStarted(err)
 	}
-	output, toOutput := io.Pipe() // and not StdoutPipe, for which WaitDelay does not count
+	output, toOutput := io.Pipe() // not StdoutPipe, to which WaitDelay does not apply
 	command.Stdout = toOutput
 	secrets := newRedactor(key.URI)
 	log := newProgramLog(key.Logger, path, secrets)
@@ -135,8 +136,8 @@ func startProcess(ctx context.Context, path string, key Key) (*process, error) {
 	}
 }
 
-// notStarted is the error of a program that the system does not start. A lack of file descriptors
-// or processes may pass by itself.
+// notStarted is the error if the system cannot start a program. A lack of file descriptors or
+// processes is temporary.
 func notStarted(err error) *Error {
 	var number syscall.Errno
 	if errors.As(err, &number) && number.Temporary() {
@@ -146,13 +147,13 @@ func notStarted(err error) *Error {
 	return refused(printable(err.Error()), "make it a program that delegation may run")
 }
 
-// write writes requests. A program that does not read holds up this goroutine only.
+// write writes requests. If the program does not read, only this goroutine blocks.
 func (p *process) write() {
 	for {
 		select {
 		case line := <-p.lines:
 			if _, err := p.input.Write(line); err != nil {
-				return // it has ended, or is about to
+				return // the program has ended, or is about to
 			}
 		case <-p.stop:
 			return
@@ -160,7 +161,7 @@ func (p *process) write() {
 	}
 }
 
-// read reads what the program writes until it ends. The result for the first line goes to first.
+// read reads the program's output until it ends. The result of the first line goes to first.
 func (p *process) read(output io.Reader, first chan<- error, secrets redactor) {
 	lines := bufio.NewScanner(output)
 	lines.Buffer(make([]byte, 4096), maxLine)
@@ -184,7 +185,7 @@ func (p *process) read(output io.Reader, first chan<- error, secrets redactor) {
 	p.finish(<-p.exited)
 }
 
-// silent is the error of a program without a first line.
+// silent is the error if a program ends before its first line.
 func (p *process) silent(err error) error {
 	if errors.Is(err, bufio.ErrTooLong) {
 		return p.speaksOtherwise()
@@ -193,13 +194,13 @@ func (p *process) silent(err error) error {
 		"with the URI of signer")
 }
 
-// speaksOtherwise is the error of what is not the protocol.
+// speaksOtherwise is the error if the output is not the protocol's.
 func (p *process) speaksOtherwise() error {
 	return refused(p.name+" does not speak protocol 1 of docs/signers.md", "install the "+
 		programName+" of delegation's version")
 }
 
-// greet takes the first line.
+// greet parses the first line.
 func (p *process) greet(line []byte, secrets redactor) error {
 	var g greeting
 	if err := json.Unmarshal(line, &g); err != nil || g.Protocol != protocolVersion {
@@ -221,7 +222,7 @@ func (p *process) greet(line []byte, secrets redactor) error {
 	return nil
 }
 
-// take hands an answer to the caller that waits for it. An answer to a request that was given up is
+// take passes an answer to the caller that waits for it. If the caller has given up, the answer is
 // dropped.
 func (p *process) take(line []byte, secrets redactor) error {
 	var a answer
@@ -240,12 +241,12 @@ func (p *process) take(line []byte, secrets redactor) error {
 	p.givenUp = 0
 	if waits, ok := p.waiting[a.ID]; ok {
 		delete(p.waiting, a.ID)
-		waits <- a // it has room for one
+		waits <- a // never blocks: the channel has room for one
 	}
 	return nil
 }
 
-// sign asks for a signature, and waits for it until the context ends.
+// sign requests a signature, and waits for it until the context ends.
 func (p *process) sign(ctx context.Context, digest []byte, hash string) ([]byte, error) {
 	id, waits := p.wait()
 	line, err := json.Marshal(request{ID: id, Digest: digest, Hash: hash})
@@ -274,7 +275,7 @@ func (p *process) sign(ctx context.Context, digest []byte, hash string) ([]byte,
 	}
 }
 
-// wait makes a place for an answer.
+// wait registers a request, and returns a channel for its answer.
 func (p *process) wait() (id uint64, waits chan answer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -284,7 +285,8 @@ func (p *process) wait() (id uint64, waits chan answer) {
 	return p.lastID, waits
 }
 
-// giveUp forgets a request. A program that has answered none of many is stuck, and is killed.
+// giveUp forgets a request. If the program has not answered many requests in a row, it is stuck and
+// is killed.
 func (p *process) giveUp(id uint64) {
 	p.mu.Lock()
 	_, waited := p.waiting[id]
@@ -300,7 +302,7 @@ func (p *process) giveUp(id uint64) {
 	}
 }
 
-// kill ends the program at once. The first cause counts.
+// kill ends the program at once. If there are several causes, the first is kept.
 func (p *process) kill(cause error) {
 	p.mu.Lock()
 	if p.cause == nil {
@@ -310,7 +312,7 @@ func (p *process) kill(cause error) {
 	killGroup(p.command.Process)
 }
 
-// end lets the program finish its requests, and kills it after a while.
+// end lets the program finish its requests, and kills it if that takes too long.
 func (p *process) end(late <-chan time.Time) {
 	p.mu.Lock()
 	if p.cause == nil {
@@ -327,7 +329,7 @@ func (p *process) end(late <-chan time.Time) {
 	<-p.done
 }
 
-// finish notes that the program has ended.
+// finish records that the program has ended.
 func (p *process) finish(err error) {
 	p.mu.Lock()
 	if p.cause == nil {
@@ -349,7 +351,7 @@ func (p *process) failure() error {
 	return p.cause
 }
 
-// programLog logs what a program writes to its standard error, a line each, and not too much of it.
+// programLog logs what a program writes to standard error, line by line and at a limited rate.
 type programLog struct {
 	logger  *slog.Logger
 	program string
@@ -363,7 +365,8 @@ type programLog struct {
 }
 
 const (
-	// logLines are logged in logPeriod at most, so that a program in a loop does not fill a disk.
+	// logLines is how many lines are logged per logPeriod, so that a program in a loop does not
+	// fill a disk.
 	logLines  = 20
 	logPeriod = 10 * time.Second
 )
@@ -377,7 +380,7 @@ func newProgramLog(logger *slog.Logger, path string, secrets redactor) *programL
 	}
 }
 
-// Write takes what the program wrote. It never fails.
+// Write logs what the program wrote. It never fails.
 func (l *programLog) Write(text []byte) (int, error) {
 	rest := text
 	for {
@@ -391,12 +394,12 @@ func (l *programLog) Write(text []byte) (int, error) {
 	}
 }
 
-// add appends to the line, which has as many bytes as a line of the protocol at most.
+// add appends to the line, up to the maximum length of a line in the protocol.
 func (l *programLog) add(text []byte) {
 	l.line = append(l.line, text[:min(len(text), maxLine-len(l.line))]...)
 }
 
-// flush logs the line, if there is one and it is not one too many.
+// flush logs the line, unless it is empty or above the rate.
 func (l *programLog) flush() {
 	line := string(bytes.TrimSpace(l.line))
 	l.line = l.line[:0]

@@ -16,33 +16,33 @@ import (
 )
 
 const (
-	// programName is the program that serves what is not awskms.
+	// programName is the program for all keys except awskms.
 	programName = "delegation-signer"
-	// programPackage is where it is built from.
+	// programPackage is the package from which it is built.
 	programPackage = "github.com/seed055b7978/delegation/signer/cmd/delegation-signer"
 
-	// firstPause is before a program that ended is restarted. It doubles up to longestWait, and is
-	// short again after a program ran for as long as steady.
+	// firstPause is the pause before an ended program is restarted. The pause doubles up to
+	// longestWait. It is reset after a program has run for as long as steady.
 	firstPause  = time.Second
 	longestWait = 30 * time.Second
 	steady      = time.Minute
 
-	// endTimeout is how long a program may take to end after its input has ended.
+	// endTimeout is how long a program may take to end after its input was closed.
 	endTimeout = 5 * time.Second
 
-	// maxGivenUp is how many requests in turn may be given up before the program counts as stuck,
-	// and is started anew.
+	// maxGivenUp is how many requests in a row may be given up before the program counts as stuck,
+	// and is restarted.
 	maxGivenUp = 16
 )
 
-// programSigner is a key that a program signs with. The program is started again if it ends.
+// programSigner is a key with which a program signs. The program is restarted if it ends.
 type programSigner struct {
 	key    Key
 	path   string
 	public *rsa.PublicKey
 	after  func(time.Duration) <-chan time.Time
 	closed chan struct{} // closed by Close
-	ended  chan struct{} // closed when no program runs and none will
+	ended  chan struct{} // closed when no program runs and none will be started
 
 	mu      sync.Mutex
 	process *process // nil: none runs
@@ -50,7 +50,7 @@ type programSigner struct {
 	closing sync.Once
 }
 
-// openProgram starts the program, and reads the public key from its first line.
+// openProgram starts the program, and gets the public key from its first line.
 func openProgram(ctx context.Context, key Key) (*programSigner, error) {
 	path, err := findProgram(key)
 	if err != nil {
@@ -76,7 +76,7 @@ func openProgram(ctx context.Context, key Key) (*programSigner, error) {
 	return s, nil
 }
 
-// findProgram returns the path of the program: as configured, next to the running program, or in
+// findProgram returns the path of the program: as configured, or next to the running program, or in
 // PATH.
 func findProgram(key Key) (string, error) {
 	if key.Program != "" {
@@ -105,7 +105,7 @@ func findProgram(key Key) (string, error) {
 			"name it with signer_program")
 }
 
-// supervise starts the program again whenever it has ended, until the signer is closed.
+// supervise restarts the program whenever it has ended, until the signer is closed.
 func (s *programSigner) supervise(running *process) {
 	defer close(s.ended)
 	pause := firstPause
@@ -129,7 +129,7 @@ func (s *programSigner) supervise(running *process) {
 	}
 }
 
-// lost notes that no program runs, and says so. final tells whether none will be started.
+// lost records and logs that no program runs. final tells that none will be started.
 func (s *programSigner) lost(failure error, final bool) {
 	s.mu.Lock()
 	s.process = nil
@@ -145,8 +145,8 @@ func (s *programSigner) lost(failure error, final bool) {
 		slog.String("consequence", consequence))
 }
 
-// restart starts the program after a pause, and retries with longer ones. nil: the signer was
-// closed, or the program refuses the key.
+// restart starts the program after a pause, and retries with longer pauses. It returns nil if the
+// signer was closed, or if the program refuses the key.
 func (s *programSigner) restart(pause *time.Duration) *process {
 	for {
 		over := s.after(*pause)
@@ -171,7 +171,7 @@ func (s *programSigner) restart(pause *time.Duration) *process {
 		final := !isTemporary(err)
 		s.lost(err, final)
 		if final {
-			return nil // tokens lock themselves after some attempts with a wrong PIN
+			return nil // tokens lock after some attempts with a wrong PIN
 		}
 	}
 }
@@ -181,11 +181,11 @@ func isTemporary(err error) bool {
 	return errors.As(err, &known) && known.Temporary
 }
 
-// startSame starts the program, which has to have the key that it had.
+// startSame starts the program, and checks that it has the same key as before.
 func (s *programSigner) startSame() (*process, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	go func() { // Close does not wait for a program that starts
+	go func() { // Close does not wait for a program that is starting
 		select {
 		case <-s.closed:
 			cancel()
@@ -207,7 +207,7 @@ func (s *programSigner) startSame() (*process, error) {
 // Public implements crypto.Signer.
 func (s *programSigner) Public() crypto.PublicKey { return s.public }
 
-// Sign implements crypto.Signer, for 30 seconds at most.
+// Sign implements crypto.Signer. It takes at most 30 seconds.
 func (s *programSigner) Sign(
 	random io.Reader, digest []byte, o crypto.SignerOpts,
 ) ([]byte, error) {
@@ -233,7 +233,7 @@ func (s *programSigner) SignContext(
 	return signature, named(s.key.URI, err)
 }
 
-// absent is the error of a program that does not run.
+// absent is the error while the program does not run.
 func (s *programSigner) absent(failure error) error {
 	if s.Ended() {
 		return refused("the signer program does not run any more: "+failure.Error(),
@@ -254,7 +254,7 @@ func isOver(done <-chan struct{}) bool {
 	}
 }
 
-// Close ends the program: its input ends, and after five seconds it is killed.
+// Close ends the program. It closes the program's input, and kills the program after five seconds.
 func (s *programSigner) Close() error {
 	s.closing.Do(func() { close(s.closed) })
 	<-s.ended

@@ -9,14 +9,16 @@ import (
 	"strings"
 )
 
-// minSecret is how many characters a PIN has at least (SoftHSM2 and Cryptoki tokens want four).
+// minSecret is the minimum length of a PIN, in characters (SoftHSM2 and Cryptoki tokens require
+// four).
 const minSecret = 4
 
-// redactor takes PINs out of what a program writes. The program must not write one: C libraries
-// that it loads may.
+// redactor removes PINs from a program's output. The program itself must not write any, but C
+// libraries that it loads may.
 type redactor struct{ secrets []string }
 
-// newRedactor knows the PIN that the URI's pin-source names, and those in the environment.
+// newRedactor collects the PIN in the file that the URI's pin-source names, and those in the
+// environment.
 func newRedactor(uri string) redactor {
 	var r redactor
 	for _, field := range strings.FieldsFunc(uri, func(c rune) bool {
@@ -36,13 +38,14 @@ func newRedactor(uri string) redactor {
 			r.add(value)
 		}
 	}
-	// One may be the beginning of another, whose rest would stay.
+	// Longest first. Otherwise, if one PIN is a prefix of another, the rest of the longer one would
+	// remain.
 	slices.SortFunc(r.secrets, func(a, b string) int { return len(b) - len(a) })
 	return r
 }
 
-// firstBytes reads the beginning of a file, or nothing. A pipe is left to the program: to open one
-// may take without end, and what is read from it is gone.
+// firstBytes reads the beginning of a regular file. It leaves pipes to the program: opening one may
+// block forever, and what is read from it is gone.
 func firstBytes(path string) string {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return ""

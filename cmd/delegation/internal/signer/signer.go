@@ -1,7 +1,7 @@
 // Package signer opens signing keys that never leave where they are: in AWS KMS over its REST
 // interface, and in any other key service through a program, delegation-signer. A URI names the
-// key, and holds no secret. Errors say what to do, in the keys of the configuration and in the
-// permissions of the key service.
+// key, and holds no secret. Errors say what to do, in terms of the configuration's keys and the key
+// service's permissions.
 package signer
 
 import (
@@ -17,20 +17,20 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// openTimeout is how long opening a key may take: the start of a program, or a call to AWS.
+// openTimeout limits opening a key, which starts a program or calls AWS.
 const openTimeout = 10 * time.Second
 
-// plainTimeout bounds a signature that is asked for without a context.
+// plainTimeout limits a signature that is requested without a context.
 const plainTimeout = 30 * time.Second
 
 // Key says which key to open.
 type Key struct {
 	// URI names the key, such as awskms:///alias/delegation.
 	URI string
-	// Program is the program that is asked for it, if the scheme is not awskms; empty: the program
+	// Program is the program to run if the scheme is not awskms. Empty: the program
 	// delegation-signer next to the running one, or in PATH.
 	Program string
-	// Logger has what the program writes to its standard error. It is required.
+	// Logger logs what the program writes to standard error. It is required.
 	Logger *slog.Logger
 
 	// limit bounds an attempt; nil: attemptTimeout.
@@ -39,16 +39,16 @@ type Key struct {
 	pause func(context.Context, time.Duration) error // nil: it takes its time
 }
 
-// Signer is a key that was opened. It may be used by many at the same time.
+// Signer is an open key. It is safe for concurrent use.
 type Signer interface {
 	delegation.ContextSigner
 	io.Closer
 
-	// Ended tells whether it will never sign again, and has to be opened anew.
+	// Ended tells whether it will never sign again, and has to be opened again.
 	Ended() bool
 }
 
-// schemes are those that a program of ours serves, with the product's name.
+// schemes are the schemes that delegation-signer supports, with the names of the products.
 var schemes = map[string]string{
 	"gcpkms":   "Google Cloud KMS",
 	"azurekms": "Azure Key Vault",
@@ -59,7 +59,8 @@ var schemes = map[string]string{
 
 const knownSchemes = "awskms:, gcpkms:, azurekms: and pkcs11:"
 
-// Open connects to the key and reads its public key, within 10 seconds. The error is an [*Error].
+// Open connects to the key and reads its public key. It takes at most 10 seconds. The error is an
+// [*Error].
 func Open(ctx context.Context, key Key) (Signer, error) {
 	limited, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
@@ -90,8 +91,8 @@ func secretInURI(uri string) bool {
 	})
 }
 
-// WithContext returns a crypto.Signer whose Sign ends with the context, and after 30 seconds. It is
-// for callers that have no context to give.
+// WithContext returns a crypto.Signer whose Sign ends with the context, or after 30 seconds. It is
+// for callers that cannot pass a context.
 func WithContext(ctx context.Context, s Signer) crypto.Signer { return withContext{s, ctx} }
 
 type withContext struct {
@@ -105,14 +106,14 @@ func (s withContext) Sign(
 	return signWithin(s.ctx, s, random, digest, opts)
 }
 
-// signPlain is Sign for a signer that takes a context.
+// signPlain implements Sign for a signer that takes a context.
 func signPlain(
 	s Signer, random io.Reader, digest []byte, opts crypto.SignerOpts,
 ) ([]byte, error) {
 	return signWithin(context.Background(), s, random, digest, opts)
 }
 
-// signWithin signs for 30 seconds at most.
+// signWithin signs within 30 seconds.
 func signWithin(
 	ctx context.Context, s Signer, random io.Reader, digest []byte, opts crypto.SignerOpts,
 ) ([]byte, error) {

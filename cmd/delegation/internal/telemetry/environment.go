@@ -12,17 +12,17 @@ import (
 	"strings"
 )
 
-// otlpSettings are what OTEL_… variables turn on. All else that they say, the SDK reads.
+// otlpSettings are what the OTEL_… variables turn on. The SDK reads everything else in them.
 type otlpSettings struct {
 	traces, metrics bool
 	// callers tells whether the traceparent of requests is read.
 	callers bool
 }
 
-// readEnvironment reads and checks the variables of OpenTelemetry: OTLP is off unless an exporter
-// or an endpoint is set. The SDK would only log a wrong value, and go on without it. The error
-// names each wrong one. Values that no exporter reads are not checked, because platforms set them
-// for all of their containers.
+// readEnvironment reads and checks the variables of OpenTelemetry. OTLP is off unless an exporter
+// or an endpoint is set. The error names each wrong value, which the SDK would only log and then
+// ignore. Values that no exporter reads are not checked, because platforms set them for all of
+// their containers.
 func readEnvironment(environment []string) (otlpSettings, error) {
 	set := variables{}
 	for _, entry := range environment {
@@ -54,7 +54,7 @@ func readEnvironment(environment []string) (otlpSettings, error) {
 	return settings, set.checkAll()
 }
 
-// variables are those of OpenTelemetry that are set, by name.
+// variables are the OpenTelemetry variables that are set, by name.
 type variables map[string]string
 
 // turnOn tells whether a signal, TRACES or METRICS, is sent.
@@ -69,7 +69,7 @@ func (v variables) turnOn(signal string) bool {
 		v["OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT"] != ""
 }
 
-// readCallers tells whether OTEL_PROPAGATORS has tracecontext, as its default has.
+// readCallers tells whether OTEL_PROPAGATORS has tracecontext, as it does by default.
 func (v variables) readCallers() bool {
 	list, set := v["OTEL_PROPAGATORS"]
 	return !set || slices.Contains(splitList(list), "tracecontext")
@@ -90,7 +90,7 @@ func (v variables) check(name string, valid validity) error {
 	return nil
 }
 
-// checkAll checks all that the SDK and the exporters read.
+// checkAll checks all variables that the SDK and the exporters read.
 func (v variables) checkAll() error {
 	var problems []error
 	for _, row := range readBySDK {
@@ -135,8 +135,8 @@ var readBySDK = []row{
 	{"OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", positive},
 }
 
-// readByExporters are the ends of variables that begin with OTEL_EXPORTER_OTLP_, alone or for one
-// signal.
+// readByExporters are the suffixes of variables that begin with OTEL_EXPORTER_OTLP_, for all
+// signals or for one.
 var readByExporters = []row{
 	{"ENDPOINT", endpoint},
 	{"PROTOCOL", protocol},
@@ -194,7 +194,7 @@ func protocol(value string) error {
 		"collector's port for HTTP, usually 4318", value)
 }
 
-// endpoint checks a URL. It may have a password, so it is not quoted.
+// endpoint checks a URL. The error does not quote it, because it may contain a password.
 func endpoint(value string) error {
 	u, err := url.Parse(value)
 	switch {
@@ -210,7 +210,7 @@ func endpoint(value string) error {
 	return nil
 }
 
-// headers checks a list of headers. It may have a secret, so it is not quoted.
+// headers checks a list of headers. The error does not quote it, because it may contain a secret.
 func headers(value string) error {
 	for i, pair := range strings.Split(value, ",") {
 		name, content, found := strings.Cut(pair, "=")
@@ -223,7 +223,7 @@ func headers(value string) error {
 	return nil
 }
 
-// isToken tells whether a text is the name of a header (RFC 9110, 5.6.2).
+// isToken tells whether a text can be the name of a header (RFC 9110, 5.6.2).
 func isToken(text string) bool {
 	odd := func(r rune) bool {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
@@ -276,8 +276,8 @@ func certificates(file string) error {
 	return nil
 }
 
-// checkClientCertificate checks a certificate with its key. Of one without the other the SDK would
-// use none.
+// checkClientCertificate checks a certificate with its key. If one of them is missing, the SDK
+// would ignore the other.
 func (v variables) checkClientCertificate(prefix string) error {
 	certificate := v[prefix+"CLIENT_CERTIFICATE"]
 	key := v[prefix+"CLIENT_KEY"]

@@ -29,7 +29,7 @@ import (
 const defaultService = "delegation"
 
 const (
-	// maxScrapes is how many scrapes may run at once. Each collects everything.
+	// maxScrapes is how many scrapes may run at once. Each collects all metrics.
 	maxScrapes = 4
 	// scrapeTimeout is how long a scrape may take. Prometheus waits for 10 seconds by default.
 	scrapeTimeout = 10 * time.Second
@@ -38,13 +38,13 @@ const (
 // providers are the SDK with its exporters.
 type providers struct {
 	meters     metric.MeterProvider
-	tracers    trace.TracerProvider // makes no spans without OTLP
+	tracers    trace.TracerProvider // makes no spans unless OTLP is on
 	callers    bool                 // whether the traceparent of requests is read
 	prometheus http.Handler         // nil: none
 	ends       []func(context.Context) error
 }
 
-// newProviders makes the exporters that are asked for. They read most OTEL_… variables themselves.
+// newProviders makes the configured exporters. They read most OTEL_… variables themselves.
 func newProviders(ctx context.Context, o Options, otlp otlpSettings) (*providers, error) {
 	from, err := resourceOf(ctx, o, otlp)
 	if err != nil {
@@ -63,7 +63,7 @@ func newProviders(ctx context.Context, o Options, otlp otlpSettings) (*providers
 	return p, nil
 }
 
-// resourceOf says to a collector whose metrics and traces it gets. Prometheus does not show it.
+// resourceOf identifies this program to a collector. Prometheus does not show it.
 func resourceOf(
 	ctx context.Context, o Options, otlp otlpSettings,
 ) (*resource.Resource, error) {
@@ -76,7 +76,7 @@ func resourceOf(
 			semconv.ServiceVersion(o.Build.Version),
 		),
 		resource.WithTelemetrySDK(),
-		resource.WithFromEnv(), // the last one counts
+		resource.WithFromEnv(), // of several values, the last one counts
 	)
 }
 
@@ -104,8 +104,8 @@ func (p *providers) addMeters(
 	return nil
 }
 
-// addPrometheus makes the handler and the reader that it reads by. Only what this program measures
-// is there: the registry is its own.
+// addPrometheus makes the handler, and the reader from which it gets the metrics. It has its own
+// registry, which contains only what this program measures.
 func (p *providers) addPrometheus(logger *slog.Logger) (sdkmetric.Reader, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
@@ -128,7 +128,7 @@ func (p *providers) addPrometheus(logger *slog.Logger) (sdkmetric.Reader, error)
 	return reader, nil
 }
 
-// addTracers makes what sends spans. The sampler is that of OTEL_TRACES_SAMPLER.
+// addTracers makes the exporter of spans. OTEL_TRACES_SAMPLER selects the sampler.
 func (p *providers) addTracers(ctx context.Context, from *resource.Resource) error {
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
@@ -141,7 +141,7 @@ func (p *providers) addTracers(ctx context.Context, from *resource.Resource) err
 	return nil
 }
 
-// shutDown sends what is left, metrics and traces at the same time.
+// shutDown sends the metrics and traces that are left, both at the same time.
 func (p *providers) shutDown(ctx context.Context) error {
 	failures := make([]error, len(p.ends))
 	var all sync.WaitGroup
@@ -152,13 +152,14 @@ func (p *providers) shutDown(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// errorPause is the least time between two messages: while a collector is down, each attempt fails.
+// errorPause is the minimum time between two messages, because every attempt fails while a
+// collector is down.
 const errorPause = time.Minute
 
-// maxError is how long a message may be. Collectors answer with texts of their own.
+// maxError limits the length of a message. Collectors answer with their own texts.
 const maxError = 500
 
-// errorLog writes the SDK's errors to the log, one a minute at most.
+// errorLog logs the SDK's errors, at most one a minute.
 type errorLog struct {
 	logger *slog.Logger
 	now    func() time.Time

@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// methods are those that metrics name. The semantic conventions want _OTHER for all else.
+// methods are the methods that metrics name. By the semantic conventions, all others are _OTHER.
 var methods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
 	http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace,
@@ -25,9 +25,9 @@ const otherMethod = "_OTHER"
 // Requests measures each request to next, by route, method and status. The route is the pattern of
 // the http.ServeMux that next is or leads to.
 //
-// If traces are sent, each request but those for health is a span. The traceparent of a request
-// makes it a part of the caller's trace only if trusted says so: who sets it chooses which trace a
-// request is in, and whether it is sampled. Otherwise the span begins a trace, with a link to the
+// If traces are sent, each request except those for health has a span. The span becomes part of the
+// caller's trace, by traceparent, only if trusted allows it. Whoever sets that header chooses the
+// trace, and whether it is sampled. Otherwise the span begins a new trace, with a link to the
 // caller's.
 func (t *Telemetry) Requests(next http.Handler, trusted func() bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +52,7 @@ func (t *Telemetry) Requests(next http.Handler, trusted func() bool) http.Handle
 	})
 }
 
-// answer notes the status of an answer.
+// answer records the status of an answer.
 type answer struct {
 	http.ResponseWriter
 	status int
@@ -62,7 +62,7 @@ type answer struct {
 func (a *answer) WriteHeader(status int) {
 	if !a.begun {
 		a.status = status
-		a.begun = status >= 200 // others are followed by one that counts
+		a.begun = status >= 200 // an informational status; the final one follows
 	}
 	a.ResponseWriter.WriteHeader(status)
 }
@@ -78,10 +78,11 @@ func (a *answer) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// attributes are those of the request's metric and span. None is the caller's to choose.
+// attributes are the attributes of the request's metric and span. The caller can choose none of
+// them freely.
 func (a *answer) attributes(r *http.Request) []attribute.KeyValue {
 	status := a.status
-	if status == 0 { // the server answers so if the handler writes nothing
+	if status == 0 { // the server's status if the handler writes nothing
 		status = http.StatusOK
 	}
 	list := []attribute.KeyValue{
@@ -101,7 +102,7 @@ func methodOf(r *http.Request) string {
 	return otherMethod
 }
 
-// routeOf is the pattern that the request has matched, without method and host; empty: none.
+// routeOf is the pattern that the request matched, without method and host; empty: none.
 func routeOf(r *http.Request) string {
 	at := strings.IndexByte(r.Pattern, '/')
 	if at < 0 {
@@ -126,15 +127,15 @@ func (t *Telemetry) startSpan(
 	case trusted():
 		ctx = caller
 	default:
-		// Without the tracestate, which can be any text.
+		// Without the tracestate, which can contain any text.
 		from = from.WithTraceState(trace.TraceState{})
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: from}))
 	}
 	return t.requestSpans.Start(ctx, methodOf(r), options...)
 }
 
-// isHealth tells whether a request asks for health. A load balancer sends so many of them that a
-// trace of each would hide all others.
+// isHealth tells whether a request asks for health. Load balancers send so many of these that their
+// traces would hide all others.
 func isHealth(r *http.Request) bool { return r.URL.Path == "/live" || r.URL.Path == "/ready" }
 
 func endSpan(span trace.Span, r *http.Request, list []attribute.KeyValue) {

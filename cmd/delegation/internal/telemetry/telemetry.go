@@ -1,7 +1,7 @@
 // Package telemetry measures a service with OpenTelemetry: metrics that Prometheus reads, and
-// metrics and traces that are sent by OTLP. It holds the SDK and all exporters, so that nothing
-// else of the module needs them. What is measured comes from the hooks of the library, and no
-// metric holds anything that a caller can choose.
+// metrics and traces that are sent by OTLP. It contains the SDK and all exporters, so that no other
+// package needs them. The data comes from the library's hooks. No metric contains text that a
+// caller can choose.
 package telemetry
 
 import (
@@ -25,13 +25,13 @@ import (
 
 const scope = "github.com/seed055b7978/delegation/cmd/delegation"
 
-// shutdownTimeout is how long the last metrics and spans may take on their way.
+// shutdownTimeout limits sending the last metrics and spans.
 const shutdownTimeout = 5 * time.Second
 
 // buckets are those of the semantic conventions for http.server.request.duration, in seconds.
 var buckets = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
 
-// Attributes for which the semantic conventions have no name.
+// Attributes that have no name in the semantic conventions.
 const (
 	keyOutcome   = attribute.Key("delegation.outcome")
 	keyOperation = attribute.Key("delegation.operation")
@@ -40,15 +40,16 @@ const (
 	keyCause     = attribute.Key("delegation.cause")
 )
 
-// Options say what is measured for whom.
+// Options say what to measure, and where to send it.
 type Options struct {
-	// Prometheus has Metrics serve what is measured.
+	// Prometheus makes Metrics serve all metrics.
 	Prometheus bool
-	// Environment is that of the process, as os.Environ returns it. It may set OTEL_… variables.
+	// Environment is the environment of the process, as os.Environ returns it. It may set OTEL_…
+	// variables.
 	Environment []string
 	// Build is this program.
 	Build Build
-	// Logger gets what cannot be sent. It is required.
+	// Logger logs what cannot be sent. It is required.
 	Logger *slog.Logger
 	// Now is the clock of gauges. nil: time.Now.
 	Now func() time.Time
@@ -58,14 +59,14 @@ type Options struct {
 type Build struct {
 	// Version is that of the module.
 	Version string
-	// Revision is the commit; empty: it is not known.
+	// Revision is the commit; empty: unknown.
 	Revision string
 	// Go is the version of Go.
 	Go string
 }
 
-// Telemetry measures one service, also after reloads. Only [Start] makes it. It is safe for
-// concurrent use.
+// Telemetry measures one service, across reloads. Only [Start] makes it. It is safe for concurrent
+// use.
 type Telemetry struct {
 	options   Options
 	providers *providers
@@ -80,8 +81,8 @@ type Telemetry struct {
 	requestDuration metric.Float64Histogram
 	requestSpans    trace.Tracer
 
-	lastReload atomic.Bool   // whether the last reload succeeded, or there was none
-	patience   time.Duration // of Shutdown
+	lastReload atomic.Bool   // the last reload succeeded, or there was none
+	patience   time.Duration // for Shutdown
 }
 
 // Start begins to measure. It returns nil if neither metrics nor traces are configured:
@@ -152,8 +153,8 @@ var (
 	}
 )
 
-// beginAtZero makes the series of counters that count what is rare. Prometheus sees no increase in
-// one that begins with 1.
+// beginAtZero creates the series of counters for rare events. Prometheus sees no increase in a
+// series that begins with 1.
 func (t *Telemetry) beginAtZero() {
 	ctx := context.Background()
 	for _, outcome := range reloadOutcomes {
@@ -184,7 +185,7 @@ func (b Build) attributes() []attribute.KeyValue {
 	}
 }
 
-// instruments makes instruments, and remembers what was refused.
+// instruments makes instruments, and collects the errors.
 type instruments struct {
 	meter   metric.Meter
 	refused error
@@ -197,7 +198,7 @@ func (i *instruments) counter(name, unit, description string) metric.Int64Counte
 	return made
 }
 
-// histogram makes one of durations in seconds.
+// histogram makes a histogram of durations in seconds.
 func (i *instruments) histogram(name, description string) metric.Float64Histogram {
 	made, err := i.meter.Float64Histogram(name,
 		metric.WithUnit("s"),
@@ -207,7 +208,7 @@ func (i *instruments) histogram(name, description string) metric.Float64Histogra
 	return made
 }
 
-// gauge makes one that has a single value at a time.
+// gauge makes a gauge that has a single value at a time.
 func (i *instruments) gauge(
 	name, description string, read func() (float64, []attribute.KeyValue),
 ) {
@@ -224,8 +225,8 @@ func (i *instruments) gauge(
 // Metrics serves all metrics in Prometheus's text format. It is nil without Options.Prometheus.
 func (t *Telemetry) Metrics() http.Handler { return t.providers.prometheus }
 
-// OnEvent returns a function for Config.OnEvent of a Delegator with these targets. Counters go on
-// from one Delegator to the next.
+// OnEvent returns a function for Config.OnEvent of a Delegator with these targets. Counters
+// continue from one Delegator to the next.
 func (t *Telemetry) OnEvent(
 	targets delegation.Targets,
 ) (func(context.Context, delegation.Event), error) {
@@ -254,7 +255,7 @@ func (t *Telemetry) OnRedis(ctx context.Context, o rediscache.Operation) {
 	t.redisDuration.Record(ctx, o.Took.Seconds(), attributes)
 }
 
-// OnReload counts a reload that has ended with an error, or nil.
+// OnReload counts a finished reload, and whether it had an error.
 func (t *Telemetry) OnReload(err error) {
 	outcome := reloadOutcomes[0]
 	if err != nil {
@@ -264,12 +265,12 @@ func (t *Telemetry) OnReload(err error) {
 	t.reloads.Add(context.Background(), 1, metric.WithAttributes(keyOutcome.String(outcome)))
 }
 
-// OnRefused counts what a limit has refused: rate, size or connections.
+// OnRefused counts what a limit has refused. limit is rate, size or connections.
 func (t *Telemetry) OnRefused(ctx context.Context, reason string) {
 	t.refused.Add(ctx, 1, metric.WithAttributes(keyReason.String(reason)))
 }
 
-// OnAuditFailure counts an event that an audit sink did not take: file, syslog or otlp.
+// OnAuditFailure counts an event that an audit sink did not accept. sink is file, syslog or otlp.
 func (t *Telemetry) OnAuditFailure(ctx context.Context, sink string) {
 	t.auditFailures.Add(ctx, 1, metric.WithAttributes(keySink.String(sink)))
 }
@@ -286,7 +287,7 @@ func (t *Telemetry) countRevocation(
 		keyCause.String(string(cause)), keyOutcome.String(string(outcome))))
 }
 
-// State is the present state of a service, whose parts come and go with reloads. A
+// State is the present state of a service, whose parts change with reloads. A
 // [delegation.Delegator] is one.
 type State interface {
 	IssuerKeys() []delegation.IssuerKeys
@@ -294,7 +295,7 @@ type State interface {
 	Certificates() []delegation.CertificateState
 }
 
-// Observe makes gauges of a state, which is read whenever metrics are. It is called once.
+// Observe makes gauges of a state. They read it whenever metrics are collected. It is called once.
 func (t *Telemetry) Observe(s State) error {
 	meters := t.providers.meters
 	_, err1 := delegationotel.ObserveIssuers(meters, s, t.options.Now)
@@ -303,8 +304,8 @@ func (t *Telemetry) Observe(s State) error {
 	return errors.Join(err1, err2, err3)
 }
 
-// Shutdown sends what is left, for up to 5 seconds. The error says what did not arrive. Nothing is
-// measured after it.
+// Shutdown sends what is left, for up to 5 seconds. The error says what could not be sent. Nothing
+// is measured after it.
 func (t *Telemetry) Shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), t.patience)
 	defer cancel()

@@ -5,7 +5,7 @@ import "fmt"
 // Colour is a colour of terminals (ECMA-48, SGR).
 type Colour int
 
-// The colours of states: refused or failed, allowed, and worth a look.
+// The colours of states: refused or failed, allowed, and needs attention.
 const (
 	Red    Colour = 31
 	Green  Colour = 32
@@ -16,8 +16,8 @@ const (
 type Painter func(Colour, string) string
 
 // NewPainter returns the painter for what is written to stream. It leaves texts as they are if that
-// is no terminal or the environment wants no colours (NO_COLOR, TERM=dumb). variable returns a
-// variable of the environment, "" if it is not set.
+// is no terminal, or if the environment turns colours off (NO_COLOR, TERM=dumb). variable returns
+// an environment variable, "" if it is not set.
 func NewPainter(stream any, variable func(name string) string) Painter {
 	if !IsTerminal(stream) || variable("NO_COLOR") != "" || variable("TERM") == "dumb" {
 		return Unpainted

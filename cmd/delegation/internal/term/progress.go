@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// progressDelay is how long a command may take before a word is needed.
+// progressDelay is how long a command may take before it shows a message.
 const progressDelay = time.Second
 
-// Progress says on a terminal what the command is waiting for, if it takes longer than a second.
-// The line is gone after done, which may be called more than once. Nothing is said after ctx has
-// ended, or if to is no terminal. after stands for time.After; nil is time.After itself.
+// Progress tells on a terminal what the command is waiting for, if it takes longer than a second.
+// done removes the line, and may be called more than once. Nothing is shown after ctx has ended, or
+// if to is no terminal. after replaces time.After; nil: time.After.
 func Progress(
 	ctx context.Context, to io.Writer, what string, after func(time.Duration) <-chan time.Time,
 ) (done func()) {
@@ -42,7 +42,7 @@ func progressLine(
 		}
 		fmt.Fprintf(to, "%s ...", what)
 		<-ended
-		fmt.Fprint(to, "\r\x1b[K") // to the start of the line, and erase it (ECMA-48)
+		fmt.Fprint(to, "\r\x1b[K") // return to the start of the line, and erase it (ECMA-48)
 	}()
 	return sync.OnceFunc(func() {
 		close(ended)

@@ -8,14 +8,14 @@ import (
 
 // Row is a line of a table.
 type Row struct {
-	// Name stands first; names are padded to one width.
+	// Name is the first column; names are padded to one width.
 	Name string
 
-	// State and What come after it. The states of a table have one width.
+	// State and What follow it. The states of a table have one width.
 	State, What string
 }
 
-// Table writes the rows, a line each.
+// Table writes the rows, one per line.
 func Table(rows []Row) string {
 	width := 0
 	for _, r := range rows {
@@ -29,9 +29,9 @@ func Table(rows []Row) string {
 	return b.String()
 }
 
-// Columns writes the rows, a line each, with their cells in columns. A cell that is wider than
-// widest characters moves what follows it to the right, so that one long value leaves the table as
-// narrow as it was.
+// Columns writes the rows, one per line, with their cells in columns. A cell of more than widest
+// characters shifts the rest of its row to the right. So one long value does not widen the whole
+// table.
 func Columns(rows [][]string, widest int) string {
 	var widths []int
 	for _, row := range rows {

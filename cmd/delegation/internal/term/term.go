@@ -1,6 +1,6 @@
 // Package term is what a person at a terminal sees: colours, progress, trees, tables and quotes.
-// Values that strangers chose are written so that no terminal obeys them and no shell expands
-// them. It knows nothing of ID tokens, of AWS or of the configuration.
+// Values from strangers are escaped, so that no terminal interprets them and no shell expands them.
+// It knows nothing of ID tokens, of AWS or of the configuration.
 package term
 
 import (
@@ -9,17 +9,17 @@ import (
 	"golang.org/x/term"
 )
 
-// descriptor is what an *os.File has.
+// descriptor is implemented by *os.File.
 type descriptor interface{ Fd() uintptr }
 
-// IsTerminal tells whether a person sees what is written to stream, or types what is read from it.
+// IsTerminal tells whether a stream is a terminal, at which a person reads or types.
 func IsTerminal(stream any) bool {
 	f, ok := stream.(descriptor)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// KeepState returns what puts a terminal back into the state that it has now, after a read that
-// was abandoned. For a stream that is no terminal it does nothing.
+// KeepState returns a function that restores the present state of a terminal, after a read that was
+// abandoned. For a stream that is no terminal, it does nothing.
 func KeepState(stream any) (restore func()) {
 	f, ok := stream.(descriptor)
 	if !ok {
@@ -32,8 +32,8 @@ func KeepState(stream any) (restore func()) {
 	return func() { _ = term.Restore(int(f.Fd()), before) }
 }
 
-// ReadHidden reads a line that is not shown while it is typed, without its end. From what is no
-// terminal it reads nothing, and returns io.ErrUnexpectedEOF.
+// ReadHidden reads a line without showing it, and returns it without its end. If the stream is no
+// terminal, it reads nothing and returns io.ErrUnexpectedEOF.
 func ReadHidden(stream any) ([]byte, error) {
 	f, ok := stream.(descriptor)
 	if !ok {

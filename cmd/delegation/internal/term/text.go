@@ -9,8 +9,8 @@ import (
 	"unicode/utf16"
 )
 
-// Shown is a value as it is, if it is of the characters of ARNs, URLs and user names. Otherwise it
-// is in quotes, with all that a terminal might obey escaped.
+// Shown returns a value as it is, if it has only characters that occur in ARNs, URLs and user
+// names. Otherwise it puts the value in quotes, and escapes all that a terminal might interpret.
 func Shown(value string) string {
 	if value != "" && strings.IndexFunc(value, needsQuotes) < 0 {
 		return value
@@ -26,8 +26,8 @@ func needsQuotes(r rune) bool {
 	return !strings.ContainsRune("._:/|@+=,-${}?&#~%*[]", r)
 }
 
-// Escaped is a sentence on one line, with all that a terminal might obey escaped as in quotes, but
-// without them.
+// Escaped returns a sentence on one line. It escapes all that a terminal might interpret, as in
+// quotes but without them.
 func Escaped(sentence string) string {
 	var b strings.Builder
 	for _, r := range sentence {
@@ -41,12 +41,12 @@ func Escaped(sentence string) string {
 	return b.String()
 }
 
-// OneLine is a text of several lines on one that no terminal obeys: a rule's refusal may hold what
-// a stranger chose.
+// OneLine joins the lines of a text, and escapes what a terminal might interpret: a rule's refusal
+// may contain text that a stranger chose.
 func OneLine(text string) string { return Escaped(strings.ReplaceAll(text, "\n", "; ")) }
 
-// Printable escapes what JSON may hold as it is and terminals may obey, such as the C1 controls and
-// the marks that turn text round. The result is JSON of the same meaning.
+// Printable escapes what JSON allows but terminals may interpret, such as the C1 controls and the
+// marks that change the direction of text. The result is JSON with the same meaning.
 func Printable(jsonText string) string {
 	var b strings.Builder
 	for _, r := range jsonText {
@@ -63,7 +63,7 @@ func Printable(jsonText string) string {
 	return b.String()
 }
 
-// QuoteForShell makes one word of a text, in which a POSIX shell expands nothing.
+// QuoteForShell quotes a text as one word, in which a POSIX shell expands nothing.
 func QuoteForShell(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
@@ -72,7 +72,7 @@ var plainWord = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\A[\w@%+=:,./-]+\z`)
 })
 
-// ShellWord quotes a word for a POSIX shell if need be.
+// ShellWord quotes a word for a POSIX shell if needed.
 func ShellWord(text string) string {
 	if plainWord().MatchString(text) {
 		return text

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// Tree is a line with what belongs to it: a block of lines, or leaves. It has no columns, so that
-// neither long values nor wide characters put anything out of place, and values are whole, so that
-// they can be copied. Its guides are ASCII, which every terminal and log shows as wide as it is.
+// Tree is a line and what belongs to it: a block of lines, or leaves. It has no columns, so neither
+// long values nor wide characters can misalign anything. Values are not shortened, so that they can
+// be copied. The guides are ASCII, which has the same width in every terminal and log.
 type Tree struct {
 	// Text is the line, and the block if it has more lines.
 	Text string
 
-	// Leaves are below it, in this order.
+	// Leaves are the trees below the line, in this order.
 	Leaves []Tree
 }
 
@@ -28,7 +28,7 @@ func (t Tree) String() string {
 	return b.String()
 }
 
-// draw writes the tree with first in front of its line and rest in front of all that is below.
+// draw writes the tree, with first in front of its line and rest in front of all lines below.
 func (t Tree) draw(b *strings.Builder, first, rest string) {
 	line, block, _ := strings.Cut(t.Text, "\n")
 	b.WriteString(first + line + "\n")
@@ -44,8 +44,8 @@ func (t Tree) draw(b *strings.Builder, first, rest string) {
 	}
 }
 
-// Leaf is a name of ours and a value that a stranger may have chosen: a text, a list or a map of
-// texts, or whatever else prints itself, such as a number.
+// Leaf shows our name and a value that a stranger may have chosen. The value is a text, a list or a
+// map of texts, or anything that can be printed, such as a number.
 func Leaf(name string, value any) Tree {
 	t := Tree{Text: name + ":"}
 	switch v := value.(type) {
@@ -92,7 +92,7 @@ func leaves[V any](m map[string]V) (list []Tree) {
 	return list
 }
 
-// JSONLeaf shows a text as a block, if it is JSON, and otherwise as Leaf does.
+// JSONLeaf shows a JSON text as a block, and any other text as Leaf does.
 func JSONLeaf(name, text string) Tree {
 	var indented bytes.Buffer
 	if json.Indent(&indented, []byte(text), "", "  ") != nil {

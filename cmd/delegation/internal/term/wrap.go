@@ -8,18 +8,18 @@ import (
 	"golang.org/x/term"
 )
 
-// UsualWidth is the width in columns for files, pipes and terminals that do not tell theirs.
+// UsualWidth is the width in columns for files, pipes and terminals of unknown width.
 const UsualWidth = 80
 
-// Narrower text cannot be read, and longer lines are hard to follow.
+// Narrower text is unreadable, and longer lines are hard to follow.
 const (
 	leastWidth = 40
 	mostWidth  = 120
 )
 
-// Width returns how many columns a text for stream should have: of a terminal COLUMNS or else its
-// own width, between 40 and 120, and of everything else 80. variable returns a variable of the
-// environment, "" if it is not set.
+// Width returns how many columns a text for stream should have. For a terminal it is COLUMNS or
+// else the terminal's width, between 40 and 120. For anything else it is 80. variable returns an
+// environment variable, "" if it is not set.
 func Width(stream any, variable func(name string) string) int {
 	f, ok := stream.(descriptor)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -35,9 +35,9 @@ func Width(stream any, variable func(name string) string) int {
 	return min(max(width, leastWidth), mostWidth)
 }
 
-// Wrap fills the lines of a text again, for another width. Lines that follow each other are one
-// paragraph. An item, "- text" or "name  text", is a paragraph of its own, whose lines begin under
-// its text. Other indented lines stay as they are. A word that is too long has a line of its own.
+// Wrap wraps a text to another width. Consecutive lines form one paragraph. An item is a separate
+// paragraph, whose lines align under its text. It begins with a hyphen, or with a name and two
+// spaces. Other indented lines stay as they are. A word that is too long gets its own line.
 func Wrap(text string, width int) string {
 	w := wrapper{width: width}
 	for line := range strings.SplitSeq(text, "\n") {
@@ -47,7 +47,7 @@ func Wrap(text string, width int) string {
 	return strings.TrimSuffix(w.text.String(), "\n")
 }
 
-// WrapItem writes a name and a text whose lines begin under each other.
+// WrapItem writes a name and a text, and aligns the lines of the text.
 func WrapItem(name, text string, width int) string {
 	w := wrapper{width: width, mark: name, indent: utf8.RuneCountInString(name)}
 	w.words = strings.Fields(text)
@@ -59,7 +59,7 @@ func WrapItem(name, text string, width int) string {
 type wrapper struct {
 	width  int
 	text   strings.Builder
-	mark   string // what the first line begins with
+	mark   string // prefix of the first line
 	indent int    // of the other lines
 	words  []string
 }
@@ -88,7 +88,7 @@ func (w *wrapper) line(line string) {
 	}
 }
 
-// itemMark returns what an item begins with, with the spaces after it; "" for no item.
+// itemMark returns the mark of an item, with the spaces after it; "" if the line is not an item.
 func itemMark(line string) string {
 	indented := len(line) - len(strings.TrimLeft(line, " "))
 	if indented == 0 {
