@@ -21,8 +21,8 @@ const (
 var wholeHash = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
 // runAPIDiff compares the working tree with the baseline commit. It fails if apidiff finds an
-// incompatible change, and lists the compatible ones. tool is apidiff with its version, as go
-// install takes it.
+// incompatible change, and lists the compatible ones. tool is apidiff with a version, in the form
+// that go install takes.
 func runAPIDiff(tool string, out io.Writer) error {
 	text, err := os.ReadFile(baselineFile)
 	if err != nil {
@@ -67,12 +67,12 @@ func findCommit(commit string) error {
 	return nil
 }
 
-// exportOf returns a file with what the commit exports. The file is kept in the user's cache: the
-// same commit, apidiff and Go always write the same.
+// exportOf returns a file with what the commit exports. The file is kept in the user's cache,
+// because the same commit, apidiff and Go always give the same content.
 func exportOf(commit, tool, apidiff, work string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		cache = work // without a home folder nothing is kept
+		cache = work // without a home folder, nothing is cached
 	}
 	folder := filepath.Join(cache, "delegation-api")
 	_, version, _ := strings.Cut(tool, "@")
@@ -87,7 +87,7 @@ func exportOf(commit, tool, apidiff, work string) (string, error) {
 	if err := checkOut(commit, source); err != nil {
 		return "", err
 	}
-	// The file appears whole or not at all, also if two processes write it.
+	// The file is written whole or not at all, even if two processes write it.
 	written := filepath.Join(source, "export")
 	write := exec.Command(apidiff, "-m", "-w", written, module)
 	write.Dir = source
@@ -140,7 +140,7 @@ func judge(report, commit string, out io.Writer) error {
 		baselineFile)
 }
 
-// output runs a command. The error has what the command says.
+// output runs a command. An error contains the command's output.
 func output(command *exec.Cmd) (string, error) {
 	var said bytes.Buffer
 	command.Stderr = &said

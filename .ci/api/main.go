@@ -4,8 +4,8 @@
 //	go run ./.ci/api -update  # writes the baseline
 //	go run ./.ci/api -apidiff golang.org/x/exp/cmd/apidiff@VERSION
 //
-// The baseline is one text file with a line for each exported thing, in the words of Go. A line
-// that is gone is a break for somebody. It needs no network and no other version of the module.
+// The baseline is one text file with a line for each exported thing, in Go syntax. A line that is
+// gone breaks somebody's code. The comparison needs no network and no other version of the module.
 //
 // With -apidiff, apidiff judges: it compares the working tree with the commit that .ci/api/baseline
 // names, fails on incompatible changes and lists compatible ones. It needs that commit in the clone.
@@ -169,8 +169,8 @@ func linesOf(p *types.Package) (lines []string) {
 	return lines
 }
 
-// parameters are those of a function, and its results, without their names: callers do not use
-// them.
+// parameters returns a function's parameters and results without their names, which callers do not
+// use.
 func parameters(signature *types.Signature, qualify types.Qualifier) string {
 	bare := types.NewSignatureType(nil, nil, typeParameters(signature),
 		unnamed(signature.Params()), unnamed(signature.Results()), signature.Variadic())
@@ -185,7 +185,7 @@ func unnamed(tuple *types.Tuple) *types.Tuple {
 	return types.NewTuple(all...)
 }
 
-// typeParameters are copies: a type parameter belongs to one function.
+// typeParameters returns copies, because a type parameter can belong to only one function.
 func typeParameters(signature *types.Signature) (all []*types.TypeParam) {
 	for parameter := range signature.TypeParams().TypeParams() {
 		all = append(all, types.NewTypeParam(parameter.Obj(), parameter.Constraint()))
@@ -193,8 +193,8 @@ func typeParameters(signature *types.Signature) (all []*types.TypeParam) {
 	return all
 }
 
-// describeType describes a type. An interface is one line, because another method in it is a break
-// for those who implement it.
+// describeType describes a type. An interface is one line, because a new method in it breaks its
+// implementations.
 func describeType(
 	object *types.TypeName, qualify types.Qualifier, say func(string, ...any),
 ) {

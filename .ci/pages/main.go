@@ -6,7 +6,7 @@
 //	go run .ci/pages/main.go -base v0.1.0    before and after
 //	go run .ci/pages/main.go -over           sentences and table cells that are too long
 //
-// What counts as prose, and how, is in the package prose.
+// The package prose defines what counts as prose, and how.
 package main
 
 import (
@@ -58,7 +58,8 @@ func run(at, base string, over bool, names []string) error {
 	return write(before, after)
 }
 
-// measure reads the named pages, or all, of a commit, or of the folder if commit is empty.
+// measure reads the named pages, or all pages. It reads them from a commit, or from the folder if
+// commit is empty.
 func measure(commit string, names []string) (map[string]prose.Page, error) {
 	all, err := list(commit)
 	if err != nil {
@@ -81,7 +82,7 @@ func measure(commit string, names []string) (map[string]prose.Page, error) {
 	return pages, nil
 }
 
-// list returns the names of a commit's Markdown pages, without those of tests.
+// list returns the names of a commit's Markdown pages, except those in tests.
 func list(commit string) ([]string, error) {
 	arguments := []string{"ls-files", "--cached", "--others", "--exclude-standard", "--", "*.md"}
 	if commit != "" {
@@ -140,7 +141,7 @@ var figures = []struct {
 func add(a, b float64) float64    { return a + b }
 func larger(a, b float64) float64 { return max(a, b) }
 
-// write prints a row for each page. Before is nil if there is nothing to compare with.
+// write prints a row for each page. before is nil if there is nothing to compare with.
 func write(before, after map[string]prose.Page) error {
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprint(out, "page")
@@ -196,7 +197,7 @@ func writeSums(out *tabwriter.Writer, before, after map[string]prose.Page) {
 	fmt.Fprintln(out)
 }
 
-// mean is the mean of a figure of all pages, by their words.
+// mean is the mean of a figure over all pages, weighted by their words.
 func mean(pages map[string]prose.Page, format string, of func(prose.Page) float64) string {
 	words, sum := 0, 0.0
 	for _, page := range pages {
@@ -220,7 +221,7 @@ func change(compare bool, before, after string) string {
 	return before + " > " + after
 }
 
-// printLong prints what is over the bounds, longest first.
+// printLong prints what exceeds the bounds, longest first.
 func printLong(pages map[string]prose.Page) error {
 	count := 0
 	for _, name := range slices.Sorted(maps.Keys(pages)) {

@@ -23,7 +23,7 @@ type entry struct {
 	data []byte
 }
 
-// enclosed are the files of the checkout that an archive has next to the binaries.
+// enclosed are the files of the checkout that an archive contains in addition to the binaries.
 var enclosed = []string{
 	"LICENSE",
 	"README.md",
@@ -77,7 +77,7 @@ func writeArchive(from source, p program, manual []entry, out string) (string, e
 	return file, os.WriteFile(file, b.Bytes(), 0o644)
 }
 
-// packTar writes no name and no number of a user, and the same time for each entry.
+// packTar writes no user names or numbers, and the same time for each entry.
 func packTar(w io.Writer, entries []entry, modified time.Time) error {
 	t := tar.NewWriter(w)
 	for _, e := range entries {

@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// program is delegation for one platform, as it was built, and delegation-signer.
+// program is a build of delegation for one platform, and the delegation-signer for it.
 type program struct {
 	os, arch string
-	file     string // where it is now
+	file     string // path of the binary
 	name     string // its name in archives
 	version  string // what its build information says
 
@@ -53,7 +53,7 @@ func build(from source, platform, work string) (program, error) {
 	if p.version, err = p.compile(from, "", "./cmd/delegation", p.file); err != nil {
 		return program{}, err
 	}
-	// Its module has tags of its own, signer/v0.1.0, and so another version.
+	// Its module has its own tags, such as signer/v0.1.0, and so another version.
 	if _, err := p.compile(from, "signer", "./cmd/delegation-signer", p.signer); err != nil {
 		return program{}, err
 	}
@@ -79,7 +79,8 @@ func (p program) compile(from source, folder, name, to string) (string, error) {
 	return info.Main.Version, nil
 }
 
-// buildEnvironment has all variables that change a binary, so that the builder's own do not count.
+// buildEnvironment sets all variables that change a binary, so that the builder's environment has
+// no effect.
 func buildEnvironment(p program) []string {
 	return []string{
 		"CGO_ENABLED=0",
@@ -87,7 +88,7 @@ func buildEnvironment(p program) []string {
 		"GOAMD64=v1",
 		"GOARCH=" + p.arch,
 		"GOARM64=v8.0",
-		"GOENV=off", // what go env -w has written
+		"GOENV=off", // settings of go env -w
 		"GOEXPERIMENT=",
 		"GOFIPS140=off",
 		"GOFLAGS=-mod=readonly",
@@ -97,8 +98,8 @@ func buildEnvironment(p program) []string {
 	}
 }
 
-// checkBuildInfo refuses a binary that does not say which commit it was built from: nobody could
-// build it a second time.
+// checkBuildInfo refuses a binary that does not say from which commit it was built, because nobody
+// could reproduce it.
 func checkBuildInfo(info *debug.BuildInfo, from source) error {
 	settings := map[string]string{}
 	for _, setting := range info.Settings {

@@ -83,7 +83,7 @@ type history struct {
 	CreatedBy string `json:"created_by"`
 }
 
-// imageLayout is an OCI image layout that is being written: the files of a folder, by name.
+// imageLayout is an OCI image layout while it is written: the files of a folder, by name.
 type imageLayout map[string][]byte
 
 // writeImage writes the image of all Linux programs, as a folder and as a file, and returns the
@@ -191,7 +191,7 @@ func layer(from source, p program) ([]byte, error) {
 }
 
 // authorities are Mozilla's root certificates, in the version that go.mod names, as PEM. Roots that
-// Mozilla trusts for older certificates only are left out: PEM cannot say so.
+// Mozilla trusts only for older certificates are left out, because PEM cannot express that.
 func authorities() []byte {
 	var b bytes.Buffer
 	for root := range bundle.Roots() {

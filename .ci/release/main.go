@@ -1,10 +1,10 @@
-// Command release builds what a release consists of, the same bytes each time: binaries in
-// archives, the image as an OCI layout, and a file of checksums. It needs Go and git, and no
+// Command release builds the files of a release: binaries in archives, the image as an OCI layout,
+// and a file of checksums. Each build of a commit gives the same bytes. It needs Go and git, and no
 // container engine. It publishes nothing.
 //
 //	go -C .ci/release run . -out /tmp/release
 //
-// docs/releasing.md says how a release is made and verified.
+// docs/releasing.md says how to make and verify a release.
 package main
 
 import (
@@ -100,8 +100,8 @@ func release(o options) error {
 	return writeChecksums(files, filepath.Join(out, "SHA256SUMS"))
 }
 
-// checkVersion refuses binaries of another version than the one that was asked for: Go takes it
-// from the tags of the checkout.
+// checkVersion refuses binaries whose version differs from the requested one. Go takes the version
+// from the checkout's tags.
 func (o options) checkVersion(built string) error {
 	if o.version == "" || built == o.version {
 		return nil

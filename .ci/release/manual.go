@@ -8,9 +8,9 @@ import (
 	"runtime"
 )
 
-// buildManual has a program for this machine write the manual pages, and returns them as entries of
-// an archive. Version and date in them are those that the build recorded, so they are the same on
-// each machine.
+// buildManual runs a program for this machine to write the manual pages, and returns them as
+// archive entries. Their version and date are those that the build recorded, so they are the same
+// on each machine.
 func buildManual(from source, work string) ([]entry, error) {
 	host := program{
 		os:   runtime.GOOS,

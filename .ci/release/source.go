@@ -14,8 +14,8 @@ import (
 type source struct {
 	folder string
 	commit string
-	// time is the commit's. Every file of the release has it, so that it does not depend on when
-	// the release was built.
+	// time is the time of the commit. Every file of the release has it, so that the release does
+	// not depend on the time of its build.
 	time time.Time
 }
 

@@ -1,6 +1,7 @@
 // Command report prints figures of each package: how wide its lines are, how long its functions and
-// how many branches they have. They are to look at and no bounds: code that is written for a bound
-// gets worse. Run it in the module's top folder: go run .ci/report/main.go
+// how many branches they have. The figures are for information and are not bounds, because code
+// that is written for a bound gets worse. Run it in the module's top folder: go run
+// .ci/report/main.go
 package main
 
 import (
@@ -27,9 +28,9 @@ const (
 
 // figures are those of one package.
 type figures struct {
-	files, lines, wide int // without tests
-	comments           int // lines with one
-	tests, wideTests   int // lines of tests
+	files, lines, wide int // without test files
+	comments           int // lines with a comment
+	tests, wideTests   int // lines of test files
 
 	longest  function
 	branches function
@@ -105,7 +106,7 @@ func (f *figures) read(name string) error {
 	return f.parse(name, text)
 }
 
-// parse adds what only the syntax tells: comments and functions.
+// parse adds the figures that need the syntax tree: comments and functions.
 func (f *figures) parse(name string, text []byte) error {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, name, text, parser.ParseComments)

@@ -3,8 +3,8 @@
 // pages to its bounds.
 //
 // Prose is paragraphs, list items and quotations. Headings, code blocks, tables, pictures and HTML
-// tags are no prose. In prose, a code span is one word of one syllable, as is a bare URL, and of a
-// link only the text counts. A list item is a sentence of its own, even without a full stop.
+// tags are not prose. In prose, a code span is one word of one syllable, as is a bare URL. Of a
+// link, only the text counts. A list item is a separate sentence, even without a full stop.
 package prose
 
 import (
@@ -16,9 +16,9 @@ import (
 
 // The bounds that every page keeps.
 const (
-	// MaxSentence is how many words a sentence has at most.
+	// MaxSentence is the maximum number of words in a sentence.
 	MaxSentence = 40
-	// MaxCell is how many characters a table cell shows at most.
+	// MaxCell is the maximum number of characters that a table cell shows.
 	MaxCell = 240
 )
 
@@ -215,7 +215,7 @@ func (r *reader) sentence(words []word) {
 	r.page.Sentences = append(r.page.Sentences, sentence)
 }
 
-// row measures the cells of a table's row. The row under a table's head has none.
+// row measures the cells of a table's row. It skips the separator row under the table's head.
 func (r *reader) row(line string) {
 	if strings.Trim(line, "|-: ") == "" {
 		return
@@ -237,7 +237,8 @@ func (r *reader) row(line string) {
 	}
 }
 
-// word is what stands between two spaces. Its code span, if any, is code, and a mark in text.
+// word is the text between two spaces. Any code span in it is in code, and is replaced by a mark in
+// text.
 type word struct {
 	text string
 	code []string
@@ -283,7 +284,7 @@ func wordsOf(text string, line int) []word {
 	return words
 }
 
-// keepLines replaces what a pattern finds, and keeps the number of line ends.
+// keepLines replaces what a pattern matches, and keeps the number of line ends.
 func keepLines(pattern *regexp.Regexp, text, replacement string) string {
 	return pattern.ReplaceAllStringFunc(text, func(found string) string {
 		with := pattern.ReplaceAllString(found, replacement)
@@ -292,7 +293,7 @@ func keepLines(pattern *regexp.Regexp, text, replacement string) string {
 	})
 }
 
-// counts tells whether it is a word, and not a dash alone.
+// counts tells whether it is a word, and not just a dash.
 func (w word) counts() bool {
 	return strings.ContainsFunc(w.text, func(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r) || r == 0
@@ -330,8 +331,8 @@ func ends(this, next string) bool {
 // Syllables counts the syllables of an English word: its groups of vowels, y among them, without a
 // silent e at the end (as in "role", not in "table"), without the e of "-ed" after other letters
 // than t and d, and without that of "-es" after letters that need none ("rules", not "caches"). A
-// word has at least one syllable. What a word has besides letters separates groups, so "read-only"
-// has three.
+// word has at least one syllable. Characters other than letters separate groups, so "read-only" has
+// three.
 func Syllables(text string) int {
 	count := 0
 	for _, part := range strings.FieldsFunc(strings.ToLower(text), notLetter) {
@@ -362,7 +363,7 @@ func syllablesOf(letters string) int {
 	return count
 }
 
-// silentEnd matches words whose last e is not spoken.
+// silentEnd matches words whose last e is silent.
 var silentEnd = regexp.MustCompile(`[^aeiouyl]e$|[aeiouy]le$|` +
 	`[^aeiouytd]ed$|` +
 	`[^aeioulsxzcgh]es$|[aeiouy]les$|[^cst]hes$`)
