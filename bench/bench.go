@@ -11,10 +11,10 @@ import (
 type bench struct {
 	rounds int
 	began  time.Time
-	load   string // average, at the beginning
+	load   string // load average at the beginning
 	world  *world
 	net    *loopback
-	// rows are the table of goals, and details all contenders.
+	// rows is the table of goals, and details has all contenders.
 	rows    []row
 	details []detail
 	gauges  []gauge
@@ -22,13 +22,13 @@ type bench struct {
 	counts  map[string]float64 // instructions by stage
 }
 
-// progress says on standard error what is being done: a run takes minutes.
+// progress tells on standard error what is being done, because a run takes minutes.
 func (b *bench) progress(format string, args ...any) {
 	elapsed := time.Since(b.began).Round(time.Second)
 	fmt.Fprintf(os.Stderr, "%6s  %s\n", elapsed, fmt.Sprintf(format, args...))
 }
 
-// detail is what was measured of one piece of work, contender by contender.
+// detail has the measurements of one piece of work, by contender.
 type detail struct {
 	title string
 	all   []*figures
@@ -59,8 +59,8 @@ func (b *bench) addTimes(what string, seconds []float64, most time.Duration) {
 	})
 }
 
-// compare adds a row that compares two contenders. The goal is for the minimum and for the median.
-// Zero allocs: there is no goal for them.
+// compare adds a row that compares two contenders. The goal applies to the minimum and to the
+// median. If allocs is zero, there is no goal for allocations.
 func (b *bench) compare(what string, ours, base *figures, most, allocs float64) {
 	r := ours.over(base)
 	goal := fmt.Sprintf("≤ %.2f", most)

@@ -18,16 +18,15 @@ const (
 	fewDecisions   = 1_000
 	manyDecisions  = 1_000_000
 	sizedDecisions = 20_000
-	users          = 500 // whose decisions are used, spread over all that are cached
-	invalidations  = 5   // in a turn
+	users          = 500 // users whose decisions are used, spread over all that are cached
+	invalidations  = 5   // per turn
 
 	sharedSecret = "a secret that has thirty-two bytes"
 )
 
-// populated is a Delegator whose cache holds one decision for each of so many users. No response is
-// signed for them: the credentials come from a shared cache, which has everybody's, because the
-// signatures for a million would take half an hour. The tokens are signed with HS256 for the same
-// reason.
+// populated is a Delegator whose cache holds one decision for each of n users. The credentials come
+// from a shared cache that has an entry for everybody. So no response is signed: a million
+// signatures would take half an hour. The tokens are signed with HS256 for the same reason.
 type populated struct {
 	n         int
 	delegator *delegation.Delegator
@@ -103,7 +102,7 @@ func (p *populated) invalidate(int) error {
 	return p.delegator.Invalidate(context.Background(), userName(user))
 }
 
-// restore brings back those who were forgotten in the turn before.
+// restore caches again the users who were forgotten in the last turn.
 func (p *populated) restore() error {
 	for user := max(0, p.next-invalidations); user < p.next; user++ {
 		if err := p.exchange(user % p.n); err != nil {
@@ -127,22 +126,22 @@ func userToken(user int) string {
 	return signed + "." + encode(mac.Sum(nil))
 }
 
-// everybody is a shared cache that has credentials for each caller. It knows who asks from its
-// rule, as long as one exchange is made at a time.
+// everybody is a shared cache that has credentials for each caller. Its rule tells it who the
+// caller is, provided that only one exchange runs at a time.
 type everybody struct {
 	mu             sync.Mutex
 	subject, email string
-	// closed refuses all exchanges at the last rule.
+	// closed makes the last rule refuse all exchanges.
 	closed bool
-	// own makes a session token for each user; all others have the same one in memory.
+	// own gives each user a separate copy of the session token; otherwise all share one.
 	own bool
-	// payload is how many bytes the texts of the last credentials have.
+	// payload is the size of the texts in the last credentials, in bytes.
 	payload int
 }
 
 var errClosed = errors.New("nobody may come in")
 
-// note is the rule that says who asks.
+// note is the rule that records the caller.
 func (e *everybody) note(
 	_ context.Context, user *delegation.User, _ *delegation.RuleContext,
 ) error {
@@ -156,7 +155,7 @@ func (e *everybody) note(
 	return nil
 }
 
-// Get returns what STS would have answered, with every text in memory of its own.
+// Get returns what STS would have answered, with every text in separate memory.
 func (e *everybody) Get(context.Context, string, string) (*delegation.Credentials, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -184,7 +183,7 @@ func (e *everybody) Get(context.Context, string, string) (*delegation.Credential
 	return c, nil
 }
 
-// Put keeps nothing.
+// Put stores nothing.
 func (*everybody) Put(context.Context, string, string, *delegation.Credentials) error { return nil }
 
 // Delete has nothing to delete.
@@ -201,8 +200,8 @@ func textsOf(c *delegation.Credentials) int {
 		len(c.NameQualifier) + len(c.RequestID)
 }
 
-// decisionSize measures how much memory a cached decision takes. What else is remembered of the
-// tokens is there before: each was seen in an exchange that the last rule refused.
+// decisionSize measures how much memory a cached decision takes. All else that is remembered of a
+// token is in memory before: each token was seen in an exchange that the last rule refused.
 func (b *bench) decisionSize() error {
 	b.progress("memory of %d cached decisions", sizedDecisions)
 	p, err := b.newPopulated(sizedDecisions)
@@ -238,7 +237,7 @@ func (b *bench) decisionSize() error {
 // heap is how many bytes are in use.
 func heap() uint64 {
 	runtime.GC()
-	runtime.GC() // what the first has found to be finalised
+	runtime.GC() // frees what the first run found finalisable
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Sizes of the chart, in the units of its viewBox. On a phone of 375 px it is as wide as the page,
-// and the text has 12 px.
+// Sizes of the chart, in the units of its viewBox. On a phone with a width of 375 px, the chart is
+// as wide as the page, and its text has 12 px.
 const (
 	chartWidth  = 400
 	labelWidth  = 168
@@ -28,7 +28,7 @@ type bar struct {
 	class string // ours, others or floor
 }
 
-// compare sorts ours first and the floor last, with the others by their values in between.
+// compare sorts our bar first, the floor last, and the others in between by value.
 func (b bar) compare(other bar) int {
 	place := map[string]int{"ours": 0, "others": 1, "floor": 2}
 	return cmp.Or(
@@ -37,7 +37,7 @@ func (b bar) compare(other bar) int {
 	)
 }
 
-// panel is a part of the chart with a scale of its own.
+// panel is a part of the chart that has its own scale.
 type panel struct {
 	heading string
 	bars    []bar
@@ -81,7 +81,7 @@ func chart(title string, panels []panel) string {
 		chartWidth, height, body.String())
 }
 
-// draw draws the bars below each other, and returns where they end.
+// draw draws the bars one below the other, and returns where they end.
 func (p *panel) draw(body *strings.Builder, y int) int {
 	longest := slices.MaxFunc(p.bars, func(a, b bar) int { return cmp.Compare(a.value, b.value) })
 	for _, b := range p.bars {
@@ -98,7 +98,7 @@ func (p *panel) draw(body *strings.Builder, y int) int {
 	return y
 }
 
-// figure writes a value with two or three digits that matter.
+// figure writes a value with two or three significant digits.
 func figure(v float64) string {
 	if v < 10 {
 		return fmt.Sprintf("%.1f", v)
@@ -144,7 +144,7 @@ func (b *bench) panels() []panel {
 	return all
 }
 
-// add adds a bar. What only the bare cryptography takes is the floor.
+// add adds a bar. The floor is what the bare cryptography takes.
 func (p *panel) add(name string, value float64) {
 	class := "others"
 	switch {

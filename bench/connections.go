@@ -21,12 +21,14 @@ import (
 
 const (
 	turnCalls = 200
-	// pause lies between calls in the second half: the SDK lost more connections with it.
+	// pause is the time between calls in the second half, because the SDK lost more connections
+	// with it.
 	pause = 2 * time.Millisecond
 )
 
-// connections counts the connections to an STS behind TLS for calls in turn, by the library's own
-// client, and looks whether the TLS session is resumed after the server has closed the connection.
+// connections counts the connections that the library's own client opens for consecutive calls to
+// an STS with TLS. It also checks that the TLS session is resumed after the server has closed the
+// connection.
 func (b *bench) connections() (err error) {
 	server, err := b.world.listenTLS()
 	if err != nil {
@@ -58,7 +60,7 @@ func (b *bench) connections() (err error) {
 		}
 		most = max(most, server.opened.Load())
 	}
-	server.http.SetKeepAlivesEnabled(false) // closes the connection, which is idle
+	server.http.SetKeepAlivesEnabled(false) // closes the idle connection
 	server.http.SetKeepAlivesEnabled(true)
 	server.resumed.Store(false)
 	if err := e.exchange(b.world.real[0]); err != nil {
@@ -82,13 +84,13 @@ func (b *bench) connections() (err error) {
 	return nil
 }
 
-// tlsServer is an STS behind TLS that counts.
+// tlsServer is an STS with TLS that counts connections.
 type tlsServer struct {
 	http    *http.Server
 	url     string
 	caFile  string
 	opened  atomic.Int64
-	resumed atomic.Bool // the connection of the last request was a resumed session
+	resumed atomic.Bool // the last request's connection resumed a session
 }
 
 func (w *world) listenTLS() (*tlsServer, error) {

@@ -16,7 +16,8 @@ import (
 
 var errOtherSession = errors.New("the credentials are of another session")
 
-// isolate makes the AWS SDK read nothing of this machine, and call the STS of the URL.
+// isolate keeps the AWS SDK from reading anything on this machine, and makes it call the STS at the
+// URL.
 func isolate(stsURL string) error {
 	var problems []error
 	for name, value := range map[string]string{
@@ -59,7 +60,7 @@ func (w *world) target() delegation.Target {
 	}}
 }
 
-// exchanger exchanges tokens with one Delegator after another.
+// exchanger exchanges tokens, with a new Delegator after each renew.
 type exchanger struct {
 	config  delegation.Config
 	seen    string // a token for the first exchange, which fetches keys and connects
@@ -68,8 +69,8 @@ type exchanger struct {
 	delegator *delegation.Delegator
 }
 
-// renew makes a Delegator that has seen none of the tokens, has the issuer's keys, and is connected
-// to STS.
+// renew makes a Delegator that has seen none of the tokens. It already has the issuer's keys, and a
+// connection to STS.
 func (e *exchanger) renew() error {
 	d, err := delegation.New(context.Background(), e.config)
 	if err != nil {
@@ -92,7 +93,7 @@ func (e *exchanger) exchange(token string) error {
 
 const formType = "application/x-www-form-urlencoded"
 
-// barePost is one request to STS, as short as net/http lets it be.
+// barePost sends one request to STS, with as little code as net/http allows.
 func barePost(client *http.Client, stsURL, response string) func() error {
 	form := url.Values{
 		"Action":          {"AssumeRoleWithSAML"},

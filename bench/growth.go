@@ -31,7 +31,8 @@ func (b *bench) claimCost(ours, golang *figures, large []*figures) {
 	})
 }
 
-// slope is what one more of something takes, in microseconds, if many has so many more than few.
+// slope is the cost of one more of something, in microseconds: the difference between many and few,
+// divided by the difference in their number.
 func slope(few, many *figures, more float64) ratio {
 	return ratio{
 		min:    (many.fastest() - few.fastest()) / more,
@@ -47,7 +48,7 @@ func (b *bench) growth() error {
 	return b.tags()
 }
 
-// rules measures cached exchanges with few and many rules, which do nothing.
+// rules measures cached exchanges with few and with many rules, which do nothing.
 func (b *bench) rules() error {
 	w := b.world
 	few := &exchanger{config: w.config(b.net.keysURL()), seen: w.real[0]}
@@ -71,7 +72,7 @@ func (b *bench) rules() error {
 
 func idleRule(context.Context, *delegation.User, *delegation.RuleContext) error { return nil }
 
-// tags measures responses and cached exchanges with few and many session tags.
+// tags measures responses and cached exchanges with few and with many session tags.
 func (b *bench) tags() error {
 	certificate := b.world.key.Certificate
 	blank := blankSigner(b.world.key.Signer.Public())

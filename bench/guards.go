@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// loose is by how much a bound may exceed what was measured before a run says so.
+// loose is the factor by which a bound may exceed the measurement before a run says that the bound
+// can be lowered.
 const loose = 1.15
 
-// gauge is a figure that does not depend on what else the machine does.
+// gauge is a figure that does not depend on the load of the machine.
 type gauge struct {
 	name  string
 	value float64
@@ -21,7 +22,7 @@ func (b *bench) gauge(name string, value float64) {
 	b.gauges = append(b.gauges, gauge{name, value})
 }
 
-// weigh makes gauges of what a contender allocates.
+// weigh makes gauges from a contender's allocations.
 func (b *bench) weigh(name string, f *figures) {
 	b.gauge("allocations, "+name, f.allocs)
 	b.gauge("bytes, "+name, f.bytes)
@@ -58,7 +59,7 @@ func readGuards(file string) ([]limit, error) {
 	return all, nil
 }
 
-// check compares what was measured with the guards. Each gauge needs a guard, and each guard a
+// check compares the measurements with the guards. Each gauge needs a guard, and each guard a
 // gauge.
 func (b *bench) check(guards []limit) error {
 	bounds := map[string]float64{}

@@ -13,9 +13,9 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// Instructions are counted by cachegrind, which runs a program on a processor of its own making: 50
-// times slower, and the same each time. Two runs with different numbers of repetitions tell what
-// one repetition takes.
+// Instructions are counted by cachegrind, which simulates a processor: 50 times slower, but with
+// the same count each time. The difference between two runs with different numbers of repetitions
+// gives the cost of one repetition.
 const (
 	fewRepetitions  = 20
 	moreRepetitions = 220
@@ -66,8 +66,8 @@ func stages() []stage {
 	}
 }
 
-// unseenStage verifies the tokens in turn. A new verifier, which has seen none of them, begins each
-// time that all were used.
+// unseenStage verifies the tokens one after the other. Once all tokens were used, it starts again
+// with a new verifier, which has seen none of them.
 func unseenStage(b *bench) (func(int) error, error) {
 	tokens := b.world.real[1:]
 	verify, err := ours(b.net.keysURL(), b.world.real[0])
@@ -83,11 +83,11 @@ func unseenStage(b *bench) (func(int) error, error) {
 
 const (
 	scriptStage = "rule in JavaScript"
-	// golangStage is counted to compare with, and has no bound.
+	// golangStage is counted for comparison, and has no bound.
 	golangStage = "unseen token, golang-jwt"
 )
 
-// instructions counts the instructions of each stage. Without valgrind it leaves them out.
+// instructions counts the instructions of each stage. Without valgrind, it skips this.
 func (b *bench) instructions() error {
 	valgrind, err := exec.LookPath("valgrind")
 	if err != nil {
@@ -128,8 +128,9 @@ func (b *bench) countOf(valgrind, name string, n int) (float64, error) {
 	command := exec.Command(valgrind, "--tool=cachegrind", "--cache-sim=no",
 		"--cachegrind-out-file="+os.DevNull,
 		own, "-repeat", name, "-times", strconv.Itoa(n), "-folder", b.world.folder)
-	// Garbage would be collected at other moments each time. With what every amd64 processor has,
-	// and no more, the same code runs on each of them; and valgrind has no RDTSCP.
+	// Garbage would be collected at different times in each run. cpu.all=off limits the code to the
+	// features of every amd64 processor, so it is the same everywhere. valgrind does not support
+	// RDTSCP.
 	command.Env = append(os.Environ(), "GOGC=off", "GOMAXPROCS=1", "GODEBUG=cpu.all=off")
 	said, err := command.CombinedOutput()
 	if err != nil {
@@ -142,8 +143,8 @@ func (b *bench) countOf(valgrind, name string, n int) (float64, error) {
 	return strconv.ParseFloat(strings.ReplaceAll(string(found[1]), ",", ""), 64)
 }
 
-// repeat runs a stage n times. It is what the counted process does. With a file it writes a CPU
-// profile there.
+// repeat runs a stage n times, in the process whose instructions are counted. If a file is named,
+// it writes a CPU profile to it.
 func (b *bench) repeat(name string, n int, profile string) error {
 	for _, s := range stages() {
 		if s.name != name {
@@ -170,7 +171,7 @@ func (b *bench) repeat(name string, n int, profile string) error {
 	return errors.New("there is no stage " + name)
 }
 
-// profileTo begins a CPU profile.
+// profileTo starts a CPU profile.
 func profileTo(file string) (stop func(), err error) {
 	f, err := os.Create(file)
 	if err != nil {
@@ -181,6 +182,6 @@ func profileTo(file string) (stop func(), err error) {
 	}
 	return func() {
 		pprof.StopCPUProfile()
-		_ = f.Close() // what is missing shows in the profile
+		_ = f.Close() // a gap would show in the profile
 	}, nil
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 )
 
-// What the STS of all measurements answers. It is the answer to one user's request, for every
-// caller: its own work must not count.
+// The answer of the STS in all measurements. It is the same for every caller, so that the work of
+// the STS does not count.
 const (
 	recipient  = "https://eu-central-1.signin.aws.amazon.com/saml"
 	audience   = "https://signin.aws.amazon.com/saml"
@@ -25,14 +25,14 @@ const (
 	secretKey  = "ExampleSecretAccessKeyExampleSecretAcce0"
 )
 
-// sessionToken is as long as those of AWS with a few tags.
+// sessionToken has the length of AWS's session tokens with a few tags.
 var sessionToken = strings.Repeat("Token+of/a=thousand.characters.x", 1000/32+1)[:1000]
 
 // expiration is the end of the credentials: far enough away for the longest run.
 var expiration = time.Now().Add(24 * time.Hour).UTC().Truncate(time.Second)
 
-// loopback serves the issuer's keys and an STS. It is in the same process, so its work counts for
-// all who call it.
+// loopback serves the issuer's keys and an STS. It runs in the same process, so its work counts
+// equally for all callers.
 type loopback struct {
 	url    string
 	server *http.Server
@@ -62,10 +62,10 @@ func (l *loopback) keysURL() string { return l.url + "/keys.json" }
 
 func (l *loopback) close() error { return l.server.Close() }
 
-// answerSTS reads the request and answers at once.
+// answerSTS reads the request and answers immediately.
 func answerSTS(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		return // the caller has left
+		return // the caller has disconnected
 	}
 	w.Header().Set("Content-Type", "text/xml")
 	_, _ = io.WriteString(w, stsAnswer)
@@ -98,7 +98,7 @@ var stsAnswer = fmt.Sprintf(`<AssumeRoleWithSAMLResponse
 `, roleID, sessionARN, accessKey, secretKey, sessionToken, expiration.Format(time.RFC3339),
 	subject, entityID, recipient)
 
-// inProcess is an STS without a network: it answers what answerSTS does.
+// inProcess is an STS without a network. It gives the same answers as answerSTS.
 type inProcess struct{}
 
 func (inProcess) AssumeRoleWithSAML(

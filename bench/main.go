@@ -2,8 +2,8 @@
 //
 //	go run . -rounds 15
 //
-// It prints the goals and whether they are met, and writes RESULTS.md and chart.svg. See README.md
-// for how it measures.
+// It prints the goals and whether they are met, and writes RESULTS.md and chart.svg. README.md
+// describes how it measures.
 package main
 
 import (
@@ -57,12 +57,12 @@ type options struct {
 	guards string
 	folder string
 
-	// Processes that a run starts of itself.
+	// Processes that a run starts from its own binary.
 	peer  string
 	sts   string
 	stage string
 	times int
-	// profile is a file for the CPU profile of a stage.
+	// profile is the file for the CPU profile of a stage.
 	profile string
 }
 
@@ -104,7 +104,7 @@ func run(arguments []string, out io.Writer) (err error) {
 		return err
 	}
 	if o.peer != "" {
-		b.world.real = nil // the peer's heap has nothing of ours
+		b.world.real = nil // nothing of ours may be in the peer's heap
 		return servePeer(b.world, o.peer, o.sts)
 	}
 	if b.net, err = b.world.listen(); err != nil {
@@ -120,7 +120,7 @@ func run(arguments []string, out io.Writer) (err error) {
 	return b.runParts(o, out)
 }
 
-// runParts runs what was chosen, and says what it found.
+// runParts runs the chosen parts, and reports the results.
 func (b *bench) runParts(o *options, out io.Writer) error {
 	for _, p := range parts() {
 		chosen := o.only == "" || slices.Contains(strings.Split(o.only, ","), p.name)

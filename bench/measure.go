@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// turnTime is the CPU time that a contender gets in each round: long enough for several
-	// garbage collections, and short enough that all contenders of a round see the same machine.
+	// turnTime is the CPU time that a contender gets in each round. It is long enough for several
+	// garbage collections, and short enough that all contenders of a round run under the same load.
 	turnTime = 40 * time.Millisecond
-	// trialTime is how long a contender is tried to find out how often it runs in a turn.
+	// trialTime is how long a contender runs to find out how often it runs in a turn.
 	trialTime = 10 * time.Millisecond
 )
 
 // contender is one way to do a piece of work.
 type contender struct {
 	name string
-	// most is how often it can run in one turn, if its work is used up. Zero: any number.
+	// most is the maximum number of runs in one turn, for work that is used up. Zero: any number.
 	most int
 	// before prepares a turn. It is not measured. nil: there is nothing to prepare.
 	before func() error
@@ -29,16 +29,16 @@ type contender struct {
 	run func(i int) error
 }
 
-// figures are what was measured of a contender. The slices have an entry for each round, in order.
+// figures are the measurements of a contender. The slices have an entry for each round, in order.
 type figures struct {
 	name string
-	cpu  []float64 // microseconds of the whole process for one run, garbage collection included
-	wall []float64 // microseconds for one run
-	// allocs and bytes of one run, in the round that had the fewest.
+	cpu  []float64 // microseconds of CPU per run, whole process with garbage collection
+	wall []float64 // microseconds per run
+	// allocs and bytes are those of one run, from the round that had the fewest.
 	allocs, bytes float64
 }
 
-// fastest is the least CPU time of a run.
+// fastest is the lowest CPU time of a run.
 func (f *figures) fastest() float64 { return slices.Min(f.cpu) }
 
 // typical is the median CPU time of a run.
@@ -53,10 +53,10 @@ func (f *figures) over(base *figures) ratio {
 	return ratio{f.fastest() / base.fastest(), median(ratios)}
 }
 
-// ratio is the minimum of one contender over that of another, and the median of their ratios.
+// ratio compares two contenders: the ratio of their minima, and the median of their ratios.
 type ratio struct{ min, median float64 }
 
-// measure lets the contenders run in turn, in each round in another order.
+// measure runs the contenders in turn, in a different order in each round.
 func (b *bench) measure(title string, contenders ...contender) ([]*figures, error) {
 	all := make([]*figures, len(contenders))
 	repeats := make([]int, len(contenders))
@@ -81,7 +81,7 @@ func (b *bench) measure(title string, contenders ...contender) ([]*figures, erro
 	return all, nil
 }
 
-// repeats tries the contender, and returns how often it runs in a turn.
+// repeats runs the contender for a short time, and returns how often it can run in a turn.
 func (c *contender) repeats() (int, error) {
 	if err := c.prepare(); err != nil {
 		return 0, err
@@ -117,12 +117,12 @@ func (c *contender) prepare() error {
 	return c.before()
 }
 
-// turn runs the contender n times, and adds what that took.
+// turn runs the contender n times, and adds the measurements.
 func (c *contender) turn(n int, f *figures) error {
 	if err := c.prepare(); err != nil {
 		return err
 	}
-	runtime.GC() // the garbage of others is not this contender's
+	runtime.GC() // collects the garbage of other contenders
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	cpu, wall, err := c.timed(n)
@@ -142,8 +142,7 @@ func (c *contender) turn(n int, f *figures) error {
 	return nil
 }
 
-// timed runs the contender n times, and returns the CPU time of the process and the time that
-// passed.
+// timed runs the contender n times, and returns the CPU time of the process and the elapsed time.
 func (c *contender) timed(n int) (cpu, wall time.Duration, err error) {
 	began := time.Now()
 	first, err := cpuTime()
@@ -159,8 +158,8 @@ func (c *contender) timed(n int) (cpu, wall time.Duration, err error) {
 	return last - first, time.Since(began), err
 }
 
-// cpuTime is the CPU time that this process has used. Unlike the time that passes, it does not grow
-// while other programs have the processor.
+// cpuTime is the CPU time that this process has used. Unlike the elapsed time, it does not grow
+// while other programs use the processor.
 func cpuTime() (time.Duration, error) {
 	var now unix.Timespec
 	err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &now)

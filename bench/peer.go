@@ -20,12 +20,13 @@ import (
 )
 
 // handWritten is the service that one would write by hand, with net/http, golang-jwt and slog. It
-// answers as delegation's /credentials does. It has no rules, and checks less.
+// gives the same answers as delegation's /credentials. It has no rules, and checks less.
 type handWritten struct {
 	world  *world
 	parser *jwt.Parser
 	log    *slog.Logger
-	// stsURL is where each request gets new credentials. Empty: they are remembered by subject.
+	// stsURL is the STS from which each request gets new credentials. Empty: credentials are cached
+	// by subject.
 	stsURL string
 	client *http.Client
 	kept   sync.Map // by subject
@@ -75,7 +76,7 @@ func servePeer(w *world, address, stsURL string) error {
 	defer stop()
 	go func() {
 		<-ctx.Done()
-		_ = server.Close() // nobody needs what is under way
+		_ = server.Close() // no one needs requests under way
 	}()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -132,7 +133,7 @@ func (h *handWritten) key(token *jwt.Token) (any, error) {
 	return &h.world.issuer.PublicKey, nil
 }
 
-// obtain returns the credentials that are remembered, or new ones.
+// obtain returns cached credentials, or new ones.
 func (h *handWritten) obtain(
 	ctx context.Context, sub string, claims jwt.MapClaims,
 ) (*awsCredentials, error) {

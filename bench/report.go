@@ -40,7 +40,7 @@ func (b *bench) save(report string) error {
 	)
 }
 
-// circumstances are the machine and the versions.
+// circumstances describes the machine and the versions.
 func (b *bench) circumstances() string {
 	var text strings.Builder
 	line := func(name, value string) { fmt.Fprintf(&text, "| %s | %s |\n", name, value) }
@@ -57,7 +57,7 @@ func (b *bench) circumstances() string {
 	return text.String()
 }
 
-// commit is the library's, if git knows.
+// commit is the library's commit; "" if git does not know it.
 func commit() string {
 	text, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
 	if err != nil {
@@ -66,7 +66,8 @@ func commit() string {
 	return strings.TrimSpace(string(text))
 }
 
-// loadAverage is how many programs wanted a processor in the last 1, 5 and 15 minutes.
+// loadAverage is the average number of programs that wanted a processor in the last 1, 5 and 15
+// minutes.
 func loadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -89,7 +90,7 @@ func processor() string {
 	return "unknown"
 }
 
-// compared are the modules whose versions matter.
+// compared are the modules whose versions are reported.
 var compared = []string{
 	"github.com/aws/aws-sdk-go-v2/service/sts",
 	"github.com/coreos/go-oidc/v3",
@@ -143,7 +144,7 @@ func (b *bench) writeRates(text *strings.Builder) {
 	}
 }
 
-// writeGauges writes the table of what does not depend on the machine's load.
+// writeGauges writes the table of figures that do not depend on the machine's load.
 func (b *bench) writeGauges(text *strings.Builder) {
 	if len(b.gauges) == 0 {
 		return

@@ -31,7 +31,7 @@ func tagsOf(n int) []tag {
 	return tags
 }
 
-// bareSign signs a digest with the key: no response can be made faster.
+// bareSign only signs a digest with the key. No response can be made faster.
 func bareSign(key *rsa.PrivateKey) func() error {
 	digest := sha256.Sum256([]byte("the digest of a SignedInfo"))
 	return func() error {
@@ -40,8 +40,8 @@ func bareSign(key *rsa.PrivateKey) func() error {
 	}
 }
 
-// crewjamResponse makes the same response from crewjam/saml's types with one signature of
-// goxmldsig, in the way of crewjam's identity provider.
+// crewjamResponse makes the same response from crewjam/saml's types, with one signature of
+// goxmldsig. It follows crewjam's identity provider.
 func crewjamResponse(signer crypto.Signer, certificate *x509.Certificate, tags int) func() error {
 	return func() error {
 		_, err := writeCrewjam(signer, certificate, subject, email, tags)

@@ -10,7 +10,7 @@ import (
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
-// classicRule is the rule of Auth0's documentation.
+// classicRule is the rule from Auth0's documentation.
 const classicRule = `function (user, context, callback) {
   if (context.clientID === 'CLIENT_ID' && context.protocol === 'delegation') {
     context.addonConfiguration = context.addonConfiguration || {};
@@ -45,7 +45,7 @@ func (b *bench) scripts() error {
 	return nil
 }
 
-// script returns a run of the rule by jsrules.
+// script returns a function that runs the rule with jsrules.
 func script() (func() error, error) {
 	rule, err := jsrules.Compile("classic", classicRule, jsrules.Options{})
 	if err != nil {
@@ -91,9 +91,9 @@ func scriptUser() map[string]any {
 	}
 }
 
-// runBare runs the same source for the same user with goja alone, as briefly as it can be written:
-// a new runtime, maps that JavaScript sees through goja's wrappers, and the role read back. It has
-// no limits and no guards.
+// runBare runs the same source for the same user with goja alone, with as little code as possible.
+// It makes a new runtime, passes maps through goja's wrappers, and reads the role back. It has no
+// limits and no guards.
 func runBare(program *goja.Program) error {
 	rc := map[string]any{
 		"clientID":          "CLIENT_ID",

@@ -18,24 +18,24 @@ import (
 )
 
 const (
-	serviceSlice   = 600 * time.Millisecond // of each service in each round
-	serviceCallers = 8                      // each has a connection
-	serviceTokens  = 100                    // in turn
-	patience       = time.Minute            // for the start of a service
+	serviceSlice   = 600 * time.Millisecond // for each service in each round
+	serviceCallers = 8                      // each has its own connection
+	serviceTokens  = 100                    // used in turn
+	patience       = time.Minute            // how long a service may take to start
 )
 
-// service is a service that runs as a process of its own.
+// service is a service that runs in a separate process.
 type service struct {
 	name    string
 	command *exec.Cmd
 	log     *os.File
 	address string
 	rates   []float64 // requests per second, by round
-	cpu     float64   // seconds that its requests took
-	done    float64   // requests
+	cpu     float64   // seconds of CPU for its requests
+	done    float64   // number of requests
 }
 
-// services measures delegation serve next to the service that one would write by hand.
+// services compares delegation serve with the service that one would write by hand.
 func (b *bench) services() (err error) {
 	binary, err := b.build("delegation", "cmd/delegation")
 	if err != nil {
@@ -101,7 +101,7 @@ func (b *bench) services() (err error) {
 	return nil
 }
 
-// addCPU adds a row without a goal: the CPU time of each service's own process.
+// addCPU adds a row without a goal: the CPU time of each service's process.
 func (b *bench) addCPU(what string, ours, base *service) {
 	b.add(row{
 		what:   what,
@@ -127,7 +127,7 @@ func (b *bench) build(name, folder string) (string, error) {
 	return file, nil
 }
 
-// freeAddress is an address of loopback that nobody listens on.
+// freeAddress is a loopback address on which nothing listens.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -136,7 +136,8 @@ func freeAddress() (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// writeConfig writes a configuration of delegation serve that decides as world.config does.
+// writeConfig writes a configuration of delegation serve that makes the same decisions as
+// world.config.
 func (w *world) writeConfig(name, address, stsURL, more string) (string, error) {
 	text := fmt.Sprintf(`listen: %s
 issuers:
@@ -175,7 +176,7 @@ func (w *world) start(name, address, program string, arguments ...string) (*serv
 			return s, answer.Body.Close()
 		}
 		if time.Since(began) > patience {
-			said, _ := os.ReadFile(log.Name()) // to say more, if it can be read
+			said, _ := os.ReadFile(log.Name()) // for more detail, if it can be read
 			return nil, errors.Join(
 				fmt.Errorf("%s does not answer: %w: %s", name, err, said), s.stop())
 		}
@@ -183,7 +184,7 @@ func (w *world) start(name, address, program string, arguments ...string) (*serv
 	}
 }
 
-// stop ends the service. It has to end well.
+// stop ends the service, which must exit without an error.
 func (s *service) stop() error {
 	if s == nil {
 		return nil
@@ -192,7 +193,7 @@ func (s *service) stop() error {
 	return errors.Join(err, s.command.Wait(), s.log.Close())
 }
 
-// turn lets all callers ask for a slice of time.
+// turn lets all callers send requests for a slice of time.
 func (s *service) turn(tokens []string, counted bool) error {
 	before, err := s.cpuTime()
 	if err != nil {
@@ -222,7 +223,7 @@ func (s *service) turn(tokens []string, counted bool) error {
 }
 
 // ask sends requests over one connection until the end. It writes and reads HTTP by hand, to leave
-// the processors to the service.
+// as much CPU as possible to the service.
 func (s *service) ask(tokens []string, done *atomic.Int64, end time.Time) error {
 	connection, err := net.Dial("tcp", s.address)
 	if err != nil {
@@ -277,16 +278,16 @@ func readAnswer(reader *bufio.Reader) error {
 	return nil
 }
 
-// ticks is how many of the kernel's clock ticks are a second, on every Linux of today.
+// ticks is the number of kernel clock ticks per second, on all current Linux systems.
 const ticks = 100
 
-// cpuTime is how many seconds of CPU the service has used (proc(5), /proc/PID/stat).
+// cpuTime is the CPU time that the service has used, in seconds (proc(5), /proc/PID/stat).
 func (s *service) cpuTime() (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.command.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(text), ") ") // after the name, which may have blanks
+	_, rest, _ := strings.Cut(string(text), ") ") // after the name, which may contain spaces
 	fields := strings.Fields(rest)
 	const user, system = 11, 12 // utime and stime, counted from the state
 	if len(fields) <= system {

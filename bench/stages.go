@@ -12,7 +12,7 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// Names of what the chart shows.
+// Names in the chart.
 const (
 	responseTitle = "SAML response, signed"
 	tokenTitle    = "ID token of 16 claims"
@@ -58,10 +58,10 @@ func (b *bench) responses() error {
 	return nil
 }
 
-// once makes work that is always the same.
+// once makes a run that is always the same.
 func once(f func() error) func(int) error { return func(int) error { return f() } }
 
-// each makes work that takes another token each time.
+// each makes a run that takes another token each time.
 func each(v func(string) error, tokens []string) func(int) error {
 	return func(i int) error { return v(tokens[i]) }
 }
@@ -127,13 +127,13 @@ func (b *bench) tokens() error {
 	return nil
 }
 
-// peer is a verifier of others.
+// peer is a verifier from another library.
 type peer struct {
 	name   string
 	verify verifier
 }
 
-// verifiers are those of others. The first is the one of most programs in Go.
+// verifiers are those of other libraries. The first is the most common one in Go.
 func (b *bench) verifiers() ([]peer, error) {
 	w := b.world
 	keysURL := b.net.keysURL()

@@ -9,7 +9,7 @@ import (
 
 const startsInTurn = 3
 
-// startup measures what it costs to start the command, next to a program that does nothing.
+// startup measures the cost of starting the command, compared with a program that does nothing.
 func (b *bench) startup() error {
 	binary, err := b.build("delegation", "cmd/delegation")
 	if err != nil {
@@ -57,7 +57,7 @@ func (b *bench) startup() error {
 	return nil
 }
 
-// startTime is the least CPU time of a few runs of a program, in milliseconds.
+// startTime is the lowest CPU time of a few runs of a program, in milliseconds.
 func startTime(program string, arguments ...string) (float64, error) {
 	var spent []float64
 	for range startsInTurn {
@@ -71,9 +71,9 @@ func startTime(program string, arguments ...string) (float64, error) {
 	return slices.Min(spent), nil
 }
 
-// installed copies a program, and returns the copy. Linux keeps what the linker has just written in
-// memory page by page, and what was copied or read from disk in larger pieces, so a program of
-// 40 MB starts about 1 ms faster once it is installed.
+// installed copies a program, and returns the path of the copy. Linux keeps a file that the linker
+// has just written in single pages, and one that was copied or read from disk in larger units. So a
+// program of 40 MB starts about 1 ms faster after it is installed.
 func installed(program string) (string, error) {
 	content, err := os.ReadFile(program)
 	if err != nil {

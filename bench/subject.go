@@ -15,12 +15,12 @@ import (
 	"github.com/seed055b7978/delegation/internal/samldoc"
 )
 
-// This file has all that is measured of the library's internal packages: the two stages that
-// cannot be told apart from outside. Everything else is measured through exported functions.
+// This file has every use of the library's internal packages: the two stages that cannot be
+// measured separately from outside. Everything else is measured through exported functions.
 
 const maxTokenSize = 64 << 10 // for the token of 400 claims
 
-// ours is the token stage of an exchange: a Verifier that has the issuer's keys already.
+// ours is the token stage of an exchange: a Verifier that already has the issuer's keys.
 func ours(keysURL string, seen string) (func(token string) error, error) {
 	ctx := context.Background()
 	verifier := idtoken.New(
@@ -42,7 +42,7 @@ func ours(keysURL string, seen string) (func(token string) error, error) {
 		if err != nil {
 			return err
 		}
-		forUs := slices.Contains(claims.Audience, clientID) // the target's check in an exchange
+		forUs := slices.Contains(claims.Audience, clientID) // the target's check during an exchange
 		if claims.All["sub"] != subject || !forUs {
 			return errClaims
 		}
@@ -82,5 +82,6 @@ func response(signer crypto.Signer, certificate *x509.Certificate, tags int) fun
 	}
 }
 
-// blankSigner signs with zeros at once. What is left is the rest of the work.
+// blankSigner returns a signature of zeros immediately, so that only the rest of the work is
+// measured.
 func blankSigner(public crypto.PublicKey) crypto.Signer { return samldoc.BlankSigner{Key: public} }

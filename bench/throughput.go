@@ -15,12 +15,12 @@ import (
 
 const (
 	cores        = 2
-	sliceTime    = 150 * time.Millisecond // of each contender in each round
+	sliceTime    = 150 * time.Millisecond // for each contender in each round
 	coldCallers  = 8
 	localCallers = 4
 )
 
-// load is work that several callers do at the same time.
+// load is work that several callers do concurrently.
 type load struct {
 	name    string
 	callers int
@@ -28,7 +28,7 @@ type load struct {
 	rates   []float64 // per second, by round
 }
 
-// throughput measures how many cold exchanges two cores make in a second, over how many signatures.
+// throughput compares how many cold exchanges and how many signatures two cores make in a second.
 func (b *bench) throughput() error {
 	w := b.world
 	key, ok := w.key.Signer.(*rsa.PrivateKey)
@@ -85,7 +85,7 @@ func (l *load) turn() error {
 }
 
 // compareRates adds a row that compares two rates: the best of all rounds, and the median of the
-// ratios of each round.
+// rounds' ratios.
 func (b *bench) compareRates(what string, ours, base *load, least float64) {
 	b.addRates(what, ours.rates, base.rates, least)
 }

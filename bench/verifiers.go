@@ -25,8 +25,8 @@ import (
 	zitadel "github.com/zitadel/oidc/v3/pkg/oidc"
 )
 
-// verifier checks the signature, the issuer, the audience and the dates of a token, and returns its
-// claims in a form that a program can ask for any of them.
+// verifier checks the signature, the issuer, the audience and the dates of a token. It returns the
+// claims in a form in which a program can look up any of them.
 type verifier func(token string) error
 
 var errClaims = errors.New("the token's claims are not there")
@@ -74,8 +74,8 @@ func golangJWT(w *world) verifier {
 	}
 }
 
-// goOIDC verifies with keys that are given, or with those that are fetched. A set of given keys
-// parses the token a second time.
+// goOIDC verifies with given keys, or with fetched ones. A set of given keys parses the token a
+// second time.
 func goOIDC(keys oidc.KeySet) verifier {
 	ctx := context.Background()
 	verifier := oidc.NewVerifier(issuerURL, keys, &oidc.Config{ClientID: clientID})

@@ -22,7 +22,7 @@ import (
 	"github.com/seed055b7978/delegation/delegationtest"
 )
 
-// Who signs in where, in all measurements.
+// The user, the target and the rest of the set-up in all measurements.
 const (
 	issuerURL = "https://tenant.eu.auth0.com/"
 	clientID  = "bL3sQb8uVxGtEhQnRkYzT0aW5mJdPcXo" // audience and target
@@ -39,14 +39,14 @@ const (
 // Sizes of tokens.
 const (
 	realLength    = 1093 // characters of the token with 16 claims
-	pictureLength = 1    // what makes it that long
+	pictureLength = 1    // fills the token up to that length
 	manyClaims    = 400
-	realPool      = 1000 // tokens that nobody has seen
+	realPool      = 1000 // unseen tokens
 	largePool     = 150
 )
 
-// world has the keys and tokens of all contenders. It is kept in a folder, so that the processes of
-// one run have the same.
+// world has the keys and tokens for all contenders. It is stored in a folder, so that the processes
+// of one run share it.
 type world struct {
 	folder string
 	issuer *rsa.PrivateKey
@@ -56,7 +56,7 @@ type world struct {
 	real []string
 }
 
-// openWorld reads the world of a folder, or makes one there.
+// openWorld reads the world from a folder, or creates one there.
 func openWorld(folder string) (*world, error) {
 	w := &world{folder: folder}
 	_, err := os.Stat(w.path("issuer.key"))
@@ -75,7 +75,7 @@ func (w *world) write(name string, text []byte) error {
 	return os.WriteFile(w.path(name), text, 0o600)
 }
 
-// makeFiles makes keys and tokens.
+// makeFiles creates keys and tokens.
 func (w *world) makeFiles() error {
 	w.issuer = delegationtest.IssuerKey()
 	der, err := x509.MarshalPKCS8PrivateKey(w.issuer)
@@ -101,7 +101,7 @@ func (w *world) makeFiles() error {
 	)
 }
 
-// read reads what makeFiles has made.
+// read reads the files of makeFiles.
 func (w *world) read() error {
 	files := map[string][]byte{}
 	for _, name := range []string{
@@ -121,7 +121,7 @@ func (w *world) read() error {
 	if err != nil {
 		return err
 	}
-	w.issuer, _ = key.(*rsa.PrivateKey) // makeFiles has written one
+	w.issuer, _ = key.(*rsa.PrivateKey) // makeFiles has written exactly one
 	w.key, err = delegation.ParseSigningKey(files["signing.crt"], files["signing.key"])
 	if err != nil {
 		return err
@@ -134,8 +134,8 @@ func (w *world) read() error {
 	return nil
 }
 
-// large are tokens of 400 claims. They are read when they are used, because the size of the heap
-// decides how often garbage is collected.
+// large are tokens of 400 claims. They are read only when they are used, because the size of the
+// heap determines how often garbage is collected.
 func (w *world) large() ([]string, error) {
 	text, err := os.ReadFile(w.path("large.txt"))
 	return strings.Fields(string(text)), err
@@ -147,7 +147,7 @@ type claim struct {
 	value any
 }
 
-// realClaims are the 16 claims of a token of Auth0. Each number has a nonce of its own.
+// realClaims are the 16 claims of a token from Auth0. The number gives each token its own nonce.
 func realClaims(number int) []claim {
 	now := time.Now().Truncate(time.Hour)
 	return []claim{
@@ -170,7 +170,7 @@ func realClaims(number int) []claim {
 	}
 }
 
-// largeClaims are realClaims with as many short claims as are needed to have n.
+// largeClaims are realClaims, followed by enough short claims to make n.
 func largeClaims(number, n int) []claim {
 	claims := realClaims(number)
 	for i := len(claims); i < n; i++ {
@@ -202,7 +202,7 @@ func (w *world) sign(claims []claim) string {
 	digest := sha256.Sum256([]byte(signed))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, w.issuer, crypto.SHA256, digest[:])
 	if err != nil {
-		panic(err) // the key is good
+		panic(err) // cannot fail: the key is valid
 	}
 	return signed + "." + encode(signature)
 }

@@ -1,4 +1,4 @@
-// Command hello is what the start of a program is compared with.
+// Command hello does nothing. The start of delegation is compared with its start.
 package main
 
 import "fmt"
