@@ -1,10 +1,11 @@
 // Command delegation-signer signs for the program delegation with a key that stays in Google Cloud
-// KMS, Azure Key Vault or a PKCS#11 token. The service starts it. It is a program of its own, as
-// OpenSSH's ssh-pkcs11-helper is, so that the service has neither the clouds' SDKs nor a C library.
+// KMS, Azure Key Vault or a PKCS#11 token. The service starts it. It is a separate program, as
+// OpenSSH's ssh-pkcs11-helper is, so that the service needs neither the clouds' SDKs nor a C
+// library.
 //
 //	delegation-signer URI
 //
-// docs/signers.md has the URIs, and the protocol on standard input and output.
+// docs/signers.md describes the URIs, and the protocol on standard input and output.
 package main
 
 import (
@@ -107,9 +108,9 @@ func logEnd(log *slog.Logger, err error) {
 	log.Error("ended", "error", err)
 }
 
-// noteSignals keeps the program running until the service is done with it: systemd sends SIGTERM
-// to both at the same time, and a terminal sends an interrupt. The service then answers what is
-// under way, and ends standard input. A second signal ends the program at once.
+// noteSignals keeps the program running until the service no longer needs it. systemd sends SIGTERM
+// to both at the same time, and a terminal sends an interrupt. The service then finishes the
+// requests under way, and closes standard input. A second signal ends the program at once.
 func noteSignals(log *slog.Logger) (stop func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)

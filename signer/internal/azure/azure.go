@@ -1,5 +1,5 @@
 // Package azure signs with a key of Azure Key Vault or of an Azure Managed HSM, through Microsoft's
-// SDK. It finds the credentials where the SDK's DefaultAzureCredential does.
+// SDK. It finds credentials as the SDK's DefaultAzureCredential does.
 package azure
 
 import (
@@ -31,7 +31,7 @@ const (
 
 	retries    = 2
 	retryDelay = 200 * time.Millisecond // the next one is about twice as long
-	// maxRetryDelay ends the attempts if Key Vault asks for a longer pause.
+	// maxRetryDelay is the longest pause: if Key Vault asks for more, there is no further attempt.
 	maxRetryDelay = 2 * time.Second
 	// tryTimeout leaves room for a second attempt within protocol.SignTimeout.
 	tryTimeout = 8 * time.Second
@@ -54,11 +54,11 @@ var algorithms = map[crypto.Hash]azkeys.SignatureAlgorithm{
 	crypto.SHA512: azkeys.SignatureAlgorithmRS512,
 }
 
-// Options are what tests replace. The zero value of a field is right for all others.
+// Options are replaced in tests. Everywhere else, zero values are right.
 type Options struct {
-	// Transport is for all requests: those to Key Vault and those for access tokens.
+	// Transport sends all requests: to Key Vault, and for access tokens.
 	Transport policy.Transporter
-	// RetryDelay is the pause after a first attempt. Zero: 200 ms.
+	// RetryDelay is the pause after the first attempt. Zero: 200 ms.
 	RetryDelay time.Duration
 	Log        *slog.Logger
 }
@@ -67,13 +67,13 @@ type vaultKey struct {
 	client  *azkeys.Client
 	name    string
 	version string
-	id      azkeys.ID // with the version
-	managed bool      // by a Managed HSM, whose roles are its own
+	id      azkeys.ID // including the version
+	managed bool      // of a Managed HSM, which has its own roles
 	public  *rsa.PublicKey
 }
 
-// Open finds the key and the credentials. Without a version in the URI it uses the current one for
-// as long as the key is open: the certificate that goes with it does not change either.
+// Open finds the key and the credentials. If the URI has no version, it uses the current one for as
+// long as the key is open. The certificate that belongs to the key does not change either.
 func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
 	match := uriForm().FindStringSubmatch(uri)
 	if match == nil {
@@ -166,7 +166,7 @@ func (k *vaultKey) readPublic(ctx context.Context) error {
 
 const again = "retry; if it stays, look at the network between the service and the vault"
 
-// Sign has Key Vault sign a digest.
+// Sign lets Key Vault sign a digest.
 func (k *vaultKey) Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([]byte, error) {
 	algorithm := algorithms[hash]
 	answer, err := k.client.Sign(ctx, k.name, k.version, azkeys.SignParameters{
@@ -185,14 +185,14 @@ func (k *vaultKey) Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([
 	return answer.Result, nil
 }
 
-// tokens marks the errors of access tokens, which come out of the same calls as all others.
+// tokens marks the errors of requests for access tokens. The same calls return them and all others.
 type tokens struct{ credential azcore.TokenCredential }
 
 type tokenError struct{ error }
 
 func (e tokenError) Unwrap() error { return e.error }
 
-// NonRetriable has the SDK give up: the credential has made its own attempts.
+// NonRetriable stops the SDK's retries, because the credential has already made its own.
 func (tokenError) NonRetriable() {}
 
 func (t tokens) GetToken(
@@ -205,7 +205,7 @@ func (t tokens) GetToken(
 	return token, nil
 }
 
-// permission is what a call needs: of an access policy, and as an action of a role.
+// permission is the permission that a call needs: in an access policy, and as an action of a role.
 type permission struct{ policy, action string }
 
 var (
@@ -229,7 +229,7 @@ func (k *vaultKey) failureOf(p permission, err error) error {
 		"vault", "no answer from Key Vault: %s", key.Short(cause(err)))
 }
 
-// cause leaves out the method and the URL that net/http writes before an error.
+// cause removes the method and the URL that net/http puts in front of an error.
 func cause(err error) string {
 	text := err.Error()
 	if _, after, found := strings.Cut(text, `": `); found {
@@ -255,7 +255,7 @@ func tokenFailure(err tokenError) error {
 		return key.Temporary("wait until Entra ID works; https://azure.status.microsoft shows "+
 			"outages", "no access token for Azure: Entra ID answered with %d", answer.StatusCode)
 	}
-	// The rest of the answer is left out: it can name accounts.
+	// The rest of the answer is left out, because it can name accounts.
 	body, _ := runtime.Payload(answer)
 	return key.Permanent(credentialsRemedy+"; https://login.microsoftonline.com/error explains "+
 		"codes", "no access token for Azure: Entra ID answered with %d %s", answer.StatusCode,

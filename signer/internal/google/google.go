@@ -1,5 +1,5 @@
-// Package google signs with a key of Google Cloud KMS, over its REST interface. It finds the
-// credentials where all of Google's programs do: Application Default Credentials.
+// Package google signs with a key of Google Cloud KMS, over its REST interface. It finds
+// credentials as all of Google's programs do, by Application Default Credentials.
 package google
 
 import (
@@ -49,7 +49,7 @@ var uriForm = sync.OnceValue(func() *regexp.Regexp {
 			`/cryptoKeys/[a-zA-Z0-9_-]+/cryptoKeyVersions/[0-9]+)\z`)
 })
 
-// The algorithms that make PKCS #1 v1.5 signatures of a digest. Each version has one.
+// The algorithms for PKCS #1 v1.5 signatures of a digest. Each version has one of them.
 var algorithms = map[string]crypto.Hash{
 	"RSA_SIGN_PKCS1_2048_SHA256": crypto.SHA256,
 	"RSA_SIGN_PKCS1_3072_SHA256": crypto.SHA256,
@@ -57,9 +57,9 @@ var algorithms = map[string]crypto.Hash{
 	"RSA_SIGN_PKCS1_4096_SHA512": crypto.SHA512,
 }
 
-// Options are what tests replace. The zero value is right for all others.
+// Options are replaced in tests. Everywhere else, zero values are right.
 type Options struct {
-	// Transport is for all requests: those to Cloud KMS and those for access tokens.
+	// Transport sends all requests: to Cloud KMS, and for access tokens.
 	Transport http.RoundTripper
 	// Wait waits between two attempts. It fails when the context ends.
 	Wait func(context.Context, time.Duration) error
@@ -97,7 +97,8 @@ func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
 	v.client = &http.Client{
 		Transport: &oauth2.Transport{Source: tokens{credentials.TokenSource}, Base: o.Transport},
 		Timeout:   attemptTimeout,
-		// The transport would show the access token to any host that an answer names.
+		// Redirects are refused, because the transport would send the access token to any host that
+		// an answer names.
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},
@@ -128,7 +129,7 @@ func (v *version) Close() { v.client.CloseIdleConnections() }
 const again = "retry; if it stays, look at the network between the service and Cloud KMS"
 
 // readPublic gets the public key. https://cloud.google.com/kms/docs/data-integrity-guidelines says
-// what to compare.
+// which checksums to compare.
 func (v *version) readPublic(ctx context.Context) error {
 	var answer struct {
 		PEM       string `json:"pem"`
@@ -163,7 +164,7 @@ func (v *version) readPublic(ctx context.Context) error {
 	return nil
 }
 
-// Sign has Cloud KMS sign a digest.
+// Sign lets Cloud KMS sign a digest.
 func (v *version) Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([]byte, error) {
 	if hash != v.hash {
 		return nil, key.Permanent("use a key version with the algorithm rsa-sign-pkcs1-3072-sha256",
@@ -194,7 +195,7 @@ func (v *version) Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([]
 	return answer.Signature, nil
 }
 
-// checksum returns the CRC32C as Google's JSON has 64-bit numbers, as a text.
+// checksum returns the CRC32C as a text, which is how Google's JSON represents 64-bit numbers.
 func checksum(data []byte) string {
 	return strconv.FormatUint(uint64(crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))), 10)
 }
@@ -255,7 +256,7 @@ func (v *version) attempt(
 	return nil
 }
 
-// tokens marks the errors of access tokens, which come out of the same calls as all others.
+// tokens marks the errors of requests for access tokens. The same calls return them and all others.
 type tokens struct{ source oauth2.TokenSource }
 
 type tokenError struct{ error }
@@ -270,7 +271,7 @@ func (t tokens) Token() (*oauth2.Token, error) {
 	return token, nil
 }
 
-// unreachable is for calls without an answer of Cloud KMS.
+// unreachable makes the error for a call that Cloud KMS did not answer.
 func unreachable(err error) error {
 	var token tokenError
 	if !errors.As(err, &token) {
@@ -288,12 +289,12 @@ func unreachable(err error) error {
 		return key.Temporary("wait until the token endpoint works",
 			"no access token for Google Cloud: the token endpoint answered with %d", status)
 	}
-	// The rest of the answer is left out: it can name accounts.
+	// The rest of the answer is left out, because it can name accounts.
 	return key.Permanent(credentialsRemedy+"; what it is has to exist and not be revoked",
 		"no access token for Google Cloud: the token endpoint answered with %d", status)
 }
 
-// cause leaves out the method and the URL that net/http writes before an error.
+// cause removes the method and the URL that net/http puts in front of an error.
 func cause(err error) string {
 	text := err.Error()
 	if _, after, found := strings.Cut(text, `": `); found {
@@ -302,7 +303,7 @@ func cause(err error) string {
 	return text
 }
 
-// permission is what a call needs.
+// permission is the permission that a call needs.
 type permission string
 
 const (

@@ -1,6 +1,6 @@
-// Package key says what a key of a store is to this program: a public key, a way to sign, and
-// errors that say what to do. The packages google, azure and token have one such key for each kind
-// of store. It knows none of them.
+// Package key defines what a key in a key store is to this program: a public key, a way to sign,
+// and errors that say what to do. The packages google, azure and token implement it for their kinds
+// of store. This package does not depend on them.
 package key
 
 import (
@@ -21,7 +21,7 @@ type Key interface {
 	// Sign returns the PKCS #1 v1.5 signature of a digest. Several calls may run at the same time,
 	// and each ends with its context. Errors are *Failure where the cause is known.
 	Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([]byte, error)
-	// Close gives back what the key holds. No call of Sign may follow.
+	// Close releases the key's resources. Sign must not be called after it.
 	Close()
 }
 
@@ -35,12 +35,12 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Text }
 
-// Permanent returns a Failure that lasts until something is changed. The text is formatted.
+// Permanent returns a Failure that lasts until something is changed. The text is a format.
 func Permanent(remedy, format string, args ...any) *Failure {
 	return &Failure{Text: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
-// Temporary returns a Failure that may pass without a change. The text is formatted.
+// Temporary returns a Failure that may pass without a change. The text is a format.
 func Temporary(remedy, format string, args ...any) *Failure {
 	return &Failure{Text: fmt.Sprintf(format, args...), Remedy: remedy, Temporary: true}
 }
@@ -59,7 +59,8 @@ func FailureOf(err error) *Failure {
 		"%s", Short(err.Error()))
 }
 
-// ParsePublic reads a DER SubjectPublicKeyInfo, which has to be an RSA key of 2048 bits or more.
+// ParsePublic parses a DER SubjectPublicKeyInfo, which must contain an RSA key of at least 2048
+// bits.
 func ParsePublic(der []byte) (*rsa.PublicKey, error) {
 	parsed, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
@@ -74,7 +75,7 @@ func ParsePublic(der []byte) (*rsa.PublicKey, error) {
 
 const rsaRemedy = "use an RSA key of at least 2048 bits"
 
-// CheckPublic refuses keys that are too weak, or that no RSA key can be.
+// CheckPublic refuses keys that are too weak, or that cannot be RSA keys.
 func CheckPublic(public *rsa.PublicKey) error {
 	switch {
 	case public.N.BitLen() < 2048:
@@ -88,7 +89,7 @@ func CheckPublic(public *rsa.PublicKey) error {
 	return nil
 }
 
-// Short returns a text from elsewhere in one line of at most 300 bytes, for an error.
+// Short returns a foreign text as one line of at most 300 bytes, for an error.
 func Short(text string) string {
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
 	const most = 300

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// New starts a server that hosts maps names to, and returns a transport that leads to it. Requests
-// to other names fail the test.
+// New starts a server that serves each host name with its handler in hosts, and returns a transport
+// that leads to it. Requests to other names fail the test.
 func New(t *testing.T, hosts map[string]http.Handler) *http.Transport {
 	t.Helper()
 	var names []string

@@ -1,6 +1,6 @@
 // Package pkcs11uri reads the URIs of RFC 7512, which name a key of a PKCS#11 token, the module
-// that has it, and the file of the PIN. It is stricter than the RFC: an attribute that has no
-// meaning for a signing key is refused, so that a mistyped one does not select another key.
+// that has it, and the file of the PIN. It is stricter than the RFC: it refuses attributes that
+// have no meaning for a signing key, so that a mistyped one does not select another key.
 package pkcs11uri
 
 import (
@@ -46,13 +46,14 @@ const (
 		"&pin-source=file:/PATH/PIN"
 	formRemedy = "write the URI as " + form
 
-	// The characters besides letters, digits and "-._~" that stand for themselves: pk11-res-avail
-	// of RFC 7512, with those of the path and of the query.
+	// The characters that stand for themselves, in addition to letters, digits and "-._~":
+	// pk11-res-avail of RFC 7512, with those of the path and of the query.
 	pathCharacters  = ":[]@!$'()*+,=&"
 	queryCharacters = ":[]@!$'()*+,=/?|"
 )
 
-// Parse reads a URI. Errors are *key.Failure, and never repeat the URI: it may have a PIN.
+// Parse parses a URI. Errors are *key.Failure, and never contain the URI, because it may have a
+// PIN.
 func Parse(uri string) (*URI, error) {
 	const scheme = "pkcs11:"
 	if len(uri) < len(scheme) || !strings.EqualFold(uri[:len(scheme)], scheme) {
@@ -112,7 +113,7 @@ func (u *URI) pathAttributes() attributes {
 func (u *URI) queryAttributes() attributes {
 	return attributes{
 		"module-path": func(value string) error {
-			// A relative path would be searched for in the folders of the system's libraries.
+			// The system would search its library folders for a relative path.
 			if !isAbsolute(value) {
 				return errors.New("is no absolute path")
 			}
@@ -131,7 +132,7 @@ func (u *URI) queryAttributes() attributes {
 	}
 }
 
-// isAbsolute refuses NUL too, where C's functions would end the path.
+// isAbsolute also refuses NUL, at which C's functions would end the path.
 func isAbsolute(path string) bool {
 	return filepath.IsAbs(path) && !strings.Contains(path, "\x00")
 }
@@ -182,8 +183,8 @@ func (u *URI) readAll(list, separator, characters string, known attributes) erro
 	return nil
 }
 
-// printable is the name of an attribute as far as it can be one. What is left out may be a value,
-// such as a PIN that has one of the separators in it.
+// printable returns the part of an attribute's name that can be shown. The rest may be a value,
+// such as a PIN that contains a separator.
 func printable(name string) string {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
 	if end := strings.IndexFunc(name, func(r rune) bool {

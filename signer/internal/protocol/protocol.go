@@ -1,5 +1,5 @@
-// Package protocol answers the requests of the program delegation over two streams. It knows what
-// lines look like, how long a call may take, and when to end. docs/signers.md describes the
+// Package protocol answers the requests of the program delegation over two streams. It defines the
+// format of lines, how long a call may take, and when to end. docs/signers.md describes the
 // protocol.
 package protocol
 
@@ -25,15 +25,16 @@ const Version = 1
 
 const (
 	maxLine = 64 << 10
-	// maxUnderWay is how many requests may be under way. No further line is read before one ends.
+	// maxUnderWay is how many requests may be under way. At that number, no further line is read
+	// until one ends.
 	maxUnderWay = 64
 
 	// OpenTimeout is for opening the key. The service waits 10 seconds for the first line.
 	OpenTimeout = 9 * time.Second
 	// SignTimeout is for one signature, with all attempts.
 	SignTimeout = 20 * time.Second
-	// endTimeout is for the requests that are under way at the end. It is longer than SignTimeout,
-	// because each of them ends by itself.
+	// endTimeout is for requests that are under way at the end. It is longer than SignTimeout,
+	// after which each of them ends.
 	endTimeout = SignTimeout + 5*time.Second
 )
 
@@ -78,16 +79,16 @@ type Server struct {
 	Log *slog.Logger
 	// Open finds the key. It is called once, and its context ends when it returns.
 	Open func(context.Context) (key.Key, error)
-	// After is time.After, or a fake clock's.
+	// After is time.After, or that of a fake clock.
 	After func(time.Duration) <-chan time.Time
 
 	writing sync.Mutex
 	broken  error // of the first write that failed
 }
 
-// Serve opens the key, says so, and answers requests until in ends and the last one is answered.
-// It returns an error if the key could not be opened, if in had something else than requests, or
-// if requests were left at the end.
+// Serve opens the key, reports it, and answers requests until in ends and the last one is answered.
+// It returns an error if the key could not be opened, if in contained something other than
+// requests, or if requests were left at the end.
 func (s *Server) Serve(in io.Reader) error {
 	opened, err := s.open()
 	if err != nil {
@@ -117,7 +118,7 @@ func (s *Server) Serve(in io.Reader) error {
 	}
 }
 
-// open returns after OpenTimeout even if a C library does not.
+// open returns after OpenTimeout, even if a C library hangs.
 func (s *Server) open() (key.Key, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -144,11 +145,11 @@ func (s *Server) open() (key.Key, error) {
 	}
 }
 
-// read starts each request. It returns when in ends or has something else.
+// read starts each request. It returns when in ends, or contains something else.
 func (s *Server) read(in io.Reader, opened key.Key, underWay *sync.WaitGroup) error {
 	places := make(chan struct{}, maxUnderWay)
 	lines := bufio.NewScanner(in)
-	lines.Buffer(make([]byte, 0, 4096), maxLine+1) // with the line feed
+	lines.Buffer(make([]byte, 0, 4096), maxLine+1) // including the line feed
 	for lines.Scan() {
 		var r request
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
@@ -199,14 +200,14 @@ func (s *Server) sign(r request, opened key.Key) (signature []byte, err error) {
 	return opened.Sign(ctx, hash, r.Digest)
 }
 
-// panicked is for the parsers of others, which see what a network sends.
+// panicked handles panics of foreign parsers, which get data from a network.
 func (s *Server) panicked(with any) error {
 	s.Log.Error("panic", "value", fmt.Sprint(with), "stack", string(debug.Stack()))
 	return key.Permanent("report the panic that the log of delegation-signer has",
 		"delegation-signer failed inside")
 }
 
-// write writes one line. After a failure nobody reads, and in is about to end.
+// write writes one line. After a failure there is no reader, and in is about to end.
 func (s *Server) write(message any) {
 	line, err := json.Marshal(message)
 	s.writing.Lock()

@@ -1,3 +1,3 @@
 // Package token signs with a key of a PKCS#11 token: a hardware security module, a smart card, or
-// SoftHSM. It loads a C library, so it is built with cgo and the tag pkcs11 only.
+// SoftHSM. It loads a C library, so it is built only with cgo and the tag pkcs11.
 package token

@@ -13,8 +13,8 @@ import (
 	"github.com/seed055b7978/delegation/signer/internal/key"
 )
 
-// isLost says that the session, the login or the token is gone, or that the device failed: all of
-// which a new connection may cure.
+// isLost tells whether the session, the login or the token is gone, or the device failed. A new
+// connection may cure all of these.
 func isLost(err error) bool {
 	return hasCode(err,
 		pkcs11.CKR_CRYPTOKI_NOT_INITIALIZED,
@@ -32,7 +32,7 @@ func isLost(err error) bool {
 	)
 }
 
-// isPIN says that another attempt with the same PIN fails too, and may lock the token.
+// isPIN tells whether another attempt with the same PIN would also fail, and might lock the token.
 func isPIN(err error) bool {
 	return hasCode(err,
 		pkcs11.CKR_PIN_EXPIRED,

@@ -24,7 +24,7 @@ import (
 	"github.com/seed055b7978/delegation/signer/internal/pkcs11uri"
 )
 
-// Module has the functions of a PKCS#11 library that this package calls. *pkcs11.Ctx has them.
+// Module has the functions of a PKCS#11 library that this package calls. *pkcs11.Ctx implements it.
 type Module interface {
 	Initialize(...pkcs11.InitializeOption) error
 	Finalize() error
@@ -49,14 +49,14 @@ type Module interface {
 const (
 	// maxSessions is how many signatures may be under way, unless the token allows fewer.
 	maxSessions = 8
-	// restAfterFailure is how long no new connection is tried after one that failed.
+	// restAfterFailure is the minimum time between a failed connection and the next attempt.
 	restAfterFailure = time.Second
-	// stuckAfter is more than any token needs. A call of C cannot be given up, only left behind.
+	// stuckAfter is longer than any token needs. A call of C cannot be canceled, only abandoned.
 	stuckAfter = time.Minute
 )
 
-// tokenKey is a key of a token. Its calls of C run in goroutines that keep their place until C
-// returns, so that a token that hangs has at most maxSessions of them.
+// tokenKey is a key of a token. Its calls of C run in goroutines that occupy a place until C
+// returns. So at most maxSessions of them can hang.
 type tokenKey struct {
 	uri    *pkcs11uri.URI
 	module Module
@@ -65,18 +65,19 @@ type tokenKey struct {
 	places chan struct{}
 
 	// calls is held for reading by calls that use the connection, and for writing by those that
-	// replace it: a session handle may come back in another meaning after C_Finalize.
+	// replace it. After C_Finalize, the value of a session handle may be reused for another
+	// session.
 	calls sync.RWMutex
 	now   *connection // nil: there is none
 
 	failed    error // of the last attempt to connect
 	failedAt  time.Time
-	provenPIN string // has been accepted by the token
+	provenPIN string // the token has accepted it
 
-	pinRefused atomic.Pointer[error] // the PIN is never tried again
+	pinRefused atomic.Pointer[error] // the PIN is never tried after that
 }
 
-// connection is the token as it was found after C_Initialize.
+// connection is the state of the token after C_Initialize.
 type connection struct {
 	slot               uint
 	key                pkcs11.ObjectHandle
@@ -104,7 +105,7 @@ func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
 	return OpenModule(ctx, parsed, module, o)
 }
 
-// OpenModule is Open with a library that has been loaded.
+// OpenModule is Open with a library that is already loaded.
 func OpenModule(
 	_ context.Context, uri *pkcs11uri.URI, module Module, o Options,
 ) (key.Key, error) {
@@ -122,7 +123,7 @@ func OpenModule(
 
 func (k *tokenKey) Public() *rsa.PublicKey { return k.public }
 
-// Close gives the library back. It waits for calls that are under way.
+// Close unloads the library. It waits for calls that are under way.
 func (k *tokenKey) Close() {
 	k.calls.Lock()
 	defer k.calls.Unlock()
@@ -130,7 +131,7 @@ func (k *tokenKey) Close() {
 	k.module.Destroy()
 }
 
-// Sign has the token sign. A token that was lost is looked for once more.
+// Sign lets the token sign. If the connection was lost, it reconnects once.
 func (k *tokenKey) Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([]byte, error) {
 	late := key.Temporary("look at the token and its connection; delegation-signer is started "+
 		"anew if it hangs for a minute", "the token gave no signature in time")
@@ -174,13 +175,13 @@ func (k *tokenKey) signOrReconnect(hash crypto.Hash, digest []byte) ([]byte, err
 	}
 	signature, used, err = k.sign(hash, digest)
 	if used == nil {
-		// Another call has lost the connection in between.
+		// Another call has lost the connection in the meantime.
 		return nil, pkcs11.Error(pkcs11.CKR_TOKEN_NOT_PRESENT)
 	}
 	return signature, err
 }
 
-// sign returns the connection that it used, which is nil if there is none.
+// sign also returns the connection that it used; nil if there is none.
 func (k *tokenKey) sign(hash crypto.Hash, digest []byte) ([]byte, *connection, error) {
 	k.calls.RLock()
 	defer k.calls.RUnlock()
@@ -199,7 +200,7 @@ func (k *tokenKey) signWith(c *connection, hash crypto.Hash, digest []byte) ([]b
 	}
 	signature, err := k.signIn(session, c, hash, digest)
 	if err != nil {
-		// An operation may still be active in it.
+		// An operation may still be active in the session.
 		_ = k.module.CloseSession(session)
 		return nil, err
 	}
@@ -220,11 +221,11 @@ func (k *tokenKey) session(c *connection) (pkcs11.SessionHandle, error) {
 	}
 }
 
-// sha2 begins the object identifiers of SHA-2, 2.16.840.1.101.3.4.2.
+// sha2 is the common prefix of the object identifiers of SHA-2, 2.16.840.1.101.3.4.2.
 const sha2 = "\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02"
 
-// prefixes are DigestInfo of RFC 8017, section 9.2, notes, without the digest. CKM_RSA_PKCS adds
-// the padding alone.
+// prefixes are the DigestInfo encodings of RFC 8017, section 9.2, notes, without the digest.
+// CKM_RSA_PKCS adds only the padding.
 var prefixes = map[crypto.Hash][]byte{
 	crypto.SHA256: []byte("\x30\x31\x30\x0d" + sha2 + "\x01\x05\x00\x04\x20"),
 	crypto.SHA384: []byte("\x30\x41\x30\x0d" + sha2 + "\x02\x05\x00\x04\x30"),
@@ -247,7 +248,7 @@ func (k *tokenKey) signIn(
 	return k.module.Sign(session, slices.Concat(prefixes[hash], digest))
 }
 
-// reconnect replaces the connection that was used, unless another call has replaced it.
+// reconnect replaces the connection that was used, unless another call has already replaced it.
 func (k *tokenKey) reconnect(used *connection) error {
 	k.calls.Lock()
 	defer k.calls.Unlock()
@@ -261,7 +262,7 @@ func (k *tokenKey) reconnect(used *connection) error {
 	}
 	k.now = nil
 	k.o.Log.Info("the connection to the token was lost; connecting anew")
-	// Network HSMs want both, and C_Finalize closes the sessions.
+	// Network HSMs need both C_Finalize and C_Initialize. C_Finalize closes the sessions.
 	_ = k.module.Finalize()
 	c, err := k.connect()
 	if err == nil && !c.public.Equal(k.public) {
@@ -279,7 +280,7 @@ func (k *tokenKey) reconnect(used *connection) error {
 }
 
 // connect initializes the library, finds the token, logs in, and finds the key. The caller holds
-// calls for writing, or is alone.
+// calls for writing, or has the only reference.
 func (k *tokenKey) connect() (*connection, error) {
 	err := k.module.Initialize()
 	if err != nil && !errors.Is(err, pkcs11.Error(pkcs11.CKR_CRYPTOKI_ALREADY_INITIALIZED)) {
@@ -306,7 +307,7 @@ func (k *tokenKey) connect() (*connection, error) {
 
 func sessionsOf(info pkcs11.TokenInfo) int {
 	most := info.MaxSessionCount
-	if most == 0 || most > maxSessions { // 0 and the largest number say that there is no bound
+	if most == 0 || most > maxSessions { // 0 and the maximum mean that there is no bound
 		return maxSessions
 	}
 	return int(most)
@@ -327,7 +328,7 @@ func (k *tokenKey) findToken() (uint, pkcs11.TokenInfo, error) {
 	for _, slot := range slots {
 		info, err := k.module.GetTokenInfo(slot)
 		if err != nil || info.Flags&pkcs11.CKF_TOKEN_INITIALIZED == 0 {
-			continue // empty, or of no use
+			continue // empty or unusable
 		}
 		labels = append(labels, fmt.Sprintf("%q", info.Label))
 		if k.matchToken(slot, info) {
@@ -391,8 +392,8 @@ func matches(want, got string) bool {
 	return want == "" || want == strings.TrimRight(got, " \x00")
 }
 
-// login logs in, at most once with a PIN that the token has not accepted before: tokens lock
-// themselves after some wrong ones.
+// login logs in. It tries a PIN that the token has not accepted before at most once, because tokens
+// lock after some wrong PINs.
 func (k *tokenKey) login(session pkcs11.SessionHandle, info pkcs11.TokenInfo) error {
 	if info.Flags&pkcs11.CKF_LOGIN_REQUIRED == 0 {
 		return nil
@@ -440,7 +441,7 @@ func (k *tokenKey) loginCommand() string {
 	return command + " --login --list-objects"
 }
 
-// pin reads the PIN each time, so that a changed one counts from the next connection on.
+// pin reads the PIN each time, so that a changed PIN is used from the next connection on.
 func (k *tokenKey) pin() (string, error) {
 	const variable = "DELEGATION_SIGNER_PIN"
 	if k.uri.PINFile == "" {
@@ -512,7 +513,7 @@ func (k *tokenKey) findKey(session pkcs11.SessionHandle, c *connection) error {
 	return key.CheckPublic(c.public)
 }
 
-// find returns at most two objects: one too many is enough to know.
+// find returns at most two objects. Two are enough to know that there are too many.
 func (k *tokenKey) find(
 	session pkcs11.SessionHandle, template []*pkcs11.Attribute,
 ) ([]pkcs11.ObjectHandle, error) {
@@ -570,7 +571,8 @@ func (k *tokenKey) attribute(
 	return values[0].Value, nil
 }
 
-// publicOf reads the public key of a private one, which has the modulus, and mostly the exponent.
+// publicOf reads the public key from a private one, which has the modulus, and usually the
+// exponent.
 func (k *tokenKey) publicOf(
 	session pkcs11.SessionHandle, private pkcs11.ObjectHandle,
 ) (*rsa.PublicKey, error) {
@@ -592,7 +594,7 @@ func (k *tokenKey) publicOf(
 	return &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: int(e.Int64())}, nil
 }
 
-// exponentOf reads the exponent from the public key with the same modulus.
+// exponentOf reads the exponent of the public key that has the same modulus.
 func (k *tokenKey) exponentOf(session pkcs11.SessionHandle, modulus []byte) ([]byte, error) {
 	found, err := k.find(session, []*pkcs11.Attribute{
 		pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PUBLIC_KEY),

@@ -9,7 +9,7 @@ import (
 	"github.com/seed055b7978/delegation/signer/internal/pkcs11uri"
 )
 
-// Open fails, and says how to build a program that does not.
+// Open fails, and says how to build a program that supports PKCS#11.
 func Open(_ context.Context, uri string, _ Options) (key.Key, error) {
 	if _, err := pkcs11uri.Parse(uri); err != nil {
 		return nil, err
