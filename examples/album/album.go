@@ -17,7 +17,7 @@ import (
 	"github.com/seed055b7978/delegation/ststest"
 )
 
-// What the album has in AWS.
+// What the album uses in AWS.
 const (
 	albumTarget    = "photo-album"
 	albumBucket    = "example-album"
@@ -32,7 +32,7 @@ const (
 // maxPhoto is the size of the largest object, in bytes.
 const maxPhoto = 16 << 20
 
-// albumTrust is the trust policy of the roles.
+// albumTrust is the roles' trust policy.
 const albumTrust = `{"Version": "2012-10-17", "Statement": [{
 	"Effect": "Allow",
 	"Principal": {"Federated": "` + albumPrincipal + `"},
@@ -41,7 +41,7 @@ const albumTrust = `{"Version": "2012-10-17", "Statement": [{
 }]}`
 
 // places are the addresses of everything that runs, all on loopback and without a slash at the end.
-// They are five origins, so the page shows that CORS is set up.
+// They are five origins, so the page needs CORS.
 type places struct {
 	page, issuer, service, sts, s3 string
 }
@@ -61,7 +61,7 @@ type album struct {
 }
 
 // openAlbum starts an album. The page is at the address, and everything else on free ports of
-// loopback. testClock lets the page's POST /clock move the time.
+// loopback. testClock allows the page's POST /clock to move the time.
 func openAlbum(
 	ctx context.Context, address string, testClock bool, logger *slog.Logger,
 ) (*album, error) {
@@ -100,7 +100,7 @@ func (a *album) open(
 		return err
 	}
 	gate := a.sts.Gate(bucket, ststest.Gate{Host: "127.0.0.1", MaxBody: maxPhoto})
-	// The key sets are fetched once the provider is served.
+	// The key sets are fetched after the provider is served.
 	a.serve(a.issuer, a.provider.handler())
 	a.serve(a.places.sts, allowPages(stsCORS(a.page), a.clock.dated(a.sts)))
 	a.serve(a.s3, allowPages(bucketCORS(a.page), a.clock.dated(gate)))
@@ -146,7 +146,7 @@ func (a *album) serve(url string, handler http.Handler) {
 	go func() { _ = server.Serve(listener) }() // until close
 }
 
-// close ends everything, also what is under way.
+// close ends everything, including requests under way.
 func (a *album) close() {
 	for _, server := range a.servers {
 		_ = server.Close()
@@ -156,7 +156,7 @@ func (a *album) close() {
 	}
 }
 
-// viewerPolicy confines each user to reading the folder.
+// viewerPolicy lets each user read only the user's own folder.
 const viewerPolicy = `{"Version": "2012-10-17", "Statement": [
 	{
 		"Effect": "Allow",
@@ -171,8 +171,8 @@ const viewerPolicy = `{"Version": "2012-10-17", "Statement": [
 	}
 ]}`
 
-// newSTS makes what an administrator makes in IAM: the SAML provider, and the roles. That of
-// photographers has the policy that `delegation permission-policy --bucket` prints.
+// newSTS creates what an administrator creates in IAM: the SAML provider, and the roles. The
+// photographers' role has the policy that `delegation permission-policy --bucket` prints.
 func newSTS(identity delegation.IdentityProvider, c *clock) (*ststest.Server, error) {
 	metadata, err := identity.Metadata()
 	if err != nil {
@@ -202,7 +202,8 @@ func newSTS(identity delegation.IdentityProvider, c *clock) (*ststest.Server, er
 	)
 }
 
-// newBucket makes an S3 in memory with one empty bucket. It checks neither signatures nor policies.
+// newBucket creates an S3 in memory with one empty bucket. It checks neither signatures nor
+// policies.
 func newBucket(c *clock) (http.Handler, error) {
 	backend := s3mem.New(s3mem.WithTimeSource(c))
 	if err := backend.CreateBucket(albumBucket); err != nil {
@@ -264,7 +265,7 @@ func (a *album) newService(
 	return mux, nil
 }
 
-// stsCORS lets the page ask STS who it is. AWS's own STS lets every page ask.
+// stsCORS lets the page ask STS for its identity. AWS's own STS allows this for every page.
 func stsCORS(origin string) []corsRule {
 	return []corsRule{{
 		AllowedOrigins: []string{origin},

@@ -7,7 +7,7 @@ import (
 )
 
 // clock is the time of everything in the album: the provider, the service, STS and S3. It is the
-// machine's time, and runs ahead of it by as much as a test has advanced it.
+// machine's time, plus what a test has advanced it by.
 type clock struct{ ahead atomic.Int64 }
 
 // Now returns the clock's time.
@@ -22,8 +22,8 @@ func (c *clock) offset() time.Duration { return time.Duration(c.ahead.Load()) }
 // advance moves the clock. Other requests may be under way, and see either time.
 func (c *clock) advance(by time.Duration) { c.ahead.Add(int64(by)) }
 
-// dated makes a handler's answers say this clock's time in the header Date. A client of the AWS
-// SDK that is told RequestTimeTooSkewed signs by that time from then on.
+// dated makes a handler's answers have this clock's time in the header Date. After a
+// RequestTimeTooSkewed error, the AWS SDK signs with the time in that header.
 func (c *clock) dated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c.offset() != 0 {

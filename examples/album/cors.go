@@ -19,7 +19,7 @@ type corsRule struct {
 }
 
 // bucketCORS is the configuration that a bucket needs for a page of this origin. `delegation
-// terraform --cors-origin` prints it for a bucket of AWS.
+// terraform --cors-origin` prints it for a bucket in AWS.
 func bucketCORS(origin string) []corsRule {
 	return []corsRule{{
 		AllowedOrigins: []string{origin},
@@ -32,8 +32,8 @@ func bucketCORS(origin string) []corsRule {
 	}}
 }
 
-// allowPages answers preflights of browsers as S3 does for a bucket with these rules, and adds the
-// headers of CORS to the other answers, also to refusals. What next says of CORS is dropped.
+// allowPages answers browsers' preflights as S3 does for a bucket with these rules. It adds the
+// CORS headers to all other answers, including refusals, and drops those that next sets.
 func allowPages(rules []corsRule, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		origin := r.Header.Get("Origin")
@@ -79,7 +79,7 @@ func preflight(rules []corsRule, w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// match returns the first rule that allows a request. S3 uses no other.
+// match returns the first rule that allows a request. S3 uses only that one.
 func match(rules []corsRule, origin, method string, headers []string) (corsRule, bool) {
 	for _, rule := range rules {
 		if rule.allows(origin, method, headers) {
@@ -105,7 +105,7 @@ func (c corsRule) allows(origin, method string, headers []string) bool {
 	return true
 }
 
-// fits tells whether a value is of a pattern, which may have one *.
+// fits tells whether a value matches a pattern, which may have one *.
 func fits(pattern, value string) bool {
 	before, after, wild := strings.Cut(pattern, "*")
 	if !wild {
@@ -115,7 +115,7 @@ func fits(pattern, value string) bool {
 		strings.HasPrefix(value, before) && strings.HasSuffix(value, after)
 }
 
-// answer sets the headers of CORS.
+// answer sets the CORS headers.
 func (c corsRule) answer(header http.Header, origin string) {
 	if slices.Contains(c.AllowedOrigins, "*") {
 		header.Set("Access-Control-Allow-Origin", "*")
@@ -133,11 +133,11 @@ func (c corsRule) answer(header http.Header, origin string) {
 	header.Set("Vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method")
 }
 
-// refuseCORS writes an error of S3.
+// refuseCORS writes an S3 error.
 func refuseCORS(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(xml.Header)) // the browser may be gone
+	_, _ = w.Write([]byte(xml.Header)) // the browser may have disconnected
 	_ = xml.NewEncoder(w).Encode(struct {
 		XMLName xml.Name `xml:"Error"`
 		Code    string
@@ -145,7 +145,7 @@ func refuseCORS(w http.ResponseWriter, status int, code, message string) {
 	}{Code: code, Message: message})
 }
 
-// corsWriter replaces the headers of CORS that a handler sets.
+// corsWriter replaces the CORS headers that a handler sets.
 type corsWriter struct {
 	http.ResponseWriter
 	own   http.Header

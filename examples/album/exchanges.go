@@ -15,15 +15,16 @@ import (
 )
 
 const (
-	// keptExchanges is how many exchanges a page that has just been opened gets.
+	// keptExchanges is how many exchanges a newly opened page gets.
 	keptExchanges = 20
 
-	// waitingExchanges is how many exchanges wait for a page that reads slowly. It misses others.
+	// waitingExchanges is how many exchanges are buffered for a page that reads slowly. It misses
+	// any others.
 	waitingExchanges = 64
 )
 
-// exchange is one exchange as the panel shows it. It has no token, assertion or secret: it is made
-// of [delegation.Event], which has none.
+// exchange is one exchange as the panel shows it. It contains no token, assertion or secret,
+// because it is made from [delegation.Event], which has none.
 type exchange struct {
 	ID      int       `json:"id"`
 	At      time.Time `json:"at"`
@@ -32,7 +33,7 @@ type exchange struct {
 	// Code and Message say why an exchange was refused. Message is what the user is told.
 	Code    string `json:"code"`
 	Message string `json:"message"`
-	// Rule refused or failed, or was the last one that changed the role.
+	// Rule is the rule that refused or failed, or the last one that changed the role.
 	Rule   string  `json:"rule"`
 	Cache  string  `json:"cache"`
 	Stages []stage `json:"stages"`
@@ -44,7 +45,7 @@ type exchange struct {
 	Expiration     *time.Time        `json:"expiration"` // null: no credentials
 }
 
-// stage is a step of an exchange, with what the library has measured.
+// stage is a step of an exchange, as measured by the library.
 type stage struct {
 	Name string `json:"name"`
 	// Start and Took are in milliseconds. Start counts from the beginning of the exchange.
@@ -55,7 +56,7 @@ type stage struct {
 	Failed bool `json:"failed,omitempty"`
 }
 
-// stages are those of the panel, in the order in which they run, and the library's stages that
+// stages are the panel's stages, in the order in which they run, with the library's stages that
 // each of them covers.
 var stages = []struct {
 	name string
@@ -153,7 +154,7 @@ func textOf(name string, e delegation.Event, failed bool) string {
 	}
 }
 
-// inMinutes is the length of a session for people: "15 minutes".
+// inMinutes formats the length of a session for people, such as "15 minutes".
 func inMinutes(d time.Duration) string {
 	minutes := d.Round(time.Minute) / time.Minute
 	if minutes == 1 {
@@ -197,8 +198,8 @@ func (l *exchangeLog) add(_ context.Context, e delegation.Event) {
 	}
 }
 
-// watch returns the exchanges that are kept, and a channel of those that follow, until the
-// returned function is called.
+// watch returns the recorded exchanges, and a channel for later ones, until the returned function
+// is called.
 func (l *exchangeLog) watch() (kept []exchange, next <-chan exchange, end func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -211,12 +212,12 @@ func (l *exchangeLog) watch() (kept []exchange, next <-chan exchange, end func()
 	}
 }
 
-// ServeHTTP sends exchanges as server-sent events, until the page goes. A page that connects again
-// gets those that it has missed.
+// ServeHTTP sends exchanges as server-sent events until the page disconnects. A page that
+// reconnects gets those that it has missed.
 func (l *exchangeLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	seen, _ := strconv.Atoi(r.Header.Get("Last-Event-ID")) // else 0: it has seen none
+	seen, _ := strconv.Atoi(r.Header.Get("Last-Event-ID")) // otherwise 0: none seen
 	kept, next, end := l.watch()
 	defer end()
 	send := func(x exchange) error {

@@ -9,7 +9,7 @@ import (
 )
 
 // explanation is what an exchange would decide, and why, under the names that `delegation explain
-// --json` uses (docs/explain.md). It has the parts that the page shows.
+// --json` uses (docs/explain.md). It has only the parts that the page shows.
 type explanation struct {
 	Allowed  bool              `json:"allowed"`
 	Target   string            `json:"target"`
@@ -68,7 +68,7 @@ var settingNames = map[string]string{
 	"Policy":          "policy",
 }
 
-// newExplanation puts an explanation, and the refusal that it ended with, into JSON's shape.
+// newExplanation converts an explanation, and the refusal that it ended with, to JSON's structure.
 func newExplanation(e *delegation.Explanation, err error) explanation {
 	x := explanation{
 		Allowed:  err == nil,

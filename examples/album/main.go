@@ -122,7 +122,7 @@ func parse(args []string, out io.Writer) (flags, error) {
 	return f, nil
 }
 
-// check names flags that do not go together, or are missing.
+// check reports flags that cannot be combined, or that are missing.
 func (f flags) check() error {
 	needed := [][2]string{
 		{"-issuer", f.real.Issuer}, {"-client", f.real.ClientID}, {"-service", f.real.Service},
@@ -151,8 +151,8 @@ func (f flags) check() error {
 	return nil
 }
 
-// isPrivate tells whether nobody on the network can read what is sent to an address: it is https,
-// or http on loopback.
+// isPrivate tells whether an address is safe from eavesdroppers on the network: it uses https, or
+// http on loopback.
 func isPrivate(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil || originOf(address) == "" {
@@ -162,7 +162,7 @@ func isPrivate(address string) bool {
 	return u.Scheme == "https" || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// serveReal serves the page alone.
+// serveReal serves only the page.
 func serveReal(ctx context.Context, f flags, out io.Writer) error {
 	listener, err := net.Listen("tcp", f.listen)
 	if err != nil {
@@ -180,7 +180,7 @@ func serveReal(ctx context.Context, f flags, out io.Writer) error {
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,
 	}
-	context.AfterFunc(ctx, func() { _ = server.Close() }) // it serves files only
+	context.AfterFunc(ctx, func() { _ = server.Close() }) // it only serves files
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// maxAdvance is by how much one request may move the test clock.
+// maxAdvance is the maximum by which one request may move the test clock.
 const maxAdvance = 30 * 24 * time.Hour
 
-// panel answers what the page asks to show an exchange. It is for the album in memory: it shows the
-// exchanges of every user to everyone who can reach it.
+// panel serves what the page shows about exchanges. It is only for the album in memory, because it
+// shows the exchanges of all users to everyone who can reach it.
 type panel struct {
 	album     *album
 	testClock bool
@@ -26,8 +26,8 @@ func (p *panel) route(mux *http.ServeMux) {
 	}
 }
 
-// explain says what an exchange of the token would decide, and why. A refusal is an answer like
-// any other: browsers report statuses from 400 on as errors of the page.
+// explain says what an exchange of the token would decide, and why. Refusals also have status 200,
+// because browsers report statuses from 400 on as errors of the page.
 func (p *panel) explain(w http.ResponseWriter, r *http.Request) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
@@ -44,8 +44,9 @@ func (p *panel) listRules(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, p.album.rules.list())
 }
 
-// turnRule switches a rule. The next exchange sees it, also if its credentials come from the cache:
-// rules run in every exchange, and credentials are kept by what the rules decide.
+// turnRule switches a rule on or off. The next exchange sees this even if its credentials come from
+// the cache: rules run in every exchange, and cached credentials are found by what the rules
+// decide.
 func (p *panel) turnRule(w http.ResponseWriter, r *http.Request) {
 	var q struct {
 		Name string `json:"name"`

@@ -62,7 +62,7 @@ func (p *provider) handler() http.Handler {
 	mux.HandleFunc("POST "+loginPath, p.login)
 	mux.HandleFunc("GET /login.css", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
-		_, _ = w.Write(loginStyle) // the browser may be gone
+		_, _ = w.Write(loginStyle) // the browser may have disconnected
 	})
 	return mux
 }
@@ -96,8 +96,8 @@ func (p *provider) showLogin(w http.ResponseWriter, r *http.Request) {
 	p.answer(w, http.StatusOK, loginView{ID: id})
 }
 
-// login checks a password. The ID in the form is a secret of the browser that began the sign-in,
-// and ties the form to it.
+// login checks a password. The ID in the form ties it to the browser that began the sign-in,
+// because no other browser knows the ID.
 func (p *provider) login(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
 	id := r.PostFormValue("id")
@@ -123,8 +123,8 @@ func (p *provider) login(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, op.AuthCallbackURL(p.library)(ctx, id), http.StatusSeeOther)
 }
 
-// answer writes the login page. Browsers apply form-action to the redirects after the form, too,
-// so it lists the page to which users return.
+// answer writes the login page. Browsers also apply form-action to redirects after the form, so it
+// lists the page to which users return.
 func (p *provider) answer(w http.ResponseWriter, status int, view loginView) {
 	for _, u := range users {
 		view.Users = append(view.Users, loginUser{u.name, u.fullName, u.password, u.about})

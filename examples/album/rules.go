@@ -10,7 +10,7 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// errNoRule says that there is no rule of the name.
+// errNoRule says that there is no rule with this name.
 var errNoRule = errors.New("there is no rule of this name")
 
 // ruleSwitch is a rule that can be switched on and off.
@@ -29,7 +29,7 @@ type switchboard struct {
 	rules []ruleSwitch
 }
 
-// newSwitchboard returns the rules, as they are at first.
+// newSwitchboard returns the rules in their initial state.
 func newSwitchboard() *switchboard {
 	return &switchboard{rules: []ruleSwitch{
 		{
@@ -69,7 +69,7 @@ func (s *switchboard) list() []ruleSwitch {
 	return slices.Clone(s.rules)
 }
 
-// turn switches a rule. Exchanges that begin later see it.
+// turn switches a rule on or off. Exchanges that begin later see the change.
 func (s *switchboard) turn(name string, on bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,7 +121,8 @@ func nameTheUser(_ context.Context, u *delegation.User, rc *delegation.RuleConte
 	return nil
 }
 
-// readOnlyPolicy is a session policy: a session may do what both it and the role's policy allow.
+// readOnlyPolicy is a session policy: a session may do only what both it and the role's policy
+// allow.
 const readOnlyPolicy = `{"Version":"2012-10-17","Statement":[` +
 	`{"Effect":"Allow","Action":["s3:GetObject","s3:ListBucket"],"Resource":"*"}]}`
 

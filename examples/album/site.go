@@ -24,13 +24,13 @@ type settings struct {
 	Bucket   string   `json:"bucket"`
 	Region   string   `json:"region"`
 	Users    []string `json:"users"`
-	// Live says that everything runs in this process, so that there is a panel.
+	// Live says that everything runs in this process, so there is a panel.
 	Live bool `json:"live"`
 	// TestClock says that POST /clock moves the time.
 	TestClock bool `json:"testClock"`
 }
 
-// settings are those of an album in memory.
+// settings returns the settings of an album in memory.
 func (a *album) settings(testClock bool) settings {
 	return settings{
 		Issuer:    a.issuer,
@@ -47,11 +47,11 @@ func (a *album) settings(testClock bool) settings {
 	}
 }
 
-// newSite serves the page, its settings, and the panel unless that is nil.
+// newSite serves the page and its settings, and the panel unless it is nil.
 func newSite(s settings, p *panel) http.Handler {
 	files, err := fs.Sub(pageFiles, "page")
 	if err != nil {
-		panic(err) // page is there: it is embedded
+		panic(err) // cannot fail: page is embedded
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -76,8 +76,8 @@ func newSite(s settings, p *panel) http.Handler {
 		}))
 }
 
-// contentSecurityPolicy lets the page run its own scripts, and call what the settings name. It
-// limits where a script that was injected could send credentials.
+// contentSecurityPolicy lets the page run only its own scripts, and call only what the settings
+// name. This limits where an injected script could send credentials.
 func (s settings) contentSecurityPolicy() string {
 	calls := []string{"'self'", originOf(s.Issuer), originOf(s.Service)}
 	images := []string{"'self'", "blob:", "data:"}
@@ -96,7 +96,8 @@ func (s settings) contentSecurityPolicy() string {
 		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-// originOf returns the origin of an http or https URL, without its path. It is empty for others.
+// originOf returns the origin of an http or https URL, without its path. It is empty for other
+// URLs.
 func originOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -112,14 +113,13 @@ func writeJSON(w http.ResponseWriter, value any) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(body, '\n')) // the browser may be gone
+	_, _ = w.Write(append(body, '\n')) // the browser may have disconnected
 }
 
 // maxRequest is the size of the largest request that the panel reads, in bytes.
 const maxRequest = 4 << 10
 
-// readJSON reads the body of a request. It answers a request that it cannot read, and returns
-// false.
+// readJSON reads the body of a request. If it cannot, it answers the request and returns false.
 func readJSON(w http.ResponseWriter, r *http.Request, value any) bool {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
 	d.DisallowUnknownFields()

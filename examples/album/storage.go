@@ -22,10 +22,11 @@ const (
 	// has redeemed its code.
 	signInLife = 10 * time.Minute
 
-	// idTokenLife is the life of an ID token. It is short, so that the page has to renew it.
+	// idTokenLife is the lifetime of an ID token. It is short, so that the page has to renew the
+	// token.
 	idTokenLife = 10 * time.Minute
 
-	// refreshLife is the life of a refresh token. Each use replaces the token by a new one.
+	// refreshLife is the lifetime of a refresh token. Each use replaces the token by a new one.
 	refreshLife = 8 * time.Hour
 
 	// maxSignIns is how many sign-ins can be under way at the same time.
@@ -47,7 +48,7 @@ type storage struct {
 	refreshTokens map[string]session // by token
 }
 
-// newStorage makes a storage with a key of its own.
+// newStorage makes a storage with its own key.
 func newStorage(c *clock, redirectURI string) (*storage, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -79,7 +80,8 @@ func (s signIn) GetACR() string        { return "" }
 func (s signIn) GetAMR() []string      { return []string{"pwd"} }
 func (s signIn) GetAudience() []string { return []string{clientID} }
 
-// GetAuthTime is by the machine's clock: the library adds what [client.ClockSkew] says.
+// GetAuthTime returns the machine's time, to which the library adds the offset by
+// [client.ClockSkew].
 func (s signIn) GetAuthTime() time.Time             { return s.at.Add(-s.clock.offset()) }
 func (s signIn) GetClientID() string                { return s.request.ClientID }
 func (s signIn) GetNonce() string                   { return s.request.Nonce }
@@ -103,7 +105,7 @@ func (s signIn) GetCodeChallenge() *oidc.CodeChallenge {
 	}
 }
 
-// session is what an access token or a refresh token stands for.
+// session is the sign-in that an access token or a refresh token represents.
 type session struct {
 	subject string
 	scopes  []string
@@ -138,7 +140,7 @@ func (s *storage) CreateAuthRequest(
 	_ context.Context, request *oidc.AuthRequest, _ string,
 ) (op.AuthRequest, error) {
 	if slices.Contains(request.Prompt, oidc.PromptNone) {
-		// The provider remembers no signed-in browsers.
+		// The provider does not remember browsers that have signed in.
 		return nil, oidc.ErrLoginRequired()
 	}
 	if request.ResponseType != oidc.ResponseTypeCode {
@@ -165,7 +167,7 @@ func (s *storage) AuthRequestByID(_ context.Context, id string) (op.AuthRequest,
 	return s.find(id)
 }
 
-// find returns the sign-in with this ID, if it has not taken too long. The caller holds the lock.
+// find returns the sign-in with this ID, unless it has expired. The caller holds the lock.
 func (s *storage) find(id string) (signIn, error) {
 	found, ok := s.signIns[id]
 	if !ok || s.clock.Since(found.began) >= signInLife {
@@ -174,7 +176,7 @@ func (s *storage) find(id string) (signIn, error) {
 	return found, nil
 }
 
-// finish notes who has signed in.
+// finish records who has signed in.
 func (s *storage) finish(id string, u user) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,7 +224,7 @@ func (s *storage) DeleteAuthRequest(_ context.Context, id string) error {
 }
 
 // CreateAccessToken implements [op.AuthStorage]. The access token is for the provider's own
-// endpoint userinfo.
+// userinfo endpoint.
 func (s *storage) CreateAccessToken(
 	_ context.Context, request op.TokenRequest,
 ) (id string, ends time.Time, err error) {
@@ -331,7 +333,7 @@ func (k signingKey) ID() string                                  { return k.id }
 func (k signingKey) SignatureAlgorithm() jose.SignatureAlgorithm { return jose.RS256 }
 func (k signingKey) Key() any                                    { return k.private }
 
-// publicKey is the half of a signingKey that everyone may see.
+// publicKey is the public half of a signingKey.
 type publicKey struct{ of signingKey }
 
 func (k publicKey) ID() string                         { return k.of.id }
@@ -379,7 +381,7 @@ func (s *storage) SetUserinfoFromRequest(
 	return describe(info, request.GetSubject(), scopes)
 }
 
-// SetUserinfoFromToken implements [op.OPStorage]: it answers the endpoint userinfo.
+// SetUserinfoFromToken implements [op.OPStorage]: it answers the userinfo endpoint.
 func (s *storage) SetUserinfoFromToken(
 	_ context.Context, info *oidc.UserInfo, id, _, _ string,
 ) error {
@@ -392,7 +394,8 @@ func (s *storage) SetUserinfoFromToken(
 	return describe(info, found.subject, found.scopes)
 }
 
-// describe says of a user what the scopes ask for. Groups come with the scope profile.
+// describe sets the claims about a user that the scopes ask for. Groups come with the scope
+// profile.
 func describe(info *oidc.UserInfo, subject string, scopes []string) error {
 	u, ok := findUser(subject)
 	if !ok {
@@ -463,17 +466,17 @@ func (c client) GrantTypes() []oidc.GrantType {
 	return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken}
 }
 
-// DevMode permits a redirect to plain http, which is loopback's.
+// DevMode permits redirects to plain http, as on loopback.
 func (c client) DevMode() bool { return true }
 
 // IDTokenUserinfoClaimsAssertion puts name, email address and groups into ID tokens.
 func (c client) IDTokenUserinfoClaimsAssertion() bool { return true }
 
-// ClockSkew moves iat from the machine's time to the album's. The library subtracts it there, and
-// adds it to exp.
+// ClockSkew moves iat from the machine's time to the album's. The library subtracts it from iat,
+// and adds it to exp.
 func (c client) ClockSkew() time.Duration { return -c.storage.clock.offset() }
 
-// IDTokenLifetime makes up for what ClockSkew takes from exp.
+// IDTokenLifetime compensates for what ClockSkew takes from exp.
 func (c client) IDTokenLifetime() time.Duration {
 	return idTokenLife + 2*c.storage.clock.offset()
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// tell runs the album's story in the terminal. It returns an error if anything goes otherwise.
+// tell runs the album's story in the terminal. It returns an error if any step has an unexpected
+// result.
 func tell(ctx context.Context, a *album, out io.Writer) error {
 	s := &story{album: a, out: out}
 	for _, step := range []func(context.Context) error{
@@ -47,7 +48,7 @@ func (s *story) enter(ctx context.Context, name string) (*visitor, error) {
 	return v, v.signIn(ctx, u.name, u.password)
 }
 
-// ownFolders shows two users who use their own folders, and no others.
+// ownFolders shows two users who can use their own folders, and no others.
 func (s *story) ownFolders(ctx context.Context) error {
 	for _, users := range [][2]string{{"alice", "bob"}, {"bob", "alice"}} {
 		name := users[0]

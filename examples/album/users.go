@@ -4,19 +4,19 @@ import "crypto/subtle"
 
 // user is a person whom the provider knows.
 type user struct {
-	// name is the sub of the tokens, and the name of the folder.
+	// name is the sub in the tokens, and the name of the user's folder.
 	name     string
 	fullName string
-	// password is shown on the login page. The provider is reachable from this machine only.
+	// password is shown on the login page. Only this machine can reach the provider.
 	password string
 	about    string
 	groups   []string
 }
 
-// groupPhotographers is the group that the rule photographers asks for.
+// groupPhotographers is the group that the rule photographers requires.
 const groupPhotographers = "photographers"
 
-// users are all of them.
+// users are all users.
 var users = []user{
 	{
 		name:     "alice",

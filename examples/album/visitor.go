@@ -47,7 +47,7 @@ type credentials struct {
 	Expiration      time.Time
 }
 
-// refusal is the service's answer if it refuses.
+// refusal is the service's answer to a refused request.
 type refusal struct {
 	Status  int    `json:"-"`
 	Code    string `json:"code"`
@@ -58,10 +58,10 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("%s (%s, HTTP %d)", r.Message, r.Code, r.Status)
 }
 
-// newVisitor returns somebody who has not signed in.
+// newVisitor returns a visitor who has not signed in.
 func newVisitor(a *album) *visitor { return &visitor{album: a} }
 
-// signIn signs a user in by the authorization code flow with PKCE (RFC 7636).
+// signIn signs a user in with the authorization code flow and PKCE (RFC 7636).
 func (v *visitor) signIn(ctx context.Context, name, password string) error {
 	v.verifier = rand.Text() + rand.Text()
 	challenge := sha256.Sum256([]byte(v.verifier))
@@ -93,7 +93,8 @@ func (v *visitor) signIn(ctx context.Context, name, password string) error {
 // loginID is the hidden field of the login form.
 var loginID = regexp.MustCompile(`name="id" value="([^"]+)"`)
 
-// logIn fills in the login form, and returns the address that the provider sends the browser to.
+// logIn fills in the login form, and returns the address to which the provider redirects the
+// browser.
 func (v *visitor) logIn(ctx context.Context, authorize, name, password string) (*url.URL, error) {
 	browser := &http.Client{
 		Timeout: 10 * time.Second,
@@ -142,7 +143,7 @@ func (v *visitor) renew(ctx context.Context) error {
 	})
 }
 
-// redeem calls the provider's token endpoint, as a page of the album's origin.
+// redeem calls the provider's token endpoint, as a page with the album's origin.
 func (v *visitor) redeem(ctx context.Context, form url.Values) error {
 	form.Set("client_id", clientID)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, v.album.issuer+"/oauth/token",
@@ -199,7 +200,7 @@ func (v *visitor) exchange(ctx context.Context) (*credentials, error) {
 	return c, answer.Decode(c)
 }
 
-// provider makes credentials those of a client of the AWS SDK.
+// provider makes the credentials available to an AWS SDK client.
 func (c *credentials) provider() aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{
@@ -210,7 +211,7 @@ func (c *credentials) provider() aws.CredentialsProvider {
 	})
 }
 
-// s3 is a client of the album's S3 with these credentials.
+// s3 returns a client of the album's S3 that uses these credentials.
 func (a *album) s3Client(c *credentials) *s3.Client {
 	return s3.New(s3.Options{
 		Region:       albumRegion,
@@ -220,7 +221,7 @@ func (a *album) s3Client(c *credentials) *s3.Client {
 	})
 }
 
-// identity asks STS whose the credentials are, and returns the ARN.
+// identity asks STS who the credentials belong to, and returns the ARN.
 func (a *album) identity(ctx context.Context, c *credentials) (string, error) {
 	client := sts.New(sts.Options{
 		Region:       albumRegion,

@@ -2,8 +2,8 @@
 //
 //	go run ./examples/auth0-rules
 //
-// The folder export is what Auth0's Deploy CLI writes. This command has written the folder rules of
-// it, without the rule that is disabled:
+// The folder export is what Auth0's Deploy CLI writes. The folder rules was written by this
+// command, except for the rule that is disabled:
 //
 //	delegation import-auth0 examples/auth0-rules/export --out DIR
 //
@@ -55,7 +55,7 @@ const (
 )
 
 // compileRules compiles the folder. The rules need a setting, and a module that is written in Go.
-// What they log goes to log.
+// Their log output goes to log.
 func compileRules(log io.Writer) ([]delegation.RuleFunc, error) {
 	folder, err := fs.Sub(files, "rules")
 	if err != nil {
@@ -72,7 +72,7 @@ func compileRules(log io.Writer) ([]delegation.RuleFunc, error) {
 	})
 }
 
-// teamOf looks a user up in a directory.
+// teamOf looks a user's team up in a directory.
 func teamOf(_ context.Context, arguments []any) (any, error) {
 	teams := map[any]string{"auth0|alice": "press"}
 	team, ok := teams[arguments[0]]
@@ -110,7 +110,7 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer world.Close()
-	// The entity ID of Auth0's metadata: trust policies that ask for SAML:iss keep working.
+	// The entity ID in Auth0's metadata, so that trust policies that require SAML:iss keep working.
 	world.Config.IdentityProvider.EntityID = "urn:tenant.auth0.com"
 	if err := setUpAWS(world); err != nil {
 		return err
@@ -147,7 +147,7 @@ func printOutcome(out io.Writer, credentials *delegation.Credentials, err error)
 		credentials.AssumedRoleARN, credentials.SecretAccessKey)
 }
 
-// setUpAWS makes the SAML provider and the role, with the names that they had for Auth0.
+// setUpAWS creates the SAML provider and the role, with the names that they had for Auth0.
 func setUpAWS(world *delegationtest.World) error {
 	metadata, err := world.Config.IdentityProvider.Metadata()
 	if err != nil {

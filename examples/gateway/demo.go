@@ -23,7 +23,7 @@ const (
 )
 
 // permissions let everyone with a team use the small model, and the team research also the large
-// one. Converse needs bedrock:InvokeModel.
+// one. The Converse API needs bedrock:InvokeModel.
 const permissions = `{"Version": "2012-10-17", "Statement": [
 	{
 		"Effect": "Allow",
@@ -39,7 +39,7 @@ const permissions = `{"Version": "2012-10-17", "Statement": [
 	}
 ]}`
 
-// demo is the gateway between an issuer, an STS and a Bedrock in memory.
+// demo is the gateway, with an issuer, an STS and a Bedrock in memory.
 type demo struct {
 	*delegationtest.World
 
@@ -61,7 +61,7 @@ func openDemo(ctx context.Context) (*demo, error) {
 }
 
 func (d *demo) start(ctx context.Context) error {
-	d.Clock.Set(time.Now()) // the SDK signs by the real time
+	d.Clock.Set(time.Now()) // the SDK signs with the real time
 	err := d.STS.PutRole(ststest.Role{
 		ARN:         delegationtest.Role,
 		TrustPolicy: delegationtest.TrustPolicy,
@@ -113,7 +113,7 @@ func access(r *ststest.SignedRequest) ([]ststest.Access, error) {
 	return []ststest.Access{{Action: "bedrock:InvokeModel", Resource: resource}}, nil
 }
 
-// fakeBedrock answers every prompt with how long it is.
+// fakeBedrock answers every prompt with the prompt's length.
 func fakeBedrock(w http.ResponseWriter, r *http.Request) {
 	var q struct {
 		Messages []struct{ Content []struct{ Text string } }
@@ -130,7 +130,7 @@ func fakeBedrock(w http.ResponseWriter, r *http.Request) {
 		"usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}}`, text)
 }
 
-// ask sends a prompt to the gateway. Without a token the request has none.
+// ask sends a prompt to the gateway, without a token if token is empty.
 func (d *demo) ask(ctx context.Context, token, model string) (status int, body string, err error) {
 	text := fmt.Sprintf(`{"model": %q, "prompt": "What is a cost centre?"}`, model)
 	target := d.url + "/converse"
@@ -198,7 +198,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// verdict says whether a call passed the gate.
+// verdict tells whether a call passed the gate.
 func verdict(call ststest.Call) string {
 	if call.Status == 0 {
 		return "allowed"

@@ -13,8 +13,9 @@ import (
 	"github.com/seed055b7978/delegation/delegationhttp"
 )
 
-// rules decide what AWS sees of a user. The session tags reach the bill as cost allocation tags,
-// and CloudTrail has the source identity and the session name. A user who lacks a claim is refused.
+// rules decide what AWS sees of a user. The session tags appear in the bill as cost allocation
+// tags. CloudTrail has the source identity and the session name. A user who lacks a claim is
+// refused.
 func rules() []delegation.RuleFunc {
 	return []delegation.RuleFunc{
 		delegation.RequireVerifiedEmail(),
@@ -29,22 +30,22 @@ func rules() []delegation.RuleFunc {
 	}
 }
 
-// newBedrock returns the one client for all users.
+// newBedrock returns one client for all users.
 func newBedrock(d *delegation.Delegator, target string, config aws.Config) *bedrockruntime.Client {
 	config.Credentials = d.FromContext(target)
 	return bedrockruntime.NewFromConfig(config, func(o *bedrockruntime.Options) {
-		// Without this, AWS_BEARER_TOKEN_BEDROCK in the environment would stand for all users.
+		// Without this, a key in AWS_BEARER_TOKEN_BEDROCK would be used for all users.
 		o.AuthSchemePreference = []string{"sigv4"}
 	})
 }
 
-// gateway answers prompts with a model of Amazon Bedrock, which it calls as the user who asks.
+// gateway answers prompts with a model of Amazon Bedrock. It calls Bedrock as the user who asks.
 type gateway struct {
 	handlers *delegationhttp.Handlers
 	bedrock  *bedrockruntime.Client
 }
 
-// newGateway returns the handler of POST /converse. A user may ask 60 times a minute.
+// newGateway returns the handler of POST /converse. Each user may ask 60 times a minute.
 func newGateway(
 	d *delegation.Delegator, target string, bedrock *bedrockruntime.Client,
 ) (http.Handler, error) {
@@ -85,14 +86,14 @@ func (g *gateway) converse(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		log.Print(err) // what AWS says is for the operator
+		log.Print(err) // AWS's message is for the operator
 		answer(w, statusOf(err), "error", "the model cannot be asked")
 		return
 	}
 	answer(w, http.StatusOK, "text", textOf(out))
 }
 
-// statusOf tells what the user's role may not do from what does not work.
+// statusOf distinguishes what the user's role does not allow from what does not work.
 func statusOf(err error) int {
 	var denied *types.AccessDeniedException
 	if errors.As(err, &denied) {
@@ -118,5 +119,5 @@ func textOf(out *bedrockruntime.ConverseOutput) (text string) {
 func answer(w http.ResponseWriter, status int, name, text string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{name: text}) // the client may be gone
+	_ = json.NewEncoder(w).Encode(map[string]string{name: text}) // the client may have disconnected
 }

@@ -1,10 +1,10 @@
 // Gateway is a proxy for Amazon Bedrock that calls it as the user of each request. The user's team
-// and cost centre are session tags, so the bill and CloudTrail show people and not the proxy.
+// and cost centre are session tags, so the bill and CloudTrail show users instead of the proxy.
 //
 //	go run .
 //
-// shows it with an issuer, an STS and a Bedrock in memory, on loopback. With -issuer it serves; see
-// -help and README.md.
+// shows it with an issuer, an STS and a Bedrock in memory, on loopback. With -issuer it serves real
+// users; see -help and README.md.
 package main
 
 import (

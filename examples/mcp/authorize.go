@@ -20,25 +20,26 @@ import (
 	"github.com/seed055b7978/delegation/delegationhttp"
 )
 
-// caller is who a request is from. It is of one request, and is not kept.
+// caller is the user who sent a request. It belongs to that request only, and is not stored.
 type caller struct {
 	token  string
-	folder string // what the keys of the caller's files begin with
+	folder string // prefix of the keys of the caller's files
 }
 
-// callerKey is the place of the caller in auth.TokenInfo.Extra.
+// callerKey is the key of the caller in auth.TokenInfo.Extra.
 const callerKey = "caller"
 
-// verifyToken has the Delegator check a token as Exchange would, up to the signature: form, issuer,
-// signature, audience, dates, target and rules. It trusts nothing that Exchange does not check, and
-// it is not the last word: each call of a tool exchanges the token, with all checks.
+// verifyToken lets the Delegator check a token as Exchange would, up to but without the signature
+// of the assertion: form, issuer, signature, audience, dates, target and rules. It relies on
+// nothing that Exchange does not check. It is not the last check: each call of a tool exchanges the
+// token, with all checks.
 func (f *files) verifyToken(
 	ctx context.Context, token string, _ *http.Request,
 ) (*auth.TokenInfo, error) {
 	var info auth.TokenInfo
 	note := func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
 		info.Scopes = slices.Clone(rc.Scopes)
-		info.UserID = rc.Issuer + " " + user.Text("user_id") // Okta's sub can change hands
+		info.UserID = rc.Issuer + " " + user.Text("user_id") // Okta may reassign a sub
 		expires, err := expiry(user)
 		info.Expiration = expires
 		return err
@@ -47,7 +48,7 @@ func (f *files) verifyToken(
 	if err != nil {
 		return nil, f.tokenError(err)
 	}
-	// The NameID is ${saml:sub}, by which the role's policy names the folder.
+	// The NameID is ${saml:sub}, with which the role's policy names the folder.
 	info.Extra = map[string]any{callerKey: caller{token, explanation.NameID + "/"}}
 	return &info, nil
 }
@@ -63,8 +64,8 @@ func expiry(user *delegation.User) (time.Time, error) {
 	return time.Unix(int64(seconds), 0), nil
 }
 
-// tokenError returns what the caller may see of a refusal, and has it answered with 401 unless it
-// is the server's own trouble.
+// tokenError returns what the caller may see of a refusal. The answer has status 401, unless the
+// server itself has a problem.
 func (f *files) tokenError(err error) error {
 	public := "the token cannot be checked"
 	if refused := (*delegation.Error)(nil); errors.As(err, &refused) {
@@ -77,7 +78,7 @@ func (f *files) tokenError(err error) error {
 	return fmt.Errorf("%w: %s", auth.ErrInvalidToken, public)
 }
 
-// callerOf returns who calls a tool.
+// callerOf returns the user who calls a tool.
 func callerOf(request *mcp.CallToolRequest) (caller, error) {
 	if request.Extra != nil && request.Extra.TokenInfo != nil {
 		if c, ok := request.Extra.TokenInfo.Extra[callerKey].(caller); ok {
@@ -87,15 +88,15 @@ func callerOf(request *mcp.CallToolRequest) (caller, error) {
 	return caller{}, errors.New("the request has no token")
 }
 
-// sign returns a context with which a client of AWS signs as the caller, with credentials that are
+// sign returns a context for AWS clients. They sign as the caller, with credentials that are
 // narrowed to what the tool does.
 func (c caller) sign(ctx context.Context, tool string) context.Context {
 	return delegation.WithIDToken(ctx, c.token, delegation.WithScope(scopeOf[tool]))
 }
 
-// requireScope refuses a call of a tool for which the token lacks the scope, with 403. A client
-// reads in the answer which scope to ask for (MCP, Authorization, "Scope Challenge Handling"). It
-// only tells the client early: the rule requireScopes refuses the exchange, too.
+// requireScope answers with 403 if the token lacks the scope for the called tool. The answer tells
+// the client which scope to ask for (MCP, Authorization, "Scope Challenge Handling"). This only
+// informs the client early: the rule requireScopes would refuse the exchange, too.
 func requireScope(metadataURL string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
@@ -117,7 +118,7 @@ func requireScope(metadataURL string, next http.Handler) http.Handler {
 	})
 }
 
-// lacks returns the scope that a request needs and its token lacks, if there is one.
+// lacks returns the scope that a request needs, if its token lacks that scope.
 func lacks(body []byte, info *auth.TokenInfo) (scope string, lacking bool) {
 	message, err := jsonrpc.DecodeMessage(body)
 	if err != nil {

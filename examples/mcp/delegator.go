@@ -8,7 +8,7 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// target is the name of the one target.
+// target is the name of the only target.
 const target = "files"
 
 // The scopes. Each is a scope of tokens, and the name of a policy of the target.
@@ -17,11 +17,11 @@ const (
 	scopeRead = "files.read"
 )
 
-// sessionDuration is AWS's minimum. A session does one thing, and the next call begins another one
-// or finds it in the cache.
+// sessionDuration is AWS's minimum. A session is for one operation, and the next call starts
+// another one or finds it in the cache.
 const sessionDuration = 15 * time.Minute
 
-// newDelegator configures who may call, and what they get.
+// newDelegator configures who may call, and which credentials they get.
 func newDelegator(ctx context.Context, s settings) (*delegation.Delegator, error) {
 	region, err := delegation.ParseRegion(s.region)
 	if err != nil {
@@ -62,8 +62,8 @@ func newDelegator(ctx context.Context, s settings) (*delegation.Delegator, error
 	})
 }
 
-// requireAccessToken denies ID tokens. They are for the client that signed the user in, and say
-// nothing of this server.
+// requireAccessToken denies ID tokens, which are for the client that signed the user in, and do not
+// mention this server.
 func requireAccessToken(
 	_ context.Context, _ *delegation.User, rc *delegation.RuleContext,
 ) error {
@@ -85,8 +85,8 @@ func requireScopes(
 	return nil
 }
 
-// policy is a session policy that allows one action. The role's own policy says in which folder:
-// a session may do only what both allow.
+// policy is a session policy that allows one action. The role's own policy limits it to a folder: a
+// session may do only what both allow.
 func policy(action, resource string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"` + action +
 		`","Resource":"` + resource + `"}]}`

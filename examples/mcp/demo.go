@@ -54,7 +54,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// next is what to try after the demonstration.
+// next lists what to try after the demonstration.
 const next = `
 Next:
   go run . -serve        leaves this server running, for an MCP client of yours
@@ -101,7 +101,8 @@ func (w *world) showRefusal(ctx context.Context, out io.Writer, what, token stri
 	return nil
 }
 
-// showInjection reads a file that tells the model to read another user's, and does as it says.
+// showInjection reads a file whose text tells the model to read another user's file, and follows
+// it.
 func (w *world) showInjection(ctx context.Context, out io.Writer, token string) error {
 	session, err := connect(ctx, w.settings.resource, token)
 	if err != nil {
@@ -127,7 +128,7 @@ func (w *world) showInjection(ctx context.Context, out io.Writer, token string) 
 	return nil
 }
 
-// showSessions prints the sessions that STS began.
+// showSessions prints the sessions that STS started.
 func (w *world) showSessions(out io.Writer) {
 	fmt.Fprintln(out, "What AWS saw. Each session can do one thing, in one folder:")
 	for _, call := range w.sts.Calls() {
@@ -229,20 +230,20 @@ func callTool(
 	return text.String(), nil
 }
 
-// httpAnswer is an answer of the MCP server below MCP.
+// httpAnswer is an HTTP answer of the MCP server.
 type httpAnswer struct {
 	status    int
 	challenge string // WWW-Authenticate
 	body      string
 }
 
-// post calls a tool without a client of MCP, which shows the answer as it is.
+// post calls a tool without an MCP client, and returns the answer as it is.
 func post(ctx context.Context, resource, token, tool, arguments string) (httpAnswer, error) {
 	return postBody(ctx, resource, token, `{"jsonrpc":"2.0","id":1,"method":"tools/call",`+
 		`"params":{"name":"`+tool+`","arguments":`+arguments+`}}`)
 }
 
-// postBody sends a request of JSON-RPC.
+// postBody sends a JSON-RPC request.
 func postBody(ctx context.Context, resource, token, body string) (httpAnswer, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, resource, strings.NewReader(body))
 	if err != nil {

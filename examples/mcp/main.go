@@ -115,7 +115,7 @@ func parse(args []string, out io.Writer) (flags, error) {
 	return f, nil
 }
 
-// serveReal serves at AWS, or at emulators of it.
+// serveReal serves with AWS, or with emulators of it.
 func serveReal(ctx context.Context, f flags, out io.Writer) error {
 	for _, needed := range [][2]string{
 		{"-issuer", f.issuer}, {"-client", strings.Join(f.clients, " ")}, {"-bucket", f.bucket},

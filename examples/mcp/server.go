@@ -17,10 +17,11 @@ import (
 	"github.com/seed055b7978/delegation"
 )
 
-// maxRequest is the largest body of a request, in bytes. A call of a tool has a name and a key.
+// maxRequest is the size of the largest request body, in bytes. A call of a tool has only a name
+// and a key.
 const maxRequest = 64 << 10
 
-// metadataPath leads to the protected resource metadata. The resource's own path follows it
+// metadataPath is the prefix of the protected resource metadata. The resource's own path follows it
 // (RFC 9728 §3.1).
 const metadataPath = "/.well-known/oauth-protected-resource"
 
@@ -33,7 +34,7 @@ type settings struct {
 	issuer string
 	// profile is how the issuer writes its access tokens.
 	profile delegation.AccessTokenProfile
-	// clients are the client IDs of those who may call, such as that of a chat application.
+	// clients are the IDs of the clients that may call, such as a chat application.
 	clients []string
 	// identity signs for AWS.
 	identity delegation.IdentityProvider
@@ -85,13 +86,13 @@ func newServer(ctx context.Context, s settings) (http.Handler, error) {
 	})
 	mux := http.NewServeMux()
 	mux.Handle(metadataPath+resource.Path, metadata)
-	// Pages of other origins have no business here, and have no token.
+	// Pages of other origins have no reason to call this, and have no token.
 	mux.Handle(resource.Path, http.NewCrossOriginProtection().Handler(
 		bearer(requireScope(metadataURL, f.handler()))))
 	return mux, nil
 }
 
-// newFiles makes the Delegator and the client of S3.
+// newFiles makes the Delegator and the S3 client.
 func newFiles(ctx context.Context, s settings) (*files, error) {
 	d, err := newDelegator(ctx, s)
 	if err != nil {
@@ -109,8 +110,8 @@ func newFiles(ctx context.Context, s settings) (*files, error) {
 	return &files{settings: s, delegator: d, s3: client}, nil
 }
 
-// handler speaks MCP. It is stateless: each request brings its own token, and no session outlives
-// a request, so that there is none to take over.
+// handler speaks MCP. It is stateless: each request brings its own token. No session outlives a
+// request, so none can be hijacked.
 func (f *files) handler() http.Handler {
 	server := mcp.NewServer(&mcp.Implementation{Name: "files", Version: "v1.0.0"},
 		&mcp.ServerOptions{

@@ -19,10 +19,11 @@ import (
 const (
 	// maxListed is how many files one call lists.
 	maxListed = 100
-	// maxFile is the largest file that can be read, in bytes. Its text goes into a model's context.
+	// maxFile is the size of the largest file that can be read, in bytes. The text goes into a
+	// model's context.
 	maxFile = 64 << 10
-	// maxKey is the longest key of an object, in bytes (Amazon S3 User Guide, "Naming Amazon S3
-	// objects").
+	// maxKey is the maximum length of an object's key, in bytes (Amazon S3 User Guide, "Naming
+	// Amazon S3 objects").
 	maxKey = 1024
 )
 
@@ -32,16 +33,16 @@ const (
 	toolRead = "read_file"
 )
 
-// scopeOf is the scope that a tool needs. It is a scope of the token, and also the name of the
-// target's policy that narrows the credentials to what the tool does.
+// scopeOf is the scope that a tool needs. The same name is a scope of the token, and the target's
+// policy that narrows the credentials to what the tool does.
 var scopeOf = map[string]string{
 	toolList: scopeList,
 	toolRead: scopeRead,
 }
 
-// addTools adds the tools. Neither decides which files are the caller's: each asks S3 with the
-// caller's credentials for what the model wrote, and the policies of the role and of the session
-// decide.
+// addTools adds the tools. They do not decide which files belong to the caller. Each asks S3 for
+// what the model wrote, with the caller's credentials, and the policies of the role and of the
+// session decide.
 func (f *files) addTools(server *mcp.Server) {
 	closed := false
 	reads := &mcp.ToolAnnotations{ReadOnlyHint: true, OpenWorldHint: &closed}
@@ -64,7 +65,7 @@ type listArguments struct {
 
 type listing struct {
 	Files []file `json:"files"`
-	// More says that there are files that are not listed.
+	// More says that there are more files than are listed.
 	More bool `json:"more,omitempty" jsonschema:"there are more files; ask with a longer prefix"`
 }
 
@@ -142,7 +143,7 @@ func (f *files) read(ctx context.Context, request *mcp.CallToolRequest, in readA
 
 var errLongKey = fmt.Errorf("no key is longer than %d bytes", maxKey)
 
-// toolError returns what the model may see of an error. The operator's log has all of it.
+// toolError returns what the model may see of an error. The operator's log has the full error.
 func (f *files) toolError(ctx context.Context, tool string, err error) error {
 	f.logger.WarnContext(ctx, "a tool failed",
 		slog.String("tool", tool), slog.String("error", err.Error()))

@@ -10,8 +10,8 @@ package main
 #include <openssl/x509.h>
 #include <stdlib.h>
 
-// sign_sha256 makes a PKCS #1 v1.5 signature of a SHA-256 digest. Each call has a context of its
-// own, so that several threads can use one key. It returns 1 on success, as OpenSSL does.
+// sign_sha256 makes a PKCS #1 v1.5 signature of a SHA-256 digest. Each call has its own context, so
+// that several threads can use one key. It returns 1 on success, as OpenSSL does.
 static int sign_sha256(EVP_PKEY *key, const unsigned char *digest, size_t digest_length,
                        unsigned char *signature, size_t *length) {
 	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key, NULL);
@@ -24,8 +24,8 @@ static int sign_sha256(EVP_PKEY *key, const unsigned char *digest, size_t digest
 	return ok;
 }
 
-// wipe overwrites and frees memory that C.CBytes has made. OPENSSL_cleanse is a function that no
-// compiler leaves out.
+// wipe overwrites and frees memory that C.CBytes has made. Compilers cannot optimize
+// OPENSSL_cleanse away.
 static void wipe(void *memory, size_t length) {
 	OPENSSL_cleanse(memory, length);
 	free(memory);
@@ -71,8 +71,8 @@ func newSigner(private *rsa.PrivateKey) (*signer, error) {
 // Public implements crypto.Signer.
 func (s *signer) Public() crypto.PublicKey { return s.public }
 
-// Sign implements crypto.Signer, for what delegation asks of one: SHA-256 and PKCS #1 v1.5. It
-// takes no random numbers. delegation checks each signature before it is sent.
+// Sign implements crypto.Signer, as far as delegation needs it: SHA-256 and PKCS #1 v1.5. It uses
+// no random numbers. delegation checks each signature before it sends it.
 func (s *signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	_, pss := opts.(*rsa.PSSOptions)
 	if pss || opts.HashFunc() != crypto.SHA256 || len(digest) != sha256.Size {

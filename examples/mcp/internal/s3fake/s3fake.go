@@ -19,10 +19,10 @@ import (
 	"time"
 )
 
-// maxKeys is what ListObjectsV2 lists at most (Amazon S3 API Reference, ListObjectsV2).
+// maxKeys is how many keys ListObjectsV2 lists at most (Amazon S3 API Reference, ListObjectsV2).
 const maxKeys = 1000
 
-// maxObject is the largest object that it takes.
+// maxObject is the size of the largest object that it accepts.
 const maxObject = 1 << 20
 
 // Bucket is a bucket with its objects. It is an http.Handler for requests in path style, such as
@@ -39,12 +39,12 @@ type object struct {
 	modified time.Time
 }
 
-// New returns an empty bucket of this name.
+// New returns an empty bucket with this name.
 func New(name string) *Bucket {
 	return &Bucket{name: name, objects: map[string]object{}}
 }
 
-// Put stores an object, in place of the one that the key had.
+// Put stores an object, and replaces one with the same key.
 func (b *Bucket) Put(key string, content []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -131,9 +131,9 @@ func (b *Bucket) list(w http.ResponseWriter, r *http.Request) {
 	writeXML(w, http.StatusOK, answer)
 }
 
-// get answers with the object. A key that is not there is AccessDenied for a caller who may not
-// list the bucket (Amazon S3 API Reference, GetObject), and NoSuchKey for others. This fake does
-// not know who may list: it answers as to one who may not, which tells less.
+// get answers with the object. For a missing key, S3 answers AccessDenied to a caller who may not
+// list the bucket (Amazon S3 API Reference, GetObject), and NoSuchKey to others. This fake does not
+// know who may list, so it always gives the answer that tells less.
 func (b *Bucket) get(w http.ResponseWriter, key string) {
 	b.mu.Lock()
 	o, found := b.objects[key]
@@ -142,11 +142,11 @@ func (b *Bucket) get(w http.ResponseWriter, key string) {
 		refuse(w, http.StatusForbidden, "AccessDenied")
 		return
 	}
-	w.Header().Set("Content-Type", "binary/octet-stream") // as of objects without a type
+	w.Header().Set("Content-Type", "binary/octet-stream") // as for objects without a type
 	w.Header().Set("Content-Length", strconv.Itoa(len(o.content)))
 	w.Header().Set("ETag", o.etag())
 	w.Header().Set("Last-Modified", o.modified.Format(http.TimeFormat))
-	_, _ = w.Write(o.content) // the client may be gone
+	_, _ = w.Write(o.content) // the client may have disconnected
 }
 
 func (b *Bucket) put(w http.ResponseWriter, r *http.Request, key string) {
@@ -164,7 +164,7 @@ func (o object) etag() string {
 	return `"` + hex.EncodeToString(digest[:]) + `"`
 }
 
-// failure is an error of S3 (Amazon S3 API Reference, Error responses).
+// failure is an S3 error (Amazon S3 API Reference, Error responses).
 type failure struct {
 	XMLName   xml.Name `xml:"Error"`
 	Code      string
@@ -185,5 +185,5 @@ func writeXML(w http.ResponseWriter, status int, answer any) {
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // the client may be gone
+	_, _ = w.Write(body.Bytes()) // the client may have disconnected
 }
