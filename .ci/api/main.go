@@ -8,7 +8,8 @@
 // gone breaks somebody's code. The comparison needs no network and no other version of the module.
 //
 // With -apidiff, apidiff judges: it compares the working tree with the commit that .ci/api/baseline
-// names, fails on incompatible changes and lists compatible ones. It needs that commit in the clone.
+// names, fails on incompatible changes and lists compatible ones. It needs that commit in the
+// clone.
 package main
 
 import (
