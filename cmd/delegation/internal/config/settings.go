@@ -70,7 +70,7 @@ type LogSettings struct {
 	Level  string `yaml:"level"`
 }
 
-// ReloadSettings is what has the configuration read anew, apart from a signal.
+// ReloadSettings says what triggers a reload, apart from a signal.
 type ReloadSettings struct {
 	Watch bool `yaml:"watch"`
 }

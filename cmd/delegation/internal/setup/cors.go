@@ -11,7 +11,7 @@ import (
 
 // What pages may send to a bucket, and read in its answers (Amazon S3 User Guide, "Elements of a
 // CORS configuration"). POST is for multipart uploads. The SDK sends a signature, a session token
-// and checksums in headers of its own.
+// and checksums in its own headers.
 var (
 	pageMethods = []any{"GET", "HEAD", "PUT", "POST", "DELETE"}
 	pageHeaders = []any{"*"}

@@ -41,7 +41,7 @@ type Answers struct {
 	// Tenant is the ID of a tenant of Entra, or several with commas between them.
 	Tenant string
 
-	// Gates say who may come in.
+	// Gates say whose tokens are accepted.
 	Gates
 
 	// Required are further claims that tokens must have, each as CLAIM=VALUE.
