@@ -211,7 +211,7 @@ func (c *credentials) provider() aws.CredentialsProvider {
 	})
 }
 
-// s3 returns a client of the album's S3 that uses these credentials.
+// s3Client returns a client of the album's S3 that uses these credentials.
 func (a *album) s3Client(c *credentials) *s3.Client {
 	return s3.New(s3.Options{
 		Region:       albumRegion,
