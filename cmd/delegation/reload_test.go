@@ -301,7 +301,7 @@ func TestReload_UnderLoad(t *testing.T) {
 }
 
 // TestReload_Broken: what is wrong is in the log with file and key, /ready is degraded, and the
-// configuration before serves on, until everything is right again.
+// previous configuration stays in use, until everything is right again.
 func TestReload_Broken(t *testing.T) {
 	for name, row := range map[string]struct {
 		spoil func(w *world)

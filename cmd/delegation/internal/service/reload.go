@@ -165,7 +165,7 @@ func (r *running) reload(ctx context.Context) {
 	if err != nil {
 		r.first.Logger.Error("configuration not reloaded",
 			slog.String("error", err.Error()),
-			slog.String("consequence", "the configuration before serves on"))
+			slog.String("consequence", "the previous configuration stays in use"))
 	} else {
 		r.first.Logger.Info("configuration reloaded", next.About.attributes()...)
 		if r.first.ReportChecks {
