@@ -26,7 +26,7 @@ const otherMethod = "_OTHER"
 // the http.ServeMux that next is or leads to.
 //
 // If traces are sent, each request except those for health has a span. The span becomes part of the
-// caller's trace, by traceparent, only if trusted allows it. Whoever sets that header chooses the
+// caller's trace, by traceparent, only if trusted allows it. The sender of that header chooses the
 // trace, and whether it is sampled. Otherwise the span begins a new trace, with a link to the
 // caller's.
 func (t *Telemetry) Requests(next http.Handler, trusted func() bool) http.Handler {
