@@ -33,10 +33,10 @@ type HTTP struct {
 	// https.
 	PlainLoopback bool
 	// Client sends the requests; only its Transport is used. The Transport must return when a
-	// request's context ends. Addresses are not checked if it is no *http.Transport, or has a
-	// DialContext, Dial or DialTLSContext of its own: then only the names in Allow decide. Nil is a
-	// client with Go's defaults, which observes HTTPS_PROXY and NO_PROXY. It keeps idle connections
-	// for 30 seconds.
+	// request's context ends. Addresses are not checked if it is no *http.Transport, or has its own
+	// DialContext or Dial; nor are those of https if it has its own DialTLSContext or DialTLS. Then
+	// only the names in Allow decide. Nil is a client with Go's defaults, which observes HTTPS_PROXY
+	// and NO_PROXY. It keeps idle connections for 30 seconds.
 	Client *http.Client
 	// Timeout is the limit for one call with its redirects. Options.RuleTimeout applies, too. Zero
 	// is 10 seconds.

@@ -23,7 +23,8 @@ type Settings struct {
 	// PlainLoopback permits http to loopback addresses in Allow.
 	PlainLoopback bool
 	// Transport sends the requests. Nil is a transport with the usual settings. Addresses are not
-	// checked if it is no *http.Transport, or has its own DialContext, Dial or DialTLSContext.
+	// checked if it is no *http.Transport, or has its own DialContext or Dial; nor are those of
+	// https if it has its own DialTLSContext or DialTLS.
 	Transport http.RoundTripper
 	// Timeout is the limit for one call with its redirects. It must be positive.
 	Timeout time.Duration
