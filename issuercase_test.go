@@ -425,7 +425,7 @@ func TestIssuerCases_Remedies(t *testing.T) {
 		{
 			file:   "16-es256-default-algorithms",
 			code:   delegation.CodeAlgorithmNotAllowed,
-			says:   []string{`"ES256"`, "list the algorithm in Issuer.Algorithms"},
+			says:   []string{`"ES256"`, "list it in Issuer.Algorithms"},
 			follow: func(issuer *delegation.Issuer) { issuer.Algorithms = []string{"ES256"} },
 		},
 	} {

@@ -169,7 +169,7 @@ func TestCheck_PrivateCAAndProxy(t *testing.T) {
 			"  ok"},
 		"a CA of the issuer": {", ca_file: ca.pem", []string{"HTTPS_PROXY=" + proxy.URL}, "  ok"},
 		"no CA": {"", []string{"HTTPS_PROXY=" + proxy.URL},
-			"(key_set_certificate): if a CA of your own has signed the certificate, " +
+			"(key_set_certificate): if your own CA signed the certificate, " +
 				"set ca_file of the issuer"},
 		"a proxy that forbids": {"", []string{"HTTPS_PROXY=" + forbidding.URL},
 			"(key_set_proxy): check the proxy that HTTPS_PROXY"},
