@@ -36,6 +36,11 @@ func (r *run) installGuards() {
 	if r.firstRegExp() {
 		r.guardRegExp()
 	}
+	if r.first("compile") { // also after another rule's regular expressions
+		r.guard(r.prototype("RegExp"), "compile", func(goja.FunctionCall) {
+			r.recent = recentPattern{}
+		})
+	}
 	r.completeLanguage()
 	if r.firstGlobal(typedArrays...) {
 		r.guardTypedArrays()

@@ -38,7 +38,6 @@ func (r *run) guardRegExp() {
 		return r.rt.ToValue(!goja.IsNull(found))
 	})
 	r.replaceSymbol(prototype, goja.SymSplit, r.split)
-	r.guard(prototype, "compile", func(goja.FunctionCall) { r.recent = recentPattern{} })
 }
 
 // hasExec returns the regular expression that a value is if its function exec is the given one.

@@ -103,3 +103,20 @@ func TestBufferEncodings(t *testing.T) {
 		t.Errorf("got %v, %v", got.err, got.user)
 	}
 }
+
+// TestRegExpCompile_AfterAnotherRule: a rule that compiles anew what it has matched gets the new
+// pattern, also if a rule before it had regular expressions and did not mention compile.
+func TestRegExpCompile_AfterAnotherRule(t *testing.T) {
+	rules := folder(t, jsrules.Options{},
+		body(`user.first = [/a/.test('a')].map(String).join();`+passes),
+		body(`var re = /a/; re.test('a'); re.compile('b'); user.got = re.test('b');`+passes))
+	user, rc := benchmarkUser(), benchmarkContext()
+	for _, rule := range rules {
+		if err := rule(t.Context(), user, rc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if user.Properties["got"] != true {
+		t.Errorf("the rule matched with its former pattern")
+	}
+}

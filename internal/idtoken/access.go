@@ -233,8 +233,8 @@ func (a *access) checkScopes(c *Claims) error {
 	return nil
 }
 
-// scopesOf reads a claim of scopes: one text with a single space between scopes (RFC 6749 §3.3), or
-// a list of texts. Duplicates are left out.
+// scopesOf reads a claim of scopes: one text with a single space between scopes (RFC 6749 §3.3),
+// or a list of texts. Duplicates are left out.
 func scopesOf(all map[string]any, claim string) ([]string, error) {
 	var named []string
 	switch value := all[claim].(type) {
