@@ -118,6 +118,7 @@ type entry[V any] struct {
 	failing bool // the last renewal failed, in a way that may pass
 
 	older, newer                 *entry[V] // in the order of use, a ring
+	entered                      uint64    // when it entered the ring, as a number in order
 	previousOfOwner, nextOfOwner *entry[V] // nil at the ends
 }
 

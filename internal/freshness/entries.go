@@ -2,7 +2,12 @@ package freshness
 
 import "encoding/binary"
 
-// entries keeps a bounded number of entries by key. It knows which was used least recently, and
+// recentShare says which entries stay where they are in the ring when they are used: those after
+// which no more than this share of the size have entered it. A move writes to three entries, and in
+// a large cache two of them are memory that nothing else has touched for long.
+const recentShare = 8
+
+// entries keeps a bounded number of entries by key. It knows which were used least recently, and
 // which are of one owner. It is not safe for concurrent use.
 //
 // Entries are in two kinds of lists: a ring of all of them in the order of their use, and a list
@@ -13,6 +18,7 @@ type entries[V any] struct {
 	byKey   map[Key]*entry[V]
 	byOwner map[prefix]*entry[V] // the first of a list
 	ring    entry[V]             // no entry, but where the ring begins and ends
+	entered uint64               // how many times an entry has entered the ring
 }
 
 // prefix is the beginning of an owner's Key. With whole Keys the index would take 60 bytes more for
@@ -30,15 +36,15 @@ func newEntries[V any](size int) *entries[V] {
 // get returns an entry, which counts as a use of it; nil: there is none.
 func (s *entries[V]) get(key Key) *entry[V] {
 	e := s.byKey[key]
-	if e != nil && s.ring.older != e {
+	if e != nil && s.entered-e.entered > uint64(s.size/recentShare) {
 		s.leaveRing(e)
 		s.enterRing(e)
 	}
 	return e
 }
 
-// add keeps an entry, in place of one with the same key. If there are too many, the least recently
-// used are evicted.
+// add keeps an entry, in place of one with the same key. If there are too many, those at the old
+// end of the ring are evicted.
 func (s *entries[V]) add(e *entry[V]) {
 	if former := s.byKey[e.key]; former != nil {
 		s.remove(former)
@@ -100,6 +106,8 @@ func (s *entries[V]) enterRing(e *entry[V]) {
 	e.older = s.ring.older
 	e.older.newer = e
 	s.ring.older = e
+	s.entered++
+	e.entered = s.entered
 }
 
 func (s *entries[V]) leaveRing(e *entry[V]) {

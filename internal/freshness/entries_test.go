@@ -18,30 +18,39 @@ type modelEntry struct {
 	name, owner string
 	number      int // 0: a refusal
 	end         time.Time
+	entered     int // the model's count when it came to the end of the list
 }
 
-// model is a cache as a plain list, in the order of use.
+// model is a cache as a plain list, in the order of use. An entry that came to the end of the list
+// within the last eighth of the size stays where it is when it is used.
 type model struct {
 	size    int
 	entries []modelEntry
+	entered int
 }
 
-// get returns what should be remembered of a name, and makes it the one that was used last.
+// get returns what should be remembered of a name, and notes its use.
 func (m *model) get(name string, now time.Time) (modelEntry, bool) {
 	i := slices.IndexFunc(m.entries, func(e modelEntry) bool { return e.name == name })
 	if i < 0 {
 		return modelEntry{}, false
 	}
+	if e := m.entries[i]; m.entered-e.entered > m.size/8 {
+		m.entries = slices.Delete(m.entries, i, i+1)
+		m.add(e)
+		i = len(m.entries) - 1
+	}
 	e := m.entries[i]
-	m.entries = slices.Delete(m.entries, i, i+1)
 	if !now.Before(e.end) {
+		m.entries = slices.Delete(m.entries, i, i+1)
 		return modelEntry{}, false
 	}
-	m.entries = append(m.entries, e)
 	return e, true
 }
 
 func (m *model) add(e modelEntry) {
+	m.entered++
+	e.entered = m.entered
 	m.entries = append(m.entries, e)
 	if len(m.entries) > m.size {
 		m.entries = m.entries[1:]
