@@ -65,10 +65,18 @@ func noArguments(c *cobra.Command, args []string) error {
 	return config.Usagef("%q is not a command: see delegation help", args[0])
 }
 
-func main() {
+func main() { runAs(ofThisProcess()) }
+
+// runAs runs the command of this process's arguments, and ends the process.
+func runAs(s surroundings) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], surroundings{
+	os.Exit(run(ctx, os.Args[1:], s))
+}
+
+// ofThisProcess returns what this process has around it.
+func ofThisProcess() surroundings {
+	return surroundings{
 		environment: os.Environ(),
 		stdin:       os.Stdin,
 		stdout:      os.Stdout,
@@ -77,7 +85,7 @@ func main() {
 		notify:      signal.Notify,
 
 		reportChecks: true,
-	}))
+	}
 }
 
 // tuneMemory sets this process's memory settings for a service.

@@ -8,8 +8,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -17,7 +21,30 @@ import (
 // TestMain makes this test's binary the program delegation as well: it is in the PATH under that
 // name, by which it knows what it is.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"delegation": main})
+	_ = os.Unsetenv("AWS_CA_BUNDLE") // each client of AWS would read the machine's certificates
+	debug.SetGCPercent(400)          // collecting took a fifth of the time; serve sets its own
+	testscript.Main(m, map[string]func(){"delegation": scriptMain})
+}
+
+// readyKey is the variable of the environment with a folder that has signing.crt and signing.key.
+// The commands that set something up take these for the key that they would make, which takes
+// longer than most scripts.
+const readyKey = "TEST_READY_KEY"
+
+// scriptMain is main, but for the key that is ready.
+func scriptMain() {
+	s := ofThisProcess()
+	if folder := os.Getenv(readyKey); folder != "" && !slices.Contains(os.Args, "keygen") {
+		s.newKey = func(string, int, time.Time, time.Duration) (certificate, key []byte, err error) {
+			certificate, err = os.ReadFile(filepath.Join(folder, "signing.crt"))
+			if err != nil {
+				return nil, nil, err
+			}
+			key, err = os.ReadFile(filepath.Join(folder, "signing.key"))
+			return certificate, key, err
+		}
+	}
+	runAs(s)
 }
 
 // TestScript runs testdata/script/*.txtar, one or more for each command. Besides testscript's own
@@ -37,7 +64,20 @@ func TestMain(m *testing.M) {
 //	                               service with a signal, which must be a good end. Of the
 //	                               script's environment the service sees GOGC
 func TestScript(t *testing.T) {
-	testscript.Run(t, scriptParams("testdata/script"))
+	folder := t.TempDir()
+	certificate, key := keyPair()
+	for name, text := range map[string][]byte{"signing.crt": certificate, "signing.key": key} {
+		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := scriptParams("testdata/script")
+	setup := p.Setup
+	p.Setup = func(e *testscript.Env) error {
+		e.Setenv(readyKey, folder)
+		return setup(e)
+	}
+	testscript.Run(t, p)
 }
 
 // scriptParams are those of the scripts in a folder.

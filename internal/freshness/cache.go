@@ -41,7 +41,8 @@ const (
 
 // CacheConfig is what [NewCache] takes. Every field but Shared is required.
 type CacheConfig[V any] struct {
-	// Size is how many entries are kept at most. The least recently used is evicted first.
+	// Size is how many entries are kept at most. The least recently used is evicted first. The
+	// order is not exact among the most recent eighth.
 	Size int
 	// Window is how long before a value's end callers begin to wait for a renewal.
 	Window time.Duration

@@ -580,12 +580,14 @@ func TestWithConfig(t *testing.T) {
 // TestWithConfig_Size: the size of the configuration that keeps an entry counts.
 func TestWithConfig_Size(t *testing.T) {
 	bubble(t, func(f *fixture) {
+		f.config.Size = 7 // of which each use is noted: an eighth of it is none
+		first := freshness.NewCache(f.config)
 		for i := range 5 {
-			f.wantOf(f.cache, f.request(fmt.Sprint(i)), i+1, freshness.Miss, nil)
+			f.wantOf(first, f.request(fmt.Sprint(i)), i+1, freshness.Miss, nil)
 		}
 		smaller := f.config
 		smaller.Size = 2
-		second := f.cache.WithConfig(smaller)
+		second := first.WithConfig(smaller)
 		f.wantOf(second, f.request("0"), 1, freshness.Hit, nil)
 		f.wantOf(second, f.request("new"), 6, freshness.Miss, nil)
 		f.wantOf(second, f.request("0"), 1, freshness.Hit, nil)
