@@ -10,6 +10,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -95,6 +96,8 @@ func parse(args []string, out io.Writer) (flags, error) {
 	set.BoolVar(&f.testClock, "test-clock", false, "let POST /clock move the time, for tests")
 	set.BoolVar(&f.verbose, "v", false, "log each exchange to standard error")
 	set.StringVar(&f.real.Issuer, "issuer", "", "`URL` of a real OpenID provider")
+	set.StringVar(&f.real.tokenEndpoint, "token-endpoint", "", "`URL` of the provider's token "+
+		"endpoint, if it has another origin than the issuer, as Amazon Cognito's has")
 	set.StringVar(&f.real.ClientID, "client", "", "`ID` of the page's client at the provider")
 	set.StringVar(&f.real.Service, "service", "", "`URL` of the service, as \"delegation serve\" "+
 		"has it")
@@ -135,14 +138,18 @@ func (f flags) check() error {
 		}
 	}
 	switch {
-	case len(missing) == len(needed):
+	case len(missing) == len(needed) && f.real.tokenEndpoint == "":
 		return nil // everything in memory
 	case len(missing) > 0:
 		return fmt.Errorf("set %s, too", strings.Join(missing, ", "))
 	case f.once || f.testClock:
 		return errors.New("-once and -test-clock are for the album in memory: leave out -issuer")
 	}
-	for _, flag := range [][2]string{{"-issuer", f.real.Issuer}, {"-service", f.real.Service}} {
+	for _, flag := range [][2]string{
+		{"-issuer", f.real.Issuer},
+		{"-service", f.real.Service},
+		{"-token-endpoint", cmp.Or(f.real.tokenEndpoint, f.real.Issuer)},
+	} {
 		if !isPrivate(flag[1]) {
 			return fmt.Errorf("%s: %.200q is not a URL such as https://service.example.com "+
 				"(http is for this machine only)", flag[0], flag[1])

@@ -66,6 +66,9 @@ func TestFlags_Mistakes(t *testing.T) {
 		"http is for this machine only":                append(real, "-service", "http://10.0.0.1"),
 		`-issuer: "http://issuer`: append(
 			real, "-issuer", "http://issuer.example.com"),
+		`-token-endpoint: "/token" is not a URL`: append(real, "-token-endpoint", "/token"),
+		"set -issuer, -client, -service, -bucket, -region, too": {
+			"-token-endpoint", "https://auth.example.com/token"},
 		"-once and -test-clock are for the album": append(real, "-once"),
 		`"serve" is not a flag`:                   {"serve"},
 		"flag provided but not defined: -bukcet":  {"-bukcet", "photos"},
@@ -85,7 +88,8 @@ func TestReal(t *testing.T) {
 	go func() {
 		ended <- run(ctx, []string{"-listen", anyPort, "-issuer", "https://issuer.example.com/t",
 			"-client", "photos", "-service", "https://service.example.com/", "-target", "photo-app",
-			"-bucket", "example-photos", "-region", "eu-central-1"}, write, io.Discard)
+			"-bucket", "example-photos", "-region", "eu-central-1",
+			"-token-endpoint", "https://auth.example.com/token"}, write, io.Discard)
 		write.Close()
 	}()
 	said := make([]byte, 1024)
@@ -105,7 +109,7 @@ func TestReal(t *testing.T) {
 	for _, want := range []string{
 		"https://issuer.example.com ", "https://service.example.com ",
 		"https://example-photos.s3.eu-central-1.amazonaws.com ",
-		"https://sts.eu-central-1.amazonaws.com;",
+		"https://sts.eu-central-1.amazonaws.com ", " https://auth.example.com;",
 	} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("the policy lacks %s: %s", want, policy)

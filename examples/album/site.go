@@ -28,6 +28,9 @@ type settings struct {
 	Live bool `json:"live"`
 	// TestClock says that POST /clock moves the time.
 	TestClock bool `json:"testClock"`
+	// tokenEndpoint is a URL of the provider that is not at the issuer's origin; empty: all are.
+	// The page finds it in the provider's discovery document, but must be allowed to call it.
+	tokenEndpoint string
 }
 
 // settings returns the settings of an album in memory.
@@ -55,6 +58,11 @@ func newSite(s settings, p *panel) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		if port, is := strings.CutPrefix(r.Host, "localhost:"); is && s.Live {
+			// Its provider knows the page by its address alone, and would refuse the sign-in.
+			http.Redirect(w, r, "http://127.0.0.1:"+port+"/", http.StatusFound)
+			return
+		}
 		http.ServeFileFS(w, r, files, "index.html")
 	})
 	mux.Handle("GET /assets/", http.StripPrefix("/assets", http.FileServerFS(files)))
@@ -90,6 +98,9 @@ func (s settings) contentSecurityPolicy() string {
 		sts = "https://sts." + s.Region + ".amazonaws.com"
 	}
 	calls = append(calls, originOf(s3), originOf(sts))
+	if s.tokenEndpoint != "" {
+		calls = append(calls, originOf(s.tokenEndpoint))
+	}
 	images = append(images, originOf(s3))
 	return "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; " +
 		"connect-src " + strings.Join(calls, " ") + "; img-src " + strings.Join(images, " ") +

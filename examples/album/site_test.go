@@ -333,6 +333,19 @@ func TestSite(t *testing.T) {
 	if !bytes.Contains(bodyOf(t, page, http.StatusOK), []byte("<title>")) {
 		t.Error("there is no page")
 	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.page+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = strings.Replace(r.URL.Host, "127.0.0.1", "localhost", 1)
+	moved, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved.Body.Close()
+	if to := moved.Header.Get("Location"); moved.StatusCode != http.StatusFound || to != a.page+"/" {
+		t.Errorf("localhost: HTTP %d, to %q", moved.StatusCode, to)
+	}
 	policy := page.Header.Get("Content-Security-Policy")
 	for _, want := range []string{"script-src 'self';", a.issuer, a.service, a.s3, a.places.sts} {
 		if !strings.Contains(policy, want) {
