@@ -162,9 +162,9 @@ type Config struct {
 	// Cache. Repeated requests with the same outcome reuse credentials; token, target and rules are
 	// still checked every time.
 
-	// CacheSize is the number of decisions whose credentials are cached. Those that were not
-	// used for longest are dropped first. The order is not exact among the most recent eighth.
-	// Zero: 10,000. Negative: there is no cache.
+	// CacheSize is the number of decisions whose credentials are cached. The least recently used
+	// are dropped first; the order is not exact among the most recent eighth. Zero: 10,000.
+	// Negative: there is no cache.
 	CacheSize int
 	// CacheWindow is how long before the expiration callers wait for new credentials. Zero: 5m. It
 	// is limited to 1/8 of the session's duration.

@@ -2,9 +2,9 @@ package freshness
 
 import "encoding/binary"
 
-// recentShare says which entries stay where they are in the ring when they are used: those after
-// which no more than this share of the size have entered it. A move writes to three entries, and in
-// a large cache two of them are memory that nothing else has touched for long.
+// recentShare is the share of the size within which the order is not exact: a use does not move an
+// entry if no more entries than that have entered the ring since it did. A move writes to three
+// entries, and in a large cache two of them are in memory that nothing has touched for long.
 const recentShare = 8
 
 // entries keeps a bounded number of entries by key. It knows which were used least recently, and
