@@ -252,7 +252,6 @@ duration_back_off: false
 
 // schemaWorld has the files of everything.
 func schemaWorld(t testing.TB) *world {
-	t.Setenv("AWS_CA_BUNDLE", "") // each configuration that is built would read the machine's
 	w := &world{folder: t.TempDir()}
 	certificate, key := delegationtest.SigningKeyPEM()
 	other, _, err := setup.NewKey("other", setup.MinKeyBits, time.Now(), time.Hour)
