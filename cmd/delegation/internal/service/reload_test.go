@@ -388,7 +388,11 @@ func TestReload_RedisThatDoesNotAnswer(t *testing.T) {
 	if body := r.get("/"); body == "second" {
 		t.Error("it serves the new version")
 	}
-	r.stop() // the log is complete: Done is called before the reload is logged
+	// A reload is logged after Done is called, and before the next one begins.
+	r.wanted <- syscall.SIGHUP
+	if err := r.wait(); err == nil {
+		t.Error("the second reload succeeded")
+	}
 	if !strings.Contains(said.String(), "the previous configuration stays in use") {
 		t.Errorf("the log: %s", &said)
 	}
