@@ -12,15 +12,18 @@ import (
 	"github.com/seed055b7978/delegation/jsrules"
 )
 
+// limitRow is a rule that does something without end, or much of it.
+type limitRow struct {
+	statements string
+	want       error  // nil: an error of JavaScript
+	text       string // in it
+}
+
 // TestLimits: what a rule can do wrong ends as that rule's failure, by work or looks that are
 // counted, and the process lives on.
 func TestLimits(t *testing.T) {
 	const end = "; callback(null, user, context);"
-	for name, row := range map[string]struct {
-		statements string
-		want       error  // nil: an error of JavaScript
-		text       string // in it
-	}{
+	for name, row := range map[string]limitRow{
 		"a loop without end": {"while (true) {}", jsrules.ErrTimeout, ""},
 		"a loop that catches": {
 			"while (true) { try { while (true) {} } catch (e) {} finally { continue } }",
@@ -68,11 +71,8 @@ func TestLimits(t *testing.T) {
 		"a prototype of a prototype of": {
 			"var p = {}; for (var i = 0; i < 1e5; i++) p = Object.create(p); p.x" + end, errAny, "",
 		},
-		"a list that grows":             {"var a = []; for (;;) a.push({})", jsrules.ErrMemory, ""},
-		"a text that doubles":           {"var s = 'x'; for (;;) s += s", jsrules.ErrMemory, ""},
-		"a text of others that doubles": {"var s = 'ä'; for (;;) s = s + s", jsrules.ErrMemory, ""},
-		"a template that doubles": {"var s = 'x'; for (;;) s = `${s}${s}`",
-			jsrules.ErrMemory, ""},
+		"a list that grows":     {"var a = []; for (;;) a.push({})", jsrules.ErrMemory, ""},
+		"a text that doubles":   {"var s = 'x'; for (;;) s += s", jsrules.ErrMemory, ""},
 		"a list that doubles":   {"var a = [1]; for (;;) a = a.concat(a)", nil, "RangeError"},
 		"a spread that doubles": {"var a = [1]; for (;;) a = [...a, ...a]", errAny, ""},
 		"a map that grows": {
@@ -238,42 +238,45 @@ func TestLimits(t *testing.T) {
 		"toJSON without end": {"user.x = {toJSON: function () { for (;;); }}" + end,
 			jsrules.ErrTimeout, ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			// What ends by the time has so many looks. All else ends by the size of its work, and
-			// has all the time that a machine takes for that.
-			clock := standing()
-			switch row.want {
-			case jsrules.ErrTimeout:
-				clock = ticking(50 * time.Millisecond)
-			case errAny:
-				clock = ticking(5 * time.Millisecond)
-			}
-			options := jsrules.Options{RuleTimeout: 300 * time.Millisecond}
-			rule := compileOn(t, clock, body(row.statements), options)
-			ctx, cancel := context.WithTimeoutCause(t.Context(), patience,
-				errors.New("it has no end"))
-			defer cancel()
-			before := settledMemory()
-			var after runtime.MemStats
-			err := rule(ctx, benchmarkUser(), benchmarkContext())
-			runtime.ReadMemStats(&after)
-			grown := (usedMemory(&after) - usedMemory(before)) >> 20
-			t.Logf("%v; the process grew by %d MB", err, grown)
-			// A text that doubles makes the process grow by 0.5, 1, 2 or 4 GB, and a little more: a
-			// copy that is under way cannot be interrupted, and the collector holds up the watch
-			// while it waits for the copy. 4 GB would be a watch that does not work.
-			if ctx.Err() != nil || grown > 3<<10 {
-				t.Errorf("%v, and %d MB more", context.Cause(ctx), grown)
-			}
-			switch {
-			case row.want == errAny:
-			case row.want == nil && row.text == "":
-				t.Error("nothing is wanted")
-			case err == nil || row.want != nil && !errors.Is(err, row.want) ||
-				!strings.Contains(err.Error(), row.text):
-				t.Errorf("got %v, want %v with %q", err, row.want, row.text)
-			}
-		})
+		t.Run(name, row.run)
+	}
+}
+
+// run runs the rule, and checks how it ends.
+func (row limitRow) run(t *testing.T) {
+	// What ends by the time has so many looks. All else ends by the size of its work, and
+	// has all the time that a machine takes for that.
+	clock := standing()
+	switch row.want {
+	case jsrules.ErrTimeout:
+		clock = ticking(50 * time.Millisecond)
+	case errAny:
+		clock = ticking(5 * time.Millisecond)
+	}
+	options := jsrules.Options{RuleTimeout: 300 * time.Millisecond}
+	rule := compileOn(t, clock, body(row.statements), options)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patience,
+		errors.New("it has no end"))
+	defer cancel()
+	before := settledMemory()
+	var after runtime.MemStats
+	err := rule(ctx, benchmarkUser(), benchmarkContext())
+	runtime.ReadMemStats(&after)
+	grown := (usedMemory(&after) - usedMemory(before)) >> 20
+	t.Logf("%v; the process grew by %d MB", err, grown)
+	// A text that doubles makes the process grow by 0.5, 1, 2 or 4 GB, and a little more: a
+	// copy that is under way cannot be interrupted, and the collector holds up the watch
+	// while it waits for the copy. 4 GB would be a watch that does not work.
+	if ctx.Err() != nil || grown > 3<<10 {
+		t.Errorf("%v, and %d MB more", context.Cause(ctx), grown)
+	}
+	switch {
+	case row.want == errAny:
+	case row.want == nil && row.text == "":
+		t.Error("nothing is wanted")
+	case err == nil || row.want != nil && !errors.Is(err, row.want) ||
+		!strings.Contains(err.Error(), row.text):
+		t.Errorf("got %v, want %v with %q", err, row.want, row.text)
 	}
 }
 
