@@ -178,18 +178,22 @@ func (s *folderScene) atMoto(t *testing.T, method, path, body string) string {
 // AWS CLI and boto3, 5 MiB for the others.
 const largeSize = 9 << 20
 
-// objectsOf are the objects of each folder.
-func objectsOf(user string) map[string]string {
-	return map[string]string{
+// objects are those of each folder. A large one is there if the row names it: moto takes a while
+// for it.
+func (r clientRow) objects(user string) map[string]string {
+	all := map[string]string{
 		"small.txt":     "small, of " + user,
 		"dir/inner.txt": "inner, of " + user,
-		"large.bin":     strings.Repeat(user[:1], largeSize),
 	}
+	if strings.Contains(r.command+r.then, "large") {
+		all["large.bin"] = strings.Repeat(user[:1], largeSize)
+	}
+	return all
 }
 
-// reset makes the bucket anew, with the objects and an unfinished upload in each folder. It returns
-// the uploads' IDs.
-func (s *folderScene) reset(t *testing.T) map[string]string {
+// reset makes the bucket anew, with the row's objects and an unfinished upload in each folder. It
+// returns the uploads' IDs.
+func (s *folderScene) reset(t *testing.T, row clientRow) map[string]string {
 	t.Helper()
 	s.atMoto(t, http.MethodPost, "/moto-api/reset", "")
 	s.atMoto(t, http.MethodPut, "/"+folderBucket, "<CreateBucketConfiguration>"+
@@ -198,7 +202,7 @@ func (s *folderScene) reset(t *testing.T) map[string]string {
 	uploads := map[string]string{}
 	for _, user := range []string{"alice", "bob"} {
 		at := "/" + folderBucket + "/" + user + "/"
-		for name, text := range objectsOf(user) {
+		for name, text := range row.objects(user) {
 			s.atMoto(t, http.MethodPut, at+name, text)
 		}
 		var begun struct{ UploadId string }
@@ -228,7 +232,7 @@ type clientOutcome struct {
 // run runs the commands of a row with alice's credentials on somebody's folder.
 func (s *folderScene) run(t *testing.T, row clientRow, user string) clientOutcome {
 	t.Helper()
-	uploads := s.reset(t)
+	uploads := s.reset(t, row)
 	folder := t.TempDir()
 	for name, text := range map[string]string{
 		"small.txt":      "small, a new one",
@@ -283,13 +287,14 @@ func (s *folderScene) wantOthersUntouched(t *testing.T, row clientRow, o clientO
 			t.Errorf("%s on bob's folder was allowed %s", row.command, what)
 		}
 	}
-	for name, text := range objectsOf("bob") {
+	objects := row.objects("bob")
+	for name, text := range objects {
 		if s.atMoto(t, http.MethodGet, "/"+folderBucket+"/bob/"+name, "") != text {
 			t.Errorf("%s has changed bob's %s", row.command, name)
 		}
 	}
 	all := s.atMoto(t, http.MethodGet, "/"+folderBucket+"?list-type=2&prefix=bob/", "")
-	if n := strings.Count(all, "<Key>"); n != len(objectsOf("bob")) {
+	if n := strings.Count(all, "<Key>"); n != len(objects) {
 		t.Errorf("after %s, bob has %d objects", row.command, n)
 	}
 	open := s.atMoto(t, http.MethodGet, "/"+folderBucket+"?uploads&prefix=bob/", "")
