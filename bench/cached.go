@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -243,8 +244,9 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// fullCache measures a cache of many decisions.
+// fullCache measures a cache of many decisions. It gives their memory back.
 func (b *bench) fullCache() error {
+	defer debug.FreeOSMemory()
 	few, err := b.newPopulated(fewDecisions)
 	if err != nil {
 		return err

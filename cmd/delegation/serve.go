@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -46,21 +48,22 @@ and a web page shows each step of an exchange. Nothing leaves this machine.`,
 			if err := checkOrigins(origins); err != nil {
 				return err
 			}
+			named := c.Flags().Changed("config") || file != defaultConfig
 			switch {
-			case demo && file != "":
+			case demo && named:
 				return config.Usage(errors.New("--demo and --config cannot be combined: choose " +
 					"one"))
 			case demo:
 				return s.runDemo(c.Context(), listen, origins)
-			case file == "":
-				return config.Usage(errors.New("serve needs --config FILE (or " +
-					"DELEGATION_CONFIG), " +
-					"or --demo to try it out"))
+			case !named && isMissing(file):
+				return config.Usagef("there is no %s here: name the configuration with --config "+
+					"FILE (or DELEGATION_CONFIG), write one with delegation init, or try it out "+
+					"with --demo", file)
 			}
 			return s.runConfigured(c.Context(), file, listen, origins)
 		},
 	}
-	s.configFlag(command, &file, "")
+	s.configFlag(command, &file, defaultConfig)
 	command.Flags().StringVarP(&listen, "listen", "l", "", "`address` to listen on; by default "+
 		"the configured one, or 127.0.0.1:8080")
 	command.Flags().StringArrayVar(&origins, allowOriginFlag, nil, "web `origin` whose pages may "+
@@ -69,6 +72,12 @@ and a web page shows each step of an exchange. Nothing leaves this machine.`,
 	command.Flags().BoolVar(&demo, "demo", false, "serve a page that shows each step of an "+
 		"exchange, with an OpenID provider and an AWS STS in memory")
 	return command
+}
+
+// isMissing tells whether there is no such file.
+func isMissing(file string) bool {
+	_, err := os.Stat(file)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 const allowOriginFlag = "allow-origin"
