@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -244,9 +243,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// fullCache measures a cache of many decisions. It gives their memory back.
+// fullCache measures a cache of many decisions.
 func (b *bench) fullCache() error {
-	defer debug.FreeOSMemory()
 	few, err := b.newPopulated(fewDecisions)
 	if err != nil {
 		return err
