@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -60,7 +61,8 @@ func (b *bench) connections() (err error) {
 		}
 		most = max(most, server.opened.Load())
 	}
-	server.http.SetKeepAlivesEnabled(false) // closes the idle connection
+	server.http.SetKeepAlivesEnabled(false) // closes each connection once it is idle
+	server.open.Wait()
 	server.http.SetKeepAlivesEnabled(true)
 	server.resumed.Store(false)
 	if err := e.exchange(b.world.real[0]); err != nil {
@@ -90,6 +92,7 @@ type tlsServer struct {
 	url     string
 	caFile  string
 	opened  atomic.Int64
+	open    sync.WaitGroup
 	resumed atomic.Bool // the last request's connection resumed a session
 }
 
@@ -109,8 +112,12 @@ func (w *world) listenTLS() (*tlsServer, error) {
 	s.http = &http.Server{
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}},
 		ConnState: func(_ net.Conn, state http.ConnState) {
-			if state == http.StateNew {
+			switch state {
+			case http.StateNew:
 				s.opened.Add(1)
+				s.open.Add(1)
+			case http.StateClosed:
+				s.open.Done()
 			}
 		},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
