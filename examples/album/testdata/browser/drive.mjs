@@ -327,6 +327,8 @@ const scenarios = {
       }
       throw new Error(`Tab does not reach ${name}: ${report.stops.map((s) => s.name).join(" | ")}`);
     };
+    // From here on the browser reports a choice of files: it takes a moment to begin with that.
+    page.on("filechooser", () => {});
     await tabTo("Sign in");
     await page.keyboard.press("Enter");
     await page.getByRole("button", { name: /as alice/i }).waitFor();
