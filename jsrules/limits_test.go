@@ -233,7 +233,9 @@ func TestLimits(t *testing.T) {
 			"throw {get name() { for (;;); }, get message() { for (;;); }}", jsrules.ErrTimeout, "",
 		},
 		"a getter without end": {
-			"Object.defineProperty(user.y = {}, 'x', {enumerable: true, get: function () { for (;;); }})" + end, jsrules.ErrTimeout, "",
+			"Object.defineProperty(user.y = {}, 'x', " +
+				"{enumerable: true, get: function () { for (;;); }})" + end,
+			jsrules.ErrTimeout, "",
 		},
 		"toJSON without end": {"user.x = {toJSON: function () { for (;;); }}" + end,
 			jsrules.ErrTimeout, ""},
