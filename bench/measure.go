@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -23,6 +24,8 @@ type contender struct {
 	name string
 	// most is the maximum number of runs in one turn, for work that is used up. Zero: any number.
 	most int
+	// lasts is the CPU time of a turn. Zero: turnTime.
+	lasts time.Duration
 	// before prepares a turn. It is not measured. nil: there is nothing to prepare.
 	before func() error
 	// run does the work once. i counts from zero in each turn.
@@ -103,7 +106,8 @@ func (c *contender) repeats() (int, error) {
 		}
 		spent = now - began
 	}
-	repeats := max(1, int(turnTime*time.Duration(n)/max(spent, 1)))
+	lasts := cmp.Or(c.lasts, turnTime)
+	repeats := max(1, int(lasts*time.Duration(n)/max(spent, 1)))
 	if c.most > 0 {
 		repeats = min(repeats, c.most)
 	}
